@@ -1,0 +1,20 @@
+/**
+ * Tree state-space models for TensorFlow.js. Importing this module registers the ops with the GraphModel executor,
+ * their gradients, and the kernels of tfjs's `cpu` backend.
+ */
+import './cpu/index.js';
+import './graph_model.js';
+
+export { gridGraph, windowGraph } from './graphs.js';
+export { Gelu, gelu, Silu, silu } from './ops/activations.js';
+export { BoruvkaMST, boruvkaMST, type Tree } from './ops/boruvka_mst.js';
+export { Discretize, discretize } from './ops/discretize.js';
+export { EdgeDissimilarity, edgeDissimilarity, type Metric } from './ops/edge_dissimilarity.js';
+export { FlattenGrid, GridGraph, UnflattenGrid } from './ops/grid.js';
+export { LayerNormalization, layerNormalization } from './ops/layer_normalization.js';
+export { type Activation, Linear, linear } from './ops/linear.js';
+export { type OpDeclaration, OpError } from './ops/op.js';
+export { type Aggregate, TreeScan, TreeScanGradient, treeScan } from './ops/tree_scan.js';
+
+/** Resolves when the ops of this entry point can be used: at once, since their kernels are plain TypeScript. */
+export async function ready(): Promise<void> {}

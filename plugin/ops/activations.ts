@@ -1,0 +1,76 @@
+/** Gelu (exact) and Silu: the activations of GrootV and GrootL. */
+import {
+  add,
+  erf,
+  exp,
+  mul,
+  registerGradient,
+  sigmoid,
+  square,
+  sub,
+  type Tensor,
+  tidy,
+} from '@tensorflow/tfjs-core';
+import { runOp } from './kernels.js';
+import { defineOp } from './op.js';
+
+const elementwise = {
+  inputs: { x: { dtype: 'float32', shape: ['...'], doc: 'any shape' } },
+  attributes: {},
+  outputs: ['y'],
+  infer: ({ x }: Readonly<Record<string, readonly number[]>>) => [
+    { shape: [...x], dtype: 'float32' as const },
+  ],
+} as const;
+
+export const Gelu = defineOp({
+  name: 'Gelu',
+  doc: 'x * P(X <= x) for a standard normal X: the exact form with erf, not the tanh approximation.',
+  ...elementwise,
+  compose: ({ x }) => mul(x, normalDistribution(x)),
+});
+
+export const Silu = defineOp({
+  name: 'Silu',
+  doc: 'x * sigmoid(x).',
+  ...elementwise,
+  compose: ({ x }) => mul(x, sigmoid(x)),
+});
+
+function normalDistribution(x: Tensor): Tensor {
+  return mul(0.5, add(1, erf(mul(x, Math.SQRT1_2))));
+}
+
+registerGradient({
+  kernelName: Gelu.name,
+  inputsToSave: ['x'],
+  gradFunc: (dy, [x]) => ({
+    x: () =>
+      tidy(() => {
+        const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+        return mul(dy as Tensor, add(normalDistribution(x), mul(x, density)));
+      }),
+  }),
+});
+
+registerGradient({
+  kernelName: Silu.name,
+  inputsToSave: ['x'],
+  gradFunc: (dy, [x]) => ({
+    x: () =>
+      tidy(() => {
+        const gate = sigmoid(x);
+        return mul(dy as Tensor, mul(gate, add(1, mul(x, sub(1, gate)))));
+      }),
+  }),
+});
+
+/** Exact GELU, x * P(X <= x) for a standard normal X (D. Hendrycks and K. Gimpel, 2016). Differentiable. */
+export function gelu<T extends Tensor>(x: T): T {
+  return runOp(Gelu, { x })[0] as T;
+}
+
+/** SiLU, x * sigmoid(x). Differentiable. */
+export function silu<T extends Tensor>(x: T): T {
+  return runOp(Silu, { x })[0] as T;
+}

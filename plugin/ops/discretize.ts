@@ -1,0 +1,130 @@
+/**
+ * Discretize: from the continuous parameters of a selective state-space model to the decay and the input of its scan
+ * (A. Gu and T. Dao, "Mamba", 2023, section 3.2: zero-order hold for A, Euler for B).
+ */
+import {
+  add,
+  exp,
+  expandDims,
+  mul,
+  neg,
+  registerGradient,
+  reshape,
+  sigmoid,
+  softplus,
+  sum,
+  type Tensor,
+  type Tensor3D,
+  tidy,
+} from '@tensorflow/tfjs-core';
+import { runOp } from './kernels.js';
+import { defineOp, OpError, showShape } from './op.js';
+
+export const Discretize = defineOp({
+  name: 'Discretize',
+  doc:
+    'step = softplus(rawStep + stepBias); decay[.., d*N+n] = exp(-exp(logA[d, n]) * step[.., d]); ' +
+    'input[.., d*N+n] = step[.., d] * inputGate[.., n] * x[.., d].',
+  inputs: {
+    rawStep: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'step before bias and softplus (dt)' },
+    stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step' },
+    logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'log of -A, N states a channel' },
+    inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'B of the state-space model' },
+    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'activations' },
+  },
+  attributes: {},
+  outputs: ['decay', 'input'],
+  infer: ({ rawStep, stepBias, logA, inputGate, x }) => {
+    const [batch, vertices, channels] = rawStep;
+    const states = logA[1];
+    const wanted = {
+      stepBias: [channels],
+      logA: [channels, states],
+      inputGate: [batch, vertices, states],
+      x: [batch, vertices, channels],
+    };
+    const given = { stepBias, logA, inputGate, x };
+    for (const name of Object.keys(wanted) as (keyof typeof wanted)[]) {
+      if (wanted[name].some((extent, axis) => extent !== given[name][axis])) {
+        throw new OpError(
+          'Discretize',
+          `${name} has shape ${showShape(given[name])}, wanted ${showShape(wanted[name])} ` +
+            `with rawStep ${showShape(rawStep)}`,
+        );
+      }
+    }
+    const shape = [batch, vertices, channels * states];
+    return [
+      { shape, dtype: 'float32' },
+      { shape: [...shape], dtype: 'float32' },
+    ];
+  },
+  compose: (inputs) => {
+    const { decay, drive } = parts(inputs);
+    const [batch, vertices, channels, states] = decay.shape;
+    const shape = [batch, vertices, channels * states];
+    return [reshape(decay, shape), reshape(drive, shape)];
+  },
+});
+
+/** Everything with its states apart, [B, V, D, N] or something that broadcasts to it. */
+function parts({ rawStep, stepBias, logA, inputGate, x }: Readonly<Record<string, Tensor>>) {
+  const step = expandDims(softplus(add(rawStep, stepBias)), -1);
+  const rate = neg(exp(logA));
+  const decay = exp(mul(rate, step));
+  const gate = expandDims(inputGate, 2);
+  const value = expandDims(x, -1);
+  return { step, rate, decay, gate, value, drive: mul(mul(step, gate), value) };
+}
+
+registerGradient({
+  kernelName: Discretize.name,
+  inputsToSave: ['rawStep', 'stepBias', 'logA', 'inputGate', 'x'],
+  gradFunc: (dy, saved) => {
+    const [rawStep, stepBias, logA, inputGate, x] = saved;
+    const { dRawStep, dStepBias, dLogA, dInputGate, dX } = tidy(() => {
+      const { step, rate, decay, gate, value } = parts({ rawStep, stepBias, logA, inputGate, x });
+      const shape = decay.shape;
+      const [dDecay, dInput] = (dy as Tensor[]).map((gradient) => reshape(gradient, shape));
+      const dRate = mul(dDecay, decay);
+      const dStep = sum(add(mul(dRate, rate), mul(dInput, mul(gate, value))), -1);
+      const dRawStep = mul(dStep, sigmoid(add(rawStep, stepBias)));
+      return {
+        dRawStep,
+        dStepBias: sum(dRawStep, [0, 1]),
+        dLogA: sum(mul(mul(dRate, step), rate), [0, 1]),
+        dInputGate: sum(mul(dInput, mul(step, value)), 2),
+        dX: sum(mul(dInput, mul(step, gate)), -1),
+      };
+    });
+    return {
+      rawStep: () => dRawStep,
+      stepBias: () => dStepBias,
+      logA: () => dLogA,
+      inputGate: () => dInputGate,
+      x: () => dX,
+    };
+  },
+});
+
+/**
+ * Discretizes a selective state-space model. Differentiable in all inputs.
+ *
+ * @param rawStep [B, V, D] float32, the step before its bias and softplus.
+ * @param stepBias [D] float32.
+ * @param logA [D, N] float32, log of -A.
+ * @param inputGate [B, V, N] float32, B of the model.
+ * @param x [B, V, D] float32 activations.
+ * @returns `decay` and `input` of a tree scan, both [B, V, D*N] float32, channel d*N + n.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function discretize(
+  rawStep: Tensor,
+  stepBias: Tensor,
+  logA: Tensor,
+  inputGate: Tensor,
+  x: Tensor,
+): { decay: Tensor3D; input: Tensor3D } {
+  const [decay, input] = runOp(Discretize, { rawStep, stepBias, logA, inputGate, x }) as Tensor3D[];
+  return { decay, input };
+}

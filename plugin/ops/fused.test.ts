@@ -1,0 +1,259 @@
+/** The fused helper ops: each against its definition in float64, and its gradient against that of the stock ops. */
+import * as tf from '@tensorflow/tfjs-core';
+import t from 'tap';
+import { BACKENDS, onBackend } from '../../testing/backends.js';
+import { maxDifference, relativeDifference } from '../../testing/measure.js';
+import { normalDistribution } from '../cpu/normal_distribution.js';
+import {
+  Discretize,
+  discretize,
+  FlattenGrid,
+  Gelu,
+  GridGraph,
+  gelu,
+  gridGraph,
+  LayerNormalization,
+  layerNormalization,
+  linear,
+  Silu,
+  silu,
+  UnflattenGrid,
+} from '../index.js';
+import { runOp } from './kernels.js';
+import type { OpDeclaration, Tensors } from './op.js';
+
+/** Float32 rounding of a few operations, relative to the largest value. */
+const ROUNDING = 1e-6;
+/** tfjs's own erf kernel is good to 1.5e-7 absolute. */
+const STOCK_ERF = 1e-6;
+
+function random(shape: number[], seed: number): tf.Tensor {
+  return tf.randomNormal(shape, 0, 1, 'float32', seed);
+}
+
+t.test('the normal distribution, against published values', async (t) => {
+  for (const [x, wanted] of [
+    [0, 0.5],
+    [1, 0.8413447460685429],
+    [-1, 0.15865525393145707],
+    [2.5, 0.9937903346742238],
+    [-3, 0.0013498980316300933],
+    [-5, 2.8665157187919333e-7],
+    [-10, 7.619853024160527e-24],
+    [6, 0.9999999990134123],
+    [Infinity, 1],
+    [-Infinity, 0],
+  ]) {
+    t.ok(
+      Math.abs(normalDistribution(x) - wanted) <= 1e-13 * wanted,
+      `P(X <= ${x}) = ${normalDistribution(x)}`,
+    );
+  }
+  t.ok(Number.isNaN(normalDistribution(Number.NaN)));
+  const jump = normalDistribution(3 + 1e-12) - normalDistribution(3 - 1e-12);
+  t.ok(Math.abs(jump) < 1e-13, `series and continued fraction meet: ${jump}`);
+});
+
+for (const backend of BACKENDS) {
+  t.test(`fused ops on ${backend}`, async (t) => {
+    await t.test('layerNormalization', async (t) => {
+      const { leaked } = await onBackend(backend, () =>
+        tf.tidy(() => {
+          const [x, gamma, beta] = [random([2, 3, 5, 7], 1), random([7], 2), random([7], 3)];
+          const rows = tf.reshape(x, [-1, 7]).arraySync() as number[][];
+          const [g, b] = [gamma.dataSync(), beta.dataSync()];
+          const wanted = rows.flatMap((row) => {
+            const mean = row.reduce((a, b) => a + b) / 7;
+            const variance = row.reduce((total, value) => total + (value - mean) ** 2, 0) / 7;
+            return row.map((value, c) => ((value - mean) / Math.sqrt(variance + 1e-3)) * g[c] + b[c]);
+          });
+          const y = layerNormalization(x, gamma, beta, { epsilon: 1e-3 });
+          t.same(y.shape, x.shape);
+          t.ok(relativeDifference(y.dataSync(), wanted) <= ROUNDING);
+        }),
+      );
+      t.equal(leaked, 0);
+    });
+
+    await t.test('gelu and silu', async (t) => {
+      const { leaked } = await onBackend(backend, () =>
+        tf.tidy(() => {
+          const values = [...Array(161).keys()].map((i) => (i - 80) / 8);
+          const x = tf.tensor2d(values, [7, 23]);
+          const y = gelu(x);
+          t.same(y.shape, [7, 23]);
+          t.ok(
+            maxDifference(
+              y.dataSync(),
+              values.map((v) => v * normalDistribution(v)),
+            ) <=
+              STOCK_ERF * 4,
+          );
+          t.ok(
+            relativeDifference(
+              silu(x).dataSync(),
+              values.map((v) => v / (1 + Math.exp(-v))),
+            ) <= ROUNDING,
+          );
+        }),
+      );
+      t.equal(leaked, 0);
+    });
+
+    await t.test('discretize, with several states a channel', async (t) => {
+      const { leaked } = await onBackend(backend, () =>
+        tf.tidy(() => {
+          const [B, V, D, N] = [2, 5, 3, 4];
+          const rawStep = tf.mul(random([B, V, D], 1), 6);
+          const [bias, logA] = [random([D], 2), random([D, N], 3)];
+          const [gate, x] = [random([B, V, N], 4), random([B, V, D], 5)];
+          const { decay, input } = discretize(rawStep, bias, logA, gate, x);
+          t.same(decay.shape, [B, V, D * N]);
+          const [dt, b, a, g, u] = [rawStep, bias, logA, gate, x].map((tensor) => tensor.dataSync());
+          const wanted = { decay: [] as number[], input: [] as number[] };
+          for (let row = 0; row < B * V; row++) {
+            for (let d = 0; d < D; d++) {
+              const step = Math.log1p(Math.exp(dt[row * D + d] + b[d]));
+              for (let n = 0; n < N; n++) {
+                wanted.decay.push(Math.exp(-Math.exp(a[d * N + n]) * step));
+                wanted.input.push(step * g[row * N + n] * u[row * D + d]);
+              }
+            }
+          }
+          t.ok(maxDifference(decay.dataSync(), wanted.decay) <= ROUNDING);
+          t.ok(relativeDifference(input.dataSync(), wanted.input) <= ROUNDING);
+        }),
+      );
+      t.equal(leaked, 0);
+    });
+
+    await t.test('discretize where softplus would overflow or vanish', async (t) => {
+      await onBackend(backend, () =>
+        tf.tidy(() => {
+          const one = tf.ones([1, 2, 1]);
+          const rawStep = tf.tensor3d([200, -200], [1, 2, 1]);
+          const { decay, input } = discretize(rawStep, tf.zeros([1]), tf.zeros([1, 1]), one, one);
+          t.same([...decay.dataSync()], [0, 1]);
+          t.ok(Math.abs(input.dataSync()[0] - 200) < 1e-3);
+          t.equal(input.dataSync()[1], 0);
+        }),
+      );
+    });
+
+    await t.test('linear, with and without bias and activation', async (t) => {
+      const { leaked } = await onBackend(backend, () =>
+        tf.tidy(() => {
+          const [x, weights, bias] = [random([2, 3, 4, 5], 1), random([5, 6], 2), random([6], 3)];
+          const plain = tf.reshape(
+            tf.matMul(tf.reshape(x, [24, 5]) as tf.Tensor2D, weights as tf.Tensor2D),
+            [2, 3, 4, 6],
+          );
+          const close = (y: tf.Tensor, wanted: tf.Tensor) => {
+            t.same(y.shape, wanted.shape);
+            t.ok(maxDifference(y.dataSync(), wanted.dataSync()) <= 1e-5);
+          };
+          close(linear(x, weights), plain);
+          close(linear(x, weights, bias), tf.add(plain, bias));
+          close(linear(x, weights, bias, { activation: 'gelu' }), gelu(tf.add(plain, bias)));
+          close(linear(x, weights, undefined, { activation: 'silu' }), silu(plain));
+        }),
+      );
+      t.equal(leaked, 0);
+    });
+
+    await t.test('between images and graphs', async (t) => {
+      const { leaked } = await onBackend(backend, () =>
+        tf.tidy(() => {
+          const x = random([2, 3, 4, 5], 1);
+          const [flat] = runOp(FlattenGrid, { x });
+          t.same(flat.shape, [2, 12, 5]);
+          t.same(runOp(UnflattenGrid, { x: flat, like: x })[0].arraySync(), x.arraySync());
+          t.same(runOp(GridGraph, { x })[0].arraySync(), gridGraph(3, 4).arraySync());
+        }),
+      );
+      t.equal(leaked, 0);
+    });
+
+    await t.test('gradients of the kernels are those of the stock ops', async (t) => {
+      const cases: { op: OpDeclaration; inputs: Tensors; attributes?: Record<string, number> }[] = tf.tidy(
+        () => [
+          {
+            op: LayerNormalization,
+            inputs: { x: random([2, 3, 7], 1), gamma: random([7], 2), beta: random([7], 3) },
+            attributes: { epsilon: 1e-3 },
+          },
+          { op: Gelu, inputs: { x: random([3, 5], 4) } },
+          { op: Silu, inputs: { x: random([3, 5], 5) } },
+          {
+            op: Discretize,
+            inputs: {
+              rawStep: random([2, 3, 4], 6),
+              stepBias: random([4], 7),
+              logA: random([4, 2], 8),
+              inputGate: random([2, 3, 2], 9),
+              x: random([2, 3, 4], 10),
+            },
+          },
+        ],
+      );
+      const { leaked } = await onBackend(backend, () =>
+        tf.tidy(() => {
+          for (const { op, inputs, attributes = {} } of cases) {
+            const names = Object.keys(inputs);
+            // A weighted sum of all outputs, so that every output takes part.
+            const gradients = (run: (inputs: Tensors) => tf.Tensor[]) =>
+              tf.grads((...tensors: tf.Tensor[]) => {
+                const outputs = run(Object.fromEntries(names.map((name, i) => [name, tensors[i]])));
+                return tf.addN(outputs.map((y, i) => tf.sum(tf.mul(y, tf.mul(y, 0.5 + i)))));
+              })(Object.values(inputs));
+            const kernel = gradients((inputs) => runOp(op, inputs, attributes));
+            const stock = gradients((inputs) => [op.compose?.(inputs, attributes) ?? []].flat());
+            names.forEach((name, i) => {
+              t.same(kernel[i].shape, stock[i].shape);
+              const difference = relativeDifference(kernel[i].dataSync(), stock[i].dataSync());
+              t.ok(difference <= 5e-6, `${op.name} d${name}: ${difference}`);
+            });
+          }
+        }),
+      );
+      t.equal(leaked, 0);
+      for (const { inputs } of cases) tf.dispose(Object.values(inputs));
+    });
+  });
+}
+
+t.test('errors say what was given and what is wanted', async (t) => {
+  const { leaked } = await onBackend('cpu', () =>
+    tf.tidy(() => {
+      const x = tf.zeros([2, 3, 4]);
+      const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
+      fails(
+        () => layerNormalization(x, tf.zeros([3]), tf.zeros([4])),
+        /LayerNormalization: gamma has shape \[3\], wanted \[4\]/,
+      );
+      fails(
+        () => layerNormalization(tf.scalar(1), tf.zeros([1]), tf.zeros([1])),
+        /x has shape \[\], wanted float32 x\[\.\.\., C\]/,
+      );
+      fails(() => gelu(tf.zeros([2], 'int32')), /Gelu: x has dtype int32, wanted float32/);
+      fails(
+        () => linear(x, tf.zeros([3, 5])),
+        /Linear: x has shape \[2, 3, 4\], wanted 3 channels as weights have rows/,
+      );
+      fails(() => linear(x, tf.zeros([4, 5]), tf.zeros([4])), /bias has shape \[4\], wanted \[5\]/);
+      fails(
+        () => linear(x, tf.zeros([4, 5]), undefined, { activation: 'relu' as 'gelu' }),
+        /activation is "relu", wanted one of none, gelu, silu/,
+      );
+      fails(
+        () => discretize(x, tf.zeros([4]), tf.zeros([4, 1]), tf.zeros([2, 3, 2]), x),
+        /Discretize: inputGate has shape \[2, 3, 2\], wanted \[2, 3, 1\]/,
+      );
+      fails(
+        () => runOp(UnflattenGrid, { x, like: tf.zeros([2, 2, 2, 1]) }),
+        /UnflattenGrid: x has shape \[2, 3, 4\], wanted \[2, 4, C\]/,
+      );
+    }),
+  );
+  t.equal(leaked, 0);
+});

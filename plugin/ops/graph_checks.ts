@@ -1,0 +1,141 @@
+/**
+ * Checks of graphs and trees by value. Kernels index memory with these ids, so what a caller hands in is read once
+ * and remembered by its data (tensors are immutable); what this package made itself is never read back.
+ */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { OpError, type ReadValues, showShape } from './op.js';
+
+/** What is known of an edge list. */
+interface GraphFacts {
+  /** One more than the largest vertex id; 0 without edges. */
+  readonly idBound: number;
+  /** Whether every id from 0 to idBound - 1 hangs together. */
+  readonly connected: boolean;
+}
+
+const knownGraphs = new WeakMap<object, GraphFacts>();
+const knownTrees = new WeakMap<object, WeakSet<object>>();
+
+/** Remembers an edge list that is known to be a connected graph on `numVertices` vertices. */
+export function trustGraph(edges: TensorInfo, numVertices: number): void {
+  knownGraphs.set(edges.dataId, { idBound: edges.shape[0] === 0 ? 0 : numVertices, connected: true });
+}
+
+/** Remembers a tree that a kernel of ours made. */
+export function trustTree(order: TensorInfo, parent: TensorInfo): void {
+  const parents = knownTrees.get(order.dataId) ?? new WeakSet();
+  parents.add(parent.dataId);
+  knownTrees.set(order.dataId, parents);
+}
+
+/**
+ * The number of vertices of a connected graph given by its edges [E, 2]: every vertex of one with more than one
+ * vertex is an end of some edge.
+ */
+export function countVertices(op: string, edges: TensorInfo, read: ReadValues): number {
+  return Math.max(1, graphFacts(op, edges, read).idBound);
+}
+
+/** @throws {OpError} when an edge names a vertex outside 0..numVertices-1. */
+export function checkVertexIds(op: string, edges: TensorInfo, numVertices: number, read: ReadValues): void {
+  if (graphFacts(op, edges, read).idBound <= numVertices) return;
+  const values = read(edges);
+  const at = values.findIndex((id) => id >= numVertices) >> 1;
+  throw vertexOutOfRange(op, values, at, `vertex ids from 0 to ${numVertices - 1}`);
+}
+
+/** @throws {OpError} when ids are out of range or the graph falls into several components. */
+export function checkConnected(op: string, edges: TensorInfo, numVertices: number, read: ReadValues): void {
+  checkVertexIds(op, edges, numVertices, read);
+  const { idBound, connected } = graphFacts(op, edges, read);
+  if (numVertices === 1 || (connected && idBound === numVertices)) return;
+  // Ids that no edge names are components of their own; no memory is spent on them.
+  const components = countComponents(read(edges), idBound) + numVertices - idBound;
+  throw new OpError(
+    op,
+    `the graph has ${components} components (${numVertices} vertices, ${edges.shape[0]} edges), ` +
+      'wanted a connected graph: no tree spans this one',
+  );
+}
+
+/**
+ * Checks that each row of `order` is a permutation of the vertices and that parents come before their children.
+ * @throws {OpError} that names the first entry which is wrong.
+ */
+export function checkTree(op: string, order: TensorInfo, parent: TensorInfo, read: ReadValues): void {
+  if (knownTrees.get(order.dataId)?.has(parent.dataId)) return;
+  const [batch, numVertices] = order.shape;
+  const vertices = read(order);
+  const parents = read(parent);
+  for (let b = 0; b < batch; b++) {
+    const seen = new Uint8Array(numVertices);
+    for (let i = 0; i < numVertices; i++) {
+      const at = b * numVertices + i;
+      const vertex = vertices[at];
+      if (!(vertex >= 0 && vertex < numVertices) || seen[vertex]) {
+        const problem = seen[vertex] ? 'a second time' : 'out of range';
+        throw new OpError(
+          op,
+          `order[${b}, ${i}] is ${vertex}, ${problem}; wanted each vertex from 0 to ${numVertices - 1} once`,
+        );
+      }
+      seen[vertex] = 1;
+      const wrong = i === 0 ? parents[at] !== 0 : !(parents[at] >= 0 && parents[at] < i);
+      if (wrong) {
+        throw new OpError(
+          op,
+          `parent[${b}, ${i}] is ${parents[at]}, wanted ${i === 0 ? '0 for the root' : `a position before ${i}`} ` +
+            '(positions in order, parents first)',
+        );
+      }
+    }
+  }
+  trustTree(order, parent);
+}
+
+function graphFacts(op: string, edges: TensorInfo, read: ReadValues): GraphFacts {
+  const known = knownGraphs.get(edges.dataId);
+  if (known) return known;
+  if (edges.shape[1] !== 2) throw new OpError(op, `edges has shape ${showShape(edges.shape)}, wanted [E, 2]`);
+  const values = read(edges);
+  let idBound = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] < 0) throw vertexOutOfRange(op, values, i >> 1, 'vertex ids from 0');
+    if (values[i] >= idBound) idBound = values[i] + 1;
+  }
+  // A connected graph has at least V - 1 edges: fewer cannot be connected, and need no memory for V vertices.
+  const connected = values.length / 2 >= idBound - 1 && countComponents(values, idBound) <= 1;
+  const facts = { idBound, connected };
+  knownGraphs.set(edges.dataId, facts);
+  return facts;
+}
+
+function vertexOutOfRange(op: string, values: Int32Array, edge: number, wanted: string): OpError {
+  return new OpError(
+    op,
+    `edges[${edge}] joins the vertices ${values[2 * edge]} and ${values[2 * edge + 1]}, wanted ${wanted}`,
+  );
+}
+
+/** Components of the graph on vertices 0..numVertices-1, by union-find with path halving. */
+function countComponents(edges: Int32Array, numVertices: number): number {
+  const leader = Int32Array.from({ length: numVertices }, (_, v) => v);
+  const find = (vertex: number): number => {
+    let v = vertex;
+    while (leader[v] !== v) {
+      leader[v] = leader[leader[v]];
+      v = leader[v];
+    }
+    return v;
+  };
+  let components = numVertices;
+  for (let e = 0; e < edges.length; e += 2) {
+    const u = find(edges[e]);
+    const v = find(edges[e + 1]);
+    if (u !== v) {
+      leader[u] = v;
+      components--;
+    }
+  }
+  return components;
+}

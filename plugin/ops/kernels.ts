@@ -1,0 +1,178 @@
+/**
+ * Where ops meet tfjs: running an op on the current backend, registering kernels, and what happens on a backend that
+ * has none of ours (a fused op is composed from stock ops; a tree op runs on the host, with one warning).
+ */
+import {
+  backend as currentBackend,
+  type DataType,
+  engine,
+  getBackend,
+  getKernel,
+  type KernelBackend,
+  type KernelFunc,
+  type NamedAttrMap,
+  type NamedTensorInfoMap,
+  type NamedTensorMap,
+  registerKernel,
+  type Tensor,
+  type TensorInfo,
+  tidy,
+  unregisterKernel,
+} from '@tensorflow/tfjs-core';
+import {
+  type Attributes,
+  checkInputs,
+  completeAttributes,
+  type OpDeclaration,
+  type OutputSpec,
+  type Shapes,
+  type Tensors,
+} from './op.js';
+
+/** The values of a tensor on the host, flat and row-major. */
+export type HostArray = Float32Array | Int32Array;
+
+/** What a host kernel is called with: plain typed arrays and sizes. */
+export interface HostKernelArguments<D extends OpDeclaration> {
+  readonly inputs: Readonly<Record<keyof D['inputs'], HostArray>>;
+  /** Allocated by the declaration's shapes, zero-filled; the kernel writes them. */
+  readonly outputs: Readonly<Record<D['outputs'][number], HostArray>>;
+  readonly shapes: Readonly<Record<keyof D['inputs'], readonly number[]>>;
+  readonly attributes: Attributes;
+}
+
+/** A kernel in plain TypeScript over typed arrays: the specification of an op in code. */
+export type HostKernel<D extends OpDeclaration> = (args: HostKernelArguments<D>) => void;
+
+/** A kernel of some backend, called after all checks. */
+export type BackendKernel = (args: {
+  readonly inputs: NamedTensorInfoMap;
+  readonly attributes: Attributes;
+  readonly outputs: readonly OutputSpec[];
+  readonly backend: KernelBackend;
+}) => TensorInfo[];
+
+const hostKernels = new Map<string, BackendKernel>();
+const fallbackKernels = new Set<string>();
+
+/**
+ * Registers the plain TypeScript kernel of an op: as the kernel of tfjs's `cpu` backend, and as what runs on a
+ * backend without a kernel of its own when the op cannot be composed from stock ops.
+ */
+export function registerHostKernel<D extends OpDeclaration>(op: D, kernel: HostKernel<D>): void {
+  const onHost: BackendKernel = ({ inputs, attributes, outputs, backend }) => {
+    const arrays: Record<string, HostArray> = {};
+    const shapes: Record<string, readonly number[]> = {};
+    for (const [name, info] of Object.entries(inputs) as [string, TensorInfo][]) {
+      arrays[name] = readHost(backend, info);
+      shapes[name] = info.shape;
+    }
+    const results = outputs.map(({ shape, dtype }) => allocate(shape, dtype));
+    kernel({
+      inputs: arrays as Record<keyof D['inputs'], HostArray>,
+      outputs: Object.fromEntries(op.outputs.map((name, i) => [name, results[i]])) as Record<
+        D['outputs'][number],
+        HostArray
+      >,
+      shapes: shapes as Shapes as Record<keyof D['inputs'], readonly number[]>,
+      attributes,
+    });
+    return outputs.map(({ shape, dtype }, i) => ({
+      dataId: backend.write(results[i], shape, dtype as DataType),
+      shape,
+      dtype,
+    }));
+  };
+  hostKernels.set(op.name, onHost);
+  registerBackendKernel(op, 'cpu', onHost);
+}
+
+/**
+ * Registers a backend's kernel for an op. The op's checks run before it, also when the kernel is called directly
+ * through `tf.engine().runKernel`. May be called before or after the backend is ready, and more than once.
+ */
+export function registerBackendKernel(op: OpDeclaration, backendName: string, kernel: BackendKernel): void {
+  // tfjs warns when a kernel is registered twice; a module that a bundler loaded twice, or a fallback of ours that
+  // gives way to a real kernel, is no reason to worry anybody.
+  if (getKernel(op.name, backendName)) unregisterKernel(op.name, backendName);
+  fallbackKernels.delete(`${op.name} ${backendName}`);
+  const kernelFunc: KernelFunc = ({ inputs, attrs, backend }) => {
+    const attributes = completeAttributes(op, (attrs ?? {}) as Attributes);
+    const given = definedInputs(inputs);
+    const outputs = checkInputs(op, given, attributes);
+    const host = backend as KernelBackend;
+    op.validate?.(given, attributes, (info) => readHost(host, info) as Int32Array);
+    const results = kernel({ inputs: given, attributes, outputs, backend: host });
+    op.produced?.(results);
+    return results.length === 1 ? results[0] : results;
+  };
+  registerKernel({ kernelName: op.name, backendName, kernelFunc });
+}
+
+/** Whether the op runs on `backendName` by a kernel made for it (and not composed or on the host). */
+export function hasOwnKernel(op: OpDeclaration, backendName: string): boolean {
+  return getKernel(op.name, backendName) != null && !fallbackKernels.has(`${op.name} ${backendName}`);
+}
+
+/**
+ * Runs an op on the current backend. Intermediate tensors are disposed.
+ * @throws {OpError} before any kernel runs, when the inputs or attributes do not fit the declaration.
+ */
+export function runOp(
+  op: OpDeclaration,
+  inputs: Readonly<Record<string, Tensor | undefined>>,
+  attributes: Attributes = {},
+): Tensor[] {
+  const given = definedInputs(inputs);
+  const complete = completeAttributes(op, attributes);
+  checkInputs(op, given, complete); // before anything else, so that a bad call changes nothing
+  return tidy(() => (op.run ?? ((inputs) => runKernelOf(op, inputs, complete)))(given, complete));
+}
+
+/** Runs the kernel of an op, or what stands in for it on a backend that has none. */
+export function runKernelOf(op: OpDeclaration, inputs: Tensors, attributes: Attributes): Tensor[] {
+  currentBackend(); // initialises tfjs's default backend when none has been chosen yet
+  const backendName = getBackend();
+  if (!getKernel(op.name, backendName)) {
+    if (op.compose) return [op.compose(inputs, attributes)].flat();
+    registerFallbackKernel(op, backendName);
+  }
+  const results = engine().runKernel<Tensor | Tensor[]>(
+    op.name,
+    inputs as NamedTensorMap,
+    attributes as NamedAttrMap,
+  );
+  return [results].flat();
+}
+
+/** Reads the values of a tensor from whichever backend holds it. Waits for that backend. */
+export function readTensor(info: TensorInfo): HostArray {
+  return readHost(currentBackend(), info);
+}
+
+function registerFallbackKernel(op: OpDeclaration, backendName: string): void {
+  const kernel = hostKernels.get(op.name);
+  if (!kernel) throw new Error(`${op.name}: no kernel for the backend '${backendName}' and none on the host`);
+  registerBackendKernel(op, backendName, kernel);
+  fallbackKernels.add(`${op.name} ${backendName}`);
+  console.warn(
+    `tfjs-grootvl: ${op.name} has no kernel for the backend '${backendName}'; it runs on the CPU in plain ` +
+      `JavaScript, and its tensors travel there and back.`,
+  );
+}
+
+/** tfjs passes `undefined` for optional inputs; kernels see only what was given. */
+function definedInputs<T extends TensorInfo>(
+  inputs: Readonly<Record<string, T | null | undefined>>,
+): Record<string, T> {
+  return Object.fromEntries(Object.entries(inputs).filter(([, input]) => input != null)) as Record<string, T>;
+}
+
+function readHost(backend: KernelBackend, info: TensorInfo): HostArray {
+  return backend.readSync(info.dataId) as HostArray;
+}
+
+function allocate(shape: readonly number[], dtype: OutputSpec['dtype']): HostArray {
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  return dtype === 'float32' ? new Float32Array(size) : new Int32Array(size);
+}

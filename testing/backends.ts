@@ -1,0 +1,19 @@
+/** The backends that this machine has, so that one test body runs on all of them. */
+import '@tensorflow/tfjs'; // the gradients of the stock ops, and the cpu backend
+import '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+
+export const BACKENDS = ['cpu', 'wasm'] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
+/** Runs `body` with the backend chosen, and fails when it leaves tensors behind. */
+export async function onBackend(
+  name: BackendName,
+  body: () => void | Promise<void>,
+): Promise<{ leaked: number }> {
+  if (!(await tf.setBackend(name))) throw new Error(`the backend ${name} did not start`);
+  await tf.ready();
+  const before = tf.memory().numTensors;
+  await body();
+  return { leaked: tf.memory().numTensors - before };
+}
