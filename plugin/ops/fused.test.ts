@@ -175,27 +175,25 @@ for (const backend of BACKENDS) {
     });
 
     await t.test('gradients of the kernels are those of the stock ops', async (t) => {
-      const cases: { op: OpDeclaration; inputs: Tensors; attributes?: Record<string, number> }[] = tf.tidy(
-        () => [
-          {
-            op: LayerNormalization,
-            inputs: { x: random([2, 3, 7], 1), gamma: random([7], 2), beta: random([7], 3) },
-            attributes: { epsilon: 1e-3 },
+      const cases: { op: OpDeclaration; inputs: Tensors; attributes?: Record<string, number> }[] = [
+        {
+          op: LayerNormalization,
+          inputs: { x: random([2, 3, 7], 1), gamma: random([7], 2), beta: random([7], 3) },
+          attributes: { epsilon: 1e-3 },
+        },
+        { op: Gelu, inputs: { x: random([3, 5], 4) } },
+        { op: Silu, inputs: { x: random([3, 5], 5) } },
+        {
+          op: Discretize,
+          inputs: {
+            rawStep: random([2, 3, 4], 6),
+            stepBias: random([4], 7),
+            logA: random([4, 2], 8),
+            inputGate: random([2, 3, 2], 9),
+            x: random([2, 3, 4], 10),
           },
-          { op: Gelu, inputs: { x: random([3, 5], 4) } },
-          { op: Silu, inputs: { x: random([3, 5], 5) } },
-          {
-            op: Discretize,
-            inputs: {
-              rawStep: random([2, 3, 4], 6),
-              stepBias: random([4], 7),
-              logA: random([4, 2], 8),
-              inputGate: random([2, 3, 2], 9),
-              x: random([2, 3, 4], 10),
-            },
-          },
-        ],
-      );
+        },
+      ];
       const { leaked } = await onBackend(backend, () =>
         tf.tidy(() => {
           for (const { op, inputs, attributes = {} } of cases) {
