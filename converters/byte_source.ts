@@ -1,0 +1,52 @@
+// Random access to a file's bytes, wherever they lie: memory, a browser's Blob, a disk (node/ has that one).
+// The readers ask for pieces and never for the whole file.
+
+/** A file that can be read at any offset. Sizes and offsets are in bytes. */
+export interface ByteSource {
+  /** What the file is called in messages and metadata. */
+  readonly name: string;
+  readonly size: number;
+  /** Exactly `length` bytes from `offset` on; rejects if there are fewer. The caller does not write to them. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+function checkRange(source: { name: string; size: number }, offset: number, length: number): void {
+  const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
+  if (!whole || offset + length > source.size) {
+    throw new RangeError(
+      `${source.name}: bytes ${offset}..${offset + length} asked for, the file has ${source.size}`,
+    );
+  }
+}
+
+/** A source over bytes in memory; nothing is copied. */
+export function bytesSource(bytes: Uint8Array | ArrayBuffer, name = 'bytes'): ByteSource {
+  const view = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+  const size = view.byteLength;
+  return {
+    name,
+    size,
+    async read(offset, length) {
+      checkRange({ name, size }, offset, length);
+      return view.subarray(offset, offset + length);
+    },
+  };
+}
+
+/** A source over a Blob or File (a browser's file picker, a fetched response); only the asked-for slices are loaded. */
+export function blobSource(blob: Blob, name?: string): ByteSource {
+  const title = name ?? ('name' in blob && typeof blob.name === 'string' ? blob.name : 'blob');
+  const size = blob.size;
+  return {
+    name: title,
+    size,
+    async read(offset, length) {
+      checkRange({ name: title, size }, offset, length);
+      const bytes = new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
+      if (bytes.byteLength !== length) {
+        throw new RangeError(`${title}: ${bytes.byteLength} bytes came where ${length} were asked for`);
+      }
+      return bytes;
+    },
+  };
+}

@@ -1,0 +1,209 @@
+/** From a PyTorch checkpoint to a tfjs GraphModel, and what a checkpoint holds. No Node API, no tfjs at run time. */
+import { type ByteSource, blobSource, bytesSource } from './byte_source.js';
+import { ArchitectureError } from './errors.js';
+import { tensorShape } from './graph/graph_builder.js';
+import type { ModelSink } from './graph/model_sink.js';
+import { writeModel } from './graph/model_writer.js';
+import type { Quantization } from './graph/quantize.js';
+import { grootVGraph } from './grootv.js';
+import {
+  countParameters,
+  type GrootVArchitecture,
+  grootVArchitecture,
+  isUnused,
+} from './grootv_architecture.js';
+import { IMAGENET_CLASSES } from './imagenet_classes.js';
+import { IMAGENET_SIZE, type Preprocessing, preprocessingOf } from './preprocessing.js';
+import { type Checkpoint, openCheckpoint } from './pytorch/checkpoint.js';
+import {
+  findStateDict,
+  type IgnoredEntry,
+  readConfigNumber,
+  type StateDict,
+  type WeightSet,
+} from './pytorch/state_dict.js';
+import { CONVERTER_VERSION } from './version.js';
+
+/** A checkpoint: bytes in memory, a Blob or File of a page, or any other random-access source. */
+export type CheckpointInput = ByteSource | Blob | Uint8Array | ArrayBuffer;
+
+/** How far long work has come. */
+export type Progress = (stage: 'reading' | 'writing', doneBytes: number, totalBytes: number) => void;
+
+export interface InspectOptions {
+  /** Which weights of a training checkpoint: `model` by default, or the moving average `model_ema`. */
+  readonly weights?: WeightSet;
+  readonly onProgress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+export interface ConvertOptions extends InspectOptions {
+  /** As tfjs's own converter defines it; `none` by default. */
+  readonly quantize?: Quantization;
+  /** Names of the classes, as many as the head has. ImageNet's by default for a head of 1000. */
+  readonly classNames?: readonly string[];
+  /** Bytes of a shard file, 4 MiB by default. */
+  readonly shardBytes?: number;
+}
+
+/** What a checkpoint holds. */
+export interface Inspection extends Omit<GrootVArchitecture, 'name'> {
+  /** `GrootV-T`, `GrootV-S`, `GrootV-B`, or `GrootV` for any other size. */
+  readonly architecture: string;
+  /** What training changes: running statistics are not counted. */
+  readonly parameters: number;
+  /** Tensors of the chosen weights. */
+  readonly tensors: number;
+  /** Key of the file under which the weights lie, or `bare`. */
+  readonly weightsUsed: string;
+  /** What was left out, and why. */
+  readonly ignored: readonly IgnoredEntry[];
+  /** Side of the images that the model takes, pixels. */
+  readonly imageSize: number;
+  readonly file: {
+    readonly name: string;
+    readonly format: string;
+    readonly bytes: number;
+    readonly sha256: string;
+  };
+}
+
+/** `userDefinedMetadata` of model.json: `model.metadata` in tfjs. */
+export interface GrootVMetadata {
+  readonly architecture: GrootVArchitecture & { readonly family: 'GrootV'; readonly parameters: number };
+  readonly preprocessing: Preprocessing;
+  /** One name a class; null when they are not known. */
+  readonly classNames: readonly string[] | null;
+  readonly source: { readonly file: string; readonly sha256: string; readonly weights: string };
+  readonly quantization: Quantization;
+  /** Nodes that may be asked for beside the outputs. */
+  readonly nodes: readonly string[];
+  readonly converter: { readonly name: 'tfjs-grootvl'; readonly version: string };
+}
+
+/**
+ * Reads a checkpoint and says what it holds. Nothing that the file asks for is executed.
+ * @throws {CheckpointError} when the file cannot or must not be read; {ArchitectureError} when it is no GrootV.
+ */
+export async function inspectCheckpoint(
+  input: CheckpointInput,
+  options: InspectOptions = {},
+): Promise<Inspection> {
+  return describe(await open(input, options));
+}
+
+/**
+ * Converts a checkpoint to a GraphModel: `model.json` and shards, which stock `tf.loadGraphModel` loads once this
+ * package is imported. Memory: a tensor and a shard, however large the checkpoint is.
+ *
+ * @param sink takes the files; model.json comes last, and only when everything before it went well.
+ * @returns what was converted.
+ * @throws {CheckpointError} when the file cannot or must not be read; {ArchitectureError} when it is no GrootV, or the
+ *     class names do not fit its head.
+ */
+export async function convertCheckpoint(
+  input: CheckpointInput,
+  sink: ModelSink,
+  options: ConvertOptions = {},
+): Promise<Inspection> {
+  const opened = await open(input, options);
+  const { state, architecture } = opened;
+  const inspection = describe(opened);
+  const { quantize = 'none', onProgress, signal, shardBytes } = options;
+  const { graph, outputs, namedNodes } = grootVGraph(architecture, state.entries);
+  const entry = (name: string, shape: readonly number[]) => ({
+    name: `${name}:0`,
+    dtype: 'DT_FLOAT',
+    tensorShape: tensorShape(shape),
+  });
+  const metadata: GrootVMetadata = {
+    architecture: { family: 'GrootV', ...architecture, parameters: inspection.parameters },
+    preprocessing: preprocessingOf(inspection.imageSize),
+    classNames: classNamesFor(architecture, options.classNames),
+    source: {
+      file: inspection.file.name,
+      sha256: inspection.file.sha256,
+      weights: inspection.weightsUsed,
+    },
+    quantization: quantize,
+    nodes: namedNodes,
+    converter: { name: 'tfjs-grootvl', version: CONVERTER_VERSION },
+  };
+  await writeModel(
+    graph,
+    {
+      signature: {
+        inputs: { image: entry('image', [-1, -1, -1, 3]) },
+        outputs: Object.fromEntries(outputs.map(({ name, shape }) => [name, entry(name, shape)])),
+      },
+      userDefinedMetadata: metadata,
+      convertedBy: `tfjs-grootvl ${CONVERTER_VERSION}`,
+    },
+    sink,
+    { quantize, shardBytes, signal, onProgress: (done, total) => onProgress?.('writing', done, total) },
+  );
+  return inspection;
+}
+
+interface Opened {
+  readonly checkpoint: Checkpoint;
+  readonly state: StateDict;
+  readonly architecture: GrootVArchitecture;
+}
+
+async function open(input: CheckpointInput, options: InspectOptions): Promise<Opened> {
+  const { weights, onProgress, signal } = options;
+  const checkpoint = await openCheckpoint(sourceOf(input), {
+    signal,
+    onProgress: (done, total) => onProgress?.('reading', done, total),
+  });
+  const state = findStateDict(checkpoint, { weights });
+  return { checkpoint, state, architecture: grootVArchitecture(state.entries) };
+}
+
+function sourceOf(input: CheckpointInput): ByteSource {
+  if (input instanceof Uint8Array || input instanceof ArrayBuffer) return bytesSource(input);
+  if (typeof Blob !== 'undefined' && input instanceof Blob) return blobSource(input);
+  return input as ByteSource;
+}
+
+function describe({ checkpoint, state, architecture }: Opened): Inspection {
+  const { name, ...sizes } = architecture;
+  const trainingOnly = [...state.entries.keys()].filter(isUnused);
+  return {
+    architecture: name,
+    ...sizes,
+    parameters: countParameters(state.entries),
+    tensors: state.entries.size,
+    weightsUsed: state.path || 'bare',
+    ignored: [
+      ...state.ignored,
+      ...trainingOnly.map((name) => ({ name, reason: 'counts training steps, not used in inference' })),
+      ...checkpoint.inertGlobals.map((name) => ({
+        name,
+        reason: 'a Python object: kept as data, never called',
+      })),
+    ],
+    imageSize: imageSizeOf(checkpoint),
+    file: {
+      name: checkpoint.name.split(/[\\/]/).at(-1) ?? checkpoint.name,
+      format: checkpoint.format,
+      bytes: checkpoint.size,
+      sha256: checkpoint.sha256,
+    },
+  };
+}
+
+/** The authors' training checkpoints say the size; a bare state dict does not. */
+function imageSizeOf(checkpoint: Checkpoint): number {
+  const size = readConfigNumber(checkpoint, ['config', 'DATA', 'IMG_SIZE']);
+  return size && Number.isInteger(size) && size >= 1 && size <= 4096 ? size : IMAGENET_SIZE;
+}
+
+function classNamesFor({ classes }: GrootVArchitecture, given: readonly string[] | undefined) {
+  if (!given) return classes === IMAGENET_CLASSES.length ? IMAGENET_CLASSES : null;
+  if (given.length !== classes) {
+    throw new ArchitectureError(`${given.length} class names were given, the model has ${classes} classes`);
+  }
+  return given;
+}

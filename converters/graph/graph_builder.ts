@@ -1,0 +1,116 @@
+/** A small typed builder of TensorFlow GraphDef nodes, in the JSON form that tfjs loads. */
+
+/** The values of a constant of the graph, read when they are written and not before. */
+export interface Weight {
+  readonly shape: readonly number[];
+  readonly dtype: 'float32' | 'int32';
+  /** Row-major values, as many as the shape holds. */
+  readonly read: () => Promise<Float32Array | Int32Array>;
+  /** Whether `--quantize` may touch it. Constants of ours (means, axes) are kept as they are. */
+  readonly quantizable: boolean;
+}
+
+/** A value that an op attribute takes. */
+export type AttributeValue =
+  | { readonly i: string }
+  | { readonly f: number }
+  | { readonly b: boolean }
+  | { readonly s: string }
+  | { readonly type: string }
+  | { readonly shape: TensorShape }
+  | { readonly tensor: { readonly dtype: string; readonly tensorShape: TensorShape } }
+  | { readonly list: { readonly i: string[] } | { readonly s: string[] } };
+
+interface TensorShape {
+  readonly dim: readonly { readonly size: string }[];
+}
+
+export interface GraphNode {
+  readonly name: string;
+  readonly op: string;
+  readonly input: readonly string[];
+  readonly attr: Readonly<Record<string, AttributeValue>>;
+}
+
+/** An input or output of the whole graph, as a SavedModel signature lists it. */
+export interface SignatureEntry {
+  readonly name: string;
+  readonly dtype: string;
+  readonly tensorShape: TensorShape;
+}
+
+/** One output of one node, `name` or `name:index`. */
+export type Output = string & { readonly __output?: never };
+
+export const DTYPE = { float32: 'DT_FLOAT', int32: 'DT_INT32' } as const;
+
+/** An integer attribute. */
+export const int = (value: number): AttributeValue => ({ i: String(value) });
+/** A floating-point attribute. */
+export const float = (value: number): AttributeValue => ({ f: value });
+/** A boolean attribute. */
+export const bool = (value: boolean): AttributeValue => ({ b: value });
+/** A text attribute; GraphDef holds bytes, in JSON as base64. ASCII only. */
+export const text = (value: string): AttributeValue => ({ s: btoa(value) });
+/** A list of integers. */
+export const ints = (values: readonly number[]): AttributeValue => ({ list: { i: values.map(String) } });
+/** A list of texts. */
+export const texts = (values: readonly string[]): AttributeValue => ({
+  list: { s: values.map((s) => btoa(s)) },
+});
+/** An element type. */
+export const type = (dtype: keyof typeof DTYPE): AttributeValue => ({ type: DTYPE[dtype] });
+
+/** A shape; -1 is a size that is not fixed. */
+export function tensorShape(shape: readonly number[]): TensorShape {
+  return { dim: shape.map((size) => ({ size: String(size) })) };
+}
+
+/** Collects nodes in the order in which they are added. */
+export class GraphBuilder {
+  readonly nodes: GraphNode[] = [];
+  /** Constants by node name, in the order in which they are written. */
+  readonly weights = new Map<string, Weight>();
+  private readonly names = new Set<string>();
+
+  /** Adds a node and returns its first output. @throws when the name is taken */
+  node(
+    op: string,
+    name: string,
+    inputs: readonly Output[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+  ): Output {
+    if (this.names.has(name)) throw new Error(`two nodes of the graph are named ${name}`);
+    this.names.add(name);
+    this.nodes.push({ name, op, input: [...inputs], attr: attributes });
+    return name;
+  }
+
+  /** An input of the graph. */
+  placeholder(name: string, shape: readonly number[], dtype: keyof typeof DTYPE = 'float32'): Output {
+    return this.node('Placeholder', name, [], { dtype: type(dtype), shape: { shape: tensorShape(shape) } });
+  }
+
+  /** A constant whose values are read when the model is written. */
+  constant(name: string, weight: Weight): Output {
+    this.node('Const', name, [], {
+      dtype: type(weight.dtype),
+      value: { tensor: { dtype: DTYPE[weight.dtype], tensorShape: tensorShape(weight.shape) } },
+    });
+    this.weights.set(name, weight);
+    return name;
+  }
+
+  /** A constant of the graph's own, never quantised. A number alone is a scalar. */
+  literal(name: string, values: number | readonly number[], dtype: Weight['dtype'] = 'float32'): Output {
+    const list = typeof values === 'number' ? [values] : values;
+    const array = dtype === 'float32' ? Float32Array.from(list) : Int32Array.from(list);
+    const shape = typeof values === 'number' ? [] : [list.length];
+    return this.constant(name, { shape, dtype, read: async () => array, quantizable: false });
+  }
+}
+
+/** Output `index` of the node behind an output. */
+export function outputOf(node: Output, index: number): Output {
+  return index === 0 ? node : `${node}:${index}`;
+}

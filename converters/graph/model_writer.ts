@@ -1,0 +1,127 @@
+/** Writes a graph and its weights as tfjs's GraphModel files: `model.json` and binary shards. */
+import type { GraphBuilder, SignatureEntry, Weight } from './graph_builder.js';
+import type { ModelSink } from './model_sink.js';
+import { bytesOf, QUANTIZED_BYTES, type Quantization, type QuantizationEntry, quantize } from './quantize.js';
+
+/** tfjs's converter splits weights at 4 MiB, so that browsers cache them. */
+export const SHARD_BYTES = 4 * 2 ** 20;
+
+/** What goes into model.json beside the graph. */
+export interface ModelDescription {
+  readonly signature: {
+    readonly inputs: Readonly<Record<string, SignatureEntry>>;
+    readonly outputs: Readonly<Record<string, SignatureEntry>>;
+  };
+  /** Free-form: `model.metadata` of the loaded model. */
+  readonly userDefinedMetadata: object;
+  readonly convertedBy: string;
+}
+
+export interface WriteOptions {
+  readonly quantize?: Quantization;
+  readonly shardBytes?: number;
+  /** Called with the number of weight bytes written so far and in all. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+interface WeightEntry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  readonly quantization?: QuantizationEntry;
+}
+
+/** Writes the model. One tensor is in memory at a time, and one shard. */
+export async function writeModel(
+  graph: GraphBuilder,
+  description: ModelDescription,
+  sink: ModelSink,
+  options: WriteOptions = {},
+): Promise<{ weightBytes: number; shards: string[] }> {
+  const { quantize: quantization = 'none', shardBytes = SHARD_BYTES } = options;
+  const totalBytes = [...graph.weights.values()].reduce(
+    (total, weight) => total + storedBytes(weight, quantization),
+    0,
+  );
+  const shards = new ShardWriter(sink, totalBytes, shardBytes);
+  const entries: WeightEntry[] = [];
+  for (const [name, weight] of graph.weights) {
+    options.signal?.throwIfAborted();
+    const { bytes, entry } = encode(name, weight, await weight.read(), quantization);
+    entries.push(entry);
+    await shards.append(bytes);
+    options.onProgress?.(shards.written, totalBytes);
+  }
+  await shards.finish();
+  const model = {
+    format: 'graph-model',
+    generatedBy: 'PyTorch',
+    convertedBy: description.convertedBy,
+    signature: description.signature,
+    userDefinedMetadata: description.userDefinedMetadata,
+    modelTopology: { node: graph.nodes, library: {}, versions: {} },
+    weightsManifest: [{ paths: shards.names, weights: entries }],
+  };
+  await sink.write('model.json', new TextEncoder().encode(JSON.stringify(model)));
+  return { weightBytes: totalBytes, shards: shards.names };
+}
+
+function storedBytes({ shape, dtype, quantizable }: Weight, quantization: Quantization): number {
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  return size * (dtype === 'float32' && quantizable ? QUANTIZED_BYTES[quantization] : 4);
+}
+
+function encode(
+  name: string,
+  { shape, dtype, quantizable }: Weight,
+  values: Float32Array | Int32Array,
+  quantization: Quantization,
+): { bytes: Uint8Array; entry: WeightEntry } {
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  if (values.length !== size) throw new Error(`${name} has ${values.length} values, its shape holds ${size}`);
+  if (quantization === 'none' || !quantizable || !(values instanceof Float32Array)) {
+    return { bytes: bytesOf(values), entry: { name, shape, dtype } };
+  }
+  const { bytes, entry } = quantize(values, quantization);
+  return { bytes, entry: { name, shape, dtype, quantization: entry } };
+}
+
+/** Cuts a stream of bytes into files of equal size; the last may be shorter. */
+class ShardWriter {
+  readonly names: string[];
+  written = 0;
+  private readonly shard: Uint8Array;
+  private filled = 0;
+  private next = 0;
+
+  constructor(
+    private readonly sink: ModelSink,
+    totalBytes: number,
+    shardBytes: number,
+  ) {
+    const count = Math.max(1, Math.ceil(totalBytes / shardBytes));
+    this.names = Array.from({ length: count }, (_, i) => `group1-shard${i + 1}of${count}.bin`);
+    this.shard = new Uint8Array(Math.min(shardBytes, totalBytes));
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const part = bytes.subarray(at, at + this.shard.length - this.filled);
+      this.shard.set(part, this.filled);
+      this.filled += part.length;
+      this.written += part.length;
+      at += part.length;
+      if (this.filled === this.shard.length) await this.flush();
+    }
+  }
+
+  async finish(): Promise<void> {
+    if (this.filled > 0 || this.next === 0) await this.flush();
+  }
+
+  private async flush(): Promise<void> {
+    await this.sink.write(this.names[this.next++], this.shard.subarray(0, this.filled));
+    this.filled = 0;
+  }
+}

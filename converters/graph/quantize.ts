@@ -1,0 +1,88 @@
+/**
+ * Weight quantisation as TensorFlow.js's own converter defines it: `float16`, or an affine map of a tensor's range to
+ * `uint8` or `uint16` in which zero stays exact. tfjs restores float32 when it loads the model.
+ */
+
+export const QUANTIZATIONS = ['none', 'float16', 'uint8', 'uint16'] as const;
+export type Quantization = (typeof QUANTIZATIONS)[number];
+
+/** Bytes of a stored value. */
+export const QUANTIZED_BYTES = { none: 4, float16: 2, uint8: 1, uint16: 2 } as const;
+
+/** The `quantization` entry of a weight in model.json. */
+export interface QuantizationEntry {
+  readonly dtype: 'float16' | 'uint8' | 'uint16';
+  readonly original_dtype: 'float32';
+  readonly min?: number;
+  readonly scale?: number;
+}
+
+/** Quantises one tensor. @returns its bytes (little-endian) and its entry in model.json */
+export function quantize(
+  values: Float32Array,
+  quantization: Exclude<Quantization, 'none'>,
+): { bytes: Uint8Array; entry: QuantizationEntry } {
+  if (quantization === 'float16') {
+    const halves = Uint16Array.from(values, toFloat16);
+    return { bytes: bytesOf(halves), entry: { dtype: 'float16', original_dtype: 'float32' } };
+  }
+  const { min, max, scale } = affineRange(values, quantization);
+  const codes = quantization === 'uint8' ? new Uint8Array(values.length) : new Uint16Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    codes[i] = roundHalfEven((Math.min(Math.max(values[i], min), max) - min) / scale);
+  }
+  return { bytes: bytesOf(codes), entry: { dtype: quantization, min, scale, original_dtype: 'float32' } };
+}
+
+/** The range of a tensor, moved by less than a step so that zero is one of the stored values. */
+function affineRange(values: Float32Array, quantization: 'uint8' | 'uint16') {
+  const steps = quantization === 'uint8' ? 0xff : 0xffff;
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  if (values.length === 0) return { min: 0, max: 0, scale: 1 };
+  if (!(Number.isFinite(min) && Number.isFinite(max)) || values.includes(Number.NaN)) {
+    throw new Error(`a tensor with values that are not finite cannot be quantised to ${quantization}`);
+  }
+  if (min === max) return { min, max, scale: 1 };
+  const scale = (max - min) / steps;
+  if (min > 0 || max < 0) return { min, max, scale };
+  const zeroCode = roundHalfEven(-min / scale);
+  const nudged = -zeroCode * scale;
+  return { min: nudged, max: steps * scale + nudged, scale };
+}
+
+/** NumPy's rounding. */
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const fraction = value - floor;
+  if (fraction !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+const floatView = new Float32Array(1);
+const bitsView = new Uint32Array(floatView.buffer);
+
+/** The bits of the nearest float16, ties to even; beyond its range infinity. */
+export function toFloat16(value: number): number {
+  floatView[0] = value;
+  const bits = bitsView[0];
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude >= 0x7f800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00);
+  if (magnitude < 0x38800000) {
+    // Below the smallest normal float16, 2^-14: a multiple of 2^-24.
+    return sign | roundHalfEven(Math.abs(floatView[0]) * 2 ** 24);
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+  const half = (rounded - 0x38000000) >>> 13;
+  return sign | Math.min(half, 0x7c00);
+}
+
+/** The bytes of a typed array, without a copy. */
+export function bytesOf(values: ArrayBufferView): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}

@@ -1,0 +1,212 @@
+/** What a GrootV checkpoint is, read from the names and shapes of its tensors alone. */
+import { ArchitectureError } from './errors.js';
+import { quote } from './pytorch/errors.js';
+
+/** The sizes of a GrootV network (GrootVL, section 3.3 and table 7). */
+export interface GrootVArchitecture {
+  /** `GrootV-T`, `-S` or `-B` for the published sizes, else `GrootV`. */
+  readonly name: string;
+  /** Channels of the first level; each further level has twice as many. */
+  readonly channels: number;
+  /** Blocks of each level. */
+  readonly depths: readonly number[];
+  /** Hidden channels of the MLPs over the channels of their level. */
+  readonly mlpRatio: number;
+  /** Whether the two branches of a block are scaled by learnt gamma1 and gamma2. */
+  readonly layerScale: boolean;
+  /** Classes of the head; 0 without one. */
+  readonly classes: number;
+  /** Whether there is a convolution between the last level and the pooling; a bare backbone has none. */
+  readonly convolutionHead: boolean;
+}
+
+/** Shapes of the tensors of a state dict. */
+export type StateShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
+
+/** The published sizes: channels and depths. */
+const PUBLISHED: readonly (readonly [name: string, channels: number, depths: readonly number[]])[] = [
+  ['GrootV-T', 80, [2, 2, 9, 2]],
+  ['GrootV-S', 96, [2, 2, 13, 2]],
+  ['GrootV-B', 128, [2, 2, 13, 2]],
+];
+
+/** Names listed of each kind of disagreement before the rest is only counted: an error stays one readable line. */
+const LISTED = 6;
+
+/** What PyTorch stores that inference does not use. */
+const UNUSED = /\.num_batches_tracked$/;
+/** BatchNorm statistics: used, but not parameters. */
+const STATISTICS = /\.running_(mean|var)$/;
+
+/** The prefix of the tensors of one block. */
+export function blockPrefix(level: number, block: number): string {
+  return `levels.${level}.blocks.${block}`;
+}
+
+/**
+ * Derives the architecture and checks every name and shape against it.
+ * @throws {ArchitectureError} with what is missing, unexpected or of the wrong shape.
+ */
+export function grootVArchitecture(state: StateShapes): GrootVArchitecture {
+  const shapeOf = (name: string) => state.get(name)?.shape;
+  const channels = shapeOf('patch_embed.conv2.weight')?.[0];
+  const depths = countBlocks(state);
+  if (!channels || depths.length === 0) {
+    const some = [...state.keys()].slice(0, 3).map(showName).join(', ');
+    throw new ArchitectureError(
+      `this is no GrootV checkpoint: no patch_embed.conv2.weight and levels.0.blocks.0.* among its ${state.size} ` +
+        `tensors (${some}${state.size > 3 ? ', ...' : ''})`,
+    );
+  }
+  const hidden = shapeOf('levels.0.blocks.0.mlp.fc1.weight')?.[0] ?? 0;
+  const published = PUBLISHED.find(([, c, d]) => c === channels && `${d}` === `${depths}`);
+  const architecture: GrootVArchitecture = {
+    name: published?.[0] ?? 'GrootV',
+    channels,
+    depths,
+    mlpRatio: hidden / channels,
+    layerScale: state.has('levels.0.blocks.0.gamma1'),
+    classes: shapeOf('head.weight')?.[0] ?? 0,
+    convolutionHead: state.has('conv_head.0.weight'),
+  };
+  check(state, expectedShapes(architecture, state), architecture);
+  return architecture;
+}
+
+/** Parameters of the network: what training changes. */
+export function countParameters(state: StateShapes): number {
+  let count = 0;
+  for (const [name, { shape }] of state) {
+    if (!UNUSED.test(name) && !STATISTICS.test(name))
+      count += shape.reduce((product, size) => product * size, 1);
+  }
+  return count;
+}
+
+/** Whether a tensor of a GrootV checkpoint is stored for training only. */
+export function isUnused(name: string): boolean {
+  return UNUSED.test(name);
+}
+
+/** Depths of levels 0, 1, ... as far as the names go without a gap. */
+function countBlocks(state: StateShapes): number[] {
+  const blocks = new Set<string>();
+  for (const name of state.keys()) {
+    const match = /^levels\.(\d+)\.blocks\.(\d+)\./.exec(name);
+    if (match) blocks.add(`${match[1]} ${match[2]}`);
+  }
+  const depths: number[] = [];
+  for (let level = 0; blocks.has(`${level} 0`); level++) {
+    let depth = 0;
+    while (blocks.has(`${level} ${depth}`)) depth++;
+    depths.push(depth);
+  }
+  return depths;
+}
+
+/**
+ * Every tensor that a network of this architecture has. Sizes that may be chosen freely for a part (channels of the
+ * stem, width and rank of a state-space model, width of the head) are taken from one tensor of that part.
+ */
+function expectedShapes(architecture: GrootVArchitecture, state: StateShapes): Map<string, number[]> {
+  const { channels, depths, mlpRatio, layerScale, classes, convolutionHead } = architecture;
+  const expected = new Map<string, number[]>();
+  const add = (name: string, ...shape: number[]) => expected.set(name, shape);
+  const normalization = (name: string, size: number) => {
+    add(`${name}.weight`, size);
+    add(`${name}.bias`, size);
+  };
+  const sizeOf = (name: string, axis: number) => state.get(name)?.shape[axis] ?? 0;
+
+  const stem = sizeOf('patch_embed.conv1.weight', 0);
+  add('patch_embed.conv1.weight', stem, 3, 3, 3);
+  add('patch_embed.conv1.bias', stem);
+  normalization('patch_embed.norm1.1', stem);
+  add('patch_embed.conv2.weight', channels, stem, 3, 3);
+  add('patch_embed.conv2.bias', channels);
+  normalization('patch_embed.norm2.1', channels);
+
+  depths.forEach((depth, level) => {
+    const width = channels * 2 ** level;
+    for (let block = 0; block < depth; block++) {
+      const prefix = blockPrefix(level, block);
+      const inner = sizeOf(`${prefix}.TreeSSM.A_logs`, 0);
+      const rank = sizeOf(`${prefix}.TreeSSM.dt_projs_weight`, 2);
+      normalization(`${prefix}.norm1.0`, width);
+      add(`${prefix}.TreeSSM.x_proj_weight`, 1, rank + 2, inner);
+      add(`${prefix}.TreeSSM.dt_projs_weight`, 1, inner, rank);
+      add(`${prefix}.TreeSSM.dt_projs_bias`, 1, inner);
+      add(`${prefix}.TreeSSM.A_logs`, inner, 1);
+      add(`${prefix}.TreeSSM.Ds`, inner);
+      normalization(`${prefix}.TreeSSM.out_norm`, inner);
+      normalization(`${prefix}.TreeSSM.h_norm`, inner);
+      add(`${prefix}.TreeSSM.in_proj.weight`, 2 * inner, width);
+      add(`${prefix}.TreeSSM.conv2d.weight`, inner, 1, 3, 3);
+      add(`${prefix}.TreeSSM.out_proj.weight`, width, inner);
+      normalization(`${prefix}.norm2.0`, width);
+      const hidden = Math.floor(width * mlpRatio);
+      add(`${prefix}.mlp.fc1.weight`, hidden, width);
+      add(`${prefix}.mlp.fc1.bias`, hidden);
+      add(`${prefix}.mlp.fc2.weight`, width, hidden);
+      add(`${prefix}.mlp.fc2.bias`, width);
+      if (layerScale) {
+        add(`${prefix}.gamma1`, width);
+        add(`${prefix}.gamma2`, width);
+      }
+    }
+    normalization(`levels.${level}.norm.0`, width);
+    if (level + 1 < depths.length) {
+      add(`levels.${level}.downsample.conv.weight`, 2 * width, width, 3, 3);
+      normalization(`levels.${level}.downsample.norm.1`, 2 * width);
+    }
+  });
+
+  let features = channels * 2 ** (depths.length - 1);
+  if (convolutionHead) {
+    const width = sizeOf('conv_head.0.weight', 0);
+    add('conv_head.0.weight', width, features, 1, 1);
+    for (const part of ['weight', 'bias', 'running_mean', 'running_var']) add(`conv_head.1.0.${part}`, width);
+    features = width;
+  }
+  if (classes > 0) {
+    add('head.weight', classes, features);
+    add('head.bias', classes);
+  }
+  return expected;
+}
+
+function check(
+  state: StateShapes,
+  expected: Map<string, number[]>,
+  { name, channels, depths }: GrootVArchitecture,
+) {
+  const missing = [...expected.keys()].filter((key) => !state.has(key));
+  const unexpected = [...state.keys()].filter((key) => !expected.has(key) && !UNUSED.test(key)).map(showName);
+  const wrong: string[] = [];
+  for (const [key, wanted] of expected) {
+    const shape = state.get(key)?.shape;
+    if (!shape) continue;
+    if (`${shape}` !== `${wanted}` || shape.includes(0)) {
+      wrong.push(`${key} is [${shape.join(', ')}], wanted [${wanted.join(', ')}]`);
+    }
+  }
+  const problems = [
+    ['missing', missing],
+    ['unexpected', unexpected],
+    ['of the wrong shape', wrong],
+  ] as const;
+  const found = problems.filter(([, names]) => names.length > 0);
+  if (found.length === 0) return;
+  const text = found.map(([kind, names]) => {
+    const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
+    return `${names.length} ${kind}: ${names.slice(0, LISTED).join('; ')}${more}`;
+  });
+  throw new ArchitectureError(
+    `the tensors do not make a ${name} (channels ${channels}, depths ${depths.join(', ')}): ${text.join('. ')}`,
+  );
+}
+
+/** A tensor's name, fit for one line of a terminal whatever the file says. */
+function showName(name: string): string {
+  return /^[\w.]{1,120}$/.test(name) ? name : quote(name);
+}

@@ -1,0 +1,18 @@
+/** PyTorch checkpoint -> TensorFlow.js GraphModel, without Python. Runs in Node and in pages. */
+export { type ByteSource, blobSource, bytesSource } from './byte_source.js';
+export {
+  type CheckpointInput,
+  type ConvertOptions,
+  convertCheckpoint,
+  type GrootVMetadata,
+  type Inspection,
+  type InspectOptions,
+  inspectCheckpoint,
+  type Progress,
+} from './convert.js';
+export { ArchitectureError } from './errors.js';
+export { MemorySink, type ModelSink } from './graph/model_sink.js';
+export { QUANTIZATIONS, type Quantization } from './graph/quantize.js';
+export type { GrootVArchitecture } from './grootv_architecture.js';
+export type { Preprocessing } from './preprocessing.js';
+export { CheckpointError, type CheckpointErrorCode } from './pytorch/errors.js';

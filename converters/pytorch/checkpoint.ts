@@ -1,0 +1,48 @@
+// The one door to the readers: any checkpoint file in, one checked object out.
+
+import type { ByteSource } from '../byte_source.js';
+import { type Container, detectContainer } from './container.js';
+import type { PassOptions } from './file_pass.js';
+import { openLegacyCheckpoint } from './legacy.js';
+import type { PickleValue } from './pickle_values.js';
+import { openSafetensors } from './safetensors.js';
+import { type OpenedContainer, openZipCheckpoint } from './torch_zip_checkpoint.js';
+
+/** A checkpoint whose structure has been read and checked; tensor values are read when asked for. */
+export interface Checkpoint {
+  /** What the file was called. */
+  readonly name: string;
+  readonly format: Container;
+  /** Bytes. */
+  readonly size: number;
+  /** SHA-256 of the whole file, in hexadecimal. */
+  readonly sha256: string;
+  /** What was saved; for safetensors a dict of tensors by name. */
+  readonly root: PickleValue;
+  /** Classes whose objects were kept as data and never called, with counts: `yacs.config.CfgNode (10)`. */
+  readonly inertGlobals: readonly string[];
+  /** What the container says of itself (`version`, ...), or the `__metadata__` of a safetensors file. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+const OPENERS: Readonly<
+  Record<Container, (source: ByteSource, options: PassOptions) => Promise<OpenedContainer>>
+> = {
+  zip: openZipCheckpoint,
+  legacy: openLegacyCheckpoint,
+  safetensors: openSafetensors,
+};
+
+/**
+ * Opens a checkpoint: tells the container by content, reads the file once from end to end for its SHA-256 and (zip)
+ * its checksums, and reads its object structure. Nothing that the file asks for is executed. Memory: the structure
+ * and a few MiB, however large the file is.
+ * @param options `onProgress` gets the bytes done and in all; `signal` stops the reading
+ * @throws CheckpointError for every failure; its `code` tells them apart
+ */
+export async function openCheckpoint(source: ByteSource, options: PassOptions = {}): Promise<Checkpoint> {
+  const format = await detectContainer(source);
+  const { sha256, value, inert, metadata } = await OPENERS[format](source, options);
+  const inertGlobals = [...inert].map(([path, count]) => `${path} (${count})`);
+  return { name: source.name, format, size: source.size, sha256, root: value, inertGlobals, metadata };
+}

@@ -1,0 +1,79 @@
+// Every failure of the checkpoint readers is a CheckpointError with a code that programs can test.
+
+/** Why a checkpoint was refused. */
+export type CheckpointErrorCode =
+  /** The source itself failed, or gave other than the asked-for bytes. */
+  | 'read-failed'
+  /** The caller's AbortSignal fired. */
+  | 'aborted'
+  /** The file is something else: a web page, a git-lfs pointer, a gzip, a tar... */
+  | 'not-a-checkpoint'
+  /** The file or a part of it ends too early. */
+  | 'truncated'
+  /** The zip's records contradict each other or the layout that torch writes. */
+  | 'zip-format'
+  /** A zip feature that torch never writes: compression, encryption, several disks. */
+  | 'zip-unsupported'
+  /** Two zip entries share bytes. */
+  | 'zip-overlap'
+  /** A zip entry's name is absolute, has `..`, occurs twice, or the like. */
+  | 'zip-name'
+  /** Bytes do not match their CRC-32: the file is damaged. */
+  | 'crc-mismatch'
+  /** The file was written on a big-endian machine. */
+  | 'byte-order'
+  /** The pickle stream is malformed. */
+  | 'pickle-format'
+  /** An opcode that torch does not write, or that has no safe meaning. */
+  | 'pickle-opcode'
+  /** The pickle names a function or module that could run code. */
+  | 'forbidden-global'
+  /** The pickle asks for a call that is not on the allow-list. */
+  | 'refused-call'
+  /** A named limit of limits.ts was passed. */
+  | 'limit'
+  /** A tensor's record is malformed. */
+  | 'tensor-format'
+  /** A tensor reaches outside its storage. */
+  | 'tensor-bounds'
+  /** A storage's bytes are missing, or not as many as the pickle says. */
+  | 'storage-size'
+  /** The values' type cannot be read. */
+  | 'dtype'
+  /** A legacy (non-zip) file breaks its layout. */
+  | 'legacy-format'
+  /** A safetensors file breaks its layout. */
+  | 'safetensors-format'
+  /** The weights that were asked for are not in the file. */
+  | 'weights-not-found';
+
+/** A checkpoint that cannot or must not be read. `message` is one line: what was found, what is wanted. */
+export class CheckpointError extends Error {
+  override readonly name = 'CheckpointError';
+  readonly code: CheckpointErrorCode;
+  /** Byte offset in the file at which the trouble lies, where there is one. */
+  readonly offset: number | undefined;
+
+  constructor(code: CheckpointErrorCode, message: string, offset?: number, cause?: unknown) {
+    super(offset === undefined ? message : `${message} (at byte ${offset})`, { cause });
+    this.code = code;
+    this.offset = offset;
+  }
+}
+
+/** Longest piece of a file's own text that a message repeats. */
+const QUOTED_CHARACTERS = 120;
+
+/**
+ * Text from a file, made fit for one line of a terminal: in quotes, cut, and with everything beyond printable ASCII
+ * escaped, so that a hostile name can neither break the line nor send control sequences.
+ */
+export function quote(text: string): string {
+  const cut = text.length > QUOTED_CHARACTERS ? `${text.slice(0, QUOTED_CHARACTERS)}...` : text;
+  const escaped = cut.replace(/[^\x20-\x7e]|["\\]/g, (character) =>
+    character === '"' || character === '\\'
+      ? `\\${character}`
+      : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return `"${escaped}"`;
+}

@@ -1,0 +1,91 @@
+// What a pickle becomes here. Python's types map to JavaScript's where those are as good; whatever would need code from
+// the outside stays a description of itself.
+
+import type { StoredTensor, TensorStorage } from './tensor.js';
+
+/**
+ * A value of a checkpoint: None is null; int is number when it fits 53 bits, else bigint; list is an array; dict and
+ * OrderedDict are Maps (so a key `__proto__` is a key like any other); set and frozenset are Sets.
+ * Inert objects may refer back to what holds them; all other nesting is free of cycles and bounded.
+ */
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | PickleValue[]
+  | PickleMap
+  | Set<PickleValue>
+  | PickleTuple
+  | InertGlobal
+  | InertObject
+  | StoredTensor
+  | TensorStorage;
+
+/** A Python dict, in its order. Keys are strings, numbers, bigints, booleans, null, tuples, inert globals or objects. */
+export type PickleMap = Map<PickleValue, PickleValue>;
+
+/** A Python tuple. */
+export class PickleTuple {
+  /** Whether Python would take it as a dict key. */
+  readonly hashable: boolean;
+
+  constructor(readonly items: readonly PickleValue[]) {
+    this.hashable = items.every(isHashable);
+  }
+}
+
+/** A name that the pickle refers to (`torch.float32`, a class): only the name, nothing is looked up. */
+export class InertGlobal {
+  constructor(
+    readonly module: string,
+    readonly name: string,
+  ) {}
+
+  /** `module.name` */
+  get path(): string {
+    return `${this.module}.${this.name}`;
+  }
+}
+
+/** An object of a class that is not known here: what the pickle says of it, as data. Its class was never called. */
+export class InertObject {
+  /** Entries, for classes derived from dict. */
+  readonly items: PickleMap = new Map();
+  /** Values, for classes derived from list. */
+  readonly list: PickleValue[] = [];
+  /** Attributes, as the object's own `__getstate__` or `__dict__` gave them. */
+  state: PickleValue | undefined;
+
+  /** `module.name` of the class, such as `yacs.config.CfgNode`. */
+  readonly class: string;
+
+  constructor(
+    classPath: string,
+    /** Arguments that its constructor would have got. */
+    readonly args: readonly PickleValue[],
+  ) {
+    this.class = classPath;
+  }
+}
+
+/** Whether Python would take the value as a dict key. */
+export function isHashable(value: PickleValue): boolean {
+  if (value instanceof PickleTuple) return value.hashable;
+  return (
+    value === null ||
+    typeof value !== 'object' ||
+    value instanceof Uint8Array ||
+    value instanceof InertGlobal ||
+    value instanceof InertObject
+  );
+}
+
+/** The entries of a dict, or of an inert object of a class derived from dict; undefined for anything else. */
+export function entriesOf(value: PickleValue | undefined): ReadonlyMap<PickleValue, PickleValue> | undefined {
+  if (value instanceof Map) return value;
+  if (value instanceof InertObject && value.items.size > 0) return value.items;
+  return undefined;
+}

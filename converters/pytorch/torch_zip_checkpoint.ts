@@ -1,0 +1,87 @@
+// A torch zip as values: its pickle, with each storage found among the entries.
+
+import type { ByteSource } from '../byte_source.js';
+import { ITEM_BYTES } from './dtype.js';
+import { CheckpointError, quote } from './errors.js';
+import type { PassOptions } from './file_pass.js';
+import { MAX_PICKLE_BYTES } from './limits.js';
+import { readPickle, type Unpickled } from './pickle.js';
+import { TensorStorage } from './tensor.js';
+import type { StorageId } from './torch_calls.js';
+import { openTorchZip, readEntry, type TorchArchive } from './zip.js';
+
+/** Length of the small text entries (`version`, `byteorder`). */
+const MAX_TEXT_ENTRY_BYTES = 64;
+
+/** What the readers of all containers give. */
+export interface OpenedContainer extends Omit<Unpickled, 'end'> {
+  readonly sha256: string;
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+async function readText(
+  source: ByteSource,
+  archive: TorchArchive,
+  name: string,
+): Promise<string | undefined> {
+  const entry = archive.entries.get(name);
+  if (entry === undefined) return undefined;
+  return new TextDecoder('latin1').decode(await readEntry(source, entry, MAX_TEXT_ENTRY_BYTES)).trim();
+}
+
+/** Finds the entry of each storage; one object per storage, however many tensors share it. */
+function storageFinder(
+  source: ByteSource,
+  archive: TorchArchive,
+): (id: StorageId, at: number) => TensorStorage {
+  const found = new Map<string, TensorStorage>();
+  return ({ key, dtype, elements, location }, at) => {
+    const known = found.get(`${dtype}:${key}`);
+    if (known?.elements === elements) return known;
+    const entry = archive.entries.get(`data/${key}`);
+    const bytes = elements * ITEM_BYTES[dtype];
+    if (entry?.size !== bytes) {
+      const held = entry === undefined ? 'has none' : `has ${entry.size}`;
+      const message = `the pickle wants ${bytes} bytes of the storage ${quote(key)}, the zip ${held}`;
+      throw new CheckpointError('storage-size', message, at);
+    }
+    const storage = new TensorStorage(source, key, dtype, elements, entry.dataOffset, location);
+    found.set(`${dtype}:${key}`, storage);
+    return storage;
+  };
+}
+
+/**
+ * Opens a zip that torch.save wrote, checks all of it, and reads its pickle.
+ * @throws CheckpointError as `openTorchZip` and `readPickle`, 'byte-order', 'storage-size'
+ */
+export async function openZipCheckpoint(
+  source: ByteSource,
+  options: PassOptions = {},
+): Promise<OpenedContainer> {
+  const archive = await openTorchZip(source, options);
+  const byteOrder = await readText(source, archive, 'byteorder');
+  if (byteOrder !== undefined && byteOrder !== 'little') {
+    throw new CheckpointError(
+      'byte-order',
+      `the checkpoint says its byte order is ${quote(byteOrder)}; only little-endian files are read`,
+      archive.entries.get('byteorder')?.dataOffset,
+    );
+  }
+  const entry = archive.entries.get('data.pkl');
+  if (entry === undefined) throw new CheckpointError('zip-format', 'the zip has no data.pkl');
+  const pickle = await readEntry(source, entry, MAX_PICKLE_BYTES);
+  const { value, end, inert } = readPickle(pickle, {
+    fileOffset: entry.dataOffset,
+    storage: storageFinder(source, archive),
+  });
+  if (end !== pickle.byteLength) {
+    const message = `${pickle.byteLength - end} bytes follow the end of the pickle in data.pkl`;
+    throw new CheckpointError('pickle-format', message, entry.dataOffset + end);
+  }
+  const metadata = new Map([['archive', archive.archiveName]]);
+  const version = await readText(source, archive, 'version');
+  if (version !== undefined) metadata.set('version', version);
+  if (byteOrder !== undefined) metadata.set('byteorder', byteOrder);
+  return { sha256: archive.sha256, value, inert, metadata };
+}

@@ -1,0 +1,212 @@
+// The zip files that torch.save writes: entries stored as they are, end to end, each under `<archive>/`.
+// Not a zip library: whatever torch does not write is refused. Every byte before the directory belongs to an entry,
+// every entry's CRC-32 is checked, and the local headers must say what the directory says, so that no two programs can
+// see different contents in one file.
+
+import type { ByteSource } from '../byte_source.js';
+import { crc32 } from './crc32.js';
+import { CheckpointError, quote } from './errors.js';
+import { FilePass, type PassOptions, readBytes } from './file_pass.js';
+import { MAX_PICKLE_BYTES, MAX_ZIP_EXTRA_BYTES } from './limits.js';
+import {
+  FLAG_DESCRIPTOR,
+  readExtraFields,
+  readUint64,
+  readZipDirectory,
+  viewOf,
+  ZIP64_EXTRA,
+  type ZipDirectory,
+  type ZipEntry,
+} from './zip_directory.js';
+
+const LOCAL_HEADER = 0x04034b50;
+const LOCAL_BYTES = 30;
+const DESCRIPTOR = 0x08074b50;
+const DESCRIPTOR_BYTES = 16;
+const ZIP64_DESCRIPTOR_BYTES = 24;
+
+/** torch's own extra field, 'FB': padding that aligns the data, filled with the letter Z. */
+const PADDING_EXTRA = 0x4246;
+const PADDING_BYTE = 0x5a;
+
+const SEE_ZIP64_32 = 0xffffffff;
+
+/** A checked torch archive. */
+export interface TorchArchive {
+  readonly sha256: string;
+  /** Name of the folder that all entries lie in. */
+  readonly archiveName: string;
+  /** Entries by their name inside that folder: `data.pkl`, `data/0`, `version`, ... */
+  readonly entries: ReadonlyMap<string, ZipEntry>;
+}
+
+function checkLayout({ entries, offset }: ZipDirectory): {
+  archiveName: string;
+  inside: Map<string, ZipEntry>;
+} {
+  for (let i = 0; i < entries.length; i++) {
+    const { name, headerOffset, size, recordOffset } = entries[i];
+    const end = i + 1 < entries.length ? entries[i + 1].headerOffset : offset;
+    if (headerOffset + LOCAL_BYTES + size > end) {
+      throw new CheckpointError(
+        'zip-overlap',
+        `the zip entry ${quote(name)} overlaps the next one`,
+        recordOffset,
+      );
+    }
+  }
+  const pickles = entries.filter(({ name }) => /^[^/]*\/data\.pkl$/.test(name) || name === 'data.pkl');
+  if (pickles.length !== 1 || !pickles[0].name.includes('/')) {
+    throw new CheckpointError(
+      'zip-format',
+      `the zip has ${pickles.length} entries "<name>/data.pkl" where torch writes one: it is not a torch checkpoint`,
+      offset,
+    );
+  }
+  const [pickle] = pickles;
+  const archiveName = pickle.name.slice(0, pickle.name.indexOf('/'));
+  const inside = new Map<string, ZipEntry>();
+  for (const entry of entries) {
+    if (!entry.name.startsWith(`${archiveName}/`)) {
+      throw new CheckpointError(
+        'zip-name',
+        `the zip entry ${quote(entry.name)} lies outside the folder ${quote(archiveName)}`,
+        entry.recordOffset,
+      );
+    }
+    inside.set(entry.name.slice(archiveName.length + 1), entry);
+  }
+  for (const name of inside.keys()) {
+    if (name === 'constants.pkl' || name.startsWith('code/')) {
+      throw new CheckpointError(
+        'not-a-checkpoint',
+        'the file is a TorchScript program (torch.jit.save); save the state dict with torch.save',
+        pickle.recordOffset,
+      );
+    }
+  }
+  if (pickle.size > MAX_PICKLE_BYTES) {
+    throw new CheckpointError(
+      'limit',
+      `data.pkl has ${pickle.size} bytes; at most ${MAX_PICKLE_BYTES} are read`,
+      pickle.recordOffset,
+    );
+  }
+  return { archiveName, inside };
+}
+
+function checkLocalExtra(extra: Uint8Array, entry: ZipEntry, offset: number): boolean {
+  let wide = false;
+  for (const [id, content] of readExtraFields(extra, offset)) {
+    if (id === PADDING_EXTRA && content.every((byte) => byte === PADDING_BYTE)) continue;
+    if (id === ZIP64_EXTRA && content.byteLength % 8 === 0) {
+      const view = viewOf(content);
+      const words: number[] = [];
+      for (let at = 0; at < content.byteLength; at += 8) words.push(readUint64(view, at, offset));
+      const { size, headerOffset } = entry;
+      const forms = [[size, size], [size, size, headerOffset], [headerOffset]];
+      wide = forms.some((form) => form.length === words.length && form.every((word, k) => word === words[k]));
+      if (wide) continue;
+    }
+    throw new CheckpointError(
+      'zip-format',
+      `the local header of ${quote(entry.name)} has an unexpected extra field 0x${id.toString(16)}`,
+      offset,
+    );
+  }
+  return wide;
+}
+
+/** Goes over one entry: header, data, descriptor; ends where the next one must start. */
+async function checkEntry(pass: FilePass, entry: ZipEntry, nextOffset: number): Promise<void> {
+  const start = pass.position;
+  const fail = (problem: string, offset = start): never => {
+    throw new CheckpointError('zip-format', `the zip entry ${quote(entry.name)} ${problem}`, offset);
+  };
+  if (start !== entry.headerOffset)
+    fail(`starts at byte ${entry.headerOffset}; unaccounted bytes lie before it`);
+  const header = await pass.take(LOCAL_BYTES, 'a local header');
+  const view = viewOf(header);
+  if (view.getUint32(0, true) !== LOCAL_HEADER) fail('has no local header where the directory says');
+  const nameBytes = view.getUint16(26, true);
+  const extraBytes = view.getUint16(28, true);
+  if (nextOffset - pass.position < nameBytes + extraBytes + entry.size || extraBytes > MAX_ZIP_EXTRA_BYTES) {
+    throw new CheckpointError(
+      'zip-overlap',
+      `the zip entry ${quote(entry.name)} overlaps the next one`,
+      start,
+    );
+  }
+  const variable = await pass.take(nameBytes + extraBytes, 'a local header');
+  const name = new TextDecoder().decode(variable.subarray(0, nameBytes));
+  if (name !== entry.name) fail(`is called ${quote(name)} in its local header`);
+  if (!entry.common.every((byte, i) => byte === header[4 + i]))
+    fail('has another local header than directory record');
+  const wideExtra = checkLocalExtra(variable.subarray(nameBytes), entry, start + LOCAL_BYTES + nameBytes);
+
+  const hasDescriptor = (view.getUint16(6, true) & FLAG_DESCRIPTOR) !== 0;
+  const local = [view.getUint32(14, true), view.getUint32(18, true), view.getUint32(22, true)];
+  const shortSize = wideExtra && local[2] === SEE_ZIP64_32 ? SEE_ZIP64_32 : entry.size;
+  const repeats = local[0] === entry.crc && local[1] === shortSize && local[2] === shortSize;
+  const defers = hasDescriptor && local.every((value) => value === 0);
+  if (!repeats && !defers) fail('has another CRC or size in its local header than in the directory');
+
+  entry.dataOffset = pass.position;
+  let crc = 0;
+  await pass.drain(entry.size, `the zip entry ${quote(entry.name)}`, (bytes) => {
+    crc = crc32(bytes, crc);
+  });
+  if (crc !== entry.crc) {
+    throw new CheckpointError(
+      'crc-mismatch',
+      `the zip entry ${quote(entry.name)} does not match its CRC-32 (0x${crc.toString(16)} found, ` +
+        `0x${entry.crc.toString(16)} recorded): the file is damaged, or was saved without checksums`,
+      entry.dataOffset,
+    );
+  }
+  const gap = nextOffset - pass.position;
+  if (!hasDescriptor) {
+    if (gap !== 0) fail(`is followed by ${gap} bytes that belong to nothing`, pass.position);
+    return;
+  }
+  if (gap !== DESCRIPTOR_BYTES && gap !== ZIP64_DESCRIPTOR_BYTES) {
+    fail(`is followed by ${gap} bytes where a data descriptor of 16 or 24 is wanted`, pass.position);
+  }
+  const at = pass.position;
+  const descriptor = viewOf(await pass.take(gap, 'a data descriptor'));
+  const sizes =
+    gap === DESCRIPTOR_BYTES
+      ? [descriptor.getUint32(8, true), descriptor.getUint32(12, true)]
+      : [readUint64(descriptor, 8, at), readUint64(descriptor, 16, at)];
+  const agrees =
+    descriptor.getUint32(0, true) === DESCRIPTOR &&
+    descriptor.getUint32(4, true) === entry.crc &&
+    sizes.every((size) => size === entry.size);
+  if (!agrees) fail('has a data descriptor that contradicts the directory', at);
+}
+
+/**
+ * Opens and checks a torch zip, reading the file once from end to end.
+ * @throws CheckpointError 'truncated', 'zip-format', 'zip-unsupported', 'zip-name', 'zip-overlap', 'crc-mismatch',
+ *   'not-a-checkpoint' (TorchScript), 'limit', 'aborted', 'read-failed'
+ */
+export async function openTorchZip(source: ByteSource, options: PassOptions = {}): Promise<TorchArchive> {
+  const directory = await readZipDirectory(source);
+  const { archiveName, inside } = checkLayout(directory);
+  const pass = new FilePass(source, options);
+  const { entries } = directory;
+  for (let i = 0; i < entries.length; i++) {
+    const next = i + 1 < entries.length ? entries[i + 1].headerOffset : directory.offset;
+    await checkEntry(pass, entries[i], next);
+  }
+  return { sha256: await pass.finish(), archiveName, entries: inside };
+}
+
+/** The data of an entry, which must have at most `limit` bytes. */
+export async function readEntry(source: ByteSource, entry: ZipEntry, limit: number): Promise<Uint8Array> {
+  if (entry.size > limit) {
+    const message = `the zip entry ${quote(entry.name)} has ${entry.size} bytes; at most ${limit} are read`;
+    throw new CheckpointError('limit', message, entry.dataOffset);
+  }
+  return readBytes(source, entry.dataOffset, entry.size, `the zip entry ${quote(entry.name)}`);
+}

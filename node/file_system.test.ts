@@ -1,0 +1,187 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadGraphModel } from '@tensorflow/tfjs-converter';
+import type { io } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import t from 'tap';
+import { fileSystem } from './file_system.js';
+
+const floatList = { type: { type: 'DT_FLOAT' } };
+
+/** `out = x + offset`, offset float32 [3], in two shards that cut a number in half. */
+function modelJson() {
+  return {
+    format: 'graph-model',
+    generatedBy: 'a test',
+    convertedBy: 'nobody',
+    signature: { inputs: { x: { name: 'x:0' } } },
+    userDefinedMetadata: { answer: 42 },
+    modelTopology: {
+      node: [
+        {
+          name: 'x',
+          op: 'Placeholder',
+          attr: { dtype: floatList.type, shape: { shape: { dim: [{ size: '3' }] } } },
+        },
+        { name: 'offset', op: 'Const', attr: { dtype: floatList.type } },
+        { name: 'out', op: 'AddV2', input: ['x', 'offset'], attr: { T: floatList.type } },
+      ],
+      versions: {},
+    },
+    weightsManifest: [
+      { paths: ['a.bin', 'b.bin'], weights: [{ name: 'offset', shape: [3], dtype: 'float32' }] },
+    ],
+  };
+}
+
+const offsets = Buffer.from(Float32Array.of(0.5, -2, 1e6).buffer);
+
+function modelFolder(json: object = modelJson()) {
+  return {
+    'model.json': JSON.stringify(json),
+    'a.bin': offsets.subarray(0, 5),
+    'b.bin': offsets.subarray(5),
+  };
+}
+
+t.before(async () => {
+  await tf.setBackend('cpu');
+});
+
+t.test('stock tfjs loads a model folder and runs it', async (t) => {
+  const dir = t.testdir(modelFolder());
+  for (const path of [dir, join(dir, 'model.json')]) {
+    const model = await loadGraphModel(fileSystem(path));
+    const out = model.predict(tf.tensor1d([1, 2, 3])) as tf.Tensor;
+    t.same([...(await out.data())], [1.5, 0, 1000003]);
+    model.dispose();
+  }
+});
+
+t.test('load passes everything through and reads exactly the weights', async (t) => {
+  const dir = t.testdir(modelFolder());
+  const artifacts = await fileSystem(dir).load!();
+  const { modelTopology, weightsManifest, ...rest } = modelJson();
+  t.match(artifacts, { ...rest, modelTopology, weightSpecs: weightsManifest[0].weights });
+  t.type(artifacts.weightData, ArrayBuffer);
+  t.same(Buffer.from(artifacts.weightData as ArrayBuffer), offsets);
+});
+
+t.test('groups and quantized weights follow one another', async (t) => {
+  const json = modelJson();
+  const weights = [
+    { name: 'h', shape: [2], dtype: 'float32', quantization: { dtype: 'float16' } },
+    { name: 'q', shape: [1], dtype: 'float32', quantization: { dtype: 'uint8', scale: 1, min: 0 } },
+  ];
+  const scalar = { name: 's', shape: [], dtype: 'int32' };
+  Object.assign(json, {
+    weightsManifest: [
+      { paths: ['b.bin'], weights: [{ name: 'c', shape: [7], dtype: 'bool' }] },
+      { paths: ['a.bin'], weights },
+      { paths: ['s.bin'], weights: [scalar] },
+    ],
+  });
+  const dir = t.testdir({ ...modelFolder(json), 's.bin': Buffer.of(9, 8, 7, 6) });
+  const artifacts = await fileSystem(dir).load!();
+  t.same(
+    artifacts.weightSpecs?.map((spec) => spec.name),
+    ['c', 'h', 'q', 's'],
+  );
+  t.same(
+    Buffer.from(artifacts.weightData as ArrayBuffer),
+    Buffer.concat([offsets.subarray(5), offsets.subarray(0, 5), Buffer.of(9, 8, 7, 6)]),
+  );
+});
+
+t.test('what save writes, load reads', async (t) => {
+  const root = t.testdir({ from: modelFolder(), full: { file: '' } });
+  const model = await loadGraphModel(fileSystem(join(root, 'from')));
+  const to = join(root, 'parent', 'to');
+  const result = await model.save(fileSystem(to));
+  t.equal(result.modelArtifactsInfo.weightDataBytes, 12);
+  t.same(await fileSystem(to).load!(), await fileSystem(join(root, 'from')).load!());
+  await t.rejects(model.save(fileSystem(to)), {
+    message: `cannot write to ${to}: the directory exists and is not empty`,
+  });
+});
+
+t.test('save splits large weights into shards', async (t) => {
+  const dir = join(t.testdir({}), 'large');
+  const weightData = new Uint8Array(9 * 2 ** 20).map((_, i) => i % 251).buffer;
+  const weightSpecs: io.WeightsManifestEntry[] = [{ name: 'w', shape: [9, 2 ** 18], dtype: 'float32' }];
+  const { modelTopology } = modelJson();
+  await fileSystem(dir).save!({ modelTopology, weightSpecs, weightData });
+  const { weightsManifest } = JSON.parse(readFileSync(join(dir, 'model.json'), 'utf8'));
+  t.same(weightsManifest[0].paths, ['group1-shard1of3.bin', 'group1-shard2of3.bin', 'group1-shard3of3.bin']);
+  const loaded = await fileSystem(dir).load!();
+  t.ok(Buffer.compare(Buffer.from(loaded.weightData as ArrayBuffer), Buffer.from(weightData)) === 0);
+  await t.rejects(fileSystem(join(dir, 'half')).save!({ modelTopology, weightSpecs }), {
+    message: /declares 9437184 bytes of weights, there are 0/,
+  });
+});
+
+t.test('a folder that is no model is told in one line', async (t) => {
+  const root = t.testdir({ empty: {}, file: '', text: { 'model.json': '{' }, list: { 'model.json': '[]' } });
+  const fails = async (path: string, message: string) => {
+    await t.rejects(fileSystem(join(root, path)).load!(), { message: `${join(root, path)}${message}` });
+  };
+  await fails('missing', ': no such directory');
+  await fails('file', ': not a model directory');
+  await fails('empty', '/model.json: no such file');
+  await fails('text', '/model.json: not JSON');
+  await fails('list', '/model.json: not a tfjs graph model');
+});
+
+t.test('JSON of other kinds is not a graph model', async (t) => {
+  const dir = t.testdir(modelFolder());
+  const weight = { name: 'offset', shape: [3], dtype: 'float32' };
+  for (const change of [
+    { format: 'layers-model' },
+    { modelTopology: undefined },
+    { modelTopology: { model_config: {} } },
+    { weightsManifest: {} },
+    { weightsManifest: [null] },
+    { weightsManifest: [{ paths: [1], weights: [weight] }] },
+    { weightsManifest: [{ paths: ['a.bin'], weights: [{ ...weight, shape: [-3] }] }] },
+    { weightsManifest: [{ paths: ['a.bin'], weights: [{ ...weight, quantization: 'uint8' }] }] },
+  ]) {
+    writeFileSync(join(dir, 'model.json'), JSON.stringify({ ...modelJson(), ...change }));
+    await t.rejects(fileSystem(dir).load!(), { message: /not a tfjs graph model/ }, JSON.stringify(change));
+  }
+});
+
+t.test('shards that do not fit are refused', async (t) => {
+  const dir = t.testdir({ ...modelFolder(), folder: {} });
+  const weight = { name: 'offset', shape: [3], dtype: 'float32' };
+  for (const [paths, change, message] of [
+    [['a.bin', 'missing.bin'], {}, /missing\.bin: no such file/],
+    [['a.bin', 'folder'], {}, /folder: not a regular file/],
+    [['a.bin'], {}, /model\.json: the manifest declares 12 bytes of weights, there are 5/],
+    [['a.bin', 'b.bin'], { shape: [2 ** 52, 2 ** 52] }, /declares 8\.\d+e\+31 bytes/],
+    [['a.bin', 'b.bin'], { shape: [2] }, /declares 8 bytes of weights, there are 12/],
+    [['a.bin', 'b.bin'], { dtype: 'constructor' }, /weight offset has unknown dtype constructor/],
+  ] as const) {
+    const weightsManifest = [{ paths, weights: [{ ...weight, ...change }] }];
+    writeFileSync(join(dir, 'model.json'), JSON.stringify({ ...modelJson(), weightsManifest }));
+    await t.rejects(fileSystem(dir).load!(), { message }, String(message));
+  }
+});
+
+t.test('shard paths that leave the folder are refused even when the file is there', async (t) => {
+  const root = t.testdir({ 'a.bin': offsets, model: { 'model.json': '' } });
+  const dir = join(root, 'model');
+  for (const path of [
+    '../a.bin',
+    join(root, 'a.bin'),
+    'x/../../a.bin',
+    '..\\a.bin',
+    'C:\\a.bin',
+    'C:a.bin',
+    '',
+  ]) {
+    const weightsManifest = [{ ...modelJson().weightsManifest[0], paths: [path] }];
+    writeFileSync(join(dir, 'model.json'), JSON.stringify({ ...modelJson(), weightsManifest }));
+    await t.rejects(fileSystem(dir).load!(), { message: /refused shard path/ }, path);
+  }
+});

@@ -1,0 +1,174 @@
+/**
+ * How strongly every place of a photograph is tied to one anchor through the tree: a heat map over the
+ * photograph, which shows through where there is nothing.
+ *
+ * Affinities are products of decays along a path and fall over many powers of ten, so that any fixed scale
+ * shows one blot. The picture colours by rank instead (the hottest tenth of the places has the hottest tenth of
+ * the colours), which no monotone change of the values alters; the bar tells the values at its marks.
+ */
+import { bicubicTaps, type ResampleTaps } from '../images/resample.js';
+import { checkRgbImage, type RgbImage } from '../images/rgb_image.js';
+import { checkGrid, dim, encodePng, enlarge, type Grid } from './canvas.js';
+import { COLOUR_STEPS, colourIndex, HEAT_COLOURS, sampleColours } from './colour_map.js';
+import { DIGIT_HEIGHT, numberElements } from './stroke_digits.js';
+
+export interface AffinityPicture {
+  /** The photograph, the same field of view as the model had; any size. */
+  image: RgbImage;
+  /** Cells of `values`; they cover the image evenly. */
+  grid: Grid;
+  /** float32 [grid.height * grid.width], row-major, each finite and at least 0. */
+  values: Float32Array;
+  /** The place everything is compared with, in pixels of `image`: 0 <= x < width, 0 <= y < height. */
+  anchor: { x: number; y: number };
+}
+
+const BACKDROP = { brightness: 0.6, colour: 0 };
+
+/** Cover of the coldest and the hottest colour; between them it grows evenly. */
+const ALPHA = { cold: 0.25, hot: 0.78 };
+
+/** Above 1 keeps the hottest colours for fewer places. */
+const GAMMA = 1.6;
+
+/** Where along the bar a value is written, as a part of its height. */
+const BAR_MARKS = [1, 0.75, 0.5, 0.25, 0];
+
+/**
+ * Draws the heat map as a PNG, 1120 pixels on the long side.
+ * Throws `Error` when sizes do not match, a value is negative or not finite, or the anchor is outside.
+ */
+export async function drawAffinity(picture: AffinityPicture): Promise<Buffer> {
+  checkAffinity(picture);
+  const { image, grid, values, anchor } = picture;
+  const canvas = dim(enlarge(image), BACKDROP.brightness, BACKDROP.colour);
+  const heat = resizePlane(rankScale(values), grid, canvas);
+  blendHeat(canvas, heat);
+  const scale = { x: canvas.width / image.width, y: canvas.height / image.height };
+  const sorted = values.slice().sort();
+  return encodePng(
+    canvas,
+    anchorElements((anchor.x + 0.5) * scale.x, (anchor.y + 0.5) * scale.y) + barElements(canvas, sorted),
+  );
+}
+
+function checkAffinity({ image, grid, values, anchor }: AffinityPicture): void {
+  checkRgbImage('drawAffinity', image);
+  checkGrid('drawAffinity', grid);
+  if (values.length !== grid.height * grid.width) {
+    throw new Error(
+      `drawAffinity: a grid of ${grid.height}x${grid.width} has ${grid.height * grid.width} values, ` +
+        `got ${values.length}`,
+    );
+  }
+  const bad = values.findIndex((value) => !(value >= 0 && value < Number.POSITIVE_INFINITY));
+  if (bad >= 0)
+    throw new Error(`drawAffinity: values[${bad}] = ${values[bad]}, wanted finite and at least 0`);
+  if (!(anchor.x >= 0 && anchor.x < image.width && anchor.y >= 0 && anchor.y < image.height)) {
+    throw new Error(
+      `drawAffinity: anchor ${anchor.x},${anchor.y} is outside the image of ${image.width}x${image.height}`,
+    );
+  }
+}
+
+/** Position of each value among all of them, 0..1, bent by GAMMA; equal values share the lowest, so zeros are 0. */
+function rankScale(values: Float32Array): Float32Array {
+  const byValue = Array.from(values.keys()).sort((a, b) => values[a] - values[b] || a - b);
+  const scaled = new Float32Array(values.length);
+  for (let from = 0; from < byValue.length; ) {
+    let to = from + 1;
+    while (to < byValue.length && values[byValue[to]] === values[byValue[from]]) to++;
+    const rank = from / Math.max(1, values.length - 1);
+    for (let i = from; i < to; i++) scaled[byValue[i]] = rank ** GAMMA;
+    from = to;
+  }
+  return scaled;
+}
+
+/** Bicubic enlargement of a float plane to the size of `canvas`. */
+function resizePlane(plane: Float32Array, grid: Grid, canvas: RgbImage): Float32Array {
+  const wide = resampleRows(plane, grid.height, grid.width, bicubicTaps(grid.width, canvas.width));
+  const turned = transpose(wide, grid.height, canvas.width);
+  const tall = resampleRows(turned, canvas.width, grid.height, bicubicTaps(grid.height, canvas.height));
+  return transpose(tall, canvas.width, canvas.height);
+}
+
+function resampleRows(plane: Float32Array, rows: number, columns: number, taps: ResampleTaps): Float32Array {
+  const { first, count, weights, stride } = taps;
+  const result = new Float32Array(rows * first.length);
+  for (let row = 0; row < rows; row++) {
+    for (let i = 0; i < first.length; i++) {
+      let sum = 0;
+      for (let k = 0; k < count[i]; k++) sum += plane[row * columns + first[i] + k] * weights[i * stride + k];
+      result[row * first.length + i] = sum;
+    }
+  }
+  return result;
+}
+
+function transpose(plane: Float32Array, rows: number, columns: number): Float32Array {
+  const result = new Float32Array(plane.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++)
+      result[column * rows + row] = plane[row * columns + column];
+  }
+  return result;
+}
+
+function blendHeat(canvas: RgbImage, heat: Float32Array): void {
+  const colours = sampleColours(HEAT_COLOURS);
+  for (let i = 0; i < heat.length; i++) {
+    const index = colourIndex(heat[i]);
+    const alpha = ALPHA.cold + ((ALPHA.hot - ALPHA.cold) * index) / (COLOUR_STEPS - 1);
+    for (let c = 0; c < 3; c++) {
+      const below = canvas.data[3 * i + c];
+      canvas.data[3 * i + c] = Math.round(below + alpha * (colours[3 * index + c] - below));
+    }
+  }
+}
+
+/** Every line twice, dark below light, so that it shows on any colour. */
+function outlined(path: string, width: number): string {
+  const stroke = (colour: string, strokeWidth: number) =>
+    `<path d="${path}" fill="none" stroke="${colour}" stroke-width="${strokeWidth}" stroke-linecap="round"/>`;
+  return stroke('#0a0a14', width + 3) + stroke('#fff', width);
+}
+
+/** A ring with a cross whose middle stays free. */
+function anchorElements(x: number, y: number): string {
+  const at = (dx: number, dy: number) => `${(x + dx).toFixed(1)} ${(y + dy).toFixed(1)}`;
+  const ring = `M${at(-16, 0)}A16 16 0 1 1 ${at(16, 0)}A16 16 0 1 1 ${at(-16, 0)}`;
+  const arms = [
+    [1, 0],
+    [-1, 0],
+    [0, 1],
+    [0, -1],
+  ].map(([dx, dy]) => `M${at(5 * dx, 5 * dy)}L${at(25 * dx, 25 * dy)}`);
+  return outlined(ring + arms.join(''), 2.5);
+}
+
+/** The colour bar in the lower right corner, on a dark plate, with the values at its marks. */
+function barElements(canvas: RgbImage, sorted: Float32Array): string {
+  const height = Math.min(180, canvas.height - 48);
+  if (height < 60 || canvas.width < 160) return '';
+  const left = canvas.width - 110;
+  const top = canvas.height - height - 34;
+  const colours = sampleColours(HEAT_COLOURS);
+  const elements = [
+    `<rect x="${left - 14}" y="${top - 14}" width="108" height="${height + 28}" rx="9" fill="#0a0a14" fill-opacity="0.72"/>`,
+  ];
+  for (let row = 0; row < height; row++) {
+    const index = colourIndex((1 - row / (height - 1)) ** GAMMA);
+    const colour = colours.subarray(3 * index, 3 * index + 3).join();
+    elements.push(`<rect x="${left}" y="${top + row}" width="16" height="1" fill="rgb(${colour})"/>`);
+  }
+  elements.push(
+    '<g fill="none" stroke="#fff" stroke-width="1.4" stroke-linecap="round" stroke-linejoin="round">',
+  );
+  for (const mark of BAR_MARKS) {
+    const y = top + (1 - mark) * (height - 1) + 0.5;
+    const value = sorted[Math.round(mark * (sorted.length - 1))];
+    elements.push(`<path d="M${left + 19} ${y}h5"/>`, numberElements(value, left + 30, y - DIGIT_HEIGHT / 2));
+  }
+  return `${elements.join('')}</g>`;
+}

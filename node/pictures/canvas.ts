@@ -1,0 +1,51 @@
+/** What both pictures stand on: the photograph, enlarged and dimmed, and a drawing laid over it. */
+import sharp from 'sharp';
+import { resizeBicubic } from '../images/resample.js';
+import { checkExtent, type RgbImage } from '../images/rgb_image.js';
+
+/** Long side of a picture in pixels: 20 for each cell of a 56 x 56 grid, which a stroke needs to look smooth. */
+export const LONG_SIDE = 1120;
+
+export interface Grid {
+  height: number;
+  width: number;
+}
+
+/** Throws `Error` unless both sides of the grid are whole numbers of at least 1. */
+export function checkGrid(caller: string, grid: Grid): void {
+  checkExtent(caller, 'grid.height', grid.height);
+  checkExtent(caller, 'grid.width', grid.width);
+}
+
+/** The image with its long side at LONG_SIDE pixels. */
+export function enlarge(image: RgbImage): RgbImage {
+  const scale = LONG_SIDE / Math.max(image.width, image.height);
+  const side = (pixels: number) => Math.max(1, Math.round(pixels * scale));
+  return resizeBicubic(image, side(image.width), side(image.height));
+}
+
+/**
+ * A background copy of a picture: `brightness` 0..1 times the colours, `colour` 0..1 of which is left
+ * (0 is greyscale, by Rec. 601 luma).
+ */
+export function dim(image: RgbImage, brightness: number, colour: number): RgbImage {
+  const data = new Uint8Array(image.data.length);
+  for (let i = 0; i < data.length; i += 3) {
+    const luma = 0.299 * image.data[i] + 0.587 * image.data[i + 1] + 0.114 * image.data[i + 2];
+    for (let c = 0; c < 3; c++) {
+      data[i + c] = Math.round(brightness * (luma + colour * (image.data[i + c] - luma)));
+    }
+  }
+  return { ...image, data };
+}
+
+/** Lays SVG elements, in pixels of `image`, over it. Returns a PNG file; the same input gives the same bytes. */
+export async function encodePng(image: RgbImage, elements: string): Promise<Buffer> {
+  const { width, height, data } = image;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${elements}</svg>`;
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .composite([{ input: Buffer.from(svg) }])
+    .removeAlpha()
+    .png({ compressionLevel: 9 })
+    .toBuffer();
+}

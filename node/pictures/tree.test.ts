@@ -1,0 +1,104 @@
+import sharp from 'sharp';
+import t from 'tap';
+import { drawTree } from './tree.js';
+
+const grey = (width: number, height: number) => ({
+  width,
+  height,
+  data: new Uint8Array(width * height * 3).fill(100),
+});
+
+/** 2 x 3 grid, root at the upper left: along the first row, then down at its end and back. */
+const path = {
+  image: grey(30, 20),
+  grid: { height: 2, width: 3 },
+  order: Int32Array.of(0, 1, 2, 5, 4, 3),
+  parent: Int32Array.of(0, 0, 1, 2, 3, 4),
+};
+
+async function pixels(png: Buffer) {
+  const { data, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
+  const at = (x: number, y: number) => [
+    ...data.subarray((y * info.width + x) * 3, (y * info.width + x) * 3 + 3),
+  ];
+  return { ...info, at };
+}
+
+t.test('edges are where the tree has them, and only there', async (t) => {
+  const { width, height, channels, format, at } = await pixels(await drawTree(path));
+  t.same([width, height, channels, format], [1120, 747, 3, 'raw']);
+  const background = at(5, 5);
+  t.same(background, [48, 48, 48], 'dimmed photograph');
+  const centre = (x: number, y: number) => [
+    Math.round(((x + 0.5) * 1120) / 3),
+    Math.round((y + 0.5) * 373.5),
+  ];
+  const between = ([ax, ay, bx, by]: readonly number[]) => {
+    const [a, b] = [centre(ax, ay), centre(bx, by)];
+    return at((a[0] + b[0]) >> 1, (a[1] + b[1]) >> 1);
+  };
+  for (const edge of [
+    [0, 0, 1, 0],
+    [1, 0, 2, 0],
+    [2, 0, 2, 1],
+    [2, 1, 1, 1],
+    [1, 1, 0, 1],
+  ] as const) {
+    t.notSame(between(edge), background, `edge ${edge}`);
+  }
+  for (const none of [
+    [0, 0, 0, 1],
+    [1, 0, 1, 1],
+  ] as const) {
+    t.same(between(none), background, `no edge ${none}`);
+  }
+});
+
+t.test('colour tells depth, width tells how much drains', async (t) => {
+  const { at } = await pixels(await drawTree(path));
+  const first = at(467, 187);
+  const last = at(280, 560);
+  t.ok(first[0] > 240 && first[1] > 180, `near the root it is warm: ${first}`);
+  t.ok(last[2] > 180 && last[0] < 140, `far away it is blue: ${last}`);
+  const widthAt = (x: number, row: number) => {
+    let count = 0;
+    for (let y = row * 373; y < (row + 1) * 373; y++) if (Math.max(...at(x, y)) > 150) count++;
+    return count;
+  };
+  t.ok(widthAt(373, 0) > 1.5 * widthAt(300, 1), `${widthAt(373, 0)} and ${widthAt(300, 1)} pixels`);
+});
+
+t.test('the root is marked, wherever it is', async (t) => {
+  const { at } = await pixels(
+    await drawTree({
+      ...path,
+      order: Int32Array.of(4, 1, 3, 5, 0, 2),
+      parent: Int32Array.of(0, 0, 0, 0, 1, 1),
+    }),
+  );
+  t.same(at(560, 560), [10, 10, 20], 'dark middle');
+  t.same(at(560 + 112, 560 - 20), [255, 255, 255], 'white ring');
+});
+
+t.test('the same input gives the same bytes, one vertex is a tree too', async (t) => {
+  t.ok((await drawTree(path)).equals(await drawTree(path)));
+  const zero = Int32Array.of(0);
+  const one = await drawTree({ image: grey(1, 9), grid: { height: 1, width: 1 }, order: zero, parent: zero });
+  const { width, height } = await pixels(one);
+  t.same([width, height], [124, 1120]);
+});
+
+t.test('what is not a tree is refused', async (t) => {
+  for (const [change, message] of [
+    [{ order: Int32Array.of(0, 1) }, /a grid of 2x3 has 6 vertices, got 2 in order and 6 in parent/],
+    [{ order: Int32Array.of(0, 1, 2, 5, 4, 4) }, /order\[5\] = 4 is not a vertex that comes once/],
+    [{ order: Int32Array.of(0, 1, 2, 5, 4, 6) }, /order\[5\] = 6/],
+    [{ order: Int32Array.of(0, 1, 2, 5, 4, -1) }, /order\[5\] = -1/],
+    [{ parent: Int32Array.of(0, 0, 2, 2, 3, 4) }, /parent\[2\] = 2 is not an earlier position/],
+    [{ parent: Int32Array.of(-1, 0, 1, 2, 3, 4) }, /parent\[0\] = -1/],
+    [{ grid: { height: 0, width: 6 } }, /grid.height must be a whole number of at least 1, got 0/],
+    [{ image: { ...path.image, width: 31 } }, /RGB image of 31x20/],
+  ] as const) {
+    await t.rejects(drawTree({ ...path, ...change }), { message }, String(message));
+  }
+});
