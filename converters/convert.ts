@@ -1,4 +1,5 @@
 /** From a PyTorch checkpoint to a tfjs GraphModel, and what a checkpoint holds. No Node API, no tfjs at run time. */
+import type { GrootVArchitecture, GrootVMetadata } from '../plugin/models/grootv_metadata.js';
 import { type ByteSource, blobSource, bytesSource } from './byte_source.js';
 import { ArchitectureError } from './errors.js';
 import { tensorShape } from './graph/graph_builder.js';
@@ -6,14 +7,9 @@ import type { ModelSink } from './graph/model_sink.js';
 import { writeModel } from './graph/model_writer.js';
 import type { Quantization } from './graph/quantize.js';
 import { grootVGraph } from './grootv.js';
-import {
-  countParameters,
-  type GrootVArchitecture,
-  grootVArchitecture,
-  isUnused,
-} from './grootv_architecture.js';
+import { countParameters, grootVArchitecture, isUnused } from './grootv_architecture.js';
 import { IMAGENET_CLASSES } from './imagenet_classes.js';
-import { IMAGENET_SIZE, type Preprocessing, preprocessingOf } from './preprocessing.js';
+import { IMAGENET_SIZE, preprocessingOf } from './preprocessing.js';
 import { type Checkpoint, openCheckpoint } from './pytorch/checkpoint.js';
 import {
   findStateDict,
@@ -66,19 +62,6 @@ export interface Inspection extends Omit<GrootVArchitecture, 'name'> {
     readonly bytes: number;
     readonly sha256: string;
   };
-}
-
-/** `userDefinedMetadata` of model.json: `model.metadata` in tfjs. */
-export interface GrootVMetadata {
-  readonly architecture: GrootVArchitecture & { readonly family: 'GrootV'; readonly parameters: number };
-  readonly preprocessing: Preprocessing;
-  /** One name a class; null when they are not known. */
-  readonly classNames: readonly string[] | null;
-  readonly source: { readonly file: string; readonly sha256: string; readonly weights: string };
-  readonly quantization: Quantization;
-  /** Nodes that may be asked for beside the outputs. */
-  readonly nodes: readonly string[];
-  readonly converter: { readonly name: 'tfjs-grootvl'; readonly version: string };
 }
 
 /**

@@ -2,22 +2,11 @@
  * GrootV as a GraphModel (GrootVL, figure 3): a stem, levels of blocks at falling resolution, a head. Activations are
  * channels-last. Constants carry the names of the PyTorch parameters that they hold.
  */
-import {
-  bool,
-  float,
-  GraphBuilder,
-  int,
-  ints,
-  type Output,
-  outputOf,
-  text,
-  texts,
-  type,
-  type Weight,
-} from './graph/graph_builder.js';
-import { blockPrefix, type GrootVArchitecture } from './grootv_architecture.js';
+import type { GrootVArchitecture } from '../plugin/models/grootv_metadata.js';
+import { bool, GraphBuilder, int, type Output, outputOf, text, type } from './graph/graph_builder.js';
+import { type Parameter, TorchLayers } from './graph/torch_layers.js';
+import { blockPrefix } from './grootv_architecture.js';
 import { IMAGENET_DEVIATION, IMAGENET_MEAN } from './preprocessing.js';
-import type { StoredTensor } from './pytorch/tensor.js';
 
 /** torch.nn.LayerNorm of the two normalisations around the state-space model, and torch.nn.BatchNorm2d. */
 const TORCH_EPSILON = 1e-5;
@@ -36,10 +25,10 @@ export interface GrootVGraph {
 /** Builds the graph. No weight is read before the graph is written. */
 export function grootVGraph(
   architecture: GrootVArchitecture,
-  state: ReadonlyMap<string, StoredTensor>,
+  state: ReadonlyMap<string, Parameter>,
 ): GrootVGraph {
   const { channels, depths } = architecture;
-  const layers = new Layers(new GraphBuilder(), state);
+  const layers = new TorchLayers(new GraphBuilder(), state);
   const { graph } = layers;
 
   const image = graph.placeholder('image', [-1, -1, -1, 3]);
@@ -57,10 +46,10 @@ export function grootVGraph(
   let x = graph.node('RealDiv', 'normalized', [centred, deviation]);
 
   x = layers.convolution('patch_embed.conv1', x, { stride: 2, bias: true });
-  x = layers.layerNormalization('patch_embed.norm1.1', x);
+  x = layers.layerNormalization('patch_embed.norm1.1', x, LAYER_EPSILON);
   x = graph.node('Gelu', 'patch_embed/gelu', [x]);
   x = layers.convolution('patch_embed.conv2', x, { stride: 2, bias: true });
-  x = layers.layerNormalization('patch_embed.norm2.1', x);
+  x = layers.layerNormalization('patch_embed.norm2.1', x, LAYER_EPSILON);
 
   const features: Output[] = [];
   let index = 0;
@@ -72,7 +61,7 @@ export function grootVGraph(
     features.push(x);
     if (level + 1 < depths.length) {
       x = layers.convolution(`levels.${level}.downsample.conv`, x, { stride: 2, bias: false });
-      x = layers.layerNormalization(`levels.${level}.downsample.norm.1`, x);
+      x = layers.layerNormalization(`levels.${level}.downsample.norm.1`, x, LAYER_EPSILON);
     }
   });
 
@@ -91,7 +80,7 @@ export function grootVGraph(
   if (architecture.convolutionHead) {
     width = state.get('conv_head.0.weight')?.shape[0] as number;
     x = layers.linear('conv_head.0', x, { weights: 'conv_head.0.weight' });
-    x = layers.batchNormalization('conv_head.1.0', x);
+    x = layers.batchNormalization('conv_head.1.0', x, TORCH_EPSILON);
     x = graph.node('Gelu', 'conv_head/gelu', [x]);
   }
   const pooled = graph.node('Mean', 'pooled', [x, graph.literal('pooled/axes', [1, 2], 'int32')], {
@@ -108,7 +97,7 @@ export function grootVGraph(
 
 /** x + gamma1 * TreeSSM(norm1(x)), then x + gamma2 * MLP(norm2(x)). */
 function grootVBlock(
-  layers: Layers,
+  layers: TorchLayers,
   prefix: string,
   name: string,
   input: Output,
@@ -122,10 +111,15 @@ function grootVBlock(
     return graph.node('AddV2', sum, [x, scaled]);
   };
   let x = input;
-  const mixed = treeStateSpaceModel(layers, prefix, name, layers.layerNormalization(`${prefix}.norm1.0`, x));
+  const mixed = treeStateSpaceModel(
+    layers,
+    prefix,
+    name,
+    layers.layerNormalization(`${prefix}.norm1.0`, x, LAYER_EPSILON),
+  );
   x = residual(x, mixed, 'gamma1', `${name}/mixed`);
   const mlp = `${prefix}.mlp`;
-  let hidden = layers.layerNormalization(`${prefix}.norm2.0`, x);
+  let hidden = layers.layerNormalization(`${prefix}.norm2.0`, x, LAYER_EPSILON);
   hidden = layers.linear(`${name}/fc1`, hidden, {
     weights: `${mlp}.fc1.weight`,
     bias: `${mlp}.fc1.bias`,
@@ -136,7 +130,12 @@ function grootVBlock(
 }
 
 /** The tree state-space model of a block (GrootVL, section 3.2): features choose a tree, and travel along it. */
-function treeStateSpaceModel(layers: Layers, prefix: string, name: string, input: Output): Output {
+export function treeStateSpaceModel(
+  layers: TorchLayers,
+  prefix: string,
+  name: string,
+  input: Output,
+): Output {
   const { graph } = layers;
   const ssm = `${prefix}.TreeSSM`;
 
@@ -197,147 +196,4 @@ function treeStateSpaceModel(layers: Layers, prefix: string, name: string, input
   const grid = graph.node('UnflattenGrid', `${name}/grid`, [normalized, gate]);
   const gated = graph.node('Mul', `${name}/gated`, [grid, gate]);
   return layers.linear(`${name}/out_proj`, gated, { weights: `${ssm}.out_proj.weight` });
-}
-
-/** Layers with weights, each named as PyTorch names it. */
-class Layers {
-  constructor(
-    readonly graph: GraphBuilder,
-    private readonly state: ReadonlyMap<string, StoredTensor>,
-  ) {}
-
-  shape(name: string): readonly number[] {
-    return this.tensor(name).shape;
-  }
-
-  /** A parameter with sizes of 1 taken out, such as [1, D] as [D]. */
-  vector(name: string): Output {
-    const { elements } = this.tensor(name);
-    return this.constant(name, [elements]);
-  }
-
-  asStored(name: string): Output {
-    return this.constant(name, this.shape(name));
-  }
-
-  /** x @ weights^T + bias, with weights [.., O, I] or [O, I, 1, 1] as PyTorch stores them. */
-  linear(
-    name: string,
-    x: Output,
-    { weights, bias, activation = 'none' }: { weights: string; bias?: string; activation?: string },
-  ): Output {
-    const [outputs, inputs] = this.shape(weights).filter((_, axis, shape) => !isUnitAxis(shape, axis));
-    const transposed = this.constant(weights, [inputs, outputs], (values) =>
-      transpose(values, outputs, inputs),
-    );
-    const inputNodes = bias ? [x, transposed, this.vector(bias)] : [x, transposed];
-    return this.graph.node('Linear', name, inputNodes, { activation: text(activation) });
-  }
-
-  /** 3 x 3 convolution, one pixel of zeros around the image. */
-  convolution(name: string, x: Output, { stride, bias }: { stride: number; bias: boolean }): Output {
-    const [outputs, inputs, height, width] = this.shape(`${name}.weight`);
-    const taps = height * width;
-    // OIHW -> HWIO: [O, I * taps] -> [I * taps, O], then I and the taps change places.
-    const filter = this.constant(`${name}.weight`, [height, width, inputs, outputs], (values) =>
-      swapLeading(transpose(values, outputs, inputs * taps), inputs, taps, outputs),
-    );
-    const attributes = {
-      strides: ints([1, stride, stride, 1]),
-      // PyTorch pads both sides; TensorFlow's SAME would pad one side alone at stride 2.
-      padding: text('EXPLICIT'),
-      explicit_paddings: ints([0, 0, 1, 1, 1, 1, 0, 0]),
-      data_format: text('NHWC'),
-      dilations: ints([1, 1, 1, 1]),
-      T: type('float32'),
-    };
-    const node = `${name}/convolution`;
-    if (!bias) return this.graph.node('Conv2D', node, [x, filter], attributes);
-    return this.graph.node('_FusedConv2D', node, [x, filter, this.vector(`${name}.bias`)], {
-      ...attributes,
-      num_args: int(1),
-      fused_ops: texts(['BiasAdd']),
-    });
-  }
-
-  /** 3 x 3 depthwise convolution at stride 1. */
-  depthwiseConvolution(name: string, x: Output): Output {
-    const [channels, , height, width] = this.shape(`${name}.weight`);
-    const filter = this.constant(`${name}.weight`, [height, width, channels, 1], (values) =>
-      transpose(values, channels, height * width),
-    );
-    return this.graph.node('DepthwiseConv2dNative', `${name}/convolution`, [x, filter], {
-      strides: ints([1, 1, 1, 1]),
-      padding: text('SAME'), // at stride 1 the same as PyTorch's one pixel on every side
-      data_format: text('NHWC'),
-      dilations: ints([1, 1, 1, 1]),
-      T: type('float32'),
-    });
-  }
-
-  layerNormalization(
-    name: string,
-    x: Output,
-    epsilon = LAYER_EPSILON,
-    node = `${name}/normalization`,
-  ): Output {
-    const [gamma, beta] = [this.vector(`${name}.weight`), this.vector(`${name}.bias`)];
-    return this.graph.node('LayerNormalization', node, [x, gamma, beta], { epsilon: float(epsilon) });
-  }
-
-  /** With the running statistics. */
-  batchNormalization(name: string, x: Output): Output {
-    const parts = ['weight', 'bias', 'running_mean', 'running_var'].map((part) =>
-      this.vector(`${name}.${part}`),
-    );
-    return this.graph.node('FusedBatchNormV3', `${name}/normalization`, [x, ...parts], {
-      epsilon: float(TORCH_EPSILON),
-      data_format: text('NHWC'),
-      is_training: bool(false),
-      T: type('float32'),
-      U: type('float32'),
-    });
-  }
-
-  private constant(
-    name: string,
-    shape: readonly number[],
-    arrange: (values: Float32Array) => Float32Array = (values) => values,
-  ): Output {
-    const tensor = this.tensor(name);
-    const read: Weight['read'] = async () => arrange(await tensor.readFloat32());
-    return this.graph.constant(name, { shape, dtype: 'float32', read, quantizable: true });
-  }
-
-  private tensor(name: string): StoredTensor {
-    const tensor = this.state.get(name);
-    if (!tensor) throw new Error(`the state dict has no ${name}; its architecture was not checked`);
-    return tensor;
-  }
-}
-
-/** The group axis of [1, O, I] and the spatial axes of [O, I, 1, 1]. */
-function isUnitAxis(shape: readonly number[], axis: number): boolean {
-  return shape.length === 3 ? axis === 0 : axis >= 2;
-}
-
-/** [rows, columns] -> [columns, rows]. */
-function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
-  const moved = new Float32Array(values.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++)
-      moved[column * rows + row] = values[row * columns + column];
-  }
-  return moved;
-}
-
-/** [a, b, c] -> [b, a, c]. */
-function swapLeading(values: Float32Array, a: number, b: number, c: number): Float32Array {
-  const moved = new Float32Array(values.length);
-  for (let i = 0; i < a; i++) {
-    for (let j = 0; j < b; j++) {
-      moved.set(values.subarray((i * b + j) * c, (i * b + j + 1) * c), (j * a + i) * c);
-    }
-  }
-  return moved;
 }

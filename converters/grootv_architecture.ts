@@ -1,24 +1,7 @@
 /** What a GrootV checkpoint is, read from the names and shapes of its tensors alone. */
+import type { GrootVArchitecture } from '../plugin/models/grootv_metadata.js';
 import { ArchitectureError } from './errors.js';
 import { quote } from './pytorch/errors.js';
-
-/** The sizes of a GrootV network (GrootVL, section 3.3 and table 7). */
-export interface GrootVArchitecture {
-  /** `GrootV-T`, `-S` or `-B` for the published sizes, else `GrootV`. */
-  readonly name: string;
-  /** Channels of the first level; each further level has twice as many. */
-  readonly channels: number;
-  /** Blocks of each level. */
-  readonly depths: readonly number[];
-  /** Hidden channels of the MLPs over the channels of their level. */
-  readonly mlpRatio: number;
-  /** Whether the two branches of a block are scaled by learnt gamma1 and gamma2. */
-  readonly layerScale: boolean;
-  /** Classes of the head; 0 without one. */
-  readonly classes: number;
-  /** Whether there is a convolution between the last level and the pooling; a bare backbone has none. */
-  readonly convolutionHead: boolean;
-}
 
 /** Shapes of the tensors of a state dict. */
 export type StateShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;

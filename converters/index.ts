@@ -4,7 +4,6 @@ export {
   type CheckpointInput,
   type ConvertOptions,
   convertCheckpoint,
-  type GrootVMetadata,
   type Inspection,
   type InspectOptions,
   inspectCheckpoint,
@@ -13,6 +12,4 @@ export {
 export { ArchitectureError } from './errors.js';
 export { MemorySink, type ModelSink } from './graph/model_sink.js';
 export { QUANTIZATIONS, type Quantization } from './graph/quantize.js';
-export type { GrootVArchitecture } from './grootv_architecture.js';
-export type { Preprocessing } from './preprocessing.js';
 export { CheckpointError, type CheckpointErrorCode } from './pytorch/errors.js';

@@ -6,6 +6,14 @@ import './cpu/index.js';
 import './graph_model.js';
 
 export { gridGraph, windowGraph } from './graphs.js';
+export {
+  type AffinityMap,
+  type BlockTree,
+  GrootV,
+  type ImageTensor,
+  type Prediction,
+} from './models/grootv.js';
+export type { GrootVArchitecture, GrootVMetadata, Preprocessing } from './models/grootv_metadata.js';
 export { Gelu, gelu, Silu, silu } from './ops/activations.js';
 export { BoruvkaMST, boruvkaMST, type Tree } from './ops/boruvka_mst.js';
 export { Discretize, discretize } from './ops/discretize.js';

@@ -42,9 +42,7 @@ export function checkNesting(root: PickleValue, offset: number): void {
     if (height !== undefined) return height;
     if (value instanceof InertObject) {
       heights.set(value, 0);
-      // `args` is one array however many objects share it, so it too is visited once.
-      roots.push(value.items, value.list, value.args as PickleValue[]);
-      if (value.state !== undefined) roots.push(value.state);
+      for (const part of value.parts) roots.push(part);
       return 0;
     }
     const items = children(value);

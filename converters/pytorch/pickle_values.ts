@@ -52,10 +52,8 @@ export class InertGlobal {
 
 /** An object of a class that is not known here: what the pickle says of it, as data. Its class was never called. */
 export class InertObject {
-  /** Entries, for classes derived from dict. */
-  readonly items: PickleMap = new Map();
-  /** Values, for classes derived from list. */
-  readonly list: PickleValue[] = [];
+  private entries: PickleMap | undefined;
+  private values: PickleValue[] | undefined;
   /** Attributes, as the object's own `__getstate__` or `__dict__` gave them. */
   state: PickleValue | undefined;
 
@@ -68,6 +66,30 @@ export class InertObject {
     readonly args: readonly PickleValue[],
   ) {
     this.class = classPath;
+  }
+
+  // Made on demand: a hostile file may have half a million objects.
+
+  /** Entries, for classes derived from dict. */
+  get items(): PickleMap {
+    this.entries ??= new Map();
+    return this.entries;
+  }
+
+  /** Values, for classes derived from list. */
+  get list(): PickleValue[] {
+    this.values ??= [];
+    return this.values;
+  }
+
+  /** What it holds and was made of: `items` and `list` if there are any, `args`, `state`. */
+  get parts(): PickleValue[] {
+    // `args` is one array however many objects share it, so whoever visits each array once stays quick.
+    const parts: PickleValue[] = [this.args as PickleValue[]];
+    if (this.entries !== undefined) parts.push(this.entries);
+    if (this.values !== undefined) parts.push(this.values);
+    if (this.state !== undefined) parts.push(this.state);
+    return parts;
   }
 }
 

@@ -101,7 +101,7 @@ function refuse(checkpoint: Checkpoint, weights: WeightSet | undefined): never {
   const wanted = weights === undefined ? 'weights' : `weights ${quote(weights)}`;
   const held =
     entries === undefined
-      ? `the file holds ${kindOf(checkpoint.root)}`
+      ? `the file holds ${kindOf(checkpoint.root)}; save model.state_dict() instead`
       : isStateDict(checkpoint.root)
         ? `the file is one bare state dict of ${count(checkpoint.root)} tensors`
         : `the file holds ${

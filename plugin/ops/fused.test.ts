@@ -13,6 +13,7 @@ import {
   gelu,
   gridGraph,
   LayerNormalization,
+  Linear,
   layerNormalization,
   linear,
   Silu,
@@ -20,7 +21,7 @@ import {
   UnflattenGrid,
 } from '../index.js';
 import { runOp } from './kernels.js';
-import type { OpDeclaration, Tensors } from './op.js';
+import type { Attributes, OpDeclaration, Tensors } from './op.js';
 
 /** Float32 rounding of a few operations, relative to the largest value. */
 const ROUNDING = 1e-6;
@@ -175,7 +176,7 @@ for (const backend of BACKENDS) {
     });
 
     await t.test('gradients of the kernels are those of the stock ops', async (t) => {
-      const cases: { op: OpDeclaration; inputs: Tensors; attributes?: Record<string, number> }[] = [
+      const cases: { op: OpDeclaration; inputs: Tensors; attributes?: Attributes }[] = [
         {
           op: LayerNormalization,
           inputs: { x: random([2, 3, 7], 1), gamma: random([7], 2), beta: random([7], 3) },
@@ -193,6 +194,12 @@ for (const backend of BACKENDS) {
             x: random([2, 3, 4], 10),
           },
         },
+        { op: Linear, inputs: { x: random([2, 3, 5], 11), weights: random([5, 3], 12) } },
+        ...['none', 'gelu', 'silu'].map((activation) => ({
+          op: Linear,
+          inputs: { x: random([7, 5], 13), weights: random([5, 9], 14), bias: random([9], 15) },
+          attributes: { activation },
+        })),
       ];
       const { leaked } = await onBackend(backend, () =>
         tf.tidy(() => {

@@ -1,7 +1,18 @@
 /** Linear: a matrix product over the last axis with its bias and activation. */
-import { fused, reshape, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
-import { Gelu, Silu } from './activations.js';
-import { runOp } from './kernels.js';
+import {
+  customGrad,
+  fused,
+  type GradSaveFunc,
+  grad,
+  matMul,
+  reshape,
+  sum,
+  type Tensor,
+  type Tensor2D,
+  tidy,
+} from '@tensorflow/tfjs-core';
+import { Gelu, gelu, Silu, silu } from './activations.js';
+import { runKernelOf, runOp } from './kernels.js';
 import { defineOp, OpError, showShape } from './op.js';
 
 /** What is applied to the sums of a linear layer. */
@@ -45,7 +56,43 @@ export const Linear = defineOp({
     if (activation === 'none') return y;
     return runOp(activation === 'gelu' ? Gelu : Silu, { x: y });
   },
+  run: (inputs, attributes) => {
+    // customGrad, because a registered gradient cannot save an input that may be left out.
+    const names = Object.keys(inputs);
+    const layer = customGrad((...args: (Tensor | GradSaveFunc)[]) => {
+      const save = args.pop() as GradSaveFunc;
+      const tensors = args as Tensor[];
+      const [value] = runKernelOf(
+        Linear,
+        Object.fromEntries(names.map((name, i) => [name, tensors[i]])),
+        attributes,
+      );
+      save(tensors);
+      return {
+        value,
+        gradFunc: (dy: Tensor, saved: Tensor[]) => gradients(saved, dy, attributes.activation as Activation),
+      };
+    });
+    return [layer(...Object.values(inputs))];
+  },
 });
+
+/** Gradients in x, weights and, where there is one, bias, given that of the output. */
+function gradients(saved: Tensor[], dy: Tensor, activation: Activation): Tensor[] {
+  const [x, weights, bias] = saved as [Tensor, Tensor2D, Tensor | undefined];
+  const [inputChannels, outputChannels] = weights.shape;
+  return tidy(() => {
+    const rows: Tensor2D = reshape(x, [-1, inputChannels]);
+    let dSums: Tensor2D = reshape(dy, [-1, outputChannels]);
+    if (activation !== 'none') {
+      const sums = fused.matMul({ a: rows, b: weights, bias });
+      dSums = grad(activation === 'gelu' ? gelu : silu)(sums, dSums) as Tensor2D;
+    }
+    const inX = reshape(matMul(dSums, weights, false, true), x.shape);
+    const inWeights = matMul(rows, dSums, true, false);
+    return bias ? [inX, inWeights, sum(dSums, 0)] : [inX, inWeights];
+  });
+}
 
 /**
  * A linear layer over the last axis. Differentiable in x, weights and bias.

@@ -1,0 +1,605 @@
+// Hostile files, made by hand. Each must be refused by a CheckpointError with the right code, in one line, at the
+// right place; none may be executed, hang, or fill the memory.
+
+import t, { type Test } from 'tap';
+import { bytesSource } from '../byte_source.js';
+import { openCheckpoint } from './checkpoint.js';
+import { CheckpointError, type CheckpointErrorCode } from './errors.js';
+import { MAX_EXPANDED_ELEMENTS, MAX_NESTING } from './limits.js';
+import { encodeSafetensors } from './safetensors_writer.js';
+import { StoredTensor } from './tensor.js';
+import { Assembler, ByteBuilder } from './testing/assembler.js';
+import {
+  MadeGlobal,
+  MadeObject,
+  MadeOrderedDict,
+  MadeTensor,
+  madeTensor,
+  memorySink,
+  type Picklable,
+  torchLegacyBytes,
+  torchZipBytes,
+} from './testing/torch_writer.js';
+import { type EntryLies, ZipWriter } from './testing/zip_writer.js';
+
+/** Where the data of the first entry begins: the writer aligns it as torch does. */
+const PICKLE_OFFSET = 64;
+
+const open = (bytes: Uint8Array) => openCheckpoint(bytesSource(bytes, 'attack.pth'));
+
+async function refused(
+  t: Test,
+  what: string,
+  bytes: Uint8Array,
+  code: CheckpointErrorCode,
+  message?: RegExp,
+  offset?: number,
+): Promise<void> {
+  try {
+    await open(bytes);
+    t.fail(`${what}: was accepted`);
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) {
+      t.fail(`${what}: ${error}`);
+      return;
+    }
+    t.equal(error.code, code, `${what}: ${error.message}`);
+    if (message !== undefined) t.match(error.message, message, `${what}: message`);
+    if (offset !== undefined) t.equal(error.offset, offset, `${what}: offset`);
+    t.match(error.message, /^[\x20-\x7e]{10,600}$/, `${what}: one printable line`);
+    t.type(error.offset, 'number', `${what}: has an offset`);
+  }
+}
+
+/** A zip around a raw pickle, with storages of zeros of the given sizes. */
+async function zipOf(pickle: Uint8Array, storages: readonly number[] = []): Promise<Uint8Array> {
+  const { sink, bytes } = memorySink();
+  const zip = new ZipWriter(sink);
+  await zip.add('a/data.pkl', pickle);
+  for (const [key, size] of storages.entries()) await zip.add(`a/data/${key}`, new Uint8Array(size));
+  await zip.finish();
+  return bytes();
+}
+
+type Entry = readonly [name: string, data: Uint8Array, lies?: EntryLies];
+
+async function zipEntries(...entries: readonly Entry[]): Promise<Uint8Array> {
+  const { sink, bytes } = memorySink();
+  const zip = new ZipWriter(sink);
+  for (const [name, data, lies] of entries) await zip.add(name, data, lies);
+  await zip.finish();
+  return bytes();
+}
+
+const EMPTY_DICT = new Assembler().op('EMPTY_DICT').stop();
+const honest = (): Promise<Uint8Array> =>
+  torchZipBytes(new Map([['weight', madeTensor('float32', [4], new Float32Array([1, 2, 3, 4]))]]));
+
+t.test('pickles that run code', async (t) => {
+  const reduce = (module: string, name: string, argument: string): Uint8Array =>
+    new Assembler().global(module, name).unicode(argument).op('TUPLE1', 'REDUCE').stop();
+  for (const [module, name] of [
+    ['os', 'system'],
+    ['posix', 'system'],
+    ['nt', 'system'],
+    ['subprocess', 'Popen'],
+    ['subprocess', 'check_output'],
+    ['builtins', 'eval'],
+    ['builtins', 'exec'],
+    ['__builtin__', 'eval'],
+    ['__builtin__', 'execfile'],
+    ['builtins', 'getattr'],
+    ['builtins', '__import__'],
+    ['builtins', 'open'],
+    ['builtins', 'print'],
+    ['runpy', '_run_code'],
+    ['importlib', 'import_module'],
+    ['pty', 'spawn'],
+    ['socket', 'create_connection'],
+    ['shutil', 'rmtree'],
+    ['ctypes', 'CDLL'],
+    ['multiprocessing.util', 'spawnv_passfds'],
+    ['webbrowser', 'open'],
+    ['code', 'InteractiveInterpreter'],
+    ['pickle', 'loads'],
+    ['marshal', 'loads'],
+    ['sys', 'exit'],
+    ['torch.hub', 'load'],
+    ['torch.jit', 'load'],
+    ['torch', 'load'],
+    ['torch.serialization', 'load'],
+    ['torch.storage', '_load_from_bytes'],
+    ['numpy.testing._private.utils', 'runstring'],
+    ['operator', 'attrgetter'],
+    ['collections', 'OrderedDict.fromkeys'],
+  ]) {
+    const code = 'forbidden-global';
+    const path = new RegExp(`"${module}.${name}".*nothing in it was executed`);
+    await refused(
+      t,
+      `${module}.${name}`,
+      await zipOf(reduce(module, name, 'echo')),
+      code,
+      path,
+      PICKLE_OFFSET + 2,
+    );
+  }
+  for (const [module, name] of [
+    ['mymodel', 'build'],
+    ['torch.nn.modules.linear', 'Linear'],
+    ['torch', 'set_num_threads'],
+    ['yacs.config', 'CfgNode'],
+  ]) {
+    const path = new RegExp(`"${module}.${name}".*nothing was executed`);
+    await refused(t, `${module}.${name}`, await zipOf(reduce(module, name, 'x')), 'refused-call', path);
+  }
+  const mention = new Assembler().global('os', 'system').stop();
+  await refused(t, 'only named', await zipOf(mention), 'forbidden-global', /os\.system/);
+  const newObject = new Assembler().global('subprocess', 'Popen').unicode('ls').op('TUPLE1', 'NEWOBJ').stop();
+  await refused(t, 'NEWOBJ', await zipOf(newObject), 'forbidden-global', /Popen/);
+  const build = new Assembler().global('some.module', 'function').op('EMPTY_DICT', 'BUILD').stop();
+  await refused(t, 'BUILD on a name', await zipOf(build), 'pickle-format', /attributes/);
+  const items = new Assembler().global('some.module', 'Table').unicode('k').unicode('v').op('SETITEM').stop();
+  await refused(t, 'SETITEM on a name', await zipOf(items), 'pickle-format', /entries/);
+  const called = new Assembler().op('EMPTY_DICT', 'EMPTY_TUPLE', 'REDUCE').stop();
+  await refused(t, 'a call of a dict', await zipOf(called), 'pickle-format', /no global/);
+  const rebuilt = new Assembler()
+    .global('torch._utils', '_rebuild_tensor_v2')
+    .op('EMPTY_TUPLE', 'NEWOBJ')
+    .stop();
+  await refused(t, 'NEWOBJ of a function', await zipOf(rebuilt), 'pickle-format', /no class/);
+  const indirect = new Assembler()
+    .global('torch._tensor', '_rebuild_from_type_v2')
+    .op('MARK')
+    .global('a', 'b');
+  indirect.op('NONE', 'EMPTY_TUPLE', 'NONE', 'TUPLE', 'REDUCE');
+  await refused(t, 'a call in a call', await zipOf(indirect.stop()), 'tensor-format');
+  const hostile = torchLegacyBytes(
+    new MadeObject(new MadeGlobal('os', 'system'), { args: ['echo'], call: true }),
+  );
+  await refused(t, 'a legacy file', hostile, 'forbidden-global', /os\.system/);
+});
+
+t.test('opcodes that are refused by name', async (t) => {
+  for (const [opcode, name] of [
+    [0x69, 'INST'],
+    [0x6f, 'OBJ'],
+    [0x50, 'PERSID'],
+    [0x49, 'INT'],
+    [0x82, 'EXT1'],
+    [0x83, 'EXT2'],
+    [0x84, 'EXT4'],
+    [0x92, 'NEWOBJ_EX'],
+    [0x93, 'STACK_GLOBAL'],
+    [0x94, 'MEMOIZE'],
+    [0x95, 'FRAME'],
+    [0x96, 'BYTEARRAY8'],
+    [0x97, 'NEXT_BUFFER'],
+    [0x98, 'READONLY_BUFFER'],
+    [0xff, '0xff'],
+  ] as const) {
+    const pickle = new Assembler().op('NONE').uint8(opcode).stop();
+    await refused(t, name, await zipOf(pickle), 'pickle-opcode', new RegExp(name), PICKLE_OFFSET + 3);
+  }
+  for (const protocol of [0, 1, 4, 5, 200]) {
+    const pickle = new Assembler(protocol).op('NONE').stop();
+    const message = new RegExp(`protocol ${protocol}; save it again with the default protocol 2`);
+    await refused(t, `protocol ${protocol}`, await zipOf(pickle), 'pickle-opcode', message, PICKLE_OFFSET);
+  }
+});
+
+t.test('malformed pickles', async (t) => {
+  const broken: readonly (readonly [string, Assembler, CheckpointErrorCode])[] = [
+    ['no protocol', new Assembler(null).op('NONE'), 'pickle-format'],
+    ['an empty stack', new Assembler(), 'pickle-format'],
+    ['values left over', new Assembler().op('NONE', 'NONE'), 'pickle-format'],
+    ['an open mark', new Assembler().op('MARK', 'NONE'), 'pickle-format'],
+    ['a memo entry never made', new Assembler().op('BINGET').uint8(7), 'pickle-format'],
+    ['a tuple across a mark', new Assembler().op('NONE', 'MARK', 'TUPLE1'), 'pickle-format'],
+    ['appending to a dict', new Assembler().op('EMPTY_DICT', 'NONE', 'APPEND'), 'pickle-format'],
+    ['a key without a value', new Assembler().op('EMPTY_DICT', 'MARK', 'NONE', 'SETITEMS'), 'pickle-format'],
+    ['a list as a key', new Assembler().op('EMPTY_DICT', 'EMPTY_LIST', 'NONE', 'SETITEM'), 'pickle-format'],
+    [
+      'a tuple of a list as a key',
+      new Assembler().op('EMPTY_DICT', 'EMPTY_LIST', 'TUPLE1', 'NONE', 'SETITEM'),
+      'pickle-format',
+    ],
+    ['a protocol midway', new Assembler().op('PROTO').uint8(2), 'pickle-format'],
+    ['a persistent id of text', new Assembler().unicode('storage').op('BINPERSID'), 'tensor-format'],
+    ['text that is no UTF-8', new Assembler().op('BINUNICODE').uint32(1).uint8(0xff), 'pickle-format'],
+    ['a global that is no name', new Assembler().global('o s', 'sys\u202etem'), 'pickle-format'],
+    ['a text longer than the file', new Assembler().op('BINUNICODE').uint32(1000), 'truncated'],
+    ['a text of 4 GB', new Assembler().op('BINUNICODE').uint32(0xffffffff), 'limit'],
+    ['bytes of 4 GB', new Assembler().op('BINBYTES').uint32(0xffffffff), 'limit'],
+    ['an integer of 4 GB', new Assembler().op('LONG4').uint32(0xffffffff), 'limit'],
+    ['a memo index of 4 billion', new Assembler().op('NONE', 'LONG_BINPUT').uint32(0xffffffff), 'limit'],
+    ['an endless name', new Assembler().op('GLOBAL').text('a'.repeat(1000)), 'limit'],
+  ];
+  for (const [what, assembler, code] of broken) await refused(t, what, await zipOf(assembler.stop()), code);
+  const after = new Assembler().op('EMPTY_DICT').op('STOP', 'NONE');
+  await refused(
+    t,
+    'data after STOP',
+    await zipOf(after.build()),
+    'pickle-format',
+    /1 bytes follow/,
+    PICKLE_OFFSET + 4,
+  );
+});
+
+t.test('bombs', async (t) => {
+  // 60 lists of ten times the one before: 10^60 values to whoever copies them, 61 to whoever shares them.
+  const laughs = new Assembler().op('MARK', 'EMPTY_LIST', 'BINPUT').uint8(0);
+  for (let level = 0; level < 60; level++) {
+    laughs
+      .op('EMPTY_LIST', 'BINPUT')
+      .uint8(level + 1)
+      .op('MARK');
+    for (let copy = 0; copy < 10; copy++) laughs.op('BINGET').uint8(level);
+    laughs.op('APPENDS');
+  }
+  const { root } = await open(await zipOf(laughs.op('LIST').stop()));
+  t.equal(Array.isArray(root) && root.length, 61, 'shared values are not copied');
+
+  const deep = (levels: number): Uint8Array => {
+    const assembler = new Assembler().op('NONE');
+    for (let level = 0; level < levels; level++) assembler.op('TUPLE1');
+    return assembler.stop();
+  };
+  await t.resolves(open(await zipOf(deep(MAX_NESTING - 1))), 'nesting up to the limit');
+  await refused(t, 'deep nesting', await zipOf(deep(MAX_NESTING + 1)), 'limit', /nests/);
+  await refused(t, 'very deep nesting', await zipOf(deep(400_000)), 'limit', /nests/);
+  const self = new Assembler().op('EMPTY_LIST', 'BINPUT').uint8(0).op('BINGET').uint8(0).op('APPEND');
+  await refused(t, 'a list that holds itself', await zipOf(self.stop()), 'pickle-format', /holds itself/);
+  const parent = new Assembler()
+    .global('omegaconf', 'DictConfig')
+    .op('EMPTY_TUPLE', 'NEWOBJ', 'BINPUT')
+    .uint8(0);
+  parent.op('EMPTY_DICT').unicode('_parent').op('BINGET').uint8(0).op('SETITEM', 'BUILD');
+  await t.resolves(open(await zipOf(parent.stop())), 'an inert object may know its parent');
+
+  const marks = new Assembler().raw(new Uint8Array(100_000).fill(0x28));
+  await refused(t, 'marks', await zipOf(marks.stop()), 'limit', /open containers/);
+  const stack = new Assembler().raw(new Uint8Array(200_000).fill(0x4e));
+  await refused(t, 'stack', await zipOf(stack.stop()), 'limit', /stack/);
+  const objects = new Assembler().op('EMPTY_LIST', 'MARK');
+  for (let batch = 0; batch < 1000; batch++)
+    objects.raw(new Uint8Array(1000).fill(0x7d)).op('APPENDS', 'MARK');
+  await refused(t, 'a million dicts', await zipOf(objects.stop()), 'limit', /objects/);
+  const opcodes = new Assembler().op('EMPTY_LIST');
+  opcodes.raw(new Uint8Array(6_000_000).map((_, i) => (i % 2 === 0 ? 0x4e : 0x30)));
+  await refused(t, 'six million opcodes', await zipOf(opcodes.stop()), 'limit', /opcodes/);
+  const copies = new Assembler().global('builtins', 'list').op('BINPUT').uint8(0).op('MARK');
+  copies.raw(new Uint8Array(50_000).fill(0x4e)).op('TUPLE', 'TUPLE1', 'BINPUT').uint8(1).op('REDUCE');
+  for (let i = 0; i < 100; i++) copies.op('POP', 'BINGET').uint8(0).op('BINGET').uint8(1).op('REDUCE');
+  await refused(t, 'copies of a list', await zipOf(copies.stop()), 'limit', /copied/);
+});
+
+t.test('values that other readers get wrong', async (t) => {
+  const list = new Assembler().op('EMPTY_LIST', 'MARK');
+  const integers = [
+    -1n,
+    -128n,
+    127n,
+    128n,
+    255n,
+    -255n,
+    -(2n ** 63n),
+    2n ** 53n - 1n,
+    2n ** 53n,
+    -(2n ** 70n),
+    0n,
+  ];
+  for (const value of integers) list.long(value);
+  list.op('LONG1').uint8(0).op('APPENDS');
+  const { root } = await open(await zipOf(list.stop()));
+  const expected = integers.map((value) => (Number.isSafeInteger(Number(value)) ? Number(value) : value));
+  t.same(root, [...expected, 0], "LONG1 is two's complement");
+
+  const keys = ['__proto__', 'constructor', 'toString'];
+  const checkpoint = await open(await torchZipBytes(new Map(keys.map((key) => [key, 'polluted']))));
+  t.ok(checkpoint.root instanceof Map);
+  t.same([...(checkpoint.root as Map<string, string>).keys()], keys, 'a key __proto__ is a key');
+  t.equal(({} as Record<string, unknown>).polluted, undefined);
+
+  const state = new Map<Picklable, Picklable>([['__proto__', new Map([['x', 1]])]]);
+  const inert = await open(
+    await torchZipBytes(new MadeObject(new MadeGlobal('argparse', 'Namespace'), { state })),
+  );
+  t.same(inert.inertGlobals, ['argparse.Namespace (1)']);
+  const numpy = new MadeObject(new MadeGlobal('numpy.core.multiarray', 'scalar'), {
+    args: [1.5],
+    call: true,
+  });
+  t.same((await open(await torchZipBytes([numpy, numpy]))).inertGlobals, [
+    'numpy.core.multiarray.scalar (2)',
+  ]);
+});
+
+t.test('tensors that lie', async (t) => {
+  const storage = { dtype: 'float32', elements: 8, bytes: new Uint8Array(32) } as const;
+  const tensor = (shape: number[], strides: number[], offset = 0): Promise<Uint8Array> =>
+    torchZipBytes([new MadeTensor(storage, shape, strides, offset)]);
+  const code = 'tensor-bounds';
+  await refused(t, 'shape beyond the storage', await tensor([3, 3], [3, 1]), code, /value 9 .* has 8/);
+  await refused(t, 'offset beyond the storage', await tensor([2], [1], 7), code, /value 9/);
+  await refused(t, 'a huge offset', await tensor([1], [1], 2 ** 53 - 1), code);
+  await refused(t, 'huge strides', await tensor([2, 2], [2 ** 52, 2 ** 52]), code);
+  await refused(t, 'sizes that overflow', await tensor([2 ** 32, 2 ** 32], [1, 1]), code);
+  await refused(t, 'zero strides', await tensor([2 ** 30], [0]), code, /unfolds 8 stored values/);
+  await refused(
+    t,
+    'zero strides beyond 2^53',
+    await tensor([2 ** 40, 2 ** 40, 2 ** 40], [0, 0, 0]),
+    code,
+    /unfolds/,
+  );
+  await refused(t, 'one too many', await tensor([MAX_EXPANDED_ELEMENTS + 1], [0]), code);
+  await refused(t, 'a negative size', await tensor([-1], [1]), 'tensor-format');
+  await refused(t, 'a negative stride', await tensor([2], [-1], 1), 'tensor-format');
+  await refused(t, 'a negative offset', await tensor([1], [1], -1), 'tensor-format');
+  await refused(t, 'a fraction', await tensor([1.5], [1]), 'tensor-format');
+  await refused(t, 'sizes without strides', await tensor([2, 2], [1]), 'tensor-format');
+  await refused(
+    t,
+    'too many sizes',
+    await tensor(new Array(65).fill(1), new Array(65).fill(1)),
+    'tensor-format',
+  );
+  const wide = { ...storage, elements: 2 ** 40 };
+  await refused(
+    t,
+    'a storage that claims more',
+    await torchZipBytes([new MadeTensor({ ...wide, bytes: storage.bytes }, [1])]),
+    'storage-size',
+  );
+  const missing = await zipOf(rebuilt('9', 8), [32]);
+  await refused(t, 'a storage that is not there', missing, 'storage-size', /"9", the zip has none/);
+  await refused(
+    t,
+    'a storage of another size',
+    await zipOf(rebuilt('0', 9), [32]),
+    'storage-size',
+    /36 bytes .* has 32/,
+  );
+  await refused(
+    t,
+    'a storage name that climbs',
+    await zipOf(rebuilt('../data.pkl', 8), [32]),
+    'storage-size',
+  );
+
+  const { root } = await open(await tensor([MAX_EXPANDED_ELEMENTS], [0]));
+  const expanded = (root as StoredTensor[])[0];
+  t.ok(expanded instanceof StoredTensor);
+  t.equal((await expanded.readFloat32()).length, MAX_EXPANDED_ELEMENTS, 'small expanded views are read');
+});
+
+/** A list of one tensor [1] in a storage of the given name and claimed size. */
+function rebuilt(key: string, elements: number): Uint8Array {
+  const assembler = new Assembler()
+    .op('EMPTY_LIST')
+    .global('torch._utils', '_rebuild_tensor_v2')
+    .op('MARK', 'MARK');
+  assembler.unicode('storage').global('torch', 'FloatStorage').unicode(key).unicode('cpu').int(elements);
+  assembler.op('TUPLE', 'BINPERSID').int(0).int(1).op('TUPLE1').int(1).op('TUPLE1', 'NEWFALSE');
+  return assembler
+    .global('collections', 'OrderedDict')
+    .op('EMPTY_TUPLE', 'REDUCE', 'TUPLE', 'REDUCE', 'APPEND')
+    .stop();
+}
+
+t.test('zips that lie', async (t) => {
+  const data = new Uint8Array(100);
+  const pickle: Entry = ['a/data.pkl', EMPTY_DICT];
+  const zip = zipEntries;
+  await refused(
+    t,
+    'a deflated entry',
+    await zip(pickle, ['a/data/0', data, { method: 8 }]),
+    'zip-unsupported',
+    /compressed/,
+  );
+  await refused(
+    t,
+    'an encrypted entry',
+    await zip(pickle, ['a/data/0', data, { flags: 0x809 }]),
+    'zip-unsupported',
+    /encrypted/,
+  );
+  await refused(t, 'an unknown flag', await zip(pickle, ['a/data/0', data, { flags: 0x818 }]), 'zip-format');
+  await refused(
+    t,
+    'an entry twice',
+    await zip(pickle, ['a/data/0', data], ['a/data/0', data]),
+    'zip-name',
+    /twice/,
+  );
+  await refused(t, 'two pickles', await zip(pickle, ['b/data.pkl', EMPTY_DICT]), 'zip-format', /2 entries/);
+  await refused(t, 'no pickle', await zip(['a/data/0', data]), 'zip-format', /0 entries/);
+  await refused(t, 'another folder', await zip(pickle, ['b/data/0', data]), 'zip-name', /outside/);
+  for (const name of ['../x', 'a/../../x', '/etc/passwd', 'C:/x', 'a\\x', 'a/./x', 'a//x', 'a/', 'a/x\0y']) {
+    await refused(t, JSON.stringify(name), await zip(pickle, [name, data]), 'zip-name');
+  }
+  await refused(
+    t,
+    'another local name',
+    await zip(pickle, ['a/data/0', data, { localName: 'a/data/1' }]),
+    'zip-format',
+    /local header/,
+  );
+  await refused(
+    t,
+    'an entry on another',
+    await zip(pickle, ['a/data/0', data, { headerOffset: 0 }]),
+    'zip-overlap',
+  );
+  await refused(
+    t,
+    'a size beyond the file',
+    await zip(pickle, ['a/data/0', data, { size: 2 ** 33 }]),
+    'zip-format',
+  );
+  await refused(
+    t,
+    'a wrong CRC',
+    await zip(pickle, ['a/data/0', data, { crc: 1 }]),
+    'crc-mismatch',
+    /a\/data\/0/,
+  );
+  await refused(
+    t,
+    'a program',
+    await zip(pickle, ['a/code/__torch__.py', data]),
+    'not-a-checkpoint',
+    /TorchScript/,
+  );
+
+  const bytes = await honest();
+  for (const kept of [30, 64, bytes.length - 200, bytes.length - 1]) {
+    await refused(t, `cut to ${kept} bytes`, bytes.slice(0, kept), 'truncated', /incomplete/);
+  }
+  const join = (...parts: Uint8Array[]): Uint8Array =>
+    parts.reduce((b, p) => b.raw(p), new ByteBuilder()).build();
+  await refused(t, 'bytes behind', join(bytes, data), 'zip-format', /100 bytes follow/, bytes.length);
+  await refused(t, 'a second zip behind', join(bytes, bytes), 'zip-format');
+  await refused(t, 'bytes before', join(new Uint8Array([0x50, 0x4b, 3, 4]), bytes), 'zip-format');
+  const comment = bytes.slice();
+  comment[comment.length - 2] = 1;
+  await refused(t, 'a comment', comment, 'zip-format', /comment/);
+  const disk = bytes.slice();
+  disk[disk.length - 18] = 1;
+  await refused(t, 'a second disk', disk, 'zip-unsupported', /several/);
+  const big = await torchZipBytes(new Map(), { byteOrder: 'big' });
+  await refused(t, 'big-endian', big, 'byte-order', /"big"/);
+  await t.resolves(open(await torchZipBytes(new Map(), { byteOrder: 'little', zip64: 'always' })), 'zip64');
+});
+
+t.test('every flipped bit of a zip is noticed', async (t) => {
+  const weight = madeTensor('float32', [4], new Float32Array([1, 2, 3, 4]));
+  for (const zip64 of ['needed', 'always'] as const) {
+    const bytes = await torchZipBytes(new Map([['weight', weight]]), { byteOrder: 'little', zip64 });
+    const accepted: number[] = [];
+    for (let bit = 0; bit < 8 * bytes.length; bit++) {
+      bytes[bit >> 3] ^= 1 << (bit & 7);
+      const error = await open(bytes).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      if (error === undefined) accepted.push(bit >> 3);
+      else if (!(error instanceof CheckpointError)) t.fail(`byte ${bit >> 3}: ${error}`);
+      bytes[bit >> 3] ^= 1 << (bit & 7);
+    }
+    t.same(accepted, [], `${bytes.length} bytes, zip64 ${zip64}`);
+  }
+});
+
+t.test('legacy files that lie', async (t) => {
+  const tensor = madeTensor('float32', [2], new Float32Array([1, 2]));
+  const bytes = torchLegacyBytes(new MadeOrderedDict(new Map([['w', tensor]])));
+  await t.resolves(open(bytes));
+  for (const kept of [20, 100, bytes.length - 9, bytes.length - 1]) {
+    await refused(t, `cut to ${kept}`, bytes.slice(0, kept), 'truncated');
+  }
+  const longer = new ByteBuilder().raw(bytes).raw([1, 2, 3]).build();
+  await refused(t, 'bytes behind', longer, 'legacy-format', /3 bytes follow/, bytes.length);
+  const count = bytes.slice();
+  count[bytes.length - 16] = 3;
+  await refused(t, 'another count', count, 'storage-size', /3 values where .* 2/, bytes.length - 16);
+  count[bytes.length - 9] = 0xff;
+  await refused(t, 'a negative count', count, 'storage-size', /-/);
+  const big = torchLegacyBytes(null, { littleEndian: false });
+  await refused(t, 'big-endian', big, 'byte-order', /little-endian/);
+  const bounds = torchLegacyBytes([new MadeTensor(tensor.storage, [3])]);
+  await refused(t, 'a tensor beyond its storage', bounds, 'tensor-bounds');
+});
+
+t.test('safetensors files that lie', async (t) => {
+  const file = (header: string, dataBytes: number): Uint8Array => {
+    const json = new TextEncoder().encode(header);
+    return new ByteBuilder().uint64(json.length).raw(json).raw(new Uint8Array(dataBytes)).build();
+  };
+  const entry = (shape: unknown, begin: number, end: number, dtype = 'F32'): string =>
+    JSON.stringify({ dtype, shape, data_offsets: [begin, end] });
+  const code = 'safetensors-format';
+  const cases: readonly (readonly [string, string, number, CheckpointErrorCode, RegExp])[] = [
+    [
+      'a repeated name',
+      `{"a":${entry([1], 0, 4)},"a":${entry([1], 4, 8)}}`,
+      8,
+      code,
+      /"a" occurs twice|\\"a\\" occurs/,
+    ],
+    [
+      'a repeated field',
+      '{"a":{"dtype":"F32","dtype":"F32","shape":[],"data_offsets":[0,4]}}',
+      4,
+      code,
+      /twice/,
+    ],
+    ['an overlap', `{"a":${entry([2], 0, 8)},"b":${entry([1], 4, 8)}}`, 8, code, /overlaps/],
+    ['a hole', `{"a":${entry([1], 0, 4)},"b":${entry([1], 8, 12)}}`, 12, code, /unused/],
+    ['bytes behind', `{"a":${entry([1], 0, 4)}}`, 5, code, /1 bytes follow/],
+    ['a wrong shape', `{"a":${entry([3], 0, 8)}}`, 8, code, /12 are wanted/],
+    ['sizes that overflow', `{"a":${entry([2 ** 40, 2 ** 40], 0, 8)}}`, 8, code, /wanted/],
+    ['a negative size', `{"a":${entry([-2], 0, 8)}}`, 8, code, /0 or more/],
+    ['offsets in reverse', `{"a":${entry([1], 4, 0)}}`, 4, code, /ordered/],
+    ['metadata of numbers', '{"__metadata__":{"a":1}}', 0, code, /no text/],
+    ['an unknown field', '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}}', 4, code, /alone/],
+    ['not JSON', '{"a":}', 0, code, /malformed/],
+    ['an unclosed text', '{"a', 0, code, /malformed/],
+    ['deep nesting', `{"a":${'['.repeat(100)}`, 0, code, /nesting/],
+    ['something behind', '{}{}', 0, code, /follows/],
+    ['an unknown type', `{"a":${entry([1], 0, 4, 'F33')}}`, 4, 'dtype', /F33/],
+    ['a tensor beyond the end', `{"a":${entry([9], 0, 36)}}`, 8, 'truncated', /incomplete/],
+  ];
+  for (const [what, header, dataBytes, expected, message] of cases) {
+    await refused(t, what, file(header, dataBytes), expected, message);
+  }
+  const cut = file(`{"a":${entry([1], 0, 4)}}`, 4).slice(0, 20);
+  await refused(t, 'a cut header', cut, 'truncated');
+  const odd = await open(
+    encodeSafetensors([{ name: '__proto__', dtype: 'U8', shape: [2], data: new Uint8Array([7, 8]) }]),
+  );
+  const tensor = (odd.root as Map<string, StoredTensor>).get('__proto__');
+  t.same(await tensor?.read(), new Uint8Array([7, 8]));
+});
+
+t.test('files that are something else', async (t) => {
+  const text = (content: string): Uint8Array => new TextEncoder().encode(content);
+  const tar = new Uint8Array(1024).fill(0x41);
+  tar.set(text('ustar'), 257);
+  const cases: readonly (readonly [string, Uint8Array, RegExp])[] = [
+    ['empty', new Uint8Array(0), /empty/],
+    ['HTML', text('\n<!DOCTYPE html><html><body>Sign in</body></html>'), /web page/],
+    ['HTML without type', text('<html lang="en">'), /web page/],
+    ['XML', text('<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'), /XML/],
+    ['JSON', text('{"error": "Repository not found"}'), /JSON/],
+    ['git-lfs', text('version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n'), /git lfs pull/],
+    ['gzip', new Uint8Array([0x1f, 0x8b, 8, 0]), /gzip/],
+    ['tar', tar, /tar archive/],
+    ['zeros', new Uint8Array(4096), /zeros/],
+    ['a plain pickle', EMPTY_DICT, /pickle that torch.save did not write/],
+    ['HDF5', new Uint8Array([0x89, 0x48, 0x44, 0x46, 13, 10]), /HDF5/],
+    ['text', text('Lorem ipsum dolor sit amet'), /text file/],
+    ['noise', new Uint8Array([200, 1, 2, 3, 250]), /no known container/],
+  ];
+  for (const [what, bytes, message] of cases) await refused(t, what, bytes, 'not-a-checkpoint', message, 0);
+  const model = new Assembler()
+    .op('MARK')
+    .unicode('module')
+    .global('models', 'Net')
+    .unicode('net.py')
+    .unicode('class');
+  const whole = await zipOf(model.op('TUPLE', 'BINPERSID').stop());
+  await refused(t, 'a whole model', whole, 'refused-call', /save a state dict/);
+});
+
+t.test('sources that fail or lie', async (t) => {
+  const bytes = await honest();
+  const source = { name: 'x', size: bytes.length };
+  const failing = { ...source, read: () => Promise.reject(new Error('disk\non fire')) };
+  await t.rejects(openCheckpoint(failing), { code: 'read-failed', message: /^[^\n]*disk[^\n]*$/ });
+  const short = { ...source, read: (o: number, n: number) => Promise.resolve(bytes.slice(o, o + n - 1)) };
+  await t.rejects(openCheckpoint(short), { code: 'read-failed', message: /were asked for/ });
+});

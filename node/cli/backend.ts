@@ -1,0 +1,30 @@
+/** Starts a tfjs backend by its name on the command line. */
+import * as tf from '@tensorflow/tfjs-core';
+import { type Command, Option } from 'commander';
+
+export const CLI_BACKENDS = ['cpu', 'wasm', 'cuda'] as const;
+export type CliBackend = (typeof CLI_BACKENDS)[number];
+
+/** The packages of the stock backends: peers of this one, so that the user's own copy is used. */
+const PACKAGES = { cpu: '@tensorflow/tfjs-backend-cpu', wasm: '@tensorflow/tfjs-backend-wasm' } as const;
+
+/** Adds `--backend` to a command. */
+export function withBackend(command: Command): Command {
+  return command.addOption(
+    new Option('--backend <name>', 'where the model runs').choices(CLI_BACKENDS).default('cpu'),
+  );
+}
+
+/** @throws {Error} when the backend is not there, naming what to install. */
+export async function startBackend(name: CliBackend): Promise<void> {
+  if (name === 'cuda') throw new Error("the backend 'cuda' is not part of this version; use cpu or wasm");
+  await import(PACKAGES[name]).catch(() => {
+    throw new Error(
+      `the backend '${name}' needs the package ${PACKAGES[name]}: npm install ${PACKAGES[name]}`,
+    );
+  });
+  await import('../../plugin/index.js');
+  tf.enableProdMode(); // no advice on other backends, no checks meant for developers of kernels
+  if (!(await tf.setBackend(name))) throw new Error(`the backend '${name}' could not be started`);
+  await tf.ready();
+}

@@ -1,0 +1,22 @@
+/** The command line `grootvl`. A new command is a file beside this one and a line here. */
+import { Command } from 'commander';
+import { CONVERTER_VERSION } from '../../converters/version.js';
+import { addClassify } from './classify.js';
+import { addConvert } from './convert.js';
+import { addInspect } from './inspect.js';
+import { addPictures } from './pictures.js';
+import { addRun } from './run.js';
+
+export function grootvl(): Command {
+  const program = new Command('grootvl')
+    .description('tree state-space models (GrootVL, also published as MambaTree) for TensorFlow.js')
+    .version(CONVERTER_VERSION)
+    .option('--debug', 'show the stack of an error')
+    .showHelpAfterError('(grootvl --help lists the commands)');
+  addInspect(program);
+  addConvert(program);
+  addClassify(program);
+  addPictures(program);
+  addRun(program);
+  return program;
+}
