@@ -307,7 +307,9 @@ function compareWithDifferences(
     const length = tf.norm(grads[i]).dataSync()[0];
     if (length === 0) {
       // At one vertex there is no edge, and the decay is not used.
-      const [moved, still] = [{ [name]: tf.add(weights[i], 0.1) }, {}].map((feed) => weigh(feed).dataSync()[0]);
+      const [moved, still] = [{ [name]: tf.add(weights[i], 0.1) }, {}].map(
+        (feed) => weigh(feed).dataSync()[0],
+      );
       t.equal(moved, still, `${name}: no gradient, no effect`);
       return;
     }

@@ -59,7 +59,7 @@ t.test('windowGraph', async (t) => {
   );
   const cases = fixtureFiles('grootl/op', /^case.*_ctx(\d+)\.safetensors$/);
   if (cases.length === 0)
-    t.comment('the graphs of the language cases were not compared: fixtures/grootl/op is not here');
+    t.pass('the graphs of the language cases', { skip: 'fixtures/grootl/op is not here' });
   for (const file of cases) {
     const fixture = readFixture(file);
     if (!fixture.has('pairs')) continue;

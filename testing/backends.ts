@@ -3,6 +3,8 @@ import '@tensorflow/tfjs'; // the gradients of the stock ops, and the cpu backen
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 
+tf.enableProdMode(); // no advice on other backends between the results
+
 export const BACKENDS = ['cpu', 'wasm'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 

@@ -1,6 +1,6 @@
 /** GrootV checkpoints of any size with random weights, as torch.save would write them. */
 import type { DType } from '../converters/pytorch/dtype.js';
-import { madeTensor, MadeTensor } from '../converters/pytorch/testing/torch_writer.js';
+import { MadeTensor, madeTensor } from '../converters/pytorch/testing/torch_writer.js';
 
 export interface GrootVSizes {
   readonly channels: number;
@@ -28,7 +28,8 @@ export function uniform(seed: number): () => number {
 export function grootVShapes(sizes: GrootVSizes): Map<string, number[]> {
   const { channels, depths, mlpRatio = 4, layerScale = false, classes = 10, convolutionHead = true } = sizes;
   const shapes = new Map<string, number[]>();
-  const norm = (name: string, size: number) => shapes.set(`${name}.weight`, [size]).set(`${name}.bias`, [size]);
+  const norm = (name: string, size: number) =>
+    shapes.set(`${name}.weight`, [size]).set(`${name}.bias`, [size]);
   const stem = Math.floor(channels / 2);
   shapes.set('patch_embed.conv1.weight', [stem, 3, 3, 3]).set('patch_embed.conv1.bias', [stem]);
   norm('patch_embed.norm1.1', stem);
@@ -44,8 +45,13 @@ export function grootVShapes(sizes: GrootVSizes): Map<string, number[]> {
       const ssm = `${prefix}.TreeSSM`;
       if (layerScale) shapes.set(`${prefix}.gamma1`, [width]).set(`${prefix}.gamma2`, [width]);
       norm(`${prefix}.norm1.0`, width);
-      shapes.set(`${ssm}.x_proj_weight`, [1, rank + 2, inner]).set(`${ssm}.dt_projs_weight`, [1, inner, rank]);
-      shapes.set(`${ssm}.dt_projs_bias`, [1, inner]).set(`${ssm}.A_logs`, [inner, 1]).set(`${ssm}.Ds`, [inner]);
+      shapes
+        .set(`${ssm}.x_proj_weight`, [1, rank + 2, inner])
+        .set(`${ssm}.dt_projs_weight`, [1, inner, rank]);
+      shapes
+        .set(`${ssm}.dt_projs_bias`, [1, inner])
+        .set(`${ssm}.A_logs`, [inner, 1])
+        .set(`${ssm}.Ds`, [inner]);
       norm(`${ssm}.out_norm`, inner);
       norm(`${ssm}.h_norm`, inner);
       shapes.set(`${ssm}.in_proj.weight`, [2 * inner, width]).set(`${ssm}.conv2d.weight`, [inner, 1, 3, 3]);
@@ -64,7 +70,8 @@ export function grootVShapes(sizes: GrootVSizes): Map<string, number[]> {
   if (convolutionHead) {
     const width = Math.floor(features * 1.5);
     shapes.set('conv_head.0.weight', [width, features, 1, 1]);
-    for (const part of ['weight', 'bias', 'running_mean', 'running_var']) shapes.set(`conv_head.1.0.${part}`, [width]);
+    for (const part of ['weight', 'bias', 'running_mean', 'running_var'])
+      shapes.set(`conv_head.1.0.${part}`, [width]);
     shapes.set('conv_head.1.0.num_batches_tracked', []);
     features = width;
   }

@@ -41,28 +41,32 @@ function normalDistribution(x: Tensor): Tensor {
   return mul(0.5, add(1, erf(mul(x, Math.SQRT1_2))));
 }
 
+/** The gradient of Gelu in x, given that of its output. */
+export function geluGradient<T extends Tensor>(x: T, dy: T): T {
+  return tidy(() => {
+    const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+    return mul(dy, add(normalDistribution(x), mul(x, density)));
+  });
+}
+
+/** The gradient of Silu in x, given that of its output. */
+export function siluGradient<T extends Tensor>(x: T, dy: T): T {
+  return tidy(() => {
+    const gate = sigmoid(x);
+    return mul(dy, mul(gate, add(1, mul(x, sub(1, gate)))));
+  });
+}
+
 registerGradient({
   kernelName: Gelu.name,
   inputsToSave: ['x'],
-  gradFunc: (dy, [x]) => ({
-    x: () =>
-      tidy(() => {
-        const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-        return mul(dy as Tensor, add(normalDistribution(x), mul(x, density)));
-      }),
-  }),
+  gradFunc: (dy, [x]) => ({ x: () => geluGradient(x, dy as Tensor) }),
 });
 
 registerGradient({
   kernelName: Silu.name,
   inputsToSave: ['x'],
-  gradFunc: (dy, [x]) => ({
-    x: () =>
-      tidy(() => {
-        const gate = sigmoid(x);
-        return mul(dy as Tensor, mul(gate, add(1, mul(x, sub(1, gate)))));
-      }),
-  }),
+  gradFunc: (dy, [x]) => ({ x: () => siluGradient(x, dy as Tensor) }),
 });
 
 /** Exact GELU, x * P(X <= x) for a standard normal X (D. Hendrycks and K. Gimpel, 2016). Differentiable. */

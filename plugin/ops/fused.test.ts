@@ -194,7 +194,11 @@ for (const backend of BACKENDS) {
             x: random([2, 3, 4], 10),
           },
         },
-        { op: Linear, inputs: { x: random([2, 3, 5], 11), weights: random([5, 3], 12) } },
+        {
+          op: Linear,
+          inputs: { x: random([2, 3, 5], 11), weights: random([5, 3], 12) },
+          attributes: { activation: 'none' },
+        },
         ...['none', 'gelu', 'silu'].map((activation) => ({
           op: Linear,
           inputs: { x: random([7, 5], 13), weights: random([5, 9], 14), bias: random([9], 15) },

@@ -3,7 +3,6 @@ import {
   customGrad,
   fused,
   type GradSaveFunc,
-  grad,
   matMul,
   reshape,
   sum,
@@ -11,7 +10,7 @@ import {
   type Tensor2D,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { Gelu, gelu, Silu, silu } from './activations.js';
+import { Gelu, geluGradient, Silu, siluGradient } from './activations.js';
 import { runKernelOf, runOp } from './kernels.js';
 import { defineOp, OpError, showShape } from './op.js';
 
@@ -85,8 +84,8 @@ function gradients(saved: Tensor[], dy: Tensor, activation: Activation): Tensor[
     const rows: Tensor2D = reshape(x, [-1, inputChannels]);
     let dSums: Tensor2D = reshape(dy, [-1, outputChannels]);
     if (activation !== 'none') {
-      const sums = fused.matMul({ a: rows, b: weights, bias });
-      dSums = grad(activation === 'gelu' ? gelu : silu)(sums, dSums) as Tensor2D;
+      const sums = fused.matMul({ a: rows, b: weights, bias }) as Tensor2D;
+      dSums = (activation === 'gelu' ? geluGradient : siluGradient)(sums, dSums);
     }
     const inX = reshape(matMul(dSums, weights, false, true), x.shape);
     const inWeights = matMul(rows, dSums, true, false);

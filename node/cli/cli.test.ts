@@ -1,0 +1,430 @@
+/** The command line as a user runs it: the built program in a process of its own. */
+import { execFile } from 'node:child_process';
+import {
+  createWriteStream,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { deflateRawSync } from 'node:zlib';
+import sharp from 'sharp';
+import t from 'tap';
+import { encodeSafetensors } from '../../converters/pytorch/safetensors_writer.js';
+import {
+  MadeGlobal,
+  MadeObject,
+  MadeOrderedDict,
+  MadeTensor,
+  type Picklable,
+  torchZipBytes,
+  writeTorchZip,
+} from '../../converters/pytorch/testing/torch_writer.js';
+import { grootVShapes, randomState, randomValues, uniform } from '../../testing/checkpoints.js';
+import { fixturePath, readFixture } from '../../testing/fixtures.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const MAIN = join(ROOT, 'dist', 'node', 'cli', 'main.js');
+const DIGITS = join(ROOT, 'examples', 'digits');
+const folder = mkdtempSync(join(tmpdir(), 'grootvl-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const at = (name: string) => join(folder, name);
+
+/** Prints the peak of the process's memory at its end. */
+const METER =
+  'data:text/javascript,process.on("exit",()=>console.error("peak",process.resourceUsage().maxRSS))';
+
+interface Outcome {
+  status: number;
+  stdout: string;
+  stderr: string;
+  /** Peak resident memory, MB. */
+  peak: number;
+}
+
+function grootvl(...args: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const command = ['--import', METER, MAIN, ...args];
+    execFile(process.execPath, command, { maxBuffer: 1e8 }, (error, stdout, text) => {
+      const peak = Number(/peak (\d+)\n/.exec(text)?.[1]) / 1000;
+      const stderr = text.replace(/peak \d+\n/, '');
+      resolve({ status: error ? Number(error.code) : 0, stdout, stderr, peak });
+    });
+  });
+}
+
+const NANO = fixturePath('grootv/grootv_nano_mnist.pth') as string;
+const model = at('nano');
+
+t.test('convert, then everything that a model can do', async (t) => {
+  const converted = await grootvl('convert', NANO, model);
+  t.equal(converted.status, 0, converted.stderr);
+  t.match(converted.stdout, /architecture {2}GrootV\n/);
+  t.match(converted.stdout, /yacs\.config\.CfgNode \(10\): a Python object: kept as data, never called/);
+  t.equal(converted.stderr, '', 'no progress in a pipe');
+  t.ok(existsSync(join(model, 'model.json')));
+
+  await t.test('inspect', async (t) => {
+    const { status, stdout } = await grootvl('inspect', NANO, '--json');
+    t.equal(status, 0);
+    const inspection = JSON.parse(stdout);
+    t.match(inspection, {
+      channels: 16,
+      depths: [1, 1, 2, 1],
+      classes: 10,
+      weightsUsed: 'model',
+      parameters: 508154,
+    });
+    t.ok(inspection.ignored.some(({ name }: { name: string }) => name === 'optimizer'));
+    const average = await grootvl('inspect', NANO, '--weights', 'model_ema');
+    t.match(average.stdout, /weights {7}model_ema/);
+  });
+
+  await t.test('classify', async (t) => {
+    const files = readdirSync(DIGITS)
+      .filter((name) => name.endsWith('.png'))
+      .slice(0, 4)
+      .map((name) => join(DIGITS, name));
+    for (const backend of ['cpu', 'wasm']) {
+      const { status, stdout } = await grootvl(
+        'classify',
+        model,
+        ...files,
+        '--json',
+        '--backend',
+        backend,
+        '--top',
+        '2',
+      );
+      t.equal(status, 0);
+      const results = JSON.parse(stdout);
+      t.same(
+        results.map(({ file }: { file: string }) => file),
+        files,
+      );
+      for (const { file, predictions, ms } of results) {
+        t.equal(predictions.length, 2);
+        t.equal(predictions[0].label, /label-(\d)/.exec(file)?.[1]);
+        t.ok(predictions[0].index >= 0 && predictions[0].probability > 0.5 && ms > 0);
+      }
+    }
+    const text = await grootvl('classify', model, files[0]);
+    t.match(text.stdout, /digit-00-label-7\.png \([\d.]+ ms\)\n {2}100\.0 % {2}7\n/);
+  });
+
+  await t.test('classify with names', async (t) => {
+    const names = 'zero one two three four five six seven eight nine'.split(' ');
+    writeFileSync(at('names.json'), JSON.stringify(names));
+    t.equal(
+      (await grootvl('convert', NANO, at('named'), '--classes', at('names.json'), '--quantize', 'float16'))
+        .status,
+      0,
+    );
+    const { stdout } = await grootvl('classify', at('named'), join(DIGITS, 'digit-00-label-7.png'), '--json');
+    t.equal(JSON.parse(stdout)[0].predictions[0].label, 'seven');
+  });
+
+  await t.test('tree and affinity', async (t) => {
+    const photo = join(ROOT, 'examples', 'photos', 'chelsea.png');
+    t.equal((await grootvl('tree', model, photo, '--out', at('tree.png'), '--block', '1')).status, 0);
+    t.equal((await grootvl('affinity', model, photo, '--at', '10,20', '--out', at('map.png'))).status, 0);
+    for (const file of ['tree.png', 'map.png']) t.ok((await sharp(at(file)).metadata()).width >= 900, file);
+    t.match(await grootvl('affinity', model, photo, '--at', '9999,1', '--out', at('no.png')), {
+      status: 1,
+      stderr: /outside/,
+    });
+    t.notOk(existsSync(at('no.png')));
+    t.match(await grootvl('tree', model, photo, '--out', at('no.png'), '--block', '9'), {
+      status: 1,
+      stderr: /block is 9/,
+    });
+    t.match(await grootvl('tree', model, photo, '--out', at('nowhere/x.png')), {
+      status: 1,
+      stderr: /cannot write/,
+    });
+  });
+
+  await t.test('run: nodes in, nodes out, trees pinned', async (t) => {
+    const expected = readFixture('grootv/grootv_nano_mnist_expected.safetensors');
+    const { shape, values } = expected.tensor('images_u8');
+    const image = new Uint8Array(64 * 64 * 3).map((_, i) => values[((i / 3) % (28 * 28)) | 0]);
+    writeFileSync(
+      at('in.safetensors'),
+      encodeSafetensors([{ name: 'image', dtype: 'U8', shape: [1, 64, 64, 3], data: image }]),
+    );
+    const nodes = 'logits,blocks_0/order,blocks_0/parent,blocks_0/edge_weights';
+    const first = await grootvl(
+      'run',
+      model,
+      '--input',
+      at('in.safetensors'),
+      '--output',
+      at('out.safetensors'),
+      '--outputs',
+      nodes,
+    );
+    t.equal(first.status, 0, first.stderr);
+    const out = readOut(at('out.safetensors'));
+    t.same(out.logits.shape, [1, 10]);
+    t.same(out['blocks_0/order'], { ...out['blocks_0/order'], dtype: 'I32', shape: [1, 256] });
+    t.same(out['blocks_0/edge_weights'].shape, [1, 480]);
+    const pinned = ['blocks_0/order', 'blocks_0/parent'].map((name) => ({
+      name,
+      dtype: 'I32' as const,
+      shape: out[name].shape,
+      data: out[name].data,
+    }));
+    const again = [
+      { name: 'image', dtype: 'F32' as const, shape: [1, 64, 64, 3], data: Float32Array.from(image) },
+      ...pinned,
+    ];
+    writeFileSync(at('pinned.safetensors'), encodeSafetensors(again));
+    const second = await grootvl(
+      'run',
+      model,
+      '--input',
+      at('pinned.safetensors'),
+      '--output',
+      at('again.safetensors'),
+      '--backend',
+      'cpu',
+    );
+    t.equal(second.status, 0, second.stderr);
+    t.same(
+      readOut(at('again.safetensors')).logits.data,
+      out.logits.data,
+      'float32 in, the same tree pinned, the default output',
+    );
+    t.equal(shape[0], 64);
+
+    const unknown = await grootvl(
+      'run',
+      model,
+      '--input',
+      at('in.safetensors'),
+      '--output',
+      at('no.safetensors'),
+      '--outputs',
+      'nope',
+    );
+    t.match(unknown, {
+      status: 1,
+      stderr: /the model has no node "nope"; some that it has: image, logits, features_0/,
+    });
+    t.match(await grootvl('run', model, '--input', NANO, '--output', at('no.safetensors')), {
+      status: 1,
+      stderr: /wanted a safetensors file/,
+    });
+    t.notOk(existsSync(at('no.safetensors')));
+  });
+});
+
+function readOut(file: string): Record<string, { dtype: string; shape: number[]; data: Uint8Array }> {
+  const bytes = readFileSync(file);
+  const length = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString());
+  delete header.__metadata__;
+  for (const entry of Object.values(header) as { data_offsets: number[]; data: Uint8Array }[]) {
+    const [from, to] = entry.data_offsets;
+    entry.data = Uint8Array.from(bytes.subarray(8 + length + from, 8 + length + to));
+  }
+  return header;
+}
+
+t.test('bad usage is exit 2, help and version are 0', async (t) => {
+  for (const args of [
+    [],
+    ['nope'],
+    ['convert', NANO],
+    ['classify', model],
+    ['inspect', NANO, '--nope'],
+    ['convert', NANO, at('x'), '--quantize', 'int4'],
+    ['classify', model, 'x.png', '--backend', 'tpu'],
+    ['classify', model, 'x.png', '--top', '0'],
+    ['affinity', model, 'x.png', '--at', 'here', '--out', 'y.png'],
+    ['tree', model, 'x.png'],
+  ]) {
+    const { status, stderr, stdout } = await grootvl(...args);
+    t.equal(status, 2, `grootvl ${args.join(' ')}`);
+    t.ok(stderr.length > 0 && stdout === '', stderr);
+  }
+  t.match(await grootvl('--help'), { status: 0, stdout: /inspect.*convert.*classify/s });
+  t.match(await grootvl('--version'), { status: 0, stdout: /^\d+\.\d+\.\d+\n$/ });
+});
+
+t.test('what fails is exit 1 and one line', async (t) => {
+  writeFileSync(at('full'), '');
+  const cases: [RegExp, ...string[]][] = [
+    [/cannot open .*missing\.pth: no such file/, 'inspect', at('missing.pth')],
+    [/it is a directory/, 'convert', folder, at('no')],
+    [/directory exists and is not empty/, 'convert', NANO, folder],
+    [/it is not a directory/, 'convert', NANO, at('full')],
+    [/no such file/, 'convert', NANO, at('no'), '--classes', at('missing.json')],
+    [/1 class names were given, the model has 10 classes/, 'convert', NANO, at('no'), '--classes', one()],
+    [/nowhere: no such directory/, 'classify', at('nowhere'), 'x.png'],
+    [/no such file|missing/i, 'classify', model, at('missing.png')],
+    [/not an image|cannot/i, 'classify', model, at('names1.json')],
+    [/the backend 'cuda' is not part of this version/, 'classify', model, 'x.png', '--backend', 'cuda'],
+    [
+      /checkpoint has no weights "model_ema"/,
+      'convert',
+      fixturePath('grootv/grootv_tiny_fp16.pth') as string,
+      at('no'),
+      '--weights',
+      'model_ema',
+    ],
+  ];
+  for (const [message, ...args] of cases) {
+    const { status, stdout, stderr } = await grootvl(...args);
+    t.equal(status, 1, `grootvl ${args.join(' ')}: ${stderr}`);
+    t.match(stderr, message);
+    t.equal(stderr.trim().split('\n').length, 1, stderr);
+    t.equal(stdout, '');
+  }
+  t.notOk(existsSync(at('no')));
+  const debug = await grootvl('--debug', 'inspect', at('missing.pth'));
+  t.match(debug.stderr, /\n {4}at /, '--debug shows the stack');
+});
+
+function one(): string {
+  writeFileSync(at('names1.json'), '["a"]');
+  return at('names1.json');
+}
+
+t.test('hostile and broken files: exit 1, one line, no output folder, under 600 MB', async (t) => {
+  const shapes = grootVShapes({ channels: 8, depths: [1, 1] });
+  const state = () => new Map<string, Picklable>(randomState(shapes));
+  const whole = await torchZipBytes(new MadeOrderedDict(state()));
+  const withEntry = async (name: string, value: Picklable) =>
+    torchZipBytes(new MadeOrderedDict(state().set(name, value)));
+  const call = (module: string, name: string, ...args: Picklable[]) =>
+    new MadeObject(new MadeGlobal(module, name), { args, call: true });
+  const bytes = (size: number) => ({
+    dtype: 'float32' as const,
+    elements: size / 4,
+    bytes: new Uint8Array(size),
+  });
+  const flipped = whole.slice();
+  flipped[whole.length >> 1] ^= 4;
+  const marker = at('pwned');
+  const files: Record<string, Uint8Array> = {
+    'os.system': await withEntry('x', call('os', 'system', `touch ${marker}`)),
+    'builtins.eval': await withEntry('x', call('builtins', 'eval', `open(${JSON.stringify(marker)}, "w")`)),
+    'subprocess.Popen': await withEntry('x', call('subprocess', 'Popen', `touch ${marker}`)),
+    'an unknown function': await withEntry('x', call('innocent.helpers', 'load', 'x')),
+    'a lying shape': await withEntry('head.bias', new MadeTensor(bytes(40), [1000])),
+    'a lying offset': await withEntry('head.bias', new MadeTensor(bytes(40), [10], [1], 1_000_000)),
+    'a zero-stride bomb': await withEntry(
+      'head.weight',
+      new MadeTensor(bytes(4), [100_000, 100_000], [0, 0]),
+    ),
+    'a huge stride': await withEntry('head.bias', new MadeTensor(bytes(40), [10], [2 ** 50])),
+    'a deflated bomb': deflatedZip(),
+    'a truncated zip': whole.subarray(0, whole.length - 500),
+    'half a zip': whole.subarray(0, whole.length >> 1),
+    'a web page': new TextEncoder().encode('<!DOCTYPE html><html><body>404 Not Found</body></html>'),
+    'an empty file': new Uint8Array(0),
+    'a flipped bit': flipped,
+    zeros: new Uint8Array(100_000),
+  };
+  for (const [name, content] of Object.entries(files)) {
+    const file = at('hostile.pth');
+    writeFileSync(file, content);
+    const { status, stderr, stdout, peak } = await grootvl('convert', file, at('hostile-out'));
+    t.equal(status, 1, `${name}: ${stderr.trim()}`);
+    t.equal(stderr.trim().split('\n').length, 1, stderr);
+    t.equal(stdout, '');
+    t.ok(peak < 600, `${name}: peak ${peak} MB`);
+    t.same(
+      readdirSync(folder).filter((entry) => entry.includes('hostile-out')),
+      [],
+      'nothing is left',
+    );
+  }
+  t.notOk(existsSync(marker), 'nothing was executed');
+});
+
+/** A zip whose data.pkl is 200 MB of zeros, deflated. */
+function deflatedZip(): Uint8Array {
+  const name = Buffer.from('archive/data.pkl');
+  const size = 200_000_000;
+  const data = deflateRawSync(Buffer.alloc(size));
+  const header = (signature: number, extra: number) => {
+    const buffer = Buffer.alloc(extra);
+    buffer.writeUInt32LE(signature, 0);
+    const from = signature === 0x02014b50 ? 6 : 4;
+    buffer.writeUInt16LE(20, from);
+    buffer.writeUInt16LE(8, from + 4);
+    buffer.writeUInt32LE(0, from + 10);
+    buffer.writeUInt32LE(data.length, from + 14);
+    buffer.writeUInt32LE(size, from + 18);
+    buffer.writeUInt16LE(name.length, from + 22);
+    return buffer;
+  };
+  const local = Buffer.concat([header(0x04034b50, 30), name, data]);
+  const central = Buffer.concat([header(0x02014b50, 46), name]);
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  end.writeUInt16LE(1, 8);
+  end.writeUInt16LE(1, 10);
+  end.writeUInt32LE(central.length, 12);
+  end.writeUInt32LE(local.length, 16);
+  return Buffer.concat([local, central, end]);
+}
+
+t.test('the published sizes, at full size', async (t) => {
+  for (const size of ['t', 's', 'b']) {
+    const { keys, channels, depths, parameters } = JSON.parse(
+      readFileSync(fixturePath(`grootv/grootv_${size}_keys.json`) as string, 'utf8'),
+    );
+    const file = at(`grootv_${size}.pth`);
+    await writeRandom(file, keys);
+    const out = at(`grootv_${size}`);
+    const { status, stderr, peak } = await grootvl('convert', file, out);
+    t.equal(status, 0, stderr);
+    t.ok(peak < 1500, `GrootV-${size.toUpperCase()}: peak ${Math.round(peak)} MB`);
+    const { userDefinedMetadata, weightsManifest } = JSON.parse(
+      readFileSync(join(out, 'model.json'), 'utf8'),
+    );
+    t.match(userDefinedMetadata.architecture, {
+      name: `GrootV-${size.toUpperCase()}`,
+      channels,
+      depths,
+      parameters,
+    });
+    t.match(userDefinedMetadata, { preprocessing: { size: 224 }, classNames: { 0: /tench/, 999: /toilet/ } });
+    t.ok(weightsManifest[0].paths.length > 20);
+    rmSync(file);
+    rmSync(out, { recursive: true });
+  }
+});
+
+/** A checkpoint of these keys with random numbers, written piece by piece. */
+async function writeRandom(
+  file: string,
+  keys: { name: string; shape: number[]; dtype: string }[],
+): Promise<void> {
+  const random = uniform(7);
+  const state = new Map<string, Picklable>();
+  for (const { name, shape, dtype } of keys) {
+    const elements = shape.reduce((product, size) => product * size, 1);
+    const values =
+      dtype === 'int64' ? () => new BigInt64Array(elements) : () => randomValues(name, shape, random);
+    const bytes = () => [new Uint8Array(values().buffer)];
+    state.set(name, new MadeTensor({ dtype: dtype as 'float32' | 'int64', elements, bytes }, shape));
+  }
+  const stream = createWriteStream(file);
+  await writeTorchZip(
+    new Map<Picklable, Picklable>([['model', new MadeOrderedDict(state)]]),
+    (bytes) =>
+      new Promise<void>((resolve, reject) => {
+        stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+      }),
+  );
+  await new Promise((resolve) => stream.end(resolve));
+}

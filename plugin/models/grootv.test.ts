@@ -1,0 +1,136 @@
+import * as tf from '@tensorflow/tfjs-core';
+import t from 'tap';
+import { MemorySink } from '../../converters/index.js';
+import { BACKENDS, onBackend } from '../../testing/backends.js';
+import { readFixture } from '../../testing/fixtures.js';
+import { loadConverted } from '../../testing/models.js';
+import { GrootV, treeScan } from '../index.js';
+
+async function load(file: string, options = {}): Promise<GrootV> {
+  const { model, sink } = await loadConverted(file, options);
+  model.dispose();
+  return GrootV.load(tf.io.fromMemory(sink.artifacts() as tf.io.ModelArtifacts));
+}
+
+for (const backend of BACKENDS) {
+  t.test(`GrootV on ${backend}`, async (t) => {
+    const expected = readFixture('grootv/grootv_nano_mnist_expected.safetensors');
+    const { leaked } = await onBackend(backend, async () => {
+      const model = await load('grootv/grootv_nano_mnist.pth');
+      t.equal(model.numBlocks, 5);
+      const digits = tf.tidy(() => {
+        const images = expected.tensor('images_u8').values.slice(0, 3 * 28 * 28);
+        const grey = tf.tensor4d(Float32Array.from(images), [3, 28, 28, 1]);
+        return tf.tile(tf.image.resizeBilinear(grey, [64, 64], false, true), [1, 1, 1, 3]);
+      });
+
+      const predictions = await model.classify(digits, { top: 3 });
+      t.same(
+        predictions.map(([best]) => best.label),
+        [...expected.tensor('labels').values.slice(0, 3)].map(String),
+      );
+      t.ok(predictions.every((row) => row.length === 3 && row[0].probability >= row[1].probability));
+      const all = await model.classify(digits, { top: 99 });
+      t.ok(
+        all.every((row) => Math.abs(row.reduce((sum, { probability }) => sum + probability, 0) - 1) < 1e-5),
+      );
+
+      const one = tf.tidy(() => tf.slice(digits, 0, 1));
+      const pixels = tf.tidy(() => tf.cast(tf.squeeze<tf.Tensor3D>(one, [0]), 'int32'));
+      t.equal((await model.classify(pixels))[0][0].label, predictions[0][0].label, 'one image, int32');
+
+      for (const [block, side] of [
+        [0, 16],
+        [1, 8],
+        [2, 4],
+        [3, 4],
+        [4, 2],
+      ]) {
+        const tree = await model.tree(one, { block });
+        t.same([tree.height, tree.width, tree.order.length], [side, side, side * side], `block ${block}`);
+      }
+
+      // Affinity: the definition, path by path.
+      const block = 2;
+      const map = await model.affinity(one, { x: 63, y: 17, block });
+      t.same(map.anchor, { x: 3, y: 1 });
+      const { order, parent } = await model.tree(one, { block });
+      const decay = model.model.execute({ image: one }, `blocks_${block}/decay`) as tf.Tensor3D;
+      const [, vertices, channels] = decay.shape;
+      const w = decay.dataSync();
+      const position = new Map([...order].map((v, i) => [v, i]));
+      const chain = (v: number) => {
+        const path = [v];
+        for (let i = position.get(v) as number; i > 0; i = parent[i]) path.push(order[parent[i]]);
+        return path;
+      };
+      const anchor = chain(1 * 4 + 3);
+      for (let v = 0; v < vertices; v++) {
+        const path = chain(v);
+        const meeting = path.find((u) => anchor.includes(u)) as number;
+        const edges = [...path.slice(0, path.indexOf(meeting)), ...anchor.slice(0, anchor.indexOf(meeting))];
+        let sum = 0;
+        for (let d = 0; d < channels; d++)
+          sum += edges.reduce((product, u) => product * w[u * channels + d], 1);
+        t.ok(Math.abs(map.values[v] - sum / channels) < 1e-5, `vertex ${v}: ${map.values[v]}`);
+      }
+      t.equal(map.values[1 * 4 + 3], 1, 'the anchor itself');
+      tf.dispose([digits, one, pixels, decay]);
+      model.dispose();
+    });
+    t.equal(leaked, 0, 'no tensor is left behind');
+  });
+}
+
+t.test('errors are one clear line', async (t) => {
+  const { leaked } = await onBackend('cpu', async () => {
+    const model = await load('grootv/grootv_tiny_module.pth');
+    const image = tf.zeros<tf.Rank.R3>([32, 32, 3]);
+    const two = tf.zeros<tf.Rank.R4>([2, 32, 32, 3]);
+    const grey = tf.zeros<tf.Rank.R3>([32, 32, 1]);
+    t.throws(() => model.logits(grey), {
+      message: /GrootV\.logits: the image has shape \[32, 32, 1\], wanted \[H, W, 3\]/,
+    });
+    await t.rejects(model.tree(image, { block: 4 }), {
+      message: /block is 4, wanted an integer from 0 to 3/,
+    });
+    await t.rejects(model.tree(two), { message: /a batch of 2 images was given, wanted one image/ });
+    await t.rejects(model.affinity(image, { x: 32, y: 0 }), {
+      message: /\(32, 0\) is outside the image of 32 x 32/,
+    });
+    tf.dispose([image, two, grey]);
+    model.dispose();
+  });
+  t.equal(leaked, 0);
+  await t.rejects(
+    GrootV.load(
+      tf.io.fromMemory({
+        modelTopology: { node: [], versions: {} },
+        weightSpecs: [],
+        weightData: new ArrayBuffer(0),
+      }),
+    ),
+    { message: /this is no GrootV model/ },
+  );
+  t.throws(() => new MemorySink().artifacts(), { message: /no model has been written/ });
+});
+
+t.test('a thousand scans and fifty predictions leave nothing behind', async (t) => {
+  const model = await load('grootv/grootv_tiny_fp16.pth');
+  const image = tf.zeros<tf.Rank.R4>([1, 32, 32, 3]);
+  const x = tf.ones([1, 3, 2]);
+  const tree = {
+    order: tf.tensor2d([[0, 1, 2]], [1, 3], 'int32'),
+    parent: tf.tensor2d([[0, 0, 1]], [1, 3], 'int32'),
+  };
+  const before = tf.memory();
+  for (let i = 0; i < 1000; i++) treeScan(x, x, tree).dispose();
+  for (let i = 0; i < 50; i++) model.logits(image).dispose();
+  t.match(tf.memory(), {
+    numTensors: before.numTensors,
+    numBytes: before.numBytes,
+    numDataBuffers: before.numDataBuffers,
+  });
+  tf.dispose([image, x, tree.order, tree.parent]);
+  model.dispose();
+});

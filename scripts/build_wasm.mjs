@@ -1,0 +1,123 @@
+/**
+ * Builds the WebAssembly modules of wasm/: the C++ kernels as one Emscripten side module, the graph work in
+ * AssemblyScript as another, each for the plain and for the threaded (shared memory) build of tfjs's backend. They
+ * land beside their sources, for tests and development, and in dist/wasm/ for the package.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const sources = join(root, 'wasm');
+const asc = join(root, 'node_modules', 'assemblyscript', 'bin', 'asc.js');
+
+const EMCC_FLAGS = [
+  '-O3',
+  '-msimd128',
+  '-mbulk-memory',
+  '-std=c++17',
+  '-fno-exceptions',
+  '-fno-rtti',
+  '-fvisibility=hidden',
+  '-ffp-contract=off', // weights, and so trees, are the same on every backend
+  '-Wall',
+  '-Wextra',
+  '-Wno-experimental', // emcc's word for side modules with threads
+];
+// The kernels keep no thread-local state and start no thread: what differs is the type of the memory they import.
+const EMCC_THREADED = ['-pthread', '-matomics'];
+const ASC_FLAGS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--initialMemory', '1'];
+// A maximum below that of tfjs's memory would not link.
+const ASC_THREADED = ['--maximumMemory', '65536', '--sharedMemory', '--enable', 'threads'];
+
+const files = readdirSync(sources);
+const cxx = files.filter((file) => file.endsWith('.cc'));
+const headers = files.filter((file) => file.endsWith('.h'));
+
+function isStale(output, inputs) {
+  const target = join(sources, output);
+  if (!existsSync(target)) return true;
+  const built = statSync(target).mtimeMs;
+  const script = fileURLToPath(import.meta.url);
+  return [script, ...inputs.map((file) => join(sources, file))].some(
+    (file) => statSync(file).mtimeMs > built,
+  );
+}
+
+function buildKernels(output, flags) {
+  if (!isStale(output, [...cxx, ...headers])) return;
+  requireEmscripten();
+  // Every function marked EXPORT in the sources: side modules keep only what is listed.
+  const listed = execFileSync('grep', ['-ohE', '^EXPORT .*\\(', ...cxx], { cwd: sources, encoding: 'utf8' });
+  const names = [...listed.matchAll(/(\w+)\($/gm)].map(([, name]) => `_${name}`);
+  run('emcc', [
+    ...EMCC_FLAGS,
+    ...flags,
+    '-sSIDE_MODULE=2',
+    `-sEXPORTED_FUNCTIONS=${names.join(',')}`,
+    ...cxx,
+    '-o',
+    output,
+  ]);
+  checkImports(output);
+}
+
+/** A function that is not static, or one of the C library, would be imported, and there is nobody to import it from. */
+function checkImports(output) {
+  const module = new WebAssembly.Module(readFileSync(join(sources, output)));
+  const missing = WebAssembly.Module.imports(module).filter(({ kind }) => kind === 'function');
+  if (missing.length === 0) return;
+  console.error(
+    `build_wasm: ${output} imports ${missing.map(({ name }) => name).join(', ')}; make them static or inline`,
+  );
+  rmSync(join(sources, output));
+  process.exit(1);
+}
+
+function buildGraph(output, flags) {
+  if (!isStale(output, ['boruvka.as.ts'])) return;
+  run(process.execPath, [asc, 'boruvka.as.ts', ...ASC_FLAGS, ...flags, '-o', output]);
+}
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: sources, stdio: 'inherit' });
+  if (error || status !== 0) {
+    console.error(`build_wasm: ${command} failed${error ? `: ${error.message}` : ''}`);
+    process.exit(1);
+  }
+}
+
+function hasEmscripten() {
+  return spawnSync('emcc', ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+/** Installs Debian's package when that is possible; otherwise says in one line what is missing. */
+function requireEmscripten() {
+  if (hasEmscripten()) return;
+  if (existsSync('/etc/debian_version') && process.getuid?.() === 0) {
+    console.error('build_wasm: installing emscripten from Debian');
+    const quiet = {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    };
+    spawnSync('apt-get', ['update'], quiet);
+    spawnSync('apt-get', ['install', '-y', '--no-install-recommends', 'emscripten'], quiet);
+    if (hasEmscripten()) return;
+  }
+  console.error(
+    'build_wasm: emcc not found; install Emscripten (https://emscripten.org/docs/getting_started, or `apt install emscripten`)',
+  );
+  process.exit(1);
+}
+
+buildKernels('kernels.wasm', []);
+buildKernels('kernels-threaded.wasm', EMCC_THREADED);
+buildGraph('boruvka.wasm', []);
+buildGraph('boruvka-threaded.wasm', ASC_THREADED);
+
+const dist = join(root, 'dist', 'wasm');
+mkdirSync(dist, { recursive: true });
+for (const file of readdirSync(sources)) {
+  if (file.endsWith('.wasm')) copyFileSync(join(sources, file), join(dist, file));
+}

@@ -1,0 +1,49 @@
+/** What `npm start` and `npm test` do first: install what is missing. Plain JavaScript, since nothing is built yet. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** Runs a command with its output shown; a failure ends this process with its exit status. */
+export function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit', ...options });
+  if (error) console.error(`${command} could not be run: ${error.message}`);
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Installs the npm packages, unless they are those of package-lock.json already. */
+export function installPackages() {
+  const installed = join(ROOT, 'node_modules', '.package-lock.json');
+  const wanted = join(ROOT, 'package-lock.json');
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return;
+  console.log('installing npm packages');
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+
+/** Whether a program is on PATH. */
+export function hasProgram(program) {
+  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+}
+
+/**
+ * Installs a Debian package when `program` is missing and this is root on Debian; elsewhere says in one line what to
+ * install. @returns whether the program is there now
+ */
+export function ensureProgram(program, debianPackage, elsewhere) {
+  if (hasProgram(program)) return true;
+  if (process.getuid?.() !== 0 || !hasProgram('apt-get')) {
+    console.log(`${program} is missing: ${elsewhere}`);
+    return false;
+  }
+  console.log(`installing ${debianPackage}`);
+  const quiet = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+  const install = ['-y', '--no-install-recommends', 'install', debianPackage];
+  const installed =
+    spawnSync('apt-get', install, quiet).status === 0 ||
+    (spawnSync('apt-get', ['update'], quiet).status === 0 &&
+      spawnSync('apt-get', install, quiet).status === 0);
+  if (!installed) console.log(`${debianPackage} could not be installed: ${elsewhere}`);
+  return installed && hasProgram(program);
+}

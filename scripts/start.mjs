@@ -1,0 +1,54 @@
+/**
+ * `npm start`: the whole way on real input. A PyTorch checkpoint trained on MNIST becomes a TensorFlow.js model, which
+ * classifies digits it has never seen and shows what its trees look like on photographs.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { classifyDigits } from './digits.mjs';
+import { installPackages, ROOT, run } from './setup.mjs';
+
+const MODEL = join('out', 'grootv-nano');
+const PHOTOS = join('examples', 'photos');
+
+installPackages();
+step('Building');
+run('npm', ['run', '--silent', 'build']);
+
+step('Converting a PyTorch checkpoint (no Python, nothing in it is executed)');
+rmSync(join(ROOT, 'out'), { recursive: true, force: true });
+grootvl('convert', join('fixtures', 'grootv', 'grootv_nano_mnist.pth'), MODEL);
+
+step('Classifying test digits with stock tf.loadGraphModel');
+classifyDigits(MODEL);
+
+step('Drawing what the model does with a photograph');
+const [tree, affinity] = [join('out', 'tree.png'), join('out', 'affinity.png')];
+grootvl('tree', MODEL, join(PHOTOS, 'astronaut.png'), '--size', '320', '--out', tree);
+grootvl(
+  'affinity',
+  MODEL,
+  join(PHOTOS, 'chelsea.png'),
+  '--at',
+  '145,125',
+  '--size',
+  '240',
+  '--out',
+  affinity,
+);
+
+console.log(`
+Look at ${tree}: the minimum spanning tree of the first block, coloured by depth from the root.
+Look at ${affinity}: how much of every place reaches the cat's eye along that tree.
+
+Next:
+  npx grootvl inspect fixtures/grootv/grootv_nano_mnist.pth
+  npx grootvl classify ${MODEL} examples/digits/*.png --top 3
+  npx grootvl affinity ${MODEL} ${join(PHOTOS, 'astronaut.png')} --at 220,90 --size 320 --out out/astronaut.png`);
+
+function step(title) {
+  console.log(`\n== ${title}`);
+}
+
+function grootvl(...args) {
+  run(process.execPath, [join('dist', 'node', 'cli', 'main.js'), ...args]);
+}

@@ -1,0 +1,25 @@
+/** `npm test`: installs what is missing, builds, and runs every check. Arguments are handed to tap. */
+import { spawn } from 'node:child_process';
+import { installPackages, ROOT, run } from './setup.mjs';
+
+installPackages();
+run('npm', ['run', '--silent', 'build']);
+run('npx', ['biome', 'check']);
+run('npx', ['tsc', '--noEmit', '-p', '.']);
+
+const tap = spawn('npx', ['tap', 'run', '--reporter=base', ...process.argv.slice(2)], {
+  cwd: ROOT,
+  stdio: ['inherit', 'pipe', 'inherit'],
+});
+let output = '';
+tap.stdout.setEncoding('utf8');
+tap.stdout.on('data', (text) => {
+  process.stdout.write(text);
+  output = (output + text).slice(-10_000);
+});
+tap.on('close', (status) => {
+  const totals = /# \{ (.*) \}/.exec(output)?.[1] ?? '';
+  const count = (name) => Number(new RegExp(`${name}: (\\d+)`).exec(totals)?.[1] ?? 0);
+  console.log(`${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped`);
+  process.exitCode = status ?? 1;
+});
