@@ -3,7 +3,7 @@
  * channels-last. Constants carry the names of the PyTorch parameters that they hold.
  */
 import type { GrootVArchitecture } from '../plugin/models/grootv_metadata.js';
-import { bool, GraphBuilder, int, type Output, outputOf, text, type } from './graph/graph_builder.js';
+import { bool, float, GraphBuilder, int, type Output, outputOf, text, type } from './graph/graph_builder.js';
 import { type Parameter, TorchLayers } from './graph/torch_layers.js';
 import { blockPrefix } from './grootv_architecture.js';
 import { IMAGENET_DEVIATION, IMAGENET_MEAN } from './preprocessing.js';
@@ -139,18 +139,16 @@ export function treeStateSpaceModel(
   const { graph } = layers;
   const ssm = `${prefix}.TreeSSM`;
 
-  const projected = layers.linear(`${name}/in_proj`, input, { weights: `${ssm}.in_proj.weight` });
-  const halves = graph.node(
-    'Split',
-    `${name}/halves`,
-    [graph.literal(`${name}/halves/axis`, -1, 'int32'), projected],
-    {
-      num_split: int(2),
-      T: type('float32'),
-    },
-  );
-  const gate = graph.node('Silu', `${name}/gate`, [outputOf(halves, 1)]);
-  const mixed = layers.depthwiseConvolution(`${ssm}.conv2d`, outputOf(halves, 0));
+  const projected = layers.linear(`${name}/in_proj`, input, {
+    weights: `${ssm}.in_proj.weight`,
+    part: { name: 'x', first: 0, end: 1 / 2 },
+  });
+  const gate = layers.linear(`${name}/gate`, input, {
+    weights: `${ssm}.in_proj.weight`,
+    part: { name: 'gate', first: 1 / 2, end: 1 },
+    activation: 'silu',
+  });
+  const mixed = layers.depthwiseConvolution(`${ssm}.conv2d`, projected);
   const activated = graph.node('Silu', `${name}/activated`, [mixed]);
   const x = graph.node('FlattenGrid', `${name}/x`, [activated]);
 
@@ -163,18 +161,8 @@ export function treeStateSpaceModel(
   const order = graph.node('Identity', `${name}/order`, [outputOf(tree, 1)]);
   const parent = graph.node('Identity', `${name}/parent`, [outputOf(tree, 2)]);
 
-  const rank = layers.shape(`${ssm}.dt_projs_weight`)[2];
   const selected = layers.linear(`${name}/x_proj`, x, { weights: `${ssm}.x_proj_weight` });
-  const parts = graph.node(
-    'SplitV',
-    `${name}/parts`,
-    [
-      selected,
-      graph.literal(`${name}/parts/sizes`, [rank, 1, 1], 'int32'),
-      graph.literal(`${name}/parts/axis`, -1, 'int32'),
-    ],
-    { num_split: int(3), T: type('float32'), Tlen: type('int32') },
-  );
+  const parts = graph.node('SelectiveSplit', `${name}/parts`, [selected], { states: int(1) });
   const rawStep = layers.linear(`${name}/dt_proj`, outputOf(parts, 0), { weights: `${ssm}.dt_projs_weight` });
   const discretized = graph.node('Discretize', `${name}/discretized`, [
     rawStep,
@@ -188,12 +176,24 @@ export function treeStateSpaceModel(
     aggregate: text('all'),
   });
 
-  const state = layers.layerNormalization(`${ssm}.h_norm`, scanned, TORCH_EPSILON);
-  const read = graph.node('Mul', `${name}/read`, [state, outputOf(parts, 2)]);
-  const skipped = graph.node('Mul', `${name}/skipped`, [x, layers.vector(`${ssm}.Ds`)]);
-  const sum = graph.node('AddV2', `${name}/sum`, [read, skipped]);
-  const normalized = layers.layerNormalization(`${ssm}.out_norm`, sum, TORCH_EPSILON);
-  const grid = graph.node('UnflattenGrid', `${name}/grid`, [normalized, gate]);
-  const gated = graph.node('Mul', `${name}/gated`, [grid, gate]);
+  const norm = (name: string) => [
+    layers.vector(`${ssm}.${name}.weight`),
+    layers.vector(`${ssm}.${name}.bias`),
+  ];
+  const readout = graph.node(
+    'StateReadout',
+    `${name}/readout`,
+    [
+      scanned,
+      outputOf(parts, 2),
+      x,
+      layers.vector(`${ssm}.Ds`),
+      graph.node('FlattenGrid', `${name}/gate/vertices`, [gate]),
+      ...norm('h_norm'),
+      ...norm('out_norm'),
+    ],
+    { epsilon: float(TORCH_EPSILON) },
+  );
+  const gated = graph.node('UnflattenGrid', `${name}/gated`, [readout, gate]);
   return layers.linear(`${name}/out_proj`, gated, { weights: `${ssm}.out_proj.weight` });
 }

@@ -22,6 +22,8 @@ export { FlattenGrid, GridGraph, UnflattenGrid } from './ops/grid.js';
 export { LayerNormalization, layerNormalization } from './ops/layer_normalization.js';
 export { type Activation, Linear, linear } from './ops/linear.js';
 export { type OpDeclaration, OpError } from './ops/op.js';
+export { SelectiveSplit, selectiveSplit } from './ops/selective_split.js';
+export { StateReadout, type StateReadoutInputs, stateReadout } from './ops/state_readout.js';
 export { type Aggregate, TreeScan, TreeScanGradient, treeScan } from './ops/tree_scan.js';
 
 /** Resolves when the ops of this entry point can be used: at once, since their kernels are plain TypeScript. */

@@ -24,6 +24,15 @@ export interface Parameter {
   readFloat32(): Promise<Float32Array>;
 }
 
+export interface LinearOptions {
+  /** Name of the parameter. */
+  readonly weights: string;
+  readonly bias?: string;
+  readonly activation?: 'none' | 'gelu' | 'silu';
+  /** Only these outputs, as fractions of all; the constant gets this name behind that of the parameter. */
+  readonly part?: { readonly name: string; readonly first: number; readonly end: number };
+}
+
 /** Adds layers to a graph, each with weights under the names that PyTorch gives them. */
 export class TorchLayers {
   constructor(
@@ -46,14 +55,15 @@ export class TorchLayers {
   }
 
   /** x @ weights^T + bias, with weights [.., O, I] or [O, I, 1, 1] as PyTorch stores them. */
-  linear(
-    name: string,
-    x: Output,
-    { weights, bias, activation = 'none' }: { weights: string; bias?: string; activation?: string },
-  ): Output {
+  linear(name: string, x: Output, { weights, bias, activation = 'none', part }: LinearOptions): Output {
     const [outputs, inputs] = this.shape(weights).filter((_, axis, shape) => !isUnitAxis(shape, axis));
-    const transposed = this.constant(weights, [inputs, outputs], (values) =>
-      transpose(values, outputs, inputs),
+    const [first, end] = part ? [part.first * outputs, part.end * outputs] : [0, outputs];
+    const constant = part ? `${weights}/${part.name}` : weights;
+    const transposed = this.constant(
+      weights,
+      [inputs, end - first],
+      (values) => transpose(values.subarray(first * inputs, end * inputs), end - first, inputs),
+      constant,
     );
     const inputNodes = bias ? [x, transposed, this.vector(bias)] : [x, transposed];
     return this.graph.node('Linear', name, inputNodes, { activation: text(activation) });
@@ -123,10 +133,11 @@ export class TorchLayers {
     name: string,
     shape: readonly number[],
     arrange: (values: Float32Array) => Float32Array = (values) => values,
+    constant = name,
   ): Output {
     const tensor = this.tensor(name);
     const read: Weight['read'] = async () => arrange(await tensor.readFloat32());
-    return this.graph.constant(name, { shape, dtype: 'float32', read, quantizable: true });
+    return this.graph.constant(constant, { shape, dtype: 'float32', read, quantizable: true });
   }
 
   private tensor(name: string): Parameter {

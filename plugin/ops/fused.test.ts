@@ -16,8 +16,12 @@ import {
   Linear,
   layerNormalization,
   linear,
+  SelectiveSplit,
   Silu,
+  StateReadout,
+  selectiveSplit,
   silu,
+  stateReadout,
   UnflattenGrid,
 } from '../index.js';
 import { runOp } from './kernels.js';
@@ -162,6 +166,43 @@ for (const backend of BACKENDS) {
       t.equal(leaked, 0);
     });
 
+    await t.test('selectiveSplit and stateReadout', async (t) => {
+      const { leaked } = await onBackend(backend, () =>
+        tf.tidy(() => {
+          const selected = random([2, 3, 9], 1);
+          const { step, inputGate, outputGate } = selectiveSplit(selected, { states: 2 });
+          const wanted = tf.split(selected, [5, 2, 2], 2);
+          [step, inputGate, outputGate].forEach((part, i) => {
+            t.same(part.arraySync(), wanted[i].arraySync());
+          });
+          const [state, x, gate] = [2, 3, 4].map((seed) => random([2, 3, 7], seed));
+          const [skip, ...norms] = [5, 6, 7, 8, 9].map((seed) => random([7], seed));
+          const [stateGamma, stateBeta, outputGamma, outputBeta] = norms;
+          const c = random([2, 3, 1], 10);
+          const read = tf.add(
+            tf.mul(layerNormalization(state, stateGamma, stateBeta, { epsilon: 1e-5 }), c),
+            tf.mul(x, skip),
+          );
+          const apart = tf.mul(layerNormalization(read, outputGamma, outputBeta, { epsilon: 1e-5 }), gate);
+          const inputs = {
+            state,
+            outputGate: c,
+            x,
+            skip,
+            gate,
+            stateGamma,
+            stateBeta,
+            outputGamma,
+            outputBeta,
+          };
+          const y = stateReadout(inputs);
+          t.same(y.shape, [2, 3, 7]);
+          t.ok(relativeDifference(y.dataSync(), apart.dataSync()) <= 2 * ROUNDING);
+        }),
+      );
+      t.equal(leaked, 0);
+    });
+
     await t.test('between images and graphs', async (t) => {
       const { leaked } = await onBackend(backend, () =>
         tf.tidy(() => {
@@ -180,6 +221,22 @@ for (const backend of BACKENDS) {
         {
           op: LayerNormalization,
           inputs: { x: random([2, 3, 7], 1), gamma: random([7], 2), beta: random([7], 3) },
+          attributes: { epsilon: 1e-3 },
+        },
+        { op: SelectiveSplit, inputs: { selected: random([2, 3, 9], 16) }, attributes: { states: 2 } },
+        {
+          op: StateReadout,
+          inputs: {
+            state: random([2, 3, 5], 17),
+            outputGate: random([2, 3, 1], 18),
+            x: random([2, 3, 5], 19),
+            skip: random([5], 20),
+            gate: random([2, 3, 5], 21),
+            stateGamma: random([5], 22),
+            stateBeta: random([5], 23),
+            outputGamma: random([5], 24),
+            outputBeta: random([5], 25),
+          },
           attributes: { epsilon: 1e-3 },
         },
         { op: Gelu, inputs: { x: random([3, 5], 4) } },
@@ -257,6 +314,17 @@ t.test('errors say what was given and what is wanted', async (t) => {
       fails(
         () => discretize(x, tf.zeros([4]), tf.zeros([4, 1]), tf.zeros([2, 3, 2]), x),
         /Discretize: inputGate has shape \[2, 3, 2\], wanted \[2, 3, 1\]/,
+      );
+      fails(
+        () => selectiveSplit(x, { states: 2 }),
+        /SelectiveSplit: selected has shape \[2, 3, 4\], wanted more than 4 channels with 2 states/,
+      );
+      fails(() => selectiveSplit(x, { states: 0.5 }), /states is 0.5, wanted an integer of at least 1/);
+      const four = tf.zeros([4]);
+      const readout = { state: x, x, gate: x, skip: four, stateGamma: four, stateBeta: four };
+      fails(
+        () => stateReadout({ ...readout, outputGate: x, outputGamma: four, outputBeta: four }),
+        /StateReadout: outputGate has shape \[2, 3, 4\], wanted \[2, 3, 1\] with state \[2, 3, 4\]/,
       );
       fails(
         () => runOp(UnflattenGrid, { x, like: tf.zeros([2, 2, 2, 1]) }),

@@ -7,6 +7,8 @@ import { FlattenGrid, GridGraph, UnflattenGrid } from './grid.js';
 import { LayerNormalization } from './layer_normalization.js';
 import { Linear } from './linear.js';
 import type { OpDeclaration } from './op.js';
+import { SelectiveSplit } from './selective_split.js';
+import { StateReadout } from './state_readout.js';
 import { TreeScan, TreeScanGradient } from './tree_scan.js';
 
 export const OPS: readonly OpDeclaration[] = [
@@ -17,7 +19,9 @@ export const OPS: readonly OpDeclaration[] = [
   LayerNormalization,
   Gelu,
   Silu,
+  SelectiveSplit,
   Discretize,
+  StateReadout,
   Linear,
   GridGraph,
   FlattenGrid,

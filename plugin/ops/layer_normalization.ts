@@ -42,10 +42,21 @@ export const LayerNormalization = defineOp({
   },
 });
 
-function standardize(x: Tensor, epsilon: number): { normalized: Tensor; inverseDeviation: Tensor } {
+/** (x - mean) / deviation over the last axis, and 1 / deviation. */
+export function standardize(x: Tensor, epsilon: number): { normalized: Tensor; inverseDeviation: Tensor } {
   const centred = sub(x, mean(x, -1, true));
   const inverseDeviation = rsqrt(add(mean(square(centred), -1, true), epsilon));
   return { normalized: mul(centred, inverseDeviation), inverseDeviation };
+}
+
+/** The gradient of LayerNormalization in x, given that of its output. */
+export function normalizationGradient(x: Tensor, gamma: Tensor, dy: Tensor, epsilon: number): Tensor {
+  return tidy(() => {
+    const { normalized, inverseDeviation } = standardize(x, epsilon);
+    const scaled = mul(dy, gamma);
+    const alongNormalized = mul(normalized, mean(mul(scaled, normalized), -1, true));
+    return mul(inverseDeviation, sub(sub(scaled, mean(scaled, -1, true)), alongNormalized));
+  });
 }
 
 registerGradient({
@@ -57,13 +68,7 @@ registerGradient({
     const leadingAxes = x.shape.slice(0, -1).map((_, axis) => axis);
     const upstream = dy as Tensor;
     return {
-      x: () =>
-        tidy(() => {
-          const { normalized, inverseDeviation } = standardize(x, epsilon);
-          const scaled = mul(upstream, gamma);
-          const alongNormalized = mul(normalized, mean(mul(scaled, normalized), -1, true));
-          return mul(inverseDeviation, sub(sub(scaled, mean(scaled, -1, true)), alongNormalized));
-        }),
+      x: () => normalizationGradient(x, gamma, upstream, epsilon),
       gamma: () => tidy(() => sum(mul(upstream, standardize(x, epsilon).normalized), leadingAxes)),
       beta: () => sum(upstream, leadingAxes),
     };

@@ -1,0 +1,131 @@
+/**
+ * StateReadout: from the states of a tree scan to the output of a tree state-space model (GrootVL, section 3.2; the
+ * skip and the gate are those of A. Gu and T. Dao, "Mamba", 2023, section 3.4).
+ */
+import { add, customGrad, type GradSaveFunc, mul, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { runKernelOf, runOp } from './kernels.js';
+import { normalizationGradient, standardize } from './layer_normalization.js';
+import { defineOp, OpError, showShape } from './op.js';
+
+const channels = (doc: string) => ({ dtype: 'float32' as const, shape: ['D'], doc });
+const activations = (doc: string) => ({ dtype: 'float32' as const, shape: ['B', 'V', 'D'], doc });
+
+export const StateReadout = defineOp({
+  name: 'StateReadout',
+  doc:
+    'LayerNorm(LayerNorm(state) * outputGate + skip * x) * gate over the channels: what is read out of the states, ' +
+    'what goes past them, and the gate.',
+  inputs: {
+    state: activations('what the scan gives'),
+    outputGate: { dtype: 'float32', shape: ['B', 'V', '1'], doc: 'C of the state-space model' },
+    x: activations('what goes past the scan'),
+    skip: channels('D of the state-space model'),
+    gate: activations('what the output is multiplied by'),
+    stateGamma: channels('scale of the normalisation of the states'),
+    stateBeta: channels('shift of it'),
+    outputGamma: channels('scale of the normalisation of the output'),
+    outputBeta: channels('shift of it'),
+  },
+  attributes: { epsilon: { graphName: 'epsilon', default: 1e-5, doc: 'added to both variances' } },
+  outputs: ['y'],
+  infer: (shapes) => {
+    const [batch, vertices, width] = shapes.state;
+    for (const [name, shape] of Object.entries(shapes)) {
+      const wanted = shape.length === 1 ? [width] : [batch, vertices, name === 'outputGate' ? 1 : width];
+      if (wanted.some((extent, axis) => extent !== shape[axis])) {
+        throw new OpError(
+          'StateReadout',
+          `${name} has shape ${showShape(shape)}, wanted ${showShape(wanted)} ` +
+            `with state ${showShape(shapes.state)}`,
+        );
+      }
+    }
+    return [{ shape: [...shapes.state], dtype: 'float32' }];
+  },
+  compose: (inputs, { epsilon }) => {
+    const { outputNormalized } = parts(inputs, epsilon as number);
+    return mul(add(mul(outputNormalized, inputs.outputGamma), inputs.outputBeta), inputs.gate);
+  },
+  run: (inputs, attributes) => {
+    // customGrad instead of a registered gradient, so that nine tensors need not be found by position.
+    const names = Object.keys(inputs);
+    const named = (tensors: Tensor[]) => Object.fromEntries(names.map((name, i) => [name, tensors[i]]));
+    const readout = customGrad((...args: (Tensor | GradSaveFunc)[]) => {
+      const save = args.pop() as GradSaveFunc;
+      const [value] = runKernelOf(StateReadout, named(args as Tensor[]), attributes);
+      save(args as Tensor[]);
+      return {
+        value,
+        gradFunc: (dy: Tensor, saved: Tensor[]) => {
+          const gradient = gradients(named(saved), dy, attributes.epsilon as number);
+          return names.map((name) => gradient[name]);
+        },
+      };
+    });
+    return [readout(...Object.values(inputs))];
+  },
+});
+
+function parts(inputs: Readonly<Record<string, Tensor>>, epsilon: number) {
+  const { state, outputGate, x, skip, stateGamma, stateBeta } = inputs;
+  const { normalized: stateNormalized } = standardize(state, epsilon);
+  const read = add(mul(stateNormalized, stateGamma), stateBeta);
+  const mixed = add(mul(read, outputGate), mul(skip, x));
+  const { normalized: outputNormalized } = standardize(mixed, epsilon);
+  return { stateNormalized, read, mixed, outputNormalized };
+}
+
+function gradients(
+  inputs: Readonly<Record<string, Tensor>>,
+  dy: Tensor,
+  epsilon: number,
+): Record<string, Tensor> {
+  const { state, outputGate, x, skip, gate, stateGamma, outputGamma, outputBeta } = inputs;
+  return tidy(() => {
+    const { stateNormalized, read, mixed, outputNormalized } = parts(inputs, epsilon);
+    const dOutput = mul(dy, gate);
+    const dMixed = normalizationGradient(mixed, outputGamma, dOutput, epsilon);
+    const dRead = mul(dMixed, outputGate);
+    return {
+      state: normalizationGradient(state, stateGamma, dRead, epsilon),
+      outputGate: sum(mul(dMixed, read), -1, true),
+      x: mul(dMixed, skip),
+      skip: sum(mul(dMixed, x), [0, 1]),
+      gate: mul(dy, add(mul(outputNormalized, outputGamma), outputBeta)),
+      stateGamma: sum(mul(dRead, stateNormalized), [0, 1]),
+      stateBeta: sum(dRead, [0, 1]),
+      outputGamma: sum(mul(dOutput, outputNormalized), [0, 1]),
+      outputBeta: sum(dOutput, [0, 1]),
+    };
+  });
+}
+
+/** The tensors of {@link stateReadout}. */
+export interface StateReadoutInputs {
+  /** [B, V, D] float32, what the scan gives. */
+  readonly state: Tensor;
+  /** [B, V, 1] float32, C of the state-space model. */
+  readonly outputGate: Tensor;
+  /** [B, V, D] float32, what goes past the scan. */
+  readonly x: Tensor;
+  /** [D] float32, D of the state-space model. */
+  readonly skip: Tensor;
+  /** [B, V, D] float32, what the output is multiplied by. */
+  readonly gate: Tensor;
+  /** [D] float32, scale and shift of the normalisation of the states. */
+  readonly stateGamma: Tensor;
+  readonly stateBeta: Tensor;
+  /** [D] float32, scale and shift of the normalisation of the output. */
+  readonly outputGamma: Tensor;
+  readonly outputBeta: Tensor;
+}
+
+/**
+ * Reads the output of a tree state-space model out of its states. Differentiable in all inputs.
+ * @param options.epsilon added to both variances, 1e-5 by default.
+ * @returns [B, V, D] float32.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function stateReadout(inputs: StateReadoutInputs, options: { epsilon?: number } = {}): Tensor {
+  return runOp(StateReadout, { ...inputs }, { epsilon: options.epsilon })[0];
+}
