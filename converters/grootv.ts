@@ -1,5 +1,5 @@
 /**
- * GrootV as a GraphModel (GrootVL, figure 3): a stem, levels of blocks at falling resolution, a head. Activations are
+ * GrootV as a GraphModel (GrootVL, section 3.3): a stem, levels of blocks at falling resolution, a head. Activations are
  * channels-last. Constants carry the names of the PyTorch parameters that they hold.
  */
 import type { GrootVArchitecture } from '../plugin/models/grootv_metadata.js';

@@ -1,5 +1,5 @@
 /**
- * The passes that tree scans and their gradients are made of (GrootVL, algorithm 1). `values` and `decay` are
+ * The passes that tree scans and their gradients are made of (GrootVL, section 3.2). `values` and `decay` are
  * [V, D] by vertex id; a pass works in place.
  */
 import type { HostArray } from '../ops/kernels.js';

@@ -1,6 +1,6 @@
 /**
  * Discretize: from the continuous parameters of a selective state-space model to the decay and the input of its scan
- * (A. Gu and T. Dao, "Mamba", 2023, section 3.2: zero-order hold for A, Euler for B).
+ * (A. Gu and T. Dao, "Mamba", 2023, section 2: zero-order hold for A, Euler for B).
  */
 import {
   add,

@@ -1,6 +1,6 @@
 /**
  * EdgeDissimilarity: how unlike the features at the two ends of each edge are. The minimum spanning tree of these
- * weights is the topology of a tree scan (GrootVL, section 3.2, "tree topology").
+ * weights is the topology of a tree scan (GrootVL, section 3.2).
  */
 import type { Tensor, Tensor2D, TensorInfo } from '@tensorflow/tfjs-core';
 import { checkVertexIds } from './graph_checks.js';

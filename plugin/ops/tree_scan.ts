@@ -1,5 +1,5 @@
 /**
- * TreeScan: propagates features along a tree by dynamic programming in O(V * D) (GrootVL, section 3.2 and algorithm 1,
+ * TreeScan: propagates features along a tree by dynamic programming in O(V * D) (GrootVL, section 3.2,
  * "tree scanning algorithm"), and TreeScanGradient, its gradients in the features and the decays.
  */
 import {
