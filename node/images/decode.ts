@@ -4,8 +4,8 @@
  * Greyscale, palette, 16-bit and CMYK pictures become 8-bit sRGB (CMYK by the decoder's default ink profile, where PIL only subtracts).
  */
 import { readFile, stat } from 'node:fs/promises';
-import sharp from 'sharp';
 import type { RgbImage } from './rgb_image.js';
+import { loadSharp } from './sharp.js';
 
 /** More than any camera takes, and 300 MB of RGB: a small file cannot ask for much more memory than that. */
 export const MAX_INPUT_PIXELS = 100_000_000;
@@ -24,6 +24,7 @@ const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif']);
  */
 export async function decodeImage(file: string): Promise<RgbImage> {
   const bytes = await readImageFile(file);
+  const sharp = await loadSharp();
   try {
     // From memory, not by name: the decoder would choose by file ending and may remember an older file.
     const source = sharp(bytes, {

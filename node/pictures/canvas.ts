@@ -1,7 +1,8 @@
 /** What both pictures stand on: the photograph, enlarged and dimmed, and a drawing laid over it. */
-import sharp from 'sharp';
+
 import { resizeBicubic } from '../images/resample.js';
 import { checkExtent, type RgbImage } from '../images/rgb_image.js';
+import { loadSharp } from '../images/sharp.js';
 
 /** Long side of a picture in pixels: 20 for each cell of a 56 x 56 grid, which a stroke needs to look smooth. */
 export const LONG_SIDE = 1120;
@@ -41,6 +42,7 @@ export function dim(image: RgbImage, brightness: number, colour: number): RgbIma
 
 /** Lays SVG elements, in pixels of `image`, over it. Returns a PNG file; the same input gives the same bytes. */
 export async function encodePng(image: RgbImage, elements: string): Promise<Buffer> {
+  const sharp = await loadSharp();
   const { width, height, data } = image;
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${elements}</svg>`;
   return sharp(data, { raw: { width, height, channels: 3 } })

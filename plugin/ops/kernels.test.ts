@@ -1,0 +1,104 @@
+/** How ops meet backends: ours, foreign ones without kernels of ours, kernels that come late, direct calls. */
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import t from 'tap';
+import '../../testing/backends.js';
+import { readFixture } from '../../testing/fixtures.js';
+import { maxDifference } from '../../testing/measure.js';
+import { loadConverted } from '../../testing/models.js';
+import { boruvkaMST, gelu, gridGraph, TreeScan, treeScan } from '../index.js';
+import { OPS } from './index.js';
+import { hasOwnKernel, registerBackendKernel, runOp } from './kernels.js';
+
+/** A backend with all stock kernels and none of ours, as any other tfjs backend is. */
+async function startForeign(name: string): Promise<void> {
+  tf.registerBackend(name, () => new MathBackendCPU());
+  tf.copyRegisteredKernels('cpu', name);
+  for (const op of OPS) if (tf.getKernel(op.name, name)) tf.unregisterKernel(op.name, name);
+  await tf.setBackend(name);
+}
+
+async function warnings(run: () => void | Promise<void>): Promise<string[]> {
+  const original = console.warn;
+  const said: string[] = [];
+  console.warn = (message: string) => said.push(message);
+  try {
+    await run();
+  } finally {
+    console.warn = original;
+  }
+  return said;
+}
+
+t.test('a converted model runs on a backend that knows nothing of us, with one warning an op', async (t) => {
+  const expected = readFixture('grootv/grootv_tiny_fp16_expected.safetensors');
+  await startForeign('foreign');
+  const before = tf.memory().numTensors;
+  const said = await warnings(async () => {
+    const { model } = await loadConverted('grootv/grootv_tiny_fp16.pth');
+    const { shape, values } = expected.tensor('rgb.48x80');
+    const image = tf.tensor(Float32Array.from(values), shape);
+    for (let i = 0; i < 2; i++) {
+      const logits = model.predict(image) as tf.Tensor;
+      t.ok(maxDifference(logits.dataSync(), expected.tensor('logits.48x80').values) <= 1e-3);
+      logits.dispose();
+    }
+    image.dispose();
+    model.dispose();
+  });
+  t.equal(tf.memory().numTensors, before);
+  t.same(
+    said.map((text) => /: (\w+) has no kernel for the backend 'foreign'/.exec(text)?.[1]),
+    ['EdgeDissimilarity', 'BoruvkaMST', 'TreeScan'],
+  );
+});
+
+t.test('a kernel that is registered late takes the place of the fallback, without a word', async (t) => {
+  await startForeign('late');
+  const tree = boruvkaMST(tf.zeros([1, 1]), gridGraph(1, 2), { numVertices: 2 });
+  const x = tf.ones([1, 2, 1]);
+  t.notOk(hasOwnKernel(TreeScan, 'late'));
+  t.same([...treeScan(x, x, tree).dataSync()], [2, 2], 'the fallback');
+  t.notOk(hasOwnKernel(TreeScan, 'late'), 'a fallback is no kernel of its own');
+  const said = await warnings(() => {
+    for (let times = 0; times < 2; times++) {
+      registerBackendKernel(TreeScan, 'late', ({ outputs: [{ shape, dtype }], backend }) => [
+        { dataId: backend.write(new Float32Array([7, 7]), shape, dtype), shape, dtype },
+      ]);
+    }
+  });
+  t.same(said, []);
+  t.ok(hasOwnKernel(TreeScan, 'late'));
+  t.same([...treeScan(x, x, tree).dataSync()], [7, 7], 'the kernel');
+});
+
+t.test('direct calls are checked like any other', async (t) => {
+  await tf.setBackend('cpu');
+  const x = tf.ones([1, 2, 1]);
+  const bad = tf.tensor2d([[0, 5]], [1, 2], 'int32');
+  const run = (inputs: object, attributes = {}) =>
+    tf.engine().runKernel('TreeScan', inputs as tf.NamedTensorMap, attributes) as tf.Tensor;
+  t.throws(() => run({ x, decay: x, order: bad, parent: bad }), {
+    message: /order\[0, 1\] is 5, out of range/,
+  });
+  t.throws(() => run({ x, decay: x, order: bad }), {
+    message: /parent is missing, wanted int32 parent\[B, V\]/,
+  });
+  const order = tf.tensor2d([[1, 0]], [1, 2], 'int32');
+  const parent = tf.tensor2d([[0, 0]], [1, 2], 'int32');
+  t.same([...run({ x, decay: x, order, parent }).dataSync()], [2, 2], 'attributes have defaults');
+  t.throws(() => run({ x, decay: x, order, parent }, { aggregate: 'none' }), {
+    message: /aggregate is "none"/,
+  });
+});
+
+t.test('a bad call leaves the engine as it was', async (t) => {
+  await tf.setBackend('cpu');
+  const before = tf.memory().numTensors;
+  t.throws(() => gelu(undefined as unknown as tf.Tensor), { name: 'OpError', message: /Gelu: x is missing/ });
+  t.throws(() => runOp(TreeScan, {}), { name: 'OpError' });
+  t.equal(tf.memory().numTensors, before);
+  const y = tf.tidy(() => gelu(tf.ones([2])));
+  t.ok(Math.abs(y.dataSync()[0] - 0.8413447) < 1e-6);
+  y.dispose();
+});
