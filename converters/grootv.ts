@@ -141,11 +141,11 @@ export function treeStateSpaceModel(
 
   const projected = layers.linear(`${name}/in_proj`, input, {
     weights: `${ssm}.in_proj.weight`,
-    part: { name: 'x', first: 0, end: 1 / 2 },
+    part: [0, 1 / 2],
   });
   const gate = layers.linear(`${name}/gate`, input, {
     weights: `${ssm}.in_proj.weight`,
-    part: { name: 'gate', first: 1 / 2, end: 1 },
+    part: [1 / 2, 1],
     activation: 'silu',
   });
   const mixed = layers.depthwiseConvolution(`${ssm}.conv2d`, projected);

@@ -7,10 +7,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureProgram, ROOT } from './setup.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const sources = join(root, 'wasm');
-const asc = join(root, 'node_modules', 'assemblyscript', 'bin', 'asc.js');
+const sources = join(ROOT, 'wasm');
+const asc = join(ROOT, 'node_modules', 'assemblyscript', 'bin', 'asc.js');
 
 const EMCC_FLAGS = [
   '-O3',
@@ -31,6 +31,11 @@ const ASC_FLAGS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '
 // A maximum below that of tfjs's memory would not link.
 const ASC_THREADED = ['--maximumMemory', '65536', '--sharedMemory', '--enable', 'threads'];
 
+const emscripten = ensureProgram(
+  'emcc',
+  'emscripten',
+  'the kernels of wasm/ in C++ are not built; install Emscripten (emsdk, or `apt install emscripten`)',
+);
 const files = readdirSync(sources);
 const cxx = files.filter((file) => file.endsWith('.cc'));
 const headers = files.filter((file) => file.endsWith('.h'));
@@ -47,7 +52,7 @@ function isStale(output, inputs) {
 
 function buildKernels(output, flags) {
   if (!isStale(output, [...cxx, ...headers])) return;
-  requireEmscripten();
+  if (!emscripten) return;
   // Every function marked EXPORT in the sources: side modules keep only what is listed.
   const listed = execFileSync('grep', ['-ohE', '^EXPORT .*\\(', ...cxx], { cwd: sources, encoding: 'utf8' });
   const names = [...listed.matchAll(/(\w+)\($/gm)].map(([, name]) => `_${name}`);
@@ -88,35 +93,12 @@ function run(command, args) {
   }
 }
 
-function hasEmscripten() {
-  return spawnSync('emcc', ['--version'], { stdio: 'ignore' }).status === 0;
-}
-
-/** Installs Debian's package when that is possible; otherwise says in one line what is missing. */
-function requireEmscripten() {
-  if (hasEmscripten()) return;
-  if (existsSync('/etc/debian_version') && process.getuid?.() === 0) {
-    console.error('build_wasm: installing emscripten from Debian');
-    const quiet = {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    };
-    spawnSync('apt-get', ['update'], quiet);
-    spawnSync('apt-get', ['install', '-y', '--no-install-recommends', 'emscripten'], quiet);
-    if (hasEmscripten()) return;
-  }
-  console.error(
-    'build_wasm: emcc not found; install Emscripten (https://emscripten.org/docs/getting_started, or `apt install emscripten`)',
-  );
-  process.exit(1);
-}
-
 buildKernels('kernels.wasm', []);
 buildKernels('kernels-threaded.wasm', EMCC_THREADED);
 buildGraph('boruvka.wasm', []);
 buildGraph('boruvka-threaded.wasm', ASC_THREADED);
 
-const dist = join(root, 'dist', 'wasm');
+const dist = join(ROOT, 'dist', 'wasm');
 mkdirSync(dist, { recursive: true });
 for (const file of readdirSync(sources)) {
   if (file.endsWith('.wasm')) copyFileSync(join(sources, file), join(dist, file));

@@ -29,12 +29,14 @@ export interface LinearOptions {
   readonly weights: string;
   readonly bias?: string;
   readonly activation?: 'none' | 'gelu' | 'silu';
-  /** Only these outputs, as fractions of all; the constant gets this name behind that of the parameter. */
-  readonly part?: { readonly name: string; readonly first: number; readonly end: number };
+  /** Only these outputs, from and to a fraction of all of them. */
+  readonly part?: readonly [from: number, to: number];
 }
 
 /** Adds layers to a graph, each with weights under the names that PyTorch gives them. */
 export class TorchLayers {
+  private readonly constants = new Map<string, Output>();
+
   constructor(
     readonly graph: GraphBuilder,
     private readonly state: ReadonlyMap<string, Parameter>,
@@ -54,19 +56,27 @@ export class TorchLayers {
     return this.constant(name, this.shape(name));
   }
 
+  /** A matrix [.., O, I] or [O, I, 1, 1] as [I, O]. */
+  transposed(name: string): Output {
+    const [outputs, inputs] = this.shape(name).filter((_, axis, shape) => !isUnitAxis(shape, axis));
+    return this.constant(name, [inputs, outputs], (values) => transpose(values, outputs, inputs));
+  }
+
+  /** Taps of a depthwise convolution over time, [D, 1, K], as [K, D]. */
+  taps(name: string): Output {
+    const [channels, , taps] = this.shape(name);
+    return this.constant(name, [taps, channels], (values) => transpose(values, channels, taps));
+  }
+
   /** x @ weights^T + bias, with weights [.., O, I] or [O, I, 1, 1] as PyTorch stores them. */
   linear(name: string, x: Output, { weights, bias, activation = 'none', part }: LinearOptions): Output {
-    const [outputs, inputs] = this.shape(weights).filter((_, axis, shape) => !isUnitAxis(shape, axis));
-    const [first, end] = part ? [part.first * outputs, part.end * outputs] : [0, outputs];
-    const constant = part ? `${weights}/${part.name}` : weights;
-    const transposed = this.constant(
-      weights,
-      [inputs, end - first],
-      (values) => transpose(values.subarray(first * inputs, end * inputs), end - first, inputs),
-      constant,
-    );
-    const inputNodes = bias ? [x, transposed, this.vector(bias)] : [x, transposed];
-    return this.graph.node('Linear', name, inputNodes, { activation: text(activation) });
+    const [outputs] = this.shape(weights).filter((_, axis, shape) => !isUnitAxis(shape, axis));
+    const matrix = this.transposed(weights);
+    const inputNodes = bias ? [x, matrix, this.vector(bias)] : [x, matrix];
+    const attributes = { activation: text(activation) };
+    if (!part) return this.graph.node('Linear', name, inputNodes, attributes);
+    const [first_output, end_output] = part.map((fraction) => int(fraction * outputs));
+    return this.graph.node('Linear', name, inputNodes, { ...attributes, first_output, end_output });
   }
 
   /** 3 x 3 convolution, one pixel of zeros around the image. */
@@ -133,11 +143,14 @@ export class TorchLayers {
     name: string,
     shape: readonly number[],
     arrange: (values: Float32Array) => Float32Array = (values) => values,
-    constant = name,
   ): Output {
+    const known = this.constants.get(name);
+    if (known) return known; // another part of the same parameter
     const tensor = this.tensor(name);
     const read: Weight['read'] = async () => arrange(await tensor.readFloat32());
-    return this.graph.constant(constant, { shape, dtype: 'float32', read, quantizable: true });
+    const constant = this.graph.constant(name, { shape, dtype: 'float32', read, quantizable: true });
+    this.constants.set(name, constant);
+    return constant;
   }
 
   private tensor(name: string): Parameter {

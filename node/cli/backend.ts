@@ -1,4 +1,5 @@
 /** Starts a tfjs backend by its name on the command line. */
+import { existsSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Command, Option } from 'commander';
 
@@ -24,7 +25,18 @@ export async function startBackend(name: CliBackend): Promise<void> {
     );
   });
   await import('../../plugin/index.js');
+  const kernels = name === 'wasm' ? await wasmKernels() : undefined;
   tf.enableProdMode(); // no advice on other backends, no checks meant for developers of kernels
   if (!(await tf.setBackend(name))) throw new Error(`the backend '${name}' could not be started`);
   await tf.ready();
+  await kernels?.ready();
+}
+
+/** Our kernels for the wasm backend; a checkout without Emscripten has none, and runs without. */
+async function wasmKernels(): Promise<{ ready(): Promise<void> } | undefined> {
+  if (existsSync(new URL('../../wasm/kernels.wasm', import.meta.url))) return import('../../wasm/index.js');
+  console.error(
+    'the kernels for wasm are not built (npm run build says why): stock ops and the CPU stand in',
+  );
+  return undefined;
 }

@@ -3,8 +3,11 @@
  *
  * The order of summation, the same on every backend, so that weights and therefore trees are the same bit for bit:
  * channel d is added to the partial sum d mod 8, in ascending d; then the upper half of the partial sums is added to
- * the lower half, 8 -> 4 -> 2 -> 1. Every product, sum, root and quotient is rounded to float32; no fused
- * multiply-add. Eight partial sums are two SIMD registers.
+ * the lower half, 8 -> 4 -> 2 -> 1. Every product and sum is rounded to float32; no fused multiply-add. Eight partial
+ * sums are two SIMD registers.
+ *
+ * The cosine is finished in float64 and rounded once: dot / (sqrt(squares_u) * sqrt(squares_v)). Equal features then
+ * weigh exactly -1, so that ties of the input stay ties, and are not decided by rounding.
  */
 import { EdgeDissimilarity, SMALLEST_NORM } from '../ops/edge_dissimilarity.js';
 import { registerHostKernel } from '../ops/kernels.js';
@@ -18,20 +21,18 @@ registerHostKernel(EdgeDissimilarity, ({ inputs, outputs, shapes, attributes }) 
   const [batch, numVertices, channels] = shapes.features;
   const [numEdges] = shapes.edges;
   const term = TERMS[attributes.metric as keyof typeof TERMS];
-  const smallestNorm = fround(SMALLEST_NORM);
 
   for (let b = 0; b < batch; b++) {
     const row = (vertex: number) => (b * numVertices + vertex) * channels;
-    const norms = new Float32Array(attributes.metric === 'cosine' ? numVertices : 0);
+    const norms = new Float64Array(attributes.metric === 'cosine' ? numVertices : 0);
     for (let v = 0; v < norms.length; v++) {
-      norms[v] = max(smallestNorm, fround(sqrt(sum(TERMS.cosine, features, row(v), row(v), channels))));
+      norms[v] = max(SMALLEST_NORM, sqrt(sum(TERMS.cosine, features, row(v), row(v), channels)));
     }
     for (let e = 0; e < numEdges; e++) {
       const u = edges[2 * e];
       const v = edges[2 * e + 1];
       const total = sum(term, features, row(u), row(v), channels);
-      weights[b * numEdges + e] =
-        attributes.metric === 'cosine' ? -fround(fround(total / norms[u]) / norms[v]) : total;
+      weights[b * numEdges + e] = attributes.metric === 'cosine' ? -total / (norms[u] * norms[v]) : total;
     }
   }
 });

@@ -51,9 +51,18 @@ for (const backend of BACKENDS) {
             const [a, b, c, d, e, g, h, i] = lanes;
             return f(f(f(a + e) + f(c + h)) + f(f(b + g) + f(d + i)));
           };
-          const norm = (v: number) => f(Math.sqrt(sum(v, v)));
-          const wanted = -f(f(sum(0, 1) / norm(0)) / norm(1));
+          const wanted = -f(sum(0, 1) / (Math.sqrt(sum(0, 0)) * Math.sqrt(sum(1, 1))));
           t.equal(edgeDissimilarity(x, gridGraph(1, 2)).dataSync()[0], wanted);
+        }),
+      );
+    });
+
+    await t.test('equal features weigh exactly -1, whatever they are', async (t) => {
+      await onBackend(backend, () =>
+        tf.tidy(() => {
+          const row = tf.randomNormal([200, 1, 37], 0, 3, 'float32', 12);
+          const weights = edgeDissimilarity(tf.concat([row, row], 1), gridGraph(1, 2)).dataSync();
+          t.ok(weights.every((weight) => weight === -1));
         }),
       );
     });

@@ -159,6 +159,10 @@ for (const backend of BACKENDS) {
           };
           close(linear(x, weights), plain);
           close(linear(x, weights, bias), tf.add(plain, bias));
+          close(
+            linear(x, weights, bias, { firstOutput: 1, endOutput: 4 }),
+            tf.slice(tf.add(plain, bias), [0, 0, 0, 1], [2, 3, 4, 3]),
+          );
           close(linear(x, weights, bias, { activation: 'gelu' }), gelu(tf.add(plain, bias)));
           close(linear(x, weights, undefined, { activation: 'silu' }), silu(plain));
         }),
@@ -254,12 +258,17 @@ for (const backend of BACKENDS) {
         {
           op: Linear,
           inputs: { x: random([2, 3, 5], 11), weights: random([5, 3], 12) },
-          attributes: { activation: 'none' },
+          attributes: { activation: 'none', firstOutput: 0, endOutput: -1 },
+        },
+        {
+          op: Linear,
+          inputs: { x: random([2, 3, 5], 11), weights: random([5, 7], 12), bias: random([7], 15) },
+          attributes: { activation: 'silu', firstOutput: 2, endOutput: 6 },
         },
         ...['none', 'gelu', 'silu'].map((activation) => ({
           op: Linear,
           inputs: { x: random([7, 5], 13), weights: random([5, 9], 14), bias: random([9], 15) },
-          attributes: { activation },
+          attributes: { activation, firstOutput: 0, endOutput: -1 },
         })),
       ];
       const { leaked } = await onBackend(backend, () =>
@@ -310,6 +319,10 @@ t.test('errors say what was given and what is wanted', async (t) => {
       fails(
         () => linear(x, tf.zeros([4, 5]), undefined, { activation: 'relu' as 'gelu' }),
         /activation is "relu", wanted one of none, gelu, silu/,
+      );
+      fails(
+        () => linear(x, tf.zeros([4, 5]), undefined, { firstOutput: 2, endOutput: 6 }),
+        /Linear: outputs 2 to 6 are asked for, weights have 5/,
       );
       fails(
         () => discretize(x, tf.zeros([4]), tf.zeros([4, 1]), tf.zeros([2, 3, 2]), x),

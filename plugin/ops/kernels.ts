@@ -88,6 +88,17 @@ export function registerHostKernel<D extends OpDeclaration>(op: D, kernel: HostK
 }
 
 /**
+ * The plain TypeScript kernel of an op, for a backend that runs it on the host: inputs are read from that backend,
+ * one read-back each unless the host has them, and outputs are handed to it.
+ * @throws {Error} when the op has none.
+ */
+export function hostKernelOf(op: OpDeclaration): BackendKernel {
+  const kernel = hostKernels.get(op.name);
+  if (!kernel) throw new Error(`${op.name}: no kernel on the host`);
+  return kernel;
+}
+
+/**
  * Registers a backend's kernel for an op. The op's checks run before it, also when the kernel is called directly
  * through `tf.engine().runKernel`. May be called before or after the backend is ready, and more than once.
  */
@@ -165,7 +176,12 @@ function registerFallbackKernel(op: OpDeclaration, backendName: string): void {
 function definedInputs<T extends TensorInfo>(
   inputs: Readonly<Record<string, T | null | undefined>>,
 ): Record<string, T> {
-  return Object.fromEntries(Object.entries(inputs).filter(([, input]) => input != null)) as Record<string, T>;
+  const given: Record<string, T> = {}; // a plain loop: this runs twice for every op
+  for (const name in inputs) {
+    const input = inputs[name];
+    if (input != null) given[name] = input;
+  }
+  return given;
 }
 
 function readHost(backend: KernelBackend, info: TensorInfo): HostArray {

@@ -4,22 +4,30 @@ import {
   fused,
   type GradSaveFunc,
   matMul,
+  pad,
   reshape,
+  slice,
   sum,
   type Tensor,
+  type Tensor1D,
   type Tensor2D,
   tidy,
 } from '@tensorflow/tfjs-core';
 import { Gelu, geluGradient, Silu, siluGradient } from './activations.js';
 import { runKernelOf, runOp } from './kernels.js';
-import { defineOp, OpError, showShape } from './op.js';
+import { type Attributes, defineOp, OpError, showShape } from './op.js';
 
 /** What is applied to the sums of a linear layer. */
 export type Activation = 'none' | 'gelu' | 'silu';
 
+/** `endOutput` when no column is left out at the end. */
+const ALL = -1;
+
 export const Linear = defineOp({
   name: 'Linear',
-  doc: 'activation(x @ weights + bias) over the last axis.',
+  doc:
+    'activation(x @ weights + bias) over the last axis. A part of the outputs may be asked for, so that a projection ' +
+    'whose parts go different ways needs no split.',
   inputs: {
     x: { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' },
     weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'the transpose of what PyTorch stores' },
@@ -32,10 +40,20 @@ export const Linear = defineOp({
       oneOf: ['none', 'gelu', 'silu'],
       doc: 'applied to the sums; gelu is the exact one',
     },
+    firstOutput: {
+      graphName: 'first_output',
+      default: 0,
+      doc: 'first of the columns of weights that are used',
+    },
+    endOutput: { graphName: 'end_output', default: ALL, doc: 'column behind the last that is used; -1: all' },
   },
   outputs: ['y'],
-  infer: ({ x, weights, bias }) => {
+  infer: ({ x, weights, bias }, attributes) => {
     const [inputChannels, outputChannels] = weights;
+    const [first, end] = usedColumns(outputChannels, attributes);
+    if (![first, end].every(Number.isInteger) || first < 0 || end < first || end > outputChannels) {
+      throw new OpError('Linear', `outputs ${first} to ${end} are asked for, weights have ${outputChannels}`);
+    }
     if (x[x.length - 1] !== inputChannels) {
       throw new OpError(
         'Linear',
@@ -45,15 +63,14 @@ export const Linear = defineOp({
     if (bias && bias[0] !== outputChannels) {
       throw new OpError('Linear', `bias has shape ${showShape(bias)}, wanted [${outputChannels}]`);
     }
-    return [{ shape: [...x.slice(0, -1), outputChannels], dtype: 'float32' }];
+    return [{ shape: [...x.slice(0, -1), end - first], dtype: 'float32' }];
   },
-  compose: ({ x, weights, bias }, { activation }) => {
-    const [inputChannels, outputChannels] = weights.shape;
-    const rows: Tensor2D = reshape(x, [-1, inputChannels]);
-    const sums = fused.matMul({ a: rows, b: weights as Tensor2D, bias });
-    const y = reshape(sums, [...x.shape.slice(0, -1), outputChannels]);
-    if (activation === 'none') return y;
-    return runOp(activation === 'gelu' ? Gelu : Silu, { x: y });
+  compose: ({ x, weights, bias }, attributes) => {
+    const used = usedPart(weights as Tensor2D, bias as Tensor1D | undefined, attributes);
+    const sums = fused.matMul({ a: rowsOf(x), b: used.weights, bias: used.bias });
+    const y = reshape(sums, [...x.shape.slice(0, -1), used.weights.shape[1]]);
+    if (attributes.activation === 'none') return y;
+    return runOp(attributes.activation === 'gelu' ? Gelu : Silu, { x: y });
   },
   run: (inputs, attributes) => {
     // customGrad, because a registered gradient cannot save an input that may be left out.
@@ -69,27 +86,51 @@ export const Linear = defineOp({
       save(tensors);
       return {
         value,
-        gradFunc: (dy: Tensor, saved: Tensor[]) => gradients(saved, dy, attributes.activation as Activation),
+        gradFunc: (dy: Tensor, saved: Tensor[]) => gradients(saved, dy, attributes),
       };
     });
     return [layer(...Object.values(inputs))];
   },
 });
 
+/** [..., C] as [rows, C]. */
+function rowsOf(x: Tensor): Tensor2D {
+  const leading = x.shape.slice(0, -1);
+  return reshape(x, [leading.reduce((product, extent) => product * extent, 1), x.shape[x.rank - 1]]);
+}
+
+/** The columns of weights that a call uses, from the first to the one behind the last. */
+export function usedColumns(columns: number, attributes: Attributes): [first: number, end: number] {
+  const end = attributes.endOutput as number;
+  return [attributes.firstOutput as number, end === ALL ? columns : end];
+}
+
+function usedPart(weights: Tensor2D, bias: Tensor1D | undefined, attributes: Attributes) {
+  const [rows, columns] = weights.shape;
+  const [first, end] = usedColumns(columns, attributes);
+  if (end - first === columns) return { weights, bias };
+  return {
+    weights: slice(weights, [0, first], [rows, end - first]),
+    bias: bias && slice(bias, [first], [end - first]),
+  };
+}
+
 /** Gradients in x, weights and, where there is one, bias, given that of the output. */
-function gradients(saved: Tensor[], dy: Tensor, activation: Activation): Tensor[] {
-  const [x, weights, bias] = saved as [Tensor, Tensor2D, Tensor | undefined];
-  const [inputChannels, outputChannels] = weights.shape;
+function gradients(saved: Tensor[], dy: Tensor, attributes: Attributes): Tensor[] {
+  const [x, weights, bias] = saved as [Tensor, Tensor2D, Tensor1D | undefined];
   return tidy(() => {
-    const rows: Tensor2D = reshape(x, [-1, inputChannels]);
-    let dSums: Tensor2D = reshape(dy, [-1, outputChannels]);
-    if (activation !== 'none') {
-      const sums = fused.matMul({ a: rows, b: weights, bias }) as Tensor2D;
-      dSums = (activation === 'gelu' ? geluGradient : siluGradient)(sums, dSums);
+    const used = usedPart(weights, bias, attributes);
+    const rows = rowsOf(x);
+    let dSums = rowsOf(dy);
+    if (attributes.activation !== 'none') {
+      const sums = fused.matMul({ a: rows, b: used.weights, bias: used.bias }) as Tensor2D;
+      dSums = (attributes.activation === 'gelu' ? geluGradient : siluGradient)(sums, dSums);
     }
-    const inX = reshape(matMul(dSums, weights, false, true), x.shape);
-    const inWeights = matMul(rows, dSums, true, false);
-    return bias ? [inX, inWeights, sum(dSums, 0)] : [inX, inWeights];
+    const [first, end] = usedColumns(weights.shape[1], attributes);
+    const beside: [number, number] = [first, weights.shape[1] - end]; // the other columns have no effect
+    const inX = reshape(matMul(dSums, used.weights, false, true), x.shape);
+    const inWeights = pad(matMul(rows, dSums, true, false), [[0, 0], beside]);
+    return bias ? [inX, inWeights, pad(sum(dSums, 0), [beside])] : [inX, inWeights];
   });
 }
 
@@ -99,14 +140,15 @@ function gradients(saved: Tensor[], dy: Tensor, activation: Activation): Tensor[
  * @param weights [I, O] float32.
  * @param bias [O] float32, or none.
  * @param options.activation applied to the sums: `none` (default), `gelu` (exact) or `silu`.
- * @returns [..., O] float32.
+ * @param options.firstOutput and `endOutput`: only these columns of weights, from the first to the one behind the last.
+ * @returns [..., O] float32, or fewer columns.
  * @throws {OpError} on wrong ranks, dtypes or sizes.
  */
 export function linear(
   x: Tensor,
   weights: Tensor,
   bias?: Tensor,
-  options: { activation?: Activation } = {},
+  options: { activation?: Activation; firstOutput?: number; endOutput?: number } = {},
 ): Tensor {
-  return runOp(Linear, { x, weights, bias }, { activation: options.activation })[0];
+  return runOp(Linear, { x, weights, bias }, { ...options })[0];
 }

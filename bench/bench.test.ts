@@ -1,0 +1,72 @@
+/** That everything can be measured, not how fast it is. */
+import '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import t from 'tap';
+import { boruvkaMST, Gelu, gelu, treeScan } from '../plugin/index.js';
+import '../wasm/index.js';
+import { javascriptScan } from './javascript_scan.js';
+import { buildNative } from './native.js';
+import { formatReport } from './report.js';
+import { stageTensors } from './stages.js';
+import { withStockOps } from './stock.js';
+import { medianTimes } from './timing.js';
+
+t.before(() => tf.setBackend('wasm'));
+
+t.test('the alternatives compute the same', async (t) => {
+  const before = tf.memory().numTensors;
+  const tensors = stageTensors({ name: '6x6x20', side: 6, channels: 20 });
+  const { x, decay, tree } = tensors;
+  const [ours, loop] = [treeScan(x, decay, tree), javascriptScan(tensors)].map((y) => {
+    const values = y.dataSync() as Float32Array;
+    y.dispose();
+    return values;
+  });
+  t.ok(Math.max(...ours.map((y, i) => Math.abs(y - loop[i]))) < 1e-4);
+  const native = buildNative();
+  if ('missing' in native) {
+    t.comment(`no native times: ${native.missing}`);
+  } else {
+    const { treeUs, scanUs, checksum, peak } = native.run(tensors);
+    t.ok(treeUs > 0 && scanUs > 0 && peak > 0);
+    const sum = ours.reduce((total, y) => total + y, 0);
+    t.ok(
+      Math.abs(sum - checksum) <= 1e-4 * ours.reduce((total, y) => total + Math.abs(y), 1),
+      'the same scan',
+    );
+    native.close();
+  }
+  tensors.dispose();
+  t.equal(tf.memory().numTensors, before);
+});
+
+t.test('stock ops are run, and the kernels come back', async (t) => {
+  const x = tf.tensor1d([1, 2]);
+  const kernels = async () => (await tf.profile(() => gelu(x))).kernelNames;
+  t.ok((await kernels()).includes('Gelu'));
+  t.ok((await withStockOps([Gelu], kernels)).includes('Erf'));
+  t.ok((await kernels()).includes('Gelu'));
+});
+
+t.test('times, and the report for people', async (t) => {
+  const edges = tf.tensor2d([0, 1], [1, 2], 'int32');
+  const weights = tf.zeros([1, 1]);
+  const { tree } = await medianTimes(
+    { tree: () => boruvkaMST(weights, edges, { numVertices: 2 }).dispose() },
+    { rounds: 1, time: 5 },
+  );
+  t.ok(tree > 0);
+  const prediction = { ms: 2, kernelCalls: 3, kernels: [{ kernel: 'Linear', calls: 3, ms: 1.5 }] };
+  const text = formatReport({
+    environment: { backend: 'wasm', threads: 1, cpu: 'a', runtime: 'b', tfjs: 'c', date: 'd' },
+    ops: [
+      { stage: 's', op: 'treeScan', us: 10, triadUs: 5, alternativeUs: 80, alternative: 'JavaScript loop' },
+    ],
+    products: [{ shape: '1x2x3', linear: 60, matMul: 40 }],
+    scaling: [{ vertices: 49, scanNs: 1, triadNs: 0.5, treeNs: 20 }],
+    prediction: { fused: prediction, stock: { ...prediction, ms: 4 }, largestDifference: 1e-6 },
+  });
+  t.match(text, /8\.0 \(JavaScript loop\)/);
+  t.match(text, /ratio 0\.50/);
+});

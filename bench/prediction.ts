@@ -1,0 +1,71 @@
+/** A whole prediction of GrootV-T: its time, its kernel calls, and which kinds of kernel take it. */
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import * as tf from '@tensorflow/tfjs-core';
+import { OPS } from '../plugin/ops/index.js';
+import { withStockOps } from './stock.js';
+import { median } from './timing.js';
+
+const SIDE = 224;
+/** Predictions of each kind, in turn, so that other load on the machine hits both alike. */
+const REPETITIONS = 15;
+
+/** The kernels of one name in one prediction. */
+export interface KernelShare {
+  readonly kernel: string;
+  readonly calls: number;
+  readonly ms: number;
+}
+
+export interface PredictionTime {
+  /** Median time of a prediction, milliseconds. */
+  readonly ms: number;
+  readonly kernelCalls: number;
+  /** Slowest first. */
+  readonly kernels: readonly KernelShare[];
+}
+
+/** With the fused kernels of this package and with tfjs's stock ops, in one run; batch 1, 224 x 224. */
+export async function benchPrediction(
+  model: GraphModel,
+): Promise<{ fused: PredictionTime; stock: PredictionTime; largestDifference: number }> {
+  const image = tf.randomUniform<tf.Rank.R4>([1, SIDE, SIDE, 3], 0, 255, 'float32', 1);
+  const predict = () => {
+    const logits = model.execute({ image }) as tf.Tensor;
+    const values = logits.dataSync();
+    logits.dispose();
+    return values;
+  };
+  const timed = () => {
+    const start = performance.now();
+    predict();
+    return performance.now() - start;
+  };
+  const fusedLogits = predict();
+  const stockLogits = await withStockOps(OPS, predict);
+  const times = { fused: [] as number[], stock: [] as number[] };
+  for (let i = 0; i < REPETITIONS; i++) {
+    times.fused.push(timed());
+    times.stock.push(await withStockOps(OPS, timed));
+  }
+  const fused = { ms: median(times.fused), ...(await profile(model, image)) };
+  const stock = { ms: median(times.stock), ...(await withStockOps(OPS, () => profile(model, image))) };
+  image.dispose();
+  const largestDifference = Math.max(...fusedLogits.map((logit, i) => Math.abs(logit - stockLogits[i])));
+  return { fused, stock, largestDifference };
+}
+
+async function profile(model: GraphModel, image: tf.Tensor): Promise<Omit<PredictionTime, 'ms'>> {
+  const { kernels } = await tf.profile(() => model.execute({ image }) as tf.Tensor);
+  const byName = new Map<string, { calls: number; ms: number }>();
+  let kernelCalls = 0;
+  for (const { name, kernelTimeMs } of kernels) {
+    if (!tf.getKernel(name, tf.getBackend())) continue; // functions around kernels, such as those of customGrad
+    const kind = byName.get(name) ?? { calls: 0, ms: 0 };
+    kind.calls++;
+    kind.ms += (await kernelTimeMs) as number;
+    byName.set(name, kind);
+    kernelCalls++;
+  }
+  const shares = [...byName].map(([kernel, { calls, ms }]) => ({ kernel, calls, ms }));
+  return { kernelCalls, kernels: shares.sort((a, b) => b.ms - a.ms) };
+}

@@ -1,0 +1,29 @@
+/** GrootV-T with random weights, made in memory: as fast or slow as the trained one. */
+import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
+import * as tf from '@tensorflow/tfjs-core';
+import { MemorySink } from '../converters/graph/model_sink.js';
+import { writeModel } from '../converters/graph/model_writer.js';
+import { grootVGraph } from '../converters/grootv.js';
+import { grootVShapes, randomValues, uniform } from '../testing/checkpoints.js';
+
+/** The published size T. */
+const SIZES = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };
+
+export async function randomGrootV(): Promise<GraphModel> {
+  const random = uniform(1);
+  const state = new Map(
+    [...grootVShapes(SIZES)].map(([name, shape]) => {
+      const values = randomValues(name, shape, random);
+      return [name, { shape, elements: values.length, readFloat32: async () => values }] as const;
+    }),
+  );
+  const { graph } = grootVGraph({ name: 'GrootV-T', convolutionHead: true, ...SIZES }, state);
+  const sink = new MemorySink();
+  const described = {
+    signature: { inputs: {}, outputs: {} },
+    userDefinedMetadata: {},
+    convertedBy: 'grootvl bench',
+  };
+  await writeModel(graph, described, sink);
+  return loadGraphModel(tf.io.fromMemory(sink.artifacts() as unknown as tf.io.ModelArtifacts));
+}

@@ -1,0 +1,32 @@
+/** Times by tinybench: alternatives in turn, several rounds, the median of the rounds' medians. */
+import { Bench } from 'tinybench';
+
+/** Rounds: what else the machine does changes from one to the next, and hits all alternatives alike. */
+const ROUNDS = 3;
+/** Milliseconds for one alternative in one round. */
+const ROUND_TIME = 100;
+
+/** The median time of a call of each alternative, in milliseconds. */
+export async function medianTimes<Name extends string>(
+  alternatives: Readonly<Record<Name, () => void>>,
+  { rounds = ROUNDS, time = ROUND_TIME } = {},
+): Promise<Record<Name, number>> {
+  const names = Object.keys(alternatives) as Name[];
+  const medians = new Map<Name, number[]>(names.map((name) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    const bench = new Bench({ time, warmupTime: time / 5, iterations: 5, warmupIterations: 3, throws: true });
+    for (const name of names) bench.add(name, alternatives[name]);
+    await bench.run();
+    for (const { name, result } of bench.tasks) {
+      if (result.state === 'completed') medians.get(name as Name)?.push(result.latency.p50);
+    }
+  }
+  return Object.fromEntries(names.map((name) => [name, median(medians.get(name) ?? [])])) as Record<
+    Name,
+    number
+  >;
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}

@@ -1,0 +1,142 @@
+/** The kernels in a real Chromium: in a plain page, and in a cross-origin isolated one, which gets the threaded build. */
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { chromium } from 'playwright-core';
+import t from 'tap';
+
+const CHROMIUM = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const TFJS = join(HERE, '..', 'node_modules', '@tensorflow', 'tfjs-backend-wasm', 'dist');
+
+/** What a page does: everything once on wasm and once on cpu. */
+const PAGE = `
+  import * as tf from '@tensorflow/tfjs-core';
+  import '@tensorflow/tfjs-backend-cpu';
+  import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+  import { boruvkaMST, edgeDissimilarity, gelu, gridGraph, layerNormalization, linear, treeScan } from '../plugin/index.js';
+  import { ready } from './index.js';
+
+  function everything() {
+    return tf.tidy(() => {
+      const x = tf.randomNormal([2, 35, 11], 0, 1, 'float32', 1);
+      const edges = gridGraph(5, 7);
+      const weights = edgeDissimilarity(x, edges);
+      const tree = boruvkaMST(weights, edges, { numVertices: 35 });
+      const scan = treeScan(x, tf.sigmoid(x), tree);
+      const parameters = [1, 2].map((seed) => tf.randomNormal([11], 0, 1, 'float32', seed));
+      const product = linear(x, tf.randomNormal([11, 9], 0, 1, 'float32', 3));
+      const outputs = { weights, edgeIndex: tree.edgeIndex, order: tree.order, parent: tree.parent, scan,
+        gelu: gelu(x), normalized: layerNormalization(x, ...parameters), product };
+      return Object.fromEntries(Object.entries(outputs).map(([name, y]) => [name, [...y.dataSync()]]));
+    });
+  }
+
+  window.check = async () => {
+    setWasmPaths('/tfjs/');
+    await tf.setBackend('cpu');
+    const cpu = everything();
+    await tf.setBackend('wasm');
+    let early = '';
+    try { everything(); } catch (error) { early = error.message; }
+    await ready();
+    const warnings = [];
+    console.warn = (message) => warnings.push(message);
+    const wasm = everything();
+    const module = tf.backend().wasm;
+    const memory = module.wasmMemory ?? module.asm.memory;
+    return { cpu, wasm, early, warnings, isolated: crossOriginIsolated, shared: !(memory.buffer instanceof ArrayBuffer) };
+  };`;
+
+const TYPES: Record<string, string> = { wasm: 'application/wasm', js: 'text/javascript', html: 'text/html' };
+
+/** Serves the page, our .wasm files beside its script, and those of tfjs. */
+async function serve(script: string, isolated: boolean): Promise<{ url: string; close(): void }> {
+  const server = createServer(({ url = '/' }, response) => {
+    const name = url.split('/').at(-1) || 'index.html';
+    const path = join(url.startsWith('/tfjs/') ? TFJS : HERE, name);
+    const body =
+      name === 'index.html'
+        ? '<!doctype html><script type="module" src="/page.js"></script>'
+        : name === 'page.js'
+          ? script
+          : name.endsWith('.wasm') && existsSync(path)
+            ? readFileSync(path)
+            : undefined;
+    response.writeHead(body === undefined ? 404 : 200, {
+      'content-type': TYPES[name.split('.').at(-1) as string] ?? 'text/plain',
+      ...(isolated && {
+        'cross-origin-opener-policy': 'same-origin',
+        'cross-origin-embedder-policy': 'require-corp',
+      }),
+    });
+    response.end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
+}
+
+interface Result {
+  readonly cpu: Record<string, number[]>;
+  readonly wasm: Record<string, number[]>;
+  /** Message of the error before the .wasm files have come. */
+  readonly early: string;
+  readonly warnings: string[];
+  readonly isolated: boolean;
+  readonly shared: boolean;
+}
+
+const missing = existsSync(CHROMIUM) ? false : `no ${CHROMIUM}; install Chromium or set CHROMIUM_PATH`;
+
+t.test('in Chromium', { skip: missing }, async (t) => {
+  const { outputFiles } = await build({
+    stdin: { contents: PAGE, resolveDir: HERE, loader: 'js' },
+    bundle: true,
+    platform: 'browser',
+    format: 'esm',
+    write: false,
+    // package.json says which files of dist/ have side effects, not which of the sources.
+    ignoreAnnotations: true,
+    logLevel: 'silent',
+  });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  t.teardown(() => browser.close());
+  for (const isolated of [false, true]) {
+    await t.test(isolated ? 'a cross-origin isolated page' : 'a plain page', async (t) => {
+      const server = await serve(outputFiles[0].text, isolated);
+      t.teardown(() => server.close());
+      const page = await browser.newPage();
+      await page.goto(server.url);
+      await page.waitForFunction('window.check !== undefined');
+      const result = (await page.evaluate('window.check()')) as Result;
+      t.equal(result.isolated, isolated);
+      t.equal(
+        result.shared,
+        isolated,
+        isolated ? 'the threaded build of tfjs' : 'the single-thread build of tfjs',
+      );
+      t.match(result.early, /await ready/, 'before the files have come, an error says what to do');
+      t.same(result.warnings, []);
+      for (const name of ['weights', 'edgeIndex', 'order', 'parent']) {
+        t.same(result.wasm[name], result.cpu[name], name);
+      }
+      for (const [name, wanted] of Object.entries(result.cpu)) {
+        const difference = Math.max(...wanted.map((value, i) => Math.abs(value - result.wasm[name][i])));
+        t.ok(difference <= 1e-5, `${name}: ${difference}`);
+      }
+      await page.close();
+    });
+  }
+});

@@ -1,0 +1,127 @@
+/**
+ * Memory that kernels work on: tfjs's own, where tensors already are, or a memory of ours to which they are copied.
+ * Addresses are unsigned (memory may exceed 2 GB). No view of a memory is ever kept: growth detaches it.
+ */
+import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
+import type { HostArray } from '../plugin/ops/kernels.js';
+import type { OutputSpec } from '../plugin/ops/op.js';
+
+/** malloc of dlmalloc aligns to 8 bytes; SIMD loads do not need more. */
+const ALIGNMENT = 16;
+const PAGE = 65536;
+
+/** Where kernels find tensors and scratch. */
+export interface Heap {
+  readonly memory: WebAssembly.Memory;
+  /** Whether tensors are used where they are, so that a block may be kept from call to call. */
+  readonly inPlace: boolean;
+  /** @throws {Error} when memory is used up */
+  allocate(bytes: number): number;
+  free(address: number): void;
+  /** The address of a tensor's values, for the current call. */
+  input(info: TensorInfo): number;
+  output(spec: OutputSpec): NewTensor;
+  /** Ends a call: takes back what was copied in for it. */
+  endCall(): void;
+}
+
+/** An output of a kernel. */
+export interface NewTensor {
+  readonly address: number;
+  /** Once the kernel has written it: what tfjs knows it by. */
+  finish(): TensorInfo;
+  /** When the kernel has failed. */
+  discard(): void;
+}
+
+/** What is used of tfjs's `BackendWasm`, and what of it is not public API and therefore looked for. */
+interface WasmBackend extends KernelBackend {
+  readonly wasm?: Partial<EmscriptenModule>;
+  readonly dataIdMap?: { get(dataId: object): { readonly memoryOffset: number } };
+}
+
+interface EmscriptenModule {
+  /** Of the threaded build. */
+  readonly wasmMemory: unknown;
+  /** Of the single-threaded builds. */
+  readonly asm: { readonly memory?: unknown };
+  _malloc(bytes: number): number;
+  _free(address: number): void;
+}
+
+/** The heap of a tfjs backend, or undefined when it cannot be found (it is not public API). */
+export function heapOfBackend(backend: KernelBackend): Heap | undefined {
+  const { wasm, dataIdMap } = backend as WasmBackend;
+  const memory = wasm?.wasmMemory ?? wasm?.asm?.memory;
+  const canAllocate = wasm?._malloc !== undefined && wasm._free !== undefined;
+  if (!(memory instanceof WebAssembly.Memory) || !canAllocate || !dataIdMap) return undefined;
+  const module = wasm as EmscriptenModule; // its functions replace themselves when they are first called: keep none
+  const addressOf = (dataId: object) => dataIdMap.get(dataId).memoryOffset >>> 0;
+  return {
+    memory,
+    inPlace: true,
+    allocate: (bytes) => {
+      const address = module._malloc(bytes) >>> 0;
+      if (address === 0 && bytes > 0) throw new Error(`tfjs-grootvl/wasm: out of memory (${bytes} bytes)`);
+      return address;
+    },
+    free: (address) => module._free(address),
+    input: ({ dataId }) => addressOf(dataId),
+    output: ({ shape, dtype }) => {
+      const dataId = backend.write(null as unknown as HostArray, shape, dtype); // null: left as it is
+      const address = addressOf(dataId);
+      const discard = () => void backend.disposeData(dataId, true);
+      if (address === 0) {
+        discard();
+        throw new Error(`tfjs-grootvl/wasm: out of memory for a tensor of shape [${shape.join(', ')}]`);
+      }
+      return { address, finish: () => ({ dataId, shape, dtype }), discard };
+    },
+    endCall: () => {},
+  };
+}
+
+/** A memory of our own, from and to which tensors are copied in every call. */
+export function copyingHeap(backend: KernelBackend): Heap {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  let top = ALIGNMENT;
+  let permanent = top;
+  let inCall = false;
+  const allocate = (bytes: number): number => {
+    const address = top;
+    top = Math.ceil((top + bytes) / ALIGNMENT) * ALIGNMENT;
+    const missing = top - memory.buffer.byteLength;
+    if (missing > 0) memory.grow(Math.ceil(missing / PAGE)); // throws a RangeError when memory is used up
+    if (!inCall) permanent = top;
+    return address;
+  };
+  return {
+    memory,
+    inPlace: false,
+    allocate,
+    free: () => {}, // endCall frees all
+    input: ({ dataId }) => {
+      inCall = true;
+      const values = backend.readSync(dataId) as HostArray;
+      const address = allocate(values.byteLength);
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      new Uint8Array(memory.buffer).set(bytes, address);
+      return address;
+    },
+    output: ({ shape, dtype }) => {
+      inCall = true;
+      const size = shape.reduce((product, extent) => product * extent, 1);
+      const address = allocate(size * 4);
+      const finish = () => {
+        const bytes = memory.buffer.slice(address, address + size * 4);
+        const values = dtype === 'float32' ? new Float32Array(bytes) : new Int32Array(bytes);
+        return { dataId: backend.write(values, shape, dtype), shape, dtype };
+      };
+      return { address, finish, discard: () => {} };
+    },
+    endCall: () => {
+      inCall = false;
+      top = permanent;
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/** Our modules inside a tfjs backend: made when the first kernel runs, one host for each backend that there is. */
+import { env, findBackend, type KernelBackend } from '@tensorflow/tfjs-core';
+import { DerivedBlocks } from './derived_blocks.js';
+import { copyingHeap, type Heap, heapOfBackend } from './heap.js';
+import { type Exports, instantiateOnMemory, instantiateSideModule } from './instantiate.js';
+import { loadModule, moduleNow, type WasmFileName } from './module_files.js';
+
+export const BACKEND = 'wasm';
+
+/** Kernels and the memory they run in. */
+export interface Host {
+  readonly heap: Heap;
+  readonly exports: Exports;
+  /** Missing where tensors are copied. */
+  readonly derived?: DerivedBlocks;
+}
+
+const hosts = new WeakMap<KernelBackend, Host>();
+
+/**
+ * The host of a backend. Synchronous: modules are compiled before (`ready()`), or at once where that is possible.
+ * @throws {Error} that says to await `ready()`, where it is not.
+ */
+export function hostOf(backend: KernelBackend): Host {
+  const known = hosts.get(backend);
+  if (known) return known;
+  const host = hostInPlace(backend) ?? hostThatCopies(backend);
+  hosts.set(backend, host);
+  return host;
+}
+
+/**
+ * Resolves when the kernels of this entry point can run. In Node nobody needs to wait for it; in a browser the .wasm
+ * files must have come. May be called before or after the backend `wasm` is ready.
+ */
+export async function ready(): Promise<void> {
+  const backend = findBackend(BACKEND) as KernelBackend | null;
+  const heap = backend ? heapOfBackend(backend) : undefined;
+  const threaded = heap ? isShared(heap.memory) : !backend && (await picksThreadedBuild());
+  await Promise.all(filesFor(threaded).map(loadModule));
+  if (backend) hostOf(backend);
+}
+
+/** Threads that tfjs's own kernels of a backend use; 1 if that cannot be found out. */
+export function threadsOf(backend: KernelBackend): number {
+  const { wasm } = backend as KernelBackend & { wasm?: { tfjs?: { getThreadsCount?: () => number } } };
+  return wasm?.tfjs?.getThreadsCount?.() ?? 1;
+}
+
+/** Which of its builds tfjs's backend will choose, once it is imported. */
+async function picksThreadedBuild(): Promise<boolean> {
+  const flags = ['WASM_HAS_SIMD_SUPPORT', 'WASM_HAS_MULTITHREAD_SUPPORT'];
+  const supported = await Promise.all(
+    flags.map((flag) =>
+      env()
+        .getAsync(flag)
+        .catch(() => false),
+    ),
+  );
+  return supported.every(Boolean);
+}
+
+function filesFor(threaded: boolean): [kernels: WasmFileName, graph: WasmFileName] {
+  return threaded ? ['kernels-threaded.wasm', 'boruvka-threaded.wasm'] : ['kernels.wasm', 'boruvka.wasm'];
+}
+
+function isShared(memory: WebAssembly.Memory): boolean {
+  return typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
+}
+
+function hostInPlace(backend: KernelBackend): Host | undefined {
+  const heap = heapOfBackend(backend);
+  if (!heap) return undefined;
+  try {
+    return { ...hostOn(heap), derived: new DerivedBlocks(heap, backend) };
+  } catch (error) {
+    if (error instanceof WebAssembly.LinkError) return undefined; // a memory of some other kind
+    throw error;
+  }
+}
+
+function hostThatCopies(backend: KernelBackend): Host {
+  const host = hostOn(copyingHeap(backend));
+  console.warn(
+    "tfjs-grootvl/wasm: the memory of tfjs's wasm backend cannot be reached in this version; tensors are copied to " +
+      'a memory of our own and back in every kernel.',
+  );
+  return host;
+}
+
+function hostOn(heap: Heap): Host {
+  const [kernels, graph] = filesFor(isShared(heap.memory)).map(moduleNow);
+  return { heap, exports: { ...instantiateOnMemory(graph, heap), ...instantiateSideModule(kernels, heap) } };
+}

@@ -1,0 +1,17 @@
+/**
+ * Kernels for tfjs's `wasm` backend. Importing this module registers them, whether the backend is ready or not, in
+ * any order with other packages, as often as one likes.
+ */
+import './activations.js';
+import './boruvka_mst.js';
+import './discretize.js';
+import './edge_dissimilarity.js';
+import './layer_normalization.js';
+import './linear.js';
+import './selective_split.js';
+import './state_readout.js';
+import './tree_scan.js';
+import './tree_scan_gradient.js';
+
+export { ready } from './host.js';
+export { setWasmPaths, type WasmFileName } from './module_files.js';

@@ -1,0 +1,72 @@
+/** Places a WebAssembly module in the memory of another: here, in that of tfjs. */
+import type { Heap } from './heap.js';
+
+/** Kernels keep no large arrays on their stack. */
+const STACK_BYTES = 65536;
+
+/** Exported functions; which there are and what they take, each kernel's .ts file says. */
+export type Exports = WebAssembly.Exports;
+
+/** A module that imports nothing but its memory, such as AssemblyScript makes of code without static data. */
+export function instantiateOnMemory(module: WebAssembly.Module, heap: Heap): Exports {
+  return new WebAssembly.Instance(module, { env: { memory: heap.memory } }).exports;
+}
+
+/**
+ * An Emscripten side module. Its static data and its stack live in a block allocated for them, at an address that it
+ * is given (a module linked to fixed addresses would overwrite tfjs's own data); indirect calls go through a table of
+ * its own. The convention: https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
+ */
+export function instantiateSideModule(module: WebAssembly.Module, heap: Heap): Exports {
+  const { memorySize, memoryAlignment, tableSize } = readDylink(module);
+  const block = heap.allocate(STACK_BYTES + memorySize + memoryAlignment);
+  const stackTop = Math.floor((block + STACK_BYTES) / 16) * 16;
+  const data = Math.ceil((block + STACK_BYTES) / memoryAlignment) * memoryAlignment;
+  new Uint8Array(heap.memory.buffer, data, memorySize).fill(0); // the part without initial values must be zero
+  const i32 = (value: number, mutable = false) =>
+    new WebAssembly.Global({ value: 'i32', mutable }, value | 0);
+  const { exports } = new WebAssembly.Instance(module, {
+    env: {
+      memory: heap.memory,
+      __memory_base: i32(data),
+      __table_base: i32(0),
+      __stack_pointer: i32(stackTop, true),
+      __indirect_function_table: new WebAssembly.Table({ initial: tableSize, element: 'anyfunc' }),
+    },
+  });
+  (exports.__wasm_call_ctors as () => void)();
+  return exports;
+}
+
+interface Dylink {
+  readonly memorySize: number;
+  readonly memoryAlignment: number;
+  readonly tableSize: number;
+}
+
+/** Reads the `WASM_DYLINK_MEM_INFO` entry of the `dylink.0` section: what a side module needs of its host. */
+function readDylink(module: WebAssembly.Module): Dylink {
+  const MEM_INFO = 1;
+  const [section] = WebAssembly.Module.customSections(module, 'dylink.0');
+  if (!section) throw new Error('tfjs-grootvl/wasm: the kernels are not a side module (no dylink.0 section)');
+  const bytes = new Uint8Array(section);
+  let at = 0;
+  const readUnsigned = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++];
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value >>> 0;
+    }
+  };
+  while (at < bytes.length) {
+    const type = bytes[at++];
+    const end = readUnsigned() + at;
+    if (type === MEM_INFO) {
+      const [memorySize, memoryAlignment, tableSize] = [readUnsigned(), 2 ** readUnsigned(), readUnsigned()];
+      return { memorySize, memoryAlignment, tableSize };
+    }
+    at = end;
+  }
+  return { memorySize: 0, memoryAlignment: 1, tableSize: 0 };
+}

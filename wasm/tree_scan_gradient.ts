@@ -1,0 +1,47 @@
+/** TreeScanGradient on WebAssembly. */
+import { TreeScanGradient } from '../plugin/ops/tree_scan.js';
+import { registerWasmKernel } from './kernels.js';
+
+/** Of tree_scan_gradient.cc. */
+interface Functions {
+  tree_scan_gradient(
+    x: number,
+    decay: number,
+    order: number,
+    parent: number,
+    y: number,
+    dy: number,
+    dx: number,
+    ddecay: number,
+    scratch: number,
+    batch: number,
+    vertices: number,
+    channels: number,
+    wholeTree: boolean,
+  ): void;
+}
+
+registerWasmKernel<typeof TreeScanGradient, Functions>(
+  TreeScanGradient,
+  ({ inputs, outputs: { dx, ddecay }, shapes, attributes, functions, scratch }) => {
+    const { x, decay, order, parent, y, dy } = inputs;
+    const [batch, vertices, channels] = shapes.x;
+    const wholeTree = attributes.aggregate === 'all';
+    const space = wholeTree ? scratch(4 * vertices * channels) : 0;
+    functions.tree_scan_gradient(
+      x,
+      decay,
+      order,
+      parent,
+      y,
+      dy,
+      dx,
+      ddecay,
+      space,
+      batch,
+      vertices,
+      channels,
+      wholeTree,
+    );
+  },
+);
