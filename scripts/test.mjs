@@ -1,8 +1,9 @@
 /** `npm test`: installs what is missing, builds, and runs every check. Arguments are handed to tap. */
 import { spawn } from 'node:child_process';
-import { installPackages, ROOT, run } from './setup.mjs';
+import { ensureProgram, installPackages, ROOT, run } from './setup.mjs';
 
 installPackages();
+ensureProgram('chromium', 'chromium', 'tests in a page are skipped; install Chromium, or set CHROMIUM_PATH');
 run('npm', ['run', '--silent', 'build']);
 run('npx', ['biome', 'check']);
 run('npx', ['tsc', '--noEmit', '-p', '.']);

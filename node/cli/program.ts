@@ -1,7 +1,9 @@
 /** The command line `grootvl`. A new command is a file beside this one and a line here. */
 import { Command } from 'commander';
 import { CONVERTER_VERSION } from '../../converters/version.js';
+import { addBench } from './bench.js';
 import { addClassify } from './classify.js';
+import { addConformance } from './conformance.js';
 import { addConvert } from './convert.js';
 import { addInspect } from './inspect.js';
 import { addPictures } from './pictures.js';
@@ -18,5 +20,7 @@ export function grootvl(): Command {
   addClassify(program);
   addPictures(program);
   addRun(program);
+  addConformance(program);
+  addBench(program);
   return program;
 }

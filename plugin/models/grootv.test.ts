@@ -115,22 +115,23 @@ t.test('errors are one clear line', async (t) => {
   t.throws(() => new MemorySink().artifacts(), { message: /no model has been written/ });
 });
 
-t.test('a thousand scans and fifty predictions leave nothing behind', async (t) => {
-  const model = await load('grootv/grootv_tiny_fp16.pth');
-  const image = tf.zeros<tf.Rank.R4>([1, 32, 32, 3]);
-  const x = tf.ones([1, 3, 2]);
-  const tree = {
-    order: tf.tensor2d([[0, 1, 2]], [1, 3], 'int32'),
-    parent: tf.tensor2d([[0, 0, 1]], [1, 3], 'int32'),
-  };
-  const before = tf.memory();
-  for (let i = 0; i < 1000; i++) treeScan(x, x, tree).dispose();
-  for (let i = 0; i < 50; i++) model.logits(image).dispose();
-  t.match(tf.memory(), {
-    numTensors: before.numTensors,
-    numBytes: before.numBytes,
-    numDataBuffers: before.numDataBuffers,
+for (const [backend, predictions] of [
+  ['cpu', 50],
+  ['wasm', 1000],
+] as const) {
+  t.test(`a thousand scans and ${predictions} predictions on ${backend} leave nothing behind`, async (t) => {
+    await tf.setBackend(backend);
+    const model = await load('grootv/grootv_tiny_fp16.pth');
+    const image = tf.zeros<tf.Rank.R4>([1, 32, 32, 3]);
+    const x = tf.ones([1, 3, 2]);
+    const ids = (values: number[]) => tf.tensor2d([values], [1, 3], 'int32');
+    const tree = { order: ids([0, 1, 2]), parent: ids([0, 0, 1]) };
+    model.logits(image).dispose();
+    const { numTensors, numBytes, numDataBuffers } = tf.memory();
+    for (let i = 0; i < 1000; i++) treeScan(x, x, tree).dispose();
+    for (let i = 0; i < predictions; i++) model.logits(image).dispose();
+    t.match(tf.memory(), { numTensors, numBytes, numDataBuffers });
+    tf.dispose([image, x, tree.order, tree.parent]);
+    model.dispose();
   });
-  tf.dispose([image, x, tree.order, tree.parent]);
-  model.dispose();
-});
+}

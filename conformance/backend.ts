@@ -1,0 +1,116 @@
+/** What the suite runs cases on, and how to make one's own: {@link defineBackend}. */
+import type { Attributes } from '../plugin/ops/op.js';
+import type { Precision } from './bounds.js';
+import type { CaseTensor } from './case.js';
+import { hostBackend } from './host_backend.js';
+import { tfjsBackend } from './tfjs_backend.js';
+
+/** Thrown by a backend's `start` when it cannot be had here: its cases are then skipped with this reason. */
+export class BackendMissing extends Error {
+  override readonly name = 'BackendMissing';
+}
+
+/** Thrown when a backend cannot run an op or a gradient: that case is then skipped with this reason. */
+export class NotSupported extends Error {
+  override readonly name = 'NotSupported';
+}
+
+export interface Backend {
+  /** As it appears in reports. */
+  readonly name: string;
+  /** Which bounds apply. */
+  readonly precision: Precision;
+  /**
+   * Makes the backend ready and current.
+   * @returns what it runs on, in words.
+   * @throws {BackendMissing} when it is not there.
+   */
+  start(): Promise<string>;
+  /** Outputs of an op by name. @throws {NotSupported} */
+  run(
+    op: string,
+    inputs: Readonly<Record<string, CaseTensor>>,
+    attributes: Attributes,
+  ): Promise<Map<string, CaseTensor>>;
+  /** Gradients in the floating-point inputs, by input name. @throws {NotSupported} */
+  gradients(
+    op: string,
+    inputs: Readonly<Record<string, CaseTensor>>,
+    attributes: Attributes,
+    outputGradients: Readonly<Record<string, CaseTensor>>,
+  ): Promise<Map<string, CaseTensor>>;
+  /** Whether tfjs ops run on it after `start`, so that whole models can. */
+  readonly runsModels: boolean;
+  /** Tensors and bytes that it holds now. */
+  memory?(): { readonly numTensors: number; readonly numBytes: number };
+  /** Called after the last case. */
+  stop?(): Promise<void>;
+}
+
+/** A kernel over plain typed arrays, as `registerHostKernel` of the plugin takes it: it writes `outputs`. */
+export type HostKernelFunction = (args: {
+  readonly inputs: Readonly<Record<string, Float32Array | Int32Array>>;
+  /** Of the declared shapes, zero-filled. */
+  readonly outputs: Readonly<Record<string, Float32Array | Int32Array>>;
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  readonly attributes: Attributes;
+}) => void;
+
+interface CommonDefinition {
+  readonly name: string;
+  /** `float32` by default. */
+  readonly precision?: Precision;
+  /** What it runs on, in words; the backend's name by default. */
+  readonly device?: string;
+}
+
+/** A backend that is registered with tfjs; `start` may import and register whatever it needs. */
+export interface TfjsDefinition extends CommonDefinition {
+  readonly tfjs: string;
+  /** @returns a description of the device, or nothing. @throws {BackendMissing} */
+  readonly start?: () => Promise<string | undefined>;
+  readonly stop?: () => Promise<void>;
+}
+
+/** Kernels over plain arrays, by op name. They replace those of a copy of tfjs's cpu backend, so models run too. */
+export interface KernelsDefinition extends CommonDefinition {
+  readonly kernels: Readonly<Record<string, HostKernelFunction>>;
+}
+
+/** Anything else: another process, another machine. Runs single ops; models are skipped. */
+export interface FunctionDefinition extends CommonDefinition {
+  readonly start?: () => Promise<string | undefined>;
+  readonly run: Backend['run'];
+  readonly gradients?: Backend['gradients'];
+  readonly stop?: () => Promise<void>;
+}
+
+export type BackendDefinition = TfjsDefinition | KernelsDefinition | FunctionDefinition;
+
+/**
+ * Makes a backend that {@link runConformance} takes.
+ * @throws {Error} when the name holds a `_` (tfjs finds no kernels then), or a kernel's op is not declared.
+ */
+export function defineBackend(definition: BackendDefinition): Backend {
+  if (!/^[^_\s,]+$/.test(definition.name)) {
+    throw new Error(
+      `a backend is called ${JSON.stringify(definition.name)}: wanted a name without _ or spaces`,
+    );
+  }
+  if ('tfjs' in definition) return tfjsBackend(definition);
+  if ('kernels' in definition) return hostBackend(definition);
+  const { name, precision = 'float32', device = name, start, run, gradients, stop } = definition;
+  return {
+    name,
+    precision,
+    runsModels: false,
+    start: async () => (await start?.()) ?? device,
+    run,
+    gradients:
+      gradients ??
+      (async (op) => {
+        throw new NotSupported(`${name} gives no gradients of ${op}`);
+      }),
+    stop,
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * How far a result may be from its reference, op by op, with the reason. u = 2^-24 is the largest relative error of
+ * one float32 rounding. A bound holds when |given - wanted| <= max(absolute, relative * largest |wanted|).
+ */
+
+/**
+ * What arithmetic a backend promises. `float32`: IEEE float32, correctly rounded, in the order of summation that an
+ * op declares. `webgl`: float32 of a GPU through WebGL, whose division, root and exp may be off by several units and
+ * which flushes denormals to zero.
+ */
+export type Precision = 'float32' | 'webgl';
+
+export interface Bound {
+  readonly absolute: number;
+  /** Of the largest |wanted| of the tensor. */
+  readonly relative: number;
+  readonly reason: string;
+}
+
+const LARGEST_DENORMAL = 2 ** -126;
+
+/** Ids: a tree is right or wrong. */
+export const EXACT: Bound = {
+  absolute: 0,
+  relative: 0,
+  reason: 'integers, and sums in a declared order: exact',
+};
+
+/** NaN and infinities in WebGL: shaders may do with them as they like, so they are reported and not judged. */
+export const UNPROMISED: Bound = {
+  absolute: Number.POSITIVE_INFINITY,
+  relative: 0,
+  reason: 'WebGL promises nothing for NaN and infinities',
+};
+
+/**
+ * For each edge outside a tree: its float64 weight plus this is at least the largest weight on the tree path between
+ * its ends. Two float32 weights near 1 that are each off by three units (3 * 2^-24 * 2) can change places.
+ */
+export const NEAR_TIE = 4e-7;
+
+/** From this depth on rounding errors that pile up along a path count. */
+const DEEP = 3136;
+
+/**
+ * The bound of a tree scan of the given depth, and of its gradients. Decays are at most 1, so an error is never
+ * magnified; what piles up is one rounding of each vertex on a path, about u * sqrt(depth) of the largest value and
+ * u * depth when all have one sign.
+ */
+export function treeScanBound(depth: number, precision: Precision): Bound {
+  const factor = precision === 'webgl' ? 10 : 1;
+  return {
+    // Every vertex below may lose a denormal; a GPU loses all of them.
+    absolute: precision === 'webgl' ? depth * LARGEST_DENORMAL : (depth + 8) * 2 ** -149,
+    relative:
+      factor * Math.max(2e-6, 2e-5 * Math.min(depth / DEEP, factor === 1 ? Number.POSITIVE_INFINITY : 0.1)),
+    reason:
+      precision === 'webgl'
+        ? 'pointer doubling reassociates products along a path: 2e-5 (contract, section 5)'
+        : `one rounding a vertex on a path of ${depth}: 2e-6, growing to 2e-5 at ${DEEP}`,
+  };
+}
+
+/**
+ * EdgeDissimilarity against float64. -cos: the dot product of unit vectors in eight partial sums errs by at most
+ * (D / 8 + 3) u, 23 u or 1.4e-6 at D = 160, three roundings for the norms and quotients; a GPU's roots and
+ * quotients add a few units each. The distances are sums of positive terms: the same, relative.
+ */
+export function dissimilarityBound(metric: string, precision: Precision): Bound {
+  const reason = 'rounding of a sum in eight partial sums, two norms and two quotients';
+  const size = precision === 'webgl' ? 1e-5 : 2e-6;
+  return metric === 'cosine'
+    ? { absolute: size, relative: 0, reason }
+    : { absolute: 0, relative: size, reason };
+}
+
+const FUSED: Readonly<Record<string, { float32: number; webgl: number; reason: string }>> = {
+  LayerNormalization: {
+    float32: 4e-6,
+    webgl: 4e-5,
+    reason: 'mean and variance by sums of C terms, one root',
+  },
+  Gelu: {
+    float32: 1e-6,
+    webgl: 1e-5,
+    reason: 'erf by polynomials accurate to 1.5e-7, times x',
+  },
+  Silu: { float32: 1e-6, webgl: 1e-5, reason: 'exp within two units, one quotient, one product' },
+  Discretize: { float32: 2e-6, webgl: 2e-5, reason: 'softplus and two exps in a row' },
+  SelectiveSplit: { float32: 0, webgl: 0, reason: 'copies' },
+  StateReadout: { float32: 4e-6, webgl: 4e-5, reason: 'two normalisations in a row' },
+  Linear: { float32: 2e-6, webgl: 1e-5, reason: 'a sum of I products, errors growing as sqrt(I) u' },
+};
+
+/** The bound of any op without one of its own above; gradients chain a few roundings more. */
+export function fusedOpBound(op: string, precision: Precision, isGradient: boolean): Bound {
+  const { float32, webgl, reason } = FUSED[op] ?? {
+    float32: 2e-6,
+    webgl: 2e-5,
+    reason: 'a short chain of ops',
+  };
+  // Central differences, against which gradients are held, are themselves right to about 1e-10.
+  const relative = (precision === 'webgl' ? webgl : float32) * (isGradient ? 4 : 1) + (isGradient ? 1e-9 : 0);
+  return { absolute: precision === 'webgl' ? LARGEST_DENORMAL : 2 ** -149, relative, reason };
+}
+
+/** An intermediate of a network: about thirty ops in a row, each within 2e-6. */
+export function layerBound(precision: Precision): Bound {
+  const size = precision === 'webgl' ? 2e-4 : 2e-5;
+  return { absolute: size, relative: size, reason: 'some thirty ops in a row' };
+}
+
+/** Logits with the reference's trees pinned: rounding alone, about 1e-5 at GrootV-T (contract, section 5). */
+export function pinnedModelBound(precision: Precision): Bound {
+  return {
+    absolute: precision === 'webgl' ? 1e-3 : 1e-4,
+    relative: 0,
+    reason: 'rounding through the whole network with the same trees',
+  };
+}
+
+/** Gradients of a whole model in a parameter or in its input: sums over all pixels of what the bound above allows. */
+export function modelGradientBound(precision: Precision): Bound {
+  const relative = precision === 'webgl' ? 2e-2 : 1e-3;
+  return { absolute: 1e-9, relative, reason: 'back through the whole network, summed over pixels' };
+}
+
+/**
+ * Logits of an image some of whose trees differ from the reference's by certified near ties. Each such flip changes
+ * them by far more than rounding: measured, by up to 1e-2 in a small trained network and 4e-2 in GrootV-T, whose
+ * 3136-vertex trees always hold near ties. (With the same trees the bound is that of pinned trees.)
+ */
+export function flippedTreesBound(channels: number): Bound {
+  const absolute = channels >= 64 ? 0.2 : 2e-2;
+  return { absolute, relative: 0, reason: 'certified near ties fell the other way' };
+}
+
+/** Images whose reference trees are not known: half of them must be within this (contract, section 5). */
+export const UNKNOWN_TREES_MEDIAN = 1e-3;
+
+/** What drifts further has to be explained by near ties; most flips stay below. */
+export const UNEXPLAINED_DRIFT: Bound = {
+  absolute: 2.5e-3,
+  relative: 0,
+  reason: 'one flipped near tie of a small network; more must be explained',
+};

@@ -1,0 +1,88 @@
+/**
+ * The case format: what is run, with which inputs, and what must come out. Cases are plain data (or, for whole
+ * networks, a short program over tfjs), so the same ones run in Node and in a page.
+ */
+import type { Attributes } from '../plugin/ops/op.js';
+import type { Bound, Precision } from './bounds.js';
+import type { Judgement } from './verdict.js';
+
+/** A tensor on the host, row-major. References may be float64, inputs are float32 or int32. */
+export type CaseTensor =
+  | { readonly dtype: 'float32'; readonly shape: readonly number[]; readonly values: Float32Array }
+  | { readonly dtype: 'float64'; readonly shape: readonly number[]; readonly values: Float64Array }
+  | { readonly dtype: 'int32'; readonly shape: readonly number[]; readonly values: Int32Array }
+  | { readonly dtype: 'uint8'; readonly shape: readonly number[]; readonly values: Uint8Array };
+
+/** A value that an output must have. An output may have several: what a file says, and what an oracle says. */
+export interface Reference {
+  /** Name of the op's output; in a gradient case, of the input whose gradient it is. */
+  readonly of: string;
+  /** Where the value comes from: a tensor of a file, or `float64 oracle`. */
+  readonly from: string;
+  readonly tensor: CaseTensor;
+  /** In place of the op's own bound. */
+  readonly bound?: Bound;
+  /** Only held against backends of this precision. */
+  readonly only?: Precision;
+}
+
+/** One call of one op. */
+export interface OpCase {
+  readonly kind: 'op';
+  /** Unique together with `op`; file cases start with the file's name. */
+  readonly name: string;
+  /** Name of a declared op, such as `TreeScan`. */
+  readonly op: string;
+  /** By the input names of the op's declaration. */
+  readonly inputs: Readonly<Record<string, CaseTensor>>;
+  readonly attributes?: Attributes;
+  /** When given, by output name, the gradients in the inputs are compared instead of the outputs. */
+  readonly outputGradients?: Readonly<Record<string, CaseTensor>>;
+  readonly references: readonly Reference[];
+  /** Set when the case contradicts itself (a file against the float64 oracle): it then fails on every backend. */
+  readonly contradiction?: string;
+}
+
+/** What a program case is told about where it runs. The tfjs backend under test is the current one. */
+export interface ProgramContext {
+  readonly precision: Precision;
+  readonly backend: string;
+}
+
+/** Several ops in a row, up to a whole model: needs a backend that tfjs can run on. */
+export interface ProgramCase {
+  readonly kind: 'program';
+  readonly name: string;
+  /** What the row of the report is called, such as `GrootV, trees pinned`. */
+  readonly op: string;
+  /** Leaves no tensor behind. @throws when it cannot be run: the case then fails with the message */
+  readonly run: (context: ProgramContext) => Promise<Judgement>;
+}
+
+/** A case that cannot be run anywhere, with the reason. */
+export interface SkippedCase {
+  readonly kind: 'skipped';
+  readonly name: string;
+  readonly op: string;
+  readonly reason: string;
+}
+
+export type ConformanceCase = OpCase | ProgramCase | SkippedCase;
+
+/** Name of the row of the report in which a case appears. */
+export function rowOf(testCase: ConformanceCase): string {
+  if (testCase.kind === 'op' && testCase.outputGradients) return `${testCase.op} gradient`;
+  return testCase.op;
+}
+
+export function float32(shape: readonly number[], values: ArrayLike<number>): CaseTensor {
+  return { dtype: 'float32', shape, values: Float32Array.from(values) };
+}
+
+export function float64(shape: readonly number[], values: ArrayLike<number>): CaseTensor {
+  return { dtype: 'float64', shape, values: Float64Array.from(values) };
+}
+
+export function int32(shape: readonly number[], values: ArrayLike<number>): CaseTensor {
+  return { dtype: 'int32', shape, values: Int32Array.from(values) };
+}

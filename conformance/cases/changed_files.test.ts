@@ -1,0 +1,175 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { loadCases, memorySource, runConformance } from '../index.js';
+import { nodeLoaders } from '../node.js';
+import { standardBackend } from '../runners/standard.js';
+
+const root = fileURLToPath(new URL('../../fixtures/', import.meta.url));
+const CHANGE = 1e-2;
+
+interface Entry {
+  readonly dtype: string;
+  readonly data_offsets: readonly [number, number];
+}
+
+/** A copy of a file with one element of a tensor off by 1e-2, or an id off by one. */
+function changed(path: string, tensor: string, at: number): Uint8Array {
+  const bytes = new Uint8Array(readFileSync(root + path));
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const length = Number(view.getBigUint64(0, true));
+  const header: Record<string, Entry> = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  const { dtype, data_offsets } = header[tensor];
+  const size = dtype === 'F64' ? 8 : 4;
+  const count = (data_offsets[1] - data_offsets[0]) / size;
+  const offset = 8 + length + data_offsets[0] + Math.floor(at * count) * size;
+  if (dtype === 'F32') view.setFloat32(offset, view.getFloat32(offset, true) + CHANGE, true);
+  else if (dtype === 'F64') view.setFloat64(offset, view.getFloat64(offset, true) + CHANGE, true);
+  else view.setInt32(offset, view.getInt32(offset, true) + 1, true);
+  return bytes;
+}
+
+/** Tensors with expected values, of a file of every kind. */
+const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  'grootv/mst_grid7x7_random.safetensors': ['tree_edges', 'tree_edge_index', 'tree_edge_index_sorted'],
+  'grootv/mst_graph200_quant4.safetensors': ['tree_edge_index_sorted'],
+  'grootv/edge_weights_photo_1x16x5x9.safetensors': [
+    'weight_cosine',
+    'weight_cosine_max_tree',
+    'weight_norm2',
+    'weight_norm1',
+  ],
+  'grootv/treescan_mst5x9_D16.safetensors': [
+    'feature_out',
+    'feature_out_true',
+    'grad_x_official',
+    'grad_w_official',
+    'grad_x_true',
+    'grad_w_true',
+    'parent',
+    'tree_edges',
+    'bfs_sorted_index',
+  ],
+  'grootv/treescan_path_slowdecay_L3136.safetensors': ['feature_out', 'grad_w_official', 'grad_w_true'],
+  'grootv/treessm_c16_8x10_b1.safetensors': [
+    'output',
+    'x_act',
+    'dts_raw',
+    'dts',
+    'deltaA',
+    'As',
+    'Bs',
+    'Cs',
+    'feat_in',
+    'feature_out',
+    'h_normed',
+    'y_core',
+    'out_normed',
+    'edge_weights',
+    'tree_edges',
+    'parent',
+  ],
+  'grootl/op/case18_B1_L16_ctx16.safetensors': [
+    'tree_weight',
+    'mst_edges',
+    'mst_edge_index',
+    'tree_parent',
+    'tree_out',
+    'tree_out_f64',
+    'mix_out',
+    'discrete_A',
+    'deltaB_u',
+    'grad_feature_in',
+    'grad_weight',
+    'grad_feature_in_f64',
+    'grad_weight_f64',
+  ],
+  'grootl/op/mst_ties.safetensors': ['t3.mst_edge_index', 't3.mst_edges'],
+};
+
+/** Whole models: the checkpoint comes along. */
+const MODELS: Readonly<Record<string, readonly [string, readonly string[]]>> = {
+  'grootv/grootv_tiny_layerscale_expected.safetensors': [
+    'grootv/grootv_tiny_layerscale.pth',
+    [
+      'input.32x32',
+      'logits.32x32',
+      'logits.48x80',
+      'seq_out.32x32.0',
+      'seq_out.48x80.3',
+      'pooled.32x32',
+      'grad_input.32x32',
+      'trees.48x80.levels.1.blocks.0.edge_weights',
+      'trees.48x80.levels.1.blocks.0.parent',
+    ],
+  ],
+  'grootv/grootv_nano_mnist_expected.safetensors': [
+    'grootv/grootv_nano_mnist.pth',
+    ['logits_model', 'logits_model_ema', 'trees.first4.levels.2.blocks.1.edge_weights'],
+  ],
+  'grootv/grootv_nano_mnist_gradients.safetensors': [
+    'grootv/grootv_nano_mnist.pth',
+    ['loss', 'grad.head.bias'],
+  ],
+};
+
+const failures = async (files: Map<string, Uint8Array>, backends: readonly ('cpu' | 'wasm')[]) => {
+  const cases = await loadCases(memorySource(files));
+  const report = await runConformance({
+    backends: backends.map((name) => standardBackend(name, nodeLoaders)),
+    cases,
+  });
+  return backends.map((name) =>
+    report.cases.filter(({ backend, verdict }) => backend === name && verdict === 'fail'),
+  );
+};
+
+t.test(
+  'one element off by 1e-2 fails, in every tensor of every kind of file, on every backend',
+  async (t) => {
+    for (const [path, tensors] of Object.entries(EXPECTED)) {
+      for (const [i, tensor] of tensors.entries()) {
+        // Here and there in the tensor; the same place every time.
+        const at = ((i + 1) * 0.6180339887) % 1;
+        for (const found of await failures(new Map([[path, changed(path, tensor, at)]]), ['cpu', 'wasm'])) {
+          t.ok(found.length > 0, `${path} ${tensor}: ${found[0]?.reason}`);
+        }
+      }
+    }
+  },
+);
+
+t.test('and in whole models', async (t) => {
+  for (const [path, [checkpoint, tensors]] of Object.entries(MODELS)) {
+    for (const [i, tensor] of tensors.entries()) {
+      const files = new Map([
+        [path, changed(path, tensor, ((i + 1) * 0.6180339887) % 1)],
+        [checkpoint, new Uint8Array(readFileSync(root + checkpoint))],
+      ]);
+      // tfjs's wasm backend has no gradients of convolutions.
+      const backend = /grad/.test(path + tensor) ? 'cpu' : 'wasm';
+      const [found] = await failures(files, [backend]);
+      t.ok(found.length > 0, `${path} ${tensor}: ${found[0]?.reason}`);
+    }
+  }
+});
+
+t.test('files that are no case, and broken ones', async (t) => {
+  const text = (value: string) => new TextEncoder().encode(value);
+  const files = new Map([
+    ['broken.safetensors', text('nonsense')],
+    ['alone.pth', text('')],
+    ['notes.txt', text('')],
+    [
+      'a/grootv_tiny_bf16_expected.safetensors',
+      new Uint8Array(readFileSync(`${root}grootv/grootv_tiny_bf16_expected.safetensors`)),
+    ],
+  ]);
+  const cases = await loadCases(memorySource(files));
+  const report = await runConformance({ backends: [standardBackend('cpu', nodeLoaders)], cases });
+  const reason = (name: string) => report.cases.find((each) => each.case.startsWith(name));
+  t.match(reason('broken'), { verdict: 'fail', reason: /safetensors/ });
+  t.match(reason('alone.pth'), { verdict: 'skip', reason: /no file with expected values names/ });
+  t.match(reason('grootv_tiny_bf16'), { verdict: 'skip', reason: /the checkpoint of .* is not there/ });
+  t.equal(report.cases.length, 3);
+});

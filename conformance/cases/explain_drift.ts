@@ -1,0 +1,124 @@
+/**
+ * Why logits differ when the reference's trees are not known: looks for trees that differ from the model's own by
+ * near ties alone and give the reference's logits. If there are such trees the drift is a tie-flip, and proven; if
+ * there are none it is an error.
+ */
+import { NEAR_TIE } from '../bounds.js';
+import type { CaseTensor } from '../case.js';
+import { int32 } from '../case.js';
+import { distance } from '../measure.js';
+import { edgeWeights } from '../oracles/edge_dissimilarity.js';
+import { type RootedTree, rootTree } from '../oracles/rooted_tree.js';
+import { indicesOf } from './features_to_tree.js';
+import { firstItems } from './model_inputs.js';
+import { type Feeds, type ModelUnderTest, treeFeeds } from './model_under_test.js';
+import { type BatchOfTrees, batchOfTrees, pairsOf, rows } from './tree_cases.js';
+
+/** Swaps that are tried together, and how many of them may pile up in one block. */
+const MOST_TRIALS = 32;
+const MOST_SWAPS = 6;
+
+export interface Explanation {
+  /** What is left of the drift with the trees that explain it best. */
+  readonly drift: number;
+  readonly swaps: number;
+}
+
+/**
+ * @param image [1, H, W, 3], normalised. @param wanted its reference logits.
+ * @param enough the drift at which to stop looking.
+ */
+export async function explainDrift(
+  model: ModelUnderTest,
+  image: CaseTensor,
+  wanted: ArrayLike<number>,
+  blocks: number,
+  enough: number,
+): Promise<Explanation> {
+  const pinned: BatchOfTrees[] = [];
+  let swaps = 0;
+  let best = Number.POSITIVE_INFINITY;
+  for (let block = 0; block < blocks; block++) {
+    const weightsFrom = model.has(`blocks_${block}/x`) ? 'x' : 'edge_weights';
+    const nodes = [weightsFrom, 'order', 'parent'].map((node) => `blocks_${block}/${node}`);
+    const results = await model.run({ normalized: image, ...treeFeeds(pinned) }, ['logits', ...nodes]);
+    const value = (node: string) => results.get(`blocks_${block}/${node}`) as CaseTensor;
+    best = drift(results.get('logits')!.values, wanted);
+    const edges = model.edgesOf(block, image.shape);
+    const known = value(weightsFrom);
+    const weights =
+      weightsFrom === 'x' ? edgeWeights(known.values, edges, known.shape[2], 'cosine') : known.values;
+    const own = { order: value('order').values as Int32Array, parent: value('parent').values as Int32Array };
+    let tree: RootedTree = own;
+    for (let swap = 0; swap < MOST_SWAPS && best > enough; swap++) {
+      const trials = nearTies(tree, weights, edges).slice(0, MOST_TRIALS);
+      if (trials.length === 0) break;
+      const drifts = await tryTrees(model, image, wanted, pinned, trials);
+      const lowest = drifts.indexOf(Math.min(...drifts));
+      if (drifts[lowest] >= best) break;
+      best = drifts[lowest];
+      tree = trials[lowest];
+      swaps++;
+    }
+    if (best <= enough) break;
+    pinned.push(batchOfTrees([tree]));
+  }
+  return { drift: best, swaps };
+}
+
+function drift(given: ArrayLike<number>, wanted: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < wanted.length; i++) most = Math.max(most, distance(given[i], wanted[i]));
+  return most;
+}
+
+/** The drift with each of some trees in the block after the pinned ones, all in one batch. */
+async function tryTrees(
+  model: ModelUnderTest,
+  image: CaseTensor,
+  wanted: ArrayLike<number>,
+  pinned: readonly BatchOfTrees[],
+  trials: readonly RootedTree[],
+): Promise<number[]> {
+  const count = trials.length;
+  const repeated = (tensor: CaseTensor): CaseTensor => {
+    const one = firstItems(tensor, 1);
+    const all = Array.from({ length: count }, () => Array.from(one.values)).flat();
+    const shape = [count, ...tensor.shape.slice(1)];
+    return tensor.dtype === 'int32'
+      ? int32(shape, all)
+      : { dtype: 'float32', shape, values: Float32Array.from(all) };
+  };
+  const before = Object.entries(treeFeeds(pinned)).map(([name, value]) => [name, repeated(value)] as const);
+  const trial = batchOfTrees(trials);
+  const feeds: Feeds = {
+    normalized: repeated(image),
+    ...Object.fromEntries(before),
+    [`blocks_${pinned.length}/order`]: trial.order,
+    [`blocks_${pinned.length}/parent`]: trial.parent,
+  };
+  const results = await model.run(feeds, ['logits']);
+  return rows(results.get('logits') as CaseTensor).map((logits) => drift(logits, wanted));
+}
+
+/** Every tree that differs from the given one by an edge of nearly the same weight. */
+function nearTies(tree: RootedTree, weights: ArrayLike<number>, edges: ArrayLike<number>): RootedTree[] {
+  const numVertices = tree.order.length;
+  const chosen = indicesOf(pairsOf(tree), edges);
+  const inTree = new Set(chosen);
+  const found: RootedTree[] = [];
+  for (let e = 0; e < weights.length; e++) {
+    if (inTree.has(e)) continue;
+    for (const out of chosen) {
+      if (Math.abs(weights[out] - weights[e]) > NEAR_TIE) continue;
+      const swapped = [...chosen.filter((each) => each !== out), e];
+      try {
+        const pairs = swapped.flatMap((each) => [edges[2 * each], edges[2 * each + 1]]);
+        found.push(rootTree(pairs, numVertices));
+      } catch {
+        // Not on the path between the ends of e: the swap leaves no tree.
+      }
+    }
+  }
+  return found;
+}

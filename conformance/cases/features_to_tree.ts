@@ -1,0 +1,64 @@
+/** Features to tree: the weights of a graph's edges on the backend under test, and the tree of those weights. */
+import { tidy } from '@tensorflow/tfjs-core';
+import { boruvkaMST } from '../../plugin/ops/boruvka_mst.js';
+import { edgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
+import type { CaseTensor, ProgramCase } from '../case.js';
+import { edgeWeights } from '../oracles/edge_dissimilarity.js';
+import { toTensor } from '../tfjs_backend.js';
+import { combine, judgeTree } from '../verdict.js';
+import { rows, sameEdges } from './tree_cases.js';
+
+/**
+ * A case in which the tree may differ from the reference by near ties, which is then a tie-flip.
+ * @param features [B, V, D] float32; @param edges [E, 2]; @param treeEdges [B, V-1, 2] vertex ids of the reference.
+ */
+export function featuresToTreeCase(
+  name: string,
+  features: CaseTensor,
+  edges: CaseTensor,
+  treeEdges: CaseTensor,
+): ProgramCase {
+  const [, numVertices, channels] = features.shape;
+  return {
+    kind: 'program',
+    name,
+    op: 'Features to tree',
+    run: async () => {
+      const chosen = tidy(() => {
+        const edgesTensor = toTensor(edges);
+        const weights = edgeDissimilarity(toTensor(features), edgesTensor);
+        return boruvkaMST(weights, edgesTensor, { numVertices }).edgeIndex.dataSync().slice();
+      });
+      const items = rows(features).map((row, b) => {
+        const weights = edgeWeights(row, edges.values, channels, 'cosine');
+        const wanted = indicesOf(rows(treeEdges)[b], edges.values);
+        const own = Array.from(chosen.subarray(b * (numVertices - 1), (b + 1) * (numVertices - 1)));
+        return judgeTree(own, wanted, weights, edges.values, numVertices, `tree ${b} of the batch`);
+      });
+      return combine(items);
+    },
+  };
+}
+
+/** The rows of `edges` that a list of vertex pairs names. @throws {Error} on a pair that is no edge */
+export function indicesOf(pairs: ArrayLike<number>, edges: ArrayLike<number>): number[] {
+  const index = new Map<string, number>();
+  const key = (u: number, v: number) => `${Math.min(u, v)}-${Math.max(u, v)}`;
+  for (let e = edges.length / 2 - 1; e >= 0; e--) index.set(key(edges[2 * e], edges[2 * e + 1]), e);
+  const found: number[] = [];
+  for (let i = 0; i < pairs.length; i += 2) {
+    const e = index.get(key(pairs[i], pairs[i + 1]));
+    if (e === undefined)
+      throw new Error(`the reference tree has an edge ${pairs[i]}-${pairs[i + 1]} that the graph lacks`);
+    found.push(e);
+  }
+  if (
+    !sameEdges(
+      pairs,
+      found.flatMap((e) => [edges[2 * e], edges[2 * e + 1]]),
+    )
+  ) {
+    throw new Error('the reference tree names an edge twice');
+  }
+  return found.sort((a, b) => a - b);
+}

@@ -1,0 +1,131 @@
+/**
+ * Operator files of the language model: candidate edges over tokens in reversed time, their weights, the tree, its
+ * `root` scan and gradients, and the chain that is added to it.
+ */
+import { type CaseTensor, type ConformanceCase, float64 } from '../case.js';
+import { largest } from '../measure.js';
+import { treeOfParentIds } from '../oracles/rooted_tree.js';
+import { treeScan } from '../oracles/tree_scan.js';
+import { type CaseFile, channelsLast } from './case_file.js';
+import { edgeWeightsCase } from './edge_weights_file.js';
+import { featuresToTreeCase } from './features_to_tree.js';
+import { mstCase } from './mst_file.js';
+import {
+  batchOfTrees,
+  concatenated,
+  contradiction,
+  pairsOf,
+  rows,
+  sameEdges,
+  treesOfParentIds,
+} from './tree_cases.js';
+import { type Stored, treeScanCases } from './tree_scan_file.js';
+
+/** The tree counts this much beside the chain. */
+const TREE_SHARE = 0.3;
+
+export function isLanguageFile(file: CaseFile): boolean {
+  return file.has('feature_in', 'weight', 'tree_parent', 'tree_out');
+}
+
+export function languageFileCases(file: CaseFile): ConformanceCase[] {
+  const x = channelsLast(file.floats('feature_in'));
+  const decay = channelsLast(file.floats('weight'));
+  const [batch, numVertices, channels] = x.shape;
+  const trees = treesOfParentIds(file.ints('tree_parent'));
+  const stored = (of: string, name: string): Stored[] =>
+    [name, `${name}_f64`]
+      .filter((each) => file.has(each))
+      .map((from) => ({ of, from, tensor: channelsLast(file.tensor(from)), exact: from.endsWith('_f64') }));
+  const cases: ConformanceCase[] = treeScanCases({
+    name: file.name,
+    x,
+    decay,
+    trees,
+    aggregate: 'root',
+    stored: stored('y', 'tree_out'),
+    dy: file.has('grad_tree_out') ? channelsLast(file.floats('grad_tree_out')) : undefined,
+    storedGradients: [...stored('x', 'grad_feature_in'), ...stored('decay', 'grad_weight')],
+    problem: rearrangementProblem(file) ?? treeProblem(),
+  });
+  if (file.has('mix_out')) {
+    const path = treeOfParentIds(Array.from({ length: numVertices }, (_, v) => v - 1));
+    const scan = (tree: typeof path, b: number) =>
+      treeScan(rows(x)[b], rows(decay)[b], tree, channels, 'root');
+    const mixed = channelsLast(file.floats('mix_out')).values;
+    const share = concatenated(trees.trees.map(scan)).map((value) => TREE_SHARE * value);
+    const chain = concatenated(trees.trees.map((_, b) => scan(path, b)));
+    const wanted = chain.map((value, i) => value + share[i]);
+    cases.push(
+      ...treeScanCases({
+        name: `${file.name} chain`,
+        x,
+        decay,
+        trees: batchOfTrees(Array.from({ length: batch }, () => path)),
+        aggregate: 'root',
+        stored: [{ of: 'y', from: 'mix_out less the tree', tensor: float64(x.shape, chain), exact: false }],
+        problem: contradiction('mix_out', mixed, wanted, { relative: 0, absolute: 4e-6 * largest(wanted) }),
+      }),
+    );
+  }
+  if (file.has('pairs', 'tree_weight', 'mst_edge_index')) cases.push(...graphCases());
+  return cases;
+
+  function graphCases(): ConformanceCase[] {
+    const [edges, weights] = [file.ints('pairs'), file.floats('tree_weight')];
+    const index = file.ints('mst_edge_index');
+    const treeEdges = file.has('mst_edges') ? file.ints('mst_edges') : undefined;
+    const logOf: (stored: number) => number = Math.log;
+    return [
+      edgeWeightsCase({
+        name: file.name,
+        features: x,
+        edges,
+        metric: 'cosine',
+        stored: [{ from: 'tree_weight', values: weights, of: Math.exp, inverse: logOf }],
+      }),
+      mstCase({
+        name: file.name,
+        weights,
+        edges,
+        numVertices,
+        chosen: [{ from: 'mst_edge_index', index }],
+        treeEdges,
+      }),
+      ...(treeEdges ? [featuresToTreeCase(file.name, x, edges, treeEdges)] : []),
+    ];
+  }
+
+  function treeProblem(): string | undefined {
+    if (!file.has('mst_edges')) return undefined;
+    const edges = rows(file.ints('mst_edges'));
+    return trees.trees.every((tree, b) => sameEdges(pairsOf(tree), edges[b]))
+      ? undefined
+      : 'the file contradicts itself: mst_edges and tree_parent are different trees';
+  }
+}
+
+/** `discrete_A` and `deltaB_u` [B, D, L, N] are `weight` and `feature_in` in token order. */
+function rearrangementProblem(file: CaseFile): string | undefined {
+  for (const [name, by, shift] of [
+    ['deltaB_u', 'feature_in', 1],
+    ['discrete_A', 'weight', 0],
+  ] as const) {
+    if (!file.has(name)) continue;
+    const source = file.tensor(name);
+    const [batch, channels, length, states] = source.shape;
+    const wanted: CaseTensor = file.tensor(by);
+    for (let i = 0; i < source.values.length; i++) {
+      const n = i % states;
+      const t = Math.floor(i / states) % length;
+      const row = Math.floor(i / states / length); // b * D + d
+      // Vertex j stands for token L-1-j; its decay is that of the token after, and the root's wraps around.
+      const vertex = (2 * length - shift - t) % length;
+      if (source.values[i] !== wanted.values[(row * states + n) * length + vertex]) {
+        return `the file contradicts itself: ${name}[${i}] is not in ${by}`;
+      }
+    }
+    if (batch * channels * states * length !== wanted.values.length) return `${name} does not fit ${by}`;
+  }
+  return undefined;
+}

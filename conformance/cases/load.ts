@@ -1,0 +1,76 @@
+/** Case files to cases. Every kind is told by the tensors that it holds; the ending alone says nothing. */
+import type { ConformanceCase } from '../case.js';
+import { type CaseSource, stem } from '../source.js';
+import { type CaseFile, readCaseFile } from './case_file.js';
+import { edgeWeightsFileCases, isEdgeWeightsFile } from './edge_weights_file.js';
+import { isLanguageFile, languageFileCases } from './language_file.js';
+import { isModelFile, modelFileCases } from './model_file.js';
+import { isMstFile, isTiesFile, mstFileCases, tiesFileCases } from './mst_file.js';
+import { isTreeScanFile, treeScanFileCases } from './tree_scan_file.js';
+import { isTreeSsmFile, treeSsmFileCases } from './tree_ssm_file.js';
+
+/** What a kind of file is, and how it becomes cases. A new kind is a file beside this one and a line here. */
+interface FileKind {
+  readonly is: (file: CaseFile) => boolean;
+  readonly cases: (file: CaseFile, folder: CaseFolder) => ConformanceCase[] | Promise<ConformanceCase[]>;
+}
+
+/** The other files, for cases that need two. */
+export interface CaseFolder {
+  readonly source: CaseSource;
+  readonly paths: readonly string[];
+  /** Notes that a file is used, so that it is not reported as unknown. */
+  use(path: string): void;
+}
+
+const KINDS: readonly FileKind[] = [
+  { is: isTreeSsmFile, cases: treeSsmFileCases },
+  { is: isTreeScanFile, cases: treeScanFileCases },
+  { is: isLanguageFile, cases: languageFileCases },
+  { is: isMstFile, cases: mstFileCases },
+  { is: isTiesFile, cases: tiesFileCases },
+  { is: isEdgeWeightsFile, cases: edgeWeightsFileCases },
+  { is: isModelFile, cases: modelFileCases },
+];
+
+const CHECKPOINT = /\.(pth|pt|bin|ckpt)$/i;
+
+/**
+ * Reads every case file of a source. A file that is no case, or a broken one, becomes a skipped or failing case with
+ * the reason; other files (JSON, text, images) are not mentioned.
+ */
+export async function loadCases(source: CaseSource): Promise<ConformanceCase[]> {
+  const paths = [...(await source.list())].sort();
+  const used = new Set<string>();
+  const folder: CaseFolder = { source, paths, use: (path) => used.add(path) };
+  const cases: ConformanceCase[] = [];
+  for (const path of paths.filter((path) => /\.safetensors$/i.test(path))) {
+    try {
+      const file = await readCaseFile(await source.open(path), path);
+      const kind = KINDS.find(({ is }) => is(file));
+      if (kind) cases.push(...(await kind.cases(file, folder)));
+      else cases.push(skipped(path, `no case that this suite knows: its tensors are ${some(file.names)}`));
+    } catch (error) {
+      // A file that looks like a case and cannot be used is no reason to be silent.
+      const reason = (error as Error).message;
+      cases.push({
+        kind: 'program',
+        name: stem(path),
+        op: 'File',
+        run: () => Promise.reject(new Error(reason)),
+      });
+    }
+  }
+  for (const path of paths.filter((path) => CHECKPOINT.test(path) && !used.has(path))) {
+    cases.push(skipped(path, 'a checkpoint that no file with expected values names'));
+  }
+  return cases;
+}
+
+function skipped(path: string, reason: string): ConformanceCase {
+  return { kind: 'skipped', name: path, op: 'File', reason };
+}
+
+function some(names: readonly string[]): string {
+  return names.slice(0, 4).join(', ') + (names.length > 4 ? ` and ${names.length - 4} more` : '') || 'none';
+}

@@ -1,0 +1,182 @@
+/** Whole models: with the reference's trees, which tells rounding apart from flips, and with their own. */
+import { flippedTreesBound, layerBound, pinnedModelBound } from '../bounds.js';
+import type { CaseTensor, ProgramCase } from '../case.js';
+import { certify } from '../oracles/certificate.js';
+import { edgeWeights } from '../oracles/edge_dissimilarity.js';
+import { kruskal } from '../oracles/kruskal.js';
+import { combine, fail, type Judgement, judge, judgeTree, show } from '../verdict.js';
+import { indicesOf } from './features_to_tree.js';
+import type { BlockTrees } from './model_inputs.js';
+import { type CheckpointUnderTest, type Feeds, type ModelUnderTest, treeFeeds } from './model_under_test.js';
+import { pairsOf, rows } from './tree_cases.js';
+
+export interface ModelSource {
+  readonly name: string;
+  readonly checkpoint: CheckpointUnderTest;
+  /** [N, H, W, 3], normalised. */
+  readonly input: CaseTensor;
+  /** [N, K] */
+  readonly logits: CaseTensor;
+  readonly trees: BlockTrees;
+  readonly problem?: string;
+}
+
+/** Everything that rounding alone may change, within tight bounds; and the tree that each block would have chosen. */
+export function pinnedTreesCase(
+  source: ModelSource & { readonly more: readonly (readonly [string, CaseTensor])[] },
+): ProgramCase {
+  const { name, checkpoint, input, logits, trees, more, problem } = source;
+  return {
+    kind: 'program',
+    name,
+    op: 'GrootV, trees pinned',
+    run: ({ precision }) =>
+      checkpoint.use(async (model) => {
+        if (problem) return fail(problem);
+        const blocks = trees.trees.map((_, i) => weightNodes(model, i));
+        const nodes = ['logits', ...more.map(([node]) => node), ...blocks.flat()];
+        const results = await model.run({ normalized: input, ...treeFeeds(trees.trees) }, nodes);
+        const result = (node: string) => results.get(node) as CaseTensor;
+        const comparisons = [['logits', logits] as const, ...more].map(([node, wanted]) => ({
+          tensor: node,
+          given: result(node).values,
+          shape: result(node).shape,
+          wanted: wanted.values,
+          wantedShape: wanted.shape,
+          bound: node === 'logits' ? pinnedModelBound(precision) : layerBound(precision),
+        }));
+        const weights = trees.edgeWeights.flatMap((stored, i) => {
+          if (!stored) return [];
+          const given = result(`blocks_${i}/edge_weights`).values;
+          const wanted = Float64Array.from(stored.values, Math.log);
+          return [{ tensor: `blocks_${i}/edge_weights`, given, wanted, bound: layerBound(precision) }];
+        });
+        return combine([judge([...comparisons, ...weights]), ...blockJudgements(model, result)]);
+      }),
+  };
+
+  /** Each block sees the reference's features up to rounding, so its tree can differ by near ties only. */
+  function blockJudgements(model: ModelUnderTest, result: (node: string) => CaseTensor): Judgement[] {
+    return trees.trees.flatMap(({ trees: wanted }, i) => {
+      const edges = model.edgesOf(i, input.shape);
+      const given = rows(result(`blocks_${i}/edge_weights`));
+      return exactWeights(model, i, result, edges).map((exact, b) => {
+        const numVertices = wanted[b].order.length;
+        const reference = indicesOf(pairsOf(wanted[b]), edges);
+        const what = `block ${i}, image ${b}`;
+        const { margin } = certify(reference, exact, edges, numVertices);
+        if (margin > REFERENCE_TIE) {
+          return fail(
+            `${what}: the reference's tree is ${show(margin)} over minimal, allowed ${REFERENCE_TIE}`,
+          );
+        }
+        const own = kruskal(given[b], edges, numVertices);
+        return judgeTree([...own], reference, exact, edges, numVertices, what);
+      });
+    });
+  }
+}
+
+/** The nodes from which a block's tree is judged: the features too, where a converted model keeps them apart. */
+function weightNodes(model: ModelUnderTest, block: number): string[] {
+  return [`blocks_${block}/edge_weights`, `blocks_${block}/x`].filter((node) => model.has(node));
+}
+
+/** Weights of a block's edges, image by image: in float64 from its features, else as the model has them. */
+function exactWeights(
+  model: ModelUnderTest,
+  block: number,
+  result: (node: string) => CaseTensor,
+  edges: Int32Array,
+): ArrayLike<number>[] {
+  if (!model.has(`blocks_${block}/x`)) return rows(result(`blocks_${block}/edge_weights`));
+  const features = result(`blocks_${block}/x`);
+  return rows(features).map((row) => edgeWeights(row, edges, features.shape[2], 'cosine'));
+}
+
+/** The reference's tree may be this far from minimal by our features: they carry rounding of all blocks before. */
+const REFERENCE_TIE = 1e-5;
+
+/**
+ * The model as users run it. Trees must be the minimum of the model's own weights. Images whose trees are all the
+ * reference's are held to rounding; the others to what a flip may do, and to the reference's class.
+ */
+export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor }): ProgramCase {
+  const { name, checkpoint, input, image, logits, trees, problem } = source;
+  return {
+    kind: 'program',
+    name,
+    op: 'GrootV, own trees',
+    run: ({ precision }) =>
+      checkpoint.use(async (model) => {
+        if (problem) return fail(problem);
+        const feeds: Feeds = image ? { image } : { normalized: input };
+        const { given, items } = await runWithTrees(model, feeds, trees, logits.shape[0]);
+        const [rounding, flipped] = [pinnedModelBound(precision), flippedTreesBound(model.channels)];
+        return combine(
+          rows(logits).map((wanted, b) => {
+            const tree = items[b];
+            if (tree.verdict === 'fail') return tree;
+            // Without trees in the file nothing tells a flip from an error: the wider bound applies.
+            const same = tree.verdict === 'pass' && trees.trees.length > 0;
+            const bound = same ? rounding : flipped;
+            const drift = judge([{ tensor: `logits of image ${b}`, given: given[b], wanted, bound }]);
+            if (!sameClass(given[b], wanted, 2 * bound.absolute)) return fail(`image ${b}: another class`);
+            if (drift.verdict === 'fail' || tree.verdict === 'pass') return drift;
+            const reason = `${tree.reason}; logits drift by ${show(drift.figures!.maxAbs)}`;
+            return { ...drift, ...tree, reason };
+          }),
+        );
+      }),
+  };
+}
+
+/** Runs a model with its own trees and judges, image by image, the trees against the weights and the reference. */
+async function runWithTrees(
+  model: ModelUnderTest,
+  feeds: Feeds,
+  reference: BlockTrees,
+  batch: number,
+): Promise<{ given: CaseTensor['values'][]; items: Judgement[] }> {
+  const imageShape = (feeds.normalized ?? feeds.image).shape;
+  const blocks = reference.trees.map((_, i) => [
+    ...weightNodes(model, i),
+    `blocks_${i}/order`,
+    `blocks_${i}/parent`,
+  ]);
+  const nodes = await model.run(feeds, ['logits', ...blocks.flat()]);
+  const result = (node: string) => nodes.get(node) as CaseTensor;
+  const items: Judgement[] = Array.from({ length: batch }, () => ({ verdict: 'pass', reason: '' }));
+  for (let i = 0; i < blocks.length; i++) {
+    const edges = model.edgesOf(i, imageShape);
+    const [weights, orders, parents] = ['edge_weights', 'order', 'parent'].map((node) =>
+      rows(result(`blocks_${i}/${node}`)),
+    );
+    const exact = exactWeights(model, i, result, edges);
+    for (let b = 0; b < batch; b++) {
+      const tree = { order: orders[b] as Int32Array, parent: parents[b] as Int32Array };
+      const [numVertices, what] = [tree.order.length, `block ${i}, image ${b}`];
+      const own = indicesOf(pairsOf(tree), edges);
+      if (own.join() !== kruskal(weights[b], edges, numVertices).join()) {
+        items[b] = fail(`${what}: its tree is not the minimum of its weights`);
+      }
+      // After the first flip the features are others, and so may the trees be.
+      if (items[b].verdict !== 'pass') continue;
+      const wanted = indicesOf(pairsOf(reference.trees[i].trees[b]), edges);
+      if (own.join() === wanted.join()) continue;
+      items[b] = judgeTree(own, wanted, exact[b], edges, numVertices, what);
+    }
+  }
+  return { given: rows(nodes.get('logits') as CaseTensor), items };
+}
+
+/** The same largest entry, unless the wanted one leads by less than `gap`. */
+export function sameClass(given: ArrayLike<number>, wanted: ArrayLike<number>, gap: number): boolean {
+  const [best] = descending(given);
+  const [first] = descending(wanted);
+  return best === first || wanted[first] - wanted[best] <= gap;
+}
+
+function descending(values: ArrayLike<number>): number[] {
+  return Array.from(values, (_, i) => i).sort((a, b) => values[b] - values[a]);
+}

@@ -1,0 +1,122 @@
+/** `mst_*` files: a graph, its weights, and the reference's minimum spanning trees. */
+import { type CaseTensor, type ConformanceCase, int32, type OpCase, type Reference } from '../case.js';
+import { kruskal } from '../oracles/kruskal.js';
+import { rootTree } from '../oracles/rooted_tree.js';
+import type { CaseFile } from './case_file.js';
+import { batchOfTrees, rows, sameEdges } from './tree_cases.js';
+
+export function isMstFile(file: CaseFile): boolean {
+  return file.has('edges', 'weights', 'num_vertices') && file.names.some((name) => /^tree_edge/.test(name));
+}
+
+export function mstFileCases(file: CaseFile): ConformanceCase[] {
+  const chosen = ['tree_edge_index_sorted', 'tree_edge_index'].filter((name) => file.has(name));
+  return [
+    mstCase({
+      name: file.name,
+      weights: file.floats('weights'),
+      edges: file.ints('edges'),
+      numVertices: file.ints('num_vertices').values[0],
+      chosen: chosen.map((name) => ({ from: name, index: file.ints(name) })),
+      treeEdges: file.has('tree_edges') ? file.ints('tree_edges') : undefined,
+      totalWeight: file.metadata.get('total_weight'),
+    }),
+  ];
+}
+
+export interface MstSource {
+  readonly name: string;
+  readonly weights: CaseTensor;
+  readonly edges: CaseTensor;
+  readonly numVertices: number;
+  readonly root?: number;
+  /** What files say was chosen, in any order. */
+  readonly chosen?: readonly { readonly from: string; readonly index: CaseTensor }[];
+  /** [B, V-1, 2] */
+  readonly treeEdges?: CaseTensor;
+  /** JSON list of the sums of the chosen weights. */
+  readonly totalWeight?: string;
+}
+
+/** A case of BoruvkaMST: exactly the tree that Kruskal's algorithm gives, and what the file says. */
+export function mstCase(source: MstSource): OpCase {
+  const { name, weights, edges, numVertices, root = 0, chosen = [], treeEdges, totalWeight } = source;
+  const batch = weights.shape[0];
+  const weightRows = rows(weights);
+  const trees = weightRows.map((row) => kruskal(row, edges.values, numVertices));
+  const pairsOf = (index: ArrayLike<number>) =>
+    Array.from(index).flatMap((e) => [edges.values[2 * e], edges.values[2 * e + 1]]);
+  const { order, parent } = batchOfTrees(trees.map((index) => rootTree(pairsOf(index), numVertices, root)));
+  const shape = [batch, numVertices - 1];
+  const references: Reference[] = [
+    {
+      of: 'edgeIndex',
+      from: 'Kruskal',
+      tensor: int32(
+        shape,
+        trees.flatMap((tree) => [...tree]),
+      ),
+    },
+    { of: 'order', from: 'Kruskal', tensor: order },
+    { of: 'parent', from: 'Kruskal', tensor: parent },
+    ...chosen.map(({ from, index }) => ({
+      of: 'edgeIndex',
+      from,
+      tensor: int32(
+        index.shape,
+        rows(index).flatMap((row) => Array.from(row).sort((a, b) => a - b)),
+      ),
+    })),
+  ];
+  return {
+    kind: 'op',
+    name,
+    op: 'BoruvkaMST',
+    inputs: { weights, edges },
+    attributes: { numVertices, ...(root !== 0 && { root }) },
+    references,
+    contradiction: check(),
+  };
+
+  function check(): string | undefined {
+    if (treeEdges && rows(treeEdges).some((row, b) => !sameEdges(row, pairsOf(trees[b])))) {
+      return 'the file contradicts the oracle: tree_edges are not the minimum spanning tree of its weights';
+    }
+    const totals: number[] = totalWeight ? JSON.parse(totalWeight) : [];
+    for (const [b, total] of totals.entries()) {
+      const sum = [...trees[b]].reduce((running, e) => running + weightRows[b][e], 0);
+      if (Math.abs(sum - total) > 1e-9 * Math.max(1, Math.abs(total))) {
+        return `the file contradicts the oracle: total_weight[${b}] is ${total}, the tree weighs ${sum}`;
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Files of many small graphs, `<name>.pairs`, `<name>.weight`, `<name>.mst_edge_index`: ties are broken by index. */
+export function isTiesFile(file: CaseFile): boolean {
+  return graphsOf(file).length > 0;
+}
+
+export function tiesFileCases(file: CaseFile): ConformanceCase[] {
+  return graphsOf(file).map((graph) => {
+    const part = (name: string) => file.ints(`${graph}.${name}`);
+    const one = (tensor: CaseTensor) => ({ ...tensor, shape: [1, ...tensor.shape] }) as CaseTensor;
+    const index = part('mst_edge_index');
+    return mstCase({
+      name: `${file.name} ${graph}`,
+      weights: one(file.floats(`${graph}.weight`)),
+      edges: part('pairs'),
+      numVertices: index.values.length + 1,
+      chosen: [{ from: 'mst_edge_index', index: one(index) }],
+      treeEdges: file.has(`${graph}.mst_edges`) ? one(part('mst_edges')) : undefined,
+    });
+  });
+}
+
+function graphsOf(file: CaseFile): string[] {
+  return file.names
+    .filter((name) => name.endsWith('.pairs'))
+    .map((name) => name.slice(0, -'.pairs'.length))
+    .filter((graph) => file.has(`${graph}.weight`, `${graph}.mst_edge_index`));
+}

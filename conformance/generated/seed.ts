@@ -1,0 +1,2 @@
+/** The seed of the generated cases where none is given. */
+export const DEFAULT_SEED = 20240607;

@@ -1,0 +1,20 @@
+/**
+ * tfjs-grootvl/conformance: one body of cases, every backend, verdicts that one can trust. Runs in Node and in
+ * pages; folders of files and browsers are reached through tfjs-grootvl/conformance/node.
+ */
+export {
+  type Backend,
+  type BackendDefinition,
+  BackendMissing,
+  defineBackend,
+  NotSupported,
+} from './backend.js';
+export type { CaseTensor, ConformanceCase, OpCase, ProgramCase, Reference } from './case.js';
+export { loadCases } from './cases/load.js';
+export { generatedCases } from './generated/generated.js';
+export { DEFAULT_SEED } from './generated/seed.js';
+export { htmlReport } from './report/html.js';
+export { type CaseResult, mergeReports, type Report, summarize, toJson } from './report/report.js';
+export { terminalReport } from './report/terminal.js';
+export { type Progress, type RunOptions, runConformance } from './run.js';
+export { type CaseSource, memorySource } from './source.js';

@@ -1,0 +1,128 @@
+/**
+ * Tree scans and their gradients in float64, by message passing: each vertex sums what its subtree sends up and,
+ * separately, what the rest of the tree sends down. Nothing is ever taken out of a sum again, unlike in the kernels,
+ * so nothing cancels. One tree; x, decay and the results are [V, D] by vertex id.
+ */
+import type { RootedTree } from './rooted_tree.js';
+
+export type Aggregate = 'all' | 'root';
+
+/** x summed over the subtree of each vertex, and over the rest of the tree as seen from its parent. */
+function messages(
+  x: ArrayLike<number>,
+  decay: ArrayLike<number>,
+  { order, parent }: RootedTree,
+  channels: number,
+): { below: Float64Array; beyond: Float64Array } {
+  const below = Float64Array.from(x);
+  for (let i = order.length - 1; i > 0; i--) {
+    const [v, p] = [order[i] * channels, order[parent[i]] * channels];
+    for (let d = 0; d < channels; d++) below[p + d] += decay[v + d] * below[v + d];
+  }
+  const children = Array.from({ length: order.length }, () => [] as number[]);
+  for (let i = 1; i < order.length; i++) children[parent[i]].push(order[i] * channels);
+  const beyond = new Float64Array(x.length);
+  for (let i = 0; i < order.length; i++) {
+    const p = order[i] * channels;
+    const siblings = children[i];
+    for (let d = 0; d < channels; d++) {
+      const own = x[p + d] + (i === 0 ? 0 : decay[p + d] * beyond[p + d]);
+      // Sums over the siblings before and after each child, so that a star costs no more than a path.
+      let before = own;
+      for (const c of siblings) {
+        beyond[c + d] = before;
+        before += decay[c + d] * below[c + d];
+      }
+      let after = 0;
+      for (let k = siblings.length - 1; k >= 0; k--) {
+        const c = siblings[k];
+        beyond[c + d] += after;
+        after += decay[c + d] * below[c + d];
+      }
+    }
+  }
+  return { below, beyond };
+}
+
+/** y of the op TreeScan. */
+export function treeScan(
+  x: ArrayLike<number>,
+  decay: ArrayLike<number>,
+  tree: RootedTree,
+  channels: number,
+  aggregate: Aggregate,
+): Float64Array {
+  const { below, beyond } = messages(x, decay, tree, channels);
+  if (aggregate === 'all') {
+    for (let i = 1; i < tree.order.length; i++) {
+      const v = tree.order[i] * channels;
+      for (let d = 0; d < channels; d++) below[v + d] += decay[v + d] * beyond[v + d];
+    }
+  }
+  return below;
+}
+
+/** Gradients in x and decay of the sum of dy * y: a pair of vertices counts where its path crosses the edge. */
+export function treeScanGradient(
+  x: ArrayLike<number>,
+  decay: ArrayLike<number>,
+  dy: ArrayLike<number>,
+  tree: RootedTree,
+  channels: number,
+  aggregate: Aggregate,
+): { dx: Float64Array; ddecay: Float64Array } {
+  const { order, parent } = tree;
+  const ddecay = new Float64Array(x.length);
+  const up = messages(x, decay, tree, channels);
+  if (aggregate === 'root') {
+    // dx[v]: what the ancestors of v are asked for, by the decays on the way.
+    const dx = Float64Array.from(dy);
+    for (let i = 1; i < order.length; i++) {
+      const [v, p] = [order[i] * channels, order[parent[i]] * channels];
+      for (let d = 0; d < channels; d++) {
+        ddecay[v + d] = up.below[v + d] * dx[p + d];
+        dx[v + d] += decay[v + d] * dx[p + d];
+      }
+    }
+    return { dx, ddecay };
+  }
+  const down = messages(dy, decay, tree, channels);
+  for (let i = 1; i < order.length; i++) {
+    const v = order[i] * channels;
+    for (let d = v; d < v + channels; d++) {
+      ddecay[d] = up.below[d] * down.beyond[d] + up.beyond[d] * down.below[d];
+    }
+  }
+  return { dx: treeScan(dy, decay, tree, channels, 'all'), ddecay };
+}
+
+/** TreeScan by its definition, every pair of vertices on its own: O(V^2 * depth). Checks the functions above. */
+export function treeScanByDefinition(
+  x: ArrayLike<number>,
+  decay: ArrayLike<number>,
+  { order, parent }: RootedTree,
+  channels: number,
+  aggregate: Aggregate,
+): Float64Array {
+  const y = new Float64Array(x.length);
+  const depth = new Int32Array(order.length);
+  for (let i = 1; i < order.length; i++) depth[i] = depth[parent[i]] + 1;
+  for (let from = 0; from < order.length; from++) {
+    for (let to = 0; to < order.length; to++) {
+      for (let d = 0; d < channels; d++) {
+        let [a, b, product] = [from, to, 1];
+        while (a !== b && (aggregate === 'all' || depth[a] > depth[b])) {
+          if (depth[a] >= depth[b]) {
+            product *= decay[order[a] * channels + d];
+            a = parent[a];
+          } else {
+            product *= decay[order[b] * channels + d];
+            b = parent[b];
+          }
+        }
+        if (a === b) y[order[to] * channels + d] += x[order[from] * channels + d] * product;
+      }
+    }
+  }
+  return y;
+}

@@ -1,0 +1,49 @@
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { DEFAULT_SEED, memorySource, terminalReport } from '../index.js';
+import { directorySource, type Place, parsePlace, runEverywhere } from '../node.js';
+
+const places = (...names: string[]) => names.map((name) => parsePlace(name) as Place);
+
+t.test('the default cases in Chromium, where there is one', async (t) => {
+  const report = await runEverywhere({
+    places: places('webgl'),
+    source: directorySource(fileURLToPath(new URL('../../fixtures', import.meta.url))),
+    seed: DEFAULT_SEED,
+  });
+  t.equal(report.summary.fail, 0, 'nothing fails');
+  // Nothing is skipped silently: the report says what was not here.
+  t.comment(terminalReport(report, false));
+});
+
+t.test('a page with threads, and a plain one', async (t) => {
+  const report = await runEverywhere({
+    places: places('wasm@chromium', 'wasm-threads@chromium'),
+    source: memorySource(new Map()),
+    seed: DEFAULT_SEED,
+  });
+  t.equal(report.summary.fail, 0, 'nothing fails');
+  t.comment(terminalReport(report, false));
+  const { browsers = {} } = report.environment;
+  if (Object.keys(browsers).length === 0) return; // skipped, with the reason above
+  t.match(browsers, {
+    chromium: { crossOriginIsolated: false },
+    'chromium, isolated': { crossOriginIsolated: true },
+  });
+  const device = (name: string) => report.cases.find(({ backend }) => backend === name)?.device;
+  t.notMatch(device('wasm@chromium'), /threads/);
+  t.match(device('wasm-threads@chromium'), /, threads/);
+});
+
+t.test('a Chromium that is not there is a skip with its reason', async (t) => {
+  const { CHROMIUM_PATH } = process.env;
+  process.env.CHROMIUM_PATH = '/nowhere/chromium';
+  t.teardown(() => {
+    if (CHROMIUM_PATH === undefined) delete process.env.CHROMIUM_PATH;
+    else process.env.CHROMIUM_PATH = CHROMIUM_PATH;
+  });
+  const report = await runEverywhere({ places: places('webgl'), source: memorySource(new Map()), seed: 1 });
+  t.match(report.cases, [
+    { backend: 'webgl', verdict: 'skip', reason: /CHROMIUM_PATH is \/nowhere\/chromium/ },
+  ]);
+});

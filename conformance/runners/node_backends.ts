@@ -1,0 +1,55 @@
+/** The backends of plain Node. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { BackendMissing } from '../backend.js';
+import type { StandardBackend } from './places.js';
+import type { KernelEntry, Loaders } from './standard.js';
+
+const PACKAGES: Readonly<Partial<Record<StandardBackend, string>>> = {
+  cpu: '@tensorflow/tfjs-backend-cpu',
+  wasm: '@tensorflow/tfjs-backend-wasm',
+};
+
+/** Entry points of this package, beside this folder where a build has them. */
+const ENTRIES: Readonly<Partial<Record<StandardBackend, string>>> = {
+  cpu: '../../plugin/index.js',
+  wasm: '../../wasm/index.js',
+  cuda: '../../gpu/cuda/index.js',
+};
+
+export const nodeLoaders: Loaders = {
+  where: `in Node ${typeof process === 'undefined' ? '' : process.versions.node}`,
+  stock: async (backend) => {
+    await registerStockGradients();
+    if (backend === 'webgl') throw new BackendMissing('WebGL needs a page: it is run in Chromium');
+    const name = PACKAGES[backend];
+    if (name && !(await importIfPresent(name))) throw new BackendMissing(`${name} is not installed`);
+  },
+  kernels: async (backend) => {
+    const path = ENTRIES[backend];
+    return path
+      ? ((await importIfPresent(new URL(path, import.meta.url).href)) as KernelEntry | undefined)
+      : undefined;
+  },
+};
+
+/** The gradients of tfjs's own ops come with the whole of tfjs; without it gradient cases are skipped. */
+async function registerStockGradients(): Promise<void> {
+  await importIfPresent('@tensorflow/tfjs');
+}
+
+/** A module, or undefined when it is not there; a module that is there and broken throws. */
+async function importIfPresent(specifier: string): Promise<unknown> {
+  if (specifier.startsWith('file:')) {
+    const path = fileURLToPath(specifier);
+    // In a checkout the file is TypeScript, and a loader maps its name.
+    const present = existsSync(path) || existsSync(path.replace(/\.js$/, '.ts'));
+    return present ? import(specifier) : undefined;
+  }
+  try {
+    return await import(specifier);
+  } catch (error) {
+    if (/Cannot find (package|module)/.test((error as Error).message)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+/** What runs inside a page: the same cases, read from the server that served the page. */
+import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import type { ByteSource } from '../../converters/byte_source.js';
+import { bytesSource } from '../../converters/byte_source.js';
+import { loadCases } from '../cases/load.js';
+import { generatedCases } from '../generated/generated.js';
+import { toJson } from '../report/report.js';
+import { type Progress, runConformance } from '../run.js';
+import type { CaseSource } from '../source.js';
+import type { StandardBackend } from './places.js';
+import { type KernelEntry, type Loaders, standardBackend, webglRenderer } from './standard.js';
+
+export interface PageRequest {
+  readonly backends: readonly { readonly backend: StandardBackend; readonly name: string }[];
+  /** Key of this environment in the report. */
+  readonly environment: string;
+  readonly seed: number;
+  readonly generated: boolean;
+}
+
+/** Kernels of this package that were bundled, by backend. */
+export type BundledKernels = Partial<
+  Record<StandardBackend, KernelEntry & { setWasmPaths?: (folder: string) => void }>
+>;
+
+declare global {
+  interface Window {
+    /** Called by the runner; resolves to the report as JSON. */
+    runConformanceInPage?: (request: PageRequest) => Promise<string>;
+    /** Provided by the runner. */
+    reportConformanceProgress?: (progress: Progress) => void;
+  }
+}
+
+/** Makes the page ready to be called by the runner. */
+export function servePage(kernels: BundledKernels): void {
+  // tfjs's own files, and those of this package, from the server that the page came from.
+  setWasmPaths('/tfjs-wasm/');
+  kernels.wasm?.setWasmPaths?.('/own-wasm/');
+  const loaders: Loaders = {
+    where: 'in Chromium',
+    stock: async () => {},
+    kernels: async (backend) => kernels[backend],
+  };
+  window.runConformanceInPage = async ({ backends, environment, seed, generated }) => {
+    const cases = [...(generated ? generatedCases(seed) : []), ...(await loadCases(fetchedSource))];
+    const report = await runConformance({
+      backends: backends.map(({ backend, name }) => standardBackend(backend, loaders, name)),
+      cases,
+      seed,
+      onProgress: (progress) => window.reportConformanceProgress?.(progress),
+      environment: {
+        browsers: {
+          [environment]: {
+            userAgent: navigator.userAgent,
+            crossOriginIsolated: window.crossOriginIsolated,
+            renderer: webglRenderer(),
+          },
+        },
+      },
+    });
+    return toJson(report);
+  };
+}
+
+const fetchedSource: CaseSource = {
+  list: async () => (await fetch('/cases.json')).json(),
+  open: async (path): Promise<ByteSource> => {
+    const response = await fetch(`/cases/${path.split('/').map(encodeURIComponent).join('/')}`);
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${response.statusText}`);
+    return bytesSource(await response.arrayBuffer(), path);
+  },
+};

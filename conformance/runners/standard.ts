@@ -1,0 +1,62 @@
+/** The backends that this package knows, by name. How their packages are loaded depends on where one is. */
+import { env, setBackend, version_core } from '@tensorflow/tfjs-core';
+import { type Backend, BackendMissing, defineBackend } from '../backend.js';
+import type { StandardBackend } from './places.js';
+
+/** An entry point of this package for a backend. */
+export interface KernelEntry {
+  ready(): Promise<void>;
+}
+
+export interface Loaders {
+  /** Imports tfjs's package of a backend. @throws {BackendMissing} */
+  stock(backend: StandardBackend): Promise<void>;
+  /** Imports this package's kernels for it; undefined when there are none. */
+  kernels(backend: StandardBackend): Promise<KernelEntry | undefined>;
+  /** Appended to the device. */
+  readonly where: string;
+}
+
+/** @param label the name in reports, the backend's own by default. */
+export function standardBackend(
+  backend: StandardBackend,
+  loaders: Loaders,
+  label: string = backend,
+): Backend {
+  return defineBackend({
+    name: label,
+    tfjs: backend,
+    precision: backend === 'webgl' ? 'webgl' : 'float32',
+    start: async () => {
+      await loaders.stock(backend);
+      const entry = await loaders.kernels(backend);
+      if (backend === 'cuda' && !entry) throw new BackendMissing('this version has no cuda backend');
+      if (!(await setBackend(backend)))
+        throw new BackendMissing(`tfjs could not start its backend '${backend}'`);
+      await entry?.ready();
+      return `${await describe(backend)} ${loaders.where}, tfjs ${version_core}`;
+    },
+  });
+}
+
+async function describe(backend: StandardBackend): Promise<string> {
+  if (backend === 'cpu') return 'plain JavaScript';
+  if (backend === 'wasm') {
+    const simd = await env().getAsync('WASM_HAS_SIMD_SUPPORT');
+    const threads = await env().getAsync('WASM_HAS_MULTITHREAD_SUPPORT');
+    return `WebAssembly${simd ? ', SIMD' : ''}${threads ? ', threads' : ''}`;
+  }
+  if (backend === 'webgl')
+    return `WebGL ${env().getNumber('WEBGL_VERSION')}, ${webglRenderer() ?? 'unknown renderer'}`;
+  return backend;
+}
+
+/** The renderer's name, in pages that have WebGL. */
+export function webglRenderer(): string | undefined {
+  if (typeof document === 'undefined') return undefined;
+  const gl = document.createElement('canvas').getContext('webgl2');
+  const info = gl?.getExtension('WEBGL_debug_renderer_info');
+  const name = info ? gl?.getParameter(info.UNMASKED_RENDERER_WEBGL) : undefined;
+  gl?.getExtension('WEBGL_lose_context')?.loseContext(); // pages have few contexts; give this one back
+  return typeof name === 'string' ? name : undefined;
+}

@@ -1,0 +1,270 @@
+/** From figures to a verdict. */
+
+import {
+  type Bound,
+  dissimilarityBound,
+  EXACT,
+  fusedOpBound,
+  NEAR_TIE,
+  type Precision,
+  treeScanBound,
+} from './bounds.js';
+import type { CaseTensor, OpCase, Reference } from './case.js';
+import { type Figures, measure } from './measure.js';
+import { certify } from './oracles/certificate.js';
+import { depthOf } from './oracles/rooted_tree.js';
+
+export type Verdict = 'pass' | 'tie-flip' | 'fail' | 'skip';
+
+/** A tree that differs from its reference, for the report to draw. Edges are pairs of vertex ids. */
+export interface TreePair {
+  readonly numVertices: number;
+  /** Set when the graph is a grid: vertex v lies at (v % width, floor(v / width)). */
+  readonly width?: number;
+  readonly wanted: readonly (readonly [number, number])[];
+  readonly given: readonly (readonly [number, number])[];
+  readonly caption: string;
+}
+
+/** What a case came to on a backend. */
+export interface Judgement {
+  readonly verdict: Verdict;
+  /** One line. Empty for a pass without anything to say. */
+  readonly reason: string;
+  /** Figures of the comparison that came closest to its bound, or went furthest over it. */
+  readonly figures?: Figures;
+  readonly bound?: Bound;
+  /** Tensor to which the figures belong. */
+  readonly tensor?: string;
+  /** How far a flipped tree is from minimal, in weight. */
+  readonly margin?: number;
+  readonly trees?: readonly TreePair[];
+}
+
+/** One comparison of a case. */
+export interface Comparison {
+  readonly tensor: string;
+  readonly given: ArrayLike<number>;
+  readonly shape?: readonly number[];
+  readonly wanted: ArrayLike<number>;
+  readonly wantedShape?: readonly number[];
+  readonly bound: Bound;
+}
+
+/** Passes when every comparison is within its bound. */
+export function judge(comparisons: readonly Comparison[]): Judgement {
+  let worst: { judgement: Judgement; severity: number } | undefined;
+  for (const { tensor, given, wanted, shape, wantedShape, bound } of comparisons) {
+    if (shape && wantedShape && shape.join() !== wantedShape.join()) {
+      return fail(`${tensor} has shape [${shape}], wanted [${wantedShape}]`);
+    }
+    if (given.length !== wanted.length) {
+      return fail(`${tensor} has ${given.length} values, wanted ${wanted.length}`);
+    }
+    const figures = measure(given, wanted);
+    const allowed = Math.max(bound.absolute, bound.relative * figures.scale);
+    const within = figures.maxAbs <= allowed;
+    const severity =
+      figures.maxAbs === 0 || allowed === Number.POSITIVE_INFINITY ? 0 : figures.maxAbs / allowed;
+    if (worst && severity <= worst.severity) continue;
+    const { index, given: value, wanted: wish } = figures.worst;
+    const reason = within
+      ? ''
+      : `${tensor}[${index}] is ${show(value)}, wanted ${show(wish)}: off by ${show(figures.maxAbs)}, ` +
+        `allowed ${show(allowed)}`;
+    worst = {
+      severity,
+      judgement: { verdict: within ? 'pass' : 'fail', reason, figures, bound, tensor },
+    };
+  }
+  return worst?.judgement ?? { verdict: 'fail', reason: 'the case compares nothing' };
+}
+
+export function fail(reason: string): Judgement {
+  return { verdict: 'fail', reason };
+}
+
+export function show(value: number): string {
+  return Number.isInteger(value) && Math.abs(value) < 1e6 ? String(value) : value.toPrecision(4);
+}
+
+/** Judges the outputs of an op case (or the gradients, for a gradient case), given by name. */
+export function judgeOpCase(
+  testCase: OpCase,
+  given: ReadonlyMap<string, CaseTensor>,
+  precision: Precision,
+): Judgement {
+  if (testCase.contradiction) return fail(testCase.contradiction);
+  const comparisons: Comparison[] = [];
+  for (const reference of testCase.references) {
+    if (reference.only && reference.only !== precision) continue;
+    const output = given.get(reference.of);
+    if (!output) return fail(`${reference.of} did not come out`);
+    comparisons.push({
+      tensor: `${reference.of} (${reference.from})`,
+      given: output.values,
+      shape: output.shape,
+      wanted: reference.tensor.values,
+      wantedShape: reference.tensor.shape,
+      bound: reference.bound ?? boundOf(testCase, reference, precision),
+    });
+  }
+  const judgement = judge(comparisons);
+  if (judgement.verdict === 'fail' && testCase.op === 'BoruvkaMST') {
+    return { ...judgement, ...explainTrees(testCase, given) };
+  }
+  return judgement;
+}
+
+/** The bound of the op for one of its outputs. */
+export function boundOf(testCase: OpCase, reference: Reference, precision: Precision): Bound {
+  if (reference.tensor.dtype === 'int32') return EXACT;
+  const { op, attributes, inputs } = testCase;
+  if (op === 'TreeScan') return treeScanBound(depthOfBatch(inputs.parent), precision);
+  if (op === 'EdgeDissimilarity') {
+    return dissimilarityBound(String(attributes?.metric ?? 'cosine'), precision);
+  }
+  return fusedOpBound(op, precision, testCase.outputGradients !== undefined);
+}
+
+const depths = new WeakMap<CaseTensor, number>();
+
+function depthOfBatch(parent: CaseTensor): number {
+  let depth = depths.get(parent);
+  if (depth === undefined) {
+    const [batch, numVertices] = parent.shape;
+    depth = 0;
+    for (let b = 0; b < batch; b++) {
+      const row = parent.values.subarray(b * numVertices, (b + 1) * numVertices) as Int32Array;
+      depth = Math.max(depth, depthOf({ parent: row }));
+    }
+    depths.set(parent, depth);
+  }
+  return depth;
+}
+
+/** Draws the first tree of a batch that differs, and says whether it is minimal at least. */
+function explainTrees(
+  testCase: OpCase,
+  given: ReadonlyMap<string, CaseTensor>,
+): { reason: string; trees?: TreePair[] } | undefined {
+  const wanted = testCase.references.find(({ of }) => of === 'edgeIndex')?.tensor;
+  const chosen = given.get('edgeIndex');
+  const { weights, edges } = testCase.inputs;
+  if (!wanted || !chosen || wanted.shape.join() !== chosen.shape.join()) return undefined;
+  const [batch, length] = wanted.shape;
+  const numEdges = edges.shape[0];
+  for (let b = 0; b < batch; b++) {
+    const row = (values: CaseTensor['values'], n: number) => Array.from(values.subarray(b * n, (b + 1) * n));
+    const [mine, reference] = [row(chosen.values, length), row(wanted.values, length)];
+    if (mine.join() === reference.join()) continue;
+    const missing = reference.filter((e) => !mine.includes(e)).length;
+    if (missing === 0) return undefined; // the same edges, in another order
+    const reason = `tree ${b} of the batch: ${missing} of ${length} edges differ`;
+    const pair = (e: number): [number, number] => [edges.values[2 * e], edges.values[2 * e + 1]];
+    const valid = mine.every((e) => e >= 0 && e < numEdges);
+    const trees = valid
+      ? treePair(reference.map(pair), mine.map(pair), length + 1, edges.values, `batch item ${b}`)
+      : [];
+    try {
+      const weightRow = row(weights.values, numEdges);
+      const { margin } = certify(mine, weightRow, edges.values, length + 1);
+      if (weightRow.some(Number.isNaN)) return { reason, trees };
+      const how =
+        margin <= 0
+          ? 'as light as the minimum, but ties go to the lower edge index'
+          : `an edge could be replaced by one that is ${show(margin)} lighter`;
+      return { reason: `${reason}; ${how}`, trees };
+    } catch {
+      return { reason: `${reason}; the edges are no spanning tree`, trees };
+    }
+  }
+  return undefined;
+}
+
+/** At most this many vertices are drawn: more would be a grey smear. */
+const DRAWN_VERTICES = 900;
+
+/** Two trees for the report, unless they are too large to look at. */
+export function treePair(
+  wanted: readonly (readonly [number, number])[],
+  given: readonly (readonly [number, number])[],
+  numVertices: number,
+  edges: ArrayLike<number>,
+  caption: string,
+): TreePair[] {
+  if (numVertices > DRAWN_VERTICES || numVertices < 2) return [];
+  return [{ numVertices, width: gridWidth(edges, numVertices), wanted, given, caption }];
+}
+
+/** The width of the grid whose edges these are, or undefined. */
+function gridWidth(edges: ArrayLike<number>, numVertices: number): number | undefined {
+  const width = edges.length > 1 && edges[0] === 0 && edges[1] > 1 ? edges[1] : numVertices;
+  const steps = new Set<number>();
+  for (let e = 0; e < edges.length; e += 2) steps.add(edges[e + 1] - edges[e]);
+  const grid = numVertices % width === 0 && [...steps].every((step) => step === 1 || step === width);
+  return grid && width < numVertices ? width : undefined;
+}
+
+/**
+ * Whether a tree may stand for another one: pass when the edges are the same, tie-flip when its certificate holds.
+ * @param weights float64, by edge.
+ */
+export function judgeTree(
+  chosen: readonly number[],
+  wanted: readonly number[],
+  weights: ArrayLike<number>,
+  edges: ArrayLike<number>,
+  numVertices: number,
+  what: string,
+): Judgement {
+  const [mine, reference] = [new Set(chosen), new Set(wanted)];
+  const differing = [...mine].filter((e) => !reference.has(e)).length;
+  let margin: number;
+  try {
+    margin = certify(chosen, weights, edges, numVertices).margin;
+  } catch (error) {
+    return fail(`${what}: ${(error as Error).message}`);
+  }
+  const certified = margin <= NEAR_TIE;
+  if (differing === 0 && certified) return { verdict: 'pass', reason: '' };
+  const pair = (e: number): [number, number] => [edges[2 * e], edges[2 * e + 1]];
+  const reason =
+    `${what}: ${differing} of ${numVertices - 1} edges differ, ` +
+    (certified
+      ? `near ties within ${show(Math.max(0, margin))} of minimal`
+      : `${show(margin)} over a tree that is minimal, allowed ${NEAR_TIE}`);
+  return {
+    verdict: certified ? 'tie-flip' : 'fail',
+    reason,
+    margin,
+    trees: treePair(wanted.map(pair), chosen.map(pair), numVertices, edges, what),
+  };
+}
+
+/** The worse verdict of several judgements, with the figures closest to a bound and all trees. */
+export function combine(judgements: readonly Judgement[]): Judgement {
+  const rank = (verdict: Verdict) => ['skip', 'pass', 'tie-flip', 'fail'].indexOf(verdict);
+  const worst = judgements.reduce((a, b) => (rank(b.verdict) > rank(a.verdict) ? b : a));
+  const severity = ({ figures, bound }: Judgement) =>
+    figures && bound
+      ? figures.maxAbs / Math.max(bound.absolute, bound.relative * figures.scale, Number.MIN_VALUE)
+      : -1;
+  const measured = judgements.reduce((a, b) => (severity(b) > severity(a) ? b : a));
+  const { figures, bound, tensor } = severity(worst) > 1 ? worst : measured;
+  const trees = judgements.flatMap((judgement) => judgement.trees ?? []).slice(0, 4);
+  const margins = judgements.flatMap(({ margin }) => (margin === undefined ? [] : [margin]));
+  const reasons = judgements.filter(({ verdict, reason }) => verdict === worst.verdict && reason);
+  return {
+    verdict: worst.verdict,
+    reason: reasons
+      .map(({ reason }) => reason)
+      .slice(0, 3)
+      .join('; '),
+    figures,
+    bound,
+    tensor,
+    ...(margins.length > 0 && { margin: Math.max(...margins) }),
+    ...(trees.length > 0 && { trees }),
+  };
+}
