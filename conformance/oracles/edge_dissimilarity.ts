@@ -29,8 +29,8 @@ export function edgeWeights(
 }
 
 /**
- * The same in float32, bit for bit what the op promises: term d goes to partial sum d mod 8, and the eight are added
- * as ((0+4)+(2+6))+((1+5)+(3+7)); every product, sum, root and quotient is rounded.
+ * The same with sums in float32, bit for bit what the op promises: term d goes to partial sum d mod 8, and the eight are added
+ * as ((0+4)+(2+6))+((1+5)+(3+7)), every product and sum rounded. The cosine is finished in float64 and rounded once.
  */
 export function edgeWeightsInFloat32(
   features: ArrayLike<number>,
@@ -46,12 +46,12 @@ export function edgeWeightsInFloat32(
     return r(r(half[0] + half[2]) + r(half[1] + half[3]));
   };
   const norm = (at: number) =>
-    Math.max(r(SMALLEST_NORM), r(Math.sqrt(sum((d) => features[at + d] * features[at + d]))));
+    Math.max(SMALLEST_NORM, Math.sqrt(sum((d) => features[at + d] * features[at + d])));
   return Float32Array.from({ length: edges.length / 2 }, (_, e) => {
     const [u, v] = [edges[2 * e] * channels, edges[2 * e + 1] * channels];
     const gap = (d: number) => r(features[u + d] - features[v + d]);
     if (metric === 'euclidean') return sum((d) => gap(d) * gap(d));
     if (metric === 'manhattan') return sum((d) => Math.abs(gap(d)));
-    return -r(r(sum((d) => features[u + d] * features[v + d]) / norm(u)) / norm(v));
+    return -sum((d) => features[u + d] * features[v + d]) / (norm(u) * norm(v));
   });
 }
