@@ -1,6 +1,7 @@
 /** BoruvkaMST in plain TypeScript: O(E log V) for the tree, O(V) for its order. */
 import { BoruvkaMST } from '../ops/boruvka_mst.js';
 import { registerHostKernel } from '../ops/kernels.js';
+import { UnionFind } from '../union_find.js';
 
 const NONE = -1;
 
@@ -38,22 +39,14 @@ function spanningTree(
   numVertices: number,
   edgeIndex: Int32Array,
 ): void {
-  const leader = Int32Array.from({ length: numVertices }, (_, v) => v);
-  const find = (vertex: number): number => {
-    let v = vertex;
-    while (leader[v] !== v) {
-      leader[v] = leader[leader[v]];
-      v = leader[v];
-    }
-    return v;
-  };
+  const components = new UnionFind(numVertices);
   const chosen = new Uint8Array(weights.length);
   const first = new Int32Array(numVertices);
-  for (let components = numVertices; components > 1; ) {
+  while (components.count > 1) {
     first.fill(NONE);
     for (let e = 0; e < weights.length; e++) {
-      const u = find(edges[2 * e]);
-      const v = find(edges[2 * e + 1]);
+      const u = components.find(edges[2 * e]);
+      const v = components.find(edges[2 * e + 1]);
       if (u === v) continue;
       // Edges come in ascending index, so a tie keeps the one that is there.
       if (first[u] === NONE || isLess(weights[e], weights[first[u]])) first[u] = e;
@@ -63,8 +56,7 @@ function spanningTree(
       const e = first[component];
       if (e === NONE || chosen[e]) continue; // both ends may have taken the same edge
       chosen[e] = 1;
-      leader[find(edges[2 * e])] = find(edges[2 * e + 1]);
-      components--;
+      components.join(edges[2 * e], edges[2 * e + 1]);
     }
   }
   let count = 0;

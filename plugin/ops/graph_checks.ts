@@ -3,6 +3,7 @@
  * and remembered by its data (tensors are immutable); what this package made itself is never read back.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { UnionFind } from '../union_find.js';
 import { OpError, type ReadValues, showShape } from './op.js';
 
 /** What is known of an edge list. */
@@ -117,25 +118,8 @@ function vertexOutOfRange(op: string, values: Int32Array, edge: number, wanted: 
   );
 }
 
-/** Components of the graph on vertices 0..numVertices-1, by union-find with path halving. */
 function countComponents(edges: Int32Array, numVertices: number): number {
-  const leader = Int32Array.from({ length: numVertices }, (_, v) => v);
-  const find = (vertex: number): number => {
-    let v = vertex;
-    while (leader[v] !== v) {
-      leader[v] = leader[leader[v]];
-      v = leader[v];
-    }
-    return v;
-  };
-  let components = numVertices;
-  for (let e = 0; e < edges.length; e += 2) {
-    const u = find(edges[e]);
-    const v = find(edges[e + 1]);
-    if (u !== v) {
-      leader[u] = v;
-      components--;
-    }
-  }
-  return components;
+  const components = new UnionFind(numVertices);
+  for (let e = 0; e < edges.length; e += 2) components.join(edges[e], edges[e + 1]);
+  return components.count;
 }
