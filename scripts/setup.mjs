@@ -39,7 +39,7 @@ export function ensureProgram(program, debianPackage, elsewhere) {
   }
   console.log(`installing ${debianPackage}`);
   const quiet = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
-  const install = ['-y', '--no-install-recommends', 'install', debianPackage];
+  const install = ['-y', 'install', debianPackage];
   const installed =
     spawnSync('apt-get', install, quiet).status === 0 ||
     (spawnSync('apt-get', ['update'], quiet).status === 0 &&

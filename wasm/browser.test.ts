@@ -5,18 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
 import t from 'tap';
+import { chromiumMissing, launchChromium } from '../conformance/runners/launch_chromium.js';
 
-const CHROMIUM = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const TFJS = join(HERE, '..', 'node_modules', '@tensorflow', 'tfjs-backend-wasm', 'dist');
 
@@ -98,9 +89,7 @@ interface Result {
   readonly shared: boolean;
 }
 
-const missing = existsSync(CHROMIUM) ? false : `no ${CHROMIUM}; install Chromium or set CHROMIUM_PATH`;
-
-t.test('in Chromium', { skip: missing }, async (t) => {
+t.test('in Chromium', { skip: chromiumMissing() ?? false }, async (t) => {
   const { outputFiles } = await build({
     stdin: { contents: PAGE, resolveDir: HERE, loader: 'js' },
     bundle: true,
@@ -111,7 +100,7 @@ t.test('in Chromium', { skip: missing }, async (t) => {
     ignoreAnnotations: true,
     logLevel: 'silent',
   });
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const browser = await launchChromium();
   t.teardown(() => browser.close());
   for (const isolated of [false, true]) {
     await t.test(isolated ? 'a cross-origin isolated page' : 'a plain page', async (t) => {
