@@ -6,8 +6,16 @@ import { tensorShape } from './graph/graph_builder.js';
 import type { ModelSink } from './graph/model_sink.js';
 import { writeModel } from './graph/model_writer.js';
 import type { Quantization } from './graph/quantize.js';
+import {
+  convertFolder,
+  type FolderConvertOptions,
+  type FolderInspection,
+  type FolderInspectOptions,
+  inspectFolder,
+} from './grootl_convert.js';
 import { grootVGraph } from './grootv.js';
 import { countParameters, grootVArchitecture, isUnused } from './grootv_architecture.js';
+import { isSourceDirectory, type SourceDirectory } from './huggingface/source_directory.js';
 import { IMAGENET_CLASSES } from './imagenet_classes.js';
 import { IMAGENET_SIZE, preprocessingOf } from './preprocessing.js';
 import { type Checkpoint, openCheckpoint } from './pytorch/checkpoint.js';
@@ -70,8 +78,18 @@ export interface Inspection extends Omit<GrootVArchitecture, 'name'> {
  */
 export async function inspectCheckpoint(
   input: CheckpointInput,
-  options: InspectOptions = {},
-): Promise<Inspection> {
+  options?: InspectOptions,
+): Promise<Inspection>;
+/** Reads the HuggingFace folder of a language model and says what it holds: see {@link inspectFolder}. */
+export async function inspectCheckpoint(
+  input: SourceDirectory,
+  options?: FolderInspectOptions,
+): Promise<FolderInspection>;
+export async function inspectCheckpoint(
+  input: CheckpointInput | SourceDirectory,
+  options: InspectOptions & FolderInspectOptions = {},
+): Promise<Inspection | FolderInspection> {
+  if (isSourceDirectory(input)) return inspectFolder(input, options);
   return describe(await open(input, options));
 }
 
@@ -87,8 +105,20 @@ export async function inspectCheckpoint(
 export async function convertCheckpoint(
   input: CheckpointInput,
   sink: ModelSink,
-  options: ConvertOptions = {},
-): Promise<Inspection> {
+  options?: ConvertOptions,
+): Promise<Inspection>;
+/** Converts the HuggingFace folder of a language model: see {@link convertFolder}. */
+export async function convertCheckpoint(
+  input: SourceDirectory,
+  sink: ModelSink,
+  options?: FolderConvertOptions,
+): Promise<FolderInspection>;
+export async function convertCheckpoint(
+  input: CheckpointInput | SourceDirectory,
+  sink: ModelSink,
+  options: ConvertOptions & FolderConvertOptions = {},
+): Promise<Inspection | FolderInspection> {
+  if (isSourceDirectory(input)) return convertFolder(input, sink, options);
   const opened = await open(input, options);
   const { state, architecture } = opened;
   const inspection = describe(opened);

@@ -12,4 +12,6 @@ export {
 export { ArchitectureError } from './errors.js';
 export { MemorySink, type ModelSink } from './graph/model_sink.js';
 export { QUANTIZATIONS, type Quantization } from './graph/quantize.js';
+export type { FolderConvertOptions, FolderInspection, FolderInspectOptions } from './grootl_convert.js';
+export { filesDirectory, type SourceDirectory } from './huggingface/source_directory.js';
 export { CheckpointError, type CheckpointErrorCode } from './pytorch/errors.js';

@@ -185,3 +185,20 @@ t.test('shard paths that leave the folder are refused even when the file is ther
     await t.rejects(fileSystem(dir).load!(), { message: /refused shard path/ }, path);
   }
 });
+
+t.test('a stream of weights, and the files beside a model', async (t) => {
+  const dir = t.testdir(modelFolder());
+  writeFileSync(join(dir, 'notes.json'), '{}');
+  const handler = fileSystem(dir, { streamWeights: true });
+  await tf.setBackend('cpu');
+  const model = await loadGraphModel(handler);
+  const out = model.predict(tf.tensor1d([1, 1, 1])) as tf.Tensor;
+  t.same(Array.from(out.dataSync()), [1.5, -1, 1e6 + 1]);
+  tf.dispose(out);
+  model.dispose();
+  t.equal(await handler.readText('notes.json'), '{}');
+  t.equal(await handler.readText('none.json'), undefined);
+  t.equal(await handler.readText('../../etc/passwd'), undefined, 'only what lies beside it');
+  t.equal(await fileSystem(join(dir, 'none')).readText('notes.json'), undefined);
+  await t.rejects(handler.readText('.'), { message: /EISDIR|is a directory/ });
+});

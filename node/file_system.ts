@@ -2,6 +2,7 @@
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { io } from '@tensorflow/tfjs-core';
+import type { ModelFolder } from '../plugin/models/model_files.js';
 import { openAtomicDirectory } from './atomic_directory.js';
 import { readExactly } from './file_source.js';
 
@@ -26,26 +27,37 @@ interface Shard {
   size: number;
 }
 
+export interface FileSystemOptions {
+  /** Whether `load()` gives the weights as a stream, so that they are never all in JavaScript's memory; false. */
+  readonly streamWeights?: boolean;
+}
+
 /**
  * An IOHandler for the graph model in folder `path` (its `model.json`), or for the `.json` file `path` itself.
  *
- * `load()` gives the weights as one ArrayBuffer. It throws `Error`, one line that names the file, when the
+ * `load()` gives the weights as one ArrayBuffer, or as a stream where the options ask for it. It throws `Error`, one line that names the file, when the
  * folder, `model.json` or a shard is missing, when the JSON is not a graph model, when the shards do not add
  * up to the sizes the manifest declares, and when a shard's path leaves the folder.
  *
+ * `readText(name)` gives the text of a file beside model.json, which language models need.
  * `save()` writes a new folder of the same kind, complete or not at all; it throws when `path` is not empty.
  */
-export function fileSystem(path: string): io.IOHandler {
+export function fileSystem(path: string, options: FileSystemOptions = {}): ModelFolder {
   const toFile = path.endsWith('.json');
   const file = toFile ? path : join(path, 'model.json');
   const directory = toFile ? dirname(path) : path;
   return {
-    load: () => load(directory, file),
+    load: () => load(directory, file, options),
     save: (artifacts) => save(directory, file, artifacts),
+    readText: (name) => readText(directory, name),
   };
 }
 
-async function load(directory: string, file: string): Promise<io.ModelArtifacts> {
+async function load(
+  directory: string,
+  file: string,
+  { streamWeights = false }: FileSystemOptions,
+): Promise<io.ModelArtifacts> {
   const model = await readModelJson(directory, file);
   const shards: Shard[] = [];
   for (const group of model.weightsManifest) {
@@ -56,7 +68,9 @@ async function load(directory: string, file: string): Promise<io.ModelArtifacts>
   return {
     modelTopology: model.modelTopology,
     weightSpecs: model.weightsManifest.flatMap((group) => group.weights),
-    weightData: await readShards(shards),
+    ...(streamWeights
+      ? { getWeightStream: () => streamWeightsOf(model, shards) }
+      : { weightData: await readShards(shards) }),
     format: model.format,
     generatedBy: model.generatedBy,
     convertedBy: model.convertedBy,
@@ -65,6 +79,14 @@ async function load(directory: string, file: string): Promise<io.ModelArtifacts>
     ...(model.modelInitializer && { modelInitializer: model.modelInitializer }),
     ...(model.initializerSignature && { initializerSignature: model.initializerSignature }),
   };
+}
+
+async function readText(directory: string, name: string): Promise<string | undefined> {
+  return readFile(join(directory, basename(name)), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    // A folder that is not there is reported by whoever reads model.json.
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw new Error(`${join(directory, name)}: ${error.message}`);
+  });
 }
 
 async function readModelJson(directory: string, file: string): Promise<GraphModelJson> {
@@ -144,16 +166,53 @@ async function readShards(shards: Shard[]): Promise<ArrayBuffer> {
   const weights = new ArrayBuffer(totalSize(shards));
   let offset = 0;
   for (const { file, size } of shards) {
-    let handle: FileHandle | undefined;
-    try {
-      handle = await open(file, 'r');
-      await readExactly(handle, file, new Uint8Array(weights, offset, size), 0);
-    } finally {
-      await handle?.close();
-    }
+    await readPart(file, new Uint8Array(weights, offset, size), 0);
     offset += size;
   }
   return weights;
+}
+
+async function readPart(file: string, target: Uint8Array, offset: number): Promise<void> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, 'r');
+    await readExactly(handle, file, target, offset);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/**
+ * The weights one after another, each in one piece: tfjs joins the pieces of a weight by copying all that came before
+ * with every piece.
+ */
+function streamWeightsOf({ weightsManifest }: GraphModelJson, shards: Shard[]): ReadableStream<ArrayBuffer> {
+  const sizes = weightsManifest.flatMap(({ weights }) => weights.map(storedBytes)).values();
+  let [next, offset] = [0, 0];
+  const read = async (size: number): Promise<ArrayBuffer> => {
+    const bytes = new Uint8Array(size);
+    for (let done = 0; done < size; ) {
+      const shard = shards[next];
+      const part = bytes.subarray(done, done + Math.min(size - done, shard.size - offset));
+      await readPart(shard.file, part, offset);
+      done += part.length;
+      offset += part.length;
+      if (offset === shard.size) [next, offset] = [next + 1, 0];
+    }
+    return bytes.buffer;
+  };
+  return new ReadableStream({
+    async pull(controller) {
+      const size = sizes.next();
+      if (size.done) controller.close();
+      else controller.enqueue(await read(size.value));
+    },
+  });
+}
+
+function storedBytes({ shape, dtype, quantization }: io.WeightsManifestEntry): number {
+  const bytes = STORED_BYTES.get(quantization?.dtype ?? dtype) ?? 0;
+  return shape.reduce((product, extent) => product * extent, bytes);
 }
 
 async function save(directory: string, file: string, artifacts: io.ModelArtifacts): Promise<io.SaveResult> {

@@ -7,6 +7,13 @@ import './graph_model.js';
 
 export { gridGraph, windowGraph } from './graphs.js';
 export {
+  type GeneratedToken,
+  type GenerateOptions,
+  type Generation,
+  GrootL,
+} from './models/grootl.js';
+export type { GrootLArchitecture, GrootLMetadata } from './models/grootl_metadata.js';
+export {
   type AffinityMap,
   type BlockTree,
   GrootV,
@@ -14,17 +21,29 @@ export {
   type Prediction,
 } from './models/grootv.js';
 export type { GrootVArchitecture, GrootVMetadata, Preprocessing } from './models/grootv_metadata.js';
+export type { ModelFolder } from './models/model_files.js';
+export type { Perplexity, Score } from './models/scoring.js';
 export { Gelu, gelu, Silu, silu } from './ops/activations.js';
 export { BoruvkaMST, boruvkaMST, type Tree } from './ops/boruvka_mst.js';
+export { CausalConvolution, causalConvolution } from './ops/causal_convolution.js';
 export { Discretize, discretize } from './ops/discretize.js';
 export { EdgeDissimilarity, edgeDissimilarity, type Metric } from './ops/edge_dissimilarity.js';
 export { FlattenGrid, GridGraph, UnflattenGrid } from './ops/grid.js';
 export { LayerNormalization, layerNormalization } from './ops/layer_normalization.js';
 export { type Activation, Linear, linear } from './ops/linear.js';
 export { type OpDeclaration, OpError } from './ops/op.js';
+export {
+  RootMeanSquareNormalization,
+  rootMeanSquareNormalization,
+} from './ops/root_mean_square_normalization.js';
+export { SelectiveScan, type SelectiveScanInputs, selectiveScan } from './ops/selective_scan.js';
 export { SelectiveSplit, selectiveSplit } from './ops/selective_split.js';
+export { SelectiveStep, selectiveStep } from './ops/selective_step.js';
+export { SelectiveTreeScan, selectiveTreeScan } from './ops/selective_tree_scan.js';
 export { StateReadout, type StateReadoutInputs, stateReadout } from './ops/state_readout.js';
+export { TokenEmbedding, tokenEmbedding } from './ops/token_embedding.js';
 export { type Aggregate, TreeScan, TreeScanGradient, treeScan } from './ops/tree_scan.js';
+export { WindowGraph } from './ops/window_graph.js';
 
 /** Resolves when the ops of this entry point can be used: at once, since their kernels are plain TypeScript. */
 export async function ready(): Promise<void> {}

@@ -32,21 +32,41 @@ interface WeightEntry {
   readonly quantization?: QuantizationEntry;
 }
 
-/** Writes the model. One tensor is in memory at a time, and one shard. */
+/** A graph and the file that it goes to. */
+export interface NamedModel {
+  readonly file: string;
+  readonly graph: GraphBuilder;
+  readonly description: ModelDescription;
+}
+
+/** Writes `model.json` and its shards. One tensor is in memory at a time, and one shard. */
 export async function writeModel(
   graph: GraphBuilder,
   description: ModelDescription,
   sink: ModelSink,
   options: WriteOptions = {},
 ): Promise<{ weightBytes: number; shards: string[] }> {
+  return writeModels([{ file: 'model.json', graph, description }], sink, options);
+}
+
+/**
+ * Writes several graphs over the same shards: constants of the same name are one. The weights come first, then the
+ * graphs in their order.
+ */
+export async function writeModels(
+  models: readonly NamedModel[],
+  sink: ModelSink,
+  options: WriteOptions = {},
+): Promise<{ weightBytes: number; shards: string[] }> {
   const { quantize: quantization = 'none', shardBytes = SHARD_BYTES } = options;
-  const totalBytes = [...graph.weights.values()].reduce(
+  const weights = new Map(models.flatMap(({ graph }) => [...graph.weights]));
+  const totalBytes = [...weights.values()].reduce(
     (total, weight) => total + storedBytes(weight, quantization),
     0,
   );
   const shards = new ShardWriter(sink, totalBytes, shardBytes);
   const entries: WeightEntry[] = [];
-  for (const [name, weight] of graph.weights) {
+  for (const [name, weight] of weights) {
     options.signal?.throwIfAborted();
     const { bytes, entry } = encode(name, weight, await weight.read(), quantization);
     entries.push(entry);
@@ -54,16 +74,18 @@ export async function writeModel(
     options.onProgress?.(shards.written, totalBytes);
   }
   await shards.finish();
-  const model = {
-    format: 'graph-model',
-    generatedBy: 'PyTorch',
-    convertedBy: description.convertedBy,
-    signature: description.signature,
-    userDefinedMetadata: description.userDefinedMetadata,
-    modelTopology: { node: graph.nodes, library: {}, versions: {} },
-    weightsManifest: [{ paths: shards.names, weights: entries }],
-  };
-  await sink.write('model.json', new TextEncoder().encode(JSON.stringify(model)));
+  for (const { file, graph, description } of models) {
+    const model = {
+      format: 'graph-model',
+      generatedBy: 'PyTorch',
+      convertedBy: description.convertedBy,
+      signature: description.signature,
+      userDefinedMetadata: description.userDefinedMetadata,
+      modelTopology: { node: graph.nodes, library: {}, versions: {} },
+      weightsManifest: [{ paths: shards.names, weights: entries }],
+    };
+    await sink.write(file, new TextEncoder().encode(JSON.stringify(model)));
+  }
   return { weightBytes: totalBytes, shards: shards.names };
 }
 

@@ -5,9 +5,11 @@ import { addBench } from './bench.js';
 import { addClassify } from './classify.js';
 import { addConformance } from './conformance.js';
 import { addConvert } from './convert.js';
+import { addGenerate } from './generate.js';
 import { addInspect } from './inspect.js';
 import { addPictures } from './pictures.js';
 import { addRun } from './run.js';
+import { addScore } from './score.js';
 
 export function grootvl(): Command {
   const program = new Command('grootvl')
@@ -22,5 +24,7 @@ export function grootvl(): Command {
   addRun(program);
   addConformance(program);
   addBench(program);
+  addGenerate(program);
+  addScore(program);
   return program;
 }

@@ -1,15 +1,22 @@
 /** Every op of this package. A new op is a file beside this one and a line here. */
 import { Gelu, Silu } from './activations.js';
 import { BoruvkaMST } from './boruvka_mst.js';
+import { CausalConvolution } from './causal_convolution.js';
 import { Discretize } from './discretize.js';
 import { EdgeDissimilarity } from './edge_dissimilarity.js';
 import { FlattenGrid, GridGraph, UnflattenGrid } from './grid.js';
 import { LayerNormalization } from './layer_normalization.js';
 import { Linear } from './linear.js';
 import type { OpDeclaration } from './op.js';
+import { RootMeanSquareNormalization } from './root_mean_square_normalization.js';
+import { SelectiveScan } from './selective_scan.js';
 import { SelectiveSplit } from './selective_split.js';
+import { SelectiveStep } from './selective_step.js';
+import { SelectiveTreeScan } from './selective_tree_scan.js';
 import { StateReadout } from './state_readout.js';
+import { TokenEmbedding } from './token_embedding.js';
 import { TreeScan, TreeScanGradient } from './tree_scan.js';
+import { WindowGraph } from './window_graph.js';
 
 export const OPS: readonly OpDeclaration[] = [
   EdgeDissimilarity,
@@ -26,4 +33,11 @@ export const OPS: readonly OpDeclaration[] = [
   GridGraph,
   FlattenGrid,
   UnflattenGrid,
+  TokenEmbedding,
+  RootMeanSquareNormalization,
+  CausalConvolution,
+  SelectiveStep,
+  SelectiveScan,
+  SelectiveTreeScan,
+  WindowGraph,
 ];

@@ -66,9 +66,18 @@ export const Linear = defineOp({
     return [{ shape: [...x.slice(0, -1), end - first], dtype: 'float32' }];
   },
   compose: ({ x, weights, bias }, attributes) => {
-    const used = usedPart(weights as Tensor2D, bias as Tensor1D | undefined, attributes);
-    const sums = fused.matMul({ a: rowsOf(x), b: used.weights, bias: used.bias });
-    const y = reshape(sums, [...x.shape.slice(0, -1), used.weights.shape[1]]);
+    const rows = rowsOf(x);
+    const [inputChannels, columns] = (weights as Tensor2D).shape;
+    const [first, end] = usedColumns(columns, attributes);
+    // A part is cut out of the weights or of the sums, whichever are fewer: a token of a text has one row.
+    const cutsWeights = rows.shape[0] >= inputChannels;
+    const used = cutsWeights
+      ? usedPart(weights as Tensor2D, bias as Tensor1D | undefined, attributes)
+      : { weights: weights as Tensor2D, bias: bias as Tensor1D | undefined };
+    const sums = fused.matMul({ a: rows, b: used.weights, bias: used.bias });
+    const isPart = !cutsWeights && end - first < columns;
+    const part = isPart ? slice(sums, [0, first], [-1, end - first]) : sums;
+    const y = reshape(part, [...x.shape.slice(0, -1), end - first]);
     if (attributes.activation === 'none') return y;
     return runOp(attributes.activation === 'gelu' ? Gelu : Silu, { x: y });
   },

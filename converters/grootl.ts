@@ -1,0 +1,219 @@
+/**
+ * GrootL as two GraphModels over the same constants: one reads a text, one continues it token by token (GrootVL,
+ * section 3.4; A. Gu and T. Dao, "Mamba", 2023, section 3.4). Constants carry the names of the PyTorch parameters.
+ */
+import type { GrootLArchitecture } from '../plugin/models/grootl_metadata.js';
+import { float, GraphBuilder, int, type Output, outputOf, text } from './graph/graph_builder.js';
+import { type Parameter, TorchLayers } from './graph/torch_layers.js';
+import { EMBEDDINGS, type GrootLSizes, HEAD, layerPrefix } from './grootl_architecture.js';
+
+/** What the authors multiply the tree's sums by. */
+const TREE_WEIGHT = 0.3;
+/** How far a token of the prompt is joined. */
+const REACH = 3;
+
+type Scan = GrootLArchitecture['scan'];
+
+interface Port {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: 'float32' | 'int32';
+}
+
+/** A graph with its inputs and outputs. */
+export interface GrootLGraph {
+  readonly graph: GraphBuilder;
+  readonly inputs: readonly Port[];
+  /** `logits`, then the states after the last token: `state_<layer>` and `past_<layer>`. */
+  readonly outputs: readonly Port[];
+  /** `hidden`, and per layer `layers_<i>/edge_weights`, `/order` and `/parent`. */
+  readonly namedNodes: readonly string[];
+}
+
+/** What the layers of one graph share. */
+interface Context {
+  readonly layers: TorchLayers;
+  readonly sizes: GrootLSizes;
+  readonly scan: Scan;
+  /** The graph over the tokens, for a text that has a tree. */
+  readonly window?: { readonly edges: Output; readonly tokenEdges: Output };
+  /** Whether the state before the first token is an input. */
+  readonly decoding: boolean;
+}
+
+/** A text at once: `input_ids` and `prompt_length` in, logits of every token and the states behind the last out. */
+export function prefillGraph(
+  sizes: GrootLSizes,
+  scan: Scan,
+  state: ReadonlyMap<string, Parameter>,
+): GrootLGraph {
+  const layers = new TorchLayers(new GraphBuilder(), state);
+  const { graph } = layers;
+  const tokens = graph.placeholder('input_ids', [-1, -1], 'int32');
+  const prompt = graph.placeholder('prompt_length', [], 'int32');
+  const inputs: Port[] = [
+    { name: tokens, shape: [-1, -1], dtype: 'int32' },
+    { name: prompt, shape: [], dtype: 'int32' },
+  ];
+  if (scan === 'chain') return build({ layers, sizes, scan, decoding: false }, tokens, inputs);
+  const edges = graph.node('WindowGraph', 'window', [tokens, prompt], { reach: int(REACH) });
+  const window = { edges, tokenEdges: outputOf(edges, 1) };
+  return build({ layers, sizes, scan, window, decoding: false }, tokens, inputs);
+}
+
+/** The tokens after a text: `input_ids` and the states in, logits and the next states out. */
+export function decodeGraph(
+  sizes: GrootLSizes,
+  scan: Scan,
+  state: ReadonlyMap<string, Parameter>,
+): GrootLGraph {
+  const layers = new TorchLayers(new GraphBuilder(), state);
+  const tokens = layers.graph.placeholder('input_ids', [-1, -1], 'int32');
+  const inputs: Port[] = [
+    { name: tokens, shape: [-1, -1], dtype: 'int32' },
+    ...statePorts('', sizes).map((port) => {
+      layers.graph.placeholder(port.name, port.shape);
+      return port;
+    }),
+  ];
+  return build({ layers, sizes, scan, decoding: true }, tokens, inputs);
+}
+
+function statePorts(prefix: string, { layers, intermediate, states, taps }: GrootLSizes): Port[] {
+  return Array.from({ length: layers }, (_, layer): Port[] => [
+    { name: `${prefix}state_${layer}`, shape: [-1, intermediate, states], dtype: 'float32' },
+    { name: `${prefix}past_${layer}`, shape: [-1, taps - 1, intermediate], dtype: 'float32' },
+  ]).flat();
+}
+
+function build(context: Context, tokens: Output, inputs: readonly Port[]): GrootLGraph {
+  const { layers, sizes, decoding } = context;
+  const { graph } = layers;
+  const head = sizes.tiedHead ? EMBEDDINGS : HEAD;
+  const table = layers.transposed(EMBEDDINGS);
+  let x = graph.node('TokenEmbedding', 'embeddings', [tokens, table]);
+  for (let layer = 0; layer < sizes.layers; layer++) {
+    const normalized = normalization(
+      layers,
+      `${layerPrefix(layer)}.norm`,
+      `layers_${layer}/normalized`,
+      x,
+      sizes,
+    );
+    const mixed = selectiveMixer(context, layer, `${layerPrefix(layer)}.mixer`, normalized);
+    x = graph.node('AddV2', `layers_${layer}/output`, [x, mixed]);
+  }
+  const hidden = normalization(layers, 'backbone.norm_f', 'hidden', x, sizes);
+  const logits = layers.linear('logits', hidden, { weights: head });
+  const trees = context.window ? ['edge_weights', 'order', 'parent'] : [];
+  return {
+    graph,
+    inputs,
+    outputs: [
+      { name: logits, shape: [-1, -1, sizes.vocabulary], dtype: 'float32' },
+      ...statePorts(decoding ? 'next_' : '', sizes),
+    ],
+    namedNodes: [
+      hidden,
+      ...Array.from({ length: sizes.layers }, (_, i) => trees.map((node) => `layers_${i}/${node}`)).flat(),
+    ],
+  };
+}
+
+function normalization(
+  layers: TorchLayers,
+  name: string,
+  node: string,
+  x: Output,
+  { epsilon }: GrootLSizes,
+): Output {
+  return layers.graph.node('RootMeanSquareNormalization', node, [x, layers.vector(`${name}.weight`)], {
+    epsilon: float(epsilon),
+  });
+}
+
+/** The selective state-space model of a layer, with a tree over the tokens where the context has a graph of them. */
+export function selectiveMixer(context: Context, layer: number, prefix: string, input: Output): Output {
+  const { layers, sizes, scan, decoding } = context;
+  const { graph } = layers;
+  const name = `layers_${layer}`;
+  const after = decoding ? 'next_' : '';
+  const bias = (of: string) => (sizes.bias ? `${prefix}.${of}.bias` : undefined);
+
+  const projection = { weights: `${prefix}.in_proj.weight`, bias: bias('in_proj') };
+  const projected = layers.linear(`${name}/in_proj`, input, { ...projection, part: [0, 1 / 2] });
+  const gate = layers.linear(`${name}/gate`, input, {
+    ...projection,
+    part: [1 / 2, 1],
+    activation: 'silu',
+  });
+  const convolved = graph.node('CausalConvolution', `${name}/x`, [
+    projected,
+    layers.taps(`${prefix}.conv1d.weight`),
+    sizes.convolutionBias
+      ? layers.vector(`${prefix}.conv1d.bias`)
+      : graph.literal(`${prefix}.conv1d.bias`, new Array<number>(sizes.intermediate).fill(0)),
+    ...(decoding ? [`past_${layer}`] : []),
+  ]);
+  graph.node('Identity', `${after}past_${layer}`, [outputOf(convolved, 1)]);
+
+  const selected = layers.linear(`${name}/x_proj`, convolved, { weights: `${prefix}.x_proj.weight` });
+  const parts = graph.node('SelectiveSplit', `${name}/parts`, [selected], { states: int(sizes.states) });
+  const [inputGate, outputGate] = [outputOf(parts, 1), outputOf(parts, 2)];
+  const rawStep = layers.linear(`${name}/dt_proj`, parts, { weights: `${prefix}.dt_proj.weight` });
+  const step = graph.node('SelectiveStep', `${name}/step`, [
+    rawStep,
+    layers.vector(`${prefix}.dt_proj.bias`),
+    convolved,
+  ]);
+  const drive = outputOf(step, 1);
+
+  const scanned = [step, drive, layers.asStored(`${prefix}.A_log`), inputGate, outputGate];
+  const y = context.window
+    ? graph.node(
+        'SelectiveTreeScan',
+        `${name}/scan`,
+        [...scanned, ...tree(context, name, drive, inputGate)],
+        {
+          tree_weight: float(TREE_WEIGHT),
+        },
+      )
+    : graph.node('SelectiveScan', `${name}/scan`, decoding ? [...scanned, `state_${layer}`] : scanned, {
+        // After the prompt the tree is a chain that hangs from its last token: one state serves both.
+        input_scale: float(scan === 'tree' ? 1 + TREE_WEIGHT : 1),
+      });
+  graph.node('Identity', `${after}state_${layer}`, [outputOf(y, 1)]);
+
+  const past = graph.node('Mul', `${name}/skip`, [convolved, layers.vector(`${prefix}.D`)]);
+  const gated = graph.node('Mul', `${name}/gated`, [graph.node('AddV2', `${name}/readout`, [y, past]), gate]);
+  return layers.linear(`${name}/out_proj`, gated, {
+    weights: `${prefix}.out_proj.weight`,
+    bias: bias('out_proj'),
+  });
+}
+
+/**
+ * The minimum spanning tree of the tokens by the cosine dissimilarity of their inputs. An input is the outer product
+ * of what the token drives, [D], and its gate, [N], so that the cosine of two is the product of two cosines: the
+ * [L, D*N] inputs are never in memory.
+ */
+function tree(
+  { layers: { graph }, window }: Context,
+  name: string,
+  drive: Output,
+  inputGate: Output,
+): Output[] {
+  const { edges, tokenEdges } = window as NonNullable<Context['window']>;
+  const metric = { metric: text('cosine') };
+  const [byDrive, byGate] = Object.entries({ drive, inputGate }).map(([of, features]) =>
+    graph.node('EdgeDissimilarity', `${name}/edges/${of}`, [features, tokenEdges], metric),
+  );
+  // Each is the negative cosine, and so their product has to be negated again.
+  const similarity = graph.node('Mul', `${name}/edges/similarity`, [byDrive, byGate]);
+  const weights = graph.node('Neg', `${name}/edge_weights`, [similarity]);
+  const spanning = graph.node('BoruvkaMST', `${name}/tree`, [weights, edges], { root: int(0) });
+  // Nodes of one output each, so that a tree can be fed.
+  return ['order', 'parent'].map((part, i) =>
+    graph.node('Identity', `${name}/${part}`, [outputOf(spanning, i + 1)]),
+  );
+}

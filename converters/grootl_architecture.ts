@@ -1,0 +1,149 @@
+/** What a Mamba language model is: names and shapes of its tensors, and a configuration that must agree with them. */
+import type { GrootLArchitecture } from '../plugin/models/grootl_metadata.js';
+import { ArchitectureError } from './errors.js';
+import type { MambaConfig } from './huggingface/mamba_config.js';
+import { quote } from './pytorch/errors.js';
+
+/** Shapes of the tensors of a state dict. */
+export type StateShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
+
+export const EMBEDDINGS = 'backbone.embeddings.weight';
+export const HEAD = 'lm_head.weight';
+
+/** Names listed of each kind of disagreement before the rest is only counted: an error stays one readable line. */
+const LISTED = 6;
+
+/** Checked sizes, and which optional parameters there are. */
+export interface GrootLSizes extends Omit<GrootLArchitecture, 'name' | 'scan'> {
+  /** Whether the projections into and out of a layer have biases. */
+  readonly bias: boolean;
+  readonly convolutionBias: boolean;
+}
+
+/** The prefix of the tensors of one layer. */
+export function layerPrefix(layer: number): string {
+  return `backbone.layers.${layer}`;
+}
+
+/**
+ * Derives the sizes from the tensors, and checks every name, every shape and the configuration against them.
+ * @throws {ArchitectureError} with what is missing, unexpected, of the wrong shape, or said otherwise by config.json.
+ */
+export function grootLSizes(state: StateShapes, config: MambaConfig): GrootLSizes {
+  const shapeOf = (name: string) => state.get(name)?.shape ?? [];
+  const [vocabulary = 0, hidden = 0] = shapeOf(EMBEDDINGS);
+  let layers = 0;
+  while (state.has(`${layerPrefix(layers)}.mixer.A_log`)) layers++;
+  if (!hidden || layers === 0) {
+    const some = [...state.keys()].slice(0, 3).map(showName).join(', ');
+    throw new ArchitectureError(
+      `this is no Mamba model: no ${EMBEDDINGS} and ${layerPrefix(0)}.mixer.* among its ${state.size} tensors ` +
+        `(${some}${state.size > 3 ? ', ...' : ''})`,
+    );
+  }
+  const mixer = `${layerPrefix(0)}.mixer`;
+  const [intermediate = 0, states = 0] = shapeOf(`${mixer}.A_log`);
+  const sizes: GrootLSizes = {
+    layers,
+    hidden,
+    intermediate,
+    states,
+    taps: shapeOf(`${mixer}.conv1d.weight`)[2] ?? 0,
+    stepRank: shapeOf(`${mixer}.dt_proj.weight`)[1] ?? 0,
+    vocabulary,
+    tiedHead: config.tiedHead,
+    epsilon: config.epsilon,
+    bias: config.bias,
+    convolutionBias: config.convolutionBias,
+  };
+  checkConfig(sizes, config);
+  checkShapes(state, expectedShapes(sizes), sizes);
+  return sizes;
+}
+
+/** Parameters of the network, a tied head counted once. */
+export function countGrootLParameters(sizes: GrootLSizes): number {
+  let count = 0;
+  for (const shape of expectedShapes(sizes).values())
+    count += shape.reduce((product, size) => product * size, 1);
+  return count;
+}
+
+function checkConfig(sizes: GrootLSizes, config: MambaConfig): void {
+  const keys = {
+    layers: 'num_hidden_layers',
+    hidden: 'hidden_size',
+    intermediate: 'intermediate_size',
+    states: 'state_size',
+    taps: 'conv_kernel',
+    stepRank: 'time_step_rank',
+    vocabulary: 'vocab_size',
+  } as const;
+  const differences = (Object.keys(keys) as (keyof typeof keys)[])
+    .filter((name) => config[name] !== undefined && config[name] !== sizes[name])
+    .map((name) => `${keys[name]} is ${config[name]}, the weights have ${sizes[name]}`);
+  if (differences.length > 0) {
+    throw new ArchitectureError(`config.json disagrees with the weights: ${differences.join('; ')}`);
+  }
+}
+
+/** Every tensor of a model of these sizes, in the layout of PyTorch. */
+export function expectedShapes(sizes: GrootLSizes): Map<string, number[]> {
+  const { layers, hidden, intermediate, states, taps, stepRank, vocabulary, tiedHead } = sizes;
+  const expected = new Map<string, number[]>();
+  expected.set(EMBEDDINGS, [vocabulary, hidden]);
+  for (let layer = 0; layer < layers; layer++) {
+    const mixer = `${layerPrefix(layer)}.mixer`;
+    expected.set(`${layerPrefix(layer)}.norm.weight`, [hidden]);
+    expected.set(`${mixer}.A_log`, [intermediate, states]);
+    expected.set(`${mixer}.D`, [intermediate]);
+    expected.set(`${mixer}.conv1d.weight`, [intermediate, 1, taps]);
+    if (sizes.convolutionBias) expected.set(`${mixer}.conv1d.bias`, [intermediate]);
+    expected.set(`${mixer}.in_proj.weight`, [2 * intermediate, hidden]);
+    expected.set(`${mixer}.x_proj.weight`, [stepRank + 2 * states, intermediate]);
+    expected.set(`${mixer}.dt_proj.weight`, [intermediate, stepRank]);
+    expected.set(`${mixer}.dt_proj.bias`, [intermediate]);
+    expected.set(`${mixer}.out_proj.weight`, [hidden, intermediate]);
+    if (sizes.bias) {
+      expected.set(`${mixer}.in_proj.bias`, [2 * intermediate]);
+      expected.set(`${mixer}.out_proj.bias`, [hidden]);
+    }
+  }
+  expected.set('backbone.norm_f.weight', [hidden]);
+  if (!tiedHead) expected.set(HEAD, [vocabulary, hidden]);
+  return expected;
+}
+
+function checkShapes(state: StateShapes, expected: Map<string, number[]>, sizes: GrootLSizes): void {
+  const missing = [...expected.keys()].filter((key) => !state.has(key));
+  const unexpected = [...state.keys()]
+    .filter((key) => !expected.has(key) && !(sizes.tiedHead && key === HEAD))
+    .map(showName);
+  const wrong: string[] = [];
+  for (const [key, wanted] of expected) {
+    const shape = state.get(key)?.shape;
+    if (shape && (`${shape}` !== `${wanted}` || shape.includes(0))) {
+      wrong.push(`${key} is [${shape.join(', ')}], wanted [${wanted.join(', ')}]`);
+    }
+  }
+  const problems = [
+    ['missing', missing],
+    ['unexpected', unexpected],
+    ['of the wrong shape', wrong],
+  ] as const;
+  const found = problems.filter(([, names]) => names.length > 0);
+  if (found.length === 0) return;
+  const text = found.map(([kind, names]) => {
+    const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
+    return `${names.length} ${kind}: ${names.slice(0, LISTED).join('; ')}${more}`;
+  });
+  throw new ArchitectureError(
+    `the tensors do not make the Mamba model of config.json (${sizes.layers} layers, hidden size ` +
+      `${sizes.hidden}): ${text.join('. ')}`,
+  );
+}
+
+/** A tensor's name, fit for one line of a terminal whatever the file says. */
+function showName(name: string): string {
+  return /^[\w.]{1,120}$/.test(name) ? name : quote(name);
+}

@@ -1,0 +1,120 @@
+/** The weights of a HuggingFace folder: one file, or several with an index. */
+import type { SourceFile } from '../../plugin/models/grootl_metadata.js';
+import type { ByteSource } from '../byte_source.js';
+import { ArchitectureError } from '../errors.js';
+import { openCheckpoint } from '../pytorch/checkpoint.js';
+import { quote } from '../pytorch/errors.js';
+import { FilePass, type PassOptions } from '../pytorch/file_pass.js';
+import { findStateDict, type IgnoredEntry } from '../pytorch/state_dict.js';
+import type { StoredTensor } from '../pytorch/tensor.js';
+import { isObject, readJsonObject } from './json_file.js';
+import type { SourceDirectory } from './source_directory.js';
+
+/** Names of weight files, the safer format first; the library looks in the same order. */
+const SINGLE = ['model.safetensors', 'pytorch_model.bin'] as const;
+const INDEXED = ['model.safetensors.index.json', 'pytorch_model.bin.index.json'] as const;
+
+/** More files than any published model has. */
+const MAX_SHARDS = 1024;
+
+/** A file of the same folder: the index is a stranger's, and must not name files elsewhere. */
+const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
+
+/** The weights of a model, not yet read. */
+export interface FolderState {
+  readonly entries: ReadonlyMap<string, StoredTensor>;
+  readonly ignored: readonly IgnoredEntry[];
+  /** The file with the weights, or their index. */
+  readonly source: SourceFile & { readonly shards: readonly SourceFile[] };
+  readonly format: string;
+  /** Bytes of all weight files. */
+  readonly bytes: number;
+}
+
+/**
+ * Opens the weights of a folder.
+ * @throws {ArchitectureError} when there are none or the index does not fit them; {CheckpointError} when a file cannot
+ *   or must not be read
+ */
+export async function openFolderState(
+  directory: SourceDirectory,
+  options: PassOptions = {},
+): Promise<FolderState> {
+  for (const file of SINGLE) {
+    if (await directory.open(file)) return openSingle(directory, file, options);
+  }
+  for (const file of INDEXED) {
+    const index = await readJsonObject(directory, file);
+    if (index) return openShards(directory, file, index.weight_map, options);
+  }
+  throw new ArchitectureError(
+    `${directory.name} has no weights: wanted ${[...SINGLE, ...INDEXED].join(', ')}`,
+  );
+}
+
+/** Opens one file of weights of a folder. @throws as {@link openFolderState} */
+export async function openSingle(
+  directory: SourceDirectory,
+  file: string,
+  options: PassOptions = {},
+): Promise<FolderState> {
+  const checkpoint = await openCheckpoint(await openNamed(directory, file), options);
+  const { entries, ignored } = findStateDict(checkpoint);
+  const { format, size: bytes, sha256 } = checkpoint;
+  return { entries, ignored, source: { file, sha256, shards: [] }, format, bytes };
+}
+
+async function openShards(
+  directory: SourceDirectory,
+  indexFile: string,
+  weightMap: unknown,
+  options: PassOptions,
+): Promise<FolderState> {
+  const places = isObject(weightMap) ? Object.entries(weightMap) : [];
+  const files = [...new Set(places.map(([, file]) => file))];
+  if (files.length === 0 || files.length > MAX_SHARDS) {
+    throw new ArchitectureError(
+      `${indexFile} names ${files.length} weight files, wanted 1 to ${MAX_SHARDS} under "weight_map"`,
+    );
+  }
+  const states = new Map<unknown, FolderState>();
+  for (const file of files) {
+    if (typeof file !== 'string' || !FILE_NAME.test(file)) {
+      throw new ArchitectureError(
+        `${indexFile} names ${quote(String(file))}, which is no file of its folder`,
+      );
+    }
+    states.set(file, await openSingle(directory, file, options));
+  }
+  const entries = new Map<string, StoredTensor>();
+  for (const [name, file] of places) {
+    const tensor = states.get(file)?.entries.get(name);
+    if (!tensor) {
+      throw new ArchitectureError(`${indexFile} places ${quote(name)} in ${file}, which has no such tensor`);
+    }
+    entries.set(name, tensor);
+  }
+  const shards = [...states.values()];
+  return {
+    entries,
+    ignored: shards.flatMap(({ entries: held, ignored, source }) => [
+      ...ignored,
+      ...[...held.keys()]
+        .filter((name) => !entries.has(name))
+        .map((name) => ({ name, reason: `in ${source.file}, not in the index` })),
+    ]),
+    source: {
+      file: indexFile,
+      sha256: await new FilePass(await openNamed(directory, indexFile)).finish(),
+      shards: shards.map(({ source: { file, sha256 } }) => ({ file, sha256 })),
+    },
+    format: `${shards[0].format}, ${shards.length} files`,
+    bytes: shards.reduce((total, { bytes }) => total + bytes, 0),
+  };
+}
+
+async function openNamed(directory: SourceDirectory, file: string): Promise<ByteSource> {
+  const source = await directory.open(file);
+  if (!source) throw new ArchitectureError(`${directory.name} has no file ${file}`);
+  return source;
+}

@@ -1,0 +1,29 @@
+/** CausalConvolution in plain TypeScript. */
+import { CausalConvolution } from '../ops/causal_convolution.js';
+import { registerHostKernel } from '../ops/kernels.js';
+
+registerHostKernel(CausalConvolution, ({ inputs, outputs, shapes }) => {
+  const { x, filter, bias, past } = inputs;
+  const { y, nextPast } = outputs;
+  const [batch, length, channels] = shapes.x;
+  const [taps] = shapes.filter;
+  for (let b = 0; b < batch; b++) {
+    /** The input of token t, which may lie before x. */
+    const inputAt = (t: number, d: number): number => {
+      if (t >= 0) return x[(b * length + t) * channels + d];
+      return past ? past[(b * (taps - 1) + t + taps - 1) * channels + d] : 0;
+    };
+    for (let t = 0; t < length; t++) {
+      for (let d = 0; d < channels; d++) {
+        let sum = bias[d];
+        for (let k = 0; k < taps; k++) sum += filter[k * channels + d] * inputAt(t - taps + 1 + k, d);
+        y[(b * length + t) * channels + d] = sum / (1 + Math.exp(-sum));
+      }
+    }
+    for (let k = 0; k < taps - 1; k++) {
+      for (let d = 0; d < channels; d++) {
+        nextPast[(b * (taps - 1) + k) * channels + d] = inputAt(length - taps + 1 + k, d);
+      }
+    }
+  }
+});

@@ -1,0 +1,293 @@
+/** GrootL: what a person does with a converted language model: continue a text, and ask how likely a text is. */
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { getBackend, type Tensor3D } from '@tensorflow/tfjs-core';
+import type { GrootLMetadata } from './grootl_metadata.js';
+import { LanguageGraphs } from './language_graphs.js';
+import { type ModelFolder, modelFiles } from './model_files.js';
+import {
+  checkSampling,
+  chooseToken,
+  logSumExp,
+  mostProbable,
+  randomNumbers,
+  type SamplingOptions,
+} from './sampling.js';
+import { batches, type Perplexity, type Request, type Score, TRAILING_SPACE } from './scoring.js';
+import { TextStream } from './text_stream.js';
+import { TextTokenizer } from './text_tokenizer.js';
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Tokens at most, 40 by default. */
+  readonly maxTokens?: number;
+  /** Texts before which to stop; they are left out of the result. */
+  readonly stop?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/** A token as it comes. */
+export interface GeneratedToken {
+  readonly id: number;
+  /** Text that has become certain with it: empty while a character or a stop string is incomplete. */
+  readonly text: string;
+  /** Natural logarithm of its probability, whatever the sampling. */
+  readonly logprob: number;
+}
+
+/** A text that was generated. */
+export interface Generation {
+  /** Token ids of the prompt. */
+  readonly promptTokens: readonly number[];
+  /** Token ids after the prompt, with that of the end of the text where it has come. */
+  readonly tokens: readonly number[];
+  /** Their text, special tokens spelled out. */
+  readonly text: string;
+  /** The end of the text, a stop string, or `maxTokens`. */
+  readonly stop: 'eos' | 'stop' | 'length';
+  readonly backend: string;
+  /** Milliseconds until the first token. */
+  readonly prefillMs: number;
+  /** Milliseconds of every further token, on average; 0 where there is none. */
+  readonly msPerToken: number;
+}
+
+/** A converted GrootL or Mamba language model. */
+export class GrootL {
+  private constructor(
+    private readonly graphs: LanguageGraphs,
+    /** Undefined where the model has none: then prompts are token ids. */
+    readonly tokenizer: TextTokenizer | undefined,
+  ) {}
+
+  /**
+   * Loads a model that the converter wrote.
+   * @param source URL of its model.json, or a folder such as `fileSystem(dir)` of `tfjs-grootvl/node`.
+   * @throws {Error} when it cannot be loaded or is no GrootL model.
+   */
+  static async load(source: string | ModelFolder): Promise<GrootL> {
+    const files = modelFiles(source);
+    const tokenizer = await TextTokenizer.load(files);
+    return new GrootL(await LanguageGraphs.load(files), tokenizer);
+  }
+
+  get metadata(): GrootLMetadata {
+    return this.graphs.metadata;
+  }
+
+  /** The GraphModel that reads a text: `input_ids` and `prompt_length` in, `logits` out. */
+  get model(): GraphModel {
+    return this.graphs.prefill;
+  }
+
+  /**
+   * Continues a prompt.
+   * @param prompt text, or token ids.
+   * @throws {Error} when it is a text and there is no tokenizer, an id or an option makes no sense, or the prompt does
+   *     not fit into memory; the signal's reason when it is aborted.
+   */
+  async generate(prompt: string | readonly number[], options: GenerateOptions = {}): Promise<Generation> {
+    const stream = this.stream(prompt, options);
+    for (;;) {
+      const next = await stream.next();
+      if (next.done) return next.value;
+    }
+  }
+
+  /** Continues a prompt, token by token: see {@link generate}. The value of the iterator's end is the whole. */
+  async *stream(
+    prompt: string | readonly number[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GeneratedToken, Generation, void> {
+    checkSampling('GrootL.generate', options);
+    const { maxTokens = 40, stop = [], signal } = options;
+    if (!Number.isInteger(maxTokens) || maxTokens < 1) {
+      throw new Error(`GrootL.generate: maxTokens is ${maxTokens}, wanted an integer of at least 1`);
+    }
+    signal?.throwIfAborted();
+    const promptTokens = this.promptIds('GrootL.generate', prompt);
+    const random = randomNumbers(options.seed);
+    const text = new TextStream(
+      (ids) => this.tokenizer?.decode(ids) ?? '',
+      stop.filter((each) => each !== ''),
+    );
+    const tokens: number[] = [];
+    const start = performance.now();
+    let prefillMs = 0;
+    let reason: Generation['stop'] = 'length';
+    let { hidden, state } = this.graphs.read([promptTokens], promptTokens.length, true);
+    try {
+      for (;;) {
+        const logits = await this.lastLogits(hidden);
+        if (tokens.length === 0) prefillMs = performance.now() - start;
+        const id = chooseToken(logits, options, random);
+        tokens.push(id);
+        const atEnd = id === this.metadata.tokens.endOfText;
+        const piece = text.push(id, (stopped) => stopped || atEnd || tokens.length === maxTokens);
+        if (text.stopped) reason = 'stop';
+        else if (atEnd) reason = 'eos';
+        yield { id, text: piece, logprob: logits[id] - logSumExp(logits) };
+        if (reason !== 'length' || tokens.length === maxTokens) break;
+        await nextTask();
+        signal?.throwIfAborted();
+        hidden.dispose();
+        if (!state) throw new Error('GrootL.generate: the graph gave no state');
+        ({ hidden, state } = this.graphs.next([[id]], state));
+      }
+    } finally {
+      hidden.dispose();
+      state?.dispose();
+    }
+    const steps = tokens.length - 1;
+    return {
+      promptTokens,
+      tokens,
+      text: text.text,
+      stop: reason,
+      backend: getBackend(),
+      prefillMs,
+      msPerToken: steps === 0 ? 0 : (performance.now() - start - prefillMs) / steps,
+    };
+  }
+
+  /**
+   * How likely a continuation is after a context, with the meaning of EleutherAI's evaluation harness: white space at
+   * the end of the context belongs to the continuation, and an empty context is one token that begins a text.
+   * @throws {Error} when the model has no tokenizer or the continuation no tokens.
+   */
+  async score(context: string, continuation: string): Promise<Score> {
+    const [score] = await this.scoreAll([{ context, continuation }]);
+    return score;
+  }
+
+  /** Scores several continuations at once. What one is worth does not depend on the others. */
+  async scoreAll(
+    requests: readonly { readonly context: string; readonly continuation: string }[],
+  ): Promise<Score[]> {
+    return this.scoreIds(requests.map(({ context, continuation }) => this.splitIds(context, continuation)));
+  }
+
+  /**
+   * How well the model predicts a text.
+   * @param options.window tokens of consecutive windows, whose incomplete rest is dropped. Without it the whole text is
+   *     one window, after a token that begins it, and every token is scored.
+   * @param options.promptLength tokens at the beginning of a window that are its prompt and not scored; half of it.
+   * @throws {Error} when the model has no tokenizer or the text is shorter than a window.
+   */
+  async perplexity(
+    text: string | readonly number[],
+    options: { window?: number; promptLength?: number } = {},
+  ): Promise<Perplexity> {
+    const ids = typeof text === 'string' ? this.encode('GrootL.perplexity', text, false) : text;
+    const { window } = options;
+    const requests: Request[] = [];
+    if (window === undefined) {
+      requests.push({ ids: [this.firstToken, ...ids], promptLength: 1, scored: ids.length });
+    } else {
+      const { promptLength = Math.floor(window / 2) } = options;
+      if (!(Number.isInteger(promptLength) && promptLength >= 1 && promptLength < window)) {
+        throw new Error(
+          `GrootL.perplexity: promptLength is ${promptLength}, wanted an integer from 1 to below window`,
+        );
+      }
+      for (let end = window; end <= ids.length; end += window) {
+        requests.push({ ids: ids.slice(end - window, end), promptLength, scored: window - promptLength });
+      }
+    }
+    const scores = await this.scoreIds(requests);
+    const scoredTokens = scores.reduce((total, { tokens }) => total + tokens.length, 0);
+    if (scoredTokens === 0) {
+      throw new Error(`GrootL.perplexity: the text has ${ids.length} tokens, wanted at least ${window ?? 1}`);
+    }
+    const logprob = scores.reduce((total, score) => total + score.logprob, 0);
+    return { perplexity: Math.exp(-logprob / scoredTokens), logprob, scoredTokens };
+  }
+
+  /** Frees the weights. */
+  dispose(): void {
+    this.graphs.dispose();
+  }
+
+  /** What stands for the text before the first token. */
+  private get firstToken(): number {
+    const { beginOfText, endOfText } = this.metadata.tokens;
+    return beginOfText ?? endOfText ?? 0;
+  }
+
+  private encode(method: string, text: string, specialTokens: boolean): number[] {
+    if (this.tokenizer) return this.tokenizer.encode(text, { specialTokens });
+    throw new Error(`${method}: the model has no tokenizer (no tokenizer.json beside model.json)`);
+  }
+
+  private promptIds(method: string, prompt: string | readonly number[]): readonly number[] {
+    const ids = typeof prompt === 'string' ? this.encode(method, prompt, true) : prompt;
+    const { vocabulary } = this.metadata.architecture;
+    const wrong = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabulary));
+    if (wrong !== undefined) {
+      throw new Error(
+        `${method}: the prompt has the token id ${wrong}, wanted ids from 0 to ${vocabulary - 1}`,
+      );
+    }
+    return ids.length === 0 ? [this.firstToken] : ids;
+  }
+
+  private splitIds(context: string, continuation: string): Request {
+    const space = TRAILING_SPACE.exec(context)?.[0] ?? '';
+    const bare = context.slice(0, context.length - space.length);
+    const following = space + continuation;
+    const contextIds = this.encode('GrootL.score', bare, false);
+    const all = this.encode('GrootL.score', bare + following, false);
+    const ids = contextIds.length === 0 ? [this.firstToken, ...all] : all;
+    const promptLength = Math.max(1, contextIds.length);
+    if (ids.length <= promptLength)
+      throw new Error('GrootL.score: the continuation has no tokens of its own');
+    return { ids, promptLength, scored: ids.length - promptLength };
+  }
+
+  private async scoreIds(requests: readonly Request[]): Promise<Score[]> {
+    const scores = new Array<Score>(requests.length);
+    for (const batch of batches(requests)) {
+      const length = Math.max(...batch.map((index) => requests[index].ids.length - 1));
+      const rows = batch.map((index) => {
+        const { ids } = requests[index];
+        // What follows a text changes nothing before it, as long as the prompt is not longer.
+        return Array.from({ length }, (_, t) => (t < ids.length - 1 ? ids[t] : 0));
+      });
+      const { promptLength } = requests[batch[0]];
+      const { hidden } = this.graphs.read(rows, promptLength);
+      try {
+        for (const [row, index] of batch.entries()) {
+          scores[index] = await this.scoreRow(hidden, row, requests[index]);
+        }
+      } finally {
+        hidden.dispose();
+      }
+    }
+    return scores;
+  }
+
+  private async scoreRow(hidden: Tensor3D, row: number, { ids, scored }: Request): Promise<Score> {
+    const first = ids.length - scored;
+    const places = Array.from({ length: scored }, (_, i) => ({ row, position: first - 1 + i }));
+    const tokens: { id: number; logprob: number }[] = [];
+    let isGreedy = true;
+    for await (const logits of this.graphs.logits(hidden, places)) {
+      const id = ids[first + tokens.length];
+      tokens.push({ id, logprob: logits[id] - logSumExp(logits) });
+      isGreedy &&= mostProbable(logits) === id;
+    }
+    return { logprob: tokens.reduce((sum, { logprob }) => sum + logprob, 0), isGreedy, tokens };
+  }
+
+  private async lastLogits(hidden: Tensor3D): Promise<Float32Array> {
+    const [, length] = hidden.shape;
+    for await (const logits of this.graphs.logits(hidden, [{ row: 0, position: length - 1 }])) return logits;
+    throw new Error('GrootL.generate: the graph gave no logits');
+  }
+}
+
+/** Timers and aborts only have their turn between tasks. Pages have no setImmediate, which does not wait. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else setTimeout(resolve);
+  });
+}

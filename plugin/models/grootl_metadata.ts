@@ -1,0 +1,53 @@
+/** What the converter writes into a GrootL model and what `GrootL` reads from it: `model.metadata` in tfjs. */
+
+/** The sizes of a Mamba language model (A. Gu and T. Dao, "Mamba", 2023) whose scan may have a tree (GrootVL). */
+export interface GrootLArchitecture {
+  /** `GrootL`, or `Mamba` for the ordinary model without a tree. */
+  readonly name: 'GrootL' | 'Mamba';
+  /** `tree`: the recurrence along the text plus 0.3 of the tree of the prompt; `chain`: the recurrence alone. */
+  readonly scan: 'tree' | 'chain';
+  readonly layers: number;
+  /** Channels between layers. */
+  readonly hidden: number;
+  /** Channels of the state-space models. */
+  readonly intermediate: number;
+  /** States a channel. */
+  readonly states: number;
+  /** Taps of the causal convolution. */
+  readonly taps: number;
+  /** Rank of the projection that gives the step. */
+  readonly stepRank: number;
+  /** Rows of the embedding matrix; the tokenizer may name fewer. */
+  readonly vocabulary: number;
+  /** Whether the output head is the embedding matrix. */
+  readonly tiedHead: boolean;
+  /** Added to the mean square in normalisations. */
+  readonly epsilon: number;
+}
+
+/** A file that went into a model. */
+export interface SourceFile {
+  readonly file: string;
+  readonly sha256: string;
+}
+
+/** `userDefinedMetadata` of model.json and decode.json. */
+export interface GrootLMetadata {
+  readonly architecture: GrootLArchitecture & { readonly family: 'GrootL'; readonly parameters: number };
+  /** Token ids with a meaning, where the configuration names them. */
+  readonly tokens: {
+    readonly beginOfText: number | null;
+    readonly endOfText: number | null;
+    readonly padding: number | null;
+  };
+  /** The weights, or the index of weights in several files. */
+  readonly source: SourceFile & {
+    readonly shards: readonly SourceFile[];
+    /** The LoRA adapter that was merged. */
+    readonly adapter: SourceFile | null;
+  };
+  readonly quantization: string;
+  /** Nodes that may be asked for beside the outputs, or fed. */
+  readonly nodes: readonly string[];
+  readonly converter: { readonly name: 'tfjs-grootvl'; readonly version: string };
+}

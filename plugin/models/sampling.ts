@@ -1,0 +1,83 @@
+/** The choice of the next token from logits. */
+
+/** How a token is chosen. */
+export interface SamplingOptions {
+  /** 0 (default): the most probable token, always. Else logits are divided by it. */
+  readonly temperature?: number;
+  /** Only the k most probable tokens; all by default. */
+  readonly topK?: number;
+  /** Only the most probable tokens that together reach this probability; 1 by default, which is all. */
+  readonly topP?: number;
+  /** Seed of the random numbers; another one each time by default. */
+  readonly seed?: number;
+}
+
+/** @throws {Error} naming the option that makes no sense */
+export function checkSampling(method: string, options: SamplingOptions): void {
+  const { temperature = 0, topK = 1, topP = 1 } = options;
+  if (!(temperature >= 0) || temperature === Number.POSITIVE_INFINITY) {
+    throw new Error(`${method}: temperature is ${temperature}, wanted a number of at least 0`);
+  }
+  if (!Number.isInteger(topK) || topK < 1) {
+    throw new Error(`${method}: topK is ${topK}, wanted an integer of at least 1`);
+  }
+  if (!(topP > 0 && topP <= 1))
+    throw new Error(`${method}: topP is ${topP}, wanted a number above 0, up to 1`);
+}
+
+/** Uniform numbers in [0, 1) from a seed (mulberry32), so that a text can be had again. */
+export function randomNumbers(seed = Math.floor(Math.random() * 2 ** 32)): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** The index of the largest of the logits, the first of several. */
+export function mostProbable(logits: Float32Array): number {
+  let best = 0;
+  for (let id = 1; id < logits.length; id++) if (logits[id] > logits[best]) best = id;
+  return best;
+}
+
+/** log(sum of exp(logits)): the natural logarithm of a token's probability is its logit less this. */
+export function logSumExp(logits: Float32Array): number {
+  const largest = logits[mostProbable(logits)];
+  let sum = 0;
+  for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id] - largest);
+  return largest + Math.log(sum);
+}
+
+/** Chooses a token by its probability among those that the options leave. */
+export function chooseToken(logits: Float32Array, options: SamplingOptions, random: () => number): number {
+  const { temperature = 0, topK = logits.length, topP = 1 } = options;
+  if (temperature === 0 || topK === 1) return mostProbable(logits);
+  const largest = logits[mostProbable(logits)];
+  let candidates = Array.from(logits, (logit, id) => ({
+    id,
+    weight: Math.exp((logit - largest) / temperature),
+  }));
+  if (topK < logits.length || topP < 1) {
+    candidates = candidates.sort((a, b) => b.weight - a.weight || a.id - b.id).slice(0, topK);
+  }
+  const total = () => candidates.reduce((sum, { weight }) => sum + weight, 0);
+  if (topP < 1) {
+    const wanted = topP * total();
+    let reached = 0;
+    // The token that crosses the line belongs to them.
+    candidates = candidates.filter(({ weight }) => {
+      const before = reached;
+      reached += weight;
+      return before < wanted;
+    });
+  }
+  let remaining = random() * total();
+  for (const { id, weight } of candidates) {
+    remaining -= weight;
+    if (remaining < 0) return id;
+  }
+  return candidates[candidates.length - 1].id;
+}

@@ -1,0 +1,128 @@
+/**
+ * CausalConvolution: a depthwise convolution over time that sees the present and the past alone, and SiLU
+ * (A. Gu and T. Dao, "Mamba", 2023, section 3.4).
+ */
+import {
+  add,
+  concat,
+  mul,
+  registerGradient,
+  reverse,
+  slice,
+  stack,
+  sum,
+  type Tensor,
+  type Tensor3D,
+  tidy,
+  zeros,
+} from '@tensorflow/tfjs-core';
+import { Silu, siluGradient } from './activations.js';
+import { runOp } from './kernels.js';
+import { defineOp, OpError, showShape } from './op.js';
+
+export const CausalConvolution = defineOp({
+  name: 'CausalConvolution',
+  doc:
+    'y[t] = silu(bias + sum over k of filter[k] * x[t - K + 1 + k]) for every channel; what lies before x is in ' +
+    '`past`, zeros without it. The second output is the past of what comes after x.',
+  inputs: {
+    x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'activations by token' },
+    filter: { dtype: 'float32', shape: ['K', 'D'], doc: 'taps, the last for the present token' },
+    bias: { dtype: 'float32', shape: ['D'], doc: 'added to the sums' },
+    past: { dtype: 'float32', shape: ['B', 'K-1', 'D'], optional: true, doc: 'the K-1 inputs before x' },
+  },
+  attributes: {},
+  outputs: ['y', 'nextPast'],
+  infer: ({ x, filter, bias, past }) => {
+    const [batch, length, channels] = x;
+    const taps = filter[0];
+    const wanted = {
+      filter: [Math.max(taps, 1), channels],
+      bias: [channels],
+      past: [batch, taps - 1, channels],
+    };
+    for (const [name, shape] of Object.entries({ filter, bias, past })) {
+      if (shape && `${shape}` !== `${wanted[name as keyof typeof wanted]}`) {
+        throw new OpError(
+          'CausalConvolution',
+          `${name} has shape ${showShape(shape)}, wanted ${showShape(wanted[name as keyof typeof wanted])} ` +
+            `with x ${showShape(x)}`,
+        );
+      }
+    }
+    return [
+      { shape: [batch, length, channels], dtype: 'float32' },
+      { shape: [batch, taps - 1, channels], dtype: 'float32' },
+    ];
+  },
+  compose: ({ x, filter, bias, past }) => {
+    const [batch, length, channels] = x.shape as number[];
+    const taps = filter.shape[0] as number;
+    const extended = withPast(x, taps, past);
+    const y = runOp(Silu, { x: add(weighted(extended, filter, length), bias) })[0];
+    return [y, slice(extended, [0, length, 0], [batch, taps - 1, channels])];
+  },
+});
+
+function withPast(x: Tensor, taps: number, past?: Tensor): Tensor3D {
+  const [batch, , channels] = x.shape as number[];
+  return concat([past ?? zeros([batch, taps - 1, channels]), x], 1) as Tensor3D;
+}
+
+/**
+ * The sum over taps k of filter[k] * extended[t + k], for `length` tokens. Not by depthwiseConv2d, whose gradient
+ * tfjs's wasm backend does not have.
+ */
+function weighted(extended: Tensor3D, filter: Tensor, length: number): Tensor {
+  const terms = shifted(extended, filter.shape[0] as number, length).map((part, k) =>
+    mul(part, slice(filter, [k, 0], [1, -1])),
+  );
+  return terms.reduce((total, term) => add(total, term));
+}
+
+/** extended[t + k] for every tap k, each [B, L, D]. */
+function shifted(extended: Tensor3D, taps: number, length: number): Tensor[] {
+  return Array.from({ length: taps }, (_, k) => slice(extended, [0, k, 0], [-1, length, -1]));
+}
+
+registerGradient({
+  kernelName: CausalConvolution.name,
+  inputsToSave: ['x', 'filter', 'bias'],
+  gradFunc: (dy, [x, filter, bias]) => {
+    // Of y alone: nextPast and past are for decoding, through which nobody trains.
+    const [taps, length] = [filter.shape[0] as number, x.shape[1] as number];
+    const dSums = tidy(() => {
+      const sums = add(weighted(withPast(x, taps), filter, length), bias);
+      return siluGradient(sums, (dy as Tensor[])[0]);
+    });
+    return {
+      // The transpose: the same convolution backwards in time.
+      x: () => tidy(() => reverse(weighted(withPast(reverse(dSums, 1), taps), filter, length), 1)),
+      filter: () =>
+        tidy(() =>
+          stack(shifted(withPast(x, taps), taps, length).map((part) => sum(mul(part, dSums), [0, 1]))),
+        ),
+      bias: () => sum(dSums, [0, 1]),
+    };
+  },
+});
+
+/**
+ * Convolves activations with the past, channel by channel, and applies SiLU. Differentiable in x, filter and bias
+ * where no past is given.
+ * @param x [B, L, D] float32.
+ * @param filter [K, D] float32, the last tap for the present token.
+ * @param bias [D] float32.
+ * @param past [B, K-1, D] float32, the inputs before x; zeros by default.
+ * @returns `y` [B, L, D], and `nextPast` [B, K-1, D] for the tokens after x.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function causalConvolution(
+  x: Tensor,
+  filter: Tensor,
+  bias: Tensor,
+  past?: Tensor,
+): { y: Tensor3D; nextPast: Tensor3D } {
+  const [y, nextPast] = runOp(CausalConvolution, { x, filter, bias, past }) as Tensor3D[];
+  return { y, nextPast };
+}

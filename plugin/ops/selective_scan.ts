@@ -1,0 +1,97 @@
+/**
+ * SelectiveScan: the recurrence of a selective state-space model (A. Gu and T. Dao, "Mamba", 2023, equation 2), and
+ * what is read out of its states. The states [B, L, D*N] are never in memory.
+ */
+import { registerGradient, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { runOp } from './kernels.js';
+import { defineOp, OpError, type OutputSpec, type Shapes, showShape } from './op.js';
+import { scanGradients } from './selective_scan_gradient.js';
+
+/** What both selective scans take. */
+export const scanInputs = {
+  step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step of every token and channel' },
+  drive: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'what a token adds, before the input gate' },
+  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'log of -A, N states a channel' },
+  inputGate: { dtype: 'float32', shape: ['B', 'L', 'N'], doc: 'B of the state-space model' },
+  outputGate: { dtype: 'float32', shape: ['B', 'L', 'N'], doc: 'C of the state-space model' },
+} as const;
+
+export const SelectiveScan = defineOp({
+  name: 'SelectiveScan',
+  doc:
+    'h[t] = decay[t] * h[t-1] + inputScale * drive[t, d] * inputGate[t, n] with decay[t, d, n] = exp(-exp(logA[d, n]) ' +
+    '* step[t, d]), and y[t, d] = sum over n of h[t, d, n] * outputGate[t, n].',
+  inputs: {
+    ...scanInputs,
+    state: { dtype: 'float32', shape: ['B', 'D', 'N'], optional: true, doc: 'h before the first token' },
+  },
+  attributes: { inputScale: { graphName: 'input_scale', default: 1, doc: 'of what every token adds' } },
+  outputs: ['y', 'nextState'],
+  infer: (shapes) => scanOutputs('SelectiveScan', shapes),
+});
+
+/** @throws {OpError} unless the sizes of a scan fit together. */
+export function scanOutputs(op: string, shapes: Shapes): OutputSpec[] {
+  const [batch, length, channels] = shapes.step;
+  const states = shapes.logA[1];
+  const wanted: Record<string, number[]> = {
+    drive: [batch, length, channels],
+    logA: [channels, states],
+    inputGate: [batch, length, states],
+    outputGate: [batch, length, states],
+    state: [batch, channels, states],
+    order: [batch, length],
+    parent: [batch, length],
+  };
+  for (const [name, shape] of Object.entries(shapes)) {
+    if (name !== 'step' && `${shape}` !== `${wanted[name]}`) {
+      throw new OpError(
+        op,
+        `${name} has shape ${showShape(shape)}, wanted ${showShape(wanted[name])} ` +
+          `with step ${showShape(shapes.step)}`,
+      );
+    }
+  }
+  if (length < 1)
+    throw new OpError(op, `step has shape ${showShape(shapes.step)}, wanted at least one token`);
+  return [
+    { shape: [batch, length, channels], dtype: 'float32' },
+    { shape: [batch, channels, states], dtype: 'float32' },
+  ];
+}
+
+registerGradient({
+  kernelName: SelectiveScan.name,
+  inputsToSave: Object.keys(scanInputs),
+  // Without `state`, so that tfjs refuses to differentiate the decoding of a token.
+  gradFunc: (dy, saved, { inputScale }) =>
+    scanGradients(saved, dy as Tensor[], [{ scale: (inputScale as number | undefined) ?? 1 }]),
+});
+
+/** The tensors of {@link selectiveScan}. */
+export interface SelectiveScanInputs {
+  /** [B, L, D] float32, such as {@link selectiveStep} gives. */
+  readonly step: Tensor;
+  readonly drive: Tensor;
+  /** [D, N] float32, log of -A. */
+  readonly logA: Tensor;
+  /** [B, L, N] float32, B and C of the state-space model. */
+  readonly inputGate: Tensor;
+  readonly outputGate: Tensor;
+}
+
+/**
+ * The recurrence of a selective state-space model. Differentiable in all inputs where no state is given.
+ * @param options.state [B, D, N] float32 before the first token; zeros by default.
+ * @param options.inputScale of what every token adds, 1 by default.
+ * @returns `y` [B, L, D] and the state after the last token, [B, D, N].
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function selectiveScan(
+  inputs: SelectiveScanInputs,
+  options: { state?: Tensor; inputScale?: number } = {},
+): { y: Tensor3D; nextState: Tensor3D } {
+  const { state, inputScale } = options;
+  const [y, nextState] = runOp(SelectiveScan, { ...inputs, state }, { inputScale }) as Tensor3D[];
+  return { y, nextState };
+}

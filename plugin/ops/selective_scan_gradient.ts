@@ -1,0 +1,98 @@
+/** The gradient of both selective scans, from stock ops and TreeScan. It does hold the states, [B, L, D*N]. */
+import {
+  add,
+  concat,
+  exp,
+  expandDims,
+  mul,
+  neg,
+  reshape,
+  reverse,
+  slice,
+  sum,
+  type Tensor,
+  tensor2d,
+  tidy,
+} from '@tensorflow/tfjs-core';
+import { trustTree } from './graph_checks.js';
+import { runOp } from './kernels.js';
+import { TreeScan, TreeScanGradient } from './tree_scan.js';
+
+/** A tree whose sums over subtrees are part of the states; without one the chain of the tokens. */
+interface Branch {
+  readonly scale: number;
+  readonly tree?: { readonly order: Tensor; readonly parent: Tensor };
+}
+
+/** Gradients in step, drive, logA, inputGate and outputGate, the first five of `saved`. */
+export function scanGradients(
+  saved: readonly Tensor[],
+  [dY, dNextState]: readonly Tensor[],
+  branches: readonly Branch[],
+): Record<string, () => Tensor> {
+  const gradients = tidy(() => {
+    const [step, drive, logA, inputGate, outputGate] = saved;
+    const [batch, length, channels] = step.shape as number[];
+    const states = logA.shape[1] as number;
+    const vertices = [batch, length, channels * states];
+    const apart = [batch, length, channels, states];
+
+    // [B, L, D, N] by token, or what broadcasts to it.
+    const rate = neg(exp(logA));
+    const decay = exp(mul(rate, expandDims(step, -1)));
+    const input = mul(expandDims(drive, -1), expandDims(inputGate, 2));
+    const readGate = expandDims(outputGate, 2);
+    const last = [0, length - 1, 0, 0];
+    const dReadStates = mul(expandDims(dY, -1), readGate);
+    const dLast = add(slice(dReadStates, last), expandDims(dNextState, 1));
+    const dStates = concat([slice(dReadStates, [0, 0, 0, 0], [-1, length - 1, -1, -1]), dLast], 1);
+
+    // [B, V, D*N] by vertex, in reversed time; the edge above a vertex carries the decay of the token after it.
+    const byVertex = (values: Tensor) => reverse(reshape(values, vertices), 1);
+    const byToken = (values: Tensor) => reshape(reverse(values, 1), apart);
+    const rowEnd = [batch, length - 1, channels * states];
+    const edge = byVertex(decay);
+    const above = concat([slice(edge, [0, 0, 0], [-1, 1, -1]), slice(edge, [0, 0, 0], rowEnd)], 1);
+    const x = byVertex(input);
+    const dy = byVertex(dStates);
+
+    const parts = branches.map(({ scale, tree = chain(batch, length) }) => {
+      const attributes = { aggregate: 'root' };
+      const [y] = runOp(TreeScan, { x, decay: above, ...tree }, attributes);
+      const [dx, dAbove] = runOp(
+        TreeScanGradient,
+        { x, decay: above, ...tree, y, dy: mul(dy, scale) },
+        attributes,
+      );
+      return [mul(y, scale), dx, dAbove];
+    });
+    const [sums, dInputByVertex, dAbove] = parts.reduce((a, b) => a.map((part, i) => add(part, b[i])));
+    const dInput = byToken(dInputByVertex);
+    const root = slice(dAbove, [0, 0, 0], [-1, 1, -1]);
+    const dEdge = concat([slice(dAbove, [0, 1, 0], rowEnd), mul(root, 0)], 1);
+    const dExponent = mul(byToken(dEdge), decay);
+
+    return {
+      step: sum(mul(dExponent, rate), -1),
+      drive: sum(mul(dInput, expandDims(inputGate, 2)), -1),
+      logA: sum(mul(mul(dExponent, rate), expandDims(step, -1)), [0, 1]),
+      inputGate: sum(mul(dInput, expandDims(drive, -1)), 2),
+      outputGate: sum(mul(byToken(sums), expandDims(dY, -1)), 2),
+    };
+  });
+  return Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, () => gradient]));
+}
+
+/** The path from the last token, vertex 0, back to the first. */
+function chain(batch: number, length: number): { order: Tensor; parent: Tensor } {
+  const rows = (at: (position: number) => number) =>
+    tensor2d(
+      Int32Array.from({ length: batch * length }, (_, i) => at(i % length)),
+      [batch, length],
+      'int32',
+    );
+  const order = rows((position) => position);
+  const parent = rows((position) => Math.max(0, position - 1));
+  trustTree(order, parent);
+  return { order, parent };
+}

@@ -1,0 +1,77 @@
+/** SelectiveStep: how far each token moves the states of a channel, and what it adds to them before the input gate. */
+import {
+  abs,
+  add,
+  exp,
+  log1p,
+  mul,
+  neg,
+  registerGradient,
+  relu,
+  sigmoid,
+  sum,
+  type Tensor,
+  type Tensor3D,
+  tidy,
+} from '@tensorflow/tfjs-core';
+import { runOp } from './kernels.js';
+import { checkEqual, defineOp, OpError, showShape } from './op.js';
+
+export const SelectiveStep = defineOp({
+  name: 'SelectiveStep',
+  doc: 'step = softplus(rawStep + stepBias); drive = step * x (A. Gu and T. Dao, "Mamba", 2023, algorithm 2).',
+  inputs: {
+    rawStep: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step before bias and softplus (dt)' },
+    stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step' },
+    x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'activations' },
+  },
+  attributes: {},
+  outputs: ['step', 'drive'],
+  infer: ({ rawStep, stepBias, x }) => {
+    checkEqual('SelectiveStep', 'the sizes of stepBias and of the channels', stepBias[0], rawStep[2]);
+    if (`${x}` !== `${rawStep}`) {
+      throw new OpError(
+        'SelectiveStep',
+        `x has shape ${showShape(x)}, wanted that of rawStep, ${showShape(rawStep)}`,
+      );
+    }
+    return [
+      { shape: [...x], dtype: 'float32' },
+      { shape: [...x], dtype: 'float32' },
+    ];
+  },
+  compose: ({ rawStep, stepBias, x }) => {
+    const raw = add(rawStep, stepBias);
+    // Steps are small, and log(1 + e) would lose half their digits.
+    const step = add(relu(raw), log1p(exp(neg(abs(raw)))));
+    return [step, mul(step, x)];
+  },
+});
+
+registerGradient({
+  kernelName: SelectiveStep.name,
+  inputsToSave: ['rawStep', 'stepBias', 'x'],
+  outputsToSave: [true],
+  gradFunc: (dy, [rawStep, stepBias, x, step]) => {
+    const [dStep, dDrive] = dy as Tensor[];
+    const dRaw = tidy(() => mul(add(dStep, mul(dDrive, x)), sigmoid(add(rawStep, stepBias))));
+    return { rawStep: () => dRaw, stepBias: () => sum(dRaw, [0, 1]), x: () => mul(dDrive, step) };
+  },
+});
+
+/**
+ * The steps of a selective state-space model and what they drive. Differentiable in all inputs.
+ * @param rawStep [B, L, D] float32, before bias and softplus.
+ * @param stepBias [D] float32.
+ * @param x [B, L, D] float32 activations.
+ * @returns `step` and `drive`, both [B, L, D] float32.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function selectiveStep(
+  rawStep: Tensor,
+  stepBias: Tensor,
+  x: Tensor,
+): { step: Tensor3D; drive: Tensor3D } {
+  const [step, drive] = runOp(SelectiveStep, { rawStep, stepBias, x }) as Tensor3D[];
+  return { step, drive };
+}

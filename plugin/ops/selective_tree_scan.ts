@@ -1,0 +1,76 @@
+/**
+ * SelectiveTreeScan: the selective scan of GrootL (GrootVL, section 3.4), the recurrence along the text plus a
+ * fraction of the sums over subtrees of a tree of its tokens. The states [B, L, D*N] are never in memory.
+ */
+import { registerGradient, type Tensor, type Tensor3D, zeros } from '@tensorflow/tfjs-core';
+import type { Tree } from './boruvka_mst.js';
+import { checkTree } from './graph_checks.js';
+import { runKernelOf, runOp } from './kernels.js';
+import { defineOp } from './op.js';
+import { type SelectiveScanInputs, scanInputs, scanOutputs } from './selective_scan.js';
+import { scanGradients } from './selective_scan_gradient.js';
+import { stopGradient } from './stop_gradient.js';
+
+/** What the authors multiply the tree's sums by. */
+export const TREE_WEIGHT = 0.3;
+
+export const SelectiveTreeScan = defineOp({
+  name: 'SelectiveTreeScan',
+  doc:
+    'SelectiveScan with states h + treeWeight * s. The tree has vertices in reversed time (vertex v is token L-1-v), ' +
+    'rooted at vertex 0, and s[v] = input[v] + sum over children c of w[c] * s[c] with w[c] the decay of the token ' +
+    'right after c.',
+  inputs: {
+    ...scanInputs,
+    order: { dtype: 'int32', shape: ['B', 'L'], doc: 'vertex ids, parents before their children' },
+    parent: { dtype: 'int32', shape: ['B', 'L'], doc: 'position in `order` of the parent; 0 for the root' },
+  },
+  attributes: {
+    treeWeight: {
+      graphName: 'tree_weight',
+      default: TREE_WEIGHT,
+      doc: 'what the sums of the tree count for',
+    },
+  },
+  outputs: ['y', 'nextState'],
+  infer: (shapes) => scanOutputs('SelectiveTreeScan', shapes),
+  validate: ({ order, parent }, _attributes, read) => checkTree('SelectiveTreeScan', order, parent, read),
+  // The tree may itself depend on what is differentiated: no gradient flows through the choice of it.
+  run: ({ order, parent, ...inputs }, attributes): Tensor[] =>
+    runKernelOf(
+      SelectiveTreeScan,
+      { ...inputs, order: stopGradient(order), parent: stopGradient(parent) },
+      attributes,
+    ),
+});
+
+registerGradient({
+  kernelName: SelectiveTreeScan.name,
+  inputsToSave: Object.keys(SelectiveTreeScan.inputs),
+  gradFunc: (dy, saved, { treeWeight }) => {
+    const [order, parent] = saved.slice(-2);
+    const scale = (treeWeight as number | undefined) ?? TREE_WEIGHT;
+    return {
+      ...scanGradients(saved, dy as Tensor[], [{ scale: 1 }, { scale, tree: { order, parent } }]),
+      order: () => zeros(order.shape),
+      parent: () => zeros(parent.shape),
+    };
+  },
+});
+
+/**
+ * The selective scan of GrootL. Differentiable in the tensors of `inputs`; no gradient flows through the tree.
+ * @param tree of {@link boruvkaMST} over {@link windowGraph}, rooted at vertex 0, the last token.
+ * @param options.treeWeight what the sums of the tree count for, 0.3 by default.
+ * @returns `y` [B, L, D] and the state after the last token, [B, D, N].
+ * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ */
+export function selectiveTreeScan(
+  inputs: SelectiveScanInputs,
+  tree: Pick<Tree, 'order' | 'parent'>,
+  options: { treeWeight?: number } = {},
+): { y: Tensor3D; nextState: Tensor3D } {
+  const { order, parent } = tree;
+  const [y, nextState] = runOp(SelectiveTreeScan, { ...inputs, order, parent }, { ...options }) as Tensor3D[];
+  return { y, nextState };
+}

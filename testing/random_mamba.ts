@@ -1,0 +1,77 @@
+/** Mamba language models of any size with random weights, as a HuggingFace folder. */
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expectedShapes, type GrootLSizes } from '../converters/grootl_architecture.js';
+import { uniform } from './checkpoints.js';
+
+/** mamba-130m-hf. */
+export const MAMBA_130M: GrootLSizes = {
+  ...{ layers: 24, hidden: 768, intermediate: 1536, states: 16, taps: 4, stepRank: 48, vocabulary: 50280 },
+  ...{ tiedHead: true, epsilon: 1e-5, bias: false, convolutionBias: true },
+};
+
+/** config.json of a model of these sizes. */
+export function mambaConfig(sizes: GrootLSizes): Record<string, unknown> {
+  return {
+    model_type: 'mamba',
+    num_hidden_layers: sizes.layers,
+    hidden_size: sizes.hidden,
+    intermediate_size: sizes.intermediate,
+    state_size: sizes.states,
+    conv_kernel: sizes.taps,
+    time_step_rank: sizes.stepRank,
+    vocab_size: sizes.vocabulary,
+    tie_word_embeddings: sizes.tiedHead,
+    layer_norm_epsilon: sizes.epsilon,
+    use_bias: sizes.bias,
+    use_conv_bias: sizes.convolutionBias,
+    bos_token_id: 0,
+    eos_token_id: 0,
+  };
+}
+
+/** Values of one tensor, of the sizes that a trained model has. */
+export function mambaValues(name: string, shape: readonly number[], random: () => number): Float32Array {
+  const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  const fanIn = shape.length > 1 ? shape[shape.length - 1] : 1;
+  for (let i = 0; i < values.length; i++) {
+    if (name.endsWith('A_log')) values[i] = Math.log(1 + (i % shape[1]));
+    else if (name.endsWith('dt_proj.bias')) values[i] = -4 + 2 * random();
+    else if (/norm|\.D$/.test(name)) values[i] = 1 + 0.1 * random();
+    else values[i] = (random() * (shape.length > 1 ? 1 : 0.1)) / Math.sqrt(fanIn);
+  }
+  return values;
+}
+
+/** Writes config.json and model.safetensors, a tensor at a time. */
+export async function writeRandomMamba(directory: string, sizes: GrootLSizes, seed = 1): Promise<void> {
+  const shapes = [...expectedShapes(sizes)];
+  let end = 0;
+  const header = JSON.stringify(
+    Object.fromEntries(
+      shapes.map(([name, shape]) => {
+        const begin = end;
+        end += 4 * shape.reduce((product, size) => product * size, 1);
+        return [name, { dtype: 'F32', shape, data_offsets: [begin, end] }];
+      }),
+    ),
+  );
+  const padded = Buffer.from(header.padEnd(Math.ceil(header.length / 8) * 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(padded.length));
+  const random = uniform(seed);
+  const file = await open(join(directory, 'model.safetensors'), 'w');
+  try {
+    await file.write(length);
+    await file.write(padded);
+    for (const [name, shape] of shapes) {
+      const values = mambaValues(name, shape, random);
+      await file.write(new Uint8Array(values.buffer));
+    }
+  } finally {
+    await file.close();
+  }
+  const config = await open(join(directory, 'config.json'), 'w');
+  await config.writeFile(JSON.stringify(mambaConfig(sizes)));
+  await config.close();
+}

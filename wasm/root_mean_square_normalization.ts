@@ -1,0 +1,24 @@
+/** RootMeanSquareNormalization on WebAssembly. */
+import { RootMeanSquareNormalization } from '../plugin/ops/root_mean_square_normalization.js';
+import { registerWasmKernel } from './kernels.js';
+
+/** Of root_mean_square_normalization.cc. */
+interface Functions {
+  root_mean_square_normalization(
+    x: number,
+    gamma: number,
+    y: number,
+    rows: number,
+    channels: number,
+    epsilon: number,
+  ): void;
+}
+
+registerWasmKernel<typeof RootMeanSquareNormalization, Functions>(
+  RootMeanSquareNormalization,
+  ({ inputs: { x, gamma }, outputs: { y }, shapes, attributes, functions }) => {
+    const [channels] = shapes.gamma;
+    const rows = shapes.x.slice(0, -1).reduce((product, extent) => product * extent, 1);
+    functions.root_mean_square_normalization(x, gamma, y, rows, channels, attributes.epsilon as number);
+  },
+);

@@ -1,0 +1,23 @@
+// SelectiveStep: the steps of a selective state-space model and what they drive.
+#include "simd_math.h"
+
+EXPORT void selective_step(
+    const float* raw_step,   // [rows, D]
+    const float* step_bias,  // [D]
+    const float* x,          // [rows, D]
+    float* step,             // [rows, D], the first result
+    float* drive,            // [rows, D], the second result
+    int rows,
+    int channels  // D
+) {
+  for (int row = 0; row < rows; row++) {
+    for_channels(step, channels, [&](int d, int n) {
+      return softplus(add(load_first(raw_step + d, n), load_first(step_bias + d, n)));
+    });
+    for_channels(drive, channels, [&](int d, int n) { return mul(load_first(step + d, n), load_first(x + d, n)); });
+    raw_step += channels;
+    x += channels;
+    step += channels;
+    drive += channels;
+  }
+}
