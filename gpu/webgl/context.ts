@@ -1,0 +1,72 @@
+/**
+ * A lost context. The browser may take the GPU away at any time: WebGL then ignores every call, and tfjs would read
+ * zeros or wait forever. Here a backend is watched, so that whatever runs on it afterwards, also a stock kernel,
+ * throws {@link WebglContextLostError} instead.
+ */
+import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
+
+/** The GPU was taken away; what was on it is lost. A new backend works: see restart.ts. */
+export class WebglContextLostError extends Error {
+  constructor() {
+    super(
+      'the WebGL context was lost, and with it all tensors on the GPU. Start a new backend with restartWebgl() and ' +
+        'load the model again.',
+    );
+    this.name = 'WebglContextLostError';
+  }
+}
+
+const watched = new WeakSet<MathBackendWebGL>();
+
+/** Watches a backend from now on. tfjs tells nobody when a context goes, so the backend's functions are wrapped. */
+export function watchContext(backend: MathBackendWebGL): void {
+  if (watched.has(backend)) return;
+  watched.add(backend);
+  const { gl } = backend.getGPGPUContext();
+  // A context may come back, without its textures: once lost is lost.
+  let lost = false;
+  const waiting = new Set<(error: Error) => void>();
+  gl.canvas.addEventListener('webglcontextlost', () => {
+    lost = true;
+    for (const reject of waiting) reject(new WebglContextLostError());
+  });
+  const throwIfLost = () => {
+    lost ||= gl.isContextLost();
+    if (lost) throw new WebglContextLostError();
+  };
+  const guard = <T>(run: () => T): T => {
+    throwIfLost();
+    let result: T;
+    try {
+      result = run();
+    } catch (error) {
+      throwIfLost(); // tfjs trips over a lost context in many ways
+      throw error;
+    }
+    throwIfLost();
+    return result;
+  };
+  const { runWebGLProgram, readSync, read } = backend;
+  const isOnHost = (dataId: object) => backend.texData.get(dataId)?.values != null;
+
+  backend.runWebGLProgram = (...args) => guard(() => runWebGLProgram.apply(backend, args));
+  backend.readSync = (dataId) => {
+    const run = () => readSync.call(backend, dataId);
+    return isOnHost(dataId) ? run() : guard(run);
+  };
+  backend.read = async (dataId) => {
+    if (isOnHost(dataId)) return read.call(backend, dataId);
+    let stopWaiting = () => {};
+    const loss = new Promise<never>((_, reject) => {
+      waiting.add(reject);
+      stopWaiting = () => waiting.delete(reject);
+    });
+    try {
+      const reading = guard(() => read.call(backend, dataId));
+      const values = await Promise.race([reading, loss]);
+      return guard(() => values);
+    } finally {
+      stopWaiting();
+    }
+  };
+}

@@ -1,0 +1,5 @@
+/** Whole models on WebGL, in Chromium. */
+import t from 'tap';
+import { runPageTests } from './testing/chromium.js';
+
+t.test('models in Chromium', (t) => runPageTests(t, 'models'));

@@ -1,0 +1,67 @@
+/**
+ * tfjs's packed layout: a texel holds a 2 x 2 block of the last two axes, (row, column), (row, column + 1),
+ * (row + 1, column), (row + 1, column + 1), and blocks follow each other row-major, batch after batch. Here texels
+ * are addressed by that running number: it is the same however tfjs folds a tensor into a texture, so that a
+ * compiled shader serves every size. (tfjs's own samplers are not: for a batch of one they are cut to the size at
+ * which they were compiled first.)
+ */
+
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+
+/** GLSL that programs of this folder start with. */
+export const PACKED = `
+  // Running number of the texel of a packed [batch, rows, columns] tensor that holds (row, column).
+  int texelIndex(int batch, int row, int column, int rows, int columns) {
+    return (batch * ((rows + 1) / 2) + row / 2) * ((columns + 1) / 2) + column / 2;
+  }
+
+  vec4 texelAt(sampler2D tensor, ivec2 texShape, int index) {
+    int width = max(1, (texShape[1] + 1) / 2);
+    return texelFetch(tensor, ivec2(index % width, index / width), 0);
+  }
+
+  // Where a texel is, and the place some texels further on: loops step, since integer division is slow on a GPU.
+  ivec2 placeOf(ivec2 texShape, int index) {
+    int width = max(1, (texShape[1] + 1) / 2);
+    return ivec2(index % width, index / width);
+  }
+
+  ivec2 stepFrom(ivec2 place, ivec2 texels, int width) {
+    place += texels;
+    return place.x < width ? place : ivec2(place.x - width, place.y + 1);
+  }
+
+  // Two neighbouring columns of one row.
+  vec2 rowOf(vec4 texel, int row) {
+    return row % 2 == 0 ? texel.xy : texel.zw;
+  }
+
+  float elementOf(vec4 texel, int row, int column) {
+    vec2 columns = rowOf(texel, row);
+    return column % 2 == 0 ? columns.x : columns.y;
+  }
+`;
+
+/** The shape [batch, rows, columns] under which a tensor of any rank has the same texels. */
+export function as3D(shape: readonly number[]): [number, number, number] {
+  const [rows, columns] = [1, 1, ...shape].slice(-2);
+  return [shape.slice(0, -2).reduce((product, extent) => product * extent, 1), rows, columns];
+}
+
+/** A tensor under that shape. */
+export function view3D(tensor: TensorInfo): TensorInfo {
+  return { ...tensor, shape: as3D(tensor.shape) };
+}
+
+/** What all programs here have in common. A program of this folder is this and its data sheet. */
+export abstract class PackedProgram {
+  readonly packedInputs = true;
+  readonly packedOutput: boolean = true;
+  /** Sizes are uniforms: a new size compiles nothing. */
+  readonly enableShapeUniforms = true;
+  abstract readonly variableNames: string[];
+  abstract readonly userCode: string;
+  readonly customUniforms: { name: string; type: 'int' | 'float' }[] = [];
+
+  constructor(readonly outputShape: number[]) {}
+}

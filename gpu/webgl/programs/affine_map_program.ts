@@ -1,0 +1,19 @@
+import { PACKED, PackedProgram } from '../packed.js';
+
+/**
+ * The down pass as an affine map of each vertex: y = (1 - w^2) * subtree + w * y of its parent (GrootVL, section
+ * 3.2). From the subtree sums and the decays w to the state (1 - w^2) * subtree, w.
+ */
+export class AffineMapProgram extends PackedProgram {
+  readonly variableNames = ['subtree', 'start'];
+  readonly userCode = `
+    ${PACKED}
+    void main() {
+      ivec3 at = getOutputCoords();
+      int index = texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]);
+      vec2 sum = texelAt(subtree, subtreeTexShape, index).xy;
+      vec2 weight = texelAt(start, startTexShape, index).zw;
+      setOutput(vec4(sum - weight * (weight * sum), weight));
+    }
+  `;
+}

@@ -1,0 +1,28 @@
+import { PACKED, PackedProgram } from '../packed.js';
+import { stateShape, TREE_STATE } from './tree_state.js';
+
+/**
+ * The state in which a tree pass starts: (x[v], decay[v]) of the vertex v at each position, with a decay of 0 at the
+ * root.
+ */
+export class GatherStateProgram extends PackedProgram {
+  readonly variableNames = ['x', 'decay', 'tree'];
+  readonly userCode = `
+    ${PACKED} ${TREE_STATE}
+    void main() {
+      ivec3 at = getOutputCoords();
+      int vertices = outShape[1] / 2;
+      int position = at.y / 2;
+      int vertex = treeAt(tree, treeTexShape, 0, at.x, position, outShape[0], vertices).x;
+      int index = texelIndex(at.x, vertex, at.z, vertices, outShape[2]);
+      vec2 value = rowOf(texelAt(x, xTexShape, index), vertex);
+      vec2 weight = position == 0 ? vec2(0) : rowOf(texelAt(decay, decayTexShape, index), vertex);
+      setOutput(vec4(value, weight));
+    }
+  `;
+
+  /** @param shape [B, V, D] */
+  constructor(shape: readonly number[]) {
+    super(stateShape(shape));
+  }
+}

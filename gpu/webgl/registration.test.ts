@@ -1,0 +1,7 @@
+/** When this entry point is imported does not matter. */
+import t from 'tap';
+import { runPageTests } from './testing/chromium.js';
+
+t.test('before the backend', (t) => runPageTests(t, 'early'));
+
+t.test('after the backend', (t) => runPageTests(t, 'late'));

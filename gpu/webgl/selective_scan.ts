@@ -1,0 +1,110 @@
+/**
+ * SelectiveScan and SelectiveTreeScan by doubling, for groups of states at a time, so that textures stay small. With
+ * r = log2(L) and s = log2(depth + 1), rounded up, a group costs r + 3 draws, and along a tree r + s + 4.
+ */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { OpDeclaration } from '../../plugin/ops/op.js';
+import { SelectiveScan } from '../../plugin/ops/selective_scan.js';
+import { SelectiveTreeScan } from '../../plugin/ops/selective_tree_scan.js';
+import { registerWebglKernel, type WebglKernelArguments } from './kernels.js';
+import { ChainCompositionProgram } from './programs/chain_composition_program.js';
+import { LastStateProgram, SelectiveReadoutProgram } from './programs/selective_readout_program.js';
+import {
+  SelectiveStartProgram,
+  type StateGroup,
+  selectiveStateShape,
+} from './programs/selective_start_program.js';
+import { TreePasses } from './tree_passes.js';
+
+/** Of the states of one group: 64 MiB a texture, and up to five live at a time. */
+const MAX_TEXELS = 2 ** 22;
+
+type ScanInputs = Readonly<
+  Record<'step' | 'drive' | 'logA' | 'inputGate' | 'outputGate', TensorInfo> & { state?: TensorInfo }
+>;
+
+interface Options {
+  readonly inputScale: number;
+  readonly treeWeight: number;
+  readonly tree?: { readonly order: TensorInfo; readonly parent: TensorInfo };
+}
+
+type Kernel = Omit<WebglKernelArguments<OpDeclaration>, 'inputs' | 'attributes'>;
+
+registerWebglKernel(
+  SelectiveScan,
+  ({ inputs, attributes, ...kernel }) =>
+    scan(inputs, { inputScale: attributes.inputScale as number, treeWeight: 0 }, kernel),
+  { exact: true },
+);
+
+registerWebglKernel(
+  SelectiveTreeScan,
+  ({ inputs: { order, parent, ...inputs }, attributes, ...kernel }) =>
+    scan(
+      inputs,
+      { inputScale: 1, treeWeight: attributes.treeWeight as number, tree: { order, parent } },
+      kernel,
+    ),
+  { exact: true },
+);
+
+function scan(inputs: ScanInputs, { inputScale, treeWeight, tree }: Options, kernel: Kernel): TensorInfo[] {
+  const { step, drive, logA, inputGate, outputGate, state } = inputs;
+  const { draw, release, outputs } = kernel;
+  const [, length, channels] = step.shape;
+  const [, states] = logA.shape;
+  const passes = tree && new TreePasses(tree, step.shape, kernel);
+  const driven = [step, drive, logA, inputGate];
+
+  let results: TensorInfo[] = [];
+  for (const group of groupsOf(step.shape, states)) {
+    const shape = selectiveStateShape(step.shape, group);
+    const sizes = [channels, states, group.first, inputScale];
+
+    let chain = draw(
+      new SelectiveStartProgram(shape, 'chain', state !== undefined),
+      state ? [...driven, state] : driven,
+      sizes,
+    );
+    for (let round = 0; 2 ** round < length; round++) {
+      const next = draw(new ChainCompositionProgram(shape), [chain], [round]);
+      release(chain);
+      chain = next;
+    }
+    const sums = passes?.subtreeSums(
+      draw(new SelectiveStartProgram(shape, 'tree', false), [...driven, passes.tree], sizes),
+      'release',
+    );
+
+    const parts = { hasTree: passes !== undefined, hasPartial: results.length > 0 };
+    const ofTree = passes && sums ? [sums, passes.tree] : [];
+    const uniforms = [length, states, group.first, group.count, treeWeight];
+    const [y, last] = results;
+    results = [
+      draw(
+        new SelectiveReadoutProgram(outputs[0].shape, parts),
+        [chain, outputGate, ...ofTree, ...(y ? [y] : [])],
+        uniforms,
+      ),
+      draw(
+        new LastStateProgram(outputs[1].shape, parts),
+        [chain, ...ofTree, ...(last ? [last] : [])],
+        uniforms,
+      ),
+    ];
+    for (const used of [chain, sums, y, last]) if (used) release(used);
+  }
+  return results;
+}
+
+/** As many states at a time as fit. */
+function groupsOf(shape: readonly number[], states: number): StateGroup[] {
+  const [batch, rows, columns] = selectiveStateShape(shape, { first: 0, count: 1 });
+  const texels = (batch * rows * columns) / 4;
+  const count = Math.max(1, Math.min(states, Math.floor(MAX_TEXELS / texels)));
+  return Array.from({ length: Math.ceil(states / count) }, (_, i) => ({
+    first: i * count,
+    count: Math.min(count, states - i * count),
+  }));
+}

@@ -1,0 +1,72 @@
+/**
+ * Tests that run in a page of a real Chromium, through playwright-core. A page file, beside this one, holds the test
+ * bodies; its test file relays what they find to tap.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { Browser, Page } from 'playwright-core';
+import type { Test } from 'tap';
+import { chromiumMissing, launchChromium } from '../../../conformance/runners/launch_chromium.js';
+import { fixtureFiles, fixturePath } from '../../../testing/fixtures.js';
+
+/** Never resolved: every request of the page is answered here. */
+const ORIGIN = 'http://grootvl.test';
+
+/** Runs every test of `<name>_page.ts`, each as a subtest; a skip with its reason where there is no Chromium. */
+export async function runPageTests(t: Test, name: string): Promise<void> {
+  const missing = chromiumMissing();
+  if (missing) {
+    t.pass(name, { skip: missing });
+    return;
+  }
+  const script = await bundle(fileURLToPath(new URL(`./${name}_page.ts`, import.meta.url)));
+  const browser = await launchChromium();
+  t.teardown(() => browser.close());
+  const page = await openPage(t, browser, script);
+  const tests = await page.evaluate(() => window.pageTests.names());
+  t.ok(tests.length > 0);
+  for (const test of tests) {
+    await t.test(test, async (t) => {
+      const findings = await page.evaluate((test) => window.pageTests.run(test), test);
+      for (const { what, ok, comment } of findings) {
+        t.ok(ok, what);
+        if (comment) t.comment(`${what}: ${comment}`);
+      }
+    });
+  }
+}
+
+async function bundle(entry: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    platform: 'browser',
+    target: 'es2022',
+    // Registrations are side effects, also of files that a package lists as free of them.
+    ignoreAnnotations: true,
+    logLevel: 'silent',
+  });
+  return outputFiles[0].text;
+}
+
+async function openPage(t: Test, browser: Browser, script: string): Promise<Page> {
+  const page = await browser.newPage();
+  page.on('pageerror', (error) => t.comment(`page: ${error.message}`));
+  await page.route(`${ORIGIN}/**`, async (route) => {
+    const path = new URL(route.request().url()).pathname.slice(1);
+    if (path === '')
+      return route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>test</title>' });
+    if (path === 'fixtures.json') {
+      const files = fixtureFiles('grootv', /\.(safetensors|pth)$/);
+      return route.fulfill({ contentType: 'application/json', body: JSON.stringify(files) });
+    }
+    const file = fixturePath(path.replace(/^fixtures\//, ''));
+    return file ? route.fulfill({ body: readFileSync(file) }) : route.fulfill({ status: 404 });
+  });
+  await page.goto(`${ORIGIN}/`);
+  await page.addScriptTag({ content: script });
+  return page;
+}

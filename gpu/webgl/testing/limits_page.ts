@@ -1,0 +1,219 @@
+/** Limits and losses in a page: errors, odd sizes, large ones, float16, contexts that go away. */
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  type Aggregate,
+  boruvkaMST,
+  EdgeDissimilarity,
+  edgeDissimilarity,
+  gridGraph,
+  TreeScan,
+  treeScan,
+} from '../../../plugin/index.js';
+import { hasOwnKernel } from '../../../plugin/ops/kernels.js';
+import { maxDifference, relativeDifference } from '../../../testing/measure.js';
+import { pinnedTrees, toChannelsLast, toTensor } from '../../../testing/reference_trees.js';
+import { ready, restartWebgl, WebglContextLostError } from '../index.js';
+import { countGpuWork } from '../measure.js';
+import { loadModel } from './page_models.js';
+import { fetchFixture, type PageTest, pageTest } from './page_test.js';
+
+/** A scan of random features along a random tree of a grid, and its gradients, on both backends. */
+async function compareScans(
+  t: PageTest,
+  [batch, height, width, channels]: number[],
+  aggregate: Aggregate,
+  withGradients = true,
+): Promise<void> {
+  const numVertices = height * width;
+  const random = (seed: number, low: number, shape = [batch, numVertices, channels]) =>
+    tf.randomUniform(shape, low, 1, 'float32', seed);
+  const results = new Map<string, tf.TypedArray[]>();
+  for (const backend of ['cpu', 'webgl']) {
+    await tf.setBackend(backend);
+    const outputs = tf.tidy(() => {
+      const edges = gridGraph(height, width);
+      const tree = boruvkaMST(random(1, 0, [batch, edges.shape[0]]), edges, { numVertices });
+      const [x, decay, dy] = [random(2, -1), random(3, 0), random(4, -1)];
+      const scan = (x: tf.Tensor, decay: tf.Tensor) => treeScan(x, decay, tree, { aggregate });
+      const y = scan(x, decay);
+      return [y, ...(withGradients ? tf.grads(scan)([x, decay], dy) : [])].map((tensor) => tensor.dataSync());
+    });
+    results.set(backend, outputs);
+  }
+  const wanted = results.get('cpu') ?? [];
+  results.get('webgl')?.forEach((values, i) => {
+    const what = `${[batch, height, width, channels]} ${aggregate} ${['y', 'dx', 'ddecay'][i]}`;
+    t.atMost(relativeDifference(values, wanted[i]), 2e-5, what);
+  });
+}
+
+pageTest('odd sizes, V = 1, batches, both modes', async (t) => {
+  for (const aggregate of ['all', 'root'] as const) {
+    for (const shape of [
+      [1, 1, 1, 1],
+      [3, 1, 1, 5],
+      [1, 1, 2, 1],
+      [2, 1, 2, 3],
+      [2, 3, 5, 7],
+      [3, 7, 7, 6],
+      [1, 5, 5, 1],
+      [5, 2, 3, 2],
+      [1, 14, 14, 33],
+    ]) {
+      await compareScans(t, shape, aggregate);
+    }
+  }
+});
+
+pageTest('a 256 x 256 grid with 160 channels', async (t) => {
+  await compareScans(t, [1, 256, 256, 160], 'all', false);
+});
+
+pageTest('an order that is not breadth-first, and two parents for one order', async (t) => {
+  const order = tf.tensor2d([[0, 1, 2, 3, 4]], [1, 5], 'int32');
+  const x = tf.tensor3d([1, 2, 3, 4, 5], [1, 5, 1]);
+  const decay = tf.tensor3d([9, 0.5, 0.5, 0.5, 0.5], [1, 5, 1]);
+  // Depth first: 0 -> 1 -> 2, 0 -> 3 -> 4; then a path.
+  for (const [positions, wanted] of [
+    [
+      [0, 0, 1, 0, 3],
+      [6, 4.75, 4.6875, 7, 7],
+    ],
+    [
+      [0, 0, 1, 2, 3],
+      [3.5625, 5.25, 6.25, 6.5, 6.625],
+    ],
+  ]) {
+    const parent = tf.tensor2d([positions], [1, 5], 'int32');
+    const root = treeScan(x, decay, { order, parent }, { aggregate: 'root' }).dataSync()[0];
+    t.equal(root, positions[3] === 0 ? 1 + 0.5 * 3.5 + 0.5 * 6.5 : wanted[0], 'root');
+    await tf.setBackend('cpu');
+    const cpu = treeScan(x, decay, { order, parent }).dataSync();
+    await tf.setBackend('webgl');
+    t.atMost(maxDifference(treeScan(x, decay, { order, parent }).dataSync(), cpu), 1e-6, `${positions}`);
+  }
+});
+
+pageTest('errors come before kernels', async (t) => {
+  const x = tf.ones([1, 2, 1]);
+  const bad = tf.tensor2d([[0, 5]], [1, 2], 'int32');
+  const before = tf.memory().numTensors;
+  await t.throws(
+    () => treeScan(x, x, { order: bad, parent: bad }),
+    /OpError: TreeScan: order\[0, 1\] is 5/,
+    'tree',
+  );
+  await t.throws(
+    () => treeScan(x, tf.ones([1, 3, 1]), { order: bad, parent: bad }),
+    /OpError: TreeScan: decay/,
+    'decay',
+  );
+  await t.throws(() => edgeDissimilarity(x, bad), /OpError: EdgeDissimilarity: edges\[0\] joins/, 'edges');
+  t.equal(tf.memory().numTensors - before, 1, 'nothing is left behind but the tensor made here');
+});
+
+pageTest('ready, again and again', async (t) => {
+  await ready();
+  await ready();
+  t.ok(hasOwnKernel(TreeScan, 'webgl') && hasOwnKernel(EdgeDissimilarity, 'webgl'), 'own kernels');
+});
+
+/** Runs `predict` and takes the GPU away at its n-th draw. */
+async function loseAtDraw(n: number, predict: () => Promise<unknown>): Promise<unknown> {
+  const { gl } = (
+    tf.backend() as unknown as { getGPGPUContext(): { gl: WebGL2RenderingContext } }
+  ).getGPGPUContext();
+  const drawElements = gl.drawElements;
+  let draws = 0;
+  gl.drawElements = (...args) => {
+    drawElements.apply(gl, args);
+    if (++draws === n) gl.getExtension('WEBGL_lose_context')?.loseContext();
+  };
+  return predict();
+}
+
+/** Draws of a prediction without the reading of its logits. */
+async function drawsOfPrediction(): Promise<number> {
+  const { model } = await loadModel('grootv/grootv_tiny_fp16.pth');
+  const image = tf.zeros([2, 32, 32, 3]);
+  tf.dispose(model.predict(image));
+  const { counts } = await countGpuWork(() => tf.dispose(model.predict(image)));
+  model.dispose();
+  image.dispose();
+  return counts.draws;
+}
+
+pageTest('a context that is lost in the middle of a prediction', async (t) => {
+  const expected = await fetchFixture('grootv/grootv_tiny_fp16_expected.safetensors');
+  const wanted = expected.tensor('logits.32x32').values;
+  // Between two ops; after the last one, before the logits are read; 0: while they are read.
+  for (const draw of [1, 100, await drawsOfPrediction(), 0]) {
+    const { model } = await loadModel('grootv/grootv_tiny_fp16.pth');
+    const image = toTensor(expected.tensor('rgb.32x32'));
+    const predict = async () => (model.predict(image) as tf.Tensor).data();
+    t.atMost(maxDifference(await predict(), wanted), 1e-3, `before a loss at draw ${draw}`);
+    const error = await t.throws(
+      () =>
+        draw > 0
+          ? loseAtDraw(draw, predict)
+          : loseAtDraw(-1, () => {
+              const values = predict();
+              const { gl } = (
+                tf.backend() as unknown as { getGPGPUContext(): { gl: WebGL2RenderingContext } }
+              ).getGPGPUContext();
+              gl.getExtension('WEBGL_lose_context')?.loseContext();
+              return values;
+            }),
+      /WebglContextLostError/,
+      `a loss at draw ${draw}`,
+    );
+    t.ok(error instanceof WebglContextLostError, 'the exported class');
+    await t.throws(
+      () =>
+        tf
+          .ones([3, 3])
+          .matMul(tf.ones([3, 3]))
+          .dataSync(),
+      /WebglContextLostError/,
+      'stock ops too',
+    );
+    await restartWebgl();
+  }
+  const { model } = await loadModel('grootv/grootv_tiny_fp16.pth');
+  const logits = model.predict(toTensor(expected.tensor('rgb.32x32'))) as tf.Tensor;
+  t.atMost(maxDifference(await logits.data(), wanted), 1e-3, 'a new backend');
+});
+
+pageTest('a device that renders only float16', async (t) => {
+  const expected = await fetchFixture('grootv/grootv_tiny_fp16_expected.safetensors');
+  const nano = await fetchFixture('grootv/grootv_nano_mnist_expected.safetensors');
+  const said: string[] = [];
+  const { warn } = console;
+  console.warn = (message: string) => said.push(message);
+  tf.env().set('WEBGL_RENDER_FLOAT32_ENABLED', false);
+  await restartWebgl();
+  try {
+    const { model, depths } = await loadModel('grootv/grootv_tiny_fp16.pth');
+    const trained = await loadModel('grootv/grootv_nano_mnist.pth');
+    for (let time = 0; time < 2; time++) {
+      const logits = tf.tidy(() => {
+        const feeds = pinnedTrees(expected, 'trees.32x32', depths);
+        const normalized = toChannelsLast(expected.tensor('input.32x32'));
+        return (model.execute({ normalized, ...feeds }, 'logits') as tf.Tensor).dataSync();
+      });
+      const difference = maxDifference(logits, expected.tensor('logits.32x32').values);
+      t.atMost(difference, 0.02, "a small model with the reference's trees");
+    }
+    const own = tf.tidy(() => {
+      const grey = tf.tensor4d(Float32Array.from(nano.tensor('images_u8').values), [64, 28, 28, 1]);
+      const images = tf.tile(tf.image.resizeBilinear(grey, [64, 64], false, true), [1, 1, 1, 3]);
+      return (trained.model.predict(images) as tf.Tensor).dataSync();
+    });
+    t.atMost(maxDifference(own, nano.tensor('logits_model').values), 0.1, 'trained model, own trees');
+    t.equal(said.filter((text) => /float16/.test(text)).length, 1, `one warning: ${said}`);
+  } finally {
+    console.warn = warn;
+    tf.env().set('WEBGL_RENDER_FLOAT32_ENABLED', true);
+    await restartWebgl();
+  }
+});
