@@ -60,6 +60,7 @@ t.test('times, and the report for people', async (t) => {
   const prediction = { ms: 2, kernelCalls: 3, kernels: [{ kernel: 'Linear', calls: 3, ms: 1.5 }] };
   const text = formatReport({
     environment: { backend: 'wasm', threads: 1, cpu: 'a', runtime: 'b', tfjs: 'c', date: 'd' },
+    calls: { treeScan: 2, boruvkaMST: 5 },
     ops: [
       { stage: 's', op: 'treeScan', us: 10, triadUs: 5, alternativeUs: 80, alternative: 'JavaScript loop' },
     ],

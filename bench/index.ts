@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { getThreadsCount } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
+import { benchCalls } from './calls.js';
 import { benchProducts } from './matrix_products.js';
 import { buildNative } from './native.js';
 import { benchOps } from './ops.js';
@@ -21,6 +22,7 @@ export async function runBench(progress: (what: string) => void = () => {}): Pro
   const native = buildNative();
   try {
     const { times, peak } = await benchOps(native, (stage) => progress(`ops at ${stage}`));
+    const calls = await benchCalls();
     progress('matrix products');
     const products = await benchProducts();
     progress('scaling');
@@ -40,6 +42,7 @@ export async function runBench(progress: (what: string) => void = () => {}): Pro
         ...('missing' in native && { nativeMissing: native.missing }),
       },
       ops: times,
+      calls,
       ...(peak && { peak }),
       products,
       scaling,

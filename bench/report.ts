@@ -1,4 +1,5 @@
 /** What a run of the benchmark found, and its form for people. */
+import type { CallTimes } from './calls.js';
 import type { ProductTime } from './matrix_products.js';
 import type { OpTime } from './ops.js';
 import type { PredictionTime } from './prediction.js';
@@ -17,6 +18,7 @@ export interface BenchReport {
     readonly nativeMissing?: string;
   };
   readonly ops: readonly OpTime[];
+  readonly calls: CallTimes;
   /** GFLOP/s of this core in 128-bit vectors without fused multiply-add; native code found it. */
   readonly peak?: number;
   readonly products: readonly ProductTime[];
@@ -32,7 +34,15 @@ export interface BenchReport {
 /** Kernels listed of a prediction. */
 const LISTED = 10;
 
-export function formatReport({ environment, ops, peak, products, scaling, prediction }: BenchReport): string {
+export function formatReport({
+  environment,
+  ops,
+  calls,
+  peak,
+  products,
+  scaling,
+  prediction,
+}: BenchReport): string {
   const { backend, threads, cpu, runtime, tfjs, date, nativeMissing } = environment;
   const { fused, stock, largestDifference } = prediction;
   const kernels = (time: PredictionTime) =>
@@ -46,7 +56,7 @@ export function formatReport({ environment, ops, peak, products, scaling, predic
     '',
     'ops at the stages of GrootV-T (V x D), microseconds through the public API',
     table(
-      ['stage', 'op', 'us', '/ triad', 'alternative / ours', '/ native'],
+      ['stage', 'op', 'us', '/ triad', 'alternative / ours', '/ native', 'less the call'],
       ops.map(({ stage, op, us, triadUs, alternativeUs, alternative, nativeUs }) => [
         stage,
         op,
@@ -54,8 +64,10 @@ export function formatReport({ environment, ops, peak, products, scaling, predic
         triadUs > 0 ? (us / triadUs).toFixed(2) : '',
         alternativeUs ? `${(alternativeUs / us).toFixed(1)} (${alternative})` : '',
         nativeUs ? (us / nativeUs).toFixed(2) : '',
+        nativeUs ? ((us - calls[op as keyof CallTimes]) / nativeUs).toFixed(2) : '',
       ]),
     ),
+    `a call takes ${calls.treeScan.toFixed(1)} us (treeScan) and ${calls.boruvkaMST.toFixed(1)} us (boruvkaMST) on two vertices`,
     '',
     `matrix products, GFLOP/s${peak ? ` (this core can do ${peak.toFixed(0)} in 128-bit vectors)` : ''}`,
     table(
