@@ -2,16 +2,10 @@
 import type { GrootLArchitecture } from '../plugin/models/grootl_metadata.js';
 import { ArchitectureError } from './errors.js';
 import type { MambaConfig } from './huggingface/mamba_config.js';
-import { quote } from './pytorch/errors.js';
-
-/** Shapes of the tensors of a state dict. */
-export type StateShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
+import { disagreements, type StateShapes, showName } from './state_shapes.js';
 
 export const EMBEDDINGS = 'backbone.embeddings.weight';
 export const HEAD = 'lm_head.weight';
-
-/** Names listed of each kind of disagreement before the rest is only counted: an error stays one readable line. */
-const LISTED = 6;
 
 /** Checked sizes, and which optional parameters there are. */
 export interface GrootLSizes extends Omit<GrootLArchitecture, 'name' | 'scan'> {
@@ -57,7 +51,12 @@ export function grootLSizes(state: StateShapes, config: MambaConfig): GrootLSize
     convolutionBias: config.convolutionBias,
   };
   checkConfig(sizes, config);
-  checkShapes(state, expectedShapes(sizes), sizes);
+  const problems = disagreements(state, expectedShapes(sizes), (name) => sizes.tiedHead && name === HEAD);
+  if (problems) {
+    throw new ArchitectureError(
+      `the tensors do not make the Mamba model of config.json (${layers} layers, hidden size ${hidden}): ${problems}`,
+    );
+  }
   return sizes;
 }
 
@@ -112,38 +111,4 @@ export function expectedShapes(sizes: GrootLSizes): Map<string, number[]> {
   expected.set('backbone.norm_f.weight', [hidden]);
   if (!tiedHead) expected.set(HEAD, [vocabulary, hidden]);
   return expected;
-}
-
-function checkShapes(state: StateShapes, expected: Map<string, number[]>, sizes: GrootLSizes): void {
-  const missing = [...expected.keys()].filter((key) => !state.has(key));
-  const unexpected = [...state.keys()]
-    .filter((key) => !expected.has(key) && !(sizes.tiedHead && key === HEAD))
-    .map(showName);
-  const wrong: string[] = [];
-  for (const [key, wanted] of expected) {
-    const shape = state.get(key)?.shape;
-    if (shape && (`${shape}` !== `${wanted}` || shape.includes(0))) {
-      wrong.push(`${key} is [${shape.join(', ')}], wanted [${wanted.join(', ')}]`);
-    }
-  }
-  const problems = [
-    ['missing', missing],
-    ['unexpected', unexpected],
-    ['of the wrong shape', wrong],
-  ] as const;
-  const found = problems.filter(([, names]) => names.length > 0);
-  if (found.length === 0) return;
-  const text = found.map(([kind, names]) => {
-    const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
-    return `${names.length} ${kind}: ${names.slice(0, LISTED).join('; ')}${more}`;
-  });
-  throw new ArchitectureError(
-    `the tensors do not make the Mamba model of config.json (${sizes.layers} layers, hidden size ` +
-      `${sizes.hidden}): ${text.join('. ')}`,
-  );
-}
-
-/** A tensor's name, fit for one line of a terminal whatever the file says. */
-function showName(name: string): string {
-  return /^[\w.]{1,120}$/.test(name) ? name : quote(name);
 }

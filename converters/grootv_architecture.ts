@@ -1,10 +1,7 @@
 /** What a GrootV checkpoint is, read from the names and shapes of its tensors alone. */
 import type { GrootVArchitecture } from '../plugin/models/grootv_metadata.js';
 import { ArchitectureError } from './errors.js';
-import { quote } from './pytorch/errors.js';
-
-/** Shapes of the tensors of a state dict. */
-export type StateShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
+import { disagreements, type StateShapes, showName } from './state_shapes.js';
 
 /** The published sizes: channels and depths. */
 const PUBLISHED: readonly (readonly [name: string, channels: number, depths: readonly number[]])[] = [
@@ -12,9 +9,6 @@ const PUBLISHED: readonly (readonly [name: string, channels: number, depths: rea
   ['GrootV-S', 96, [2, 2, 13, 2]],
   ['GrootV-B', 128, [2, 2, 13, 2]],
 ];
-
-/** Names listed of each kind of disagreement before the rest is only counted: an error stays one readable line. */
-const LISTED = 6;
 
 /** What PyTorch stores that inference does not use. */
 const UNUSED = /\.num_batches_tracked$/;
@@ -52,7 +46,12 @@ export function grootVArchitecture(state: StateShapes): GrootVArchitecture {
     classes: shapeOf('head.weight')?.[0] ?? 0,
     convolutionHead: state.has('conv_head.0.weight'),
   };
-  check(state, expectedShapes(architecture, state), architecture);
+  const problems = disagreements(state, expectedShapes(architecture, state), isUnused);
+  if (problems) {
+    throw new ArchitectureError(
+      `the tensors do not make a ${architecture.name} (channels ${channels}, depths ${depths.join(', ')}): ${problems}`,
+    );
+  }
   return architecture;
 }
 
@@ -156,40 +155,4 @@ function expectedShapes(architecture: GrootVArchitecture, state: StateShapes): M
     add('head.bias', classes);
   }
   return expected;
-}
-
-function check(
-  state: StateShapes,
-  expected: Map<string, number[]>,
-  { name, channels, depths }: GrootVArchitecture,
-) {
-  const missing = [...expected.keys()].filter((key) => !state.has(key));
-  const unexpected = [...state.keys()].filter((key) => !expected.has(key) && !UNUSED.test(key)).map(showName);
-  const wrong: string[] = [];
-  for (const [key, wanted] of expected) {
-    const shape = state.get(key)?.shape;
-    if (!shape) continue;
-    if (`${shape}` !== `${wanted}` || shape.includes(0)) {
-      wrong.push(`${key} is [${shape.join(', ')}], wanted [${wanted.join(', ')}]`);
-    }
-  }
-  const problems = [
-    ['missing', missing],
-    ['unexpected', unexpected],
-    ['of the wrong shape', wrong],
-  ] as const;
-  const found = problems.filter(([, names]) => names.length > 0);
-  if (found.length === 0) return;
-  const text = found.map(([kind, names]) => {
-    const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
-    return `${names.length} ${kind}: ${names.slice(0, LISTED).join('; ')}${more}`;
-  });
-  throw new ArchitectureError(
-    `the tensors do not make a ${name} (channels ${channels}, depths ${depths.join(', ')}): ${text.join('. ')}`,
-  );
-}
-
-/** A tensor's name, fit for one line of a terminal whatever the file says. */
-function showName(name: string): string {
-  return /^[\w.]{1,120}$/.test(name) ? name : quote(name);
 }

@@ -1,5 +1,4 @@
 /** The command line as a user runs it: the built program in a process of its own. */
-import { execFile } from 'node:child_process';
 import {
   createWriteStream,
   existsSync,
@@ -26,37 +25,14 @@ import {
   writeTorchZip,
 } from '../../converters/pytorch/testing/torch_writer.js';
 import { grootVShapes, randomState, randomValues, uniform } from '../../testing/checkpoints.js';
+import { grootvl } from '../../testing/command_line.js';
 import { fixturePath, readFixture } from '../../testing/fixtures.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MAIN = join(ROOT, 'dist', 'node', 'cli', 'main.js');
 const DIGITS = join(ROOT, 'examples', 'digits');
 const folder = mkdtempSync(join(tmpdir(), 'grootvl-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string) => join(folder, name);
-
-/** Prints the peak of the process's memory at its end. */
-const METER =
-  'data:text/javascript,process.on("exit",()=>console.error("peak",process.resourceUsage().maxRSS))';
-
-interface Outcome {
-  status: number;
-  stdout: string;
-  stderr: string;
-  /** Peak resident memory, MB. */
-  peak: number;
-}
-
-function grootvl(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const command = ['--import', METER, MAIN, ...args];
-    execFile(process.execPath, command, { maxBuffer: 1e8 }, (error, stdout, text) => {
-      const peak = Number(/peak (\d+)\n/.exec(text)?.[1]) / 1000;
-      const stderr = text.replace(/peak \d+\n/, '');
-      resolve({ status: error ? Number(error.code) : 0, stdout, stderr, peak });
-    });
-  });
-}
 
 const NANO = fixturePath('grootv/grootv_nano_mnist.pth') as string;
 const model = at('nano');

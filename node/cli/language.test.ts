@@ -1,47 +1,19 @@
 /** The commands for language models as a user runs them: the built program in a process of its own. */
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { expectedShapes } from '../../converters/grootl_architecture.js';
+import { grootvl } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';
 import { MAMBA_130M, writeRandomMamba } from '../../testing/random_mamba.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/node/cli/main.js', import.meta.url));
 const TINY = fixturePath('grootl/grootl_tiny') as string;
 const ADAPTER = fixturePath('grootl/grootl_tiny_lora') as string;
 const expected = JSON.parse(readFileSync(join(TINY, 'expected.json'), 'utf8'));
 const folder = mkdtempSync(join(tmpdir(), 'grootvl-language-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 const model = join(folder, 'model');
-
-/** Prints the peak of the process's memory at its end. */
-const METER =
-  'data:text/javascript,process.on("exit",()=>console.error("peak",process.resourceUsage().maxRSS))';
-
-interface Outcome {
-  status: number;
-  stdout: string;
-  stderr: string;
-  /** Peak resident memory, MB. */
-  peak: number;
-}
-
-function grootvl(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', METER, MAIN, ...args], (error, stdout, text) => {
-      const peak = Number(/peak (\d+)\n/.exec(text)?.[1]) / 1000;
-      resolve({
-        status: error ? Number(error.code) : 0,
-        stdout,
-        stderr: text.replace(/peak \d+\n/, ''),
-        peak,
-      });
-    });
-  });
-}
 
 t.test('inspect', async (t) => {
   const { status, stdout, stderr } = await grootvl('inspect', TINY, '--json');
