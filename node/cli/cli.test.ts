@@ -237,7 +237,7 @@ t.test('what fails is exit 1 and one line', async (t) => {
   writeFileSync(at('full'), '');
   const cases: [RegExp, ...string[]][] = [
     [/cannot open .*missing\.pth: no such file/, 'inspect', at('missing.pth')],
-    [/it is a directory/, 'convert', folder, at('no')],
+    [/has no config\.json: it is no HuggingFace model/, 'convert', folder, at('no')],
     [/directory exists and is not empty/, 'convert', NANO, folder],
     [/it is not a directory/, 'convert', NANO, at('full')],
     [/no such file/, 'convert', NANO, at('no'), '--classes', at('missing.json')],
