@@ -2,6 +2,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
+import { layerNormalization, stateReadout } from '../plugin/index.js';
 import { BACKENDS, type BackendName, onBackend } from '../testing/backends.js';
 import { channelsLast, type Fixture, fixtureFiles, readFixture } from '../testing/fixtures.js';
 import { maxDifference } from '../testing/measure.js';
@@ -168,6 +169,18 @@ async function checkModule(t: Test, backend: BackendName, fixture: Fixture): Pro
       const node = (name: string) => model.execute(feeds, name) as tf.Tensor;
       const activations = fixture.tensor('x_act');
       const [batch, inner] = activations.shape;
+      const parameter = (name: string) => toTensor(fixture.tensor(`state.${name}`));
+      // The graph fuses what follows the scan into StateReadout: its steps are checked by the ops it is made of, and
+      // the op itself, without the gate, by the last of them.
+      const [state, x, outputGate, skip] = [node('m/scan'), node('m/x'), node('m/parts:2'), parameter('Ds')];
+      const [stateGamma, stateBeta] = [parameter('h_norm.weight'), parameter('h_norm.bias')];
+      const [outputGamma, outputBeta] = [parameter('out_norm.weight'), parameter('out_norm.bias')];
+      const normalized = layerNormalization(state, stateGamma, stateBeta, { epsilon: 1e-5 });
+      const core = tf.add(tf.mul(normalized, outputGate), tf.mul(x, skip));
+      const readout = stateReadout({
+        ...{ state, outputGate, x, skip, gate: tf.onesLike(x) },
+        ...{ stateGamma, stateBeta, outputGamma, outputBeta },
+      });
       const stages: [string, tf.Tensor, { shape: number[]; values: ArrayLike<number> }][] = [
         [
           'x_act',
@@ -181,6 +194,9 @@ async function checkModule(t: Test, backend: BackendName, fixture: Fixture): Pro
         ['feat_in', node('m/discretized:1'), channelsLast(fixture.tensor('feat_in'))],
         ['edge_weights', tf.exp(node('m/edge_weights')), fixture.tensor('edge_weights')],
         ['feature_out', node('m/scan'), channelsLast(fixture.tensor('feature_out'))],
+        ['h_normed', normalized, fixture.tensor('h_normed')],
+        ['y_core', core, channelsLast(fixture.tensor('y_core'))],
+        ['out_normed', readout, fixture.tensor('out_normed')],
         ['output', node('m/out_proj'), fixture.tensor('output')],
       ];
       for (const [name, result, wanted] of stages) {
