@@ -154,7 +154,8 @@ async function checkModule(t: Test, backend: BackendName, fixture: Fixture): Pro
   const [, height, width, channels] = fixture.tensor('input').shape;
   const graph = new GraphBuilder();
   const input = graph.placeholder('input', [-1, -1, -1, channels]);
-  treeStateSpaceModel(new TorchLayers(graph, parameters), 'module', 'm', input);
+  const edges = graph.node('GridGraph', 'edges', [input]);
+  treeStateSpaceModel(new TorchLayers(graph, parameters), 'module', 'm', input, edges);
   const sink = new MemorySink();
   await writeModel(
     graph,

@@ -54,8 +54,11 @@ export function grootVGraph(
   const features: Output[] = [];
   let index = 0;
   depths.forEach((depth, level) => {
+    // One grid for all blocks of a level, so that backends prepare and upload it once.
+    const edges = graph.node('GridGraph', `levels_${level}/edges`, [x]);
     for (let block = 0; block < depth; block++) {
-      x = grootVBlock(layers, blockPrefix(level, block), `blocks_${index++}`, x, architecture.layerScale);
+      const prefix = blockPrefix(level, block);
+      x = grootVBlock(layers, prefix, `blocks_${index++}`, x, edges, architecture.layerScale);
     }
     x = layers.layerNormalization(`levels.${level}.norm.0`, x, LAYER_EPSILON, `features_${level}`);
     features.push(x);
@@ -101,6 +104,7 @@ function grootVBlock(
   prefix: string,
   name: string,
   input: Output,
+  edges: Output,
   layerScale: boolean,
 ): Output {
   const { graph } = layers;
@@ -116,6 +120,7 @@ function grootVBlock(
     prefix,
     name,
     layers.layerNormalization(`${prefix}.norm1.0`, x, LAYER_EPSILON),
+    edges,
   );
   x = residual(x, mixed, 'gamma1', `${name}/mixed`);
   const mlp = `${prefix}.mlp`;
@@ -129,12 +134,16 @@ function grootVBlock(
   return residual(x, hidden, 'gamma2', `${name}/output`);
 }
 
-/** The tree state-space model of a block (GrootVL, section 3.2): features choose a tree, and travel along it. */
+/**
+ * The tree state-space model of a block (GrootVL, section 3.2): features choose a tree, and travel along it.
+ * @param edges the graph over the pixels of the input
+ */
 export function treeStateSpaceModel(
   layers: TorchLayers,
   prefix: string,
   name: string,
   input: Output,
+  edges: Output,
 ): Output {
   const { graph } = layers;
   const ssm = `${prefix}.TreeSSM`;
@@ -152,7 +161,6 @@ export function treeStateSpaceModel(
   const activated = graph.node('Silu', `${name}/activated`, [mixed]);
   const x = graph.node('FlattenGrid', `${name}/x`, [activated]);
 
-  const edges = graph.node('GridGraph', `${name}/edges`, [activated]);
   const weights = graph.node('EdgeDissimilarity', `${name}/edge_weights`, [x, edges], {
     metric: text('cosine'),
   });

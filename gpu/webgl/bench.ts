@@ -21,6 +21,7 @@ import { edgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
 import { layerNormalization } from '../../plugin/ops/layer_normalization.js';
 import { stateReadout } from '../../plugin/ops/state_readout.js';
 import { treeScan } from '../../plugin/ops/tree_scan.js';
+import { getTreeBuilder, setTreeBuilder, type TreeBuilder } from './boruvka_mst.js';
 import { countGpuWork, type GpuCounts } from './measure.js';
 
 /** One measurement. */
@@ -38,10 +39,12 @@ export interface WebglBench {
   readonly costs: readonly GpuCost[];
 }
 
-/** A size to measure at: a grid of side x side vertices with this many channels. */
+/** A size to measure at: grids of side x side vertices with this many channels. */
 export interface Stage {
   readonly side: number;
   readonly channels: number;
+  /** 1 by default. */
+  readonly batch?: number;
 }
 
 /** The four stages of GrootV-T at 224 x 224. */
@@ -96,15 +99,29 @@ export async function benchWebgl(stages: readonly Stage[] = STAGES): Promise<Web
   return { ...describeRenderer(), costs };
 }
 
-async function benchStage({ side, channels }: Stage): Promise<GpuCost[]> {
+/** A run with trees of either builder. */
+function withBuilders(what: string, run: () => TensorContainer): Record<string, () => TensorContainer> {
+  const made = (builder: TreeBuilder) => () => {
+    const before = getTreeBuilder();
+    setTreeBuilder(builder);
+    try {
+      return run();
+    } finally {
+      setTreeBuilder(before);
+    }
+  };
+  return { [`${what}, host`]: made('host'), [`${what}, device`]: made('device') };
+}
+
+async function benchStage({ side, channels, batch = 1 }: Stage): Promise<GpuCost[]> {
   const numVertices = side * side;
-  const shape = [1, numVertices, channels];
+  const shape = [batch, numVertices, channels];
   const edges = gridGraph(side, side);
   const [x, decay, dy, gate] = [
     randomNormal(shape),
     randomUniform(shape, 0, 1),
     randomNormal(shape),
-    randomNormal([1, numVertices, 1]),
+    randomNormal([batch, numVertices, 1]),
   ];
   const [perChannel, states] = [randomNormal([channels]), randomNormal([channels, 1])];
   const choose = () => {
@@ -114,18 +131,17 @@ async function benchStage({ side, channels }: Stage): Promise<GpuCost[]> {
     return tree;
   };
   const tree = choose();
-  const free = () => {
-    const { edgeIndex, order, parent } = choose();
-    return [edgeIndex, order, parent];
-  };
   const scan = (aggregate: 'all' | 'root') => (x: Tensor, decay: Tensor) =>
     treeScan(x, decay, tree, { aggregate });
   const runs: Record<string, () => TensorContainer> = {
-    'edge weights and tree': free,
-    'tree and its first scan': () => {
+    ...withBuilders('edge weights and tree', () => {
+      const { edgeIndex, order, parent } = choose();
+      return [edgeIndex, order, parent];
+    }),
+    ...withBuilders('the same and a scan, all', () => {
       const made = choose();
       return [made.edgeIndex, made.order, made.parent, treeScan(x, decay, made)];
-    },
+    }),
     'scan, all': () => scan('all')(x, decay),
     'scan, root': () => scan('root')(x, decay),
     'scan and gradients, all': () => grads(scan('all'))([x, decay], dy),
@@ -151,7 +167,8 @@ async function benchStage({ side, channels }: Stage): Promise<GpuCost[]> {
   };
   const costs: GpuCost[] = [];
   for (const [what, run] of Object.entries(runs)) {
-    costs.push(await measureGpuCost(`${side} x ${side} x ${channels}: ${what}`, run));
+    const size = [...(batch > 1 ? [batch] : []), side, side, channels].join(' x ');
+    costs.push(await measureGpuCost(`${size}: ${what}`, run));
   }
   tree.dispose();
   dispose([edges, x, decay, dy, gate, perChannel, states]);

@@ -16,12 +16,17 @@ export class WebglContextLostError extends Error {
   }
 }
 
-const watched = new WeakSet<MathBackendWebGL>();
+/** For each backend that is watched, what throws once its context is lost. */
+const watched = new WeakMap<MathBackendWebGL, () => void>();
+
+/** @throws {WebglContextLostError} when the context of a watched backend is lost, or once was */
+export function throwIfLost(backend: MathBackendWebGL): void {
+  watched.get(backend)?.();
+}
 
 /** Watches a backend from now on. tfjs tells nobody when a context goes, so the backend's functions are wrapped. */
 export function watchContext(backend: MathBackendWebGL): void {
   if (watched.has(backend)) return;
-  watched.add(backend);
   const { gl } = backend.getGPGPUContext();
   // A context may come back, without its textures: once lost is lost.
   let lost = false;
@@ -34,6 +39,7 @@ export function watchContext(backend: MathBackendWebGL): void {
     lost ||= gl.isContextLost();
     if (lost) throw new WebglContextLostError();
   };
+  watched.set(backend, throwIfLost);
   const guard = <T>(run: () => T): T => {
     throwIfLost();
     let result: T;

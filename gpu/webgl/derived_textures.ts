@@ -13,9 +13,9 @@ export interface Table {
   readonly shape: number[];
 }
 
-/** A table and what is known of it. */
+/** Textures that belong to a tensor, and what is known of them. */
 export interface Derived<Facts> {
-  readonly texture: TensorInfo;
+  readonly textures: readonly TensorInfo[];
   readonly facts: Facts;
 }
 
@@ -33,38 +33,42 @@ export class DerivedTextures {
     };
   }
 
-  /** The texture called `name` of a tensor; `make` fills it when it is new. */
-  get<Facts>(tensor: TensorInfo, name: string, make: () => Table & { facts: Facts }): Derived<Facts> {
+  /** What is called `name` of a tensor; `make` makes it when it is new. */
+  get<Facts>(tensor: TensorInfo, name: string, make: () => Derived<Facts>): Derived<Facts> {
     const ofTensor = this.derived.get(tensor.dataId) ?? new Map<string, Derived<unknown>>();
     const known = ofTensor.get(name);
     if (known) return known as Derived<Facts>;
-    const { facts, ...table } = make();
-    const texture = upload(this.backend, table);
-    const made = { texture, facts };
+    const made = make();
     ofTensor.set(name, made);
     this.derived.set(tensor.dataId, ofTensor);
     return made;
   }
 
+  /** What is called `name` of a tensor, if it was made. */
+  find(tensor: TensorInfo, name: string): Derived<unknown> | undefined {
+    return this.derived.get(tensor.dataId)?.get(name);
+  }
+
   private free(dataId: object): void {
     const ofTensor = this.derived.get(dataId);
     this.derived.delete(dataId);
-    for (const { texture } of ofTensor?.values() ?? []) this.backend.disposeIntermediateTensorInfo(texture);
+    for (const { textures } of ofTensor?.values() ?? []) {
+      for (const texture of textures) this.backend.disposeIntermediateTensorInfo(texture);
+    }
   }
 }
 
-/** TextureUsage.UPLOAD of tfjs: float32 also on devices that render only float16. */
+/** TextureUsage of tfjs. UPLOAD: float32 also on devices that render only float16. */
+const RENDER = 0;
 const UPLOAD = 1;
 
 /**
  * A tensor whose texture is filled as it is: tfjs's own upload would copy it by a shader, compiled anew for every size.
  * No draw.
  */
-function upload(backend: MathBackendWebGL, { values, shape }: Table): TensorInfo {
+export function upload(backend: MathBackendWebGL, { values, shape }: Table): TensorInfo {
   const tensor = backend.makeTensorInfo(shape, 'float32');
-  const texels = Math.max(1, values.length / 4);
-  const width = 2 ** Math.ceil(Math.log2(texels) / 2);
-  const height = Math.ceil(texels / width);
+  const [width, height] = foldedSize(values.length / 4);
   const data = backend.texData.get(tensor.dataId);
   data.usage = UPLOAD;
   data.isPacked = true;
@@ -73,4 +77,26 @@ function upload(backend: MathBackendWebGL, { values, shape }: Table): TensorInfo
     .getGPGPUContext()
     .uploadDenseMatrixToTexture(backend.getTexture(tensor.dataId), width, height, values);
   return tensor;
+}
+
+/** An empty texture to draw to: `count` texels of four numbers, or of one. */
+export function emptyTexture(
+  backend: MathBackendWebGL,
+  { shape, dtype }: { shape: readonly number[]; dtype: 'float32' | 'int32' },
+  count: number,
+  numbers: 1 | 4,
+): TensorInfo {
+  const tensor = backend.makeTensorInfo([...shape], dtype);
+  const [width, height] = foldedSize(count);
+  const data = backend.texData.get(tensor.dataId);
+  data.usage = RENDER;
+  data.isPacked = numbers === 4;
+  data.texShape = numbers === 4 ? [2 * height, 2 * width] : [height, width];
+  return tensor;
+}
+
+/** Width and height, nearly square. */
+function foldedSize(texels: number): [number, number] {
+  const width = 2 ** Math.ceil(Math.log2(Math.max(1, texels)) / 2);
+  return [width, Math.max(1, Math.ceil(texels / width))];
 }

@@ -3,7 +3,6 @@
  * any order with other packages, as often as one likes.
  */
 import './activations.js';
-import './boruvka_mst.js';
 import './causal_convolution.js';
 import './discretize.js';
 import './edge_dissimilarity.js';
@@ -25,6 +24,7 @@ export {
   type Stage,
   type WebglBench,
 } from './bench.js';
+export { getTreeBuilder, setTreeBuilder, type TreeBuilder } from './boruvka_mst.js';
 export { WebglContextLostError } from './context.js';
 export { countGpuWork, type GpuCounts } from './measure.js';
 export { restartWebgl } from './restart.js';

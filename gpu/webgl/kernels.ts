@@ -4,13 +4,22 @@ import { env, findBackend, type KernelBackend, type TensorInfo } from '@tensorfl
 import '../../plugin/cpu/index.js'; // what runs where shaders cannot
 import { type BackendKernel, hostKernelOf, registerBackendKernel } from '../../plugin/ops/kernels.js';
 import type { Attributes, OpDeclaration, OutputSpec } from '../../plugin/ops/op.js';
-import { watchContext } from './context.js';
-import { type Derived, DerivedTextures, type Table } from './derived_textures.js';
+import { throwIfLost, watchContext } from './context.js';
+import { type Derived, DerivedTextures, emptyTexture, type Table, upload } from './derived_textures.js';
+import { type PointDraw, PointDrawer } from './point_drawer.js';
 
 export const BACKEND = 'webgl';
 
 /** Runs one shader over every texel of a new tensor. It is disposed after the kernel, unless it is returned. */
 export type Draw = (program: GPGPUProgram, inputs: TensorInfo[], uniforms?: number[]) => TensorInfo;
+
+/**
+ * One draw of points (point_drawer.ts) to new textures: a number makes one of so many texels, [1, 2, 2 * number]
+ * packed; a tensor of one number a texel is asked for by its shape and type.
+ */
+export type DrawPoints = (
+  draw: Omit<PointDraw, 'outputs'> & { readonly outputs: readonly (number | OutputSpec)[] },
+) => TensorInfo[];
 
 /** What a kernel is called with. */
 export interface WebglKernelArguments<D extends OpDeclaration> {
@@ -18,26 +27,39 @@ export interface WebglKernelArguments<D extends OpDeclaration> {
   readonly outputs: readonly OutputSpec[];
   readonly attributes: Attributes;
   readonly draw: Draw;
+  readonly drawPoints: DrawPoints;
+  /** A float32 tensor as a texture of one number a texel, in row-major order. At most one draw, mostly none. */
+  readonly flat: (tensor: TensorInfo) => TensorInfo;
+  /** A texture of numbers from the host. Not a draw. */
+  readonly upload: (table: Table) => TensorInfo;
   /** Frees a texture that `draw` made, before the kernel ends. */
   readonly release: (tensor: TensorInfo) => void;
   /** Values of a tensor on the host. Those that were made on the host cost nothing; others wait for the GPU. */
   readonly read: (tensor: TensorInfo) => Int32Array;
-  /** A texture that is made from an input tensor once, and kept as long as the tensor: see derived_textures.ts. */
-  readonly derived: <Facts>(
-    tensor: TensorInfo,
-    name: string,
-    make: () => Table & { facts: Facts },
-  ) => Derived<Facts>;
+  /** Textures that are made from a tensor once, and kept as long as the tensor: see derived_textures.ts. */
+  readonly derived: <Facts>(tensor: TensorInfo, name: string, make: () => Derived<Facts>) => Derived<Facts>;
+  /** The same, if they were made. */
+  readonly findDerived: (tensor: TensorInfo, name: string) => Derived<unknown> | undefined;
+  /** Runs the op's host kernel instead: inputs are read back, outputs stay on the host until used. */
+  readonly runOnHost: () => TensorInfo[];
+  /** Of both sides of a texture. */
+  readonly maxTextureSize: number;
   /** A number that two tensors share only when they share their values. */
   readonly identityOf: (tensor: TensorInfo) => number;
 }
 
 export type WebglKernel<D extends OpDeclaration> = (args: WebglKernelArguments<D>) => TensorInfo[];
 
-const hosts = new WeakMap<KernelBackend, { webgl: MathBackendWebGL; derived: DerivedTextures }>();
+interface Host {
+  readonly webgl: MathBackendWebGL;
+  readonly derived: DerivedTextures;
+  readonly points: PointDrawer;
+}
+
+const hosts = new WeakMap<KernelBackend, Host>();
 
 /** What belongs to one tfjs backend: made at its first kernel of ours, since tfjs does not tell when it starts. */
-function hostOf(backend: KernelBackend) {
+function hostOf(backend: KernelBackend): Host {
   const known = hosts.get(backend);
   if (known) return known;
   const webgl = backend as MathBackendWebGL;
@@ -45,7 +67,7 @@ function hostOf(backend: KernelBackend) {
     throw new Error("tfjs-grootvl/webgl needs WebGL 2; this browser has WebGL 1: use tf.setBackend('wasm')");
   }
   watchContext(webgl);
-  const host = { webgl, derived: new DerivedTextures(webgl) };
+  const host = { webgl, derived: new DerivedTextures(webgl), points: new PointDrawer(webgl) };
   hosts.set(backend, host);
   return host;
 }
@@ -66,8 +88,9 @@ export function registerWebglKernel<D extends OpDeclaration>(
   kernel: WebglKernel<D>,
   { exact = false }: { exact?: boolean } = {},
 ): void {
-  const onDevice: BackendKernel = ({ inputs, attributes, outputs, backend }) => {
-    const { webgl, derived } = hostOf(backend);
+  const onDevice: BackendKernel = (args) => {
+    const { inputs, attributes, outputs, backend } = args;
+    const { webgl, derived, points } = hostOf(backend);
     const made = new Set<TensorInfo>();
     const release = (tensor: TensorInfo) => {
       if (made.delete(tensor)) webgl.disposeIntermediateTensorInfo(tensor);
@@ -84,12 +107,47 @@ export function registerWebglKernel<D extends OpDeclaration>(
           made.add(result);
           return result;
         },
+        drawPoints: ({ outputs, ...draw }) => {
+          const results = outputs.map((output) => {
+            const result =
+              typeof output === 'number'
+                ? emptyTexture(webgl, { shape: [1, 2, 2 * output], dtype: 'float32' }, output, 4)
+                : emptyTexture(webgl, output, sizeOf(output.shape), 1);
+            made.add(result);
+            return result;
+          });
+          points.draw({ ...draw, outputs: results });
+          return results;
+        },
+        flat: (tensor) => {
+          webgl.uploadToGPU(tensor.dataId);
+          const { isPacked, slice } = webgl.texData.get(tensor.dataId);
+          if (!isPacked && !slice) return tensor;
+          const result = webgl.unpackTensor(tensor);
+          made.add(result);
+          return result;
+        },
+        upload: (table) => {
+          const result = upload(webgl, table);
+          made.add(result);
+          return result;
+        },
         release,
         read: (tensor) => webgl.readSync(tensor.dataId) as Int32Array,
-        derived: (tensor, name, make) => derived.get(tensor, name, make),
+        derived: (tensor, name, make) => {
+          const result = derived.get(tensor, name, make);
+          for (const texture of result.textures) made.delete(texture);
+          return result;
+        },
+        findDerived: (tensor, name) => derived.find(tensor, name),
+        runOnHost: () => hostKernelOf(op)(args),
+        maxTextureSize: env().getNumber('WEBGL_MAX_TEXTURE_SIZE'),
         identityOf: ({ dataId }) => identityOf(dataId),
       });
       return results.map(({ dataId }, i) => ({ dataId, ...outputs[i] }));
+    } catch (error) {
+      throwIfLost(webgl); // WebGL fails in many ways without its context
+      throw error;
     } finally {
       for (const tensor of made) if (!results.includes(tensor)) release(tensor);
     }
@@ -102,12 +160,8 @@ export function registerWebglKernel<D extends OpDeclaration>(
   });
 }
 
-/** Registers the host kernel of an op for the backend: inputs are read back, outputs stay on the host until used. */
-export function registerHostKernelOnWebgl(op: OpDeclaration): void {
-  registerBackendKernel(op, BACKEND, (args) => {
-    hostOf(args.backend);
-    return hostKernelOf(op)(args);
-  });
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
 }
 
 const identities = new WeakMap<object, number>();

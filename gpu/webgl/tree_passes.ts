@@ -1,34 +1,66 @@
-/** The passes that tree scans and their gradients are made of, each in about log2(depth) draws. */
+/**
+ * The passes that tree scans and their gradients are made of, each in about log2(depth) draws; log2(V) where a tree
+ * was made on the device, and nobody on the host knows its depth.
+ */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { deviceTables } from './device_tables.js';
+import type { DeviceTree } from './device_tree.js';
 import type { WebglKernelArguments } from './kernels.js';
 import { AffineCompositionProgram } from './programs/affine_composition_program.js';
 import { AffineMapProgram } from './programs/affine_map_program.js';
 import { GatherStateProgram } from './programs/gather_state_program.js';
 import { ScatterStateProgram } from './programs/scatter_state_program.js';
 import { SubtreeSumProgram } from './programs/subtree_sum_program.js';
-import { type TreeFacts, treeTables } from './tree_tables.js';
+import { treeTables } from './tree_tables.js';
+
+type Kernel = Omit<WebglKernelArguments<never>, 'inputs' | 'attributes' | 'outputs'>;
+
+/** A layer of the tables of tree_tables.ts: the texture, and which of its layers. */
+type Layer = readonly [TensorInfo, number];
+
+// Tables hang on the order, under the name of the parents: a caller may pair an order with several.
+const tablesOf = (parent: TensorInfo, { identityOf }: Kernel) => `tables ${identityOf(parent)}`;
+const originOf = (parent: TensorInfo, { identityOf }: Kernel) => `made on the device ${identityOf(parent)}`;
+
+/** Keeps what the tables of a tree will be made of, so that nobody reads the tree back. */
+export function rememberDeviceTree({ order, parent, positions, places }: DeviceTree, kernel: Kernel): void {
+  kernel.derived(order, originOf(parent, kernel), () => ({
+    textures: [positions, places],
+    facts: undefined,
+  }));
+}
+
+function layersOf(order: TensorInfo, parent: TensorInfo, kernel: Kernel): readonly Layer[] {
+  const [batch, numVertices] = order.shape;
+  return kernel.derived<readonly Layer[]>(order, tablesOf(parent, kernel), () => {
+    const origin = kernel.findDerived(order, originOf(parent, kernel));
+    if (origin) {
+      const [positions, places] = origin.textures;
+      const textures = deviceTables({ order, parent, positions, places }, kernel);
+      return { textures, facts: textures.map((texture) => [texture, 0] as const) };
+    }
+    const table = treeTables(kernel.read(order), kernel.read(parent), batch, numVertices);
+    const texture = kernel.upload(table);
+    const facts = Array.from({ length: table.shape[0] }, (_, layer) => [texture, layer] as const);
+    return { textures: [texture], facts };
+  }).facts;
+}
 
 /** Passes over the trees of one kernel call. A state is [B, 2V, D]: see programs/tree_state.ts. */
 export class TreePasses {
-  /** The tables of tree_tables.ts. */
+  /** Layer 0 of the tables. */
   readonly tree: TensorInfo;
-  readonly rounds: number;
+  /** The layers of distance 1, 2, 4... */
+  private readonly reaches: readonly Layer[];
 
   constructor(
     { order, parent }: { order: TensorInfo; parent: TensorInfo },
     private readonly shape: readonly number[],
-    private readonly kernel: Pick<
-      WebglKernelArguments<never>,
-      'draw' | 'release' | 'read' | 'derived' | 'identityOf'
-    >,
+    private readonly kernel: Kernel,
   ) {
-    const [batch, numVertices] = order.shape;
-    // Tables hang on the order, under the name of the parents: a caller may pair an order with several.
-    const { texture, facts } = kernel.derived<TreeFacts>(order, `tree ${kernel.identityOf(parent)}`, () =>
-      treeTables(kernel.read(order), kernel.read(parent), batch, numVertices),
-    );
-    this.tree = texture;
-    this.rounds = facts.rounds;
+    const [[tree], ...reaches] = layersOf(order, parent, kernel);
+    this.tree = tree;
+    this.reaches = reaches;
   }
 
   /** (values, decay) by position, decay 0 at the root. 1 draw. */
@@ -36,17 +68,17 @@ export class TreePasses {
     return this.kernel.draw(new GatherStateProgram(this.shape), [values, decay, this.tree]);
   }
 
-  /** Leaves to root: sums over subtrees. `rounds` draws. */
+  /** Leaves to root: sums over subtrees. One draw a layer. */
   subtreeSums(start: TensorInfo, after: 'keep' | 'release'): TensorInfo {
     return this.double(new SubtreeSumProgram(start.shape), start, after);
   }
 
-  /** Root to leaves: values[v] += decay[v] * values[p], the transpose of subtreeSums. `rounds` draws. */
+  /** Root to leaves: values[v] += decay[v] * values[p], the transpose of subtreeSums. One draw a layer. */
   spread(start: TensorInfo): TensorInfo {
     return this.double(new AffineCompositionProgram(start.shape), start, 'release');
   }
 
-  /** Root to leaves, from the sums over subtrees to those over the whole tree. rounds + 1 draws. */
+  /** Root to leaves, from the sums over subtrees to those over the whole tree. One draw a layer, and one. */
   wholeTreeSums(subtree: TensorInfo, start: TensorInfo): TensorInfo {
     const map = this.kernel.draw(new AffineMapProgram(start.shape), [subtree, start]);
     return this.spread(map);
@@ -63,9 +95,9 @@ export class TreePasses {
     after: 'keep' | 'release',
   ): TensorInfo {
     let state = start;
-    for (let round = 0; round < this.rounds; round++) {
-      const next = this.kernel.draw(program, [state, this.tree], [round]);
-      if (round > 0 || after === 'release') this.kernel.release(state);
+    for (const [texture, layer] of this.reaches) {
+      const next = this.kernel.draw(program, [state, texture], [layer]);
+      if (state !== start || after === 'release') this.kernel.release(state);
       state = next;
     }
     return state;

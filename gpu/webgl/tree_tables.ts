@@ -4,26 +4,16 @@
  */
 import type { Table } from './derived_textures.js';
 
-export interface TreeFacts {
-  /** Rounds of doubling: 2^rounds is more than the depth of every tree of the batch. */
-  readonly rounds: number;
-}
-
 /**
  * @param order [B, V] vertex ids, parents before their children; need not be breadth-first.
  * @param parent [B, V] position in `order` of each parent.
  * @returns [rounds + 1, 2B, 2V] packed, one texel for each (layer, tree, i).
  *   Layer 0: the vertex at position i; the position of vertex i; the parent of vertex i, -1 for the root.
  *   Layer k + 1: of position i, the ancestor at distance 2^k, -1 beyond the root; the first descendant at distance
- *   2^k and the one after the last.
+ *   2^k and the one after the last. 2^rounds is more than the depth of every tree of the batch.
  * O(V log depth).
  */
-export function treeTables(
-  order: Int32Array,
-  parent: Int32Array,
-  batch: number,
-  numVertices: number,
-): Table & { facts: TreeFacts } {
+export function treeTables(order: Int32Array, parent: Int32Array, batch: number, numVertices: number): Table {
   const trees = Array.from({ length: batch }, (_, b) =>
     breadthFirst(
       order.subarray(b * numVertices, (b + 1) * numVertices),
@@ -56,7 +46,7 @@ export function treeTables(
       reach = previous.map((at) => (at < 0 ? -1 : previous[at]));
     }
   });
-  return { values, shape: [rounds + 1, 2 * batch, 2 * numVertices], facts: { rounds } };
+  return { values, shape: [rounds + 1, 2 * batch, 2 * numVertices] };
 }
 
 interface BreadthFirstTree {

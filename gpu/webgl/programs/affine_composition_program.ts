@@ -8,14 +8,14 @@ import { TREE_STATE } from './tree_state.js';
  */
 export class AffineCompositionProgram extends PackedProgram {
   readonly variableNames = ['state', 'tree'];
-  override readonly customUniforms = [{ name: 'round', type: 'int' as const }];
+  override readonly customUniforms = [{ name: 'layer', type: 'int' as const }];
   readonly userCode = `
     ${PACKED} ${TREE_STATE}
     void main() {
       ivec3 at = getOutputCoords();
       int vertices = outShape[1] / 2;
       int position = at.y / 2;
-      int ancestor = treeAt(tree, treeTexShape, round + 1, at.x, position, outShape[0], vertices).x;
+      int ancestor = treeAt(tree, treeTexShape, layer, at.x, position, outShape[0], vertices).x;
       vec4 own = stateAt(state, stateTexShape, at.x, position, at.z, vertices, outShape[2]);
       if (ancestor < 0) {
         setOutput(vec4(own.xy, 0, 0));

@@ -60,7 +60,7 @@ async function openPage(t: Test, browser: Browser, script: string): Promise<Page
     if (path === '')
       return route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>test</title>' });
     if (path === 'fixtures.json') {
-      const files = fixtureFiles('grootv', /\.(safetensors|pth)$/);
+      const files = ['grootv', 'grootl/op'].flatMap((folder) => fixtureFiles(folder, /\.(safetensors|pth)$/));
       return route.fulfill({ contentType: 'application/json', body: JSON.stringify(files) });
     }
     const file = fixturePath(path.replace(/^fixtures\//, ''));

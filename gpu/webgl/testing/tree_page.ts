@@ -47,7 +47,7 @@ pageTest('edge weights of the fixtures', async (t) => {
 });
 
 pageTest('spanning trees of the fixtures', async (t) => {
-  for (const name of await fixtureNames(/mst_/)) {
+  for (const name of await fixtureNames(/grootv\/mst_/)) {
     const fixture = await fetchFixture(name);
     const numVertices = fixture.tensor('num_vertices').values[0];
     const tree = boruvkaMST(toTensor(fixture.tensor('weights')), toTensor(fixture.tensor('edges')), {

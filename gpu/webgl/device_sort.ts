@@ -1,0 +1,51 @@
+/** Sorting on the device, two draws a sort: see programs/sort_programs.ts. */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { OutputSpec } from '../../plugin/ops/op.js';
+import type { WebglKernelArguments } from './kernels.js';
+import type { PointProgram } from './point_drawer.js';
+import { RANKS, SORT_BLOCKS, SORTED_BUT_FIRST } from './programs/sort_programs.js';
+
+type Kernel = Pick<WebglKernelArguments<never>, 'drawPoints' | 'release'>;
+
+/**
+ * The rank of every key among those of its batch, where the key is.
+ * @param keys `batch` times `length` texels (x, y), in lexicographic order; equal ones keep theirs.
+ */
+export function ranksOf(keys: TensorInfo, batch: number, length: number, kernel: Kernel): TensorInfo {
+  return sort(RANKS, keys, batch, length, batch * length, kernel);
+}
+
+/** x of the keys of each batch in ascending order, without the smallest. */
+export function sortedButFirst(
+  keys: TensorInfo,
+  batch: number,
+  length: number,
+  output: OutputSpec,
+  kernel: Kernel,
+): TensorInfo {
+  return sort(SORTED_BUT_FIRST, keys, batch, length, output, kernel);
+}
+
+function sort(
+  program: PointProgram,
+  keys: TensorInfo,
+  batch: number,
+  length: number,
+  output: number | OutputSpec,
+  { drawPoints, release }: Kernel,
+): TensorInfo {
+  // A lane reads its own block whole and every other by halving: twice the root balances the two.
+  const blockSize = 2 ** Math.ceil(Math.log2(2 * Math.sqrt(length)));
+  const uniforms = { length, blockSize };
+  const points = batch * length;
+  const [blocks] = drawPoints({
+    program: SORT_BLOCKS,
+    inputs: { keys },
+    uniforms,
+    points,
+    outputs: [points],
+  });
+  const [result] = drawPoints({ program, inputs: { blocks }, uniforms, points, outputs: [output] });
+  release(blocks);
+  return result;
+}

@@ -1,0 +1,219 @@
+/**
+ * BoruvkaMST in shaders, without a read-back: the number of draws depends on the sizes alone.
+ *
+ * 1. Ranks of the edges by (weight, index): a sort of keys. 3 draws.
+ * 2. Boruvka's algorithm, floor(log2 V) rounds of 2 draws: the first edge of every component, by the depth test; then
+ *    components join. Rounds after the last needed find nothing to do.
+ * 3. `edgeIndex`: a sort of the chosen edges. 2 draws.
+ * 4. An Euler tour of the tree from the root, ranked as a list (R. E. Tarjan, U. Vishkin, "An efficient parallel
+ *    biconnectivity algorithm", 1985), shows which end of an edge is the parent; a second one visits children in
+ *    ascending id. 1 draw, and 1 + l for each tour: a slot follows the list for up to 128 steps in a draw, so that l
+ *    is 1 up to 65 vertices, 2 up to 8193, 3 beyond.
+ * 5. Sorted by (depth, number in that tour), vertices are breadth-first. 4 draws.
+ *
+ * 12 + 2 floor(log2 V) + 2l draws. Lists and climbs are cut into square roots, so that no lane reads more than some
+ * sqrt(E) log2(E) texels, but at the hub of a star.
+ */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { OutputSpec } from '../../plugin/ops/op.js';
+import { ranksOf, sortedButFirst } from './device_sort.js';
+import { graphTable } from './graph_table.js';
+import type { WebglKernelArguments } from './kernels.js';
+import { CHOSEN_EDGES, JOIN_COMPONENTS, NEAREST_EDGES, WEIGHT_KEYS } from './programs/boruvka_programs.js';
+import {
+  ASCENDING_TOUR,
+  BREADTH_FIRST,
+  ROUND_TOUR,
+  SUM_ALONG_TOUR,
+  TOUR_PLACES,
+} from './programs/tour_programs.js';
+
+type Kernel = Pick<
+  WebglKernelArguments<never>,
+  'drawPoints' | 'flat' | 'upload' | 'release' | 'read' | 'derived'
+>;
+
+/** Whole numbers are exact in float32 to here. */
+const MAX_EXACT = 2 ** 24;
+/** A lane follows a list for no longer than this in one draw. */
+const MAX_LIST_STEPS = 128;
+
+/** What a tree is, and what its tables are made of (device_tables.ts): by vertex, its position and its parent. */
+export interface DeviceTree {
+  readonly edgeIndex: TensorInfo;
+  readonly order: TensorInfo;
+  readonly parent: TensorInfo;
+  readonly positions: TensorInfo;
+  readonly places: TensorInfo;
+}
+
+/** Whether shaders can make these trees: numbers stay exact, and a texture of `maxTextureSize` squared holds them. */
+export function fitsDevice(
+  batch: number,
+  numEdges: number,
+  numVertices: number,
+  maxTextureSize: number,
+): boolean {
+  const slots = 2 * numEdges;
+  return slots <= MAX_EXACT && batch * (slots + numVertices) <= (maxTextureSize * maxTextureSize) / 2;
+}
+
+/** What every program of a tree is told. */
+interface Sizes {
+  readonly batch: number;
+  readonly edges: number;
+  readonly vertices: number;
+}
+
+/**
+ * @param weights [B, E]
+ * @param edges [E, 2], known to be a connected graph on V > 1 vertices.
+ * @param outputs shapes and types of edgeIndex, order, parent.
+ */
+export function deviceTree(
+  weights: TensorInfo,
+  edges: TensorInfo,
+  root: number,
+  outputs: readonly OutputSpec[],
+  kernel: Kernel,
+): DeviceTree {
+  const [batch, numEdges] = weights.shape;
+  const [, numVertices] = outputs[1].shape;
+  const sizes: Sizes = { batch, edges: numEdges, vertices: numVertices };
+  const uniforms = { edges: numEdges, vertices: numVertices, root };
+  const byVertex = batch * numVertices;
+  const bySlot = batch * 2 * numEdges;
+  const { drawPoints, release } = kernel;
+  const { textures } = kernel.derived(edges, `graph ${numVertices}`, () => ({
+    textures: [kernel.upload(graphTable(kernel.read(edges), numVertices))],
+    facts: undefined,
+  }));
+  const [graph] = textures;
+
+  const forest = spanningForest(weights, graph, sizes, kernel);
+  const edgeIndex = sortedButFirst(forest, batch, numVertices, outputs[0], kernel);
+  const [chosen] = drawPoints({
+    program: CHOSEN_EDGES,
+    inputs: { forest },
+    uniforms,
+    points: byVertex,
+    outputs: [batch * numEdges],
+    background: 0,
+  });
+  release(forest);
+
+  const [round] = drawPoints({
+    program: ROUND_TOUR,
+    inputs: { graph, chosen },
+    uniforms,
+    points: bySlot,
+    outputs: [bySlot],
+  });
+  release(chosen);
+  const rankedRound = sumToEnd(round, sizes, kernel);
+  const [ascending] = drawPoints({
+    program: ASCENDING_TOUR,
+    inputs: { graph, tour: rankedRound },
+    uniforms,
+    points: bySlot,
+    outputs: [bySlot],
+  });
+  release(rankedRound);
+  const rankedAscending = sumToEnd(ascending, sizes, kernel);
+  const [places] = drawPoints({
+    program: TOUR_PLACES,
+    inputs: { graph, tour: rankedAscending },
+    uniforms,
+    points: bySlot,
+    outputs: [byVertex],
+    background: -1,
+  });
+  release(rankedAscending);
+
+  const positions = ranksOf(places, batch, numVertices, kernel);
+  const [order, parent] = drawPoints({
+    program: BREADTH_FIRST,
+    inputs: { positions, places },
+    uniforms,
+    points: byVertex,
+    outputs: [outputs[1], outputs[2]],
+  });
+  return { edgeIndex, order, parent, positions, places };
+}
+
+/** Boruvka's algorithm. By vertex, (the edge that it gave to the tree, where it hangs), -1 at one vertex. */
+function spanningForest(weights: TensorInfo, graph: TensorInfo, sizes: Sizes, kernel: Kernel): TensorInfo {
+  const { batch, edges, vertices } = sizes;
+  const { drawPoints, release } = kernel;
+  const byVertex = batch * vertices;
+  const flatWeights = kernel.flat(weights);
+  const [keys] = drawPoints({
+    program: WEIGHT_KEYS,
+    inputs: { weights: flatWeights },
+    uniforms: {},
+    points: batch * edges,
+    outputs: [batch * edges],
+  });
+  release(flatWeights);
+  const ranks = ranksOf(keys, batch, edges, kernel);
+  release(keys);
+
+  const uniforms = { edges, vertices, steps: Math.ceil(Math.sqrt(vertices)) };
+  // No points, so no draw: every vertex is a component.
+  let [forest] = drawPoints({
+    program: JOIN_COMPONENTS,
+    inputs: { forest: ranks, nearest: ranks },
+    uniforms,
+    points: 0,
+    outputs: [byVertex],
+    background: -1,
+  });
+  // Every round at least halves the components.
+  for (let components = vertices; components > 1; components = Math.floor(components / 2)) {
+    const [nearest] = drawPoints({
+      program: NEAREST_EDGES,
+      inputs: { graph, ranks, forest },
+      uniforms,
+      points: batch * 2 * edges,
+      outputs: [byVertex],
+      background: -1,
+    });
+    const [joined] = drawPoints({
+      program: JOIN_COMPONENTS,
+      inputs: { forest, nearest },
+      uniforms,
+      points: byVertex,
+      outputs: [byVertex],
+    });
+    release(forest);
+    release(nearest);
+    forest = joined;
+  }
+  release(ranks);
+  return forest;
+}
+
+/** List ranking: the sums of a tour from every slot to the end. Frees the tour. */
+function sumToEnd(
+  tour: TensorInfo,
+  { batch, edges, vertices }: Sizes,
+  { drawPoints, release }: Kernel,
+): TensorInfo {
+  const length = 2 * (vertices - 1);
+  const draws = Math.max(1, Math.ceil(Math.log(length) / Math.log(MAX_LIST_STEPS)));
+  // A slot that stands for `reach` of the list reads as many more as make it `factor` times that.
+  const factor = Math.ceil(length ** (1 / draws));
+  let current = tour;
+  for (let reach = 1; reach < length; reach *= factor) {
+    const [next] = drawPoints({
+      program: SUM_ALONG_TOUR,
+      inputs: { tour: current },
+      uniforms: { slots: 2 * edges, steps: factor - 1 },
+      points: batch * 2 * edges,
+      outputs: [batch * 2 * edges],
+    });
+    release(current);
+    current = next;
+  }
+  return current;
+}

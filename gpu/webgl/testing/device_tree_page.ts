@@ -1,0 +1,133 @@
+/** Trees made in shaders, in a page: the very trees of the host kernel. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { CaseTensor, ConformanceCase, OpCase } from '../../../conformance/case.js';
+import { loadCases } from '../../../conformance/cases/load.js';
+import { generatedCases } from '../../../conformance/generated/generated.js';
+import { connectedGraph, shuffledTree, TREE_SHAPES } from '../../../conformance/generated/graphs.js';
+import { Random } from '../../../conformance/generated/random.js';
+import { runConformance } from '../../../conformance/run.js';
+import { memorySource } from '../../../conformance/source.js';
+import { tfjsBackend } from '../../../conformance/tfjs_backend.js';
+import { boruvkaMST, gridGraph } from '../../../plugin/index.js';
+import { toTensor } from '../../../testing/reference_trees.js';
+import { getTreeBuilder, setTreeBuilder, type TreeBuilder } from '../index.js';
+import { countGpuWork } from '../measure.js';
+import { fetchBytes, fixtureNames, type PageTest, pageTest } from './page_test.js';
+import { onGpu, sameTrees, valuesOf, withBuilder } from './tree_builders.js';
+
+const tensorOf = ({ shape, values }: CaseTensor) => toTensor({ shape: [...shape], values });
+
+/** Trees of cases of the conformance suite: its oracles, what files say, and the host kernel. */
+async function runCases(t: PageTest, from: string, cases: readonly ConformanceCase[]): Promise<void> {
+  const trees = cases.filter((each): each is OpCase => each.kind === 'op' && each.op === 'BoruvkaMST');
+  const backend = tfjsBackend({ name: 'webgl', tfjs: 'webgl' });
+  const report = await withBuilder('device', () =>
+    runConformance({ backends: [backend], cases: trees, environment: {} }),
+  );
+  t.ok(report.cases.length > 0, `${from}: ${report.cases.length} cases`);
+  for (const { case: name, verdict, reason } of report.cases) {
+    t.equal(verdict, 'pass', `${from}: ${name} ${verdict === 'pass' ? '' : reason}`);
+  }
+  for (const { name, inputs, attributes } of trees) {
+    const numVertices = attributes?.numVertices as number;
+    if (numVertices === 1) continue;
+    const weights = tensorOf(inputs.weights);
+    const edges = tensorOf(inputs.edges);
+    const root = attributes?.root as number | undefined;
+    await sameTrees(t, `${from}: ${name}, host and device`, weights, edges, { numVertices, root });
+    tf.dispose([weights, edges]);
+  }
+}
+
+pageTest('spanning trees of the fixtures', async (t) => {
+  const files = new Map<string, Uint8Array>();
+  for (const name of await fixtureNames(/\/mst_|grootl\/op/)) {
+    files.set(name, new Uint8Array(await fetchBytes(name)));
+  }
+  await runCases(t, 'fixtures', await loadCases(memorySource(files)));
+});
+
+pageTest('generated cases of the conformance suite', async (t) => {
+  for (const seed of [1, 2, 3]) await runCases(t, `seed ${seed}`, generatedCases(seed));
+});
+
+pageTest('shapes of trees and graphs, any root, ties, batches', async (t) => {
+  const random = new Random(7, 1);
+  for (const shape of Object.keys(TREE_SHAPES)) {
+    for (const numVertices of [2, 3, 64, 65, 700]) {
+      const { order, parent } = shuffledTree(shape, numVertices, random);
+      const pairs = Array.from(order.subarray(1)).flatMap((v, i) => [order[parent[i + 1]], v]);
+      const edges = tf.tensor2d(pairs, [numVertices - 1, 2], 'int32');
+      // Ascending along a path, every component would join the same one: long climbs.
+      for (const weights of [onGpu([2, numVertices - 1]), tf.range(0, numVertices - 1).expandDims()]) {
+        const root = random.integer(0, numVertices - 1);
+        await sameTrees(t, `${shape} ${numVertices} from ${root}`, weights, edges, { numVertices, root });
+        weights.dispose();
+      }
+      edges.dispose();
+    }
+  }
+  for (const [numVertices, more, values] of [
+    [2, 5, 2],
+    [50, 1000, 3],
+    [300, 300, 1],
+    [1025, 5000, 7],
+  ]) {
+    const pairs = connectedGraph(numVertices, more, random);
+    const edges = tf.tensor2d(pairs, [pairs.length / 2, 2], 'int32');
+    const weights = tf.tidy(() => tf.floor(tf.mul(onGpu([3, pairs.length / 2]), values)));
+    const root = random.integer(0, numVertices - 1);
+    await sameTrees(t, `graph ${numVertices}, ${values} weights`, weights, edges, { numVertices, root });
+    tf.dispose([weights, edges]);
+  }
+  for (const [batch, height, width] of [
+    [1, 56, 56],
+    [8, 14, 14],
+    [3, 7, 91],
+    [1, 1, 600],
+    [1, 130, 130],
+  ]) {
+    const edges = gridGraph(height, width);
+    const numVertices = height * width;
+    const distinct = onGpu([batch, edges.shape[0]], -1);
+    const equal = tf.zerosLike(distinct);
+    await sameTrees(t, `grid ${[batch, height, width]}`, distinct, edges, { numVertices });
+    await sameTrees(t, `grid ${[batch, height, width]}, equal weights`, equal, edges, { numVertices });
+    tf.dispose([edges, distinct, equal]);
+  }
+});
+
+pageTest('weights that are slices, packed, or small', async (t) => {
+  const edges = gridGraph(3, 3);
+  const many = onGpu([4, 12]);
+  const slice = tf.slice(many, [1, 0], [2, 12]);
+  const packed = tf.concat([slice, slice], 0);
+  const small = tf.tensor2d([[2, 1, 3, 0]]);
+  await sameTrees(t, 'a slice', slice, edges, { numVertices: 9 });
+  await sameTrees(t, 'packed', packed, edges, { numVertices: 9 });
+  const square = gridGraph(2, 2);
+  await sameTrees(t, 'four weights on the host', small, square, { numVertices: 4 });
+  tf.dispose([edges, many, slice, packed, small, square]);
+});
+
+pageTest('one vertex, errors, and an option that is checked', async (t) => {
+  await withBuilder('device', async () => {
+    const tree = boruvkaMST(tf.zeros([2, 0]), tf.zeros([0, 2], 'int32'), { numVertices: 1 });
+    t.equal(JSON.stringify(valuesOf(tree)), '[[],[0,0],[0,0]]', 'V = 1');
+    const edges = tf.tensor2d([0, 1, 3, 4], [2, 2], 'int32');
+    const { counts } = await countGpuWork(() =>
+      t.throws(
+        () => boruvkaMST(onGpu([1, 2]), edges, { numVertices: 5 }),
+        /BoruvkaMST: the graph has 3 components/,
+        'a disconnected graph',
+      ),
+    );
+    t.equal(counts.readBacks, 0, 'read-backs before the error');
+  });
+  t.equal(getTreeBuilder(), 'host', 'the default');
+  await t.throws(
+    () => setTreeBuilder('gpu' as TreeBuilder),
+    /the builder is "gpu", wanted 'host' or 'device'/,
+    'another builder',
+  );
+});
