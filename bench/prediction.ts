@@ -47,14 +47,21 @@ export async function benchPrediction(
     times.fused.push(timed());
     times.stock.push(await withStockOps(OPS, timed));
   }
-  const fused = { ms: median(times.fused), ...(await profile(model, image)) };
-  const stock = { ms: median(times.stock), ...(await withStockOps(OPS, () => profile(model, image))) };
+  const fused = { ms: median(times.fused), ...(await profilePrediction(model, image)) };
+  const stock = {
+    ms: median(times.stock),
+    ...(await withStockOps(OPS, () => profilePrediction(model, image))),
+  };
   image.dispose();
   const largestDifference = Math.max(...fusedLogits.map((logit, i) => Math.abs(logit - stockLogits[i])));
   return { fused, stock, largestDifference };
 }
 
-async function profile(model: GraphModel, image: tf.Tensor): Promise<Omit<PredictionTime, 'ms'>> {
+/** The kernels of one prediction, by name. */
+export async function profilePrediction(
+  model: GraphModel,
+  image: tf.Tensor,
+): Promise<Omit<PredictionTime, 'ms'>> {
   const { kernels } = await tf.profile(() => model.execute({ image }) as tf.Tensor);
   const byName = new Map<string, { calls: number; ms: number }>();
   let kernelCalls = 0;

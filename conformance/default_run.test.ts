@@ -3,6 +3,8 @@ import t from 'tap';
 import { DEFAULT_SEED, terminalReport } from './index.js';
 import { directorySource, type Place, parsePlace, runEverywhere } from './node.js';
 
+process.env.GROOTVL_CUDA ??= 'emulation';
+
 t.test('the default cases in Node', async (t) => {
   const report = await runEverywhere({
     places: ['cpu', 'wasm', 'cuda'].map((name) => parsePlace(name) as Place),
@@ -10,7 +12,7 @@ t.test('the default cases in Node', async (t) => {
     seed: DEFAULT_SEED,
   });
   t.equal(report.summary.fail, 0, 'nothing fails');
-  for (const backend of ['cpu', 'wasm']) {
+  for (const backend of ['cpu', 'wasm', 'cuda']) {
     const { pass, skip } = report.summary.backends[backend];
     t.ok(pass > 200, `${backend}: ${pass} pass, ${skip} skipped`);
   }

@@ -6,6 +6,8 @@ import type { StandardBackend } from './places.js';
 /** An entry point of this package for a backend. */
 export interface KernelEntry {
   ready(): Promise<void>;
+  /** Of an entry that is a backend by itself. */
+  deviceDescription?(): { readonly kind: string; readonly name: string; readonly driverVersion: string };
 }
 
 export interface Loaders {
@@ -30,16 +32,32 @@ export function standardBackend(
     start: async () => {
       await loaders.stock(backend);
       const entry = await loaders.kernels(backend);
-      if (backend === 'cuda' && !entry) throw new BackendMissing('this version has no cuda backend');
+      // Before tfjs starts the backend, which would say less of what is missing.
+      if (backend === 'cuda') await deviceIsThere(entry);
       if (!(await setBackend(backend)))
         throw new BackendMissing(`tfjs could not start its backend '${backend}'`);
       await entry?.ready();
-      return `${await describe(backend)} ${loaders.where}, tfjs ${version_core}`;
+      return `${await describe(backend, entry)} ${loaders.where}, tfjs ${version_core}`;
     },
   });
 }
 
-async function describe(backend: StandardBackend): Promise<string> {
+/** @throws {BackendMissing} with the words of the backend that say what is missing and what mends it */
+async function deviceIsThere(entry: KernelEntry | undefined): Promise<void> {
+  if (!entry) throw new BackendMissing('tfjs-grootvl/cuda is not there');
+  try {
+    await entry.ready();
+  } catch (error) {
+    const { name, message } = error as Error;
+    throw name === 'CudaUnavailableError' ? new BackendMissing(message) : error;
+  }
+}
+
+async function describe(backend: StandardBackend, entry: KernelEntry | undefined): Promise<string> {
+  if (entry?.deviceDescription) {
+    const { kind, name, driverVersion } = entry.deviceDescription();
+    return kind === 'cuda' ? `CUDA ${driverVersion}, ${name}` : kind;
+  }
   if (backend === 'cpu') return 'plain JavaScript';
   if (backend === 'wasm') {
     const simd = await env().getAsync('WASM_HAS_SIMD_SUPPORT');

@@ -7,7 +7,11 @@ export const CLI_BACKENDS = ['cpu', 'wasm', 'cuda'] as const;
 export type CliBackend = (typeof CLI_BACKENDS)[number];
 
 /** The packages of the stock backends: peers of this one, so that the user's own copy is used. */
-const PACKAGES = { cpu: '@tensorflow/tfjs-backend-cpu', wasm: '@tensorflow/tfjs-backend-wasm' } as const;
+const PACKAGES = {
+  cpu: '@tensorflow/tfjs-backend-cpu',
+  wasm: '@tensorflow/tfjs-backend-wasm',
+  cuda: '@tensorflow/tfjs-backend-cpu', // runs what has no kernel on the device
+} as const;
 
 /** Adds `--backend` to a command. */
 export function withBackend(command: Command): Command {
@@ -18,7 +22,6 @@ export function withBackend(command: Command): Command {
 
 /** @throws {Error} when the backend is not there, naming what to install. */
 export async function startBackend(name: CliBackend): Promise<void> {
-  if (name === 'cuda') throw new Error("the backend 'cuda' is not part of this version; use cpu or wasm");
   await import(PACKAGES[name]).catch(() => {
     throw new Error(
       `the backend '${name}' needs the package ${PACKAGES[name]}: npm install ${PACKAGES[name]}`,
@@ -27,6 +30,8 @@ export async function startBackend(name: CliBackend): Promise<void> {
   await import('../../plugin/index.js');
   const kernels = name === 'wasm' ? await wasmKernels() : undefined;
   tf.enableProdMode(); // no advice on other backends, no checks meant for developers of kernels
+  // Before tfjs starts the backend: the error says what is missing and what mends it.
+  if (name === 'cuda') await (await import('../../gpu/cuda/index.js')).ready();
   if (!(await tf.setBackend(name))) throw new Error(`the backend '${name}' could not be started`);
   await tf.ready();
   await kernels?.ready();

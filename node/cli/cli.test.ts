@@ -93,6 +93,20 @@ t.test('convert, then everything that a model can do', async (t) => {
     t.match(text.stdout, /digit-00-label-7\.png \([\d.]+ ms\)\n {2}100\.0 % {2}7\n/);
   });
 
+  await t.test('classify on cuda, emulated', async (t) => {
+    const image = join(DIGITS, 'digit-00-label-7.png');
+    process.env.GROOTVL_CUDA = 'emulation';
+    const { status, stdout, stderr } = await grootvl('classify', model, image, '--backend', 'cuda', '--json');
+    delete process.env.GROOTVL_CUDA;
+    if (/is not built/.test(stderr)) return t.pass('classify on cuda', { skip: stderr });
+    t.equal(status, 0, stderr);
+    const onCpu = JSON.parse((await grootvl('classify', model, image, '--json')).stdout);
+    const [{ backend, predictions }] = JSON.parse(stdout);
+    t.equal(backend, 'cuda');
+    t.equal(predictions[0].label, onCpu[0].predictions[0].label);
+    t.ok(Math.abs(predictions[0].probability - onCpu[0].predictions[0].probability) < 1e-4);
+  });
+
   await t.test('classify with names', async (t) => {
     const names = 'zero one two three four five six seven eight nine'.split(' ');
     writeFileSync(at('names.json'), JSON.stringify(names));
@@ -234,6 +248,7 @@ t.test('bad usage is exit 2, help and version are 0', async (t) => {
 });
 
 t.test('what fails is exit 1 and one line', async (t) => {
+  process.env.CUDA_VISIBLE_DEVICES = ''; // also where there is a GPU
   writeFileSync(at('full'), '');
   const cases: [RegExp, ...string[]][] = [
     [/cannot open .*missing\.pth: no such file/, 'inspect', at('missing.pth')],
@@ -245,7 +260,7 @@ t.test('what fails is exit 1 and one line', async (t) => {
     [/nowhere: no such directory/, 'classify', at('nowhere'), 'x.png'],
     [/no such file|missing/i, 'classify', model, at('missing.png')],
     [/not an image|cannot/i, 'classify', model, at('names1.json')],
-    [/the backend 'cuda' is not part of this version/, 'classify', model, 'x.png', '--backend', 'cuda'],
+    [/cuda: .*(libcuda\.so\.1|not there|no .*GPU|device)/i, 'classify', model, 'x.png', '--backend', 'cuda'],
     [
       /checkpoint has no weights "model_ema"/,
       'convert',

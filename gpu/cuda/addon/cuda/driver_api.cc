@@ -1,0 +1,100 @@
+#include "driver_api.h"
+
+#include <dlfcn.h>
+
+#include "../driver.h"
+
+namespace grootvl {
+namespace {
+
+constexpr const char* kLibrary = "libcuda.so.1";
+constexpr int kOldestVersion = 12000;
+
+template <typename Function>
+bool find(void* library, const char* name, Function*& function) {
+  function = reinterpret_cast<Function*>(dlsym(library, name));
+  return function != nullptr;
+}
+
+DriverApi load() {
+  void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    throw OpenError("NO_DRIVER", std::string(kLibrary) + ", the NVIDIA driver, could not be opened: " + dlerror());
+  }
+  DriverApi api = {};
+  const char* missing = nullptr;
+#define FIND(name) \
+  if (!find(library, #name, api.name)) missing = #name
+  FIND(cuInit);
+  FIND(cuDriverGetVersion);
+  FIND(cuGetErrorName);
+  FIND(cuGetErrorString);
+  FIND(cuDeviceGetCount);
+  FIND(cuDeviceGet);
+  FIND(cuDeviceGetName);
+  FIND(cuDeviceGetAttribute);
+  FIND(cuDeviceTotalMem_v2);
+  FIND(cuDevicePrimaryCtxRetain);
+  FIND(cuDevicePrimaryCtxRelease_v2);
+  FIND(cuCtxSetCurrent);
+  FIND(cuModuleLoadData);
+  FIND(cuModuleUnload);
+  FIND(cuModuleGetFunction);
+  FIND(cuFuncGetAttribute);
+  FIND(cuFuncSetAttribute);
+  FIND(cuLaunchKernel);
+  FIND(cuMemAlloc_v2);
+  FIND(cuMemFree_v2);
+  FIND(cuMemGetInfo_v2);
+  FIND(cuMemHostAlloc);
+  FIND(cuMemFreeHost);
+  FIND(cuMemcpyHtoDAsync_v2);
+  FIND(cuMemcpyDtoHAsync_v2);
+  FIND(cuMemcpyDtoDAsync_v2);
+  FIND(cuMemsetD32Async);
+  FIND(cuStreamCreate);
+  FIND(cuStreamDestroy_v2);
+  FIND(cuStreamSynchronize);
+  FIND(cuEventCreate);
+  FIND(cuEventDestroy_v2);
+  FIND(cuEventRecord);
+  FIND(cuEventQuery);
+  FIND(cuEventSynchronize);
+  FIND(cuEventElapsedTime);
+#undef FIND
+  find(library, "cuFuncGetParamInfo", api.cuFuncGetParamInfo);
+  if (missing) throw OpenError("OLD_DRIVER", std::string(kLibrary) + " has no " + missing + "; CUDA 12 or later is needed");
+
+  int version = 0;
+  if (api.cuDriverGetVersion(&version) == CUDA_SUCCESS && version < kOldestVersion) {
+    throw OpenError("OLD_DRIVER",
+                    "the NVIDIA driver supports CUDA " + versionText(version) + "; CUDA 12 or later is needed");
+  }
+  const CUresult started = api.cuInit(0);
+  if (started == CUDA_ERROR_NO_DEVICE) throw OpenError("NO_DEVICE", "the NVIDIA driver finds no GPU");
+  if (started != CUDA_SUCCESS) throw OpenError("DRIVER_FAILED", "cuInit: " + describeError(api, started));
+  return api;
+}
+
+}  // namespace
+
+const DriverApi& driverApi() {
+  // A failure is thrown, and the next call tries again: a driver may have been installed meanwhile.
+  static const DriverApi api = load();
+  return api;
+}
+
+std::string versionText(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+std::string describeError(const DriverApi& api, CUresult result) {
+  const char* name = nullptr;
+  const char* text = nullptr;
+  api.cuGetErrorName(result, &name);
+  api.cuGetErrorString(result, &text);
+  if (!name || !text) return "CUDA error " + std::to_string(result);
+  return std::string(name) + ", " + text;
+}
+
+}  // namespace grootvl

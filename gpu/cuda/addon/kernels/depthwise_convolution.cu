@@ -1,0 +1,95 @@
+/**
+ * Convolutions of every channel by itself, channels last: a few terms a sum, so each thread makes one sum, and
+ * neighbouring threads take neighbouring channels. Filters are [height, width, channels, multiplier].
+ */
+#include "kernel.h"
+#include "epilogue.h"
+#include "indexing.h"
+#include "window.h"
+
+/** y[p, c * multiplier + q] = sum over the window of x[.., c] filter[.., c, q]. */
+KERNEL(depthwise_convolution, 256, const float* __restrict__ x, const float* __restrict__ filter, float* __restrict__ y,
+       int size, Window window, int multiplier, EPILOGUE_PARAMETERS) {
+  const Epilogue epilogue = EPILOGUE;
+  FOR_EACH(i, size) {
+    const unsigned position = i / window.outChannels;
+    const int channel = i - position * window.outChannels;
+    const Position at = outPosition(position, window);
+    const float* image = x + (size_t)at.image * window.in.image + channel / multiplier;
+    float sum = 0.0f;
+    for (int tapY = 0; tapY < window.height; tapY++) {
+      const int row = at.y * window.strideY - window.padTop + tapY * window.dilationY;
+      if (row < 0 || row >= window.inHeight) continue;
+      for (int tapX = 0; tapX < window.width; tapX++) {
+        const int column = at.x * window.strideX - window.padLeft + tapX * window.dilationX;
+        if (column < 0 || column >= window.inWidth) continue;
+        sum += image[(size_t)row * window.in.row + (size_t)column * window.in.column] *
+               filter[(size_t)(tapY * window.width + tapX) * window.outChannels + channel];
+      }
+    }
+    y[i] = epilogue(sum, channel);
+  }
+}
+
+/** The gradient in x. */
+KERNEL(depthwise_input_gradient, 256, const float* __restrict__ dy, const float* __restrict__ filter,
+       float* __restrict__ dx, int size, Window window, int multiplier) {
+  FOR_EACH(i, size) {
+    const unsigned position = i / window.inChannels;
+    const int channel = i - position * window.inChannels;
+    const Position at = inPosition(position, window);
+    float sum = 0.0f;
+    for (int tapY = 0; tapY < window.height; tapY++) {
+      const int row = windowOver(at.y + window.padTop, tapY, window.dilationY, window.strideY, window.outHeight);
+      if (row < 0) continue;
+      for (int tapX = 0; tapX < window.width; tapX++) {
+        const int column = windowOver(at.x + window.padLeft, tapX, window.dilationX, window.strideX, window.outWidth);
+        if (column < 0) continue;
+        const float* outputs = dy + placeOf(window.out, at.image, row, column, channel * multiplier);
+        const float* factors = filter + ((size_t)(tapY * window.width + tapX) * window.inChannels + channel) * multiplier;
+        for (int q = 0; q < multiplier; q++) sum += outputs[q] * factors[q];
+      }
+    }
+    dx[i] = sum;
+  }
+}
+
+constexpr int LANES = 32;
+constexpr int SLICES = 8;
+
+/**
+ * The gradient in the filter: [shares, height, width, channels, multiplier], for sum_shares to add up. Blocks: x 32
+ * channels of the output, y places in the window, z shares of the output's positions, over which 8 warps go.
+ */
+KERNEL(depthwise_filter_gradient, LANES * SLICES, const float* __restrict__ x, const float* __restrict__ dy,
+       float* __restrict__ dFilter, Window window, int multiplier, int positionsOfShare) {
+  __shared__ float partial[SLICES][LANES];
+  const int lane = threadIdx.x % LANES;
+  const int slice = threadIdx.x / LANES;
+  const int channel = blockIdx.x * LANES + lane;
+  const int taps = window.height * window.width;
+  const int begin = blockIdx.z * positionsOfShare;
+  const int end = min(window.images * window.outHeight * window.outWidth, begin + positionsOfShare);
+  for (int tap = blockIdx.y; tap < taps; tap += gridDim.y) {
+    const int tapY = tap / window.width;
+    const int tapX = tap - tapY * window.width;
+    float sum = 0.0f;
+    if (channel < window.outChannels) {
+      for (int position = begin + slice; position < end; position += SLICES) {
+        const Position at = outPosition(position, window);
+        const int row = at.y * window.strideY - window.padTop + tapY * window.dilationY;
+        const int column = at.x * window.strideX - window.padLeft + tapX * window.dilationX;
+        if (row < 0 || row >= window.inHeight || column < 0 || column >= window.inWidth) continue;
+        sum += x[placeOf(window.in, at.image, row, column, channel / multiplier)] *
+               dy[(size_t)position * window.outChannels + channel];
+      }
+    }
+    partial[slice][lane] = sum;
+    __syncthreads();
+    if (slice == 0 && channel < window.outChannels) {
+      for (int other = 1; other < SLICES; other++) sum += partial[other][lane];
+      dFilter[((size_t)blockIdx.z * taps + tap) * window.outChannels + channel] = sum;
+    }
+    __syncthreads();
+  }
+}

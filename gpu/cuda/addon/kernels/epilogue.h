@@ -1,0 +1,38 @@
+/** What happens to the sums of matrix products and convolutions before they are written: a bias and an activation. */
+#pragma once
+
+#include "scalar_math.h"
+
+/** In the order of kernels/epilogue.ts. */
+enum Activation { LINEAR, RELU, RELU6, ELU, PRELU, LEAKY_RELU, SIGMOID, GELU, SILU };
+
+struct Epilogue {
+  /** Null, or a value for each column; for all columns the same one where the stride is 0. */
+  const float* bias;
+  int biasStride;
+  /** Of PRELU below 0, like the bias. */
+  const float* slopes;
+  int slopeStride;
+  int activation;
+  /** The slope of LEAKY_RELU below 0. */
+  float slope;
+
+  __device__ float operator()(float x, int column) const {
+    if (bias) x += bias[column * biasStride];
+    switch (activation) {
+      case RELU: return maximum(x, 0.0f);
+      case RELU6: return minimum(maximum(x, 0.0f), 6.0f);
+      case ELU: return x >= 0.0f ? x : expm1f(x);
+      case PRELU: return x < 0.0f ? x * slopes[column * slopeStride] : x;
+      case LEAKY_RELU: return x < 0.0f ? x * slope : x;
+      case SIGMOID: return sigmoid(x);
+      case GELU: return x * (0.5f + 0.5f * erff(x * 0.70710678118654752f));
+      case SILU: return x * sigmoid(x);
+      default: return x;
+    }
+  }
+};
+
+#define EPILOGUE_PARAMETERS \
+  const float *bias, int biasStride, const float *slopes, int slopeStride, int activation, float slope
+#define EPILOGUE Epilogue{bias, biasStride, slopes, slopeStride, activation, slope}

@@ -1,0 +1,97 @@
+/** Maxima and means over a moving window, channels last, and their gradients. Neighbouring threads take neighbouring channels. */
+#include "kernel.h"
+#include "indexing.h"
+#include "window.h"
+
+/** The part of the window at one position of the output that lies in the image. */
+struct Span {
+  int top, bottom, left, right;
+};
+__device__ inline Span spanOf(const Position& at, const Window& window) {
+  const int top = at.y * window.strideY - window.padTop;
+  const int left = at.x * window.strideX - window.padLeft;
+  return {max(0, top), min(window.inHeight, top + window.height), max(0, left), min(window.inWidth, left + window.width)};
+}
+
+/** NaN is smaller than everything, as tfjs has it. */
+KERNEL(max_pool, 256, const float* __restrict__ x, float* __restrict__ y, int size, Window window) {
+  FOR_EACH(i, size) {
+    const unsigned position = i / window.inChannels;
+    const Position at = outPosition(position, window);
+    const Span span = spanOf(at, window);
+    const float* image = x + (size_t)at.image * window.in.image + (i - position * window.inChannels);
+    float largest = -INFINITY;
+    for (int row = span.top; row < span.bottom; row++) {
+      for (int column = span.left; column < span.right; column++) {
+        const float value = image[(size_t)row * window.in.row + (size_t)column * window.in.column];
+        if (value > largest) largest = value;
+      }
+    }
+    y[i] = largest;
+  }
+}
+
+/** The mean of the pixels; what lies outside of the image does not count. */
+KERNEL(average_pool, 256, const float* __restrict__ x, float* __restrict__ y, int size, Window window) {
+  FOR_EACH(i, size) {
+    const unsigned position = i / window.inChannels;
+    const Position at = outPosition(position, window);
+    const Span span = spanOf(at, window);
+    const float* image = x + (size_t)at.image * window.in.image + (i - position * window.inChannels);
+    float sum = 0.0f;
+    int count = 0;
+    for (int row = span.top; row < span.bottom; row++) {
+      for (int column = span.left; column < span.right; column++, count++) {
+        sum += image[(size_t)row * window.in.row + (size_t)column * window.in.column];
+      }
+    }
+    y[i] = sum / count;
+  }
+}
+
+/** Where in the image the first of the largest pixels is, row * width + column; -1 if there is none. */
+KERNEL(max_pool_positions, 256, const float* __restrict__ x, int* __restrict__ positions, int size, Window window) {
+  FOR_EACH(i, size) {
+    const unsigned position = i / window.inChannels;
+    const Position at = outPosition(position, window);
+    const Span span = spanOf(at, window);
+    const float* image = x + (size_t)at.image * window.in.image + (i - position * window.inChannels);
+    float largest = -INFINITY;
+    int found = -1;
+    for (int row = span.top; row < span.bottom; row++) {
+      for (int column = span.left; column < span.right; column++) {
+        const float value = image[(size_t)row * window.in.row + (size_t)column * window.in.column];
+        if (value > largest) {
+          largest = value;
+          found = row * window.inWidth + column;
+        }
+      }
+    }
+    positions[i] = found;
+  }
+}
+
+/**
+ * dx = scale times the sum of dy over the windows that have the pixel: of all of them, or, where there are positions,
+ * of those whose largest pixel it is.
+ */
+KERNEL(pool_gradient, 256, const float* __restrict__ dy, const int* __restrict__ positions, float* __restrict__ dx,
+       int size, Window window, float scale) {
+  FOR_EACH(i, size) {
+    const unsigned position = i / window.inChannels;
+    const int channel = i - position * window.inChannels;
+    const Position at = inPosition(position, window);
+    float sum = 0.0f;
+    for (int tapY = window.height - 1; tapY >= 0; tapY--) {
+      const int row = windowOver(at.y + window.padTop, tapY, 1, window.strideY, window.outHeight);
+      if (row < 0) continue;
+      for (int tapX = window.width - 1; tapX >= 0; tapX--) {
+        const int column = windowOver(at.x + window.padLeft, tapX, 1, window.strideX, window.outWidth);
+        if (column < 0) continue;
+        const size_t output = placeOf(window.out, at.image, row, column, channel);
+        if (!positions || positions[output] == at.y * window.inWidth + at.x) sum += dy[output];
+      }
+    }
+    dx[i] = sum * scale;
+  }
+}

@@ -1,0 +1,37 @@
+/** Rows of channels, a warp each. */
+#pragma once
+
+constexpr int LANES = 32;
+
+/** Calls `visit` with every channel of the thread. */
+template <typename Visit>
+__device__ inline void forChannels(int channels, Visit visit) {
+#pragma unroll 4
+  for (int c = threadIdx.x % LANES; c < channels; c += LANES) visit(c);
+}
+
+/** The sum of what the lanes of a warp have, in all of them. */
+__device__ inline float sumOfWarp(float value) {
+  for (int distance = LANES / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffff, value, distance);
+  return value;
+}
+
+struct Moments {
+  float mean;
+  float inverseDeviation;
+};
+
+/** Mean and deviation of a row. In two passes, the second from the first cache: x^2 - mean^2 would cancel. */
+__device__ inline Moments momentsOf(const float* row, int channels, float epsilon) {
+  float sum = 0.0f;
+  forChannels(channels, [&](int c) { sum += row[c]; });
+  const float mean = sumOfWarp(sum) / channels;
+  float squares = 0.0f;
+  forChannels(channels, [&](int c) { squares += (row[c] - mean) * (row[c] - mean); });
+  return {mean, 1.0f / sqrtf(sumOfWarp(squares) / channels + epsilon)};
+}
+
+/** The row of a thread's warp; whole warps go on from row to row. */
+#define FOR_EACH_ROW(row, rows)                                                                      \
+  for (size_t row = (size_t)blockIdx.x * (blockDim.x / LANES) + threadIdx.x / LANES; row < (rows); \
+       row += (size_t)gridDim.x * (blockDim.x / LANES))

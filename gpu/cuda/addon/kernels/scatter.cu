@@ -1,0 +1,80 @@
+/**
+ * Rows added to, or written over, rows of a tensor that their indices name. Where several updates meet, they are taken
+ * in their order, so that the bits are the same every time: no two blocks write the same element. A block has a range
+ * of rows and a tile of columns of its own; it looks through all indices, 256 at a time, and applies those of its rows.
+ */
+#include "kernel.h"
+#include "points.h"
+
+constexpr int THREADS = 256;
+constexpr int SCATTER_WARPS = THREADS / 32;
+
+/** The updates, among 256, that a block has to apply. */
+struct Found {
+  int row[THREADS];
+  int update[THREADS];
+  int perWarp[SCATTER_WARPS];
+};
+
+__device__ inline float added(float a, float b) { return a + b; }
+__device__ inline int added(int a, int b) { return (int)((unsigned)a + (unsigned)b); }
+__device__ inline unsigned char added(unsigned char a, unsigned char b) { return a + b; }
+
+/**
+ * updates[count, slice] into y[rows, slice], at rowOf(indices[count, depth]); what is out of range is left out.
+ * Blocks: x ranges of `span` rows, y tiles of `width` columns (a power of two up to 256). Of a block's 256 threads
+ * those with the same column have every (256 / width)-th row. updateStride: `slice`, or 0 to write one number.
+ */
+template <typename Element, bool add>
+__device__ inline void scatter(const Element* __restrict__ updates, const int* __restrict__ indices,
+                               Element* __restrict__ y, int count, int depth, int rows, int slice, int span,
+                               int width, int updateStride, const Strides& strides, Found& found) {
+  const int firstRow = blockIdx.x * span;
+  const int lastRow = min(rows, firstRow + span);
+  const int column = blockIdx.y * width + threadIdx.x % width;
+  const int lane = threadIdx.x % 32;
+  const int warp = threadIdx.x / 32;
+  const int turns = THREADS / width;
+  const int turn = threadIdx.x / width;
+  for (int tile = 0; tile < count; tile += THREADS) {
+    const int update = tile + threadIdx.x;
+    const int row = update < count ? rowOf(indices, update, depth, strides) : -1;
+    const bool mine = firstRow <= row && row < lastRow;
+    const unsigned inWarp = __ballot_sync(0xffffffff, mine);
+    if (lane == 0) found.perWarp[warp] = __popc(inWarp);
+    __syncthreads();
+    int place = __popc(inWarp & ((1u << lane) - 1));
+    int total = 0;
+    for (int w = 0; w < SCATTER_WARPS; w++) {
+      if (w < warp) place += found.perWarp[w];
+      total += found.perWarp[w];
+    }
+    if (mine) {
+      found.row[place] = row;
+      found.update[place] = update;
+    }
+    __syncthreads();
+    if (column < slice) {
+      for (int i = 0; i < total; i++) {
+        if (found.row[i] % turns != turn) continue;
+        Element* const to = y + (size_t)found.row[i] * slice + column;
+        const Element value = updates[(size_t)found.update[i] * updateStride + (updateStride ? column : 0)];
+        *to = add ? added(*to, value) : value;
+      }
+    }
+    __syncthreads();  // found is written again
+  }
+}
+
+#define SCATTER(name, Element, add)                                                                          \
+  KERNEL(name, 256, const Element* updates, const int* indices, Element* y, int count, int depth, int rows,  \
+         int slice, int span, int width, int updateStride, Strides strides) {                                \
+    __shared__ Found found;                                                                                  \
+    scatter<Element, add>(updates, indices, y, count, depth, rows, slice, span, width, updateStride, strides, \
+                          found);                                                                            \
+  }
+
+SCATTER(scatter_add_f32, float, true)
+SCATTER(scatter_add_i32, int, true)
+SCATTER(scatter_write_1, unsigned char, false)
+SCATTER(scatter_write_4, int, false)

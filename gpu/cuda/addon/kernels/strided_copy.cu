@@ -1,0 +1,61 @@
+/**
+ * Tensors moved: y[to] = x[from] over any axes, where both places are sums of index times stride. It is slices,
+ * transposes, tiles, reversals and concatenations alike. Elements have 1, 4 or 16 bytes: what lies in one piece may be
+ * moved in larger elements than the tensor's own.
+ */
+#include "kernel.h"
+#include "indexing.h"
+
+#define STRIDED_COPY(name, Element)                                                                        \
+  KERNEL(name, 256, const Element* __restrict__ x, Element* __restrict__ y, int size, Axes axes,           \
+         Strides xStrides, Strides yStrides) {                                                             \
+    FOR_EACH(i, size) {                                                                                    \
+      const uint2 places = placesOf(i, axes, xStrides, yStrides);                                          \
+      y[(int)places.y] = x[(int)places.x]; /* strides may be negative */                                   \
+    }                                                                                                      \
+  }
+
+STRIDED_COPY(strided_copy_1, unsigned char)
+STRIDED_COPY(strided_copy_4, unsigned)
+STRIDED_COPY(strided_copy_16, uint4)
+
+constexpr int TILE = 32;
+
+/**
+ * The same where neighbours in x are not neighbours in y: tiles of 32 x 32 elements go through shared memory, read
+ * along one axis and written along the other. Rows of x have `width` neighbouring elements, rows of y `height`; the
+ * other axes are batches. 32 x 8 threads a block, a block a tile.
+ */
+template <typename Element>
+__device__ inline void transposeTile(const Element* __restrict__ x, Element* __restrict__ y, int height, int width,
+                                     int xStride, int yStride, const Axes& batch, const Strides& xBatch,
+                                     const Strides& yBatch, Element (*tile)[TILE + 1]) {
+  const int tilesAcross = (width + TILE - 1) / TILE;
+  const int tilesDown = (height + TILE - 1) / TILE;
+  const int left = blockIdx.x % tilesAcross * TILE;
+  const int top = blockIdx.x / tilesAcross % tilesDown * TILE;
+  const uint2 places = placesOf(blockIdx.x / tilesAcross / tilesDown, batch, xBatch, yBatch);
+  x += (int)places.x;
+  y += (int)places.y;
+  for (int i = threadIdx.y; i < TILE; i += blockDim.y) {
+    const int row = top + i;
+    const int column = left + threadIdx.x;
+    if (row < height && column < width) tile[i][threadIdx.x] = x[row * xStride + column];
+  }
+  __syncthreads();
+  for (int i = threadIdx.y; i < TILE; i += blockDim.y) {
+    const int row = top + threadIdx.x;
+    const int column = left + i;
+    if (row < height && column < width) y[column * yStride + row] = tile[threadIdx.x][i];
+  }
+}
+
+#define TRANSPOSE_TILES(name, Element)                                                                        \
+  KERNEL(name, 256, const Element* x, Element* y, int height, int width, int xStride, int yStride, Axes batch, \
+         Strides xBatch, Strides yBatch) {                                                                    \
+    __shared__ Element tile[TILE][TILE + 1];                                                                  \
+    transposeTile(x, y, height, width, xStride, yStride, batch, xBatch, yBatch, tile);                        \
+  }
+
+TRANSPOSE_TILES(transpose_tiles_1, unsigned char)
+TRANSPOSE_TILES(transpose_tiles_4, unsigned)

@@ -1,0 +1,266 @@
+/** The tfjs backend `cuda`: tensors that live on the device until somebody reads them. */
+import {
+  type BackendTimingInfo,
+  type BackendValues,
+  backend_util,
+  type DataId,
+  DataStorage,
+  type DataType,
+  engine,
+  KernelBackend,
+  type TensorInfo,
+  util,
+} from '@tensorflow/tfjs-core';
+import { Allocator, type AllocatorStatistics, type Block } from './allocator.js';
+import type { Device } from './driver.js';
+import { Launcher } from './launch.js';
+
+/** What the backend keeps of a tensor's values: on the host until a kernel needs them, then on the device. */
+interface TensorData {
+  readonly dtype: DataType;
+  refCount: number;
+  /** Elements. */
+  readonly size: number;
+  values?: BackendValues;
+  block?: Block;
+  /** A complex tensor is two float32 tensors. */
+  complexTensorInfos?: { real: TensorInfo; imag: TensorInfo };
+}
+
+/** Options of {@link CudaBackend}. */
+export interface CudaBackendOptions {
+  /** The most device memory to reserve, in bytes. Without it, what the device has. */
+  readonly memoryLimitBytes?: number;
+  /** Lets matrix products round their factors to TF32 (10 bits instead of 23): faster, and less exact. */
+  readonly allowTf32?: boolean;
+}
+
+const ELEMENT_ARRAYS = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
+/** Element types that a device holds; strings stay on the host, complex tensors are pairs. */
+type DeviceDtype = keyof typeof ELEMENT_ARRAYS;
+type ElementArray = Float32Array | Int32Array | Uint8Array;
+
+export class CudaBackend extends KernelBackend {
+  readonly launcher: Launcher;
+  readonly allowTf32: boolean;
+  private readonly data: DataStorage<TensorData>;
+  private readonly allocator: Allocator;
+  private readonly disposeListeners: ((dataId: DataId) => void)[] = [];
+  private uploads = 0;
+  private downloads = 0;
+
+  constructor(
+    readonly device: Device,
+    { memoryLimitBytes, allowTf32 = false }: CudaBackendOptions = {},
+    private readonly disposed: () => void = () => {},
+  ) {
+    super();
+    this.data = new DataStorage(this, engine());
+    this.allocator = new Allocator(device, memoryLimitBytes);
+    this.launcher = new Launcher(device);
+    this.allowTf32 = allowTf32;
+  }
+
+  override write(values: BackendValues, shape: number[], dtype: DataType): DataId {
+    const dataId = {};
+    this.move(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  override move(
+    dataId: DataId,
+    values: BackendValues,
+    shape: number[],
+    dtype: DataType,
+    refCount: number,
+  ): void {
+    this.data.set(dataId, { dtype, refCount, size: util.sizeFromShape(shape), values });
+  }
+
+  /** A new tensor on the device; what it holds is undefined. */
+  allocate(shape: readonly number[], dtype: DataType): { dataId: DataId; block: Block } {
+    const size = util.sizeFromShape([...shape]);
+    const block = this.allocator.allocate(size * elementBytes(dtype));
+    const dataId = {};
+    this.data.set(dataId, { dtype, refCount: 1, size, block });
+    return { dataId, block };
+  }
+
+  /** A complex tensor of two float32 tensors, whose references it takes. */
+  complex(real: TensorInfo, imag: TensorInfo): TensorInfo {
+    const dataId = {};
+    this.data.set(dataId, {
+      dtype: 'complex64',
+      refCount: 1,
+      size: util.sizeFromShape(real.shape),
+      complexTensorInfos: { real, imag },
+    });
+    return { dataId, shape: real.shape, dtype: 'complex64' };
+  }
+
+  /** The parts of a complex tensor. */
+  partsOf({ dataId }: TensorInfo): { real: TensorInfo; imag: TensorInfo } {
+    return this.data.get(dataId).complexTensorInfos!;
+  }
+
+  /** Where a tensor is on the device. Its values are copied there when a kernel needs them for the first time. */
+  blockOf({ dataId }: TensorInfo): Block {
+    const tensor = this.data.get(dataId);
+    if (!tensor.block) {
+      const values = elementsOf(tensor);
+      tensor.block = this.allocator.allocate(values.byteLength);
+      this.device.upload(tensor.block.address, values);
+      this.uploads++;
+      tensor.values = undefined;
+    }
+    return tensor.block;
+  }
+
+  /** The values of a tensor that has not been copied to the device yet; undefined where reading would mean waiting. */
+  hostValuesOf({ dataId }: TensorInfo): BackendValues | undefined {
+    return this.data.get(dataId).values;
+  }
+
+  /** Memory for the length of a kernel. */
+  scratch(bytes: number): Block {
+    return this.allocator.allocate(bytes);
+  }
+
+  release(block: Block): void {
+    this.allocator.release(block);
+  }
+
+  override refCount(dataId: DataId): number {
+    return this.data.has(dataId) ? this.data.get(dataId).refCount : 0;
+  }
+
+  override incRef(dataId: DataId): void {
+    this.data.get(dataId).refCount++;
+  }
+
+  override numDataIds(): number {
+    return this.data.numDataIds();
+  }
+
+  override disposeData(dataId: DataId, force = false): boolean {
+    if (!this.data.has(dataId)) return true;
+    const tensor = this.data.get(dataId);
+    tensor.refCount--;
+    if (!force && tensor.refCount > 0) return false;
+    if (tensor.complexTensorInfos) {
+      this.disposeData(tensor.complexTensorInfos.real.dataId);
+      this.disposeData(tensor.complexTensorInfos.imag.dataId);
+    }
+    if (tensor.block) this.allocator.release(tensor.block);
+    this.data.delete(dataId);
+    for (const listener of this.disposeListeners) listener(dataId);
+    return true;
+  }
+
+  /** Calls back when the values of a tensor go: for what was made from them. */
+  onDispose(listener: (dataId: DataId) => void): void {
+    this.disposeListeners.push(listener);
+  }
+
+  /** Reads when all work before is done; the event loop goes on meanwhile. */
+  override async read(dataId: DataId): Promise<BackendValues> {
+    const tensor = this.data.get(dataId);
+    if (tensor.complexTensorInfos) {
+      const { real, imag } = tensor.complexTensorInfos;
+      const parts = await Promise.all([this.read(real.dataId), this.read(imag.dataId)]);
+      return merge(parts[0], parts[1]);
+    }
+    if (!tensor.block) return hostValues(tensor);
+    const target = newArray(tensor);
+    this.downloads++;
+    await this.device.download(tensor.block.address, target);
+    return target;
+  }
+
+  /** Reads, and waits for all work before. */
+  override readSync(dataId: DataId): BackendValues {
+    const tensor = this.data.get(dataId);
+    if (tensor.complexTensorInfos) {
+      const { real, imag } = tensor.complexTensorInfos;
+      return merge(this.readSync(real.dataId), this.readSync(imag.dataId));
+    }
+    if (!tensor.block) return hostValues(tensor);
+    const target = newArray(tensor);
+    this.downloads++;
+    this.device.downloadSync(tensor.block.address, target);
+    return target;
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  /** Milliseconds that the device spends on what `run` asks for. */
+  override async time(run: () => void): Promise<BackendTimingInfo> {
+    const start = this.device.recordEvent();
+    run();
+    const end = this.device.recordEvent();
+    return { kernelMs: await this.device.elapsed(start, end) };
+  }
+
+  override memory(): {
+    unreliable: boolean;
+    numBytesOnDevice: number;
+    numBytesReserved: number;
+  } {
+    const { used, reserved } = this.statistics();
+    return { unreliable: false, numBytesOnDevice: used, numBytesReserved: reserved };
+  }
+
+  statistics(): AllocatorStatistics {
+    return this.allocator.statistics();
+  }
+
+  /** What has been done so far: kernels started, tensors copied to the device and back. */
+  get counts(): { launches: number; uploads: number; downloads: number } {
+    return { launches: this.launcher.count, uploads: this.uploads, downloads: this.downloads };
+  }
+
+  override floatPrecision(): 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return super.epsilon();
+  }
+
+  override dispose(): void {
+    this.device.close();
+    this.disposed();
+  }
+}
+
+/** Bytes of an element on the device. @throws {Error} for types that no device holds */
+export function elementBytes(dtype: DataType): number {
+  return elementArray(dtype).BYTES_PER_ELEMENT;
+}
+
+function elementArray(dtype: DataType): (typeof ELEMENT_ARRAYS)[DeviceDtype] {
+  const array = ELEMENT_ARRAYS[dtype as DeviceDtype];
+  if (!array) throw new Error(`cuda: a ${dtype} tensor has no values on the device`);
+  return array;
+}
+
+function newArray({ dtype, size }: TensorData): ElementArray {
+  return new (elementArray(dtype))(size);
+}
+
+/** The values of a tensor that is on the host, as the device holds them. */
+function elementsOf({ dtype, values, size }: TensorData): ElementArray {
+  const Elements = elementArray(dtype);
+  if (!values) return new Elements(size);
+  return values instanceof Elements ? values : Elements.from(values as ArrayLike<number>);
+}
+
+function hostValues({ values, dtype }: TensorData): BackendValues {
+  return util.convertBackendValuesAndArrayBuffer(values as BackendValues, dtype) as BackendValues;
+}
+
+function merge(real: BackendValues, imag: BackendValues): Float32Array {
+  return backend_util.mergeRealAndImagArrays(real as Float32Array, imag as Float32Array);
+}

@@ -1,0 +1,111 @@
+/** Convolutions of every channel by itself, and their gradients: depthwise_convolution.cu. */
+import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
+import { gridOf } from '../launch.js';
+import { type Epilogue, epilogueArguments, PLAIN } from './epilogue.js';
+import { Fused } from './fused.js';
+import { sharesOf, sumShares } from './matrix_product.js';
+import { areFloats, fits, isEmpty, outPositions, type WindowInfo, windowArgument } from './window.js';
+
+type Shape4D = [number, number, number, number];
+
+interface DepthwiseAttributes {
+  readonly strides: [number, number] | number;
+  readonly pad: 'valid' | 'same' | number;
+  readonly dilations?: [number, number] | number;
+  readonly dimRoundingMode?: 'floor' | 'round' | 'ceil';
+}
+
+registerStockKernel('DepthwiseConv2dNative', ({ inputs, attrs, call, onHost }) => {
+  const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
+  const info = infoOf(x.shape, filter.shape, attrs);
+  if (!areFloats(x, filter) || isEmpty(info)) return onHost();
+  return depthwiseConvolution(call, x, filter, info, PLAIN);
+});
+
+registerStockKernel('FusedDepthwiseConv2D', ({ inputs, attrs, call, onHost }) => {
+  const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
+  const info = infoOf(x.shape, filter.shape, attrs);
+  const fused = new Fused(inputs, attrs);
+  if (!areFloats(x, filter) || isEmpty(info) || !fused.isKnown) return onHost();
+  const sums = (epilogue: Epilogue) => depthwiseConvolution(call, x, filter, info, epilogue);
+  return fused.apply(call, sums, info.outChannels, 4) ?? onHost();
+});
+
+registerStockKernel('DepthwiseConv2dNativeBackpropInput', ({ inputs, attrs, call, onHost }) => {
+  const { dy, filter } = inputs as Record<'dy' | 'filter', TensorInfo>;
+  const info = infoOf(attrs.inputShape as number[], filter.shape, attrs);
+  if (!areFloats(dy, filter) || isEmpty(info) || !fits(dy, info)) return onHost();
+  const dx = call.output(info.inShape, 'float32');
+  const size = util.sizeFromShape(info.inShape);
+  const given = [call.input(dy), call.input(filter), dx, size, windowArgument(info)] as const;
+  call.launch('depthwise_input_gradient', gridOf(size), ...given, multiplierOf(info));
+  return dx;
+});
+
+/** Of `depthwise_filter_gradient`. */
+const LANES = 32;
+const THREADS = 256;
+/** Positions, over which its 8 warps go. */
+const SHORTEST_SHARE = 64;
+const MOST_BLOCKS = 65_535;
+
+registerStockKernel('DepthwiseConv2dNativeBackpropFilter', ({ inputs, attrs, call, onHost }) => {
+  const { x, dy } = inputs as Record<'x' | 'dy', TensorInfo>;
+  const info = infoOf(x.shape, attrs.filterShape as number[], attrs);
+  if (!areFloats(x, dy) || isEmpty(info) || !fits(dy, info)) return onHost();
+  const dFilter = call.output(info.filterShape, 'float32');
+  const size = util.sizeFromShape(info.filterShape);
+  const across = Math.ceil(info.outChannels / LANES);
+  const taps = info.filterHeight * info.filterWidth;
+  const { shares, terms } = sharesOf(across * taps, outPositions(info), SHORTEST_SHARE);
+  const parts = shares === 1 ? dFilter : call.scratch(4 * size * shares);
+  call.launch(
+    'depthwise_filter_gradient',
+    { blocks: [across, Math.min(MOST_BLOCKS, taps), shares], threads: THREADS },
+    ...[call.input(x), call.input(dy), parts, windowArgument(info), multiplierOf(info), terms],
+  );
+  if (shares > 1) sumShares(call, parts, dFilter, size, info.outChannels, shares);
+  return dFilter;
+});
+
+function depthwiseConvolution(
+  call: KernelCall,
+  x: TensorInfo,
+  filter: TensorInfo,
+  info: WindowInfo,
+  epilogue: Epilogue,
+): DeviceTensor {
+  const y = call.output(info.outShape, 'float32');
+  const size = util.sizeFromShape(info.outShape);
+  const given = [call.input(x), call.input(filter), y, size, windowArgument(info)] as const;
+  const grid = gridOf(size);
+  call.launch('depthwise_convolution', grid, ...given, multiplierOf(info), ...epilogueArguments(epilogue));
+  return y;
+}
+
+/** tfjs has the channels last, whatever `dataFormat` says. */
+function infoOf(inShape: readonly number[], filterShape: readonly number[], attrs: NamedAttrMap): WindowInfo {
+  const { strides, pad, dilations, dimRoundingMode } = attrs as object as DepthwiseAttributes;
+  const spread = dilations ?? 1;
+  util.assert(
+    backend_util.eitherStridesOrDilationsAreOne(strides, spread),
+    () =>
+      'Error in depthwiseConv2d: Either strides or dilations must be 1. ' +
+      `Got strides ${strides} and dilations '${spread}'`,
+  );
+  return backend_util.computeConv2DInfo(
+    inShape as Shape4D,
+    filterShape as Shape4D,
+    strides,
+    spread,
+    pad,
+    dimRoundingMode,
+    true,
+  );
+}
+
+/** Outputs of each channel. */
+function multiplierOf({ inChannels, outChannels }: WindowInfo): number {
+  return outChannels / inChannels;
+}

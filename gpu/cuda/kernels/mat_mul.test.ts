@@ -1,0 +1,214 @@
+/** mat_mul.ts and linear.ts against tfjs's cpu backend: by our kernels, and by what stands in for cuBLAS. */
+import * as tf from '@tensorflow/tfjs';
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+import { type Activation, linear } from '../../../plugin/ops/linear.js';
+import type { CudaBackend } from '../backend.js';
+import type { Device, MatrixProduct } from '../driver.js';
+import { compareSums, deviceBytes, random } from '../testing/compare.js';
+import { relativeDifference, startCuda } from '../testing/cuda_backend.js';
+
+await startCuda();
+const { device } = tf.backend() as CudaBackend;
+
+t.test('the kernels of this package', async (t) => {
+  await products(t);
+  for (const m of [1, 5]) {
+    await compareSums(t, `more matrices of ${m} rows than blocks for them`, () =>
+      tf.matMul(random([4100, m, 2]), random([2, 3], 2)),
+    );
+  }
+});
+t.test('a matrix library', async (t) => {
+  const asked: MatrixProduct[] = [];
+  pretendMatrixLibrary(device, asked);
+  await products(t);
+  t.ok(asked.length > 100, `${asked.length} products`);
+  t.ok(asked.every(({ allowTf32 }) => !allowTf32));
+});
+
+async function products(t: Test): Promise<void> {
+  const empty = deviceBytes();
+  for (const [m, k, n] of [
+    [1, 1, 1],
+    [3, 5, 7],
+    [64, 16, 64],
+    [65, 17, 63],
+    [130, 75, 67],
+    [1, 700, 45], // few rows
+    [4, 33, 100],
+    [49, 1280, 100], // few tiles, long sums
+    [5, 2100, 3],
+    [1, 9, 1],
+    [70, 1, 1],
+  ]) {
+    for (const [transposeA, transposeB] of [
+      [false, false],
+      [false, true],
+      [true, false],
+      [true, true],
+    ]) {
+      await compareSums(t, `[${m}, ${k}] x [${k}, ${n}], transposed: ${transposeA}, ${transposeB}`, () =>
+        tf.matMul(
+          random(transposeA ? [k, m] : [m, k]),
+          random(transposeB ? [n, k] : [k, n], 2),
+          transposeA,
+          transposeB,
+        ),
+      );
+    }
+  }
+
+  for (const [a, b] of [
+    [[3], [3]],
+    [[3], [1]],
+    [[1], [3]],
+    [[2, 3], [3]],
+    [[], [2, 2]],
+    [[2, 1, 3], [1]],
+  ]) {
+    for (const m of [2, 66]) {
+      await compareSums(t, `batches [${a}] and [${b}] of ${m} rows`, () =>
+        tf.matMul(random([...a, m, 9]), random([...b, 9, 5], 2)),
+      );
+    }
+  }
+
+  await t.test('batches that are broadcast both ways, which tfjs cannot do on the cpu', async (t) => {
+    for (const m of [2, 66]) {
+      const [a, b] = [random([2, 1, m, 9]), random([1, 3, 9, 5], 2)];
+      const found = tf.matMul(a, b);
+      const wanted = tf.tidy(() => tf.matMul(tf.tile(a, [1, 3, 1, 1]), tf.tile(b, [2, 1, 1, 1])));
+      t.same(found.shape, [2, 3, m, 5]);
+      t.ok(relativeDifference(wanted, found) < 1e-6);
+      tf.dispose([a, b, found, wanted]);
+    }
+  });
+
+  await t.test('empty matrices', async (t) => {
+    for (const [m, k, n] of [
+      [0, 3, 4],
+      [3, 0, 4],
+      [70, 0, 4],
+      [3, 4, 0],
+    ]) {
+      await compareSums(t, `[${m}, ${k}] x [${k}, ${n}]`, () => tf.matMul(random([m, k]), random([k, n])));
+    }
+    await compareSums(t, 'no batch', () => tf.matMul(random([0, 2, 3]), random([0, 3, 4])));
+  });
+
+  await t.test('bias and activation', async (t) => {
+    const activations = ['linear', 'relu', 'relu6', 'elu', 'prelu', 'leakyrelu', 'sigmoid'] as const;
+    for (const activation of activations) {
+      for (const m of [3, 66, 5]) {
+        const k = m === 5 ? 1200 : 40;
+        for (const shape of [[10], [1, 10], [1], [m, 10], [m, 1], undefined]) {
+          await compareSums(t, `${activation}, ${m} rows, bias [${shape}]`, () =>
+            tf.fused.matMul({
+              a: random([m, k]) as tf.Tensor2D,
+              b: random([k, 10], 2) as tf.Tensor2D,
+              bias: shape && random(shape, 3),
+              activation,
+              leakyreluAlpha: 0.3,
+              preluActivationWeights: activation === 'prelu' ? random(shape ?? [10], 4) : undefined,
+            }),
+          );
+        }
+      }
+    }
+  });
+
+  await t.test('gradients', async (t) => {
+    const gradients = tf.grads((a: tf.Tensor, b: tf.Tensor) => tf.sum(tf.square(tf.matMul(a, b))));
+    await compareSums(t, 'of a product', () => gradients([random([7, 12]), random([12, 5], 2)]));
+  });
+
+  await t.test('Linear', async (t) => {
+    for (const activation of ['none', 'gelu', 'silu'] as Activation[]) {
+      for (const rows of [[1], [2, 3], [70]]) {
+        for (const [firstOutput, endOutput] of [
+          [0, -1],
+          [0, 13],
+          [13, 40],
+          [7, 8],
+          [5, 5],
+        ]) {
+          const options = { activation, firstOutput, endOutput };
+          const shown = JSON.stringify({ rows, ...options });
+          await compareSums(t, shown, () =>
+            linear(random([...rows, 24]), random([24, 40], 2), random([40], 3), options),
+          );
+          await compareSums(t, `${shown}, no bias`, () =>
+            linear(random([...rows, 24]), random([24, 40], 2), undefined, options),
+          );
+        }
+      }
+    }
+    const gradients = tf.grads((x: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor) =>
+      tf.sum(tf.square(linear(x, weights, bias, { activation: 'gelu', firstOutput: 3 }))),
+    );
+    await compareSums(t, 'gradients', () => gradients([random([9, 6]), random([6, 11], 2), random([11], 3)]));
+  });
+
+  await t.test('any sizes', async (t) => {
+    const sizes = fc.tuple(fc.nat(90), fc.nat(90), fc.nat(90), fc.boolean(), fc.boolean());
+    await fc.assert(
+      fc.asyncProperty(sizes, ([m, k, n, transposeA, transposeB]) =>
+        compareSums(t, JSON.stringify([m, k, n, transposeA, transposeB]), () =>
+          tf.matMul(
+            random(transposeA ? [k, m] : [m, k]),
+            random(transposeB ? [n, k] : [k, n], 2),
+            transposeA,
+            transposeB,
+          ),
+        ),
+      ),
+      { numRuns: 20, seed: 1 },
+    );
+  });
+
+  t.equal(deviceBytes(), empty, 'no memory is kept');
+}
+
+t.test('what the cpu backend refuses', async (t) => {
+  const [a, b] = [tf.zeros([2, 3]), tf.zeros([4, 5])];
+  t.throws(() => tf.matMul(a, b), { message: /inner shapes \(3\) and \(4\)/ });
+  const numbers = tf.ones([2, 2], 'int32');
+  const product = tf.engine().runKernel(
+    'BatchMatMul',
+    {
+      a: numbers,
+      b: numbers,
+    },
+    { transposeA: false, transposeB: false },
+  ) as tf.Tensor;
+  t.equal(product.dtype, 'int32', 'int32 matrices are multiplied on the host');
+  t.same(product.dataSync(), [2, 2, 2, 2]);
+  tf.dispose([a, b, numbers, product]);
+});
+
+/** What cuBLAS does, by the contract of driver.ts: on the host. */
+function pretendMatrixLibrary(device: Device, asked: MatrixProduct[]): void {
+  const multiply = (product: MatrixProduct): void => {
+    asked.push(product);
+    const { m, n, k, transposeA, transposeB, batches, strideA, strideB, strideC } = product;
+    const a = new Float32Array(m * k);
+    const b = new Float32Array(k * n);
+    const c = new Float32Array(m * n);
+    for (let batch = 0; batch < batches; batch++) {
+      device.downloadSync(product.a + 4 * batch * strideA, a);
+      device.downloadSync(product.b + 4 * batch * strideB, b);
+      for (let i = 0; i < m; i++) {
+        for (let j = 0; j < n; j++) {
+          let sum = 0;
+          for (let l = 0; l < k; l++)
+            sum += a[transposeA ? l * m + i : i * k + l] * b[transposeB ? j * k + l : l * n + j];
+          c[i * n + j] = sum;
+        }
+      }
+      device.upload(product.c + 4 * batch * strideC, c);
+    }
+  };
+  Object.defineProperty(device, 'hasMatrixLibrary', { value: true });
+  Object.defineProperty(device, 'multiply', { value: multiply });
+}

@@ -1,0 +1,111 @@
+/** Rows added to, or written over, rows of a tensor: scatter.cu. The same bits every time, also where updates meet. */
+import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { elementBytes } from '../backend.js';
+import { MAX_AXES, padded } from '../broadcast.js';
+import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
+import { THREADS } from '../launch.js';
+import { filled } from './shape.js';
+import { strided } from './strided_copy.js';
+import { SUFFIXES, unary } from './unary.js';
+
+registerStockKernel('ScatterNd', ({ inputs, attrs, call, onHost }) => {
+  const { indices, updates } = inputs as { indices: TensorInfo; updates: TensorInfo };
+  const shape = attrs.shape as number[];
+  const suffix = SUFFIXES[updates.dtype];
+  const points = pointsOf(updates, indices, shape);
+  if (!suffix || updates.dtype === 'bool' || !points) return onHost();
+  const y = filled(call, shape, 0, updates.dtype);
+  scatter(call, `scatter_add_${suffix}`, updates, indices, y, points);
+  return y;
+});
+
+registerStockKernel('TensorScatterUpdate', ({ inputs, call, onHost }) => {
+  const { tensor, indices, updates } = inputs as Record<'tensor' | 'indices' | 'updates', TensorInfo>;
+  const points = pointsOf(updates, indices, tensor.shape);
+  if (!SUFFIXES[tensor.dtype] || tensor.dtype !== updates.dtype || !points) return onHost();
+  const y = call.output(tensor.shape, tensor.dtype);
+  const bytes = util.sizeFromShape(tensor.shape) * elementBytes(tensor.dtype);
+  if (bytes > 0) call.device.copy(y.address, call.input(tensor).address, bytes);
+  scatter(call, `scatter_write_${elementBytes(y.dtype)}`, updates, indices, y, points);
+  return y;
+});
+
+registerStockKernel('SparseToDense', ({ inputs, attrs, call, onHost }) => {
+  const { sparseIndices, sparseValues, defaultValue } = inputs as Record<
+    'sparseIndices' | 'sparseValues' | 'defaultValue',
+    TensorInfo
+  >;
+  const shape = attrs.outputShape as number[];
+  const points = pointsOf(sparseValues, sparseIndices, shape);
+  if (!SUFFIXES[sparseValues.dtype] || defaultValue.dtype !== sparseValues.dtype || !points) return onHost();
+  const everywhere = shape.map(() => 0);
+  const y = strided(call, defaultValue, shape, everywhere);
+  if (!y) return onHost();
+  scatter(call, `scatter_write_${elementBytes(y.dtype)}`, sparseValues, sparseIndices, y, points);
+  return y;
+});
+
+registerStockKernel('UnsortedSegmentSum', ({ inputs, attrs, call, onHost }) => {
+  const { x, segmentIds } = inputs as { x: TensorInfo; segmentIds: TensorInfo };
+  const rows = attrs.numSegments as number;
+  const known = SUFFIXES[x.dtype] && segmentIds.dtype === 'int32' && segmentIds.shape.length === 1;
+  if (!known || rows === 0) return onHost();
+  // tfjs: a float32, whatever is summed.
+  const summed = x.dtype === 'float32' ? x : unary(call, `cast_${SUFFIXES[x.dtype]}_f32`, x);
+  const y = filled(call, [rows, ...x.shape.slice(1)], 0, 'float32');
+  const slice = util.sizeFromShape(x.shape.slice(1));
+  const points = { count: x.shape[0], depth: 1, rows, slice, strides: [1], updateStride: slice };
+  scatter(call, 'scatter_add_f32', summed, segmentIds, y, points);
+  return y;
+});
+
+/** What is written where: see scatter.cu. */
+interface Points {
+  readonly count: number;
+  readonly depth: number;
+  readonly rows: number;
+  readonly slice: number;
+  /** Rows from one index to the next, along each axis that has indices. */
+  readonly strides: readonly number[];
+  /** Elements from one update to the next; 0 where there is one number for all. */
+  readonly updateStride: number;
+}
+
+/** @returns undefined where the indices are of more axes than a kernel knows */
+function pointsOf(updates: TensorInfo, indices: TensorInfo, shape: readonly number[]): Points | undefined {
+  const { sliceRank, numUpdates, sliceSize, strides, outputSize } = backend_util.calculateShapes(
+    updates,
+    indices,
+    [...shape],
+  );
+  if (sliceRank > MAX_AXES || indices.dtype !== 'int32') return undefined;
+  return {
+    count: numUpdates,
+    depth: sliceRank,
+    rows: outputSize / sliceSize,
+    slice: sliceSize,
+    strides,
+    updateStride: updates.shape.length === 0 ? 0 : sliceSize,
+  };
+}
+
+/** Blocks look through all indices, so there are no more of them than fill a large device. */
+const MOST_RANGES = 512;
+
+function scatter(
+  call: KernelCall,
+  kernel: string,
+  updates: TensorInfo,
+  indices: TensorInfo,
+  y: DeviceTensor,
+  { count, depth, rows, slice, strides, updateStride }: Points,
+): void {
+  if (count === 0 || util.sizeFromShape(y.shape) === 0) return;
+  const width = Math.min(THREADS, 2 ** Math.ceil(Math.log2(slice)));
+  const tiles = Math.ceil(slice / width);
+  // Every thread of a block should have a row.
+  const span = Math.max(THREADS / width, Math.ceil(rows / Math.max(1, Math.floor(MOST_RANGES / tiles))));
+  const grid = { blocks: [Math.ceil(rows / span), tiles] as const, threads: THREADS };
+  const sizes = [count, depth, rows, slice, span, width, updateStride] as const;
+  call.launch(kernel, grid, call.input(updates), call.input(indices), y, ...sizes, padded(strides));
+}

@@ -1,0 +1,20 @@
+/** Softmax over the last axis: softmax.cu. */
+import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { registerStockKernel } from '../kernels.js';
+import { THREADS } from '../launch.js';
+import { lanesOf } from './reductions.js';
+
+registerStockKernel('Softmax', ({ inputs, attrs, call, onHost }) => {
+  const { logits } = inputs as { logits: TensorInfo };
+  const last = logits.shape.length - 1;
+  const dim = attrs.dim as number;
+  if (logits.dtype !== 'float32' || (dim !== last && dim !== -1)) return onHost();
+  const y = call.output(logits.shape, 'float32');
+  const length = logits.shape[last];
+  const rows = util.sizeFromShape(logits.shape.slice(0, last));
+  if (rows * length === 0) return y;
+  const lanes = lanesOf(rows, length);
+  const grid = { blocks: Math.ceil((rows * lanes) / THREADS), threads: THREADS };
+  call.launch('softmax_rows', grid, call.input(logits), y, rows, length, lanes);
+  return y;
+});

@@ -1,0 +1,83 @@
+/** Transposes, and the ops that are one between two reshapes. */
+import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { denseStrides } from '../broadcast.js';
+import { type KernelCall, registerStockKernel } from '../kernels.js';
+import { pad } from './pad.js';
+import { slice } from './slices.js';
+import { strided } from './strided_copy.js';
+import { SUFFIXES } from './unary.js';
+
+registerStockKernel('Transpose', ({ inputs, attrs, call, onHost }) => {
+  const { x } = inputs as { x: TensorInfo };
+  if (!SUFFIXES[x.dtype]) return onHost();
+  const y = transpose(call, x, attrs.perm as number[]);
+  return y ? call.alias(y, y.shape) : onHost();
+});
+
+/**
+ * The axes of a tensor in another order: axis i of the result is axis permutation[i] of x. It is x itself where nothing moves.
+ * @returns undefined where there are too many axes for a kernel
+ */
+export function transpose(
+  call: KernelCall,
+  x: TensorInfo,
+  permutation: readonly number[],
+): TensorInfo | undefined {
+  const shape = permutation.map((axis) => x.shape[axis]);
+  const moved = permutation.filter((axis) => x.shape[axis] !== 1);
+  if (moved.every((axis, i) => i === 0 || axis > moved[i - 1])) return { ...x, shape };
+  const strides = denseStrides(x.shape);
+  return strided(
+    call,
+    x,
+    shape,
+    permutation.map((axis) => strides[axis]),
+  );
+}
+
+registerStockKernel('DepthToSpace', ({ inputs, attrs, call, onHost }) => {
+  const { x } = inputs as { x: TensorInfo };
+  const { blockSize: block, dataFormat } = attrs as object as { blockSize: number; dataFormat: string };
+  if (!SUFFIXES[x.dtype] || dataFormat !== 'NHWC') return onHost();
+  const [batch, height, width, depth] = x.shape;
+  const channels = depth / (block * block);
+  const blocks = { ...x, shape: [batch, height, width, block, block, channels] };
+  const y = transpose(call, blocks, [0, 1, 3, 2, 4, 5]);
+  return y ? call.alias(y, [batch, height * block, width * block, channels]) : onHost();
+});
+
+registerStockKernel('SpaceToBatchND', ({ inputs, attrs, call, onHost }) => {
+  const { x } = inputs as { x: TensorInfo };
+  const { blockShape, paddings } = attrs as object as { blockShape: number[]; paddings: [number, number][] };
+  if (!SUFFIXES[x.dtype]) return onHost();
+  const block = util.sizeFromShape(blockShape);
+  const all = x.shape.map((_, axis): [number, number] => paddings[axis - 1] ?? [0, 0]);
+  const padded = pad(call, x, all, 0);
+  if (!padded) return onHost();
+  const shape = backend_util.getReshaped(padded.shape, blockShape, block, false);
+  const order = backend_util.getPermuted(shape.length, blockShape.length, false);
+  const y = transpose(call, { ...padded, shape }, order);
+  return y
+    ? call.alias(y, backend_util.getReshapedPermuted(padded.shape, blockShape, block, false))
+    : onHost();
+});
+
+registerStockKernel('BatchToSpaceND', ({ inputs, attrs, call, onHost }) => {
+  const { x } = inputs as { x: TensorInfo };
+  const { blockShape, crops } = attrs as object as { blockShape: number[]; crops: number[][] };
+  if (!SUFFIXES[x.dtype]) return onHost();
+  const block = util.sizeFromShape(blockShape);
+  const shape = backend_util.getReshaped(x.shape, blockShape, block);
+  const moved = transpose(call, { ...x, shape }, backend_util.getPermuted(shape.length, blockShape.length));
+  if (!moved) return onHost();
+  const whole = backend_util.getReshapedPermuted(x.shape, blockShape, block);
+  const uncropped = { ...moved, shape: whole };
+  // tfjs names the axes up to the last that is cropped; the others are whole.
+  const [begin, size] = slice_util.parseSliceParams(
+    uncropped,
+    backend_util.getSliceBeginCoords(crops, blockShape.length),
+    backend_util.getSliceSize(whole, crops, blockShape.length),
+  );
+  const y = slice(call, uncropped, begin, size);
+  return y ? call.alias(y, y.shape) : onHost();
+});

@@ -1,0 +1,49 @@
+/** Kernels of this folder against the plain ones of the backend `cpu`, for tests. */
+import * as tf from '@tensorflow/tfjs';
+import type { Test } from 'tap';
+import { counts } from '../../index.js';
+import { onBoth, relativeDifference } from '../../testing/cuda_backend.js';
+
+/** float32 values from -1 to 1, the same for the same seed on every backend. */
+export function random(shape: number[], seed: number): tf.Tensor {
+  let state = (seed * 2654435761 + 12345) >>> 0;
+  const values = Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+  return tf.tensor(values, shape);
+}
+
+/** Decays from 0 to 1. */
+export function randomDecay(shape: number[], seed: number): tf.Tensor {
+  return tf.tidy(() => tf.sigmoid(tf.mul(random(shape, seed), 4)));
+}
+
+/** Fails unless both backends compute the same, within `bound` of the largest value of each tensor. */
+export async function compare(
+  t: Test,
+  what: string,
+  bound: number,
+  compute: () => tf.Tensor[],
+): Promise<void> {
+  const { wanted, found } = await onBoth(compute);
+  const differences = wanted.map((tensor, i) => relativeDifference(tensor, found[i]));
+  const largest = Math.max(0, ...differences);
+  t.ok(largest <= bound, `${what}: ${largest}`, { differences });
+  tf.dispose([wanted, found]);
+}
+
+/** Fails when `compute` leaves tensors or memory of the device behind, or reads something back. */
+export async function checkResources(t: Test, compute: () => void): Promise<void> {
+  await tf.setBackend('cuda');
+  const measure = () => {
+    const { numTensors, numBytesOnDevice } = tf.memory() as tf.MemoryInfo & { numBytesOnDevice: number };
+    return { numTensors, numBytesOnDevice };
+  };
+  compute(); // brings what it is given to the device
+  const before = measure();
+  const { downloads } = counts();
+  compute();
+  t.same(measure(), before, 'tensors and device memory');
+  t.equal(counts().downloads, downloads, 'nothing is read back');
+}

@@ -1,0 +1,54 @@
+/** Finds the native addon, and opens a device with it. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Device, Driver, DriverErrorCode } from './driver.js';
+import { CudaUnavailableError } from './errors.js';
+
+const require = createRequire(import.meta.url);
+
+/** `GROOTVL_CUDA=emulation` runs the kernels on the host, thread by thread: for tests where there is no GPU. */
+export const EMULATION_VARIABLE = 'GROOTVL_CUDA';
+
+/** Beside this module in the package; in a checkout, where the build puts it. */
+const PLACES = ['./', './build/', '../../../gpu/cuda/build/'];
+
+const REMEDIES: Readonly<Record<DriverErrorCode, string>> = {
+  NO_DRIVER: 'install the NVIDIA driver, or use the backend wasm',
+  OLD_DRIVER: 'update the NVIDIA driver to one for CUDA 12 or later',
+  NO_DEVICE: 'nvidia-smi lists the GPUs that the driver sees; CUDA_VISIBLE_DEVICES may hide some',
+  OLD_DEVICE: 'a GPU of compute capability 7.5 (Turing, 2018) or later is needed; use the backend wasm',
+  DRIVER_FAILED: 'nvidia-smi may say more',
+};
+
+/**
+ * Opens a device.
+ * @param ordinal which GPU, counted from 0 as CUDA does
+ * @throws {CudaUnavailableError} that says what is missing and what mends it
+ */
+export function openDevice(ordinal: number): Device {
+  try {
+    return loadDriver().open(ordinal);
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    if (code === undefined || !(code in REMEDIES)) throw error;
+    const known = code as DriverErrorCode;
+    throw new CudaUnavailableError(known, `cuda: ${message}; ${REMEDIES[known]}`);
+  }
+}
+
+function loadDriver(): Driver {
+  const emulated = process.env[EMULATION_VARIABLE] === 'emulation';
+  const file = emulated ? 'grootvl_cuda_emulated.node' : 'grootvl_cuda.node';
+  for (const place of PLACES) {
+    const path = fileURLToPath(new URL(`${place}${file}`, import.meta.url));
+    if (existsSync(path)) return require(path) as Driver;
+  }
+  throw new CudaUnavailableError(
+    'NOT_BUILT',
+    emulated
+      ? `cuda: ${file} is not built; npm run build makes it in a checkout, with CMake and a C++ compiler`
+      : `cuda: ${file} is not there for ${process.platform} ${process.arch}; npm run build makes it in a checkout, ` +
+          'with a CUDA toolkit 12 or 13, CMake and a C++ compiler',
+  );
+}

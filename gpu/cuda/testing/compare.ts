@@ -1,0 +1,77 @@
+/** Comparing kernels of the backend `cuda` with those of tfjs's backend `cpu`. */
+import * as tf from '@tensorflow/tfjs';
+import type { Test } from 'tap';
+import { counts } from '../index.js';
+import { onBoth, relativeDifference } from './cuda_backend.js';
+
+/** For sums of up to a few thousand terms, relative to the largest. */
+const SUMS_CLOSE = 2e-6;
+
+/**
+ * Checks that both backends compute the same, that nothing travelled to the host meanwhile, that a second run gives
+ * the same bits, and that nothing is left.
+ * @param tolerance of the difference, relative to the largest value; 0 wants the same numbers
+ */
+export async function compare(
+  t: Test,
+  what: string,
+  compute: () => tf.Tensor | tf.Tensor[],
+  tolerance = 0,
+): Promise<void> {
+  const before = memory();
+  const { downloads } = counts();
+  const { wanted, found } = await onBoth(compute);
+  const travelled = counts().downloads - downloads;
+  const again = [tf.tidy(compute)].flat();
+  const differences = wanted.map((tensor, i) => relativeDifference(tensor, found[i]));
+  const isClose =
+    found.length === wanted.length && differences.every((difference) => difference <= tolerance);
+  t.ok(isClose, `${what}: ${found.length} of ${wanted.length} results, differences ${differences}`);
+  t.ok(
+    found.every((tensor, i) => bytesOf(again[i]).equals(bytesOf(tensor))),
+    `${what}: the same bits again`,
+  );
+  tf.dispose([wanted, found, again]);
+  t.equal(travelled, 0, `${what} needs no host`);
+  t.same(memory(), before, `${what} leaves nothing`);
+}
+
+/** {@link compare} for what sums. */
+export function compareSums(
+  t: Test,
+  what: string,
+  compute: () => tf.Tensor | tf.Tensor[],
+  tolerance = SUMS_CLOSE,
+): Promise<void> {
+  return compare(t, what, compute, tolerance);
+}
+
+function bytesOf(tensor: tf.Tensor): Buffer {
+  const { buffer, byteOffset, byteLength } = tensor.dataSync();
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+function memory(): { numTensors: number; numBytesOnDevice: number } {
+  const { numTensors, numBytesOnDevice } = tf.memory() as tf.MemoryInfo & { numBytesOnDevice: number };
+  return { numTensors, numBytesOnDevice };
+}
+
+/** Bytes of the device that tensors hold. */
+export function deviceBytes(): number {
+  return memory().numBytesOnDevice;
+}
+
+/** Numbers that look random and are the same every time: from -2 to 2, or integers from -9 to 9, or booleans. */
+export function numbers(shape: number[], dtype: 'float32' | 'int32' | 'bool' = 'float32'): tf.Tensor {
+  const values = Float32Array.from({ length: tf.util.sizeFromShape(shape) }, (_, i) => {
+    const uniform = Math.abs(Math.sin(12.9898 * (i + 1)) * 43758.5453) % 1;
+    if (dtype === 'float32') return 4 * uniform - 2;
+    return dtype === 'int32' ? Math.floor(19 * uniform) - 9 : Math.round(uniform);
+  });
+  return tf.tensor(values, shape, dtype);
+}
+
+/** The same numbers from -1 to 1 for the same seed, on every backend. */
+export function random(shape: number[], seed = 1): tf.Tensor {
+  return tf.randomUniform(shape, -1, 1, 'float32', seed);
+}

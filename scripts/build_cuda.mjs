@@ -1,0 +1,96 @@
+/**
+ * Builds the native addons of gpu/cuda/addon with CMake, into gpu/cuda/build: the one for GPUs, where a CUDA toolkit is,
+ * and the emulation for tests. Only the first goes into the package, by way of dist/gpu/cuda/.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureProgram, ROOT } from './setup.mjs';
+
+const sources = join(ROOT, 'gpu', 'cuda', 'addon');
+const build = join(ROOT, 'gpu', 'cuda', 'build');
+const dist = join(ROOT, 'dist', 'gpu', 'cuda');
+
+const SHIPPED = 'grootvl_cuda.node';
+const EMULATED = 'grootvl_cuda_emulated.node';
+
+const OLDEST_TOOLKIT = 12;
+
+/** The major version of the CUDA toolkit, found where cuda/fatbins.cmake looks as well; undefined without one. */
+function toolkitVersion() {
+  const homes = [process.env.CUDA_PATH, process.env.CUDA_HOME, '/usr/local/cuda'].filter(Boolean);
+  for (const nvcc of ['nvcc', ...homes.map((home) => join(home, 'bin', 'nvcc'))]) {
+    const { stdout } = spawnSync(nvcc, ['--version'], { encoding: 'utf8' });
+    const release = /release (\d+)/.exec(stdout ?? '');
+    if (release) return Number(release[1]);
+  }
+  return undefined;
+}
+
+/** Times of change of what the addons are made of. */
+function sourceTimes(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return sourceTimes(path);
+    return /\.(cc|cu|h|cmake|txt)$/.test(entry.name) ? [statSync(path).mtimeMs] : [];
+  });
+}
+
+function isStale(addons) {
+  // A folder changes when a file of it comes or goes.
+  const folders = [sources, join(sources, 'kernels'), fileURLToPath(import.meta.url)];
+  const changed = Math.max(...sourceTimes(sources), ...folders.map((path) => statSync(path).mtimeMs));
+  return addons.some((addon) => {
+    const path = join(build, addon);
+    return !existsSync(path) || statSync(path).mtimeMs < changed;
+  });
+}
+
+/** @returns whether everything that a compiler of C++ needs is there */
+function ensureCompiler() {
+  const elsewhere = 'the CUDA backend and its emulation are not built; install CMake 3.20, make and g++';
+  return (
+    ensureProgram('cmake', 'cmake', elsewhere) &&
+    ensureProgram('make', 'make', elsewhere) &&
+    ensureProgram('g++', 'g++', elsewhere)
+  );
+}
+
+function cmake(args) {
+  const { status, error, stdout } = spawnSync('cmake', args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (!error && status === 0) return;
+  console.error(`${stdout ?? ''}build_cuda: cmake failed${error ? `: ${error.message}` : ''}`);
+  process.exit(1);
+}
+
+/** Builds what is out of date, and copies what ships. */
+export function buildCuda() {
+  const version = toolkitVersion();
+  const toolkit = version !== undefined && version >= OLDEST_TOOLKIT;
+  if (!toolkit) {
+    const found = version === undefined ? 'nvcc is missing' : `nvcc is of CUDA ${version}`;
+    console.log(`${found}: the CUDA backend is not built; install a CUDA toolkit 12 or 13`);
+  }
+  const addons = toolkit ? [EMULATED, SHIPPED] : [EMULATED];
+  if (isStale(addons)) {
+    if (!ensureCompiler()) return;
+    console.log(`compiling ${addons.join(' and ')}`);
+    cmake(['-S', sources, '-B', build]);
+    for (const addon of addons) {
+      const target = addon.replace('.node', '');
+      cmake(['--build', build, '--target', target, '--parallel', String(availableParallelism())]);
+      // Also where no byte of it changed, or it would be out of date for ever.
+      cmake(['-E', 'touch', join(build, addon)]);
+    }
+  }
+  if (!toolkit) return;
+  mkdirSync(dist, { recursive: true });
+  copyFileSync(join(build, SHIPPED), join(dist, SHIPPED));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) buildCuda();
