@@ -74,7 +74,15 @@ export function dissimilarityBound(metric: string, precision: Precision): Bound 
     : { absolute: 0, relative: size, reason };
 }
 
-const FUSED: Readonly<Record<string, { float32: number; webgl: number; reason: string }>> = {
+interface FusedBound {
+  readonly float32: number;
+  readonly webgl: number;
+  /** In place of four times the bound of the outputs. */
+  readonly gradient?: number;
+  readonly reason: string;
+}
+
+const FUSED: Readonly<Record<string, FusedBound>> = {
   LayerNormalization: {
     float32: 4e-6,
     webgl: 4e-5,
@@ -89,18 +97,35 @@ const FUSED: Readonly<Record<string, { float32: number; webgl: number; reason: s
   Discretize: { float32: 2e-6, webgl: 2e-5, reason: 'softplus and two exps in a row' },
   SelectiveSplit: { float32: 0, webgl: 0, reason: 'copies' },
   StateReadout: { float32: 4e-6, webgl: 4e-5, reason: 'two normalisations in a row' },
+  RootMeanSquareNormalization: { float32: 2e-6, webgl: 2e-5, reason: 'a sum of C squares, one root' },
+  CausalConvolution: { float32: 2e-6, webgl: 2e-5, reason: 'a sum of a few products, one exp and quotient' },
+  SelectiveStep: { float32: 2e-6, webgl: 2e-5, reason: 'softplus by one exp and one logarithm' },
+  SelectiveScan: {
+    float32: 2e-6,
+    webgl: 2e-5,
+    reason: 'one rounding a token, as a tree scan, and a sum of N',
+  },
+  SelectiveTreeScan: { float32: 2e-6, webgl: 2e-5, reason: 'two scans, and a sum of N products' },
+  SelectiveLayer: { float32: 4e-6, webgl: 4e-5, reason: 'the ops of a layer in a row' },
+  TokenEmbedding: {
+    float32: 0,
+    webgl: 0,
+    gradient: 1e-6,
+    reason: 'copies; the gradient sums those of equal tokens',
+  },
   Linear: { float32: 2e-6, webgl: 1e-5, reason: 'a sum of I products, errors growing as sqrt(I) u' },
 };
 
 /** The bound of any op without one of its own above; gradients chain a few roundings more. */
 export function fusedOpBound(op: string, precision: Precision, isGradient: boolean): Bound {
-  const { float32, webgl, reason } = FUSED[op] ?? {
+  const { float32, webgl, gradient, reason }: FusedBound = FUSED[op] ?? {
     float32: 2e-6,
     webgl: 2e-5,
     reason: 'a short chain of ops',
   };
   // Central differences, against which gradients are held, are themselves right to about 1e-10.
-  const relative = (precision === 'webgl' ? webgl : float32) * (isGradient ? 4 : 1) + (isGradient ? 1e-9 : 0);
+  const outputs = precision === 'webgl' ? webgl : float32;
+  const relative = isGradient ? (gradient ?? 4 * outputs) + 1e-9 : outputs;
   return { absolute: precision === 'webgl' ? LARGEST_DENORMAL : 2 ** -149, relative, reason };
 }
 
@@ -144,3 +169,65 @@ export const UNEXPLAINED_DRIFT: Bound = {
   relative: 0,
   reason: 'one flipped near tie of a small network; more must be explained',
 };
+
+/**
+ * A mixer of the language model against float64, of the largest value. Measured: the authors' own float32 is up to
+ * 4e-7 off its float64, and the gradients, which sum over tokens, 4e-7 and more.
+ */
+export function mixerBound(precision: Precision, isGradient: boolean): Bound {
+  const size = isGradient ? 2e-5 : 2e-6;
+  return {
+    absolute: 0,
+    relative: precision === 'webgl' ? 10 * size : size,
+    reason: 'some ten ops in a row, two scans among them',
+  };
+}
+
+/** Logits of a language model, which are about 10 in size: its trees depend on cosines that have no near ties. */
+export function languageModelBound(precision: Precision): Bound {
+  return {
+    absolute: precision === 'webgl' ? 1e-3 : 2e-4,
+    relative: 0,
+    reason: 'rounding through the whole network with the same trees',
+  };
+}
+
+/** Logits of a text read token by token, against those of the text read at once, on the same backend. */
+export function decodingBound(precision: Precision): Bound {
+  return {
+    absolute: precision === 'webgl' ? 1e-3 : 1e-4,
+    relative: 0,
+    reason: 'the same sums in another order, through the whole network',
+  };
+}
+
+/** Natural logarithms of probabilities, summed over the tokens of a continuation. */
+export function scoreBound(precision: Precision): Bound {
+  return {
+    absolute: precision === 'webgl' ? 1e-2 : 1e-3,
+    relative: 0,
+    reason: 'a sum over tokens of what the bound of logits allows, of both signs',
+  };
+}
+
+/** Gradients of the loss of a language model in its parameters: sums over all tokens. */
+export function languageGradientBound(precision: Precision): Bound {
+  const relative = precision === 'webgl' ? 1e-3 : 1e-4;
+  return { absolute: 1e-9, relative, reason: 'back through the whole network, summed over tokens' };
+}
+
+/**
+ * The lead of the most probable token up to which the second may be taken for it. IEEE backends must give the very
+ * text; two logits that each may be off by the bound of a GPU can change places.
+ */
+export function greedyTie(precision: Precision): number {
+  return precision === 'webgl' ? 2 * languageModelBound(precision).absolute : 0;
+}
+
+/**
+ * How far a rejected edge of the reference may be from being chosen before rounding decides, in weight: features carry
+ * the rounding of all layers before.
+ */
+export function languageTreeTie(precision: Precision): number {
+  return precision === 'webgl' ? 5e-5 : 1e-5;
+}

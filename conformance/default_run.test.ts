@@ -3,8 +3,6 @@ import t from 'tap';
 import { DEFAULT_SEED, terminalReport } from './index.js';
 import { directorySource, type Place, parsePlace, runEverywhere } from './node.js';
 
-process.env.GROOTVL_CUDA ??= 'emulation';
-
 t.test('the default cases in Node', async (t) => {
   const report = await runEverywhere({
     places: ['cpu', 'wasm', 'cuda'].map((name) => parsePlace(name) as Place),

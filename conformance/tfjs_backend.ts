@@ -5,6 +5,7 @@ import {
   dispose,
   engine,
   env,
+  getKernel,
   memory,
   mul,
   ready,
@@ -74,7 +75,10 @@ export function tfjsBackend(definition: TfjsDefinition): Backend {
 function kernelsIn(backend: string): string {
   const own = OPS.filter((op) => hasOwnKernel(op, backend)).map(({ name }) => name);
   if (own.length === 0) return 'no kernels of this package: fallback to the host and to stock ops';
-  const rest = OPS.filter(({ name, compose }) => !own.includes(name) && !compose).map(({ name }) => name);
+  // Ops without a kernel even on the host are made of stock ops.
+  const rest = OPS.filter(({ name }) => !own.includes(name) && getKernel(name, 'cpu')).map(
+    ({ name }) => name,
+  );
   const missing = rest.length > 0 ? `; on the host: ${rest.join(', ')}` : '';
   return `kernels of this package: ${own.join(', ')}${missing}`;
 }
@@ -122,7 +126,9 @@ function gradientsOf(
   const forward = () => {
     const outputs = runOp(declaration, inputs, attributes);
     if (single) return outputs[0];
-    return addN(outputs.map((output, i) => sum(mul(output, dy[declaration.outputs[i]]))));
+    const terms = outputs.map((output, i) => ({ output, dy: dy[declaration.outputs[i]] }));
+    // tfjs's webgl backend cannot sum nothing.
+    return addN(terms.filter(({ output }) => output.size > 0).map(({ output, dy }) => sum(mul(output, dy))));
   };
   try {
     const xs = wanted.map((name) => inputs[name]);

@@ -12,7 +12,7 @@ export interface CaseFile {
   readonly metadata: ReadonlyMap<string, string>;
   readonly names: readonly string[];
   has(...names: string[]): boolean;
-  /** @throws {Error} when the file has no such tensor */
+  /** @throws {Error} when the file has no such tensor, or one of a type that no case uses */
   tensor(name: string): CaseTensor;
   /** The tensor, which must be float32. @throws {Error} */
   floats(name: string): CaseTensor & { readonly dtype: 'float32' };
@@ -20,26 +20,34 @@ export interface CaseFile {
   ints(name: string): CaseTensor & { readonly dtype: 'int32' };
 }
 
-/** @throws {CheckpointError} when it is no safetensors file; {Error} on element types that no case uses */
+/** All of a file. */
+export async function bytesOf(source: ByteSource): Promise<Uint8Array> {
+  return source.read(0, source.size);
+}
+
+/** @throws {CheckpointError} when it is no safetensors file */
 export async function readCaseFile(source: ByteSource, path = source.name): Promise<CaseFile> {
   const header = await readSafetensorsHeader(source);
-  const tensors = new Map<string, CaseTensor>();
+  // Decoded when they are asked for: weights of a model may be of types that no case uses.
+  const stored = new Map<string, () => CaseTensor>();
   for (const [name, { dtype, shape, begin, end }] of header.tensors) {
     // A copy: typed arrays want aligned offsets, and a Buffer's slice would share its pool.
     const { buffer } = new Uint8Array(await source.read(begin, end - begin));
-    tensors.set(name, decode(name, dtype, shape, buffer));
+    stored.set(name, () => decode(name, dtype, shape, buffer));
   }
+  const tensors = new Map<string, CaseTensor>();
   const tensor = (name: string): CaseTensor => {
-    const found = tensors.get(name);
+    const found = tensors.get(name) ?? stored.get(name)?.();
     if (!found) throw new Error(`${path} has no tensor ${name}`);
+    tensors.set(name, found);
     return found;
   };
   return {
     name: stem(path),
     path,
     metadata: header.metadata,
-    names: [...tensors.keys()],
-    has: (...names) => names.every((name) => tensors.has(name)),
+    names: [...stored.keys()],
+    has: (...names) => names.every((name) => stored.has(name)),
     tensor,
     floats: (name) => {
       const found = tensor(name);

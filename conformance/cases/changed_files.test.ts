@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { fixturePath } from '../../testing/fixtures.js';
 import { loadCases, memorySource, runConformance } from '../index.js';
 import { nodeLoaders } from '../node.js';
 import { standardBackend } from '../runners/standard.js';
@@ -83,6 +85,16 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'grad_weight',
     'grad_feature_in_f64',
     'grad_weight_f64',
+    'pairs',
+    'input_states',
+    'output',
+    'output_f64',
+    'mixer.in_proj.weight',
+    'grad_input_states',
+    'grad_input_states_f64',
+    'grad_f64.mixer.A_log',
+    'grad_f64.mixer.conv1d.weight',
+    'grad_f64.mixer.out_proj.weight',
   ],
   'grootl/op/mst_ties.safetensors': ['t3.mst_edge_index', 't3.mst_edges'],
 };
@@ -152,6 +164,95 @@ t.test('and in whole models', async (t) => {
       t.ok(found.length > 0, `${path} ${tensor}: ${found[0]?.reason}`);
     }
   }
+});
+
+/** The files of a folder, relative to it. */
+function filesOf(folder: string): Map<string, Uint8Array> {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  return new Map(
+    names.map((entry) => {
+      const path = join(entry.parentPath ?? entry.path, entry.name);
+      return [relative(folder, path).split(sep).join('/'), new Uint8Array(readFileSync(path))];
+    }),
+  );
+}
+
+t.test('and in whole language models', async (t) => {
+  const name = 'expected_logits_short.safetensors';
+  for (const tensor of ['p3.tree_logits', 'p3.chain_logits', 'p5.tree_logits', 'p3.input_ids']) {
+    const files = filesOf(`${root}grootl/grootl_tiny`);
+    files.set(name, changed(`grootl/grootl_tiny/${name}`, tensor, 0.4));
+    const [found] = await failures(files, ['wasm']);
+    t.ok(found.length > 0, `${tensor}: ${found[0]?.reason}`);
+  }
+  const edits: Readonly<Record<string, (json: Expected) => void>> = {
+    'GrootL greedy text': ({ greedy }) => greedy[2].tree_ids[7]++,
+    'Mamba greedy text': ({ greedy }) => greedy[0].chain_ids[7]++,
+    'GrootL scores': ({ loglikelihood }) => (loglikelihood[3].tree_sum_logprob += 0.01),
+    'Mamba scores': ({ loglikelihood }) => (loglikelihood[3].chain_sum_logprob += 0.01),
+    'GrootL perplexity': ({ perplexity }) => (perplexity.tree.total_nll += 0.01),
+    'Mamba perplexity': ({ perplexity }) => (perplexity.rolling.plain_chain_sum_logprob += 0.01),
+    'GrootL tokens': ({ tokenizer }) => tokenizer[1].ids[0]++,
+    'GrootL logits': ({ logits }) => (logits[3].context_len = 5),
+  };
+  for (const [op, edit] of Object.entries(edits)) {
+    const files = filesOf(`${root}grootl/grootl_tiny`);
+    const json: Expected = JSON.parse(new TextDecoder().decode(files.get('expected.json')));
+    edit(json);
+    files.set('expected.json', new TextEncoder().encode(JSON.stringify(json)));
+    const [found] = await failures(files, ['wasm']);
+    t.ok(found.length > 0 && found.every((each) => each.op === op), `${op}: ${found[0]?.reason}`);
+  }
+});
+
+/** What of expected.json is edited. */
+interface Expected {
+  logits: { context_len: number }[];
+  tokenizer: { ids: number[] }[];
+  greedy: { tree_ids: number[]; chain_ids: number[] }[];
+  loglikelihood: { tree_sum_logprob: number; chain_sum_logprob: number }[];
+  perplexity: { tree: { total_nll: number }; rolling: { plain_chain_sum_logprob: number } };
+}
+
+t.test('every form of the weights, and adapters, where the whole fixtures are', async (t) => {
+  const shared = fixturePath('grootl/grootl_tiny/sharded');
+  const lora = fixturePath('grootl/grootl_tiny_lora/expected.safetensors');
+  if (!shared || !lora) {
+    t.pass('forms and adapters', { skip: 'they are not here' });
+    return;
+  }
+  const files = new Map<string, Uint8Array>();
+  for (const folder of ['grootl_tiny', 'grootl_tiny_lora']) {
+    const place = join(shared, '../..', folder);
+    for (const [path, bytes] of filesOf(place)) files.set(`models/${folder}/${path}`, bytes);
+  }
+  const cases = await loadCases(memorySource(files));
+  t.notOk(
+    cases.find(({ kind }) => kind === 'skipped'),
+    'every file is used',
+  );
+  const names = cases.filter(({ op }) => op === 'GrootL logits').map(({ name }) => name);
+  for (const form of ['model.safetensors', 'pytorch_model.bin', 'sharded/model.safetensors.index.json']) {
+    t.ok(names.includes(`expected_logits p2 of ${form}`), form);
+  }
+  for (const form of [
+    'p0 merged of adapter_model.safetensors',
+    'p1 merged of adapter_model.bin',
+    'p1 unmerged of',
+  ]) {
+    t.ok(
+      names.some((name) => name.includes(form)),
+      form,
+    );
+  }
+  const report = await runConformance({ backends: [standardBackend('wasm', nodeLoaders)], cases });
+  t.match(report.summary, { fail: 0, skip: 0 });
+  // Without its base model an adapter is skipped, with the reason.
+  const alone = new Map([...files].filter(([path]) => path.startsWith('models/grootl_tiny_lora/')));
+  const [skipped] = await loadCases(memorySource(alone));
+  t.match(skipped, { kind: 'skipped', reason: /the model grootl_tiny of the adapter in .* is not there/ });
 });
 
 t.test('files that are no case, and broken ones', async (t) => {

@@ -10,8 +10,9 @@ import { distance } from '../measure.js';
 import { edgeWeights } from '../oracles/edge_dissimilarity.js';
 import { type RootedTree, rootTree } from '../oracles/rooted_tree.js';
 import { indicesOf } from './features_to_tree.js';
+import type { Feeds } from './graph_under_test.js';
 import { firstItems } from './model_inputs.js';
-import { type Feeds, type ModelUnderTest, treeFeeds } from './model_under_test.js';
+import { type ModelUnderTest, treeFeeds } from './model_under_test.js';
 import { type BatchOfTrees, batchOfTrees, pairsOf, rows } from './tree_cases.js';
 
 /** Swaps that are tried together, and how many of them may pile up in one block. */

@@ -3,12 +3,14 @@
  * `root` scan and gradients, and the chain that is added to it.
  */
 import { type CaseTensor, type ConformanceCase, float64 } from '../case.js';
+import { windowCase } from '../generated/language.js';
 import { largest } from '../measure.js';
 import { treeOfParentIds } from '../oracles/rooted_tree.js';
 import { treeScan } from '../oracles/tree_scan.js';
 import { type CaseFile, channelsLast } from './case_file.js';
 import { edgeWeightsCase } from './edge_weights_file.js';
 import { featuresToTreeCase } from './features_to_tree.js';
+import { contextLength, isMixer, mixerCases } from './language_mixer.js';
 import { mstCase } from './mst_file.js';
 import {
   batchOfTrees,
@@ -69,6 +71,7 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
     );
   }
   if (file.has('pairs', 'tree_weight', 'mst_edge_index')) cases.push(...graphCases());
+  if (isMixer(file)) cases.push(...mixerCases(file));
   return cases;
 
   function graphCases(): ConformanceCase[] {
@@ -77,6 +80,7 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
     const treeEdges = file.has('mst_edges') ? file.ints('mst_edges') : undefined;
     const logOf: (stored: number) => number = Math.log;
     return [
+      windowCase(file.name, numVertices, contextLength(file), edges.values, 'pairs'),
       edgeWeightsCase({
         name: file.name,
         features: x,

@@ -2,8 +2,18 @@
 import type { ConformanceCase } from '../case.js';
 import { type CaseSource, stem } from '../source.js';
 import { type CaseFile, readCaseFile } from './case_file.js';
+import { type CaseFolder, readJson } from './case_folder.js';
 import { edgeWeightsFileCases, isEdgeWeightsFile } from './edge_weights_file.js';
 import { isLanguageFile, languageFileCases } from './language_file.js';
+import {
+  isLanguageGradientFile,
+  isLanguageLogitsFile,
+  isMergedFile,
+  languageGradientCases,
+  languageLogitsCases,
+  mergedCases,
+} from './language_model_file.js';
+import { isTexts, textsCases } from './language_texts.js';
 import { isModelFile, modelFileCases } from './model_file.js';
 import { isMstFile, isTiesFile, mstFileCases, tiesFileCases } from './mst_file.js';
 import { isTreeScanFile, treeScanFileCases } from './tree_scan_file.js';
@@ -11,16 +21,8 @@ import { isTreeSsmFile, treeSsmFileCases } from './tree_ssm_file.js';
 
 /** What a kind of file is, and how it becomes cases. A new kind is a file beside this one and a line here. */
 interface FileKind {
-  readonly is: (file: CaseFile) => boolean;
+  readonly is: (file: CaseFile, folder: CaseFolder) => boolean;
   readonly cases: (file: CaseFile, folder: CaseFolder) => ConformanceCase[] | Promise<ConformanceCase[]>;
-}
-
-/** The other files, for cases that need two. */
-export interface CaseFolder {
-  readonly source: CaseSource;
-  readonly paths: readonly string[];
-  /** Notes that a file is used, so that it is not reported as unknown. */
-  use(path: string): void;
 }
 
 const KINDS: readonly FileKind[] = [
@@ -31,25 +33,37 @@ const KINDS: readonly FileKind[] = [
   { is: isTiesFile, cases: tiesFileCases },
   { is: isEdgeWeightsFile, cases: edgeWeightsFileCases },
   { is: isModelFile, cases: modelFileCases },
+  { is: isLanguageLogitsFile, cases: languageLogitsCases },
+  { is: isLanguageGradientFile, cases: languageGradientCases },
+  { is: isMergedFile, cases: mergedCases },
 ];
 
 const CHECKPOINT = /\.(pth|pt|bin|ckpt)$/i;
 
 /**
  * Reads every case file of a source. A file that is no case, or a broken one, becomes a skipped or failing case with
- * the reason; other files (JSON, text, images) are not mentioned.
+ * the reason; other files (other JSON, text, images) are not mentioned.
  */
 export async function loadCases(source: CaseSource): Promise<ConformanceCase[]> {
   const paths = [...(await source.list())].sort();
   const used = new Set<string>();
   const folder: CaseFolder = { source, paths, use: (path) => used.add(path) };
   const cases: ConformanceCase[] = [];
-  for (const path of paths.filter((path) => /\.safetensors$/i.test(path))) {
+  const unknown = new Map<string, string>();
+  for (const path of paths) {
     try {
-      const file = await readCaseFile(await source.open(path), path);
-      const kind = KINDS.find(({ is }) => is(file));
-      if (kind) cases.push(...(await kind.cases(file, folder)));
-      else cases.push(skipped(path, `no case that this suite knows: its tensors are ${some(file.names)}`));
+      if (/\.safetensors$/i.test(path)) {
+        const file = await readCaseFile(await source.open(path), path);
+        const kind = KINDS.find(({ is }) => is(file, folder));
+        if (kind) cases.push(...(await kind.cases(file, folder)));
+        else unknown.set(path, `no case that this suite knows: its tensors are ${some(file.names)}`);
+      } else if (/\.json$/i.test(path)) {
+        const json = await readJson(folder, path);
+        if (json === undefined) unknown.set(path, 'no JSON document, though its name says so');
+        else if (isTexts(json)) cases.push(...(await textsCases(json, path, folder)));
+      } else if (CHECKPOINT.test(path)) {
+        unknown.set(path, 'a checkpoint that no file with expected values names');
+      }
     } catch (error) {
       // A file that looks like a case and cannot be used is no reason to be silent.
       const reason = (error as Error).message;
@@ -61,9 +75,8 @@ export async function loadCases(source: CaseSource): Promise<ConformanceCase[]> 
       });
     }
   }
-  for (const path of paths.filter((path) => CHECKPOINT.test(path) && !used.has(path))) {
-    cases.push(skipped(path, 'a checkpoint that no file with expected values names'));
-  }
+  // Only now it is known which of them belong to a model.
+  for (const [path, reason] of unknown) if (!used.has(path)) cases.push(skipped(path, reason));
   return cases;
 }
 

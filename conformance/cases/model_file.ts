@@ -2,7 +2,8 @@
 import type { CaseTensor, ConformanceCase } from '../case.js';
 import { stem } from '../source.js';
 import type { CaseFile } from './case_file.js';
-import type { CaseFolder } from './load.js';
+import type { CaseFolder } from './case_folder.js';
+import { crossEntropy } from './cross_entropy.js';
 import { digitCases } from './model_digits.js';
 import { modelGradientCase } from './model_gradients.js';
 import { blockTrees, imageOf, normalizedDigits, normalizedImage } from './model_inputs.js';
@@ -113,21 +114,4 @@ function lossCase(file: CaseFile, name: string, checkpoint: CheckpointUnderTest)
     lossOf: (logits) => crossEntropy(logits, labels).loss,
     parameters: parameterGradients(file),
   });
-}
-
-/** Mean cross-entropy of softmax(logits) and its gradient in the logits [N, K], in float64. */
-function crossEntropy(logits: CaseTensor, labels: ArrayLike<number>): { loss: number; gradient: CaseTensor } {
-  const [count, classes] = logits.shape;
-  const gradient = new Float32Array(count * classes);
-  let loss = 0;
-  for (let n = 0; n < count; n++) {
-    const row = Array.from(logits.values.subarray(n * classes, (n + 1) * classes));
-    const top = Math.max(...row);
-    const total = row.reduce((sum, logit) => sum + Math.exp(logit - top), 0);
-    loss += (Math.log(total) + top - row[labels[n]]) / count;
-    row.forEach((logit, k) => {
-      gradient[n * classes + k] = (Math.exp(logit - top) / total - (k === labels[n] ? 1 : 0)) / count;
-    });
-  }
-  return { loss, gradient: { dtype: 'float32', shape: [count, classes], values: gradient } };
 }

@@ -2,7 +2,8 @@
 import { layerBound, modelGradientBound } from '../bounds.js';
 import type { CaseTensor, ProgramCase } from '../case.js';
 import { type Comparison, judge } from '../verdict.js';
-import { type CheckpointUnderTest, inConstantLayout, treeFeeds } from './model_under_test.js';
+import { inConstantLayout } from './graph_under_test.js';
+import { type CheckpointUnderTest, treeFeeds } from './model_under_test.js';
 import type { BatchOfTrees } from './tree_cases.js';
 
 export interface ModelGradientSource {
@@ -54,7 +55,7 @@ export function modelGradientCase(source: ModelGradientSource): ProgramCase {
           comparisons.push({
             tensor: parameter,
             given: given.values,
-            wanted: inConstantLayout(wanted, given.shape),
+            wanted: inConstantLayout(parameter, wanted, given.shape),
             bound,
           });
         }

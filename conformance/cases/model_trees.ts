@@ -6,8 +6,9 @@ import { edgeWeights } from '../oracles/edge_dissimilarity.js';
 import { kruskal } from '../oracles/kruskal.js';
 import { combine, fail, type Judgement, judge, judgeTree, show } from '../verdict.js';
 import { indicesOf } from './features_to_tree.js';
+import type { Feeds } from './graph_under_test.js';
 import type { BlockTrees } from './model_inputs.js';
-import { type CheckpointUnderTest, type Feeds, type ModelUnderTest, treeFeeds } from './model_under_test.js';
+import { type CheckpointUnderTest, type ModelUnderTest, treeFeeds } from './model_under_test.js';
 import { pairsOf, rows } from './tree_cases.js';
 
 export interface ModelSource {

@@ -1,21 +1,12 @@
 /** A converted checkpoint on the backend under test. */
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
-import {
-  dispose,
-  engine,
-  getBackend,
-  getGradient,
-  getKernel,
-  io,
-  type Tensor,
-  tidy,
-} from '@tensorflow/tfjs-core';
+import { getBackend, getKernel, io } from '@tensorflow/tfjs-core';
 import { convertCheckpoint } from '../../converters/convert.js';
 import { MemorySink } from '../../converters/graph/model_sink.js';
 import { NotSupported } from '../backend.js';
-import { type CaseTensor, float32 } from '../case.js';
+import type { CaseTensor } from '../case.js';
 import type { CaseSource } from '../source.js';
-import { readTensor, toTensor } from '../tfjs_backend.js';
+import { type Feeds, GraphUnderTest } from './graph_under_test.js';
 import { type BatchOfTrees, gridEdges } from './tree_cases.js';
 
 /** Converts once, however many backends run it. */
@@ -48,8 +39,6 @@ export class CheckpointUnderTest {
   }
 }
 
-export type Feeds = Readonly<Record<string, CaseTensor>>;
-
 /** Pins the trees of the first blocks. */
 export function treeFeeds(trees: readonly BatchOfTrees[]): Feeds {
   return Object.fromEntries(
@@ -68,15 +57,13 @@ const GRADIENT_KERNELS = [
   'DepthwiseConv2dNativeBackpropFilter',
 ];
 
-export class ModelUnderTest {
+export class ModelUnderTest extends GraphUnderTest {
   /** Channels of the first level. */
   readonly channels: number;
   private readonly depths: readonly number[];
 
-  constructor(
-    private readonly model: GraphModel,
-    private readonly nodes: ReadonlySet<string>,
-  ) {
+  constructor(model: GraphModel, nodes: ReadonlySet<string>) {
+    super(model, nodes);
     const metadata = model.metadata as { architecture: { channels: number; depths: number[] } } | undefined;
     this.channels = metadata?.architecture.channels ?? 0;
     this.depths = metadata?.architecture.depths ?? [];
@@ -85,10 +72,6 @@ export class ModelUnderTest {
   /** Blocks of all levels. */
   get blocks(): number {
     return this.depths.reduce((total, depth) => total + depth, 0);
-  }
-
-  has(node: string): boolean {
-    return this.nodes.has(node);
   }
 
   /** The edges of a block's grid, for images [N, H, W, 3]: every stride of 2 halves, and rounds up. */
@@ -103,105 +86,19 @@ export class ModelUnderTest {
     return gridEdges(halved(height), halved(width)).values as Int32Array;
   }
 
-  /** Values of some nodes. */
-  async run(feeds: Feeds, nodes: readonly string[]): Promise<Map<string, CaseTensor>> {
-    const inputs = toTensors(feeds);
-    try {
-      const results = tidy(() => [this.model.execute(inputs, [...nodes])].flat());
-      const values = new Map<string, CaseTensor>();
-      for (const [i, node] of nodes.entries()) values.set(node, await readTensor(results[i]));
-      dispose(results);
-      return values;
-    } finally {
-      dispose(inputs);
-    }
-  }
-
   /** Gradients of sum(dy * logits) in the node `normalized` and in named weights, in the layout of the weights. */
   async gradients(
     feeds: Feeds,
     dy: CaseTensor,
     weights: readonly string[],
-  ): Promise<{ image: CaseTensor; weights: Map<string, CaseTensor> }> {
-    if (!getGradient('Conv2D')) {
-      throw new NotSupported("the gradients of tfjs's own ops are not registered: import @tensorflow/tfjs");
-    }
+  ): Promise<{ image: CaseTensor; weights: ReadonlyMap<string, CaseTensor> }> {
     for (const kernel of GRADIENT_KERNELS) {
       // Asked for before: tfjs would leave the whole tape behind when it finds out half-way.
       if (!getKernel(kernel, getBackend())) {
         throw new NotSupported(`tfjs has no kernel ${kernel} for its backend '${getBackend()}'`);
       }
     }
-    const inputs = toTensors(feeds);
-    const upstream = toTensor(dy);
-    const parts = weights.map((name) => this.constantsOf(name));
-    const constants = parts.flat();
-    const grads = tidy(() => {
-      const forward = () => this.model.execute(inputs, 'logits') as Tensor;
-      return engine().gradients(forward, [inputs.normalized, ...constants], upstream).grads;
-    });
-    const [image, ...values] = await Promise.all(grads.map(readTensor));
-    dispose([inputs, upstream, grads]);
-    const remaining = [...values];
-    const merged = parts.map((part) => sideBySide(remaining.splice(0, part.length)));
-    return { image, weights: new Map(weights.map((name, i) => [name, merged[i]])) };
+    const gradients = await this.gradientsOf('logits', dy, feeds, ['normalized'], weights);
+    return { image: gradients.get('normalized') as CaseTensor, weights: gradients };
   }
-
-  /** The constant that holds a parameter, or those that hold its parts `<parameter>/<part>`, in order. */
-  private constantsOf(parameter: string): Tensor[] {
-    const { weights } = this.model;
-    const names = weights[parameter]
-      ? [parameter]
-      : Object.keys(weights).filter((name) => name.startsWith(`${parameter}/`));
-    if (names.length === 0) throw new Error(`the converted model has no weight ${parameter}`);
-    return names.map((name) => weights[name][0]);
-  }
-}
-
-function toTensors(feeds: Feeds): Record<string, Tensor> {
-  return Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, toTensor(value)]));
-}
-
-/** Matrices [I, O1], [I, O2], ... as one [I, O1 + O2 + ...]. */
-function sideBySide(parts: readonly CaseTensor[]): CaseTensor {
-  if (parts.length === 1) return parts[0];
-  const rows = parts[0].shape[0];
-  const columns = parts.map(({ shape }) => shape[1]);
-  const width = columns.reduce((total, count) => total + count, 0);
-  const merged = float32([rows, width], new Float32Array(rows * width));
-  let first = 0;
-  for (const [i, { values }] of parts.entries()) {
-    for (let row = 0; row < rows; row++) {
-      merged.values.set(values.subarray(row * columns[i], (row + 1) * columns[i]), row * width + first);
-    }
-    first += columns[i];
-  }
-  return merged;
-}
-
-/** A PyTorch parameter in the layout of the converted model's constant of the given shape. */
-export function inConstantLayout(parameter: CaseTensor, shape: readonly number[]): ArrayLike<number> {
-  const given = parameter.shape;
-  const source = parameter.values;
-  if (shape.length === 4) {
-    // [O, I, H, W] -> [H, W, I, O]; depthwise [C, 1, H, W] -> [H, W, C, 1]: there I and O change places.
-    const [height, width, inner, outer] = shape;
-    const depthwise = outer === 1 && given[1] === 1;
-    return Float64Array.from(source, (_, i) => {
-      const o = i % outer;
-      const n = Math.floor(i / outer) % inner;
-      const tap = Math.floor(i / outer / inner);
-      const row = depthwise ? n : o * inner + n;
-      return source[row * height * width + tap];
-    });
-  }
-  if (
-    shape.length === 2 &&
-    given.length >= 2 &&
-    !(given.length === 2 && given.join() === shape.join() && shape[1] === 1)
-  ) {
-    const [inputs, outputs] = shape;
-    return Float64Array.from(source, (_, i) => source[(i % outputs) * inputs + Math.floor(i / outputs)]);
-  }
-  return source;
 }

@@ -1,8 +1,6 @@
 /** Seeded cases of the fused ops and of their gradients (central differences of the float64 formulas). */
-import type { Attributes } from '../../plugin/ops/op.js';
-import { type CaseTensor, type ConformanceCase, float32, float64, type OpCase } from '../case.js';
+import { type CaseTensor, type ConformanceCase, float32 } from '../case.js';
 import {
-  centralDifferences,
   columns,
   discretize,
   gelu,
@@ -11,21 +9,8 @@ import {
   silu,
   stateReadout,
 } from '../oracles/fused_ops.js';
+import { type Formula, type FormulaOp, formulaCases } from './formula_cases.js';
 import { Random } from './random.js';
-
-type Formula = (inputs: readonly ArrayLike<number>[]) => readonly Float64Array[];
-
-interface FusedOp {
-  readonly op: string;
-  readonly what: string;
-  readonly attributes?: Attributes;
-  readonly inputs: Readonly<Record<string, CaseTensor>>;
-  readonly outputs: readonly string[];
-  readonly outputShapes: readonly (readonly number[])[];
-  readonly formula: Formula;
-  /** For ops with inputs of which only the shape counts. */
-  readonly withoutGradient?: boolean;
-}
 
 export function fusedCases(seed: number): ConformanceCase[] {
   const random = new Random(seed, 300);
@@ -38,7 +23,7 @@ export function fusedCases(seed: number): ConformanceCase[] {
       ),
     );
   const wide = Array.from({ length: 61 }, (_, i) => (i - 30) / 2.5);
-  const ops: FusedOp[] = [];
+  const ops: FormulaOp[] = [];
   for (const [op, f] of [
     ['Gelu', gelu],
     ['Silu', silu],
@@ -181,43 +166,5 @@ export function fusedCases(seed: number): ConformanceCase[] {
       ],
     });
   }
-  return ops.flatMap((op) => casesOf(op, random));
-}
-
-function casesOf(
-  { op, what, attributes, inputs, outputs, outputShapes, formula, withoutGradient }: FusedOp,
-  random: Random,
-): OpCase[] {
-  const names = Object.keys(inputs);
-  const values = names.map((name) => inputs[name].values);
-  const wanted = formula(values);
-  const common = { kind: 'op', name: `generated ${what}`, op, inputs, attributes } as const;
-  const from = 'float64 oracle';
-  const forward: OpCase = {
-    ...common,
-    references: outputs.map((of, i) => ({ of, from, tensor: float64(outputShapes[i], wanted[i]) })),
-  };
-  if (withoutGradient) return [forward];
-  const upstream = wanted.map(({ length }) => random.floats(length, () => random.normal()));
-  const gradients = centralDifferences(
-    (at) =>
-      formula(at).reduce((total, y, i) => total + y.reduce((sum, v, j) => sum + v * upstream[i][j], 0), 0),
-    values,
-  );
-  return [
-    forward,
-    {
-      ...common,
-      outputGradients: Object.fromEntries(
-        outputs.map(
-          (name, i) => [name, { dtype: 'float32', shape: outputShapes[i], values: upstream[i] }] as const,
-        ),
-      ),
-      references: names.map((of, i) => ({
-        of,
-        from: 'central differences',
-        tensor: float64(inputs[of].shape, gradients[i]),
-      })),
-    },
-  ];
+  return ops.flatMap((op) => formulaCases(op, random));
 }

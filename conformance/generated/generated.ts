@@ -8,12 +8,20 @@ import { treeScanCases } from '../cases/tree_scan_file.js';
 import type { Metric } from '../oracles/edge_dissimilarity.js';
 import { fusedCases } from './fused.js';
 import { connectedGraph, shuffledTree, TREE_SHAPES } from './graphs.js';
+import { languageCases } from './language.js';
 import { Random } from './random.js';
 import { DEFAULT_SEED } from './seed.js';
 
 /** @param seed any integer; a report names it. */
 export function generatedCases(seed: number = DEFAULT_SEED): ConformanceCase[] {
-  return [...trees(seed), ...scans(seed), ...weights(seed), ...fusedCases(seed), ...grids()];
+  return [
+    ...trees(seed),
+    ...scans(seed),
+    ...weights(seed),
+    ...fusedCases(seed),
+    ...languageCases(seed),
+    ...grids(),
+  ];
 }
 
 /** How the weights of a graph are drawn. */

@@ -13,6 +13,7 @@ import {
 import { kruskal } from '../oracles/kruskal.js';
 import { rootTree } from '../oracles/rooted_tree.js';
 import { type Aggregate, treeScan, treeScanGradient } from '../oracles/tree_scan.js';
+import { LANGUAGE_KERNELS } from './language_kernels.js';
 
 type Arguments = Parameters<HostKernelFunction>[0];
 
@@ -66,6 +67,7 @@ const whole =
     args.outputs[name].set(run(args));
 
 export const CORRECT_KERNELS: Readonly<Record<string, HostKernelFunction>> = {
+  ...LANGUAGE_KERNELS,
   BoruvkaMST: treeKernel(kruskal),
   EdgeDissimilarity: (args) => {
     const channels = args.shapes.features[2];

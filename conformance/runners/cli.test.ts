@@ -54,7 +54,7 @@ t.test('verdicts, reports and exit status', async (t) => {
 });
 
 t.test('a backend that is not there', async (t) => {
-  process.env.CUDA_VISIBLE_DEVICES = ''; // also where there is a GPU
+  Object.assign(process.env, { GROOTVL_CUDA: 'device', CUDA_VISIBLE_DEVICES: '' }); // also where there is a GPU
   const folder = t.testdir({});
   const skipped = await run('--backends', 'cpu,cuda', '--cases', folder, '--no-generated');
   t.equal(skipped.status, undefined);

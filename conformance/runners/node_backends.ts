@@ -27,11 +27,27 @@ export const nodeLoaders: Loaders = {
   },
   kernels: async (backend) => {
     const path = ENTRIES[backend];
-    return path
-      ? ((await importIfPresent(new URL(path, import.meta.url).href)) as KernelEntry | undefined)
-      : undefined;
+    if (!path) return undefined;
+    const entry = (await importIfPresent(new URL(path, import.meta.url).href)) as KernelEntry | undefined;
+    if (backend === 'cuda' && entry) await emulateWithoutGpu(entry);
+    return entry;
   },
 };
+
+/**
+ * Without a GPU the kernels of `cuda` run emulated on the host, where a checkout has built that; the report names the
+ * device. `GROOTVL_CUDA=device` wants a GPU.
+ */
+async function emulateWithoutGpu(entry: KernelEntry): Promise<void> {
+  if (process.env.GROOTVL_CUDA) return;
+  try {
+    await entry.ready();
+  } catch {
+    process.env.GROOTVL_CUDA = 'emulation';
+    // Then there is neither: the error of the device is the one that says what is missing.
+    await entry.ready().catch(() => delete process.env.GROOTVL_CUDA);
+  }
+}
 
 /** The gradients of tfjs's own ops come with the whole of tfjs; without it gradient cases are skipped. */
 async function registerStockGradients(): Promise<void> {

@@ -1,0 +1,300 @@
+/**
+ * JSON of what a language model makes of texts: tokens, greedy continuations, how likely continuations are, and
+ * perplexity.
+ */
+import { EXACT, greedyTie, scoreBound } from '../bounds.js';
+import type { CaseTensor, ConformanceCase, ProgramCase } from '../case.js';
+import { stem } from '../source.js';
+import { type Comparison, combine, fail, type Judgement, judge, show } from '../verdict.js';
+import { type CaseFolder, inFolder } from './case_folder.js';
+import { checkpointsAt, familyOf, type LanguageCheckpoint, type Scan } from './language_checkpoint.js';
+import { decodingCase } from './language_decoding.js';
+import { textFeeds } from './language_model_file.js';
+import { rows } from './tree_cases.js';
+
+const SCANS = ['tree', 'chain'] as const;
+
+/** Fields of the file; those of the plain chain have names of their own in places. */
+export interface Texts {
+  readonly tokenizer?: readonly {
+    readonly text: string;
+    readonly ids: number[];
+    readonly decoded?: string;
+  }[];
+  readonly greedy?: readonly Greedy[];
+  readonly loglikelihood?: readonly Likelihood[];
+  readonly loglikelihood_batched?: {
+    readonly context_len_used: number;
+    readonly padded_length: number;
+    readonly pad_id: number;
+    readonly rows: readonly { context: string; continuation: string; sum_logprob: number }[];
+  };
+  readonly perplexity?: {
+    readonly text: string;
+    readonly num_tokens: number;
+    readonly window: number;
+    readonly context_len: number;
+    readonly tree: { readonly total_nll: number; readonly scored_tokens: number };
+    readonly chain: { readonly total_nll: number; readonly scored_tokens: number };
+    readonly rolling?: {
+      readonly tokens: number;
+      readonly sum_logprob: number;
+      readonly plain_chain_sum_logprob: number;
+    };
+  };
+}
+
+interface Greedy {
+  readonly prompt: string;
+  readonly prompt_ids: number[];
+  readonly context_len: number;
+  readonly tree_ids: number[];
+  readonly tree_text?: string;
+  /** Leads of the chosen tokens, step by step. */
+  readonly margins?: number[];
+  readonly logprobs?: number[];
+  readonly chain_ids?: number[];
+  readonly chain_text?: string;
+  readonly chain_min_margin?: number;
+}
+
+interface Likelihood {
+  readonly context: string;
+  readonly continuation: string;
+  readonly context_ids: number[];
+  readonly continuation_ids: number[];
+  readonly tree_sum_logprob: number;
+  readonly tree_is_greedy?: boolean;
+  readonly tree_token_logprobs?: number[];
+  readonly chain_sum_logprob?: number;
+  readonly chain_is_greedy?: boolean;
+}
+
+/** Whether a JSON document is of this kind. */
+export function isTexts(json: unknown): json is Texts {
+  const { greedy, loglikelihood } = (json ?? {}) as { greedy?: unknown; loglikelihood?: unknown };
+  return [greedy, loglikelihood].some(
+    (list) =>
+      Array.isArray(list) && list.length > 0 && ('prompt_ids' in list[0] || 'continuation_ids' in list[0]),
+  );
+}
+
+export async function textsCases(json: Texts, path: string, folder: CaseFolder): Promise<ConformanceCase[]> {
+  // What other forms of the weights hold is compared by their logits.
+  const [checkpoint] = await checkpointsAt(inFolder(path, ''), folder);
+  if (!checkpoint) {
+    const reason = `no Mamba model beside ${path}`;
+    return [{ kind: 'skipped', name: stem(path), op: 'GrootL greedy text', reason }];
+  }
+  const cases: ConformanceCase[] = [];
+  if (json.tokenizer) cases.push(tokenizerCase(json.tokenizer, checkpoint));
+  for (const scan of SCANS) {
+    for (const [i, greedy] of (json.greedy ?? []).entries()) {
+      if (greedy[`${scan}_ids`]) cases.push(greedyCase(greedy, i, scan, checkpoint));
+      const { context_len, prompt, prompt_ids, tree_ids } = greedy;
+      const text = { name: `${i} ${quoted(prompt)}`, ids: [...prompt_ids, ...tree_ids], scan, checkpoint };
+      // Decoding knows no tree: of the plain chain one text will do.
+      if (scan === 'tree' || i === 0) cases.push(decodingCase({ ...text, promptLength: context_len }));
+      // Without a choice of trees, and most of the prompt token by token.
+      if (i === 0) cases.push(decodingCase({ ...text, promptLength: 1 }));
+    }
+    const scored = (json.loglikelihood ?? []).filter((each) => each[`${scan}_sum_logprob`] !== undefined);
+    if (scored.length > 0) cases.push(scoresCase(scored, scan, checkpoint));
+    if (json.perplexity) cases.push(...perplexityCases(json.perplexity, scan, checkpoint));
+  }
+  if (json.loglikelihood_batched) cases.push(paddedCase(json, json.loglikelihood_batched, checkpoint));
+  return cases;
+}
+
+function program(op: string, name: string, scan: Scan, run: ProgramCase['run']): ProgramCase {
+  return { kind: 'program', name, op: `${familyOf(scan)} ${op}`, run };
+}
+
+function tokenizerCase(texts: NonNullable<Texts['tokenizer']>, checkpoint: LanguageCheckpoint): ProgramCase {
+  return program('tokens', `${texts.length} texts of ${checkpoint.name}`, 'tree', () =>
+    checkpoint.useModel('tree', async ({ tokenizer }) => {
+      if (!tokenizer) return fail('the model has no tokenizer');
+      for (const { decoded, ids, text } of texts) {
+        const given = decoded === undefined ? undefined : tokenizer.decode(ids);
+        if (given !== decoded)
+          return fail(`ids of ${quoted(text)} give ${quoted(given)}, wanted ${quoted(decoded)}`);
+      }
+      return judge(
+        texts.map(({ text, ids }) => {
+          return {
+            tensor: `ids of ${quoted(text)}`,
+            given: tokenizer.encode(text),
+            wanted: ids,
+            bound: EXACT,
+          };
+        }),
+      );
+    }),
+  );
+}
+
+/** The beginning of a text, for names and reasons. */
+function quoted(text: string | undefined): string {
+  return JSON.stringify(text !== undefined && text.length > 30 ? `${text.slice(0, 30)}...` : text);
+}
+
+/** The very tokens of the reference; where its two most probable ones are too close for the backend, near ties. */
+function greedyCase(greedy: Greedy, index: number, scan: Scan, checkpoint: LanguageCheckpoint): ProgramCase {
+  const { prompt, prompt_ids } = greedy;
+  const wanted = greedy[`${scan}_ids`] as number[];
+  const text = greedy[`${scan}_text`];
+  return program('greedy text', `${index} ${quoted(prompt)}`, scan, ({ precision }) =>
+    checkpoint.useModel(scan, async (model) => {
+      const atEnd = wanted[wanted.length - 1] === model.metadata.tokens.endOfText;
+      // At the end of the text it stops by itself.
+      const stream = model.stream(model.tokenizer ? prompt : prompt_ids, {
+        maxTokens: wanted.length + (atEnd ? 1 : 0),
+      });
+      const [tokens, logprobs]: number[][] = [[], []];
+      let next = await stream.next();
+      for (; !next.done; next = await stream.next()) {
+        tokens.push(next.value.id);
+        logprobs.push(next.value.logprob);
+      }
+      const step = wanted.findIndex((id, i) => tokens[i] !== id);
+      const margin = scan === 'tree' ? greedy.margins?.[step] : greedy.chain_min_margin;
+      const comparisons: Comparison[] = [
+        { tensor: 'tokens of the prompt', given: next.value.promptTokens, wanted: prompt_ids, bound: EXACT },
+        { tensor: 'tokens', given: tokens, wanted, bound: EXACT },
+      ];
+      if (scan === 'tree' && greedy.logprobs) {
+        const bound = scoreBound(precision);
+        comparisons.push({ tensor: 'log-probabilities', given: logprobs, wanted: greedy.logprobs, bound });
+      }
+      const judgement = judge(comparisons);
+      if (step >= 0 && margin !== undefined && margin <= greedyTie(precision)) {
+        const reason = `token ${step} leads by ${show(margin)} in the reference; ${judgement.reason}`;
+        return { ...judgement, verdict: 'tie-flip', reason, margin };
+      }
+      if (step < 0 && text !== undefined && model.tokenizer && next.value.text !== text) {
+        return fail(`the text is ${quoted(next.value.text)}, wanted ${quoted(text)}`);
+      }
+      return judgement;
+    }),
+  );
+}
+
+function scoresCase(wanted: readonly Likelihood[], scan: Scan, checkpoint: LanguageCheckpoint): ProgramCase {
+  return program('scores', `${wanted.length} continuations`, scan, ({ precision }) =>
+    checkpoint.useModel(scan, async (model) => {
+      const scores = await model.scoreAll(wanted);
+      const bound = scoreBound(precision);
+      return judge(
+        wanted.flatMap((each, i): Comparison[] => {
+          const { logprob, isGreedy, tokens } = scores[i];
+          const what = `${quoted(each.continuation)} after ${quoted(each.context.slice(-25))}`;
+          const comparisons: Comparison[] = [
+            {
+              tensor: `tokens of ${what}`,
+              given: tokens.map(({ id }) => id),
+              wanted: each.continuation_ids,
+              bound: EXACT,
+            },
+            {
+              tensor: `sum of ${what}`,
+              given: [logprob],
+              wanted: [each[`${scan}_sum_logprob`] as number],
+              bound,
+            },
+          ];
+          const greedy = each[`${scan}_is_greedy`];
+          if (greedy !== undefined) {
+            const wanted = [Number(greedy)];
+            comparisons.push({ tensor: `greedy: ${what}`, given: [Number(isGreedy)], wanted, bound: EXACT });
+          }
+          if (scan === 'tree' && each.tree_token_logprobs) {
+            const given = tokens.map(({ logprob }) => logprob);
+            comparisons.push({ tensor: `tokens of ${what}`, given, wanted: each.tree_token_logprobs, bound });
+          }
+          return comparisons;
+        }),
+      );
+    }),
+  );
+}
+
+/** Several requests in one batch, padded at their ends, under the least of their prompt lengths. */
+function paddedCase(
+  { loglikelihood = [] }: Texts,
+  { rows: wanted, context_len_used, padded_length, pad_id }: NonNullable<Texts['loglikelihood_batched']>,
+  checkpoint: LanguageCheckpoint,
+): ProgramCase {
+  return program('scores', `${wanted.length} continuations in one batch`, 'tree', ({ precision }) =>
+    checkpoint.useGraph('tree', async (graph) => {
+      const requests = wanted.map(({ context, continuation }) => {
+        const found = loglikelihood.find(
+          (each) => each.context === context && each.continuation === continuation,
+        );
+        if (!found)
+          throw new Error(`the file has no token ids of ${quoted(context)} and ${quoted(continuation)}`);
+        return { first: found.context_ids.length, ids: [...found.context_ids, ...found.continuation_ids] };
+      });
+      const texts = requests.map(({ ids }) =>
+        Array.from({ length: padded_length }, (_, t) => (t < ids.length - 1 ? ids[t] : pad_id)),
+      );
+      const results = await graph.run(textFeeds(texts, context_len_used), ['logits']);
+      const logits = results.get('logits') as CaseTensor;
+      const width = logits.shape[2];
+      const judgements = requests.map(({ first, ids }, b): Judgement => {
+        const row = rows(logits)[b];
+        let sum = 0;
+        for (let t = first; t < ids.length; t++) {
+          sum += logProbability(row.subarray((t - 1) * width, t * width), ids[t]);
+        }
+        const tensor = `sum of row ${b}`;
+        return judge([
+          { tensor, given: [sum], wanted: [wanted[b].sum_logprob], bound: scoreBound(precision) },
+        ]);
+      });
+      return combine(judgements);
+    }),
+  );
+}
+
+function logProbability(logits: ArrayLike<number>, id: number): number {
+  const values = Array.from(logits);
+  const top = Math.max(...values);
+  return values[id] - top - Math.log(values.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
+}
+
+function perplexityCases(
+  { text, window, context_len, num_tokens, rolling, ...totals }: NonNullable<Texts['perplexity']>,
+  scan: Scan,
+  checkpoint: LanguageCheckpoint,
+): ProgramCase[] {
+  const { total_nll, scored_tokens } = totals[scan];
+  const windows = program('perplexity', `windows of ${window} tokens`, scan, ({ precision }) =>
+    checkpoint.useModel(scan, async (model) => {
+      const { logprob, scoredTokens } = await model.perplexity(text, { window, promptLength: context_len });
+      const counts = { given: [scoredTokens], wanted: [scored_tokens], bound: EXACT };
+      const sum = { given: [logprob], wanted: [-total_nll], bound: scoreBound(precision) };
+      return judge([
+        { tensor: 'scored tokens', ...counts },
+        { tensor: 'sum of log-probabilities', ...sum },
+      ]);
+    }),
+  );
+  if (!rolling) return [windows];
+  const wanted = scan === 'tree' ? rolling.sum_logprob : rolling.plain_chain_sum_logprob;
+  const all = program('perplexity', `${rolling.tokens} tokens, all scored`, scan, ({ precision }) =>
+    checkpoint.useModel(scan, async (model) => {
+      const ids = model.tokenizer?.encode(text, { specialTokens: false }) ?? [];
+      const { logprob } = await model.perplexity(ids.slice(0, rolling.tokens), {});
+      return judge([
+        { tensor: 'tokens of the text', given: [ids.length], wanted: [num_tokens], bound: EXACT },
+        {
+          tensor: 'sum of log-probabilities',
+          given: [logprob],
+          wanted: [wanted],
+          bound: scoreBound(precision),
+        },
+      ]);
+    }),
+  );
+  return [windows, all];
+}

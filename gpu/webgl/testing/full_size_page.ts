@@ -1,0 +1,47 @@
+/** GrootV-T at full size, with random weights, in a page: WebGL against tfjs's cpu backend. */
+import * as tf from '@tensorflow/tfjs-core';
+import { randomGrootV } from '../../../bench/random_model.js';
+import { argmax, OWN_TREES, picture, pinned, predictOn } from '../../../testing/grootv_t.js';
+import { maxDifference } from '../../../testing/measure.js';
+import '../index.js';
+import { pageTest } from './page_test.js';
+
+/** The contract's bound for webgl with the same trees, and what a gradient may be off, of its largest value. */
+const SAME_TREES = 1e-3;
+const GRADIENT = 1e-3;
+/** Small, since gradients of a whole network take long on cpu. */
+const GRADIENT_SIDE = 48;
+
+pageTest('logits', async (t) => {
+  const reference = await predictOn('cpu');
+  await tf.setBackend('webgl');
+  const model = await randomGrootV();
+  const [own, withTrees] = tf.tidy(() => {
+    const image = picture();
+    const free = model.execute({ image }) as tf.Tensor;
+    const bound = model.execute({ image, ...pinned(reference) }) as tf.Tensor;
+    return [free.dataSync(), bound.dataSync()] as Float32Array[];
+  });
+  t.atMost(maxDifference(withTrees, reference.logits), SAME_TREES, 'the same trees');
+  t.atMost(maxDifference(own, reference.logits), OWN_TREES, 'own trees');
+  t.equal(argmax(own), argmax(reference.logits), 'the same class');
+  model.dispose();
+});
+
+pageTest('gradients in the picture', async (t) => {
+  const gradients: Float32Array[] = [];
+  for (const backend of ['cpu', 'webgl']) {
+    await tf.setBackend(backend);
+    const model = await randomGrootV();
+    const gradient = tf.tidy(() =>
+      tf.grad((image) => model.execute({ image }, 'logits') as tf.Tensor)(picture(GRADIENT_SIDE)),
+    );
+    gradients.push(gradient.dataSync() as Float32Array);
+    gradient.dispose();
+    model.dispose();
+  }
+  const [wanted, found] = gradients;
+  const scale = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  t.ok(scale > 0, 'there is a gradient');
+  t.atMost(maxDifference(found, wanted) / scale, GRADIENT, 'relative to the largest');
+});
