@@ -4,12 +4,17 @@ import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { boruvkaMST, Gelu, gelu, treeScan } from '../plugin/index.js';
+import type { Heap } from '../wasm/heap.js';
 import '../wasm/index.js';
+import { countGrootLParameters } from '../converters/grootl_architecture.js';
+import { MAMBA_130M } from '../testing/random_mamba.js';
 import { javascriptScan } from './javascript_scan.js';
+import { benchLanguageModel } from './language_model.js';
 import { buildNative } from './native.js';
 import { formatReport } from './report.js';
 import { stageTensors } from './stages.js';
 import { withStockOps } from './stock.js';
+import { streamingRead } from './streaming_read.js';
 import { medianTimes } from './timing.js';
 
 t.before(() => tf.setBackend('wasm'));
@@ -70,4 +75,36 @@ t.test('times, and the report for people', async (t) => {
   });
   t.match(text, /8\.0 \(JavaScript loop\)/);
   t.match(text, /ratio 0\.50/);
+});
+
+t.test('a language model in a process of its own', async (t) => {
+  const sizes = { ...MAMBA_130M, layers: 2, hidden: 16, intermediate: 32, stepRank: 2, vocabulary: 50 };
+  const native = buildNative();
+  const program = 'program' in native ? native.program : undefined;
+  const task = { promptTokens: 9, tokens: 3, rounds: 1 };
+  const times = await benchLanguageModel(program, sizes, task);
+  t.match(times, { ...task, parameters: countGrootLParameters(sizes) });
+  t.equal(times.weightBytes, 4 * times.parameters, 'a tied head is there once');
+  const { prefillMs, productMs, productRate, tokenMs, readMs, peakBytes, nativeReadMs } = times;
+  for (const time of [prefillMs, productMs, productRate, tokenMs, readMs]) t.ok(time > 0);
+  if ('close' in native) t.ok((nativeReadMs as number) > 0);
+  else t.comment(`no native times: ${native.missing}`);
+  if ('close' in native) native.close();
+  t.ok(peakBytes > times.weightBytes);
+  const environment = { backend: 'wasm', threads: 1, cpu: 'a', runtime: 'b', tfjs: 'c', date: 'd' };
+  const text = formatReport({
+    environment,
+    language: { ...times, prefillMs: 30, productMs: 20, tokenMs: 5, readMs: 4, nativeReadMs: 2 },
+  });
+  t.match(text, /9 tokens of a prompt, ms +30 .* 20 +1\.50\n/);
+  t.match(text, /a token, ms +5\.0 .* 4\.0 +1\.25\n +5\.0 .* 2\.0 +2\.50\n/);
+});
+
+t.test('a streaming read reads what it says, and not beyond the memory', async (t) => {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const heap = { memory } as Heap;
+  t.ok(streamingRead(heap, 2 ** 16)() >= 0);
+  t.throws(() => streamingRead(heap, 2 ** 16 + 1), {
+    message: /65600 bytes are to be read, the memory has 65536/,
+  });
 });

@@ -1,6 +1,7 @@
 // What the WebAssembly kernels are measured against: the same algorithms in C++ for this very processor, with every
 // vector instruction it has (g++ -O3 -march=native), and what it can add and multiply in 128-bit vectors without fused
-// multiply-add, which is all that WebAssembly SIMD offers. Reads one problem from a file, prints JSON.
+// multiply-add, which is all that WebAssembly SIMD offers. Reads one problem from a file, prints JSON; or, asked to
+// `read` so many bytes, how long memory takes to give them.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -199,7 +200,38 @@ static std::vector<T> read(FILE* file, size_t count) {
   return values;
 }
 
-int main(int, char** arguments) {
+// Milliseconds to read so many bytes of memory once, in order: the median of several times.
+static double reading_ms(size_t bytes) {
+  using clock = std::chrono::steady_clock;
+  using Lanes = float __attribute__((vector_size(64)));
+  constexpr int SUMS = 4;
+  const size_t turns = bytes / sizeof(Lanes) / SUMS;
+  std::vector<float> values(turns * SUMS * sizeof(Lanes) / sizeof(float), 1.0f);
+  const char* const memory = reinterpret_cast<const char*>(values.data());
+  std::vector<double> times;
+  for (int i = 0; i < 9; i++) {
+    const auto start = clock::now();
+    Lanes sums[SUMS] = {};
+    for (size_t turn = 0; turn < turns; turn++) {
+#pragma GCC unroll 4
+      for (int k = 0; k < SUMS; k++) {
+        Lanes lanes;
+        memcpy(&lanes, memory + (turn * SUMS + k) * sizeof(Lanes), sizeof(Lanes));
+        sums[k] += lanes;
+      }
+    }
+    times.push_back(std::chrono::duration<double, std::milli>(clock::now() - start).count());
+    for (Lanes& sum : sums) asm("" : : "m"(sum));
+  }
+  std::nth_element(times.begin(), times.begin() + 4, times.end());
+  return times[4];
+}
+
+int main(int count, char** arguments) {
+  if (count == 3 && !strcmp(arguments[1], "read")) {
+    printf("%g\n", reading_ms(strtoull(arguments[2], nullptr, 10)));
+    return 0;
+  }
   FILE* const file = fopen(arguments[1], "rb");
   if (!file) return 1;
   const auto sizes = read<int32_t>(file, 4);

@@ -21,7 +21,12 @@ export interface NativeTimes {
 
 /** The built program, or why there is none. */
 export type Native =
-  | { readonly run: (tensors: StageTensors) => NativeTimes; close(): void }
+  | {
+      readonly run: (tensors: StageTensors) => NativeTimes;
+      /** The path of the program. */
+      readonly program: string;
+      close(): void;
+    }
   | { readonly missing: string };
 
 /** Builds native.cc. */
@@ -40,6 +45,7 @@ export function buildNative(): Native {
     return { missing: `g++ failed: ${build.stderr.split('\n')[0]}` };
   }
   return {
+    program,
     run: ({ x, decay, samples, edges }) => {
       const problem = join(folder, 'problem');
       const sizes = Int32Array.of(x.shape[1], x.shape[2], edges.shape[0], samples.length);
@@ -49,4 +55,9 @@ export function buildNative(): Native {
     },
     close: () => rmSync(folder, { recursive: true }),
   };
+}
+
+/** Milliseconds in which the program reads so many bytes of memory once. */
+export function nativeReadMs(program: string, bytes: number): number {
+  return Number(execFileSync(program, ['read', `${bytes}`], { encoding: 'utf8' }));
 }

@@ -37,7 +37,7 @@ interface Context {
   readonly scan: Scan;
   /** The graph over the tokens, for a text that has a tree. */
   readonly window?: { readonly edges: Output; readonly tokenEdges: Output };
-  /** Whether the state before the first token is an input. */
+  /** Whether a text is continued: the state behind it is an input. */
   readonly decoding: boolean;
 }
 
@@ -93,15 +93,7 @@ function build(context: Context, tokens: Output, inputs: readonly Port[]): Groot
   const table = layers.transposed(EMBEDDINGS);
   let x = graph.node('TokenEmbedding', 'embeddings', [tokens, table]);
   for (let layer = 0; layer < sizes.layers; layer++) {
-    const normalized = normalization(
-      layers,
-      `${layerPrefix(layer)}.norm`,
-      `layers_${layer}/normalized`,
-      x,
-      sizes,
-    );
-    const mixed = selectiveMixer(context, layer, `${layerPrefix(layer)}.mixer`, normalized);
-    x = graph.node('AddV2', `layers_${layer}/output`, [x, mixed]);
+    x = decoding ? continuedLayer(context, layer, x) : layerOf(context, layer, x);
   }
   const hidden = normalization(layers, 'backbone.norm_f', 'hidden', x, sizes);
   const logits = layers.linear('logits', hidden, { weights: head });
@@ -132,12 +124,56 @@ function normalization(
   });
 }
 
+/** A layer over a text: x + mixer(normalised x). */
+function layerOf(context: Context, layer: number, x: Output): Output {
+  const { layers, sizes } = context;
+  const [name, prefix] = [`layers_${layer}`, layerPrefix(layer)];
+  const normalized = normalization(layers, `${prefix}.norm`, `${name}/normalized`, x, sizes);
+  const mixed = selectiveMixer(context, layer, `${prefix}.mixer`, normalized);
+  return layers.graph.node('AddV2', `${name}/output`, [x, mixed]);
+}
+
+/** The same after a text, whose state it takes and gives, as one node: between nodes a token waits. */
+function continuedLayer({ layers, sizes, scan }: Context, layer: number, x: Output): Output {
+  const { graph } = layers;
+  const prefix = layerPrefix(layer);
+  const mixer = `${prefix}.mixer`;
+  const inputs = [
+    ...[x, `state_${layer}`, `past_${layer}`],
+    layers.vector(`${prefix}.norm.weight`),
+    layers.transposed(`${mixer}.in_proj.weight`),
+    layers.taps(`${mixer}.conv1d.weight`),
+    convolutionBias(layers, mixer, sizes),
+    layers.transposed(`${mixer}.x_proj.weight`),
+    layers.transposed(`${mixer}.dt_proj.weight`),
+    layers.vector(`${mixer}.dt_proj.bias`),
+    layers.asStored(`${mixer}.A_log`),
+    layers.vector(`${mixer}.D`),
+    layers.transposed(`${mixer}.out_proj.weight`),
+    ...(sizes.bias ? ['in_proj', 'out_proj'].map((of) => layers.vector(`${mixer}.${of}.bias`)) : []),
+  ];
+  const y = graph.node('SelectiveLayer', `layers_${layer}/output`, inputs, {
+    epsilon: float(sizes.epsilon),
+    // After the prompt the tree is a chain that hangs from its last token: one state serves both.
+    input_scale: float(scan === 'tree' ? 1 + TREE_WEIGHT : 1),
+  });
+  graph.node('Identity', `next_state_${layer}`, [outputOf(y, 1)]);
+  graph.node('Identity', `next_past_${layer}`, [outputOf(y, 2)]);
+  return y;
+}
+
+function convolutionBias(layers: TorchLayers, mixer: string, sizes: GrootLSizes): Output {
+  const name = `${mixer}.conv1d.bias`;
+  return sizes.convolutionBias
+    ? layers.vector(name)
+    : layers.graph.literal(name, new Array<number>(sizes.intermediate).fill(0));
+}
+
 /** The selective state-space model of a layer, with a tree over the tokens where the context has a graph of them. */
 export function selectiveMixer(context: Context, layer: number, prefix: string, input: Output): Output {
-  const { layers, sizes, scan, decoding } = context;
+  const { layers, sizes } = context;
   const { graph } = layers;
   const name = `layers_${layer}`;
-  const after = decoding ? 'next_' : '';
   const bias = (of: string) => (sizes.bias ? `${prefix}.${of}.bias` : undefined);
 
   const projection = { weights: `${prefix}.in_proj.weight`, bias: bias('in_proj') };
@@ -150,12 +186,9 @@ export function selectiveMixer(context: Context, layer: number, prefix: string, 
   const convolved = graph.node('CausalConvolution', `${name}/x`, [
     projected,
     layers.taps(`${prefix}.conv1d.weight`),
-    sizes.convolutionBias
-      ? layers.vector(`${prefix}.conv1d.bias`)
-      : graph.literal(`${prefix}.conv1d.bias`, new Array<number>(sizes.intermediate).fill(0)),
-    ...(decoding ? [`past_${layer}`] : []),
+    convolutionBias(layers, prefix, sizes),
   ]);
-  graph.node('Identity', `${after}past_${layer}`, [outputOf(convolved, 1)]);
+  graph.node('Identity', `past_${layer}`, [outputOf(convolved, 1)]);
 
   const selected = layers.linear(`${name}/x_proj`, convolved, { weights: `${prefix}.x_proj.weight` });
   const parts = graph.node('SelectiveSplit', `${name}/parts`, [selected], { states: int(sizes.states) });
@@ -178,14 +211,14 @@ export function selectiveMixer(context: Context, layer: number, prefix: string, 
           tree_weight: float(TREE_WEIGHT),
         },
       )
-    : graph.node('SelectiveScan', `${name}/scan`, decoding ? [...scanned, `state_${layer}`] : scanned, {
-        // After the prompt the tree is a chain that hangs from its last token: one state serves both.
-        input_scale: float(scan === 'tree' ? 1 + TREE_WEIGHT : 1),
-      });
-  graph.node('Identity', `${after}state_${layer}`, [outputOf(y, 1)]);
+    : graph.node('SelectiveScan', `${name}/scan`, scanned);
+  graph.node('Identity', `state_${layer}`, [outputOf(y, 1)]);
 
-  const past = graph.node('Mul', `${name}/skip`, [convolved, layers.vector(`${prefix}.D`)]);
-  const gated = graph.node('Mul', `${name}/gated`, [graph.node('AddV2', `${name}/readout`, [y, past]), gate]);
+  const skipped = graph.node('Mul', `${name}/skip`, [convolved, layers.vector(`${prefix}.D`)]);
+  const gated = graph.node('Mul', `${name}/gated`, [
+    graph.node('AddV2', `${name}/readout`, [y, skipped]),
+    gate,
+  ]);
   return layers.linear(`${name}/out_proj`, gated, {
     weights: `${prefix}.out_proj.weight`,
     bias: bias('out_proj'),

@@ -36,6 +36,7 @@ export {
   RootMeanSquareNormalization,
   rootMeanSquareNormalization,
 } from './ops/root_mean_square_normalization.js';
+export { SelectiveLayer, type SelectiveLayerInputs, selectiveLayer } from './ops/selective_layer.js';
 export { SelectiveScan, type SelectiveScanInputs, selectiveScan } from './ops/selective_scan.js';
 export { SelectiveSplit, selectiveSplit } from './ops/selective_split.js';
 export { SelectiveStep, selectiveStep } from './ops/selective_step.js';

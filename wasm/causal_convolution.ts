@@ -3,7 +3,7 @@ import { CausalConvolution } from '../plugin/ops/causal_convolution.js';
 import { registerWasmKernel } from './kernels.js';
 
 /** Of causal_convolution.cc. */
-interface Functions {
+export interface CausalConvolutionFunctions {
   causal_convolution(
     x: number,
     filter: number,
@@ -18,7 +18,7 @@ interface Functions {
   ): void;
 }
 
-registerWasmKernel<typeof CausalConvolution, Functions>(
+registerWasmKernel<typeof CausalConvolution, CausalConvolutionFunctions>(
   CausalConvolution,
   ({ inputs: { x, filter, bias, past }, outputs: { y, nextPast }, shapes, functions }) => {
     const [batch, length, channels] = shapes.x;

@@ -10,6 +10,7 @@ import './edge_dissimilarity.js';
 import './layer_normalization.js';
 import './linear.js';
 import './root_mean_square_normalization.js';
+import './selective_layer.js';
 import './selective_scan.js';
 import './selective_split.js';
 import './selective_step.js';

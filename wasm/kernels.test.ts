@@ -163,6 +163,36 @@ t.test('linear: a panel block beyond the second cache, and one tensor in two sha
   });
 });
 
+t.test('linear: few, some and many rows give the same bits', async (t) => {
+  for (const [inputs, columns] of [
+    [7, 5000],
+    [70, 93],
+    [1030, 43],
+  ]) {
+    for (const activation of ['none', 'silu'] as const) {
+      tf.tidy(() => {
+        const x = random<tf.Rank.R2>([261, inputs], 1);
+        const [weights, bias] = [random([inputs, columns], 2), random([columns], 3)];
+        const options = { activation, firstOutput: 1, endOutput: columns - 2 };
+        const many = linear(x, weights, bias, options); // packed for this call
+        for (const [first, rows] of [
+          [0, 1],
+          [3, 3], // read where they are
+          [6, 4],
+          [10, 251], // packed once
+        ]) {
+          const part = linear(tf.slice(x, [first, 0], [rows, -1]), weights, bias, options);
+          t.same(
+            part.dataSync(),
+            tf.slice(many, [first, 0], [rows, -1]).dataSync(),
+            `${inputs} x ${columns}`,
+          );
+        }
+      });
+    }
+  }
+});
+
 t.test('linear: tfjs multiplies when it has several threads', async (t) => {
   const { tfjs } = tfjsModule();
   const { getThreadsCount } = tfjs;

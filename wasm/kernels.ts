@@ -78,7 +78,7 @@ export function backendKernel<D extends OpDeclaration, Functions>(
         tensors,
         derived: (tensor, name, bytes, make) => {
           // Tensors of several shapes may share their values.
-          if (derived) return derived.get(tensor, `${op.name} [${tensor.shape}] ${name}`, bytes, make);
+          if (derived) return derived.get(tensor, `[${tensor.shape}] ${name}`, bytes, make);
           const address = scratch(bytes);
           make(address);
           return address;

@@ -1,5 +1,6 @@
-// Linear: a matrix product whose weights were packed once. The register tile is 4 rows x 8 columns: eight sums, two
-// registers of weights and one splat value fit the 16 registers of x64 (6 x 8 spills).
+// Linear: a matrix product. Few rows read the weights where they are; for more, the weights are packed. The register
+// tile is 4 rows x 8 columns: eight sums, two registers of weights and one splat value fit the 16 registers of x64
+// (6 x 8 spills). Every way adds up the terms of a sum in the same order.
 #include "simd_math.h"
 
 constexpr int PANEL = 8;  // columns of a panel
@@ -12,9 +13,15 @@ constexpr int STEPS = 16;
 // Weights of this many bytes stay in the second cache while all rows pass.
 constexpr int CACHED_BYTES = 256 * 1024;
 
+// Columns whose sums, 16 KB, stay in the first cache.
+constexpr int CACHED_SUMS = 4096;
+
 enum Activation { NONE = 0, GELU = 1, SILU = 2 };
 
 INLINE int panels_of(int columns) { return (columns + PANEL - 1) / PANEL; }
+
+// Rows that are packed at a time: the rows of a wide matrix lie in pages of their own, the panels in a few cache sets.
+constexpr int PACKED_ROWS = 16;
 
 // Row k of panel p holds eight columns of weights[k], from first + 8p on; those beyond the last are zero.
 EXPORT void linear_pack(
@@ -25,13 +32,18 @@ EXPORT void linear_pack(
     int first,  // column
     int end     // behind the last column
 ) {
-  for (int column = first; column < end; column += PANEL) {
-    const int count = end - column < PANEL ? end - column : PANEL;
-    const int low = count < LANES ? count : LANES;
-    for (int k = 0; k < inputs; k++, packed += PANEL) {
-      const float* const from = weights + size_t(k) * columns + column;
-      store(packed, load_first(from, low));
-      store(packed + LANES, load_first(from + LANES, count - low));
+  for (int k = 0; k < inputs; k += PACKED_ROWS) {
+    const int rows = inputs - k < PACKED_ROWS ? inputs - k : PACKED_ROWS;
+    float* panel = packed + size_t(k) * PANEL;
+    for (int column = first; column < end; column += PANEL, panel += size_t(inputs) * PANEL) {
+      const float* from = weights + size_t(k) * columns + column;
+      float* to = panel;
+      const int count = end - column < PANEL ? end - column : PANEL;
+      const int low = count < LANES ? count : LANES;
+      for (int r = 0; r < rows; r++, from += columns, to += PANEL) {
+        store(to, count == PANEL ? load(from) : load_first(from, low));
+        store(to + LANES, count == PANEL ? load(from + LANES) : load_first(from + LANES, count - low));
+      }
     }
   }
 }
@@ -110,6 +122,32 @@ __attribute__((noinline)) static void activate(float* y, int rows, int outputs, 
   }
 }
 
+// Panels whose weights stay in the second cache.
+INLINE int panels_of_block(int inputs) {
+  const int fitting = CACHED_BYTES / ((inputs + 1) * PANEL * int(sizeof(float)));
+  return fitting > 1 ? fitting : 1;
+}
+
+// All rows of x times the panels from `first` to `end`, of which `packed` is the first.
+INLINE void multiply_block(const float* x, const float* packed, const float* bias, float* y, int rows, int inputs,
+                           int outputs, int first, int end, Activation activation) {
+  const float* const panels = packed - size_t(first) * inputs * PANEL;
+  const int column = first * PANEL;
+  const int columns = (end * PANEL < outputs ? end * PANEL : outputs) - column;
+  int row = 0;
+  for (; row + TILE <= rows; row += TILE) {
+    float* const to = y + size_t(row) * outputs;
+    tiles<TILE>(x + size_t(row) * inputs, panels, bias, to, inputs, outputs, first, end);
+    activate(to + column, TILE, outputs, columns, activation);
+  }
+  for (; row < rows; row++) {
+    float* const to = y + size_t(row) * outputs;
+    tiles<1>(x + size_t(row) * inputs, panels, bias, to, inputs, outputs, first, end);
+    activate(to + column, 1, outputs, columns, activation);
+  }
+}
+
+// With weights that were packed before.
 EXPORT void linear(
     const float* x,       // [rows, I]
     const float* packed,  // of linear_pack
@@ -120,23 +158,111 @@ EXPORT void linear(
     int outputs,           // O
     Activation activation  // 0 none, 1 gelu, 2 silu
 ) {
-  const int panels = panels_of(outputs);
-  const int fitting = CACHED_BYTES / ((inputs + 1) * PANEL * int(sizeof(float)));
-  const int block = fitting > 1 ? fitting : 1;
+  const int panels = panels_of(outputs), block = panels_of_block(inputs);
   for (int first = 0; first < panels; first += block) {
     const int end = first + block < panels ? first + block : panels;
-    const int column = first * PANEL;
-    const int columns = (end * PANEL < outputs ? end * PANEL : outputs) - column;
-    int row = 0;
-    for (; row + TILE <= rows; row += TILE) {
+    const float* const from = packed + size_t(first) * inputs * PANEL;
+    multiply_block(x, from, bias, y, rows, inputs, outputs, first, end, activation);
+  }
+}
+
+// Bytes of scratch memory that linear_packing needs.
+EXPORT int linear_packing_bytes(int inputs  // I
+) {
+  return panels_of_block(inputs) * inputs * PANEL * int(sizeof(float));
+}
+
+// The same for so many rows that packing the weights of a block, every time, is nothing beside its product.
+EXPORT void linear_packing(
+    const float* x,        // [rows, I]
+    const float* weights,  // [I, columns]
+    const float* bias,     // [O], or null
+    float* y,              // [rows, O], the result
+    float* scratch,        // of linear_packing_bytes
+    int rows,
+    int inputs,  // I
+    int columns,
+    int first_output,      // column
+    int outputs,           // O
+    Activation activation  // 0 none, 1 gelu, 2 silu
+) {
+  const int panels = panels_of(outputs), block = panels_of_block(inputs);
+  for (int first = 0; first < panels; first += block) {
+    const int end = first + block < panels ? first + block : panels;
+    const int end_column = end * PANEL < outputs ? end * PANEL : outputs;
+    linear_pack(weights, scratch, inputs, columns, first_output + first * PANEL, first_output + end_column);
+    multiply_block(x, scratch, bias, y, rows, inputs, outputs, first, end, activation);
+  }
+}
+
+// y += x[0] * weights[0] + ... + x[COUNT - 1] * weights[COUNT - 1], rows of weights.
+template <int COUNT>
+INLINE void accumulate(const float* x, const float* weights, float* y, int columns, int outputs) {
+  v128_t values[COUNT];
+  const float* rows[COUNT];
+#pragma unroll
+  for (int k = 0; k < COUNT; k++) {
+    values[k] = splat(x[k]);
+    rows[k] = weights + size_t(k) * columns;
+  }
+  const auto sum = [&](int o, int n) __attribute__((always_inline)) {
+    v128_t sum = load_first(y + o, n);
+#pragma unroll
+    for (int k = 0; k < COUNT; k++) sum = add(sum, mul(values[k], load_first(rows[k] + o, n)));
+    return sum;
+  };
+  int o = 0;
+#pragma clang loop unroll(disable)
+  for (; o + 4 * LANES <= outputs; o += 4 * LANES) {
+    v128_t sums[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) sums[i] = sum(o + i * LANES, LANES);
+#pragma unroll
+    for (int i = 0; i < 4; i++) store(y + o + i * LANES, sums[i]);
+  }
+  for (; o < outputs; o += LANES) {
+    const int n = outputs - o < LANES ? outputs - o : LANES;
+    store_first(y + o, sum(o, n), n);
+  }
+}
+
+// The same for few rows, such as a token: what takes time is to read the weights, which happens once and in order. Sums
+// that stay in the first cache take one row of weights at a time, so that memory is read as one stream; longer ones four,
+// so that they are read less often.
+EXPORT void linear_streaming(
+    const float* x,        // [rows, I]
+    const float* weights,  // [I, columns]
+    const float* bias,     // [O], or null
+    float* y,              // [rows, O], the result
+    int rows,
+    int inputs,  // I
+    int columns,
+    int first_output,      // column
+    int outputs,           // O
+    Activation activation  // 0 none, 1 gelu, 2 silu
+) {
+  for (int row = 0; row < rows; row++) {
+    float* const to = y + size_t(row) * outputs;
+    for_channels(to, outputs, [&](int o, int n) { return bias ? load_first(bias + o, n) : zero(); });
+  }
+  const int count = outputs > CACHED_SUMS ? 4 : 1;
+  const float* from = weights + first_output;
+  int k = 0;
+  for (; k + count <= inputs; k += count, from += size_t(count) * columns) {
+    for (int row = 0; row < rows; row++) {
+      const float* const values = x + size_t(row) * inputs + k;
       float* const to = y + size_t(row) * outputs;
-      tiles<TILE>(x + size_t(row) * inputs, packed, bias, to, inputs, outputs, first, end);
-      activate(to + column, TILE, outputs, columns, activation);
-    }
-    for (; row < rows; row++) {
-      float* const to = y + size_t(row) * outputs;
-      tiles<1>(x + size_t(row) * inputs, packed, bias, to, inputs, outputs, first, end);
-      activate(to + column, 1, outputs, columns, activation);
+      if (count == 4) {
+        accumulate<4>(values, from, to, columns, outputs);
+      } else {
+        accumulate<1>(values, from, to, columns, outputs);
+      }
     }
   }
+  for (; k < inputs; k++, from += columns) {
+    for (int row = 0; row < rows; row++) {
+      accumulate<1>(x + size_t(row) * inputs + k, from, y + size_t(row) * outputs, columns, outputs);
+    }
+  }
+  activate(y, rows, outputs, outputs, activation);
 }

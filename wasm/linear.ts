@@ -12,48 +12,15 @@ import { type BackendKernel, registerBackendKernel } from '../plugin/ops/kernels
 import { type Activation, Linear, usedColumns } from '../plugin/ops/linear.js';
 import { BACKEND, threadsOf } from './host.js';
 import { backendKernel } from './kernels.js';
+import { multiply, type ProductFunctions } from './matrix_product.js';
 
-/** Of linear.cc. */
-interface Functions {
-  linear_pack(
-    weights: number,
-    packed: number,
-    inputs: number,
-    columns: number,
-    first: number,
-    end: number,
-  ): void;
-  linear(
-    x: number,
-    packed: number,
-    bias: number,
-    y: number,
-    rows: number,
-    inputs: number,
-    outputs: number,
-    activation: number,
-  ): void;
-}
-
-const ACTIVATIONS: Readonly<Record<Activation, number>> = { none: 0, gelu: 1, silu: 2 };
-
-/** Columns of a panel of packed weights. */
-const PANEL = 8;
-
-const packedProduct = backendKernel<typeof Linear, Functions>(
+const ownProduct = backendKernel<typeof Linear, ProductFunctions>(
   Linear,
-  ({ inputs: { x, weights, bias }, outputs: { y }, shapes, attributes, functions, tensors, derived }) => {
-    const [inputChannels, columns] = shapes.weights;
-    const [first, end] = usedColumns(columns, attributes);
-    const outputChannels = end - first;
+  ({ inputs: { x, weights, bias }, outputs: { y }, shapes, attributes, tensors, ...memory }) => {
     const rows = shapes.x.slice(0, -1).reduce((product, extent) => product * extent, 1);
-    const packedBytes = 4 * Math.ceil(outputChannels / PANEL) * PANEL * inputChannels;
-    const packed = derived(tensors.weights, `columns ${first} to ${end}`, packedBytes, (address) =>
-      functions.linear_pack(weights, address, inputChannels, columns, first, end),
-    );
-    const biasUsed = bias === 0 ? 0 : bias + 4 * first;
-    const activation = ACTIVATIONS[attributes.activation as Activation];
-    functions.linear(x, packed, biasUsed, y, rows, inputChannels, outputChannels, activation);
+    const used = usedColumns(shapes.weights[1], attributes);
+    const activation = attributes.activation as Activation;
+    multiply(memory, { x, weights, tensor: tensors.weights, used, bias, y, rows, activation });
   },
 );
 
@@ -110,5 +77,5 @@ function runKernel(
 }
 
 registerBackendKernel(Linear, BACKEND, (args) =>
-  threadsOf(args.backend) > 1 ? threadedProduct(args) : packedProduct(args),
+  threadsOf(args.backend) > 1 ? threadedProduct(args) : ownProduct(args),
 );

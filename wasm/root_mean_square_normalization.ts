@@ -3,7 +3,7 @@ import { RootMeanSquareNormalization } from '../plugin/ops/root_mean_square_norm
 import { registerWasmKernel } from './kernels.js';
 
 /** Of root_mean_square_normalization.cc. */
-interface Functions {
+export interface NormalizationFunctions {
   root_mean_square_normalization(
     x: number,
     gamma: number,
@@ -14,7 +14,7 @@ interface Functions {
   ): void;
 }
 
-registerWasmKernel<typeof RootMeanSquareNormalization, Functions>(
+registerWasmKernel<typeof RootMeanSquareNormalization, NormalizationFunctions>(
   RootMeanSquareNormalization,
   ({ inputs: { x, gamma }, outputs: { y }, shapes, attributes, functions }) => {
     const [channels] = shapes.gamma;

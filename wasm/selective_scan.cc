@@ -7,13 +7,13 @@
 // is the states, which lie that way.
 constexpr int SHORT = 4;
 
-// to[i] = -exp(log_a[i])
+// to[i] = rate_of(log_a[i])
 EXPORT void selective_scan_rates(
     const float* log_a,  // [D, N]
     float* to,           // [D, N], the result
     int size             // D * N
 ) {
-  for_channels(to, size, [&](int i, int n) { return wasm_f32x4_neg(exponential(load_first(log_a + i, n))); });
+  for_channels(to, size, [&](int i, int n) { return rate_of(load_first(log_a + i, n)); });
 }
 
 // One token: h = decay * h + input in place, and the output of every channel.
@@ -24,7 +24,7 @@ static void advance(const float* step, const float* drive, const float* rate, co
     v128_t sum = zero();
     for (int n = 0; n < states; n += LANES) {
       const int count = states - n < LANES ? states - n : LANES;
-      const v128_t decay = exponential(mul(load_first(rate + n, count), step_d));
+      const v128_t decay = power_of_two(mul(load_first(rate + n, count), step_d));
       const v128_t next = add(mul(decay, load_first(h + n, count)), mul(drive_d, load_first(input_gate + n, count)));
       store_first(h + n, next, count);
       sum = add(sum, mul(next, load_first(output_gate + n, count)));
@@ -42,7 +42,7 @@ EXPORT void selective_scan(
     const float* state,        // [B, D, N], or null for zeros
     float* y,                  // [B, L, D], the first result
     float* next_state,         // [B, D, N], the second result
-    float* scratch,            // [7 * L, 4]
+    float* scratch,            // [7 * L, 4] and two gates [L, N]
     int batch,                 // B
     int length,                // L
     int channels,              // D
@@ -50,7 +50,7 @@ EXPORT void selective_scan(
     float input_scale          // of what every token adds
 ) {
   const Sizes sizes = {length, channels, states};
-  const Block block = block_in(scratch, length);
+  const Block block = block_in(scratch, sizes);
   const size_t state_size = size_t(channels) * states;
   for (int b = 0; b < batch; b++) {
     if (length < SHORT) {
@@ -64,6 +64,10 @@ EXPORT void selective_scan(
       advance(step + size_t(t) * channels, drive + size_t(t) * channels, rate, input_gate + size_t(t) * states,
               output_gate + size_t(t) * states, next_state, y + size_t(t) * channels, input_scale, channels, states);
     }
+    if (length >= SHORT) {
+      pair_states(input_gate, block.input_gate, input_scale, sizes);
+      pair_states(output_gate, block.output_gate, 1.0f, sizes);
+    }
     for (int d = 0; length >= SHORT && d < channels; d += LANES) {
       const int count = channels - d < LANES ? channels - d : LANES;
       load_block(block, step, drive, sizes, d, count);
@@ -76,9 +80,9 @@ EXPORT void selective_scan(
           h[k] = state ? load_lanes(state + at, states, count) : zero();
         }
         if (used == 2) {
-          recur<2, false>(block, rates, h, input_gate + n, output_gate + n, input_scale, sizes);
+          recur<2, false>(block, rates, h, n, length);
         } else {
-          recur<1, false>(block, rates, h, input_gate + n, output_gate + n, input_scale, sizes);
+          recur<1, false>(block, rates, h, n, length);
         }
         for (int k = 0; k < used; k++) store_lanes(next_state + size_t(d) * states + n + k, states, count, h[k]);
       }

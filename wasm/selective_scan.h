@@ -9,6 +9,9 @@ struct Sizes {
   int states;    // N
 };
 
+// A decay is exp(-exp(log_a) * step), here 2^(rate * step).
+INLINE v128_t rate_of(v128_t log_a) { return mul(splat(-1.44269504f), exponential(log_a)); }
+
 // Memory of a block of four channels.
 struct Block {
   v128_t* step;   // [L]
@@ -16,11 +19,27 @@ struct Block {
   v128_t* y;      // [L]
   v128_t* decay;  // [L, 2]
   v128_t* sums;   // [L, 2]
+  // The gates of a text, by pairs of states [N / 2, L, 2], so that one pass finds its own side by side; the last of an
+  // odd number is alone, [L].
+  float* input_gate;
+  float* output_gate;
 };
 
-INLINE Block block_in(float* scratch, int length) {
+INLINE Block block_in(float* scratch, const Sizes& sizes) {
+  const int length = sizes.length;
   v128_t* const at = reinterpret_cast<v128_t*>(scratch);
-  return {at, at + length, at + 2 * length, at + 3 * length, at + 5 * length};
+  float* const gates = reinterpret_cast<float*>(at + 7 * length);
+  return {at, at + length, at + 2 * length, at + 3 * length, at + 5 * length, gates, gates + length * sizes.states};
+}
+
+// [L, N] by pairs of states, times a factor.
+INLINE void pair_states(const float* gate, float* to, float factor, const Sizes& sizes) {
+  for (int n = 0; n < sizes.states; n += 2) {
+    const int used = sizes.states - n < 2 ? 1 : 2;
+    for (int t = 0; t < sizes.length; t++) {
+      for (int k = 0; k < used; k++) *to++ = factor * gate[size_t(t) * sizes.states + n + k];
+    }
+  }
 }
 
 // Four values, `stride` apart; the lanes beyond `count` are zero.
@@ -50,22 +69,23 @@ INLINE void store_block(const Block& block, float* y, const Sizes& sizes, int d,
   for (int t = 0; t < sizes.length; t++) store_first(y + size_t(t) * sizes.channels + d, block.y[t], count);
 }
 
-// The recurrence of STATES states of a block from h on, and its part of the output. With KEEP the decays and the inputs
+// The recurrence of STATES states of a block from n on, and its part of the output. With KEEP the decays and the inputs
 // stay in the block.
 template <int STATES, bool KEEP>
-INLINE void recur(const Block& block, const v128_t* rate, v128_t* h, const float* input_gate, const float* output_gate,
-                  float input_scale, const Sizes& sizes) {
-  for (int t = 0; t < sizes.length; t++, input_gate += sizes.states, output_gate += sizes.states) {
+INLINE void recur(const Block& block, const v128_t* rate, v128_t* h, int n, int length) {
+  const float* input_gate = block.input_gate + n * length;
+  const float* output_gate = block.output_gate + n * length;
+  for (int t = 0; t < length; t++, input_gate += STATES, output_gate += STATES) {
 #pragma unroll
     for (int k = 0; k < STATES; k++) {
-      const v128_t decay = exponential(mul(rate[k], block.step[t]));
-      const v128_t input = mul(block.drive[t], splat(input_scale * input_gate[k]));
+      const v128_t decay = power_of_two(mul(rate[k], block.step[t]));
+      const v128_t input = mul(block.drive[t], wasm_v128_load32_splat(input_gate + k));
       if (KEEP) {
         block.decay[t * STATES + k] = decay;
         block.sums[t * STATES + k] = input;
       }
       h[k] = add(mul(decay, h[k]), input);
-      block.y[t] = add(block.y[t], mul(h[k], splat(output_gate[k])));
+      block.y[t] = add(block.y[t], mul(h[k], wasm_v128_load32_splat(output_gate + k)));
     }
   }
 }

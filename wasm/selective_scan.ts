@@ -1,9 +1,10 @@
 /** SelectiveScan on WebAssembly. */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { SelectiveScan } from '../plugin/ops/selective_scan.js';
-import { registerWasmKernel } from './kernels.js';
+import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
 
 /** Of selective_scan.cc. */
-interface Functions {
+export interface SelectiveScanFunctions {
   selective_scan_rates(logA: number, to: number, size: number): void;
   selective_scan(
     step: number,
@@ -23,33 +24,44 @@ interface Functions {
   ): void;
 }
 
-/** Bytes of scratch memory a token: seven times four channels. */
-const BYTES_A_TOKEN = 7 * 16;
+/** Bytes of scratch memory a token: seven times four channels, and both gates. */
+export const scanBytesAToken = (states: number): number => 7 * 16 + 2 * 4 * states;
 
-registerWasmKernel<typeof SelectiveScan, Functions>(
-  SelectiveScan,
-  ({ inputs, outputs: { y, nextState }, shapes, attributes, functions, scratch, tensors, derived }) => {
-    const { step, drive, logA, inputGate, outputGate, state } = inputs;
-    const [batch, length, channels] = shapes.step;
-    const [, states] = shapes.logA;
-    const rate = derived(tensors.logA, 'rates', 4 * channels * states, (address) =>
-      functions.selective_scan_rates(logA, address, channels * states),
-    );
-    functions.selective_scan(
-      step,
-      drive,
-      rate,
-      inputGate,
-      outputGate,
-      state,
-      y,
-      nextState,
-      scratch(BYTES_A_TOKEN * length),
-      batch,
-      length,
-      channels,
-      states,
-      attributes.inputScale as number,
-    );
-  },
-);
+/** -exp(logA), for powers of two, which depends on weights alone: the address of a block that is kept with them. */
+export function ratesOf({
+  functions,
+  inputs: { logA },
+  tensors,
+  derived,
+}: Pick<
+  WasmKernelArguments<typeof SelectiveScan, Pick<SelectiveScanFunctions, 'selective_scan_rates'>>,
+  'functions' | 'derived'
+> & { readonly inputs: { readonly logA: number }; readonly tensors: { readonly logA: TensorInfo } }): number {
+  const size = tensors.logA.shape[0] * tensors.logA.shape[1];
+  return derived(tensors.logA, 'rates', 4 * size, (address) =>
+    functions.selective_scan_rates(logA, address, size),
+  );
+}
+
+registerWasmKernel<typeof SelectiveScan, SelectiveScanFunctions>(SelectiveScan, (args) => {
+  const { inputs, outputs, shapes, attributes, functions, scratch } = args;
+  const { step, drive, inputGate, outputGate, state } = inputs;
+  const [batch, length, channels] = shapes.step;
+  const [, states] = shapes.logA;
+  functions.selective_scan(
+    step,
+    drive,
+    ratesOf(args),
+    inputGate,
+    outputGate,
+    state,
+    outputs.y,
+    outputs.nextState,
+    scratch(scanBytesAToken(states) * length),
+    batch,
+    length,
+    channels,
+    states,
+    attributes.inputScale as number,
+  );
+});

@@ -3,7 +3,7 @@ import { SelectiveSplit } from '../plugin/ops/selective_split.js';
 import { registerWasmKernel } from './kernels.js';
 
 /** Of selective_split.cc. */
-interface Functions {
+export interface SelectiveSplitFunctions {
   selective_split(
     selected: number,
     step: number,
@@ -15,7 +15,7 @@ interface Functions {
   ): void;
 }
 
-registerWasmKernel<typeof SelectiveSplit, Functions>(
+registerWasmKernel<typeof SelectiveSplit, SelectiveSplitFunctions>(
   SelectiveSplit,
   ({ inputs: { selected }, outputs: { step, inputGate, outputGate }, shapes, attributes, functions }) => {
     const [batch, vertices, width] = shapes.selected;

@@ -3,7 +3,7 @@ import { SelectiveStep } from '../plugin/ops/selective_step.js';
 import { registerWasmKernel } from './kernels.js';
 
 /** Of selective_step.cc. */
-interface Functions {
+export interface SelectiveStepFunctions {
   selective_step(
     rawStep: number,
     stepBias: number,
@@ -15,7 +15,7 @@ interface Functions {
   ): void;
 }
 
-registerWasmKernel<typeof SelectiveStep, Functions>(
+registerWasmKernel<typeof SelectiveStep, SelectiveStepFunctions>(
   SelectiveStep,
   ({ inputs: { rawStep, stepBias, x }, outputs: { step, drive }, shapes, functions }) => {
     const [batch, length, channels] = shapes.x;

@@ -12,33 +12,34 @@ static void leaves_first(Edge* edges, const int32_t* order, const int32_t* paren
   for (int i = length - 1; i > 0; i--) *edges++ = {length - 1 - order[i], length - 1 - order[parent[i]]};
 }
 
-// Whatever the parent is, the edge carries the decay of the token right after the child.
+// Sums over subtrees, and their part of the output. Whatever the parent is, the edge carries the decay of the token right
+// after the child.
 template <int STATES>
-INLINE void sum_subtrees(const Block& block, const Edge* edges, int length) {
+INLINE void sum_subtrees(const Block& block, const Edge* edges, const float* output_gate, float tree_weight, int length) {
   for (int i = 0; i + 1 < length; i++) {
     const int child = edges[i].child * STATES, parent = edges[i].parent * STATES;
+    v128_t y = block.y[edges[i].child];
 #pragma unroll
     for (int k = 0; k < STATES; k++) {
-      const v128_t carried = mul(block.decay[child + STATES + k], block.sums[child + k]);
-      block.sums[parent + k] = add(block.sums[parent + k], carried);
+      const v128_t sum = block.sums[child + k];
+      block.sums[parent + k] = add(block.sums[parent + k], mul(block.decay[child + STATES + k], sum));
+      y = add(y, mul(sum, splat(tree_weight * output_gate[child + k])));
     }
+    block.y[edges[i].child] = y;
   }
 }
 
 template <int STATES>
-INLINE void scan_states(const Block& block, const Edge* edges, const v128_t* rate, v128_t* h, const float* input_gate,
-                        const float* output_gate, float tree_weight, const Sizes& sizes) {
-  recur<STATES, true>(block, rate, h, input_gate, output_gate, 1.0f, sizes);
-  sum_subtrees<STATES>(block, edges, sizes.length);
-  for (int t = 0; t < sizes.length; t++, output_gate += sizes.states) {
-#pragma unroll
-    for (int k = 0; k < STATES; k++) {
-      const v128_t weight = splat(tree_weight * output_gate[k]);
-      block.y[t] = add(block.y[t], mul(block.sums[t * STATES + k], weight));
-    }
-  }
+INLINE void scan_states(const Block& block, const Edge* edges, const v128_t* rate, v128_t* h, float tree_weight, int n,
+                        int length) {
+  recur<STATES, true>(block, rate, h, n, length);
+  const float* const output_gate = block.output_gate + n * length;
+  sum_subtrees<STATES>(block, edges, output_gate, tree_weight, length);
+  const int root = length - 1;
   for (int k = 0; k < STATES; k++) {
-    h[k] = add(h[k], mul(splat(tree_weight), block.sums[(sizes.length - 1) * STATES + k]));
+    const v128_t sum = block.sums[root * STATES + k];
+    block.y[root] = add(block.y[root], mul(sum, splat(tree_weight * output_gate[root * STATES + k])));
+    h[k] = add(h[k], mul(splat(tree_weight), sum));
   }
 }
 
@@ -52,7 +53,7 @@ EXPORT void selective_tree_scan(
     const int32_t* parent,     // [B, L] positions in `order`
     float* y,                  // [B, L, D], the first result
     float* next_state,         // [B, D, N], the second result
-    float* scratch,            // [7 * L, 4] and L edges
+    float* scratch,            // [7 * L, 4], two gates [L, N] and L edges
     int batch,                 // B
     int length,                // L
     int channels,              // D
@@ -60,10 +61,12 @@ EXPORT void selective_tree_scan(
     float tree_weight          // of the sums over subtrees
 ) {
   const Sizes sizes = {length, channels, states};
-  const Block block = block_in(scratch, length);
-  Edge* const edges = reinterpret_cast<Edge*>(block.sums + 2 * length);
+  const Block block = block_in(scratch, sizes);
+  Edge* const edges = reinterpret_cast<Edge*>(block.output_gate + length * states);
   for (int b = 0; b < batch; b++) {
     leaves_first(edges, order, parent, length);
+    pair_states(input_gate, block.input_gate, 1.0f, sizes);
+    pair_states(output_gate, block.output_gate, 1.0f, sizes);
     for (int d = 0; d < channels; d += LANES) {
       const int count = channels - d < LANES ? channels - d : LANES;
       load_block(block, step, drive, sizes, d, count);
@@ -71,13 +74,13 @@ EXPORT void selective_tree_scan(
         const int used = states - n < 2 ? 1 : 2;
         v128_t rate[2], h[2];
         for (int k = 0; k < used; k++) {
-          rate[k] = wasm_f32x4_neg(exponential(load_lanes(log_a + size_t(d) * states + n + k, states, count)));
+          rate[k] = rate_of(load_lanes(log_a + size_t(d) * states + n + k, states, count));
           h[k] = zero();
         }
         if (used == 2) {
-          scan_states<2>(block, edges, rate, h, input_gate + n, output_gate + n, tree_weight, sizes);
+          scan_states<2>(block, edges, rate, h, tree_weight, n, length);
         } else {
-          scan_states<1>(block, edges, rate, h, input_gate + n, output_gate + n, tree_weight, sizes);
+          scan_states<1>(block, edges, rate, h, tree_weight, n, length);
         }
         for (int k = 0; k < used; k++) store_lanes(next_state + size_t(d) * states + n + k, states, count, h[k]);
       }

@@ -1,6 +1,7 @@
 /** SelectiveTreeScan on WebAssembly. */
 import { SelectiveTreeScan } from '../plugin/ops/selective_tree_scan.js';
 import { registerWasmKernel } from './kernels.js';
+import { scanBytesAToken } from './selective_scan.js';
 
 /** Of selective_tree_scan.cc. */
 interface Functions {
@@ -23,14 +24,15 @@ interface Functions {
   ): void;
 }
 
-/** Bytes of scratch memory a token: seven times four channels, and an edge. */
-const BYTES_A_TOKEN = 7 * 16 + 8;
+/** Bytes of an edge, of which every token has one at most. */
+const EDGE_BYTES = 8;
 
 registerWasmKernel<typeof SelectiveTreeScan, Functions>(
   SelectiveTreeScan,
   ({ inputs, outputs, shapes, attributes, functions, scratch }) => {
     const { step, drive, logA, inputGate, outputGate, order, parent } = inputs;
     const [batch, length, channels] = shapes.step;
+    const [, states] = shapes.logA;
     functions.selective_tree_scan(
       step,
       drive,
@@ -41,11 +43,11 @@ registerWasmKernel<typeof SelectiveTreeScan, Functions>(
       parent,
       outputs.y,
       outputs.nextState,
-      scratch(BYTES_A_TOKEN * length),
+      scratch((scanBytesAToken(states) + EDGE_BYTES) * length),
       batch,
       length,
       channels,
-      shapes.logA[1],
+      states,
       attributes.treeWeight as number,
     );
   },

@@ -30,6 +30,17 @@ INLINE v128_t exponential(v128_t x) {
   return mul(power, wasm_i32x4_shl(shifted, 23));
 }
 
+// 2^x, relative error 2e-7; 0 below -126.5 and infinity above 127.5. A fifth fewer instructions than e^x: what is left
+// beside the integer is exact.
+INLINE v128_t power_of_two(v128_t x) {
+  x = smaller(larger(x, splat(-127.0f)), splat(128.0f));
+  const v128_t shift = splat(12582912.0f + 127.0f);
+  const v128_t shifted = add(x, shift);
+  const v128_t r = sub(x, sub(shifted, shift));
+  const v128_t power = polynomial(r, 1.0f, 0.69314694f, 0.24022232f, 0.055507794f, 0.009671999f, 0.0013254603f);
+  return mul(power, wasm_i32x4_shl(shifted, 23));
+}
+
 // log(1 + u) for 0 <= u <= 1 as 2 atanh(u / (2 + u)), relative error 2e-7.
 INLINE v128_t log_one_plus(v128_t u) {
   const v128_t t = div(u, add(splat(2.0f), u));

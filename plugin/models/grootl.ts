@@ -2,7 +2,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, type Tensor3D } from '@tensorflow/tfjs-core';
 import type { GrootLMetadata } from './grootl_metadata.js';
-import { LanguageGraphs } from './language_graphs.js';
+import { LanguageGraphs, type LanguageState } from './language_graphs.js';
 import { type ModelFolder, modelFiles } from './model_files.js';
 import {
   checkSampling,
@@ -111,13 +111,11 @@ export class GrootL {
     );
     const tokens: number[] = [];
     const start = performance.now();
-    let prefillMs = 0;
     let reason: Generation['stop'] = 'length';
-    let { hidden, state } = this.graphs.read([promptTokens], promptTokens.length, true);
+    let { logits, state } = await this.readPrompt(promptTokens);
+    const prefillMs = performance.now() - start;
     try {
       for (;;) {
-        const logits = await this.lastLogits(hidden);
-        if (tokens.length === 0) prefillMs = performance.now() - start;
         const id = chooseToken(logits, options, random);
         tokens.push(id);
         const atEnd = id === this.metadata.tokens.endOfText;
@@ -128,13 +126,10 @@ export class GrootL {
         if (reason !== 'length' || tokens.length === maxTokens) break;
         await nextTask();
         signal?.throwIfAborted();
-        hidden.dispose();
-        if (!state) throw new Error('GrootL.generate: the graph gave no state');
-        ({ hidden, state } = this.graphs.next([[id]], state));
+        ({ logits, state } = await this.graphs.next(id, state));
       }
     } finally {
-      hidden.dispose();
-      state?.dispose();
+      state.dispose();
     }
     const steps = tokens.length - 1;
     return {
@@ -252,7 +247,7 @@ export class GrootL {
         return Array.from({ length }, (_, t) => (t < ids.length - 1 ? ids[t] : 0));
       });
       const { promptLength } = requests[batch[0]];
-      const { hidden } = this.graphs.read(rows, promptLength);
+      const { hidden } = this.graphs.read(rows, promptLength, false);
       try {
         for (const [row, index] of batch.entries()) {
           scores[index] = await this.scoreRow(hidden, row, requests[index]);
@@ -277,10 +272,19 @@ export class GrootL {
     return { logprob: tokens.reduce((sum, { logprob }) => sum + logprob, 0), isGreedy, tokens };
   }
 
-  private async lastLogits(hidden: Tensor3D): Promise<Float32Array> {
-    const [, length] = hidden.shape;
-    for await (const logits of this.graphs.logits(hidden, [{ row: 0, position: length - 1 }])) return logits;
-    throw new Error('GrootL.generate: the graph gave no logits');
+  /** The logits of what comes after a prompt, and the state behind it. */
+  private async readPrompt(ids: readonly number[]): Promise<{ logits: Float32Array; state: LanguageState }> {
+    const { hidden, state } = this.graphs.read([ids], ids.length, true);
+    try {
+      const places = [{ row: 0, position: ids.length - 1 }];
+      for await (const logits of this.graphs.logits(hidden, places)) return { logits, state };
+      throw new Error('GrootL.generate: the graph gave no logits');
+    } catch (error) {
+      state.dispose();
+      throw error;
+    } finally {
+      hidden.dispose();
+    }
   }
 }
 

@@ -28,11 +28,20 @@ export interface LanguageState {
 }
 
 export class LanguageGraphs {
+  private readonly stateNames: readonly string[];
+  /** The nodes of `decode` with the logits and the next state. */
+  private readonly nextNames: readonly string[];
+
   private constructor(
     readonly prefill: GraphModel,
     private readonly decode: GraphModel,
+    decodeJson: io.ModelJSON,
     readonly metadata: GrootLMetadata,
-  ) {}
+  ) {
+    const { layers } = metadata.architecture;
+    this.stateNames = Array.from({ length: layers }, (_, i) => [`state_${i}`, `past_${i}`]).flat();
+    this.nextNames = namedBy(decodeJson, ['logits', ...this.stateNames.map((name) => `next_${name}`)]);
+  }
 
   /** @throws {Error} when the model cannot be loaded or is no GrootL model */
   static async load(files: ModelFiles): Promise<LanguageGraphs> {
@@ -46,45 +55,54 @@ export class LanguageGraphs {
       }
       const json = await text;
       if (json === undefined) throw new Error('GrootL.load: there is no decode.json beside model.json');
-      const decode = await loadOver(prefill, JSON.parse(json));
-      return new LanguageGraphs(prefill, decode, metadata as GrootLMetadata);
+      const decodeJson = JSON.parse(json) as io.ModelJSON;
+      const decode = await loadOver(prefill, decodeJson);
+      return new LanguageGraphs(prefill, decode, decodeJson, metadata as GrootLMetadata);
     } catch (error) {
       prefill.dispose();
       throw error;
     }
   }
 
-  private get stateNames(): string[] {
-    return Array.from({ length: this.metadata.architecture.layers }, (_, i) => [
-      `state_${i}`,
-      `past_${i}`,
-    ]).flat();
-  }
-
   /** Reads texts of one length. @returns [N, L, hidden], and the state behind the last token where it is asked for. */
+  read(rows: readonly (readonly number[])[], promptLength: number, withState: false): { hidden: Tensor3D };
   read(
     rows: readonly (readonly number[])[],
     promptLength: number,
-    withState = false,
+    withState: true,
+  ): { hidden: Tensor3D; state: LanguageState };
+  read(
+    rows: readonly (readonly number[])[],
+    promptLength: number,
+    withState: boolean,
   ): { hidden: Tensor3D; state?: LanguageState } {
     const names = ['hidden', ...(withState ? this.stateNames : [])];
     const [hidden, ...states] = this.execute(rows, (input_ids) =>
       this.prefill.execute({ input_ids, prompt_length: scalar(promptLength, 'int32') }, names),
     );
-    return { hidden: hidden as Tensor3D, state: withState ? this.named(states) : undefined };
+    return { hidden: hidden as Tensor3D, ...(withState && { state: this.named(states) }) };
   }
 
-  /** Continues texts, and disposes the state that it continues from. @returns [N, L, hidden] and the next state */
-  next(
-    rows: readonly (readonly number[])[],
-    state: LanguageState,
-  ): { hidden: Tensor3D; state: LanguageState } {
-    const names = ['hidden', ...this.stateNames.map((name) => `next_${name}`)];
-    const [hidden, ...states] = this.execute(rows, (input_ids) =>
-      this.decode.execute({ input_ids, ...state.tensors }, names),
-    );
-    state.dispose();
-    return { hidden: hidden as Tensor3D, state: this.named(states) };
+  /** Continues a text by a token, and disposes the state that it continues from. @returns what comes after it */
+  async next(token: number, state: LanguageState): Promise<{ logits: Float32Array; state: LanguageState }> {
+    let outputs: Tensor[];
+    try {
+      outputs = this.execute([[token]], (input_ids) =>
+        this.decode.execute({ input_ids, ...state.tensors }, [...this.nextNames]),
+      );
+    } finally {
+      state.dispose();
+    }
+    const [logits, ...states] = outputs;
+    const next = this.named(states);
+    try {
+      return { logits: (await logits.data()) as Float32Array, state: next };
+    } catch (error) {
+      next.dispose();
+      throw error;
+    } finally {
+      logits.dispose();
+    }
   }
 
   /** Logits [positions][vocabulary] at places of a text that has been read, in pieces of bounded size. */
@@ -146,6 +164,13 @@ function isOutOfMemory(error: unknown): boolean {
   return /out of memory|memory access out of bounds|allocation failed|cannot enlarge memory|aborted\(|array length|array buffer/i.test(
     message,
   );
+}
+
+/** What nodes that do nothing but name an output stand for: every node costs a token time. */
+function namedBy({ modelTopology }: io.ModelJSON, names: readonly string[]): string[] {
+  const { node: nodes } = modelTopology as { node: { name: string; op: string; input?: string[] }[] };
+  const meant = new Map(nodes.map(({ name, op, input }) => [name, op === 'Identity' ? input?.[0] : name]));
+  return names.map((name) => meant.get(name) ?? name);
 }
 
 /** Loads a graph without weights and lets it read those of another, by name: they are in memory once. */

@@ -9,6 +9,7 @@ import { LayerNormalization } from './layer_normalization.js';
 import { Linear } from './linear.js';
 import type { OpDeclaration } from './op.js';
 import { RootMeanSquareNormalization } from './root_mean_square_normalization.js';
+import { SelectiveLayer } from './selective_layer.js';
 import { SelectiveScan } from './selective_scan.js';
 import { SelectiveSplit } from './selective_split.js';
 import { SelectiveStep } from './selective_step.js';
@@ -39,5 +40,6 @@ export const OPS: readonly OpDeclaration[] = [
   SelectiveStep,
   SelectiveScan,
   SelectiveTreeScan,
+  SelectiveLayer,
   WindowGraph,
 ];

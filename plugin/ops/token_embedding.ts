@@ -1,10 +1,13 @@
 /** TokenEmbedding: the rows of an embedding matrix that belong to tokens. */
 import {
+  cast,
   customGrad,
+  equal,
+  expandDims,
   type GradSaveFunc,
   gather,
   matMul,
-  oneHot,
+  range,
   reshape,
   type Tensor,
   type Tensor1D,
@@ -37,13 +40,18 @@ export const TokenEmbedding = defineOp({
       const value = reshape(transpose(gather(table, ids, 1)), [...tokens.shape, hidden]);
       const gradFunc = (dy: Tensor) =>
         tidy(() => [
-          matMul(reshape(dy, [-1, hidden]) as Tensor2D, oneHot(ids, vocabulary, 1, 0, 'float32'), true),
+          matMul(reshape(dy, [-1, hidden]) as Tensor2D, cast(isToken(ids, vocabulary), 'float32'), true),
         ]);
       return { value, gradFunc };
     });
     return [embed(table)];
   },
 });
+
+/** [tokens, V]. Not by oneHot, which wants two tokens at least and gives integers for floats on tfjs's wasm backend. */
+function isToken(ids: Tensor1D, vocabulary: number): Tensor {
+  return equal(expandDims(ids, 1), range(0, vocabulary, 1, 'int32'));
+}
 
 function checkIds(ids: Int32Array, vocabulary: number): void {
   const at = ids.findIndex((id) => !(id >= 0 && id < vocabulary));

@@ -1,0 +1,98 @@
+/**
+ * GrootL with random weights: reading a prompt against its matrix products, a token against reading the weights once,
+ * and memory against the weights. In a process of its own, whose memory holds nothing else.
+ */
+import { fork } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { GrootLSizes } from '../converters/grootl_architecture.js';
+import { convertFolder } from '../converters/grootl_convert.js';
+import { openAtomicDirectory } from '../node/atomic_directory.js';
+import { sourceDirectory } from '../node/source_directory.js';
+import { MAMBA_130M, writeRandomMamba } from '../testing/random_mamba.js';
+
+/** What is measured, and how often. */
+export interface LanguageModelTask {
+  readonly promptTokens: number;
+  /** Tokens after the prompt in a round. */
+  readonly tokens: number;
+  readonly rounds: number;
+}
+
+/** Milliseconds are medians over rounds, in each of which everything has its turn. */
+export interface LanguageModelTimes extends LanguageModelTask {
+  readonly parameters: number;
+  readonly weightBytes: number;
+  /** Until the first token. */
+  readonly prefillMs: number;
+  /** The matrix products of the prompt alone, by Linear, with the model's own weights. */
+  readonly productMs: number;
+  /** GFLOP/s of those. */
+  readonly productRate: number;
+  /** Of every further token, the median of all. */
+  readonly tokenMs: number;
+  /** As many bytes as the weights have, read once by WebAssembly in the memory where they are. */
+  readonly readMs: number;
+  /** The same in native code. */
+  readonly nativeReadMs?: number;
+  /** The largest resident set of the process, from its start, with Node and tfjs. */
+  readonly peakBytes: number;
+}
+
+const TASK: LanguageModelTask = { promptTokens: 512, tokens: 24, rounds: 5 };
+
+/** Where the process finds what it needs. */
+export interface LanguageModelJob extends LanguageModelTask {
+  readonly model: string;
+  readonly nativeProgram?: string;
+}
+
+/** Measures on the backend wasm. @param nativeProgram that of native.ts, where there is one. */
+export async function benchLanguageModel(
+  nativeProgram: string | undefined,
+  sizes: GrootLSizes = MAMBA_130M,
+  task: LanguageModelTask = TASK,
+): Promise<LanguageModelTimes> {
+  const folder = mkdtempSync(join(tmpdir(), 'grootvl-bench-'));
+  try {
+    const model = join(folder, 'model');
+    await convertRandom(join(folder, 'source'), model, sizes);
+    return await inProcess({ ...task, model, nativeProgram });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function convertRandom(source: string, model: string, sizes: GrootLSizes): Promise<void> {
+  mkdirSync(source);
+  await writeRandomMamba(source, sizes);
+  const directory = await sourceDirectory(source);
+  const sink = await openAtomicDirectory(model);
+  try {
+    await convertFolder(directory, sink);
+    await sink.commit();
+  } finally {
+    await sink.abort();
+    await directory.close();
+  }
+  rmSync(source, { recursive: true });
+}
+
+function inProcess(job: LanguageModelJob): Promise<LanguageModelTimes> {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'; // this file as it is, or built
+  const program = fileURLToPath(new URL(`./language_model_process.${extension}`, import.meta.url));
+  return new Promise((resolve, reject) => {
+    const child = fork(program, [JSON.stringify(job)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    let times: LanguageModelTimes | undefined;
+    child.on('message', (message) => {
+      times = message as LanguageModelTimes;
+    });
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      if (times) resolve(times);
+      else reject(new Error(`the process that measures the language model ended with ${code}`));
+    });
+  });
+}

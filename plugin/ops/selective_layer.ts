@@ -1,0 +1,126 @@
+/**
+ * SelectiveLayer: a whole layer of a Mamba language model with the state behind the text (A. Gu and T. Dao, "Mamba",
+ * 2023, figure 3 and algorithm 2). A token takes hardly longer than its weights take to read, so what an executor does
+ * between nodes counts: see the ladder of ../../bench.
+ */
+import { add, mul, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { CausalConvolution } from './causal_convolution.js';
+import { runOp } from './kernels.js';
+import { Linear } from './linear.js';
+import { defineOp, OpError, showShape } from './op.js';
+import { RootMeanSquareNormalization } from './root_mean_square_normalization.js';
+import { SelectiveScan } from './selective_scan.js';
+import { SelectiveSplit } from './selective_split.js';
+import { SelectiveStep } from './selective_step.js';
+
+/** The tensors of {@link selectiveLayer}, in the order of a GraphModel node's inputs. */
+const inputs = {
+  x: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'activations between layers' },
+  state: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'of the scan, before x' },
+  past: { dtype: 'float32', shape: ['B', 'K-1', 'D'], doc: 'of the convolution, before x' },
+  gamma: { dtype: 'float32', shape: ['H'], doc: 'of the normalisation' },
+  inputProjection: { dtype: 'float32', shape: ['H', '2D'], doc: 'to the scanned channels, then to the gate' },
+  filter: { dtype: 'float32', shape: ['K', 'D'], doc: 'of the convolution' },
+  filterBias: { dtype: 'float32', shape: ['D'], doc: 'of the convolution' },
+  selection: { dtype: 'float32', shape: ['D', 'R+2N'], doc: 'to the step of rank R, B and C' },
+  stepProjection: { dtype: 'float32', shape: ['R', 'D'], doc: 'of the step' },
+  stepBias: { dtype: 'float32', shape: ['D'], doc: 'of the step' },
+  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'log of -A, N states a channel' },
+  skip: { dtype: 'float32', shape: ['D'], doc: 'D of the state-space model' },
+  outputProjection: { dtype: 'float32', shape: ['D', 'H'], doc: 'back to the channels between layers' },
+  inputBias: { dtype: 'float32', shape: ['2D'], optional: true, doc: 'of the input projection' },
+  outputBias: { dtype: 'float32', shape: ['H'], optional: true, doc: 'of the output projection' },
+} as const;
+
+export const SelectiveLayer = defineOp({
+  name: 'SelectiveLayer',
+  doc:
+    'x + mixer(normalised x). The mixer projects to u and a gate, convolves u with its past, chooses step, B and C from ' +
+    'it, scans it from `state` on, adds skip * u, multiplies by silu(gate) and projects back: ' +
+    'RootMeanSquareNormalization, Linear, CausalConvolution, SelectiveSplit, SelectiveStep and SelectiveScan in one.',
+  inputs,
+  attributes: {
+    epsilon: { graphName: 'epsilon', default: 1e-5, doc: 'of the normalisation, added to the mean square' },
+    inputScale: { graphName: 'input_scale', default: 1, doc: 'of the scan: of what every token adds' },
+  },
+  outputs: ['y', 'nextState', 'nextPast'],
+  infer: (shapes) => {
+    const [batch, length, hidden] = shapes.x;
+    const [channels, states] = shapes.logA;
+    const [taps] = shapes.filter;
+    const [rank] = shapes.stepProjection;
+    const wanted: Record<keyof typeof inputs, number[]> = {
+      x: [batch, Math.max(length, 1), hidden],
+      state: [batch, channels, states],
+      past: [batch, Math.max(taps, 1) - 1, channels],
+      gamma: [hidden],
+      inputProjection: [hidden, 2 * channels],
+      filter: [Math.max(taps, 1), channels],
+      filterBias: [channels],
+      selection: [channels, rank + 2 * states],
+      stepProjection: [Math.max(rank, 1), channels],
+      stepBias: [channels],
+      logA: [channels, Math.max(states, 1)],
+      skip: [channels],
+      outputProjection: [channels, hidden],
+      inputBias: [2 * channels],
+      outputBias: [hidden],
+    };
+    for (const [name, shape] of Object.entries(shapes)) {
+      const right = wanted[name as keyof typeof inputs];
+      if (shape.every((extent, axis) => extent === right[axis])) continue;
+      throw new OpError(
+        'SelectiveLayer',
+        `${name} has shape ${showShape(shape)}, wanted ${showShape(right)} with ` +
+          `x ${showShape(shapes.x)}, logA ${showShape(shapes.logA)}, filter ${showShape(shapes.filter)} and ` +
+          `stepProjection ${showShape(shapes.stepProjection)}`,
+      );
+    }
+    return [wanted.x, wanted.state, wanted.past].map((shape) => ({ shape, dtype: 'float32' as const }));
+  },
+  compose: (tensors, { epsilon, inputScale }) => {
+    const { x, state, past, gamma, filter, filterBias, stepBias, logA, skip } = tensors;
+    const [channels, states] = logA.shape;
+    const linear = (x: Tensor, weights: Tensor, bias?: Tensor, attributes = {}) =>
+      runOp(Linear, { x, weights, bias }, attributes)[0];
+    const [normalized] = runOp(RootMeanSquareNormalization, { x, gamma }, { epsilon });
+    const { inputProjection, inputBias, selection, stepProjection, outputProjection, outputBias } = tensors;
+    const projected = linear(normalized, inputProjection, inputBias, { endOutput: channels });
+    const gate = linear(normalized, inputProjection, inputBias, {
+      firstOutput: channels,
+      activation: 'silu',
+    });
+    const [u, nextPast] = runOp(CausalConvolution, { x: projected, filter, bias: filterBias, past });
+    const selected = linear(u, selection);
+    const [lowRank, inputGate, outputGate] = runOp(SelectiveSplit, { selected }, { states });
+    const rawStep = linear(lowRank, stepProjection);
+    const [step, drive] = runOp(SelectiveStep, { rawStep, stepBias, x: u });
+    const scanned = { step, drive, logA, inputGate, outputGate, state };
+    const [y, nextState] = runOp(SelectiveScan, scanned, { inputScale });
+    const gated = mul(add(y, mul(u, skip)), gate);
+    return [add(x, linear(gated, outputProjection, outputBias)), nextState, nextPast];
+  },
+});
+
+/** The tensors of {@link selectiveLayer}: see the declaration. */
+export type SelectiveLayerInputs = Readonly<
+  Record<Exclude<keyof typeof inputs, 'inputBias' | 'outputBias'>, Tensor> & {
+    inputBias?: Tensor;
+    outputBias?: Tensor;
+  }
+>;
+
+/**
+ * A layer of a Mamba language model, continued from the state behind a text. Not differentiable: it is for decoding.
+ * @param options.epsilon of the normalisation, 1e-5 by default.
+ * @param options.inputScale of what every token adds to the scan, 1 by default.
+ * @returns `y` [B, L, H], and `nextState` [B, D, N] and `nextPast` [B, K-1, D] for what comes after x.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function selectiveLayer(
+  inputs: SelectiveLayerInputs,
+  options: { epsilon?: number; inputScale?: number } = {},
+): { y: Tensor3D; nextState: Tensor3D; nextPast: Tensor3D } {
+  const [y, nextState, nextPast] = runOp(SelectiveLayer, inputs, { ...options }) as Tensor3D[];
+  return { y, nextState, nextPast };
+}

@@ -1,0 +1,76 @@
+/** SelectiveLayer on WebAssembly: the kernels of its parts one after another, with nothing of tfjs between them. */
+import { SelectiveLayer } from '../plugin/ops/selective_layer.js';
+import type { CausalConvolutionFunctions } from './causal_convolution.js';
+import { registerWasmKernel } from './kernels.js';
+import { multiply, type ProductFunctions } from './matrix_product.js';
+import type { NormalizationFunctions } from './root_mean_square_normalization.js';
+import { ratesOf, type SelectiveScanFunctions, scanBytesAToken } from './selective_scan.js';
+import type { SelectiveSplitFunctions } from './selective_split.js';
+import type { SelectiveStepFunctions } from './selective_step.js';
+
+/** Of selective_layer.cc, and of the parts. */
+interface Functions
+  extends CausalConvolutionFunctions,
+    NormalizationFunctions,
+    ProductFunctions,
+    SelectiveScanFunctions,
+    SelectiveSplitFunctions,
+    SelectiveStepFunctions {
+  selective_layer_split(projected: number, u: number, gate: number, rows: number, channels: number): void;
+  selective_layer_gate(
+    scanned: number,
+    u: number,
+    skip: number,
+    gate: number,
+    rows: number,
+    channels: number,
+  ): void;
+  selective_layer_add(x: number, y: number, size: number): void;
+}
+
+registerWasmKernel<typeof SelectiveLayer, Functions>(SelectiveLayer, (args) => {
+  const { inputs, outputs, shapes, attributes, functions, scratch, tensors } = args;
+  const [batch, length, hidden] = shapes.x;
+  const [channels, states] = shapes.logA;
+  const [rank] = shapes.stepProjection;
+  const rows = batch * length;
+  const floats = (width: number) => scratch(4 * rows * width);
+
+  const normalized = floats(hidden);
+  const epsilon = attributes.epsilon as number;
+  functions.root_mean_square_normalization(inputs.x, inputs.gamma, normalized, rows, hidden, epsilon);
+
+  const product = (x: number, name: keyof typeof tensors, y: number, bias = 0) =>
+    multiply(args, { x, weights: inputs[name], tensor: tensors[name], bias, y, rows });
+  const projected = floats(2 * channels);
+  product(normalized, 'inputProjection', projected, inputs.inputBias);
+  const [u, gate] = [floats(channels), floats(channels)];
+  functions.selective_layer_split(projected, u, gate, rows, channels);
+
+  const convolved = floats(channels);
+  const { filter, filterBias, past } = inputs;
+  const [taps] = shapes.filter;
+  functions.causal_convolution(
+    ...([u, filter, filterBias, past, convolved, outputs.nextPast] as const),
+    ...([batch, length, channels, taps] as const),
+  );
+
+  const selected = floats(rank + 2 * states);
+  product(convolved, 'selection', selected);
+  const [lowRank, inputGate, outputGate] = [floats(rank), floats(states), floats(states)];
+  functions.selective_split(selected, lowRank, inputGate, outputGate, rows, rank, states);
+  const rawStep = floats(channels);
+  product(lowRank, 'stepProjection', rawStep);
+  const [step, drive] = [floats(channels), floats(channels)];
+  functions.selective_step(rawStep, inputs.stepBias, convolved, step, drive, rows, channels);
+
+  const scanned = floats(channels);
+  functions.selective_scan(
+    ...([step, drive, ratesOf(args), inputGate, outputGate, inputs.state] as const),
+    ...([scanned, outputs.nextState, scratch(scanBytesAToken(states) * length)] as const),
+    ...([batch, length, channels, states, attributes.inputScale as number] as const),
+  );
+  functions.selective_layer_gate(scanned, convolved, inputs.skip, gate, rows, channels);
+  product(scanned, 'outputProjection', outputs.y, inputs.outputBias);
+  functions.selective_layer_add(inputs.x, outputs.y, rows * hidden);
+});
