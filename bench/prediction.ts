@@ -62,7 +62,8 @@ export async function profilePrediction(
   model: GraphModel,
   image: tf.Tensor,
 ): Promise<Omit<PredictionTime, 'ms'>> {
-  const { kernels } = await tf.profile(() => model.execute({ image }) as tf.Tensor);
+  const { kernels, result } = await tf.profile(() => model.execute({ image }) as tf.Tensor);
+  tf.dispose(result);
   const byName = new Map<string, { calls: number; ms: number }>();
   let kernelCalls = 0;
   for (const { name, kernelTimeMs } of kernels) {

@@ -74,7 +74,18 @@ export class CudaBackend extends KernelBackend {
     dtype: DataType,
     refCount: number,
   ): void {
-    this.data.set(dataId, { dtype, refCount, size: util.sizeFromShape(shape), values });
+    const size = util.sizeFromShape(shape);
+    if (dtype === 'complex64' && values) {
+      // From another backend, as pairs.
+      const parts = backend_util.splitRealAndImagArrays(values as Float32Array);
+      const part = (numbers: Float32Array): TensorInfo => {
+        return { dataId: this.write(numbers, shape, 'float32'), shape, dtype: 'float32' };
+      };
+      const complexTensorInfos = { real: part(parts.real), imag: part(parts.imag) };
+      this.data.set(dataId, { dtype, refCount, size, complexTensorInfos });
+      return;
+    }
+    this.data.set(dataId, { dtype, refCount, size, values });
   }
 
   /** A new tensor on the device; what it holds is undefined. */
@@ -108,8 +119,9 @@ export class CudaBackend extends KernelBackend {
     const tensor = this.data.get(dataId);
     if (!tensor.block) {
       const values = elementsOf(tensor);
-      tensor.block = this.allocator.allocate(values.byteLength);
-      this.device.upload(tensor.block.address, values);
+      const block = this.allocator.allocate(values.byteLength);
+      this.device.upload(block.address, values);
+      tensor.block = block; // not before: if the copy fails, the values are still those of the host
       this.uploads++;
       tensor.values = undefined;
     }
@@ -195,12 +207,12 @@ export class CudaBackend extends KernelBackend {
     return true;
   }
 
-  /** Milliseconds that the device spends on what `run` asks for. */
-  override async time(run: () => void): Promise<BackendTimingInfo> {
+  /** Milliseconds that the device spends on what `run` asks for. Throws what it throws: tfjs's debug mode relies on that. */
+  override time(run: () => void): Promise<BackendTimingInfo> {
     const start = this.device.recordEvent();
     run();
     const end = this.device.recordEvent();
-    return { kernelMs: await this.device.elapsed(start, end) };
+    return this.device.elapsed(start, end).then((kernelMs) => ({ kernelMs }));
   }
 
   override memory(): {
@@ -223,10 +235,6 @@ export class CudaBackend extends KernelBackend {
 
   override floatPrecision(): 32 {
     return 32;
-  }
-
-  override epsilon(): number {
-    return super.epsilon();
   }
 
   override dispose(): void {

@@ -93,7 +93,7 @@ export interface Device {
 export type DriverErrorCode =
   /** libcuda.so.1 is not there. */
   | 'NO_DRIVER'
-  /** The driver is older than CUDA 12. */
+  /** The driver is older than CUDA 12, or than the toolkit that the addon was built with. */
   | 'OLD_DRIVER'
   /** No GPU, or none with this number. */
   | 'NO_DEVICE'

@@ -39,9 +39,16 @@ let running: CudaBackend | undefined;
 
 /**
  * Chooses the GPU and how it is used.
- * @throws {Error} when the backend runs already: `tf.removeBackend('cuda')` first
+ * @throws {Error} when the backend runs already: `tf.removeBackend('cuda')` first; and for numbers that cannot be
  */
 export function configureCuda(chosen: CudaOptions): void {
+  const { device = 0, memoryLimitBytes = 1 } = chosen;
+  if (!Number.isInteger(device) || device < 0) {
+    throw new Error(`cuda: device is ${device}; the number of a GPU is wanted, counted from 0`);
+  }
+  if (!(memoryLimitBytes > 0)) {
+    throw new Error(`cuda: memoryLimitBytes is ${memoryLimitBytes}; a positive number is wanted`);
+  }
   if (running) throw new Error("cuda: the backend runs already; tf.removeBackend('cuda') first");
   options = chosen;
   register();

@@ -22,7 +22,8 @@ export interface DeviceTensor extends TensorInfo, Block {}
 
 /** One call of a kernel. Tensors and memory that it makes and does not return are given back when it ends. */
 export class KernelCall {
-  private readonly made = new Map<object, DeviceTensor>();
+  /** A list, not a map: few calls make more than two. */
+  private made: DeviceTensor[] = [];
   private readonly blocks: Block[] = [];
 
   constructor(readonly backend: CudaBackend) {}
@@ -41,14 +42,14 @@ export class KernelCall {
   output(shape: readonly number[], dtype: DataType): DeviceTensor {
     const { dataId, block } = this.backend.allocate(shape, dtype);
     const tensor = { dataId, shape: [...shape], dtype, address: block.address, bytes: block.bytes };
-    this.made.set(dataId, tensor);
+    this.made.push(tensor);
     return tensor;
   }
 
   /** The same values as another tensor, in another shape or element type of the same size. */
   alias(tensor: TensorInfo, shape: readonly number[], dtype: DataType = tensor.dtype): TensorInfo {
     // A tensor that this call made keeps its only reference.
-    if (!this.made.has(tensor.dataId)) this.backend.incRef(tensor.dataId);
+    if (!isAmong(this.made, tensor)) this.backend.incRef(tensor.dataId);
     return { dataId: tensor.dataId, shape: [...shape], dtype };
   }
 
@@ -69,16 +70,22 @@ export class KernelCall {
 
   /** A tensor that this call made and somebody else now owns. */
   keep<T extends TensorInfo>(tensor: T): T {
-    this.made.delete(tensor.dataId);
+    this.made = this.made.filter(({ dataId }) => dataId !== tensor.dataId);
     return tensor;
   }
 
   /** Gives back what was made and is not among the results. */
   end(results: readonly TensorInfo[]): void {
-    for (const { dataId } of results) this.made.delete(dataId);
-    for (const dataId of this.made.keys()) this.backend.disposeData(dataId);
+    for (const tensor of this.made) {
+      if (!isAmong(results, tensor)) this.backend.disposeData(tensor.dataId);
+    }
     for (const block of this.blocks) this.backend.release(block);
   }
+}
+
+function isAmong(tensors: readonly TensorInfo[], { dataId }: TensorInfo): boolean {
+  for (const tensor of tensors) if (tensor.dataId === dataId) return true;
+  return false;
 }
 
 /** What a kernel for one of tfjs's own ops is called with. */

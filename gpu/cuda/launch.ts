@@ -69,7 +69,7 @@ export class Launcher {
       } else {
         at += at % 2; // pointers are aligned to 8 bytes
         const address = argument?.address ?? 0;
-        this.ints[at++] = address % WORD; // stored modulo 2^32
+        this.ints[at++] = address; // stored modulo 2^32
         this.ints[at++] = Math.floor(address / WORD);
       }
     }

@@ -15,7 +15,7 @@ const PLACES = ['./', './build/', '../../../gpu/cuda/build/'];
 
 const REMEDIES: Readonly<Record<DriverErrorCode, string>> = {
   NO_DRIVER: 'install the NVIDIA driver, or use the backend wasm',
-  OLD_DRIVER: 'update the NVIDIA driver to one for CUDA 12 or later',
+  OLD_DRIVER: 'update the NVIDIA driver, or use the backend wasm',
   NO_DEVICE: 'nvidia-smi lists the GPUs that the driver sees; CUDA_VISIBLE_DEVICES may hide some',
   OLD_DEVICE: 'a GPU of compute capability 7.5 (Turing, 2018) or later is needed; use the backend wasm',
   DRIVER_FAILED: 'nvidia-smi may say more',
@@ -37,12 +37,25 @@ export function openDevice(ordinal: number): Device {
   }
 }
 
+/** The addon may be for another system: an older C library, another processor. */
+function load(path: string): Driver {
+  try {
+    return require(path) as Driver;
+  } catch (error) {
+    const reason = (error as Error).message.split('\n')[0];
+    throw new CudaUnavailableError(
+      'NOT_BUILT',
+      `cuda: the addon does not load here: ${reason}; npm run build in a checkout makes one for this machine`,
+    );
+  }
+}
+
 function loadDriver(): Driver {
   const emulated = process.env[EMULATION_VARIABLE] === 'emulation';
   const file = emulated ? 'grootvl_cuda_emulated.node' : 'grootvl_cuda.node';
   for (const place of PLACES) {
     const path = fileURLToPath(new URL(`${place}${file}`, import.meta.url));
-    if (existsSync(path)) return require(path) as Driver;
+    if (existsSync(path)) return load(path);
   }
   throw new CudaUnavailableError(
     'NOT_BUILT',

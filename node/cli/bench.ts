@@ -2,11 +2,19 @@
 import { getBackend } from '@tensorflow/tfjs-core';
 import { type Command, Option } from 'commander';
 import { PARTS, type Part } from '../../bench/parts.js';
+import { writeFileAtomically } from '../atomic_file.js';
 import { startBackend } from './backend.js';
 
 /** What can be measured here; WebGL is, in a page, by benchWebgl of tfjs-grootvl/webgl. */
 const BENCHED = ['wasm', 'cuda'] as const;
 type Benched = (typeof BENCHED)[number];
+
+interface Options {
+  backends: Benched;
+  only?: Part[];
+  out?: string;
+  json?: boolean;
+}
 
 export function addBench(program: Command): void {
   program
@@ -16,14 +24,17 @@ export function addBench(program: Command): void {
     .addOption(
       new Option('--only <parts...>', 'with wasm: nothing but these parts, such as language').choices(PARTS),
     )
+    .option('--out <file>', 'also write the JSON document to a file')
     .option('--json', 'print one JSON document')
-    .action(async ({ backends, only, json }: { backends: Benched; only?: Part[]; json?: boolean }) => {
+    .action(async ({ backends, only, out, json }: Options) => {
       await startBackend(backends);
       const progress = (what: string) => {
         if (process.stderr.isTTY) console.error(`${getBackend()}: ${what}`);
       };
       const { report, text } = backends === 'cuda' ? await onCuda(progress) : await onWasm(progress, only);
-      console.log(json ? JSON.stringify(report, null, 2) : text);
+      const document = JSON.stringify(report, null, 2);
+      if (out) await writeFileAtomically(out, new TextEncoder().encode(`${document}\n`));
+      console.log(json ? document : text);
     });
 }
 

@@ -26,8 +26,10 @@ struct Bytes {
 
 Bytes bytesOf(const Napi::Value& value) {
   if (value.IsTypedArray()) {
-    const auto view = value.As<Napi::TypedArray>();
-    return {static_cast<uint8_t*>(view.ArrayBuffer().Data()) + view.ByteOffset(), view.ByteLength()};
+    // Not by way of its ArrayBuffer, which may be a SharedArrayBuffer.
+    void* data = nullptr;
+    napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr);
+    return {static_cast<uint8_t*>(data), value.As<Napi::TypedArray>().ByteLength()};
   }
   if (value.IsDataView()) {
     const auto view = value.As<Napi::DataView>();

@@ -1,9 +1,11 @@
 /**
  * The driver interface, by the kernels of kernels/probe.cu: on the emulation; on a GPU as well with GROOTVL_CUDA=device.
  */
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import type { Device, Driver } from '../driver.js';
 import { testDriver } from './testing/probe_checks.js';
@@ -61,6 +63,31 @@ t.test('GPU', async (t) => {
   t.equal(device.description.kind, 'cuda');
   await testDriver(t, device);
   device.close();
+});
+
+t.test('threads of Node, one after the other and at once', async (t) => {
+  const addon = process.env.GROOTVL_CUDA === 'device' ? 'grootvl_cuda' : 'grootvl_cuda_emulated';
+  const path = fileURLToPath(new URL(`../build/${addon}.node`, import.meta.url));
+  /** Opens a device in a thread, which `end` ends, and has it read what it wrote. */
+  const run = async (end: string): Promise<number> => {
+    const worker = new Worker(
+      `const { parentPort } = require('node:worker_threads');
+      const device = require(${JSON.stringify(path)}).open(0);
+      const address = device.allocate(4e6);
+      device.fill(address, 7, 1e6);
+      const values = new Int32Array(1e6);
+      const pending = device.download(address, values);
+      ${end}`,
+      { eval: true },
+    );
+    const [message] = await once(worker, 'message');
+    await worker.terminate();
+    return message;
+  };
+  const whole = 'pending.then(() => parentPort.postMessage(values[999_999]));';
+  t.equal(await run(whole), 7);
+  t.equal(await run('parentPort.postMessage(0);'), 0, 'ended with a read under way and an open device');
+  t.same(await Promise.all([run(whole), run(whole), run(whole)]), [7, 7, 7]);
 });
 
 t.test('the emulation finds threads that miss a barrier', async (t) => {

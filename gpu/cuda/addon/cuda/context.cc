@@ -8,16 +8,27 @@ constexpr int kOldestCapability = 75;
 /** Errors after which the driver refuses everything until the process ends. */
 bool endsContext(CUresult result) {
   switch (result) {
-    case 4:    // CUDA_ERROR_DEINITIALIZED
-    case 214:  // CUDA_ERROR_ECC_UNCORRECTABLE
-    case 220:  // CUDA_ERROR_NVLINK_UNCORRECTABLE
-    case 709:  // CUDA_ERROR_CONTEXT_IS_DESTROYED
-    case 999:  // CUDA_ERROR_UNKNOWN
+    case CUDA_ERROR_DEINITIALIZED:
+    case CUDA_ERROR_ECC_UNCORRECTABLE:
+    case CUDA_ERROR_NVLINK_UNCORRECTABLE:
+    case CUDA_ERROR_CONTAINED:
+    case CUDA_ERROR_ILLEGAL_ADDRESS:
+    case CUDA_ERROR_LAUNCH_TIMEOUT:
+    case CUDA_ERROR_CONTEXT_IS_DESTROYED:
+    case CUDA_ERROR_ASSERT:
+    case CUDA_ERROR_HARDWARE_STACK_ERROR:
+    case CUDA_ERROR_ILLEGAL_INSTRUCTION:
+    case CUDA_ERROR_MISALIGNED_ADDRESS:
+    case CUDA_ERROR_INVALID_ADDRESS_SPACE:
+    case CUDA_ERROR_INVALID_PC:
+    case CUDA_ERROR_LAUNCH_FAILED:
+    case CUDA_ERROR_TENSOR_MEMORY_LEAK:
+    case CUDA_ERROR_MPS_CLIENT_TERMINATED:
+    case CUDA_ERROR_EXTERNAL_DEVICE:
+    case CUDA_ERROR_UNKNOWN:
       return true;
     default:
-      // CUDA_ERROR_ILLEGAL_ADDRESS 700, LAUNCH_TIMEOUT 702, and from ASSERT 710 to LAUNCH_FAILED 719 all but the two
-      // about registered host memory, 712 and 713.
-      return result == 700 || result == 702 || (result >= 710 && result <= 719 && result != 712 && result != 713);
+      return false;
   }
 }
 

@@ -17,6 +17,12 @@ namespace {
 /** More dynamic shared memory than this has to be asked for, kernel by kernel. */
 constexpr int kSharedBytesWithoutAsking = 48 << 10;
 
+/** What a driver says to code of a later toolkit: to machine code, to its compression, or to PTX. */
+bool isUnknownCode(CUresult result) {
+  return result == CUDA_ERROR_INVALID_IMAGE || result == CUDA_ERROR_NO_BINARY_FOR_GPU || result == CUDA_ERROR_INVALID_PTX ||
+         result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
+}
+
 class CudaDownload : public Download {
  public:
   CudaDownload(const Context& context, Staging& staging, Address from, size_t bytes)
@@ -218,13 +224,12 @@ class CudaDevice : public Device {
   void describe() {
     char name[256] = "";
     context_.check(api_.cuDeviceGetName(name, sizeof name, context_.device), "cuDeviceGetName");
-    int version = 0;
-    context_.check(api_.cuDriverGetVersion(&version), "cuDriverGetVersion");
+    context_.check(api_.cuDriverGetVersion(&driverVersion_), "cuDriverGetVersion");
     description_.kind = "cuda";
     description_.name = name;
     description_.computeCapability = std::to_string(attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)) + "." +
                                      std::to_string(attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR));
-    description_.driverVersion = versionText(version);
+    description_.driverVersion = versionText(driverVersion_);
     description_.multiprocessors = attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
     description_.sharedBytesPerBlock =
         static_cast<size_t>(attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN));
@@ -236,11 +241,15 @@ class CudaDevice : public Device {
       CUmodule module = nullptr;
       const CUresult result = api_.cuModuleLoadData(&module, fatbin.image);
       if (result != CUDA_SUCCESS) {
-        throw OpenError("DRIVER_FAILED", std::string("the kernels of ") + fatbin.name + ".cu, compiled by CUDA " +
-                                             GROOTVL_TOOLKIT_VERSION + ", could not be loaded on " + description_.name +
-                                             " (compute capability " + description_.computeCapability +
-                                             ") by a driver for CUDA " + description_.driverVersion + ": " +
-                                             describeError(api_, result));
+        const bool isOld = driverVersion_ < GROOTVL_TOOLKIT_VERSION && isUnknownCode(result);
+        const std::string toolkit = versionText(GROOTVL_TOOLKIT_VERSION);
+        throw OpenError(isOld ? "OLD_DRIVER" : "DRIVER_FAILED",
+                        std::string("the kernels of ") + fatbin.name + ".cu, compiled by CUDA " + toolkit +
+                            ", could not be loaded on " + description_.name + " (compute capability " +
+                            description_.computeCapability + ") by a driver for CUDA " + description_.driverVersion +
+                            ": " + describeError(api_, result) +
+                            (isOld ? "; a driver for CUDA " + toolkit + " or later is needed, or a build by an older toolkit"
+                                   : ""));
       }
       modules_.push_back(module);
     }
@@ -275,6 +284,7 @@ class CudaDevice : public Device {
   Staging staging_;
   MatrixLibrary matrices_;
   DeviceDescription description_;
+  int driverVersion_ = 0;
   std::vector<CUmodule> modules_;
   /** By number; a deque, since `lastKernel` points into it. */
   std::deque<Kernel> kernels_;

@@ -24,43 +24,8 @@ DriverApi load() {
   DriverApi api = {};
   const char* missing = nullptr;
 #define FIND(name) \
-  if (!find(library, #name, api.name)) missing = #name
-  FIND(cuInit);
-  FIND(cuDriverGetVersion);
-  FIND(cuGetErrorName);
-  FIND(cuGetErrorString);
-  FIND(cuDeviceGetCount);
-  FIND(cuDeviceGet);
-  FIND(cuDeviceGetName);
-  FIND(cuDeviceGetAttribute);
-  FIND(cuDeviceTotalMem_v2);
-  FIND(cuDevicePrimaryCtxRetain);
-  FIND(cuDevicePrimaryCtxRelease_v2);
-  FIND(cuCtxSetCurrent);
-  FIND(cuModuleLoadData);
-  FIND(cuModuleUnload);
-  FIND(cuModuleGetFunction);
-  FIND(cuFuncGetAttribute);
-  FIND(cuFuncSetAttribute);
-  FIND(cuLaunchKernel);
-  FIND(cuMemAlloc_v2);
-  FIND(cuMemFree_v2);
-  FIND(cuMemGetInfo_v2);
-  FIND(cuMemHostAlloc);
-  FIND(cuMemFreeHost);
-  FIND(cuMemcpyHtoDAsync_v2);
-  FIND(cuMemcpyDtoHAsync_v2);
-  FIND(cuMemcpyDtoDAsync_v2);
-  FIND(cuMemsetD32Async);
-  FIND(cuStreamCreate);
-  FIND(cuStreamDestroy_v2);
-  FIND(cuStreamSynchronize);
-  FIND(cuEventCreate);
-  FIND(cuEventDestroy_v2);
-  FIND(cuEventRecord);
-  FIND(cuEventQuery);
-  FIND(cuEventSynchronize);
-  FIND(cuEventElapsedTime);
+  if (!find(library, #name, api.name)) missing = #name;
+  GROOTVL_DRIVER_FUNCTIONS(FIND)
 #undef FIND
   find(library, "cuFuncGetParamInfo", api.cuFuncGetParamInfo);
   if (missing) throw OpenError("OLD_DRIVER", std::string(kLibrary) + " has no " + missing + "; CUDA 12 or later is needed");

@@ -1,6 +1,7 @@
 /**
  * The part of the CUDA driver API that is used, opened when the program runs: the addon needs neither a toolkit's headers to be
- * compiled nor a driver to be loaded. Types and numbers are those of cuda.h, whose ABI is fixed for each versioned name.
+ * compiled nor a driver to be loaded. Types and numbers are those of cuda.h, whose ABI is fixed for each versioned name;
+ * driver_api_check.cc compares them where there is a toolkit.
  */
 #pragma once
 
@@ -21,9 +22,31 @@ using CUevent = struct CUevent_st*;
 
 constexpr CUresult CUDA_SUCCESS = 0;
 constexpr CUresult CUDA_ERROR_OUT_OF_MEMORY = 2;
+constexpr CUresult CUDA_ERROR_DEINITIALIZED = 4;
 constexpr CUresult CUDA_ERROR_NO_DEVICE = 100;
+constexpr CUresult CUDA_ERROR_INVALID_IMAGE = 200;
+constexpr CUresult CUDA_ERROR_NO_BINARY_FOR_GPU = 209;
+constexpr CUresult CUDA_ERROR_ECC_UNCORRECTABLE = 214;
+constexpr CUresult CUDA_ERROR_INVALID_PTX = 218;
+constexpr CUresult CUDA_ERROR_NVLINK_UNCORRECTABLE = 220;
+constexpr CUresult CUDA_ERROR_UNSUPPORTED_PTX_VERSION = 222;
+constexpr CUresult CUDA_ERROR_CONTAINED = 226;
 constexpr CUresult CUDA_ERROR_NOT_FOUND = 500;
 constexpr CUresult CUDA_ERROR_NOT_READY = 600;
+constexpr CUresult CUDA_ERROR_ILLEGAL_ADDRESS = 700;
+constexpr CUresult CUDA_ERROR_LAUNCH_TIMEOUT = 702;
+constexpr CUresult CUDA_ERROR_CONTEXT_IS_DESTROYED = 709;
+constexpr CUresult CUDA_ERROR_ASSERT = 710;
+constexpr CUresult CUDA_ERROR_HARDWARE_STACK_ERROR = 714;
+constexpr CUresult CUDA_ERROR_ILLEGAL_INSTRUCTION = 715;
+constexpr CUresult CUDA_ERROR_MISALIGNED_ADDRESS = 716;
+constexpr CUresult CUDA_ERROR_INVALID_ADDRESS_SPACE = 717;
+constexpr CUresult CUDA_ERROR_INVALID_PC = 718;
+constexpr CUresult CUDA_ERROR_LAUNCH_FAILED = 719;
+constexpr CUresult CUDA_ERROR_TENSOR_MEMORY_LEAK = 721;
+constexpr CUresult CUDA_ERROR_MPS_CLIENT_TERMINATED = 810;
+constexpr CUresult CUDA_ERROR_EXTERNAL_DEVICE = 911;
+constexpr CUresult CUDA_ERROR_UNKNOWN = 999;
 
 constexpr int CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT = 16;
 constexpr int CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75;
@@ -82,6 +105,17 @@ struct DriverApi {
   /** Since CUDA 12.4; null before. */
   CUresult (*cuFuncGetParamInfo)(CUfunction function, size_t index, size_t* offset, size_t* size);
 };
+
+/** The names of {@link DriverApi} that every driver since CUDA 12.0 has. */
+#define GROOTVL_DRIVER_FUNCTIONS(DO) \
+  DO(cuInit) DO(cuDriverGetVersion) DO(cuGetErrorName) DO(cuGetErrorString) DO(cuDeviceGetCount) DO(cuDeviceGet) \
+  DO(cuDeviceGetName) DO(cuDeviceGetAttribute) DO(cuDeviceTotalMem_v2) DO(cuDevicePrimaryCtxRetain) \
+  DO(cuDevicePrimaryCtxRelease_v2) DO(cuCtxSetCurrent) DO(cuModuleLoadData) DO(cuModuleUnload) DO(cuModuleGetFunction) \
+  DO(cuFuncGetAttribute) DO(cuFuncSetAttribute) DO(cuLaunchKernel) DO(cuMemAlloc_v2) DO(cuMemFree_v2) \
+  DO(cuMemGetInfo_v2) DO(cuMemHostAlloc) DO(cuMemFreeHost) DO(cuMemcpyHtoDAsync_v2) DO(cuMemcpyDtoHAsync_v2) \
+  DO(cuMemcpyDtoDAsync_v2) DO(cuMemsetD32Async) DO(cuStreamCreate) DO(cuStreamDestroy_v2) DO(cuStreamSynchronize) \
+  DO(cuEventCreate) DO(cuEventDestroy_v2) DO(cuEventRecord) DO(cuEventQuery) DO(cuEventSynchronize) \
+  DO(cuEventElapsedTime)
 
 /** Opens libcuda.so.1 and initialises it, once. @throws {OpenError} NO_DRIVER, OLD_DRIVER, NO_DEVICE, DRIVER_FAILED */
 const DriverApi& driverApi();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <new>
+#include <iterator>
 
 namespace grootvl {
 namespace {
@@ -13,7 +13,9 @@ constexpr size_t kSmallestBuffer = size_t{4} << 10;
 constexpr size_t kPiece = size_t{4} << 20;
 /** Of uploads under way: enough to keep the bus busy. A program that uploads faster than that waits. */
 constexpr size_t kMostUploadBytes = size_t{64} << 20;
-/** More than this is not kept for later: pinned memory is lost to all other programs. */
+/** No more than this is pinned at a time: reads of large tensors, many at once, would take the memory of all other programs. */
+constexpr size_t kMostPinnedBytes = size_t{1} << 30;
+/** More than this is not kept for later, for the same reason. */
 constexpr size_t kMostUnusedBytes = size_t{64} << 20;
 
 /** Powers of two, so that buffers find new use; what is not kept anyway is no larger than needed. */
@@ -67,34 +69,47 @@ Staging::Buffer Staging::take(size_t bytes) {
     unusedBytes_ -= size;
     return buffer;
   }
-  Buffer buffer = {nullptr, size, true, nullptr};
+  Buffer buffer = {nullptr, size, pinnedBytes_ + size <= kMostPinnedBytes, nullptr};
   context_.check(context_.api.cuEventCreate(&buffer.event, CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING),
                  "cuEventCreate");
-  const CUresult result = context_.api.cuMemHostAlloc(&buffer.memory, size, 0);
-  if (result == CUDA_ERROR_OUT_OF_MEMORY) {
-    buffer.pinned = false;
-    buffer.memory = std::malloc(size);
+  CUresult result = CUDA_SUCCESS;
+  if (buffer.pinned) {
+    result = context_.api.cuMemHostAlloc(&buffer.memory, size, 0);
+    if (result == CUDA_ERROR_OUT_OF_MEMORY) buffer.pinned = false;
   }
+  if (buffer.pinned) pinnedBytes_ += size;
+  else buffer.memory = std::malloc(size);
   if (!buffer.memory) {
-    context_.api.cuEventDestroy_v2(buffer.event);
+    destroy(buffer);
     context_.check(result, "cuMemHostAlloc");
-    throw std::bad_alloc();
+    throw std::runtime_error("no memory of the host for a copy of " + std::to_string(size) + " bytes");
   }
   return buffer;
 }
 
 void Staging::give(const Buffer& buffer) {
-  if (!buffer.pinned || unusedBytes_ + buffer.size > kMostUnusedBytes) {
+  if (!buffer.pinned || buffer.size > kMostUnusedBytes) {
     destroy(buffer);
     return;
+  }
+  // Others make room, the largest first: what was in use last is the likeliest to be wanted again.
+  while (unusedBytes_ + buffer.size > kMostUnusedBytes) {
+    const auto largest = std::prev(unused_.end());
+    unusedBytes_ -= largest->first;
+    destroy(largest->second);
+    unused_.erase(largest);
   }
   unused_.emplace(buffer.size, buffer);
   unusedBytes_ += buffer.size;
 }
 
 void Staging::destroy(const Buffer& buffer) {
-  if (buffer.pinned) context_.api.cuMemFreeHost(buffer.memory);
-  else std::free(buffer.memory);
+  if (buffer.pinned) {
+    pinnedBytes_ -= buffer.size;
+    if (buffer.memory) context_.api.cuMemFreeHost(buffer.memory);
+  } else {
+    std::free(buffer.memory);
+  }
   context_.api.cuEventDestroy_v2(buffer.event);
 }
 

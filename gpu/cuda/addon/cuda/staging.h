@@ -18,7 +18,7 @@ class Staging {
   struct Buffer {
     void* memory;
     size_t size;
-    /** Pinned, or of the C library where no more memory could be pinned: copies are slower then, and as right. */
+    /** Pinned, or of the C library where no more memory may or can be pinned: copies are slower then, and as right. */
     bool pinned;
     /** Marks the end of the copy; made with the buffer. */
     CUevent event;
@@ -47,6 +47,8 @@ class Staging {
   /** Unused buffers by size. */
   std::multimap<size_t, Buffer> unused_;
   size_t unusedBytes_ = 0;
+  /** Of all buffers, in use or not. */
+  size_t pinnedBytes_ = 0;
   /** Uploads in their order. */
   std::deque<Buffer> uploads_;
   size_t uploadBytes_ = 0;
