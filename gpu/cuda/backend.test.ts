@@ -77,6 +77,11 @@ t.test('the same work again takes no more memory', (t) => {
   t.end();
 });
 
+t.test('a tensor beyond what kernels can count', (t) => {
+  t.throws(() => tf.fill([65536, 32768], 1), /a tensor of \[65536,32768\] has 2147483648 elements/);
+  t.end();
+});
+
 t.test('out of memory', async (t) => {
   tf.removeBackend('cuda');
   cuda.configureCuda({ memoryLimitBytes: 1e6 });

@@ -35,6 +35,9 @@ export interface CudaBackendOptions {
   readonly allowTf32?: boolean;
 }
 
+/** Kernels count elements in int32. */
+const MOST_ELEMENTS = 2 ** 31 - 1;
+
 const ELEMENT_ARRAYS = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
 /** Element types that a device holds; strings stay on the host, complex tensors are pairs. */
 type DeviceDtype = keyof typeof ELEMENT_ARRAYS;
@@ -91,6 +94,11 @@ export class CudaBackend extends KernelBackend {
   /** A new tensor on the device; what it holds is undefined. */
   allocate(shape: readonly number[], dtype: DataType): { dataId: DataId; block: Block } {
     const size = util.sizeFromShape([...shape]);
+    if (size > MOST_ELEMENTS) {
+      throw new Error(
+        `cuda: a tensor of [${shape}] has ${size} elements, kernels know ${MOST_ELEMENTS} at most`,
+      );
+    }
     const block = this.allocator.allocate(size * elementBytes(dtype));
     const dataId = {};
     this.data.set(dataId, { dtype, refCount: 1, size, block });

@@ -3,7 +3,7 @@ import { backend_util, type DataType, type TensorInfo, util } from '@tensorflow/
 import { axesArgument, broadcastStrides, layoutOf, MAX_AXES, padded } from '../broadcast.js';
 import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
-import { SUFFIXES } from './unary.js';
+import { gridOfFours, SUFFIXES } from './unary.js';
 
 interface BinaryOp {
   /** The kernel's name, without the suffix of the element type. */
@@ -70,7 +70,7 @@ export function binary(
   const y = call.output(shape, dtype);
   const given = [call.input(a), call.input(b), y, size] as const;
   const dense = extents.length === 0 || (extents.length === 1 && strides.every(([stride]) => stride === 1));
-  if (dense) call.launch(kernel, gridOf(size), ...given);
+  if (dense) call.launch(kernel, gridOfFours(size), ...given);
   else {
     const layout = [axesArgument(extents), ...strides.map(padded)];
     call.launch(`${kernel}_broadcast`, gridOf(size), ...given, ...layout);

@@ -107,8 +107,13 @@ t.test('depthwise convolutions and their gradients', async (t) => {
   const empty = deviceBytes();
   for (const options of CASES) {
     const { image, filter, strides = 1, pad = 'valid', dilations = 1 } = options;
-    for (const multiplier of [1, 3]) {
-      const shape = [filter[0], filter[1], image[3], multiplier];
+    for (const [channels, multiplier] of [
+      [image[3], 1],
+      [image[3], 3],
+      [12, 1],
+    ]) {
+      const from = [...image.slice(0, 3), channels];
+      const shape = [filter[0], filter[1], channels, multiplier];
       const run = (x: tf.Tensor, weights: tf.Tensor) =>
         tf.depthwiseConv2d(
           x as tf.Tensor4D,
@@ -118,25 +123,31 @@ t.test('depthwise convolutions and their gradients', async (t) => {
           'NHWC',
           dilations,
         );
-      const what = JSON.stringify({ ...options, multiplier });
-      await compareSums(t, what, () => run(sized(image, 1), sized(shape, 2)));
+      const what = JSON.stringify({ ...options, channels, multiplier });
+      await compareSums(t, what, () => run(sized(from, 1), sized(shape, 2)));
       if (dilations !== 1) continue;
       const gradients = tf.grads((x: tf.Tensor, weights: tf.Tensor) => tf.sum(tf.square(run(x, weights))));
-      await compareSums(t, `gradients, ${what}`, () => gradients([sized(image, 1), sized(shape, 2)]));
+      await compareSums(t, `gradients, ${what}`, () => gradients([sized(from, 1), sized(shape, 2)]));
     }
   }
-  for (const activation of ['linear', 'relu', 'prelu', 'sigmoid'] as const) {
-    await compareSums(t, `bias and ${activation}`, () =>
-      tf.fused.depthwiseConv2d({
-        x: sized([2, 5, 6, 3], 1),
-        filter: sized([3, 3, 3, 2], 2),
-        strides: 1,
-        pad: 'same',
-        bias: random([6], 3),
-        activation,
-        preluActivationWeights: activation === 'prelu' ? random([6], 4) : undefined,
-      }),
-    );
+  for (const [channels, multiplier] of [
+    [3, 2],
+    [8, 1],
+  ]) {
+    const outputs = channels * multiplier;
+    for (const activation of ['linear', 'relu', 'prelu', 'sigmoid'] as const) {
+      await compareSums(t, `bias and ${activation} of ${outputs}`, () =>
+        tf.fused.depthwiseConv2d({
+          x: sized([2, 5, 6, channels], 1),
+          filter: sized([3, 3, channels, multiplier], 2),
+          strides: 1,
+          pad: 'same',
+          bias: random([outputs], 3),
+          activation,
+          preluActivationWeights: activation === 'prelu' ? random([outputs], 4) : undefined,
+        }),
+      );
+    }
   }
   t.equal(deviceBytes(), empty, 'no memory is kept');
 });

@@ -79,8 +79,13 @@ function depthwiseConvolution(
   const y = call.output(info.outShape, 'float32');
   const size = util.sizeFromShape(info.outShape);
   const given = [call.input(x), call.input(filter), y, size, windowArgument(info)] as const;
-  const grid = gridOf(size);
-  call.launch('depthwise_convolution', grid, ...given, multiplierOf(info), ...epilogueArguments(epilogue));
+  const multiplier = multiplierOf(info);
+  const after = epilogueArguments(epilogue);
+  if (multiplier === 1 && info.outChannels % 4 === 0) {
+    call.launch('depthwise_convolution_fours', gridOf(size / 4), ...given, ...after);
+  } else {
+    call.launch('depthwise_convolution', gridOf(size), ...given, multiplier, ...after);
+  }
   return y;
 }
 

@@ -158,6 +158,30 @@ t.test('binary functions of integers and booleans', async (t) => {
   await compare(t, 'logicalNot', () => tf.logicalNot(yes.clone()));
 });
 
+t.test('integers beyond the range of the result, and exact powers', async (t) => {
+  const integers = (...values: number[]) => tf.tensor1d(values, 'int32');
+  await compare(t, 'floorDiv', () =>
+    tf.floorDiv(integers(-(2 ** 31), -(2 ** 31), 5, 0), integers(-1, 1, 0, 0)),
+  );
+  const exponents = () => tf.range(-3, 31, 1, 'int32');
+  for (const base of [-7, -3, -2, -1, 0, 1, 2, 3, 5, 10]) {
+    // Beyond 2^53 the last digits are those of roundings.
+    const exact = () => tf.minimum(exponents(), integers(Math.floor(53 / Math.log2(Math.abs(base) + 1.1))));
+    await compare(t, `powers of ${base}`, () => tf.pow(integers(base), exact()));
+  }
+});
+
+t.test('sizes that are no multiples of four', async (t) => {
+  for (let size = 1; size < 10; size++) {
+    const x = () => tf.sub(tf.range(0, size), 3);
+    await compare(t, `${size} floats`, () => [tf.relu(x()), tf.mul(x(), x()), tf.clipByValue(x(), -1, 2)]);
+    await compare(t, `${size} booleans`, () => {
+      const positive = tf.greater(x(), tf.zerosLike(x()));
+      return [tf.logicalNot(positive), tf.logicalOr(positive, tf.isNaN(x())), tf.cast(positive, 'float32')];
+    });
+  }
+});
+
 t.test('every way to broadcast', async () => {
   await fc.assert(
     fc.asyncProperty(

@@ -6,7 +6,7 @@ import { type Activation, linear } from '../../../plugin/ops/linear.js';
 import type { CudaBackend } from '../backend.js';
 import type { Device, MatrixProduct } from '../driver.js';
 import { compareSums, deviceBytes, random } from '../testing/compare.js';
-import { relativeDifference, startCuda } from '../testing/cuda_backend.js';
+import { onBoth, relativeDifference, startCuda } from '../testing/cuda_backend.js';
 
 await startCuda();
 const { device } = tf.backend() as CudaBackend;
@@ -18,6 +18,14 @@ t.test('the kernels of this package', async (t) => {
       tf.matMul(random([4100, m, 2]), random([2, 3], 2)),
     );
   }
+});
+t.test('more columns than 65535 tiles', async (t) => {
+  const { wanted, found } = await onBoth(() => {
+    const columns = tf.reshape(tf.range(0, 64 * 65_535 + 3), [1, -1]);
+    return tf.matMul(tf.tensor2d([1, 2, 3, 4, 5], [5, 1]), columns as tf.Tensor2D);
+  });
+  t.equal(relativeDifference(wanted[0], found[0]), 0);
+  tf.dispose([wanted, found]);
 });
 t.test('a matrix library', async (t) => {
   const asked: MatrixProduct[] = [];

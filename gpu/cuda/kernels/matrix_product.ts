@@ -90,8 +90,8 @@ export function multiply(call: KernelCall, product: Product): void {
 }
 
 /** Blocks for the tiles of a matrix. */
-export function tiles(rows: number, columns: number, parts: number): readonly [number, number, number] {
-  return [Math.ceil(rows / TILE), Math.ceil(columns / TILE), parts];
+export function tiles(rows: number, columns: number, parts: number): readonly [number, number] {
+  return [Math.ceil(rows / TILE) * Math.ceil(columns / TILE), parts];
 }
 
 /** How the terms of sums are shared out over blocks. It does not depend on the device, nor do results. */

@@ -105,7 +105,7 @@ function scatter(
   const tiles = Math.ceil(slice / width);
   // Every thread of a block should have a row.
   const span = Math.max(THREADS / width, Math.ceil(rows / Math.max(1, Math.floor(MOST_RANGES / tiles))));
-  const grid = { blocks: [Math.ceil(rows / span), tiles] as const, threads: THREADS };
+  const grid = { blocks: [tiles, Math.ceil(rows / span)] as const, threads: THREADS };
   const sizes = [count, depth, rows, slice, span, width, updateStride] as const;
   call.launch(kernel, grid, call.input(updates), call.input(indices), y, ...sizes, padded(strides));
 }

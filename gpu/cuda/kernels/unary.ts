@@ -1,7 +1,7 @@
 /** Functions of every element by itself: unary.cu. */
 import { type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
-import { Float32, gridOf } from '../launch.js';
+import { Float32, type Grid, gridOf } from '../launch.js';
 
 /** Element types by the suffix of a kernel's name. */
 export const SUFFIXES: Readonly<Partial<Record<string, 'f32' | 'i32' | 'bool'>>> = {
@@ -96,6 +96,11 @@ registerStockKernel('Cast', ({ inputs, attrs, call, onHost }) => {
   return from === to ? call.alias(x, x.shape) : unary(call, `cast_${from}_${to}`, x, dtype);
 });
 
+/** A grid with a thread for every four elements: see addon/kernels/fours.h. */
+export function gridOfFours(size: number): Grid {
+  return gridOf(Math.ceil(size / 4));
+}
+
 /** y = f(x), of the shape of x. */
 export function unary(
   call: KernelCall,
@@ -105,7 +110,7 @@ export function unary(
 ): DeviceTensor {
   const size = util.sizeFromShape(x.shape);
   const y = call.output(x.shape, dtype);
-  call.launch(kernel, gridOf(size), call.input(x), y, size);
+  call.launch(kernel, gridOfFours(size), call.input(x), y, size);
   return y;
 }
 
@@ -119,6 +124,6 @@ export function unaryWith(
 ): DeviceTensor {
   const size = util.sizeFromShape(x.shape);
   const y = call.output(x.shape, 'float32');
-  call.launch(kernel, gridOf(size), call.input(x), y, size, new Float32(alpha), new Float32(beta));
+  call.launch(kernel, gridOfFours(size), call.input(x), y, size, new Float32(alpha), new Float32(beta));
   return y;
 }

@@ -2,7 +2,7 @@
  * Convolutions and their gradients as matrix products (see tile.h) whose factors are picked from the image: no matrix of
  * patches is ever written. Channels last or first, by the strides in `Window`; filters are [height, width, in, out].
  *
- * Blocks: x tiles of rows, y tiles of columns, z shares of the terms of the sums, which sum_shares adds up.
+ * Blocks: x tiles, y shares of the terms of the sums, which sum_shares adds up.
  */
 #include "kernel.h"
 #include "epilogue.h"
@@ -151,17 +151,16 @@ KERNEL(convolution, TILE_THREADS, const float* x, const float* filter, float* y,
        int termsOfShare, EPILOGUE_PARAMETERS) {
   __shared__ Tiles tiles;
   const Epilogue epilogue = EPILOGUE;
-  const int firstRow = blockIdx.x * TILE;
-  const int firstColumn = blockIdx.y * TILE;
   const int positions = window.images * window.outHeight * window.outWidth;
-  const int begin = blockIdx.z * termsOfShare;
+  const Corner corner = cornerOf(positions);
+  const int begin = blockIdx.y * termsOfShare;
   const int end = min(window.height * window.width * window.inChannels, begin + termsOfShare);
-  const PatchesByPosition patches(x, window, firstRow, end);
-  const LinesAcrossK columns(filter, window.outChannels, firstColumn, window.outChannels, end);
+  const PatchesByPosition patches(x, window, corner.row, end);
+  const LinesAcrossK columns(filter, window.outChannels, corner.column, window.outChannels, end);
   const Sums sums = multiplyTile(tiles, patches, columns, begin, end);
-  forEachSum(sums, firstRow, positions, firstColumn, window.outChannels, [&](int row, int column, float sum) {
+  forEachSum(sums, corner, positions, window.outChannels, [&](int row, int column, float sum) {
     if (shares > 1) {
-      y[((size_t)blockIdx.z * positions + row) * window.outChannels + column] = sum;
+      y[((size_t)blockIdx.y * positions + row) * window.outChannels + column] = sum;
     } else {
       const Position at = outPosition(row, window);
       y[placeOf(window.out, at.image, at.y, at.x, column)] = epilogue(sum, column);
@@ -173,17 +172,16 @@ KERNEL(convolution, TILE_THREADS, const float* x, const float* filter, float* y,
 KERNEL(convolution_input_gradient, TILE_THREADS, const float* dy, const float* filter, float* dx, Window window,
        int shares, int termsOfShare) {
   __shared__ Tiles tiles;
-  const int firstRow = blockIdx.x * TILE;
-  const int firstColumn = blockIdx.y * TILE;
   const int positions = window.images * window.inHeight * window.inWidth;
-  const int begin = blockIdx.z * termsOfShare;
+  const Corner corner = cornerOf(positions);
+  const int begin = blockIdx.y * termsOfShare;
   const int end = min(window.height * window.width * window.outChannels, begin + termsOfShare);
-  const OutputsByPosition outputs(dy, window, firstRow, end);
-  const FilterByInput columns{window, filter, firstColumn, end};
+  const OutputsByPosition outputs(dy, window, corner.row, end);
+  const FilterByInput columns{window, filter, corner.column, end};
   const Sums sums = multiplyTile(tiles, outputs, columns, begin, end);
-  forEachSum(sums, firstRow, positions, firstColumn, window.inChannels, [&](int row, int column, float sum) {
+  forEachSum(sums, corner, positions, window.inChannels, [&](int row, int column, float sum) {
     if (shares > 1) {
-      dx[((size_t)blockIdx.z * positions + row) * window.inChannels + column] = sum;
+      dx[((size_t)blockIdx.y * positions + row) * window.inChannels + column] = sum;
     } else {
       const Position at = inPosition(row, window);
       dx[placeOf(window.in, at.image, at.y, at.x, column)] = sum;
@@ -191,16 +189,16 @@ KERNEL(convolution_input_gradient, TILE_THREADS, const float* dy, const float* f
   });
 }
 
+__device__ inline int tapsOf(const Window& window) { return window.height * window.width * window.inChannels; }
+
 template <typename Outputs>
 __device__ inline void filterGradient(Tiles& tiles, const float* x, const Outputs& outputs, float* dFilter,
-                                      const Window& window, int begin, int end) {
-  const int firstRow = blockIdx.x * TILE;
-  const int firstColumn = blockIdx.y * TILE;
-  const int taps = window.height * window.width * window.inChannels;
-  const PatchesByTap patches(x, window, firstRow, end);
+                                      const Window& window, const Corner& corner, int begin, int end) {
+  const int taps = tapsOf(window);
+  const PatchesByTap patches(x, window, corner.row, end);
   const Sums sums = multiplyTile(tiles, patches, outputs, begin, end);
-  forEachSum(sums, firstRow, taps, firstColumn, window.outChannels, [&](int row, int column, float sum) {
-    dFilter[((size_t)blockIdx.z * taps + row) * window.outChannels + column] = sum;
+  forEachSum(sums, corner, taps, window.outChannels, [&](int row, int column, float sum) {
+    dFilter[((size_t)blockIdx.y * taps + row) * window.outChannels + column] = sum;
   });
 }
 
@@ -208,17 +206,19 @@ __device__ inline void filterGradient(Tiles& tiles, const float* x, const Output
 KERNEL(convolution_filter_gradient, TILE_THREADS, const float* x, const float* dy, float* dFilter, Window window,
        int termsOfShare) {
   __shared__ Tiles tiles;
-  const int begin = blockIdx.z * termsOfShare;
+  const Corner corner = cornerOf(tapsOf(window));
+  const int begin = blockIdx.y * termsOfShare;
   const int end = min(window.images * window.outHeight * window.outWidth, begin + termsOfShare);
-  const LinesAcrossK outputs(dy, window.outChannels, blockIdx.y * TILE, window.outChannels, end);
-  filterGradient(tiles, x, outputs, dFilter, window, begin, end);
+  const LinesAcrossK outputs(dy, window.outChannels, corner.column, window.outChannels, end);
+  filterGradient(tiles, x, outputs, dFilter, window, corner, begin, end);
 }
 /** The same for channels first. */
 KERNEL(convolution_filter_gradient_channels_first, TILE_THREADS, const float* x, const float* dy, float* dFilter,
        Window window, int termsOfShare) {
   __shared__ Tiles tiles;
-  const int begin = blockIdx.z * termsOfShare;
+  const Corner corner = cornerOf(tapsOf(window));
+  const int begin = blockIdx.y * termsOfShare;
   const int end = min(window.images * window.outHeight * window.outWidth, begin + termsOfShare);
-  const OutputsByChannel outputs{window, dy, (int)(blockIdx.y * TILE), end};
-  filterGradient(tiles, x, outputs, dFilter, window, begin, end);
+  const OutputsByChannel outputs{window, dy, corner.column, end};
+  filterGradient(tiles, x, outputs, dFilter, window, corner, begin, end);
 }

@@ -1,7 +1,7 @@
 /**
  * Products of float32 matrices, row-major or transposed in memory, in batches; for devices without cuBLAS.
  *
- * Blocks: x tiles of rows, y tiles of columns, z parts. A part is a matrix of the batch, or, where the sums are long
+ * Blocks: x tiles, y parts. A part is a matrix of the batch, or, where the sums are long
  * and the tiles few, a share of its terms: then `c` holds a matrix for each share, which sum_shares adds up in order.
  * So results are the same in every run.
  */
@@ -16,18 +16,17 @@ __device__ inline void multiplyMatrices(Tiles& tiles, const float* a, int aStrid
                                         int m, int n, int k, int batches, int shares, int termsOfShare,
                                         const Axes& axes, const Strides& aBatches, const Strides& bBatches,
                                         const Epilogue& epilogue) {
-  const int firstRow = blockIdx.x * TILE;
-  const int firstColumn = blockIdx.y * TILE;
-  for (int part = blockIdx.z; part < batches * shares; part += gridDim.z) {
+  const Corner corner = cornerOf(m);
+  for (int part = blockIdx.y; part < batches * shares; part += gridDim.y) {
     const int share = part / batches;
     const uint2 places = placesOf(part - share * batches, axes, aBatches, bBatches);
     const int begin = share * termsOfShare;
     const int end = min(k, begin + termsOfShare);
-    const ALoader rows(a + places.x, aStride, firstRow, m, end);
-    const BLoader columns(b + places.y, bStride, firstColumn, n, end);
+    const ALoader rows(a + places.x, aStride, corner.row, m, end);
+    const BLoader columns(b + places.y, bStride, corner.column, n, end);
     const Sums sums = multiplyTile(tiles, rows, columns, begin, end);
     float* const to = c + (size_t)part * m * n;
-    forEachSum(sums, firstRow, m, firstColumn, n, [&](int row, int column, float sum) {
+    forEachSum(sums, corner, m, n, [&](int row, int column, float sum) {
       to[(size_t)row * n + column] = epilogue(sum, column);
     });
   }

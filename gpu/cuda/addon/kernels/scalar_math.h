@@ -29,11 +29,14 @@ __device__ inline int modulo(int a, int b) {
   return (int)((a < 0) == (b < 0) ? rest : (rest + b) % b);
 }
 
-/** Rounds down. In double: the quotient of two int32 values is exact enough there, and 0 as an int32 where it is no number. */
-__device__ inline int floorDivide(int a, int b) { return b == 0 ? 0 : (int)floor((double)a / (double)b); }
-
 /** A number as an int32, as typed arrays of JavaScript store it: towards 0, modulo 2^32, NaN and infinities as 0. */
 __device__ inline int toInt32(double x) {
   if (!(fabs(x) < INFINITY)) return 0;
   return (int)(unsigned)(long long)fmod(trunc(x), 4294967296.0);
 }
+
+/**
+ * Rounds down. In double: the quotient of two int32 values is exact enough there. Not every quotient is an int32:
+ * -2^31 / -1, and what is divided by 0.
+ */
+__device__ inline int floorDivide(int a, int b) { return toInt32(floor((double)a / (double)b)); }

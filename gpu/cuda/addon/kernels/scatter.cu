@@ -22,16 +22,16 @@ __device__ inline unsigned char added(unsigned char a, unsigned char b) { return
 
 /**
  * updates[count, slice] into y[rows, slice], at rowOf(indices[count, depth]); what is out of range is left out.
- * Blocks: x ranges of `span` rows, y tiles of `width` columns (a power of two up to 256). Of a block's 256 threads
+ * Blocks: x tiles of `width` columns (a power of two up to 256), y ranges of `span` rows. Of a block's 256 threads
  * those with the same column have every (256 / width)-th row. updateStride: `slice`, or 0 to write one number.
  */
 template <typename Element, bool add>
 __device__ inline void scatter(const Element* __restrict__ updates, const int* __restrict__ indices,
                                Element* __restrict__ y, int count, int depth, int rows, int slice, int span,
                                int width, int updateStride, const Strides& strides, Found& found) {
-  const int firstRow = blockIdx.x * span;
+  const int firstRow = blockIdx.y * span;
   const int lastRow = min(rows, firstRow + span);
-  const int column = blockIdx.y * width + threadIdx.x % width;
+  const int column = blockIdx.x * width + threadIdx.x % width;
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   const int turns = THREADS / width;
@@ -62,7 +62,7 @@ __device__ inline void scatter(const Element* __restrict__ updates, const int* _
         *to = add ? added(*to, value) : value;
       }
     }
-    __syncthreads();  // found is written again
+    // No barrier: `perWarp` was read before the last one, and the lists are written again after the next one.
   }
 }
 

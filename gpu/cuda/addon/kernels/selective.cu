@@ -1,15 +1,16 @@
 /** Element by element: the activations, and what goes before a selective scan. */
 #include "kernel.h"
+#include "fours.h"
 #include "indexing.h"
 #include "scalar_math.h"
 
 /** By erfc, which keeps its relative accuracy in the lower tail, where 1 + erf would cancel. */
 KERNEL(gelu, 256, const float* __restrict__ x, float* __restrict__ y, int size) {
-  FOR_EACH(i, size) y[i] = 0.5f * x[i] * erfcf(-0.70710678118654752f * x[i]);
+  mapFours(x, y, size, [](float v) { return 0.5f * v * erfcf(-0.70710678118654752f * v); });
 }
 
 KERNEL(silu, 256, const float* __restrict__ x, float* __restrict__ y, int size) {
-  FOR_EACH(i, size) y[i] = x[i] / (1.0f + expf(-x[i]));
+  mapFours(x, y, size, [](float v) { return v / (1.0f + expf(-v)); });
 }
 
 /** By element of the result, [rows, D, N]. */

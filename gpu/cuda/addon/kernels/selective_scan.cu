@@ -1,14 +1,15 @@
 /**
  * SelectiveScan and SelectiveTreeScan. Four lanes share a channel and have four of its states each, so that a warp
  * reads 8 channels, a 32-byte sector, and 16 states are a pass; more states take more passes, which add to y. Tokens
- * follow one another in a loop: all but the recurrence itself does not depend on it, and is there in time. Without
- * states there is one pass, of zeros.
+ * follow one another in a loop, and there is but one warp to a block to wait with: what does not depend on the token
+ * before is read some tokens ahead, into registers. Without states there is one pass, of zeros.
  */
 #include "kernel.h"
 
 constexpr int GROUP = 4;           // lanes a channel
 constexpr int OWN = 4;             // states a lane
 constexpr int PASS = GROUP * OWN;  // states a pass
+constexpr int AHEAD = 3;           // tokens, or edges, that are read before their turn
 
 struct Sizes {
   int batch;
@@ -55,6 +56,34 @@ static __device__ inline float sumOfGroup(float value) {
   return value + __shfl_xor_sync(0xffffffff, value, 2, GROUP);
 }
 
+/** Calls `visit(n, item)` for n < count. Items are what `read(n)` gives, AHEAD turns before; also for n beyond the end. */
+template <typename Item, typename Read, typename Visit>
+static __device__ inline void readAhead(int count, Read read, Visit visit) {
+  Item items[AHEAD];
+#pragma unroll
+  for (int k = 0; k < AHEAD; k++) items[k] = read(k);
+  for (int first = 0; first < count; first += AHEAD) {
+#pragma unroll
+    for (int k = 0; k < AHEAD; k++) {
+      const int n = first + k;
+      if (n >= count) break;
+      const Item item = items[k];
+      items[k] = read(n + AHEAD);
+      visit(n, item);
+    }
+  }
+}
+
+/** What a lane reads of a token; zeros where there is none. */
+struct Token {
+  float step;
+  float drive;
+  float y;  // of the passes before
+  Gates in;
+  Gates out;
+  float4 extra;
+};
+
 struct Scan {
   const float* step;
   const float* drive;
@@ -66,33 +95,41 @@ struct Scan {
   int first;  // state of the lane
   bool inside;
 
+  __device__ bool writes() const { return inside && threadIdx.x % GROUP == 0; }
+
+  __device__ Token read(int t, const float4* extra, bool isFirst) const {
+    Token token = {};
+    if (!inside || t >= sizes.length) return token;
+    const size_t here = (size_t)t * sizes.channels + channel;
+    token.step = step[here];
+    token.drive = drive[here];
+    if (!isFirst && writes()) token.y = y[here];
+    token.in = load(inputGate + (size_t)t * sizes.states, first, sizes.states);
+    token.out = load(outputGate + (size_t)t * sizes.states, first, sizes.states);
+    if (extra) token.extra = extra[(size_t)t * blockDim.x];
+    return token;
+  }
+
   /**
    * The recurrence of a pass from h on. `extra` are further sums by token, [L, blockDim.x] of 4 states, or null.
    * All lanes of a warp take part; those outside have nothing to add.
    */
   __device__ void recur(Gates& h, const Gates& rate, float inputScale, const float4* extra, float extraWeight,
                         bool isFirst) const {
-    for (int t = 0; t < sizes.length; t++) {
-      float sum = 0.0f;
-      const size_t here = (size_t)t * sizes.channels + channel;
-      if (inside) {
-        const float stepHere = step[here], driveHere = inputScale * drive[here];
-        const Gates in = load(inputGate + (size_t)t * sizes.states, first, sizes.states);
-        const Gates out = load(outputGate + (size_t)t * sizes.states, first, sizes.states);
-        float more[OWN] = {};
-        if (extra) {
-          const float4 four = extra[(size_t)t * blockDim.x];
-          more[0] = four.x, more[1] = four.y, more[2] = four.z, more[3] = four.w;
-        }
+    readAhead<Token>(
+        sizes.length, [&](int t) { return read(t, extra, isFirst); },
+        [&](int t, const Token& token) {
+          const float drive = inputScale * token.drive;
+          const float more[OWN] = {token.extra.x, token.extra.y, token.extra.z, token.extra.w};
+          float sum = 0.0f;
 #pragma unroll
-        for (int k = 0; k < OWN; k++) {
-          h.state[k] = expf(rate.state[k] * stepHere) * h.state[k] + driveHere * in.state[k];
-          sum += (h.state[k] + extraWeight * more[k]) * out.state[k];
-        }
-      }
-      sum = sumOfGroup(sum);
-      if (inside && threadIdx.x % GROUP == 0) y[here] = isFirst ? sum : y[here] + sum;
-    }
+          for (int k = 0; k < OWN; k++) {
+            h.state[k] = expf(rate.state[k] * token.step) * h.state[k] + drive * token.in.state[k];
+            sum += (h.state[k] + extraWeight * more[k]) * token.out.state[k];
+          }
+          sum = sumOfGroup(sum);
+          if (writes()) y[(size_t)t * sizes.channels + channel] = token.y + sum;
+        });
   }
 };
 
@@ -133,6 +170,43 @@ KERNEL(selective_scan, 32, const float* __restrict__ step, const float* __restri
   } while (pass < sizes.states);
 }
 
+/** An edge of a tree: the tokens of a child and its parent, and the step of the token right after the child. */
+struct Edge {
+  int child;
+  int parent;
+  float step;
+};
+
+/**
+ * Sums over subtrees, of the tokens' drive times their gates: `own[t * blockDim.x]` for the lane's states. Vertices are
+ * tokens in reversed time.
+ */
+static __device__ inline void sumSubtrees(float4* own, const Scan& scan, const Gates& rate, const int* vertices,
+                                          const int* parents) {
+  readAhead<Token>(
+      scan.sizes.length, [&](int t) { return scan.read(t, nullptr, true); },
+      [&](int t, const Token& token) {
+        const float* const in = token.in.state;
+        own[(size_t)t * blockDim.x] =
+            make_float4(token.drive * in[0], token.drive * in[1], token.drive * in[2], token.drive * in[3]);
+      });
+  const int last = scan.sizes.length - 1;
+  const auto edgeAt = [&](int n) {
+    if (n >= last) return Edge{};
+    const int child = last - vertices[last - n], parent = last - vertices[parents[last - n]];
+    return Edge{child, parent, scan.step[(size_t)(child + 1) * scan.sizes.channels + scan.channel]};
+  };
+  readAhead<Edge>(last, edgeAt, [&](int, const Edge& edge) {
+    const float4 from = own[(size_t)edge.child * blockDim.x];
+    float4 sum = own[(size_t)edge.parent * blockDim.x];
+    sum.x += expf(rate.state[0] * edge.step) * from.x;
+    sum.y += expf(rate.state[1] * edge.step) * from.y;
+    sum.z += expf(rate.state[2] * edge.step) * from.z;
+    sum.w += expf(rate.state[3] * edge.step) * from.w;
+    own[(size_t)edge.parent * blockDim.x] = sum;
+  });
+}
+
 /**
  * Sums over subtrees go by the order of the tree, a thread alone with its own four states: `sums`, [gridDim.x, L,
  * blockDim.x] of four, is memory for the blocks that there are; they go on from image to image, and tile to tile.
@@ -154,24 +228,7 @@ KERNEL(selective_tree_scan, 32, const float* __restrict__ step, const float* __r
       Gates rate = {}, h = {};
       if (scan.inside) {
         rate = rates(logA + (size_t)scan.channel * sizes.states, scan.first, sizes.states);
-        for (int t = 0; t < length; t++) {
-          const float driveHere = scan.drive[(size_t)t * sizes.channels + scan.channel];
-          const Gates in = load(scan.inputGate + (size_t)t * sizes.states, scan.first, sizes.states);
-          own[(size_t)t * blockDim.x] = make_float4(driveHere * in.state[0], driveHere * in.state[1],
-                                                    driveHere * in.state[2], driveHere * in.state[3]);
-        }
-        for (int i = length - 1; i > 0; i--) {
-          // Vertices are tokens in reversed time. The edge carries the decay of the token right after the child.
-          const int child = length - 1 - vertices[i], to = length - 1 - vertices[parents[i]];
-          const float stepAfter = scan.step[(size_t)(child + 1) * sizes.channels + scan.channel];
-          const float4 from = own[(size_t)child * blockDim.x];
-          float4 sum = own[(size_t)to * blockDim.x];
-          sum.x += expf(rate.state[0] * stepAfter) * from.x;
-          sum.y += expf(rate.state[1] * stepAfter) * from.y;
-          sum.z += expf(rate.state[2] * stepAfter) * from.z;
-          sum.w += expf(rate.state[3] * stepAfter) * from.w;
-          own[(size_t)to * blockDim.x] = sum;
-        }
+        sumSubtrees(own, scan, rate, vertices, parents);
       }
       scan.recur(h, rate, 1.0f, own, treeWeight, pass == 0);
       if (scan.inside) {

@@ -100,14 +100,19 @@ __device__ inline void beginVertex(const Workspace<Word>& at, int v) {
   at.component[v] = v;
 }
 
+/** Lowers a key. Most offers come too late, and a look, also at an older and so larger key, costs less than an atomic. */
+__device__ inline void offer(Key* best, Key key) {
+  if (key < *(const volatile Key*)best) atomicMin(best, key);
+}
+
 /** Offers an edge to the components at its ends. @returns whether it joins two */
 template <typename Word>
 __device__ inline bool propose(const Workspace<Word>& at, const float* weights, const int2* edges, int e) {
   const int a = at.component[edges[e].x], b = at.component[edges[e].y];
   if (a == b) return false;
   const Key key = (Key)ordered(weights[e]) << 32 | (unsigned)e;
-  atomicMin(&at.best[a], key);
-  atomicMin(&at.best[b], key);
+  offer(&at.best[a], key);
+  offer(&at.best[b], key);
   return true;
 }
 

@@ -81,6 +81,18 @@ struct LinesAcrossK {
   }
 };
 
+/** Where a tile begins in the matrix of sums. */
+struct Corner {
+  int row;
+  int column;
+};
+/** Of this block. Tiles are numbered down the rows first, in blockIdx.x: of it alone there may be more than 65535. */
+__device__ inline Corner cornerOf(int rows) {
+  const int tilesDown = (rows + TILE - 1) / TILE;
+  const int across = blockIdx.x / tilesDown;
+  return {(int)(blockIdx.x - across * tilesDown) * TILE, across * TILE};
+}
+
 /** Sums of this thread: 4 rows from `firstSumRow()`, 4 columns from `firstSumColumn()` of the tile. */
 struct Sums {
   float at[4][4];
@@ -125,14 +137,14 @@ __device__ inline Sums multiplyTile(Tiles& tiles, const A& a, const B& b, int kB
 
 /** Calls `store(row, column, sum)` for the sums of this thread that lie in a matrix of rows x columns. */
 template <typename Store>
-__device__ inline void forEachSum(const Sums& sums, int firstRow, int rows, int firstColumn, int columns, Store store) {
+__device__ inline void forEachSum(const Sums& sums, const Corner& corner, int rows, int columns, Store store) {
 #pragma unroll
   for (int i = 0; i < 4; i++) {
-    const int row = firstRow + firstSumRow() + i;
+    const int row = corner.row + firstSumRow() + i;
     if (row >= rows) return;
 #pragma unroll
     for (int j = 0; j < 4; j++) {
-      const int column = firstColumn + firstSumColumn() + j;
+      const int column = corner.column + firstSumColumn() + j;
       if (column < columns) store(row, column, sums.at[i][j]);
     }
   }

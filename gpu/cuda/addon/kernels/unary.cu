@@ -1,15 +1,12 @@
 /** Functions of every element by itself. */
 #include "kernel.h"
-#include "indexing.h"
+#include "fours.h"
 #include "scalar_math.h"
 
 /** y[i] = expression of x[i], which it calls v. */
-#define UNARY(name, Input, Output, expression)                                     \
-  KERNEL(name, 256, const Input* __restrict__ x, Output* __restrict__ y, int size) { \
-    FOR_EACH(i, size) {                                                            \
-      const Input v = x[i];                                                        \
-      y[i] = (expression);                                                         \
-    }                                                                              \
+#define UNARY(name, Input, Output, expression)                                        \
+  KERNEL(name, 256, const Input* __restrict__ x, Output* __restrict__ y, int size) {    \
+    mapFours(x, y, size, [](const Input v) -> Output { return (Output)(expression); }); \
   }
 #define UNARY_FLOAT(name, expression) UNARY(name, float, float, expression)
 
@@ -68,10 +65,7 @@ UNARY(cast_bool_i32, unsigned char, int, (int)v)
 /** Functions with one or two constants. */
 #define UNARY_WITH(name, expression)                                                                        \
   KERNEL(name, 256, const float* __restrict__ x, float* __restrict__ y, int size, float alpha, float beta) { \
-    FOR_EACH(i, size) {                                                                                     \
-      const float v = x[i];                                                                                 \
-      y[i] = (expression);                                                                                  \
-    }                                                                                                       \
+    mapFours(x, y, size, [=](const float v) { return (expression); });                                      \
   }
 
 UNARY_WITH(clip_f32, clip(v, alpha, beta))
