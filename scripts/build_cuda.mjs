@@ -1,12 +1,14 @@
 /**
  * Builds the native addons of gpu/cuda/addon with CMake, into gpu/cuda/build: the one for GPUs, where a CUDA toolkit is,
- * and the emulation for tests. Only the first goes into the package, by way of dist/gpu/cuda/.
+ * and the emulation for tests; with `--races` also the emulation that looks for races between threads. Only the first goes
+ * into the package, by way of dist/gpu/cuda/.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { ensureProgram, ROOT } from './setup.mjs';
 
 const sources = join(ROOT, 'gpu', 'cuda', 'addon');
@@ -15,6 +17,7 @@ const dist = join(ROOT, 'dist', 'gpu', 'cuda');
 
 const SHIPPED = 'grootvl_cuda.node';
 const EMULATED = 'grootvl_cuda_emulated.node';
+const RACES = 'grootvl_cuda_races.node';
 
 const OLDEST_TOOLKIT = 12;
 
@@ -69,17 +72,17 @@ function cmake(args) {
 }
 
 /** Builds what is out of date, and copies what ships. */
-export function buildCuda() {
+export function buildCuda({ races = false } = {}) {
   const version = toolkitVersion();
   const toolkit = version !== undefined && version >= OLDEST_TOOLKIT;
   if (!toolkit) {
     const found = version === undefined ? 'nvcc is missing' : `nvcc is of CUDA ${version}`;
     console.log(`${found}: the CUDA backend is not built; install a CUDA toolkit 12 or 13`);
   }
-  const addons = toolkit ? [EMULATED, SHIPPED] : [EMULATED];
+  const addons = [EMULATED, ...(toolkit ? [SHIPPED] : []), ...(races ? [RACES] : [])];
   if (isStale(addons)) {
     if (!ensureCompiler()) return;
-    console.log(`compiling ${addons.join(' and ')}`);
+    console.log(`compiling ${addons.join(', ')}`);
     cmake(['-S', sources, '-B', build]);
     for (const addon of addons) {
       const target = addon.replace('.node', '');
@@ -93,4 +96,7 @@ export function buildCuda() {
   copyFileSync(join(build, SHIPPED), join(dist, SHIPPED));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) buildCuda();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({ options: { races: { type: 'boolean' } } });
+  buildCuda(values);
+}

@@ -5,6 +5,7 @@ import { ensureProgram, installPackages, ROOT, run } from './setup.mjs';
 installPackages();
 ensureProgram('chromium', 'chromium', 'tests in a page are skipped; install Chromium, or set CHROMIUM_PATH');
 run('npm', ['run', '--silent', 'build']);
+run('node', ['scripts/build_cuda.mjs', '--races']);
 run('npx', ['biome', 'check']);
 run('npx', ['tsc', '--noEmit', '-p', '.']);
 

@@ -7,8 +7,17 @@ import { CudaUnavailableError } from './errors.js';
 
 const require = createRequire(import.meta.url);
 
-/** `GROOTVL_CUDA=emulation` runs the kernels on the host, thread by thread: for tests where there is no GPU. */
+/**
+ * `GROOTVL_CUDA=emulation` runs the kernels on the host, thread by thread: for tests where there is no GPU.
+ * `GROOTVL_CUDA=races` also throws an error where a kernel has threads race.
+ */
 export const EMULATION_VARIABLE = 'GROOTVL_CUDA';
+
+/** What runs the kernels on the host, and what makes it in a checkout. */
+const EMULATIONS: ReadonlyMap<string | undefined, { file: string; builtBy: string }> = new Map([
+  ['emulation', { file: 'grootvl_cuda_emulated.node', builtBy: 'npm run build' }],
+  ['races', { file: 'grootvl_cuda_races.node', builtBy: 'node scripts/build_cuda.mjs --races' }],
+]);
 
 /** Beside this module in the package; in a checkout, where the build puts it. */
 const PLACES = ['./', './build/', '../../../gpu/cuda/build/'];
@@ -51,16 +60,16 @@ function load(path: string): Driver {
 }
 
 function loadDriver(): Driver {
-  const emulated = process.env[EMULATION_VARIABLE] === 'emulation';
-  const file = emulated ? 'grootvl_cuda_emulated.node' : 'grootvl_cuda.node';
+  const emulation = EMULATIONS.get(process.env[EMULATION_VARIABLE]);
+  const file = emulation?.file ?? 'grootvl_cuda.node';
   for (const place of PLACES) {
     const path = fileURLToPath(new URL(`${place}${file}`, import.meta.url));
     if (existsSync(path)) return load(path);
   }
   throw new CudaUnavailableError(
     'NOT_BUILT',
-    emulated
-      ? `cuda: ${file} is not built; npm run build makes it in a checkout, with CMake and a C++ compiler`
+    emulation
+      ? `cuda: ${file} is not built; ${emulation.builtBy} makes it in a checkout, with CMake and a C++ compiler`
       : `cuda: ${file} is not there for ${process.platform} ${process.arch}; npm run build makes it in a checkout, ` +
           'with a CUDA toolkit 12 or 13, CMake and a C++ compiler',
   );

@@ -3,7 +3,7 @@ import { backend_util, type NamedAttrMap, type TensorInfo } from '@tensorflow/tf
 import type { Block } from '../allocator.js';
 import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
 import { type Epilogue, epilogueArguments, PLAIN } from './epilogue.js';
-import { Fused } from './fused.js';
+import { type ConvolutionAttributes, registerConvolution, type Shape4D } from './forward_convolution.js';
 import { multiply, type Shares, type SumsShape, shareOut, TILE_THREADS, tiles } from './matrix_product.js';
 import {
   areFloats,
@@ -15,32 +15,7 @@ import {
   windowArgument,
 } from './window.js';
 
-type Shape4D = [number, number, number, number];
-
-/** What tfjs gives of a convolution. */
-interface ConvolutionAttributes {
-  readonly strides: [number, number] | number;
-  readonly pad: 'valid' | 'same' | number | backend_util.ExplicitPadding;
-  readonly dataFormat: 'NHWC' | 'NCHW';
-  readonly dilations?: [number, number] | number;
-  readonly dimRoundingMode?: 'floor' | 'round' | 'ceil';
-}
-
-registerStockKernel('Conv2D', ({ inputs, attrs, call, onHost }) => {
-  const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
-  const info = infoOf(x.shape, filter.shape, attrs);
-  if (!areFloats(x, filter) || isEmpty(info)) return onHost();
-  return convolution(call, x, filter, info, PLAIN);
-});
-
-registerStockKernel('FusedConv2D', ({ inputs, attrs, call, onHost }) => {
-  const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
-  const info = infoOf(x.shape, filter.shape, attrs);
-  const fused = new Fused(inputs, attrs);
-  if (!areFloats(x, filter) || isEmpty(info) || !fused.isKnown) return onHost();
-  const sums = (epilogue: Epilogue) => convolution(call, x, filter, info, epilogue);
-  return fused.apply(call, sums, info.outChannels, 4, info.dataFormat === 'channelsFirst') ?? onHost();
-});
+registerConvolution('Conv2D', 'FusedConv2D', infoOf, convolution);
 
 registerStockKernel('Conv2DBackpropInput', ({ inputs, attrs, call, onHost }) => {
   const { dy, filter } = inputs as Record<'dy' | 'filter', TensorInfo>;

@@ -2,35 +2,12 @@
 import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
-import { type Epilogue, epilogueArguments, PLAIN } from './epilogue.js';
-import { Fused } from './fused.js';
+import { type Epilogue, epilogueArguments } from './epilogue.js';
+import { type ConvolutionAttributes, registerConvolution, type Shape4D } from './forward_convolution.js';
 import { sharesOf, sumShares } from './matrix_product.js';
 import { areFloats, fits, isEmpty, outPositions, type WindowInfo, windowArgument } from './window.js';
 
-type Shape4D = [number, number, number, number];
-
-interface DepthwiseAttributes {
-  readonly strides: [number, number] | number;
-  readonly pad: 'valid' | 'same' | number;
-  readonly dilations?: [number, number] | number;
-  readonly dimRoundingMode?: 'floor' | 'round' | 'ceil';
-}
-
-registerStockKernel('DepthwiseConv2dNative', ({ inputs, attrs, call, onHost }) => {
-  const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
-  const info = infoOf(x.shape, filter.shape, attrs);
-  if (!areFloats(x, filter) || isEmpty(info)) return onHost();
-  return depthwiseConvolution(call, x, filter, info, PLAIN);
-});
-
-registerStockKernel('FusedDepthwiseConv2D', ({ inputs, attrs, call, onHost }) => {
-  const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
-  const info = infoOf(x.shape, filter.shape, attrs);
-  const fused = new Fused(inputs, attrs);
-  if (!areFloats(x, filter) || isEmpty(info) || !fused.isKnown) return onHost();
-  const sums = (epilogue: Epilogue) => depthwiseConvolution(call, x, filter, info, epilogue);
-  return fused.apply(call, sums, info.outChannels, 4) ?? onHost();
-});
+registerConvolution('DepthwiseConv2dNative', 'FusedDepthwiseConv2D', infoOf, depthwiseConvolution);
 
 registerStockKernel('DepthwiseConv2dNativeBackpropInput', ({ inputs, attrs, call, onHost }) => {
   const { dy, filter } = inputs as Record<'dy' | 'filter', TensorInfo>;
@@ -91,7 +68,7 @@ function depthwiseConvolution(
 
 /** tfjs has the channels last, whatever `dataFormat` says. */
 function infoOf(inShape: readonly number[], filterShape: readonly number[], attrs: NamedAttrMap): WindowInfo {
-  const { strides, pad, dilations, dimRoundingMode } = attrs as object as DepthwiseAttributes;
+  const { strides, pad, dilations, dimRoundingMode } = attrs as object as ConvolutionAttributes;
   const spread = dilations ?? 1;
   util.assert(
     backend_util.eitherStridesOrDilationsAreOne(strides, spread),

@@ -9,6 +9,7 @@
 #include <map>
 #include <vector>
 
+#include "races.h"
 #include "runtime.h"
 
 namespace grootvl {
@@ -53,7 +54,7 @@ class EmulatedDevice : public Device {
  public:
   EmulatedDevice() : order_(emulator::Order::parse(std::getenv("GROOTVL_EMULATION_ORDER"))) {
     description_.kind = "host emulation";
-    description_.name = "host emulation";
+    description_.name = emulator::races::kChecked ? "host emulation, races checked" : "host emulation";
     description_.sharedBytesPerBlock = kSharedBytesPerBlock;
     description_.totalBytes = totalBytes();
     for (const emulator::Kernel& kernel : emulator::kernels()) {

@@ -14,6 +14,7 @@
 #include <numeric>
 
 #include "fiber.h"
+#include "races.h"
 #include "runtime.h"
 
 HIDDEN uint3 threadIdx;
@@ -98,12 +99,14 @@ Fiber* takeFiber() {
     return fiber;
   }
   static char* const stacks = [] {
-    void* region = mmap(nullptr, (kMaxThreads + 1) * kStridePages * kPage, PROT_READ | PROT_WRITE,
+    constexpr size_t bytes = (kMaxThreads + 1) * kStridePages * kPage;
+    void* region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (region == MAP_FAILED) std::abort();
     for (unsigned i = 0; i <= kMaxThreads; ++i) {
       mprotect(static_cast<char*>(region) + i * kStridePages * kPage, kPage, PROT_NONE);
     }
+    races::setStacks({static_cast<unsigned char*>(region), bytes});
     return static_cast<char*>(region);
   }();
   const unsigned i = fibersMade++;
@@ -173,12 +176,6 @@ void runThreads() {
 /** Lets others run until one of them has made this thread ready again. */
 void wait(Thread& self) { leave(*self.fiber, pick(self.turn)); }
 
-[[noreturn]] void fail(Thread& self, const std::string& what) {
-  block.failure = what;
-  Fiber::swap(*self.fiber, scheduler);
-  std::abort();  // nobody goes on with a failed block
-}
-
 // The order of turns.
 
 template <typename Element>
@@ -243,6 +240,12 @@ std::vector<Kernel>& registered() {
 
 }  // namespace
 
+void fail(const std::string& what) {
+  block.failure = what;
+  Fiber::swap(*block.current->fiber, scheduler);
+  std::abort();  // nobody goes on with a failed block
+}
+
 int waitForBlock(Barrier barrier, bool predicate) {
   Thread& self = *block.current;
   const int kind = static_cast<int>(barrier);
@@ -253,6 +256,7 @@ int waitForBlock(Barrier barrier, bool predicate) {
     // It holds until all threads have come to the next barrier.
     return block.result;
   }
+  races::passBarrier();
   block.result = block.predicates[kind];
   block.waiting[kind] = 0;
   block.predicates[kind] = 0;
@@ -269,7 +273,7 @@ uint64_t waitForWarp(Barrier barrier, unsigned mask, uint64_t value, int source)
   // The last warp of a block may have fewer lanes.
   const unsigned present = std::min(kLanes, static_cast<unsigned>(block.threads + block.size - lanes));
   if (present < kLanes) mask &= (1u << present) - 1;
-  if ((mask >> lane & 1) == 0) fail(self, "lane " + std::to_string(lane) + " is not in the mask it waits with");
+  if ((mask >> lane & 1) == 0) fail("lane " + std::to_string(lane) + " is not in the mask it waits with");
 
   self.barrier = barrier;
   self.mask = mask;
@@ -341,10 +345,12 @@ void run(const Kernel& kernel, const grootvl::LaunchShape& shape, const uint8_t*
   arrangeThreads(order);
 
   // Nothing may rely on zeros in shared memory.
-  std::memset(__start_grootvl_shared, kGarbage, static_cast<size_t>(__stop_grootvl_shared - __start_grootvl_shared));
+  const auto fixedBytes = static_cast<size_t>(__stop_grootvl_shared - __start_grootvl_shared);
+  std::memset(__start_grootvl_shared, kGarbage, fixedBytes);
   std::vector<unsigned char> shared(16 + shape.sharedBytes + kGuardBytes, kGuard);
   dynamicShared = shared.data() + (-reinterpret_cast<uintptr_t>(shared.data()) & 15);
   unsigned char* const sharedEnd = dynamicShared + shape.sharedBytes;
+  races::begin({__start_grootvl_shared, fixedBytes}, {dynamicShared, shape.sharedBytes});
 
   std::vector<uint32_t> blocks;
   const uint64_t count = uint64_t{gridDim.x} * gridDim.y * gridDim.z;
@@ -359,6 +365,7 @@ void run(const Kernel& kernel, const grootvl::LaunchShape& shape, const uint8_t*
                 static_cast<unsigned>(index / gridDim.x / gridDim.y)};
     if (order.kind == Order::kShuffled && i > 0) arrangeThreads(order);
     std::memset(dynamicShared, kGarbage, shape.sharedBytes);
+    races::beginBlock();
     runBlock();
     if (std::any_of(sharedEnd, sharedEnd + kGuardBytes - 16, [](unsigned char byte) { return byte != kGuard; })) {
       throw std::runtime_error(describeBlock() + "it wrote beyond its " + std::to_string(shape.sharedBytes) +

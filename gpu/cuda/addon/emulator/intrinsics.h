@@ -64,12 +64,13 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) {
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate == 0) == 0; }
 
-// Atomics: one thread runs at a time. Each returns what was there before.
+// Atomics: one thread runs at a time. Each returns what was there before. Volatile is how races.h knows them.
 
 #define DEFINE_ATOMIC(name, type, expression)      \
   inline type name(type* address, type value) {    \
-    const type old = *address;                     \
-    *address = (expression);                       \
+    volatile type& word = *address;                \
+    const type old = word;                         \
+    word = (expression);                           \
     return old;                                    \
   }
 #define DEFINE_INTEGER_ATOMICS(type)                                  \
@@ -81,8 +82,9 @@ inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask,
   DEFINE_ATOMIC(atomicOr, type, old | value)                          \
   DEFINE_ATOMIC(atomicXor, type, old ^ value)                         \
   inline type atomicCAS(type* address, type expected, type value) {   \
-    const type old = *address;                                        \
-    if (old == expected) *address = value;                            \
+    volatile type& word = *address;                                   \
+    const type old = word;                                            \
+    if (old == expected) word = value;                                \
     return old;                                                       \
   }
 

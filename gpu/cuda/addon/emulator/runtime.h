@@ -35,4 +35,7 @@ struct Order {
 /** Runs a whole grid, and throws when a barrier was not reached by all. The limits have been checked. */
 void run(const Kernel& kernel, const grootvl::LaunchShape& shape, const uint8_t* arguments, Order& order);
 
+/** Makes the running launch fail: to be called by what a kernel calls. */
+[[noreturn]] void fail(const std::string& what);
+
 }  // namespace emulator

@@ -13,20 +13,25 @@ __device__ inline Span spanOf(const Position& at, const Window& window) {
   return {max(0, top), min(window.inHeight, top + window.height), max(0, left), min(window.inWidth, left + window.width)};
 }
 
+/** Calls `visit` with the pixels of the image under the window of output i: value, row, column. */
+template <typename Visit>
+__device__ inline void forEachPixel(const float* x, unsigned i, const Window& window, Visit visit) {
+  const unsigned position = i / window.inChannels;
+  const Position at = outPosition(position, window);
+  const Span span = spanOf(at, window);
+  const float* image = x + (size_t)at.image * window.in.image + (i - position * window.inChannels);
+  for (int row = span.top; row < span.bottom; row++) {
+    for (int column = span.left; column < span.right; column++) {
+      visit(image[(size_t)row * window.in.row + (size_t)column * window.in.column], row, column);
+    }
+  }
+}
+
 /** NaN is smaller than everything, as tfjs has it. */
 KERNEL(max_pool, 256, const float* __restrict__ x, float* __restrict__ y, int size, Window window) {
   FOR_EACH(i, size) {
-    const unsigned position = i / window.inChannels;
-    const Position at = outPosition(position, window);
-    const Span span = spanOf(at, window);
-    const float* image = x + (size_t)at.image * window.in.image + (i - position * window.inChannels);
     float largest = -INFINITY;
-    for (int row = span.top; row < span.bottom; row++) {
-      for (int column = span.left; column < span.right; column++) {
-        const float value = image[(size_t)row * window.in.row + (size_t)column * window.in.column];
-        if (value > largest) largest = value;
-      }
-    }
+    forEachPixel(x, i, window, [&](float value, int, int) { largest = value > largest ? value : largest; });
     y[i] = largest;
   }
 }
@@ -34,17 +39,12 @@ KERNEL(max_pool, 256, const float* __restrict__ x, float* __restrict__ y, int si
 /** The mean of the pixels; what lies outside of the image does not count. */
 KERNEL(average_pool, 256, const float* __restrict__ x, float* __restrict__ y, int size, Window window) {
   FOR_EACH(i, size) {
-    const unsigned position = i / window.inChannels;
-    const Position at = outPosition(position, window);
-    const Span span = spanOf(at, window);
-    const float* image = x + (size_t)at.image * window.in.image + (i - position * window.inChannels);
     float sum = 0.0f;
     int count = 0;
-    for (int row = span.top; row < span.bottom; row++) {
-      for (int column = span.left; column < span.right; column++, count++) {
-        sum += image[(size_t)row * window.in.row + (size_t)column * window.in.column];
-      }
-    }
+    forEachPixel(x, i, window, [&](float value, int, int) {
+      sum += value;
+      count++;
+    });
     y[i] = sum / count;
   }
 }
@@ -52,21 +52,13 @@ KERNEL(average_pool, 256, const float* __restrict__ x, float* __restrict__ y, in
 /** Where in the image the first of the largest pixels is, row * width + column; -1 if there is none. */
 KERNEL(max_pool_positions, 256, const float* __restrict__ x, int* __restrict__ positions, int size, Window window) {
   FOR_EACH(i, size) {
-    const unsigned position = i / window.inChannels;
-    const Position at = outPosition(position, window);
-    const Span span = spanOf(at, window);
-    const float* image = x + (size_t)at.image * window.in.image + (i - position * window.inChannels);
     float largest = -INFINITY;
     int found = -1;
-    for (int row = span.top; row < span.bottom; row++) {
-      for (int column = span.left; column < span.right; column++) {
-        const float value = image[(size_t)row * window.in.row + (size_t)column * window.in.column];
-        if (value > largest) {
-          largest = value;
-          found = row * window.inWidth + column;
-        }
-      }
-    }
+    forEachPixel(x, i, window, [&](float value, int row, int column) {
+      if (!(value > largest)) return;
+      largest = value;
+      found = row * window.inWidth + column;
+    });
     positions[i] = found;
   }
 }

@@ -123,3 +123,49 @@ KERNEL(probe_rounding, 32, const float* x, float* out, double* exact, unsigned c
   out[4 * i + 3] = __int_as_float(__float_as_int(x[i]) ^ 1);
   exact[i] = __dsqrt_rn(__ddiv_rn(__dadd_rn(__dmul_rn(x[i], x[i]), 1.0), 3.0));
 }
+
+#ifndef __CUDACC__
+
+/**
+ * A race for every value of `race`, 0 is none: for the check of races, which is the emulation's. `out` has a word for
+ * each thread of the grid, and one more. Run with at least two blocks of 64 threads.
+ */
+KERNEL(probe_races, 64, int* out, int race) {
+  __shared__ int row[64];
+  const int i = threadIdx.x, next = (i + 1) % 64;
+  const int place = blockIdx.x * 64 + i;
+  row[i] = i;
+  if (race != 1) __syncthreads();
+  int value = row[next];
+  if (race != 2) __syncthreads();
+  row[i] = value;
+  if (race == 3) row[0] = i;
+  out[place] = value;
+  if (race == 4) out[0] = 1;
+  if (race == 5) out[place] = out[place + 1];
+  if (race == 6 && i == 0) atomicAdd(&out[1], 1);
+  if (race == 7) reinterpret_cast<unsigned char*>(row)[i / 2] = 1;
+  if (race == 8 && i == 0 && blockIdx.x > 0) *(volatile int*)&out[0] = 1;
+}
+
+/** What looks like a race and is none. `out` has a word for each thread of the grid, and two more, for all blocks. */
+KERNEL(probe_no_races, 64, int* out) {
+  DYNAMIC_SHARED(int, memory);
+  __shared__ unsigned char bytes[64];
+  const int i = threadIdx.x, next = (i + 1) % 64;
+  int* const all = out + gridDim.x * 64;
+  bytes[i] = i;
+  memory[i] = i;
+  int local[4] = {i, next, 0, 0};
+  for (int step = 0; step < 3; ++step) {
+    const int value = __syncthreads_or(0) + memory[next] + bytes[next];
+    local[value % 4] += value;
+    __syncthreads();
+    memory[i] = value;
+  }
+  out[blockIdx.x * 64 + i] = local[i % 4] + out[blockIdx.x * 64 + i];
+  atomicAdd(&all[0], 1);
+  if (*(volatile int*)&all[1] == 0) *(volatile int*)&all[1] = 1;
+}
+
+#endif

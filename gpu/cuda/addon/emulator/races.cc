@@ -1,0 +1,210 @@
+/**
+ * Looks at every access of a kernel. Kernels are compiled with -fsanitize=thread, which has them call the functions at
+ * the end of this file (the interface of GCC's and LLVM's ThreadSanitizer); the library of that name, which knows
+ * threads of the system only, is not linked.
+ *
+ * A launch is cut into stages: one for each block, and one more for each barrier it passes. Since blocks run one after
+ * another, the number of a stage says also whether an access was one of an earlier block. Shadow memory keeps the
+ * stage, the thread and the place in the code of the last access of each kind in a launch.
+ */
+#include "races.h"
+
+#include <dlfcn.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "emulator.h"
+#include "runtime.h"
+
+namespace emulator::races {
+namespace {
+
+/** Two bits: whether it writes, and whether it is volatile. */
+enum Kind : unsigned { kRead = 0, kWrite = 1, kVolatileRead = 2, kVolatileWrite = 3 };
+constexpr unsigned kKinds = 4;
+
+bool canRace(unsigned a, unsigned b) { return ((a | b) & kWrite) != 0 && (a & b & kVolatileRead) == 0; }
+
+struct Access {
+  /** 0 where there was none. */
+  uint32_t stage;
+  /** The place in the code: an offset in this addon. */
+  uint32_t place;
+  uint16_t thread;
+  /** Whether other threads did the same in this stage. */
+  bool isOneOfMany;
+};
+
+struct Shadow {
+  Access last[kKinds];
+};
+
+/** Shadows by number, in pages that exist when they are touched. */
+class ShadowMemory {
+ public:
+  Shadow& at(uintptr_t number) {
+    const uintptr_t page = number / kPageSize;
+    Recent& recent = recent_[page % kRecent];
+    if (recent.page != page) {
+      auto& shadows = pages_[page];
+      if (!shadows) shadows.reset(new Shadow[kPageSize]());
+      recent = {page, shadows.get()};
+    }
+    return recent.shadows[number % kPageSize];
+  }
+
+  void clear() {
+    pages_.clear();
+    recent_.fill({});
+  }
+
+ private:
+  static constexpr size_t kPageSize = 1024;
+  static constexpr size_t kRecent = 256;
+  struct Recent {
+    uintptr_t page = UINTPTR_MAX;
+    Shadow* shadows = nullptr;
+  };
+  std::unordered_map<uintptr_t, std::unique_ptr<Shadow[]>> pages_;
+  std::array<Recent, kRecent> recent_;
+};
+
+Range stacks, fixedShared, dynamicShared;
+/** 0 before the first launch. */
+uint32_t stage = 0;
+uint32_t firstStageOfBlock = 0;
+/** Words of 4 bytes, and single bytes for accesses of 1 or 2. */
+ShadowMemory words, bytes;
+
+bool contains(const Range& range, const unsigned char* address) {
+  return address >= range.start && address < range.start + range.bytes;
+}
+
+const Dl_info& addon() {
+  static const Dl_info info = [] {
+    Dl_info result{};
+    dladdr(&stage, &result);
+    return result;
+  }();
+  return info;
+}
+
+/** The lines of the source at a place, the innermost first, if addr2line of the binutils is there to find them. */
+std::string describePlace(uint32_t place) {
+  char offset[16];
+  std::snprintf(offset, sizeof offset, "0x%x", place);
+  std::string path;
+  for (const char* c = addon().dli_fname; *c != '\0'; ++c) path += *c == '\'' ? "'\\''" : std::string(1, *c);
+  std::string lines;
+  if (FILE* output = popen(("addr2line -s -i -e '" + path + "' " + offset + " 2>/dev/null").c_str(), "r")) {
+    char buffer[256];
+    while (std::fgets(buffer, sizeof buffer, output)) {
+      const std::string line(buffer, std::strcspn(buffer, " \n"));
+      const bool isOurs = line.rfind("emulator.h:", 0) == 0 || line.rfind("intrinsics.h:", 0) == 0;
+      if (!isOurs && line[0] != '?') lines += (lines.empty() ? "" : " from ") + line;
+    }
+    pclose(output);
+  }
+  return lines.empty() ? std::string("offset ") + offset : lines;
+}
+
+[[noreturn]] void failByRace(const Access& access, Kind kind, const Access& other, Kind otherKind, bool isShared) {
+  static constexpr const char* names[kKinds] = {"a read", "a write", "a volatile or atomic read",
+                                                "a volatile or atomic write"};
+  const std::string who = other.stage < firstStageOfBlock ? "a thread of another block"
+                          : other.thread == access.thread ? "another thread"
+                                                          : "thread " + std::to_string(other.thread);
+  fail(std::string("race in ") + (isShared ? "shared" : "global") + " memory: " + names[kind] + " by thread " +
+       std::to_string(access.thread) + " at " + describePlace(access.place) + " after " + names[otherKind] + " by " +
+       who + " at " + describePlace(other.place) + ", and no barrier between them");
+}
+
+bool meets(const Access& access, const Access& other, bool isShared) {
+  if (other.stage == access.stage) return other.isOneOfMany || other.thread != access.thread;
+  // The same shared memory means another one in each block.
+  return other.stage != 0 && other.stage < firstStageOfBlock && !isShared;
+}
+
+void check(Shadow& shadow, Access access, Kind kind, bool isShared) {
+  for (const Kind otherKind : {kRead, kWrite, kVolatileRead, kVolatileWrite}) {
+    const Access& other = shadow.last[otherKind];
+    if (!canRace(kind, otherKind) || !meets(access, other, isShared)) continue;
+    failByRace(access, kind, other, otherKind, isShared);
+  }
+  Access& last = shadow.last[kind];
+  // What races with one of this block races with that of an earlier one, too.
+  if (last.stage != 0 && last.stage < firstStageOfBlock && !isShared) return;
+  access.isOneOfMany = last.stage == stage && (last.isOneOfMany || last.thread != access.thread);
+  last = access;
+}
+
+void noteAccess(const void* pointer, size_t size, Kind kind, const void* returnAddress) {
+  const auto* start = static_cast<const unsigned char*>(pointer);
+  if (stage == 0 || contains(stacks, start)) return;
+  const bool isShared = contains(fixedShared, start) || contains(dynamicShared, start);
+  const auto* place = static_cast<const char*>(returnAddress) - 1;
+  const Access access{stage, static_cast<uint32_t>(place - static_cast<const char*>(addon().dli_fbase)),
+                      static_cast<uint16_t>(threadIdx.y * blockDim.x + threadIdx.x), false};
+  const auto address = reinterpret_cast<uintptr_t>(start);
+  if (size < 4) {
+    for (size_t i = 0; i < size; ++i) check(bytes.at(address + i), access, kind, isShared);
+  } else {
+    for (size_t i = 0; i < size; i += 4) check(words.at((address + i) / 4), access, kind, isShared);
+  }
+}
+
+}  // namespace
+
+void setStacks(Range range) { stacks = range; }
+
+void begin(Range fixed, Range dynamic) {
+  words.clear();
+  bytes.clear();
+  fixedShared = fixed;
+  dynamicShared = dynamic;
+  stage = 0;
+}
+
+void beginBlock() { firstStageOfBlock = ++stage; }
+
+void passBarrier() { ++stage; }
+
+}  // namespace emulator::races
+
+// What the compiler calls before each access.
+
+using namespace emulator::races;
+
+#define HOOK(name, size, kind) \
+  HIDDEN void __tsan_##name##size(void* address) { noteAccess(address, size, kind, __builtin_return_address(0)); }
+#define HOOKS(size)                                       \
+  HOOK(read, size, kRead)                                 \
+  HOOK(write, size, kWrite)                               \
+  HOOK(unaligned_read, size, kRead)                       \
+  HOOK(unaligned_write, size, kWrite)                     \
+  HOOK(volatile_read, size, kVolatileRead)                \
+  HOOK(volatile_write, size, kVolatileWrite)              \
+  HOOK(unaligned_volatile_read, size, kVolatileRead)      \
+  HOOK(unaligned_volatile_write, size, kVolatileWrite)
+
+extern "C" {
+
+HOOKS(1)
+HOOKS(2)
+HOOKS(4)
+HOOKS(8)
+HOOKS(16)
+HIDDEN void __tsan_read_range(void* address, size_t size) {
+  noteAccess(address, size, kRead, __builtin_return_address(0));
+}
+HIDDEN void __tsan_write_range(void* address, size_t size) {
+  noteAccess(address, size, kWrite, __builtin_return_address(0));
+}
+HIDDEN void __tsan_init() {}
+
+}

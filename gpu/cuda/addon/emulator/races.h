@@ -1,0 +1,41 @@
+/**
+ * Races: accesses of one word of memory by two threads, one of them a write, that no barrier orders. Checked only where
+ * GROOTVL_RACES is defined, in the addon grootvl_cuda_races; elsewhere these calls are nothing.
+ *
+ * Accesses are ordered when a barrier of the block lies between them; those of different blocks of a launch never are.
+ * Atomics and volatile accesses (intrinsics.h makes the first of the second) are no race with one another.
+ */
+#pragma once
+
+#include <cstddef>
+
+namespace emulator::races {
+
+struct Range {
+  const unsigned char* start;
+  size_t bytes;
+};
+
+#ifdef GROOTVL_RACES
+
+constexpr bool kChecked = true;
+
+/** The stacks of threads, which nobody shares. */
+void setStacks(Range stacks);
+/** A launch, with the shared memory that all of its blocks use in turn. The first race in it makes it fail. */
+void begin(Range fixedShared, Range dynamicShared);
+void beginBlock();
+void passBarrier();
+
+#else
+
+constexpr bool kChecked = false;
+
+inline void setStacks(Range) {}
+inline void begin(Range, Range) {}
+inline void beginBlock() {}
+inline void passBarrier() {}
+
+#endif
+
+}  // namespace emulator::races
