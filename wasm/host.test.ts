@@ -119,7 +119,7 @@ function within(argument: number, address: number, bytes: number): boolean {
   return argument >>> 0 >= address && argument >>> 0 < address + bytes;
 }
 
-/** Addresses of bytes that differ: some of each page that has any. */
+/** Addresses of all bytes that differ. Pages that are the same are passed over at once. */
 function* changedBytes(before: Buffer, after: Buffer): Generator<number> {
   const PAGE = 1024;
   for (let page = 0; page < before.length; page += PAGE) {
