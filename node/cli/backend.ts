@@ -2,16 +2,10 @@
 import { existsSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Command, Option } from 'commander';
+import { type BackendOn, backendEntry, backendsOn } from '../../plugin/backends.js';
 
-export const CLI_BACKENDS = ['cpu', 'wasm', 'cuda'] as const;
-export type CliBackend = (typeof CLI_BACKENDS)[number];
-
-/** The packages of the stock backends: peers of this one, so that the user's own copy is used. */
-const PACKAGES = {
-  cpu: '@tensorflow/tfjs-backend-cpu',
-  wasm: '@tensorflow/tfjs-backend-wasm',
-  cuda: '@tensorflow/tfjs-backend-cpu', // runs what has no kernel on the device
-} as const;
+export const CLI_BACKENDS = backendsOn('node');
+export type CliBackend = BackendOn<'node'>;
 
 /** Adds `--backend` to a command. */
 export function withBackend(command: Command): Command {
@@ -22,10 +16,9 @@ export function withBackend(command: Command): Command {
 
 /** @throws {Error} when the backend is not there, naming what to install. */
 export async function startBackend(name: CliBackend): Promise<void> {
-  await import(PACKAGES[name]).catch(() => {
-    throw new Error(
-      `the backend '${name}' needs the package ${PACKAGES[name]}: npm install ${PACKAGES[name]}`,
-    );
+  const { tfjsPackage } = backendEntry(name);
+  await import(tfjsPackage).catch(() => {
+    throw new Error(`the backend '${name}' needs the package ${tfjsPackage}: npm install ${tfjsPackage}`);
   });
   await import('../../plugin/index.js');
   const kernels = name === 'wasm' ? await wasmKernels() : undefined;

@@ -1,0 +1,100 @@
+/**
+ * The tfjs backends that this package has kernels for, as data: command line, conformance suite, benchmark and tests
+ * read this list. No backend is imported here; whoever starts one imports its package and its module. A new backend is
+ * a folder of kernels and an entry below.
+ */
+
+/** Where JavaScript runs. */
+export type Platform = 'node' | 'page';
+
+/**
+ * What arithmetic a backend promises, which decides the bounds that its results are held to. `float32`: IEEE float32,
+ * correctly rounded, in the order of summation that an op declares. `shader`: float32 of a shading language, whose
+ * division, root and exp may be off by several units, which may flush denormals to zero, and which promises nothing
+ * for NaN and infinities.
+ */
+export type ToleranceClass = 'float32' | 'shader';
+
+export interface BackendEntry {
+  /** As it is registered with tfjs. */
+  readonly name: string;
+  /**
+   * The npm package to import before it starts: it registers the backend, or, where the backend is ours, the one that
+   * ops without a kernel fall back to.
+   */
+  readonly tfjsPackage: string;
+  /** Our entry module, from the root of the sources or of a build, without its ending. */
+  readonly module: string;
+  readonly platforms: readonly Platform[];
+  readonly tolerance: ToleranceClass;
+  /** Whether `dataSync` of a tensor on it works: if not, values can be read with `await tensor.data()` only. */
+  readonly readsSynchronously: boolean;
+  /** Has threads in cross-origin isolated pages. */
+  readonly hasThreads?: true;
+}
+
+/** From the reference to the fastest: `auto` takes the last one that is there. */
+export const BACKENDS = [
+  {
+    name: 'cpu',
+    tfjsPackage: '@tensorflow/tfjs-backend-cpu',
+    module: 'plugin/index',
+    platforms: ['node', 'page'],
+    tolerance: 'float32',
+    readsSynchronously: true,
+  },
+  {
+    name: 'wasm',
+    tfjsPackage: '@tensorflow/tfjs-backend-wasm',
+    module: 'wasm/index',
+    platforms: ['node', 'page'],
+    tolerance: 'float32',
+    readsSynchronously: true,
+    hasThreads: true,
+  },
+  {
+    name: 'webgl',
+    tfjsPackage: '@tensorflow/tfjs-backend-webgl',
+    module: 'gpu/webgl/index',
+    platforms: ['page'],
+    tolerance: 'shader',
+    readsSynchronously: true,
+  },
+  {
+    name: 'cuda',
+    tfjsPackage: '@tensorflow/tfjs-backend-cpu',
+    module: 'gpu/cuda/index',
+    platforms: ['node'],
+    tolerance: 'float32',
+    readsSynchronously: true,
+  },
+] as const satisfies readonly BackendEntry[];
+
+export type BackendName = (typeof BACKENDS)[number]['name'];
+type OnPlatform<Entry, P extends Platform> = Entry extends {
+  readonly name: infer Name;
+  readonly platforms: readonly (infer Own)[];
+}
+  ? P extends Own
+    ? Name
+    : never
+  : never;
+/** Names of the backends that run on a platform. */
+export type BackendOn<P extends Platform> = OnPlatform<(typeof BACKENDS)[number], P>;
+
+export const BACKEND_NAMES: readonly BackendName[] = BACKENDS.map(({ name }) => name);
+
+export function isBackendName(name: string): name is BackendName {
+  return (BACKEND_NAMES as readonly string[]).includes(name);
+}
+
+export function backendEntry(name: BackendName): BackendEntry {
+  return BACKENDS.find((entry) => entry.name === name) as BackendEntry;
+}
+
+/** The backends of a platform, from the reference to the fastest. */
+export function backendsOn<P extends Platform>(platform: P): BackendOn<P>[] {
+  return BACKENDS.filter(({ platforms }) => (platforms as readonly Platform[]).includes(platform)).map(
+    ({ name }) => name as BackendOn<P>,
+  );
+}
