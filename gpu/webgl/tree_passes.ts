@@ -18,9 +18,11 @@ type Kernel = Omit<WebglKernelArguments<never>, 'inputs' | 'attributes' | 'outpu
 /** A layer of the tables of tree_tables.ts: the texture, and which of its layers. */
 type Layer = readonly [TensorInfo, number];
 
-// Tables hang on the order, under the name of the parents: a caller may pair an order with several.
-const tablesOf = (parent: TensorInfo, { identityOf }: Kernel) => `tables ${identityOf(parent)}`;
-const originOf = (parent: TensorInfo, { identityOf }: Kernel) => `made on the device ${identityOf(parent)}`;
+// Tables belong to the order, under a name of the parents and the shape: a caller may pair an order with several
+// parents, and tensors of other shapes may share the data.
+const nameOf = (parent: TensorInfo, { identityOf }: Kernel) => `[${parent.shape}] ${identityOf(parent)}`;
+const tablesOf = (parent: TensorInfo, kernel: Kernel) => `tables ${nameOf(parent, kernel)}`;
+const originOf = (parent: TensorInfo, kernel: Kernel) => `made on the device ${nameOf(parent, kernel)}`;
 
 /** Keeps what the tables of a tree will be made of, so that nobody reads the tree back. */
 export function rememberDeviceTree({ order, parent, positions, places }: DeviceTree, kernel: Kernel): void {

@@ -52,7 +52,7 @@ export const BoruvkaMST = defineOp({
   },
   validate: ({ edges }: Readonly<Record<string, TensorInfo>>, { numVertices }, read) =>
     checkConnected('BoruvkaMST', edges, numVertices as number, read),
-  produced: ([, order, parent]) => trustTree(order, parent),
+  produced: ([, order, parent], { root }) => trustTree(order, parent, root as number),
   graphDefaults: ({ edges }, read) => ({ numVertices: countVertices('BoruvkaMST', edges, read) }),
 });
 

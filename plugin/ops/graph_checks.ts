@@ -1,6 +1,8 @@
 /**
- * Checks of graphs and trees by value. Kernels index memory with these ids, so what a caller hands in is read once
- * and remembered by its data (tensors are immutable); what this package made itself is never read back.
+ * Checks of graphs and trees by value. Kernels index memory with these ids, so what a caller hands in is read once.
+ * What was found is remembered by the data of the tensors, which are immutable, together with the shape in which they
+ * were read: a reshaped tensor shares its data, and other ids are in range there. What this package made itself is
+ * never read back.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { UnionFind } from '../union_find.js';
@@ -14,19 +16,34 @@ interface GraphFacts {
   readonly connected: boolean;
 }
 
+/** What is known of the trees of a batch. */
+interface TreeFacts {
+  /** [B, V] of order and parent. In no other shape is the same data a tree, unless it has no elements. */
+  readonly batch: number;
+  readonly numVertices: number;
+  /** The vertex that all of them are rooted at; undefined where they differ. */
+  readonly root: number | undefined;
+}
+
 const knownGraphs = new WeakMap<object, GraphFacts>();
-const knownTrees = new WeakMap<object, WeakSet<object>>();
+/** By the data of `order`, then by that of `parent`. */
+const knownTrees = new WeakMap<object, WeakMap<object, TreeFacts>>();
 
 /** Remembers an edge list that is known to be a connected graph on `numVertices` vertices. */
 export function trustGraph(edges: TensorInfo, numVertices: number): void {
   knownGraphs.set(edges.dataId, { idBound: edges.shape[0] === 0 ? 0 : numVertices, connected: true });
 }
 
-/** Remembers a tree that a kernel of ours made. */
-export function trustTree(order: TensorInfo, parent: TensorInfo): void {
-  const parents = knownTrees.get(order.dataId) ?? new WeakSet();
-  parents.add(parent.dataId);
-  knownTrees.set(order.dataId, parents);
+/** Remembers trees that a kernel of ours made, all of them rooted at the vertex `root`. */
+export function trustTree(order: TensorInfo, parent: TensorInfo, root: number): void {
+  const [batch, numVertices] = order.shape;
+  remember(order, parent, { batch, numVertices, root });
+}
+
+function remember(order: TensorInfo, parent: TensorInfo, facts: TreeFacts): void {
+  const ofOrder = knownTrees.get(order.dataId) ?? new WeakMap<object, TreeFacts>();
+  ofOrder.set(parent.dataId, facts);
+  knownTrees.set(order.dataId, ofOrder);
 }
 
 /**
@@ -60,12 +77,32 @@ export function checkConnected(op: string, edges: TensorInfo, numVertices: numbe
 }
 
 /**
- * Checks that each row of `order` is a permutation of the vertices and that parents come before their children.
+ * Checks that each row of `order` is a permutation of the vertices, that parents come before their children and, where
+ * `root` is given, that every row starts with that vertex.
  * @throws {OpError} that names the first entry which is wrong.
  */
-export function checkTree(op: string, order: TensorInfo, parent: TensorInfo, read: ReadValues): void {
-  if (knownTrees.get(order.dataId)?.has(parent.dataId)) return;
+export function checkTree(
+  op: string,
+  order: TensorInfo,
+  parent: TensorInfo,
+  read: ReadValues,
+  root?: number,
+): void {
+  const facts = treeFacts(op, order, parent, read);
+  if (root === undefined || facts.root === root) return;
+  const { batch, numVertices } = facts;
+  const vertices = read(order);
+  for (let b = 0; b < batch; b++) {
+    const first = vertices[b * numVertices];
+    if (first === root) continue;
+    throw new OpError(op, `order[${b}, 0] is ${first}, expected a tree rooted at vertex ${root}`);
+  }
+}
+
+function treeFacts(op: string, order: TensorInfo, parent: TensorInfo, read: ReadValues): TreeFacts {
   const [batch, numVertices] = order.shape;
+  const known = knownTrees.get(order.dataId)?.get(parent.dataId);
+  if (known?.batch === batch && known.numVertices === numVertices) return known;
   const vertices = read(order);
   const parents = read(parent);
   for (let b = 0; b < batch; b++) {
@@ -91,13 +128,21 @@ export function checkTree(op: string, order: TensorInfo, parent: TensorInfo, rea
       }
     }
   }
-  trustTree(order, parent);
+  const [root] = vertices;
+  const sameRoot = vertices.every((vertex, at) => at % numVertices !== 0 || vertex === root);
+  const facts = { batch, numVertices, root: sameRoot ? root : undefined };
+  remember(order, parent, facts);
+  return facts;
 }
 
 function graphFacts(op: string, edges: TensorInfo, read: ReadValues): GraphFacts {
+  // Before what is remembered: these facts hold for the data as pairs of integers alone.
+  if (edges.shape.length !== 2 || edges.shape[1] !== 2) {
+    throw new OpError(op, `edges has shape ${showShape(edges.shape)}, wanted [E, 2]`);
+  }
+  if (edges.dtype !== 'int32') throw new OpError(op, `edges has dtype ${edges.dtype}, wanted int32`);
   const known = knownGraphs.get(edges.dataId);
   if (known) return known;
-  if (edges.shape[1] !== 2) throw new OpError(op, `edges has shape ${showShape(edges.shape)}, wanted [E, 2]`);
   const values = read(edges);
   let idBound = 0;
   for (let i = 0; i < values.length; i++) {

@@ -114,7 +114,7 @@ export function registerBackendKernel(op: OpDeclaration, backendName: string, ke
     const host = backend as KernelBackend;
     op.validate?.(given, attributes, (info) => readHost(host, info) as Int32Array);
     const results = kernel({ inputs: given, attributes, outputs, backend: host });
-    op.produced?.(results);
+    op.produced?.(results, attributes);
     return results.length === 1 ? results[0] : results;
   };
   registerKernel({ kernelName: op.name, backendName, kernelFunc });

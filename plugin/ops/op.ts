@@ -74,7 +74,7 @@ export interface OpDeclaration {
     read: ReadValues,
   ) => void;
   /** Called with the outputs of every kernel, so that results of ours need not be validated again. */
-  readonly produced?: (outputs: readonly TensorInfo[]) => void;
+  readonly produced?: (outputs: readonly TensorInfo[], attributes: Attributes) => void;
   /** The op composed from stock tfjs ops, for backends without a kernel of ours. */
   readonly compose?: (inputs: Tensors, attributes: Attributes) => Tensor | Tensor[];
   /** What running the op means when it is more than a call of its kernel. */

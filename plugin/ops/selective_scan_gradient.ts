@@ -93,6 +93,6 @@ function chain(batch: number, length: number): { order: Tensor; parent: Tensor }
     );
   const order = rows((position) => position);
   const parent = rows((position) => Math.max(0, position - 1));
-  trustTree(order, parent);
+  trustTree(order, parent, 0);
   return { order, parent };
 }

@@ -34,7 +34,8 @@ export const SelectiveTreeScan = defineOp({
   },
   outputs: ['y', 'nextState'],
   infer: (shapes) => scanOutputs('SelectiveTreeScan', shapes),
-  validate: ({ order, parent }, _attributes, read) => checkTree('SelectiveTreeScan', order, parent, read),
+  // Vertex 0 is the last token: the decay of any other root would be that of the token after the last.
+  validate: ({ order, parent }, _attributes, read) => checkTree('SelectiveTreeScan', order, parent, read, 0),
   // The tree may itself depend on what is differentiated: no gradient flows through the choice of it.
   run: ({ order, parent, ...inputs }, attributes): Tensor[] =>
     runKernelOf(
@@ -63,7 +64,7 @@ registerGradient({
  * @param tree of {@link boruvkaMST} over {@link windowGraph}, rooted at vertex 0, the last token.
  * @param options.treeWeight what the sums of the tree count for, 0.3 by default.
  * @returns `y` [B, L, D] and the state after the last token, [B, D, N].
- * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree rooted at vertex 0.
  */
 export function selectiveTreeScan(
   inputs: SelectiveScanInputs,

@@ -2,14 +2,22 @@
  * Memory that is made from a tensor once and kept for as long as the backend keeps the tensor's values: the schedule of
  * a tree, shared by every scan and gradient along it. Tensors are immutable, so it never goes stale.
  */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Block } from '../../allocator.js';
 import type { CudaBackend } from '../../backend.js';
 
 const ofBackends = new WeakMap<CudaBackend, DerivedBlocks>();
 
+/** Blocks, and what they were made from besides the tensor that they belong to. */
+interface Derived {
+  readonly other: object;
+  readonly shape: string;
+  readonly blocks: readonly Block[];
+}
+
 export class DerivedBlocks {
-  /** By the data of the tensor, then by that of the other tensor that they are made from. */
-  private readonly blocks = new Map<object, Map<object, readonly Block[]>>();
+  /** By the data of the tensor. */
+  private readonly derived = new Map<object, Derived[]>();
 
   private constructor(private readonly backend: CudaBackend) {
     backend.onDispose((dataId) => this.release(dataId));
@@ -22,18 +30,19 @@ export class DerivedBlocks {
   }
 
   /**
-   * The blocks of two tensors, which go with the first. When they are new, memory of the given sizes is allocated, and
-   * `make` writes it.
+   * The blocks of two tensors of one shape, which go with the first. When they are new, memory of the given sizes is
+   * allocated, and `make` writes it. Tensors of other shapes may share the data, so the shape is remembered too.
    */
   get(
-    dataId: object,
-    other: object,
+    tensor: TensorInfo,
+    other: TensorInfo,
     sizes: readonly number[],
     make: (...blocks: readonly Block[]) => void,
   ): readonly Block[] {
-    const ofTensor = this.blocks.get(dataId) ?? new Map<object, readonly Block[]>();
-    const known = ofTensor.get(other);
-    if (known) return known;
+    const ofTensor = this.derived.get(tensor.dataId) ?? [];
+    const shape = `${tensor.shape}`;
+    const known = ofTensor.find((derived) => derived.other === other.dataId && derived.shape === shape);
+    if (known) return known.blocks;
     const made: Block[] = [];
     try {
       for (const bytes of sizes) made.push(this.backend.scratch(bytes));
@@ -42,15 +51,15 @@ export class DerivedBlocks {
       for (const block of made) this.backend.release(block);
       throw error;
     }
-    ofTensor.set(other, made);
-    this.blocks.set(dataId, ofTensor);
+    ofTensor.push({ other: other.dataId, shape, blocks: made });
+    this.derived.set(tensor.dataId, ofTensor);
     return made;
   }
 
   private release(dataId: object): void {
-    for (const blocks of this.blocks.get(dataId)?.values() ?? []) {
+    for (const { blocks } of this.derived.get(dataId) ?? []) {
       for (const block of blocks) this.backend.release(block);
     }
-    this.blocks.delete(dataId);
+    this.derived.delete(dataId);
   }
 }

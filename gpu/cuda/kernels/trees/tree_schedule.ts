@@ -7,12 +7,17 @@ import { breadthFirst } from './spanning_tree.js';
 
 const INT_BYTES = 4;
 
-/** Trees that BoruvkaMST made: the data of `parent` by that of `order`. */
-const breadthFirstTrees = new WeakMap<object, object>();
+/** Trees that BoruvkaMST made: the data of `parent` and the shape of both by the data of `order`. */
+const breadthFirstTrees = new WeakMap<object, { readonly parent: object; readonly shape: string }>();
 
 /** Remembers a tree that is in breadth-first order. */
 export function rememberBreadthFirst(order: TensorInfo, parent: TensorInfo): void {
-  breadthFirstTrees.set(order.dataId, parent.dataId);
+  breadthFirstTrees.set(order.dataId, { parent: parent.dataId, shape: `${order.shape}` });
+}
+
+function isBreadthFirst(order: TensorInfo, parent: TensorInfo): boolean {
+  const known = breadthFirstTrees.get(order.dataId);
+  return known?.parent === parent.dataId && known.shape === `${order.shape}`;
 }
 
 /** A tree in breadth-first order, which need not be the order that it was given in. */
@@ -26,11 +31,11 @@ export interface ScheduledTree {
 /** The schedule of a tree [B, V] with parents before their children, made when it is needed for the first time. */
 export function scheduleOf(call: KernelCall, order: DeviceTensor, parent: DeviceTensor): ScheduledTree {
   const [batch, numVertices] = order.shape;
-  const isOrdered = breadthFirstTrees.get(order.dataId) === parent.dataId;
+  const isOrdered = isBreadthFirst(order, parent);
   const counts = [2 * numVertices + 3, ...(isOrdered ? [] : [numVertices, numVertices])];
   const [schedules, newOrder = order, newParent = parent] = DerivedBlocks.of(call.backend).get(
-    order.dataId,
-    parent.dataId,
+    order,
+    parent,
     counts.map((count) => INT_BYTES * batch * count),
     (schedules, newOrder = order, newParent = parent) => {
       if (!isOrdered) breadthFirst(call, { order, parent, newOrder, newParent }, { batch, numVertices });
