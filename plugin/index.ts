@@ -6,6 +6,8 @@ import './cpu/index.js';
 import './graph_model.js';
 
 export { gridGraph, windowGraph } from './graphs.js';
+export { prepareImage } from './image/prepare.js';
+export type { RgbImage } from './image/rgb_image.js';
 export {
   type GeneratedToken,
   type GenerateOptions,

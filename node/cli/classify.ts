@@ -1,9 +1,9 @@
 /** `grootvl classify`: what is in a picture. */
 import type { Command } from 'commander';
+import { prepareImage } from '../../plugin/image/prepare.js';
 import { GrootV, type Prediction } from '../../plugin/index.js';
 import { fileSystem } from '../file_system.js';
 import { decodeImage } from '../images/decode.js';
-import { prepareImage } from '../images/prepare.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
 import { integerFrom } from './failure.js';
 import { toTensor } from './images.js';

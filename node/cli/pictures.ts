@@ -1,11 +1,11 @@
 /** `grootvl tree` and `grootvl affinity`: what a block of the model sees, drawn over the picture. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { fitImage } from '../../plugin/image/prepare.js';
+import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import { GrootV, type ImageTensor } from '../../plugin/index.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import { fileSystem } from '../file_system.js';
 import { decodeImage } from '../images/decode.js';
-import { fitImage } from '../images/prepare.js';
-import type { RgbImage } from '../images/rgb_image.js';
 import { drawAffinity } from '../pictures/affinity.js';
 import { drawTree } from '../pictures/tree.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';

@@ -4,7 +4,7 @@
  * Greyscale, palette, 16-bit and CMYK pictures become 8-bit sRGB (CMYK by the decoder's default ink profile, where PIL only subtracts).
  */
 import { readFile, stat } from 'node:fs/promises';
-import type { RgbImage } from './rgb_image.js';
+import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import { loadSharp } from './sharp.js';
 
 /** More than any camera takes, and 300 MB of RGB: a small file cannot ask for much more memory than that. */

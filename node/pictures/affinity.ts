@@ -6,10 +6,11 @@
  * shows one blot. The picture colours by rank instead (the hottest tenth of the places has the hottest tenth of
  * the colours), which no monotone change of the values alters; the bar tells the values at its marks.
  */
-import { bicubicTaps, type ResampleTaps } from '../images/resample.js';
-import { checkRgbImage, type RgbImage } from '../images/rgb_image.js';
+
+import { COLOUR_STEPS, colourIndex, HEAT_COLOURS, sampleColours } from '../../plugin/image/colour_map.js';
+import { bicubicTaps, type ResampleTaps } from '../../plugin/image/resample.js';
+import { checkRgbImage, type RgbImage } from '../../plugin/image/rgb_image.js';
 import { checkGrid, dim, encodePng, enlarge, type Grid } from './canvas.js';
-import { COLOUR_STEPS, colourIndex, HEAT_COLOURS, sampleColours } from './colour_map.js';
 import { DIGIT_HEIGHT, numberElements } from './stroke_digits.js';
 
 export interface AffinityPicture {

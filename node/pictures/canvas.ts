@@ -1,7 +1,7 @@
 /** What both pictures stand on: the photograph, enlarged and dimmed, and a drawing laid over it. */
 
-import { resizeBicubic } from '../images/resample.js';
-import { checkExtent, type RgbImage } from '../images/rgb_image.js';
+import { resizeBicubic } from '../../plugin/image/resample.js';
+import { checkExtent, type RgbImage } from '../../plugin/image/rgb_image.js';
 import { loadSharp } from '../images/sharp.js';
 
 /** Long side of a picture in pixels: 20 for each cell of a 56 x 56 grid, which a stroke needs to look smooth. */

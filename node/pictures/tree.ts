@@ -2,9 +2,10 @@
  * A spanning tree over its photograph, drawn like a river system seen from above: every path runs to the root,
  * a stroke is the wider the more vertices drain through it, and its colour tells the depth.
  */
-import { checkRgbImage, type RgbImage } from '../images/rgb_image.js';
+
+import { COLOUR_STEPS, DEPTH_COLOURS, sampleColours } from '../../plugin/image/colour_map.js';
+import { checkRgbImage, type RgbImage } from '../../plugin/image/rgb_image.js';
 import { checkGrid, dim, encodePng, enlarge, type Grid } from './canvas.js';
-import { COLOUR_STEPS, DEPTH_COLOURS, sampleColours } from './colour_map.js';
 
 export interface TreePicture {
   /** The photograph, the same field of view as the model had; any size. */

@@ -1,3 +1,5 @@
+/** Pictures in memory, with 8 bits a channel. */
+
 /** An 8-bit RGB picture in memory. */
 export interface RgbImage {
   /** Columns, at least 1. */
@@ -10,6 +12,9 @@ export interface RgbImage {
 
 /** Throws an `Error` that starts with `caller` when `image` does not keep the promise of `RgbImage`. */
 export function checkRgbImage(caller: string, image: RgbImage): void {
+  if (typeof image !== 'object' || image === null || !ArrayBuffer.isView(image.data)) {
+    throw new Error(`${caller}: expected a picture of width, height and data, got ${String(image)}`);
+  }
   const { width, height, data } = image;
   checkExtent(caller, 'image width', width);
   checkExtent(caller, 'image height', height);

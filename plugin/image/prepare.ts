@@ -1,0 +1,53 @@
+/**
+ * From a photograph to what a model sees, as torchvision does it in the authors' evaluation:
+ * `Resize(size, BICUBIC)` then `CenterCrop(size)`. Mean and deviation are taken out by the model itself.
+ */
+import { resizeBicubic } from './resample.js';
+import { checkExtent, checkRgbImage, type RgbImage } from './rgb_image.js';
+
+/** Python's `round`: halves go to the even neighbour. */
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  if (value - floor !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** A size in pixels. */
+export interface Extent {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What `fitImage` makes of a picture: the short side `size` pixels, the long side `trunc(size * long / short)`. */
+export function fittedExtent({ width, height }: Extent, size: number): Extent {
+  const long = Math.trunc((size * Math.max(width, height)) / Math.min(width, height));
+  return width <= height ? { width: size, height: long } : { width: long, height: size };
+}
+
+/**
+ * torchvision's `Resize(size)`: the short side becomes `size` pixels, the long side
+ * `trunc(size * long / short)`; nothing is cut off.
+ */
+export function fitImage(image: RgbImage, size: number): RgbImage {
+  checkRgbImage('fitImage', image);
+  checkExtent('fitImage', 'size', size);
+  const { width, height } = fittedExtent(image, size);
+  return resizeBicubic(image, width, height);
+}
+
+/**
+ * The model's view of a photograph: `fitImage`, then the middle square of `size` x `size` pixels. Only what that
+ * square depends on is resized.
+ * @param image 8-bit RGB, any extent of at least 1 x 1.
+ * @param preparation side of the square in pixels, or a model's `metadata.preprocessing`, which names it.
+ * @throws {Error} when the side is not a whole number of at least 1.
+ */
+export function prepareImage(image: RgbImage, preparation: number | { readonly size: number }): RgbImage {
+  const size = typeof preparation === 'object' && preparation !== null ? preparation.size : preparation;
+  checkRgbImage('prepareImage', image);
+  checkExtent('prepareImage', 'size', size);
+  const { width, height } = fittedExtent(image, size);
+  const left = roundHalfEven((width - size) / 2);
+  const top = roundHalfEven((height - size) / 2);
+  return resizeBicubic(image, width, height, { left, top, width: size, height: size });
+}
