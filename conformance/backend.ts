@@ -1,9 +1,7 @@
-/** What the suite runs cases on, and how to make one's own: {@link defineBackend}. */
+/** What the suite runs cases on, and the forms in which one's own backend is given to `defineBackend`. */
+import type { ToleranceClass } from '../plugin/backends.js';
 import type { Attributes } from '../plugin/ops/op.js';
-import type { Precision } from './bounds.js';
 import type { CaseTensor } from './case.js';
-import { hostBackend } from './host_backend.js';
-import { tfjsBackend } from './tfjs_backend.js';
 
 /** Thrown by a backend's `start` when it cannot be had here: its cases are then skipped with this reason. */
 export class BackendMissing extends Error {
@@ -19,7 +17,7 @@ export interface Backend {
   /** As it appears in reports. */
   readonly name: string;
   /** Which bounds apply. */
-  readonly precision: Precision;
+  readonly tolerance: ToleranceClass;
   /**
    * Makes the backend ready and current.
    * @returns what it runs on, in words.
@@ -59,7 +57,7 @@ export type HostKernelFunction = (args: {
 interface CommonDefinition {
   readonly name: string;
   /** `float32` by default. */
-  readonly precision?: Precision;
+  readonly tolerance?: ToleranceClass;
   /** What it runs on, in words; the backend's name by default. */
   readonly device?: string;
 }
@@ -86,31 +84,3 @@ export interface FunctionDefinition extends CommonDefinition {
 }
 
 export type BackendDefinition = TfjsDefinition | KernelsDefinition | FunctionDefinition;
-
-/**
- * Makes a backend that {@link runConformance} takes.
- * @throws {Error} when the name holds a `_` (tfjs finds no kernels then), or a kernel's op is not declared.
- */
-export function defineBackend(definition: BackendDefinition): Backend {
-  if (!/^[^_\s,]+$/.test(definition.name)) {
-    throw new Error(
-      `a backend is called ${JSON.stringify(definition.name)}: wanted a name without _ or spaces`,
-    );
-  }
-  if ('tfjs' in definition) return tfjsBackend(definition);
-  if ('kernels' in definition) return hostBackend(definition);
-  const { name, precision = 'float32', device = name, start, run, gradients, stop } = definition;
-  return {
-    name,
-    precision,
-    runsModels: false,
-    start: async () => (await start?.()) ?? device,
-    run,
-    gradients:
-      gradients ??
-      (async (op) => {
-        throw new NotSupported(`${name} gives no gradients of ${op}`);
-      }),
-    stop,
-  };
-}

@@ -2,9 +2,10 @@
  * The case format: what is run, with which inputs, and what must come out. Cases are plain data (or, for whole
  * networks, a short program over tfjs), so the same ones run in Node and in a page.
  */
+import type { ToleranceClass } from '../plugin/backends.js';
 import type { Attributes } from '../plugin/ops/op.js';
-import type { Bound, Precision } from './bounds.js';
-import type { Judgement } from './verdict.js';
+import type { Bound } from './bounds.js';
+import type { Judgement } from './judgement.js';
 
 /** A tensor on the host, row-major. References may be float64, inputs are float32 or int32. */
 export type CaseTensor =
@@ -22,8 +23,8 @@ export interface Reference {
   readonly tensor: CaseTensor;
   /** In place of the op's own bound. */
   readonly bound?: Bound;
-  /** Only held against backends of this precision. */
-  readonly only?: Precision;
+  /** Only held against backends of this tolerance class. */
+  readonly only?: ToleranceClass;
 }
 
 /** One call of one op. */
@@ -45,7 +46,7 @@ export interface OpCase {
 
 /** What a program case is told about where it runs. The tfjs backend under test is the current one. */
 export interface ProgramContext {
-  readonly precision: Precision;
+  readonly tolerance: ToleranceClass;
   readonly backend: string;
 }
 

@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { DEFAULT_SEED, terminalReport } from './index.js';
-import { directorySource, type Place, parsePlace, runEverywhere } from './node.js';
+import { directorySource, parseTarget, runOnTargets, type Target } from './node.js';
 
 t.test('the default cases in Node', async (t) => {
-  const report = await runEverywhere({
-    places: ['cpu', 'wasm', 'cuda'].map((name) => parsePlace(name) as Place),
+  const report = await runOnTargets({
+    targets: ['cpu', 'wasm', 'cuda'].map((name) => parseTarget(name) as Target),
     source: directorySource(fileURLToPath(new URL('../fixtures', import.meta.url))),
     seed: DEFAULT_SEED,
   });

@@ -19,14 +19,14 @@ export function hostBackend(definition: KernelsDefinition): BackendUnderTest {
   const {
     name,
     kernels,
-    precision,
+    tolerance,
     device = `plain kernels over a copy of cpu: ${Object.keys(kernels)}`,
   } = definition;
   for (const op of Object.keys(kernels)) declarationOf(op);
   return tfjsBackend({
     name,
     tfjs: name,
-    precision,
+    tolerance,
     device,
     start: async () => {
       await import('@tensorflow/tfjs-backend-cpu');

@@ -6,11 +6,11 @@ export {
   type Backend,
   type BackendDefinition,
   BackendMissing,
-  defineBackend,
   NotSupported,
 } from './backend.js';
 export type { CaseTensor, ConformanceCase, OpCase, ProgramCase, Reference } from './case.js';
 export { loadCases } from './cases/load.js';
+export { defineBackend } from './define_backend.js';
 export { generatedCases } from './generated/generated.js';
 export { DEFAULT_SEED } from './generated/seed.js';
 export { htmlReport } from './report/html.js';

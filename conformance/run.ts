@@ -1,13 +1,14 @@
 /** Runs cases on backends and collects the report. No Node API: the same code runs in a page. */
+import type { ToleranceClass } from '../plugin/backends.js';
 import { type Backend, BackendMissing, NotSupported } from './backend.js';
-import type { Precision } from './bounds.js';
 import { type CaseTensor, type ConformanceCase, type OpCase, rowOf } from './case.js';
 import { generatedCases } from './generated/generated.js';
+import type { Judgement } from './judgement.js';
 import { sameBits } from './measure.js';
 import type { CaseResult, Environment, Report } from './report/report.js';
 import { summarize } from './report/report.js';
 import { declarationOf } from './tfjs_backend.js';
-import { combine, fail, type Judgement, judgeOpCase, show } from './verdict.js';
+import { combine, fail, judgeOpCase, show } from './verdict.js';
 
 export interface RunOptions {
   readonly backends: readonly Backend[];
@@ -98,9 +99,9 @@ async function runCase(testCase: ConformanceCase, backend: Backend, device: stri
   const before = backend.memory?.();
   try {
     if (testCase.kind === 'program') {
-      judgement = await testCase.run({ precision: backend.precision, backend: backend.name });
+      judgement = await testCase.run({ tolerance: backend.tolerance, backend: backend.name });
     } else {
-      ({ judgement, extra } = await runOpCase(testCase, backend, backend.precision));
+      ({ judgement, extra } = await runOpCase(testCase, backend, backend.tolerance));
     }
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0];
@@ -155,7 +156,7 @@ const REPEATED_ELEMENTS = 300_000;
 async function runOpCase(
   testCase: OpCase,
   backend: Backend,
-  precision: Precision,
+  tolerance: ToleranceClass,
 ): Promise<{ judgement: Judgement; extra: Partial<CaseResult> }> {
   const call = (inputs: OpCase['inputs'], outputGradients: OpCase['outputGradients']) =>
     outputGradients
@@ -164,7 +165,7 @@ async function runOpCase(
   const started = performance.now();
   const first = await call(testCase.inputs, testCase.outputGradients);
   const ms = performance.now() - started;
-  const judgements = [judgeOpCase(testCase, first, precision)];
+  const judgements = [judgeOpCase(testCase, first, tolerance)];
   let extra: Partial<CaseResult> = { ms };
   if (judgements[0].verdict === 'fail') {
     return { judgement: judgements[0], extra: { ...extra, ...inputsAt(testCase, judgements[0]) } };

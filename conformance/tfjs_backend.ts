@@ -31,10 +31,10 @@ export function declarationOf(op: string): OpDeclaration {
 }
 
 export function tfjsBackend(definition: TfjsDefinition): Backend {
-  const { name, tfjs, precision = 'float32', device = tfjs } = definition;
+  const { name, tfjs, tolerance = 'float32', device = tfjs } = definition;
   return {
     name,
-    precision,
+    tolerance,
     runsModels: true,
     start: async () => {
       env().set('PROD', true); // no advice on the console, no checks meant for developers of kernels

@@ -1,45 +1,12 @@
 /** From figures to a verdict. */
 
-import {
-  type Bound,
-  dissimilarityBound,
-  EXACT,
-  fusedOpBound,
-  NEAR_TIE,
-  type Precision,
-  treeScanBound,
-} from './bounds.js';
+import type { ToleranceClass } from '../plugin/backends.js';
+import { type Bound, dissimilarityBound, EXACT, fusedOpBound, NEAR_TIE, treeScanBound } from './bounds.js';
 import type { CaseTensor, OpCase, Reference } from './case.js';
-import { type Figures, measure } from './measure.js';
+import type { Judgement, TreePair, Verdict } from './judgement.js';
+import { measure } from './measure.js';
 import { certify } from './oracles/certificate.js';
 import { depthOf } from './oracles/rooted_tree.js';
-
-export type Verdict = 'pass' | 'tie-flip' | 'fail' | 'skip';
-
-/** A tree that differs from its reference, for the report to draw. Edges are pairs of vertex ids. */
-export interface TreePair {
-  readonly numVertices: number;
-  /** Set when the graph is a grid: vertex v lies at (v % width, floor(v / width)). */
-  readonly width?: number;
-  readonly wanted: readonly (readonly [number, number])[];
-  readonly given: readonly (readonly [number, number])[];
-  readonly caption: string;
-}
-
-/** What a case came to on a backend. */
-export interface Judgement {
-  readonly verdict: Verdict;
-  /** One line. Empty for a pass without anything to say. */
-  readonly reason: string;
-  /** Figures of the comparison that came closest to its bound, or went furthest over it. */
-  readonly figures?: Figures;
-  readonly bound?: Bound;
-  /** Tensor to which the figures belong. */
-  readonly tensor?: string;
-  /** How far a flipped tree is from minimal, in weight. */
-  readonly margin?: number;
-  readonly trees?: readonly TreePair[];
-}
 
 /** One comparison of a case. */
 export interface Comparison {
@@ -92,12 +59,12 @@ export function show(value: number): string {
 export function judgeOpCase(
   testCase: OpCase,
   given: ReadonlyMap<string, CaseTensor>,
-  precision: Precision,
+  tolerance: ToleranceClass,
 ): Judgement {
   if (testCase.contradiction) return fail(testCase.contradiction);
   const comparisons: Comparison[] = [];
   for (const reference of testCase.references) {
-    if (reference.only && reference.only !== precision) continue;
+    if (reference.only && reference.only !== tolerance) continue;
     const output = given.get(reference.of);
     if (!output) return fail(`${reference.of} did not come out`);
     comparisons.push({
@@ -106,7 +73,7 @@ export function judgeOpCase(
       shape: output.shape,
       wanted: reference.tensor.values,
       wantedShape: reference.tensor.shape,
-      bound: reference.bound ?? boundOf(testCase, reference, precision),
+      bound: reference.bound ?? boundOf(testCase, reference, tolerance),
     });
   }
   const judgement = judge(comparisons);
@@ -117,14 +84,14 @@ export function judgeOpCase(
 }
 
 /** The bound of the op for one of its outputs. */
-export function boundOf(testCase: OpCase, reference: Reference, precision: Precision): Bound {
+export function boundOf(testCase: OpCase, reference: Reference, tolerance: ToleranceClass): Bound {
   if (reference.tensor.dtype === 'int32') return EXACT;
   const { op, attributes, inputs } = testCase;
-  if (op === 'TreeScan') return treeScanBound(depthOfBatch(inputs.parent), precision);
+  if (op === 'TreeScan') return treeScanBound(depthOfBatch(inputs.parent), tolerance);
   if (op === 'EdgeDissimilarity') {
-    return dissimilarityBound(String(attributes?.metric ?? 'cosine'), precision);
+    return dissimilarityBound(String(attributes?.metric ?? 'cosine'), tolerance);
   }
-  return fusedOpBound(op, precision, testCase.outputGradients !== undefined);
+  return fusedOpBound(op, tolerance, testCase.outputGradients !== undefined);
 }
 
 const depths = new WeakMap<CaseTensor, number>();

@@ -3,10 +3,12 @@ import '@tensorflow/tfjs'; // the gradients of the stock ops, and the cpu backen
 import '@tensorflow/tfjs-backend-wasm';
 import '../wasm/index.js'; // the kernels that are under test
 import * as tf from '@tensorflow/tfjs-core';
+import { backendsOn } from '../plugin/backends.js';
 
 tf.enableProdMode(); // no advice on other backends between the results
 
-export const BACKENDS = ['cpu', 'wasm'] as const;
+/** Those of Node that need no device and no addon. */
+export const BACKENDS = backendsOn('node').filter((name) => name !== 'cuda');
 export type BackendName = (typeof BACKENDS)[number];
 
 /** Runs `body` with the backend chosen, and fails when it leaves tensors behind. */

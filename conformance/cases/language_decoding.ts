@@ -24,11 +24,11 @@ export function decodingCase({ name, ids, promptLength, scan, checkpoint }: Deco
     kind: 'program',
     name: `${name}, P = ${promptLength}`,
     op: `${familyOf(scan)} decoding`,
-    run: ({ precision }) =>
+    run: ({ tolerance }) =>
       checkpoint.useDecoder(scan, async (prefill, decode) => {
         const wanted = await logitsOfText(prefill, text, promptLength);
         const given = await logitsTokenByToken(prefill, decode, text, promptLength);
-        return judge([{ tensor: 'logits', given, wanted, bound: decodingBound(precision) }]);
+        return judge([{ tensor: 'logits', given, wanted, bound: decodingBound(tolerance) }]);
       }),
   };
 }

@@ -8,10 +8,11 @@ import { type Parameter, TorchLayers } from '../../converters/graph/torch_layers
 import { selectiveMixer } from '../../converters/grootl.js';
 import { languageTreeTie, layerBound, mixerBound } from '../bounds.js';
 import { type CaseTensor, type ConformanceCase, float32, int32, type ProgramCase } from '../case.js';
+import type { Judgement } from '../judgement.js';
 import { largest } from '../measure.js';
 import { kruskal } from '../oracles/kruskal.js';
 import { windowPairs } from '../oracles/language_ops.js';
-import { type Comparison, combine, fail, type Judgement, judge, judgeTree } from '../verdict.js';
+import { type Comparison, combine, fail, judge, judgeTree } from '../verdict.js';
 import { type CaseFile, channelsLast } from './case_file.js';
 import { indicesOf } from './features_to_tree.js';
 import { type Feeds, GraphUnderTest, inConstantLayout } from './graph_under_test.js';
@@ -106,7 +107,7 @@ function pinnedCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
     kind: 'program',
     name: file.name,
     op: 'GrootL mixer, tree pinned',
-    run: ({ precision }) =>
+    run: ({ tolerance }) =>
       mixer.use(async (graph, _feeds, pinned) => {
         const problem = outputProblem(file);
         if (problem) return fail(problem);
@@ -114,7 +115,7 @@ function pinnedCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
         const nodes = ['layers_0/out_proj', 'state_0', ...(hasGraph ? ['layers_0/edge_weights'] : [])];
         const results = await graph.run(pinned, nodes);
         const given = (node: string) => (results.get(node) as CaseTensor).values;
-        const bound = mixerBound(precision, false);
+        const bound = mixerBound(tolerance, false);
         const comparisons: Comparison[] = stored.map((tensor) => ({
           ...{ tensor, given: given('layers_0/out_proj'), wanted: file.tensor(tensor).values, bound },
         }));
@@ -127,7 +128,7 @@ function pinnedCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
             tensor: 'layers_0/edge_weights',
             given: given('layers_0/edge_weights'),
             wanted: Float64Array.from(file.floats('tree_weight').values, Math.log),
-            bound: layerBound(precision),
+            bound: layerBound(tolerance),
           });
         }
         return judge(comparisons);
@@ -167,7 +168,7 @@ function ownTreeCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
     kind: 'program',
     name: file.name,
     op: 'GrootL mixer, own tree',
-    run: ({ precision }) =>
+    run: ({ tolerance }) =>
       mixer.use(async (graph, feeds) => {
         const nodes = ['out_proj', 'edge_weights', 'order', 'parent'].map((node) => `layers_0/${node}`);
         const results = await graph.run(feeds, nodes);
@@ -185,11 +186,11 @@ function ownTreeCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
             return fail(`the tree of item ${b} is not the minimum of its weights`);
           const wanted = indicesOf(wantedTrees[b], edges);
           const judgement = judgeTree(own, wanted, exact[b], edges, numVertices, `item ${b}`);
-          if (judgement.margin !== undefined && judgement.margin <= languageTreeTie(precision)) {
+          if (judgement.margin !== undefined && judgement.margin <= languageTreeTie(tolerance)) {
             return { ...judgement, verdict: 'tie-flip' };
           }
           if (judgement.verdict !== 'pass') return judgement;
-          const bound = mixerBound(precision, false);
+          const bound = mixerBound(tolerance, false);
           return judge([{ tensor: `output of item ${b}`, given: output[b], wanted: wantedOutput[b], bound }]);
         });
         return combine(items);
@@ -207,13 +208,13 @@ function gradientCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
     kind: 'program',
     name: file.name,
     op: 'GrootL mixer gradient, tree pinned',
-    run: ({ precision }) =>
+    run: ({ tolerance }) =>
       mixer.use(async (graph, _feeds, pinned) => {
         const problem = outputProblem(file);
         if (problem) return fail(problem);
         const dy = float32(file.floats('grad_output').shape, file.floats('grad_output').values);
         const gradients = await graph.gradientsOf('layers_0/out_proj', dy, pinned, ['x'], parameters);
-        const bound = mixerBound(precision, true);
+        const bound = mixerBound(tolerance, true);
         const comparisons: Comparison[] = [];
         for (const tensor of ['grad_input_states', 'grad_input_states_f64']) {
           if (!file.has(tensor)) continue;

@@ -1,9 +1,10 @@
 /** Expected values of whole language models: logits of texts, the gradients of a loss, and merged adapters. */
 import { languageGradientBound, languageModelBound, languageTreeTie, layerBound } from '../bounds.js';
 import { type CaseTensor, type ConformanceCase, int32, type ProgramCase } from '../case.js';
+import type { Judgement } from '../judgement.js';
 import { kruskal } from '../oracles/kruskal.js';
 import { windowPairs } from '../oracles/language_ops.js';
-import { type Comparison, combine, fail, type Judgement, judge, show } from '../verdict.js';
+import { type Comparison, combine, fail, judge, show } from '../verdict.js';
 import type { CaseFile } from './case_file.js';
 import { type CaseFolder, inFolder, jsonBeside } from './case_folder.js';
 import { crossEntropy } from './cross_entropy.js';
@@ -106,17 +107,17 @@ function logitsCase(
     kind: 'program',
     name: label,
     op: `${familyOf(scan)} logits`,
-    run: ({ precision }) =>
+    run: ({ tolerance }) =>
       checkpoint.useGraph(scan, async (graph) => {
         const feeds = textFeeds([ids], promptLength);
         const layers = treeLayers(graph);
         const nodes = layers.flatMap((layer) => TREE_NODES.map((node) => `${layer}/${node}`));
         const results = await graph.run(feeds, ['logits', ...nodes]);
         const given = (results.get('logits') as CaseTensor).values;
-        const bound = languageModelBound(precision);
+        const bound = languageModelBound(tolerance);
         const logits = judge([{ tensor: 'logits', given, wanted: wanted.values, bound }]);
         const trees = layers.map((layer) => judgeMinimal(layer, results, ids.length, promptLength));
-        if (logits.verdict === 'fail' && scan === 'tree' && margin <= languageTreeTie(precision)) {
+        if (logits.verdict === 'fail' && scan === 'tree' && margin <= languageTreeTie(tolerance)) {
           const reason = `the reference's trees have a near tie within ${show(margin)}; ${logits.reason}`;
           return combine([{ ...logits, verdict: 'tie-flip', reason, margin }, ...trees]);
         }
@@ -187,7 +188,7 @@ export async function languageGradientCases(file: CaseFile, folder: CaseFolder):
       kind: 'program',
       name: `${file.name} of ${checkpoint.name}`,
       op,
-      run: ({ precision }) =>
+      run: ({ tolerance }) =>
         checkpoint.useGraph('tree', async (graph) => {
           const feeds = textFeeds([ids], promptLength);
           const logits = (await graph.run(feeds, ['logits'])).get('logits') as CaseTensor;
@@ -196,12 +197,12 @@ export async function languageGradientCases(file: CaseFile, folder: CaseFolder):
           const comparisons: Comparison[] = parameters.map((parameter) => {
             const { values: given, shape } = gradients.get(parameter) as CaseTensor;
             const wanted = inConstantLayout(parameter, file.floats(`grad.${parameter}`), shape);
-            return { tensor: parameter, given, wanted, bound: languageGradientBound(precision) };
+            return { tensor: parameter, given, wanted, bound: languageGradientBound(tolerance) };
           });
           const wanted = file.floats('loss').values;
           return judge([
             ...comparisons,
-            { tensor: 'loss', given: [loss], wanted, bound: layerBound(precision) },
+            { tensor: 'loss', given: [loss], wanted, bound: layerBound(tolerance) },
           ]);
         }),
     },
@@ -229,13 +230,13 @@ export async function mergedCases(file: CaseFile, folder: CaseFolder): Promise<C
     kind: 'program',
     name: `${file.name} of ${checkpoint.name}`,
     op,
-    run: ({ precision }) =>
+    run: ({ tolerance }) =>
       checkpoint.useGraph('tree', async (graph) => {
         const comparisons: Comparison[] = [];
         for (const tensor of file.names) {
           const { values: given, shape } = await graph.weight(tensor);
           const wanted = inConstantLayout(tensor, file.floats(tensor), shape);
-          comparisons.push({ tensor, given, wanted, bound: layerBound(precision) });
+          comparisons.push({ tensor, given, wanted, bound: layerBound(tolerance) });
         }
         return judge(comparisons);
       }),

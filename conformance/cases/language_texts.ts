@@ -4,8 +4,9 @@
  */
 import { EXACT, greedyTie, scoreBound } from '../bounds.js';
 import type { CaseTensor, ConformanceCase, ProgramCase } from '../case.js';
+import type { Judgement } from '../judgement.js';
 import { stem } from '../source.js';
-import { type Comparison, combine, fail, type Judgement, judge, show } from '../verdict.js';
+import { type Comparison, combine, fail, judge, show } from '../verdict.js';
 import { type CaseFolder, inFolder } from './case_folder.js';
 import { checkpointsAt, familyOf, type LanguageCheckpoint, type Scan } from './language_checkpoint.js';
 import { decodingCase } from './language_decoding.js';
@@ -143,7 +144,7 @@ function greedyCase(greedy: Greedy, index: number, scan: Scan, checkpoint: Langu
   const { prompt, prompt_ids } = greedy;
   const wanted = greedy[`${scan}_ids`] as number[];
   const text = greedy[`${scan}_text`];
-  return program('greedy text', `${index} ${quoted(prompt)}`, scan, ({ precision }) =>
+  return program('greedy text', `${index} ${quoted(prompt)}`, scan, ({ tolerance }) =>
     checkpoint.useModel(scan, async (model) => {
       const atEnd = wanted[wanted.length - 1] === model.metadata.tokens.endOfText;
       // At the end of the text it stops by itself.
@@ -163,11 +164,11 @@ function greedyCase(greedy: Greedy, index: number, scan: Scan, checkpoint: Langu
         { tensor: 'tokens', given: tokens, wanted, bound: EXACT },
       ];
       if (scan === 'tree' && greedy.logprobs) {
-        const bound = scoreBound(precision);
+        const bound = scoreBound(tolerance);
         comparisons.push({ tensor: 'log-probabilities', given: logprobs, wanted: greedy.logprobs, bound });
       }
       const judgement = judge(comparisons);
-      if (step >= 0 && margin !== undefined && margin <= greedyTie(precision)) {
+      if (step >= 0 && margin !== undefined && margin <= greedyTie(tolerance)) {
         const reason = `token ${step} leads by ${show(margin)} in the reference; ${judgement.reason}`;
         return { ...judgement, verdict: 'tie-flip', reason, margin };
       }
@@ -180,10 +181,10 @@ function greedyCase(greedy: Greedy, index: number, scan: Scan, checkpoint: Langu
 }
 
 function scoresCase(wanted: readonly Likelihood[], scan: Scan, checkpoint: LanguageCheckpoint): ProgramCase {
-  return program('scores', `${wanted.length} continuations`, scan, ({ precision }) =>
+  return program('scores', `${wanted.length} continuations`, scan, ({ tolerance }) =>
     checkpoint.useModel(scan, async (model) => {
       const scores = await model.scoreAll(wanted);
-      const bound = scoreBound(precision);
+      const bound = scoreBound(tolerance);
       return judge(
         wanted.flatMap((each, i): Comparison[] => {
           const { logprob, isGreedy, tokens } = scores[i];
@@ -224,7 +225,7 @@ function paddedCase(
   { rows: wanted, context_len_used, padded_length, pad_id }: NonNullable<Texts['loglikelihood_batched']>,
   checkpoint: LanguageCheckpoint,
 ): ProgramCase {
-  return program('scores', `${wanted.length} continuations in one batch`, 'tree', ({ precision }) =>
+  return program('scores', `${wanted.length} continuations in one batch`, 'tree', ({ tolerance }) =>
     checkpoint.useGraph('tree', async (graph) => {
       const requests = wanted.map(({ context, continuation }) => {
         const found = loglikelihood.find(
@@ -248,7 +249,7 @@ function paddedCase(
         }
         const tensor = `sum of row ${b}`;
         return judge([
-          { tensor, given: [sum], wanted: [wanted[b].sum_logprob], bound: scoreBound(precision) },
+          { tensor, given: [sum], wanted: [wanted[b].sum_logprob], bound: scoreBound(tolerance) },
         ]);
       });
       return combine(judgements);
@@ -268,11 +269,11 @@ function perplexityCases(
   checkpoint: LanguageCheckpoint,
 ): ProgramCase[] {
   const { total_nll, scored_tokens } = totals[scan];
-  const windows = program('perplexity', `windows of ${window} tokens`, scan, ({ precision }) =>
+  const windows = program('perplexity', `windows of ${window} tokens`, scan, ({ tolerance }) =>
     checkpoint.useModel(scan, async (model) => {
       const { logprob, scoredTokens } = await model.perplexity(text, { window, promptLength: context_len });
       const counts = { given: [scoredTokens], wanted: [scored_tokens], bound: EXACT };
-      const sum = { given: [logprob], wanted: [-total_nll], bound: scoreBound(precision) };
+      const sum = { given: [logprob], wanted: [-total_nll], bound: scoreBound(tolerance) };
       return judge([
         { tensor: 'scored tokens', ...counts },
         { tensor: 'sum of log-probabilities', ...sum },
@@ -281,7 +282,7 @@ function perplexityCases(
   );
   if (!rolling) return [windows];
   const wanted = scan === 'tree' ? rolling.sum_logprob : rolling.plain_chain_sum_logprob;
-  const all = program('perplexity', `${rolling.tokens} tokens, all scored`, scan, ({ precision }) =>
+  const all = program('perplexity', `${rolling.tokens} tokens, all scored`, scan, ({ tolerance }) =>
     checkpoint.useModel(scan, async (model) => {
       const ids = model.tokenizer?.encode(text, { specialTokens: false }) ?? [];
       const { logprob } = await model.perplexity(ids.slice(0, rolling.tokens), {});
@@ -291,7 +292,7 @@ function perplexityCases(
           tensor: 'sum of log-probabilities',
           given: [logprob],
           wanted: [wanted],
-          bound: scoreBound(precision),
+          bound: scoreBound(tolerance),
         },
       ]);
     }),

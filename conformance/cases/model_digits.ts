@@ -1,7 +1,8 @@
 /** The trained digit model: many images, two sets of weights, trees of the first few images. */
 import { pinnedModelBound, UNEXPLAINED_DRIFT, UNKNOWN_TREES_MEDIAN } from '../bounds.js';
 import type { CaseTensor, ConformanceCase, ProgramCase } from '../case.js';
-import { combine, fail, type Judgement, judge, show } from '../verdict.js';
+import type { Judgement } from '../judgement.js';
+import { combine, fail, judge, show } from '../verdict.js';
 import type { CaseFile } from './case_file.js';
 import { explainDrift } from './explain_drift.js';
 import { blockTrees, firstItems, imageOf, normalizedDigits } from './model_inputs.js';
@@ -58,12 +59,12 @@ function unknownTreesCase(
     kind: 'program',
     name,
     op: 'GrootV, own trees',
-    run: ({ precision }) =>
+    run: ({ tolerance }) =>
       checkpoint.use(async (model) => {
         const results = await model.run({ normalized: images }, ['logits']);
         const given = rows(results.get('logits') as CaseTensor);
         const imageRows = rows(images) as Float32Array[];
-        const rounding = pinnedModelBound(precision);
+        const rounding = pinnedModelBound(tolerance);
         const judgements: Judgement[] = [];
         for (const [b, wanted] of rows(logits).entries()) {
           const comparison = {

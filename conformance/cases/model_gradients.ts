@@ -32,19 +32,19 @@ export function modelGradientCase(source: ModelGradientSource): ProgramCase {
     kind: 'program',
     name,
     op: 'GrootV gradient, trees pinned',
-    run: ({ precision }) =>
+    run: ({ tolerance }) =>
       checkpoint.use(async (model) => {
         const feeds = { normalized: input, ...treeFeeds(trees) };
         const logits = (await model.run(feeds, ['logits'])).get('logits') as CaseTensor;
         const { image, weights } = await model.gradients(feeds, upstream(logits), [...stored.keys()]);
-        const bound = modelGradientBound(precision);
+        const bound = modelGradientBound(tolerance);
         const comparisons: Comparison[] = [];
         if (lossOf && loss !== undefined) {
           comparisons.push({
             tensor: 'loss',
             given: [lossOf(logits)],
             wanted: [loss],
-            bound: layerBound(precision),
+            bound: layerBound(tolerance),
           });
         }
         if (inputGradient) {

@@ -1,10 +1,11 @@
 /** Whole models: with the reference's trees, which tells rounding apart from flips, and with their own. */
 import { flippedTreesBound, layerBound, pinnedModelBound } from '../bounds.js';
 import type { CaseTensor, ProgramCase } from '../case.js';
+import type { Judgement } from '../judgement.js';
 import { certify } from '../oracles/certificate.js';
 import { edgeWeights } from '../oracles/edge_dissimilarity.js';
 import { kruskal } from '../oracles/kruskal.js';
-import { combine, fail, type Judgement, judge, judgeTree, show } from '../verdict.js';
+import { combine, fail, judge, judgeTree, show } from '../verdict.js';
 import { indicesOf } from './features_to_tree.js';
 import type { Feeds } from './graph_under_test.js';
 import type { BlockTrees } from './model_inputs.js';
@@ -31,7 +32,7 @@ export function pinnedTreesCase(
     kind: 'program',
     name,
     op: 'GrootV, trees pinned',
-    run: ({ precision }) =>
+    run: ({ tolerance }) =>
       checkpoint.use(async (model) => {
         if (problem) return fail(problem);
         const blocks = trees.trees.map((_, i) => weightNodes(model, i));
@@ -44,13 +45,13 @@ export function pinnedTreesCase(
           shape: result(node).shape,
           wanted: wanted.values,
           wantedShape: wanted.shape,
-          bound: node === 'logits' ? pinnedModelBound(precision) : layerBound(precision),
+          bound: node === 'logits' ? pinnedModelBound(tolerance) : layerBound(tolerance),
         }));
         const weights = trees.edgeWeights.flatMap((stored, i) => {
           if (!stored) return [];
           const given = result(`blocks_${i}/edge_weights`).values;
           const wanted = Float64Array.from(stored.values, Math.log);
-          return [{ tensor: `blocks_${i}/edge_weights`, given, wanted, bound: layerBound(precision) }];
+          return [{ tensor: `blocks_${i}/edge_weights`, given, wanted, bound: layerBound(tolerance) }];
         });
         return combine([judge([...comparisons, ...weights]), ...blockJudgements(model, result)]);
       }),
@@ -108,12 +109,12 @@ export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor
     kind: 'program',
     name,
     op: 'GrootV, own trees',
-    run: ({ precision }) =>
+    run: ({ tolerance }) =>
       checkpoint.use(async (model) => {
         if (problem) return fail(problem);
         const feeds: Feeds = image ? { image } : { normalized: input };
         const { given, items } = await runWithTrees(model, feeds, trees, logits.shape[0]);
-        const [rounding, flipped] = [pinnedModelBound(precision), flippedTreesBound(model.channels)];
+        const [rounding, flipped] = [pinnedModelBound(tolerance), flippedTreesBound(model.channels)];
         return combine(
           rows(logits).map((wanted, b) => {
             const tree = items[b];

@@ -62,7 +62,7 @@ export interface TreeScanSource {
   readonly dy?: CaseTensor;
   readonly storedGradients?: readonly Stored[];
   readonly problem?: string;
-  /** Set where x holds NaN or infinities: those are not promised by every precision. */
+  /** Set where x holds NaN or infinities: those are not promised by every tolerance class. */
   readonly notFinite?: boolean;
 }
 
@@ -88,7 +88,7 @@ export function treeScanCases(source: TreeScanSource): OpCase[] {
     if (!notFinite) return [reference];
     return [
       { ...reference, only: 'float32' },
-      { ...reference, only: 'webgl', bound: UNPROMISED },
+      { ...reference, only: 'shader', bound: UNPROMISED },
     ];
   };
   const common = {

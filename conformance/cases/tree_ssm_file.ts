@@ -168,7 +168,7 @@ function moduleCase(file: CaseFile): ProgramCase {
     kind: 'program',
     name: file.name,
     op: 'Tree state-space module',
-    run: async ({ precision }) => {
+    run: async ({ tolerance }) => {
       const wanted: readonly (readonly [string, CaseTensor])[] = [
         ['x_act', channelsLast(file.floats('x_act'))],
         ['dts_raw', channelsLast(file.floats('dts_raw'))],
@@ -186,14 +186,14 @@ function moduleCase(file: CaseFile): ProgramCase {
       for (const [i, [tensor, { values, shape }]] of wanted.entries()) {
         const given = await readTensor(results[i]);
         results[i].dispose();
-        const bound = tensor === 'dts_raw' ? fusedOpBound('Linear', precision, true) : layerBound(precision);
+        const bound = tensor === 'dts_raw' ? fusedOpBound('Linear', tolerance, true) : layerBound(tolerance);
         comparisons.push({
           tensor,
           given: given.values,
           wanted: values,
           shape: [given.values.length],
           wantedShape: [shape.reduce((product, extent) => product * extent, 1)],
-          bound: tensor === 'dts_raw' ? { ...bound, absolute: layerBound(precision).absolute } : bound,
+          bound: tensor === 'dts_raw' ? { ...bound, absolute: layerBound(tolerance).absolute } : bound,
         });
       }
       return judge(comparisons);

@@ -1,6 +1,7 @@
 /** Puts the faults into kernels one by one and says which case catches each. */
-import { type Backend, defineBackend } from '../backend.js';
+import type { Backend } from '../backend.js';
 import { type ConformanceCase, float32 } from '../case.js';
+import { defineBackend } from '../define_backend.js';
 import type { CaseResult } from '../report/report.js';
 import { runConformance } from '../run.js';
 import { declarationOf } from '../tfjs_backend.js';

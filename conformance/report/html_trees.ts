@@ -1,5 +1,5 @@
 /** Two trees side by side: what was wanted and what came out, with the edges that only one of them has marked. */
-import type { TreePair } from '../verdict.js';
+import type { TreePair } from '../judgement.js';
 import { escapeHtml } from './html_text.js';
 
 const SIZE = 340;

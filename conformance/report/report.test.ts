@@ -78,7 +78,7 @@ t.test('a table for terminals', async (t) => {
   t.match(terminalReport(report, true), new RegExp(`${String.fromCharCode(27)}\\[31m`));
 });
 
-t.test('reports of several places as one', async (t) => {
+t.test('reports of several targets as one', async (t) => {
   const browsers = { chromium: { userAgent: 'x', crossOriginIsolated: false } };
   const merged = mergeReports([
     report,

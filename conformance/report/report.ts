@@ -1,6 +1,6 @@
 /** The report: what `--report x.json` holds. */
 import type { Bound } from '../bounds.js';
-import type { TreePair, Verdict } from '../verdict.js';
+import type { TreePair, Verdict } from '../judgement.js';
 
 export interface Environment {
   /** ISO 8601. */

@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { DEFAULT_SEED, memorySource, terminalReport } from '../index.js';
-import { directorySource, type Place, parsePlace, runEverywhere } from '../node.js';
+import { directorySource, parseTarget, runOnTargets, type Target } from '../node.js';
 
-const places = (...names: string[]) => names.map((name) => parsePlace(name) as Place);
+const targets = (...names: string[]) => names.map((name) => parseTarget(name) as Target);
 
 t.test('the default cases in Chromium, where there is one', async (t) => {
-  const report = await runEverywhere({
-    places: places('webgl'),
+  const report = await runOnTargets({
+    targets: targets('webgl'),
     source: directorySource(fileURLToPath(new URL('../../fixtures', import.meta.url))),
     seed: DEFAULT_SEED,
   });
@@ -17,8 +17,8 @@ t.test('the default cases in Chromium, where there is one', async (t) => {
 });
 
 t.test('a page with threads, and a plain one', async (t) => {
-  const report = await runEverywhere({
-    places: places('wasm@chromium', 'wasm-threads@chromium'),
+  const report = await runOnTargets({
+    targets: targets('wasm@chromium', 'wasm-threads@chromium'),
     source: memorySource(new Map()),
     seed: DEFAULT_SEED,
   });
@@ -42,7 +42,7 @@ t.test('a Chromium that is not there is a skip with its reason', async (t) => {
     if (CHROMIUM_PATH === undefined) delete process.env.CHROMIUM_PATH;
     else process.env.CHROMIUM_PATH = CHROMIUM_PATH;
   });
-  const report = await runEverywhere({ places: places('webgl'), source: memorySource(new Map()), seed: 1 });
+  const report = await runOnTargets({ targets: targets('webgl'), source: memorySource(new Map()), seed: 1 });
   t.match(report.cases, [
     { backend: 'webgl', verdict: 'skip', reason: /CHROMIUM_PATH is \/nowhere\/chromium/ },
   ]);

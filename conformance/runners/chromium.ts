@@ -6,27 +6,27 @@ import type { CaseSource } from '../source.js';
 import { launchChromium } from './launch_chromium.js';
 import { bundlePage } from './page_bundle.js';
 import { servePages } from './page_server.js';
-import type { Place } from './places.js';
+import type { Target } from './targets.js';
 
 export interface ChromiumOptions {
   /** Of one kind: all isolated, or none. */
-  readonly places: readonly Place[];
+  readonly targets: readonly Target[];
   readonly source: CaseSource;
   readonly seed: number;
   readonly generated: boolean;
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** Never throws: places that cannot be had are skipped with the reason. */
+/** Never throws: targets that cannot be had are skipped with the reason. */
 export async function runInChromium(options: ChromiumOptions): Promise<Report> {
-  const { places, seed, onProgress } = options;
+  const { targets, seed, onProgress } = options;
   try {
     return await run(options);
   } catch (error) {
     const start = () => Promise.reject(error);
     const run = start;
-    const backends = places.map(
-      ({ name }) => ({ name, precision: 'float32', runsModels: false, start, run, gradients: run }) as const,
+    const backends = targets.map(
+      ({ name }) => ({ name, tolerance: 'float32', runsModels: false, start, run, gradients: run }) as const,
     );
     return runConformance({ backends, cases: [], seed, onProgress });
   }
@@ -35,7 +35,7 @@ export async function runInChromium(options: ChromiumOptions): Promise<Report> {
 async function run(options: ChromiumOptions): Promise<Report> {
   const browser = await launchChromium();
   try {
-    const server = await servePages(await bundlePage(), options.source, options.places[0].isolated);
+    const server = await servePages(await bundlePage(), options.source, options.targets[0].isolated);
     try {
       return await runInPage(await browser.newPage(), server.url, options);
     } finally {
@@ -49,7 +49,7 @@ async function run(options: ChromiumOptions): Promise<Report> {
 async function runInPage(
   page: Page,
   url: string,
-  { places, seed, generated, onProgress }: ChromiumOptions,
+  { targets, seed, generated, onProgress }: ChromiumOptions,
 ): Promise<Report> {
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
@@ -61,8 +61,8 @@ async function runInPage(
       throw new Error(`the page did not start: ${errors.join('; ') || 'no error was reported'}`);
     });
   const request = {
-    backends: places.map(({ backend, name }) => ({ backend, name })),
-    environment: places[0].isolated ? 'chromium, isolated' : 'chromium',
+    backends: targets.map(({ backend, name }) => ({ backend, name })),
+    environment: targets[0].isolated ? 'chromium, isolated' : 'chromium',
     seed,
     generated,
   };

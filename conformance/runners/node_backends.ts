@@ -1,34 +1,23 @@
 /** The backends of plain Node. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { backendEntry } from '../../plugin/backends.js';
 import { BackendMissing } from '../backend.js';
-import type { StandardBackend } from './places.js';
 import type { KernelEntry, Loaders } from './standard.js';
-
-const PACKAGES: Readonly<Partial<Record<StandardBackend, string>>> = {
-  cpu: '@tensorflow/tfjs-backend-cpu',
-  wasm: '@tensorflow/tfjs-backend-wasm',
-};
-
-/** Entry points of this package, beside this folder where a build has them. */
-const ENTRIES: Readonly<Partial<Record<StandardBackend, string>>> = {
-  cpu: '../../plugin/index.js',
-  wasm: '../../wasm/index.js',
-  cuda: '../../gpu/cuda/index.js',
-};
 
 export const nodeLoaders: Loaders = {
   where: `in Node ${typeof process === 'undefined' ? '' : process.versions.node}`,
   stock: async (backend) => {
     await registerStockGradients();
-    if (backend === 'webgl') throw new BackendMissing('WebGL needs a page: it is run in Chromium');
-    const name = PACKAGES[backend];
-    if (name && !(await importIfPresent(name))) throw new BackendMissing(`${name} is not installed`);
+    const { platforms, tfjsPackage } = backendEntry(backend);
+    if (!platforms.includes('node'))
+      throw new BackendMissing(`${backend} needs a page: it is run in Chromium`);
+    if (!(await importIfPresent(tfjsPackage))) throw new BackendMissing(`${tfjsPackage} is not installed`);
   },
   kernels: async (backend) => {
-    const path = ENTRIES[backend];
-    if (!path) return undefined;
-    const entry = (await importIfPresent(new URL(path, import.meta.url).href)) as KernelEntry | undefined;
+    // Sources and builds have the same folders.
+    const { href } = new URL(`../../${backendEntry(backend).module}.js`, import.meta.url);
+    const entry = (await importIfPresent(href)) as KernelEntry | undefined;
     if (backend === 'cuda' && entry) await emulateWithoutGpu(entry);
     return entry;
   },

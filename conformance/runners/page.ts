@@ -2,16 +2,16 @@
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { ByteSource } from '../../converters/byte_source.js';
 import { bytesSource } from '../../converters/byte_source.js';
+import type { BackendName } from '../../plugin/backends.js';
 import { loadCases } from '../cases/load.js';
 import { generatedCases } from '../generated/generated.js';
 import { toJson } from '../report/report.js';
 import { type Progress, runConformance } from '../run.js';
 import type { CaseSource } from '../source.js';
-import type { StandardBackend } from './places.js';
 import { type KernelEntry, type Loaders, standardBackend, webglRenderer } from './standard.js';
 
 export interface PageRequest {
-  readonly backends: readonly { readonly backend: StandardBackend; readonly name: string }[];
+  readonly backends: readonly { readonly backend: BackendName; readonly name: string }[];
   /** Key of this environment in the report. */
   readonly environment: string;
   readonly seed: number;
@@ -20,7 +20,7 @@ export interface PageRequest {
 
 /** Kernels of this package that were bundled, by backend. */
 export type BundledKernels = Partial<
-  Record<StandardBackend, KernelEntry & { setWasmPaths?: (folder: string) => void }>
+  Record<BackendName, KernelEntry & { setWasmPaths?: (folder: string) => void }>
 >;
 
 declare global {

@@ -2,13 +2,17 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BACKENDS, backendEntry, backendsOn } from '../../plugin/backends.js';
 import { BackendMissing } from '../backend.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 /** `.ts` in a checkout, `.js` in a build. */
 const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 
-const KERNELS = { wasm: '../../wasm/index', webgl: '../../gpu/webgl/index' } as const;
+/** Backends of pages that have kernels besides the reference ones, which the suite itself imports. */
+const BUNDLED = BACKENDS.filter(
+  ({ name, platforms }) => name !== 'cpu' && (platforms as readonly string[]).includes('page'),
+);
 
 /** The folder in which the .wasm files of this package lie. */
 export const OWN_WASM = join(here, '../../wasm');
@@ -18,14 +22,13 @@ export async function bundlePage(): Promise<string> {
   const { build } = await import('esbuild').catch(() => {
     throw new BackendMissing('pages need esbuild and playwright-core: npm install esbuild playwright-core');
   });
-  const present = Object.entries(KERNELS).filter(([, path]) => existsSync(join(here, path + ending)));
+  const present = BUNDLED.filter(({ module }) => existsSync(join(here, '../..', module + ending)));
   const entry = [
     `import '@tensorflow/tfjs-core/dist/register_all_gradients.js';`,
-    `import '@tensorflow/tfjs-backend-cpu';`,
-    `import '@tensorflow/tfjs-backend-webgl';`,
+    ...backendsOn('page').map((name) => `import '${backendEntry(name).tfjsPackage}';`),
     `import { servePage } from './page${ending}';`,
-    ...present.map(([name, path]) => `import * as ${name} from '${path}${ending}';`),
-    `servePage({ ${present.map(([name]) => name).join(', ')} });`,
+    ...present.map(({ name, module }) => `import * as ${name} from '../../${module}${ending}';`),
+    `servePage({ ${present.map(({ name }) => name).join(', ')} });`,
   ];
   const { outputFiles } = await build({
     stdin: { contents: entry.join('\n'), resolveDir: here, loader: 'ts' },

@@ -1,7 +1,8 @@
 /** The backends that this package knows, by name. How their packages are loaded depends on where one is. */
 import { env, setBackend, version_core } from '@tensorflow/tfjs-core';
-import { type Backend, BackendMissing, defineBackend } from '../backend.js';
-import type { StandardBackend } from './places.js';
+import { type BackendName, backendEntry } from '../../plugin/backends.js';
+import { type Backend, BackendMissing } from '../backend.js';
+import { defineBackend } from '../define_backend.js';
 
 /** An entry point of this package for a backend. */
 export interface KernelEntry {
@@ -12,23 +13,19 @@ export interface KernelEntry {
 
 export interface Loaders {
   /** Imports tfjs's package of a backend. @throws {BackendMissing} */
-  stock(backend: StandardBackend): Promise<void>;
+  stock(backend: BackendName): Promise<void>;
   /** Imports this package's kernels for it; undefined when there are none. */
-  kernels(backend: StandardBackend): Promise<KernelEntry | undefined>;
+  kernels(backend: BackendName): Promise<KernelEntry | undefined>;
   /** Appended to the device. */
   readonly where: string;
 }
 
 /** @param label the name in reports, the backend's own by default. */
-export function standardBackend(
-  backend: StandardBackend,
-  loaders: Loaders,
-  label: string = backend,
-): Backend {
+export function standardBackend(backend: BackendName, loaders: Loaders, label: string = backend): Backend {
   return defineBackend({
     name: label,
     tfjs: backend,
-    precision: backend === 'webgl' ? 'webgl' : 'float32',
+    tolerance: backendEntry(backend).tolerance,
     start: async () => {
       await loaders.stock(backend);
       const entry = await loaders.kernels(backend);
@@ -53,7 +50,7 @@ async function deviceIsThere(entry: KernelEntry | undefined): Promise<void> {
   }
 }
 
-async function describe(backend: StandardBackend, entry: KernelEntry | undefined): Promise<string> {
+async function describe(backend: BackendName, entry: KernelEntry | undefined): Promise<string> {
   if (entry?.deviceDescription) {
     const { kind, name, driverVersion } = entry.deviceDescription();
     return kind === 'cuda' ? `CUDA ${driverVersion}, ${name}` : kind;

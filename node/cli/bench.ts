@@ -2,11 +2,12 @@
 import { getBackend } from '@tensorflow/tfjs-core';
 import { type Command, Option } from 'commander';
 import { PARTS, type Part } from '../../bench/parts.js';
+import type { BackendName } from '../../plugin/backends.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import { startBackend } from './backend.js';
 
 /** What can be measured here; WebGL is, in a page, by benchWebgl of tfjs-grootvl/webgl. */
-const BENCHED = ['wasm', 'cuda'] as const;
+const BENCHED = ['wasm', 'cuda'] as const satisfies readonly BackendName[];
 type Benched = (typeof BENCHED)[number];
 
 interface Options {

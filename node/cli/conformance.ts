@@ -5,12 +5,12 @@ import { SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_SEED } from '../../conformance/generated/seed.js';
 import type { CaseSource, Progress } from '../../conformance/index.js';
-import { DEFAULT_PLACES, PLACES, type Place, parsePlace } from '../../conformance/runners/places.js';
+import { DEFAULT_TARGETS, parseTarget, TARGETS, type Target } from '../../conformance/runners/targets.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import { FAILED } from './failure.js';
 
 interface Options {
-  backends: Place[];
+  backends: Target[];
   cases?: string;
   report?: string;
   seed: number;
@@ -26,23 +26,23 @@ export function addConformance(program: Command): void {
       'run the conformance suite on backends of this machine and say which compute what PyTorch did',
     )
     .addOption(
-      new Option('--backends <names>', `where to run: ${PLACES.join(', ')}`)
-        .argParser(parsePlaces)
-        .default(parsePlaces(DEFAULT_PLACES.join(',')), DEFAULT_PLACES.join(',')),
+      new Option('--backends <names>', `where to run: ${TARGETS.join(', ')}`)
+        .argParser(parseTargets)
+        .default(parseTargets(DEFAULT_TARGETS.join(',')), DEFAULT_TARGETS.join(',')),
     )
     .option('--cases <dir>', 'folder of case files (default: those that come with the suite)')
     .option('--report <file>', 'write the report: .json, or .html for a page to look at', parseReport)
     .option('--seed <integer>', 'of the generated cases', parseSeed, DEFAULT_SEED)
     .option('--no-generated', 'run case files only')
-    .option('--require [names]', 'what is skipped fails: everywhere, or on these backends', parseNames)
+    .option('--require [names]', 'what is skipped fails: on all targets, or on these backends', parseNames)
     .option('--json', 'print the report as JSON')
     .action(async (options: Options) => {
       // Imported here: the other commands need not wait for the suite.
       const { htmlReport, terminalReport, toJson } = await import('../../conformance/index.js');
-      const { runEverywhere } = await import('../../conformance/node.js');
+      const { runOnTargets } = await import('../../conformance/node.js');
       const progress = new CaseProgress();
-      const report = await runEverywhere({
-        places: options.backends,
+      const report = await runOnTargets({
+        targets: options.backends,
         source: await casesOf(options.cases),
         seed: options.seed,
         generated: options.generated,
@@ -65,19 +65,19 @@ async function casesOf(folder: string | undefined): Promise<CaseSource> {
   const { memorySource } = await import('../../conformance/index.js');
   const { directorySource } = await import('../../conformance/node.js');
   if (folder !== undefined) return directorySource(folder);
-  const places = ['../../fixtures', '../../../fixtures'].map((path) =>
+  const folders = ['../../fixtures', '../../../fixtures'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );
-  const found = places.find((path) => existsSync(path));
+  const found = folders.find((path) => existsSync(path));
   return found ? directorySource(found) : memorySource(new Map());
 }
 
-function parsePlaces(names: string): Place[] {
+function parseTargets(names: string): Target[] {
   return parseNames(names).map((name) => {
-    const place = parsePlace(name);
-    if (!place)
-      throw new InvalidArgumentError(`there is no backend ${name}; there are ${PLACES.join(', ')}.`);
-    return place;
+    const target = parseTarget(name);
+    if (!target)
+      throw new InvalidArgumentError(`there is no backend ${name}; there are ${TARGETS.join(', ')}.`);
+    return target;
   });
 }
 

@@ -8,11 +8,12 @@ import { applyRequire, type Progress, runConformance } from '../run.js';
 import type { CaseSource } from '../source.js';
 import { runInChromium } from './chromium.js';
 import { nodeLoaders } from './node_backends.js';
-import type { Place } from './places.js';
-import { standardBackend } from './standard.js';
 
-export interface EverywhereOptions {
-  readonly places: readonly Place[];
+import { standardBackend } from './standard.js';
+import type { Target } from './targets.js';
+
+export interface TargetsOptions {
+  readonly targets: readonly Target[];
   /** Case files. */
   readonly source: CaseSource;
   /** Of the generated cases. */
@@ -23,16 +24,16 @@ export interface EverywhereOptions {
   readonly onProgress?: (progress: Progress) => void;
 }
 
-export async function runEverywhere(options: EverywhereOptions): Promise<Report> {
-  const { places, source, seed, generated = true, onProgress, require } = options;
+export async function runOnTargets(options: TargetsOptions): Promise<Report> {
+  const { targets, source, seed, generated = true, onProgress, require } = options;
   await source.list(); // a folder that is not there is an error of the caller, not of a backend
   const reports: Report[] = [];
   const made = generated ? generatedCases(seed) : [];
   let cases: ConformanceCase[] | undefined;
   // One by one, in the order asked for: backends must not compete for the processor.
-  for (const group of groups(places)) {
+  for (const group of groups(targets)) {
     if (group[0].chromium) {
-      reports.push(await runInChromium({ places: group, source, seed, generated, onProgress }));
+      reports.push(await runInChromium({ targets: group, source, seed, generated, onProgress }));
       continue;
     }
     cases ??= [...made, ...(await loadCases(source))];
@@ -61,12 +62,12 @@ function opsWithoutCases(generated: readonly ConformanceCase[]): string[] {
   return OPS.map(({ name }) => name).filter((name) => !tested.has(name));
 }
 
-/** Places that can share a process or a page. */
-function groups(places: readonly Place[]): Place[][] {
-  const found = new Map<string, Place[]>();
-  for (const place of places) {
-    const key = place.chromium ? `chromium ${place.isolated}` : 'node';
-    found.set(key, [...(found.get(key) ?? []), place]);
+/** Targets that can share a process or a page. */
+function groups(targets: readonly Target[]): Target[][] {
+  const found = new Map<string, Target[]>();
+  for (const target of targets) {
+    const key = target.chromium ? `chromium ${target.isolated}` : 'node';
+    found.set(key, [...(found.get(key) ?? []), target]);
   }
   return [...found.values()];
 }

@@ -1,0 +1,41 @@
+/** The names by which backends are asked for. Imports no backend, so that a command line can offer them at no cost. */
+import {
+  BACKEND_NAMES,
+  BACKENDS,
+  type BackendName,
+  backendEntry,
+  isBackendName,
+} from '../../plugin/backends.js';
+
+/** Where a backend runs: `wasm` in Node, `wasm@chromium` in a page, `wasm-threads@chromium` in an isolated one. */
+export interface Target {
+  /** As given, and as it appears in reports. */
+  readonly name: string;
+  readonly backend: BackendName;
+  readonly chromium: boolean;
+  /** Cross-origin isolated: pages have threads only then. */
+  readonly isolated: boolean;
+}
+
+/** Every name that {@link parseTarget} takes. */
+export const TARGETS: readonly string[] = [
+  ...BACKEND_NAMES,
+  ...BACKENDS.flatMap(({ name, platforms, ...entry }) => [
+    ...((platforms as readonly string[]).includes('page') ? [`${name}@chromium`] : []),
+    ...('hasThreads' in entry ? [`${name}-threads@chromium`] : []),
+  ]),
+];
+
+/** Run by default: every backend. What is not there is skipped, and the report says why. */
+export const DEFAULT_TARGETS: readonly string[] = BACKEND_NAMES;
+
+/** @returns undefined for a name that is no target. */
+export function parseTarget(name: string): Target | undefined {
+  if (!TARGETS.includes(name)) return undefined;
+  const [left] = name.split('@');
+  const backend = left.replace(/-threads$/, '');
+  if (!isBackendName(backend)) return undefined;
+  // What runs in pages only needs no `@chromium`.
+  const chromium = name.includes('@') || !backendEntry(backend).platforms.includes('node');
+  return { name, backend, chromium, isolated: left.endsWith('-threads') };
+}
