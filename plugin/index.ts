@@ -6,6 +6,9 @@ import './cpu/index.js';
 import './graph_model.js';
 
 export { gridGraph, windowGraph } from './graphs.js';
+export type { Grid } from './image/backdrop.js';
+export { type AffinityPicture, drawAffinity } from './image/draw_affinity.js';
+export { drawTree, type TreePicture } from './image/draw_tree.js';
 export { prepareImage } from './image/prepare.js';
 export type { RgbImage } from './image/rgb_image.js';
 export {

@@ -1,13 +1,14 @@
 /** `grootvl tree` and `grootvl affinity`: what a block of the model sees, drawn over the picture. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { drawAffinity } from '../../plugin/image/draw_affinity.js';
+import { drawTree } from '../../plugin/image/draw_tree.js';
 import { fitImage } from '../../plugin/image/prepare.js';
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import { GrootV, type ImageTensor } from '../../plugin/index.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import { fileSystem } from '../file_system.js';
 import { decodeImage } from '../images/decode.js';
-import { drawAffinity } from '../pictures/affinity.js';
-import { drawTree } from '../pictures/tree.js';
+import { encodeImage, imageFormat } from '../images/encode.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
 import { integerFrom } from './failure.js';
 import { toTensor } from './images.js';
@@ -68,13 +69,14 @@ async function withPicture(
   dir: string,
   file: string,
   { out, size, backend }: Options,
-  draw: (model: GrootV, image: RgbImage, tensor: ImageTensor) => Promise<Uint8Array>,
+  draw: (model: GrootV, image: RgbImage, tensor: ImageTensor) => Promise<RgbImage>,
 ): Promise<void> {
+  const format = imageFormat(out); // before the work
   await startBackend(backend);
   const image = await decodeImage(file);
   const model = await GrootV.load(fileSystem(dir));
   const tensor = toTensor(fitImage(image, size ?? model.metadata.preprocessing.size));
-  await writeFileAtomically(out, await draw(model, image, tensor));
+  await writeFileAtomically(out, await encodeImage(await draw(model, image, tensor), format));
   tensor.dispose();
   model.dispose();
   console.log(`written to ${out}`);

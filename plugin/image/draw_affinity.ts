@@ -6,12 +6,12 @@
  * shows one blot. The picture colours by rank instead (the hottest tenth of the places has the hottest tenth of
  * the colours), which no monotone change of the values alters; the bar tells the values at its marks.
  */
-
-import { COLOUR_STEPS, colourIndex, HEAT_COLOURS, sampleColours } from '../../plugin/image/colour_map.js';
-import { bicubicTaps, type ResampleTaps } from '../../plugin/image/resample.js';
-import { checkRgbImage, type RgbImage } from '../../plugin/image/rgb_image.js';
-import { checkGrid, dim, encodePng, enlarge, type Grid } from './canvas.js';
-import { DIGIT_HEIGHT, numberElements } from './stroke_digits.js';
+import { checkGrid, dim, enlarge, type Grid } from './backdrop.js';
+import { COLOUR_STEPS, colourIndex, HEAT_COLOURS, sampleColours } from './colour_map.js';
+import { bicubicTaps, type ResampleTaps } from './resample.js';
+import { checkRgbImage, type RgbImage } from './rgb_image.js';
+import { DIGIT_HEIGHT, numberStrokes } from './stroke_digits.js';
+import { StrokeLayer } from './stroke_layer.js';
 
 export interface AffinityPicture {
   /** The photograph, the same field of view as the model had; any size. */
@@ -35,22 +35,29 @@ const GAMMA = 1.6;
 /** Where along the bar a value is written, as a part of its height. */
 const BAR_MARKS = [1, 0.75, 0.5, 0.25, 0];
 
+/** Colours of marks: dark below light, so that a line shows on any colour. */
+const MARKS = Uint8Array.of(10, 10, 20, 255, 255, 255);
+const DARK = 0;
+const LIGHT = 1;
+
+/** Points of the anchor's ring. */
+const RING_POINTS = 64;
+
 /**
- * Draws the heat map as a PNG, 1120 pixels on the long side.
+ * Draws the heat map, 1120 pixels on the long side; the same input gives the same pixels.
  * Throws `Error` when sizes do not match, a value is negative or not finite, or the anchor is outside.
  */
-export async function drawAffinity(picture: AffinityPicture): Promise<Buffer> {
+export function drawAffinity(picture: AffinityPicture): RgbImage {
   checkAffinity(picture);
   const { image, grid, values, anchor } = picture;
   const canvas = dim(enlarge(image), BACKDROP.brightness, BACKDROP.colour);
-  const heat = resizePlane(rankScale(values), grid, canvas);
-  blendHeat(canvas, heat);
+  blendHeat(canvas, resizePlane(rankScale(values), grid, canvas));
+  const marks = new StrokeLayer(canvas.width, canvas.height);
   const scale = { x: canvas.width / image.width, y: canvas.height / image.height };
-  const sorted = values.slice().sort();
-  return encodePng(
-    canvas,
-    anchorElements((anchor.x + 0.5) * scale.x, (anchor.y + 0.5) * scale.y) + barElements(canvas, sorted),
-  );
+  drawAnchor(marks, (anchor.x + 0.5) * scale.x, (anchor.y + 0.5) * scale.y);
+  drawBar(canvas, marks, values.slice().sort());
+  marks.blend(canvas, MARKS);
+  return canvas;
 }
 
 function checkAffinity({ image, grid, values, anchor }: AffinityPicture): void {
@@ -64,7 +71,7 @@ function checkAffinity({ image, grid, values, anchor }: AffinityPicture): void {
   }
   const bad = values.findIndex((value) => !(value >= 0 && value < Number.POSITIVE_INFINITY));
   if (bad >= 0)
-    throw new Error(`drawAffinity: values[${bad}] = ${values[bad]}, wanted finite and at least 0`);
+    throw new Error(`drawAffinity: values[${bad}] = ${values[bad]}, expected finite and at least 0`);
   if (!(anchor.x >= 0 && anchor.x < image.width && anchor.y >= 0 && anchor.y < image.height)) {
     throw new Error(
       `drawAffinity: anchor ${anchor.x},${anchor.y} is outside the image of ${image.width}x${image.height}`,
@@ -128,48 +135,46 @@ function blendHeat(canvas: RgbImage, heat: Float32Array): void {
   }
 }
 
-/** Every line twice, dark below light, so that it shows on any colour. */
-function outlined(path: string, width: number): string {
-  const stroke = (colour: string, strokeWidth: number) =>
-    `<path d="${path}" fill="none" stroke="${colour}" stroke-width="${strokeWidth}" stroke-linecap="round"/>`;
-  return stroke('#0a0a14', width + 3) + stroke('#fff', width);
-}
-
 /** A ring with a cross whose middle stays free. */
-function anchorElements(x: number, y: number): string {
-  const at = (dx: number, dy: number) => `${(x + dx).toFixed(1)} ${(y + dy).toFixed(1)}`;
-  const ring = `M${at(-16, 0)}A16 16 0 1 1 ${at(16, 0)}A16 16 0 1 1 ${at(-16, 0)}`;
+function drawAnchor(marks: StrokeLayer, x: number, y: number): void {
+  const ring = Array.from({ length: RING_POINTS + 1 }, (_, i) => {
+    const angle = (2 * Math.PI * i) / RING_POINTS;
+    return [x + 16 * Math.cos(angle), y + 16 * Math.sin(angle)];
+  }).flat();
   const arms = [
     [1, 0],
     [-1, 0],
     [0, 1],
     [0, -1],
-  ].map(([dx, dy]) => `M${at(5 * dx, 5 * dy)}L${at(25 * dx, 25 * dy)}`);
-  return outlined(ring + arms.join(''), 2.5);
+  ].map(([dx, dy]) => [x + 5 * dx, y + 5 * dy, x + 25 * dx, y + 25 * dy]);
+  for (const [width, colour] of [
+    [5.5, DARK],
+    [2.5, LIGHT],
+  ]) {
+    for (const points of [ring, ...arms]) marks.stroke(points, width, colour);
+  }
 }
 
 /** The colour bar in the lower right corner, on a dark plate, with the values at its marks. */
-function barElements(canvas: RgbImage, sorted: Float32Array): string {
+function drawBar(canvas: RgbImage, marks: StrokeLayer, sorted: Float32Array): void {
   const height = Math.min(180, canvas.height - 48);
-  if (height < 60 || canvas.width < 160) return '';
+  if (height < 60 || canvas.width < 160) return;
   const left = canvas.width - 110;
   const top = canvas.height - height - 34;
+  const plate = new StrokeLayer(canvas.width, canvas.height);
+  plate.rectangle(left - 14, top - 14, 108, height + 28, 9, DARK);
+  plate.blend(canvas, MARKS, 0.72);
   const colours = sampleColours(HEAT_COLOURS);
-  const elements = [
-    `<rect x="${left - 14}" y="${top - 14}" width="108" height="${height + 28}" rx="9" fill="#0a0a14" fill-opacity="0.72"/>`,
-  ];
   for (let row = 0; row < height; row++) {
     const index = colourIndex((1 - row / (height - 1)) ** GAMMA);
-    const colour = colours.subarray(3 * index, 3 * index + 3).join();
-    elements.push(`<rect x="${left}" y="${top + row}" width="16" height="1" fill="rgb(${colour})"/>`);
+    const colour = colours.subarray(3 * index, 3 * index + 3);
+    for (let x = left; x < left + 16; x++) canvas.data.set(colour, 3 * ((top + row) * canvas.width + x));
   }
-  elements.push(
-    '<g fill="none" stroke="#fff" stroke-width="1.4" stroke-linecap="round" stroke-linejoin="round">',
-  );
   for (const mark of BAR_MARKS) {
     const y = top + (1 - mark) * (height - 1) + 0.5;
     const value = sorted[Math.round(mark * (sorted.length - 1))];
-    elements.push(`<path d="M${left + 19} ${y}h5"/>`, numberElements(value, left + 30, y - DIGIT_HEIGHT / 2));
+    marks.stroke([left + 19, y, left + 24, y], 1.4, LIGHT);
+    for (const points of numberStrokes(value, left + 30, y - DIGIT_HEIGHT / 2))
+      marks.stroke(points, 1.4, LIGHT);
   }
-  return `${elements.join('')}</g>`;
 }

@@ -1,6 +1,6 @@
-import sharp from 'sharp';
 import t from 'tap';
-import { drawTree } from './tree.js';
+import { drawTree, MAX_DRAWN_VERTICES } from './draw_tree.js';
+import type { RgbImage } from './rgb_image.js';
 
 const grey = (width: number, height: number) => ({
   width,
@@ -16,17 +16,15 @@ const path = {
   parent: Int32Array.of(0, 0, 1, 2, 3, 4),
 };
 
-async function pixels(png: Buffer) {
-  const { data, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
-  const at = (x: number, y: number) => [
-    ...data.subarray((y * info.width + x) * 3, (y * info.width + x) * 3 + 3),
-  ];
-  return { ...info, at };
+function pixels(image: RgbImage) {
+  const { width, data } = image;
+  const at = (x: number, y: number) => [...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3)];
+  return { ...image, at };
 }
 
 t.test('edges are where the tree has them, and only there', async (t) => {
-  const { width, height, channels, format, at } = await pixels(await drawTree(path));
-  t.same([width, height, channels, format], [1120, 747, 3, 'raw']);
+  const { width, height, at } = pixels(drawTree(path));
+  t.same([width, height], [1120, 747]);
   const background = at(5, 5);
   t.same(background, [48, 48, 48], 'dimmed photograph');
   const centre = (x: number, y: number) => [
@@ -55,7 +53,7 @@ t.test('edges are where the tree has them, and only there', async (t) => {
 });
 
 t.test('colour tells depth, width tells how much drains', async (t) => {
-  const { at } = await pixels(await drawTree(path));
+  const { at } = pixels(drawTree(path));
   const first = at(467, 187);
   const last = at(280, 560);
   t.ok(first[0] > 240 && first[1] > 180, `near the root it is warm: ${first}`);
@@ -69,8 +67,8 @@ t.test('colour tells depth, width tells how much drains', async (t) => {
 });
 
 t.test('the root is marked, wherever it is', async (t) => {
-  const { at } = await pixels(
-    await drawTree({
+  const { at } = pixels(
+    drawTree({
       ...path,
       order: Int32Array.of(4, 1, 3, 5, 0, 2),
       parent: Int32Array.of(0, 0, 0, 0, 1, 1),
@@ -81,10 +79,10 @@ t.test('the root is marked, wherever it is', async (t) => {
 });
 
 t.test('the same input gives the same bytes, one vertex is a tree too', async (t) => {
-  t.ok((await drawTree(path)).equals(await drawTree(path)));
+  t.ok(Buffer.from(drawTree(path).data).equals(drawTree(path).data));
   const zero = Int32Array.of(0);
-  const one = await drawTree({ image: grey(1, 9), grid: { height: 1, width: 1 }, order: zero, parent: zero });
-  const { width, height } = await pixels(one);
+  const one = drawTree({ image: grey(1, 9), grid: { height: 1, width: 1 }, order: zero, parent: zero });
+  const { width, height } = pixels(one);
   t.same([width, height], [124, 1120]);
 });
 
@@ -99,6 +97,20 @@ t.test('what is not a tree is refused', async (t) => {
     [{ grid: { height: 0, width: 6 } }, /grid.height must be a whole number of at least 1, got 0/],
     [{ image: { ...path.image, width: 31 } }, /RGB image of 31x20/],
   ] as const) {
-    await t.rejects(drawTree({ ...path, ...change }), { message }, String(message));
+    t.throws(() => drawTree({ ...path, ...change }), { message }, String(message));
   }
+});
+
+t.test('a tree of many vertices is drawn, up to the bound', async (t) => {
+  const comb = (width: number, height: number) => {
+    // Along the first row, then down every column.
+    const order = Int32Array.from({ length: width * height }, (_, v) => v);
+    const parent = order.map((v) => (v === 0 ? 0 : v < width ? v - 1 : v - width));
+    return { image: grey(30, 20), grid: { width, height }, order, parent };
+  };
+  const { at } = pixels(drawTree(comb(900, 600)));
+  const row = Array.from({ length: 1120 }, (_, x) => at(x, 700)).filter(([red]) => red !== 48);
+  t.ok(row.length > 700, `${row.length} of 1120 pixels of a row far from the root are drawn on`);
+  const wide = comb(MAX_DRAWN_VERTICES + 1, 1);
+  t.throws(() => drawTree(wide), { message: /has 4194305 vertices, at most 4194304 are drawn/ });
 });

@@ -1,6 +1,7 @@
 /** Numbers drawn as strokes: a picture must not depend on which fonts a machine has. */
+import { curveTo } from './stroke_layer.js';
 
-/** Strokes in pixels on a cell 6 wide and 10 high, from its top left corner. */
+/** SVG path data of lines and quadratic curves (M, L, H, V, Q), in pixels on a cell 6 wide and 10 high. */
 const GLYPHS: Readonly<Record<string, string>> = {
   '0': 'M3 0Q6 0 6 5Q6 10 3 10Q0 10 0 5Q0 0 3 0',
   '1': 'M1 2L3.5 0V10',
@@ -31,13 +32,23 @@ export function shortNumber(value: number): string {
   return Number(value.toPrecision(2)).toExponential().replace('+', '');
 }
 
-/** SVG paths of a number with its top left corner at (x, y); the stroke is the surrounding group's. */
-export function numberElements(value: number, x: number, y: number): string {
+/** The lines of a number with its top left corner at (x, y), one for each character: x and y of their points. */
+export function numberStrokes(value: number, x: number, y: number): number[][] {
   let pen = x;
-  let elements = '';
-  for (const glyph of shortNumber(value)) {
-    elements += `<path d="${GLYPHS[glyph]}" transform="translate(${pen} ${y})"/>`;
+  return [...shortNumber(value)].map((glyph) => {
+    const points = pathPoints(GLYPHS[glyph]).map((coordinate, i) => coordinate + (i % 2 === 0 ? pen : y));
     pen += glyph === '.' ? DOT_ADVANCE : ADVANCE;
+    return points;
+  });
+}
+
+function pathPoints(path: string): number[] {
+  const points: number[] = [];
+  for (const [, command, text] of path.matchAll(/([MLHVQ])([^MLHVQ]*)/g)) {
+    const [a, b, c, d] = text.split(' ').map(Number);
+    const [x, y] = points.slice(-2);
+    if (command === 'Q') curveTo(points, a, b, c, d);
+    else points.push(command === 'V' ? x : a, command === 'V' ? a : command === 'H' ? y : b);
   }
-  return elements;
+  return points;
 }

@@ -1,10 +1,8 @@
-/** What both pictures stand on: the photograph, enlarged and dimmed, and a drawing laid over it. */
+/** What drawings are laid over: the photograph, enlarged and dimmed. */
+import { resizeBicubic } from './resample.js';
+import { checkExtent, type RgbImage } from './rgb_image.js';
 
-import { resizeBicubic } from '../../plugin/image/resample.js';
-import { checkExtent, type RgbImage } from '../../plugin/image/rgb_image.js';
-import { loadSharp } from '../images/sharp.js';
-
-/** Long side of a picture in pixels: 20 for each cell of a 56 x 56 grid, which a stroke needs to look smooth. */
+/** Long side of a drawing in pixels: 20 for each cell of a 56 x 56 grid, which a stroke needs to look smooth. */
 export const LONG_SIDE = 1120;
 
 export interface Grid {
@@ -38,16 +36,4 @@ export function dim(image: RgbImage, brightness: number, colour: number): RgbIma
     }
   }
   return { ...image, data };
-}
-
-/** Lays SVG elements, in pixels of `image`, over it. Returns a PNG file; the same input gives the same bytes. */
-export async function encodePng(image: RgbImage, elements: string): Promise<Buffer> {
-  const sharp = await loadSharp();
-  const { width, height, data } = image;
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${elements}</svg>`;
-  return sharp(data, { raw: { width, height, channels: 3 } })
-    .composite([{ input: Buffer.from(svg) }])
-    .removeAlpha()
-    .png({ compressionLevel: 9 })
-    .toBuffer();
 }

@@ -1,0 +1,145 @@
+/**
+ * Strokes and filled shapes over a picture, antialiased by 4 x 4 samples a pixel. Shapes have hard edges on the
+ * samples, so neighbouring strokes meet without seams; pixels are the same on every machine, whose SVG renderers differ
+ * and have limits on the size of a drawing.
+ */
+import type { RgbImage } from './rgb_image.js';
+
+/** Samples along one side of a pixel. */
+const SAMPLES = 4;
+
+/** No stroke is thinner than one sample, so that none has gaps. */
+const LEAST_RADIUS = 0.5;
+
+/** Straight pieces that a curve is drawn as. */
+const CURVE_PIECES = 8;
+
+export class StrokeLayer {
+  /** Index of the colour plus 1 of each sample; 0 where nothing is drawn. */
+  private readonly samples: Uint16Array;
+  private readonly columns: number;
+  private readonly rows: number;
+
+  /** An empty layer for a picture of `width` x `height` pixels; it takes 32 bytes a pixel. */
+  constructor(width: number, height: number) {
+    this.columns = width * SAMPLES;
+    this.rows = height * SAMPLES;
+    this.samples = new Uint16Array(this.columns * this.rows);
+  }
+
+  /**
+   * A line through points, with round caps and joins.
+   * @param points x and y of each point, pixels; one point is a disc.
+   * @param width of the line, pixels.
+   * @param colour index into the palette of `blend`.
+   */
+  stroke(points: ArrayLike<number>, width: number, colour: number): void {
+    const radius = Math.max(LEAST_RADIUS, (width * SAMPLES) / 2);
+    const at = (i: number) => points[i] * SAMPLES;
+    for (let i = points.length > 2 ? 2 : 0; i < points.length; i += 2) {
+      const from = Math.max(0, i - 2);
+      this.capsule(at(from), at(from + 1), at(i), at(i + 1), radius, colour + 1);
+    }
+  }
+
+  /** A filled rectangle with round corners; all sizes in pixels. */
+  rectangle(left: number, top: number, width: number, height: number, corner: number, colour: number): void {
+    const [x, y] = [left + corner, top + corner];
+    const [right, bottom] = [left + width - corner, top + height - corner];
+    this.stroke([x, y, right, y, right, bottom, x, bottom, x, y], 2 * corner, colour);
+    for (let row = Math.round(y * SAMPLES); row < Math.round(bottom * SAMPLES); row++) {
+      this.fillRow(row, x * SAMPLES, right * SAMPLES, colour + 1);
+    }
+  }
+
+  /** Lays the drawing over an image of the layer's size. `palette`: uint8 [colours, 3]; `opacity` 0..1. */
+  blend(image: RgbImage, palette: Uint8Array, opacity = 1): void {
+    const { data, width, height } = image;
+    const all = SAMPLES * SAMPLES;
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        let [covered, red, green, blue] = [0, 0, 0, 0];
+        for (let row = 0; row < SAMPLES; row++) {
+          const begin = (y * SAMPLES + row) * this.columns + x * SAMPLES;
+          for (let i = begin; i < begin + SAMPLES; i++) {
+            if (this.samples[i] === 0) continue;
+            const colour = 3 * (this.samples[i] - 1);
+            covered++;
+            red += palette[colour];
+            green += palette[colour + 1];
+            blue += palette[colour + 2];
+          }
+        }
+        if (covered === 0) continue;
+        const below = 1 - (opacity * covered) / all;
+        const share = opacity / all;
+        const at = 3 * (y * width + x);
+        data[at] = Math.round(below * data[at] + share * red);
+        data[at + 1] = Math.round(below * data[at + 1] + share * green);
+        data[at + 2] = Math.round(below * data[at + 2] + share * blue);
+      }
+    }
+  }
+
+  /** Everything within `radius` of the segment from a to b, in samples. Convex, so each row is one interval. */
+  private capsule(ax: number, ay: number, bx: number, by: number, radius: number, value: number): void {
+    const length = Math.hypot(bx - ax, by - ay);
+    const [dx, dy] = length === 0 ? [1, 0] : [(bx - ax) / length, (by - ay) / length];
+    const first = Math.max(0, Math.ceil(Math.min(ay, by) - radius - 0.5));
+    const last = Math.min(this.rows - 1, Math.floor(Math.max(ay, by) + radius - 0.5));
+    for (let row = first; row <= last; row++) {
+      const y = row + 0.5;
+      let from = Number.POSITIVE_INFINITY;
+      let to = Number.NEGATIVE_INFINITY;
+      for (const [cx, cy] of [
+        [ax, ay],
+        [bx, by],
+      ]) {
+        const square = radius * radius - (y - cy) * (y - cy);
+        if (square < 0) continue;
+        const half = Math.sqrt(square);
+        from = Math.min(from, cx - half);
+        to = Math.max(to, cx + half);
+      }
+      // Between the caps: |across| <= radius and 0 <= along <= length, both linear in x.
+      const across = interval(-dy, (y - ay) * dx, -radius, radius);
+      const along = interval(dx, (y - ay) * dy, 0, length);
+      const [left, right] = [Math.max(across[0], along[0]), Math.min(across[1], along[1])];
+      if (left <= right) {
+        from = Math.min(from, ax + left);
+        to = Math.max(to, ax + right);
+      }
+      this.fillRow(row, from, to, value);
+    }
+  }
+
+  /** The samples of a row whose centre lies between `from` and `to`. */
+  private fillRow(row: number, from: number, to: number, value: number): void {
+    if (row < 0 || row >= this.rows) return;
+    const begin = Math.max(0, Math.ceil(from - 0.5));
+    const end = Math.min(this.columns, Math.floor(to - 0.5) + 1);
+    if (begin < end) this.samples.fill(value, row * this.columns + begin, row * this.columns + end);
+  }
+}
+
+/** The x for which `low <= slope * x + offset <= high`. */
+function interval(slope: number, offset: number, low: number, high: number): readonly [number, number] {
+  if (slope === 0) {
+    const inside = offset >= low && offset <= high;
+    return inside ? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] : [1, 0];
+  }
+  const [a, b] = [(low - offset) / slope, (high - offset) / slope];
+  return a < b ? [a, b] : [b, a];
+}
+
+/** Appends the points of a quadratic curve that starts at the last point of `points`; a straight one needs one piece. */
+export function curveTo(points: number[], cx: number, cy: number, x: number, y: number): void {
+  const [x0, y0] = points.slice(-2);
+  const straight = (cx - x0) * (y - cy) === (cy - y0) * (x - cx);
+  const pieces = straight ? 1 : CURVE_PIECES;
+  for (let i = 1; i <= pieces; i++) {
+    const t = i / pieces;
+    const [a, b, c] = [(1 - t) * (1 - t), 2 * t * (1 - t), t * t];
+    points.push(a * x0 + b * cx + c * x, a * y0 + b * cy + c * y);
+  }
+}
