@@ -1,11 +1,22 @@
 /**
- * An output folder that is either complete or not there: files are written into a hidden folder beside it,
- * which takes the final name in one step. An abort, a process exit, SIGINT and SIGTERM leave nothing behind.
+ * An output folder that is either complete or not there: files are written into a hidden folder beside it, which takes
+ * the final name in one step. Where the folder exists already, the hidden one lies inside and its files move out at the
+ * end, in the order in which they were written: the folder stays the same one, with its owner and permissions, also
+ * where it is the root of a volume or the current folder of a shell.
+ * An abort, a process exit, SIGINT, SIGTERM and SIGHUP leave nothing behind.
  */
-import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { reasonOf } from './system_error.js';
+import {
+  forget,
+  isUnfinished,
+  remember,
+  removeStale,
+  removeUnfinished,
+  syncFolder,
+  unfinishedPath,
+} from './unfinished.js';
 
 /** The content of one file, in order. */
 export type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -15,39 +26,72 @@ export interface AtomicDirectory {
   write(name: string, chunks: Uint8Array | string | Chunks): Promise<void>;
   /** Gives the folder its final name. Throws `Error` when something else has appeared there meanwhile. */
   commit(): Promise<void>;
-  /** Removes everything written. Does nothing after `commit` or a first `abort`. */
+  /** Removes everything written, and parent folders made for it. Does nothing after `commit` or a first `abort`. */
   abort(): Promise<void>;
+}
+
+export interface AtomicDirectoryOptions {
+  /**
+   * Lets the folder hold something already: files of the same names are replaced, these are removed, and all others
+   * stay. By default it must be empty.
+   */
+  readonly replace?: readonly string[];
 }
 
 /** Letters, digits, dot, dash, underscore; no separators, nothing hidden: the same file on every system. */
 const SAFE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
 
 /**
- * Starts an output folder at `path`; missing parent folders are made.
- * Throws `Error`, one line, when `path` is a file or a folder that is not empty.
+ * Starts an output folder at `path`; missing parent folders are made, and a link is followed.
+ * Throws `Error`, one line, when `path` is a file, a folder that is not empty, or may not be written to.
  */
-export async function openAtomicDirectory(path: string): Promise<AtomicDirectory> {
-  const target = resolve(path);
-  await refuseUnlessFree(path);
-  const parent = dirname(target);
-  const temporary = join(parent, `.${basename(target)}.${randomBytes(6).toString('hex')}.partial`);
+export async function openAtomicDirectory(
+  path: string,
+  { replace }: AtomicDirectoryOptions = {},
+): Promise<AtomicDirectory> {
+  const cannotWrite = (reason: string) => new Error(`cannot write to ${path}: ${reason}`);
+  const checkFree = async (folder: string) => {
+    if (!replace && (await entriesOf(folder)).length > 0) {
+      throw cannotWrite('the directory exists and is not empty');
+    }
+  };
+  /** Whether the folder is there. */
+  const check = async (folder: string): Promise<boolean> => {
+    const status = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error.code === 'ENOTDIR' ? cannotWrite('it is not a directory') : cannotWrite(reasonOf(error));
+    });
+    if (status && !status.isDirectory()) throw cannotWrite('it is not a directory');
+    if (status) await checkFree(folder);
+    return status !== undefined;
+  };
+
+  if (path === '') throw new Error('cannot write to a folder without a name: the path is empty');
+  const target = await throughLinks(resolve(path)).catch((error) => {
+    throw cannotWrite(reasonOf(error));
+  });
+  const exists = await check(target);
+  const home = exists ? target : dirname(target);
+  const temporary = unfinishedPath(home, exists ? 'output' : basename(target));
   try {
-    await mkdir(parent, { recursive: true });
+    const made = await mkdir(home, { recursive: true });
+    await removeStale(home);
+    remember(temporary, made);
     await mkdir(temporary);
   } catch (error) {
-    throw new Error(`cannot write to ${path}: ${(error as Error).message}`);
+    removeUnfinished(temporary);
+    forget(temporary);
+    throw cannotWrite(reasonOf(error));
   }
-  unfinished.add(temporary);
-  if (unfinished.size === 1) watchProcess();
 
-  let open = true;
-  const finish = () => {
-    open = false;
-    unfinished.delete(temporary);
-    if (unfinished.size === 0) unwatchProcess();
-  };
+  const written: string[] = [];
+  let isOpen = true;
   const mustBeOpen = () => {
-    if (!open) throw new Error(`${path}: already committed or aborted`);
+    if (!isOpen) throw new Error(`${path}: already committed or aborted`);
+  };
+  const finish = () => {
+    isOpen = false;
+    forget(temporary);
   };
 
   return {
@@ -55,72 +99,73 @@ export async function openAtomicDirectory(path: string): Promise<AtomicDirectory
       mustBeOpen();
       if (!SAFE_NAME.test(name)) throw new Error(`${path}: unsafe file name ${JSON.stringify(name)}`);
       await writeFile(join(temporary, name), join(path, name), chunks);
+      written.push(name);
     },
     async commit() {
       mustBeOpen();
-      await refuseUnlessFree(path);
-      // Renaming over an empty folder works on POSIX systems only.
-      await rmdir(target).catch(() => {});
-      await rename(temporary, target).catch((error: Error) => {
-        throw new Error(`cannot write to ${path}: ${error.message}`);
-      });
+      await check(target);
+      await syncFolder(temporary);
+      try {
+        if (exists) await moveInto(target, temporary, written, replace);
+        else await rename(temporary, target);
+      } catch (error) {
+        throw cannotWrite(reasonOf(error));
+      }
+      await syncFolder(home);
       finish();
     },
     async abort() {
-      if (!open) return;
-      await rm(temporary, { recursive: true, force: true });
+      if (!isOpen) return;
+      removeUnfinished(temporary);
       finish();
     },
   };
 }
 
-async function refuseUnlessFree(path: string): Promise<void> {
-  const entries = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw new Error(
-      `cannot write to ${path}: ${error.code === 'ENOTDIR' ? 'it is not a directory' : error.message}`,
-    );
-  });
-  if (entries.length > 0) throw new Error(`cannot write to ${path}: the directory exists and is not empty`);
+/** Follows links, also one to a folder that is not there yet. */
+async function throughLinks(path: string): Promise<string> {
+  let at = path;
+  for (let links = 0; links < 40; links++) {
+    const status = await lstat(at).catch(() => undefined);
+    if (!status?.isSymbolicLink()) return at;
+    at = resolve(dirname(at), await readlink(at));
+  }
+  throw new Error('too many links');
+}
+
+/** What is in a folder, other than what is being written there. */
+async function entriesOf(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => !isUnfinished(name));
+}
+
+/** Moves the files into the folder. What goes wrong in between leaves some of them there, but never the last ones. */
+async function moveInto(
+  target: string,
+  temporary: string,
+  names: readonly string[],
+  replace: readonly string[] = [],
+): Promise<void> {
+  for (const name of [...names, ...replace]) {
+    const status = await lstat(join(target, name)).catch(() => undefined);
+    if (status && !status.isFile()) throw new Error(`${name} in it is not a regular file`);
+  }
+  for (const name of replace) await rm(join(target, name), { force: true });
+  for (const name of names) await rename(join(temporary, name), join(target, name));
+  await rm(temporary, { recursive: true, force: true });
 }
 
 async function writeFile(file: string, name: string, chunks: Uint8Array | string | Chunks): Promise<void> {
-  const handle = await open(file, 'wx').catch((error: NodeJS.ErrnoException) => {
+  const fail = (error: NodeJS.ErrnoException) => {
     throw new Error(
-      `cannot write ${name}: ${error.code === 'EEXIST' ? 'it is already written' : error.message}`,
+      `cannot write ${name}: ${error.code === 'EEXIST' ? 'it is already written' : reasonOf(error)}`,
     );
-  });
+  };
+  const handle = await open(file, 'wx').catch(fail);
   try {
     const whole = typeof chunks === 'string' || chunks instanceof Uint8Array;
-    for await (const chunk of whole ? [chunks] : chunks) await handle.appendFile(chunk);
+    for await (const chunk of whole ? [chunks] : chunks) await handle.appendFile(chunk).catch(fail);
+    await handle.sync().catch(fail);
   } finally {
     await handle.close();
   }
-}
-
-/** Temporary folders of this process that are neither committed nor aborted. */
-const unfinished = new Set<string>();
-
-function removeUnfinished(): void {
-  for (const folder of unfinished) rmSync(folder, { recursive: true, force: true });
-}
-
-function onSignal(signal: NodeJS.Signals): void {
-  removeUnfinished();
-  unwatchProcess();
-  // A listener takes away the signal's usual effect; give it back unless the program has its own listener.
-  if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
-}
-
-function watchProcess(): void {
-  process.on('exit', removeUnfinished);
-  // First in line: listeners that end the process only when no other is left (signal-exit) then do so.
-  process.prependListener('SIGINT', onSignal);
-  process.prependListener('SIGTERM', onSignal);
-}
-
-function unwatchProcess(): void {
-  process.off('exit', removeUnfinished);
-  process.off('SIGINT', onSignal);
-  process.off('SIGTERM', onSignal);
 }

@@ -1,0 +1,21 @@
+/** Errors of the operating system in words. */
+
+const REASONS: ReadonlyMap<string | undefined, string> = new Map([
+  ['EACCES', 'permission denied'],
+  ['EDQUOT', 'the disk quota is used up'],
+  ['EISDIR', 'it is a directory'],
+  ['ELOOP', 'too many links'],
+  ['ENAMETOOLONG', 'the name is too long'],
+  ['ENOENT', 'no such file'],
+  ['ENOSPC', 'no space left on the device'],
+  ['ENOTDIR', 'a part of its path is not a directory'],
+  ['ENXIO', 'nothing can be opened there'],
+  ['EPERM', 'the operation is not permitted'],
+  ['EROFS', 'the file system is read-only'],
+]);
+
+/** Why a call of the operating system failed, without the names of calls and of temporary files. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return REASONS.get(code) ?? message;
+}
