@@ -1,40 +1,82 @@
 /** Starts a tfjs backend by its name on the command line. */
 import { existsSync } from 'node:fs';
-import * as tf from '@tensorflow/tfjs-core';
 import { type Command, Option } from 'commander';
 import { type BackendOn, backendEntry, backendsOn } from '../../plugin/backends.js';
+import { missingPackage } from './failure.js';
+import { note } from './terminal.js';
 
-export const CLI_BACKENDS = backendsOn('node');
-export type CliBackend = BackendOn<'node'>;
+/** A backend that a command runs on. */
+export type StartedBackend = BackendOn<'node'>;
+/** What `--backend` takes. */
+export type CliBackend = StartedBackend | 'auto';
+
+export const CLI_BACKENDS: readonly CliBackend[] = ['auto', ...backendsOn('node')];
 
 /** Adds `--backend` to a command. */
 export function withBackend(command: Command): Command {
   return command.addOption(
-    new Option('--backend <name>', 'where the model runs').choices(CLI_BACKENDS).default('cpu'),
+    new Option('--backend <name>', 'where the model runs; auto: the fastest that is there')
+      .choices(CLI_BACKENDS)
+      .default('auto'),
   );
 }
 
-/** @throws {Error} when the backend is not there, naming what to install. */
-export async function startBackend(name: CliBackend): Promise<void> {
+/**
+ * Starts a backend, or with `auto` the fastest that is there.
+ * @returns the one that runs.
+ * @throws {Error} when it is not there, naming what to install.
+ */
+export async function startBackend(name: CliBackend): Promise<StartedBackend> {
+  if (name !== 'auto') return start(name);
+  const [reference, ...faster] = backendsOn('node');
+  for (const candidate of faster.reverse()) {
+    if (candidate === 'cuda' && !(await hasGpu())) continue;
+    try {
+      return await start(candidate);
+    } catch (error) {
+      if (missingPackage(error)) throw error; // one that the reference backend needs too
+      note(`grootvl: ${(error as Error).message} (slower backends are tried instead)`);
+    }
+  }
+  return start(reference);
+}
+
+/** Whether `auto` finds a GPU. The emulation of one is slow: it runs for those who name cuda. */
+async function hasGpu(): Promise<boolean> {
+  const { openDevice } = await import('../../gpu/cuda/load_driver.js');
+  try {
+    const device = openDevice(0);
+    const { kind } = device.description;
+    device.close();
+    return kind === 'cuda';
+  } catch {
+    return false;
+  }
+}
+
+async function start(name: StartedBackend): Promise<StartedBackend> {
+  const tf = await import('@tensorflow/tfjs-core');
   const { tfjsPackage } = backendEntry(name);
-  await import(tfjsPackage).catch(() => {
+  await import(tfjsPackage).catch((error) => {
+    if (!missingPackage(error)) throw error;
     throw new Error(`the backend '${name}' needs the package ${tfjsPackage}: npm install ${tfjsPackage}`);
   });
   await import('../../plugin/index.js');
   const kernels = name === 'wasm' ? await wasmKernels() : undefined;
   tf.enableProdMode(); // no advice on other backends, no checks meant for developers of kernels
-  // Before tfjs starts the backend: the error says what is missing and what mends it.
+  // Before tfjs starts the backend: the error says what is missing and what to do.
   if (name === 'cuda') await (await import('../../gpu/cuda/index.js')).ready();
   if (!(await tf.setBackend(name))) throw new Error(`the backend '${name}' could not be started`);
   await tf.ready();
   await kernels?.ready();
+  return name;
 }
 
 /** Our kernels for the wasm backend; a checkout without Emscripten has none, and runs without. */
 async function wasmKernels(): Promise<{ ready(): Promise<void> } | undefined> {
   if (existsSync(new URL('../../wasm/kernels.wasm', import.meta.url))) return import('../../wasm/index.js');
-  console.error(
-    'the kernels for wasm are not built (npm run build says why): stock ops and the CPU stand in',
+  note(
+    'the kernels for wasm are not built (npm run build says why): built-in ops and the CPU are used instead',
   );
   return undefined;
 }

@@ -7,6 +7,7 @@ import { decodeImage } from '../images/decode.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
 import { integerFrom } from './failure.js';
 import { toTensor } from './images.js';
+import { inline, print, printJson } from './terminal.js';
 
 interface Classified {
   file: string;
@@ -24,7 +25,7 @@ export function addClassify(program: Command): void {
     .option('--json', 'print one JSON document');
   withBackend(command).action(
     async (dir: string, files: string[], options: { top: number; json?: boolean; backend: CliBackend }) => {
-      await startBackend(options.backend);
+      const backend = await startBackend(options.backend);
       const model = await GrootV.load(fileSystem(dir));
       const results: Classified[] = [];
       for (const file of files) {
@@ -33,19 +34,19 @@ export function addClassify(program: Command): void {
         const [predictions] = await model.classify(image, { top: options.top });
         const ms = Math.round((performance.now() - start) * 10) / 10;
         image.dispose();
-        const result = { file, predictions, backend: options.backend, ms };
+        const result = { file, predictions, backend, ms };
         results.push(result);
-        if (!options.json) console.log(describe(result));
+        if (!options.json) print(describe(result));
       }
       model.dispose();
-      if (options.json) console.log(JSON.stringify(results, null, 2));
+      if (options.json) printJson(results);
     },
   );
 }
 
-function describe({ file, predictions, ms }: Classified): string {
+function describe({ file, predictions, backend, ms }: Classified): string {
   const rows = predictions.map(
-    ({ label, probability }) => `  ${(100 * probability).toFixed(1).padStart(5)} %  ${label}`,
+    ({ label, probability }) => `  ${(100 * probability).toFixed(1).padStart(5)} %  ${inline(label)}`,
   );
-  return [`${file} (${ms} ms)`, ...rows].join('\n');
+  return [`${inline(file)} (${ms} ms, ${backend})`, ...rows].join('\n');
 }

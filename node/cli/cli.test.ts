@@ -90,7 +90,7 @@ t.test('convert, then everything that a model can do', async (t) => {
       }
     }
     const text = await grootvl('classify', model, files[0]);
-    t.match(text.stdout, /digit-00-label-7\.png \([\d.]+ ms\)\n {2}100\.0 % {2}7\n/);
+    t.match(text.stdout, /digit-00-label-7\.png \([\d.]+ ms, wasm\)\n {2}100\.0 % {2}7\n/);
   });
 
   await t.test('classify on cuda, emulated', async (t) => {

@@ -62,7 +62,7 @@ t.test('generate', async (t) => {
   t.equal(status, 0);
   const result = JSON.parse(stdout);
   t.same(Object.keys(result), ['prompt', 'tokens', 'text', 'stop', 'backend', 'prefillMs', 'msPerToken']);
-  t.match(result, { prompt, tokens: tree_ids, text: tree_text, stop: 'eos', backend: 'cpu' });
+  t.match(result, { prompt, tokens: tree_ids, text: tree_text, stop: 'eos', backend: 'wasm' });
   const shown = await grootvl('generate', model, '--prompt', prompt);
   t.equal(shown.stderr, '');
   t.equal(shown.stdout, `${prompt}${tree_text.replace('<|endoftext|>', '')}\n`);
@@ -80,8 +80,8 @@ t.test('generate', async (t) => {
   ];
   const first = await grootvl('generate', model, '--prompt', prompt, ...short);
   t.equal(first.stdout, (await grootvl('generate', model, '--prompt', prompt, ...short)).stdout, 'a seed');
-  const wasm = await grootvl('generate', model, '--prompt', prompt, '--json', '--backend', 'wasm');
-  t.match(JSON.parse(wasm.stdout), { tokens: tree_ids, backend: 'wasm' });
+  const cpu = await grootvl('generate', model, '--prompt', prompt, '--json', '--backend', 'cpu');
+  t.match(JSON.parse(cpu.stdout), { tokens: tree_ids, backend: 'cpu' });
 });
 
 t.test('score', async (t) => {
@@ -134,7 +134,7 @@ t.test('mamba-130m-hf by its names and shapes, in little memory', async (t) => {
 t.test('what goes wrong', async (t) => {
   for (const [args, status, message] of [
     [['generate', model], 2, /required option '--prompt/],
-    [['generate', model, '--prompt', 'x', '--max-tokens', '0'], 2, /wanted an integer of at least 1/],
+    [['generate', model, '--prompt', 'x', '--max-tokens', '0'], 2, /expected an integer of at least 1/],
     [['generate', model, '--prompt', 'x', '--temperature', 'hot'], 2, /wanted a number of at least 0/],
     [['generate', model, '--prompt', 'x', '--top-p', '2'], 1, /topP is 2/],
     [['generate', join(folder, 'none'), '--prompt', 'x'], 1, /none: no such directory/],

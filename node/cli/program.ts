@@ -10,13 +10,18 @@ import { addInspect } from './inspect.js';
 import { addPictures } from './pictures.js';
 import { addRun } from './run.js';
 import { addScore } from './score.js';
+import { multiline, send } from './terminal.js';
 
 export function grootvl(): Command {
   const program = new Command('grootvl')
     .description('tree state-space models (GrootVL, also published as MambaTree) for TensorFlow.js')
     .version(CONVERTER_VERSION)
     .option('--debug', 'show the stack of an error')
-    .showHelpAfterError('(grootvl --help lists the commands)');
+    .showHelpAfterError('(grootvl --help lists the commands)')
+    .configureOutput({
+      writeOut: (text) => send(process.stdout, multiline(text)),
+      writeErr: (text) => send(process.stderr, multiline(text)),
+    });
   addInspect(program);
   addConvert(program);
   addClassify(program);
