@@ -160,7 +160,7 @@ t.test('shards that do not fit are refused', async (t) => {
     [['a.bin'], {}, /model\.json: the manifest declares 12 bytes of weights, there are 5/],
     [['a.bin', 'b.bin'], { shape: [2 ** 52, 2 ** 52] }, /declares 8\.\d+e\+31 bytes/],
     [['a.bin', 'b.bin'], { shape: [2] }, /declares 8 bytes of weights, there are 12/],
-    [['a.bin', 'b.bin'], { dtype: 'constructor' }, /weight offset has unknown dtype constructor/],
+    [['a.bin', 'b.bin'], { dtype: 'constructor' }, /weight "offset" has unknown dtype "constructor"/],
   ] as const) {
     const weightsManifest = [{ paths, weights: [{ ...weight, ...change }] }];
     writeFileSync(join(dir, 'model.json'), JSON.stringify({ ...modelJson(), weightsManifest }));
@@ -200,5 +200,5 @@ t.test('a stream of weights, and the files beside a model', async (t) => {
   t.equal(await handler.readText('none.json'), undefined);
   t.equal(await handler.readText('../../etc/passwd'), undefined, 'only what lies beside it');
   t.equal(await fileSystem(join(dir, 'none')).readText('notes.json'), undefined);
-  await t.rejects(handler.readText('.'), { message: /EISDIR|is a directory/ });
+  await t.rejects(handler.readText('.'), { message: /: not a regular file/ });
 });

@@ -26,7 +26,9 @@ export {
   type Prediction,
 } from './models/grootv.js';
 export type { GrootVArchitecture, GrootVMetadata, Preprocessing } from './models/grootv_metadata.js';
-export type { ModelFolder } from './models/model_files.js';
+export { httpFolder } from './models/http_folder.js';
+export { memoryFolder } from './models/memory_folder.js';
+export type { LoadOptions, LoadProgress, ModelFolder, ModelSource } from './models/model_files.js';
 export type { Perplexity, Score } from './models/scoring.js';
 export { Gelu, gelu, Silu, silu } from './ops/activations.js';
 export { BoruvkaMST, boruvkaMST, type Tree } from './ops/boruvka_mst.js';

@@ -185,12 +185,12 @@ t.test('prompts without a tokenizer, empty prompts', async (t) => {
     t.same([tokens, text], [greedy.tree_ids.slice(0, 3), '']);
     await t.rejects(model.generate('text'), { message: /GrootL.generate: the model has no tokenizer/ });
     await t.rejects(model.score('a', 'b'), { message: /GrootL.score: the model has no tokenizer/ });
-    await t.rejects(model.generate([5, 1024]), { message: /token id 1024, wanted ids from 0 to 1023/ });
+    await t.rejects(model.generate([5, 1024]), { message: /token id 1024, expected ids from 0 to 1023/ });
     await t.rejects(model.generate([5], { maxTokens: 0 }), { message: /maxTokens is 0/ });
     await t.rejects(model.generate([5], { temperature: -1 }), { message: /temperature is -1/ });
     await t.rejects(model.generate([5], { topK: 0 }), { message: /topK is 0/ });
     await t.rejects(model.generate([5], { topP: 2 }), { message: /topP is 2/ });
-    await t.rejects(model.perplexity([5, 6], { window: 8 }), { message: /2 tokens, wanted at least 8/ });
+    await t.rejects(model.perplexity([5, 6], { window: 8 }), { message: /2 tokens, expected at least 8/ });
     t.equal((await model.generate([], { maxTokens: 1 })).promptTokens[0], 0, 'a text begins with token 0');
     model.dispose();
     await t.rejects(GrootL.load(without('decode.json')), {

@@ -1,9 +1,23 @@
 /** GrootL: what a person does with a converted language model: continue a text, and ask how likely a text is. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { getBackend, type Tensor3D } from '@tensorflow/tfjs-core';
-import type { GrootLMetadata } from './grootl_metadata.js';
-import { LanguageGraphs, type LanguageState } from './language_graphs.js';
-import { type ModelFolder, modelFiles } from './model_files.js';
+import { getBackend, type io, type Tensor3D } from '@tensorflow/tfjs-core';
+import { MAX_JSON_CHARACTERS } from './bounded_json.js';
+import {
+  type Check,
+  options as checkOptions,
+  integer,
+  listOf,
+  quote,
+  record,
+  refuse,
+  show,
+  text as textOf,
+} from './checks.js';
+import { GROOTL_METADATA, type GrootLMetadata } from './grootl_metadata.js';
+import { LanguageGraphs } from './language_graphs.js';
+import { LoadedModel } from './loaded_model.js';
+import { readMetadata } from './metadata.js';
+import { type LoadOptions, type ModelSource, type OpenedSource, openSource } from './model_files.js';
 import {
   checkSampling,
   chooseToken,
@@ -19,8 +33,8 @@ import { TextTokenizer } from './text_tokenizer.js';
 export interface GenerateOptions extends SamplingOptions {
   /** Tokens at most, 40 by default. */
   readonly maxTokens?: number;
-  /** Texts before which to stop; they are left out of the result. */
-  readonly stop?: readonly string[];
+  /** A text before which to stop, or several; they are left out of the result. */
+  readonly stop?: string | readonly string[];
   readonly signal?: AbortSignal;
 }
 
@@ -59,14 +73,34 @@ export class GrootL {
   ) {}
 
   /**
-   * Loads a model that the converter wrote.
-   * @param source URL of its model.json, or a folder such as `fileSystem(dir)` of `tfjs-grootvl/node`.
-   * @throws {Error} when it cannot be loaded or is no GrootL model.
+   * Loads a model that the converter wrote, or that {@link save} has.
+   * @param source URL of its model.json (also `indexeddb://name`), a folder such as `fileSystem(dir)` of
+   *   `tfjs-grootvl/node`, any IOHandler such as `tf.io.http(url, options)`, or a `MemorySink`. Where a source is a
+   *   single model without what would lie beside it, `options.files` can give `decode.json` and `tokenizer.json`; without
+   *   the first a token costs as much as all tokens before it, without the second prompts are token ids.
+   * @throws {Error} one line, when it cannot be loaded or is no GrootL model; the signal's reason when it is aborted.
    */
-  static async load(source: string | ModelFolder): Promise<GrootL> {
-    const files = modelFiles(source);
-    const tokenizer = await TextTokenizer.load(files);
-    return new GrootL(await LanguageGraphs.load(files), tokenizer);
+  static async load(source: ModelSource, options: LoadOptions = {}): Promise<GrootL> {
+    const method = 'GrootL.load';
+    const opened = openSource(method, source, options);
+    const beside = readBeside(opened);
+    beside.catch(() => {}); // reported below, after the model
+    const model = await LoadedModel.open(opened);
+    try {
+      const metadata = readMetadata<GrootLMetadata>(method, model, 'GrootL', GROOTL_METADATA);
+      const files = { ...(await beside), ...embedded(metadata) };
+      if (files['decode.json'] === undefined && opened.readText) {
+        throw new Error(`${method}: there is no decode.json beside model.json`);
+      }
+      const tokenizer = await TextTokenizer.load(files);
+      const graphs = await LanguageGraphs.over(model, metadata, files['decode.json']);
+      if (Object.keys(files).length > 0) model.savedMetadata = { files };
+      options.signal?.throwIfAborted();
+      return new GrootL(graphs, tokenizer);
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
   }
 
   get metadata(): GrootLMetadata {
@@ -98,21 +132,21 @@ export class GrootL {
     options: GenerateOptions = {},
   ): AsyncGenerator<GeneratedToken, Generation, void> {
     checkSampling('GrootL.generate', options);
-    const { maxTokens = 40, stop = [], signal } = options;
-    if (!Number.isInteger(maxTokens) || maxTokens < 1) {
-      throw new Error(`GrootL.generate: maxTokens is ${maxTokens}, wanted an integer of at least 1`);
-    }
+    checkOptions(options, 'GrootL.generate', GENERATE_OPTIONS);
+    const { maxTokens = 40, signal } = options;
+    const stops = typeof options.stop === 'string' ? [options.stop] : (options.stop ?? []);
     signal?.throwIfAborted();
     const promptTokens = this.promptIds('GrootL.generate', prompt);
     const random = randomNumbers(options.seed);
     const text = new TextStream(
       (ids) => this.tokenizer?.decode(ids) ?? '',
-      stop.filter((each) => each !== ''),
+      stops.filter((each) => each !== ''),
+      this.tokenizer?.unstable,
     );
     const tokens: number[] = [];
     const start = performance.now();
     let reason: Generation['stop'] = 'length';
-    let { logits, state } = await this.readPrompt(promptTokens);
+    let { logits, state } = await this.graphs.readToEnd(promptTokens, promptTokens.length);
     const prefillMs = performance.now() - start;
     try {
       for (;;) {
@@ -149,6 +183,8 @@ export class GrootL {
    * @throws {Error} when the model has no tokenizer or the continuation no tokens.
    */
   async score(context: string, continuation: string): Promise<Score> {
+    ANY_TEXT(context, 'GrootL.score: the context');
+    ANY_TEXT(continuation, 'GrootL.score: the continuation');
     const [score] = await this.scoreAll([{ context, continuation }]);
     return score;
   }
@@ -157,6 +193,7 @@ export class GrootL {
   async scoreAll(
     requests: readonly { readonly context: string; readonly continuation: string }[],
   ): Promise<Score[]> {
+    listOf(SCORE_REQUEST, 0, Number.MAX_SAFE_INTEGER)(requests, 'GrootL.scoreAll: requests');
     return this.scoreIds(requests.map(({ context, continuation }) => this.splitIds(context, continuation)));
   }
 
@@ -171,7 +208,9 @@ export class GrootL {
     text: string | readonly number[],
     options: { window?: number; promptLength?: number } = {},
   ): Promise<Perplexity> {
-    const ids = typeof text === 'string' ? this.encode('GrootL.perplexity', text, false) : text;
+    const method = 'GrootL.perplexity';
+    const ids = this.idsOf(method, text, false, 'text');
+    checkOptions(options, method, { window: integer(2), promptLength: integer(1) });
     const { window } = options;
     const requests: Request[] = [];
     if (window === undefined) {
@@ -180,7 +219,7 @@ export class GrootL {
       const { promptLength = Math.floor(window / 2) } = options;
       if (!(Number.isInteger(promptLength) && promptLength >= 1 && promptLength < window)) {
         throw new Error(
-          `GrootL.perplexity: promptLength is ${promptLength}, wanted an integer from 1 to below window`,
+          `GrootL.perplexity: promptLength is ${promptLength}, expected an integer from 1 to below window, ${window}`,
         );
       }
       for (let end = window; end <= ids.length; end += window) {
@@ -190,10 +229,21 @@ export class GrootL {
     const scores = await this.scoreIds(requests);
     const scoredTokens = scores.reduce((total, { tokens }) => total + tokens.length, 0);
     if (scoredTokens === 0) {
-      throw new Error(`GrootL.perplexity: the text has ${ids.length} tokens, wanted at least ${window ?? 1}`);
+      throw new Error(
+        `GrootL.perplexity: the text has ${ids.length} tokens, expected at least ${window ?? 1}`,
+      );
     }
     const logprob = scores.reduce((total, score) => total + score.logprob, 0);
     return { perplexity: Math.exp(-logprob / scoredTokens), logprob, scoredTokens };
+  }
+
+  /**
+   * Saves the model with the values that its weights have now, and what lies beside it within: one model.json that
+   * {@link load} takes from anywhere.
+   * @param target an IOHandler such as `fileSystem(dir)`, or a URL such as `indexeddb://name`.
+   */
+  save(target: io.IOHandler | string): Promise<io.SaveResult> {
+    return this.graphs.prefill.save(target);
   }
 
   /** Frees the weights. */
@@ -207,21 +257,41 @@ export class GrootL {
     return beginOfText ?? endOfText ?? 0;
   }
 
-  private encode(method: string, text: string, specialTokens: boolean): number[] {
-    if (this.tokenizer) return this.tokenizer.encode(text, { specialTokens });
-    throw new Error(`${method}: the model has no tokenizer (no tokenizer.json beside model.json)`);
+  private encode(method: string, text: string, specialTokens: boolean): readonly number[] {
+    if (this.tokenizer) {
+      return this.checkIds(method, 'text', this.tokenizer.encode(text, { specialTokens }));
+    }
+    throw new Error(
+      `${method}: the model has no tokenizer (no tokenizer.json beside model.json); give token ids instead of a text`,
+    );
   }
 
   private promptIds(method: string, prompt: string | readonly number[]): readonly number[] {
-    const ids = typeof prompt === 'string' ? this.encode(method, prompt, true) : prompt;
-    const { vocabulary } = this.metadata.architecture;
-    const wrong = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabulary));
-    if (wrong !== undefined) {
-      throw new Error(
-        `${method}: the prompt has the token id ${wrong}, wanted ids from 0 to ${vocabulary - 1}`,
-      );
-    }
+    const ids = this.idsOf(method, prompt, true, 'prompt');
     return ids.length === 0 ? [this.firstToken] : ids;
+  }
+
+  private idsOf(
+    method: string,
+    given: string | readonly number[],
+    specialTokens: boolean,
+    what: 'prompt' | 'text',
+  ): readonly number[] {
+    if (typeof given === 'string') return this.encode(method, given, specialTokens);
+    if (!Array.isArray(given) && !(given instanceof Int32Array)) {
+      refuse(given, `${method}: the ${what}`, 'a text or an array of token ids');
+    }
+    return this.checkIds(method, what, Array.from(given as readonly number[]));
+  }
+
+  private checkIds(method: string, what: string, ids: readonly number[]): readonly number[] {
+    const { vocabulary } = this.metadata.architecture;
+    const wrong = ids.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabulary));
+    if (wrong >= 0) {
+      const expected = `expected ids from 0 to ${vocabulary - 1}`;
+      throw new Error(`${method}: the ${what} has the token id ${show(ids[wrong])}, ${expected}`);
+    }
+    return ids;
   }
 
   private splitIds(context: string, continuation: string): Request {
@@ -261,31 +331,52 @@ export class GrootL {
 
   private async scoreRow(hidden: Tensor3D, row: number, { ids, scored }: Request): Promise<Score> {
     const first = ids.length - scored;
-    const places = Array.from({ length: scored }, (_, i) => ({ row, position: first - 1 + i }));
+    const positions = Array.from({ length: scored }, (_, i) => ({ row, position: first - 1 + i }));
     const tokens: { id: number; logprob: number }[] = [];
     let isGreedy = true;
-    for await (const logits of this.graphs.logits(hidden, places)) {
+    for await (const logits of this.graphs.logits(hidden, positions)) {
       const id = ids[first + tokens.length];
       tokens.push({ id, logprob: logits[id] - logSumExp(logits) });
       isGreedy &&= mostProbable(logits) === id;
     }
     return { logprob: tokens.reduce((sum, { logprob }) => sum + logprob, 0), isGreedy, tokens };
   }
+}
 
-  /** The logits of what comes after a prompt, and the state behind it. */
-  private async readPrompt(ids: readonly number[]): Promise<{ logits: Float32Array; state: LanguageState }> {
-    const { hidden, state } = this.graphs.read([ids], ids.length, true);
-    try {
-      const places = [{ row: 0, position: ids.length - 1 }];
-      for await (const logits of this.graphs.logits(hidden, places)) return { logits, state };
-      throw new Error('GrootL.generate: the graph gave no logits');
-    } catch (error) {
-      state.dispose();
-      throw error;
-    } finally {
-      hidden.dispose();
-    }
-  }
+const ANY_TEXT = textOf(Number.MAX_SAFE_INTEGER);
+const SCORE_REQUEST = record({ context: ANY_TEXT, continuation: ANY_TEXT });
+
+const STOP: Check = (value, name) => {
+  if (Array.isArray(value)) listOf(textOf(MAX_STOP), 0, 100)(value, name);
+  else if (typeof value === 'string') textOf(MAX_STOP)(value, name);
+  else refuse(value, name, 'a text or an array of texts');
+};
+const MAX_STOP = 10_000;
+
+const GENERATE_OPTIONS = {
+  maxTokens: integer(1),
+  stop: STOP,
+  signal: ((value, name) => {
+    if (typeof (value as AbortSignal | null)?.throwIfAborted !== 'function')
+      refuse(value, name, 'an AbortSignal');
+  }) as Check,
+};
+
+/** The files that lie beside model.json. */
+const BESIDE = ['decode.json', 'tokenizer.json', 'tokenizer_config.json'];
+
+async function readBeside({ readText }: OpenedSource): Promise<Record<string, string>> {
+  if (!readText) return {};
+  const texts = await Promise.all(BESIDE.map(async (file) => [file, await readText(file)] as const));
+  return Object.fromEntries(texts.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** Those that a model has within. */
+function embedded({ files = {} }: GrootLMetadata): Record<string, string> {
+  const texts = BESIDE.filter((file) => Object.hasOwn(files, file));
+  for (const file of texts)
+    textOf(MAX_JSON_CHARACTERS)(files[file], `GrootL.load: userDefinedMetadata.files[${quote(file)}]`);
+  return Object.fromEntries(texts.map((file) => [file, files[file]]));
 }
 
 /** Timers and aborts only have their turn between tasks. Pages have no setImmediate, which does not wait. */

@@ -1,4 +1,16 @@
 /** What the converter writes into a GrootL model and what `GrootL` reads from it: `model.metadata` in tfjs. */
+import {
+  boolean,
+  type Check,
+  integer,
+  listOf,
+  nullable,
+  number,
+  oneOf,
+  optional,
+  record,
+  text,
+} from './checks.js';
 
 /** The sizes of a Mamba language model (A. Gu and T. Dao, "Mamba", 2023) whose scan may have a tree (GrootVL). */
 export interface GrootLArchitecture {
@@ -50,4 +62,35 @@ export interface GrootLMetadata {
   /** Nodes that may be asked for beside the outputs, or fed. */
   readonly nodes: readonly string[];
   readonly converter: { readonly name: 'tfjs-grootvl'; readonly version: string };
+  /** Texts of the files beside model.json, where a model is one file, as in IndexedDB: `decode.json`, `tokenizer.json`. */
+  readonly files?: Readonly<Record<string, string>>;
 }
+
+const SIZE = integer(1, 2 ** 20);
+const TOKEN = nullable(integer(0, 2 ** 22));
+const FILE = record({ file: optional(text(1000)), sha256: optional(text(100)) });
+
+/** What untrusted metadata may hold. */
+export const GROOTL_METADATA: Check = record({
+  architecture: record({
+    family: oneOf('GrootL'),
+    name: oneOf('GrootL', 'Mamba'),
+    scan: oneOf('tree', 'chain'),
+    layers: integer(1, 1024),
+    hidden: SIZE,
+    intermediate: SIZE,
+    states: SIZE,
+    taps: integer(1, 1024),
+    stepRank: SIZE,
+    vocabulary: integer(1, 2 ** 22),
+    tiedHead: boolean,
+    epsilon: number(0, 1),
+    parameters: optional(integer(0)),
+  }),
+  tokens: record({ beginOfText: TOKEN, endOfText: TOKEN, padding: TOKEN }),
+  source: optional(FILE),
+  quantization: optional(text(100)),
+  nodes: optional(listOf(text(1000), 0, 200_000)),
+  converter: optional(record({ name: text(100), version: text(100) })),
+  files: optional(record({})),
+});

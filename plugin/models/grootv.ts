@@ -1,5 +1,5 @@
 /** GrootV: what a person does with a converted vision model. */
-import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
+import type { GraphModel } from '@tensorflow/tfjs-converter';
 import {
   buffer,
   cast,
@@ -18,7 +18,10 @@ import {
   topk,
 } from '@tensorflow/tfjs-core';
 import { treeScan } from '../ops/tree_scan.js';
-import type { GrootVMetadata } from './grootv_metadata.js';
+import { GROOTV_METADATA, type GrootVMetadata } from './grootv_metadata.js';
+import { LoadedModel } from './loaded_model.js';
+import { readMetadata } from './metadata.js';
+import { type LoadOptions, type ModelSource, openSource } from './model_files.js';
 
 /** A class and how likely the model thinks it is. */
 export interface Prediction {
@@ -61,18 +64,19 @@ export class GrootV {
   ) {}
 
   /**
-   * Loads a model that `convertCheckpoint` wrote.
-   * @param source URL of its model.json, or any IOHandler such as `fileSystem(dir)` of `tfjs-grootvl/node`.
-   * @throws {Error} when it cannot be loaded or is no GrootV model.
+   * Loads a model that `convertCheckpoint` wrote, or that {@link save} has.
+   * @param source URL of its model.json (also `indexeddb://name`), any IOHandler such as `tf.io.http(url, options)` or
+   *   `fileSystem(dir)` of `tfjs-grootvl/node`, or a `MemorySink`.
+   * @throws {Error} one line, when it cannot be loaded or is no GrootV model; the signal's reason when it is aborted.
    */
-  static async load(source: string | io.IOHandler): Promise<GrootV> {
-    const model = await loadGraphModel(source);
-    const metadata = model.metadata as Partial<GrootVMetadata> | undefined;
-    if (metadata?.architecture?.family !== 'GrootV') {
+  static async load(source: ModelSource, options: LoadOptions = {}): Promise<GrootV> {
+    const model = await LoadedModel.open(openSource('GrootV.load', source, options));
+    try {
+      return new GrootV(model, readMetadata('GrootV.load', model, 'GrootV', GROOTV_METADATA));
+    } catch (error) {
       model.dispose();
-      throw new Error('GrootV.load: this is no GrootV model: its metadata names no such architecture');
+      throw error;
     }
-    return new GrootV(model, metadata as GrootVMetadata);
   }
 
   /** The blocks of the whole network. */
@@ -149,6 +153,14 @@ export class GrootV {
     const values = (await carried.data()) as Float32Array;
     carried.dispose();
     return { height, width, values, anchor };
+  }
+
+  /**
+   * Saves the model with the values that its weights have now.
+   * @param target an IOHandler such as `fileSystem(dir)`, or a URL such as `indexeddb://name`.
+   */
+  save(target: io.IOHandler | string): Promise<io.SaveResult> {
+    return this.model.save(target);
   }
 
   /** Frees the weights. */

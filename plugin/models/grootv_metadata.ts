@@ -1,4 +1,16 @@
 /** What the converter writes into a GrootV model and what `GrootV` reads from it: `model.metadata` in tfjs. */
+import {
+  boolean,
+  type Check,
+  integer,
+  listOf,
+  nullable,
+  number,
+  oneOf,
+  optional,
+  record,
+  text,
+} from './checks.js';
 
 /** The sizes of a GrootV network (GrootVL, section 3.3). */
 export interface GrootVArchitecture {
@@ -45,3 +57,50 @@ export interface GrootVMetadata {
   readonly nodes: readonly string[];
   readonly converter: { readonly name: 'tfjs-grootvl'; readonly version: string };
 }
+
+/** Side of the largest square that a model may ask for, pixels. */
+export const MAX_IMAGE_SIZE = 4096;
+const MAX_CLASSES = 1_000_000;
+const CHANNEL = listOf(number(-1000, 1000), 3, 3);
+
+const SCHEMA = record({
+  architecture: record({
+    family: oneOf('GrootV'),
+    name: text(100),
+    channels: integer(1, 65_536),
+    depths: listOf(integer(1, 1000), 1, 16),
+    mlpRatio: number(0, 1000),
+    layerScale: boolean,
+    classes: integer(0, MAX_CLASSES),
+    convolutionHead: boolean,
+    parameters: optional(integer(0)),
+  }),
+  preprocessing: record({
+    size: integer(1, MAX_IMAGE_SIZE),
+    resize: oneOf('short-side'),
+    resampling: oneOf('bicubic'),
+    crop: oneOf('centre'),
+    channels: oneOf('RGB'),
+    range: optional(listOf(oneOf(0, 255), 2, 2)),
+    mean: CHANNEL,
+    deviation: CHANNEL,
+  }),
+  classNames: nullable(listOf(text(1000), 0, MAX_CLASSES)),
+  source: optional(
+    record({ file: optional(text(1000)), sha256: optional(text(100)), weights: optional(text(1000)) }),
+  ),
+  quantization: optional(text(100)),
+  nodes: optional(listOf(text(1000), 0, 200_000)),
+  converter: optional(record({ name: text(100), version: text(100) })),
+});
+
+/** What untrusted metadata may hold. */
+export const GROOTV_METADATA: Check = (value, name) => {
+  SCHEMA(value, name);
+  const { architecture, classNames } = value as GrootVMetadata;
+  if (classNames !== null && classNames.length !== architecture.classes) {
+    throw new Error(
+      `${name}.classNames has ${classNames.length} names, expected one for each of ${architecture.classes} classes`,
+    );
+  }
+};

@@ -1,10 +1,9 @@
 /** The two graphs of a GrootL model over one set of weights, and what flows between them. */
-import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
+import type { GraphModel } from '@tensorflow/tfjs-converter';
 import {
   concat,
   dispose,
   getBackend,
-  io,
   type NamedTensorMap,
   scalar,
   slice,
@@ -14,16 +13,21 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import { OpError } from '../ops/op.js';
+import { quote } from './checks.js';
 import type { GrootLMetadata } from './grootl_metadata.js';
-import type { ModelFiles } from './model_files.js';
+import { LoadedModel } from './loaded_model.js';
+import { type ModelJson, parseModelJson } from './model_json.js';
 
 /** Positions whose logits are computed at once: with a vocabulary of 50,280, 13 MB of them. */
 const LOGIT_ROWS = 64;
 
-/** The state behind a token: per layer what its scan and its convolution remember. */
+/** The state behind a text. */
 export interface LanguageState {
-  /** By name: `state_<layer>` [N, D, states] and `past_<layer>` [N, taps-1, D]. */
+  /** Per layer what its scan and its convolution remember: `state_<layer>` [N, D, states], `past_<layer>` [N, taps-1, D]. */
   readonly tensors: NamedTensorMap;
+  /** The text itself, for models that have no graph to continue it. */
+  readonly ids: readonly number[];
+  readonly promptLength: number;
   dispose(): void;
 }
 
@@ -33,35 +37,30 @@ export class LanguageGraphs {
   private readonly nextNames: readonly string[];
 
   private constructor(
-    readonly prefill: GraphModel,
-    private readonly decode: GraphModel,
-    decodeJson: io.ModelJSON,
+    readonly prefill: LoadedModel,
+    private readonly decode: LoadedModel | undefined,
+    decodeJson: ModelJson | undefined,
     readonly metadata: GrootLMetadata,
   ) {
-    const { layers } = metadata.architecture;
-    this.stateNames = Array.from({ length: layers }, (_, i) => [`state_${i}`, `past_${i}`]).flat();
-    this.nextNames = namedBy(decodeJson, ['logits', ...this.stateNames.map((name) => `next_${name}`)]);
+    this.stateNames = decode ? stateNamesOf(metadata) : [];
+    this.nextNames = decodeJson ? nextNamesOf(decodeJson, this.stateNames) : [];
   }
 
-  /** @throws {Error} when the model cannot be loaded or is no GrootL model */
-  static async load(files: ModelFiles): Promise<LanguageGraphs> {
-    const text = files.readText('decode.json');
-    text.catch(() => {}); // reported below, after the model
-    const prefill = await loadGraphModel(files.model);
-    try {
-      const metadata = prefill.metadata as Partial<GrootLMetadata> | undefined;
-      if (metadata?.architecture?.family !== 'GrootL') {
-        throw new Error('GrootL.load: this is no GrootL model: its metadata names no such architecture');
-      }
-      const json = await text;
-      if (json === undefined) throw new Error('GrootL.load: there is no decode.json beside model.json');
-      const decodeJson = JSON.parse(json) as io.ModelJSON;
-      const decode = await loadOver(prefill, decodeJson);
-      return new LanguageGraphs(prefill, decode, decodeJson, metadata as GrootLMetadata);
-    } catch (error) {
-      prefill.dispose();
-      throw error;
-    }
+  /**
+   * @param decodeText the text of decode.json. Without it a text is read again for each of its tokens.
+   * @throws {Error} when decode.json is no graph over the weights of the model.
+   */
+  static async over(
+    prefill: LoadedModel,
+    metadata: GrootLMetadata,
+    decodeText: string | undefined,
+  ): Promise<LanguageGraphs> {
+    if (decodeText === undefined) return new LanguageGraphs(prefill, undefined, undefined, metadata);
+    const decodeJson = parseModelJson(decodeText, 'decode.json');
+    const stateNames = stateNamesOf(metadata);
+    checkNodes(decodeJson, 'decode.json', nextNamesOf(decodeJson, stateNames));
+    const decode = await loadOver(prefill, decodeJson);
+    return new LanguageGraphs(prefill, decode, decodeJson, metadata);
   }
 
   /** Reads texts of one length. @returns [N, L, hidden], and the state behind the last token where it is asked for. */
@@ -80,21 +79,28 @@ export class LanguageGraphs {
     const [hidden, ...states] = this.execute(rows, (input_ids) =>
       this.prefill.execute({ input_ids, prompt_length: scalar(promptLength, 'int32') }, names),
     );
-    return { hidden: hidden as Tensor3D, ...(withState && { state: this.named(states) }) };
+    const text = { ids: rows[0], promptLength };
+    return { hidden: hidden as Tensor3D, ...(withState && { state: this.named(states, text) }) };
   }
 
   /** Continues a text by a token, and disposes the state that it continues from. @returns what comes after it */
   async next(token: number, state: LanguageState): Promise<{ logits: Float32Array; state: LanguageState }> {
+    const { decode } = this;
+    const text = { ids: [...state.ids, token], promptLength: state.promptLength };
+    if (!decode) {
+      state.dispose();
+      return this.readToEnd(text.ids, text.promptLength);
+    }
     let outputs: Tensor[];
     try {
       outputs = this.execute([[token]], (input_ids) =>
-        this.decode.execute({ input_ids, ...state.tensors }, [...this.nextNames]),
+        decode.execute({ input_ids, ...state.tensors }, [...this.nextNames]),
       );
     } finally {
       state.dispose();
     }
     const [logits, ...states] = outputs;
-    const next = this.named(states);
+    const next = this.named(states, { ...text, ids: [] });
     try {
       return { logits: (await logits.data()) as Float32Array, state: next };
     } catch (error) {
@@ -102,6 +108,25 @@ export class LanguageGraphs {
       throw error;
     } finally {
       logits.dispose();
+    }
+  }
+
+  /** The logits of what comes after a text, and the state behind it. */
+  async readToEnd(
+    ids: readonly number[],
+    promptLength: number,
+  ): Promise<{ logits: Float32Array; state: LanguageState }> {
+    const { hidden, state } = this.read([ids], promptLength, true);
+    try {
+      for await (const logits of this.logits(hidden, [{ row: 0, position: ids.length - 1 }])) {
+        return { logits, state };
+      }
+      throw new Error('GrootL.generate: the graph gave no logits');
+    } catch (error) {
+      state.dispose();
+      throw error;
+    } finally {
+      hidden.dispose();
     }
   }
 
@@ -129,13 +154,17 @@ export class LanguageGraphs {
 
   /** Frees the weights. */
   dispose(): void {
-    this.decode.dispose();
+    this.decode?.dispose();
     this.prefill.dispose();
   }
 
-  private named(tensors: readonly Tensor[]): LanguageState {
+  private named(
+    tensors: readonly Tensor[],
+    text: Pick<LanguageState, 'ids' | 'promptLength'>,
+  ): LanguageState {
     const names = this.stateNames;
     return {
+      ...text,
       tensors: Object.fromEntries(tensors.map((tensor, i) => [names[i], tensor])),
       dispose: () => dispose([...tensors]),
     };
@@ -166,19 +195,51 @@ function isOutOfMemory(error: unknown): boolean {
   );
 }
 
+function stateNamesOf({ architecture }: GrootLMetadata): string[] {
+  return Array.from({ length: architecture.layers }, (_, i) => [`state_${i}`, `past_${i}`]).flat();
+}
+
+interface Node {
+  readonly name: string;
+  readonly op: string;
+  readonly input?: readonly string[];
+}
+
+function nodesOf({ modelTopology }: ModelJson): readonly Node[] {
+  return (modelTopology as { node: readonly Node[] }).node;
+}
+
 /** What nodes that do nothing but name an output stand for: every node costs a token time. */
-function namedBy({ modelTopology }: io.ModelJSON, names: readonly string[]): string[] {
-  const { node: nodes } = modelTopology as { node: { name: string; op: string; input?: string[] }[] };
-  const meant = new Map(nodes.map(({ name, op, input }) => [name, op === 'Identity' ? input?.[0] : name]));
+function nextNamesOf(decodeJson: ModelJson, stateNames: readonly string[]): string[] {
+  const names = ['logits', ...stateNames.map((name) => `next_${name}`)];
+  const meant = new Map(
+    nodesOf(decodeJson).map(({ name, op, input }) => [name, op === 'Identity' ? input?.[0] : name]),
+  );
   return names.map((name) => meant.get(name) ?? name);
 }
 
+function checkNodes(json: ModelJson, file: string, names: readonly string[]): void {
+  const nodes = new Set(nodesOf(json).map(({ name }) => name));
+  const missing = names.find((name) => !nodes.has(name.replace(/:.*$/, '')));
+  if (missing !== undefined) throw new Error(`${file}: has no node ${quote(missing)}, which GrootL needs`);
+}
+
 /** Loads a graph without weights and lets it read those of another, by name: they are in memory once. */
-async function loadOver(other: GraphModel, json: io.ModelJSON): Promise<GraphModel> {
-  const { weightsManifest: _, ...model } = json;
-  const graph = (await loadGraphModel(
-    io.fromMemory({ ...model, weightSpecs: [], weightData: new ArrayBuffer(0) }),
-  )) as GraphModel;
+async function loadOver(other: GraphModel, json: ModelJson): Promise<LoadedModel> {
+  const constant = nodesOf(json).find(
+    ({ name, op }) => op === 'Const' && !Object.hasOwn(other.weights, name),
+  );
+  if (constant) {
+    throw new Error(`decode.json: the weight ${quote(constant.name)} is not among those of model.json`);
+  }
+  const { modelTopology, signature, format } = json;
+  const graph = await LoadedModel.from('decode.json', {
+    modelTopology,
+    signature,
+    format,
+    weightSpecs: [],
+    weightData: new ArrayBuffer(0),
+  });
   Object.assign(graph.weights, other.weights);
   return graph;
 }

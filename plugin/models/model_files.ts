@@ -1,29 +1,151 @@
-/** Where the files of a converted language model are: its graph, its shards, and what lies beside them. */
-import type { io } from '@tensorflow/tfjs-core';
+/** Where the files of a converted model are: its graph, its weights, and what lies beside them. */
+import { io } from '@tensorflow/tfjs-core';
+import { options as checkOptions, isRecord, optional, quote, record, refuse, text } from './checks.js';
+import { httpFolder } from './http_folder.js';
+import { memoryFolder } from './memory_folder.js';
 
 /** A folder with a model: an IOHandler that also reads what lies beside model.json. In Node `fileSystem(dir)` is one. */
 export interface ModelFolder extends io.IOHandler {
+  /** Names model.json in errors. */
+  readonly origin?: string;
   /** The text of a file beside model.json, or undefined where there is none. */
   readText(file: string): Promise<string | undefined>;
 }
 
-/** Model.json for tfjs, and the files beside it. */
-export interface ModelFiles {
-  readonly model: string | io.IOHandler;
-  readText(file: string): Promise<string | undefined>;
+/**
+ * A model: the URL of its model.json, also `indexeddb://name` and whatever else tfjs has a handler for; any IOHandler,
+ * such as `tf.io.http(url, options)` or `fileSystem(dir)`; or files in memory, such as a `MemorySink`.
+ */
+export type ModelSource =
+  | string
+  | URL
+  | ModelFolder
+  | io.IOHandler
+  | io.IOHandlerSync
+  | { readonly files: ReadonlyMap<string, Uint8Array> };
+
+/** How far loading has come. */
+export interface LoadProgress {
+  /** The file that bytes have come of. */
+  readonly file: string;
+  /** Bytes of weights that have come. */
+  readonly loadedBytes: number;
+  /** Bytes of weights in all. */
+  readonly totalBytes: number;
 }
 
-/** The files of a folder, or at the URL of a model.json. */
-export function modelFiles(source: string | ModelFolder): ModelFiles {
-  if (typeof source !== 'string') return { model: source, readText: (file) => source.readText(file) };
-  const [, folder, query = ''] = /^([^?#]*?)[^/?#]*(\?[^#]*)?(?:#.*)?$/.exec(source) ?? [];
-  return {
-    model: source,
-    async readText(file) {
-      const response = await fetch(`${folder}${file}${query}`);
-      if (response.status === 404) return undefined;
-      if (!response.ok) throw new Error(`${folder}${file}: the server answered ${response.status}`);
-      return response.text();
-    },
+/** How a model is fetched. `requestInit`, `fetchFunc` and `onProgress` are those of tfjs's `io.LoadOptions`. */
+export interface LoadOptions {
+  /** Of every request: headers, credentials and so on. */
+  readonly requestInit?: RequestInit;
+  /** Used instead of the global `fetch`; `fetchFunc` is tfjs's name for it. */
+  readonly fetch?: typeof fetch;
+  readonly fetchFunc?: typeof fetch;
+  /** Called with the fraction of the weights that has come, from 0 to 1. */
+  readonly onProgress?: (fraction: number, progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+  /** Texts of files that would lie beside model.json, such as `tokenizer.json`, where the source has none. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** A source whose kind is known. */
+export interface OpenedSource {
+  /** Names model.json in errors. */
+  readonly origin: string;
+  load(): Promise<unknown>;
+  /** Undefined where a source is the model alone, and what would lie beside it cannot be asked for. */
+  readonly readText?: (file: string) => Promise<string | undefined>;
+}
+
+const isFunction = (value: unknown, name: string) => {
+  if (typeof value !== 'function') refuse(value, name, 'a function');
+};
+
+const OPTIONS = {
+  requestInit: record({}),
+  fetch: isFunction,
+  fetchFunc: isFunction,
+  onProgress: isFunction,
+  signal: (value: unknown, name: string) => {
+    if (!isRecord(value) || typeof value.throwIfAborted !== 'function') refuse(value, name, 'an AbortSignal');
+  },
+  files: (value: unknown, name: string) => {
+    record({})(value, name);
+    for (const [file, content] of Object.entries(value as object)) {
+      optional(text(2 ** 27))(content, `${name}[${quote(file)}]`);
+    }
+  },
+};
+
+/** @throws {Error} that says what to give, when the source is none or nothing here loads it */
+export function openSource(method: string, source: ModelSource, options: LoadOptions): OpenedSource {
+  checkOptions(options, method, OPTIONS);
+  const { files, signal } = options;
+  const opened = openedSource(method, source, options);
+  const load = async () => {
+    signal?.throwIfAborted();
+    const artifacts = await opened.load();
+    signal?.throwIfAborted();
+    return artifacts;
   };
+  if (files === undefined) return { ...opened, load };
+  return {
+    origin: opened.origin,
+    load,
+    readText: async (file) => (Object.hasOwn(files, file) ? files[file] : opened.readText?.(file)),
+  };
+}
+
+function openedSource(method: string, source: ModelSource, options: LoadOptions): OpenedSource {
+  if (source instanceof URL) return openUrl(method, source.href, options);
+  if (typeof source === 'string') return openUrl(method, source, options);
+  const given: unknown = source;
+  if (!isRecord(given)) return refuse(given, `${method}: the model`, EXPECTED);
+  if (given.files instanceof Map) return opened(memoryFolder(given.files));
+  if (typeof given.load !== 'function') return refuse(given, `${method}: the model`, EXPECTED);
+  const handler = source as io.IOHandler | ModelFolder;
+  if ('readText' in handler) return opened(handler);
+  if (isHttpRequest(handler)) {
+    // tfjs's handler has the URL and the options; what lies beside model.json is fetched in the same way.
+    const folder = httpFolder(handler.path, { ...handler, signal: options.signal });
+    return { ...opened(folder), load: async () => handler.load?.() };
+  }
+  return { origin: 'model.json', load: async () => handler.load?.() };
+}
+
+const EXPECTED =
+  'the URL of a model.json, an IOHandler such as tf.io.http(url), or a folder such as fileSystem(dir) of tfjs-grootvl/node';
+
+function opened(folder: ModelFolder): OpenedSource {
+  return {
+    origin: folder.origin ?? 'model.json',
+    load: async () => folder.load?.(),
+    readText: (file) => folder.readText(file),
+  };
+}
+
+function openUrl(method: string, url: string, options: LoadOptions): OpenedSource {
+  const [, scheme] = /^([a-z][a-z0-9+.-]+):/i.exec(url) ?? [];
+  if (scheme === undefined && typeof location === 'undefined' && !options.fetch && !options.fetchFunc) {
+    throw new Error(`${method}: ${quote(url)} is no URL; ${onDisk(method, url)}`);
+  }
+  if (scheme === undefined || /^(https?|blob|data)$/i.test(scheme)) return opened(httpFolder(url, options));
+  const [handler, ...others] = io.getLoadHandlers(url, options as io.LoadOptions);
+  if (handler?.load && others.length === 0) return { origin: url, load: async () => handler.load?.() };
+  const reason = /^file$/i.test(scheme) ? onDisk(method, new URL(url).pathname) : `expected ${EXPECTED}`;
+  throw new Error(`${method}: nothing here loads ${quote(url)}; ${reason}`);
+}
+
+function onDisk(method: string, path: string): string {
+  const folder = path.replace(/[/\\]?[^/\\]*\.json$/, '') || '.';
+  return `a folder on disk is loaded with ${method}(fileSystem(${quote(folder)})), fileSystem from tfjs-grootvl/node`;
+}
+
+/** What `tf.io.http` gives. */
+function isHttpRequest(
+  handler: object,
+): handler is io.IOHandler & { path: string; requestInit?: RequestInit; fetch?: typeof fetch } {
+  return (
+    'path' in handler && typeof handler.path === 'string' && 'fetch' in handler && 'requestInit' in handler
+  );
 }

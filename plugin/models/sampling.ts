@@ -1,5 +1,7 @@
 /** The choice of the next token from logits. */
 
+import { type Check, options as checkOptions, integer, number, refuse } from './checks.js';
+
 /** How a token is chosen. */
 export interface SamplingOptions {
   /** 0 (default): the most probable token, always. Else logits are divided by it. */
@@ -12,17 +14,21 @@ export interface SamplingOptions {
   readonly seed?: number;
 }
 
+const POSITIVE: Check = (value, name) => {
+  if (typeof value !== 'number' || !(value > 0 && value <= 1))
+    refuse(value, name, 'a number above 0, up to 1');
+};
+
+const OPTIONS = {
+  temperature: number(0, Number.MAX_VALUE),
+  topK: integer(1),
+  topP: POSITIVE,
+  seed: integer(Number.MIN_SAFE_INTEGER),
+};
+
 /** @throws {Error} naming the option that makes no sense */
 export function checkSampling(method: string, options: SamplingOptions): void {
-  const { temperature = 0, topK = 1, topP = 1 } = options;
-  if (!(temperature >= 0) || temperature === Number.POSITIVE_INFINITY) {
-    throw new Error(`${method}: temperature is ${temperature}, wanted a number of at least 0`);
-  }
-  if (!Number.isInteger(topK) || topK < 1) {
-    throw new Error(`${method}: topK is ${topK}, wanted an integer of at least 1`);
-  }
-  if (!(topP > 0 && topP <= 1))
-    throw new Error(`${method}: topP is ${topP}, wanted a number above 0, up to 1`);
+  checkOptions(options, method, OPTIONS);
 }
 
 /** Uniform numbers in [0, 1) from a seed (mulberry32), so that a text can be had again. */
@@ -65,13 +71,13 @@ export function chooseToken(logits: Float32Array, options: SamplingOptions, rand
   }
   const total = () => candidates.reduce((sum, { weight }) => sum + weight, 0);
   if (topP < 1) {
-    const wanted = topP * total();
+    const enough = topP * total();
     let reached = 0;
     // The token that crosses the line belongs to them.
     candidates = candidates.filter(({ weight }) => {
       const before = reached;
       reached += weight;
-      return before < wanted;
+      return before < enough;
     });
   }
   let remaining = random() * total();

@@ -3,41 +3,80 @@
 /** Stands for bytes that are no whole character yet. */
 const REPLACEMENT = '\ufffd';
 
+/** Tokens by which the window moves on. It holds up to three times as many. */
+const STRIDE = 16;
+
+/**
+ * Decodes a window of the last tokens, so that a token costs the same however long the text has become. What a token
+ * means may depend on the tokens around it (a character of several bytes, a space that is dropped at the beginning), so
+ * windows overlap, and one moves on only where the text of both agrees.
+ */
 export class TextStream {
-  private readonly ids: number[] = [];
+  private window: number[] = [];
+  /** Characters of the window's text that have been given out. */
   private given = 0;
-  /** The text so far, up to the first stop string. */
-  text = '';
+  /** When the window is this long, it moves on. */
+  private limit = 3 * STRIDE;
+  private readonly pieces: string[] = [];
   /** Whether a stop string has come. */
   stopped = false;
 
+  /**
+   * @param stops strings before which the text ends.
+   * @param unstable beginnings of these at the end of a text may change with the next token.
+   */
   constructor(
     private readonly decode: (ids: readonly number[]) => string,
     private readonly stops: readonly string[],
+    private readonly unstable: readonly string[] = [],
   ) {}
+
+  /** The text that has been given out, up to the first stop string. */
+  get text(): string {
+    return this.pieces.join('');
+  }
 
   /** Takes a token. @returns the text that is now certain; all that is left after the last token. */
   push(id: number, isLast: (stopped: boolean) => boolean): string {
-    this.ids.push(id);
-    const text = this.decode(this.ids);
-    const cut = this.stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
+    this.window.push(id);
+    const text = this.decode(this.window);
+    // A stop string begins in what has not been given out: its beginnings are held back.
+    const cut = this.stops.map((stop) => text.indexOf(stop, this.given)).filter((at) => at >= 0);
     this.stopped = cut.length > 0;
-    this.text = this.stopped ? text.slice(0, Math.min(...cut)) : text;
-    const certain = isLast(this.stopped) ? this.text.length : this.text.length - this.uncertain();
-    const piece = this.text.slice(this.given, Math.max(certain, this.given));
+    const ended = this.stopped ? text.slice(0, Math.min(...cut)) : text;
+    const certain = isLast(this.stopped) ? ended.length : ended.length - this.uncertain(ended);
+    const piece = ended.slice(this.given, Math.max(certain, this.given));
     this.given += piece.length;
+    this.pieces.push(piece);
+    if (this.window.length >= this.limit) this.moveOn(text);
     return piece;
   }
 
   /** How many characters at the end may still change, or be the beginning of a stop string. */
-  private uncertain(): number {
+  private uncertain(text: string): number {
     let held = 0;
-    while (held < 4 && this.text[this.text.length - 1 - held] === REPLACEMENT) held++;
-    for (const stop of this.stops) {
-      for (let length = Math.min(stop.length - 1, this.text.length); length > held; length--) {
-        if (this.text.endsWith(stop.slice(0, length))) held = length;
+    while (held < 4 && text[text.length - 1 - held] === REPLACEMENT) held++;
+    for (const string of [...this.stops, ...this.unstable]) {
+      for (let length = Math.min(string.length - 1, text.length); length > held; length--) {
+        if (text.endsWith(string.slice(0, length))) held = length;
       }
     }
     return held;
+  }
+
+  private moveOn(text: string): void {
+    const next = this.window.slice(STRIDE);
+    const nextText = this.decode(next);
+    const [same, sameNext] = [text, nextText].map((each) => each.length);
+    let agreed = 0;
+    while (agreed < sameNext && text[same - 1 - agreed] === nextText[sameNext - 1 - agreed]) agreed++;
+    // Where they differ must lie in the first tokens of the new window, and have been given out.
+    const head = this.decode(next.slice(0, STRIDE)).length;
+    const isLocal = sameNext - agreed <= head && this.given >= same - agreed;
+    if (isLocal) {
+      this.given -= same - sameNext;
+      this.window = next;
+      this.limit = 3 * STRIDE;
+    } else this.limit = 2 * this.window.length;
   }
 }

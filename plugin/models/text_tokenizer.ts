@@ -1,34 +1,126 @@
 /** Text to token ids and back, by the tokenizer files of a HuggingFace model. */
 import type { Tokenizer } from '@huggingface/tokenizers';
-import type { ModelFiles } from './model_files.js';
+import { parseBoundedJson } from './bounded_json.js';
+import { BoundedPattern, PatternBudget } from './bounded_pattern.js';
+import { boolean, options as checkOptions, isRecord, listOf, number, text as textOf } from './checks.js';
+import { checkTokenizer, checkTokenizerConfig } from './tokenizer_checks.js';
 
+/** Characters of a text that is encoded at once. */
+const MAX_TEXT = 2 ** 24;
+
+/** A text's characters that are joined with what comes after them, where the tokenizer cleans spaces up. */
+const CLEANED_UP = [' .', ' ?', ' !', ' ,', " ' ", " n't", " 'm", " 's", " 've", " 're"];
+
+/**
+ * The tokenizer of a model. Its files are untrusted: their structure is checked, their patterns run in bounded time
+ * and their normalizers in bounded memory.
+ */
 export class TextTokenizer {
-  private constructor(private readonly tokenizer: Tokenizer) {}
+  private constructor(
+    private readonly tokenizer: Tokenizer,
+    private readonly budget: PatternBudget,
+    /** Beginnings of these at the end of a decoded text may change with the next token. */
+    readonly unstable: readonly string[],
+  ) {}
 
-  /** Undefined where the model has no tokenizer.json. @throws {Error} when it cannot be used */
-  static async load(files: ModelFiles): Promise<TextTokenizer | undefined> {
-    const [tokenizer, config] = await Promise.all(
-      ['tokenizer.json', 'tokenizer_config.json'].map((file) => files.readText(file)),
-    );
-    if (tokenizer === undefined) return undefined;
+  /**
+   * @param files the texts of tokenizer.json and tokenizer_config.json.
+   * @returns undefined where the model has no tokenizer.json.
+   * @throws {Error} one line that names the file, when it cannot be used.
+   */
+  static async load(files: Readonly<Record<string, string>>): Promise<TextTokenizer | undefined> {
+    const json = files['tokenizer.json'];
+    if (json === undefined) return undefined;
+    const tokenizer = parseBoundedJson(json, 'tokenizer.json');
+    const config = parseBoundedJson(files['tokenizer_config.json'] ?? '{}', 'tokenizer_config.json');
+    checkTokenizer(tokenizer, 'tokenizer.json');
+    checkTokenizerConfig(config, 'tokenizer_config.json');
     const { Tokenizer } = await import('@huggingface/tokenizers');
-    try {
-      return new TextTokenizer(new Tokenizer(JSON.parse(tokenizer), JSON.parse(config ?? '{}')));
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`tokenizer.json cannot be used: ${reason}`, { cause });
-    }
+    const budget = new PatternBudget();
+    budget.reset(1_000_000);
+    return readable('cannot be used', () => {
+      const made = new Tokenizer(tokenizer as object, config as object);
+      bound(made, budget);
+      const cleansUp = (config as { clean_up_tokenization_spaces?: boolean }).clean_up_tokenization_spaces;
+      const loaded = new TextTokenizer(made, budget, (cleansUp ?? true) ? CLEANED_UP : []);
+      // What cannot be used is found wanting now, and not in the middle of a text.
+      loaded.decode(loaded.encode('A test.'));
+      return loaded;
+    });
   }
 
-  /** @param options.specialTokens whether to add those that begin or end a text, as the tokenizer may say; true */
+  /**
+   * @param options.specialTokens whether to add those that begin or end a text, as the tokenizer may say; true.
+   * @throws {Error} when the text is too long for the tokenizer.
+   */
   encode(text: string, options: { specialTokens?: boolean } = {}): number[] {
+    textOf(MAX_TEXT)(text, 'TextTokenizer.encode: the text');
+    checkOptions(options, 'TextTokenizer.encode', { specialTokens: boolean });
     if (text === '') return [];
-    return this.tokenizer.encode(text, { add_special_tokens: options.specialTokens ?? true }).ids;
+    this.budget.reset(text.length);
+    return readable('cannot encode this text', () => {
+      const { ids }: { ids: (number | undefined)[] } = this.tokenizer.encode(text, {
+        add_special_tokens: options.specialTokens ?? true,
+      });
+      // Where a token is unknown and there is none for unknown ones.
+      return ids.filter((id): id is number => id !== undefined);
+    });
   }
 
   /** The text of ids, special tokens spelled out. Ids without a token are left out. */
   decode(ids: readonly number[]): string {
-    const known = ids.filter((id) => this.tokenizer.id_to_token(id) !== undefined);
-    return known.length === 0 ? '' : this.tokenizer.decode(known, { skip_special_tokens: false });
+    listOf(number(0, Number.MAX_SAFE_INTEGER), 0, Number.MAX_SAFE_INTEGER)(ids, 'TextTokenizer.decode: ids');
+    this.budget.reset(1000 * ids.length);
+    return readable('cannot decode these tokens', () => {
+      const known = ids.filter((id) => this.tokenizer.id_to_token(id) !== undefined);
+      return known.length === 0 ? '' : this.tokenizer.decode(known, { skip_special_tokens: false });
+    });
+  }
+}
+
+/** Errors of the library name the file; those of the engine say nothing of it. */
+function readable<T>(what: string, body: () => T): T {
+  try {
+    return body();
+  } catch (cause) {
+    const isOfEngine = !(cause instanceof Error) || cause instanceof TypeError || cause instanceof RangeError;
+    const reason = isOfEngine ? 'its parts do not fit together' : cause.message;
+    throw new Error(`tokenizer.json ${what}: ${reason}`, { cause });
+  }
+}
+
+/** Gives every pattern of a tokenizer a bounded engine, and every normalizer a bounded result. */
+function bound({ normalizer, pre_tokenizer, decoder }: Tokenizer, budget: PatternBudget): void {
+  for (const part of [...partsOf(normalizer), ...partsOf(pre_tokenizer), ...partsOf(decoder)]) {
+    // The patterns of other parts are the library's own.
+    if (isRecord(part.config) && part.config.pattern !== undefined && part.pattern instanceof RegExp) {
+      part.pattern = new BoundedPattern(part.pattern, budget);
+    }
+    const { normalize } = part;
+    if (normalize) {
+      part.normalize = (text) => {
+        const normalized = normalize.call(part, text);
+        budget.checkLength(normalized.length);
+        return normalized;
+      };
+    }
+  }
+}
+
+interface Part {
+  readonly config?: unknown;
+  pattern?: unknown;
+  normalize?: (text: string) => string;
+  readonly normalizers?: unknown[];
+  readonly tokenizers?: unknown[];
+  readonly decoders?: unknown[];
+}
+
+function* partsOf(root: unknown): Generator<Part> {
+  if (root === null || root === undefined) return;
+  const part = root as Part;
+  yield part;
+  for (const list of [part.normalizers, part.tokenizers, part.decoders]) {
+    for (const inner of list ?? []) yield* partsOf(inner);
   }
 }

@@ -1,0 +1,36 @@
+/** JSON of untrusted files: its length and depth are bounded before it is parsed. */
+
+/** The largest tokenizer.json of a published model has 33 MB. */
+export const MAX_JSON_CHARACTERS = 2 ** 27;
+const MAX_DEPTH = 64;
+
+/** @throws {Error} one line that names the file, when the text is too long, too deep or not JSON */
+export function parseBoundedJson(text: string, file: string): unknown {
+  if (text.length > MAX_JSON_CHARACTERS) {
+    throw new Error(`${file}: ${text.length} characters, expected at most ${MAX_JSON_CHARACTERS}`);
+  }
+  checkDepth(text, file);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`${file}: not JSON`);
+  }
+}
+
+/** Counts brackets outside of strings; whether they match is left to JSON.parse. */
+function checkDepth(text: string, file: string): void {
+  const [quote, backslash, openList, closeList, openObject, closeObject] = Array.from('"\\[]{}', (each) =>
+    each.charCodeAt(0),
+  );
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === quote) inString = !inString;
+    else if (inString) {
+      if (code === backslash) i++;
+    } else if (code === openList || code === openObject) {
+      if (++depth > MAX_DEPTH) throw new Error(`${file}: nested deeper than ${MAX_DEPTH} levels`);
+    } else if (code === closeList || code === closeObject) depth--;
+  }
+}

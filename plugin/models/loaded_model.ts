@@ -1,0 +1,137 @@
+/** A GraphModel whose files were checked, whose errors can be read, and that saves the weights it has now. */
+import { GraphModel } from '@tensorflow/tfjs-converter';
+import { io, keep, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { OpError } from '../ops/op.js';
+import { quote } from './checks.js';
+import type { OpenedSource } from './model_files.js';
+import { checkArtifacts } from './model_json.js';
+
+type Inputs = Tensor | Tensor[] | NamedTensorMap;
+
+export class LoadedModel extends GraphModel<io.IOHandler> {
+  /** Added to `userDefinedMetadata` where the model is saved. */
+  savedMetadata: Readonly<Record<string, object>> = {};
+  private isDisposed = false;
+
+  private constructor(
+    /** The file that the model is from, for errors. */
+    readonly origin: string,
+    private readonly description: io.ModelArtifacts,
+  ) {
+    super({ load: async () => description });
+  }
+
+  /** @throws {Error} one line, when the model cannot be read or its files contradict one another */
+  static async open(source: OpenedSource): Promise<LoadedModel> {
+    const artifacts: unknown = await source.load();
+    return LoadedModel.from(source.origin, artifacts);
+  }
+
+  /** @throws {Error} as {@link open} */
+  static async from(origin: string, artifacts: unknown): Promise<LoadedModel> {
+    checkArtifacts(origin, artifacts);
+    // The weights are released once they are tensors; the caller's object keeps its own.
+    const description = { ...artifacts };
+    const model = new LoadedModel(origin, description);
+    await model.readable('read', () => model.loadWeights());
+    description.weightData = undefined;
+    description.getWeightStream = undefined;
+    return model;
+  }
+
+  /**
+   * Saves the model with the values that its weights have now, so that training is kept; quantised weights become
+   * what they stand for.
+   * @param target an IOHandler such as `fileSystem(dir)`, or a URL such as `indexeddb://name`.
+   */
+  override async save(target: io.IOHandler | string, _config?: io.SaveConfig): Promise<io.SaveResult> {
+    this.checkUsable();
+    const handler = typeof target === 'string' ? onlyHandler(target) : target;
+    if (typeof handler?.save !== 'function') {
+      throw new Error(
+        'save: expected an IOHandler that saves, such as fileSystem(dir), or a URL such as indexeddb://name',
+      );
+    }
+    const weights = Object.entries(this.weights).map(([name, [tensor]]) => ({ name, tensor }));
+    const { data: weightData, specs: weightSpecs } = await io.encodeWeights(weights);
+    const { userDefinedMetadata } = this.description;
+    return handler.save({
+      ...this.description,
+      userDefinedMetadata: { ...userDefinedMetadata, ...this.savedMetadata },
+      weightData,
+      weightSpecs,
+    });
+  }
+
+  override execute(inputs: Inputs, outputs?: string | string[]): Tensor | Tensor[] {
+    this.checkUsable();
+    return this.readable('run', () => super.execute(inputs, outputs));
+  }
+
+  override async executeAsync(inputs: Inputs, outputs?: string | string[]): Promise<Tensor | Tensor[]> {
+    this.checkUsable();
+    return this.readable('run', () => super.executeAsync(inputs, outputs));
+  }
+
+  override dispose(): void {
+    if (this.isDisposed) return;
+    this.isDisposed = true;
+    super.dispose();
+  }
+
+  private checkUsable(): void {
+    if (this.isDisposed)
+      throw new Error(`${this.origin}: the model has been disposed; load it again to use it`);
+  }
+
+  private async loadWeights(): Promise<void> {
+    if (this.description.getWeightStream) {
+      await this.load();
+      return;
+    }
+    // What was made before an error is freed with the scope.
+    tidy(() => {
+      this.loadSync(this.description);
+      for (const tensors of Object.values(this.weights)) tensors.forEach(keep);
+    });
+  }
+
+  /** tfjs does not check nodes: errors of the engine say nothing about the graph. */
+  private readable<T>(verb: 'read' | 'run', body: () => T): T {
+    try {
+      const result = body();
+      if (result instanceof Promise) {
+        return result.catch((error) => {
+          throw this.explain(error, verb);
+        }) as T;
+      }
+      return result;
+    } catch (error) {
+      throw this.explain(error, verb);
+    }
+  }
+
+  private explain(error: unknown, verb: 'read' | 'run'): unknown {
+    if (error instanceof OpError || !isOfEngine(error)) return error;
+    const reason =
+      error instanceof RangeError
+        ? `a tensor does not fit into memory, or the graph is too deep (${error.message})`
+        : 'a node lacks an input or an attribute, or has one of the wrong kind';
+    return new Error(`${this.origin}: the graph cannot be ${verb}: ${reason}`, { cause: error });
+  }
+}
+
+/** Whether an error was raised by the JavaScript engine, which knows nothing of graphs, and not by tfjs. */
+function isOfEngine(error: unknown): boolean {
+  if (error instanceof RangeError || error instanceof ReferenceError) return true;
+  return error instanceof TypeError && !error.message.startsWith('Unknown op');
+}
+
+function onlyHandler(url: string): io.IOHandler {
+  const handlers = io.getSaveHandlers(url);
+  if (handlers.length === 1) return handlers[0];
+  throw new Error(
+    `save: nothing here saves to ${quote(url)}; expected an IOHandler such as fileSystem(dir) of tfjs-grootvl/node, ` +
+      'or a URL such as indexeddb://name in a page',
+  );
+}

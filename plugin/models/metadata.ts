@@ -1,0 +1,18 @@
+/** `userDefinedMetadata` of a model, checked against the schema of its family before anything uses it. */
+import { type Check, isRecord } from './checks.js';
+import type { LoadedModel } from './loaded_model.js';
+
+/**
+ * @throws {Error} when the model is of another family, or a field is missing, of the wrong type or out of bounds: names
+ *     the file, the field, what it holds and what is expected.
+ */
+export function readMetadata<T>(method: string, model: LoadedModel, family: string, check: Check): T {
+  const { metadata, origin } = model;
+  if (!isRecord(metadata) || !isRecord(metadata.architecture) || metadata.architecture.family !== family) {
+    throw new Error(
+      `${method}: ${origin}: this is no ${family} model: its metadata names no such architecture`,
+    );
+  }
+  check(metadata, `${method}: ${origin}: userDefinedMetadata`);
+  return metadata as T;
+}
