@@ -1,12 +1,13 @@
 // The one door to the readers: any checkpoint file in, one checked object out.
 
 import type { ByteSource } from '../byte_source.js';
-import { type Container, detectContainer } from './container.js';
+import { type Container, detectContainer, type IgnoredEntry, type OpenedContainer } from './container.js';
+import { quote } from './errors.js';
 import type { PassOptions } from './file_pass.js';
 import { openLegacyCheckpoint } from './legacy.js';
 import type { PickleValue } from './pickle_values.js';
 import { openSafetensors } from './safetensors.js';
-import { type OpenedContainer, openZipCheckpoint } from './torch_zip_checkpoint.js';
+import { openZipCheckpoint } from './torch_zip_checkpoint.js';
 
 /** A checkpoint whose structure has been read and checked; tensor values are read when asked for. */
 export interface Checkpoint {
@@ -19,8 +20,13 @@ export interface Checkpoint {
   readonly sha256: string;
   /** What was saved; for safetensors a dict of tensors by name. */
   readonly root: PickleValue;
-  /** Classes whose objects were kept as data and never called, with counts: `yacs.config.CfgNode (10)`. */
+  /**
+   * Unknown Python names, none of them ever looked up or called, with the number of objects that were kept as data:
+   * `yacs.config.CfgNode (10)`. Printable.
+   */
   readonly inertGlobals: readonly string[];
+  /** What of the file itself was not used, or not checked: bytes after its end, missing checksums. */
+  readonly ignored: readonly IgnoredEntry[];
   /** What the container says of itself (`version`, ...), or the `__metadata__` of a safetensors file. */
   readonly metadata: ReadonlyMap<string, string>;
 }
@@ -33,6 +39,11 @@ const OPENERS: Readonly<
   safetensors: openSafetensors,
 };
 
+/** Python names may have letters of any alphabet. */
+function printable(path: string): string {
+  return /^[\x20-\x7e]{1,120}$/.test(path) ? path : quote(path);
+}
+
 /**
  * Opens a checkpoint: tells the container by content, reads the file once from end to end for its SHA-256 and (zip)
  * its checksums, and reads its object structure. Nothing that the file asks for is executed. Memory: the structure
@@ -42,7 +53,7 @@ const OPENERS: Readonly<
  */
 export async function openCheckpoint(source: ByteSource, options: PassOptions = {}): Promise<Checkpoint> {
   const format = await detectContainer(source);
-  const { sha256, value, inert, metadata } = await OPENERS[format](source, options);
-  const inertGlobals = [...inert].map(([path, count]) => `${path} (${count})`);
-  return { name: source.name, format, size: source.size, sha256, root: value, inertGlobals, metadata };
+  const { value: root, inert, ...opened } = await OPENERS[format](source, options);
+  const inertGlobals = [...inert].map(([path, count]) => `${printable(path)} (${count})`);
+  return { name: source.name, format, size: source.size, root, inertGlobals, ...opened };
 }

@@ -4,15 +4,37 @@ import type { ByteSource } from '../byte_source.js';
 import { CheckpointError } from './errors.js';
 import { readBytes } from './file_pass.js';
 import { MAX_SAFETENSORS_HEADER_BYTES } from './limits.js';
+import type { PickleValue } from './pickle_values.js';
 
 /** The containers that can be read. */
 export type Container = 'zip' | 'legacy' | 'safetensors';
+
+/** Something of the input that is not among the chosen weights, and why. */
+export interface IgnoredEntry {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** What the readers of all containers give. */
+export interface OpenedContainer {
+  readonly sha256: string;
+  readonly value: PickleValue;
+  /** As `Unpickled` of pickle.ts has it. */
+  readonly inert: ReadonlyMap<string, number>;
+  readonly metadata: ReadonlyMap<string, string>;
+  /** What of the file itself was not used, or not checked. */
+  readonly ignored: readonly IgnoredEntry[];
+}
 
 /** A tar's signature lies at byte 257. */
 const SNIFFED_BYTES = 512;
 
 /** Start of a legacy file after its two protocol bytes: LONG1, ten bytes of magic number, STOP. */
 const LEGACY_MAGIC = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
+/** From protocol 4 on a frame of so many bytes is announced before it. */
+const LEGACY_FRAME = [0x95, LEGACY_MAGIC.length, 0, 0, 0, 0, 0, 0, 0];
+/** Protocols 0 and 1 write the magic number in decimal and have no protocol bytes. */
+const LEGACY_TEXT = [...new TextEncoder().encode('L119547037146038801333356L\n.')];
 
 const SIGNATURES: readonly (readonly [readonly number[], string])[] = [
   [[0x1f, 0x8b], 'a gzip file; unpack it first'],
@@ -21,12 +43,12 @@ const SIGNATURES: readonly (readonly [readonly number[], string])[] = [
   [[0x28, 0xb5, 0x2f, 0xfd], 'a zstd file; unpack it first'],
   [[0x37, 0x7a, 0xbc, 0xaf], 'a 7z archive; unpack it first'],
   [[0x52, 0x61, 0x72, 0x21], 'a rar archive; unpack it first'],
-  [[0x89, 0x48, 0x44, 0x46], 'an HDF5 file (Keras); a PyTorch checkpoint is wanted'],
-  [[0x47, 0x47, 0x55, 0x46], 'a GGUF file (llama.cpp); a PyTorch checkpoint is wanted'],
-  [[0x93, 0x4e, 0x55, 0x4d], 'a NumPy array (.npy); a PyTorch checkpoint is wanted'],
-  [[0x89, 0x50, 0x4e, 0x47], 'a PNG image; a PyTorch checkpoint is wanted'],
-  [[0xff, 0xd8, 0xff], 'a JPEG image; a PyTorch checkpoint is wanted'],
-  [[0x25, 0x50, 0x44, 0x46], 'a PDF document; a PyTorch checkpoint is wanted'],
+  [[0x89, 0x48, 0x44, 0x46], 'an HDF5 file (Keras); a PyTorch checkpoint is expected'],
+  [[0x47, 0x47, 0x55, 0x46], 'a GGUF file (llama.cpp); a PyTorch checkpoint is expected'],
+  [[0x93, 0x4e, 0x55, 0x4d], 'a NumPy array (.npy); a PyTorch checkpoint is expected'],
+  [[0x89, 0x50, 0x4e, 0x47], 'a PNG image; a PyTorch checkpoint is expected'],
+  [[0xff, 0xd8, 0xff], 'a JPEG image; a PyTorch checkpoint is expected'],
+  [[0x25, 0x50, 0x44, 0x46], 'a PDF document; a PyTorch checkpoint is expected'],
 ];
 
 function describeText(text: string): string | undefined {
@@ -41,10 +63,10 @@ function describeText(text: string): string | undefined {
     return 'a git-lfs pointer, not the file that it stands for; fetch that with "git lfs pull"';
   }
   if (start.startsWith('{') || start.startsWith('[')) {
-    return 'a JSON document, probably the error answer of a download or an index; the weight file itself is wanted';
+    return 'a JSON document, probably the error answer of a download or an index; the weight file itself is expected';
   }
   if (/^[\t\n\r\x20-\x7e]{16,}$/.test(text.slice(0, 256)))
-    return 'a text file; a PyTorch checkpoint is wanted';
+    return 'a text file; a PyTorch checkpoint is expected';
   return undefined;
 }
 
@@ -69,9 +91,11 @@ export async function detectContainer(source: ByteSource): Promise<Container> {
     if (length <= BigInt(MAX_SAFETENSORS_HEADER_BYTES)) return 'safetensors';
   }
   if (head[0] === 0x80) {
-    if (begins(LEGACY_MAGIC, 2)) return 'legacy';
+    const framed = begins(LEGACY_FRAME, 2) ? LEGACY_FRAME.length : 0;
+    if (begins(LEGACY_MAGIC, 2 + framed)) return 'legacy';
     return refuse('a pickle that torch.save did not write; save the state dict with torch.save');
   }
+  if (begins(LEGACY_TEXT)) return 'legacy';
   for (const [signature, description] of SIGNATURES) {
     if (begins(signature)) refuse(description);
   }
@@ -82,5 +106,5 @@ export async function detectContainer(source: ByteSource): Promise<Container> {
   }
   if (head.every((byte) => byte === 0)) refuse('full of zeros, an interrupted download; download it again');
   const text = describeText(new TextDecoder('latin1').decode(head));
-  return refuse(text ?? 'no known container; a file of torch.save or a .safetensors file is wanted');
+  return refuse(text ?? 'no known container; a file of torch.save or a .safetensors file is expected');
 }

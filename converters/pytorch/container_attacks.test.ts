@@ -88,7 +88,6 @@ t.test('zips that lie', async (t) => {
   }
   const join = (...parts: Uint8Array[]): Uint8Array =>
     parts.reduce((b, p) => b.raw(p), new ByteBuilder()).build();
-  await refused(t, 'bytes behind', join(bytes, data), 'zip-format', /100 bytes follow/, bytes.length);
   await refused(t, 'a second zip behind', join(bytes, bytes), 'zip-format');
   await refused(t, 'bytes before', join(new Uint8Array([0x50, 0x4b, 3, 4]), bytes), 'zip-format');
   const comment = bytes.slice();

@@ -24,11 +24,11 @@ export type CheckpointErrorCode =
   | 'byte-order'
   /** The pickle stream is malformed. */
   | 'pickle-format'
-  /** An opcode that torch does not write, or that has no safe meaning. */
+  /** An unknown opcode, or one that refers to something outside the file. */
   | 'pickle-opcode'
   /** The pickle names a function or module that could run code. */
   | 'forbidden-global'
-  /** The pickle asks for a call that is not on the allow-list. */
+  /** The zip refers to a class by its source code. */
   | 'refused-call'
   /** A named limit of limits.ts was passed. */
   | 'limit'

@@ -4,15 +4,15 @@
 // Source of the layout: torch/serialization.py, _legacy_save.
 
 import type { ByteSource } from '../byte_source.js';
+import type { OpenedContainer } from './container.js';
 import { ITEM_BYTES } from './dtype.js';
 import { CheckpointError, quote } from './errors.js';
 import { FilePass, type PassOptions, readBytes } from './file_pass.js';
 import { LEGACY_HEAD_BYTES, MAX_PICKLE_BYTES } from './limits.js';
 import { type PickleOptions, readPickle, type Unpickled } from './pickle.js';
 import { PickleTuple, type PickleValue } from './pickle_values.js';
+import type { StorageId } from './storage_id.js';
 import { TensorStorage } from './tensor.js';
-import type { StorageId } from './torch_calls.js';
-import type { OpenedContainer } from './torch_zip_checkpoint.js';
 
 const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL_VERSION = 1001;
@@ -82,7 +82,7 @@ function parseHead(source: ByteSource, bytes: Uint8Array): Head {
   const storages = new Storages(source);
   let at = 0;
   const next = (storage?: PickleOptions['storage']): Unpickled => {
-    const result = readPickle(bytes, { fileOffset: 0, start: at, storage });
+    const result = readPickle(bytes, { fileOffset: 0, start: at, storage, sources: true });
     at = result.end;
     return result;
   };
@@ -161,5 +161,5 @@ export async function openLegacyCheckpoint(
     fail(`${source.size - pass.position} bytes follow the last storage`, pass.position);
   }
   const metadata = new Map([['protocol_version', String(PROTOCOL_VERSION)]]);
-  return { sha256: await pass.finish(), value: object.value, inert: object.inert, metadata };
+  return { sha256: await pass.finish(), value: object.value, inert: object.inert, metadata, ignored: [] };
 }

@@ -5,6 +5,26 @@ import { MAX_GLOBAL_NAME, MAX_INTEGER_BYTES, MAX_STRING_BYTES } from './limits.j
 
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** `bytes` with encoded lone surrogates, which UTF-8 does not have, replaced by U+FFFD; itself if there are none. */
+function replaceSurrogates(bytes: Uint8Array): Uint8Array {
+  let replaced = bytes;
+  for (let i = bytes.indexOf(0xed); i >= 0; i = bytes.indexOf(0xed, i + 1)) {
+    if (bytes[i + 1] < 0xa0 || i + 2 >= bytes.byteLength) continue;
+    if (replaced === bytes) replaced = bytes.slice();
+    replaced.set([0xef, 0xbf, 0xbd], i);
+  }
+  return replaced;
+}
+
+/** What a Python 2 byte string stands for: text if it is UTF-8, else bytes. */
+export function textOrBytes(bytes: Uint8Array): string | Uint8Array {
+  try {
+    return STRICT_UTF8.decode(bytes);
+  } catch {
+    return bytes;
+  }
+}
+
 /** A reading position in the bytes of a pickle. */
 export class PickleCursor {
   private readonly view: DataView;
@@ -24,12 +44,17 @@ export class PickleCursor {
     return this.base + this.position;
   }
 
+  /** The next byte, left where it is; undefined at the end. */
+  get next(): number | undefined {
+    return this.bytes[this.position];
+  }
+
   private advance(length: number): number {
     const start = this.position;
     if (start + length > this.bytes.byteLength) {
       throw new CheckpointError(
         'truncated',
-        `the pickle ends where ${length} more bytes are wanted`,
+        `the pickle ends where ${length} more bytes are expected`,
         this.offset,
       );
     }
@@ -72,25 +97,20 @@ export class PickleCursor {
     return this.bytes.subarray(start, start + length);
   }
 
-  /** UTF-8 text. Python writes lone surrogates too; they are refused, torch never needs them. */
+  /** UTF-8 text. Python writes lone surrogates too; they become U+FFFD. */
   text(length: number): string {
     const at = this.offset;
+    const bytes = this.peekString(length);
     try {
-      return STRICT_UTF8.decode(this.peekString(length));
-    } catch (error) {
-      if (error instanceof CheckpointError) throw error;
+      return STRICT_UTF8.decode(replaceSurrogates(bytes));
+    } catch {
       throw new CheckpointError('pickle-format', 'the pickle has a text that is not UTF-8', at);
     }
   }
 
-  /** A Python 2 byte string: text if it is UTF-8, else bytes. */
+  /** A Python 2 byte string. */
   oldString(length: number): string | Uint8Array {
-    const bytes = this.take(length);
-    try {
-      return STRICT_UTF8.decode(bytes);
-    } catch {
-      return bytes;
-    }
+    return textOrBytes(this.take(length));
   }
 
   /** A two's complement integer of `length` bytes: a number if it fits 53 bits, else a bigint. */
@@ -107,16 +127,61 @@ export class PickleCursor {
     return Number.isSafeInteger(small) ? small : value;
   }
 
-  /** The text up to a line feed, without it. */
+  /** A length of eight bytes, as protocol 4 writes them; those beyond 2^53 are longer than any limit. */
+  uint64(): number {
+    return Number(this.view.getBigUint64(this.advance(8), true));
+  }
+
+  /** Whether `length` more bytes are there: a frame announces them. */
+  expect(length: number): void {
+    this.position = this.advance(length);
+  }
+
+  /** The bytes up to a line feed, without it. */
+  private lineBytes(longest: number, what: string): Uint8Array {
+    const at = this.offset;
+    const length = this.bytes.subarray(this.position, this.position + longest + 1).indexOf(0x0a);
+    if (length < 0) {
+      if (this.position + longest >= this.bytes.byteLength) this.advance(longest + 1);
+      throw new CheckpointError('limit', `the pickle has ${what} of over ${longest} characters`, at);
+    }
+    const line = this.bytes.subarray(this.position, this.position + length);
+    this.position += length + 1;
+    return line;
+  }
+
+  /** A module or class name: the text up to a line feed. */
   line(): string {
     const at = this.offset;
-    const length = this.bytes.subarray(this.position, this.position + MAX_GLOBAL_NAME + 1).indexOf(0x0a);
-    if (length < 0) {
-      if (this.position + MAX_GLOBAL_NAME >= this.bytes.byteLength) this.advance(MAX_GLOBAL_NAME + 1);
-      throw new CheckpointError('limit', `the pickle has a name of over ${MAX_GLOBAL_NAME} characters`, at);
+    const line = this.lineBytes(MAX_GLOBAL_NAME, 'a name');
+    try {
+      return STRICT_UTF8.decode(line);
+    } catch {
+      throw new CheckpointError('pickle-format', 'the pickle has a text that is not UTF-8', at);
     }
-    const text = this.text(length);
-    this.position++;
-    return text;
   }
+
+  /** The argument of an opcode of protocol 0: the text up to a line feed, one character a byte. */
+  latin1Line(): string {
+    return latin1(this.lineBytes(MAX_STRING_BYTES, 'a string'));
+  }
+
+  /** The number of a memo entry, in decimal. */
+  decimalIndex(): number {
+    const at = this.offset;
+    const text = latin1(this.lineBytes(MAX_GLOBAL_NAME, 'a number'));
+    if (/^[0-9]{1,15}$/.test(text)) return Number(text);
+    throw new CheckpointError('pickle-format', 'the pickle has a memo index that is no number', at);
+  }
+}
+
+const LATIN1_PIECE = 8192;
+
+function latin1(bytes: Uint8Array): string {
+  // TextDecoder's latin1 is windows-1252, which differs in 27 characters.
+  let text = '';
+  for (let i = 0; i < bytes.byteLength; i += LATIN1_PIECE) {
+    text += String.fromCharCode(...bytes.subarray(i, i + LATIN1_PIECE));
+  }
+  return text;
 }

@@ -72,6 +72,11 @@ export class PickleStack {
     this.memo.set(index, this.top());
   }
 
+  /** Memorises the topmost value under the next number: protocol 4's way. */
+  memoriseNext(): void {
+    this.memorise(this.memo.size);
+  }
+
   recall(index: number): PickleValue {
     const value = this.memo.get(index);
     if (value === undefined) this.fail(`the pickle refers to memo entry ${index}, which it has not made`);

@@ -24,7 +24,10 @@ export type PickleValue =
   | StoredTensor
   | TensorStorage;
 
-/** A Python dict, in its order. Keys are strings, numbers, bigints, booleans, null, tuples, inert globals or objects. */
+/**
+ * A Python dict, in its order. Keys are strings, numbers, bigints, booleans, null, tuples and frozensets, and by their
+ * identity inert globals and objects, tensors and storages.
+ */
 export type PickleMap = Map<PickleValue, PickleValue>;
 
 /** A Python tuple. */
@@ -37,11 +40,16 @@ export class PickleTuple {
   }
 }
 
+/** A Python frozenset: a set that may be a key. */
+export class FrozenSet extends Set<PickleValue> {}
+
 /** A name that the pickle refers to (`torch.float32`, a class): only the name, nothing is looked up. */
 export class InertGlobal {
   constructor(
     readonly module: string,
     readonly name: string,
+    /** Offset in the file at which it was first named. */
+    readonly at: number,
   ) {}
 
   /** `module.name` */
@@ -93,16 +101,11 @@ export class InertObject {
   }
 }
 
-/** Whether Python would take the value as a dict key. */
+/** Whether Python would take the value as a dict key: all but lists, dicts, sets, and tuples of these. */
 export function isHashable(value: PickleValue): boolean {
   if (value instanceof PickleTuple) return value.hashable;
-  return (
-    value === null ||
-    typeof value !== 'object' ||
-    value instanceof Uint8Array ||
-    value instanceof InertGlobal ||
-    value instanceof InertObject
-  );
+  if (Array.isArray(value) || value instanceof Map) return false;
+  return !(value instanceof Set) || value instanceof FrozenSet;
 }
 
 /** The entries of a dict, or of an inert object of a class derived from dict; undefined for anything else. */

@@ -2,6 +2,7 @@
 // Source of the rules: the format's own description, github.com/huggingface/safetensors, README, "Format".
 
 import type { ByteSource } from '../byte_source.js';
+import type { OpenedContainer } from './container.js';
 import { type DType, ITEM_BYTES, SAFETENSORS_DTYPES } from './dtype.js';
 import { CheckpointError, quote } from './errors.js';
 import { FilePass, type PassOptions, readBytes } from './file_pass.js';
@@ -14,7 +15,6 @@ import {
 import type { PickleMap } from './pickle_values.js';
 import { type Json, parseStrictJson, StrictJsonError } from './strict_json.js';
 import { rowMajorStrides, StoredTensor, TensorStorage } from './tensor.js';
-import type { OpenedContainer } from './torch_zip_checkpoint.js';
 
 /** Bytes of the header's length. */
 const LENGTH_BYTES = 8;
@@ -172,5 +172,6 @@ export async function openSafetensors(
   const { tensors, metadata } = await readSafetensorsHeader(source);
   const value: PickleMap = new Map();
   for (const [name, entry] of tensors) value.set(name, storedTensor(source, name, entry));
-  return { sha256: await new FilePass(source, options).finish(), value, inert: new Map(), metadata };
+  const sha256 = await new FilePass(source, options).finish();
+  return { sha256, value, inert: new Map(), metadata, ignored: [] };
 }

@@ -1,23 +1,18 @@
 // A torch zip as values: its pickle, with each storage found among the entries.
 
 import type { ByteSource } from '../byte_source.js';
+import type { OpenedContainer } from './container.js';
 import { ITEM_BYTES } from './dtype.js';
 import { CheckpointError, quote } from './errors.js';
 import type { PassOptions } from './file_pass.js';
 import { MAX_PICKLE_BYTES } from './limits.js';
-import { readPickle, type Unpickled } from './pickle.js';
+import { readPickle } from './pickle.js';
+import type { StorageId } from './storage_id.js';
 import { TensorStorage } from './tensor.js';
-import type { StorageId } from './torch_calls.js';
 import { openTorchZip, readEntry, type TorchArchive } from './zip.js';
 
 /** Length of the small text entries (`version`, `byteorder`). */
 const MAX_TEXT_ENTRY_BYTES = 64;
-
-/** What the readers of all containers give. */
-export interface OpenedContainer extends Omit<Unpickled, 'end'> {
-  readonly sha256: string;
-  readonly metadata: ReadonlyMap<string, string>;
-}
 
 async function readText(
   source: ByteSource,
@@ -83,5 +78,5 @@ export async function openZipCheckpoint(
   const version = await readText(source, archive, 'version');
   if (version !== undefined) metadata.set('version', version);
   if (byteOrder !== undefined) metadata.set('byteorder', byteOrder);
-  return { sha256: archive.sha256, value, inert, metadata };
+  return { sha256: archive.sha256, value, inert, metadata, ignored: archive.ignored };
 }

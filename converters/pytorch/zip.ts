@@ -4,12 +4,14 @@
 // see different contents in one file.
 
 import type { ByteSource } from '../byte_source.js';
+import type { IgnoredEntry } from './container.js';
 import { crc32 } from './crc32.js';
 import { CheckpointError, quote } from './errors.js';
 import { FilePass, type PassOptions, readBytes } from './file_pass.js';
 import { MAX_PICKLE_BYTES, MAX_ZIP_EXTRA_BYTES } from './limits.js';
 import {
   FLAG_DESCRIPTOR,
+  HARMLESS_EXTRAS,
   readExtraFields,
   readUint64,
   readZipDirectory,
@@ -34,10 +36,12 @@ const SEE_ZIP64_32 = 0xffffffff;
 /** A checked torch archive. */
 export interface TorchArchive {
   readonly sha256: string;
-  /** Name of the folder that all entries lie in. */
+  /** Name of the folder that all entries lie in; '' when they lie in none. */
   readonly archiveName: string;
   /** Entries by their name inside that folder: `data.pkl`, `data/0`, `version`, ... */
   readonly entries: ReadonlyMap<string, ZipEntry>;
+  /** What of the file was not used, or not checked, and why. */
+  readonly ignored: readonly IgnoredEntry[];
 }
 
 function checkLayout({ entries, offset }: ZipDirectory): {
@@ -55,8 +59,8 @@ function checkLayout({ entries, offset }: ZipDirectory): {
       );
     }
   }
-  const pickles = entries.filter(({ name }) => /^[^/]*\/data\.pkl$/.test(name) || name === 'data.pkl');
-  if (pickles.length !== 1 || !pickles[0].name.includes('/')) {
+  const pickles = entries.filter(({ name }) => /(^|\/)data\.pkl$/.test(name));
+  if (pickles.length !== 1) {
     throw new CheckpointError(
       'zip-format',
       `the zip has ${pickles.length} entries "<name>/data.pkl" where torch writes one: it is not a torch checkpoint`,
@@ -64,26 +68,19 @@ function checkLayout({ entries, offset }: ZipDirectory): {
     );
   }
   const [pickle] = pickles;
-  const archiveName = pickle.name.slice(0, pickle.name.indexOf('/'));
+  const prefix = pickle.name.slice(0, -'data.pkl'.length);
   const inside = new Map<string, ZipEntry>();
   for (const entry of entries) {
-    if (!entry.name.startsWith(`${archiveName}/`)) {
+    // The folders around it may have entries of their own.
+    if (entry.name.endsWith('/') && prefix.startsWith(entry.name)) continue;
+    if (!entry.name.startsWith(prefix)) {
       throw new CheckpointError(
         'zip-name',
-        `the zip entry ${quote(entry.name)} lies outside the folder ${quote(archiveName)}`,
+        `the zip entry ${quote(entry.name)} lies outside the folder ${quote(prefix.slice(0, -1))}`,
         entry.recordOffset,
       );
     }
-    inside.set(entry.name.slice(archiveName.length + 1), entry);
-  }
-  for (const name of inside.keys()) {
-    if (name === 'constants.pkl' || name.startsWith('code/')) {
-      throw new CheckpointError(
-        'not-a-checkpoint',
-        'the file is a TorchScript program (torch.jit.save); save the state dict with torch.save',
-        pickle.recordOffset,
-      );
-    }
+    inside.set(entry.name.slice(prefix.length), entry);
   }
   if (pickle.size > MAX_PICKLE_BYTES) {
     throw new CheckpointError(
@@ -92,19 +89,25 @@ function checkLayout({ entries, offset }: ZipDirectory): {
       pickle.recordOffset,
     );
   }
-  return { archiveName, inside };
+  return { archiveName: prefix.slice(0, -1), inside };
 }
 
-function checkLocalExtra(extra: Uint8Array, entry: ZipEntry, offset: number): boolean {
+/** @param wideSizes whether the header's own fields for sizes are too small and refer to the zip64 field */
+function checkLocalExtra(extra: Uint8Array, entry: ZipEntry, offset: number, wideSizes: boolean): void {
   let wide = false;
   for (const [id, content] of readExtraFields(extra, offset)) {
     if (id === PADDING_EXTRA && content.every((byte) => byte === PADDING_BYTE)) continue;
+    if (HARMLESS_EXTRAS.has(id)) continue;
     if (id === ZIP64_EXTRA && content.byteLength % 8 === 0) {
       const view = viewOf(content);
       const words: number[] = [];
       for (let at = 0; at < content.byteLength; at += 8) words.push(readUint64(view, at, offset));
       const { size, headerOffset } = entry;
-      const forms = [[size, size], [size, size, headerOffset], [headerOffset]];
+      const forms = [
+        [size, size],
+        [size, size, headerOffset],
+      ];
+      if (!wideSizes) forms.push([headerOffset]);
       wide = forms.some((form) => form.length === words.length && form.every((word, k) => word === words[k]));
       if (wide) continue;
     }
@@ -114,11 +117,22 @@ function checkLocalExtra(extra: Uint8Array, entry: ZipEntry, offset: number): bo
       offset,
     );
   }
-  return wide;
+  if (wideSizes && !wide) {
+    const message = `the local header of ${quote(entry.name)} has no zip64 field for its size`;
+    throw new CheckpointError('zip-format', message, offset);
+  }
 }
 
-/** Goes over one entry: header, data, descriptor; ends where the next one must start. */
-async function checkEntry(pass: FilePass, entry: ZipEntry, nextOffset: number): Promise<void> {
+/**
+ * Goes over one entry: header, data, descriptor; ends where the next one must start.
+ * @param checksums whether the file has any: torch can be told to write zeros
+ */
+async function checkEntry(
+  pass: FilePass,
+  entry: ZipEntry,
+  nextOffset: number,
+  checksums: boolean,
+): Promise<void> {
   const start = pass.position;
   const fail = (problem: string, offset = start): never => {
     throw new CheckpointError('zip-format', `the zip entry ${quote(entry.name)} ${problem}`, offset);
@@ -142,11 +156,12 @@ async function checkEntry(pass: FilePass, entry: ZipEntry, nextOffset: number): 
   if (name !== entry.name) fail(`is called ${quote(name)} in its local header`);
   if (!entry.common.every((byte, i) => byte === header[4 + i]))
     fail('has another local header than directory record');
-  const wideExtra = checkLocalExtra(variable.subarray(nameBytes), entry, start + LOCAL_BYTES + nameBytes);
+  const wideSizes = view.getUint32(22, true) === SEE_ZIP64_32;
+  checkLocalExtra(variable.subarray(nameBytes), entry, start + LOCAL_BYTES + nameBytes, wideSizes);
 
   const hasDescriptor = (view.getUint16(6, true) & FLAG_DESCRIPTOR) !== 0;
   const local = [view.getUint32(14, true), view.getUint32(18, true), view.getUint32(22, true)];
-  const shortSize = wideExtra && local[2] === SEE_ZIP64_32 ? SEE_ZIP64_32 : entry.size;
+  const shortSize = wideSizes ? SEE_ZIP64_32 : entry.size;
   const repeats = local[0] === entry.crc && local[1] === shortSize && local[2] === shortSize;
   const defers = hasDescriptor && local.every((value) => value === 0);
   if (!repeats && !defers) fail('has another CRC or size in its local header than in the directory');
@@ -156,7 +171,7 @@ async function checkEntry(pass: FilePass, entry: ZipEntry, nextOffset: number): 
   await pass.drain(entry.size, `the zip entry ${quote(entry.name)}`, (bytes) => {
     crc = crc32(bytes, crc);
   });
-  if (crc !== entry.crc) {
+  if (checksums && crc !== entry.crc) {
     throw new CheckpointError(
       'crc-mismatch',
       `the zip entry ${quote(entry.name)} does not match its CRC-32 (0x${crc.toString(16)} found, ` +
@@ -170,7 +185,7 @@ async function checkEntry(pass: FilePass, entry: ZipEntry, nextOffset: number): 
     return;
   }
   if (gap !== DESCRIPTOR_BYTES && gap !== ZIP64_DESCRIPTOR_BYTES) {
-    fail(`is followed by ${gap} bytes where a data descriptor of 16 or 24 is wanted`, pass.position);
+    fail(`is followed by ${gap} bytes where a data descriptor of 16 or 24 is expected`, pass.position);
   }
   const at = pass.position;
   const descriptor = viewOf(await pass.take(gap, 'a data descriptor'));
@@ -188,18 +203,25 @@ async function checkEntry(pass: FilePass, entry: ZipEntry, nextOffset: number): 
 /**
  * Opens and checks a torch zip, reading the file once from end to end.
  * @throws CheckpointError 'truncated', 'zip-format', 'zip-unsupported', 'zip-name', 'zip-overlap', 'crc-mismatch',
- *   'not-a-checkpoint' (TorchScript), 'limit', 'aborted', 'read-failed'
+ *   'not-a-checkpoint' (a program), 'limit', 'aborted', 'read-failed'
  */
 export async function openTorchZip(source: ByteSource, options: PassOptions = {}): Promise<TorchArchive> {
   const directory = await readZipDirectory(source);
   const { archiveName, inside } = checkLayout(directory);
   const pass = new FilePass(source, options);
-  const { entries } = directory;
+  const { entries, trailing } = directory;
+  const checksums = entries.some(({ crc }) => crc !== 0);
   for (let i = 0; i < entries.length; i++) {
     const next = i + 1 < entries.length ? entries[i + 1].headerOffset : directory.offset;
-    await checkEntry(pass, entries[i], next);
+    await checkEntry(pass, entries[i], next, checksums);
   }
-  return { sha256: await pass.finish(), archiveName, entries: inside };
+  const ignored: IgnoredEntry[] = [];
+  if (trailing > 0) ignored.push({ name: `${trailing} bytes`, reason: "after the zip's end, not read" });
+  if (!checksums) {
+    const reason = 'all are 0, so that damage to the values cannot be noticed; compare the SHA-256';
+    ignored.push({ name: 'checksums', reason });
+  }
+  return { sha256: await pass.finish(), archiveName, entries: inside, ignored };
 }
 
 /** The data of an entry, which must have at most `limit` bytes. */

@@ -9,6 +9,8 @@ import { MAX_ZIP_DIRECTORY_BYTES, MAX_ZIP_ENTRIES, MAX_ZIP_NAME_BYTES } from './
 /** What the central directory says of one entry. */
 export interface ZipEntry {
   readonly name: string;
+  /** How it is compressed; 0 is not at all. */
+  readonly method: number;
   /** Offset of the local header in the file. */
   readonly headerOffset: number;
   /** Bytes of the (uncompressed) data. */
@@ -27,6 +29,8 @@ export interface ZipDirectory {
   readonly entries: readonly ZipEntry[];
   /** Offset of the central directory: the entries end here. */
   readonly offset: number;
+  /** Bytes of the file after the zip's end. */
+  readonly trailing: number;
 }
 
 const END_RECORD = 0x06054b50;
@@ -38,6 +42,9 @@ const END_BYTES = 22;
 const LOCATOR_BYTES = 20;
 const ZIP64_END_BYTES = 56;
 const CENTRAL_BYTES = 46;
+
+/** Longest comment at the end of a zip, and so the farthest from the file's end that its end record is looked for. */
+const MAX_COMMENT_BYTES = 0xffff;
 
 /** "This field is too small: see the zip64 record." */
 const SEE_ZIP64_16 = 0xffff;
@@ -55,6 +62,12 @@ const FLAG_UTF8 = 0x0800;
 const FLAGS_STRONG_ENCRYPTION = 0x2040;
 
 export const ZIP64_EXTRA = 0x0001;
+
+/** Times and owners of files, which packing programs note: Info-ZIP's UT, UX, Ux and ux, and NTFS's. */
+export const HARMLESS_EXTRAS: ReadonlySet<number> = new Set([0x5455, 0x5855, 0x7855, 0x7875, 0x000a]);
+
+/** Spec versions of packing programs, times ten; torch writes 0. No bit flipped in a 0 gives one of them. */
+const PACKER_VERSIONS: ReadonlySet<number> = new Set([20, 21, 23, 25, 30, 31, 45, 46, 51, 52, 61, 62, 63]);
 
 /** A 64-bit field as a number. @throws CheckpointError 'zip-format' beyond 2^53. */
 export function readUint64(view: DataView, position: number, fileOffset: number): number {
@@ -94,20 +107,43 @@ interface EndRecord {
   readonly entries: number;
   readonly size: number;
   readonly offset: number;
+  /** Bytes of the file after the zip's end. */
+  readonly trailing: number;
+}
+
+/**
+ * The last bytes of the file from a bit before the end record on, and the record's position in them: as in torch's
+ * reader, the last one counts, and bytes may follow it.
+ */
+async function findEndRecord(
+  source: ByteSource,
+): Promise<{ tail: Uint8Array; at: number; tailOffset: number }> {
+  const before = LOCATOR_BYTES + ZIP64_END_BYTES;
+  for (const searched of [END_BYTES, END_BYTES + MAX_COMMENT_BYTES]) {
+    const tailBytes = Math.min(source.size, searched + before);
+    const tailOffset = source.size - tailBytes;
+    const tail = await readBytes(source, tailOffset, tailBytes, "the zip's end record");
+    const view = viewOf(tail);
+    for (let at = tailBytes - END_BYTES; at >= Math.max(0, tailBytes - searched); at--) {
+      if (view.getUint32(at, true) === END_RECORD) return { tail, at, tailOffset };
+    }
+  }
+  throw new CheckpointError(
+    'truncated',
+    'the zip has no end record: the file is incomplete (download or copy it again) or damaged',
+    source.size,
+  );
 }
 
 async function readEndRecord(source: ByteSource): Promise<EndRecord> {
-  const tailBytes = Math.min(source.size, END_BYTES + LOCATOR_BYTES + ZIP64_END_BYTES);
-  const tailOffset = source.size - tailBytes;
-  const tail = await readBytes(source, tailOffset, tailBytes, "the zip's end record");
+  const { tail, at, tailOffset } = await findEndRecord(source);
   const view = viewOf(tail);
-  const at = tailBytes - END_BYTES;
-  if (at < 0 || view.getUint32(at, true) !== END_RECORD) await refuseMissingEnd(source);
-
   const fail = (problem: string, position = at): never => {
     throw new CheckpointError('zip-format', `the zip's end record ${problem}`, tailOffset + position);
   };
-  if (view.getUint16(at + 20, true) !== 0) fail('announces a comment; torch writes none');
+  const end = at + END_BYTES + view.getUint16(at + 20, true);
+  if (end > tail.byteLength) fail('announces a comment that is longer than the file');
+  const trailing = tail.byteLength - end;
   const disks = view.getUint16(at + 4, true) + view.getUint16(at + 6, true);
   if (disks !== 0) {
     throw new CheckpointError('zip-unsupported', 'the zip is one part of several', tailOffset + at);
@@ -124,7 +160,7 @@ async function readEndRecord(source: ByteSource): Promise<EndRecord> {
     if (tailOffset + at !== short.offset + short.size) {
       fail(`puts the directory at ${short.offset}..${short.offset + short.size}, not right before it`);
     }
-    return short;
+    return { ...short, trailing };
   }
   const long = locator - ZIP64_END_BYTES;
   if (long < 0 || view.getUint32(long, true) !== ZIP64_END_RECORD)
@@ -136,7 +172,7 @@ async function readEndRecord(source: ByteSource): Promise<EndRecord> {
   ) {
     fail('has a zip64 locator that points elsewhere', locator);
   }
-  const end = {
+  const wide = {
     entries: readUint64(view, long + 32, tailOffset + long),
     size: readUint64(view, long + 40, tailOffset + long),
     offset: readUint64(view, long + 48, tailOffset + long),
@@ -147,45 +183,24 @@ async function readEndRecord(source: ByteSource): Promise<EndRecord> {
     view.getUint16(long + 14, true) === ZIP64_VERSION &&
     view.getUint32(long + 16, true) === 0 &&
     view.getUint32(long + 20, true) === 0 &&
-    readUint64(view, long + 24, tailOffset + long) === end.entries;
+    readUint64(view, long + 24, tailOffset + long) === wide.entries;
   if (!plain) fail('has a zip64 record with unexpected contents', long);
   const agrees = (value: number, full: number, marker: number): boolean =>
     value === Math.min(full, marker) || value === marker;
   if (
-    !agrees(short.entries, end.entries, SEE_ZIP64_16) ||
-    !agrees(short.size, end.size, SEE_ZIP64_32) ||
-    !agrees(short.offset, end.offset, SEE_ZIP64_32)
+    !agrees(short.entries, wide.entries, SEE_ZIP64_16) ||
+    !agrees(short.size, wide.size, SEE_ZIP64_32) ||
+    !agrees(short.offset, wide.offset, SEE_ZIP64_32)
   ) {
     fail('contradicts its zip64 record');
   }
-  if (end.offset + end.size !== tailOffset + long) fail('does not follow the directory', long);
-  return end;
+  if (wide.offset + wide.size !== tailOffset + long) fail('does not follow the directory', long);
+  return { ...wide, trailing };
 }
 
-/** Says whether the file was cut or has something behind its end. */
-async function refuseMissingEnd(source: ByteSource): Promise<never> {
-  const searched = Math.min(source.size, END_BYTES + 0xffff);
-  const tail = await readBytes(source, source.size - searched, searched, "the zip's end");
-  for (let i = searched - END_BYTES; i >= 0; i--) {
-    if (tail[i] === 0x50 && tail[i + 1] === 0x4b && tail[i + 2] === 0x05 && tail[i + 3] === 0x06) {
-      const offset = source.size - searched + i;
-      const rest = source.size - offset - END_BYTES;
-      throw new CheckpointError(
-        'zip-format',
-        `${rest} bytes follow the zip's end record`,
-        offset + END_BYTES,
-      );
-    }
-  }
-  throw new CheckpointError(
-    'truncated',
-    'the zip has no end record: the file is incomplete (download or copy it again) or damaged',
-    source.size,
-  );
-}
-
-function checkName(name: string, offset: number): void {
-  const parts = name.split('/');
+/** @param folder whether the entry has no data, so that its name may end in a slash */
+function checkName(name: string, offset: number, folder: boolean): void {
+  const parts = (folder ? name.replace(/\/$/, '') : name).split('/');
   const problem = name.includes('\0')
     ? 'contains a zero byte'
     : name.includes('\\')
@@ -218,10 +233,9 @@ function readRecord(
   if (view.getUint32(at, true) !== CENTRAL_RECORD) fail('does not start with its signature');
   const nameBytes = view.getUint16(at + 28, true);
   const extraBytes = view.getUint16(at + 30, true);
-  const end = at + CENTRAL_BYTES + nameBytes + extraBytes;
+  const end = at + CENTRAL_BYTES + nameBytes + extraBytes + view.getUint16(at + 32, true);
   if (end > bytes.byteLength) fail('is cut off');
   if (nameBytes === 0 || nameBytes > MAX_ZIP_NAME_BYTES) fail(`has a name of ${nameBytes} bytes`);
-  if (view.getUint16(at + 32, true) !== 0) fail('has a comment; torch writes none');
   if (view.getUint16(at + 34, true) !== 0) fail('lies on another disk');
 
   let name = '';
@@ -232,7 +246,7 @@ function readRecord(
   } catch {
     fail('has a name that is not UTF-8');
   }
-  checkName(name, offset);
+  checkName(name, offset, view.getUint32(at + 24, true) === 0);
 
   const flags = view.getUint16(at + 8, true);
   const method = view.getUint16(at + 10, true);
@@ -240,25 +254,25 @@ function readRecord(
     throw new CheckpointError('zip-unsupported', `the zip entry ${quote(name)} is ${what}`, offset);
   };
   if (flags & (FLAG_ENCRYPTED | FLAGS_STRONG_ENCRYPTION)) unsupported('encrypted; torch never writes that');
-  if (method !== 0) unsupported(`compressed (method ${method}); torch writes uncompressed entries only`);
   if (flags & ~(FLAG_DESCRIPTOR | FLAG_UTF8)) fail(`has unknown flags 0x${flags.toString(16)}`);
   if (view.getUint16(at + 6, true) > ZIP64_VERSION) fail('needs a later version of the format');
 
   const stored = view.getUint32(at + 20, true);
   let size = view.getUint32(at + 24, true);
   let headerOffset = view.getUint32(at + 42, true);
-  if (stored !== size)
+  if (stored !== size && method === 0)
     fail(`says that ${size} bytes are stored in ${stored}, although nothing is compressed`);
   const extraAt = at + CENTRAL_BYTES + nameBytes;
   const fields = readExtraFields(bytes.subarray(extraAt, extraAt + extraBytes), base + extraAt);
   const wide = fields.get(ZIP64_EXTRA);
   for (const id of fields.keys()) {
-    if (id !== ZIP64_EXTRA) fail(`has an unknown extra field 0x${id.toString(16)}`);
+    if (id !== ZIP64_EXTRA && !HARMLESS_EXTRAS.has(id))
+      fail(`has an unknown extra field 0x${id.toString(16)}`);
   }
+  const needed = (size === SEE_ZIP64_32 ? 16 : 0) + (headerOffset === SEE_ZIP64_32 ? 8 : 0);
+  if (wide === undefined ? needed > 0 : wide.byteLength !== needed || needed === 0)
+    fail(`has a zip64 field of ${wide?.byteLength ?? 0} bytes where ${needed} are expected`);
   if (wide !== undefined) {
-    const needed = (size === SEE_ZIP64_32 ? 16 : 0) + (headerOffset === SEE_ZIP64_32 ? 8 : 0);
-    if (wide.byteLength !== needed)
-      fail(`has a zip64 field of ${wide.byteLength} bytes where ${needed} are wanted`);
     const wideView = viewOf(wide);
     if (size === SEE_ZIP64_32) {
       size = readUint64(wideView, 0, offset);
@@ -271,6 +285,7 @@ function readRecord(
 
   const entry: ZipEntry = {
     name,
+    method,
     headerOffset,
     size,
     crc: view.getUint32(at + 16, true),
@@ -279,6 +294,64 @@ function readRecord(
     dataOffset: -1,
   };
   return [entry, end];
+}
+
+/** Programs that lie in zips with a data.pkl too, by the names of their entries. */
+const PROGRAMS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^(.*\/)?(constants\.pkl|code\/.*)$/,
+    'a TorchScript program (torch.jit.save); load it with torch.jit.load and save its state_dict() with torch.save',
+  ],
+  [
+    /^(.*\/)?(models\/.*\.json|serialized_exported_program\.json|archive_format)$/,
+    'an exported program (torch.export.save); save the state_dict() of the module that it was exported from',
+  ],
+  [
+    /^(.*\/)?\.data\/extern_modules$/,
+    'a package of code (torch.package); load it with torch.package and save the state_dict() of its module',
+  ],
+];
+
+/** Refuses programs by name, then whatever is compressed: programs often are, and their name says more. */
+function checkMethods(entries: readonly ZipEntry[]): void {
+  for (const { name, recordOffset } of entries) {
+    const program = PROGRAMS.find(([pattern]) => pattern.test(name));
+    if (program !== undefined) {
+      throw new CheckpointError('not-a-checkpoint', `the file is ${program[1]}`, recordOffset);
+    }
+  }
+  if (entries.length > 0 && entries.every(({ name }) => name.endsWith('.npy'))) {
+    const message = 'the file is a set of NumPy arrays (.npz); a PyTorch checkpoint is expected';
+    throw new CheckpointError('not-a-checkpoint', message, entries[0].recordOffset);
+  }
+  const compressed = entries.find(({ method }) => method !== 0);
+  if (compressed === undefined) return;
+  const { name, method, recordOffset } = compressed;
+  throw new CheckpointError(
+    'zip-unsupported',
+    `the zip entry ${quote(name)} is compressed (method ${method}); torch writes uncompressed entries only`,
+    recordOffset,
+  );
+}
+
+/**
+ * Who made an entry and its attributes mean nothing here. torch's writer repeats them for every entry, so in its
+ * files a damaged byte shows; packing programs note the rights of each file.
+ * @param records each entry's record in the directory
+ */
+function checkAttributes(entries: readonly ZipEntry[], records: readonly Uint8Array[]): void {
+  if (records.every((record) => PACKER_VERSIONS.has(record[4]))) return;
+  const first = entries.findIndex(({ name }) => !name.endsWith('/'));
+  for (const [i, { name, recordOffset }] of entries.entries()) {
+    if (name.endsWith('/')) continue;
+    if ([4, 5, 36, 37, 38, 39, 40, 41].some((k) => records[i][k] !== records[first][k])) {
+      throw new CheckpointError(
+        'zip-format',
+        `the zip entry ${quote(name)} has other attributes than the first one`,
+        recordOffset,
+      );
+    }
+  }
 }
 
 /**
@@ -297,24 +370,16 @@ export async function readZipDirectory(source: ByteSource): Promise<ZipDirectory
   }
   const bytes = await readBytes(source, end.offset, end.size, "the zip's directory");
   const entries: ZipEntry[] = [];
+  const records: Uint8Array[] = [];
   const names = new Set<string>();
   let at = 0;
   for (let i = 0; i < end.entries; i++) {
-    const recordAt = at;
+    records.push(bytes.subarray(at));
     const [entry, next] = readRecord(bytes, at, end.offset, end.offset);
     if (names.has(entry.name)) {
       throw new CheckpointError(
         'zip-name',
         `the zip entry ${quote(entry.name)} occurs twice`,
-        entry.recordOffset,
-      );
-    }
-    // Who made the entry and its attributes mean nothing here; one writer repeats them, so a damaged byte shows.
-    const differs = [4, 5, 36, 37, 38, 39, 40, 41].some((k) => bytes[recordAt + k] !== bytes[k]);
-    if (differs) {
-      throw new CheckpointError(
-        'zip-format',
-        `the zip entry ${quote(entry.name)} has other attributes than the first one`,
         entry.recordOffset,
       );
     }
@@ -325,6 +390,8 @@ export async function readZipDirectory(source: ByteSource): Promise<ZipDirectory
   if (at !== bytes.byteLength) {
     throw new CheckpointError('zip-format', 'the zip directory is longer than its entries', end.offset + at);
   }
+  checkMethods(entries);
+  checkAttributes(entries, records);
   entries.sort((a, b) => a.headerOffset - b.headerOffset);
-  return { entries, offset: end.offset };
+  return { entries, offset: end.offset, trailing: end.trailing };
 }

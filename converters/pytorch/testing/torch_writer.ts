@@ -70,9 +70,11 @@ export async function torchZipBytes(root: Picklable, options: TorchZipOptions = 
 /** `root` as torch.save wrote it before its zip format. */
 export function torchLegacyBytes(
   root: Picklable,
-  options: { readonly littleEndian?: boolean } = {},
+  options: { readonly littleEndian?: boolean; readonly protocol?: number } = {},
 ): Uint8Array {
-  const pickler = new Pickler({ legacy: true }, (index) => String(94_000_000_000_000 + 64 * index));
+  const pickler = new Pickler({ legacy: true, protocol: options.protocol }, (index) =>
+    String(94_000_000_000_000 + 64 * index),
+  );
   const object = pickler.pickle(root);
   const machine = new Map<Picklable, Picklable>([
     ['protocol_version', 1001],
