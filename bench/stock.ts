@@ -1,6 +1,6 @@
 /** The same computation without our fused kernels: tfjs's stock ops, on the same backend, in the same run. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { OpDeclaration } from '../plugin/ops/op.js';
+import type { OpDeclaration } from '../plugin/ops/declaration.js';
 
 /**
  * Runs `body` while ops that can be composed from stock ops are so composed. The tree ops, which cannot, keep their

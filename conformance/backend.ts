@@ -1,6 +1,6 @@
 /** What the suite runs cases on, and the forms in which one's own backend is given to `defineBackend`. */
 import type { ToleranceClass } from '../plugin/backends.js';
-import type { Attributes } from '../plugin/ops/op.js';
+import type { Attributes } from '../plugin/ops/declaration.js';
 import type { CaseTensor } from './case.js';
 
 /** Thrown by a backend's `start` when it cannot be had here: its cases are then skipped with this reason. */

@@ -3,7 +3,7 @@
  * networks, a short program over tfjs), so the same ones run in Node and in a page.
  */
 import type { ToleranceClass } from '../plugin/backends.js';
-import type { Attributes } from '../plugin/ops/op.js';
+import type { Attributes } from '../plugin/ops/declaration.js';
 import type { Bound } from './bounds.js';
 import type { Judgement } from './judgement.js';
 

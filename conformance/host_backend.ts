@@ -57,7 +57,7 @@ function register(backendName: string, op: string, kernel: HostKernelFunction): 
       inputs: Object.fromEntries(
         given.map(([name, { dataId }]) => [name, backend.readSync(dataId) as Float32Array | Int32Array]),
       ),
-      outputs: Object.fromEntries(declaration.outputs.map((name, i) => [name, results[i]])),
+      outputs: Object.fromEntries(declaration.outputNames.map((name, i) => [name, results[i]])),
       shapes: Object.fromEntries(given.map(([name, { shape }]) => [name, shape])),
       attributes,
     });

@@ -15,9 +15,9 @@ import {
   tensor,
   tidy,
 } from '@tensorflow/tfjs-core';
+import type { Attributes, OpDeclaration } from '../plugin/ops/declaration.js';
 import { OPS } from '../plugin/ops/index.js';
 import { hasOwnKernel, runOp } from '../plugin/ops/kernels.js';
-import type { Attributes, OpDeclaration } from '../plugin/ops/op.js';
 import { type Backend, BackendMissing, NotSupported, type TfjsDefinition } from './backend.js';
 import type { CaseTensor } from './case.js';
 
@@ -48,7 +48,7 @@ export function tfjsBackend(definition: TfjsDefinition): Backend {
       const declaration = declarationOf(op);
       const given = toTensors(inputs);
       try {
-        return await readAll(declaration.outputs, runOp(declaration, given, attributes));
+        return await readAll(declaration.outputNames, runOp(declaration, given, attributes));
       } finally {
         dispose(given);
       }
@@ -122,17 +122,17 @@ function gradientsOf(
   dy: Record<string, Tensor>,
   wanted: readonly string[],
 ): Tensor[] {
-  const single = declaration.outputs.length === 1;
+  const single = declaration.outputNames.length === 1;
   const forward = () => {
     const outputs = runOp(declaration, inputs, attributes);
     if (single) return outputs[0];
-    const terms = outputs.map((output, i) => ({ output, dy: dy[declaration.outputs[i]] }));
+    const terms = outputs.map((output, i) => ({ output, dy: dy[declaration.outputNames[i]] }));
     // tfjs's webgl backend cannot sum nothing.
     return addN(terms.filter(({ output }) => output.size > 0).map(({ output, dy }) => sum(mul(output, dy))));
   };
   try {
     const xs = wanted.map((name) => inputs[name]);
-    return engine().gradients(forward, xs, single ? dy[declaration.outputs[0]] : undefined).grads;
+    return engine().gradients(forward, xs, single ? dy[declaration.outputNames[0]] : undefined).grads;
   } catch (error) {
     if (/gradient function not found/.test((error as Error).message)) {
       throw new NotSupported(

@@ -1,7 +1,7 @@
 /** Builders of the graphs from which trees are chosen. */
 import { type Tensor2D, tensor2d } from '@tensorflow/tfjs-core';
 import { trustGraph } from './ops/graph_checks.js';
-import { OpError } from './ops/op.js';
+import { OpError } from './ops/input_checks.js';
 
 /**
  * The 4-connected grid: vertex v = y * width + x. All vertical pairs (y, x)-(y+1, x) come first, then all horizontal
@@ -13,7 +13,7 @@ import { OpError } from './ops/op.js';
 export function gridGraph(height: number, width: number): Tensor2D {
   for (const [name, extent] of Object.entries({ height, width })) {
     if (!Number.isInteger(extent) || extent < 1) {
-      throw new OpError('gridGraph', `${name} is ${extent}, wanted an integer of at least 1`);
+      throw new OpError('gridGraph', `${name} is ${extent}, expected an integer of at least 1`);
     }
   }
   const numEdges = (height - 1) * width + height * (width - 1);
@@ -51,13 +51,13 @@ export function windowGraph(
   const { reach = 3, promptLength = length } = options;
   for (const [name, value] of Object.entries({ length, reach })) {
     if (!Number.isInteger(value) || value < 1) {
-      throw new OpError('windowGraph', `${name} is ${value}, wanted an integer of at least 1`);
+      throw new OpError('windowGraph', `${name} is ${value}, expected an integer of at least 1`);
     }
   }
   if (!Number.isInteger(promptLength) || promptLength < 0 || promptLength > length) {
     throw new OpError(
       'windowGraph',
-      `promptLength is ${promptLength}, wanted an integer from 0 to length, ${length}`,
+      `promptLength is ${promptLength}, expected an integer from 0 to length, ${length}`,
     );
   }
   const pairs: number[] = [];

@@ -33,12 +33,13 @@ export type { Perplexity, Score } from './models/scoring.js';
 export { Gelu, gelu, Silu, silu } from './ops/activations.js';
 export { BoruvkaMST, boruvkaMST, type Tree } from './ops/boruvka_mst.js';
 export { CausalConvolution, causalConvolution } from './ops/causal_convolution.js';
+export type { OpDeclaration } from './ops/declaration.js';
 export { Discretize, discretize } from './ops/discretize.js';
 export { EdgeDissimilarity, edgeDissimilarity, type Metric } from './ops/edge_dissimilarity.js';
 export { FlattenGrid, GridGraph, UnflattenGrid } from './ops/grid.js';
+export { OpError } from './ops/input_checks.js';
 export { LayerNormalization, layerNormalization } from './ops/layer_normalization.js';
 export { type Activation, Linear, linear } from './ops/linear.js';
-export { type OpDeclaration, OpError } from './ops/op.js';
 export {
   RootMeanSquareNormalization,
   rootMeanSquareNormalization,

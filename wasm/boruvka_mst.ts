@@ -29,8 +29,8 @@ registerWasmKernel<typeof BoruvkaMST, Functions>(
   BoruvkaMST,
   ({ inputs: { weights, edges }, outputs, shapes, attributes, functions, scratch }) => {
     const [batch, numEdges] = shapes.weights;
-    const numVertices = attributes.numVertices as number;
-    const root = attributes.root as number;
+    const { numVertices } = attributes;
+    const { root } = attributes;
     const space = scratch(
       Math.max(
         functions.spanningTreeScratch(numVertices, numEdges) >>> 0,

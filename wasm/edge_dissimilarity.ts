@@ -25,7 +25,7 @@ registerWasmKernel<typeof EdgeDissimilarity, Functions>(
   ({ inputs: { features, edges }, outputs: { weights }, shapes, attributes, functions, scratch }) => {
     const [batch, vertices, channels] = shapes.features;
     const [numEdges] = shapes.edges;
-    const metric = attributes.metric as Metric;
+    const { metric } = attributes;
     const norms = metric === 'cosine' ? scratch(8 * vertices) : 0;
     functions.edge_dissimilarity(
       features,

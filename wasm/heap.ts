@@ -3,8 +3,8 @@
  * Addresses are unsigned (memory may exceed 2 GB). No view of a memory is ever kept: growth detaches it.
  */
 import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
+import type { OutputSpec } from '../plugin/ops/declaration.js';
 import type { HostArray } from '../plugin/ops/kernels.js';
-import type { OutputSpec } from '../plugin/ops/op.js';
 
 /** malloc of dlmalloc aligns to 8 bytes; SIMD loads do not need more. */
 const ALIGNMENT = 16;

@@ -1,7 +1,7 @@
 /** Registers kernels that run in WebAssembly: addresses instead of tensors. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { AttributesOf, OpDeclaration } from '../plugin/ops/declaration.js';
 import { type BackendKernel, registerBackendKernel } from '../plugin/ops/kernels.js';
-import type { Attributes, OpDeclaration } from '../plugin/ops/op.js';
 import type { NewTensor } from './heap.js';
 import { BACKEND, hostOf } from './host.js';
 
@@ -10,9 +10,9 @@ export interface WasmKernelArguments<D extends OpDeclaration, Functions> {
   /** Addresses; 0 for an optional input that was left out. */
   readonly inputs: Readonly<Record<keyof D['inputs'], number>>;
   /** Addresses. */
-  readonly outputs: Readonly<Record<D['outputs'][number], number>>;
+  readonly outputs: Readonly<Record<keyof D['outputs'], number>>;
   readonly shapes: Readonly<Record<keyof D['inputs'], readonly number[]>>;
-  readonly attributes: Attributes;
+  readonly attributes: AttributesOf<D['attributes']>;
   readonly functions: Functions;
   /** Allocates memory for this call. */
   readonly scratch: (bytes: number) => number;
@@ -43,7 +43,7 @@ export function registerWasmKernel<D extends OpDeclaration, Functions>(
 export function backendKernel<D extends OpDeclaration, Functions>(
   op: D,
   kernel: WasmKernel<D, Functions>,
-): BackendKernel {
+): BackendKernel<D> {
   const names: readonly (keyof D['inputs'])[] = Object.keys(op.inputs);
   return ({ inputs, attributes, outputs, backend }) => {
     const { heap, exports, derived } = hostOf(backend);
@@ -57,8 +57,8 @@ export function backendKernel<D extends OpDeclaration, Functions>(
     const made: NewTensor[] = [];
     try {
       for (const spec of outputs) made.push(heap.output(spec));
-      const results = {} as Record<D['outputs'][number], number>;
-      op.outputs.forEach((name: D['outputs'][number], i) => {
+      const results = {} as Record<keyof D['outputs'], number>;
+      op.outputNames.forEach((name: keyof D['outputs'], i) => {
         results[name] = made[i].address;
       });
       const addresses = {} as Record<keyof D['inputs'], number>;

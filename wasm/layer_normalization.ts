@@ -19,6 +19,6 @@ registerWasmKernel<typeof LayerNormalization, Functions>(
   LayerNormalization,
   ({ inputs: { x, gamma, beta }, outputs: { y }, shapes, attributes, functions }) => {
     const rows = shapes.x.slice(0, -1).reduce((product, extent) => product * extent, 1);
-    functions.layer_normalization(x, gamma, beta, y, rows, shapes.gamma[0], attributes.epsilon as number);
+    functions.layer_normalization(x, gamma, beta, y, rows, shapes.gamma[0], attributes.epsilon);
   },
 );

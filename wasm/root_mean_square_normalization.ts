@@ -19,6 +19,6 @@ registerWasmKernel<typeof RootMeanSquareNormalization, NormalizationFunctions>(
   ({ inputs: { x, gamma }, outputs: { y }, shapes, attributes, functions }) => {
     const [channels] = shapes.gamma;
     const rows = shapes.x.slice(0, -1).reduce((product, extent) => product * extent, 1);
-    functions.root_mean_square_normalization(x, gamma, y, rows, channels, attributes.epsilon as number);
+    functions.root_mean_square_normalization(x, gamma, y, rows, channels, attributes.epsilon);
   },
 );

@@ -37,7 +37,7 @@ registerWasmKernel<typeof SelectiveLayer, Functions>(SelectiveLayer, (args) => {
   const floats = (width: number) => scratch(4 * rows * width);
 
   const normalized = floats(hidden);
-  const epsilon = attributes.epsilon as number;
+  const { epsilon } = attributes;
   functions.root_mean_square_normalization(inputs.x, inputs.gamma, normalized, rows, hidden, epsilon);
 
   const product = (x: number, name: keyof typeof tensors, y: number, bias = 0) =>
@@ -68,7 +68,7 @@ registerWasmKernel<typeof SelectiveLayer, Functions>(SelectiveLayer, (args) => {
   functions.selective_scan(
     ...([step, drive, ratesOf(args), inputGate, outputGate, inputs.state] as const),
     ...([scanned, outputs.nextState, scratch(scanBytesAToken(states) * length)] as const),
-    ...([batch, length, channels, states, attributes.inputScale as number] as const),
+    ...([batch, length, channels, states, attributes.inputScale] as const),
   );
   functions.selective_layer_gate(scanned, convolved, inputs.skip, gate, rows, channels);
   product(scanned, 'outputProjection', outputs.y, inputs.outputBias);

@@ -62,6 +62,6 @@ registerWasmKernel<typeof SelectiveScan, SelectiveScanFunctions>(SelectiveScan, 
     length,
     channels,
     states,
-    attributes.inputScale as number,
+    attributes.inputScale,
   );
 });

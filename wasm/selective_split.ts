@@ -19,7 +19,7 @@ registerWasmKernel<typeof SelectiveSplit, SelectiveSplitFunctions>(
   SelectiveSplit,
   ({ inputs: { selected }, outputs: { step, inputGate, outputGate }, shapes, attributes, functions }) => {
     const [batch, vertices, width] = shapes.selected;
-    const states = attributes.states as number;
+    const { states } = attributes;
     const rank = width - 2 * states;
     functions.selective_split(selected, step, inputGate, outputGate, batch * vertices, rank, states);
   },

@@ -48,7 +48,7 @@ registerWasmKernel<typeof SelectiveTreeScan, Functions>(
       length,
       channels,
       states,
-      attributes.treeWeight as number,
+      attributes.treeWeight,
     );
   },
 );

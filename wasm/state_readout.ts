@@ -38,7 +38,7 @@ registerWasmKernel<typeof StateReadout, Functions>(
       outputs.y,
       batch * vertices,
       channels,
-      attributes.epsilon as number,
+      attributes.epsilon,
     );
   },
 );

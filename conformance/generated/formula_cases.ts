@@ -1,5 +1,5 @@
 /** The cases of an op that has a formula in float64: its outputs, and its gradients by central differences of it. */
-import type { Attributes } from '../../plugin/ops/op.js';
+import type { Attributes } from '../../plugin/ops/declaration.js';
 import { type CaseTensor, float64, type OpCase } from '../case.js';
 import { centralDifferences } from '../oracles/fused_ops.js';
 import type { Random } from './random.js';

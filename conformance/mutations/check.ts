@@ -1,4 +1,5 @@
 /** Puts the faults into kernels one by one and says which case catches each. */
+import { inferOutputs } from '../../plugin/ops/input_checks.js';
 import type { Backend } from '../backend.js';
 import { type ConformanceCase, float32 } from '../case.js';
 import { defineBackend } from '../define_backend.js';
@@ -59,16 +60,18 @@ function functionBackend(name: string, kernels: typeof CORRECT_KERNELS): Backend
       const values = given.map(
         ([input, tensor]) => [input, tensor.values as Float32Array | Int32Array] as const,
       );
-      const outputs = declaration.infer(shapes, attributes).map(({ shape }) => float32(shape, filled(shape)));
+      const outputs = inferOutputs(declaration, shapes, attributes).map(({ shape }) =>
+        float32(shape, filled(shape)),
+      );
       kernels[op]({
         inputs: Object.fromEntries(values),
         outputs: Object.fromEntries(
-          outputs.map(({ values }, i) => [declaration.outputs[i], values as Float32Array]),
+          outputs.map(({ values }, i) => [declaration.outputNames[i], values as Float32Array]),
         ),
         shapes,
         attributes,
       });
-      return new Map(outputs.map((output, i) => [declaration.outputs[i], output]));
+      return new Map(outputs.map((output, i) => [declaration.outputNames[i], output]));
     },
   });
 }

@@ -7,8 +7,8 @@ import {
   registerKernel,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
+import type { AttributesOf, OpDeclaration, OutputSpec } from '../../plugin/ops/declaration.js';
 import { registerBackendKernel } from '../../plugin/ops/kernels.js';
-import type { Attributes, OpDeclaration, OutputSpec } from '../../plugin/ops/op.js';
 import type { Block } from './allocator.js';
 import type { CudaBackend } from './backend.js';
 import type { Device, MatrixProduct } from './driver.js';
@@ -123,9 +123,9 @@ export function registerStockKernel(kernelName: string, kernel: StockKernel): vo
 export interface CudaKernelArguments<D extends OpDeclaration> {
   /** Optional inputs that were left out are missing: a null pointer for a kernel. */
   readonly inputs: Readonly<Record<keyof D['inputs'], DeviceTensor>>;
-  readonly attributes: Attributes;
+  readonly attributes: AttributesOf<D['attributes']>;
   /** Made by the declaration's shapes, for the kernel to write. */
-  readonly outputs: Readonly<Record<D['outputs'][number], DeviceTensor>>;
+  readonly outputs: Readonly<Record<keyof D['outputs'], DeviceTensor>>;
   readonly shapes: Readonly<Record<keyof D['inputs'], readonly number[]>>;
   readonly call: KernelCall;
 }
@@ -147,8 +147,8 @@ export function registerCudaKernel<D extends OpDeclaration>(
       kernel({
         inputs: given as Record<keyof D['inputs'], DeviceTensor>,
         attributes,
-        outputs: Object.fromEntries(op.outputs.map((name, i) => [name, made[i]])) as Record<
-          D['outputs'][number],
+        outputs: Object.fromEntries(op.outputNames.map((name, i) => [name, made[i]])) as Record<
+          keyof D['outputs'],
           DeviceTensor
         >,
         shapes: shapes as Record<keyof D['inputs'], readonly number[]>,

@@ -39,14 +39,14 @@ registerWebglKernel(
   ({ inputs, attributes, outputs, ...kernel }) => {
     const { weights, edges } = inputs;
     const [batch, numEdges] = weights.shape;
-    const numVertices = attributes.numVertices as number;
+    const { numVertices } = attributes;
     const isOnDevice =
       treeBuilder === 'device' &&
       batch > 0 &&
       numVertices > 1 &&
       fitsDevice(batch, numEdges, numVertices, kernel.maxTextureSize);
     if (!isOnDevice) return kernel.runOnHost();
-    const tree = deviceTree(weights, edges, attributes.root as number, outputs, kernel);
+    const tree = deviceTree(weights, edges, attributes.root, outputs, kernel);
     rememberDeviceTree(tree, kernel);
     return [tree.edgeIndex, tree.order, tree.parent];
   },

@@ -1,6 +1,6 @@
 /** Sorting on the device, two draws a sort: see programs/sort_programs.ts. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { OutputSpec } from '../../plugin/ops/op.js';
+import type { OutputSpec } from '../../plugin/ops/declaration.js';
 import type { WebglKernelArguments } from './kernels.js';
 import type { PointProgram } from './point_drawer.js';
 import { RANKS, SORT_BLOCKS, SORTED_BUT_FIRST } from './programs/sort_programs.js';

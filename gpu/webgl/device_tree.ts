@@ -15,7 +15,7 @@
  * sqrt(E) log2(E) texels, but at the hub of a star.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { OutputSpec } from '../../plugin/ops/op.js';
+import type { OutputSpec } from '../../plugin/ops/declaration.js';
 import { ranksOf, sortedButFirst } from './device_sort.js';
 import { graphTable } from './graph_table.js';
 import type { WebglKernelArguments } from './kernels.js';

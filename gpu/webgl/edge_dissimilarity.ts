@@ -1,5 +1,5 @@
 /** EdgeDissimilarity in one draw. The edges go to the GPU once for each edge list. */
-import { EdgeDissimilarity, type Metric } from '../../plugin/ops/edge_dissimilarity.js';
+import { EdgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
 import { registerWebglKernel } from './kernels.js';
 import { EdgeDissimilarityProgram } from './programs/edge_dissimilarity_program.js';
 
@@ -15,7 +15,7 @@ registerWebglKernel(
       return { textures: [upload(table)], facts: undefined };
     });
     const [, numVertices, channels] = features.shape;
-    const program = new EdgeDissimilarityProgram(shape, attributes.metric as Metric);
+    const program = new EdgeDissimilarityProgram(shape, attributes.metric);
     return [draw(program, [features, ...textures], [numVertices, channels])];
   },
   { exact: true },

@@ -2,8 +2,8 @@
 import type { GPGPUProgram, MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import { env, findBackend, type KernelBackend, type TensorInfo } from '@tensorflow/tfjs-core';
 import '../../plugin/cpu/index.js'; // what runs where shaders cannot
+import type { AttributesOf, OpDeclaration, OutputSpec } from '../../plugin/ops/declaration.js';
 import { type BackendKernel, hostKernelOf, registerBackendKernel } from '../../plugin/ops/kernels.js';
-import type { Attributes, OpDeclaration, OutputSpec } from '../../plugin/ops/op.js';
 import { throwIfLost, watchContext } from './context.js';
 import { type Derived, DerivedTextures, emptyTexture, type Table, upload } from './derived_textures.js';
 import { type PointDraw, PointDrawer } from './point_drawer.js';
@@ -25,7 +25,7 @@ export type DrawPoints = (
 export interface WebglKernelArguments<D extends OpDeclaration> {
   readonly inputs: Readonly<Record<keyof D['inputs'], TensorInfo>>;
   readonly outputs: readonly OutputSpec[];
-  readonly attributes: Attributes;
+  readonly attributes: AttributesOf<D['attributes']>;
   readonly draw: Draw;
   readonly drawPoints: DrawPoints;
   /** A float32 tensor as a texture of one number a texel, in row-major order. At most one draw, mostly none. */
@@ -88,7 +88,7 @@ export function registerWebglKernel<D extends OpDeclaration>(
   kernel: WebglKernel<D>,
   { exact = false }: { exact?: boolean } = {},
 ): void {
-  const onDevice: BackendKernel = (args) => {
+  const onDevice: BackendKernel<D> = (args) => {
     const { inputs, attributes, outputs, backend } = args;
     const { webgl, derived, points } = hostOf(backend);
     const made = new Set<TensorInfo>();

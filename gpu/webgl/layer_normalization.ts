@@ -7,6 +7,6 @@ import { NormalizeProgram } from './programs/normalize_program.js';
 
 registerWebglKernel(LayerNormalization, ({ inputs: { x, gamma, beta }, attributes, draw }) => {
   const shape = as3D(x.shape);
-  const moments = draw(new MomentsProgram(shape), [view3D(x)], [shape[2], attributes.epsilon as number]);
+  const moments = draw(new MomentsProgram(shape), [view3D(x)], [shape[2], attributes.epsilon]);
   return [draw(new NormalizeProgram(shape), [view3D(x), moments, gamma, beta])];
 });

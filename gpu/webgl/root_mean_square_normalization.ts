@@ -6,7 +6,7 @@ import { InverseRootMeanSquareProgram, ScaleProgram } from './programs/root_mean
 
 registerWebglKernel(RootMeanSquareNormalization, ({ inputs: { x, gamma }, attributes, draw }) => {
   const shape = as3D(x.shape);
-  const uniforms = [shape[2], attributes.epsilon as number];
+  const uniforms = [shape[2], attributes.epsilon];
   const scale = draw(new InverseRootMeanSquareProgram(shape), [view3D(x)], uniforms);
   return [draw(new ScaleProgram(shape), [view3D(x), scale, gamma])];
 });

@@ -3,7 +3,7 @@
  * r = log2(L) and s = log2(depth + 1), rounded up, a group costs r + 3 draws, and along a tree r + s + 4.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { OpDeclaration } from '../../plugin/ops/op.js';
+import type { OpDeclaration } from '../../plugin/ops/declaration.js';
 import { SelectiveScan } from '../../plugin/ops/selective_scan.js';
 import { SelectiveTreeScan } from '../../plugin/ops/selective_tree_scan.js';
 import { registerWebglKernel, type WebglKernelArguments } from './kernels.js';
@@ -34,18 +34,14 @@ type Kernel = Omit<WebglKernelArguments<OpDeclaration>, 'inputs' | 'attributes'>
 registerWebglKernel(
   SelectiveScan,
   ({ inputs, attributes, ...kernel }) =>
-    scan(inputs, { inputScale: attributes.inputScale as number, treeWeight: 0 }, kernel),
+    scan(inputs, { inputScale: attributes.inputScale, treeWeight: 0 }, kernel),
   { exact: true },
 );
 
 registerWebglKernel(
   SelectiveTreeScan,
   ({ inputs: { order, parent, ...inputs }, attributes, ...kernel }) =>
-    scan(
-      inputs,
-      { inputScale: 1, treeWeight: attributes.treeWeight as number, tree: { order, parent } },
-      kernel,
-    ),
+    scan(inputs, { inputScale: 1, treeWeight: attributes.treeWeight, tree: { order, parent } }, kernel),
   { exact: true },
 );
 

@@ -8,7 +8,7 @@ import { NormalizeProgram } from './programs/normalize_program.js';
 registerWebglKernel(StateReadout, ({ inputs, attributes, draw }) => {
   const { state, outputGate, x, skip, gate, stateGamma, stateBeta, outputGamma, outputBeta } = inputs;
   const { shape } = state;
-  const moments = [shape[2], attributes.epsilon as number];
+  const moments = [shape[2], attributes.epsilon];
   const ofState = draw(new MomentsProgram(shape), [state], moments);
   const mixed = draw(new MixedStateProgram(shape), [
     state,

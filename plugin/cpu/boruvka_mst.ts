@@ -7,7 +7,7 @@ const NONE = -1;
 
 registerHostKernel(BoruvkaMST, ({ inputs, outputs, shapes, attributes }) => {
   const [batch, numEdges] = shapes.weights;
-  const numVertices = attributes.numVertices as number;
+  const { numVertices } = attributes;
   const edges = inputs.edges as Int32Array;
   for (let b = 0; b < batch; b++) {
     const weights = inputs.weights.subarray(b * numEdges, (b + 1) * numEdges) as Float32Array;
@@ -17,7 +17,7 @@ registerHostKernel(BoruvkaMST, ({ inputs, outputs, shapes, attributes }) => {
     breadthFirstOrder(
       edgeIndex as Int32Array,
       edges,
-      attributes.root as number,
+      attributes.root,
       outputs.order.subarray(...vertices) as Int32Array,
       outputs.parent.subarray(...vertices) as Int32Array,
     );

@@ -13,7 +13,7 @@ registerHostKernel(LayerNormalization, ({ inputs, outputs, shapes, attributes })
     let variance = 0;
     for (let c = 0; c < channels; c++) variance += (x[row + c] - mean) ** 2;
     variance /= channels;
-    const inverseDeviation = 1 / Math.sqrt(variance + (attributes.epsilon as number));
+    const inverseDeviation = 1 / Math.sqrt(variance + attributes.epsilon);
     for (let c = 0; c < channels; c++)
       y[row + c] = (x[row + c] - mean) * inverseDeviation * gamma[c] + beta[c];
   }

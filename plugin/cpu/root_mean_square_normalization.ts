@@ -8,7 +8,7 @@ registerHostKernel(RootMeanSquareNormalization, ({ inputs, outputs, attributes }
   for (let row = 0; row < x.length; row += channels) {
     let squares = 0;
     for (let c = 0; c < channels; c++) squares += x[row + c] * x[row + c];
-    const scale = 1 / Math.sqrt(squares / channels + (attributes.epsilon as number));
+    const scale = 1 / Math.sqrt(squares / channels + attributes.epsilon);
     for (let c = 0; c < channels; c++) outputs.y[row + c] = x[row + c] * scale * gamma[c];
   }
 });

@@ -10,7 +10,7 @@ registerHostKernel(SelectiveTreeScan, ({ inputs, outputs, shapes, attributes }) 
   const { y, nextState } = outputs;
   const [batch, length, channels] = shapes.step;
   const [, states] = shapes.logA;
-  const treeWeight = attributes.treeWeight as number;
+  const { treeWeight } = attributes;
   const decay = new Float32Array(length);
   const input = new Float32Array(length);
   const sums = new Float32Array(length);

@@ -12,7 +12,7 @@ import {
   tensor2d,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { OpError } from '../ops/op.js';
+import { OpError } from '../ops/input_checks.js';
 import { quote } from './checks.js';
 import type { GrootLMetadata } from './grootl_metadata.js';
 import { LoadedModel } from './loaded_model.js';

@@ -1,26 +1,12 @@
 /** Gelu (exact) and Silu: the activations of GrootV and GrootL. */
-import {
-  add,
-  erf,
-  exp,
-  mul,
-  registerGradient,
-  sigmoid,
-  square,
-  sub,
-  type Tensor,
-  tidy,
-} from '@tensorflow/tfjs-core';
+import { add, erf, exp, mul, sigmoid, square, sub, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
-import { defineOp } from './op.js';
 
 const elementwise = {
   inputs: { x: { dtype: 'float32', shape: ['...'], doc: 'any shape' } },
   attributes: {},
-  outputs: ['y'],
-  infer: ({ x }: Readonly<Record<string, readonly number[]>>) => [
-    { shape: [...x], dtype: 'float32' as const },
-  ],
+  outputs: { y: { dtype: 'float32', shape: ['...'], doc: 'of the shape of x' } },
 } as const;
 
 export const Gelu = defineOp({
@@ -28,6 +14,7 @@ export const Gelu = defineOp({
   doc: 'x * P(X <= x) for a standard normal X: the exact form with erf, not the tanh approximation.',
   ...elementwise,
   compose: ({ x }) => mul(x, normalDistribution(x)),
+  gradient: { saves: ['x'], compute: ({ x }, [dy]) => ({ x: () => geluGradient(x, dy) }) },
 });
 
 export const Silu = defineOp({
@@ -35,6 +22,7 @@ export const Silu = defineOp({
   doc: 'x * sigmoid(x).',
   ...elementwise,
   compose: ({ x }) => mul(x, sigmoid(x)),
+  gradient: { saves: ['x'], compute: ({ x }, [dy]) => ({ x: () => siluGradient(x, dy) }) },
 });
 
 function normalDistribution(x: Tensor): Tensor {
@@ -56,18 +44,6 @@ export function siluGradient<T extends Tensor>(x: T, dy: T): T {
     return mul(dy, mul(gate, add(1, mul(x, sub(1, gate)))));
   });
 }
-
-registerGradient({
-  kernelName: Gelu.name,
-  inputsToSave: ['x'],
-  gradFunc: (dy, [x]) => ({ x: () => geluGradient(x, dy as Tensor) }),
-});
-
-registerGradient({
-  kernelName: Silu.name,
-  inputsToSave: ['x'],
-  gradFunc: (dy, [x]) => ({ x: () => siluGradient(x, dy as Tensor) }),
-});
 
 /** Exact GELU, x * P(X <= x) for a standard normal X (D. Hendrycks and K. Gimpel, 2016). Differentiable. */
 export function gelu<T extends Tensor>(x: T): T {

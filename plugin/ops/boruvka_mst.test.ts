@@ -167,7 +167,7 @@ for (const backend of BACKENDS) {
   });
 }
 
-t.test('errors say what was given and what is wanted', async (t) => {
+t.test('errors say what was given and what is expected', async (t) => {
   const { leaked } = await onBackend('cpu', () =>
     tf.tidy(() => {
       const edges = tf.tensor2d([0, 1, 1, 2], [2, 2], 'int32');
@@ -175,32 +175,32 @@ t.test('errors say what was given and what is wanted', async (t) => {
       const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
       fails(
         () => boruvkaMST(tf.zeros([2]), edges, { numVertices: 3 }),
-        /BoruvkaMST: weights has shape \[2\], wanted float32 weights\[B, E\]/,
+        /BoruvkaMST: weights has shape \[2\], expected float32 weights\[B, E\]/,
       );
       fails(
         () => boruvkaMST(tf.cast(weights, 'int32'), edges, { numVertices: 3 }),
-        /weights has dtype int32, wanted float32/,
+        /weights has dtype int32, expected float32/,
       );
       fails(
         () => boruvkaMST(weights, tf.cast(edges, 'float32'), { numVertices: 3 }),
-        /edges has dtype float32, wanted int32/,
+        /edges has dtype float32, expected int32/,
       );
       fails(
         () => boruvkaMST(tf.zeros([1, 3]), edges, { numVertices: 3 }),
-        /number of weights and of edges differ: 3 and 2/,
+        /edges has shape \[2, 2\], expected \[E, 2\] = \[3, 2\]/,
       );
       fails(
         () => boruvkaMST(weights, tf.zeros([2, 3], 'int32'), { numVertices: 3 }),
-        /edges has shape \[2, 3\], wanted \[E, 2\]/,
+        /edges has shape \[2, 3\], expected \[E, 2\] = \[2, 2\]/,
       );
       fails(
         () => boruvkaMST(weights, edges, { numVertices: 0 }),
-        /numVertices is 0, wanted an integer of at least 1/,
+        /numVertices is 0, expected an integer of at least 1/,
       );
       fails(() => boruvkaMST(weights, edges, { numVertices: 2.5 }), /numVertices is 2.5/);
       fails(
         () => boruvkaMST(weights, edges, { numVertices: 2 }),
-        /edges\[1\] joins the vertices 1 and 2, wanted vertex ids from 0 to 1/,
+        /edges\[1\] joins the vertices 1 and 2, expected vertex ids from 0 to 1/,
       );
       fails(() => boruvkaMST(weights, edges, { numVertices: 5 }), /3 components/);
       fails(
@@ -213,7 +213,7 @@ t.test('errors say what was given and what is wanted', async (t) => {
       );
       fails(
         () => boruvkaMST(weights, edges, { numVertices: 3, root: 3 }),
-        /root is 3, wanted a vertex id from 0 to 2/,
+        /root is 3, expected an integer from 0 to 2/,
       );
       fails(
         () => boruvkaMST(undefined as unknown as tf.Tensor, edges, { numVertices: 3 }),
@@ -221,7 +221,7 @@ t.test('errors say what was given and what is wanted', async (t) => {
       );
       fails(
         () => boruvkaMST([[1, 2]] as unknown as tf.Tensor, edges, { numVertices: 3 }),
-        /weights is an array, wanted a tensor/,
+        /weights is an array, expected a tensor/,
       );
     }),
   );

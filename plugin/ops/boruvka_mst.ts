@@ -2,10 +2,10 @@
  * BoruvkaMST: the minimum spanning tree of a weighted graph and a breadth-first order of it (GrootVL, section 3.2;
  * O. Boruvka, "O jistem problemu minimalnim", 1926).
  */
-import type { Tensor, Tensor2D, TensorInfo } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import { defineOp } from './declare.js';
 import { checkConnected, countVertices, trustTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
-import { checkEqual, defineOp, OpError, showShape } from './op.js';
 
 /** A spanning tree of every graph of a batch, as {@link boruvkaMST} returns it. All three tensors are int32. */
 export interface Tree {
@@ -29,30 +29,29 @@ export const BoruvkaMST = defineOp({
     edges: { dtype: 'int32', shape: ['E', '2'], doc: 'vertex ids of the two ends of every edge' },
   },
   attributes: {
-    numVertices: { graphName: 'num_vertices', doc: 'V; a GraphModel node without it takes V from the edges' },
-    root: { graphName: 'root', default: 0, doc: 'vertex from which the breadth-first order starts' },
+    numVertices: {
+      type: 'integer',
+      graphName: 'num_vertices',
+      least: 1,
+      letter: 'V',
+      doc: 'V; a GraphModel node without it takes V from the edges',
+    },
+    root: {
+      type: 'integer',
+      graphName: 'root',
+      default: 0,
+      least: 0,
+      most: 'V-1',
+      doc: 'vertex from which the breadth-first order starts',
+    },
   },
-  outputs: ['edgeIndex', 'order', 'parent'],
-  infer: ({ weights, edges }, { numVertices, root }) => {
-    if (edges[1] !== 2) throw new OpError('BoruvkaMST', `edges has shape ${showShape(edges)}, wanted [E, 2]`);
-    checkEqual('BoruvkaMST', 'the number of weights and of edges', weights[1], edges[0]);
-    if (!Number.isInteger(numVertices) || (numVertices as number) < 1) {
-      throw new OpError('BoruvkaMST', `numVertices is ${numVertices}, wanted an integer of at least 1`);
-    }
-    const vertexCount = numVertices as number;
-    if (!Number.isInteger(root) || (root as number) < 0 || (root as number) >= vertexCount) {
-      throw new OpError('BoruvkaMST', `root is ${root}, wanted a vertex id from 0 to ${vertexCount - 1}`);
-    }
-    const batch = weights[0];
-    return [
-      { shape: [batch, vertexCount - 1], dtype: 'int32' },
-      { shape: [batch, vertexCount], dtype: 'int32' },
-      { shape: [batch, vertexCount], dtype: 'int32' },
-    ];
+  outputs: {
+    edgeIndex: { dtype: 'int32', shape: ['B', 'V-1'], doc: 'the chosen rows of edges, ascending' },
+    order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids in breadth-first order from the root' },
+    parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
   },
-  validate: ({ edges }: Readonly<Record<string, TensorInfo>>, { numVertices }, read) =>
-    checkConnected('BoruvkaMST', edges, numVertices as number, read),
-  produced: ([, order, parent], { root }) => trustTree(order, parent, root as number),
+  validate: ({ edges }, { numVertices }, read) => checkConnected('BoruvkaMST', edges, numVertices, read),
+  produced: ([, order, parent], { root }) => trustTree(order, parent, root),
   graphDefaults: ({ edges }, read) => ({ numVertices: countVertices('BoruvkaMST', edges, read) }),
 });
 

@@ -6,7 +6,6 @@ import {
   add,
   concat,
   mul,
-  registerGradient,
   reverse,
   slice,
   stack,
@@ -17,8 +16,8 @@ import {
   zeros,
 } from '@tensorflow/tfjs-core';
 import { Silu, siluGradient } from './activations.js';
+import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
-import { defineOp, OpError, showShape } from './op.js';
 
 export const CausalConvolution = defineOp({
   name: 'CausalConvolution',
@@ -32,35 +31,34 @@ export const CausalConvolution = defineOp({
     past: { dtype: 'float32', shape: ['B', 'K-1', 'D'], optional: true, doc: 'the K-1 inputs before x' },
   },
   attributes: {},
-  outputs: ['y', 'nextPast'],
-  infer: ({ x, filter, bias, past }) => {
-    const [batch, length, channels] = x;
-    const taps = filter[0];
-    const wanted = {
-      filter: [Math.max(taps, 1), channels],
-      bias: [channels],
-      past: [batch, taps - 1, channels],
-    };
-    for (const [name, shape] of Object.entries({ filter, bias, past })) {
-      if (shape && `${shape}` !== `${wanted[name as keyof typeof wanted]}`) {
-        throw new OpError(
-          'CausalConvolution',
-          `${name} has shape ${showShape(shape)}, wanted ${showShape(wanted[name as keyof typeof wanted])} ` +
-            `with x ${showShape(x)}`,
-        );
-      }
-    }
-    return [
-      { shape: [batch, length, channels], dtype: 'float32' },
-      { shape: [batch, taps - 1, channels], dtype: 'float32' },
-    ];
+  outputs: {
+    y: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'of the shape of x' },
+    nextPast: { dtype: 'float32', shape: ['B', 'K-1', 'D'], doc: 'the K-1 inputs before what comes after x' },
   },
+  least: { K: 1 },
   compose: ({ x, filter, bias, past }) => {
     const [batch, length, channels] = x.shape as number[];
     const taps = filter.shape[0] as number;
     const extended = withPast(x, taps, past);
     const y = runOp(Silu, { x: add(weighted(extended, filter, length), bias) })[0];
     return [y, slice(extended, [0, length, 0], [batch, taps - 1, channels])];
+  },
+  // Of y alone and without a past: nextPast and past are for decoding, through which nobody trains.
+  gradient: {
+    saves: ['x', 'filter', 'bias'],
+    compute: ({ x, filter, bias }, [dy]) => {
+      const [taps, length] = [filter.shape[0] as number, x.shape[1] as number];
+      const dSums = tidy(() => siluGradient(add(weighted(withPast(x, taps), filter, length), bias), dy));
+      return {
+        // The transpose: the same convolution backwards in time.
+        x: () => tidy(() => reverse(weighted(withPast(reverse(dSums, 1), taps), filter, length), 1)),
+        filter: () =>
+          tidy(() =>
+            stack(shifted(withPast(x, taps), taps, length).map((part) => sum(mul(part, dSums), [0, 1]))),
+          ),
+        bias: () => sum(dSums, [0, 1]),
+      };
+    },
   },
 });
 
@@ -84,28 +82,6 @@ function weighted(extended: Tensor3D, filter: Tensor, length: number): Tensor {
 function shifted(extended: Tensor3D, taps: number, length: number): Tensor[] {
   return Array.from({ length: taps }, (_, k) => slice(extended, [0, k, 0], [-1, length, -1]));
 }
-
-registerGradient({
-  kernelName: CausalConvolution.name,
-  inputsToSave: ['x', 'filter', 'bias'],
-  gradFunc: (dy, [x, filter, bias]) => {
-    // Of y alone: nextPast and past are for decoding, through which nobody trains.
-    const [taps, length] = [filter.shape[0] as number, x.shape[1] as number];
-    const dSums = tidy(() => {
-      const sums = add(weighted(withPast(x, taps), filter, length), bias);
-      return siluGradient(sums, (dy as Tensor[])[0]);
-    });
-    return {
-      // The transpose: the same convolution backwards in time.
-      x: () => tidy(() => reverse(weighted(withPast(reverse(dSums, 1), taps), filter, length), 1)),
-      filter: () =>
-        tidy(() =>
-          stack(shifted(withPast(x, taps), taps, length).map((part) => sum(mul(part, dSums), [0, 1]))),
-        ),
-      bias: () => sum(dSums, [0, 1]),
-    };
-  },
-});
 
 /**
  * Convolves activations with the past, channel by channel, and applies SiLU. Differentiable in x, filter and bias

@@ -8,7 +8,6 @@ import {
   expandDims,
   mul,
   neg,
-  registerGradient,
   reshape,
   sigmoid,
   softplus,
@@ -17,8 +16,8 @@ import {
   type Tensor3D,
   tidy,
 } from '@tensorflow/tfjs-core';
+import { alreadyComputed, defineOp } from './declare.js';
 import { runOp } from './kernels.js';
-import { defineOp, OpError, showShape } from './op.js';
 
 export const Discretize = defineOp({
   name: 'Discretize',
@@ -33,37 +32,35 @@ export const Discretize = defineOp({
     x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'activations' },
   },
   attributes: {},
-  outputs: ['decay', 'input'],
-  infer: ({ rawStep, stepBias, logA, inputGate, x }) => {
-    const [batch, vertices, channels] = rawStep;
-    const states = logA[1];
-    const wanted = {
-      stepBias: [channels],
-      logA: [channels, states],
-      inputGate: [batch, vertices, states],
-      x: [batch, vertices, channels],
-    };
-    const given = { stepBias, logA, inputGate, x };
-    for (const name of Object.keys(wanted) as (keyof typeof wanted)[]) {
-      if (wanted[name].some((extent, axis) => extent !== given[name][axis])) {
-        throw new OpError(
-          'Discretize',
-          `${name} has shape ${showShape(given[name])}, wanted ${showShape(wanted[name])} ` +
-            `with rawStep ${showShape(rawStep)}`,
-        );
-      }
-    }
-    const shape = [batch, vertices, channels * states];
-    return [
-      { shape, dtype: 'float32' },
-      { shape: [...shape], dtype: 'float32' },
-    ];
+  outputs: {
+    decay: { dtype: 'float32', shape: ['B', 'V', 'D*N'], doc: 'of a tree scan' },
+    input: { dtype: 'float32', shape: ['B', 'V', 'D*N'], doc: 'of a tree scan' },
   },
   compose: (inputs) => {
     const { decay, drive } = parts(inputs);
     const [batch, vertices, channels, states] = decay.shape;
     const shape = [batch, vertices, channels * states];
     return [reshape(decay, shape), reshape(drive, shape)];
+  },
+  gradient: {
+    saves: ['rawStep', 'stepBias', 'logA', 'inputGate', 'x'],
+    compute: (inputs, dy) => {
+      const gradients = tidy(() => {
+        const { step, rate, decay, gate, value } = parts(inputs);
+        const [dDecay, dInput] = dy.map((gradient) => reshape(gradient, decay.shape));
+        const dRate = mul(dDecay, decay);
+        const dStep = sum(add(mul(dRate, rate), mul(dInput, mul(gate, value))), -1);
+        const dRawStep = mul(dStep, sigmoid(add(inputs.rawStep, inputs.stepBias)));
+        return {
+          rawStep: dRawStep,
+          stepBias: sum(dRawStep, [0, 1]),
+          logA: sum(mul(mul(dRate, step), rate), [0, 1]),
+          inputGate: sum(mul(dInput, mul(step, value)), 2),
+          x: sum(mul(dInput, mul(step, gate)), -1),
+        };
+      });
+      return alreadyComputed(gradients);
+    },
   },
 });
 
@@ -76,36 +73,6 @@ function parts({ rawStep, stepBias, logA, inputGate, x }: Readonly<Record<string
   const value = expandDims(x, -1);
   return { step, rate, decay, gate, value, drive: mul(mul(step, gate), value) };
 }
-
-registerGradient({
-  kernelName: Discretize.name,
-  inputsToSave: ['rawStep', 'stepBias', 'logA', 'inputGate', 'x'],
-  gradFunc: (dy, saved) => {
-    const [rawStep, stepBias, logA, inputGate, x] = saved;
-    const { dRawStep, dStepBias, dLogA, dInputGate, dX } = tidy(() => {
-      const { step, rate, decay, gate, value } = parts({ rawStep, stepBias, logA, inputGate, x });
-      const shape = decay.shape;
-      const [dDecay, dInput] = (dy as Tensor[]).map((gradient) => reshape(gradient, shape));
-      const dRate = mul(dDecay, decay);
-      const dStep = sum(add(mul(dRate, rate), mul(dInput, mul(gate, value))), -1);
-      const dRawStep = mul(dStep, sigmoid(add(rawStep, stepBias)));
-      return {
-        dRawStep,
-        dStepBias: sum(dRawStep, [0, 1]),
-        dLogA: sum(mul(mul(dRate, step), rate), [0, 1]),
-        dInputGate: sum(mul(dInput, mul(step, value)), 2),
-        dX: sum(mul(dInput, mul(step, gate)), -1),
-      };
-    });
-    return {
-      rawStep: () => dRawStep,
-      stepBias: () => dStepBias,
-      logA: () => dLogA,
-      inputGate: () => dInputGate,
-      x: () => dX,
-    };
-  },
-});
 
 /**
  * Discretizes a selective state-space model. Differentiable in all inputs.

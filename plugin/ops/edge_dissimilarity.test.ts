@@ -86,7 +86,7 @@ for (const backend of BACKENDS) {
   });
 }
 
-t.test('errors say what was given and what is wanted', async (t) => {
+t.test('errors say what was given and what is expected', async (t) => {
   const { leaked } = await onBackend('cpu', () =>
     tf.tidy(() => {
       const edges = gridGraph(2, 2);
@@ -97,7 +97,7 @@ t.test('errors say what was given and what is wanted', async (t) => {
       );
       fails(
         () => edgeDissimilarity(tf.zeros([1, 3, 2]), edges),
-        /edges\[1\] joins the vertices 1 and 3, wanted vertex ids from 0 to 2/,
+        /edges\[1\] joins the vertices 1 and 3, expected vertex ids from 0 to 2/,
       );
       fails(() => edgeDissimilarity(tf.zeros([1, 4, 2], 'int32'), edges), /features has dtype int32/);
       fails(
@@ -106,7 +106,7 @@ t.test('errors say what was given and what is wanted', async (t) => {
       );
       fails(
         () => edgeDissimilarity(tf.zeros([1, 4, 2]), edges, { metric: 'l7' as Metric }),
-        /metric is "l7", wanted one of cosine/,
+        /metric is "l7", expected one of cosine/,
       );
     }),
   );

@@ -2,10 +2,10 @@
  * EdgeDissimilarity: how unlike the features at the two ends of each edge are. The minimum spanning tree of these
  * weights is the topology of a tree scan (GrootVL, section 3.2).
  */
-import type { Tensor, Tensor2D, TensorInfo } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import { defineOp } from './declare.js';
 import { checkVertexIds } from './graph_checks.js';
 import { runOp } from './kernels.js';
-import { defineOp, OpError, showShape } from './op.js';
 
 /** Cosine norms are clamped from below here, so that a zero vector has cosine 0 with everything. */
 export const SMALLEST_NORM = 1e-8;
@@ -24,19 +24,15 @@ export const EdgeDissimilarity = defineOp({
   },
   attributes: {
     metric: {
+      type: 'string',
       graphName: 'metric',
       default: 'cosine',
       oneOf: ['cosine', 'euclidean', 'manhattan'],
       doc: 'cosine: -cos, each norm at least 1e-8; euclidean: squared L2; manhattan: L1',
     },
   },
-  outputs: ['weights'],
-  infer: ({ features, edges }) => {
-    if (edges[1] !== 2)
-      throw new OpError('EdgeDissimilarity', `edges has shape ${showShape(edges)}, wanted [E, 2]`);
-    return [{ shape: [features[0], edges[0]], dtype: 'float32' }];
-  },
-  validate: ({ features, edges }: Readonly<Record<string, TensorInfo>>, _attributes, read) =>
+  outputs: { weights: { dtype: 'float32', shape: ['B', 'E'], doc: 'smaller means more alike' } },
+  validate: ({ features, edges }, _attributes, read) =>
     checkVertexIds('EdgeDissimilarity', edges, features.shape[1], read),
 });
 

@@ -24,8 +24,8 @@ import {
   stateReadout,
   UnflattenGrid,
 } from '../index.js';
+import type { Attributes, OpDeclaration, Tensors } from './declaration.js';
 import { runOp } from './kernels.js';
-import type { Attributes, OpDeclaration, Tensors } from './op.js';
 
 /** Float32 rounding of a few operations, relative to the largest value. */
 const ROUNDING = 1e-6;
@@ -297,51 +297,51 @@ for (const backend of BACKENDS) {
   });
 }
 
-t.test('errors say what was given and what is wanted', async (t) => {
+t.test('errors say what was given and what is expected', async (t) => {
   const { leaked } = await onBackend('cpu', () =>
     tf.tidy(() => {
       const x = tf.zeros([2, 3, 4]);
       const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
       fails(
         () => layerNormalization(x, tf.zeros([3]), tf.zeros([4])),
-        /LayerNormalization: gamma has shape \[3\], wanted \[4\]/,
+        /LayerNormalization: gamma has shape \[3\], expected \[C\] = \[4\]/,
       );
       fails(
         () => layerNormalization(tf.scalar(1), tf.zeros([1]), tf.zeros([1])),
-        /x has shape \[\], wanted float32 x\[\.\.\., C\]/,
+        /x has shape \[\], expected float32 x\[\.\.\., C\]/,
       );
-      fails(() => gelu(tf.zeros([2], 'int32')), /Gelu: x has dtype int32, wanted float32/);
+      fails(() => gelu(tf.zeros([2], 'int32')), /Gelu: x has dtype int32, expected float32/);
       fails(
         () => linear(x, tf.zeros([3, 5])),
-        /Linear: x has shape \[2, 3, 4\], wanted 3 channels as weights have rows/,
+        /Linear: weights has shape \[3, 5\], expected \[I, O\] = \[4, 5\]/,
       );
-      fails(() => linear(x, tf.zeros([4, 5]), tf.zeros([4])), /bias has shape \[4\], wanted \[5\]/);
+      fails(() => linear(x, tf.zeros([4, 5]), tf.zeros([4])), /bias has shape \[4\], expected \[O\] = \[5\]/);
       fails(
         () => linear(x, tf.zeros([4, 5]), undefined, { activation: 'relu' as 'gelu' }),
-        /activation is "relu", wanted one of none, gelu, silu/,
+        /activation is "relu", expected one of none, gelu, silu/,
       );
       fails(
         () => linear(x, tf.zeros([4, 5]), undefined, { firstOutput: 2, endOutput: 6 }),
-        /Linear: outputs 2 to 6 are asked for, weights have 5/,
+        /Linear: endOutput is 6, expected an integer from -1 to 5/,
       );
       fails(
         () => discretize(x, tf.zeros([4]), tf.zeros([4, 1]), tf.zeros([2, 3, 2]), x),
-        /Discretize: inputGate has shape \[2, 3, 2\], wanted \[2, 3, 1\]/,
+        /Discretize: inputGate has shape \[2, 3, 2\], expected \[B, V, N\] = \[2, 3, 1\]/,
       );
       fails(
         () => selectiveSplit(x, { states: 2 }),
-        /SelectiveSplit: selected has shape \[2, 3, 4\], wanted more than 4 channels with 2 states/,
+        /SelectiveSplit: selected\[B, V, P\] has shape \[2, 3, 4\]: R = P-2N is 0, expected at least 1/,
       );
-      fails(() => selectiveSplit(x, { states: 0.5 }), /states is 0.5, wanted an integer of at least 1/);
+      fails(() => selectiveSplit(x, { states: 0.5 }), /states is 0.5, expected an integer of at least 1/);
       const four = tf.zeros([4]);
       const readout = { state: x, x, gate: x, skip: four, stateGamma: four, stateBeta: four };
       fails(
         () => stateReadout({ ...readout, outputGate: x, outputGamma: four, outputBeta: four }),
-        /StateReadout: outputGate has shape \[2, 3, 4\], wanted \[2, 3, 1\] with state \[2, 3, 4\]/,
+        /StateReadout: outputGate has shape \[2, 3, 4\], expected \[B, V, 1\] = \[2, 3, 1\]/,
       );
       fails(
         () => runOp(UnflattenGrid, { x, like: tf.zeros([2, 2, 2, 1]) }),
-        /UnflattenGrid: x has shape \[2, 3, 4\], wanted \[2, 4, C\]/,
+        /UnflattenGrid: x has shape \[2, 3, 4\], expected \[N, H\*W, C\] = \[2, 4, 4\]/,
       );
     }),
   );

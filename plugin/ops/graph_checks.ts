@@ -6,7 +6,8 @@
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { UnionFind } from '../union_find.js';
-import { OpError, type ReadValues, showShape } from './op.js';
+import type { ReadValues } from './declaration.js';
+import { OpError, showShape } from './input_checks.js';
 
 /** What is known of an edge list. */
 interface GraphFacts {
@@ -72,7 +73,7 @@ export function checkConnected(op: string, edges: TensorInfo, numVertices: numbe
   throw new OpError(
     op,
     `the graph has ${components} components (${numVertices} vertices, ${edges.shape[0]} edges), ` +
-      'wanted a connected graph: no tree spans this one',
+      'expected a connected graph: no tree spans this one',
   );
 }
 
@@ -114,7 +115,7 @@ function treeFacts(op: string, order: TensorInfo, parent: TensorInfo, read: Read
         const problem = seen[vertex] ? 'a second time' : 'out of range';
         throw new OpError(
           op,
-          `order[${b}, ${i}] is ${vertex}, ${problem}; wanted each vertex from 0 to ${numVertices - 1} once`,
+          `order[${b}, ${i}] is ${vertex}, ${problem}; expected each vertex from 0 to ${numVertices - 1} once`,
         );
       }
       seen[vertex] = 1;
@@ -122,7 +123,7 @@ function treeFacts(op: string, order: TensorInfo, parent: TensorInfo, read: Read
       if (wrong) {
         throw new OpError(
           op,
-          `parent[${b}, ${i}] is ${parents[at]}, wanted ${i === 0 ? '0 for the root' : `a position before ${i}`} ` +
+          `parent[${b}, ${i}] is ${parents[at]}, expected ${i === 0 ? '0 for the root' : `a position before ${i}`} ` +
             '(positions in order, parents first)',
         );
       }
@@ -138,9 +139,9 @@ function treeFacts(op: string, order: TensorInfo, parent: TensorInfo, read: Read
 function graphFacts(op: string, edges: TensorInfo, read: ReadValues): GraphFacts {
   // Before what is remembered: these facts hold for the data as pairs of integers alone.
   if (edges.shape.length !== 2 || edges.shape[1] !== 2) {
-    throw new OpError(op, `edges has shape ${showShape(edges.shape)}, wanted [E, 2]`);
+    throw new OpError(op, `edges has shape ${showShape(edges.shape)}, expected [E, 2]`);
   }
-  if (edges.dtype !== 'int32') throw new OpError(op, `edges has dtype ${edges.dtype}, wanted int32`);
+  if (edges.dtype !== 'int32') throw new OpError(op, `edges has dtype ${edges.dtype}, expected int32`);
   const known = knownGraphs.get(edges.dataId);
   if (known) return known;
   const values = read(edges);
@@ -156,10 +157,10 @@ function graphFacts(op: string, edges: TensorInfo, read: ReadValues): GraphFacts
   return facts;
 }
 
-function vertexOutOfRange(op: string, values: Int32Array, edge: number, wanted: string): OpError {
+function vertexOutOfRange(op: string, values: Int32Array, edge: number, expected: string): OpError {
   return new OpError(
     op,
-    `edges[${edge}] joins the vertices ${values[2 * edge]} and ${values[2 * edge + 1]}, wanted ${wanted}`,
+    `edges[${edge}] joins the vertices ${values[2 * edge]} and ${values[2 * edge + 1]}, expected ${expected}`,
   );
 }
 

@@ -2,12 +2,12 @@
 import { Gelu, Silu } from './activations.js';
 import { BoruvkaMST } from './boruvka_mst.js';
 import { CausalConvolution } from './causal_convolution.js';
+import type { OpDeclaration } from './declaration.js';
 import { Discretize } from './discretize.js';
 import { EdgeDissimilarity } from './edge_dissimilarity.js';
 import { FlattenGrid, GridGraph, UnflattenGrid } from './grid.js';
 import { LayerNormalization } from './layer_normalization.js';
 import { Linear } from './linear.js';
-import type { OpDeclaration } from './op.js';
 import { RootMeanSquareNormalization } from './root_mean_square_normalization.js';
 import { SelectiveLayer } from './selective_layer.js';
 import { SelectiveScan } from './selective_scan.js';

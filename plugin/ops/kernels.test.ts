@@ -82,7 +82,7 @@ t.test('direct calls are checked like any other', async (t) => {
     message: /order\[0, 1\] is 5, out of range/,
   });
   t.throws(() => run({ x, decay: x, order: bad }), {
-    message: /parent is missing, wanted int32 parent\[B, V\]/,
+    message: /parent is missing, expected int32 parent\[B, V\]/,
   });
   const order = tf.tensor2d([[1, 0]], [1, 2], 'int32');
   const parent = tf.tensor2d([[0, 0]], [1, 2], 'int32');

@@ -1,11 +1,13 @@
 /**
  * Where ops meet tfjs: running an op on the current backend, registering kernels, and what happens on a backend that
- * has none of ours (a fused op is composed from stock ops; a tree op runs on the host, with one warning).
+ * has none of ours (a fused op is composed from tfjs's own ops; a tree op runs on the CPU, with one warning).
  */
 import {
   backend as currentBackend,
+  customGrad,
   type DataType,
   engine,
+  type GradSaveFunc,
   getBackend,
   getKernel,
   type KernelBackend,
@@ -19,15 +21,17 @@ import {
   tidy,
   unregisterKernel,
 } from '@tensorflow/tfjs-core';
-import {
-  type Attributes,
-  checkInputs,
-  completeAttributes,
-  type OpDeclaration,
-  type OutputSpec,
-  type Shapes,
-  type Tensors,
-} from './op.js';
+import type {
+  Attributes,
+  AttributesOf,
+  GradientDeclaration,
+  OpDeclaration,
+  OutputSpec,
+  Tensors,
+} from './declaration.js';
+import { namedSaved } from './declare.js';
+import { checkInputs, completeAttributes } from './input_checks.js';
+import { stopGradient } from './stop_gradient.js';
 
 /** The values of a tensor on the host, flat and row-major. */
 export type HostArray = Float32Array | Int32Array;
@@ -36,18 +40,18 @@ export type HostArray = Float32Array | Int32Array;
 export interface HostKernelArguments<D extends OpDeclaration> {
   readonly inputs: Readonly<Record<keyof D['inputs'], HostArray>>;
   /** Allocated by the declaration's shapes, zero-filled; the kernel writes them. */
-  readonly outputs: Readonly<Record<D['outputs'][number], HostArray>>;
+  readonly outputs: Readonly<Record<keyof D['outputs'], HostArray>>;
   readonly shapes: Readonly<Record<keyof D['inputs'], readonly number[]>>;
-  readonly attributes: Attributes;
+  readonly attributes: AttributesOf<D['attributes']>;
 }
 
 /** A kernel in plain TypeScript over typed arrays: the specification of an op in code. */
 export type HostKernel<D extends OpDeclaration> = (args: HostKernelArguments<D>) => void;
 
 /** A kernel of some backend, called after all checks. */
-export type BackendKernel = (args: {
+export type BackendKernel<D extends OpDeclaration = OpDeclaration> = (args: {
   readonly inputs: NamedTensorInfoMap;
-  readonly attributes: Attributes;
+  readonly attributes: AttributesOf<D['attributes']>;
   readonly outputs: readonly OutputSpec[];
   readonly backend: KernelBackend;
 }) => TensorInfo[];
@@ -60,7 +64,7 @@ const fallbackKernels = new Set<string>();
  * backend without a kernel of its own when the op cannot be composed from stock ops.
  */
 export function registerHostKernel<D extends OpDeclaration>(op: D, kernel: HostKernel<D>): void {
-  const onHost: BackendKernel = ({ inputs, attributes, outputs, backend }) => {
+  const onHost: BackendKernel<D> = ({ inputs, attributes, outputs, backend }) => {
     const arrays: Record<string, HostArray> = {};
     const shapes: Record<string, readonly number[]> = {};
     for (const [name, info] of Object.entries(inputs) as [string, TensorInfo][]) {
@@ -70,11 +74,11 @@ export function registerHostKernel<D extends OpDeclaration>(op: D, kernel: HostK
     const results = outputs.map(({ shape, dtype }) => allocate(shape, dtype));
     kernel({
       inputs: arrays as Record<keyof D['inputs'], HostArray>,
-      outputs: Object.fromEntries(op.outputs.map((name, i) => [name, results[i]])) as Record<
-        D['outputs'][number],
+      outputs: Object.fromEntries(op.outputNames.map((name, i) => [name, results[i]])) as Record<
+        keyof D['outputs'],
         HostArray
       >,
-      shapes: shapes as Shapes as Record<keyof D['inputs'], readonly number[]>,
+      shapes: shapes as Record<keyof D['inputs'], readonly number[]>,
       attributes,
     });
     return outputs.map(({ shape, dtype }, i) => ({
@@ -83,7 +87,7 @@ export function registerHostKernel<D extends OpDeclaration>(op: D, kernel: HostK
       dtype,
     }));
   };
-  hostKernels.set(op.name, onHost);
+  hostKernels.set(op.name, onHost as BackendKernel);
   registerBackendKernel(op, 'cpu', onHost);
 }
 
@@ -102,7 +106,11 @@ export function hostKernelOf(op: OpDeclaration): BackendKernel {
  * Registers a backend's kernel for an op. The op's checks run before it, also when the kernel is called directly
  * through `tf.engine().runKernel`. May be called before or after the backend is ready, and more than once.
  */
-export function registerBackendKernel(op: OpDeclaration, backendName: string, kernel: BackendKernel): void {
+export function registerBackendKernel<D extends OpDeclaration>(
+  op: D,
+  backendName: string,
+  kernel: BackendKernel<D>,
+): void {
   // tfjs warns when a kernel is registered twice; a module that a bundler loaded twice, or a fallback of ours that
   // gives way to a real kernel, is no reason to worry anybody.
   if (getKernel(op.name, backendName)) unregisterKernel(op.name, backendName);
@@ -113,7 +121,12 @@ export function registerBackendKernel(op: OpDeclaration, backendName: string, ke
     const outputs = checkInputs(op, given, attributes);
     const host = backend as KernelBackend;
     op.validate?.(given, attributes, (info) => readHost(host, info) as Int32Array);
-    const results = kernel({ inputs: given, attributes, outputs, backend: host });
+    const results = kernel({
+      inputs: given,
+      attributes: attributes as AttributesOf<D['attributes']>,
+      outputs,
+      backend: host,
+    });
     op.produced?.(results, attributes);
     return results.length === 1 ? results[0] : results;
   };
@@ -137,11 +150,44 @@ export function runOp(
   const given = definedInputs(inputs);
   const complete = completeAttributes(op, attributes);
   checkInputs(op, given, complete); // before anything else, so that a bad call changes nothing
-  return tidy(() => (op.run ?? ((inputs) => runKernelOf(op, inputs, complete)))(given, complete));
+  return tidy(() => (isRecorded(op) ? runRecorded(op, given, complete) : runKernelOf(op, given, complete)));
+}
+
+/** Whether tfjs is recording what is run, for a gradient that the op has. */
+function isRecorded({ gradient }: OpDeclaration): boolean {
+  const { gradientDepth, kernelDepth } = engine().state;
+  return gradient !== undefined && gradientDepth > 0 && kernelDepth === 0;
+}
+
+/**
+ * Runs an op so that tfjs uses its declared gradient on every backend, also where the op is composed. An op with several
+ * outputs has it where there is a kernel; tfjs has no custom gradients of those.
+ */
+function runRecorded(op: OpDeclaration, inputs: Tensors, attributes: Attributes): Tensor[] {
+  // Integer inputs, such as a tree, may depend on what is differentiated: no gradient flows through a choice.
+  const given: Record<string, Tensor> = {};
+  for (const name in inputs) {
+    given[name] = inputs[name].dtype === 'int32' ? stopGradient(inputs[name]) : inputs[name];
+  }
+  if (op.outputNames.length > 1) return runKernelOf(op, given, attributes);
+  const { saves, savesOutputs, compute } = op.gradient as GradientDeclaration;
+  const names = Object.keys(given).filter((name) => given[name].dtype !== 'int32');
+  const run = customGrad((...args: (Tensor | GradSaveFunc)[]) => {
+    const save = args.pop() as GradSaveFunc;
+    const [value] = runKernelOf(op, given, attributes);
+    const saved = saves.filter((name) => given[name]);
+    save([...saved.map((name) => given[name]), ...(savesOutputs ? [value] : [])]);
+    const gradFunc = (dy: Tensor, tensors: Tensor[]) => {
+      const gradients = compute(namedSaved(op, tensors, saved), [dy], attributes);
+      return names.map((name) => gradients[name]());
+    };
+    return { value, gradFunc };
+  });
+  return [run(...names.map((name) => given[name]))];
 }
 
 /** Runs the kernel of an op, or what stands in for it on a backend that has none. */
-export function runKernelOf(op: OpDeclaration, inputs: Tensors, attributes: Attributes): Tensor[] {
+function runKernelOf(op: OpDeclaration, inputs: Tensors, attributes: Attributes): Tensor[] {
   currentBackend(); // initialises tfjs's default backend when none has been chosen yet
   const backendName = getBackend();
   if (!getKernel(op.name, backendName)) {

@@ -1,18 +1,7 @@
 /** LayerNormalization over the last axis (J. L. Ba et al., "Layer Normalization", 2016, equation 4). */
-import {
-  add,
-  mean,
-  mul,
-  registerGradient,
-  rsqrt,
-  square,
-  sub,
-  sum,
-  type Tensor,
-  tidy,
-} from '@tensorflow/tfjs-core';
+import { add, mean, mul, rsqrt, square, sub, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
-import { defineOp, OpError, showShape } from './op.js';
 
 export const LayerNormalization = defineOp({
   name: 'LayerNormalization',
@@ -22,23 +11,24 @@ export const LayerNormalization = defineOp({
     gamma: { dtype: 'float32', shape: ['C'], doc: 'scale' },
     beta: { dtype: 'float32', shape: ['C'], doc: 'shift' },
   },
-  attributes: { epsilon: { graphName: 'epsilon', default: 1e-6, doc: 'added to the variance' } },
-  outputs: ['y'],
-  infer: ({ x, gamma, beta }) => {
-    const channels = x[x.length - 1];
-    for (const [name, shape] of Object.entries({ gamma, beta })) {
-      if (shape[0] !== channels) {
-        throw new OpError(
-          'LayerNormalization',
-          `${name} has shape ${showShape(shape)}, wanted [${channels}]`,
-        );
-      }
-    }
-    return [{ shape: [...x], dtype: 'float32' }];
+  attributes: {
+    epsilon: { type: 'number', graphName: 'epsilon', default: 1e-6, least: 0, doc: 'added to the variance' },
   },
+  outputs: { y: { dtype: 'float32', shape: ['...', 'C'], doc: 'of the shape of x' } },
   compose: ({ x, gamma, beta }, { epsilon }) => {
-    const { normalized } = standardize(x, epsilon as number);
+    const { normalized } = standardize(x, epsilon);
     return add(mul(normalized, gamma), beta);
+  },
+  gradient: {
+    saves: ['x', 'gamma'],
+    compute: ({ x, gamma }, [dy], { epsilon }) => {
+      const leadingAxes = x.shape.slice(0, -1).map((_, axis) => axis);
+      return {
+        x: () => normalizationGradient(x, gamma, dy, epsilon),
+        gamma: () => tidy(() => sum(mul(dy, standardize(x, epsilon).normalized), leadingAxes)),
+        beta: () => sum(dy, leadingAxes),
+      };
+    },
   },
 });
 
@@ -58,22 +48,6 @@ export function normalizationGradient(x: Tensor, gamma: Tensor, dy: Tensor, epsi
     return mul(inverseDeviation, sub(sub(scaled, mean(scaled, -1, true)), alongNormalized));
   });
 }
-
-registerGradient({
-  kernelName: LayerNormalization.name,
-  inputsToSave: ['x', 'gamma'],
-  gradFunc: (dy, saved, attributes) => {
-    const [x, gamma] = saved;
-    const epsilon = attributes.epsilon as number;
-    const leadingAxes = x.shape.slice(0, -1).map((_, axis) => axis);
-    const upstream = dy as Tensor;
-    return {
-      x: () => normalizationGradient(x, gamma, upstream, epsilon),
-      gamma: () => tidy(() => sum(mul(upstream, standardize(x, epsilon).normalized), leadingAxes)),
-      beta: () => sum(upstream, leadingAxes),
-    };
-  },
-});
 
 /**
  * Layer normalisation over the last axis. Differentiable.

@@ -1,8 +1,6 @@
 /** Linear: a matrix product over the last axis with its bias and activation. */
 import {
-  customGrad,
   fused,
-  type GradSaveFunc,
   matMul,
   pad,
   reshape,
@@ -14,8 +12,9 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import { Gelu, geluGradient, Silu, siluGradient } from './activations.js';
-import { runKernelOf, runOp } from './kernels.js';
-import { type Attributes, defineOp, OpError, showShape } from './op.js';
+import { alreadyComputed, defineOp } from './declare.js';
+import { OpError } from './input_checks.js';
+import { runOp } from './kernels.js';
 
 /** What is applied to the sums of a linear layer. */
 export type Activation = 'none' | 'gelu' | 'silu';
@@ -35,39 +34,43 @@ export const Linear = defineOp({
   },
   attributes: {
     activation: {
+      type: 'string',
       graphName: 'activation',
       default: 'none',
       oneOf: ['none', 'gelu', 'silu'],
       doc: 'applied to the sums; gelu is the exact one',
     },
     firstOutput: {
+      type: 'integer',
       graphName: 'first_output',
       default: 0,
+      least: 0,
+      most: 'O',
       doc: 'first of the columns of weights that are used',
     },
-    endOutput: { graphName: 'end_output', default: ALL, doc: 'column behind the last that is used; -1: all' },
+    endOutput: {
+      type: 'integer',
+      graphName: 'end_output',
+      default: ALL,
+      least: ALL,
+      most: 'O',
+      doc: 'column behind the last that is used; -1: all',
+    },
   },
-  outputs: ['y'],
-  infer: ({ x, weights, bias }, attributes) => {
-    const [inputChannels, outputChannels] = weights;
-    const [first, end] = usedColumns(outputChannels, attributes);
-    if (![first, end].every(Number.isInteger) || first < 0 || end < first || end > outputChannels) {
-      throw new OpError('Linear', `outputs ${first} to ${end} are asked for, weights have ${outputChannels}`);
-    }
-    if (x[x.length - 1] !== inputChannels) {
+  derived: {
+    U: ({ O }, attributes) => {
+      const [first, end] = usedColumns(O, attributes);
+      if (end >= first) return end - first;
       throw new OpError(
         'Linear',
-        `x has shape ${showShape(x)}, wanted ${inputChannels} channels as weights have rows`,
+        `firstOutput is ${first} and endOutput ${end}, expected an end behind the first`,
       );
-    }
-    if (bias && bias[0] !== outputChannels) {
-      throw new OpError('Linear', `bias has shape ${showShape(bias)}, wanted [${outputChannels}]`);
-    }
-    return [{ shape: [...x.slice(0, -1), end - first], dtype: 'float32' }];
+    },
   },
+  outputs: { y: { dtype: 'float32', shape: ['...', 'U'], doc: 'the columns that are used' } },
   compose: ({ x, weights, bias }, attributes) => {
     const rows = rowsOf(x);
-    const [inputChannels, columns] = (weights as Tensor2D).shape;
+    const [inputChannels, columns] = weights.shape as [number, number];
     const [first, end] = usedColumns(columns, attributes);
     // A part is cut out of the weights or of the sums, whichever are fewer: a token of a text has one row.
     const cutsWeights = rows.shape[0] >= inputChannels;
@@ -81,24 +84,10 @@ export const Linear = defineOp({
     if (attributes.activation === 'none') return y;
     return runOp(attributes.activation === 'gelu' ? Gelu : Silu, { x: y });
   },
-  run: (inputs, attributes) => {
-    // customGrad, because a registered gradient cannot save an input that may be left out.
-    const names = Object.keys(inputs);
-    const layer = customGrad((...args: (Tensor | GradSaveFunc)[]) => {
-      const save = args.pop() as GradSaveFunc;
-      const tensors = args as Tensor[];
-      const [value] = runKernelOf(
-        Linear,
-        Object.fromEntries(names.map((name, i) => [name, tensors[i]])),
-        attributes,
-      );
-      save(tensors);
-      return {
-        value,
-        gradFunc: (dy: Tensor, saved: Tensor[]) => gradients(saved, dy, attributes),
-      };
-    });
-    return [layer(...Object.values(inputs))];
+  gradient: {
+    saves: ['x', 'weights', 'bias'],
+    compute: ({ x, weights, bias }, [dy], attributes) =>
+      alreadyComputed(gradients(x, weights as Tensor2D, bias as Tensor1D | undefined, dy, attributes)),
   },
 });
 
@@ -109,12 +98,19 @@ function rowsOf(x: Tensor): Tensor2D {
 }
 
 /** The columns of weights that a call uses, from the first to the one behind the last. */
-export function usedColumns(columns: number, attributes: Attributes): [first: number, end: number] {
-  const end = attributes.endOutput as number;
-  return [attributes.firstOutput as number, end === ALL ? columns : end];
+export function usedColumns(
+  columns: number,
+  { firstOutput, endOutput }: Columns,
+): [first: number, end: number] {
+  return [firstOutput, endOutput === ALL ? columns : endOutput];
 }
 
-function usedPart(weights: Tensor2D, bias: Tensor1D | undefined, attributes: Attributes) {
+interface Columns {
+  readonly firstOutput: number;
+  readonly endOutput: number;
+}
+
+function usedPart(weights: Tensor2D, bias: Tensor1D | undefined, attributes: Columns) {
   const [rows, columns] = weights.shape;
   const [first, end] = usedColumns(columns, attributes);
   if (end - first === columns) return { weights, bias };
@@ -125,8 +121,13 @@ function usedPart(weights: Tensor2D, bias: Tensor1D | undefined, attributes: Att
 }
 
 /** Gradients in x, weights and, where there is one, bias, given that of the output. */
-function gradients(saved: Tensor[], dy: Tensor, attributes: Attributes): Tensor[] {
-  const [x, weights, bias] = saved as [Tensor, Tensor2D, Tensor1D | undefined];
+function gradients(
+  x: Tensor,
+  weights: Tensor2D,
+  bias: Tensor1D | undefined,
+  dy: Tensor,
+  attributes: Columns & { readonly activation: Activation },
+): Record<string, Tensor> {
   return tidy(() => {
     const used = usedPart(weights, bias, attributes);
     const rows = rowsOf(x);
@@ -137,9 +138,11 @@ function gradients(saved: Tensor[], dy: Tensor, attributes: Attributes): Tensor[
     }
     const [first, end] = usedColumns(weights.shape[1], attributes);
     const beside: [number, number] = [first, weights.shape[1] - end]; // the other columns have no effect
-    const inX = reshape(matMul(dSums, used.weights, false, true), x.shape);
-    const inWeights = pad(matMul(rows, dSums, true, false), [[0, 0], beside]);
-    return bias ? [inX, inWeights, pad(sum(dSums, 0), [beside])] : [inX, inWeights];
+    return {
+      x: reshape(matMul(dSums, used.weights, false, true), x.shape),
+      weights: pad(matMul(rows, dSums, true, false), [[0, 0], beside]),
+      ...(bias && { bias: pad(sum(dSums, 0), [beside]) }),
+    };
   });
 }
 

@@ -1,18 +1,7 @@
 /** RootMeanSquareNormalization over the last axis (B. Zhang and R. Sennrich, 2019, equation 4). */
-import {
-  add,
-  mean,
-  mul,
-  registerGradient,
-  rsqrt,
-  square,
-  sub,
-  sum,
-  type Tensor,
-  tidy,
-} from '@tensorflow/tfjs-core';
+import { add, mean, mul, rsqrt, square, sub, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
-import { defineOp, OpError, showShape } from './op.js';
 
 export const RootMeanSquareNormalization = defineOp({
   name: 'RootMeanSquareNormalization',
@@ -21,43 +10,38 @@ export const RootMeanSquareNormalization = defineOp({
     x: { dtype: 'float32', shape: ['...', 'C'], doc: 'activations, channels last' },
     gamma: { dtype: 'float32', shape: ['C'], doc: 'scale' },
   },
-  attributes: { epsilon: { graphName: 'epsilon', default: 1e-5, doc: 'added to the mean square' } },
-  outputs: ['y'],
-  infer: ({ x, gamma }) => {
-    const channels = x[x.length - 1];
-    if (gamma[0] !== channels) {
-      throw new OpError(
-        'RootMeanSquareNormalization',
-        `gamma has shape ${showShape(gamma)}, wanted [${channels}]`,
-      );
-    }
-    return [{ shape: [...x], dtype: 'float32' }];
+  attributes: {
+    epsilon: {
+      type: 'number',
+      graphName: 'epsilon',
+      default: 1e-5,
+      least: 0,
+      doc: 'added to the mean square',
+    },
   },
-  compose: ({ x, gamma }, { epsilon }) => mul(mul(x, inverseRoot(x, epsilon as number)), gamma),
+  outputs: { y: { dtype: 'float32', shape: ['...', 'C'], doc: 'of the shape of x' } },
+  compose: ({ x, gamma }, { epsilon }) => mul(mul(x, inverseRoot(x, epsilon)), gamma),
+  gradient: {
+    saves: ['x', 'gamma'],
+    compute: ({ x, gamma }, [dy], { epsilon }) => {
+      const leadingAxes = x.shape.slice(0, -1).map((_, axis) => axis);
+      return {
+        x: () =>
+          tidy(() => {
+            const inverse = inverseRoot(x, epsilon);
+            const normalized = mul(x, inverse);
+            const scaled = mul(dy, gamma);
+            return mul(inverse, sub(scaled, mul(normalized, mean(mul(scaled, normalized), -1, true))));
+          }),
+        gamma: () => tidy(() => sum(mul(dy, mul(x, inverseRoot(x, epsilon))), leadingAxes)),
+      };
+    },
+  },
 });
 
 function inverseRoot(x: Tensor, epsilon: number): Tensor {
   return rsqrt(add(mean(square(x), -1, true), epsilon));
 }
-
-registerGradient({
-  kernelName: RootMeanSquareNormalization.name,
-  inputsToSave: ['x', 'gamma'],
-  gradFunc: (dy, [x, gamma], attributes) => {
-    const scale = () => inverseRoot(x, attributes.epsilon as number);
-    const leadingAxes = x.shape.slice(0, -1).map((_, axis) => axis);
-    return {
-      x: () =>
-        tidy(() => {
-          const inverse = scale();
-          const normalized = mul(x, inverse);
-          const scaled = mul(dy as Tensor, gamma);
-          return mul(inverse, sub(scaled, mul(normalized, mean(mul(scaled, normalized), -1, true))));
-        }),
-      gamma: () => tidy(() => sum(mul(dy as Tensor, mul(x, scale())), leadingAxes)),
-    };
-  },
-});
 
 /**
  * Root mean square normalisation over the last axis. Differentiable.

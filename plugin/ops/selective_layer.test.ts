@@ -108,14 +108,23 @@ for (const backend of BACKENDS) {
           t.throws(() => selectiveLayer({ ...layer, ...change }), { name: 'OpError', message });
         wrong(
           { past: tf.zeros([1, 3, 6]) },
-          /SelectiveLayer: past has shape \[1, 3, 6\], wanted \[1, 2, 6\]/,
+          /SelectiveLayer: past has shape \[1, 3, 6\], expected \[B, K-1, D\] = \[1, 2, 6\]/,
         );
-        wrong({ inputProjection: tf.zeros([4, 6]) }, /inputProjection has shape .* wanted \[4, 12\]/);
-        wrong({ state: tf.zeros([2, 6, 2]) }, /state has shape \[2, 6, 2\], wanted \[1, 6, 2\]/);
-        wrong({ selection: tf.zeros([6, 4]) }, /selection has shape \[6, 4\], wanted \[6, 5\]/);
-        wrong({ outputBias: tf.zeros([3]) }, /outputBias has shape \[3\], wanted \[4\]/);
+        wrong(
+          { inputProjection: tf.zeros([4, 6]) },
+          /inputProjection has shape .* expected \[H, 2D\] = \[4, 12\]/,
+        );
+        wrong(
+          { state: tf.zeros([2, 6, 2]) },
+          /state has shape \[2, 6, 2\], expected \[B, D, N\] = \[1, 6, 2\]/,
+        );
+        wrong(
+          { selection: tf.zeros([6, 4]) },
+          /selection has shape \[6, 4\], expected \[D, R\+2N\] = \[6, 5\]/,
+        );
+        wrong({ outputBias: tf.zeros([3]) }, /outputBias has shape \[3\], expected \[H\] = \[4\]/);
         wrong({ gamma: tf.zeros([4], 'int32') }, /gamma has dtype int32/);
-        wrong({ x: tf.zeros([1, 0, 4]) }, /x has shape \[1, 0, 4\], wanted \[1, 1, 4\]/);
+        wrong({ x: tf.zeros([1, 0, 4]) }, /x\[B, L, H\] has shape \[1, 0, 4\]: L is 0, expected at least 1/);
       });
     });
     t.equal(leaked, 0);

@@ -5,9 +5,9 @@
  */
 import { add, mul, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 import { CausalConvolution } from './causal_convolution.js';
+import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 import { Linear } from './linear.js';
-import { defineOp, OpError, showShape } from './op.js';
 import { RootMeanSquareNormalization } from './root_mean_square_normalization.js';
 import { SelectiveScan } from './selective_scan.js';
 import { SelectiveSplit } from './selective_split.js';
@@ -40,47 +40,29 @@ export const SelectiveLayer = defineOp({
     'RootMeanSquareNormalization, Linear, CausalConvolution, SelectiveSplit, SelectiveStep and SelectiveScan in one.',
   inputs,
   attributes: {
-    epsilon: { graphName: 'epsilon', default: 1e-5, doc: 'of the normalisation, added to the mean square' },
-    inputScale: { graphName: 'input_scale', default: 1, doc: 'of the scan: of what every token adds' },
+    epsilon: {
+      type: 'number',
+      graphName: 'epsilon',
+      default: 1e-5,
+      least: 0,
+      doc: 'of the normalisation, added to the mean square',
+    },
+    inputScale: {
+      type: 'number',
+      graphName: 'input_scale',
+      default: 1,
+      doc: 'of the scan: of what every token adds',
+    },
   },
-  outputs: ['y', 'nextState', 'nextPast'],
-  infer: (shapes) => {
-    const [batch, length, hidden] = shapes.x;
-    const [channels, states] = shapes.logA;
-    const [taps] = shapes.filter;
-    const [rank] = shapes.stepProjection;
-    const wanted: Record<keyof typeof inputs, number[]> = {
-      x: [batch, Math.max(length, 1), hidden],
-      state: [batch, channels, states],
-      past: [batch, Math.max(taps, 1) - 1, channels],
-      gamma: [hidden],
-      inputProjection: [hidden, 2 * channels],
-      filter: [Math.max(taps, 1), channels],
-      filterBias: [channels],
-      selection: [channels, rank + 2 * states],
-      stepProjection: [Math.max(rank, 1), channels],
-      stepBias: [channels],
-      logA: [channels, Math.max(states, 1)],
-      skip: [channels],
-      outputProjection: [channels, hidden],
-      inputBias: [2 * channels],
-      outputBias: [hidden],
-    };
-    for (const [name, shape] of Object.entries(shapes)) {
-      const right = wanted[name as keyof typeof inputs];
-      if (shape.every((extent, axis) => extent === right[axis])) continue;
-      throw new OpError(
-        'SelectiveLayer',
-        `${name} has shape ${showShape(shape)}, wanted ${showShape(right)} with ` +
-          `x ${showShape(shapes.x)}, logA ${showShape(shapes.logA)}, filter ${showShape(shapes.filter)} and ` +
-          `stepProjection ${showShape(shapes.stepProjection)}`,
-      );
-    }
-    return [wanted.x, wanted.state, wanted.past].map((shape) => ({ shape, dtype: 'float32' as const }));
+  outputs: {
+    y: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'activations between layers' },
+    nextState: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'of the scan, after x' },
+    nextPast: { dtype: 'float32', shape: ['B', 'K-1', 'D'], doc: 'of the convolution, after x' },
   },
+  least: { L: 1, K: 1, R: 1, N: 1 },
   compose: (tensors, { epsilon, inputScale }) => {
     const { x, state, past, gamma, filter, filterBias, stepBias, logA, skip } = tensors;
-    const [channels, states] = logA.shape;
+    const [channels, states] = logA.shape as [number, number];
     const linear = (x: Tensor, weights: Tensor, bias?: Tensor, attributes = {}) =>
       runOp(Linear, { x, weights, bias }, attributes)[0];
     const [normalized] = runOp(RootMeanSquareNormalization, { x, gamma }, { epsilon });

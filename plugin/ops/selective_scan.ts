@@ -2,9 +2,9 @@
  * SelectiveScan: the recurrence of a selective state-space model (A. Gu and T. Dao, "Mamba", 2023, equation 2), and
  * what is read out of its states. The states [B, L, D*N] are never in memory.
  */
-import { registerGradient, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
+import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
-import { defineOp, OpError, type OutputSpec, type Shapes, showShape } from './op.js';
 import { scanGradients } from './selective_scan_gradient.js';
 
 /** What both selective scans take. */
@@ -16,6 +16,14 @@ export const scanInputs = {
   outputGate: { dtype: 'float32', shape: ['B', 'L', 'N'], doc: 'C of the state-space model' },
 } as const;
 
+export const scanInputNames = Object.keys(scanInputs) as (keyof typeof scanInputs)[];
+
+/** What both selective scans give. */
+export const scanOutputs = {
+  y: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'what is read out of the states' },
+  nextState: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'the state after the last token' },
+} as const;
+
 export const SelectiveScan = defineOp({
   name: 'SelectiveScan',
   doc:
@@ -25,47 +33,16 @@ export const SelectiveScan = defineOp({
     ...scanInputs,
     state: { dtype: 'float32', shape: ['B', 'D', 'N'], optional: true, doc: 'h before the first token' },
   },
-  attributes: { inputScale: { graphName: 'input_scale', default: 1, doc: 'of what every token adds' } },
-  outputs: ['y', 'nextState'],
-  infer: (shapes) => scanOutputs('SelectiveScan', shapes),
-});
-
-/** @throws {OpError} unless the sizes of a scan fit together. */
-export function scanOutputs(op: string, shapes: Shapes): OutputSpec[] {
-  const [batch, length, channels] = shapes.step;
-  const states = shapes.logA[1];
-  const wanted: Record<string, number[]> = {
-    drive: [batch, length, channels],
-    logA: [channels, states],
-    inputGate: [batch, length, states],
-    outputGate: [batch, length, states],
-    state: [batch, channels, states],
-    order: [batch, length],
-    parent: [batch, length],
-  };
-  for (const [name, shape] of Object.entries(shapes)) {
-    if (name !== 'step' && `${shape}` !== `${wanted[name]}`) {
-      throw new OpError(
-        op,
-        `${name} has shape ${showShape(shape)}, wanted ${showShape(wanted[name])} ` +
-          `with step ${showShape(shapes.step)}`,
-      );
-    }
-  }
-  if (length < 1)
-    throw new OpError(op, `step has shape ${showShape(shapes.step)}, wanted at least one token`);
-  return [
-    { shape: [batch, length, channels], dtype: 'float32' },
-    { shape: [batch, channels, states], dtype: 'float32' },
-  ];
-}
-
-registerGradient({
-  kernelName: SelectiveScan.name,
-  inputsToSave: Object.keys(scanInputs),
+  attributes: {
+    inputScale: { type: 'number', graphName: 'input_scale', default: 1, doc: 'of what every token adds' },
+  },
+  outputs: scanOutputs,
+  least: { L: 1 },
   // Without `state`, so that tfjs refuses to differentiate the decoding of a token.
-  gradFunc: (dy, saved, { inputScale }) =>
-    scanGradients(saved, dy as Tensor[], [{ scale: (inputScale as number | undefined) ?? 1 }]),
+  gradient: {
+    saves: scanInputNames,
+    compute: (inputs, dy, { inputScale }) => scanGradients(inputs, dy, [{ scale: inputScale }]),
+  },
 });
 
 /** The tensors of {@link selectiveScan}. */

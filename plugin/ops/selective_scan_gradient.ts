@@ -1,4 +1,4 @@
-/** The gradient of both selective scans, from stock ops and TreeScan. It does hold the states, [B, L, D*N]. */
+/** The gradient of both selective scans, from tfjs's own ops and TreeScan. It does hold the states, [B, L, D*N]. */
 import {
   add,
   concat,
@@ -14,6 +14,8 @@ import {
   tensor2d,
   tidy,
 } from '@tensorflow/tfjs-core';
+import type { Tensors } from './declaration.js';
+import { alreadyComputed } from './declare.js';
 import { trustTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 import { TreeScan, TreeScanGradient } from './tree_scan.js';
@@ -24,14 +26,13 @@ interface Branch {
   readonly tree?: { readonly order: Tensor; readonly parent: Tensor };
 }
 
-/** Gradients in step, drive, logA, inputGate and outputGate, the first five of `saved`. */
+/** Gradients in step, drive, logA, inputGate and outputGate. */
 export function scanGradients(
-  saved: readonly Tensor[],
+  { step, drive, logA, inputGate, outputGate }: Tensors,
   [dY, dNextState]: readonly Tensor[],
   branches: readonly Branch[],
 ): Record<string, () => Tensor> {
   const gradients = tidy(() => {
-    const [step, drive, logA, inputGate, outputGate] = saved;
     const [batch, length, channels] = step.shape as number[];
     const states = logA.shape[1] as number;
     const vertices = [batch, length, channels * states];
@@ -80,7 +81,7 @@ export function scanGradients(
       outputGate: sum(mul(byToken(sums), expandDims(dY, -1)), 2),
     };
   });
-  return Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, () => gradient]));
+  return alreadyComputed(gradients);
 }
 
 /** The path from the last token, vertex 0, back to the first. */

@@ -2,9 +2,9 @@
  * SelectiveSplit: the parts of a selective projection, by which a state-space model chooses its own parameters
  * (A. Gu and T. Dao, "Mamba", 2023, algorithm 2).
  */
-import { concat, registerGradient, split, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { concat, split, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
-import { defineOp, OpError, showShape } from './op.js';
 
 export const SelectiveSplit = defineOp({
   name: 'SelectiveSplit',
@@ -12,35 +12,26 @@ export const SelectiveSplit = defineOp({
   inputs: {
     selected: { dtype: 'float32', shape: ['B', 'V', 'P'], doc: 'projection of the activations' },
   },
-  attributes: { states: { graphName: 'states', default: 1, doc: 'N, states a channel' } },
-  outputs: ['step', 'inputGate', 'outputGate'],
-  infer: ({ selected }, { states }) => {
-    const [batch, vertices, width] = selected;
-    if (!Number.isInteger(states) || (states as number) < 1) {
-      throw new OpError('SelectiveSplit', `states is ${states}, wanted an integer of at least 1`);
-    }
-    const rank = width - 2 * (states as number);
-    if (rank < 1) {
-      throw new OpError(
-        'SelectiveSplit',
-        `selected has shape ${showShape(selected)}, wanted more than ${2 * (states as number)} channels ` +
-          `with ${states} states`,
-      );
-    }
-    return [rank, states as number, states as number].map((channels) => ({
-      shape: [batch, vertices, channels],
-      dtype: 'float32' as const,
-    }));
+  attributes: {
+    states: {
+      type: 'integer',
+      graphName: 'states',
+      default: 1,
+      least: 1,
+      letter: 'N',
+      doc: 'N, states a channel',
+    },
   },
-  compose: ({ selected }, { states }) => {
-    const count = states as number;
-    return split(selected, [(selected.shape[2] as number) - 2 * count, count, count], 2);
+  derived: { R: 'P-2N' },
+  least: { R: 1 },
+  outputs: {
+    step: { dtype: 'float32', shape: ['B', 'V', 'R'], doc: 'dt, before its projection' },
+    inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'B of the state-space model' },
+    outputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'C of the state-space model' },
   },
-});
-
-registerGradient({
-  kernelName: SelectiveSplit.name,
-  gradFunc: (dy) => ({ selected: () => concat(dy as Tensor[], 2) }),
+  compose: ({ selected }, { states }) =>
+    split(selected, [(selected.shape[2] as number) - 2 * states, states, states], 2),
+  gradient: { saves: [], compute: (_, dy) => ({ selected: () => concat([...dy], 2) }) },
 });
 
 /**

@@ -6,7 +6,6 @@ import {
   log1p,
   mul,
   neg,
-  registerGradient,
   relu,
   sigmoid,
   sum,
@@ -14,8 +13,8 @@ import {
   type Tensor3D,
   tidy,
 } from '@tensorflow/tfjs-core';
+import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
-import { checkEqual, defineOp, OpError, showShape } from './op.js';
 
 export const SelectiveStep = defineOp({
   name: 'SelectiveStep',
@@ -26,19 +25,9 @@ export const SelectiveStep = defineOp({
     x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'activations' },
   },
   attributes: {},
-  outputs: ['step', 'drive'],
-  infer: ({ rawStep, stepBias, x }) => {
-    checkEqual('SelectiveStep', 'the sizes of stepBias and of the channels', stepBias[0], rawStep[2]);
-    if (`${x}` !== `${rawStep}`) {
-      throw new OpError(
-        'SelectiveStep',
-        `x has shape ${showShape(x)}, wanted that of rawStep, ${showShape(rawStep)}`,
-      );
-    }
-    return [
-      { shape: [...x], dtype: 'float32' },
-      { shape: [...x], dtype: 'float32' },
-    ];
+  outputs: {
+    step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt' },
+    drive: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step * x' },
   },
   compose: ({ rawStep, stepBias, x }) => {
     const raw = add(rawStep, stepBias);
@@ -46,16 +35,13 @@ export const SelectiveStep = defineOp({
     const step = add(relu(raw), log1p(exp(neg(abs(raw)))));
     return [step, mul(step, x)];
   },
-});
-
-registerGradient({
-  kernelName: SelectiveStep.name,
-  inputsToSave: ['rawStep', 'stepBias', 'x'],
-  outputsToSave: [true],
-  gradFunc: (dy, [rawStep, stepBias, x, step]) => {
-    const [dStep, dDrive] = dy as Tensor[];
-    const dRaw = tidy(() => mul(add(dStep, mul(dDrive, x)), sigmoid(add(rawStep, stepBias))));
-    return { rawStep: () => dRaw, stepBias: () => sum(dRaw, [0, 1]), x: () => mul(dDrive, step) };
+  gradient: {
+    saves: ['rawStep', 'stepBias', 'x'],
+    savesOutputs: true,
+    compute: ({ rawStep, stepBias, x, step }, [dStep, dDrive]) => {
+      const dRaw = tidy(() => mul(add(dStep, mul(dDrive, x)), sigmoid(add(rawStep, stepBias))));
+      return { rawStep: () => dRaw, stepBias: () => sum(dRaw, [0, 1]), x: () => mul(dDrive, step) };
+    },
   },
 });
 

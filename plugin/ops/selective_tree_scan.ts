@@ -2,14 +2,13 @@
  * SelectiveTreeScan: the selective scan of GrootL (GrootVL, section 3.4), the recurrence along the text plus a
  * fraction of the sums over subtrees of a tree of its tokens. The states [B, L, D*N] are never in memory.
  */
-import { registerGradient, type Tensor, type Tensor3D, zeros } from '@tensorflow/tfjs-core';
+import type { Tensor3D } from '@tensorflow/tfjs-core';
 import type { Tree } from './boruvka_mst.js';
+import { defineOp } from './declare.js';
 import { checkTree } from './graph_checks.js';
-import { runKernelOf, runOp } from './kernels.js';
-import { defineOp } from './op.js';
-import { type SelectiveScanInputs, scanInputs, scanOutputs } from './selective_scan.js';
+import { runOp } from './kernels.js';
+import { type SelectiveScanInputs, scanInputNames, scanInputs, scanOutputs } from './selective_scan.js';
 import { scanGradients } from './selective_scan_gradient.js';
-import { stopGradient } from './stop_gradient.js';
 
 /** What the authors multiply the tree's sums by. */
 export const TREE_WEIGHT = 0.3;
@@ -27,35 +26,20 @@ export const SelectiveTreeScan = defineOp({
   },
   attributes: {
     treeWeight: {
+      type: 'number',
       graphName: 'tree_weight',
       default: TREE_WEIGHT,
       doc: 'what the sums of the tree count for',
     },
   },
-  outputs: ['y', 'nextState'],
-  infer: (shapes) => scanOutputs('SelectiveTreeScan', shapes),
+  outputs: scanOutputs,
+  least: { L: 1 },
   // Vertex 0 is the last token: the decay of any other root would be that of the token after the last.
   validate: ({ order, parent }, _attributes, read) => checkTree('SelectiveTreeScan', order, parent, read, 0),
-  // The tree may itself depend on what is differentiated: no gradient flows through the choice of it.
-  run: ({ order, parent, ...inputs }, attributes): Tensor[] =>
-    runKernelOf(
-      SelectiveTreeScan,
-      { ...inputs, order: stopGradient(order), parent: stopGradient(parent) },
-      attributes,
-    ),
-});
-
-registerGradient({
-  kernelName: SelectiveTreeScan.name,
-  inputsToSave: Object.keys(SelectiveTreeScan.inputs),
-  gradFunc: (dy, saved, { treeWeight }) => {
-    const [order, parent] = saved.slice(-2);
-    const scale = (treeWeight as number | undefined) ?? TREE_WEIGHT;
-    return {
-      ...scanGradients(saved, dy as Tensor[], [{ scale: 1 }, { scale, tree: { order, parent } }]),
-      order: () => zeros(order.shape),
-      parent: () => zeros(parent.shape),
-    };
+  gradient: {
+    saves: [...scanInputNames, 'order', 'parent'],
+    compute: ({ order, parent, ...inputs }, dy, { treeWeight }) =>
+      scanGradients(inputs, dy, [{ scale: 1 }, { scale: treeWeight, tree: { order, parent } }]),
   },
 });
 

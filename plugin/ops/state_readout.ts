@@ -2,13 +2,13 @@
  * StateReadout: from the states of a tree scan to the output of a tree state-space model (GrootVL, section 3.2; the
  * skip and the gate are those of A. Gu and T. Dao, "Mamba", 2023, section 3.4).
  */
-import { add, customGrad, type GradSaveFunc, mul, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { runKernelOf, runOp } from './kernels.js';
+import { add, mul, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { alreadyComputed, defineOp } from './declare.js';
+import { runOp } from './kernels.js';
 import { normalizationGradient, standardize } from './layer_normalization.js';
-import { defineOp, OpError, showShape } from './op.js';
 
-const channels = (doc: string) => ({ dtype: 'float32' as const, shape: ['D'], doc });
-const activations = (doc: string) => ({ dtype: 'float32' as const, shape: ['B', 'V', 'D'], doc });
+const channels = (doc: string) => ({ dtype: 'float32', shape: ['D'], doc }) as const;
+const activations = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D'], doc }) as const;
 
 export const StateReadout = defineOp({
   name: 'StateReadout',
@@ -26,43 +26,33 @@ export const StateReadout = defineOp({
     outputGamma: channels('scale of the normalisation of the output'),
     outputBeta: channels('shift of it'),
   },
-  attributes: { epsilon: { graphName: 'epsilon', default: 1e-5, doc: 'added to both variances' } },
-  outputs: ['y'],
-  infer: (shapes) => {
-    const [batch, vertices, width] = shapes.state;
-    for (const [name, shape] of Object.entries(shapes)) {
-      const wanted = shape.length === 1 ? [width] : [batch, vertices, name === 'outputGate' ? 1 : width];
-      if (wanted.some((extent, axis) => extent !== shape[axis])) {
-        throw new OpError(
-          'StateReadout',
-          `${name} has shape ${showShape(shape)}, wanted ${showShape(wanted)} ` +
-            `with state ${showShape(shapes.state)}`,
-        );
-      }
-    }
-    return [{ shape: [...shapes.state], dtype: 'float32' }];
+  attributes: {
+    epsilon: {
+      type: 'number',
+      graphName: 'epsilon',
+      default: 1e-5,
+      least: 0,
+      doc: 'added to both variances',
+    },
   },
+  outputs: { y: activations('of the shape of x') },
   compose: (inputs, { epsilon }) => {
-    const { outputNormalized } = parts(inputs, epsilon as number);
+    const { outputNormalized } = parts(inputs, epsilon);
     return mul(add(mul(outputNormalized, inputs.outputGamma), inputs.outputBeta), inputs.gate);
   },
-  run: (inputs, attributes) => {
-    // customGrad instead of a registered gradient, so that nine tensors need not be found by position.
-    const names = Object.keys(inputs);
-    const named = (tensors: Tensor[]) => Object.fromEntries(names.map((name, i) => [name, tensors[i]]));
-    const readout = customGrad((...args: (Tensor | GradSaveFunc)[]) => {
-      const save = args.pop() as GradSaveFunc;
-      const [value] = runKernelOf(StateReadout, named(args as Tensor[]), attributes);
-      save(args as Tensor[]);
-      return {
-        value,
-        gradFunc: (dy: Tensor, saved: Tensor[]) => {
-          const gradient = gradients(named(saved), dy, attributes.epsilon as number);
-          return names.map((name) => gradient[name]);
-        },
-      };
-    });
-    return [readout(...Object.values(inputs))];
+  gradient: {
+    saves: [
+      'state',
+      'outputGate',
+      'x',
+      'skip',
+      'gate',
+      'stateGamma',
+      'stateBeta',
+      'outputGamma',
+      'outputBeta',
+    ],
+    compute: (inputs, [dy], { epsilon }) => alreadyComputed(gradients(inputs, dy, epsilon)),
   },
 });
 

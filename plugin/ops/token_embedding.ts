@@ -1,10 +1,8 @@
 /** TokenEmbedding: the rows of an embedding matrix that belong to tokens. */
 import {
   cast,
-  customGrad,
   equal,
   expandDims,
-  type GradSaveFunc,
   gather,
   matMul,
   range,
@@ -16,8 +14,9 @@ import {
   tidy,
   transpose,
 } from '@tensorflow/tfjs-core';
+import { defineOp } from './declare.js';
+import { OpError } from './input_checks.js';
 import { readTensor, runOp } from './kernels.js';
-import { defineOp, OpError } from './op.js';
 
 export const TokenEmbedding = defineOp({
   name: 'TokenEmbedding',
@@ -29,22 +28,23 @@ export const TokenEmbedding = defineOp({
     table: { dtype: 'float32', shape: ['H', 'V'], doc: 'one column a token' },
   },
   attributes: {},
-  outputs: ['y'],
-  infer: ({ tokens, table }) => [{ shape: [...tokens, table[0]], dtype: 'float32' }],
-  run: ({ tokens, table }) => {
-    checkIds(readTensor(tokens) as Int32Array, table.shape[1] as number);
+  outputs: { y: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'one row a token' } },
+  compose: ({ tokens, table }) => {
+    const [hidden, vocabulary] = table.shape as [number, number];
+    checkIds(readTensor(tokens) as Int32Array, vocabulary);
     const ids = reshape(tokens, [-1]) as Tensor1D;
-    const embed = customGrad((...args: (Tensor | GradSaveFunc)[]) => {
-      const [table] = args as [Tensor2D];
-      const [hidden, vocabulary] = table.shape;
-      const value = reshape(transpose(gather(table, ids, 1)), [...tokens.shape, hidden]);
-      const gradFunc = (dy: Tensor) =>
-        tidy(() => [
-          matMul(reshape(dy, [-1, hidden]) as Tensor2D, cast(isToken(ids, vocabulary), 'float32'), true),
-        ]);
-      return { value, gradFunc };
-    });
-    return [embed(table)];
+    return reshape(transpose(gather(table, ids, 1)), [...tokens.shape, hidden]);
+  },
+  gradient: {
+    saves: ['tokens', 'table'],
+    compute: ({ tokens, table }, [dy]) => ({
+      table: () =>
+        tidy(() => {
+          const [hidden, vocabulary] = table.shape as [number, number];
+          const isId = cast(isToken(reshape(tokens, [-1]), vocabulary), 'float32');
+          return matMul(reshape(dy, [-1, hidden]) as Tensor2D, isId, true);
+        }),
+    }),
   },
 });
 
@@ -58,7 +58,7 @@ function checkIds(ids: Int32Array, vocabulary: number): void {
   if (at < 0) return;
   throw new OpError(
     'TokenEmbedding',
-    `token ${at} has the id ${ids[at]}, wanted ids from 0 to ${vocabulary - 1}`,
+    `token ${at} has the id ${ids[at]}, expected ids from 0 to ${vocabulary - 1}`,
   );
 }
 

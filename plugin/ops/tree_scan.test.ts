@@ -252,7 +252,7 @@ for (const backend of BACKENDS) {
   });
 }
 
-t.test('errors say what was given and what is wanted', async (t) => {
+t.test('errors say what was given and what is expected', async (t) => {
   const { leaked } = await onBackend('cpu', () =>
     tf.tidy(() => {
       const x = tf.zeros([1, 4, 2]);
@@ -261,30 +261,30 @@ t.test('errors say what was given and what is wanted', async (t) => {
       const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
       fails(
         () => treeScan(tf.zeros([4, 2]), x, tree),
-        /TreeScan: x has shape \[4, 2\], wanted float32 x\[B, V, D\]/,
+        /TreeScan: x has shape \[4, 2\], expected float32 x\[B, V, D\]/,
       );
       fails(
         () => treeScan(x, tf.zeros([1, 4, 3]), tree),
-        /decay has shape \[1, 4, 3\], wanted that of x, \[1, 4, 2\]/,
+        /decay has shape \[1, 4, 3\], expected \[B, V, D\] = \[1, 4, 2\]/,
       );
       fails(
         () => treeScan(tf.zeros([2, 4, 2]), tf.zeros([2, 4, 2]), tree),
-        /order has shape \[1, 4\], wanted \[B, V\] = \[2, 4\]/,
+        /order has shape \[1, 4\], expected \[B, V\] = \[2, 4\]/,
       );
-      fails(() => treeScan(x, tf.cast(x, 'int32'), tree), /decay has dtype int32, wanted float32/);
+      fails(() => treeScan(x, tf.cast(x, 'int32'), tree), /decay has dtype int32, expected float32/);
       fails(() => treeScan(x, x, { ...tree, order: ids([0, 1, 1, 3]) }), /order\[0, 2\] is 1, a second time/);
       fails(() => treeScan(x, x, { ...tree, order: ids([0, 1, 4, 3]) }), /order\[0, 2\] is 4, out of range/);
       fails(
         () => treeScan(x, x, { ...tree, parent: ids([0, 0, 2, 1]) }),
-        /parent\[0, 2\] is 2, wanted a position before 2/,
+        /parent\[0, 2\] is 2, expected a position before 2/,
       );
       fails(
         () => treeScan(x, x, { ...tree, parent: ids([1, 0, 0, 1]) }),
-        /parent\[0, 0\] is 1, wanted 0 for the root/,
+        /parent\[0, 0\] is 1, expected 0 for the root/,
       );
       fails(
         () => treeScan(x, x, tree, { aggregate: 'leaf' as Aggregate }),
-        /aggregate is "leaf", wanted one of root, all/,
+        /aggregate is "leaf", expected one of root, all/,
       );
       fails(
         () =>
@@ -292,7 +292,7 @@ t.test('errors say what was given and what is wanted', async (t) => {
             order: tf.zeros([1, 0], 'int32'),
             parent: tf.zeros([1, 0], 'int32'),
           }),
-        /wanted at least one vertex/,
+        /V is 0, expected at least 1/,
       );
     }),
   );

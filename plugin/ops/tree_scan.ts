@@ -2,18 +2,11 @@
  * TreeScan: propagates features along a tree by dynamic programming in O(V * D) (GrootVL, section 3.2,
  * "tree scanning algorithm"), and TreeScanGradient, its gradients in the features and the decays.
  */
-import {
-  customGrad,
-  type GradSaveFunc,
-  registerGradient,
-  type Tensor,
-  type Tensor3D,
-  zeros,
-} from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import type { Tree } from './boruvka_mst.js';
+import { defineOp } from './declare.js';
 import { checkTree } from './graph_checks.js';
-import { runKernelOf, runOp } from './kernels.js';
-import { defineOp, OpError, type Shapes, showShape } from './op.js';
+import { runOp } from './kernels.js';
 
 /** `root`: each vertex sums its subtree. `all`: each vertex sums the whole tree. */
 export type Aggregate = 'root' | 'all';
@@ -23,11 +16,16 @@ const treeInputs = {
   parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
 } as const;
 
-const aggregateAttribute = {
-  graphName: 'aggregate',
-  default: 'all',
-  oneOf: ['root', 'all'],
-  doc: 'root: sums over subtrees; all: sums over the whole tree, in two passes',
+const features = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D'], doc }) as const;
+
+const attributes = {
+  aggregate: {
+    type: 'string',
+    graphName: 'aggregate',
+    default: 'all',
+    oneOf: ['root', 'all'],
+    doc: 'root: sums over subtrees; all: sums over the whole tree, in two passes',
+  },
 } as const;
 
 export const TreeScan = defineOp({
@@ -36,33 +34,21 @@ export const TreeScan = defineOp({
     'root: y[v] = x[v] + sum over children c of decay[c] * y[c]. all: y[v] = sum over every u of x[u] times the ' +
     'decays along the path u..v.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'what each vertex contributes, by vertex id' },
-    decay: {
-      dtype: 'float32',
-      shape: ['B', 'V', 'D'],
-      doc: 'decay[b, v] sits on the edge from v to its parent; that of the root is ignored',
-    },
+    x: features('what each vertex contributes, by vertex id'),
+    decay: features('decay[b, v] sits on the edge from v to its parent; that of the root is ignored'),
     ...treeInputs,
   },
-  attributes: { aggregate: aggregateAttribute },
-  outputs: ['y'],
-  infer: (shapes) => {
-    checkSizes('TreeScan', shapes, ['decay']);
-    return [{ shape: [...shapes.x], dtype: 'float32' }];
-  },
+  attributes,
+  outputs: { y: features('sums by vertex id') },
+  least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) => checkTree('TreeScan', order, parent, read),
-  run: ({ x, decay, order, parent }, attributes) => {
-    // customGrad, so that the tape sees x and decay alone: the tree may itself depend on what is differentiated.
-    const scan = customGrad((...args: (Tensor | GradSaveFunc)[]) => {
-      const [x, decay, save] = args as [Tensor, Tensor, GradSaveFunc];
-      const [y] = runKernelOf(TreeScan, { x, decay, order, parent }, attributes);
-      save([x, decay, order, parent, y]);
-      return {
-        value: y,
-        gradFunc: (dy: Tensor, saved: Tensor[]) => gradients(saved, dy, attributes.aggregate),
-      };
-    });
-    return [scan(x, decay)];
+  gradient: {
+    saves: ['x', 'decay', 'order', 'parent'],
+    savesOutputs: true,
+    compute: ({ x, decay, order, parent, y }, [dy], { aggregate }) => {
+      const [dx, ddecay] = runOp(TreeScanGradient, { x, decay, order, parent, y, dy }, { aggregate });
+      return { x: () => dx, decay: () => ddecay };
+    },
   },
 });
 
@@ -70,65 +56,16 @@ export const TreeScanGradient = defineOp({
   name: 'TreeScanGradient',
   doc: 'Gradients of TreeScan in x and decay, given the gradient dy of its output y; that of the root decay is 0.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'as in TreeScan' },
-    decay: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'as in TreeScan' },
+    x: features('as in TreeScan'),
+    decay: features('as in TreeScan'),
     ...treeInputs,
-    y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'output of TreeScan' },
-    dy: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient of y' },
+    y: features('output of TreeScan'),
+    dy: features('gradient of y'),
   },
-  attributes: { aggregate: aggregateAttribute },
-  outputs: ['dx', 'ddecay'],
-  infer: (shapes) => {
-    checkSizes('TreeScanGradient', shapes, ['decay', 'y', 'dy']);
-    return [
-      { shape: [...shapes.x], dtype: 'float32' },
-      { shape: [...shapes.x], dtype: 'float32' },
-    ];
-  },
+  attributes,
+  outputs: { dx: features('gradient of x'), ddecay: features('gradient of decay') },
+  least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) => checkTree('TreeScanGradient', order, parent, read),
-});
-
-function checkSizes(op: string, shapes: Shapes, likeX: readonly string[]): void {
-  const { x } = shapes;
-  for (const name of likeX) {
-    if (shapes[name].some((extent, axis) => extent !== x[axis])) {
-      throw new OpError(
-        op,
-        `${name} has shape ${showShape(shapes[name])}, wanted that of x, ${showShape(x)}`,
-      );
-    }
-  }
-  for (const name of ['order', 'parent']) {
-    if (shapes[name][0] !== x[0] || shapes[name][1] !== x[1]) {
-      throw new OpError(
-        op,
-        `${name} has shape ${showShape(shapes[name])}, wanted [B, V] = ${showShape(x.slice(0, 2))} of x`,
-      );
-    }
-  }
-  if (x[1] < 1) throw new OpError(op, `x has shape ${showShape(x)}, wanted at least one vertex`);
-}
-
-function gradients(saved: Tensor[], dy: Tensor, aggregate: string | number | undefined): Tensor[] {
-  const [x, decay, order, parent, y] = saved;
-  return runOp(TreeScanGradient, { x, decay, order, parent, y, dy }, { aggregate });
-}
-
-// For those who call the kernel through tf.engine().runKernel.
-registerGradient({
-  kernelName: TreeScan.name,
-  inputsToSave: ['x', 'decay', 'order', 'parent'],
-  outputsToSave: [true],
-  gradFunc: (dy, saved, attributes) => {
-    const [dx, ddecay] = gradients(saved, dy as Tensor, attributes.aggregate as string);
-    const [, , order, parent] = saved;
-    return {
-      x: () => dx,
-      decay: () => ddecay,
-      order: () => zeros(order.shape),
-      parent: () => zeros(parent.shape),
-    };
-  },
 });
 
 /**

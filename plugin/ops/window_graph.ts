@@ -1,8 +1,8 @@
 /** WindowGraph: the language graph of GrootL as a node of a converted model, so that one graph serves every length. */
 import { scalar, sub } from '@tensorflow/tfjs-core';
 import { windowGraph } from '../graphs.js';
+import { defineOp } from './declare.js';
 import { trustGraph } from './graph_checks.js';
-import { defineOp, OpError } from './op.js';
 
 export const WindowGraph = defineOp({
   name: 'WindowGraph',
@@ -14,28 +14,30 @@ export const WindowGraph = defineOp({
     prompt: { dtype: 'int32', shape: [], doc: 'tokens of the prompt, 0 to L; read on the host' },
   },
   attributes: {
-    reach: { graphName: 'reach', default: 3, doc: 'how far a token of the prompt is joined' },
-    promptLength: { graphName: 'prompt_length', doc: 'the value of `prompt`, which a GraphModel node reads' },
+    reach: {
+      type: 'integer',
+      graphName: 'reach',
+      default: 3,
+      least: 1,
+      doc: 'how far a token of the prompt is joined',
+    },
+    promptLength: {
+      type: 'integer',
+      graphName: 'prompt_length',
+      least: 0,
+      most: 'L',
+      doc: 'the value of `prompt`, which a GraphModel node reads',
+    },
   },
-  outputs: ['edges', 'tokenEdges'],
-  infer: ({ tokens: [, length] }, { reach, promptLength }) => {
-    const given = promptLength as number;
-    if (length < 1) throw new OpError('WindowGraph', 'tokens are none, wanted at least one');
-    if (!Number.isInteger(given) || given < 0 || given > length) {
-      throw new OpError(
-        'WindowGraph',
-        `the prompt length is ${given}, wanted an integer from 0 to ${length}`,
-      );
-    }
-    const shape = [countEdges(length, given, reach as number), 2];
-    return [
-      { shape, dtype: 'int32' },
-      { shape: [...shape], dtype: 'int32' },
-    ];
+  derived: { E: ({ L }, { reach, promptLength }) => countEdges(L, promptLength, reach) },
+  outputs: {
+    edges: { dtype: 'int32', shape: ['E', '2'], doc: 'the two ends of every edge, by vertex' },
+    tokenEdges: { dtype: 'int32', shape: ['E', '2'], doc: 'the two ends of every edge, by token' },
   },
+  least: { L: 1 },
   compose: ({ tokens }, { reach, promptLength }) => {
     const length = tokens.shape[1] as number;
-    const edges = windowGraph(length, { reach: reach as number, promptLength: promptLength as number });
+    const edges = windowGraph(length, { reach, promptLength });
     const tokenEdges = sub(scalar(length - 1, 'int32'), edges);
     trustGraph(tokenEdges, length);
     return [edges, tokenEdges];

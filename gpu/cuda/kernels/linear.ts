@@ -24,7 +24,7 @@ registerCudaKernel(Linear, ({ inputs: { x, weights, bias }, outputs: { y }, attr
     bStride: columns,
     epilogue: {
       bias: bias && { block: from(bias, first), stride: 1 },
-      activation: ACTIVATIONS[attributes.activation as string],
+      activation: ACTIVATIONS[attributes.activation],
     },
   });
 });

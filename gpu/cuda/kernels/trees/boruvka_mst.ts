@@ -6,8 +6,8 @@ import { rememberBreadthFirst } from './tree_schedule.js';
 
 registerCudaKernel(BoruvkaMST, ({ inputs, outputs, shapes, attributes, call }) => {
   const [batch, numEdges] = shapes.weights;
-  const numVertices = attributes.numVertices as number;
-  const root = attributes.root as number;
+  const { numVertices } = attributes;
+  const { root } = attributes;
   spanningTrees(call, { ...inputs, ...outputs }, { batch, numVertices, numEdges, root });
   rememberBreadthFirst(outputs.order, outputs.parent);
 });

@@ -8,7 +8,7 @@ registerCudaKernel(
   LayerNormalization,
   ({ inputs: { x, gamma, beta }, outputs: { y }, shapes, attributes, call }) => {
     const rows = rowsOf(shapes.x);
-    const epsilon = new Float32(attributes.epsilon as number);
+    const epsilon = new Float32(attributes.epsilon);
     call.launch('layer_normalization', gridOfRows(rows), x, gamma, beta, y, rows, shapes.gamma[0], epsilon);
   },
 );

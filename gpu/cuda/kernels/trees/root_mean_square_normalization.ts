@@ -9,7 +9,7 @@ registerCudaKernel(
   ({ inputs: { x, gamma }, outputs: { y }, shapes, attributes, call }) => {
     const rows = rowsOf(shapes.x);
     const [channels] = shapes.gamma;
-    const epsilon = new Float32(attributes.epsilon as number);
+    const epsilon = new Float32(attributes.epsilon);
     call.launch('root_mean_square_normalization', gridOfRows(rows), x, gamma, y, rows, channels, epsilon);
   },
 );

@@ -14,6 +14,6 @@ registerCudaKernel(SelectiveScan, ({ inputs, outputs: { y, nextState }, shapes, 
     ...[step, drive, logA, inputGate, outputGate, state, y, nextState],
     [batch, length, channels, shapes.logA[1]],
     tiles,
-    new Float32(attributes.inputScale as number),
+    new Float32(attributes.inputScale),
   );
 });

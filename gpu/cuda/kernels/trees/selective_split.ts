@@ -7,7 +7,7 @@ import { sizeOf } from './sizes.js';
 registerCudaKernel(SelectiveSplit, ({ inputs: { selected }, outputs, attributes, call }) => {
   const { step, inputGate, outputGate } = outputs;
   const size = sizeOf(selected.shape);
-  const states = attributes.states as number;
+  const { states } = attributes;
   const given = [selected, step, inputGate, outputGate] as const;
   call.launch('selective_split', gridOf(size), ...given, size, step.shape[2], states);
 });

@@ -22,6 +22,6 @@ registerCudaKernel(SelectiveTreeScan, ({ inputs, outputs: { y, nextState }, shap
     call.scratch(blocks * blockBytes),
     [batch, length, channels, shapes.logA[1]],
     tiles,
-    new Float32(attributes.treeWeight as number),
+    new Float32(attributes.treeWeight),
   );
 });

@@ -13,6 +13,6 @@ registerCudaKernel(StateReadout, ({ inputs, outputs: { y }, shapes, attributes, 
     ...[state, outputGate, x, skip, gate, stateGamma, stateBeta, outputGamma, outputBeta, y],
     rows,
     shapes.state[2],
-    new Float32(attributes.epsilon as number),
+    new Float32(attributes.epsilon),
   );
 });

@@ -1,0 +1,133 @@
+/** Declaring an op: its shapes are parsed, its gradient is registered with tfjs. */
+import { registerGradient, type Tensor, type TensorInfo, zeros } from '@tensorflow/tfjs-core';
+import type {
+  AttributeDeclaration,
+  Attributes,
+  AttributesOf,
+  Declared,
+  GradientDeclaration,
+  InputDeclaration,
+  NumberAttribute,
+  OpDeclaration,
+  OpDefinition,
+  ParsedShapes,
+  ReadValues,
+  TensorDeclaration,
+  Tensors,
+  TensorsOf,
+} from './declaration.js';
+import { completeAttributes } from './input_checks.js';
+import { type Letters, parseExtent, parseShape } from './shape_letters.js';
+
+/** What the functions of a declaration are given, typed by its inputs and attributes. */
+interface TypedFunctions<
+  I extends Readonly<Record<string, InputDeclaration>>,
+  A extends Readonly<Record<string, AttributeDeclaration>>,
+> {
+  readonly derived?: Readonly<
+    Record<string, string | ((letters: Letters, attributes: AttributesOf<A>) => number)>
+  >;
+  validate?(inputs: TensorsOf<I, TensorInfo>, attributes: AttributesOf<A>, read: ReadValues): void;
+  produced?(outputs: readonly TensorInfo[], attributes: AttributesOf<A>): void;
+  compose?(inputs: TensorsOf<I>, attributes: AttributesOf<A>): Tensor | Tensor[];
+  readonly gradient?: {
+    readonly saves: readonly (keyof I & string)[];
+    readonly savesOutputs?: boolean;
+    compute(
+      saved: TensorsOf<I> & Tensors,
+      dy: readonly Tensor[],
+      attributes: AttributesOf<A>,
+    ): Readonly<Record<string, () => Tensor>>;
+  };
+  graphDefaults?(inputs: TensorsOf<I>, read: ReadValues): Partial<AttributesOf<A>>;
+}
+
+/**
+ * Declares an op and registers its gradient with tfjs. Names of inputs, attributes and outputs are kept for the compiler.
+ * @throws {Error} when a shape cannot be parsed or names a letter that nothing binds.
+ */
+export function defineOp<
+  const I extends Readonly<Record<string, InputDeclaration>>,
+  const A extends Readonly<Record<string, AttributeDeclaration>>,
+  const O extends Readonly<Record<string, TensorDeclaration>>,
+>(
+  definition: Omit<OpDefinition, keyof TypedFunctions<I, A> | 'inputs' | 'attributes' | 'outputs'> & {
+    readonly inputs: I;
+    readonly attributes: A;
+    readonly outputs: O;
+  } & TypedFunctions<I, A>,
+): Declared<I, A, O> {
+  const op = { ...definition, outputNames: Object.keys(definition.outputs) } as unknown as OpDeclaration;
+  const declared = Object.assign(op, { parsed: parse(op) });
+  registerGradientOf(declared);
+  return declared as unknown as Declared<I, A, O>;
+}
+
+function parse(op: OpDefinition): ParsedShapes {
+  const inputs = Object.entries(op.inputs).map(
+    ([name, declaration]) => [name, declaration, parseShape(declaration.shape)] as const,
+  );
+  const outputs = Object.values(op.outputs).map(({ dtype, shape }) => [dtype, parseShape(shape)] as const);
+  const derived = Object.entries(op.derived ?? {}).map(
+    ([letter, value]) => [letter, typeof value === 'string' ? parseExtent(value).evaluate : value] as const,
+  );
+  const numbers = Object.entries(op.attributes).filter(
+    (entry): entry is [string, NumberAttribute] => entry[1].type === 'integer' || entry[1].type === 'number',
+  );
+  const bounded = numbers.flatMap(([name, { most }]) =>
+    typeof most === 'string' ? [[name, parseExtent(most)] as const] : [],
+  );
+  const bound: Record<string, number> = Object.fromEntries(derived.map(([letter]) => [letter, 1]));
+  for (const [, { letter }] of numbers) if (letter) bound[letter] = 1;
+  for (const [, { optional }, { extents }] of inputs) {
+    if (!optional) for (const { letter } of extents) if (letter) bound[letter] = 1;
+  }
+  for (const { text, evaluate } of [
+    ...inputs.map(([, , shape]) => shape),
+    ...outputs.map(([, shape]) => shape),
+  ].flatMap(({ extents }) => extents)) {
+    if (Number.isNaN(evaluate(bound)))
+      throw new Error(`${op.name}: no input or attribute says what ${text} is`);
+  }
+  const least = Object.entries({
+    ...Object.fromEntries(derived.map(([letter]) => [letter, 0])),
+    ...op.least,
+  });
+  return { inputs, outputs, derived, least, bounded };
+}
+
+/** For calls through `tf.engine().runKernel`, and what `runOp` records of ops with several outputs. */
+function registerGradientOf(op: OpDeclaration): void {
+  const { gradient } = op;
+  // tfjs cannot save an input that may be left out; `runOp` can.
+  if (!gradient || gradient.saves.some((name) => op.inputs[name].optional)) return;
+  const integers = Object.keys(op.inputs).filter((name) => op.inputs[name].dtype === 'int32');
+  registerGradient({
+    kernelName: op.name,
+    inputsToSave: [...gradient.saves],
+    outputsToSave: op.outputNames.map(() => gradient.savesOutputs === true),
+    gradFunc: (dy, saved, attributes) => {
+      const given = namedSaved(op, saved);
+      const complete = completeAttributes(op, attributes as Attributes);
+      const gradients: Record<string, () => Tensor> = { ...gradient.compute(given, [dy].flat(), complete) };
+      // tfjs asks for the gradient of every input that what is differentiated leads to.
+      for (const name of integers) if (given[name]) gradients[name] = () => zeros(given[name].shape);
+      return gradients;
+    },
+  });
+}
+
+/** Gradients that were computed together, as a declaration returns them. */
+export function alreadyComputed(gradients: Tensors): Record<string, () => Tensor> {
+  return Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, () => gradient]));
+}
+
+/** Saved tensors of a gradient by name: first those of `inputs`, then of the outputs. */
+export function namedSaved(
+  op: OpDeclaration,
+  saved: readonly Tensor[],
+  inputs: readonly string[] = (op.gradient as GradientDeclaration).saves,
+): Tensors {
+  const names = [...inputs, ...op.outputNames];
+  return Object.fromEntries(saved.map((tensor, i) => [names[i], tensor]));
+}
