@@ -1,7 +1,7 @@
 /** A GraphModel whose files were checked, whose errors can be read, and that saves the weights it has now. */
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { io, keep, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { OpError } from '../ops/op.js';
+import { OpError } from '../ops/input_checks.js';
 import { quote } from './checks.js';
 import type { OpenedSource } from './model_files.js';
 import { checkArtifacts } from './model_json.js';
