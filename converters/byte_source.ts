@@ -8,6 +8,8 @@ export interface ByteSource {
   readonly size: number;
   /** Exactly `length` bytes from `offset` on; rejects if there are fewer. The caller does not write to them. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** Rejects when the file is not the one any more that was opened. Absent where bytes cannot change. */
+  checkUnchanged?(): Promise<void>;
 }
 
 function checkRange(source: { name: string; size: number }, offset: number, length: number): void {

@@ -5,15 +5,18 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { writeFileAtomically } from './atomic_file.js';
@@ -111,7 +114,10 @@ t.test('the open files of the process, whatever they are', async (t) => {
 });
 
 t.test('what is refused, with what there was still there', async (t) => {
-  const dir = t.testdir({ folder: {}, file: 'kept' });
+  const dir = mkdtempSync(join(tmpdir(), 'atomic-')); // the path of a socket must be short
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  mkdirSync(join(dir, 'folder'));
+  writeFileSync(join(dir, 'file'), 'kept');
   const socket = createServer().listen(join(dir, 'socket'));
   await once(socket, 'listening');
   for (const [path, message] of [

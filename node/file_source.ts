@@ -1,29 +1,47 @@
-/** A file on disk as a `ByteSource`: pieces are read where they are wanted, the file is never held whole. */
-import { type FileHandle, open } from 'node:fs/promises';
+/** A file on disk as a `ByteSource`: pieces are read when they are asked for, the file is never held whole. */
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { ByteSource } from '../converters/byte_source.js';
+import { CheckpointError } from '../converters/pytorch/errors.js';
+import { reasonOf } from './system_error.js';
 
 export interface FileSource extends ByteSource {
+  /**
+   * Throws `CheckpointError` when another file has the path by now, or the size or the time of the last change is
+   * another than when the file was opened.
+   */
+  checkUnchanged(): Promise<void>;
   /** Closes the file; reading afterwards rejects. */
   close(): Promise<void>;
 }
 
 /**
  * Opens a regular file for reading. `size` is its size now.
- * Throws `Error`, one line that names the file, when it is missing, a directory, or may not be read;
- * `read` throws when the range leaves the file or the file has become shorter since.
+ * Throws `Error`, one line that names the file, when it is missing, may not be read, or is a directory, pipe, device
+ * or socket; `read` throws when the range leaves the file, or the file has changed since it was opened.
  */
 export async function fileSource(path: string): Promise<FileSource> {
-  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`cannot open ${path}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`);
-  });
-  const status = await handle.stat();
-  if (!status.isFile()) {
+  const cannotOpen = (error: unknown) => {
+    throw new Error(`cannot open ${path}: ${reasonOf(error)}`);
+  };
+  // Opening a pipe would wait for its writer, opening a device may do anything.
+  checkRegular(path, await stat(path, { bigint: true }).catch(cannotOpen));
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(cannotOpen);
+  const opened = await handle.stat({ bigint: true });
+  try {
+    checkRegular(path, opened);
+  } catch (error) {
     await handle.close();
-    throw new Error(
-      `cannot open ${path}: it is ${status.isDirectory() ? 'a directory' : 'not a regular file'}`,
-    );
+    throw error;
   }
-  const { size } = status;
+  const size = Number(opened.size);
+  const absolute = resolve(path);
+  const checkUnchanged = async () => {
+    const now = await stat(absolute, { bigint: true }).catch(() => undefined);
+    const isSame = (['dev', 'ino', 'size', 'mtimeNs'] as const).every((key) => now?.[key] === opened[key]);
+    if (!isSame) throw new CheckpointError('read-failed', `${path}: the file changed while it was read`);
+  };
   return {
     name: path,
     size,
@@ -35,10 +53,19 @@ export async function fileSource(path: string): Promise<FileSource> {
       }
       const bytes = new Uint8Array(length);
       await readExactly(handle, path, bytes, offset);
+      await checkUnchanged();
       return bytes;
     },
+    checkUnchanged,
     close: () => handle.close(),
   };
+}
+
+function checkRegular(path: string, status: BigIntStats): void {
+  if (status.isFile()) return;
+  throw new Error(
+    `cannot open ${path}: it is ${status.isDirectory() ? 'a directory' : 'not a regular file'}`,
+  );
 }
 
 /** Node reads at most 2 GiB at a time. */
@@ -56,9 +83,23 @@ export async function readExactly(
 ): Promise<void> {
   let done = 0;
   while (done < target.length) {
-    const want = Math.min(target.length - done, MAX_READ);
-    const { bytesRead } = await handle.read(target, done, want, offset + done);
+    const length = Math.min(target.length - done, MAX_READ);
+    const { bytesRead } = await handle.read(target, done, length, offset + done);
     if (bytesRead === 0) throw new Error(`${path}: ends at byte ${offset + done}, shorter than when opened`);
     done += bytesRead;
+  }
+}
+
+/**
+ * The text of a small file.
+ * @throws {Error} one line that names the file, when {@link fileSource} would, or it has more than `most` bytes
+ */
+export async function readSmallFile(path: string, most: number): Promise<string> {
+  const source = await fileSource(path);
+  try {
+    if (source.size > most) throw new Error(`${path} has ${source.size} bytes; at most ${most} are read`);
+    return new TextDecoder().decode(await source.read(0, source.size));
+  } finally {
+    await source.close();
   }
 }

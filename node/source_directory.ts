@@ -1,22 +1,34 @@
 /** A folder on disk as a `SourceDirectory`. */
-import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { lstat, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import type { SourceDirectory } from '../converters/huggingface/source_directory.js';
 import { type FileSource, fileSource } from './file_source.js';
+import { reasonOf } from './system_error.js';
 
 export interface OpenDirectory extends SourceDirectory {
+  /** Throws `CheckpointError` when one of the files that were opened has changed since. */
+  checkUnchanged(): Promise<void>;
   /** Closes every file that was opened. */
   close(): Promise<void>;
 }
 
+/** Weights are only ever read as numbers, wherever they lie. */
+const WEIGHTS = /\.(safetensors|bin|pth?|ckpt)$/i;
+
 /**
- * A folder whose files are opened when they are wanted and stay open until `close`.
- * Throws `Error`, one line that names the folder, when there is none; `open` when a file may not be read, or its name
- * is a path.
+ * A folder whose files are opened when they are asked for and stay open until `close`.
+ *
+ * A folder may be somebody else's, and a conversion copies some of its files: a link must stay within the folder, or
+ * lead to the blobs of HuggingFace's cache where the folder is one of its snapshots. Weights may be links to anywhere.
+ *
+ * Throws `Error`, one line that names the folder, when there is none; `open` when a file may not be read, is a link that
+ * leads elsewhere, or its name is a path.
  */
 export async function sourceDirectory(path: string): Promise<OpenDirectory> {
   const status = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`cannot open ${path}: ${error.code === 'ENOENT' ? 'no such directory' : error.message}`);
+    throw new Error(
+      `cannot open ${path}: ${error.code === 'ENOENT' ? 'no such directory' : reasonOf(error)}`,
+    );
   });
   if (!status.isDirectory()) throw new Error(`cannot open ${path}: it is not a directory`);
   const opened = new Map<string, FileSource>();
@@ -28,15 +40,38 @@ export async function sourceDirectory(path: string): Promise<OpenDirectory> {
       }
       const known = opened.get(file);
       if (known) return known;
-      const found = await stat(join(path, file)).catch(() => undefined);
+      const found = await lstat(join(path, file)).catch(() => undefined);
       if (!found) return undefined;
+      if (found.isSymbolicLink()) await checkLink(path, file);
       const source = await fileSource(join(path, file));
       opened.set(file, source);
       return source;
+    },
+    async checkUnchanged() {
+      for (const source of opened.values()) await source.checkUnchanged();
     },
     async close() {
       for (const source of opened.values()) await source.close();
       opened.clear();
     },
   };
+}
+
+/** Throws `Error` for a link that leads to nothing, or to where it must not. */
+async function checkLink(folder: string, file: string): Promise<void> {
+  const path = join(folder, file);
+  const target = await realpath(path).catch((error) => {
+    throw new Error(`cannot open ${path}: the link leads to nothing (${reasonOf(error)})`);
+  });
+  const real = await realpath(folder);
+  // HuggingFace's cache: snapshots/REVISION/FILE -> ../../blobs/HASH.
+  const isSnapshot = basename(dirname(real)) === 'snapshots';
+  const allowed = isSnapshot ? [real, join(dirname(dirname(real)), 'blobs')] : [real];
+  if (WEIGHTS.test(file) || allowed.some((root) => isWithin(root, target))) return;
+  throw new Error(`cannot open ${path}: the link leads out of the folder; expected the file itself`);
+}
+
+function isWithin(root: string, path: string): boolean {
+  const steps = relative(root, path);
+  return steps !== '' && !steps.startsWith('..') && !isAbsolute(steps);
 }

@@ -1,10 +1,11 @@
 /** `grootvl bench`: how fast the ops are, against plain JavaScript, native code and stock ops, in one run. */
-import { getBackend } from '@tensorflow/tfjs-core';
 import { type Command, Option } from 'commander';
 import { PARTS, type Part } from '../../bench/parts.js';
 import type { BackendName } from '../../plugin/backends.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import { startBackend } from './backend.js';
+import { pathOf } from './failure.js';
+import { note, print, printJson, showsProgress } from './terminal.js';
 
 /** What can be measured here; WebGL is, in a page, by benchWebgl of tfjs-grootvl/webgl. */
 const BENCHED = ['wasm', 'cuda'] as const satisfies readonly BackendName[];
@@ -25,17 +26,18 @@ export function addBench(program: Command): void {
     .addOption(
       new Option('--only <parts...>', 'with wasm: nothing but these parts, such as language').choices(PARTS),
     )
-    .option('--out <file>', 'also write the JSON document to a file')
+    .option('--out <file>', 'also write the JSON document to a file', pathOf)
     .option('--json', 'print one JSON document')
     .action(async ({ backends, only, out, json }: Options) => {
       await startBackend(backends);
       const progress = (what: string) => {
-        if (process.stderr.isTTY) console.error(`${getBackend()}: ${what}`);
+        if (showsProgress()) note(`${backends}: ${what}`);
       };
       const { report, text } = backends === 'cuda' ? await onCuda(progress) : await onWasm(progress, only);
       const document = JSON.stringify(report, null, 2);
       if (out) await writeFileAtomically(out, new TextEncoder().encode(`${document}\n`));
-      console.log(json ? document : text);
+      if (json) printJson(report);
+      else print(text);
     });
 }
 

@@ -208,7 +208,7 @@ t.test('convert, then everything that a model can do', async (t) => {
     });
     t.match(await grootvl('run', model, '--input', NANO, '--output', at('no.safetensors')), {
       status: 1,
-      stderr: /wanted a safetensors file/,
+      stderr: /expected a safetensors file/,
     });
     t.notOk(existsSync(at('no.safetensors')));
   });

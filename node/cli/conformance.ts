@@ -1,13 +1,15 @@
 /** `grootvl conformance`: one body of cases on every backend, and verdicts. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_SEED } from '../../conformance/generated/seed.js';
-import type { CaseSource, Progress } from '../../conformance/index.js';
+import type { CaseResult, CaseSource, Progress, Report } from '../../conformance/index.js';
 import { DEFAULT_TARGETS, parseTarget, TARGETS, type Target } from '../../conformance/runners/targets.js';
 import { writeFileAtomically } from '../atomic_file.js';
-import { FAILED } from './failure.js';
+import { FAILED, pathOf } from './failure.js';
+import { progressBar } from './progress.js';
+import { inline, jsonText, print, showsColours } from './terminal.js';
 
 interface Options {
   backends: Target[];
@@ -30,7 +32,7 @@ export function addConformance(program: Command): void {
         .argParser(parseTargets)
         .default(parseTargets(DEFAULT_TARGETS.join(',')), DEFAULT_TARGETS.join(',')),
     )
-    .option('--cases <dir>', 'folder of case files (default: those that come with the suite)')
+    .option('--cases <dir>', 'folder of case files (default: those that come with the suite)', pathOf)
     .option('--report <file>', 'write the report: .json, or .html for a page to look at', parseReport)
     .option('--seed <integer>', 'of the generated cases', parseSeed, DEFAULT_SEED)
     .option('--no-generated', 'run case files only')
@@ -40,10 +42,13 @@ export function addConformance(program: Command): void {
       // Imported here: the other commands need not wait for the suite.
       const { htmlReport, terminalReport, toJson } = await import('../../conformance/index.js');
       const { runOnTargets } = await import('../../conformance/node.js');
-      const progress = new CaseProgress();
+      // The suite writes what is not finite as text.
+      const json = (report: Report) => jsonText(JSON.parse(toJson(report)));
+      const source = await casesOf(options.cases);
+      const progress = await CaseProgress.start();
       const report = await runOnTargets({
         targets: options.backends,
-        source: await casesOf(options.cases),
+        source,
         seed: options.seed,
         generated: options.generated,
         require: options.require,
@@ -51,20 +56,39 @@ export function addConformance(program: Command): void {
       });
       progress.stop();
       if (options.report) {
-        const text = /\.html?$/i.test(options.report) ? htmlReport(report) : toJson(report);
+        const text = /\.html?$/i.test(options.report) ? htmlReport(printable(report)) : json(report);
         await writeFileAtomically(options.report, new TextEncoder().encode(text));
       }
-      const colour = Boolean(process.stdout.isTTY) && !process.env.NO_COLOR;
-      console.log(options.json ? toJson(report) : terminalReport(report, colour));
+      const colours = showsColours();
+      if (options.json) print(json(report));
+      else print(terminalReport(printable(report), colours), { colours });
       if (report.summary.fail > 0) process.exitCode = FAILED;
     });
+}
+
+/** A report whose texts, which may come from case files, hold no control characters. */
+function printable(report: Report): Report {
+  const cases = report.cases.map(
+    (result): CaseResult => ({
+      ...result,
+      case: inline(result.case),
+      op: inline(result.op),
+      device: inline(result.device),
+      reason: inline(result.reason, 1000),
+    }),
+  );
+  return { ...report, cases };
 }
 
 /** A folder that is given must be there; the default one is not part of every installation. */
 async function casesOf(folder: string | undefined): Promise<CaseSource> {
   const { memorySource } = await import('../../conformance/index.js');
   const { directorySource } = await import('../../conformance/node.js');
-  if (folder !== undefined) return directorySource(folder);
+  if (folder !== undefined) {
+    const source = directorySource(folder);
+    if ((await source.list()).some((file) => /\.(safetensors|json)$/i.test(file))) return source;
+    throw new Error(`${folder} holds no case files; expected .safetensors files laid out as in fixtures/`);
+  }
   const folders = ['../../fixtures', '../../../fixtures'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );
@@ -83,41 +107,41 @@ function parseTargets(names: string): Target[] {
 
 function parseNames(names: string): string[] {
   const found = [...new Set(names.split(',').filter((name) => name !== ''))];
-  if (found.length === 0) throw new InvalidArgumentError('wanted at least one name.');
+  if (found.length === 0) throw new InvalidArgumentError('expected at least one name.');
   return found;
 }
 
 function parseReport(path: string): string {
   if (!/\.(json|html?)$/i.test(path))
-    throw new InvalidArgumentError('wanted a name that ends in .json or .html.');
+    throw new InvalidArgumentError('expected a name that ends in .json or .html.');
   return path;
 }
 
 function parseSeed(text: string): number {
   const seed = Number(text);
   if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(seed))
-    throw new InvalidArgumentError('wanted an integer.');
+    throw new InvalidArgumentError('expected an integer.');
   return seed;
 }
 
 /** A bar on a terminal, nothing in a pipe. */
 class CaseProgress {
-  private bar: SingleBar | undefined;
   private backend = '';
 
+  private constructor(private readonly bar: SingleBar | undefined) {}
+
+  static async start(): Promise<CaseProgress> {
+    return new CaseProgress(await progressBar('{backend} {bar} {value} of {total}  {op}'));
+  }
+
   readonly update = ({ backend, done, total, result }: Progress): void => {
-    if (!process.stderr.isTTY) return;
+    if (!this.bar) return;
     if (backend !== this.backend) {
-      this.bar?.stop();
-      this.bar = new SingleBar({
-        format: '{backend} {bar} {value} of {total}  {op}',
-        hideCursor: true,
-        stream: process.stderr,
-      });
+      this.bar.stop();
       this.bar.start(total, 0, { backend, op: '' });
       this.backend = backend;
     }
-    this.bar?.update(done, { op: result.op });
+    this.bar.update(done, { op: inline(result.op) });
   };
 
   stop(): void {

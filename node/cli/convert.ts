@@ -1,14 +1,19 @@
 /** `grootvl convert`: a PyTorch checkpoint becomes a folder that tf.loadGraphModel reads. */
-import { readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { convertCheckpoint, QUANTIZATIONS, type Quantization } from '../../converters/index.js';
+import { QUANTIZATIONS, type Quantization } from '../../converters/graph/quantize.js';
 import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.js';
+import { readSmallFile } from '../file_source.js';
 import { sourceDirectory } from '../source_directory.js';
-import { describeInspection, refuseForFolders, WEIGHT_SETS, withInput } from './inspect.js';
+import { pathOf } from './failure.js';
+import { describeInspection, refuseForFolders, unchanged, WEIGHT_SETS, withInput } from './inspect.js';
 import { ByteProgress } from './progress.js';
+import { inline, print } from './terminal.js';
 
 /** A list of names is small; anything larger is some other file. */
 const MAX_CLASSES_BYTES = 2 ** 24;
+/** The largest graph of a language model has a few MB. */
+const MAX_GRAPH_BYTES = 2 ** 28;
 
 const SCANS = ['tree', 'chain'] as const;
 
@@ -18,46 +23,67 @@ interface Options {
   classes?: string;
   lora?: string;
   scan?: (typeof SCANS)[number];
+  force?: boolean;
 }
 
 export function addConvert(program: Command): void {
   program
-    .command('convert <checkpoint> <out-dir>')
+    .command('convert')
+    .argument('<checkpoint>', 'a file, or the folder of a language model', pathOf)
+    .argument('<out-dir>', 'a folder that is new or empty', pathOf)
     .description(
       'convert a PyTorch checkpoint, or the HuggingFace folder of a language model, to a TensorFlow.js GraphModel',
     )
-    .addOption(new Option('--weights <name>', 'which weights of a training checkpoint').choices(WEIGHT_SETS))
+    .addOption(
+      new Option('--weights <name>', 'which weights of a training checkpoint (default: model)').choices(
+        WEIGHT_SETS,
+      ),
+    )
     .addOption(new Option('--quantize <type>', 'store weights in').choices(QUANTIZATIONS).default('none'))
-    .option('--classes <names.json>', 'a JSON array of class names')
+    .option('--classes <names.json>', "a JSON array of class names (default: ImageNet's for 1000 classes)")
     .option('--lora <dir>', 'folder of a LoRA adapter (PEFT) to merge into a language model')
-    .addOption(new Option('--scan <kind>', 'of a language model: chain is ordinary Mamba').choices(SCANS))
+    .addOption(
+      new Option('--scan <kind>', 'of a language model: chain is ordinary Mamba (default: tree)').choices(
+        SCANS,
+      ),
+    )
+    .option('--force', 'replace the model that is in the folder; other files in it stay')
     .action(async (path: string, outDir: string, options: Options) => {
-      const progress = new ByteProgress();
+      const { convertCheckpoint } = await import('../../converters/index.js');
+      const progress = await ByteProgress.start();
       const onProgress = progress.update;
-      const { weights, quantize, classes, lora, scan } = options;
+      const { weights, quantize, classes, lora, scan, force } = options;
       try {
         const inspection = await withInput(path, {
           file: async (source) => {
             if (lora ?? scan) throw new Error('--lora and --scan are for the folder of a language model');
             const classNames = classes === undefined ? undefined : await readClassNames(classes);
-            return written(outDir, (sink) =>
-              convertCheckpoint(source, sink, { weights, quantize, classNames, onProgress }),
+            return written(outDir, force, (sink) =>
+              unchanged(
+                source,
+                convertCheckpoint(source, sink, { weights, quantize, classNames, onProgress }),
+              ),
             );
           },
           folder: async (directory) => {
             refuseForFolders({ weights, classes });
             const adapter = lora === undefined ? undefined : await sourceDirectory(lora);
             try {
-              return await written(outDir, (sink) =>
-                convertCheckpoint(directory, sink, { quantize, lora: adapter, scan, onProgress }),
-              );
+              return await written(outDir, force, async (sink) => {
+                const result = await unchanged(
+                  directory,
+                  convertCheckpoint(directory, sink, { quantize, lora: adapter, scan, onProgress }),
+                );
+                await adapter?.checkUnchanged();
+                return result;
+              });
             } finally {
               await adapter?.close();
             }
           },
         });
         progress.stop();
-        console.log(`${describeInspection(inspection)}\nwritten to    ${outDir}`);
+        print(`${describeInspection(inspection)}\nwritten to    ${inline(outDir, 4096)}`);
       } finally {
         progress.stop();
       }
@@ -65,8 +91,13 @@ export function addConvert(program: Command): void {
 }
 
 /** Lets `convert` write a folder that is complete or not there. */
-async function written<T>(outDir: string, convert: (sink: AtomicDirectory) => Promise<T>): Promise<T> {
-  const directory = await openAtomicDirectory(outDir);
+async function written<T>(
+  outDir: string,
+  force: boolean | undefined,
+  convert: (sink: AtomicDirectory) => Promise<T>,
+): Promise<T> {
+  const replace = force ? await modelFiles(outDir) : undefined;
+  const directory = await openAtomicDirectory(outDir, { replace });
   try {
     const result = await convert(directory);
     await directory.commit();
@@ -77,20 +108,29 @@ async function written<T>(outDir: string, convert: (sink: AtomicDirectory) => Pr
   }
 }
 
+/** The graphs of a model in a folder and the shards that they name; none where there is no such model. */
+async function modelFiles(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for (const graph of ['model.json', 'decode.json']) {
+    const text = await readSmallFile(join(folder, graph), MAX_GRAPH_BYTES).catch(() => undefined);
+    if (text === undefined) continue;
+    const shards = text.match(/"group\d+-shard\d+of\d+\.bin"/g) ?? [];
+    files.push(graph, ...shards.map((name) => basename(JSON.parse(name))));
+  }
+  return [...new Set(files)];
+}
+
 async function readClassNames(path: string): Promise<string[]> {
-  const wanted = 'wanted a JSON array of class names';
-  const { size } = await stat(path).catch(() => {
-    throw new Error(`cannot read ${path}: no such file`);
-  });
-  if (size > MAX_CLASSES_BYTES) throw new Error(`${path} has ${size} bytes; ${wanted}`);
+  const expected = 'expected a JSON array of class names';
+  const text = await readSmallFile(path, MAX_CLASSES_BYTES);
   let names: unknown;
   try {
-    names = JSON.parse(await readFile(path, 'utf8'));
+    names = JSON.parse(text);
   } catch {
-    throw new Error(`${path} is not JSON; ${wanted}`);
+    throw new Error(`${path} is not JSON; ${expected}`);
   }
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) {
-    throw new Error(`${path} holds something else; ${wanted}`);
+    throw new Error(`${path} holds something else; ${expected}`);
   }
   return names;
 }

@@ -42,6 +42,11 @@ export function integerFrom(least: number): (text: string) => number {
   };
 }
 
+/** Parses the path of an output file; `-` is standard output. */
+export function outputOf(text: string): string {
+  return text === '-' ? '/dev/stdout' : pathOf(text);
+}
+
 /** Parses the path of a file or folder. */
 export function pathOf(text: string): string {
   if (text === '') throw new InvalidArgumentError('expected a path, the text is empty.');

@@ -1,9 +1,10 @@
 /** `grootvl generate`: a language model continues a text. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Generation, GrootL } from '../../plugin/index.js';
-import { fileSystem } from '../file_system.js';
+import type { Generation } from '../../plugin/index.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
-import { integerFrom } from './failure.js';
+import { integerFrom, pathOf } from './failure.js';
+import { modelSource, textOf } from './inputs.js';
+import { note, printJson, showsProgress, stream } from './terminal.js';
 
 interface Options {
   prompt: string;
@@ -19,9 +20,10 @@ interface Options {
 
 export function addGenerate(program: Command): void {
   const command = program
-    .command('generate <model-dir>')
+    .command('generate')
+    .argument('<model-dir>', 'the folder of a language model, or its URL', pathOf)
     .description('continue a text with a language model, as it comes')
-    .requiredOption('--prompt <text>', 'what to continue')
+    .requiredOption('--prompt <text>', 'what to continue; - reads standard input')
     .option('--max-tokens <n>', 'tokens at most', integerFrom(1), 40)
     .option('--temperature <t>', '0: always the most probable token', numberFrom(0), 0)
     .option('--top-k <k>', 'only the k most probable tokens', integerFrom(1))
@@ -29,25 +31,23 @@ export function addGenerate(program: Command): void {
     .option('--seed <n>', 'of the random numbers', integerFrom(0))
     .option('--stop <text...>', 'stop before one of these texts')
     .option('--json', 'print one JSON document');
-  withBackend(command).action(async (dir: string, { prompt, json, backend, ...options }: Options) => {
-    await startBackend(backend);
-    const model = await GrootL.load(fileSystem(dir, { streamWeights: true }));
-    let isClosed = false;
-    process.stdout.on('error', () => {
-      isClosed = true; // whoever read the text has read enough
-    });
-    const stream = model.stream(prompt, options);
-    let next = await stream.next();
-    if (!json) process.stdout.write(prompt); // not before something can follow it
-    while (!next.done && !isClosed) {
+  withBackend(command).action(async (dir: string, { json, backend, ...options }: Options) => {
+    const prompt = await textOf(options.prompt);
+    const started = await startBackend(backend);
+    if (!json && showsProgress()) note(`backend ${started}`);
+    const { GrootL } = await import('../../plugin/index.js');
+    const model = await GrootL.load(await modelSource(dir, { streamWeights: true }));
+    const tokens = model.stream(prompt, options);
+    let next = await tokens.next();
+    if (!json) stream(prompt); // not before something can follow it
+    while (!next.done) {
       const { id, text } = next.value;
-      if (!json && id !== model.metadata.tokens.endOfText) process.stdout.write(text);
-      next = await stream.next();
+      if (!json && id !== model.metadata.tokens.endOfText) stream(text);
+      next = await tokens.next();
     }
     model.dispose();
-    if (isClosed) return;
-    if (!json) process.stdout.write('\n');
-    else if (next.done) console.log(JSON.stringify(document(prompt, next.value), null, 2));
+    if (json) printJson(document(prompt, next.value));
+    else stream('\n');
   });
 }
 
@@ -66,7 +66,7 @@ function numberFrom(least: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (text.trim() === '' || !Number.isFinite(value) || value < least) {
-      throw new InvalidArgumentError(`wanted a number of at least ${least}.`);
+      throw new InvalidArgumentError(`expected a number of at least ${least}.`);
     }
     return value;
   };

@@ -1,16 +1,20 @@
 /** `grootvl inspect`: what a checkpoint holds. */
 import { stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { type FolderInspection, type Inspection, inspectCheckpoint } from '../../converters/index.js';
+import type { FolderInspection, Inspection } from '../../converters/index.js';
 import { type FileSource, fileSource } from '../file_source.js';
 import { type OpenDirectory, sourceDirectory } from '../source_directory.js';
+import { pathOf } from './failure.js';
+import { isUrl } from './inputs.js';
 import { ByteProgress } from './progress.js';
+import { inline, print, printJson } from './terminal.js';
 
 export const WEIGHT_SETS = ['model', 'model_ema'] as const;
 
 export function addInspect(program: Command): void {
   program
-    .command('inspect <checkpoint>')
+    .command('inspect')
+    .argument('<checkpoint>', 'a file, or the folder of a language model', pathOf)
     .description(
       'architecture, parameters, tensors, and what was left out and why; of a file, or of the HuggingFace folder ' +
         'of a language model',
@@ -18,18 +22,20 @@ export function addInspect(program: Command): void {
     .addOption(new Option('--weights <name>', 'which weights of a training checkpoint').choices(WEIGHT_SETS))
     .option('--json', 'print one JSON document')
     .action(async (path: string, { weights, json }: Options) => {
-      const progress = new ByteProgress();
+      const { inspectCheckpoint } = await import('../../converters/index.js');
+      const progress = await ByteProgress.start();
       const onProgress = progress.update;
       try {
         const inspection = await withInput(path, {
-          file: (source) => inspectCheckpoint(source, { weights, onProgress }),
+          file: (source) => unchanged(source, inspectCheckpoint(source, { weights, onProgress })),
           folder: (directory) => {
             refuseForFolders({ weights });
-            return inspectCheckpoint(directory, { onProgress });
+            return unchanged(directory, inspectCheckpoint(directory, { onProgress }));
           },
         });
         progress.stop();
-        console.log(json ? JSON.stringify(inspection, null, 2) : describeInspection(inspection));
+        if (json) printJson(inspection);
+        else print(describeInspection(inspection));
       } finally {
         progress.stop();
       }
@@ -41,11 +47,17 @@ interface Options {
   json?: boolean;
 }
 
-/** Opens a file or a folder for as long as `use` works with it. */
+/**
+ * Opens a file or a folder for as long as `use` works with it.
+ * @throws {Error} for what is no file: a checkpoint is read at any offset, and more than once
+ */
 export async function withInput<F, D>(
   path: string,
   use: { file(source: FileSource): Promise<F>; folder(directory: OpenDirectory): Promise<D> },
 ): Promise<F | D> {
+  if (path === '-')
+    throw new Error('a checkpoint cannot be read from standard input; expected a file or folder');
+  if (isUrl(path)) throw new Error(`${path} is not fetched; download it, then give the file`);
   const status = await stat(path).catch(() => undefined);
   const opened = status?.isDirectory() ? await sourceDirectory(path) : await fileSource(path);
   try {
@@ -53,6 +65,16 @@ export async function withInput<F, D>(
   } finally {
     await opened.close();
   }
+}
+
+/** What was made of a source, unless that has changed in between. @throws {CheckpointError} when it has */
+export async function unchanged<T>(
+  source: { checkUnchanged(): Promise<void> },
+  result: Promise<T>,
+): Promise<T> {
+  const value = await result;
+  await source.checkUnchanged();
+  return value;
 }
 
 /** @throws {Error} for an option that says nothing about the folder of a language model */
@@ -67,8 +89,8 @@ export function refuseForFolders(options: Readonly<Record<string, unknown>>): vo
 /** An inspection as text. */
 export function describeInspection(inspection: Inspection | FolderInspection): string {
   const rows = 'scan' in inspection ? languageRows(inspection) : imageRows(inspection);
-  for (const { name, reason } of inspection.ignored) rows.push(['left out', `${name}: ${reason}`]);
-  return rows.map(([name, value]) => `${name.padEnd(14)}${value}`).join('\n');
+  for (const { name, reason } of inspection.ignored) rows.push(['left out', `${inline(name)}: ${reason}`]);
+  return rows.map(([name, value]) => `${name.padEnd(14)}${inline(String(value), 400)}`).join('\n');
 }
 
 type Rows = [name: string, value: string | number][];

@@ -7,6 +7,7 @@ import { guardOutput, note } from './terminal.js';
 
 guardOutput();
 const program = grootvl();
+for (const command of [program, ...program.commands]) command.exitOverride();
 
 function fail(error: unknown): void {
   if (error instanceof CommanderError) {

@@ -1,17 +1,14 @@
 /** `grootvl tree` and `grootvl affinity`: what a block of the model sees, drawn over the picture. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { drawAffinity } from '../../plugin/image/draw_affinity.js';
-import { drawTree } from '../../plugin/image/draw_tree.js';
-import { fitImage } from '../../plugin/image/prepare.js';
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
-import { GrootV, type ImageTensor } from '../../plugin/index.js';
+import type { GrootV, ImageTensor } from '../../plugin/index.js';
 import { writeFileAtomically } from '../atomic_file.js';
-import { fileSystem } from '../file_system.js';
 import { decodeImage } from '../images/decode.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
-import { integerFrom } from './failure.js';
-import { toTensor } from './images.js';
+import { integerFrom, outputOf, pathOf } from './failure.js';
+import { modelSource } from './inputs.js';
+import { printWritten } from './terminal.js';
 
 interface Options {
   block: number;
@@ -28,6 +25,7 @@ export function addPictures(program: Command): void {
   ).action(async (dir: string, file: string, options: Options) => {
     await withPicture(dir, file, options, async (model, image, tensor) => {
       const { height, width, order, parent } = await model.tree(tensor, { block: options.block });
+      const { drawTree } = await import('../../plugin/image/draw_tree.js');
       return drawTree({ image, grid: { height, width }, order, parent });
     });
   });
@@ -45,6 +43,7 @@ export function addPictures(program: Command): void {
         const [height, width] = tensor.shape;
         const at = { x: (x * width) / image.width, y: (y * height) / image.height };
         const map = await model.affinity(tensor, { ...at, block: options.block });
+        const { drawAffinity } = await import('../../plugin/image/draw_affinity.js');
         return drawAffinity({ image, grid: map, values: map.values, anchor: { x, y } });
       });
     });
@@ -52,7 +51,9 @@ export function addPictures(program: Command): void {
 
 function pictureCommand(program: Command, name: string, description: string): Command {
   const command = program
-    .command(`${name} <model-dir> <image>`)
+    .command(name)
+    .argument('<model-dir>', 'the folder of a converted model, or its URL', pathOf)
+    .argument('<image>', 'a picture', pathOf)
     .description(description)
     .option('--block <i>', 'block, counted over the whole network', integerFrom(0), 0)
     .option(
@@ -60,7 +61,7 @@ function pictureCommand(program: Command, name: string, description: string): Co
       "short side of the picture that the model sees (default: the model's own)",
       integerFrom(8),
     )
-    .requiredOption('--out <file.png>', 'where the picture goes');
+    .requiredOption('--out <file.png>', 'where the picture goes: .png, .jpg or .webp', pictureOutput);
   return withBackend(command);
 }
 
@@ -71,19 +72,32 @@ async function withPicture(
   { out, size, backend }: Options,
   draw: (model: GrootV, image: RgbImage, tensor: ImageTensor) => Promise<RgbImage>,
 ): Promise<void> {
-  const format = imageFormat(out); // before the work
-  await startBackend(backend);
+  const started = await startBackend(backend);
+  const { GrootV } = await import('../../plugin/index.js');
+  const { toTensor } = await import('./images.js');
+  const { fitImage } = await import('../../plugin/image/prepare.js');
   const image = await decodeImage(file);
-  const model = await GrootV.load(fileSystem(dir));
+  const model = await GrootV.load(await modelSource(dir));
   const tensor = toTensor(fitImage(image, size ?? model.metadata.preprocessing.size));
-  await writeFileAtomically(out, await encodeImage(await draw(model, image, tensor), format));
+  await writeFileAtomically(out, await encodeImage(await draw(model, image, tensor), imageFormat(out)));
   tensor.dispose();
   model.dispose();
-  console.log(`written to ${out}`);
+  printWritten(out, started);
+}
+
+/** The path of a picture, of a format that can be written. */
+function pictureOutput(text: string): string {
+  const path = outputOf(text);
+  try {
+    imageFormat(path);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return path;
 }
 
 function parsePoint(text: string): { x: number; y: number } {
   const match = /^(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)$/.exec(text);
-  if (!match) throw new InvalidArgumentError('wanted two numbers, such as 120,80.');
+  if (!match) throw new InvalidArgumentError('expected two numbers, such as 120,80.');
   return { x: Number(match[1]), y: Number(match[2]) };
 }

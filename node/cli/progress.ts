@@ -1,16 +1,24 @@
 /** A progress bar on a terminal, nothing in a pipe. */
-import { SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
+import { showsProgress } from './terminal.js';
 
 const MEBIBYTE = 2 ** 20;
 
+/** A bar of cli-progress on standard error; undefined where none is to be shown. */
+export async function progressBar(format: string): Promise<SingleBar | undefined> {
+  if (!showsProgress()) return undefined;
+  const { SingleBar } = await import('cli-progress');
+  return new SingleBar({ format, hideCursor: true, stream: process.stderr });
+}
+
 /** Shows bytes done in all, by stage, on standard error. */
 export class ByteProgress {
-  private readonly bar: SingleBar | undefined;
   private stage = '';
 
-  constructor(stream: NodeJS.WriteStream = process.stderr) {
-    if (!stream.isTTY) return;
-    this.bar = new SingleBar({ format: '{stage} {bar} {value} of {total} MiB', hideCursor: true, stream });
+  private constructor(private readonly bar: SingleBar | undefined) {}
+
+  static async start(): Promise<ByteProgress> {
+    return new ByteProgress(await progressBar('{stage} {bar} {value} of {total} MiB'));
   }
 
   readonly update = (stage: string, done: number, total: number): void => {

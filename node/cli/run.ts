@@ -1,14 +1,15 @@
 /** `grootvl run`: any nodes of a model in, any nodes out, as safetensors. */
-import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
-import { io, type Tensor, tensor, tidy } from '@tensorflow/tfjs-core';
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import type { io, Tensor } from '@tensorflow/tfjs-core';
 import type { Command } from 'commander';
-import { openCheckpoint } from '../../converters/pytorch/checkpoint.js';
-import { encodeSafetensors, type SafetensorsTensor } from '../../converters/pytorch/safetensors_writer.js';
-import { StoredTensor } from '../../converters/pytorch/tensor.js';
+import type { SafetensorsTensor } from '../../converters/pytorch/safetensors_writer.js';
+import type { StoredTensor } from '../../converters/pytorch/tensor.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import { fileSource } from '../file_source.js';
-import { fileSystem } from '../file_system.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
+import { outputOf, pathOf } from './failure.js';
+import { modelSource } from './inputs.js';
+import { printWritten } from './terminal.js';
 
 interface Options {
   input: string;
@@ -19,31 +20,34 @@ interface Options {
 
 export function addRun(program: Command): void {
   const command = program
-    .command('run <model-dir>')
+    .command('run')
+    .argument('<model-dir>', 'the folder of a converted model, or its URL', pathOf)
     .description(
       'feed the tensors of a file to the nodes they are named after, and write other nodes to a file',
     )
-    .requiredOption('--input <in.safetensors>', 'each tensor name is a node of the graph')
-    .requiredOption('--output <out.safetensors>', 'where the nodes asked for go')
+    .requiredOption('--input <in.safetensors>', 'each tensor name is a node of the graph', pathOf)
+    .requiredOption('--output <out.safetensors>', 'where the nodes asked for go', outputOf)
     .option('--outputs <node,node>', "nodes to write (default: the model's outputs)");
   withBackend(command).action(async (dir: string, options: Options) => {
-    await startBackend(options.backend);
-    const artifacts = await loadArtifacts(dir);
+    const backend = await startBackend(options.backend);
+    const { io, tidy } = await import('@tensorflow/tfjs-core');
+    const { loadGraphModel } = await import('@tensorflow/tfjs-converter');
+    const source = await modelSource(dir);
+    const handler = typeof source === 'string' ? io.http(source) : source;
+    const artifacts = (await handler.load?.()) as io.ModelArtifacts;
     const model = await loadGraphModel(io.fromMemory(artifacts));
     const { node } = artifacts.modelTopology as { node: { name: string }[] };
     const checkNode = nodeCheck(model, new Set(node.map(({ name }) => name)));
     const inputs = await readInputs(model, options.input, checkNode);
-    const wanted = options.outputs?.split(',') ?? model.outputNodes;
-    wanted.forEach(checkNode);
-    const results = tidy(() => [model.execute(inputs, wanted)].flat()) as Tensor[];
-    const tensors = await Promise.all(results.map((result, i) => toSafetensors(wanted[i], result)));
+    const nodes = options.outputs?.split(',') ?? model.outputNodes;
+    nodes.forEach(checkNode);
+    const results = tidy(() => [model.execute(inputs, nodes)].flat()) as Tensor[];
+    const tensors = await Promise.all(results.map((result, i) => toSafetensors(nodes[i], result)));
+    const { encodeSafetensors } = await import('../../converters/pytorch/safetensors_writer.js');
     await writeFileAtomically(options.output, encodeSafetensors(tensors));
     model.dispose();
+    printWritten(options.output, backend);
   });
-}
-
-async function loadArtifacts(dir: string): Promise<io.ModelArtifacts> {
-  return (await fileSystem(dir).load?.()) as io.ModelArtifacts;
 }
 
 async function readInputs(
@@ -51,11 +55,13 @@ async function readInputs(
   path: string,
   checkNode: (name: string) => void,
 ): Promise<Record<string, Tensor>> {
+  const { openCheckpoint } = await import('../../converters/pytorch/checkpoint.js');
+  const { StoredTensor } = await import('../../converters/pytorch/tensor.js');
   const source = await fileSource(path);
   try {
     const checkpoint = await openCheckpoint(source);
     if (checkpoint.format !== 'safetensors' || !(checkpoint.root instanceof Map)) {
-      throw new Error(`${path} is a ${checkpoint.format} checkpoint, wanted a safetensors file`);
+      throw new Error(`${path} is a ${checkpoint.format} checkpoint, expected a safetensors file`);
     }
     const inputs: Record<string, Tensor> = {};
     for (const [name, stored] of checkpoint.root) {
@@ -71,6 +77,7 @@ async function readInputs(
 
 /** Floats become float32; integers int32, or float32 for the nodes that take images. */
 async function toTensor(model: GraphModel, name: string, stored: StoredTensor): Promise<Tensor> {
+  const { tensor } = await import('@tensorflow/tfjs-core');
   const shape = [...stored.shape];
   if (/^b?float/.test(stored.dtype)) return tensor(await stored.readFloat32(), shape, 'float32');
   const values = Array.from(await stored.read(), Number);

@@ -1,8 +1,10 @@
 /** `grootvl score`: how likely a continuation is after a context. */
 import type { Command } from 'commander';
-import { GrootL, type Score } from '../../plugin/index.js';
-import { fileSystem } from '../file_system.js';
-import { type CliBackend, startBackend, withBackend } from './backend.js';
+import type { GrootL, Score } from '../../plugin/index.js';
+import { type CliBackend, type StartedBackend, startBackend, withBackend } from './backend.js';
+import { pathOf } from './failure.js';
+import { modelSource, textOf } from './inputs.js';
+import { jsonText, print, printJson } from './terminal.js';
 
 interface Options {
   context: string;
@@ -13,25 +15,33 @@ interface Options {
 
 export function addScore(program: Command): void {
   const command = program
-    .command('score <model-dir>')
+    .command('score')
+    .argument('<model-dir>', 'the folder of a language model, or its URL', pathOf)
     .description('log-probability of a continuation after a context, as the evaluation harness takes it')
-    .requiredOption('--context <text>', 'what is given')
+    .requiredOption('--context <text>', 'what is given; - reads standard input')
     .requiredOption('--continuation <text>', 'what is scored')
     .option('--json', 'print one JSON document');
   withBackend(command).action(async (dir: string, options: Options) => {
-    await startBackend(options.backend);
-    const model = await GrootL.load(fileSystem(dir, { streamWeights: true }));
-    const score = await model.score(options.context, options.continuation);
-    if (options.json) console.log(JSON.stringify(score, null, 2));
-    else console.log(describe(score, model));
+    const context = await textOf(options.context);
+    const backend = await startBackend(options.backend);
+    const { GrootL } = await import('../../plugin/index.js');
+    const model = await GrootL.load(await modelSource(dir, { streamWeights: true }));
+    const score = await model.score(context, options.continuation);
+    if (options.json) printJson({ ...score, backend });
+    else print(describe(score, model, backend));
     model.dispose();
   });
 }
 
-function describe({ logprob, isGreedy, tokens }: Score, { tokenizer }: GrootL): string {
+function describe(
+  { logprob, isGreedy, tokens }: Score,
+  { tokenizer }: GrootL,
+  backend: StartedBackend,
+): string {
   const rows = tokens.map(
-    (token) => `  ${token.logprob.toFixed(4).padStart(10)}  ${JSON.stringify(tokenizer?.decode([token.id]))}`,
+    (token) =>
+      `  ${token.logprob.toFixed(4).padStart(10)}  ${jsonText(tokenizer?.decode([token.id]) ?? null)}`,
   );
   const greedy = isGreedy ? 'what the model would write' : 'not what the model would write';
-  return [`log-probability ${logprob.toFixed(4)}, ${greedy}`, ...rows].join('\n');
+  return [`log-probability ${logprob.toFixed(4)}, ${greedy} (${backend})`, ...rows].join('\n');
 }

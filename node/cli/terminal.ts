@@ -4,6 +4,7 @@
  */
 import { fstatSync, writeSync } from 'node:fs';
 import { formatWithOptions } from 'node:util';
+import { isDescriptor } from '../atomic_file.js';
 import { reasonOf } from '../system_error.js';
 
 /** C0 and C1 controls, line and paragraph separators, and what changes the direction of text. */
@@ -74,6 +75,13 @@ export function stream(text: string): void {
 /** Prints a line of what a person should know, and which is no result, on standard error. */
 export function note(text: string): void {
   send(process.stderr, `${multiline(text)}\n`);
+}
+
+/** Says where a result went, and what computed it; on standard error where the result itself is on standard output. */
+export function printWritten(path: string, backend: string): void {
+  const line = `written to ${inline(path, 4096)} (${backend})`;
+  if (isDescriptor(path)) note(line);
+  else print(line);
 }
 
 /** Whether a bar that moves the cursor may be shown. */

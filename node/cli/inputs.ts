@@ -1,0 +1,97 @@
+/** What commands take as input: texts, pictures and models, from arguments, folders, standard input and the network. */
+import { readdir, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import type { ModelFolder } from '../../plugin/index.js';
+import type { FileSystemOptions } from '../file_system.js';
+
+/** A text or a list of file names; anything larger is something else. */
+const MAX_STANDARD_INPUT_BYTES = 2 ** 28;
+
+const IMAGE_ENDINGS = new Set('.png .jpg .jpeg .webp .gif .tif .tiff .avif'.split(' '));
+
+export function isUrl(text: string): boolean {
+  return /^https?:\/\//i.test(text);
+}
+
+/** A folder with a model.json, the file itself, or the URL of either. */
+export async function modelSource(path: string, options?: FileSystemOptions): Promise<string | ModelFolder> {
+  if (!isUrl(path)) return (await import('../file_system.js')).fileSystem(path, options);
+  return /\.json([?#]|$)/.test(path) ? path : `${path.replace(/\/$/, '')}/model.json`;
+}
+
+/**
+ * The text of an option, or for `-` what comes on standard input, without the line end that ends it.
+ * @throws {Error} one line, when that is no UTF-8 or too long
+ */
+export async function textOf(option: string): Promise<string> {
+  if (option !== '-') return option;
+  return decodeUtf8(await readStandardInput()).replace(/\r?\n$/, '');
+}
+
+/** A picture file, or why there is none. */
+export interface ImageInput {
+  readonly file: string;
+  readonly problem?: string;
+}
+
+/**
+ * The pictures that arguments name: files as they are, of a folder all that end like pictures, also in sub-folders, by
+ * name; `-` stands for file names or folders on standard input, one a line or ended by NUL characters.
+ */
+export async function imageInputs(paths: readonly string[]): Promise<ImageInput[]> {
+  const inputs: ImageInput[] = [];
+  for (const path of paths) {
+    if (path === '-') inputs.push(...(await imageInputs(await listedFiles())));
+    else if (isUrl(path))
+      inputs.push({ file: path, problem: `${path} is not fetched; download it, then give the file` });
+    else if (!(await isFolder(path))) inputs.push({ file: path });
+    else inputs.push(...(await imagesBelow(path)));
+  }
+  return inputs;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+/** Links to folders are not followed: they may lead in circles. */
+async function imagesBelow(folder: string): Promise<ImageInput[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => undefined);
+  if (!entries) return [{ file: folder, problem: `cannot read the folder ${folder}` }];
+  const files = entries
+    .filter((entry) => !entry.isDirectory() && IMAGE_ENDINGS.has(extname(entry.name).toLowerCase()))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort((a, b) => (a < b ? -1 : 1));
+  return files.length > 0
+    ? files.map((file) => ({ file }))
+    : [{ file: folder, problem: `${folder} holds no pictures; expected ${[...IMAGE_ENDINGS].join(', ')}` }];
+}
+
+async function listedFiles(): Promise<string[]> {
+  const text = decodeUtf8(await readStandardInput());
+  // A list in the list would wait for a second standard input.
+  return text.split(text.includes('\0') ? '\0' : /\r?\n/).filter((name) => name !== '' && name !== '-');
+}
+
+async function readStandardInput(): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of process.stdin as AsyncIterable<Buffer>) {
+    pieces.push(piece);
+    bytes += piece.length;
+    if (bytes > MAX_STANDARD_INPUT_BYTES) {
+      throw new Error(
+        `standard input has more than ${MAX_STANDARD_INPUT_BYTES} bytes; expected a text or a list of files`,
+      );
+    }
+  }
+  return Buffer.concat(pieces);
+}
+
+function decodeUtf8(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error('standard input is not UTF-8; expected a text or a list of files');
+  }
+}
