@@ -11,7 +11,7 @@ import type { GrootLSizes } from '../converters/grootl_architecture.js';
 import { convertFolder } from '../converters/grootl_convert.js';
 import { openAtomicDirectory } from '../node/atomic_directory.js';
 import { sourceDirectory } from '../node/source_directory.js';
-import { MAMBA_130M, writeRandomMamba } from '../testing/random_mamba.js';
+import { MAMBA_130M, writeRandomMamba } from './random_mamba.js';
 
 /** What is measured, and how often. */
 export interface LanguageModelTask {

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { MemorySink } from '../converters/graph/model_sink.js';
 import { writeModel } from '../converters/graph/model_writer.js';
 import { grootVGraph } from '../converters/grootv.js';
-import { grootVShapes, randomValues, uniform } from '../testing/checkpoints.js';
+import { grootVShapes, randomValues, uniform } from './random_weights.js';
 
 /** The published size T. */
 const SIZES = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };

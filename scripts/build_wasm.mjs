@@ -1,10 +1,10 @@
 /**
  * Builds the WebAssembly modules of wasm/: the C++ kernels as one Emscripten side module, the graph work in
  * AssemblyScript as another, each for the plain and for the threaded (shared memory) build of tfjs's backend. They
- * land beside their sources, for tests and development, and in dist/wasm/ for the package.
+ * land beside their sources and in dist/wasm/, as files and as text in a module (embed_wasm.mjs).
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureProgram, ROOT } from './setup.mjs';
@@ -98,8 +98,4 @@ buildKernels('kernels-threaded.wasm', EMCC_THREADED);
 buildGraph('boruvka.wasm', []);
 buildGraph('boruvka-threaded.wasm', ASC_THREADED);
 
-const dist = join(ROOT, 'dist', 'wasm');
-mkdirSync(dist, { recursive: true });
-for (const file of readdirSync(sources)) {
-  if (file.endsWith('.wasm')) copyFileSync(join(sources, file), join(dist, file));
-}
+await import('./embed_wasm.mjs');

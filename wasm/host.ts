@@ -1,11 +1,10 @@
 /** Our modules inside a tfjs backend: made when the first kernel runs, one host for each backend that there is. */
-import { env, findBackend, type KernelBackend } from '@tensorflow/tfjs-core';
+import type { KernelBackend } from '@tensorflow/tfjs-core';
 import { DerivedBlocks } from './derived_blocks.js';
 import { copyingHeap, type Heap, heapOfBackend } from './heap.js';
 import { type Exports, instantiateOnMemory, instantiateSideModule } from './instantiate.js';
 import { loadModule, moduleNow, type WasmFileName } from './module_files.js';
-
-export const BACKEND = 'wasm';
+import { picksThreadedBuild, startedBackend } from './tfjs_start.js';
 
 /** Kernels and the memory they run in. */
 export interface Host {
@@ -30,11 +29,13 @@ export function hostOf(backend: KernelBackend): Host {
 }
 
 /**
- * Resolves when the kernels of this entry point can run. In Node nobody needs to wait for it; in a browser the .wasm
- * files must have come. May be called before or after the backend `wasm` is ready.
+ * Resolves when the kernels of this entry point can run. It may be called before or after `tf.setBackend('wasm')`, and
+ * does not choose or start the backend itself.
+ * @throws {Error} when the backend `wasm` is not registered, when it did not start after `tf.setBackend('wasm')`, and
+ *   when the kernels cannot be loaded or compiled; each says what to do
  */
 export async function ready(): Promise<void> {
-  const backend = findBackend(BACKEND) as KernelBackend | null;
+  const backend = await startedBackend();
   const heap = backend ? heapOfBackend(backend) : undefined;
   const threaded = heap ? isShared(heap.memory) : !backend && (await picksThreadedBuild());
   await Promise.all(filesFor(threaded).map(loadModule));
@@ -45,19 +46,6 @@ export async function ready(): Promise<void> {
 export function threadsOf(backend: KernelBackend): number {
   const { wasm } = backend as KernelBackend & { wasm?: { tfjs?: { getThreadsCount?: () => number } } };
   return wasm?.tfjs?.getThreadsCount?.() ?? 1;
-}
-
-/** Which of its builds tfjs's backend will choose, once it is imported. */
-async function picksThreadedBuild(): Promise<boolean> {
-  const flags = ['WASM_HAS_SIMD_SUPPORT', 'WASM_HAS_MULTITHREAD_SUPPORT'];
-  const supported = await Promise.all(
-    flags.map((flag) =>
-      env()
-        .getAsync(flag)
-        .catch(() => false),
-    ),
-  );
-  return supported.every(Boolean);
 }
 
 function filesFor(threaded: boolean): [kernels: WasmFileName, graph: WasmFileName] {

@@ -18,6 +18,9 @@ import './selective_tree_scan.js';
 import './state_readout.js';
 import './tree_scan.js';
 import './tree_scan_gradient.js';
+import { watchStart } from './tfjs_start.js';
 
 export { ready } from './host.js';
 export { setWasmPaths, type WasmFileName } from './module_files.js';
+
+watchStart();

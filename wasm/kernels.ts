@@ -3,7 +3,8 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { AttributesOf, OpDeclaration } from '../plugin/ops/declaration.js';
 import { type BackendKernel, registerBackendKernel } from '../plugin/ops/kernels.js';
 import type { NewTensor } from './heap.js';
-import { BACKEND, hostOf } from './host.js';
+import { hostOf } from './host.js';
+import { BACKEND } from './tfjs_start.js';
 
 /** What a kernel is called with. `Functions` are the exported functions it uses. */
 export interface WasmKernelArguments<D extends OpDeclaration, Functions> {

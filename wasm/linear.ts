@@ -10,9 +10,10 @@ import {
 import { Gelu, Silu } from '../plugin/ops/activations.js';
 import { type BackendKernel, registerBackendKernel } from '../plugin/ops/kernels.js';
 import { Linear, usedColumns } from '../plugin/ops/linear.js';
-import { BACKEND, threadsOf } from './host.js';
+import { threadsOf } from './host.js';
 import { backendKernel } from './kernels.js';
 import { multiply, type ProductFunctions } from './matrix_product.js';
+import { BACKEND } from './tfjs_start.js';
 
 const ownProduct = backendKernel<typeof Linear, ProductFunctions>(
   Linear,

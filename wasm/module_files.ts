@@ -1,87 +1,162 @@
 /**
- * The .wasm files of this folder: where they are, and how their bytes come here. Bundlers see the literal `new URL`s
- * and take the files along.
+ * Our WebAssembly modules and where their bytes come from: they are part of this package's JavaScript (embedded.js), so
+ * that no bundler, server or policy has to know of them; or they are files, where setWasmPaths() says.
  */
+import { EMBEDDED } from './embedded.js';
+
+const FILE_NAMES = [
+  'kernels.wasm',
+  'kernels-threaded.wasm',
+  'boruvka.wasm',
+  'boruvka-threaded.wasm',
+] as const;
 
 /** Names of the files: each for a plain and for a shared (threaded) memory. */
-export type WasmFileName =
-  | 'kernels.wasm'
-  | 'kernels-threaded.wasm'
-  | 'boruvka.wasm'
-  | 'boruvka-threaded.wasm';
+export type WasmFileName = (typeof FILE_NAMES)[number];
 
-const besideThisFile: Readonly<Record<WasmFileName, URL>> = {
-  'kernels.wasm': new URL('./kernels.wasm', import.meta.url),
-  'kernels-threaded.wasm': new URL('./kernels-threaded.wasm', import.meta.url),
-  'boruvka.wasm': new URL('./boruvka.wasm', import.meta.url),
-  'boruvka-threaded.wasm': new URL('./boruvka-threaded.wasm', import.meta.url),
-};
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const PACKAGE = 'tfjs-grootvl/wasm';
+const REMEDY =
+  `setWasmPaths() of ${PACKAGE} says where the files are (they are ${PACKAGE}/<name>.wasm in this package); without it ` +
+  'the kernels come with the JavaScript';
+/** The start of every module: `\0asm` and the version. */
+const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 const compiled = new Map<WasmFileName, WebAssembly.Module>();
-let located: (name: WasmFileName) => string | URL = (name) => besideThisFile[name];
+let located: ((name: WasmFileName) => string | URL) | undefined;
 
 /**
- * Says where the .wasm files are when they cannot be found beside this module. Call it before the first op runs and
- * before `ready()`.
+ * Loads the kernels from files instead of from this package's JavaScript: for pages that want the bytes cached, or
+ * compiled, apart from it. Call it before the first op runs and before `ready()`, and await `ready()`.
  *
  * @param prefixOrFileMap a folder, ending in `/`; or the path or URL of every file, by name.
- * @throws {Error} when a map has no entry for one of the files.
+ * @throws {Error} when it is neither, or a map has no entry for one of the files.
  */
-export function setWasmPaths(prefixOrFileMap: string | Readonly<Record<WasmFileName, string>>): void {
+export function setWasmPaths(prefixOrFileMap: string | Readonly<Record<WasmFileName, string | URL>>): void {
   if (typeof prefixOrFileMap === 'string') {
     located = (name) => prefixOrFileMap + name;
+  } else if (typeof prefixOrFileMap !== 'object' || prefixOrFileMap === null) {
+    throw new Error(
+      `setWasmPaths: got ${String(prefixOrFileMap)}, expected a folder or an object of ${FILE_NAMES.join(', ')}`,
+    );
   } else {
-    const missing = Object.keys(besideThisFile).filter((name) => !prefixOrFileMap[name as WasmFileName]);
+    const missing = FILE_NAMES.filter((name) => !prefixOrFileMap[name]);
     if (missing.length > 0) throw new Error(`setWasmPaths: no entry for ${missing.join(', ')}`);
     located = (name) => prefixOrFileMap[name];
   }
   compiled.clear();
 }
 
-/** The compiled module of a file that {@link loadModule} has loaded before, or that can be read at once (Node). */
+/**
+ * The compiled module of a file whose bytes are here: loaded before by {@link loadModule}, part of the JavaScript, or on
+ * a disk.
+ * @throws {Error} when it has to be fetched first, or cannot be compiled
+ */
 export function moduleNow(name: WasmFileName): WebAssembly.Module {
   const known = compiled.get(name);
   if (known) return known;
-  const path = localPath(located(name));
-  const files = path === undefined ? undefined : process.getBuiltinModule?.('node:fs');
-  if (!files)
-    throw new Error(
-      `tfjs-grootvl/wasm: ${name} is not loaded yet; \`await ready()\` of tfjs-grootvl/wasm first`,
-    );
-  const module = new WebAssembly.Module(files.readFileSync(path as string | URL));
+  const bytes = bytesNow(name);
+  if (!bytes) throw new Error(`${PACKAGE}: ${name} is not loaded yet; \`await ready()\` of ${PACKAGE} first`);
+  let module: WebAssembly.Module;
+  try {
+    module = new WebAssembly.Module(bytes);
+  } catch (cause) {
+    // Some engines compile no more than a few kilobytes at once on the main thread of a page.
+    if (cause instanceof RangeError) {
+      throw new Error(`${PACKAGE}: \`await ready()\` of ${PACKAGE} first: ${cause.message}`, { cause });
+    }
+    throw compileError(name, cause);
+  }
   compiled.set(name, module);
   return module;
 }
 
-/** Loads and compiles a file. @throws {Error} when it cannot be found or this engine has no WebAssembly SIMD. */
+/** Loads and compiles a file. @throws {Error} that says what came in its place, or why it cannot be compiled */
 export async function loadModule(name: WasmFileName): Promise<void> {
   if (compiled.has(name)) return;
-  const location = located(name);
-  const bytes = await readBytes(location).catch((cause: unknown) => {
-    throw new Error(`tfjs-grootvl/wasm: cannot load ${location}; setWasmPaths() says where the files are`, {
-      cause,
-    });
-  });
-  compiled.set(name, await WebAssembly.compile(bytes));
+  const bytes = bytesNow(name) ?? (await fetchBytes(name, located?.(name) as string | URL));
+  try {
+    compiled.set(name, await WebAssembly.compile(bytes));
+  } catch (cause) {
+    throw compileError(name, cause);
+  }
 }
 
-async function readBytes(location: string | URL): Promise<BufferSource> {
-  const path = localPath(location);
-  if (path !== undefined) {
-    const fileSystem = 'node:fs/promises'; // in a variable, so that bundlers for browsers do not look for it
-    const { readFile } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ fileSystem)) as {
-      readFile(path: string | URL): Promise<Uint8Array<ArrayBuffer>>;
-    };
-    return readFile(path);
+/** Why no module at all can be compiled here, as one clause; undefined where an empty one can. */
+export function whyNothingCompiles(): string | undefined {
+  if (typeof WebAssembly === 'undefined') return 'there is no WebAssembly in this engine';
+  try {
+    new WebAssembly.Module(EMPTY_MODULE);
+    return undefined;
+  } catch (error) {
+    return `the page's Content-Security-Policy does not allow WebAssembly (add 'wasm-unsafe-eval' to script-src): ${reasonOf(error)}`;
   }
-  const response = await fetch(location, { credentials: 'same-origin' });
-  if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
-  return response.arrayBuffer();
+}
+
+export function reasonOf(error: unknown): string {
+  return String((error as Error | undefined)?.message ?? error).split('\n')[0];
+}
+
+function compileError(name: WasmFileName, cause: unknown): Error {
+  const reason =
+    whyNothingCompiles() ??
+    `${reasonOf(cause)} (WebAssembly SIMD is needed: Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later)`;
+  return new Error(`${PACKAGE}: cannot compile ${name}: ${reason}`, { cause });
+}
+
+/** The bytes that need not be fetched; undefined for those that must. */
+function bytesNow(name: WasmFileName): Bytes | undefined {
+  if (!located) {
+    const text = EMBEDDED[name];
+    if (text === undefined) throw new Error(`${PACKAGE}: ${name} is not built; npm run build says why`);
+    return decodeBase64(text);
+  }
+  const location = located(name);
+  // Bundlers make such URLs of small files, and policies may not allow to fetch them.
+  const inline = /^data:[^,]*;base64,(.*)$/is.exec(String(location));
+  if (inline) return checkedBytes(decodeBase64(inline[1]), name, 'a data: URL');
+  const path = localPath(location);
+  if (path === undefined) return undefined;
+  let bytes: Bytes;
+  try {
+    bytes = process.getBuiltinModule('node:fs').readFileSync(path);
+  } catch (cause) {
+    throw new Error(`${PACKAGE}: cannot read ${location}: ${reasonOf(cause)}; ${REMEDY}`, { cause });
+  }
+  return checkedBytes(bytes, name, String(location));
+}
+
+async function fetchBytes(name: WasmFileName, location: string | URL): Promise<Bytes> {
+  let response: Response;
+  let bytes: Bytes;
+  try {
+    response = await fetch(location);
+    bytes = new Uint8Array(await response.arrayBuffer());
+  } catch (cause) {
+    throw new Error(`${PACKAGE}: cannot fetch ${location}: ${reasonOf(cause)}; ${REMEDY}`, { cause });
+  }
+  const type = response.headers.get('content-type') ?? 'no content type';
+  return checkedBytes(bytes, name, `${location} (${response.status} ${type})`, response.ok);
+}
+
+/** @throws {Error} that shows the first of the bytes, unless they are a WebAssembly module */
+function checkedBytes(bytes: Bytes, name: WasmFileName, origin: string, isOk = true): Bytes {
+  if (isOk && EMPTY_MODULE.every((byte, i) => bytes[i] === byte)) return bytes;
+  const start = new TextDecoder().decode(bytes.subarray(0, 60));
+  throw new Error(
+    `${PACKAGE}: expected ${name}, got ${bytes.length} bytes from ${origin} that begin with ${JSON.stringify(start)}; ${REMEDY}`,
+  );
+}
+
+function decodeBase64(text: string): Bytes {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 /** What Node's file functions take, or undefined where the file must be fetched. */
 function localPath(location: string | URL): string | URL | undefined {
-  if (typeof process === 'undefined' || !process.versions?.node) return undefined;
+  if (typeof process === 'undefined' || !process.versions?.node || !process.getBuiltinModule)
+    return undefined;
   if (location instanceof URL) return location.protocol === 'file:' ? location : undefined;
   if (location.startsWith('file:')) return new URL(location);
   return /^[a-z][a-z0-9+.-]+:\/\//i.test(location) ? undefined : location;

@@ -19,9 +19,7 @@ export interface PageRequest {
 }
 
 /** Kernels of this package that were bundled, by backend. */
-export type BundledKernels = Partial<
-  Record<BackendName, KernelEntry & { setWasmPaths?: (folder: string) => void }>
->;
+export type BundledKernels = Partial<Record<BackendName, KernelEntry>>;
 
 declare global {
   interface Window {
@@ -34,9 +32,8 @@ declare global {
 
 /** Makes the page ready to be called by the runner. */
 export function servePage(kernels: BundledKernels): void {
-  // tfjs's own files, and those of this package, from the server that the page came from.
+  // From the server that the page came from.
   setWasmPaths('/tfjs-wasm/');
-  kernels.wasm?.setWasmPaths?.('/own-wasm/');
   const loaders: Loaders = {
     where: 'in Chromium',
     stock: async () => {},

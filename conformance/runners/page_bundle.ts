@@ -14,9 +14,6 @@ const BUNDLED = BACKENDS.filter(
   ({ name, platforms }) => name !== 'cpu' && (platforms as readonly string[]).includes('page'),
 );
 
-/** The folder in which the .wasm files of this package lie. */
-export const OWN_WASM = join(here, '../../wasm');
-
 /** @returns the text of a module. @throws {BackendMissing} when esbuild is not installed */
 export async function bundlePage(): Promise<string> {
   const { build } = await import('esbuild').catch(() => {
@@ -40,7 +37,6 @@ export async function bundlePage(): Promise<string> {
     // Registrations are side effects, also of files that a package lists as free of them.
     ignoreAnnotations: true,
     logLevel: 'silent',
-    loader: { '.wasm': 'empty' },
   });
   return outputFiles[0].text;
 }

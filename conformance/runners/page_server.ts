@@ -5,7 +5,6 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { CaseSource } from '../source.js';
-import { OWN_WASM } from './page_bundle.js';
 
 export interface PageServer {
   readonly url: string;
@@ -48,8 +47,7 @@ export async function servePages(bundle: string, source: CaseSource, isolated: b
       const file = await source.open(name);
       return void send('application/octet-stream', await file.read(0, file.size));
     }
-    const directory = { 'tfjs-wasm': tfjsWasm, 'own-wasm': OWN_WASM }[folder];
-    if (!directory || !/^[\w-]+\.wasm$/.test(name)) throw new Error(`there is no ${path}`);
-    send('application/wasm', await readFile(join(directory, name)));
+    if (folder !== 'tfjs-wasm' || !/^[\w-]+\.wasm$/.test(name)) throw new Error(`there is no ${path}`);
+    send('application/wasm', await readFile(join(tfjsWasm, name)));
   }
 }

@@ -13,25 +13,20 @@ import './selective_step.js';
 import './state_readout.js';
 import './tree_scan.js';
 import './tree_scan_gradient.js';
-import { attachToBackend } from './kernels.js';
+import { engine } from '@tensorflow/tfjs-core';
+import { attachToBackend, BACKEND, startBackend } from './kernels.js';
 
-export {
-  benchWebgl,
-  describeRenderer,
-  type GpuCost,
-  measureGpuCost,
-  STAGES,
-  type Stage,
-  type WebglBench,
-} from './bench.js';
 export { getTreeBuilder, setTreeBuilder, type TreeBuilder } from './boruvka_mst.js';
 export { WebglContextLostError } from './context.js';
-export { countGpuWork, type GpuCounts } from './measure.js';
 export { restartWebgl } from './restart.js';
 
-attachToBackend();
+if (engine().registry[BACKEND]) attachToBackend();
 
-/** Resolves when the kernels of this entry point can run: at once. */
+/**
+ * Resolves when the kernels of this entry point can run. It may be called before or after `tf.setBackend('webgl')`: it
+ * starts the backend, and does not choose it.
+ * @throws {Error} when the backend `webgl` is not registered, or does not start here, with the reason
+ */
 export async function ready(): Promise<void> {
-  attachToBackend();
+  startBackend();
 }

@@ -1,6 +1,13 @@
 /** Registers kernels that run as shaders: draws instead of loops. */
 import type { GPGPUProgram, MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
-import { env, findBackend, type KernelBackend, type TensorInfo } from '@tensorflow/tfjs-core';
+import {
+  engine,
+  env,
+  findBackend,
+  findBackendFactory,
+  type KernelBackend,
+  type TensorInfo,
+} from '@tensorflow/tfjs-core';
 import '../../plugin/cpu/index.js'; // what runs where shaders cannot
 import type { AttributesOf, OpDeclaration, OutputSpec } from '../../plugin/ops/declaration.js';
 import { type BackendKernel, hostKernelOf, registerBackendKernel } from '../../plugin/ops/kernels.js';
@@ -76,6 +83,30 @@ function hostOf(backend: KernelBackend): Host {
 export function attachToBackend(): void {
   const backend = findBackend(BACKEND);
   if (backend) hostOf(backend);
+}
+
+/** Starts the backend, unless it runs, and watches it. @throws {Error} that says why it does not run */
+export function startBackend(): void {
+  const start = findBackendFactory(BACKEND);
+  if (!start) {
+    throw new Error(
+      "tfjs-grootvl/webgl: tfjs has no backend 'webgl': import '@tensorflow/tfjs-backend-webgl' before ready(), of the " +
+        'same tfjs version and beside the same copy of @tensorflow/tfjs-core as tfjs-grootvl; it registers itself in ' +
+        "pages only (in Node: 'wasm' or 'cuda')",
+    );
+  }
+  if (!engine().registry[BACKEND]) {
+    // tfjs would only warn, and give no reason.
+    try {
+      engine().registry[BACKEND] = start() as KernelBackend;
+    } catch (cause) {
+      throw new Error(
+        `tfjs-grootvl/webgl: WebGL does not start here: ${(cause as Error).message}; use tf.setBackend('wasm')`,
+        { cause },
+      );
+    }
+  }
+  attachToBackend();
 }
 
 /**

@@ -7,7 +7,7 @@ import { startBackend } from './backend.js';
 import { pathOf } from './failure.js';
 import { note, print, printJson, showsProgress } from './terminal.js';
 
-/** What can be measured here; WebGL is, in a page, by benchWebgl of tfjs-grootvl/webgl. */
+/** What can be measured here; WebGL is, in a page, by gpu/webgl/testing/bench.ts. */
 const BENCHED = ['wasm', 'cuda'] as const satisfies readonly BackendName[];
 type Benched = (typeof BENCHED)[number];
 

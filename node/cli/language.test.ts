@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { MAMBA_130M, writeRandomMamba } from '../../bench/random_mamba.js';
 import { expectedShapes } from '../../converters/grootl_architecture.js';
 import { grootvl } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';
-import { MAMBA_130M, writeRandomMamba } from '../../testing/random_mamba.js';
 
 const TINY = fixturePath('grootl/grootl_tiny') as string;
 const ADAPTER = fixturePath('grootl/grootl_tiny_lora') as string;

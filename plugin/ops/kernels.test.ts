@@ -6,7 +6,7 @@ import '../../testing/backends.js';
 import { readFixture } from '../../testing/fixtures.js';
 import { maxDifference } from '../../testing/measure.js';
 import { loadConverted } from '../../testing/models.js';
-import { boruvkaMST, gelu, gridGraph, TreeScan, treeScan } from '../index.js';
+import { boruvkaMST, gelu, gridGraph, type Tree, TreeScan, treeScan } from '../index.js';
 import { OPS } from './index.js';
 import { hasOwnKernel, registerBackendKernel, runOp } from './kernels.js';
 
@@ -51,6 +51,18 @@ t.test('a converted model runs on a backend that knows nothing of us, with one w
     said.map((text) => /: (\w+) has no kernel for the backend 'foreign'/.exec(text)?.[1]),
     ['EdgeDissimilarity', 'BoruvkaMST', 'TreeScan'],
   );
+});
+
+t.test('where our kernels were not imported, the warning names the import', async (t) => {
+  tf.registerBackend('webgl', () => new MathBackendCPU());
+  tf.copyRegisteredKernels('cpu', 'webgl');
+  tf.unregisterKernel(TreeScan.name, 'webgl');
+  await tf.setBackend('webgl');
+  const x = tf.ones([1, 1, 1]);
+  const tree = { order: tf.zeros([1, 1], 'int32'), parent: tf.zeros([1, 1], 'int32') };
+  const said = await warnings(() => treeScan(x, x, tree as Tree).dispose());
+  t.match(said, [/TreeScan has no kernel .*: import 'tfjs-grootvl\/webgl'\.$/]);
+  t.equal(said.length, 1);
 });
 
 t.test('a kernel that is registered late takes the place of the fallback, without a word', async (t) => {

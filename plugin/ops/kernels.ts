@@ -21,6 +21,7 @@ import {
   tidy,
   unregisterKernel,
 } from '@tensorflow/tfjs-core';
+import { isBackendName } from '../backends.js';
 import type {
   Attributes,
   AttributesOf,
@@ -214,8 +215,13 @@ function registerFallbackKernel(op: OpDeclaration, backendName: string): void {
   fallbackKernels.add(`${op.name} ${backendName}`);
   console.warn(
     `tfjs-grootvl: ${op.name} has no kernel for the backend '${backendName}'; it runs on the CPU in plain ` +
-      `JavaScript, and its tensors travel there and back.`,
+      `JavaScript, and its tensors travel there and back.${adviceFor(backendName)}`,
   );
+}
+
+/** Our kernels for a backend are a module of their own, which is easily forgotten. */
+function adviceFor(backendName: string): string {
+  return isBackendName(backendName) ? ` To avoid this: import 'tfjs-grootvl/${backendName}'.` : '';
 }
 
 /** tfjs passes `undefined` for optional inputs; kernels see only what was given. */

@@ -1,7 +1,7 @@
 /** The bench, in a page: counts only, since times of a test machine are no claim. */
 import * as tf from '@tensorflow/tfjs-core';
 import { toTensor } from '../../../testing/reference_trees.js';
-import { benchWebgl, type GpuCost, measureGpuCost, STAGES } from '../bench.js';
+import { benchWebgl, type GpuCost, measureGpuCost, STAGES } from './bench.js';
 import '../index.js';
 import { loadModel } from './page_models.js';
 import { fetchFixture, pageTest } from './page_test.js';

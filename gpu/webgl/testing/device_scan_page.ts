@@ -6,7 +6,7 @@ import { selectiveTreeScan } from '../../../plugin/ops/selective_tree_scan.js';
 import { maxDifference, relativeDifference } from '../../../testing/measure.js';
 import { toTensor } from '../../../testing/reference_trees.js';
 import { restartWebgl, type TreeBuilder } from '../index.js';
-import { countGpuWork } from '../measure.js';
+import { countGpuWork } from './measure.js';
 import { loadModel } from './page_models.js';
 import { fetchFixture, pageTest } from './page_test.js';
 import { onGpu, sameTrees, withBuilder } from './tree_builders.js';

@@ -11,7 +11,7 @@ import { tfjsBackend } from '../../../conformance/tfjs_backend.js';
 import { boruvkaMST, gridGraph } from '../../../plugin/index.js';
 import { toTensor } from '../../../testing/reference_trees.js';
 import { getTreeBuilder, setTreeBuilder, type TreeBuilder } from '../index.js';
-import { countGpuWork } from '../measure.js';
+import { countGpuWork } from './measure.js';
 import { fetchBytes, fixtureNames, type PageTest, pageTest } from './page_test.js';
 import { onGpu, sameTrees, valuesOf, withBuilder } from './tree_builders.js';
 

@@ -4,7 +4,7 @@ import { randomGrootV } from '../../../bench/random_model.js';
 import { argmax, OWN_TREES, picture, pinned, predictOn } from '../../../testing/grootv_t.js';
 import { maxDifference } from '../../../testing/measure.js';
 import { setTreeBuilder } from '../index.js';
-import { countGpuWork } from '../measure.js';
+import { countGpuWork } from './measure.js';
 import { pageTest } from './page_test.js';
 
 /** The contract's bound for webgl with the same trees, and what a gradient may be off, of its largest value. */

@@ -17,7 +17,7 @@ import { selectiveStep } from '../../../plugin/ops/selective_step.js';
 import { selectiveTreeScan } from '../../../plugin/ops/selective_tree_scan.js';
 import { relativeDifference } from '../../../testing/measure.js';
 import '../index.js';
-import { countGpuWork } from '../measure.js';
+import { countGpuWork } from './measure.js';
 import { type PageTest, pageTest } from './page_test.js';
 
 type Run = (...inputs: tf.Tensor[]) => tf.Tensor | tf.Tensor[];

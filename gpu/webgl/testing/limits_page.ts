@@ -13,7 +13,7 @@ import { hasOwnKernel } from '../../../plugin/ops/kernels.js';
 import { maxDifference, relativeDifference } from '../../../testing/measure.js';
 import { pinnedTrees, toChannelsLast, toTensor } from '../../../testing/reference_trees.js';
 import { ready, restartWebgl, WebglContextLostError } from '../index.js';
-import { countGpuWork } from '../measure.js';
+import { countGpuWork } from './measure.js';
 import { loadModel } from './page_models.js';
 import { fetchFixture, type PageTest, pageTest } from './page_test.js';
 

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { maxDifference } from '../../../testing/measure.js';
 import { pinnedTrees, toChannelsLast, toTensor } from '../../../testing/reference_trees.js';
 import '../index.js';
-import { countGpuWork } from '../measure.js';
+import { countGpuWork } from './measure.js';
 import { loadModel } from './page_models.js';
 import { fetchFixture, type PageTest, pageTest } from './page_test.js';
 

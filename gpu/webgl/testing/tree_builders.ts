@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { boruvkaMST, type Tree } from '../../../plugin/index.js';
 import { getTreeBuilder, setTreeBuilder, type TreeBuilder } from '../index.js';
-import { countGpuWork } from '../measure.js';
+import { countGpuWork } from './measure.js';
 import type { PageTest } from './page_test.js';
 
 /** What `run` gives when trees are made there; afterwards they are made where they were. */

@@ -6,7 +6,7 @@ import { channelsLast } from '../../../testing/fixture_format.js';
 import { maxDifference, relativeDifference } from '../../../testing/measure.js';
 import { orderOf, toTensor } from '../../../testing/reference_trees.js';
 import '../index.js';
-import { countGpuWork } from '../measure.js';
+import { countGpuWork } from './measure.js';
 import { fetchFixture, fixtureNames, pageTest } from './page_test.js';
 
 const SCAN_BOUND = 2e-5;

@@ -6,8 +6,8 @@ import { boruvkaMST, gridGraph, windowGraph } from '../../../../plugin/index.js'
 import { fixtureFiles, readFixture } from '../../../../testing/fixtures.js';
 import type { CudaBackend } from '../../index.js';
 import { KernelCall } from '../../kernels.js';
+import { checkResources, compare, random } from '../../testing/compare_trees.js';
 import { startCuda } from '../../testing/cuda_backend.js';
-import { checkResources, compare, random } from './compare.js';
 import { breadthFirst, spanningTrees } from './spanning_tree.js';
 
 await startCuda();

@@ -20,8 +20,8 @@ import {
   stateReadout,
   windowGraph,
 } from '../../../../plugin/index.js';
+import { checkResources, compare, random } from '../../testing/compare_trees.js';
 import { onBoth, startCuda } from '../../testing/cuda_backend.js';
-import { checkResources, compare, random } from './compare.js';
 
 await startCuda();
 

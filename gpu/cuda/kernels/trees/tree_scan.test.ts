@@ -4,8 +4,8 @@ import t from 'tap';
 import * as oracle from '../../../../conformance/oracles/tree_scan.js';
 import { boruvkaMST, gridGraph, treeScan } from '../../../../plugin/index.js';
 import { relativeDifference } from '../../../../testing/measure.js';
+import { checkResources, compare, random, randomDecay } from '../../testing/compare_trees.js';
 import { startCuda } from '../../testing/cuda_backend.js';
-import { checkResources, compare, random, randomDecay } from './compare.js';
 
 await startCuda();
 

@@ -13,15 +13,15 @@ import {
   type Tensor,
   type TensorContainer,
 } from '@tensorflow/tfjs-core';
-import { gridGraph } from '../../plugin/graphs.js';
-import { gelu } from '../../plugin/ops/activations.js';
-import { boruvkaMST } from '../../plugin/ops/boruvka_mst.js';
-import { discretize } from '../../plugin/ops/discretize.js';
-import { edgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
-import { layerNormalization } from '../../plugin/ops/layer_normalization.js';
-import { stateReadout } from '../../plugin/ops/state_readout.js';
-import { treeScan } from '../../plugin/ops/tree_scan.js';
-import { getTreeBuilder, setTreeBuilder, type TreeBuilder } from './boruvka_mst.js';
+import { gridGraph } from '../../../plugin/graphs.js';
+import { gelu } from '../../../plugin/ops/activations.js';
+import { boruvkaMST } from '../../../plugin/ops/boruvka_mst.js';
+import { discretize } from '../../../plugin/ops/discretize.js';
+import { edgeDissimilarity } from '../../../plugin/ops/edge_dissimilarity.js';
+import { layerNormalization } from '../../../plugin/ops/layer_normalization.js';
+import { stateReadout } from '../../../plugin/ops/state_readout.js';
+import { treeScan } from '../../../plugin/ops/tree_scan.js';
+import { getTreeBuilder, setTreeBuilder, type TreeBuilder } from '../boruvka_mst.js';
 import { countGpuWork, type GpuCounts } from './measure.js';
 
 /** One measurement. */

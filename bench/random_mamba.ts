@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expectedShapes, type GrootLSizes } from '../converters/grootl_architecture.js';
-import { uniform } from './checkpoints.js';
+import { uniform } from './random_weights.js';
 
 /** mamba-130m-hf. */
 export const MAMBA_130M: GrootLSizes = {

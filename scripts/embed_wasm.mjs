@@ -1,0 +1,29 @@
+/**
+ * Writes wasm/embedded.js, the .wasm files of wasm/ as text, and copies both to dist/wasm/. The end of
+ * build_wasm.mjs; and the start of every test file, so that tests never see the bytes of an older build.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from './setup.mjs';
+
+const sources = join(ROOT, 'wasm');
+const dist = join(ROOT, 'dist', 'wasm');
+const MODULE = 'embedded.js';
+
+const files = readdirSync(sources).filter((file) => file.endsWith('.wasm'));
+mkdirSync(dist, { recursive: true });
+let text = '// Written by scripts/embed_wasm.mjs from the .wasm files.\nexport const EMBEDDED = {\n';
+for (const file of files) {
+  const bytes = readFileSync(join(sources, file));
+  writeIfChanged(join(dist, file), bytes);
+  text += `  '${file}': '${bytes.toString('base64')}',\n`;
+}
+for (const folder of [sources, dist]) writeIfChanged(join(folder, MODULE), Buffer.from(`${text}};\n`));
+
+/** By way of a file beside it: a test that runs at the same time reads the old bytes or the new ones. */
+function writeIfChanged(path, bytes) {
+  if (existsSync(path) && readFileSync(path).equals(bytes)) return;
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, bytes);
+  renameSync(temporary, path);
+}
