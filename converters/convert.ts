@@ -1,11 +1,14 @@
 /** From a PyTorch checkpoint to a tfjs GraphModel, and what a checkpoint holds. No Node API, no tfjs at run time. */
 import type { GrootVArchitecture, GrootVMetadata } from '../plugin/models/grootv_metadata.js';
+import { readings } from './architectures/recognize.js';
 import { type ByteSource, blobSource, bytesSource } from './byte_source.js';
+import { type ChosenWeights, chooseWeights, type NamesChoice } from './choose_weights.js';
 import { ArchitectureError } from './errors.js';
 import { tensorShape } from './graph/graph_builder.js';
 import type { ModelSink } from './graph/model_sink.js';
 import { writeModel } from './graph/model_writer.js';
 import type { Quantization } from './graph/quantize.js';
+import { mambaArchitecture } from './grootl_architecture.js';
 import {
   convertFolder,
   type FolderConvertOptions,
@@ -14,16 +17,19 @@ import {
   inspectFolder,
 } from './grootl_convert.js';
 import { grootVGraph } from './grootv.js';
-import { countParameters, grootVArchitecture, isUnused } from './grootv_architecture.js';
+import { countParameters, GROOTV } from './grootv_architecture.js';
+import { unwrapPeft } from './huggingface/lora.js';
 import { isSourceDirectory, type SourceDirectory } from './huggingface/source_directory.js';
 import { IMAGENET_CLASSES } from './imagenet_classes.js';
+import { refuseOtherModels } from './other_models.js';
 import { IMAGENET_SIZE, preprocessingOf } from './preprocessing.js';
 import { type Checkpoint, openCheckpoint } from './pytorch/checkpoint.js';
+import { quote } from './pytorch/errors.js';
 import {
-  findStateDict,
   type IgnoredEntry,
+  leftOutBeside,
   readConfigNumber,
-  type StateDict,
+  stateDicts,
   type WeightSet,
 } from './pytorch/state_dict.js';
 import { CONVERTER_VERSION } from './version.js';
@@ -37,6 +43,10 @@ export type Progress = (stage: 'reading' | 'writing', doneBytes: number, totalBy
 export interface InspectOptions {
   /** Which weights of a training checkpoint: `model` by default, or the moving average `model_ema`. */
   readonly weights?: WeightSet;
+  /** Keys that lead to the state dict, joined by dots, where the usual ones do not: `trainer.student`. */
+  readonly key?: string;
+  /** What stands before the names of the parameters, where it is not to be found by itself: `student.backbone.`. */
+  readonly prefix?: string;
   readonly onProgress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -60,6 +70,8 @@ export interface Inspection extends Omit<GrootVArchitecture, 'name'> {
   readonly tensors: number;
   /** Key of the file under which the weights lie, or `bare`. */
   readonly weightsUsed: string;
+  /** What was taken off the names of the parameters, beside the segments of wrappers; '' for nothing. */
+  readonly prefix: string;
   /** What was left out, and why. */
   readonly ignored: readonly IgnoredEntry[];
   /** Side of the images that the model takes, pixels. */
@@ -120,10 +132,11 @@ export async function convertCheckpoint(
 ): Promise<Inspection | FolderInspection> {
   if (isSourceDirectory(input)) return convertFolder(input, sink, options);
   const opened = await open(input, options);
-  const { state, architecture } = opened;
+  const { reading } = opened.chosen;
+  const architecture = reading.sizes;
   const inspection = describe(opened);
   const { quantize = 'none', onProgress, signal, shardBytes } = options;
-  const { graph, outputs, namedNodes } = grootVGraph(architecture, state.entries);
+  const { graph, outputs, namedNodes } = grootVGraph(architecture, reading.state);
   const entry = (name: string, shape: readonly number[]) => ({
     name: `${name}:0`,
     dtype: 'DT_FLOAT',
@@ -160,18 +173,41 @@ export async function convertCheckpoint(
 
 interface Opened {
   readonly checkpoint: Checkpoint;
-  readonly state: StateDict;
-  readonly architecture: GrootVArchitecture;
+  readonly chosen: ChosenWeights<GrootVArchitecture>;
 }
 
 async function open(input: CheckpointInput, options: InspectOptions): Promise<Opened> {
-  const { weights, onProgress, signal } = options;
+  const { weights, key, prefix, onProgress, signal } = options;
   const checkpoint = await openCheckpoint(sourceOf(input), {
     signal,
     onProgress: (done, total) => onProgress?.('reading', done, total),
   });
-  const state = findStateDict(checkpoint, { weights });
-  return { checkpoint, state, architecture: grootVArchitecture(state.entries) };
+  const choice = { weights, key, prefix };
+  let chosen: ChosenWeights<GrootVArchitecture>;
+  try {
+    chosen = chooseWeights(checkpoint, [GROOTV], choice);
+  } catch (error) {
+    if (!(error instanceof ArchitectureError)) throw error;
+    refuseWeightsOfFolder(checkpoint, choice);
+    refuseOtherModels(checkpoint);
+    throw error;
+  }
+  refuseOtherModels(checkpoint);
+  return { checkpoint, chosen };
+}
+
+/** @throws {ArchitectureError} when the file belongs to the folder of a language model, naming the folder */
+function refuseWeightsOfFolder(checkpoint: Checkpoint, { key, prefix }: NamesChoice): void {
+  const language = stateDicts(checkpoint, { key }).some(
+    ({ entries }) => readings(unwrapPeft(entries).model, [mambaArchitecture()], prefix).length > 0,
+  );
+  if (!language) return;
+  const slash = Math.max(checkpoint.name.lastIndexOf('/'), checkpoint.name.lastIndexOf('\\'));
+  const folder = slash < 0 ? 'its folder' : `its folder, ${quote(checkpoint.name.slice(0, slash) || '/')},`;
+  throw new ArchitectureError(
+    `${quote(checkpoint.name.slice(slash + 1))} holds the weights of a Mamba language model, which needs what lies ` +
+      `beside them (config.json, the tokenizer): give ${folder} in place of the file`,
+  );
 }
 
 function sourceOf(input: CheckpointInput): ByteSource {
@@ -180,18 +216,18 @@ function sourceOf(input: CheckpointInput): ByteSource {
   return input as ByteSource;
 }
 
-function describe({ checkpoint, state, architecture }: Opened): Inspection {
-  const { name, ...sizes } = architecture;
-  const trainingOnly = [...state.entries.keys()].filter(isUnused);
+function describe({ checkpoint, chosen: { dict, reading } }: Opened): Inspection {
+  const { name, ...sizes } = reading.sizes;
   return {
     architecture: name,
     ...sizes,
-    parameters: countParameters(state.entries),
-    tensors: state.entries.size,
-    weightsUsed: state.path || 'bare',
+    parameters: countParameters(reading.state),
+    tensors: dict.entries.size,
+    weightsUsed: dict.path || 'bare',
+    prefix: reading.prefix,
     ignored: [
-      ...state.ignored,
-      ...trainingOnly.map((name) => ({ name, reason: 'counts training steps, not used in inference' })),
+      ...leftOutBeside(checkpoint, dict),
+      ...reading.leftOut,
       ...checkpoint.inertGlobals.map((name) => ({
         name,
         reason: 'a Python object: kept as data, never called',

@@ -1,8 +1,9 @@
 /** What a Mamba language model is: names and shapes of its tensors, and a configuration that must agree with them. */
 import type { GrootLArchitecture } from '../plugin/models/grootl_metadata.js';
+import type { Architecture } from './architectures/recognize.js';
 import { ArchitectureError } from './errors.js';
 import type { MambaConfig } from './huggingface/mamba_config.js';
-import { disagreements, type StateShapes, showName } from './state_shapes.js';
+import { disagreements } from './state_shapes.js';
 
 export const EMBEDDINGS = 'backbone.embeddings.weight';
 export const HEAD = 'lm_head.weight';
@@ -19,45 +20,61 @@ export function layerPrefix(layer: number): string {
   return `backbone.layers.${layer}`;
 }
 
-/**
- * Derives the sizes from the tensors, and checks every name, every shape and the configuration against them.
- * @throws {ArchitectureError} with what is missing, unexpected, of the wrong shape, or said otherwise by config.json.
- */
-export function grootLSizes(state: StateShapes, config: MambaConfig): GrootLSizes {
-  const shapeOf = (name: string) => state.get(name)?.shape ?? [];
-  const [vocabulary = 0, hidden = 0] = shapeOf(EMBEDDINGS);
-  let layers = 0;
-  while (state.has(`${layerPrefix(layers)}.mixer.A_log`)) layers++;
-  if (!hidden || layers === 0) {
-    const some = [...state.keys()].slice(0, 3).map(showName).join(', ');
-    throw new ArchitectureError(
-      `this is no Mamba model: no ${EMBEDDINGS} and ${layerPrefix(0)}.mixer.* among its ${state.size} tensors ` +
-        `(${some}${state.size > 3 ? ', ...' : ''})`,
-    );
-  }
-  const mixer = `${layerPrefix(0)}.mixer`;
-  const [intermediate = 0, states = 0] = shapeOf(`${mixer}.A_log`);
-  const sizes: GrootLSizes = {
-    layers,
-    hidden,
-    intermediate,
-    states,
-    taps: shapeOf(`${mixer}.conv1d.weight`)[2] ?? 0,
-    stepRank: shapeOf(`${mixer}.dt_proj.weight`)[1] ?? 0,
-    vocabulary,
-    tiedHead: config.tiedHead,
-    epsilon: config.epsilon,
-    bias: config.bias,
-    convolutionBias: config.convolutionBias,
+/** Modules of the network. */
+const OWNED = /^(backbone\.(embeddings|layers|norm_f)|lm_head)\./;
+/** Names of the trunk alone, as MambaModel and, for the embeddings, the original code have them. */
+const TRUNK = /^(?:backbone\.)?(embedding|embeddings|layers|norm_f)\./;
+
+/** A parameter's name in a MambaForCausalLM of transformers. */
+export function canonicalName(name: string): string {
+  return name.replace(TRUNK, (_, part) => `backbone.${part === 'embedding' ? 'embeddings' : part}.`);
+}
+
+const owns = (name: string) => OWNED.test(name);
+
+/** What transformers takes where config.json says nothing. */
+const DEFAULTS: Pick<MambaConfig, 'tiedHead' | 'bias' | 'convolutionBias' | 'epsilon'> = {
+  ...{ tiedHead: true, bias: false, convolutionBias: true, epsilon: 1e-5 },
+};
+
+/** A Mamba language model by the names and shapes of its tensors; biases and a tied head as config.json says. */
+export function mambaArchitecture(config: typeof DEFAULTS = DEFAULTS): Architecture<GrootLSizes> {
+  return {
+    family: 'Mamba',
+    title: 'Mamba model',
+    anchors: ['layers.0.mixer.'],
+    canonical: canonicalName,
+    owns,
+    describe: ({ layers, hidden }) =>
+      `the Mamba model of config.json (${layers} layers, hidden size ${hidden})`,
+    fit(state) {
+      const shapeOf = (name: string) => state.get(name)?.shape ?? [];
+      const table = config.tiedHead && !state.has(EMBEDDINGS) ? HEAD : EMBEDDINGS;
+      const [vocabulary = 0, hidden = 0] = shapeOf(table);
+      let layers = 0;
+      while (state.has(`${layerPrefix(layers)}.mixer.A_log`)) layers++;
+      if (!hidden || layers === 0) return undefined;
+      const mixer = `${layerPrefix(0)}.mixer`;
+      const [intermediate = 0, states = 0] = shapeOf(`${mixer}.A_log`);
+      const sizes: GrootLSizes = {
+        layers,
+        hidden,
+        intermediate,
+        states,
+        taps: shapeOf(`${mixer}.conv1d.weight`)[2] ?? 0,
+        stepRank: shapeOf(`${mixer}.dt_proj.weight`)[1] ?? 0,
+        vocabulary,
+        tiedHead: config.tiedHead,
+        epsilon: config.epsilon,
+        bias: config.bias,
+        convolutionBias: config.convolutionBias,
+      };
+      const expected = expectedShapes(sizes);
+      if (config.tiedHead && state.has(HEAD)) expected.set(HEAD, [vocabulary, hidden]);
+      if (table === HEAD) expected.delete(EMBEDDINGS);
+      return { sizes, differences: disagreements(state, expected, owns) };
+    },
   };
-  checkConfig(sizes, config);
-  const problems = disagreements(state, expectedShapes(sizes), (name) => sizes.tiedHead && name === HEAD);
-  if (problems) {
-    throw new ArchitectureError(
-      `the tensors do not make the Mamba model of config.json (${layers} layers, hidden size ${hidden}): ${problems}`,
-    );
-  }
-  return sizes;
 }
 
 /** Parameters of the network, a tied head counted once. */
@@ -68,16 +85,9 @@ export function countGrootLParameters(sizes: GrootLSizes): number {
   return count;
 }
 
-function checkConfig(sizes: GrootLSizes, config: MambaConfig): void {
-  const keys = {
-    layers: 'num_hidden_layers',
-    hidden: 'hidden_size',
-    intermediate: 'intermediate_size',
-    states: 'state_size',
-    taps: 'conv_kernel',
-    stepRank: 'time_step_rank',
-    vocabulary: 'vocab_size',
-  } as const;
+/** @throws {ArchitectureError} when the configuration says other sizes than the weights have */
+export function checkConfig(sizes: GrootLSizes, config: MambaConfig): void {
+  const { keys } = config;
   const differences = (Object.keys(keys) as (keyof typeof keys)[])
     .filter((name) => config[name] !== undefined && config[name] !== sizes[name])
     .map((name) => `${keys[name]} is ${config[name]}, the weights have ${sizes[name]}`);

@@ -1,18 +1,37 @@
 /** From a HuggingFace folder of a Mamba language model to a GrootL model, and what such a folder holds. */
-import type { GrootLArchitecture, GrootLMetadata } from '../plugin/models/grootl_metadata.js';
+import type { GrootLArchitecture, GrootLMetadata, SourceFile } from '../plugin/models/grootl_metadata.js';
+import { isComplete, noReading, type Reading, readings } from './architectures/recognize.js';
+import { ArchitectureError } from './errors.js';
 import { DTYPE, tensorShape } from './graph/graph_builder.js';
 import type { ModelSink } from './graph/model_sink.js';
 import { writeModels } from './graph/model_writer.js';
 import type { Quantization } from './graph/quantize.js';
 import type { Parameter } from './graph/torch_layers.js';
 import { decodeGraph, type GrootLGraph, prefillGraph } from './grootl.js';
-import { countGrootLParameters, type GrootLSizes, grootLSizes, HEAD } from './grootl_architecture.js';
-import { copyFiles } from './huggingface/copied_files.js';
-import { type Adapter, openAdapter } from './huggingface/lora.js';
+import {
+  canonicalName,
+  checkConfig,
+  countGrootLParameters,
+  EMBEDDINGS,
+  type GrootLSizes,
+  HEAD,
+  mambaArchitecture,
+} from './grootl_architecture.js';
+import { type CopiedFile, readCopiedFiles } from './huggingface/copied_files.js';
+import {
+  ADAPTER_CONFIG,
+  mergeLowRank,
+  openAdapter,
+  readAdapterConfig,
+  unwrapPeft,
+} from './huggingface/lora.js';
 import { type MambaConfig, readMambaConfig } from './huggingface/mamba_config.js';
 import type { SourceDirectory } from './huggingface/source_directory.js';
 import { type FolderState, openFolderState } from './huggingface/state.js';
+import { unusedFiles } from './huggingface/unused_files.js';
+import { quote } from './pytorch/errors.js';
 import type { IgnoredEntry } from './pytorch/state_dict.js';
+import { countDisagreements, describeDisagreements } from './state_shapes.js';
 import { CONVERTER_VERSION } from './version.js';
 
 export interface FolderInspectOptions {
@@ -20,6 +39,10 @@ export interface FolderInspectOptions {
   readonly scan?: GrootLArchitecture['scan'];
   /** Folder of a LoRA adapter in PEFT's layout, merged into the weights. */
   readonly lora?: SourceDirectory;
+  /** Keys that lead to the state dict of a weight file, joined by dots, where the usual ones do not. */
+  readonly key?: string;
+  /** What stands before the names of the parameters, where it is not to be found by itself. */
+  readonly prefix?: string;
   readonly onProgress?: (stage: 'reading' | 'writing', doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -51,6 +74,8 @@ export interface FolderInspection {
   readonly weightsUsed: string;
   /** The LoRA adapter that is merged, or null. */
   readonly adapter: string | null;
+  /** The file of parameters trained whole beside the adapter, which replace the model's, or null. */
+  readonly trained: string | null;
   /** What was left out, and why. */
   readonly ignored: readonly IgnoredEntry[];
   readonly file: {
@@ -85,11 +110,11 @@ export async function convertFolder(
   options: FolderConvertOptions = {},
 ): Promise<FolderInspection> {
   const opened = await open(directory, options);
-  const { sizes, scan, state } = opened;
+  const { sizes, scan, state, copied } = opened;
   const { quantize = 'none', shardBytes, signal, onProgress } = options;
   const prefill = prefillGraph(sizes, scan, state);
   const decode = decodeGraph(sizes, scan, state);
-  await copyFiles(options.lora ? [options.lora, directory] : [directory], sink);
+  for (const { file, bytes } of copied) await sink.write(file, bytes);
   await writeModels(
     [
       { file: 'decode.json', graph: decode.graph, description: description(opened, decode, quantize) },
@@ -104,24 +129,124 @@ export async function convertFolder(
 interface Opened {
   readonly config: MambaConfig;
   readonly folder: FolderState;
-  readonly adapter: Adapter | undefined;
+  /** The merged adapter, where there is one. */
+  readonly adapter: SourceFile | null;
+  /** Parameters trained whole beside it. */
+  readonly trained: SourceFile | undefined;
   /** The weights, an adapter merged into them. */
   readonly state: ReadonlyMap<string, Parameter>;
   readonly sizes: GrootLSizes;
   readonly scan: GrootLArchitecture['scan'];
+  /** The tokenizer's files and the configuration. */
+  readonly copied: readonly CopiedFile[];
+  readonly ignored: readonly IgnoredEntry[];
 }
 
 async function open(directory: SourceDirectory, options: FolderInspectOptions): Promise<Opened> {
-  const { lora, scan = 'tree', onProgress, signal } = options;
+  const { lora, scan = 'tree', key, prefix, onProgress, signal } = options;
   const pass = {
     signal,
     onProgress: (done: number, total: number) => onProgress?.('reading', done, total),
   };
   const config = await readMambaConfig(directory);
-  const folder = await openFolderState(directory, pass);
+  const architecture = mambaArchitecture(config);
+  const folder = await openFolderState(directory, { ...pass, key, architecture });
   const adapter = lora && (await openAdapter(lora, pass));
-  const state = adapter ? adapter.merge(folder.entries) : folder.entries;
-  return { config, folder, adapter, state, sizes: grootLSizes(state, config), scan };
+
+  const { model, lowRank, ignored: replaced } = unwrapPeft(folder.entries);
+  const candidates: Reading<GrootLSizes, Parameter>[] = readings(model, [architecture], prefix);
+  const [reading, rival] = candidates;
+  if (!reading) throw noReading(model, [architecture], [], '', prefix);
+  if (rival && isComplete(rival)) {
+    const prefixes = candidates.filter(isComplete).map((each) => quote(each.prefix));
+    throw new ArchitectureError(
+      `the weights hold ${prefixes.length} networks, choose one by its prefix: ${prefixes.slice(0, 8).join(', ')}`,
+    );
+  }
+  let state = reading.state;
+  const ignored = [...folder.ignored, ...replaced, ...reading.leftOut];
+  if (config.tiedHead && state.has(HEAD)) {
+    // Either of the two may be stored alone.
+    ignored.push({
+      name: HEAD,
+      reason: state.has(EMBEDDINGS)
+        ? 'tied to the embeddings, which are used'
+        : 'tied to the embeddings, which are not in the file: used as these',
+    });
+    if (!state.has(EMBEDDINGS)) state = new Map([...state, [EMBEDDINGS, state.get(HEAD) as Parameter]]);
+  }
+  if (adapter) {
+    state = adapter.merge(state, canonicalName);
+    ignored.push(...adapter.ignored, ...[...lowRank.keys()].map(notMerged));
+  } else if (lowRank.size > 0) {
+    state = mergeLowRank(state, lowRank, await scalingOf(directory, folder), canonicalName);
+  }
+  const fit = architecture.fit(state);
+  if (!fit || countDisagreements(fit.differences) > 0) {
+    if (!isComplete(reading)) throw noReading(model, [architecture], candidates, '', prefix);
+    const reason = fit ? describeDisagreements(fit.differences) : 'it changes what a Mamba model is';
+    throw new ArchitectureError(
+      `the model does not fit its configuration after the adapter was merged: ${reason}`,
+    );
+  }
+  checkConfig(fit.sizes, config);
+  const copied = await readCopiedFiles(lora ? [lora, directory] : [directory]);
+  ignored.push(...tokenizerMissing(copied));
+  const ofAdapter =
+    adapter || lowRank.size > 0
+      ? [ADAPTER_CONFIG, adapter?.source.file ?? '', adapter?.trained?.file ?? '']
+      : [];
+  ignored.push(...(await leftInFolders(directory, lora, folder, ofAdapter, copied)));
+  const inWeights = lowRank.size > 0 ? { file: folder.source.file, sha256: folder.source.sha256 } : null;
+  const merged = adapter?.source ?? inWeights;
+  const trained = adapter?.trained;
+  return { config, folder, adapter: merged, trained, state, sizes: fit.sizes, scan, copied, ignored };
+}
+
+/** A row for a model that can take and give token ids only. */
+function tokenizerMissing(copied: readonly CopiedFile[]): IgnoredEntry[] {
+  const has = (name: string) => copied.some(({ file }) => file === name);
+  if (has('tokenizer.json')) return [];
+  const parts = ['vocab.json', 'merges.txt'].filter(has);
+  const without = parts.length > 0 ? `, and ${parts.join(' and ')} alone make no tokenizer` : '';
+  const reason =
+    `not in the folder${without}: the model takes and gives token ids, texts need this file ` +
+    '(AutoTokenizer.from_pretrained(...).save_pretrained(...) of transformers writes it)';
+  return [{ name: 'tokenizer.json', reason }];
+}
+
+function notMerged(name: string): IgnoredEntry {
+  return { name, reason: 'of an adapter in the weight file; the adapter that was given is merged instead' };
+}
+
+/** The scaling of an adapter whose parameters lie in the weight file of the model. */
+async function scalingOf(directory: SourceDirectory, { source }: FolderState) {
+  const config = await readAdapterConfig(directory);
+  if (config) return config;
+  throw new ArchitectureError(
+    `${source.file} of ${directory.name} holds LoRA weights beside the model's, and how to scale them is not known: ` +
+      `expected the adapter's ${ADAPTER_CONFIG} in the folder, or the folder of the adapter given beside the model`,
+  );
+}
+
+/** What lies in the folders and is not used. */
+async function leftInFolders(
+  directory: SourceDirectory,
+  lora: SourceDirectory | undefined,
+  { source }: FolderState,
+  ofAdapter: readonly string[],
+  copied: readonly CopiedFile[],
+): Promise<IgnoredEntry[]> {
+  const ofModel = ['config.json', source.file, ...source.shards.map(({ file }) => file)];
+  const copiedFrom = (from: SourceDirectory) =>
+    copied.filter((each) => each.directory === from).map(({ file }) => file);
+  if (!lora || lora.name === directory.name) {
+    return unusedFiles(directory, new Set([...ofModel, ...ofAdapter, ...copied.map(({ file }) => file)]));
+  }
+  return [
+    ...(await unusedFiles(directory, new Set([...ofModel, ...copiedFrom(directory)]))),
+    ...(await unusedFiles(lora, new Set([...ofAdapter, ...copiedFrom(lora)]))),
+  ];
 }
 
 function architectureOf({ sizes, scan }: Opened): GrootLArchitecture {
@@ -134,7 +259,7 @@ function description(
   { inputs, outputs, namedNodes }: GrootLGraph,
   quantization: Quantization,
 ) {
-  const { folder, adapter, config, sizes } = opened;
+  const { folder, adapter, trained, config, sizes } = opened;
   const userDefinedMetadata: GrootLMetadata = {
     architecture: {
       family: 'GrootL',
@@ -142,7 +267,7 @@ function description(
       parameters: countGrootLParameters(sizes),
     },
     tokens: config.tokens,
-    source: { ...folder.source, adapter: adapter?.source ?? null },
+    source: { ...folder.source, adapter, trained },
     quantization,
     nodes: namedNodes,
     converter: { name: 'tfjs-grootvl', version: CONVERTER_VERSION },
@@ -162,8 +287,7 @@ function description(
 }
 
 function describe(opened: Opened): FolderInspection {
-  const { folder, sizes, scan, adapter, state } = opened;
-  const tied = sizes.tiedHead && state.has(HEAD);
+  const { folder, sizes, scan, adapter, trained, ignored } = opened;
   return {
     architecture: architectureOf(opened).name,
     scan,
@@ -176,11 +300,9 @@ function describe(opened: Opened): FolderInspection {
     parameters: countGrootLParameters(sizes),
     tensors: folder.entries.size,
     weightsUsed: folder.source.file,
-    adapter: adapter?.source.file ?? null,
-    ignored: [
-      ...folder.ignored,
-      ...(tied ? [{ name: HEAD, reason: 'tied to the embeddings, which are used' }] : []),
-    ],
+    adapter: adapter?.file ?? null,
+    trained: trained?.file ?? null,
+    ignored,
     file: {
       name: folder.source.file,
       format: folder.format,

@@ -1,7 +1,8 @@
 /** What a GrootV checkpoint is, read from the names and shapes of its tensors alone. */
 import type { GrootVArchitecture } from '../plugin/models/grootv_metadata.js';
-import { ArchitectureError } from './errors.js';
-import { disagreements, type StateShapes, showName } from './state_shapes.js';
+import type { Architecture } from './architectures/recognize.js';
+import { unusedReason } from './names.js';
+import { disagreements, type StateShapes } from './state_shapes.js';
 
 /** The published sizes: channels and depths. */
 const PUBLISHED: readonly (readonly [name: string, channels: number, depths: readonly number[]])[] = [
@@ -10,8 +11,6 @@ const PUBLISHED: readonly (readonly [name: string, channels: number, depths: rea
   ['GrootV-B', 128, [2, 2, 13, 2]],
 ];
 
-/** What PyTorch stores that inference does not use. */
-const UNUSED = /\.num_batches_tracked$/;
 /** BatchNorm statistics: used, but not parameters. */
 const STATISTICS = /\.running_(mean|var)$/;
 
@@ -20,54 +19,48 @@ export function blockPrefix(level: number, block: number): string {
   return `levels.${level}.blocks.${block}`;
 }
 
-/**
- * Derives the architecture and checks every name and shape against it.
- * @throws {ArchitectureError} with what is missing, unexpected or of the wrong shape.
- */
-export function grootVArchitecture(state: StateShapes): GrootVArchitecture {
-  const shapeOf = (name: string) => state.get(name)?.shape;
-  const channels = shapeOf('patch_embed.conv2.weight')?.[0];
-  const depths = countBlocks(state);
-  if (!channels || depths.length === 0) {
-    const some = [...state.keys()].slice(0, 3).map(showName).join(', ');
-    throw new ArchitectureError(
-      `this is no GrootV checkpoint: no patch_embed.conv2.weight and levels.0.blocks.0.* among its ${state.size} ` +
-        `tensors (${some}${state.size > 3 ? ', ...' : ''})`,
-    );
-  }
-  const hidden = shapeOf('levels.0.blocks.0.mlp.fc1.weight')?.[0] ?? 0;
-  const published = PUBLISHED.find(([, c, d]) => c === channels && `${d}` === `${depths}`);
-  const architecture: GrootVArchitecture = {
-    name: published?.[0] ?? 'GrootV',
-    channels,
-    depths,
-    mlpRatio: hidden / channels,
-    layerScale: state.has('levels.0.blocks.0.gamma1'),
-    classes: shapeOf('head.weight')?.[0] ?? 0,
-    convolutionHead: state.has('conv_head.0.weight'),
-  };
-  const problems = disagreements(state, expectedShapes(architecture, state), isUnused);
-  if (problems) {
-    throw new ArchitectureError(
-      `the tensors do not make a ${architecture.name} (channels ${channels}, depths ${depths.join(', ')}): ${problems}`,
-    );
-  }
-  return architecture;
-}
+/** Modules of the network, by the first segment of a name. */
+const OWNED = /^(patch_embed|levels|conv_head|head)\./;
+
+/** GrootV by the names and shapes of its tensors. */
+export const GROOTV: Architecture<GrootVArchitecture> = {
+  family: 'GrootV',
+  title: 'GrootV checkpoint',
+  anchors: ['patch_embed.conv2.weight', 'levels.0.blocks.0.'],
+  owns: (name) => OWNED.test(name),
+  whyLeftOut: (name) =>
+    /^outnorm\d+\./.test(name)
+      ? "normalises a level's features for dense prediction; here features are given without it"
+      : undefined,
+  describe: ({ name, channels, depths }) => `a ${name} (channels ${channels}, depths ${depths.join(', ')})`,
+  fit(state) {
+    const shapeOf = (name: string) => state.get(name)?.shape;
+    const channels = shapeOf('patch_embed.conv2.weight')?.[0];
+    const depths = countBlocks(state);
+    if (!channels || depths.length === 0) return undefined;
+    const hidden = shapeOf('levels.0.blocks.0.mlp.fc1.weight')?.[0] ?? 0;
+    const published = PUBLISHED.find(([, c, d]) => c === channels && `${d}` === `${depths}`);
+    const sizes: GrootVArchitecture = {
+      name: published?.[0] ?? 'GrootV',
+      channels,
+      depths,
+      mlpRatio: hidden / channels,
+      layerScale: state.has('levels.0.blocks.0.gamma1'),
+      classes: shapeOf('head.weight')?.[0] ?? 0,
+      convolutionHead: state.has('conv_head.0.weight'),
+    };
+    return { sizes, differences: disagreements(state, expectedShapes(sizes, state), GROOTV.owns) };
+  },
+};
 
 /** Parameters of the network: what training changes. */
 export function countParameters(state: StateShapes): number {
   let count = 0;
   for (const [name, { shape }] of state) {
-    if (!UNUSED.test(name) && !STATISTICS.test(name))
+    if (unusedReason(name) === undefined && !STATISTICS.test(name))
       count += shape.reduce((product, size) => product * size, 1);
   }
   return count;
-}
-
-/** Whether a tensor of a GrootV checkpoint is stored for training only. */
-export function isUnused(name: string): boolean {
-  return UNUSED.test(name);
 }
 
 /** Depths of levels 0, 1, ... as far as the names go without a gap. */

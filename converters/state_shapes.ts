@@ -1,37 +1,77 @@
 /** The tensors of a state dict against those that an architecture has. */
+import { nearestName, unusedReason } from './names.js';
 import { quote } from './pytorch/errors.js';
 
 /** Shapes of the tensors of a state dict. */
 export type StateShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 
+/** How a state dict differs from an architecture. */
+export interface Disagreements {
+  readonly missing: readonly string[];
+  /** In modules of the architecture, so that they would change its values. */
+  readonly unexpected: readonly string[];
+  /** Of the wrong shape, each as a text. */
+  readonly misshapen: readonly string[];
+}
+
 /** Names listed of each kind of disagreement before the rest is only counted: an error stays one readable line. */
 const LISTED = 6;
 
 /**
- * What is missing, unexpected or of the wrong shape, on one line; undefined when everything fits.
- * @param mayBeThere says which tensors may be there though nothing needs them
+ * Compares every name and shape.
+ * @param owns says whether a name lies in a module of the architecture
  */
 export function disagreements(
   state: StateShapes,
   expected: ReadonlyMap<string, readonly number[]>,
-  mayBeThere: (name: string) => boolean,
-): string | undefined {
-  const missing = [...expected.keys()].filter((name) => !state.has(name));
-  const unexpected = [...state.keys()].filter((name) => !expected.has(name) && !mayBeThere(name));
-  const wrong: string[] = [];
-  for (const [name, wanted] of expected) {
-    const shape = state.get(name)?.shape;
-    if (shape && (`${shape}` !== `${wanted}` || shape.includes(0))) {
-      wrong.push(`${name} is [${shape.join(', ')}], wanted [${wanted.join(', ')}]`);
+  owns: (name: string) => boolean,
+): Disagreements {
+  const misshapen: string[] = [];
+  for (const [name, shape] of expected) {
+    const given = state.get(name)?.shape;
+    if (given && (`${given}` !== `${shape}` || given.includes(0))) {
+      misshapen.push(`${name} is [${given.join(', ')}], wanted [${shape.join(', ')}]`);
     }
   }
-  const text = Object.entries({ missing, unexpected: unexpected.map(showName), 'of the wrong shape': wrong })
-    .filter(([, names]) => names.length > 0)
-    .map(([kind, names]) => {
-      const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
-      return `${names.length} ${kind}: ${names.slice(0, LISTED).join('; ')}${more}`;
-    });
-  return text.length > 0 ? text.join('. ') : undefined;
+  return {
+    missing: [...expected.keys()].filter((name) => !state.has(name)),
+    unexpected: [...state.keys()].filter(
+      (name) => !expected.has(name) && owns(name) && unusedReason(name) === undefined,
+    ),
+    misshapen,
+  };
+}
+
+export function countDisagreements({ missing, unexpected, misshapen }: Disagreements): number {
+  return missing.length + unexpected.length + misshapen.length;
+}
+
+/**
+ * Disagreements on one line.
+ * @param foreign names of the file outside the architecture; those nearest to the missing are told
+ */
+export function describeDisagreements(
+  { missing, unexpected, misshapen }: Disagreements,
+  foreign: readonly string[] = [],
+): string {
+  const candidates = [...unexpected, ...foreign];
+  const near = (name: string): string => {
+    const nearest = nearestName(name, candidates);
+    return nearest === undefined ? name : `${name} (the nearest that is there: ${showName(nearest)})`;
+  };
+  const kinds: Record<string, readonly string[]> = {
+    missing: missing.slice(0, LISTED).map(near),
+    unexpected: unexpected.slice(0, LISTED).map(showName),
+    'of the wrong shape': misshapen.slice(0, LISTED),
+  };
+  const counts = [missing.length, unexpected.length, misshapen.length];
+  return Object.entries(kinds)
+    .map(([kind, listed], i) => {
+      const more = counts[i] > LISTED ? ` and ${counts[i] - LISTED} more` : '';
+      return counts[i] > 0 ? `${counts[i]} ${kind}: ${listed.join('; ')}${more}` : '';
+    })
+    .filter((text) => text !== '')
+    .join('. ');
 }
 
 /** A tensor's name, fit for one line of a terminal whatever the file says. */

@@ -1,5 +1,5 @@
 /** A folder on disk as a `SourceDirectory`. */
-import { lstat, realpath, stat } from 'node:fs/promises';
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import type { SourceDirectory } from '../converters/huggingface/source_directory.js';
 import { type FileSource, fileSource } from './file_source.js';
@@ -46,6 +46,10 @@ export async function sourceDirectory(path: string): Promise<OpenDirectory> {
       const source = await fileSource(join(path, file));
       opened.set(file, source);
       return source;
+    },
+    async list() {
+      const entries = await readdir(path, { withFileTypes: true });
+      return entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name));
     },
     async checkUnchanged() {
       for (const source of opened.values()) await source.checkUnchanged();

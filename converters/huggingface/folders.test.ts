@@ -183,7 +183,13 @@ t.test('what is no Mamba model, or contradicts itself, is refused in one line', 
       folder(state({ 'backbone.norm_f.weight': null })),
       /1 missing: backbone.norm_f.weight/,
     ],
-    ['a stranger', folder(state({ x: float32('x', [2]) })), /1 unexpected: x/],
+    [
+      'a stranger in a layer',
+      folder(state({ x: float32('backbone.layers.0.mixer.x', [2]) })),
+      /1 unexpected: backbone.layers.0.mixer.x/,
+    ],
+    ['quantised', folder(state(), { quantization_config: { bits: 4 } }), /quantised weights/],
+    ['deep', folder(state(), { model_type: JSON.parse('['.repeat(60) + ']'.repeat(60)) }), /type a list/],
     [
       'a wrong shape',
       folder(state({ 'backbone.layers.1.mixer.D': float32('backbone.layers.1.mixer.D', [64]) })),
@@ -200,6 +206,18 @@ t.test('what is no Mamba model, or contradicts itself, is refused in one line', 
       /config.json of folder is not JSON/,
     ],
     ['a list', new Map([['config.json', json([])]]), /holds no JSON object/],
+    [
+      'nested without bound',
+      new Map([
+        ['config.json', new TextEncoder().encode(`{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`)],
+      ]),
+      /config.json of folder has more than 64 levels of nesting/,
+    ],
+    [
+      'a pointer',
+      new Map([['config.json', new TextEncoder().encode('version https://git-lfs.github.com/spec/v1')]]),
+      /config.json of folder is a git-lfs pointer/,
+    ],
   ];
   for (const [name, files, message] of cases) {
     const error = await converted(files).catch((error) => error);
@@ -240,6 +258,8 @@ t.test('adapters', async (t) => {
 
   const cases: [files: Files, message: RegExp][] = [
     [new Map(), /adapter has no adapter_config.json: it is no adapter/],
+    [withConfig({ peft_type: { toString: 1, valueOf: 1 } }), /type an object, wanted "LORA"/],
+    [withConfig({ use_dora: { toString: 1 } }), /use_dora an object, which cannot be merged/],
     [withConfig({ peft_type: 'IA3' }), /type "IA3", wanted "LORA"/],
     [withConfig({ use_dora: true }), /use_dora "true", which cannot be merged/],
     [withConfig({ bias: 'all' }), /bias "all", which cannot be merged/],
@@ -254,4 +274,211 @@ t.test('adapters', async (t) => {
     ],
   ];
   for (const [lora, message] of cases) await t.rejects(converted(base, { lora }), { message });
+});
+
+/** Weights of a converted model, in one piece. */
+async function weightsOf(files: Files, options: { lora?: Files } = {}): Promise<Buffer> {
+  return Buffer.from((await converted(files, options)).artifacts().weightData as ArrayBuffer);
+}
+
+const saved = (weights: readonly SafetensorsTensor[], name: (name: string) => string) =>
+  folder(weights.map((tensor) => ({ ...tensor, name: name(tensor.name) })));
+
+t.test('names of other layouts and wrappers give the same model', async (t) => {
+  const expected = await weightsOf(folder(state()));
+  const head: SafetensorsTensor = {
+    ...(state().find(({ name }) => name === EMBEDDINGS) as SafetensorsTensor),
+  };
+  const original = {
+    ...{ d_model: 64, n_layer: 3, vocab_size: 1020, ssm_cfg: { layer: 'Mamba1' }, rms_norm: true },
+    ...{ residual_in_fp32: true, fused_add_norm: true, pad_vocab_size_multiple: 8, tie_embeddings: true },
+  };
+  const oldNames = state().map((each) => ({ ...each, name: each.name.replace('embeddings', 'embedding') }));
+  const withHead = [...oldNames, { ...head, name: 'lm_head.weight' }];
+  const originalFolder: Files = new Map([
+    ['config.json', json(original)],
+    ['model.safetensors', encodeSafetensors(withHead)],
+  ]);
+  const cases: Record<string, Files> = {
+    'the original layout': originalFolder,
+    'the original name of the embeddings': folder(withHead),
+    'no backbone': saved(state(), (name) => name.replace('backbone.', '')),
+    'model.': saved(state(), (name) => `model.${name}`),
+    '_orig_mod.': saved(state(), (name) => `_orig_mod.${name}`),
+    'module._orig_mod. without backbone': saved(state(), (name) => `module._orig_mod.${name.slice(9)}`),
+    'only the head of tied weights': saved(state(), (name) =>
+      name === EMBEDDINGS ? 'lm_head.weight' : name,
+    ),
+    'inside PEFT': saved(state(), (name) => `base_model.model.${name}`),
+    'inside PEFT, layers wrapped': saved(state(), (name) =>
+      `base_model.model.${name}`.replace(/(in_proj|embeddings)\.weight/, '$1.base_layer.weight'),
+    ),
+  };
+  for (const [name, files] of Object.entries(cases)) t.ok((await weightsOf(files)).equals(expected), name);
+  t.equal((await inspectCheckpoint(filesDirectory(originalFolder))).classes, 1024, 'rows are padded');
+  for (const [change, message] of [
+    [{ n_layer: 4 }, /n_layer is 4, the weights have 3/],
+    [{ ssm_cfg: { layer: 'Mamba2' } }, /layers of type "Mamba2", expected "Mamba1"/],
+    [{ attn_layer_idx: [1] }, /attn_layer_idx a list/],
+    [{ rms_norm: false }, /rms_norm false/],
+    [{ ssm_cfg: { d_state: 8 } }, /d_state is 8, the weights have 16/],
+  ] as const) {
+    const files = new Map([...originalFolder, ['config.json', json({ ...original, ...change })]]);
+    await t.rejects(converted(files), { message });
+  }
+  const untied = folder(state({ [EMBEDDINGS]: null }));
+  await t.rejects(converted(untied), { message: /this is no Mamba model/ });
+  const two = [...state(), ...state().map((each) => ({ ...each, name: `student.${each.name}` }))];
+  await t.rejects(converted(folder(two)), {
+    message: /hold 2 networks, choose one by its prefix: "backbone\.", "student/,
+  });
+});
+
+t.test('what lies beside the weights is listed, in the file and in the folder', async (t) => {
+  const files: Files = new Map([
+    ...folder([...state(), float32('score.weight', [2, 64])]),
+    ['README.md', new Uint8Array(1)],
+    ['pytorch_model.bin', new Uint8Array(1)],
+    ['adapter_model.safetensors', new Uint8Array(1)],
+    ['trainable_params.bin', new Uint8Array(1)],
+    ['checkpoint-500/model.safetensors', encodeSafetensors([])],
+    ['checkpoint-500/config.json', json({ model_type: 'llama' })],
+  ]);
+  const { ignored } = await inspectCheckpoint(filesDirectory(files));
+  for (const [name, reason] of [
+    ['score.weight', /not part of Mamba/],
+    ['README.md', /does not need/],
+    ['pytorch_model.bin', /other weights, not used/],
+    ['adapter_model.safetensors', /merged only when its folder is given/],
+    ['trainable_params.bin', /used only when the folder of the adapter is given/],
+    ['checkpoint-500/', /a sub-folder, not looked into/],
+    ['tokenizer.json', /token ids/],
+  ] as const) {
+    t.match(ignored.find((row) => row.name === name)?.reason, reason, name);
+  }
+});
+
+t.test('files that a page picked: those of the folder itself', async (t) => {
+  const picked = (path: string, bytes: Uint8Array) =>
+    Object.defineProperty(new File([bytes.slice()], path.split('/').at(-1) as string), 'webkitRelativePath', {
+      value: path,
+    });
+  const [weights, configuration] = [encodeSafetensors(state()), json(config)];
+  const root = [picked('m/config.json', configuration), picked('m/model.safetensors', weights)];
+  const below = [
+    picked('m/old/config.json', json({ model_type: 'llama' })),
+    picked('m/old/model.safetensors', json({})),
+  ];
+  for (const files of [
+    [...root, ...below],
+    [...below, ...root],
+  ]) {
+    t.equal((await inspectCheckpoint(filesDirectory(files))).channels, 64);
+  }
+  await t.rejects(inspectCheckpoint(filesDirectory(below)), {
+    message: /has no config.json.*sub-folders: "old\/"/,
+  });
+  const bare = [new File([], 'config.json'), new File([], 'config.json')];
+  t.throws(() => filesDirectory(bare), { message: /two of the files are named "config.json"/ });
+});
+
+t.test('a file of several that cannot be read is named', async (t) => {
+  const all = state();
+  const map = Object.fromEntries(all.map(({ name }, i) => [name, i < 9 ? 'a.bin' : 'b.bin']));
+  const files: Files = new Map([
+    ['config.json', json(config)],
+    ['a.bin', encodeSafetensors(all.slice(0, 9))],
+    ['b.bin', new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1')],
+    ['model.safetensors.index.json', json({ weight_map: map })],
+  ]);
+  await t.rejects(converted(files), { message: /^b\.bin of folder: the file is a git-lfs pointer/ });
+});
+
+t.test('what is copied holds what its name says', async (t) => {
+  const base = filesOf(TINY);
+  const text = (value: string) => new TextEncoder().encode(value);
+  const passwd = text('root:x:0:0:root:/root:/bin/bash\n');
+  for (const [file, bytes, message] of [
+    [
+      'tokenizer.json',
+      text('version https://git-lfs.github.com/spec/v1\n'),
+      /tokenizer.json of folder is a git-lfs/,
+    ],
+    ['tokenizer.json', json({ auths: {} }), /tokenizer.json of folder does not hold a tokenizer/],
+    ['vocab.json', passwd, /vocab.json of folder is not JSON/],
+    ['vocab.json', json({ auths: { key: 'x' } }), /does not hold token ids by token/],
+    ['added_tokens.json', json({ token: 'x' }), /does not hold token ids by token/],
+    ['merges.txt', passwd, /merges.txt of folder does not hold pairs of tokens: line 1/],
+    ['merges.txt', text('#version: 0.2\na b\nc d e\n'), /line 3 is something else/],
+    ['special_tokens_map.json', json({ private: 'x' }), /does not hold special tokens/],
+    ['generation_config.json', json({ auths: {} }), /does not hold the configuration of text generation/],
+    ['tokenizer_config.json', json({ auths: {} }), /does not hold the configuration of a tokenizer/],
+  ] as const) {
+    await t.rejects(converted(new Map([...base, [file, bytes]])), { message });
+    await t.rejects(inspectCheckpoint(filesDirectory(new Map([...base, [file, bytes]]), 'folder')), {
+      message,
+    });
+  }
+  const parts: Files = new Map([
+    ...base,
+    ['vocab.json', json({ a: 0 })],
+    ['merges.txt', text('#version: 0.2\na b\n')],
+  ]);
+  t.same((await converted(parts)).files.get('merges.txt'), parts.get('merges.txt'));
+  parts.delete('tokenizer.json');
+  const { ignored } = await inspectCheckpoint(filesDirectory(parts));
+  t.match(
+    ignored.find(({ name }) => name === 'tokenizer.json'),
+    { reason: /vocab.json and merges.txt alone make no tokenizer/ },
+  );
+});
+
+t.test('parameters trained beside an adapter, and adapters in the weight file', async (t) => {
+  const base = filesOf(TINY);
+  const adapter = filesOf(ADAPTER);
+  const norm = 'backbone.norm_f.weight';
+  const trained = [float32(norm, [64]), float32(EMBEDDINGS, [1024, 64])];
+  const beside = (tensors: SafetensorsTensor[]): Files =>
+    new Map([...adapter, ['trainable_params.bin', encodeSafetensors(tensors)]]);
+  const sink = await converted(base, { lora: beside(trained) });
+  t.same(constant(sink, norm), trained[0].data);
+  const onTrained = folder(state({ [norm]: trained[0], [EMBEDDINGS]: trained[1] }));
+  t.same(constant(sink, EMBEDDINGS), constant(await converted(onTrained, { lora: adapter }), EMBEDDINGS));
+  const metadata = JSON.parse(new TextDecoder().decode(sink.files.get('model.json'))).userDefinedMetadata;
+  t.match(metadata.source, {
+    adapter: { file: 'adapter_model.safetensors' },
+    trained: { file: 'trainable_params.bin' },
+  });
+  const inspection = await inspectCheckpoint(filesDirectory(base), { lora: filesDirectory(beside(trained)) });
+  t.match(inspection, { adapter: 'adapter_model.safetensors', trained: 'trainable_params.bin' });
+  const wrapped = trained.map((each) => ({
+    ...each,
+    name: each.name.replace('embeddings', 'embeddings.base_layer'),
+  }));
+  t.same(constant(await converted(base, { lora: beside(wrapped) }), EMBEDDINGS), constant(sink, EMBEDDINGS));
+  await t.rejects(converted(base, { lora: beside([float32('x', [2])]) }), {
+    message: /trainable_params.bin has "x", which the model does not have/,
+  });
+  await t.rejects(converted(base, { lora: beside([float32(norm, [32])]) }), {
+    message: /backbone.norm_f.weight is \[32\]/,
+  });
+
+  const lowRank = readFixture('grootl/grootl_tiny_lora/adapter_model.safetensors');
+  const inState = lowRank.names().map((name): SafetensorsTensor => {
+    const { shape, values } = lowRank.tensor(name);
+    const named = name.replace(/\.lora_(embedding_)?([AB])/, '.lora_$1$2.default');
+    return { name: named, dtype: 'F32', shape, data: values };
+  });
+  const inside = state().map((each) => ({ ...each, name: `base_model.model.${each.name}` }));
+  for (const each of inside)
+    each.name = each.name.replace(/(_proj|embeddings)\.weight/, '$1.base_layer.weight');
+  const full = folder([...inside, ...inState]);
+  await t.rejects(converted(full), {
+    message: /holds LoRA weights beside the model's, .*adapter_config.json/,
+  });
+  const merged = await weightsOf(base, { lora: adapter });
+  const withScale = new Map([...full, ['adapter_config.json', json(adapterConfig)]]);
+  t.ok((await weightsOf(withScale)).equals(merged), 'merged from the weight file');
+  t.ok((await weightsOf(full, { lora: adapter })).equals(merged), 'the given adapter once, not twice');
+  t.equal((await inspectCheckpoint(filesDirectory(withScale))).adapter, 'model.safetensors');
 });

@@ -1,9 +1,13 @@
-/** Small JSON files of a folder, read with a limit: they come from strangers. */
+/** Small JSON files of a folder, untrusted: size and nesting are bounded. */
 import { ArchitectureError } from '../errors.js';
+import { quote } from '../pytorch/errors.js';
 import type { SourceDirectory } from './source_directory.js';
 
 /** Configurations are a few KB, an index of weights a few MB. */
 const MAX_JSON_BYTES = 2 ** 24;
+
+/** Levels of nesting: a configuration has 3 or 4, a tokenizer 6. */
+const MAX_NESTING = 64;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -19,17 +23,55 @@ export async function readJsonObject(
       `${file} has ${source.size} bytes; at most ${MAX_JSON_BYTES} are read as JSON`,
     );
   }
+  return parseJsonObject(await source.read(0, source.size), `${file} of ${directory.name}`);
+}
+
+/** The object that bytes hold as JSON. @throws {ArchitectureError} if they hold none, naming the file */
+export function parseJsonObject(bytes: Uint8Array, file: string): JsonObject {
+  const text = new TextDecoder().decode(bytes);
+  if (text.startsWith('version https://git-lfs')) {
+    throw new ArchitectureError(
+      `${file} is a git-lfs pointer, not the file that it stands for; fetch that with "git lfs pull"`,
+    );
+  }
+  if (isNestedTooDeeply(text)) {
+    throw new ArchitectureError(`${file} has more than ${MAX_NESTING} levels of nesting`);
+  }
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder().decode(await source.read(0, source.size)));
+    json = JSON.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new ArchitectureError(`${file} of ${directory.name} is not JSON`);
+    throw new ArchitectureError(`${file} is not JSON`);
   }
-  if (!isObject(json)) throw new ArchitectureError(`${file} of ${directory.name} holds no JSON object`);
+  if (!isObject(json)) throw new ArchitectureError(`${file} holds no JSON object`);
   return json;
+}
+
+/** Whether brackets outside texts are nested beyond the bound; malformed JSON may give either answer. */
+function isNestedTooDeeply(text: string): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i];
+    if (quoted) {
+      if (character === '\\') i++;
+      else if (character === '"') quoted = false;
+    } else if (character === '"') quoted = true;
+    else if (character === '{' || character === '[') {
+      if (++depth > MAX_NESTING) return true;
+    } else if (character === '}' || character === ']') depth--;
+  }
+  return false;
 }
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A JSON value on one line of a message: texts in quotes, lists and objects by their kind alone. */
+export function showJson(value: unknown): string {
+  if (typeof value === 'string') return quote(value);
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

@@ -5,17 +5,24 @@
 import type { SourceFile } from '../../plugin/models/grootl_metadata.js';
 import { ArchitectureError } from '../errors.js';
 import type { Parameter } from '../graph/torch_layers.js';
+import { withoutHolders, withoutWrappers } from '../names.js';
 import { quote } from '../pytorch/errors.js';
 import type { PassOptions } from '../pytorch/file_pass.js';
-import { isObject, type JsonObject, readJsonObject } from './json_file.js';
+import type { IgnoredEntry } from '../pytorch/state_dict.js';
+import { isObject, type JsonObject, readJsonObject, showJson } from './json_file.js';
 import type { SourceDirectory } from './source_directory.js';
 import { openSingle } from './state.js';
 
-const FILES = ['adapter_model.safetensors', 'adapter_model.bin'] as const;
+export const ADAPTER_CONFIG = 'adapter_config.json';
+export const ADAPTER_FILES: readonly string[] = ['adapter_model.safetensors', 'adapter_model.bin'];
+/** Embeddings and normalisations that were trained beside an adapter, whole, as the authors' scripts save them. */
+export const TRAINED_FILE = 'trainable_params.bin';
 
-/** PEFT wraps the model twice. */
-const PREFIX = /^base_model\.model\./;
-const LOW_RANK = /^(.+)\.lora_(embedding_)?([AB])(?:\.weight)?$/;
+const LOW_RANK = /^(.+)\.lora_(embedding_)?([AB])(?:\.(?!weight$)[^.]+)?(?:\.weight)?$/;
+/** What PEFT puts around a module that it changes, and around one that it stores whole. */
+const BASE_LAYER = /\.base_layer\./;
+const SAVED = /\.modules_to_save\.(?:[^.]+\.(?=[^.]+$))?/;
+const REPLACED = /\.original_module\./;
 
 /** Settings under which merging would be something else. */
 const UNSUPPORTED: readonly (readonly [key: string, harmless: (value: unknown) => boolean])[] = [
@@ -32,80 +39,156 @@ interface LowRank {
   embedding: boolean;
 }
 
+type State = ReadonlyMap<string, Parameter>;
+
 /** An adapter, not yet read. */
 export interface Adapter {
   readonly source: SourceFile;
-  /** The weights with the adapter merged into them; values are computed when they are read. */
-  merge(state: ReadonlyMap<string, Parameter>): Map<string, Parameter>;
+  /** The file of parameters trained whole beside it, where there is one. */
+  readonly trained?: SourceFile;
+  readonly ignored: readonly IgnoredEntry[];
+  /**
+   * The weights with the adapter merged into them; values are computed when they are read.
+   * @param canonical the name of a parameter of the model, of one without wrappers and holders
+   */
+  merge(state: State, canonical: (name: string) => string): Map<string, Parameter>;
 }
 
 /** @throws {ArchitectureError} when it is no LoRA adapter that can be merged; {CheckpointError} for its files */
 export async function openAdapter(directory: SourceDirectory, options: PassOptions = {}): Promise<Adapter> {
-  const config = await readJsonObject(directory, 'adapter_config.json');
-  if (!config) throw new ArchitectureError(`${directory.name} has no adapter_config.json: it is no adapter`);
+  const config = await readAdapterConfig(directory);
+  if (!config) throw new ArchitectureError(`${directory.name} has no ${ADAPTER_CONFIG}: it is no adapter`);
+  for (const file of ADAPTER_FILES) {
+    if (!(await directory.open(file))) continue;
+    const { entries, ignored, source } = await openSingle(directory, file, options);
+    const trained = (await directory.open(TRAINED_FILE))
+      ? await openSingle(directory, TRAINED_FILE, options)
+      : undefined;
+    return {
+      source,
+      trained: trained && { file: TRAINED_FILE, sha256: trained.source.sha256 },
+      ignored: [...ignored, ...(trained?.ignored ?? [])],
+      merge(state, canonical) {
+        const base = trained ? replaced(state, trained.entries, canonical, TRAINED_FILE) : state;
+        return mergeLowRank(base, entries, config, canonical);
+      },
+    };
+  }
+  throw new ArchitectureError(
+    `${directory.name} has no weights of an adapter: wanted ${ADAPTER_FILES.join(' or ')}`,
+  );
+}
+
+/** The configuration of an adapter, or undefined where there is none. @throws as {@link openAdapter} */
+export async function readAdapterConfig(directory: SourceDirectory): Promise<JsonObject | undefined> {
+  const config = await readJsonObject(directory, ADAPTER_CONFIG);
+  if (!config) return undefined;
   if (config.peft_type !== 'LORA') {
     throw new ArchitectureError(
-      `adapter_config.json describes an adapter of type ${quote(String(config.peft_type))}, wanted "LORA"`,
+      `adapter_config.json describes an adapter of type ${quoteJson(config.peft_type)}, wanted "LORA"`,
     );
   }
   for (const [key, harmless] of UNSUPPORTED) {
     if (!harmless(config[key])) {
       throw new ArchitectureError(
-        `adapter_config.json has ${key} ${quote(String(config[key]))}, which cannot be merged`,
+        `adapter_config.json has ${key} ${quoteJson(config[key])}, which cannot be merged`,
       );
     }
   }
-  for (const file of FILES) {
-    if (!(await directory.open(file))) continue;
-    const { entries, source } = await openSingle(directory, file, options);
-    return { source, merge: (state) => merge(state, entries, config) };
-  }
-  throw new ArchitectureError(`${directory.name} has no weights of an adapter: wanted ${FILES.join(' or ')}`);
+  return config;
 }
 
-function merge(
-  state: ReadonlyMap<string, Parameter>,
-  adapter: ReadonlyMap<string, Parameter>,
+function quoteJson(value: unknown): string {
+  return typeof value === 'object' && value !== null ? showJson(value) : quote(String(value));
+}
+
+/** The state dict of a model inside PEFT: the model's own parameters, and the low-rank ones beside them. */
+export interface WrappedState<Tensor> {
+  /** By names without what PEFT puts into them. */
+  readonly model: ReadonlyMap<string, Tensor>;
+  readonly lowRank: ReadonlyMap<string, Tensor>;
+  readonly ignored: readonly IgnoredEntry[];
+}
+
+/** Tells the parameters of a model from those of an adapter around it; a state dict without PEFT's names is the model. */
+export function unwrapPeft<Tensor>(state: ReadonlyMap<string, Tensor>): WrappedState<Tensor> {
+  const model = new Map<string, Tensor>();
+  const lowRank = new Map<string, Tensor>();
+  const ignored: IgnoredEntry[] = [];
+  const saved = new Set<string>();
+  for (const name of state.keys()) if (SAVED.test(name)) saved.add(name.replace(SAVED, '.'));
+  for (const [name, tensor] of state) {
+    const plain = name.replace(BASE_LAYER, '.').replace(SAVED, '.').replace(REPLACED, '.');
+    if (LOW_RANK.test(name)) lowRank.set(name, tensor);
+    else if (saved.has(plain) && !SAVED.test(name)) {
+      ignored.push({ name, reason: 'replaced by what was trained beside an adapter (modules_to_save)' });
+    } else model.set(plain, tensor);
+  }
+  return { model, lowRank, ignored };
+}
+
+/**
+ * W + scaling * B A for every module that has low-rank parameters; parameters that are stored whole replace the model's.
+ * @throws {ArchitectureError} when one is none of the model's
+ */
+export function mergeLowRank(
+  state: State,
+  adapter: State,
   config: JsonObject,
+  canonical: (name: string) => string,
 ): Map<string, Parameter> {
-  const merged = new Map(state);
+  const { model: whole, lowRank } = unwrapPeft(withoutWrappers(adapter));
+  const merged = replaced(state, whole, canonical);
   const modules = new Map<string, LowRank>();
-  for (const [name, tensor] of adapter) {
-    const plain = name.replace(PREFIX, '');
-    const [, module, embedding, side] = LOW_RANK.exec(plain) ?? [];
-    if (module) {
-      const pair = modules.get(module) ?? { embedding: embedding !== undefined };
-      pair[side === 'A' ? 'a' : 'b'] = tensor;
-      modules.set(module, pair);
-    } else {
-      merged.set(replacedName(state, name, plain), tensor);
+  for (const [name, tensor] of lowRank) {
+    const [, module, embedding, side] = LOW_RANK.exec(name) as RegExpExecArray;
+    const weight = canonical(withoutHolders(`${module}.weight`));
+    const pair = modules.get(weight) ?? { embedding: embedding !== undefined };
+    const key = side === 'A' ? 'a' : 'b';
+    if (pair[key]) {
+      throw new ArchitectureError(`the adapter has several matrices ${side} for ${quote(weight)}`);
     }
+    pair[key] = tensor;
+    modules.set(weight, pair);
   }
   if (modules.size === 0) throw new ArchitectureError('the adapter has no LoRA weights');
-  for (const [module, pair] of modules) {
-    const name = `${module}.weight`;
-    const base = merged.get(name);
+  for (const [weight, pair] of modules) {
+    const base = merged.get(weight);
     if (!base)
-      throw new ArchitectureError(`the adapter changes ${quote(name)}, which the model does not have`);
-    merged.set(name, mergedParameter(module, base, pair, scaling(config, module, pair)));
+      throw new ArchitectureError(`the adapter changes ${quote(weight)}, which the model does not have`);
+    const module = weight.replace(/\.weight$/, '');
+    merged.set(weight, mergedParameter(module, base, pair, scaling(config, module, pair)));
   }
   return merged;
 }
 
 /** `modules_to_save`, and embeddings that fine-tuning has resized, are stored whole. */
-function replacedName(state: ReadonlyMap<string, Parameter>, name: string, plain: string): string {
-  const replaced = plain.replace(/\.(modules_to_save|base_layer)\./, '.').replace('.default.', '.');
-  if (state.has(replaced)) return replaced;
-  throw new ArchitectureError(`the adapter has ${quote(name)}, which is no LoRA weight of this model`);
+function replaced(
+  state: State,
+  whole: State,
+  canonical: (name: string) => string,
+  file?: string,
+): Map<string, Parameter> {
+  const merged = new Map(state);
+  for (const [name, tensor] of unwrapPeft(withoutWrappers(whole)).model) {
+    const plain = canonical(withoutHolders(name));
+    if (!state.has(plain)) {
+      throw new ArchitectureError(
+        file === undefined
+          ? `the adapter has ${quote(name)}, which is no LoRA weight of this model`
+          : `${file} has ${quote(name)}, which the model does not have`,
+      );
+    }
+    merged.set(plain, tensor);
+  }
+  return merged;
 }
 
 function scaling(config: JsonObject, module: string, { a }: LowRank): number {
   const alpha = patterned(config.alpha_pattern, module) ?? config.lora_alpha;
   const rank = a?.shape[0] ?? 0;
   if (typeof alpha !== 'number' || !Number.isFinite(alpha) || rank < 1) {
-    throw new ArchitectureError(
-      `adapter_config.json has lora_alpha ${quote(String(alpha))}, wanted a number`,
-    );
+    throw new ArchitectureError(`adapter_config.json has lora_alpha ${quoteJson(alpha)}, wanted a number`);
   }
   return alpha / (config.use_rslora ? Math.sqrt(rank) : rank);
 }

@@ -1,11 +1,12 @@
 /** The weights of a HuggingFace folder: one file, or several with an index. */
 import type { SourceFile } from '../../plugin/models/grootl_metadata.js';
+import { type Architecture, readings } from '../architectures/recognize.js';
 import type { ByteSource } from '../byte_source.js';
 import { ArchitectureError } from '../errors.js';
-import { openCheckpoint } from '../pytorch/checkpoint.js';
-import { quote } from '../pytorch/errors.js';
+import { type Checkpoint, openCheckpoint } from '../pytorch/checkpoint.js';
+import { CheckpointError, quote } from '../pytorch/errors.js';
 import { FilePass, type PassOptions } from '../pytorch/file_pass.js';
-import { findStateDict, type IgnoredEntry } from '../pytorch/state_dict.js';
+import { type IgnoredEntry, leftOutBeside, type StateDict, stateDicts } from '../pytorch/state_dict.js';
 import type { StoredTensor } from '../pytorch/tensor.js';
 import { isObject, readJsonObject } from './json_file.js';
 import type { SourceDirectory } from './source_directory.js';
@@ -17,11 +18,20 @@ const INDEXED = ['model.safetensors.index.json', 'pytorch_model.bin.index.json']
 /** More files than any published model has. */
 const MAX_SHARDS = 1024;
 
-/** A file of the same folder: the index is a stranger's, and must not name files elsewhere. */
+/** A file of the same folder: the index is untrusted, and must not name files elsewhere. */
 const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
+
+/** How the weights of a folder are read. */
+export interface StateOptions extends PassOptions {
+  /** Keys that lead to the state dict of a file, joined by dots. */
+  readonly key?: string;
+  /** Of several dicts of a file, one that may be such a network is taken. */
+  readonly architecture?: Architecture<unknown>;
+}
 
 /** The weights of a model, not yet read. */
 export interface FolderState {
+  /** By the names in the files. */
   readonly entries: ReadonlyMap<string, StoredTensor>;
   readonly ignored: readonly IgnoredEntry[];
   /** The file with the weights, or their index. */
@@ -34,11 +44,11 @@ export interface FolderState {
 /**
  * Opens the weights of a folder.
  * @throws {ArchitectureError} when there are none or the index does not fit them; {CheckpointError} when a file cannot
- *   or must not be read
+ *   or must not be read, naming the file
  */
 export async function openFolderState(
   directory: SourceDirectory,
-  options: PassOptions = {},
+  options: StateOptions = {},
 ): Promise<FolderState> {
   for (const file of SINGLE) {
     if (await directory.open(file)) return openSingle(directory, file, options);
@@ -56,22 +66,40 @@ export async function openFolderState(
 export async function openSingle(
   directory: SourceDirectory,
   file: string,
-  options: PassOptions = {},
+  options: StateOptions = {},
 ): Promise<FolderState> {
-  const checkpoint = await openCheckpoint(await openNamed(directory, file), options);
-  const { entries, ignored } = findStateDict(checkpoint);
-  const { format, size: bytes, sha256 } = checkpoint;
-  return { entries, ignored, source: { file, sha256, shards: [] }, format, bytes };
+  const source = await openNamed(directory, file);
+  try {
+    const checkpoint = await openCheckpoint(source, options);
+    const dict = chooseDict(checkpoint, options);
+    const { format, size: bytes, sha256 } = checkpoint;
+    return {
+      entries: dict.entries,
+      ignored: leftOutBeside(checkpoint, dict),
+      source: { file, sha256, shards: [] },
+      format,
+      bytes,
+    };
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) throw error;
+    throw new CheckpointError(error.code, `${file} of ${directory.name}: ${error.message}`, undefined, error);
+  }
+}
+
+function chooseDict(checkpoint: Checkpoint, { architecture, key }: StateOptions): StateDict {
+  const dicts = stateDicts(checkpoint, { key });
+  const likely = architecture && dicts.find(({ entries }) => readings(entries, [architecture]).length > 0);
+  return likely ?? dicts[0];
 }
 
 async function openShards(
   directory: SourceDirectory,
   indexFile: string,
   weightMap: unknown,
-  options: PassOptions,
+  options: StateOptions,
 ): Promise<FolderState> {
-  const places = isObject(weightMap) ? Object.entries(weightMap) : [];
-  const files = [...new Set(places.map(([, file]) => file))];
+  const locations = isObject(weightMap) ? Object.entries(weightMap) : [];
+  const files = [...new Set(locations.map(([, file]) => file))];
   if (files.length === 0 || files.length > MAX_SHARDS) {
     throw new ArchitectureError(
       `${indexFile} names ${files.length} weight files, wanted 1 to ${MAX_SHARDS} under "weight_map"`,
@@ -80,14 +108,13 @@ async function openShards(
   const states = new Map<unknown, FolderState>();
   for (const file of files) {
     if (typeof file !== 'string' || !FILE_NAME.test(file)) {
-      throw new ArchitectureError(
-        `${indexFile} names ${quote(String(file))}, which is no file of its folder`,
-      );
+      const named = typeof file === 'string' ? quote(file) : 'what is no text';
+      throw new ArchitectureError(`${indexFile} names ${named}, which is no file of its folder`);
     }
     states.set(file, await openSingle(directory, file, options));
   }
   const entries = new Map<string, StoredTensor>();
-  for (const [name, file] of places) {
+  for (const [name, file] of locations) {
     const tensor = states.get(file)?.entries.get(name);
     if (!tensor) {
       throw new ArchitectureError(`${indexFile} places ${quote(name)} in ${file}, which has no such tensor`);

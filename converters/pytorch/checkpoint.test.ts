@@ -5,7 +5,13 @@ import t, { type Test } from 'tap';
 import { blobSource, bytesSource } from '../byte_source.js';
 import { type Checkpoint, openCheckpoint } from './checkpoint.js';
 import { CheckpointError } from './errors.js';
-import { findStateDict, readConfigNumber, type StateDict, type WeightSet } from './state_dict.js';
+import {
+  leftOutBeside,
+  readConfigNumber,
+  type StateDict,
+  stateDicts,
+  type WeightsChoice,
+} from './state_dict.js';
 import { fixtureBytes } from './testing/fixtures.js';
 
 interface Opened {
@@ -15,17 +21,19 @@ interface Opened {
 }
 
 /** Opens a fixture, or skips the test with the reason. */
-async function open(t: Test, name: string, weights?: WeightSet): Promise<Opened | undefined> {
+async function open(t: Test, name: string, choice?: WeightsChoice): Promise<Opened | undefined> {
   const bytes = fixtureBytes(name);
   if (bytes === undefined) {
     t.pass(name, { skip: `the fixture ${name} is not in this checkout` });
     return undefined;
   }
   const checkpoint = await openCheckpoint(bytesSource(bytes, name));
-  return { checkpoint, state: findStateDict(checkpoint, { weights }), bytes };
+  return { checkpoint, state: stateDicts(checkpoint, choice)[0], bytes };
 }
 
-async function sameBits(t: Test, a: StateDict, b: StateDict, names: Iterable<string>): Promise<void> {
+type Entries = Pick<StateDict, 'entries'>;
+
+async function sameBits(t: Test, a: Entries, b: Entries, names: Iterable<string>): Promise<void> {
   for (const name of names) {
     const [left, right] = [a.entries.get(name), b.entries.get(name)];
     if (left === undefined || right === undefined) {
@@ -50,7 +58,7 @@ t.test('zip, bare state dict', async (t) => {
   t.same(checkpoint.inertGlobals, []);
   t.equal(state.path, '');
   t.equal(state.entries.size, 121);
-  t.same(state.ignored, []);
+  t.same(leftOutBeside(checkpoint, state), []);
   const conv = state.entries.get('patch_embed.conv1.weight');
   t.same([conv?.dtype, conv?.shape, conv?.strides], ['float32', [4, 3, 3, 3], [27, 9, 3, 1]]);
   // First values as Python's struct reads them from data/0.
@@ -69,9 +77,12 @@ t.test('legacy equals the zip of the same weights, bit for bit', async (t) => {
   if (module === undefined || legacy === undefined) return;
   t.equal(legacy.checkpoint.format, 'legacy');
   t.equal(module.state.path, 'state_dict');
-  t.same([...module.state.entries.keys()], [...legacy.state.entries.keys()], '`module.` is stripped');
-  t.equal(module.state.entries.get('patch_embed.conv1.weight')?.storage.location, 'cuda:0');
-  await sameBits(t, module.state, legacy.state, legacy.state.entries.keys());
+  t.equal(module.state.entries.get('module.patch_embed.conv1.weight')?.storage.location, 'cuda:0');
+  const plain = new Map(
+    [...module.state.entries].map(([name, tensor]) => [name.replace('module.', ''), tensor]),
+  );
+  t.same([...plain.keys()], [...legacy.state.entries.keys()]);
+  await sameBits(t, { entries: plain }, legacy.state, legacy.state.entries.keys());
 });
 
 t.test('half precision', async (t) => {
@@ -100,15 +111,18 @@ t.test('a whole training checkpoint', async (t) => {
   t.same(checkpoint.inertGlobals, ['yacs.config.CfgNode (10)']);
   t.equal(state.path, 'model');
   t.equal(state.entries.size, 133);
-  const ignored = new Map(state.ignored.map(({ name, reason }) => [name, reason]));
+  const ignored = new Map(leftOutBeside(checkpoint, state).map(({ name, reason }) => [name, reason]));
   t.match(ignored.get('model_ema'), /another set of weights \(133 tensors\)/);
   t.match(ignored.get('optimizer'), /optimizer/);
   t.same(
     [...ignored.keys()].sort(),
     'amp config ema_decay epoch lr_scheduler max_accuracy max_accuracy_ema model_ema optimizer'.split(' '),
   );
-  const ema = findStateDict(checkpoint, { weights: 'model_ema' });
+  const [, ema, ...more] = stateDicts(checkpoint);
   t.equal(ema.path, 'model_ema');
+  t.equal(ema.set, 'model_ema');
+  t.same(more, []);
+  t.equal(stateDicts(checkpoint, { key: 'model_ema' })[0].entries.size, 133);
   t.same([...ema.entries.keys()], [...state.entries.keys()]);
   t.equal(readConfigNumber(checkpoint, ['config', 'DATA', 'IMG_SIZE']), 64);
   t.equal(readConfigNumber(checkpoint, ['config', 'MODEL', 'NUM_CLASSES']), 10);
@@ -116,14 +130,17 @@ t.test('a whole training checkpoint', async (t) => {
   t.equal(readConfigNumber(checkpoint, ['config', 'NONE', '__proto__', 'constructor']), undefined);
 });
 
-t.test('asking for weights that are not there', async (t) => {
+t.test('asking for a key that is not there', async (t) => {
   for (const [name, held] of [
-    ['grootv/grootv_tiny_layerscale.pth', /bare state dict of 121 tensors/],
+    [
+      'grootv/grootv_tiny_layerscale.pth',
+      /no dict of tensors under the key "model.x": the file holds "patch_embed/,
+    ],
     ['grootv/grootv_tiny_module.pth', /"state_dict"/],
   ] as const) {
     const opened = await open(t, name);
     if (opened === undefined) continue;
-    const error = t.throws(() => findStateDict(opened.checkpoint, { weights: 'model_ema' }), CheckpointError);
+    const error = t.throws(() => stateDicts(opened.checkpoint, { key: 'model.x' }), CheckpointError);
     t.match(error, { code: 'weights-not-found', message: held });
   }
 });
@@ -169,7 +186,7 @@ t.test('a Blob gives what bytes give; progress and abort', async (t) => {
   const source = blobSource(new Blob([opened.bytes as Uint8Array<ArrayBuffer>]), 'blob.pth');
   const checkpoint = await openCheckpoint(source, { onProgress: (done, total) => seen.push([done, total]) });
   t.equal(checkpoint.sha256, opened.checkpoint.sha256);
-  await sameBits(t, findStateDict(checkpoint), opened.state, opened.state.entries.keys());
+  await sameBits(t, stateDicts(checkpoint)[0], opened.state, opened.state.entries.keys());
   t.same(seen.at(-1), [opened.bytes.byteLength, opened.bytes.byteLength]);
   t.same(
     seen.map(([done]) => done),

@@ -1,11 +1,11 @@
-// Where in a checkpoint the weights are, under the names that training scripts give them.
+// Where in a checkpoint the weights are: dicts of tensors, under the keys that training scripts give them.
 
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointError, quote } from './errors.js';
 import { entriesOf, InertGlobal, InertObject, PickleTuple, type PickleValue } from './pickle_values.js';
 import { StoredTensor } from './tensor.js';
 
-/** A set of weights: the trained ones, or their exponential moving average. */
+/** A set of weights: the trained ones, or their moving average. */
 export type WeightSet = 'model' | 'model_ema';
 
 /** Something in the checkpoint that is not among the chosen weights, and why. */
@@ -14,22 +14,37 @@ export interface IgnoredEntry {
   readonly reason: string;
 }
 
+/** A dict of tensors somewhere in a checkpoint. */
 export interface StateDict {
-  /** Key of the checkpoint under which it lies; '' if the checkpoint is the state dict. */
+  /** Keys that lead to it. */
+  readonly keys: readonly string[];
+  /** The same, joined by dots; '' if the checkpoint itself is the state dict. */
   readonly path: string;
-  /** Tensors by name, in the order of the file, without a `module.` that all names share. */
+  /** Whether its keys say that it is a moving average. */
+  readonly set: WeightSet;
+  /** Whether every key on the way is one that training scripts give to weights. */
+  readonly usual: boolean;
+  /** Tensors by name, in the order of the file. */
   readonly entries: ReadonlyMap<string, StoredTensor>;
-  readonly ignored: readonly IgnoredEntry[];
+  /** What else the dict has, by name: what kind of value it is. */
+  readonly others: ReadonlyMap<string, string>;
 }
 
-/** Keys for each set of weights, the commonest first (`state_dict_ema` is timm's name). */
-const KEYS: Readonly<Record<WeightSet, readonly string[]>> = {
-  model: ['model', 'state_dict'],
-  model_ema: ['model_ema', 'state_dict_ema'],
-};
+/** Which weights of a checkpoint are asked for; by default the trained ones, wherever they are. */
+export interface WeightsChoice {
+  readonly weights?: WeightSet;
+  /** Keys that lead to the state dict, joined by dots. */
+  readonly key?: string;
+}
 
-/** DistributedDataParallel puts this before every name. */
-const PARALLEL_PREFIX = 'module.';
+/** Keys under which training scripts save weights, or a dict that holds them. */
+const USUAL =
+  /^(model|net|network|module|params|weights|state_dict|checkpoint|pytorch_model)$|^(model|net|network|module)_?(state|weights|params|state_dict)$/;
+/** Keys of moving averages (`state_dict_ema` is timm's, `params_ema` BasicSR's). */
+const AVERAGE = /(^|[_.])(ema|swa|averaged?|shadow)([_.]|$)/;
+/** Keys of what has tensors under the names of parameters and is no weights. Entered only when `key` says so. */
+const TRAINING =
+  /optim|scheduler|scaler|momentum|gradient|^grads?$|exp_avg|^(amp|config|args|loops|callbacks)$/;
 
 const TRAINING_STATE: Readonly<Record<string, string>> = {
   optimizer: "the optimizer's state",
@@ -43,20 +58,10 @@ const TRAINING_STATE: Readonly<Record<string, string>> = {
   epoch: 'the progress of the training run',
 };
 
-/** A dict most of whose values are tensors. */
-function isStateDict(value: PickleValue | undefined): boolean {
-  const entries = entriesOf(value);
-  if (entries === undefined) return false;
-  let tensors = 0;
-  for (const item of entries.values()) if (item instanceof StoredTensor) tensors++;
-  return tensors * 2 > entries.size;
-}
-
-function count(value: PickleValue | undefined): number {
-  let tensors = 0;
-  for (const item of entriesOf(value)?.values() ?? []) if (item instanceof StoredTensor) tensors++;
-  return tensors;
-}
+/** Containers on the way from the root to a state dict. */
+const MAX_DEPTH = 4;
+/** Values of a list or tuple that are looked into. */
+const MAX_LIST = 64;
 
 /** A value in a few words. */
 function kindOf(value: PickleValue): string {
@@ -76,68 +81,140 @@ function nameOf(key: PickleValue): string {
   return typeof key === 'string' ? key : `(${kindOf(key)})`;
 }
 
-function describeSibling(name: string, value: PickleValue): string {
-  const set = (Object.keys(KEYS) as WeightSet[]).find((weights) => KEYS[weights].includes(name));
-  if (set !== undefined && isStateDict(value)) {
-    return `another set of weights (${count(value)} tensors), chosen with weights "${set}"`;
-  }
-  const known = Object.hasOwn(TRAINING_STATE, name) ? TRAINING_STATE[name] : undefined;
-  return known === undefined ? `${kindOf(value)}, not part of the weights` : `${known}, not weights`;
+/** Whether a key or a prefix says that the weights under it are a moving average. */
+export function isAverage(name: string): boolean {
+  return AVERAGE.test(name);
 }
 
-/** Where the asked-for weights are: the key and the dict. */
-function locate(root: PickleValue, weights: WeightSet | undefined): [string, PickleValue] | undefined {
-  const wanted = weights === undefined ? [...KEYS.model, ...KEYS.model_ema] : KEYS[weights];
-  const entries = entriesOf(root);
-  for (const key of wanted) {
-    const value = entries?.get(key);
-    if (value !== undefined && isStateDict(value)) return [key, value];
-  }
-  return weights !== 'model_ema' && isStateDict(root) ? ['', root] : undefined;
+/** The values that a container holds, by the names of their keys; undefined for whatever holds none. */
+function childrenOf(value: PickleValue | undefined): Iterable<[string, PickleValue]> | undefined {
+  const entries = entriesOf(value);
+  if (entries) return [...entries].map(([key, item]) => [nameOf(key), item]);
+  const list = value instanceof PickleTuple ? value.items : value;
+  if (!Array.isArray(list)) return undefined;
+  return list.slice(0, MAX_LIST).map((item, index) => [String(index), item]);
 }
 
-function refuse(checkpoint: Checkpoint, weights: WeightSet | undefined): never {
-  const entries = entriesOf(checkpoint.root);
-  const wanted = weights === undefined ? 'weights' : `weights ${quote(weights)}`;
-  const held =
-    entries === undefined
-      ? `the file holds ${kindOf(checkpoint.root)}; save model.state_dict() instead`
-      : isStateDict(checkpoint.root)
-        ? `the file is one bare state dict of ${count(checkpoint.root)} tensors`
-        : `the file holds ${
-            [...entries.keys()]
-              .slice(0, 16)
-              .map((key) => quote(nameOf(key)))
-              .join(', ') || 'nothing'
-          }`;
-  throw new CheckpointError('weights-not-found', `the checkpoint has no ${wanted}: ${held}`);
+/** A dict as a state dict; undefined when it has neither tensors nor names of parameters. */
+function stateDictOf(keys: readonly string[], value: PickleValue): StateDict | undefined {
+  const dict = entriesOf(value);
+  if (!dict) return undefined;
+  const entries = new Map<string, StoredTensor>();
+  const others = new Map<string, string>();
+  let dotted = false;
+  for (const [key, item] of dict) {
+    if (typeof key === 'string' && item instanceof StoredTensor) entries.set(key, item);
+    else others.set(nameOf(key), kindOf(item));
+    dotted ||= typeof key === 'string' && key.includes('.');
+  }
+  if (entries.size === 0 && !dotted) return undefined;
+  const average = keys.some(isAverage);
+  const usual = keys.every((key) => USUAL.test(key) || AVERAGE.test(key));
+  return { path: keys.join('.'), keys, set: average ? 'model_ema' : 'model', usual, entries, others };
 }
 
 /**
- * Finds the state dict: under `model`, `state_dict` or bare, or with `weights: 'model_ema'` under `model_ema`; without
- * `weights` the first of these that is there.
- * @throws CheckpointError 'weights-not-found', with a list of what is there
+ * Every dict of a checkpoint that may be a state dict: the trained weights before their averages, and under usual keys
+ * before others; the state of optimisers and schedulers is not looked into. With `key` the one dict that it names.
+ * @throws CheckpointError 'weights-not-found' when there is none, with a list of what is there
  */
-export function findStateDict(
-  checkpoint: Checkpoint,
-  options: { readonly weights?: WeightSet } = {},
-): StateDict {
+export function stateDicts(checkpoint: Checkpoint, { weights, key }: WeightsChoice = {}): StateDict[] {
   const { root } = checkpoint;
-  const [path, value] = locate(root, options.weights) ?? refuse(checkpoint, options.weights);
-  const ignored: IgnoredEntry[] = [];
-  if (path !== '') {
-    for (const [key, sibling] of entriesOf(root) ?? []) {
-      if (key !== path) ignored.push({ name: nameOf(key), reason: describeSibling(nameOf(key), sibling) });
+  if (key !== undefined) return [atKey(root, key)];
+  const found: StateDict[] = [];
+  // Each container once, however many places of the file refer to it.
+  const seen = new Set<PickleValue>();
+  const visit = (value: PickleValue, keys: readonly string[]) => {
+    if (seen.has(value)) return;
+    const children = childrenOf(value);
+    if (!children) return;
+    seen.add(value);
+    const state = stateDictOf(keys, value);
+    if (state) found.push(state);
+    if (keys.length === MAX_DEPTH) return;
+    for (const [name, child] of children) if (!TRAINING.test(name)) visit(child, [...keys, name]);
+  };
+  visit(root, []);
+  const rank = ({ set, usual }: StateDict) => (set === 'model' ? 0 : 2) + (usual ? 0 : 1);
+  if (!found.some(({ entries, others }) => entries.size + others.size > 0)) refuse(checkpoint, weights);
+  return found.sort((a, b) => rank(a) - rank(b));
+}
+
+/** The dict that keys joined by dots lead to; keys may have dots of their own. */
+function atKey(root: PickleValue, path: string): StateDict {
+  const find = (value: PickleValue, rest: string, keys: readonly string[]): StateDict | undefined => {
+    if (keys.length > MAX_DEPTH) return undefined;
+    for (const [name, child] of childrenOf(value) ?? []) {
+      const here = [...keys, name];
+      const state = rest === name ? stateDictOf(here, child) : undefined;
+      if (state) return state;
+      const deeper = rest.startsWith(`${name}.`) ? find(child, rest.slice(name.length + 1), here) : undefined;
+      if (deeper) return deeper;
     }
+    return undefined;
+  };
+  const state = find(root, path, []);
+  if (state) return state;
+  throw new CheckpointError(
+    'weights-not-found',
+    `the checkpoint has no dict of tensors under the key ${quote(path)}: the file holds ${listKeys(root)}`,
+  );
+}
+
+/** What lies beside a state dict on the way to it, and what in it is no tensor. */
+export function leftOutBeside(checkpoint: Checkpoint, { keys, others }: StateDict): IgnoredEntry[] {
+  const ignored: IgnoredEntry[] = [];
+  let value: PickleValue | undefined = checkpoint.root;
+  keys.forEach((key, depth) => {
+    let next: PickleValue | undefined;
+    for (const [name, item] of childrenOf(value) ?? []) {
+      if (name === key) next = item;
+      else {
+        const path = [...keys.slice(0, depth), name];
+        ignored.push({ name: path.join('.'), reason: describeSibling(name, path, item) });
+      }
+    }
+    value = next;
+  });
+  for (const [name, kind] of others) ignored.push({ name: [...keys, name].join('.'), reason: kind });
+  return ignored;
+}
+
+function describeSibling(name: string, path: readonly string[], value: PickleValue): string {
+  const known = Object.hasOwn(TRAINING_STATE, name) ? TRAINING_STATE[name] : undefined;
+  if (known !== undefined) return `${known}, not weights`;
+  const tensors = stateDictOf(path, value)?.entries.size ?? 0;
+  if (tensors > 0 && !TRAINING.test(name)) {
+    return `another set of weights (${tensors} tensors), chosen with the key ${quote(path.join('.'))}`;
   }
-  const all: [string, StoredTensor][] = [];
-  for (const [key, item] of entriesOf(value) ?? []) {
-    if (typeof key === 'string' && item instanceof StoredTensor) all.push([key, item]);
-    else ignored.push({ name: path === '' ? nameOf(key) : `${path}.${nameOf(key)}`, reason: kindOf(item) });
-  }
-  const parallel = all.every(([name]) => name.startsWith(PARALLEL_PREFIX));
-  const strip = parallel ? PARALLEL_PREFIX.length : 0;
-  return { path, entries: new Map(all.map(([name, tensor]) => [name.slice(strip), tensor])), ignored };
+  return `${kindOf(value)}, not part of the weights`;
+}
+
+/** The keys of a dict, or what else it is, for a message. */
+function listKeys(value: PickleValue): string {
+  const keys = [...(childrenOf(value) ?? [])].slice(0, 16).map(([name, item]) => {
+    return item instanceof InertObject ? `${quote(name)} (${kindOf(item)})` : quote(name);
+  });
+  return entriesOf(value) ? keys.join(', ') || 'nothing' : kindOf(value);
+}
+
+/** Whether a module itself may have been saved: the root or a value in it is an object of a class. */
+function holdsObjects(root: PickleValue): boolean {
+  if (!entriesOf(root)) return true;
+  for (const [, item] of childrenOf(root) ?? []) if (item instanceof InertObject) return true;
+  return false;
+}
+
+/** @throws CheckpointError 'weights-not-found' that says what the file holds instead */
+export function refuse(checkpoint: Checkpoint, weights: WeightSet | undefined): never {
+  const { root } = checkpoint;
+  const bare = stateDictOf([], root);
+  const held =
+    bare && bare.entries.size > bare.others.size
+      ? `the file is one bare state dict of ${bare.entries.size} tensors`
+      : `the file holds ${listKeys(root)}${holdsObjects(root) ? '; save model.state_dict() instead' : ''}`;
+  const expected = weights === undefined ? 'weights' : `weights ${quote(weights)}`;
+  throw new CheckpointError('weights-not-found', `the checkpoint has no ${expected}: ${held}`);
 }
 
 /**
@@ -145,11 +222,22 @@ export function findStateDict(
  * up in dicts and in inert objects (their entries, then their attributes). Undefined if there is none.
  */
 export function readConfigNumber(checkpoint: Checkpoint, path: readonly string[]): number | undefined {
+  const value = configValue(checkpoint, path);
+  return typeof value === 'number' ? value : undefined;
+}
+
+/** A text in the configuration, looked up likewise. */
+export function readConfigText(checkpoint: Checkpoint, path: readonly string[]): string | undefined {
+  const value = configValue(checkpoint, path);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function configValue(checkpoint: Checkpoint, path: readonly string[]): PickleValue | undefined {
   let value: PickleValue | undefined = checkpoint.root;
   for (const key of path) {
     const state: PickleValue | undefined = value instanceof InertObject ? value.state : undefined;
     const held: PickleValue | undefined = entriesOf(value)?.get(key);
     value = held ?? (state instanceof Map ? state.get(key) : undefined);
   }
-  return typeof value === 'number' ? value : undefined;
+  return value;
 }

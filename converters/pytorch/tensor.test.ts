@@ -8,7 +8,7 @@ import type { DType } from './dtype.js';
 import { CheckpointError, quote } from './errors.js';
 import { GATHER_BYTES } from './limits.js';
 import { encodeSafetensors } from './safetensors_writer.js';
-import { findStateDict } from './state_dict.js';
+import { stateDicts } from './state_dict.js';
 import { StoredTensor, TensorStorage } from './tensor.js';
 import {
   MadeOrderedDict,
@@ -25,8 +25,8 @@ async function roundTrip(
   tensors: Readonly<Record<string, MadeTensor>>,
 ): Promise<ReadonlyMap<string, StoredTensor>> {
   const root = new MadeOrderedDict(new Map<Picklable, Picklable>(Object.entries(tensors)));
-  const zip = findStateDict(await openCheckpoint(bytesSource(await torchZipBytes(root))));
-  const legacy = findStateDict(await openCheckpoint(bytesSource(torchLegacyBytes(root))));
+  const zip = stateDicts(await openCheckpoint(bytesSource(await torchZipBytes(root))))[0];
+  const legacy = stateDicts(await openCheckpoint(bytesSource(torchLegacyBytes(root))))[0];
   for (const [name, tensor] of zip.entries) {
     const other = legacy.entries.get(name);
     t.same(other?.shape, tensor.shape);
@@ -170,7 +170,7 @@ t.test('encodeSafetensors', async (t) => {
     { note: 'naïve' },
   );
   const checkpoint = await openCheckpoint(bytesSource(bytes));
-  const { entries } = findStateDict(checkpoint);
+  const { entries } = stateDicts(checkpoint)[0];
   t.equal(checkpoint.metadata.get('note'), 'naïve');
   t.equal(new DataView(bytes.buffer).getUint32(0, true) % 8, 0, 'padded');
   t.same(await entries.get('image')?.read(), new Float32Array([1, 2]));

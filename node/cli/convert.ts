@@ -6,7 +6,15 @@ import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.j
 import { readSmallFile } from '../file_source.js';
 import { sourceDirectory } from '../source_directory.js';
 import { pathOf } from './failure.js';
-import { describeInspection, refuseForFolders, unchanged, WEIGHT_SETS, withInput } from './inspect.js';
+import {
+  describeInspection,
+  KEY,
+  PREFIX,
+  refuseForFolders,
+  unchanged,
+  WEIGHT_SETS,
+  withInput,
+} from './inspect.js';
 import { ByteProgress } from './progress.js';
 import { inline, print } from './terminal.js';
 
@@ -19,6 +27,8 @@ const SCANS = ['tree', 'chain'] as const;
 
 interface Options {
   weights?: (typeof WEIGHT_SETS)[number];
+  key?: string;
+  prefix?: string;
   quantize: Quantization;
   classes?: string;
   lora?: string;
@@ -39,6 +49,8 @@ export function addConvert(program: Command): void {
         WEIGHT_SETS,
       ),
     )
+    .addOption(KEY)
+    .addOption(PREFIX)
     .addOption(new Option('--quantize <type>', 'store weights in').choices(QUANTIZATIONS).default('none'))
     .option('--classes <names.json>', "a JSON array of class names (default: ImageNet's for 1000 classes)")
     .option('--lora <dir>', 'folder of a LoRA adapter (PEFT) to merge into a language model')
@@ -52,7 +64,7 @@ export function addConvert(program: Command): void {
       const { convertCheckpoint } = await import('../../converters/index.js');
       const progress = await ByteProgress.start();
       const onProgress = progress.update;
-      const { weights, quantize, classes, lora, scan, force } = options;
+      const { weights, key, prefix, quantize, classes, lora, scan, force } = options;
       try {
         const inspection = await withInput(path, {
           file: async (source) => {
@@ -61,7 +73,7 @@ export function addConvert(program: Command): void {
             return written(outDir, force, (sink) =>
               unchanged(
                 source,
-                convertCheckpoint(source, sink, { weights, quantize, classNames, onProgress }),
+                convertCheckpoint(source, sink, { weights, key, prefix, quantize, classNames, onProgress }),
               ),
             );
           },
@@ -72,7 +84,14 @@ export function addConvert(program: Command): void {
               return await written(outDir, force, async (sink) => {
                 const result = await unchanged(
                   directory,
-                  convertCheckpoint(directory, sink, { quantize, lora: adapter, scan, onProgress }),
+                  convertCheckpoint(directory, sink, {
+                    key,
+                    prefix,
+                    quantize,
+                    lora: adapter,
+                    scan,
+                    onProgress,
+                  }),
                 );
                 await adapter?.checkUnchanged();
                 return result;

@@ -11,6 +11,10 @@ import { inline, print, printJson } from './terminal.js';
 
 export const WEIGHT_SETS = ['model', 'model_ema'] as const;
 
+/** Where the weights are, for files that name them in no usual way. */
+export const KEY = new Option('--key <a.b>', 'keys that lead to the state dict in the file');
+export const PREFIX = new Option('--prefix <p.>', 'what stands before the names of the parameters');
+
 export function addInspect(program: Command): void {
   program
     .command('inspect')
@@ -20,17 +24,20 @@ export function addInspect(program: Command): void {
         'of a language model',
     )
     .addOption(new Option('--weights <name>', 'which weights of a training checkpoint').choices(WEIGHT_SETS))
+    .addOption(KEY)
+    .addOption(PREFIX)
     .option('--json', 'print one JSON document')
-    .action(async (path: string, { weights, json }: Options) => {
+    .action(async (path: string, { weights, key, prefix, json }: Options) => {
       const { inspectCheckpoint } = await import('../../converters/index.js');
       const progress = await ByteProgress.start();
       const onProgress = progress.update;
       try {
         const inspection = await withInput(path, {
-          file: (source) => unchanged(source, inspectCheckpoint(source, { weights, onProgress })),
+          file: (source) =>
+            unchanged(source, inspectCheckpoint(source, { weights, key, prefix, onProgress })),
           folder: (directory) => {
             refuseForFolders({ weights });
-            return unchanged(directory, inspectCheckpoint(directory, { onProgress }));
+            return unchanged(directory, inspectCheckpoint(directory, { key, prefix, onProgress }));
           },
         });
         progress.stop();
@@ -44,6 +51,8 @@ export function addInspect(program: Command): void {
 
 interface Options {
   weights?: (typeof WEIGHT_SETS)[number];
+  key?: string;
+  prefix?: string;
   json?: boolean;
 }
 
@@ -107,6 +116,9 @@ function languageRows(inspection: FolderInspection): Rows {
     ['vocabulary', `${classes}${tiedHead ? ', tied head' : ''}`],
     ['parameters', `${parameters.toLocaleString('en')} in ${tensors} tensors`],
     ['adapter', inspection.adapter ?? 'none'],
+    ...(inspection.trained
+      ? [['trained', `${inspection.trained}, in place of the model's`] as Rows[number]]
+      : []),
   ];
 }
 
@@ -124,6 +136,6 @@ function imageRows(inspection: Inspection): Rows {
     ['classes', classes || 'none'],
     ['image size', imageSize],
     ['parameters', `${parameters.toLocaleString('en')} in ${tensors} tensors`],
-    ['weights', weightsUsed],
+    ['weights', inspection.prefix === '' ? weightsUsed : `${weightsUsed}, names under ${inspection.prefix}`],
   ];
 }

@@ -57,6 +57,8 @@ export interface GrootLMetadata {
     readonly shards: readonly SourceFile[];
     /** The LoRA adapter that was merged. */
     readonly adapter: SourceFile | null;
+    /** Parameters trained whole beside the adapter, which replaced the model's. */
+    readonly trained?: SourceFile;
   };
   readonly quantization: string;
   /** Nodes that may be asked for beside the outputs, or fed. */

@@ -1,0 +1,141 @@
+/** Which tensors of a checkpoint are the network: the state dict, and the prefix of its names. */
+import {
+  type Architecture,
+  isComplete,
+  noReading,
+  type Reading,
+  readings,
+} from './architectures/recognize.js';
+import { ArchitectureError } from './errors.js';
+import { unusedReason, withoutHolders, withoutWrappers } from './names.js';
+import type { Checkpoint } from './pytorch/checkpoint.js';
+import { quote } from './pytorch/errors.js';
+import {
+  isAverage,
+  refuse,
+  type StateDict,
+  stateDicts,
+  type WeightSet,
+  type WeightsChoice,
+} from './pytorch/state_dict.js';
+import type { StoredTensor } from './pytorch/tensor.js';
+import { showName } from './state_shapes.js';
+
+/** Which weights of a checkpoint are asked for; by default whichever are a network. */
+export interface NamesChoice extends WeightsChoice {
+  /** What stands before the names of the parameters, such as `model.backbone.`. */
+  readonly prefix?: string;
+}
+
+/** The weights of a network in a checkpoint. */
+export interface ChosenWeights<Sizes> {
+  readonly dict: StateDict;
+  readonly reading: Reading<Sizes, StoredTensor>;
+}
+
+/**
+ * Finds the one network in a checkpoint. Trained weights go before their moving average, and dicts under usual keys
+ * before others.
+ * @throws {ArchitectureError} when no dict of tensors makes a network, or several do; {CheckpointError}
+ *   'weights-not-found' when there is none of the asked-for set or key
+ */
+export function chooseWeights<Sizes>(
+  checkpoint: Checkpoint,
+  architectures: readonly Architecture<Sizes>[],
+  choice: NamesChoice = {},
+): ChosenWeights<Sizes> {
+  const { weights, key, prefix } = choice;
+  const all = stateDicts(checkpoint, choice).flatMap((dict): ChosenWeights<Sizes>[] =>
+    readings(dict.entries, architectures, prefix).map((reading) => ({ dict, reading })),
+  );
+  const complete = all.filter(({ reading }) => isComplete(reading));
+  const asked = complete.filter(
+    (each) => weights === undefined || key !== undefined || setOf(each) === weights,
+  );
+  if (asked.length === 0) {
+    if (complete.length > 0) refuse(checkpoint, weights);
+    return fail(checkpoint, architectures, choice, all);
+  }
+  const best = Math.min(...asked.map(rank));
+  const [chosen, ...others] = asked.filter((each) => rank(each) === best);
+  // A file may hold the same tensors under two keys.
+  const rivals = others.filter(({ reading }) => !sameStorages(reading.state, chosen.reading.state));
+  if (rivals.length > 0) {
+    const listed = [chosen, ...rivals].slice(0, 8).map(describeChoice).join('; ');
+    throw new ArchitectureError(
+      `the checkpoint holds ${rivals.length + 1} networks, choose one by its key or prefix: ${listed}`,
+    );
+  }
+  return chosen;
+}
+
+function sameStorages(a: ReadonlyMap<string, StoredTensor>, b: ReadonlyMap<string, StoredTensor>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [name, { storage, offset, shape, strides }] of a) {
+    const other = b.get(name);
+    if (other?.storage !== storage || other.offset !== offset) return false;
+    if (`${other.shape}` !== `${shape}` || `${other.strides}` !== `${strides}`) return false;
+  }
+  return true;
+}
+
+function setOf({ dict, reading }: ChosenWeights<unknown>): WeightSet {
+  return dict.set === 'model_ema' || isAverage(reading.prefix) ? 'model_ema' : 'model';
+}
+
+function rank(each: ChosenWeights<unknown>): number {
+  return (setOf(each) === 'model' ? 0 : 2) + (each.dict.usual ? 0 : 1);
+}
+
+function describeChoice({ dict, reading }: ChosenWeights<unknown>): string {
+  const parts = [];
+  if (dict.path !== '') parts.push(`key ${quote(dict.path)}`);
+  parts.push(`prefix ${quote(reading.prefix)}`);
+  return parts.join(', ');
+}
+
+/** Says what the likeliest of the dicts lacks. */
+function fail<Sizes>(
+  checkpoint: Checkpoint,
+  architectures: readonly Architecture<Sizes>[],
+  choice: NamesChoice,
+  all: readonly ChosenWeights<Sizes>[],
+): never {
+  const dicts = stateDicts(checkpoint, choice).filter(
+    ({ set }) => choice.weights === undefined || choice.key !== undefined || set === choice.weights,
+  );
+  if (dicts.length === 0) refuse(checkpoint, choice.weights);
+  for (const dict of dicts) refuseOtherValues(dict, architectures);
+  const candidates = all.filter(({ dict }) => dicts.some(({ path }) => path === dict.path));
+  const largest = dicts.reduce((a, b) => (b.entries.size > a.entries.size ? b : a));
+  const dict = candidates[0]?.dict ?? largest;
+  if (dict.entries.size === 0) refuse(checkpoint, choice.weights);
+  const where = dict.path === '' ? '' : ` of ${quote(dict.path)}`;
+  throw noReading(
+    dict.entries,
+    architectures,
+    candidates.filter((each) => each.dict === dict).map(({ reading }) => reading),
+    where,
+    choice.prefix,
+  );
+}
+
+/** Values listed before the rest is only counted. */
+const LISTED = 3;
+
+/** @throws {ArchitectureError} when parameters of a network are no tensors, and what they are instead */
+function refuseOtherValues({ others }: StateDict, architectures: readonly Architecture<unknown>[]): void {
+  const owned = [...withoutWrappers(others)].filter(([name]) =>
+    architectures.some(({ owns, canonical = (name: string) => name }) => {
+      const short = canonical(withoutHolders(name));
+      return owns(short) && unusedReason(short) === undefined;
+    }),
+  );
+  if (owned.length === 0) return;
+  const listed = owned.slice(0, LISTED).map(([name, kind]) => `${showName(name)} is ${kind}`);
+  const more = owned.length > LISTED ? ` and ${owned.length - LISTED} more` : '';
+  throw new ArchitectureError(
+    `${owned.length} of the weights ${owned.length === 1 ? 'is' : 'are'} no dense tensor, expected tensors as ` +
+      `model.state_dict() has them: ${listed.join('; ')}${more}`,
+  );
+}
