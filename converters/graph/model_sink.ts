@@ -33,6 +33,16 @@ export class MemorySink implements ModelSink {
       at += shard.length;
     }
     const weightSpecs = weightsManifest.flatMap((group: { weights: object[] }) => group.weights);
-    return { ...model, weightSpecs, weightData: weights.buffer };
+    const userDefinedMetadata = { ...model.userDefinedMetadata, ...this.filesBeside() };
+    return { ...model, userDefinedMetadata, weightSpecs, weightData: weights.buffer };
+  }
+
+  /** Artifacts are a single model: what a language model has beside it goes into its metadata, for `GrootL.load`. */
+  private filesBeside(): { files?: Record<string, string> } {
+    const texts = ['decode.json', 'tokenizer.json', 'tokenizer_config.json'].flatMap((file) => {
+      const bytes = this.files.get(file);
+      return bytes ? [[file, new TextDecoder().decode(bytes)]] : [];
+    });
+    return texts.length === 0 ? {} : { files: Object.fromEntries(texts) };
   }
 }

@@ -6,6 +6,8 @@ import { quote } from './checks.js';
 import type { OpenedSource } from './model_files.js';
 import { checkArtifacts } from './model_json.js';
 
+const MAX_MESSAGE = 500;
+
 type Inputs = Tensor | Tensor[] | NamedTensorMap;
 
 export class LoadedModel extends GraphModel<io.IOHandler> {
@@ -112,7 +114,13 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
   }
 
   private explain(error: unknown, verb: 'read' | 'run'): unknown {
-    if (error instanceof OpError || !isOfEngine(error)) return error;
+    if (error instanceof OpError) return error;
+    if (error instanceof Error && !isOfEngine(error)) {
+      // tfjs lists every node that lacks something.
+      if (error.message.length <= MAX_MESSAGE) return error;
+      const start = error.message.slice(0, MAX_MESSAGE);
+      return new Error(`${this.origin}: the graph cannot be ${verb}: ${start}...`, { cause: error });
+    }
     const reason =
       error instanceof RangeError
         ? `a tensor does not fit into memory, or the graph is too deep (${error.message})`
