@@ -58,6 +58,11 @@ export interface ConvertOptions extends InspectOptions {
   readonly classNames?: readonly string[];
   /** Bytes of a shard file, 4 MiB by default. */
   readonly shardBytes?: number;
+  /**
+   * Most bytes of weights that are written. By default four times the checkpoint's or 16 MiB, whichever is more: a few
+   * bytes can describe gigabytes of repeated values.
+   */
+  readonly maxBytes?: number;
 }
 
 /** What a checkpoint holds. */
@@ -135,7 +140,7 @@ export async function convertCheckpoint(
   const { reading } = opened.chosen;
   const architecture = reading.sizes;
   const inspection = describe(opened);
-  const { quantize = 'none', onProgress, signal, shardBytes } = options;
+  const { quantize = 'none', onProgress, signal, shardBytes, maxBytes } = options;
   const { graph, outputs, namedNodes } = grootVGraph(architecture, reading.state);
   const entry = (name: string, shape: readonly number[]) => ({
     name: `${name}:0`,
@@ -166,7 +171,14 @@ export async function convertCheckpoint(
       convertedBy: `tfjs-grootvl ${CONVERTER_VERSION}`,
     },
     sink,
-    { quantize, shardBytes, signal, onProgress: (done, total) => onProgress?.('writing', done, total) },
+    {
+      quantize,
+      shardBytes,
+      sourceBytes: inspection.file.bytes,
+      maxBytes,
+      signal,
+      onProgress: (done, total) => onProgress?.('writing', done, total),
+    },
   );
   return inspection;
 }

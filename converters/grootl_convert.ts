@@ -52,6 +52,8 @@ export interface FolderConvertOptions extends FolderInspectOptions {
   readonly quantize?: Quantization;
   /** Bytes of a shard file, 4 MiB by default. */
   readonly shardBytes?: number;
+  /** Most bytes of weights that are written; by default four times the checkpoint's or 16 MiB, whichever is more. */
+  readonly maxBytes?: number;
 }
 
 /** What a HuggingFace folder holds. */
@@ -111,7 +113,7 @@ export async function convertFolder(
 ): Promise<FolderInspection> {
   const opened = await open(directory, options);
   const { sizes, scan, state, copied } = opened;
-  const { quantize = 'none', shardBytes, signal, onProgress } = options;
+  const { quantize = 'none', shardBytes, maxBytes, signal, onProgress } = options;
   const prefill = prefillGraph(sizes, scan, state);
   const decode = decodeGraph(sizes, scan, state);
   for (const { file, bytes } of copied) await sink.write(file, bytes);
@@ -121,7 +123,14 @@ export async function convertFolder(
       { file: 'model.json', graph: prefill.graph, description: description(opened, prefill, quantize) },
     ],
     sink,
-    { quantize, shardBytes, signal, onProgress: (done, total) => onProgress?.('writing', done, total) },
+    {
+      quantize,
+      shardBytes,
+      sourceBytes: opened.folder.bytes,
+      maxBytes,
+      signal,
+      onProgress: (done, total) => onProgress?.('writing', done, total),
+    },
   );
   return describe(opened);
 }

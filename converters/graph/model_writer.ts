@@ -1,10 +1,19 @@
 /** Writes a graph and its weights as tfjs's GraphModel files: `model.json` and binary shards. */
+import { CheckpointError } from '../pytorch/errors.js';
 import type { GraphBuilder, SignatureEntry, Weight } from './graph_builder.js';
 import type { ModelSink } from './model_sink.js';
 import { bytesOf, QUANTIZED_BYTES, type Quantization, type QuantizationEntry, quantize } from './quantize.js';
 
 /** tfjs's converter splits weights at 4 MiB, so that browsers cache them. */
 export const SHARD_BYTES = 4 * 2 ** 20;
+
+/**
+ * How many times the bytes of the checkpoint the weights may take without being asked for. Half precision doubles when
+ * it is widened to float32, and bytes quadruple; more than that are stored values that tensors share or repeat.
+ */
+const MAX_GROWTH = 4;
+/** What may always be written, bytes. */
+const ALWAYS_BYTES = 16 * 2 ** 20;
 
 /** What goes into model.json beside the graph. */
 export interface ModelDescription {
@@ -20,6 +29,10 @@ export interface ModelDescription {
 export interface WriteOptions {
   readonly quantize?: Quantization;
   readonly shardBytes?: number;
+  /** Bytes of the checkpoint: the model may take at most four times as many, or 16 MiB, unless `maxBytes` says more. */
+  readonly sourceBytes?: number;
+  /** Most bytes of weights that are written. */
+  readonly maxBytes?: number;
   /** Called with the number of weight bytes written so far and in all. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
@@ -39,7 +52,10 @@ export interface NamedModel {
   readonly description: ModelDescription;
 }
 
-/** Writes `model.json` and its shards. One tensor is in memory at a time, and one shard. */
+/**
+ * Writes `model.json` and its shards. One tensor is in memory at a time, and one shard.
+ * @throws {CheckpointError} 'limit' when the weights are larger than allowed, 'values' when they cannot be quantised
+ */
 export async function writeModel(
   graph: GraphBuilder,
   description: ModelDescription,
@@ -64,6 +80,7 @@ export async function writeModels(
     (total, weight) => total + storedBytes(weight, quantization),
     0,
   );
+  checkSize(totalBytes, options);
   const shards = new ShardWriter(sink, totalBytes, shardBytes);
   const entries: WeightEntry[] = [];
   for (const [name, weight] of weights) {
@@ -89,6 +106,24 @@ export async function writeModels(
   return { weightBytes: totalBytes, shards: shards.names };
 }
 
+/** @throws {CheckpointError} 'limit' before anything is written */
+function checkSize(totalBytes: number, { sourceBytes, maxBytes }: WriteOptions): void {
+  const growth = sourceBytes === undefined ? Number.POSITIVE_INFINITY : sourceBytes * MAX_GROWTH;
+  const most = maxBytes ?? Math.max(growth, ALWAYS_BYTES);
+  if (totalBytes <= most) return;
+  const megabytes = (bytes: number) =>
+    `${(bytes / 1e6).toLocaleString('en', { maximumSignificantDigits: 4 })} MB`;
+  const source =
+    sourceBytes === undefined
+      ? ''
+      : ` from a checkpoint of ${megabytes(sourceBytes)}, whose tensors repeat stored values`;
+  throw new CheckpointError(
+    'limit',
+    `the model would have ${megabytes(totalBytes)} of weights${maxBytes === undefined ? source : ''}; at most ` +
+      `${megabytes(most)} are written unless maxBytes (--max-size) allows more`,
+  );
+}
+
 function storedBytes({ shape, dtype, quantizable }: Weight, quantization: Quantization): number {
   const size = shape.reduce((product, extent) => product * extent, 1);
   return size * (dtype === 'float32' && quantizable ? QUANTIZED_BYTES[quantization] : 4);
@@ -105,7 +140,7 @@ function encode(
   if (quantization === 'none' || !quantizable || !(values instanceof Float32Array)) {
     return { bytes: bytesOf(values), entry: { name, shape, dtype } };
   }
-  const { bytes, entry } = quantize(values, quantization);
+  const { bytes, entry } = quantize(name, values, quantization);
   return { bytes, entry: { name, shape, dtype, quantization: entry } };
 }
 

@@ -3,6 +3,8 @@
  * `uint8` or `uint16` in which zero stays exact. tfjs restores float32 when it loads the model.
  */
 
+import { CheckpointError, quote } from '../pytorch/errors.js';
+
 export const QUANTIZATIONS = ['none', 'float16', 'uint8', 'uint16'] as const;
 export type Quantization = (typeof QUANTIZATIONS)[number];
 
@@ -17,16 +19,29 @@ export interface QuantizationEntry {
   readonly scale?: number;
 }
 
-/** Quantises one tensor. @returns its bytes (little-endian) and its entry in model.json */
+/**
+ * Quantises one tensor.
+ * @param name what the tensor is called, for messages
+ * @returns its bytes (little-endian) and its entry in model.json
+ * @throws {CheckpointError} 'values' for values that the type cannot hold
+ */
 export function quantize(
+  name: string,
   values: Float32Array,
   quantization: Exclude<Quantization, 'none'>,
 ): { bytes: Uint8Array; entry: QuantizationEntry } {
+  const refuse = (problem: string): never => {
+    const message = `the tensor ${quote(name)} ${problem} and cannot be stored as ${quantization}`;
+    throw new CheckpointError('values', message);
+  };
   if (quantization === 'float16') {
     const halves = Uint16Array.from(values, toFloat16);
+    const beyond = halves.findIndex((half, i) => (half & 0x7fff) === 0x7c00 && Number.isFinite(values[i]));
+    if (beyond >= 0) refuse(`has the value ${values[beyond]}, beyond the range of float16 (65504),`);
     return { bytes: bytesOf(halves), entry: { dtype: 'float16', original_dtype: 'float32' } };
   }
-  const { min, max, scale } = affineRange(values, quantization);
+  const range = affineRange(values, quantization);
+  const { min, max, scale } = range ?? refuse('has values that are not finite');
   const codes = quantization === 'uint8' ? new Uint8Array(values.length) : new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) {
     codes[i] = roundHalfEven((Math.min(Math.max(values[i], min), max) - min) / scale);
@@ -34,8 +49,17 @@ export function quantize(
   return { bytes: bytesOf(codes), entry: { dtype: quantization, min, scale, original_dtype: 'float32' } };
 }
 
-/** The range of a tensor, moved by less than a step so that zero is one of the stored values. */
-function affineRange(values: Float32Array, quantization: 'uint8' | 'uint16') {
+interface AffineRange {
+  readonly min: number;
+  readonly max: number;
+  readonly scale: number;
+}
+
+/**
+ * The range of a tensor, moved by less than a step so that zero is one of the stored values; undefined when a value is
+ * not finite.
+ */
+function affineRange(values: Float32Array, quantization: 'uint8' | 'uint16'): AffineRange | undefined {
   const steps = quantization === 'uint8' ? 0xff : 0xffff;
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
@@ -44,9 +68,7 @@ function affineRange(values: Float32Array, quantization: 'uint8' | 'uint16') {
     if (value > max) max = value;
   }
   if (values.length === 0) return { min: 0, max: 0, scale: 1 };
-  if (!(Number.isFinite(min) && Number.isFinite(max)) || values.includes(Number.NaN)) {
-    throw new Error(`a tensor with values that are not finite cannot be quantised to ${quantization}`);
-  }
+  if (!(Number.isFinite(min) && Number.isFinite(max)) || values.includes(Number.NaN)) return undefined;
   if (min === max) return { min, max, scale: 1 };
   const scale = (max - min) / steps;
   if (min > 0 || max < 0) return { min, max, scale };

@@ -38,8 +38,10 @@ export type CheckpointErrorCode =
   | 'tensor-bounds'
   /** A storage's bytes are missing, or not as many as the pickle says. */
   | 'storage-size'
-  /** The values' type cannot be read. */
+  /** The values are not there, or their type or form cannot be read. */
   | 'dtype'
+  /** A tensor has values that cannot be stored in the type that was asked for. */
+  | 'values'
   /** A legacy (non-zip) file breaks its layout. */
   | 'legacy-format'
   /** A safetensors file breaks its layout. */

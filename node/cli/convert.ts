@@ -1,6 +1,6 @@
 /** `grootvl convert`: a PyTorch checkpoint becomes a folder that tf.loadGraphModel reads. */
 import { basename, join } from 'node:path';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { QUANTIZATIONS, type Quantization } from '../../converters/graph/quantize.js';
 import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.js';
 import { readSmallFile } from '../file_source.js';
@@ -34,6 +34,7 @@ interface Options {
   lora?: string;
   scan?: (typeof SCANS)[number];
   force?: boolean;
+  maxSize?: number;
 }
 
 export function addConvert(program: Command): void {
@@ -59,12 +60,17 @@ export function addConvert(program: Command): void {
         SCANS,
       ),
     )
+    .option(
+      '--max-size <size>',
+      'most weights to write, such as 500MB (default: 4 times the file)',
+      bytesFrom,
+    )
     .option('--force', 'replace the model that is in the folder; other files in it stay')
     .action(async (path: string, outDir: string, options: Options) => {
       const { convertCheckpoint } = await import('../../converters/index.js');
       const progress = await ByteProgress.start();
       const onProgress = progress.update;
-      const { weights, key, prefix, quantize, classes, lora, scan, force } = options;
+      const { weights, key, prefix, quantize, classes, lora, scan, force, maxSize: maxBytes } = options;
       try {
         const inspection = await withInput(path, {
           file: async (source) => {
@@ -73,7 +79,15 @@ export function addConvert(program: Command): void {
             return written(outDir, force, (sink) =>
               unchanged(
                 source,
-                convertCheckpoint(source, sink, { weights, key, prefix, quantize, classNames, onProgress }),
+                convertCheckpoint(source, sink, {
+                  weights,
+                  key,
+                  prefix,
+                  quantize,
+                  classNames,
+                  maxBytes,
+                  onProgress,
+                }),
               ),
             );
           },
@@ -90,6 +104,7 @@ export function addConvert(program: Command): void {
                     quantize,
                     lora: adapter,
                     scan,
+                    maxBytes,
                     onProgress,
                   }),
                 );
@@ -107,6 +122,13 @@ export function addConvert(program: Command): void {
         progress.stop();
       }
     });
+}
+
+/** Parses a number of bytes with an optional unit. */
+function bytesFrom(text: string): number {
+  const match = /^(\d+(?:\.\d+)?) ?(|B|kB|KB|MB|GB|TB)$/.exec(text);
+  if (!match) throw new InvalidArgumentError('expected a size such as 500MB or 2GB.');
+  return Number(match[1]) * 1000 ** ['B', 'KB', 'MB', 'GB', 'TB'].indexOf(match[2].toUpperCase() || 'B');
 }
 
 /** Lets `convert` write a folder that is complete or not there. */

@@ -26,6 +26,8 @@ export class MadeTensor {
     readonly shape: readonly number[],
     strides?: readonly number[],
     readonly offset = 0,
+    /** The last argument of torch's rebuild function: `{'neg': True}`. */
+    readonly metadata?: Picklable,
   ) {
     this.strides = strides ?? rowMajorStrides(shape);
   }
@@ -136,7 +138,7 @@ export class Pickler {
     this.assembler.op('SETITEMS');
   }
 
-  private tensor({ storage, shape, strides, offset }: MadeTensor): void {
+  private tensor({ storage, shape, strides, offset, metadata }: MadeTensor): void {
     const { assembler } = this;
     const key = this.storages.get(storage) ?? this.keyOf(this.storages.size);
     this.storages.set(storage, key);
@@ -155,6 +157,7 @@ export class Pickler {
     this.tuple(strides);
     assembler.op('NEWFALSE');
     this.orderedDict(new Map());
+    if (metadata !== undefined) this.value(metadata);
     assembler.op('TUPLE', 'REDUCE');
   }
 
