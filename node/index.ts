@@ -1,5 +1,11 @@
-/** tfjs-grootvl/node: models and checkpoints on disk. */
+/** tfjs-grootvl/node: models, checkpoints and pictures on disk. Importing it lets models read image files. */
+import { setImageDecoder } from '../plugin/image/read.js';
+import { readImage } from './images/read_image.js';
+
+setImageDecoder(readImage);
+
 export { type AtomicDirectory, openAtomicDirectory } from './atomic_directory.js';
 export { type FileSource, fileSource } from './file_source.js';
 export { type FileSystemOptions, fileSystem } from './file_system.js';
 export { type OpenDirectory, sourceDirectory } from './source_directory.js';
+export { readImage };

@@ -9,7 +9,10 @@ export { gridGraph, windowGraph } from './graphs.js';
 export type { Grid } from './image/backdrop.js';
 export { type AffinityPicture, drawAffinity } from './image/draw_affinity.js';
 export { drawTree, type TreePicture } from './image/draw_tree.js';
+export type { ImageInput, ImageTensor } from './image/input.js';
 export { prepareImage } from './image/prepare.js';
+export type { EncodedImage, ImageSource, PixelData } from './image/read.js';
+export type { DrawableImage } from './image/read_in_page.js';
 export type { RgbImage } from './image/rgb_image.js';
 export {
   type GeneratedToken,
@@ -20,10 +23,12 @@ export {
 export type { GrootLArchitecture, GrootLMetadata } from './models/grootl_metadata.js';
 export {
   type AffinityMap,
+  type BlockOptions,
   type BlockTree,
+  type ClassifyOptions,
   GrootV,
-  type ImageTensor,
   type Prediction,
+  type PrepareOptions,
 } from './models/grootv.js';
 export type { GrootVArchitecture, GrootVMetadata, Preprocessing } from './models/grootv_metadata.js';
 export { httpFolder } from './models/http_folder.js';

@@ -1,18 +1,24 @@
 /** `grootvl classify`: what is in a picture. */
 import type { Command } from 'commander';
 import type { Prediction } from '../../plugin/index.js';
-import { decodeImage } from '../images/decode.js';
+import { readImage } from '../images/read_image.js';
 import { type CliBackend, type StartedBackend, startBackend, withBackend } from './backend.js';
-import { integerFrom, pathOf } from './failure.js';
+import { integerFrom, oneLine, PARTLY_FAILED, pathOf } from './failure.js';
 import { imageInputs, modelSource } from './inputs.js';
-import { inline, print, printJson } from './terminal.js';
+import { inline, note, print, printJson } from './terminal.js';
 
 interface Classified {
   file: string;
   predictions: Prediction[];
   backend: StartedBackend;
-  /** Milliseconds of the prediction alone. */
+  /** Milliseconds of preparation and prediction. */
   ms: number;
+}
+
+/** A picture that could not be classified. */
+interface Failed {
+  file: string;
+  error: string;
 }
 
 export function addClassify(program: Command): void {
@@ -27,30 +33,40 @@ export function addClassify(program: Command): void {
     async (dir: string, files: string[], options: { top: number; json?: boolean; backend: CliBackend }) => {
       const backend = await startBackend(options.backend);
       const { GrootV } = await import('../../plugin/index.js');
-      const { toTensor } = await import('./images.js');
-      const { prepareImage } = await import('../../plugin/image/prepare.js');
       const model = await GrootV.load(await modelSource(dir));
-      const results: Classified[] = [];
-      for (const { file, problem } of await imageInputs(files)) {
-        if (problem) throw new Error(problem);
-        const image = toTensor(prepareImage(await decodeImage(file), model.metadata.preprocessing.size));
+      const classified = async (file: string): Promise<Classified> => {
+        const image = await readImage(file);
         const start = performance.now();
         const [predictions] = await model.classify(image, { top: options.top });
         const ms = Math.round((performance.now() - start) * 10) / 10;
-        image.dispose();
-        const result = { file, predictions, backend, ms };
-        results.push(result);
-        if (!options.json) print(describe(result));
+        return { file, predictions, backend, ms };
+      };
+      const inputs = await imageInputs(files);
+      const rows: (Classified | Failed)[] = [];
+      for (const { file, problem } of inputs) {
+        const result = problem ? Promise.reject(new Error(problem)) : classified(file);
+        const row = await result.catch((error): Failed => {
+          if (inputs.length === 1) throw error;
+          return { file, error: oneLine(error) };
+        });
+        rows.push(row);
+        if (!options.json) print(describe(row));
       }
       model.dispose();
-      if (options.json) printJson(results);
+      if (options.json) printJson(rows);
+      const failed = rows.filter((row) => 'error' in row);
+      if (failed.length > 0) {
+        note(`grootvl: ${failed.length} of ${rows.length} pictures failed; the first: ${failed[0].error}`);
+        process.exitCode = PARTLY_FAILED;
+      }
     },
   );
 }
 
-function describe({ file, predictions, backend, ms }: Classified): string {
-  const rows = predictions.map(
+function describe(row: Classified | Failed): string {
+  if ('error' in row) return `${inline(row.file)}: ${row.error}`;
+  const rows = row.predictions.map(
     ({ label, probability }) => `  ${(100 * probability).toFixed(1).padStart(5)} %  ${inline(label)}`,
   );
-  return [`${inline(file)} (${ms} ms, ${backend})`, ...rows].join('\n');
+  return [`${inline(row.file)} (${row.ms} ms, ${row.backend})`, ...rows].join('\n');
 }

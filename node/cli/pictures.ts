@@ -1,10 +1,10 @@
 /** `grootvl tree` and `grootvl affinity`: what a block of the model sees, drawn over the picture. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
-import type { GrootV, ImageTensor } from '../../plugin/index.js';
+import type { BlockOptions, GrootV } from '../../plugin/index.js';
 import { writeFileAtomically } from '../atomic_file.js';
-import { decodeImage } from '../images/decode.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
+import { readImage } from '../images/read_image.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
 import { integerFrom, outputOf, pathOf } from './failure.js';
 import { modelSource } from './inputs.js';
@@ -23,8 +23,8 @@ export function addPictures(program: Command): void {
     'tree',
     'draw the spanning tree of a block over a picture, coloured by depth',
   ).action(async (dir: string, file: string, options: Options) => {
-    await withPicture(dir, file, options, async (model, image, tensor) => {
-      const { height, width, order, parent } = await model.tree(tensor, { block: options.block });
+    await withPicture(dir, file, options, async (model, image, block) => {
+      const { height, width, order, parent } = await model.tree(image, block);
       const { drawTree } = await import('../../plugin/image/draw_tree.js');
       return drawTree({ image, grid: { height, width }, order, parent });
     });
@@ -33,16 +33,13 @@ export function addPictures(program: Command): void {
     .requiredOption('--at <x,y>', 'the place, in pixels of the picture', parsePoint)
     .action(async (dir: string, file: string, options: Options & { at: { x: number; y: number } }) => {
       const { x, y } = options.at;
-      await withPicture(dir, file, options, async (model, image, tensor) => {
+      await withPicture(dir, file, options, async (model, image, block) => {
         if (x >= image.width || y >= image.height) {
           throw new Error(
             `--at ${x},${y} is outside ${file}, which has ${image.width} x ${image.height} pixels`,
           );
         }
-        // The same place of the resized picture.
-        const [height, width] = tensor.shape;
-        const at = { x: (x * width) / image.width, y: (y * height) / image.height };
-        const map = await model.affinity(tensor, { ...at, block: options.block });
+        const map = await model.affinity(image, { ...block, x, y });
         const { drawAffinity } = await import('../../plugin/image/draw_affinity.js');
         return drawAffinity({ image, grid: map, values: map.values, anchor: { x, y } });
       });
@@ -69,18 +66,15 @@ function pictureCommand(program: Command, name: string, description: string): Co
 async function withPicture(
   dir: string,
   file: string,
-  { out, size, backend }: Options,
-  draw: (model: GrootV, image: RgbImage, tensor: ImageTensor) => Promise<RgbImage>,
+  { out, size, block, backend }: Options,
+  draw: (model: GrootV, image: RgbImage, options: BlockOptions) => Promise<RgbImage>,
 ): Promise<void> {
   const started = await startBackend(backend);
   const { GrootV } = await import('../../plugin/index.js');
-  const { toTensor } = await import('./images.js');
-  const { fitImage } = await import('../../plugin/image/prepare.js');
-  const image = await decodeImage(file);
+  const image = await readImage(file);
   const model = await GrootV.load(await modelSource(dir));
-  const tensor = toTensor(fitImage(image, size ?? model.metadata.preprocessing.size));
-  await writeFileAtomically(out, await encodeImage(await draw(model, image, tensor), imageFormat(out)));
-  tensor.dispose();
+  const drawing = await draw(model, image, { block, size: size ?? model.metadata.preprocessing.size });
+  await writeFileAtomically(out, await encodeImage(drawing, imageFormat(out)));
   model.dispose();
   printWritten(out, started);
 }

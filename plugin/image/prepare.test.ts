@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { decodeImage } from '../../node/images/decode.js';
+import { readImage } from '../../node/images/read_image.js';
 import { fitImage, prepareImage } from './prepare.js';
 import { resizeBicubic } from './resample.js';
 
@@ -16,8 +16,8 @@ t.test('prepareImage is bit-identical with torchvision over Pillow', async (t) =
     ['tall', 33],
     ['tall', 50],
   ] as const) {
-    const image = await decodeImage(join(fixtures, `${name}.png`));
-    const expected = await decodeImage(join(fixtures, `${name}-prepared-${size}.png`));
+    const image = await readImage(join(fixtures, `${name}.png`));
+    const expected = await readImage(join(fixtures, `${name}-prepared-${size}.png`));
     const actual = prepareImage(image, size);
     t.equal(actual.width, size);
     t.equal(actual.height, size);

@@ -3,18 +3,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t from 'tap';
-import { decodeImage } from '../../node/images/decode.js';
+import { readImage } from '../../node/images/read_image.js';
 import { bicubicTaps, resizeBicubic } from './resample.js';
 
 const fixtures = fileURLToPath(new URL('../../node/images/fixtures', import.meta.url));
 
 t.test('resizeBicubic is bit-identical with Pillow', async (t) => {
-  const cat = await decodeImage(join(fixtures, 'cat.png'));
+  const cat = await readImage(join(fixtures, 'cat.png'));
   const before = cat.data.slice();
   const files = readdirSync(fixtures).filter((file) => file.startsWith('cat-resized-'));
   t.equal(files.length, 6);
   for (const file of files) {
-    const expected = await decodeImage(join(fixtures, file));
+    const expected = await readImage(join(fixtures, file));
     const actual = resizeBicubic(cat, expected.width, expected.height);
     t.equal(actual.width, expected.width);
     t.equal(actual.height, expected.height);

@@ -89,12 +89,12 @@ t.test('errors are one clear line', async (t) => {
     const two = tf.zeros<tf.Rank.R4>([2, 32, 32, 3]);
     const grey = tf.zeros<tf.Rank.R3>([32, 32, 1]);
     t.throws(() => model.logits(grey), {
-      message: /GrootV\.logits: the image has shape \[32, 32, 1\], wanted \[H, W, 3\]/,
+      message: /GrootV\.logits: the image has shape \[32, 32, 1\], expected \[H, W, 3\]/,
     });
     await t.rejects(model.tree(image, { block: 4 }), {
-      message: /block is 4, wanted an integer from 0 to 3/,
+      message: /block is 4, expected an integer from 0 to 3/,
     });
-    await t.rejects(model.tree(two), { message: /a batch of 2 images was given, wanted one image/ });
+    await t.rejects(model.tree(two), { message: /a batch of 2 images was given, expected one image/ });
     await t.rejects(model.affinity(image, { x: 32, y: 0 }), {
       message: /\(32, 0\) is outside the image of 32 x 32/,
     });

@@ -2,8 +2,8 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import {
   buffer,
-  cast,
-  expandDims,
+  concat,
+  dispose,
   type io,
   mean,
   mul,
@@ -17,6 +17,15 @@ import {
   tidy,
   topk,
 } from '@tensorflow/tfjs-core';
+import {
+  asBatch,
+  checkTensor,
+  type ImageInput,
+  type ImageTensor,
+  toModelInput,
+  toWholeInput,
+  type WholeInput,
+} from '../image/input.js';
 import { treeScan } from '../ops/tree_scan.js';
 import { GROOTV_METADATA, type GrootVMetadata } from './grootv_metadata.js';
 import { LoadedModel } from './loaded_model.js';
@@ -52,8 +61,33 @@ export interface AffinityMap {
   readonly anchor: { readonly x: number; readonly y: number };
 }
 
-/** Pixels, RGB from 0 to 255, [height, width, 3] or a batch of them; float32 or int32, as `tf.browser.fromPixels` gives. */
-export type ImageTensor = Tensor3D | Tensor4D;
+/** How pictures are given to `GrootV.prepare` and `GrootV.classify`. */
+export interface PrepareOptions {
+  /**
+   * True (the default): a picture becomes the square that the model was evaluated on, `metadata.preprocessing`: its
+   * short side resized, its middle cut out. False: the pixels are taken as they are, of any size.
+   */
+  readonly prepare?: boolean;
+  /** Ends the work between two pictures, with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ClassifyOptions extends PrepareOptions {
+  /** Classes to list for each picture, at least 1; no more than the model has are given. Default 5. */
+  readonly top?: number;
+}
+
+/** Which block of the model is looked at, and how large its picture is. */
+export interface BlockOptions {
+  /** Counted over the whole network. Default 0. */
+  readonly block?: number;
+  /** Short side in pixels to which the picture is resized first, nothing is cut off. Default: as it is. */
+  readonly size?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Pictures of one prediction: a longer list needs no more memory than this many. */
+const PICTURES_AT_A_TIME = 8;
 
 /** A converted GrootV model. Any image size will do; `metadata.preprocessing` says what it was trained for. */
 export class GrootV {
@@ -84,65 +118,108 @@ export class GrootV {
     return this.metadata.architecture.depths.reduce((total, depth) => total + depth, 0);
   }
 
-  /** Logits [N, classes]. The caller disposes them. */
+  /**
+   * Logits [N, classes] of pictures as they are, [H, W, 3] or [N, H, W, 3], such as `prepare` gives. The caller disposes
+   * them.
+   */
   logits(image: ImageTensor): Tensor2D {
-    return tidy(() => this.model.predict(toBatch('logits', image)) as Tensor2D);
+    try {
+      checkTensor(image, [3]);
+    } catch (error) {
+      throw failure('logits', error);
+    }
+    return tidy(() => this.model.predict(asBatch(image)) as Tensor2D);
   }
 
   /**
-   * The most probable classes of each image of a batch, the best first; one image is a batch of one.
-   * @throws {Error} when the model has no classification head.
+   * The model's view of pictures, as `classify` gives it to the model: [N, size, size, 3] float32, RGB from 0 to 255.
+   * A tensor that already has the model's size passes unchanged. The caller disposes the result.
+   * @param images one picture or a list; a tensor of rank 4 is a batch of pictures.
+   * @throws {Error} as `classify` does.
    */
-  async classify(image: ImageTensor, options: { top?: number } = {}): Promise<Prediction[][]> {
-    const { classes } = this.metadata.architecture;
-    if (classes === 0) throw new Error('GrootV.classify: the model has no classification head');
-    const top = Math.min(options.top ?? 5, classes);
-    const { values, indices } = tidy(() => topk(softmax(this.logits(image)), top));
-    const [probabilities, classIds] = await Promise.all([values.data(), indices.data()]);
-    values.dispose();
-    indices.dispose();
-    const predictions = Array.from(classIds, (index, i) => ({
-      index,
-      label: this.metadata.classNames?.[index] ?? String(index),
-      probability: probabilities[i],
-    }));
-    return Array.from({ length: predictions.length / top }, (_, n) =>
-      predictions.slice(n * top, (n + 1) * top),
-    );
+  async prepare(images: ImageInput | readonly ImageInput[], options: PrepareOptions = {}): Promise<Tensor4D> {
+    const batches: Tensor4D[] = [];
+    try {
+      for await (const batch of this.batches('prepare', images, options)) batches.push(batch);
+      const shapes = new Set(batches.map(({ shape }) => shape.slice(1).join(' x ')));
+      if (shapes.size > 1) {
+        throw new Error(`GrootV.prepare: the pictures have different sizes: ${[...shapes].join(', ')}`);
+      }
+      return tidy(() => concat(batches, 0));
+    } finally {
+      dispose(batches);
+    }
   }
 
-  /** The tree of a block (the first by default) for one image. */
-  async tree(image: ImageTensor, options: { block?: number } = {}): Promise<BlockTree> {
+  /**
+   * The most probable classes of each picture, the best first.
+   * @param images one picture or a list. A picture is what a person has of it: in a page an `<img>`, `<canvas>`, `<video>`
+   * (its current frame), OffscreenCanvas, ImageBitmap, ImageData, Blob or URL; in Node, with `tfjs-grootvl/node` imported,
+   * a path, URL, Blob or the bytes of a file; everywhere pixels {data, width, height} or a tensor [H, W, 3] or a batch
+   * [N, H, W, 3] with values from 0 to 255. Each is prepared as the model's metadata say, tensors too, unless
+   * `prepare: false`.
+   * @returns a row for each picture, in order.
+   * @throws {Error} one line, when the model has no classification head or has been disposed, an option or a tensor is
+   * not as described, or a picture cannot be read: not loaded yet, of another origin, empty, damaged.
+   */
+  async classify(
+    images: ImageInput | readonly ImageInput[],
+    options: ClassifyOptions = {},
+  ): Promise<Prediction[][]> {
+    const { classes } = this.metadata.architecture;
+    if (classes === 0) throw new Error('GrootV.classify: the model has no classification head');
+    const top = options.top ?? 5;
+    if (!Number.isInteger(top) || top < 1) {
+      throw new Error(`GrootV.classify: top is ${String(top)}, expected an integer of at least 1`);
+    }
+    const rows: Prediction[][] = [];
+    for await (const batch of this.batches('classify', images, options)) {
+      try {
+        rows.push(...(await this.bestClasses(batch, Math.min(top, classes))));
+      } finally {
+        batch.dispose();
+      }
+    }
+    return rows;
+  }
+
+  /**
+   * The tree of a block (the first by default) for one picture, of the kinds that `classify` takes. The whole picture
+   * is read, as it is or resized to `size`.
+   */
+  async tree(image: ImageInput, options: BlockOptions = {}): Promise<BlockTree> {
     const block = this.checkBlock('tree', options.block);
+    const { input } = await this.wholeInput('tree', image, options);
     const names = [`blocks_${block}/order`, `blocks_${block}/parent`];
-    const tensors = tidy(() => this.model.execute({ image: single('tree', image) }, names) as Tensor[]);
+    const tensors = disposing(input, () => this.model.execute({ image: input }, names) as Tensor[]);
     const [order, parent] = (await Promise.all(tensors.map((tensor) => tensor.data()))) as Int32Array[];
-    for (const tensor of tensors) tensor.dispose();
-    return { ...this.gridOf(image, block), order, parent };
+    dispose(tensors);
+    return { ...this.gridOf(input, block), order, parent };
   }
 
   /**
    * What the scan of a block (the first by default) would carry from every other place to the place of a pixel: the
-   * product of decays along the path between them, mean over channels. One image.
-   * @param options.x, options.y pixel of the image.
+   * product of decays along the path between them, mean over channels. One picture, as for `tree`.
+   * @param options.x, options.y pixel of the picture that is given, before it is resized.
    */
-  async affinity(
-    image: ImageTensor,
-    options: { x: number; y: number; block?: number },
-  ): Promise<AffinityMap> {
+  async affinity(image: ImageInput, options: BlockOptions & { x: number; y: number }): Promise<AffinityMap> {
+    if (typeof options !== 'object' || options === null) {
+      throw new Error(`GrootV.affinity: expected options with x and y, got ${String(options)}`);
+    }
     const block = this.checkBlock('affinity', options.block);
-    const { height, width } = this.gridOf(image, block);
-    const [imageHeight, imageWidth] = image.shape.slice(-3);
     const { x, y } = options;
-    if (!(x >= 0 && x < imageWidth && y >= 0 && y < imageHeight)) {
+    const { input, given } = await this.wholeInput('affinity', image, options);
+    if (!(x >= 0 && x < given.width && y >= 0 && y < given.height)) {
+      input.dispose();
       throw new Error(
-        `GrootV.affinity: (${x}, ${y}) is outside the image of ${imageWidth} x ${imageHeight} pixels`,
+        `GrootV.affinity: (${x}, ${y}) is outside the image of ${given.width} x ${given.height} pixels`,
       );
     }
-    const anchor = { x: Math.floor((x * width) / imageWidth), y: Math.floor((y * height) / imageHeight) };
-    const carried = tidy(() => {
+    const { height, width } = this.gridOf(input, block);
+    const anchor = { x: Math.floor((x * width) / given.width), y: Math.floor((y * height) / given.height) };
+    const carried = disposing(input, () => {
       const names = ['decay', 'order', 'parent'].map((node) => `blocks_${block}/${node}`);
-      const nodes = this.model.execute({ image: single('affinity', image) }, names) as Tensor[];
+      const nodes = this.model.execute({ image: input }, names) as Tensor[];
       const [decay, order, parent] = nodes as [Tensor3D, Tensor2D, Tensor2D];
       const [, vertices, channels] = decay.shape;
       const one = buffer([1, vertices, 1], 'float32');
@@ -168,13 +245,83 @@ export class GrootV {
     this.model.dispose();
   }
 
+  /** Pictures as tensors [N, H, W, 3] of at most PICTURES_AT_A_TIME, unless one tensor holds more. */
+  private async *batches(
+    method: string,
+    images: ImageInput | readonly ImageInput[],
+    options: PrepareOptions,
+  ): AsyncGenerator<Tensor4D> {
+    const { size } = this.metadata.preprocessing;
+    const list = images as ImageInput[];
+    const several = Array.isArray(images);
+    if (several && images.length === 0)
+      throw failure(method, 'expected at least one picture, got an empty list');
+    let group: Tensor4D[] = [];
+    const together = () => {
+      const batch = tidy(() => concat(group, 0));
+      dispose(group);
+      group = [];
+      return batch;
+    };
+    try {
+      for (const [i, image] of (several ? list : [images as ImageInput]).entries()) {
+        const tensor = await toModelInput(image, size, options).catch((error) => {
+          if (options.signal?.aborted) throw options.signal.reason;
+          throw failure(method, error, several ? `picture ${i + 1} of ${list.length}: ` : '');
+        });
+        const fits =
+          group.length < PICTURES_AT_A_TIME &&
+          String(group[0]?.shape.slice(1)) === String(tensor.shape.slice(1));
+        if (group.length > 0 && !fits) yield together();
+        group.push(tensor);
+      }
+      yield together();
+    } finally {
+      dispose(group);
+    }
+  }
+
+  private async bestClasses(batch: Tensor4D, top: number): Promise<Prediction[][]> {
+    const { values, indices } = tidy(() => topk(softmax(this.logits(batch)), top));
+    const [probabilities, classIds] = await Promise.all([values.data(), indices.data()]);
+    dispose([values, indices]);
+    if (!probabilities.every(Number.isFinite)) {
+      throw failure(
+        'classify',
+        'the model answers NaN: the picture or the weights hold values that are not finite',
+      );
+    }
+    const predictions = Array.from(classIds, (index, i) => ({
+      index,
+      label: this.metadata.classNames?.[index] ?? String(index),
+      probability: probabilities[i],
+    }));
+    return Array.from({ length: batch.shape[0] }, (_, n) => predictions.slice(n * top, (n + 1) * top));
+  }
+
+  /** One whole picture as a tensor, and the size that it had before it was resized. */
+  private async wholeInput(
+    method: string,
+    image: ImageInput,
+    { size, signal }: BlockOptions,
+  ): Promise<WholeInput> {
+    try {
+      return await toWholeInput(image, size, { signal });
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw failure(method, error);
+    }
+  }
+
   private checkBlock(method: string, block = 0): number {
     if (Number.isInteger(block) && block >= 0 && block < this.numBlocks) return block;
-    throw new Error(`GrootV.${method}: block is ${block}, wanted an integer from 0 to ${this.numBlocks - 1}`);
+    throw new Error(
+      `GrootV.${method}: block is ${block}, expected an integer from 0 to ${this.numBlocks - 1}`,
+    );
   }
 
   /** Height and width of a block's grid: the stem halves twice, every further level once, odd sizes rounding up. */
-  private gridOf(image: ImageTensor, block: number): { height: number; width: number } {
+  private gridOf(image: Tensor4D, block: number): { height: number; width: number } {
     const { depths } = this.metadata.architecture;
     let level = 0;
     for (let first = depths[0]; block >= first; first += depths[level]) level++;
@@ -187,20 +334,17 @@ export class GrootV {
   }
 }
 
-function toBatch(method: string, image: Tensor): Tensor4D {
-  if ((image.rank !== 3 && image.rank !== 4) || image.shape[image.rank - 1] !== 3) {
-    throw new Error(
-      `GrootV.${method}: the image has shape [${image.shape.join(', ')}], wanted [H, W, 3] or [N, H, W, 3]`,
-    );
-  }
-  const pixels = cast(image, 'float32');
-  return (image.rank === 3 ? expandDims(pixels) : pixels) as Tensor4D;
+/** An error of a method, whatever went wrong in it. */
+function failure(method: string, reason: unknown, which = ''): Error {
+  const message = reason instanceof Error ? reason.message : String(reason);
+  return new Error(`GrootV.${method}: ${which}${message}`, { cause: reason });
 }
 
-function single(method: string, image: Tensor): Tensor4D {
-  const batch = toBatch(method, image);
-  if (batch.shape[0] !== 1) {
-    throw new Error(`GrootV.${method}: a batch of ${batch.shape[0]} images was given, wanted one image`);
+/** What `body` gives; its other tensors and `input` are freed. */
+function disposing<T extends Tensor | Tensor[]>(input: Tensor, body: () => T): T {
+  try {
+    return tidy(body);
+  } finally {
+    input.dispose();
   }
-  return batch;
 }

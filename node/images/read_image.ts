@@ -1,0 +1,144 @@
+/**
+ * Image files to RGB pixels, as PIL's `ImageOps.exif_transpose(Image.open(file)).convert('RGB')`: the picture stands
+ * upright by its EXIF orientation, as in a page; alpha is dropped (not blended), embedded colour profiles are ignored,
+ * an animation gives its first frame.
+ * Greyscale, palette, 16-bit and CMYK pictures become 8-bit sRGB (CMYK by the decoder's default ink profile, where PIL only subtracts).
+ */
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import {
+  blobName,
+  type EncodedImage,
+  MAX_FILE_BYTES,
+  type ReadOptions,
+  shortName,
+} from '../../plugin/image/read.js';
+import { MAX_INPUT_PIXELS, type RgbImage, rgbBytes } from '../../plugin/image/rgb_image.js';
+import { loadSharp } from './sharp.js';
+
+/** Pixel formats only: SVG and PDF are programs to be drawn, not pictures. */
+const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif']);
+
+/**
+ * Reads a JPEG, PNG, WebP, GIF, TIFF or AVIF picture.
+ * @param source a path, a URL (file:, http:, https:, data:, blob:; also as text), a Blob, or the bytes of a file.
+ * @throws {Error} one line that names the source, when it is missing, a directory, empty, larger than MAX_FILE_BYTES,
+ * not an image, of more than MAX_INPUT_PIXELS, or damaged; the signal's reason when it is aborted.
+ */
+export async function readImage(source: EncodedImage, { signal }: ReadOptions = {}): Promise<RgbImage> {
+  const name = nameOf(source);
+  try {
+    const bytes = await readBytes(source, signal);
+    signal?.throwIfAborted();
+    if (bytes.length === 0) throw new UnreadableImage('the file is empty');
+    return await decode(bytes);
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw new Error(
+      `cannot read image ${name}: ${error instanceof UnreadableImage ? error.message : reason(error)}`,
+    );
+  }
+}
+
+class UnreadableImage extends Error {}
+
+function nameOf(source: EncodedImage): string {
+  if (typeof source === 'string') return shortName(source);
+  if (source instanceof URL)
+    return shortName(source.protocol === 'file:' ? fileURLToPath(source) : source.href);
+  return source instanceof Blob ? blobName(source) : 'from memory';
+}
+
+async function readBytes(source: EncodedImage, signal?: AbortSignal): Promise<Uint8Array> {
+  if (source instanceof URL || (typeof source === 'string' && /^(https?|file|data|blob):/i.test(source))) {
+    const url = new URL(source);
+    return url.protocol === 'file:' ? readFile(fileURLToPath(url)) : download(url, signal);
+  }
+  if (typeof source === 'string') return readFile(source);
+  if (source instanceof Blob) {
+    checkSize(source.size);
+    return new Uint8Array(await source.arrayBuffer());
+  }
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  throw new UnreadableImage('expected a path, a URL, a Blob or the bytes of an image file');
+}
+
+async function readFile(file: string): Promise<Uint8Array> {
+  // Without O_NONBLOCK, opening a pipe waits for its writer.
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw new UnreadableImage(error.code === 'ENOENT' ? 'no such file' : error.message);
+    },
+  );
+  try {
+    const status = await handle.stat();
+    if (status.isDirectory()) throw new UnreadableImage('it is a directory');
+    if (!status.isFile()) throw new UnreadableImage('it is not a regular file');
+    checkSize(status.size);
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function download(url: URL, signal?: AbortSignal): Promise<Uint8Array> {
+  const response = await fetch(url, { signal }).catch((error: Error) => {
+    throw new UnreadableImage(
+      `it cannot be fetched (${(error.cause as Error | undefined)?.message ?? error.message})`,
+    );
+  });
+  if (!response.ok) throw new UnreadableImage(`the server answered ${response.status}`);
+  const reader = response.body?.getReader();
+  const chunks: Uint8Array[] = [];
+  for (let size = 0; reader; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    checkSize(size);
+    chunks.push(value);
+  }
+  return Buffer.concat(chunks);
+}
+
+function checkSize(bytes: number): void {
+  if (bytes > MAX_FILE_BYTES) throw new UnreadableImage(`${bytes} bytes, at most ${MAX_FILE_BYTES} are read`);
+}
+
+async function decode(bytes: Uint8Array): Promise<RgbImage> {
+  const sharp = await loadSharp().catch((error: Error) => {
+    throw new UnreadableImage(error.message);
+  });
+  // From memory, not by name: the decoder would choose by file ending and may remember an older file.
+  const source = sharp(bytes, {
+    limitInputPixels: MAX_INPUT_PIXELS,
+    failOn: 'error',
+    ignoreIcc: true,
+    pages: 1,
+    autoOrient: true,
+  });
+  const { format } = await source.metadata();
+  if (!FORMATS.has(format)) throw new UnreadableImage(`${format} is not supported`);
+  const { data, info } = await source
+    .removeAlpha()
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data: toRgb(data, info.channels) };
+}
+
+function toRgb(data: Buffer, channels: number): Uint8Array {
+  if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length);
+  if (channels !== 1) throw new UnreadableImage(`${channels} channels are not RGB`);
+  return rgbBytes(data, channels);
+}
+
+/** What the decoder says, in one plain line. */
+function reason(error: unknown): string {
+  const message = error instanceof Error ? error.message.replace(/\s+/g, ' ').trim() : String(error);
+  if (message.includes('unsupported image format')) return 'not an image in a known format';
+  if (message.includes('exceeds pixel limit'))
+    return `more than ${MAX_INPUT_PIXELS} pixels, which is the most that are read`;
+  return `damaged or truncated (${message})`;
+}

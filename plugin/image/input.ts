@@ -1,0 +1,168 @@
+/** From what a person has to the tensors that a model takes. */
+import {
+  cast,
+  expandDims,
+  slice,
+  Tensor,
+  type Tensor3D,
+  type Tensor4D,
+  tensor4d,
+  tidy,
+  tile,
+} from '@tensorflow/tfjs-core';
+import { type Extent, fitImage, prepareImage } from './prepare.js';
+import { type ImageSource, type ReadOptions, readPixels } from './read.js';
+import { checkExtent, checkPixels, type RgbImage, rgbBytes } from './rgb_image.js';
+
+/**
+ * Pixels from 0 to 255, float32 or int32, as `tf.browser.fromPixels` gives: [H, W, C] or a batch [N, H, W, C]. C is 3
+ * (RGB), 1 (grey, repeated) or 4 (alpha is dropped).
+ */
+export type ImageTensor = Tensor3D | Tensor4D;
+
+/** What a person has of a picture. A tensor of rank 4 is a batch of pictures. */
+export type ImageInput = ImageTensor | ImageSource;
+
+export interface InputOptions extends ReadOptions {
+  /** False: the pixels are taken as they are. Default true. */
+  readonly prepare?: boolean;
+}
+
+/**
+ * A model's view of pictures, [N, size, size, 3] float32, 0 to 255; with `prepare: false` the pictures as they are,
+ * [N, H, W, 3]. A tensor that already has the model's size passes unchanged; other tensors are rounded to 8 bits, on
+ * which the resampling works. The caller disposes the result.
+ * @throws {Error} one line, when a picture cannot be read, or a tensor has another shape or dtype or values that are
+ * no pixels.
+ */
+export async function toModelInput(
+  input: ImageInput,
+  size: number,
+  options: InputOptions,
+): Promise<Tensor4D> {
+  const prepare = options.prepare ?? true;
+  if (!(input instanceof Tensor)) {
+    const image = await readPixels(input, options);
+    return toTensor([prepare ? prepareImage(image, size) : image]);
+  }
+  checkTensor(input);
+  const pixels = asBatch(input);
+  if (!prepare) return pixels;
+  try {
+    const [, height, width] = pixels.shape;
+    const values = await pixels.data();
+    checkValues(values);
+    if (height === size && width === size) return pixels.clone();
+    return toTensor(picturesOf(values, pixels.shape).map((image) => prepareImage(image, size)));
+  } finally {
+    pixels.dispose();
+  }
+}
+
+/** A whole picture for the model. */
+export interface WholeInput {
+  /** [1, H, W, 3] float32, 0 to 255. The caller disposes it. */
+  readonly input: Tensor4D;
+  /** The size of the picture before it was resized, pixels. */
+  readonly given: Extent;
+}
+
+/**
+ * One whole picture: as it is, or resized to a short side of `size` pixels.
+ * @throws {Error} as `toModelInput` does, and for a batch of more than one.
+ */
+export async function toWholeInput(
+  image: ImageInput,
+  size: number | undefined,
+  options: ReadOptions,
+): Promise<WholeInput> {
+  if (size !== undefined) checkExtent('size', 'the short side', size);
+  if (!(image instanceof Tensor)) {
+    const pixels = await readPixels(image, options);
+    return { input: toTensor([size === undefined ? pixels : fitImage(pixels, size)]), given: pixels };
+  }
+  checkTensor(image);
+  if (image.rank === 4 && image.shape[0] !== 1) {
+    throw new Error(`a batch of ${image.shape[0]} images was given, expected one image`);
+  }
+  const pixels = asBatch(image);
+  const [, height, width] = pixels.shape;
+  if (size === undefined) return { input: pixels, given: { width, height } };
+  try {
+    const values = await pixels.data();
+    checkValues(values);
+    const fitted = picturesOf(values, pixels.shape).map((picture) => fitImage(picture, size));
+    return { input: toTensor(fitted), given: { width, height } };
+  } finally {
+    pixels.dispose();
+  }
+}
+
+/** Throws `Error`, one line, unless a tensor has the shape and dtype of pictures with one of these numbers of channels. */
+export function checkTensor(image: Tensor, channels = [3, 1, 4]): asserts image is ImageTensor {
+  if (!(image instanceof Tensor))
+    throw new Error(`expected a tensor [H, W, 3] or [N, H, W, 3], got ${String(image)}`);
+  if (image.isDisposed) throw new Error('the tensor of the image has been disposed');
+  const { rank, shape, dtype } = image;
+  if ((rank !== 3 && rank !== 4) || !channels.includes(shape[rank - 1])) {
+    throw new Error(`the image has shape [${shape.join(', ')}], expected [H, W, 3] or [N, H, W, 3]`);
+  }
+  if (dtype !== 'float32' && dtype !== 'int32') {
+    throw new Error(`the image has dtype ${dtype}, expected float32 or int32 with values from 0 to 255`);
+  }
+  if (image.size === 0) {
+    throw new Error(`the image has shape [${shape.join(', ')}]: it is empty, expected at least one pixel`);
+  }
+}
+
+/** [N, H, W, 3] float32 of a checked tensor. */
+export function asBatch(image: ImageTensor): Tensor4D {
+  return tidy(() => {
+    const batch = (image.rank === 3 ? expandDims(image) : image) as Tensor4D;
+    const [count, height, width, channels] = batch.shape;
+    const pixels = cast(batch, 'float32');
+    if (channels === 1) return tile(pixels, [1, 1, 1, 3]);
+    return channels === 4 ? slice(pixels, [0, 0, 0, 0], [count, height, width, 3]) : pixels.clone();
+  });
+}
+
+/** Pixels of one size as a tensor [N, H, W, 3], float32. */
+function toTensor(images: readonly RgbImage[]): Tensor4D {
+  const [{ width, height }] = images;
+  const values = new Float32Array(images.length * height * width * 3);
+  for (const [i, { data }] of images.entries()) values.set(data, i * data.length);
+  return tensor4d(values, [images.length, height, width, 3]);
+}
+
+/** Throws `Error` for values that no picture has: those of pictures of another scale would give wrong classes. */
+function checkValues(values: Float32Array | Int32Array | Uint8Array): void {
+  let least = Number.POSITIVE_INFINITY;
+  let most = Number.NEGATIVE_INFINITY;
+  let isWhole = true;
+  for (const value of values) {
+    if (!Number.isFinite(value)) throw new Error(`the image holds ${value}, expected values from 0 to 255`);
+    if (value < least) least = value;
+    if (value > most) most = value;
+    if (isWhole && !Number.isInteger(value)) isWhole = false;
+  }
+  const remedy = 'prepare: false takes them as they are';
+  if (least <= -0.5 || most >= 255.5) {
+    throw new Error(`the image holds values from ${least} to ${most}, expected 0 to 255 (${remedy})`);
+  }
+  if (most <= 1 && !isWhole) {
+    throw new Error(
+      `the image holds values from ${least} to ${most}, expected 0 to 255: multiply by 255 (${remedy})`,
+    );
+  }
+}
+
+/** 8-bit pictures of the values of a tensor [N, H, W, 3]. */
+function picturesOf(values: Float32Array | Int32Array | Uint8Array, shape: readonly number[]): RgbImage[] {
+  const [count, height, width] = shape;
+  checkPixels(width, height);
+  const bytes = Uint8Array.from(values, Math.round);
+  return Array.from({ length: count }, (_, i) => {
+    const data = bytes.subarray(i * height * width * 3, (i + 1) * height * width * 3);
+    return { width, height, data: rgbBytes(data, 3) };
+  });
+}
