@@ -1,10 +1,35 @@
-/** Registers every op with the GraphModel executor of tfjs-converter, from its declaration. */
+/**
+ * Registers every op with the GraphModel executor of tfjs-converter, from its declaration.
+ *
+ * A page may have a second copy of tfjs-converter with executors of its own: a script tag beside a bundle of this
+ * package. Engines and kernels are shared by all copies of tfjs-core, executors are not.
+ */
 import { type GraphNode, registerOp } from '@tensorflow/tfjs-converter';
+import { show } from './models/checks.js';
 import type { AttributeValue, OpDeclaration } from './ops/declaration.js';
 import { OPS } from './ops/index.js';
 import { readTensor, runOp } from './ops/kernels.js';
 
-for (const op of OPS) registerOp(op.name, (node) => execute(op, node));
+/**
+ * Registers the ops with another copy of tfjs, so that its `loadGraphModel` knows them. The copy that this package
+ * imports, and `window.tf` of a script tag before it, know them already.
+ * @param tf the copy: what `import * as tf from '@tensorflow/tfjs'` or a script tag gives.
+ * @throws {Error} when it has no `registerOp`.
+ */
+export function registerOps(tf: { registerOp: typeof registerOp }): void {
+  if (typeof tf?.registerOp !== 'function') {
+    throw new Error(
+      `registerOps: the argument is ${show(tf)}, expected tfjs, which has the function registerOp`,
+    );
+  }
+  for (const op of OPS) tf.registerOp(op.name, (node) => execute(op, node));
+}
+
+registerOps({ registerOp });
+const { tf } = globalThis as { tf?: { registerOp?: typeof registerOp } };
+if (typeof tf?.registerOp === 'function' && tf.registerOp !== registerOp) {
+  registerOps({ registerOp: tf.registerOp });
+}
 
 function execute(op: OpDeclaration, node: GraphNode) {
   const inputs = Object.fromEntries(Object.keys(op.inputs).map((name, i) => [name, node.inputs[i]]));

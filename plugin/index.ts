@@ -5,6 +5,7 @@
 import './cpu/index.js';
 import './graph_model.js';
 
+export { registerOps } from './graph_model.js';
 export { gridGraph, windowGraph } from './graphs.js';
 export type { Grid } from './image/backdrop.js';
 export { type AffinityPicture, drawAffinity } from './image/draw_affinity.js';

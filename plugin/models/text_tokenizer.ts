@@ -37,10 +37,13 @@ export class TextTokenizer {
     checkTokenizerConfig(config, 'tokenizer_config.json');
     const { Tokenizer } = await import('@huggingface/tokenizers');
     const budget = new PatternBudget();
-    budget.reset(1_000_000);
     return readable('cannot be used', () => {
-      const made = new Tokenizer(tokenizer as object, config as object);
+      const { added_tokens: added, ...rest } = tokenizer as { added_tokens: readonly AddedToken[] };
+      // The constructor would normalize them before anything is bounded.
+      const plain = added.map((token) => ({ ...token, normalized: false }));
+      const made = new Tokenizer({ ...rest, added_tokens: plain }, config as object);
       bound(made, budget);
+      normalizeAdded(made, added, budget);
       const cleansUp = (config as { clean_up_tokenization_spaces?: boolean }).clean_up_tokenization_spaces;
       const loaded = new TextTokenizer(made, budget, (cleansUp ?? true) ? CLEANED_UP : []);
       // What cannot be used is found wanting now, and not in the middle of a text.
@@ -105,6 +108,37 @@ function bound({ normalizer, pre_tokenizer, decoder }: Tokenizer, budget: Patter
       };
     }
   }
+}
+
+interface AddedToken {
+  readonly content: string;
+  readonly special?: boolean;
+  readonly normalized?: boolean;
+}
+
+/** Finds added tokens in normalized texts too, as the library's constructor does. */
+function normalizeAdded(tokenizer: Tokenizer, added: readonly AddedToken[], budget: PatternBudget): void {
+  const { normalizer } = tokenizer;
+  if (!normalizer) return;
+  const fields = tokenizer as unknown as {
+    readonly added_tokens_map: Map<string, unknown>;
+    splitter_unnormalized: object;
+    splitter_normalized: object;
+  };
+  const Splitter = fields.splitter_normalized.constructor as new (words: string[]) => object;
+  const contents: { plain: string[]; normalized: string[] } = { plain: [], normalized: [] };
+  for (const { content, special, normalized } of added) {
+    if (!(normalized ?? !special)) {
+      contents.plain.push(content);
+      continue;
+    }
+    budget.reset(content.length);
+    const text = normalizer.normalize(content);
+    contents.normalized.push(text);
+    fields.added_tokens_map.set(text, fields.added_tokens_map.get(content));
+  }
+  fields.splitter_unnormalized = new Splitter(contents.plain);
+  fields.splitter_normalized = new Splitter(contents.normalized);
 }
 
 interface Part {
