@@ -30,12 +30,12 @@ export function addRun(program: Command): void {
     .option('--outputs <node,node>', "nodes to write (default: the model's outputs)");
   withBackend(command).action(async (dir: string, options: Options) => {
     const backend = await startBackend(options.backend);
-    const { io, tidy } = await import('@tensorflow/tfjs-core');
-    const { loadGraphModel } = await import('@tensorflow/tfjs-converter');
-    const source = await modelSource(dir);
-    const handler = typeof source === 'string' ? io.http(source) : source;
-    const artifacts = (await handler.load?.()) as io.ModelArtifacts;
-    const model = await loadGraphModel(io.fromMemory(artifacts));
+    const { tidy } = await import('@tensorflow/tfjs-core');
+    const { LoadedModel } = await import('../../plugin/models/loaded_model.js');
+    const { openSource } = await import('../../plugin/models/model_files.js');
+    const source = openSource('grootvl run', await modelSource(dir), {});
+    const artifacts = (await source.load()) as io.ModelArtifacts;
+    const model = await LoadedModel.from(source.origin, artifacts);
     const { node } = artifacts.modelTopology as { node: { name: string }[] };
     const checkNode = nodeCheck(model, new Set(node.map(({ name }) => name)));
     const inputs = await readInputs(model, options.input, checkNode);
