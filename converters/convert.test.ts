@@ -1,4 +1,5 @@
 /** The converter: architectures it was not written for, what it refuses, what it writes. */
+import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
 import type { GrootVMetadata } from '../plugin/models/grootv_metadata.js';
@@ -11,6 +12,7 @@ import { toFloat16 } from './graph/quantize.js';
 import {
   ArchitectureError,
   blobSource,
+  bytesSource,
   CheckpointError,
   type ConvertOptions,
   convertCheckpoint,
@@ -305,4 +307,24 @@ t.test('the version is that of package.json', async (t) => {
 
 t.test('the fixtures of this repository are there', async (t) => {
   t.ok(fixturePath('grootv/grootv_nano_mnist.pth'));
+});
+
+t.test('what is no checkpoint, and one that changes', async (t) => {
+  for (const [input, message] of [
+    [
+      'x.pth',
+      /convertCheckpoint was given the path "x\.pth"; expected .*fileSource\(path\).*sourceDirectory\(path\)/,
+    ],
+    [new URL('file:///x.pth'), /the path "file:\/\/\/x\.pth"/],
+    [undefined, /convertCheckpoint was given undefined; expected the bytes of a file/],
+    [{}, /an object without read or open/],
+  ] as const) {
+    const call = () => convertCheckpoint(input as never, new MemorySink());
+    await t.rejects(call(), { name: 'TypeError', message });
+  }
+  await t.rejects(inspectCheckpoint('x' as never), { message: /inspectCheckpoint was given the path/ });
+  const source = bytesSource(readFileSync(fixturePath('grootv/grootv_tiny_fp16.pth') as string));
+  const changed = Object.assign(source, { checkUnchanged: () => Promise.reject(new Error('changed')) });
+  await t.rejects(convertCheckpoint(changed, new MemorySink()), { message: 'changed' });
+  await t.rejects(inspectCheckpoint(changed), { message: 'changed' });
 });

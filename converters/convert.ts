@@ -106,8 +106,12 @@ export async function inspectCheckpoint(
   input: CheckpointInput | SourceDirectory,
   options: InspectOptions & FolderInspectOptions = {},
 ): Promise<Inspection | FolderInspection> {
-  if (isSourceDirectory(input)) return inspectFolder(input, options);
-  return describe(await open(input, options));
+  checkInput('inspectCheckpoint', input);
+  const inspection = isSourceDirectory(input)
+    ? await inspectFolder(input, options)
+    : describe(await open(input, options));
+  await checkUnchanged(input);
+  return inspection;
 }
 
 /**
@@ -116,7 +120,8 @@ export async function inspectCheckpoint(
  *
  * @param sink takes the files; model.json comes last, and only when everything before it went well.
  * @returns what was converted.
- * @throws {CheckpointError} when the file cannot or must not be read; {ArchitectureError} when it is no GrootV, or the
+ * @throws {CheckpointError} when the file cannot or must not be read, or changed in between (what is in the sink then is
+ *     no model); {ArchitectureError} when it is no GrootV, or the
  *     class names do not fit its head.
  */
 export async function convertCheckpoint(
@@ -135,7 +140,43 @@ export async function convertCheckpoint(
   sink: ModelSink,
   options: ConvertOptions & FolderConvertOptions = {},
 ): Promise<Inspection | FolderInspection> {
-  if (isSourceDirectory(input)) return convertFolder(input, sink, options);
+  checkInput('convertCheckpoint', input);
+  const inspection = isSourceDirectory(input)
+    ? await convertFolder(input, sink, options)
+    : await convertFile(input, sink, options);
+  await checkUnchanged(input, options.lora);
+  return inspection;
+}
+
+/** @throws {TypeError} for what is no checkpoint, such as a path, saying what to give in its stead */
+function checkInput(caller: string, input: unknown): void {
+  if (typeof input === 'string' || input instanceof URL) {
+    throw new TypeError(
+      `${caller} was given the path ${quote(String(input))}; expected the bytes of a file, a Blob or a ByteSource. ` +
+        'In Node: await fileSource(path), or for a folder await sourceDirectory(path), of tfjs-grootvl/node',
+    );
+  }
+  const isObject = typeof input === 'object' && input !== null;
+  const isBytes = input instanceof Uint8Array || input instanceof ArrayBuffer || input instanceof Blob;
+  if (isBytes || (isObject && ('read' in input || 'open' in input))) return;
+  throw new TypeError(
+    `${caller} was given ${isObject ? 'an object without read or open' : String(input)}; expected the bytes of a file, ` +
+      'a Blob, a ByteSource or a SourceDirectory',
+  );
+}
+
+/** Rejects when a source is not what it was when it was opened. */
+async function checkUnchanged(...inputs: (CheckpointInput | SourceDirectory | undefined)[]): Promise<void> {
+  for (const input of inputs) {
+    if (input && 'checkUnchanged' in input) await input.checkUnchanged?.();
+  }
+}
+
+async function convertFile(
+  input: CheckpointInput,
+  sink: ModelSink,
+  options: ConvertOptions,
+): Promise<Inspection> {
   const opened = await open(input, options);
   const { reading } = opened.chosen;
   const architecture = reading.sizes;

@@ -11,6 +11,8 @@ export interface SourceDirectory {
   open(file: string): Promise<ByteSource | undefined>;
   /** What the folder holds, so that a report can list what was not used; a sub-folder's name ends with a slash. */
   list?(): Promise<readonly string[]>;
+  /** Rejects when a file that was opened is not the same any more. Absent where files cannot change. */
+  checkUnchanged?(): Promise<void>;
 }
 
 /**

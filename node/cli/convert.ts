@@ -6,15 +6,7 @@ import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.j
 import { readSmallFile } from '../file_source.js';
 import { sourceDirectory } from '../source_directory.js';
 import { pathOf } from './failure.js';
-import {
-  describeInspection,
-  KEY,
-  PREFIX,
-  refuseForFolders,
-  unchanged,
-  WEIGHT_SETS,
-  withInput,
-} from './inspect.js';
+import { describeInspection, KEY, PREFIX, refuseForFolders, WEIGHT_SETS, withInput } from './inspect.js';
 import { ByteProgress } from './progress.js';
 import { inline, print } from './terminal.js';
 
@@ -77,40 +69,23 @@ export function addConvert(program: Command): void {
             if (lora ?? scan) throw new Error('--lora and --scan are for the folder of a language model');
             const classNames = classes === undefined ? undefined : await readClassNames(classes);
             return written(outDir, force, (sink) =>
-              unchanged(
-                source,
-                convertCheckpoint(source, sink, {
-                  weights,
-                  key,
-                  prefix,
-                  quantize,
-                  classNames,
-                  maxBytes,
-                  onProgress,
-                }),
-              ),
+              convertCheckpoint(source, sink, {
+                weights,
+                key,
+                prefix,
+                quantize,
+                classNames,
+                maxBytes,
+                onProgress,
+              }),
             );
           },
           folder: async (directory) => {
             refuseForFolders({ weights, classes });
             const adapter = lora === undefined ? undefined : await sourceDirectory(lora);
             try {
-              return await written(outDir, force, async (sink) => {
-                const result = await unchanged(
-                  directory,
-                  convertCheckpoint(directory, sink, {
-                    key,
-                    prefix,
-                    quantize,
-                    lora: adapter,
-                    scan,
-                    maxBytes,
-                    onProgress,
-                  }),
-                );
-                await adapter?.checkUnchanged();
-                return result;
-              });
+              const chosen = { key, prefix, quantize, lora: adapter, scan, maxBytes, onProgress };
+              return await written(outDir, force, (sink) => convertCheckpoint(directory, sink, chosen));
             } finally {
               await adapter?.close();
             }

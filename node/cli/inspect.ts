@@ -33,11 +33,10 @@ export function addInspect(program: Command): void {
       const onProgress = progress.update;
       try {
         const inspection = await withInput(path, {
-          file: (source) =>
-            unchanged(source, inspectCheckpoint(source, { weights, key, prefix, onProgress })),
+          file: (source) => inspectCheckpoint(source, { weights, key, prefix, onProgress }),
           folder: (directory) => {
             refuseForFolders({ weights });
-            return unchanged(directory, inspectCheckpoint(directory, { key, prefix, onProgress }));
+            return inspectCheckpoint(directory, { key, prefix, onProgress });
           },
         });
         progress.stop();
@@ -74,16 +73,6 @@ export async function withInput<F, D>(
   } finally {
     await opened.close();
   }
-}
-
-/** What was made of a source, unless that has changed in between. @throws {CheckpointError} when it has */
-export async function unchanged<T>(
-  source: { checkUnchanged(): Promise<void> },
-  result: Promise<T>,
-): Promise<T> {
-  const value = await result;
-  await source.checkUnchanged();
-  return value;
 }
 
 /** @throws {Error} for an option that says nothing about the folder of a language model */
