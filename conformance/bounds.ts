@@ -21,6 +21,9 @@ export const EXACT: Bound = {
   reason: 'integers, and sums in a declared order: exact',
 };
 
+/** For figures that are reported, and judged otherwise. */
+export const UNBOUNDED: Bound = { absolute: Number.POSITIVE_INFINITY, relative: 0, reason: 'only measured' };
+
 /** NaN and infinities in shaders, which may do with them as they like: they are reported and not judged. */
 export const UNPROMISED: Bound = {
   absolute: Number.POSITIVE_INFINITY,

@@ -9,7 +9,7 @@ export {
   NotSupported,
 } from './backend.js';
 export type { CaseTensor, ConformanceCase, OpCase, ProgramCase, Reference } from './case.js';
-export { loadCases } from './cases/load.js';
+export { isCasePath, loadCases } from './cases/load.js';
 export { defineBackend } from './define_backend.js';
 export { generatedCases } from './generated/generated.js';
 export { DEFAULT_SEED } from './generated/seed.js';

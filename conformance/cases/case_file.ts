@@ -1,10 +1,19 @@
 /** The tensors of a case file. */
 import type { ByteSource } from '../../converters/byte_source.js';
+import { type DType, type ReadableDType, VALUES_OF } from '../../converters/pytorch/dtype.js';
 import { readSafetensorsHeader } from '../../converters/pytorch/safetensors.js';
+import { toFloat32 } from '../../converters/pytorch/widen.js';
 import type { CaseTensor } from '../case.js';
 import { stem } from '../source.js';
 
-/** An opened case file: tensors are in memory, by name. */
+/** A file gives no case because of how it is laid out: it is skipped, and this says what was found and expected. */
+export class LayoutError extends Error {
+  override readonly name = 'LayoutError';
+}
+
+type Floats = CaseTensor & { readonly dtype: 'float32' };
+
+/** An opened case file: tensors are in memory, by name. Values and layouts that no case can use are a {@link LayoutError}. */
 export interface CaseFile {
   /** Name without folder and ending. */
   readonly name: string;
@@ -12,12 +21,16 @@ export interface CaseFile {
   readonly metadata: ReadonlyMap<string, string>;
   readonly names: readonly string[];
   has(...names: string[]): boolean;
-  /** @throws {Error} when the file has no such tensor, or one of a type that no case uses */
-  tensor(name: string): CaseTensor;
-  /** The tensor, which must be float32. @throws {Error} */
-  floats(name: string): CaseTensor & { readonly dtype: 'float32' };
-  /** The tensor, which must be int32. @throws {Error} */
-  ints(name: string): CaseTensor & { readonly dtype: 'int32' };
+  /** As the file has it. */
+  dtypeOf(name: string): DType | undefined;
+  /** A tensor of any type that cases hold. @param rank how many axes it must have. @throws {LayoutError} */
+  tensor(name: string, rank?: number): CaseTensor;
+  /** Expected values: float32, or float64 rounded to it. @throws {LayoutError} also on types with larger roundings */
+  floats(name: string, rank?: number): Floats;
+  /** Values that are fed to an op or a model: float16 and bfloat16 too, which are float32 values. @throws {LayoutError} */
+  input(name: string, rank?: number): Floats;
+  /** Integers of any type, as int32. @throws {LayoutError} */
+  ints(name: string, rank?: number): CaseTensor & { readonly dtype: 'int32' };
 }
 
 /** All of a file. */
@@ -25,60 +38,97 @@ export async function bytesOf(source: ByteSource): Promise<Uint8Array> {
   return source.read(0, source.size);
 }
 
+interface StoredTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly buffer: ArrayBuffer;
+}
+
 /** @throws {CheckpointError} when it is no safetensors file */
 export async function readCaseFile(source: ByteSource, path = source.name): Promise<CaseFile> {
   const header = await readSafetensorsHeader(source);
-  // Decoded when they are asked for: weights of a model may be of types that no case uses.
-  const stored = new Map<string, () => CaseTensor>();
+  const stored = new Map<string, StoredTensor>();
   for (const [name, { dtype, shape, begin, end }] of header.tensors) {
-    // A copy: typed arrays want aligned offsets, and a Buffer's slice would share its pool.
+    // A copy: typed arrays need aligned offsets, and a Buffer's slice would share its pool.
     const { buffer } = new Uint8Array(await source.read(begin, end - begin));
-    stored.set(name, () => decode(name, dtype, shape, buffer));
+    stored.set(name, { dtype, shape, buffer });
   }
-  const tensors = new Map<string, CaseTensor>();
-  const tensor = (name: string): CaseTensor => {
-    const found = tensors.get(name) ?? stored.get(name)?.();
-    if (!found) throw new Error(`${path} has no tensor ${name}`);
-    tensors.set(name, found);
+  // Decoded when they are asked for: weights of a model may be of types that no case uses.
+  const decoded = new Map<string, CaseTensor>();
+  const fail = (name: string, found: string, expected: string): never => {
+    throw new LayoutError(`${path}: ${name} ${found}, expected ${expected}`);
+  };
+  const find = (name: string, rank: number | undefined): StoredTensor => {
+    const found = stored.get(name);
+    if (!found) throw new LayoutError(`${path} has no tensor ${name}`);
+    if (rank !== undefined && found.shape.length !== rank) {
+      fail(name, `has the shape [${found.shape}]`, `${rank} axes`);
+    }
+    // Graphs of one vertex have no edges; anything else without items leaves nothing to compare.
+    if (found.shape[0] === 0 && !/(edges|pairs)$/.test(name)) {
+      throw new LayoutError(`${path}: ${name} has the shape [${found.shape}]: there is nothing to compare`);
+    }
     return found;
+  };
+  const once = <T extends CaseTensor>(key: string, decode: () => T): T => {
+    const value = (decoded.get(key) as T | undefined) ?? decode();
+    decoded.set(key, value);
+    return value;
+  };
+  const asFloat32 = (name: string, rank: number | undefined, dtypes: readonly DType[]): Floats => {
+    const { dtype, shape, buffer } = find(name, rank);
+    if (!dtypes.includes(dtype)) fail(name, `is ${dtype}`, dtypes.join(' or '));
+    const readable = dtype as ReadableDType;
+    return once(`${name} as float32`, () => {
+      return { dtype: 'float32', shape, values: toFloat32(VALUES_OF[readable](buffer), readable) };
+    });
   };
   return {
     name: stem(path),
     path,
     metadata: header.metadata,
     names: [...stored.keys()],
+    dtypeOf: (name) => stored.get(name)?.dtype,
     has: (...names) => names.every((name) => stored.has(name)),
-    tensor,
-    floats: (name) => {
-      const found = tensor(name);
-      if (found.dtype !== 'float32') throw new Error(`${path}: ${name} is ${found.dtype}, wanted float32`);
-      return found;
+    tensor: (name, rank) => {
+      const { dtype, shape, buffer } = find(name, rank);
+      return once(name, () => {
+        switch (dtype) {
+          case 'float32':
+            return { dtype, shape, values: new Float32Array(buffer) };
+          case 'float64':
+            return { dtype, shape, values: new Float64Array(buffer) };
+          case 'int32':
+            return { dtype, shape, values: new Int32Array(buffer) };
+          case 'uint8':
+            return { dtype, shape, values: new Uint8Array(buffer) };
+          default:
+            return fail(name, `is ${dtype}`, 'float32, float64, int32 or uint8');
+        }
+      });
     },
-    ints: (name) => {
-      const found = tensor(name);
-      if (found.dtype !== 'int32') throw new Error(`${path}: ${name} is ${found.dtype}, wanted int32`);
-      return found;
+    floats: (name, rank) => asFloat32(name, rank, ['float32', 'float64']),
+    input: (name, rank) => asFloat32(name, rank, ['float32', 'float64', 'float16', 'bfloat16']),
+    ints: (name, rank) => {
+      const { dtype, shape, buffer } = find(name, rank);
+      if (!INTEGERS.includes(dtype)) fail(name, `is ${dtype}`, 'integers');
+      return once(`${name} as int32`, () => {
+        const given = Array.from<number | bigint>(VALUES_OF[dtype as ReadableDType](buffer));
+        const values = Int32Array.from(given, Number);
+        const wrong = given.findIndex((value, i) => Number(value) !== values[i]);
+        if (wrong >= 0) fail(name, `[${wrong}] is ${given[wrong]}`, 'values of 32 bits');
+        return { dtype: 'int32', shape, values };
+      });
     },
   };
 }
 
-function decode(name: string, dtype: string, shape: readonly number[], buffer: ArrayBuffer): CaseTensor {
-  switch (dtype) {
-    case 'float32':
-      return { dtype, shape, values: new Float32Array(buffer) };
-    case 'float64':
-      return { dtype, shape, values: new Float64Array(buffer) };
-    case 'int32':
-      return { dtype, shape, values: new Int32Array(buffer) };
-    case 'uint8':
-      return { dtype, shape, values: new Uint8Array(buffer) };
-    default:
-      throw new Error(`${name} is of type ${dtype}: cases hold float32, float64, int32 and uint8`);
-  }
-}
+const INTEGERS: readonly DType[] = ['int8', 'int16', 'int32', 'int64', 'uint8', 'bool'];
 
-/** [B, D, V] -> [B, V, D]: files hold channels first, ops take them last. */
+/** [B, D, V] -> [B, V, D]: files hold channels first, ops take them last. @throws {LayoutError} */
 export function channelsLast(tensor: CaseTensor): CaseTensor {
+  if (tensor.shape.length < 3)
+    throw new LayoutError(`a tensor of shape [${tensor.shape}], expected [batch, channels, ...]`);
   const [batch, channels, ...rest] = tensor.shape;
   const vertices = rest.reduce((product, extent) => product * extent, 1);
   const values = tensor.values.slice();

@@ -3,7 +3,7 @@ import { dissimilarityBound, EXACT } from '../bounds.js';
 import { type CaseTensor, type ConformanceCase, float64, type OpCase, type Reference } from '../case.js';
 import { edgeWeights, edgeWeightsInFloat32, type Metric } from '../oracles/edge_dissimilarity.js';
 import { type CaseFile, channelsLast, reshaped } from './case_file.js';
-import { concatenated, contradiction, rows } from './tree_cases.js';
+import { checkEdges, concatenated, contradiction, rows } from './tree_cases.js';
 
 /** What the files store as a function of the op's weight, its inverse, and how far the inverse is to be trusted. */
 const STORED: readonly {
@@ -29,11 +29,11 @@ export function isEdgeWeightsFile(file: CaseFile): boolean {
 }
 
 export function edgeWeightsFileCases(file: CaseFile): ConformanceCase[] {
-  const last = channelsLast(file.floats('features'));
+  const last = channelsLast(file.input('features'));
   const [batch, ...rest] = last.shape;
   const channels = rest[rest.length - 1];
   const features = reshaped(last, [batch, last.values.length / batch / channels, channels]);
-  const edges = file.ints('edges');
+  const edges = file.ints('edges', 2);
   const metrics = new Set(STORED.filter(({ tensor }) => file.has(tensor)).map(({ metric }) => metric));
   return [...metrics].map((metric) => {
     const stored = STORED.filter((entry) => entry.metric === metric && file.has(entry.tensor));
@@ -68,6 +68,7 @@ export interface EdgeWeightsSource {
 
 /** A case of EdgeDissimilarity: near float64, and on an IEEE backend the bits that the op promises. */
 export function edgeWeightsCase({ name, features, edges, metric, stored = [] }: EdgeWeightsSource): OpCase {
+  checkEdges(edges, features.shape[1]);
   const channels = features.shape[2];
   const shape = [features.shape[0], edges.shape[0]];
   const each = (weigh: typeof edgeWeights | typeof edgeWeightsInFloat32) =>

@@ -6,6 +6,7 @@ import type { CaseTensor, ProgramCase } from '../case.js';
 import { edgeWeights } from '../oracles/edge_dissimilarity.js';
 import { toTensor } from '../tfjs_backend.js';
 import { combine, judgeTree } from '../verdict.js';
+import { LayoutError } from './case_file.js';
 import { rows, sameEdges } from './tree_cases.js';
 
 /**
@@ -18,7 +19,10 @@ export function featuresToTreeCase(
   edges: CaseTensor,
   treeEdges: CaseTensor,
 ): ProgramCase {
-  const [, numVertices, channels] = features.shape;
+  const [batch, numVertices, channels] = features.shape;
+  if (treeEdges.shape[0] !== batch) {
+    throw new LayoutError(`${name}: trees of ${treeEdges.shape[0]} items, expected ${batch} as its features`);
+  }
   return {
     kind: 'program',
     name,

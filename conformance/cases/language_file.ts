@@ -2,6 +2,7 @@
  * Operator files of the language model: candidate edges over tokens in reversed time, their weights, the tree, its
  * `root` scan and gradients, and the chain that is added to it.
  */
+import { treeScanBound } from '../bounds.js';
 import { type CaseTensor, type ConformanceCase, float64 } from '../case.js';
 import { windowCase } from '../generated/language.js';
 import { largest } from '../measure.js';
@@ -21,24 +22,30 @@ import {
   sameEdges,
   treesOfParentIds,
 } from './tree_cases.js';
-import { type Stored, treeScanCases } from './tree_scan_file.js';
+import { checkScan, isRounded, type Stored, treeScanCases } from './tree_scan_file.js';
 
 /** The tree counts this much beside the chain. */
 const TREE_SHARE = 0.3;
 
 export function isLanguageFile(file: CaseFile): boolean {
-  return file.has('feature_in', 'weight', 'tree_parent', 'tree_out');
+  return file.has('feature_in', 'weight', 'tree_parent');
 }
 
 export function languageFileCases(file: CaseFile): ConformanceCase[] {
-  const x = channelsLast(file.floats('feature_in'));
-  const decay = channelsLast(file.floats('weight'));
+  const [x, decay] = ['feature_in', 'weight'].map((name) => channelsLast(file.input(name, 3)));
+  const dy = file.has('grad_tree_out') ? channelsLast(file.input('grad_tree_out', 3)) : undefined;
   const [batch, numVertices, channels] = x.shape;
-  const trees = treesOfParentIds(file.ints('tree_parent'));
+  const trees = treesOfParentIds(file.ints('tree_parent', 2));
+  checkScan(file.path, { feature_in: x, weight: decay, ...(dy && { grad_tree_out: dy }) }, trees);
   const stored = (of: string, name: string): Stored[] =>
     [name, `${name}_f64`]
       .filter((each) => file.has(each))
-      .map((from) => ({ of, from, tensor: channelsLast(file.tensor(from)), exact: from.endsWith('_f64') }));
+      .map((from) => ({
+        of,
+        from,
+        tensor: channelsLast(file.tensor(from, 3)),
+        exact: from.endsWith('_f64'),
+      }));
   const cases: ConformanceCase[] = treeScanCases({
     name: file.name,
     x,
@@ -46,8 +53,9 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
     trees,
     aggregate: 'root',
     stored: stored('y', 'tree_out'),
-    dy: file.has('grad_tree_out') ? channelsLast(file.floats('grad_tree_out')) : undefined,
+    dy,
     storedGradients: [...stored('x', 'grad_feature_in'), ...stored('decay', 'grad_weight')],
+    roundedInputs: isRounded(file, 'feature_in', 'weight', 'grad_tree_out'),
     problem: rearrangementProblem(file) ?? treeProblem(),
   });
   if (file.has('mix_out')) {
@@ -66,7 +74,11 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
         trees: batchOfTrees(Array.from({ length: batch }, () => path)),
         aggregate: 'root',
         stored: [{ of: 'y', from: 'mix_out less the tree', tensor: float64(x.shape, chain), exact: false }],
-        problem: contradiction('mix_out', mixed, wanted, { relative: 0, absolute: 4e-6 * largest(wanted) }),
+        problem: contradiction('mix_out', mixed, wanted, {
+          relative: 0,
+          // The chain's roundings, and those of the tree, which is no deeper.
+          absolute: 2 * treeScanBound(numVertices - 1, 'float32').relative * largest(wanted),
+        }),
       }),
     );
   }
@@ -75,9 +87,9 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
   return cases;
 
   function graphCases(): ConformanceCase[] {
-    const [edges, weights] = [file.ints('pairs'), file.floats('tree_weight')];
+    const [edges, weights] = [file.ints('pairs', 2), file.floats('tree_weight', 2)];
     const index = file.ints('mst_edge_index');
-    const treeEdges = file.has('mst_edges') ? file.ints('mst_edges') : undefined;
+    const treeEdges = file.has('mst_edges') ? file.ints('mst_edges', 3) : undefined;
     const logOf: (stored: number) => number = Math.log;
     return [
       windowCase(file.name, numVertices, contextLength(file), edges.values, 'pairs'),
@@ -102,8 +114,9 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
 
   function treeProblem(): string | undefined {
     if (!file.has('mst_edges')) return undefined;
-    const edges = rows(file.ints('mst_edges'));
-    return trees.trees.every((tree, b) => sameEdges(pairsOf(tree), edges[b]))
+    const edges = rows(file.ints('mst_edges', 3));
+    return edges.length === trees.trees.length &&
+      trees.trees.every((tree, b) => sameEdges(pairsOf(tree), edges[b]))
       ? undefined
       : 'the file contradicts itself: mst_edges and tree_parent are different trees';
   }

@@ -1,7 +1,8 @@
 /** Case files to cases. Every kind is told by the tensors that it holds; the ending alone says nothing. */
 import type { ConformanceCase } from '../case.js';
 import { type CaseSource, stem } from '../source.js';
-import { type CaseFile, readCaseFile } from './case_file.js';
+import { fail } from '../verdict.js';
+import { type CaseFile, LayoutError, readCaseFile } from './case_file.js';
 import { type CaseFolder, readJson } from './case_folder.js';
 import { edgeWeightsFileCases, isEdgeWeightsFile } from './edge_weights_file.js';
 import { isLanguageFile, languageFileCases } from './language_file.js';
@@ -40,6 +41,11 @@ const KINDS: readonly FileKind[] = [
 
 const CHECKPOINT = /\.(pth|pt|bin|ckpt)$/i;
 
+/** Whether a file of this name can hold cases or weights. (JSON documents go with such files.) */
+export function isCasePath(path: string): boolean {
+  return /\.safetensors$/i.test(path) || CHECKPOINT.test(path);
+}
+
 /**
  * Reads every case file of a source. A file that is no case, or a broken one, becomes a skipped or failing case with
  * the reason; other files (other JSON, text, images) are not mentioned.
@@ -52,7 +58,9 @@ export async function loadCases(source: CaseSource): Promise<ConformanceCase[]> 
   const unknown = new Map<string, string>();
   for (const path of paths) {
     try {
-      if (/\.safetensors$/i.test(path)) {
+      if (path.endsWith('/')) {
+        await source.open(path); // a folder that could not be listed: the error says why
+      } else if (/\.safetensors$/i.test(path)) {
         const file = await readCaseFile(await source.open(path), path);
         const kind = KINDS.find(({ is }) => is(file, folder));
         if (kind) cases.push(...(await kind.cases(file, folder)));
@@ -65,19 +73,22 @@ export async function loadCases(source: CaseSource): Promise<ConformanceCase[]> 
         unknown.set(path, 'a checkpoint that no file with expected values names');
       }
     } catch (error) {
-      // A file that looks like a case and cannot be used is no reason to be silent.
-      const reason = (error as Error).message;
-      cases.push({
-        kind: 'program',
-        name: stem(path),
-        op: 'File',
-        run: () => Promise.reject(new Error(reason)),
-      });
+      cases.push(unusable(path, error as Error));
     }
   }
   // Only now it is known which of them belong to a model.
   for (const [path, reason] of unknown) if (!used.has(path)) cases.push(skipped(path, reason));
   return cases;
+}
+
+/** A layout without a case is skipped; a file that is damaged, contradicts itself or cannot be read fails. */
+function unusable(path: string, error: Error): ConformanceCase {
+  const reason = error.message.split('\n')[0];
+  if (error instanceof LayoutError) return skipped(path, reason);
+  // What a reader of a kind of file did not foresee.
+  const isRaw = error instanceof TypeError || error instanceof RangeError;
+  const said = isRaw ? `${path} is laid out otherwise than the names of its tensors say` : reason;
+  return { kind: 'program', name: stem(path) || path, op: 'File', run: async () => fail(said) };
 }
 
 function skipped(path: string, reason: string): ConformanceCase {

@@ -15,7 +15,7 @@ export function digitCases(
   name: string,
   open: (weights: 'model' | 'model_ema') => CheckpointUnderTest,
 ): ConformanceCase[] {
-  const images = normalizedDigits(file.tensor('images_u8'));
+  const images = normalizedDigits(file.tensor('images_u8', 3));
   const checkpoint = open('model');
   const cases: ConformanceCase[] = [];
   const match = file.names
@@ -23,23 +23,23 @@ export function digitCases(
     .find((found) => found !== null);
   if (match && file.has(`input_${match[1]}`)) {
     const [, first, digits] = match;
-    const input = imageOf(file, `input_${first}`);
+    const input = imageOf(file.path, `input_${first}`, file.input(`input_${first}`));
     const common = {
       name: `${name} ${first}`,
       checkpoint,
       input,
-      logits: firstItems(file.floats('logits_model'), Number(digits)),
+      expected: [['logits', firstItems(file.floats('logits_model', 2), Number(digits))]] as const,
       trees: blockTrees(file, `trees.${first}.`),
       problem: contradiction(`input_${first}`, input.values, firstItems(images, Number(digits)).values, {
         relative: 1e-5,
         absolute: 1e-5,
       }),
     };
-    cases.push(pinnedTreesCase({ ...common, more: [] }), ownTreesCase(common));
+    cases.push(pinnedTreesCase(common), ownTreesCase(common));
   }
-  cases.push(unknownTreesCase(`${name} model`, checkpoint, images, file.floats('logits_model')));
+  cases.push(unknownTreesCase(`${name} model`, checkpoint, images, file.floats('logits_model', 2)));
   if (file.has('logits_model_ema')) {
-    const logits = file.floats('logits_model_ema');
+    const logits = file.floats('logits_model_ema', 2);
     cases.push(unknownTreesCase(`${name} model_ema`, open('model_ema'), images, logits));
   }
   return cases;

@@ -1,31 +1,41 @@
 /** Files of expected values of whole models: finds the checkpoint, and makes the cases of each input in the file. */
-import type { CaseTensor, ConformanceCase } from '../case.js';
+import type { CaseTensor, ConformanceCase, SkippedCase } from '../case.js';
 import { stem } from '../source.js';
-import type { CaseFile } from './case_file.js';
+import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
 import type { CaseFolder } from './case_folder.js';
 import { crossEntropy } from './cross_entropy.js';
 import { digitCases } from './model_digits.js';
 import { modelGradientCase } from './model_gradients.js';
-import { blockTrees, imageOf, normalizedDigits, normalizedImage } from './model_inputs.js';
-import { ownTreesCase, pinnedTreesCase } from './model_trees.js';
+import { blockTrees, hasInput, imageInput, imageOf, normalizedDigits, tagged } from './model_inputs.js';
+import { type ExpectedNode, ownTreesCase, pinnedTreesCase } from './model_trees.js';
 import { CheckpointUnderTest } from './model_under_test.js';
-import { contradiction } from './tree_cases.js';
+
+/**
+ * The node and the input to which a tensor belongs: `logits.<tag>`, `pooled.<tag>`, `seq_out.<tag>.<level>` (channels
+ * last), `features.<tag>.<level>` (channels first). Files with a single input may leave out the tag.
+ */
+function expectedNode(name: string): { readonly node: string; readonly tag: string } | undefined {
+  const [, whole, tag = ''] = /^(logits|pooled)(?:\.(.+))?$/.exec(name) ?? [];
+  if (whole) return { node: whole, tag };
+  const [, levels, of = '', level] = /^(seq_out|features)(?:\.(.+))?\.(\d+)$/.exec(name) ?? [];
+  return levels ? { node: `features_${level}`, tag: of } : undefined;
+}
+
+/** Tags of the inputs of which a file has expected values. */
+function tagsOf(file: CaseFile): string[] {
+  const tags = file.names.flatMap((name) => expectedNode(name)?.tag ?? []);
+  return [...new Set(tags)].filter((tag) => tag !== '' || hasInput(file, tag));
+}
 
 export function isModelFile(file: CaseFile): boolean {
-  return file.names.some((name) => /^logits[._]/.test(name)) || file.has('images_u8', 'labels', 'loss');
+  return tagsOf(file).length > 0 || file.has('logits_model') || file.has('images_u8', 'labels', 'loss');
 }
 
 export function modelFileCases(file: CaseFile, folder: CaseFolder): ConformanceCase[] {
   const checkpoints = checkpointsOf(file, folder);
   if (checkpoints.length === 0) {
-    return [
-      {
-        kind: 'skipped',
-        name: file.name,
-        op: 'GrootV',
-        reason: `the checkpoint of ${file.path} is not there: ${file.metadata.get('weights') ?? 'it names none'}`,
-      },
-    ];
+    const named = file.metadata.get('weights') ?? 'it names none';
+    return [skipped(file.name, `the checkpoint of ${file.path} is not there: ${named}`)];
   }
   return checkpoints.flatMap((path, i) => {
     folder.use(path);
@@ -33,61 +43,93 @@ export function modelFileCases(file: CaseFile, folder: CaseFolder): ConformanceC
     const name = checkpoints.length > 1 ? `${file.name} of ${stem(path)}` : file.name;
     const open = (weights?: 'model' | 'model_ema') => new CheckpointUnderTest(folder.source, path, weights);
     if (file.has('logits_model')) return digitCases(file, name, open);
-    if (file.has('loss')) return [lossCase(file, name, open('model'))];
     const checkpoint = open();
-    return file.names
-      .filter((tensor) => tensor.startsWith('logits.'))
-      .flatMap((tensor) => inputCases(file, name, tensor.slice('logits.'.length), checkpoint, i === 0));
+    const cases = tagsOf(file).flatMap((tag) => {
+      const label = [name, tag].join(' ').trimEnd();
+      try {
+        return inputCases(file, label, tag, checkpoint, i === 0);
+      } catch (error) {
+        // The other inputs of the file may be laid out as expected.
+        if (error instanceof LayoutError) return [skipped(label, error.message)];
+        throw error;
+      }
+    });
+    return cases.length > 0 ? cases : [lossCase(file, name, open('model'))];
   });
 }
 
-/** Checkpoints that the metadata name, or the one of the same name; beside the file. */
-function checkpointsOf(file: CaseFile, { paths }: CaseFolder): string[] {
-  const directory = file.path.slice(0, file.path.lastIndexOf('/') + 1);
-  const named = [...file.metadata.values()].flatMap((text) => text.match(/[\w.-]+\.(?:pth|pt|bin)\b/g) ?? []);
-  const sibling = file.name.replace(/_(expected|gradients)$/, '');
-  const wanted = named.length > 0 ? named : ['pth', 'pt', 'bin'].map((ending) => `${sibling}.${ending}`);
-  return [...new Set(wanted)].map((name) => directory + name).filter((path) => paths.includes(path));
+function skipped(name: string, reason: string): SkippedCase {
+  return { kind: 'skipped', name, op: 'GrootV', reason };
 }
 
-/** The cases of one input of the file: `input.<key>`, `logits.<key>`, `trees.<key>.*` and what else there is. */
+/** Checkpoints that the metadata name, or the one of the same name; beside the file, else the only one of that name. */
+function checkpointsOf(file: CaseFile, { paths }: CaseFolder): string[] {
+  const directory = file.path.slice(0, file.path.lastIndexOf('/') + 1);
+  const named = [...file.metadata.values()].flatMap(
+    (text) => text.match(/[\w.-]+\.(?:pth|pt|bin|ckpt|safetensors)\b/g) ?? [],
+  );
+  const sibling = file.name.replace(/_(expected|gradients)$/, '');
+  const endings = ['pth', 'pt', 'bin', 'ckpt', 'safetensors'];
+  const names = named.length > 0 ? named : endings.map((ending) => `${sibling}.${ending}`);
+  return [...new Set(names)].flatMap((name) => {
+    if (paths.includes(directory + name)) return directory + name === file.path ? [] : [directory + name];
+    const elsewhere =
+      named.length > 0 ? paths.filter((path) => path.endsWith(`/${name}`) || path === name) : [];
+    return elsewhere.length === 1 ? elsewhere : [];
+  });
+}
+
+/** Expected values of one input. @throws {LayoutError} */
+function expectedOf(file: CaseFile, tag: string): ExpectedNode[] {
+  const found: ExpectedNode[] = [];
+  for (const name of file.names) {
+    const expected = expectedNode(name);
+    if (expected?.tag !== tag) continue;
+    const { node } = expected;
+    const isMap = node.startsWith('features_');
+    if (!isMap && file.floats(name).shape.length !== 2) {
+      throw new LayoutError(
+        `${file.path}: ${name} has the shape [${file.floats(name).shape}], expected [N, classes]: there are no cases of dense prediction`,
+      );
+    }
+    const tensor = file.floats(name, isMap ? 4 : 2);
+    found.push([node, name.startsWith('features.') ? channelsLast(tensor) : tensor]);
+  }
+  // Logits first: they are what the other values lead to.
+  return found.sort(([a], [b]) => Number(b === 'logits') - Number(a === 'logits'));
+}
+
+/** The cases of one input of the file: its expected values, `trees.<tag>.*`, and gradients. @throws {LayoutError} */
 function inputCases(
   file: CaseFile,
   name: string,
-  key: string,
+  tag: string,
   checkpoint: CheckpointUnderTest,
   withGradients: boolean,
 ): ConformanceCase[] {
-  const input = imageOf(file, `input.${key}`);
-  const logits = file.floats(`logits.${key}`);
-  const trees = blockTrees(file, `trees.${key}.`);
-  const levels = file.names.filter((tensor) => tensor.startsWith(`seq_out.${key}.`));
-  const more: [string, CaseTensor][] = levels.map((tensor) => [
-    `features_${tensor.slice(tensor.lastIndexOf('.') + 1)}`,
-    file.floats(tensor),
-  ]);
-  if (file.has(`pooled.${key}`)) more.push(['pooled', file.floats(`pooled.${key}`)]);
-  const rgb = file.has(`rgb.${key}`) ? file.tensor(`rgb.${key}`) : undefined;
-  const problem =
-    rgb &&
-    contradiction(`input.${key}`, input.values, normalizedImage(rgb).values, {
-      relative: 1e-5,
-      absolute: 1e-5,
-    });
-  const common = { name: `${name} ${key}`, checkpoint, input, logits, problem };
+  const expected = expectedOf(file, tag);
+  const { input, image, problem } = imageInput(file, tag);
+  const trees = blockTrees(file, `${tagged('trees', tag)}.`);
+  const common = { name, checkpoint, input, expected, trees, problem };
   const cases: ConformanceCase[] = [];
-  if (trees.trees.length > 0) cases.push(pinnedTreesCase({ ...common, trees, more }));
-  cases.push(ownTreesCase({ ...common, trees }));
-  if (rgb) cases.push(ownTreesCase({ ...common, name: `${common.name} rgb`, trees, image: rgb }));
-  if (withGradients && file.has(`grad_output.${key}`) && trees.trees.length > 0) {
+  if (trees.trees.length > 0) cases.push(pinnedTreesCase(common));
+  cases.push(ownTreesCase(common));
+  if (image) cases.push(ownTreesCase({ ...common, name: `${name} rgb`, image }));
+  const [upstream, inputGradient] = [tagged('grad_output', tag), tagged('grad_input', tag)];
+  if (withGradients && file.has(upstream) && trees.trees.length > 0) {
+    const dy = file.input(upstream);
+    const [of = 'logits'] = expected.find(([, { shape }]) => shape.join() === dy.shape.join()) ?? [];
     cases.push(
       modelGradientCase({
-        name: common.name,
+        name,
         checkpoint,
         input,
         trees: trees.trees,
-        upstream: () => file.floats(`grad_output.${key}`),
-        inputGradient: file.has(`grad_input.${key}`) ? imageOf(file, `grad_input.${key}`) : undefined,
+        of,
+        upstream: () => dy,
+        inputGradient: file.has(inputGradient)
+          ? imageOf(file.path, inputGradient, file.floats(inputGradient))
+          : undefined,
         parameters: parameterGradients(file),
       }),
     );
@@ -107,8 +149,9 @@ function lossCase(file: CaseFile, name: string, checkpoint: CheckpointUnderTest)
   return modelGradientCase({
     name,
     checkpoint,
-    input: normalizedDigits(file.tensor('images_u8')),
+    input: normalizedDigits(file.tensor('images_u8', 3)),
     trees: blockTrees(file, 'trees.').trees,
+    of: 'logits',
     loss: file.floats('loss').values[0],
     upstream: (logits) => crossEntropy(logits, labels).gradient,
     lossOf: (logits) => crossEntropy(logits, labels).loss,

@@ -1,4 +1,6 @@
 /** Gradients of a whole model in its input and its parameters, with the trees pinned. */
+
+import { NotSupported } from '../backend.js';
 import { layerBound, modelGradientBound } from '../bounds.js';
 import type { CaseTensor, ProgramCase } from '../case.js';
 import { type Comparison, judge } from '../verdict.js';
@@ -12,8 +14,10 @@ export interface ModelGradientSource {
   /** [N, H, W, 3], normalised. */
   readonly input: CaseTensor;
   readonly trees: readonly BatchOfTrees[];
-  /** The gradient of the logits [N, K], which may depend on them. */
-  readonly upstream: (logits: CaseTensor) => CaseTensor;
+  /** The node of which there are gradients, such as `logits`. */
+  readonly of: string;
+  /** The gradient in that node, which may depend on its value. */
+  readonly upstream: (value: CaseTensor) => CaseTensor;
   readonly loss?: number;
   readonly lossOf?: (logits: CaseTensor) => number;
   /** [N, H, W, 3] */
@@ -23,7 +27,7 @@ export interface ModelGradientSource {
 }
 
 export function modelGradientCase(source: ModelGradientSource): ProgramCase {
-  const { name, checkpoint, input, trees, upstream, loss, lossOf, inputGradient } = source;
+  const { name, checkpoint, input, trees, of, upstream, loss, lossOf, inputGradient } = source;
   // Gradients that are zero throughout were never computed: the bias of the head sums what comes in, which is not.
   const stored = new Map(
     [...source.parameters].filter(([, { values }]) => values.some((value) => value !== 0)),
@@ -35,14 +39,17 @@ export function modelGradientCase(source: ModelGradientSource): ProgramCase {
     run: ({ tolerance }) =>
       checkpoint.use(async (model) => {
         const feeds = { normalized: input, ...treeFeeds(trees) };
-        const logits = (await model.run(feeds, ['logits'])).get('logits') as CaseTensor;
-        const { image, weights } = await model.gradients(feeds, upstream(logits), [...stored.keys()]);
+        model.checkTrees(trees, input.shape);
+        if (!model.has(of)) throw new NotSupported(`the model of ${checkpoint.path} has no ${of}`);
+        const value = (await model.run(feeds, [of])).get(of) as CaseTensor;
+        const dy = upstream(value);
+        const { image, weights } = await model.gradients(of, feeds, dy, [...stored.keys()]);
         const bound = modelGradientBound(tolerance);
         const comparisons: Comparison[] = [];
         if (lossOf && loss !== undefined) {
           comparisons.push({
             tensor: 'loss',
-            given: [lossOf(logits)],
+            given: [lossOf(value)],
             wanted: [loss],
             bound: layerBound(tolerance),
           });

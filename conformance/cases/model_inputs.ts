@@ -1,8 +1,8 @@
 /** Images of model files as the networks take them, and reference trees as their blocks take them. */
 import type { CaseTensor } from '../case.js';
 import { float32 } from '../case.js';
-import { type CaseFile, channelsLast } from './case_file.js';
-import { type BatchOfTrees, treesOfParentIds } from './tree_cases.js';
+import { type CaseFile, channelsLast, LayoutError, reshaped } from './case_file.js';
+import { type BatchOfTrees, contradiction, treesOfParentIds } from './tree_cases.js';
 
 /** Mean and deviation of ImageNet's training images, RGB, as the reference takes them out. */
 const MEAN = [0.485, 0.456, 0.406];
@@ -63,17 +63,70 @@ export function blockTrees(file: CaseFile, prefix: string): BlockTrees {
   });
   found.sort((a, b) => a.level - b.level || a.block - b.block);
   return {
-    trees: found.map(({ name }) => treesOfParentIds(file.ints(name))),
+    trees: found.map(({ name }) => treesOfParentIds(file.ints(name, 2))),
     edgeWeights: found.map(({ name }) => {
       const weights = name.replace(/parent$/, 'edge_weights');
-      return file.has(weights) ? file.floats(weights) : undefined;
+      return file.has(weights) ? file.floats(weights, 2) : undefined;
     }),
   };
 }
 
-/** [N, 3, H, W] -> [N, H, W, 3]. */
-export function imageOf(file: CaseFile, name: string): CaseTensor {
-  return channelsLast(file.floats(name));
+/** Images [N, 3, H, W] or [N, H, W, 3], or one without N, as [N, H, W, 3]. @throws {LayoutError} */
+export function imageOf(path: string, name: string, tensor: CaseTensor): CaseTensor {
+  const batch = tensor.shape.length === 3 ? reshaped(tensor, [1, ...tensor.shape]) : tensor;
+  const [, first, , last] = batch.shape;
+  if (batch.shape.length === 4 && first === 3) return channelsLast(batch);
+  if (batch.shape.length === 4 && last === 3) return batch;
+  throw new LayoutError(
+    `${path}: ${name} has the shape [${tensor.shape}], expected images of three channels`,
+  );
+}
+
+/** Tensors `<name>.<tag>` that hold pixels of 0 to 255; a picture as the network takes it stands before its original. */
+const PIXELS = ['crop_rgb', 'resized_rgb', 'rgb', 'image'];
+
+/** An input of a model, as a file has it. */
+export interface ImageInput {
+  /** [N, H, W, 3], mean and deviation taken out. */
+  readonly input: CaseTensor;
+  /** The same as pixels of 0 to 255, where the file has them. */
+  readonly image?: CaseTensor;
+  /** Set when the two are not the same picture. */
+  readonly problem?: string;
+}
+
+/** A tensor `<name>.<tag>`, or just `<name>` in a file whose only input has no tag. */
+export function tagged(name: string, tag: string): string {
+  return tag === '' ? name : `${name}.${tag}`;
+}
+
+/** Whether a file has something to feed for a tag. */
+export function hasInput(file: CaseFile, tag: string): boolean {
+  return ['input', ...PIXELS].some((name) => file.has(tagged(name, tag)));
+}
+
+/** `input.<tag>`, else the pixels from which it is made. @throws {LayoutError} when the file has neither */
+export function imageInput(file: CaseFile, tag: string): ImageInput {
+  const read = (name: string, tensor: (name: string) => CaseTensor) => imageOf(file.path, name, tensor(name));
+  const pixels = PIXELS.map((name) => tagged(name, tag))
+    .filter((name) => file.has(name))
+    .map((name) => read(name, /^u?int/.test(file.dtypeOf(name) ?? '') ? file.ints : file.input))
+    .map(({ shape, values }) => float32(shape, values));
+  const name = tagged('input', tag);
+  if (!file.has(name)) {
+    const [image] = pixels;
+    if (image) return { input: normalizedImage(image), image };
+    throw new LayoutError(
+      `${file.path} has no input ${tag || 'of its model'}: expected ${name}, or pixels as ${PIXELS.map((each) => tagged(each, tag)).join(', ')}`,
+    );
+  }
+  const input = read(name, file.input);
+  // Pixels of another size are those from before the picture was resized, cropped or padded.
+  const image = pixels.find(({ shape }) => shape.join() === input.shape.join());
+  const problem =
+    image &&
+    contradiction(name, input.values, normalizedImage(image).values, { relative: 1e-5, absolute: 1e-5 });
+  return { input, image, problem };
 }
 
 /** The first items of a batch. */

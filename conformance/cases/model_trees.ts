@@ -1,33 +1,36 @@
 /** Whole models: with the reference's trees, which tells rounding apart from flips, and with their own. */
-import { flippedTreesBound, layerBound, pinnedModelBound } from '../bounds.js';
+import type { ToleranceClass } from '../../plugin/backends.js';
+import { NotSupported } from '../backend.js';
+import { type Bound, flippedTreesBound, layerBound, pinnedModelBound, UNBOUNDED } from '../bounds.js';
 import type { CaseTensor, ProgramCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { certify } from '../oracles/certificate.js';
 import { edgeWeights } from '../oracles/edge_dissimilarity.js';
 import { kruskal } from '../oracles/kruskal.js';
-import { combine, fail, judge, judgeTree, show } from '../verdict.js';
+import { type Comparison, combine, fail, judge, judgeTree, show } from '../verdict.js';
 import { indicesOf } from './features_to_tree.js';
 import type { Feeds } from './graph_under_test.js';
 import type { BlockTrees } from './model_inputs.js';
 import { type CheckpointUnderTest, type ModelUnderTest, treeFeeds } from './model_under_test.js';
 import { pairsOf, rows } from './tree_cases.js';
 
+/** A node of the model and its value: `logits` [N, K], `pooled` [N, C], `features_<level>` [N, h, w, c]. */
+export type ExpectedNode = readonly [node: string, value: CaseTensor];
+
 export interface ModelSource {
   readonly name: string;
   readonly checkpoint: CheckpointUnderTest;
   /** [N, H, W, 3], normalised. */
   readonly input: CaseTensor;
-  /** [N, K] */
-  readonly logits: CaseTensor;
+  /** Logits first, where there are some. */
+  readonly expected: readonly ExpectedNode[];
   readonly trees: BlockTrees;
   readonly problem?: string;
 }
 
 /** Everything that rounding alone may change, within tight bounds; and the tree that each block would have chosen. */
-export function pinnedTreesCase(
-  source: ModelSource & { readonly more: readonly (readonly [string, CaseTensor])[] },
-): ProgramCase {
-  const { name, checkpoint, input, logits, trees, more, problem } = source;
+export function pinnedTreesCase(source: ModelSource): ProgramCase {
+  const { name, checkpoint, input, expected, trees, problem } = source;
   return {
     kind: 'program',
     name,
@@ -35,17 +38,19 @@ export function pinnedTreesCase(
     run: ({ tolerance }) =>
       checkpoint.use(async (model) => {
         if (problem) return fail(problem);
+        const { found, note } = comparable(model, expected);
+        model.checkTrees(trees.trees, input.shape);
         const blocks = trees.trees.map((_, i) => weightNodes(model, i));
-        const nodes = ['logits', ...more.map(([node]) => node), ...blocks.flat()];
+        const nodes = [...found.map(([node]) => node), ...blocks.flat()];
         const results = await model.run({ normalized: input, ...treeFeeds(trees.trees) }, nodes);
         const result = (node: string) => results.get(node) as CaseTensor;
-        const comparisons = [['logits', logits] as const, ...more].map(([node, wanted]) => ({
+        const comparisons = found.map(([node, wanted]) => ({
           tensor: node,
           given: result(node).values,
           shape: result(node).shape,
           wanted: wanted.values,
           wantedShape: wanted.shape,
-          bound: node === 'logits' ? pinnedModelBound(tolerance) : layerBound(tolerance),
+          bound: pinnedBound(node, tolerance),
         }));
         const weights = trees.edgeWeights.flatMap((stored, i) => {
           if (!stored) return [];
@@ -53,7 +58,7 @@ export function pinnedTreesCase(
           const wanted = Float64Array.from(stored.values, Math.log);
           return [{ tensor: `blocks_${i}/edge_weights`, given, wanted, bound: layerBound(tolerance) }];
         });
-        return combine([judge([...comparisons, ...weights]), ...blockJudgements(model, result)]);
+        return noted(combine([judge([...comparisons, ...weights]), ...blockJudgements(model, result)]), note);
       }),
   };
 
@@ -79,6 +84,33 @@ export function pinnedTreesCase(
   }
 }
 
+/**
+ * The expected values that the model has nodes for: a bare backbone has no logits.
+ * @throws {NotSupported} when there are none
+ */
+function comparable(
+  model: ModelUnderTest,
+  expected: readonly ExpectedNode[],
+): { readonly found: readonly ExpectedNode[]; readonly note: string } {
+  const found = expected.filter(([node]) => model.has(node));
+  const missing = expected.filter(([node]) => !model.has(node)).map(([node]) => node);
+  if (found.length === 0)
+    throw new NotSupported(`the checkpoint gives a model without ${missing.join(', ')}`);
+  return {
+    found,
+    note: missing.length > 0 ? `not compared, as the model has none: ${missing.join(', ')}` : '',
+  };
+}
+
+/** What a pass leaves out is said. */
+function noted(judgement: Judgement, note: string): Judgement {
+  return judgement.verdict === 'pass' && note !== '' ? { ...judgement, reason: note } : judgement;
+}
+
+function pinnedBound(node: string, tolerance: ToleranceClass): Bound {
+  return node === 'logits' ? pinnedModelBound(tolerance) : layerBound(tolerance);
+}
+
 /** The nodes from which a block's tree is judged: the features too, where a converted model keeps them apart. */
 function weightNodes(model: ModelUnderTest, block: number): string[] {
   return [`blocks_${block}/edge_weights`, `blocks_${block}/x`].filter((node) => model.has(node));
@@ -101,10 +133,11 @@ const REFERENCE_TIE = 1e-5;
 
 /**
  * The model as users run it. Trees must be the minimum of the model's own weights. Images whose trees are all the
- * reference's are held to rounding; the others to what a flip may do, and to the reference's class.
+ * reference's are held to rounding; the others to what a flip may do, and to the reference's class. Of a model without
+ * logits the other values are compared.
  */
 export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor }): ProgramCase {
-  const { name, checkpoint, input, image, logits, trees, problem } = source;
+  const { name, checkpoint, input, image, expected, trees, problem } = source;
   return {
     kind: 'program',
     name,
@@ -112,25 +145,52 @@ export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor
     run: ({ tolerance }) =>
       checkpoint.use(async (model) => {
         if (problem) return fail(problem);
+        const { found } = comparable(model, expected);
+        model.checkTrees(trees.trees, input.shape);
+        const compared = found[0][0] === 'logits' ? found.slice(0, 1) : found;
         const feeds: Feeds = image ? { image } : { normalized: input };
-        const { given, items } = await runWithTrees(model, feeds, trees, logits.shape[0]);
-        const [rounding, flipped] = [pinnedModelBound(tolerance), flippedTreesBound(model.channels)];
+        const nodes = compared.map(([node]) => node);
+        const { given, items } = await runWithTrees(model, feeds, trees, nodes, compared[0][1].shape[0]);
+        for (const [i, [node, { shape }]] of compared.entries()) {
+          const own = given[i].shape;
+          if (own.join() !== shape.join()) return fail(`${node} has shape [${own}], expected [${shape}]`);
+        }
         return combine(
-          rows(logits).map((wanted, b) => {
-            const tree = items[b];
+          items.flatMap((tree, b) => {
             if (tree.verdict === 'fail') return tree;
             // Without trees in the file nothing tells a flip from an error: the wider bound applies.
             const same = tree.verdict === 'pass' && trees.trees.length > 0;
-            const bound = same ? rounding : flipped;
-            const drift = judge([{ tensor: `logits of image ${b}`, given: given[b], wanted, bound }]);
-            if (!sameClass(given[b], wanted, 2 * bound.absolute)) return fail(`image ${b}: another class`);
-            if (drift.verdict === 'fail' || tree.verdict === 'pass') return drift;
-            const reason = `${tree.reason}; logits drift by ${show(drift.figures!.maxAbs)}`;
-            return { ...drift, ...tree, reason };
+            return compared.map(([node, wanted], i) => {
+              const drift = {
+                tensor: `${node} of image ${b}`,
+                given: rows(given[i])[b],
+                wanted: rows(wanted)[b],
+              };
+              const bound = same ? pinnedBound(node, tolerance) : flippedTreesBound(model.channels);
+              const judgement =
+                same || !node.startsWith('features_')
+                  ? judge([{ ...drift, bound }])
+                  : judgeNorm({ ...drift, bound });
+              if (node === 'logits' && !sameClass(drift.given, drift.wanted, 2 * bound.absolute)) {
+                return fail(`image ${b}: another class`);
+              }
+              if (judgement.verdict === 'fail' || tree.verdict === 'pass') return judgement;
+              const reason = `${tree.reason}; ${node} drift by ${show(judgement.figures!.maxAbs)}`;
+              return { ...judgement, ...tree, reason };
+            });
           }),
         );
       }),
   };
+}
+
+/** Maps under other trees: a flip changes single pixels by any amount, so all of them together are held to the bound. */
+function judgeNorm(comparison: Comparison): Judgement {
+  const judgement = judge([{ ...comparison, bound: UNBOUNDED }]);
+  const { normwise } = judgement.figures!;
+  const { absolute } = comparison.bound;
+  if (normwise <= absolute) return judgement;
+  return fail(`${comparison.tensor}: off by ${show(normwise)} of its norm, allowed ${show(absolute)}`);
 }
 
 /** Runs a model with its own trees and judges, image by image, the trees against the weights and the reference. */
@@ -138,15 +198,16 @@ async function runWithTrees(
   model: ModelUnderTest,
   feeds: Feeds,
   reference: BlockTrees,
+  values: readonly string[],
   batch: number,
-): Promise<{ given: CaseTensor['values'][]; items: Judgement[] }> {
+): Promise<{ given: CaseTensor[]; items: Judgement[] }> {
   const imageShape = (feeds.normalized ?? feeds.image).shape;
   const blocks = reference.trees.map((_, i) => [
     ...weightNodes(model, i),
     `blocks_${i}/order`,
     `blocks_${i}/parent`,
   ]);
-  const nodes = await model.run(feeds, ['logits', ...blocks.flat()]);
+  const nodes = await model.run(feeds, [...values, ...blocks.flat()]);
   const result = (node: string) => nodes.get(node) as CaseTensor;
   const items: Judgement[] = Array.from({ length: batch }, () => ({ verdict: 'pass', reason: '' }));
   for (let i = 0; i < blocks.length; i++) {
@@ -169,7 +230,7 @@ async function runWithTrees(
       items[b] = judgeTree(own, wanted, exact[b], edges, numVertices, what);
     }
   }
-  return { given: rows(nodes.get('logits') as CaseTensor), items };
+  return { given: values.map(result), items };
 }
 
 /** The same largest entry, unless the wanted one leads by less than `gap`. */

@@ -19,7 +19,10 @@ export class CheckpointUnderTest {
     private readonly weights?: 'model' | 'model_ema',
   ) {}
 
-  /** Loads the model on the current backend, calls back and disposes it. @throws {Error} when it cannot be converted */
+  /**
+   * Loads the model on the current backend, calls back and disposes it.
+   * @throws {NotSupported} when it is a model that the converter does not know; {Error} when its file is damaged
+   */
   async use<T>(body: (model: ModelUnderTest) => Promise<T>): Promise<T> {
     this.artifacts ??= this.convert();
     const artifacts = await this.artifacts;
@@ -34,7 +37,12 @@ export class CheckpointUnderTest {
 
   private async convert(): Promise<io.ModelArtifacts> {
     const sink = new MemorySink();
-    await convertCheckpoint(await this.source.open(this.path), sink, { weights: this.weights });
+    try {
+      await convertCheckpoint(await this.source.open(this.path), sink, { weights: this.weights });
+    } catch (error) {
+      if ((error as Error).name !== 'ArchitectureError') throw error;
+      throw new NotSupported(`${this.path} cannot be converted: ${(error as Error).message}`);
+    }
     return sink.artifacts() as io.ModelArtifacts;
   }
 }
@@ -74,8 +82,28 @@ export class ModelUnderTest extends GraphUnderTest {
     return this.depths.reduce((total, depth) => total + depth, 0);
   }
 
-  /** The edges of a block's grid, for images [N, H, W, 3]: every stride of 2 halves, and rounds up. */
-  edgesOf(block: number, [, height, width]: readonly number[]): Int32Array {
+  /** The edges of a block's grid, for images [N, H, W, 3]. */
+  edgesOf(block: number, image: readonly number[]): Int32Array {
+    return gridEdges(...this.gridOf(block, image)).values as Int32Array;
+  }
+
+  /** @throws {NotSupported} unless trees are of as many blocks and vertices as the model has */
+  checkTrees(trees: readonly BatchOfTrees[], image: readonly number[]): void {
+    if (trees.length > this.blocks) {
+      throw new NotSupported(`the file has trees of ${trees.length} blocks, the model ${this.blocks} blocks`);
+    }
+    for (const [block, { order }] of trees.entries()) {
+      const [height, width] = this.gridOf(block, image);
+      if (order.shape[1] === height * width) continue;
+      throw new NotSupported(
+        `the file's tree of block ${block} has ${order.shape[1]} vertices, the model's grid ${height} x ${width}: ` +
+          'the expected values are those of another model',
+      );
+    }
+  }
+
+  /** Height and width of a block's grid: every stride of 2 halves, and rounds up. */
+  private gridOf(block: number, [, height, width]: readonly number[]): [number, number] {
     let level = 0;
     for (let first = this.depths[0]; first <= block; first += this.depths[level]) level++;
     const halved = (extent: number) => {
@@ -83,11 +111,12 @@ export class ModelUnderTest extends GraphUnderTest {
       for (let stride = 0; stride < level + 2; stride++) size = Math.ceil(size / 2);
       return size;
     };
-    return gridEdges(halved(height), halved(width)).values as Int32Array;
+    return [halved(height), halved(width)];
   }
 
-  /** Gradients of sum(dy * logits) in the node `normalized` and in named weights, in the layout of the weights. */
+  /** Gradients of sum(dy * node `of`) in the node `normalized` and in named weights, in the layout of the weights. */
   async gradients(
+    of: string,
     feeds: Feeds,
     dy: CaseTensor,
     weights: readonly string[],
@@ -98,7 +127,7 @@ export class ModelUnderTest extends GraphUnderTest {
         throw new NotSupported(`tfjs has no kernel ${kernel} for its backend '${getBackend()}'`);
       }
     }
-    const gradients = await this.gradientsOf('logits', dy, feeds, ['normalized'], weights);
+    const gradients = await this.gradientsOf(of, dy, feeds, ['normalized'], weights);
     return { image: gradients.get('normalized') as CaseTensor, weights: gradients };
   }
 }

@@ -2,11 +2,11 @@
 import { type CaseTensor, type ConformanceCase, int32, type OpCase, type Reference } from '../case.js';
 import { kruskal } from '../oracles/kruskal.js';
 import { rootTree } from '../oracles/rooted_tree.js';
-import type { CaseFile } from './case_file.js';
-import { batchOfTrees, rows, sameEdges } from './tree_cases.js';
+import { type CaseFile, LayoutError } from './case_file.js';
+import { batchOfTrees, checkEdges, rows, sameEdges } from './tree_cases.js';
 
 export function isMstFile(file: CaseFile): boolean {
-  return file.has('edges', 'weights', 'num_vertices') && file.names.some((name) => /^tree_edge/.test(name));
+  return file.has('edges', 'weights', 'num_vertices');
 }
 
 export function mstFileCases(file: CaseFile): ConformanceCase[] {
@@ -14,11 +14,11 @@ export function mstFileCases(file: CaseFile): ConformanceCase[] {
   return [
     mstCase({
       name: file.name,
-      weights: file.floats('weights'),
-      edges: file.ints('edges'),
+      weights: file.input('weights', 2),
+      edges: file.ints('edges', 2),
       numVertices: file.ints('num_vertices').values[0],
       chosen: chosen.map((name) => ({ from: name, index: file.ints(name) })),
-      treeEdges: file.has('tree_edges') ? file.ints('tree_edges') : undefined,
+      treeEdges: file.has('tree_edges') ? file.ints('tree_edges', 3) : undefined,
       totalWeight: file.metadata.get('total_weight'),
     }),
   ];
@@ -41,6 +41,15 @@ export interface MstSource {
 /** A case of BoruvkaMST: exactly the tree that Kruskal's algorithm gives, and what the file says. */
 export function mstCase(source: MstSource): OpCase {
   const { name, weights, edges, numVertices, root = 0, chosen = [], treeEdges, totalWeight } = source;
+  if (!(numVertices >= 1 && edges.shape[0] >= numVertices - 1)) {
+    throw new Error(`${edges.shape[0]} edges connect no graph of ${numVertices} vertices`);
+  }
+  checkEdges(edges, numVertices);
+  if (weights.shape[1] !== edges.shape[0]) {
+    throw new LayoutError(
+      `weights [${weights.shape}] of ${edges.shape[0]} edges, expected [B, ${edges.shape[0]}]`,
+    );
+  }
   const batch = weights.shape[0];
   const weightRows = rows(weights);
   const trees = weightRows.map((row) => kruskal(row, edges.values, numVertices));
@@ -79,6 +88,9 @@ export function mstCase(source: MstSource): OpCase {
   };
 
   function check(): string | undefined {
+    if (treeEdges && treeEdges.shape[0] !== batch) {
+      return `the file contradicts itself: tree_edges of ${treeEdges.shape[0]} items, weights of ${batch}`;
+    }
     if (treeEdges && rows(treeEdges).some((row, b) => !sameEdges(row, pairsOf(trees[b])))) {
       return 'the file contradicts the oracle: tree_edges are not the minimum spanning tree of its weights';
     }
@@ -105,11 +117,11 @@ export function tiesFileCases(file: CaseFile): ConformanceCase[] {
     const index = part('mst_edge_index');
     return mstCase({
       name: `${file.name} ${graph}`,
-      weights: one(file.floats(`${graph}.weight`)),
+      weights: one(file.input(`${graph}.weight`, 1)),
       edges: part('pairs'),
       numVertices: index.values.length + 1,
       chosen: [{ from: 'mst_edge_index', index: one(index) }],
-      treeEdges: file.has(`${graph}.mst_edges`) ? one(part('mst_edges')) : undefined,
+      treeEdges: file.has(`${graph}.mst_edges`) ? one(file.ints(`${graph}.mst_edges`, 2)) : undefined,
     });
   });
 }

@@ -2,6 +2,7 @@
 import { type CaseTensor, int32 } from '../case.js';
 import type { RootedTree } from '../oracles/rooted_tree.js';
 import { depthOf, treeOfParentIds } from '../oracles/rooted_tree.js';
+import { LayoutError } from './case_file.js';
 
 /** The trees of a batch as the ops take them. */
 export interface BatchOfTrees {
@@ -18,7 +19,9 @@ export function rows(tensor: CaseTensor): CaseTensor['values'][] {
   return Array.from({ length: batch }, (_, b) => tensor.values.subarray(b * size, (b + 1) * size));
 }
 
+/** @throws {LayoutError} without a tree: an empty batch has nothing to compare */
 export function batchOfTrees(trees: readonly RootedTree[]): BatchOfTrees {
+  if (trees.length === 0) throw new LayoutError('the batch is empty: there is nothing to compare');
   const shape = [trees.length, trees[0].order.length];
   const flatten = (part: 'order' | 'parent') =>
     int32(
@@ -33,7 +36,7 @@ export function batchOfTrees(trees: readonly RootedTree[]): BatchOfTrees {
   };
 }
 
-/** From a tensor [B, V] of parent vertex ids, -1 at the root. */
+/** From a tensor [B, V] of parent vertex ids, -1 at the root. @throws {Error} when they are no trees */
 export function treesOfParentIds(parentIds: CaseTensor): BatchOfTrees {
   return batchOfTrees(rows(parentIds).map(treeOfParentIds));
 }
@@ -104,4 +107,26 @@ export function gridEdges(height: number, width: number): CaseTensor {
   for (let v = 0; v + width < height * width; v++) pairs.push(v, v + width);
   for (let v = 0; v < height * width; v++) if (v % width !== width - 1) pairs.push(v, v + 1);
   return int32([pairs.length / 2, 2], pairs);
+}
+
+/** @throws {Error} unless `edges` are pairs of vertex ids */
+export function checkEdges(edges: CaseTensor, numVertices: number): void {
+  if (edges.shape.length !== 2 || edges.shape[1] !== 2) {
+    throw new LayoutError(`the edges have the shape [${edges.shape}], expected [E, 2]`);
+  }
+  const wrong = edges.values.findIndex((id) => !(id >= 0 && id < numVertices));
+  if (wrong >= 0) {
+    throw new Error(
+      `edge ${wrong >> 1} names the vertex ${edges.values[wrong]}, expected 0 to ${numVertices - 1}`,
+    );
+  }
+}
+
+/** @throws {LayoutError} unless the tensors, by name, have one shape */
+export function checkSameShape(path: string, tensors: Readonly<Record<string, CaseTensor>>): void {
+  const [[first, { shape }], ...rest] = Object.entries(tensors);
+  for (const [name, other] of rest) {
+    if (other.shape.join() === shape.join()) continue;
+    throw new LayoutError(`${path}: ${name} has the shape [${other.shape}], expected [${shape}] as ${first}`);
+  }
 }

@@ -3,9 +3,10 @@ import { treeScanBound, UNPROMISED } from '../bounds.js';
 import { type CaseTensor, type ConformanceCase, float64, type OpCase, type Reference } from '../case.js';
 import { largest } from '../measure.js';
 import { type Aggregate, treeScan, treeScanGradient } from '../oracles/tree_scan.js';
-import { type CaseFile, channelsLast } from './case_file.js';
+import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
 import {
   type BatchOfTrees,
+  checkSameShape,
   concatenated,
   contradiction,
   pairsOf,
@@ -16,31 +17,53 @@ import {
 } from './tree_cases.js';
 
 export function isTreeScanFile(file: CaseFile): boolean {
-  return file.has('feature_in', 'edge_weight', 'parent') && file.has('feature_out');
+  return file.has('feature_in', 'edge_weight', 'parent');
 }
 
 export function treeScanFileCases(file: CaseFile): ConformanceCase[] {
-  const trees = treesOfParentIds(file.ints('parent'));
-  const stored = (of: string, exact: string, rounded: string): Stored[] => [
-    ...(file.has(exact) ? [{ of, from: exact, tensor: channelsLast(file.tensor(exact)), exact: true }] : []),
-    ...(file.has(rounded)
-      ? [{ of, from: rounded, tensor: channelsLast(file.tensor(rounded)), exact: false }]
-      : []),
-  ];
+  const trees = treesOfParentIds(file.ints('parent', 2));
+  const [x, decay] = ['feature_in', 'edge_weight'].map((name) => channelsLast(file.input(name, 3)));
+  const dy = file.has('grad_output') ? channelsLast(file.input('grad_output', 3)) : undefined;
+  checkScan(file.path, { feature_in: x, edge_weight: decay, ...(dy && { grad_output: dy }) }, trees);
+  const stored = (of: string, exact: string, rounded: string): Stored[] =>
+    [exact, rounded]
+      .filter((from) => file.has(from))
+      .map((from) => ({ of, from, tensor: channelsLast(file.tensor(from, 3)), exact: from === exact }));
   return treeScanCases({
     name: file.name,
-    x: channelsLast(file.floats('feature_in')),
-    decay: channelsLast(file.floats('edge_weight')),
+    x,
+    decay,
     trees,
     aggregate: 'all',
     stored: stored('y', 'feature_out_true', 'feature_out'),
-    dy: file.has('grad_output') ? channelsLast(file.floats('grad_output')) : undefined,
+    dy,
     storedGradients: [
       ...stored('x', 'grad_x_true', 'grad_x_official'),
       ...stored('decay', 'grad_w_true', 'grad_w_official'),
     ],
+    roundedInputs: isRounded(file, 'feature_in', 'edge_weight', 'grad_output'),
     problem: treeProblem(file, trees),
   });
+}
+
+/** Tensors [B, V, D] of a scan have one shape, that of its trees. @throws {LayoutError} */
+export function checkScan(
+  path: string,
+  tensors: Readonly<Record<string, CaseTensor>>,
+  { parent }: BatchOfTrees,
+): void {
+  checkSameShape(path, tensors);
+  const [[name, { shape }]] = Object.entries(tensors);
+  if (shape.slice(0, 2).join() !== parent.shape.join()) {
+    throw new LayoutError(
+      `${path}: ${name} has ${shape.slice(0, 2)} items and vertices, its trees ${parent.shape}`,
+    );
+  }
+}
+
+/** Whether some of the tensors are float64: they are rounded before an op takes them. */
+export function isRounded(file: CaseFile, ...names: string[]): boolean {
+  return names.some((name) => file.has(name) && file.dtypeOf(name) === 'float64');
 }
 
 /** A value of a file: `exact` when it was computed in float64. */
@@ -61,6 +84,8 @@ export interface TreeScanSource {
   readonly stored?: readonly Stored[];
   readonly dy?: CaseTensor;
   readonly storedGradients?: readonly Stored[];
+  /** Set when x, decay or dy were float64 in the file: its values then belong to slightly other inputs. */
+  readonly roundedInputs?: boolean;
   readonly problem?: string;
   /** Set where x holds NaN or infinities: those are not promised by every tolerance class. */
   readonly notFinite?: boolean;
@@ -77,6 +102,7 @@ export function treeScanCases(source: TreeScanSource): OpCase[] {
     dy,
     stored = [],
     storedGradients = [],
+    roundedInputs = false,
     problem,
     notFinite,
   } = source;
@@ -102,7 +128,7 @@ export function treeScanCases(source: TreeScanSource): OpCase[] {
     {
       ...common,
       references: [...oracle('y', y), ...stored],
-      contradiction: problem ?? firstContradiction(stored, { y }, trees.depth),
+      contradiction: problem ?? firstContradiction(stored, { y }, trees.depth, roundedInputs),
     },
   ];
   if (dy) {
@@ -116,30 +142,31 @@ export function treeScanCases(source: TreeScanSource): OpCase[] {
       ...common,
       outputGradients: { y: dy },
       references: [...oracle('x', dx), ...oracle('decay', ddecay), ...storedGradients],
-      contradiction: problem ?? firstContradiction(storedGradients, { x: dx, decay: ddecay }, trees.depth),
+      contradiction:
+        problem ?? firstContradiction(storedGradients, { x: dx, decay: ddecay }, trees.depth, roundedInputs),
     });
   }
   return cases;
 }
 
+/** A file's float32 values have the roundings of a result, which pile up along a path in the same way. */
 function firstContradiction(
   stored: readonly Stored[],
   oracle: Readonly<Record<string, Float64Array>>,
   depth: number,
+  roundedInputs: boolean,
 ): string | undefined {
   for (const { of, from, tensor, exact } of stored) {
-    const wanted = oracle[of];
-    const scale = largest(wanted);
-    // A float32 reference has a rounding error of its own: a fifth of what a backend may have on deep trees.
+    const expected = oracle[of];
+    const scale = largest(expected);
     const { relative, absolute } = treeScanBound(depth, 'float32');
-    const rounded = { relative: 0, absolute: absolute + Math.max(1.5e-6, relative / 5) * scale };
-    const allowed = exact && tensor.dtype !== 'float64' ? storedAsFloat32(scale) : rounded;
-    const found = contradiction(
-      from,
-      tensor.values,
-      wanted,
-      tensor.dtype === 'float64' ? { relative: 1e-12, absolute: 1e-12 * scale } : allowed,
-    );
+    const allowed =
+      !exact || roundedInputs
+        ? { relative: 0, absolute: absolute + relative * scale }
+        : tensor.dtype === 'float64'
+          ? { relative: 1e-12, absolute: 1e-12 * scale }
+          : storedAsFloat32(scale);
+    const found = contradiction(from, tensor.values, expected, allowed);
     if (found) return found;
   }
   return undefined;
@@ -148,14 +175,14 @@ function firstContradiction(
 /** `tree_edges` and `bfs_sorted_index` say the same as `parent`, where they are there. */
 function treeProblem(file: CaseFile, { trees }: BatchOfTrees): string | undefined {
   if (file.has('tree_edges')) {
-    const edges = rows(file.ints('tree_edges'));
-    if (trees.some((tree, b) => !sameEdges(pairsOf(tree), edges[b]))) {
+    const edges = rows(file.ints('tree_edges', 3));
+    if (edges.length !== trees.length || trees.some((tree, b) => !sameEdges(pairsOf(tree), edges[b]))) {
       return 'the file contradicts itself: tree_edges and parent are different trees';
     }
   }
   if (file.has('bfs_sorted_index')) {
     const parentIds = rows(file.ints('parent'));
-    for (const [b, order] of rows(file.ints('bfs_sorted_index')).entries()) {
+    for (const [b, order] of rows(file.ints('bfs_sorted_index', 2)).slice(0, trees.length).entries()) {
       const position = new Map(Array.from(order, (v, i) => [v, i]));
       const wrong = (v: number, i: number) => i > 0 && !((position.get(parentIds[b][v]) ?? i) < i);
       if (position.size !== order.length || Array.from(order).some(wrong)) {

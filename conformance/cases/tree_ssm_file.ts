@@ -47,13 +47,13 @@ export function isTreeSsmFile(file: CaseFile): boolean {
 
 export function treeSsmFileCases(file: CaseFile): ConformanceCase[] {
   const { name } = file;
-  const [batch, channels, height, width] = file.floats('x_act').shape;
+  const [batch, channels, height, width] = file.floats('x_act', 4).shape;
   const numVertices = height * width;
   const byVertex = (tensor: string) => channelsLast(file.floats(tensor));
   const flat = (tensor: CaseTensor) => reshaped(tensor, [tensor.values.length]);
   const x = reshaped(byVertex('x_act'), [batch, numVertices, channels]);
   const [decay, input] = [byVertex('deltaA'), byVertex('feat_in')];
-  const trees = treesOfParentIds(file.ints('parent'));
+  const trees = treesOfParentIds(file.ints('parent', 2));
   const edges = gridEdges(height, width);
 
   const discretizeInputs = {
@@ -128,9 +128,9 @@ export function treeSsmFileCases(file: CaseFile): ConformanceCase[] {
       weights: file.floats('edge_weights'),
       edges,
       numVertices,
-      treeEdges: file.ints('tree_edges'),
+      treeEdges: file.ints('tree_edges', 3),
     }),
-    featuresToTreeCase(name, x, edges, file.ints('tree_edges')),
+    featuresToTreeCase(name, x, edges, file.ints('tree_edges', 3)),
     moduleCase(file),
   ];
 }
@@ -234,7 +234,7 @@ function runModule(file: CaseFile): Record<string, Tensor> {
   const rawStep = linear(step, weights('dt_projs_weight'));
   const bias = reshape(state('dt_projs_bias'), [channels]);
   const { decay, input } = discretize(rawStep, bias, state('A_logs'), inputGate, x);
-  const trees = treesOfParentIds(file.ints('parent'));
+  const trees = treesOfParentIds(file.ints('parent', 2));
   const tree = { order: toTensor(trees.order), parent: toTensor(trees.parent) };
   const scanned = treeScan(input, decay, tree as Parameters<typeof treeScan>[2]);
   const normalized = (y: Tensor, layer: string) =>

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
@@ -56,6 +56,7 @@ t.test('verdicts, reports and exit status', async (t) => {
 t.test('a backend that is not there', async (t) => {
   Object.assign(process.env, { GROOTVL_CUDA: 'device', CUDA_VISIBLE_DEVICES: '' }); // also where there is a GPU
   const folder = t.testdir({});
+  await copyFile(fixture('mst_grid1x2_random.safetensors'), join(folder, 'a.safetensors'));
   const skipped = await run('--backends', 'cpu,cuda', '--cases', folder, '--no-generated');
   t.equal(skipped.status, undefined);
   t.match(skipped.output, /skip {2}cuda/);
@@ -76,4 +77,7 @@ t.test('bad usage', async (t) => {
     run('--cases', '/nowhere/at/all'),
     /cannot read the folder \/nowhere\/at\/all: it does not exist/,
   );
+  for (const empty of [t.testdir({}), t.testdir({ deep: { 'README.md': 'no cases' } })]) {
+    await t.rejects(run('--cases', empty), /holds no case files; expected \.safetensors files/);
+  }
 });

@@ -1,29 +1,68 @@
 /** A folder of case files on disk. */
-import { readdir, readFile } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import type { Dirent } from 'node:fs';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { bytesSource } from '../../converters/byte_source.js';
 import type { CaseSource } from '../source.js';
 
-/** Every file below `path`. @throws {Error} one line, when it is no folder that can be read */
+/**
+ * Every file below `path`, also through links. A folder below it that cannot be listed is given as a path that ends in
+ * a slash and cannot be opened, so that its files do not go missing without a word. @throws {Error} one line, from
+ * `list`, when `path` itself is no folder that can be read
+ */
 export function directorySource(path: string): CaseSource {
   return {
     list: async () => {
-      const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(
-        (error: NodeJS.ErrnoException) => {
-          throw new Error(
-            `cannot read the folder ${path}: ${error.code === 'ENOENT' ? 'it does not exist' : error.message}`,
-          );
-        },
-      );
-      return entries
-        .filter((entry) => entry.isFile())
-        .map((entry) =>
-          relative(path, join(entry.parentPath ?? entry.path, entry.name))
-            .split(sep)
-            .join('/'),
-        );
+      const entries = await readdir(path, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+        throw new Error(`cannot read the folder ${path}: ${WHY[error.code ?? ''] ?? error.message}`);
+      });
+      return filesOf(path, '', entries, new Set([await realpath(path)]));
     },
     // Files of cases are small, and read whole anyway: nothing is left open.
-    open: async (file) => bytesSource(await readFile(join(path, file)), file),
+    open: async (file) => {
+      const found = await stat(join(path, file)).catch((error: NodeJS.ErrnoException) => {
+        throw new Error(`cannot read ${file}: ${WHY[error.code ?? ''] ?? error.message}`);
+      });
+      if (found.isDirectory()) await readdir(join(path, file));
+      // A pipe or a device would never end.
+      if (!found.isFile()) throw new Error(`cannot read ${file}: it is no regular file`);
+      return bytesSource(await readFile(join(path, file)), file);
+    },
   };
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  ENOTDIR: 'it is a file',
+  EACCES: 'permission denied',
+};
+
+/** Paths of the files below a folder, relative to `root`. Each folder once, however many links lead to it. */
+async function filesOf(
+  root: string,
+  below: string,
+  entries: readonly Dirent[],
+  seen: Set<string>,
+): Promise<string[]> {
+  const paths: string[] = [];
+  for (const entry of entries) {
+    const name = `${below}${entry.name}`;
+    const path = join(root, name);
+    const isFolder = entry.isSymbolicLink()
+      ? await stat(path).then(
+          (target) => target.isDirectory(),
+          () => false, // leads nowhere: opening it says so
+        )
+      : entry.isDirectory();
+    if (!isFolder) {
+      paths.push(name);
+      continue;
+    }
+    const real = await realpath(path);
+    if (seen.has(real)) continue;
+    seen.add(real);
+    const inside = await readdir(path, { withFileTypes: true }).catch(() => undefined);
+    paths.push(...(inside ? await filesOf(root, `${name}/`, inside, seen) : [`${name}/`]));
+  }
+  return paths;
 }

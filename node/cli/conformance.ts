@@ -82,11 +82,11 @@ function printable(report: Report): Report {
 
 /** A folder that is given must be there; the default one is not part of every installation. */
 async function casesOf(folder: string | undefined): Promise<CaseSource> {
-  const { memorySource } = await import('../../conformance/index.js');
+  const { isCasePath, memorySource } = await import('../../conformance/index.js');
   const { directorySource } = await import('../../conformance/node.js');
   if (folder !== undefined) {
     const source = directorySource(folder);
-    if ((await source.list()).some((file) => /\.(safetensors|json)$/i.test(file))) return source;
+    if ((await source.list()).some(isCasePath)) return source;
     throw new Error(`${folder} holds no case files; expected .safetensors files laid out as in fixtures/`);
   }
   const folders = ['../../fixtures', '../../../fixtures'].map((path) =>
