@@ -4,7 +4,7 @@ import t from 'tap';
 import { bytesSource } from '../../converters/byte_source.js';
 import { openCheckpoint } from '../../converters/pytorch/checkpoint.js';
 import { encodeSafetensors, type SafetensorsTensor } from '../../converters/pytorch/safetensors_writer.js';
-import { findStateDict } from '../../converters/pytorch/state_dict.js';
+import { stateDicts } from '../../converters/pytorch/state_dict.js';
 import { shuffledTree } from '../generated/graphs.js';
 import { Random } from '../generated/random.js';
 import { type CaseResult, loadCases, memorySource, runConformance } from '../index.js';
@@ -121,7 +121,7 @@ const checkpoint = new Uint8Array(readFileSync(`${root}${MODEL}.pth`));
 
 /** The weights of the model, without what `leaveOut` matches, as a safetensors file. */
 async function weightsWithout(leaveOut: RegExp): Promise<Uint8Array> {
-  const { entries } = findStateDict(await openCheckpoint(bytesSource(checkpoint, 'x.pth')), undefined);
+  const [{ entries }] = stateDicts(await openCheckpoint(bytesSource(checkpoint, 'x.pth')));
   const tensors: SafetensorsTensor[] = [];
   for (const [name, tensor] of entries) {
     if (leaveOut.test(name)) continue;

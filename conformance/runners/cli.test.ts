@@ -13,14 +13,14 @@ async function run(...args: string[]): Promise<{ output: string; status: number 
   addConformance(program);
   for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => {} });
   const lines: string[] = [];
-  const { log } = console;
-  console.log = (line: string) => lines.push(line);
+  const { write } = process.stdout;
+  process.stdout.write = ((text: string) => lines.push(text) > 0) as typeof write;
   process.exitCode = undefined;
   try {
     await program.parseAsync(['conformance', ...args], { from: 'user' });
-    return { output: lines.join('\n'), status: process.exitCode };
+    return { output: lines.join(''), status: process.exitCode };
   } finally {
-    console.log = log;
+    process.stdout.write = write;
     process.exitCode = undefined;
   }
 }

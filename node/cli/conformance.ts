@@ -9,7 +9,7 @@ import { DEFAULT_TARGETS, parseTarget, TARGETS, type Target } from '../../confor
 import { writeFileAtomically } from '../atomic_file.js';
 import { FAILED, pathOf } from './failure.js';
 import { progressBar } from './progress.js';
-import { inline, jsonText, print, showsColours } from './terminal.js';
+import { inline, jsonText, note, print, showsColours } from './terminal.js';
 
 interface Options {
   backends: Target[];
@@ -44,7 +44,7 @@ export function addConformance(program: Command): void {
       const { runOnTargets } = await import('../../conformance/node.js');
       // The suite writes what is not finite as text.
       const json = (report: Report) => jsonText(JSON.parse(toJson(report)));
-      const source = await casesOf(options.cases);
+      const source = await casesOf(options.cases, options.generated);
       const progress = await CaseProgress.start();
       const report = await runOnTargets({
         targets: options.backends,
@@ -80,8 +80,13 @@ function printable(report: Report): Report {
   return { ...report, cases };
 }
 
+/** Where the package is installed: the files of the repository are not part of it. */
+const NO_FIXTURES =
+  'the case files that PyTorch made are in the repository, not in the npm package; ' +
+  'git clone https://github.com/tfjs-grootvl/tfjs-grootvl, then --cases tfjs-grootvl/fixtures';
+
 /** A folder that is given must be there; the default one is not part of every installation. */
-async function casesOf(folder: string | undefined): Promise<CaseSource> {
+async function casesOf(folder: string | undefined, generated: boolean): Promise<CaseSource> {
   const { isCasePath, memorySource } = await import('../../conformance/index.js');
   const { directorySource } = await import('../../conformance/node.js');
   if (folder !== undefined) {
@@ -93,7 +98,10 @@ async function casesOf(folder: string | undefined): Promise<CaseSource> {
     fileURLToPath(new URL(path, import.meta.url)),
   );
   const found = folders.find((path) => existsSync(path));
-  return found ? directorySource(found) : memorySource(new Map());
+  if (found) return directorySource(found);
+  if (!generated) throw new Error(`there are no cases: ${NO_FIXTURES}`);
+  note(`only generated cases are run: ${NO_FIXTURES}`);
+  return memorySource(new Map());
 }
 
 function parseTargets(names: string): Target[] {
