@@ -1,5 +1,6 @@
 /** `grootvl tree` and `grootvl affinity`: what a block of the model sees, drawn over the picture. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { fittedExtent, prepareImage } from '../../plugin/image/prepare.js';
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import type { BlockOptions, GrootV } from '../../plugin/index.js';
 import { writeFileAtomically } from '../atomic_file.js';
@@ -8,7 +9,10 @@ import { readImage } from '../images/read_image.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
 import { integerFrom, outputOf, pathOf } from './failure.js';
 import { modelSource } from './inputs.js';
-import { printWritten } from './terminal.js';
+import { note, printWritten } from './terminal.js';
+
+/** Least short side that the model sees, pixels. */
+const LEAST_SIZE = 8;
 
 interface Options {
   block: number;
@@ -56,7 +60,7 @@ function pictureCommand(program: Command, name: string, description: string): Co
     .option(
       '--size <pixels>',
       "short side of the picture that the model sees (default: the model's own)",
-      integerFrom(8),
+      integerFrom(LEAST_SIZE),
     )
     .requiredOption('--out <file.png>', 'where the picture goes: .png, .jpg or .webp', pictureOutput);
   return withBackend(command);
@@ -73,10 +77,52 @@ async function withPicture(
   const { GrootV } = await import('../../plugin/index.js');
   const image = await readImage(file);
   const model = await GrootV.load(await modelSource(dir));
-  const drawing = await draw(model, image, { block, size: size ?? model.metadata.preprocessing.size });
+  const options = { block, size: size ?? model.metadata.preprocessing.size };
+  checkThin(file, image, options.size, size !== undefined);
+  await announce(model, image, options);
+  const drawing = await draw(model, image, options);
   await writeFileAtomically(out, await encodeImage(drawing, imageFormat(out)));
   model.dispose();
   printWritten(out, started);
+}
+
+/** Pixels that the model sees of a picture without `--size`: only thin pictures have more. */
+const MAX_PIXELS_UNASKED = 8e6;
+
+/** Pixels from which on a person is told what the work will take. */
+const ANNOUNCED_PIXELS = 2e6;
+
+/** A thin picture whose short side is enlarged would become one of many millions of pixels. */
+function checkThin(file: string, image: RgbImage, size: number, isAsked: boolean): void {
+  const { width, height } = fittedExtent(image, size);
+  if (isAsked || width * height <= MAX_PIXELS_UNASKED) return;
+  const [short, long] = [image.width, image.height].sort((a, b) => a - b);
+  const most = Math.floor(Math.sqrt((MAX_PIXELS_UNASKED * short) / long));
+  const remedy = most >= LEAST_SIZE ? `choose a --size of at most ${most}, or crop it` : 'crop it';
+  throw new Error(
+    `${file} has ${image.width} x ${image.height} pixels and would be enlarged to ${width} x ${height}, ` +
+      `${Math.round((width * height) / 1e6)} million pixels: ${remedy}`,
+  );
+}
+
+/** Says what a large picture will take: memory by the model's size, time by that of a small one. */
+async function announce(
+  model: GrootV,
+  image: RgbImage,
+  options: BlockOptions & { size: number },
+): Promise<void> {
+  const { width, height } = fittedExtent(image, options.size);
+  if (width * height < ANNOUNCED_PIXELS) return;
+  const small = prepareImage(image, model.metadata.preprocessing);
+  const { block } = options;
+  await model.tree(small, { block }); // the first run also prepares kernels
+  const start = performance.now();
+  await model.tree(small, { block });
+  const seconds = ((performance.now() - start) / 1000) * ((width * height) / (small.width * small.height));
+  note(
+    `grootvl: the model sees ${width} x ${height} pixels: about ` +
+      `${(model.workingBytes({ width, height }) / 1e9).toFixed(1)} GB of memory and ${Math.ceil(seconds)} s`,
+  );
 }
 
 /** The path of a picture, of a format that can be written. */

@@ -10,7 +10,7 @@ import {
   tidy,
   tile,
 } from '@tensorflow/tfjs-core';
-import { type Extent, fitImage, prepareImage } from './prepare.js';
+import { type Extent, fitImage, fittedExtent, prepareImage } from './prepare.js';
 import { type ImageSource, type ReadOptions, readPixels } from './read.js';
 import { checkExtent, checkPixels, type RgbImage, rgbBytes } from './rgb_image.js';
 
@@ -69,24 +69,29 @@ export interface WholeInput {
 
 /**
  * One whole picture: as it is, or resized to a short side of `size` pixels.
+ * @param check refuses a picture of this size, in pixels, before tensors of it are made.
  * @throws {Error} as `toModelInput` does, and for a batch of more than one.
  */
 export async function toWholeInput(
   image: ImageInput,
   size: number | undefined,
   options: ReadOptions,
+  check: (extent: Extent) => void,
 ): Promise<WholeInput> {
   if (size !== undefined) checkExtent('size', 'the short side', size);
+  const seen = (given: Extent) => (size === undefined ? given : fittedExtent(given, size));
   if (!(image instanceof Tensor)) {
     const pixels = await readPixels(image, options);
+    check(seen(pixels));
     return { input: toTensor([size === undefined ? pixels : fitImage(pixels, size)]), given: pixels };
   }
   checkTensor(image);
   if (image.rank === 4 && image.shape[0] !== 1) {
     throw new Error(`a batch of ${image.shape[0]} images was given, expected one image`);
   }
+  const [height, width] = image.shape.slice(-3);
+  check(seen({ width, height }));
   const pixels = asBatch(image);
-  const [, height, width] = pixels.shape;
   if (size === undefined) return { input: pixels, given: { width, height } };
   try {
     const values = await pixels.data();
