@@ -13,6 +13,7 @@ import { quote } from './pytorch/errors.js';
 import {
   isAverage,
   refuse,
+  requireReadable,
   type StateDict,
   stateDicts,
   type WeightSet,
@@ -37,7 +38,7 @@ export interface ChosenWeights<Sizes> {
  * Finds the one network in a checkpoint. Trained weights go before their moving average, and dicts under usual keys
  * before others.
  * @throws {ArchitectureError} when no dict of tensors makes a network, or several do; {CheckpointError}
- *   'weights-not-found' when there is none of the asked-for set or key
+ *   'weights-not-found' when there is none of the asked-for set or key, 'dtype' when values cannot be read
  */
 export function chooseWeights<Sizes>(
   checkpoint: Checkpoint,
@@ -66,6 +67,8 @@ export function chooseWeights<Sizes>(
       `the checkpoint holds ${rivals.length + 1} networks, choose one by its key or prefix: ${listed}`,
     );
   }
+  const { state } = chosen.reading;
+  requireReadable(new Map([...state].filter(([name]) => unusedReason(name) === undefined)));
   return chosen;
 }
 

@@ -278,14 +278,7 @@ function describe({ checkpoint, chosen: { dict, reading } }: Opened): Inspection
     tensors: dict.entries.size,
     weightsUsed: dict.path || 'bare',
     prefix: reading.prefix,
-    ignored: [
-      ...leftOutBeside(checkpoint, dict),
-      ...reading.leftOut,
-      ...checkpoint.inertGlobals.map((name) => ({
-        name,
-        reason: 'a Python object: kept as data, never called',
-      })),
-    ],
+    ignored: [...leftOutBeside(checkpoint, dict), ...reading.leftOut],
     imageSize: imageSizeOf(checkpoint),
     file: {
       name: checkpoint.name.split(/[\\/]/).at(-1) ?? checkpoint.name,

@@ -30,7 +30,7 @@ import type { SourceDirectory } from './huggingface/source_directory.js';
 import { type FolderState, openFolderState } from './huggingface/state.js';
 import { unusedFiles } from './huggingface/unused_files.js';
 import { quote } from './pytorch/errors.js';
-import type { IgnoredEntry } from './pytorch/state_dict.js';
+import { type IgnoredEntry, requireReadable } from './pytorch/state_dict.js';
 import { countDisagreements, describeDisagreements } from './state_shapes.js';
 import { CONVERTER_VERSION } from './version.js';
 
@@ -198,6 +198,7 @@ async function open(directory: SourceDirectory, options: FolderInspectOptions): 
       `the model does not fit its configuration after the adapter was merged: ${reason}`,
     );
   }
+  requireReadable(state);
   checkConfig(fit.sizes, config);
   const copied = await readCopiedFiles(lora ? [lora, directory] : [directory]);
   ignored.push(...tokenizerMissing(copied));

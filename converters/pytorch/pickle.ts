@@ -38,6 +38,9 @@ const MAX_PROTOCOL = 5;
 /** The first protocol in which a name may be a walk through attributes. */
 const WALKS_PROTOCOL = 4;
 
+/** What arrays of NumPy are made of: no left-outs where the arrays are read. */
+const ARRAY_PARTS: ReadonlySet<string> = new Set(['numpy.ndarray', 'numpy.dtype']);
+
 /** Where a pickle lies, and what its persistent ids stand for. */
 export interface PickleOptions {
   /** Offset in the file of the first byte of `bytes`, for messages. */
@@ -306,7 +309,7 @@ class Machine {
     return map;
   }
 
-  /** Arrays of NumPy's are tensors where tensors are looked for: among the values of a dict. */
+  /** Arrays of NumPy's are tensors where those are looked for: in dicts and as what tensors are rebuilt from. */
   private withArrays(value: PickleValue): PickleValue {
     if (!(value instanceof InertObject)) return value;
     const known = this.arrays.get(value);
@@ -395,7 +398,8 @@ class Machine {
     if (callee.path === '_codecs.encode' && typeof text === 'string' && encoding === 'latin1') {
       return this.made(this.latin1Bytes(text));
     }
-    return this.counted(callGlobal(callee, args, this.stack.at));
+    const known = findRebuild(callee) === undefined ? args : args.map((arg) => this.withArrays(arg));
+    return this.counted(callGlobal(callee, known, this.stack.at));
   }
 
   /** getattr(object, name): of a name another name, of everything else a description. */
@@ -463,10 +467,13 @@ class Machine {
   /** Inert objects by their class, and names that are values of their own: of functions, classes, members. */
   private namesAndObjects(): Map<string, number> {
     const found = new Map([...this.inert].filter(([, count]) => count > 0));
+    const inArrays = (path: string): boolean => this.arrays.size > 0 && ARRAY_PARTS.has(path);
+    for (const path of found.keys()) if (inArrays(path)) found.delete(path);
     for (const value of this.globals.values()) {
       const torchs = value.module === 'torch' || storageDtype(value) !== undefined;
       const plain = findRebuild(value) !== undefined || builtinType(value) !== undefined;
-      if (!this.called.has(value) && !torchs && !plain && !found.has(value.path)) found.set(value.path, 1);
+      if (!this.called.has(value) && !torchs && !plain && !found.has(value.path) && !inArrays(value.path))
+        found.set(value.path, 1);
     }
     return found;
   }

@@ -1,18 +1,15 @@
 // Where in a checkpoint the weights are: dicts of tensors, under the keys that training scripts give them.
 
 import type { Checkpoint } from './checkpoint.js';
+import type { IgnoredEntry } from './container.js';
 import { CheckpointError, quote } from './errors.js';
 import { entriesOf, InertGlobal, InertObject, PickleTuple, type PickleValue } from './pickle_values.js';
 import { StoredTensor } from './tensor.js';
 
+export type { IgnoredEntry };
+
 /** A set of weights: the trained ones, or their moving average. */
 export type WeightSet = 'model' | 'model_ema';
-
-/** Something in the checkpoint that is not among the chosen weights, and why. */
-export interface IgnoredEntry {
-  readonly name: string;
-  readonly reason: string;
-}
 
 /** A dict of tensors somewhere in a checkpoint. */
 export interface StateDict {
@@ -70,11 +67,18 @@ function kindOf(value: PickleValue): string {
   if (typeof value !== 'object') return `a ${typeof value === 'boolean' ? 'truth value' : 'number'}`;
   if (value instanceof StoredTensor) return `a tensor of shape [${value.shape.join()}]`;
   if (value instanceof Map) return `a dict of ${value.size} entries`;
-  if (value instanceof InertObject) return `an object of class ${value.class}`;
+  if (value instanceof InertObject) {
+    return `${isModule(value) ? 'a pickled module object' : 'an object'} of class ${value.class}`;
+  }
   if (value instanceof InertGlobal) return `the name ${value.path}`;
   if (Array.isArray(value)) return `a list of ${value.length} values`;
   if (value instanceof PickleTuple) return `a tuple of ${value.items.length} values`;
   return 'no tensor';
+}
+
+/** Whether an object is a torch.nn.Module: pickled whole, which needs its program to be read. */
+function isModule({ state }: InertObject): boolean {
+  return state instanceof Map && state.has('_modules') && state.has('_parameters');
 }
 
 function nameOf(key: PickleValue): string {
@@ -161,9 +165,9 @@ function atKey(root: PickleValue, path: string): StateDict {
   );
 }
 
-/** What lies beside a state dict on the way to it, and what in it is no tensor. */
+/** What of a checkpoint is not in a state dict: what lies beside it, what in it is no tensor, and foreign objects. */
 export function leftOutBeside(checkpoint: Checkpoint, { keys, others }: StateDict): IgnoredEntry[] {
-  const ignored: IgnoredEntry[] = [];
+  const ignored: IgnoredEntry[] = [...checkpoint.ignored];
   let value: PickleValue | undefined = checkpoint.root;
   keys.forEach((key, depth) => {
     let next: PickleValue | undefined;
@@ -177,6 +181,8 @@ export function leftOutBeside(checkpoint: Checkpoint, { keys, others }: StateDic
     value = next;
   });
   for (const [name, kind] of others) ignored.push({ name: [...keys, name].join('.'), reason: kind });
+  const reason = 'a Python object: kept as data, never called';
+  for (const name of checkpoint.inertGlobals) ignored.push({ name, reason });
   return ignored;
 }
 
@@ -215,6 +221,24 @@ export function refuse(checkpoint: Checkpoint, weights: WeightSet | undefined): 
       : `the file holds ${listKeys(root)}${holdsObjects(root) ? '; save model.state_dict() instead' : ''}`;
   const expected = weights === undefined ? 'weights' : `weights ${quote(weights)}`;
   throw new CheckpointError('weights-not-found', `the checkpoint has no ${expected}: ${held}`);
+}
+
+/** Tensors named before the rest is only counted. */
+const LISTED = 3;
+
+/**
+ * Checks that the values of all tensors can be read.
+ * @throws CheckpointError 'dtype' that names those that are sparse, quantised, without values, ..., and what to save
+ */
+export function requireReadable(tensors: ReadonlyMap<string, unknown>): void {
+  const problems: string[] = [];
+  for (const [name, tensor] of tensors) {
+    const problem = tensor instanceof StoredTensor ? tensor.problem : undefined;
+    if (problem !== undefined) problems.push(`the tensor ${quote(name)} ${problem}`);
+  }
+  if (problems.length === 0) return;
+  const more = problems.length > LISTED ? `, and ${problems.length - LISTED} more` : '';
+  throw new CheckpointError('dtype', `${problems.slice(0, LISTED).join('; ')}${more}`);
 }
 
 /**

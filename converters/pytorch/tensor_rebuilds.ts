@@ -4,7 +4,6 @@
 import { type DType, TORCH_DTYPES } from './dtype.js';
 import { CheckpointError, quote } from './errors.js';
 import { MAX_RANK } from './limits.js';
-import { arrayTensor } from './numpy_array.js';
 import { InertGlobal, InertObject, PickleTuple, type PickleValue } from './pickle_values.js';
 import { StoredTensor, TensorStorage } from './tensor.js';
 
@@ -77,8 +76,7 @@ const FLOAT_WIDTH: Readonly<Partial<Record<DType, number>>> = {
 
 /** A tensor of an accelerator, saved as a tensor or array of the CPU: (data, dtype, device, requires_grad). */
 const rebuildDeviceTensor: Rebuild = (args, path, at) => {
-  const [data, dtypeName] = args;
-  const tensor = data instanceof InertObject ? arrayTensor(data) : data;
+  const [tensor, dtypeName] = args;
   if (!(tensor instanceof StoredTensor)) return malformed(path, 'a tensor or an array of numbers', at);
   const dtype = torchDtype(path, dtypeName, at);
   const [from, to] = [FLOAT_WIDTH[tensor.dtype] ?? 0, FLOAT_WIDTH[dtype] ?? 0];
