@@ -135,7 +135,7 @@ t.test('what goes wrong', async (t) => {
   for (const [args, status, message] of [
     [['generate', model], 2, /required option '--prompt/],
     [['generate', model, '--prompt', 'x', '--max-tokens', '0'], 2, /expected an integer of at least 1/],
-    [['generate', model, '--prompt', 'x', '--temperature', 'hot'], 2, /wanted a number of at least 0/],
+    [['generate', model, '--prompt', 'x', '--temperature', 'hot'], 2, /expected a number of at least 0/],
     [['generate', model, '--prompt', 'x', '--top-p', '2'], 1, /topP is 2/],
     [['generate', join(folder, 'none'), '--prompt', 'x'], 1, /none: no such directory/],
     [['score', model, '--context', 'x'], 2, /required option '--continuation/],
