@@ -1,5 +1,6 @@
 /** BoruvkaMST on WebAssembly. */
 import { BoruvkaMST } from '../plugin/ops/boruvka_mst.js';
+import { ADDRESSABLE_BYTES } from './heap.js';
 import { registerWasmKernel } from './kernels.js';
 
 /** Of boruvka.as.ts. */
@@ -31,6 +32,9 @@ registerWasmKernel<typeof BoruvkaMST, Functions>(
     const [batch, numEdges] = shapes.weights;
     const { numVertices } = attributes;
     const { root } = attributes;
+    // More than the module asks for: from here on its sums, of 32 bits, would wrap around.
+    const atMost = 32 * (numEdges + numVertices);
+    if (atMost >= ADDRESSABLE_BYTES) throw new Error(`tfjs-grootvl/wasm: out of memory (${atMost} bytes)`);
     const space = scratch(
       Math.max(
         functions.spanningTreeScratch(numVertices, numEdges) >>> 0,

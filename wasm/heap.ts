@@ -9,6 +9,8 @@ import type { HostArray } from '../plugin/ops/kernels.js';
 /** malloc of dlmalloc aligns to 8 bytes; SIMD loads do not need more. */
 const ALIGNMENT = 16;
 const PAGE = 65536;
+/** Of a WebAssembly memory. Sizes from here on would wrap around when they become integers of 32 bits. */
+export const ADDRESSABLE_BYTES = 2 ** 32;
 
 /** Where kernels find tensors and scratch. */
 export interface Heap {
@@ -61,19 +63,22 @@ export function heapOfBackend(backend: KernelBackend): Heap | undefined {
     memory,
     inPlace: true,
     allocate: (bytes) => {
-      const address = module._malloc(bytes) >>> 0;
+      const address = bytes < ADDRESSABLE_BYTES ? module._malloc(bytes) >>> 0 : 0;
       if (address === 0 && bytes > 0) throw new Error(`tfjs-grootvl/wasm: out of memory (${bytes} bytes)`);
       return address;
     },
     free: (address) => module._free(address),
     input: ({ dataId }) => addressOf(dataId),
     output: ({ shape, dtype }) => {
+      const outOfMemory = () =>
+        new Error(`tfjs-grootvl/wasm: out of memory for a tensor of shape [${shape.join(', ')}]`);
+      if (4 * sizeOf(shape) >= ADDRESSABLE_BYTES) throw outOfMemory();
       const dataId = backend.write(null as unknown as HostArray, shape, dtype); // null: left as it is
       const address = addressOf(dataId);
       const discard = () => void backend.disposeData(dataId, true);
       if (address === 0) {
         discard();
-        throw new Error(`tfjs-grootvl/wasm: out of memory for a tensor of shape [${shape.join(', ')}]`);
+        throw outOfMemory();
       }
       return { address, finish: () => ({ dataId, shape, dtype }), discard };
     },
@@ -110,7 +115,7 @@ export function copyingHeap(backend: KernelBackend): Heap {
     },
     output: ({ shape, dtype }) => {
       inCall = true;
-      const size = shape.reduce((product, extent) => product * extent, 1);
+      const size = sizeOf(shape);
       const address = allocate(size * 4);
       const finish = () => {
         const bytes = memory.buffer.slice(address, address + size * 4);
@@ -124,4 +129,8 @@ export function copyingHeap(backend: KernelBackend): Heap {
       top = permanent;
     },
   };
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1);
 }

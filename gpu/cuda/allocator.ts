@@ -30,15 +30,19 @@ export class Allocator {
   private used = 0;
   private reserved = 0;
 
-  /** @param limit bytes that may be reserved; what the device has by default */
+  /**
+   * @param limit bytes that may be reserved; what the device has by default
+   * @param sizeOf the size of the block that serves a request
+   */
   constructor(
     private readonly device: Pick<Device, 'allocate' | 'free'>,
     private readonly limit = Number.POSITIVE_INFINITY,
+    private readonly sizeOf = blockSize,
   ) {}
 
   /** @throws {CudaOutOfMemoryError} when there is no room, even with all that was kept given back */
   allocate(bytes: number): Block {
-    const size = blockSize(bytes);
+    const size = this.sizeOf(bytes);
     const address = this.free.get(size)?.pop() ?? this.reserve(size, bytes);
     this.used += size;
     return { address, bytes: size };
@@ -82,7 +86,7 @@ export class Allocator {
   }
 }
 
-/** The size of the block that serves a request. */
+/** The size of a block that many tensors can use in turn. */
 export function blockSize(bytes: number): number {
   if (bytes <= LARGE) return Math.max(1, Math.ceil(bytes / SMALLEST_BLOCK)) * SMALLEST_BLOCK;
   const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);

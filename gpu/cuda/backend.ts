@@ -11,7 +11,7 @@ import {
   type TensorInfo,
   util,
 } from '@tensorflow/tfjs-core';
-import { Allocator, type AllocatorStatistics, type Block } from './allocator.js';
+import { Allocator, type AllocatorStatistics, type Block, blockSize } from './allocator.js';
 import type { Device } from './driver.js';
 import { Launcher } from './launch.js';
 
@@ -59,7 +59,9 @@ export class CudaBackend extends KernelBackend {
   ) {
     super();
     this.data = new DataStorage(this, engine());
-    this.allocator = new Allocator(device, memoryLimitBytes);
+    // To the byte where accesses are checked, so that those between the end of a tensor and of its block are found.
+    const sizeOf = device.description.checksAccesses ? (bytes: number) => Math.max(1, bytes) : blockSize;
+    this.allocator = new Allocator(device, memoryLimitBytes, sizeOf);
     this.launcher = new Launcher(device);
     this.allowTf32 = allowTf32;
   }
@@ -119,7 +121,10 @@ export class CudaBackend extends KernelBackend {
 
   /** The parts of a complex tensor. */
   partsOf({ dataId }: TensorInfo): { real: TensorInfo; imag: TensorInfo } {
-    return this.data.get(dataId).complexTensorInfos!;
+    const { complexTensorInfos, dtype } = this.data.get(dataId);
+    if (!complexTensorInfos)
+      throw new Error(`cuda: a ${dtype} tensor has no parts, expected a complex64 one`);
+    return complexTensorInfos;
   }
 
   /** Where a tensor is on the device. Its values are copied there when a kernel needs them for the first time. */
@@ -134,6 +139,11 @@ export class CudaBackend extends KernelBackend {
       tensor.values = undefined;
     }
     return tensor.block;
+  }
+
+  /** The number of values of a tensor, whatever shape it is seen in. */
+  sizeOf({ dataId }: TensorInfo): number {
+    return this.data.get(dataId).size;
   }
 
   /** The values of a tensor that has not been copied to the device yet; undefined where reading would mean waiting. */
@@ -270,11 +280,16 @@ function newArray({ dtype, size }: TensorData): ElementArray {
 function elementsOf({ dtype, values, size }: TensorData): ElementArray {
   const Elements = elementArray(dtype);
   if (!values) return new Elements(size);
+  if (values.length !== size) {
+    throw new Error(`cuda: a tensor of ${size} elements was given ${values.length} values`);
+  }
   return values instanceof Elements ? values : Elements.from(values as ArrayLike<number>);
 }
 
+/** A copy: who changes it must not change the tensor, as with values that come from the device. */
 function hostValues({ values, dtype }: TensorData): BackendValues {
-  return util.convertBackendValuesAndArrayBuffer(values as BackendValues, dtype) as BackendValues;
+  const copy = ArrayBuffer.isView(values) ? (values as ElementArray).slice() : values;
+  return util.convertBackendValuesAndArrayBuffer(copy as BackendValues, dtype) as BackendValues;
 }
 
 function merge(real: BackendValues, imag: BackendValues): Float32Array {

@@ -18,6 +18,8 @@ export interface DeviceDescription {
   /** The most shared memory that one block may ask for, in bytes. */
   readonly sharedBytesPerBlock: number;
   readonly totalBytes: number;
+  /** Whether every access of a kernel has to lie in memory that was allocated, to the byte. */
+  readonly checksAccesses: boolean;
 }
 
 /** C[i] = A[i] B[i] for i < batches: row-major float32 matrices, [m, k] and [k, n], or transposed in memory. */
@@ -39,6 +41,9 @@ export interface MatrixProduct {
   /** Round the factors to TF32 (10 bits): faster, and less exact. */
   readonly allowTf32: boolean;
 }
+
+/** The `code` of errors that an open device throws: nothing is wrong with what it was asked for. */
+export const DEVICE_FAILED = 'DEVICE_FAILED';
 
 /** An open device. Addresses are plain numbers: device addresses have 49 bits at most. */
 export interface Device {

@@ -20,8 +20,8 @@ import {
 
 /** The one error type of ops: the op's name, what was given and what is expected. */
 export class OpError extends Error {
-  constructor(op: string, message: string) {
-    super(`${op}: ${message}`);
+  constructor(op: string, message: string, options?: ErrorOptions) {
+    super(`${op}: ${message}`, options);
     this.name = 'OpError';
   }
 }
@@ -172,6 +172,10 @@ function checkKind(
   }
   if (!hasRank(shape, input.shape)) {
     throw new OpError(op.name, `${name} has shape ${showShape(input.shape)}, expected ${expected}`);
+  }
+  // tf.reshape takes [0.5, 8] for a shape of four values.
+  if (!input.shape.every((extent) => Number.isInteger(extent) && extent >= 0)) {
+    throw new OpError(op.name, `${name} has shape ${showShape(input.shape)}, expected integers from 0`);
   }
   if (input.dtype !== dtype)
     throw new OpError(op.name, `${name} has dtype ${input.dtype}, expected ${expected}`);

@@ -134,6 +134,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
     description.Set("multiprocessors", from.multiprocessors);
     description.Set("sharedBytesPerBlock", static_cast<double>(from.sharedBytesPerBlock));
     description.Set("totalBytes", static_cast<double>(from.totalBytes));
+    description.Set("checksAccesses", from.checksAccesses);
     description.Freeze();
     auto self = info.This().As<Napi::Object>();
     self.DefineProperty(Napi::PropertyDescriptor::Value("description", description, napi_enumerable));
@@ -153,7 +154,9 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
     } catch (const Napi::Error&) {
       throw;
     } catch (const std::exception& error) {
-      throw Napi::Error::New(info.Env(), error.what());
+      auto wrapped = Napi::Error::New(info.Env(), error.what());
+      wrapped.Value().Set("code", "DEVICE_FAILED");
+      throw wrapped;
     }
   }
 

@@ -30,6 +30,8 @@ struct DeviceDescription {
   int multiprocessors = 1;
   size_t sharedBytesPerBlock = 0;
   size_t totalBytes = 0;
+  /** Whether every access of a kernel has to lie in memory that was allocated, to the byte. */
+  bool checksAccesses = false;
 };
 
 struct LaunchShape {

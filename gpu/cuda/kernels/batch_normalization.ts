@@ -1,5 +1,6 @@
 /** Batch normalisation with given moments: batch_normalization.cu. */
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError, showShape } from '../../../plugin/ops/input_checks.js';
 import { registerStockKernel } from '../kernels.js';
 import { Float32, gridOf } from '../launch.js';
 
@@ -27,6 +28,13 @@ registerStockKernel('FusedBatchNorm', ({ inputs, attrs, call, onHost }) => {
   const y = call.output(x.shape, 'float32');
   const size = util.sizeFromShape(x.shape);
   // Each repeats along the elements of x: a pointer and a length.
+  for (const [name, tensor] of Object.entries({ mean, variance, offset, scale })) {
+    if (!tensor || size % util.sizeFromShape(tensor.shape) === 0) continue;
+    throw new OpError(
+      call.op,
+      `${name} has shape ${showShape(tensor.shape)}, expected one that repeats along x ${showShape(x.shape)}`,
+    );
+  }
   const repeated = [mean, variance, offset, scale].flatMap((tensor) =>
     tensor ? [call.input(tensor), util.sizeFromShape(tensor.shape)] : [null, 0],
   );

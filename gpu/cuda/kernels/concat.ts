@@ -1,5 +1,6 @@
 /** Tensors joined to one: side by side, over and over, and summed. */
 import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { checkAxes, checkIntegers, checkShape } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { denseStrides } from '../broadcast.js';
 import { type KernelCall, registerStockKernel } from '../kernels.js';
@@ -28,6 +29,7 @@ registerStockKernel('Pack', ({ inputs, attrs, call, onHost }) => {
   }
   const given = attrs.axis as number;
   const axis = given < 0 ? shape.length + 1 + given : given;
+  checkAxes(call.op, 'axis', [axis], shape.length + 1);
   const expanded = [...shape.slice(0, axis), 1, ...shape.slice(axis)];
   const y = concat(
     call,
@@ -62,6 +64,7 @@ registerStockKernel('Tile', ({ inputs, attrs, call, onHost }) => {
   const { x } = inputs as { x: TensorInfo };
   if (!SUFFIXES[x.dtype]) return onHost();
   const times = attrs.reps as number[];
+  checkIntegers(call.op, 'reps', times, x.shape.length, 0);
   const shape = x.shape.map((extent, axis) => extent * times[axis]);
   if (util.arraysEqual(shape, x.shape)) return call.alias(x, shape);
   const strides = denseStrides(x.shape);
@@ -69,7 +72,7 @@ registerStockKernel('Tile', ({ inputs, attrs, call, onHost }) => {
   const extents = x.shape.flatMap((extent, axis) => [times[axis], extent]);
   const along = strides.flatMap((stride) => [0, stride]);
   const y = strided(call, x, extents, along);
-  return y ? { ...y, shape } : onHost();
+  return y ? call.alias(y, shape) : onHost();
 });
 
 const ADDED_AT_ONCE = 4;
@@ -78,6 +81,7 @@ registerStockKernel('AddN', ({ inputs, call, onHost }) => {
   const tensors = inputs as object as TensorInfo[];
   const [{ dtype, shape }] = tensors;
   if (!areAlike(tensors) || dtype === 'bool') return onHost();
+  for (const tensor of tensors) checkShape(call.op, 'a tensor', tensor.shape, shape);
   const y = call.output(shape, dtype);
   const size = util.sizeFromShape(shape);
   let left = tensors.map((tensor) => call.input(tensor));

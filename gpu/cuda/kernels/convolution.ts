@@ -1,27 +1,38 @@
 /** Convolutions and their gradients: convolution.cu; of 1 x 1 pixels, plain matrix products. */
-import { backend_util, type NamedAttrMap, type TensorInfo } from '@tensorflow/tfjs-core';
+import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { Block } from '../allocator.js';
+import { checkShape } from '../arguments.js';
 import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
 import { type Epilogue, epilogueArguments, PLAIN } from './epilogue.js';
 import { type ConvolutionAttributes, registerConvolution, type Shape4D } from './forward_convolution.js';
 import { multiply, type Shares, type SumsShape, shareOut, TILE_THREADS, tiles } from './matrix_product.js';
 import {
   areFloats,
-  fits,
   inPositions,
   isEmpty,
   outPositions,
   type WindowInfo,
   windowArgument,
+  windowOf,
 } from './window.js';
 
 registerConvolution('Conv2D', 'FusedConv2D', infoOf, convolution);
 
 registerStockKernel('Conv2DBackpropInput', ({ inputs, attrs, call, onHost }) => {
   const { dy, filter } = inputs as Record<'dy' | 'filter', TensorInfo>;
-  const info = infoOf(attrs.inputShape as number[], filter.shape, { ...attrs, dilations: 1 });
-  if (!areFloats(dy, filter) || isEmpty(info) || !fits(dy, info)) return onHost();
+  const info = infoOf(call, attrs.inputShape as number[], filter.shape, { ...attrs, dilations: 1 });
   const dx = call.output(info.inShape, 'float32');
+  // tfjs's conv2dTranspose does not check the height and width of dy, and its CPU kernel takes any.
+  const fits = util.arraysEqual(dy.shape, info.outShape);
+  const [batch, , , channels] = info.outShape;
+  if (!fits)
+    checkShape(
+      call.op,
+      'dy',
+      dy.shape,
+      isChannelsFirst(info) ? info.outShape : [batch, undefined, undefined, channels],
+    );
+  if (!areFloats(dy, filter) || isEmpty(info) || !fits) return onHost();
   const [m, n] = [inPositions(info), info.inChannels];
   const given = [call.input(dy), call.input(filter)] as const;
   if (isPointwise(info)) {
@@ -38,8 +49,9 @@ registerStockKernel('Conv2DBackpropInput', ({ inputs, attrs, call, onHost }) => 
 
 registerStockKernel('Conv2DBackpropFilter', ({ inputs, attrs, call, onHost }) => {
   const { x, dy } = inputs as Record<'x' | 'dy', TensorInfo>;
-  const info = infoOf(x.shape, attrs.filterShape as number[], { ...attrs, dilations: 1 });
-  if (!areFloats(x, dy) || isEmpty(info) || !fits(dy, info)) return onHost();
+  const info = infoOf(call, x.shape, attrs.filterShape as number[], { ...attrs, dilations: 1 });
+  checkShape(call.op, 'dy', dy.shape, info.outShape);
+  if (!areFloats(x, dy) || isEmpty(info)) return onHost();
   const dFilter = call.output(info.filterShape, 'float32');
   const [m, n] = [info.filterHeight * info.filterWidth * info.inChannels, info.outChannels];
   const k = outPositions(info);
@@ -92,18 +104,27 @@ function shareImage(
   else shareOut(call, output, shape, launch);
 }
 
-function infoOf(inShape: readonly number[], filterShape: readonly number[], attrs: NamedAttrMap): WindowInfo {
+function infoOf(
+  call: KernelCall,
+  inShape: readonly number[],
+  filterShape: readonly number[],
+  attrs: NamedAttrMap,
+): WindowInfo {
   const { strides, pad, dataFormat, dilations, dimRoundingMode } = attrs as object as ConvolutionAttributes;
-  return backend_util.computeConv2DInfo(
-    inShape as Shape4D,
-    filterShape as Shape4D,
-    strides,
-    dilations ?? 1,
-    pad,
-    dimRoundingMode,
-    false,
-    backend_util.convertConv2DDataFormat(dataFormat),
+  const info = windowOf(call, { x: inShape, filter: filterShape }, () =>
+    backend_util.computeConv2DInfo(
+      inShape as Shape4D,
+      filterShape as Shape4D,
+      strides,
+      dilations ?? 1,
+      pad,
+      dimRoundingMode,
+      false,
+      backend_util.convertConv2DDataFormat(dataFormat),
+    ),
   );
+  checkShape(call.op, 'filter', filterShape, [undefined, undefined, info.inChannels, undefined]);
+  return info;
 }
 
 function isChannelsFirst({ dataFormat }: WindowInfo): boolean {

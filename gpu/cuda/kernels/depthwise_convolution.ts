@@ -1,18 +1,20 @@
 /** Convolutions of every channel by itself, and their gradients: depthwise_convolution.cu. */
 import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { checkShape } from '../arguments.js';
 import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
 import { type Epilogue, epilogueArguments } from './epilogue.js';
 import { type ConvolutionAttributes, registerConvolution, type Shape4D } from './forward_convolution.js';
 import { sharesOf, sumShares } from './matrix_product.js';
-import { areFloats, fits, isEmpty, outPositions, type WindowInfo, windowArgument } from './window.js';
+import { areFloats, isEmpty, outPositions, type WindowInfo, windowArgument, windowOf } from './window.js';
 
 registerConvolution('DepthwiseConv2dNative', 'FusedDepthwiseConv2D', infoOf, depthwiseConvolution);
 
 registerStockKernel('DepthwiseConv2dNativeBackpropInput', ({ inputs, attrs, call, onHost }) => {
   const { dy, filter } = inputs as Record<'dy' | 'filter', TensorInfo>;
-  const info = infoOf(attrs.inputShape as number[], filter.shape, attrs);
-  if (!areFloats(dy, filter) || isEmpty(info) || !fits(dy, info)) return onHost();
+  const info = infoOf(call, attrs.inputShape as number[], filter.shape, attrs);
+  checkShape(call.op, 'dy', dy.shape, info.outShape);
+  if (!areFloats(dy, filter) || isEmpty(info)) return onHost();
   const dx = call.output(info.inShape, 'float32');
   const size = util.sizeFromShape(info.inShape);
   const given = [call.input(dy), call.input(filter), dx, size, windowArgument(info)] as const;
@@ -29,8 +31,9 @@ const MOST_BLOCKS = 65_535;
 
 registerStockKernel('DepthwiseConv2dNativeBackpropFilter', ({ inputs, attrs, call, onHost }) => {
   const { x, dy } = inputs as Record<'x' | 'dy', TensorInfo>;
-  const info = infoOf(x.shape, attrs.filterShape as number[], attrs);
-  if (!areFloats(x, dy) || isEmpty(info) || !fits(dy, info)) return onHost();
+  const info = infoOf(call, x.shape, attrs.filterShape as number[], attrs);
+  checkShape(call.op, 'dy', dy.shape, info.outShape);
+  if (!areFloats(x, dy) || isEmpty(info)) return onHost();
   const dFilter = call.output(info.filterShape, 'float32');
   const size = util.sizeFromShape(info.filterShape);
   const across = Math.ceil(info.outChannels / LANES);
@@ -67,7 +70,12 @@ function depthwiseConvolution(
 }
 
 /** tfjs has the channels last, whatever `dataFormat` says. */
-function infoOf(inShape: readonly number[], filterShape: readonly number[], attrs: NamedAttrMap): WindowInfo {
+function infoOf(
+  call: KernelCall,
+  inShape: readonly number[],
+  filterShape: readonly number[],
+  attrs: NamedAttrMap,
+): WindowInfo {
   const { strides, pad, dilations, dimRoundingMode } = attrs as object as ConvolutionAttributes;
   const spread = dilations ?? 1;
   util.assert(
@@ -76,15 +84,19 @@ function infoOf(inShape: readonly number[], filterShape: readonly number[], attr
       'Error in depthwiseConv2d: Either strides or dilations must be 1. ' +
       `Got strides ${strides} and dilations '${spread}'`,
   );
-  return backend_util.computeConv2DInfo(
-    inShape as Shape4D,
-    filterShape as Shape4D,
-    strides,
-    spread,
-    pad,
-    dimRoundingMode,
-    true,
+  const info = windowOf(call, { x: inShape, filter: filterShape }, () =>
+    backend_util.computeConv2DInfo(
+      inShape as Shape4D,
+      filterShape as Shape4D,
+      strides,
+      spread,
+      pad,
+      dimRoundingMode,
+      true,
+    ),
   );
+  checkShape(call.op, 'filter', filterShape, [undefined, undefined, info.inChannels, undefined]);
+  return info;
 }
 
 /** Outputs of each channel. */

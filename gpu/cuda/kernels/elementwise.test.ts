@@ -140,7 +140,9 @@ t.test('binary functions of special values', async (t) => {
   for (const name of [...BINARY, ...COMPARISONS]) {
     for (const a of SPECIAL) {
       for (const b of SPECIAL)
-        await compare(t, `${name}(${a}, ${b})`, () => functions[name](tf.tensor1d([a]), tf.tensor1d([b])));
+        await compare(t, `${name}(${a}, ${b})`, () =>
+          (functions[name] as (a: tf.Tensor, b: tf.Tensor) => tf.Tensor)(tf.tensor1d([a]), tf.tensor1d([b])),
+        );
     }
   }
 });

@@ -18,6 +18,7 @@ export interface ConvolutionAttributes {
 
 /** Sizes of a convolution by the shapes of its input and filter. */
 export type InfoOf = (
+  call: KernelCall,
   inShape: readonly number[],
   filterShape: readonly number[],
   attrs: NamedAttrMap,
@@ -36,14 +37,14 @@ export type Convolve = (
 export function registerConvolution(op: string, fusedOp: string, infoOf: InfoOf, convolve: Convolve): void {
   registerStockKernel(op, ({ inputs, attrs, call, onHost }) => {
     const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
-    const info = infoOf(x.shape, filter.shape, attrs);
+    const info = infoOf(call, x.shape, filter.shape, attrs);
     if (!areFloats(x, filter) || isEmpty(info)) return onHost();
     return convolve(call, x, filter, info, PLAIN);
   });
 
   registerStockKernel(fusedOp, ({ inputs, attrs, call, onHost }) => {
     const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;
-    const info = infoOf(x.shape, filter.shape, attrs);
+    const info = infoOf(call, x.shape, filter.shape, attrs);
     const fused = new Fused(inputs, attrs);
     if (!areFloats(x, filter) || isEmpty(info) || !fused.isKnown) return onHost();
     const sums = (epilogue: Epilogue) => convolve(call, x, filter, info, epilogue);

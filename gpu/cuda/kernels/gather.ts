@@ -1,5 +1,7 @@
 /** Rows of a tensor by their numbers: gather.cu. */
 import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError } from '../../../plugin/ops/input_checks.js';
+import { checkIntegers } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { MAX_AXES, padded } from '../broadcast.js';
 import { registerStockKernel } from '../kernels.js';
@@ -10,15 +12,13 @@ import { SUFFIXES } from './unary.js';
 registerStockKernel('GatherV2', ({ inputs, attrs, call, onHost }) => {
   const { x, indices } = inputs as { x: TensorInfo; indices: TensorInfo };
   if (!SUFFIXES[x.dtype] || indices.dtype !== 'int32') return onHost();
+  const asked = (attrs.batchDims as number | undefined) ?? 0;
+  const batchDims = asked < 0 ? asked + indices.shape.length : asked;
+  checkIntegers(call.op, 'batchDims', [batchDims], 1, 0);
   const [axis] = util.parseAxisParam(attrs.axis as number, x.shape);
   const { batchSize, outerSize, dimSize, sliceSize, outputShape } =
-    backend_util.segment_util.collectGatherOpShapeInfo(
-      x as never,
-      indices as never,
-      axis,
-      (attrs.batchDims as number | undefined) ?? 0,
-    );
-  checkIndices(call.backend.hostValuesOf(indices) as Int32Array | undefined, dimSize);
+    backend_util.segment_util.collectGatherOpShapeInfo(x as never, indices as never, axis, batchDims);
+  checkIndices(call.op, call.backend.hostValuesOf(indices) as Int32Array | undefined, dimSize);
   const y = call.output(outputShape, x.dtype);
   const size = util.sizeFromShape(outputShape);
   if (size === 0) return y;
@@ -65,9 +65,9 @@ registerStockKernel('GatherNd', ({ inputs, call, onHost }) => {
  * Indices that are still on the host are checked. Those that the device has made are not read back: a row out of
  * range is zeros then.
  */
-function checkIndices(indices: Int32Array | undefined, rows: number): void {
+function checkIndices(op: string, indices: Int32Array | undefined, rows: number): void {
   const outside = indices?.find((index) => index < 0 || index >= rows);
   if (outside !== undefined) {
-    throw new Error(`GatherV2: the index value ${outside} is not in [0, ${rows - 1}]`);
+    throw new OpError(op, `the index value ${outside} is not in [0, ${rows - 1}]`);
   }
 }

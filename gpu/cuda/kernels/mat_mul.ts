@@ -6,6 +6,7 @@ import {
   type TensorInfo,
   util,
 } from '@tensorflow/tfjs-core';
+import { OpError, showShape } from '../../../plugin/ops/input_checks.js';
 import { broadcastStrides, layoutOf, MAX_AXES } from '../broadcast.js';
 import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
 import type { Epilogue } from './epilogue.js';
@@ -42,6 +43,10 @@ function product(
 ): DeviceTensor | undefined {
   const { a, b } = inputs as object as Factors;
   const { transposeA, transposeB } = attrs as { transposeA: boolean; transposeB: boolean };
+  for (const [name, { shape }] of Object.entries({ a, b })) {
+    if (shape.length < 2)
+      throw new OpError(call.op, `${name} has shape ${showShape(shape)}, expected a matrix`);
+  }
   const [m, k] = matrixOf(a.shape, transposeA);
   const [rows, n] = matrixOf(b.shape, transposeB);
   util.assert(

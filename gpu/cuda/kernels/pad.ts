@@ -1,5 +1,7 @@
 /** Tensors with a border: pad.cu. */
 import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError, showShape } from '../../../plugin/ops/input_checks.js';
+import { checkPairs } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { axesArgument, denseStrides, MAX_AXES, padded } from '../broadcast.js';
 import { type KernelCall, registerStockKernel } from '../kernels.js';
@@ -22,7 +24,8 @@ registerStockKernel('MirrorPad', ({ inputs, attrs, call, onHost }) => {
   const { x } = inputs as { x: TensorInfo };
   const { paddings, mode } = attrs as object as { paddings: Paddings; mode: 'reflect' | 'symmetric' };
   if (!SUFFIXES[x.dtype]) return onHost();
-  const { axes, shape, size } = bordered(x, paddings, ({ before, extent, within }) => {
+  checkMirror(call, x, paddings, mode);
+  const { axes, shape, size } = bordered(call, x, paddings, ({ before, extent, within }) => {
     return before === 0 && extent === within;
   });
   if (axes.length > MAX_AXES) return onHost();
@@ -32,6 +35,22 @@ registerStockKernel('MirrorPad', ({ inputs, attrs, call, onHost }) => {
   call.launch(kernel, gridOf(size), call.input(x), y, size, ...structs(axes), edge);
   return y;
 });
+
+/** A mirror shows no more than there is: all of x, or all but its edge. */
+function checkMirror(call: KernelCall, x: TensorInfo, paddings: Paddings, mode: string): void {
+  checkPairs(call.op, 'paddings', paddings, x.shape.length);
+  if (mode !== 'reflect' && mode !== 'symmetric') {
+    throw new OpError(call.op, `mode is ${JSON.stringify(mode)}, expected reflect or symmetric`);
+  }
+  for (const [axis, extent] of x.shape.entries()) {
+    const most = Math.max(0, mode === 'reflect' ? extent - 1 : extent);
+    if (paddings[axis].every((count) => count <= most)) continue;
+    throw new OpError(
+      call.op,
+      `paddings[${axis}] is ${showShape(paddings[axis])}, expected ${most} at most for x ${showShape(x.shape)}`,
+    );
+  }
+}
 
 /**
  * A border of one number; x itself where it is empty.
@@ -44,7 +63,7 @@ export function pad(
   paddings: Paddings,
   value: number,
 ): TensorInfo | undefined {
-  const { axes, shape, size } = bordered(x, paddings, () => true);
+  const { axes, shape, size } = bordered(call, x, paddings, () => true);
   if (axes.length > MAX_AXES) return undefined;
   if (size === util.sizeFromShape(x.shape)) return { ...x, shape };
   const y = call.output(shape, x.dtype);
@@ -78,10 +97,12 @@ interface Axis {
 
 /** The axes of the result, last first. One that has no border becomes one with the axis before it, where `mayMerge`. */
 function bordered(
+  call: KernelCall,
   x: TensorInfo,
   paddings: Paddings,
   mayMerge: (outer: Axis) => boolean,
 ): { axes: Axis[]; shape: number[]; size: number } {
+  checkPairs(call.op, 'paddings', paddings, x.shape.length);
   const strides = denseStrides(x.shape);
   const axes: Axis[] = [];
   for (let i = x.shape.length - 1; i >= 0; i--) {

@@ -1,8 +1,9 @@
 /** Maxima and means over a moving window, and their gradients: pooling.cu. */
 import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { registerStockKernel } from '../kernels.js';
+import { checkIntegers, checkShape } from '../arguments.js';
+import { type KernelCall, registerStockKernel } from '../kernels.js';
 import { Float32, gridOf } from '../launch.js';
-import { areFloats, fits, isEmpty, type WindowInfo, windowArgument } from './window.js';
+import { areFloats, isEmpty, type WindowInfo, windowArgument, windowOf } from './window.js';
 
 type Shape4D = [number, number, number, number];
 
@@ -18,7 +19,7 @@ const POOLS = { MaxPool: 'max_pool', AvgPool: 'average_pool' } as const;
 for (const [op, kernel] of Object.entries(POOLS)) {
   registerStockKernel(op, ({ inputs, attrs, call, onHost }) => {
     const { x } = inputs as { x: TensorInfo };
-    const info = infoOf(x, attrs);
+    const info = infoOf(call, x, attrs);
     const { filterHeight, filterWidth, inShape, outShape } = info;
     if (filterHeight === 1 && filterWidth === 1 && util.arraysEqual(inShape, outShape)) {
       return call.alias(x, x.shape);
@@ -33,8 +34,9 @@ for (const [op, kernel] of Object.entries(POOLS)) {
 
 registerStockKernel('MaxPoolGrad', ({ inputs, attrs, call, onHost }) => {
   const { dy, input: x } = inputs as Record<'dy' | 'input', TensorInfo>;
-  const info = infoOf(x, attrs);
-  if (!areFloats(x, dy) || isEmpty(info) || !fits(dy, info)) return onHost();
+  const info = infoOf(call, x, attrs);
+  checkShape(call.op, 'dy', dy.shape, info.outShape);
+  if (!areFloats(x, dy) || isEmpty(info)) return onHost();
   const window = windowArgument(info);
   const outSize = util.sizeFromShape(info.outShape);
   const positions = call.scratch(4 * outSize);
@@ -49,8 +51,9 @@ registerStockKernel('MaxPoolGrad', ({ inputs, attrs, call, onHost }) => {
 registerStockKernel('AvgPoolGrad', ({ inputs, attrs, call, onHost }) => {
   const { dy, input: x } = inputs as Record<'dy' | 'input', TensorInfo>;
   // tfjs's CPU kernel, too, does not look at the rounding mode here.
-  const info = infoOf(x, { ...attrs, dimRoundingMode: undefined });
-  if (!areFloats(x, dy) || isEmpty(info) || !fits(dy, info)) return onHost();
+  const info = infoOf(call, x, { ...attrs, dimRoundingMode: undefined });
+  checkShape(call.op, 'dy', dy.shape, info.outShape);
+  if (!areFloats(x, dy) || isEmpty(info)) return onHost();
   const dx = call.output(x.shape, 'float32');
   const size = util.sizeFromShape(x.shape);
   const given = [call.input(dy), null, dx, size, windowArgument(info)] as const;
@@ -60,7 +63,11 @@ registerStockKernel('AvgPoolGrad', ({ inputs, attrs, call, onHost }) => {
   return dx;
 });
 
-function infoOf({ shape }: TensorInfo, attrs: Partial<NamedAttrMap>): WindowInfo {
+function infoOf(call: KernelCall, { shape }: TensorInfo, attrs: Partial<NamedAttrMap>): WindowInfo {
   const { filterSize, strides, pad, dimRoundingMode } = attrs as object as PoolAttributes;
-  return backend_util.computePool2DInfo(shape as Shape4D, filterSize, strides, 1, pad, dimRoundingMode);
+  const info = windowOf(call, { x: shape }, () =>
+    backend_util.computePool2DInfo(shape as Shape4D, filterSize, strides, 1, pad, dimRoundingMode),
+  );
+  checkIntegers(call.op, 'filterSize', [info.filterHeight, info.filterWidth], 2, 1);
+  return info;
 }

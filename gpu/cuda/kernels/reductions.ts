@@ -1,5 +1,6 @@
 /** Sums, products, extremes over any axes: reduce.cu. */
 import { backend_util, type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { checkAxes } from '../arguments.js';
 import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
 import { Float32, THREADS } from '../launch.js';
 import { filled } from './shape.js';
@@ -42,9 +43,10 @@ for (const [op, reduction] of Object.entries(OPS)) {
   registerStockKernel(op, ({ inputs, attrs, call, onHost }) => {
     const { x } = inputs as { x: TensorInfo };
     const axes = util.parseAxisParam(attrs[reduction.axes ?? 'axis'] as number | number[], x.shape);
+    checkAxes(call.op, 'axis', axes, x.shape.length);
     if (!reduction.dtypes[x.dtype] || (reduction.once && axes.length !== 1)) return onHost();
     const y = reduce(call, reduction, x, axes);
-    return attrs.keepDims ? { ...y, shape: backend_util.expandShapeToKeepDim(y.shape, axes) } : y;
+    return attrs.keepDims ? call.alias(y, backend_util.expandShapeToKeepDim(y.shape, axes)) : y;
   });
 }
 

@@ -1,13 +1,40 @@
 /** Images in another size: resize.cu. */
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { registerStockKernel } from '../kernels.js';
+import { OpError, showShape } from '../../../plugin/ops/input_checks.js';
+import { checkIntegers, checkShape } from '../arguments.js';
+import { type KernelCall, registerStockKernel } from '../kernels.js';
 import { Float32, gridOf } from '../launch.js';
 import { SUFFIXES } from './unary.js';
+
+const IMAGES = [undefined, undefined, undefined, undefined];
 
 interface ResizeAttributes {
   readonly alignCorners: boolean;
   readonly halfPixelCenters: boolean;
   readonly size: readonly [number, number];
+}
+
+/** Pixels come from some pixel of the images, and with corners aligned from where corners are. */
+function checkResize(
+  call: KernelCall,
+  images: TensorInfo,
+  { alignCorners, halfPixelCenters, size }: ResizeAttributes,
+): void {
+  checkShape(call.op, 'images', images.shape, IMAGES);
+  checkIntegers(call.op, 'size', size, 2, 0);
+  if (alignCorners && halfPixelCenters) {
+    throw new OpError(
+      call.op,
+      'alignCorners and halfPixelCenters are both given, expected one of them at most',
+    );
+  }
+  const [, height, width] = images.shape;
+  if (height * width === 0 && size[0] * size[1] > 0) {
+    throw new OpError(
+      call.op,
+      `images have shape ${showShape(images.shape)}, expected some pixels to resize`,
+    );
+  }
 }
 
 /** The struct `ImageAxis`: an axis of `from` pixels that gets `to`. */
@@ -20,6 +47,7 @@ registerStockKernel('ResizeBilinear', ({ inputs, attrs, call, onHost }) => {
   const { images } = inputs as { images: TensorInfo };
   const { alignCorners, halfPixelCenters, size } = attrs as object as ResizeAttributes;
   if (images.dtype !== 'float32' && images.dtype !== 'int32') return onHost();
+  checkResize(call, images, attrs as object as ResizeAttributes);
   const [batch, height, width, channels] = images.shape;
   const y = call.output([batch, ...size, channels], 'float32');
   const count = util.sizeFromShape(y.shape);
@@ -35,6 +63,7 @@ registerStockKernel('ResizeNearestNeighbor', ({ inputs, attrs, call, onHost }) =
   const { images } = inputs as { images: TensorInfo };
   const { alignCorners, halfPixelCenters, size } = attrs as object as ResizeAttributes;
   if (images.dtype !== 'float32' && images.dtype !== 'int32') return onHost();
+  checkResize(call, images, attrs as object as ResizeAttributes);
   const [batch, height, width, channels] = images.shape;
   const y = call.output([batch, ...size, channels], images.dtype);
   const count = util.sizeFromShape(y.shape);
@@ -61,7 +90,9 @@ for (const op of ['ResizeBilinearGrad', 'ResizeNearestNeighborGrad']) {
     const { images, dy } = inputs as { images: TensorInfo; dy: TensorInfo };
     const { alignCorners } = attrs as object as ResizeAttributes;
     if (dy.dtype !== 'float32' || images.dtype !== 'float32') return onHost();
-    const [, height, width, channels] = images.shape;
+    checkShape(call.op, 'images', images.shape, IMAGES);
+    const [batch, height, width, channels] = images.shape;
+    checkShape(call.op, 'dy', dy.shape, [batch, undefined, undefined, channels]);
     const dx = call.output(images.shape, 'float32');
     const count = util.sizeFromShape(dx.shape);
     if (count === 0) return dx;

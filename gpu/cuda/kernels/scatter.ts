@@ -1,5 +1,7 @@
 /** Rows added to, or written over, rows of a tensor: scatter.cu. The same bits every time, also where updates meet. */
 import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError, showShape } from '../../../plugin/ops/input_checks.js';
+import { checkShape, elementsOf } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { MAX_AXES, padded } from '../broadcast.js';
 import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
@@ -12,7 +14,7 @@ registerStockKernel('ScatterNd', ({ inputs, attrs, call, onHost }) => {
   const { indices, updates } = inputs as { indices: TensorInfo; updates: TensorInfo };
   const shape = attrs.shape as number[];
   const suffix = SUFFIXES[updates.dtype];
-  const points = pointsOf(updates, indices, shape);
+  const points = pointsOf(call, updates, indices, shape);
   if (!suffix || updates.dtype === 'bool' || !points) return onHost();
   const y = filled(call, shape, 0, updates.dtype);
   scatter(call, `scatter_add_${suffix}`, updates, indices, y, points);
@@ -21,11 +23,10 @@ registerStockKernel('ScatterNd', ({ inputs, attrs, call, onHost }) => {
 
 registerStockKernel('TensorScatterUpdate', ({ inputs, call, onHost }) => {
   const { tensor, indices, updates } = inputs as Record<'tensor' | 'indices' | 'updates', TensorInfo>;
-  const points = pointsOf(updates, indices, tensor.shape);
+  const points = pointsOf(call, updates, indices, tensor.shape);
   if (!SUFFIXES[tensor.dtype] || tensor.dtype !== updates.dtype || !points) return onHost();
   const y = call.output(tensor.shape, tensor.dtype);
-  const bytes = util.sizeFromShape(tensor.shape) * elementBytes(tensor.dtype);
-  if (bytes > 0) call.device.copy(y.address, call.input(tensor).address, bytes);
+  call.copy(y.address, call.input(tensor).address, util.sizeFromShape(tensor.shape), tensor.dtype);
   scatter(call, `scatter_write_${elementBytes(y.dtype)}`, updates, indices, y, points);
   return y;
 });
@@ -36,7 +37,7 @@ registerStockKernel('SparseToDense', ({ inputs, attrs, call, onHost }) => {
     TensorInfo
   >;
   const shape = attrs.outputShape as number[];
-  const points = pointsOf(sparseValues, sparseIndices, shape);
+  const points = pointsOf(call, sparseValues, sparseIndices, shape);
   if (!SUFFIXES[sparseValues.dtype] || defaultValue.dtype !== sparseValues.dtype || !points) return onHost();
   const everywhere = shape.map(() => 0);
   const y = strided(call, defaultValue, shape, everywhere);
@@ -50,6 +51,7 @@ registerStockKernel('UnsortedSegmentSum', ({ inputs, attrs, call, onHost }) => {
   const rows = attrs.numSegments as number;
   const known = SUFFIXES[x.dtype] && segmentIds.dtype === 'int32' && segmentIds.shape.length === 1;
   if (!known || rows === 0) return onHost();
+  checkShape(call.op, 'segmentIds', segmentIds.shape, x.shape.slice(0, 1));
   // tfjs: a float32, whatever is summed.
   const summed = x.dtype === 'float32' ? x : unary(call, `cast_${SUFFIXES[x.dtype]}_f32`, x);
   const y = filled(call, [rows, ...x.shape.slice(1)], 0, 'float32');
@@ -71,13 +73,31 @@ interface Points {
   readonly updateStride: number;
 }
 
-/** @returns undefined where the indices are of more axes than a kernel knows */
-function pointsOf(updates: TensorInfo, indices: TensorInfo, shape: readonly number[]): Points | undefined {
+/**
+ * @returns undefined where the indices are of more axes than a kernel knows
+ * @throws {OpError} unless there is an update for each point of a tensor of this shape, or one number for all
+ */
+function pointsOf(
+  call: KernelCall,
+  updates: TensorInfo,
+  indices: TensorInfo,
+  shape: readonly number[],
+): Points | undefined {
+  elementsOf(call.op, 'the result', shape);
   const { sliceRank, numUpdates, sliceSize, strides, outputSize } = backend_util.calculateShapes(
     updates,
     indices,
     [...shape],
   );
+  if (sliceRank > shape.length) {
+    throw new OpError(
+      call.op,
+      `indices have shape ${showShape(indices.shape)}, expected ${shape.length} axes at most of ${showShape(shape)}`,
+    );
+  }
+  const points = indices.shape.length > 1 ? indices.shape.slice(0, -1) : indices.shape;
+  if (updates.shape.length > 0)
+    checkShape(call.op, 'updates', updates.shape, [...points, ...shape.slice(sliceRank)]);
   if (sliceRank > MAX_AXES || indices.dtype !== 'int32') return undefined;
   return {
     count: numUpdates,

@@ -1,5 +1,6 @@
 /** Elements chosen by a condition or an index: select.cu. And sequences, which need no device. */
 import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { checkShape } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { registerStockKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
@@ -9,6 +10,8 @@ import { SUFFIXES } from './unary.js';
 registerStockKernel('Select', ({ inputs, call, onHost }) => {
   const { condition, t, e } = inputs as Record<'condition' | 't' | 'e', TensorInfo>;
   if (!SUFFIXES[t.dtype] || t.dtype !== e.dtype || condition.dtype !== 'bool') return onHost();
+  checkShape(call.op, 'e', e.shape, t.shape);
+  checkShape(call.op, 'condition', condition.shape, t.shape.slice(0, condition.shape.length));
   const size = util.sizeFromShape(t.shape);
   const y = call.output(t.shape, t.dtype);
   if (size === 0) return y;

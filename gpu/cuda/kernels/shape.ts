@@ -1,5 +1,6 @@
 /** Ops that move nothing: the same values in another shape; and tensors filled with one number. */
 import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { checkShape } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { type DeviceTensor, type KernelCall, registerStockKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
@@ -41,7 +42,7 @@ registerStockKernel('Fill', ({ attrs, call, onHost }) => {
     dtype?: DataType;
   };
   if (typeof value === 'string' || dtype === 'string' || dtype === 'complex64') return onHost();
-  return filled(call, shape, value, dtype ?? 'float32');
+  return filled(call, shape, Number(value), dtype ?? 'float32');
 });
 
 registerStockKernel('ZerosLike', ({ inputs, call, onHost }) => {
@@ -56,6 +57,7 @@ registerStockKernel('OnesLike', ({ inputs, call, onHost }) => {
 
 registerStockKernel('Complex', ({ inputs, call }) => {
   const { real, imag } = inputs as { real: TensorInfo; imag: TensorInfo };
+  checkShape(call.op, 'imag', imag.shape, real.shape);
   // Copies: tfjs counts buffers by the tensors that it has seen, and the parts are none.
   return call.backend.complex(call.keep(copyOf(call, real)), call.keep(copyOf(call, imag)));
 });
@@ -74,7 +76,7 @@ registerStockKernel('Imag', ({ inputs, call }) => {
 
 function copyOf(call: KernelCall, x: TensorInfo): TensorInfo {
   const y = call.output(x.shape, x.dtype);
-  call.device.copy(y.address, call.input(x).address, util.sizeFromShape(x.shape) * elementBytes(x.dtype));
+  call.copy(y.address, call.input(x).address, util.sizeFromShape(x.shape), x.dtype);
   return y;
 }
 

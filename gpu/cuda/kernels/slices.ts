@@ -1,17 +1,33 @@
 /** Parts of a tensor, and a tensor read backwards. */
 import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError, showShape } from '../../../plugin/ops/input_checks.js';
+import { checkAxes, checkIntegers } from '../arguments.js';
 import { denseStrides } from '../broadcast.js';
 import { type KernelCall, registerStockKernel } from '../kernels.js';
 import { offsetOf, strided } from './strided_copy.js';
 import { SUFFIXES } from './unary.js';
 
-/** @returns x itself where it is all of it; undefined where there are too many axes for a kernel */
+const MOST_EMPTY_PARTS = 1024;
+
+/**
+ * @returns x itself where it is all of it; undefined where there are too many axes for a kernel
+ * @throws {OpError} unless the part lies in x
+ */
 export function slice(
   call: KernelCall,
   x: TensorInfo,
   begin: readonly number[],
   size: readonly number[],
 ): TensorInfo | undefined {
+  const rank = x.shape.length;
+  checkIntegers(call.op, 'begin', begin, rank, 0);
+  checkIntegers(call.op, 'size', size, rank, 0);
+  if (begin.some((first, axis) => first + size[axis] > x.shape[axis])) {
+    throw new OpError(
+      call.op,
+      `begin is ${showShape(begin)} and size ${showShape(size)}, expected a part of ${showShape(x.shape)}`,
+    );
+  }
   if (util.arraysEqual(x.shape, [...size])) return x;
   return strided(call, x, size, denseStrides(x.shape), offsetOf(begin, x.shape));
 }
@@ -46,14 +62,18 @@ registerStockKernel('StridedSlice', ({ inputs, attrs, call, onHost }) => {
   // All axes of x, also those that the result has no more. Where it ends before it begins there is nothing.
   const extents = slice_util.computeOutShape(begin, end, strides).map((extent) => Math.max(0, extent));
   const y = strided(call, x, extents, along, offsetOf(begin, x.shape));
-  return y ? { ...y, shape: finalShape } : onHost();
+  return y ? call.alias(y, finalShape) : onHost();
 });
 
 registerStockKernel('SplitV', ({ inputs, attrs, call, onHost }) => {
   const { x } = inputs as { x: TensorInfo };
   if (!SUFFIXES[x.dtype]) return onHost();
   const [axis] = util.parseAxisParam(attrs.axis as number, x.shape);
-  const sizes = backend_util.prepareSplitSize(x as never, attrs.numOrSizeSplits as number[], axis);
+  const split = attrs.numOrSizeSplits as number | number[];
+  // An empty axis can be split into any number of empty parts, each of which is a tensor.
+  const mostParts = Math.max(MOST_EMPTY_PARTS, x.shape[axis]);
+  if (!Array.isArray(split)) checkIntegers(call.op, 'numOrSizeSplits', [split], 1, 1, mostParts);
+  const sizes = backend_util.prepareSplitSize(x as never, split, axis);
   const begin = x.shape.map(() => 0);
   const parts: TensorInfo[] = [];
   for (const size of sizes) {
@@ -101,6 +121,7 @@ registerStockKernel('FlipLeftRight', ({ inputs, call, onHost }) => {
 });
 
 function reverse(call: KernelCall, x: TensorInfo, axes: readonly number[]): TensorInfo | undefined {
+  checkAxes(call.op, 'dims', axes, x.shape.length);
   const reversed = axes.filter((axis) => x.shape[axis] > 1);
   if (reversed.length === 0) return x;
   const strides = denseStrides(x.shape);

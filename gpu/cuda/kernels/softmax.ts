@@ -1,5 +1,6 @@
 /** Softmax over the last axis: softmax.cu. */
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError } from '../../../plugin/ops/input_checks.js';
 import { registerStockKernel } from '../kernels.js';
 import { THREADS } from '../launch.js';
 import { lanesOf } from './reductions.js';
@@ -9,6 +10,7 @@ registerStockKernel('Softmax', ({ inputs, attrs, call, onHost }) => {
   const last = logits.shape.length - 1;
   const dim = attrs.dim as number;
   if (logits.dtype !== 'float32' || (dim !== last && dim !== -1)) return onHost();
+  if (last < 0) throw new OpError(call.op, 'logits is a scalar, expected a last axis');
   const y = call.output(logits.shape, 'float32');
   const length = logits.shape[last];
   const rows = util.sizeFromShape(logits.shape.slice(0, last));

@@ -1,5 +1,6 @@
 /** Elements moved from one place to another, over any axes and strides: strided_copy.cu. */
 import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError } from '../../../plugin/ops/input_checks.js';
 import { elementBytes } from '../backend.js';
 import { axesArgument, denseStrides, type Layout, layoutOf, MAX_AXES, padded } from '../broadcast.js';
 import type { DeviceTensor, KernelCall } from '../kernels.js';
@@ -38,7 +39,7 @@ export function stridedCopy(
   const [x, y] = layout.strides;
   const besides = layout.extents.length > 0 && x[0] === 1 && y[0] === 1;
   if (layout.extents.length === 0 || (layout.extents.length === 1 && besides)) {
-    call.device.copy(to.address, from.address, size * bytes);
+    call.copy(to.address, from.address, size, dtype);
     return true;
   }
   if (!besides && transposed(call, bytes, layout.extents, at(from), x, at(to), y)) return true;
@@ -118,6 +119,7 @@ function transposed(
 /**
  * A new tensor whose element [i, j, ...] is x[offset + i * strides[0] + j * strides[1] + ...].
  * @returns undefined where there are too many axes for a kernel
+ * @throws {OpError} when some of them do not lie in x
  */
 export function strided(
   call: KernelCall,
@@ -128,9 +130,32 @@ export function strided(
 ): DeviceTensor | undefined {
   const y = call.output(shape, x.dtype);
   if (util.sizeFromShape([...shape]) === 0) return y;
+  checkReach(call.op, x, shape, strides, offset);
   const from = { address: call.input(x).address + offset * elementBytes(x.dtype), strides };
   const to = { address: y.address, strides: denseStrides(shape) };
   return stridedCopy(call, x.dtype, shape, from, to) ? y : undefined;
+}
+
+/** All elements lie between the first and the last, the nearest and farthest corners: these must lie in x. */
+function checkReach(
+  op: string,
+  x: TensorInfo,
+  shape: readonly number[],
+  strides: readonly number[],
+  offset: number,
+): void {
+  let [first, last] = [offset, offset];
+  for (const [axis, extent] of shape.entries()) {
+    const reach = (extent - 1) * strides[axis];
+    if (reach < 0) first += reach;
+    else last += reach;
+  }
+  const size = util.sizeFromShape(x.shape);
+  if (Number.isInteger(offset) && strides.every(Number.isInteger) && first >= 0 && last < size) return;
+  throw new OpError(
+    op,
+    `elements ${first} to ${last} of a tensor [${x.shape.join(', ')}] are asked for, expected some of its ${size}`,
+  );
 }
 
 /** The place of an element in a dense tensor. */

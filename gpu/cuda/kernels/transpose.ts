@@ -1,5 +1,7 @@
 /** Transposes, and the ops that are one between two reshapes. */
 import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError, showShape } from '../../../plugin/ops/input_checks.js';
+import { checkAxes, checkIntegers, checkPairs, checkShape } from '../arguments.js';
 import { denseStrides } from '../broadcast.js';
 import { type KernelCall, registerStockKernel } from '../kernels.js';
 import { pad } from './pad.js';
@@ -17,12 +19,15 @@ registerStockKernel('Transpose', ({ inputs, attrs, call, onHost }) => {
 /**
  * The axes of a tensor in another order: axis i of the result is axis permutation[i] of x. It is x itself where nothing moves.
  * @returns undefined where there are too many axes for a kernel
+ * @throws {OpError} unless each axis is there once
  */
 export function transpose(
   call: KernelCall,
   x: TensorInfo,
   permutation: readonly number[],
 ): TensorInfo | undefined {
+  checkIntegers(call.op, 'perm', permutation, x.shape.length, 0);
+  checkAxes(call.op, 'perm', permutation, x.shape.length);
   const shape = permutation.map((axis) => x.shape[axis]);
   const moved = permutation.filter((axis) => x.shape[axis] !== 1);
   if (moved.every((axis, i) => i === 0 || axis > moved[i - 1])) return { ...x, shape };
@@ -39,6 +44,8 @@ registerStockKernel('DepthToSpace', ({ inputs, attrs, call, onHost }) => {
   const { x } = inputs as { x: TensorInfo };
   const { blockSize: block, dataFormat } = attrs as object as { blockSize: number; dataFormat: string };
   if (!SUFFIXES[x.dtype] || dataFormat !== 'NHWC') return onHost();
+  checkShape(call.op, 'x', x.shape, [undefined, undefined, undefined, undefined]);
+  checkIntegers(call.op, 'blockSize', [block], 1, 1);
   const [batch, height, width, depth] = x.shape;
   const channels = depth / (block * block);
   const blocks = { ...x, shape: [batch, height, width, block, block, channels] };
@@ -50,10 +57,18 @@ registerStockKernel('SpaceToBatchND', ({ inputs, attrs, call, onHost }) => {
   const { x } = inputs as { x: TensorInfo };
   const { blockShape, paddings } = attrs as object as { blockShape: number[]; paddings: [number, number][] };
   if (!SUFFIXES[x.dtype]) return onHost();
+  checkBlocks(call, x, blockShape);
+  checkPairs(call.op, 'paddings', paddings, blockShape.length);
   const block = util.sizeFromShape(blockShape);
   const all = x.shape.map((_, axis): [number, number] => paddings[axis - 1] ?? [0, 0]);
   const padded = pad(call, x, all, 0);
   if (!padded) return onHost();
+  if (blockShape.some((extent, i) => padded.shape[i + 1] % extent !== 0)) {
+    throw new OpError(
+      call.op,
+      `x is ${showShape(padded.shape)} with its paddings, expected multiples of blockShape ${showShape(blockShape)}`,
+    );
+  }
   const shape = backend_util.getReshaped(padded.shape, blockShape, block, false);
   const order = backend_util.getPermuted(shape.length, blockShape.length, false);
   const y = transpose(call, { ...padded, shape }, order);
@@ -66,7 +81,15 @@ registerStockKernel('BatchToSpaceND', ({ inputs, attrs, call, onHost }) => {
   const { x } = inputs as { x: TensorInfo };
   const { blockShape, crops } = attrs as object as { blockShape: number[]; crops: number[][] };
   if (!SUFFIXES[x.dtype]) return onHost();
+  checkBlocks(call, x, blockShape);
+  checkPairs(call.op, 'crops', crops, blockShape.length);
   const block = util.sizeFromShape(blockShape);
+  if (x.shape[0] % block !== 0) {
+    throw new OpError(
+      call.op,
+      `x has shape ${showShape(x.shape)}, expected a batch that is a multiple of ${block}`,
+    );
+  }
   const shape = backend_util.getReshaped(x.shape, blockShape, block);
   const moved = transpose(call, { ...x, shape }, backend_util.getPermuted(shape.length, blockShape.length));
   if (!moved) return onHost();
@@ -81,3 +104,13 @@ registerStockKernel('BatchToSpaceND', ({ inputs, attrs, call, onHost }) => {
   const y = slice(call, uncropped, begin, size);
   return y ? call.alias(y, y.shape) : onHost();
 });
+
+/** Blocks are of axes 1, 2... of x. */
+function checkBlocks(call: KernelCall, x: TensorInfo, blockShape: readonly number[]): void {
+  checkIntegers(call.op, 'blockShape', blockShape, blockShape.length, 1);
+  if (blockShape.length < x.shape.length) return;
+  throw new OpError(
+    call.op,
+    `x has shape ${showShape(x.shape)}, expected more axes than blockShape ${showShape(blockShape)} has`,
+  );
+}

@@ -1,7 +1,12 @@
 /** How the window of a convolution or a pooling op moves over an image, as kernels take it: addon/kernels/window.h. */
-import { type backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import type { backend_util, TensorInfo } from '@tensorflow/tfjs-core';
+import { checkIntegers } from '../arguments.js';
+import type { KernelCall } from '../kernels.js';
 
 export type WindowInfo = backend_util.Conv2DInfo;
+
+/** The sum of two such distances is an integer of a kernel. */
+const FURTHEST = 2 ** 30 - 1;
 
 /** The struct `Window`. */
 export function windowArgument(info: WindowInfo): number[] {
@@ -26,6 +31,29 @@ function imageStrides(height: number, width: number, channels: number, channelsL
   return channelsLast ? [image, width * channels, channels, 1] : [image, width, 1, height * width];
 }
 
+/**
+ * Computes the sizes of a convolution or a pooling op.
+ * @param shapes of the tensors that it takes, [batch, height, width, channels] and the like
+ * @throws {OpError} when there is no window that moves so
+ */
+export function windowOf(
+  call: KernelCall,
+  shapes: Readonly<Record<string, readonly number[]>>,
+  compute: () => WindowInfo,
+): WindowInfo {
+  for (const [name, shape] of Object.entries(shapes))
+    checkIntegers(call.op, `the shape of ${name}`, shape, 4, 0);
+  const info = compute();
+  const { top, bottom, left, right } = info.padInfo;
+  const { filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
+  checkIntegers(call.op, 'the filter', [filterHeight, filterWidth], 2, 0, FURTHEST);
+  checkIntegers(call.op, 'strides', [strideHeight, strideWidth], 2, 1, FURTHEST);
+  checkIntegers(call.op, 'dilations', [dilationHeight, dilationWidth], 2, 1, FURTHEST);
+  checkIntegers(call.op, 'padding', [top, bottom, left, right], 4, 0, FURTHEST);
+  checkIntegers(call.op, 'the shape of the result', info.outShape, 4, 0);
+  return info;
+}
+
 /** Positions of the output, over the batch. */
 export function outPositions({ batchSize, outHeight, outWidth }: WindowInfo): number {
   return batchSize * outHeight * outWidth;
@@ -41,11 +69,6 @@ export function isEmpty(info: WindowInfo): boolean {
   const { inChannels, outChannels, filterHeight, filterWidth } = info;
   const sizes = [inPositions(info), inChannels, info.outHeight, info.outWidth, outChannels];
   return [...sizes, filterHeight, filterWidth].some((size) => size <= 0);
-}
-
-/** Whether the gradient of the output has its shape. tfjs's conv2dTranspose does not see to it. */
-export function fits(dy: TensorInfo, info: WindowInfo): boolean {
-  return util.arraysEqual(dy.shape, info.outShape);
 }
 
 /** Whether the kernels know the element type of all of these. */

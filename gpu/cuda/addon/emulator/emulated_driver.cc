@@ -57,6 +57,7 @@ class EmulatedDevice : public Device {
     description_.name = emulator::races::kChecked ? "host emulation, races checked" : "host emulation";
     description_.sharedBytesPerBlock = kSharedBytesPerBlock;
     description_.totalBytes = totalBytes();
+    description_.checksAccesses = emulator::races::kChecked;
     for (const emulator::Kernel& kernel : emulator::kernels()) {
       limits_.push_back({kernel.name, kernel.maxThreads, kSharedBytesPerBlock, kernel.argumentSize});
     }
@@ -77,6 +78,7 @@ class EmulatedDevice : public Device {
 
   void launch(uint32_t kernel, const LaunchShape& shape, const void* arguments, size_t argumentSize) override {
     checkLaunch(limits_.at(kernel), shape, argumentSize);
+    emulator::races::setAllocations(&allocations_);
     emulator::run(emulator::kernels()[kernel], shape, static_cast<const uint8_t*>(arguments), order_);
   }
 

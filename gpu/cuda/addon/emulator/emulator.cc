@@ -350,7 +350,8 @@ void run(const Kernel& kernel, const grootvl::LaunchShape& shape, const uint8_t*
   std::vector<unsigned char> shared(16 + shape.sharedBytes + kGuardBytes, kGuard);
   dynamicShared = shared.data() + (-reinterpret_cast<uintptr_t>(shared.data()) & 15);
   unsigned char* const sharedEnd = dynamicShared + shape.sharedBytes;
-  races::begin({__start_grootvl_shared, fixedBytes}, {dynamicShared, shape.sharedBytes});
+  races::begin({arguments, kernel.argumentSize}, {__start_grootvl_shared, fixedBytes},
+               {dynamicShared, shape.sharedBytes});
 
   std::vector<uint32_t> blocks;
   const uint64_t count = uint64_t{gridDim.x} * gridDim.y * gridDim.z;

@@ -74,15 +74,19 @@ class ShadowMemory {
   std::array<Recent, kRecent> recent_;
 };
 
-Range stacks, fixedShared, dynamicShared;
+Range stacks, arguments, fixedShared, dynamicShared;
+const std::map<uint64_t, size_t>* allocations = nullptr;
+/** The allocation of the last access. */
+Range recentAllocation;
 /** 0 before the first launch. */
 uint32_t stage = 0;
 uint32_t firstStageOfBlock = 0;
 /** Words of 4 bytes, and single bytes for accesses of 1 or 2. */
 ShadowMemory words, bytes;
 
-bool contains(const Range& range, const unsigned char* address) {
-  return address >= range.start && address < range.start + range.bytes;
+bool contains(const Range& range, const unsigned char* address, size_t size = 1) {
+  return address >= range.start && size <= range.bytes &&
+         static_cast<size_t>(address - range.start) <= range.bytes - size;
 }
 
 const Dl_info& addon() {
@@ -92,6 +96,12 @@ const Dl_info& addon() {
     return result;
   }();
   return info;
+}
+
+/** The place in the code of the access that a hook was called for. */
+uint32_t placeIn(const void* returnAddress) {
+  const auto* place = static_cast<const char*>(returnAddress) - 1;
+  return static_cast<uint32_t>(place - static_cast<const char*>(addon().dli_fbase));
 }
 
 /** The lines of the source at a place, the innermost first, if addr2line of the binutils is there to find them. */
@@ -143,12 +153,33 @@ void check(Shadow& shadow, Access access, Kind kind, bool isShared) {
   last = access;
 }
 
+// The linker's names for the ends of this addon, where tables and what the emulator keeps of a block are.
+extern "C" HIDDEN const unsigned char __ehdr_start[];
+extern "C" HIDDEN const unsigned char _end[];
+
+bool isAllocated(const unsigned char* start, size_t size) {
+  if (contains(recentAllocation, start, size)) return true;
+  auto after = allocations->upper_bound(reinterpret_cast<uintptr_t>(start));
+  if (after == allocations->begin()) return false;
+  --after;
+  recentAllocation = {reinterpret_cast<const unsigned char*>(after->first), after->second};
+  return contains(recentAllocation, start, size);
+}
+
+void checkBounds(const unsigned char* start, size_t size, Kind kind, const void* returnAddress) {
+  if (!allocations || isAllocated(start, size)) return;
+  if (contains(arguments, start, size) || (start >= __ehdr_start && start < _end)) return;
+  fail(std::string(kind & kWrite ? "a write" : "a read") + " of " + std::to_string(size) + " bytes by thread " +
+       std::to_string(threadIdx.y * blockDim.x + threadIdx.x) + " at " + describePlace(placeIn(returnAddress)) +
+       " that do not lie in one allocation");
+}
+
 void noteAccess(const void* pointer, size_t size, Kind kind, const void* returnAddress) {
   const auto* start = static_cast<const unsigned char*>(pointer);
   if (stage == 0 || contains(stacks, start)) return;
-  const bool isShared = contains(fixedShared, start) || contains(dynamicShared, start);
-  const auto* place = static_cast<const char*>(returnAddress) - 1;
-  const Access access{stage, static_cast<uint32_t>(place - static_cast<const char*>(addon().dli_fbase)),
+  const bool isShared = contains(fixedShared, start) || contains(dynamicShared, start, size);
+  if (!isShared) checkBounds(start, size, kind, returnAddress);
+  const Access access{stage, placeIn(returnAddress),
                       static_cast<uint16_t>(threadIdx.y * blockDim.x + threadIdx.x), false};
   const auto address = reinterpret_cast<uintptr_t>(start);
   if (size < 4) {
@@ -162,7 +193,11 @@ void noteAccess(const void* pointer, size_t size, Kind kind, const void* returnA
 
 void setStacks(Range range) { stacks = range; }
 
-void begin(Range fixed, Range dynamic) {
+void setAllocations(const std::map<uint64_t, size_t>* map) { allocations = map; }
+
+void begin(Range given, Range fixed, Range dynamic) {
+  arguments = given;
+  recentAllocation = {};
   words.clear();
   bytes.clear();
   fixedShared = fixed;

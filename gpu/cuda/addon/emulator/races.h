@@ -1,6 +1,7 @@
 /**
- * Races: accesses of one word of memory by two threads, one of them a write, that no barrier orders. Checked only where
- * GROOTVL_RACES is defined, in the addon grootvl_cuda_races; elsewhere these calls are nothing.
+ * Races: accesses of one word of memory by two threads, one of them a write, that no barrier orders; and accesses of
+ * global memory that do not lie in one allocation. Checked only where GROOTVL_RACES is defined, in the addon
+ * grootvl_cuda_races; elsewhere these calls are nothing.
  *
  * Accesses are ordered when a barrier of the block lies between them; those of different blocks of a launch never are.
  * Atomics and volatile accesses (intrinsics.h makes the first of the second) are no race with one another.
@@ -8,6 +9,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 
 namespace emulator::races {
 
@@ -22,8 +25,13 @@ constexpr bool kChecked = true;
 
 /** The stacks of threads, which nobody shares. */
 void setStacks(Range stacks);
-/** A launch, with the shared memory that all of its blocks use in turn. The first race in it makes it fail. */
-void begin(Range fixedShared, Range dynamicShared);
+/** Sizes of the allocations by address that the next launch may access. */
+void setAllocations(const std::map<uint64_t, size_t>* allocations);
+/**
+ * A launch, with its arguments and the shared memory that all of its blocks use in turn. The first race or access
+ * outside of the allocations makes it fail.
+ */
+void begin(Range arguments, Range fixedShared, Range dynamicShared);
 void beginBlock();
 void passBarrier();
 
@@ -32,7 +40,8 @@ void passBarrier();
 constexpr bool kChecked = false;
 
 inline void setStacks(Range) {}
-inline void begin(Range, Range) {}
+inline void setAllocations(const std::map<uint64_t, size_t>*) {}
+inline void begin(Range, Range, Range) {}
 inline void beginBlock() {}
 inline void passBarrier() {}
 

@@ -63,6 +63,14 @@ KERNEL(max_pool_positions, 256, const float* __restrict__ x, int* __restrict__ p
   }
 }
 
+/** The rows, or columns, of a window that an input position can be at: others belong to no output. */
+struct Taps {
+  int first, last;
+};
+__device__ inline Taps tapsOf(int at, int extent, int stride, int outExtent) {
+  return {(int)max(0ll, at - (long long)(outExtent - 1) * stride), min(extent - 1, at)};
+}
+
 /**
  * dx = scale times the sum of dy over the windows that have the pixel: of all of them, or, where there are positions,
  * of those whose largest pixel it is.
@@ -73,11 +81,13 @@ KERNEL(pool_gradient, 256, const float* __restrict__ dy, const int* __restrict__
     const unsigned position = i / window.inChannels;
     const int channel = i - position * window.inChannels;
     const Position at = inPosition(position, window);
+    const Taps down = tapsOf(at.y + window.padTop, window.height, window.strideY, window.outHeight);
+    const Taps across = tapsOf(at.x + window.padLeft, window.width, window.strideX, window.outWidth);
     float sum = 0.0f;
-    for (int tapY = window.height - 1; tapY >= 0; tapY--) {
+    for (int tapY = down.last; tapY >= down.first; tapY--) {
       const int row = windowOver(at.y + window.padTop, tapY, 1, window.strideY, window.outHeight);
       if (row < 0) continue;
-      for (int tapX = window.width - 1; tapX >= 0; tapX--) {
+      for (int tapX = across.last; tapX >= across.first; tapX--) {
         const int column = windowOver(at.x + window.padLeft, tapX, 1, window.strideX, window.outWidth);
         if (column < 0) continue;
         const size_t output = placeOf(window.out, at.image, row, column, channel);

@@ -1,0 +1,152 @@
+/**
+ * Every op on shapes and indices that do not fit, in tfjs's own heap with guard words around each allocation: it gives
+ * a result or throws a typed error, and nothing but its own memory is written.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import fc from 'fast-check';
+import t from 'tap';
+import { gridGraph } from '../plugin/index.js';
+import type { OpDeclaration } from '../plugin/ops/declaration.js';
+import { OPS } from '../plugin/ops/index.js';
+import { tfjsModule } from '../testing/wasm_backend.js';
+import './index.js';
+
+tf.enableProdMode();
+await tf.setBackend('wasm');
+await tf.ready();
+
+const GUARD = 64;
+const PATTERN = 0xa5;
+
+/** Puts guards around what is allocated from now on. @returns how many of them were written since the last call */
+function guardAllocations(): () => number {
+  const module = tfjsModule();
+  module._free(module._malloc(8)); // Emscripten puts the functions themselves there when they are first called
+  const { _malloc: malloc, _free: free } = module;
+  const sizes = new Map<number, number>();
+  const damaged = (address: number, bytes: number) =>
+    [address - GUARD, address + bytes].some((start) =>
+      module.HEAPU8.subarray(start, start + GUARD).some((byte) => byte !== PATTERN),
+    );
+  let count = 0;
+  module._malloc = (bytes) => {
+    const start = malloc(bytes + 2 * GUARD) >>> 0;
+    if (start === 0) return 0;
+    module.HEAPU8.fill(PATTERN, start, start + bytes + 2 * GUARD);
+    sizes.set(start + GUARD, bytes);
+    return start + GUARD;
+  };
+  module._free = (given) => {
+    const address = given >>> 0;
+    const bytes = sizes.get(address);
+    if (bytes === undefined) return free(address);
+    if (damaged(address, bytes)) count++;
+    sizes.delete(address);
+    free(address - GUARD);
+  };
+  return () => {
+    for (const [address, bytes] of sizes) if (damaged(address, bytes)) count++;
+    return count;
+  };
+}
+
+const damages = guardAllocations();
+
+/** Extents that fit together, by the letters of declarations; V is that of a grid of 2 x 3 pixels, E of its edges. */
+const LETTERS = { B: 2, V: 6, E: 7, L: 6, D: 8, N: 2, C: 8, I: 8, O: 5, K: 3, R: 2, P: 6, H: 4, W: 3 };
+
+/** Shapes of an op's inputs that are right, those of optional ones included. */
+function shapesOf(op: OpDeclaration): Record<string, number[]> {
+  return Object.fromEntries(
+    op.parsed.inputs.map(([name, , { anyRank, extents }]) => [
+      name,
+      [...(anyRank ? [2, 3] : []), ...extents.map(({ evaluate }) => evaluate(LETTERS))],
+    ]),
+  );
+}
+
+/** The edges of a grid, a chain from vertex 0 for every row, or values from -1 to 1; ids of `shift` are wrong. */
+function tensorOf(name: string, dtype: string, shape: number[], shift: number): tf.Tensor {
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  if (dtype === 'float32')
+    return tf.tensor(
+      Float32Array.from({ length: size }, (_, i) => Math.sin(i)),
+      shape,
+    );
+  const columns = shape.at(-1) ?? 1;
+  const edges = tf.tidy(() => gridGraph(2, 3).dataSync());
+  const idAt = (i: number) => {
+    if (name === 'edges') return edges[i % edges.length];
+    return name === 'parent' ? Math.max(0, (i % columns) - 1) : i % columns;
+  };
+  return tf.tensor(
+    Int32Array.from({ length: size }, (_, i) => idAt(i) + (i === size - 1 ? shift : 0)),
+    shape,
+    'int32',
+  );
+}
+
+const changes = fc.record({
+  /** Which extent becomes which, and whether it is so in all inputs. */
+  at: fc.nat(),
+  extent: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.constantFrom(64, 257)),
+  inAll: fc.boolean(),
+  drop: fc.boolean(),
+  shift: fc.constantFrom(0, 0, -7, -1, 1, 2 ** 20, 2 ** 30, -(2 ** 31)),
+  attribute: fc.constantFrom(undefined, -1, 0, 1, 0.5, Number.NaN, 2 ** 31, 1e300, 'all'),
+});
+
+for (const op of OPS.filter(({ name }) => tf.getKernel(name, 'wasm'))) {
+  t.test(op.name, (t) => {
+    const run = (shapes: Record<string, number[]>, shift: number, attributes: object) =>
+      tf.tidy(() => {
+        const inputs = Object.fromEntries(
+          Object.entries(shapes).map(([name, shape]) => [
+            name,
+            tensorOf(name, op.inputs[name].dtype, shape, shift),
+          ]),
+        );
+        const results = tf.engine().runKernel(op.name, inputs, attributes as tf.NamedAttrMap);
+        for (const result of [results].flat()) result.dataSync();
+      });
+    const attributes = 'numVertices' in op.attributes ? { numVertices: LETTERS.V } : {};
+    t.doesNotThrow(() => run(shapesOf(op), 0, attributes), 'as it should be called');
+    const property = fc.property(fc.array(changes, { minLength: 1, maxLength: 2 }), (all) => {
+      const shapes = shapesOf(op);
+      const changed: Record<string, unknown> = { ...attributes };
+      for (const { at, extent, inAll, drop, attribute } of all) {
+        const places = Object.values(shapes).flatMap((shape) => shape.map((_, axis) => ({ shape, axis })));
+        if (places.length === 0) continue;
+        const { shape, axis } = places[at % places.length];
+        const before = shape[axis];
+        if (drop) shape.splice(axis, 1);
+        else shape[axis] = extent;
+        if (inAll)
+          for (const other of places)
+            if (other.shape[other.axis] === before) other.shape[other.axis] = extent;
+        const names = Object.keys(op.attributes);
+        if (attribute !== undefined && names.length > 0) changed[names[at % names.length]] = attribute;
+      }
+      try {
+        run(shapes, all[0].shift, changed);
+      } catch (error) {
+        if ((error as Error).name !== 'OpError') throw error;
+      }
+      if (damages() > 0) throw new Error(`guards were written: ${JSON.stringify({ shapes, changed })}`);
+    });
+    t.doesNotThrow(() => fc.assert(property, { numRuns: 150 }));
+    t.end();
+  });
+}
+
+t.test('results beyond the addresses of a heap', (t) => {
+  tf.tidy(() => {
+    const edges = tf.zeros([2 ** 15, 2], 'int32');
+    const features = tf.zeros([2 ** 15, 1, 1]);
+    t.throws(() => tf.engine().runKernel('EdgeDissimilarity', { features, edges }), {
+      message: 'tfjs-grootvl/wasm: out of memory for a tensor of shape [32768, 32768]',
+    });
+  });
+  t.equal(damages(), 0);
+  t.end();
+});
