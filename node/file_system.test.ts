@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import type { io } from '@tensorflow/tfjs-core';
@@ -201,4 +202,80 @@ t.test('a stream of weights, and the files beside a model', async (t) => {
   t.equal(await handler.readText('../../etc/passwd'), undefined, 'only what lies beside it');
   t.equal(await fileSystem(join(dir, 'none')).readText('notes.json'), undefined);
   await t.rejects(handler.readText('.'), { message: /: not a regular file/ });
+});
+
+t.test('what is no regular file is told at once', async (t) => {
+  for (const file of ['model.json', 'a.bin', 'decode.json']) {
+    const dir = t.testdir({ ...modelFolder(), 'decode.json': '{}' });
+    const path = join(dir, file);
+    const load = (): Promise<unknown> =>
+      file === 'decode.json' ? fileSystem(dir).readText(file) : fileSystem(dir).load!();
+    const message = `${path}: not a regular file`;
+    rmSync(path);
+    execFileSync('mkfifo', [path]);
+    await t.rejects(load(), { message }, `a pipe as ${file}`);
+    rmSync(path);
+    symlinkSync('/dev/zero', path);
+    await t.rejects(load(), { message }, `an endless device as ${file}`);
+  }
+});
+
+t.test('files of absurd sizes are refused before they are read', async (t) => {
+  const dir = t.testdir({ ...modelFolder(), 'tokenizer.json': '' });
+  for (const file of ['model.json', 'tokenizer.json']) {
+    truncateSync(join(dir, file), 2 ** 40);
+    const load = (): Promise<unknown> =>
+      file === 'model.json' ? fileSystem(dir).load!() : fileSystem(dir).readText(file);
+    await t.rejects(load(), { message: /json: 1099511627776 bytes, expected at most 134217728/ });
+  }
+  const weight = (shape: number[], dtype: string) => ({ name: 'offset', shape, dtype });
+  for (const [weights, message] of [
+    [[weight([2 ** 31], 'string')], /declares at least 8589934592 bytes of weights, there are 12/],
+    [[weight([2 ** 40], 'int32')], /declares 4398046511104 bytes of weights, expected at most/],
+    [
+      [weight(Array(40).fill(1), 'float32')],
+      /weights\[0\].shape is an array of 40, expected an array of 0 to 16/,
+    ],
+    [[weight([3], 'float32'), weight([0], 'float32')], /weight "offset" is listed twice/],
+  ] as const) {
+    const weightsManifest = [{ paths: ['a.bin', 'b.bin'], weights }];
+    writeFileSync(join(dir, 'model.json'), JSON.stringify({ ...modelJson(), weightsManifest }));
+    await t.rejects(fileSystem(dir).load!(), { message });
+  }
+  writeFileSync(join(dir, 'model.json'), '['.repeat(1e6));
+  await t.rejects(fileSystem(dir).load!(), { message: /model.json: nested deeper than 64 levels/ });
+});
+
+t.test('graphs without a meaning are refused', async (t) => {
+  const dir = t.testdir(modelFolder());
+  const node = (name: string, op: string, ...input: unknown[]) => ({ name, op, input });
+  const loop = [
+    node('enter', 'Enter'),
+    node('merge', 'Merge', 'enter', 'next'),
+    node('next', 'NextIteration', 'merge'),
+  ];
+  for (const [nodes, message] of [
+    [[node('a', 'Neg', 'b')], /node "a" of modelTopology.node reads "b", expected an output of a node/],
+    [
+      [node('a', 'Neg', 'b'), node('b', 'Neg', 'a')],
+      /modelTopology.node has a cycle, through or before the node "a"/,
+    ],
+    [[node('a', 'Neg'), node('a', 'Neg')], /two nodes named "a"/],
+    [[node('__proto__', 'Neg')], /has the name "__proto__"/],
+    [[{ op: 'Neg' }], /node\[0\].name is undefined, expected a text/],
+    [[{ name: 'a' }], /node\[0\].op is undefined/],
+    [[node('a', 'Neg', 5)], /node\[0\].input\[0\] is 5, expected a text/],
+    [[{ ...node('a', 'Neg'), attr: { T: null } }], /node\[0\].attr\["T"\] is null, expected an object/],
+    [[{ ...node('a', 'Neg'), attr: { T: { shape: { dim: [null] } } } }], /dim\[0\] is null/],
+    [[null], /node\[0\] is null, expected an object/],
+  ] as const) {
+    const modelTopology = { node: nodes, versions: {} };
+    writeFileSync(join(dir, 'model.json'), JSON.stringify({ ...modelJson(), modelTopology }));
+    await t.rejects(fileSystem(dir).load!(), {
+      message: new RegExp(`model.json: not a tfjs graph model: .*${message.source}`),
+    });
+  }
+  const modelTopology = { node: loop, versions: {} };
+  writeFileSync(join(dir, 'model.json'), JSON.stringify({ ...modelJson(), modelTopology }));
+  await t.resolves(Promise.resolve(fileSystem(dir).load!()), 'loops of TensorFlow 1 stay');
 });

@@ -33,11 +33,10 @@ export class MemorySink implements ModelSink {
       at += shard.length;
     }
     const weightSpecs = weightsManifest.flatMap((group: { weights: object[] }) => group.weights);
-    const userDefinedMetadata = { ...model.userDefinedMetadata, ...this.filesBeside() };
-    return { ...model, userDefinedMetadata, weightSpecs, weightData: weights.buffer };
+    return { ...model, weightSpecs, weightData: weights.buffer, ...this.filesBeside() };
   }
 
-  /** Artifacts are a single model: what a language model has beside it goes into its metadata, for `GrootL.load`. */
+  /** Artifacts are a single model: what a language model has beside it comes along, for `GrootL.load`. */
   private filesBeside(): { files?: Record<string, string> } {
     const texts = ['decode.json', 'tokenizer.json', 'tokenizer_config.json'].flatMap((file) => {
       const bytes = this.files.get(file);

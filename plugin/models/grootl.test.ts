@@ -218,6 +218,42 @@ t.test('characters of several tokens wait until they are whole', async (t) => {
   );
 });
 
+t.test('public functions say what they were given and what they expect', async (t) => {
+  await withModel(t, 'cpu', async (model) => {
+    const call = model as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>;
+    for (const [method, given, message] of [
+      [
+        'generate',
+        [undefined],
+        /^GrootL.generate: the prompt is undefined, expected a text or an array of token ids/,
+      ],
+      ['generate', [{ text: 'a' }], /the prompt is an object/],
+      ['generate', [['a']], /the prompt has the token id "a", expected ids from 0 to 1023/],
+      ['generate', ['a', null], /options is null, expected an object/],
+      ['generate', ['a', { stop: 5 }], /stop is 5, expected a text or an array of texts/],
+      ['generate', ['a', { stop: [5] }], /stop\[0\] is 5, expected a text/],
+      ['generate', ['a', { maxTokens: '5' }], /maxTokens is "5", expected an integer of at least 1/],
+      ['generate', ['a', { temperature: 'hot' }], /temperature is "hot", expected a number of at least 0/],
+      ['generate', ['a', { topK: 0.5 }], /topK is 0.5/],
+      ['generate', ['a', { topP: 0 }], /topP is 0, expected a number above 0, up to 1/],
+      ['generate', ['a', { seed: 'x' }], /seed is "x", expected an integer/],
+      ['generate', ['a', { signal: true }], /signal is true, expected an AbortSignal/],
+      ['score', [undefined, 'a'], /^GrootL.score: the context is undefined, expected a text/],
+      ['score', ['a'], /^GrootL.score: the continuation is undefined/],
+      ['scoreAll', ['a'], /^GrootL.scoreAll: requests is "a", expected an array/],
+      ['scoreAll', [[{ context: 'a' }]], /requests\[0\].continuation is undefined/],
+      ['perplexity', [undefined], /^GrootL.perplexity: the text is undefined/],
+      ['perplexity', ['a', { window: 1 }], /window is 1, expected an integer of at least 2/],
+      ['perplexity', [[5000]], /token id 5000, expected ids from 0 to 1023/],
+    ] as const) {
+      await t.rejects(call[method](...given), { message }, `${method}(${JSON.stringify(given)})`);
+    }
+    const [{ prompt, tree_text }] = expected.greedy;
+    const [words] = tree_text.split(' patents');
+    t.equal((await model.generate(prompt, { stop: ' patents' })).text, words, 'one stop string');
+  });
+});
+
 function close(a: readonly number[], b: readonly number[], bound: number): boolean {
   return a.length === b.length && a.every((value, i) => Math.abs(value - b[i]) <= bound);
 }

@@ -6,6 +6,7 @@ import {
   type Check,
   options as checkOptions,
   integer,
+  isRecord,
   listOf,
   quote,
   record,
@@ -88,7 +89,10 @@ export class GrootL {
     const model = await LoadedModel.open(opened);
     try {
       const metadata = readMetadata<GrootLMetadata>(method, model, 'GrootL', GROOTL_METADATA);
-      const files = { ...(await beside), ...embedded(metadata) };
+      const files = {
+        ...(opened.readText ? await beside : embedded(model.files)),
+        ...embedded(metadata.files),
+      };
       if (files['decode.json'] === undefined && opened.readText) {
         throw new Error(`${method}: there is no decode.json beside model.json`);
       }
@@ -372,11 +376,14 @@ async function readBeside({ readText }: OpenedSource): Promise<Record<string, st
 }
 
 /** Those that a model has within. */
-function embedded({ files = {} }: GrootLMetadata): Record<string, string> {
-  const texts = BESIDE.filter((file) => Object.hasOwn(files, file));
-  for (const file of texts)
-    textOf(MAX_JSON_CHARACTERS)(files[file], `GrootL.load: userDefinedMetadata.files[${quote(file)}]`);
-  return Object.fromEntries(texts.map((file) => [file, files[file]]));
+function embedded(files: unknown): Record<string, string> {
+  if (!isRecord(files)) return {};
+  const texts = BESIDE.filter((file) => Object.hasOwn(files, file)).map((file) => {
+    const content = files[file];
+    textOf(MAX_JSON_CHARACTERS)(content, `GrootL.load: files[${quote(file)}]`);
+    return [file, content as string] as const;
+  });
+  return Object.fromEntries(texts);
 }
 
 /** Timers and aborts only have their turn between tasks. Pages have no setImmediate, which does not wait. */

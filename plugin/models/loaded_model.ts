@@ -19,6 +19,8 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     /** The file that the model is from, for errors. */
     readonly origin: string,
     private readonly description: io.ModelArtifacts,
+    /** What lies beside the model, where its artifacts carry it, as those of a `MemorySink` do. Untrusted. */
+    readonly files: unknown,
   ) {
     super({ load: async () => description });
   }
@@ -33,8 +35,8 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
   static async from(origin: string, artifacts: unknown): Promise<LoadedModel> {
     checkArtifacts(origin, artifacts);
     // The weights are released once they are tensors; the caller's object keeps its own.
-    const description = { ...artifacts };
-    const model = new LoadedModel(origin, description);
+    const { files, ...description } = artifacts as io.ModelArtifacts & { files?: unknown };
+    const model = new LoadedModel(origin, description, files);
     await model.readable('read', () => model.loadWeights());
     description.weightData = undefined;
     description.getWeightStream = undefined;

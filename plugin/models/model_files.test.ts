@@ -96,11 +96,10 @@ t.test('a language model loads from every kind of source', async (t) => {
 t.test('a model alone: texts are read again for each token, and files can be given', async (t) => {
   const sink = await language();
   await leavesNothing(t, async () => {
-    const { userDefinedMetadata, ...rest } = sink.artifacts() as unknown as tf.io.ModelArtifacts & {
-      userDefinedMetadata: { files: Record<string, string> };
+    const { files, ...artifacts } = sink.artifacts() as unknown as tf.io.ModelArtifacts & {
+      files: Record<string, string>;
     };
-    const { files, ...metadata } = userDefinedMetadata;
-    const alone = () => tf.io.fromMemory({ ...rest, userDefinedMetadata: metadata });
+    const alone = () => tf.io.fromMemory(artifacts);
     const reference = await GrootL.load(sink);
     const expected = String((await reference.generate(PROMPT, { maxTokens: 8 })).tokens);
     reference.dispose();
@@ -276,6 +275,7 @@ t.test('a model that was trained is saved as it is', async (t) => {
     await t.rejects(model.save('x://y'), { message: /nothing here saves to "x:\/\/y"/ });
     await t.rejects(model.save({}), { message: /expected an IOHandler that saves/ });
     model.dispose();
+    optimizer.dispose();
     tf.dispose([images, labels]);
   });
 });

@@ -120,7 +120,9 @@ function inFile(file: string, check: () => void): void {
   try {
     check();
   } catch (error) {
-    throw new Error(`${file}: not a tfjs graph model: ${(error as Error).message.replace(/^model\./, '')}`);
+    throw new Error(
+      `${file}: not a tfjs graph model: ${(error as Error).message.replace(/(^| )model\./, '$1')}`,
+    );
   }
 }
 

@@ -75,3 +75,69 @@ for (const [file, convert, use] of [
     });
   });
 }
+
+/** The files of a model with one field of a JSON file changed. */
+function changed(files: ReadonlyMap<string, Uint8Array>, file: string, path: string, value: unknown) {
+  const json = parse(files.get(file)) as Record<string, unknown>;
+  const keys = path.split('.');
+  const parent = keys.slice(0, -1).reduce((each, key) => each[key] as Record<string, unknown>, json);
+  parent[keys[keys.length - 1]] = value;
+  return new Map([...files, [file, encode(json)]]);
+}
+
+t.test('metadata out of bounds names the field, what it holds and what is expected', async (t) => {
+  await onBackend('cpu', async () => {
+    const vision = await visionFiles();
+    for (const [field, value, message] of [
+      ['preprocessing', undefined, 'preprocessing is undefined, expected an object'],
+      ['preprocessing.size', 30_000, 'preprocessing.size is 30000, expected an integer from 1 to 4096'],
+      ['preprocessing.size', '224', 'preprocessing.size is "224", expected an integer from 1 to 4096'],
+      ['preprocessing.mean', [0, 0], 'preprocessing.mean is an array of 2, expected an array of 3'],
+      [
+        'architecture.depths',
+        [1e9],
+        'architecture.depths[0] is 1000000000, expected an integer from 1 to 1000',
+      ],
+      ['architecture.depths', 5, 'architecture.depths is 5, expected an array'],
+      [
+        'architecture.classes',
+        1e9,
+        'architecture.classes is 1000000000, expected an integer from 0 to 1000000',
+      ],
+      ['classNames', ['a'], 'classNames has 1 names, expected one for each of 7 classes'],
+      ['classNames', [1, 2, 3, 4, 5, 6, 7], 'classNames[0] is 1, expected a text'],
+      ['classNames', ['x'.repeat(5000)], 'classNames[0] has 5000 characters, expected at most 1000'],
+    ] as const) {
+      const files = changed(vision, 'model.json', `userDefinedMetadata.${field}`, value);
+      await t.rejects(classify(files), {
+        message: `GrootV.load: model.json: userDefinedMetadata.${message}`,
+      });
+    }
+    const { files: language } = await convertedFolder('grootl/grootl_tiny');
+    for (const [field, value, message] of [
+      ['architecture.layers', 1e7, 'architecture.layers is 10000000, expected an integer from 1 to 1024'],
+      [
+        'architecture.vocabulary',
+        2 ** 40,
+        'architecture.vocabulary is 1099511627776, expected an integer from 1 to 4194304',
+      ],
+      ['tokens', null, 'tokens is null, expected an object'],
+      ['tokens.endOfText', '0', 'tokens.endOfText is "0", expected an integer from 0 to 4194304'],
+    ] as const) {
+      const files = changed(language, 'model.json', `userDefinedMetadata.${field}`, value);
+      await t.rejects(generate(files), {
+        message: `GrootL.load: model.json: userDefinedMetadata.${message}`,
+      });
+    }
+    const more = changed(language, 'model.json', 'userDefinedMetadata.architecture.layers', 100);
+    await t.rejects(generate(more), {
+      message: /decode.json: has no node "next_state_\d+", which GrootL needs/,
+    });
+    const escaping = changed(language, 'decode.json', 'weightsManifest.0.paths', ['../../secret']);
+    await t.rejects(generate(escaping), { message: /decode.json: refused shard path "..\/..\/secret"/ });
+    for (const content of [null, {}, [], 5]) {
+      const files = new Map([...language, ['decode.json', encode(content as object)]]);
+      await t.rejects(generate(files), { message: 'decode.json: not a tfjs graph model' });
+    }
+  });
+});
