@@ -6,7 +6,7 @@ import t from 'tap';
 import { boruvkaMST, Gelu, gelu, treeScan } from '../plugin/index.js';
 import type { Heap } from '../wasm/heap.js';
 import '../wasm/index.js';
-import { countGrootLParameters } from '../converters/grootl_architecture.js';
+import { countGrootLParameters } from '../converters/architectures/grootl/architecture.js';
 import { javascriptScan } from './javascript_scan.js';
 import { benchLanguageModel } from './language_model.js';
 import { buildNative } from './native.js';

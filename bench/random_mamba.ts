@@ -1,7 +1,7 @@
 /** Mamba language models of any size with random weights, as a HuggingFace folder. */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expectedShapes, type GrootLSizes } from '../converters/grootl_architecture.js';
+import { type GrootLSizes, grootLShapes } from '../converters/architectures/grootl/architecture.js';
 import { uniform } from './random_weights.js';
 
 /** mamba-130m-hf. */
@@ -45,7 +45,7 @@ export function mambaValues(name: string, shape: readonly number[], random: () =
 
 /** Writes config.json and model.safetensors, a tensor at a time. */
 export async function writeRandomMamba(directory: string, sizes: GrootLSizes, seed = 1): Promise<void> {
-  const shapes = [...expectedShapes(sizes)];
+  const shapes = [...grootLShapes(sizes)];
   let end = 0;
   const header = JSON.stringify(
     Object.fromEntries(

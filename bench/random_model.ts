@@ -1,10 +1,11 @@
 /** GrootV-T with random weights, made in memory: as fast or slow as the trained one. */
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
+import { grootVGraph } from '../converters/architectures/grootv/graph.js';
 import { MemorySink } from '../converters/graph/model_sink.js';
 import { writeModel } from '../converters/graph/model_writer.js';
-import { grootVGraph } from '../converters/grootv.js';
-import { grootVShapes, randomValues, uniform } from './random_weights.js';
+import { Parameters } from '../converters/parameters.js';
+import { grootVShapes, grootVSizes, randomValues, uniform } from './random_weights.js';
 
 /** The published size T. */
 const SIZES = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };
@@ -17,7 +18,7 @@ export async function randomGrootV(): Promise<GraphModel> {
       return [name, { shape, elements: values.length, readFloat32: async () => values }] as const;
     }),
   );
-  const { graph } = grootVGraph({ name: 'GrootV-T', convolutionHead: true, ...SIZES }, state);
+  const { graph } = grootVGraph(grootVSizes(SIZES), new Parameters(state));
   const sink = new MemorySink();
   const described = {
     signature: { inputs: {}, outputs: {} },

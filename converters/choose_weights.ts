@@ -1,11 +1,6 @@
 /** Which tensors of a checkpoint are the network: the state dict, and the prefix of its names. */
-import {
-  type Architecture,
-  isComplete,
-  noReading,
-  type Reading,
-  readings,
-} from './architectures/recognize.js';
+import type { Architecture } from './architectures/architecture.js';
+import { isComplete, noReading, type Reading, readings } from './architectures/recognize.js';
 import { ArchitectureError } from './errors.js';
 import { unusedReason, withoutHolders, withoutWrappers } from './names.js';
 import type { Checkpoint } from './pytorch/checkpoint.js';

@@ -147,7 +147,7 @@ t.test('wherever the weights lie, and however they are stored, the model is the 
 
 t.test('what does not fit is named', async (t) => {
   const shapes = grootVShapes(SMALL);
-  const changed = (change: (shapes: Map<string, number[]>) => void) => {
+  const changed = (change: (shapes: Map<string, readonly number[]>) => void) => {
     const copy = new Map(shapes);
     change(copy);
     return refusal(randomState(copy));

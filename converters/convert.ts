@@ -1,5 +1,16 @@
 /** From a PyTorch checkpoint to a tfjs GraphModel, and what a checkpoint holds. No Node API, no tfjs at run time. */
-import type { GrootVArchitecture, GrootVMetadata } from '../plugin/models/grootv_metadata.js';
+import type { GrootVArchitecture } from '../plugin/models/grootv_metadata.js';
+import type { FileArchitecture } from './architectures/architecture.js';
+import { mambaArchitecture } from './architectures/grootl/architecture.js';
+import {
+  convertFolder,
+  type FolderConvertOptions,
+  type FolderInspection,
+  type FolderInspectOptions,
+  inspectFolder,
+} from './architectures/grootl/folder.js';
+import { IMAGENET_SIZE } from './architectures/grootv/preprocessing.js';
+import { ARCHITECTURES } from './architectures/index.js';
 import { readings } from './architectures/recognize.js';
 import { type ByteSource, blobSource, bytesSource } from './byte_source.js';
 import { type ChosenWeights, chooseWeights, type NamesChoice } from './choose_weights.js';
@@ -8,21 +19,9 @@ import { tensorShape } from './graph/graph_builder.js';
 import type { ModelSink } from './graph/model_sink.js';
 import { writeModel } from './graph/model_writer.js';
 import type { Quantization } from './graph/quantize.js';
-import { mambaArchitecture } from './grootl_architecture.js';
-import {
-  convertFolder,
-  type FolderConvertOptions,
-  type FolderInspection,
-  type FolderInspectOptions,
-  inspectFolder,
-} from './grootl_convert.js';
-import { grootVGraph } from './grootv.js';
-import { countParameters, GROOTV } from './grootv_architecture.js';
 import { unwrapPeft } from './huggingface/lora.js';
 import { isSourceDirectory, type SourceDirectory } from './huggingface/source_directory.js';
-import { IMAGENET_CLASSES } from './imagenet_classes.js';
-import { refuseOtherModels } from './other_models.js';
-import { IMAGENET_SIZE, preprocessingOf } from './preprocessing.js';
+import { Parameters } from './parameters.js';
 import { type Checkpoint, openCheckpoint } from './pytorch/checkpoint.js';
 import { quote } from './pytorch/errors.js';
 import {
@@ -178,29 +177,25 @@ async function convertFile(
   options: ConvertOptions,
 ): Promise<Inspection> {
   const opened = await open(input, options);
-  const { reading } = opened.chosen;
-  const architecture = reading.sizes;
+  const { architecture, chosen } = opened;
+  const { reading } = chosen;
   const inspection = describe(opened);
   const { quantize = 'none', onProgress, signal, shardBytes, maxBytes } = options;
-  const { graph, outputs, namedNodes } = grootVGraph(architecture, reading.state);
+  const { graph, outputs, namedNodes } = architecture.build(reading.sizes, new Parameters(reading.state));
   const entry = (name: string, shape: readonly number[]) => ({
     name: `${name}:0`,
     dtype: 'DT_FLOAT',
     tensorShape: tensorShape(shape),
   });
-  const metadata: GrootVMetadata = {
-    architecture: { family: 'GrootV', ...architecture, parameters: inspection.parameters },
-    preprocessing: preprocessingOf(inspection.imageSize),
-    classNames: classNamesFor(architecture, options.classNames),
-    source: {
-      file: inspection.file.name,
-      sha256: inspection.file.sha256,
-      weights: inspection.weightsUsed,
-    },
+  const { file, parameters, imageSize, weightsUsed } = inspection;
+  const metadata = architecture.metadata(reading.sizes, {
+    parameters,
+    imageSize,
+    classNames: options.classNames,
+    source: { file: file.name, sha256: file.sha256, weights: weightsUsed },
     quantization: quantize,
     nodes: namedNodes,
-    converter: { name: 'tfjs-grootvl', version: CONVERTER_VERSION },
-  };
+  });
   await writeModel(
     graph,
     {
@@ -227,6 +222,7 @@ async function convertFile(
 interface Opened {
   readonly checkpoint: Checkpoint;
   readonly chosen: ChosenWeights<GrootVArchitecture>;
+  readonly architecture: FileArchitecture<GrootVArchitecture>;
 }
 
 async function open(input: CheckpointInput, options: InspectOptions): Promise<Opened> {
@@ -238,15 +234,16 @@ async function open(input: CheckpointInput, options: InspectOptions): Promise<Op
   const choice = { weights, key, prefix };
   let chosen: ChosenWeights<GrootVArchitecture>;
   try {
-    chosen = chooseWeights(checkpoint, [GROOTV], choice);
+    chosen = chooseWeights(checkpoint, ARCHITECTURES, choice);
   } catch (error) {
     if (!(error instanceof ArchitectureError)) throw error;
     refuseWeightsOfFolder(checkpoint, choice);
-    refuseOtherModels(checkpoint);
+    for (const each of ARCHITECTURES) each.check(checkpoint);
     throw error;
   }
-  refuseOtherModels(checkpoint);
-  return { checkpoint, chosen };
+  const architecture = ARCHITECTURES.find((each) => each === chosen.reading.architecture) ?? ARCHITECTURES[0];
+  architecture.check(checkpoint);
+  return { checkpoint, chosen, architecture };
 }
 
 /** @throws {ArchitectureError} when the file belongs to the folder of a language model, naming the folder */
@@ -269,12 +266,12 @@ function sourceOf(input: CheckpointInput): ByteSource {
   return input as ByteSource;
 }
 
-function describe({ checkpoint, chosen: { dict, reading } }: Opened): Inspection {
+function describe({ checkpoint, chosen: { dict, reading }, architecture }: Opened): Inspection {
   const { name, ...sizes } = reading.sizes;
   return {
     architecture: name,
     ...sizes,
-    parameters: countParameters(reading.state),
+    parameters: architecture.countParameters(reading.state),
     tensors: dict.entries.size,
     weightsUsed: dict.path || 'bare',
     prefix: reading.prefix,
@@ -293,12 +290,4 @@ function describe({ checkpoint, chosen: { dict, reading } }: Opened): Inspection
 function imageSizeOf(checkpoint: Checkpoint): number {
   const size = readConfigNumber(checkpoint, ['config', 'DATA', 'IMG_SIZE']);
   return size && Number.isInteger(size) && size >= 1 && size <= 4096 ? size : IMAGENET_SIZE;
-}
-
-function classNamesFor({ classes }: GrootVArchitecture, given: readonly string[] | undefined) {
-  if (!given) return classes === IMAGENET_CLASSES.length ? IMAGENET_CLASSES : null;
-  if (given.length !== classes) {
-    throw new ArchitectureError(`${given.length} class names were given, the model has ${classes} classes`);
-  }
-  return given;
 }

@@ -1,4 +1,10 @@
 /** PyTorch checkpoint -> TensorFlow.js GraphModel, without Python. Runs in Node and in pages. */
+
+export type {
+  FolderConvertOptions,
+  FolderInspection,
+  FolderInspectOptions,
+} from './architectures/grootl/folder.js';
 export { type ByteSource, blobSource, bytesSource } from './byte_source.js';
 export {
   type CheckpointInput,
@@ -12,6 +18,5 @@ export {
 export { ArchitectureError } from './errors.js';
 export { MemorySink, type ModelSink } from './graph/model_sink.js';
 export { QUANTIZATIONS, type Quantization } from './graph/quantize.js';
-export type { FolderConvertOptions, FolderInspection, FolderInspectOptions } from './grootl_convert.js';
 export { filesDirectory, type SourceDirectory } from './huggingface/source_directory.js';
 export { CheckpointError, type CheckpointErrorCode } from './pytorch/errors.js';

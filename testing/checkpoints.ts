@@ -6,12 +6,15 @@ import { MadeTensor, madeTensor } from '../converters/pytorch/testing/torch_writ
 export { type GrootVSizes, grootVShapes, randomValues, uniform };
 
 /** One random tensor a name, of sizes that keep activations near 1. */
-export function randomState(shapes: ReadonlyMap<string, number[]>, seed = 1): Map<string, MadeTensor> {
+export function randomState(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  seed = 1,
+): Map<string, MadeTensor> {
   const random = uniform(seed);
   return new Map([...shapes].map(([name, shape]) => [name, randomTensor(name, shape, random)]));
 }
 
-function randomTensor(name: string, shape: number[], random: () => number): MadeTensor {
+function randomTensor(name: string, shape: readonly number[], random: () => number): MadeTensor {
   if (name.endsWith('num_batches_tracked')) return madeTensor('int64', [], new BigInt64Array([7n]));
   return madeTensor('float32', shape, randomValues(name, shape, random));
 }

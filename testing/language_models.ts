@@ -1,7 +1,7 @@
 /** Converted GrootL models for tests. */
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
-import { convertFolder, type FolderConvertOptions } from '../converters/grootl_convert.js';
+import { convertFolder, type FolderConvertOptions } from '../converters/architectures/grootl/folder.js';
 import { MemorySink } from '../converters/index.js';
 import { sourceDirectory } from '../node/source_directory.js';
 import '../plugin/index.js';

@@ -1,8 +1,8 @@
 /** HuggingFace folders of language models among the case files, converted and on the backend under test. */
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import { io } from '@tensorflow/tfjs-core';
+import { convertFolder } from '../../converters/architectures/grootl/folder.js';
 import { MemorySink } from '../../converters/graph/model_sink.js';
-import { convertFolder } from '../../converters/grootl_convert.js';
 import type { SourceDirectory } from '../../converters/huggingface/source_directory.js';
 import { GrootL } from '../../plugin/models/grootl.js';
 import type { GrootLArchitecture, GrootLMetadata } from '../../plugin/models/grootl_metadata.js';

@@ -1,11 +1,12 @@
 /** The whole mixer of a language file, as the converter builds it: with its tree pinned, with its own, and gradients. */
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import { io } from '@tensorflow/tfjs-core';
+import { selectiveMixer } from '../../converters/architectures/grootl/graph.js';
 import { GraphBuilder } from '../../converters/graph/graph_builder.js';
 import { MemorySink } from '../../converters/graph/model_sink.js';
 import { writeModel } from '../../converters/graph/model_writer.js';
-import { type Parameter, TorchLayers } from '../../converters/graph/torch_layers.js';
-import { selectiveMixer } from '../../converters/grootl.js';
+import { TorchLayers } from '../../converters/graph/torch_layers.js';
+import { type Parameter, Parameters } from '../../converters/parameters.js';
 import { languageTreeTie, layerBound, mixerBound } from '../bounds.js';
 import { type CaseTensor, type ConformanceCase, float32, int32, type ProgramCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
@@ -78,7 +79,7 @@ class MixerUnderTest {
     const shape = (name: string) => file.floats(`mixer.${name}`).shape;
     const [intermediate, states] = shape('A_log');
     const [hidden] = shape('out_proj.weight');
-    const layers = new TorchLayers(new GraphBuilder(), state);
+    const layers = new TorchLayers(new GraphBuilder());
     const { graph } = layers;
     const x = graph.placeholder('x', [-1, -1, hidden]);
     const tokens = graph.placeholder('input_ids', [-1, -1], 'int32');
@@ -92,7 +93,7 @@ class MixerUnderTest {
       convolutionBias: file.has('mixer.conv1d.bias'),
     };
     const window = { edges, tokenEdges: `${edges}:1` };
-    selectiveMixer({ layers, sizes, scan: 'tree', window, decoding: false }, 0, 'mixer', x);
+    selectiveMixer({ layers, sizes, window }, 0, new Parameters(state, 'mixer'), x);
     const sink = new MemorySink();
     const description = { signature: { inputs: {}, outputs: {} }, userDefinedMetadata: {}, convertedBy: '' };
     await writeModel(graph, description, sink);

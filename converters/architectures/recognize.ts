@@ -1,36 +1,11 @@
 /** Which network the names of a state dict are of, and under which prefix. */
 import { ArchitectureError } from '../errors.js';
-import type { Parameter } from '../graph/torch_layers.js';
 import { nearestName, unusedReason, withoutHolders, withoutShared, withoutWrappers } from '../names.js';
+import type { Parameter } from '../parameters.js';
 import { quote } from '../pytorch/errors.js';
 import type { IgnoredEntry } from '../pytorch/state_dict.js';
-import {
-  countDisagreements,
-  type Disagreements,
-  describeDisagreements,
-  type StateShapes,
-  showName,
-} from '../state_shapes.js';
-
-/** A network as its state dicts show it. */
-export interface Architecture<Sizes> {
-  /** Such as `GrootV`. */
-  readonly family: string;
-  /** What a file of it is called in a message: `GrootV checkpoint`. */
-  readonly title: string;
-  /** What a network of this family is called in a message: `a GrootV (channels 8, depths 1, 1)`. */
-  describe(sizes: Sizes): string;
-  /** Names by which one is recognised; a state dict without any of them is none. */
-  readonly anchors: readonly string[];
-  /** The name of a parameter, where other names for it are in use. */
-  readonly canonical?: (name: string) => string;
-  /** Why a tensor outside the network is left out, where that is known. */
-  readonly whyLeftOut?: (name: string) => string | undefined;
-  /** Whether a parameter lies in a module of the network. */
-  owns(name: string): boolean;
-  /** The sizes that names and shapes show, and what does not fit them; undefined when it is another network. */
-  fit(state: StateShapes): { readonly sizes: Sizes; readonly differences: Disagreements } | undefined;
-}
+import { countDisagreements, type Disagreements, describeDisagreements, showName } from '../state_shapes.js';
+import type { Architecture } from './architecture.js';
 
 /** A state dict read as a network under one prefix. */
 export interface Reading<Sizes, Tensor> {

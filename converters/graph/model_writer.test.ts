@@ -86,8 +86,8 @@ t.test('a small checkpoint of repeated values', async (t) => {
   const storage = { dtype: 'float32', elements, bytes: new Uint8Array(4 * elements) } as const;
   const number = { dtype: 'float32', elements: 1, bytes: new Uint8Array(4) } as const;
   const tensors = {
-    shared: (shape: number[]) => new MadeTensor(storage, shape),
-    expanded: (shape: number[]) => {
+    shared: (shape: readonly number[]) => new MadeTensor(storage, shape),
+    expanded: (shape: readonly number[]) => {
       const small = elementsOf(shape) <= 1 << 20;
       return small
         ? new MadeTensor(number, shape, new Array(shape.length).fill(0))

@@ -2,6 +2,8 @@
  * Layers of torch.nn as GraphDef nodes, channels-last. Constants carry the names of the PyTorch parameters that they
  * hold, in the layout that TensorFlow wants.
  */
+
+import type { NamedParameter, Parameters } from '../parameters.js';
 import {
   bool,
   float,
@@ -15,62 +17,53 @@ import {
   type Weight,
 } from './graph_builder.js';
 
-/** A parameter of a PyTorch module, read when it is written. */
-export interface Parameter {
-  readonly shape: readonly number[];
-  /** Number of values. */
-  readonly elements: number;
-  /** Row-major values. */
-  readFloat32(): Promise<Float32Array>;
-}
-
 export interface LinearOptions {
-  /** Name of the parameter. */
-  readonly weights: string;
-  readonly bias?: string;
+  /** [.., O, I] or [O, I, 1, 1], as PyTorch stores them. */
+  readonly weights: NamedParameter;
+  readonly bias?: NamedParameter;
   readonly activation?: 'none' | 'gelu' | 'silu';
   /** Only these outputs, from and to a fraction of all of them. */
   readonly part?: readonly [from: number, to: number];
+}
+
+export interface ConvolutionOptions {
+  /** Channels. */
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly stride: number;
+  readonly bias: boolean;
 }
 
 /** Adds layers to a graph, each with weights under the names that PyTorch gives them. */
 export class TorchLayers {
   private readonly constants = new Map<string, Output>();
 
-  constructor(
-    readonly graph: GraphBuilder,
-    private readonly state: ReadonlyMap<string, Parameter>,
-  ) {}
-
-  shape(name: string): readonly number[] {
-    return this.tensor(name).shape;
-  }
+  constructor(readonly graph: GraphBuilder) {}
 
   /** A parameter with sizes of 1 taken out, such as [1, D] as [D]. */
-  vector(name: string): Output {
-    const { elements } = this.tensor(name);
-    return this.constant(name, [elements]);
+  vector(parameter: NamedParameter): Output {
+    return this.constant(parameter, [parameter.shape.reduce((product, size) => product * size, 1)]);
   }
 
-  asStored(name: string): Output {
-    return this.constant(name, this.shape(name));
+  asStored(parameter: NamedParameter): Output {
+    return this.constant(parameter, parameter.shape);
   }
 
   /** A matrix [.., O, I] or [O, I, 1, 1] as [I, O]. */
-  transposed(name: string): Output {
-    const [outputs, inputs] = this.shape(name).filter((_, axis, shape) => !isUnitAxis(shape, axis));
-    return this.constant(name, [inputs, outputs], (values) => transpose(values, outputs, inputs));
+  transposed(parameter: NamedParameter): Output {
+    const [outputs, inputs] = matrixShape(parameter);
+    return this.constant(parameter, [inputs, outputs], (values) => transpose(values, outputs, inputs));
   }
 
-  /** Taps of a depthwise convolution over time, [D, 1, K], as [K, D]. */
-  taps(name: string): Output {
-    const [channels, , taps] = this.shape(name);
-    return this.constant(name, [taps, channels], (values) => transpose(values, channels, taps));
+  /** A depthwise convolution over time, [D, 1, K], as [K, D]. */
+  taps(parameter: NamedParameter): Output {
+    const [channels, , kernel] = parameter.shape;
+    return this.constant(parameter, [kernel, channels], (values) => transpose(values, channels, kernel));
   }
 
-  /** x @ weights^T + bias, with weights [.., O, I] or [O, I, 1, 1] as PyTorch stores them. */
+  /** x @ weights^T + bias. */
   linear(name: string, x: Output, { weights, bias, activation = 'none', part }: LinearOptions): Output {
-    const [outputs] = this.shape(weights).filter((_, axis, shape) => !isUnitAxis(shape, axis));
+    const [outputs] = matrixShape(weights);
     const matrix = this.transposed(weights);
     const inputNodes = bias ? [x, matrix, this.vector(bias)] : [x, matrix];
     const attributes = { activation: text(activation) };
@@ -80,12 +73,14 @@ export class TorchLayers {
   }
 
   /** 3 x 3 convolution, one pixel of zeros around the image. */
-  convolution(name: string, x: Output, { stride, bias }: { stride: number; bias: boolean }): Output {
-    const [outputs, inputs, height, width] = this.shape(`${name}.weight`);
+  convolution(module: Parameters, x: Output, { inputs, outputs, stride, bias }: ConvolutionOptions): Output {
+    const [height, width] = [3, 3];
     const taps = height * width;
-    // OIHW -> HWIO: [O, I * taps] -> [I * taps, O], then I and the taps change places.
-    const filter = this.constant(`${name}.weight`, [height, width, inputs, outputs], (values) =>
-      swapLeading(transpose(values, outputs, inputs * taps), inputs, taps, outputs),
+    // OIHW -> HWIO: [O, I * taps] -> [I * taps, O], then I and the taps change order.
+    const filter = this.constant(
+      module.tensor('weight', [outputs, inputs, height, width]),
+      [height, width, inputs, outputs],
+      (values) => swapLeading(transpose(values, outputs, inputs * taps), inputs, taps, outputs),
     );
     const attributes = {
       strides: ints([1, stride, stride, 1]),
@@ -96,9 +91,9 @@ export class TorchLayers {
       dilations: ints([1, 1, 1, 1]),
       T: type('float32'),
     };
-    const node = `${name}/convolution`;
+    const node = `${module.prefix}/convolution`;
     if (!bias) return this.graph.node('Conv2D', node, [x, filter], attributes);
-    return this.graph.node('_FusedConv2D', node, [x, filter, this.vector(`${name}.bias`)], {
+    return this.graph.node('_FusedConv2D', node, [x, filter, this.vector(module.tensor('bias', [outputs]))], {
       ...attributes,
       num_args: int(1),
       fused_ops: texts(['BiasAdd']),
@@ -106,12 +101,14 @@ export class TorchLayers {
   }
 
   /** 3 x 3 depthwise convolution at stride 1. */
-  depthwiseConvolution(name: string, x: Output): Output {
-    const [channels, , height, width] = this.shape(`${name}.weight`);
-    const filter = this.constant(`${name}.weight`, [height, width, channels, 1], (values) =>
-      transpose(values, channels, height * width),
+  depthwiseConvolution(module: Parameters, channels: number, x: Output): Output {
+    const [height, width] = [3, 3];
+    const filter = this.constant(
+      module.tensor('weight', [channels, 1, height, width]),
+      [height, width, channels, 1],
+      (values) => transpose(values, channels, height * width),
     );
-    return this.graph.node('DepthwiseConv2dNative', `${name}/convolution`, [x, filter], {
+    return this.graph.node('DepthwiseConv2dNative', `${module.prefix}/convolution`, [x, filter], {
       strides: ints([1, 1, 1, 1]),
       padding: text('SAME'), // at stride 1 the same as PyTorch's one pixel on every side
       data_format: text('NHWC'),
@@ -120,17 +117,24 @@ export class TorchLayers {
     });
   }
 
-  layerNormalization(name: string, x: Output, epsilon: number, node = `${name}/normalization`): Output {
-    const [gamma, beta] = [this.vector(`${name}.weight`), this.vector(`${name}.bias`)];
+  /** @param channels of x, the last axis */
+  layerNormalization(
+    module: Parameters,
+    channels: number,
+    x: Output,
+    epsilon: number,
+    node = `${module.prefix}/normalization`,
+  ): Output {
+    const [gamma, beta] = ['weight', 'bias'].map((part) => this.vector(module.tensor(part, [channels])));
     return this.graph.node('LayerNormalization', node, [x, gamma, beta], { epsilon: float(epsilon) });
   }
 
   /** With the running statistics. */
-  batchNormalization(name: string, x: Output, epsilon: number): Output {
+  batchNormalization(module: Parameters, channels: number, x: Output, epsilon: number): Output {
     const parts = ['weight', 'bias', 'running_mean', 'running_var'].map((part) =>
-      this.vector(`${name}.${part}`),
+      this.vector(module.tensor(part, [channels])),
     );
-    return this.graph.node('FusedBatchNormV3', `${name}/normalization`, [x, ...parts], {
+    return this.graph.node('FusedBatchNormV3', `${module.prefix}/normalization`, [x, ...parts], {
       epsilon: float(epsilon),
       data_format: text('NHWC'),
       is_training: bool(false),
@@ -140,24 +144,23 @@ export class TorchLayers {
   }
 
   private constant(
-    name: string,
+    parameter: NamedParameter,
     shape: readonly number[],
     arrange: (values: Float32Array) => Float32Array = (values) => values,
   ): Output {
+    const { name } = parameter;
     const known = this.constants.get(name);
     if (known) return known; // another part of the same parameter
-    const tensor = this.tensor(name);
-    const read: Weight['read'] = async () => arrange(await tensor.readFloat32());
+    const read: Weight['read'] = async () => arrange(await parameter.readFloat32());
     const constant = this.graph.constant(name, { shape, dtype: 'float32', read, quantizable: true });
     this.constants.set(name, constant);
     return constant;
   }
+}
 
-  private tensor(name: string): Parameter {
-    const tensor = this.state.get(name);
-    if (!tensor) throw new Error(`the state dict has no ${name}; its architecture was not checked`);
-    return tensor;
-  }
+/** [O, I] of a parameter with further sizes of 1. */
+function matrixShape({ shape }: NamedParameter): readonly number[] {
+  return shape.filter((_, axis) => !isUnitAxis(shape, axis));
 }
 
 /** The group axis of [1, O, I] and the spatial axes of [O, I, 1, 1]. */

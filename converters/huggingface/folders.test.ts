@@ -6,6 +6,7 @@ import { fixturePath, readFixture } from '../../testing/fixtures.js';
 import { toFloat16 } from '../graph/quantize.js';
 import {
   ArchitectureError,
+  bytesSource,
   convertCheckpoint,
   filesDirectory,
   inspectCheckpoint,
@@ -481,4 +482,17 @@ t.test('parameters trained beside an adapter, and adapters in the weight file', 
   t.ok((await weightsOf(withScale)).equals(merged), 'merged from the weight file');
   t.ok((await weightsOf(full, { lora: adapter })).equals(merged), 'the given adapter once, not twice');
   t.equal((await inspectCheckpoint(filesDirectory(withScale))).adapter, 'model.safetensors');
+});
+
+t.test('a weight file in place of its folder', async (t) => {
+  const names = ['backbone.', '', 'base_model.model.backbone.'];
+  for (const prefix of names) {
+    const weights = encodeSafetensors(
+      state().map((each) => ({ ...each, name: each.name.replace('backbone.', prefix) })),
+    );
+    await t.rejects(inspectCheckpoint(bytesSource(weights, '/models/mamba/model.safetensors')), {
+      message:
+        /"model\.safetensors" holds the weights of a Mamba language model.*give its folder, "\/models\/mamba",/,
+    });
+  }
 });

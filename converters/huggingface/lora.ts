@@ -4,8 +4,8 @@
  */
 import type { SourceFile } from '../../plugin/models/grootl_metadata.js';
 import { ArchitectureError } from '../errors.js';
-import type { Parameter } from '../graph/torch_layers.js';
 import { withoutHolders, withoutWrappers } from '../names.js';
+import type { Parameter } from '../parameters.js';
 import { quote } from '../pytorch/errors.js';
 import type { PassOptions } from '../pytorch/file_pass.js';
 import type { IgnoredEntry } from '../pytorch/state_dict.js';

@@ -1,6 +1,7 @@
 /** The weights of a HuggingFace folder: one file, or several with an index. */
 import type { SourceFile } from '../../plugin/models/grootl_metadata.js';
-import { type Architecture, readings } from '../architectures/recognize.js';
+import type { Architecture } from '../architectures/architecture.js';
+import { readings } from '../architectures/recognize.js';
 import type { ByteSource } from '../byte_source.js';
 import { ArchitectureError } from '../errors.js';
 import { type Checkpoint, openCheckpoint } from '../pytorch/checkpoint.js';

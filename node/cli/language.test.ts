@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { MAMBA_130M, writeRandomMamba } from '../../bench/random_mamba.js';
-import { expectedShapes } from '../../converters/grootl_architecture.js';
+import { grootLShapes } from '../../converters/architectures/grootl/architecture.js';
 import { grootvl } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';
 
@@ -113,7 +113,7 @@ t.test('mamba-130m-hf by its names and shapes, in little memory', async (t) => {
   const { keys } = JSON.parse(readFileSync(fixturePath('grootl/mamba_130m_keys.json') as string, 'utf8'));
   const names = (keys as { name: string; shape: number[] }[]).filter(({ name }) => name !== 'lm_head.weight');
   t.same(
-    Object.fromEntries(expectedShapes(MAMBA_130M)),
+    Object.fromEntries(grootLShapes(MAMBA_130M)),
     Object.fromEntries(names.map((k) => [k.name, k.shape])),
   );
   const large = join(folder, 'large');

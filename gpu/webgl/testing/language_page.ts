@@ -1,6 +1,6 @@
 /** Language models in a page, against the authors' code. */
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
-import { convertFolder } from '../../../converters/grootl_convert.js';
+import { convertFolder } from '../../../converters/architectures/grootl/folder.js';
 import { filesDirectory } from '../../../converters/huggingface/source_directory.js';
 import { MemorySink } from '../../../converters/index.js';
 import '../../../plugin/index.js';

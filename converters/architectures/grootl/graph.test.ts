@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
-import { GrootL } from '../plugin/index.js';
-import { BACKENDS, onBackend } from '../testing/backends.js';
-import { fixturePath, readFixture } from '../testing/fixtures.js';
-import { convertedFolder, loadPrefill, logitsOf, sinkFiles } from '../testing/language_models.js';
-import { maxDifference } from '../testing/measure.js';
-import type { MemorySink } from './index.js';
+import { GrootL } from '../../../plugin/index.js';
+import { BACKENDS, onBackend } from '../../../testing/backends.js';
+import { fixturePath, readFixture } from '../../../testing/fixtures.js';
+import { convertedFolder, loadPrefill, logitsOf, sinkFiles } from '../../../testing/language_models.js';
+import { maxDifference } from '../../../testing/measure.js';
+import type { MemorySink } from '../../index.js';
 
 /** Largest difference of a logit to the reference, and between decoding and reading the whole text. */
 const LOGITS = 2e-4;

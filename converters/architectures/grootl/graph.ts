@@ -2,15 +2,22 @@
  * GrootL as two GraphModels over the same constants: one reads a text, one continues it token by token (GrootVL,
  * section 3.4; A. Gu and T. Dao, "Mamba", 2023, section 3.4). Constants carry the names of the PyTorch parameters.
  */
-import type { GrootLArchitecture } from '../plugin/models/grootl_metadata.js';
-import { float, GraphBuilder, int, type Output, outputOf, text } from './graph/graph_builder.js';
-import { type Parameter, TorchLayers } from './graph/torch_layers.js';
-import { EMBEDDINGS, type GrootLSizes, HEAD, layerPrefix } from './grootl_architecture.js';
+import type { GrootLArchitecture } from '../../../plugin/models/grootl_metadata.js';
+import { float, GraphBuilder, int, type Output, outputOf, text } from '../../graph/graph_builder.js';
+import { TorchLayers } from '../../graph/torch_layers.js';
+import type { Parameters } from '../../parameters.js';
 
 /** What the authors multiply the tree's sums by. */
 const TREE_WEIGHT = 0.3;
 /** How far a token of the prompt is joined. */
 const REACH = 3;
+
+/** Checked sizes, and which optional parameters there are. */
+export interface GrootLSizes extends Omit<GrootLArchitecture, 'name' | 'scan'> {
+  /** Whether the projections into and out of a layer have biases. */
+  readonly bias: boolean;
+  readonly convolutionBias: boolean;
+}
 
 type Scan = GrootLArchitecture['scan'];
 
@@ -33,6 +40,7 @@ export interface GrootLGraph {
 /** What the layers of one graph share. */
 interface Context {
   readonly layers: TorchLayers;
+  readonly parameters: Parameters;
   readonly sizes: GrootLSizes;
   readonly scan: Scan;
   /** The graph over the tokens, for a text that has a tree. */
@@ -42,12 +50,8 @@ interface Context {
 }
 
 /** A text at once: `input_ids` and `prompt_length` in, logits of every token and the states behind the last out. */
-export function prefillGraph(
-  sizes: GrootLSizes,
-  scan: Scan,
-  state: ReadonlyMap<string, Parameter>,
-): GrootLGraph {
-  const layers = new TorchLayers(new GraphBuilder(), state);
+export function prefillGraph(sizes: GrootLSizes, scan: Scan, parameters: Parameters): GrootLGraph {
+  const layers = new TorchLayers(new GraphBuilder());
   const { graph } = layers;
   const tokens = graph.placeholder('input_ids', [-1, -1], 'int32');
   const prompt = graph.placeholder('prompt_length', [], 'int32');
@@ -55,19 +59,15 @@ export function prefillGraph(
     { name: tokens, shape: [-1, -1], dtype: 'int32' },
     { name: prompt, shape: [], dtype: 'int32' },
   ];
-  if (scan === 'chain') return build({ layers, sizes, scan, decoding: false }, tokens, inputs);
+  if (scan === 'chain') return build({ layers, parameters, sizes, scan, decoding: false }, tokens, inputs);
   const edges = graph.node('WindowGraph', 'window', [tokens, prompt], { reach: int(REACH) });
   const window = { edges, tokenEdges: outputOf(edges, 1) };
-  return build({ layers, sizes, scan, window, decoding: false }, tokens, inputs);
+  return build({ layers, parameters, sizes, scan, window, decoding: false }, tokens, inputs);
 }
 
 /** The tokens after a text: `input_ids` and the states in, logits and the next states out. */
-export function decodeGraph(
-  sizes: GrootLSizes,
-  scan: Scan,
-  state: ReadonlyMap<string, Parameter>,
-): GrootLGraph {
-  const layers = new TorchLayers(new GraphBuilder(), state);
+export function decodeGraph(sizes: GrootLSizes, scan: Scan, parameters: Parameters): GrootLGraph {
+  const layers = new TorchLayers(new GraphBuilder());
   const tokens = layers.graph.placeholder('input_ids', [-1, -1], 'int32');
   const inputs: Port[] = [
     { name: tokens, shape: [-1, -1], dtype: 'int32' },
@@ -76,7 +76,7 @@ export function decodeGraph(
       return port;
     }),
   ];
-  return build({ layers, sizes, scan, decoding: true }, tokens, inputs);
+  return build({ layers, parameters, sizes, scan, decoding: true }, tokens, inputs);
 }
 
 function statePorts(prefix: string, { layers, intermediate, states, taps }: GrootLSizes): Port[] {
@@ -87,15 +87,19 @@ function statePorts(prefix: string, { layers, intermediate, states, taps }: Groo
 }
 
 function build(context: Context, tokens: Output, inputs: readonly Port[]): GrootLGraph {
-  const { layers, sizes, decoding } = context;
+  const { layers, parameters, sizes, decoding } = context;
   const { graph } = layers;
-  const head = sizes.tiedHead ? EMBEDDINGS : HEAD;
-  const table = layers.transposed(EMBEDDINGS);
+  const backbone = parameters.at('backbone');
+  const shape = [sizes.vocabulary, sizes.hidden];
+  const embeddings = backbone.tensor('embeddings.weight', shape);
+  const table = layers.transposed(embeddings);
   let x = graph.node('TokenEmbedding', 'embeddings', [tokens, table]);
   for (let layer = 0; layer < sizes.layers; layer++) {
-    x = decoding ? continuedLayer(context, layer, x) : layerOf(context, layer, x);
+    const module = backbone.at(`layers.${layer}`);
+    x = decoding ? continuedLayer(context, layer, module, x) : layerOf(context, layer, module, x);
   }
-  const hidden = normalization(layers, 'backbone.norm_f', 'hidden', x, sizes);
+  const hidden = normalization(layers, backbone.at('norm_f'), 'hidden', x, sizes);
+  const head = sizes.tiedHead ? embeddings : parameters.tensor('lm_head.weight', shape);
   const logits = layers.linear('logits', hidden, { weights: head });
   const trees = context.window ? ['edge_weights', 'order', 'parent'] : [];
   return {
@@ -114,43 +118,46 @@ function build(context: Context, tokens: Output, inputs: readonly Port[]): Groot
 
 function normalization(
   layers: TorchLayers,
-  name: string,
+  module: Parameters,
   node: string,
   x: Output,
-  { epsilon }: GrootLSizes,
+  { hidden, epsilon }: GrootLSizes,
 ): Output {
-  return layers.graph.node('RootMeanSquareNormalization', node, [x, layers.vector(`${name}.weight`)], {
-    epsilon: float(epsilon),
-  });
+  const weights = layers.vector(module.tensor('weight', [hidden]));
+  return layers.graph.node('RootMeanSquareNormalization', node, [x, weights], { epsilon: float(epsilon) });
 }
 
 /** A layer over a text: x + mixer(normalised x). */
-function layerOf(context: Context, layer: number, x: Output): Output {
+function layerOf(context: Context, layer: number, module: Parameters, x: Output): Output {
   const { layers, sizes } = context;
-  const [name, prefix] = [`layers_${layer}`, layerPrefix(layer)];
-  const normalized = normalization(layers, `${prefix}.norm`, `${name}/normalized`, x, sizes);
-  const mixed = selectiveMixer(context, layer, `${prefix}.mixer`, normalized);
+  const name = `layers_${layer}`;
+  const normalized = normalization(layers, module.at('norm'), `${name}/normalized`, x, sizes);
+  const mixed = selectiveMixer(context, layer, module.at('mixer'), normalized);
   return layers.graph.node('AddV2', `${name}/output`, [x, mixed]);
 }
 
 /** The same after a text, whose state it takes and gives, as one node: between nodes a token waits. */
-function continuedLayer({ layers, sizes, scan }: Context, layer: number, x: Output): Output {
+function continuedLayer(
+  { layers, sizes, scan }: Context,
+  layer: number,
+  module: Parameters,
+  x: Output,
+): Output {
   const { graph } = layers;
-  const prefix = layerPrefix(layer);
-  const mixer = `${prefix}.mixer`;
+  const mixer = mixerParameters(module.at('mixer'), sizes);
   const inputs = [
     ...[x, `state_${layer}`, `past_${layer}`],
-    layers.vector(`${prefix}.norm.weight`),
-    layers.transposed(`${mixer}.in_proj.weight`),
-    layers.taps(`${mixer}.conv1d.weight`),
+    layers.vector(module.tensor('norm.weight', [sizes.hidden])),
+    layers.transposed(mixer.inputProjection),
+    layers.taps(mixer.convolution),
     convolutionBias(layers, mixer, sizes),
-    layers.transposed(`${mixer}.x_proj.weight`),
-    layers.transposed(`${mixer}.dt_proj.weight`),
-    layers.vector(`${mixer}.dt_proj.bias`),
-    layers.asStored(`${mixer}.A_log`),
-    layers.vector(`${mixer}.D`),
-    layers.transposed(`${mixer}.out_proj.weight`),
-    ...(sizes.bias ? ['in_proj', 'out_proj'].map((of) => layers.vector(`${mixer}.${of}.bias`)) : []),
+    layers.transposed(mixer.selection),
+    layers.transposed(mixer.stepProjection),
+    layers.vector(mixer.stepBias),
+    layers.asStored(mixer.decay),
+    layers.vector(mixer.skip),
+    layers.transposed(mixer.outputProjection),
+    ...(mixer.biases ? [mixer.biases.input, mixer.biases.output].map((bias) => layers.vector(bias)) : []),
   ];
   const y = graph.node('SelectiveLayer', `layers_${layer}/output`, inputs, {
     epsilon: float(sizes.epsilon),
@@ -162,21 +169,58 @@ function continuedLayer({ layers, sizes, scan }: Context, layer: number, x: Outp
   return y;
 }
 
-function convolutionBias(layers: TorchLayers, mixer: string, sizes: GrootLSizes): Output {
-  const name = `${mixer}.conv1d.bias`;
-  return sizes.convolutionBias
-    ? layers.vector(name)
-    : layers.graph.literal(name, new Array<number>(sizes.intermediate).fill(0));
+type MixerParameters = ReturnType<typeof mixerParameters>;
+
+/** The parameters of a mixer, with their shapes. */
+function mixerParameters(
+  mixer: Parameters,
+  { hidden, intermediate, states, taps, stepRank, bias, convolutionBias }: GrootLSizes,
+) {
+  return {
+    inputProjection: mixer.tensor('in_proj.weight', [2 * intermediate, hidden]),
+    convolution: mixer.tensor('conv1d.weight', [intermediate, 1, taps]),
+    convolutionBias: convolutionBias ? mixer.tensor('conv1d.bias', [intermediate]) : undefined,
+    noConvolutionBias: mixer.nameOf('conv1d.bias'),
+    /** Gives the low-rank dt, then B, then C. */
+    selection: mixer.tensor('x_proj.weight', [stepRank + 2 * states, intermediate]),
+    stepProjection: mixer.tensor('dt_proj.weight', [intermediate, stepRank]),
+    stepBias: mixer.tensor('dt_proj.bias', [intermediate]),
+    decay: mixer.tensor('A_log', [intermediate, states]),
+    skip: mixer.tensor('D', [intermediate]),
+    outputProjection: mixer.tensor('out_proj.weight', [hidden, intermediate]),
+    biases: bias
+      ? {
+          input: mixer.tensor('in_proj.bias', [2 * intermediate]),
+          output: mixer.tensor('out_proj.bias', [hidden]),
+        }
+      : undefined,
+  };
+}
+
+/** The bias of the convolution; zeros where it has none. */
+function convolutionBias(layers: TorchLayers, mixer: MixerParameters, { intermediate }: GrootLSizes): Output {
+  if (mixer.convolutionBias) return layers.vector(mixer.convolutionBias);
+  return layers.graph.constant(mixer.noConvolutionBias, {
+    shape: [intermediate],
+    dtype: 'float32',
+    read: async () => new Float32Array(intermediate),
+    quantizable: false,
+  });
 }
 
 /** The selective state-space model of a layer, with a tree over the tokens where the context has a graph of them. */
-export function selectiveMixer(context: Context, layer: number, prefix: string, input: Output): Output {
+export function selectiveMixer(
+  context: Pick<Context, 'layers' | 'sizes' | 'window'>,
+  layer: number,
+  module: Parameters,
+  input: Output,
+): Output {
   const { layers, sizes } = context;
   const { graph } = layers;
   const name = `layers_${layer}`;
-  const bias = (of: string) => (sizes.bias ? `${prefix}.${of}.bias` : undefined);
+  const mixer = mixerParameters(module, sizes);
 
-  const projection = { weights: `${prefix}.in_proj.weight`, bias: bias('in_proj') };
+  const projection = { weights: mixer.inputProjection, bias: mixer.biases?.input };
   const projected = layers.linear(`${name}/in_proj`, input, { ...projection, part: [0, 1 / 2] });
   const gate = layers.linear(`${name}/gate`, input, {
     ...projection,
@@ -185,23 +229,23 @@ export function selectiveMixer(context: Context, layer: number, prefix: string, 
   });
   const convolved = graph.node('CausalConvolution', `${name}/x`, [
     projected,
-    layers.taps(`${prefix}.conv1d.weight`),
-    convolutionBias(layers, prefix, sizes),
+    layers.taps(mixer.convolution),
+    convolutionBias(layers, mixer, sizes),
   ]);
   graph.node('Identity', `past_${layer}`, [outputOf(convolved, 1)]);
 
-  const selected = layers.linear(`${name}/x_proj`, convolved, { weights: `${prefix}.x_proj.weight` });
+  const selected = layers.linear(`${name}/x_proj`, convolved, { weights: mixer.selection });
   const parts = graph.node('SelectiveSplit', `${name}/parts`, [selected], { states: int(sizes.states) });
   const [inputGate, outputGate] = [outputOf(parts, 1), outputOf(parts, 2)];
-  const rawStep = layers.linear(`${name}/dt_proj`, parts, { weights: `${prefix}.dt_proj.weight` });
+  const rawStep = layers.linear(`${name}/dt_proj`, parts, { weights: mixer.stepProjection });
   const step = graph.node('SelectiveStep', `${name}/step`, [
     rawStep,
-    layers.vector(`${prefix}.dt_proj.bias`),
+    layers.vector(mixer.stepBias),
     convolved,
   ]);
   const drive = outputOf(step, 1);
 
-  const scanned = [step, drive, layers.asStored(`${prefix}.A_log`), inputGate, outputGate];
+  const scanned = [step, drive, layers.asStored(mixer.decay), inputGate, outputGate];
   const y = context.window
     ? graph.node(
         'SelectiveTreeScan',
@@ -214,14 +258,14 @@ export function selectiveMixer(context: Context, layer: number, prefix: string, 
     : graph.node('SelectiveScan', `${name}/scan`, scanned);
   graph.node('Identity', `state_${layer}`, [outputOf(y, 1)]);
 
-  const skipped = graph.node('Mul', `${name}/skip`, [convolved, layers.vector(`${prefix}.D`)]);
+  const skipped = graph.node('Mul', `${name}/skip`, [convolved, layers.vector(mixer.skip)]);
   const gated = graph.node('Mul', `${name}/gated`, [
     graph.node('AddV2', `${name}/readout`, [y, skipped]),
     gate,
   ]);
   return layers.linear(`${name}/out_proj`, gated, {
-    weights: `${prefix}.out_proj.weight`,
-    bias: bias('out_proj'),
+    weights: mixer.outputProjection,
+    bias: mixer.biases?.output,
   });
 }
 
@@ -231,7 +275,7 @@ export function selectiveMixer(context: Context, layer: number, prefix: string, 
  * [L, D*N] inputs are never in memory.
  */
 function tree(
-  { layers: { graph }, window }: Context,
+  { layers: { graph }, window }: Pick<Context, 'layers' | 'window'>,
   name: string,
   drive: Output,
   inputGate: Output,

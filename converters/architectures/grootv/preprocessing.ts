@@ -1,5 +1,5 @@
 /** How an image becomes the input of a GrootV model, as the authors' evaluation does it. */
-import type { Preprocessing } from '../plugin/models/grootv_metadata.js';
+import type { Preprocessing } from '../../../plugin/models/grootv_metadata.js';
 
 /** Mean and deviation of ImageNet's training images, RGB, of values from 0 to 1. */
 export const IMAGENET_MEAN: readonly number[] = [0.485, 0.456, 0.406];

@@ -2,10 +2,10 @@
  * Checkpoints of other models under the names and shapes of GrootV. GG-SSM has the same trunk and a stem of stride 1:
  * nothing in its tensors tells the two apart, so whatever else says so is heeded.
  */
-import { ArchitectureError } from './errors.js';
-import type { Checkpoint } from './pytorch/checkpoint.js';
-import { quote } from './pytorch/errors.js';
-import { readConfigText, stateDicts } from './pytorch/state_dict.js';
+import { ArchitectureError } from '../../errors.js';
+import type { Checkpoint } from '../../pytorch/checkpoint.js';
+import { quote } from '../../pytorch/errors.js';
+import { readConfigText, stateDicts } from '../../pytorch/state_dict.js';
 
 const GG_SSM = /graph[-_ ]?ssm|gg[-_ ]?ssm/i;
 const UIS_MAMBA = /uis[-_ ]?mamba/i;

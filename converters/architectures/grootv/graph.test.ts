@@ -2,10 +2,10 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
-import { layerNormalization, stateReadout } from '../plugin/index.js';
-import { BACKENDS, type BackendName, onBackend } from '../testing/backends.js';
-import { channelsLast, type Fixture, fixtureFiles, readFixture } from '../testing/fixtures.js';
-import { maxDifference } from '../testing/measure.js';
+import { layerNormalization, stateReadout } from '../../../plugin/index.js';
+import { BACKENDS, type BackendName, onBackend } from '../../../testing/backends.js';
+import { channelsLast, type Fixture, fixtureFiles, readFixture } from '../../../testing/fixtures.js';
+import { maxDifference } from '../../../testing/measure.js';
 import {
   loadConverted,
   loadSink,
@@ -13,12 +13,13 @@ import {
   pinnedTrees,
   toChannelsLast,
   toTensor,
-} from '../testing/models.js';
-import { GraphBuilder } from './graph/graph_builder.js';
-import { writeModel } from './graph/model_writer.js';
-import { type Parameter, TorchLayers } from './graph/torch_layers.js';
-import { treeStateSpaceModel } from './grootv.js';
-import { MemorySink } from './index.js';
+} from '../../../testing/models.js';
+import { GraphBuilder } from '../../graph/graph_builder.js';
+import { writeModel } from '../../graph/model_writer.js';
+import { TorchLayers } from '../../graph/torch_layers.js';
+import { MemorySink } from '../../index.js';
+import { type Parameter, Parameters } from '../../parameters.js';
+import { treeStateSpaceModel } from './graph.js';
 
 /** Contract, section 5: the largest logit difference with the reference's trees, and with the model's own. */
 const PINNED = 1e-4;
@@ -155,7 +156,8 @@ async function checkModule(t: Test, backend: BackendName, fixture: Fixture): Pro
   const graph = new GraphBuilder();
   const input = graph.placeholder('input', [-1, -1, -1, channels]);
   const edges = graph.node('GridGraph', 'edges', [input]);
-  treeStateSpaceModel(new TorchLayers(graph, parameters), 'module', 'm', input, edges);
+  const ssm = new Parameters(parameters, 'module.TreeSSM');
+  treeStateSpaceModel(new TorchLayers(graph), ssm, 'm', channels, input, edges);
   const sink = new MemorySink();
   await writeModel(
     graph,

@@ -1,13 +1,32 @@
 /** From a HuggingFace folder of a Mamba language model to a GrootL model, and what such a folder holds. */
-import type { GrootLArchitecture, GrootLMetadata, SourceFile } from '../plugin/models/grootl_metadata.js';
-import { isComplete, noReading, type Reading, readings } from './architectures/recognize.js';
-import { ArchitectureError } from './errors.js';
-import { DTYPE, tensorShape } from './graph/graph_builder.js';
-import type { ModelSink } from './graph/model_sink.js';
-import { writeModels } from './graph/model_writer.js';
-import type { Quantization } from './graph/quantize.js';
-import type { Parameter } from './graph/torch_layers.js';
-import { decodeGraph, type GrootLGraph, prefillGraph } from './grootl.js';
+import type {
+  GrootLArchitecture,
+  GrootLMetadata,
+  SourceFile,
+} from '../../../plugin/models/grootl_metadata.js';
+import { ArchitectureError } from '../../errors.js';
+import { DTYPE, tensorShape } from '../../graph/graph_builder.js';
+import type { ModelSink } from '../../graph/model_sink.js';
+import { writeModels } from '../../graph/model_writer.js';
+import type { Quantization } from '../../graph/quantize.js';
+import { type CopiedFile, readCopiedFiles } from '../../huggingface/copied_files.js';
+import {
+  ADAPTER_CONFIG,
+  mergeLowRank,
+  openAdapter,
+  readAdapterConfig,
+  unwrapPeft,
+} from '../../huggingface/lora.js';
+import { type MambaConfig, readMambaConfig } from '../../huggingface/mamba_config.js';
+import type { SourceDirectory } from '../../huggingface/source_directory.js';
+import { type FolderState, openFolderState } from '../../huggingface/state.js';
+import { unusedFiles } from '../../huggingface/unused_files.js';
+import { type Parameter, Parameters } from '../../parameters.js';
+import { quote } from '../../pytorch/errors.js';
+import { type IgnoredEntry, requireReadable } from '../../pytorch/state_dict.js';
+import { countDisagreements, describeDisagreements } from '../../state_shapes.js';
+import { CONVERTER_VERSION } from '../../version.js';
+import { isComplete, noReading, type Reading, readings } from '../recognize.js';
 import {
   canonicalName,
   checkConfig,
@@ -16,23 +35,8 @@ import {
   type GrootLSizes,
   HEAD,
   mambaArchitecture,
-} from './grootl_architecture.js';
-import { type CopiedFile, readCopiedFiles } from './huggingface/copied_files.js';
-import {
-  ADAPTER_CONFIG,
-  mergeLowRank,
-  openAdapter,
-  readAdapterConfig,
-  unwrapPeft,
-} from './huggingface/lora.js';
-import { type MambaConfig, readMambaConfig } from './huggingface/mamba_config.js';
-import type { SourceDirectory } from './huggingface/source_directory.js';
-import { type FolderState, openFolderState } from './huggingface/state.js';
-import { unusedFiles } from './huggingface/unused_files.js';
-import { quote } from './pytorch/errors.js';
-import { type IgnoredEntry, requireReadable } from './pytorch/state_dict.js';
-import { countDisagreements, describeDisagreements } from './state_shapes.js';
-import { CONVERTER_VERSION } from './version.js';
+} from './architecture.js';
+import { decodeGraph, type GrootLGraph, prefillGraph } from './graph.js';
 
 export interface FolderInspectOptions {
   /** `tree` (default): GrootL. `chain`: the ordinary Mamba model. */
@@ -114,8 +118,8 @@ export async function convertFolder(
   const opened = await open(directory, options);
   const { sizes, scan, state, copied } = opened;
   const { quantize = 'none', shardBytes, maxBytes, signal, onProgress } = options;
-  const prefill = prefillGraph(sizes, scan, state);
-  const decode = decodeGraph(sizes, scan, state);
+  const prefill = prefillGraph(sizes, scan, new Parameters(state));
+  const decode = decodeGraph(sizes, scan, new Parameters(state));
   for (const { file, bytes } of copied) await sink.write(file, bytes);
   await writeModels(
     [

@@ -1,16 +1,17 @@
 /** The mixer of a GrootL layer against the authors' code: trees, scans, outputs, gradients, ties. */
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
-import { boruvkaMST, windowGraph } from '../plugin/index.js';
-import { BACKENDS, type BackendName, onBackend } from '../testing/backends.js';
-import { channelsLast, type Fixture, fixtureFiles, readFixture } from '../testing/fixtures.js';
-import { maxDifference } from '../testing/measure.js';
-import { loadSink, orderOf, toTensor } from '../testing/models.js';
-import { GraphBuilder } from './graph/graph_builder.js';
-import { writeModel } from './graph/model_writer.js';
-import { type Parameter, TorchLayers } from './graph/torch_layers.js';
-import { selectiveMixer } from './grootl.js';
-import { MemorySink } from './index.js';
+import { boruvkaMST, windowGraph } from '../../../plugin/index.js';
+import { BACKENDS, type BackendName, onBackend } from '../../../testing/backends.js';
+import { channelsLast, type Fixture, fixtureFiles, readFixture } from '../../../testing/fixtures.js';
+import { maxDifference } from '../../../testing/measure.js';
+import { loadSink, orderOf, toTensor } from '../../../testing/models.js';
+import { GraphBuilder } from '../../graph/graph_builder.js';
+import { writeModel } from '../../graph/model_writer.js';
+import { TorchLayers } from '../../graph/torch_layers.js';
+import { MemorySink } from '../../index.js';
+import { type Parameter, Parameters } from '../../parameters.js';
+import { selectiveMixer } from './graph.js';
 
 /** Relative to the largest value, as the reference's own float32 differs from its float64. */
 const OUTPUT = 2e-6;
@@ -104,7 +105,7 @@ async function mixerModel(fixture: Fixture): Promise<MemorySink> {
   }
   const [intermediate, states] = fixture.tensor('mixer.A_log').shape;
   const [hidden] = fixture.tensor('mixer.out_proj.weight').shape;
-  const layers = new TorchLayers(new GraphBuilder(), state);
+  const layers = new TorchLayers(new GraphBuilder());
   const { graph } = layers;
   const x = graph.placeholder('x', [-1, -1, hidden]);
   const tokens = graph.placeholder('input_ids', [-1, -1], 'int32');
@@ -115,7 +116,7 @@ async function mixerModel(fixture: Fixture): Promise<MemorySink> {
     ...{ tiedHead: true, epsilon: 1e-5, bias: false, convolutionBias: true },
   };
   const window = { edges, tokenEdges: `${edges}:1` };
-  selectiveMixer({ layers, sizes, scan: 'tree', window, decoding: false }, 0, 'mixer', x);
+  selectiveMixer({ layers, sizes, window }, 0, new Parameters(state, 'mixer'), x);
   const sink = new MemorySink();
   const signature = { inputs: {}, outputs: {} };
   await writeModel(graph, { signature, userDefinedMetadata: {}, convertedBy: 'test' }, sink);

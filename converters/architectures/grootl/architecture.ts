@@ -1,22 +1,18 @@
 /** What a Mamba language model is: names and shapes of its tensors, and a configuration that must agree with them. */
-import type { GrootLArchitecture } from '../plugin/models/grootl_metadata.js';
-import type { Architecture } from './architectures/recognize.js';
-import { ArchitectureError } from './errors.js';
-import type { MambaConfig } from './huggingface/mamba_config.js';
-import { disagreements } from './state_shapes.js';
+import { ArchitectureError } from '../../errors.js';
+import type { MambaConfig } from '../../huggingface/mamba_config.js';
+import { elementsOf, Parameters } from '../../parameters.js';
+import { disagreements } from '../../state_shapes.js';
+import type { Architecture } from '../architecture.js';
+import { decodeGraph, type GrootLSizes } from './graph.js';
+
+export type { GrootLSizes } from './graph.js';
 
 export const EMBEDDINGS = 'backbone.embeddings.weight';
 export const HEAD = 'lm_head.weight';
 
-/** Checked sizes, and which optional parameters there are. */
-export interface GrootLSizes extends Omit<GrootLArchitecture, 'name' | 'scan'> {
-  /** Whether the projections into and out of a layer have biases. */
-  readonly bias: boolean;
-  readonly convolutionBias: boolean;
-}
-
 /** The prefix of the tensors of one layer. */
-export function layerPrefix(layer: number): string {
+function layerPrefix(layer: number): string {
   return `backbone.layers.${layer}`;
 }
 
@@ -69,7 +65,7 @@ export function mambaArchitecture(config: typeof DEFAULTS = DEFAULTS): Architect
         bias: config.bias,
         convolutionBias: config.convolutionBias,
       };
-      const expected = expectedShapes(sizes);
+      const expected = grootLShapes(sizes);
       if (config.tiedHead && state.has(HEAD)) expected.set(HEAD, [vocabulary, hidden]);
       if (table === HEAD) expected.delete(EMBEDDINGS);
       return { sizes, differences: disagreements(state, expected, owns) };
@@ -80,8 +76,7 @@ export function mambaArchitecture(config: typeof DEFAULTS = DEFAULTS): Architect
 /** Parameters of the network, a tied head counted once. */
 export function countGrootLParameters(sizes: GrootLSizes): number {
   let count = 0;
-  for (const shape of expectedShapes(sizes).values())
-    count += shape.reduce((product, size) => product * size, 1);
+  for (const shape of grootLShapes(sizes).values()) count += elementsOf(shape);
   return count;
 }
 
@@ -96,29 +91,9 @@ export function checkConfig(sizes: GrootLSizes, config: MambaConfig): void {
   }
 }
 
-/** Every tensor of a model of these sizes, in the layout of PyTorch. */
-export function expectedShapes(sizes: GrootLSizes): Map<string, number[]> {
-  const { layers, hidden, intermediate, states, taps, stepRank, vocabulary, tiedHead } = sizes;
-  const expected = new Map<string, number[]>();
-  expected.set(EMBEDDINGS, [vocabulary, hidden]);
-  for (let layer = 0; layer < layers; layer++) {
-    const mixer = `${layerPrefix(layer)}.mixer`;
-    expected.set(`${layerPrefix(layer)}.norm.weight`, [hidden]);
-    expected.set(`${mixer}.A_log`, [intermediate, states]);
-    expected.set(`${mixer}.D`, [intermediate]);
-    expected.set(`${mixer}.conv1d.weight`, [intermediate, 1, taps]);
-    if (sizes.convolutionBias) expected.set(`${mixer}.conv1d.bias`, [intermediate]);
-    expected.set(`${mixer}.in_proj.weight`, [2 * intermediate, hidden]);
-    expected.set(`${mixer}.x_proj.weight`, [stepRank + 2 * states, intermediate]);
-    expected.set(`${mixer}.dt_proj.weight`, [intermediate, stepRank]);
-    expected.set(`${mixer}.dt_proj.bias`, [intermediate]);
-    expected.set(`${mixer}.out_proj.weight`, [hidden, intermediate]);
-    if (sizes.bias) {
-      expected.set(`${mixer}.in_proj.bias`, [2 * intermediate]);
-      expected.set(`${mixer}.out_proj.bias`, [hidden]);
-    }
-  }
-  expected.set('backbone.norm_f.weight', [hidden]);
-  if (!tiedHead) expected.set(HEAD, [vocabulary, hidden]);
-  return expected;
+/** Names and shapes of all tensors of a model of these sizes. */
+export function grootLShapes(sizes: GrootLSizes): Map<string, readonly number[]> {
+  const parameters = new Parameters();
+  decodeGraph(sizes, 'chain', parameters);
+  return parameters.declared;
 }

@@ -1,0 +1,92 @@
+/** What a GrootV checkpoint is, read from the names and shapes of its tensors alone. */
+import type { GrootVArchitecture } from '../../../plugin/models/grootv_metadata.js';
+import { unusedReason } from '../../names.js';
+import { Parameters } from '../../parameters.js';
+import { disagreements, type StateShapes } from '../../state_shapes.js';
+import type { FileArchitecture } from '../architecture.js';
+import { grootVGraph } from './graph.js';
+import { grootVMetadata } from './metadata.js';
+import { refuseOtherModels } from './other_models.js';
+
+/** The published sizes: channels and depths. */
+const PUBLISHED: readonly (readonly [name: string, channels: number, depths: readonly number[]])[] = [
+  ['GrootV-T', 80, [2, 2, 9, 2]],
+  ['GrootV-S', 96, [2, 2, 13, 2]],
+  ['GrootV-B', 128, [2, 2, 13, 2]],
+];
+
+/** BatchNorm statistics: used, but not parameters. */
+const STATISTICS = /\.running_(mean|var)$/;
+
+/** Modules of the network, by the first segment of a name. */
+const OWNED = /^(patch_embed|levels|conv_head|head)\./;
+
+/** GrootV by the names and shapes of its tensors. */
+export const GROOTV: FileArchitecture<GrootVArchitecture> = {
+  family: 'GrootV',
+  title: 'GrootV checkpoint',
+  anchors: ['patch_embed.conv2.weight', 'levels.0.blocks.0.'],
+  owns: (name) => OWNED.test(name),
+  whyLeftOut: (name) =>
+    /^outnorm\d+\./.test(name)
+      ? "normalises a level's features for dense prediction; here features are given without it"
+      : undefined,
+  describe: ({ name, channels, depths }) => `a ${name} (channels ${channels}, depths ${depths.join(', ')})`,
+  fit(state) {
+    const shapeOf = (name: string) => state.get(name)?.shape;
+    const channels = shapeOf('patch_embed.conv2.weight')?.[0];
+    const depths = countBlocks(state);
+    if (!channels || depths.length === 0) return undefined;
+    const hidden = shapeOf('levels.0.blocks.0.mlp.fc1.weight')?.[0] ?? 4 * channels;
+    const published = PUBLISHED.find(([, c, d]) => c === channels && `${d}` === `${depths}`);
+    const sizes: GrootVArchitecture = {
+      name: published?.[0] ?? 'GrootV',
+      channels,
+      depths,
+      mlpRatio: hidden / channels,
+      layerScale: state.has('levels.0.blocks.0.gamma1'),
+      classes: shapeOf('head.weight')?.[0] ?? 0,
+      convolutionHead: state.has('conv_head.0.weight'),
+    };
+    const parameters = new Parameters(state);
+    grootVGraph(sizes, parameters);
+    return { sizes, differences: disagreements(state, parameters.declared, GROOTV.owns) };
+  },
+  check: refuseOtherModels,
+  build: grootVGraph,
+  countParameters,
+  metadata: grootVMetadata,
+};
+
+/** Parameters of the network: what training changes. */
+function countParameters(state: StateShapes): number {
+  let count = 0;
+  for (const [name, { shape }] of state) {
+    if (unusedReason(name) === undefined && !STATISTICS.test(name))
+      count += shape.reduce((product, size) => product * size, 1);
+  }
+  return count;
+}
+
+/** Depths of levels 0, 1, ... as far as the names go without a gap. */
+function countBlocks(state: StateShapes): number[] {
+  const blocks = new Set<string>();
+  for (const name of state.keys()) {
+    const match = /^levels\.(\d+)\.blocks\.(\d+)\./.exec(name);
+    if (match) blocks.add(`${match[1]} ${match[2]}`);
+  }
+  const depths: number[] = [];
+  for (let level = 0; blocks.has(`${level} 0`); level++) {
+    let depth = 0;
+    while (blocks.has(`${level} ${depth}`)) depth++;
+    depths.push(depth);
+  }
+  return depths;
+}
+
+/** Names and shapes of all tensors of a network of these sizes, with the usual proportions where sizes are free. */
+export function grootVShapes(sizes: GrootVArchitecture): ReadonlyMap<string, readonly number[]> {
+  const parameters = new Parameters();
+  grootVGraph(sizes, parameters);
+  return parameters.declared;
+}

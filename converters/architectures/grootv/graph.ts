@@ -1,0 +1,285 @@
+/**
+ * GrootV as a GraphModel (GrootVL, section 3.3): a stem, levels of blocks at falling resolution, a head. Activations are
+ * channels-last. Constants carry the names of the PyTorch parameters that they hold.
+ */
+import type { GrootVArchitecture } from '../../../plugin/models/grootv_metadata.js';
+import {
+  bool,
+  float,
+  GraphBuilder,
+  int,
+  type Output,
+  outputOf,
+  text,
+  type,
+} from '../../graph/graph_builder.js';
+import { TorchLayers } from '../../graph/torch_layers.js';
+import type { Parameters } from '../../parameters.js';
+import { IMAGENET_DEVIATION, IMAGENET_MEAN } from './preprocessing.js';
+
+/** torch.nn.LayerNorm of the two normalisations around the state-space model, and torch.nn.BatchNorm2d. */
+const TORCH_EPSILON = 1e-5;
+/** Every other LayerNorm of the network. */
+const LAYER_EPSILON = 1e-6;
+
+/** A graph and the nodes of it that are worth asking for. */
+export interface GrootVGraph {
+  readonly graph: GraphBuilder;
+  /** Default outputs: `logits`, or without a head `pooled`, or without both every level's features. */
+  readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** `pooled`, `features_<level>`, `blocks_<i>/...`. */
+  readonly namedNodes: readonly string[];
+}
+
+/** The feature maps of a backbone. */
+export interface Features {
+  /** Each level's, after its LayerNorm and before downsampling: [N, H, W, channels], channels-last. */
+  readonly levels: readonly Output[];
+  /** Channels of the last level. */
+  readonly channels: number;
+  /** `blocks_<i>/...`: trees, their edges' weights and decays. */
+  readonly namedNodes: readonly string[];
+}
+
+/** Builds the graph. No weight is read before the graph is written. */
+export function grootVGraph(architecture: GrootVArchitecture, parameters: Parameters): GrootVGraph {
+  const layers = new TorchLayers(new GraphBuilder());
+  const { graph } = layers;
+  const features = grootVBackbone(layers, parameters, normalized(graph), architecture);
+  const namedNodes = [...features.levels, ...features.namedNodes];
+  if (!architecture.convolutionHead && architecture.classes === 0) {
+    const outputs = features.levels.map((name, level) => ({
+      name,
+      shape: [-1, -1, -1, architecture.channels * 2 ** level],
+    }));
+    return { graph, outputs, namedNodes };
+  }
+  const { pooled, output } = grootVHead(layers, parameters, features, architecture);
+  return { graph, outputs: [output], namedNodes: [...namedNodes, pooled] };
+}
+
+/** The input `image`, RGB of 0 to 255, with ImageNet's mean and deviation taken out. */
+function normalized(graph: GraphBuilder): Output {
+  const image = graph.placeholder('image', [-1, -1, -1, 3]);
+  const mean = graph.literal(
+    'normalization/mean',
+    IMAGENET_MEAN.map((mean) => 255 * mean),
+  );
+  const centred = graph.node('Sub', 'normalization/centred', [image, mean]);
+  const deviation = graph.literal(
+    'normalization/deviation',
+    IMAGENET_DEVIATION.map((deviation) => 255 * deviation),
+  );
+  return graph.node('RealDiv', 'normalized', [centred, deviation]);
+}
+
+/**
+ * The stem and the levels.
+ * @param parameters of the backbone, such as those at `backbone`
+ * @param image normalised, [N, H, W, 3]
+ */
+export function grootVBackbone(
+  layers: TorchLayers,
+  parameters: Parameters,
+  image: Output,
+  { channels, depths, mlpRatio, layerScale }: GrootVArchitecture,
+): Features {
+  const { graph } = layers;
+  const embedding = parameters.at('patch_embed');
+  const stem = embedding.size('conv1.weight', 0, Math.floor(channels / 2));
+  let x = layers.convolution(embedding.at('conv1'), image, {
+    inputs: 3,
+    outputs: stem,
+    stride: 2,
+    bias: true,
+  });
+  x = layers.layerNormalization(embedding.at('norm1.1'), stem, x, LAYER_EPSILON);
+  x = graph.node('Gelu', 'patch_embed/gelu', [x]);
+  x = layers.convolution(embedding.at('conv2'), x, {
+    inputs: stem,
+    outputs: channels,
+    stride: 2,
+    bias: true,
+  });
+  x = layers.layerNormalization(embedding.at('norm2.1'), channels, x, LAYER_EPSILON);
+
+  const levels: Output[] = [];
+  let index = 0;
+  let width = channels;
+  depths.forEach((depth, number) => {
+    const level = parameters.at(`levels.${number}`);
+    // One grid for all blocks of a level, so that backends prepare and upload it once.
+    const edges = graph.node('GridGraph', `levels_${number}/edges`, [x]);
+    for (let block = 0; block < depth; block++) {
+      const sizes = { width, hidden: Math.floor(width * mlpRatio), layerScale };
+      x = grootVBlock(layers, level.at(`blocks.${block}`), `blocks_${index++}`, x, edges, sizes);
+    }
+    x = layers.layerNormalization(level.at('norm.0'), width, x, LAYER_EPSILON, `features_${number}`);
+    levels.push(x);
+    if (number + 1 < depths.length) {
+      const [from, to] = [level.at('downsample.conv'), level.at('downsample.norm.1')];
+      x = layers.convolution(from, x, { inputs: width, outputs: 2 * width, stride: 2, bias: false });
+      width *= 2;
+      x = layers.layerNormalization(to, width, x, LAYER_EPSILON);
+    }
+  });
+  const namedNodes = Array.from({ length: index }, (_, i) =>
+    ['edge_weights', 'order', 'parent', 'decay'].map((node) => `blocks_${i}/${node}`),
+  ).flat();
+  return { levels, channels: width, namedNodes };
+}
+
+/** A convolution where there is one, the mean over the map, and the classes. */
+function grootVHead(
+  layers: TorchLayers,
+  parameters: Parameters,
+  features: Features,
+  { convolutionHead, classes }: GrootVArchitecture,
+): { pooled: Output; output: GrootVGraph['outputs'][number] } {
+  const { graph } = layers;
+  let x = features.levels[features.levels.length - 1];
+  let width = features.channels;
+  if (convolutionHead) {
+    const head = parameters.at('conv_head');
+    const wide = head.size('0.weight', 0, Math.floor(1.5 * width));
+    x = layers.linear('conv_head.0', x, { weights: head.tensor('0.weight', [wide, width, 1, 1]) });
+    x = layers.batchNormalization(head.at('1.0'), wide, x, TORCH_EPSILON);
+    x = graph.node('Gelu', 'conv_head/gelu', [x]);
+    width = wide;
+  }
+  const pooled = graph.node('Mean', 'pooled', [x, graph.literal('pooled/axes', [1, 2], 'int32')], {
+    keep_dims: bool(false),
+    T: type('float32'),
+    Tidx: type('int32'),
+  });
+  if (classes === 0) return { pooled, output: { name: pooled, shape: [-1, width] } };
+  const head = parameters.at('head');
+  const logits = layers.linear('logits', pooled, {
+    weights: head.tensor('weight', [classes, width]),
+    bias: head.tensor('bias', [classes]),
+  });
+  return { pooled, output: { name: logits, shape: [-1, classes] } };
+}
+
+/** Sizes of a block: channels in and out, of the MLP, and whether its branches are scaled by gamma1 and gamma2. */
+interface BlockSizes {
+  readonly width: number;
+  readonly hidden: number;
+  readonly layerScale: boolean;
+}
+
+/** x + gamma1 * TreeSSM(norm1(x)), then x + gamma2 * MLP(norm2(x)). */
+function grootVBlock(
+  layers: TorchLayers,
+  block: Parameters,
+  name: string,
+  input: Output,
+  edges: Output,
+  { width, hidden, layerScale }: BlockSizes,
+): Output {
+  const { graph } = layers;
+  const residual = (x: Output, branch: Output, gamma: string, sum: string) => {
+    const scaled = layerScale
+      ? graph.node('Mul', `${sum}/scaled`, [branch, layers.vector(block.tensor(gamma, [width]))])
+      : branch;
+    return graph.node('AddV2', sum, [x, scaled]);
+  };
+  let x = input;
+  const normed = layers.layerNormalization(block.at('norm1.0'), width, x, LAYER_EPSILON);
+  const mixed = treeStateSpaceModel(layers, block.at('TreeSSM'), name, width, normed, edges);
+  x = residual(x, mixed, 'gamma1', `${name}/mixed`);
+  const mlp = block.at('mlp');
+  let y = layers.layerNormalization(block.at('norm2.0'), width, x, LAYER_EPSILON);
+  y = layers.linear(`${name}/fc1`, y, {
+    weights: mlp.tensor('fc1.weight', [hidden, width]),
+    bias: mlp.tensor('fc1.bias', [hidden]),
+    activation: 'gelu',
+  });
+  y = layers.linear(`${name}/fc2`, y, {
+    weights: mlp.tensor('fc2.weight', [width, hidden]),
+    bias: mlp.tensor('fc2.bias', [width]),
+  });
+  return residual(x, y, 'gamma2', `${name}/output`);
+}
+
+/**
+ * The tree state-space model of a block (GrootVL, section 3.2): features choose a tree, and travel along it.
+ * @param width channels of the input
+ * @param edges the graph over the pixels of the input
+ */
+export function treeStateSpaceModel(
+  layers: TorchLayers,
+  ssm: Parameters,
+  name: string,
+  width: number,
+  input: Output,
+  edges: Output,
+): Output {
+  const { graph } = layers;
+  const inner = ssm.size('A_logs', 0, 2 * width);
+  const rank = ssm.size('dt_projs_weight', 2, Math.ceil(width / 16));
+  const inputWeights = ssm.tensor('in_proj.weight', [2 * inner, width]);
+
+  const projected = layers.linear(`${name}/in_proj`, input, {
+    weights: inputWeights,
+    part: [0, 1 / 2],
+  });
+  const gate = layers.linear(`${name}/gate`, input, {
+    weights: inputWeights,
+    part: [1 / 2, 1],
+    activation: 'silu',
+  });
+  const mixed = layers.depthwiseConvolution(ssm.at('conv2d'), inner, projected);
+  const activated = graph.node('Silu', `${name}/activated`, [mixed]);
+  const x = graph.node('FlattenGrid', `${name}/x`, [activated]);
+
+  const weights = graph.node('EdgeDissimilarity', `${name}/edge_weights`, [x, edges], {
+    metric: text('cosine'),
+  });
+  const tree = graph.node('BoruvkaMST', `${name}/tree`, [weights, edges], { root: int(0) });
+  // Nodes of one output each, so that a tree can be fed.
+  const order = graph.node('Identity', `${name}/order`, [outputOf(tree, 1)]);
+  const parent = graph.node('Identity', `${name}/parent`, [outputOf(tree, 2)]);
+
+  const selected = layers.linear(`${name}/x_proj`, x, {
+    weights: ssm.tensor('x_proj_weight', [1, rank + 2, inner]),
+  });
+  const parts = graph.node('SelectiveSplit', `${name}/parts`, [selected], { states: int(1) });
+  const rawStep = layers.linear(`${name}/dt_proj`, outputOf(parts, 0), {
+    weights: ssm.tensor('dt_projs_weight', [1, inner, rank]),
+  });
+  const discretized = graph.node('Discretize', `${name}/discretized`, [
+    rawStep,
+    layers.vector(ssm.tensor('dt_projs_bias', [1, inner])),
+    layers.asStored(ssm.tensor('A_logs', [inner, 1])),
+    outputOf(parts, 1),
+    x,
+  ]);
+  const decay = graph.node('Identity', `${name}/decay`, [outputOf(discretized, 0)]);
+  const scanned = graph.node('TreeScan', `${name}/scan`, [outputOf(discretized, 1), decay, order, parent], {
+    aggregate: text('all'),
+  });
+
+  const norm = (name: string) => [
+    layers.vector(ssm.tensor(`${name}.weight`, [inner])),
+    layers.vector(ssm.tensor(`${name}.bias`, [inner])),
+  ];
+  const readout = graph.node(
+    'StateReadout',
+    `${name}/readout`,
+    [
+      scanned,
+      outputOf(parts, 2),
+      x,
+      layers.vector(ssm.tensor('Ds', [inner])),
+      graph.node('FlattenGrid', `${name}/gate/vertices`, [gate]),
+      ...norm('h_norm'),
+      ...norm('out_norm'),
+    ],
+    { epsilon: float(TORCH_EPSILON) },
+  );
+  const gated = graph.node('UnflattenGrid', `${name}/gated`, [readout, gate]);
+  return layers.linear(`${name}/out_proj`, gated, {
+    weights: ssm.tensor('out_proj.weight', [width, inner]),
+  });
+}
