@@ -122,6 +122,24 @@ t.test('kernels from files', async (t) => {
   t.throws(() => setWasmPaths(undefined as never), { message: /got undefined, expected a folder/ });
 });
 
+t.test('threads that never start', async (t) => {
+  const flags = ['WASM_HAS_SIMD_SUPPORT', 'WASM_HAS_MULTITHREAD_SUPPORT'];
+  for (const flag of flags) tf.env().set(flag, true);
+  const { setTimeout } = globalThis;
+  const hurried = (run: () => void, milliseconds: number) => setTimeout(run, milliseconds / 1000);
+  globalThis.setTimeout = hurried as typeof setTimeout;
+  t.teardown(() => {
+    globalThis.setTimeout = setTimeout;
+  });
+  setWasmPaths(HERE);
+  register(() => new Promise(() => {}));
+  await ready();
+  const start = quietly(() => tf.setBackend('wasm'));
+  await t.rejects(ready(), { message: /not started within 20 s.*'WASM_HAS_MULTITHREAD_SUPPORT', false/ });
+  t.notOk(await start, 'setBackend ends, too');
+  tf.removeBackend('wasm');
+});
+
 async function serve(t: Test): Promise<string> {
   const server = createServer(({ url = '/' }, response) => {
     const [, folder, name] = url.split('/');

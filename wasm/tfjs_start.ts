@@ -16,8 +16,8 @@ export const BACKEND = 'wasm';
 
 const PACKAGE = '@tensorflow/tfjs-backend-wasm';
 /**
- * For the threaded build only. It sends its own source text to its workers; that of a minified bundle refers to names
- * that are not there, the workers stop, and nobody tells.
+ * For the threaded build only. It sends its own source text to its workers; that of a minified bundle may refer to names
+ * that are not there: then the workers stop, and nobody tells.
  */
 const START_LIMIT_MS = 20_000;
 
@@ -92,8 +92,8 @@ async function withinLimit<T>(start: T | Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<never>((_, reject) => {
     const message =
-      `it has not started within ${START_LIMIT_MS / 1000} s. In a cross-origin isolated page its threads never start ` +
-      "from a minified bundle: tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false) before tf.setBackend('wasm') does without " +
+      `it has not started within ${START_LIMIT_MS / 1000} s. In a cross-origin isolated page its threads may never ` +
+      "start from a minified bundle: tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false) before tf.setBackend('wasm') does without " +
       'them, and so does a bundle in which it is not minified';
     timer = setTimeout(() => reject(new Error(message)), START_LIMIT_MS);
   });

@@ -2,7 +2,7 @@
 import type { io } from '@tensorflow/tfjs-core';
 import { MAX_JSON_CHARACTERS } from './bounded_json.js';
 import { quote } from './checks.js';
-import type { LoadOptions, ModelFolder } from './model_files.js';
+import type { LoadOptions, ModelFolder } from './model_folder.js';
 import {
   artifactsOf,
   checkStoredBytes,

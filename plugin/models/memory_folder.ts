@@ -1,5 +1,5 @@
 /** The files of a model in memory. */
-import type { ModelFolder } from './model_files.js';
+import type { ModelFolder } from './model_folder.js';
 import { artifactsOf, checkStoredBytes, parseModelJson } from './model_json.js';
 
 /** A folder of files by name, model.json and its shards among them: what a `MemorySink` holds in `files`. */

@@ -3,14 +3,9 @@ import { io } from '@tensorflow/tfjs-core';
 import { options as checkOptions, isRecord, optional, quote, record, refuse, text } from './checks.js';
 import { httpFolder } from './http_folder.js';
 import { memoryFolder } from './memory_folder.js';
+import type { LoadOptions, ModelFolder } from './model_folder.js';
 
-/** A folder with a model: an IOHandler that also reads what lies beside model.json. In Node `fileSystem(dir)` is one. */
-export interface ModelFolder extends io.IOHandler {
-  /** Names model.json in errors. */
-  readonly origin?: string;
-  /** The text of a file beside model.json, or undefined where there is none. */
-  readText(file: string): Promise<string | undefined>;
-}
+export type { LoadOptions, LoadProgress, ModelFolder } from './model_folder.js';
 
 /**
  * A model: the URL of its model.json, also `indexeddb://name` and whatever else tfjs has a handler for; any IOHandler,
@@ -23,30 +18,6 @@ export type ModelSource =
   | io.IOHandler
   | io.IOHandlerSync
   | { readonly files: ReadonlyMap<string, Uint8Array> };
-
-/** How far loading has come. */
-export interface LoadProgress {
-  /** The file that bytes have come of. */
-  readonly file: string;
-  /** Bytes of weights that have come. */
-  readonly loadedBytes: number;
-  /** Bytes of weights in all. */
-  readonly totalBytes: number;
-}
-
-/** How a model is fetched. `requestInit`, `fetchFunc` and `onProgress` are those of tfjs's `io.LoadOptions`. */
-export interface LoadOptions {
-  /** Of every request: headers, credentials and so on. */
-  readonly requestInit?: RequestInit;
-  /** Used instead of the global `fetch`; `fetchFunc` is tfjs's name for it. */
-  readonly fetch?: typeof fetch;
-  readonly fetchFunc?: typeof fetch;
-  /** Called with the fraction of the weights that has come, from 0 to 1. */
-  readonly onProgress?: (fraction: number, progress: LoadProgress) => void;
-  readonly signal?: AbortSignal;
-  /** Texts of files that would lie beside model.json, such as `tokenizer.json`, where the source has none. */
-  readonly files?: Readonly<Record<string, string>>;
-}
 
 /** A source whose kind is known. */
 export interface OpenedSource {

@@ -1,0 +1,47 @@
+/** Who imports whom: the rules of .dependency-cruiser.mjs, and that they find what breaks them. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cruise, type ICruiseOptions, type ICruiseResult, type IForbiddenRuleType } from 'dependency-cruiser';
+import t from 'tap';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const CONFIGURATION: string = '../.dependency-cruiser.mjs';
+const { forbidden, options } = (await import(CONFIGURATION)).default as {
+  forbidden: IForbiddenRuleType[];
+  options: ICruiseOptions;
+};
+const FOLDERS = ['plugin', 'wasm', 'gpu', 'converters', 'conformance', 'bench', 'node'];
+
+async function violations(folders: string[], root = ROOT): Promise<string[]> {
+  const { output } = await cruise(
+    folders,
+    { ...options, ruleSet: { forbidden }, validate: true, baseDir: root },
+    options.enhancedResolveOptions,
+  );
+  const { summary } = output as ICruiseResult;
+  return summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} imports ${to}`);
+}
+
+t.test('no circles, and arrows point one way', async (t) => t.same(await violations(FOLDERS), []));
+
+t.test('what breaks a rule is found', async (t) => {
+  const folder = t.testdir();
+  const files = {
+    'plugin/ops/a.ts':
+      "import { b } from './b.ts'; import { k } from '../../wasm/k.ts'; export const a = [b, k];",
+    'plugin/ops/b.ts': "import { a } from './a.ts'; export const b = a;",
+    'wasm/k.ts':
+      "import { readFileSync } from 'node:fs'; import { t } from './k.test.ts'; export const k = [readFileSync, t];",
+    'wasm/k.test.ts': 'export const t = 1;',
+  };
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(folder, name, '..'), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  const found = (await violations(['plugin', 'wasm'], folder)).map((text) => text.split(':')[0]);
+  for (const name of ['no-circles', 'no-tests', 'ops-know-no-backend', 'nothing-of-node-in-pages']) {
+    t.ok(found.includes(name), name);
+  }
+  rmSync(folder, { recursive: true });
+});

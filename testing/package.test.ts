@@ -1,0 +1,57 @@
+/** The package's metadata and types as publint and TypeScript see them. */
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import t from 'tap';
+import ts from 'typescript';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const ENTRIES = Object.keys(manifest.exports).filter((name) => !/\.json$|\*/.test(name));
+
+t.test('publint', async (t) => {
+  const { messages, pkg } = await publint({ pkgDir: ROOT, level: 'warning', pack: false });
+  // What require() gets throws in a Node that cannot require ES modules; where it can, the types are right.
+  const meant = messages.filter(({ code }) => code !== 'EXPORTS_TYPES_INVALID_FORMAT');
+  t.same(
+    meant.map((message) => formatMessage(message, pkg)),
+    [],
+  );
+});
+
+t.test('types are found by every module resolution', async (t) => {
+  const folder = t.testdir();
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(ROOT, join(folder, 'node_modules', 'tfjs-grootvl'));
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module' }));
+  const file = join(folder, 'user.ts');
+  const names = ENTRIES.map((entry) => join('tfjs-grootvl', entry));
+  writeFileSync(file, names.map((name, i) => `export * as entry${i} from '${name}';`).join('\n'));
+  const { ESNext, Node16, NodeNext } = ts.ModuleKind;
+  const { Bundler, Node10, Node16: FromNode16, NodeNext: FromNodeNext } = ts.ModuleResolutionKind;
+  for (const [name, module, moduleResolution] of [
+    ['node10', ESNext, Node10],
+    ['node16', Node16, FromNode16],
+    ['nodenext', NodeNext, FromNodeNext],
+    ['bundler', ESNext, Bundler],
+  ] as const) {
+    const options = { module, moduleResolution, target: ts.ScriptTarget.ES2022 };
+    const missing = names.filter(
+      (from) =>
+        !ts
+          .resolveModuleName(
+            from,
+            file,
+            options,
+            ts.sys,
+            undefined,
+            undefined,
+            module === ESNext ? undefined : ESNext,
+          )
+          .resolvedModule?.resolvedFileName.endsWith('.d.ts'),
+    );
+    t.same(missing, [], name);
+  }
+});
