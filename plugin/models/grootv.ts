@@ -187,8 +187,8 @@ export class GrootV {
   }
 
   /**
-   * About how many bytes the tensors of `tree` and `affinity` take at their peak for a picture of this size, pixels. In
-   * measurements a pixel took 105 bytes with 16 channels, 466 with 80.
+   * About how many bytes the tensors of `tree` and `affinity` take at their peak for a picture of this size, pixels. With
+   * 16 channels 105 bytes a pixel were measured (wasm, last block); they grow with the channels.
    */
   workingBytes({ width, height }: { readonly width: number; readonly height: number }): number {
     return width * height * (16 + 6 * this.metadata.architecture.channels);
