@@ -260,9 +260,9 @@ t.test('a reference of a deep path may be as far from float64 as its depth expla
       { length: values.length },
       (_, i) => values[(i % numVertices) * channels + Math.floor(i / numVertices)],
     );
-  const file = (noise: number): Uint8Array => {
+  const file = (noise: number, ofOne = noise): Uint8Array => {
     const rounded = (values: Float64Array) =>
-      first(values.map((v, i) => v + (i % 2 ? 1 : -1) * noise * largest(values)));
+      first(values.map((v, i) => v + (i % 2 ? 1 : -1) * (i === 99 ? ofOne : noise) * largest(values)));
     const shape = [1, channels, numVertices];
     return encodeSafetensors([
       floats('feature_in', shape, first(x)),
@@ -275,6 +275,12 @@ t.test('a reference of a deep path may be as far from float64 as its depth expla
     ]);
   };
   t.same(verdicts(await results({ 'deep.safetensors': file(7e-6) })), ['pass']);
+  const single = await results({ 'deep.safetensors': file(1e-7, 8e-6) });
+  t.ok(
+    single.every(
+      ({ verdict, reason }) => verdict === 'fail' && /contradicts the float64 oracle/.test(reason),
+    ),
+  );
   const wrong = await results({ 'deep.safetensors': file(3e-5) });
   t.ok(
     wrong.every(({ verdict, reason }) => verdict === 'fail' && /contradicts the float64 oracle/.test(reason)),
