@@ -31,6 +31,7 @@ import {
   stateDicts,
   type WeightSet,
 } from './pytorch/state_dict.js';
+import { findUnpacked, openUnpackedCheckpoint } from './pytorch/unpacked.js';
 import { CONVERTER_VERSION } from './version.js';
 
 /** A checkpoint: bytes in memory, a Blob or File of a page, or any other random-access source. */
@@ -96,19 +97,24 @@ export async function inspectCheckpoint(
   input: CheckpointInput,
   options?: InspectOptions,
 ): Promise<Inspection>;
-/** Reads the HuggingFace folder of a language model and says what it holds: see {@link inspectFolder}. */
+/**
+ * Reads the HuggingFace folder of a language model and says what it holds: see {@link inspectFolder}. A checkpoint that
+ * was unpacked (a folder with data.pkl) is read as its file would be.
+ */
 export async function inspectCheckpoint(
   input: SourceDirectory,
-  options?: FolderInspectOptions,
-): Promise<FolderInspection>;
+  options?: InspectOptions & FolderInspectOptions,
+): Promise<FolderInspection | Inspection>;
 export async function inspectCheckpoint(
   input: CheckpointInput | SourceDirectory,
   options: InspectOptions & FolderInspectOptions = {},
 ): Promise<Inspection | FolderInspection> {
   checkInput('inspectCheckpoint', input);
-  const inspection = isSourceDirectory(input)
-    ? await inspectFolder(input, options)
-    : describe(await open(input, options));
+  const unpacked = await findUnpacked(input);
+  const inspection =
+    isSourceDirectory(input) && !unpacked
+      ? await inspectFolder(input, options)
+      : describe(await open(unpacked ?? input, options));
   await checkUnchanged(input);
   return inspection;
 }
@@ -128,21 +134,26 @@ export async function convertCheckpoint(
   sink: ModelSink,
   options?: ConvertOptions,
 ): Promise<Inspection>;
-/** Converts the HuggingFace folder of a language model: see {@link convertFolder}. */
+/**
+ * Converts the HuggingFace folder of a language model: see {@link convertFolder}. A checkpoint that was unpacked is
+ * converted as its file would be.
+ */
 export async function convertCheckpoint(
   input: SourceDirectory,
   sink: ModelSink,
-  options?: FolderConvertOptions,
-): Promise<FolderInspection>;
+  options?: ConvertOptions & FolderConvertOptions,
+): Promise<FolderInspection | Inspection>;
 export async function convertCheckpoint(
   input: CheckpointInput | SourceDirectory,
   sink: ModelSink,
   options: ConvertOptions & FolderConvertOptions = {},
 ): Promise<Inspection | FolderInspection> {
   checkInput('convertCheckpoint', input);
-  const inspection = isSourceDirectory(input)
-    ? await convertFolder(input, sink, options)
-    : await convertFile(input, sink, options);
+  const unpacked = await findUnpacked(input);
+  const inspection =
+    isSourceDirectory(input) && !unpacked
+      ? await convertFolder(input, sink, options)
+      : await convertFile(unpacked ?? input, sink, options);
   await checkUnchanged(input, options.lora);
   return inspection;
 }
@@ -172,7 +183,7 @@ async function checkUnchanged(...inputs: (CheckpointInput | SourceDirectory | un
 }
 
 async function convertFile(
-  input: CheckpointInput,
+  input: CheckpointInput | SourceDirectory,
   sink: ModelSink,
   options: ConvertOptions,
 ): Promise<Inspection> {
@@ -225,12 +236,12 @@ interface Opened {
   readonly architecture: FileArchitecture<GrootVArchitecture>;
 }
 
-async function open(input: CheckpointInput, options: InspectOptions): Promise<Opened> {
+async function open(input: CheckpointInput | SourceDirectory, options: InspectOptions): Promise<Opened> {
   const { weights, key, prefix, onProgress, signal } = options;
-  const checkpoint = await openCheckpoint(sourceOf(input), {
-    signal,
-    onProgress: (done, total) => onProgress?.('reading', done, total),
-  });
+  const pass = { signal, onProgress: (done: number, total: number) => onProgress?.('reading', done, total) };
+  const checkpoint = isSourceDirectory(input)
+    ? await openUnpackedCheckpoint(input, pass)
+    : await openCheckpoint(sourceOf(input), pass);
   const choice = { weights, key, prefix };
   let chosen: ChosenWeights<GrootVArchitecture>;
   try {

@@ -32,12 +32,16 @@ export async function sourceDirectory(path: string): Promise<OpenDirectory> {
   });
   if (!status.isDirectory()) throw new Error(`cannot open ${path}: it is not a directory`);
   const opened = new Map<string, FileSource>();
+  const folders = new Map<string, OpenDirectory>();
+  const checkName = (file: string) => {
+    if (file !== basename(file) || ['', '.', '..'].includes(file)) {
+      throw new Error(`${path}: refused the file name ${JSON.stringify(file)}`);
+    }
+  };
   return {
     name: path,
     async open(file) {
-      if (file !== basename(file) || ['', '.', '..'].includes(file)) {
-        throw new Error(`${path}: refused the file name ${JSON.stringify(file)}`);
-      }
+      checkName(file);
       const known = opened.get(file);
       if (known) return known;
       const found = await lstat(join(path, file)).catch(() => undefined);
@@ -51,10 +55,23 @@ export async function sourceDirectory(path: string): Promise<OpenDirectory> {
       const entries = await readdir(path, { withFileTypes: true });
       return entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name));
     },
+    async folder(name) {
+      checkName(name);
+      const known = folders.get(name);
+      if (known) return known;
+      // A link is no directory to lstat, and may lead anywhere.
+      const found = await lstat(join(path, name)).catch(() => undefined);
+      if (!found?.isDirectory()) return undefined;
+      const folder = await sourceDirectory(join(path, name));
+      folders.set(name, folder);
+      return folder;
+    },
     async checkUnchanged() {
+      for (const folder of folders.values()) await folder.checkUnchanged();
       for (const source of opened.values()) await source.checkUnchanged();
     },
     async close() {
+      for (const folder of folders.values()) await folder.close();
       for (const source of opened.values()) await source.close();
       opened.clear();
     },

@@ -11,13 +11,15 @@ export interface SourceDirectory {
   open(file: string): Promise<ByteSource | undefined>;
   /** What the folder holds, so that a report can list what was not used; a sub-folder's name ends with a slash. */
   list?(): Promise<readonly string[]>;
+  /** The sub-folder of this name, or undefined where there is none. */
+  folder?(name: string): Promise<SourceDirectory | undefined>;
   /** Rejects when a file that was opened is not the same any more. Absent where files cannot change. */
   checkUnchanged?(): Promise<void>;
 }
 
 /**
  * A folder made of files: those of `<input type="file" webkitdirectory>`, or bytes by name. Files of sub-folders are
- * not part of it.
+ * reached through `folder` alone.
  * @throws {ArchitectureError} when two files have one name
  */
 export function filesDirectory(
@@ -38,6 +40,14 @@ export function filesDirectory(
       return held instanceof Uint8Array ? bytesSource(held, file) : blobSource(held, file);
     },
     list: async () => [...listed],
+    async folder(folder) {
+      if (!listed.has(`${folder}/`)) return undefined;
+      const below = [...all].filter(([path]) => path.startsWith(`${folder}/`));
+      const inner = new Map(
+        below.map(([path, held]): [string, Blob | Uint8Array] => [path.slice(folder.length + 1), held]),
+      );
+      return filesDirectory(inner, `${name}/${folder}`);
+    },
   };
 }
 

@@ -1,8 +1,13 @@
 // The one door to the readers: any checkpoint file in, one checked object out.
 
 import type { ByteSource } from '../byte_source.js';
-import { type Container, detectContainer, type IgnoredEntry, type OpenedContainer } from './container.js';
-import { quote } from './errors.js';
+import {
+  type Container,
+  describeInert,
+  detectContainer,
+  type IgnoredEntry,
+  type OpenedContainer,
+} from './container.js';
 import type { PassOptions } from './file_pass.js';
 import { openLegacyCheckpoint } from './legacy.js';
 import type { PickleValue } from './pickle_values.js';
@@ -13,7 +18,7 @@ import { openZipCheckpoint } from './torch_zip_checkpoint.js';
 export interface Checkpoint {
   /** What the file was called. */
   readonly name: string;
-  readonly format: Container;
+  readonly format: Container | 'folder';
   /** Bytes. */
   readonly size: number;
   /** SHA-256 of the whole file, in hexadecimal. */
@@ -39,11 +44,6 @@ const OPENERS: Readonly<
   safetensors: openSafetensors,
 };
 
-/** Python names may have letters of any alphabet. */
-function printable(path: string): string {
-  return /^[\x20-\x7e]{1,120}$/.test(path) ? path : quote(path);
-}
-
 /**
  * Opens a checkpoint: tells the container by content, reads the file once from end to end for its SHA-256 and (zip)
  * its checksums, and reads its object structure. Nothing that the file asks for is executed. Memory: the structure
@@ -54,6 +54,6 @@ function printable(path: string): string {
 export async function openCheckpoint(source: ByteSource, options: PassOptions = {}): Promise<Checkpoint> {
   const format = await detectContainer(source);
   const { value: root, inert, ...opened } = await OPENERS[format](source, options);
-  const inertGlobals = [...inert].map(([path, count]) => `${printable(path)} (${count})`);
+  const inertGlobals = describeInert(inert);
   return { name: source.name, format, size: source.size, root, inertGlobals, ...opened };
 }

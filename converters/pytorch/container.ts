@@ -1,7 +1,7 @@
 // What kind of file this is, by its first bytes; a file's name says nothing reliable.
 
 import type { ByteSource } from '../byte_source.js';
-import { CheckpointError } from './errors.js';
+import { CheckpointError, quote } from './errors.js';
 import { readBytes } from './file_pass.js';
 import { MAX_SAFETENSORS_HEADER_BYTES } from './limits.js';
 import type { PickleValue } from './pickle_values.js';
@@ -24,6 +24,12 @@ export interface OpenedContainer {
   readonly metadata: ReadonlyMap<string, string>;
   /** What of the file itself was not used, or not checked. */
   readonly ignored: readonly IgnoredEntry[];
+}
+
+/** `Checkpoint.inertGlobals` of what a pickle has. Python names may have letters of any alphabet. */
+export function describeInert(inert: ReadonlyMap<string, number>): string[] {
+  const printable = (path: string): string => (/^[\x20-\x7e]{1,120}$/.test(path) ? path : quote(path));
+  return [...inert].map(([path, count]) => `${printable(path)} (${count})`);
 }
 
 /** A tar's signature lies at byte 257. */

@@ -12,7 +12,17 @@ import { TensorStorage } from './tensor.js';
 import { openTorchZip, readEntry, type TorchArchive } from './zip.js';
 
 /** Length of the small text entries (`version`, `byteorder`). */
-const MAX_TEXT_ENTRY_BYTES = 64;
+export const MAX_TEXT_ENTRY_BYTES = 64;
+
+/** @throws CheckpointError 'byte-order' for values of the other byte order */
+export function checkByteOrder(byteOrder: string | undefined, offset?: number): void {
+  if (byteOrder === undefined || byteOrder === 'little') return;
+  throw new CheckpointError(
+    'byte-order',
+    `the checkpoint says its byte order is ${quote(byteOrder)}; only little-endian files are read`,
+    offset,
+  );
+}
 
 async function readText(
   source: ByteSource,
@@ -56,13 +66,7 @@ export async function openZipCheckpoint(
 ): Promise<OpenedContainer> {
   const archive = await openTorchZip(source, options);
   const byteOrder = await readText(source, archive, 'byteorder');
-  if (byteOrder !== undefined && byteOrder !== 'little') {
-    throw new CheckpointError(
-      'byte-order',
-      `the checkpoint says its byte order is ${quote(byteOrder)}; only little-endian files are read`,
-      archive.entries.get('byteorder')?.dataOffset,
-    );
-  }
+  checkByteOrder(byteOrder, archive.entries.get('byteorder')?.dataOffset);
   const entry = archive.entries.get('data.pkl');
   if (entry === undefined) throw new CheckpointError('zip-format', 'the zip has no data.pkl');
   const pickle = await readEntry(source, entry, MAX_PICKLE_BYTES);

@@ -2,6 +2,7 @@
 import { basename, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { QUANTIZATIONS, type Quantization } from '../../converters/graph/quantize.js';
+import { findUnpacked } from '../../converters/pytorch/unpacked.js';
 import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.js';
 import { readSmallFile } from '../file_source.js';
 import { sourceDirectory } from '../source_directory.js';
@@ -81,10 +82,22 @@ export function addConvert(program: Command): void {
             );
           },
           folder: async (directory) => {
-            refuseForFolders({ weights, classes });
+            const unpacked = await findUnpacked(directory);
+            if (!unpacked) refuseForFolders({ weights, classes });
+            const classNames = classes === undefined ? undefined : await readClassNames(classes);
             const adapter = lora === undefined ? undefined : await sourceDirectory(lora);
             try {
-              const chosen = { key, prefix, quantize, lora: adapter, scan, maxBytes, onProgress };
+              const chosen = {
+                weights,
+                key,
+                prefix,
+                quantize,
+                classNames,
+                lora: adapter,
+                scan,
+                maxBytes,
+                onProgress,
+              };
               return await written(outDir, force, (sink) => convertCheckpoint(directory, sink, chosen));
             } finally {
               await adapter?.close();

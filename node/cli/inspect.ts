@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { FolderInspection, Inspection } from '../../converters/index.js';
+import { findUnpacked } from '../../converters/pytorch/unpacked.js';
 import { type FileSource, fileSource } from '../file_source.js';
 import { type OpenDirectory, sourceDirectory } from '../source_directory.js';
 import { pathOf } from './failure.js';
@@ -34,9 +35,9 @@ export function addInspect(program: Command): void {
       try {
         const inspection = await withInput(path, {
           file: (source) => inspectCheckpoint(source, { weights, key, prefix, onProgress }),
-          folder: (directory) => {
-            refuseForFolders({ weights });
-            return inspectCheckpoint(directory, { key, prefix, onProgress });
+          folder: async (directory) => {
+            if (!(await findUnpacked(directory))) refuseForFolders({ weights });
+            return inspectCheckpoint(directory, { weights, key, prefix, onProgress });
           },
         });
         progress.stop();
