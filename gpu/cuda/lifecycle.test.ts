@@ -135,7 +135,8 @@ t.test('a program that ends before its reads', (t) => {
     const { status, signal, stderr } = spawnSync(
       process.execPath,
       [...process.execArgv, '--eval', program(end)],
-      { cwd: new URL('.', import.meta.url), encoding: 'utf8' },
+      // Node's options name modules from the folder of the package.
+      { cwd: new URL('../..', import.meta.url), encoding: 'utf8' },
     );
     t.same({ status, signal }, { status: 3, signal: null }, `${end} ${stderr}`);
   }

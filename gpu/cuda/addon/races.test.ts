@@ -1,4 +1,4 @@
-/** The check of races, by kernels of kernels/probe.cu that race on purpose and others that do not. */
+/** The checks of races and of bounds, by kernels of kernels/probe.cu that race on purpose and others that do not. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -59,6 +59,27 @@ t.test('races are found, each by kernel, memory and lines', options, async (t) =
     t.doesNotThrow(() => launch(device, 'probe_races', 0), `none after race ${race}`);
   }
   device.synchronize();
+  device.close();
+});
+
+t.test('accesses outside of allocations are found', options, async (t) => {
+  const device = openDevice();
+  t.equal(device.description.checksAccesses, true);
+  const write = (words: number) => {
+    const out = device.allocate(4 * words);
+    new DataView(device.argumentBytes).setBigUint64(0, BigInt(out), true);
+    try {
+      device.launch(device.findKernel('probe_positions'), 1, 1, 1, THREADS, 1, 0, 8);
+    } finally {
+      device.free(out);
+    }
+  };
+  t.doesNotThrow(() => write(THREADS));
+  t.throws(() => write(THREADS - 1), {
+    message:
+      /^kernel probe_positions, .*: a write of 4 bytes by thread 63 at .* that do not lie in one allocation/,
+  });
+  t.doesNotThrow(() => write(THREADS));
   device.close();
 });
 
