@@ -65,7 +65,7 @@ function shapesOf(op: OpDeclaration): Record<string, number[]> {
   );
 }
 
-/** The edges of a grid, a chain from vertex 0 for every row, or values from -1 to 1; ids of `shift` are wrong. */
+/** The edges of a grid, a chain from vertex 0 for every row, or values from -1 to 1; `shift` is added to the last id. */
 function tensorOf(name: string, dtype: string, shape: number[], shift: number): tf.Tensor {
   const size = shape.reduce((product, extent) => product * extent, 1);
   if (dtype === 'float32')
@@ -87,48 +87,64 @@ function tensorOf(name: string, dtype: string, shape: number[], shift: number): 
 }
 
 const changes = fc.record({
-  /** Which extent becomes which, and whether it is so in all inputs. */
+  /** Which extent becomes which, if any, and whether it is so in all inputs. */
   at: fc.nat(),
   extent: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.constantFrom(64, 257)),
   inAll: fc.boolean(),
-  drop: fc.boolean(),
-  shift: fc.constantFrom(0, 0, -7, -1, 1, 2 ** 20, 2 ** 30, -(2 ** 31)),
-  attribute: fc.constantFrom(undefined, -1, 0, 1, 0.5, Number.NaN, 2 ** 31, 1e300, 'all'),
+  how: fc.constantFrom('keep', 'keep', 'drop', 'replace'),
+  /** What is added to the last id of one input. */
+  wrong: fc.constantFrom('order', 'parent', 'edges'),
+  shift: fc.constantFrom(0, -7, -1, 1, 2 ** 20, 2 ** 30, -(2 ** 31)),
+  attribute: fc.constantFrom(
+    undefined,
+    undefined,
+    undefined,
+    -1,
+    0,
+    1,
+    0.5,
+    Number.NaN,
+    2 ** 31,
+    1e300,
+    'all',
+  ),
 });
 
 for (const op of OPS.filter(({ name }) => tf.getKernel(name, 'wasm'))) {
   t.test(op.name, (t) => {
-    const run = (shapes: Record<string, number[]>, shift: number, attributes: object) =>
+    const run = (shapes: Record<string, number[]>, wrong: string, shift: number, attributes: object) =>
       tf.tidy(() => {
         const inputs = Object.fromEntries(
           Object.entries(shapes).map(([name, shape]) => [
             name,
-            tensorOf(name, op.inputs[name].dtype, shape, shift),
+            tensorOf(name, op.inputs[name].dtype, shape, name === wrong ? shift : 0),
           ]),
         );
         const results = tf.engine().runKernel(op.name, inputs, attributes as tf.NamedAttrMap);
         for (const result of [results].flat()) result.dataSync();
       });
     const attributes = 'numVertices' in op.attributes ? { numVertices: LETTERS.V } : {};
-    t.doesNotThrow(() => run(shapesOf(op), 0, attributes), 'as it should be called');
+    t.doesNotThrow(() => run(shapesOf(op), '', 0, attributes), 'as it should be called');
     const property = fc.property(fc.array(changes, { minLength: 1, maxLength: 2 }), (all) => {
       const shapes = shapesOf(op);
       const changed: Record<string, unknown> = { ...attributes };
-      for (const { at, extent, inAll, drop, attribute } of all) {
+      for (const { at, extent, inAll, how, attribute } of all) {
         const places = Object.values(shapes).flatMap((shape) => shape.map((_, axis) => ({ shape, axis })));
         if (places.length === 0) continue;
         const { shape, axis } = places[at % places.length];
         const before = shape[axis];
-        if (drop) shape.splice(axis, 1);
-        else shape[axis] = extent;
-        if (inAll)
-          for (const other of places)
-            if (other.shape[other.axis] === before) other.shape[other.axis] = extent;
+        if (how === 'drop') shape.splice(axis, 1);
+        if (how === 'replace') {
+          shape[axis] = extent;
+          if (inAll)
+            for (const other of places)
+              if (other.shape[other.axis] === before) other.shape[other.axis] = extent;
+        }
         const names = Object.keys(op.attributes);
         if (attribute !== undefined && names.length > 0) changed[names[at % names.length]] = attribute;
       }
       try {
-        run(shapes, all[0].shift, changed);
+        run(shapes, all[0].wrong, all[0].shift, changed);
       } catch (error) {
         if ((error as Error).name !== 'OpError') throw error;
       }
