@@ -25,7 +25,9 @@ t.test('gridGraph', async (t) => {
         [0, 1],
         [1, 2],
       ]);
-      t.throws(() => gridGraph(0, 3), { message: /gridGraph: height is 0, wanted an integer of at least 1/ });
+      t.throws(() => gridGraph(0, 3), {
+        message: /gridGraph: height is 0, expected an integer of at least 1/,
+      });
       t.throws(() => gridGraph(2, 1.5), { message: /width is 1.5/ });
     }),
   );
@@ -52,7 +54,7 @@ t.test('windowGraph', async (t) => {
       t.same(windowGraph(1).shape, [0, 2]);
       t.throws(() => windowGraph(0), { message: /length is 0/ });
       t.throws(() => windowGraph(4, { promptLength: 5 }), {
-        message: /promptLength is 5, wanted an integer from 0 to/,
+        message: /promptLength is 5, expected an integer from 0 to/,
       });
       t.throws(() => windowGraph(4, { reach: 0 }), { message: /reach is 0/ });
     }),

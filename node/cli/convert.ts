@@ -5,9 +5,18 @@ import { QUANTIZATIONS, type Quantization } from '../../converters/graph/quantiz
 import { findUnpacked } from '../../converters/pytorch/unpacked.js';
 import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.js';
 import { readSmallFile } from '../file_source.js';
-import { sourceDirectory } from '../source_directory.js';
 import { pathOf } from './failure.js';
-import { describeInspection, KEY, PREFIX, refuseForFolders, WEIGHT_SETS, withInput } from './inspect.js';
+import {
+  describeInspection,
+  KEY,
+  LORA,
+  PREFIX,
+  refuseForFiles,
+  refuseForFolders,
+  WEIGHT_SETS,
+  withAdapter,
+  withInput,
+} from './inspect.js';
 import { ByteProgress } from './progress.js';
 import { inline, print } from './terminal.js';
 
@@ -47,7 +56,7 @@ export function addConvert(program: Command): void {
     .addOption(PREFIX)
     .addOption(new Option('--quantize <type>', 'store weights in').choices(QUANTIZATIONS).default('none'))
     .option('--classes <names.json>', "a JSON array of class names (default: ImageNet's for 1000 classes)")
-    .option('--lora <dir>', 'folder of a LoRA adapter (PEFT) to merge into a language model')
+    .addOption(LORA)
     .addOption(
       new Option('--scan <kind>', 'of a language model: chain is ordinary Mamba (default: tree)').choices(
         SCANS,
@@ -67,7 +76,7 @@ export function addConvert(program: Command): void {
       try {
         const inspection = await withInput(path, {
           file: async (source) => {
-            if (lora ?? scan) throw new Error('--lora and --scan are for the folder of a language model');
+            refuseForFiles({ lora, scan });
             const classNames = classes === undefined ? undefined : await readClassNames(classes);
             return written(outDir, force, (sink) =>
               convertCheckpoint(source, sink, {
@@ -85,23 +94,12 @@ export function addConvert(program: Command): void {
             const unpacked = await findUnpacked(directory);
             if (!unpacked) refuseForFolders({ weights, classes });
             const classNames = classes === undefined ? undefined : await readClassNames(classes);
-            const adapter = lora === undefined ? undefined : await sourceDirectory(lora);
-            try {
-              const chosen = {
-                weights,
-                key,
-                prefix,
-                quantize,
-                classNames,
-                lora: adapter,
-                scan,
-                maxBytes,
-                onProgress,
-              };
-              return await written(outDir, force, (sink) => convertCheckpoint(directory, sink, chosen));
-            } finally {
-              await adapter?.close();
-            }
+            return withAdapter(lora, (adapter) => {
+              const chosen = { weights, key, prefix, quantize, classNames, scan, maxBytes, onProgress };
+              return written(outDir, force, (sink) =>
+                convertCheckpoint(directory, sink, { ...chosen, lora: adapter }),
+              );
+            });
           },
         });
         progress.stop();

@@ -14,6 +14,10 @@ export const WEIGHT_SETS = ['model', 'model_ema'] as const;
 
 /** Where the weights are, for files that name them in no usual way. */
 export const KEY = new Option('--key <a.b>', 'keys that lead to the state dict in the file');
+export const LORA = new Option(
+  '--lora <dir>',
+  'folder of a LoRA adapter (PEFT) to merge into a language model',
+);
 export const PREFIX = new Option('--prefix <p.>', 'what stands before the names of the parameters');
 
 export function addInspect(program: Command): void {
@@ -27,17 +31,23 @@ export function addInspect(program: Command): void {
     .addOption(new Option('--weights <name>', 'which weights of a training checkpoint').choices(WEIGHT_SETS))
     .addOption(KEY)
     .addOption(PREFIX)
+    .addOption(LORA)
     .option('--json', 'print one JSON document')
-    .action(async (path: string, { weights, key, prefix, json }: Options) => {
+    .action(async (path: string, { weights, key, prefix, lora, json }: Options) => {
       const { inspectCheckpoint } = await import('../../converters/index.js');
       const progress = await ByteProgress.start();
       const onProgress = progress.update;
       try {
         const inspection = await withInput(path, {
-          file: (source) => inspectCheckpoint(source, { weights, key, prefix, onProgress }),
+          file: async (source) => {
+            refuseForFiles({ lora });
+            return inspectCheckpoint(source, { weights, key, prefix, onProgress });
+          },
           folder: async (directory) => {
             if (!(await findUnpacked(directory))) refuseForFolders({ weights });
-            return inspectCheckpoint(directory, { weights, key, prefix, onProgress });
+            return withAdapter(lora, (adapter) =>
+              inspectCheckpoint(directory, { weights, key, prefix, lora: adapter, onProgress }),
+            );
           },
         });
         progress.stop();
@@ -53,6 +63,7 @@ interface Options {
   weights?: (typeof WEIGHT_SETS)[number];
   key?: string;
   prefix?: string;
+  lora?: string;
   json?: boolean;
 }
 
@@ -73,6 +84,27 @@ export async function withInput<F, D>(
     return await ('open' in opened ? use.folder(opened) : use.file(opened));
   } finally {
     await opened.close();
+  }
+}
+
+/** Opens the folder of an adapter, where one is given, for as long as `use` works with it. */
+export async function withAdapter<T>(
+  path: string | undefined,
+  use: (adapter: OpenDirectory | undefined) => Promise<T>,
+): Promise<T> {
+  const adapter = path === undefined ? undefined : await sourceDirectory(path);
+  try {
+    return await use(adapter);
+  } finally {
+    await adapter?.close();
+  }
+}
+
+/** @throws {Error} for an option that says nothing about a checkpoint file */
+export function refuseForFiles(options: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined)
+      throw new Error(`--${name} is for the folder of a language model, not for a file`);
   }
 }
 

@@ -28,6 +28,7 @@ t.test('inspect', async (t) => {
     ignored: [],
   });
   t.match((await grootvl('inspect', TINY)).stdout, /architecture {2}GrootL \(tree scan\)/);
+  t.match((await grootvl('inspect', TINY, '--lora', ADAPTER)).stdout, /adapter {7}adapter_model.safetensors/);
 });
 
 t.test('convert', async (t) => {
@@ -41,7 +42,7 @@ t.test('convert', async (t) => {
     [[TINY, join(folder, 'x'), '--classes', 'x.json'], /--classes is for checkpoints of GrootV/],
     [
       [join(TINY, 'model.safetensors'), join(folder, 'x'), '--lora', ADAPTER],
-      /--lora and --scan are for the folder/,
+      /--lora is for the folder of a language model/,
     ],
     [[ADAPTER, join(folder, 'x')], /has no config.json: it is no HuggingFace model/],
     [[TINY, join(folder, 'x'), '--lora', TINY], /has no adapter_config.json/],

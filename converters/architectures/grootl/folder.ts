@@ -239,7 +239,7 @@ async function scalingOf(directory: SourceDirectory, { source }: FolderState) {
   if (config) return config;
   throw new ArchitectureError(
     `${source.file} of ${directory.name} holds LoRA weights beside the model's, and how to scale them is not known: ` +
-      `expected the adapter's ${ADAPTER_CONFIG} in the folder, or the folder of the adapter given beside the model`,
+      `expected the adapter's ${ADAPTER_CONFIG} in the folder, or the folder of the adapter given beside the model (--lora)`,
   );
 }
 

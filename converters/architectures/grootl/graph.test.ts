@@ -71,11 +71,11 @@ for (const backend of BACKENDS) {
         }
       }
       for (const [ids, prompt, message] of [
-        [[3, 4], 3, /WindowGraph: the prompt length is 3, wanted an integer from 0 to 2/],
-        [[3, 4], -1, /the prompt length is -1/],
-        [[3, 1024], 1, /TokenEmbedding: token 1 has the id 1024, wanted ids from 0 to 1023/],
+        [[3, 4], 3, /WindowGraph: promptLength is 3, expected an integer from 0 to 2/],
+        [[3, 4], -1, /promptLength is -1, expected an integer of at least 0/],
+        [[3, 1024], 1, /TokenEmbedding: token 1 has the id 1024, expected ids from 0 to 1023/],
         [[-1], 1, /TokenEmbedding: token 0 has the id -1/],
-        [[], 0, /WindowGraph: tokens are none/],
+        [[], 0, /WindowGraph: tokens\[B, L\] has shape \[1, 0\]: L is 0, expected at least 1/],
       ] as const) {
         t.throws(() => logitsOf(model, ids, prompt), { message }, `${ids}, ${prompt}`);
       }
