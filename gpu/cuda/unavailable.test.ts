@@ -9,7 +9,7 @@ function run(program: string): string {
     env,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
-    cwd: new URL('.', import.meta.url),
+    cwd: new URL('../..', import.meta.url), // paths among the options are relative to the root
   }).trim();
 }
 
