@@ -12,6 +12,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -89,6 +91,27 @@ t.test('a list of pictures on standard input, and folders', async (t) => {
   const none = await grootvl('classify', model, at('empty'));
   t.not(none.status, 0);
   t.match(none.stdout + none.stderr, /empty holds no pictures; expected \.png/);
+});
+
+t.test('pictures and models by URL', async (t) => {
+  const [digit] = readdirSync(DIGITS).filter((file) => file.endsWith('.png'));
+  const server = createServer(({ url = '' }, response) => {
+    const file = url === '/digit.png' ? join(DIGITS, digit) : at(url.slice(1));
+    if (existsSync(file)) response.end(readFileSync(file));
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const [byFile, byUrl] = await Promise.all([
+    grootvl('classify', model, join(DIGITS, digit), '--json'),
+    grootvl('classify', `${origin}/model`, `${origin}/digit.png`, `${origin}/none.png`, '--json'),
+  ]);
+  t.equal(byUrl.status, 3, 'one of two pictures is missing');
+  const [row, missing] = JSON.parse(byUrl.stdout);
+  t.same(row.predictions, JSON.parse(byFile.stdout)[0].predictions);
+  t.equal(row.file, `${origin}/digit.png`);
+  t.match(missing, { file: `${origin}/none.png`, error: /the server answered 404/ });
 });
 
 t.test('what is no file is refused quickly, in one line', async (t) => {

@@ -35,16 +35,14 @@ export interface ImageInput {
 }
 
 /**
- * The pictures that arguments name: files as they are, of a folder all that end like pictures, also in sub-folders, by
+ * The pictures that arguments name: files and URLs as they are, of a folder all that end like pictures, also in sub-folders, by
  * name; `-` stands for file names or folders on standard input, one a line or ended by NUL characters.
  */
 export async function imageInputs(paths: readonly string[]): Promise<ImageInput[]> {
   const inputs: ImageInput[] = [];
   for (const path of paths) {
     if (path === '-') inputs.push(...(await imageInputs(await listedFiles())));
-    else if (isUrl(path))
-      inputs.push({ file: path, problem: `${path} is not fetched; download it, then give the file` });
-    else if (!(await isFolder(path))) inputs.push({ file: path });
+    else if (isUrl(path) || !(await isFolder(path))) inputs.push({ file: path });
     else inputs.push(...(await imagesBelow(path)));
   }
   return inputs;
