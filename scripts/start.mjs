@@ -13,7 +13,7 @@ const PHOTOS = join('examples', 'photos');
 installPackages();
 step('Building');
 run('node', ['scripts/build_wasm.mjs']); // the CUDA backend takes longer to compile, and is not used here
-run('npx', ['tsc', '-p', 'tsconfig.build.json']);
+run('node', ['scripts/build_js.mjs']);
 
 step('Converting a PyTorch checkpoint (no Python, nothing in it is executed)');
 rmSync(join(ROOT, 'out'), { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /** The package's metadata and types as publint and TypeScript see them. */
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
@@ -17,6 +17,18 @@ t.test('publint', async (t) => {
   const meant = messages.filter(({ code }) => code !== 'EXPORTS_TYPES_INVALID_FORMAT');
   t.same(
     meant.map((message) => formatMessage(message, pkg)),
+    [],
+  );
+});
+
+t.test('dist has nothing of older builds', async (t) => {
+  const files = readdirSync(join(ROOT, 'dist'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(join(ROOT, 'dist'), join(parentPath, name)));
+  const source = (file: string) =>
+    file === 'gpu/cuda/grootvl_cuda.node' ? 'gpu/cuda/addon' : file.replace(/(\.d)?\.(c?)[jt]s$/, '.$2ts');
+  t.same(
+    files.filter((file) => !existsSync(join(ROOT, source(file))) && !existsSync(join(ROOT, file))),
     [],
   );
 });
