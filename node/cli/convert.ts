@@ -2,7 +2,6 @@
 import { basename, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { QUANTIZATIONS, type Quantization } from '../../converters/graph/quantize.js';
-import { findUnpacked } from '../../converters/pytorch/unpacked.js';
 import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.js';
 import { readSmallFile } from '../file_source.js';
 import { pathOf } from './failure.js';
@@ -91,6 +90,7 @@ export function addConvert(program: Command): void {
             );
           },
           folder: async (directory) => {
+            const { findUnpacked } = await import('../../converters/pytorch/unpacked.js');
             const unpacked = await findUnpacked(directory);
             if (!unpacked) refuseForFolders({ weights, classes });
             const classNames = classes === undefined ? undefined : await readClassNames(classes);

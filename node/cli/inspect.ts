@@ -2,7 +2,6 @@
 import { stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { FolderInspection, Inspection } from '../../converters/index.js';
-import { findUnpacked } from '../../converters/pytorch/unpacked.js';
 import { type FileSource, fileSource } from '../file_source.js';
 import { type OpenDirectory, sourceDirectory } from '../source_directory.js';
 import { pathOf } from './failure.js';
@@ -44,6 +43,7 @@ export function addInspect(program: Command): void {
             return inspectCheckpoint(source, { weights, key, prefix, onProgress });
           },
           folder: async (directory) => {
+            const { findUnpacked } = await import('../../converters/pytorch/unpacked.js');
             if (!(await findUnpacked(directory))) refuseForFolders({ weights });
             return withAdapter(lora, (adapter) =>
               inspectCheckpoint(directory, { weights, key, prefix, lora: adapter, onProgress }),
