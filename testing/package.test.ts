@@ -1,6 +1,6 @@
 /** The package's metadata and types as publint and TypeScript see them. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
@@ -10,6 +10,13 @@ import ts from 'typescript';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const ENTRIES = Object.keys(manifest.exports).filter((name) => !/\.json$|\*/.test(name));
+
+/** All files of a folder of the checkout, as seen from its root. */
+function filesOf(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(ROOT, join(parentPath, name)));
+}
 
 t.test('publint', async (t) => {
   const { messages, pkg } = await publint({ pkgDir: ROOT, level: 'warning', pack: false });
@@ -22,15 +29,33 @@ t.test('publint', async (t) => {
 });
 
 t.test('dist has nothing of older builds', async (t) => {
-  const files = readdirSync(join(ROOT, 'dist'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => relative(join(ROOT, 'dist'), join(parentPath, name)));
+  const files = filesOf('dist').map((file) => relative('dist', file));
   const source = (file: string) =>
     file === 'gpu/cuda/grootvl_cuda.node' ? 'gpu/cuda/addon' : file.replace(/(\.d)?\.(c?)[jt]s$/, '.$2ts');
   t.same(
     files.filter((file) => !existsSync(join(ROOT, source(file))) && !existsSync(join(ROOT, file))),
     [],
   );
+});
+
+t.test('THIRD_PARTY.md names what is not plain text, and what of others is in the text', async (t) => {
+  t.ok(manifest.files.includes('THIRD_PARTY.md'));
+  const listed = readFileSync(join(ROOT, 'THIRD_PARTY.md'), 'utf8');
+  const folders = ['dist', 'examples/pictures', 'docs'].flatMap((folder) => filesOf(folder));
+  const binary = folders.filter((file) => !/\.(c?js|d\.c?ts|md)$/.test(file));
+  const others = folders.filter(
+    (file) =>
+      /\.js$/.test(file) &&
+      /apache-2|copyright|\blicen[cs]ed?\b/i.test(readFileSync(join(ROOT, file), 'utf8')),
+  );
+  const name = (file: string) => (file.endsWith('.wasm') ? basename(file) : file);
+  t.ok(binary.length > 5 && others.length > 0);
+  t.same(
+    [...binary, ...others].filter((file) => !listed.includes(`${name(file)}\``)),
+    [],
+  );
+  const compiledIn = ['node-addon-api', 'node-api-headers', 'libdevice', 'WordNet'];
+  for (const part of compiledIn) t.ok(listed.includes(part), part);
 });
 
 t.test('types are found by every module resolution', async (t) => {
