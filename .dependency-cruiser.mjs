@@ -32,6 +32,12 @@ export default {
     forbid('wasm-is-apart', '^wasm/', { path: '^gpu/' }, 'backends do not import each other'),
     forbid('gpu-is-apart', '^gpu/', { path: '^wasm/' }, 'backends do not import each other'),
     forbid(
+      'cuda-backend-is-general',
+      '^gpu/cuda/backend/',
+      { path: '^(gpu/cuda/(?!backend/)|plugin/(?!ops/input_checks))' },
+      'the backend knows built-in ops only; of the plugin it has the error that all ops throw',
+    ),
+    forbid(
       'converters-know-no-kernel',
       '^converters/',
       { path: '^(plugin/(cpu|kernels)|wasm|gpu|node|conformance|bench)/' },

@@ -1,18 +1,21 @@
 /**
- * Builds the native addons of gpu/cuda/addon with CMake, into gpu/cuda/build: the one for GPUs, where a CUDA toolkit is,
- * and the emulation for tests; with `--races` also the emulation that looks for races between threads. Only the first goes
- * into the package, by way of dist/gpu/cuda/.
+ * Builds the native addons of gpu/cuda/backend/addon, with the kernels of the backend and ours, into gpu/cuda/build: the
+ * one for GPUs, where a CUDA toolkit is, and the emulation for tests; with `--races` also the emulation that looks for
+ * races between threads. Only the first goes into the package, by way of dist/gpu/cuda/.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ensureProgram, ROOT } from './setup.mjs';
 
-const sources = join(ROOT, 'gpu', 'cuda', 'addon');
-const build = join(ROOT, 'gpu', 'cuda', 'build');
+const cuda = join(ROOT, 'gpu', 'cuda');
+const sources = join(cuda, 'backend', 'addon');
+/** Where .cu files are. */
+const kernels = [join(cuda, 'backend', 'kernels'), cuda];
+const build = join(cuda, 'build');
 const dist = join(ROOT, 'dist', 'gpu', 'cuda');
 
 const SHIPPED = 'grootvl_cuda.node';
@@ -36,6 +39,7 @@ function toolkitVersion() {
 function sourceTimes(folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
+    if (path === build) return [];
     if (entry.isDirectory()) return sourceTimes(path);
     return /\.(cc|cu|h|cmake|txt)$/.test(entry.name) ? [statSync(path).mtimeMs] : [];
   });
@@ -43,8 +47,8 @@ function sourceTimes(folder) {
 
 function isStale(addons) {
   // A folder changes when a file of it comes or goes.
-  const folders = [sources, join(sources, 'kernels'), fileURLToPath(import.meta.url)];
-  const changed = Math.max(...sourceTimes(sources), ...folders.map((path) => statSync(path).mtimeMs));
+  const others = [sources, ...kernels, fileURLToPath(import.meta.url)];
+  const changed = Math.max(...sourceTimes(cuda), ...others.map((path) => statSync(path).mtimeMs));
   return addons.some((addon) => {
     const path = join(build, addon);
     return !existsSync(path) || statSync(path).mtimeMs < changed;
@@ -71,6 +75,17 @@ function cmake(args) {
   process.exit(1);
 }
 
+/** CMake refuses the cache of another source folder, as a checkout that was moved or is of an earlier version has. */
+function forgetOtherSources() {
+  const cache = join(build, 'CMakeCache.txt');
+  if (
+    existsSync(cache) &&
+    !readFileSync(cache, 'utf8').includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${sources}\n`)
+  ) {
+    rmSync(cache);
+  }
+}
+
 /** Builds what is out of date, and copies what ships. */
 export function buildCuda({ races = false } = {}) {
   const version = toolkitVersion();
@@ -83,7 +98,8 @@ export function buildCuda({ races = false } = {}) {
   if (isStale(addons)) {
     if (!ensureCompiler()) return;
     console.log(`compiling ${addons.join(', ')}`);
-    cmake(['-S', sources, '-B', build]);
+    forgetOtherSources();
+    cmake(['-S', sources, '-B', build, `-DKERNEL_FOLDERS=${kernels.join(';')}`]);
     for (const addon of addons) {
       const target = addon.replace('.node', '');
       cmake(['--build', build, '--target', target, '--parallel', String(availableParallelism())]);

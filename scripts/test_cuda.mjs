@@ -14,7 +14,7 @@ import { hasProgram, ROOT } from './setup.mjs';
 const env = { ...process.env, GROOTVL_CUDA: 'device' };
 const CLI = 'dist/node/cli/main.js';
 const TAP = 'node_modules/tap/dist/esm/run.mjs';
-const SPECS = 'gpu/cuda/testing/tfjs_core/run.mjs';
+const SPECS = 'gpu/cuda/backend/testing/tfjs_core/run.mjs';
 const conformance = [CLI, 'conformance', '--backends', 'cuda', '--require'];
 const scratch = mkdtempSync(join(tmpdir(), 'grootvl-'));
 const figures = join(scratch, 'bench.json');

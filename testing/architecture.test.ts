@@ -34,13 +34,21 @@ t.test('what breaks a rule is found', async (t) => {
     'wasm/k.ts':
       "import { readFileSync } from 'node:fs'; import { t } from './k.test.ts'; export const k = [readFileSync, t];",
     'wasm/k.test.ts': 'export const t = 1;',
+    'gpu/cuda/backend/b.ts': "import { s } from '../scan.ts'; export const b = s;",
+    'gpu/cuda/scan.ts': 'export const s = 1;',
   };
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(join(folder, name, '..'), { recursive: true });
     writeFileSync(join(folder, name), text);
   }
-  const found = (await violations(['plugin', 'wasm'], folder)).map((text) => text.split(':')[0]);
-  for (const name of ['no-circles', 'no-tests', 'ops-know-no-backend', 'nothing-of-node-in-pages']) {
+  const found = (await violations(['plugin', 'wasm', 'gpu'], folder)).map((text) => text.split(':')[0]);
+  for (const name of [
+    'no-circles',
+    'no-tests',
+    'ops-know-no-backend',
+    'nothing-of-node-in-pages',
+    'cuda-backend-is-general',
+  ]) {
     t.ok(found.includes(name), name);
   }
   rmSync(folder, { recursive: true });

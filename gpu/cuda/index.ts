@@ -1,6 +1,6 @@
 /**
- * The tfjs backend `cuda`, for Node with an NVIDIA driver. Importing this module registers it with all its kernels;
- * the device is opened when tfjs starts the backend.
+ * The tfjs backend `cuda` with this package's kernels, for Node with an NVIDIA driver. Importing this module registers
+ * all of it; the device is opened when tfjs starts the backend.
  *
  * ```ts
  * import * as tf from '@tensorflow/tfjs';
@@ -9,81 +9,41 @@
  * await ready(); // throws CudaUnavailableError that says why where there is no GPU
  * await tf.setBackend('cuda');
  * ```
+ *
+ * A new kernel is a file beside this one and a line here.
  */
-import '@tensorflow/tfjs-backend-cpu';
-import { findBackendFactory, registerBackend } from '@tensorflow/tfjs-core';
 import '../../plugin/index.js';
-import { CudaBackend, type CudaBackendOptions } from './backend.js';
-import type { DeviceDescription } from './driver.js';
-import { forwardToHost } from './forward.js';
-import { BACKEND } from './kernels.js';
-import './kernels/index.js';
-import { openDevice } from './load_driver.js';
+import { OPS } from '../../plugin/ops/index.js';
+import './activations.js';
+import { registerCuda } from './backend/index.js';
+import './boruvka_mst.js';
+import './causal_convolution.js';
+import './discretize.js';
+import './edge_dissimilarity.js';
+import './layer_normalization.js';
+import './linear.js';
+import './root_mean_square_normalization.js';
+import './selective_scan.js';
+import './selective_split.js';
+import './selective_step.js';
+import './selective_tree_scan.js';
+import './state_readout.js';
+import './tree_scan.js';
+import './tree_scan_gradient.js';
 
-export type { CudaBackendOptions } from './backend.js';
-export { CudaBackend } from './backend.js';
-export type { DeviceDescription, DriverErrorCode } from './driver.js';
-export { CudaOutOfMemoryError, CudaUnavailableError } from './errors.js';
+export {
+  CudaBackend,
+  type CudaBackendOptions,
+  type CudaOptions,
+  CudaOutOfMemoryError,
+  CudaUnavailableError,
+  configureCuda,
+  counts,
+  type DeviceDescription,
+  type DriverErrorCode,
+  deviceDescription,
+  ready,
+} from './backend/index.js';
 
-/** Options of {@link configureCuda}. */
-export interface CudaOptions extends CudaBackendOptions {
-  /** Which GPU, counted from 0 as CUDA does. */
-  readonly device?: number;
-}
-
-/** tfjs's own GPU backends have 2 and 3; who imports this one wants it. */
-const PRIORITY = 3;
-
-let options: CudaOptions = {};
-let running: CudaBackend | undefined;
-
-/**
- * Chooses the GPU and how it is used.
- * @throws {Error} when the backend runs already: `tf.removeBackend('cuda')` first; and for numbers that cannot be
- */
-export function configureCuda(chosen: CudaOptions): void {
-  const { device = 0, memoryLimitBytes = 1 } = chosen;
-  if (!Number.isInteger(device) || device < 0) {
-    throw new Error(`cuda: device is ${device}; the number of a GPU is wanted, counted from 0`);
-  }
-  if (!(memoryLimitBytes > 0)) {
-    throw new Error(`cuda: memoryLimitBytes is ${memoryLimitBytes}; a positive number is wanted`);
-  }
-  if (running) throw new Error("cuda: the backend runs already; tf.removeBackend('cuda') first");
-  options = chosen;
-  register();
-}
-
-/**
- * Resolves when the backend can be used: at once.
- * @throws {CudaUnavailableError} that names cause and remedy, where there is no GPU to run on
- */
-export async function ready(): Promise<void> {
-  register();
-  start();
-}
-
-/** The device of the backend. Opens it. @throws {CudaUnavailableError} */
-export function deviceDescription(): DeviceDescription {
-  return start().device.description;
-}
-
-/** Kernels started and tensors copied to the device and back, since the backend started. */
-export function counts(): CudaBackend['counts'] {
-  return start().counts;
-}
-
-function start(): CudaBackend {
-  running ??= new CudaBackend(openDevice(options.device ?? 0), options, () => {
-    running = undefined;
-  });
-  return running;
-}
-
-/** Also after `tf.removeBackend`, which forgets how a backend is made. */
-function register(): void {
-  forwardToHost(BACKEND);
-  if (!findBackendFactory(BACKEND)) registerBackend(BACKEND, start, PRIORITY);
-}
-
-register();
+// Our ops without a kernel here are composed of others, or run on the CPU by themselves: plugin/ops/kernels.ts.
+registerCuda(OPS.map(({ name }) => name));

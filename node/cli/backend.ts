@@ -43,7 +43,7 @@ export async function startBackend(name: CliBackend): Promise<StartedBackend> {
 
 /** Whether `auto` finds a GPU. The emulation of one is slow: it runs for those who name cuda. */
 async function hasGpu(): Promise<boolean> {
-  const { openDevice } = await import('../../gpu/cuda/load_driver.js');
+  const { openDevice } = await import('../../gpu/cuda/backend/load_driver.js');
   try {
     const device = openDevice(0);
     const { kind } = device.description;

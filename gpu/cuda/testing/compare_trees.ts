@@ -1,8 +1,8 @@
 /** Tree kernels against the plain ones of the backend `cpu`, for tests. */
 import * as tf from '@tensorflow/tfjs';
 import type { Test } from 'tap';
+import { onBoth, relativeDifference } from '../backend/testing/cuda_backend.js';
 import { counts } from '../index.js';
-import { onBoth, relativeDifference } from './cuda_backend.js';
 
 /** float32 values from -1 to 1, the same for the same seed on every backend. */
 export function random(shape: number[], seed: number): tf.Tensor {

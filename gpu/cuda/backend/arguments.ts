@@ -1,0 +1,80 @@
+/**
+ * Checks of what tfjs's own ops are called with. tfjs-core checks little of it and the GraphModel executor less, and
+ * kernels compute addresses from it.
+ */
+import { OpError, showShape } from '../../../plugin/ops/input_checks.js';
+
+/** A kernel's integers are 32 bits. */
+const LARGEST_INTEGER = 2 ** 31 - 1;
+
+/**
+ * The number of elements of a shape.
+ * @param what whose shape it is
+ * @throws {OpError} unless all extents are integers that are not negative
+ */
+export function elementsOf(op: string, what: string, shape: readonly number[]): number {
+  let size = 1;
+  for (const extent of shape) {
+    if (!(Number.isInteger(extent) && extent >= 0)) {
+      throw new OpError(op, `${what} has shape ${showShape(shape)}, expected integers from 0`);
+    }
+    size *= extent;
+  }
+  return size;
+}
+
+/** @throws {OpError} unless there are `count` integers from `least` to `most`, by default what a kernel can hold */
+export function checkIntegers(
+  op: string,
+  name: string,
+  values: readonly number[],
+  count: number,
+  least: number,
+  most = LARGEST_INTEGER,
+): void {
+  const areRight = Array.isArray(values) && values.length === count;
+  if (areRight && values.every((value) => Number.isInteger(value) && value >= least && value <= most)) return;
+  const given = Array.isArray(values) ? showShape(values) : String(values);
+  throw new OpError(op, `${name} is ${given}, expected ${count} integers from ${least} to ${most}`);
+}
+
+/** Whether a kernel can take it as an integer. */
+export function isInteger(value: number): boolean {
+  return Number.isInteger(value) && Math.abs(value) <= LARGEST_INTEGER;
+}
+
+/** @throws {OpError} unless the axes are different ones of a tensor of this rank, counted from the first */
+export function checkAxes(op: string, name: string, axes: readonly number[], rank: number): void {
+  const isRight = (axis: number, i: number) =>
+    Number.isInteger(axis) && axis >= 0 && axis < rank && axes.indexOf(axis) === i;
+  if (axes.every(isRight)) return;
+  throw new OpError(op, `${name} is ${showShape(axes)}, expected different axes from 0 to ${rank - 1}`);
+}
+
+/** @throws {OpError} unless a tensor has the shape */
+export function checkShape(
+  op: string,
+  name: string,
+  shape: readonly number[],
+  expected: readonly (number | undefined)[],
+): void {
+  const isRight =
+    shape.length === expected.length &&
+    expected.every((extent, axis) => extent === undefined || extent === shape[axis]);
+  if (isRight) return;
+  const shown = expected.map((extent) => extent ?? 'any').join(', ');
+  throw new OpError(op, `${name} has shape ${showShape(shape)}, expected [${shown}]`);
+}
+
+/** @throws {OpError} unless there are `count` pairs of integers that are not negative */
+export function checkPairs(
+  op: string,
+  name: string,
+  pairs: readonly (readonly number[])[],
+  count: number,
+): void {
+  if (!Array.isArray(pairs) || pairs.length !== count) {
+    throw new OpError(op, `${name} is ${JSON.stringify(pairs)}, expected ${count} pairs`);
+  }
+  for (const [axis, pair] of pairs.entries()) checkIntegers(op, `${name}[${axis}]`, pair, 2, 0);
+}

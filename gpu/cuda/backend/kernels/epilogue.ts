@@ -1,0 +1,36 @@
+/** Bias and activation of a matrix product or convolution, applied before its sums are written: epilogue.h. */
+import type { Block } from '../allocator.js';
+import { type Argument, Float32 } from '../launch.js';
+
+/** tfjs's activations, then ours, in the order of the enum `Activation`. */
+export const TFJS_ACTIVATIONS = ['linear', 'relu', 'relu6', 'elu', 'prelu', 'leakyrelu', 'sigmoid'] as const;
+const ACTIVATIONS = [...TFJS_ACTIVATIONS, 'gelu', 'silu'] as const;
+
+/** A value for each column of the sums, or one for all of them. */
+export interface Columns {
+  readonly block: Block;
+  readonly stride: 0 | 1;
+}
+
+export interface Epilogue {
+  readonly bias?: Columns;
+  readonly activation: (typeof ACTIVATIONS)[number];
+  /** Of `prelu` below 0. */
+  readonly slopes?: Columns;
+  /** Of `leakyrelu` below 0. */
+  readonly slope?: number;
+}
+
+export const PLAIN: Epilogue = { activation: 'linear' };
+
+/** The parameters EPILOGUE_PARAMETERS. */
+export function epilogueArguments({ bias, activation, slopes, slope = 0 }: Epilogue): Argument[] {
+  return [
+    bias?.block ?? null,
+    bias?.stride ?? 0,
+    slopes?.block ?? null,
+    slopes?.stride ?? 0,
+    ACTIVATIONS.indexOf(activation),
+    new Float32(slope),
+  ];
+}

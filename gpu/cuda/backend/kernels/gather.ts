@@ -1,0 +1,73 @@
+/** Rows of a tensor by their numbers: gather.cu. */
+import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError } from '../../../../plugin/ops/input_checks.js';
+import { checkIntegers } from '../arguments.js';
+import { elementBytes } from '../backend.js';
+import { MAX_AXES, padded } from '../broadcast.js';
+import { registerBuiltInKernel } from '../kernels.js';
+import { gridOf } from '../launch.js';
+import { elementsAtOnce } from './strided_copy.js';
+import { SUFFIXES } from './unary.js';
+
+registerBuiltInKernel('GatherV2', ({ inputs, attrs, call, onCpu }) => {
+  const { x, indices } = inputs as { x: TensorInfo; indices: TensorInfo };
+  if (!SUFFIXES[x.dtype] || indices.dtype !== 'int32') return onCpu();
+  const asked = (attrs.batchDims as number | undefined) ?? 0;
+  const batchDims = asked < 0 ? asked + indices.shape.length : asked;
+  checkIntegers(call.op, 'batchDims', [batchDims], 1, 0);
+  const [axis] = util.parseAxisParam(attrs.axis as number, x.shape);
+  const { batchSize, outerSize, dimSize, sliceSize, outputShape } =
+    backend_util.segment_util.collectGatherOpShapeInfo(x as never, indices as never, axis, batchDims);
+  checkIndices(call.op, call.backend.hostValuesOf(indices) as Int32Array | undefined, dimSize);
+  const y = call.output(outputShape, x.dtype);
+  const size = util.sizeFromShape(outputShape);
+  if (size === 0) return y;
+  const bytes = elementBytes(x.dtype);
+  const parts = elementsAtOnce(bytes, [sliceSize]);
+  const sizes = [
+    outerSize,
+    dimSize,
+    util.sizeFromShape(indices.shape) / batchSize,
+    sliceSize / parts,
+  ] as const;
+  const count = size / parts;
+  const given = [call.input(x), call.input(indices), y, count] as const;
+  call.launch(`gather_rows_${bytes * parts}`, gridOf(count), ...given, ...sizes);
+  return y;
+});
+
+registerBuiltInKernel('GatherNd', ({ inputs, call, onCpu }) => {
+  const { params, indices } = inputs as { params: TensorInfo; indices: TensorInfo };
+  const depth = indices.shape.at(-1) ?? 0;
+  if (!SUFFIXES[params.dtype] || indices.dtype !== 'int32' || depth > MAX_AXES) return onCpu();
+  const [shape, , sliceSize, strides] = backend_util.prepareAndValidate(params, indices);
+  const y = call.output(shape, params.dtype);
+  const size = util.sizeFromShape(shape);
+  if (size === 0) return y;
+  const bytes = elementBytes(params.dtype);
+  const parts = elementsAtOnce(bytes, [sliceSize]);
+  const rows = util.sizeFromShape(params.shape) / sliceSize;
+  const count = size / parts;
+  const given = [call.input(params), call.input(indices), y, count] as const;
+  call.launch(
+    `gather_points_${bytes * parts}`,
+    gridOf(count),
+    ...given,
+    depth,
+    rows,
+    sliceSize / parts,
+    padded(strides),
+  );
+  return y;
+});
+
+/**
+ * Indices that are still on the host are checked. Those that the device has made are not read back: a row out of
+ * range is zeros then.
+ */
+function checkIndices(op: string, indices: Int32Array | undefined, rows: number): void {
+  const outside = indices?.find((index) => index < 0 || index >= rows);
+  if (outside !== undefined) {
+    throw new OpError(op, `the index value ${outside} is not in [0, ${rows - 1}]`);
+  }
+}

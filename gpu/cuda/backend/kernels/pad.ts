@@ -1,0 +1,131 @@
+/** Tensors with a border: pad.cu. */
+import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
+import { checkPairs } from '../arguments.js';
+import { elementBytes } from '../backend.js';
+import { axesArgument, denseStrides, MAX_AXES, padded } from '../broadcast.js';
+import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
+import { gridOf } from '../launch.js';
+import { bitsOf } from './shape.js';
+import { elementsAtOnce } from './strided_copy.js';
+import { SUFFIXES } from './unary.js';
+
+type Paddings = readonly (readonly [number, number])[];
+
+registerBuiltInKernel('PadV2', ({ inputs, attrs, call, onCpu }) => {
+  const { x } = inputs as { x: TensorInfo };
+  const { paddings, constantValue } = attrs as object as { paddings: Paddings; constantValue: number };
+  if (!SUFFIXES[x.dtype]) return onCpu();
+  const y = pad(call, x, paddings, constantValue);
+  return y ? call.alias(y, y.shape) : onCpu();
+});
+
+registerBuiltInKernel('MirrorPad', ({ inputs, attrs, call, onCpu }) => {
+  const { x } = inputs as { x: TensorInfo };
+  const { paddings, mode } = attrs as object as { paddings: Paddings; mode: 'reflect' | 'symmetric' };
+  if (!SUFFIXES[x.dtype]) return onCpu();
+  checkMirror(call, x, paddings, mode);
+  const { axes, shape, size } = bordered(call, x, paddings, ({ before, extent, within }) => {
+    return before === 0 && extent === within;
+  });
+  if (axes.length > MAX_AXES) return onCpu();
+  const y = call.output(shape, x.dtype);
+  const edge = mode === 'symmetric' ? 1 : 0;
+  const kernel = `mirror_pad_${elementBytes(x.dtype)}`;
+  call.launch(kernel, gridOf(size), call.input(x), y, size, ...structs(axes), edge);
+  return y;
+});
+
+/** A mirror shows no more than there is: all of x, or all but its edge. */
+function checkMirror(call: KernelCall, x: TensorInfo, paddings: Paddings, mode: string): void {
+  checkPairs(call.op, 'paddings', paddings, x.shape.length);
+  if (mode !== 'reflect' && mode !== 'symmetric') {
+    throw new OpError(call.op, `mode is ${JSON.stringify(mode)}, expected reflect or symmetric`);
+  }
+  for (const [axis, extent] of x.shape.entries()) {
+    const most = Math.max(0, mode === 'reflect' ? extent - 1 : extent);
+    if (paddings[axis].every((count) => count <= most)) continue;
+    throw new OpError(
+      call.op,
+      `paddings[${axis}] is ${showShape(paddings[axis])}, expected ${most} at most for x ${showShape(x.shape)}`,
+    );
+  }
+}
+
+/**
+ * A border of one number; x itself where it is empty.
+ * @param paddings how many elements in front and behind, along each axis
+ * @returns undefined where there are too many axes for a kernel
+ */
+export function pad(
+  call: KernelCall,
+  x: TensorInfo,
+  paddings: Paddings,
+  value: number,
+): TensorInfo | undefined {
+  const { axes, shape, size } = bordered(call, x, paddings, () => true);
+  if (axes.length > MAX_AXES) return undefined;
+  if (size === util.sizeFromShape(x.shape)) return { ...x, shape };
+  const y = call.output(shape, x.dtype);
+  const from = call.input(x);
+  const bytes = elementBytes(x.dtype);
+  const [{ extent, before, within, stride }, ...others] = axes;
+  const parts = elementsAtOnce(bytes, [extent, before, within, ...others.map((axis) => axis.stride)]);
+  const wide = [
+    { extent: extent / parts, before: before / parts, within: within / parts, stride },
+    ...others.map((axis) => ({ ...axis, stride: axis.stride / parts })),
+  ];
+  const count = size / parts;
+  const pattern = patternOf(value, x.dtype);
+  call.launch(`pad_${bytes * parts}`, gridOf(count), from, y, count, ...structs(wide), pattern);
+  return y;
+}
+
+/** The bits of a number, four times over where an element is a byte. */
+function patternOf(value: number, dtype: DataType): number {
+  return elementBytes(dtype) === 1 ? (value & 0xff) * 0x01010101 : bitsOf(value, dtype);
+}
+
+/** An axis of the result. */
+interface Axis {
+  extent: number;
+  before: number;
+  /** Extent and stride of x. */
+  within: number;
+  stride: number;
+}
+
+/** The axes of the result, last first. One that has no border becomes one with the axis before it, where `mayMerge`. */
+function bordered(
+  call: KernelCall,
+  x: TensorInfo,
+  paddings: Paddings,
+  mayMerge: (outer: Axis) => boolean,
+): { axes: Axis[]; shape: number[]; size: number } {
+  checkPairs(call.op, 'paddings', paddings, x.shape.length);
+  const strides = denseStrides(x.shape);
+  const axes: Axis[] = [];
+  for (let i = x.shape.length - 1; i >= 0; i--) {
+    const within = x.shape[i];
+    const [before, behind] = paddings[i];
+    const axis = { extent: before + within + behind, before, within, stride: strides[i] };
+    const inner = axes.at(-1);
+    if (inner && inner.before === 0 && inner.extent === inner.within && mayMerge(axis)) {
+      inner.before = before * inner.extent;
+      inner.within = within * inner.extent;
+      inner.extent *= axis.extent;
+    } else axes.push(axis);
+  }
+  const shape = x.shape.map((extent, i) => paddings[i][0] + extent + paddings[i][1]);
+  return { axes, shape, size: util.sizeFromShape(shape) };
+}
+
+/** Axes, and what of x belongs to each, as structs. */
+function structs(axes: readonly Axis[]): number[][] {
+  return [
+    axesArgument(axes.map(({ extent }) => extent)),
+    padded(axes.map(({ before }) => before)),
+    padded(axes.map(({ within }) => within)),
+    padded(axes.map(({ stride }) => stride)),
+  ];
+}

@@ -1,0 +1,131 @@
+/** Parts of a tensor, and a tensor read backwards. */
+import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
+import { checkAxes, checkIntegers } from '../arguments.js';
+import { denseStrides } from '../broadcast.js';
+import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
+import { offsetOf, strided } from './strided_copy.js';
+import { SUFFIXES } from './unary.js';
+
+const MOST_EMPTY_PARTS = 1024;
+
+/**
+ * @returns x itself where it is all of it; undefined where there are too many axes for a kernel
+ * @throws {OpError} unless the part lies in x
+ */
+export function slice(
+  call: KernelCall,
+  x: TensorInfo,
+  begin: readonly number[],
+  size: readonly number[],
+): TensorInfo | undefined {
+  const rank = x.shape.length;
+  checkIntegers(call.op, 'begin', begin, rank, 0);
+  checkIntegers(call.op, 'size', size, rank, 0);
+  if (begin.some((first, axis) => first + size[axis] > x.shape[axis])) {
+    throw new OpError(
+      call.op,
+      `begin is ${showShape(begin)} and size ${showShape(size)}, expected a part of ${showShape(x.shape)}`,
+    );
+  }
+  if (util.arraysEqual(x.shape, [...size])) return x;
+  return strided(call, x, size, denseStrides(x.shape), offsetOf(begin, x.shape));
+}
+
+registerBuiltInKernel('Slice', ({ inputs, attrs, call, onCpu }) => {
+  const { x } = inputs as { x: TensorInfo };
+  if (!SUFFIXES[x.dtype]) return onCpu();
+  const [begin, size] = slice_util.parseSliceParams(x, attrs.begin as number[], attrs.size as number[]);
+  slice_util.assertParamsValid(x, begin, size);
+  const y = slice(call, x, begin, size);
+  return y ? call.alias(y, y.shape) : onCpu();
+});
+
+registerBuiltInKernel('StridedSlice', ({ inputs, attrs, call, onCpu }) => {
+  const { x } = inputs as { x: TensorInfo };
+  if (!SUFFIXES[x.dtype]) return onCpu();
+  const given = attrs as object as Record<'begin' | 'end' | 'strides', number[]> &
+    Record<'beginMask' | 'endMask' | 'ellipsisMask' | 'newAxisMask' | 'shrinkAxisMask', number>;
+  const { finalShape, isIdentity, begin, end, strides } = slice_util.sliceInfo(
+    x.shape,
+    given.begin,
+    given.end,
+    given.strides,
+    given.beginMask,
+    given.endMask,
+    given.ellipsisMask,
+    given.newAxisMask,
+    given.shrinkAxisMask,
+  );
+  if (isIdentity) return call.alias(x, finalShape);
+  const along = denseStrides(x.shape).map((stride, axis) => stride * strides[axis]);
+  // All axes of x, also those that the result has no more. Where it ends before it begins there is nothing.
+  const extents = slice_util.computeOutShape(begin, end, strides).map((extent) => Math.max(0, extent));
+  const y = strided(call, x, extents, along, offsetOf(begin, x.shape));
+  return y ? call.alias(y, finalShape) : onCpu();
+});
+
+registerBuiltInKernel('SplitV', ({ inputs, attrs, call, onCpu }) => {
+  const { x } = inputs as { x: TensorInfo };
+  if (!SUFFIXES[x.dtype]) return onCpu();
+  const [axis] = util.parseAxisParam(attrs.axis as number, x.shape);
+  const split = attrs.numOrSizeSplits as number | number[];
+  // An empty axis can be split into any number of empty parts, each of which is a tensor.
+  const mostParts = Math.max(MOST_EMPTY_PARTS, x.shape[axis]);
+  if (!Array.isArray(split)) checkIntegers(call.op, 'numOrSizeSplits', [split], 1, 1, mostParts);
+  const sizes = backend_util.prepareSplitSize(x as never, split, axis);
+  const begin = x.shape.map(() => 0);
+  const parts: TensorInfo[] = [];
+  for (const size of sizes) {
+    const part = slice(
+      call,
+      x,
+      begin,
+      x.shape.map((extent, i) => (i === axis ? size : extent)),
+    );
+    if (!part) return onCpu();
+    parts.push(part);
+    begin[axis] += size;
+  }
+  return parts.map((part) => call.alias(part, part.shape));
+});
+
+registerBuiltInKernel('Unpack', ({ inputs, attrs, call, onCpu }) => {
+  const { value } = inputs as { value: TensorInfo };
+  if (!SUFFIXES[value.dtype]) return onCpu();
+  const [axis] = util.parseAxisParam(attrs.axis as number, value.shape);
+  const others = (values: readonly number[]) => values.filter((_, i) => i !== axis);
+  const shape = others(value.shape);
+  const strides = denseStrides(value.shape);
+  const parts: TensorInfo[] = [];
+  for (let i = 0; i < value.shape[axis]; i++) {
+    const part = strided(call, value, shape, others(strides), i * strides[axis]);
+    if (!part) return onCpu();
+    parts.push(part);
+  }
+  return parts;
+});
+
+registerBuiltInKernel('Reverse', ({ inputs, attrs, call, onCpu }) => {
+  const { x } = inputs as { x: TensorInfo };
+  if (!SUFFIXES[x.dtype]) return onCpu();
+  const y = reverse(call, x, util.parseAxisParam(attrs.dims as number[], x.shape));
+  return y ? call.alias(y, y.shape) : onCpu();
+});
+
+registerBuiltInKernel('FlipLeftRight', ({ inputs, call, onCpu }) => {
+  const { image } = inputs as { image: TensorInfo };
+  if (!SUFFIXES[image.dtype]) return onCpu();
+  const y = reverse(call, image, [2]);
+  return y ? call.alias(y, y.shape) : onCpu();
+});
+
+function reverse(call: KernelCall, x: TensorInfo, axes: readonly number[]): TensorInfo | undefined {
+  checkAxes(call.op, 'dims', axes, x.shape.length);
+  const reversed = axes.filter((axis) => x.shape[axis] > 1);
+  if (reversed.length === 0) return x;
+  const strides = denseStrides(x.shape);
+  const start = reversed.reduce((sum, axis) => sum + (x.shape[axis] - 1) * strides[axis], 0);
+  for (const axis of reversed) strides[axis] = -strides[axis];
+  return strided(call, x, x.shape, strides, start);
+}

@@ -1,0 +1,116 @@
+/** Transposes, and the ops that are one between two reshapes. */
+import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
+import { checkAxes, checkIntegers, checkPairs, checkShape } from '../arguments.js';
+import { denseStrides } from '../broadcast.js';
+import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
+import { pad } from './pad.js';
+import { slice } from './slices.js';
+import { strided } from './strided_copy.js';
+import { SUFFIXES } from './unary.js';
+
+registerBuiltInKernel('Transpose', ({ inputs, attrs, call, onCpu }) => {
+  const { x } = inputs as { x: TensorInfo };
+  if (!SUFFIXES[x.dtype]) return onCpu();
+  const y = transpose(call, x, attrs.perm as number[]);
+  return y ? call.alias(y, y.shape) : onCpu();
+});
+
+/**
+ * The axes of a tensor in another order: axis i of the result is axis permutation[i] of x. It is x itself where nothing moves.
+ * @returns undefined where there are too many axes for a kernel
+ * @throws {OpError} unless each axis is there once
+ */
+export function transpose(
+  call: KernelCall,
+  x: TensorInfo,
+  permutation: readonly number[],
+): TensorInfo | undefined {
+  checkIntegers(call.op, 'perm', permutation, x.shape.length, 0);
+  checkAxes(call.op, 'perm', permutation, x.shape.length);
+  const shape = permutation.map((axis) => x.shape[axis]);
+  const moved = permutation.filter((axis) => x.shape[axis] !== 1);
+  if (moved.every((axis, i) => i === 0 || axis > moved[i - 1])) return { ...x, shape };
+  const strides = denseStrides(x.shape);
+  return strided(
+    call,
+    x,
+    shape,
+    permutation.map((axis) => strides[axis]),
+  );
+}
+
+registerBuiltInKernel('DepthToSpace', ({ inputs, attrs, call, onCpu }) => {
+  const { x } = inputs as { x: TensorInfo };
+  const { blockSize: block, dataFormat } = attrs as object as { blockSize: number; dataFormat: string };
+  if (!SUFFIXES[x.dtype] || dataFormat !== 'NHWC') return onCpu();
+  checkShape(call.op, 'x', x.shape, [undefined, undefined, undefined, undefined]);
+  checkIntegers(call.op, 'blockSize', [block], 1, 1);
+  const [batch, height, width, depth] = x.shape;
+  const channels = depth / (block * block);
+  const blocks = { ...x, shape: [batch, height, width, block, block, channels] };
+  const y = transpose(call, blocks, [0, 1, 3, 2, 4, 5]);
+  return y ? call.alias(y, [batch, height * block, width * block, channels]) : onCpu();
+});
+
+registerBuiltInKernel('SpaceToBatchND', ({ inputs, attrs, call, onCpu }) => {
+  const { x } = inputs as { x: TensorInfo };
+  const { blockShape, paddings } = attrs as object as { blockShape: number[]; paddings: [number, number][] };
+  if (!SUFFIXES[x.dtype]) return onCpu();
+  checkBlocks(call, x, blockShape);
+  checkPairs(call.op, 'paddings', paddings, blockShape.length);
+  const block = util.sizeFromShape(blockShape);
+  const all = x.shape.map((_, axis): [number, number] => paddings[axis - 1] ?? [0, 0]);
+  const padded = pad(call, x, all, 0);
+  if (!padded) return onCpu();
+  if (blockShape.some((extent, i) => padded.shape[i + 1] % extent !== 0)) {
+    throw new OpError(
+      call.op,
+      `x is ${showShape(padded.shape)} with its paddings, expected multiples of blockShape ${showShape(blockShape)}`,
+    );
+  }
+  const shape = backend_util.getReshaped(padded.shape, blockShape, block, false);
+  const order = backend_util.getPermuted(shape.length, blockShape.length, false);
+  const y = transpose(call, { ...padded, shape }, order);
+  return y
+    ? call.alias(y, backend_util.getReshapedPermuted(padded.shape, blockShape, block, false))
+    : onCpu();
+});
+
+registerBuiltInKernel('BatchToSpaceND', ({ inputs, attrs, call, onCpu }) => {
+  const { x } = inputs as { x: TensorInfo };
+  const { blockShape, crops } = attrs as object as { blockShape: number[]; crops: number[][] };
+  if (!SUFFIXES[x.dtype]) return onCpu();
+  checkBlocks(call, x, blockShape);
+  checkPairs(call.op, 'crops', crops, blockShape.length);
+  const block = util.sizeFromShape(blockShape);
+  if (x.shape[0] % block !== 0) {
+    throw new OpError(
+      call.op,
+      `x has shape ${showShape(x.shape)}, expected a batch that is a multiple of ${block}`,
+    );
+  }
+  const shape = backend_util.getReshaped(x.shape, blockShape, block);
+  const moved = transpose(call, { ...x, shape }, backend_util.getPermuted(shape.length, blockShape.length));
+  if (!moved) return onCpu();
+  const whole = backend_util.getReshapedPermuted(x.shape, blockShape, block);
+  const uncropped = { ...moved, shape: whole };
+  // tfjs names the axes up to the last that is cropped; the others are whole.
+  const [begin, size] = slice_util.parseSliceParams(
+    uncropped,
+    backend_util.getSliceBeginCoords(crops, blockShape.length),
+    backend_util.getSliceSize(whole, crops, blockShape.length),
+  );
+  const y = slice(call, uncropped, begin, size);
+  return y ? call.alias(y, y.shape) : onCpu();
+});
+
+/** Blocks are of axes 1, 2... of x. */
+function checkBlocks(call: KernelCall, x: TensorInfo, blockShape: readonly number[]): void {
+  checkIntegers(call.op, 'blockShape', blockShape, blockShape.length, 1);
+  if (blockShape.length < x.shape.length) return;
+  throw new OpError(
+    call.op,
+    `x has shape ${showShape(x.shape)}, expected more axes than blockShape ${showShape(blockShape)} has`,
+  );
+}

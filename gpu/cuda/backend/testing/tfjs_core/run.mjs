@@ -1,0 +1,85 @@
+/**
+ * `npm run test:tfjs-core`: runs all of tfjs-core's own specs on the backend `cuda`, on a GPU when GROOTVL_CUDA=device,
+ * else emulated on the host. Fails when a spec fails that is not excluded, or when fewer than LEAST pass.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ROOT } from '../../../../../scripts/setup.mjs';
+import { EXCLUSIONS } from './exclusions.mjs';
+
+/** Of 4232 in tfjs-core 4.22. */
+const LEAST = 4000;
+
+process.env.GROOTVL_CUDA ??= 'emulation';
+const bundle = join(ROOT, 'gpu/cuda/build/tfjs_core_specs.mjs');
+await bundleSpecs().catch((error) => {
+  // esbuild's program for this machine may not be there; a bundle that was made elsewhere runs everywhere.
+  const couldRun = error.errors !== undefined;
+  if (couldRun || !existsSync(bundle)) throw error;
+  const [reason] = error.message.split('\n');
+  console.log(`the specs are those bundled on ${statSync(bundle).mtime.toISOString()}: ${reason}`);
+});
+
+const core = createRequire(import.meta.url)('jasmine-core');
+const jasmine = core.boot(core);
+const env = jasmine.getEnv();
+const only = process.argv[2];
+const excluded = new Map(EXCLUSIONS.map(({ starts }) => [starts, 0]));
+env.configure({
+  random: false,
+  specFilter: (spec) => {
+    const name = spec.getFullName();
+    if (only && !name.includes(only)) return false;
+    const exclusion = EXCLUSIONS.find(({ starts }) => name.startsWith(starts));
+    if (exclusion) excluded.set(exclusion.starts, excluded.get(exclusion.starts) + 1);
+    return !exclusion;
+  },
+});
+const counts = { passed: 0, failed: 0, pending: 0, excluded: 0 };
+const failures = [];
+const pendingSpecs = [];
+env.addReporter({
+  specDone: ({ status, fullName, failedExpectations }) => {
+    counts[status]++;
+    if (status === 'pending') pendingSpecs.push(fullName);
+    if (status === 'failed')
+      failures.push(`${fullName}\n    ${failedExpectations[0].message.split('\n')[0]}`);
+  },
+});
+const warn = console.warn;
+console.warn = (first, ...rest) => {
+  // Specs provoke warnings on purpose; what this package says is of interest.
+  if (String(first).startsWith('tfjs-grootvl')) warn(first, ...rest);
+};
+await import(pathToFileURL(bundle).href);
+await env.execute();
+
+for (const failure of failures) console.log(`failed: ${failure}`);
+for (const spec of pendingSpecs) console.log(`pending, by tfjs itself: ${spec}`);
+console.log(EXCLUSIONS.length === 0 ? 'excluded: nothing' : 'excluded:');
+for (const { starts, reason } of EXCLUSIONS) console.log(`  ${excluded.get(starts)} x ${starts}: ${reason}`);
+const { passed, failed, pending } = counts;
+console.log(
+  `tfjs-core on cuda (${process.env.GROOTVL_CUDA}): ${passed} passed, ${failed} failed, ${pending} pending`,
+);
+process.exitCode = failed > 0 || (!only && passed < LEAST) ? 1 : 0;
+
+async function bundleSpecs() {
+  const { build } = await import('esbuild');
+  await build({
+    entryPoints: [join(ROOT, 'gpu/cuda/backend/testing/tfjs_core/specs.ts')],
+    outfile: bundle,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    mainFields: ['module', 'main'], // one tfjs-core for the specs, the backends and the gradients
+    ignoreAnnotations: true, // the specs look as if they did nothing
+    external: ['jasmine', 'jasmine-core'],
+    banner: {
+      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+    },
+    logLevel: 'error',
+  });
+}

@@ -1,0 +1,13 @@
+/** Discretize: selective.cu. */
+import { Discretize } from '../../plugin/ops/discretize.js';
+import { gridOf } from './backend/launch.js';
+import { registerCudaKernel } from './kernels.js';
+import { sizeOf } from './sizes.js';
+
+registerCudaKernel(Discretize, ({ inputs, outputs: { decay, input }, shapes, call }) => {
+  const { rawStep, stepBias, logA, inputGate, x } = inputs;
+  const [channels, states] = shapes.logA;
+  const size = sizeOf(decay.shape);
+  const given = [rawStep, stepBias, logA, inputGate, x, decay, input] as const;
+  call.launch('discretize', gridOf(size), ...given, size, channels, states);
+});

@@ -1,0 +1,178 @@
+/**
+ * Launches of the steps in spanning_tree.h: minimum spanning trees, and breadth-first orders. One launch where the
+ * shared memory of a block holds what an image needs, else one for each step, O(log(V)^2) of them; the host
+ * reads nothing back on either path.
+ */
+import type { Block } from './backend/allocator.js';
+import type { KernelCall } from './backend/kernels.js';
+import { type Argument, gridOf } from './backend/launch.js';
+
+/** What all graphs of a batch have in common. */
+export interface GraphSize {
+  readonly batch: number;
+  readonly numVertices: number;
+  readonly numEdges: number;
+  /** The vertex that the order starts from. */
+  readonly root: number;
+}
+
+/** Bytes of a word of two halves. */
+const SHARED_WORD = 4;
+const GLOBAL_WORD = 8;
+/** Vertices whose arcs a half of a word can count. */
+const MOST_IN_SHARED = 2 ** 15;
+/** Static shared memory of the kernels, in bytes. */
+const STATIC_BYTES = 128;
+/** Keys that a block of boruvka_mst_large.cu sorts in shared memory. */
+const TILE = 2048;
+/** Rounds are counted in 32 flags, for up to 2^32 vertices. */
+const FLAG_BYTES = 32 * 4;
+
+/** The size of a Workspace in spanning_tree.h. */
+function workspaceBytes({ numVertices, numEdges }: GraphSize, wordBytes: number): number {
+  return 7 * wordBytes * numVertices + 8 * Math.ceil(Math.max(numEdges, 2 * numVertices) / 32);
+}
+
+function fits(size: GraphSize, sharedBytes: number): boolean {
+  return (
+    size.numVertices <= MOST_IN_SHARED && workspaceBytes(size, SHARED_WORD) + STATIC_BYTES <= sharedBytes
+  );
+}
+
+/** One block an image; small graphs have fewer threads to wait for. */
+function blockGrid(size: GraphSize) {
+  const threads = Math.min(1024, 32 * Math.ceil(size.numVertices / 32));
+  return { blocks: size.batch, threads, sharedBytes: workspaceBytes(size, SHARED_WORD) };
+}
+
+/**
+ * The minimum spanning tree of every graph, and its breadth-first order: see the op BoruvkaMST.
+ * @param sharedBytes of a block; graphs that need more take the path of many launches
+ */
+export function spanningTrees(
+  call: KernelCall,
+  { weights, edges, edgeIndex, order, parent }: Readonly<Record<string, Block>>,
+  size: GraphSize,
+  sharedBytes = call.device.description.sharedBytesPerBlock,
+): void {
+  const { numVertices, numEdges, root } = size;
+  if (fits(size, sharedBytes)) {
+    const sizes = [numVertices, numEdges, root];
+    call.launch('boruvka_mst', blockGrid(size), weights, edges, edgeIndex, order, parent, ...sizes);
+    return;
+  }
+  const steps = new Steps(call, size);
+  steps.launch('mst_begin', Math.max(numVertices, numEdges / 32));
+  // Every round at least halves the number of components.
+  for (let round = 0; 2 ** (round + 1) <= numVertices; round++) {
+    steps.launch('mst_propose', numEdges, round, weights, edges);
+    steps.launch('mst_hook', numVertices, round, edges);
+    steps.launch('mst_walk', numVertices, round);
+  }
+  steps.launchBlock('mst_count');
+  steps.launch('mst_collect', numEdges, edges, edgeIndex);
+  steps.orderTree(null, order, parent);
+}
+
+/** What {@link breadthFirst} reads and writes, all [B, V] int32. */
+export interface Reordering {
+  /** Parents before their children. */
+  readonly order: Block;
+  readonly parent: Block;
+  readonly newOrder: Block;
+  readonly newParent: Block;
+}
+
+/** The breadth-first order of trees that are in another one. */
+export function breadthFirst(
+  call: KernelCall,
+  { order, parent, newOrder, newParent }: Reordering,
+  { batch, numVertices }: Pick<GraphSize, 'batch' | 'numVertices'>,
+  sharedBytes = call.device.description.sharedBytesPerBlock,
+): void {
+  const size = { batch, numVertices, numEdges: 0, root: 0 };
+  if (fits(size, sharedBytes)) {
+    call.launch('breadth_first_order', blockGrid(size), order, parent, newOrder, newParent, numVertices);
+    return;
+  }
+  const steps = new Steps(call, size);
+  steps.launch('tree_arcs', numVertices, parent);
+  steps.orderTree(order, newOrder, newParent);
+}
+
+/** Kernels of boruvka_mst_large.cu over one workspace. */
+class Steps {
+  private readonly memory: Block;
+  private readonly graph: readonly number[];
+
+  constructor(
+    private readonly call: KernelCall,
+    private readonly size: GraphSize,
+  ) {
+    const { batch, numVertices, numEdges, root } = size;
+    const bytes = 8 * Math.ceil((workspaceBytes(size, GLOBAL_WORD) + FLAG_BYTES) / 8);
+    this.memory = call.scratch(batch * bytes);
+    this.graph = [numVertices, numEdges, root, bytes];
+  }
+
+  /** A thread for each of `count` things of every image. */
+  launch(kernel: string, count: number, ...given: readonly Argument[]): void {
+    const { blocks, threads } = gridOf(Math.max(1, count));
+    this.start(kernel, blocks as number, threads as number, given);
+  }
+
+  /** One block an image. */
+  launchBlock(kernel: string): void {
+    this.start(kernel, 1, 1024, []);
+  }
+
+  /** From arcs to the order; `parent` is memory on the way. `names` are what vertices are called in the order. */
+  orderTree(names: Block | null, order: Block, parent: Block): void {
+    const { numVertices } = this.size;
+    const arcs = 2 * (numVertices - 1);
+    this.sort(false, arcs);
+    this.launch('tour_link', arcs);
+    this.rankArcs(arcs);
+    this.launch('tour_note_parents', arcs, parent);
+    this.launch('tour_relink', arcs, parent);
+    this.rankArcs(arcs);
+    this.launch('tour_mark', arcs);
+    this.launchBlock('mst_count');
+    this.launch('tour_number', arcs, parent);
+    this.sort(true, numVertices);
+    this.launch('tour_place_vertices', numVertices, parent, names, order);
+    this.launch('tour_place_parents', arcs, parent);
+  }
+
+  private rankArcs(arcs: number): void {
+    // An even number of times, so that the links end where they began.
+    for (let reach = 1; reach < arcs; reach *= 4) {
+      this.launch('tour_double', arcs, 0);
+      this.launch('tour_double', arcs, 1);
+    }
+  }
+
+  /** Sorts the depths, or the arcs: the network of bitonic_sort.h, its short distances in shared memory. */
+  private sort(depths: boolean, count: number): void {
+    const which = Number(depths);
+    const tiles = (merge: boolean) =>
+      this.start('sort_tiles', Math.ceil(count / TILE), TILE / 2, [which, Number(merge)]);
+    tiles(false);
+    for (let span = TILE; span < count; span *= 2) {
+      for (let distance = span; distance >= TILE; distance /= 2) {
+        this.launch('sort_step', count / 2 + distance, which, distance, Number(distance === span));
+      }
+      tiles(true);
+    }
+  }
+
+  private start(kernel: string, blocks: number, threads: number, given: readonly Argument[]): void {
+    this.call.launch(
+      kernel,
+      { blocks: [blocks, this.size.batch], threads },
+      this.memory,
+      this.graph,
+      ...given,
+    );
+  }
+}
