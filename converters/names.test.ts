@@ -15,6 +15,7 @@ import {
   MadeGlobal,
   MadeObject,
   MadeOrderedDict,
+  MadeTuple,
   madeTensor,
   type Picklable,
   torchZipBytes,
@@ -33,6 +34,9 @@ const renamed = (state: State, name: (name: string) => string): State =>
   new Map([...state].map(([key, tensor]) => [name(key), tensor]));
 const prefixed = (prefix: string, state: State = STATE) => renamed(state, (name) => prefix + name);
 const entries = (object: Record<string, Picklable>) => new Map<Picklable, Picklable>(Object.entries(object));
+
+const object = (module: string, name: string, attributes: Record<string, Picklable>) =>
+  new MadeObject(new MadeGlobal(module, name), { state: entries(attributes) });
 
 async function weightsOf(root: Picklable, options: ConvertOptions = {}) {
   const sink = new MemorySink();
@@ -112,6 +116,17 @@ t.test('keys under which weights are saved', async (t) => {
     ],
     ['trainer.ema.module', entries({ trainer: entries({ ema: entries({ module: dict(STATE) }) }) })],
     ['0.model', [entries({ model: dict(STATE) }), 3]],
+    ['7', new Map<Picklable, Picklable>([[7, dict(STATE)]])],
+    // Attributes of objects, where there is nothing else.
+    ['model', object('types', 'SimpleNamespace', { epoch: 3, model: dict(STATE) })],
+    ['data', object('UserDict', 'IterableUserDict', { data: dict(STATE) })],
+    ['run.best', entries({ run: object('train', 'State', { best: dict(STATE) }) })],
+    [
+      'weights',
+      new MadeObject(new MadeGlobal('train', 'Slots'), {
+        state: new MadeTuple(null, entries({ weights: dict(STATE) })),
+      }),
+    ],
   ];
   for (const [path, root] of nested) {
     const { inspection, bytes } = await weightsOf(root);
@@ -137,6 +152,14 @@ t.test('of several sets the trained one is taken, and equals are asked about', a
     t.equal(other.inspection.weightsUsed, ema);
     t.notOk(other.bytes.equals(expected.bytes), ema);
   }
+  const helper = object('train', 'Average', { shadow: dict(OTHER) });
+  const beside = await weightsOf(
+    entries({ mine: dict(STATE), ema: entries({ module: dict(OTHER), decay: 1 }), helper }),
+  );
+  t.ok(beside.bytes.equals(expected.bytes), 'an average within a dict, another within an object');
+  const keys = beside.inspection.ignored.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
+  t.match(keys, /ema: another set of weights \(\d+ tensors\), chosen with the key "ema\.module"/);
+  t.match(keys, /helper: an object of class train\.Average, not part of the weights/);
   const averaged = new Map([...prefixed('model.'), ...prefixed('ema_model.', OTHER)]);
   t.ok((await weightsOf(dict(averaged))).bytes.equals(expected.bytes), 'an average beside it in one dict');
   const average = await weightsOf(dict(averaged), { weights: 'model_ema' });

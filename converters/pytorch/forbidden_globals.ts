@@ -19,7 +19,11 @@ const GROUPS: readonly Group[] = [
       'pandas.eval pandas.core.computation numexpr numpy.testing numpy.f2py torch.fx.graph torch.fx.graph_module ' +
       'torch.fx.interpreter torch.fx.experimental torch.fx._symbolic_trace torch.fx._lazy_graph_module torch._dynamo ' +
       'torch._inductor torch.compile torch.onnx torch.jit torch.utils.benchmark torch.utils.bottleneck ' +
-      'torch.utils._config_module torch.testing._internal torch._C._jit torch._C.CompilationUnit',
+      'torch.utils._config_module torch.testing._internal torch._C._jit torch._C.CompilationUnit torch._sources ' +
+      'torch.library rlcompleter rexec compiler py_compile compileall modulefinder hotshot _lsprof new.code ' +
+      'new.function new.instancemethod new.classobj six.exec_ scipy.weave gettext.c2py dataclasses._create_fn ' +
+      'dataclasses.make_dataclass typing.get_type_hints typing._eval_type typing.ForwardRef._evaluate ' +
+      'annotationlib _interpreters _xxsubinterpreters _testcapi _testinternalcapi _testmultiphase',
   },
   {
     reason: 'loads modules',
@@ -27,7 +31,10 @@ const GROUPS: readonly Group[] = [
       'builtins.__import__ builtins.__loader__ builtins.__spec__ builtins.reload importlib imp zipimport pkgutil ' +
       'zipapp types.ModuleType site sitecustomize usercustomize venv ensurepip pip setuptools distutils pkg_resources ' +
       'numpy.distutils torch._utils._import_dotted_name torch.package torch._C.import_ir_module ' +
-      'torch._C._import_ir_module_from_buffer torch._C.import_ir_module_from_buffer',
+      'torch._C._import_ir_module_from_buffer torch._C.import_ir_module_from_buffer _imp _frozen_importlib ' +
+      '_frozen_importlib_external imputil ihooks new.module six.moves.reload_module hydra.utils hydra._internal ' +
+      'transformers.dynamic_module_utils mmengine.utils.import_modules_from_strings ' +
+      'mmcv.utils.import_modules_from_strings',
   },
   {
     reason: 'starts processes or reaches the operating system',
@@ -38,7 +45,10 @@ const GROUPS: readonly Group[] = [
       'faulthandler gc weakref.finalize resource pwd grp crypt getpass curses readline tkinter turtle ' +
       'torch.multiprocessing torch.utils.collect_env torch.utils.data.datapipes torch.distributed.rpc ' +
       'torch.distributed.run torch.distributed.launch torch.distributed.launcher torch.distributed.elastic ' +
-      'builtins.input builtins.raw_input builtins.exit builtins.quit builtins.help builtins.print',
+      'builtins.input builtins.raw_input builtins.exit builtins.quit builtins.help builtins.print ' +
+      'thread _dummy_thread dummy_threading fcntl termios syslog spwd nis os2 riscos ce winsound ossaudiodev mailcap ' +
+      '_osx_support _aix_support _pyrepl _bootsubprocess uuid._get_command_stdout uuid._popen tracemalloc ' +
+      'gevent eventlet twisted ptyprocess invoke git.cmd django.core.management torch.utils.hipify torch.utils.model_dump',
   },
   {
     reason: 'loads pickles or other serialised programs',
@@ -46,19 +56,27 @@ const GROUPS: readonly Group[] = [
       'pickle _pickle cPickle pickletools marshal shelve dill cloudpickle joblib jsonpickle yaml torch.load ' +
       'torch.serialization.load torch.serialization._load torch.serialization._legacy_load ' +
       'torch.storage._load_from_bytes torch.storage.UntypedStorage._load_from_bytes numpy.load numpy.loads ' +
-      'numpy.lib.npyio numpy.lib._npyio_impl numpy.lib.format pandas.read_pickle',
+      'numpy.lib.npyio numpy.lib._npyio_impl numpy.lib.format pandas.read_pickle torch.export.load torch._export ' +
+      'torch._weights_only_unpickler torch.utils.show_pickle keras.models keras.saving keras.src.saving ' +
+      'tensorflow.keras.models tensorflow.saved_model copyreg.pickle copyreg.constructor copyreg.add_extension ' +
+      'copyreg.remove_extension',
   },
   {
     reason: 'reads or writes files',
     paths:
       'builtins.open builtins.file io.open io.open_code io.FileIO io.OpenWrapper io.TextIOWrapper io.BufferedReader ' +
       'io.BufferedWriter io.BufferedRandom codecs.open shutil tempfile glob fileinput linecache mmap sqlite3 dbm fsspec ' +
-      'gzip.open bz2.open lzma.open tarfile.open zipfile.ZipFile logging.config logging.handlers logging.FileHandler ' +
+      'gzip.open bz2.open lzma.open logging.config logging.handlers logging.FileHandler ' +
       'logging.basicConfig numpy.save numpy.savez numpy.savez_compressed numpy.savetxt numpy.loadtxt numpy.genfromtxt ' +
       'numpy.fromfile numpy.fromregex numpy.memmap numpy.DataSource numpy.lib._datasource pandas.io pandas.read_csv ' +
       'pandas.read_table pandas.read_json pandas.read_html pandas.read_xml pandas.read_sql pandas.read_hdf ' +
       'pandas.read_excel pandas.read_parquet pandas.read_feather torch.save torch.from_file torch.serialization.save ' +
-      'torch._C.PyTorchFileReader torch._C.PyTorchFileWriter',
+      'torch._C.PyTorchFileReader torch._C.PyTorchFileWriter torch.serialization._open_file ' +
+      'torch.serialization._open_file_like torch.serialization._open_zipfile_reader ' +
+      'torch.serialization._open_zipfile_writer _pyio _sqlite3 gzip.GzipFile bz2.BZ2File lzma.LZMAFile tarfile ' +
+      'zipfile bsddb anydbm dumbdbm numpy.core.memmap numpy._core.memmap tensorflow.io.read_file ' +
+      'tensorflow.io.write_file tensorflow.raw_ops torchvision.io.read_file torchvision.io.write_file ' +
+      'torchvision.io.image.read_file torchvision.io.image.write_file',
   },
   {
     reason: 'reaches the network',
@@ -66,7 +84,7 @@ const GROUPS: readonly Group[] = [
       'socket _socket socketserver ssl _ssl select selectors http urllib urllib2 urllib3 httplib httplib2 ftplib ' +
       'smtplib telnetlib poplib imaplib nntplib xmlrpc xmlrpclib cgi wsgiref requests aiohttp httpx websockets paramiko ' +
       'fabric boto3 botocore s3fs gcsfs huggingface_hub webbrowser antigravity torch.hub torch.utils.model_zoo ' +
-      'torchvision.datasets.utils',
+      'torchvision.datasets.utils asyncore asynchat smtpd nltk.download',
   },
   {
     reason: 'loads native code',
@@ -78,7 +96,8 @@ const GROUPS: readonly Group[] = [
     reason: 'reaches into other objects by name',
     paths:
       'builtins.globals builtins.locals builtins.vars builtins.setattr builtins.delattr operator.attrgetter ' +
-      'operator.methodcaller operator.call',
+      'operator.methodcaller operator.call inspect.currentframe inspect.stack inspect.trace inspect.getattr_static ' +
+      'inspect.getmembers string.Formatter.get_field string.Formatter.vformat string.Formatter.format',
   },
 ];
 
@@ -100,17 +119,25 @@ const ALIASES: Readonly<Record<string, string>> = {
   _io: 'io',
   _operator: 'operator',
   _codecs: 'codecs',
+  copy_reg: 'copyreg',
 };
 
+/** Modules that other modules carry within them, as attributes or as copies of their own (`gevent.subprocess`). */
+const CARRIED: ReadonlySet<string> = new Set(
+  'os posix nt subprocess builtins __builtin__ __builtins__ importlib marshal cPickle ctypes pty pdb'.split(
+    ' ',
+  ),
+);
+
 /** Attributes through which a walk from a harmless object reaches modules, globals and code. */
-const WALKS: ReadonlySet<string> = new Set(
-  (
-    'os sys posix nt subprocess builtins __builtin__ __builtins__ importlib runpy pickle _pickle cPickle marshal ' +
-    'socket shutil ctypes pty pdb multiprocessing __globals__ __dict__ __class__ __bases__ __base__ __mro__ ' +
+const WALKS: ReadonlySet<string> = new Set([
+  ...CARRIED,
+  ...(
+    'sys runpy pickle socket shutil multiprocessing __globals__ __dict__ __class__ __bases__ __base__ __mro__ ' +
     '__subclasses__ __code__ __closure__ __func__ __self__ __getattribute__ __loader__ __spec__ __import__ ' +
     '__reduce__ __reduce_ex__ func_globals func_code f_globals f_locals gi_frame tb_frame'
   ).split(' '),
-);
+]);
 
 /** Functions that run code under whatever module's name they stand: a module offers what it has imported. */
 const RUNNERS: ReadonlySet<string> = new Set(
@@ -118,7 +145,11 @@ const RUNNERS: ReadonlySet<string> = new Set(
     'eval exec execfile system popen popen2 popen3 popen4 Popen check_output check_call getoutput getstatusoutput ' +
     'spawn spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe posix_spawn posix_spawnp execl execle ' +
     'execlp execlpe execv execve execvp execvpe fork forkpty startfile runstring run_code _run_code import_module ' +
-    'load_library loads write_text write_bytes rmtree unlink urlopen urlretrieve'
+    'load_library loads write_text write_bytes rmtree unlink urlopen urlretrieve exec_ execWrapper exec_module ' +
+    'load_module run_string runcode runsource runcall runctx run_path run_module pipepager pipe_pager tempfilepager ' +
+    'start_new_thread fork_exec dlopen LoadLibrary create_subprocess_shell create_subprocess_exec open open_code ' +
+    'fromfile tofile read_text read_bytes touch rmdir from_pretrained load_model _file2dict _read_output ' +
+    '_read_cmd_output _find_build_tool _get_command_stdout'
   ).split(' '),
 );
 
@@ -129,9 +160,20 @@ function canonical(module: string): string {
   return Object.hasOwn(ALIASES, root) ? ALIASES[root] + plain.slice(root.length) : plain;
 }
 
-/** Why a pickle that names `name` of `module` is refused; undefined for all other names. `name` may be a walk, `a.b`. */
+/** Whether attributes lead to code: `_os` and the like are how modules import for themselves. */
+function walksToCode(attributes: readonly string[]): boolean {
+  const through = attributes.slice(0, -1).some((part) => REASONS.has(part));
+  return through || attributes.some((part) => WALKS.has(part) || WALKS.has(part.replace(/^_+/, '')));
+}
+
+/**
+ * Why a pickle that names `name` of `module` is refused; undefined for all other names. `name` may be a walk, `a.b`.
+ * Letters that only look different (full-width ones, ligatures) count as what they stand for.
+ */
 export function forbiddenReason(module: string, name: string): string | undefined {
-  const path = `${canonical(module)}.${name}`;
+  const attributes = name.normalize('NFKC').split('.');
+  const modules = canonical(module.normalize('NFKC')).split('.');
+  const path = [...modules, ...attributes].join('.');
   if (DATA.has(path)) return undefined;
   for (let end = path.indexOf('.'); end >= 0; end = path.indexOf('.', end + 1)) {
     const reason = REASONS.get(path.slice(0, end));
@@ -141,11 +183,12 @@ export function forbiddenReason(module: string, name: string): string | undefine
   if (whole !== undefined) return whole;
   // torch's compiler has its functions under one prefix.
   if (path.startsWith('torch._C._jit_')) return REASONS.get('torch._C._jit');
-  return name.split('.').some((part) => WALKS.has(part)) ? 'leads to code or to the system' : undefined;
+  const carried = modules.slice(1).some((part) => CARRIED.has(part));
+  return carried || walksToCode(attributes) ? 'leads to code or to the system' : undefined;
 }
 
 /** Why a call of `name` is refused although the name itself is not; undefined for all other names. */
 export function forbiddenCallReason(name: string): string | undefined {
-  const last = name.slice(name.lastIndexOf('.') + 1);
+  const last = name.slice(name.lastIndexOf('.') + 1).normalize('NFKC');
   return RUNNERS.has(last) ? 'runs code or reaches the system, wherever it was taken from' : undefined;
 }

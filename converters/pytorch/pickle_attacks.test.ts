@@ -51,11 +51,32 @@ t.test('pickles that run code', async (t) => {
     ['torch.serialization', 'load'],
     ['torch.storage', '_load_from_bytes'],
     ['numpy.testing._private.utils', 'runstring'],
+    ['_frozen_importlib_external', 'SourceFileLoader'],
+    ['_imp', 'create_dynamic'],
+    ['_interpreters', 'exec'],
+    ['_osx_support', '_read_output'],
+    ['_pyio', 'open'],
+    ['thread', 'start_new_thread'],
+    ['fcntl', 'ioctl'],
+    ['copy_reg', 'add_extension'],
+    ['new', 'code'],
+    ['six', 'exec_'],
+    ['py_compile', 'compile'],
+    ['uuid', '_get_command_stdout'],
+    ['inspect', 'currentframe'],
+    ['torch.export', 'load'],
+    ['numpy.core.memmap', 'memmap'],
+    ['tarfile', 'TarFile'],
+    ['gevent.subprocess', 'Popen'],
+    ['vendored.os', 'remove'],
+    ['\uff4f\uff53', 'system'],
+    ['builtins', '\uff45val'],
     ['operator', 'attrgetter'],
     ['collections', 'OrderedDict.fromkeys'],
   ]) {
     const code = 'forbidden-global';
-    const path = new RegExp(`"${module}.${name}".*nothing in it was executed`);
+    const shown = `${module}.${name}`.replace(/[^ -~]/g, (c) => `\\\\u${c.charCodeAt(0).toString(16)}`);
+    const path = new RegExp(`"${shown}".*nothing in it was executed`);
     await refused(
       t,
       `${module}.${name}`,
@@ -82,6 +103,13 @@ t.test('pickles that run code', async (t) => {
     ['_io', 'FileIO'],
     ['types', 'CodeType'],
     ['pathlib', 'Path.write_text'],
+    ['pathlib', 'PosixPath.touch'],
+    ['random', '_os.remove'],
+    ['threading', '_sys.exit'],
+    ['somewhere', 'code.Interpreter'],
+    ['numpy', 'core.records.fromfile'],
+    ['string', 'Formatter.get_field'],
+    ['typing', 'ForwardRef._evaluate'],
   ]) {
     const path = new RegExp(`"${module}.${name}".*nothing in it was executed`);
     await refused(t, `${module} ${name}`, await zipOf(walk(module, name)), 'forbidden-global', path);
@@ -120,6 +148,8 @@ t.test('pickles that run code', async (t) => {
   await refused(t, 'only named', await zipOf(mention), 'forbidden-global', /os\.system/);
   const newObject = new Assembler().global('subprocess', 'Popen').unicode('ls').op('TUPLE1', 'NEWOBJ').stop();
   await refused(t, 'NEWOBJ', await zipOf(newObject), 'forbidden-global', /Popen/);
+  const borrowed = new Assembler().global('tensorflow', 'load_library').op('EMPTY_TUPLE', 'NEWOBJ').stop();
+  await refused(t, 'NEWOBJ of a runner', await zipOf(borrowed), 'forbidden-global', /load_library/);
   const build = new Assembler().global('some.module', 'function').op('EMPTY_DICT', 'BUILD').stop();
   await refused(t, 'BUILD on a name', await zipOf(build), 'pickle-format', /attributes/);
   const items = new Assembler().global('some.module', 'Table').unicode('k').unicode('v').op('SETITEM').stop();

@@ -234,6 +234,16 @@ t.test('objects of other programs beside the weights', async (t) => {
       call('collections', 'defaultdict', named('__builtin__', 'list')),
       ['collections.defaultdict (1)'],
     ],
+    [
+      'containers of what only Python can walk through',
+      [call('__builtin__', 'list', call('collections', 'deque')), call('__builtin__', 'set', 'abc')],
+      ['collections.deque (1)', '__builtin__.list (1)', '__builtin__.set (1)'],
+    ],
+    [
+      'a dict of another object',
+      call('collections', 'OrderedDict', call('a', 'B')),
+      ['a.B (1)', 'collections.OrderedDict (1)'],
+    ],
     ['a device', call('torch', 'device', 'cuda', 0), ['torch.device (1)']],
     [
       'a compiled module',

@@ -73,7 +73,9 @@ function kindOf(value: PickleValue): string {
   if (value instanceof InertGlobal) return `the name ${value.path}`;
   if (Array.isArray(value)) return `a list of ${value.length} values`;
   if (value instanceof PickleTuple) return `a tuple of ${value.items.length} values`;
-  return 'no tensor';
+  if (value instanceof Set) return `a set of ${value.size} values`;
+  if (value instanceof Uint8Array) return `a string of ${value.byteLength} bytes`;
+  return 'a storage without a shape';
 }
 
 /** Whether an object is a torch.nn.Module: pickled whole, which needs its program to be read. */
@@ -82,7 +84,8 @@ function isModule({ state }: InertObject): boolean {
 }
 
 function nameOf(key: PickleValue): string {
-  return typeof key === 'string' ? key : `(${kindOf(key)})`;
+  if (typeof key === 'string') return key;
+  return typeof key === 'number' ? String(key) : `(${kindOf(key)})`;
 }
 
 /** Whether a key or a prefix says that the weights under it are a moving average. */
@@ -90,9 +93,22 @@ export function isAverage(name: string): boolean {
   return AVERAGE.test(name);
 }
 
-/** The values that a container holds, by the names of their keys; undefined for whatever holds none. */
-function childrenOf(value: PickleValue | undefined): Iterable<[string, PickleValue]> | undefined {
-  const entries = entriesOf(value);
+/** The attributes of an object that is no module: of a namespace, a data class, a UserDict. */
+function attributesOf(value: PickleValue | undefined): ReadonlyMap<PickleValue, PickleValue> | undefined {
+  if (!(value instanceof InertObject) || isModule(value)) return undefined;
+  const { state } = value;
+  // Of a class with slots: (the other attributes, those in slots).
+  const parts = state instanceof PickleTuple && state.items.length === 2 ? state.items : [state];
+  const maps = parts.filter((part) => part instanceof Map);
+  return maps.length === 0 ? undefined : new Map(maps.flatMap((part) => [...part]));
+}
+
+/** The values that a container or an object holds, by the names of their keys; undefined for whatever holds none. */
+function childrenOf(
+  value: PickleValue | undefined,
+  attributes = true,
+): Iterable<[string, PickleValue]> | undefined {
+  const entries = entriesOf(value) ?? (attributes ? attributesOf(value) : undefined);
   if (entries) return [...entries].map(([key, item]) => [nameOf(key), item]);
   const list = value instanceof PickleTuple ? value.items : value;
   if (!Array.isArray(list)) return undefined;
@@ -117,6 +133,25 @@ function stateDictOf(keys: readonly string[], value: PickleValue): StateDict | u
   return { path: keys.join('.'), keys, set: average ? 'model_ema' : 'model', usual, entries, others };
 }
 
+/** The state dicts in a value; `attributes`: also among those of objects. */
+function statesIn(path: readonly string[], root: PickleValue, attributes: boolean): StateDict[] {
+  const found: StateDict[] = [];
+  // Each container once, however often the file refers to it.
+  const seen = new Set<PickleValue>();
+  const visit = (value: PickleValue, keys: readonly string[]) => {
+    if (seen.has(value)) return;
+    const children = childrenOf(value, attributes);
+    if (!children) return;
+    seen.add(value);
+    const state = stateDictOf(keys, value);
+    if (state) found.push(state);
+    if (keys.length === MAX_DEPTH) return;
+    for (const [name, child] of children) if (!TRAINING.test(name)) visit(child, [...keys, name]);
+  };
+  visit(root, path);
+  return found;
+}
+
 /**
  * Every dict of a checkpoint that may be a state dict: the trained weights before their averages, and under usual keys
  * before others; the state of optimisers and schedulers is not looked into. With `key` the one dict that it names.
@@ -125,20 +160,9 @@ function stateDictOf(keys: readonly string[], value: PickleValue): StateDict | u
 export function stateDicts(checkpoint: Checkpoint, { weights, key }: WeightsChoice = {}): StateDict[] {
   const { root } = checkpoint;
   if (key !== undefined) return [atKey(root, key)];
-  const found: StateDict[] = [];
-  // Each container once, however many places of the file refer to it.
-  const seen = new Set<PickleValue>();
-  const visit = (value: PickleValue, keys: readonly string[]) => {
-    if (seen.has(value)) return;
-    const children = childrenOf(value);
-    if (!children) return;
-    seen.add(value);
-    const state = stateDictOf(keys, value);
-    if (state) found.push(state);
-    if (keys.length === MAX_DEPTH) return;
-    for (const [name, child] of children) if (!TRAINING.test(name)) visit(child, [...keys, name]);
-  };
-  visit(root, []);
+  // What objects have among their attributes only where there is nothing else: those are helpers of the training.
+  let found = statesIn([], root, false);
+  if (found.length === 0) found = statesIn([], root, true);
   const rank = ({ set, usual }: StateDict) => (set === 'model' ? 0 : 2) + (usual ? 0 : 1);
   if (!found.some(({ entries, others }) => entries.size + others.size > 0)) refuse(checkpoint, weights);
   return found.sort((a, b) => rank(a) - rank(b));
@@ -189,9 +213,11 @@ export function leftOutBeside(checkpoint: Checkpoint, { keys, others }: StateDic
 function describeSibling(name: string, path: readonly string[], value: PickleValue): string {
   const known = Object.hasOwn(TRAINING_STATE, name) ? TRAINING_STATE[name] : undefined;
   if (known !== undefined) return `${known}, not weights`;
-  const tensors = stateDictOf(path, value)?.entries.size ?? 0;
-  if (tensors > 0 && !TRAINING.test(name)) {
-    return `another set of weights (${tensors} tensors), chosen with the key ${quote(path.join('.'))}`;
+  const [other] = TRAINING.test(name)
+    ? []
+    : statesIn(path, value, false).filter(({ entries }) => entries.size > 0);
+  if (other !== undefined) {
+    return `another set of weights (${other.entries.size} tensors), chosen with the key ${quote(other.path)}`;
   }
   return `${kindOf(value)}, not part of the weights`;
 }

@@ -1,83 +1,43 @@
-// The calls that a torch pickle may make, each as a few lines of ours: containers, and tensors rebuilt from storages.
-// All other calls stay descriptions of themselves.
+// The calls of a pickle whose result is known: containers, and tensors rebuilt from storages. All other calls stay
+// descriptions of themselves.
 
-import { CheckpointError } from './errors.js';
-import { MAX_CONTAINER_ITEMS } from './limits.js';
+import { addItems, appendValues, frozenSet, setEntry, valuesOf } from './pickle_containers.js';
 import { builtinType } from './pickle_globals.js';
-import {
-  FrozenSet,
-  InertGlobal,
-  InertObject,
-  isHashable,
-  type PickleMap,
-  PickleTuple,
-  type PickleValue,
-} from './pickle_values.js';
+import { InertGlobal, InertObject, type PickleMap, PickleTuple, type PickleValue } from './pickle_values.js';
 import { findRebuild, malformed, sizes } from './tensor_rebuilds.js';
 
-/** Adds an entry to a dict. @throws CheckpointError 'pickle-format' for an unhashable key, 'limit' */
-export function setEntry(map: PickleMap, key: PickleValue, value: PickleValue, offset: number): void {
-  if (!isHashable(key)) {
-    throw new CheckpointError(
-      'pickle-format',
-      'a dict of the pickle has a key that Python cannot hash',
-      offset,
-    );
-  }
-  if (map.size >= MAX_CONTAINER_ITEMS) {
-    throw new CheckpointError(
-      'limit',
-      `a dict of the pickle has over ${MAX_CONTAINER_ITEMS} entries`,
-      offset,
-    );
-  }
-  map.set(key, value);
+/** The one value that a container is made of; undefined for an iterable that only Python could walk through. */
+function contentOf(path: string, args: readonly PickleValue[], offset: number) {
+  if (args.length > 1) malformed(path, 'at most one value', offset);
+  const [value = new PickleTuple([])] = args;
+  if (value instanceof Map) return { map: value, values: [...value.keys()] };
+  const values = valuesOf(value);
+  if (values !== undefined) return { values };
+  const iterable = value instanceof InertObject || value instanceof Uint8Array || typeof value === 'string';
+  return iterable ? undefined : malformed(path, 'one list, tuple or set', offset);
 }
 
-function sequence(path: string, value: PickleValue | undefined, offset: number): readonly PickleValue[] {
-  if (value === undefined) return [];
-  if (value instanceof PickleTuple) return value.items;
-  if (Array.isArray(value)) return value;
-  if (value instanceof Set) return [...value];
-  return malformed(path, 'one list, tuple or set', offset);
-}
-
-function buildMap(path: string, value: PickleValue | undefined, offset: number): PickleMap {
-  if (value instanceof Map) return new Map(value);
+function buildMap(path: string, pairs: readonly PickleValue[], offset: number): PickleMap {
   const map: PickleMap = new Map();
-  for (const pair of sequence(path, value, offset)) {
-    const items = sequence(path, pair, offset);
-    if (items.length !== 2) malformed(path, 'pairs of key and value', offset);
+  for (const pair of pairs) {
+    const items = valuesOf(pair);
+    if (items?.length !== 2) return malformed(path, 'pairs of key and value', offset);
     setEntry(map, items[0], items[1], offset);
   }
   return map;
 }
 
-function hashables(path: string, value: PickleValue | undefined, offset: number): readonly PickleValue[] {
-  const items = sequence(path, value, offset);
-  return items.every(isHashable) ? items : malformed(path, 'hashable values', offset);
-}
+type Content = NonNullable<ReturnType<typeof contentOf>>;
 
-/** Containers of builtins as JavaScript has them; the other types (int, complex, slice...) stay inert objects. */
-function callBuiltin(type: string, path: string, args: readonly PickleValue[], offset: number): PickleValue {
-  if (['list', 'tuple', 'dict', 'set', 'frozenset'].includes(type) && args.length > 1) {
-    malformed(path, 'at most one value', offset);
-  }
-  switch (type) {
-    case 'list':
-      return [...sequence(path, args[0], offset)];
-    case 'tuple':
-      return new PickleTuple([...sequence(path, args[0], offset)]);
-    case 'dict':
-      return buildMap(path, args[0], offset);
-    case 'set':
-      return new Set(hashables(path, args[0], offset));
-    case 'frozenset':
-      return new FrozenSet(hashables(path, args[0], offset));
-    default:
-      return new InertObject(path, args);
-  }
-}
+/** Containers that JavaScript has as well; the other types (int, complex, slice...) stay inert objects. */
+const CONTAINERS: Readonly<Record<string, (content: Content, path: string, offset: number) => PickleValue>> =
+  {
+    list: ({ values }) => [...values],
+    tuple: ({ values }) => new PickleTuple([...values]),
+    dict: ({ map, values }, path, at) => (map ? new Map(map) : buildMap(path, values, at)),
+    set: ({ values }, _, at) => addItems(new Set(), values, at),
+    frozenset: ({ values }, _, at) => frozenSet(values, at),
+  };
 
 /** Functions of copyreg that make an object of the class that is their first argument: protocols 0 and 1 call them. */
 const RECONSTRUCTORS: ReadonlySet<string> = new Set([
@@ -88,6 +48,23 @@ const RECONSTRUCTORS: ReadonlySet<string> = new Set([
   'copyreg.__newobj_ex__',
 ]);
 
+/** Whether `callee` is a class whose objects are containers here. */
+function containerType(callee: InertGlobal): string | undefined {
+  const type = callee.path === 'collections.OrderedDict' ? 'dict' : builtinType(callee);
+  return type !== undefined && Object.hasOwn(CONTAINERS, type) ? type : undefined;
+}
+
+/**
+ * An object of a class: a container, or inert.
+ * @throws CheckpointError 'tensor-format' for what no container can be made of
+ */
+export function makeObject(kind: InertGlobal, args: readonly PickleValue[], offset: number): PickleValue {
+  const type = containerType(kind);
+  const content = type === undefined ? undefined : contentOf(kind.path, args, offset);
+  if (type === undefined || content === undefined) return new InertObject(kind.path, args);
+  return CONTAINERS[type](content, kind.path, offset);
+}
+
 /**
  * The result of a call that a pickle asks for (REDUCE). Functions that are not known here give an inert object that
  * carries their name and arguments.
@@ -95,21 +72,15 @@ const RECONSTRUCTORS: ReadonlySet<string> = new Set([
  */
 export function callGlobal(callee: InertGlobal, args: readonly PickleValue[], offset: number): PickleValue {
   const { path } = callee;
-  const builtin = builtinType(callee);
-  if (builtin !== undefined) return callBuiltin(builtin, path, args, offset);
   const rebuild = findRebuild(callee);
   if (rebuild !== undefined) return rebuild(args, path, offset);
-  if (path === 'collections.OrderedDict') {
-    if (args.length > 1) malformed(path, 'at most one value', offset);
-    return buildMap(path, args[0], offset);
-  }
   if (path === 'torch.Size') return new PickleTuple(sizes(path, args[0] ?? new PickleTuple([]), offset));
   const [kind, ...rest] = args;
-  if (!RECONSTRUCTORS.has(path) || !(kind instanceof InertGlobal)) return new InertObject(path, args);
+  if (!RECONSTRUCTORS.has(path) || !(kind instanceof InertGlobal)) return makeObject(callee, args, offset);
   const object = new InertObject(kind.path, rest);
   // Of a class derived from dict or list, the third argument is what the object holds.
   const [, content] = rest;
   if (content instanceof Map) for (const [key, value] of content) setEntry(object.items, key, value, offset);
-  else if (Array.isArray(content)) for (const value of content) object.list.push(value);
+  else if (Array.isArray(content)) appendValues(object.list, content, offset);
   return object;
 }
