@@ -197,6 +197,10 @@ t.test('errors say what was given and what is expected', async (t) => {
         () => boruvkaMST(weights, edges, { numVertices: 0 }),
         /numVertices is 0, expected an integer of at least 1/,
       );
+      fails(
+        () => boruvkaMST(weights, edges, undefined as unknown as { numVertices: number }),
+        /BoruvkaMST: numVertices is undefined, expected an integer of at least 1/,
+      );
       fails(() => boruvkaMST(weights, edges, { numVertices: 2.5 }), /numVertices is 2.5/);
       fails(
         () => boruvkaMST(weights, edges, { numVertices: 2 }),

@@ -69,7 +69,7 @@ export function boruvkaMST(
   edges: Tensor,
   options: { numVertices: number; root?: number },
 ): Tree {
-  const { numVertices, root } = options;
+  const { numVertices, root } = options ?? {}; // the check of attributes says that numVertices is missing
   const [edgeIndex, order, parent] = runOp(
     BoruvkaMST,
     { weights, edges },

@@ -55,7 +55,7 @@ export function selectiveTreeScan(
   tree: Pick<Tree, 'order' | 'parent'>,
   options: { treeWeight?: number } = {},
 ): { y: Tensor3D; nextState: Tensor3D } {
-  const { order, parent } = tree;
+  const { order, parent } = tree ?? {}; // the check of inputs says that it is missing
   const [y, nextState] = runOp(SelectiveTreeScan, { ...inputs, order, parent }, { ...options }) as Tensor3D[];
   return { y, nextState };
 }

@@ -4,7 +4,7 @@ import t from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
 import { channelsLast, type Fixture, fixtureFiles, readFixture } from '../../testing/fixtures.js';
 import { relativeDifference } from '../../testing/measure.js';
-import { type Aggregate, boruvkaMST, gridGraph, treeScan } from '../index.js';
+import { type Aggregate, boruvkaMST, gridGraph, type Tree, treeScan } from '../index.js';
 
 /** Contract, section 5: relative to the largest |value|. The 3136-deep paths accumulate more rounding. */
 const BOUND = 2e-6;
@@ -270,6 +270,10 @@ t.test('errors say what was given and what is expected', async (t) => {
       fails(
         () => treeScan(tf.zeros([2, 4, 2]), tf.zeros([2, 4, 2]), tree),
         /order has shape \[1, 4\], expected \[B, V\] = \[2, 4\]/,
+      );
+      fails(
+        () => treeScan(x, x, undefined as unknown as Tree),
+        /TreeScan: order is missing, expected int32 order/,
       );
       fails(() => treeScan(x, tf.cast(x, 'int32'), tree), /decay has dtype int32, expected float32/);
       fails(() => treeScan(x, x, { ...tree, order: ids([0, 1, 1, 3]) }), /order\[0, 2\] is 1, a second time/);

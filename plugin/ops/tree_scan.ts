@@ -88,6 +88,6 @@ export function treeScan(
   tree: Pick<Tree, 'order' | 'parent'>,
   options: { aggregate?: Aggregate } = {},
 ): Tensor3D {
-  const { order, parent } = tree;
+  const { order, parent } = tree ?? {}; // the check of inputs says that it is missing
   return runOp(TreeScan, { x, decay, order, parent }, { aggregate: options.aggregate })[0] as Tensor3D;
 }
