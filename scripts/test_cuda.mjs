@@ -5,7 +5,7 @@
  * compiler. `--out FILE` also writes outcomes and figures as JSON, after every part; `--only NAME,...` runs some parts.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -29,13 +29,19 @@ function sanitizer(tool) {
   };
 }
 
+/** tap takes every file of a folder that it is given for a test. */
+function testFiles(folder) {
+  const names = readdirSync(join(ROOT, folder), { recursive: true });
+  return names.filter((name) => name.endsWith('.test.ts')).map((name) => join(folder, name));
+}
+
 /** By name: what runs, and why it cannot, if it cannot. Those that take longest come last. */
 const PARTS = {
   bench: { command: [process.execPath, CLI, 'bench', '--backends', 'cuda', '--out', figures] },
   conformance: { command: [process.execPath, ...conformance] },
   specs: { command: [process.execPath, SPECS] },
   tests: {
-    command: [process.execPath, TAP, 'run', '--reporter=base', 'gpu/cuda'],
+    command: [process.execPath, TAP, 'run', '--reporter=base', ...testFiles('gpu/cuda')],
     missing: () => !existsSync(join(ROOT, TAP)) && `${TAP} is not there`,
   },
   memcheck: sanitizer('memcheck'),

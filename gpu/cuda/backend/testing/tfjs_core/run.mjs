@@ -1,13 +1,12 @@
 /**
  * `npm run test:tfjs-core`: runs all of tfjs-core's own specs on the backend `cuda`, on a GPU when GROOTVL_CUDA=device,
- * else emulated on the host. Fails when a spec fails that is not excluded, or when fewer than LEAST pass.
+ * else emulated on the host. Fails when a spec fails, or when fewer than LEAST pass.
  */
 import { existsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT } from '../../../../../scripts/setup.mjs';
-import { EXCLUSIONS } from './exclusions.mjs';
 
 /** Of 4232 in tfjs-core 4.22. */
 const LEAST = 4000;
@@ -15,7 +14,7 @@ const LEAST = 4000;
 process.env.GROOTVL_CUDA ??= 'emulation';
 const bundle = join(ROOT, 'gpu/cuda/build/tfjs_core_specs.mjs');
 await bundleSpecs().catch((error) => {
-  // esbuild's program for this machine may not be there; a bundle that was made elsewhere runs everywhere.
+  // esbuild's program for this machine may not be there; a bundle that was made elsewhere runs on every machine.
   const couldRun = error.errors !== undefined;
   if (couldRun || !existsSync(bundle)) throw error;
   const [reason] = error.message.split('\n');
@@ -26,16 +25,9 @@ const core = createRequire(import.meta.url)('jasmine-core');
 const jasmine = core.boot(core);
 const env = jasmine.getEnv();
 const only = process.argv[2];
-const excluded = new Map(EXCLUSIONS.map(({ starts }) => [starts, 0]));
 env.configure({
   random: false,
-  specFilter: (spec) => {
-    const name = spec.getFullName();
-    if (only && !name.includes(only)) return false;
-    const exclusion = EXCLUSIONS.find(({ starts }) => name.startsWith(starts));
-    if (exclusion) excluded.set(exclusion.starts, excluded.get(exclusion.starts) + 1);
-    return !exclusion;
-  },
+  specFilter: (spec) => !only || spec.getFullName().includes(only),
 });
 const counts = { passed: 0, failed: 0, pending: 0, excluded: 0 };
 const failures = [];
@@ -58,8 +50,6 @@ await env.execute();
 
 for (const failure of failures) console.log(`failed: ${failure}`);
 for (const spec of pendingSpecs) console.log(`pending, by tfjs itself: ${spec}`);
-console.log(EXCLUSIONS.length === 0 ? 'excluded: nothing' : 'excluded:');
-for (const { starts, reason } of EXCLUSIONS) console.log(`  ${excluded.get(starts)} x ${starts}: ${reason}`);
 const { passed, failed, pending } = counts;
 console.log(
   `tfjs-core on cuda (${process.env.GROOTVL_CUDA}): ${passed} passed, ${failed} failed, ${pending} pending`,
