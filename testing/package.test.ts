@@ -31,7 +31,9 @@ t.test('publint', async (t) => {
 t.test('dist has nothing of older builds', async (t) => {
   const files = filesOf('dist').map((file) => relative('dist', file));
   const source = (file: string) =>
-    file === 'gpu/cuda/grootvl_cuda.node' ? 'gpu/cuda/backend/addon' : file.replace(/(\.d)?\.(c?)[jt]s$/, '.$2ts');
+    file === 'gpu/cuda/grootvl_cuda.node'
+      ? 'gpu/cuda/backend/addon'
+      : file.replace(/(\.d)?\.(c?)[jt]s$/, '.$2ts');
   t.same(
     files.filter((file) => !existsSync(join(ROOT, source(file))) && !existsSync(join(ROOT, file))),
     [],

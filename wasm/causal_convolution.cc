@@ -9,17 +9,16 @@ INLINE const float* input_at(const float* x, const float* past, int t, int taps,
   return past ? past + size_t(t + taps - 1) * channels : nullptr;
 }
 
-EXPORT void causal_convolution(
-    const float* x,       // [B, L, D]
-    const float* filter,  // [K, D]
-    const float* bias,    // [D]
-    const float* past,    // [B, K-1, D], or null for zeros
-    float* y,             // [B, L, D], the first result
-    float* next_past,     // [B, K-1, D], the second result
-    int batch,            // B
-    int length,           // L
-    int channels,         // D
-    int taps              // K
+EXPORT void causal_convolution(const float* x,       // [B, L, D]
+                               const float* filter,  // [K, D]
+                               const float* bias,    // [D]
+                               const float* past,    // [B, K-1, D], or null for zeros
+                               float* y,             // [B, L, D], the first result
+                               float* next_past,     // [B, K-1, D], the second result
+                               int batch,            // B
+                               int length,           // L
+                               int channels,         // D
+                               int taps              // K
 ) {
   const size_t row_bytes = size_t(channels) * sizeof(float);
   for (int b = 0; b < batch; b++) {

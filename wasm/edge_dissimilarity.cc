@@ -1,8 +1,7 @@
 // EdgeDissimilarity, bit for bit that of plugin/cpu/edge_dissimilarity.ts: eight interleaved partial sums are the
-// lanes of two registers; they are folded 8 -> 4 -> 2 -> 1. Nothing is fused or reassociated; the cosine is finished in float64.
+// lanes of two registers; they are folded 8 -> 4 -> 2 -> 1. Nothing is fused or reassociated; the cosine is finished in
+// float64.
 #include "simd.h"
-
-enum Metric { COSINE = 0, EUCLIDEAN = 1, MANHATTAN = 2 };
 
 template <Metric metric>
 INLINE v128_t term(v128_t a, v128_t b) {
@@ -40,17 +39,16 @@ static void weigh(const float* features, const int32_t* edges, float* weights, i
   }
 }
 
-EXPORT void edge_dissimilarity(
-    const float* features,  // [B, V, D]
-    const int32_t* edges,   // [E, 2]
-    float* weights,         // [B, E], the result
-    double* norms,          // [V] scratch, used by the cosine
-    int batch,              // B
-    int vertices,           // V
-    int num_edges,          // E
-    int channels,           // D
-    int metric,             // 0 cosine, 1 euclidean, 2 manhattan
-    double smallest_norm    // norms are clamped here
+EXPORT void edge_dissimilarity(const float* features,  // [B, V, D]
+                               const int32_t* edges,   // [E, 2]
+                               float* weights,         // [B, E], the result
+                               double* norms,          // [V] scratch, used by the cosine
+                               int batch,              // B
+                               int vertices,           // V
+                               int num_edges,          // E
+                               int channels,           // D
+                               int metric,             // 0 cosine, 1 euclidean, 2 manhattan
+                               double smallest_norm    // norms are clamped here
 ) {
   for (int b = 0; b < batch; b++, features += size_t(vertices) * channels, weights += num_edges) {
     if (metric == EUCLIDEAN) {

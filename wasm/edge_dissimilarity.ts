@@ -1,5 +1,6 @@
 /** EdgeDissimilarity on WebAssembly. */
 import { EdgeDissimilarity, type Metric, SMALLEST_NORM } from '../plugin/ops/edge_dissimilarity.js';
+import { Metric as Code } from './constants.js';
 import { registerWasmKernel } from './kernels.js';
 
 /** Of edge_dissimilarity.cc. */
@@ -18,7 +19,11 @@ interface Functions {
   ): void;
 }
 
-const METRICS: Readonly<Record<Metric, number>> = { cosine: 0, euclidean: 1, manhattan: 2 };
+const METRICS: Readonly<Record<Metric, number>> = {
+  cosine: Code.COSINE,
+  euclidean: Code.EUCLIDEAN,
+  manhattan: Code.MANHATTAN,
+};
 
 registerWasmKernel<typeof EdgeDissimilarity, Functions>(
   EdgeDissimilarity,

@@ -1,14 +1,13 @@
 // LayerNormalization: three passes over each row, which stays in the first cache.
 #include "rows.h"
 
-EXPORT void layer_normalization(
-    const float* x,      // [rows, C]
-    const float* gamma,  // [C]
-    const float* beta,   // [C]
-    float* y,            // [rows, C]
-    int rows,
-    int channels,  // C
-    float epsilon  // added to the variance
+EXPORT void layer_normalization(const float* x,      // [rows, C]
+                                const float* gamma,  // [C]
+                                const float* beta,   // [C]
+                                float* y,            // [rows, C]
+                                int rows,
+                                int channels,  // C
+                                float epsilon  // added to the variance
 ) {
   for (int row = 0; row < rows; row++, x += channels, y += channels) {
     const Moments moments = moments_of(x, channels, epsilon);

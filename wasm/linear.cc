@@ -3,9 +3,6 @@
 // (6 x 8 spills). Every way adds up the terms of a sum in the same order.
 #include "simd_math.h"
 
-constexpr int PANEL = 8;  // columns of a panel
-constexpr int TILE = 4;   // rows of a tile
-
 // Turns of the inner loop. clang must not unroll it: then both compilers gather the terms of several turns for one sum,
 // and registers spill (a quarter slower). With a constant count V8 unrolls it well (8 % faster than one long loop).
 constexpr int STEPS = 16;
@@ -16,21 +13,18 @@ constexpr int CACHED_BYTES = 256 * 1024;
 // Columns whose sums, 16 KB, stay in the first cache.
 constexpr int CACHED_SUMS = 4096;
 
-enum Activation { NONE = 0, GELU = 1, SILU = 2 };
-
 INLINE int panels_of(int columns) { return (columns + PANEL - 1) / PANEL; }
 
 // Rows that are packed at a time: the rows of a wide matrix lie in pages of their own, the panels in a few cache sets.
 constexpr int PACKED_ROWS = 16;
 
 // Row k of panel p holds eight columns of weights[k], from first + 8p on; those beyond the last are zero.
-EXPORT void linear_pack(
-    const float* weights,  // [I, columns]
-    float* packed,         // [ceil((end - first) / 8), I, 8], the result
-    int inputs,            // I
-    int columns,
-    int first,  // column
-    int end     // behind the last column
+EXPORT void linear_pack(const float* weights,  // [I, columns]
+                        float* packed,         // [ceil((end - first) / 8), I, 8], the result
+                        int inputs,            // I
+                        int columns,
+                        int first,  // column
+                        int end     // behind the last column
 ) {
   for (int k = 0; k < inputs; k += PACKED_ROWS) {
     const int rows = inputs - k < PACKED_ROWS ? inputs - k : PACKED_ROWS;
@@ -148,15 +142,14 @@ INLINE void multiply_block(const float* x, const float* packed, const float* bia
 }
 
 // With weights that were packed before.
-EXPORT void linear(
-    const float* x,       // [rows, I]
-    const float* packed,  // of linear_pack
-    const float* bias,    // [O], or null
-    float* y,             // [rows, O], the result
-    int rows,
-    int inputs,            // I
-    int outputs,           // O
-    Activation activation  // 0 none, 1 gelu, 2 silu
+EXPORT void linear(const float* x,       // [rows, I]
+                   const float* packed,  // of linear_pack
+                   const float* bias,    // [O], or null
+                   float* y,             // [rows, O], the result
+                   int rows,
+                   int inputs,            // I
+                   int outputs,           // O
+                   Activation activation  // 0 none, 1 gelu, 2 silu
 ) {
   const int panels = panels_of(outputs), block = panels_of_block(inputs);
   for (int first = 0; first < panels; first += block) {
@@ -173,18 +166,17 @@ EXPORT int linear_packing_bytes(int inputs  // I
 }
 
 // The same for so many rows that packing the weights of a block, every time, is nothing beside its product.
-EXPORT void linear_packing(
-    const float* x,        // [rows, I]
-    const float* weights,  // [I, columns]
-    const float* bias,     // [O], or null
-    float* y,              // [rows, O], the result
-    float* scratch,        // of linear_packing_bytes
-    int rows,
-    int inputs,  // I
-    int columns,
-    int first_output,      // column
-    int outputs,           // O
-    Activation activation  // 0 none, 1 gelu, 2 silu
+EXPORT void linear_packing(const float* x,        // [rows, I]
+                           const float* weights,  // [I, columns]
+                           const float* bias,     // [O], or null
+                           float* y,              // [rows, O], the result
+                           float* scratch,        // of linear_packing_bytes
+                           int rows,
+                           int inputs,  // I
+                           int columns,
+                           int first_output,      // column
+                           int outputs,           // O
+                           Activation activation  // 0 none, 1 gelu, 2 silu
 ) {
   const int panels = panels_of(outputs), block = panels_of_block(inputs);
   for (int first = 0; first < panels; first += block) {
@@ -227,19 +219,18 @@ INLINE void accumulate(const float* x, const float* weights, float* y, int colum
 }
 
 // The same for few rows, such as a token: what takes time is to read the weights, which happens once and in order. Sums
-// that stay in the first cache take one row of weights at a time, so that memory is read as one stream; longer ones four,
-// so that they are read less often.
-EXPORT void linear_streaming(
-    const float* x,        // [rows, I]
-    const float* weights,  // [I, columns]
-    const float* bias,     // [O], or null
-    float* y,              // [rows, O], the result
-    int rows,
-    int inputs,  // I
-    int columns,
-    int first_output,      // column
-    int outputs,           // O
-    Activation activation  // 0 none, 1 gelu, 2 silu
+// that stay in the first cache take one row of weights at a time, so that memory is read as one stream; longer ones
+// four, so that they are read less often.
+EXPORT void linear_streaming(const float* x,        // [rows, I]
+                             const float* weights,  // [I, columns]
+                             const float* bias,     // [O], or null
+                             float* y,              // [rows, O], the result
+                             int rows,
+                             int inputs,  // I
+                             int columns,
+                             int first_output,      // column
+                             int outputs,           // O
+                             Activation activation  // 0 none, 1 gelu, 2 silu
 ) {
   for (int row = 0; row < rows; row++) {
     float* const to = y + size_t(row) * outputs;

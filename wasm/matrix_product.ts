@@ -1,6 +1,7 @@
 /** How a matrix product is done on WebAssembly: by the number of its rows. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Activation } from '../plugin/ops/linear.js';
+import { Activation as Code, PANEL, TILE } from './constants.js';
 
 /** Of linear.cc. */
 export interface ProductFunctions {
@@ -80,12 +81,12 @@ export interface Product {
   readonly activation?: Activation;
 }
 
-const ACTIVATIONS: Readonly<Record<Activation, number>> = { none: 0, gelu: 1, silu: 2 };
+const ACTIVATIONS: Readonly<Record<Activation, number>> = {
+  none: Code.NONE,
+  gelu: Code.GELU,
+  silu: Code.SILU,
+};
 
-/** Columns of a panel of packed weights. */
-const PANEL = 8;
-/** Fewer rows than this, those of a tile, read the weights where they are: packing would cost more than the product. */
-const TILE = 4;
 /** From so many rows on packing costs a few hundredths of the product: it is done every time, and nothing is kept. */
 const MANY_ROWS = 256;
 
@@ -98,6 +99,7 @@ export function multiply({ functions, scratch, derived }: Memory, product: Produ
   const biasUsed = bias === 0 ? 0 : bias + 4 * first;
   const applied = ACTIVATIONS[activation];
   if (rows < TILE) {
+    // The weights are read where they are: packing would cost more than the product.
     functions.linear_streaming(x, weights, biasUsed, y, rows, inputs, columns, first, outputs, applied);
   } else if (rows >= MANY_ROWS) {
     const block = scratch(functions.linear_packing_bytes(inputs));

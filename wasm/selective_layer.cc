@@ -4,12 +4,11 @@
 #include "simd_math.h"
 
 // The two halves of a projection: what is scanned, and its gate.
-EXPORT void selective_layer_split(
-    const float* projected,  // [rows, 2 * D]
-    float* u,                // [rows, D], the first result
-    float* gate,             // [rows, D], the second: silu of the other half
-    int rows,
-    int channels  // D
+EXPORT void selective_layer_split(const float* projected,  // [rows, 2 * D]
+                                  float* u,                // [rows, D], the first result
+                                  float* gate,             // [rows, D], the second: silu of the other half
+                                  int rows,
+                                  int channels  // D
 ) {
   for (int row = 0; row < rows; row++, projected += 2 * channels, u += channels, gate += channels) {
     std::memcpy(u, projected, channels * sizeof(float));
@@ -18,13 +17,12 @@ EXPORT void selective_layer_split(
 }
 
 // scanned = (scanned + skip * u) * gate
-EXPORT void selective_layer_gate(
-    float* scanned,     // [rows, D], in place
-    const float* u,     // [rows, D]
-    const float* skip,  // [D]
-    const float* gate,  // [rows, D]
-    int rows,
-    int channels  // D
+EXPORT void selective_layer_gate(float* scanned,     // [rows, D], in place
+                                 const float* u,     // [rows, D]
+                                 const float* skip,  // [D]
+                                 const float* gate,  // [rows, D]
+                                 int rows,
+                                 int channels  // D
 ) {
   for (int row = 0; row < rows; row++, scanned += channels, u += channels, gate += channels) {
     for_channels(scanned, channels, [&](int d, int n) {
@@ -35,9 +33,8 @@ EXPORT void selective_layer_gate(
 }
 
 // y += x
-EXPORT void selective_layer_add(
-    const float* x,  // [size]
-    float* y,        // [size], in place
-    int size) {
+EXPORT void selective_layer_add(const float* x,  // [size]
+                                float* y,        // [size], in place
+                                int size) {
   for_channels(y, size, [&](int i, int n) { return add(load_first(x + i, n), load_first(y + i, n)); });
 }

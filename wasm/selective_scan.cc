@@ -8,10 +8,9 @@
 constexpr int SHORT = 4;
 
 // to[i] = rate_of(log_a[i])
-EXPORT void selective_scan_rates(
-    const float* log_a,  // [D, N]
-    float* to,           // [D, N], the result
-    int size             // D * N
+EXPORT void selective_scan_rates(const float* log_a,  // [D, N]
+                                 float* to,           // [D, N], the result
+                                 int size             // D * N
 ) {
   for_channels(to, size, [&](int i, int n) { return rate_of(load_first(log_a + i, n)); });
 }
@@ -33,21 +32,20 @@ static void advance(const float* step, const float* drive, const float* rate, co
   }
 }
 
-EXPORT void selective_scan(
-    const float* step,         // [B, L, D]
-    const float* drive,        // [B, L, D]
-    const float* rate,         // [D, N], of selective_scan_rates
-    const float* input_gate,   // [B, L, N]
-    const float* output_gate,  // [B, L, N]
-    const float* state,        // [B, D, N], or null for zeros
-    float* y,                  // [B, L, D], the first result
-    float* next_state,         // [B, D, N], the second result
-    float* scratch,            // [7 * L, 4] and two gates [L, N]
-    int batch,                 // B
-    int length,                // L
-    int channels,              // D
-    int states,                // N
-    float input_scale          // of what every token adds
+EXPORT void selective_scan(const float* step,         // [B, L, D]
+                           const float* drive,        // [B, L, D]
+                           const float* rate,         // [D, N], of selective_scan_rates
+                           const float* input_gate,   // [B, L, N]
+                           const float* output_gate,  // [B, L, N]
+                           const float* state,        // [B, D, N], or null for zeros
+                           float* y,                  // [B, L, D], the first result
+                           float* next_state,         // [B, D, N], the second result
+                           float* scratch,            // [7 * L, 4] and two gates [L, N]
+                           int batch,                 // B
+                           int length,                // L
+                           int channels,              // D
+                           int states,                // N
+                           float input_scale          // of what every token adds
 ) {
   const Sizes sizes = {length, channels, states};
   const Block block = block_in(scratch, sizes);

@@ -28,7 +28,7 @@ struct Block {
 INLINE Block block_in(float* scratch, const Sizes& sizes) {
   const int length = sizes.length;
   v128_t* const at = reinterpret_cast<v128_t*>(scratch);
-  float* const gates = reinterpret_cast<float*>(at + 7 * length);
+  float* const gates = reinterpret_cast<float*>(at + SCAN_VECTORS * length);
   return {at, at + length, at + 2 * length, at + 3 * length, at + 5 * length, gates, gates + length * sizes.states};
 }
 
@@ -56,7 +56,8 @@ INLINE void store_lanes(float* to, int stride, int count, v128_t lanes) {
 }
 
 // Steps and drives of `count` channels from d on, and no output yet.
-INLINE void load_block(const Block& block, const float* step, const float* drive, const Sizes& sizes, int d, int count) {
+INLINE void load_block(const Block& block, const float* step, const float* drive, const Sizes& sizes, int d,
+                       int count) {
   for (int t = 0; t < sizes.length; t++) {
     const size_t at = size_t(t) * sizes.channels + d;
     block.step[t] = load_first(step + at, count);

@@ -1,6 +1,7 @@
 /** SelectiveScan on WebAssembly. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { SelectiveScan } from '../plugin/ops/selective_scan.js';
+import { LANES, SCAN_VECTORS } from './constants.js';
 import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
 
 /** Of selective_scan.cc. */
@@ -24,8 +25,8 @@ export interface SelectiveScanFunctions {
   ): void;
 }
 
-/** Bytes of scratch memory a token: seven times four channels, and both gates. */
-export const scanBytesAToken = (states: number): number => 7 * 16 + 2 * 4 * states;
+/** Bytes of scratch memory a token: vectors of four channels, and both gates. */
+export const scanBytesAToken = (states: number): number => 4 * (SCAN_VECTORS * LANES + 2 * states);
 
 /** -exp(logA), for powers of two, which depends on weights alone: the address of a block that is kept with them. */
 export function ratesOf({

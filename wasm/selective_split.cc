@@ -5,14 +5,13 @@ INLINE void copy(float* to, const float* from, int size) {
   for_channels(to, size, [&](int d, int n) { return load_first(from + d, n); });
 }
 
-EXPORT void selective_split(
-    const float* selected,  // [rows, R + 2 * N]
-    float* step,            // [rows, R], the first result
-    float* input_gate,      // [rows, N], the second
-    float* output_gate,     // [rows, N], the third
-    int rows,
-    int rank,   // R
-    int states  // N
+EXPORT void selective_split(const float* selected,  // [rows, R + 2 * N]
+                            float* step,            // [rows, R], the first result
+                            float* input_gate,      // [rows, N], the second
+                            float* output_gate,     // [rows, N], the third
+                            int rows,
+                            int rank,   // R
+                            int states  // N
 ) {
   for (int row = 0; row < rows; row++) {
     copy(step, selected, rank);

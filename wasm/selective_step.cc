@@ -1,14 +1,13 @@
 // SelectiveStep: the steps of a selective state-space model and what they drive.
 #include "simd_math.h"
 
-EXPORT void selective_step(
-    const float* raw_step,   // [rows, D]
-    const float* step_bias,  // [D]
-    const float* x,          // [rows, D]
-    float* step,             // [rows, D], the first result
-    float* drive,            // [rows, D], the second result
-    int rows,
-    int channels  // D
+EXPORT void selective_step(const float* raw_step,   // [rows, D]
+                           const float* step_bias,  // [D]
+                           const float* x,          // [rows, D]
+                           float* step,             // [rows, D], the first result
+                           float* drive,            // [rows, D], the second result
+                           int rows,
+                           int channels  // D
 ) {
   for (int row = 0; row < rows; row++) {
     for_channels(step, channels, [&](int d, int n) {

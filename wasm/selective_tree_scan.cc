@@ -6,16 +6,18 @@ struct Edge {
   int32_t child;   // token
   int32_t parent;  // token
 };
+static_assert(sizeof(Edge) == EDGE_BYTES, "as TypeScript allocates");
 
 // Vertices are tokens in reversed time.
 static void leaves_first(Edge* edges, const int32_t* order, const int32_t* parent, int length) {
   for (int i = length - 1; i > 0; i--) *edges++ = {length - 1 - order[i], length - 1 - order[parent[i]]};
 }
 
-// Sums over subtrees, and their part of the output. Whatever the parent is, the edge carries the decay of the token right
-// after the child.
+// Sums over subtrees, and their part of the output. Whatever the parent is, the edge carries the decay of the token
+// right after the child.
 template <int STATES>
-INLINE void sum_subtrees(const Block& block, const Edge* edges, const float* output_gate, float tree_weight, int length) {
+INLINE void sum_subtrees(const Block& block, const Edge* edges, const float* output_gate, float tree_weight,
+                         int length) {
   for (int i = 0; i + 1 < length; i++) {
     const int child = edges[i].child * STATES, parent = edges[i].parent * STATES;
     v128_t y = block.y[edges[i].child];
@@ -43,22 +45,21 @@ INLINE void scan_states(const Block& block, const Edge* edges, const v128_t* rat
   }
 }
 
-EXPORT void selective_tree_scan(
-    const float* step,         // [B, L, D]
-    const float* drive,        // [B, L, D]
-    const float* log_a,        // [D, N]
-    const float* input_gate,   // [B, L, N]
-    const float* output_gate,  // [B, L, N]
-    const int32_t* order,      // [B, L] vertex ids, parents before their children
-    const int32_t* parent,     // [B, L] positions in `order`
-    float* y,                  // [B, L, D], the first result
-    float* next_state,         // [B, D, N], the second result
-    float* scratch,            // [7 * L, 4], two gates [L, N] and L edges
-    int batch,                 // B
-    int length,                // L
-    int channels,              // D
-    int states,                // N
-    float tree_weight          // of the sums over subtrees
+EXPORT void selective_tree_scan(const float* step,         // [B, L, D]
+                                const float* drive,        // [B, L, D]
+                                const float* log_a,        // [D, N]
+                                const float* input_gate,   // [B, L, N]
+                                const float* output_gate,  // [B, L, N]
+                                const int32_t* order,      // [B, L] vertex ids, parents before their children
+                                const int32_t* parent,     // [B, L] positions in `order`
+                                float* y,                  // [B, L, D], the first result
+                                float* next_state,         // [B, D, N], the second result
+                                float* scratch,            // [7 * L, 4], two gates [L, N] and L edges
+                                int batch,                 // B
+                                int length,                // L
+                                int channels,              // D
+                                int states,                // N
+                                float tree_weight          // of the sums over subtrees
 ) {
   const Sizes sizes = {length, channels, states};
   const Block block = block_in(scratch, sizes);

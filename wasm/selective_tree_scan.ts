@@ -1,5 +1,6 @@
 /** SelectiveTreeScan on WebAssembly. */
 import { SelectiveTreeScan } from '../plugin/ops/selective_tree_scan.js';
+import { EDGE_BYTES } from './constants.js';
 import { registerWasmKernel } from './kernels.js';
 import { scanBytesAToken } from './selective_scan.js';
 
@@ -24,9 +25,6 @@ interface Functions {
   ): void;
 }
 
-/** Bytes of an edge, of which every token has one at most. */
-const EDGE_BYTES = 8;
-
 registerWasmKernel<typeof SelectiveTreeScan, Functions>(
   SelectiveTreeScan,
   ({ inputs, outputs, shapes, attributes, functions, scratch }) => {
@@ -43,6 +41,7 @@ registerWasmKernel<typeof SelectiveTreeScan, Functions>(
       parent,
       outputs.y,
       outputs.nextState,
+      // Every token has one edge at most.
       scratch((scanBytesAToken(states) + EDGE_BYTES) * length),
       batch,
       length,

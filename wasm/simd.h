@@ -5,11 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "constants.h"
+
 // C linkage, and kept by the linker.
 #define EXPORT extern "C" __attribute__((visibility("default")))
 #define INLINE static inline __attribute__((always_inline))
-
-constexpr int LANES = 4;
 
 INLINE v128_t load(const float* from) { return wasm_v128_load(from); }
 INLINE void store(float* to, v128_t values) { wasm_v128_store(to, values); }
@@ -23,36 +23,25 @@ INLINE v128_t div(v128_t a, v128_t b) { return wasm_f32x4_div(a, b); }
 // The first `count` lanes, 0 to 4; the others are zero. Reads nothing beyond them.
 INLINE v128_t load_first(const float* from, int count) {
   switch (count) {
-    case 0:
-      return zero();
-    case 1:
-      return wasm_v128_load32_zero(from);
-    case 2:
-      return wasm_v128_load64_zero(from);
-    case 3:
-      return wasm_v128_load32_lane(from + 2, wasm_v128_load64_zero(from), 2);
-    default:
-      return load(from);
+    case 0: return zero();
+    case 1: return wasm_v128_load32_zero(from);
+    case 2: return wasm_v128_load64_zero(from);
+    case 3: return wasm_v128_load32_lane(from + 2, wasm_v128_load64_zero(from), 2);
+    default: return load(from);
   }
 }
 
 // The first `count` lanes, 0 to 4. Writes nothing beyond them.
 INLINE void store_first(float* to, v128_t values, int count) {
   switch (count) {
-    case 0:
-      return;
-    case 1:
-      wasm_v128_store32_lane(to, values, 0);
-      return;
-    case 2:
-      wasm_v128_store64_lane(to, values, 0);
-      return;
+    case 0: return;
+    case 1: wasm_v128_store32_lane(to, values, 0); return;
+    case 2: wasm_v128_store64_lane(to, values, 0); return;
     case 3:
       wasm_v128_store64_lane(to, values, 0);
       wasm_v128_store32_lane(to + 2, values, 2);
       return;
-    default:
-      store(to, values);
+    default: store(to, values);
   }
 }
 

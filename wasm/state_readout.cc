@@ -1,20 +1,19 @@
 // StateReadout: two normalisations and the products around them, row by row in the first cache.
 #include "rows.h"
 
-EXPORT void state_readout(
-    const float* state,         // [rows, D]
-    const float* output_gate,   // [rows]
-    const float* x,             // [rows, D]
-    const float* skip,          // [D]
-    const float* gate,          // [rows, D]
-    const float* state_gamma,   // [D]
-    const float* state_beta,    // [D]
-    const float* output_gamma,  // [D]
-    const float* output_beta,   // [D]
-    float* y,                   // [rows, D], the result
-    int rows,
-    int channels,  // D
-    float epsilon  // added to both variances
+EXPORT void state_readout(const float* state,         // [rows, D]
+                          const float* output_gate,   // [rows]
+                          const float* x,             // [rows, D]
+                          const float* skip,          // [D]
+                          const float* gate,          // [rows, D]
+                          const float* state_gamma,   // [D]
+                          const float* state_beta,    // [D]
+                          const float* output_gamma,  // [D]
+                          const float* output_beta,   // [D]
+                          float* y,                   // [rows, D], the result
+                          int rows,
+                          int channels,  // D
+                          float epsilon  // added to both variances
 ) {
   for (int row = 0; row < rows; row++) {
     const Moments of_state = moments_of(state, channels, epsilon);

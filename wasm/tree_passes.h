@@ -26,8 +26,8 @@ INLINE void gather_one(float* y, const float* base, const float* decay, const fl
   });
 }
 
-INLINE void gather_two(float* y, const float* base, const float* decay_a, const float* up_a,
-                       const float* decay_b, const float* up_b, int channels) {
+INLINE void gather_two(float* y, const float* base, const float* decay_a, const float* up_a, const float* decay_b,
+                       const float* up_b, int channels) {
   for_channels(y, channels, [&](int d, int n) {
     const v128_t with_a = add(load_first(base + d, n), mul(load_first(decay_a + d, n), load_first(up_a + d, n)));
     return add(with_a, mul(load_first(decay_b + d, n), load_first(up_b + d, n)));

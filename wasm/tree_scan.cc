@@ -1,16 +1,15 @@
 // TreeScan: two passes along a tree in the order that parents come first, O(V * D).
 #include "tree_passes.h"
 
-EXPORT void tree_scan(
-    const float* x,         // [B, V, D]
-    const float* decay,     // [B, V, D], decay[v] on the edge from v to its parent
-    const int32_t* order,   // [B, V] vertex ids, parents before their children
-    const int32_t* parent,  // [B, V] positions in `order`
-    float* y,               // [B, V, D]
-    int batch,              // B
-    int vertices,           // V
-    int channels,           // D
-    int whole_tree          // 1: sum over the whole tree; 0: over the subtree of each vertex
+EXPORT void tree_scan(const float* x,         // [B, V, D]
+                      const float* decay,     // [B, V, D], decay[v] on the edge from v to its parent
+                      const int32_t* order,   // [B, V] vertex ids, parents before their children
+                      const int32_t* parent,  // [B, V] positions in `order`
+                      float* y,               // [B, V, D]
+                      int batch,              // B
+                      int vertices,           // V
+                      int channels,           // D
+                      int whole_tree          // 1: sum over the whole tree; 0: over the subtree of each vertex
 ) {
   for (int b = 0; b < batch; b++) {
     const Tree tree = {order + b * vertices, parent + b * vertices, vertices, channels};

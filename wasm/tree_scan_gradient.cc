@@ -13,9 +13,8 @@ static void gradient_of_subtrees(const float* decay, const float* y, const float
   for (int i = 1; i < tree.vertices; i++) {
     const size_t v = tree.row(i);
     const float* const above = dx + tree.row(tree.parent[i]);
-    for_channels(ddecay + v, channels, [&](int d, int n) {
-      return mul(load_first(y + v + d, n), load_first(above + d, n));
-    });
+    for_channels(ddecay + v, channels,
+                 [&](int d, int n) { return mul(load_first(y + v + d, n), load_first(above + d, n)); });
     gather_one(dx + v, dy + v, decay + v, above, channels);
   }
 }
@@ -38,20 +37,19 @@ static void gradient_of_whole_tree(const float* x, const float* decay, const flo
   }
 }
 
-EXPORT void tree_scan_gradient(
-    const float* x,         // [B, V, D]
-    const float* decay,     // [B, V, D]
-    const int32_t* order,   // [B, V] vertex ids, parents before their children
-    const int32_t* parent,  // [B, V] positions in `order`
-    const float* y,         // [B, V, D], output of the scan
-    const float* dy,        // [B, V, D], its gradient
-    float* dx,              // [B, V, D], the first result
-    float* ddecay,          // [B, V, D], the second result
-    float* scratch,         // [V, D], used for the whole tree
-    int batch,              // B
-    int vertices,           // V
-    int channels,           // D
-    int whole_tree          // 1: the scan summed over the whole tree; 0: over subtrees
+EXPORT void tree_scan_gradient(const float* x,         // [B, V, D]
+                               const float* decay,     // [B, V, D]
+                               const int32_t* order,   // [B, V] vertex ids, parents before their children
+                               const int32_t* parent,  // [B, V] positions in `order`
+                               const float* y,         // [B, V, D], output of the scan
+                               const float* dy,        // [B, V, D], its gradient
+                               float* dx,              // [B, V, D], the first result
+                               float* ddecay,          // [B, V, D], the second result
+                               float* scratch,         // [V, D], used for the whole tree
+                               int batch,              // B
+                               int vertices,           // V
+                               int channels,           // D
+                               int whole_tree          // 1: the scan summed over the whole tree; 0: over subtrees
 ) {
   for (int b = 0; b < batch; b++) {
     const Tree tree = {order + b * vertices, parent + b * vertices, vertices, channels};

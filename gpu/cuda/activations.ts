@@ -1,4 +1,4 @@
-/** Gelu and Silu: selective.cu. */
+/** Gelu and Silu: activations.cu. */
 import { Gelu, Silu } from '../../plugin/ops/activations.js';
 import { gridOfFours } from './backend/kernels/unary.js';
 import { registerCudaKernel } from './kernels.js';

@@ -1,6 +1,6 @@
 /**
  * Sorting by Batcher's bitonic network (K. E. Batcher, "Sorting networks and their applications", 1968). The first step
- * of every merge compares mirrored places instead of turning half of the keys round: then every comparison puts the
+ * of every merge compares mirrored places instead of reversing half of the keys: then every comparison puts the
  * smaller key first, and keys beyond the end, larger than all, need not be there.
  */
 #pragma once

@@ -4,6 +4,7 @@
  */
 #include "kernel.h"
 #include "bitonic_sort.h"
+#include "constants.h"
 #include "spanning_tree.h"
 
 #define EACH(i, count) for (int i = threadIdx.x; i < (count); i += blockDim.x)
@@ -52,10 +53,10 @@ static __device__ inline void orderTree(Workspace<Word> at, int numVertices, int
   if (threadIdx.x == 0) parent[0] = 0;
 }
 
-KERNEL(boruvka_mst, 1024, const float* __restrict__ weights, const int2* __restrict__ edges,
+KERNEL(boruvka_mst, IMAGE_THREADS, const float* __restrict__ weights, const int2* __restrict__ edges,
        int* __restrict__ edgeIndex, int* order, int* parent, int numVertices, int numEdges, int root) {
   DYNAMIC_SHARED(unsigned long long, memory);
-  __shared__ unsigned sums[32];
+  __shared__ unsigned sums[IMAGE_THREADS / WARP];
   Workspace<Word> at(memory, numVertices, numEdges);
   const size_t image = blockIdx.x;
   weights += image * numEdges;
@@ -83,10 +84,10 @@ KERNEL(boruvka_mst, 1024, const float* __restrict__ weights, const int2* __restr
 }
 
 /** The breadth-first order of a tree that is given in another order, with parents before their children. */
-KERNEL(breadth_first_order, 1024, const int* __restrict__ order, const int* __restrict__ parent, int* newOrder,
+KERNEL(breadth_first_order, IMAGE_THREADS, const int* __restrict__ order, const int* __restrict__ parent, int* newOrder,
        int* newParent, int numVertices) {
   DYNAMIC_SHARED(unsigned long long, memory);
-  __shared__ unsigned sums[32];
+  __shared__ unsigned sums[IMAGE_THREADS / WARP];
   const Workspace<Word> at(memory, numVertices, 0);
   const size_t image = (size_t)blockIdx.x * numVertices;
   EACH(i, numVertices) makeArcs(at, parent + image, i);

@@ -171,11 +171,11 @@ t.test('breadth-first orders of trees in other orders', async (t) => {
         [names[i], names[j]] = [names[j], names[i]];
       }
       const parents = names.map((_, i) => (i === 0 ? 0 : pick(i)));
-      const wanted = { order: [] as number[], parent: [] as number[] };
+      const expected = { order: [] as number[], parent: [] as number[] };
       const queue = [{ at: 0, parent: 0 }];
       for (let i = 0; i < queue.length; i++) {
-        wanted.order.push(names[queue[i].at]);
-        wanted.parent.push(queue[i].parent);
+        expected.order.push(names[queue[i].at]);
+        expected.parent.push(queue[i].parent);
         parents.forEach((p, child) => {
           if (child > 0 && p === queue[i].at) queue.push({ at: child, parent: i });
         });
@@ -191,7 +191,7 @@ t.test('breadth-first orders of trees in other orders', async (t) => {
       const results = [newOrder, newParent].map((result) => tf.engine().makeTensorFromTensorInfo(result));
       const [foundOrder, foundParent] = results.map((result) => [...result.dataSync()]);
       const what = `${numVertices} vertices, ${sharedBytes === 0 ? 'many launches' : 'one launch'}`;
-      t.same({ order: foundOrder, parent: foundParent }, wanted, what);
+      t.same({ order: foundOrder, parent: foundParent }, expected, what);
       tf.dispose([given, results]);
     }
   }

@@ -5,13 +5,11 @@
  */
 #include "kernel.h"
 #include "bitonic_sort.h"
+#include "constants.h"
 #include "indexing.h"
 #include "spanning_tree.h"
 
 using Word = unsigned long long;
-
-/** Keys that a block sorts in shared memory. The same number is in spanning_tree.ts. */
-constexpr unsigned TILE = 2048;
 
 struct Graph {
   int numVertices;
@@ -27,14 +25,14 @@ static __device__ inline Workspace<Word> workspaceOf(char* memory, const Graph& 
 
 static __device__ inline bool isActive(const Workspace<Word>& at, int round) { return round < 0 || at.active[round]; }
 
-KERNEL(mst_begin, 256, char* memory, Graph graph) {
+KERNEL(mst_begin, THREADS, char* memory, Graph graph) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   FOR_EACH(v, graph.numVertices) beginVertex(at, v);
   FOR_EACH(i, at.words) at.bits[i] = 0;
-  FOR_EACH(round, 32) at.active[round] = 0;
+  FOR_EACH(round, MOST_ROUNDS) at.active[round] = 0;
 }
 
-KERNEL(mst_propose, 256, char* memory, Graph graph, int round, const float* __restrict__ weights,
+KERNEL(mst_propose, THREADS, char* memory, Graph graph, int round, const float* __restrict__ weights,
        const int2* __restrict__ edges) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   if (!isActive(at, round - 1)) return;
@@ -45,31 +43,31 @@ KERNEL(mst_propose, 256, char* memory, Graph graph, int round, const float* __re
   if (crossing) *(volatile int*)&at.active[round] = 1;
 }
 
-KERNEL(mst_hook, 256, char* memory, Graph graph, int round, const int2* __restrict__ edges) {
+KERNEL(mst_hook, THREADS, char* memory, Graph graph, int round, const int2* __restrict__ edges) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   if (!isActive(at, round)) return;
   FOR_EACH(v, graph.numVertices) hook(at, edges, v);
 }
 
-KERNEL(mst_walk, 256, char* memory, Graph graph, int round) {
+KERNEL(mst_walk, THREADS, char* memory, Graph graph, int round) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   if (!isActive(at, round)) return;
   FOR_EACH(v, graph.numVertices) walkLinks(at, v);
 }
 
 /** One block an image. */
-KERNEL(mst_count, 1024, char* memory, Graph graph) {
-  __shared__ unsigned sums[32];
+KERNEL(mst_count, IMAGE_THREADS, char* memory, Graph graph) {
+  __shared__ unsigned sums[IMAGE_THREADS / WARP];
   countBits(workspaceOf(memory, graph), sums);
 }
 
-KERNEL(mst_collect, 256, char* memory, Graph graph, const int2* __restrict__ edges, int* __restrict__ edgeIndex) {
+KERNEL(mst_collect, THREADS, char* memory, Graph graph, const int2* __restrict__ edges, int* __restrict__ edgeIndex) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   edgeIndex += (size_t)blockIdx.y * (graph.numVertices - 1);
   FOR_EACH(e, graph.numEdges) collect(at, edges, e, edgeIndex);
 }
 
-KERNEL(tree_arcs, 256, char* memory, Graph graph, const int* __restrict__ parent) {
+KERNEL(tree_arcs, THREADS, char* memory, Graph graph, const int* __restrict__ parent) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   parent += (size_t)blockIdx.y * graph.numVertices;
   FOR_EACH(i, graph.numVertices) makeArcs(at, parent, i);
@@ -85,19 +83,20 @@ static __device__ inline unsigned sizeOf(const Graph& graph, bool depths) {
   return depths ? graph.numVertices : 2 * (graph.numVertices - 1);
 }
 
-/** Runs of TILE keys: sorted, or (`merge`) the last steps of a merge done that went over longer distances before. */
-KERNEL(sort_tiles, 1024, char* memory, Graph graph, int depths, int merge) {
-  __shared__ Word tile[TILE];
-  Word* const keys = keysOf(memory, graph, depths) + (size_t)blockIdx.x * TILE;
-  const unsigned size = min(TILE, sizeOf(graph, depths) - blockIdx.x * TILE);
+/** Runs of SORT_TILE keys: sorted, or (`merge`) the last steps of a merge done that went over longer distances before.
+ */
+KERNEL(sort_tiles, IMAGE_THREADS, char* memory, Graph graph, int depths, int merge) {
+  __shared__ Word tile[SORT_TILE];
+  Word* const keys = keysOf(memory, graph, depths) + (size_t)blockIdx.x * SORT_TILE;
+  const unsigned size = min((unsigned)SORT_TILE, sizeOf(graph, depths) - blockIdx.x * SORT_TILE);
   for (unsigned i = threadIdx.x; i < size; i += blockDim.x) tile[i] = keys[i];
   __syncthreads();
-  if (merge) finishMerge(tile, size, TILE);
-  else sortByBlock(tile, size, TILE);
+  if (merge) finishMerge(tile, size, SORT_TILE);
+  else sortByBlock(tile, size, SORT_TILE);
   for (unsigned i = threadIdx.x; i < size; i += blockDim.x) keys[i] = tile[i];
 }
 
-KERNEL(sort_step, 256, char* memory, Graph graph, int depths, int distance, int mirrored) {
+KERNEL(sort_step, THREADS, char* memory, Graph graph, int depths, int distance, int mirrored) {
   Word* const keys = keysOf(memory, graph, depths);
   const unsigned size = sizeOf(graph, depths);
   FOR_EACH(pair, size) {
@@ -110,7 +109,7 @@ KERNEL(sort_step, 256, char* memory, Graph graph, int depths, int distance, int 
 
 // The order of the tree.
 
-KERNEL(tour_link, 256, char* memory, Graph graph) {
+KERNEL(tour_link, THREADS, char* memory, Graph graph) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   const unsigned count = 2 * (graph.numVertices - 1);
   FOR_EACH(i, count) linkArc(at, count, graph.root, i);
@@ -118,33 +117,33 @@ KERNEL(tour_link, 256, char* memory, Graph graph) {
 }
 
 /** To the second array and, every other time, back. */
-KERNEL(tour_double, 256, char* memory, Graph graph, int back) {
+KERNEL(tour_double, THREADS, char* memory, Graph graph, int back) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   const Word* const from = back ? at.nextLinks : at.links;
   Word* const to = back ? at.links : at.nextLinks;
   FOR_EACH(i, 2 * (graph.numVertices - 1)) doubleLink(from, to, i);
 }
 
-KERNEL(tour_note_parents, 256, char* memory, Graph graph, int* parentArcs) {
+KERNEL(tour_note_parents, THREADS, char* memory, Graph graph, int* parentArcs) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   parentArcs += (size_t)blockIdx.y * graph.numVertices;
   FOR_EACH(i, 2 * (graph.numVertices - 1)) noteParent(at, graph.root, i, parentArcs);
 }
 
-KERNEL(tour_relink, 256, char* memory, Graph graph, const int* parentArcs) {
+KERNEL(tour_relink, THREADS, char* memory, Graph graph, const int* parentArcs) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   const unsigned count = 2 * (graph.numVertices - 1);
   parentArcs += (size_t)blockIdx.y * graph.numVertices;
   FOR_EACH(i, count) relinkArc(at, count, i, parentArcs);
 }
 
-KERNEL(tour_mark, 256, char* memory, Graph graph) {
+KERNEL(tour_mark, THREADS, char* memory, Graph graph) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   const unsigned count = 2 * (graph.numVertices - 1);
   FOR_EACH(i, count) markArc(at, count, i);
 }
 
-KERNEL(tour_number, 256, char* memory, Graph graph, int* vertices) {
+KERNEL(tour_number, THREADS, char* memory, Graph graph, int* vertices) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   const unsigned count = 2 * (graph.numVertices - 1);
   vertices += (size_t)blockIdx.y * graph.numVertices;
@@ -152,7 +151,7 @@ KERNEL(tour_number, 256, char* memory, Graph graph, int* vertices) {
   if (blockIdx.x == 0 && threadIdx.x == 0) at.keys[0] = 0;
 }
 
-KERNEL(tour_place_vertices, 256, char* memory, Graph graph, const int* vertices, const int* names, int* order) {
+KERNEL(tour_place_vertices, THREADS, char* memory, Graph graph, const int* vertices, const int* names, int* order) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   const size_t image = (size_t)blockIdx.y * graph.numVertices;
   FOR_EACH(i, graph.numVertices) {
@@ -160,7 +159,7 @@ KERNEL(tour_place_vertices, 256, char* memory, Graph graph, const int* vertices,
   }
 }
 
-KERNEL(tour_place_parents, 256, char* memory, Graph graph, int* parent) {
+KERNEL(tour_place_parents, THREADS, char* memory, Graph graph, int* parent) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   parent += (size_t)blockIdx.y * graph.numVertices;
   FOR_EACH(i, 2 * (graph.numVertices - 1)) placeParent(at, i, parent);

@@ -1,4 +1,4 @@
-/** CausalConvolution: selective.cu. */
+/** CausalConvolution: causal_convolution.cu. */
 import { CausalConvolution } from '../../plugin/ops/causal_convolution.js';
 import { gridOf } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';

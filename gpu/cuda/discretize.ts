@@ -1,4 +1,4 @@
-/** Discretize: selective.cu. */
+/** Discretize: discretize.cu. */
 import { Discretize } from '../../plugin/ops/discretize.js';
 import { gridOf } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';

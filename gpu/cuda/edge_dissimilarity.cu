@@ -1,22 +1,22 @@
 /**
- * EdgeDissimilarity, bit for bit that of plugin/cpu/edge_dissimilarity.ts. Eight lanes share an edge: each holds one of
- * the eight interleaved partial sums, so that a group reads whole 32-byte sectors, and the fold 8 -> 4 -> 2 -> 1 is
+ * EdgeDissimilarity, bit for bit that of plugin/cpu/edge_dissimilarity.ts. Eight threads share an edge: each holds one
+ * of the eight interleaved partial sums, so that a group reads whole 32-byte sectors, and the fold 8 -> 4 -> 2 -> 1 is
  * three shuffles. Nothing is fused or reassociated; the cosine is finished in float64 and rounded once.
  *
  * The norms of both ends are summed again for every edge: their rows are in registers anyway, and so it is one launch.
  */
 #include "kernel.h"
+#include "constants.h"
 
-constexpr int LANES = 8;
 constexpr double SMALLEST_NORM = 1e-8;
-constexpr unsigned WARP = 0xffffffff;
+constexpr unsigned WHOLE_WARP = 0xffffffff;
 
 enum Metric { COSINE = 0, EUCLIDEAN = 1, MANHATTAN = 2 };
 
-/** The sum of the group, in its first lane. */
+/** The sum of the group, in its first thread. */
 static __device__ inline float fold(float partial) {
-  for (int half = LANES / 2; half >= 1; half /= 2) {
-    partial = __fadd_rn(partial, __shfl_down_sync(WARP, partial, half, LANES));
+  for (int half = EDGE_THREADS / 2; half >= 1; half /= 2) {
+    partial = __fadd_rn(partial, __shfl_down_sync(WHOLE_WARP, partial, half, EDGE_THREADS));
   }
   return partial;
 }
@@ -29,12 +29,12 @@ static __device__ inline double clampedNorm(float squares) {
 template <int metric>
 static __device__ inline void weigh(const float* features, const int2* edges, float* weights, int batch,
                                     int numVertices, int numEdges, int channels) {
-  const int lane = threadIdx.x % LANES;
-  const long long groups = blockDim.x / LANES;
+  const int thread = threadIdx.x % EDGE_THREADS;
+  const long long groups = blockDim.x / EDGE_THREADS;
   const long long count = (long long)batch * numEdges;
-  // All lanes of a warp go round together, for the shuffles.
+  // All threads of a warp take every iteration together, for the shuffles.
   for (long long first = blockIdx.x * groups; first < count; first += gridDim.x * groups) {
-    const long long at = first + threadIdx.x / LANES;
+    const long long at = first + threadIdx.x / EDGE_THREADS;
     float sum = 0.0f, squaresU = 0.0f, squaresV = 0.0f;
     if (at < count) {
       const int image = (int)(at / numEdges);
@@ -42,7 +42,7 @@ static __device__ inline void weigh(const float* features, const int2* edges, fl
       const float* const u = features + ((size_t)image * numVertices + edge.x) * channels;
       const float* const v = features + ((size_t)image * numVertices + edge.y) * channels;
 #pragma unroll 4
-      for (int d = lane; d < channels; d += LANES) {
+      for (int d = thread; d < channels; d += EDGE_THREADS) {
         const float a = u[d], b = v[d];
         if (metric == COSINE) {
           sum = __fadd_rn(sum, __fmul_rn(a, b));
@@ -59,7 +59,7 @@ static __device__ inline void weigh(const float* features, const int2* edges, fl
       squaresU = fold(squaresU);
       squaresV = fold(squaresV);
     }
-    if (lane != 0 || at >= count) continue;
+    if (thread != 0 || at >= count) continue;
     if (metric == COSINE) {
       const double norms = __dmul_rn(clampedNorm(squaresU), clampedNorm(squaresV));
       weights[at] = __double2float_rn(__ddiv_rn(-(double)sum, norms));
@@ -69,10 +69,10 @@ static __device__ inline void weigh(const float* features, const int2* edges, fl
   }
 }
 
-#define EDGE_DISSIMILARITY(name, metric)                                                                          \
-  KERNEL(name, 256, const float* __restrict__ features, const int2* __restrict__ edges, float* __restrict__ weights, \
-         int batch, int numVertices, int numEdges, int channels) {                                                \
-    weigh<metric>(features, edges, weights, batch, numVertices, numEdges, channels);                              \
+#define EDGE_DISSIMILARITY(name, metric)                                                        \
+  KERNEL(name, THREADS, const float* __restrict__ features, const int2* __restrict__ edges,     \
+         float* __restrict__ weights, int batch, int numVertices, int numEdges, int channels) { \
+    weigh<metric>(features, edges, weights, batch, numVertices, numEdges, channels);            \
   }
 
 EDGE_DISSIMILARITY(edge_dissimilarity_cosine, COSINE)

@@ -61,14 +61,14 @@ t.test('edgeDissimilarity, bit for bit', async (t) => {
       special.forEach((value, i) => {
         if (values.length > 0) values[(i * 7919) % values.length] = value;
       });
-      const { wanted, found } = await onBoth(() =>
+      const { expected, found } = await onBoth(() =>
         edgeDissimilarity(tf.tensor(values, shape), gridGraph(height, width), { metric }),
       );
-      const [a, b] = [wanted[0].dataSync(), found[0].dataSync()];
-      tf.dispose([wanted, found]);
+      const [a, b] = [expected[0].dataSync(), found[0].dataSync()];
+      tf.dispose([expected, found]);
       // Object.is: signed zeros count; one NaN is like another.
       const at = a.findIndex((value, i) => !Object.is(value, b[i]));
-      if (at >= 0 || a.length !== b.length) throw new Error(`${b[at]} at ${at}, wanted ${a[at]}`);
+      if (at >= 0 || a.length !== b.length) throw new Error(`${b[at]} at ${at}, expected ${a[at]}`);
     }),
     { numRuns: 100 },
   );
@@ -84,11 +84,11 @@ t.test('gelu and silu', async (t) => {
     await compare(t, `${name}, special values`, CLOSE, () => [op(tf.tensor1d(special))]);
   }
   // In the lower tail a relative error, as 1 + erf would not keep it.
-  const { wanted, found } = await onBoth(() => gelu(tf.linspace(-8, -1, 200)));
-  const [a, b] = [wanted[0].dataSync(), found[0].dataSync()];
+  const { expected, found } = await onBoth(() => gelu(tf.linspace(-8, -1, 200)));
+  const [a, b] = [expected[0].dataSync(), found[0].dataSync()];
   const largest = Math.max(...a.map((value, i) => Math.abs(value / b[i] - 1)));
   t.ok(largest <= 2e-5, `gelu, lower tail: ${largest}`);
-  tf.dispose([wanted, found]);
+  tf.dispose([expected, found]);
 });
 
 t.test('normalisations', async (t) => {

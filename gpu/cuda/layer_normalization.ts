@@ -1,4 +1,4 @@
-/** LayerNormalization: normalization.cu. */
+/** LayerNormalization: layer_normalization.cu. */
 import { LayerNormalization } from '../../plugin/ops/layer_normalization.js';
 import { Float32 } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';

@@ -1,4 +1,4 @@
-/** RootMeanSquareNormalization: normalization.cu. */
+/** RootMeanSquareNormalization: root_mean_square_normalization.cu. */
 import { RootMeanSquareNormalization } from '../../plugin/ops/root_mean_square_normalization.js';
 import { Float32 } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';

@@ -1,18 +1,16 @@
 /** Rows of channels, a warp each. */
 #pragma once
 
-constexpr int LANES = 32;
-
 /** Calls `visit` with every channel of the thread. */
 template <typename Visit>
 __device__ inline void forChannels(int channels, Visit visit) {
 #pragma unroll 4
-  for (int c = threadIdx.x % LANES; c < channels; c += LANES) visit(c);
+  for (int c = threadIdx.x % WARP; c < channels; c += WARP) visit(c);
 }
 
-/** The sum of what the lanes of a warp have, in all of them. */
+/** The sum of what the threads of a warp have, in all of them. */
 __device__ inline float sumOfWarp(float value) {
-  for (int distance = LANES / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffff, value, distance);
+  for (int distance = WARP / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffff, value, distance);
   return value;
 }
 
@@ -32,6 +30,6 @@ __device__ inline Moments momentsOf(const float* row, int channels, float epsilo
 }
 
 /** The row of a thread's warp; whole warps go on from row to row. */
-#define FOR_EACH_ROW(row, rows)                                                                      \
-  for (size_t row = (size_t)blockIdx.x * (blockDim.x / LANES) + threadIdx.x / LANES; row < (rows); \
-       row += (size_t)gridDim.x * (blockDim.x / LANES))
+#define FOR_EACH_ROW(row, rows)                                                                  \
+  for (size_t row = (size_t)blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP; row < (rows); \
+       row += (size_t)gridDim.x * (blockDim.x / WARP))

@@ -1,4 +1,4 @@
-/** SelectiveSplit: selective.cu. */
+/** SelectiveSplit: selective_split.cu. */
 import { SelectiveSplit } from '../../plugin/ops/selective_split.js';
 import { gridOf } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';

@@ -1,4 +1,4 @@
-/** SelectiveStep: selective.cu. */
+/** SelectiveStep: selective_step.cu. */
 import { SelectiveStep } from '../../plugin/ops/selective_step.js';
 import { gridOf } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';

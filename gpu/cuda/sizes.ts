@@ -1,8 +1,6 @@
 /** Sizes of launches. */
-import { type Grid, gridOf, THREADS } from './backend/launch.js';
-
-/** Threads of a warp, which do one row together. */
-const LANES = 32;
+import { WARP } from './backend/kernels/constants.js';
+import { type Grid, gridOf } from './backend/launch.js';
 
 /** Elements of a tensor. */
 export function sizeOf(shape: readonly number[]): number {
@@ -16,5 +14,5 @@ export function rowsOf(shape: readonly number[]): number {
 
 /** A grid with a warp for each row: see rows.h. */
 export function gridOfRows(rows: number): Grid {
-  return gridOf(rows * LANES, THREADS);
+  return gridOf(rows * WARP);
 }

@@ -34,9 +34,13 @@ __device__ inline Word packed(unsigned high, unsigned low) {
   return (Word)high << Halves<Word>::BITS | low;
 }
 template <typename Word>
-__device__ inline unsigned high(Word word) { return (unsigned)(word >> Halves<Word>::BITS); }
+__device__ inline unsigned high(Word word) {
+  return (unsigned)(word >> Halves<Word>::BITS);
+}
 template <typename Word>
-__device__ inline unsigned low(Word word) { return (typename Halves<Word>::Half)word; }
+__device__ inline unsigned low(Word word) {
+  return (typename Halves<Word>::Half)word;
+}
 
 /** Memory of one image: 7 V words, and twice a bit for each edge and arc. The size is also in spanning_tree.ts. */
 template <typename Word>
@@ -47,17 +51,17 @@ struct Workspace {
   int* link;       // from the vertex that stands for a component to that of the one it joins
   int* nextLink;   // the same, in a step that writes what others read
   // For the order, in the same place.
-  Word* arcs;                           // [2 V] tail and head, sorted
-  Word* links;                          // [2 V] a later arc of the tour, and how much later it is
-  Word* nextLinks;                      // [2 V] the same
-  Word* keys;                           // [V] depth and preorder
-  typename Halves<Word>::Half* twins;   // [2 V] the arc back, before there are keys
-  unsigned* position;                   // [V] in the order, after the links
+  Word* arcs;                          // [2 V] tail and head, sorted
+  Word* links;                         // [2 V] a later arc of the tour, and how much later it is
+  Word* nextLinks;                     // [2 V] the same
+  Word* keys;                          // [V] depth and preorder
+  typename Halves<Word>::Half* twins;  // [2 V] the arc back, before there are keys
+  unsigned* position;                  // [V] in the order, after the links
   // For both.
   unsigned* bits;    // chosen edges; then, in the order of the tour, arcs away from the root
   unsigned* counts;  // bits in the words before
   unsigned words;
-  int* active;       // by round, whether an edge joined two components; only where it is several launches
+  int* active;  // by round, whether an edge joined two components; only where it is several launches
 
   __device__ Workspace(void* memory, int numVertices, int numEdges) {
     char* const at = reinterpret_cast<char*>(memory);
@@ -100,7 +104,8 @@ __device__ inline void beginVertex(const Workspace<Word>& at, int v) {
   at.component[v] = v;
 }
 
-/** Lowers a key. Most offers come too late, and a look, also at an older and so larger key, costs less than an atomic. */
+/** Lowers a key. Most offers come too late, and a look, also at an older and so larger key, costs less than an atomic.
+ */
 __device__ inline void offer(Key* best, Key key) {
   if (key < *(const volatile Key*)best) atomicMin(best, key);
 }
@@ -281,7 +286,7 @@ __device__ inline void placeParent(const Workspace<Word>& at, unsigned i, int* p
  */
 template <typename Word>
 __device__ inline void countBits(const Workspace<Word>& at, unsigned* sums) {
-  const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
+  const unsigned thread = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
   const unsigned each = (at.words + blockDim.x - 1) / blockDim.x;
   const unsigned first = min(at.words, threadIdx.x * each), end = min(at.words, first + each);
   unsigned own = 0;
@@ -289,9 +294,9 @@ __device__ inline void countBits(const Workspace<Word>& at, unsigned* sums) {
   unsigned total = own;  // of the warp up to here
   for (unsigned delta = 1; delta < 32; delta *= 2) {
     const unsigned before = __shfl_up_sync(0xffffffff, total, delta);
-    if (lane >= delta) total += before;
+    if (thread >= delta) total += before;
   }
-  if (lane == 31) sums[warp] = total;
+  if (thread == 31) sums[warp] = total;
   __syncthreads();
   unsigned before = total - own;
   for (unsigned w = 0; w < warp && w < warps; w++) before += sums[w];

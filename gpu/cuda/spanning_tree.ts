@@ -4,8 +4,10 @@
  * reads nothing back on either path.
  */
 import type { Block } from './backend/allocator.js';
+import { WARP } from './backend/kernels/constants.js';
 import type { KernelCall } from './backend/kernels.js';
 import { type Argument, gridOf } from './backend/launch.js';
+import { IMAGE_THREADS, MOST_ROUNDS, SORT_TILE } from './constants.js';
 
 /** What all graphs of a batch have in common. */
 export interface GraphSize {
@@ -21,12 +23,10 @@ const SHARED_WORD = 4;
 const GLOBAL_WORD = 8;
 /** Vertices whose arcs a half of a word can count. */
 const MOST_IN_SHARED = 2 ** 15;
-/** Static shared memory of the kernels, in bytes. */
-const STATIC_BYTES = 128;
-/** Keys that a block of boruvka_mst_large.cu sorts in shared memory. */
-const TILE = 2048;
-/** Rounds are counted in 32 flags, for up to 2^32 vertices. */
-const FLAG_BYTES = 32 * 4;
+/** Static shared memory of the kernels: a number for each warp. */
+const STATIC_BYTES = 4 * (IMAGE_THREADS / WARP);
+/** A flag for each round. */
+const FLAG_BYTES = 4 * MOST_ROUNDS;
 
 /** The size of a Workspace in spanning_tree.h. */
 function workspaceBytes({ numVertices, numEdges }: GraphSize, wordBytes: number): number {
@@ -41,7 +41,7 @@ function fits(size: GraphSize, sharedBytes: number): boolean {
 
 /** One block an image; small graphs have fewer threads to wait for. */
 function blockGrid(size: GraphSize) {
-  const threads = Math.min(1024, 32 * Math.ceil(size.numVertices / 32));
+  const threads = Math.min(IMAGE_THREADS, WARP * Math.ceil(size.numVertices / WARP));
   return { blocks: size.batch, threads, sharedBytes: workspaceBytes(size, SHARED_WORD) };
 }
 
@@ -123,7 +123,7 @@ class Steps {
 
   /** One block an image. */
   launchBlock(kernel: string): void {
-    this.start(kernel, 1, 1024, []);
+    this.start(kernel, 1, IMAGE_THREADS, []);
   }
 
   /** From arcs to the order; `parent` is memory on the way. `names` are what vertices are called in the order. */
@@ -156,10 +156,10 @@ class Steps {
   private sort(depths: boolean, count: number): void {
     const which = Number(depths);
     const tiles = (merge: boolean) =>
-      this.start('sort_tiles', Math.ceil(count / TILE), TILE / 2, [which, Number(merge)]);
+      this.start('sort_tiles', Math.ceil(count / SORT_TILE), SORT_TILE / 2, [which, Number(merge)]);
     tiles(false);
-    for (let span = TILE; span < count; span *= 2) {
-      for (let distance = span; distance >= TILE; distance /= 2) {
+    for (let span = SORT_TILE; span < count; span *= 2) {
+      for (let distance = span; distance >= SORT_TILE; distance /= 2) {
         this.launch('sort_step', count / 2 + distance, which, distance, Number(distance === span));
       }
       tiles(true);

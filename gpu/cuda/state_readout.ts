@@ -1,4 +1,4 @@
-/** StateReadout: normalization.cu. */
+/** StateReadout: state_readout.cu. */
 import { StateReadout } from '../../plugin/ops/state_readout.js';
 import { Float32 } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';

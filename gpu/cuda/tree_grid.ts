@@ -1,11 +1,8 @@
-/** Blocks of tree scans, and where they keep their state: see tree_scan.cu. */
+/** Blocks of tree scans, and where they keep their state: see tree_scan.h. */
 import type { Block } from './backend/allocator.js';
 import type { KernelCall } from './backend/kernels.js';
 import type { Grid } from './backend/launch.js';
-
-/** Channels of a block, and vertices of a chunk. */
-const CHANNELS = 8;
-const ROWS = 32;
+import { TREE_CHANNELS, TREE_ROWS } from './constants.js';
 
 /**
  * @param shape [B, V, D]
@@ -17,11 +14,11 @@ export function treeGrid(
   [batch, numVertices, channels]: readonly number[],
   states: number,
 ): { grid: Grid; memory: Block | null } {
-  const blocks = batch * Math.ceil(channels / CHANNELS);
-  const stateBytes = 4 * states * numVertices * CHANNELS;
+  const blocks = batch * Math.ceil(channels / TREE_CHANNELS);
+  const stateBytes = 4 * states * numVertices * TREE_CHANNELS;
   const isShared = stateBytes <= call.device.description.sharedBytesPerBlock;
   return {
-    grid: { blocks, threads: [CHANNELS, ROWS], sharedBytes: isShared ? stateBytes : 0 },
+    grid: { blocks, threads: [TREE_CHANNELS, TREE_ROWS], sharedBytes: isShared ? stateBytes : 0 },
     memory: isShared ? null : call.scratch(blocks * stateBytes),
   };
 }

@@ -77,7 +77,7 @@ for (const [name, makeTree] of Object.entries(TREES)) {
             const given = [rows(xs), rows(decays)] as const;
             const y = oracle.treeScan(...given, tree, channels, aggregate);
             const { dx, ddecay } = oracle.treeScanGradient(...given, rows(dys), tree, channels, aggregate);
-            return [y, dx, ddecay].map((wanted, i) => relativeDifference(rows(found[i]), wanted));
+            return [y, dx, ddecay].map((expected, i) => relativeDifference(rows(found[i]), expected));
           });
         });
         const largest = Math.max(...outputs.flat());

@@ -1,4 +1,4 @@
-/** TreeScanGradient: tree_scan.cu. */
+/** TreeScanGradient: tree_scan_gradient.cu. */
 import { TreeScanGradient } from '../../plugin/ops/tree_scan.js';
 import { registerCudaKernel } from './kernels.js';
 import { treeGrid } from './tree_grid.js';

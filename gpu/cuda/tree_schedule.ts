@@ -1,7 +1,9 @@
 /** What tree scans know of a tree: its breadth-first order, and where levels and children start in it. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Block } from './backend/allocator.js';
+import { WARP } from './backend/kernels/constants.js';
 import type { DeviceTensor, KernelCall } from './backend/kernels.js';
+import { IMAGE_THREADS } from './constants.js';
 import { DerivedBlocks } from './derived_blocks.js';
 import { breadthFirst } from './spanning_tree.js';
 
@@ -39,7 +41,7 @@ export function scheduleOf(call: KernelCall, order: DeviceTensor, parent: Device
     counts.map((count) => INT_BYTES * batch * count),
     (schedules, newOrder = order, newParent = parent) => {
       if (!isOrdered) breadthFirst(call, { order, parent, newOrder, newParent }, { batch, numVertices });
-      const threads = Math.min(1024, 32 * Math.ceil(numVertices / 32));
+      const threads = Math.min(IMAGE_THREADS, WARP * Math.ceil(numVertices / WARP));
       call.launch('tree_schedule', { blocks: batch, threads }, newParent, schedules, numVertices);
     },
   );

@@ -40,7 +40,7 @@ export class Allocator {
     private readonly sizeOf = blockSize,
   ) {}
 
-  /** @throws {CudaOutOfMemoryError} when there is no room, even with all that was kept given back */
+  /** @throws {CudaOutOfMemoryError} when there is too little memory, even with all that was kept given back */
   allocate(bytes: number): Block {
     const size = this.sizeOf(bytes);
     const address = this.free.get(size)?.pop() ?? this.reserve(size, bytes);
@@ -86,7 +86,7 @@ export class Allocator {
   }
 }
 
-/** The size of a block that many tensors can use in turn. */
+/** The size of a block that many tensors can use one after another. */
 export function blockSize(bytes: number): number {
   if (bytes <= LARGE) return Math.max(1, Math.ceil(bytes / SMALLEST_BLOCK)) * SMALLEST_BLOCK;
   const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);

@@ -1,5 +1,5 @@
 /**
- * Checks of what tfjs's own ops are called with. tfjs-core checks little of it and the GraphModel executor less, and
+ * Checks of what built-in ops are called with. tfjs-core checks little of it and the GraphModel executor less, and
  * kernels compute addresses from it.
  */
 import { OpError, showShape } from '../../../plugin/ops/input_checks.js';

@@ -97,7 +97,7 @@ t.test('out of memory', async (t) => {
   t.equal(
     tf.tidy(() => tf.fill([200_000], 1).max().dataSync()[0]),
     1,
-    'there is room when something goes',
+    'there is memory when something goes',
   );
   tf.removeBackend('cuda');
   cuda.configureCuda({});

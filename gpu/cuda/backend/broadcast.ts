@@ -1,7 +1,5 @@
 /** Shapes as kernels index by them: see kernels/indexing.h. */
-
-/** Most axes that kernels know, once those that can be one are one. */
-export const MAX_AXES = 6;
+import { MAX_AXES } from './kernels/constants.js';
 
 /** Extents of an output and, for each input, how far apart its elements are along them: the last axis first. */
 export interface Layout {

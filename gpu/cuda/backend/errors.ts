@@ -1,7 +1,7 @@
 /** The errors of the backend `cuda`, by what a caller can do about them. */
 import type { DriverErrorCode } from './driver.js';
 
-/** There is no device to run on: the message names the cause and what mends it. */
+/** There is no device to run on: the message names the cause and how to fix it. */
 export class CudaUnavailableError extends Error {
   override readonly name = 'CudaUnavailableError';
   constructor(

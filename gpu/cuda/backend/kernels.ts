@@ -17,7 +17,7 @@ import type { Argument, Grid } from './launch.js';
 
 export const BACKEND = 'cuda';
 
-/** A tensor on the device: what tfjs wants of a result, and an argument of kernels. */
+/** A tensor on the device: what tfjs expects as a result, and an argument of kernels. */
 export interface DeviceTensor extends TensorInfo, Block {}
 
 /** One call of a kernel. Tensors and memory that it makes and does not return are given back when it ends. */
@@ -137,7 +137,7 @@ function isAmong(tensors: readonly TensorInfo[], { dataId }: TensorInfo): boolea
   return false;
 }
 
-/** What a kernel for one of tfjs's own ops is called with. */
+/** What a kernel for one of built-in ops is called with. */
 export interface BuiltInKernelArguments {
   readonly inputs: NamedTensorInfoMap;
   readonly attrs: NamedAttrMap;
@@ -148,7 +148,7 @@ export interface BuiltInKernelArguments {
 
 export type BuiltInKernel = (args: BuiltInKernelArguments) => TensorInfo | TensorInfo[];
 
-/** Registers a kernel for one of tfjs's own ops. */
+/** Registers a kernel for one of built-in ops. */
 export function registerBuiltInKernel(kernelName: string, kernel: BuiltInKernel): void {
   registerKernel({
     kernelName,

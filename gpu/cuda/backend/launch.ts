@@ -1,6 +1,7 @@
 /** Starting kernels: arguments packed as C++ lays out parameters. */
 import type { Block } from './allocator.js';
 import type { Device } from './driver.js';
+import { THREADS } from './kernels/constants.js';
 
 /** A float32 argument; a plain number is an int32. */
 export class Float32 {
@@ -18,8 +19,6 @@ export interface Grid {
   readonly sharedBytes?: number;
 }
 
-/** Threads of a block where every thread does the same to its own elements. */
-export const THREADS = 256;
 /** Enough blocks to fill the largest devices many times; kernels stride on from there. */
 const MOST_BLOCKS = 65_535;
 

@@ -11,7 +11,7 @@ const require = createRequire(import.meta.url);
  * `GROOTVL_CUDA=emulation` runs the kernels on the host, thread by thread: for tests where there is no GPU.
  * `GROOTVL_CUDA=races` also throws an error where a kernel has threads race.
  */
-export const EMULATION_VARIABLE = 'GROOTVL_CUDA';
+const EMULATION_VARIABLE = 'GROOTVL_CUDA';
 
 /** What runs the kernels on the host, and what makes it in a checkout. */
 const EMULATIONS: ReadonlyMap<string | undefined, { file: string; builtBy: string }> = new Map([
@@ -33,7 +33,7 @@ const REMEDIES: Readonly<Record<DriverErrorCode, string>> = {
 /**
  * Opens a device.
  * @param ordinal which GPU, counted from 0 as CUDA does
- * @throws {CudaUnavailableError} that says what is missing and what mends it
+ * @throws {CudaUnavailableError} that says what is missing and how to fix it
  */
 export function openDevice(ordinal: number): Device {
   try {

@@ -15,7 +15,7 @@ function run(program: string): string {
 
 const entry = JSON.stringify(new URL('./index.ts', import.meta.url).href);
 
-t.test('ready() says what is missing and what mends it', (t) => {
+t.test('ready() says what is missing and how to fix it', (t) => {
   const printed = run(`
     const { ready, CudaUnavailableError } = await import(${entry});
     const error = await ready().catch((error) => error);

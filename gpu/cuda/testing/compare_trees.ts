@@ -26,11 +26,11 @@ export async function compare(
   bound: number,
   compute: () => tf.Tensor[],
 ): Promise<void> {
-  const { wanted, found } = await onBoth(compute);
-  const differences = wanted.map((tensor, i) => relativeDifference(tensor, found[i]));
+  const { expected, found } = await onBoth(compute);
+  const differences = expected.map((tensor, i) => relativeDifference(tensor, found[i]));
   const largest = Math.max(0, ...differences);
   t.ok(largest <= bound, `${what}: ${largest}`, { differences });
-  tf.dispose([wanted, found]);
+  tf.dispose([expected, found]);
 }
 
 /** Fails when `compute` leaves tensors or memory of the device behind, or reads something back. */

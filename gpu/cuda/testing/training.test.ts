@@ -15,10 +15,10 @@ const LOSSES_CLOSE = 1e-4;
 async function compareTraining(t: Test, train: () => Promise<number[]>): Promise<void> {
   const before = tf.memory().numTensors;
   await tf.setBackend('cpu');
-  const wanted = await train();
+  const expected = await train();
   await tf.setBackend('cuda');
   const found = await train();
-  const differences = wanted.map((loss, i) => Math.abs(loss - found[i]) / loss);
+  const differences = expected.map((loss, i) => Math.abs(loss - found[i]) / loss);
   t.comment(`losses ${found.join(', ')}`);
   t.ok(differences.length === found.length && Math.max(...differences) <= LOSSES_CLOSE, `${differences}`);
   t.ok((found.at(-1) as number) < 0.9 * found[0], 'something is learnt');
@@ -65,7 +65,7 @@ t.test('GrootV, every parameter, with the trees pinned', (t) =>
       ...pinnedTrees(expected, 'trees.32x32', [1, 1, 1, 1]),
       normalized: toChannelsLast(expected.tensor('input.32x32')),
     };
-    // The graph reads its weights by name: variables take their places.
+    // The graph reads its weights by name: variables replace them.
     const variables: tf.Variable[] = [];
     for (const [name, weights] of Object.entries(model.weights)) {
       if (weights[0].dtype !== 'float32') continue;

@@ -1,6 +1,6 @@
 /**
- * The driver interface for Node: the class Device of gpu/cuda/driver.ts around the one of driver.h. Both addons are this file
- * with another implementation behind it.
+ * The driver interface for Node: the class Device of gpu/cuda/driver.ts around the one of driver.h. Both addons are
+ * this file with another implementation behind it.
  */
 #include <napi.h>
 
@@ -35,7 +35,7 @@ Bytes bytesOf(const Napi::Value& value) {
     const auto view = value.As<Napi::DataView>();
     return {static_cast<uint8_t*>(view.Data()), view.ByteLength()};
   }
-  throw Napi::TypeError::New(value.Env(), "a typed array or DataView is wanted");
+  throw Napi::TypeError::New(value.Env(), "expected a typed array or a DataView");
 }
 
 /** Waits for the device on a thread of the pool, and then settles a promise. */
@@ -167,7 +167,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
     if (!(value >= 0 && value <= maximum) || value != std::floor(value)) {
       throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index + 1) + " is " +
                                                  info[index].ToString().Utf8Value() +
-                                                 "; a whole number that is not negative is wanted");
+                                                 ", expected a whole number that is not negative");
     }
     return static_cast<uint64_t>(value);
   }
@@ -182,7 +182,8 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
   }
 
   Napi::Value launch(const Info& info) {
-    const LaunchShape shape = {{word(info, 1), word(info, 2), word(info, 3)}, {word(info, 4), word(info, 5)}, word(info, 6)};
+    const LaunchShape shape = {
+        {word(info, 1), word(info, 2), word(info, 3)}, {word(info, 4), word(info, 5)}, word(info, 6)};
     const uint32_t argumentSize = word(info, 7);
     if (argumentSize > kArgumentBytes) throw std::runtime_error("more than 4096 bytes of arguments");
     device_->launch(word(info, 0), shape, arguments_, argumentSize);
@@ -249,9 +250,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
     return waiting->promise();
   }
 
-  Napi::Value hasMatrixLibrary(const Info& info) {
-    return Napi::Boolean::New(info.Env(), device_->hasMatrixLibrary());
-  }
+  Napi::Value hasMatrixLibrary(const Info& info) { return Napi::Boolean::New(info.Env(), device_->hasMatrixLibrary()); }
 
   Napi::Value multiply(const Info& info) {
     const auto from = info[0].As<Napi::Object>();

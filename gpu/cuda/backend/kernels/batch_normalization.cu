@@ -14,14 +14,13 @@ struct Repeated {
 };
 
 /** y = offset + (x - mean) scale / sqrt(variance + epsilon). */
-KERNEL(batch_normalization, 256, const float* __restrict__ x, const float* mean, int means, const float* variance,
+KERNEL(batch_normalization, THREADS, const float* __restrict__ x, const float* mean, int means, const float* variance,
        int variances, const float* offset, int offsets, const float* scale, int scales, float* __restrict__ y, int size,
        float epsilon) {
   const Repeated varianceOf{variance, variances}, offsetOf{offset, offsets}, scaleOf{scale, scales};
   FOR_EACH(i, size) {
     const unsigned place = i % means;
     const float deviation = sqrtf(varianceOf.at(i, place, means, 1.0f) + epsilon);
-    y[i] = offsetOf.at(i, place, means, 0.0f) +
-           (x[i] - mean[place]) * scaleOf.at(i, place, means, 1.0f) / deviation;
+    y[i] = offsetOf.at(i, place, means, 0.0f) + (x[i] - mean[place]) * scaleOf.at(i, place, means, 1.0f) / deviation;
   }
 }

@@ -6,17 +6,17 @@
 #include "fours.h"
 #include "scalar_math.h"
 
-#define BINARY(name, Input, Output, expression)                                                              \
-  static __device__ inline Output name##_of(const Input a, const Input b) { return (expression); }           \
-  KERNEL(name, 256, const Input* __restrict__ a, const Input* __restrict__ b, Output* __restrict__ y, int size) { \
-    mapFours(a, b, y, size, name##_of);                                                                      \
-  }                                                                                                          \
-  KERNEL(name##_broadcast, 256, const Input* __restrict__ a, const Input* __restrict__ b,                    \
-         Output* __restrict__ y, int size, Axes axes, Strides aStrides, Strides bStrides) {                  \
-    FOR_EACH(i, size) {                                                                                      \
-      const uint2 places = placesOf(i, axes, aStrides, bStrides);                                            \
-      y[i] = name##_of(a[places.x], b[places.y]);                                                            \
-    }                                                                                                        \
+#define BINARY(name, Input, Output, expression)                                                                       \
+  static __device__ inline Output name##_of(const Input a, const Input b) { return (expression); }                    \
+  KERNEL(name, THREADS, const Input* __restrict__ a, const Input* __restrict__ b, Output* __restrict__ y, int size) { \
+    mapFours(a, b, y, size, name##_of);                                                                               \
+  }                                                                                                                   \
+  KERNEL(name##_broadcast, THREADS, const Input* __restrict__ a, const Input* __restrict__ b, Output* __restrict__ y, \
+         int size, Axes axes, Strides aStrides, Strides bStrides) {                                                   \
+    FOR_EACH(i, size) {                                                                                               \
+      const uint2 places = placesOf(i, axes, aStrides, bStrides);                                                     \
+      y[i] = name##_of(a[places.x], b[places.y]);                                                                     \
+    }                                                                                                                 \
   }
 
 using Boolean = unsigned char;
@@ -37,7 +37,7 @@ BINARY(elu_grad_f32, float, float, b >= 0.0f ? a : a * (b + 1.0f))
 
 BINARY(add_i32, int, int, (unsigned)a + (unsigned)b)
 BINARY(sub_i32, int, int, (unsigned)a - (unsigned)b)
-BINARY(multiply_i32, int, int, (unsigned)a * (unsigned)b)
+BINARY(multiply_i32, int, int, (unsigned)a*(unsigned)b)
 BINARY(real_div_i32, int, int, toInt32((double)a / (double)b))
 BINARY(floor_div_i32, int, int, floorDivide(a, b))
 BINARY(maximum_i32, int, int, a > b ? a : b)
@@ -46,17 +46,17 @@ BINARY(mod_i32, int, int, modulo(a, b))
 BINARY(pow_i32, int, int, toInt32(rint(pow((double)a, (double)b))))  // pow may miss an integer by an ulp
 BINARY(squared_difference_i32, int, int, ((unsigned)a - (unsigned)b) * ((unsigned)a - (unsigned)b))
 
-#define COMPARISONS(suffix, Input)                        \
-  BINARY(equal_##suffix, Input, Boolean, a == b)          \
-  BINARY(not_equal_##suffix, Input, Boolean, a != b)      \
-  BINARY(greater_##suffix, Input, Boolean, a > b)         \
-  BINARY(greater_equal_##suffix, Input, Boolean, a >= b)  \
-  BINARY(less_##suffix, Input, Boolean, a < b)            \
+#define COMPARISONS(suffix, Input)                       \
+  BINARY(equal_##suffix, Input, Boolean, a == b)         \
+  BINARY(not_equal_##suffix, Input, Boolean, a != b)     \
+  BINARY(greater_##suffix, Input, Boolean, a > b)        \
+  BINARY(greater_equal_##suffix, Input, Boolean, a >= b) \
+  BINARY(less_##suffix, Input, Boolean, a < b)           \
   BINARY(less_equal_##suffix, Input, Boolean, a <= b)
 
 COMPARISONS(f32, float)
 COMPARISONS(i32, int)
 COMPARISONS(bool, Boolean)
 
-BINARY(logical_and_bool, Boolean, Boolean, a && b)
+BINARY(logical_and_bool, Boolean, Boolean, a&& b)
 BINARY(logical_or_bool, Boolean, Boolean, a || b)

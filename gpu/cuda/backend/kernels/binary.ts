@@ -1,8 +1,9 @@
 /** Functions of two tensors with broadcasting: binary.cu. */
 import { backend_util, type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { axesArgument, broadcastStrides, layoutOf, MAX_AXES, padded } from '../broadcast.js';
+import { axesArgument, broadcastStrides, layoutOf, padded } from '../broadcast.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
+import { MAX_AXES } from './constants.js';
 import { gridOfFours, SUFFIXES } from './unary.js';
 
 interface BinaryOp {

@@ -1,6 +1,6 @@
 /**
- * Convolutions and their gradients as matrix products (see tile.h) whose factors are picked from the image: no matrix of
- * patches is ever written. Channels last or first, by the strides in `Window`; filters are [height, width, in, out].
+ * Convolutions and their gradients as matrix products (see tile.h) whose factors are picked from the image: no matrix
+ * of patches is ever written. Channels last or first, by the strides in `Window`; filters are [height, width, in, out].
  *
  * Blocks: x tiles, y shares of the terms of the sums, which sum_shares adds up.
  */
@@ -65,7 +65,8 @@ struct PatchesByTap {
       const Position at = outPosition(k, window);
       const int row = at.y * window.strideY - window.padTop + tap.y * window.dilationY;
       const int column = at.x * window.strideX - window.padLeft + tap.x * window.dilationX;
-      const bool inside = isTap && k < end && row >= 0 && row < window.inHeight && column >= 0 && column < window.inWidth;
+      const bool inside =
+          isTap && k < end && row >= 0 && row < window.inHeight && column >= 0 && column < window.inWidth;
       values[i] = inside ? x[placeOf(window.in, at.image, row, column, tap.channel)] : 0.0f;
     }
   }
@@ -121,7 +122,8 @@ struct FilterByInput {
     for (int i = 0; i < FETCHED; i++) {
       const int channel = firstColumn + lineOf<true>(i);
       const bool inside = k < end && channel < window.inChannels;
-      values[i] = inside ? filter[((size_t)place * window.inChannels + channel) * window.outChannels + outChannel] : 0.0f;
+      values[i] =
+          inside ? filter[((size_t)place * window.inChannels + channel) * window.outChannels + outChannel] : 0.0f;
     }
   }
 };

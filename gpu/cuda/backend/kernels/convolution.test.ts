@@ -167,11 +167,11 @@ t.test('transposed convolutions', async (t) => {
 });
 
 t.test('a transposed convolution of an image of another size than the shape asked for', async (t) => {
-  const { wanted, found } = await onBoth(() =>
+  const { expected, found } = await onBoth(() =>
     tf.conv2dTranspose(sized([1, 8, 8, 3], 1), sized([8, 8, 4, 3], 2), [1, 4, 4, 4], 1, 'same'),
   );
-  t.ok(relativeDifference(wanted[0], found[0]) < 1e-6);
-  tf.dispose([wanted, found]);
+  t.ok(relativeDifference(expected[0], found[0]) < 1e-6);
+  tf.dispose([expected, found]);
 });
 
 t.test('rounding of the extents', async (t) => {

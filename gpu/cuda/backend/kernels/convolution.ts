@@ -3,9 +3,10 @@ import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorf
 import type { Block } from '../allocator.js';
 import { checkShape } from '../arguments.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
+import { TILE_THREADS } from './constants.js';
 import { type Epilogue, epilogueArguments, PLAIN } from './epilogue.js';
 import { type ConvolutionAttributes, registerConvolution, type Shape4D } from './forward_convolution.js';
-import { multiply, type Shares, type SumsShape, shareOut, TILE_THREADS, tiles } from './matrix_product.js';
+import { multiply, type Shares, type SumsShape, shareOut, tiles } from './matrix_product.js';
 import {
   areFloats,
   inPositions,

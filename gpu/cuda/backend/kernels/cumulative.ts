@@ -1,7 +1,8 @@
 /** Running sums and products: scan.cu. */
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { registerBuiltInKernel } from '../kernels.js';
-import { gridOf, THREADS } from '../launch.js';
+import { gridOf } from '../launch.js';
+import { THREADS } from './constants.js';
 import { SUFFIXES } from './unary.js';
 
 /** With more columns, or shorter ones, a thread for each keeps the device busy. */

@@ -47,18 +47,18 @@ __device__ inline void convolve(const float* __restrict__ x, const float* __rest
   }
 }
 
-KERNEL(depthwise_convolution, 256, const float* __restrict__ x, const float* __restrict__ filter, float* __restrict__ y,
-       int size, Window window, int multiplier, EPILOGUE_PARAMETERS) {
+KERNEL(depthwise_convolution, THREADS, const float* __restrict__ x, const float* __restrict__ filter,
+       float* __restrict__ y, int size, Window window, int multiplier, EPILOGUE_PARAMETERS) {
   convolve<1>(x, filter, y, size, window, multiplier, EPILOGUE);
 }
 /** Where channels come in fours and have one output each: the same, with fewer instructions for every byte. */
-KERNEL(depthwise_convolution_fours, 256, const float* __restrict__ x, const float* __restrict__ filter,
+KERNEL(depthwise_convolution_fours, THREADS, const float* __restrict__ x, const float* __restrict__ filter,
        float* __restrict__ y, int size, Window window, EPILOGUE_PARAMETERS) {
   convolve<4>(x, filter, y, size, window, 1, EPILOGUE);
 }
 
 /** The gradient in x. */
-KERNEL(depthwise_input_gradient, 256, const float* __restrict__ dy, const float* __restrict__ filter,
+KERNEL(depthwise_input_gradient, THREADS, const float* __restrict__ dy, const float* __restrict__ filter,
        float* __restrict__ dx, int size, Window window, int multiplier) {
   FOR_EACH(i, size) {
     const unsigned position = i / window.inChannels;
@@ -72,7 +72,8 @@ KERNEL(depthwise_input_gradient, 256, const float* __restrict__ dy, const float*
         const int column = windowOver(at.x + window.padLeft, tapX, window.dilationX, window.strideX, window.outWidth);
         if (column < 0) continue;
         const float* outputs = dy + placeOf(window.out, at.image, row, column, channel * multiplier);
-        const float* factors = filter + ((size_t)(tapY * window.width + tapX) * window.inChannels + channel) * multiplier;
+        const float* factors =
+            filter + ((size_t)(tapY * window.width + tapX) * window.inChannels + channel) * multiplier;
         for (int q = 0; q < multiplier; q++) sum += outputs[q] * factors[q];
       }
     }
@@ -80,19 +81,16 @@ KERNEL(depthwise_input_gradient, 256, const float* __restrict__ dy, const float*
   }
 }
 
-constexpr int LANES = 32;
-constexpr int SLICES = 8;
-
 /**
  * The gradient in the filter: [shares, height, width, channels, multiplier], for sum_shares to add up. Blocks: x 32
  * channels of the output, y places in the window, z shares of the output's positions, over which 8 warps go.
  */
-KERNEL(depthwise_filter_gradient, LANES * SLICES, const float* __restrict__ x, const float* __restrict__ dy,
-       float* __restrict__ dFilter, Window window, int multiplier, int positionsOfShare) {
-  __shared__ float partial[SLICES][LANES];
-  const int lane = threadIdx.x % LANES;
-  const int slice = threadIdx.x / LANES;
-  const int channel = blockIdx.x * LANES + lane;
+KERNEL(depthwise_filter_gradient, DEPTHWISE_CHANNELS* DEPTHWISE_SLICES, const float* __restrict__ x,
+       const float* __restrict__ dy, float* __restrict__ dFilter, Window window, int multiplier, int positionsOfShare) {
+  __shared__ float partial[DEPTHWISE_SLICES][DEPTHWISE_CHANNELS];
+  const int thread = threadIdx.x % DEPTHWISE_CHANNELS;
+  const int slice = threadIdx.x / DEPTHWISE_CHANNELS;
+  const int channel = blockIdx.x * DEPTHWISE_CHANNELS + thread;
   const int taps = window.height * window.width;
   const int begin = blockIdx.z * positionsOfShare;
   const int end = min(window.images * window.outHeight * window.outWidth, begin + positionsOfShare);
@@ -101,7 +99,7 @@ KERNEL(depthwise_filter_gradient, LANES * SLICES, const float* __restrict__ x, c
     const int tapX = tap - tapY * window.width;
     float sum = 0.0f;
     if (channel < window.outChannels) {
-      for (int position = begin + slice; position < end; position += SLICES) {
+      for (int position = begin + slice; position < end; position += DEPTHWISE_SLICES) {
         const Position at = outPosition(position, window);
         const int row = at.y * window.strideY - window.padTop + tapY * window.dilationY;
         const int column = at.x * window.strideX - window.padLeft + tapX * window.dilationX;
@@ -110,10 +108,10 @@ KERNEL(depthwise_filter_gradient, LANES * SLICES, const float* __restrict__ x, c
                dy[(size_t)position * window.outChannels + channel];
       }
     }
-    partial[slice][lane] = sum;
+    partial[slice][thread] = sum;
     __syncthreads();
     if (slice == 0 && channel < window.outChannels) {
-      for (int other = 1; other < SLICES; other++) sum += partial[other][lane];
+      for (int other = 1; other < DEPTHWISE_SLICES; other++) sum += partial[other][thread];
       dFilter[((size_t)blockIdx.z * taps + tap) * window.outChannels + channel] = sum;
     }
     __syncthreads();

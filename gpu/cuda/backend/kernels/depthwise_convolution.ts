@@ -3,6 +3,7 @@ import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorf
 import { checkShape } from '../arguments.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
+import { DEPTHWISE_CHANNELS, DEPTHWISE_SLICES } from './constants.js';
 import { type Epilogue, epilogueArguments } from './epilogue.js';
 import { type ConvolutionAttributes, registerConvolution, type Shape4D } from './forward_convolution.js';
 import { sharesOf, sumShares } from './matrix_product.js';
@@ -22,10 +23,7 @@ registerBuiltInKernel('DepthwiseConv2dNativeBackpropInput', ({ inputs, attrs, ca
   return dx;
 });
 
-/** Of `depthwise_filter_gradient`. */
-const LANES = 32;
-const THREADS = 256;
-/** Positions, over which its 8 warps go. */
+/** Positions of a block of `depthwise_filter_gradient`. */
 const SHORTEST_SHARE = 64;
 const MOST_BLOCKS = 65_535;
 
@@ -36,13 +34,13 @@ registerBuiltInKernel('DepthwiseConv2dNativeBackpropFilter', ({ inputs, attrs, c
   if (!areFloats(x, dy) || isEmpty(info)) return onCpu();
   const dFilter = call.output(info.filterShape, 'float32');
   const size = util.sizeFromShape(info.filterShape);
-  const across = Math.ceil(info.outChannels / LANES);
+  const across = Math.ceil(info.outChannels / DEPTHWISE_CHANNELS);
   const taps = info.filterHeight * info.filterWidth;
   const { shares, terms } = sharesOf(across * taps, outPositions(info), SHORTEST_SHARE);
   const parts = shares === 1 ? dFilter : call.scratch(4 * size * shares);
   call.launch(
     'depthwise_filter_gradient',
-    { blocks: [across, Math.min(MOST_BLOCKS, taps), shares], threads: THREADS },
+    { blocks: [across, Math.min(MOST_BLOCKS, taps), shares], threads: DEPTHWISE_CHANNELS * DEPTHWISE_SLICES },
     ...[call.input(x), call.input(dy), parts, windowArgument(info), multiplierOf(info), terms],
   );
   if (shares > 1) sumShares(call, parts, dFilter, size, info.outChannels, shares);

@@ -26,12 +26,12 @@ const SPECIAL = [
 ];
 
 async function compare(t: Test, what: string, compute: () => tf.Tensor | tf.Tensor[]): Promise<void> {
-  const { wanted, found } = await onBoth(compute);
-  wanted.forEach((tensor, i) => {
+  const { expected, found } = await onBoth(compute);
+  expected.forEach((tensor, i) => {
     const difference = relativeDifference(tensor, found[i]);
     t.ok(difference <= CLOSE, `${what}: ${difference}`);
   });
-  tf.dispose([wanted, found]);
+  tf.dispose([expected, found]);
 }
 
 const UNARY = [
@@ -197,9 +197,9 @@ t.test('every way to broadcast', async () => {
             Array.from({ length: shape.reduce((x, y) => x * y, 1) }, (_, i) => start + i),
             shape,
           );
-        const { wanted, found } = await onBoth(() => tf.sub(filledWith(a, 0), filledWith(b, 1000)));
-        const difference = relativeDifference(wanted[0], found[0]);
-        tf.dispose([wanted, found]);
+        const { expected, found } = await onBoth(() => tf.sub(filledWith(a, 0), filledWith(b, 1000)));
+        const difference = relativeDifference(expected[0], found[0]);
+        tf.dispose([expected, found]);
         return difference === 0;
       },
     ),

@@ -3,9 +3,6 @@
 
 #include "scalar_math.h"
 
-/** In the order of kernels/epilogue.ts. */
-enum Activation { LINEAR, RELU, RELU6, ELU, PRELU, LEAKY_RELU, SIGMOID, GELU, SILU };
-
 struct Epilogue {
   /** Null, or a value for each column; for all columns the same one where the stride is 0. */
   const float* bias;
@@ -35,4 +32,5 @@ struct Epilogue {
 
 #define EPILOGUE_PARAMETERS \
   const float *bias, int biasStride, const float *slopes, int slopeStride, int activation, float slope
-#define EPILOGUE Epilogue{bias, biasStride, slopes, slopeStride, activation, slope}
+#define EPILOGUE \
+  Epilogue { bias, biasStride, slopes, slopeStride, activation, slope }

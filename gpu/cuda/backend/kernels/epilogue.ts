@@ -1,10 +1,21 @@
 /** Bias and activation of a matrix product or convolution, applied before its sums are written: epilogue.h. */
 import type { Block } from '../allocator.js';
 import { type Argument, Float32 } from '../launch.js';
+import { Activation } from './constants.js';
 
-/** tfjs's activations, then ours, in the order of the enum `Activation`. */
+/** tfjs's activations. */
 export const TFJS_ACTIVATIONS = ['linear', 'relu', 'relu6', 'elu', 'prelu', 'leakyrelu', 'sigmoid'] as const;
-const ACTIVATIONS = [...TFJS_ACTIVATIONS, 'gelu', 'silu'] as const;
+const CODES = {
+  linear: Activation.LINEAR,
+  relu: Activation.RELU,
+  relu6: Activation.RELU6,
+  elu: Activation.ELU,
+  prelu: Activation.PRELU,
+  leakyrelu: Activation.LEAKY_RELU,
+  sigmoid: Activation.SIGMOID,
+  gelu: Activation.GELU,
+  silu: Activation.SILU,
+} as const;
 
 /** A value for each column of the sums, or one for all of them. */
 export interface Columns {
@@ -14,7 +25,7 @@ export interface Columns {
 
 export interface Epilogue {
   readonly bias?: Columns;
-  readonly activation: (typeof ACTIVATIONS)[number];
+  readonly activation: keyof typeof CODES;
   /** Of `prelu` below 0. */
   readonly slopes?: Columns;
   /** Of `leakyrelu` below 0. */
@@ -30,7 +41,7 @@ export function epilogueArguments({ bias, activation, slopes, slope = 0 }: Epilo
     bias?.stride ?? 0,
     slopes?.block ?? null,
     slopes?.stride ?? 0,
-    ACTIVATIONS.indexOf(activation),
+    CODES[activation],
     new Float32(slope),
   ];
 }

@@ -3,9 +3,10 @@ import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError } from '../../../../plugin/ops/input_checks.js';
 import { checkIntegers } from '../arguments.js';
 import { elementBytes } from '../backend.js';
-import { MAX_AXES, padded } from '../broadcast.js';
+import { padded } from '../broadcast.js';
 import { registerBuiltInKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
+import { MAX_AXES } from './constants.js';
 import { elementsAtOnce } from './strided_copy.js';
 import { SUFFIXES } from './unary.js';
 

@@ -60,12 +60,12 @@ t.test('an index out of range reads nothing that is not there', (t) => {
 
 t.test('a row of more than 65535 tiles', async (t) => {
   const length = 256 * 65_535 + 5;
-  const { wanted, found } = await onBoth(() => {
+  const { expected, found } = await onBoth(() => {
     const row = tf.reshape(tf.range(0, length), [1, length]);
     return tf.scatterND(tf.tensor2d([1], [1, 1], 'int32'), row, [2, length]);
   });
-  t.equal(relativeDifference(wanted[0], found[0]), 0);
-  tf.dispose([wanted, found]);
+  t.equal(relativeDifference(expected[0], found[0]), 0);
+  tf.dispose([expected, found]);
 });
 
 t.test('rows added', async (t) => {

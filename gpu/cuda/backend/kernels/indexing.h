@@ -2,11 +2,8 @@
 #pragma once
 
 /** Visits 0 .. size - 1, shared out over all threads of the grid: neighbouring threads take neighbouring elements. */
-#define FOR_EACH(i, size)                                                                                   \
+#define FOR_EACH(i, size) \
   for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < (unsigned)(size); i += gridDim.x * blockDim.x)
-
-/** Most axes of a tensor that kernels index by: adjacent axes that can be one are one. */
-constexpr int MAX_AXES = 6;
 
 /** The extents of a tensor, the last axis first, and how far apart the elements of an input are along each. */
 struct Axes {

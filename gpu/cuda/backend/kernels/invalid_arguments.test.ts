@@ -1,5 +1,5 @@
 /**
- * tfjs's own ops with attributes and shapes that do not fit: kernels called directly, as a hostile model may have them
+ * Built-in ops with attributes and shapes that do not fit: kernels called directly, as a hostile model may have them
  * called. Each either gives a tensor or throws a typed error, and none accesses memory outside of its tensors.
  */
 import { existsSync } from 'node:fs';

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include "constants.h"
+
 #ifdef __CUDACC__
 
 #include <cstdint>
@@ -16,14 +18,14 @@
 #define KERNEL(name, maxThreads, ...) extern "C" __global__ void __launch_bounds__(maxThreads) name(__VA_ARGS__)
 
 /** In the body of a kernel: `name`, a pointer to the dynamic shared memory of the block, aligned to 16 bytes. */
-#define DYNAMIC_SHARED(type, name)                              \
+#define DYNAMIC_SHARED(type, name)                               \
   extern __shared__ __align__(16) unsigned char dynamicShared[]; \
   type* const name = reinterpret_cast<type*>(dynamicShared)
 
 #else
 
-#define KERNEL(name, maxThreads, ...)                                                               \
-  static void name(__VA_ARGS__);                                                                    \
+#define KERNEL(name, maxThreads, ...)                                                                   \
+  static void name(__VA_ARGS__);                                                                        \
   static const emulator::Registration registrationOf_##name{#name, maxThreads, emulator::Call<name>{}}; \
   static void name(__VA_ARGS__)
 

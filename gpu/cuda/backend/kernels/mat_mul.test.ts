@@ -20,12 +20,12 @@ t.test('our kernels', async (t) => {
   }
 });
 t.test('more columns than 65535 tiles', async (t) => {
-  const { wanted, found } = await onBoth(() => {
+  const { expected, found } = await onBoth(() => {
     const columns = tf.reshape(tf.range(0, 64 * 65_535 + 3), [1, -1]);
     return tf.matMul(tf.tensor2d([1, 2, 3, 4, 5], [5, 1]), columns as tf.Tensor2D);
   });
-  t.equal(relativeDifference(wanted[0], found[0]), 0);
-  tf.dispose([wanted, found]);
+  t.equal(relativeDifference(expected[0], found[0]), 0);
+  tf.dispose([expected, found]);
 });
 t.test('a matrix library', async (t) => {
   const asked: MatrixProduct[] = [];
@@ -86,10 +86,10 @@ async function products(t: Test): Promise<void> {
     for (const m of [2, 66]) {
       const [a, b] = [random([2, 1, m, 9]), random([1, 3, 9, 5], 2)];
       const found = tf.matMul(a, b);
-      const wanted = tf.tidy(() => tf.matMul(tf.tile(a, [1, 3, 1, 1]), tf.tile(b, [2, 1, 1, 1])));
+      const expected = tf.tidy(() => tf.matMul(tf.tile(a, [1, 3, 1, 1]), tf.tile(b, [2, 1, 1, 1])));
       t.same(found.shape, [2, 3, m, 5]);
-      t.ok(relativeDifference(wanted, found) < 1e-6);
-      tf.dispose([a, b, found, wanted]);
+      t.ok(relativeDifference(expected, found) < 1e-6);
+      tf.dispose([a, b, found, expected]);
     }
   });
 
@@ -163,7 +163,7 @@ t.test('what the cpu backend refuses', async (t) => {
     },
     { transposeA: false, transposeB: false },
   ) as tf.Tensor;
-  t.equal(product.dtype, 'int32', 'int32 matrices are multiplied on the host');
+  t.equal(product.dtype, 'int32', 'int32 matrices fall back to the CPU');
   t.same(product.dataSync(), [2, 2, 2, 2]);
   tf.dispose([a, b, numbers, product]);
 });

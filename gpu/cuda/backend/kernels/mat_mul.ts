@@ -7,8 +7,9 @@ import {
   util,
 } from '@tensorflow/tfjs-core';
 import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
-import { broadcastStrides, layoutOf, MAX_AXES } from '../broadcast.js';
+import { broadcastStrides, layoutOf } from '../broadcast.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
+import { MAX_AXES } from './constants.js';
 import type { Epilogue } from './epilogue.js';
 import { Fused } from './fused.js';
 import { multiply } from './matrix_product.js';

@@ -12,8 +12,8 @@
 
 /** c[i] = a[i] b[i]: m x k by k x n. The strides are those from a row of a matrix in memory to the next. */
 template <typename ALoader, typename BLoader>
-__device__ inline void multiplyMatrices(Tiles& tiles, const float* a, int aStride, const float* b, int bStride, float* c,
-                                        int m, int n, int k, int batches, int shares, int termsOfShare,
+__device__ inline void multiplyMatrices(Tiles& tiles, const float* a, int aStride, const float* b, int bStride,
+                                        float* c, int m, int n, int k, int batches, int shares, int termsOfShare,
                                         const Axes& axes, const Strides& aBatches, const Strides& bBatches,
                                         const Epilogue& epilogue) {
   const Corner corner = cornerOf(m);
@@ -26,20 +26,19 @@ __device__ inline void multiplyMatrices(Tiles& tiles, const float* a, int aStrid
     const BLoader columns(b + places.y, bStride, corner.column, n, end);
     const Sums sums = multiplyTile(tiles, rows, columns, begin, end);
     float* const to = c + (size_t)part * m * n;
-    forEachSum(sums, corner, m, n, [&](int row, int column, float sum) {
-      to[(size_t)row * n + column] = epilogue(sum, column);
-    });
+    forEachSum(sums, corner, m, n,
+               [&](int row, int column, float sum) { to[(size_t)row * n + column] = epilogue(sum, column); });
   }
 }
 
 /** n: as it is, t: transposed in memory; first of a, then of b. */
-#define MATRIX_PRODUCT(name, ALoader, BLoader)                                                                       \
-  KERNEL(name, TILE_THREADS, const float* a, int aStride, const float* b, int bStride, float* c, int m, int n, int k, \
-         int batches, int shares, int termsOfShare, Axes axes, Strides aBatches, Strides bBatches,                   \
-         EPILOGUE_PARAMETERS) {                                                                                      \
-    __shared__ Tiles tiles;                                                                                          \
-    multiplyMatrices<ALoader, BLoader>(tiles, a, aStride, b, bStride, c, m, n, k, batches, shares, termsOfShare,     \
-                                       axes, aBatches, bBatches, EPILOGUE);                                          \
+#define MATRIX_PRODUCT(name, ALoader, BLoader)                                                                         \
+  KERNEL(name, TILE_THREADS, const float* a, int aStride, const float* b, int bStride, float* c, int m, int n, int k,  \
+         int batches, int shares, int termsOfShare, Axes axes, Strides aBatches, Strides bBatches,                     \
+         EPILOGUE_PARAMETERS) {                                                                                        \
+    __shared__ Tiles tiles;                                                                                            \
+    multiplyMatrices<ALoader, BLoader>(tiles, a, aStride, b, bStride, c, m, n, k, batches, shares, termsOfShare, axes, \
+                                       aBatches, bBatches, EPILOGUE);                                                  \
   }
 
 MATRIX_PRODUCT(matrix_product_nn, LinesAlongK, LinesAcrossK)
@@ -48,8 +47,7 @@ MATRIX_PRODUCT(matrix_product_tn, LinesAcrossK, LinesAcrossK)
 MATRIX_PRODUCT(matrix_product_tt, LinesAcrossK, LinesAlongK)
 
 /** y[i] = epilogue of the sum of the shares of element i: [shares, rows, columns] to [rows, columns]. x may be y. */
-KERNEL(sum_shares, 256, const float* x, float* y, int size, int columns, int shares,
-       EPILOGUE_PARAMETERS) {
+KERNEL(sum_shares, THREADS, const float* x, float* y, int size, int columns, int shares, EPILOGUE_PARAMETERS) {
   const Epilogue epilogue = EPILOGUE;
   FOR_EACH(i, size) {
     float sum = 0.0f;
@@ -58,31 +56,28 @@ KERNEL(sum_shares, 256, const float* x, float* y, int size, int columns, int sha
   }
 }
 
-/** y[row] = x[row][first .. first + columns - 1] of rows that are `stride` long: for cuBLAS, which wants a dense matrix. */
-KERNEL(copy_columns, 256, const float* __restrict__ x, float* __restrict__ y, int size, int columns, int stride) {
+/** y[row] = x[row][first .. first + columns - 1] of rows that are `stride` long: for cuBLAS, which takes dense ones. */
+KERNEL(copy_columns, THREADS, const float* __restrict__ x, float* __restrict__ y, int size, int columns, int stride) {
   FOR_EACH(i, size) {
     const unsigned row = i / columns;
     y[i] = x[(size_t)row * stride + (i - row * columns)];
   }
 }
 
-constexpr int LANES = 32;
-constexpr int SLICES = 32;
-
 /**
  * c[row] = a[row] b for few rows, where tiles would be empty for the most part: each step of a text is one row. Reading
  * b is all the work, and there are few columns to share out, so a block has 32 of them, its 32 warps share the terms,
  * and each thread has 8 reads under way. Blocks: x columns, y rows, z batches.
  */
-KERNEL(row_product, LANES * SLICES, const float* __restrict__ a, const float* __restrict__ b, int bStride,
+KERNEL(row_product, ROW_COLUMNS* ROW_SLICES, const float* __restrict__ a, const float* __restrict__ b, int bStride,
        float* __restrict__ c, int m, int n, int k, int batches, const __grid_constant__ Axes axes,
        const __grid_constant__ Strides aBatches, const __grid_constant__ Strides bBatches,
        EPILOGUE_PARAMETERS) {  // grid constants: else the structs are copied to the stack of every thread
-  __shared__ float partial[SLICES][LANES];
+  __shared__ float partial[ROW_SLICES][ROW_COLUMNS];
   const Epilogue epilogue = EPILOGUE;
-  const int lane = threadIdx.x % LANES;
-  const int slice = threadIdx.x / LANES;
-  const int column = blockIdx.x * LANES + lane;
+  const int thread = threadIdx.x % ROW_COLUMNS;
+  const int slice = threadIdx.x / ROW_COLUMNS;
+  const int column = blockIdx.x * ROW_COLUMNS + thread;
   const int row = blockIdx.y;
   for (unsigned batch = blockIdx.z; batch < (unsigned)batches; batch += gridDim.z) {
     const uint2 places = placesOf(batch, axes, aBatches, bBatches);
@@ -91,12 +86,12 @@ KERNEL(row_product, LANES * SLICES, const float* __restrict__ a, const float* __
     if (column < n) {
       const float* line = b + places.y + column;
 #pragma unroll 8
-      for (int term = slice; term < k; term += SLICES) sum += factors[term] * line[(size_t)term * bStride];
+      for (int term = slice; term < k; term += ROW_SLICES) sum += factors[term] * line[(size_t)term * bStride];
     }
-    partial[slice][lane] = sum;
+    partial[slice][thread] = sum;
     __syncthreads();
     if (slice == 0 && column < n) {
-      for (int other = 1; other < SLICES; other++) sum += partial[other][lane];
+      for (int other = 1; other < ROW_SLICES; other++) sum += partial[other][thread];
       c[((size_t)batch * m + row) * n + column] = epilogue(sum, column);
     }
     if (batch + gridDim.z < (unsigned)batches) __syncthreads();  // before `partial` is written again

@@ -3,6 +3,7 @@ import type { Block } from '../allocator.js';
 import { axesArgument, type Layout, padded } from '../broadcast.js';
 import type { KernelCall } from '../kernels.js';
 import { gridOf } from '../launch.js';
+import { ROW_COLUMNS, ROW_SLICES, TILE, TILE_DEPTH, TILE_THREADS } from './constants.js';
 import { type Epilogue, epilogueArguments, PLAIN } from './epilogue.js';
 
 /** c[i] = epilogue(a[i] b[i]): float32 matrices of m x k and k x n, row-major or transposed in memory. */
@@ -22,15 +23,8 @@ export interface Product {
   readonly epilogue?: Epilogue;
 }
 
-/** Sums that a block of TILE_THREADS threads makes: see tile.h. */
-const TILE = 64;
-const TILE_DEPTH = 16;
-export const TILE_THREADS = 256;
 /** So few rows leave most of a tile empty. */
 const FEW_ROWS = 4;
-/** What `row_product` takes at once. */
-const ROW_COLUMNS = 32;
-const ROW_THREADS = 1024;
 /** With fewer tiles, long sums are shared out: about two blocks for each multiprocessor of the largest devices. */
 const ENOUGH_TILES = 256;
 const SHORTEST_SHARE = 256;
@@ -71,7 +65,7 @@ export function multiply(call: KernelCall, product: Product): void {
     const grid = [Math.ceil(n / ROW_COLUMNS), m, Math.min(MOST_PARTS, batches)] as const;
     call.launch(
       'row_product',
-      { blocks: grid, threads: ROW_THREADS },
+      { blocks: grid, threads: ROW_COLUMNS * ROW_SLICES },
       ...[a, b, bStride, c, m, n, k, batches, ...layout],
       ...epilogueArguments(epilogue),
     );
@@ -102,9 +96,9 @@ export interface Shares {
 }
 
 export function sharesOf(blocks: number, terms: number, shortest = SHORTEST_SHARE): Shares {
-  const wanted = Math.min(Math.ceil(ENOUGH_TILES / Math.max(1, blocks)), Math.floor(terms / shortest));
-  if (wanted <= 1) return { shares: 1, terms };
-  const each = Math.ceil(terms / wanted / TILE_DEPTH) * TILE_DEPTH;
+  const most = Math.min(Math.ceil(ENOUGH_TILES / Math.max(1, blocks)), Math.floor(terms / shortest));
+  if (most <= 1) return { shares: 1, terms };
+  const each = Math.ceil(terms / most / TILE_DEPTH) * TILE_DEPTH;
   return { shares: Math.ceil(terms / each), terms: each };
 }
 

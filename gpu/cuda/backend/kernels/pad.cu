@@ -12,29 +12,29 @@ __device__ inline void fillWith(uint4& element, unsigned pattern) {
 }
 
 /**
- * y = x with `before` elements in front of it along each axis, and some behind, all with the bits of `pattern`. Axes are
- * those of y; `within` are the extents of x.
+ * y = x with `before` elements in front of it along each axis, and some behind, all with the bits of `pattern`. Axes
+ * are those of y; `within` are the extents of x.
  */
-#define PAD(name, Element)                                                                                   \
-  KERNEL(name, 256, const Element* __restrict__ x, Element* __restrict__ y, int size, Axes axes,             \
-         Strides before, Strides within, Strides strides, int pattern) {                                     \
-    FOR_EACH(i, size) {                                                                                      \
-      unsigned rest = i;                                                                                     \
-      unsigned place = 0;                                                                                    \
-      bool inside = true;                                                                                    \
-      UNROLL for (int axis = 0; axis < MAX_AXES; axis++) {                                                   \
-        if (axis == axes.count) break;                                                                       \
-        const unsigned next = rest / axes.extent[axis];                                                      \
-        const unsigned at = rest - next * axes.extent[axis] - before.along[axis];                            \
-        inside = inside && at < (unsigned)within.along[axis]; /* in front, at wraps around */                \
-        place += at * strides.along[axis];                                                                   \
-        rest = next;                                                                                         \
-      }                                                                                                      \
-      Element value;                                                                                         \
-      if (inside) value = x[place];                                                                          \
-      else fillWith(value, (unsigned)pattern);                                                               \
-      y[i] = value;                                                                                          \
-    }                                                                                                        \
+#define PAD(name, Element)                                                                                           \
+  KERNEL(name, THREADS, const Element* __restrict__ x, Element* __restrict__ y, int size, Axes axes, Strides before, \
+         Strides within, Strides strides, int pattern) {                                                             \
+    FOR_EACH(i, size) {                                                                                              \
+      unsigned rest = i;                                                                                             \
+      unsigned place = 0;                                                                                            \
+      bool inside = true;                                                                                            \
+      UNROLL for (int axis = 0; axis < MAX_AXES; axis++) {                                                           \
+        if (axis == axes.count) break;                                                                               \
+        const unsigned next = rest / axes.extent[axis];                                                              \
+        const unsigned at = rest - next * axes.extent[axis] - before.along[axis];                                    \
+        inside = inside && at < (unsigned)within.along[axis]; /* in front, at wraps around */                        \
+        place += at * strides.along[axis];                                                                           \
+        rest = next;                                                                                                 \
+      }                                                                                                              \
+      Element value;                                                                                                 \
+      if (inside) value = x[place];                                                                                  \
+      else fillWith(value, (unsigned)pattern);                                                                       \
+      y[i] = value;                                                                                                  \
+    }                                                                                                                \
   }
 
 PAD(pad_1, unsigned char)
@@ -42,23 +42,23 @@ PAD(pad_4, unsigned)
 PAD(pad_16, uint4)
 
 /** The border mirrors x: with its outermost elements (`edge` 1) or without them (0). */
-#define MIRROR_PAD(name, Element)                                                                            \
-  KERNEL(name, 256, const Element* __restrict__ x, Element* __restrict__ y, int size, Axes axes,             \
-         Strides before, Strides within, Strides strides, int edge) {                                        \
-    FOR_EACH(i, size) {                                                                                      \
-      unsigned rest = i;                                                                                     \
-      unsigned place = 0;                                                                                    \
-      UNROLL for (int axis = 0; axis < MAX_AXES; axis++) {                                                   \
-        if (axis == axes.count) break;                                                                       \
-        const unsigned next = rest / axes.extent[axis];                                                      \
-        int at = (int)(rest - next * axes.extent[axis]) - before.along[axis];                                \
-        if (at < 0) at = -at - edge;                                                                         \
-        else if (at >= within.along[axis]) at = 2 * (within.along[axis] - 1) - at + edge;                    \
-        place += at * strides.along[axis];                                                                   \
-        rest = next;                                                                                         \
-      }                                                                                                      \
-      y[i] = x[place];                                                                                       \
-    }                                                                                                        \
+#define MIRROR_PAD(name, Element)                                                                                    \
+  KERNEL(name, THREADS, const Element* __restrict__ x, Element* __restrict__ y, int size, Axes axes, Strides before, \
+         Strides within, Strides strides, int edge) {                                                                \
+    FOR_EACH(i, size) {                                                                                              \
+      unsigned rest = i;                                                                                             \
+      unsigned place = 0;                                                                                            \
+      UNROLL for (int axis = 0; axis < MAX_AXES; axis++) {                                                           \
+        if (axis == axes.count) break;                                                                               \
+        const unsigned next = rest / axes.extent[axis];                                                              \
+        int at = (int)(rest - next * axes.extent[axis]) - before.along[axis];                                        \
+        if (at < 0) at = -at - edge;                                                                                 \
+        else if (at >= within.along[axis]) at = 2 * (within.along[axis] - 1) - at + edge;                            \
+        place += at * strides.along[axis];                                                                           \
+        rest = next;                                                                                                 \
+      }                                                                                                              \
+      y[i] = x[place];                                                                                               \
+    }                                                                                                                \
   }
 
 MIRROR_PAD(mirror_pad_1, unsigned char)

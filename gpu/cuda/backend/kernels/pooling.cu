@@ -1,4 +1,5 @@
-/** Maxima and means over a moving window, channels last, and their gradients. Neighbouring threads take neighbouring channels. */
+/** Maxima and means over a moving window, channels last, and their gradients. Neighbouring threads take neighbouring
+ * channels. */
 #include "kernel.h"
 #include "indexing.h"
 #include "window.h"
@@ -10,7 +11,8 @@ struct Span {
 __device__ inline Span spanOf(const Position& at, const Window& window) {
   const int top = at.y * window.strideY - window.padTop;
   const int left = at.x * window.strideX - window.padLeft;
-  return {max(0, top), min(window.inHeight, top + window.height), max(0, left), min(window.inWidth, left + window.width)};
+  return {max(0, top), min(window.inHeight, top + window.height), max(0, left),
+          min(window.inWidth, left + window.width)};
 }
 
 /** Calls `visit` with the pixels of the image under the window of output i: value, row, column. */
@@ -28,7 +30,7 @@ __device__ inline void forEachPixel(const float* x, unsigned i, const Window& wi
 }
 
 /** NaN is smaller than everything, as tfjs has it. */
-KERNEL(max_pool, 256, const float* __restrict__ x, float* __restrict__ y, int size, Window window) {
+KERNEL(max_pool, THREADS, const float* __restrict__ x, float* __restrict__ y, int size, Window window) {
   FOR_EACH(i, size) {
     float largest = -INFINITY;
     forEachPixel(x, i, window, [&](float value, int, int) { largest = value > largest ? value : largest; });
@@ -37,7 +39,7 @@ KERNEL(max_pool, 256, const float* __restrict__ x, float* __restrict__ y, int si
 }
 
 /** The mean of the pixels; what lies outside of the image does not count. */
-KERNEL(average_pool, 256, const float* __restrict__ x, float* __restrict__ y, int size, Window window) {
+KERNEL(average_pool, THREADS, const float* __restrict__ x, float* __restrict__ y, int size, Window window) {
   FOR_EACH(i, size) {
     float sum = 0.0f;
     int count = 0;
@@ -50,7 +52,7 @@ KERNEL(average_pool, 256, const float* __restrict__ x, float* __restrict__ y, in
 }
 
 /** Where in the image the first of the largest pixels is, row * width + column; -1 if there is none. */
-KERNEL(max_pool_positions, 256, const float* __restrict__ x, int* __restrict__ positions, int size, Window window) {
+KERNEL(max_pool_positions, THREADS, const float* __restrict__ x, int* __restrict__ positions, int size, Window window) {
   FOR_EACH(i, size) {
     float largest = -INFINITY;
     int found = -1;
@@ -75,7 +77,7 @@ __device__ inline Taps tapsOf(int at, int extent, int stride, int outExtent) {
  * dx = scale times the sum of dy over the windows that have the pixel: of all of them, or, where there are positions,
  * of those whose largest pixel it is.
  */
-KERNEL(pool_gradient, 256, const float* __restrict__ dy, const int* __restrict__ positions, float* __restrict__ dx,
+KERNEL(pool_gradient, THREADS, const float* __restrict__ dy, const int* __restrict__ positions, float* __restrict__ dx,
        int size, Window window, float scale) {
   FOR_EACH(i, size) {
     const unsigned position = i / window.inChannels;

@@ -72,7 +72,7 @@ t.test('an image is not touched by a window of one pixel', async (t) => {
   y.dispose();
 });
 
-t.test('int32 images are pooled on the host', async (t) => {
+t.test('int32 images fall back to the CPU', async (t) => {
   const x = tf.tensor4d([1, 5, 3, 4], [1, 2, 2, 1], 'int32');
   const y = tf.maxPool(x, 2, 2, 'valid');
   t.equal(y.dtype, 'int32');

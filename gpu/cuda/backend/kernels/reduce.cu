@@ -16,18 +16,17 @@ __device__ inline Piece pieceOf(int length) {
   return {start, min(length, start + span)};
 }
 
-/** inner = 1: `lanes` neighbouring threads reduce a row: a power of two up to 32, or 256. */
+/** inner = 1: `sharing` neighbouring threads reduce a row: a power of two up to 32, or 256. */
 template <typename Op>
 __device__ inline void reduceRows(const typename Op::Input* __restrict__ x, typename Op::Result* __restrict__ y,
-                                  int rows, int length, int lanes, float divisor,
-                                  typename Op::Accumulator* perWarp) {
-  const int row = blockIdx.x * (REDUCE_THREADS / lanes) + threadIdx.x / lanes;
-  const int lane = threadIdx.x % lanes;
+                                  int rows, int length, int sharing, float divisor, typename Op::Accumulator* perWarp) {
+  const int row = blockIdx.x * (THREADS / sharing) + threadIdx.x / sharing;
+  const int thread = threadIdx.x % sharing;
   const Piece piece = pieceOf(length);
   typename Op::Accumulator mine = Op::none();
-  if (row < rows) mine = gather<Op>(x + (size_t)row * length, piece.start + lane, piece.end, lanes, 1);
-  mine = acrossLanes<Op>(mine, lanes, perWarp);
-  if (row < rows && lane == 0) y[(size_t)row * gridDim.y + blockIdx.y] = Op::finish(mine, divisor);
+  if (row < rows) mine = gather<Op>(x + (size_t)row * length, piece.start + thread, piece.end, sharing, 1);
+  mine = acrossThreads<Op>(mine, sharing, perWarp);
+  if (row < rows && thread == 0) y[(size_t)row * gridDim.y + blockIdx.y] = Op::finish(mine, divisor);
 }
 
 /**
@@ -44,11 +43,11 @@ __device__ inline void reduceColumns(const typename Op::Input* __restrict__ x, t
   typename Op::Accumulator mine = Op::none();
   if (column < inner) {
     const int start = piece.start + threadIdx.x / width;
-    mine = gather<Op>(x + outer * length * inner + column, start, piece.end, REDUCE_THREADS / width, inner);
+    mine = gather<Op>(x + outer * length * inner + column, start, piece.end, THREADS / width, inner);
   }
   const int thread = threadIdx.x;
   shared[thread] = mine;
-  for (int half = REDUCE_THREADS / 2; half >= width; half /= 2) {
+  for (int half = THREADS / 2; half >= width; half /= 2) {
     __syncthreads();
     if (thread < half) shared[thread] = Op::combine(shared[thread], shared[thread + half]);
   }
@@ -57,17 +56,17 @@ __device__ inline void reduceColumns(const typename Op::Input* __restrict__ x, t
   }
 }
 
-#define REDUCTION(name, ...)                                                                                  \
-  using Operation_##name = __VA_ARGS__;                                                                       \
-  KERNEL(reduce_rows_##name, 256, const Operation_##name::Input* x, Operation_##name::Result* y, int rows,    \
-         int length, int lanes, float divisor) {                                                              \
-    __shared__ Operation_##name::Accumulator perWarp[WARPS];                                                  \
-    reduceRows<Operation_##name>(x, y, rows, length, lanes, divisor, perWarp);                                \
-  }                                                                                                           \
-  KERNEL(reduce_columns_##name, 256, const Operation_##name::Input* x, Operation_##name::Result* y, int length, \
-         int inner, int width, int tiles, float divisor) {                                                    \
-    __shared__ Operation_##name::Accumulator shared[REDUCE_THREADS];                                          \
-    reduceColumns<Operation_##name>(x, y, length, inner, width, tiles, divisor, shared);                      \
+#define REDUCTION(name, ...)                                                                                        \
+  using Operation_##name = __VA_ARGS__;                                                                             \
+  KERNEL(reduce_rows_##name, THREADS, const Operation_##name::Input* x, Operation_##name::Result* y, int rows,      \
+         int length, int sharing, float divisor) {                                                                  \
+    __shared__ Operation_##name::Accumulator perWarp[WARPS];                                                        \
+    reduceRows<Operation_##name>(x, y, rows, length, sharing, divisor, perWarp);                                    \
+  }                                                                                                                 \
+  KERNEL(reduce_columns_##name, THREADS, const Operation_##name::Input* x, Operation_##name::Result* y, int length, \
+         int inner, int width, int tiles, float divisor) {                                                          \
+    __shared__ Operation_##name::Accumulator shared[THREADS];                                                       \
+    reduceColumns<Operation_##name>(x, y, length, inner, width, tiles, divisor, shared);                            \
   }
 
 using Boolean = unsigned char;
@@ -95,8 +94,8 @@ struct Place {
   int index;
 };
 template <typename Value>
-__device__ inline Place<Value> fromLane(Place<Value> place, int mask) {
-  return {fromLane(place.value, mask), fromLane(place.index, mask)};
+__device__ inline Place<Value> fromThread(Place<Value> place, int mask) {
+  return {fromThread(place.value, mask), fromThread(place.index, mask)};
 }
 
 __device__ inline bool isNumber(float value) { return value == value; }

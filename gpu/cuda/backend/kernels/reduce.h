@@ -6,9 +6,7 @@
 #pragma once
 #include "scalar_math.h"
 
-/** Threads of every block that reduces. */
-constexpr int REDUCE_THREADS = 256;
-constexpr int WARPS = REDUCE_THREADS / 32;
+constexpr int WARPS = THREADS / WARP;
 
 __device__ inline float plus(float a, float b) { return a + b; }
 __device__ inline int plus(int a, int b) { return (int)((unsigned)a + (unsigned)b); }
@@ -40,11 +38,11 @@ struct Operation {
   static __device__ Result finish(Accumulator value, float) { return (Result)value; }
 };
 
-#define OPERATION(Name, startValue, combination)                                               \
-  template <typename Input, typename Value, typename Result = Value>                           \
-  struct Name : Operation<Input, Value, Result> {                                              \
-    static __device__ Value none() { return (startValue); }                                    \
-    static __device__ Value combine(Value a, Value b) { return (combination); }                \
+#define OPERATION(Name, startValue, combination)                                \
+  template <typename Input, typename Value, typename Result = Value>            \
+  struct Name : Operation<Input, Value, Result> {                               \
+    static __device__ Value none() { return (startValue); }                     \
+    static __device__ Value combine(Value a, Value b) { return (combination); } \
   };
 
 OPERATION(Sum, 0, plus(a, b))
@@ -53,11 +51,11 @@ OPERATION(Maximum, Limits<Value>::lowest(), maximum(a, b))
 OPERATION(Minimum, Limits<Value>::highest(), minimum(a, b))
 
 template <typename Value>
-__device__ inline Value fromLane(Value value, int mask) {
+__device__ inline Value fromThread(Value value, int mask) {
   return __shfl_xor_sync(0xffffffff, value, mask);
 }
 template <typename Value>
-__device__ inline Value fromLaneBefore(Value value, int distance) {
+__device__ inline Value fromThreadBefore(Value value, int distance) {
   return __shfl_up_sync(0xffffffff, value, distance);
 }
 
@@ -66,11 +64,11 @@ struct Compensated {
   float sum;
   float rest;
 };
-__device__ inline Compensated fromLane(Compensated value, int mask) {
-  return {fromLane(value.sum, mask), fromLane(value.rest, mask)};
+__device__ inline Compensated fromThread(Compensated value, int mask) {
+  return {fromThread(value.sum, mask), fromThread(value.rest, mask)};
 }
-__device__ inline Compensated fromLaneBefore(Compensated value, int distance) {
-  return {fromLaneBefore(value.sum, distance), fromLaneBefore(value.rest, distance)};
+__device__ inline Compensated fromThreadBefore(Compensated value, int distance) {
+  return {fromThreadBefore(value.sum, distance), fromThreadBefore(value.rest, distance)};
 }
 
 /**
@@ -108,14 +106,14 @@ struct Mean : CompensatedSum<Input> {
 using FloatProduct = Product<float, double, float>;
 
 /**
- * Combines what `lanes` neighbouring threads hold (a power of two up to 32, or the whole block), and gives it to all
+ * Combines what `sharing` neighbouring threads hold (a power of two up to 32, or the whole block), and gives it to all
  * of them. Every thread of the block has to call it.
  */
 template <typename Op>
-__device__ inline typename Op::Accumulator acrossLanes(typename Op::Accumulator mine, int lanes,
-                                                       typename Op::Accumulator* perWarp) {
-  for (int mask = min(lanes, 32) / 2; mask > 0; mask /= 2) mine = Op::combine(mine, fromLane(mine, mask));
-  if (lanes <= 32) return mine;
+__device__ inline typename Op::Accumulator acrossThreads(typename Op::Accumulator mine, int sharing,
+                                                         typename Op::Accumulator* perWarp) {
+  for (int mask = min(sharing, 32) / 2; mask > 0; mask /= 2) mine = Op::combine(mine, fromThread(mine, mask));
+  if (sharing <= 32) return mine;
   __syncthreads();  // perWarp may still be read from the call before
   if (threadIdx.x % 32 == 0) perWarp[threadIdx.x / 32] = mine;
   __syncthreads();

@@ -117,8 +117,8 @@ t.test('any axes', async (t) => {
       await compare(t, `[${shape}] over [${reduced}]`, () => tf.sum(numbers(shape), reduced), CLOSE);
       const groups = columnsOf(shape, reduced);
       const left = groups.reduce((size, { length }) => size / length, tf.util.sizeFromShape(shape));
-      const wanted = axes.reduce((size, [extent, isReduced]) => (isReduced ? size : size * extent), 1);
-      t.equal(left, wanted, 'groups cover the axes');
+      const expected = axes.reduce((size, [extent, isReduced]) => (isReduced ? size : size * extent), 1);
+      t.equal(left, expected, 'groups cover the axes');
     }),
     { numRuns: 60 },
   );
@@ -210,11 +210,11 @@ t.test('running sums and products of floats', (t) => {
         const nearOne = tf.add(1, tf.mul(x, 1e-3));
         const sums = running(x, axis, mode, (a, b) => a + b, 0);
         const products = running(nearOne, axis, mode, (a, b) => a * b, 1);
-        for (const [name, found, wanted] of [
+        for (const [name, found, expected] of [
           ['cumsum', tf.cumsum(x, axis, ...mode), sums],
           ['cumprod', tf.cumprod(nearOne, axis, ...mode), products],
         ] as const) {
-          const difference = relativeDifference(tf.tensor(wanted, shape, 'float32'), found);
+          const difference = relativeDifference(tf.tensor(expected, shape, 'float32'), found);
           t.ok(difference <= CLOSE, `${name} [${shape}] along ${axis}, ${mode}: ${difference}`);
         }
       });

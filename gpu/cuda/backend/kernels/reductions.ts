@@ -2,7 +2,8 @@
 import { backend_util, type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { checkAxes } from '../arguments.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
-import { Float32, THREADS } from '../launch.js';
+import { Float32 } from '../launch.js';
+import { THREADS, WARP } from './constants.js';
 import { filled } from './shape.js';
 import { SUFFIXES } from './unary.js';
 
@@ -118,7 +119,6 @@ export function columnsOf(shape: readonly number[], axes: readonly number[]): Co
   return columns.length > 0 ? columns : [{ outer: inner, length: 1, inner: 1 }];
 }
 
-const WARP = 32;
 /** Rows from here on have a block each; a few rows have it from the second on. */
 const LONG_ROW = 1024;
 const LONG_ROW_OF_FEW = 256;
@@ -127,7 +127,7 @@ const FEW_ROWS = 2048;
 const ELEMENTS = 4;
 
 /** How many threads share a row: a power of two up to a warp, or a block. */
-export function lanesOf(rows: number, length: number): number {
+export function threadsOf(rows: number, length: number): number {
   const isLong = length >= LONG_ROW || (rows < FEW_ROWS && length >= LONG_ROW_OF_FEW);
   return isLong ? THREADS : Math.min(WARP, powerOfTwo(length / ELEMENTS));
 }
@@ -151,7 +151,7 @@ const PIECE = 16;
 /** Into how many pieces an axis is cut. By sizes alone, so that every device adds in the same order. */
 function piecesOf(columns: Columns): number {
   const { outer, length, inner } = columns;
-  const perBlock = inner === 1 ? THREADS / lanesOf(outer, length) : widthOf(columns);
+  const perBlock = inner === 1 ? THREADS / threadsOf(outer, length) : widthOf(columns);
   const sharing = THREADS / perBlock;
   const blocks = inner === 1 ? Math.ceil(outer / perBlock) : outer * Math.ceil(inner / perBlock);
   return Math.max(1, Math.min(Math.ceil(MANY_BLOCKS / blocks), Math.floor(length / (sharing * PIECE))));
@@ -168,9 +168,9 @@ function launchReduction(
 ): void {
   const { outer, length, inner } = columns;
   if (inner === 1) {
-    const lanes = lanesOf(outer, length);
-    const blocks = [Math.ceil((outer * lanes) / THREADS), pieces] as const;
-    const sizes = [outer, length, lanes, new Float32(divisor)] as const;
+    const sharing = threadsOf(outer, length);
+    const blocks = [Math.ceil((outer * sharing) / THREADS), pieces] as const;
+    const sizes = [outer, length, sharing, new Float32(divisor)] as const;
     call.launch(`reduce_rows_${kernel}`, { blocks, threads: THREADS }, from, to, ...sizes);
   } else {
     const width = widthOf(columns);

@@ -47,22 +47,22 @@ __device__ inline Pixel pixelOf(unsigned i, int height, int width, int channels)
   return {(int)batch, (int)(line - batch * height), (int)(pixel - line * width), (int)(i - pixel * channels)};
 }
 
-#define RESIZE_BILINEAR(name, Element)                                                                       \
-  KERNEL(name, 256, const Element* __restrict__ x, float* __restrict__ y, int size, int channels,            \
-         ImageAxis rows, ImageAxis columns, float shift) {                                                   \
-    FOR_EACH(i, size) {                                                                                      \
-      const Pixel p = pixelOf(i, rows.to, columns.to, channels);                                             \
-      const Between row = betweenOf(rows, p.row, shift);                                                     \
-      const Between column = betweenOf(columns, p.column, shift);                                            \
-      const Element* const top = x + (size_t)(p.batch * rows.from + row.low) * columns.from * channels + p.channel; \
-      const Element* const bottom =                                                                          \
-          x + (size_t)(p.batch * rows.from + row.high) * columns.from * channels + p.channel;                \
-      const float right = (float)column.fraction;                                                            \
-      const float down = (float)row.fraction;                                                                \
-      const float above = between(top[column.low * channels], top[column.high * channels], right);           \
-      const float below = between(bottom[column.low * channels], bottom[column.high * channels], right);     \
-      y[i] = between(above, below, down);                                                                    \
-    }                                                                                                        \
+#define RESIZE_BILINEAR(name, Element)                                                                                \
+  KERNEL(name, THREADS, const Element* __restrict__ x, float* __restrict__ y, int size, int channels, ImageAxis rows, \
+         ImageAxis columns, float shift) {                                                                            \
+    FOR_EACH(i, size) {                                                                                               \
+      const Pixel p = pixelOf(i, rows.to, columns.to, channels);                                                      \
+      const Between row = betweenOf(rows, p.row, shift);                                                              \
+      const Between column = betweenOf(columns, p.column, shift);                                                     \
+      const Element* const top = x + (size_t)(p.batch * rows.from + row.low) * columns.from * channels + p.channel;   \
+      const Element* const bottom =                                                                                   \
+          x + (size_t)(p.batch * rows.from + row.high) * columns.from * channels + p.channel;                         \
+      const float right = (float)column.fraction;                                                                     \
+      const float down = (float)row.fraction;                                                                         \
+      const float above = between(top[column.low * channels], top[column.high * channels], right);                    \
+      const float below = between(bottom[column.low * channels], bottom[column.high * channels], right);              \
+      y[i] = between(above, below, down);                                                                             \
+    }                                                                                                                 \
   }
 
 __device__ inline float between(float a, float b, float fraction) { return a + (b - a) * fraction; }
@@ -70,7 +70,7 @@ __device__ inline float between(float a, float b, float fraction) { return a + (
 RESIZE_BILINEAR(resize_bilinear_f32, float)
 RESIZE_BILINEAR(resize_bilinear_i32, int)
 
-KERNEL(resize_nearest_4, 256, const unsigned* __restrict__ x, unsigned* __restrict__ y, int size, int channels,
+KERNEL(resize_nearest_4, THREADS, const unsigned* __restrict__ x, unsigned* __restrict__ y, int size, int channels,
        ImageAxis rows, ImageAxis columns, float shift, int roundToNearest) {
   FOR_EACH(i, size) {
     const Pixel p = pixelOf(i, rows.to, columns.to, channels);
@@ -98,7 +98,7 @@ __device__ inline float bilinearShare(const ImageAxis& axis, int i, int at) {
 }
 
 /** dx = the sum of all dy, each times its share in x: every thread collects for its own pixel, in a fixed order. */
-KERNEL(resize_bilinear_grad_f32, 256, const float* __restrict__ dy, float* __restrict__ dx, int size, int channels,
+KERNEL(resize_bilinear_grad_f32, THREADS, const float* __restrict__ dy, float* __restrict__ dx, int size, int channels,
        ImageAxis rows, ImageAxis columns) {
   FOR_EACH(i, size) {
     const Pixel p = pixelOf(i, rows.from, columns.from, channels);
@@ -118,7 +118,7 @@ KERNEL(resize_bilinear_grad_f32, 256, const float* __restrict__ dy, float* __res
   }
 }
 
-KERNEL(resize_nearest_grad_f32, 256, const float* __restrict__ dy, float* __restrict__ dx, int size, int channels,
+KERNEL(resize_nearest_grad_f32, THREADS, const float* __restrict__ dy, float* __restrict__ dx, int size, int channels,
        ImageAxis rows, ImageAxis columns, int roundToNearest) {
   FOR_EACH(i, size) {
     const Pixel p = pixelOf(i, rows.from, columns.from, channels);

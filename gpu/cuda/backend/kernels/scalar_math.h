@@ -9,7 +9,9 @@ __device__ inline float maximum(float a, float b) { return a != a || a > b ? a :
 __device__ inline float minimum(float a, float b) { return a != a || a < b ? a : b; }
 
 /** Math.pow: 1 to the power of NaN or of an infinity is NaN, unlike powf. */
-__device__ inline float power(float a, float b) { return fabsf(a) == 1.0f && !(fabsf(b) < INFINITY) ? NAN : powf(a, b); }
+__device__ inline float power(float a, float b) {
+  return fabsf(a) == 1.0f && !(fabsf(b) < INFINITY) ? NAN : powf(a, b);
+}
 
 /** log(1 + exp(x)), without overflow. */
 __device__ inline float softplus(float x) { return maximum(x, 0.0f) + log1pf(expf(-fabsf(x))); }

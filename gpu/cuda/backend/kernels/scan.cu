@@ -28,19 +28,19 @@ __device__ inline void scanByBlocks(const typename Op::Input* __restrict__ x, ty
                                     int length, int inner, int exclusive, int reverse,
                                     typename Op::Accumulator* perWarp) {
   const size_t first = (size_t)(blockIdx.x / inner) * length * inner + blockIdx.x % inner;
-  const int lane = threadIdx.x % 32;
+  const int thread = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   typename Op::Accumulator before = Op::none();  // all tiles so far
-  for (int tile = 0; tile < length; tile += REDUCE_THREADS) {
+  for (int tile = 0; tile < length; tile += THREADS) {
     const int step = tile + threadIdx.x;
     const size_t at = first + (size_t)(reverse ? length - 1 - step : step) * inner;
     typename Op::Accumulator sum = step < length ? Op::load(x[at], step) : Op::none();
     for (int distance = 1; distance < 32; distance *= 2) {
-      const typename Op::Accumulator earlier = fromLaneBefore(sum, distance);
-      if (lane >= distance) sum = Op::combine(earlier, sum);
+      const typename Op::Accumulator earlier = fromThreadBefore(sum, distance);
+      if (thread >= distance) sum = Op::combine(earlier, sum);
     }
-    const typename Op::Accumulator previous = fromLaneBefore(sum, 1);
-    if (lane == 31) perWarp[warp] = sum;
+    const typename Op::Accumulator previous = fromThreadBefore(sum, 1);
+    if (thread == 31) perWarp[warp] = sum;
     __syncthreads();
     typename Op::Accumulator start = before;
     for (int earlier = 0; earlier < WARPS; earlier++) {
@@ -49,22 +49,22 @@ __device__ inline void scanByBlocks(const typename Op::Input* __restrict__ x, ty
     }
     __syncthreads();  // perWarp is written again
     if (step < length) {
-      const typename Op::Accumulator upTo = lane == 0 ? start : Op::combine(start, previous);
+      const typename Op::Accumulator upTo = thread == 0 ? start : Op::combine(start, previous);
       y[at] = Op::finish(exclusive ? upTo : Op::combine(start, sum), 1.0f);
     }
   }
 }
 
-#define SCAN(name, ...)                                                                                       \
-  using Operation_##name = __VA_ARGS__;                                                                       \
-  KERNEL(scan_columns_##name, 256, const Operation_##name::Input* x, Operation_##name::Result* y, int columns, \
-         int length, int inner, int exclusive, int reverse) {                                                 \
-    scanColumns<Operation_##name>(x, y, columns, length, inner, exclusive, reverse);                          \
-  }                                                                                                           \
-  KERNEL(scan_blocks_##name, 256, const Operation_##name::Input* x, Operation_##name::Result* y, int length,  \
-         int inner, int exclusive, int reverse) {                                                             \
-    __shared__ Operation_##name::Accumulator perWarp[WARPS];                                                  \
-    scanByBlocks<Operation_##name>(x, y, length, inner, exclusive, reverse, perWarp);                         \
+#define SCAN(name, ...)                                                                                            \
+  using Operation_##name = __VA_ARGS__;                                                                            \
+  KERNEL(scan_columns_##name, THREADS, const Operation_##name::Input* x, Operation_##name::Result* y, int columns, \
+         int length, int inner, int exclusive, int reverse) {                                                      \
+    scanColumns<Operation_##name>(x, y, columns, length, inner, exclusive, reverse);                               \
+  }                                                                                                                \
+  KERNEL(scan_blocks_##name, THREADS, const Operation_##name::Input* x, Operation_##name::Result* y, int length,   \
+         int inner, int exclusive, int reverse) {                                                                  \
+    __shared__ Operation_##name::Accumulator perWarp[WARPS];                                                       \
+    scanByBlocks<Operation_##name>(x, y, length, inner, exclusive, reverse, perWarp);                              \
   }
 
 using Boolean = unsigned char;

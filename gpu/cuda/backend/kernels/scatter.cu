@@ -6,8 +6,7 @@
 #include "kernel.h"
 #include "points.h"
 
-constexpr int THREADS = 256;
-constexpr int SCATTER_WARPS = THREADS / 32;
+constexpr int SCATTER_WARPS = THREADS / WARP;
 
 /** The updates, among 256, that a block has to apply. */
 struct Found {
@@ -27,23 +26,23 @@ __device__ inline unsigned char added(unsigned char a, unsigned char b) { return
  */
 template <typename Element, bool add>
 __device__ inline void scatter(const Element* __restrict__ updates, const int* __restrict__ indices,
-                               Element* __restrict__ y, int count, int depth, int rows, int slice, int span,
-                               int width, int updateStride, const Strides& strides, Found& found) {
+                               Element* __restrict__ y, int count, int depth, int rows, int slice, int span, int width,
+                               int updateStride, const Strides& strides, Found& found) {
   const int firstRow = blockIdx.y * span;
   const int lastRow = min(rows, firstRow + span);
   const int column = blockIdx.x * width + threadIdx.x % width;
-  const int lane = threadIdx.x % 32;
+  const int thread = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
-  const int turns = THREADS / width;
-  const int turn = threadIdx.x / width;
+  const int shares = THREADS / width;
+  const int share = threadIdx.x / width;
   for (int tile = 0; tile < count; tile += THREADS) {
     const int update = tile + threadIdx.x;
     const int row = update < count ? rowOf(indices, update, depth, strides) : -1;
     const bool mine = firstRow <= row && row < lastRow;
     const unsigned inWarp = __ballot_sync(0xffffffff, mine);
-    if (lane == 0) found.perWarp[warp] = __popc(inWarp);
+    if (thread == 0) found.perWarp[warp] = __popc(inWarp);
     __syncthreads();
-    int place = __popc(inWarp & ((1u << lane) - 1));
+    int place = __popc(inWarp & ((1u << thread) - 1));
     int total = 0;
     for (int w = 0; w < SCATTER_WARPS; w++) {
       if (w < warp) place += found.perWarp[w];
@@ -56,7 +55,7 @@ __device__ inline void scatter(const Element* __restrict__ updates, const int* _
     __syncthreads();
     if (column < slice) {
       for (int i = 0; i < total; i++) {
-        if (found.row[i] % turns != turn) continue;
+        if (found.row[i] % shares != share) continue;
         Element* const to = y + (size_t)found.row[i] * slice + column;
         const Element value = updates[(size_t)found.update[i] * updateStride + (updateStride ? column : 0)];
         *to = add ? added(*to, value) : value;
@@ -66,12 +65,11 @@ __device__ inline void scatter(const Element* __restrict__ updates, const int* _
   }
 }
 
-#define SCATTER(name, Element, add)                                                                          \
-  KERNEL(name, 256, const Element* updates, const int* indices, Element* y, int count, int depth, int rows,  \
-         int slice, int span, int width, int updateStride, Strides strides) {                                \
-    __shared__ Found found;                                                                                  \
-    scatter<Element, add>(updates, indices, y, count, depth, rows, slice, span, width, updateStride, strides, \
-                          found);                                                                            \
+#define SCATTER(name, Element, add)                                                                                   \
+  KERNEL(name, THREADS, const Element* updates, const int* indices, Element* y, int count, int depth, int rows,       \
+         int slice, int span, int width, int updateStride, Strides strides) {                                         \
+    __shared__ Found found;                                                                                           \
+    scatter<Element, add>(updates, indices, y, count, depth, rows, slice, span, width, updateStride, strides, found); \
   }
 
 SCATTER(scatter_add_f32, float, true)

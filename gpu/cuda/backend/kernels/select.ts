@@ -40,6 +40,6 @@ registerBuiltInKernel('OneHot', ({ inputs, attrs, call, onCpu }) => {
   return y;
 });
 
-/** Numbers that the host knows already are made there: they travel once, when a kernel needs them. */
+/** Numbers that are known on the CPU are made there, and copied once, when a kernel needs them. */
 registerBuiltInKernel('Range', ({ onCpu }) => onCpu());
 registerBuiltInKernel('LinSpace', ({ onCpu }) => onCpu());

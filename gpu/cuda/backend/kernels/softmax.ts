@@ -2,8 +2,8 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError } from '../../../../plugin/ops/input_checks.js';
 import { registerBuiltInKernel } from '../kernels.js';
-import { THREADS } from '../launch.js';
-import { lanesOf } from './reductions.js';
+import { THREADS } from './constants.js';
+import { threadsOf } from './reductions.js';
 
 registerBuiltInKernel('Softmax', ({ inputs, attrs, call, onCpu }) => {
   const { logits } = inputs as { logits: TensorInfo };
@@ -15,8 +15,8 @@ registerBuiltInKernel('Softmax', ({ inputs, attrs, call, onCpu }) => {
   const length = logits.shape[last];
   const rows = util.sizeFromShape(logits.shape.slice(0, last));
   if (rows * length === 0) return y;
-  const lanes = lanesOf(rows, length);
-  const grid = { blocks: Math.ceil((rows * lanes) / THREADS), threads: THREADS };
-  call.launch('softmax_rows', grid, call.input(logits), y, rows, length, lanes);
+  const sharing = threadsOf(rows, length);
+  const grid = { blocks: Math.ceil((rows * sharing) / THREADS), threads: THREADS };
+  call.launch('softmax_rows', grid, call.input(logits), y, rows, length, sharing);
   return y;
 });

@@ -2,9 +2,10 @@
 import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError } from '../../../../plugin/ops/input_checks.js';
 import { elementBytes } from '../backend.js';
-import { axesArgument, denseStrides, type Layout, layoutOf, MAX_AXES, padded } from '../broadcast.js';
+import { axesArgument, denseStrides, type Layout, layoutOf, padded } from '../broadcast.js';
 import type { DeviceTensor, KernelCall } from '../kernels.js';
 import { gridOf } from '../launch.js';
+import { COPY_TILE, COPY_TILE_ROWS, MAX_AXES } from './constants.js';
 
 /** Where elements are: the address of the first, and how far apart they are along each axis, in elements. */
 export interface Place {
@@ -14,9 +15,6 @@ export interface Place {
 
 /** Elements that are moved at once where they lie side by side: the largest that a kernel knows. */
 const LARGEST_BYTES = 16;
-/** Extent of the tiles in which transposes go through shared memory. */
-const TILE = 32;
-const TILE_ROWS = 8;
 /** Along shorter axes most of a tile would be empty. */
 const SHORTEST_TILED = 8;
 
@@ -102,12 +100,12 @@ function transposed(
   const batch = extents.filter(isBatch);
   const [height, width] = [extents[down], extents[across]];
   const blocks =
-    Math.ceil(height / TILE) *
-    Math.ceil(width / TILE) *
+    Math.ceil(height / COPY_TILE) *
+    Math.ceil(width / COPY_TILE) *
     batch.reduce((product, extent) => product * extent, 1);
   call.launch(
     `transpose_tiles_${bytes}`,
-    { blocks, threads: [TILE, TILE_ROWS] },
+    { blocks, threads: [COPY_TILE, COPY_TILE_ROWS] },
     ...([from, to, height, width, x[down], y[across]] as const),
     axesArgument(batch),
     padded(x.filter(isBatch)),

@@ -10,13 +10,11 @@
  */
 #pragma once
 
-constexpr int TILE = 64;
-constexpr int TILE_DEPTH = 16;
-constexpr int TILE_THREADS = 256;
 /** Lines or terms between two factors that a loader gets. */
 constexpr int FETCHED = 4;
 
-/** Two steps of both factors: one is written while the other is read. Rows of 68 keep float4 aligned and banks apart. */
+/** Two steps of both factors: one is written while the other is read. Rows of 68 keep float4 aligned and banks apart.
+ */
 struct __align__(16) Tiles {
   float a[2][TILE_DEPTH][TILE + 4];
   float b[2][TILE_DEPTH][TILE + 4];

@@ -4,9 +4,9 @@
 #include "scalar_math.h"
 
 /** y[i] = expression of x[i], which it calls v. */
-#define UNARY(name, Input, Output, expression)                                        \
-  KERNEL(name, 256, const Input* __restrict__ x, Output* __restrict__ y, int size) {    \
-    mapFours(x, y, size, [](const Input v) -> Output { return (Output)(expression); }); \
+#define UNARY(name, Input, Output, expression)                                           \
+  KERNEL(name, THREADS, const Input* __restrict__ x, Output* __restrict__ y, int size) { \
+    mapFours(x, y, size, [](const Input v) -> Output { return (Output)(expression); });  \
   }
 #define UNARY_FLOAT(name, expression) UNARY(name, float, float, expression)
 
@@ -35,20 +35,20 @@ UNARY_FLOAT(round_f32, rintf(v))  // ties to even
 UNARY_FLOAT(rsqrt_f32, 1.0f / sqrtf(v))
 UNARY_FLOAT(selu_f32, v >= 0.0f ? SELU_SCALE * v : SELU_ALPHA * expm1f(v))
 UNARY_FLOAT(sigmoid_f32, sigmoid(v))
-UNARY_FLOAT(sign_f32, v < 0.0f ? -1.0f : v > 0.0f ? 1.0f : 0.0f)
+UNARY_FLOAT(sign_f32, v<0.0f ? -1.0f : v> 0.0f ? 1.0f : 0.0f)
 UNARY_FLOAT(sin_f32, sinf(v))
 UNARY_FLOAT(sinh_f32, sinhf(v))
 UNARY_FLOAT(softplus_f32, softplus(v))
 UNARY_FLOAT(sqrt_f32, sqrtf(v))
-UNARY_FLOAT(square_f32, v * v)
+UNARY_FLOAT(square_f32, v* v)
 UNARY_FLOAT(tan_f32, (float)tan((double)v))  // near its poles tanf is off by more than an ulp
 UNARY_FLOAT(tanh_f32, tanhf(v))
 
 UNARY(abs_i32, int, int, v < 0 ? -(unsigned)v : v)
 UNARY(neg_i32, int, int, -(unsigned)v)
 UNARY(relu_i32, int, int, v < 0 ? 0 : v)
-UNARY(square_i32, int, int, (unsigned)v * (unsigned)v)
-UNARY(sign_i32, int, int, v < 0 ? -1 : v > 0 ? 1 : 0)
+UNARY(square_i32, int, int, (unsigned)v*(unsigned)v)
+UNARY(sign_i32, int, int, v<0 ? -1 : v> 0 ? 1 : 0)
 
 UNARY(is_nan_f32, float, unsigned char, v != v)
 UNARY(is_inf_f32, float, unsigned char, fabsf(v) == INFINITY)
@@ -63,9 +63,9 @@ UNARY(cast_bool_f32, unsigned char, float, (float)v)
 UNARY(cast_bool_i32, unsigned char, int, (int)v)
 
 /** Functions with one or two constants. */
-#define UNARY_WITH(name, expression)                                                                        \
-  KERNEL(name, 256, const float* __restrict__ x, float* __restrict__ y, int size, float alpha, float beta) { \
-    mapFours(x, y, size, [=](const float v) { return (expression); });                                      \
+#define UNARY_WITH(name, expression)                                                                             \
+  KERNEL(name, THREADS, const float* __restrict__ x, float* __restrict__ y, int size, float alpha, float beta) { \
+    mapFours(x, y, size, [=](const float v) { return (expression); });                                           \
   }
 
 UNARY_WITH(clip_f32, clip(v, alpha, beta))
@@ -73,6 +73,4 @@ UNARY_WITH(leaky_relu_f32, v < 0.0f ? v * alpha : v)
 UNARY_WITH(step_f32, v != v ? v : v > 0.0f ? 1.0f : alpha)
 
 /** y[i] = v. */
-KERNEL(fill_u8, 256, unsigned char* y, int size, int v) {
-  FOR_EACH(i, size) y[i] = (unsigned char)v;
-}
+KERNEL(fill_u8, THREADS, unsigned char* y, int size, int v) { FOR_EACH(i, size) y[i] = (unsigned char)v; }

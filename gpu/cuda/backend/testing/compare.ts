@@ -8,9 +8,9 @@ import { onBoth, relativeDifference } from './cuda_backend.js';
 const SUMS_CLOSE = 2e-6;
 
 /**
- * Checks that both backends compute the same, that nothing travelled to the host meanwhile, that a second run gives
+ * Checks that both backends compute the same, that nothing was read back meanwhile, that a second run gives
  * the same bits, and that nothing is left.
- * @param tolerance of the difference, relative to the largest value; 0 wants the same numbers
+ * @param tolerance of the difference, relative to the largest value; 0 for the same numbers
  */
 export async function compare(
   t: Test,
@@ -20,19 +20,19 @@ export async function compare(
 ): Promise<void> {
   const before = memory();
   const { downloads } = counts();
-  const { wanted, found } = await onBoth(compute);
-  const travelled = counts().downloads - downloads;
+  const { expected, found } = await onBoth(compute);
+  const readBack = counts().downloads - downloads;
   const again = [tf.tidy(compute)].flat();
-  const differences = wanted.map((tensor, i) => relativeDifference(tensor, found[i]));
+  const differences = expected.map((tensor, i) => relativeDifference(tensor, found[i]));
   const isClose =
-    found.length === wanted.length && differences.every((difference) => difference <= tolerance);
-  t.ok(isClose, `${what}: ${found.length} of ${wanted.length} results, differences ${differences}`);
+    found.length === expected.length && differences.every((difference) => difference <= tolerance);
+  t.ok(isClose, `${what}: ${found.length} of ${expected.length} results, differences ${differences}`);
   t.ok(
     found.every((tensor, i) => bytesOf(again[i]).equals(bytesOf(tensor))),
     `${what}: the same bits again`,
   );
-  tf.dispose([wanted, found, again]);
-  t.equal(travelled, 0, `${what} needs no host`);
+  tf.dispose([expected, found, again]);
+  t.equal(readBack, 0, `${what} reads nothing back`);
   t.same(memory(), before, `${what} leaves nothing`);
 }
 

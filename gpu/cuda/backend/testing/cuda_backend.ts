@@ -16,20 +16,20 @@ export async function startCuda(): Promise<typeof import('../index.js')> {
 /** The same computation on the backends cpu and cuda; its tensors are read and disposed. */
 export async function onBoth(
   compute: () => tf.Tensor | tf.Tensor[],
-): Promise<{ wanted: tf.Tensor[]; found: tf.Tensor[] }> {
+): Promise<{ expected: tf.Tensor[]; found: tf.Tensor[] }> {
   await tf.setBackend('cpu');
-  const wanted = [tf.tidy(compute)].flat();
+  const expected = [tf.tidy(compute)].flat();
   await tf.setBackend('cuda');
   const found = [tf.tidy(compute)].flat();
-  return { wanted, found };
+  return { expected, found };
 }
 
 /** The largest difference of two tensors, relative to the largest value; NaN and infinities must be the same. */
-export function relativeDifference(wanted: tf.Tensor, found: tf.Tensor): number {
-  if (`${wanted.shape}` !== `${found.shape}`)
-    throw new Error(`shape [${found.shape}], wanted [${wanted.shape}]`);
-  if (wanted.dtype !== found.dtype) throw new Error(`${found.dtype}, wanted ${wanted.dtype}`);
-  const [a, b] = [wanted.dataSync(), found.dataSync()];
+export function relativeDifference(expected: tf.Tensor, found: tf.Tensor): number {
+  if (`${expected.shape}` !== `${found.shape}`)
+    throw new Error(`shape [${found.shape}], expected [${expected.shape}]`);
+  if (expected.dtype !== found.dtype) throw new Error(`${found.dtype}, expected ${expected.dtype}`);
+  const [a, b] = [expected.dataSync(), found.dataSync()];
   let largest = 1e-30;
   let difference = 0;
   for (let i = 0; i < a.length; i++) {

@@ -25,10 +25,8 @@ bool endsContext(CUresult result) {
     case CUDA_ERROR_TENSOR_MEMORY_LEAK:
     case CUDA_ERROR_MPS_CLIENT_TERMINATED:
     case CUDA_ERROR_EXTERNAL_DEVICE:
-    case CUDA_ERROR_UNKNOWN:
-      return true;
-    default:
-      return false;
+    case CUDA_ERROR_UNKNOWN: return true;
+    default: return false;
   }
 }
 
@@ -50,8 +48,8 @@ Context::Context(int ordinal) : api(driverApi()) {
   open(api.cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device), "cuDeviceGetAttribute");
   open(api.cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device), "cuDeviceGetAttribute");
   if (10 * major + minor < kOldestCapability) {
-    throw OpenError("OLD_DEVICE", "GPU " + std::to_string(ordinal) + " has compute capability " + std::to_string(major) +
-                                      "." + std::to_string(minor) + "; 7.5 or later is needed");
+    throw OpenError("OLD_DEVICE", "GPU " + std::to_string(ordinal) + " has compute capability " +
+                                      std::to_string(major) + "." + std::to_string(minor) + "; 7.5 or later is needed");
   }
   open(api.cuDevicePrimaryCtxRetain(&context_, device), "cuDevicePrimaryCtxRetain");
   try {

@@ -19,14 +19,14 @@ class Context {
   Context& operator=(const Context&) = delete;
 
   /**
-   * Makes the context that of the calling thread; to be called before anything else is. Throws once something has gone wrong
-   * for good.
+   * Makes the context that of the calling thread; to be called before anything else is. Throws once something has gone
+   * wrong for good.
    */
   void enter() const;
 
   /**
-   * Throws unless `result` is success. Errors of a kernel end the context: all that comes later throws the same, whatever the
-   * driver says then.
+   * Throws unless `result` is success. Errors of a kernel end the context: all that comes later throws the same,
+   * whatever the driver says then.
    * @param what the call, for the message
    */
   void check(CUresult result, const char* what) const;

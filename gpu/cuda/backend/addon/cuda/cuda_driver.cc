@@ -19,8 +19,8 @@ constexpr int kSharedBytesWithoutAsking = 48 << 10;
 
 /** What a driver says to code of a later toolkit: to machine code, to its compression, or to PTX. */
 bool isUnknownCode(CUresult result) {
-  return result == CUDA_ERROR_INVALID_IMAGE || result == CUDA_ERROR_NO_BINARY_FOR_GPU || result == CUDA_ERROR_INVALID_PTX ||
-         result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
+  return result == CUDA_ERROR_INVALID_IMAGE || result == CUDA_ERROR_NO_BINARY_FOR_GPU ||
+         result == CUDA_ERROR_INVALID_PTX || result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
 }
 
 class CudaDownload : public Download {
@@ -172,7 +172,7 @@ class CudaDevice : public Device {
 
   std::function<double()> elapsed(uint32_t start, uint32_t end) override {
     if (start == end || events_.count(start) == 0 || events_.count(end) == 0) {
-      throw std::runtime_error("elapsed: two events are wanted that were recorded and not yet used");
+      throw std::runtime_error("elapsed: expected two events that were recorded and not yet used");
     }
     CUevent first = events_[start];
     CUevent last = events_[end];
@@ -243,13 +243,14 @@ class CudaDevice : public Device {
       if (result != CUDA_SUCCESS) {
         const bool isOld = driverVersion_ < GROOTVL_TOOLKIT_VERSION && isUnknownCode(result);
         const std::string toolkit = versionText(GROOTVL_TOOLKIT_VERSION);
-        throw OpenError(isOld ? "OLD_DRIVER" : "DRIVER_FAILED",
-                        std::string("the kernels of ") + fatbin.name + ".cu, compiled by CUDA " + toolkit +
-                            ", could not be loaded on " + description_.name + " (compute capability " +
-                            description_.computeCapability + ") by a driver for CUDA " + description_.driverVersion +
-                            ": " + describeError(api_, result) +
-                            (isOld ? "; a driver for CUDA " + toolkit + " or later is needed, or a build by an older toolkit"
-                                   : ""));
+        throw OpenError(
+            isOld ? "OLD_DRIVER" : "DRIVER_FAILED",
+            std::string("the kernels of ") + fatbin.name + ".cu, compiled by CUDA " + toolkit +
+                ", could not be loaded on " + description_.name + " (compute capability " +
+                description_.computeCapability + ") by a driver for CUDA " + description_.driverVersion + ": " +
+                describeError(api_, result) +
+                (isOld ? "; a driver for CUDA " + toolkit + " or later is needed, or a build by an older toolkit"
+                       : ""));
       }
       modules_.push_back(module);
     }

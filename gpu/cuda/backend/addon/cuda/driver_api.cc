@@ -28,7 +28,8 @@ DriverApi load() {
   GROOTVL_DRIVER_FUNCTIONS(FIND)
 #undef FIND
   find(library, "cuFuncGetParamInfo", api.cuFuncGetParamInfo);
-  if (missing) throw OpenError("OLD_DRIVER", std::string(kLibrary) + " has no " + missing + "; CUDA 12 or later is needed");
+  if (missing)
+    throw OpenError("OLD_DRIVER", std::string(kLibrary) + " has no " + missing + "; CUDA 12 or later is needed");
 
   int version = 0;
   if (api.cuDriverGetVersion(&version) == CUDA_SUCCESS && version < kOldestVersion) {

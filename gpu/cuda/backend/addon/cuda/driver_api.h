@@ -1,7 +1,7 @@
 /**
- * The part of the CUDA driver API that is used, opened when the program runs: the addon needs neither a toolkit's headers to be
- * compiled nor a driver to be loaded. Types and numbers are those of cuda.h, whose ABI is fixed for each versioned name;
- * driver_api_check.cc compares them where there is a toolkit.
+ * The part of the CUDA driver API that is used, opened when the program runs: the addon needs neither a toolkit's
+ * headers to be compiled nor a driver to be loaded. Types and numbers are those of cuda.h, whose ABI is fixed for each
+ * versioned name; driver_api_check.cc compares them where there is a toolkit.
  */
 #pragma once
 
@@ -81,9 +81,9 @@ struct DriverApi {
   CUresult (*cuModuleGetFunction)(CUfunction* function, CUmodule module, const char* name);
   CUresult (*cuFuncGetAttribute)(int* value, int attribute, CUfunction function);
   CUresult (*cuFuncSetAttribute)(CUfunction function, int attribute, int value);
-  CUresult (*cuLaunchKernel)(CUfunction function, unsigned blocksX, unsigned blocksY, unsigned blocksZ, unsigned threadsX,
-                             unsigned threadsY, unsigned threadsZ, unsigned sharedBytes, CUstream stream,
-                             void** parameters, void** extra);
+  CUresult (*cuLaunchKernel)(CUfunction function, unsigned blocksX, unsigned blocksY, unsigned blocksZ,
+                             unsigned threadsX, unsigned threadsY, unsigned threadsZ, unsigned sharedBytes,
+                             CUstream stream, void** parameters, void** extra);
   CUresult (*cuMemAlloc_v2)(CUdeviceptr* address, size_t bytes);
   CUresult (*cuMemFree_v2)(CUdeviceptr address);
   CUresult (*cuMemGetInfo_v2)(size_t* free, size_t* total);
@@ -107,15 +107,17 @@ struct DriverApi {
 };
 
 /** The names of {@link DriverApi} that every driver since CUDA 12.0 has. */
-#define GROOTVL_DRIVER_FUNCTIONS(DO) \
-  DO(cuInit) DO(cuDriverGetVersion) DO(cuGetErrorName) DO(cuGetErrorString) DO(cuDeviceGetCount) DO(cuDeviceGet) \
-  DO(cuDeviceGetName) DO(cuDeviceGetAttribute) DO(cuDeviceTotalMem_v2) DO(cuDevicePrimaryCtxRetain) \
-  DO(cuDevicePrimaryCtxRelease_v2) DO(cuCtxSetCurrent) DO(cuModuleLoadData) DO(cuModuleUnload) DO(cuModuleGetFunction) \
-  DO(cuFuncGetAttribute) DO(cuFuncSetAttribute) DO(cuLaunchKernel) DO(cuMemAlloc_v2) DO(cuMemFree_v2) \
-  DO(cuMemGetInfo_v2) DO(cuMemHostAlloc) DO(cuMemFreeHost) DO(cuMemcpyHtoDAsync_v2) DO(cuMemcpyDtoHAsync_v2) \
-  DO(cuMemcpyDtoDAsync_v2) DO(cuMemsetD32Async) DO(cuStreamCreate) DO(cuStreamDestroy_v2) DO(cuStreamSynchronize) \
-  DO(cuEventCreate) DO(cuEventDestroy_v2) DO(cuEventRecord) DO(cuEventQuery) DO(cuEventSynchronize) \
-  DO(cuEventElapsedTime)
+#define GROOTVL_DRIVER_FUNCTIONS(DO)                                                                                  \
+  DO(cuInit)                                                                                                          \
+  DO(cuDriverGetVersion) DO(cuGetErrorName) DO(cuGetErrorString) DO(cuDeviceGetCount) DO(cuDeviceGet)                 \
+      DO(cuDeviceGetName) DO(cuDeviceGetAttribute) DO(cuDeviceTotalMem_v2) DO(cuDevicePrimaryCtxRetain)               \
+          DO(cuDevicePrimaryCtxRelease_v2) DO(cuCtxSetCurrent) DO(cuModuleLoadData) DO(cuModuleUnload)                \
+              DO(cuModuleGetFunction) DO(cuFuncGetAttribute) DO(cuFuncSetAttribute) DO(cuLaunchKernel)                \
+                  DO(cuMemAlloc_v2) DO(cuMemFree_v2) DO(cuMemGetInfo_v2) DO(cuMemHostAlloc) DO(cuMemFreeHost)         \
+                      DO(cuMemcpyHtoDAsync_v2) DO(cuMemcpyDtoHAsync_v2) DO(cuMemcpyDtoDAsync_v2) DO(cuMemsetD32Async) \
+                          DO(cuStreamCreate) DO(cuStreamDestroy_v2) DO(cuStreamSynchronize) DO(cuEventCreate)         \
+                              DO(cuEventDestroy_v2) DO(cuEventRecord) DO(cuEventQuery) DO(cuEventSynchronize)         \
+                                  DO(cuEventElapsedTime)
 
 /** Opens libcuda.so.1 and initialises it, once. @throws {OpenError} NO_DRIVER, OLD_DRIVER, NO_DEVICE, DRIVER_FAILED */
 const DriverApi& driverApi();

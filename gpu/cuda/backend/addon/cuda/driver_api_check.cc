@@ -40,8 +40,7 @@ struct Abi<Result(Arguments...)> {
   using type = typename Abi<Result>::type(typename Abi<Arguments>::type...);
 };
 
-#define SAME_FUNCTION(name) \
-  static_assert(std::is_same_v<Abi<our_##name>::type, Abi<decltype(&::name)>::type>, #name);
+#define SAME_FUNCTION(name) static_assert(std::is_same_v<Abi<our_##name>::type, Abi<decltype(&::name)>::type>, #name);
 GROOTVL_DRIVER_FUNCTIONS(SAME_FUNCTION)
 #if CUDA_VERSION >= 12040
 SAME_FUNCTION(cuFuncGetParamInfo)

@@ -68,18 +68,18 @@ bool MatrixLibrary::open(const char* name) {
 
 void MatrixLibrary::multiply(const MatrixProduct& product) {
   if (!isThere()) throw std::runtime_error("cuBLAS was not found: libcublas.so.13, .12 or .11");
-  // cuBLAS has columns where we have rows. A row-major matrix read by columns is its transpose, and C' = B' A': with the factors
-  // swapped, nothing has to be moved.
+  // cuBLAS has columns where we have rows. A row-major matrix read by columns is its transpose, and C' = B' A': with
+  // the factors swapped, nothing has to be moved.
   const int rowA = product.transposeA ? product.m : product.k;
   const int rowB = product.transposeB ? product.k : product.n;
   const float one = 1;
   const float zero = 0;
-  const Status status = multiply_(
-      handle_, product.transposeB ? CUBLAS_OP_T : CUBLAS_OP_N, product.transposeA ? CUBLAS_OP_T : CUBLAS_OP_N, product.n,
-      product.m, product.k, &one, pointer(product.b), CUDA_R_32F, rowB, product.strideB, pointer(product.a), CUDA_R_32F,
-      rowA, product.strideA, &zero, reinterpret_cast<void*>(product.c), CUDA_R_32F, product.n, product.strideC,
-      product.batches, product.allowTf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC,
-      CUBLAS_GEMM_DEFAULT);
+  const Status status =
+      multiply_(handle_, product.transposeB ? CUBLAS_OP_T : CUBLAS_OP_N, product.transposeA ? CUBLAS_OP_T : CUBLAS_OP_N,
+                product.n, product.m, product.k, &one, pointer(product.b), CUDA_R_32F, rowB, product.strideB,
+                pointer(product.a), CUDA_R_32F, rowA, product.strideA, &zero, reinterpret_cast<void*>(product.c),
+                CUDA_R_32F, product.n, product.strideC, product.batches,
+                product.allowTf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC, CUBLAS_GEMM_DEFAULT);
   if (status == 0) return;
   // An earlier kernel's error is the better message, if there was one.
   context_.check(context_.api.cuStreamSynchronize(context_.stream), "multiply");

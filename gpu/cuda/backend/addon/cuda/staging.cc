@@ -13,7 +13,8 @@ constexpr size_t kSmallestBuffer = size_t{4} << 10;
 constexpr size_t kPiece = size_t{4} << 20;
 /** Of uploads under way: enough to keep the bus busy. A program that uploads faster than that waits. */
 constexpr size_t kMostUploadBytes = size_t{64} << 20;
-/** No more than this is pinned at a time: reads of large tensors, many at once, would take the memory of all other programs. */
+/** No more than this is pinned at a time: reads of large tensors, many at once, would take the memory of all other
+ * programs. */
 constexpr size_t kMostPinnedBytes = size_t{1} << 30;
 /** More than this is not kept for later, for the same reason. */
 constexpr size_t kMostUnusedBytes = size_t{64} << 20;
@@ -50,8 +51,8 @@ void Staging::upload(Address to, const uint8_t* source, size_t bytes) {
 void Staging::retire(size_t limit) {
   while (!uploads_.empty()) {
     const Buffer oldest = uploads_.front();
-    const CUresult state = uploadBytes_ > limit ? context_.api.cuEventSynchronize(oldest.event)
-                                                : context_.api.cuEventQuery(oldest.event);
+    const CUresult state =
+        uploadBytes_ > limit ? context_.api.cuEventSynchronize(oldest.event) : context_.api.cuEventQuery(oldest.event);
     if (state == CUDA_ERROR_NOT_READY) return;
     context_.check(state, "upload");
     uploads_.pop_front();
@@ -92,7 +93,7 @@ void Staging::give(const Buffer& buffer) {
     destroy(buffer);
     return;
   }
-  // Others make room, the largest first: what was in use last is the likeliest to be wanted again.
+  // Others are freed, the largest first: what was in use last is the likeliest to be needed again.
   while (unusedBytes_ + buffer.size > kMostUnusedBytes) {
     const auto largest = std::prev(unused_.end());
     unusedBytes_ -= largest->first;

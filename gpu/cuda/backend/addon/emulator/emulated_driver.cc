@@ -149,9 +149,7 @@ class EmulatedDevice : public Device {
 
   bool hasMatrixLibrary() override { return false; }
 
-  void multiply(const MatrixProduct&) override {
-    throw std::runtime_error("the host emulation has no matrix library");
-  }
+  void multiply(const MatrixProduct&) override { throw std::runtime_error("the host emulation has no matrix library"); }
 
   size_t freeBytes() override { return description_.totalBytes - usedBytes_; }
 

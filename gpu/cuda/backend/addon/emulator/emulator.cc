@@ -100,8 +100,7 @@ Fiber* takeFiber() {
   }
   static char* const stacks = [] {
     constexpr size_t bytes = (kMaxThreads + 1) * kStridePages * kPage;
-    void* region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (region == MAP_FAILED) std::abort();
     for (unsigned i = 0; i <= kMaxThreads; ++i) {
       mprotect(static_cast<char*>(region) + i * kStridePages * kPage, kPage, PROT_NONE);
@@ -197,13 +196,14 @@ void arrangeThreads(Order& order) {
 // Failures.
 
 std::string describeBlock() {
-  return "kernel " + block.kernel->name + ", block (" + std::to_string(blockIdx.x) + ", " +
-         std::to_string(blockIdx.y) + ", " + std::to_string(blockIdx.z) + "): ";
+  return "kernel " + block.kernel->name + ", block (" + std::to_string(blockIdx.x) + ", " + std::to_string(blockIdx.y) +
+         ", " + std::to_string(blockIdx.z) + "): ";
 }
 
 std::string describeThreads() {
-  constexpr const char* names[] = {"__syncthreads", "__syncthreads_or", "__syncthreads_and", "__syncthreads_count",
-                                   "__syncwarp",    "a shuffle",        "a vote"};
+  constexpr const char* names[] = {
+      "__syncthreads", "__syncthreads_or", "__syncthreads_and", "__syncthreads_count", "__syncwarp", "a shuffle",
+      "a vote"};
   unsigned counts[std::size(names)] = {};
   for (unsigned i = 0; i < block.size; ++i) {
     const Thread& thread = block.threads[i];
@@ -225,8 +225,8 @@ void runBlock() {
   makeAllReady();
   leave(scheduler, pick(0));
   if (block.failure.empty() && block.ended < block.size) {
-    block.failure = "barrier not reached by all threads that it is for: of " + std::to_string(block.size) + " " +
-                    describeThreads();
+    block.failure =
+        "barrier not reached by all threads that it is for: of " + std::to_string(block.size) + " " + describeThreads();
   }
   if (block.failure.empty()) return;
   forgetFibers();
@@ -297,9 +297,7 @@ uint64_t waitForWarp(Barrier barrier, unsigned mask, uint64_t value, int source)
   for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
     Thread& other = lanes[__builtin_ctz(rest)];
     const bool takesPart = (mask >> (other.source & (kLanes - 1)) & 1) != 0;
-    other.result = barrier == Barrier::kBallot ? ballot
-                   : takesPart                 ? lanes[other.source].value
-                                               : 0xcbcbcbcbcbcbcbcb;
+    other.result = barrier == Barrier::kBallot ? ballot : takesPart ? lanes[other.source].value : 0xcbcbcbcbcbcbcbcb;
     if (&other != &self) makeReady(other);
   }
   waiting &= ~mask;

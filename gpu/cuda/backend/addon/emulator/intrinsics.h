@@ -1,4 +1,5 @@
-/** CUDA's device functions for the host: barriers, warps, atomics, bits, rounding. Included by emulator.h. */
+/** CUDA's device functions for the CPU: barriers, warps, atomics, bits, rounding. Those that kernels use; add what is
+ * missing. Included by emulator.h. */
 #pragma once
 
 // Barriers.
@@ -13,9 +14,7 @@ inline int __syncthreads_and(int predicate) {
 inline int __syncthreads_count(int predicate) {
   return emulator::waitForBlock(emulator::Barrier::kThreadsCount, predicate != 0);
 }
-inline void __syncwarp(unsigned mask = 0xffffffff) {
-  emulator::waitForWarp(emulator::Barrier::kWarp, mask, 0, 0);
-}
+inline void __syncwarp(unsigned mask = 0xffffffff) { emulator::waitForWarp(emulator::Barrier::kWarp, mask, 0, 0); }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 
@@ -66,26 +65,26 @@ inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask,
 
 // Atomics: one thread runs at a time. Each returns what was there before. Volatile is how races.h knows them.
 
-#define DEFINE_ATOMIC(name, type, expression)      \
-  inline type name(type* address, type value) {    \
-    volatile type& word = *address;                \
-    const type old = word;                         \
-    word = (expression);                           \
-    return old;                                    \
+#define DEFINE_ATOMIC(name, type, expression)   \
+  inline type name(type* address, type value) { \
+    volatile type& word = *address;             \
+    const type old = word;                      \
+    word = (expression);                        \
+    return old;                                 \
   }
-#define DEFINE_INTEGER_ATOMICS(type)                                  \
-  DEFINE_ATOMIC(atomicAdd, type, old + value)                         \
-  DEFINE_ATOMIC(atomicMin, type, value < old ? value : old)           \
-  DEFINE_ATOMIC(atomicMax, type, value > old ? value : old)           \
-  DEFINE_ATOMIC(atomicExch, type, value)                              \
-  DEFINE_ATOMIC(atomicAnd, type, old & value)                         \
-  DEFINE_ATOMIC(atomicOr, type, old | value)                          \
-  DEFINE_ATOMIC(atomicXor, type, old ^ value)                         \
-  inline type atomicCAS(type* address, type expected, type value) {   \
-    volatile type& word = *address;                                   \
-    const type old = word;                                            \
-    if (old == expected) word = value;                                \
-    return old;                                                       \
+#define DEFINE_INTEGER_ATOMICS(type)                                \
+  DEFINE_ATOMIC(atomicAdd, type, old + value)                       \
+  DEFINE_ATOMIC(atomicMin, type, value < old ? value : old)         \
+  DEFINE_ATOMIC(atomicMax, type, value > old ? value : old)         \
+  DEFINE_ATOMIC(atomicExch, type, value)                            \
+  DEFINE_ATOMIC(atomicAnd, type, old& value)                        \
+  DEFINE_ATOMIC(atomicOr, type, old | value)                        \
+  DEFINE_ATOMIC(atomicXor, type, old ^ value)                       \
+  inline type atomicCAS(type* address, type expected, type value) { \
+    volatile type& word = *address;                                 \
+    const type old = word;                                          \
+    if (old == expected) word = value;                              \
+    return old;                                                     \
   }
 
 DEFINE_INTEGER_ATOMICS(int)
@@ -99,30 +98,11 @@ DEFINE_ATOMIC(atomicExch, float, value)
 #undef DEFINE_INTEGER_ATOMICS
 #undef DEFINE_ATOMIC
 
-// Memory: the caches are the host's.
-
-template <typename Value>
-Value __ldg(const Value* address) { return *address; }
-template <typename Value>
-Value __ldcg(const Value* address) { return *address; }
-template <typename Value>
-Value __ldcs(const Value* address) { return *address; }
-template <typename Value>
-void __stcs(Value* address, Value value) { *address = value; }
-
 // Bits.
 
 inline int __popc(unsigned value) { return __builtin_popcount(value); }
-inline int __popcll(unsigned long long value) { return __builtin_popcountll(value); }
 inline int __ffs(int value) { return __builtin_ffs(value); }
-inline int __ffsll(long long value) { return __builtin_ffsll(value); }
 inline int __clz(int value) { return value == 0 ? 32 : __builtin_clz(static_cast<unsigned>(value)); }
-inline int __clzll(long long value) {
-  return value == 0 ? 64 : __builtin_clzll(static_cast<unsigned long long>(value));
-}
-inline unsigned __umulhi(unsigned a, unsigned b) {
-  return static_cast<unsigned>((static_cast<unsigned long long>(a) * b) >> 32);
-}
 
 namespace emulator {
 
@@ -139,9 +119,6 @@ To bitsOf(From value) {
 inline int __float_as_int(float value) { return emulator::bitsOf<int>(value); }
 inline unsigned __float_as_uint(float value) { return emulator::bitsOf<unsigned>(value); }
 inline float __int_as_float(int value) { return emulator::bitsOf<float>(value); }
-inline float __uint_as_float(unsigned value) { return emulator::bitsOf<float>(value); }
-inline long long __double_as_longlong(double value) { return emulator::bitsOf<long long>(value); }
-inline double __longlong_as_double(long long value) { return emulator::bitsOf<double>(value); }
 
 // Rounding to nearest. The kernels are compiled with -ffp-contract=off, so that none of these becomes part of an fma.
 
@@ -150,37 +127,16 @@ inline float __fsub_rn(float a, float b) { return a - b; }
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fdiv_rn(float a, float b) { return a / b; }
 inline float __fsqrt_rn(float a) { return sqrtf(a); }
-inline float __frcp_rn(float a) { return 1.0f / a; }
-inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
 inline double __dadd_rn(double a, double b) { return a + b; }
-inline double __dsub_rn(double a, double b) { return a - b; }
 inline double __dmul_rn(double a, double b) { return a * b; }
 inline double __ddiv_rn(double a, double b) { return a / b; }
 inline double __dsqrt_rn(double a) { return sqrt(a); }
-inline double __fma_rn(double a, double b, double c) { return fma(a, b, c); }
-inline float __int2float_rn(int a) { return static_cast<float>(a); }
 inline float __double2float_rn(double a) { return static_cast<float>(a); }
-inline int __float2int_rn(float a) { return static_cast<int>(nearbyintf(a)); }
-inline int __float2int_rz(float a) { return static_cast<int>(a); }
-inline int __float2int_rd(float a) { return static_cast<int>(floorf(a)); }
-inline int __float2int_ru(float a) { return static_cast<int>(ceilf(a)); }
 
-// Functions that CUDA has beside those of <math.h>; the fast ones are as exact as the others here.
+// Functions that CUDA has beside those of <math.h>.
 
-inline float rsqrtf(float a) { return 1.0f / sqrtf(a); }
-inline double rsqrt(double a) { return 1.0 / sqrt(a); }
-inline float fdividef(float a, float b) { return a / b; }
-inline float __fdividef(float a, float b) { return a / b; }
-// Macros: glibc declares functions of these names.
-#define __expf expf
-#define __logf logf
-#define __log2f log2f
-#define __powf powf
-#define __sinf sinf
-#define __cosf cosf
-
-#define DEFINE_MINIMUM(type)                                        \
-  constexpr type min(type a, type b) { return b < a ? b : a; }      \
+#define DEFINE_MINIMUM(type)                                   \
+  constexpr type min(type a, type b) { return b < a ? b : a; } \
   constexpr type max(type a, type b) { return a < b ? b : a; }
 DEFINE_MINIMUM(int)
 DEFINE_MINIMUM(unsigned)

@@ -179,8 +179,8 @@ void noteAccess(const void* pointer, size_t size, Kind kind, const void* returnA
   if (stage == 0 || contains(stacks, start)) return;
   const bool isShared = contains(fixedShared, start) || contains(dynamicShared, start, size);
   if (!isShared) checkBounds(start, size, kind, returnAddress);
-  const Access access{stage, placeIn(returnAddress),
-                      static_cast<uint16_t>(threadIdx.y * blockDim.x + threadIdx.x), false};
+  const Access access{stage, placeIn(returnAddress), static_cast<uint16_t>(threadIdx.y * blockDim.x + threadIdx.x),
+                      false};
   const auto address = reinterpret_cast<uintptr_t>(start);
   if (size < 4) {
     for (size_t i = 0; i < size; ++i) check(bytes.at(address + i), access, kind, isShared);
@@ -217,14 +217,14 @@ using namespace emulator::races;
 
 #define HOOK(name, size, kind) \
   HIDDEN void __tsan_##name##size(void* address) { noteAccess(address, size, kind, __builtin_return_address(0)); }
-#define HOOKS(size)                                       \
-  HOOK(read, size, kRead)                                 \
-  HOOK(write, size, kWrite)                               \
-  HOOK(unaligned_read, size, kRead)                       \
-  HOOK(unaligned_write, size, kWrite)                     \
-  HOOK(volatile_read, size, kVolatileRead)                \
-  HOOK(volatile_write, size, kVolatileWrite)              \
-  HOOK(unaligned_volatile_read, size, kVolatileRead)      \
+#define HOOKS(size)                                  \
+  HOOK(read, size, kRead)                            \
+  HOOK(write, size, kWrite)                          \
+  HOOK(unaligned_read, size, kRead)                  \
+  HOOK(unaligned_write, size, kWrite)                \
+  HOOK(volatile_read, size, kVolatileRead)           \
+  HOOK(volatile_write, size, kVolatileWrite)         \
+  HOOK(unaligned_volatile_read, size, kVolatileRead) \
   HOOK(unaligned_volatile_write, size, kVolatileWrite)
 
 extern "C" {
@@ -241,5 +241,4 @@ HIDDEN void __tsan_write_range(void* address, size_t size) {
   noteAccess(address, size, kWrite, __builtin_return_address(0));
 }
 HIDDEN void __tsan_init() {}
-
 }

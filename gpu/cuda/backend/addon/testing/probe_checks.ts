@@ -90,7 +90,7 @@ async function testMemory(t: Test, device: Device, allocate: Allocate): Promise<
   const b = allocate(4000);
   t.equal(a % 256, 0);
   const source = Float32Array.from(range(1000), (i) => i / 3);
-  const wanted = source.slice();
+  const expected = source.slice();
   device.upload(a, source);
   source.fill(-1);
   device.copy(b, a, 4000);
@@ -102,9 +102,9 @@ async function testMemory(t: Test, device: Device, allocate: Allocate): Promise<
   const ones = new Float32Array(1000);
   device.downloadSync(a, ones);
   t.equal(ones[998], 1);
-  t.equal(ones[999], wanted[999]);
+  t.equal(ones[999], expected[999]);
   await download;
-  t.same(later, wanted);
+  t.same(later, expected);
   // A view in the middle of a buffer, at an address in the middle of an allocation.
   device.upload(a + 4, new Uint8Array([0, 1, 2, 3, 4, 5]).subarray(1, 5));
   const bytes = new Uint8Array(8);
@@ -180,8 +180,8 @@ async function testThreads(t: Test, device: Device, allocate: Allocate): Promise
     const sums = new Int32Array(3 * size);
     device.downloadSync(buffer, sums);
     let sum = 0;
-    const wanted = range(3 * size).map((i) => (sum = (i % size === 0 ? 0 : sum) + ((i * 7) % 11)));
-    t.same([...sums], wanted, `prefix sums of ${size}`);
+    const expected = range(3 * size).map((i) => (sum = (i % size === 0 ? 0 : sum) + ((i * 7) % 11)));
+    t.same([...sums], expected, `prefix sums of ${size}`);
   }
 
   const { sharedBytesPerBlock } = device.description;

@@ -1,0 +1,22 @@
+/**
+ * Numbers that kernels of our ops and TypeScript share: `node scripts/constants.mjs` writes constants.ts from it.
+ */
+#pragma once
+
+/** Threads that share an edge of EdgeDissimilarity. */
+constexpr int EDGE_THREADS = 8;
+
+/** Channels of a block of a tree scan, and vertices that it takes at once, a thread for each of both. */
+constexpr int TREE_CHANNELS = 8;
+constexpr int TREE_ROWS = 32;
+
+/** Channels of a block of a selective scan, which is one warp, and states of a thread in a pass. */
+constexpr int SELECTIVE_CHANNELS = 8;
+constexpr int SELECTIVE_STATES = 4;
+
+/** Most threads of a block that does a whole image. */
+constexpr int IMAGE_THREADS = 1024;
+/** Keys that a block of `sort_tiles` sorts in shared memory. */
+constexpr int SORT_TILE = 2048;
+/** Most rounds of Boruvka's algorithm: each halves the number of components at least. */
+constexpr int MOST_ROUNDS = 32;

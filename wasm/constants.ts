@@ -1,0 +1,28 @@
+/** Written by scripts/constants.mjs from constants.h: edit that. */
+
+/** Numbers of a vector. */
+export const LANES = 4;
+
+/** Columns of a panel of packed weights. */
+export const PANEL = 8;
+/** Rows of a tile of sums. */
+export const TILE = 4;
+
+/** Vectors of scratch memory of a selective scan for each token, beside the gates. */
+export const SCAN_VECTORS = 7;
+/** Bytes of an edge of a tree of tokens. */
+export const EDGE_BYTES = 8;
+
+/** What is applied to the sums of a matrix product. */
+export const Activation = {
+  NONE: 0,
+  GELU: 1,
+  SILU: 2,
+} as const;
+
+/** Of EdgeDissimilarity. */
+export const Metric = {
+  COSINE: 0,
+  EUCLIDEAN: 1,
+  MANHATTAN: 2,
+} as const;
