@@ -158,7 +158,10 @@ t.test('what does not fit is named', async (t) => {
   const extra = await changed((shapes) => shapes.set('levels.0.blocks.0.TreeSSM.conv2d.bias', [16]));
   t.match(extra.message, /1 unexpected: levels\.0\.blocks\.0\.TreeSSM\.conv2d\.bias$/);
   const wrong = await changed((shapes) => shapes.set('levels.0.blocks.0.TreeSSM.Ds', [15]));
-  t.match(wrong.message, /1 of the wrong shape: levels\.0\.blocks\.0\.TreeSSM\.Ds is \[15\], wanted \[16\]$/);
+  t.match(
+    wrong.message,
+    /1 of the wrong shape: levels\.0\.blocks\.0\.TreeSSM\.Ds is \[15\], expected \[16\]$/,
+  );
   const many = await changed((shapes) => {
     for (const name of [...shapes.keys()]) if (name.startsWith('levels.1.')) shapes.delete(name);
     shapes.set('levels.1.blocks.0.gamma1\n\u001b[31m', [1]);
@@ -242,13 +245,14 @@ t.test('quantised models, as tfjs restores them', async (t) => {
       ['uint16', 2, 1 / 65535],
       ['uint8', 1, 1 / 255],
     ] as const) {
-      const { model, sink } = await loadConverted('grootv/grootv_tiny_module.pth', { quantize });
+      const { model, sink, inspection } = await loadConverted('grootv/grootv_tiny_module.pth', { quantize });
       const json = JSON.parse(new TextDecoder().decode(sink.files.get('model.json')));
       const total = [...sink.files].reduce(
         (sum, [name, file]) => sum + (name.endsWith('.bin') ? file.length : 0),
         0,
       );
       const values = json.weightsManifest[0].weights.filter((w: { quantization?: object }) => w.quantization);
+      t.equal(inspection.outputBytes, total, 'what is written is what was announced');
       t.ok(values.length > 100, `${values.length} weights are quantised`);
       t.ok(total < (bytes / 4) * sizeOf(json) + 1000, `${quantize}: ${total} bytes`);
       for (const name of Object.keys(model.weights)) {

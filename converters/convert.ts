@@ -17,7 +17,7 @@ import { type ChosenWeights, chooseWeights, type NamesChoice } from './choose_we
 import { ArchitectureError } from './errors.js';
 import { tensorShape } from './graph/graph_builder.js';
 import type { ModelSink } from './graph/model_sink.js';
-import { writeModel } from './graph/model_writer.js';
+import { weightBytesOf, writeModel } from './graph/model_writer.js';
 import type { Quantization } from './graph/quantize.js';
 import { unwrapPeft } from './huggingface/lora.js';
 import { isSourceDirectory, type SourceDirectory } from './huggingface/source_directory.js';
@@ -81,6 +81,8 @@ export interface Inspection extends Omit<GrootVArchitecture, 'name'> {
   readonly ignored: readonly IgnoredEntry[];
   /** Side of the images that the model takes, pixels. */
   readonly imageSize: number;
+  /** Bytes of weights that the conversion writes: what `maxBytes` bounds. Without quantisation if it is only inspected. */
+  readonly outputBytes: number;
   readonly file: {
     readonly name: string;
     readonly format: string;
@@ -190,8 +192,8 @@ async function convertFile(
   const opened = await open(input, options);
   const { architecture, chosen } = opened;
   const { reading } = chosen;
-  const inspection = describe(opened);
   const { quantize = 'none', onProgress, signal, shardBytes, maxBytes } = options;
+  const inspection = describe(opened, quantize);
   const { graph, outputs, namedNodes } = architecture.build(reading.sizes, new Parameters(reading.state));
   const entry = (name: string, shape: readonly number[]) => ({
     name: `${name}:0`,
@@ -277,8 +279,12 @@ function sourceOf(input: CheckpointInput): ByteSource {
   return input as ByteSource;
 }
 
-function describe({ checkpoint, chosen: { dict, reading }, architecture }: Opened): Inspection {
+function describe(
+  { checkpoint, chosen: { dict, reading }, architecture }: Opened,
+  quantization: Quantization = 'none',
+): Inspection {
   const { name, ...sizes } = reading.sizes;
+  const { graph } = architecture.build(reading.sizes, new Parameters(reading.state));
   return {
     architecture: name,
     ...sizes,
@@ -288,6 +294,7 @@ function describe({ checkpoint, chosen: { dict, reading }, architecture }: Opene
     prefix: reading.prefix,
     ignored: [...leftOutBeside(checkpoint, dict), ...reading.leftOut],
     imageSize: imageSizeOf(checkpoint),
+    outputBytes: weightBytesOf([graph], quantization),
     file: {
       name: checkpoint.name.split(/[\\/]/).at(-1) ?? checkpoint.name,
       format: checkpoint.format,

@@ -30,7 +30,7 @@ export function disagreements(
   for (const [name, shape] of expected) {
     const given = state.get(name)?.shape;
     if (given && (`${given}` !== `${shape}` || given.includes(0))) {
-      misshapen.push(`${name} is [${given.join(', ')}], wanted [${shape.join(', ')}]`);
+      misshapen.push(`${name} is [${given.join(', ')}], expected [${shape.join(', ')}]`);
     }
   }
   return {

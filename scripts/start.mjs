@@ -39,7 +39,7 @@ grootvl(
 
 console.log(`
 Look at ${tree}: the minimum spanning tree of the first block, coloured by depth from the root.
-Look at ${affinity}: how much of every place reaches the cat's eye along that tree.
+Look at ${affinity}: how much of every position reaches the cat's eye along that tree.
 
 Next:
   npx grootvl inspect fixtures/grootv/grootv_nano_mnist.pth

@@ -1,5 +1,5 @@
 /** The backends that this machine has, so that one test body runs on all of them. */
-import '@tensorflow/tfjs'; // the gradients of the stock ops, and the cpu backend
+import '@tensorflow/tfjs'; // the gradients of the built-in ops, and the cpu backend
 import '@tensorflow/tfjs-backend-wasm';
 import '../wasm/index.js'; // the kernels that are under test
 import * as tf from '@tensorflow/tfjs-core';

@@ -65,7 +65,7 @@ t.test('edgeDissimilarity and the trees of it, bit for bit', async () => {
       // Object.is: signed zeros count; one NaN is like another.
       for (const [i, array] of wanted.entries()) {
         const at = array.findIndex((value, j) => !Object.is(value, given[i][j]));
-        if (at >= 0) throw new Error(`output ${i}: ${given[i][at]} at ${at}, wanted ${array[at]}`);
+        if (at >= 0) throw new Error(`output ${i}: ${given[i][at]} at ${at}, expected ${array[at]}`);
       }
     }),
     { numRuns: 150 },

@@ -75,11 +75,9 @@ export async function writeModels(
   options: WriteOptions = {},
 ): Promise<{ weightBytes: number; shards: string[] }> {
   const { quantize: quantization = 'none', shardBytes = SHARD_BYTES } = options;
-  const weights = new Map(models.flatMap(({ graph }) => [...graph.weights]));
-  const totalBytes = [...weights.values()].reduce(
-    (total, weight) => total + storedBytes(weight, quantization),
-    0,
-  );
+  const graphs = models.map(({ graph }) => graph);
+  const weights = weightsOf(graphs);
+  const totalBytes = weightBytesOf(graphs, quantization);
   checkSize(totalBytes, options);
   const shards = new ShardWriter(sink, totalBytes, shardBytes);
   const entries: WeightEntry[] = [];
@@ -104,6 +102,17 @@ export async function writeModels(
     await sink.write(file, new TextEncoder().encode(JSON.stringify(model)));
   }
   return { weightBytes: totalBytes, shards: shards.names };
+}
+
+function weightsOf(graphs: readonly GraphBuilder[]): Map<string, Weight> {
+  return new Map(graphs.flatMap(({ weights }) => [...weights]));
+}
+
+/** Bytes of the shards of graphs that are written together; no weight is read. */
+export function weightBytesOf(graphs: readonly GraphBuilder[], quantization: Quantization): number {
+  let total = 0;
+  for (const weight of weightsOf(graphs).values()) total += storedBytes(weight, quantization);
+  return total;
 }
 
 /** @throws {CheckpointError} 'limit' before anything is written */

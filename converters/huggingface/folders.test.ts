@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { TextTokenizer } from '../../plugin/models/text_tokenizer.js';
 import { fixturePath, readFixture } from '../../testing/fixtures.js';
 import { toFloat16 } from '../graph/quantize.js';
 import {
@@ -98,8 +99,9 @@ t.test('one file, torch.save with a tied head, shards: the same model', async (t
     ['pytorch_model.bin', await torchZipBytes(new MadeOrderedDict(made))],
   ]);
   t.same(new Uint8Array((await converted(saved)).artifacts().weightData), plain);
-  const { ignored } = await inspectCheckpoint(filesDirectory(saved));
+  const { ignored, outputBytes } = await inspectCheckpoint(filesDirectory(saved));
   t.match(ignored, [{ name: 'lm_head.weight', reason: /tied/ }]);
+  t.equal(outputBytes, plain.byteLength, 'the bytes of the conversion are known before');
 
   const all = state();
   const [a, b] = [all.slice(0, 9), all.slice(9)];
@@ -117,7 +119,7 @@ t.test('one file, torch.save with a tied head, shards: the same model', async (t
   for (const [file, message] of [
     ['../a.bin', /names "..\/a.bin", which is no file of its folder/],
     ['c.bin', /has no file c.bin/],
-    ['b.bin', /places "backbone.embeddings.weight" in b.bin, which has no such tensor/],
+    ['b.bin', /lists "backbone.embeddings.weight" in b.bin, which has no such tensor/],
   ] as const) {
     const index = json({ weight_map: { ...map, [EMBEDDINGS]: file } });
     await t.rejects(converted(new Map([...sharded, ['pytorch_model.bin.index.json', index]])), { message });
@@ -169,15 +171,15 @@ t.test('float16, bfloat16, an untied head, another vocabulary, biases', async (t
 t.test('what is no Mamba model, or contradicts itself, is refused in one line', async (t) => {
   const cases: [name: string, files: Files, message: RegExp][] = [
     ['no config.json', new Map([['model.safetensors', encodeSafetensors(state())]]), /has no config.json/],
-    ['no weights', new Map([['config.json', json(config)]]), /has no weights: wanted model.safetensors/],
-    ['another model', folder(state(), { model_type: 'llama' }), /a model of type "llama", wanted "mamba"/],
-    ['another activation', folder(state(), { hidden_act: 'relu' }), /activation "relu", wanted "silu"/],
+    ['no weights', new Map([['config.json', json(config)]]), /has no weights: expected model.safetensors/],
+    ['another model', folder(state(), { model_type: 'llama' }), /a model of type "llama", expected "mamba"/],
+    ['another activation', folder(state(), { hidden_act: 'relu' }), /activation "relu", expected "silu"/],
     ['layers', folder(state(), { num_hidden_layers: 4 }), /num_hidden_layers is 4, the weights have 3/],
     ['sizes', folder(state(), { hidden_size: 32, state_size: 8 }), /hidden_size is 32.*; state_size is 8/],
     ['vocabulary', folder(state(), { vocab_size: 1000 }), /vocab_size is 1000, the weights have 1024/],
-    ['a half', folder(state(), { hidden_size: 1.5 }), /hidden_size 1.5, wanted an integer/],
-    ['a text', folder(state(), { state_size: 'x' }), /state_size "x", wanted a number above 0/],
-    ['a flag', folder(state(), { use_bias: 'yes' }), /use_bias "yes", wanted true or false/],
+    ['a half', folder(state(), { hidden_size: 1.5 }), /hidden_size 1.5, expected an integer/],
+    ['a text', folder(state(), { state_size: 'x' }), /state_size "x", expected a number above 0/],
+    ['a flag', folder(state(), { use_bias: 'yes' }), /use_bias "yes", expected true or false/],
     ['no head', folder(state(), { tie_word_embeddings: false }), /1 missing: lm_head.weight/],
     [
       'a part missing',
@@ -194,7 +196,7 @@ t.test('what is no Mamba model, or contradicts itself, is refused in one line', 
     [
       'a wrong shape',
       folder(state({ 'backbone.layers.1.mixer.D': float32('backbone.layers.1.mixer.D', [64]) })),
-      /1 of the wrong shape: backbone.layers.1.mixer.D is \[64\], wanted \[128\]/,
+      /1 of the wrong shape: backbone.layers.1.mixer.D is \[64\], expected \[128\]/,
     ],
     [
       'other tensors',
@@ -259,12 +261,12 @@ t.test('adapters', async (t) => {
 
   const cases: [files: Files, message: RegExp][] = [
     [new Map(), /adapter has no adapter_config.json: it is no adapter/],
-    [withConfig({ peft_type: { toString: 1, valueOf: 1 } }), /type an object, wanted "LORA"/],
+    [withConfig({ peft_type: { toString: 1, valueOf: 1 } }), /type an object, expected "LORA"/],
     [withConfig({ use_dora: { toString: 1 } }), /use_dora an object, which cannot be merged/],
-    [withConfig({ peft_type: 'IA3' }), /type "IA3", wanted "LORA"/],
+    [withConfig({ peft_type: 'IA3' }), /type "IA3", expected "LORA"/],
     [withConfig({ use_dora: true }), /use_dora "true", which cannot be merged/],
     [withConfig({ bias: 'all' }), /bias "all", which cannot be merged/],
-    [withConfig({ lora_alpha: 'x' }), /lora_alpha "x", wanted a number/],
+    [withConfig({ lora_alpha: 'x' }), /lora_alpha "x", expected a number/],
     [new Map([['adapter_config.json', json(adapterConfig)]]), /no weights of an adapter/],
     [made([float32('x', [2])]), /the adapter has "x", which is no LoRA weight of this model/],
     [made([whole]), /the adapter has no LoRA weights/],
@@ -430,8 +432,92 @@ t.test('what is copied holds what its name says', async (t) => {
   const { ignored } = await inspectCheckpoint(filesDirectory(parts));
   t.match(
     ignored.find(({ name }) => name === 'tokenizer.json'),
-    { reason: /vocab.json and merges.txt alone make no tokenizer/ },
+    { reason: /vocab.json and merges.txt, which are not byte-level, make no tokenizer/ },
   );
+});
+
+t.test('a tokenizer made of vocab.json and merges.txt', async (t) => {
+  const whole = filesOf(TINY);
+  const textOf = (name: string) => new TextDecoder().decode(whole.get(name));
+  const { model, added_tokens: added } = JSON.parse(textOf('tokenizer.json'));
+  const lines = ['#version: 0.2', ...model.merges, ''].join('\n');
+  const base: Files = new Map([
+    ...[...whole].filter(([name]) => name !== 'tokenizer.json'),
+    ['vocab.json', json(model.vocab)],
+    ['merges.txt', new TextEncoder().encode(lines)],
+  ]);
+  const texts = [
+    'The maintainer of a package said: "it\'s 42 by 2024!"',
+    'two  spaces,    four\tand\n\n  lines \r\n',
+    'na\u00efve cafe\u0301 \u65e5\u672c\u8a9e \u{1f600} \u00ad\u200d',
+    '<|endoftext|>a<|padding|> <|endoftext|>',
+    ' ',
+  ];
+  const tokenizerOf = async (files: Files) => {
+    const { files: written } = await converted(files);
+    const named = (name: string) => new TextDecoder().decode(written.get(name) ?? json({}));
+    const tokenizer = await TextTokenizer.load({
+      'tokenizer.json': named('tokenizer.json'),
+      'tokenizer_config.json': named('tokenizer_config.json'),
+    });
+    if (!tokenizer) throw new Error('no tokenizer');
+    return { tokenizer, json: JSON.parse(named('tokenizer.json')) };
+  };
+  const expected = (await tokenizerOf(whole)).tokenizer;
+  const byId = Object.fromEntries(
+    added
+      .filter(({ special }: { special: boolean }) => !special)
+      .map(({ content, id }: { content: string; id: number }) => [content, id]),
+  );
+  const older: Files = new Map([
+    ...base,
+    ['added_tokens.json', json(byId)],
+    ['tokenizer_config.json', json({ tokenizer_class: 'GPTNeoXTokenizer' })],
+  ]);
+  for (const [what, files] of [
+    ['with added_tokens_decoder', base],
+    ['with added_tokens.json and special_tokens_map.json', older],
+  ] as const) {
+    const made = await tokenizerOf(files);
+    t.same(made.json.added_tokens, added, what);
+    for (const text of texts) {
+      const ids = expected.encode(text);
+      t.same(made.tokenizer.encode(text), ids, `${what}: ${JSON.stringify(text)}`);
+      t.equal(made.tokenizer.decode(ids), expected.decode(ids));
+    }
+  }
+  const { ignored } = await inspectCheckpoint(filesDirectory(base));
+  const row = ignored.find(({ name }) => name === 'tokenizer.json');
+  t.match(row, { reason: /made of vocab.json and merges.txt \(byte-level BPE\)/ });
+
+  const alone: Files = new Map([...base].filter(([name]) => !/token/.test(name)));
+  t.match((await tokenizerOf(alone)).json, {
+    added_tokens: [{ id: 0, content: '<|endoftext|>', special: true, normalized: false }],
+    normalizer: null,
+  });
+  const begins = json({ add_bos_token: true, bos_token: '<|endoftext|>' });
+  const { tokenizer } = await tokenizerOf(new Map([...alone, ['tokenizer_config.json', begins]]));
+  t.equal(tokenizer.encode('The')[0], 0, 'a token for the beginning');
+
+  for (const [what, name, bytes, message] of [
+    ['a merge of no token', 'merges.txt', new TextEncoder().encode('\u0120 zzz\n'), /no token "zzz"/],
+    [
+      'an id beyond bounds',
+      'vocab.json',
+      json({ ...model.vocab, '\u0120zz': 2 ** 40 }),
+      /made of vocab\.json/,
+    ],
+    ['a negative id', 'added_tokens.json', json({ x: -1 }), /made of vocab\.json/],
+  ] as const) {
+    await t.rejects(converted(new Map([...base, [name, bytes]])), { message }, what);
+  }
+  const pieces = json(Object.fromEntries(['\u2581the', '\u2581', 'the'].map((token, id) => [token, id])));
+  const sentence: Files = new Map([
+    ...alone,
+    ['vocab.json', pieces],
+    ['merges.txt', new TextEncoder().encode('\u2581 the\n')],
+  ]);
+  t.notOk((await converted(sentence)).files.has('tokenizer.json'), 'no byte-level vocabulary');
 });
 
 t.test('parameters trained beside an adapter, and adapters in the weight file', async (t) => {

@@ -75,7 +75,7 @@ export async function openAdapter(directory: SourceDirectory, options: PassOptio
     };
   }
   throw new ArchitectureError(
-    `${directory.name} has no weights of an adapter: wanted ${ADAPTER_FILES.join(' or ')}`,
+    `${directory.name} has no weights of an adapter: expected ${ADAPTER_FILES.join(' or ')}`,
   );
 }
 
@@ -85,7 +85,7 @@ export async function readAdapterConfig(directory: SourceDirectory): Promise<Jso
   if (!config) return undefined;
   if (config.peft_type !== 'LORA') {
     throw new ArchitectureError(
-      `adapter_config.json describes an adapter of type ${quoteJson(config.peft_type)}, wanted "LORA"`,
+      `adapter_config.json describes an adapter of type ${quoteJson(config.peft_type)}, expected "LORA"`,
     );
   }
   for (const [key, harmless] of UNSUPPORTED) {
@@ -188,7 +188,7 @@ function scaling(config: JsonObject, module: string, { a }: LowRank): number {
   const alpha = patterned(config.alpha_pattern, module) ?? config.lora_alpha;
   const rank = a?.shape[0] ?? 0;
   if (typeof alpha !== 'number' || !Number.isFinite(alpha) || rank < 1) {
-    throw new ArchitectureError(`adapter_config.json has lora_alpha ${quoteJson(alpha)}, wanted a number`);
+    throw new ArchitectureError(`adapter_config.json has lora_alpha ${quoteJson(alpha)}, expected a number`);
   }
   return alpha / (config.use_rslora ? Math.sqrt(rank) : rank);
 }
@@ -219,7 +219,7 @@ function mergedParameter(
   ) {
     const given = [a, b].map((side) => (side ? `[${side.shape.join(', ')}]` : 'none')).join(' and ');
     throw new ArchitectureError(
-      `the adapter's A and B for ${quote(module)} are ${given}, wanted [r, ${right}] and [${left}, r]`,
+      `the adapter's A and B for ${quote(module)} are ${given}, expected [r, ${right}] and [${left}, r]`,
     );
   }
   return {

@@ -51,7 +51,7 @@ export async function readMambaConfig(directory: SourceDirectory): Promise<Mamba
   if (!json) throw new ArchitectureError(await describeNoConfig(directory));
   const type = json.model_type;
   if (type !== undefined && type !== 'mamba') {
-    throw new ArchitectureError(`config.json describes a model of type ${showJson(type)}, wanted "mamba"`);
+    throw new ArchitectureError(`config.json describes a model of type ${showJson(type)}, expected "mamba"`);
   }
   if (json.quantization_config !== undefined && json.quantization_config !== null) {
     throw new ArchitectureError(
@@ -72,7 +72,9 @@ async function describeNoConfig(directory: SourceDirectory): Promise<string> {
 function transformersConfig(json: JsonObject): MambaConfig {
   const activation = json.hidden_act ?? 'silu';
   if (activation !== 'silu' && activation !== 'swish') {
-    throw new ArchitectureError(`config.json asks for the activation ${showJson(activation)}, wanted "silu"`);
+    throw new ArchitectureError(
+      `config.json asks for the activation ${showJson(activation)}, expected "silu"`,
+    );
   }
   const hidden = size(json, 'hidden_size') ?? size(json, 'd_model');
   const expand = number(json, 'expand');
@@ -157,19 +159,19 @@ function number(json: JsonObject, key: string): number | undefined {
   const value = json[key];
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-  throw new ArchitectureError(`config.json has ${key} ${showJson(value)}, wanted a number above 0`);
+  throw new ArchitectureError(`config.json has ${key} ${showJson(value)}, expected a number above 0`);
 }
 
 function size(json: JsonObject, key: string): number | undefined {
   const value = number(json, key);
   if (value === undefined || Number.isSafeInteger(value)) return value;
-  throw new ArchitectureError(`config.json has ${key} ${value}, wanted an integer`);
+  throw new ArchitectureError(`config.json has ${key} ${value}, expected an integer`);
 }
 
 function flag(json: JsonObject, key: string, otherwise: boolean): boolean {
   const value = json[key] ?? otherwise;
   if (typeof value === 'boolean') return value;
-  throw new ArchitectureError(`config.json has ${key} ${showJson(value)}, wanted true or false`);
+  throw new ArchitectureError(`config.json has ${key} ${showJson(value)}, expected true or false`);
 }
 
 /** Some models list several end tokens; the first is the one that is written. */

@@ -59,7 +59,7 @@ export async function openFolderState(
     if (index) return openShards(directory, file, index.weight_map, options);
   }
   throw new ArchitectureError(
-    `${directory.name} has no weights: wanted ${[...SINGLE, ...INDEXED].join(', ')}`,
+    `${directory.name} has no weights: expected ${[...SINGLE, ...INDEXED].join(', ')}`,
   );
 }
 
@@ -103,7 +103,7 @@ async function openShards(
   const files = [...new Set(locations.map(([, file]) => file))];
   if (files.length === 0 || files.length > MAX_SHARDS) {
     throw new ArchitectureError(
-      `${indexFile} names ${files.length} weight files, wanted 1 to ${MAX_SHARDS} under "weight_map"`,
+      `${indexFile} names ${files.length} weight files, expected 1 to ${MAX_SHARDS} under "weight_map"`,
     );
   }
   const states = new Map<unknown, FolderState>();
@@ -118,7 +118,7 @@ async function openShards(
   for (const [name, file] of locations) {
     const tensor = states.get(file)?.entries.get(name);
     if (!tensor) {
-      throw new ArchitectureError(`${indexFile} places ${quote(name)} in ${file}, which has no such tensor`);
+      throw new ArchitectureError(`${indexFile} lists ${quote(name)} in ${file}, which has no such tensor`);
     }
     entries.set(name, tensor);
   }

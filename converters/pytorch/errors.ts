@@ -49,7 +49,7 @@ export type CheckpointErrorCode =
   /** The weights that were asked for are not in the file. */
   | 'weights-not-found';
 
-/** A checkpoint that cannot or must not be read. `message` is one line: what was found, what is wanted. */
+/** A checkpoint that cannot or must not be read. `message` is one line: what was found, what is expected. */
 export class CheckpointError extends Error {
   override readonly name = 'CheckpointError';
   readonly code: CheckpointErrorCode;

@@ -104,13 +104,13 @@ function parseHead(source: ByteSource, bytes: Uint8Array): Head {
     Array.isArray(keys) && keys.every((key) => typeof key === 'string' || typeof key === 'number');
   if (!valid) fail('the list of storage keys is no list of texts', keysAt);
   const names = keys.map(String);
-  const wanted = storages.byKey;
+  const used = storages.byKey;
   if (
     new Set(names).size !== names.length ||
-    names.length !== wanted.size ||
-    !names.every((k) => wanted.has(k))
+    names.length !== used.size ||
+    !names.every((k) => used.has(k))
   ) {
-    fail(`the file lists ${names.length} storages, the object uses ${wanted.size} others or more`, keysAt);
+    fail(`the file lists ${names.length} storages, the object uses ${used.size} others or more`, keysAt);
   }
   return { object, keys: names, storages, end: at };
 }

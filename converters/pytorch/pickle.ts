@@ -253,7 +253,7 @@ class Machine {
     add(this.stack.top(), values, this.stack.at);
   }
 
-  /** Keys and values in turns, arrays of NumPy's among the values as tensors. */
+  /** Keys and values, alternating, arrays of NumPy's among the values as tensors. */
   private withArrays(entries: readonly PickleValue[]): PickleValue[] {
     return entries.map((item, i) => (i % 2 === 0 ? item : this.calls.withArrays(item)));
   }

@@ -32,7 +32,7 @@ export function appendValues(list: PickleValue[], values: readonly PickleValue[]
   for (const value of values) list.push(value);
 }
 
-/** Adds keys and values, in turns, to a dict or an object of a class derived from dict. @throws as setEntry */
+/** Adds alternating keys and values to a dict or an object of a class derived from dict. @throws as setEntry */
 export function setEntries(target: PickleValue, items: readonly PickleValue[], offset: number): void {
   const map = target instanceof InertObject ? target.items : target;
   if (!(map instanceof Map)) fail('the pickle sets entries of something that is no dict', offset);

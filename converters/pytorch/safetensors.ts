@@ -116,7 +116,7 @@ function parseEntry(name: string, json: Json, dataOffset: number, fileSize: numb
   const bytes = shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, ITEM_BYTES[dtype]);
   if (bytes !== end - begin) {
     return fail(
-      `${title} of shape [${shape.join()}] has ${end - begin} bytes where ${bytes} are wanted`,
+      `${title} of shape [${shape.join()}] has ${end - begin} bytes where ${bytes} are expected`,
       begin,
     );
   }

@@ -44,7 +44,7 @@ export function encodeSafetensors(
     if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0) || bytes !== data.byteLength) {
       throw new Error(
         `encodeSafetensors: ${JSON.stringify(name)} of shape [${shape.join()}] and type ${dtype} has ` +
-          `${data.byteLength} bytes, ${bytes} are wanted`,
+          `${data.byteLength} bytes, ${bytes} are expected`,
       );
     }
     const end = dataBytes + bytes;

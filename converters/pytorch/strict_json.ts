@@ -48,7 +48,7 @@ class Parser {
   }
 
   private expect(character: string): void {
-    if (!this.accept(character)) this.fail(`'${character}' is wanted`);
+    if (!this.accept(character)) this.fail(`'${character}' is expected`);
   }
 
   document(): Json {
@@ -75,7 +75,7 @@ class Parser {
       }
     }
     const number = this.match(NUMBER);
-    return number === undefined || number === '' ? this.fail('a JSON value is wanted') : Number(number);
+    return number === undefined || number === '' ? this.fail('a JSON value is expected') : Number(number);
   }
 
   private string(): string {
@@ -109,7 +109,7 @@ class Parser {
     do {
       this.match(WHITESPACE);
       const at = this.position;
-      if (this.text[at] !== '"') this.fail('a key is wanted');
+      if (this.text[at] !== '"') this.fail('a key is expected');
       const key = this.string();
       if (object.has(key)) this.fail(`the key ${JSON.stringify(key.slice(0, 80))} occurs twice`, at);
       this.expect(':');

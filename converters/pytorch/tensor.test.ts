@@ -179,7 +179,7 @@ t.test('encodeSafetensors', async (t) => {
   const one = { name: 'a', dtype: 'F32', shape: [1], data: new Float32Array(1) } as const;
   t.throws(() => encodeSafetensors([one, one]), /taken/);
   t.throws(() => encodeSafetensors([{ ...one, name: '__metadata__' }]), /taken/);
-  t.throws(() => encodeSafetensors([{ ...one, shape: [2] }]), /8 are wanted/);
+  t.throws(() => encodeSafetensors([{ ...one, shape: [2] }]), /8 are expected/);
 });
 
 t.test('crc32 and quote', (t) => {

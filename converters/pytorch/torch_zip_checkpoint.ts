@@ -47,7 +47,7 @@ function storageFinder(
     const bytes = elements * ITEM_BYTES[dtype];
     if (entry?.size !== bytes) {
       const held = entry === undefined ? 'has none' : `has ${entry.size}`;
-      const message = `the pickle wants ${bytes} bytes of the storage ${quote(key)}, the zip ${held}`;
+      const message = `the pickle expects ${bytes} bytes of the storage ${quote(key)}, the zip ${held}`;
       throw new CheckpointError('storage-size', message, at);
     }
     const storage = new TensorStorage(source, key, dtype, elements, entry.dataOffset, location);

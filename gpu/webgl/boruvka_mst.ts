@@ -24,7 +24,7 @@ let treeBuilder: TreeBuilder = 'host';
  */
 export function setTreeBuilder(builder: TreeBuilder): void {
   if (builder !== 'host' && builder !== 'device') {
-    throw new Error(`setTreeBuilder: the builder is ${JSON.stringify(builder)}, wanted 'host' or 'device'`);
+    throw new Error(`setTreeBuilder: the builder is ${JSON.stringify(builder)}, expected 'host' or 'device'`);
   }
   treeBuilder = builder;
 }

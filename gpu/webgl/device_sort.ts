@@ -34,7 +34,7 @@ function sort(
   output: number | OutputSpec,
   { drawPoints, release }: Kernel,
 ): TensorInfo {
-  // A lane reads its own block whole and every other by halving: twice the root balances the two.
+  // An invocation reads its own block whole and every other by halving: twice the root balances the two.
   const blockSize = 2 ** Math.ceil(Math.log2(2 * Math.sqrt(length)));
   const uniforms = { length, blockSize };
   const points = batch * length;

@@ -11,7 +11,7 @@
  *    is 1 up to 65 vertices, 2 up to 8193, 3 beyond.
  * 5. Sorted by (depth, number in that tour), vertices are breadth-first. 4 draws.
  *
- * 12 + 2 floor(log2 V) + 2l draws. Lists and climbs are cut into square roots, so that no lane reads more than some
+ * 12 + 2 floor(log2 V) + 2l draws. Lists and climbs are cut into square roots, so that no invocation reads more than some
  * sqrt(E) log2(E) texels, but at the hub of a star.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
@@ -35,7 +35,7 @@ type Kernel = Pick<
 
 /** Whole numbers are exact in float32 to here. */
 const MAX_EXACT = 2 ** 24;
-/** A lane follows a list for no longer than this in one draw. */
+/** An invocation follows a list for no longer than this in one draw. */
 const MAX_LIST_STEPS = 128;
 
 /** What a tree is, and what its tables are made of (device_tables.ts): by vertex, its position and its parent. */

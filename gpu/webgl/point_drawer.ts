@@ -1,5 +1,5 @@
 /**
- * The scatter that WebGL 2 does have: a draw of points, one a lane. A vertex shader reads any textures and says where
+ * The scatter that WebGL 2 does have: a draw of points, one an invocation. A vertex shader reads any textures and says where
  * its values go; where several points meet, the depth test keeps the nearest, which is a minimum that needs no
  * blending of floats (EXT_float_blend). Up to four textures are written in one draw.
  */
@@ -14,7 +14,7 @@ export interface PointProgram {
   /** Whole numbers. Sizes are among them, so that a new size compiles nothing. */
   readonly uniforms: readonly string[];
   /**
-   * GLSL that defines `int lane(int point)`: sets `value0`, `value1`... and returns the running number of the texel
+   * GLSL that defines `int invocation(int point)`: sets `value0`, `value1`... and returns the running number of the texel
    * that they go to, in every texture that is written, or NOWHERE. With `nearestWins` it also sets `nearness`, from 0
    * (nearest) to less than 1.
    */
@@ -66,7 +66,7 @@ function vertexShader({ variableNames, uniforms, code }: PointProgram): string {
     void main() {
       ${VALUES.map((name) => `${name} = vec4(0);`).join('\n')}
       nearness = 0.0;
-      int texel = lane(gl_VertexID);
+      int texel = invocation(gl_VertexID);
       gl_PointSize = 1.0;
       vec2 place = vec2(texel % ${OUTPUT_SIZE}.x, texel / ${OUTPUT_SIZE}.x) + 0.5;
       gl_Position = texel < 0 ? vec4(2, 2, 2, 1) : vec4(2.0 * place / vec2(${OUTPUT_SIZE}) - 1.0, 0, 1);

@@ -1,4 +1,4 @@
-/** `grootvl bench`: how fast the ops are, against plain JavaScript, native code and stock ops, in one run. */
+/** `grootvl bench`: how fast the ops are, against plain JavaScript, native code and built-in ops, in one run. */
 import { type Command, Option } from 'commander';
 import { PARTS, type Part } from '../../bench/parts.js';
 import type { BackendName } from '../../plugin/backends.js';

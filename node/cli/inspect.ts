@@ -137,11 +137,17 @@ function languageRows(inspection: FolderInspection): Rows {
     ['states', `${states} a channel`],
     ['vocabulary', `${classes}${tiedHead ? ', tied head' : ''}`],
     ['parameters', `${parameters.toLocaleString('en')} in ${tensors} tensors`],
+    ['output', outputOf(inspection)],
     ['adapter', inspection.adapter ?? 'none'],
     ...(inspection.trained
       ? [['trained', `${inspection.trained}, in place of the model's`] as Rows[number]]
       : []),
   ];
+}
+
+/** What a conversion writes, the graph not counted. */
+function outputOf({ outputBytes }: { readonly outputBytes: number }): string {
+  return `${(outputBytes / 1e6).toFixed(1)} MB of weights`;
 }
 
 function imageRows(inspection: Inspection): Rows {
@@ -158,6 +164,7 @@ function imageRows(inspection: Inspection): Rows {
     ['classes', classes || 'none'],
     ['image size', imageSize],
     ['parameters', `${parameters.toLocaleString('en')} in ${tensors} tensors`],
+    ['output', outputOf(inspection)],
     ['weights', inspection.prefix === '' ? weightsUsed : `${weightsUsed}, names under ${inspection.prefix}`],
   ];
 }

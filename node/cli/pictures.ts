@@ -33,8 +33,8 @@ export function addPictures(program: Command): void {
       return drawTree({ image, grid: { height, width }, order, parent });
     });
   });
-  pictureCommand(program, 'affinity', 'draw how much of every place reaches one of them through a block')
-    .requiredOption('--at <x,y>', 'the place, in pixels of the picture', parsePoint)
+  pictureCommand(program, 'affinity', 'draw how much of every position reaches one of them through a block')
+    .requiredOption('--at <x,y>', 'the position, in pixels of the picture', parsePoint)
     .action(async (dir: string, file: string, options: Options & { at: { x: number; y: number } }) => {
       const { x, y } = options.at;
       await withPicture(dir, file, options, async (model, image, block) => {

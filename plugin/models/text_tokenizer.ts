@@ -46,7 +46,7 @@ export class TextTokenizer {
       normalizeAdded(made, added, budget);
       const cleansUp = (config as { clean_up_tokenization_spaces?: boolean }).clean_up_tokenization_spaces;
       const loaded = new TextTokenizer(made, budget, (cleansUp ?? true) ? CLEANED_UP : []);
-      // What cannot be used is found wanting now, and not in the middle of a text.
+      // What cannot be used is found unusable now, and not in the middle of a text.
       loaded.decode(loaded.encode('A test.'));
       return loaded;
     });

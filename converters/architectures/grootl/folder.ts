@@ -7,8 +7,9 @@ import type {
 import { ArchitectureError } from '../../errors.js';
 import { DTYPE, tensorShape } from '../../graph/graph_builder.js';
 import type { ModelSink } from '../../graph/model_sink.js';
-import { writeModels } from '../../graph/model_writer.js';
+import { weightBytesOf, writeModels } from '../../graph/model_writer.js';
 import type { Quantization } from '../../graph/quantize.js';
+import { byteLevelTokenizer, MERGES, VOCABULARY } from '../../huggingface/byte_level_tokenizer.js';
 import { type CopiedFile, readCopiedFiles } from '../../huggingface/copied_files.js';
 import {
   ADAPTER_CONFIG,
@@ -37,6 +38,8 @@ import {
   mambaArchitecture,
 } from './architecture.js';
 import { decodeGraph, type GrootLGraph, prefillGraph } from './graph.js';
+
+const TOKENIZER = 'tokenizer.json';
 
 export interface FolderInspectOptions {
   /** `tree` (default): GrootL. `chain`: the ordinary Mamba model. */
@@ -84,6 +87,8 @@ export interface FolderInspection {
   readonly trained: string | null;
   /** What was left out, and why. */
   readonly ignored: readonly IgnoredEntry[];
+  /** Bytes of weights that the conversion writes: what `maxBytes` bounds. Without quantisation if it is only inspected. */
+  readonly outputBytes: number;
   readonly file: {
     readonly name: string;
     readonly format: string;
@@ -116,10 +121,9 @@ export async function convertFolder(
   options: FolderConvertOptions = {},
 ): Promise<FolderInspection> {
   const opened = await open(directory, options);
-  const { sizes, scan, state, copied } = opened;
+  const { copied } = opened;
   const { quantize = 'none', shardBytes, maxBytes, signal, onProgress } = options;
-  const prefill = prefillGraph(sizes, scan, new Parameters(state));
-  const decode = decodeGraph(sizes, scan, new Parameters(state));
+  const { prefill, decode } = graphsOf(opened);
   for (const { file, bytes } of copied) await sink.write(file, bytes);
   await writeModels(
     [
@@ -136,7 +140,14 @@ export async function convertFolder(
       onProgress: (done, total) => onProgress?.('writing', done, total),
     },
   );
-  return describe(opened);
+  return describe(opened, quantize);
+}
+
+function graphsOf({ sizes, scan, state }: Opened) {
+  return {
+    prefill: prefillGraph(sizes, scan, new Parameters(state)),
+    decode: decodeGraph(sizes, scan, new Parameters(state)),
+  };
 }
 
 interface Opened {
@@ -205,7 +216,9 @@ async function open(directory: SourceDirectory, options: FolderInspectOptions): 
   requireReadable(state);
   checkConfig(fit.sizes, config);
   const copied = await readCopiedFiles(lora ? [lora, directory] : [directory]);
-  ignored.push(...tokenizerMissing(copied));
+  const tokenizer = copied.some(({ file }) => file === TOKENIZER) ? undefined : madeTokenizer(copied);
+  if (tokenizer) copied.push({ file: TOKENIZER, directory, bytes: tokenizer });
+  ignored.push(...tokenizerMissing(copied, tokenizer !== undefined));
   const ofAdapter =
     adapter || lowRank.size > 0
       ? [ADAPTER_CONFIG, adapter?.source.file ?? '', adapter?.trained?.file ?? '']
@@ -217,16 +230,27 @@ async function open(directory: SourceDirectory, options: FolderInspectOptions): 
   return { config, folder, adapter: merged, trained, state, sizes: fit.sizes, scan, copied, ignored };
 }
 
-/** A row for a model that can take and give token ids only. */
-function tokenizerMissing(copied: readonly CopiedFile[]): IgnoredEntry[] {
+/** tokenizer.json made of the files that older tokenizers are kept in. */
+function madeTokenizer(copied: readonly CopiedFile[]): Uint8Array | undefined {
+  const text = byteLevelTokenizer(new Map(copied.map(({ file, bytes }) => [file, bytes])));
+  return text === undefined ? undefined : new TextEncoder().encode(text);
+}
+
+/** A row for a tokenizer that was made, or for a model that can take and give token ids only. */
+function tokenizerMissing(copied: readonly CopiedFile[], made: boolean): IgnoredEntry[] {
   const has = (name: string) => copied.some(({ file }) => file === name);
-  if (has('tokenizer.json')) return [];
-  const parts = ['vocab.json', 'merges.txt'].filter(has);
-  const without = parts.length > 0 ? `, and ${parts.join(' and ')} alone make no tokenizer` : '';
+  if (made) {
+    const reason = `not in the folder: made of ${VOCABULARY} and ${MERGES} (byte-level BPE)`;
+    return [{ name: TOKENIZER, reason }];
+  }
+  if (has(TOKENIZER)) return [];
+  const parts = [VOCABULARY, MERGES].filter(has);
+  const kind = parts.length === 2 ? ', which are not byte-level,' : ' alone';
+  const without = parts.length > 0 ? `, and ${parts.join(' and ')}${kind} make no tokenizer` : '';
   const reason =
     `not in the folder${without}: the model takes and gives token ids, texts need this file ` +
     '(AutoTokenizer.from_pretrained(...).save_pretrained(...) of transformers writes it)';
-  return [{ name: 'tokenizer.json', reason }];
+  return [{ name: TOKENIZER, reason }];
 }
 
 function notMerged(name: string): IgnoredEntry {
@@ -300,8 +324,9 @@ function description(
   };
 }
 
-function describe(opened: Opened): FolderInspection {
+function describe(opened: Opened, quantization: Quantization = 'none'): FolderInspection {
   const { folder, sizes, scan, adapter, trained, ignored } = opened;
+  const { prefill, decode } = graphsOf(opened);
   return {
     architecture: architectureOf(opened).name,
     scan,
@@ -317,6 +342,7 @@ function describe(opened: Opened): FolderInspection {
     adapter: adapter?.file ?? null,
     trained: trained?.file ?? null,
     ignored,
+    outputBytes: weightBytesOf([decode.graph, prefill.graph], quantization),
     file: {
       name: folder.source.file,
       format: folder.format,

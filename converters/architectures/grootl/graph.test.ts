@@ -104,7 +104,7 @@ for (const backend of BACKENDS) {
       rows.forEach(({ context_len, sum_logprob }: Record<string, number>, row: number) => {
         let sum = 0;
         for (let i = context_len; i < texts[row].length; i++) sum += logits[row][i - 1][texts[row][i]];
-        t.ok(Math.abs(sum - sum_logprob) <= 1e-3, `row ${row}: ${sum}, wanted ${sum_logprob}`);
+        t.ok(Math.abs(sum - sum_logprob) <= 1e-3, `row ${row}: ${sum}, expected ${sum_logprob}`);
       });
       model.dispose();
     });
@@ -173,7 +173,7 @@ t.test('gradients of supervised fine-tuning', async (t) => {
         return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(scored), wanted), -1))) as tf.Scalar;
       };
       const loss = fixture.tensor('loss').values[0];
-      t.ok(Math.abs(run().dataSync()[0] - loss) <= 1e-4, `loss ${run().dataSync()[0]}, wanted ${loss}`);
+      t.ok(Math.abs(run().dataSync()[0] - loss) <= 1e-4, `loss ${run().dataSync()[0]}, expected ${loss}`);
       const names = fixture.names().filter((name) => name.startsWith('grad.'));
       const weights = names.map((name) => model.weights[name.slice('grad.'.length)][0]);
       const gradients = tf.grads(run)(weights);

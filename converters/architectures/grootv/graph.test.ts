@@ -32,7 +32,7 @@ const SIZES = ['32x32', '48x80'];
 /** Largest difference between a tensor and a fixture's, which it disposes. */
 function distance(result: tf.Tensor, wanted: { values: ArrayLike<number>; shape: number[] }): number {
   if (`${result.shape}` !== `${wanted.shape}`)
-    throw new Error(`shape ${result.shape}, wanted ${wanted.shape}`);
+    throw new Error(`shape ${result.shape}, expected ${wanted.shape}`);
   const difference = maxDifference(result.dataSync(), wanted.values);
   result.dispose();
   return difference;

@@ -9,7 +9,7 @@ export const WEIGHT_KEYS: PointProgram = {
   variableNames: ['weights'],
   uniforms: [],
   code: `
-    int lane(int point) {
+    int invocation(int point) {
       int bits = floatBitsToInt(texelOf(weights, point).x);
       int magnitude = bits & 0x7fffffff;
       int key = magnitude == 0 ? 0 : bits ^ ((bits >> 31) & 0x7fffffff);
@@ -43,7 +43,7 @@ export const NEAREST_EDGES: PointProgram = {
       return vertex;
     }
 
-    int lane(int point) {
+    int invocation(int point) {
       int edge = (point / 2) % edges;
       int batch = (point / 2) / edges;
       vec4 ends = texelOf(graph, edge);
@@ -75,7 +75,7 @@ export const JOIN_COMPONENTS: PointProgram = {
       return texelOf(nearest, batchStart + beyond).x == own.x && vertex < beyond ? -1 : beyond;
     }
 
-    int lane(int point) {
+    int invocation(int point) {
       int vertex = point % vertices;
       int batchStart = point - vertex;
       float edge = texelOf(forest, point).x;
@@ -97,7 +97,7 @@ export const CHOSEN_EDGES: PointProgram = {
   variableNames: ['forest'],
   uniforms: ['edges', 'vertices'],
   code: `
-    int lane(int point) {
+    int invocation(int point) {
       int edge = int(texelOf(forest, point).x);
       value0.x = 1.0;
       return edge < 0 ? NOWHERE : (point / vertices) * edges + edge;

@@ -12,7 +12,7 @@ const METRICS: Readonly<Record<Metric, { add: string; result: string }>> = {
 };
 
 /**
- * [B, E] dissimilarities, one lane an edge, from features [B, V, D] and edges [E, 2]. Norms are summed again for
+ * [B, E] dissimilarities, one invocation an edge, from features [B, V, D] and edges [E, 2]. Norms are summed again for
  * every edge: that is arithmetic on texels which are read anyway, and saves a draw.
  */
 export class EdgeDissimilarityProgram extends PackedProgram {

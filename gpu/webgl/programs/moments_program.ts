@@ -1,7 +1,7 @@
 import { PACKED, PackedProgram } from '../packed.js';
 
 /**
- * Mean and 1 / sqrt(variance + epsilon) of every row of x [batch, rows, C], as [batch, rows, 2]: one lane for two
+ * Mean and 1 / sqrt(variance + epsilon) of every row of x [batch, rows, C], as [batch, rows, 2]: one invocation for two
  * rows. The variance is that of the differences from the mean, in a second pass.
  */
 export class MomentsProgram extends PackedProgram {

@@ -1,6 +1,6 @@
 import { PACKED, PackedProgram } from '../packed.js';
 
-/** 1 / sqrt(mean square + epsilon) of every row of x [batch, rows, C], as [batch, rows, 1]: one lane for two rows. */
+/** 1 / sqrt(mean square + epsilon) of every row of x [batch, rows, C], as [batch, rows, 1]: one invocation for two rows. */
 export class InverseRootMeanSquareProgram extends PackedProgram {
   readonly variableNames = ['x'];
   override readonly customUniforms = [

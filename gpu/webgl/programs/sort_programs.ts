@@ -20,7 +20,7 @@ export const SORT_BLOCKS: PointProgram = {
   uniforms: ['length', 'blockSize'],
   code: `
     ${IS_BEFORE}
-    int lane(int point) {
+    int invocation(int point) {
       int place = point % length;
       int batchStart = point - place;
       int blockStart = place - place % blockSize;
@@ -60,7 +60,7 @@ export const RANKS: PointProgram = {
   uniforms: ['length', 'blockSize'],
   code: `
     ${RANK}
-    int lane(int point) {
+    int invocation(int point) {
       int batchStart = point - point % length;
       vec3 own = texelOf(blocks, point).xyz;
       value0.x = float(rankOf(own, batchStart));
@@ -75,7 +75,7 @@ export const SORTED_BUT_FIRST: PointProgram = {
   uniforms: ['length', 'blockSize'],
   code: `
     ${RANK}
-    int lane(int point) {
+    int invocation(int point) {
       int batch = point / length;
       vec3 own = texelOf(blocks, point).xyz;
       int rank = rankOf(own, batch * length);

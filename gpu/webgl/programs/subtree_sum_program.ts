@@ -5,7 +5,7 @@ import { TREE_STATE } from './tree_state.js';
  * One round of the up pass. The state holds, of each vertex, the sum over its descendants nearer than n = 2^round and
  * the product of the n decays above it; it moves on to 2n. Those at distance n are a contiguous range, so nothing is
  * scattered: sum' = sum + sum over the range of product * sum, product' = product * product of the n-th ancestor.
- * A lane reads its range, 24 texels at most in trees of images of 56 x 56; the root of a star reads all.
+ * An invocation reads its range, 24 texels at most in trees of images of 56 x 56; the root of a star reads all.
  */
 export class SubtreeSumProgram extends PackedProgram {
   readonly variableNames = ['state', 'tree'];

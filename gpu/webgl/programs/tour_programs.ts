@@ -24,7 +24,7 @@ export const ROUND_TOUR: PointProgram = {
   uniforms: ['edges', 'root'],
   code: `
     ${SLOTS}
-    int lane(int point) {
+    int invocation(int point) {
       int slot = point % (2 * edges);
       int batch = point / (2 * edges);
       ivec4 own = slotAt(slot);
@@ -47,7 +47,7 @@ export const SUM_ALONG_TOUR: PointProgram = {
   variableNames: ['tour'],
   uniforms: ['slots', 'steps'],
   code: `
-    int lane(int point) {
+    int invocation(int point) {
       int batchStart = point - point % slots;
       vec4 own = texelOf(tour, point);
       for (int step = 0; step < steps && own.x >= 0.0; step++) {
@@ -69,7 +69,7 @@ export const ASCENDING_TOUR: PointProgram = {
   uniforms: ['edges'],
   code: `
     ${SLOTS}
-    int lane(int point) {
+    int invocation(int point) {
       int slot = point % (2 * edges);
       int batchStart = point - slot;
       ivec4 own = slotAt(slot);
@@ -110,7 +110,7 @@ export const TOUR_PLACES: PointProgram = {
   uniforms: ['edges', 'vertices'],
   code: `
     ${SLOTS}
-    int lane(int point) {
+    int invocation(int point) {
       int slot = point % (2 * edges);
       int batchStart = point - slot;
       ivec4 own = slotAt(slot);
@@ -127,7 +127,7 @@ export const BREADTH_FIRST: PointProgram = {
   variableNames: ['positions', 'places'],
   uniforms: ['vertices'],
   code: `
-    int lane(int point) {
+    int invocation(int point) {
       int vertex = point % vertices;
       int batchStart = point - vertex;
       int parent = int(texelOf(places, point).z);

@@ -22,7 +22,7 @@ export const FIRST_LAYERS: PointProgram = {
       return low;
     }
 
-    int lane(int point) {
+    int invocation(int point) {
       int i = point % vertices;
       int batchStart = point - i;
       value0 = vec4(texelOf(order, point).x, texelOf(positions, point).x, texelOf(places, point).z, 0);
@@ -55,7 +55,7 @@ export const MORE_LAYERS: PointProgram = {
       return reach;
     }
 
-    int lane(int point) {
+    int invocation(int point) {
       int batchStart = point - point % vertices;
       value0 = applied(texelOf(layer, point), batchStart, 1);
       if (count > 1) value1 = applied(value0, batchStart, 2);

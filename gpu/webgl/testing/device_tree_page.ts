@@ -127,7 +127,7 @@ pageTest('one vertex, errors, and an option that is checked', async (t) => {
   t.equal(getTreeBuilder(), 'host', 'the default');
   await t.throws(
     () => setTreeBuilder('gpu' as TreeBuilder),
-    /the builder is "gpu", wanted 'host' or 'device'/,
+    /the builder is "gpu", expected 'host' or 'device'/,
     'another builder',
   );
 });

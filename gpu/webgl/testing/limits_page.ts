@@ -175,7 +175,7 @@ pageTest('a context that is lost in the middle of a prediction', async (t) => {
           .matMul(tf.ones([3, 3]))
           .dataSync(),
       /WebglContextLostError/,
-      'stock ops too',
+      'built-in ops too',
     );
     await restartWebgl();
   }

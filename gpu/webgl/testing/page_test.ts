@@ -39,7 +39,7 @@ window.pageTests = {
     try {
       await tests.get(name)?.({
         ok,
-        equal: (given, wanted, what) => ok(Object.is(given, wanted), what, `${given}, wanted ${wanted}`),
+        equal: (given, wanted, what) => ok(Object.is(given, wanted), what, `${given}, expected ${wanted}`),
         atMost: (value, bound, what) => ok(value <= bound, what, `${value.toPrecision(3)}, at most ${bound}`),
         throws: async (run, pattern, what) => {
           try {
