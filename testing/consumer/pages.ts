@@ -9,9 +9,16 @@ import type { Test } from 'tap';
 import * as vite from 'vite';
 import { asFunction, snippet, write } from './project.js';
 
+export interface Answer {
+  readonly label: string;
+  readonly probability: number;
+}
+
 /** What a page tells of itself. */
 export interface Findings {
-  readonly predictions?: readonly { readonly label: string; readonly probability: number }[];
+  readonly predictions?: readonly Answer[];
+  /** Three answers to each of the digits. */
+  readonly digits?: readonly (readonly Answer[])[];
   readonly error?: string;
   /** Of the console. */
   readonly warnings: readonly string[];
@@ -27,36 +34,52 @@ const ISOLATED = {
   'cross-origin-embedder-policy': 'require-corp',
 };
 
-/** A way to build the page; the folder it leaves it in. */
+/** A way to build the page into a folder of the project; `script` is the page's own. */
 interface Way {
   readonly headers?: Record<string, string>;
-  build(project: string, folder: string): Promise<void>;
+  build(project: string, folder: string, script: string): Promise<void> | void;
 }
 
-const esbuild = async (project: string, folder: string, before = '') => {
-  write(project, `${folder}/page.mjs`, pageScript(before));
+/** Built once, for three ways to load it. A worker has the policy of its own script. */
+const BUNDLE = `${PAGES}/bundle/page.js`;
+
+const esbuild = async (project: string, script: string) => {
+  write(project, 'page.mjs', script);
   await bundle({
-    entryPoints: [join(project, folder, 'page.mjs')],
-    outfile: join(project, folder, 'page.js'),
+    entryPoints: [join(project, 'page.mjs')],
+    outfile: join(project, BUNDLE),
     bundle: true,
     format: 'iife',
     minify: true,
     logLevel: 'error',
   });
-  write(project, `${folder}/index.html`, HTML('<script src="page.js"></script>'));
 };
+const bundlePage = (project: string, folder: string) =>
+  write(project, `${folder}/index.html`, HTML(`<script src="/${BUNDLE}"></script>`));
 
-const viteProject = (project: string, folder: string) => {
-  write(project, `${folder}/page.js`, pageScript());
+/** Starts the script in a worker instead. */
+const starter = (program: string) =>
+  `new Worker(${program}).onmessage = ({ data }) => { window.findings = data; };\n`;
+
+const viteProject = (project: string, folder: string, script: string) => {
+  write(project, `${folder}/page.js`, script);
   write(project, `${folder}/index.html`, HTML('<script type="module" src="./page.js"></script>'));
 };
 
 export const WAYS: Readonly<Record<string, Way>> = {
-  'esbuild, as a classic script': { headers: POLICY, build: esbuild },
+  'esbuild, as a classic script': { headers: POLICY, build: bundlePage },
+  'esbuild, in a classic worker': {
+    headers: POLICY,
+    build: (project, folder) => {
+      write(project, `${folder}/start.js`, starter(`'/${BUNDLE}'`));
+      write(project, `${folder}/index.html`, HTML('<script src="start.js"></script>'));
+    },
+  },
+  'isolated, threads off': { headers: ISOLATED, build: bundlePage },
   'Vite build': {
     headers: POLICY,
-    build: async (project, folder) => {
-      viteProject(project, `${folder}/source`);
+    build: async (project, folder, script) => {
+      viteProject(project, `${folder}/source`, script);
       await vite.build({
         root: join(project, folder, 'source'),
         configFile: false,
@@ -67,17 +90,12 @@ export const WAYS: Readonly<Record<string, Way>> = {
     },
   },
   'an import map, no bundler': {
-    build: async (project, folder) => {
-      write(project, `${folder}/page.js`, pageScript());
+    build: (project, folder, script) => {
+      write(project, `${folder}/page.js`, script);
       const map = JSON.stringify({ imports: IMPORTS });
       const scripts = `<script type="importmap">${map}</script><script type="module" src="page.js"></script>`;
       write(project, `${folder}/index.html`, HTML(scripts));
     },
-  },
-  'isolated, threads off': {
-    headers: ISOLATED,
-    build: (project, folder) =>
-      esbuild(project, folder, `tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);`),
   },
 };
 
@@ -94,19 +112,32 @@ const IMPORTS = {
   ...{ fs: nothing, os: nothing, path: nothing, perf_hooks: nothing }, // for tfjs's backend
 };
 
-/** The README's page, which leaves what it found in `window.findings`. */
-function pageScript(before = ''): string {
+/** The README's page, which leaves what it found in `findings`, and posts it where it is a worker. */
+function pageScript(digits: readonly string[]): string {
+  const urls = JSON.stringify(digits.map((name) => `/digits/${name}`));
   return asFunction(
     snippet('In a page'),
-    `const image = document.querySelector('img'); await image.decode(); ${before}`,
-    'return { predictions };',
-    (call) => `window.findings = ${call}.catch((error) => ({ error: error.message }));\n`,
+    `const image = globalThis.document?.querySelector('img') ?? '/digit.png';
+    await image.decode?.();
+    if (globalThis.crossOriginIsolated) tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);`,
+    `const digits = await model.classify(${urls}, { top: 3 });
+    return { predictions, digits };`,
+    (call) => `${call}.catch((error) => ({ error: error.message })).then((findings) => {
+      if (globalThis.document) globalThis.findings = findings;
+      else postMessage(findings);
+    });\n`,
   );
 }
 
 /** Builds all pages. @returns by name, the address of each; and what Vite serves without building */
-export async function servePages(t: Test, project: string): Promise<Map<string, string>> {
-  const folders = new Map<string, Way>();
+export async function servePages(
+  t: Test,
+  project: string,
+  digits: readonly string[],
+): Promise<Map<string, string>> {
+  const script = pageScript(digits);
+  await esbuild(project, script);
+  const folders = new Map<string, Pick<Way, 'headers'>>([['bundle', { headers: POLICY }]]);
   const pages = new Map<string, string>();
   const server = createServer(({ url = '/' }, response) => {
     const path = decodeURIComponent(new URL(url, 'http://localhost').pathname);
@@ -127,10 +158,13 @@ export async function servePages(t: Test, project: string): Promise<Map<string, 
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   for (const [i, [name, way]] of Object.entries(WAYS).entries()) {
     folders.set(String(i), way);
-    await way.build(project, `${PAGES}/${i}`);
+    await way.build(project, `${PAGES}/${i}`, script);
     pages.set(name, `${origin}/${PAGES}/${i}/`);
   }
-  viteProject(project, 'dev');
+  viteProject(project, 'dev', script);
+  const module = `new URL('./page.js', import.meta.url), { type: 'module' }`;
+  write(project, 'dev/start.js', starter(module));
+  write(project, 'dev/worker.html', HTML('<script type="module" src="./start.js"></script>'));
   const dev = await vite.createServer({
     root: join(project, 'dev'),
     configFile: false,
@@ -140,7 +174,9 @@ export async function servePages(t: Test, project: string): Promise<Map<string, 
   });
   await dev.listen();
   t.teardown(() => dev.close());
-  pages.set('Vite dev', dev.resolvedUrls?.local[0] as string);
+  const url = dev.resolvedUrls?.local[0] as string;
+  pages.set('Vite dev', url);
+  pages.set('Vite dev, in a module worker', `${url}worker.html`);
   return pages;
 }
 
@@ -163,9 +199,12 @@ export async function visit(browser: Browser, url: string): Promise<Findings> {
   page.on('pageerror', ({ message }) => warnings.push(message));
   try {
     await page.goto(url);
-    await page.waitForFunction('window.findings', undefined, { timeout: 60_000 }).catch(() => {
-      throw new Error(`${url} did not run: ${warnings.join('; ')}`);
-    });
+    // A function: text would be evaluated, which the policy refuses.
+    await page
+      .waitForFunction(() => 'findings' in window, undefined, { timeout: 60_000 })
+      .catch((error) => {
+        throw new Error(`${url} did not run: ${error.message}; ${warnings.join('; ')}`);
+      });
     return { ...((await page.evaluate('window.findings')) as Omit<Findings, 'warnings'>), warnings };
   } finally {
     await page.close();

@@ -9,6 +9,9 @@ import type { Test } from 'tap';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 
+/** Where npm puts the programs of packages. */
+export const BIN = join('node_modules', '.bin');
+
 export interface Outcome {
   readonly status: number;
   readonly stdout: string;
