@@ -1,6 +1,7 @@
 /** What the suite runs cases on, and the forms in which one's own backend is given to `defineBackend`. */
 import type { ToleranceClass } from '../plugin/backends.js';
 import type { Attributes } from '../plugin/ops/declaration.js';
+import type { HostKernelFunction } from '../plugin/ops/spec/spec.js';
 import type { CaseTensor } from './case.js';
 
 /** Thrown by a backend's `start` when it cannot be had here: its cases are then skipped with this reason. */
@@ -44,15 +45,6 @@ export interface Backend {
   /** Called after the last case. */
   stop?(): Promise<void>;
 }
-
-/** A kernel over plain typed arrays, as `registerHostKernel` of the plugin takes it: it writes `outputs`. */
-export type HostKernelFunction = (args: {
-  readonly inputs: Readonly<Record<string, Float32Array | Int32Array>>;
-  /** Of the declared shapes, zero-filled. */
-  readonly outputs: Readonly<Record<string, Float32Array | Int32Array>>;
-  readonly shapes: Readonly<Record<string, readonly number[]>>;
-  readonly attributes: Attributes;
-}) => void;
 
 interface CommonDefinition {
   readonly name: string;

@@ -4,15 +4,11 @@
  */
 import type { ToleranceClass } from '../plugin/backends.js';
 import type { Attributes } from '../plugin/ops/declaration.js';
-import type { Bound } from './bounds.js';
+import type { Bound } from '../plugin/ops/spec/bound.js';
+import type { CaseTensor } from '../plugin/ops/spec/tensor.js';
 import type { Judgement } from './judgement.js';
 
-/** A tensor on the host, row-major. References may be float64, inputs are float32 or int32. */
-export type CaseTensor =
-  | { readonly dtype: 'float32'; readonly shape: readonly number[]; readonly values: Float32Array }
-  | { readonly dtype: 'float64'; readonly shape: readonly number[]; readonly values: Float64Array }
-  | { readonly dtype: 'int32'; readonly shape: readonly number[]; readonly values: Int32Array }
-  | { readonly dtype: 'uint8'; readonly shape: readonly number[]; readonly values: Uint8Array };
+export { type CaseTensor, float32, float64, int32 } from '../plugin/ops/spec/tensor.js';
 
 /** A value that an output must have. An output may have several: what a file says, and what an oracle says. */
 export interface Reference {
@@ -74,16 +70,4 @@ export type ConformanceCase = OpCase | ProgramCase | SkippedCase;
 export function rowOf(testCase: ConformanceCase): string {
   if (testCase.kind === 'op' && testCase.outputGradients) return `${testCase.op} gradient`;
   return testCase.op;
-}
-
-export function float32(shape: readonly number[], values: ArrayLike<number>): CaseTensor {
-  return { dtype: 'float32', shape, values: Float32Array.from(values) };
-}
-
-export function float64(shape: readonly number[], values: ArrayLike<number>): CaseTensor {
-  return { dtype: 'float64', shape, values: Float64Array.from(values) };
-}
-
-export function int32(shape: readonly number[], values: ArrayLike<number>): CaseTensor {
-  return { dtype: 'int32', shape, values: Int32Array.from(values) };
 }

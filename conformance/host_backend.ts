@@ -12,7 +12,8 @@ import {
   unregisterKernel,
 } from '@tensorflow/tfjs-core';
 import { registerBackendKernel } from '../plugin/ops/kernels.js';
-import type { Backend as BackendUnderTest, HostKernelFunction, KernelsDefinition } from './backend.js';
+import type { HostKernelFunction } from '../plugin/ops/spec/spec.js';
+import type { Backend as BackendUnderTest, KernelsDefinition } from './backend.js';
 import { declarationOf, tfjsBackend } from './tfjs_backend.js';
 
 export function hostBackend(definition: KernelsDefinition): BackendUnderTest {

@@ -11,10 +11,10 @@ export {
 export type { CaseTensor, ConformanceCase, OpCase, ProgramCase, Reference } from './case.js';
 export { isCasePath, loadCases } from './cases/load.js';
 export { defineBackend } from './define_backend.js';
-export { generatedCases } from './generated/generated.js';
-export { DEFAULT_SEED } from './generated/seed.js';
 export { htmlReport } from './report/html.js';
 export { type CaseResult, mergeReports, type Report, summarize, toJson } from './report/report.js';
 export { terminalReport } from './report/terminal.js';
 export { type Progress, type RunOptions, runConformance } from './run.js';
+export { DEFAULT_SEED } from './seed.js';
 export { type CaseSource, memorySource } from './source.js';
+export { generatedCases } from './spec_cases.js';

@@ -1,5 +1,5 @@
 /** What a case came to. */
-import type { Bound } from './bounds.js';
+import type { Bound } from '../plugin/ops/spec/bound.js';
 import type { Figures } from './measure.js';
 
 export type Verdict = 'pass' | 'tie-flip' | 'fail' | 'skip';
@@ -9,7 +9,7 @@ export interface TreePair {
   readonly numVertices: number;
   /** Set when the graph is a grid: vertex v lies at (v % width, floor(v / width)). */
   readonly width?: number;
-  readonly wanted: readonly (readonly [number, number])[];
+  readonly expected: readonly (readonly [number, number])[];
   readonly given: readonly (readonly [number, number])[];
   readonly caption: string;
 }

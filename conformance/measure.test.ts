@@ -14,14 +14,14 @@ t.test('figures', async (t) => {
   const figures = measure([1, 2.5, -4], [1, 2, -4]);
   t.equal(figures.maxAbs, 0.5);
   t.equal(figures.maxRel, 0.125);
-  t.same(figures.worst, { index: 1, given: 2.5, wanted: 2 });
+  t.same(figures.worst, { index: 1, given: 2.5, expected: 2 });
   t.ok(Math.abs(figures.normwise - 0.5 / Math.sqrt(21)) < 1e-15);
   t.equal(figures.histogram.length, HISTOGRAM_BINS + 1);
   t.equal(figures.histogram[0], 2);
   t.equal(measure([Number.NaN], [1]).maxAbs, Infinity);
   t.equal(measure([Infinity, Number.NaN], [Infinity, Number.NaN]).maxAbs, 0);
   t.equal(measure([], []).maxAbs, 0);
-  t.throws(() => measure([1], []), /1 values came out where 0 were wanted/);
+  t.throws(() => measure([1], []), /1 values came out where 0 were expected/);
 });
 
 t.test('bits', async (t) => {

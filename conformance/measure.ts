@@ -1,6 +1,6 @@
-/** Distances between what came out and what was wanted. */
+/** Distances between what came out and what was expected. */
 
-/** Decades of the error histograms: |error| / largest |wanted| from 1e-12 to 1, two bins a decade. */
+/** Decades of the error histograms: |error| / largest |expected| from 1e-12 to 1, two bins a decade. */
 export const HISTOGRAM_BINS = 24;
 export const HISTOGRAM_LOWEST = -12;
 
@@ -8,18 +8,18 @@ export interface Figures {
   /** Elements compared. */
   readonly count: number;
   readonly maxAbs: number;
-  /** maxAbs over the largest |wanted|. */
+  /** maxAbs over the largest |expected|. */
   readonly maxRel: number;
-  /** In units in the last place of float32, of the wanted value rounded to float32. */
+  /** In units in the last place of float32, of the expected value rounded to float32. */
   readonly maxUlp: number;
   readonly p99Ulp: number;
   readonly meanUlp: number;
-  /** ||given - wanted|| / ||wanted||, Euclidean norms. */
+  /** ||given - expected|| / ||expected||, Euclidean norms. */
   readonly normwise: number;
-  /** The largest |wanted|. */
+  /** The largest |expected|. */
   readonly scale: number;
   /** Where the error is largest. */
-  readonly worst: { readonly index: number; readonly given: number; readonly wanted: number };
+  readonly worst: { readonly index: number; readonly given: number; readonly expected: number };
   /** Counts of errors by size; the first entry counts those that are exactly 0. */
   readonly histogram: readonly number[];
 }
@@ -57,28 +57,28 @@ export function largest(values: ArrayLike<number>): number {
 }
 
 /** @throws {Error} when the lengths differ */
-export function measure(given: ArrayLike<number>, wanted: ArrayLike<number>): Figures {
-  if (given.length !== wanted.length) {
-    throw new Error(`${given.length} values came out where ${wanted.length} were wanted`);
+export function measure(given: ArrayLike<number>, expected: ArrayLike<number>): Figures {
+  if (given.length !== expected.length) {
+    throw new Error(`${given.length} values came out where ${expected.length} were expected`);
   }
-  const count = wanted.length;
-  const scale = largest(wanted);
+  const count = expected.length;
+  const scale = largest(expected);
   const ulps = new Float64Array(count);
   const histogram = new Array<number>(HISTOGRAM_BINS + 1).fill(0);
-  let worst = { index: count === 0 ? -1 : 0, given: given[0] ?? 0, wanted: wanted[0] ?? 0 };
-  let [maxAbs, squares, wantedSquares, ulpSum] = [0, 0, 0, 0];
+  let worst = { index: count === 0 ? -1 : 0, given: given[0] ?? 0, expected: expected[0] ?? 0 };
+  let [maxAbs, squares, expectedSquares, ulpSum] = [0, 0, 0, 0];
   for (let i = 0; i < count; i++) {
-    const error = distance(given[i], wanted[i]);
-    ulps[i] = ulpDistance(given[i], wanted[i]);
+    const error = distance(given[i], expected[i]);
+    ulps[i] = ulpDistance(given[i], expected[i]);
     ulpSum += ulps[i];
-    if (Number.isFinite(wanted[i])) {
+    if (Number.isFinite(expected[i])) {
       squares += error * error;
-      wantedSquares += wanted[i] * wanted[i];
+      expectedSquares += expected[i] * expected[i];
     }
     histogram[binOf(error, scale)]++;
     if (error > maxAbs) {
       maxAbs = error;
-      worst = { index: i, given: given[i], wanted: wanted[i] };
+      worst = { index: i, given: given[i], expected: expected[i] };
     }
   }
   ulps.sort();
@@ -89,7 +89,7 @@ export function measure(given: ArrayLike<number>, wanted: ArrayLike<number>): Fi
     maxUlp: count === 0 ? 0 : ulps[count - 1],
     p99Ulp: count === 0 ? 0 : ulps[Math.ceil(0.99 * count) - 1],
     meanUlp: count === 0 ? 0 : ulpSum / count,
-    normwise: squares === 0 ? 0 : Math.sqrt(squares / wantedSquares),
+    normwise: squares === 0 ? 0 : Math.sqrt(squares / expectedSquares),
     scale,
     worst,
     histogram,

@@ -45,7 +45,7 @@ t.test('the example of the README: a wrong kernel, and the verdict on it', async
     {
       backend: 'forgetful',
       device: /plain kernels over a copy of cpu: TreeScan/,
-      reason: /^y \(float64 oracle\)\[\d+\] is .*, wanted .*: off by .*, allowed/,
+      reason: /^y \(float64 oracle\)\[\d+\] is .*, expected .*: off by .*, allowed/,
       maxAbs: Number,
       worstInputs: { x: String, decay: String },
     },

@@ -1,12 +1,13 @@
 /** Runs cases on backends and collects the report. No Node API: the same code runs in a page. */
 import type { ToleranceClass } from '../plugin/backends.js';
+import { specOf } from '../plugin/ops/spec/spec.js';
 import { type Backend, BackendMissing, NotSupported } from './backend.js';
 import { type CaseTensor, type ConformanceCase, type OpCase, rowOf } from './case.js';
-import { generatedCases } from './generated/generated.js';
 import type { Judgement } from './judgement.js';
 import { sameBits } from './measure.js';
 import type { CaseResult, Environment, Report } from './report/report.js';
 import { summarize } from './report/report.js';
+import { generatedCases } from './spec_cases.js';
 import { declarationOf } from './tfjs_backend.js';
 import { combine, fail, judgeOpCase, show } from './verdict.js';
 
@@ -81,8 +82,8 @@ function blank(backend: string, device: string) {
 export function applyRequire(results: readonly CaseResult[], require: RunOptions['require']): CaseResult[] {
   if (!require) return [...results];
   return results.map((result) => {
-    const wanted = require === true || require.includes(result.backend);
-    if (!wanted || result.verdict !== 'skip') return result;
+    const expected = require === true || require.includes(result.backend);
+    if (!expected || result.verdict !== 'skip') return result;
     return { ...result, verdict: 'fail', reason: `required, but skipped: ${result.reason}` };
   });
 }
@@ -148,8 +149,6 @@ function figuresOf({
   };
 }
 
-/** Ops whose result for one item of a batch may not depend on the others, down to the last bit. */
-const BATCH_INVARIANT = new Set(['EdgeDissimilarity', 'BoruvkaMST', 'TreeScan']);
 /** Beyond this many elements a case is run once only. */
 const REPEATED_ELEMENTS = 300_000;
 
@@ -192,7 +191,7 @@ async function runOpCase(
       return sameBits(values.subarray(values.length - item.length), item);
     });
     extra = { ...extra, sameInBatch };
-    if (!sameInBatch && BATCH_INVARIANT.has(testCase.op)) {
+    if (!sameInBatch && specOf(testCase.op)?.batchInvariant) {
       judgements.push(fail('the last item of the batch comes out otherwise alone'));
     }
   }

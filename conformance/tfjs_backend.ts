@@ -16,6 +16,7 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import type { Attributes, OpDeclaration } from '../plugin/ops/declaration.js';
+import { declaredOp } from '../plugin/ops/declare.js';
 import { OPS } from '../plugin/ops/index.js';
 import { hasOwnKernel, runOp } from '../plugin/ops/kernels.js';
 import { type Backend, BackendMissing, NotSupported, type TfjsDefinition } from './backend.js';
@@ -25,7 +26,7 @@ type CaseTensors = Readonly<Record<string, CaseTensor>>;
 
 /** @throws {NotSupported} when no op of this name is declared */
 export function declarationOf(op: string): OpDeclaration {
-  const declaration = OPS.find(({ name }) => name === op);
+  const declaration = declaredOp(op);
   if (!declaration) throw new NotSupported(`no op ${op} is declared`);
   return declaration;
 }
@@ -57,10 +58,10 @@ export function tfjsBackend(definition: TfjsDefinition): Backend {
       const declaration = declarationOf(op);
       const given = toTensors(inputs);
       const dy = toTensors(outputGradients);
-      const wanted = Object.keys(inputs).filter((input) => inputs[input].dtype === 'float32');
+      const expected = Object.keys(inputs).filter((input) => inputs[input].dtype === 'float32');
       try {
-        const grads = tidy(() => gradientsOf(declaration, given, attributes, dy, wanted));
-        return await readAll(wanted, grads);
+        const grads = tidy(() => gradientsOf(declaration, given, attributes, dy, expected));
+        return await readAll(expected, grads);
       } finally {
         dispose(given);
         dispose(dy);
@@ -74,8 +75,8 @@ export function tfjsBackend(definition: TfjsDefinition): Backend {
 /** Which tree ops run by kernels made for the backend, and which do not. */
 function kernelsIn(backend: string): string {
   const own = OPS.filter((op) => hasOwnKernel(op, backend)).map(({ name }) => name);
-  if (own.length === 0) return 'no kernels of this package: fallback to the host and to stock ops';
-  // Ops without a kernel even on the host are made of stock ops.
+  if (own.length === 0) return 'no kernels of this package: fallback to the CPU and to built-in ops';
+  // Ops without a kernel even on the host are made of built-in ops.
   const rest = OPS.filter(({ name }) => !own.includes(name) && getKernel(name, 'cpu')).map(
     ({ name }) => name,
   );
@@ -120,7 +121,7 @@ function gradientsOf(
   inputs: Record<string, Tensor>,
   attributes: Attributes,
   dy: Record<string, Tensor>,
-  wanted: readonly string[],
+  expected: readonly string[],
 ): Tensor[] {
   const single = declaration.outputNames.length === 1;
   const forward = () => {
@@ -131,7 +132,7 @@ function gradientsOf(
     return addN(terms.filter(({ output }) => output.size > 0).map(({ output, dy }) => sum(mul(output, dy))));
   };
   try {
-    const xs = wanted.map((name) => inputs[name]);
+    const xs = expected.map((name) => inputs[name]);
     return engine().gradients(forward, xs, single ? dy[declaration.outputNames[0]] : undefined).grads;
   } catch (error) {
     if (/gradient function not found/.test((error as Error).message)) {

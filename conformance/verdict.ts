@@ -1,43 +1,45 @@
 /** From figures to a verdict. */
 
 import type { ToleranceClass } from '../plugin/backends.js';
-import { type Bound, dissimilarityBound, EXACT, fusedOpBound, NEAR_TIE, treeScanBound } from './bounds.js';
+import { completeAttributes } from '../plugin/ops/input_checks.js';
+import { type Bound, boundOfTolerance, EXACT, SINGLE_OP } from '../plugin/ops/spec/bound.js';
+import { specOf } from '../plugin/ops/spec/spec.js';
+import { NEAR_TIE } from './bounds.js';
 import type { CaseTensor, OpCase, Reference } from './case.js';
+import { certify } from './certificate.js';
 import type { Judgement, TreePair, Verdict } from './judgement.js';
 import { measure } from './measure.js';
-import { certify } from './oracles/certificate.js';
-import { depthOf } from './oracles/rooted_tree.js';
 
 /** One comparison of a case. */
 export interface Comparison {
   readonly tensor: string;
   readonly given: ArrayLike<number>;
   readonly shape?: readonly number[];
-  readonly wanted: ArrayLike<number>;
-  readonly wantedShape?: readonly number[];
+  readonly expected: ArrayLike<number>;
+  readonly expectedShape?: readonly number[];
   readonly bound: Bound;
 }
 
 /** Passes when every comparison is within its bound. */
 export function judge(comparisons: readonly Comparison[]): Judgement {
   let worst: { judgement: Judgement; severity: number } | undefined;
-  for (const { tensor, given, wanted, shape, wantedShape, bound } of comparisons) {
-    if (shape && wantedShape && shape.join() !== wantedShape.join()) {
-      return fail(`${tensor} has shape [${shape}], wanted [${wantedShape}]`);
+  for (const { tensor, given, expected, shape, expectedShape, bound } of comparisons) {
+    if (shape && expectedShape && shape.join() !== expectedShape.join()) {
+      return fail(`${tensor} has shape [${shape}], expected [${expectedShape}]`);
     }
-    if (given.length !== wanted.length) {
-      return fail(`${tensor} has ${given.length} values, wanted ${wanted.length}`);
+    if (given.length !== expected.length) {
+      return fail(`${tensor} has ${given.length} values, expected ${expected.length}`);
     }
-    const figures = measure(given, wanted);
+    const figures = measure(given, expected);
     const allowed = Math.max(bound.absolute, bound.relative * figures.scale);
     const within = figures.maxAbs <= allowed;
     const severity =
       figures.maxAbs === 0 || allowed === Number.POSITIVE_INFINITY ? 0 : figures.maxAbs / allowed;
     if (worst && severity <= worst.severity) continue;
-    const { index, given: value, wanted: wish } = figures.worst;
+    const { index, given: value, expected: expectedValue } = figures.worst;
     const reason = within
       ? ''
-      : `${tensor}[${index}] is ${show(value)}, wanted ${show(wish)}: off by ${show(figures.maxAbs)}, ` +
+      : `${tensor}[${index}] is ${show(value)}, expected ${show(expectedValue)}: off by ${show(figures.maxAbs)}, ` +
         `allowed ${show(allowed)}`;
     worst = {
       severity,
@@ -71,13 +73,13 @@ export function judgeOpCase(
       tensor: `${reference.of} (${reference.from})`,
       given: output.values,
       shape: output.shape,
-      wanted: reference.tensor.values,
-      wantedShape: reference.tensor.shape,
+      expected: reference.tensor.values,
+      expectedShape: reference.tensor.shape,
       bound: reference.bound ?? boundOf(testCase, reference, tolerance),
     });
   }
   const judgement = judge(comparisons);
-  if (judgement.verdict === 'fail' && testCase.op === 'BoruvkaMST') {
+  if (judgement.verdict === 'fail' && testCase.references.some(({ of }) => of === 'edgeIndex')) {
     return { ...judgement, ...explainTrees(testCase, given) };
   }
   return judgement;
@@ -86,28 +88,11 @@ export function judgeOpCase(
 /** The bound of the op for one of its outputs. */
 export function boundOf(testCase: OpCase, reference: Reference, tolerance: ToleranceClass): Bound {
   if (reference.tensor.dtype === 'int32') return EXACT;
-  const { op, attributes, inputs } = testCase;
-  if (op === 'TreeScan') return treeScanBound(depthOfBatch(inputs.parent), tolerance);
-  if (op === 'EdgeDissimilarity') {
-    return dissimilarityBound(String(attributes?.metric ?? 'cosine'), tolerance);
-  }
-  return fusedOpBound(op, tolerance, testCase.outputGradients !== undefined);
-}
-
-const depths = new WeakMap<CaseTensor, number>();
-
-function depthOfBatch(parent: CaseTensor): number {
-  let depth = depths.get(parent);
-  if (depth === undefined) {
-    const [batch, numVertices] = parent.shape;
-    depth = 0;
-    for (let b = 0; b < batch; b++) {
-      const row = parent.values.subarray(b * numVertices, (b + 1) * numVertices) as Int32Array;
-      depth = Math.max(depth, depthOf({ parent: row }));
-    }
-    depths.set(parent, depth);
-  }
-  return depth;
+  const { op, inputs, attributes = {} } = testCase;
+  const isGradient = testCase.outputGradients !== undefined;
+  const spec = specOf(op);
+  if (!spec) return boundOfTolerance({ ...SINGLE_OP, reason: 'an op without a spec' }, tolerance, isGradient);
+  return spec.bound(tolerance, { inputs, attributes: completeAttributes(spec.op, attributes) }, isGradient);
 }
 
 /** Draws the first tree of a batch that differs, and says whether it is minimal at least. */
@@ -115,15 +100,15 @@ function explainTrees(
   testCase: OpCase,
   given: ReadonlyMap<string, CaseTensor>,
 ): { reason: string; trees?: TreePair[] } | undefined {
-  const wanted = testCase.references.find(({ of }) => of === 'edgeIndex')?.tensor;
+  const expected = testCase.references.find(({ of }) => of === 'edgeIndex')?.tensor;
   const chosen = given.get('edgeIndex');
   const { weights, edges } = testCase.inputs;
-  if (!wanted || !chosen || wanted.shape.join() !== chosen.shape.join()) return undefined;
-  const [batch, length] = wanted.shape;
+  if (!expected || !chosen || expected.shape.join() !== chosen.shape.join()) return undefined;
+  const [batch, length] = expected.shape;
   const numEdges = edges.shape[0];
   for (let b = 0; b < batch; b++) {
     const row = (values: CaseTensor['values'], n: number) => Array.from(values.subarray(b * n, (b + 1) * n));
-    const [mine, reference] = [row(chosen.values, length), row(wanted.values, length)];
+    const [mine, reference] = [row(chosen.values, length), row(expected.values, length)];
     if (mine.join() === reference.join()) continue;
     const missing = reference.filter((e) => !mine.includes(e)).length;
     if (missing === 0) return undefined; // the same edges, in another order
@@ -154,14 +139,14 @@ const DRAWN_VERTICES = 900;
 
 /** Two trees for the report, unless they are too large to look at. */
 export function treePair(
-  wanted: readonly (readonly [number, number])[],
+  expected: readonly (readonly [number, number])[],
   given: readonly (readonly [number, number])[],
   numVertices: number,
   edges: ArrayLike<number>,
   caption: string,
 ): TreePair[] {
   if (numVertices > DRAWN_VERTICES || numVertices < 2) return [];
-  return [{ numVertices, width: gridWidth(edges, numVertices), wanted, given, caption }];
+  return [{ numVertices, width: gridWidth(edges, numVertices), expected, given, caption }];
 }
 
 /** The width of the grid whose edges these are, or undefined. */
@@ -179,13 +164,13 @@ function gridWidth(edges: ArrayLike<number>, numVertices: number): number | unde
  */
 export function judgeTree(
   chosen: readonly number[],
-  wanted: readonly number[],
+  expected: readonly number[],
   weights: ArrayLike<number>,
   edges: ArrayLike<number>,
   numVertices: number,
   what: string,
 ): Judgement {
-  const [mine, reference] = [new Set(chosen), new Set(wanted)];
+  const [mine, reference] = [new Set(chosen), new Set(expected)];
   const differing = [...mine].filter((e) => !reference.has(e)).length;
   let margin: number;
   try {
@@ -205,7 +190,7 @@ export function judgeTree(
     verdict: certified ? 'tie-flip' : 'fail',
     reason,
     margin,
-    trees: treePair(wanted.map(pair), chosen.map(pair), numVertices, edges, what),
+    trees: treePair(expected.map(pair), chosen.map(pair), numVertices, edges, what),
   };
 }
 

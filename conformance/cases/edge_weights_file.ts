@@ -1,9 +1,10 @@
 /** `edge_weights_*` files: features on a graph and the reference's weights of its edges. */
-import { dissimilarityBound, EXACT } from '../bounds.js';
+import type { Metric } from '../../plugin/ops/edge_dissimilarity.js';
+import { edgeDissimilaritySpec } from '../../plugin/ops/edge_dissimilarity.spec.js';
 import { type CaseTensor, type ConformanceCase, float64, type OpCase, type Reference } from '../case.js';
-import { edgeWeights, edgeWeightsInFloat32, type Metric } from '../oracles/edge_dissimilarity.js';
+import { outputsCase } from '../spec_cases.js';
 import { type CaseFile, channelsLast, reshaped } from './case_file.js';
-import { checkEdges, concatenated, contradiction, rows } from './tree_cases.js';
+import { checkEdges, contradiction } from './tree_cases.js';
 
 /** What the files store as a function of the op's weight, its inverse, and how far the inverse is to be trusted. */
 const STORED: readonly {
@@ -66,24 +67,14 @@ export interface EdgeWeightsSource {
   }[];
 }
 
-/** A case of EdgeDissimilarity: near float64, and on an IEEE backend the bits that the op promises. */
+/** A case of the op: near float64, on an IEEE backend the bits that it promises, and near what the file says. */
 export function edgeWeightsCase({ name, features, edges, metric, stored = [] }: EdgeWeightsSource): OpCase {
   checkEdges(edges, features.shape[1]);
-  const channels = features.shape[2];
-  const shape = [features.shape[0], edges.shape[0]];
-  const each = (weigh: typeof edgeWeights | typeof edgeWeightsInFloat32) =>
-    concatenated(rows(features).map((row) => weigh(row, edges.values, channels, metric)));
-  const oracle = each(edgeWeights);
-  const references: Reference[] = [
-    { of: 'weights', from: 'float64 oracle', tensor: float64(shape, oracle) },
-    {
-      of: 'weights',
-      from: 'float32 in the declared order',
-      tensor: float64(shape, each(edgeWeightsInFloat32)),
-      bound: EXACT,
-      only: 'float32',
-    },
-  ];
+  const attributes = { metric };
+  const inputs = { features, edges };
+  const testCase = outputsCase(edgeDissimilaritySpec, { name, inputs, attributes });
+  const { shape, values: oracle } = testCase.references[0].tensor;
+  const references: Reference[] = [];
   let problem: string | undefined;
   for (const { from, values, of, inverse } of stored) {
     if (inverse) {
@@ -91,21 +82,13 @@ export function edgeWeightsCase({ name, features, edges, metric, stored = [] }: 
       references.push({ of: 'weights', from, tensor });
     }
     // A float32 exp of a weight that is itself off by a few units; beyond float32 it is infinite.
-    const { absolute, relative } = dissimilarityBound(metric, 'float32');
-    const wanted = Array.from(oracle, (weight) => Math.fround(of(weight)));
-    const slack = inverse ? 1 : Math.max(1, ...oracle.filter((weight) => weight < 100));
-    problem ??= contradiction(from, values.values, wanted, {
+    const { absolute, relative } = edgeDissimilaritySpec.bound('float32', { inputs, attributes }, false);
+    const expected = Array.from(oracle, (weight) => Math.fround(of(weight)));
+    const slack = inverse ? 1 : Math.max(1, ...Array.from(oracle).filter((weight) => weight < 100));
+    problem ??= contradiction(from, values.values, expected, {
       relative: 2 ** -22 + (absolute + relative) * slack,
       absolute: 1e-12,
     });
   }
-  return {
-    kind: 'op',
-    name,
-    op: 'EdgeDissimilarity',
-    inputs: { features, edges },
-    attributes: { metric },
-    references,
-    contradiction: problem,
-  };
+  return { ...testCase, references: [...testCase.references, ...references], contradiction: problem };
 }

@@ -3,17 +3,24 @@
  * near ties alone and give the reference's logits. If there are such trees the drift is a tie-flip, and proven; if
  * there are none it is an error.
  */
+
+import { edgeWeights } from '../../plugin/ops/edge_dissimilarity.spec.js';
+import {
+  type BatchOfTrees,
+  batchOfTrees,
+  type RootedTree,
+  rootTree,
+} from '../../plugin/ops/spec/rooted_tree.js';
+import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { NEAR_TIE } from '../bounds.js';
 import type { CaseTensor } from '../case.js';
 import { int32 } from '../case.js';
 import { distance } from '../measure.js';
-import { edgeWeights } from '../oracles/edge_dissimilarity.js';
-import { type RootedTree, rootTree } from '../oracles/rooted_tree.js';
 import { indicesOf } from './features_to_tree.js';
 import type { Feeds } from './graph_under_test.js';
 import { firstItems } from './model_inputs.js';
 import { type ModelUnderTest, treeFeeds } from './model_under_test.js';
-import { type BatchOfTrees, batchOfTrees, pairsOf, rows } from './tree_cases.js';
+import { pairsOf } from './tree_cases.js';
 
 /** Swaps that are tried together, and how many of them may pile up in one block. */
 const MOST_TRIALS = 32;
@@ -26,13 +33,13 @@ export interface Explanation {
 }
 
 /**
- * @param image [1, H, W, 3], normalised. @param wanted its reference logits.
+ * @param image [1, H, W, 3], normalised. @param expected its reference logits.
  * @param enough the drift at which to stop looking.
  */
 export async function explainDrift(
   model: ModelUnderTest,
   image: CaseTensor,
-  wanted: ArrayLike<number>,
+  expected: ArrayLike<number>,
   blocks: number,
   enough: number,
 ): Promise<Explanation> {
@@ -44,7 +51,7 @@ export async function explainDrift(
     const nodes = [weightsFrom, 'order', 'parent'].map((node) => `blocks_${block}/${node}`);
     const results = await model.run({ normalized: image, ...treeFeeds(pinned) }, ['logits', ...nodes]);
     const value = (node: string) => results.get(`blocks_${block}/${node}`) as CaseTensor;
-    best = drift(results.get('logits')!.values, wanted);
+    best = drift(results.get('logits')!.values, expected);
     const edges = model.edgesOf(block, image.shape);
     const known = value(weightsFrom);
     const weights =
@@ -54,7 +61,7 @@ export async function explainDrift(
     for (let swap = 0; swap < MOST_SWAPS && best > enough; swap++) {
       const trials = nearTies(tree, weights, edges).slice(0, MOST_TRIALS);
       if (trials.length === 0) break;
-      const drifts = await tryTrees(model, image, wanted, pinned, trials);
+      const drifts = await tryTrees(model, image, expected, pinned, trials);
       const lowest = drifts.indexOf(Math.min(...drifts));
       if (drifts[lowest] >= best) break;
       best = drifts[lowest];
@@ -67,9 +74,9 @@ export async function explainDrift(
   return { drift: best, swaps };
 }
 
-function drift(given: ArrayLike<number>, wanted: ArrayLike<number>): number {
+function drift(given: ArrayLike<number>, expected: ArrayLike<number>): number {
   let most = 0;
-  for (let i = 0; i < wanted.length; i++) most = Math.max(most, distance(given[i], wanted[i]));
+  for (let i = 0; i < expected.length; i++) most = Math.max(most, distance(given[i], expected[i]));
   return most;
 }
 
@@ -77,7 +84,7 @@ function drift(given: ArrayLike<number>, wanted: ArrayLike<number>): number {
 async function tryTrees(
   model: ModelUnderTest,
   image: CaseTensor,
-  wanted: ArrayLike<number>,
+  expected: ArrayLike<number>,
   pinned: readonly BatchOfTrees[],
   trials: readonly RootedTree[],
 ): Promise<number[]> {
@@ -99,7 +106,7 @@ async function tryTrees(
     [`blocks_${pinned.length}/parent`]: trial.parent,
   };
   const results = await model.run(feeds, ['logits']);
-  return rows(results.get('logits') as CaseTensor).map((logits) => drift(logits, wanted));
+  return itemsOf(results.get('logits') as CaseTensor).map((logits) => drift(logits, expected));
 }
 
 /** Every tree that differs from the given one by an edge of nearly the same weight. */

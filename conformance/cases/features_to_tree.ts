@@ -1,13 +1,15 @@
 /** Features to tree: the weights of a graph's edges on the backend under test, and the tree of those weights. */
+
 import { tidy } from '@tensorflow/tfjs-core';
 import { boruvkaMST } from '../../plugin/ops/boruvka_mst.js';
 import { edgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
+import { edgeWeights } from '../../plugin/ops/edge_dissimilarity.spec.js';
+import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import type { CaseTensor, ProgramCase } from '../case.js';
-import { edgeWeights } from '../oracles/edge_dissimilarity.js';
 import { toTensor } from '../tfjs_backend.js';
 import { combine, judgeTree } from '../verdict.js';
 import { LayoutError } from './case_file.js';
-import { rows, sameEdges } from './tree_cases.js';
+import { sameEdges } from './tree_cases.js';
 
 /**
  * A case in which the tree may differ from the reference by near ties, which is then a tie-flip.
@@ -33,11 +35,11 @@ export function featuresToTreeCase(
         const weights = edgeDissimilarity(toTensor(features), edgesTensor);
         return boruvkaMST(weights, edgesTensor, { numVertices }).edgeIndex.dataSync().slice();
       });
-      const items = rows(features).map((row, b) => {
+      const items = itemsOf(features).map((row, b) => {
         const weights = edgeWeights(row, edges.values, channels, 'cosine');
-        const wanted = indicesOf(rows(treeEdges)[b], edges.values);
+        const expected = indicesOf(itemsOf(treeEdges)[b], edges.values);
         const own = Array.from(chosen.subarray(b * (numVertices - 1), (b + 1) * (numVertices - 1)));
-        return judgeTree(own, wanted, weights, edges.values, numVertices, `tree ${b} of the batch`);
+        return judgeTree(own, expected, weights, edges.values, numVertices, `tree ${b} of the batch`);
       });
       return combine(items);
     },

@@ -26,9 +26,9 @@ export function decodingCase({ name, ids, promptLength, scan, checkpoint }: Deco
     op: `${familyOf(scan)} decoding`,
     run: ({ tolerance }) =>
       checkpoint.useDecoder(scan, async (prefill, decode) => {
-        const wanted = await logitsOfText(prefill, text, promptLength);
+        const expected = await logitsOfText(prefill, text, promptLength);
         const given = await logitsTokenByToken(prefill, decode, text, promptLength);
-        return judge([{ tensor: 'logits', given, wanted, bound: decodingBound(tolerance) }]);
+        return judge([{ tensor: 'logits', given, expected, bound: decodingBound(tolerance) }]);
       }),
   };
 }

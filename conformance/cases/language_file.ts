@@ -2,26 +2,22 @@
  * Operator files of the language model: candidate edges over tokens in reversed time, their weights, the tree, its
  * `root` scan and gradients, and the chain that is added to it.
  */
-import { treeScanBound } from '../bounds.js';
-import { type CaseTensor, type ConformanceCase, float64 } from '../case.js';
-import { windowCase } from '../generated/language.js';
+
+import { treeScanBound } from '../../plugin/ops/spec/bound.js';
+import { type BatchOfTrees, batchOfTrees, treeOfParentIds } from '../../plugin/ops/spec/rooted_tree.js';
+import { formulaArguments } from '../../plugin/ops/spec/spec.js';
+import { itemsOf } from '../../plugin/ops/spec/tensor.js';
+import { treeScanSpec } from '../../plugin/ops/tree_scan.spec.js';
+import { windowGraphSpec } from '../../plugin/ops/window_graph.spec.js';
+import { type CaseTensor, type ConformanceCase, float64, int32, type OpCase } from '../case.js';
 import { largest } from '../measure.js';
-import { treeOfParentIds } from '../oracles/rooted_tree.js';
-import { treeScan } from '../oracles/tree_scan.js';
+import { outputsCase } from '../spec_cases.js';
 import { type CaseFile, channelsLast } from './case_file.js';
 import { edgeWeightsCase } from './edge_weights_file.js';
 import { featuresToTreeCase } from './features_to_tree.js';
 import { contextLength, isMixer, mixerCases } from './language_mixer.js';
 import { mstCase } from './mst_file.js';
-import {
-  batchOfTrees,
-  concatenated,
-  contradiction,
-  pairsOf,
-  rows,
-  sameEdges,
-  treesOfParentIds,
-} from './tree_cases.js';
+import { contradiction, pairsOf, sameEdges, treesOfParentIds } from './tree_cases.js';
 import { checkScan, isRounded, type Stored, treeScanCases } from './tree_scan_file.js';
 
 /** The tree counts this much beside the chain. */
@@ -34,7 +30,7 @@ export function isLanguageFile(file: CaseFile): boolean {
 export function languageFileCases(file: CaseFile): ConformanceCase[] {
   const [x, decay] = ['feature_in', 'weight'].map((name) => channelsLast(file.input(name, 3)));
   const dy = file.has('grad_tree_out') ? channelsLast(file.input('grad_tree_out', 3)) : undefined;
-  const [batch, numVertices, channels] = x.shape;
+  const [batch, numVertices] = x.shape;
   const trees = treesOfParentIds(file.ints('tree_parent', 2));
   checkScan(file.path, { feature_in: x, weight: decay, ...(dy && { grad_tree_out: dy }) }, trees);
   const stored = (of: string, name: string): Stored[] =>
@@ -60,24 +56,26 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
   });
   if (file.has('mix_out')) {
     const path = treeOfParentIds(Array.from({ length: numVertices }, (_, v) => v - 1));
-    const scan = (tree: typeof path, b: number) =>
-      treeScan(rows(x)[b], rows(decay)[b], tree, channels, 'root');
+    const paths = batchOfTrees(Array.from({ length: batch }, () => path));
+    const scan = ({ order, parent }: BatchOfTrees) =>
+      treeScanSpec.formula(
+        formulaArguments(treeScanSpec.op, { x, decay, order, parent }, { aggregate: 'root' }),
+      ).y;
     const mixed = channelsLast(file.floats('mix_out')).values;
-    const share = concatenated(trees.trees.map(scan)).map((value) => TREE_SHARE * value);
-    const chain = concatenated(trees.trees.map((_, b) => scan(path, b)));
-    const wanted = chain.map((value, i) => value + share[i]);
+    const [tree, chain] = [scan(trees), scan(paths)];
+    const expected = Array.from(chain, (value, i) => value + TREE_SHARE * tree[i]);
     cases.push(
       ...treeScanCases({
         name: `${file.name} chain`,
         x,
         decay,
-        trees: batchOfTrees(Array.from({ length: batch }, () => path)),
+        trees: paths,
         aggregate: 'root',
         stored: [{ of: 'y', from: 'mix_out less the tree', tensor: float64(x.shape, chain), exact: false }],
-        problem: contradiction('mix_out', mixed, wanted, {
+        problem: contradiction('mix_out', mixed, expected, {
           relative: 0,
           // The chain's roundings, and those of the tree, which is no deeper.
-          absolute: 2 * treeScanBound(numVertices - 1, 'float32').relative * largest(wanted),
+          absolute: 2 * treeScanBound(numVertices - 1, 'float32').relative * largest(expected),
         }),
       }),
     );
@@ -92,7 +90,7 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
     const treeEdges = file.has('mst_edges') ? file.ints('mst_edges', 3) : undefined;
     const logOf: (stored: number) => number = Math.log;
     return [
-      windowCase(file.name, numVertices, contextLength(file), edges.values, 'pairs'),
+      windowCase(edges),
       edgeWeightsCase({
         name: file.name,
         features: x,
@@ -112,9 +110,24 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
     ];
   }
 
+  /** The edges of the file are those of its text. */
+  function windowCase(edges: CaseTensor): OpCase {
+    const tokens = int32([1, numVertices], new Int32Array(numVertices));
+    const promptLength = contextLength(file);
+    const testCase = outputsCase(windowGraphSpec, {
+      name: file.name,
+      inputs: { tokens, prompt: int32([], [promptLength]) },
+      attributes: { promptLength },
+    });
+    return {
+      ...testCase,
+      references: [...testCase.references, { of: 'edges', from: 'pairs', tensor: edges }],
+    };
+  }
+
   function treeProblem(): string | undefined {
     if (!file.has('mst_edges')) return undefined;
-    const edges = rows(file.ints('mst_edges', 3));
+    const edges = itemsOf(file.ints('mst_edges', 3));
     return edges.length === trees.trees.length &&
       trees.trees.every((tree, b) => sameEdges(pairsOf(tree), edges[b]))
       ? undefined
@@ -131,18 +144,18 @@ function rearrangementProblem(file: CaseFile): string | undefined {
     if (!file.has(name)) continue;
     const source = file.tensor(name);
     const [batch, channels, length, states] = source.shape;
-    const wanted: CaseTensor = file.tensor(by);
+    const expected: CaseTensor = file.tensor(by);
     for (let i = 0; i < source.values.length; i++) {
       const n = i % states;
       const t = Math.floor(i / states) % length;
       const row = Math.floor(i / states / length); // b * D + d
       // Vertex j stands for token L-1-j; its decay is that of the token after, and the root's wraps around.
       const vertex = (2 * length - shift - t) % length;
-      if (source.values[i] !== wanted.values[(row * states + n) * length + vertex]) {
+      if (source.values[i] !== expected.values[(row * states + n) * length + vertex]) {
         return `the file contradicts itself: ${name}[${i}] is not in ${by}`;
       }
     }
-    if (batch * channels * states * length !== wanted.values.length) return `${name} does not fit ${by}`;
+    if (batch * channels * states * length !== expected.values.length) return `${name} does not fit ${by}`;
   }
   return undefined;
 }

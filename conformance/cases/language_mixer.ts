@@ -1,4 +1,5 @@
 /** The whole mixer of a language file, as the converter builds it: with its tree pinned, with its own, and gradients. */
+
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import { io } from '@tensorflow/tfjs-core';
 import { selectiveMixer } from '../../converters/architectures/grootl/graph.js';
@@ -7,17 +8,18 @@ import { MemorySink } from '../../converters/graph/model_sink.js';
 import { writeModel } from '../../converters/graph/model_writer.js';
 import { TorchLayers } from '../../converters/graph/torch_layers.js';
 import { type Parameter, Parameters } from '../../converters/parameters.js';
+import { kruskal } from '../../plugin/ops/spec/kruskal.js';
+import { itemsOf } from '../../plugin/ops/spec/tensor.js';
+import { windowPairs } from '../../plugin/ops/window_graph.spec.js';
 import { languageTreeTie, layerBound, mixerBound } from '../bounds.js';
 import { type CaseTensor, type ConformanceCase, float32, int32, type ProgramCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { largest } from '../measure.js';
-import { kruskal } from '../oracles/kruskal.js';
-import { windowPairs } from '../oracles/language_ops.js';
 import { type Comparison, combine, fail, judge, judgeTree } from '../verdict.js';
 import { type CaseFile, channelsLast } from './case_file.js';
 import { indicesOf } from './features_to_tree.js';
 import { type Feeds, GraphUnderTest, inConstantLayout } from './graph_under_test.js';
-import { contradiction, pairsOf, rows, treesOfParentIds } from './tree_cases.js';
+import { contradiction, pairsOf, treesOfParentIds } from './tree_cases.js';
 
 export function isMixer(file: CaseFile): boolean {
   return file.has('mixer.A_log', 'mixer.out_proj.weight', 'input_states', 'output');
@@ -118,17 +120,22 @@ function pinnedCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
         const given = (node: string) => (results.get(node) as CaseTensor).values;
         const bound = mixerBound(tolerance, false);
         const comparisons: Comparison[] = stored.map((tensor) => ({
-          ...{ tensor, given: given('layers_0/out_proj'), wanted: file.tensor(tensor).values, bound },
+          ...{ tensor, given: given('layers_0/out_proj'), expected: file.tensor(tensor).values, bound },
         }));
         if (file.has('mix_out')) {
-          const wanted = lastStates(file);
-          comparisons.push({ tensor: 'states after the last token', given: given('state_0'), wanted, bound });
+          const expected = lastStates(file);
+          comparisons.push({
+            tensor: 'states after the last token',
+            given: given('state_0'),
+            expected,
+            bound,
+          });
         }
         if (hasGraph) {
           comparisons.push({
             tensor: 'layers_0/edge_weights',
             given: given('layers_0/edge_weights'),
-            wanted: Float64Array.from(file.floats('tree_weight').values, Math.log),
+            expected: Float64Array.from(file.floats('tree_weight').values, Math.log),
             bound: layerBound(tolerance),
           });
         }
@@ -145,9 +152,9 @@ function outputProblem(file: CaseFile): string | undefined {
   ] as const;
   for (const [name, exact, isGradient] of problems) {
     if (!file.has(name, exact)) continue;
-    const wanted = file.tensor(exact).values;
-    const absolute = mixerBound('float32', isGradient).relative * largest(wanted);
-    const found = contradiction(name, file.tensor(name).values, wanted, { relative: 0, absolute });
+    const expected = file.tensor(exact).values;
+    const absolute = mixerBound('float32', isGradient).relative * largest(expected);
+    const found = contradiction(name, file.tensor(name).values, expected, { relative: 0, absolute });
     if (found) return found;
   }
   return undefined;
@@ -159,7 +166,7 @@ function lastStates(file: CaseFile): Float64Array {
   const [batch, , channels] = mixed.shape;
   return Float64Array.from(
     { length: batch * channels },
-    (_, i) => rows(mixed)[Math.floor(i / channels)][i % channels],
+    (_, i) => itemsOf(mixed)[Math.floor(i / channels)][i % channels],
   );
 }
 
@@ -173,26 +180,30 @@ function ownTreeCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
       mixer.use(async (graph, feeds) => {
         const nodes = ['out_proj', 'edge_weights', 'order', 'parent'].map((node) => `layers_0/${node}`);
         const results = await graph.run(feeds, nodes);
-        const [output, weights, order, parent] = nodes.map((node) => rows(results.get(node) as CaseTensor));
-        const wantedTrees = rows(file.ints('mst_edges'));
-        const wantedOutput = rows(file.tensor(file.has('output_f64') ? 'output_f64' : 'output'));
+        const [output, weights, order, parent] = nodes.map((node) =>
+          itemsOf(results.get(node) as CaseTensor),
+        );
+        const wantedTrees = itemsOf(file.ints('mst_edges'));
+        const wantedOutput = itemsOf(file.tensor(file.has('output_f64') ? 'output_f64' : 'output'));
         const numVertices = order[0].length;
         const edges = windowPairs(numVertices, contextLength(file));
-        const exact = rows(file.floats('tree_weight')).map((row) => Float64Array.from(row, Math.log));
+        const exact = itemsOf(file.floats('tree_weight')).map((row) => Float64Array.from(row, Math.log));
         const items = order.map((_, b): Judgement => {
           const tree = { order: order[b] as Int32Array, parent: parent[b] as Int32Array };
           const own = indicesOf(pairsOf(tree), edges);
           const minimal = kruskal(weights[b], edges, numVertices);
           if (own.join() !== minimal.join())
             return fail(`the tree of item ${b} is not the minimum of its weights`);
-          const wanted = indicesOf(wantedTrees[b], edges);
-          const judgement = judgeTree(own, wanted, exact[b], edges, numVertices, `item ${b}`);
+          const expected = indicesOf(wantedTrees[b], edges);
+          const judgement = judgeTree(own, expected, exact[b], edges, numVertices, `item ${b}`);
           if (judgement.margin !== undefined && judgement.margin <= languageTreeTie(tolerance)) {
             return { ...judgement, verdict: 'tie-flip' };
           }
           if (judgement.verdict !== 'pass') return judgement;
           const bound = mixerBound(tolerance, false);
-          return judge([{ tensor: `output of item ${b}`, given: output[b], wanted: wantedOutput[b], bound }]);
+          return judge([
+            { tensor: `output of item ${b}`, given: output[b], expected: wantedOutput[b], bound },
+          ]);
         });
         return combine(items);
       }),
@@ -220,12 +231,12 @@ function gradientCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
         for (const tensor of ['grad_input_states', 'grad_input_states_f64']) {
           if (!file.has(tensor)) continue;
           const given = (gradients.get('x') as CaseTensor).values;
-          comparisons.push({ tensor, given, wanted: file.tensor(tensor).values, bound });
+          comparisons.push({ tensor, given, expected: file.tensor(tensor).values, bound });
         }
         for (const parameter of parameters) {
           const { values, shape } = gradients.get(parameter) as CaseTensor;
-          const wanted = inConstantLayout(parameter, file.tensor(prefix + parameter), shape);
-          comparisons.push({ tensor: prefix + parameter, given: values, wanted, bound });
+          const expected = inConstantLayout(parameter, file.tensor(prefix + parameter), shape);
+          comparisons.push({ tensor: prefix + parameter, given: values, expected, bound });
         }
         return judge(comparisons);
       }),

@@ -1,9 +1,10 @@
 /** Expected values of whole language models: logits of texts, the gradients of a loss, and merged adapters. */
+
+import { kruskal } from '../../plugin/ops/spec/kruskal.js';
+import { windowPairs } from '../../plugin/ops/window_graph.spec.js';
 import { languageGradientBound, languageModelBound, languageTreeTie, layerBound } from '../bounds.js';
 import { type CaseTensor, type ConformanceCase, int32, type ProgramCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
-import { kruskal } from '../oracles/kruskal.js';
-import { windowPairs } from '../oracles/language_ops.js';
 import { type Comparison, combine, fail, judge, show } from '../verdict.js';
 import type { CaseFile } from './case_file.js';
 import { type CaseFolder, inFolder, jsonBeside } from './case_folder.js';
@@ -102,7 +103,7 @@ function logitsCase(
   { promptLength, margin }: Text,
 ): ProgramCase {
   const ids = file.ints(`${text}.input_ids`).values;
-  const wanted = file.floats(stored);
+  const expected = file.floats(stored);
   return {
     kind: 'program',
     name: label,
@@ -115,7 +116,7 @@ function logitsCase(
         const results = await graph.run(feeds, ['logits', ...nodes]);
         const given = (results.get('logits') as CaseTensor).values;
         const bound = languageModelBound(tolerance);
-        const logits = judge([{ tensor: 'logits', given, wanted: wanted.values, bound }]);
+        const logits = judge([{ tensor: 'logits', given, expected: expected.values, bound }]);
         const trees = layers.map((layer) => judgeMinimal(layer, results, ids.length, promptLength));
         if (logits.verdict === 'fail' && scan === 'tree' && margin <= languageTreeTie(tolerance)) {
           const reason = `the reference's trees have a near tie within ${show(margin)}; ${logits.reason}`;
@@ -196,13 +197,13 @@ export async function languageGradientCases(file: CaseFile, folder: CaseFolder):
           const gradients = await graph.gradientsOf('logits', gradient, feeds, [], parameters);
           const comparisons: Comparison[] = parameters.map((parameter) => {
             const { values: given, shape } = gradients.get(parameter) as CaseTensor;
-            const wanted = inConstantLayout(parameter, file.floats(`grad.${parameter}`), shape);
-            return { tensor: parameter, given, wanted, bound: languageGradientBound(tolerance) };
+            const expected = inConstantLayout(parameter, file.floats(`grad.${parameter}`), shape);
+            return { tensor: parameter, given, expected, bound: languageGradientBound(tolerance) };
           });
-          const wanted = file.floats('loss').values;
+          const expected = file.floats('loss').values;
           return judge([
             ...comparisons,
-            { tensor: 'loss', given: [loss], wanted, bound: layerBound(tolerance) },
+            { tensor: 'loss', given: [loss], expected, bound: layerBound(tolerance) },
           ]);
         }),
     },
@@ -235,8 +236,8 @@ export async function mergedCases(file: CaseFile, folder: CaseFolder): Promise<C
         const comparisons: Comparison[] = [];
         for (const tensor of file.names) {
           const { values: given, shape } = await graph.weight(tensor);
-          const wanted = inConstantLayout(tensor, file.floats(tensor), shape);
-          comparisons.push({ tensor, given, wanted, bound: layerBound(tolerance) });
+          const expected = inConstantLayout(tensor, file.floats(tensor), shape);
+          comparisons.push({ tensor, given, expected, bound: layerBound(tolerance) });
         }
         return judge(comparisons);
       }),

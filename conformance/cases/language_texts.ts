@@ -2,7 +2,10 @@
  * JSON of what a language model makes of texts: tokens, greedy continuations, how likely continuations are, and
  * perplexity.
  */
-import { EXACT, greedyTie, scoreBound } from '../bounds.js';
+
+import { EXACT } from '../../plugin/ops/spec/bound.js';
+import { itemsOf } from '../../plugin/ops/spec/tensor.js';
+import { greedyTie, scoreBound } from '../bounds.js';
 import type { CaseTensor, ConformanceCase, ProgramCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { stem } from '../source.js';
@@ -11,7 +14,6 @@ import { type CaseFolder, inFolder } from './case_folder.js';
 import { checkpointsAt, familyOf, type LanguageCheckpoint, type Scan } from './language_checkpoint.js';
 import { decodingCase } from './language_decoding.js';
 import { textFeeds } from './language_model_file.js';
-import { rows } from './tree_cases.js';
 
 const SCANS = ['tree', 'chain'] as const;
 
@@ -118,14 +120,14 @@ function tokenizerCase(texts: NonNullable<Texts['tokenizer']>, checkpoint: Langu
       for (const { decoded, ids, text } of texts) {
         const given = decoded === undefined ? undefined : tokenizer.decode(ids);
         if (given !== decoded)
-          return fail(`ids of ${quoted(text)} give ${quoted(given)}, wanted ${quoted(decoded)}`);
+          return fail(`ids of ${quoted(text)} give ${quoted(given)}, expected ${quoted(decoded)}`);
       }
       return judge(
         texts.map(({ text, ids }) => {
           return {
             tensor: `ids of ${quoted(text)}`,
             given: tokenizer.encode(text),
-            wanted: ids,
+            expected: ids,
             bound: EXACT,
           };
         }),
@@ -142,14 +144,14 @@ function quoted(text: string | undefined): string {
 /** The very tokens of the reference; where its two most probable ones are too close for the backend, near ties. */
 function greedyCase(greedy: Greedy, index: number, scan: Scan, checkpoint: LanguageCheckpoint): ProgramCase {
   const { prompt, prompt_ids } = greedy;
-  const wanted = greedy[`${scan}_ids`] as number[];
+  const expected = greedy[`${scan}_ids`] as number[];
   const text = greedy[`${scan}_text`];
   return program('greedy text', `${index} ${quoted(prompt)}`, scan, ({ tolerance }) =>
     checkpoint.useModel(scan, async (model) => {
-      const atEnd = wanted[wanted.length - 1] === model.metadata.tokens.endOfText;
+      const atEnd = expected[expected.length - 1] === model.metadata.tokens.endOfText;
       // At the end of the text it stops by itself.
       const stream = model.stream(model.tokenizer ? prompt : prompt_ids, {
-        maxTokens: wanted.length + (atEnd ? 1 : 0),
+        maxTokens: expected.length + (atEnd ? 1 : 0),
       });
       const [tokens, logprobs]: number[][] = [[], []];
       let next = await stream.next();
@@ -157,15 +159,20 @@ function greedyCase(greedy: Greedy, index: number, scan: Scan, checkpoint: Langu
         tokens.push(next.value.id);
         logprobs.push(next.value.logprob);
       }
-      const step = wanted.findIndex((id, i) => tokens[i] !== id);
+      const step = expected.findIndex((id, i) => tokens[i] !== id);
       const margin = scan === 'tree' ? greedy.margins?.[step] : greedy.chain_min_margin;
       const comparisons: Comparison[] = [
-        { tensor: 'tokens of the prompt', given: next.value.promptTokens, wanted: prompt_ids, bound: EXACT },
-        { tensor: 'tokens', given: tokens, wanted, bound: EXACT },
+        {
+          tensor: 'tokens of the prompt',
+          given: next.value.promptTokens,
+          expected: prompt_ids,
+          bound: EXACT,
+        },
+        { tensor: 'tokens', given: tokens, expected, bound: EXACT },
       ];
       if (scan === 'tree' && greedy.logprobs) {
         const bound = scoreBound(tolerance);
-        comparisons.push({ tensor: 'log-probabilities', given: logprobs, wanted: greedy.logprobs, bound });
+        comparisons.push({ tensor: 'log-probabilities', given: logprobs, expected: greedy.logprobs, bound });
       }
       const judgement = judge(comparisons);
       if (step >= 0 && margin !== undefined && margin <= greedyTie(tolerance)) {
@@ -173,44 +180,58 @@ function greedyCase(greedy: Greedy, index: number, scan: Scan, checkpoint: Langu
         return { ...judgement, verdict: 'tie-flip', reason, margin };
       }
       if (step < 0 && text !== undefined && model.tokenizer && next.value.text !== text) {
-        return fail(`the text is ${quoted(next.value.text)}, wanted ${quoted(text)}`);
+        return fail(`the text is ${quoted(next.value.text)}, expected ${quoted(text)}`);
       }
       return judgement;
     }),
   );
 }
 
-function scoresCase(wanted: readonly Likelihood[], scan: Scan, checkpoint: LanguageCheckpoint): ProgramCase {
-  return program('scores', `${wanted.length} continuations`, scan, ({ tolerance }) =>
+function scoresCase(
+  expected: readonly Likelihood[],
+  scan: Scan,
+  checkpoint: LanguageCheckpoint,
+): ProgramCase {
+  return program('scores', `${expected.length} continuations`, scan, ({ tolerance }) =>
     checkpoint.useModel(scan, async (model) => {
-      const scores = await model.scoreAll(wanted);
+      const scores = await model.scoreAll(expected);
       const bound = scoreBound(tolerance);
       return judge(
-        wanted.flatMap((each, i): Comparison[] => {
+        expected.flatMap((each, i): Comparison[] => {
           const { logprob, isGreedy, tokens } = scores[i];
           const what = `${quoted(each.continuation)} after ${quoted(each.context.slice(-25))}`;
           const comparisons: Comparison[] = [
             {
               tensor: `tokens of ${what}`,
               given: tokens.map(({ id }) => id),
-              wanted: each.continuation_ids,
+              expected: each.continuation_ids,
               bound: EXACT,
             },
             {
               tensor: `sum of ${what}`,
               given: [logprob],
-              wanted: [each[`${scan}_sum_logprob`] as number],
+              expected: [each[`${scan}_sum_logprob`] as number],
               bound,
             },
           ];
           const greedy = each[`${scan}_is_greedy`];
           if (greedy !== undefined) {
-            const wanted = [Number(greedy)];
-            comparisons.push({ tensor: `greedy: ${what}`, given: [Number(isGreedy)], wanted, bound: EXACT });
+            const expected = [Number(greedy)];
+            comparisons.push({
+              tensor: `greedy: ${what}`,
+              given: [Number(isGreedy)],
+              expected,
+              bound: EXACT,
+            });
           }
           if (scan === 'tree' && each.tree_token_logprobs) {
             const given = tokens.map(({ logprob }) => logprob);
-            comparisons.push({ tensor: `tokens of ${what}`, given, wanted: each.tree_token_logprobs, bound });
+            comparisons.push({
+              tensor: `tokens of ${what}`,
+              given,
+              expected: each.tree_token_logprobs,
+              bound,
+            });
           }
           return comparisons;
         }),
@@ -222,12 +243,12 @@ function scoresCase(wanted: readonly Likelihood[], scan: Scan, checkpoint: Langu
 /** Several requests in one batch, padded at their ends, under the least of their prompt lengths. */
 function paddedCase(
   { loglikelihood = [] }: Texts,
-  { rows: wanted, context_len_used, padded_length, pad_id }: NonNullable<Texts['loglikelihood_batched']>,
+  { rows: expected, context_len_used, padded_length, pad_id }: NonNullable<Texts['loglikelihood_batched']>,
   checkpoint: LanguageCheckpoint,
 ): ProgramCase {
-  return program('scores', `${wanted.length} continuations in one batch`, 'tree', ({ tolerance }) =>
+  return program('scores', `${expected.length} continuations in one batch`, 'tree', ({ tolerance }) =>
     checkpoint.useGraph('tree', async (graph) => {
-      const requests = wanted.map(({ context, continuation }) => {
+      const requests = expected.map(({ context, continuation }) => {
         const found = loglikelihood.find(
           (each) => each.context === context && each.continuation === continuation,
         );
@@ -242,14 +263,14 @@ function paddedCase(
       const logits = results.get('logits') as CaseTensor;
       const width = logits.shape[2];
       const judgements = requests.map(({ first, ids }, b): Judgement => {
-        const row = rows(logits)[b];
+        const row = itemsOf(logits)[b];
         let sum = 0;
         for (let t = first; t < ids.length; t++) {
           sum += logProbability(row.subarray((t - 1) * width, t * width), ids[t]);
         }
         const tensor = `sum of row ${b}`;
         return judge([
-          { tensor, given: [sum], wanted: [wanted[b].sum_logprob], bound: scoreBound(tolerance) },
+          { tensor, given: [sum], expected: [expected[b].sum_logprob], bound: scoreBound(tolerance) },
         ]);
       });
       return combine(judgements);
@@ -272,8 +293,8 @@ function perplexityCases(
   const windows = program('perplexity', `windows of ${window} tokens`, scan, ({ tolerance }) =>
     checkpoint.useModel(scan, async (model) => {
       const { logprob, scoredTokens } = await model.perplexity(text, { window, promptLength: context_len });
-      const counts = { given: [scoredTokens], wanted: [scored_tokens], bound: EXACT };
-      const sum = { given: [logprob], wanted: [-total_nll], bound: scoreBound(tolerance) };
+      const counts = { given: [scoredTokens], expected: [scored_tokens], bound: EXACT };
+      const sum = { given: [logprob], expected: [-total_nll], bound: scoreBound(tolerance) };
       return judge([
         { tensor: 'scored tokens', ...counts },
         { tensor: 'sum of log-probabilities', ...sum },
@@ -281,17 +302,17 @@ function perplexityCases(
     }),
   );
   if (!rolling) return [windows];
-  const wanted = scan === 'tree' ? rolling.sum_logprob : rolling.plain_chain_sum_logprob;
+  const expected = scan === 'tree' ? rolling.sum_logprob : rolling.plain_chain_sum_logprob;
   const all = program('perplexity', `${rolling.tokens} tokens, all scored`, scan, ({ tolerance }) =>
     checkpoint.useModel(scan, async (model) => {
       const ids = model.tokenizer?.encode(text, { specialTokens: false }) ?? [];
       const { logprob } = await model.perplexity(ids.slice(0, rolling.tokens), {});
       return judge([
-        { tensor: 'tokens of the text', given: [ids.length], wanted: [num_tokens], bound: EXACT },
+        { tensor: 'tokens of the text', given: [ids.length], expected: [num_tokens], bound: EXACT },
         {
           tensor: 'sum of log-probabilities',
           given: [logprob],
-          wanted: [wanted],
+          expected: [expected],
           bound: scoreBound(tolerance),
         },
       ]);

@@ -5,12 +5,12 @@ import { bytesSource } from '../../converters/byte_source.js';
 import { openCheckpoint } from '../../converters/pytorch/checkpoint.js';
 import { encodeSafetensors, type SafetensorsTensor } from '../../converters/pytorch/safetensors_writer.js';
 import { stateDicts } from '../../converters/pytorch/state_dict.js';
-import { shuffledTree } from '../generated/graphs.js';
-import { Random } from '../generated/random.js';
+import { shuffledTree } from '../../plugin/ops/spec/graphs.js';
+import { Random } from '../../plugin/ops/spec/random.js';
+import { parentIdsOf } from '../../plugin/ops/spec/rooted_tree.js';
+import { treeScan, treeScanGradient } from '../../plugin/ops/spec/tree_scan.js';
 import { type CaseResult, loadCases, memorySource, runConformance } from '../index.js';
 import { nodeLoaders } from '../node.js';
-import { parentIdsOf } from '../oracles/rooted_tree.js';
-import { treeScan, treeScanGradient } from '../oracles/tree_scan.js';
 import { standardBackend } from '../runners/standard.js';
 
 const root = fileURLToPath(new URL('../../fixtures/grootv/', import.meta.url));
@@ -247,7 +247,7 @@ t.test('an input that is missing skips what needs it, with the reason, and nothi
 
 t.test('a reference of a deep path may be as far from float64 as its depth explains', async (t) => {
   const [numVertices, channels] = [3136, 2];
-  const random = new Random(5, 1);
+  const random = new Random(5);
   const tree = shuffledTree('path', numVertices, random);
   const draw = (sample: () => number) => random.floats(numVertices * channels, sample);
   const [x, dy] = [draw(() => random.normal()), draw(() => random.normal())];

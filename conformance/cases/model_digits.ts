@@ -1,4 +1,5 @@
 /** The trained digit model: many images, two sets of weights, trees of the first few images. */
+import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { pinnedModelBound, UNEXPLAINED_DRIFT, UNKNOWN_TREES_MEDIAN } from '../bounds.js';
 import type { CaseTensor, ConformanceCase, ProgramCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
@@ -8,7 +9,7 @@ import { explainDrift } from './explain_drift.js';
 import { blockTrees, firstItems, imageOf, normalizedDigits } from './model_inputs.js';
 import { ownTreesCase, pinnedTreesCase, sameClass } from './model_trees.js';
 import type { CheckpointUnderTest } from './model_under_test.js';
-import { contradiction, rows } from './tree_cases.js';
+import { contradiction } from './tree_cases.js';
 
 export function digitCases(
   file: CaseFile,
@@ -62,20 +63,20 @@ function unknownTreesCase(
     run: ({ tolerance }) =>
       checkpoint.use(async (model) => {
         const results = await model.run({ normalized: images }, ['logits']);
-        const given = rows(results.get('logits') as CaseTensor);
-        const imageRows = rows(images) as Float32Array[];
+        const given = itemsOf(results.get('logits') as CaseTensor);
+        const imageRows = itemsOf(images) as Float32Array[];
         const rounding = pinnedModelBound(tolerance);
         const judgements: Judgement[] = [];
-        for (const [b, wanted] of rows(logits).entries()) {
+        for (const [b, expected] of itemsOf(logits).entries()) {
           const comparison = {
             tensor: `logits of image ${b}`,
             given: given[b],
-            wanted,
+            expected,
             bound: UNEXPLAINED_DRIFT,
           };
           const judgement = judge([comparison]);
           const drift = judgement.figures!.maxAbs;
-          if (!sameClass(given[b], wanted, rounding.absolute)) {
+          if (!sameClass(given[b], expected, rounding.absolute)) {
             judgements.push(fail(`image ${b}: another class`));
           } else if (drift <= rounding.absolute) {
             judgements.push(judgement);
@@ -89,7 +90,7 @@ function unknownTreesCase(
               values: imageRows[b],
             } as const;
             const enough = UNEXPLAINED_DRIFT.absolute;
-            const explained = await explainDrift(model, image, wanted, model.blocks, enough);
+            const explained = await explainDrift(model, image, expected, model.blocks, enough);
             const how = `${explained.swaps} near ties leave ${show(explained.drift)} of a drift of ${show(drift)}`;
             judgements.push(
               explained.drift <= enough

@@ -1,12 +1,12 @@
 /** Gradients of a whole model in its input and its parameters, with the trees pinned. */
 
+import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
 import { NotSupported } from '../backend.js';
 import { layerBound, modelGradientBound } from '../bounds.js';
 import type { CaseTensor, ProgramCase } from '../case.js';
 import { type Comparison, judge } from '../verdict.js';
 import { inConstantLayout } from './graph_under_test.js';
 import { type CheckpointUnderTest, treeFeeds } from './model_under_test.js';
-import type { BatchOfTrees } from './tree_cases.js';
 
 export interface ModelGradientSource {
   readonly name: string;
@@ -50,19 +50,19 @@ export function modelGradientCase(source: ModelGradientSource): ProgramCase {
           comparisons.push({
             tensor: 'loss',
             given: [lossOf(value)],
-            wanted: [loss],
+            expected: [loss],
             bound: layerBound(tolerance),
           });
         }
         if (inputGradient) {
-          comparisons.push({ tensor: 'input', given: image.values, wanted: inputGradient.values, bound });
+          comparisons.push({ tensor: 'input', given: image.values, expected: inputGradient.values, bound });
         }
-        for (const [parameter, wanted] of stored) {
+        for (const [parameter, expected] of stored) {
           const given = weights.get(parameter) as CaseTensor;
           comparisons.push({
             tensor: parameter,
             given: given.values,
-            wanted: inConstantLayout(parameter, wanted, given.shape),
+            expected: inConstantLayout(parameter, expected, given.shape),
             bound,
           });
         }

@@ -1,18 +1,21 @@
 /** Whole models: with the reference's trees, which tells rounding apart from flips, and with their own. */
+
 import type { ToleranceClass } from '../../plugin/backends.js';
+import { edgeWeights } from '../../plugin/ops/edge_dissimilarity.spec.js';
+import type { Bound } from '../../plugin/ops/spec/bound.js';
+import { kruskal } from '../../plugin/ops/spec/kruskal.js';
+import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { NotSupported } from '../backend.js';
-import { type Bound, flippedTreesBound, layerBound, pinnedModelBound, UNBOUNDED } from '../bounds.js';
+import { flippedTreesBound, layerBound, pinnedModelBound, UNBOUNDED } from '../bounds.js';
 import type { CaseTensor, ProgramCase } from '../case.js';
+import { certify } from '../certificate.js';
 import type { Judgement } from '../judgement.js';
-import { certify } from '../oracles/certificate.js';
-import { edgeWeights } from '../oracles/edge_dissimilarity.js';
-import { kruskal } from '../oracles/kruskal.js';
 import { type Comparison, combine, fail, judge, judgeTree, show } from '../verdict.js';
 import { indicesOf } from './features_to_tree.js';
 import type { Feeds } from './graph_under_test.js';
 import type { BlockTrees } from './model_inputs.js';
 import { type CheckpointUnderTest, type ModelUnderTest, treeFeeds } from './model_under_test.js';
-import { pairsOf, rows } from './tree_cases.js';
+import { pairsOf } from './tree_cases.js';
 
 /** A node of the model and its value: `logits` [N, K], `pooled` [N, C], `features_<level>` [N, h, w, c]. */
 export type ExpectedNode = readonly [node: string, value: CaseTensor];
@@ -44,19 +47,19 @@ export function pinnedTreesCase(source: ModelSource): ProgramCase {
         const nodes = [...found.map(([node]) => node), ...blocks.flat()];
         const results = await model.run({ normalized: input, ...treeFeeds(trees.trees) }, nodes);
         const result = (node: string) => results.get(node) as CaseTensor;
-        const comparisons = found.map(([node, wanted]) => ({
+        const comparisons = found.map(([node, expected]) => ({
           tensor: node,
           given: result(node).values,
           shape: result(node).shape,
-          wanted: wanted.values,
-          wantedShape: wanted.shape,
+          expected: expected.values,
+          expectedShape: expected.shape,
           bound: pinnedBound(node, tolerance),
         }));
         const weights = trees.edgeWeights.flatMap((stored, i) => {
           if (!stored) return [];
           const given = result(`blocks_${i}/edge_weights`).values;
-          const wanted = Float64Array.from(stored.values, Math.log);
-          return [{ tensor: `blocks_${i}/edge_weights`, given, wanted, bound: layerBound(tolerance) }];
+          const expected = Float64Array.from(stored.values, Math.log);
+          return [{ tensor: `blocks_${i}/edge_weights`, given, expected, bound: layerBound(tolerance) }];
         });
         return noted(combine([judge([...comparisons, ...weights]), ...blockJudgements(model, result)]), note);
       }),
@@ -64,12 +67,12 @@ export function pinnedTreesCase(source: ModelSource): ProgramCase {
 
   /** Each block sees the reference's features up to rounding, so its tree can differ by near ties only. */
   function blockJudgements(model: ModelUnderTest, result: (node: string) => CaseTensor): Judgement[] {
-    return trees.trees.flatMap(({ trees: wanted }, i) => {
+    return trees.trees.flatMap(({ trees: expected }, i) => {
       const edges = model.edgesOf(i, input.shape);
-      const given = rows(result(`blocks_${i}/edge_weights`));
+      const given = itemsOf(result(`blocks_${i}/edge_weights`));
       return exactWeights(model, i, result, edges).map((exact, b) => {
-        const numVertices = wanted[b].order.length;
-        const reference = indicesOf(pairsOf(wanted[b]), edges);
+        const numVertices = expected[b].order.length;
+        const reference = indicesOf(pairsOf(expected[b]), edges);
         const what = `block ${i}, image ${b}`;
         const { margin } = certify(reference, exact, edges, numVertices);
         if (margin > REFERENCE_TIE) {
@@ -123,9 +126,9 @@ function exactWeights(
   result: (node: string) => CaseTensor,
   edges: Int32Array,
 ): ArrayLike<number>[] {
-  if (!model.has(`blocks_${block}/x`)) return rows(result(`blocks_${block}/edge_weights`));
+  if (!model.has(`blocks_${block}/x`)) return itemsOf(result(`blocks_${block}/edge_weights`));
   const features = result(`blocks_${block}/x`);
-  return rows(features).map((row) => edgeWeights(row, edges, features.shape[2], 'cosine'));
+  return itemsOf(features).map((row) => edgeWeights(row, edges, features.shape[2], 'cosine'));
 }
 
 /** The reference's tree may be this far from minimal by our features: they carry rounding of all blocks before. */
@@ -160,18 +163,18 @@ export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor
             if (tree.verdict === 'fail') return tree;
             // Without trees in the file nothing tells a flip from an error: the wider bound applies.
             const same = tree.verdict === 'pass' && trees.trees.length > 0;
-            return compared.map(([node, wanted], i) => {
+            return compared.map(([node, expected], i) => {
               const drift = {
                 tensor: `${node} of image ${b}`,
-                given: rows(given[i])[b],
-                wanted: rows(wanted)[b],
+                given: itemsOf(given[i])[b],
+                expected: itemsOf(expected)[b],
               };
               const bound = same ? pinnedBound(node, tolerance) : flippedTreesBound(model.channels);
               const judgement =
                 same || !node.startsWith('features_')
                   ? judge([{ ...drift, bound }])
                   : judgeNorm({ ...drift, bound });
-              if (node === 'logits' && !sameClass(drift.given, drift.wanted, 2 * bound.absolute)) {
+              if (node === 'logits' && !sameClass(drift.given, drift.expected, 2 * bound.absolute)) {
                 return fail(`image ${b}: another class`);
               }
               if (judgement.verdict === 'fail' || tree.verdict === 'pass') return judgement;
@@ -213,7 +216,7 @@ async function runWithTrees(
   for (let i = 0; i < blocks.length; i++) {
     const edges = model.edgesOf(i, imageShape);
     const [weights, orders, parents] = ['edge_weights', 'order', 'parent'].map((node) =>
-      rows(result(`blocks_${i}/${node}`)),
+      itemsOf(result(`blocks_${i}/${node}`)),
     );
     const exact = exactWeights(model, i, result, edges);
     for (let b = 0; b < batch; b++) {
@@ -225,19 +228,19 @@ async function runWithTrees(
       }
       // After the first flip the features are others, and so may the trees be.
       if (items[b].verdict !== 'pass') continue;
-      const wanted = indicesOf(pairsOf(reference.trees[i].trees[b]), edges);
-      if (own.join() === wanted.join()) continue;
-      items[b] = judgeTree(own, wanted, exact[b], edges, numVertices, what);
+      const expected = indicesOf(pairsOf(reference.trees[i].trees[b]), edges);
+      if (own.join() === expected.join()) continue;
+      items[b] = judgeTree(own, expected, exact[b], edges, numVertices, what);
     }
   }
   return { given: values.map(result), items };
 }
 
-/** The same largest entry, unless the wanted one leads by less than `gap`. */
-export function sameClass(given: ArrayLike<number>, wanted: ArrayLike<number>, gap: number): boolean {
+/** The same largest entry, unless the expected one leads by less than `gap`. */
+export function sameClass(given: ArrayLike<number>, expected: ArrayLike<number>, gap: number): boolean {
   const [best] = descending(given);
-  const [first] = descending(wanted);
-  return best === first || wanted[first] - wanted[best] <= gap;
+  const [first] = descending(expected);
+  return best === first || expected[first] - expected[best] <= gap;
 }
 
 function descending(values: ArrayLike<number>): number[] {

@@ -3,11 +3,12 @@ import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, getKernel, io } from '@tensorflow/tfjs-core';
 import { convertCheckpoint } from '../../converters/convert.js';
 import { MemorySink } from '../../converters/graph/model_sink.js';
+import { gridEdges } from '../../plugin/ops/spec/graphs.js';
+import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
 import { NotSupported } from '../backend.js';
 import type { CaseTensor } from '../case.js';
 import type { CaseSource } from '../source.js';
 import { type Feeds, GraphUnderTest } from './graph_under_test.js';
-import { type BatchOfTrees, gridEdges } from './tree_cases.js';
 
 /** Converts once, however many backends run it. */
 export class CheckpointUnderTest {
@@ -84,7 +85,7 @@ export class ModelUnderTest extends GraphUnderTest {
 
   /** The edges of a block's grid, for images [N, H, W, 3]. */
   edgesOf(block: number, image: readonly number[]): Int32Array {
-    return gridEdges(...this.gridOf(block, image)).values as Int32Array;
+    return Int32Array.from(gridEdges(...this.gridOf(block, image)));
   }
 
   /** @throws {NotSupported} unless trees are of as many blocks and vertices as the model has */

@@ -1,9 +1,11 @@
 /** `mst_*` files: a graph, its weights, and the reference's minimum spanning trees. */
-import { type CaseTensor, type ConformanceCase, int32, type OpCase, type Reference } from '../case.js';
-import { kruskal } from '../oracles/kruskal.js';
-import { rootTree } from '../oracles/rooted_tree.js';
+
+import { boruvkaMSTSpec } from '../../plugin/ops/boruvka_mst.spec.js';
+import { itemsOf } from '../../plugin/ops/spec/tensor.js';
+import { type CaseTensor, type ConformanceCase, int32, type OpCase } from '../case.js';
+import { outputsCase } from '../spec_cases.js';
 import { type CaseFile, LayoutError } from './case_file.js';
-import { batchOfTrees, checkEdges, rows, sameEdges } from './tree_cases.js';
+import { checkEdges, sameEdges } from './tree_cases.js';
 
 export function isMstFile(file: CaseFile): boolean {
   return file.has('edges', 'weights', 'num_vertices');
@@ -29,7 +31,6 @@ export interface MstSource {
   readonly weights: CaseTensor;
   readonly edges: CaseTensor;
   readonly numVertices: number;
-  readonly root?: number;
   /** What files say was chosen, in any order. */
   readonly chosen?: readonly { readonly from: string; readonly index: CaseTensor }[];
   /** [B, V-1, 2] */
@@ -38,9 +39,9 @@ export interface MstSource {
   readonly totalWeight?: string;
 }
 
-/** A case of BoruvkaMST: exactly the tree that Kruskal's algorithm gives, and what the file says. */
+/** A case of the op: exactly the tree that Kruskal's algorithm gives, and what the file says. */
 export function mstCase(source: MstSource): OpCase {
-  const { name, weights, edges, numVertices, root = 0, chosen = [], treeEdges, totalWeight } = source;
+  const { name, weights, edges, numVertices, chosen = [], treeEdges, totalWeight } = source;
   if (!(numVertices >= 1 && edges.shape[0] >= numVertices - 1)) {
     throw new Error(`${edges.shape[0]} edges connect no graph of ${numVertices} vertices`);
   }
@@ -51,47 +52,31 @@ export function mstCase(source: MstSource): OpCase {
     );
   }
   const batch = weights.shape[0];
-  const weightRows = rows(weights);
-  const trees = weightRows.map((row) => kruskal(row, edges.values, numVertices));
+  if (weights.shape[0] === 0) throw new LayoutError('the batch is empty: there is nothing to compare');
+  const weightRows = itemsOf(weights);
+  const testCase = outputsCase(boruvkaMSTSpec, {
+    name,
+    inputs: { weights, edges },
+    attributes: { numVertices },
+  });
+  const trees = itemsOf(testCase.references[0].tensor);
   const pairsOf = (index: ArrayLike<number>) =>
     Array.from(index).flatMap((e) => [edges.values[2 * e], edges.values[2 * e + 1]]);
-  const { order, parent } = batchOfTrees(trees.map((index) => rootTree(pairsOf(index), numVertices, root)));
-  const shape = [batch, numVertices - 1];
-  const references: Reference[] = [
-    {
-      of: 'edgeIndex',
-      from: 'Kruskal',
-      tensor: int32(
-        shape,
-        trees.flatMap((tree) => [...tree]),
-      ),
-    },
-    { of: 'order', from: 'Kruskal', tensor: order },
-    { of: 'parent', from: 'Kruskal', tensor: parent },
-    ...chosen.map(({ from, index }) => ({
-      of: 'edgeIndex',
-      from,
-      tensor: int32(
-        index.shape,
-        rows(index).flatMap((row) => Array.from(row).sort((a, b) => a - b)),
-      ),
-    })),
-  ];
-  return {
-    kind: 'op',
-    name,
-    op: 'BoruvkaMST',
-    inputs: { weights, edges },
-    attributes: { numVertices, ...(root !== 0 && { root }) },
-    references,
-    contradiction: check(),
-  };
+  const stored = chosen.map(({ from, index }) => ({
+    of: 'edgeIndex',
+    from,
+    tensor: int32(
+      index.shape,
+      itemsOf(index).flatMap((row) => Array.from(row).sort((a, b) => a - b)),
+    ),
+  }));
+  return { ...testCase, references: [...testCase.references, ...stored], contradiction: check() };
 
   function check(): string | undefined {
     if (treeEdges && treeEdges.shape[0] !== batch) {
       return `the file contradicts itself: tree_edges of ${treeEdges.shape[0]} items, weights of ${batch}`;
     }
-    if (treeEdges && rows(treeEdges).some((row, b) => !sameEdges(row, pairsOf(trees[b])))) {
+    if (treeEdges && itemsOf(treeEdges).some((row, b) => !sameEdges(row, pairsOf(trees[b])))) {
       return 'the file contradicts the oracle: tree_edges are not the minimum spanning tree of its weights';
     }
     const totals: number[] = totalWeight ? JSON.parse(totalWeight) : [];

@@ -1,16 +1,18 @@
 /** `treescan_*` files: the scan over pinned trees and its gradients. */
-import { treeScanBound, UNPROMISED } from '../bounds.js';
-import { type CaseTensor, type ConformanceCase, float64, type OpCase, type Reference } from '../case.js';
+
+import { treeScanBound } from '../../plugin/ops/spec/bound.js';
+import { type BatchOfTrees, depthOfBatch } from '../../plugin/ops/spec/rooted_tree.js';
+import { itemsOf } from '../../plugin/ops/spec/tensor.js';
+import type { Aggregate } from '../../plugin/ops/tree_scan.js';
+import { treeScanSpec } from '../../plugin/ops/tree_scan.spec.js';
+import type { CaseTensor, ConformanceCase, OpCase } from '../case.js';
 import { largest } from '../measure.js';
-import { type Aggregate, treeScan, treeScanGradient } from '../oracles/tree_scan.js';
+import { gradientCase, outputsCase } from '../spec_cases.js';
 import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
 import {
-  type BatchOfTrees,
   checkSameShape,
-  concatenated,
   contradiction,
   pairsOf,
-  rows,
   sameEdges,
   storedAsFloat32,
   treesOfParentIds,
@@ -87,66 +89,26 @@ export interface TreeScanSource {
   /** Set when x, decay or dy were float64 in the file: its values then belong to slightly other inputs. */
   readonly roundedInputs?: boolean;
   readonly problem?: string;
-  /** Set where x holds NaN or infinities: those are not promised by every tolerance class. */
-  readonly notFinite?: boolean;
 }
 
-/** The cases of TreeScan and of its gradient: near the float64 oracle and near what the file says. */
+/** The cases of the op and of its gradient: near the float64 oracle and near what the file says. */
 export function treeScanCases(source: TreeScanSource): OpCase[] {
-  const {
+  const { name, x, decay, trees, aggregate, dy, stored = [], storedGradients = [], problem } = source;
+  const call = {
     name,
-    x,
-    decay,
-    trees,
-    aggregate,
-    dy,
-    stored = [],
-    storedGradients = [],
-    roundedInputs = false,
-    problem,
-    notFinite,
-  } = source;
-  const channels = x.shape[2];
-  const [xs, decays] = [rows(x), rows(decay)];
-  const y = concatenated(trees.trees.map((tree, b) => treeScan(xs[b], decays[b], tree, channels, aggregate)));
-  const oracle = (of: string, values: Float64Array): Reference[] => {
-    const reference = { of, from: 'float64 oracle', tensor: float64(x.shape, values) };
-    if (!notFinite) return [reference];
-    return [
-      { ...reference, only: 'float32' },
-      { ...reference, only: 'shader', bound: UNPROMISED },
-    ];
-  };
-  const common = {
-    kind: 'op',
-    name,
-    op: 'TreeScan',
     inputs: { x, decay, order: trees.order, parent: trees.parent },
     attributes: { aggregate },
-  } as const;
-  const cases: OpCase[] = [
-    {
-      ...common,
-      references: [...oracle('y', y), ...stored],
-      contradiction: problem ?? firstContradiction(stored, { y }, trees.depth, roundedInputs),
-    },
+  };
+  const complete = (testCase: OpCase, stored: readonly Stored[]): OpCase => ({
+    ...testCase,
+    references: [...testCase.references, ...stored],
+    contradiction:
+      problem ?? firstContradiction(stored, testCase, depthOfBatch(trees.parent), source.roundedInputs),
+  });
+  return [
+    complete(outputsCase(treeScanSpec, call), stored),
+    ...(dy ? [complete(gradientCase(treeScanSpec, call, { y: dy }), storedGradients)] : []),
   ];
-  if (dy) {
-    const dys = rows(dy);
-    const gradients = trees.trees.map((tree, b) =>
-      treeScanGradient(xs[b], decays[b], dys[b], tree, channels, aggregate),
-    );
-    const dx = concatenated(gradients.map((gradient) => gradient.dx));
-    const ddecay = concatenated(gradients.map((gradient) => gradient.ddecay));
-    cases.push({
-      ...common,
-      outputGradients: { y: dy },
-      references: [...oracle('x', dx), ...oracle('decay', ddecay), ...storedGradients],
-      contradiction:
-        problem ?? firstContradiction(storedGradients, { x: dx, decay: ddecay }, trees.depth, roundedInputs),
-    });
-  }
-  return cases;
 }
 
 /**
@@ -156,12 +118,12 @@ export function treeScanCases(source: TreeScanSource): OpCase[] {
  */
 function firstContradiction(
   stored: readonly Stored[],
-  oracle: Readonly<Record<string, Float64Array>>,
+  { references }: OpCase,
   depth: number,
-  roundedInputs: boolean,
+  roundedInputs = false,
 ): string | undefined {
   for (const { of, from, tensor, exact } of stored) {
-    const expected = oracle[of];
+    const expected = references.find((reference) => reference.of === of)?.tensor.values ?? [];
     const scale = largest(expected);
     const { relative, absolute } = treeScanBound(depth, 'float32');
     const rounded = () => {
@@ -194,14 +156,14 @@ function rootMeanSquare(given: ArrayLike<number>, expected: ArrayLike<number>): 
 /** `tree_edges` and `bfs_sorted_index` say the same as `parent`, where they are there. */
 function treeProblem(file: CaseFile, { trees }: BatchOfTrees): string | undefined {
   if (file.has('tree_edges')) {
-    const edges = rows(file.ints('tree_edges', 3));
+    const edges = itemsOf(file.ints('tree_edges', 3));
     if (edges.length !== trees.length || trees.some((tree, b) => !sameEdges(pairsOf(tree), edges[b]))) {
       return 'the file contradicts itself: tree_edges and parent are different trees';
     }
   }
   if (file.has('bfs_sorted_index')) {
-    const parentIds = rows(file.ints('parent'));
-    for (const [b, order] of rows(file.ints('bfs_sorted_index', 2)).slice(0, trees.length).entries()) {
+    const parentIds = itemsOf(file.ints('parent'));
+    for (const [b, order] of itemsOf(file.ints('bfs_sorted_index', 2)).slice(0, trees.length).entries()) {
       const position = new Map(Array.from(order, (v, i) => [v, i]));
       const wrong = (v: number, i: number) => i > 0 && !((position.get(parentIds[b][v]) ?? i) < i);
       if (position.size !== order.length || Array.from(order).some(wrong)) {

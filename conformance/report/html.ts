@@ -79,7 +79,7 @@ function notable(report: Report, verdict: CaseResult['verdict'], heading: string
     const { worst, worstInputs, trees = [], margin } = result;
     const at =
       worst && verdict === 'fail'
-        ? `<p>${escapeHtml(worst.tensor)}[${worst.index}] is ${worst.given}, wanted ${worst.wanted}` +
+        ? `<p>${escapeHtml(worst.tensor)}[${worst.index}] is ${worst.given}, expected ${worst.expected}` +
           `${worstInputs ? `; inputs there: ${escapeHtml(JSON.stringify(worstInputs))}` : ''}</p>`
         : '';
     const over =

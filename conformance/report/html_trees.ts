@@ -1,4 +1,4 @@
-/** Two trees side by side: what was wanted and what came out, with the edges that only one of them has marked. */
+/** Two trees side by side: what was expected and what came out, with the edges that only one of them has marked. */
 import type { TreePair } from '../judgement.js';
 import { escapeHtml } from './html_text.js';
 
@@ -9,10 +9,10 @@ type Point = readonly [number, number];
 
 export function drawTrees(pair: TreePair): string {
   const key = ([u, v]: readonly [number, number]) => `${Math.min(u, v)}-${Math.max(u, v)}`;
-  const [wanted, given] = [new Set(pair.wanted.map(key)), new Set(pair.given.map(key))];
+  const [expected, given] = [new Set(pair.expected.map(key)), new Set(pair.given.map(key))];
   const points = pair.width ? gridPoints(pair.numVertices, pair.width) : layeredPoints(pair);
   const scale = fit(points);
-  const draw = (edges: TreePair['wanted'], other: ReadonlySet<string>, style: string) => {
+  const draw = (edges: TreePair['expected'], other: ReadonlySet<string>, style: string) => {
     const differs = (edge: readonly [number, number]) => !other.has(key(edge));
     // Marked edges last, so that nothing covers them.
     const sorted = [...edges].sort((a, b) => Number(differs(a)) - Number(differs(b)));
@@ -34,10 +34,10 @@ export function drawTrees(pair: TreePair): string {
   const only = (mine: ReadonlySet<string>, other: ReadonlySet<string>) =>
     [...mine].filter((edge) => !other.has(edge)).length;
   return (
-    `<div class="trees"><figure>${draw(pair.wanted, given, 'missing')}<figcaption>reference: ` +
-    `<span class="swatch missing"></span>${only(wanted, given)} edges only here</figcaption></figure>` +
-    `<figure>${draw(pair.given, wanted, 'extra')}<figcaption>${escapeHtml(pair.caption)}: ` +
-    `<span class="swatch extra"></span>${only(given, wanted)} edges only here</figcaption></figure></div>`
+    `<div class="trees"><figure>${draw(pair.expected, given, 'missing')}<figcaption>reference: ` +
+    `<span class="swatch missing"></span>${only(expected, given)} edges only here</figcaption></figure>` +
+    `<figure>${draw(pair.given, expected, 'extra')}<figcaption>${escapeHtml(pair.caption)}: ` +
+    `<span class="swatch extra"></span>${only(given, expected)} edges only here</figcaption></figure></div>`
   );
 }
 
@@ -46,9 +46,9 @@ function gridPoints(numVertices: number, width: number): Point[] {
 }
 
 /** Levels of the reference from vertex 0 on, from top to bottom. */
-function layeredPoints({ numVertices, wanted }: TreePair): Point[] {
+function layeredPoints({ numVertices, expected }: TreePair): Point[] {
   const neighbours = Array.from({ length: numVertices }, () => [] as number[]);
-  for (const [u, v] of wanted) {
+  for (const [u, v] of expected) {
     neighbours[u].push(v);
     neighbours[v].push(u);
   }

@@ -1,5 +1,5 @@
 /** The report: what `--report x.json` holds. */
-import type { Bound } from '../bounds.js';
+import type { Bound } from '../../plugin/ops/spec/bound.js';
 import type { TreePair, Verdict } from '../judgement.js';
 
 export interface Environment {
@@ -31,7 +31,7 @@ export interface CaseResult {
   readonly verdict: Verdict;
   readonly reason: string;
   readonly maxAbs: number | null;
-  /** maxAbs over the largest |wanted|. */
+  /** maxAbs over the largest |expected|. */
   readonly maxRel: number | null;
   readonly maxUlp: number | null;
   readonly ms: number;
@@ -42,7 +42,7 @@ export interface CaseResult {
     readonly tensor: string;
     readonly index: number;
     readonly given: number;
-    readonly wanted: number;
+    readonly expected: number;
   };
   readonly worstInputs?: Readonly<Record<string, string>>;
   readonly histogram?: readonly number[];

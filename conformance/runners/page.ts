@@ -4,10 +4,10 @@ import type { ByteSource } from '../../converters/byte_source.js';
 import { bytesSource } from '../../converters/byte_source.js';
 import type { BackendName } from '../../plugin/backends.js';
 import { loadCases } from '../cases/load.js';
-import { generatedCases } from '../generated/generated.js';
 import { toJson } from '../report/report.js';
 import { type Progress, runConformance } from '../run.js';
 import type { CaseSource } from '../source.js';
+import { generatedCases } from '../spec_cases.js';
 import { type KernelEntry, type Loaders, standardBackend, webglRenderer } from './standard.js';
 
 export interface PageRequest {

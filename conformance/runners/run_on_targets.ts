@@ -2,10 +2,10 @@
 import { OPS } from '../../plugin/ops/index.js';
 import type { ConformanceCase } from '../case.js';
 import { loadCases } from '../cases/load.js';
-import { generatedCases } from '../generated/generated.js';
 import { mergeReports, type Report, summarize } from '../report/report.js';
 import { applyRequire, type Progress, runConformance } from '../run.js';
 import type { CaseSource } from '../source.js';
+import { generatedCases } from '../spec_cases.js';
 import { runInChromium } from './chromium.js';
 import { nodeLoaders } from './node_backends.js';
 

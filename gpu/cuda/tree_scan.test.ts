@@ -1,8 +1,8 @@
 /** TreeScan and TreeScanGradient against float64, and against the backend `cpu`. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
-import * as oracle from '../../conformance/oracles/tree_scan.js';
 import { boruvkaMST, gridGraph, treeScan } from '../../plugin/index.js';
+import * as oracle from '../../plugin/ops/spec/tree_scan.js';
 import { relativeDifference } from '../../testing/measure.js';
 import { checkResources, compare, random, randomDecay } from './testing/compare_trees.js';
 import './index.js';

@@ -60,7 +60,15 @@ export function defineOp<
   const op = { ...definition, outputNames: Object.keys(definition.outputs) } as unknown as OpDeclaration;
   const declared = Object.assign(op, { parsed: parse(op) });
   registerGradientOf(declared);
+  ops.set(op.name, declared);
   return declared as unknown as Declared<I, A, O>;
+}
+
+const ops = new Map<string, OpDeclaration>();
+
+/** The declaration of an op whose module was imported. */
+export function declaredOp(name: string): OpDeclaration | undefined {
+  return ops.get(name);
 }
 
 function parse(op: OpDefinition): ParsedShapes {

@@ -20,6 +20,7 @@ import {
   type TensorInfo,
   tidy,
   unregisterKernel,
+  zeros,
 } from '@tensorflow/tfjs-core';
 import { isBackendName } from '../backends.js';
 import type {
@@ -192,7 +193,7 @@ function runKernelOf(op: OpDeclaration, inputs: Tensors, attributes: Attributes)
   currentBackend(); // initialises tfjs's default backend when none has been chosen yet
   const backendName = getBackend();
   if (!getKernel(op.name, backendName)) {
-    if (op.compose) return [op.compose(inputs, attributes)].flat();
+    if (op.compose) return compose(op, op.compose, inputs, attributes);
     registerFallbackKernel(op, backendName);
   }
   const results = engine().runKernel<Tensor | Tensor[]>(
@@ -201,6 +202,18 @@ function runKernelOf(op: OpDeclaration, inputs: Tensors, attributes: Attributes)
     attributes as NamedAttrMap,
   );
   return [results].flat();
+}
+
+/** Some of tfjs's own ops fail on tensors without elements, so results without any are not computed, unless recorded. */
+function compose(
+  op: OpDeclaration,
+  run: NonNullable<OpDeclaration['compose']>,
+  inputs: Tensors,
+  attributes: Attributes,
+): Tensor[] {
+  const outputs = checkInputs(op, inputs, attributes);
+  const isEmpty = engine().state.gradientDepth === 0 && outputs.every(({ shape }) => shape.includes(0));
+  return isEmpty ? outputs.map(({ shape, dtype }) => zeros(shape, dtype)) : [run(inputs, attributes)].flat();
 }
 
 /** Reads the values of a tensor from whichever backend holds it. Waits for that backend. */

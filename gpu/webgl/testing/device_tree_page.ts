@@ -2,13 +2,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { CaseTensor, ConformanceCase, OpCase } from '../../../conformance/case.js';
 import { loadCases } from '../../../conformance/cases/load.js';
-import { generatedCases } from '../../../conformance/generated/generated.js';
-import { connectedGraph, shuffledTree, TREE_SHAPES } from '../../../conformance/generated/graphs.js';
-import { Random } from '../../../conformance/generated/random.js';
 import { runConformance } from '../../../conformance/run.js';
 import { memorySource } from '../../../conformance/source.js';
+import { generatedCases } from '../../../conformance/spec_cases.js';
 import { tfjsBackend } from '../../../conformance/tfjs_backend.js';
 import { boruvkaMST, gridGraph } from '../../../plugin/index.js';
+import { connectedGraph, shuffledTree, TREE_SHAPES } from '../../../plugin/ops/spec/graphs.js';
+import { Random } from '../../../plugin/ops/spec/random.js';
 import { toTensor } from '../../../testing/reference_trees.js';
 import { getTreeBuilder, setTreeBuilder, type TreeBuilder } from '../index.js';
 import { countGpuWork } from './measure.js';
@@ -52,7 +52,7 @@ pageTest('generated cases of the conformance suite', async (t) => {
 });
 
 pageTest('shapes of trees and graphs, any root, ties, batches', async (t) => {
-  const random = new Random(7, 1);
+  const random = new Random(7);
   for (const shape of Object.keys(TREE_SHAPES)) {
     for (const numVertices of [2, 3, 64, 65, 700]) {
       const { order, parent } = shuffledTree(shape, numVertices, random);

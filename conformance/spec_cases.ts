@@ -1,0 +1,95 @@
+/** The cases of specs: every sample's outputs, and gradients, beside the float64 formula. */
+import type { Attributes } from '../plugin/ops/declaration.js';
+import { inferOutputs } from '../plugin/ops/input_checks.js';
+import { EXACT, UNPROMISED } from '../plugin/ops/spec/bound.js';
+import { gradientsOf } from '../plugin/ops/spec/differences.js';
+import { Random } from '../plugin/ops/spec/random.js';
+import { formulaArguments, type NamedValues, type OpSpec, type Sample } from '../plugin/ops/spec/spec.js';
+import { type CaseTensor, type CaseTensors, float64, int32 } from '../plugin/ops/spec/tensor.js';
+import { SPECS } from '../plugin/ops/specs.js';
+import type { ConformanceCase, OpCase, Reference } from './case.js';
+import { DEFAULT_SEED } from './seed.js';
+
+/** One call of an op. */
+export interface Call {
+  readonly name: string;
+  readonly inputs: CaseTensors;
+  readonly attributes?: Attributes;
+  readonly notFinite?: boolean;
+}
+
+/** @param seed any integer; a report names it. */
+export function generatedCases(seed: number = DEFAULT_SEED): ConformanceCase[] {
+  return SPECS.flatMap((spec) => specCases(spec, seed));
+}
+
+/** The seeded cases of an op. The same seed gives the same cases everywhere, whatever other ops there are. */
+export function specCases(spec: OpSpec, seed: number = DEFAULT_SEED): OpCase[] {
+  const random = new Random(seed, spec.op.name);
+  return spec.samples(random).flatMap((sample) => {
+    const call = { ...sample, name: `generated ${sample.what}` };
+    const dy = upstream(spec, sample, random);
+    return [outputsCase(spec, call), ...(dy ? [gradientCase(spec, call, dy)] : [])];
+  });
+}
+
+/** Random gradients of the outputs; undefined where the sample has no gradient case. */
+function upstream(spec: OpSpec, sample: Sample, random: Random): CaseTensors | undefined {
+  const { op, differentiable = op.outputNames } = spec;
+  if (sample.withoutGradient || differentiable.length === 0) return undefined;
+  const { shapes, attributes } = formulaArguments(op, sample.inputs, sample.attributes);
+  return Object.fromEntries(
+    inferOutputs(op, shapes, attributes).map(({ shape }, i) => {
+      const name = op.outputNames[i];
+      return [name, random.tensor(shape, () => (differentiable.includes(name) ? random.normal() : 0))];
+    }),
+  );
+}
+
+/** The outputs of an op near its formula, and to the bit where the op promises it. */
+export function outputsCase(spec: OpSpec, { name, inputs, attributes, notFinite }: Call): OpCase {
+  const { op, formula, exact } = spec;
+  const args = formulaArguments(op, inputs, attributes);
+  const specs = inferOutputs(op, args.shapes, args.attributes);
+  const tensors = (values: NamedValues) =>
+    op.outputNames.map((of, i) => {
+      const { shape, dtype } = specs[i];
+      return { of, tensor: dtype === 'int32' ? int32(shape, values[of]) : float64(shape, values[of]) };
+    });
+  const references = tensors(formula(args)).flatMap((found) => judged(found, 'float64 oracle', notFinite));
+  if (exact) {
+    const from = 'float32 in the declared order';
+    references.push(
+      ...tensors(exact(args)).map((found) => ({ ...found, from, bound: EXACT, only: 'float32' as const })),
+    );
+  }
+  return { kind: 'op', name, op: op.name, inputs, attributes, references };
+}
+
+/** The gradients of the sum of dy * output in the float32 inputs. @param dy by output name. */
+export function gradientCase(
+  spec: OpSpec,
+  { name, inputs, attributes, notFinite }: Call,
+  dy: CaseTensors,
+): OpCase {
+  const { op } = spec;
+  const upstream = Object.fromEntries(Object.entries(dy).map(([output, { values }]) => [output, values]));
+  const gradients = gradientsOf(spec, formulaArguments(op, inputs, attributes), upstream);
+  const from = spec.gradient ? 'float64 oracle' : 'central differences';
+  const references = Object.entries(gradients).flatMap(([of, values]) =>
+    judged({ of, tensor: float64(inputs[of].shape, values) }, from, notFinite),
+  );
+  return { kind: 'op', name, op: op.name, inputs, attributes, outputGradients: dy, references };
+}
+
+function judged(
+  found: { readonly of: string; readonly tensor: CaseTensor },
+  from: string,
+  notFinite = false,
+): Reference[] {
+  if (!notFinite) return [{ ...found, from }];
+  return [
+    { ...found, from, only: 'float32' },
+    { ...found, from, only: 'shader', bound: UNPROMISED },
+  ];
+}

@@ -1,0 +1,263 @@
+/** What ops refuse: one line that says what was given and what is expected, before any kernel runs. */
+import * as tf from '@tensorflow/tfjs-core';
+import t from 'tap';
+import { onBackend } from '../../testing/backends.js';
+import {
+  type Aggregate,
+  boruvkaMST,
+  discretize,
+  edgeDissimilarity,
+  gelu,
+  gridGraph,
+  layerNormalization,
+  linear,
+  type Metric,
+  type SelectiveLayerInputs,
+  selectiveLayer,
+  selectiveSplit,
+  stateReadout,
+  type Tree,
+  treeScan,
+  UnflattenGrid,
+} from '../index.js';
+import { runOp } from './kernels.js';
+
+t.test('boruvkaMST', async (t) => {
+  const { leaked } = await onBackend('cpu', () =>
+    tf.tidy(() => {
+      const edges = tf.tensor2d([0, 1, 1, 2], [2, 2], 'int32');
+      const weights = tf.zeros([1, 2]);
+      const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
+      fails(
+        () => boruvkaMST(tf.zeros([2]), edges, { numVertices: 3 }),
+        /BoruvkaMST: weights has shape \[2\], expected float32 weights\[B, E\]/,
+      );
+      fails(
+        () => boruvkaMST(tf.cast(weights, 'int32'), edges, { numVertices: 3 }),
+        /weights has dtype int32, expected float32/,
+      );
+      fails(
+        () => boruvkaMST(weights, tf.cast(edges, 'float32'), { numVertices: 3 }),
+        /edges has dtype float32, expected int32/,
+      );
+      fails(
+        () => boruvkaMST(tf.zeros([1, 3]), edges, { numVertices: 3 }),
+        /edges has shape \[2, 2\], expected \[E, 2\] = \[3, 2\]/,
+      );
+      fails(
+        () => boruvkaMST(weights, tf.zeros([2, 3], 'int32'), { numVertices: 3 }),
+        /edges has shape \[2, 3\], expected \[E, 2\] = \[2, 2\]/,
+      );
+      fails(
+        () => boruvkaMST(weights, edges, { numVertices: 0 }),
+        /numVertices is 0, expected an integer of at least 1/,
+      );
+      fails(
+        () => boruvkaMST(weights, edges, undefined as unknown as { numVertices: number }),
+        /BoruvkaMST: numVertices is undefined, expected an integer of at least 1/,
+      );
+      fails(() => boruvkaMST(weights, edges, { numVertices: 2.5 }), /numVertices is 2.5/);
+      fails(
+        () => boruvkaMST(weights, edges, { numVertices: 2 }),
+        /edges\[1\] joins the vertices 1 and 2, expected vertex ids from 0 to 1/,
+      );
+      fails(() => boruvkaMST(weights, edges, { numVertices: 5 }), /3 components/);
+      fails(
+        () => boruvkaMST(tf.zeros([1, 0]), tf.zeros([0, 2], 'int32'), { numVertices: 4 }),
+        /4 components/,
+      );
+      fails(
+        () => boruvkaMST(weights, tf.tensor2d([0, 1, -1, 2], [2, 2], 'int32'), { numVertices: 3 }),
+        /joins the vertices -1 and 2/,
+      );
+      fails(
+        () => boruvkaMST(weights, edges, { numVertices: 3, root: 3 }),
+        /root is 3, expected an integer from 0 to 2/,
+      );
+      fails(
+        () => boruvkaMST(undefined as unknown as tf.Tensor, edges, { numVertices: 3 }),
+        /weights is missing/,
+      );
+      fails(
+        () => boruvkaMST([[1, 2]] as unknown as tf.Tensor, edges, { numVertices: 3 }),
+        /weights is an array, expected a tensor/,
+      );
+    }),
+  );
+  t.equal(leaked, 0);
+});
+
+t.test('edgeDissimilarity', async (t) => {
+  const { leaked } = await onBackend('cpu', () =>
+    tf.tidy(() => {
+      const edges = gridGraph(2, 2);
+      const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
+      fails(
+        () => edgeDissimilarity(tf.zeros([4, 2]), edges),
+        /EdgeDissimilarity: features has shape \[4, 2\]/,
+      );
+      fails(
+        () => edgeDissimilarity(tf.zeros([1, 3, 2]), edges),
+        /edges\[1\] joins the vertices 1 and 3, expected vertex ids from 0 to 2/,
+      );
+      fails(() => edgeDissimilarity(tf.zeros([1, 4, 2], 'int32'), edges), /features has dtype int32/);
+      fails(
+        () => edgeDissimilarity(tf.zeros([1, 4, 2]), tf.zeros([4, 3], 'int32')),
+        /edges has shape \[4, 3\]/,
+      );
+      fails(
+        () => edgeDissimilarity(tf.zeros([1, 4, 2]), edges, { metric: 'l7' as Metric }),
+        /metric is "l7", expected one of cosine/,
+      );
+    }),
+  );
+  t.equal(leaked, 0);
+});
+
+t.test('treeScan', async (t) => {
+  const { leaked } = await onBackend('cpu', () =>
+    tf.tidy(() => {
+      const x = tf.zeros([1, 4, 2]);
+      const ids = (values: number[]) => tf.tensor2d(values, [1, 4], 'int32');
+      const tree = { order: ids([0, 1, 2, 3]), parent: ids([0, 0, 1, 2]) };
+      const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
+      fails(
+        () => treeScan(tf.zeros([4, 2]), x, tree),
+        /TreeScan: x has shape \[4, 2\], expected float32 x\[B, V, D\]/,
+      );
+      fails(
+        () => treeScan(x, tf.zeros([1, 4, 3]), tree),
+        /decay has shape \[1, 4, 3\], expected \[B, V, D\] = \[1, 4, 2\]/,
+      );
+      fails(
+        () => treeScan(tf.zeros([2, 4, 2]), tf.zeros([2, 4, 2]), tree),
+        /order has shape \[1, 4\], expected \[B, V\] = \[2, 4\]/,
+      );
+      fails(
+        () => treeScan(x, x, undefined as unknown as Tree),
+        /TreeScan: order is missing, expected int32 order/,
+      );
+      fails(() => treeScan(x, tf.cast(x, 'int32'), tree), /decay has dtype int32, expected float32/);
+      fails(() => treeScan(x, x, { ...tree, order: ids([0, 1, 1, 3]) }), /order\[0, 2\] is 1, a second time/);
+      fails(() => treeScan(x, x, { ...tree, order: ids([0, 1, 4, 3]) }), /order\[0, 2\] is 4, out of range/);
+      fails(
+        () => treeScan(x, x, { ...tree, parent: ids([0, 0, 2, 1]) }),
+        /parent\[0, 2\] is 2, expected a position before 2/,
+      );
+      fails(
+        () => treeScan(x, x, { ...tree, parent: ids([1, 0, 0, 1]) }),
+        /parent\[0, 0\] is 1, expected 0 for the root/,
+      );
+      fails(
+        () => treeScan(x, x, tree, { aggregate: 'leaf' as Aggregate }),
+        /aggregate is "leaf", expected one of root, all/,
+      );
+      fails(
+        () =>
+          treeScan(tf.zeros([1, 0, 2]), tf.zeros([1, 0, 2]), {
+            order: tf.zeros([1, 0], 'int32'),
+            parent: tf.zeros([1, 0], 'int32'),
+          }),
+        /V is 0, expected at least 1/,
+      );
+    }),
+  );
+  t.equal(leaked, 0);
+});
+
+t.test('fused ops', async (t) => {
+  const { leaked } = await onBackend('cpu', () =>
+    tf.tidy(() => {
+      const x = tf.zeros([2, 3, 4]);
+      const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
+      fails(
+        () => layerNormalization(x, tf.zeros([3]), tf.zeros([4])),
+        /LayerNormalization: gamma has shape \[3\], expected \[C\] = \[4\]/,
+      );
+      fails(
+        () => layerNormalization(tf.scalar(1), tf.zeros([1]), tf.zeros([1])),
+        /x has shape \[\], expected float32 x\[\.\.\., C\]/,
+      );
+      fails(() => gelu(tf.zeros([2], 'int32')), /Gelu: x has dtype int32, expected float32/);
+      fails(
+        () => linear(x, tf.zeros([3, 5])),
+        /Linear: weights has shape \[3, 5\], expected \[I, O\] = \[4, 5\]/,
+      );
+      fails(() => linear(x, tf.zeros([4, 5]), tf.zeros([4])), /bias has shape \[4\], expected \[O\] = \[5\]/);
+      fails(
+        () => linear(x, tf.zeros([4, 5]), undefined, { activation: 'relu' as 'gelu' }),
+        /activation is "relu", expected one of none, gelu, silu/,
+      );
+      fails(
+        () => linear(x, tf.zeros([4, 5]), undefined, { firstOutput: 2, endOutput: 6 }),
+        /Linear: endOutput is 6, expected an integer from -1 to 5/,
+      );
+      fails(
+        () => discretize(x, tf.zeros([4]), tf.zeros([4, 1]), tf.zeros([2, 3, 2]), x),
+        /Discretize: inputGate has shape \[2, 3, 2\], expected \[B, V, N\] = \[2, 3, 1\]/,
+      );
+      fails(
+        () => selectiveSplit(x, { states: 2 }),
+        /SelectiveSplit: selected\[B, V, P\] has shape \[2, 3, 4\]: R = P-2N is 0, expected at least 1/,
+      );
+      fails(() => selectiveSplit(x, { states: 0.5 }), /states is 0.5, expected an integer of at least 1/);
+      const four = tf.zeros([4]);
+      const readout = { state: x, x, gate: x, skip: four, stateGamma: four, stateBeta: four };
+      fails(
+        () => stateReadout({ ...readout, outputGate: x, outputGamma: four, outputBeta: four }),
+        /StateReadout: outputGate has shape \[2, 3, 4\], expected \[B, V, 1\] = \[2, 3, 1\]/,
+      );
+      fails(
+        () => runOp(UnflattenGrid, { x, like: tf.zeros([2, 2, 2, 1]) }),
+        /UnflattenGrid: x has shape \[2, 3, 4\], expected \[N, H\*W, C\] = \[2, 4, 4\]/,
+      );
+    }),
+  );
+  t.equal(leaked, 0);
+});
+
+t.test('selectiveLayer', async (t) => {
+  const { leaked } = await onBackend('cpu', () =>
+    tf.tidy(() => {
+      const layer: SelectiveLayerInputs = {
+        x: tf.zeros([1, 1, 4]),
+        state: tf.zeros([1, 6, 2]),
+        past: tf.zeros([1, 2, 6]),
+        gamma: tf.zeros([4]),
+        inputProjection: tf.zeros([4, 12]),
+        inputBias: tf.zeros([12]),
+        filter: tf.zeros([3, 6]),
+        filterBias: tf.zeros([6]),
+        selection: tf.zeros([6, 5]),
+        stepProjection: tf.zeros([1, 6]),
+        stepBias: tf.zeros([6]),
+        logA: tf.zeros([6, 2]),
+        skip: tf.zeros([6]),
+        outputProjection: tf.zeros([6, 4]),
+        outputBias: tf.zeros([4]),
+      };
+      const wrong = (change: Partial<SelectiveLayerInputs>, message: RegExp) =>
+        t.throws(() => selectiveLayer({ ...layer, ...change }), { name: 'OpError', message });
+      wrong(
+        { past: tf.zeros([1, 3, 6]) },
+        /SelectiveLayer: past has shape \[1, 3, 6\], expected \[B, K-1, D\] = \[1, 2, 6\]/,
+      );
+      wrong(
+        { inputProjection: tf.zeros([4, 6]) },
+        /inputProjection has shape .* expected \[H, 2D\] = \[4, 12\]/,
+      );
+      wrong(
+        { state: tf.zeros([2, 6, 2]) },
+        /state has shape \[2, 6, 2\], expected \[B, D, N\] = \[1, 6, 2\]/,
+      );
+      wrong(
+        { selection: tf.zeros([6, 4]) },
+        /selection has shape \[6, 4\], expected \[D, R\+2N\] = \[6, 5\]/,
+      );
+      wrong({ outputBias: tf.zeros([3]) }, /outputBias has shape \[3\], expected \[H\] = \[4\]/);
+      wrong({ gamma: tf.zeros([4], 'int32') }, /gamma has dtype int32/);
+      wrong({ x: tf.zeros([1, 0, 4]) }, /x\[B, L, H\] has shape \[1, 0, 4\]: L is 0, expected at least 1/);
+    }),
+  );
+  t.equal(leaked, 0);
+});

@@ -1,0 +1,81 @@
+import { activated } from './activations.spec.js';
+import { Linear } from './linear.js';
+import { always, before, without } from './spec/faults.js';
+import { defineSpec, type Values } from './spec/spec.js';
+
+export const linearSpec = defineSpec(Linear, {
+  formula: ({ inputs: { x, weights, bias }, shapes, attributes: { activation, firstOutput, endOutput } }) => {
+    const outputs = shapes.weights[1];
+    const columns = [firstOutput, endOutput === -1 ? outputs : endOutput] as const;
+    return { y: linearOf(x, weights, bias, outputs, activation, columns) };
+  },
+  tolerance: { float32: 2e-6, shader: 1e-5, reason: 'a sum of I products, errors growing as sqrt(I) u' },
+  samples: (random) =>
+    (
+      [
+        { x: [2, 3, 7], outputs: 5, activation: 'none', bias: false },
+        { x: [2, 3, 4], outputs: 9, activation: 'gelu', bias: true },
+        { x: [2, 3, 16], outputs: 3, activation: 'silu', bias: false },
+        { x: [2, 3, 5], outputs: 9, activation: 'none', bias: true, used: [0, 4] },
+        { x: [2, 3, 6], outputs: 9, activation: 'silu', bias: true, used: [4, 9] },
+        { x: [5], outputs: 3, activation: 'none', bias: true },
+        { x: [1, 1, 1, 1], outputs: 1, activation: 'gelu', bias: true },
+        // Rows around the tile of a matrix product, and more than one vector of inputs and outputs.
+        { x: [1, 37], outputs: 27, activation: 'silu', bias: true },
+        { x: [4, 33], outputs: 26, activation: 'gelu', bias: false, used: [3, 22] },
+        { x: [11, 18], outputs: 17, activation: 'none', bias: true },
+      ] as const
+    ).map(({ x, outputs, activation, bias, ...rest }) => {
+      const used = 'used' in rest ? rest.used : undefined;
+      const inputs = x[x.length - 1];
+      const what = `${inputs} to ${outputs}, ${activation}${bias ? ', bias' : ''}`;
+      return {
+        what: `${what}${used ? `, ${used[0]} to ${used[1]}` : ''}`,
+        inputs: {
+          x: random.tensor(x),
+          weights: random.tensor([inputs, outputs]),
+          ...(bias && { bias: random.tensor([outputs]) }),
+        },
+        attributes: { activation, ...(used && { firstOutput: used[0], endOutput: used[1] }) },
+      };
+    }),
+  faults: {
+    'the bias is missing': without('bias'),
+    'the first columns are always used': before(({ attributes, shapes }) => {
+      const { firstOutput, endOutput } = attributes as Record<string, number>;
+      const end = endOutput === -1 ? shapes.weights[1] : endOutput;
+      return { attributes: { ...attributes, firstOutput: 0, endOutput: end - firstOutput } };
+    }),
+    'the activation is missing': always({ activation: 'none' }),
+  },
+  perf: {
+    sample: ({ side, channels }, random) => ({
+      inputs: {
+        x: random.tensor([1, side * side, channels / 2]),
+        weights: random.tensor([channels / 2, channels]),
+        bias: random.tensor([channels]),
+      },
+    }),
+  },
+});
+
+/** activation(x @ weights + bias), of the columns from `first` up to `end`. `outputs`: columns of weights. */
+export function linearOf(
+  x: Values,
+  weights: Values,
+  bias: Values | undefined,
+  outputs: number,
+  activation = 'none',
+  [first, end]: readonly [number, number] = [0, outputs],
+): Float64Array {
+  const inputs = weights.length / outputs;
+  const used = end - first;
+  const y = new Float64Array((x.length / inputs) * used);
+  for (let i = 0; i < y.length; i++) {
+    const [row, o] = [Math.floor(i / used) * inputs, first + (i % used)];
+    let sum = bias ? bias[o] : 0;
+    for (let k = 0; k < inputs; k++) sum += x[row + k] * weights[k * outputs + o];
+    y[i] = activated(activation, sum);
+  }
+  return y;
+}

@@ -1,0 +1,72 @@
+import { softplusOf } from './activations.spec.js';
+import { SelectiveStep } from './selective_step.js';
+import { after, mapped } from './spec/faults.js';
+import { defineSpec, type Values } from './spec/spec.js';
+import type { CaseTensor } from './spec/tensor.js';
+
+export const selectiveStepSpec = defineSpec(SelectiveStep, {
+  formula: ({ inputs: { rawStep, stepBias, x } }) => stepAndDrive(rawStep, stepBias, x),
+  tolerance: { float32: 2e-6, shader: 2e-5, reason: 'softplus by one exp and one logarithm' },
+  samples: (random) => {
+    const sample = (what: string, rawStep: CaseTensor) => {
+      const { shape } = rawStep;
+      const channels = shape[2];
+      return {
+        what: `D = ${channels}, ${what}`,
+        inputs: { rawStep, stepBias: random.tensor([channels]), x: random.tensor(shape) },
+        withoutGradient: rawStep.values.length === 0,
+      };
+    };
+    const about = (center: number, spread: number) => () => center + spread * random.normal();
+    return [
+      ...[1, 3, 4, 9, 33].map((channels) => sample('usual', random.tensor([2, 3, channels]))),
+      sample('one token', random.tensor([1, 1, 5])),
+      // exp(100) is no float32, and log(1 + exp(-20)) is 0 where 1 + exp(-20) is rounded first.
+      sample('large', random.tensor([1, 3, 4], about(100, 1))),
+      sample('small', random.tensor([1, 3, 7], about(-20, 1))),
+      sample('of both signs', random.tensor([1, 4, 16], about(0, 6))),
+      sample('no texts', random.tensor([0, 4, 3])),
+    ];
+  },
+  faults: {
+    'the bias is missing': mapped('stepBias', () => 0),
+    'exp overflows': after(({ outputs: { step } }) => {
+      step.forEach((value, i) => {
+        if (value > 88) step[i] = Number.POSITIVE_INFINITY;
+      });
+    }),
+    'small steps are 0': after(({ outputs: { step } }) => {
+      // log(1 + e) in float32.
+      step.forEach((value, i) => {
+        if (value < 1) step[i] = Math.log(Math.fround(Math.exp(value)));
+      });
+    }),
+    'x is driven by the step before softplus': after(({ inputs, outputs: { drive } }) => {
+      const { rawStep, stepBias, x } = inputs;
+      drive.set(x.map((value, i) => value * (rawStep[i] + stepBias[i % stepBias.length])));
+    }),
+    'the drive is x': after(({ inputs: { x }, outputs: { drive } }) => drive.set(x)),
+  },
+  perf: {
+    sample: ({ side, channels }, random) => {
+      const shape = [1, side * side, channels];
+      return {
+        inputs: {
+          rawStep: random.tensor(shape),
+          stepBias: random.tensor([channels]),
+          x: random.tensor(shape),
+        },
+      };
+    },
+  },
+});
+
+/** softplus(rawStep + stepBias), and that times x. */
+export function stepAndDrive(
+  rawStep: Values,
+  stepBias: Values,
+  x: Values,
+): { step: Float64Array; drive: Float64Array } {
+  const step = Float64Array.from(rawStep, (raw, i) => softplusOf(raw + stepBias[i % stepBias.length]));
+  return { step, drive: step.map((value, i) => value * x[i]) };
+}

@@ -1,0 +1,44 @@
+/** The specs of all ops. A new op is a declaration, a spec beside it, and a line in both lists. */
+import { geluSpec, siluSpec } from './activations.spec.js';
+import { boruvkaMSTSpec } from './boruvka_mst.spec.js';
+import { causalConvolutionSpec } from './causal_convolution.spec.js';
+import { discretizeSpec } from './discretize.spec.js';
+import { edgeDissimilaritySpec } from './edge_dissimilarity.spec.js';
+import { flattenGridSpec, gridGraphSpec, unflattenGridSpec } from './grid.spec.js';
+import { layerNormalizationSpec } from './layer_normalization.spec.js';
+import { linearSpec } from './linear.spec.js';
+import { rootMeanSquareNormalizationSpec } from './root_mean_square_normalization.spec.js';
+import { selectiveLayerSpec } from './selective_layer.spec.js';
+import { selectiveScanSpec } from './selective_scan.spec.js';
+import { selectiveSplitSpec } from './selective_split.spec.js';
+import { selectiveStepSpec } from './selective_step.spec.js';
+import { selectiveTreeScanSpec } from './selective_tree_scan.spec.js';
+import type { OpSpec } from './spec/spec.js';
+import { stateReadoutSpec } from './state_readout.spec.js';
+import { tokenEmbeddingSpec } from './token_embedding.spec.js';
+import { treeScanSpec } from './tree_scan.spec.js';
+import { windowGraphSpec } from './window_graph.spec.js';
+
+export const SPECS: readonly OpSpec[] = [
+  edgeDissimilaritySpec,
+  boruvkaMSTSpec,
+  treeScanSpec,
+  layerNormalizationSpec,
+  geluSpec,
+  siluSpec,
+  selectiveSplitSpec,
+  discretizeSpec,
+  stateReadoutSpec,
+  linearSpec,
+  gridGraphSpec,
+  flattenGridSpec,
+  unflattenGridSpec,
+  tokenEmbeddingSpec,
+  rootMeanSquareNormalizationSpec,
+  causalConvolutionSpec,
+  selectiveStepSpec,
+  selectiveScanSpec,
+  selectiveTreeScanSpec,
+  selectiveLayerSpec,
+  windowGraphSpec,
+];
