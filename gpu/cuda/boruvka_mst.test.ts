@@ -3,7 +3,6 @@ import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { boruvkaMST, gridGraph, windowGraph } from '../../plugin/index.js';
-import { fixtureFiles, readFixture } from '../../testing/fixtures.js';
 import type { CudaBackend } from './backend/index.js';
 import { KernelCall } from './backend/kernels.js';
 import { checkResources, compare, random } from './testing/compare_trees.js';
@@ -85,7 +84,7 @@ t.test('random graphs of any kind, weights and roots', async (t) => {
     levels: fc.constantFrom(1, 3, 1000),
   });
   for (const { numVertices, extra, batch, seed, special, levels } of fc.sample(cases, {
-    numRuns: 60,
+    numRuns: 20,
     seed: 1,
   })) {
     const pick = picker(seed);
@@ -142,22 +141,6 @@ t.test('grids that no shared memory holds', async (t) => {
       return [edgeIndex, order, parent];
     });
   }
-});
-
-t.test('the fixtures of the reference', async (t) => {
-  const files = fixtureFiles('grootv', /^mst_.*\.safetensors$/);
-  for (const file of files) {
-    const fixture = readFixture(file);
-    const { values, shape } = fixture.tensor('weights');
-    await checkGraph(t, file, {
-      weights: values as Float32Array,
-      batch: shape[0],
-      edges: fixture.tensor('edges').values as Int32Array,
-      numVertices: fixture.tensor('num_vertices').values[0],
-      root: 0,
-    });
-  }
-  if (files.length === 0) t.pass('fixtures', { skip: 'there are no mst_* fixtures' });
 });
 
 t.test('breadth-first orders of trees in other orders', async (t) => {

@@ -5,7 +5,18 @@ import { EdgeDissimilarityProgram } from './programs/edge_dissimilarity_program.
 
 registerWebglKernel(
   EdgeDissimilarity,
-  ({ inputs: { features, edges }, outputs: [{ shape }], attributes, draw, derived, upload, read }) => {
+  ({
+    inputs: { features, edges },
+    outputs: [{ shape }],
+    attributes,
+    draw,
+    derived,
+    upload,
+    read,
+    runOnHost,
+  }) => {
+    const [, numVertices, channels] = features.shape;
+    if (channels === 0) return runOnHost(); // no texture holds features without channels
     // A copy, so that the host keeps the edges for the tree that is made of them. A texel is two edges.
     const { textures } = derived(edges, 'edges', () => {
       const [numEdges] = edges.shape;
@@ -14,7 +25,6 @@ registerWebglKernel(
       const table = { values, shape: [2 * Math.ceil(numEdges / 2), 2] };
       return { textures: [upload(table)], facts: undefined };
     });
-    const [, numVertices, channels] = features.shape;
     const program = new EdgeDissimilarityProgram(shape, attributes.metric);
     return [draw(program, [features, ...textures], [numVertices, channels])];
   },

@@ -50,6 +50,7 @@ function scan(inputs: ScanInputs, { inputScale, treeWeight, tree }: Options, ker
   const { draw, release, outputs } = kernel;
   const [, length, channels] = step.shape;
   const [, states] = logA.shape;
+  if (states === 0) return kernel.runOnHost(); // no texture holds gates without states
   const passes = tree && new TreePasses(tree, step.shape, kernel);
   const driven = [step, drive, logA, inputGate];
 

@@ -1,0 +1,5 @@
+/** What computations cost on WebGL, in Chromium. */
+import t from 'tap';
+import { runPageTests } from './testing/chromium.js';
+
+t.test('draws in Chromium', (t) => runPageTests(t, 'draws'));

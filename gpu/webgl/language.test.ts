@@ -1,5 +1,0 @@
-/** Language models on WebGL, in Chromium. */
-import t from 'tap';
-import { runPageTests } from './testing/chromium.js';
-
-t.test('language models in Chromium', (t) => runPageTests(t, 'language'));
