@@ -59,6 +59,15 @@ export default {
       'a page loads no more than it has to',
     ),
     forbid(
+      'only-what-is-declared',
+      '.',
+      {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        dependencyTypesNot: ['npm', 'npm-peer', 'npm-optional', 'type-only'],
+      },
+      'pnpm and Yarn let a package import its dependencies and peers, nothing else',
+    ),
+    forbid(
       'the-command-line-is-on-top',
       '^(plugin|wasm|gpu|converters|conformance|bench)/',
       { path: '^node/cli/' },

@@ -14,6 +14,7 @@ import {
   remember,
   removeStale,
   removeUnfinished,
+  syncFile,
   syncFolder,
   unfinishedPath,
 } from './unfinished.js';
@@ -164,7 +165,7 @@ async function writeFile(file: string, name: string, chunks: Uint8Array | string
   try {
     const whole = typeof chunks === 'string' || chunks instanceof Uint8Array;
     for await (const chunk of whole ? [chunks] : chunks) await handle.appendFile(chunk).catch(fail);
-    await handle.sync().catch(fail);
+    await syncFile(handle).catch(fail);
   } finally {
     await handle.close();
   }

@@ -7,7 +7,7 @@ import { type FileHandle, lstat, open, readlink, realpath, rename, rm } from 'no
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { reasonOf } from './system_error.js';
-import { forget, remember, removeStale, syncFolder, unfinishedPath } from './unfinished.js';
+import { forget, remember, removeStale, syncFile, syncFolder, unfinishedPath } from './unfinished.js';
 
 /** What a path leads to. */
 type Target =
@@ -87,7 +87,7 @@ async function replace(path: string, status: Stats | undefined, bytes: Uint8Arra
     try {
       if (status) await keepPermissions(handle, status);
       await handle.writeFile(bytes);
-      await handle.sync();
+      await syncFile(handle);
     } finally {
       await handle.close();
     }

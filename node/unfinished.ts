@@ -3,10 +3,11 @@
  * early, by an exit or by SIGINT, SIGTERM or SIGHUP; what SIGKILL leaves, the next output in the same folder removes.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
-import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { fsync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
+import { type FileHandle, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** `.NAME.OWNER-PID-RANDOM.partial`. */
 const UNFINISHED = /^\..+\.([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.partial$/;
@@ -85,10 +86,18 @@ async function lastChange(path: string): Promise<number> {
   return Math.max(...times);
 }
 
+/**
+ * Makes what was written last through a loss of power. By the descriptor: with Yarn's Plug'n'Play a FileHandle has no
+ * `sync` of its own ("Method not implemented").
+ */
+export async function syncFile({ fd }: FileHandle): Promise<void> {
+  await promisify(fsync)(fd);
+}
+
 /** Makes renames within a folder last through a loss of power, where the system can do so. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => {});
+  if (handle) await syncFile(handle).catch(() => {});
   await handle?.close();
 }
 

@@ -60,6 +60,31 @@ t.test('THIRD_PARTY.md names what is not plain text, and what of others is in th
   for (const part of compiledIn) t.ok(listed.includes(part), part);
 });
 
+t.test('what is kept for tools that do not read "exports"', (t) => {
+  const older = (only: (entry: string) => boolean, condition: string, write = (entry: string) => entry) =>
+    Object.fromEntries(
+      ENTRIES.filter((entry) => entry !== '.' && only(entry)).map((entry) => [
+        write(entry),
+        manifest.exports[entry][condition],
+      ]),
+    );
+  const isForPages = (entry: string) => !/node|cuda/.test(entry);
+  t.same(manifest.browser, older(isForPages, 'default'), 'browser: Parcel 2 and webpack 4 find the file');
+  const types = Object.entries(
+    older(
+      () => true,
+      'types',
+      (entry) => entry.slice(2),
+    ),
+  );
+  t.same(
+    manifest.typesVersions['*'],
+    Object.fromEntries(types.map(([entry, file]) => [entry, [file]])),
+    'typesVersions: TypeScript with moduleResolution node10',
+  );
+  t.end();
+});
+
 t.test('types are found by every module resolution', async (t) => {
   const folder = t.testdir();
   mkdirSync(join(folder, 'node_modules'));

@@ -40,7 +40,7 @@ async function emulateWithoutGpu(entry: KernelEntry): Promise<void> {
 
 /** The gradients of tfjs's own ops come with the whole of tfjs; without it gradient cases are skipped. */
 async function registerStockGradients(): Promise<void> {
-  await importIfPresent('@tensorflow/tfjs');
+  await import('@tensorflow/tfjs').catch(ignoreMissing);
 }
 
 /** A module, or undefined when it is not there; a module that is there and broken throws. */
@@ -51,10 +51,10 @@ async function importIfPresent(specifier: string): Promise<unknown> {
     const present = existsSync(path) || existsSync(path.replace(/\.js$/, '.ts'));
     return present ? import(specifier) : undefined;
   }
-  try {
-    return await import(specifier);
-  } catch (error) {
-    if (/Cannot find (package|module)/.test((error as Error).message)) return undefined;
-    throw error;
-  }
+  return import(specifier).catch(ignoreMissing);
+}
+
+/** By the code: Plug'n'Play has texts of its own. */
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ERR_MODULE_NOT_FOUND' && error.code !== 'MODULE_NOT_FOUND') throw error;
 }

@@ -28,7 +28,7 @@ export function oneLine(error: unknown): string {
 export function missingPackage(error: unknown): string | undefined {
   const { code, message } = (error ?? {}) as NodeJS.ErrnoException;
   if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') return undefined;
-  return /Cannot find (?:package|module) '([^'./][^']*)'/.exec(message)?.[1];
+  return /(?:Cannot find (?:package|module) '|tried to access )(@?[\w-][\w./-]*)/.exec(message)?.[1];
 }
 
 /** Parses an integer argument of at least `least`. */
