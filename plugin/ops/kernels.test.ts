@@ -1,12 +1,13 @@
 /** How ops meet backends: ours, foreign ones without kernels of ours, kernels that come late, direct calls. */
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs'; // with gradients
 import t from 'tap';
 import '../../testing/backends.js';
 import { readFixture } from '../../testing/fixtures.js';
 import { maxDifference } from '../../testing/measure.js';
 import { loadConverted } from '../../testing/models.js';
-import { boruvkaMST, gelu, gridGraph, type Tree, TreeScan, treeScan } from '../index.js';
+import { boruvkaMST, edgeDissimilarity, gelu, gridGraph, type Tree, TreeScan, treeScan } from '../index.js';
 import { OPS } from './index.js';
 import { hasOwnKernel, registerBackendKernel, runOp } from './kernels.js';
 
@@ -102,6 +103,28 @@ t.test('direct calls are checked like any other', async (t) => {
   t.throws(() => run({ x, decay: x, order, parent }, { aggregate: 'none' }), {
     message: /aggregate is "none"/,
   });
+});
+
+t.test('a gather by the order of a tree that depends on what is differentiated', async (t) => {
+  await tf.setBackend('cpu');
+  const edges = gridGraph(2, 3);
+  const orderOf = (x: tf.Tensor) =>
+    boruvkaMST(edgeDissimilarity(x, edges), edges, { numVertices: 6 }).order.flatten();
+  const features = tf.randomNormal([1, 6, 2], 0, 1, 'float32', 1);
+  const fixed = orderOf(features);
+  const ramp = tf.range(1, 7).reshape([1, 6, 1]);
+  const gradientBy = (order: (x: tf.Tensor) => tf.Tensor) =>
+    tf
+      .grad((x: tf.Tensor) =>
+        tf
+          .gather(x, order(x) as tf.Tensor1D, 1)
+          .mul(ramp)
+          .sum(),
+      )(features)
+      .dataSync();
+  const expected = gradientBy(() => fixed);
+  t.not(expected[0], 0);
+  t.same(gradientBy(orderOf), expected);
 });
 
 t.test('a bad call leaves the engine as it was', async (t) => {

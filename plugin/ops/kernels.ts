@@ -152,13 +152,24 @@ export function runOp(
   const given = definedInputs(inputs);
   const complete = completeAttributes(op, attributes);
   checkInputs(op, given, complete); // before anything else, so that a bad call changes nothing
-  return tidy(() => (isRecorded(op) ? runRecorded(op, given, complete) : runKernelOf(op, given, complete)));
+  if (!isRecording()) return tidy(() => runKernelOf(op, given, complete));
+  return tidy(() =>
+    (op.gradient ? runRecorded(op, given, complete) : runKernelOf(op, given, complete)).map(choice),
+  );
 }
 
-/** Whether tfjs is recording what is run, for a gradient that the op has. */
-function isRecorded({ gradient }: OpDeclaration): boolean {
+/** Whether tfjs is recording what is run, for gradients. */
+function isRecording(): boolean {
   const { gradientDepth, kernelDepth } = engine().state;
-  return gradient !== undefined && gradientDepth > 0 && kernelDepth === 0;
+  return gradientDepth > 0 && kernelDepth === 0;
+}
+
+/**
+ * Integers, such as a tree, may depend on what is differentiated: no gradient flows through a choice. tfjs's own ops
+ * (`gather` by the order of a tree) fail where their indices seem to need one.
+ */
+function choice(tensor: Tensor): Tensor {
+  return tensor.dtype === 'int32' ? stopGradient(tensor) : tensor;
 }
 
 /**
@@ -166,11 +177,7 @@ function isRecorded({ gradient }: OpDeclaration): boolean {
  * outputs has it where there is a kernel; tfjs has no custom gradients of those.
  */
 function runRecorded(op: OpDeclaration, inputs: Tensors, attributes: Attributes): Tensor[] {
-  // Integer inputs, such as a tree, may depend on what is differentiated: no gradient flows through a choice.
-  const given: Record<string, Tensor> = {};
-  for (const name in inputs) {
-    given[name] = inputs[name].dtype === 'int32' ? stopGradient(inputs[name]) : inputs[name];
-  }
+  const given = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, choice(tensor)]));
   if (op.outputNames.length > 1) return runKernelOf(op, given, attributes);
   const { saves, savesOutputs, compute } = op.gradient as GradientDeclaration;
   const names = Object.keys(given).filter((name) => given[name].dtype !== 'int32');
