@@ -28,7 +28,7 @@ export interface OpCase {
   readonly kind: 'op';
   /** Unique together with `op`; file cases start with the file's name. */
   readonly name: string;
-  /** Name of a declared op, such as `TreeScan`. */
+  /** Name of a declared op. */
   readonly op: string;
   /** By the input names of the op's declaration. */
   readonly inputs: Readonly<Record<string, CaseTensor>>;

@@ -4,8 +4,9 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type t from 'tap';
-import { boruvkaMST, gridGraph } from '../plugin/index.js';
+import { boruvkaMST, gridGraph, type Tree, treeScan } from '../plugin/index.js';
 import { OPS } from '../plugin/ops/index.js';
+import { selectiveTreeScanSpec } from '../plugin/ops/selective_tree_scan.spec.js';
 
 type Tap = Pick<typeof t, 'throws' | 'ok'>;
 
@@ -41,13 +42,13 @@ export const TREE_OPS = OPS.filter(({ inputs }) => 'order' in inputs && 'parent'
 
 /** A chain of `vertices` from vertex 0, checked or made in the shape [1, vertices]. */
 const CHECKED: Readonly<Record<string, (vertices: number) => { order: tf.Tensor; parent: tf.Tensor }>> = {
-  'made by BoruvkaMST': (vertices) =>
+  'made by boruvkaMST': (vertices) =>
     boruvkaMST(tf.zeros([1, vertices - 1]), gridGraph(1, vertices), { numVertices: vertices }),
-  'checked by TreeScan': (vertices) => {
+  'checked by treeScan': (vertices) => {
     const at = (shift: number) => Int32Array.from({ length: vertices }, (_, i) => Math.max(0, i - shift));
     const [order, parent] = [at(0), at(1)].map((ids) => tf.tensor2d(ids, [1, vertices], 'int32'));
     const x = tf.zeros([1, vertices, 1]);
-    tf.engine().runKernel('TreeScan', { x, decay: x, order, parent } as object as tf.NamedTensorMap);
+    treeScan(x, x, { order, parent } as Tree).dispose();
     return { order, parent };
   },
 };
@@ -104,9 +105,9 @@ export function reshapedTrees(): Call[] {
   return calls;
 }
 
-/** Trees of SelectiveTreeScan that are rooted at another vertex than 0, the last token. */
+/** Trees of selective scans that are rooted at another vertex than 0, the last token. */
 export function otherRoots(): Call[] {
-  const op = TREE_OPS.find(({ name }) => name === 'SelectiveTreeScan') as (typeof OPS)[number];
+  const op = selectiveTreeScanSpec.op;
   const ids = (values: number[][]) => tf.tensor2d(values, undefined, 'int32');
   const rootedAt = (root: number) => {
     const { order, parent } = boruvkaMST(tf.zeros([1, 3]), gridGraph(1, 4), { numVertices: 4, root });
@@ -120,8 +121,8 @@ export function otherRoots(): Call[] {
       order: ids([chain.order, backwards.order]),
       parent: ids([chain.parent, backwards.parent]),
     },
-    'a tree that BoruvkaMST rooted at 1': rootedAt(1),
-    'a tree that BoruvkaMST rooted at 3': rootedAt(3),
+    'a tree that boruvkaMST rooted at 1': rootedAt(1),
+    'a tree that boruvkaMST rooted at 3': rootedAt(3),
   };
   return Object.entries(trees).map(([what, { order, parent }]) => ({
     what,

@@ -1,4 +1,4 @@
-// Gelu and Silu.
+// Activations, value by value.
 #include "simd_math.h"
 
 EXPORT void gelu_all(const float* x,  // [size]

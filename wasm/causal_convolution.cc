@@ -1,4 +1,4 @@
-// CausalConvolution: a depthwise convolution over time that sees the present and the past alone, and SiLU.
+// A depthwise convolution over time that sees the present and the past alone, and SiLU.
 #include <cstring>
 
 #include "simd_math.h"

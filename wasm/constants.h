@@ -17,5 +17,5 @@ constexpr int EDGE_BYTES = 8;
 /** What is applied to the sums of a matrix product. */
 enum Activation { NONE, GELU, SILU };
 
-/** Of EdgeDissimilarity. */
+/** Of edge weights. */
 enum Metric { COSINE, EUCLIDEAN, MANHATTAN };

@@ -20,7 +20,7 @@ export const Activation = {
   SILU: 2,
 } as const;
 
-/** Of EdgeDissimilarity. */
+/** Of edge weights. */
 export const Metric = {
   COSINE: 0,
   EUCLIDEAN: 1,

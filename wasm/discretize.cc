@@ -1,4 +1,4 @@
-// Discretize: softplus, exponentials and products in one pass over the activations.
+// Softplus, exponentials and products in one pass over the activations.
 #include "simd_math.h"
 
 // rate[i] = -exp(logA[i])

@@ -1,4 +1,4 @@
-// EdgeDissimilarity, bit for bit that of plugin/cpu/edge_dissimilarity.ts: eight interleaved partial sums are the
+// Weights of edges, bit for bit that of plugin/cpu/edge_dissimilarity.ts: eight interleaved partial sums are the
 // lanes of two registers; they are folded 8 -> 4 -> 2 -> 1. Nothing is fused or reassociated; the cosine is finished in
 // float64.
 #include "simd.h"

@@ -1,4 +1,4 @@
-// Linear: a matrix product. Few rows read the weights where they are; for more, the weights are packed. The register
+// A matrix product. Few rows read the weights where they are; for more, the weights are packed. The register
 // tile is 4 rows x 8 columns: eight sums, two registers of weights and one splat value fit the 16 registers of x64
 // (6 x 8 spills). Every way adds up the terms of a sum in the same order.
 #include "simd_math.h"

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { gridGraph } from '../plugin/index.js';
 import type { OpDeclaration } from '../plugin/ops/declaration.js';
+import { edgeDissimilaritySpec } from '../plugin/ops/edge_dissimilarity.spec.js';
 import { OPS } from '../plugin/ops/index.js';
 import { tfjsModule } from '../testing/wasm_backend.js';
 import './index.js';
@@ -159,7 +160,7 @@ t.test('results beyond the addresses of a heap', (t) => {
   tf.tidy(() => {
     const edges = tf.zeros([2 ** 15, 2], 'int32');
     const features = tf.zeros([2 ** 15, 1, 1]);
-    t.throws(() => tf.engine().runKernel('EdgeDissimilarity', { features, edges }), {
+    t.throws(() => tf.engine().runKernel(edgeDissimilaritySpec.op.name, { features, edges }), {
       message: 'tfjs-grootvl/wasm: out of memory for a tensor of shape [32768, 32768]',
     });
   });

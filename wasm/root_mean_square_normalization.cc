@@ -1,4 +1,4 @@
-// RootMeanSquareNormalization over the last axis.
+// Normalisation by the root of the mean square over the last axis.
 #include "rows.h"
 
 EXPORT void root_mean_square_normalization(const float* x,      // [rows, C]

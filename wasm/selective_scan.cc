@@ -1,4 +1,4 @@
-// SelectiveScan: the recurrence of a selective state-space model. Decays and inputs never leave the registers.
+// The recurrence of a selective state-space model. Decays and inputs never leave the registers.
 #include "selective_scan.h"
 
 #include <cstring>

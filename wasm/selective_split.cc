@@ -1,4 +1,4 @@
-// SelectiveSplit: copies of parts of rows.
+// Copies of parts of rows.
 #include "simd.h"
 
 INLINE void copy(float* to, const float* from, int size) {

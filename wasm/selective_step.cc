@@ -1,4 +1,4 @@
-// SelectiveStep: the steps of a selective state-space model and what they drive.
+// The steps of a selective state-space model and what they drive.
 #include "simd_math.h"
 
 EXPORT void selective_step(const float* raw_step,   // [rows, D]

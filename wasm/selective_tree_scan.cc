@@ -1,4 +1,4 @@
-// SelectiveTreeScan: the recurrence along a text and the sums over subtrees of a tree of its tokens.
+// The recurrence along a text and the sums over subtrees of a tree of its tokens.
 #include "selective_scan.h"
 
 // Every token but the last, the root, children before their parents.

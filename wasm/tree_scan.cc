@@ -1,4 +1,4 @@
-// TreeScan: two passes along a tree in the order that parents come first, O(V * D).
+// Two passes along a tree in the order that parents come first, O(V * D).
 #include "tree_passes.h"
 
 EXPORT void tree_scan(const float* x,         // [B, V, D]

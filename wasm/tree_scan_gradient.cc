@@ -1,4 +1,4 @@
-// TreeScanGradient. The formulas stand in plugin/cpu/tree_scan_gradient.ts.
+// Gradients of sums along trees. The formulas stand in plugin/cpu/tree_scan_gradient.ts.
 #include "tree_passes.h"
 
 static void clear_row(float* y, int channels) {

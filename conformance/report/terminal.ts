@@ -1,4 +1,5 @@
 /** The report in a terminal: a table op x backend, then what did not pass. */
+import { OPS } from '../../plugin/ops/index.js';
 import type { CaseResult, Report } from './report.js';
 
 /** A cell: cases by verdict, and the largest error relative to the largest value. */
@@ -47,13 +48,11 @@ export function matrixOf(report: Report): {
   };
 }
 
-const FIRST_ROWS = ['EdgeDissimilarity', 'BoruvkaMST', 'Features to tree', 'TreeScan', 'TreeScan gradient'];
-
-/** Tree ops, other ops, whole networks, then what is no op. */
+/** Ops in the order in which they are listed, with their gradients; modules and networks; then what is no op. */
 function byImportance(a: string, b: string): number {
-  const rank = (op: string) => {
-    if (FIRST_ROWS.includes(op)) return FIRST_ROWS.indexOf(op);
-    return /^(File|\(all\))$/.test(op) ? 99 : /^(GrootV|Tree state)/.test(op) ? 50 : 20;
+  const rank = (row: string) => {
+    const listed = OPS.findIndex(({ name }) => name === row.replace(/ gradient$/, ''));
+    return listed >= 0 ? listed : /^(File|\(all\))$/.test(row) ? 999 : 99;
   };
   return rank(a) - rank(b) || (a < b ? -1 : 1);
 }

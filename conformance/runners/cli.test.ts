@@ -34,7 +34,7 @@ t.test('verdicts, reports and exit status', async (t) => {
 
   const good = await run(...common, '--report', join(folder, 'report.html'));
   t.equal(good.status, undefined);
-  t.match(good.output, /TreeScan gradient +1 pass/);
+  t.match(good.output, /\w+ gradient +1 pass/);
   t.match(await readFile(join(folder, 'report.html'), 'utf8'), /^<!doctype html>/);
 
   const json = JSON.parse((await run(...common, '--json')).output);

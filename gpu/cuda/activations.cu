@@ -1,4 +1,4 @@
-/** Gelu and Silu. */
+/** Activations, value by value. */
 #include "kernel.h"
 #include "fours.h"
 

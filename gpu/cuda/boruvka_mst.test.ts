@@ -1,4 +1,4 @@
-/** BoruvkaMST and breadth-first orders: exactly those of the backend `cpu`, on both paths. */
+/** Trees and breadth-first orders: exactly those of the backend `cpu`, on both paths. */
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
@@ -62,7 +62,7 @@ async function checkGraph(t: Test, what: string, graph: Graph): Promise<void> {
       const { edgeIndex, order, parent } = boruvkaMST(weights, edges, { numVertices, root });
       return [edgeIndex, order, parent];
     }
-    const call = new KernelCall(tf.backend() as CudaBackend, 'BoruvkaMST');
+    const call = new KernelCall(tf.backend() as CudaBackend, 'trees');
     const [edgeIndex, order, parent] = [numVertices - 1, numVertices, numVertices].map((extent) =>
       call.output([batch, extent], 'int32'),
     );
@@ -164,7 +164,7 @@ t.test('breadth-first orders of trees in other orders', async (t) => {
         });
       }
       await tf.setBackend('cuda');
-      const call = new KernelCall(tf.backend() as CudaBackend, 'BoruvkaMST');
+      const call = new KernelCall(tf.backend() as CudaBackend, 'trees');
       const shape = [1, numVertices] as [number, number];
       const given = [names, parents].map((values) => tf.tensor2d(values, shape, 'int32'));
       const [order, parent] = given.map((tensor) => call.input(tensor));

@@ -1,4 +1,4 @@
-/** CausalConvolution. */
+/** A depthwise convolution over time. */
 #include "kernel.h"
 #include "indexing.h"
 

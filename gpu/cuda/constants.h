@@ -3,7 +3,7 @@
  */
 #pragma once
 
-/** Threads that share an edge of EdgeDissimilarity. */
+/** Threads that share an edge when it is weighed. */
 constexpr int EDGE_THREADS = 8;
 
 /** Channels of a block of a tree scan, and vertices that it takes at once, a thread for each of both. */

@@ -1,6 +1,6 @@
 /** Written by scripts/constants.mjs from constants.h: edit that. */
 
-/** Threads that share an edge of EdgeDissimilarity. */
+/** Threads that share an edge when it is weighed. */
 export const EDGE_THREADS = 8;
 
 /** Channels of a block of a tree scan, and vertices that it takes at once, a thread for each of both. */

@@ -1,4 +1,4 @@
-/** Discretize. */
+/** Decays and inputs of a scan from steps. */
 #include "kernel.h"
 #include "indexing.h"
 #include "scalar_math.h"

@@ -1,5 +1,5 @@
 /**
- * EdgeDissimilarity, bit for bit that of plugin/cpu/edge_dissimilarity.ts. Eight threads share an edge: each holds one
+ * Weights of edges, bit for bit that of plugin/cpu/edge_dissimilarity.ts. Eight threads share an edge: each holds one
  * of the eight interleaved partial sums, so that a group reads whole 32-byte sectors, and the fold 8 -> 4 -> 2 -> 1 is
  * three shuffles. Nothing is fused or reassociated; the cosine is finished in float64 and rounded once.
  *

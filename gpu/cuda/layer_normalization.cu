@@ -1,4 +1,4 @@
-/** LayerNormalization: a warp a row. */
+/** Normalisation by mean and variance: a warp a row. */
 #include "kernel.h"
 #include "rows.h"
 

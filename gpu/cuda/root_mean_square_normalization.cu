@@ -1,4 +1,4 @@
-/** RootMeanSquareNormalization: a warp a row. */
+/** Normalisation by the root of the mean square: a warp a row. */
 #include "kernel.h"
 #include "rows.h"
 

@@ -1,4 +1,4 @@
-/** SelectiveScan: selective_scan.h. */
+/** The recurrence along a text: selective_scan.h. */
 #include "kernel.h"
 #include "selective_scan.h"
 

@@ -1,5 +1,5 @@
 /**
- * SelectiveScan and SelectiveTreeScan. Four threads share a channel and have four of its states each, so that a warp
+ * Selective scans along a text and along trees. Four threads share a channel and have four of its states each, so that a warp
  * reads 8 channels, a 32-byte sector, and 16 states are a pass; more states take more passes, which add to y. Tokens
  * follow one another in a loop, and there is but one warp to a block to wait with: what does not depend on the token
  * before is read some tokens ahead, into registers. Without states there is one pass, of zeros.

@@ -1,4 +1,4 @@
-/** SelectiveSplit. */
+/** Copies of parts of rows. */
 #include "kernel.h"
 #include "indexing.h"
 

@@ -1,4 +1,4 @@
-/** SelectiveStep. */
+/** The steps of a selective state-space model. */
 #include "kernel.h"
 #include "indexing.h"
 #include "scalar_math.h"

@@ -1,4 +1,4 @@
-/** SelectiveTreeScan: the recurrence of selective_scan.h along a text, and sums over subtrees of a tree of its tokens.
+/** The recurrence of selective_scan.h along a text, and sums over subtrees of a tree of its tokens.
  */
 #include "kernel.h"
 #include "selective_scan.h"

@@ -46,7 +46,7 @@ function blockGrid(size: GraphSize) {
 }
 
 /**
- * The minimum spanning tree of every graph, and its breadth-first order: see the op BoruvkaMST.
+ * The minimum spanning tree of every graph, and its breadth-first order: see plugin/ops/boruvka_mst.ts.
  * @param sharedBytes of a block; graphs that need more take the path of many launches
  */
 export function spanningTrees(

@@ -1,4 +1,4 @@
-/** StateReadout: a warp a row. */
+/** The read-out of states and its two normalisations: a warp a row. */
 #include "kernel.h"
 #include "rows.h"
 

@@ -1,4 +1,4 @@
-/** TreeScan: tree_scan.h. */
+/** Sums along trees: tree_scan.h. */
 #include "kernel.h"
 #include "tree_scan.h"
 

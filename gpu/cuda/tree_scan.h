@@ -1,5 +1,5 @@
 /**
- * TreeScan and TreeScanGradient in one launch, a block for each image and every 8 channels (one 32-byte sector). What
+ * Sums along trees, or their gradients, in one launch, a block for each image and every 8 channels (one 32-byte sector). What
  * levels hand to each other stays in shared memory; a tree that is too large for that has its state in global memory
  * (`memory`).
  *

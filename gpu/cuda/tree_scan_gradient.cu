@@ -1,4 +1,4 @@
-/** TreeScanGradient: tree_scan.h. */
+/** Gradients of sums along trees: tree_scan.h. */
 #include "kernel.h"
 #include "tree_scan.h"
 

@@ -9,7 +9,7 @@ import { breadthFirst } from './spanning_tree.js';
 
 const INT_BYTES = 4;
 
-/** Trees that BoruvkaMST made: the data of `parent` and the shape of both by the data of `order`. */
+/** Trees that boruvkaMST made: the data of `parent` and the shape of both by the data of `order`. */
 const breadthFirstTrees = new WeakMap<object, { readonly parent: object; readonly shape: string }>();
 
 /** Remembers a tree that is in breadth-first order. */

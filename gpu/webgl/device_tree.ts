@@ -1,5 +1,5 @@
 /**
- * BoruvkaMST in shaders, without a read-back: the number of draws depends on the sizes alone.
+ * Minimum spanning trees in shaders, without a read-back: the number of draws depends on the sizes alone.
  *
  * 1. Ranks of the edges by (weight, index): a sort of keys. 3 draws.
  * 2. Boruvka's algorithm, floor(log2 V) rounds of 2 draws: the first edge of every component, by the depth test; then

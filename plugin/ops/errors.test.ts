@@ -30,7 +30,7 @@ t.test('boruvkaMST', async (t) => {
       const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
       fails(
         () => boruvkaMST(tf.zeros([2]), edges, { numVertices: 3 }),
-        /BoruvkaMST: weights has shape \[2\], expected float32 weights\[B, E\]/,
+        /^\w+: weights has shape \[2\], expected float32 weights\[B, E\]/,
       );
       fails(
         () => boruvkaMST(tf.cast(weights, 'int32'), edges, { numVertices: 3 }),
@@ -54,7 +54,7 @@ t.test('boruvkaMST', async (t) => {
       );
       fails(
         () => boruvkaMST(weights, edges, undefined as unknown as { numVertices: number }),
-        /BoruvkaMST: numVertices is undefined, expected an integer of at least 1/,
+        /^\w+: numVertices is undefined, expected an integer of at least 1/,
       );
       fails(() => boruvkaMST(weights, edges, { numVertices: 2.5 }), /numVertices is 2.5/);
       fails(
@@ -92,10 +92,7 @@ t.test('edgeDissimilarity', async (t) => {
     tf.tidy(() => {
       const edges = gridGraph(2, 2);
       const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
-      fails(
-        () => edgeDissimilarity(tf.zeros([4, 2]), edges),
-        /EdgeDissimilarity: features has shape \[4, 2\]/,
-      );
+      fails(() => edgeDissimilarity(tf.zeros([4, 2]), edges), /^\w+: features has shape \[4, 2\]/);
       fails(
         () => edgeDissimilarity(tf.zeros([1, 3, 2]), edges),
         /edges\[1\] joins the vertices 1 and 3, expected vertex ids from 0 to 2/,
@@ -123,7 +120,7 @@ t.test('treeScan', async (t) => {
       const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
       fails(
         () => treeScan(tf.zeros([4, 2]), x, tree),
-        /TreeScan: x has shape \[4, 2\], expected float32 x\[B, V, D\]/,
+        /^\w+: x has shape \[4, 2\], expected float32 x\[B, V, D\]/,
       );
       fails(
         () => treeScan(x, tf.zeros([1, 4, 3]), tree),
@@ -135,7 +132,7 @@ t.test('treeScan', async (t) => {
       );
       fails(
         () => treeScan(x, x, undefined as unknown as Tree),
-        /TreeScan: order is missing, expected int32 order/,
+        /^\w+: order is missing, expected int32 order/,
       );
       fails(() => treeScan(x, tf.cast(x, 'int32'), tree), /decay has dtype int32, expected float32/);
       fails(() => treeScan(x, x, { ...tree, order: ids([0, 1, 1, 3]) }), /order\[0, 2\] is 1, a second time/);
@@ -172,16 +169,16 @@ t.test('fused ops', async (t) => {
       const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
       fails(
         () => layerNormalization(x, tf.zeros([3]), tf.zeros([4])),
-        /LayerNormalization: gamma has shape \[3\], expected \[C\] = \[4\]/,
+        /^\w+: gamma has shape \[3\], expected \[C\] = \[4\]/,
       );
       fails(
         () => layerNormalization(tf.scalar(1), tf.zeros([1]), tf.zeros([1])),
         /x has shape \[\], expected float32 x\[\.\.\., C\]/,
       );
-      fails(() => gelu(tf.zeros([2], 'int32')), /Gelu: x has dtype int32, expected float32/);
+      fails(() => gelu(tf.zeros([2], 'int32')), /^\w+: x has dtype int32, expected float32/);
       fails(
         () => linear(x, tf.zeros([3, 5])),
-        /Linear: weights has shape \[3, 5\], expected \[I, O\] = \[4, 5\]/,
+        /^\w+: weights has shape \[3, 5\], expected \[I, O\] = \[4, 5\]/,
       );
       fails(() => linear(x, tf.zeros([4, 5]), tf.zeros([4])), /bias has shape \[4\], expected \[O\] = \[5\]/);
       fails(
@@ -190,26 +187,26 @@ t.test('fused ops', async (t) => {
       );
       fails(
         () => linear(x, tf.zeros([4, 5]), undefined, { firstOutput: 2, endOutput: 6 }),
-        /Linear: endOutput is 6, expected an integer from -1 to 5/,
+        /^\w+: endOutput is 6, expected an integer from -1 to 5/,
       );
       fails(
         () => discretize(x, tf.zeros([4]), tf.zeros([4, 1]), tf.zeros([2, 3, 2]), x),
-        /Discretize: inputGate has shape \[2, 3, 2\], expected \[B, V, N\] = \[2, 3, 1\]/,
+        /^\w+: inputGate has shape \[2, 3, 2\], expected \[B, V, N\] = \[2, 3, 1\]/,
       );
       fails(
         () => selectiveSplit(x, { states: 2 }),
-        /SelectiveSplit: selected\[B, V, P\] has shape \[2, 3, 4\]: R = P-2N is 0, expected at least 1/,
+        /^\w+: selected\[B, V, P\] has shape \[2, 3, 4\]: R = P-2N is 0, expected at least 1/,
       );
       fails(() => selectiveSplit(x, { states: 0.5 }), /states is 0.5, expected an integer of at least 1/);
       const four = tf.zeros([4]);
       const readout = { state: x, x, gate: x, skip: four, stateGamma: four, stateBeta: four };
       fails(
         () => stateReadout({ ...readout, outputGate: x, outputGamma: four, outputBeta: four }),
-        /StateReadout: outputGate has shape \[2, 3, 4\], expected \[B, V, 1\] = \[2, 3, 1\]/,
+        /^\w+: outputGate has shape \[2, 3, 4\], expected \[B, V, 1\] = \[2, 3, 1\]/,
       );
       fails(
         () => runOp(UnflattenGrid, { x, like: tf.zeros([2, 2, 2, 1]) }),
-        /UnflattenGrid: x has shape \[2, 3, 4\], expected \[N, H\*W, C\] = \[2, 4, 4\]/,
+        /^\w+: x has shape \[2, 3, 4\], expected \[N, H\*W, C\] = \[2, 4, 4\]/,
       );
     }),
   );
@@ -240,7 +237,7 @@ t.test('selectiveLayer', async (t) => {
         t.throws(() => selectiveLayer({ ...layer, ...change }), { name: 'OpError', message });
       wrong(
         { past: tf.zeros([1, 3, 6]) },
-        /SelectiveLayer: past has shape \[1, 3, 6\], expected \[B, K-1, D\] = \[1, 2, 6\]/,
+        /^\w+: past has shape \[1, 3, 6\], expected \[B, K-1, D\] = \[1, 2, 6\]/,
       );
       wrong(
         { inputProjection: tf.zeros([4, 6]) },

@@ -4,6 +4,7 @@ import t from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
 import { checkTrees } from '../../testing/invalid_trees.js';
 import { boruvkaMST, gridGraph, selectiveTreeScan, treeScan } from '../index.js';
+import { selectiveTreeScanSpec } from './selective_tree_scan.spec.js';
 
 for (const backend of BACKENDS) {
   t.test(backend, async (t) => {
@@ -28,7 +29,7 @@ for (const backend of BACKENDS) {
       );
     });
 
-    await t.test('the gradient of SelectiveTreeScan refuses other roots', async (t) => {
+    await t.test('the gradient of selective tree scans refuses other roots', async (t) => {
       await onBackend(backend, () =>
         tf.tidy(() => {
           const tree = boruvkaMST(tf.zeros([1, 3]), gridGraph(1, 4), { numVertices: 4, root: 3 });
@@ -37,7 +38,7 @@ for (const backend of BACKENDS) {
           const scan = (step: tf.Tensor) => selectiveTreeScan({ step, ...inputs }, tree).y;
           t.throws(() => tf.grad(scan)(gate), {
             name: 'OpError',
-            message: 'SelectiveTreeScan: order[0, 0] is 3, expected a tree rooted at vertex 0',
+            message: `${selectiveTreeScanSpec.op.name}: order[0, 0] is 3, expected a tree rooted at vertex 0`,
           });
         }),
       );

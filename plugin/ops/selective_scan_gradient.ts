@@ -1,4 +1,4 @@
-/** The gradient of both selective scans, from tfjs's own ops and TreeScan. It does hold the states, [B, L, D*N]. */
+/** The gradient of both selective scans, from tfjs's own ops and tree scans. It does hold the states, [B, L, D*N]. */
 import {
   add,
   concat,

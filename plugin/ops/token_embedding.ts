@@ -21,7 +21,7 @@ import { readTensor, runOp } from './kernels.js';
 export const TokenEmbedding = defineOp({
   name: 'TokenEmbedding',
   doc:
-    'y[b, l, h] = table[h, tokens[b, l]]. The table lies as the weights of a Linear, so that a language model whose ' +
+    'y[b, l, h] = table[h, tokens[b, l]]. The table lies as the weights of a linear layer, so that a language model whose ' +
     'output head is tied to it holds it once.',
   inputs: {
     tokens: { dtype: 'int32', shape: ['B', 'L'], doc: 'token ids, 0 to V-1; read on the host for a check' },

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
 import { boruvkaMST, gridGraph, treeScan } from '../index.js';
+import { treeScanSpec } from './tree_scan.spec.js';
 
 for (const backend of BACKENDS) {
   t.test(`trees on ${backend}`, async (t) => {
@@ -34,7 +35,7 @@ for (const backend of BACKENDS) {
           const x = tf.ones([1, 4, 1]);
           treeScan(x, decay, tree); // a backend without a kernel of ours has one from its first use on
           const run = (x: tf.Tensor) =>
-            tf.engine().runKernel('TreeScan', inputs(x) as unknown as tf.NamedTensorMap, {
+            tf.engine().runKernel(treeScanSpec.op.name, inputs(x) as unknown as tf.NamedTensorMap, {
               aggregate: 'root',
             }) as tf.Tensor;
           t.same(run(x).dataSync(), treeScan(x, decay, tree, { aggregate: 'root' }).dataSync());

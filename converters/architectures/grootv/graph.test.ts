@@ -173,7 +173,7 @@ async function checkModule(t: Test, backend: BackendName, fixture: Fixture): Pro
       const activations = fixture.tensor('x_act');
       const [batch, inner] = activations.shape;
       const parameter = (name: string) => toTensor(fixture.tensor(`state.${name}`));
-      // The graph fuses what follows the scan into StateReadout: its steps are checked by the ops it is made of, and
+      // The graph fuses what follows the scan into one op: its steps are checked by the ops it is made of, and
       // the op itself, without the gate, by the last of them.
       const [state, x, outputGate, skip] = [node('m/scan'), node('m/x'), node('m/parts:2'), parameter('Ds')];
       const [stateGamma, stateBeta] = [parameter('h_norm.weight'), parameter('h_norm.bias')];

@@ -16,7 +16,7 @@ const OUTPUTS = {
   },
 };
 
-/** One output of Discretize, [B, V, D*N]: channel d*N + n belongs to channel d and state n. */
+/** One output of the discretisation, [B, V, D*N]: channel d*N + n belongs to channel d and state n. */
 export class DiscretizeProgram extends PackedProgram {
   readonly variableNames: string[];
   override readonly customUniforms = [{ name: 'states', type: 'int' as const }];

@@ -1,7 +1,7 @@
 import { PACKED, PackedProgram } from '../packed.js';
 import { NORMALIZE } from './normalize_program.js';
 
-/** normalised state * outputGate + skip * x of a StateReadout, over [B, V, D], with outputGate [B, V, 1]. */
+/** normalised state * outputGate + skip * x of a read-out, over [B, V, D], with outputGate [B, V, 1]. */
 export class MixedStateProgram extends PackedProgram {
   readonly variableNames = ['state', 'moments', 'gamma', 'beta', 'outputGate', 'skip', 'x'];
   readonly userCode = `

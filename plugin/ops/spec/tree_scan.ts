@@ -44,7 +44,7 @@ function messages(
   return { below, beyond };
 }
 
-/** y of the op TreeScan. */
+/** Sums over subtrees or over the whole tree. */
 export function treeScan(
   x: ArrayLike<number>,
   decay: ArrayLike<number>,
@@ -96,7 +96,7 @@ export function treeScanGradient(
   return { dx: treeScan(dy, decay, tree, channels, 'all'), ddecay };
 }
 
-/** TreeScan by its definition, every pair of vertices on its own: O(V^2 * depth). Checks the functions above. */
+/** The same by the definition, every pair of vertices on its own: O(V^2 * depth). Checks the functions above. */
 export function treeScanByDefinition(
   x: ArrayLike<number>,
   decay: ArrayLike<number>,
