@@ -34,13 +34,14 @@ export function mambaConfig(sizes: GrootLSizes): Record<string, unknown> {
 export function mambaValues(name: string, shape: readonly number[], random: () => number): Float32Array {
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
   const fanIn = shape.length > 1 ? shape[shape.length - 1] : 1;
-  for (let i = 0; i < values.length; i++) {
-    if (name.endsWith('A_log')) values[i] = Math.log(1 + (i % shape[1]));
-    else if (name.endsWith('dt_proj.bias')) values[i] = -4 + 2 * random();
-    else if (/norm|\.D$/.test(name)) values[i] = 1 + 0.1 * random();
-    else values[i] = (random() * (shape.length > 1 ? 1 : 0.1)) / Math.sqrt(fanIn);
-  }
-  return values;
+  if (name.endsWith('A_log')) return values.map((_, i) => Math.log(1 + (i % shape[1])));
+  const fill = (centre: number, spread: number) => {
+    for (let i = 0; i < values.length; i++) values[i] = centre + spread * random();
+    return values;
+  };
+  if (name.endsWith('dt_proj.bias')) return fill(-4, 2);
+  if (/norm|\.D$/.test(name)) return fill(1, 0.1);
+  return fill(0, (shape.length > 1 ? 1 : 0.1) / Math.sqrt(fanIn));
 }
 
 /** Writes config.json and model.safetensors, a tensor at a time. */

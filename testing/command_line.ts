@@ -1,20 +1,40 @@
-/** The built command line, run as a user runs it: in a process of its own. */
+/**
+ * The command line for tests: within the test's own process, which loads tfjs once, or as a user runs it, the built
+ * program in a process of its own, where the process is what is tested.
+ */
 import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { Readable, Writable } from 'node:stream';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { engine } from '@tensorflow/tfjs-core';
+import { main } from '../node/cli/program.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const MAIN = join(ROOT, 'dist', 'node', 'cli', 'main.js');
+const CLI = join(ROOT, 'dist', 'node', 'cli');
+const MAIN = join(CLI, 'main.js');
 
 /** Prints the peak of the process's memory at its end. */
 const METER =
   'data:text/javascript,process.on("exit",()=>console.error("peak",process.resourceUsage().maxRSS))';
 
+/** Runs the built program for each list of arguments; its output holds no other NUL characters. */
+const RUNS = `
+import { main } from ${JSON.stringify(pathToFileURL(join(CLI, 'program.js')))};
+for (const argv of JSON.parse(process.argv[1])) {
+  const status = await main(argv);
+  process.stdout.write('\\0');
+  process.stderr.write(status + '\\0');
+}`;
+
 export interface Outcome {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** Of a process. */
+export interface ProcessOutcome extends Outcome {
   /** Peak resident memory, MB. */
   readonly peak: number;
 }
@@ -24,24 +44,73 @@ export interface RunOptions {
   readonly input?: string | Uint8Array;
   /** Set in the environment. */
   readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
 }
 
+export interface ProcessOptions extends RunOptions {
+  readonly cwd?: string;
+  /** A module imported before the program. */
+  readonly preload?: string;
+}
+
+/** Runs the command line in this process. */
 export function grootvl(...args: string[]): Promise<Outcome> {
   return grootvlWith({}, ...args);
 }
 
-export function grootvlWith(options: RunOptions, ...args: string[]): Promise<Outcome> {
-  return outcome(process.execPath, ['--import', METER, MAIN, ...args], options);
+/**
+ * Runs the command line in this process, one run at a time.
+ * @throws {Error} when it leaves tensors behind
+ */
+export async function grootvlWith({ input = '', env = {} }: RunOptions, ...args: string[]): Promise<Outcome> {
+  const texts = { stdout: '', stderr: '' };
+  const sink = (name: keyof typeof texts) =>
+    new Writable({
+      write(bytes, _, done) {
+        texts[name] += bytes;
+        done();
+      },
+    });
+  const stdin = Readable.from(input.length > 0 ? [Buffer.from(input)] : []);
+  const kept = { ...process.env };
+  const tensors = engine().state.numTensors;
+  Object.assign(process.env, env);
+  try {
+    const status = await main(args, { stdin, stdout: sink('stdout'), stderr: sink('stderr') });
+    const left = engine().state.numTensors - tensors;
+    if (left !== 0) throw new Error(`grootvl ${args.join(' ')} leaves ${left} tensors behind`);
+    return { status, ...texts };
+  } finally {
+    for (const name of Object.keys(env)) delete process.env[name];
+    Object.assign(process.env, kept);
+  }
 }
 
-/** A script of bash in which `grootvl` is the command line. */
-export function shell(script: string, options: RunOptions = {}): Promise<Outcome> {
+/** Runs the built program in a process of its own. */
+export function grootvlProcess(options: ProcessOptions, ...args: string[]): Promise<ProcessOutcome> {
+  const { preload = METER } = options;
+  return outcome(process.execPath, ['--import', preload, MAIN, ...args], options);
+}
+
+/** Runs the built command line for each list of arguments, all in one process, and measures its memory. */
+export async function grootvlRuns(runs: string[][]): Promise<{ outcomes: Outcome[]; peak: number }> {
+  const args = ['--import', METER, '--input-type=module', '-e', RUNS, JSON.stringify(runs)];
+  const all = await outcome(process.execPath, args, {});
+  const stdout = all.stdout.split('\0');
+  const stderr = all.stderr.split('\0');
+  const outcomes = runs.map((_, i) => {
+    const [, text, status] = /^(.*?)(\d+)$/s.exec(stderr[i]) ?? [];
+    return { status: Number(status), stdout: stdout[i], stderr: text };
+  });
+  return { outcomes, peak: all.peak };
+}
+
+/** A script of bash in which `grootvl` is the built program. */
+export function shell(script: string, options: ProcessOptions = {}): Promise<Outcome> {
   const command = `grootvl() { "${process.execPath}" "${MAIN}" "$@"; }\n${script}`;
   return outcome('bash', ['-c', command], options);
 }
 
-/** The command line where of tfjs only these packages are installed. `folder` is made for the installation. */
+/** The built program where of tfjs only these packages are installed. `folder` is made for the installation. */
 export function grootvlWithPackages(folder: string, packages: string[], ...args: string[]): Promise<Outcome> {
   const modules = join(ROOT, 'node_modules');
   mkdirSync(join(folder, 'node_modules', '@tensorflow'), { recursive: true });
@@ -54,14 +123,24 @@ export function grootvlWithPackages(folder: string, packages: string[], ...args:
   return outcome(process.execPath, ['--preserve-symlinks', '--preserve-symlinks-main', main, ...args], {});
 }
 
-function outcome(program: string, args: string[], { input = '', env, cwd }: RunOptions): Promise<Outcome> {
+/** Without NODE_OPTIONS, in which tap asks every process to load its own modules: as long as the program itself takes. */
+function outcome(
+  program: string,
+  args: string[],
+  { input = '', env, cwd }: ProcessOptions,
+): Promise<ProcessOutcome> {
   return new Promise((resolve) => {
     const options = { maxBuffer: 1e8, env: { ...process.env, ...env }, cwd };
-    const child = execFile(program, args, options, (error, stdout, text) => {
-      const peak = Number(/peak (\d+)\n/.exec(text)?.[1]) / 1000;
-      const stderr = text.replace(/peak \d+\n/, '');
-      resolve({ status: error ? Number(error.code) : 0, stdout, stderr, peak });
-    });
+    const child = execFile(
+      'env',
+      ['-u', 'NODE_OPTIONS', program, ...args],
+      options,
+      (error, stdout, text) => {
+        const peak = Number(/peak (\d+)\n/.exec(text)?.[1]) / 1000;
+        const stderr = text.replace(/peak \d+\n/, '');
+        resolve({ status: error ? Number(error.code) : 0, stdout, stderr, peak });
+      },
+    );
     child.stdin?.on('error', () => {}); // a program need not read it
     child.stdin?.end(input);
   });

@@ -1,29 +1,12 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command } from 'commander';
 import t from 'tap';
-import { addConformance } from '../../node/cli/conformance.js';
+import { grootvl, grootvlWith } from '../../testing/command_line.js';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/grootv/${name}`, import.meta.url));
 
-/** Runs the command and gives what it printed and its exit status. */
-async function run(...args: string[]): Promise<{ output: string; status: number | string | undefined }> {
-  const program = new Command('grootvl').exitOverride();
-  addConformance(program);
-  for (const command of program.commands) command.exitOverride().configureOutput({ writeErr: () => {} });
-  const lines: string[] = [];
-  const { write } = process.stdout;
-  process.stdout.write = ((text: string) => lines.push(text) > 0) as typeof write;
-  process.exitCode = undefined;
-  try {
-    await program.parseAsync(['conformance', ...args], { from: 'user' });
-    return { output: lines.join(''), status: process.exitCode };
-  } finally {
-    process.stdout.write = write;
-    process.exitCode = undefined;
-  }
-}
+const run = (...args: string[]) => grootvl('conformance', ...args);
 
 t.test('verdicts, reports and exit status', async (t) => {
   const folder = t.testdir({ cases: { deep: {} } });
@@ -33,11 +16,11 @@ t.test('verdicts, reports and exit status', async (t) => {
   const common = ['--backends', 'cpu', '--cases', join(folder, 'cases'), '--no-generated'];
 
   const good = await run(...common, '--report', join(folder, 'report.html'));
-  t.equal(good.status, undefined);
-  t.match(good.output, /\w+ gradient +1 pass/);
+  t.equal(good.status, 0);
+  t.match(good.stdout, /\w+ gradient +1 pass/);
   t.match(await readFile(join(folder, 'report.html'), 'utf8'), /^<!doctype html>/);
 
-  const json = JSON.parse((await run(...common, '--json')).output);
+  const json = JSON.parse((await run(...common, '--json')).stdout);
   t.match(json, {
     environment: { seed: Number },
     summary: { pass: 2, fail: 0 },
@@ -54,30 +37,31 @@ t.test('verdicts, reports and exit status', async (t) => {
 });
 
 t.test('a backend that is not there', async (t) => {
-  Object.assign(process.env, { GROOTVL_CUDA: 'device', CUDA_VISIBLE_DEVICES: '' }); // also where there is a GPU
+  const env = { GROOTVL_CUDA: 'device', CUDA_VISIBLE_DEVICES: '' }; // also where there is a GPU
   const folder = t.testdir({});
   await copyFile(fixture('mst_grid1x2_random.safetensors'), join(folder, 'a.safetensors'));
-  const skipped = await run('--backends', 'cpu,cuda', '--cases', folder, '--no-generated');
-  t.equal(skipped.status, undefined);
-  t.match(skipped.output, /skip {2}cuda/);
-  t.equal((await run('--backends', 'cuda', '--cases', folder, '--no-generated', '--require')).status, 1);
-  t.equal(
-    (await run('--backends', 'cuda', '--cases', folder, '--no-generated', '--require', 'cpu')).status,
-    undefined,
-  );
+  const run = (backends: string, ...args: string[]) => {
+    const cases = ['--backends', backends, '--cases', folder, '--no-generated'];
+    return grootvlWith({ env }, 'conformance', ...cases, ...args);
+  };
+  t.match(await run('cpu,cuda'), { status: 0, stdout: /skip {2}cuda/ });
+  t.match(await run('cuda', '--require'), { status: 1, stderr: '' });
+  t.match(await run('cuda', '--require', 'cpu'), { status: 0 });
 });
 
 t.test('bad usage', async (t) => {
-  const invalid = { code: 'commander.invalidArgument' };
-  await t.rejects(run('--backends', 'cpu,tpu'), { ...invalid, message: /there is no backend tpu/ });
-  await t.rejects(run('--backends', ','), invalid);
-  await t.rejects(run('--report', 'x.txt'), { ...invalid, message: /\.json or \.html/ });
-  await t.rejects(run('--seed', '1.5'), invalid);
-  await t.rejects(
-    run('--cases', '/nowhere/at/all'),
-    /cannot read the folder \/nowhere\/at\/all: it does not exist/,
-  );
+  for (const [message, ...args] of [
+    [/there is no backend tpu/, '--backends', 'cpu,tpu'],
+    [/expected at least one name/, '--backends', ','],
+    [/\.json or \.html/, '--report', 'x.txt'],
+    [/expected an integer/, '--seed', '1.5'],
+  ] as const) {
+    t.match(await run(...args), { status: 2, stdout: '', stderr: message }, args.join(' '));
+  }
+  const missing = await run('--cases', '/nowhere/at/all');
+  t.match(missing, { status: 1, stderr: /cannot read the folder \/nowhere\/at\/all: it does not exist/ });
   for (const empty of [t.testdir({}), t.testdir({ deep: { 'README.md': 'no cases' } })]) {
-    await t.rejects(run('--cases', empty), /holds no case files; expected \.safetensors files/);
+    const stderr = /holds no case files; expected \.safetensors files/;
+    t.match(await run('--cases', empty), { status: 1, stderr });
   }
 });

@@ -168,12 +168,18 @@ function isUnitAxis(shape: readonly number[], axis: number): boolean {
   return shape.length === 3 ? axis === 0 : axis >= 2;
 }
 
+/** Values of a row that are transposed at a time: the rows that they go to stay in the cache. */
+const TRANSPOSED_COLUMNS = 16;
+
 /** [rows, columns] -> [columns, rows]. */
 function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
   const moved = new Float32Array(values.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++)
-      moved[column * rows + row] = values[row * columns + column];
+  for (let first = 0; first < columns; first += TRANSPOSED_COLUMNS) {
+    const end = Math.min(first + TRANSPOSED_COLUMNS, columns);
+    for (let row = 0; row < rows; row++) {
+      for (let column = first; column < end; column++)
+        moved[column * rows + row] = values[row * columns + column];
+    }
   }
   return moved;
 }

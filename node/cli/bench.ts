@@ -18,10 +18,8 @@ interface Options {
   json?: boolean;
 }
 
-export function addBench(program: Command): void {
-  program
-    .command('bench')
-    .description('time every op and a whole prediction, as ratios within one run')
+export function addBench(command: Command): void {
+  command
     .addOption(new Option('--backends <name>', 'what to measure').choices(BENCHED).default('wasm'))
     .addOption(
       new Option('--only <parts...>', 'with wasm: nothing but these parts, such as language').choices(PARTS),

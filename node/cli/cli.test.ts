@@ -1,4 +1,4 @@
-/** The command line as a user runs it: the built program in a process of its own. */
+/** The commands: arguments, results, exit status. */
 import {
   createWriteStream,
   existsSync,
@@ -24,8 +24,8 @@ import {
   torchZipBytes,
   writeTorchZip,
 } from '../../converters/pytorch/testing/torch_writer.js';
-import { grootVShapes, randomState, randomValues, uniform } from '../../testing/checkpoints.js';
-import { grootvl } from '../../testing/command_line.js';
+import { grootVShapes, randomState, uniform } from '../../testing/checkpoints.js';
+import { grootvl, grootvlProcess, grootvlRuns, grootvlWith } from '../../testing/command_line.js';
 import { fixturePath, readFixture } from '../../testing/fixtures.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -95,9 +95,8 @@ t.test('convert, then everything that a model can do', async (t) => {
 
   await t.test('classify on cuda, emulated', async (t) => {
     const image = join(DIGITS, 'digit-00-label-7.png');
-    process.env.GROOTVL_CUDA = 'emulation';
-    const { status, stdout, stderr } = await grootvl('classify', model, image, '--backend', 'cuda', '--json');
-    delete process.env.GROOTVL_CUDA;
+    const args = ['classify', model, image, '--backend', 'cuda', '--json'];
+    const { status, stdout, stderr } = await grootvlWith({ env: { GROOTVL_CUDA: 'emulation' } }, ...args);
     if (/is not built/.test(stderr)) return t.pass('classify on cuda', { skip: stderr });
     t.equal(status, 0, stderr);
     const onCpu = JSON.parse((await grootvl('classify', model, image, '--json')).stdout);
@@ -249,8 +248,33 @@ t.test('bad usage is exit 2, help and version are 0', async (t) => {
   t.match(await grootvl('--version'), { status: 0, stdout: /^\d+\.\d+\.\d+\n$/ });
 });
 
+t.test('the program in a process: exit status, output, standard input', async (t) => {
+  t.match(await grootvlProcess({}, '--version'), { status: 0, stdout: /^\d+\.\d+\.\d+\n$/, stderr: '' });
+  t.match(await grootvlProcess({}, 'nope'), { status: 2, stdout: '', stderr: /unknown command 'nope'/ });
+  t.match(await grootvlProcess({}, 'inspect', at('missing.pth')), {
+    status: 1,
+    stdout: '',
+    stderr: /^grootvl: cannot open [^\n]*\n$/,
+  });
+  const input = `${join(DIGITS, 'digit-00-label-7.png')}\n${at('missing.png')}\n`;
+  const classified = await grootvlProcess({ input }, 'classify', model, '-', '--json');
+  t.match(classified, { status: 3, stderr: /^grootvl: 1 of 2 pictures failed; [^\n]*\n$/ });
+  t.match(JSON.parse(classified.stdout), [{ predictions: [{ label: '7' }] }, { error: /no such file/ }]);
+});
+
+t.test('--version and --help load no more than they print', async (t) => {
+  const hook =
+    'export async function load(url,context,next){if(!url.startsWith("node:"))process._rawDebug(url);return next(url,context)}';
+  const preload = `data:text/javascript,import{register}from"node:module";register(${JSON.stringify(`data:text/javascript,${hook}`)})`;
+  for (const option of ['--version', '--help']) {
+    const { status, stderr } = await grootvlProcess({ preload }, option);
+    t.equal(status, 0);
+    const modules = stderr.trim().split('\n');
+    t.ok(modules.some((url) => url.endsWith('/cli/main.js')) && modules.length < 12, stderr);
+  }
+});
+
 t.test('what fails is exit 1 and one line', async (t) => {
-  process.env.CUDA_VISIBLE_DEVICES = ''; // also where there is a GPU
   writeFileSync(at('full'), '');
   const cases: [RegExp, ...string[]][] = [
     [/cannot open .*missing\.pth: no such file/, 'inspect', at('missing.pth')],
@@ -262,7 +286,6 @@ t.test('what fails is exit 1 and one line', async (t) => {
     [/nowhere: no such directory/, 'classify', at('nowhere'), 'x.png'],
     [/no such file|missing/i, 'classify', model, at('missing.png')],
     [/not an image|cannot/i, 'classify', model, at('names1.json')],
-    [/cuda: .*(libcuda\.so\.1|not there|no .*GPU|device)/i, 'classify', model, 'x.png', '--backend', 'cuda'],
     [
       /checkpoint has no weights "model_ema"/,
       'convert',
@@ -280,6 +303,10 @@ t.test('what fails is exit 1 and one line', async (t) => {
     t.equal(stdout, '');
   }
   t.notOk(existsSync(at('no')));
+  const env = { CUDA_VISIBLE_DEVICES: '' }; // also where there is a GPU
+  const cuda = await grootvlProcess({ env }, 'classify', model, 'x.png', '--backend', 'cuda');
+  t.match(cuda, { status: 1, stdout: '', stderr: /cuda: .*(libcuda\.so\.1|not there|no .*GPU|device)/i });
+  t.equal(cuda.stderr.trim().split('\n').length, 1, cuda.stderr);
   const debug = await grootvl('--debug', 'inspect', at('missing.pth'));
   t.match(debug.stderr, /\n {4}at /, '--debug shows the stack');
 });
@@ -325,20 +352,24 @@ t.test('hostile and broken files: exit 1, one line, no output folder, under 600 
     'a flipped bit': flipped,
     zeros: new Uint8Array(100_000),
   };
-  for (const [name, content] of Object.entries(files)) {
-    const file = at('hostile.pth');
+  const runs = Object.values(files).map((content, i) => {
+    const file = at(`hostile-${i}.pth`);
     writeFileSync(file, content);
-    const { status, stderr, stdout, peak } = await grootvl('convert', file, at('hostile-out'));
+    return ['convert', file, at(`hostile-out-${i}`)];
+  });
+  const { outcomes, peak } = await grootvlRuns(runs);
+  for (const [i, name] of Object.keys(files).entries()) {
+    const { status, stdout, stderr } = outcomes[i];
     t.equal(status, 1, `${name}: ${stderr.trim()}`);
     t.equal(stderr.trim().split('\n').length, 1, stderr);
     t.equal(stdout, '');
-    t.ok(peak < 600, `${name}: peak ${peak} MB`);
-    t.same(
-      readdirSync(folder).filter((entry) => entry.includes('hostile-out')),
-      [],
-      'nothing is left',
-    );
   }
+  t.ok(peak < 600, `peak ${peak} MB`);
+  t.same(
+    readdirSync(folder).filter((entry) => entry.includes('hostile-out')),
+    [],
+    'nothing is left',
+  );
   t.notOk(existsSync(marker), 'nothing was executed');
 });
 
@@ -378,7 +409,7 @@ t.test('the published sizes, at full size', async (t) => {
     const file = at(`grootv_${size}.pth`);
     await writeRandom(file, keys);
     const out = at(`grootv_${size}`);
-    const { status, stderr, peak } = await grootvl('convert', file, out);
+    const { status, stderr, peak } = await grootvlProcess({}, 'convert', file, out);
     t.equal(status, 0, stderr);
     t.ok(peak < 1500, `GrootV-${size.toUpperCase()}: peak ${Math.round(peak)} MB`);
     const { userDefinedMetadata, weightsManifest } = JSON.parse(
@@ -397,18 +428,20 @@ t.test('the published sizes, at full size', async (t) => {
   }
 });
 
-/** A checkpoint of these keys with random numbers, written piece by piece. */
+/** A checkpoint of these keys, written piece by piece: the same random numbers over and over. */
 async function writeRandom(
   file: string,
   keys: { name: string; shape: number[]; dtype: string }[],
 ): Promise<void> {
   const random = uniform(7);
+  const block = new Uint8Array(Float32Array.from({ length: 2 ** 16 }, () => 0.1 * random()).buffer);
   const state = new Map<string, Picklable>();
   for (const { name, shape, dtype } of keys) {
     const elements = shape.reduce((product, size) => product * size, 1);
-    const values =
-      dtype === 'int64' ? () => new BigInt64Array(elements) : () => randomValues(name, shape, random);
-    const bytes = () => [new Uint8Array(values().buffer)];
+    const size = elements * (dtype === 'int64' ? 8 : 4);
+    const bytes = function* () {
+      for (let at = 0; at < size; at += block.length) yield block.subarray(0, size - at);
+    };
     state.set(name, new MadeTensor({ dtype: dtype as 'float32' | 'int64', elements, bytes }, shape));
   }
   const stream = createWriteStream(file);

@@ -7,7 +7,7 @@ import type { CaseResult, CaseSource, Progress, Report } from '../../conformance
 import { DEFAULT_TARGETS, parseTarget, TARGETS, type Target } from '../../conformance/runners/targets.js';
 import { DEFAULT_SEED } from '../../conformance/seed.js';
 import { writeFileAtomically } from '../atomic_file.js';
-import { FAILED, pathOf } from './failure.js';
+import { FAILED, Failure, pathOf } from './failure.js';
 import { progressBar } from './progress.js';
 import { inline, jsonText, note, print, showsColours } from './terminal.js';
 
@@ -21,12 +21,8 @@ interface Options {
   json?: boolean;
 }
 
-export function addConformance(program: Command): void {
-  program
-    .command('conformance')
-    .description(
-      'run the conformance suite on backends of this machine and say which compute what PyTorch did',
-    )
+export function addConformance(command: Command): void {
+  command
     .addOption(
       new Option('--backends <names>', `where to run: ${TARGETS.join(', ')}`)
         .argParser(parseTargets)
@@ -62,7 +58,7 @@ export function addConformance(program: Command): void {
       const colours = showsColours();
       if (options.json) print(json(report));
       else print(terminalReport(printable(report), colours), { colours });
-      if (report.summary.fail > 0) process.exitCode = FAILED;
+      if (report.summary.fail > 0) throw new Failure(FAILED);
     });
 }
 

@@ -4,7 +4,6 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { QUANTIZATIONS, type Quantization } from '../../converters/graph/quantize.js';
 import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.js';
 import { readSmallFile } from '../file_source.js';
-import { pathOf } from './failure.js';
 import {
   describeInspection,
   KEY,
@@ -38,14 +37,8 @@ interface Options {
   maxSize?: number;
 }
 
-export function addConvert(program: Command): void {
-  program
-    .command('convert')
-    .argument('<checkpoint>', 'a file, or the folder of a language model', pathOf)
-    .argument('<out-dir>', 'a folder that is new or empty', pathOf)
-    .description(
-      'convert a PyTorch checkpoint, or the HuggingFace folder of a language model, to a TensorFlow.js GraphModel',
-    )
+export function addConvert(command: Command): void {
+  command
     .addOption(
       new Option('--weights <name>', 'which weights of a training checkpoint (default: model)').choices(
         WEIGHT_SETS,

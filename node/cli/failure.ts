@@ -1,7 +1,8 @@
 /** How commands fail: one clear line, and an exit status that scripts can tell apart. */
-import { InvalidArgumentError } from 'commander';
-import { inline } from './terminal.js';
+import { CommanderError, InvalidArgumentError } from 'commander';
+import { consoleText, inline, note } from './terminal.js';
 
+const DONE = 0;
 /** Exit status of a command that failed, and of one that was called wrongly. */
 export const FAILED = 1;
 export const BAD_USAGE = 2;
@@ -14,6 +15,31 @@ const PEERS =
 
 /** Characters of an error's message. */
 const MESSAGE_CHARACTERS = 2000;
+
+/** Ends a command with an exit status of its own; without a message where it has printed what there is to say. */
+export class Failure extends Error {
+  constructor(
+    readonly status: number,
+    message = '',
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Prints why the command line ended with an error, if there is something to say.
+ * @param stack whether its stack is shown
+ * @returns the exit status
+ */
+export function report(error: unknown, stack = false): number {
+  // Help and version are no errors; commander has written what there is to say.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : BAD_USAGE;
+  // An output of --output or --out that nobody reads any more.
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE') return DONE;
+  const { status, message } = error instanceof Failure ? error : new Failure(FAILED, oneLine(error));
+  if (message !== '') note(stack ? consoleText(error) : `grootvl: ${message}`);
+  return status;
+}
 
 /** An error's message on one line, whatever it was. */
 export function oneLine(error: unknown): string {

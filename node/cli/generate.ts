@@ -2,8 +2,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Generation } from '../../plugin/index.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
-import { integerFrom, pathOf } from './failure.js';
-import { modelSource, textOf } from './inputs.js';
+import { integerFrom } from './failure.js';
+import { modelSource, textOf, withModel } from './inputs.js';
 import { note, printJson, showsProgress, stream } from './terminal.js';
 
 interface Options {
@@ -18,11 +18,8 @@ interface Options {
   backend: CliBackend;
 }
 
-export function addGenerate(program: Command): void {
-  const command = program
-    .command('generate')
-    .argument('<model-dir>', 'the folder of a language model, or its URL', pathOf)
-    .description('continue a text with a language model, as it comes')
+export function addGenerate(command: Command): void {
+  command
     .requiredOption('--prompt <text>', 'what to continue; - reads standard input')
     .option('--max-tokens <n>', 'tokens at most', integerFrom(1), 40)
     .option('--temperature <t>', '0: always the most probable token', numberFrom(0), 0)
@@ -36,18 +33,19 @@ export function addGenerate(program: Command): void {
     const started = await startBackend(backend);
     if (!json && showsProgress()) note(`backend ${started}`);
     const { GrootL } = await import('../../plugin/index.js');
-    const model = await GrootL.load(await modelSource(dir, { streamWeights: true }));
-    const tokens = model.stream(prompt, options);
-    let next = await tokens.next();
-    if (!json) stream(prompt); // not before something can follow it
-    while (!next.done) {
-      const { id, text } = next.value;
-      if (!json && id !== model.metadata.tokens.endOfText) stream(text);
-      next = await tokens.next();
-    }
-    model.dispose();
-    if (json) printJson(document(prompt, next.value));
-    else stream('\n');
+    const loading = GrootL.load(await modelSource(dir, { streamWeights: true }));
+    await withModel(loading, async (model) => {
+      const tokens = model.stream(prompt, options);
+      let next = await tokens.next();
+      if (!json) stream(prompt); // not before something can follow it
+      while (!next.done) {
+        const { id, text } = next.value;
+        if (!json && id !== model.metadata.tokens.endOfText) stream(text);
+        next = await tokens.next();
+      }
+      if (json) printJson(document(prompt, next.value));
+      else stream('\n');
+    });
   });
 }
 

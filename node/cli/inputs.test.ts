@@ -17,7 +17,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { grootvl, grootvlWith, grootvlWithPackages } from '../../testing/command_line.js';
+import { grootvl, grootvlProcess, grootvlWith, grootvlWithPackages } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';
 
 const NANO = fixturePath('grootv/grootv_nano_mnist.pth') as string;
@@ -59,7 +59,7 @@ t.test('an existing folder stays the same one', async (t) => {
   t.equal((await grootvl('convert', at('none.pth'), at('new/parents/out'))).status, 1);
   t.equal((await grootvl('convert', join(TINY, 'config.json'), at('new/parents/out'))).status, 1);
   t.notOk(existsSync(at('new')), 'parents of a refused conversion are gone');
-  const empty = await grootvlWith({ cwd: folder }, 'convert', NANO, '');
+  const empty = await grootvlProcess({ cwd: folder }, 'convert', NANO, '');
   t.match(empty, { status: 2, stderr: /out-dir.*expected a path/ });
 });
 
@@ -103,10 +103,9 @@ t.test('pictures and models by URL', async (t) => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => server.close());
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const [byFile, byUrl] = await Promise.all([
-    grootvl('classify', model, join(DIGITS, digit), '--json'),
-    grootvl('classify', `${origin}/model`, `${origin}/digit.png`, `${origin}/none.png`, '--json'),
-  ]);
+  const byFile = await grootvl('classify', model, join(DIGITS, digit), '--json');
+  const urls = [`${origin}/model`, `${origin}/digit.png`, `${origin}/none.png`];
+  const byUrl = await grootvl('classify', ...urls, '--json');
   t.equal(byUrl.status, 3, 'one of two pictures is missing');
   const [row, missing] = JSON.parse(byUrl.stdout);
   t.same(row.predictions, JSON.parse(byFile.stdout)[0].predictions);

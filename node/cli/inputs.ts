@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { ModelFolder } from '../../plugin/index.js';
 import type { FileSystemOptions } from '../file_system.js';
+import { standardInput } from './terminal.js';
 
 /** A text or a list of file names; anything larger is something else. */
 const MAX_STANDARD_INPUT_BYTES = 2 ** 28;
@@ -17,6 +18,19 @@ export function isUrl(text: string): boolean {
 export async function modelSource(path: string, options?: FileSystemOptions): Promise<string | ModelFolder> {
   if (!isUrl(path)) return (await import('../file_system.js')).fileSystem(path, options);
   return /\.json([?#]|$)/.test(path) ? path : `${path.replace(/\/$/, '')}/model.json`;
+}
+
+/** Loads a model for as long as `use` works with it. */
+export async function withModel<M extends { dispose(): unknown }, T>(
+  loading: Promise<M>,
+  use: (model: M) => Promise<T>,
+): Promise<T> {
+  const model = await loading;
+  try {
+    return await use(model);
+  } finally {
+    model.dispose();
+  }
 }
 
 /**
@@ -72,9 +86,9 @@ async function listedFiles(): Promise<string[]> {
 }
 
 async function readStandardInput(): Promise<Buffer> {
-  const pieces: Buffer[] = [];
+  const pieces: Uint8Array[] = [];
   let bytes = 0;
-  for await (const piece of process.stdin as AsyncIterable<Buffer>) {
+  for await (const piece of standardInput()) {
     pieces.push(piece);
     bytes += piece.length;
     if (bytes > MAX_STANDARD_INPUT_BYTES) {

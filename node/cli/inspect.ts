@@ -4,7 +4,6 @@ import { type Command, Option } from 'commander';
 import type { FolderInspection, Inspection } from '../../converters/index.js';
 import { type FileSource, fileSource } from '../file_source.js';
 import { type OpenDirectory, sourceDirectory } from '../source_directory.js';
-import { pathOf } from './failure.js';
 import { isUrl } from './inputs.js';
 import { ByteProgress } from './progress.js';
 import { inline, print, printJson } from './terminal.js';
@@ -19,14 +18,8 @@ export const LORA = new Option(
 );
 export const PREFIX = new Option('--prefix <p.>', 'what stands before the names of the parameters');
 
-export function addInspect(program: Command): void {
-  program
-    .command('inspect')
-    .argument('<checkpoint>', 'a file, or the folder of a language model', pathOf)
-    .description(
-      'architecture, parameters, tensors, and what was left out and why; of a file, or of the HuggingFace folder ' +
-        'of a language model',
-    )
+export function addInspect(command: Command): void {
+  command
     .addOption(new Option('--weights <name>', 'which weights of a training checkpoint').choices(WEIGHT_SETS))
     .addOption(KEY)
     .addOption(PREFIX)

@@ -1,11 +1,11 @@
-/** The commands for language models as a user runs them: the built program in a process of its own. */
+/** The commands for language models. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { MAMBA_130M, writeRandomMamba } from '../../bench/random_mamba.js';
 import { grootLShapes } from '../../converters/architectures/grootl/architecture.js';
-import { grootvl } from '../../testing/command_line.js';
+import { grootvl, grootvlProcess } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';
 
 const TINY = fixturePath('grootl/grootl_tiny') as string;
@@ -120,7 +120,8 @@ t.test('mamba-130m-hf by its names and shapes, in little memory', async (t) => {
   const large = join(folder, 'large');
   mkdirSync(large);
   await writeRandomMamba(large, MAMBA_130M);
-  const { status, stdout, peak } = await grootvl(
+  const { status, stdout, peak } = await grootvlProcess(
+    {},
     'convert',
     large,
     join(folder, 'large-model'),

@@ -3,13 +3,13 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { fittedExtent, prepareImage } from '../../plugin/image/prepare.js';
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import type { BlockOptions, GrootV } from '../../plugin/index.js';
-import { writeFileAtomically } from '../atomic_file.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
 import { readImage } from '../images/read_image.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
-import { integerFrom, outputOf, pathOf } from './failure.js';
-import { modelSource } from './inputs.js';
-import { note, printWritten } from './terminal.js';
+import { integerFrom, outputOf } from './failure.js';
+import { modelSource, withModel } from './inputs.js';
+import { writeResult } from './result_file.js';
+import { note } from './terminal.js';
 
 /** Least short side that the model sees, pixels. */
 const LEAST_SIZE = 8;
@@ -21,19 +21,18 @@ interface Options {
   backend: CliBackend;
 }
 
-export function addPictures(program: Command): void {
-  pictureCommand(
-    program,
-    'tree',
-    'draw the spanning tree of a block over a picture, coloured by depth',
-  ).action(async (dir: string, file: string, options: Options) => {
+export function addTree(command: Command): void {
+  withOptions(command).action(async (dir: string, file: string, options: Options) => {
     await withPicture(dir, file, options, async (model, image, block) => {
       const { height, width, order, parent } = await model.tree(image, block);
       const { drawTree } = await import('../../plugin/image/draw_tree.js');
       return drawTree({ image, grid: { height, width }, order, parent });
     });
   });
-  pictureCommand(program, 'affinity', 'draw how much of every position reaches one of them through a block')
+}
+
+export function addAffinity(command: Command): void {
+  withOptions(command)
     .requiredOption('--at <x,y>', 'the position, in pixels of the picture', parsePoint)
     .action(async (dir: string, file: string, options: Options & { at: { x: number; y: number } }) => {
       const { x, y } = options.at;
@@ -50,12 +49,8 @@ export function addPictures(program: Command): void {
     });
 }
 
-function pictureCommand(program: Command, name: string, description: string): Command {
-  const command = program
-    .command(name)
-    .argument('<model-dir>', 'the folder of a converted model, or its URL', pathOf)
-    .argument('<image>', 'a picture', pathOf)
-    .description(description)
+function withOptions(command: Command): Command {
+  command
     .option('--block <i>', 'block, counted over the whole network', integerFrom(0), 0)
     .option(
       '--size <pixels>',
@@ -76,14 +71,13 @@ async function withPicture(
   const started = await startBackend(backend);
   const { GrootV } = await import('../../plugin/index.js');
   const image = await readImage(file);
-  const model = await GrootV.load(await modelSource(dir));
-  const options = { block, size: size ?? model.metadata.preprocessing.size };
-  checkThin(file, image, options.size, size !== undefined);
-  await announce(model, image, options);
-  const drawing = await draw(model, image, options);
-  await writeFileAtomically(out, await encodeImage(drawing, imageFormat(out)));
-  model.dispose();
-  printWritten(out, started);
+  const drawing = await withModel(GrootV.load(await modelSource(dir)), async (model) => {
+    const options = { block, size: size ?? model.metadata.preprocessing.size };
+    checkThin(file, image, options.size, size !== undefined);
+    await announce(model, image, options);
+    return draw(model, image, options);
+  });
+  await writeResult(out, await encodeImage(drawing, imageFormat(out)), started);
 }
 
 /** Pixels that the model sees of a picture without `--size`: only thin pictures have more. */

@@ -1,35 +1,128 @@
-/** The command line `grootvl`. A new command is a file beside this one and a line here. */
-import { Command } from 'commander';
+/** The command line `grootvl`. A new command is a file beside this one, which adds its options, and an entry here. */
+import { Argument, Command } from 'commander';
 import { CONVERTER_VERSION } from '../../converters/version.js';
-import { addBench } from './bench.js';
-import { addClassify } from './classify.js';
-import { addConformance } from './conformance.js';
-import { addConvert } from './convert.js';
-import { addGenerate } from './generate.js';
-import { addInspect } from './inspect.js';
-import { addPictures } from './pictures.js';
-import { addRun } from './run.js';
-import { addScore } from './score.js';
-import { multiline, send } from './terminal.js';
+import { pathOf, report } from './failure.js';
+import { commanderOutput, type Streams, withStreams } from './terminal.js';
 
-export function grootvl(): Command {
+interface CommandEntry {
+  readonly name: string;
+  readonly description: string;
+  readonly arguments: readonly (readonly [name: string, description: string])[];
+  /** Imports the function that adds options and action. */
+  load(): Promise<(command: Command) => void>;
+}
+
+const CHECKPOINT = ['<checkpoint>', 'a file, or the folder of a language model'] as const;
+const MODEL = ['<model-dir>', 'the folder of a converted model, or its URL'] as const;
+const LANGUAGE_MODEL = ['<model-dir>', 'the folder of a language model, or its URL'] as const;
+const IMAGE = ['<image>', 'a picture'] as const;
+
+/** What help tells of all commands; the rest of a command is loaded when it is called. Arguments are paths. */
+const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'inspect',
+    description:
+      'architecture, parameters, tensors, and what was left out and why; of a file, or of the HuggingFace folder ' +
+      'of a language model',
+    arguments: [CHECKPOINT],
+    load: async () => (await import('./inspect.js')).addInspect,
+  },
+  {
+    name: 'convert',
+    description:
+      'convert a PyTorch checkpoint, or the HuggingFace folder of a language model, to a TensorFlow.js GraphModel',
+    arguments: [CHECKPOINT, ['<out-dir>', 'a folder that is new or empty']],
+    load: async () => (await import('./convert.js')).addConvert,
+  },
+  {
+    name: 'classify',
+    description: 'the most probable classes of pictures',
+    arguments: [MODEL, ['<image...>', 'files, folders of pictures, or - for file names on standard input']],
+    load: async () => (await import('./classify.js')).addClassify,
+  },
+  {
+    name: 'tree',
+    description: 'draw the spanning tree of a block over a picture, coloured by depth',
+    arguments: [MODEL, IMAGE],
+    load: async () => (await import('./pictures.js')).addTree,
+  },
+  {
+    name: 'affinity',
+    description: 'draw how much of every position reaches one of them through a block',
+    arguments: [MODEL, IMAGE],
+    load: async () => (await import('./pictures.js')).addAffinity,
+  },
+  {
+    name: 'run',
+    description:
+      'feed the tensors of a file to the nodes they are named after, and write other nodes to a file',
+    arguments: [MODEL],
+    load: async () => (await import('./run.js')).addRun,
+  },
+  {
+    name: 'conformance',
+    description:
+      'run the conformance suite on backends of this machine and say which compute what PyTorch did',
+    arguments: [],
+    load: async () => (await import('./conformance.js')).addConformance,
+  },
+  {
+    name: 'bench',
+    description: 'time every op and a whole prediction, as ratios within one run',
+    arguments: [],
+    load: async () => (await import('./bench.js')).addBench,
+  },
+  {
+    name: 'generate',
+    description: 'continue a text with a language model, as it comes',
+    arguments: [LANGUAGE_MODEL],
+    load: async () => (await import('./generate.js')).addGenerate,
+  },
+  {
+    name: 'score',
+    description: 'log-probability of a continuation after a context, as the evaluation harness takes it',
+    arguments: [LANGUAGE_MODEL],
+    load: async () => (await import('./score.js')).addScore,
+  },
+];
+
+/**
+ * Runs the command line: `argv` as a shell gives it, without the program. One run at a time in a process, which owns the
+ * console, tfjs's backend and the environment; models are disposed of at the end.
+ * @returns the exit status: 0 done, 1 it failed, 2 bad usage, 3 some of several inputs failed
+ */
+export function main(argv: readonly string[], streams: Streams = process): Promise<number> {
+  return withStreams(streams, async () => {
+    const program = grootvl();
+    // The first word, for --debug is the one option before it; `help classify` shows the options of the second.
+    const called = argv.find((word) => !word.startsWith('-') && word !== 'help');
+    try {
+      const entry = COMMANDS.find(({ name }) => name === called);
+      const command = program.commands.find((each) => each.name() === called);
+      if (entry && command) (await entry.load())(command);
+      await program.parseAsync(argv, { from: 'user' });
+      return 0;
+    } catch (error) {
+      return report(error, program.opts().debug);
+    }
+  });
+}
+
+function grootvl(): Command {
   const program = new Command('grootvl')
     .description('tree state-space models (GrootVL, also published as MambaTree) for TensorFlow.js')
     .version(CONVERTER_VERSION)
     .option('--debug', 'show the stack of an error')
     .showHelpAfterError('(grootvl --help lists the commands)')
-    .configureOutput({
-      writeOut: (text) => send(process.stdout, multiline(text)),
-      writeErr: (text) => send(process.stderr, multiline(text)),
-    });
-  addInspect(program);
-  addConvert(program);
-  addClassify(program);
-  addPictures(program);
-  addRun(program);
-  addConformance(program);
-  addBench(program);
-  addGenerate(program);
-  addScore(program);
+    .configureOutput(commanderOutput)
+    .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
+    .exitOverride(); // an error instead of the end of the process, as in all its commands
+  for (const { name, description, arguments: given } of COMMANDS) {
+    const command = program.command(name).description(description);
+    for (const [term, what] of given) {
+      const argument = new Argument(term, what);
+      command.addArgument(argument.variadic ? argument : argument.argParser(pathOf));
+    }
+  }
   return program;
 }

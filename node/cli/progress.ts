@@ -1,14 +1,15 @@
 /** A progress bar on a terminal, nothing in a pipe. */
 import type { SingleBar } from 'cli-progress';
-import { showsProgress } from './terminal.js';
+import { progressOutput } from './terminal.js';
 
 const MEBIBYTE = 2 ** 20;
 
 /** A bar of cli-progress on standard error; undefined where none is to be shown. */
 export async function progressBar(format: string): Promise<SingleBar | undefined> {
-  if (!showsProgress()) return undefined;
+  const stream = progressOutput();
+  if (!stream) return undefined;
   const { SingleBar } = await import('cli-progress');
-  return new SingleBar({ format, hideCursor: true, stream: process.stderr });
+  return new SingleBar({ format, hideCursor: true, stream });
 }
 
 /** Shows bytes done in all, by stage, on standard error. */

@@ -4,12 +4,11 @@ import type { io, Tensor } from '@tensorflow/tfjs-core';
 import type { Command } from 'commander';
 import type { SafetensorsTensor } from '../../converters/pytorch/safetensors_writer.js';
 import type { StoredTensor } from '../../converters/pytorch/tensor.js';
-import { writeFileAtomically } from '../atomic_file.js';
 import { fileSource } from '../file_source.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
 import { outputOf, pathOf } from './failure.js';
-import { modelSource } from './inputs.js';
-import { printWritten } from './terminal.js';
+import { modelSource, withModel } from './inputs.js';
+import { writeResult } from './result_file.js';
 
 interface Options {
   input: string;
@@ -18,43 +17,45 @@ interface Options {
   backend: CliBackend;
 }
 
-export function addRun(program: Command): void {
-  const command = program
-    .command('run')
-    .argument('<model-dir>', 'the folder of a converted model, or its URL', pathOf)
-    .description(
-      'feed the tensors of a file to the nodes they are named after, and write other nodes to a file',
-    )
+export function addRun(command: Command): void {
+  command
     .requiredOption('--input <in.safetensors>', 'each tensor name is a node of the graph', pathOf)
     .requiredOption('--output <out.safetensors>', 'where the nodes asked for go', outputOf)
     .option('--outputs <node,node>', "nodes to write (default: the model's outputs)");
   withBackend(command).action(async (dir: string, options: Options) => {
     const backend = await startBackend(options.backend);
-    const { tidy } = await import('@tensorflow/tfjs-core');
+    const { dispose, tidy } = await import('@tensorflow/tfjs-core');
     const { LoadedModel } = await import('../../plugin/models/loaded_model.js');
     const { openSource } = await import('../../plugin/models/model_files.js');
     const source = openSource('grootvl run', await modelSource(dir), {});
     const artifacts = (await source.load()) as io.ModelArtifacts;
-    const model = await LoadedModel.from(source.origin, artifacts);
-    const { node } = artifacts.modelTopology as { node: { name: string }[] };
-    const checkNode = nodeCheck(model, new Set(node.map(({ name }) => name)));
-    const inputs = await readInputs(model, options.input, checkNode);
-    const nodes = options.outputs?.split(',') ?? model.outputNodes;
-    nodes.forEach(checkNode);
-    const results = tidy(() => [model.execute(inputs, nodes)].flat()) as Tensor[];
-    const tensors = await Promise.all(results.map((result, i) => toSafetensors(nodes[i], result)));
+    const tensors = await withModel(LoadedModel.from(source.origin, artifacts), async (model) => {
+      const { node } = artifacts.modelTopology as { node: { name: string }[] };
+      const checkNode = nodeCheck(model, new Set(node.map(({ name }) => name)));
+      const inputs: Record<string, Tensor> = {};
+      let results: Tensor[] = [];
+      try {
+        await readInputs(model, options.input, checkNode, inputs);
+        const nodes = options.outputs?.split(',') ?? model.outputNodes;
+        nodes.forEach(checkNode);
+        results = tidy(() => [model.execute(inputs, nodes)].flat()) as Tensor[];
+        return await Promise.all(results.map((result, i) => toSafetensors(nodes[i], result)));
+      } finally {
+        dispose([inputs, results]);
+      }
+    });
     const { encodeSafetensors } = await import('../../converters/pytorch/safetensors_writer.js');
-    await writeFileAtomically(options.output, encodeSafetensors(tensors));
-    model.dispose();
-    printWritten(options.output, backend);
+    await writeResult(options.output, encodeSafetensors(tensors), backend);
   });
 }
 
+/** Reads the tensors of a file into `inputs`, which holds those that there are also where a later one is refused. */
 async function readInputs(
   model: GraphModel,
   path: string,
   checkNode: (name: string) => void,
-): Promise<Record<string, Tensor>> {
+  inputs: Record<string, Tensor>,
+): Promise<void> {
   const { openCheckpoint } = await import('../../converters/pytorch/checkpoint.js');
   const { StoredTensor } = await import('../../converters/pytorch/tensor.js');
   const source = await fileSource(path);
@@ -63,13 +64,11 @@ async function readInputs(
     if (checkpoint.format !== 'safetensors' || !(checkpoint.root instanceof Map)) {
       throw new Error(`${path} is a ${checkpoint.format} checkpoint, expected a safetensors file`);
     }
-    const inputs: Record<string, Tensor> = {};
     for (const [name, stored] of checkpoint.root) {
       if (typeof name !== 'string' || !(stored instanceof StoredTensor)) continue;
       checkNode(name);
       inputs[name] = await toTensor(model, name, stored);
     }
-    return inputs;
   } finally {
     await source.close();
   }

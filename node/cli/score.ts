@@ -2,8 +2,7 @@
 import type { Command } from 'commander';
 import type { GrootL, Score } from '../../plugin/index.js';
 import { type CliBackend, type StartedBackend, startBackend, withBackend } from './backend.js';
-import { pathOf } from './failure.js';
-import { modelSource, textOf } from './inputs.js';
+import { modelSource, textOf, withModel } from './inputs.js';
 import { jsonText, print, printJson } from './terminal.js';
 
 interface Options {
@@ -13,11 +12,8 @@ interface Options {
   backend: CliBackend;
 }
 
-export function addScore(program: Command): void {
-  const command = program
-    .command('score')
-    .argument('<model-dir>', 'the folder of a language model, or its URL', pathOf)
-    .description('log-probability of a continuation after a context, as the evaluation harness takes it')
+export function addScore(command: Command): void {
+  command
     .requiredOption('--context <text>', 'what is given; - reads standard input')
     .requiredOption('--continuation <text>', 'what is scored')
     .option('--json', 'print one JSON document');
@@ -25,11 +21,12 @@ export function addScore(program: Command): void {
     const context = await textOf(options.context);
     const backend = await startBackend(options.backend);
     const { GrootL } = await import('../../plugin/index.js');
-    const model = await GrootL.load(await modelSource(dir, { streamWeights: true }));
-    const score = await model.score(context, options.continuation);
-    if (options.json) printJson({ ...score, backend });
-    else print(describe(score, model, backend));
-    model.dispose();
+    const loading = GrootL.load(await modelSource(dir, { streamWeights: true }));
+    await withModel(loading, async (model) => {
+      const score = await model.score(context, options.continuation);
+      if (options.json) printJson({ ...score, backend });
+      else print(describe(score, model, backend));
+    });
   });
 }
 

@@ -1,10 +1,9 @@
 /**
- * What commands print. Text from files, models and users never reaches a terminal with its control characters, and
- * output that cannot be written is an error: `guardOutput` holds both for everything that the process prints.
+ * What commands print, and the streams that they read from and print to. Text from files, models and users never
+ * reaches a terminal with its control characters, and output that cannot be written is an error.
  */
 import { fstatSync, writeSync } from 'node:fs';
 import { formatWithOptions } from 'node:util';
-import { isDescriptor } from '../atomic_file.js';
 import { reasonOf } from '../system_error.js';
 
 /** C0 and C1 controls, line and paragraph separators, and what changes the direction of text. */
@@ -16,7 +15,19 @@ const SHORT = new Map([
   ['\t', '\\t'],
 ]);
 
-type Output = typeof process.stdout | typeof process.stderr;
+/** A stream that is printed to. `fd`, where it has one, tells files and devices from pipes. */
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly fd?: number };
+
+/** Where a run of the command line reads from and prints to: `process`, or others in its place. */
+export interface Streams {
+  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly stdout: Output;
+  readonly stderr: Output;
+}
+
+let streams: Streams = process;
+/** Whether a message could not be printed. */
+let isMuted = false;
 
 /** Characters of one name in a line of text. */
 const NAME_CHARACTERS = 200;
@@ -50,7 +61,7 @@ export function jsonText(value: unknown): string {
 
 /** Prints lines of a result on standard output. `colours`: they hold colours of ours, which stay. */
 export function print(text: string, { colours = false } = {}): void {
-  send(process.stdout, `${colours ? withColours(text) : multiline(text)}\n`);
+  send(streams.stdout, `${colours ? withColours(text) : multiline(text)}\n`);
 }
 
 /** {@link multiline}, but for sequences that choose a colour. */
@@ -64,47 +75,79 @@ function withColours(text: string): string {
 
 /** Prints the one document of `--json`. */
 export function printJson(value: unknown): void {
-  send(process.stdout, `${jsonText(value)}\n`);
+  send(streams.stdout, `${jsonText(value)}\n`);
 }
 
 /** Prints text as it comes, without a line end. */
 export function stream(text: string): void {
-  send(process.stdout, multiline(text));
+  send(streams.stdout, multiline(text));
 }
 
 /** Prints a line of what a person should know, and which is no result, on standard error. */
 export function note(text: string): void {
-  send(process.stderr, `${multiline(text)}\n`);
+  send(streams.stderr, `${multiline(text)}\n`);
 }
 
-/** Says where a result went, and what computed it; on standard error where the result itself is on standard output. */
-export function printWritten(path: string, backend: string): void {
-  const line = `written to ${inline(path, 4096)} (${backend})`;
-  if (isDescriptor(path)) note(line);
-  else print(line);
+/** Prints what commander writes: help and versions as a result, usage errors as a note. */
+export const commanderOutput = {
+  writeOut: (text: string) => send(streams.stdout, multiline(text)),
+  writeErr: (text: string) => send(streams.stderr, multiline(text)),
+};
+
+/** What comes on standard input. */
+export function standardInput(): AsyncIterable<Uint8Array> {
+  return streams.stdin;
+}
+
+/** Where a progress bar goes: standard error, if it is a terminal that can move the cursor. */
+export function progressOutput(): Output | undefined {
+  return showsProgress() ? streams.stderr : undefined;
 }
 
 /** Whether a bar that moves the cursor may be shown. */
-export function showsProgress(output: Output = process.stderr): boolean {
+export function showsProgress(output: Pick<Output, 'isTTY'> = streams.stderr): boolean {
   return Boolean(output.isTTY) && process.env.TERM !== 'dumb';
 }
 
 /** Whether colours are shown: FORCE_COLOR decides as in Node, then NO_COLOR, then whether it is a terminal that has them. */
-export function showsColours(output: Output = process.stdout): boolean {
+export function showsColours(output: Pick<Output, 'isTTY'> = streams.stdout): boolean {
   const { FORCE_COLOR, NO_COLOR, TERM } = process.env;
   if (FORCE_COLOR !== undefined) return !['0', 'false'].includes(FORCE_COLOR);
   return !NO_COLOR && TERM !== 'dumb' && Boolean(output.isTTY);
 }
 
+/** The text that `console.log` makes of values, without colours. */
+export function consoleText(...values: unknown[]): string {
+  return formatWithOptions({ colors: false }, ...values);
+}
+
 /**
- * For the whole process: console messages, also those of libraries, are escaped; a pipe that nobody reads any more
- * (`| head`) ends the process quietly with status 0, any other failure of standard output with a line and status 1.
+ * Has everything that `run` prints go to these streams, escaped, also console messages of libraries. One run at a time:
+ * the console is the process's own.
+ * @returns the exit status that `run` gives, or 1 in place of 0 where a message could not be printed
+ */
+export async function withStreams(given: Streams, run: () => Promise<number>): Promise<number> {
+  const kept = { streams, console: { ...console } };
+  streams = given;
+  isMuted = false;
+  for (const method of ['log', 'info', 'debug'] as const)
+    console[method] = (...values) => print(consoleText(...values));
+  for (const method of ['warn', 'error'] as const)
+    console[method] = (...values) => note(consoleText(...values));
+  try {
+    const status = await run();
+    return isMuted ? status || 1 : status;
+  } finally {
+    streams = kept.streams;
+    Object.assign(console, kept.console);
+  }
+}
+
+/**
+ * For the whole process: a pipe that nobody reads any more (`| head`) ends it quietly with status 0, any other failure
+ * of standard output with a line and status 1.
  */
 export function guardOutput(): void {
-  const text = (values: unknown[]) => formatWithOptions({ colors: false }, ...values);
-  for (const method of ['log', 'info', 'debug'] as const)
-    console[method] = (...values) => print(text(values));
-  for (const method of ['warn', 'error'] as const) console[method] = (...values) => note(text(values));
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') note(`grootvl: ${cannotPrint(error)}`);
     process.exit(error.code === 'EPIPE' ? 0 : 1);
@@ -116,16 +159,17 @@ export function guardOutput(): void {
 }
 
 /** Writes all of a text. @throws {Error} one line, when standard output is a file or a device that takes no more */
-export function send(output: Output, text: string): void {
-  if (!isPlain(output)) {
+function send(output: Output, text: string): void {
+  const fd = plainDescriptor(output);
+  if (fd === undefined) {
     output.write(text);
     return;
   }
   try {
-    writeAll(output.fd, Buffer.from(text));
+    writeAll(fd, Buffer.from(text));
   } catch (error) {
-    if (output.fd === process.stdout.fd) throw new Error(cannotPrint(error as Error));
-    process.exitCode ||= 1; // there is nowhere left to say why
+    if (output === streams.stdout) throw new Error(cannotPrint(error as Error));
+    isMuted = true; // there is nowhere left to say why
   }
 }
 
@@ -134,16 +178,16 @@ function cannotPrint(error: Error): string {
 }
 
 /**
- * Files and devices such as /dev/full. Node's own stream takes a part that was written for all of it, so that a disk
- * that fills up goes unnoticed.
+ * The descriptor of files and devices such as /dev/full. Node's own stream takes a part that was written for all of it,
+ * so that a disk that fills up goes unnoticed.
  */
-function isPlain({ fd, isTTY }: Output): boolean {
-  if (isTTY) return false;
+function plainDescriptor({ fd, isTTY }: Output): number | undefined {
+  if (isTTY || fd === undefined) return undefined;
   try {
     const status = fstatSync(fd);
-    return status.isFile() || status.isCharacterDevice();
+    return status.isFile() || status.isCharacterDevice() ? fd : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -1,0 +1,15 @@
+/** A result that goes into a file. */
+import { isDescriptor, writeFileAtomically } from '../atomic_file.js';
+import { inline, note, print } from './terminal.js';
+
+/**
+ * Writes a result, and says where it went and what computed it; on standard error where the result itself is on standard
+ * output.
+ * @throws {Error} one line, when it cannot be written
+ */
+export async function writeResult(path: string, bytes: Uint8Array, backend: string): Promise<void> {
+  await writeFileAtomically(path, bytes);
+  const line = `written to ${inline(path, 4096)} (${backend})`;
+  if (isDescriptor(path)) note(line);
+  else print(line);
+}
