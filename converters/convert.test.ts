@@ -62,7 +62,7 @@ t.test('architectures by names and shapes alone', async (t) => {
   for (const [name, sizes] of cases) {
     await t.test(name, async (t) => {
       const { mlpRatio = 4, layerScale = false, classes = 10, convolutionHead = true } = sizes;
-      const { leaked } = await onBackend('cpu', async () => {
+      const { leaked } = await onBackend('wasm', async () => {
         const { model, inspection, sink } = await convert(randomState(grootVShapes(sizes)));
         t.match(inspection, { ...sizes, mlpRatio, layerScale, classes, convolutionHead });
         const metadata = model.metadata as GrootVMetadata;
@@ -112,7 +112,7 @@ t.test('wherever the weights lie, and however they are stored, the model is the 
       [key, state],
       ['epoch', 3],
     ]);
-  const { leaked } = await onBackend('cpu', async () => {
+  const { leaked } = await onBackend('wasm', async () => {
     const image = tf.randomUniform([1, 32, 32, 3], 0, 255, 'float32', 3);
     const logits = async (bytes: Uint8Array, options: ConvertOptions = {}) => {
       const sink = new MemorySink();
@@ -238,7 +238,7 @@ t.test('a Blob is read as a page would', async (t) => {
 });
 
 t.test('quantised models, as tfjs restores them', async (t) => {
-  const { leaked } = await onBackend('cpu', async () => {
+  const { leaked } = await onBackend('wasm', async () => {
     const exact = await loadConverted('grootv/grootv_tiny_module.pth');
     for (const [quantize, bytes, bound] of [
       ['float16', 2, 2 ** -11],

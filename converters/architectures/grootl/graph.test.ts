@@ -1,9 +1,12 @@
-/** Converted GrootL models against the authors' code: logits, decoding, layouts, adapters, gradients. */
+/**
+ * Converted GrootL models against the authors' code: logits, decoding, layouts, adapters, gradients. On one backend:
+ * the conformance suite holds all of them to these files.
+ */
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { GrootL } from '../../../plugin/index.js';
-import { BACKENDS, onBackend } from '../../../testing/backends.js';
+import { onBackend } from '../../../testing/backends.js';
 import { fixturePath, readFixture } from '../../../testing/fixtures.js';
 import { convertedFolder, loadPrefill, logitsOf, sinkFiles } from '../../../testing/language_models.js';
 import { maxDifference } from '../../../testing/measure.js';
@@ -18,119 +21,119 @@ const LORA = 'grootl/grootl_tiny_lora';
 const readJson = (file: string) => JSON.parse(readFileSync(fixturePath(file) as string, 'utf8'));
 const expected = readJson(`${TINY}/expected.json`);
 
-for (const backend of BACKENDS) {
-  for (const scan of ['tree', 'chain'] as const) {
-    t.test(`${scan} logits of the tiny model on ${backend}`, async (t) => {
-      const { leaked } = await onBackend(backend, async () => {
-        const model = await loadPrefill(await convertedFolder(TINY, { scan }));
-        const all = fixturePath(`${TINY}/expected_logits.safetensors`);
-        const fixture = readFixture(`${TINY}/expected_logits${all ? '' : '_short'}.safetensors`);
-        for (const { name, context_len } of expected.logits) {
-          if (!fixture.has(`${name}.input_ids`)) {
-            t.pass(name, { skip: 'only the logits of short texts are here' });
-            continue;
-          }
-          const logits = logitsOf(model, fixture.tensor(`${name}.input_ids`).values, context_len);
-          const difference = maxDifference(logits, fixture.tensor(`${name}.${scan}_logits`).values);
-          t.ok(difference <= LOGITS, `${name}: ${difference}`);
-        }
-        model.dispose();
-      });
-      t.equal(leaked, 0, 'no tensor is left behind');
-    });
+const BACKEND = 'wasm';
 
-    t.test(`decoding gives what reading the whole text gives, ${scan} on ${backend}`, async (t) => {
-      const { leaked } = await onBackend(backend, async () => {
-        const files = sinkFiles(await convertedFolder(TINY, { scan }));
-        const [prefill, decode] = await Promise.all([loadGraph(files), decodeAlone(files)]);
-        const ids: number[] = expected.greedy[0].prompt_ids.concat(expected.greedy[0].tree_ids);
-        for (const promptLength of [1, 2, 3, 16]) {
-          const whole = logitsOf(prefill, ids, promptLength);
-          const difference = await decodingDifference(prefill, decode, ids, promptLength, whole);
-          t.ok(difference <= DECODING, `prompt of ${promptLength}: ${difference}`);
+for (const scan of ['tree', 'chain'] as const) {
+  t.test(`${scan} logits of the tiny model`, async (t) => {
+    const { leaked } = await onBackend(BACKEND, async () => {
+      const model = await loadPrefill(await convertedFolder(TINY, { scan }));
+      const all = fixturePath(`${TINY}/expected_logits.safetensors`);
+      const fixture = readFixture(`${TINY}/expected_logits${all ? '' : '_short'}.safetensors`);
+      for (const { name, context_len } of expected.logits) {
+        if (!fixture.has(`${name}.input_ids`)) {
+          t.pass(name, { skip: 'only the logits of short texts are here' });
+          continue;
         }
-        prefill.dispose();
-        decode.dispose();
-      });
-      t.equal(leaked, 0);
-    });
-  }
-
-  t.test(`every prompt length of short texts on ${backend}`, async (t) => {
-    const { leaked } = await onBackend(backend, async () => {
-      const model = await loadPrefill(await convertedFolder(TINY));
-      for (let length = 1; length <= 5; length++) {
-        const ids = expected.greedy[0].prompt_ids.slice(0, length);
-        const logits = Array.from({ length: length + 1 }, (_, prompt) => logitsOf(model, ids, prompt));
-        t.ok(
-          logits.every((row) => row.every(Number.isFinite)),
-          `${length} tokens`,
-        );
-        for (let prompt = 1; prompt <= Math.min(2, length); prompt++) {
-          t.same(logits[prompt], logits[0], `a prompt of ${prompt} has no choice of trees`);
-        }
-      }
-      for (const [ids, prompt, message] of [
-        [[3, 4], 3, /WindowGraph: promptLength is 3, expected an integer from 0 to 2/],
-        [[3, 4], -1, /promptLength is -1, expected an integer of at least 0/],
-        [[3, 1024], 1, /TokenEmbedding: token 1 has the id 1024, expected ids from 0 to 1023/],
-        [[-1], 1, /TokenEmbedding: token 0 has the id -1/],
-        [[], 0, /WindowGraph: tokens\[B, L\] has shape \[1, 0\]: L is 0, expected at least 1/],
-      ] as const) {
-        t.throws(() => logitsOf(model, ids, prompt), { message }, `${ids}, ${prompt}`);
+        const logits = logitsOf(model, fixture.tensor(`${name}.input_ids`).values, context_len);
+        const difference = maxDifference(logits, fixture.tensor(`${name}.${scan}_logits`).values);
+        t.ok(difference <= LOGITS, `${name}: ${difference}`);
       }
       model.dispose();
     });
-    t.equal(leaked, 0);
+    t.equal(leaked, 0, 'no tensor is left behind');
   });
 
-  t.test(`a padded batch on ${backend}`, async (t) => {
-    const { leaked } = await onBackend(backend, async () => {
-      const model = await GrootL.load(sinkFiles(await convertedFolder(TINY)));
-      const { rows, context_len_used, padded_length, pad_id } = expected.loglikelihood_batched;
-      const texts: number[][] = rows.map(({ context, continuation }: Record<string, string>) => {
-        const [bare, space] = [context.trimEnd(), context.slice(context.trimEnd().length)];
-        return model.tokenizer?.encode(bare + space + continuation);
-      });
-      const logits = tf.tidy(() => {
-        const padded = texts.map((ids) =>
-          Array.from({ length: padded_length }, (_, i) => (i < ids.length - 1 ? ids[i] : pad_id)),
-        );
-        const input_ids = tf.tensor2d(padded, undefined, 'int32');
-        const prompt_length = tf.scalar(context_len_used, 'int32');
-        const logits = model.model.execute({ input_ids, prompt_length }, 'logits') as tf.Tensor;
-        return tf.logSoftmax(logits).arraySync() as number[][][];
-      });
-      rows.forEach(({ context_len, sum_logprob }: Record<string, number>, row: number) => {
-        let sum = 0;
-        for (let i = context_len; i < texts[row].length; i++) sum += logits[row][i - 1][texts[row][i]];
-        t.ok(Math.abs(sum - sum_logprob) <= 1e-3, `row ${row}: ${sum}, expected ${sum_logprob}`);
-      });
-      model.dispose();
-    });
-    t.equal(leaked, 0);
-  });
-
-  t.test(`a merged adapter on ${backend}`, async (t) => {
-    if (!fixturePath(`${LORA}/expected.safetensors`)) {
-      t.pass('logits', { skip: 'expected.safetensors is not here' });
-      return;
-    }
-    const fixture = readFixture(`${LORA}/expected.safetensors`);
-    const { leaked } = await onBackend(backend, async () => {
-      for (const scan of ['tree', 'chain'] as const) {
-        const model = await loadPrefill(await convertedFolder(TINY, { scan, lora: LORA }));
-        for (const { name, context_len } of readJson(`${LORA}/expected.json`)) {
-          const logits = logitsOf(model, fixture.tensor(`${name}.input_ids`).values, context_len);
-          const difference = maxDifference(logits, fixture.tensor(`${name}.merged_${scan}_logits`).values);
-          t.ok(difference <= LOGITS, `${scan} ${name}: ${difference}`);
-        }
-        model.dispose();
+  t.test(`decoding gives what reading the whole text gives, ${scan}`, async (t) => {
+    const { leaked } = await onBackend(BACKEND, async () => {
+      const files = sinkFiles(await convertedFolder(TINY, { scan }));
+      const [prefill, decode] = await Promise.all([loadGraph(files), decodeAlone(files)]);
+      const ids: number[] = expected.greedy[0].prompt_ids.concat(expected.greedy[0].tree_ids);
+      for (const promptLength of [1, 2, 3, 16]) {
+        const whole = logitsOf(prefill, ids, promptLength);
+        const difference = await decodingDifference(prefill, decode, ids, promptLength, whole);
+        t.ok(difference <= DECODING, `prompt of ${promptLength}: ${difference}`);
       }
+      prefill.dispose();
+      decode.dispose();
     });
     t.equal(leaked, 0);
   });
 }
+
+t.test('every prompt length of short texts', async (t) => {
+  const { leaked } = await onBackend(BACKEND, async () => {
+    const model = await loadPrefill(await convertedFolder(TINY));
+    for (let length = 1; length <= 5; length++) {
+      const ids = expected.greedy[0].prompt_ids.slice(0, length);
+      const logits = Array.from({ length: length + 1 }, (_, prompt) => logitsOf(model, ids, prompt));
+      t.ok(
+        logits.every((row) => row.every(Number.isFinite)),
+        `${length} tokens`,
+      );
+      for (let prompt = 1; prompt <= Math.min(2, length); prompt++) {
+        t.same(logits[prompt], logits[0], `a prompt of ${prompt} has no choice of trees`);
+      }
+    }
+    for (const [ids, prompt, message] of [
+      [[3, 4], 3, /WindowGraph: promptLength is 3, expected an integer from 0 to 2/],
+      [[3, 4], -1, /promptLength is -1, expected an integer of at least 0/],
+      [[3, 1024], 1, /TokenEmbedding: token 1 has the id 1024, expected ids from 0 to 1023/],
+      [[-1], 1, /TokenEmbedding: token 0 has the id -1/],
+      [[], 0, /WindowGraph: tokens\[B, L\] has shape \[1, 0\]: L is 0, expected at least 1/],
+    ] as const) {
+      t.throws(() => logitsOf(model, ids, prompt), { message }, `${ids}, ${prompt}`);
+    }
+    model.dispose();
+  });
+  t.equal(leaked, 0);
+});
+
+t.test('a padded batch', async (t) => {
+  const { leaked } = await onBackend(BACKEND, async () => {
+    const model = await GrootL.load(sinkFiles(await convertedFolder(TINY)));
+    const { rows, context_len_used, padded_length, pad_id } = expected.loglikelihood_batched;
+    const texts: number[][] = rows.map(({ context, continuation }: Record<string, string>) => {
+      const [bare, space] = [context.trimEnd(), context.slice(context.trimEnd().length)];
+      return model.tokenizer?.encode(bare + space + continuation);
+    });
+    const logits = tf.tidy(() => {
+      const padded = texts.map((ids) =>
+        Array.from({ length: padded_length }, (_, i) => (i < ids.length - 1 ? ids[i] : pad_id)),
+      );
+      const input_ids = tf.tensor2d(padded, undefined, 'int32');
+      const prompt_length = tf.scalar(context_len_used, 'int32');
+      const logits = model.model.execute({ input_ids, prompt_length }, 'logits') as tf.Tensor;
+      return tf.logSoftmax(logits).arraySync() as number[][][];
+    });
+    rows.forEach(({ context_len, sum_logprob }: Record<string, number>, row: number) => {
+      let sum = 0;
+      for (let i = context_len; i < texts[row].length; i++) sum += logits[row][i - 1][texts[row][i]];
+      t.ok(Math.abs(sum - sum_logprob) <= 1e-3, `row ${row}: ${sum}, expected ${sum_logprob}`);
+    });
+    model.dispose();
+  });
+  t.equal(leaked, 0);
+});
+
+t.test('a merged adapter', async (t) => {
+  if (!fixturePath(`${LORA}/expected.safetensors`)) {
+    t.pass('logits', { skip: 'expected.safetensors is not here' });
+    return;
+  }
+  const fixture = readFixture(`${LORA}/expected.safetensors`);
+  const { leaked } = await onBackend(BACKEND, async () => {
+    for (const scan of ['tree', 'chain'] as const) {
+      const model = await loadPrefill(await convertedFolder(TINY, { scan, lora: LORA }));
+      for (const { name, context_len } of readJson(`${LORA}/expected.json`)) {
+        const logits = logitsOf(model, fixture.tensor(`${name}.input_ids`).values, context_len);
+        const difference = maxDifference(logits, fixture.tensor(`${name}.merged_${scan}_logits`).values);
+        t.ok(difference <= LOGITS, `${scan} ${name}: ${difference}`);
+      }
+      model.dispose();
+    }
+  });
+  t.equal(leaked, 0);
+});
 
 t.test('the weights of both graphs are one set of shards', async (t) => {
   const sink = await convertedFolder(TINY, { shardBytes: 2 ** 18 });
@@ -154,7 +157,7 @@ t.test('gradients of supervised fine-tuning', async (t) => {
     return;
   }
   const fixture = readFixture(`${TINY}/sft_grads.safetensors`);
-  const { leaked } = await onBackend('cpu', async () => {
+  const { leaked } = await onBackend(BACKEND, async () => {
     const model = await loadPrefill(await convertedFolder(TINY));
     tf.tidy(() => {
       const ids = Int32Array.from(fixture.tensor('input_ids').values);
