@@ -5,7 +5,7 @@ import { fixturePath } from '../testing/fixtures.js';
 import { grootVShapes } from './architectures/grootv/architecture.js';
 import { grootVBackbone } from './architectures/grootv/graph.js';
 import { GraphBuilder } from './graph/graph_builder.js';
-import { TorchLayers } from './graph/torch_layers.js';
+import { ImageLayers } from './graph/image_layers.js';
 import { Parameters } from './parameters.js';
 
 const SIZES = {
@@ -51,7 +51,7 @@ t.test('the walk over the layers declares every parameter of the published netwo
 });
 
 t.test('a backbone under a prefix, on any input node', (t) => {
-  const layers = new TorchLayers(new GraphBuilder());
+  const layers = new ImageLayers(new GraphBuilder());
   const input = layers.graph.placeholder('pixels', [-1, -1, -1, 3]);
   const parameters = new Parameters();
   const sizes = {

@@ -4,18 +4,7 @@
  */
 
 import type { NamedParameter, Parameters } from '../parameters.js';
-import {
-  bool,
-  float,
-  type GraphBuilder,
-  int,
-  ints,
-  type Output,
-  text,
-  texts,
-  type,
-  type Weight,
-} from './graph_builder.js';
+import { float, type GraphBuilder, int, type Output, text, type Weight } from './graph_builder.js';
 
 export interface LinearOptions {
   /** [.., O, I] or [O, I, 1, 1], as PyTorch stores them. */
@@ -24,14 +13,6 @@ export interface LinearOptions {
   readonly activation?: 'none' | 'gelu' | 'silu';
   /** Only these outputs, from and to a fraction of all of them. */
   readonly part?: readonly [from: number, to: number];
-}
-
-export interface ConvolutionOptions {
-  /** Channels. */
-  readonly inputs: number;
-  readonly outputs: number;
-  readonly stride: number;
-  readonly bias: boolean;
 }
 
 /** Adds layers to a graph, each with weights under the names that PyTorch gives them. */
@@ -72,51 +53,6 @@ export class TorchLayers {
     return this.graph.node('Linear', name, inputNodes, { ...attributes, first_output, end_output });
   }
 
-  /** 3 x 3 convolution, one pixel of zeros around the image. */
-  convolution(module: Parameters, x: Output, { inputs, outputs, stride, bias }: ConvolutionOptions): Output {
-    const [height, width] = [3, 3];
-    const taps = height * width;
-    // OIHW -> HWIO: [O, I * taps] -> [I * taps, O], then I and the taps change order.
-    const filter = this.constant(
-      module.tensor('weight', [outputs, inputs, height, width]),
-      [height, width, inputs, outputs],
-      (values) => swapLeading(transpose(values, outputs, inputs * taps), inputs, taps, outputs),
-    );
-    const attributes = {
-      strides: ints([1, stride, stride, 1]),
-      // PyTorch pads both sides; TensorFlow's SAME would pad one side alone at stride 2.
-      padding: text('EXPLICIT'),
-      explicit_paddings: ints([0, 0, 1, 1, 1, 1, 0, 0]),
-      data_format: text('NHWC'),
-      dilations: ints([1, 1, 1, 1]),
-      T: type('float32'),
-    };
-    const node = `${module.prefix}/convolution`;
-    if (!bias) return this.graph.node('Conv2D', node, [x, filter], attributes);
-    return this.graph.node('_FusedConv2D', node, [x, filter, this.vector(module.tensor('bias', [outputs]))], {
-      ...attributes,
-      num_args: int(1),
-      fused_ops: texts(['BiasAdd']),
-    });
-  }
-
-  /** 3 x 3 depthwise convolution at stride 1. */
-  depthwiseConvolution(module: Parameters, channels: number, x: Output): Output {
-    const [height, width] = [3, 3];
-    const filter = this.constant(
-      module.tensor('weight', [channels, 1, height, width]),
-      [height, width, channels, 1],
-      (values) => transpose(values, channels, height * width),
-    );
-    return this.graph.node('DepthwiseConv2dNative', `${module.prefix}/convolution`, [x, filter], {
-      strides: ints([1, 1, 1, 1]),
-      padding: text('SAME'), // at stride 1 the same as PyTorch's one pixel on every side
-      data_format: text('NHWC'),
-      dilations: ints([1, 1, 1, 1]),
-      T: type('float32'),
-    });
-  }
-
   /** @param channels of x, the last axis */
   layerNormalization(
     module: Parameters,
@@ -129,21 +65,7 @@ export class TorchLayers {
     return this.graph.node('LayerNormalization', node, [x, gamma, beta], { epsilon: float(epsilon) });
   }
 
-  /** With the running statistics. */
-  batchNormalization(module: Parameters, channels: number, x: Output, epsilon: number): Output {
-    const parts = ['weight', 'bias', 'running_mean', 'running_var'].map((part) =>
-      this.vector(module.tensor(part, [channels])),
-    );
-    return this.graph.node('FusedBatchNormV3', `${module.prefix}/normalization`, [x, ...parts], {
-      epsilon: float(epsilon),
-      data_format: text('NHWC'),
-      is_training: bool(false),
-      T: type('float32'),
-      U: type('float32'),
-    });
-  }
-
-  private constant(
+  protected constant(
     parameter: NamedParameter,
     shape: readonly number[],
     arrange: (values: Float32Array) => Float32Array = (values) => values,
@@ -172,24 +94,13 @@ function isUnitAxis(shape: readonly number[], axis: number): boolean {
 const TRANSPOSED_COLUMNS = 16;
 
 /** [rows, columns] -> [columns, rows]. */
-function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
+export function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
   const moved = new Float32Array(values.length);
   for (let first = 0; first < columns; first += TRANSPOSED_COLUMNS) {
     const end = Math.min(first + TRANSPOSED_COLUMNS, columns);
     for (let row = 0; row < rows; row++) {
       for (let column = first; column < end; column++)
         moved[column * rows + row] = values[row * columns + column];
-    }
-  }
-  return moved;
-}
-
-/** [a, b, c] -> [b, a, c]. */
-function swapLeading(values: Float32Array, a: number, b: number, c: number): Float32Array {
-  const moved = new Float32Array(values.length);
-  for (let i = 0; i < a; i++) {
-    for (let j = 0; j < b; j++) {
-      moved.set(values.subarray((i * b + j) * c, (i * b + j + 1) * c), (j * a + i) * c);
     }
   }
   return moved;

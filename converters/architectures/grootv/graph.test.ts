@@ -18,8 +18,8 @@ import {
   toTensor,
 } from '../../../testing/models.js';
 import { GraphBuilder } from '../../graph/graph_builder.js';
+import { ImageLayers } from '../../graph/image_layers.js';
 import { writeModel } from '../../graph/model_writer.js';
-import { TorchLayers } from '../../graph/torch_layers.js';
 import { MemorySink } from '../../index.js';
 import { type Parameter, Parameters } from '../../parameters.js';
 import { treeStateSpaceModel } from './graph.js';
@@ -161,7 +161,7 @@ async function checkModule(t: Test, fixture: Fixture): Promise<void> {
   const input = graph.placeholder('input', [-1, -1, -1, channels]);
   const edges = graph.node('GridGraph', 'edges', [input]);
   const ssm = new Parameters(parameters, 'module.TreeSSM');
-  treeStateSpaceModel(new TorchLayers(graph), ssm, 'm', channels, input, edges);
+  treeStateSpaceModel(new ImageLayers(graph), ssm, 'm', channels, input, edges);
   const sink = new MemorySink();
   await writeModel(
     graph,

@@ -13,7 +13,7 @@ import {
   text,
   type,
 } from '../../graph/graph_builder.js';
-import { TorchLayers } from '../../graph/torch_layers.js';
+import { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
 import { IMAGENET_DEVIATION, IMAGENET_MEAN } from './preprocessing.js';
 
@@ -43,7 +43,7 @@ export interface Features {
 
 /** Builds the graph. No weight is read before the graph is written. */
 export function grootVGraph(architecture: GrootVArchitecture, parameters: Parameters): GrootVGraph {
-  const layers = new TorchLayers(new GraphBuilder());
+  const layers = new ImageLayers(new GraphBuilder());
   const { graph } = layers;
   const features = grootVBackbone(layers, parameters, normalized(graph), architecture);
   const namedNodes = [...features.levels, ...features.namedNodes];
@@ -79,7 +79,7 @@ function normalized(graph: GraphBuilder): Output {
  * @param image normalised, [N, H, W, 3]
  */
 export function grootVBackbone(
-  layers: TorchLayers,
+  layers: ImageLayers,
   parameters: Parameters,
   image: Output,
   { channels, depths, mlpRatio, layerScale }: GrootVArchitecture,
@@ -131,7 +131,7 @@ export function grootVBackbone(
 
 /** A convolution where there is one, the mean over the map, and the classes. */
 function grootVHead(
-  layers: TorchLayers,
+  layers: ImageLayers,
   parameters: Parameters,
   features: Features,
   { convolutionHead, classes }: GrootVArchitecture,
@@ -170,7 +170,7 @@ interface BlockSizes {
 
 /** x + gamma1 * TreeSSM(norm1(x)), then x + gamma2 * MLP(norm2(x)). */
 function grootVBlock(
-  layers: TorchLayers,
+  layers: ImageLayers,
   block: Parameters,
   name: string,
   input: Output,
@@ -208,7 +208,7 @@ function grootVBlock(
  * @param edges the graph over the pixels of the input
  */
 export function treeStateSpaceModel(
-  layers: TorchLayers,
+  layers: ImageLayers,
   ssm: Parameters,
   name: string,
   width: number,

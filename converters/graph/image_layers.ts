@@ -1,0 +1,307 @@
+/** Layers of torch.nn over images [N, H, W, C], as GraphDef nodes. Sizes of images need not be known. */
+import type { Parameters } from '../parameters.js';
+import {
+  type AttributeValue,
+  bool,
+  float,
+  int,
+  ints,
+  type Output,
+  text,
+  texts,
+  type,
+} from './graph_builder.js';
+import { TorchLayers, transpose } from './torch_layers.js';
+
+/** An extent along the height and the width, or one for both. */
+export type Extents = number | readonly [height: number, width: number];
+
+export interface ConvolutionOptions {
+  /** Channels. */
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly bias: boolean;
+  /** 3 by default. */
+  readonly kernel?: Extents;
+  /** 1 by default. */
+  readonly stride?: Extents;
+  /** Rows and columns of zeros on every side; by default as many as keep the size at stride 1. */
+  readonly padding?: Extents;
+  /** 1 by default. */
+  readonly dilation?: Extents;
+  readonly activation?: 'none' | 'relu';
+}
+
+export interface PoolingOptions {
+  readonly kernel: Extents;
+  /** The kernel by default. */
+  readonly stride?: Extents;
+  /** On every side, 0 by default; averages count it, as PyTorch's do by default. */
+  readonly padding?: Extents;
+}
+
+export interface ResizeOptions {
+  readonly method: 'bilinear' | 'nearest';
+  readonly alignCorners?: boolean;
+  /** Rows and columns, or an image that has as many. */
+  readonly size: readonly [height: number, width: number] | Output;
+}
+
+const both = (extents: Extents): readonly [number, number] =>
+  typeof extents === 'number' ? [extents, extents] : (extents as readonly [number, number]);
+
+const FLOAT = { T: type('float32') };
+const IMAGES = { data_format: text('NHWC') };
+
+/** Adds layers over images to a graph. */
+export class ImageLayers extends TorchLayers {
+  /** nn.Conv2d without groups, with zeros around the image. */
+  convolution(module: Parameters, x: Output, options: ConvolutionOptions): Output {
+    const { inputs, outputs, bias, kernel = 3, stride = 1, dilation = 1, activation = 'none' } = options;
+    const [[height, width], strides, dilations] = [both(kernel), both(stride), both(dilation)];
+    const same = [(dilations[0] * (height - 1)) >> 1, (dilations[1] * (width - 1)) >> 1] as const;
+    const [rows, columns] = both(options.padding ?? same);
+    const area = height * width;
+    // OIHW -> HWIO: [O, I * area] -> [I * area, O], then I and the area change order.
+    const filter = this.constant(
+      module.tensor('weight', [outputs, inputs, height, width]),
+      [height, width, inputs, outputs],
+      (values) => swapLeading(transpose(values, outputs, inputs * area), inputs, area, outputs),
+    );
+    const attributes = {
+      strides: ints([1, ...strides, 1]),
+      // PyTorch pads both sides; TensorFlow's SAME would pad one side alone at stride 2.
+      padding: text('EXPLICIT'),
+      explicit_paddings: ints([0, 0, rows, rows, columns, columns, 0, 0]),
+      ...IMAGES,
+      dilations: ints([1, ...dilations, 1]),
+      ...FLOAT,
+    };
+    const node = `${module.prefix}/convolution`;
+    const biases = bias ? [this.vector(module.tensor('bias', [outputs]))] : [];
+    const sums =
+      biases.length === 0
+        ? this.graph.node('Conv2D', node, [x, filter], attributes)
+        : this.graph.node('_FusedConv2D', node, [x, filter, ...biases], {
+            ...attributes,
+            num_args: int(1),
+            fused_ops: texts(['BiasAdd']),
+          });
+    return activation === 'relu' ? this.relu(module, sums) : sums;
+  }
+
+  /** 3 x 3 depthwise convolution at stride 1. */
+  depthwiseConvolution(module: Parameters, channels: number, x: Output): Output {
+    const [height, width] = [3, 3];
+    const filter = this.constant(
+      module.tensor('weight', [channels, 1, height, width]),
+      [height, width, channels, 1],
+      (values) => transpose(values, channels, height * width),
+    );
+    return this.graph.node('DepthwiseConv2dNative', `${module.prefix}/convolution`, [x, filter], {
+      strides: ints([1, 1, 1, 1]),
+      padding: text('SAME'), // at stride 1 the same as PyTorch's one pixel on every side
+      ...IMAGES,
+      dilations: ints([1, 1, 1, 1]),
+      ...FLOAT,
+    });
+  }
+
+  /**
+   * nn.ConvTranspose2d without groups and dilation: rows (H - 1) * stride - 2 * padding + kernel.
+   * @throws {Error} when the padding is as large as the kernel: nothing of an edge pixel would be left.
+   */
+  transposedConvolution(
+    module: Parameters,
+    x: Output,
+    {
+      inputs,
+      outputs,
+      bias,
+      kernel,
+      stride = 1,
+      padding = 0,
+    }: Omit<ConvolutionOptions, 'kernel' | 'dilation' | 'activation'> & { readonly kernel: Extents },
+  ): Output {
+    const { graph } = this;
+    const [[height, width], strides, pads] = [both(kernel), both(stride), both(padding)];
+    if (pads[0] >= height || pads[1] >= width) {
+      throw new Error(`${module.prefix}: padding ${pads}, expected less than the kernel ${height},${width}`);
+    }
+    const node = `${module.prefix}/transposed_convolution`;
+    const area = height * width;
+    // IOHW -> HWOI: [I, O * area] -> [O * area, I], then O and the area change order.
+    const filter = this.constant(
+      module.tensor('weight', [inputs, outputs, height, width]),
+      [height, width, outputs, inputs],
+      (values) => swapLeading(transpose(values, inputs, outputs * area), outputs, area, inputs),
+    );
+    // [N, (H - 1) * stride + kernel, (W - 1) * stride + kernel, O], and then the padding is cut off.
+    const shape = graph.node('Shape', `${node}/shape`, [x], { ...FLOAT, out_type: type('int32') });
+    const literal = (name: string, values: readonly number[]) =>
+      graph.literal(`${node}/${name}`, values, 'int32');
+    const integer = { T: type('int32') };
+    const scaled = graph.node(
+      'Mul',
+      `${node}/scaled`,
+      [shape, literal('stride', [1, ...strides, 0])],
+      integer,
+    );
+    const rest = literal('rest', [0, height - strides[0], width - strides[1], outputs]);
+    const full = graph.node('AddV2', `${node}/size`, [scaled, rest], integer);
+    let y = graph.node('Conv2DBackpropInput', `${node}/sums`, [full, filter, x], {
+      strides: ints([1, ...strides, 1]),
+      padding: text('VALID'),
+      ...IMAGES,
+      dilations: ints([1, 1, 1, 1]),
+      ...FLOAT,
+    });
+    if (pads.some((pad) => pad > 0)) {
+      const cut = [0, ...pads, 0];
+      const size = graph.node(
+        'Sub',
+        `${node}/cut_size`,
+        [
+          full,
+          literal(
+            'cut_twice',
+            cut.map((n) => 2 * n),
+          ),
+        ],
+        integer,
+      );
+      y = graph.node('Slice', `${node}/cut`, [y, literal('cut_begin', cut), size], {
+        ...FLOAT,
+        Index: type('int32'),
+      });
+    }
+    if (!bias) return y;
+    return graph.node('BiasAdd', `${node}/bias`, [y, this.vector(module.tensor('bias', [outputs]))], {
+      ...FLOAT,
+      ...IMAGES,
+    });
+  }
+
+  /** nn.BatchNorm2d with the running statistics. */
+  batchNormalization(
+    module: Parameters,
+    channels: number,
+    x: Output,
+    epsilon: number,
+    activation: 'none' | 'relu' = 'none',
+  ): Output {
+    const parts = ['weight', 'bias', 'running_mean', 'running_var'].map((part) =>
+      this.vector(module.tensor(part, [channels])),
+    );
+    const y = this.graph.node('FusedBatchNormV3', `${module.prefix}/normalization`, [x, ...parts], {
+      epsilon: float(epsilon),
+      ...IMAGES,
+      is_training: bool(false),
+      T: type('float32'),
+      U: type('float32'),
+    });
+    return activation === 'relu' ? this.relu(module, y) : y;
+  }
+
+  /** F.interpolate: pixel centres at half, or corners on corners. */
+  resize(name: string, x: Output, { method, size, alignCorners = false }: ResizeOptions): Output {
+    const { graph } = this;
+    const extents =
+      typeof size === 'string'
+        ? this.heightAndWidth(`${name}/size`, size)
+        : graph.literal(`${name}/size`, size as readonly number[], 'int32');
+    // PyTorch's `nearest` takes the pixel at floor(i * scale): TensorFlow's without half pixels.
+    const half = method === 'bilinear' && !alignCorners;
+    return graph.node(
+      method === 'bilinear' ? 'ResizeBilinear' : 'ResizeNearestNeighbor',
+      name,
+      [x, extents],
+      {
+        ...FLOAT,
+        align_corners: bool(alignCorners),
+        half_pixel_centers: bool(half),
+      },
+    );
+  }
+
+  /** Along the channels. */
+  concatenation(name: string, parts: readonly Output[]): Output {
+    const axis = this.graph.literal(`${name}/axis`, 3, 'int32');
+    return this.graph.node('ConcatV2', name, [...parts, axis], {
+      ...FLOAT,
+      N: int(parts.length),
+      Tidx: type('int32'),
+    });
+  }
+
+  /** nn.MaxPool2d, without ceil_mode. */
+  maxPooling(name: string, x: Output, options: PoolingOptions): Output {
+    return this.pooling('MaxPool', name, x, options, LOWEST);
+  }
+
+  /** nn.AvgPool2d, without ceil_mode. */
+  averagePooling(name: string, x: Output, options: PoolingOptions): Output {
+    return this.pooling('AvgPool', name, x, options, 0);
+  }
+
+  private pooling(
+    op: string,
+    name: string,
+    x: Output,
+    { kernel, stride = kernel, padding = 0 }: PoolingOptions,
+    outside: number,
+  ): Output {
+    const { graph } = this;
+    const [rows, columns] = both(padding);
+    let padded = x;
+    if (rows + columns > 0) {
+      const around = graph.constant(`${name}/paddings`, {
+        shape: [4, 2],
+        dtype: 'int32',
+        read: async () => Int32Array.of(0, 0, rows, rows, columns, columns, 0, 0),
+        quantizable: false,
+      });
+      padded = graph.node('PadV2', `${name}/padded`, [x, around, graph.literal(`${name}/outside`, outside)], {
+        ...FLOAT,
+        Tpaddings: type('int32'),
+      });
+    }
+    const attributes: Record<string, AttributeValue> = {
+      ksize: ints([1, ...both(kernel), 1]),
+      strides: ints([1, ...both(stride), 1]),
+      padding: text('VALID'),
+      ...IMAGES,
+      ...FLOAT,
+    };
+    return graph.node(op, name, [padded], attributes);
+  }
+
+  private heightAndWidth(name: string, image: Output): Output {
+    const { graph } = this;
+    const shape = graph.node('Shape', `${name}/shape`, [image], { ...FLOAT, out_type: type('int32') });
+    const literal = (part: string, values: readonly number[]) =>
+      graph.literal(`${name}/${part}`, values, 'int32');
+    return graph.node('Slice', name, [shape, literal('begin', [1]), literal('count', [2])], {
+      T: type('int32'),
+      Index: type('int32'),
+    });
+  }
+
+  private relu({ prefix }: Parameters, x: Output): Output {
+    return this.graph.node('Relu', `${prefix}/relu`, [x], FLOAT);
+  }
+}
+
+/** Below every float32 number that a layer gives, and finite, as JSON and quantised sums need it. */
+const LOWEST = -3.4028234663852886e38;
+
+/** [a, b, c] -> [b, a, c]. */
+function swapLeading(values: Float32Array, a: number, b: number, c: number): Float32Array {
+  const moved = new Float32Array(values.length);
+  for (let i = 0; i < a; i++) {
+    for (let j = 0; j < b; j++) {
+      moved.set(values.subarray((i * b + j) * c, (i * b + j + 1) * c), (j * a + i) * c);
+    }
+  }
+  return moved;
+}
