@@ -1,85 +1,170 @@
 /** That everything can be measured, not how fast it is. */
 import '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
-import { boruvkaMST, Gelu, gelu, treeScan } from '../plugin/index.js';
+import { countGrootLParameters } from '../converters/architectures/grootl/architecture.js';
+import { Gelu, gelu } from '../plugin/index.js';
+import { hasOwnKernel } from '../plugin/ops/kernels.js';
+import { type OpSpec, specOf } from '../plugin/ops/spec/spec.js';
+import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
 import type { Heap } from '../wasm/heap.js';
 import '../wasm/index.js';
-import { countGrootLParameters } from '../converters/architectures/grootl/architecture.js';
-import { javascriptScan } from './javascript_scan.js';
+import { withBuiltInOps } from './built_in_ops.js';
+import { withFigures } from './figures.js';
 import { benchLanguageModel } from './language_model.js';
 import { buildNative } from './native.js';
+import { benchOps } from './ops.js';
+import { OTHER_CODE } from './other_code.js';
+import { perfCall, TIMED_SPECS, triadCall } from './perf_calls.js';
 import { MAMBA_130M } from './random_mamba.js';
-import { formatReport } from './report.js';
-import { stageTensors } from './stages.js';
-import { withStockOps } from './stock.js';
+import { type BenchReport, formatReport } from './report.js';
 import { streamingRead } from './streaming_read.js';
-import { medianTimes } from './timing.js';
 
+const native = buildNative();
 t.before(() => tf.setBackend('wasm'));
+t.teardown(() => 'close' in native && native.close());
+
+const ENVIRONMENT = { backend: 'wasm', threads: 1, cpu: 'a', runtime: 'b', tfjs: 'c', date: 'd' };
+const SCAN = treeScanSpec.op.name;
+const SIZE = { side: 6, channels: 20 };
+
+const sumOf = (tensors: readonly tf.Tensor[]) =>
+  tensors.reduce((sum, tensor) => {
+    for (const value of tensor.dataSync()) sum += value;
+    return sum;
+  }, 0);
 
 t.test('the alternatives compute the same', async (t) => {
-  const before = tf.memory().numTensors;
-  const tensors = stageTensors({ name: '6x6x20', side: 6, channels: 20 });
-  const { x, decay, tree } = tensors;
-  const [ours, loop] = [treeScan(x, decay, tree), javascriptScan(tensors)].map((y) => {
-    const values = y.dataSync() as Float32Array;
-    y.dispose();
-    return values;
-  });
-  t.ok(Math.max(...ours.map((y, i) => Math.abs(y - loop[i]))) < 1e-4);
-  const native = buildNative();
-  if ('missing' in native) {
-    t.comment(`no native times: ${native.missing}`);
-  } else {
-    const { treeUs, scanUs, checksum, peak } = native.run(tensors);
-    t.ok(treeUs > 0 && scanUs > 0 && peak > 0);
-    const sum = ours.reduce((total, y) => total + y, 0);
-    t.ok(
-      Math.abs(sum - checksum) <= 1e-4 * ours.reduce((total, y) => total + Math.abs(y), 1),
-      'the same scan',
-    );
-    native.close();
+  for (const [spec, { javascript, native: nativeProblem }] of OTHER_CODE) {
+    const call = perfCall(spec, SIZE);
+    // The call that counted bytes took the first of the samples; native code gives the sum of the first one.
+    const { name } = spec.op;
+    for (let i = 1; i < call.samples.length; i++) tf.dispose(call.runs[name]());
+    const ours = call.runs[name]();
+    const magnitude = ours.reduce((sum, { size }) => sum + size, 0);
+    if (javascript) {
+      const difference = tf.tidy(() => tf.max(tf.abs(tf.sub(ours[0], javascript(call.samples[0].inputs)))));
+      t.ok(difference.dataSync()[0] < 1e-4, `${name} in JavaScript`);
+    }
+    if ('missing' in native) {
+      t.comment(`no native times: ${native.missing}`);
+    } else {
+      const { us, checksum } = native.run(nativeProblem(call));
+      t.ok(us > 0);
+      t.ok(Math.abs(sumOf(ours) - checksum) <= 1e-4 * magnitude, `${name} in native code`);
+    }
+    tf.dispose(ours);
+    call.dispose();
   }
-  tensors.dispose();
-  t.equal(tf.memory().numTensors, before);
+  if ('peak' in native) t.ok(native.peak() > 0);
 });
 
-t.test('stock ops are run, and the kernels come back', async (t) => {
+t.test('every op runs, its batches too, and leaves no tensor behind', (t) => {
+  const before = tf.memory().numTensors;
+  for (const spec of TIMED_SPECS) {
+    const [one, three] = [1, 3].map((batch) => {
+      const call = perfCall(spec, SIZE, batch);
+      const sizes = Object.values(call.runs).map((run) => {
+        const outputs = run();
+        const [{ shape }] = outputs;
+        tf.dispose(outputs);
+        return shape;
+      });
+      const inputs = Object.values(call.samples[0].inputs).reduce((sum, { size }) => sum + size, 0);
+      t.ok(call.bytes > 4 * inputs, `${spec.op.name}: bytes`);
+      call.dispose();
+      return sizes;
+    });
+    const expected = one.map(([batch, ...rest]) => [3 * batch, ...rest]);
+    if (spec.op.outputs[spec.op.outputNames[0]].shape[0] === 'B') t.same(three, expected, spec.op.name);
+  }
+  const triad = triadCall(SIZE, 2);
+  t.equal(triad.bytes, 4 * 3 * 2 * 36 * 20);
+  triad.dispose();
+  t.equal(tf.memory().numTensors, before);
+  t.end();
+});
+
+t.test('built-in ops are run, and the kernels come back', async (t) => {
   const x = tf.tensor1d([1, 2]);
   const kernels = async () => (await tf.profile(() => gelu(x))).kernelNames;
   t.ok((await kernels()).includes('Gelu'));
-  t.ok((await withStockOps([Gelu], kernels)).includes('Erf'));
+  t.ok((await withBuiltInOps([Gelu], kernels)).includes('Erf'));
   t.ok((await kernels()).includes('Gelu'));
 });
 
-t.test('times, and the report for people', async (t) => {
-  const edges = tf.tensor2d([0, 1], [1, 2], 'int32');
-  const weights = tf.zeros([1, 1]);
-  const { tree } = await medianTimes(
-    { tree: () => boruvkaMST(weights, edges, { numVertices: 2 }).dispose() },
-    { rounds: 1, time: 5 },
+t.test('every op is timed, with what it is compared with', async (t) => {
+  const before = tf.memory().numTensors;
+  const times = await benchOps(native, undefined, [{ side: 2, channels: 4 }], { rounds: 1, time: 1 });
+  for (const { op, us, triadUs } of times) t.ok(us > 0 && triadUs > 0, op);
+  for (const { op } of TIMED_SPECS) {
+    const time = times.find((time) => time.op === op.name);
+    const alternative = op.compose && hasOwnKernel(op, 'wasm') ? 'built-in ops' : undefined;
+    t.ok(OTHER_CODE.has(specOf(op.name) as OpSpec) || time?.alternative === alternative, op.name);
+  }
+  t.equal(times.filter(({ nativeUs }) => nativeUs).length, 'run' in native ? OTHER_CODE.size : 0);
+  t.match(
+    times.find(({ op }) => op === SCAN),
+    { alternative: 'JavaScript loop' },
   );
-  t.ok(tree > 0);
-  const prediction = { ms: 2, kernelCalls: 3, kernels: [{ kernel: 'Linear', calls: 3, ms: 1.5 }] };
-  const text = formatReport({
-    environment: { backend: 'wasm', threads: 1, cpu: 'a', runtime: 'b', tfjs: 'c', date: 'd' },
-    calls: { treeScan: 2, boruvkaMST: 5 },
-    ops: [
-      { stage: 's', op: 'treeScan', us: 10, triadUs: 5, alternativeUs: 80, alternative: 'JavaScript loop' },
-    ],
-    products: [{ shape: '1x2x3', linear: 60, matMul: 40 }],
-    scaling: [{ vertices: 49, scanNs: 1, triadNs: 0.5, treeNs: 20 }],
-    prediction: { fused: prediction, stock: { ...prediction, ms: 4 }, largestDifference: 1e-6 },
-  });
-  t.match(text, /8\.0 \(JavaScript loop\)/);
+  t.equal(tf.memory().numTensors, before);
+});
+
+const prediction = { ms: 2, kernelCalls: 3, kernels: [{ kernel: 'Linear', calls: 3, ms: 1.5 }] };
+const REPORT: BenchReport = {
+  environment: ENVIRONMENT,
+  ops: [
+    {
+      ...{ stage: '56x56x160', op: SCAN, us: 10, triadUs: 5, nativeUs: 5 },
+      ...{ alternativeUs: 80, alternative: 'JavaScript loop' },
+    },
+    { stage: '2x2x2', op: SCAN, us: 2, triadUs: 1 },
+  ],
+  products: [{ shape: '1x2x3', linear: 60, matMul: 40 }],
+  scaling: [{ vertices: 49, scanNs: 1, triadNs: 0.5, treeNs: 20 }],
+  prediction: { fused: prediction, builtIn: { ...prediction, ms: 4 }, largestDifference: 1e-6 },
+};
+
+t.test('the report for people', async (t) => {
+  const text = formatReport(REPORT);
+  t.match(text, /JavaScript loop.*\n.*\n\w+ +8\.0\n/);
+  t.match(text, /Over native code\n.*\n\w+ +2\.00\n/);
+  t.match(text, /less a call at 2x2x2\n.*\n\w+ +1\.60\n/);
   t.match(text, /ratio 0\.50/);
+});
+
+t.test('figures in documents', async (t) => {
+  const document =
+    'a\n<!-- bench: summary -->\nold\n<!-- bench: end -->\nb\n<!-- bench: tables --><!-- bench: end -->';
+  const given = withFigures(document, REPORT);
+  t.match(given, /^a\n<!-- bench: summary -->\n\nwasm, 1 thread, a, b, tfjs c, d:\n\n/);
+  t.match(
+    given,
+    /\| \w+, 56x56x160 \| 10 us, 2\.00 times native code, 8\.0 times faster than JavaScript loop \|/,
+  );
+  t.notMatch(given, /old/);
+  t.equal(withFigures(given, REPORT), given, 'again, nothing changes');
+});
+
+t.test('the documents show the newest results', async (t) => {
+  const at = (path: string) => new URL(path, import.meta.url);
+  const results = existsSync(at('results'))
+    ? readdirSync(at('results')).filter((name) => name.endsWith('.json'))
+    : [];
+  const newest = results.sort().at(-1);
+  if (!newest) return t.comment('no results yet: the figures are those of an earlier bench');
+  const report = JSON.parse(readFileSync(at(`results/${newest}`), 'utf8')) as BenchReport;
+  for (const path of ['README.md', '../README.md']) {
+    const document = readFileSync(at(path), 'utf8');
+    t.match(document, /<!-- bench: \w+ -->/, path);
+    t.equal(withFigures(document, report), document, `${path}: run scripts/bench_figures.mjs`);
+  }
 });
 
 t.test('a language model in a process of its own', async (t) => {
   const sizes = { ...MAMBA_130M, layers: 2, hidden: 16, intermediate: 32, stepRank: 2, vocabulary: 50 };
-  const native = buildNative();
   const program = 'program' in native ? native.program : undefined;
   const task = { promptTokens: 9, tokens: 3, rounds: 1 };
   const times = await benchLanguageModel(program, sizes, task);
@@ -87,17 +172,14 @@ t.test('a language model in a process of its own', async (t) => {
   t.equal(times.weightBytes, 4 * times.parameters, 'a tied head is there once');
   const { prefillMs, productMs, productRate, tokenMs, readMs, peakBytes, nativeReadMs } = times;
   for (const time of [prefillMs, productMs, productRate, tokenMs, readMs]) t.ok(time > 0);
-  if ('close' in native) t.ok((nativeReadMs as number) > 0);
-  else t.comment(`no native times: ${native.missing}`);
-  if ('close' in native) native.close();
+  if (program) t.ok((nativeReadMs as number) > 0);
   t.ok(peakBytes > times.weightBytes);
-  const environment = { backend: 'wasm', threads: 1, cpu: 'a', runtime: 'b', tfjs: 'c', date: 'd' };
   const text = formatReport({
-    environment,
+    environment: ENVIRONMENT,
     language: { ...times, prefillMs: 30, productMs: 20, tokenMs: 5, readMs: 4, nativeReadMs: 2 },
   });
   t.match(text, /9 tokens of a prompt, ms +30 .* 20 +1\.50\n/);
-  t.match(text, /a token, ms +5\.0 .* 4\.0 +1\.25\n +5\.0 .* 2\.0 +2\.50\n/);
+  t.match(text, /a token, ms +5\.0 .* 4\.0 +1\.25\na token, ms +5\.0 .* 2\.0 +2\.50\n/);
 });
 
 t.test('a streaming read reads what it says, and not beyond the memory', async (t) => {

@@ -2,19 +2,21 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { counts, deviceDescription } from '../gpu/cuda/index.js';
-import { boruvkaMST, edgeDissimilarity, gridGraph, treeScan } from '../plugin/index.js';
+import { OPS } from '../plugin/ops/index.js';
+import type { PerfSize } from '../plugin/ops/spec/spec.js';
+import { perfCall, STAGES, sizeName, TIMED_SPECS, triadCall } from './perf_calls.js';
 import { profilePrediction } from './prediction.js';
 import { randomGrootV } from './random_model.js';
-import { STAGES, type Stage } from './stages.js';
 import { median } from './timing.js';
 
 /** An op on a batch of one stage. */
 export interface CudaOpTime {
   readonly stage: string;
+  /** The name of the op, with that of its variant. */
   readonly op: string;
   readonly us: number;
-  /** Microseconds to move three tensors of the stage once, as an addition does; only for scans. */
-  readonly movedUs?: number;
+  /** Microseconds of an addition that moves as many bytes as the op reads and writes. */
+  readonly movedUs: number;
 }
 
 export interface CudaBench {
@@ -39,87 +41,74 @@ export interface CudaBench {
   };
 }
 
-/** Times are for a GPU; the emulation is measured with smaller batches only to see that the bench runs. */
-const BATCH = { cuda: 128, 'host emulation': 1 } as const;
-const REPETITIONS = 10;
-const TREE_KERNELS: ReadonlySet<string> = new Set(['EdgeDissimilarity', 'BoruvkaMST', 'TreeScan']);
+/** Times are for a GPU; the emulation is measured at a small size only to see that the bench runs. */
+const MEASURED = {
+  cuda: { batch: 128, sizes: STAGES, side: 224, repetitions: 10, bandwidthElements: 1 << 27 },
+  'host emulation': {
+    ...{ batch: 1, sizes: [{ side: 7, channels: 64 }], side: 64 },
+    ...{ repetitions: 1, bandwidthElements: 1 << 16 },
+  },
+} as const;
+/** Those of trees and scans: they cannot be composed of built-in ops. */
+const TREE_KERNELS = new Set(OPS.filter(({ compose }) => !compose).map(({ name }) => name));
 
 /** Measures the backend `cuda`, which must be the current one. */
 export async function benchCuda(progress: (what: string) => void = () => {}): Promise<CudaBench> {
   const { kind, name, driverVersion } = deviceDescription();
-  const batch = BATCH[kind];
+  const { batch, sizes, side, repetitions, bandwidthElements } = MEASURED[kind];
   const ops: CudaOpTime[] = [];
-  for (const stage of kind === 'cuda' ? STAGES : STAGES.slice(2)) {
-    progress(`ops at ${stage.name}`);
-    ops.push(...(await benchStage(stage, batch)));
+  for (const size of sizes) {
+    progress(`ops at ${sizeName(size)}`);
+    ops.push(...(await benchSize(size, batch, repetitions)));
   }
   progress('GrootV-T');
   const model = await randomGrootV();
   try {
-    const side = kind === 'cuda' ? 224 : 64;
     return {
       device: kind === 'cuda' ? `${name}, CUDA ${driverVersion}` : kind,
       date: new Date().toISOString(),
       batch,
-      bandwidth: await bandwidth(kind === 'cuda' ? 1 << 27 : 1 << 16),
+      bandwidth: await bandwidth(bandwidthElements, repetitions),
       callUs: callTime(),
       ops,
-      prediction: await benchBatch(model, batch, side),
+      prediction: await benchBatch(model, batch, side, repetitions),
     };
   } finally {
     model.dispose();
   }
 }
 
-async function benchStage({ name, side, channels }: Stage, batch: number): Promise<CudaOpTime[]> {
-  const vertices = side * side;
-  const shape: [number, number, number] = [batch, vertices, channels];
-  const x = tf.randomNormal<tf.Rank.R3>(shape);
-  const decay = tf.randomUniform<tf.Rank.R3>(shape);
-  const edges = gridGraph(side, side);
-  const weights = edgeDissimilarity(x, edges);
-  const tree = boruvkaMST(weights, edges, { numVertices: vertices });
-  const movedUs = await deviceTime(() => tf.add(x, decay));
-  const times = [
-    { stage: name, op: 'treeScan all', us: await deviceTime(() => treeScan(x, decay, tree)), movedUs },
-    {
-      stage: name,
-      op: 'treeScan root',
-      us: await deviceTime(() => treeScan(x, decay, tree, { aggregate: 'root' })),
-      movedUs,
-    },
-    { stage: name, op: 'edgeDissimilarity', us: await deviceTime(() => edgeDissimilarity(x, edges)) },
-    {
-      stage: name,
-      op: 'boruvkaMST',
-      us: await deviceTime(() => boruvkaMST(weights, edges, { numVertices: vertices })),
-    },
-  ];
-  tf.dispose([x, decay, edges, weights]);
-  tree.dispose();
+async function benchSize(size: PerfSize, batch: number, repetitions: number): Promise<CudaOpTime[]> {
+  const triad = triadCall(size, batch);
+  const triadUs = await deviceTime(triad.run, repetitions);
+  triad.dispose();
+  const times: CudaOpTime[] = [];
+  for (const spec of TIMED_SPECS) {
+    const call = perfCall(spec, size, batch);
+    const movedUs = (triadUs * call.bytes) / triad.bytes;
+    for (const [op, run] of Object.entries(call.runs)) {
+      times.push({ stage: sizeName(size), op, us: await deviceTime(run, repetitions), movedUs });
+    }
+    call.dispose();
+  }
   return times;
 }
 
-/** A tensor or a tree. */
-interface Disposable {
-  dispose(): void;
-}
-
 /** Device microseconds of a call: the median of some, after one that is not counted. */
-async function deviceTime(run: () => Disposable): Promise<number> {
+async function deviceTime(run: () => tf.Tensor[], repetitions: number): Promise<number> {
   const times: number[] = [];
-  for (let i = 0; i <= REPETITIONS; i++) {
-    const made: Disposable[] = [];
-    const { kernelMs } = await tf.backend().time(() => void made.push(run()));
-    for (const result of made) result.dispose();
+  for (let i = 0; i <= repetitions; i++) {
+    const made: tf.Tensor[] = [];
+    const { kernelMs } = await tf.backend().time(() => void made.push(...run()));
+    tf.dispose(made);
     if (i > 0) times.push((kernelMs as number) * 1000);
   }
   return median(times);
 }
 
-async function bandwidth(elements: number): Promise<number> {
+async function bandwidth(elements: number, repetitions: number): Promise<number> {
   const [a, b] = [tf.fill([elements], 1), tf.fill([elements], 2)];
-  const us = await deviceTime(() => tf.add(a, b));
+  const us = await deviceTime(() => [tf.add(a, b)], repetitions);
   tf.dispose([a, b]);
   return (3 * 4 * elements) / us / 1000;
 }
@@ -137,7 +126,12 @@ function callTime(): number {
   return median(times);
 }
 
-async function benchBatch(model: GraphModel, batch: number, side: number): Promise<CudaBench['prediction']> {
+async function benchBatch(
+  model: GraphModel,
+  batch: number,
+  side: number,
+  repetitions: number,
+): Promise<CudaBench['prediction']> {
   const image = tf.randomUniform<tf.Rank.R4>([batch, side, side, 3], 0, 255);
   const predict = () => model.execute({ image }) as tf.Tensor;
   predict().dispose();
@@ -147,7 +141,7 @@ async function benchBatch(model: GraphModel, batch: number, side: number): Promi
   await logits.data();
   logits.dispose();
   const times: number[] = [];
-  for (let i = 0; i < REPETITIONS; i++) {
+  for (let i = 0; i < repetitions; i++) {
     const start = performance.now();
     const result = predict();
     await result.data();
@@ -178,10 +172,10 @@ export function formatCudaBench({
   ops,
   prediction,
 }: CudaBench): string {
-  const rows = ops.map(({ stage, op, us, movedUs }) => {
-    const ratio = movedUs ? `, ${(us / movedUs).toFixed(2)} of moving three tensors` : '';
-    return `  ${stage}  ${op}: ${us.toFixed(1)} us${ratio}`;
-  });
+  const rows = ops.map(
+    ({ stage, op, us, movedUs }) =>
+      `  ${stage}  ${op}: ${us.toFixed(1)} us, ${(us / movedUs).toFixed(2)} of moving its bytes`,
+  );
   const { imagesPerSecond, deviceMs, treeShare, kernelCalls, launches, readBacks } = prediction;
   return [
     `cuda, ${device}, batch ${batch}, ${date}`,

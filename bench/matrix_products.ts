@@ -30,16 +30,16 @@ export async function benchProducts(): Promise<ProductTime[]> {
     const a = tf.randomNormal<tf.Rank.R2>([rows, inputs]);
     const b = tf.randomNormal<tf.Rank.R2>([inputs, outputs]);
     const bias = tf.randomNormal([outputs]);
-    const { ours, stock } = await medianTimes({
+    const { ours, builtIn } = await medianTimes({
       ours: () => linear(a, b, bias).dispose(),
-      stock: () => tf.fused.matMul({ a, b, bias }).dispose(),
+      builtIn: () => tf.fused.matMul({ a, b, bias }).dispose(),
     });
     tf.dispose([a, b, bias]);
     const gigaflops = (ms: number) => (2 * rows * inputs * outputs) / ms / 1e6;
     times.push({
       shape: `${rows}x${inputs}x${outputs}`,
       linear: gigaflops(ours),
-      matMul: gigaflops(stock),
+      matMul: gigaflops(builtIn),
     });
   }
   return times;

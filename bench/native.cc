@@ -1,13 +1,16 @@
 // What the WebAssembly kernels are measured against: the same algorithms in C++ for this very processor, with every
 // vector instruction it has (g++ -O3 -march=native), and what it can add and multiply in 128-bit vectors without fused
-// multiply-add, which is all that WebAssembly SIMD offers. Reads one problem from a file, prints JSON; or, asked to
-// `read` so many bytes, how long memory takes to give them.
+// multiply-add, which is all that WebAssembly SIMD offers.
+//   native scan FILE, native tree FILE   time one problem, as JSON
+//   native peak                          GFLOP/s
+//   native read BYTES                    milliseconds in which memory gives so many bytes
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <vector>
 
 static int V, D, E;
@@ -227,29 +230,53 @@ static double reading_ms(size_t bytes) {
   return times[4];
 }
 
-int main(int count, char** arguments) {
-  if (count == 3 && !strcmp(arguments[1], "read")) {
-    printf("%g\n", reading_ms(strtoull(arguments[2], nullptr, 10)));
-    return 0;
-  }
-  FILE* const file = fopen(arguments[1], "rb");
-  if (!file) return 1;
-  const auto sizes = read<int32_t>(file, 4);
-  V = sizes[0], D = sizes[1], E = sizes[2];
-  const int samples = sizes[3];
+static void print(double us, double checksum) { printf("{\"us\": %g, \"checksum\": %.17g}\n", us, checksum); }
+
+template <typename T>
+static double sum(const std::vector<T>& values) {
+  double total = 0;
+  for (const T value : values) total += value;
+  return total;
+}
+
+// V, D; x and decay [V, D]; order and parent [V].
+static void time_scan(FILE* file) {
+  const auto sizes = read<int32_t>(file, 2);
+  V = sizes[0], D = sizes[1];
   const auto x = read<float>(file, size_t(V) * D), decay = read<float>(file, size_t(V) * D);
-  const auto weights = read<float>(file, size_t(samples) * E);
-  const auto edges = read<int32_t>(file, 2 * E);
-  std::vector<int32_t> edge_index(V), order(V), parent(V);
+  const auto order = read<int32_t>(file, V), parent = read<int32_t>(file, V);
   std::vector<float> y(size_t(V) * D);
-  int sample = 0;
+  const double us = median_us([&] { tree_scan(x.data(), decay.data(), order.data(), parent.data(), y.data()); });
+  print(us, sum(y));
+}
+
+// V, E, S; weights [S, E], of which the first decides the checksum; edges [E, 2].
+static void time_tree(FILE* file) {
+  const auto sizes = read<int32_t>(file, 3);
+  V = sizes[0], E = sizes[1];
+  const int samples = sizes[2];
+  const auto weights = read<float>(file, size_t(samples) * E);
+  const auto edges = read<int32_t>(file, 2 * size_t(E));
+  std::vector<int32_t> edge_index(V), order(V), parent(V);
   const auto tree_of = [&](int item) {
     spanning_tree(weights.data() + size_t(item) * E, edges.data(), edge_index.data(), order.data(), parent.data());
   };
-  const double tree_us = median_us([&] { tree_of(sample++ % samples); });
+  int sample = 0;
+  const double us = median_us([&] { tree_of(sample++ % samples); });
   tree_of(0);
-  const double scan_us = median_us([&] { tree_scan(x.data(), decay.data(), order.data(), parent.data(), y.data()); });
-  double sum = 0;
-  for (const float value : y) sum += value;
-  printf("{\"treeUs\": %g, \"scanUs\": %g, \"checksum\": %.9g, \"peak\": %g}\n", tree_us, scan_us, sum, peak_gflops());
+  edge_index[V - 1] = 0;  // one more than a tree has edges
+  print(us, sum(edge_index) + sum(order) + sum(parent));
+}
+
+int main(int count, char** arguments) {
+  const std::string what = count > 1 ? arguments[1] : "";
+  if (what == "peak") printf("%g\n", peak_gflops());
+  else if (what == "read" && count == 3) printf("%g\n", reading_ms(strtoull(arguments[2], nullptr, 10)));
+  else {
+    FILE* const file = count == 3 ? fopen(arguments[2], "rb") : nullptr;
+    if (!file) return 1;
+    if (what == "scan") time_scan(file);
+    else if (what == "tree") time_tree(file);
+    else return 1;
+  }
 }

@@ -4,25 +4,31 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { StageTensors } from './stages.js';
+import type { Tensor } from '@tensorflow/tfjs-core';
 
 /** Vectors as wide as the processor has them; gcc takes half of an AVX-512 register unless told. */
 const FLAGS = ['-O3', '-march=native', '-mprefer-vector-width=512', '-std=c++17'];
 
-/** Microseconds of a native call. */
-export interface NativeTimes {
-  readonly treeUs: number;
-  readonly scanUs: number;
-  /** Sum of the scan's output, so that both sides can be seen to have done the same. */
+/** What the program is given: the extents and tensors that an algorithm of native.cc reads. */
+export interface NativeProblem {
+  readonly algorithm: 'scan' | 'tree';
+  readonly sizes: readonly number[];
+  readonly tensors: readonly Tensor[];
+}
+
+export interface NativeTime {
+  /** Microseconds of a call. */
+  readonly us: number;
+  /** The sum of all values of the outputs, so that both sides can be seen to have done the same. */
   readonly checksum: number;
-  /** GFLOP/s in 128-bit vectors without fused multiply-add: the ceiling of WebAssembly SIMD. */
-  readonly peak: number;
 }
 
 /** The built program, or why there is none. */
 export type Native =
   | {
-      readonly run: (tensors: StageTensors) => NativeTimes;
+      run(problem: NativeProblem): NativeTime;
+      /** GFLOP/s in 128-bit vectors without fused multiply-add: the ceiling of WebAssembly SIMD. */
+      peak(): number;
       /** The path of the program. */
       readonly program: string;
       close(): void;
@@ -46,13 +52,13 @@ export function buildNative(): Native {
   }
   return {
     program,
-    run: ({ x, decay, samples, edges }) => {
+    run: ({ algorithm, sizes, tensors }) => {
       const problem = join(folder, 'problem');
-      const sizes = Int32Array.of(x.shape[1], x.shape[2], edges.shape[0], samples.length);
-      const values = [x, decay, ...samples, edges].map((tensor) => tensor.dataSync());
-      writeFileSync(problem, Buffer.concat([sizes, ...values].map((array) => Buffer.from(array.buffer))));
-      return JSON.parse(execFileSync(program, [problem], { encoding: 'utf8' })) as NativeTimes;
+      const arrays = [Int32Array.from(sizes), ...tensors.map((tensor) => tensor.dataSync())];
+      writeFileSync(problem, Buffer.concat(arrays.map((array) => bytesOf(array as Int32Array))));
+      return JSON.parse(execFileSync(program, [algorithm, problem], { encoding: 'utf8' })) as NativeTime;
     },
+    peak: () => Number(execFileSync(program, ['peak'], { encoding: 'utf8' })),
     close: () => rmSync(folder, { recursive: true }),
   };
 }
@@ -60,4 +66,8 @@ export function buildNative(): Native {
 /** Milliseconds in which the program reads so many bytes of memory once. */
 export function nativeReadMs(program: string, bytes: number): number {
   return Number(execFileSync(program, ['read', `${bytes}`], { encoding: 'utf8' }));
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Int32Array | Float32Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

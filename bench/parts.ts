@@ -1,3 +1,10 @@
-/** What of the benchmark can be measured by itself. */
-export const PARTS = ['ops', 'products', 'scaling', 'prediction', 'language'] as const;
-export type Part = (typeof PARTS)[number];
+/** What of the benchmark can be measured by itself, and what it is. */
+export const PARTS = {
+  ops: 'ops',
+  products: 'matrix products',
+  scaling: 'scaling',
+  prediction: 'GrootV-T',
+  language: 'GrootL, 130M parameters',
+} as const;
+export type Part = keyof typeof PARTS;
+export const PART_NAMES = Object.keys(PARTS) as readonly Part[];

@@ -2,7 +2,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { OPS } from '../plugin/ops/index.js';
-import { withStockOps } from './stock.js';
+import { withBuiltInOps } from './built_in_ops.js';
 import { median } from './timing.js';
 
 const SIDE = 224;
@@ -24,10 +24,10 @@ export interface PredictionTime {
   readonly kernels: readonly KernelShare[];
 }
 
-/** With the fused kernels of this package and with tfjs's stock ops, in one run; batch 1, 224 x 224. */
+/** With the fused kernels of this package and with tfjs's built-in ops, in one run; batch 1, 224 x 224. */
 export async function benchPrediction(
   model: GraphModel,
-): Promise<{ fused: PredictionTime; stock: PredictionTime; largestDifference: number }> {
+): Promise<{ fused: PredictionTime; builtIn: PredictionTime; largestDifference: number }> {
   const image = tf.randomUniform<tf.Rank.R4>([1, SIDE, SIDE, 3], 0, 255, 'float32', 1);
   const predict = () => {
     const logits = model.execute({ image }) as tf.Tensor;
@@ -41,20 +41,20 @@ export async function benchPrediction(
     return performance.now() - start;
   };
   const fusedLogits = predict();
-  const stockLogits = await withStockOps(OPS, predict);
-  const times = { fused: [] as number[], stock: [] as number[] };
+  const builtInLogits = await withBuiltInOps(OPS, predict);
+  const times = { fused: [] as number[], builtIn: [] as number[] };
   for (let i = 0; i < REPETITIONS; i++) {
     times.fused.push(timed());
-    times.stock.push(await withStockOps(OPS, timed));
+    times.builtIn.push(await withBuiltInOps(OPS, timed));
   }
   const fused = { ms: median(times.fused), ...(await profilePrediction(model, image)) };
-  const stock = {
-    ms: median(times.stock),
-    ...(await withStockOps(OPS, () => profilePrediction(model, image))),
+  const builtIn = {
+    ms: median(times.builtIn),
+    ...(await withBuiltInOps(OPS, () => profilePrediction(model, image))),
   };
   image.dispose();
-  const largestDifference = Math.max(...fusedLogits.map((logit, i) => Math.abs(logit - stockLogits[i])));
-  return { fused, stock, largestDifference };
+  const largestDifference = Math.max(...fusedLogits.map((logit, i) => Math.abs(logit - builtInLogits[i])));
+  return { fused, builtIn, largestDifference };
 }
 
 /** The kernels of one prediction, by name. */

@@ -1,9 +1,8 @@
-/** What a run of the benchmark found, and its form for people. */
-import type { CallTimes } from './calls.js';
+/** What a run of the benchmark found, as tables: of text for people, of markdown for documents. */
 import type { LanguageModelTimes } from './language_model.js';
 import type { ProductTime } from './matrix_products.js';
-import type { OpTime } from './ops.js';
-import type { PredictionTime } from './prediction.js';
+import { type OpTime, SMALLEST_STAGE } from './ops.js';
+import type { KernelShare, PredictionTime } from './prediction.js';
 import type { ScalingTime } from './scaling.js';
 
 export interface BenchReport {
@@ -19,9 +18,7 @@ export interface BenchReport {
     readonly nativeMissing?: string;
   };
   readonly ops?: readonly OpTime[];
-  /** With `ops`. */
-  readonly calls?: CallTimes;
-  /** GFLOP/s of this core in 128-bit vectors without fused multiply-add; native code found it. */
+  /** GFLOP/s of this core in 128-bit vectors without fused multiply-add, found by native code; with `products`. */
   readonly peak?: number;
   readonly products?: readonly ProductTime[];
   readonly scaling?: readonly ScalingTime[];
@@ -31,98 +28,144 @@ export interface BenchReport {
 
 interface PredictionTimes {
   readonly fused: PredictionTime;
-  readonly stock: PredictionTime;
+  readonly builtIn: PredictionTime;
   /** Largest difference between the logits of the two. */
   readonly largestDifference: number;
+}
+
+/** The first column is text, the others are numbers. */
+interface Table {
+  readonly title: string;
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
 }
 
 /** Kernels listed of a prediction. */
 const LISTED = 10;
 
+/** The report for people. */
 export function formatReport(report: BenchReport): string {
-  const { environment, ops, calls, peak, products, scaling, prediction, language } = report;
-  const { backend, threads, cpu, runtime, tfjs, date, nativeMissing } = environment;
-  const sections = [
-    ops && calls && opLines(ops, calls),
-    products && productLines(products, peak),
-    scaling && scalingLines(scaling),
-    prediction && predictionLines(prediction),
-    language && languageLines(language),
-  ];
+  const { nativeMissing } = report.environment;
   return [
-    `${backend}, ${threads} thread${threads === 1 ? '' : 's'}, ${cpu}, ${runtime}, tfjs ${tfjs}, ${date}`,
+    environmentLine(report),
     ...(nativeMissing ? [`no native times: ${nativeMissing}`] : []),
-    ...sections.flatMap((lines) => (lines ? ['', ...lines] : [])),
+    ...tablesOf(report).flatMap(({ title, header, rows }) => ['', title, columns([header, ...rows])]),
   ].join('\n');
 }
 
-function opLines(ops: readonly OpTime[], calls: CallTimes): string[] {
+/** The report for a document. */
+export function markdownReport(report: BenchReport): string {
   return [
-    'ops at the stages of GrootV-T (V x D), microseconds through the public API',
-    table(
-      ['stage', 'op', 'us', '/ triad', 'alternative / ours', '/ native', 'less the call'],
-      ops.map(({ stage, op, us, triadUs, alternativeUs, alternative, nativeUs }) => [
-        stage,
-        op,
-        us.toFixed(1),
-        triadUs > 0 ? (us / triadUs).toFixed(2) : '',
-        alternativeUs ? `${(alternativeUs / us).toFixed(1)} (${alternative})` : '',
-        nativeUs ? (us / nativeUs).toFixed(2) : '',
-        nativeUs ? ((us - calls[op as keyof CallTimes]) / nativeUs).toFixed(2) : '',
-      ]),
+    `${environmentLine(report)}.`,
+    ...tablesOf(report).flatMap(({ title, header, rows }) => [`${title}:`, markdownTable(header, rows)]),
+  ].join('\n\n');
+}
+
+/** What was measured, where and when. */
+export function environmentLine({ environment }: BenchReport): string {
+  const { backend, threads, cpu, runtime, tfjs, date } = environment;
+  return `${backend}, ${threads} thread${threads === 1 ? '' : 's'}, ${cpu}, ${runtime}, tfjs ${tfjs}, ${date}`;
+}
+
+function tablesOf({ ops, peak, products, scaling, prediction, language }: BenchReport): Table[] {
+  return [
+    ...(ops ? opTables(ops) : []),
+    ...(products ? [productTable(products, peak)] : []),
+    ...(scaling ? [scalingTable(scaling)] : []),
+    ...(prediction ? predictionTables(prediction) : []),
+    ...(language ? [languageTable(language)] : []),
+  ];
+}
+
+function opTables(ops: readonly OpTime[]): Table[] {
+  const stages = [...new Set(ops.map(({ stage }) => stage))];
+  const names = [...new Set(ops.map(({ op }) => op))];
+  const find = (op: string, stage: string) => ops.find((time) => time.op === op && time.stage === stage);
+  /** A row an op, a column a stage; ops without any figure are left out. */
+  const byStage = (title: string, figure: (time: OpTime) => string | undefined, of = stages): Table => {
+    const rows = names.map((op) => [
+      op,
+      ...of.map((stage) => {
+        const time = find(op, stage);
+        return (time && figure(time)) ?? '';
+      }),
+    ]);
+    return { title, header: ['op', ...of], rows: rows.filter((row) => row.slice(1).some((cell) => cell)) };
+  };
+  const large = stages.filter((stage) => stage !== SMALLEST_STAGE);
+  const callUs = (op: string) => find(op, SMALLEST_STAGE)?.us ?? 0;
+  const over = (alternative: OpTime['alternative']) => (time: OpTime) =>
+    time.alternative === alternative && time.alternativeUs
+      ? (time.alternativeUs / time.us).toFixed(1)
+      : undefined;
+  const tables = [
+    byStage('Microseconds of a call through the public API', ({ us }) => us.toFixed(1)),
+    byStage(
+      'Over an addition that moves as many bytes',
+      ({ us, triadUs }) => (us / triadUs).toFixed(2),
+      large,
     ),
-    `a call takes ${calls.treeScan.toFixed(1)} us (treeScan) and ${calls.boruvkaMST.toFixed(1)} us (boruvkaMST) on two vertices`,
-  ];
-}
-
-function productLines(products: readonly ProductTime[], peak: number | undefined): string[] {
-  return [
-    `matrix products, GFLOP/s${peak ? ` (this core can do ${peak.toFixed(0)} in 128-bit vectors)` : ''}`,
-    table(
-      ['rows x inputs x outputs', 'Linear', 'tfjs matMul', 'ratio'],
-      products.map(({ shape, linear, matMul }) => [
-        shape,
-        linear.toFixed(1),
-        matMul.toFixed(1),
-        (linear / matMul).toFixed(2),
-      ]),
+    byStage('Built-in ops over ours', over('built-in ops'), large),
+    byStage('A JavaScript loop over dataSync() over ours', over('JavaScript loop'), large),
+    byStage(
+      'Over native code',
+      ({ us, nativeUs }) => (nativeUs ? (us / nativeUs).toFixed(2) : undefined),
+      large,
+    ),
+    byStage(
+      `The same less a call at ${SMALLEST_STAGE}`,
+      ({ op, us, nativeUs }) => (nativeUs ? ((us - callUs(op)) / nativeUs).toFixed(2) : undefined),
+      large,
     ),
   ];
+  return tables.filter(({ rows }) => rows.length > 0);
 }
 
-function scalingLines(scaling: readonly ScalingTime[]): string[] {
+function productTable(products: readonly ProductTime[], peak: number | undefined): Table {
+  return {
+    title: `Matrix products, GFLOP/s${peak ? ` (this core can do ${peak.toFixed(0)} in 128-bit vectors)` : ''}`,
+    header: ['rows x inputs x outputs', 'Linear', 'tfjs matMul', 'ratio'],
+    rows: products.map(({ shape, linear, matMul }) => [
+      shape,
+      linear.toFixed(1),
+      matMul.toFixed(1),
+      (linear / matMul).toFixed(2),
+    ]),
+  };
+}
+
+function scalingTable(scaling: readonly ScalingTime[]): Table {
+  return {
+    title: 'Nanoseconds against the number of vertices, 32 channels',
+    header: ['vertices', 'scan, a vertex and channel', 'triad, the same', 'tree, a vertex'],
+    rows: scaling.map(({ vertices, scanNs, triadNs, treeNs }) => [
+      `${vertices}`,
+      scanNs.toFixed(2),
+      triadNs.toFixed(2),
+      treeNs.toFixed(1),
+    ]),
+  };
+}
+
+function predictionTables({ fused, builtIn, largestDifference }: PredictionTimes): Table[] {
+  const kernels = (title: string, shares: readonly KernelShare[]): Table => ({
+    title,
+    header: ['kernel', 'calls', 'ms'],
+    rows: shares.slice(0, LISTED).map(({ kernel, calls, ms }) => [kernel, `${calls}`, ms.toFixed(2)]),
+  });
+  const row = (what: string, { ms, kernelCalls }: PredictionTime) => [what, ms.toFixed(0), `${kernelCalls}`];
   return [
-    'cost against the number of vertices, nanoseconds',
-    table(
-      ['V', 'scan per vertex and channel', 'triad', 'tree per vertex'],
-      scaling.map(({ vertices, scanNs, triadNs, treeNs }) => [
-        `${vertices}`,
-        scanNs.toFixed(3),
-        triadNs.toFixed(3),
-        treeNs.toFixed(1),
-      ]),
-    ),
+    {
+      title: `GrootV-T, 224 x 224, batch 1; ratio ${(fused.ms / builtIn.ms).toFixed(2)}; the logits differ by at most ${largestDifference.toExponential(1)}`,
+      header: ['a prediction', 'ms', 'kernel calls'],
+      rows: [row('our kernels', fused), row('built-in ops', builtIn)],
+    },
+    kernels('The slowest with our kernels', fused.kernels),
+    kernels('The slowest with built-in ops', builtIn.kernels),
   ];
 }
 
-function predictionLines({ fused, stock, largestDifference }: PredictionTimes): string[] {
-  const kernels = (time: PredictionTime) =>
-    table(
-      ['kernel', 'calls', 'ms'],
-      time.kernels.slice(0, LISTED).map(({ kernel, calls, ms }) => [kernel, `${calls}`, ms.toFixed(2)]),
-    );
-  return [
-    `GrootV-T, 224 x 224, batch 1: fused ${fused.ms.toFixed(0)} ms in ${fused.kernelCalls} kernel calls, stock ops ` +
-      `${stock.ms.toFixed(0)} ms in ${stock.kernelCalls}; ratio ${(fused.ms / stock.ms).toFixed(2)}; ` +
-      `logits differ by at most ${largestDifference.toExponential(1)}`,
-    'fused:',
-    kernels(fused),
-    'stock:',
-    kernels(stock),
-  ];
-}
-
-function languageLines(times: LanguageModelTimes): string[] {
+function languageTable(times: LanguageModelTimes): Table {
   const { parameters, weightBytes, promptTokens, prefillMs, productMs, productRate } = times;
   const { tokenMs, readMs, nativeReadMs, peakBytes, rounds } = times;
   const row = (what: string, given: number, beside: string, other: number, digits: number) => [
@@ -132,33 +175,30 @@ function languageLines(times: LanguageModelTimes): string[] {
     other.toFixed(digits),
     (given / other).toFixed(2),
   ];
-  const megabytes = (bytes: number) => bytes / 1e6;
-  return [
-    `GrootL, ${(parameters / 1e6).toFixed(0)}M parameters, random weights, medians of ${rounds} rounds`,
-    table(
-      ['what', 'is', 'beside', 'is', 'ratio'],
-      [
-        row(
-          `${promptTokens} tokens of a prompt, ms`,
-          prefillMs,
-          `their matrix products at ${productRate.toFixed(0)} GFLOP/s`,
-          productMs,
-          0,
-        ),
-        row('a token, ms', tokenMs, 'reading the weights once, WebAssembly', readMs, 1),
-        ...(nativeReadMs ? [row('', tokenMs, 'the same in native code', nativeReadMs, 1)] : []),
-        row('peak memory, MB', megabytes(peakBytes), 'weights', megabytes(weightBytes), 0),
-      ],
-    ),
-  ];
+  const products = `their matrix products at ${productRate.toFixed(0)} GFLOP/s`;
+  return {
+    title: `GrootL, ${(parameters / 1e6).toFixed(0)}M parameters, random weights, medians of ${rounds} rounds`,
+    header: ['what', 'is', 'beside', 'is', 'ratio'],
+    rows: [
+      row(`${promptTokens} tokens of a prompt, ms`, prefillMs, products, productMs, 0),
+      row('a token, ms', tokenMs, 'reading the weights once, WebAssembly', readMs, 1),
+      ...(nativeReadMs ? [row('a token, ms', tokenMs, 'the same in native code', nativeReadMs, 1)] : []),
+      row('peak memory, MB', peakBytes / 1e6, 'weights', weightBytes / 1e6, 0),
+    ],
+  };
 }
 
 /** Columns padded to their widest entry; the first column to the left, numbers to the right. */
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i].length)));
-  return [header, ...rows]
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  return rows
     .map((row) =>
       row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '),
     )
     .join('\n');
+}
+
+export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const dashes = header.map((_, i) => (i === 0 ? '---' : '--:'));
+  return [header, dashes, ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }

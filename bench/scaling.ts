@@ -1,7 +1,8 @@
 /** Whether tree scan and tree cost grow linearly with the number of vertices. */
 import * as tf from '@tensorflow/tfjs-core';
-import { boruvkaMST, treeScan } from '../plugin/index.js';
-import { stageTensors } from './stages.js';
+import { boruvkaMSTSpec } from '../plugin/ops/boruvka_mst.spec.js';
+import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
+import { perfCall, triadCall } from './perf_calls.js';
 import { medianTimes } from './timing.js';
 
 const SIDES = [7, 14, 28, 56, 112, 224, 512];
@@ -22,24 +23,25 @@ export interface ScalingTime {
 export async function benchScaling(): Promise<ScalingTime[]> {
   const times: ScalingTime[] = [];
   for (const side of SIDES) {
-    const tensors = stageTensors({ name: `${side}`, side, channels: CHANNELS });
-    const { x, decay, edges, samples, tree } = tensors;
-    let sample = 0;
-    const vertices = side * side;
-    const { scan, triad, mst } = await medianTimes(
+    const size = { side, channels: CHANNELS };
+    const calls = [perfCall(treeScanSpec, size), perfCall(boruvkaMSTSpec, size)];
+    const triad = triadCall(size);
+    const [scan, tree] = calls.map(({ spec, runs }) => runs[spec.op.name]);
+    const ms = await medianTimes(
       {
-        scan: () => treeScan(x, decay, tree).dispose(),
-        triad: () => tf.add(x, decay).dispose(),
-        mst: () => boruvkaMST(samples[sample++ % samples.length], edges, { numVertices: vertices }).dispose(),
+        scan: () => tf.dispose(scan()),
+        triad: () => tf.dispose(triad.run()),
+        tree: () => tf.dispose(tree()),
       },
       { rounds: 1 },
     );
-    tensors.dispose();
+    for (const call of [...calls, triad]) call.dispose();
+    const vertices = side * side;
     times.push({
       vertices,
-      scanNs: (scan * 1e6) / vertices / CHANNELS,
-      triadNs: (triad * 1e6) / vertices / CHANNELS,
-      treeNs: (mst * 1e6) / vertices,
+      scanNs: (ms.scan * 1e6) / vertices / CHANNELS,
+      triadNs: (ms.triad * 1e6) / vertices / CHANNELS,
+      treeNs: (ms.tree * 1e6) / vertices,
     });
   }
   return times;

@@ -1,15 +1,17 @@
 /** Times by tinybench: alternatives in turn, several rounds, the median of the rounds' medians. */
 import { Bench } from 'tinybench';
 
-/** Rounds: what else the machine does changes from one to the next, and hits all alternatives alike. */
-const ROUNDS = 3;
-/** Milliseconds for one alternative in one round. */
-const ROUND_TIME = 100;
+export interface Timing {
+  /** What else the machine does changes from one to the next, and hits all alternatives alike. 3 by default. */
+  readonly rounds?: number;
+  /** Milliseconds for one alternative in one round, 100 by default. */
+  readonly time?: number;
+}
 
 /** The median time of a call of each alternative, in milliseconds. */
 export async function medianTimes<Name extends string>(
   alternatives: Readonly<Record<Name, () => void>>,
-  { rounds = ROUNDS, time = ROUND_TIME } = {},
+  { rounds = 3, time = 100 }: Timing = {},
 ): Promise<Record<Name, number>> {
   const names = Object.keys(alternatives) as Name[];
   const medians = new Map<Name, number[]>(names.map((name) => [name, []]));

@@ -1,18 +1,17 @@
 /** `grootvl bench`: how fast the ops are, against plain JavaScript, native code and built-in ops, in one run. */
 import { type Command, Option } from 'commander';
-import { PARTS, type Part } from '../../bench/parts.js';
-import type { BackendName } from '../../plugin/backends.js';
+import { PART_NAMES, type Part } from '../../bench/parts.js';
+import { type BackendOn, backendsOn } from '../../plugin/backends.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import { startBackend } from './backend.js';
 import { pathOf } from './failure.js';
 import { note, print, printJson, showsProgress } from './terminal.js';
 
-/** What can be measured here; WebGL is, in a page, by gpu/webgl/testing/bench.ts. */
-const BENCHED = ['wasm', 'cuda'] as const satisfies readonly BackendName[];
-type Benched = (typeof BENCHED)[number];
+/** All that run here but the reference; those of pages are measured in a page, by gpu/webgl/testing/bench.ts. */
+const [, ...BENCHED] = backendsOn('node');
 
 interface Options {
-  backends: Benched;
+  backends: BackendOn<'node'>;
   only?: Part[];
   out?: string;
   json?: boolean;
@@ -22,7 +21,9 @@ export function addBench(command: Command): void {
   command
     .addOption(new Option('--backends <name>', 'what to measure').choices(BENCHED).default('wasm'))
     .addOption(
-      new Option('--only <parts...>', 'with wasm: nothing but these parts, such as language').choices(PARTS),
+      new Option('--only <parts...>', 'with wasm: nothing but these parts, such as language').choices(
+        PART_NAMES,
+      ),
     )
     .option('--out <file>', 'also write the JSON document to a file', pathOf)
     .option('--json', 'print one JSON document')
@@ -31,7 +32,7 @@ export function addBench(command: Command): void {
       const progress = (what: string) => {
         if (showsProgress()) note(`${backends}: ${what}`);
       };
-      const { report, text } = backends === 'cuda' ? await onCuda(progress) : await onWasm(progress, only);
+      const { report, text } = backends === 'cuda' ? await onCuda(progress) : await onHost(progress, only);
       const document = JSON.stringify(report, null, 2);
       if (out) await writeFileAtomically(out, new TextEncoder().encode(`${document}\n`));
       if (json) printJson(report);
@@ -39,7 +40,7 @@ export function addBench(command: Command): void {
     });
 }
 
-async function onWasm(
+async function onHost(
   progress: (what: string) => void,
   parts?: readonly Part[],
 ): Promise<{ report: object; text: string }> {

@@ -107,6 +107,7 @@ export const treeScanSpec = defineSpec(TreeScan, {
         inputs: { x: random.tensor(shape), decay: random.tensor(shape, () => random.next()), order, parent },
       };
     },
+    variants: { root: { aggregate: 'root' } },
   },
 });
 

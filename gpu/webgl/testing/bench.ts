@@ -4,25 +4,16 @@
  * say nothing about a GPU, and are marked.
  */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
-import {
-  dispose,
-  findBackend,
-  grads,
-  randomNormal,
-  randomUniform,
-  type Tensor,
-  type TensorContainer,
-} from '@tensorflow/tfjs-core';
-import { gridGraph } from '../../../plugin/graphs.js';
-import { gelu } from '../../../plugin/ops/activations.js';
-import { boruvkaMST } from '../../../plugin/ops/boruvka_mst.js';
-import { discretize } from '../../../plugin/ops/discretize.js';
+import { dispose, engine, findBackend, type Tensor, type TensorContainer } from '@tensorflow/tfjs-core';
+import { perfCall, STAGES, sizeName, TIMED_SPECS } from '../../../bench/perf_calls.js';
+import { boruvkaMST, type Tree } from '../../../plugin/ops/boruvka_mst.js';
 import { edgeDissimilarity } from '../../../plugin/ops/edge_dissimilarity.js';
-import { layerNormalization } from '../../../plugin/ops/layer_normalization.js';
-import { stateReadout } from '../../../plugin/ops/state_readout.js';
+import { edgeDissimilaritySpec } from '../../../plugin/ops/edge_dissimilarity.spec.js';
+import type { OpSpec, PerfSize } from '../../../plugin/ops/spec/spec.js';
 import { treeScan } from '../../../plugin/ops/tree_scan.js';
-import { getTreeBuilder, setTreeBuilder, type TreeBuilder } from '../boruvka_mst.js';
+import { treeScanSpec } from '../../../plugin/ops/tree_scan.spec.js';
 import { countGpuWork, type GpuCounts } from './measure.js';
+import { withBuilder } from './tree_builders.js';
 
 /** One measurement. */
 export interface GpuCost extends GpuCounts {
@@ -39,21 +30,10 @@ export interface WebglBench {
   readonly costs: readonly GpuCost[];
 }
 
-/** A size to measure at: grids of side x side vertices with this many channels. */
-export interface Stage {
-  readonly side: number;
-  readonly channels: number;
-  /** 1 by default. */
+/** A size to measure at, of a batch of 1 by default. */
+export interface WebglSize extends PerfSize {
   readonly batch?: number;
 }
-
-/** The four stages of GrootV-T at 224 x 224. */
-export const STAGES: readonly Stage[] = [
-  { side: 56, channels: 160 },
-  { side: 28, channels: 320 },
-  { side: 14, channels: 640 },
-  { side: 7, channels: 1280 },
-];
 
 const RUNS = 3;
 const SOFTWARE = /swiftshader|llvmpipe|software|basic render/i;
@@ -65,7 +45,7 @@ function currentContext(): WebGL2RenderingContext {
 }
 
 /** The renderer's name, and whether it is software. */
-export function describeRenderer(): { renderer: string; isSoftware: boolean } {
+function describeRenderer(): { renderer: string; isSoftware: boolean } {
   const gl = currentContext();
   const names = gl.getExtension('WEBGL_debug_renderer_info');
   const renderer = String(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
@@ -92,85 +72,68 @@ export async function measureGpuCost(what: string, run: () => TensorContainer): 
   return { what, ...counts, milliseconds: times.sort((a, b) => a - b)[Math.floor(RUNS / 2)] };
 }
 
-/** Measures every op of ours at the given stages. The current backend must be `webgl`. */
-export async function benchWebgl(stages: readonly Stage[] = STAGES): Promise<WebglBench> {
+/** Measures every op of ours, and trees of either builder, at the given sizes. The current backend must be `webgl`. */
+export async function benchWebgl(sizes: readonly WebglSize[] = STAGES): Promise<WebglBench> {
   const costs: GpuCost[] = [];
-  for (const stage of stages) costs.push(...(await benchStage(stage)));
+  for (const size of sizes) {
+    for (const spec of TIMED_SPECS) costs.push(...(await benchOp(spec, size)));
+    costs.push(...(await benchBuilders(size)));
+  }
   return { ...describeRenderer(), costs };
 }
 
-/** A run with trees of either builder. */
-function withBuilders(what: string, run: () => TensorContainer): Record<string, () => TensorContainer> {
-  const made = (builder: TreeBuilder) => () => {
-    const before = getTreeBuilder();
-    setTreeBuilder(builder);
-    try {
-      return run();
-    } finally {
-      setTreeBuilder(before);
-    }
-  };
-  return { [`${what}, host`]: made('host'), [`${what}, device`]: made('device') };
+function tensorsOf({ edgeIndex, order, parent }: Tree): Tensor[] {
+  return [edgeIndex, order, parent];
 }
 
-async function benchStage({ side, channels, batch = 1 }: Stage): Promise<GpuCost[]> {
-  const numVertices = side * side;
-  const shape = [batch, numVertices, channels];
-  const edges = gridGraph(side, side);
-  const [x, decay, dy, gate] = [
-    randomNormal(shape),
-    randomUniform(shape, 0, 1),
-    randomNormal(shape),
-    randomNormal([batch, numVertices, 1]),
-  ];
-  const [perChannel, states] = [randomNormal([channels]), randomNormal([channels, 1])];
+function named(size: WebglSize, what: string): string {
+  return `${size.batch ? `${size.batch}x` : ''}${sizeName(size)}: ${what}`;
+}
+
+/** An op, and its gradients where they are a kernel of their own. */
+async function benchOp(spec: OpSpec, size: WebglSize): Promise<GpuCost[]> {
+  const call = perfCall(spec, size, size.batch);
+  const costs: GpuCost[] = [];
+  for (const [name, run] of Object.entries(call.runs)) {
+    costs.push(await measureGpuCost(named(size, name), run));
+    if (!spec.gradientKernel) continue;
+    const inputs = Object.values(call.samples[0].inputs).filter(({ dtype }) => dtype === 'float32');
+    const [dy] = run();
+    const gradients = () => {
+      const { value, grads } = engine().gradients(() => run()[0], inputs, dy);
+      return [value, ...grads];
+    };
+    costs.push(await measureGpuCost(named(size, `${name}, with gradients`), gradients));
+    dy.dispose();
+  }
+  call.dispose();
+  return costs;
+}
+
+/** Trees of features on the GPU, and a scan along them, with trees made on the host and on the device. */
+async function benchBuilders(size: WebglSize): Promise<GpuCost[]> {
+  const calls = [edgeDissimilaritySpec, treeScanSpec].map((spec) => perfCall(spec, size, size.batch));
+  const [{ features, edges }, { x, decay }] = calls.map(({ samples: [{ inputs }] }) => inputs);
   const choose = () => {
-    const weights = edgeDissimilarity(x, edges);
-    const tree = boruvkaMST(weights, edges, { numVertices });
+    const weights = edgeDissimilarity(features, edges);
+    const tree = boruvkaMST(weights, edges, { numVertices: size.side ** 2 });
     weights.dispose();
     return tree;
   };
-  const tree = choose();
-  const scan = (aggregate: 'all' | 'root') => (x: Tensor, decay: Tensor) =>
-    treeScan(x, decay, tree, { aggregate });
-  const runs: Record<string, () => TensorContainer> = {
-    ...withBuilders('edge weights and tree', () => {
-      const { edgeIndex, order, parent } = choose();
-      return [edgeIndex, order, parent];
-    }),
-    ...withBuilders('the same and a scan, all', () => {
-      const made = choose();
-      return [made.edgeIndex, made.order, made.parent, treeScan(x, decay, made)];
-    }),
-    'scan, all': () => scan('all')(x, decay),
-    'scan, root': () => scan('root')(x, decay),
-    'scan and gradients, all': () => grads(scan('all'))([x, decay], dy),
-    'scan and gradients, root': () => grads(scan('root'))([x, decay], dy),
-    'layer normalisation': () => layerNormalization(x, perChannel, perChannel),
-    gelu: () => gelu(x),
-    discretisation: () => {
-      const { decay, input } = discretize(x, perChannel, states, gate, x);
-      return [decay, input];
+  const runs = {
+    'edge weights and tree': () => tensorsOf(choose()),
+    'the same and a scan': () => {
+      const tree = choose();
+      return [...tensorsOf(tree), treeScan(x, decay, tree)];
     },
-    'state readout': () =>
-      stateReadout({
-        state: x,
-        outputGate: gate,
-        x,
-        skip: perChannel,
-        gate: dy,
-        stateGamma: perChannel,
-        stateBeta: perChannel,
-        outputGamma: perChannel,
-        outputBeta: perChannel,
-      }),
   };
   const costs: GpuCost[] = [];
   for (const [what, run] of Object.entries(runs)) {
-    const size = [...(batch > 1 ? [batch] : []), side, side, channels].join(' x ');
-    costs.push(await measureGpuCost(`${size}: ${what}`, run));
+    for (const builder of ['host', 'device'] as const) {
+      const cost = () => measureGpuCost(named(size, `${what}, ${builder}`), run);
+      costs.push(await withBuilder(builder, cost));
+    }
   }
-  tree.dispose();
-  dispose([edges, x, decay, dy, gate, perChannel, states]);
+  for (const call of calls) call.dispose();
   return costs;
 }

@@ -77,6 +77,8 @@ export interface PerfSpec {
   /** Different samples that take turns, where a processor would learn the branches of a single one. 1 by default. */
   readonly samples?: number;
   sample(size: PerfSize, random: Random): Pick<Sample, 'inputs' | 'attributes'>;
+  /** Attributes of other computations that are timed too, on the same samples, by a word for each. */
+  readonly variants?: Readonly<Record<string, Attributes>>;
 }
 
 export interface OpSpec {

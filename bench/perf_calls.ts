@@ -1,0 +1,114 @@
+/** The calls that benches time, on whatever backend is current: ops on the samples that their specs have for timing. */
+import { add, dispose, randomNormal, type Tensor, tensor, tidy, tile } from '@tensorflow/tfjs-core';
+import type { Attributes, OpDeclaration, Tensors } from '../plugin/ops/declaration.js';
+import { runOp } from '../plugin/ops/kernels.js';
+import { Random } from '../plugin/ops/spec/random.js';
+import type { OpSpec, PerfSize } from '../plugin/ops/spec/spec.js';
+import type { CaseTensor, CaseTensors } from '../plugin/ops/spec/tensor.js';
+import { SPECS } from '../plugin/ops/specs.js';
+
+/** The four stages of GrootV-T at 224 x 224, with the channels of their scans. */
+export const STAGES: readonly PerfSize[] = [
+  { side: 56, channels: 160 },
+  { side: 28, channels: 320 },
+  { side: 14, channels: 640 },
+  { side: 7, channels: 1280 },
+];
+
+/** The specs whose ops are timed. */
+export const TIMED_SPECS = SPECS.filter(({ perf }) => perf);
+
+const SEED = 1;
+
+export function sizeName({ side, channels }: PerfSize): string {
+  return `${side}x${side}x${channels}`;
+}
+
+/** An op with tensors of its samples. */
+export interface PerfCall {
+  readonly spec: OpSpec;
+  readonly samples: readonly { readonly inputs: Tensors; readonly attributes?: Attributes }[];
+  /** Bytes of the inputs and outputs of a call. */
+  readonly bytes: number;
+  /** Calls with the next sample, by the name of the op, with `, root` behind it for a variant of that name. */
+  readonly runs: Readonly<Record<string, () => Tensor[]>>;
+  dispose(): void;
+}
+
+/**
+ * @param spec must have `perf`.
+ * @param batch how often the sample of one item is repeated. Floats are then where kernels left them, so that on a GPU
+ *   they need no upload; integers are known to the host, as graphs are in a model.
+ */
+export function perfCall(spec: OpSpec, size: PerfSize, batch = 1): PerfCall {
+  const { op, perf } = spec;
+  if (!perf) throw new Error(`${op.name}: its spec has no sizes to time`);
+  const random = new Random(SEED, op.name);
+  const drawn = Array.from({ length: perf.samples ?? 1 }, () => perf.sample(size, random));
+  const first = tensorsOf(op, drawn[0].inputs, batch);
+  const samples = drawn.map(({ inputs, attributes }, i) => ({
+    inputs: i === 0 ? first : tensorsOf(op, inputs, batch, { inputs: drawn[0].inputs, tensors: first }),
+    attributes,
+  }));
+  let next = 0;
+  const runWith = (variant?: Attributes) => () => {
+    const { inputs, attributes } = samples[next++ % samples.length];
+    return runOp(op, inputs, { ...attributes, ...variant });
+  };
+  const variants = Object.entries(perf.variants ?? {}).map(([name, attributes]) => [
+    `${op.name}, ${name}`,
+    runWith(attributes),
+  ]);
+  const run = runWith();
+  const outputs = run();
+  const bytes = [...Object.values(samples[0].inputs), ...outputs].reduce(
+    (sum, { size }) => sum + 4 * size,
+    0,
+  );
+  dispose(outputs);
+  return {
+    ...{ spec, samples, bytes, runs: { [op.name]: run, ...Object.fromEntries(variants) } },
+    dispose: () => dispose(samples.map(({ inputs }) => ({ ...inputs }))),
+  };
+}
+
+/** tfjs's own addition of tensors as large as those of a scan: what moving `bytes` costs. */
+export function triadCall({ side, channels }: PerfSize, batch = 1) {
+  const [a, b] = [0, 1].map(() => randomNormal([batch, side * side, channels]));
+  return {
+    bytes: 3 * 4 * a.size,
+    run: () => [add(a, b)],
+    dispose: () => dispose([a, b]),
+  };
+}
+
+/** @param known a sample, whose tensors are taken where an input is the same graph. */
+function tensorsOf(
+  op: OpDeclaration,
+  inputs: CaseTensors,
+  batch: number,
+  known?: { readonly inputs: CaseTensors; readonly tensors: Tensors },
+): Tensors {
+  const tensorOf = ([name, value]: [string, CaseTensor]) => {
+    const before = known?.inputs[name].values;
+    const isSame = value.dtype === 'int32' && before && value.values.every((id, i) => id === before[i]);
+    return [name, isSame ? known.tensors[name] : toTensor(value, isPerItem(op, name) ? batch : 1)];
+  };
+  return Object.fromEntries(Object.entries(inputs).map(tensorOf));
+}
+
+/** Whether an input has the axis of the batch, which is `B` in declarations, or the first of `...`. */
+function isPerItem(op: OpDeclaration, input: string): boolean {
+  return ['B', '...'].includes(op.inputs[input].shape[0]);
+}
+
+function toTensor({ values, shape, dtype }: CaseTensor, repeats: number): Tensor {
+  if (dtype === 'int32') {
+    const repeated = new Int32Array(values.length * repeats);
+    for (let item = 0; item < repeats; item++) repeated.set(values, item * values.length);
+    return tensor(repeated, repeats === 1 ? [...shape] : [shape[0] * repeats, ...shape.slice(1)], dtype);
+  }
+  const times = [repeats, ...shape.slice(1).map(() => 1)];
+  // The sum leaves the packed layout of tfjs's webgl backend, as the ops before ours in a model do.
+  return tidy(() => add(tile(tensor(values, [...shape], 'float32'), times), 0));
+}
