@@ -323,6 +323,7 @@ function compareWithDifferences(
     tf.sum(tf.mul(model.execute({ ...feeds, ...more }, 'logits') as tf.Tensor, dy));
   const weights = names.map((name) => model.weights[name][0]);
   const grads = tf.grads(() => weigh({}))(weights);
+  void tf.setBackend(BACKEND); // at once, since it has run before; the rest are forward passes
   names.forEach((name, i) => {
     const length = tf.norm(grads[i]).dataSync()[0];
     if (length === 0) {
