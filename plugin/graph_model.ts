@@ -8,7 +8,7 @@ import { type GraphNode, registerOp } from '@tensorflow/tfjs-converter';
 import { show } from './models/checks.js';
 import type { AttributeValue, OpDeclaration } from './ops/declaration.js';
 import { OPS } from './ops/index.js';
-import { readTensor, runOp } from './ops/kernels.js';
+import { readIds, runOp } from './ops/kernels.js';
 
 /**
  * Registers the ops with another copy of tfjs, so that its `loadGraphModel` knows them. The copy that this package
@@ -36,7 +36,7 @@ function execute(op: OpDeclaration, node: GraphNode) {
   const attributes = Object.fromEntries(
     Object.entries(op.attributes).map(([name, { graphName }]) => [name, node.attrs[graphName]]),
   ) as Record<string, AttributeValue>;
-  const defaults = op.graphDefaults?.(inputs, (info) => readTensor(info) as Int32Array) ?? {};
+  const defaults = op.graphDefaults?.(inputs, (info) => readIds(op.name, info)) ?? {};
   for (const [name, value] of Object.entries(defaults)) attributes[name] ??= value;
   return runOp(op, inputs, attributes);
 }

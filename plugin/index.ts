@@ -15,6 +15,7 @@ export { prepareImage } from './image/prepare.js';
 export type { EncodedImage, ImageSource, PixelData } from './image/read.js';
 export type { DrawableImage } from './image/read_in_page.js';
 export type { RgbImage } from './image/rgb_image.js';
+export { readForChecks } from './kernels/values.js';
 export {
   type GeneratedToken,
   type GenerateOptions,

@@ -1,4 +1,5 @@
 /** Gelu and Silu on WebAssembly. */
+import { sizeOf } from '../plugin/kernels/sizes.js';
 import { Gelu, Silu } from '../plugin/ops/activations.js';
 import { registerWasmKernel } from './kernels.js';
 
@@ -15,7 +16,3 @@ registerWasmKernel<typeof Gelu, Functions>(Gelu, ({ inputs, outputs, shapes, fun
 registerWasmKernel<typeof Silu, Functions>(Silu, ({ inputs, outputs, shapes, functions }) => {
   functions.silu_all(inputs.x, outputs.y, sizeOf(shapes.x));
 });
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, extent) => product * extent, 1);
-}

@@ -3,6 +3,7 @@
  * Addresses are unsigned (memory may exceed 2 GB). No view of a memory is ever kept: growth detaches it.
  */
 import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
+import { sizeOf } from '../plugin/kernels/sizes.js';
 import type { OutputSpec } from '../plugin/ops/declaration.js';
 import type { HostArray } from '../plugin/ops/kernels.js';
 
@@ -129,8 +130,4 @@ export function copyingHeap(backend: KernelBackend): Heap {
       top = permanent;
     },
   };
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, extent) => product * extent, 1);
 }

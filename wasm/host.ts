@@ -1,6 +1,6 @@
 /** Our modules inside a tfjs backend: made when the first kernel runs, one host for each backend that there is. */
 import type { KernelBackend } from '@tensorflow/tfjs-core';
-import { DerivedBlocks } from './derived_blocks.js';
+import { PerTensorCache } from '../plugin/kernels/per_tensor_cache.js';
 import { copyingHeap, type Heap, heapOfBackend } from './heap.js';
 import { type Exports, instantiateOnMemory, instantiateSideModule } from './instantiate.js';
 import { loadModule, moduleNow, type WasmFileName } from './module_files.js';
@@ -10,8 +10,8 @@ import { picksThreadedBuild, startedBackend } from './tfjs_start.js';
 export interface Host {
   readonly heap: Heap;
   readonly exports: Exports;
-  /** Missing where tensors are copied. */
-  readonly derived?: DerivedBlocks;
+  /** Addresses of blocks that belong to tensors. Missing where tensors are copied. */
+  readonly cache?: PerTensorCache<number>;
 }
 
 const hosts = new WeakMap<KernelBackend, Host>();
@@ -60,7 +60,7 @@ function hostInPlace(backend: KernelBackend): Host | undefined {
   const heap = heapOfBackend(backend);
   if (!heap) return undefined;
   try {
-    return { ...hostOn(heap), derived: new DerivedBlocks(heap, backend) };
+    return { ...hostOn(heap), cache: new PerTensorCache(backend, heap.free) };
   } catch (error) {
     if (error instanceof WebAssembly.LinkError) return undefined; // a memory of some other kind
     throw error;

@@ -1,32 +1,30 @@
 /** Registers kernels that run in WebAssembly: addresses instead of tensors. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { AttributesOf, OpDeclaration } from '../plugin/ops/declaration.js';
+import { type KernelArguments, kernelArguments } from '../plugin/kernels/adapter.js';
+import type { OpDeclaration, OutputSpec } from '../plugin/ops/declaration.js';
 import { type BackendKernel, registerBackendKernel } from '../plugin/ops/kernels.js';
 import type { NewTensor } from './heap.js';
 import { hostOf } from './host.js';
 import { BACKEND } from './tfjs_start.js';
 
-/** What a kernel is called with. `Functions` are the exported functions it uses. */
-export interface WasmKernelArguments<D extends OpDeclaration, Functions> {
-  /** Addresses; 0 for an optional input that was left out. */
-  readonly inputs: Readonly<Record<keyof D['inputs'], number>>;
-  /** Addresses. */
-  readonly outputs: Readonly<Record<keyof D['outputs'], number>>;
-  readonly shapes: Readonly<Record<keyof D['inputs'], readonly number[]>>;
-  readonly attributes: AttributesOf<D['attributes']>;
+/** What a kernel is called with. Inputs and outputs are addresses, 0 for an optional input that was left out. */
+export interface WasmKernelArguments<D extends OpDeclaration, Functions> extends KernelArguments<D, number> {
+  /** The exported functions that it uses. */
   readonly functions: Functions;
   /** Allocates memory for this call. */
   readonly scratch: (bytes: number) => number;
   /** The input tensors themselves, for what is remembered about them from call to call. */
   readonly tensors: Readonly<Record<keyof D['inputs'], TensorInfo>>;
-  /** A block that `make` writes from an input tensor once, kept as long as the tensor: see derived_blocks.ts. */
-  readonly derived: (
-    tensor: TensorInfo,
-    name: string,
-    bytes: number,
-    make: (address: number) => void,
-  ) => number;
+  readonly cached: Cached;
 }
+
+/** A block called `name` that `fill` writes from an input tensor once, kept as long as the tensor. */
+export type Cached = (
+  tensor: TensorInfo,
+  name: string,
+  bytes: number,
+  fill: (address: number) => void,
+) => number;
 
 export type WasmKernel<D extends OpDeclaration, Functions> = (
   args: WasmKernelArguments<D, Functions>,
@@ -45,49 +43,33 @@ export function backendKernel<D extends OpDeclaration, Functions>(
   op: D,
   kernel: WasmKernel<D, Functions>,
 ): BackendKernel<D> {
-  const names: readonly (keyof D['inputs'])[] = Object.keys(op.inputs);
-  return ({ inputs, attributes, outputs, backend }) => {
-    const { heap, exports, derived } = hostOf(backend);
-    const tensors = inputs as Record<keyof D['inputs'], TensorInfo>;
+  return (call) => {
+    const { heap, exports, cache } = hostOf(call.backend);
     const blocks: number[] = [];
     const scratch = (bytes: number) => {
       const address = heap.allocate(bytes);
       blocks.push(address);
       return address;
     };
+    const cached: Cached = (tensor, name, bytes, fill) => {
+      if (cache) return cache.get([tensor], name, () => heap.allocate(bytes), fill);
+      const address = scratch(bytes);
+      fill(address);
+      return address;
+    };
     const made: NewTensor[] = [];
+    const output = (spec: OutputSpec) => {
+      const tensor = heap.output(spec);
+      made.push(tensor);
+      return tensor.address;
+    };
     try {
-      for (const spec of outputs) made.push(heap.output(spec));
-      const results = {} as Record<keyof D['outputs'], number>;
-      op.outputNames.forEach((name: keyof D['outputs'], i) => {
-        results[name] = made[i].address;
-      });
-      const addresses = {} as Record<keyof D['inputs'], number>;
-      const shapes = {} as Record<keyof D['inputs'], readonly number[]>;
-      for (const name of names) {
-        const info: TensorInfo | undefined = tensors[name];
-        addresses[name] = info ? heap.input(info) : 0;
-        shapes[name] = info?.shape ?? [];
-      }
-      kernel({
-        inputs: addresses,
-        outputs: results,
-        shapes,
-        attributes,
-        functions: exports as Functions,
-        scratch,
-        tensors,
-        derived: (tensor, name, bytes, make) => {
-          // Tensors of several shapes may share their values.
-          if (derived) return derived.get(tensor, `[${tensor.shape}] ${name}`, bytes, make);
-          const address = scratch(bytes);
-          make(address);
-          return address;
-        },
-      });
-      return made.map((output) => output.finish());
+      const args = kernelArguments(op, call, { input: heap.input, output }, 0);
+      const tensors = call.inputs as Record<keyof D['inputs'], TensorInfo>;
+      kernel({ ...args, functions: exports as Functions, scratch, tensors, cached });
+      return made.map((tensor) => tensor.finish());
     } catch (error) {
-      for (const output of made) output.discard();
+      for (const tensor of made) tensor.discard();
       throw error;
     } finally {
       for (const block of blocks) heap.free(block);

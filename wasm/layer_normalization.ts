@@ -1,4 +1,5 @@
 /** LayerNormalization on WebAssembly. */
+import { rowsOf } from '../plugin/kernels/sizes.js';
 import { LayerNormalization } from '../plugin/ops/layer_normalization.js';
 import { registerWasmKernel } from './kernels.js';
 
@@ -18,7 +19,7 @@ interface Functions {
 registerWasmKernel<typeof LayerNormalization, Functions>(
   LayerNormalization,
   ({ inputs: { x, gamma, beta }, outputs: { y }, shapes, attributes, functions }) => {
-    const rows = shapes.x.slice(0, -1).reduce((product, extent) => product * extent, 1);
+    const rows = rowsOf(shapes.x);
     functions.layer_normalization(x, gamma, beta, y, rows, shapes.gamma[0], attributes.epsilon);
   },
 );

@@ -7,6 +7,7 @@ import {
   type NamedTensorInfoMap,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
+import { rowsOf } from '../plugin/kernels/sizes.js';
 import { Gelu, Silu } from '../plugin/ops/activations.js';
 import { type BackendKernel, registerBackendKernel } from '../plugin/ops/kernels.js';
 import { Linear, usedColumns } from '../plugin/ops/linear.js';
@@ -18,7 +19,7 @@ import { BACKEND } from './tfjs_start.js';
 const ownProduct = backendKernel<typeof Linear, ProductFunctions>(
   Linear,
   ({ inputs: { x, weights, bias }, outputs: { y }, shapes, attributes, tensors, ...memory }) => {
-    const rows = shapes.x.slice(0, -1).reduce((product, extent) => product * extent, 1);
+    const rows = rowsOf(shapes.x);
     const used = usedColumns(shapes.weights[1], attributes);
     const { activation } = attributes;
     multiply(memory, { x, weights, tensor: tensors.weights, used, bias, y, rows, activation });
@@ -52,7 +53,7 @@ const threadedProduct: BackendKernel<typeof Linear> = ({
   };
   const weights = part(allWeights, [0, first], [inputChannels, end - first]);
   const bias = wholeBias && part(wholeBias, [first], [end - first]);
-  const rows = shape.slice(0, -1).reduce((product, extent) => product * extent, 1);
+  const rows = rowsOf(shape);
   const sums = run(
     '_FusedMatMul',
     {

@@ -2,6 +2,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Activation } from '../plugin/ops/linear.js';
 import { Activation as Code, PANEL, TILE } from './constants.js';
+import type { Cached } from './kernels.js';
 
 /** Of linear.cc. */
 export interface ProductFunctions {
@@ -55,12 +56,7 @@ export interface ProductFunctions {
 interface Memory {
   readonly functions: ProductFunctions;
   readonly scratch: (bytes: number) => number;
-  readonly derived: (
-    tensor: TensorInfo,
-    name: string,
-    bytes: number,
-    make: (address: number) => void,
-  ) => number;
+  readonly cached: Cached;
 }
 
 /** Addresses, 0 for no bias, and sizes. */
@@ -91,7 +87,7 @@ const ACTIVATIONS: Readonly<Record<Activation, number>> = {
 const MANY_ROWS = 256;
 
 /** y = activation(x @ weights + bias) */
-export function multiply({ functions, scratch, derived }: Memory, product: Product): void {
+export function multiply({ functions, scratch, cached }: Memory, product: Product): void {
   const { x, weights, tensor, bias = 0, y, rows, activation = 'none' } = product;
   const [inputs, columns] = tensor.shape;
   const { used: [first, end] = [0, columns] } = product;
@@ -106,7 +102,7 @@ export function multiply({ functions, scratch, derived }: Memory, product: Produ
     functions.linear_packing(x, weights, biasUsed, y, block, rows, inputs, columns, first, outputs, applied);
   } else {
     const bytes = 4 * Math.ceil(outputs / PANEL) * PANEL * inputs;
-    const packed = derived(tensor, `packed columns ${first} to ${end}`, bytes, (address) =>
+    const packed = cached(tensor, `packed columns ${first} to ${end}`, bytes, (address) =>
       functions.linear_pack(weights, address, inputs, columns, first, end),
     );
     functions.linear(x, packed, biasUsed, y, rows, inputs, outputs, applied);

@@ -1,4 +1,5 @@
 /** RootMeanSquareNormalization on WebAssembly. */
+import { rowsOf } from '../plugin/kernels/sizes.js';
 import { RootMeanSquareNormalization } from '../plugin/ops/root_mean_square_normalization.js';
 import { registerWasmKernel } from './kernels.js';
 
@@ -18,7 +19,7 @@ registerWasmKernel<typeof RootMeanSquareNormalization, NormalizationFunctions>(
   RootMeanSquareNormalization,
   ({ inputs: { x, gamma }, outputs: { y }, shapes, attributes, functions }) => {
     const [channels] = shapes.gamma;
-    const rows = shapes.x.slice(0, -1).reduce((product, extent) => product * extent, 1);
+    const rows = rowsOf(shapes.x);
     functions.root_mean_square_normalization(x, gamma, y, rows, channels, attributes.epsilon);
   },
 );

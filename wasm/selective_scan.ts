@@ -33,13 +33,13 @@ export function ratesOf({
   functions,
   inputs: { logA },
   tensors,
-  derived,
+  cached,
 }: Pick<
   WasmKernelArguments<typeof SelectiveScan, Pick<SelectiveScanFunctions, 'selective_scan_rates'>>,
-  'functions' | 'derived'
+  'functions' | 'cached'
 > & { readonly inputs: { readonly logA: number }; readonly tensors: { readonly logA: TensorInfo } }): number {
   const size = tensors.logA.shape[0] * tensors.logA.shape[1];
-  return derived(tensors.logA, 'rates', 4 * size, (address) =>
+  return cached(tensors.logA, 'rates', 4 * size, (address) =>
     functions.selective_scan_rates(logA, address, size),
   );
 }

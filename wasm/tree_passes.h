@@ -3,21 +3,13 @@
 #include "simd.h"
 
 struct Tree {
-  const int32_t* order;   // vertex ids, parents before their children
+  const int32_t* order;   // vertex ids in breadth-first order
   const int32_t* parent;  // positions in `order`
   int vertices;
   int channels;
 
   size_t row(int position) const { return size_t(order[position]) * channels; }
 };
-
-// In breadth-first order the children of a vertex stand side by side. Any order with parents first is allowed.
-INLINE bool siblings_adjacent(const Tree& tree) {
-  for (int i = 1; i < tree.vertices; i++) {
-    if (tree.parent[i] < tree.parent[i - 1]) return false;
-  }
-  return true;
-}
 
 // y = base + decay[c] * up[c], the sum over one child or two.
 INLINE void gather_one(float* y, const float* base, const float* decay, const float* up, int channels) {
@@ -38,17 +30,10 @@ INLINE void copy_row(float* y, const float* x, int channels) {
   for_channels(y, channels, [&](int d, int n) { return load_first(x + d, n); });
 }
 
-// Leaves to root: y[v] = x[v] + sum over children c of decay[c] * y[c]. Each row is written once, from its children.
+// Leaves to root: y[v] = x[v] + sum over children c of decay[c] * y[c]. Each row is written once, from its children,
+// which stand side by side.
 [[maybe_unused]] static void scan_up(float* y, const float* x, const float* decay, const Tree& tree) {
   const int channels = tree.channels;
-  if (!siblings_adjacent(tree)) {
-    for (int i = 0; i < tree.vertices; i++) copy_row(y + tree.row(i), x + tree.row(i), channels);
-    for (int i = tree.vertices - 1; i > 0; i--) {
-      float* const up = y + tree.row(tree.parent[i]);
-      gather_one(up, up, decay + tree.row(i), y + tree.row(i), channels);
-    }
-    return;
-  }
   int end = tree.vertices;  // children of later positions start here
   for (int i = tree.vertices - 1; i >= 0; i--) {
     int child = end;

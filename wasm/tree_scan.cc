@@ -1,9 +1,9 @@
-// Two passes along a tree in the order that parents come first, O(V * D).
+// Two passes along a tree in breadth-first order, O(V * D).
 #include "tree_passes.h"
 
 EXPORT void tree_scan(const float* x,         // [B, V, D]
                       const float* decay,     // [B, V, D], decay[v] on the edge from v to its parent
-                      const int32_t* order,   // [B, V] vertex ids, parents before their children
+                      const int32_t* order,   // [B, V] vertex ids in breadth-first order
                       const int32_t* parent,  // [B, V] positions in `order`
                       float* y,               // [B, V, D]
                       int batch,              // B

@@ -39,7 +39,7 @@ static void gradient_of_whole_tree(const float* x, const float* decay, const flo
 
 EXPORT void tree_scan_gradient(const float* x,         // [B, V, D]
                                const float* decay,     // [B, V, D]
-                               const int32_t* order,   // [B, V] vertex ids, parents before their children
+                               const int32_t* order,   // [B, V] vertex ids in breadth-first order
                                const int32_t* parent,  // [B, V] positions in `order`
                                const float* y,         // [B, V, D], output of the scan
                                const float* dy,        // [B, V, D], its gradient

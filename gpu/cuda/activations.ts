@@ -1,8 +1,8 @@
 /** Gelu and Silu: activations.cu. */
+import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { Gelu, Silu } from '../../plugin/ops/activations.js';
 import { gridOfFours } from './backend/kernels/unary.js';
 import { registerCudaKernel } from './kernels.js';
-import { sizeOf } from './sizes.js';
 
 registerCudaKernel(Gelu, ({ inputs: { x }, outputs: { y }, call }) => {
   const size = sizeOf(x.shape);

@@ -1,5 +1,5 @@
 /**
- * Minimum spanning trees and breadth-first orders, one block an image, in shared memory: one launch for a batch, and
+ * Minimum spanning trees in breadth-first order, one block an image, in shared memory: one launch for a batch, and
  * nothing that the host has to know meanwhile. The steps are in spanning_tree.h.
  */
 #include "kernel.h"
@@ -27,8 +27,8 @@ static __device__ inline void rankArcs(Workspace<Word>& at, int count) {
 }
 
 /** From the arcs of a tree to its order. What `parent` holds on the way is in the names of steps' parameters. */
-static __device__ inline void orderTree(Workspace<Word> at, int numVertices, int root, const int* names, int* order,
-                                        int* parent, unsigned* sums) {
+static __device__ inline void orderTree(Workspace<Word> at, int numVertices, int root, int* order, int* parent,
+                                        unsigned* sums) {
   const int count = 2 * (numVertices - 1);
   sortByBlock(at.arcs, count);
   EACH(i, count) linkArc(at, count, root, i);
@@ -47,7 +47,7 @@ static __device__ inline void orderTree(Workspace<Word> at, int numVertices, int
   if (threadIdx.x == 0) at.keys[0] = 0;
   __syncthreads();
   sortByBlock(at.keys, numVertices);
-  EACH(i, numVertices) placeVertex(at, root, i, parent, names, order);
+  EACH(i, numVertices) placeVertex(at, root, i, parent, order);
   __syncthreads();
   EACH(i, count) placeParent(at, i, parent);
   if (threadIdx.x == 0) parent[0] = 0;
@@ -80,17 +80,5 @@ KERNEL(boruvka_mst, IMAGE_THREADS, const float* __restrict__ weights, const int2
   countBits(at, sums);
   EACH(e, numEdges) collect(at, edges, e, edgeIndex + image * (numVertices - 1));
   __syncthreads();
-  orderTree(at, numVertices, root, nullptr, order + image * numVertices, parent + image * numVertices, sums);
-}
-
-/** The breadth-first order of a tree that is given in another order, with parents before their children. */
-KERNEL(breadth_first_order, IMAGE_THREADS, const int* __restrict__ order, const int* __restrict__ parent, int* newOrder,
-       int* newParent, int numVertices) {
-  DYNAMIC_SHARED(unsigned long long, memory);
-  __shared__ unsigned sums[IMAGE_THREADS / WARP];
-  const Workspace<Word> at(memory, numVertices, 0);
-  const size_t image = (size_t)blockIdx.x * numVertices;
-  EACH(i, numVertices) makeArcs(at, parent + image, i);
-  __syncthreads();
-  orderTree(at, numVertices, 0, order + image, newOrder + image, newParent + image, sums);
+  orderTree(at, numVertices, root, order + image * numVertices, parent + image * numVertices, sums);
 }

@@ -1,4 +1,4 @@
-/** Trees and breadth-first orders: exactly those of the backend `cpu`, on both paths. */
+/** Spanning trees: exactly those of the backend `cpu`, on both paths. */
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
@@ -8,7 +8,7 @@ import { KernelCall } from './backend/kernels.js';
 import { checkResources, compare, random } from './testing/compare_trees.js';
 import './index.js';
 import { startCuda } from './backend/testing/cuda_backend.js';
-import { breadthFirst, spanningTrees } from './spanning_tree.js';
+import { spanningTrees } from './spanning_tree.js';
 
 await startCuda();
 
@@ -140,43 +140,6 @@ t.test('grids that no shared memory holds', async (t) => {
       const { edgeIndex, order, parent } = boruvkaMST(weights, edges, { numVertices: side * side });
       return [edgeIndex, order, parent];
     });
-  }
-});
-
-t.test('breadth-first orders of trees in other orders', async (t) => {
-  for (const numVertices of [1, 2, 5, 64, 700, 2100]) {
-    for (const sharedBytes of [undefined, 0]) {
-      const pick = picker(numVertices);
-      // A random tree, its vertices named at random; positions are in any order that has parents first.
-      const names = Array.from({ length: numVertices }, (_, v) => v);
-      for (let i = numVertices - 1; i > 0; i--) {
-        const j = pick(i + 1);
-        [names[i], names[j]] = [names[j], names[i]];
-      }
-      const parents = names.map((_, i) => (i === 0 ? 0 : pick(i)));
-      const expected = { order: [] as number[], parent: [] as number[] };
-      const queue = [{ at: 0, parent: 0 }];
-      for (let i = 0; i < queue.length; i++) {
-        expected.order.push(names[queue[i].at]);
-        expected.parent.push(queue[i].parent);
-        parents.forEach((p, child) => {
-          if (child > 0 && p === queue[i].at) queue.push({ at: child, parent: i });
-        });
-      }
-      await tf.setBackend('cuda');
-      const call = new KernelCall(tf.backend() as CudaBackend, 'trees');
-      const shape = [1, numVertices] as [number, number];
-      const given = [names, parents].map((values) => tf.tensor2d(values, shape, 'int32'));
-      const [order, parent] = given.map((tensor) => call.input(tensor));
-      const [newOrder, newParent] = [call.output(shape, 'int32'), call.output(shape, 'int32')];
-      breadthFirst(call, { order, parent, newOrder, newParent }, { batch: 1, numVertices }, sharedBytes);
-      call.end([newOrder, newParent]);
-      const results = [newOrder, newParent].map((result) => tf.engine().makeTensorFromTensorInfo(result));
-      const [foundOrder, foundParent] = results.map((result) => [...result.dataSync()]);
-      const what = `${numVertices} vertices, ${sharedBytes === 0 ? 'many launches' : 'one launch'}`;
-      t.same({ order: foundOrder, parent: foundParent }, expected, what);
-      tf.dispose([given, results]);
-    }
   }
 });
 

@@ -2,12 +2,9 @@
 import { BoruvkaMST } from '../../plugin/ops/boruvka_mst.js';
 import { registerCudaKernel } from './kernels.js';
 import { spanningTrees } from './spanning_tree.js';
-import { rememberBreadthFirst } from './tree_schedule.js';
 
 registerCudaKernel(BoruvkaMST, ({ inputs, outputs, shapes, attributes, call }) => {
   const [batch, numEdges] = shapes.weights;
-  const { numVertices } = attributes;
-  const { root } = attributes;
+  const { numVertices, root } = attributes;
   spanningTrees(call, { ...inputs, ...outputs }, { batch, numVertices, numEdges, root });
-  rememberBreadthFirst(outputs.order, outputs.parent);
 });

@@ -67,12 +67,6 @@ KERNEL(mst_collect, THREADS, char* memory, Graph graph, const int2* __restrict__
   FOR_EACH(e, graph.numEdges) collect(at, edges, e, edgeIndex);
 }
 
-KERNEL(tree_arcs, THREADS, char* memory, Graph graph, const int* __restrict__ parent) {
-  const Workspace<Word> at = workspaceOf(memory, graph);
-  parent += (size_t)blockIdx.y * graph.numVertices;
-  FOR_EACH(i, graph.numVertices) makeArcs(at, parent, i);
-}
-
 // Sorting the arcs, or the depths.
 
 static __device__ inline Word* keysOf(char* memory, const Graph& graph, bool depths) {
@@ -151,12 +145,10 @@ KERNEL(tour_number, THREADS, char* memory, Graph graph, int* vertices) {
   if (blockIdx.x == 0 && threadIdx.x == 0) at.keys[0] = 0;
 }
 
-KERNEL(tour_place_vertices, THREADS, char* memory, Graph graph, const int* vertices, const int* names, int* order) {
+KERNEL(tour_place_vertices, THREADS, char* memory, Graph graph, const int* vertices, int* order) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   const size_t image = (size_t)blockIdx.y * graph.numVertices;
-  FOR_EACH(i, graph.numVertices) {
-    placeVertex(at, graph.root, i, vertices + image, names ? names + image : nullptr, order + image);
-  }
+  FOR_EACH(i, graph.numVertices) placeVertex(at, graph.root, i, vertices + image, order + image);
 }
 
 KERNEL(tour_place_parents, THREADS, char* memory, Graph graph, int* parent) {

@@ -1,8 +1,8 @@
 /** CausalConvolution: causal_convolution.cu. */
+import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { CausalConvolution } from '../../plugin/ops/causal_convolution.js';
 import { gridOf } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';
-import { sizeOf } from './sizes.js';
 
 registerCudaKernel(CausalConvolution, ({ inputs, outputs: { y, nextPast }, shapes, call }) => {
   const { x, filter, bias, past = null } = inputs;

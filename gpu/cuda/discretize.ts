@@ -1,8 +1,8 @@
 /** Discretize: discretize.cu. */
+import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { Discretize } from '../../plugin/ops/discretize.js';
 import { gridOf } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';
-import { sizeOf } from './sizes.js';
 
 registerCudaKernel(Discretize, ({ inputs, outputs: { decay, input }, shapes, call }) => {
   const { rawStep, stepBias, logA, inputGate, x } = inputs;

@@ -1,18 +1,13 @@
 /** Registers this package's kernels for the backend `cuda`. */
 import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
-import type { AttributesOf, OpDeclaration, OutputSpec } from '../../plugin/ops/declaration.js';
+import { type KernelArguments, kernelArguments } from '../../plugin/kernels/adapter.js';
+import type { OpDeclaration, OutputSpec } from '../../plugin/ops/declaration.js';
 import { registerBackendKernel } from '../../plugin/ops/kernels.js';
 import type { CudaBackend } from './backend/backend.js';
 import { BACKEND, type DeviceTensor, type KernelCall, within } from './backend/kernels.js';
 
-/** What a kernel for an op of this package is called with. */
-export interface CudaKernelArguments<D extends OpDeclaration> {
-  /** Optional inputs that were left out are missing: a null pointer for a kernel. */
-  readonly inputs: Readonly<Record<keyof D['inputs'], DeviceTensor>>;
-  readonly attributes: AttributesOf<D['attributes']>;
-  /** Made by the declaration's shapes, for the kernel to write. */
-  readonly outputs: Readonly<Record<keyof D['outputs'], DeviceTensor>>;
-  readonly shapes: Readonly<Record<keyof D['inputs'], readonly number[]>>;
+/** What a kernel is called with. Optional inputs that were left out are missing: a null pointer for a kernel. */
+export interface CudaKernelArguments<D extends OpDeclaration> extends KernelArguments<D, DeviceTensor> {
   readonly call: KernelCall;
 }
 
@@ -21,26 +16,13 @@ export function registerCudaKernel<D extends OpDeclaration>(
   op: D,
   kernel: (args: CudaKernelArguments<D>) => void,
 ): void {
-  registerBackendKernel(op, BACKEND, ({ inputs, attributes, outputs, backend }) => {
-    const results = within(backend as KernelBackend as CudaBackend, op.name, (call) => {
-      const given: Record<string, DeviceTensor> = {};
-      const shapes: Record<string, readonly number[]> = {};
-      for (const name in inputs) {
-        given[name] = call.input(inputs[name] as TensorInfo);
-        shapes[name] = given[name].shape;
-      }
-      const made = outputs.map(({ shape, dtype }: OutputSpec) => call.output(shape, dtype));
-      kernel({
-        inputs: given as Record<keyof D['inputs'], DeviceTensor>,
-        attributes,
-        outputs: Object.fromEntries(op.outputNames.map((name, i) => [name, made[i]])) as Record<
-          keyof D['outputs'],
-          DeviceTensor
-        >,
-        shapes: shapes as Record<keyof D['inputs'], readonly number[]>,
-        call,
-      });
-      return made;
+  registerBackendKernel(op, BACKEND, (checked) => {
+    const results = within(checked.backend as KernelBackend as CudaBackend, op.name, (call) => {
+      const input = (tensor: TensorInfo) => call.input(tensor);
+      const output = ({ shape, dtype }: OutputSpec) => call.output(shape, dtype);
+      const args = kernelArguments(op, checked, { input, output });
+      kernel({ ...args, call });
+      return op.outputNames.map((name: keyof D['outputs']) => args.outputs[name]);
     });
     return [results].flat();
   });

@@ -1,8 +1,9 @@
 /** LayerNormalization: layer_normalization.cu. */
+import { rowsOf } from '../../plugin/kernels/sizes.js';
 import { LayerNormalization } from '../../plugin/ops/layer_normalization.js';
 import { Float32 } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';
-import { gridOfRows, rowsOf } from './sizes.js';
+import { gridOfRows } from './sizes.js';
 
 registerCudaKernel(
   LayerNormalization,

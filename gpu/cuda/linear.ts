@@ -1,4 +1,5 @@
 /** The op Linear. */
+import { rowsOf } from '../../plugin/kernels/sizes.js';
 import { Linear, usedColumns } from '../../plugin/ops/linear.js';
 import type { Block } from './backend/allocator.js';
 import type { Epilogue } from './backend/kernels/epilogue.js';
@@ -18,7 +19,7 @@ registerCudaKernel(Linear, ({ inputs: { x, weights, bias }, outputs: { y }, attr
     a: x,
     b: from(weights, first),
     c: y,
-    m: shapes.x.slice(0, -1).reduce((product, extent) => product * extent, 1),
+    m: rowsOf(shapes.x),
     n: end - first,
     k,
     bStride: columns,

@@ -1,8 +1,9 @@
 /** RootMeanSquareNormalization: root_mean_square_normalization.cu. */
+import { rowsOf } from '../../plugin/kernels/sizes.js';
 import { RootMeanSquareNormalization } from '../../plugin/ops/root_mean_square_normalization.js';
 import { Float32 } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';
-import { gridOfRows, rowsOf } from './sizes.js';
+import { gridOfRows } from './sizes.js';
 
 registerCudaKernel(
   RootMeanSquareNormalization,

@@ -1,8 +1,8 @@
 /** SelectiveSplit: selective_split.cu. */
+import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { SelectiveSplit } from '../../plugin/ops/selective_split.js';
 import { gridOf } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';
-import { sizeOf } from './sizes.js';
 
 registerCudaKernel(SelectiveSplit, ({ inputs: { selected }, outputs, attributes, call }) => {
   const { step, inputGate, outputGate } = outputs;

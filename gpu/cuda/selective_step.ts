@@ -1,8 +1,8 @@
 /** SelectiveStep: selective_step.cu. */
+import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { SelectiveStep } from '../../plugin/ops/selective_step.js';
 import { gridOf } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';
-import { sizeOf } from './sizes.js';
 
 registerCudaKernel(SelectiveStep, ({ inputs, outputs: { step, drive }, shapes, call }) => {
   const { rawStep, stepBias, x } = inputs;

@@ -180,14 +180,6 @@ __device__ inline void collect(const Workspace<Word>& at, const int2* edges, int
   at.arcs[2 * place + 1] = packed<Word>(edges[e].y, edges[e].x);
 }
 
-/** The arcs of a tree that is given by positions of parents. */
-template <typename Word>
-__device__ inline void makeArcs(const Workspace<Word>& at, const int* parent, int i) {
-  if (i == 0) return;
-  at.arcs[2 * i - 2] = packed<Word>(i, parent[i]);
-  at.arcs[2 * i - 1] = packed<Word>(parent[i], i);
-}
-
 /** The first of sorted keys that is not less. */
 template <typename Word>
 __device__ inline unsigned find(const Word* keys, unsigned size, Word key) {
@@ -263,13 +255,13 @@ __device__ inline void numberVertex(const Workspace<Word>& at, unsigned count, u
   vertices[preorder] = low(at.arcs[i]);
 }
 
-/** The vertex at a position of the order; `names`, if there are any, are what vertices are called there. */
+/** The vertex at a position of the order. */
 template <typename Word>
 __device__ inline void placeVertex(const Workspace<Word>& at, unsigned root, unsigned i, const int* vertices,
-                                   const int* names, int* order) {
+                                   int* order) {
   const unsigned preorder = low(at.keys[i]);
   const unsigned v = preorder == 0 ? root : vertices[preorder];
-  order[i] = names ? names[v] : (int)v;
+  order[i] = (int)v;
   at.position[v] = i;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Launches of the steps in spanning_tree.h: minimum spanning trees, and breadth-first orders. One launch where the
- * shared memory of a block holds what an image needs, else one for each step, O(log(V)^2) of them; the host
- * reads nothing back on either path.
+ * Launches of the steps in spanning_tree.h: minimum spanning trees in breadth-first order. One launch where the shared
+ * memory of a block holds what an image needs, else one for each step, O(log(V)^2) of them; the host reads nothing
+ * back on either path.
  */
 import type { Block } from './backend/allocator.js';
 import { WARP } from './backend/kernels/constants.js';
@@ -71,33 +71,7 @@ export function spanningTrees(
   }
   steps.launchBlock('mst_count');
   steps.launch('mst_collect', numEdges, edges, edgeIndex);
-  steps.orderTree(null, order, parent);
-}
-
-/** What {@link breadthFirst} reads and writes, all [B, V] int32. */
-export interface Reordering {
-  /** Parents before their children. */
-  readonly order: Block;
-  readonly parent: Block;
-  readonly newOrder: Block;
-  readonly newParent: Block;
-}
-
-/** The breadth-first order of trees that are in another one. */
-export function breadthFirst(
-  call: KernelCall,
-  { order, parent, newOrder, newParent }: Reordering,
-  { batch, numVertices }: Pick<GraphSize, 'batch' | 'numVertices'>,
-  sharedBytes = call.device.description.sharedBytesPerBlock,
-): void {
-  const size = { batch, numVertices, numEdges: 0, root: 0 };
-  if (fits(size, sharedBytes)) {
-    call.launch('breadth_first_order', blockGrid(size), order, parent, newOrder, newParent, numVertices);
-    return;
-  }
-  const steps = new Steps(call, size);
-  steps.launch('tree_arcs', numVertices, parent);
-  steps.orderTree(order, newOrder, newParent);
+  steps.orderTree(order, parent);
 }
 
 /** Kernels of boruvka_mst_large.cu over one workspace. */
@@ -126,8 +100,8 @@ class Steps {
     this.start(kernel, 1, IMAGE_THREADS, []);
   }
 
-  /** From arcs to the order; `parent` is memory on the way. `names` are what vertices are called in the order. */
-  orderTree(names: Block | null, order: Block, parent: Block): void {
+  /** From arcs to the order; `parent` is memory on the way. */
+  orderTree(order: Block, parent: Block): void {
     const { numVertices } = this.size;
     const arcs = 2 * (numVertices - 1);
     this.sort(false, arcs);
@@ -140,7 +114,7 @@ class Steps {
     this.launchBlock('mst_count');
     this.launch('tour_number', arcs, parent);
     this.sort(true, numVertices);
-    this.launch('tour_place_vertices', numVertices, parent, names, order);
+    this.launch('tour_place_vertices', numVertices, parent, order);
     this.launch('tour_place_parents', arcs, parent);
   }
 

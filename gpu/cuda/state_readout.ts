@@ -1,8 +1,9 @@
 /** StateReadout: state_readout.cu. */
+import { rowsOf } from '../../plugin/kernels/sizes.js';
 import { StateReadout } from '../../plugin/ops/state_readout.js';
 import { Float32 } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';
-import { gridOfRows, rowsOf } from './sizes.js';
+import { gridOfRows } from './sizes.js';
 
 registerCudaKernel(StateReadout, ({ inputs, outputs: { y }, shapes, attributes, call }) => {
   const { state, outputGate, x, skip, gate, stateGamma, stateBeta, outputGamma, outputBeta } = inputs;

@@ -5,8 +5,8 @@ import { treeGrid } from './tree_grid.js';
 import { scheduleOf } from './tree_schedule.js';
 
 registerCudaKernel(TreeScan, ({ inputs, outputs: { y }, shapes, attributes, call }) => {
-  const { x, decay } = inputs;
-  const { order, parent, schedules } = scheduleOf(call, inputs.order, inputs.parent);
+  const { x, decay, order, parent } = inputs;
+  const schedules = scheduleOf(call, parent);
   const { grid, memory } = treeGrid(call, shapes.x, 1);
   const [, numVertices, channels] = shapes.x;
   const wholeTree = Number(attributes.aggregate === 'all');

@@ -5,8 +5,8 @@ import { treeGrid } from './tree_grid.js';
 import { scheduleOf } from './tree_schedule.js';
 
 registerCudaKernel(TreeScanGradient, ({ inputs, outputs: { dx, ddecay }, shapes, attributes, call }) => {
-  const { x, decay, y, dy } = inputs;
-  const { order, parent, schedules } = scheduleOf(call, inputs.order, inputs.parent);
+  const { x, decay, order, parent, y, dy } = inputs;
+  const schedules = scheduleOf(call, parent);
   const wholeTree = attributes.aggregate === 'all';
   const { grid, memory } = treeGrid(call, shapes.x, wholeTree ? 2 : 1);
   const [, numVertices, channels] = shapes.x;

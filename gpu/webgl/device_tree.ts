@@ -30,7 +30,7 @@ import {
 
 type Kernel = Pick<
   WebglKernelArguments<never>,
-  'drawPoints' | 'flat' | 'upload' | 'release' | 'read' | 'derived'
+  'drawPoints' | 'flat' | 'upload' | 'release' | 'read' | 'cached'
 >;
 
 /** Whole numbers are exact in float32 to here. */
@@ -84,7 +84,7 @@ export function deviceTree(
   const byVertex = batch * numVertices;
   const bySlot = batch * 2 * numEdges;
   const { drawPoints, release } = kernel;
-  const { textures } = kernel.derived(edges, `graph ${numVertices}`, () => ({
+  const { textures } = kernel.cached([edges], `graph ${numVertices}`, () => ({
     textures: [kernel.upload(graphTable(kernel.read(edges), numVertices))],
     facts: undefined,
   }));

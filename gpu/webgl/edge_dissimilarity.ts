@@ -10,7 +10,7 @@ registerWebglKernel(
     outputs: [{ shape }],
     attributes,
     draw,
-    derived,
+    cached,
     upload,
     read,
     runOnHost,
@@ -18,7 +18,7 @@ registerWebglKernel(
     const [, numVertices, channels] = features.shape;
     if (channels === 0) return runOnHost(); // no texture holds features without channels
     // A copy, so that the host keeps the edges for the tree that is made of them. A texel is two edges.
-    const { textures } = derived(edges, 'edges', () => {
+    const { textures } = cached([edges], 'edges', () => {
       const [numEdges] = edges.shape;
       const values = new Float32Array(4 * Math.ceil(numEdges / 2));
       values.set(read(edges));

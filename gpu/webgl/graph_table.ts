@@ -1,5 +1,5 @@
 /** A graph as a texture, made once for each edge list: what the shaders of device_tree.ts look up. */
-import type { Table } from './derived_textures.js';
+import type { Table } from './textures.js';
 
 /**
  * @param edges [E, 2] vertex ids.

@@ -9,11 +9,13 @@ import {
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
 import '../../plugin/cpu/index.js'; // what runs where shaders cannot
+import { PerTensorCache } from '../../plugin/kernels/per_tensor_cache.js';
+import { sizeOf } from '../../plugin/kernels/sizes.js';
 import type { AttributesOf, OpDeclaration, OutputSpec } from '../../plugin/ops/declaration.js';
 import { type BackendKernel, hostKernelOf, registerBackendKernel } from '../../plugin/ops/kernels.js';
 import { throwIfLost, watchContext } from './context.js';
-import { type Derived, DerivedTextures, emptyTexture, type Table, upload } from './derived_textures.js';
 import { type PointDraw, PointDrawer } from './point_drawer.js';
+import { type CachedTextures, emptyTexture, type Table, upload } from './textures.js';
 
 export const BACKEND = 'webgl';
 
@@ -43,23 +45,25 @@ export interface WebglKernelArguments<D extends OpDeclaration> {
   readonly release: (tensor: TensorInfo) => void;
   /** Values of a tensor on the host. Those that were made on the host cost nothing; others wait for the GPU. */
   readonly read: (tensor: TensorInfo) => Int32Array;
-  /** Textures that are made from a tensor once, and kept as long as the tensor: see derived_textures.ts. */
-  readonly derived: <Facts>(tensor: TensorInfo, name: string, make: () => Derived<Facts>) => Derived<Facts>;
+  /** Textures that are made from tensors once, and kept as long as these: see per_tensor_cache.ts. */
+  readonly cached: <Facts>(
+    sources: readonly TensorInfo[],
+    name: string,
+    make: () => CachedTextures<Facts>,
+  ) => CachedTextures<Facts>;
   /** The same, if they were made. */
-  readonly findDerived: (tensor: TensorInfo, name: string) => Derived<unknown> | undefined;
+  readonly findCached: (sources: readonly TensorInfo[], name: string) => CachedTextures<unknown> | undefined;
   /** Runs the op's host kernel instead: inputs are read back, outputs stay on the host until used. */
   readonly runOnHost: () => TensorInfo[];
   /** Of both sides of a texture. */
   readonly maxTextureSize: number;
-  /** A number that two tensors share only when they share their values. */
-  readonly identityOf: (tensor: TensorInfo) => number;
 }
 
 export type WebglKernel<D extends OpDeclaration> = (args: WebglKernelArguments<D>) => TensorInfo[];
 
 interface Host {
   readonly webgl: MathBackendWebGL;
-  readonly derived: DerivedTextures;
+  readonly cache: PerTensorCache<CachedTextures<unknown>>;
   readonly points: PointDrawer;
 }
 
@@ -74,7 +78,10 @@ function hostOf(backend: KernelBackend): Host {
     throw new Error("tfjs-grootvl/webgl needs WebGL 2; this browser has WebGL 1: use tf.setBackend('wasm')");
   }
   watchContext(webgl);
-  const host = { webgl, derived: new DerivedTextures(webgl), points: new PointDrawer(webgl) };
+  const cache = new PerTensorCache<CachedTextures<unknown>>(webgl, ({ textures }) => {
+    for (const texture of textures) webgl.disposeIntermediateTensorInfo(texture);
+  });
+  const host = { webgl, cache, points: new PointDrawer(webgl) };
   hosts.set(backend, host);
   return host;
 }
@@ -121,7 +128,7 @@ export function registerWebglKernel<D extends OpDeclaration>(
 ): void {
   const onDevice: BackendKernel<D> = (args) => {
     const { inputs, attributes, outputs, backend } = args;
-    const { webgl, derived, points } = hostOf(backend);
+    const { webgl, cache, points } = hostOf(backend);
     const made = new Set<TensorInfo>();
     const release = (tensor: TensorInfo) => {
       if (made.delete(tensor)) webgl.disposeIntermediateTensorInfo(tensor);
@@ -165,15 +172,14 @@ export function registerWebglKernel<D extends OpDeclaration>(
         },
         release,
         read: (tensor) => webgl.readSync(tensor.dataId) as Int32Array,
-        derived: (tensor, name, make) => {
-          const result = derived.get(tensor, name, make);
+        cached: <Facts>(sources: readonly TensorInfo[], name: string, make: () => CachedTextures<Facts>) => {
+          const result = cache.get(sources, name, make) as CachedTextures<Facts>;
           for (const texture of result.textures) made.delete(texture);
           return result;
         },
-        findDerived: (tensor, name) => derived.find(tensor, name),
+        findCached: (sources, name) => cache.find(sources, name),
         runOnHost: () => hostKernelOf(op)(args),
         maxTextureSize: env().getNumber('WEBGL_MAX_TEXTURE_SIZE'),
-        identityOf: ({ dataId }) => identityOf(dataId),
       });
       return results.map(({ dataId }, i) => ({ dataId, ...outputs[i] }));
     } catch (error) {
@@ -189,20 +195,6 @@ export function registerWebglKernel<D extends OpDeclaration>(
     hostOf(args.backend);
     return (exact ? hostKernelOf(op) : onDevice)(args);
   });
-}
-
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, extent) => product * extent, 1);
-}
-
-const identities = new WeakMap<object, number>();
-let lastIdentity = 0;
-
-/** tfjs's own ids will not do: every backend counts for itself, and data moves. */
-function identityOf(dataId: object): number {
-  const identity = identities.get(dataId) ?? ++lastIdentity;
-  identities.set(dataId, identity);
-  return identity;
 }
 
 function rendersFloat32(): boolean {

@@ -18,15 +18,11 @@ type Kernel = Omit<WebglKernelArguments<never>, 'inputs' | 'attributes' | 'outpu
 /** A layer of the tables of tree_tables.ts: the texture, and which of its layers. */
 type Layer = readonly [TensorInfo, number];
 
-// Tables belong to the order, under a name of the parents and the shape: a caller may pair an order with several
-// parents, and tensors of other shapes may share the data.
-const nameOf = (parent: TensorInfo, { identityOf }: Kernel) => `[${parent.shape}] ${identityOf(parent)}`;
-const tablesOf = (parent: TensorInfo, kernel: Kernel) => `tables ${nameOf(parent, kernel)}`;
-const originOf = (parent: TensorInfo, kernel: Kernel) => `made on the device ${nameOf(parent, kernel)}`;
+const ORIGIN = 'made on the device';
 
 /** Keeps what the tables of a tree will be made of, so that nobody reads the tree back. */
 export function rememberDeviceTree({ order, parent, positions, places }: DeviceTree, kernel: Kernel): void {
-  kernel.derived(order, originOf(parent, kernel), () => ({
+  kernel.cached([order, parent], ORIGIN, () => ({
     textures: [positions, places],
     facts: undefined,
   }));
@@ -34,8 +30,8 @@ export function rememberDeviceTree({ order, parent, positions, places }: DeviceT
 
 function layersOf(order: TensorInfo, parent: TensorInfo, kernel: Kernel): readonly Layer[] {
   const [batch, numVertices] = order.shape;
-  return kernel.derived<readonly Layer[]>(order, tablesOf(parent, kernel), () => {
-    const origin = kernel.findDerived(order, originOf(parent, kernel));
+  return kernel.cached<readonly Layer[]>([order, parent], 'tables', () => {
+    const origin = kernel.findCached([order, parent], ORIGIN);
     if (origin) {
       const [positions, places] = origin.textures;
       const textures = deviceTables({ order, parent, positions, places }, kernel);

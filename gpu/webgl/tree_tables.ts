@@ -1,11 +1,11 @@
 /**
- * The index tables by which a tree is scanned in log2(depth) draws. Vertices are numbered breadth-first, so that the
+ * The index tables by which a tree is scanned in log2(depth) draws. Trees are in breadth-first order, so that the
  * descendants of a vertex at any one distance are a contiguous range.
  */
-import type { Table } from './derived_textures.js';
+import type { Table } from './textures.js';
 
 /**
- * @param order [B, V] vertex ids, parents before their children; need not be breadth-first.
+ * @param order [B, V] vertex ids in breadth-first order.
  * @param parent [B, V] position in `order` of each parent.
  * @returns [rounds + 1, 2B, 2V] packed, one texel for each (layer, tree, i).
  *   Layer 0: the vertex at position i; the position of vertex i; the parent of vertex i, -1 for the root.
@@ -14,19 +14,16 @@ import type { Table } from './derived_textures.js';
  * O(V log depth).
  */
 export function treeTables(order: Int32Array, parent: Int32Array, batch: number, numVertices: number): Table {
-  const trees = Array.from({ length: batch }, (_, b) =>
-    breadthFirst(
-      order.subarray(b * numVertices, (b + 1) * numVertices),
-      parent.subarray(b * numVertices, (b + 1) * numVertices),
-    ),
-  );
-  const depth = trees.reduce((deepest, tree) => Math.max(deepest, tree.depth), 0);
+  const depth = depthOf(parent, batch, numVertices);
   const rounds = Math.ceil(Math.log2(depth + 1));
   const values = new Float32Array(4 * (rounds + 1) * batch * numVertices);
   const write = (layer: number, b: number, i: number, slot: number, value: number) => {
     values[4 * ((layer * batch + b) * numVertices + i) + slot] = value;
   };
-  trees.forEach(({ vertex, ancestor }, b) => {
+  for (let b = 0; b < batch; b++) {
+    const vertex = order.subarray(b * numVertices, (b + 1) * numVertices);
+    const ancestor = parent.slice(b * numVertices, (b + 1) * numVertices);
+    ancestor[0] = -1;
     for (let i = 0; i < numVertices; i++) {
       write(0, b, i, 0, vertex[i]);
       write(0, b, vertex[i], 1, i);
@@ -45,37 +42,17 @@ export function treeTables(order: Int32Array, parent: Int32Array, batch: number,
       const previous = reach;
       reach = previous.map((at) => (at < 0 ? -1 : previous[at]));
     }
-  });
+  }
   return { values, shape: [rounds + 1, 2 * batch, 2 * numVertices] };
 }
 
-interface BreadthFirstTree {
-  /** Vertex at each breadth-first position. */
-  readonly vertex: Int32Array;
-  /** Breadth-first position of the parent, -1 at the root. */
-  readonly ancestor: Int32Array;
-  readonly depth: number;
-}
-
-/** A tree in any order of parents before children, numbered breadth-first; one that is so already stays as it is. */
-function breadthFirst(order: Int32Array, parent: Int32Array): BreadthFirstTree {
-  const numVertices = order.length;
-  const firstChild = new Int32Array(numVertices).fill(-1);
-  const nextSibling = new Int32Array(numVertices).fill(-1);
-  for (let i = numVertices - 1; i > 0; i--) {
-    nextSibling[i] = firstChild[parent[i]];
-    firstChild[parent[i]] = i;
+/** Of the deepest tree: that of its last vertex. */
+function depthOf(parent: Int32Array, batch: number, numVertices: number): number {
+  let deepest = 0;
+  for (let b = 0; b < batch; b++) {
+    let depth = 0;
+    for (let i = numVertices - 1; i > 0; i = parent[b * numVertices + i]) depth++;
+    deepest = Math.max(deepest, depth);
   }
-  const queue = new Int32Array(numVertices);
-  const ancestor = new Int32Array(numVertices).fill(-1);
-  const level = new Int32Array(numVertices);
-  for (let i = 0, end = 1; i < end; i++) {
-    for (let child = firstChild[queue[i]]; child >= 0; child = nextSibling[child]) {
-      queue[end] = child;
-      ancestor[end] = i;
-      level[end] = level[i] + 1;
-      end++;
-    }
-  }
-  return { vertex: queue.map((i) => order[i]), ancestor, depth: level[numVertices - 1] };
+  return deepest;
 }

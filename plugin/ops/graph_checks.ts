@@ -5,6 +5,7 @@
  * never read back.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { breadthFirst, type TreeValues } from '../kernels/breadth_first.js';
 import { UnionFind } from '../union_find.js';
 import type { ReadValues } from './declaration.js';
 import { OpError, showShape } from './input_checks.js';
@@ -24,6 +25,8 @@ interface TreeFacts {
   readonly numVertices: number;
   /** The vertex that all of them are rooted at; undefined where they differ. */
   readonly root: number | undefined;
+  /** The same trees in breadth-first order, where they were read in another. */
+  readonly reordered?: TreeValues;
 }
 
 const knownGraphs = new WeakMap<object, GraphFacts>();
@@ -35,7 +38,7 @@ export function trustGraph(edges: TensorInfo, numVertices: number): void {
   knownGraphs.set(edges.dataId, { idBound: edges.shape[0] === 0 ? 0 : numVertices, connected: true });
 }
 
-/** Remembers trees that a kernel of ours made, all of them rooted at the vertex `root`. */
+/** Remembers trees that a kernel of ours made in breadth-first order, all of them rooted at the vertex `root`. */
 export function trustTree(order: TensorInfo, parent: TensorInfo, root: number): void {
   const [batch, numVertices] = order.shape;
   remember(order, parent, { batch, numVertices, root });
@@ -100,10 +103,21 @@ export function checkTree(
   }
 }
 
-function treeFacts(op: string, order: TensorInfo, parent: TensorInfo, read: ReadValues): TreeFacts {
+/** Trees that were checked, in breadth-first order; undefined where they are in it. */
+export function reorderedTrees(order: TensorInfo, parent: TensorInfo): TreeValues | undefined {
+  return knownFacts(order, parent)?.reordered;
+}
+
+function knownFacts(order: TensorInfo, parent: TensorInfo): TreeFacts | undefined {
   const [batch, numVertices] = order.shape;
   const known = knownTrees.get(order.dataId)?.get(parent.dataId);
-  if (known?.batch === batch && known.numVertices === numVertices) return known;
+  return known?.batch === batch && known.numVertices === numVertices ? known : undefined;
+}
+
+function treeFacts(op: string, order: TensorInfo, parent: TensorInfo, read: ReadValues): TreeFacts {
+  const known = knownFacts(order, parent);
+  if (known) return known;
+  const [batch, numVertices] = order.shape;
   const vertices = read(order);
   const parents = read(parent);
   for (let b = 0; b < batch; b++) {
@@ -131,7 +145,8 @@ function treeFacts(op: string, order: TensorInfo, parent: TensorInfo, read: Read
   }
   const [root] = vertices;
   const sameRoot = vertices.every((vertex, at) => at % numVertices !== 0 || vertex === root);
-  const facts = { batch, numVertices, root: sameRoot ? root : undefined };
+  const reordered = breadthFirst({ order: vertices, parent: parents }, batch, numVertices);
+  const facts = { batch, numVertices, root: sameRoot ? root : undefined, reordered };
   remember(order, parent, facts);
   return facts;
 }

@@ -23,6 +23,10 @@ import {
   zeros,
 } from '@tensorflow/tfjs-core';
 import { isBackendName } from '../backends.js';
+import { type KernelArguments, kernelArguments } from '../kernels/adapter.js';
+import { withCanonicalTree } from '../kernels/canonical_trees.js';
+import { sizeOf } from '../kernels/sizes.js';
+import { type HostArray, readValues } from '../kernels/values.js';
 import type {
   Attributes,
   AttributesOf,
@@ -35,20 +39,10 @@ import { namedSaved } from './declare.js';
 import { checkInputs, completeAttributes } from './input_checks.js';
 import { stopGradient } from './stop_gradient.js';
 
-/** The values of a tensor on the host, flat and row-major. */
-export type HostArray = Float32Array | Int32Array;
+export type { HostArray };
 
-/** What a host kernel is called with: plain typed arrays and sizes. */
-export interface HostKernelArguments<D extends OpDeclaration> {
-  readonly inputs: Readonly<Record<keyof D['inputs'], HostArray>>;
-  /** Allocated by the declaration's shapes, zero-filled; the kernel writes them. */
-  readonly outputs: Readonly<Record<keyof D['outputs'], HostArray>>;
-  readonly shapes: Readonly<Record<keyof D['inputs'], readonly number[]>>;
-  readonly attributes: AttributesOf<D['attributes']>;
-}
-
-/** A kernel in plain TypeScript over typed arrays: the specification of an op in code. */
-export type HostKernel<D extends OpDeclaration> = (args: HostKernelArguments<D>) => void;
+/** A kernel in plain TypeScript: the specification of an op in code. Outputs are zero-filled. */
+export type HostKernel<D extends OpDeclaration> = (args: KernelArguments<D, HostArray>) => void;
 
 /** A kernel of some backend, called after all checks. */
 export type BackendKernel<D extends OpDeclaration = OpDeclaration> = (args: {
@@ -66,23 +60,18 @@ const fallbackKernels = new Set<string>();
  * backend without a kernel of its own when the op cannot be composed from stock ops.
  */
 export function registerHostKernel<D extends OpDeclaration>(op: D, kernel: HostKernel<D>): void {
-  const onHost: BackendKernel<D> = ({ inputs, attributes, outputs, backend }) => {
-    const arrays: Record<string, HostArray> = {};
-    const shapes: Record<string, readonly number[]> = {};
-    for (const [name, info] of Object.entries(inputs) as [string, TensorInfo][]) {
-      arrays[name] = readHost(backend, info);
-      shapes[name] = info.shape;
-    }
-    const results = outputs.map(({ shape, dtype }) => allocate(shape, dtype));
-    kernel({
-      inputs: arrays as Record<keyof D['inputs'], HostArray>,
-      outputs: Object.fromEntries(op.outputNames.map((name, i) => [name, results[i]])) as Record<
-        keyof D['outputs'],
-        HostArray
-      >,
-      shapes: shapes as Record<keyof D['inputs'], readonly number[]>,
-      attributes,
-    });
+  const onHost: BackendKernel<D> = (call) => {
+    const { outputs, backend } = call;
+    const results: HostArray[] = [];
+    const memory = {
+      input: (info: TensorInfo) => readValues(op.name, backend, info),
+      output: ({ shape, dtype }: OutputSpec) => {
+        const result = new (dtype === 'float32' ? Float32Array : Int32Array)(sizeOf(shape));
+        results.push(result);
+        return result;
+      },
+    };
+    kernel(kernelArguments(op, call, memory));
     return outputs.map(({ shape, dtype }, i) => ({
       dataId: backend.write(results[i], shape, dtype as DataType),
       shape,
@@ -106,7 +95,7 @@ export function hostKernelOf(op: OpDeclaration): BackendKernel {
 
 /**
  * Registers a backend's kernel for an op. The op's checks run before it, also when the kernel is called directly
- * through `tf.engine().runKernel`. May be called before or after the backend is ready, and more than once.
+ * through `tf.engine().runKernel`, and a tree is brought into breadth-first order. May be called before or after the backend is ready, and more than once.
  */
 export function registerBackendKernel<D extends OpDeclaration>(
   op: D,
@@ -122,9 +111,9 @@ export function registerBackendKernel<D extends OpDeclaration>(
     const given = definedInputs(inputs);
     const outputs = checkInputs(op, given, attributes);
     const host = backend as KernelBackend;
-    op.validate?.(given, attributes, (info) => readHost(host, info) as Int32Array);
+    op.validate?.(given, attributes, (info) => readValues(op.name, host, info) as Int32Array);
     const results = kernel({
-      inputs: given,
+      inputs: withCanonicalTree(given, host),
       attributes: attributes as AttributesOf<D['attributes']>,
       outputs,
       backend: host,
@@ -223,9 +212,9 @@ function compose(
   return isEmpty ? outputs.map(({ shape, dtype }) => zeros(shape, dtype)) : [run(inputs, attributes)].flat();
 }
 
-/** Reads the values of a tensor from whichever backend holds it. Waits for that backend. */
-export function readTensor(info: TensorInfo): HostArray {
-  return readHost(currentBackend(), info);
+/** The values of an int32 tensor on the current backend, for the checks of an op: see `readValues`. */
+export function readIds(op: string, info: TensorInfo): Int32Array {
+  return readValues(op, currentBackend(), info) as Int32Array;
 }
 
 function registerFallbackKernel(op: OpDeclaration, backendName: string): void {
@@ -254,13 +243,4 @@ function definedInputs<T extends TensorInfo>(
     if (input != null) given[name] = input;
   }
   return given;
-}
-
-function readHost(backend: KernelBackend, info: TensorInfo): HostArray {
-  return backend.readSync(info.dataId) as HostArray;
-}
-
-function allocate(shape: readonly number[], dtype: OutputSpec['dtype']): HostArray {
-  const size = shape.reduce((product, extent) => product * extent, 1);
-  return dtype === 'float32' ? new Float32Array(size) : new Int32Array(size);
 }

@@ -16,7 +16,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
 import { OpError } from './input_checks.js';
-import { readTensor, runOp } from './kernels.js';
+import { readIds, runOp } from './kernels.js';
 
 export const TokenEmbedding = defineOp({
   name: 'TokenEmbedding',
@@ -31,7 +31,7 @@ export const TokenEmbedding = defineOp({
   outputs: { y: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'one row a token' } },
   compose: ({ tokens, table }) => {
     const [hidden, vocabulary] = table.shape as [number, number];
-    checkIds(readTensor(tokens) as Int32Array, vocabulary);
+    checkIds(readIds('TokenEmbedding', tokens), vocabulary);
     const ids = reshape(tokens, [-1]) as Tensor1D;
     return reshape(transpose(gather(table, ids, 1)), [...tokens.shape, hidden]);
   },

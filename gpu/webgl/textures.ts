@@ -1,7 +1,4 @@
-/**
- * Textures that are made from a tensor once and kept for as long as tfjs keeps the tensor's values: the index tables
- * of a tree, shared by every scan and gradient that uses it. Tensors are immutable, so a table never goes stale.
- */
+/** Textures that shaders of ours read and draw to, beside those of tfjs. */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 
@@ -13,49 +10,10 @@ export interface Table {
   readonly shape: number[];
 }
 
-/** Textures that belong to a tensor, and what is known of them. */
-export interface Derived<Facts> {
+/** Textures that are kept with the tensors they were made from, and what is known of them. */
+export interface CachedTextures<Facts> {
   readonly textures: readonly TensorInfo[];
   readonly facts: Facts;
-}
-
-export class DerivedTextures {
-  private readonly derived = new Map<object, Map<string, Derived<unknown>>>();
-
-  /** Textures of a tensor are freed when `backend` disposes of its values. */
-  constructor(private readonly backend: MathBackendWebGL) {
-    // tfjs tells nobody when data goes, so its one function for that is wrapped.
-    const disposeData = backend.disposeData.bind(backend);
-    backend.disposeData = (dataId, force) => {
-      const gone = disposeData(dataId, force);
-      if (gone) this.free(dataId);
-      return gone;
-    };
-  }
-
-  /** What is called `name` of a tensor; `make` makes it when it is new. */
-  get<Facts>(tensor: TensorInfo, name: string, make: () => Derived<Facts>): Derived<Facts> {
-    const ofTensor = this.derived.get(tensor.dataId) ?? new Map<string, Derived<unknown>>();
-    const known = ofTensor.get(name);
-    if (known) return known as Derived<Facts>;
-    const made = make();
-    ofTensor.set(name, made);
-    this.derived.set(tensor.dataId, ofTensor);
-    return made;
-  }
-
-  /** What is called `name` of a tensor, if it was made. */
-  find(tensor: TensorInfo, name: string): Derived<unknown> | undefined {
-    return this.derived.get(tensor.dataId)?.get(name);
-  }
-
-  private free(dataId: object): void {
-    const ofTensor = this.derived.get(dataId);
-    this.derived.delete(dataId);
-    for (const { textures } of ofTensor?.values() ?? []) {
-      for (const texture of textures) this.backend.disposeIntermediateTensorInfo(texture);
-    }
-  }
 }
 
 /** TextureUsage of tfjs. UPLOAD: float32 also on devices that render only float16. */

@@ -1,0 +1,113 @@
+/**
+ * What is made from a tensor once and kept for as long as its backend keeps the tensor's values: packed weights, the
+ * tables of a tree. Tensors are immutable, and a variable that is assigned to gets other data, so it never goes stale.
+ */
+import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
+
+/** What a value is made from. Tensors of other shapes may share the data, so the shape is part of the key. */
+type Source = Pick<TensorInfo, 'dataId' | 'shape'>;
+
+interface Entry<Value> {
+  readonly sources: readonly Source[];
+  readonly name: string;
+  readonly value: Value;
+}
+
+export class PerTensorCache<Value> {
+  /** Under the data of each source. */
+  private readonly entries = new Map<object, Entry<Value>[]>();
+
+  /** @param free is called with a value as soon as `backend` disposes of the values of one of its sources. */
+  constructor(
+    backend: KernelBackend,
+    private readonly free: (value: Value) => void,
+  ) {
+    onDisposal(backend, (dataId) => this.release(dataId));
+  }
+
+  /**
+   * The value called `name` of the tensors `sources`, in their shapes; made by `make` when it is new, and then filled by
+   * `fill`. When that throws, the value is freed and nothing is kept.
+   */
+  get(sources: readonly Source[], name: string, make: () => Value, fill?: (value: Value) => void): Value {
+    const known = this.entryOf(sources, name);
+    if (known) return known.value;
+    const value = make();
+    try {
+      fill?.(value);
+    } catch (error) {
+      this.free(value);
+      throw error;
+    }
+    const entry = {
+      sources: sources.map(({ dataId, shape }) => ({ dataId, shape: [...shape] })),
+      name,
+      value,
+    };
+    for (const dataId of new Set(sources.map((source) => source.dataId))) {
+      const ofTensor = this.entries.get(dataId);
+      if (ofTensor) ofTensor.push(entry);
+      else this.entries.set(dataId, [entry]);
+    }
+    return value;
+  }
+
+  /** The value called `name`, if it was made. */
+  find(sources: readonly Source[], name: string): Value | undefined {
+    return this.entryOf(sources, name)?.value;
+  }
+
+  private entryOf(sources: readonly Source[], name: string): Entry<Value> | undefined {
+    return this.entries
+      .get(sources[0].dataId)
+      ?.find((entry) => entry.name === name && areSame(entry.sources, sources));
+  }
+
+  private release(dataId: object): void {
+    const gone = this.entries.get(dataId);
+    if (!gone) return;
+    this.entries.delete(dataId);
+    for (const entry of gone) {
+      for (const { dataId: other } of entry.sources) {
+        const left = this.entries.get(other)?.filter((one) => one !== entry);
+        if (left?.length) this.entries.set(other, left);
+        else this.entries.delete(other);
+      }
+      this.free(entry.value);
+    }
+  }
+}
+
+function areSame(some: readonly Source[], others: readonly Source[]): boolean {
+  return some.length === others.length && some.every((one, i) => isSame(one, others[i]));
+}
+
+function isSame(one: Source, other: Source): boolean {
+  return (
+    one.dataId === other.dataId &&
+    one.shape.length === other.shape.length &&
+    one.shape.every((extent, axis) => extent === other.shape[axis])
+  );
+}
+
+type Listener = (dataId: object) => void;
+
+/** A backend that tells when the values of a tensor go, as our own do. */
+interface TellsDisposal {
+  onDispose(listener: Listener): void;
+}
+
+/** Calls back when a backend has disposed of the values of a tensor. */
+function onDisposal(backend: KernelBackend & Partial<TellsDisposal>, listener: Listener): void {
+  if (backend.onDispose) {
+    backend.onDispose(listener);
+    return;
+  }
+  // Those of tfjs tell nobody, so their one function for that is wrapped.
+  const disposeData = backend.disposeData.bind(backend);
+  backend.disposeData = (dataId, force) => {
+    const gone = disposeData(dataId, force);
+    if (gone) listener(dataId);
+    return gone;
+  };
+}
