@@ -62,6 +62,8 @@ t.test('boruvkaMST', async (t) => {
         /edges\[1\] joins the vertices 1 and 2, expected vertex ids from 0 to 1/,
       );
       fails(() => boruvkaMST(weights, edges, { numVertices: 5 }), /3 components/);
+      const far = tf.tensor2d([0, 2 ** 30 - 1], [1, 2], 'int32');
+      fails(() => boruvkaMST(tf.zeros([1, 1]), far, { numVertices: 2 ** 30 }), /1073741823 components/);
       fails(
         () => boruvkaMST(tf.zeros([1, 0]), tf.zeros([0, 2], 'int32'), { numVertices: 4 }),
         /4 components/,

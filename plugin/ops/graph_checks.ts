@@ -71,8 +71,7 @@ export function checkConnected(op: string, edges: TensorInfo, numVertices: numbe
   checkVertexIds(op, edges, numVertices, read);
   const { idBound, connected } = graphFacts(op, edges, read);
   if (numVertices === 1 || (connected && idBound === numVertices)) return;
-  // Ids that no edge names are components of their own; no memory is spent on them.
-  const components = countComponents(read(edges), idBound) + numVertices - idBound;
+  const components = countComponentsOfNamed(read(edges), numVertices);
   throw new OpError(
     op,
     `the graph has ${components} components (${numVertices} vertices, ${edges.shape[0]} edges), ` +
@@ -183,4 +182,15 @@ function countComponents(edges: Int32Array, numVertices: number): number {
   const components = new UnionFind(numVertices);
   for (let e = 0; e < edges.length; e += 2) components.join(edges[e], edges[e + 1]);
   return components.count;
+}
+
+/** The same where few of the vertices may have an edge: the others cost no memory. */
+function countComponentsOfNamed(edges: Int32Array, numVertices: number): number {
+  const positions = new Map<number, number>();
+  for (const id of edges) if (!positions.has(id)) positions.set(id, positions.size);
+  const named = countComponents(
+    edges.map((id) => positions.get(id) as number),
+    positions.size,
+  );
+  return named + numVertices - positions.size;
 }
