@@ -101,7 +101,7 @@ for (const backend of BACKENDS) {
       t.equal(leaked, 0);
     });
 
-    await t.test('trees of BoruvkaMST, and others in that order, are seen as they are', async (t) => {
+    await t.test('trees of boruvkaMST, and others in that order, are seen as they are', async (t) => {
       await onBackend(backend, () =>
         tf.tidy(() => {
           const made = boruvkaMST(tf.zeros([1, 7]), gridGraph(2, 3), { numVertices: 6 });

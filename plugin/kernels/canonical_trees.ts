@@ -11,7 +11,7 @@ interface TreeTensors {
 const caches = new WeakMap<KernelBackend, PerTensorCache<TreeTensors>>();
 
 /**
- * The inputs of an op with its tree, if it has one, in breadth-first order. Trees of BoruvkaMST are so already; those of
+ * The inputs of an op with its tree, if it has one, in breadth-first order. Trees of boruvkaMST are so already; those of
  * a caller were read by the checks. The tensors that are made of these go with those of the caller.
  * @param inputs checked.
  */
