@@ -100,7 +100,7 @@ export async function inspectCheckpoint(
   options?: InspectOptions,
 ): Promise<Inspection>;
 /**
- * Reads the HuggingFace folder of a language model and says what it holds: see {@link inspectFolder}. A checkpoint that
+ * Reads the HuggingFace folder of a language model and says what it holds: see `inspectFolder`. A checkpoint that
  * was unpacked (a folder with data.pkl) is read as its file would be.
  */
 export async function inspectCheckpoint(
@@ -122,7 +122,7 @@ export async function inspectCheckpoint(
 }
 
 /**
- * Converts a checkpoint to a GraphModel: `model.json` and shards, which stock `tf.loadGraphModel` loads once this
+ * Converts a checkpoint to a GraphModel: `model.json` and shards, which `tf.loadGraphModel` loads once this
  * package is imported. Memory: a tensor and a shard, however large the checkpoint is.
  *
  * @param sink takes the files; model.json comes last, and only when everything before it went well.
@@ -137,7 +137,7 @@ export async function convertCheckpoint(
   options?: ConvertOptions,
 ): Promise<Inspection>;
 /**
- * Converts the HuggingFace folder of a language model: see {@link convertFolder}. A checkpoint that was unpacked is
+ * Converts the HuggingFace folder of a language model: see `convertFolder`. A checkpoint that was unpacked is
  * converted as its file would be.
  */
 export async function convertCheckpoint(

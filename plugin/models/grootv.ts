@@ -210,9 +210,9 @@ export class GrootV {
   }
 
   /**
-   * What the scan of a block (the first by default) would carry from every other place to the place of a pixel: the
+   * What the scan of a block (the first by default) would carry from every other position to that of a pixel: the
    * product of decays along the path between them, mean over channels. One picture, as for `tree`.
-   * @param options.x, options.y pixel of the picture that is given, before it is resized.
+   * @param options `x` and `y`: pixel of the picture that is given, before it is resized.
    */
   async affinity(image: ImageInput, options: BlockOptions & { x: number; y: number }): Promise<AffinityMap> {
     if (typeof options !== 'object' || options === null) {

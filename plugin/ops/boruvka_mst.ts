@@ -9,11 +9,11 @@ import { runOp } from './kernels.js';
 
 /** A spanning tree of every graph of a batch, as {@link boruvkaMST} returns it. All three tensors are int32. */
 export interface Tree {
-  /** [B, V-1]: the chosen rows of `edges`, ascending. */
+  /** Shape [B, V-1]: the chosen rows of `edges`, ascending. */
   readonly edgeIndex: Tensor2D;
-  /** [B, V]: vertex ids in breadth-first order from the root; the neighbours of a vertex in ascending id. */
+  /** Shape [B, V]: vertex ids in breadth-first order from the root; the neighbours of a vertex in ascending id. */
   readonly order: Tensor2D;
-  /** [B, V]: position in `order` of the parent of vertex `order[b, i]`. parent[b, i] < i, and parent[b, 0] = 0. */
+  /** Shape [B, V]: position in `order` of the parent of vertex `order[b, i]`. parent[b, i] < i, and parent[b, 0] = 0. */
   readonly parent: Tensor2D;
   /** Disposes the three tensors. */
   dispose(): void;

@@ -94,7 +94,7 @@ export interface Device {
   close(): void;
 }
 
-/** Why there is no device: the `code` of the error that {@link Driver.open} throws. */
+/** Why there is no device: the `code` of the error that `Driver.open` throws. */
 export type DriverErrorCode =
   /** libcuda.so.1 is not there. */
   | 'NO_DRIVER'
