@@ -67,6 +67,6 @@ export function treeScanBound(depth: number, tolerance: ToleranceClass): Bound {
     // Every vertex below may lose a denormal.
     absolute: (depth + 8) * DENORMAL.float32,
     relative: Math.max(SINGLE_OP.float32, (deepest * depth) / DEEP),
-    reason: `one rounding a vertex on a path of ${depth}: ${SINGLE_OP.float32}, growing to ${deepest} at ${DEEP}`,
+    reason: `one rounding a vertex on a path: ${SINGLE_OP.float32}, growing with depth to 10 times that at ${DEEP}`,
   };
 }
