@@ -53,7 +53,7 @@ t.test('the example of the README: a wrong kernel, and the verdict on it', async
   t.equal(tf.findBackend('forgetful'), null, 'nothing of it is left in tfjs');
 });
 
-t.test('the same cases on a right backend pass, and a report is in the shape of the contract', async (t) => {
+t.test('the same cases on a right backend pass, and a report has its fields', async (t) => {
   const progress: number[] = [];
   const report = await runConformance({
     backends: [cpu()],

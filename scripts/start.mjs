@@ -19,7 +19,7 @@ step('Converting a PyTorch checkpoint (no Python, nothing in it is executed)');
 rmSync(join(ROOT, 'out'), { recursive: true, force: true });
 grootvl('convert', join('fixtures', 'grootv', 'grootv_nano_mnist.pth'), MODEL);
 
-step('Classifying test digits with stock tf.loadGraphModel');
+step('Classifying test digits with tf.loadGraphModel');
 classifyDigits(MODEL);
 
 step('Drawing what the model does with a photograph');

@@ -6,7 +6,7 @@ import '../plugin/index.js';
 export const SIDE = 224;
 const BLOCKS = 15;
 
-/** The contract's bounds of logits, section 5: with the same trees, and with trees of its own. */
+/** The bound of logits with trees of its own: docs/numerics.md. */
 export const OWN_TREES = 0.2;
 
 /** Nodes by which the tree of every block is read, and fed. */

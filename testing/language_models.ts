@@ -40,7 +40,7 @@ export function logitsOf(model: GraphModel, ids: ArrayLike<number>, promptLength
   });
 }
 
-/** Loads model.json of a sink with stock tfjs. */
+/** Loads model.json of a sink with tf.loadGraphModel. */
 export async function loadPrefill(sink: MemorySink): Promise<GraphModel> {
   return (await loadGraphModel(tf.io.fromMemory(sink.artifacts() as tf.io.ModelArtifacts))) as GraphModel;
 }

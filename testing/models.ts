@@ -8,7 +8,7 @@ import { fixturePath } from './fixtures.js';
 
 export { orderOf, pinnedTrees, toChannelsLast, toTensor } from './reference_trees.js';
 
-/** Converts a checkpoint of the fixtures in memory and loads it on the current backend with stock tfjs. */
+/** Converts a checkpoint of the fixtures in memory and loads it on the current backend with tf.loadGraphModel. */
 export async function loadConverted(
   file: string,
   options: ConvertOptions = {},

@@ -39,7 +39,7 @@ export function standardBackend(backend: BackendName, loaders: Loaders, label: s
   });
 }
 
-/** @throws {BackendMissing} with the words of the backend that say what is missing and what mends it */
+/** @throws {BackendMissing} with the message of the backend, which says what is missing and how to fix it */
 async function deviceIsThere(entry: KernelEntry | undefined): Promise<void> {
   if (!entry) throw new BackendMissing('tfjs-grootvl/cuda is not there');
   try {

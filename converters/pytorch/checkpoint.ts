@@ -1,4 +1,4 @@
-// The one door to the readers: any checkpoint file in, one checked object out.
+// The entry to the readers: opens any checkpoint file and checks it.
 
 import type { ByteSource } from '../byte_source.js';
 import {

@@ -1,4 +1,4 @@
-// Every bound that the readers hold a file to. A checkpoint comes from strangers: whatever it claims, reading it must
+// Every bound that the readers hold a file to. A checkpoint is an untrusted file: whatever it claims, reading it must
 // end soon and stay far below the memory of a browser tab. Real figures are from published checkpoints; a model with
 // its moving average and two optimizer moments has about 4 tensors, 35 opcodes and 8 memo entries each, per parameter.
 

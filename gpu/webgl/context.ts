@@ -1,6 +1,6 @@
 /**
  * A lost context. The browser may take the GPU away at any time: WebGL then ignores every call, and tfjs would read
- * zeros or wait forever. Here a backend is watched, so that whatever runs on it afterwards, also a stock kernel,
+ * zeros or wait forever. Here a backend is watched, so that whatever runs on it afterwards, also a built-in kernel,
  * throws {@link WebglContextLostError} instead.
  */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';

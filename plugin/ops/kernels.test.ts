@@ -11,7 +11,7 @@ import { boruvkaMST, edgeDissimilarity, gelu, gridGraph, type Tree, TreeScan, tr
 import { OPS } from './index.js';
 import { hasOwnKernel, registerBackendKernel, runOp } from './kernels.js';
 
-/** A backend with all stock kernels and none of ours, as any other tfjs backend is. */
+/** A backend with all built-in kernels and none of this package, as any other tfjs backend is. */
 async function startForeign(name: string): Promise<void> {
   tf.registerBackend(name, () => new MathBackendCPU());
   tf.copyRegisteredKernels('cpu', name);

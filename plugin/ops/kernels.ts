@@ -57,7 +57,7 @@ const fallbackKernels = new Set<string>();
 
 /**
  * Registers the plain TypeScript kernel of an op: as the kernel of tfjs's `cpu` backend, and as what runs on a
- * backend without a kernel of its own when the op cannot be composed from stock ops.
+ * backend without a kernel of its own when the op cannot be composed from built-in ops.
  */
 export function registerHostKernel<D extends OpDeclaration>(op: D, kernel: HostKernel<D>): void {
   const onHost: BackendKernel<D> = (call) => {

@@ -161,7 +161,7 @@ function continuedLayer(
   ];
   const y = graph.node('SelectiveLayer', `layers_${layer}/output`, inputs, {
     epsilon: float(sizes.epsilon),
-    // After the prompt the tree is a chain that hangs from its last token: one state serves both.
+    // After the prompt the tree is a chain attached to its last token: one state serves both.
     input_scale: float(scan === 'tree' ? 1 + TREE_WEIGHT : 1),
   });
   graph.node('Identity', `next_state_${layer}`, [outputOf(y, 1)]);

@@ -24,7 +24,7 @@ import { MemorySink } from '../../index.js';
 import { type Parameter, Parameters } from '../../parameters.js';
 import { treeStateSpaceModel } from './graph.js';
 
-/** Contract, section 5: the largest logit difference with the reference's trees, and with the model's own. */
+/** The largest logit difference with the reference's trees, and with the model's own: docs/numerics.md. */
 const PINNED = 1e-4;
 const OWN_TINY = 1e-3;
 const OWN_NANO_MEDIAN = 1e-3;

@@ -9,7 +9,7 @@ import '../../../wasm/index.js';
 import '../index.js';
 import { startCuda } from '../backend/testing/cuda_backend.js';
 
-/** The contract's bound with the same trees. */
+/** The bound of logits with the same trees: docs/numerics.md. */
 const SAME_TREES = 1e-4;
 
 t.test('GrootV-T', async (t) => {

@@ -1,7 +1,7 @@
 import type { PointProgram } from '../point_drawer.js';
 
 /**
- * A weight as two whole numbers whose order is the contract's: -0 equals +0, NaN comes after +Infinity. The order of
+ * A weight as two whole numbers in the order of BoruvkaMST: -0 equals +0, NaN comes after +Infinity. The order of
  * the bits is that of the numbers, once those of a negative one are turned over; nothing is computed in floats, which
  * a GPU may flush when they are denormal.
  */
@@ -59,7 +59,7 @@ export const NEAREST_EDGES: PointProgram = {
 };
 
 /**
- * Every component hangs itself on the one beyond its edge; of two that took the same edge, the larger vertex does.
+ * Every component is attached to the one beyond its edge; of two that took the same edge, the larger vertex does.
  * Every vertex then climbs up to `steps` further: with the square root of V, no climb of the next round is longer.
  */
 export const JOIN_COMPONENTS: PointProgram = {

@@ -7,7 +7,7 @@ import { setTreeBuilder } from '../index.js';
 import { countGpuWork } from './measure.js';
 import { pageTest } from './page_test.js';
 
-/** The contract's bound for webgl with the same trees, and what a gradient may be off, of its largest value. */
+/** The bound of webgl's logits with the same trees (docs/numerics.md), and what a gradient may be off, of its largest value. */
 const SAME_TREES = 1e-3;
 const GRADIENT = 1e-3;
 /** Small, since gradients of a whole network take long on cpu. */
