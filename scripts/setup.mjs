@@ -16,8 +16,8 @@ export function run(command, args, options = {}) {
 /** Installs the npm packages, unless they are those of package-lock.json already. */
 export function installPackages() {
   const installed = join(ROOT, 'node_modules', '.package-lock.json');
-  const wanted = join(ROOT, 'package-lock.json');
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return;
+  const expected = join(ROOT, 'package-lock.json');
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(expected).mtimeMs) return;
   console.log('installing npm packages');
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
 }

@@ -122,8 +122,8 @@ t.test('in Chromium', { skip: chromiumMissing() ?? false }, async (t) => {
       for (const name of ['weights', 'edgeIndex', 'order', 'parent']) {
         t.same(result.wasm[name], result.cpu[name], name);
       }
-      for (const [name, wanted] of Object.entries(result.cpu)) {
-        const difference = Math.max(...wanted.map((value, i) => Math.abs(value - result.wasm[name][i])));
+      for (const [name, expected] of Object.entries(result.cpu)) {
+        const difference = Math.max(...expected.map((value, i) => Math.abs(value - result.wasm[name][i])));
         t.ok(difference <= 1e-5, `${name}: ${difference}`);
       }
       await page.close();

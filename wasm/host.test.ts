@@ -133,7 +133,7 @@ t.test('when the memory grows in between', async (t) => {
 
 t.test('above 2 GB', async (t) => {
   await newWasmBackend();
-  const wanted = await onCpu(runAll);
+  const expected = await onCpu(runAll);
   const module = tfjsModule();
   const blocks = [1, 1, 1].map(() => module._malloc(2 ** 30) >>> 0); // never touched, so they cost nothing
   if (blocks.includes(0)) {
@@ -145,7 +145,7 @@ t.test('above 2 GB', async (t) => {
     );
     x.dispose();
     await newHostAbove(t, module, blocks);
-    const difference = Math.max(...runAll().map((y, i) => Math.abs(y - wanted[i])));
+    const difference = Math.max(...runAll().map((y, i) => Math.abs(y - expected[i])));
     t.ok(difference < 1e-4, `difference ${difference}, tensors near ${address}`);
   }
   for (const block of blocks) if (block) module._free(block);
@@ -191,7 +191,7 @@ t.test('1,000 runs leave no tensor and no byte', async (t) => {
 
 t.test('a memory that cannot be reached: tensors are copied, with one warning', async (t) => {
   await newWasmBackend();
-  const wanted = runAll();
+  const expected = runAll();
   const { wasm } = tf.backend() as unknown as { wasm: TfjsModule };
   const hidden = Object.create(tf.backend(), {
     wasm: { value: Object.create(wasm, { asm: { value: undefined }, wasmMemory: { value: undefined } }) },
@@ -207,8 +207,8 @@ t.test('a memory that cannot be reached: tensors are copied, with one warning', 
     tf.registerKernel({ ...kernel, kernelFunc: (args) => kernel.kernelFunc({ ...args, backend: hidden }) });
   }
   try {
-    t.same(runAll(), wanted);
-    t.same(runAll(), wanted);
+    t.same(runAll(), expected);
+    t.same(runAll(), expected);
     t.match(warnings, [/copied/]);
     t.equal(warnings.length, 1);
   } finally {

@@ -19,18 +19,18 @@ function random<R extends tf.Rank>(shape: tf.ShapeMap[R], seed: number): tf.Tens
 /** The values of tensors that `compute` makes, on cpu and on wasm. */
 async function onBoth(
   compute: () => tf.Tensor[],
-): Promise<{ wanted: Float32Array[]; given: Float32Array[] }> {
+): Promise<{ expected: Float32Array[]; given: Float32Array[] }> {
   const run = () => tf.tidy(() => compute().map((tensor) => tensor.dataSync() as Float32Array));
-  return { wanted: await onCpu(run), given: run() };
+  return { expected: await onCpu(run), given: run() };
 }
 
 t.test('linear: a panel block beyond the second cache, and one tensor in two shapes', async (t) => {
-  const { wanted, given } = await onBoth(() => {
+  const { expected, given } = await onBoth(() => {
     const weights = random([1200, 90], 1);
     const transposed = tf.reshape(weights, [90, 1200]); // the same data
     return [linear(random([5, 1200], 2), weights), linear(random([5, 90], 3), transposed)];
   });
-  wanted.forEach((array, i) => {
+  expected.forEach((array, i) => {
     t.ok(relativeDifference(given[i], array) <= 2e-6);
   });
 });
@@ -70,7 +70,7 @@ t.test('linear: tfjs multiplies when it has several threads', async (t) => {
   const { getThreadsCount } = tfjs;
   tfjs.getThreadsCount = () => 4;
   const tensors = tf.memory().numTensors;
-  const { wanted, given } = await onBoth(() => {
+  const { expected, given } = await onBoth(() => {
     const [x, weights, bias] = [random([2, 3, 5], 1), random([5, 7], 2), random([7], 3)];
     return [
       linear(x, weights, bias, { activation: 'gelu' }),
@@ -80,7 +80,7 @@ t.test('linear: tfjs multiplies when it has several threads', async (t) => {
     ];
   });
   tfjs.getThreadsCount = getThreadsCount;
-  wanted.forEach((array, i) => {
+  expected.forEach((array, i) => {
     t.ok(maxDifference(given[i], array) <= 5e-6, `${i}: ${maxDifference(given[i], array)}`);
   });
   t.equal(tf.memory().numTensors, tensors);

@@ -141,7 +141,7 @@ function quoted(text: string | undefined): string {
   return JSON.stringify(text !== undefined && text.length > 30 ? `${text.slice(0, 30)}...` : text);
 }
 
-/** The very tokens of the reference; where its two most probable ones are too close for the backend, near ties. */
+/** The tokens of the reference; where its two most probable ones are too close for the backend, near ties. */
 function greedyCase(greedy: Greedy, index: number, scan: Scan, checkpoint: LanguageCheckpoint): ProgramCase {
   const { prompt, prompt_ids } = greedy;
   const expected = greedy[`${scan}_ids`] as number[];

@@ -1,6 +1,6 @@
 /**
  * The passes that tree scans and their gradients are made of, each in about log2(depth) draws; log2(V) where a tree
- * was made on the device, and nobody on the host knows its depth.
+ * was made on the device, and its depth is not known on the CPU.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { deviceTables } from './device_tables.js';

@@ -103,7 +103,7 @@ export function registerBackendKernel<D extends OpDeclaration>(
   kernel: BackendKernel<D>,
 ): void {
   // tfjs warns when a kernel is registered twice; a module that a bundler loaded twice, or a fallback of ours that
-  // gives way to a real kernel, is no reason to worry anybody.
+  // gives way to a real kernel, needs no warning.
   if (getKernel(op.name, backendName)) unregisterKernel(op.name, backendName);
   fallbackKernels.delete(`${op.name} ${backendName}`);
   const kernelFunc: KernelFunc = ({ inputs, attrs, backend }) => {

@@ -38,8 +38,8 @@ t.test('ties', async (t) => {
         t.same([...edges.dataSync()], [...fixture.tensor(`t${k}.pairs`).values], `t${k}: the graph`);
         const weights = tf.reshape(toTensor(fixture.tensor(`t${k}.weight`)), [1, -1]);
         const chosen = boruvkaMST(weights, edges, { numVertices: length }).edgeIndex;
-        const wanted = [...fixture.tensor(`t${k}.mst_edge_index`).values].sort((a, b) => a - b);
-        t.same([...chosen.dataSync()], wanted, `t${k}: the tree`);
+        const expected = [...fixture.tensor(`t${k}.mst_edge_index`).values].sort((a, b) => a - b);
+        t.same([...chosen.dataSync()], expected, `t${k}: the tree`);
       });
     }
   });
@@ -67,11 +67,11 @@ async function checkMixer(t: Test, fixture: Fixture): Promise<void> {
         const difference = maxDifference(weights, fixture.tensor('tree_weight').values);
         t.ok(difference <= 2e-6, `edge weights: ${difference}`);
       }
-      const wanted = orderOf(fixture.tensor('tree_parent'));
+      const expected = orderOf(fixture.tensor('tree_parent'));
       const parents = (order: tf.Tensor, parent: tf.Tensor) => parentIds(order, parent);
       t.same(
         parents(run(x, 'layers_0/order'), run(x, 'layers_0/parent')),
-        parents(wanted.order, wanted.parent),
+        parents(expected.order, expected.parent),
         'the tree',
       );
       relative(t, 'output', run(x, 'layers_0/out_proj'), fixture.tensor('output_f64').values, OUTPUT);
@@ -136,9 +136,9 @@ function parentIds(order: tf.Tensor, parent: tf.Tensor): number[][] {
   });
 }
 
-function relative(t: Test, name: string, given: tf.Tensor, wanted: ArrayLike<number>, bound: number): void {
-  const scale = Math.max(...Array.from(wanted, Math.abs));
-  const difference = maxDifference(given.dataSync(), wanted) / scale;
+function relative(t: Test, name: string, given: tf.Tensor, expected: ArrayLike<number>, bound: number): void {
+  const scale = Math.max(...Array.from(expected, Math.abs));
+  const difference = maxDifference(given.dataSync(), expected) / scale;
   t.ok(difference <= bound, `${name}: ${difference} of ${scale}`);
 }
 

@@ -59,8 +59,8 @@ pageTest('gradients in the picture', async (t) => {
     gradient.dispose();
     model.dispose();
   }
-  const [wanted, found] = gradients;
-  const scale = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const [expected, found] = gradients;
+  const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   t.ok(scale > 0, 'there is a gradient');
-  t.atMost(maxDifference(found, wanted) / scale, GRADIENT, 'relative to the largest');
+  t.atMost(maxDifference(found, expected) / scale, GRADIENT, 'relative to the largest');
 });

@@ -36,9 +36,9 @@ export async function sameTrees(
   const { result: given, counts } = await withBuilder('device', () =>
     countGpuWork(() => boruvkaMST(weights, edges, options)),
   );
-  const wanted = await withBuilder('host', () => boruvkaMST(weights, edges, options));
+  const expected = await withBuilder('host', () => boruvkaMST(weights, edges, options));
   t.equal(counts.readBacks, 0, `${what}: read-backs`);
-  t.equal(JSON.stringify(valuesOf(given)) === JSON.stringify(valuesOf(wanted)), true, what);
-  wanted.dispose();
+  t.equal(JSON.stringify(valuesOf(given)) === JSON.stringify(valuesOf(expected)), true, what);
+  expected.dispose();
   given.dispose();
 }
