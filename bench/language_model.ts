@@ -27,7 +27,7 @@ export interface LanguageModelTimes extends LanguageModelTask {
   readonly weightBytes: number;
   /** Until the first token. */
   readonly prefillMs: number;
-  /** The matrix products of the prompt alone, by Linear, with the model's own weights. */
+  /** The matrix products of the prompt alone, by linear layers, with the model's own weights. */
   readonly productMs: number;
   /** GFLOP/s of those. */
   readonly productRate: number;

@@ -1,4 +1,4 @@
-/** The matrix products of GrootV-T: the packed kernel of Linear against tfjs's own matMul. */
+/** The matrix products of GrootV-T: our packed kernel against tfjs's own matMul. */
 import * as tf from '@tensorflow/tfjs-core';
 import { linear } from '../plugin/index.js';
 import { medianTimes } from './timing.js';
@@ -18,7 +18,7 @@ const SHAPES: readonly (readonly [rows: number, inputs: number, outputs: number]
 
 export interface ProductTime {
   readonly shape: string;
-  /** GFLOP/s of Linear, and of tfjs's fused matMul with bias. */
+  /** GFLOP/s of our kernel, and of tfjs's fused matMul with bias. */
   readonly linear: number;
   readonly matMul: number;
 }

@@ -124,7 +124,7 @@ function opTables(ops: readonly OpTime[]): Table[] {
 function productTable(products: readonly ProductTime[], peak: number | undefined): Table {
   return {
     title: `Matrix products, GFLOP/s${peak ? ` (this core can do ${peak.toFixed(0)} in 128-bit vectors)` : ''}`,
-    header: ['rows x inputs x outputs', 'Linear', 'tfjs matMul', 'ratio'],
+    header: ['rows x inputs x outputs', 'linear', 'tfjs matMul', 'ratio'],
     rows: products.map(({ shape, linear, matMul }) => [
       shape,
       linear.toFixed(1),

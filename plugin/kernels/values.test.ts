@@ -2,9 +2,10 @@
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
-import { gridGraph, readForChecks, TreeScan, treeScan } from '../index.js';
-import { BoruvkaMST, boruvkaMST } from '../ops/boruvka_mst.js';
+import { boruvkaMST, gridGraph, readForChecks, treeScan } from '../index.js';
+import { boruvkaMSTSpec } from '../ops/boruvka_mst.spec.js';
 import { registerBackendKernel } from '../ops/kernels.js';
+import { treeScanSpec } from '../ops/tree_scan.spec.js';
 import { type HostArray, readAsynchronously } from './values.js';
 
 class ToyBackend extends MathBackendCPU {
@@ -32,13 +33,13 @@ readAsynchronously('toy', (backend, tensor) => {
   return knowsHostValues && toy.onHost.has(tensor.dataId) ? toy.valuesOf(tensor) : undefined;
 });
 const seen: HostArray[] = [];
-registerBackendKernel(TreeScan, 'toy', ({ inputs, outputs: [{ shape, dtype }], backend }) => {
+registerBackendKernel(treeScanSpec.op, 'toy', ({ inputs, outputs: [{ shape, dtype }], backend }) => {
   const { order, parent } = inputs as Record<string, tf.TensorInfo>;
   seen.splice(0, 2, ...[order, parent].map((tensor) => (backend as ToyBackend).valuesOf(tensor)));
   const values = new Float32Array(shape.reduce((product, extent) => product * extent, 1));
   return [{ dataId: backend.write(values, shape, dtype), shape, dtype }];
 });
-registerBackendKernel(BoruvkaMST, 'toy', ({ outputs, backend }) =>
+registerBackendKernel(boruvkaMSTSpec.op, 'toy', ({ outputs, backend }) =>
   [
     [0, 1],
     [0, 1, 2],
@@ -58,7 +59,7 @@ const ids = (values: number[], onHost = true) => {
 const x = tf.ones([1, 3, 1]);
 const unknown = {
   name: 'OpError',
-  message: /^TreeScan: the values of a int32 tensor of shape \[1, 3\] .* await readForChecks\(tensor\)/,
+  message: /^\w+: the values of a int32 tensor of shape \[1, 3\] .* await readForChecks\(tensor\)/,
 };
 
 t.test('ids that the host has are checked', async (t) => {
