@@ -39,7 +39,8 @@ t.test('the tokenizer', async (t) => {
   });
 });
 
-for (const backend of BACKENDS) {
+// On `cpu` the conformance suite runs the same texts.
+for (const backend of BACKENDS.filter((name) => name !== 'cpu')) {
   t.test(`greedy texts on ${backend}`, async (t) => {
     for (const scan of ['tree', 'chain'] as const) {
       await withModel(

@@ -49,7 +49,7 @@ t.test('the digits of examples/ come out right, whatever they are given as', asy
 });
 
 t.test('every kind of input of one picture is the same picture', async (t) => {
-  const { leaked } = await onBackend('cpu', async () => {
+  const { leaked } = await onBackend('wasm', async () => {
     const model = await load('grootv/grootv_tiny_module.pth');
     const { size } = model.metadata.preprocessing;
     const image = await readImage(CAT);
@@ -113,7 +113,7 @@ t.test('every kind of input of one picture is the same picture', async (t) => {
 });
 
 t.test('many pictures are done a few at a time, and a signal ends them', async (t) => {
-  const { leaked } = await onBackend('cpu', async () => {
+  const { leaked } = await onBackend('wasm', async () => {
     const model = await load('grootv/grootv_tiny_module.pth');
     const { size } = model.metadata.preprocessing;
     const pixels = (i: number) => ({
