@@ -11,7 +11,7 @@ import { note, print, printJson, showsProgress } from './terminal.js';
 const [, ...BENCHED] = backendsOn('node');
 
 interface Options {
-  backends: BackendOn<'node'>;
+  backends: BackendOn<'node'> | 'auto';
   only?: Part[];
   out?: string;
   json?: boolean;
@@ -19,7 +19,11 @@ interface Options {
 
 export function addBench(command: Command): void {
   command
-    .addOption(new Option('--backends <name>', 'what to measure').choices(BENCHED).default('wasm'))
+    .addOption(
+      new Option('--backends <name>', 'what to measure; auto: the fastest that is there')
+        .choices(['auto', ...BENCHED])
+        .default('auto'),
+    )
     .addOption(
       new Option('--only <parts...>', 'with wasm: nothing but these parts, such as language').choices(
         PART_NAMES,
@@ -28,11 +32,11 @@ export function addBench(command: Command): void {
     .option('--out <file>', 'also write the JSON document to a file', pathOf)
     .option('--json', 'print one JSON document')
     .action(async ({ backends, only, out, json }: Options) => {
-      await startBackend(backends);
+      const backend = await startBackend(backends);
       const progress = (what: string) => {
-        if (showsProgress()) note(`${backends}: ${what}`);
+        if (showsProgress()) note(`${backend}: ${what}`);
       };
-      const { report, text } = backends === 'cuda' ? await onCuda(progress) : await onHost(progress, only);
+      const { report, text } = backend === 'cuda' ? await onCuda(progress) : await onHost(progress, only);
       const document = JSON.stringify(report, null, 2);
       if (out) await writeFileAtomically(out, new TextEncoder().encode(`${document}\n`));
       if (json) printJson(report);
