@@ -1,5 +1,7 @@
 /** `npm test`: installs what is missing, builds, and runs every check. Arguments are handed to tap. */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ensureProgram, installPackages, ROOT, run } from './setup.mjs';
 
 installPackages();
@@ -8,6 +10,10 @@ run('npm', ['run', '--silent', 'build']);
 run('node', ['scripts/build_cuda.mjs', '--races']);
 run('npx', ['biome', 'check']);
 run('npx', ['tsc', '--noEmit', '-p', '.']);
+
+// Without tap's own loader of TypeScript (package.json leaves it out), else the first run after an installation has both.
+const built = join(ROOT, 'node_modules/@tapjs/test/test-built/dist/esm/index.js');
+if (readFileSync(built, 'utf8').includes('@tapjs/typescript')) run('npx', ['tap', 'build']);
 
 const tap = spawn('npx', ['tap', 'run', '--reporter=base', ...process.argv.slice(2)], {
   cwd: ROOT,
