@@ -4,7 +4,16 @@
  * races between threads. Only the first goes into the package, by way of dist/gpu/cuda/.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +32,13 @@ const EMULATED = 'grootvl_cuda_emulated.node';
 const RACES = 'grootvl_cuda_races.node';
 
 const OLDEST_TOOLKIT = 12;
+
+/**
+ * GPUs that the addon is compiled for. All of them take minutes: GROOTVL_CUDA_GENERATIONS=90 is for checks on a machine
+ * without a GPU. What was compiled last stands beside it.
+ */
+const ALL_GENERATIONS = '75;80;86;89;90;100;120';
+const compiledFor = join(build, 'generations.txt');
 
 /** The major version of the CUDA toolkit, found where cuda/fatbins.cmake looks as well; undefined without one. */
 function toolkitVersion() {
@@ -95,17 +111,23 @@ export function buildCuda({ races = false } = {}) {
     console.log(`${found}: the CUDA backend is not built; install a CUDA toolkit 12 or 13`);
   }
   const addons = [EMULATED, ...(toolkit ? [SHIPPED] : []), ...(races ? [RACES] : [])];
-  if (isStale(addons)) {
+  const { GROOTVL_CUDA_GENERATIONS: wished = ALL_GENERATIONS } = process.env;
+  const last = existsSync(compiledFor) ? readFileSync(compiledFor, 'utf8') : undefined;
+  const lacks = toolkit && last !== ALL_GENERATIONS && last !== wished;
+  if (lacks || isStale(addons)) {
     if (!ensureCompiler()) return;
-    console.log(`compiling ${addons.join(', ')}`);
+    const some = toolkit && wished !== ALL_GENERATIONS ? `, for GPUs ${wished} only` : '';
+    console.log(`compiling ${addons.join(', ')}${some}`);
     forgetOtherSources();
-    cmake(['-S', sources, '-B', build, `-DKERNEL_FOLDERS=${kernels.join(';')}`]);
+    const generations = `-DGENERATIONS=${wished}`;
+    cmake(['-S', sources, '-B', build, `-DKERNEL_FOLDERS=${kernels.join(';')}`, generations]);
     for (const addon of addons) {
       const target = addon.replace('.node', '');
       cmake(['--build', build, '--target', target, '--parallel', String(availableParallelism())]);
       // Also where no byte of it changed, or it would be out of date for ever.
       cmake(['-E', 'touch', join(build, addon)]);
     }
+    if (toolkit) writeFileSync(compiledFor, wished);
   }
   if (!toolkit) return;
   mkdirSync(dist, { recursive: true });

@@ -5,12 +5,16 @@ import { directorySource, parseTarget, runOnTargets, type Target } from '../node
 
 const targets = (...names: string[]) => names.map((name) => parseTarget(name) as Target);
 
+/**
+ * Models whose like is among the others: a software renderer takes minutes for them. `grootvl conformance --backends
+ * webgl` runs all.
+ */
+const LEFT_OUT = /grootv_nano_mnist|grootv_tiny_(bf16|fp16|module)/;
+
 t.test('the default cases in Chromium, where there is one', async (t) => {
-  const report = await runOnTargets({
-    targets: targets('webgl'),
-    source: directorySource(fileURLToPath(new URL('../../fixtures', import.meta.url))),
-    seed: DEFAULT_SEED,
-  });
+  const all = directorySource(fileURLToPath(new URL('../../fixtures', import.meta.url)));
+  const source = { ...all, list: async () => (await all.list()).filter((path) => !LEFT_OUT.test(path)) };
+  const report = await runOnTargets({ targets: targets('webgl'), source, seed: DEFAULT_SEED });
   t.equal(report.summary.fail, 0, 'nothing fails');
   // Nothing is skipped silently: the report says what was not here.
   t.comment(terminalReport(report, false));
