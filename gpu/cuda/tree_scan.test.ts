@@ -10,7 +10,7 @@ import { startCuda } from './backend/testing/cuda_backend.js';
 
 await startCuda();
 
-/** The bounds of TreeScan, docs/numerics.md; the deep path adds up more rounding. */
+/** The bounds of scans: docs/numerics.md; the deep path adds up more rounding. */
 const BOUND = 2e-6;
 const DEEP_PATH_BOUND = 2e-5;
 const AGGREGATES = ['root', 'all'] as const;
