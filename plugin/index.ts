@@ -16,6 +16,8 @@ export type { EncodedImage, ImageSource, PixelData } from './image/read.js';
 export type { DrawableImage } from './image/read_in_page.js';
 export type { RgbImage } from './image/rgb_image.js';
 export { readForChecks } from './kernels/values.js';
+export type { Colour, DenseMetadata, DensePreprocessing } from './models/dense_metadata.js';
+export type { DetectorMetadata, DetectorTesting, MaskRCNNArchitecture } from './models/detector_metadata.js';
 export {
   type GeneratedToken,
   type GenerateOptions,
@@ -32,11 +34,21 @@ export {
   type Prediction,
   type PrepareOptions,
 } from './models/grootv.js';
-export type { GrootVArchitecture, GrootVMetadata, Preprocessing } from './models/grootv_metadata.js';
+export type {
+  GrootVArchitecture,
+  GrootVMetadata,
+  GrootVTrunk,
+  Preprocessing,
+} from './models/grootv_metadata.js';
 export { httpFolder } from './models/http_folder.js';
 export { memoryFolder } from './models/memory_folder.js';
 export type { LoadOptions, LoadProgress, ModelFolder, ModelSource } from './models/model_files.js';
 export type { Perplexity, Score } from './models/scoring.js';
+export type {
+  SegmenterInference,
+  SegmenterMetadata,
+  UperNetArchitecture,
+} from './models/segmenter_metadata.js';
 export { Gelu, gelu, Silu, silu } from './ops/activations.js';
 export { BoruvkaMST, boruvkaMST, type Tree } from './ops/boruvka_mst.js';
 export { CausalConvolution, causalConvolution } from './ops/causal_convolution.js';

@@ -12,9 +12,9 @@ import {
   text,
 } from './checks.js';
 
-/** The sizes of a GrootV network (GrootVL, section 3.3). */
-export interface GrootVArchitecture {
-  /** `GrootV-T`, `-S` or `-B` for the published sizes, else `GrootV`. */
+/** The sizes of GrootV without a head: what all networks on it have. */
+export interface GrootVTrunk {
+  /** `GrootV-T`, `-S` or `-B` for the published sizes, else `GrootV`; of a network with another head, ` + ` and its name. */
   readonly name: string;
   /** Channels of the first level; each further level has twice as many. */
   readonly channels: number;
@@ -24,6 +24,10 @@ export interface GrootVArchitecture {
   readonly mlpRatio: number;
   /** Whether the two branches of a block are scaled by learnt gamma1 and gamma2. */
   readonly layerScale: boolean;
+}
+
+/** The sizes of a GrootV network (GrootVL, section 3.3). */
+export interface GrootVArchitecture extends GrootVTrunk {
   /** Classes of the head; 0 without one. */
   readonly classes: number;
   /** Whether there is a convolution between the last level and the pooling; a bare backbone has none. */
@@ -45,10 +49,8 @@ export interface Preprocessing {
   readonly deviation: readonly number[];
 }
 
-/** `userDefinedMetadata` of model.json. */
-export interface GrootVMetadata {
-  readonly architecture: GrootVArchitecture & { readonly family: 'GrootV'; readonly parameters: number };
-  readonly preprocessing: Preprocessing;
+/** What the metadata of every vision model say. */
+export interface VisionMetadata {
   /** One name a class; null when they are not known. */
   readonly classNames: readonly string[] | null;
   readonly source: { readonly file: string; readonly sha256: string; readonly weights: string };
@@ -58,22 +60,45 @@ export interface GrootVMetadata {
   readonly converter: { readonly name: 'tfjs-grootvl'; readonly version: string };
 }
 
+/** `userDefinedMetadata` of model.json. */
+export interface GrootVMetadata extends VisionMetadata {
+  readonly architecture: GrootVArchitecture & { readonly family: 'GrootV'; readonly parameters: number };
+  readonly preprocessing: Preprocessing;
+}
+
 /** Side of the largest square that a model may ask for, pixels. */
 export const MAX_IMAGE_SIZE = 4096;
-const MAX_CLASSES = 1_000_000;
-const CHANNEL = listOf(number(-1000, 1000), 3, 3);
+export const MAX_CLASSES = 1_000_000;
+/** A mean or a deviation: one number a channel. */
+export const COLOUR_CHANNELS = listOf(number(-1000, 1000), 3, 3);
+
+/** Checks of {@link GrootVTrunk}, and of the count of parameters. */
+export const TRUNK_FIELDS = {
+  name: text(100),
+  channels: integer(1, 65_536),
+  depths: listOf(integer(1, 1000), 1, 16),
+  mlpRatio: number(0, 1000),
+  layerScale: boolean,
+  parameters: optional(integer(0)),
+};
+
+/** Checks of {@link VisionMetadata}. */
+export const VISION_FIELDS = {
+  classNames: nullable(listOf(text(1000), 0, MAX_CLASSES)),
+  source: optional(
+    record({ file: optional(text(1000)), sha256: optional(text(100)), weights: optional(text(1000)) }),
+  ),
+  quantization: optional(text(100)),
+  nodes: optional(listOf(text(1000), 0, 200_000)),
+  converter: optional(record({ name: text(100), version: text(100) })),
+};
 
 const SCHEMA = record({
   architecture: record({
     family: oneOf('GrootV'),
-    name: text(100),
-    channels: integer(1, 65_536),
-    depths: listOf(integer(1, 1000), 1, 16),
-    mlpRatio: number(0, 1000),
-    layerScale: boolean,
+    ...TRUNK_FIELDS,
     classes: integer(0, MAX_CLASSES),
     convolutionHead: boolean,
-    parameters: optional(integer(0)),
   }),
   preprocessing: record({
     size: integer(1, MAX_IMAGE_SIZE),
@@ -82,25 +107,26 @@ const SCHEMA = record({
     crop: oneOf('centre'),
     channels: oneOf('RGB'),
     range: optional(listOf(oneOf(0, 255), 2, 2)),
-    mean: CHANNEL,
-    deviation: CHANNEL,
+    mean: COLOUR_CHANNELS,
+    deviation: COLOUR_CHANNELS,
   }),
-  classNames: nullable(listOf(text(1000), 0, MAX_CLASSES)),
-  source: optional(
-    record({ file: optional(text(1000)), sha256: optional(text(100)), weights: optional(text(1000)) }),
-  ),
-  quantization: optional(text(100)),
-  nodes: optional(listOf(text(1000), 0, 200_000)),
-  converter: optional(record({ name: text(100), version: text(100) })),
+  ...VISION_FIELDS,
 });
 
 /** What untrusted metadata may hold. */
 export const GROOTV_METADATA: Check = (value, name) => {
   SCHEMA(value, name);
   const { architecture, classNames } = value as GrootVMetadata;
-  if (classNames !== null && classNames.length !== architecture.classes) {
-    throw new Error(
-      `${name}.classNames has ${classNames.length} names, expected one for each of ${architecture.classes} classes`,
-    );
-  }
+  checkOnePerClass(classNames, architecture.classes, `${name}.classNames`, 'names');
 };
+
+/** @throws {Error} when a list is there and has other than one item a class */
+export function checkOnePerClass(
+  list: readonly unknown[] | null,
+  classes: number,
+  name: string,
+  what: string,
+): void {
+  if (list === null || list.length === classes) return;
+  throw new Error(`${name} has ${list.length} ${what}, expected one for each of ${classes} classes`);
+}

@@ -1,0 +1,56 @@
+/** What the converter writes into a UperNet model and what `Segmenter` reads from it: `model.metadata` in tfjs. */
+import { type Check, integer, listOf, nullable, oneOf, record } from './checks.js';
+import { type DenseMetadata, type DenseTrunk, denseCheck, SIDE } from './dense_metadata.js';
+
+/** The sizes of UperNet (T. Xiao et al., "Unified Perceptual Parsing", 2018) on GrootV. */
+export interface UperNetArchitecture extends DenseTrunk {
+  /** Channels of the head. */
+  readonly headChannels: number;
+  /** Sides of the pooled maps of the last level. */
+  readonly poolScales: readonly number[];
+}
+
+/** How logits of a picture are made. */
+export interface SegmenterInference {
+  /** `whole`: the picture at once. `slide`: windows, whose logits are averaged where they overlap. */
+  readonly mode: 'whole' | 'slide';
+  /** Of windows, pixels; null when the checkpoint says none, as is usual for `whole`. */
+  readonly cropSize: readonly [height: number, width: number] | null;
+  readonly stride: readonly [height: number, width: number] | null;
+}
+
+/** `userDefinedMetadata` of model.json. */
+export interface SegmenterMetadata extends DenseMetadata {
+  readonly architecture: UperNetArchitecture & {
+    readonly family: 'GrootV-UperNet';
+    readonly parameters: number;
+  };
+  readonly inference: SegmenterInference;
+}
+
+const WINDOW = nullable(listOf(SIDE, 2, 2));
+
+const FIELDS = denseCheck(
+  'GrootV-UperNet',
+  { headChannels: integer(1, 65_536), poolScales: listOf(integer(1, 1024), 0, 64) },
+  { inference: record({ mode: oneOf('whole', 'slide'), cropSize: WINDOW, stride: WINDOW }) },
+);
+
+/** What untrusted metadata may hold. */
+export const SEGMENTER_METADATA: Check = (value, name) => {
+  FIELDS(value, name);
+  checkInference((value as SegmenterMetadata).inference, `${name}.inference`);
+};
+
+/** @throws {Error} when windows are asked for without their sizes, or would leave gaps */
+export function checkInference({ mode, cropSize, stride }: SegmenterInference, name: string): void {
+  if (mode === 'slide' && (cropSize === null || stride === null)) {
+    throw new Error(`${name}: mode is slide, expected cropSize and stride`);
+  }
+  if (cropSize === null || stride === null) return;
+  if (stride[0] > cropSize[0] || stride[1] > cropSize[1]) {
+    throw new Error(
+      `${name}: stride is [${stride}], cropSize [${cropSize}]: windows would leave gaps, expected a stride of at most the crop`,
+    );
+  }
+}
