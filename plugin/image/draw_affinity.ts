@@ -10,8 +10,8 @@ import { checkGrid, dim, enlarge, type Grid } from './backdrop.js';
 import { COLOUR_STEPS, colourIndex, HEAT_COLOURS, sampleColours } from './colour_map.js';
 import { bicubicTaps, type ResampleTaps } from './resample.js';
 import { checkRgbImage, type RgbImage } from './rgb_image.js';
-import { DIGIT_HEIGHT, numberStrokes } from './stroke_digits.js';
 import { StrokeLayer } from './stroke_layer.js';
+import { shortNumber, TEXT_HEIGHT, textStrokes } from './stroke_text.js';
 
 export interface AffinityPicture {
   /** The photograph, the same field of view as the model had; any size. */
@@ -174,7 +174,7 @@ function drawBar(canvas: RgbImage, marks: StrokeLayer, sorted: Float32Array): vo
     const y = top + (1 - mark) * (height - 1) + 0.5;
     const value = sorted[Math.round(mark * (sorted.length - 1))];
     marks.stroke([left + 19, y, left + 24, y], 1.4, LIGHT);
-    for (const points of numberStrokes(value, left + 30, y - DIGIT_HEIGHT / 2))
+    for (const points of textStrokes(shortNumber(value), left + 30, y - TEXT_HEIGHT / 2))
       marks.stroke(points, 1.4, LIGHT);
   }
 }
