@@ -1,0 +1,167 @@
+/**
+ * From the logits of a segmenter to the class of every pixel of the picture: windows are averaged where they overlap,
+ * then the logits are resized to the network's input and again to the picture, each bilinear, and the largest wins.
+ *
+ * A row at a time: the logits of the whole picture, hundreds of numbers a pixel, are never held.
+ */
+import type { Extent } from './prepare.js';
+
+/** Logits of a part of the network's input, at a coarser grid. */
+export interface LogitWindow extends Extent {
+  /** Upper left corner and size in pixels of the network's input. */
+  readonly left: number;
+  readonly top: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** float32 [rows, columns, classes] */
+  readonly logits: Float32Array;
+}
+
+export interface ClassMapOptions {
+  /** Ends the work between two bands of rows, with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Multiplications between two looks at the signal: some milliseconds. */
+const WORK_AT_A_TIME = 2 ** 24;
+
+/** For each sample of a resized side the lower and the upper neighbour, and how much of the upper one it has. */
+interface Taps {
+  readonly lower: Int32Array;
+  readonly upper: Int32Array;
+  readonly part: Float32Array;
+}
+
+/** PyTorch's `interpolate` with half-pixel centres (`align_corners` false), in float32 as there. */
+function bilinearTaps(input: number, output: number): Taps {
+  const scale = Math.fround(input / output);
+  const lower = new Int32Array(output);
+  const upper = new Int32Array(output);
+  const part = new Float32Array(output);
+  for (let i = 0; i < output; i++) {
+    const position = Math.max(0, Math.fround(Math.fround(scale * (i + 0.5)) - 0.5));
+    lower[i] = Math.min(Math.floor(position), input - 1);
+    upper[i] = Math.min(lower[i] + 1, input - 1);
+    part[i] = position - lower[i];
+  }
+  return { lower, upper, part };
+}
+
+/**
+ * The class of each pixel of a picture, the first of equals.
+ * @param windows cover the network's input; each pixel is the mean of those that hold it.
+ * @param network the network's input, pixels.
+ * @returns uint16 [picture.height, picture.width]
+ * @throws {Error} when the logits of a pixel are all NaN; the signal's reason when it is aborted
+ */
+export async function classMapOf(
+  windows: readonly LogitWindow[],
+  classes: number,
+  network: Extent,
+  picture: Extent,
+  { signal }: ClassMapOptions = {},
+): Promise<Uint16Array> {
+  const rowOf = meanRows(windows, classes, network);
+  const [rows, columns] = [
+    bilinearTaps(network.height, picture.height),
+    bilinearTaps(network.width, picture.width),
+  ];
+  const classMap = new Uint16Array(picture.height * picture.width);
+  const blended = new Float32Array(network.width * classes);
+  const workOfRow = (network.width + picture.width) * classes;
+  for (let y = 0, work = 0; y < picture.height; y++, work += workOfRow) {
+    if (work > WORK_AT_A_TIME) {
+      await new Promise((resolve) => setTimeout(resolve));
+      signal?.throwIfAborted();
+      work = 0;
+    }
+    blend(rowOf(rows.lower[y]), rowOf(rows.upper[y]), rows.part[y], blended);
+    largestOfRow(blended, classes, columns, classMap.subarray(y * picture.width, (y + 1) * picture.width));
+  }
+  return classMap;
+}
+
+function blend(lower: Float32Array, upper: Float32Array, part: number, result: Float32Array): void {
+  if (part === 0) result.set(lower);
+  else for (let i = 0; i < result.length; i++) result[i] = (1 - part) * lower[i] + part * upper[i];
+}
+
+function largestOfRow(
+  row: Float32Array,
+  classes: number,
+  { lower, upper, part }: Taps,
+  result: Uint16Array,
+): void {
+  for (let x = 0; x < result.length; x++) {
+    const [a, b] = [1 - part[x], part[x]];
+    const [left, right] = [lower[x] * classes, upper[x] * classes];
+    let best = -1;
+    let most = Number.NEGATIVE_INFINITY;
+    for (let c = 0; c < classes; c++) {
+      const value = a * row[left + c] + b * row[right + c];
+      if (value > most) {
+        most = value;
+        best = c;
+      }
+    }
+    if (best < 0) {
+      throw new Error('the model answers NaN: the picture or the weights hold values that are not finite');
+    }
+    result[x] = best;
+  }
+}
+
+/** Rows of the network's input, [network.width, classes], of which the last two are kept: the mean of the windows. */
+function meanRows(
+  windows: readonly LogitWindow[],
+  classes: number,
+  network: Extent,
+): (y: number) => Float32Array {
+  const readers = windows.map((window) => ({
+    window,
+    vertical: bilinearTaps(window.rows, window.height),
+    horizontal: bilinearTaps(window.columns, window.width),
+    coarse: new Float32Array(window.columns * classes),
+  }));
+  const counts = new Uint16Array(network.width);
+  const fill = (y: number, row: Float32Array) => {
+    row.fill(0);
+    counts.fill(0);
+    for (const { window, vertical, horizontal, coarse } of readers) {
+      const at = y - window.top;
+      if (at < 0 || at >= window.height) continue;
+      const length = window.columns * classes;
+      const [lower, upper] = [vertical.lower[at], vertical.upper[at]].map((i) =>
+        window.logits.subarray(i * length, (i + 1) * length),
+      );
+      blend(lower, upper, vertical.part[at], coarse);
+      for (let x = 0; x < window.width; x++) {
+        const [a, b] = [1 - horizontal.part[x], horizontal.part[x]];
+        const [left, right] = [horizontal.lower[x] * classes, horizontal.upper[x] * classes];
+        const to = (window.left + x) * classes;
+        for (let c = 0; c < classes; c++) row[to + c] += a * coarse[left + c] + b * coarse[right + c];
+        counts[window.left + x]++;
+      }
+    }
+    for (let x = 0; x < network.width; x++) {
+      if (counts[x] < 2) continue;
+      for (let i = x * classes; i < (x + 1) * classes; i++) row[i] /= counts[x];
+    }
+  };
+  const kept = [0, 1].map(() => ({ y: -1, row: new Float32Array(network.width * classes) }));
+  return (y) => {
+    const found = kept.find((each) => each.y === y);
+    if (found) return found.row;
+    // The two rows that a blend reads are neighbours: the smaller one is not needed any more.
+    const oldest = kept[0].y < kept[1].y ? kept[0] : kept[1];
+    fill(y, oldest.row);
+    oldest.y = y;
+    return oldest.row;
+  };
+}
+
+/** Where windows of `crop` pixels go on a side: a step of `stride`, the last one moved back to end at the edge. */
+export function windowStarts(side: number, crop: number, stride: number): number[] {
+  const count = Math.floor(Math.max(side - crop + stride - 1, 0) / stride) + 1;
+  return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(i * stride, side - crop)));
+}
