@@ -1,6 +1,7 @@
 import t from 'tap';
 import {
   COLOUR_STEPS,
+  classColours,
   colourIndex,
   DEPTH_COLOURS,
   HEAT_COLOURS,
@@ -47,4 +48,15 @@ t.test('OKLab: published lightness of primaries, and greys stay grey', async (t)
 
 t.test('colourIndex clamps', async (t) => {
   t.same([-1, 0, 0.5, 1, 7].map(colourIndex), [0, 0, 128, 255, 255]);
+});
+
+t.test('classes have colours of their own, the same for any number of classes', async (t) => {
+  const colours = classColours(150);
+  t.same(classColours(7), colours.slice(0, 7));
+  const distance = (a: Rgb, b: Rgb) => Math.max(...a.map((value, c) => Math.abs(value - b[c])));
+  for (const [i, colour] of colours.slice(0, 40).entries()) {
+    t.ok(lightness(colour) > 0.5, `class ${i} stands out on black`);
+    const nearest = Math.min(...colours.slice(0, i).map((other) => distance(colour, other)));
+    t.ok(nearest >= 16, `class ${i}: ${nearest}`);
+  }
 });

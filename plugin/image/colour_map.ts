@@ -27,6 +27,18 @@ export const HEAT_COLOURS: readonly Rgb[] = [
   [255, 252, 224],
 ];
 
+/** Lightness and chroma in OKLab of the generated colours of classes: five kinds, so that similar hues differ. */
+const CLASS_KINDS = [
+  [0.72, 0.15],
+  [0.56, 0.17],
+  [0.86, 0.1],
+  [0.64, 0.08],
+  [0.79, 0.17],
+] as const;
+
+/** Hues of successive classes are a golden angle apart: any number of the first ones are spread evenly. */
+const GOLDEN_ANGLE = Math.PI * (3 - Math.sqrt(5));
+
 /** Steps of a sampled map: finer than an 8-bit display can show. */
 export const COLOUR_STEPS = 256;
 
@@ -42,6 +54,16 @@ export function sampleColours(points: readonly Rgb[]): Uint8Array {
     samples.set(fromOklab(mixed), i * 3);
   }
   return samples;
+}
+
+/** Colours of classes whose model names none: the same for the same class, whatever their number. */
+export function classColours(count: number): Rgb[] {
+  return Array.from({ length: count }, (_, i) => {
+    const [light, chroma] = CLASS_KINDS[i % CLASS_KINDS.length];
+    const hue = i * GOLDEN_ANGLE;
+    const [red, green, blue] = fromOklab([light, chroma * Math.cos(hue), chroma * Math.sin(hue)]);
+    return [red, green, blue];
+  });
 }
 
 /** Index of the sample for `t` in 0..1; outside values are clamped. */

@@ -1,0 +1,162 @@
+/**
+ * Masks of detections: bitmaps of a part of the picture, and what they are written as. COCO's run lengths go down the
+ * columns, from the left; polygons run along the edges of pixels.
+ */
+import type { Extent } from './prepare.js';
+
+/** The pixels of an object, in a rectangle of the picture; outside there are none. */
+export interface MaskBitmap extends Extent {
+  /** Upper left corner in the picture, pixels. */
+  readonly left: number;
+  readonly top: number;
+  /** uint8 [height, width]: 1 where the object is, else 0. */
+  readonly data: Uint8Array;
+}
+
+/** A mask in COCO's run lengths. */
+export interface RunLengths {
+  /** Of the picture, pixels. */
+  readonly size: readonly [height: number, width: number];
+  /** Lengths of runs of 0 and 1 in turn, the first of 0: compressed as in COCO's files, or as numbers. */
+  readonly counts: string | readonly number[];
+}
+
+/** More than any picture that is read has; what a file of run lengths may ask for. */
+const MAX_PIXELS = 2 ** 28;
+
+/** COCO's run lengths, compressed, of a mask in a picture of `width` x `height` pixels. */
+export function encodeRle(mask: MaskBitmap, { width, height }: Extent): RunLengths & { counts: string } {
+  const counts: number[] = [];
+  let [value, end] = [0, 0];
+  /** A run of ones in the pixels counted down the columns. */
+  const ones = (from: number, to: number) => {
+    if (from === end && value === 1) counts[counts.length - 1] += to - from;
+    else counts.push(from - end, to - from);
+    [value, end] = [1, to];
+  };
+  for (let x = 0; x < mask.width; x++) {
+    const column = (mask.left + x) * height + mask.top;
+    for (let y = 0; y < mask.height; ) {
+      const from = y;
+      while (y < mask.height && mask.data[y * mask.width + x] === 1) y++;
+      if (y > from) ones(column + from, column + y);
+      else y++;
+    }
+  }
+  if (end < width * height) counts.push(width * height - end);
+  return { size: [height, width], counts: compressCounts(counts) };
+}
+
+/** Counts as COCO writes them: from the third on the difference to the last but one, 5 bits a character. */
+export function compressCounts(counts: readonly number[]): string {
+  let text = '';
+  for (const [i, count] of counts.entries()) {
+    let rest = i > 2 ? count - counts[i - 2] : count;
+    for (let more = true; more; ) {
+      const bits = rest & 31;
+      rest >>= 5;
+      more = bits & 16 ? rest !== -1 : rest !== 0;
+      text += String.fromCharCode((more ? bits | 32 : bits) + 48);
+    }
+  }
+  return text;
+}
+
+/** @throws {Error} when the text is no run lengths */
+export function expandCounts(text: string): number[] {
+  const counts: number[] = [];
+  for (let at = 0; at < text.length; ) {
+    let value = 0;
+    let shift = 0;
+    for (let more = true; more; shift += 5) {
+      const code = text.charCodeAt(at++) - 48;
+      if (!(code >= 0 && code < 64) || shift > 25) {
+        throw new Error(`run lengths: character ${at} of ${text.length} belongs to no number`);
+      }
+      value |= (code & 31) << shift;
+      more = (code & 32) !== 0;
+      if (!more && code & 16) value |= -1 << (shift + 5);
+    }
+    counts.push(counts.length > 2 ? value + counts[counts.length - 2] : value);
+  }
+  return counts;
+}
+
+/**
+ * The pixels of a mask in COCO's run lengths: uint8 [height, width], 1 inside.
+ * @throws {Error} when the counts are no run lengths or do not add up to the picture.
+ */
+export function decodeRle({ size, counts }: RunLengths): Uint8Array {
+  const [height, width] = size;
+  const pixels = height * width;
+  if (!(Number.isSafeInteger(height) && Number.isSafeInteger(width) && height >= 0 && width >= 0)) {
+    throw new Error(`run lengths: the size is [${size}], expected height and width in pixels`);
+  }
+  if (pixels > MAX_PIXELS) throw new Error(`run lengths of ${pixels} pixels, expected at most ${MAX_PIXELS}`);
+  const runs = typeof counts === 'string' ? expandCounts(counts) : counts;
+  const data = new Uint8Array(pixels);
+  let at = 0;
+  for (const [i, run] of runs.entries()) {
+    if (!(Number.isSafeInteger(run) && run >= 0 && at + run <= pixels)) {
+      throw new Error(`run lengths: count ${i} is ${run} after ${at} of ${pixels} pixels`);
+    }
+    if (i % 2 === 1) {
+      for (let p = at; p < at + run; p++) data[(p % height) * width + Math.floor(p / height)] = 1;
+    }
+    at += run;
+  }
+  if (at !== pixels) throw new Error(`run lengths of ${at} pixels, expected ${pixels}`);
+  return data;
+}
+
+/** Right, down, left, up: the sides of a pixel, clockwise. */
+const STEPS = [
+  [1, 0],
+  [0, 1],
+  [-1, 0],
+  [0, -1],
+] as const;
+
+/** The pixel ahead at the right hand, from the corner where two sides meet; that at the left hand is the one before. */
+const RIGHT_HAND = [
+  [0, 0],
+  [-1, 0],
+  [-1, -1],
+  [0, -1],
+] as const;
+
+/**
+ * The contours of a mask: x and y of their corners in turn, pixels of the picture, along the edges of pixels. Filled by
+ * the even-odd rule they give the mask back: those around it run clockwise, those around holes the other way. Pixels
+ * that touch at a corner alone are apart.
+ */
+export function maskPolygons(mask: MaskBitmap): number[][] {
+  const { left, top, width, height, data } = mask;
+  const inside = (x: number, y: number) =>
+    x >= 0 && y >= 0 && x < width && y < height && data[y * width + x] === 1;
+  const followed = new Uint8Array(width * height);
+  const polygons: number[][] = [];
+  for (let i = 0; i < data.length; i++) {
+    const [startX, startY] = [i % width, Math.floor(i / width)];
+    // Every contour has an upper side, along which it runs to the right.
+    if (followed[i] === 1 || !inside(startX, startY) || inside(startX, startY - 1)) continue;
+    const corners: number[] = [];
+    let [x, y, direction] = [startX, startY, 0];
+    do {
+      if (direction === 0) followed[y * width + x] = 1;
+      const [dx, dy] = STEPS[direction];
+      x += dx;
+      y += dy;
+      const ahead = (turn: number) => {
+        const [offsetX, offsetY] = RIGHT_HAND[(direction + turn) % 4];
+        return inside(x + offsetX, y + offsetY);
+      };
+      const before = direction;
+      if (!ahead(0)) direction = (direction + 1) % 4;
+      else if (ahead(3)) direction = (direction + 3) % 4;
+      if (direction !== before) corners.push(left + x, top + y);
+    } while (x !== startX || y !== startY || direction !== 0);
+    polygons.push(corners);
+  }
+  return polygons;
+}
