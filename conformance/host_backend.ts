@@ -8,10 +8,9 @@ import {
   registerBackend,
   removeBackend,
   setBackend,
-  type TensorInfo,
   unregisterKernel,
 } from '@tensorflow/tfjs-core';
-import { registerBackendKernel } from '../plugin/ops/kernels.js';
+import { type BackendKernel, backendKernelOnHost, registerBackendKernel } from '../plugin/ops/kernels.js';
 import type { HostKernelFunction } from '../plugin/ops/spec/spec.js';
 import type { Backend as BackendUnderTest, KernelsDefinition } from './backend.js';
 import { declarationOf, tfjsBackend } from './tfjs_backend.js';
@@ -48,24 +47,9 @@ export function hostBackend(definition: KernelsDefinition): BackendUnderTest {
 
 function register(backendName: string, op: string, kernel: HostKernelFunction): void {
   const declaration = declarationOf(op);
-  registerBackendKernel(declaration, backendName, ({ inputs, attributes, outputs, backend }) => {
-    const given = Object.entries(inputs) as [string, TensorInfo][];
-    const results = outputs.map(({ shape, dtype }) => {
-      const size = shape.reduce((product, extent) => product * extent, 1);
-      return dtype === 'int32' ? new Int32Array(size) : new Float32Array(size);
-    });
-    kernel({
-      inputs: Object.fromEntries(
-        given.map(([name, { dataId }]) => [name, backend.readSync(dataId) as Float32Array | Int32Array]),
-      ),
-      outputs: Object.fromEntries(declaration.outputNames.map((name, i) => [name, results[i]])),
-      shapes: Object.fromEntries(given.map(([name, { shape }]) => [name, shape])),
-      attributes,
-    });
-    return outputs.map(({ shape, dtype }, i) => ({
-      dataId: backend.write(results[i], shape, dtype),
-      shape,
-      dtype,
-    }));
-  });
+  const onHost: BackendKernel = (call) =>
+    backendKernelOnHost(declaration, (args) => {
+      kernel({ ...args, mostRows: call.outputs[0].shape[0] });
+    })(call);
+  registerBackendKernel(declaration, backendName, onHost);
 }

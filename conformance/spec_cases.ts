@@ -5,7 +5,7 @@ import { EXACT, UNPROMISED } from '../plugin/ops/spec/bound.js';
 import { gradientsOf } from '../plugin/ops/spec/differences.js';
 import { Random } from '../plugin/ops/spec/random.js';
 import { formulaArguments, type NamedValues, type OpSpec, type Sample } from '../plugin/ops/spec/spec.js';
-import { type CaseTensor, type CaseTensors, float64, int32 } from '../plugin/ops/spec/tensor.js';
+import { type CaseTensor, type CaseTensors, float64, int32, sizeOf } from '../plugin/ops/spec/tensor.js';
 import { SPECS } from '../plugin/ops/specs.js';
 import type { ConformanceCase, OpCase, Reference } from './case.js';
 import { DEFAULT_SEED } from './seed.js';
@@ -53,7 +53,9 @@ export function outputsCase(spec: OpSpec, { name, inputs, attributes, notFinite 
   const specs = inferOutputs(op, args.shapes, args.attributes);
   const tensors = (values: NamedValues) =>
     op.outputNames.map((of, i) => {
-      const { shape, dtype } = specs[i];
+      const { dtype } = specs[i];
+      const rest = specs[i].shape.slice(1);
+      const shape = op.counted ? [values[of].length / sizeOf(rest), ...rest] : specs[i].shape;
       return { of, tensor: dtype === 'int32' ? int32(shape, values[of]) : float64(shape, values[of]) };
     });
   const references = tensors(formula(args)).flatMap((found) => judged(found, 'float64 oracle', notFinite));

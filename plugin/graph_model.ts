@@ -5,6 +5,7 @@
  * package. Engines and kernels are shared by all copies of tfjs-core, executors are not.
  */
 import { type GraphNode, registerOp } from '@tensorflow/tfjs-converter';
+import { mustWaitForValues, readForChecks } from './kernels/values.js';
 import { show } from './models/checks.js';
 import type { AttributeValue, OpDeclaration } from './ops/declaration.js';
 import { OPS } from './ops/index.js';
@@ -38,5 +39,8 @@ function execute(op: OpDeclaration, node: GraphNode) {
   ) as Record<string, AttributeValue>;
   const defaults = op.graphDefaults?.(inputs, (info) => readIds(op.name, info)) ?? {};
   for (const [name, value] of Object.entries(defaults)) attributes[name] ??= value;
-  return runOp(op, inputs, attributes);
+  const read = mustWaitForValues() ? (op.reads ?? []).filter((name) => inputs[name]) : [];
+  if (read.length === 0) return runOp(op, inputs, attributes);
+  // Of tfjs's two executors only that of `executeAsync` waits for a promise.
+  return readForChecks(...read.map((name) => inputs[name])).then(() => runOp(op, inputs, attributes));
 }

@@ -55,14 +55,48 @@ export type {
 } from './models/segmenter_metadata.js';
 export { Gelu, gelu, Silu, silu } from './ops/activations.js';
 export { BoruvkaMST, boruvkaMST, type Tree } from './ops/boruvka_mst.js';
+export {
+  AnchorGrid,
+  anchorGrid,
+  BoxRois,
+  boxRois,
+  DecodeBoxes,
+  decodeBoxes,
+  EncodeBoxes,
+  encodeBoxes,
+  RoiLevels,
+  roiLevels,
+} from './ops/boxes.js';
 export { CausalConvolution, causalConvolution } from './ops/causal_convolution.js';
 export type { OpDeclaration } from './ops/declaration.js';
+export {
+  ClassDetections,
+  classDetections,
+  type Detections,
+  NonMaxSuppression,
+  nonMaxSuppression,
+  RegionProposals,
+  regionProposals,
+  SelectChannels,
+  selectChannels,
+} from './ops/detections.js';
 export { Discretize, discretize } from './ops/discretize.js';
 export { EdgeDissimilarity, edgeDissimilarity, type Metric } from './ops/edge_dissimilarity.js';
 export { FlattenGrid, GridGraph, UnflattenGrid } from './ops/grid.js';
 export { OpError } from './ops/input_checks.js';
 export { LayerNormalization, layerNormalization } from './ops/layer_normalization.js';
 export { type Activation, Linear, linear } from './ops/linear.js';
+export { type PastedMask, PasteMasks, pasteMask, pasteMasks } from './ops/paste_masks.js';
+export { Resample } from './ops/resample.js';
+export {
+  AdaptiveAveragePool,
+  adaptiveAveragePool,
+  InterpolateBilinear,
+  InterpolateNearest,
+  interpolateBilinear,
+  interpolateNearest,
+} from './ops/resize.js';
+export { RoiAlign, roiAlign } from './ops/roi_align.js';
 export {
   RootMeanSquareNormalization,
   rootMeanSquareNormalization,

@@ -1,10 +1,13 @@
 /** Registers every kernel in this folder. A new kernel is a file beside this one and a line here. */
 import './activations.js';
 import './boruvka_mst.js';
+import './boxes.js';
 import './causal_convolution.js';
+import './detections.js';
 import './discretize.js';
 import './edge_dissimilarity.js';
 import './layer_normalization.js';
+import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_scan.js';
 import './selective_step.js';

@@ -28,6 +28,11 @@ export function readAsynchronously(backendName: string, hostValuesOf: HostValues
   asynchronous.set(backendName, hostValuesOf);
 }
 
+/** Whether tensors on the current backend cannot be read synchronously. */
+export function mustWaitForValues(): boolean {
+  return asynchronous.has(getBackend());
+}
+
 /**
  * The values of a tensor on the current backend. Waits for that, unless it reads asynchronously only.
  * @throws {OpError} when it does, and the values are not known.

@@ -134,6 +134,16 @@ export interface OpDefinition {
   readonly derived?: Readonly<
     Record<string, string | ((letters: Letters, attributes: Attributes) => number)>
   >;
+  /**
+   * A derived letter with which every output begins and whose extent depends on values: what is derived is the largest
+   * that it may have. Outputs are made so large, and cut to the rows that a kernel says it has written.
+   */
+  readonly counted?: string;
+  /**
+   * Inputs whose values the op reads on the host. Without `compose` the kernel in plain TypeScript is then the regular
+   * one on every backend. A GraphModel node waits for the values where they can be read asynchronously only.
+   */
+  readonly reads?: readonly string[];
   /** The least extent of letters; 0 for those that are not named. */
   readonly least?: Readonly<Record<string, number>>;
   /**

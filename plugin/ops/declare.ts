@@ -17,7 +17,7 @@ import type {
   TensorsOf,
 } from './declaration.js';
 import { completeAttributes } from './input_checks.js';
-import { type Letters, parseExtent, parseShape } from './shape_letters.js';
+import { type Letters, parseExtent, parseShape, type ShapeLetters } from './shape_letters.js';
 
 /** What the functions of a declaration are given, typed by its inputs and attributes. */
 interface TypedFunctions<
@@ -87,16 +87,21 @@ function parse(op: OpDefinition): ParsedShapes {
   );
   const bound: Record<string, number> = Object.fromEntries(derived.map(([letter]) => [letter, 1]));
   for (const [, { letter }] of numbers) if (letter) bound[letter] = 1;
-  for (const [, { optional }, { extents }] of inputs) {
-    if (!optional) for (const { letter } of extents) if (letter) bound[letter] = 1;
-  }
-  for (const { text, evaluate } of [
-    ...inputs.map(([, , shape]) => shape),
-    ...outputs.map(([, shape]) => shape),
-  ].flatMap(({ extents }) => extents)) {
-    if (Number.isNaN(evaluate(bound)))
-      throw new Error(`${op.name}: no input or attribute says what ${text} is`);
-  }
+  const bind = (isOptional: boolean) => {
+    for (const [, { optional = false }, { extents }] of inputs) {
+      if (optional === isOptional) for (const { letter } of extents) if (letter) bound[letter] = 1;
+    }
+  };
+  const check = (shapes: readonly ShapeLetters[]) => {
+    for (const { text, evaluate } of shapes.flatMap(({ extents }) => extents)) {
+      if (Number.isNaN(evaluate(bound)))
+        throw new Error(`${op.name}: no input or attribute says what ${text} is`);
+    }
+  };
+  bind(false);
+  check(outputs.map(([, shape]) => shape));
+  bind(true); // an input that may be left out says what its own letters are
+  check(inputs.map(([, , shape]) => shape));
   const least = Object.entries({
     ...Object.fromEntries(derived.map(([letter]) => [letter, 0])),
     ...op.least,

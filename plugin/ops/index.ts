@@ -1,13 +1,19 @@
 /** Every op of this package. A new op is a file beside this one and a line here. */
 import { Gelu, Silu } from './activations.js';
 import { BoruvkaMST } from './boruvka_mst.js';
+import { AnchorGrid, BoxRois, DecodeBoxes, EncodeBoxes, RoiLevels } from './boxes.js';
 import { CausalConvolution } from './causal_convolution.js';
 import type { OpDeclaration } from './declaration.js';
+import { ClassDetections, NonMaxSuppression, RegionProposals, SelectChannels } from './detections.js';
 import { Discretize } from './discretize.js';
 import { EdgeDissimilarity } from './edge_dissimilarity.js';
 import { FlattenGrid, GridGraph, UnflattenGrid } from './grid.js';
 import { LayerNormalization } from './layer_normalization.js';
 import { Linear } from './linear.js';
+import { PasteMasks } from './paste_masks.js';
+import { Resample } from './resample.js';
+import { AdaptiveAveragePool, InterpolateBilinear, InterpolateNearest } from './resize.js';
+import { RoiAlign } from './roi_align.js';
 import { RootMeanSquareNormalization } from './root_mean_square_normalization.js';
 import { SelectiveLayer } from './selective_layer.js';
 import { SelectiveScan } from './selective_scan.js';
@@ -42,4 +48,19 @@ export const OPS: readonly OpDeclaration[] = [
   SelectiveTreeScan,
   SelectiveLayer,
   WindowGraph,
+  Resample,
+  InterpolateBilinear,
+  InterpolateNearest,
+  AdaptiveAveragePool,
+  RoiAlign,
+  RoiLevels,
+  BoxRois,
+  AnchorGrid,
+  DecodeBoxes,
+  EncodeBoxes,
+  NonMaxSuppression,
+  RegionProposals,
+  ClassDetections,
+  SelectChannels,
+  PasteMasks,
 ];

@@ -1,6 +1,7 @@
 /**
  * Where ops meet tfjs: running an op on the current backend, registering kernels, and what happens on a backend that
- * has none of ours (a fused op is composed from tfjs's own ops; a tree op runs on the CPU, with one warning).
+ * has none of ours (a fused op is composed from tfjs's own ops; an op whose results decide shapes runs on the CPU; so
+ * does a tree op, with one warning).
  */
 import {
   backend as currentBackend,
@@ -41,8 +42,14 @@ import { stopGradient } from './stop_gradient.js';
 
 export type { HostArray };
 
-/** A kernel in plain TypeScript: the specification of an op in code. Outputs are zero-filled. */
-export type HostKernel<D extends OpDeclaration> = (args: KernelArguments<D, HostArray>) => void;
+/** What a kernel over typed arrays is called with. Outputs are zero-filled. */
+export interface HostKernelArguments<D extends OpDeclaration> extends KernelArguments<D, HostArray> {
+  /** Of an op with a `counted` letter: says how many rows of the outputs there are. All of them, if it is not called. */
+  readonly written: (rows: number) => void;
+}
+
+/** A kernel in plain TypeScript: the specification of an op in code. */
+export type HostKernel<D extends OpDeclaration> = (args: HostKernelArguments<D>) => void;
 
 /** A kernel of some backend, called after all checks. */
 export type BackendKernel<D extends OpDeclaration = OpDeclaration> = (args: {
@@ -60,9 +67,17 @@ const fallbackKernels = new Set<string>();
  * backend without a kernel of its own when the op cannot be composed from built-in ops.
  */
 export function registerHostKernel<D extends OpDeclaration>(op: D, kernel: HostKernel<D>): void {
-  const onHost: BackendKernel<D> = (call) => {
+  const onHost = backendKernelOnHost(op, kernel);
+  hostKernels.set(op.name, onHost as BackendKernel);
+  registerBackendKernel(op, 'cpu', onHost);
+}
+
+/** A kernel over typed arrays as one of any backend: inputs are read from it, and outputs are handed to it. */
+export function backendKernelOnHost<D extends OpDeclaration>(op: D, kernel: HostKernel<D>): BackendKernel<D> {
+  return (call) => {
     const { outputs, backend } = call;
     const results: HostArray[] = [];
+    let rows: number | undefined;
     const memory = {
       input: (info: TensorInfo) => readValues(op.name, backend, info),
       output: ({ shape, dtype }: OutputSpec) => {
@@ -71,15 +86,21 @@ export function registerHostKernel<D extends OpDeclaration>(op: D, kernel: HostK
         return result;
       },
     };
-    kernel(kernelArguments(op, call, memory));
-    return outputs.map(({ shape, dtype }, i) => ({
-      dataId: backend.write(results[i], shape, dtype as DataType),
-      shape,
-      dtype,
-    }));
+    const written = (count: number) => {
+      rows = count;
+    };
+    kernel({ ...kernelArguments(op, call, memory), written });
+    return outputs.map((spec, i) => {
+      const { shape, dtype } = withRows(spec, rows);
+      const values = results[i].subarray(0, sizeOf(shape));
+      return { dataId: backend.write(values, shape, dtype as DataType), shape, dtype };
+    });
   };
-  hostKernels.set(op.name, onHost as BackendKernel);
-  registerBackendKernel(op, 'cpu', onHost);
+}
+
+/** An output of an op with a `counted` letter, cut to its rows. */
+function withRows({ shape, dtype }: OutputSpec, rows = shape[0]): OutputSpec {
+  return { shape: rows === shape[0] ? shape : [rows, ...shape.slice(1)], dtype };
 }
 
 /**
@@ -217,11 +238,17 @@ export function readIds(op: string, info: TensorInfo): Int32Array {
   return readValues(op, currentBackend(), info) as Int32Array;
 }
 
+/** The values of a float32 tensor on the current backend: see `readValues`. */
+export function readFloats(op: string, info: TensorInfo): Float32Array {
+  return readValues(op, currentBackend(), info) as Float32Array;
+}
+
 function registerFallbackKernel(op: OpDeclaration, backendName: string): void {
   const kernel = hostKernels.get(op.name);
   if (!kernel) throw new Error(`${op.name}: no kernel for the backend '${backendName}' and none on the host`);
   registerBackendKernel(op, backendName, kernel);
   fallbackKernels.add(`${op.name} ${backendName}`);
+  if (op.reads) return; // the host is where it runs
   console.warn(
     `tfjs-grootvl: ${op.name} has no kernel for the backend '${backendName}'; it runs on the CPU in plain ` +
       `JavaScript, and its tensors travel there and back.${adviceFor(backendName)}`,

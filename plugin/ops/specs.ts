@@ -1,12 +1,29 @@
 /** The specs of all ops. A new op is a declaration, a spec beside it, and a line in both lists. */
 import { geluSpec, siluSpec } from './activations.spec.js';
 import { boruvkaMSTSpec } from './boruvka_mst.spec.js';
+import {
+  anchorGridSpec,
+  boxRoisSpec,
+  decodeBoxesSpec,
+  encodeBoxesSpec,
+  roiLevelsSpec,
+} from './boxes.spec.js';
 import { causalConvolutionSpec } from './causal_convolution.spec.js';
+import {
+  classDetectionsSpec,
+  nonMaxSuppressionSpec,
+  regionProposalsSpec,
+  selectChannelsSpec,
+} from './detections.spec.js';
 import { discretizeSpec } from './discretize.spec.js';
 import { edgeDissimilaritySpec } from './edge_dissimilarity.spec.js';
 import { flattenGridSpec, gridGraphSpec, unflattenGridSpec } from './grid.spec.js';
 import { layerNormalizationSpec } from './layer_normalization.spec.js';
 import { linearSpec } from './linear.spec.js';
+import { pasteMasksSpec } from './paste_masks.spec.js';
+import { resampleSpec } from './resample.spec.js';
+import { adaptiveAveragePoolSpec, interpolateBilinearSpec, interpolateNearestSpec } from './resize.spec.js';
+import { roiAlignSpec } from './roi_align.spec.js';
 import { rootMeanSquareNormalizationSpec } from './root_mean_square_normalization.spec.js';
 import { selectiveLayerSpec } from './selective_layer.spec.js';
 import { selectiveScanSpec } from './selective_scan.spec.js';
@@ -41,4 +58,19 @@ export const SPECS: readonly OpSpec[] = [
   selectiveTreeScanSpec,
   selectiveLayerSpec,
   windowGraphSpec,
+  resampleSpec,
+  interpolateBilinearSpec,
+  interpolateNearestSpec,
+  adaptiveAveragePoolSpec,
+  roiAlignSpec,
+  roiLevelsSpec,
+  boxRoisSpec,
+  anchorGridSpec,
+  decodeBoxesSpec,
+  encodeBoxesSpec,
+  nonMaxSuppressionSpec,
+  regionProposalsSpec,
+  classDetectionsSpec,
+  selectChannelsSpec,
+  pasteMasksSpec,
 ];

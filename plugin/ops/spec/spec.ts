@@ -42,6 +42,10 @@ export type HostKernelFunction = (args: {
   readonly outputs: Readonly<Record<string, Float32Array | Int32Array>>;
   readonly shapes: Shapes;
   readonly attributes: Attributes;
+  /** Rows that the outputs have, of an op with a `counted` letter the largest number of them. */
+  readonly mostRows: number;
+  /** Of such an op: says how many there are. */
+  readonly written: (rows: number) => void;
 }) => void;
 
 export type KernelArguments = Parameters<HostKernelFunction>[0];
@@ -175,7 +179,11 @@ export function formulaArguments(
 /** The right kernel: a formula, rounded once. */
 export function kernelOf(formula: Formula): HostKernelFunction {
   return (args) => {
-    for (const [name, values] of Object.entries(formula(args))) args.outputs[name].set(values);
+    for (const [name, values] of Object.entries(formula(args))) {
+      const output = args.outputs[name];
+      output.set(values);
+      if (values.length < output.length) args.written((values.length * args.mostRows) / output.length);
+    }
   };
 }
 

@@ -1,0 +1,164 @@
+/**
+ * Separable resampling along one axis: what each position of the result takes from the positions of the source.
+ * Resizing, pooling, RoI alignment and mask pasting are such maps of rows and of columns; the gradient is the transposed
+ * map. Positions are computed as PyTorch does, in float32 where it does, since a rounding decides which pixel is taken.
+ */
+
+/** Weights of consecutive source positions, the first of which is `first`. */
+export interface Taps {
+  readonly first: number;
+  readonly weights: readonly number[];
+}
+
+/** Taps by position of the result. */
+export type AxisMap = readonly Taps[];
+
+const NOTHING: Taps = { first: 0, weights: [] };
+const f32 = Math.fround;
+
+/** The taps of every position from 0 to count - 1. */
+function mapOf(count: number, tapsOf: (position: number) => Taps): AxisMap {
+  return Array.from({ length: count }, (_, position) => tapsOf(position));
+}
+
+/** Between two neighbours, with nothing beyond the last. */
+function between(low: number, fraction: number, size: number): Taps {
+  if (low >= size - 1) return { first: size - 1, weights: [1] };
+  return { first: low, weights: [f32(1 - fraction), fraction] };
+}
+
+/**
+ * Bilinear interpolation: half-pixel centres, source `max((d + 0.5) * size / count - 0.5, 0)`.
+ * @param alignCorners the first and the last positions fall on each other instead.
+ */
+export function bilinearMap(size: number, count: number, alignCorners = false): AxisMap {
+  const ratio = alignCorners ? (count > 1 ? (size - 1) / (count - 1) : 0) : size / count;
+  return mapOf(count, (d) => {
+    const at = alignCorners ? d * ratio : Math.max((d + 0.5) * ratio - 0.5, 0);
+    const low = Math.min(Math.floor(at), size - 1);
+    return between(low, f32(at - low), size);
+  });
+}
+
+/** The source `min(floor(d * float32(size / count)), size - 1)`, the product in float32. */
+export function nearestMap(size: number, count: number): AxisMap {
+  const ratio = f32(size / count);
+  return mapOf(count, (d) => ({ first: Math.min(Math.floor(f32(d * ratio)), size - 1), weights: [1] }));
+}
+
+/** Means of the positions from `floor(i * size / count)` to `ceil((i + 1) * size / count)`. */
+export function poolingMap(size: number, count: number): AxisMap {
+  return mapOf(count, (i) => {
+    const first = Math.floor((i * size) / count);
+    const length = Math.ceil(((i + 1) * size) / count) - first;
+    return { first, weights: new Array<number>(length).fill(1 / length) };
+  });
+}
+
+/**
+ * Most samples of a bin where their number is given. (Where it follows from a bin's size, samples outside the map are
+ * not visited.)
+ */
+export const MOST_SAMPLES = 64;
+
+/**
+ * One axis of a region that is cut into bins: each is the mean of bilinear samples in it.
+ * @param start of the region, and its length, in positions of the map.
+ * @param samples of a bin; 0: one for each position that it covers, `ceil(bin)`.
+ */
+export function regionMap(
+  start: number,
+  length: number,
+  { size, count, samples }: { readonly size: number; readonly count: number; readonly samples: number },
+): AxisMap {
+  const bin = f32(length / count);
+  const inBin = samples > 0 ? samples : Math.ceil(bin);
+  if (!(inBin > 0 && inBin < Number.POSITIVE_INFINITY)) return mapOf(count, () => NOTHING);
+  return mapOf(count, (p) => {
+    const origin = f32(start + f32(p * bin));
+    const [from, to] = samples > 0 ? [0, inBin] : samplesWithin(origin, bin / inBin, inBin, size);
+    const all: Taps[] = [];
+    for (let i = from; i < to; i++) {
+      const taps = sampleAt(f32(origin + f32(f32((i + 0.5) * bin) / inBin)), size);
+      if (taps) all.push(taps);
+    }
+    return sumOf(all, 1 / inBin);
+  });
+}
+
+/** Which samples of a bin may lie in [-1, size]: all that do, and a few more. */
+function samplesWithin(origin: number, step: number, count: number, size: number): [number, number] {
+  const low = Math.floor((-1 - origin) / step) - 2;
+  const high = Math.ceil((size - origin) / step) + 2;
+  return [Math.max(0, Math.min(low, count)), Math.max(0, Math.min(high, count))];
+}
+
+/** A sample outside [-1, size] counts nothing; below 0 it is at 0, from the last position on at the last. */
+function sampleAt(at: number, size: number): Taps | undefined {
+  if (!(at >= -1 && at <= size)) return undefined;
+  const low = Math.floor(Math.max(at, 0));
+  return between(low, f32(Math.max(at, 0) - low), size);
+}
+
+/**
+ * One axis of a mask that is stretched over the span from `start` to `end` of a picture: where the centres of pixels fall
+ * in the mask, zeros outside. Only the pixels from floor(start) - 1 to ceil(end) + 1 are written.
+ */
+export function pastingMap(start: number, end: number, size: number, count: number): AxisMap {
+  const [from, to] = pastedSpan(start, end, count);
+  return mapOf(count, (pixel) =>
+    pixel >= from && pixel < to ? pastedPixel(pixel, start, end, size) : NOTHING,
+  );
+}
+
+/** The pixels of 0 to count - 1 that a mask from `start` to `end` may reach: the first, and the one behind the last. */
+export function pastedSpan(start: number, end: number, count: number): [from: number, to: number] {
+  return [Math.max(Math.floor(start) - 1, 0), Math.min(Math.ceil(end) + 1, count)];
+}
+
+function pastedPixel(pixel: number, start: number, end: number, size: number): Taps {
+  const ratio = f32(f32(f32(pixel + 0.5) - start) / f32(end - start));
+  // A span without length puts the middle of the mask on every pixel but the one that it lies in, where this is NaN.
+  const u = Math.abs(ratio) === Number.POSITIVE_INFINITY ? 0 : f32(f32(ratio * 2) - 1);
+  const at = f32(f32(f32(f32(u + 1) * size) - 1) / 2);
+  const low = Math.floor(at);
+  const fraction = f32(at - low);
+  const weights = [f32(1 - fraction), fraction];
+  if (!(low >= -1 && low < size)) return NOTHING;
+  if (low === -1) return { first: 0, weights: weights.slice(1) };
+  return { first: low, weights: low === size - 1 ? weights.slice(0, 1) : weights };
+}
+
+/** The weighted sum of taps. */
+function sumOf(all: readonly Taps[], factor: number): Taps {
+  if (all.length === 0) return NOTHING;
+  let [first, end] = [Number.POSITIVE_INFINITY, 0];
+  for (const taps of all) {
+    first = Math.min(first, taps.first);
+    end = Math.max(end, taps.first + taps.weights.length);
+  }
+  const weights = new Array<number>(end - first).fill(0);
+  for (const taps of all) {
+    taps.weights.forEach((weight, i) => {
+      weights[taps.first - first + i] += factor * weight;
+    });
+  }
+  return { first, weights };
+}
+
+/** What each of `size` positions of the source gives to the results. */
+export function transposedMap(map: AxisMap, size: number): AxisMap {
+  const given: { position: number; weight: number }[][] = Array.from({ length: size }, () => []);
+  map.forEach(({ first, weights }, position) => {
+    weights.forEach((weight, i) => {
+      if (weight !== 0) given[first + i].push({ position, weight });
+    });
+  });
+  return given.map((parts) => {
+    if (parts.length === 0) return NOTHING;
+    const first = parts[0].position;
+    const weights = new Array<number>(parts[parts.length - 1].position - first + 1).fill(0);
+    for (const { position, weight } of parts) weights[position - first] = weight;
+    return { first, weights };
+  });
+}

@@ -1,0 +1,85 @@
+/** Which boxes are the best, and which of them are left when those that overlap a better one are dropped. */
+const f32 = Math.fround;
+
+/** What is dropped. */
+export interface Suppression {
+  /** A box is dropped when its intersection over union with a kept one is larger. */
+  readonly threshold: number;
+  /** No more are kept. */
+  readonly most: number;
+  /** Boxes of different labels do not drop each other. */
+  readonly labels?: ArrayLike<number>;
+}
+
+/**
+ * Non-maximum suppression: boxes are visited by descending score, the lower index first among equals, and dropped when
+ * they overlap a kept one too much. All in float32.
+ * @param boxes [K, 4]
+ * @returns indices of the kept ones, in the order in which they were visited.
+ */
+export type Suppress = (boxes: Float32Array, scores: Float32Array, how: Suppression) => Int32Array;
+
+export const suppress: Suppress = (given, scores, { threshold, most, labels }) => {
+  const boxes = labels ? apartByLabel(given, labels) : given;
+  const limit = f32(threshold);
+  const areas = scores.map((_, k) => {
+    const [x1, y1, x2, y2] = boxes.subarray(4 * k, 4 * k + 4);
+    return f32(x2 - x1) * f32(y2 - y1);
+  });
+  const kept: number[] = [];
+  for (const k of descending(scores)) {
+    if (kept.length >= most) break;
+    if (!kept.some((better) => overlap(boxes, areas, better, k) > limit)) kept.push(k);
+  }
+  return Int32Array.from(kept);
+};
+
+/** Intersection over union in float32; NaN where both boxes are empty. */
+function overlap(boxes: Float32Array, areas: Float32Array, a: number, b: number): number {
+  const width = f32(Math.min(boxes[4 * a + 2], boxes[4 * b + 2]) - Math.max(boxes[4 * a], boxes[4 * b]));
+  const height = f32(
+    Math.min(boxes[4 * a + 3], boxes[4 * b + 3]) - Math.max(boxes[4 * a + 1], boxes[4 * b + 1]),
+  );
+  const shared = f32(Math.max(width, 0) * Math.max(height, 0));
+  return f32(shared / f32(f32(areas[a] + areas[b]) - shared));
+}
+
+/** Boxes moved by label * (largest coordinate + 1), so that those of different labels lie apart. */
+export function apartByLabel(boxes: Float32Array, labels: ArrayLike<number>): Float32Array {
+  const step = f32(boxes.reduce((largest, value) => Math.max(largest, value), Number.NEGATIVE_INFINITY) + 1);
+  return boxes.map((value, i) => value + f32(f32(labels[i >> 2]) * step));
+}
+
+/**
+ * Indices of scores in descending order, the lower index first among equals; NaN comes last.
+ * @param count how many of the best.
+ */
+export function descending(scores: Float32Array, count = scores.length): Int32Array {
+  const keys = keysOf(scores);
+  const chosen = count < scores.length ? atLeastBest(keys, count) : Int32Array.from(keys.keys());
+  return chosen.sort((a, b) => keys[b] - keys[a] || a - b).subarray(0, count);
+}
+
+/** Scores as integers in the same order. */
+function keysOf(scores: Float32Array): Uint32Array {
+  const bits = new Uint32Array(scores.buffer, scores.byteOffset, scores.length);
+  return bits.map((word, i) => {
+    if (scores[i] === 0) return 0x80000000; // -0 too
+    if (Number.isNaN(scores[i])) return 0;
+    return word & 0x80000000 ? ~word : word | 0x80000000;
+  });
+}
+
+/** The indices of `count` of the largest keys, and of a few more: all whose upper half is as large as one of these. */
+function atLeastBest(keys: Uint32Array, count: number): Int32Array {
+  const histogram = new Uint32Array(1 << 16);
+  for (const key of keys) histogram[key >>> 16]++;
+  let upper = histogram.length;
+  for (let found = 0; found < count; ) found += histogram[--upper];
+  const least = upper * 2 ** 16;
+  const indices: number[] = [];
+  keys.forEach((key, i) => {
+    if (key >= least) indices.push(i);
+  });
+  return Int32Array.from(indices);
+}

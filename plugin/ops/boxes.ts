@@ -1,0 +1,212 @@
+/**
+ * Boxes of a detector: AnchorGrid, DecodeBoxes and EncodeBoxes, BoxRois and RoiLevels. Small, and decisive for what is kept:
+ * they run on the host in float32, the same on every backend.
+ */
+import { type Tensor, type Tensor2D, type Tensor3D, tensor } from '@tensorflow/tfjs-core';
+import { anchorsOf } from '../kernels/boxes.js';
+import { defineOp } from './declare.js';
+import { OpError } from './input_checks.js';
+import { runOp } from './kernels.js';
+
+export const AnchorGrid = defineOp({
+  name: 'AnchorGrid',
+  doc:
+    'Boxes of several ratios around every position (x * stride, y * stride) of a map, by row, column and ratio: ' +
+    'w = scale * stride / sqrt(ratio), h = scale * stride * sqrt(ratio), no shift, no rounding.',
+  inputs: {
+    features: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'only its height and width are used' },
+  },
+  attributes: {
+    stride: { type: 'integer', graphName: 'stride', least: 1, doc: 'input pixels between neighbours' },
+    scale: { type: 'number', graphName: 'scale', default: 8, doc: 'size of an anchor in strides' },
+    ratios: { type: 'numbers', graphName: 'ratios', default: [0.5, 1, 2], doc: 'heights over widths' },
+  },
+  derived: { A: ({ H, W }, { ratios }) => H * W * ratios.length },
+  outputs: { anchors: { dtype: 'float32', shape: ['A', '4'], doc: 'x1, y1, x2, y2 in input pixels' } },
+  compose: ({ features }, attributes) => {
+    const anchors = anchorsOf(features.shape[1] as number, features.shape[2] as number, attributes);
+    return tensor(anchors, [anchors.length / 4, 4]);
+  },
+});
+
+/** Standard deviations that deltas are in units of. */
+export const stds = {
+  type: 'numbers',
+  graphName: 'stds',
+  default: [1, 1, 1, 1],
+  doc: 'four factors of the deltas: of x, y, width and height',
+} as const;
+
+/** How far sizes may change. */
+export const maxRatio = {
+  type: 'number',
+  graphName: 'max_ratio',
+  default: 16 / 1000,
+  least: 1e-30,
+  most: 1,
+  doc: 'sizes change by no more than this factor and its inverse',
+} as const;
+
+export const imageShape = (optional: boolean) =>
+  ({
+    dtype: 'int32',
+    shape: ['2'],
+    optional,
+    doc: 'height and width to which boxes are clamped',
+  }) as const;
+
+/** @throws {OpError} unless there are four. */
+export function checkStds(op: string, { stds }: { readonly stds: readonly number[] }): void {
+  if (stds.length === 4) return;
+  throw new OpError(op, `stds has ${stds.length} numbers, expected 4: of x, y, width and height`);
+}
+
+export const DecodeBoxes = defineOp({
+  name: 'DecodeBoxes',
+  doc:
+    'Boxes moved by deltas, which are multiplied by stds: centre + d * size, size * exp(d) with d between -m and m, m = ' +
+    '|log(maxRatio)|; corners clamped to the image.',
+  inputs: {
+    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'x1, y1, x2, y2' },
+    deltas: {
+      dtype: 'float32',
+      shape: ['K', 'D'],
+      doc: 'of x, y, width and height, for each of M = D/4 classes',
+    },
+    imageShape: { ...imageShape(true), optional: true },
+  },
+  attributes: { stds, maxRatio },
+  derived: {
+    M: ({ D }) => {
+      if (D % 4 === 0) return D / 4;
+      throw new OpError('DecodeBoxes', `deltas has ${D} columns, expected a multiple of 4`);
+    },
+  },
+  outputs: { decoded: { dtype: 'float32', shape: ['K', '4M'], doc: 'x1, y1, x2, y2 for each class' } },
+  reads: ['boxes', 'deltas', 'imageShape'],
+  validate: (_, attributes) => checkStds('DecodeBoxes', attributes),
+});
+
+export const EncodeBoxes = defineOp({
+  name: 'EncodeBoxes',
+  doc: 'The deltas by which DecodeBoxes makes targets of boxes, for training.',
+  inputs: {
+    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'x1, y1, x2, y2' },
+    targets: { dtype: 'float32', shape: ['K', '4'], doc: 'x1, y1, x2, y2' },
+  },
+  attributes: { stds },
+  outputs: { deltas: { dtype: 'float32', shape: ['K', '4'], doc: 'of x, y, width and height' } },
+  reads: ['boxes', 'targets'],
+  validate: (_, attributes) => checkStds('EncodeBoxes', attributes),
+});
+
+export const BoxRois = defineOp({
+  name: 'BoxRois',
+  doc: 'Boxes of one image as rois: image index 0, and the first four columns times scale.',
+  inputs: {
+    boxes: { dtype: 'float32', shape: ['K', 'D'], doc: 'x1, y1, x2, y2 in the first four columns' },
+    scale: { dtype: 'float32', shape: ['4'], optional: true, doc: 'factors of x, y, x, y' },
+  },
+  attributes: {},
+  least: { D: 4 },
+  outputs: { rois: { dtype: 'float32', shape: ['K', '5'], doc: '0, x1, y1, x2, y2' } },
+  reads: ['boxes', 'scale'],
+});
+
+export const RoiLevels = defineOp({
+  name: 'RoiLevels',
+  doc:
+    'The rois of every level of a feature pyramid: level floor(log2(sqrt(w * h) / finestScale + 1e-6)); elsewhere the ' +
+    'image index is -1, for which RoiAlign gives zeros. Without rois there is one such row, so that no op behind it ' +
+    'is given an empty batch.',
+  inputs: {
+    rois: { dtype: 'float32', shape: ['K', '5'], doc: 'image index, x1, y1, x2, y2 in input pixels' },
+  },
+  attributes: {
+    levels: { type: 'integer', graphName: 'levels', default: 4, least: 1, most: 16, letter: 'L', doc: 'L' },
+    finestScale: {
+      type: 'number',
+      graphName: 'finest_scale',
+      default: 56,
+      least: 1e-3,
+      doc: 'the side of a square box at which the second level begins is twice this',
+    },
+  },
+  derived: { R: ({ K }) => Math.max(K, 1) },
+  outputs: { byLevel: { dtype: 'float32', shape: ['L', 'R', '5'], doc: 'the rois of each level' } },
+  reads: ['rois'],
+});
+
+/**
+ * Anchors of a map. Not differentiable.
+ * @param features [N, H, W, C] float32; only its size is used.
+ * @param options.stride input pixels between neighbours of the map.
+ * @param options.scale size of an anchor in strides, 8 by default.
+ * @param options.ratios heights over widths, 0.5, 1 and 2 by default.
+ * @returns [H * W * ratios, 4] float32: x1, y1, x2, y2 by row, column and ratio.
+ * @throws {OpError} on a wrong rank or dtype.
+ */
+export function anchorGrid(
+  features: Tensor,
+  options: { stride: number; scale?: number; ratios?: readonly number[] },
+): Tensor2D {
+  return runOp(AnchorGrid, { features }, { ...options })[0] as Tensor2D;
+}
+
+/**
+ * Boxes moved by deltas. Computed on the host; not differentiable.
+ * @param boxes [K, 4] float32: x1, y1, x2, y2.
+ * @param deltas [K, 4M] float32 for M classes.
+ * @param imageShape [2] int32, height and width to which corners are clamped; none by default.
+ * @param options.stds four factors of the deltas, 1 by default.
+ * @param options.maxRatio sizes change by no more than this factor and its inverse, 16/1000 by default.
+ * @returns [K, 4M] float32.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function decodeBoxes(
+  boxes: Tensor,
+  deltas: Tensor,
+  imageShape?: Tensor,
+  options: { stds?: readonly number[]; maxRatio?: number } = {},
+): Tensor2D {
+  return runOp(DecodeBoxes, { boxes, deltas, imageShape }, { ...options })[0] as Tensor2D;
+}
+
+/**
+ * The deltas that make targets of boxes. Computed on the host; not differentiable.
+ * @param boxes [K, 4] float32: x1, y1, x2, y2.
+ * @param targets [K, 4] float32.
+ * @param options.stds four factors of the deltas, 1 by default.
+ * @returns [K, 4] float32.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function encodeBoxes(
+  boxes: Tensor,
+  targets: Tensor,
+  options: { stds?: readonly number[] } = {},
+): Tensor2D {
+  return runOp(EncodeBoxes, { boxes, targets }, { ...options })[0] as Tensor2D;
+}
+
+/**
+ * Boxes of one image as rois for {@link roiLevels} and `roiAlign`.
+ * @param boxes [K, 4 or more] float32.
+ * @param scale [4] float32 factors of x, y, x, y; 1 by default.
+ * @returns [K, 5] float32.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function boxRois(boxes: Tensor, scale?: Tensor): Tensor2D {
+  return runOp(BoxRois, { boxes, scale })[0] as Tensor2D;
+}
+
+/**
+ * The rois of every level of a feature pyramid.
+ * @param rois [K, 5] float32: image index, x1, y1, x2, y2 in input pixels.
+ * @param options.levels 4 by default.
+ * @param options.finestScale half the side at which the second level begins, 56 by default.
+ * @returns [levels, max(K, 1), 5] float32; where a roi belongs to another level, its image index is -1.
+ * @throws {OpError} on a wrong rank or dtype.
+ */
+export function roiLevels(rois: Tensor, options: { levels?: number; finestScale?: number } = {}): Tensor3D {
+  return runOp(RoiLevels, { rois }, { ...options })[0] as Tensor3D;
+}

@@ -1,0 +1,266 @@
+/**
+ * NonMaxSuppression, RegionProposals and ClassDetections: what a detector keeps. How many rows come out depends on the
+ * values, so these read their inputs on the host. And SelectChannels, for the masks of what was detected.
+ */
+import {
+  cast,
+  equal,
+  expandDims,
+  matMul,
+  range,
+  reshape,
+  slice,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+} from '@tensorflow/tfjs-core';
+import { checkStds, imageShape, maxRatio, stds } from './boxes.js';
+import { defineOp } from './declare.js';
+import { OpError } from './input_checks.js';
+import { runOp } from './kernels.js';
+
+const iouThreshold = (value: number) =>
+  ({
+    type: 'number',
+    graphName: 'iou_threshold',
+    default: value,
+    doc: 'a box is dropped when its intersection over union with a kept one is larger',
+  }) as const;
+
+const maxOutput = (count: number) =>
+  ({ type: 'integer', graphName: 'max_output', default: count, least: 0, doc: 'the best so many' }) as const;
+
+export const NonMaxSuppression = defineOp({
+  name: 'NonMaxSuppression',
+  doc:
+    'Visits boxes by descending score, the lower index first among equals, and drops those that overlap a kept one. ' +
+    'Boxes of different labels are moved apart before, by label * (largest coordinate + 1). In float32.',
+  inputs: {
+    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'x1, y1, x2, y2' },
+    scores: { dtype: 'float32', shape: ['K'], doc: 'NaN comes last' },
+    labels: {
+      dtype: 'int32',
+      shape: ['K'],
+      optional: true,
+      doc: 'class or level; all boxes are one without it',
+    },
+  },
+  attributes: { iouThreshold: iouThreshold(0.5), maxOutput: maxOutput(2 ** 31 - 1) },
+  derived: { M: ({ K }, { maxOutput }) => Math.min(K, maxOutput) },
+  counted: 'M',
+  outputs: {
+    keep: { dtype: 'int32', shape: ['M'], doc: 'indices of the kept boxes, in the order of visits' },
+  },
+  reads: ['boxes', 'scores', 'labels'],
+});
+
+export const RegionProposals = defineOp({
+  name: 'RegionProposals',
+  doc:
+    'The perLevel best anchors of each level by sigmoid(objectness), decoded and clamped; boxes not larger than minSize ' +
+    'are dropped, then those that overlap a better one of their level.',
+  inputs: {
+    anchors: { dtype: 'float32', shape: ['A', '4'], doc: 'of all levels, one after the other' },
+    objectness: { dtype: 'float32', shape: ['A'], doc: 'logits' },
+    deltas: { dtype: 'float32', shape: ['A', '4'], doc: 'of x, y, width and height' },
+    levelSizes: { dtype: 'int32', shape: ['L'], doc: 'anchors of every level; they sum to A' },
+    imageShape: imageShape(false),
+  },
+  attributes: {
+    perLevel: {
+      type: 'integer',
+      graphName: 'nms_pre',
+      default: 1000,
+      least: 1,
+      doc: 'anchors of a level that are looked at',
+    },
+    maxOutput: maxOutput(1000),
+    iouThreshold: iouThreshold(0.7),
+    minSize: { type: 'number', graphName: 'min_size', default: 0, doc: 'in pixels' },
+    stds,
+    maxRatio,
+  },
+  derived: { M: ({ A }, { maxOutput }) => Math.min(A, maxOutput) },
+  counted: 'M',
+  outputs: {
+    proposals: { dtype: 'float32', shape: ['M', '5'], doc: 'x1, y1, x2, y2, score, by descending score' },
+  },
+  reads: ['anchors', 'objectness', 'deltas', 'levelSizes', 'imageShape'],
+  validate: ({ anchors, levelSizes }, attributes, read) => {
+    checkStds('RegionProposals', attributes);
+    const sizes = read(levelSizes);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    if (total === anchors.shape[0] && sizes.every((size) => size >= 0)) return;
+    throw new OpError(
+      'RegionProposals',
+      `levelSizes is ${[...sizes.subarray(0, 8)].join(', ')}, expected sizes that sum to the ${anchors.shape[0]} anchors`,
+    );
+  },
+});
+
+export const ClassDetections = defineOp({
+  name: 'ClassDetections',
+  doc:
+    'Every (proposal, class) whose score exceeds scoreThreshold, decoded, clamped and divided by scaleFactor; those that ' +
+    'overlap a better one of their class are dropped.',
+  inputs: {
+    proposals: { dtype: 'float32', shape: ['K', '5'], doc: 'x1, y1, x2, y2, score' },
+    scores: {
+      dtype: 'float32',
+      shape: ['R', 'S'],
+      doc: 'probabilities of S-1 classes, background last; R >= K rows',
+    },
+    deltas: { dtype: 'float32', shape: ['R', 'D'], doc: 'D = 4(S-1), by class, or 4 for all of them' },
+    imageShape: imageShape(false),
+    scaleFactor: {
+      dtype: 'float32',
+      shape: ['4'],
+      doc: 'of x, y, x, y: input pixels in one of the original picture',
+    },
+  },
+  attributes: {
+    scoreThreshold: {
+      type: 'number',
+      graphName: 'score_threshold',
+      default: 0.05,
+      doc: 'scores must exceed it',
+    },
+    iouThreshold: iouThreshold(0.5),
+    maxOutput: maxOutput(100),
+    stds: { ...stds, default: [0.1, 0.1, 0.2, 0.2] },
+    maxRatio,
+  },
+  derived: {
+    M: ({ K, R, S, D }, { maxOutput }) => {
+      const expected = S > 1 && D !== 4 ? `4 or ${4 * (S - 1)} columns` : undefined;
+      if (expected && D !== 4 * (S - 1))
+        throw new OpError('ClassDetections', `deltas has ${D} columns, expected ${expected}`);
+      if (R >= K) return Math.min(K * (S - 1), maxOutput);
+      throw new OpError('ClassDetections', `scores has ${R} rows for ${K} proposals, expected one each`);
+    },
+  },
+  least: { S: 1 },
+  counted: 'M',
+  outputs: {
+    boxes: { dtype: 'float32', shape: ['M', '4'], doc: 'x1, y1, x2, y2 in pixels of the original picture' },
+    scores: { dtype: 'float32', shape: ['M'], doc: 'descending' },
+    classes: { dtype: 'int32', shape: ['M'], doc: '0-based' },
+  },
+  reads: ['proposals', 'scores', 'deltas', 'imageShape', 'scaleFactor'],
+  validate: (_, attributes) => checkStds('ClassDetections', attributes),
+});
+
+export const SelectChannels = defineOp({
+  name: 'SelectChannels',
+  doc: 'y[k] = x[k, :, :, channels[k]], or the only channel: the masks of the classes that were detected. Rows of x behind K are left out.',
+  inputs: {
+    x: { dtype: 'float32', shape: ['R', 'H', 'W', 'C'], doc: 'maps' },
+    channels: {
+      dtype: 'int32',
+      shape: ['K'],
+      doc: '0 to C-1; zeros where one of several channels is out of range',
+    },
+  },
+  attributes: {},
+  derived: { X: 'R-K' },
+  outputs: { y: { dtype: 'float32', shape: ['K', 'H', 'W'], doc: 'one map a row' } },
+  compose: ({ x, channels }) => {
+    const [, height, width, count] = x.shape as number[];
+    const rows = channels.shape[0] as number;
+    if (count === 1) return reshape(slice(x, 0, rows), [rows, height, width]);
+    const maps = reshape(slice(x, 0, rows), [rows, height * width, count]);
+    // A product with a column of zeros and a one: exact, and without the gradient that gathering on two axes lacks.
+    const chosen = cast(equal(expandDims(channels, 1), range(0, count, 1, 'int32')), 'float32');
+    return reshape(matMul(maps, reshape(chosen, [rows, count, 1])), [rows, height, width]);
+  },
+});
+
+/**
+ * Non-maximum suppression. Computed on the host; not differentiable.
+ * @param boxes [K, 4] float32: x1, y1, x2, y2.
+ * @param scores [K] float32; among equal ones the lower index comes first.
+ * @param labels [K] int32, classes or levels that do not suppress each other; none by default.
+ * @param options.iouThreshold a box is dropped when its intersection over union with a kept one exceeds it, 0.5 by default.
+ * @param options.maxOutput no more boxes are kept; all by default.
+ * @returns [M] int32, indices of the kept boxes by descending score.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function nonMaxSuppression(
+  boxes: Tensor,
+  scores: Tensor,
+  labels?: Tensor,
+  options: { iouThreshold?: number; maxOutput?: number } = {},
+): Tensor1D {
+  return runOp(NonMaxSuppression, { boxes, scores, labels }, { ...options })[0] as Tensor1D;
+}
+
+/**
+ * The proposals of a region proposal network. Computed on the host; not differentiable.
+ * @param inputs.anchors [A, 4] float32 of all levels, one after the other.
+ * @param inputs.objectness [A] float32 logits.
+ * @param inputs.deltas [A, 4] float32.
+ * @param inputs.levelSizes [L] int32, anchors of every level.
+ * @param inputs.imageShape [2] int32, height and width.
+ * @param options as the attributes of the op, with its defaults.
+ * @returns [M, 5] float32: x1, y1, x2, y2, score, by descending score.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function regionProposals(
+  inputs: Readonly<Record<'anchors' | 'objectness' | 'deltas' | 'levelSizes' | 'imageShape', Tensor>>,
+  options: {
+    perLevel?: number;
+    maxOutput?: number;
+    iouThreshold?: number;
+    minSize?: number;
+    stds?: readonly number[];
+    maxRatio?: number;
+  } = {},
+): Tensor2D {
+  return runOp(RegionProposals, { ...inputs }, { ...options })[0] as Tensor2D;
+}
+
+/** What a box head detects: M boxes by descending score. */
+export interface Detections {
+  /** [M, 4] float32: x1, y1, x2, y2 in pixels of the original picture. */
+  readonly boxes: Tensor2D;
+  /** [M] float32 */
+  readonly scores: Tensor1D;
+  /** [M] int32, 0-based. */
+  readonly classes: Tensor1D;
+}
+
+/**
+ * The detections of a box head. Computed on the host; not differentiable.
+ * @param inputs.proposals [K, 5] float32: x1, y1, x2, y2, score.
+ * @param inputs.scores [R, classes + 1] float32 probabilities, background last; R >= K, further rows are left out.
+ * @param inputs.deltas [R, 4 * classes] float32, or [R, 4].
+ * @param inputs.imageShape [2] int32, height and width of the input.
+ * @param inputs.scaleFactor [4] float32, input pixels in one of the original picture.
+ * @param options as the attributes of the op, with its defaults.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function classDetections(
+  inputs: Readonly<Record<'proposals' | 'scores' | 'deltas' | 'imageShape' | 'scaleFactor', Tensor>>,
+  options: {
+    scoreThreshold?: number;
+    iouThreshold?: number;
+    maxOutput?: number;
+    stds?: readonly number[];
+    maxRatio?: number;
+  } = {},
+): Detections {
+  const [boxes, scores, classes] = runOp(ClassDetections, { ...inputs }, { ...options });
+  return { boxes: boxes as Tensor2D, scores: scores as Tensor1D, classes: classes as Tensor1D };
+}
+
+/**
+ * One channel of every map. Differentiable in x.
+ * @param x [R, H, W, C] float32.
+ * @param channels [K] int32, K <= R.
+ * @returns [K, H, W] float32.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function selectChannels(x: Tensor, channels: Tensor): Tensor3D {
+  return runOp(SelectChannels, { x, channels })[0] as Tensor3D;
+}

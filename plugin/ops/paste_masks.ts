@@ -1,0 +1,112 @@
+/** PasteMasks: the masks of detections in their boxes, at the size of a picture. */
+import { reshape, type Tensor, type Tensor3D, zeros } from '@tensorflow/tfjs-core';
+import { type AxisMap, pastedSpan, pastingMap } from '../kernels/axis_map.js';
+import { defineOp } from './declare.js';
+import { readFloats, runOp } from './kernels.js';
+import { resample } from './resample.js';
+
+export const PasteMasks = defineOp({
+  name: 'PasteMasks',
+  doc:
+    'Bilinear, zeros outside: pixel centre x + 0.5 maps to u = (x + 0.5 - x1) / (x2 - x1) * 2 - 1, mask position ' +
+    '((u + 1) * w - 1) / 2. Only pixels from floor(x1) - 1 to ceil(x2) + 1 are written, others are 0.',
+  inputs: {
+    masks: { dtype: 'float32', shape: ['K', 'H', 'W'], doc: 'probabilities' },
+    boxes: {
+      dtype: 'float32',
+      shape: ['K', '4'],
+      doc: 'x1, y1, x2, y2 in pixels of the picture; read on the host',
+    },
+  },
+  attributes: {
+    height: { type: 'integer', graphName: 'height', least: 0, letter: 'P', doc: 'P, of the picture' },
+    width: { type: 'integer', graphName: 'width', least: 0, letter: 'Q', doc: 'Q, of the picture' },
+  },
+  outputs: {
+    y: {
+      dtype: 'float32',
+      shape: ['K', 'P', 'Q'],
+      doc: 'probabilities; a mask is where they are at least 0.5',
+    },
+  },
+  reads: ['boxes'],
+  compose: ({ masks, boxes }, { height, width }) => {
+    const [count, rows, columns] = masks.shape as [number, number, number];
+    if (count === 0) return zeros([0, height, width]);
+    const values = readFloats('PasteMasks', boxes);
+    const axes = Array.from({ length: count }, (_, k) =>
+      axesOf(values.subarray(4 * k, 4 * k + 4), [rows, columns], [height, width]),
+    );
+    const pasted = resample(reshape(masks, [count, rows, columns, 1]), {
+      terms: axes.map((_, k) => [[k, k]]),
+      rows: axes.map(([ofRows]) => ofRows),
+      columns: axes.map(([, ofColumns]) => ofColumns),
+    });
+    return reshape(pasted, [count, height, width]);
+  },
+});
+
+type Pair = readonly [height: number, width: number];
+
+function axesOf([x1, y1, x2, y2]: Float32Array, mask: Pair, picture: Pair): [AxisMap, AxisMap] {
+  return [pastingMap(y1, y2, mask[0], picture[0]), pastingMap(x1, x2, mask[1], picture[1])];
+}
+
+/** Part of a picture. */
+export interface PastedMask {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+  /** [height, width] probabilities; everywhere else they are 0. */
+  readonly values: Float32Array;
+}
+
+/**
+ * The same for one mask on the host, and only where it may be above 0: all masks of a large picture need a lot of memory.
+ * @param mask row-major probabilities of `size`.
+ * @param box x1, y1, x2, y2 in pixels of the picture.
+ */
+export function pasteMask(
+  mask: Float32Array,
+  size: Pair,
+  box: ArrayLike<number>,
+  picture: { readonly height: number; readonly width: number },
+): PastedMask {
+  const values = Float32Array.from(box);
+  const [left, right] = pastedSpan(values[0], values[2], picture.width);
+  const [top, bottom] = pastedSpan(values[1], values[3], picture.height);
+  const [width, height] = [Math.max(0, right - left), Math.max(0, bottom - top)];
+  const [rows, columns] = axesOf(values, size, [top + height, left + width]);
+  const result = new Float32Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const row = rows[top + y];
+    for (let x = 0; x < width; x++) {
+      const column = columns[left + x];
+      let sum = 0;
+      row.weights.forEach((rowWeight, r) => {
+        column.weights.forEach((columnWeight, s) => {
+          sum += rowWeight * columnWeight * mask[(row.first + r) * size[1] + column.first + s];
+        });
+      });
+      result[y * width + x] = sum;
+    }
+  }
+  return { left, top, width, height, values: result };
+}
+
+/**
+ * Masks at the size of a picture. Differentiable in nothing.
+ * @param masks [K, h, w] float32 probabilities.
+ * @param boxes [K, 4] float32: x1, y1, x2, y2 in pixels of the picture. Read on the host.
+ * @param picture its height and width in pixels.
+ * @returns [K, height, width] float32; a detector's mask is where it is at least 0.5.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function pasteMasks(
+  masks: Tensor,
+  boxes: Tensor,
+  picture: { height: number; width: number },
+): Tensor3D {
+  return runOp(PasteMasks, { masks, boxes }, { ...picture })[0] as Tensor3D;
+}

@@ -1,0 +1,181 @@
+/**
+ * Resample: images made of other images by separable maps of rows and columns. Resizing, pooling, RoI alignment, mask
+ * pasting and their gradients are calls of it with other tables, so that a backend has one kernel for all of them.
+ */
+import { type Tensor, type Tensor4D, type TensorInfo, tensor, zeros } from '@tensorflow/tfjs-core';
+import { type AxisMap, transposedMap } from '../kernels/axis_map.js';
+import type { ReadValues } from './declaration.js';
+import { defineOp } from './declare.js';
+import { OpError } from './input_checks.js';
+import { runOp } from './kernels.js';
+
+export const Resample = defineOp({
+  name: 'Resample',
+  doc:
+    'y[m, p, q] = the sum over the terms (n, t) of image m, over r and s, of rowWeight[t, p, r] * columnWeight[t, q, s] * ' +
+    'x[n, r, s]. The taps of a row or column are consecutive.',
+  inputs: {
+    x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'the images that are read' },
+    starts: {
+      dtype: 'int32',
+      shape: ['S'],
+      doc: 'S = M+1: the first term of every image of y, and the end of the last',
+    },
+    terms: {
+      dtype: 'int32',
+      shape: ['R', '2'],
+      doc: 'an image of x, and the index of the tables by which it is read',
+    },
+    ranges: {
+      dtype: 'int32',
+      shape: ['T', 'L', '2'],
+      doc: 'first tap and number of taps: of P rows, then of Q columns',
+    },
+    weights: { dtype: 'float32', shape: ['T', 'L', 'A'], doc: 'of the taps, the first ones of A' },
+  },
+  attributes: {
+    rows: { type: 'integer', graphName: 'rows', least: 0, most: 'L', letter: 'P', doc: 'P, height of y' },
+  },
+  derived: { M: 'S-1', Q: 'L-P' },
+  outputs: { y: { dtype: 'float32', shape: ['M', 'P', 'Q', 'C'], doc: 'the images that are made' } },
+  validate: ({ x, starts, terms, ranges, weights }, { rows }, read) => {
+    const [images, height, width] = x.shape;
+    const facts = [images, height, width, rows, ...ranges.shape, weights.shape[2], starts.shape[0]].join();
+    if (trusted.get(ranges.dataId) === facts && isTrusted(starts, ranges) && isTrusted(terms, ranges)) return;
+    checkTables({ starts, terms, ranges }, { images, height, width, rows, most: weights.shape[2] }, read);
+  },
+});
+
+/** Tables that were made here, by the data of their ranges: what they were made for. */
+const trusted = new WeakMap<object, string>();
+/** The ranges that starts and terms were made with. */
+const madeWith = new WeakMap<object, object>();
+
+function isTrusted({ dataId }: TensorInfo, ranges: TensorInfo): boolean {
+  return madeWith.get(dataId) === ranges.dataId;
+}
+
+interface Sizes {
+  readonly images: number;
+  readonly height: number;
+  readonly width: number;
+  readonly rows: number;
+  /** Taps that there are weights of. */
+  readonly most: number;
+}
+
+function checkTables(
+  tables: Readonly<Record<'starts' | 'terms' | 'ranges', TensorInfo>>,
+  { images, height, width, rows, most }: Sizes,
+  read: ReadValues,
+): void {
+  const fail = (what: string, expected: string): never => {
+    throw new OpError('Resample', `${what}, expected ${expected}`);
+  };
+  const count = tables.terms.shape[0];
+  const starts = read(tables.starts);
+  starts.forEach((start, i) => {
+    const least = i === 0 ? 0 : starts[i - 1];
+    if (!(start >= least && start <= count)) fail(`starts[${i}] is ${start}`, `${least} to ${count}`);
+  });
+  const [numTables, positions] = tables.ranges.shape;
+  read(tables.terms).forEach((index, i) => {
+    const end = i % 2 === 0 ? images : numTables;
+    if (!(index >= 0 && index < end)) fail(`terms[${i >> 1}, ${i % 2}] is ${index}`, `0 to ${end - 1}`);
+  });
+  const ranges = read(tables.ranges);
+  for (let i = 0; i < ranges.length; i += 2) {
+    const size = (i >> 1) % positions < rows ? height : width;
+    const [first, taps] = [ranges[i], ranges[i + 1]];
+    if (first >= 0 && taps >= 0 && taps <= most && first + taps <= size) continue;
+    fail(`${taps} taps from ${first} on`, `at most ${most}, from 0 to ${size - 1}`);
+  }
+}
+
+type Shape = [images: number, height: number, width: number, channels: number];
+
+/** Maps of rows and columns, and which images they make of which. */
+export interface ResampleMap {
+  /** For every image that is made: images that are read, each with the index of its map. */
+  readonly terms: readonly (readonly (readonly [image: number, map: number])[])[];
+  /** One map at least. */
+  readonly rows: readonly AxisMap[];
+  /** As many. */
+  readonly columns: readonly AxisMap[];
+}
+
+/** The same map of rows and of columns for every image. */
+export function sameForAll(images: number, rows: AxisMap, columns: AxisMap): ResampleMap {
+  return {
+    terms: Array.from({ length: images }, (_, n) => [[n, 0] as const]),
+    rows: [rows],
+    columns: [columns],
+  };
+}
+
+/** x [N, H, W, C] -> [M, P, Q, C]. */
+export function resample(x: Tensor, map: ResampleMap): Tensor4D {
+  const shape: Shape = [map.terms.length, map.rows[0].length, map.columns[0].length, x.shape[3] as number];
+  // tfjs has no textures without elements.
+  if (x.size === 0 || shape.includes(0) || map.terms.every((terms) => terms.length === 0))
+    return zeros(shape);
+  const tables = tablesOf(map);
+  trusted.set(
+    tables.ranges.dataId,
+    [
+      ...x.shape.slice(0, 3),
+      shape[1],
+      ...tables.ranges.shape,
+      tables.weights.shape[2],
+      tables.starts.shape[0],
+    ].join(),
+  );
+  return runOp(Resample, { x, ...tables }, { rows: shape[1] })[0] as Tensor4D;
+}
+
+/**
+ * The gradient of {@link resample} in x.
+ * @param dy [M, P, Q, C]
+ * @param shape of x, [N, H, W, C]
+ */
+export function resampleGradient(dy: Tensor, map: ResampleMap, shape: readonly number[]): Tensor4D {
+  const [images, height, width] = shape;
+  const terms = Array.from({ length: images }, (): [number, number][] => []);
+  map.terms.forEach((read, m) => {
+    for (const [n, t] of read) terms[n].push([m, t]);
+  });
+  const transposed = {
+    terms,
+    rows: map.rows.map((rows) => transposedMap(rows, height)),
+    columns: map.columns.map((columns) => transposedMap(columns, width)),
+  };
+  return resample(dy, transposed);
+}
+
+function tablesOf({ terms, rows, columns }: ResampleMap) {
+  const axes = rows.map((map, t) => [...map, ...columns[t]]);
+  const most = axes.reduce(
+    (most, taps) => taps.reduce((n, { weights }) => Math.max(n, weights.length), most),
+    1,
+  );
+  const positions = axes[0].length;
+  const ranges = new Int32Array(2 * axes.length * positions);
+  const weights = new Float32Array(axes.length * positions * most);
+  axes.flat().forEach((taps, i) => {
+    ranges.set([taps.first, taps.weights.length], 2 * i);
+    weights.set(taps.weights, i * most);
+  });
+  const starts = new Int32Array(terms.length + 1);
+  terms.forEach((read, m) => {
+    starts[m + 1] = starts[m] + read.length;
+  });
+  const tables = {
+    starts: tensor(starts, [terms.length + 1], 'int32'),
+    terms: tensor(Int32Array.from(terms.flat(2)), [starts[terms.length], 2], 'int32'),
+    ranges: tensor(ranges, [axes.length, positions, 2], 'int32'),
+    weights: tensor(weights, [axes.length, positions, most], 'float32'),
+  };
+  madeWith.set(tables.starts.dataId, tables.ranges.dataId);
+  madeWith.set(tables.terms.dataId, tables.ranges.dataId);
+  return tables;
+}

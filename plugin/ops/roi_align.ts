@@ -1,0 +1,122 @@
+/** RoiAlign: features of regions, each cut into bins, as in Mask R-CNN (K. He et al., 2017, section 3). */
+import { type Tensor, type Tensor4D, tidy, zerosLike } from '@tensorflow/tfjs-core';
+import { type AxisMap, MOST_SAMPLES, regionMap } from '../kernels/axis_map.js';
+import type { AttributesOf } from './declaration.js';
+import { defineOp } from './declare.js';
+import { OpError } from './input_checks.js';
+import { readFloats, runOp } from './kernels.js';
+import { type ResampleMap, resample, resampleGradient } from './resample.js';
+
+const attributes = {
+  outHeight: { type: 'integer', graphName: 'out_height', least: 1, letter: 'P', doc: 'P, rows of bins' },
+  outWidth: { type: 'integer', graphName: 'out_width', least: 1, letter: 'Q', doc: 'Q, columns of bins' },
+  spatialScale: {
+    type: 'number',
+    graphName: 'spatial_scale',
+    default: 1,
+    doc: 'pixels of the features in one of the input',
+  },
+  samplingRatio: {
+    type: 'integer',
+    graphName: 'sampling_ratio',
+    default: 0,
+    least: 0,
+    most: MOST_SAMPLES,
+    doc: 'samples of a bin along each axis; 0: ceil(bin)',
+  },
+  aligned: {
+    type: 'boolean',
+    graphName: 'aligned',
+    default: true,
+    doc: 'false: without the shift by half a pixel, and regions of one pixel at least',
+  },
+} as const;
+
+export const RoiAlign = defineOp({
+  name: 'RoiAlign',
+  doc:
+    'Each region is cut into bins, and each bin is the mean of its bilinear samples. Positions in float32: start = ' +
+    'x1 * scale - 0.5, bin = (end - start) / out, samples at start + p * bin + (i + 0.5) * bin / n. Outside ' +
+    '[-1, H] x [-1, W] a sample is 0.',
+  inputs: {
+    features: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'features of images' },
+    rois: {
+      dtype: 'float32',
+      shape: ['K', '5'],
+      doc: 'image index, x1, y1, x2, y2 in input pixels; read on the host. A negative index: zeros',
+    },
+  },
+  attributes,
+  outputs: { y: { dtype: 'float32', shape: ['K', 'P', 'Q', 'C'], doc: 'bins of the regions' } },
+  least: { H: 1, W: 1 },
+  reads: ['rois'],
+  compose: ({ features, rois }, attributes) => resample(features, regions(features, rois, attributes)),
+  gradient: {
+    saves: ['features', 'rois'],
+    compute: ({ features, rois }, [dy], attributes) => ({
+      features: () =>
+        tidy(() => resampleGradient(dy, regions(features, rois, attributes), features.shape as number[])),
+      rois: () => zerosLike(rois), // none flows through the choice of a region
+    }),
+  },
+});
+
+/** The maps of all regions. */
+function regions(
+  features: Tensor,
+  rois: Tensor,
+  { outHeight, outWidth, spatialScale, samplingRatio, aligned }: AttributesOf<typeof attributes>,
+): ResampleMap {
+  const [images, height, width] = features.shape as number[];
+  const values = readFloats('RoiAlign', rois);
+  const f32 = Math.fround;
+  const scale = f32(spatialScale);
+  const axis = (low: number, high: number, size: number, count: number): AxisMap => {
+    const [start, end] = [low, high].map((at) => f32(f32(at * scale) - (aligned ? 0.5 : 0)));
+    const length = f32(end - start);
+    return regionMap(start, aligned ? length : Math.max(length, 1), { size, count, samples: samplingRatio });
+  };
+  const nothing = [outHeight, outWidth].map((count) => regionMap(0, 0, { size: 1, count, samples: 0 }));
+  const terms: [number, number][][] = [];
+  const [rows, columns]: [AxisMap[], AxisMap[]] = [[nothing[0]], [nothing[1]]];
+  for (let k = 0; k < rois.shape[0]; k++) {
+    const [image, x1, y1, x2, y2] = values.subarray(5 * k, 5 * k + 5);
+    const n = Math.trunc(image);
+    if (!(n < images)) {
+      throw new OpError('RoiAlign', `rois[${k}, 0] is image ${image}, expected at most ${images - 1}`);
+    }
+    if (n < 0) {
+      terms.push([]);
+      continue;
+    }
+    terms.push([[n, rows.length]]);
+    rows.push(axis(y1, y2, height, outHeight));
+    columns.push(axis(x1, x2, width, outWidth));
+  }
+  return { terms, rows, columns };
+}
+
+/**
+ * Features of regions. Differentiable in the features.
+ * @param features [N, H, W, C] float32.
+ * @param rois [K, 5] float32: image index, x1, y1, x2, y2 in input pixels. A negative index gives zeros. Read on the host.
+ * @param options.outHeight rows of bins, and `outWidth` columns.
+ * @param options.spatialScale pixels of the features in one of the input, 1 by default.
+ * @param options.samplingRatio samples of a bin along each axis; 0 (default): one for each pixel that it covers.
+ * @param options.aligned true by default; false: as before half-pixel centres were introduced.
+ * @returns [K, outHeight, outWidth, C] float32.
+ * @throws {OpError} on wrong ranks or dtypes, or an image index of N or more.
+ */
+export function roiAlign(
+  features: Tensor,
+  rois: Tensor,
+  options: {
+    outHeight: number;
+    outWidth: number;
+    spatialScale?: number;
+    samplingRatio?: number;
+    aligned?: boolean;
+  },
+): Tensor4D {
+  return runOp(RoiAlign, { features, rois }, { ...options })[0] as Tensor4D;
+}
