@@ -21,6 +21,7 @@ export type { DrawableImage } from './image/read_in_page.js';
 export type { RgbImage } from './image/rgb_image.js';
 export { readForChecks } from './kernels/values.js';
 export type { Colour, DenseMetadata, DensePreprocessing } from './models/dense_metadata.js';
+export type { DenseOptions } from './models/dense_model.js';
 export type { DetectorMetadata, DetectorTesting, MaskRCNNArchitecture } from './models/detector_metadata.js';
 export {
   type GeneratedToken,
@@ -48,6 +49,7 @@ export { httpFolder } from './models/http_folder.js';
 export { memoryFolder } from './models/memory_folder.js';
 export type { LoadOptions, LoadProgress, ModelFolder, ModelSource } from './models/model_files.js';
 export type { Perplexity, Score } from './models/scoring.js';
+export { type Segmentation, Segmenter, type SegmentOptions } from './models/segmenter.js';
 export type {
   SegmenterInference,
   SegmenterMetadata,

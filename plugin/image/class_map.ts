@@ -4,6 +4,8 @@
  *
  * A row at a time: the logits of the whole picture, hundreds of numbers a pixel, are never held.
  */
+import { nextTask } from '../next_task.js';
+import { NOT_FINITE } from './input.js';
 import type { Extent } from './prepare.js';
 
 /** Logits of a part of the network's input, at a coarser grid. */
@@ -71,7 +73,7 @@ export async function classMapOf(
   const workOfRow = (network.width + picture.width) * classes;
   for (let y = 0, work = 0; y < picture.height; y++, work += workOfRow) {
     if (work > WORK_AT_A_TIME) {
-      await new Promise((resolve) => setTimeout(resolve));
+      await nextTask();
       signal?.throwIfAborted();
       work = 0;
     }
@@ -105,7 +107,7 @@ function largestOfRow(
       }
     }
     if (best < 0) {
-      throw new Error('the model answers NaN: the picture or the weights hold values that are not finite');
+      throw new Error(NOT_FINITE);
     }
     result[x] = best;
   }

@@ -11,6 +11,7 @@ import {
   tile,
 } from '@tensorflow/tfjs-core';
 import { type Extent, fitImage, fittedExtent, prepareImage } from './prepare.js';
+import { type DensePreparation, denseExtents, prepareDense } from './prepare_dense.js';
 import { type ImageSource, type ReadOptions, readPixels } from './read.js';
 import { checkExtent, checkPixels, type RgbImage, rgbBytes } from './rgb_image.js';
 
@@ -19,6 +20,9 @@ import { checkExtent, checkPixels, type RgbImage, rgbBytes } from './rgb_image.j
  * (RGB), 1 (grey, repeated) or 4 (alpha is dropped).
  */
 export type ImageTensor = Tensor3D | Tensor4D;
+
+/** Why an answer of NaN is refused. */
+export const NOT_FINITE = 'the model answers NaN: the picture or the weights hold values that are not finite';
 
 /** What a person has of a picture. A tensor of rank 4 is a batch of pictures. */
 export type ImageInput = ImageTensor | ImageSource;
@@ -59,6 +63,64 @@ export async function toModelInput(
   }
 }
 
+/** One picture for a network of dense prediction. */
+export interface DenseInput {
+  /** [1, H, W, 3] float32, the network's input. The caller disposes it. */
+  readonly input: Tensor4D;
+  /** The node of the graph that takes it: prepared pictures are normalised already. */
+  readonly node: 'normalized' | 'image';
+  /** The picture that was given, in 8 bits. */
+  readonly image: RgbImage;
+  /** What of the network's input is picture, from the upper left corner. */
+  readonly content: Extent;
+  /** `content` over the size of the picture that was given: x, y, x, y. */
+  readonly scaleFactor: readonly [number, number, number, number];
+}
+
+/**
+ * One whole picture, prepared, or with `prepare: false` as it is.
+ * @param check refuses a network's input of this size, in pixels, before tensors of it are made.
+ * @throws {Error} as `toModelInput` does, and for a batch of more than one.
+ */
+export async function toDenseInput(
+  given: ImageInput,
+  preparation: DensePreparation,
+  options: InputOptions,
+  check: (extent: Extent) => void,
+): Promise<DenseInput> {
+  if (Array.isArray(given)) throw new Error(`expected one picture, got a list of ${given.length}`);
+  const prepare = options.prepare ?? true;
+  const tensor = given instanceof Tensor ? oneInBatch(given) : undefined;
+  try {
+    const image = tensor ? await pictureOf(tensor, prepare) : await readPixels(given as ImageSource, options);
+    check(prepare ? denseExtents(image, preparation).padded : image);
+    if (!prepare) {
+      const input = tensor ? tensor.clone() : toTensor([image]);
+      return { input, node: 'image', image, content: image, scaleFactor: [1, 1, 1, 1] };
+    }
+    const { values, width, height, content, scaleFactor } = prepareDense(image, preparation);
+    const input = tensor4d(values, [1, height, width, 3]);
+    return { input, node: 'normalized', image, content, scaleFactor };
+  } finally {
+    tensor?.dispose();
+  }
+}
+
+async function pictureOf(pixels: Tensor4D, isChecked: boolean): Promise<RgbImage> {
+  const values = await pixels.data();
+  if (isChecked) checkValues(values);
+  return picturesOf(values, pixels.shape)[0];
+}
+
+/** A checked tensor [1, H, W, 3] of one picture. */
+function oneInBatch(image: Tensor): Tensor4D {
+  checkTensor(image);
+  if (image.rank === 4 && image.shape[0] !== 1) {
+    throw new Error(`a batch of ${image.shape[0]} images was given, expected one image`);
+  }
+  return asBatch(image);
+}
+
 /** A whole picture for the model. */
 export interface WholeInput {
   /** [1, H, W, 3] float32, 0 to 255. The caller disposes it. */
@@ -85,15 +147,11 @@ export async function toWholeInput(
     check(seen(pixels));
     return { input: toTensor([size === undefined ? pixels : fitImage(pixels, size)]), given: pixels };
   }
-  checkTensor(image);
-  if (image.rank === 4 && image.shape[0] !== 1) {
-    throw new Error(`a batch of ${image.shape[0]} images was given, expected one image`);
-  }
-  const [height, width] = image.shape.slice(-3);
-  check(seen({ width, height }));
-  const pixels = asBatch(image);
-  if (size === undefined) return { input: pixels, given: { width, height } };
+  const pixels = oneInBatch(image);
+  const [, height, width] = pixels.shape;
   try {
+    check(seen({ width, height }));
+    if (size === undefined) return { input: pixels.clone(), given: { width, height } };
     const values = await pixels.data();
     checkValues(values);
     const fitted = picturesOf(values, pixels.shape).map((picture) => fitImage(picture, size));
@@ -165,7 +223,7 @@ function checkValues(values: Float32Array | Int32Array | Uint8Array): void {
 function picturesOf(values: Float32Array | Int32Array | Uint8Array, shape: readonly number[]): RgbImage[] {
   const [count, height, width] = shape;
   checkPixels(width, height);
-  const bytes = Uint8Array.from(values, Math.round);
+  const bytes = Uint8ClampedArray.from(values, Math.round);
   return Array.from({ length: count }, (_, i) => {
     const data = bytes.subarray(i * height * width * 3, (i + 1) * height * width * 3);
     return { width, height, data: rgbBytes(data, 3) };

@@ -38,7 +38,9 @@ t.test('resizeBilinear is bit-identical with OpenCV', { skip }, async (t) => {
   t.equal(cases.length, 5);
   for (const { name, img_scale, divisor } of cases) {
     const [input, expected] = ['input', 'output'].map((part) => picture(fixture, `${name}.${part}`));
-    t.same(resizedTwice(input, preparation(img_scale, 1, divisor)), expected, name);
+    const resized = resizedTwice(input, preparation(img_scale, 1, divisor));
+    t.same([resized.width, resized.height], [expected.width, expected.height], name);
+    t.ok(Buffer.from(resized.data).equals(expected.data), name);
   }
 });
 
@@ -58,7 +60,8 @@ t.test('pictures of the test pipelines: sizes, scale factor, pixels, padding', {
       t.same([content.height, content.width, 3], described.img_shape, `${input}: picture`);
       t.same(scaleFactor, described.scale_factor, `${input}: scale factor`);
       if (fixture.has(`resized_rgb.${input}`)) {
-        t.same(resizedTwice(image, asked), picture(fixture, `resized_rgb.${input}`), `${input}: resized`);
+        const expected = picture(fixture, `resized_rgb.${input}`);
+        t.ok(Buffer.from(resizedTwice(image, asked).data).equals(expected.data), `${input}: resized`);
       }
       if (!fixture.has(`input.${input}`)) continue;
       const { shape, values: planes } = fixture.tensor(`input.${input}`);

@@ -72,6 +72,14 @@ export function boolean(value: unknown, name: string): void {
   if (typeof value !== 'boolean') refuse(value, name, 'true or false');
 }
 
+export function aFunction(value: unknown, name: string): void {
+  if (typeof value !== 'function') refuse(value, name, 'a function');
+}
+
+export function abortSignal(value: unknown, name: string): void {
+  if (!isRecord(value) || typeof value.throwIfAborted !== 'function') refuse(value, name, 'an AbortSignal');
+}
+
 export function oneOf(...values: readonly (string | number | boolean | null)[]): Check {
   return (value, name) => {
     if (!values.includes(value as string)) refuse(value, name, values.map(show).join(' or '));

@@ -1,8 +1,10 @@
 /** GrootL: what a person does with a converted language model: continue a text, and ask how likely a text is. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, type io, type Tensor3D } from '@tensorflow/tfjs-core';
+import { nextTask } from '../next_task.js';
 import { MAX_JSON_CHARACTERS } from './bounded_json.js';
 import {
+  abortSignal,
   type Check,
   options as checkOptions,
   integer,
@@ -360,10 +362,7 @@ const MAX_STOP = 10_000;
 const GENERATE_OPTIONS = {
   maxTokens: integer(1),
   stop: STOP,
-  signal: ((value, name) => {
-    if (typeof (value as AbortSignal | null)?.throwIfAborted !== 'function')
-      refuse(value, name, 'an AbortSignal');
-  }) as Check,
+  signal: abortSignal,
 };
 
 /** The files that lie beside model.json. */
@@ -384,12 +383,4 @@ function embedded(files: unknown): Record<string, string> {
     return [file, content as string] as const;
   });
   return Object.fromEntries(texts);
-}
-
-/** Timers and aborts only have their turn between tasks. Pages have no setImmediate, which does not wait. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') setImmediate(resolve);
-    else setTimeout(resolve);
-  });
 }

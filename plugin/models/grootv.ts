@@ -1,10 +1,8 @@
 /** GrootV: what a person does with a converted vision model. */
-import type { GraphModel } from '@tensorflow/tfjs-converter';
 import {
   buffer,
   concat,
   dispose,
-  type io,
   mean,
   mul,
   ones,
@@ -22,15 +20,15 @@ import {
   checkTensor,
   type ImageInput,
   type ImageTensor,
+  NOT_FINITE,
   toModelInput,
   toWholeInput,
   type WholeInput,
 } from '../image/input.js';
 import { treeScan } from '../ops/tree_scan.js';
 import { GROOTV_METADATA, type GrootVMetadata } from './grootv_metadata.js';
-import { LoadedModel } from './loaded_model.js';
-import { readMetadata } from './metadata.js';
-import { type LoadOptions, type ModelSource, openSource } from './model_files.js';
+import type { LoadOptions, ModelSource } from './model_files.js';
+import { checkWorkingBytes, failure, loadModel, PictureModel, workingBytes } from './picture_model.js';
 
 /** A class and how likely the model thinks it is. */
 export interface Prediction {
@@ -89,17 +87,8 @@ export interface BlockOptions {
 /** Pictures of one prediction: a longer list needs no more memory than this many. */
 const PICTURES_AT_A_TIME = 8;
 
-/** What the tensors of a whole picture may take at their peak; wasm has 4 GB in all. */
-const MAX_WORKING_BYTES = 3.5e9;
-
 /** A converted GrootV model. Any image size will do; `metadata.preprocessing` says what it was trained for. */
-export class GrootV {
-  private constructor(
-    /** The GraphModel: `predict` for logits, `execute` for any node of `metadata.nodes`. */
-    readonly model: GraphModel,
-    readonly metadata: GrootVMetadata,
-  ) {}
-
+export class GrootV extends PictureModel<GrootVMetadata> {
   /**
    * Loads a model that `convertCheckpoint` wrote, or that {@link save} has.
    * @param source URL of its model.json (also `indexeddb://name`), any IOHandler such as `tf.io.http(url, options)` or
@@ -107,13 +96,14 @@ export class GrootV {
    * @throws {Error} one line, when it cannot be loaded or is no GrootV model; the signal's reason when it is aborted.
    */
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<GrootV> {
-    const model = await LoadedModel.open(openSource('GrootV.load', source, options));
-    try {
-      return new GrootV(model, readMetadata('GrootV.load', model, 'GrootV', GROOTV_METADATA));
-    } catch (error) {
-      model.dispose();
-      throw error;
-    }
+    const { model, metadata } = await loadModel<GrootVMetadata>(
+      'GrootV.load',
+      source,
+      options,
+      'GrootV',
+      GROOTV_METADATA,
+    );
+    return new GrootV(model, metadata);
   }
 
   /** The blocks of the whole network. */
@@ -129,7 +119,7 @@ export class GrootV {
     try {
       checkTensor(image, [3]);
     } catch (error) {
-      throw failure('logits', error);
+      throw failure('GrootV.logits', error);
     }
     return tidy(() => this.model.predict(asBatch(image)) as Tensor2D);
   }
@@ -186,12 +176,9 @@ export class GrootV {
     return rows;
   }
 
-  /**
-   * About how many bytes the tensors of `tree` and `affinity` take at their peak for a picture of this size, pixels. With
-   * 16 channels 105 bytes a pixel were measured (wasm, last block); they grow with the channels.
-   */
-  workingBytes({ width, height }: { readonly width: number; readonly height: number }): number {
-    return width * height * (16 + 6 * this.metadata.architecture.channels);
+  /** About how many bytes the tensors of `tree` and `affinity` take at their peak for a picture of this size, pixels. */
+  workingBytes(extent: { readonly width: number; readonly height: number }): number {
+    return workingBytes(extent, this.metadata.architecture.channels);
   }
 
   /**
@@ -244,19 +231,6 @@ export class GrootV {
     return { height, width, values, anchor };
   }
 
-  /**
-   * Saves the model with the values that its weights have now.
-   * @param target an IOHandler such as `fileSystem(dir)`, or a URL such as `indexeddb://name`.
-   */
-  save(target: io.IOHandler | string): Promise<io.SaveResult> {
-    return this.model.save(target);
-  }
-
-  /** Frees the weights. */
-  dispose(): void {
-    this.model.dispose();
-  }
-
   /** Pictures as tensors [N, H, W, 3] of at most PICTURES_AT_A_TIME, unless one tensor holds more. */
   private async *batches(
     method: string,
@@ -267,7 +241,7 @@ export class GrootV {
     const list = images as ImageInput[];
     const several = Array.isArray(images);
     if (several && images.length === 0)
-      throw failure(method, 'expected at least one picture, got an empty list');
+      throw failure(`GrootV.${method}`, 'expected at least one picture, got an empty list');
     let group: Tensor4D[] = [];
     const together = () => {
       const batch = tidy(() => concat(group, 0));
@@ -278,8 +252,8 @@ export class GrootV {
     try {
       for (const [i, image] of (several ? list : [images as ImageInput]).entries()) {
         const tensor = await toModelInput(image, size, options).catch((error) => {
-          if (options.signal?.aborted) throw options.signal.reason;
-          throw failure(method, error, several ? `picture ${i + 1} of ${list.length}: ` : '');
+          const which = several ? `picture ${i + 1} of ${list.length}: ` : '';
+          throw failure(`GrootV.${method}`, error, which, options.signal);
         });
         const fits =
           group.length < PICTURES_AT_A_TIME &&
@@ -298,10 +272,7 @@ export class GrootV {
     const [probabilities, classIds] = await Promise.all([values.data(), indices.data()]);
     dispose([values, indices]);
     if (!probabilities.every(Number.isFinite)) {
-      throw failure(
-        'classify',
-        'the model answers NaN: the picture or the weights hold values that are not finite',
-      );
+      throw failure('GrootV.classify', NOT_FINITE);
     }
     const predictions = Array.from(classIds, (index, i) => ({
       index,
@@ -318,17 +289,15 @@ export class GrootV {
     { size, signal }: BlockOptions,
   ): Promise<WholeInput> {
     try {
-      return await toWholeInput(image, size, { signal }, (extent) => {
-        const bytes = this.workingBytes(extent);
-        if (bytes <= MAX_WORKING_BYTES) return;
-        throw new Error(
-          `a picture of ${extent.width} x ${extent.height} pixels needs about ${gigabytes(bytes)} of memory, ` +
-            `at most ${gigabytes(MAX_WORKING_BYTES)} are used: choose a smaller size (--size on the command line)`,
-        );
-      });
+      return await toWholeInput(image, size, { signal }, (extent) =>
+        checkWorkingBytes(
+          extent,
+          this.metadata.architecture.channels,
+          'choose a smaller size (--size on the command line)',
+        ),
+      );
     } catch (error) {
-      if (signal?.aborted) throw signal.reason;
-      throw failure(method, error);
+      throw failure(`GrootV.${method}`, error, '', signal);
     }
   }
 
@@ -351,16 +320,6 @@ export class GrootV {
     });
     return { height, width };
   }
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`;
-}
-
-/** An error of a method, whatever went wrong in it. */
-function failure(method: string, reason: unknown, which = ''): Error {
-  const message = reason instanceof Error ? reason.message : String(reason);
-  return new Error(`GrootV.${method}: ${which}${message}`, { cause: reason });
 }
 
 /** What `body` gives; its other tensors and `input` are freed. */

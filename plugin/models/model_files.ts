@@ -1,6 +1,16 @@
 /** Where the files of a converted model are: its graph, its weights, and what lies beside them. */
 import { io } from '@tensorflow/tfjs-core';
-import { options as checkOptions, isRecord, optional, quote, record, refuse, text } from './checks.js';
+import {
+  abortSignal,
+  aFunction,
+  options as checkOptions,
+  isRecord,
+  optional,
+  quote,
+  record,
+  refuse,
+  text,
+} from './checks.js';
 import { httpFolder } from './http_folder.js';
 import { memoryFolder } from './memory_folder.js';
 import type { LoadOptions, ModelFolder } from './model_folder.js';
@@ -28,18 +38,12 @@ export interface OpenedSource {
   readonly readText?: (file: string) => Promise<string | undefined>;
 }
 
-const isFunction = (value: unknown, name: string) => {
-  if (typeof value !== 'function') refuse(value, name, 'a function');
-};
-
 const OPTIONS = {
   requestInit: record({}),
-  fetch: isFunction,
-  fetchFunc: isFunction,
-  onProgress: isFunction,
-  signal: (value: unknown, name: string) => {
-    if (!isRecord(value) || typeof value.throwIfAborted !== 'function') refuse(value, name, 'an AbortSignal');
-  },
+  fetch: aFunction,
+  fetchFunc: aFunction,
+  onProgress: aFunction,
+  signal: abortSignal,
   files: (value: unknown, name: string) => {
     record({})(value, name);
     for (const [file, content] of Object.entries(value as object)) {

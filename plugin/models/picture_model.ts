@@ -1,0 +1,110 @@
+/** What models of pictures have in common: a graph with metadata, and errors that name the method. */
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { dispose, type io, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import type { Extent } from '../image/prepare.js';
+import { mustWaitForValues } from '../kernels/values.js';
+import type { Check } from './checks.js';
+import { LoadedModel } from './loaded_model.js';
+import { readMetadata } from './metadata.js';
+import { type LoadOptions, type ModelSource, openSource } from './model_files.js';
+
+/** A loaded model of pictures. */
+export abstract class PictureModel<Metadata> {
+  protected constructor(
+    /** The GraphModel: `execute` for any node of `metadata.nodes`. */
+    readonly model: GraphModel,
+    readonly metadata: Metadata,
+  ) {}
+
+  /**
+   * Saves the model with the values that its weights have now.
+   * @param target an IOHandler such as `fileSystem(dir)`, or a URL such as `indexeddb://name`.
+   */
+  save(target: io.IOHandler | string): Promise<io.SaveResult> {
+    return this.model.save(target);
+  }
+
+  /** Frees the weights. */
+  dispose(): void {
+    this.model.dispose();
+  }
+}
+
+/**
+ * Loads the graph of a model and reads its metadata.
+ * @param method that a person has called, for errors.
+ * @throws {Error} one line, when it cannot be loaded or is of another family; the signal's reason when it is aborted.
+ */
+export async function loadModel<Metadata>(
+  method: string,
+  source: ModelSource,
+  options: LoadOptions,
+  family: string,
+  check: Check,
+): Promise<{ model: LoadedModel; metadata: Metadata }> {
+  const model = await LoadedModel.open(openSource(method, source, options));
+  try {
+    return { model, metadata: readMetadata<Metadata>(method, model, family, check) };
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
+/**
+ * Runs a graph for some of its nodes. Where tensors can be read synchronously the graph runs so: tfjs's asynchronous
+ * executor warns of graphs in which it finds nothing to wait for.
+ */
+export async function runGraph(
+  model: GraphModel,
+  inputs: NamedTensorMap,
+  nodes: string[],
+): Promise<Tensor[]> {
+  // tfjs gives a tensor for a list of one node.
+  if (mustWaitForValues()) return [await model.executeAsync(inputs, nodes)].flat();
+  return tidy(() => [model.execute(inputs, nodes)].flat());
+}
+
+/** The values of tensors, which are freed. */
+export async function valuesOf(tensors: readonly Tensor[]): Promise<(Float32Array | Int32Array)[]> {
+  try {
+    return (await Promise.all(tensors.map((tensor) => tensor.data()))) as (Float32Array | Int32Array)[];
+  } finally {
+    dispose([...tensors]);
+  }
+}
+
+/** An error of a method, whatever went wrong in it; the signal's reason when that is why it ended. */
+export function failure(method: string, reason: unknown, which = '', signal?: AbortSignal): unknown {
+  if (signal?.aborted) return signal.reason;
+  const message = reason instanceof Error ? reason.message : String(reason);
+  return new Error(`${method}: ${which}${message}`, { cause: reason });
+}
+
+/** What the tensors of a picture may take at their peak; wasm has 4 GB in all. */
+const MAX_WORKING_BYTES = 3.5e9;
+
+/**
+ * About how many bytes the tensors of a backbone take at their peak for a picture of this size, pixels. With 16 channels
+ * 105 bytes a pixel were measured (wasm, last block); they grow with the channels.
+ */
+export function workingBytes({ width, height }: Extent, channels: number): number {
+  return width * height * (16 + 6 * channels);
+}
+
+/**
+ * @param remedy what a person can do about it
+ * @throws {Error} for a picture whose tensors would not fit
+ */
+export function checkWorkingBytes(extent: Extent, channels: number, remedy: string): void {
+  const bytes = workingBytes(extent, channels);
+  if (bytes <= MAX_WORKING_BYTES) return;
+  throw new Error(
+    `a picture of ${extent.width} x ${extent.height} pixels needs about ${gigabytes(bytes)} of memory, ` +
+      `at most ${gigabytes(MAX_WORKING_BYTES)} are used: ${remedy}`,
+  );
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}

@@ -1,0 +1,162 @@
+/** Segmenter: what a person does with a converted model that gives every pixel a class. */
+import { slice, type Tensor4D } from '@tensorflow/tfjs-core';
+import { classMapOf, type LogitWindow, windowStarts } from '../image/class_map.js';
+import { type ClassShare, drawSegmentation } from '../image/draw_segmentation.js';
+import type { DenseInput, ImageInput } from '../image/input.js';
+import type { RgbImage } from '../image/rgb_image.js';
+import { aFunction, options as checkOptions, listOf, oneOf } from './checks.js';
+import { SIDE } from './dense_metadata.js';
+import { DENSE_OPTIONS, DenseModel, type DenseOptions } from './dense_model.js';
+import type { LoadOptions, ModelSource } from './model_files.js';
+import { loadModel, runGraph, valuesOf } from './picture_model.js';
+import { checkInference, SEGMENTER_METADATA, type SegmenterMetadata } from './segmenter_metadata.js';
+
+export interface SegmentOptions extends DenseOptions {
+  /** `whole`: the picture at once. `slide`: window by window. Default: as `metadata.inference` says. */
+  readonly mode?: 'whole' | 'slide';
+  /**
+   * Of windows, pixels of the prepared picture. Default: as `metadata.inference` says, else a square of the short side
+   * of `metadata.preprocessing.scale`.
+   */
+  readonly cropSize?: readonly [height: number, width: number];
+  /** From one window to the next. Default: as `metadata.inference` says, else two thirds of `cropSize`. */
+  readonly stride?: readonly [height: number, width: number];
+  /** Called after each window with the fraction that is done, from 0 to 1. */
+  readonly onProgress?: (
+    fraction: number,
+    progress: { readonly done: number; readonly total: number },
+  ) => void;
+}
+
+/** The classes of a picture's pixels. */
+export interface Segmentation {
+  /** Of the picture that was given, pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** uint16 [height, width], row-major: the class of each pixel. */
+  readonly classMap: Uint16Array;
+  /** The classes that the picture holds, the largest share first. */
+  readonly classes: readonly ClassShare[];
+  /** With `overlay: true`: 1120 pixels on the long side, and a legend below. */
+  readonly overlay?: RgbImage;
+}
+
+const WINDOW = listOf(SIDE, 2, 2);
+const OPTIONS = {
+  mode: oneOf('whole', 'slide'),
+  cropSize: WINDOW,
+  stride: WINDOW,
+  onProgress: aFunction,
+  ...DENSE_OPTIONS,
+};
+
+/** A part of the network's input, pixels. */
+interface Window {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A converted segmenter (UperNet on GrootV). */
+export class Segmenter extends DenseModel<SegmenterMetadata> {
+  /**
+   * Loads a model that `convertCheckpoint` wrote, or that `save` has.
+   * @param source URL of its model.json (also `indexeddb://name`), any IOHandler such as `tf.io.http(url, options)` or
+   *   `fileSystem(dir)` of `tfjs-grootvl/node`, or a `MemorySink`.
+   * @throws {Error} one line, when it cannot be loaded or is no segmenter; the signal's reason when it is aborted.
+   */
+  static async load(source: ModelSource, options: LoadOptions = {}): Promise<Segmenter> {
+    const { model, metadata } = await loadModel<SegmenterMetadata>(
+      'Segmenter.load',
+      source,
+      options,
+      'GrootV-UperNet',
+      SEGMENTER_METADATA,
+    );
+    return new Segmenter(model, metadata);
+  }
+
+  /**
+   * The class of every pixel of a picture.
+   * @param image a picture as for `GrootV.classify`, of any size. It is resized as `metadata.preprocessing` says, unless
+   *   `prepare: false`; the result has the size of the picture that is given.
+   * @throws {Error} one line, when the model has been disposed, an option is not as described, or the picture cannot be
+   *   read or is too large for the memory; the signal's reason when it is aborted.
+   */
+  async segment(image: ImageInput, options: SegmentOptions = {}): Promise<Segmentation> {
+    const method = 'Segmenter.segment';
+    checkOptions(options, method, OPTIONS);
+    const windowsOf = this.windows(options);
+    return this.withPicture(
+      method,
+      image,
+      options,
+      (extent) => windowsOf(extent)[0],
+      async (given) => {
+        const { classes } = this.metadata.architecture;
+        const [, height, width] = given.input.shape;
+        const windows = await this.logits(given, windowsOf({ height, width }), options);
+        const classMap = await classMapOf(windows, classes, { height, width }, given.image, options);
+        const shares = classShares(classMap, this.classNames);
+        const result = { width: given.image.width, height: given.image.height, classMap, classes: shares };
+        if (options.overlay !== true) return result;
+        const picture = { image: given.image, classMap, classes: shares, colours: this.colours };
+        return { ...result, overlay: drawSegmentation(picture) };
+      },
+    );
+  }
+
+  /** Where the windows of a network's input go. */
+  private windows(options: SegmentOptions): (extent: { height: number; width: number }) => Window[] {
+    const { inference, preprocessing } = this.metadata;
+    const mode = options.mode ?? inference.mode;
+    if (mode === 'whole') return (extent) => [{ left: 0, top: 0, ...extent }];
+    const short = preprocessing.scale[1];
+    const cropSize = options.cropSize ?? inference.cropSize ?? ([short, short] as const);
+    const twoThirds = cropSize.map((side) => Math.max(1, Math.floor((2 * side) / 3)));
+    const own = options.cropSize === undefined ? inference.stride : null;
+    const stride = options.stride ?? own ?? (twoThirds as [number, number]);
+    checkInference({ mode, cropSize, stride }, 'Segmenter.segment');
+    return (extent) => {
+      const [height, width] = [Math.min(cropSize[0], extent.height), Math.min(cropSize[1], extent.width)];
+      const lefts = windowStarts(extent.width, cropSize[1], stride[1]);
+      return windowStarts(extent.height, cropSize[0], stride[0]).flatMap((top) =>
+        lefts.map((left) => ({ left, top, width, height })),
+      );
+    };
+  }
+
+  private async logits(
+    { input, node }: DenseInput,
+    windows: readonly Window[],
+    { signal, onProgress }: SegmentOptions,
+  ): Promise<LogitWindow[]> {
+    const done: LogitWindow[] = [];
+    for (const window of windows) {
+      signal?.throwIfAborted();
+      const { left, top, width, height } = window;
+      const part: Tensor4D = slice(input, [0, top, left, 0], [1, height, width, 3]);
+      try {
+        const [logits] = await runGraph(this.model, { [node]: part }, ['logits']);
+        const [, rows, columns] = logits.shape;
+        const [values] = await valuesOf([logits]);
+        done.push({ ...window, rows, columns, logits: values as Float32Array });
+      } finally {
+        part.dispose();
+      }
+      onProgress?.(done.length / windows.length, { done: done.length, total: windows.length });
+    }
+    return done;
+  }
+}
+
+/** The classes of a map and how much of it they have, the largest first, equal ones by index. */
+function classShares(classMap: Uint16Array, names: readonly string[]): ClassShare[] {
+  const counts = new Uint32Array(names.length);
+  for (const index of classMap) counts[index]++;
+  return names
+    .map((label, index) => ({ index, label, share: counts[index] / classMap.length }))
+    .filter(({ share }) => share > 0)
+    .sort((a, b) => b.share - a.share || a.index - b.index);
+}
