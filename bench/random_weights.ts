@@ -41,7 +41,7 @@ export function grootVShapes(sizes: GrootVSizes): Map<string, readonly number[]>
 /** Values for a parameter of this name: norms and variances near 1, matrices scaled by their fan-in. */
 export function randomValues(name: string, shape: readonly number[], random: () => number): Float32Array {
   const fanIn = shape.slice(1).reduce((product, size) => product * size, 1);
-  const isScale = /norm.*weight|conv_head\.1\.0\.weight|running_var|Ds|gamma/.test(name);
+  const isScale = /norm.*weight|bn\.weight|conv_head\.1\.0\.weight|running_var|Ds|gamma/.test(name);
   const scale = shape.length > 1 && !/A_logs|dt_projs_bias/.test(name) ? 1.7 / Math.sqrt(fanIn) : 0.2;
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
   for (let i = 0; i < values.length; i++) values[i] = isScale ? 1 + 0.2 * random() : scale * random();

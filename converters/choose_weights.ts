@@ -42,7 +42,7 @@ export function chooseWeights<Sizes>(
 ): ChosenWeights<Sizes> {
   const { weights, key, prefix } = choice;
   const all = stateDicts(checkpoint, choice).flatMap((dict): ChosenWeights<Sizes>[] =>
-    readings(dict.entries, architectures, prefix).map((reading) => ({ dict, reading })),
+    withoutParts(readings(dict.entries, architectures, prefix)).map((reading) => ({ dict, reading })),
   );
   const complete = all.filter(({ reading }) => isComplete(reading));
   const asked = complete.filter(
@@ -65,6 +65,18 @@ export function chooseWeights<Sizes>(
   const { state } = chosen.reading;
   requireReadable(new Map([...state].filter(([name]) => unusedReason(name) === undefined)));
   return chosen;
+}
+
+/** Without those of networks that are a part of another: the backbone of a segmenter is no classifier. */
+function withoutParts<Sizes>(all: readonly Reading<Sizes, StoredTensor>[]): Reading<Sizes, StoredTensor>[] {
+  return all.filter(({ architecture, state }) => {
+    const tensors = new Set(state.values());
+    return !all.some(
+      (whole) =>
+        whole.architecture.contains === architecture.family &&
+        [...whole.state.values()].some((tensor) => tensors.has(tensor)),
+    );
+  });
 }
 
 function sameStorages(a: ReadonlyMap<string, StoredTensor>, b: ReadonlyMap<string, StoredTensor>): boolean {

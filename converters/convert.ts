@@ -1,6 +1,15 @@
 /** From a PyTorch checkpoint to a tfjs GraphModel, and what a checkpoint holds. No Node API, no tfjs at run time. */
+import type { DenseTrunk } from '../plugin/models/dense_metadata.js';
+import type { MaskRCNNArchitecture } from '../plugin/models/detector_metadata.js';
 import type { GrootVArchitecture } from '../plugin/models/grootv_metadata.js';
-import type { FileArchitecture } from './architectures/architecture.js';
+import type { UperNetArchitecture } from '../plugin/models/segmenter_metadata.js';
+import type {
+  FileArchitecture,
+  GraphEnd,
+  ModelSettings,
+  NetworkGraph,
+  Setting,
+} from './architectures/architecture.js';
 import { mambaArchitecture } from './architectures/grootl/architecture.js';
 import {
   convertFolder,
@@ -9,28 +18,22 @@ import {
   type FolderInspectOptions,
   inspectFolder,
 } from './architectures/grootl/folder.js';
-import { IMAGENET_SIZE } from './architectures/grootv/preprocessing.js';
-import { ARCHITECTURES } from './architectures/index.js';
+import { ARCHITECTURES, type NetworkSizes } from './architectures/index.js';
 import { readings } from './architectures/recognize.js';
 import { type ByteSource, blobSource, bytesSource } from './byte_source.js';
 import { type ChosenWeights, chooseWeights, type NamesChoice } from './choose_weights.js';
 import { ArchitectureError } from './errors.js';
-import { tensorShape } from './graph/graph_builder.js';
+import { DTYPE, tensorShape } from './graph/graph_builder.js';
 import type { ModelSink } from './graph/model_sink.js';
 import { weightBytesOf, writeModel } from './graph/model_writer.js';
 import type { Quantization } from './graph/quantize.js';
 import { unwrapPeft } from './huggingface/lora.js';
 import { isSourceDirectory, type SourceDirectory } from './huggingface/source_directory.js';
+import type { DenseOptions } from './openmmlab/dense_options.js';
 import { Parameters } from './parameters.js';
 import { type Checkpoint, openCheckpoint } from './pytorch/checkpoint.js';
 import { quote } from './pytorch/errors.js';
-import {
-  type IgnoredEntry,
-  leftOutBeside,
-  readConfigNumber,
-  stateDicts,
-  type WeightSet,
-} from './pytorch/state_dict.js';
+import { type IgnoredEntry, leftOutBeside, stateDicts, type WeightSet } from './pytorch/state_dict.js';
 import { findUnpacked, openUnpackedCheckpoint } from './pytorch/unpacked.js';
 import { CONVERTER_VERSION } from './version.js';
 
@@ -47,6 +50,8 @@ export interface InspectOptions {
   readonly key?: string;
   /** What stands before the names of the parameters, where it is not to be found by itself: `student.backbone.`. */
   readonly prefix?: string;
+  /** Of a segmenter or detector, in place of what its checkpoint says. */
+  readonly dense?: DenseOptions;
   readonly onProgress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -54,7 +59,10 @@ export interface InspectOptions {
 export interface ConvertOptions extends InspectOptions {
   /** As tfjs's own converter defines it; `none` by default. */
   readonly quantize?: Quantization;
-  /** Names of the classes, as many as the head has. ImageNet's by default for a head of 1000. */
+  /**
+   * Names of the classes, as many as the head has. By default what a segmenter's or detector's checkpoint says, and
+   * ImageNet's for a classifier of 1000.
+   */
   readonly classNames?: readonly string[];
   /** Bytes of a shard file, 4 MiB by default. */
   readonly shardBytes?: number;
@@ -65,9 +73,14 @@ export interface ConvertOptions extends InspectOptions {
   readonly maxBytes?: number;
 }
 
+/** The sizes of one of the networks; which it is tells `architecture`. */
+type InspectedSizes = Omit<GrootVArchitecture, 'name' | 'convolutionHead'> &
+  Partial<Omit<GrootVArchitecture & UperNetArchitecture & MaskRCNNArchitecture, keyof DenseTrunk>> &
+  Partial<Pick<DenseTrunk, 'outputNormalization'>>;
+
 /** What a checkpoint holds. */
-export interface Inspection extends Omit<GrootVArchitecture, 'name'> {
-  /** `GrootV-T`, `GrootV-S`, `GrootV-B`, or `GrootV` for any other size. */
+export interface Inspection extends InspectedSizes {
+  /** `GrootV-T`, `GrootV-S`, `GrootV-B`, or `GrootV` for any other size; with ` + UperNet` or ` + Mask R-CNN`. */
   readonly architecture: string;
   /** What training changes: running statistics are not counted. */
   readonly parameters: number;
@@ -79,8 +92,10 @@ export interface Inspection extends Omit<GrootVArchitecture, 'name'> {
   readonly prefix: string;
   /** What was left out, and why. */
   readonly ignored: readonly IgnoredEntry[];
-  /** Side of the images that the model takes, pixels. */
+  /** Side of the images that the model takes, pixels; of segmenters and detectors the most of the short side. */
   readonly imageSize: number;
+  /** What a segmenter or detector has beside its weights, and whether its checkpoint, an option or nothing says so. */
+  readonly settings: readonly Setting[];
   /** Bytes of weights that the conversion writes: what `maxBytes` bounds. Without quantisation if it is only inspected. */
   readonly outputBytes: number;
   readonly file: {
@@ -190,31 +205,30 @@ async function convertFile(
   options: ConvertOptions,
 ): Promise<Inspection> {
   const opened = await open(input, options);
-  const { architecture, chosen } = opened;
+  const { architecture, chosen, settings, network } = opened;
   const { reading } = chosen;
   const { quantize = 'none', onProgress, signal, shardBytes, maxBytes } = options;
   const inspection = describe(opened, quantize);
-  const { graph, outputs, namedNodes } = architecture.build(reading.sizes, new Parameters(reading.state));
-  const entry = (name: string, shape: readonly number[]) => ({
+  const { graph, outputs, namedNodes } = network;
+  const entry = ({ name, shape, dtype = 'float32' }: GraphEnd) => ({
     name: `${name}:0`,
-    dtype: 'DT_FLOAT',
+    dtype: DTYPE[dtype],
     tensorShape: tensorShape(shape),
   });
-  const { file, parameters, imageSize, weightsUsed } = inspection;
-  const metadata = architecture.metadata(reading.sizes, {
+  const { file, parameters, weightsUsed } = inspection;
+  const metadata = architecture.metadata(reading.sizes, settings, {
     parameters,
-    imageSize,
-    classNames: options.classNames,
     source: { file: file.name, sha256: file.sha256, weights: weightsUsed },
     quantization: quantize,
     nodes: namedNodes,
+    converter: { name: 'tfjs-grootvl', version: CONVERTER_VERSION },
   });
   await writeModel(
     graph,
     {
       signature: {
-        inputs: { image: entry('image', [-1, -1, -1, 3]) },
-        outputs: Object.fromEntries(outputs.map(({ name, shape }) => [name, entry(name, shape)])),
+        inputs: { image: entry({ name: 'image', shape: [-1, -1, -1, 3] }) },
+        outputs: Object.fromEntries(outputs.map((output) => [output.name, entry(output)])),
       },
       userDefinedMetadata: metadata,
       convertedBy: `tfjs-grootvl ${CONVERTER_VERSION}`,
@@ -234,18 +248,20 @@ async function convertFile(
 
 interface Opened {
   readonly checkpoint: Checkpoint;
-  readonly chosen: ChosenWeights<GrootVArchitecture>;
-  readonly architecture: FileArchitecture<GrootVArchitecture>;
+  readonly chosen: ChosenWeights<NetworkSizes>;
+  readonly architecture: FileArchitecture<NetworkSizes>;
+  readonly settings: ModelSettings;
+  readonly network: NetworkGraph;
 }
 
-async function open(input: CheckpointInput | SourceDirectory, options: InspectOptions): Promise<Opened> {
+async function open(input: CheckpointInput | SourceDirectory, options: ConvertOptions): Promise<Opened> {
   const { weights, key, prefix, onProgress, signal } = options;
   const pass = { signal, onProgress: (done: number, total: number) => onProgress?.('reading', done, total) };
   const checkpoint = isSourceDirectory(input)
     ? await openUnpackedCheckpoint(input, pass)
     : await openCheckpoint(sourceOf(input), pass);
   const choice = { weights, key, prefix };
-  let chosen: ChosenWeights<GrootVArchitecture>;
+  let chosen: ChosenWeights<NetworkSizes>;
   try {
     chosen = chooseWeights(checkpoint, ARCHITECTURES, choice);
   } catch (error) {
@@ -254,9 +270,12 @@ async function open(input: CheckpointInput | SourceDirectory, options: InspectOp
     for (const each of ARCHITECTURES) each.check(checkpoint);
     throw error;
   }
-  const architecture = ARCHITECTURES.find((each) => each === chosen.reading.architecture) ?? ARCHITECTURES[0];
+  const { reading } = chosen;
+  const architecture = ARCHITECTURES.find((each) => each === reading.architecture) ?? ARCHITECTURES[0];
   architecture.check(checkpoint);
-  return { checkpoint, chosen, architecture };
+  const settings = architecture.settings(reading.sizes, checkpoint, options);
+  const network = architecture.build(reading.sizes, new Parameters(reading.state), settings);
+  return { checkpoint, chosen, architecture, settings, network };
 }
 
 /** @throws {ArchitectureError} when the file belongs to the folder of a language model, naming the folder */
@@ -280,11 +299,10 @@ function sourceOf(input: CheckpointInput): ByteSource {
 }
 
 function describe(
-  { checkpoint, chosen: { dict, reading }, architecture }: Opened,
+  { checkpoint, chosen: { dict, reading }, architecture, settings, network }: Opened,
   quantization: Quantization = 'none',
 ): Inspection {
   const { name, ...sizes } = reading.sizes;
-  const { graph } = architecture.build(reading.sizes, new Parameters(reading.state));
   return {
     architecture: name,
     ...sizes,
@@ -293,8 +311,9 @@ function describe(
     weightsUsed: dict.path || 'bare',
     prefix: reading.prefix,
     ignored: [...leftOutBeside(checkpoint, dict), ...reading.leftOut],
-    imageSize: imageSizeOf(checkpoint),
-    outputBytes: weightBytesOf([graph], quantization),
+    imageSize: settings.imageSize,
+    settings: settings.report,
+    outputBytes: weightBytesOf([network.graph], quantization),
     file: {
       name: checkpoint.name.split(/[\\/]/).at(-1) ?? checkpoint.name,
       format: checkpoint.format,
@@ -302,10 +321,4 @@ function describe(
       sha256: checkpoint.sha256,
     },
   };
-}
-
-/** The authors' training checkpoints say the size; a bare state dict does not. */
-function imageSizeOf(checkpoint: Checkpoint): number {
-  const size = readConfigNumber(checkpoint, ['config', 'DATA', 'IMG_SIZE']);
-  return size && Number.isInteger(size) && size >= 1 && size <= 4096 ? size : IMAGENET_SIZE;
 }

@@ -1,5 +1,9 @@
 /** GrootV checkpoints of any size with random weights, as torch.save would write them. */
 import { type GrootVSizes, grootVShapes, randomValues, uniform } from '../bench/random_weights.js';
+import { maskRCNNShapes } from '../converters/architectures/grootv_mask_rcnn/architecture.js';
+import type { MaskRCNNSizes } from '../converters/architectures/grootv_mask_rcnn/graph.js';
+import { uperNetShapes } from '../converters/architectures/grootv_upernet/architecture.js';
+import type { UperNetSizes } from '../converters/architectures/grootv_upernet/graph.js';
 import type { DType } from '../converters/pytorch/dtype.js';
 import { MadeTensor, madeTensor } from '../converters/pytorch/testing/torch_writer.js';
 
@@ -12,6 +16,40 @@ export function randomState(
 ): Map<string, MadeTensor> {
   const random = uniform(seed);
   return new Map([...shapes].map(([name, shape]) => [name, randomTensor(name, shape, random)]));
+}
+
+const DENSE = {
+  name: 'GrootV',
+  channels: 4,
+  depths: [1, 1],
+  mlpRatio: 2,
+  layerScale: false,
+  outputNormalization: null,
+  classes: 3,
+};
+
+/** Names and shapes of a UperNet, small where nothing else is said. */
+export function smallUperNet(sizes: Partial<UperNetSizes> = {}): Map<string, readonly number[]> {
+  return new Map(uperNetShapes({ ...DENSE, headChannels: 5, pools: 4, ...sizes }));
+}
+
+/** Names and shapes of a Mask R-CNN, small where nothing else is said. */
+export function smallMaskRCNN(sizes: Partial<MaskRCNNSizes> = {}): Map<string, readonly number[]> {
+  return new Map(
+    maskRCNNShapes({
+      ...DENSE,
+      pyramidChannels: 6,
+      boxChannels: 7,
+      maskChannels: 5,
+      maskConvolutions: 2,
+      classAgnosticBoxes: false,
+      classAgnosticMasks: false,
+      anchors: 3,
+      boxLayers: 2,
+      boxSide: 7,
+      ...sizes,
+    }),
+  );
 }
 
 function randomTensor(name: string, shape: readonly number[], random: () => number): MadeTensor {

@@ -1,5 +1,6 @@
 /** What is known of a kind of network: how it is recognised, and how its graph is built. */
 import type { GraphBuilder } from '../graph/graph_builder.js';
+import type { DenseOptions } from '../openmmlab/dense_options.js';
 import type { Parameter, Parameters } from '../parameters.js';
 import type { Checkpoint } from '../pytorch/checkpoint.js';
 import type { Disagreements, StateShapes } from '../state_shapes.js';
@@ -10,6 +11,8 @@ export interface Architecture<Sizes> {
   readonly family: string;
   /** What a file of it is called in a message: `GrootV checkpoint`. */
   readonly title: string;
+  /** The family of the network that is a part of this one: a checkpoint of this network is none of that. */
+  readonly contains?: string;
   /** What a network of this family is called in a message: `a GrootV (channels 8, depths 1, 1)`. */
   describe(sizes: Sizes): string;
   /** Names by which one is recognised; a state dict without any of them is none. */
@@ -26,32 +29,63 @@ export interface Architecture<Sizes> {
   ): { readonly sizes: Sizes; readonly differences: Disagreements } | undefined;
 }
 
-/** A network whose graph is built from one checkpoint file. */
-export interface FileArchitecture<Sizes> extends Architecture<Sizes> {
-  /** @throws {ArchitectureError} when something beside the tensors says that they are another model's */
-  check(checkpoint: Checkpoint): void;
-  /** The graph, its default outputs, and nodes that may be asked for beside them. No weight is read. */
-  build(
-    sizes: Sizes,
-    parameters: Parameters,
-  ): {
-    readonly graph: GraphBuilder;
-    readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
-    readonly namedNodes: readonly string[];
-  };
-  /** What training changes: running statistics are not counted. */
-  countParameters(state: StateShapes): number;
-  /** `userDefinedMetadata` of the model. @throws {ArchitectureError} when class names do not fit the head */
-  metadata(sizes: Sizes, details: ModelDetails): object;
+/** A value that a model has beside its sizes, and who said it. */
+export interface Setting {
+  readonly name: string;
+  readonly value: unknown;
+  readonly from: 'options' | 'checkpoint' | 'default';
+  /** Why what the checkpoint says was not taken. */
+  readonly note?: string;
 }
 
-/** What is known of a model beside its sizes. */
+/** What is not in names and shapes. */
+export interface ModelSettings {
+  /** Side of the images, pixels; of models that take pictures of any ratio, the most of the short side. */
+  readonly imageSize: number;
+  readonly classNames: readonly string[] | null;
+  readonly report: readonly Setting[];
+}
+
+/** What the caller of a conversion says of a model. */
+export interface SettingsOptions {
+  readonly classNames?: readonly string[];
+  readonly dense?: DenseOptions;
+}
+
+/** An input or output of a graph: float32 unless it says otherwise; a size of -1 is not fixed. */
+export interface GraphEnd {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype?: 'float32' | 'int32';
+}
+
+/** A graph, its default outputs, and nodes that may be asked for beside them. */
+export interface NetworkGraph {
+  readonly graph: GraphBuilder;
+  readonly outputs: readonly GraphEnd[];
+  readonly namedNodes: readonly string[];
+}
+
+/** A network whose graph is built from one checkpoint file. */
+export interface FileArchitecture<Sizes, Settings extends ModelSettings = ModelSettings>
+  extends Architecture<Sizes> {
+  /** @throws {ArchitectureError} when something beside the tensors says that they are another model's */
+  check(checkpoint: Checkpoint): void;
+  /** @throws {ArchitectureError} when an option does not fit, or the checkpoint says what this network does not do */
+  settings(sizes: Sizes, checkpoint: Checkpoint, options: SettingsOptions): Settings;
+  /** Takes `image` [N, H, W, 3]. No weight is read. */
+  build(sizes: Sizes, parameters: Parameters, settings: Settings): NetworkGraph;
+  /** What training changes: running statistics are not counted. */
+  countParameters(state: StateShapes): number;
+  /** `userDefinedMetadata` of the model. */
+  metadata(sizes: Sizes, settings: Settings, details: ModelDetails): object;
+}
+
+/** What is known of a model beside its sizes and settings. */
 export interface ModelDetails {
   readonly parameters: number;
-  /** Side of the images, pixels. */
-  readonly imageSize: number;
-  readonly classNames?: readonly string[];
   readonly source: { readonly file: string; readonly sha256: string; readonly weights: string };
   readonly quantization: string;
   readonly nodes: readonly string[];
+  readonly converter: { readonly name: 'tfjs-grootvl'; readonly version: string };
 }

@@ -19,7 +19,7 @@ export type AttributeValue =
   | { readonly type: string }
   | { readonly shape: TensorShape }
   | { readonly tensor: { readonly dtype: string; readonly tensorShape: TensorShape } }
-  | { readonly list: { readonly i: string[] } | { readonly s: string[] } };
+  | { readonly list: { readonly i: string[] } | { readonly f: number[] } | { readonly s: string[] } };
 
 interface TensorShape {
   readonly dim: readonly { readonly size: string }[];
@@ -54,6 +54,8 @@ export const bool = (value: boolean): AttributeValue => ({ b: value });
 export const text = (value: string): AttributeValue => ({ s: btoa(value) });
 /** A list of integers. */
 export const ints = (values: readonly number[]): AttributeValue => ({ list: { i: values.map(String) } });
+/** A list of numbers. */
+export const floats = (values: readonly number[]): AttributeValue => ({ list: { f: [...values] } });
 /** A list of texts. */
 export const texts = (values: readonly string[]): AttributeValue => ({
   list: { s: values.map((s) => btoa(s)) },
@@ -89,6 +91,17 @@ export class GraphBuilder {
   /** An input of the graph. */
   placeholder(name: string, shape: readonly number[], dtype: keyof typeof DTYPE = 'float32'): Output {
     return this.node('Placeholder', name, [], { dtype: type(dtype), shape: { shape: tensorShape(shape) } });
+  }
+
+  /** An input that may be left out. */
+  placeholderWithDefault(
+    name: string,
+    usual: Output,
+    shape: readonly number[],
+    dtype: keyof typeof DTYPE = 'float32',
+  ): Output {
+    const attributes = { dtype: type(dtype), shape: { shape: tensorShape(shape) } };
+    return this.node('PlaceholderWithDefault', name, [usual], attributes);
   }
 
   /** A constant whose values are read when the model is written. */

@@ -1,5 +1,6 @@
 /** Layers of torch.nn over images [N, H, W, C], as GraphDef nodes. Sizes of images need not be known. */
 import type { Parameters } from '../parameters.js';
+import { type BatchNorm, foldBatchNorm } from './batch_norm.js';
 import {
   type AttributeValue,
   bool,
@@ -21,6 +22,8 @@ export interface ConvolutionOptions {
   readonly inputs: number;
   readonly outputs: number;
   readonly bias: boolean;
+  /** BatchNorm behind a convolution without a bias. It is folded into the weights. */
+  readonly batchNorm?: BatchNorm;
   /** 3 by default. */
   readonly kernel?: Extents;
   /** 1 by default. */
@@ -30,6 +33,8 @@ export interface ConvolutionOptions {
   /** 1 by default. */
   readonly dilation?: Extents;
   readonly activation?: 'none' | 'relu';
+  /** Of the output, where it must have a certain name or the module is used more than once. */
+  readonly node?: string;
 }
 
 export interface PoolingOptions {
@@ -58,15 +63,16 @@ export class ImageLayers extends TorchLayers {
   /** nn.Conv2d without groups, with zeros around the image. */
   convolution(module: Parameters, x: Output, options: ConvolutionOptions): Output {
     const { inputs, outputs, bias, kernel = 3, stride = 1, dilation = 1, activation = 'none' } = options;
+    const { batchNorm, node = `${module.prefix}/convolution` } = options;
     const [[height, width], strides, dilations] = [both(kernel), both(stride), both(dilation)];
     const same = [(dilations[0] * (height - 1)) >> 1, (dilations[1] * (width - 1)) >> 1] as const;
     const [rows, columns] = both(options.padding ?? same);
     const area = height * width;
+    const weight = module.tensor('weight', [outputs, inputs, height, width]);
+    const folded = batchNorm && foldBatchNorm(weight, batchNorm);
     // OIHW -> HWIO: [O, I * area] -> [I * area, O], then I and the area change order.
-    const filter = this.constant(
-      module.tensor('weight', [outputs, inputs, height, width]),
-      [height, width, inputs, outputs],
-      (values) => swapLeading(transpose(values, outputs, inputs * area), inputs, area, outputs),
+    const filter = this.constant(folded?.weight ?? weight, [height, width, inputs, outputs], (values) =>
+      swapLeading(transpose(values, outputs, inputs * area), inputs, area, outputs),
     );
     const attributes = {
       strides: ints([1, ...strides, 1]),
@@ -77,17 +83,17 @@ export class ImageLayers extends TorchLayers {
       dilations: ints([1, ...dilations, 1]),
       ...FLOAT,
     };
-    const node = `${module.prefix}/convolution`;
-    const biases = bias ? [this.vector(module.tensor('bias', [outputs]))] : [];
-    const sums =
-      biases.length === 0
-        ? this.graph.node('Conv2D', node, [x, filter], attributes)
-        : this.graph.node('_FusedConv2D', node, [x, filter, ...biases], {
-            ...attributes,
-            num_args: int(1),
-            fused_ops: texts(['BiasAdd']),
-          });
-    return activation === 'relu' ? this.relu(module, sums) : sums;
+    const biases = folded?.bias ?? (bias ? module.tensor('bias', [outputs]) : undefined);
+    const relu = activation === 'relu';
+    if (biases === undefined) {
+      const sums = this.graph.node('Conv2D', relu ? `${node}/sums` : node, [x, filter], attributes);
+      return relu ? this.relu(node, sums) : sums;
+    }
+    return this.graph.node('_FusedConv2D', node, [x, filter, this.vector(biases)], {
+      ...attributes,
+      num_args: int(1),
+      fused_ops: texts(relu ? ['BiasAdd', 'Relu'] : ['BiasAdd']),
+    });
   }
 
   /** 3 x 3 depthwise convolution at stride 1. */
@@ -200,7 +206,7 @@ export class ImageLayers extends TorchLayers {
       T: type('float32'),
       U: type('float32'),
     });
-    return activation === 'relu' ? this.relu(module, y) : y;
+    return activation === 'relu' ? this.relu(`${module.prefix}/relu`, y) : y;
   }
 
   /** F.interpolate: pixel centres at half, or corners on corners. */
@@ -222,6 +228,17 @@ export class ImageLayers extends TorchLayers {
         half_pixel_centers: bool(half),
       },
     );
+  }
+
+  /** F.interpolate to the size of another image: pixel centres at half, or the pixel at floor(i * scale). */
+  resizeLike(name: string, x: Output, like: Output, method: 'bilinear' | 'nearest'): Output {
+    const op = method === 'bilinear' ? 'InterpolateBilinear' : 'InterpolateNearest';
+    return this.graph.node(op, name, [x, like]);
+  }
+
+  /** nn.AdaptiveAvgPool2d to a square. */
+  adaptiveAveragePooling(name: string, x: Output, side: number): Output {
+    return this.graph.node('AdaptiveAveragePool', name, [x], { out_height: int(side), out_width: int(side) });
   }
 
   /** Along the channels. */
@@ -276,7 +293,8 @@ export class ImageLayers extends TorchLayers {
     return graph.node(op, name, [padded], attributes);
   }
 
-  private heightAndWidth(name: string, image: Output): Output {
+  /** [2] int32. */
+  heightAndWidth(name: string, image: Output): Output {
     const { graph } = this;
     const shape = graph.node('Shape', `${name}/shape`, [image], { ...FLOAT, out_type: type('int32') });
     const literal = (part: string, values: readonly number[]) =>
@@ -287,8 +305,9 @@ export class ImageLayers extends TorchLayers {
     });
   }
 
-  private relu({ prefix }: Parameters, x: Output): Output {
-    return this.graph.node('Relu', `${prefix}/relu`, [x], FLOAT);
+  /** nn.ReLU */
+  relu(name: string, x: Output): Output {
+    return this.graph.node('Relu', name, [x], FLOAT);
   }
 }
 

@@ -282,7 +282,8 @@ export function readConfigText(checkpoint: Checkpoint, path: readonly string[]):
   return typeof value === 'string' ? value : undefined;
 }
 
-function configValue(checkpoint: Checkpoint, path: readonly string[]): PickleValue | undefined {
+/** Any value in the configuration, looked up likewise. */
+export function configValue(checkpoint: Checkpoint, path: readonly string[]): PickleValue | undefined {
   let value: PickleValue | undefined = checkpoint.root;
   for (const key of path) {
     const state: PickleValue | undefined = value instanceof InertObject ? value.state : undefined;

@@ -1,11 +1,11 @@
 /** What a GrootV checkpoint is, read from the names and shapes of its tensors alone. */
-import type { GrootVArchitecture } from '../../../plugin/models/grootv_metadata.js';
+import type { GrootVArchitecture, GrootVTrunk } from '../../../plugin/models/grootv_metadata.js';
 import { unusedReason } from '../../names.js';
 import { Parameters } from '../../parameters.js';
 import { disagreements, type StateShapes } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { grootVGraph } from './graph.js';
-import { grootVMetadata } from './metadata.js';
+import { grootVMetadata, grootVSettings } from './metadata.js';
 import { refuseOtherModels } from './other_models.js';
 
 /** The published sizes: channels and depths. */
@@ -33,19 +33,11 @@ export const GROOTV: FileArchitecture<GrootVArchitecture> = {
       : undefined,
   describe: ({ name, channels, depths }) => `a ${name} (channels ${channels}, depths ${depths.join(', ')})`,
   fit(state) {
-    const shapeOf = (name: string) => state.get(name)?.shape;
-    const channels = shapeOf('patch_embed.conv2.weight')?.[0];
-    const depths = countBlocks(state);
-    if (!channels || depths.length === 0) return undefined;
-    const hidden = shapeOf('levels.0.blocks.0.mlp.fc1.weight')?.[0] ?? 4 * channels;
-    const published = PUBLISHED.find(([, c, d]) => c === channels && `${d}` === `${depths}`);
+    const trunk = trunkSizes(state);
+    if (!trunk) return undefined;
     const sizes: GrootVArchitecture = {
-      name: published?.[0] ?? 'GrootV',
-      channels,
-      depths,
-      mlpRatio: hidden / channels,
-      layerScale: state.has('levels.0.blocks.0.gamma1'),
-      classes: shapeOf('head.weight')?.[0] ?? 0,
+      ...trunk,
+      classes: state.get('head.weight')?.shape[0] ?? 0,
       convolutionHead: state.has('conv_head.0.weight'),
     };
     const parameters = new Parameters(state);
@@ -53,13 +45,30 @@ export const GROOTV: FileArchitecture<GrootVArchitecture> = {
     return { sizes, differences: disagreements(state, parameters.declared, GROOTV.owns) };
   },
   check: refuseOtherModels,
+  settings: grootVSettings,
   build: grootVGraph,
   countParameters,
   metadata: grootVMetadata,
 };
 
+/** The sizes of a trunk that names and shapes show; undefined when there is none. */
+export function trunkSizes(state: StateShapes): GrootVTrunk | undefined {
+  const channels = state.get('patch_embed.conv2.weight')?.shape[0];
+  const depths = countBlocks(state);
+  if (!channels || depths.length === 0) return undefined;
+  const hidden = state.get('levels.0.blocks.0.mlp.fc1.weight')?.shape[0] ?? 4 * channels;
+  const published = PUBLISHED.find(([, c, d]) => c === channels && `${d}` === `${depths}`);
+  return {
+    name: published?.[0] ?? 'GrootV',
+    channels,
+    depths,
+    mlpRatio: hidden / channels,
+    layerScale: state.has('levels.0.blocks.0.gamma1'),
+  };
+}
+
 /** Parameters of the network: what training changes. */
-function countParameters(state: StateShapes): number {
+export function countParameters(state: StateShapes): number {
   let count = 0;
   for (const [name, { shape }] of state) {
     if (unusedReason(name) === undefined && !STATISTICS.test(name))

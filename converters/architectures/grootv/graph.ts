@@ -2,7 +2,8 @@
  * GrootV as a GraphModel (GrootVL, section 3.3): a stem, levels of blocks at falling resolution, a head. Activations are
  * channels-last. Constants carry the names of the PyTorch parameters that they hold.
  */
-import type { GrootVArchitecture } from '../../../plugin/models/grootv_metadata.js';
+import type { OutputNormalization } from '../../../plugin/models/dense_metadata.js';
+import type { GrootVArchitecture, GrootVTrunk } from '../../../plugin/models/grootv_metadata.js';
 import {
   bool,
   float,
@@ -15,25 +16,25 @@ import {
 } from '../../graph/graph_builder.js';
 import { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
+import type { GraphEnd, NetworkGraph } from '../architecture.js';
 import { IMAGENET_DEVIATION, IMAGENET_MEAN } from './preprocessing.js';
 
 /** torch.nn.LayerNorm of the two normalisations around the state-space model, and torch.nn.BatchNorm2d. */
-const TORCH_EPSILON = 1e-5;
+export const TORCH_EPSILON = 1e-5;
 /** Every other LayerNorm of the network. */
-const LAYER_EPSILON = 1e-6;
+export const LAYER_EPSILON = 1e-6;
 
-/** A graph and the nodes of it that are worth asking for. */
-export interface GrootVGraph {
-  readonly graph: GraphBuilder;
-  /** Default outputs: `logits`, or without a head `pooled`, or without both every level's features. */
-  readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
-  /** `pooled`, `features_<level>`, `blocks_<i>/...`. */
-  readonly namedNodes: readonly string[];
+/** The sizes of a trunk, and the LayerNorm that heads of dense prediction may have on its levels. */
+export interface BackboneSizes extends GrootVTrunk {
+  readonly outputNormalization?: OutputNormalization | null;
 }
 
 /** The feature maps of a backbone. */
 export interface Features {
-  /** Each level's, after its LayerNorm and before downsampling: [N, H, W, channels], channels-last. */
+  /**
+   * Each level's, after its LayerNorm and before downsampling, and after its output normalisation where there is one:
+   * [N, H, W, channels], channels-last. Nodes `features_<level>`.
+   */
   readonly levels: readonly Output[];
   /** Channels of the last level. */
   readonly channels: number;
@@ -41,11 +42,15 @@ export interface Features {
   readonly namedNodes: readonly string[];
 }
 
-/** Builds the graph. No weight is read before the graph is written. */
-export function grootVGraph(architecture: GrootVArchitecture, parameters: Parameters): GrootVGraph {
+/**
+ * Builds the graph. Its outputs are `logits`, or without a head `pooled`, or without both every level's features.
+ * No weight is read before the graph is written.
+ */
+export function grootVGraph(architecture: GrootVArchitecture, parameters: Parameters): NetworkGraph {
   const layers = new ImageLayers(new GraphBuilder());
   const { graph } = layers;
-  const features = grootVBackbone(layers, parameters, normalized(graph), architecture);
+  const image = normalizedImage(graph, { mean: IMAGENET_MEAN, deviation: IMAGENET_DEVIATION });
+  const features = grootVBackbone(layers, parameters, image, architecture);
   const namedNodes = [...features.levels, ...features.namedNodes];
   if (!architecture.convolutionHead && architecture.classes === 0) {
     const outputs = features.levels.map((name, level) => ({
@@ -58,19 +63,22 @@ export function grootVGraph(architecture: GrootVArchitecture, parameters: Parame
   return { graph, outputs: [output], namedNodes: [...namedNodes, pooled] };
 }
 
-/** The input `image`, RGB of 0 to 255, with ImageNet's mean and deviation taken out. */
-function normalized(graph: GraphBuilder): Output {
+/**
+ * The input `image`, RGB of 0 to 255, and the node `normalized`: mean and deviation taken out, which are of values from
+ * 0 to 1.
+ */
+export function normalizedImage(
+  graph: GraphBuilder,
+  { mean, deviation }: { readonly mean: readonly number[]; readonly deviation: readonly number[] },
+): Output {
+  const ofBytes = (name: string, values: readonly number[]) =>
+    graph.literal(
+      `normalization/${name}`,
+      values.map((value) => 255 * value),
+    );
   const image = graph.placeholder('image', [-1, -1, -1, 3]);
-  const mean = graph.literal(
-    'normalization/mean',
-    IMAGENET_MEAN.map((mean) => 255 * mean),
-  );
-  const centred = graph.node('Sub', 'normalization/centred', [image, mean]);
-  const deviation = graph.literal(
-    'normalization/deviation',
-    IMAGENET_DEVIATION.map((deviation) => 255 * deviation),
-  );
-  return graph.node('RealDiv', 'normalized', [centred, deviation]);
+  const centred = graph.node('Sub', 'normalization/centred', [image, ofBytes('mean', mean)]);
+  return graph.node('RealDiv', 'normalized', [centred, ofBytes('deviation', deviation)]);
 }
 
 /**
@@ -82,7 +90,7 @@ export function grootVBackbone(
   layers: ImageLayers,
   parameters: Parameters,
   image: Output,
-  { channels, depths, mlpRatio, layerScale }: GrootVArchitecture,
+  { channels, depths, mlpRatio, layerScale, outputNormalization }: BackboneSizes,
 ): Features {
   const { graph } = layers;
   const embedding = parameters.at('patch_embed');
@@ -114,8 +122,16 @@ export function grootVBackbone(
       const sizes = { width, hidden: Math.floor(width * mlpRatio), layerScale };
       x = grootVBlock(layers, level.at(`blocks.${block}`), `blocks_${index++}`, x, edges, sizes);
     }
-    x = layers.layerNormalization(level.at('norm.0'), width, x, LAYER_EPSILON, `features_${number}`);
-    levels.push(x);
+    const features = `features_${number}`;
+    if (outputNormalization?.levels.includes(number)) {
+      const { epsilon } = outputNormalization;
+      const norm = parameters.at(`outnorm${number}${epsilon === LAYER_EPSILON ? '.0' : ''}`);
+      x = layers.layerNormalization(level.at('norm.0'), width, x, LAYER_EPSILON);
+      levels.push(layers.layerNormalization(norm, width, x, epsilon, features));
+    } else {
+      x = layers.layerNormalization(level.at('norm.0'), width, x, LAYER_EPSILON, features);
+      levels.push(x);
+    }
     if (number + 1 < depths.length) {
       const [from, to] = [level.at('downsample.conv'), level.at('downsample.norm.1')];
       x = layers.convolution(from, x, { inputs: width, outputs: 2 * width, stride: 2, bias: false });
@@ -135,7 +151,7 @@ function grootVHead(
   parameters: Parameters,
   features: Features,
   { convolutionHead, classes }: GrootVArchitecture,
-): { pooled: Output; output: GrootVGraph['outputs'][number] } {
+): { pooled: Output; output: GraphEnd } {
   const { graph } = layers;
   let x = features.levels[features.levels.length - 1];
   let width = features.channels;

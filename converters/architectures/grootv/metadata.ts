@@ -1,29 +1,47 @@
 /** What a converted GrootV model says of itself. */
 import type { GrootVArchitecture, GrootVMetadata } from '../../../plugin/models/grootv_metadata.js';
 import { ArchitectureError } from '../../errors.js';
-import { CONVERTER_VERSION } from '../../version.js';
-import type { ModelDetails } from '../architecture.js';
+import type { Checkpoint } from '../../pytorch/checkpoint.js';
+import { readConfigNumber } from '../../pytorch/state_dict.js';
+import type { ModelDetails, ModelSettings, SettingsOptions } from '../architecture.js';
 import { IMAGENET_CLASSES } from './imagenet_classes.js';
-import { preprocessingOf } from './preprocessing.js';
+import { IMAGENET_SIZE, preprocessingOf } from './preprocessing.js';
 
-/** @throws {ArchitectureError} when there are other than as many class names as the head has classes */
-export function grootVMetadata(sizes: GrootVArchitecture, details: ModelDetails): GrootVMetadata {
-  const { parameters, imageSize, classNames, source, quantization, nodes } = details;
+/**
+ * The size of the images, which the authors' training checkpoints say, and the names of the classes.
+ * @throws {ArchitectureError} when there are other than as many class names as the head has classes
+ */
+export function grootVSettings(
+  { classes }: GrootVArchitecture,
+  checkpoint: Checkpoint,
+  { classNames, dense = {} }: SettingsOptions,
+): ModelSettings {
+  const [foreign] = Object.keys(dense);
+  if (foreign !== undefined) {
+    throw new ArchitectureError(
+      `${foreign} was given, which is for segmenters and detectors; this is a classifier`,
+    );
+  }
+  const size = readConfigNumber(checkpoint, ['config', 'DATA', 'IMG_SIZE']);
+  const isSize = size && Number.isInteger(size) && size >= 1 && size <= 4096;
+  if (classNames && classNames.length !== classes) {
+    throw new ArchitectureError(
+      `${classNames.length} class names were given, the model has ${classes} classes`,
+    );
+  }
+  const usual = classes === IMAGENET_CLASSES.length ? IMAGENET_CLASSES : null;
+  return { imageSize: isSize ? size : IMAGENET_SIZE, classNames: classNames ?? usual, report: [] };
+}
+
+export function grootVMetadata(
+  sizes: GrootVArchitecture,
+  { imageSize, classNames }: ModelSettings,
+  { parameters, ...details }: ModelDetails,
+): GrootVMetadata {
   return {
     architecture: { family: 'GrootV', ...sizes, parameters },
     preprocessing: preprocessingOf(imageSize),
-    classNames: classNamesFor(sizes, classNames),
-    source,
-    quantization,
-    nodes,
-    converter: { name: 'tfjs-grootvl', version: CONVERTER_VERSION },
+    classNames,
+    ...details,
   };
-}
-
-function classNamesFor({ classes }: GrootVArchitecture, given: readonly string[] | undefined) {
-  if (!given) return classes === IMAGENET_CLASSES.length ? IMAGENET_CLASSES : null;
-  if (given.length !== classes) {
-    throw new ArchitectureError(`${given.length} class names were given, the model has ${classes} classes`);
-  }
-  return given;
 }

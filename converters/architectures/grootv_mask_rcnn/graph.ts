@@ -1,0 +1,65 @@
+/**
+ * Mask R-CNN (K. He et al., 2017) with a feature pyramid (T.-Y. Lin et al., 2017) on GrootV, as mmdetection builds it.
+ * One picture at a time; activations are channels-last.
+ */
+import type { MaskRCNNArchitecture } from '../../../plugin/models/detector_metadata.js';
+import { GraphBuilder } from '../../graph/graph_builder.js';
+import { ImageLayers } from '../../graph/image_layers.js';
+import type { Parameters } from '../../parameters.js';
+import type { NetworkGraph } from '../architecture.js';
+import { grootVBackbone, normalizedImage } from '../grootv/graph.js';
+import { featurePyramid } from './feature_pyramid.js';
+import { proposals } from './region_proposals.js';
+import { boxHead, maskHead } from './roi_heads.js';
+import type { MaskRCNNGraphSettings } from './settings.js';
+
+/** The sizes that names and shapes show. */
+export interface MaskRCNNSizes extends MaskRCNNArchitecture {
+  /** Anchors of a position. */
+  readonly anchors: number;
+  /** Linear layers of the box head before the last two. */
+  readonly boxLayers: number;
+  /** Side of the features that the box head takes. */
+  readonly boxSide: number;
+}
+
+/** Builds the graph: `image`, `image_shape` and `scale_factor` to `boxes`, `scores`, `classes` and `masks`. */
+export function maskRCNNGraph(
+  sizes: MaskRCNNSizes,
+  parameters: Parameters,
+  settings: MaskRCNNGraphSettings,
+): NetworkGraph {
+  const layers = new ImageLayers(new GraphBuilder());
+  const { graph } = layers;
+  const image = normalizedImage(graph, settings.preprocessing);
+  const size = layers.heightAndWidth('image_shape/default', image);
+  // Of the picture in its padded input, and from the original picture to it.
+  const imageShape = graph.placeholderWithDefault('image_shape', size, [2], 'int32');
+  const ones = graph.literal('scale_factor/default', [1, 1, 1, 1]);
+  const scaleFactor = graph.placeholderWithDefault('scale_factor', ones, [4]);
+
+  const { levels, namedNodes } = grootVBackbone(layers, parameters.at('backbone'), image, sizes);
+  const pyramid = featurePyramid(layers, parameters.at('neck'), levels, sizes);
+  const found = proposals(layers, parameters.at('rpn_head'), pyramid, imageShape, sizes, settings);
+  const finest = pyramid.slice(0, levels.length);
+  const roiHead = { layers, parameters: parameters.at('roi_head'), levels: finest, sizes, settings };
+  const detections = boxHead(roiHead, found.proposals, imageShape, scaleFactor);
+  const masks = maskHead(roiHead, detections, scaleFactor);
+  return {
+    graph,
+    outputs: [
+      { name: detections.boxes, shape: [-1, 4] },
+      { name: detections.scores, shape: [-1] },
+      { name: detections.classes, shape: [-1], dtype: 'int32' },
+      { name: masks.probabilities, shape: [-1, -1, -1] },
+    ],
+    namedNodes: [
+      ...levels,
+      ...pyramid,
+      ...found.namedNodes,
+      ...detections.namedNodes,
+      ...masks.namedNodes,
+      ...namedNodes,
+    ],
+  };
+}

@@ -1,0 +1,84 @@
+/** The region proposal network: where in the picture something may be. */
+import { float, floats, int, type Output, type } from '../../graph/graph_builder.js';
+import type { ImageLayers } from '../../graph/image_layers.js';
+import type { Parameters } from '../../parameters.js';
+import type { MaskRCNNSizes } from './graph.js';
+import type { MaskRCNNGraphSettings } from './settings.js';
+
+const FLOAT = { T: type('float32') };
+
+/** @returns `proposals` [K, 5]: x1, y1, x2, y2 in pixels of the input, and the score, best first */
+export function proposals(
+  layers: ImageLayers,
+  head: Parameters,
+  pyramid: readonly Output[],
+  imageShape: Output,
+  { anchors, pyramidChannels }: MaskRCNNSizes,
+  { proposals, anchorScale, anchorRatios, proposalDeviations }: MaskRCNNGraphSettings,
+): { readonly proposals: Output; readonly namedNodes: readonly string[] } {
+  const { graph } = layers;
+  const width = head.size('rpn_conv.weight', 0, pyramidChannels);
+  const levels = pyramid.map((map, level) => {
+    const hidden = layers.convolution(head.at('rpn_conv'), map, {
+      inputs: pyramidChannels,
+      outputs: width,
+      bias: true,
+      activation: 'relu',
+      node: `rpn_hidden_${level}`,
+    });
+    const output = (module: string, outputs: number, node: string) =>
+      layers.convolution(head.at(module), hidden, { inputs: width, outputs, kernel: 1, bias: true, node });
+    return {
+      objectness: output('rpn_cls', anchors, `rpn_objectness_${level}`),
+      deltas: output('rpn_reg', 4 * anchors, `rpn_deltas_${level}`),
+      anchors: graph.node('AnchorGrid', `rpn/anchors_${level}`, [map], {
+        stride: int(4 * 2 ** level),
+        scale: float(anchorScale),
+        ratios: floats(anchorRatios),
+      }),
+    };
+  });
+
+  // Rows in the order of levels, rows, columns, anchors.
+  const flat = (name: string, x: Output, shape: readonly number[]) =>
+    graph.node('Reshape', name, [x, graph.literal(`${name}/shape`, shape, 'int32')], {
+      ...FLOAT,
+      Tshape: type('int32'),
+    });
+  const joined = (name: string, parts: readonly Output[], dtype: 'float32' | 'int32' = 'float32') =>
+    graph.node('ConcatV2', name, [...parts, graph.literal(`${name}/axis`, 0, 'int32')], {
+      T: type(dtype),
+      N: int(parts.length),
+      Tidx: type('int32'),
+    });
+  const scores = levels.map(({ objectness }, level) => flat(`rpn/scores_${level}`, objectness, [-1]));
+  const counts = scores.map((rows, level) =>
+    graph.node('Shape', `rpn/count_${level}`, [rows], { ...FLOAT, out_type: type('int32') }),
+  );
+  const found = graph.node(
+    'RegionProposals',
+    'proposals',
+    [
+      joined(
+        'rpn/anchors',
+        levels.map((level) => level.anchors),
+      ),
+      joined('rpn/scores', scores),
+      joined(
+        'rpn/deltas',
+        levels.map(({ deltas }, level) => flat(`rpn/deltas_${level}`, deltas, [-1, 4])),
+      ),
+      joined('rpn/counts', counts, 'int32'),
+      imageShape,
+    ],
+    {
+      per_level: int(proposals.perLevel),
+      max_output: int(proposals.maxOutput),
+      iou_threshold: float(proposals.iouThreshold),
+      min_size: float(proposals.minSize),
+      stds: floats(proposalDeviations),
+    },
+  );
+  const namedNodes = levels.flatMap(({ objectness, deltas }) => [objectness, deltas]);
+  return { proposals: found, namedNodes: [...namedNodes, found] };
+}

@@ -1,0 +1,179 @@
+/** What is in each proposal: the class and the box, and for what is kept the mask. */
+import { bool, float, floats, int, type Output, outputOf, type } from '../../graph/graph_builder.js';
+import type { ImageLayers } from '../../graph/image_layers.js';
+import { transpose } from '../../graph/torch_layers.js';
+import type { NamedParameter, Parameters } from '../../parameters.js';
+import type { MaskRCNNSizes } from './graph.js';
+import type { MaskRCNNGraphSettings } from './settings.js';
+
+/** What both heads have. */
+interface RoiHead {
+  readonly layers: ImageLayers;
+  /** At `roi_head`. */
+  readonly parameters: Parameters;
+  /** The levels of the pyramid that regions are read from, the finest first. */
+  readonly levels: readonly Output[];
+  readonly sizes: MaskRCNNSizes;
+  readonly settings: MaskRCNNGraphSettings;
+}
+
+interface Detections {
+  /** [K, 4]: x1, y1, x2, y2 in pixels of the original picture, best first. */
+  readonly boxes: Output;
+  /** [K]. */
+  readonly scores: Output;
+  /** [K] int32. */
+  readonly classes: Output;
+  readonly namedNodes: readonly string[];
+}
+
+/** Side of the features that the mask head takes; masks have twice as many. */
+const MASK_SIDE = 14;
+
+const FLOAT = { T: type('float32') };
+
+/**
+ * Features of regions, read from the level that fits their size: [R, side, side, C]. R is the number of regions, or 1
+ * where there are none, so that no layer gets an empty batch.
+ */
+function roiFeatures(
+  { layers, levels, settings }: RoiHead,
+  name: string,
+  rois: Output,
+  side: number,
+): Output {
+  const { graph } = layers;
+  const ofLevels = graph.node('RoiLevels', `${name}/levels`, [rois], { levels: int(levels.length) });
+  const split = graph.node('Unpack', `${name}/split`, [ofLevels], {
+    ...FLOAT,
+    num: int(levels.length),
+    axis: int(0),
+  });
+  // Regions of another level give zeros.
+  const parts = levels.map((map, level) =>
+    graph.node('RoiAlign', `${name}/level_${level}`, [map, outputOf(split, level)], {
+      out_height: int(side),
+      out_width: int(side),
+      spatial_scale: float(1 / (4 * 2 ** level)),
+      sampling_ratio: int(settings.samplingRatio),
+      aligned: bool(true),
+    }),
+  );
+  return graph.node('AddN', name, parts, { ...FLOAT, N: int(parts.length) });
+}
+
+/** Two linear layers, then scores of all classes and a box for each. */
+export function boxHead(
+  head: RoiHead,
+  proposals: Output,
+  imageShape: Output,
+  scaleFactor: Output,
+): Detections {
+  const { layers, sizes, settings } = head;
+  const { graph } = layers;
+  const module = head.parameters.at('bbox_head');
+  const rois = graph.node('BoxRois', 'box_rois', [proposals]);
+  const features = roiFeatures(head, 'box_features', rois, sizes.boxSide);
+  const area = sizes.boxSide ** 2;
+  const flat = graph.literal('box_head/shape', [-1, area * sizes.pyramidChannels], 'int32');
+  let x = graph.node('Reshape', 'box_head/flat', [features, flat], { ...FLOAT, Tshape: type('int32') });
+  let width = area * sizes.pyramidChannels;
+  for (let i = 0; i < sizes.boxLayers; i++) {
+    const layer = module.at(`shared_fcs.${i}`);
+    const weights = layer.tensor('weight', [sizes.boxChannels, width]);
+    const linear = layers.linear(`box_head/linear_${i}`, x, {
+      weights: i === 0 ? channelsLast(weights, sizes.pyramidChannels) : weights,
+      bias: layer.tensor('bias', [sizes.boxChannels]),
+    });
+    x = layers.relu(`box_hidden_${i}`, linear);
+    width = sizes.boxChannels;
+  }
+  const output = (name: string, node: string, rows: number) =>
+    layers.linear(node, x, {
+      weights: module.tensor(`${name}.weight`, [rows, width]),
+      bias: module.tensor(`${name}.bias`, [rows]),
+    });
+  const scores = output('fc_cls', 'class_scores', sizes.classes + 1);
+  const deltas = output('fc_reg', 'box_deltas', sizes.classAgnosticBoxes ? 4 : 4 * sizes.classes);
+  const found = graph.node(
+    'ClassDetections',
+    'detections',
+    [
+      proposals,
+      graph.node('Softmax', 'class_probabilities', [scores], FLOAT),
+      deltas,
+      imageShape,
+      scaleFactor,
+    ],
+    {
+      score_threshold: float(settings.scoreThreshold),
+      iou_threshold: float(settings.iouThreshold),
+      max_output: int(settings.maxDetections),
+      stds: floats(settings.boxDeviations),
+    },
+  );
+  // Nodes of one output each, so that they can be asked for and fed by name.
+  const [boxes, best, classes] = ['boxes', 'scores', 'classes'].map((name, i) =>
+    graph.node('Identity', name, [outputOf(found, i)]),
+  );
+  const hidden = Array.from({ length: sizes.boxLayers }, (_, i) => `box_hidden_${i}`);
+  return { boxes, scores: best, classes, namedNodes: [features, ...hidden, scores, deltas] };
+}
+
+/** Convolutions, an upsampling, and a mask for each class, of which that of the detected one is taken. */
+export function maskHead(
+  head: RoiHead,
+  { boxes, classes }: Detections,
+  scaleFactor: Output,
+): { readonly probabilities: Output; readonly namedNodes: readonly string[] } {
+  const { layers, sizes } = head;
+  const { graph } = layers;
+  const module = head.parameters.at('mask_head');
+  const rois = graph.node('BoxRois', 'mask_rois', [boxes, scaleFactor]);
+  const features = roiFeatures(head, 'mask_features', rois, MASK_SIDE);
+  let x = features;
+  let width = sizes.pyramidChannels;
+  for (let i = 0; i < sizes.maskConvolutions; i++) {
+    x = layers.convolution(module.at(`convs.${i}.conv`), x, {
+      inputs: width,
+      outputs: sizes.maskChannels,
+      bias: true,
+      activation: 'relu',
+    });
+    width = sizes.maskChannels;
+  }
+  const upsample = module.at('upsample');
+  const larger = layers.transposedConvolution(upsample, x, {
+    inputs: width,
+    outputs: sizes.maskChannels,
+    bias: true,
+    kernel: 2,
+    stride: 2,
+  });
+  const all = layers.convolution(module.at('conv_logits'), layers.relu('mask_head/upsampled', larger), {
+    inputs: sizes.maskChannels,
+    outputs: sizes.classAgnosticMasks ? 1 : sizes.classes,
+    kernel: 1,
+    bias: true,
+    node: 'mask_logits_of_classes',
+  });
+  const logits = graph.node('SelectChannels', 'mask_logits', [all, classes]);
+  const probabilities = graph.node('Sigmoid', 'masks', [logits], FLOAT);
+  return { probabilities, namedNodes: [rois, features, all, logits] };
+}
+
+/** A linear layer over features flattened channels first, [O, C * area], for features flattened channels last. */
+function channelsLast(weights: NamedParameter, channels: number): NamedParameter {
+  const [outputs, inputs] = weights.shape;
+  return {
+    ...weights,
+    async readFloat32() {
+      const values = await weights.readFloat32();
+      for (let row = 0; row < outputs; row++) {
+        const at = values.subarray(row * inputs, (row + 1) * inputs);
+        at.set(transpose(at, channels, inputs / channels));
+      }
+      return values;
+    },
+  };
+}

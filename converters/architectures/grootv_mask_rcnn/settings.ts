@@ -1,0 +1,199 @@
+/** What a Mask R-CNN is beside its weights: how pictures are prepared, anchors, thresholds, classes. */
+import { integer, listOf, number } from '../../../plugin/models/checks.js';
+import { type DensePreprocessing, FRACTION } from '../../../plugin/models/dense_metadata.js';
+import {
+  type DetectorMetadata,
+  type DetectorTesting,
+  MAX_BOXES,
+  type ProposalSettings,
+} from '../../../plugin/models/detector_metadata.js';
+import { ArchitectureError } from '../../errors.js';
+import type { ConfigValue } from '../../openmmlab/config_text.js';
+import { type DenseSettings, refuseOptions, SettingsReader } from '../../openmmlab/settings.js';
+import type { Checkpoint } from '../../pytorch/checkpoint.js';
+import type { ModelDetails, SettingsOptions } from '../architecture.js';
+import type { MaskRCNNSizes } from './graph.js';
+
+/** What the graph has beside its weights. */
+export interface MaskRCNNGraphSettings extends DetectorTesting {
+  /** Of pixels from 0 to 1. */
+  readonly preprocessing: { readonly mean: readonly number[]; readonly deviation: readonly number[] };
+  /** Size of an anchor, in strides of its level. */
+  readonly anchorScale: number;
+  /** Height over width, one for each anchor of a position. */
+  readonly anchorRatios: readonly number[];
+  /** What the predicted changes of anchors and of proposals are multiplied with: x, y, width, height. */
+  readonly proposalDeviations: readonly number[];
+  readonly boxDeviations: readonly number[];
+  /** Samples along a side of a cell of RoIAlign; 0: as many as the cell has pixels. */
+  readonly samplingRatio: number;
+}
+
+export interface MaskRCNNSettings extends DenseSettings, MaskRCNNGraphSettings {
+  readonly preprocessing: DensePreprocessing;
+}
+
+/** Of mmdetection's configurations for COCO. */
+const SCALE = [1333, 800] as const;
+const PADDING = 32;
+export const MASK_RCNN_DEFAULTS = {
+  scoreThreshold: 0.05,
+  iouThreshold: 0.5,
+  maxDetections: 100,
+  maskThreshold: 0.5,
+  proposals: { perLevel: 1000, maxOutput: 1000, iouThreshold: 0.7, minSize: 0 },
+  anchorScale: 8,
+  anchorRatios: [0.5, 1, 2],
+  proposalDeviations: [1, 1, 1, 1],
+  boxDeviations: [0.1, 0.1, 0.2, 0.2],
+  samplingRatio: 0,
+} satisfies Omit<MaskRCNNGraphSettings, 'preprocessing'>;
+
+const SEGMENTATION = ['mode', 'cropSize', 'stride'] as const;
+const COUNT = integer(1, MAX_BOXES);
+const DEVIATIONS = listOf(number(1e-6, 1e6), 4, 4);
+
+/** @throws {ArchitectureError} when an option does not fit, or the checkpoint says what this network does not do */
+export function maskRCNNSettings(
+  { classes, anchors }: MaskRCNNSizes,
+  checkpoint: Checkpoint,
+  { classNames, dense = {} }: SettingsOptions,
+): MaskRCNNSettings {
+  refuseOptions(dense, SEGMENTATION, 'segmenters; this is a detector');
+  const reader = new SettingsReader(checkpoint);
+  const preprocessing = reader.preprocessing(dense, { scale: SCALE, padTo: PADDING });
+  const settings = {
+    ...testing(reader, dense),
+    ...regions(reader, anchors),
+    preprocessing,
+    ...reader.classes(classes, { classNames, palette: dense.palette }),
+    imageSize: preprocessing.scale[1],
+  };
+  return { ...settings, report: reader.report };
+}
+
+/** Thresholds and counts: `test_cfg`. */
+function testing(reader: SettingsReader, options: NonNullable<SettingsOptions['dense']>): DetectorTesting {
+  const { config } = reader;
+  const usual = MASK_RCNN_DEFAULTS;
+  const rcnn = (...keys: string[]) => config.testing('rcnn', ...keys);
+  const rpn = (...keys: string[]) => config.testing('rpn', ...keys);
+  for (const [part, suppression] of [
+    ['rpn', rpn('nms', 'type')],
+    ['rcnn', rcnn('nms', 'type')],
+  ] as const) {
+    if (suppression === undefined || suppression === 'nms') continue;
+    reader.note(`${part}.nms`, 'nms', `${part}.nms is of another type; boxes that overlap are dropped`);
+  }
+  const given: Partial<ProposalSettings> = options.proposals ?? {};
+  const most = (part: (...keys: string[]) => ConfigValue) => part('max_per_img') ?? part('max_num');
+  const threshold = (part: (...keys: string[]) => ConfigValue) =>
+    part('nms', 'iou_threshold') ?? part('nms', 'iou_thr') ?? part('nms_thr');
+  const { choose } = { choose: reader.choose.bind(reader) };
+  return {
+    scoreThreshold: choose(
+      'scoreThreshold',
+      FRACTION,
+      options.scoreThreshold,
+      rcnn('score_thr'),
+      usual.scoreThreshold,
+    ),
+    iouThreshold: choose('iouThreshold', FRACTION, options.iouThreshold, threshold(rcnn), usual.iouThreshold),
+    maxDetections: choose('maxDetections', COUNT, options.maxDetections, most(rcnn), usual.maxDetections),
+    maskThreshold: choose(
+      'maskThreshold',
+      FRACTION,
+      options.maskThreshold,
+      rcnn('mask_thr_binary'),
+      usual.maskThreshold,
+    ),
+    proposals: {
+      perLevel: choose('proposals.perLevel', COUNT, given.perLevel, rpn('nms_pre'), usual.proposals.perLevel),
+      maxOutput: choose('proposals.maxOutput', COUNT, given.maxOutput, most(rpn), usual.proposals.maxOutput),
+      iouThreshold: choose(
+        'proposals.iouThreshold',
+        FRACTION,
+        given.iouThreshold,
+        threshold(rpn),
+        usual.proposals.iouThreshold,
+      ),
+      minSize: choose(
+        'proposals.minSize',
+        number(0, 16_384),
+        given.minSize,
+        rpn('min_bbox_size'),
+        usual.proposals.minSize,
+      ),
+    },
+  };
+}
+
+/** Anchors, deviations and sampling: of the modules themselves. */
+function regions(reader: SettingsReader, anchors: number) {
+  const { config } = reader;
+  const usual = MASK_RCNN_DEFAULTS;
+  const generator = (name: string) => config.model('rpn_head', 'anchor_generator', name);
+  const coder = (...path: string[]) => config.model(...path, 'bbox_coder', 'target_stds');
+  const scales = generator('scales');
+  const settings = {
+    anchorScale: reader.choose(
+      'anchorScale',
+      number(1e-3, 1e4),
+      undefined,
+      Array.isArray(scales) && scales.length === 1 ? scales[0] : scales,
+      usual.anchorScale,
+    ),
+    anchorRatios: reader.choose<readonly number[]>(
+      'anchorRatios',
+      listOf(number(1e-3, 1e3), anchors, anchors),
+      undefined,
+      generator('ratios'),
+      usual.anchorRatios,
+    ),
+    proposalDeviations: reader.choose<readonly number[]>(
+      'proposalDeviations',
+      DEVIATIONS,
+      undefined,
+      coder('rpn_head'),
+      usual.proposalDeviations,
+    ),
+    boxDeviations: reader.choose<readonly number[]>(
+      'boxDeviations',
+      DEVIATIONS,
+      undefined,
+      coder('roi_head', 'bbox_head'),
+      usual.boxDeviations,
+    ),
+    samplingRatio: reader.choose(
+      'samplingRatio',
+      integer(0, 64),
+      undefined,
+      config.model('roi_head', 'bbox_roi_extractor', 'roi_layer', 'sampling_ratio'),
+      usual.samplingRatio,
+    ),
+  };
+  if (settings.anchorRatios.length !== anchors) {
+    throw new ArchitectureError(
+      `the RPN has ${anchors} anchors a position, whose ratios are not in the weights: expected ` +
+        `anchor_generator.ratios in ${config.where}`,
+    );
+  }
+  return settings;
+}
+
+export function maskRCNNMetadata(
+  { anchors: _anchors, boxLayers: _boxLayers, boxSide: _boxSide, ...sizes }: MaskRCNNSizes,
+  settings: MaskRCNNSettings,
+  { parameters, ...details }: ModelDetails,
+): DetectorMetadata {
+  const { preprocessing, classNames, palette } = settings;
+  const { scoreThreshold, iouThreshold, maxDetections, maskThreshold, proposals } = settings;
+  return {
+    architecture: { family: 'GrootV-MaskRCNN', ...sizes, parameters },
+    preprocessing,
+    testing: { scoreThreshold, iouThreshold, maxDetections, maskThreshold, proposals },
+    classNames,
+    palette,
+    ...details,
+  };
+}

@@ -1,0 +1,126 @@
+/**
+ * What checkpoints of mmsegmentation and mmdetection say beside their weights: `meta` with the class names, their
+ * colours, and the whole configuration as text. Keys of 0.x and 1.x (mmdetection: 2.x) and of what followed.
+ */
+import type { Checkpoint } from '../pytorch/checkpoint.js';
+import { quote } from '../pytorch/errors.js';
+import { PickleTuple, type PickleValue } from '../pytorch/pickle_values.js';
+import { configValue } from '../pytorch/state_dict.js';
+import { type ConfigDict, type ConfigValue, readConfigText, valueAt } from './config_text.js';
+
+/** Where pipelines of evaluation stand, the most telling first. */
+const TEST_PIPELINES: readonly (readonly string[])[] = [
+  ['test_pipeline'],
+  ['data', 'test', 'pipeline'],
+  ['test_dataloader', 'dataset', 'pipeline'],
+  ['data', 'val', 'pipeline'],
+  ['val_dataloader', 'dataset', 'pipeline'],
+];
+/** Pipelines within a transform of a pipeline, as `MultiScaleFlipAug` has one. */
+const MAX_NESTING = 4;
+
+const CONFIGS = ['config', 'cfg'];
+const CLASS_NAMES = [
+  ['meta', 'CLASSES'],
+  ['meta', 'dataset_meta', 'classes'],
+  ['meta', 'dataset_meta', 'CLASSES'],
+];
+const PALETTES = [
+  ['meta', 'PALETTE'],
+  ['meta', 'dataset_meta', 'palette'],
+  ['meta', 'dataset_meta', 'PALETTE'],
+];
+
+/** A value of a checkpoint, and the keys that lead to it. */
+export interface Stored {
+  /** Such as `meta.CLASSES`. */
+  readonly where: string;
+  readonly value: unknown;
+}
+
+export class TrainingConfig {
+  /** What of the configuration was not read, on one line. */
+  readonly problem: string | undefined;
+  /** The key of the configuration, for messages. */
+  readonly where: string;
+  private readonly values: ConfigDict;
+  private readonly transforms: readonly ConfigDict[];
+
+  constructor(private readonly checkpoint: Checkpoint) {
+    const key = CONFIGS.find((key) => configValue(checkpoint, ['meta', key]) !== undefined);
+    const text = key === undefined ? undefined : configValue(checkpoint, ['meta', key]);
+    this.where = `meta.${key ?? CONFIGS[0]}`;
+    const read = typeof text === 'string' ? readConfigText(text) : undefined;
+    this.values = read?.values ?? new Map();
+    const absent = key === undefined ? 'the checkpoint has no configuration' : 'it is no text';
+    this.problem = read ? read.problem : absent;
+    const pipeline = TEST_PIPELINES.map((keys) => valueAt(this.values, ...keys)).find(Array.isArray);
+    this.transforms = pipeline ? flattened(pipeline) : [];
+  }
+
+  /** A value below `model`. */
+  model(...keys: readonly string[]): ConfigValue {
+    return valueAt(this.values, 'model', ...keys);
+  }
+
+  /** A value below `test_cfg`, which old configurations have beside `model`. */
+  testing(...keys: readonly string[]): ConfigValue {
+    return this.model('test_cfg', ...keys) ?? valueAt(this.values, 'test_cfg', ...keys);
+  }
+
+  /** A value of the preprocessing that follows the pipeline since mmengine. */
+  preprocessor(...keys: readonly string[]): ConfigValue {
+    return this.model('data_preprocessor', ...keys) ?? valueAt(this.values, 'data_preprocessor', ...keys);
+  }
+
+  /** An argument of the first transform of evaluation whose type fits and that has it. */
+  transform(type: RegExp, ...names: readonly string[]): ConfigValue {
+    for (const transform of this.transforms) {
+      if (!this.isOf(transform, type)) continue;
+      const name = names.find((name) => transform.get(name) !== undefined);
+      if (name !== undefined) return transform.get(name);
+    }
+    return undefined;
+  }
+
+  hasTransform(type: RegExp): boolean {
+    return this.transforms.some((transform) => this.isOf(transform, type));
+  }
+
+  get classNames(): Stored | undefined {
+    return this.stored(CLASS_NAMES);
+  }
+
+  get palette(): Stored | undefined {
+    return this.stored(PALETTES);
+  }
+
+  private isOf(transform: ConfigDict, type: RegExp): boolean {
+    const name = transform.get('type');
+    return typeof name === 'string' && type.test(name);
+  }
+
+  private stored(paths: readonly (readonly string[])[]): Stored | undefined {
+    for (const path of paths) {
+      const value = configValue(this.checkpoint, path);
+      if (value !== undefined && value !== null) return { where: path.join('.'), value: plain(value) };
+    }
+    return undefined;
+  }
+}
+
+/** The transforms of a pipeline and of those within it. */
+function flattened(pipeline: ConfigValue, nesting = 0): ConfigDict[] {
+  if (!Array.isArray(pipeline) || nesting > MAX_NESTING) return [];
+  return pipeline.flatMap((item) => {
+    if (!(item instanceof Map)) return flattened(item, nesting + 1);
+    return [item, ...flattened(item.get('transforms'), nesting + 1)];
+  });
+}
+
+/** Lists and tuples as arrays, two deep: names, and rows of numbers. */
+function plain(value: PickleValue, depth = 0): unknown {
+  const list = value instanceof PickleTuple ? value.items : value;
+  if (!Array.isArray(list)) return value;
+  return depth === 2 ? quote('a list') : list.map((item) => plain(item, depth + 1));
+}
