@@ -22,6 +22,13 @@ export type { RgbImage } from './image/rgb_image.js';
 export { readForChecks } from './kernels/values.js';
 export type { Colour, DenseMetadata, DensePreprocessing } from './models/dense_metadata.js';
 export type { DenseOptions } from './models/dense_model.js';
+export {
+  type DetectedObjects,
+  type Detection,
+  type DetectOptions,
+  Detector,
+  type MaskFormats,
+} from './models/detector.js';
 export type { DetectorMetadata, DetectorTesting, MaskRCNNArchitecture } from './models/detector_metadata.js';
 export {
   type GeneratedToken,

@@ -4,6 +4,7 @@
  *
  * A row at a time: the logits of the whole picture, hundreds of numbers a pixel, are never held.
  */
+import { bilinearMap } from '../kernels/axis_map.js';
 import { nextTask } from '../next_task.js';
 import { NOT_FINITE } from './input.js';
 import type { Extent } from './prepare.js';
@@ -34,19 +35,13 @@ interface Taps {
   readonly part: Float32Array;
 }
 
-/** PyTorch's `interpolate` with half-pixel centres (`align_corners` false), in float32 as there. */
 function bilinearTaps(input: number, output: number): Taps {
-  const scale = Math.fround(input / output);
-  const lower = new Int32Array(output);
-  const upper = new Int32Array(output);
-  const part = new Float32Array(output);
-  for (let i = 0; i < output; i++) {
-    const position = Math.max(0, Math.fround(Math.fround(scale * (i + 0.5)) - 0.5));
-    lower[i] = Math.min(Math.floor(position), input - 1);
-    upper[i] = Math.min(lower[i] + 1, input - 1);
-    part[i] = position - lower[i];
-  }
-  return { lower, upper, part };
+  const taps = bilinearMap(input, output);
+  return {
+    lower: Int32Array.from(taps, ({ first }) => first),
+    upper: Int32Array.from(taps, ({ first, weights }) => first + weights.length - 1),
+    part: Float32Array.from(taps, ({ weights }) => weights[1] ?? 0),
+  };
 }
 
 /**

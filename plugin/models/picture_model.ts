@@ -62,7 +62,8 @@ export async function runGraph(
 ): Promise<Tensor[]> {
   // tfjs gives a tensor for a list of one node.
   if (mustWaitForValues()) return [await model.executeAsync(inputs, nodes)].flat();
-  return tidy(() => [model.execute(inputs, nodes)].flat());
+  // An output may be a weight, which stays the model's.
+  return tidy(() => [model.execute(inputs, nodes)].flat().map((tensor) => tensor.clone()));
 }
 
 /** The values of tensors, which are freed. */

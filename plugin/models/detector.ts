@@ -1,0 +1,172 @@
+/** Detector: what a person does with a converted model that finds objects, and the pixels of each. */
+import { dispose, type Tensor, tensor1d } from '@tensorflow/tfjs-core';
+import { drawDetections } from '../image/draw_detections.js';
+import { type DenseInput, type ImageInput, NOT_FINITE } from '../image/input.js';
+import { encodeRle, type MaskBitmap, maskPolygons, type RunLengths } from '../image/mask.js';
+import type { Extent } from '../image/prepare.js';
+import type { RgbImage } from '../image/rgb_image.js';
+import { pasteMask } from '../ops/paste_masks.js';
+import { options as checkOptions, integer, oneOf } from './checks.js';
+import { FRACTION } from './dense_metadata.js';
+import { DENSE_OPTIONS, DenseModel, type DenseOptions } from './dense_model.js';
+import { DETECTOR_METADATA, type DetectorMetadata } from './detector_metadata.js';
+import type { LoadOptions, ModelSource } from './model_files.js';
+import { loadModel, runGraph, valuesOf } from './picture_model.js';
+
+/** What masks may be given as. */
+export interface MaskFormats {
+  readonly none: undefined;
+  /** The pixels, in a part of the picture. */
+  readonly bitmap: MaskBitmap;
+  /** COCO's run lengths, compressed. */
+  readonly rle: RunLengths & { readonly counts: string };
+  /** Contours, x and y of their corners in turn; filled by the even-odd rule they give the pixels. */
+  readonly polygon: number[][];
+}
+
+export interface DetectOptions<Format extends keyof MaskFormats = keyof MaskFormats> extends DenseOptions {
+  /** Only objects of a higher score. Those below `metadata.testing.scoreThreshold`, the default, are not found. */
+  readonly scoreThreshold?: number;
+  /** No more objects than this, the best ones. Default, and at most: `metadata.testing.maxDetections`. */
+  readonly maxDetections?: number;
+  /** What masks are given as. Default `none`: the part of the network that makes them is left out. */
+  readonly masks?: Format;
+}
+
+/** A detected object. */
+export interface Detection<Format extends keyof MaskFormats = keyof MaskFormats> {
+  /** Left, top, right and bottom: pixels of the picture that was given, not rounded. */
+  readonly box: readonly [x1: number, y1: number, x2: number, y2: number];
+  readonly label: string;
+  /** Of the class, from 0 on. */
+  readonly index: number;
+  /** From 0 to 1. */
+  readonly score: number;
+  /** Where `masks` asks for it. */
+  readonly mask?: MaskFormats[Format];
+}
+
+/** The objects of a picture. */
+export interface DetectedObjects<Format extends keyof MaskFormats = keyof MaskFormats> {
+  /** Of the picture that was given, pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** The best first. */
+  readonly detections: readonly Detection<Format>[];
+  /** With `overlay: true`: the picture with boxes and labels, and with masks unless `masks` is `none`. */
+  readonly overlay?: RgbImage;
+}
+
+const OPTIONS = {
+  scoreThreshold: FRACTION,
+  maxDetections: integer(1),
+  masks: oneOf('none', 'bitmap', 'rle', 'polygon'),
+  ...DENSE_OPTIONS,
+};
+
+const FORMATS: {
+  [Format in keyof MaskFormats]: (mask: MaskBitmap, picture: Extent) => MaskFormats[Format];
+} = {
+  none: () => undefined,
+  bitmap: (mask) => mask,
+  rle: encodeRle,
+  polygon: maskPolygons,
+};
+
+/** A converted detector (Mask R-CNN on GrootV). */
+export class Detector extends DenseModel<DetectorMetadata> {
+  /**
+   * Loads a model that `convertCheckpoint` wrote, or that `save` has.
+   * @param source URL of its model.json (also `indexeddb://name`), any IOHandler such as `tf.io.http(url, options)` or
+   *   `fileSystem(dir)` of `tfjs-grootvl/node`, or a `MemorySink`.
+   * @throws {Error} one line, when it cannot be loaded or is no detector; the signal's reason when it is aborted.
+   */
+  static async load(source: ModelSource, options: LoadOptions = {}): Promise<Detector> {
+    const { model, metadata } = await loadModel<DetectorMetadata>(
+      'Detector.load',
+      source,
+      options,
+      'GrootV-MaskRCNN',
+      DETECTOR_METADATA,
+    );
+    return new Detector(model, metadata);
+  }
+
+  /**
+   * The objects of a picture.
+   * @param image a picture as for `GrootV.classify`, of any size. It is resized and padded as `metadata.preprocessing`
+   *   says, unless `prepare: false`; boxes and masks are in pixels of the picture that is given.
+   * @throws {Error} one line, when the model has been disposed, an option is not as described, or the picture cannot be
+   *   read or is too large for the memory; the signal's reason when it is aborted.
+   */
+  async detect<Format extends keyof MaskFormats = 'none'>(
+    image: ImageInput,
+    options: DetectOptions<Format> = {},
+  ): Promise<DetectedObjects<Format>> {
+    const method = 'Detector.detect';
+    checkOptions(options, method, OPTIONS);
+    const format = options.masks ?? ('none' as Format);
+    return this.withPicture(
+      method,
+      image,
+      options,
+      (extent) => extent,
+      async (given) => {
+        const { width, height } = given.image;
+        const detections: Detection<Format>[] = [];
+        const drawn: Detection<'bitmap'>[] = [];
+        for (const { mask, ...found } of await this.run(given, options)) {
+          options.signal?.throwIfAborted();
+          const bitmap = mask?.();
+          detections.push(bitmap ? { ...found, mask: FORMATS[format](bitmap, given.image) } : found);
+          if (options.overlay) drawn.push({ ...found, mask: bitmap });
+        }
+        if (!options.overlay) return { width, height, detections };
+        const picture = { image: given.image, detections: drawn, colours: this.colours };
+        return { width, height, detections, overlay: drawDetections(picture) };
+      },
+    );
+  }
+
+  /** What the graph finds, and functions that paste the masks: those of a large picture need a lot of memory. */
+  private async run(given: DenseInput, options: DetectOptions): Promise<Found[]> {
+    const { testing } = this.metadata;
+    const { scoreThreshold = testing.scoreThreshold, maxDetections = testing.maxDetections } = options;
+    const hasMasks = (options.masks ?? 'none') !== 'none';
+    const inputs = {
+      [given.node]: given.input,
+      image_shape: tensor1d([given.content.height, given.content.width], 'int32'),
+      scale_factor: tensor1d([...given.scaleFactor]),
+    };
+    let outputs: Tensor[];
+    try {
+      const nodes = ['boxes', 'scores', 'classes', ...(hasMasks ? ['masks'] : [])];
+      outputs = await runGraph(this.model, inputs, nodes);
+    } finally {
+      dispose([inputs.image_shape, inputs.scale_factor]);
+    }
+    const size = (outputs[3]?.shape.slice(1) ?? []) as [number, number];
+    const [boxes, scores, classes, probabilities] = await valuesOf(outputs);
+    if (!scores.every(Number.isFinite)) throw new Error(NOT_FINITE);
+    const names = this.classNames;
+    const found = Array.from(scores, (score, i): Found => {
+      const [x1, y1, x2, y2] = boxes.subarray(4 * i, 4 * i + 4);
+      const [index, pixels] = [classes[i], size[0] * size[1]];
+      const box = [x1, y1, x2, y2] as const;
+      if (!hasMasks) return { box, label: names[index], index, score };
+      const own = probabilities.subarray(i * pixels, (i + 1) * pixels) as Float32Array;
+      const mask = () => {
+        const { values, ...place } = pasteMask(own, size, box, given.image);
+        return {
+          ...place,
+          data: Uint8Array.from(values, (value) => (value >= testing.maskThreshold ? 1 : 0)),
+        };
+      };
+      return { box, label: names[index], index, score, mask };
+    });
+    return found.filter(({ score }) => score > scoreThreshold).slice(0, maxDetections);
+  }
+}
+
+/** A detection whose mask has not been pasted yet. */
+type Found = Omit<Detection, 'mask'> & { readonly mask?: () => MaskBitmap };
