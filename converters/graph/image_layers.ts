@@ -209,31 +209,18 @@ export class ImageLayers extends TorchLayers {
     return activation === 'relu' ? this.relu(`${module.prefix}/relu`, y) : y;
   }
 
-  /** F.interpolate: pixel centres at half, or corners on corners. */
+  /** F.interpolate: `bilinear` with pixel centres at half or corners on corners, `nearest` the pixel at floor(i * scale). */
   resize(name: string, x: Output, { method, size, alignCorners = false }: ResizeOptions): Output {
-    const { graph } = this;
-    const extents =
-      typeof size === 'string'
-        ? this.heightAndWidth(`${name}/size`, size)
-        : graph.literal(`${name}/size`, size as readonly number[], 'int32');
-    // PyTorch's `nearest` takes the pixel at floor(i * scale): TensorFlow's without half pixels.
-    const half = method === 'bilinear' && !alignCorners;
-    return graph.node(
-      method === 'bilinear' ? 'ResizeBilinear' : 'ResizeNearestNeighbor',
-      name,
-      [x, extents],
-      {
-        ...FLOAT,
-        align_corners: bool(alignCorners),
-        half_pixel_centers: bool(half),
-      },
-    );
-  }
-
-  /** F.interpolate to the size of another image: pixel centres at half, or the pixel at floor(i * scale). */
-  resizeLike(name: string, x: Output, like: Output, method: 'bilinear' | 'nearest'): Output {
-    const op = method === 'bilinear' ? 'InterpolateBilinear' : 'InterpolateNearest';
-    return this.graph.node(op, name, [x, like]);
+    const isImage = typeof size === 'string';
+    const sides: Record<string, AttributeValue> = isImage
+      ? {}
+      : { height: int(size[0]), width: int(size[1]) };
+    const inputs = isImage ? [x, size] : [x];
+    if (method === 'nearest') return this.graph.node('InterpolateNearest', name, inputs, sides);
+    return this.graph.node('InterpolateBilinear', name, inputs, {
+      ...sides,
+      align_corners: bool(alignCorners),
+    });
   }
 
   /** nn.AdaptiveAvgPool2d to a square. */

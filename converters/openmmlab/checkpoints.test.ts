@@ -196,7 +196,7 @@ t.test('what the checkpoint of a detector says', async (t) => {
   });
   const node = (op: string) => model.modelTopology.node.find((node: { op: string }) => node.op === op);
   t.match(node('RegionProposals').attr, {
-    per_level: { i: '300' },
+    nms_pre: { i: '300' },
     max_output: { i: '120' },
     iou_threshold: { f: 0.75 },
     min_size: { f: 8 },

@@ -25,7 +25,7 @@ export function featurePyramid(
       sums[level] = lateral;
       continue;
     }
-    const above = layers.resizeLike(`neck/above_${level}`, sums[level + 1], lateral, 'nearest');
+    const above = layers.resize(`neck/above_${level}`, sums[level + 1], { method: 'nearest', size: lateral });
     sums[level] = graph.node('AddV2', `neck/sum_${level}`, [lateral, above]);
   }
   const pyramid = sums.map((sum, level) =>

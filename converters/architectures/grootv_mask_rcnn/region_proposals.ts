@@ -72,7 +72,7 @@ export function proposals(
       imageShape,
     ],
     {
-      per_level: int(proposals.perLevel),
+      nms_pre: int(proposals.perLevel),
       max_output: int(proposals.maxOutput),
       iou_threshold: float(proposals.iouThreshold),
       min_size: float(proposals.minSize),

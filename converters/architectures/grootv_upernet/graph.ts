@@ -48,7 +48,7 @@ export function uperNetGraph(
     bias: true,
     node: 'logits',
   });
-  const resized = layers.resizeLike('resized_logits', logits, image, 'bilinear');
+  const resized = layers.resize('resized_logits', logits, { method: 'bilinear', size: image });
   const segmentation = graph.node(
     'ArgMax',
     'segmentation',
@@ -88,7 +88,7 @@ class UperNetHead {
     const pooled = scales.map((scale, k) => {
       const cells = layers.adaptiveAveragePooling(`ppm_${k}/cells`, last, scale);
       const map = this.convBnRelu(`psp_modules.${k}.1`, cells, { inputs, kernel: 1, node: `ppm_${k}` });
-      return layers.resizeLike(`ppm_${k}/resized`, map, last, 'bilinear');
+      return layers.resize(`ppm_${k}/resized`, map, { method: 'bilinear', size: last });
     });
     const all = layers.concatenation('psp_bottleneck/inputs', [last, ...pooled]);
     return this.convBnRelu('bottleneck', all, {
@@ -110,7 +110,10 @@ class UperNetHead {
         inputs: this.channelsOf(level),
         kernel: 1,
       });
-      const above = layers.resizeLike(`lateral_${level}/above`, sums[level + 1], lateral, 'bilinear');
+      const above = layers.resize(`lateral_${level}/above`, sums[level + 1], {
+        method: 'bilinear',
+        size: lateral,
+      });
       sums[level] = graph.node('AddV2', `lateral_${level}`, [lateral, above]);
     }
     return sums;
@@ -133,7 +136,9 @@ class UperNetHead {
   fused(pyramid: readonly Output[]): Output {
     const { layers, sizes } = this;
     const [finest, ...coarser] = pyramid;
-    const resized = coarser.map((map) => layers.resizeLike(`${map}/resized`, map, finest, 'bilinear'));
+    const resized = coarser.map((map) =>
+      layers.resize(`${map}/resized`, map, { method: 'bilinear', size: finest }),
+    );
     const all = layers.concatenation('fpn_bottleneck/inputs', [finest, ...resized]);
     return this.convBnRelu('fpn_bottleneck', all, {
       inputs: pyramid.length * sizes.headChannels,
