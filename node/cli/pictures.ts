@@ -6,7 +6,8 @@ import type { BlockOptions, GrootV } from '../../plugin/index.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
 import { readImage } from '../images/read_image.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
-import { integerFrom, outputOf } from './failure.js';
+import { pictureOutput } from './each_picture.js';
+import { integerFrom } from './failure.js';
 import { modelSource, withModel } from './inputs.js';
 import { writeResult } from './result_file.js';
 import { note } from './terminal.js';
@@ -117,17 +118,6 @@ async function announce(
     `grootvl: the model sees ${width} x ${height} pixels: about ` +
       `${(model.workingBytes({ width, height }) / 1e9).toFixed(1)} GB of memory and ${Math.ceil(seconds)} s`,
   );
-}
-
-/** The path of a picture, of a format that can be written. */
-function pictureOutput(text: string): string {
-  const path = outputOf(text);
-  try {
-    imageFormat(path);
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
-  return path;
 }
 
 function parsePoint(text: string): { x: number; y: number } {

@@ -16,6 +16,7 @@ const CHECKPOINT = ['<checkpoint>', 'a file, or the folder of a language model']
 const MODEL = ['<model-dir>', 'the folder of a converted model, or its URL'] as const;
 const LANGUAGE_MODEL = ['<model-dir>', 'the folder of a language model, or its URL'] as const;
 const IMAGE = ['<image>', 'a picture'] as const;
+const IMAGES = ['<image...>', 'files, folders of pictures, or - for file names on standard input'] as const;
 
 /** What help tells of all commands; the rest of a command is loaded when it is called. Arguments are paths. */
 const COMMANDS: readonly CommandEntry[] = [
@@ -37,8 +38,20 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'classify',
     description: 'the most probable classes of pictures',
-    arguments: [MODEL, ['<image...>', 'files, folders of pictures, or - for file names on standard input']],
+    arguments: [MODEL, IMAGES],
     load: async () => (await import('./classify.js')).addClassify,
+  },
+  {
+    name: 'segment',
+    description: 'the class of every pixel of pictures',
+    arguments: [MODEL, IMAGES],
+    load: async () => (await import('./segment.js')).addSegment,
+  },
+  {
+    name: 'detect',
+    description: 'the objects of pictures, with their pixels',
+    arguments: [MODEL, IMAGES],
+    load: async () => (await import('./detect.js')).addDetect,
   },
   {
     name: 'tree',

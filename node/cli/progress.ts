@@ -12,6 +12,26 @@ export async function progressBar(format: string): Promise<SingleBar | undefined
   return new SingleBar({ format, hideCursor: true, stream });
 }
 
+/** Shows how many of some things are done, where there are several. */
+export async function countBar(
+  what: string,
+): Promise<{ update(done: number, total: number): void; stop(): void }> {
+  const bar = await progressBar(`{bar} {value} of {total} ${what}`);
+  let isRunning = false;
+  return {
+    update: (done, total) => {
+      if (!bar || total === 1) return;
+      if (!isRunning) bar.start(total, done);
+      bar.update(done);
+      isRunning = true;
+    },
+    stop: () => {
+      if (isRunning) bar?.stop();
+      isRunning = false;
+    },
+  };
+}
+
 /** Shows bytes done in all, by stage, on standard error. */
 export class ByteProgress {
   private stage = '';

@@ -29,6 +29,27 @@ export function imageFormat(file: string): ImageFormat {
   throw new Error(`cannot write ${file}: pictures are written as ${known.join(', ')}, not as ${ending}`);
 }
 
+/** Classes that 8 bits tell apart. */
+const CLASSES_OF_A_BYTE = 256;
+
+/**
+ * A grey PNG whose values are the classes of a picture's pixels: 8 bits, or 16 where there are more than 256 classes.
+ * @param classMap uint16 [height, width]
+ * @param classes of the model
+ */
+export async function encodeClassMap(
+  classMap: Uint16Array,
+  { width, height }: { readonly width: number; readonly height: number },
+  classes: number,
+): Promise<Buffer> {
+  const sharp = await loadSharp();
+  const isByte = classes <= CLASSES_OF_A_BYTE;
+  return sharp(isByte ? Uint8Array.from(classMap) : classMap, { raw: { width, height, channels: 1 } })
+    .toColourspace(isByte ? 'b-w' : 'grey16')
+    .png({ compressionLevel: 9 })
+    .toBuffer();
+}
+
 /** An image file of the pixels; the same input gives the same bytes. */
 export async function encodeImage(image: RgbImage, format: ImageFormat): Promise<Buffer> {
   const sharp = await loadSharp();
