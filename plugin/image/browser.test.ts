@@ -12,9 +12,11 @@ import sharp from 'sharp';
 import t from 'tap';
 import { chromiumMissing, launchChromium } from '../../conformance/runners/launch_chromium.js';
 import { readImage } from '../../node/index.js';
+import { fixturePath } from '../../testing/fixtures.js';
 import { maxDifference } from '../../testing/measure.js';
 import { loadConverted } from '../../testing/models.js';
-import { GrootV } from '../index.js';
+import { stubDetector, stubSegmenter } from '../../testing/stub_models.js';
+import { Detector, GrootV, Segmenter } from '../index.js';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const ROOT = join(HERE, '..', '..');
@@ -24,7 +26,7 @@ const FIXTURES = join(ROOT, 'node', 'images', 'fixtures');
 const PAGE = `
   import * as tf from '@tensorflow/tfjs-core';
   import '@tensorflow/tfjs-backend-cpu';
-  import { GrootV } from '../index.js';
+  import { Detector, GrootV, Segmenter } from '../index.js';
 
   tf.enableProdMode();
   await tf.setBackend('cpu');
@@ -72,6 +74,16 @@ const PAGE = `
   };
   window.logits = async (url) => [...await model.logits(await model.prepare(await element(url))).data()];
   window.classes = async (urls) => model.classify(await Promise.all(urls.map((url) => element(url))), { top: 3 });
+
+  window.segmented = async (url) => {
+    const segmenter = await Segmenter.load('/segmenter/model.json');
+    const { width, height, classMap, classes, overlay } = await segmenter.segment(await element(url), { overlay: true });
+    return { width, height, classMap: [...classMap], classes, overlay: overlay.data.reduce((sum, value) => sum + value, 0) };
+  };
+  window.detected = async (url) => {
+    const detector = await Detector.load('/detector/model.json');
+    return (await detector.detect(await element(url), { masks: 'rle' })).detections;
+  };
 
   const failing = {
     'not loaded': async () => Object.assign(new Image(), { src: '/slow.png' }),
@@ -148,11 +160,21 @@ async function pngs(): Promise<Record<string, Buffer>> {
   };
 }
 
+/** A converted model of the fixtures for small pictures; a stub where they are not there. */
+async function denseModel(name: 'upernet_tiny' | 'mask_rcnn_tiny') {
+  const file = `dense/${name}.pth`;
+  if (!fixturePath(file)) return name === 'upernet_tiny' ? stubSegmenter() : stubDetector();
+  const { model, sink } = await loadConverted(file, { dense: { scale: [96, 64] } });
+  model.dispose();
+  return sink;
+}
+
 t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, async (t) => {
   const { sink, model: unused } = await loadConverted('grootv/grootv_nano_mnist.pth');
   unused.dispose();
   await tf.setBackend('cpu');
   const model = await GrootV.load(tf.io.fromMemory(sink.artifacts() as tf.io.ModelArtifacts));
+  const dense = { segmenter: await denseModel('upernet_tiny'), detector: await denseModel('mask_rcnn_tiny') };
   const names = readdirSync(DIGITS).filter((name) => name.endsWith('.png'));
   const pictures = await pngs();
   const { outputFiles } = await build({
@@ -171,6 +193,8 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
     if (path === 'page.js') return outputFiles[0].text;
     if (path === 'slow.png') return null;
     if (path.startsWith('model/')) return sink.files.get(path.slice(6));
+    const [folder, file] = path.split('/');
+    if (folder in dense) return dense[folder as keyof typeof dense].files.get(file);
     if (names.includes(path)) return readFileSync(join(DIGITS, path));
     return pictures[name.replace(/\.png$/, '')];
   });
@@ -216,6 +240,31 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
       const logits = await inPage<number[]>('logits', `${name}.png`);
       t.ok(maxDifference(logits, model.logits(prepared).dataSync()) <= 1e-5, name);
     }
+  });
+
+  await t.test('the same classes of pixels, and the same objects', async (t) => {
+    const segmenter = await Segmenter.load(dense.segmenter);
+    const { overlay, classMap, ...others } = await segmenter.segment(pictures.photo, { overlay: true });
+    const inChromium = await inPage<{ classMap: number[]; overlay: number }>('segmented', 'photo.png');
+    t.equal(maxDifference(inChromium.classMap, classMap), 0, 'class map');
+    t.equal(
+      inChromium.overlay,
+      overlay?.data.reduce((sum, value) => sum + value, 0),
+      'overlay',
+    );
+    t.match(inChromium, others, 'shares and sizes');
+    const detector = await Detector.load(dense.detector);
+    const expected = (await detector.detect(pictures.photo, { masks: 'rle' })).detections;
+    const actual = await inPage<typeof expected>('detected', 'photo.png');
+    t.ok(expected.length > 0);
+    t.same(
+      actual.map(({ label, mask }) => [label, mask]),
+      expected.map(({ label, mask }) => [label, mask]),
+    );
+    const of = (found: typeof expected) => found.flatMap(({ box, score }) => [...box, score]);
+    t.ok(maxDifference(of(actual), of(expected)) <= 1e-4);
+    segmenter.dispose();
+    detector.dispose();
   });
 
   await t.test('every kind of element is the same picture', async (t) => {
