@@ -14,7 +14,10 @@ const USUAL_PATHS = [
   'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
 ];
 
-/** Nothing that talks to the network by itself; WebGL in software where there is no GPU, on the GPU where there is one. */
+/**
+ * Nothing that talks to the network by itself; WebGL in software where there is no GPU, on the GPU where there is one.
+ * Compiled shaders are not kept: every browser here has a profile of its own, and writing them takes a tenth of a run.
+ */
 const FLAGS = [
   '--no-sandbox',
   '--disable-quic',
@@ -23,6 +26,9 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
   '--enable-unsafe-swiftshader',
+  '--disable-gpu-program-cache',
+  '--disable-gpu-shader-disk-cache',
+  '--disable-angle-features=warmUpPipelineCacheAtLink',
 ];
 
 /** @throws {BackendMissing} that says how to get one */

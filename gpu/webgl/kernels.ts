@@ -10,12 +10,11 @@ import {
 } from '@tensorflow/tfjs-core';
 import '../../plugin/cpu/index.js'; // what runs where shaders cannot
 import { PerTensorCache } from '../../plugin/kernels/per_tensor_cache.js';
-import { sizeOf } from '../../plugin/kernels/sizes.js';
 import type { AttributesOf, OpDeclaration, OutputSpec } from '../../plugin/ops/declaration.js';
 import { type BackendKernel, hostKernelOf, registerBackendKernel } from '../../plugin/ops/kernels.js';
 import { throwIfLost, watchContext } from './context.js';
 import { type PointDraw, PointDrawer } from './point_drawer.js';
-import { type CachedTextures, emptyTexture, type Table, upload } from './textures.js';
+import { type CachedTextures, emptyOutput, emptyTexture, type Table, upload } from './textures.js';
 
 export const BACKEND = 'webgl';
 
@@ -148,9 +147,7 @@ export function registerWebglKernel<D extends OpDeclaration>(
         drawPoints: ({ outputs, ...draw }) => {
           const results = outputs.map((output) => {
             const result =
-              typeof output === 'number'
-                ? emptyTexture(webgl, { shape: [1, 2, 2 * output], dtype: 'float32' }, output, 4)
-                : emptyTexture(webgl, output, sizeOf(output.shape), 1);
+              typeof output === 'number' ? emptyTexture(webgl, output) : emptyOutput(webgl, output);
             made.add(result);
             return result;
           });

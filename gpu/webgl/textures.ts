@@ -37,19 +37,28 @@ export function upload(backend: MathBackendWebGL, { values, shape }: Table): Ten
   return tensor;
 }
 
-/** An empty texture to draw to: `count` texels of four numbers, or of one. */
-export function emptyTexture(
-  backend: MathBackendWebGL,
-  { shape, dtype }: { shape: readonly number[]; dtype: 'float32' | 'int32' },
-  count: number,
-  numbers: 1 | 4,
-): TensorInfo {
-  const tensor = backend.makeTensorInfo([...shape], dtype);
+/** An empty texture of `count` texels, four numbers each, to draw to. */
+export function emptyTexture(backend: MathBackendWebGL, count: number): TensorInfo {
+  const tensor = backend.makeTensorInfo([1, 2, 2 * count], 'float32');
   const [width, height] = foldedSize(count);
   const data = backend.texData.get(tensor.dataId);
   data.usage = RENDER;
-  data.isPacked = numbers === 4;
-  data.texShape = numbers === 4 ? [2 * height, 2 * width] : [height, width];
+  data.isPacked = true;
+  data.texShape = [2 * height, 2 * width];
+  return tensor;
+}
+
+/**
+ * A tensor to draw to, one number a texel. Its texture has the size that tfjs gives to textures of its shape: tfjs's own
+ * programs, where they take shapes as uniforms (WEBGL_USE_SHAPES_UNIFORMS), rely on one size for a shape.
+ */
+export function emptyOutput(
+  backend: MathBackendWebGL,
+  { shape, dtype }: { shape: readonly number[]; dtype: 'float32' | 'int32' },
+): TensorInfo {
+  const tensor = backend.makeTensorInfo([...shape], dtype);
+  backend.texData.get(tensor.dataId).usage = RENDER;
+  backend.uploadToGPU(tensor.dataId); // of no values: the texture alone
   return tensor;
 }
 

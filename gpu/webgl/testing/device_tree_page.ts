@@ -113,6 +113,22 @@ pageTest('weights that are slices, packed, or small', async (t) => {
   tf.dispose([edges, many, slice, packed, small, square]);
 });
 
+pageTest("where tfjs's shaders take shapes as uniforms", async (t) => {
+  const shapes = 'WEBGL_USE_SHAPES_UNIFORMS';
+  const [before, forward] = [tf.env().getBool(shapes), tf.env().getBool('WEBGL_CPU_FORWARD')];
+  tf.env().set('WEBGL_CPU_FORWARD', false);
+  tf.env().set(shapes, true);
+  const edges = gridGraph(3, 3);
+  const plain = tf.tensor2d([...Array(16).keys()], [2, 8], 'int32');
+  // Compiles what reads a tensor [2, 8] of tfjs's own, with the size of its texture.
+  const same = tf.gather(plain, tf.tensor1d([0, 1], 'int32'));
+  t.equal(String(same.dataSync()), String([...Array(16).keys()]), 'a tensor of tfjs');
+  await sameTrees(t, 'a tree', onGpu([2, 12]), edges, { numVertices: 9 });
+  tf.dispose([edges, plain, same]);
+  tf.env().set(shapes, before);
+  tf.env().set('WEBGL_CPU_FORWARD', forward);
+});
+
 pageTest('one vertex, errors, and an option that is checked', async (t) => {
   await withBuilder('device', async () => {
     const tree = boruvkaMST(tf.zeros([2, 0]), tf.zeros([0, 2], 'int32'), { numVertices: 1 });
