@@ -13,10 +13,16 @@ export function toChannelsLast({ shape, values }: FixtureTensor): tf.Tensor4D {
 }
 
 /** A tensor of the fixture as it is. */
-export function toTensor({ shape, values }: FixtureTensor): tf.Tensor {
+export function toTensor({
+  shape,
+  values,
+}: {
+  readonly shape: readonly number[];
+  readonly values: FixtureTensor['values'];
+}): tf.Tensor {
   return values instanceof Int32Array
-    ? tf.tensor(values, shape, 'int32')
-    : tf.tensor(Float32Array.from(values), shape, 'float32');
+    ? tf.tensor(values, [...shape], 'int32')
+    : tf.tensor(Float32Array.from(values), [...shape], 'float32');
 }
 
 /** `order` and `parent` positions, both [B, V] int32, of trees given by parent vertex ids, -1 at the root. */

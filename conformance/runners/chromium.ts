@@ -14,6 +14,8 @@ export interface ChromiumOptions {
   readonly source: CaseSource;
   readonly seed: number;
   readonly generated: boolean;
+  /** tfjs compiles a shader for several shapes where the renderer is software; off by default, as it is in tfjs. */
+  readonly fewerShaders?: boolean;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -49,7 +51,7 @@ async function run(options: ChromiumOptions): Promise<Report> {
 async function runInPage(
   page: Page,
   url: string,
-  { targets, seed, generated, onProgress }: ChromiumOptions,
+  { targets, seed, generated, fewerShaders = false, onProgress }: ChromiumOptions,
 ): Promise<Report> {
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
@@ -65,6 +67,7 @@ async function runInPage(
     environment: targets[0].isolated ? 'chromium, isolated' : 'chromium',
     seed,
     generated,
+    fewerShaders,
   };
   const json = await page.evaluate((request) => window.runConformanceInPage?.(request), request);
   return JSON.parse(json as string) as Report;

@@ -16,6 +16,7 @@ export interface PageRequest {
   readonly environment: string;
   readonly seed: number;
   readonly generated: boolean;
+  readonly fewerShaders: boolean;
 }
 
 /** Kernels of this package that were bundled, by backend. */
@@ -34,12 +35,13 @@ declare global {
 export function servePage(kernels: BundledKernels): void {
   // From the server that the page came from.
   setWasmPaths('/tfjs-wasm/');
-  const loaders: Loaders = {
-    where: 'in Chromium',
-    stock: async () => {},
-    kernels: async (backend) => kernels[backend],
-  };
-  window.runConformanceInPage = async ({ backends, environment, seed, generated }) => {
+  window.runConformanceInPage = async ({ backends, environment, seed, generated, fewerShaders }) => {
+    const loaders: Loaders = {
+      where: 'in Chromium',
+      stock: async () => {},
+      kernels: async (backend) => kernels[backend],
+      fewerShaders,
+    };
     const cases = [...(generated ? generatedCases(seed) : []), ...(await loadCases(fetchedSource))];
     const report = await runConformance({
       backends: backends.map(({ backend, name }) => standardBackend(backend, loaders, name)),

@@ -22,11 +22,13 @@ export interface TargetsOptions {
   /** Generated cases are run too; true by default. */
   readonly generated?: boolean;
   readonly require?: boolean | readonly string[];
+  /** Of a run on webgl in software: see ChromiumOptions. */
+  readonly fewerShaders?: boolean;
   readonly onProgress?: (progress: Progress) => void;
 }
 
 export async function runOnTargets(options: TargetsOptions): Promise<Report> {
-  const { targets, source, seed, generated = true, onProgress, require } = options;
+  const { targets, source, seed, generated = true, fewerShaders, onProgress, require } = options;
   await source.list(); // a folder that is not there is an error of the caller, not of a backend
   const reports: Report[] = [];
   const made = generated ? generatedCases(seed) : [];
@@ -34,7 +36,9 @@ export async function runOnTargets(options: TargetsOptions): Promise<Report> {
   // One by one, in the order asked for: backends must not compete for the processor.
   for (const group of groups(targets)) {
     if (group[0].chromium) {
-      reports.push(await runInChromium({ targets: group, source, seed, generated, onProgress }));
+      reports.push(
+        await runInChromium({ targets: group, source, seed, generated, fewerShaders, onProgress }),
+      );
       continue;
     }
     cases ??= [...made, ...(await loadCases(source))];

@@ -18,6 +18,8 @@ export interface Loaders {
   kernels(backend: BackendName): Promise<KernelEntry | undefined>;
   /** Appended to the device. */
   readonly where: string;
+  /** See `compileFewerShaders`. */
+  readonly fewerShaders?: boolean;
 }
 
 /** @param label the name in reports, the backend's own by default. */
@@ -31,6 +33,7 @@ export function standardBackend(backend: BackendName, loaders: Loaders, label: s
       const entry = await loaders.kernels(backend);
       // Before tfjs starts the backend, which would say less of what is missing.
       if (backend === 'cuda') await deviceIsThere(entry);
+      if (backend === 'webgl' && loaders.fewerShaders) compileFewerShaders();
       if (!(await setBackend(backend)))
         throw new BackendMissing(`tfjs could not start its backend '${backend}'`);
       await entry?.ready();
@@ -61,9 +64,19 @@ async function describe(backend: BackendName, entry: KernelEntry | undefined): P
     const threads = await env().getAsync('WASM_HAS_MULTITHREAD_SUPPORT');
     return `WebAssembly${simd ? ', SIMD' : ''}${threads ? ', threads' : ''}`;
   }
-  if (backend === 'webgl')
-    return `WebGL ${env().getNumber('WEBGL_VERSION')}, ${webglRenderer() ?? 'unknown renderer'}`;
+  if (backend === 'webgl') {
+    const shapes = env().getBool(SHAPES_AS_UNIFORMS) ? ', shapes as uniforms' : '';
+    return `WebGL ${env().getNumber('WEBGL_VERSION')}, ${webglRenderer() ?? 'unknown renderer'}${shapes}`;
+  }
   return backend;
+}
+
+/** A flag of tfjs: its shaders take shapes as uniforms where they can, instead of one shader for every shape. */
+const SHAPES_AS_UNIFORMS = 'WEBGL_USE_SHAPES_UNIFORMS';
+
+/** A software renderer spends nearly all of the time of small cases on compiling shaders: tests there set tfjs's flag. */
+export function compileFewerShaders(): void {
+  if (/SwiftShader|llvmpipe|softpipe/i.test(webglRenderer() ?? '')) env().set(SHAPES_AS_UNIFORMS, true);
 }
 
 /** The renderer's name, in pages that have WebGL. */

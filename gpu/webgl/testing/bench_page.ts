@@ -1,6 +1,7 @@
 /** The bench, in a page: counts only, since times of a test machine are no claim. */
 
 import * as tf from '@tensorflow/tfjs-core';
+import { compileFewerShaders } from '../../../conformance/runners/standard.js';
 import { boruvkaMSTSpec } from '../../../plugin/ops/boruvka_mst.spec.js';
 import { toTensor } from '../../../testing/reference_trees.js';
 import { benchWebgl, type GpuCost, measureGpuCost } from './bench.js';
@@ -10,6 +11,8 @@ import { fetchFixture, pageTest } from './page_test.js';
 
 const show = ({ draws, readBacks, uploadedBytes, milliseconds }: GpuCost) =>
   `${draws} draws, ${readBacks} read-backs, ${uploadedBytes} bytes, ${milliseconds.toFixed(1)} ms`;
+
+compileFewerShaders();
 
 pageTest('the bench', async (t) => {
   const before = tf.memory().numTensors;

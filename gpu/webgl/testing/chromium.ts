@@ -3,6 +3,8 @@
  * bodies; its test file relays what they find to tap.
  */
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
@@ -12,6 +14,7 @@ import { fixtureFiles, fixturePath } from '../../../testing/fixtures.js';
 
 /** Never resolved: every request of the page is answered here. */
 const ORIGIN = 'http://grootvl.test';
+const TFJS_WASM = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm'));
 
 /** Runs every test of `<name>_page.ts`, each as a subtest; a skip with its reason where there is no Chromium. */
 export async function runPageTests(t: Test, name: string): Promise<void> {
@@ -63,6 +66,7 @@ async function openPage(t: Test, browser: Browser, script: string): Promise<Page
       const files = ['grootv', 'grootl/op'].flatMap((folder) => fixtureFiles(folder, /\.(safetensors|pth)$/));
       return route.fulfill({ contentType: 'application/json', body: JSON.stringify(files) });
     }
+    if (path.startsWith('tfjs-wasm/')) return route.fulfill({ path: join(TFJS_WASM, basename(path)) });
     const file = fixturePath(path.replace(/^fixtures\//, ''));
     return file ? route.fulfill({ body: readFileSync(file) }) : route.fulfill({ status: 404 });
   });

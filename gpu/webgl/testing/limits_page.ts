@@ -1,8 +1,10 @@
 /** Limits and losses in a page: errors, odd sizes, large ones, float16, contexts that go away. */
 import * as tf from '@tensorflow/tfjs-core';
+import { compileFewerShaders } from '../../../conformance/runners/standard.js';
 import { type Aggregate, boruvkaMST, edgeDissimilarity, gridGraph, treeScan } from '../../../plugin/index.js';
 import { OPS } from '../../../plugin/ops/index.js';
 import { hasOwnKernel } from '../../../plugin/ops/kernels.js';
+import { Random } from '../../../plugin/ops/spec/random.js';
 import { maxDifference, relativeDifference } from '../../../testing/measure.js';
 import { pinnedTrees, toChannelsLast, toTensor } from '../../../testing/reference_trees.js';
 import { ready, restartWebgl, WebglContextLostError } from '../index.js';
@@ -18,27 +20,31 @@ async function compareScans(
   withGradients = true,
 ): Promise<void> {
   const numVertices = height * width;
-  const random = (seed: number, low: number, shape = [batch, numVertices, channels]) =>
-    tf.randomUniform(shape, low, 1, 'float32', seed);
+  const random = new Random(1);
+  const draw = (low: number, shape: number[]) => random.tensor(shape, () => low + (1 - low) * random.next());
+  const shape = [batch, numVertices, channels];
+  const weights = draw(0, [batch, 2 * numVertices - height - width]);
+  const features = [draw(-1, shape), draw(0, shape), draw(-1, shape)];
   const results = new Map<string, tf.TypedArray[]>();
   for (const backend of ['cpu', 'webgl']) {
     await tf.setBackend(backend);
     const outputs = tf.tidy(() => {
-      const edges = gridGraph(height, width);
-      const tree = boruvkaMST(random(1, 0, [batch, edges.shape[0]]), edges, { numVertices });
-      const [x, decay, dy] = [random(2, -1), random(3, 0), random(4, -1)];
+      const tree = boruvkaMST(toTensor(weights), gridGraph(height, width), { numVertices });
+      const [x, decay, dy] = features.map(toTensor);
       const scan = (x: tf.Tensor, decay: tf.Tensor) => treeScan(x, decay, tree, { aggregate });
       const y = scan(x, decay);
       return [y, ...(withGradients ? tf.grads(scan)([x, decay], dy) : [])].map((tensor) => tensor.dataSync());
     });
     results.set(backend, outputs);
   }
-  const wanted = results.get('cpu') ?? [];
+  const expected = results.get('cpu') ?? [];
   results.get('webgl')?.forEach((values, i) => {
     const what = `${[batch, height, width, channels]} ${aggregate} ${['y', 'dx', 'ddecay'][i]}`;
-    t.atMost(relativeDifference(values, wanted[i]), 2e-5, what);
+    t.atMost(relativeDifference(values, expected[i]), 2e-5, what);
   });
 }
+
+compileFewerShaders();
 
 pageTest('odd sizes, V = 1, batches, both modes', async (t) => {
   for (const aggregate of ['all', 'root'] as const) {
@@ -58,8 +64,8 @@ pageTest('odd sizes, V = 1, batches, both modes', async (t) => {
   }
 });
 
-pageTest('a 256 x 256 grid with 160 channels', async (t) => {
-  await compareScans(t, [1, 256, 256, 160], 'all', false);
+pageTest('a 256 x 256 grid', async (t) => {
+  await compareScans(t, [1, 256, 256, 32], 'all', false);
 });
 
 pageTest('an order that is not breadth-first, and two parents for one order', async (t) => {
@@ -140,7 +146,7 @@ pageTest('a context that is lost in the middle of a prediction', async (t) => {
   const expected = await fetchFixture('grootv/grootv_tiny_fp16_expected.safetensors');
   const wanted = expected.tensor('logits.32x32').values;
   // Between two ops; after the last one, before the logits are read; 0: while they are read.
-  for (const draw of [1, 100, await drawsOfPrediction(), 0]) {
+  for (const draw of [100, await drawsOfPrediction(), 0]) {
     const { model } = await loadModel('grootv/grootv_tiny_fp16.pth');
     const image = toTensor(expected.tensor('rgb.32x32'));
     const predict = async () => (model.predict(image) as tf.Tensor).data();
