@@ -1,6 +1,7 @@
 /**
  * `npm start`: the whole way on real input. A PyTorch checkpoint trained on MNIST becomes a TensorFlow.js model, which
- * classifies digits it has never seen and shows what its trees look like on photographs.
+ * classifies digits it has never seen and shows what its trees look like on photographs. Then a segmenter and a detector,
+ * which nobody has trained: there is no published checkpoint.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { installPackages, ROOT, run } from './setup.mjs';
 
 const MODEL = join('out', 'grootv-nano');
 const PHOTOS = join('examples', 'photos');
+const UNTRAINED = join('fixtures', 'dense');
 
 installPackages();
 step('Building');
@@ -37,9 +39,20 @@ grootvl(
   affinity,
 );
 
+step('Segmenting and detecting (random weights: what they find means nothing, only the drawing is real)');
+const [classes, boxes] = [join('out', 'classes.png'), join('out', 'boxes.png')];
+const [segmenter, detector] = ['upernet_tiny', 'mask_rcnn_tiny'].map((name) => {
+  grootvl('convert', join(UNTRAINED, `${name}.pth`), join('out', name));
+  return join('out', name);
+});
+grootvl('segment', segmenter, join(PHOTOS, 'astronaut.png'), '--out', classes);
+grootvl('detect', detector, join(PHOTOS, 'chelsea.png'), '--threshold', '0.8', '--out', boxes);
+
 console.log(`
 Look at ${tree}: the minimum spanning tree of the first block, coloured by depth from the root.
 Look at ${affinity}: how much of every position reaches the cat's eye along that tree.
+Look at ${classes} and ${boxes}: what a segmenter and a detector draw. These two have random weights: their
+classes and objects mean nothing. Convert a checkpoint of your own to see real ones.
 
 Next:
   npx grootvl inspect fixtures/grootv/grootv_nano_mnist.pth

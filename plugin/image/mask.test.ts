@@ -5,7 +5,7 @@ import { decodeRle, encodeRle, expandCounts, type MaskBitmap, maskPolygons } fro
 
 const PASTE = 'dense/ops_paste.safetensors';
 const MASK_RCNN = 'dense/mask_rcnn_tiny_expected.safetensors';
-const skip = fixturePath(PASTE) ? false : 'the fixtures of dense prediction are not there';
+const skip = fixturePath(MASK_RCNN) ? false : 'the fixtures of dense prediction are not there';
 
 /** Masks of a picture, most significant bit first. */
 function unpacked(packed: ArrayLike<number>, width: number, height: number): MaskBitmap {

@@ -9,7 +9,9 @@ import { loadConverted, pinnedTrees } from '../../testing/models.js';
 import { Detector } from './detector.js';
 import { Segmenter, type SegmentOptions } from './segmenter.js';
 
-const skip = fixturePath('dense/upernet_tiny.pth') ? false : 'the fixtures of dense prediction are not there';
+const skip = fixturePath('dense/mask_rcnn_tiny_expected.safetensors')
+  ? false
+  : 'the fixtures of dense prediction are not there';
 
 async function converted(file: string, options: ConvertOptions = {}) {
   const { model, sink } = await loadConverted(`dense/${file}.pth`, options);
