@@ -34,12 +34,13 @@ t.before(async () => {
 });
 
 t.test('registered before the backend is ready, the kernels are ours', async (t) => {
-  // The others are composed: they copy, or look up.
-  const composed = OPS.filter((op) => !hasOwnKernel(op, 'wasm'));
+  // The others copy, look up, are calls of `Resample`, or compute a few numbers of boxes on the host.
+  const others = OPS.filter((op) => !hasOwnKernel(op, 'wasm'));
   t.ok(
-    composed.length <= 5 && composed.every(({ compose }) => compose),
-    `${composed.map(({ name }) => name)}`,
+    others.every(({ compose, reads }) => compose || reads),
+    `${others.map(({ name }) => name)}`,
   );
+  t.ok(others.length <= OPS.length / 2, `${others.length} of ${OPS.length}`);
   await ready();
   await ready();
 });

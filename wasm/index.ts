@@ -5,10 +5,12 @@
 import './activations.js';
 import './boruvka_mst.js';
 import './causal_convolution.js';
+import './detections.js';
 import './discretize.js';
 import './edge_dissimilarity.js';
 import './layer_normalization.js';
 import './linear.js';
+import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_layer.js';
 import './selective_scan.js';

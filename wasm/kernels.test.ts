@@ -2,7 +2,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { linear } from '../plugin/index.js';
+import { suppress } from '../plugin/kernels/suppression.js';
+import { Random } from '../plugin/ops/spec/random.js';
 import { maxDifference, relativeDifference } from '../testing/measure.js';
+import { suppressOn } from './detections.js';
 import { hostOf } from './host.js';
 import './index.js';
 import { onCpu, tfjsModule } from '../testing/wasm_backend.js';
@@ -103,3 +106,45 @@ t.test('addresses that are multiples of four bytes only', async (t) => {
   );
   module._free(block);
 });
+
+t.test('suppression by cells of a grid keeps what comparing all pairs keeps', async (t) => {
+  const random = new Random(5);
+  const drawn: Readonly<Record<string, () => number[]>> = {
+    small: () => boxAt(1000 * random.next(), 800 * random.next(), 1 + 30 * random.next()),
+    large: () => boxAt(300 * random.next(), 200 * random.next(), 100 + 400 * random.next()),
+    'about one centre': () => boxAt(50, 50, 20 + 3 * random.next()),
+    'near the ends of float32': () =>
+      boxAt(1e38 * random.normal(), 1e38 * random.normal(), 1e38 * random.next()),
+    'without area, reversed, not finite': () =>
+      Array.from({ length: 4 }, () => random.pick([0, 1, 2, 3, Number.NaN, Infinity, -Infinity])),
+  };
+  for (const [what, draw] of Object.entries(drawn)) {
+    for (const threshold of [0, 0.3, 0.5, 0.7, 1]) {
+      const count = 200;
+      const boxes = random.floats(4 * count, numbersOf(draw));
+      const scores = random.floats(count, () => random.integer(-20, 20) / 8);
+      const labels = Int32Array.from({ length: count }, () => random.integer(0, 2));
+      for (const how of [
+        { threshold, most: count },
+        { threshold, most: 40, labels },
+      ]) {
+        const expected = suppress(boxes, scores, how);
+        const given = suppressOn(tf.backend())(boxes, scores, how);
+        t.same(given, expected, `${what}, ${threshold}${'labels' in how ? ', by label' : ''}`);
+      }
+    }
+  }
+});
+
+function boxAt(x: number, y: number, size: number): number[] {
+  return [x, y, x + size, y + 0.8 * size];
+}
+
+/** The numbers of one list after the other. */
+function numbersOf(draw: () => number[]): () => number {
+  let left: number[] = [];
+  return () => {
+    if (left.length === 0) left = draw();
+    return left.shift() as number;
+  };
+}

@@ -54,7 +54,27 @@ function guardAllocations(): () => number {
 const damages = guardAllocations();
 
 /** Extents that fit together, by the letters of declarations; V is that of a grid of 2 x 3 pixels, E of its edges. */
-const LETTERS = { B: 2, V: 6, E: 7, L: 6, D: 8, N: 2, C: 8, I: 8, O: 5, K: 3, R: 2, P: 6, H: 4, W: 3 };
+const LETTERS = {
+  A: 4,
+  B: 2,
+  C: 8,
+  D: 8,
+  E: 7,
+  H: 4,
+  I: 8,
+  K: 3,
+  L: 6,
+  N: 2,
+  O: 5,
+  P: 6,
+  R: 3,
+  S: 3,
+  T: 2,
+  V: 6,
+  W: 3,
+};
+/** Attributes that have no default. */
+const REQUIRED: Readonly<Record<string, number>> = { numVertices: LETTERS.V, rows: 4 };
 
 /** Shapes of an op's inputs that are right, those of optional ones included. */
 function shapesOf(op: OpDeclaration): Record<string, number[]> {
@@ -66,7 +86,10 @@ function shapesOf(op: OpDeclaration): Record<string, number[]> {
   );
 }
 
-/** The edges of a grid, a chain from vertex 0 for every row, or values from -1 to 1; `shift` is added to the last id. */
+/**
+ * The edges of a grid, a chain from vertex 0 for every row, sizes of levels of which the first has all, or values from -1
+ * to 1; `shift` is added to the last id.
+ */
 function tensorOf(name: string, dtype: string, shape: number[], shift: number): tf.Tensor {
   const size = shape.reduce((product, extent) => product * extent, 1);
   if (dtype === 'float32')
@@ -78,6 +101,7 @@ function tensorOf(name: string, dtype: string, shape: number[], shift: number): 
   const edges = tf.tidy(() => gridGraph(2, 3).dataSync());
   const idAt = (i: number) => {
     if (name === 'edges') return edges[i % edges.length];
+    if (name === 'levelSizes') return i === 0 ? LETTERS.A : 0;
     return name === 'parent' ? Math.max(0, (i % columns) - 1) : i % columns;
   };
   return tf.tensor(
@@ -94,7 +118,7 @@ const changes = fc.record({
   inAll: fc.boolean(),
   how: fc.constantFrom('keep', 'keep', 'drop', 'replace'),
   /** What is added to the last id of one input. */
-  wrong: fc.constantFrom('order', 'parent', 'edges'),
+  wrong: fc.constantFrom('order', 'parent', 'edges', 'starts', 'terms', 'ranges', 'levelSizes'),
   shift: fc.constantFrom(0, -7, -1, 1, 2 ** 20, 2 ** 30, -(2 ** 31)),
   attribute: fc.constantFrom(
     undefined,
@@ -124,7 +148,7 @@ for (const op of OPS.filter(({ name }) => tf.getKernel(name, 'wasm'))) {
         const results = tf.engine().runKernel(op.name, inputs, attributes as tf.NamedAttrMap);
         for (const result of [results].flat()) result.dataSync();
       });
-    const attributes = 'numVertices' in op.attributes ? { numVertices: LETTERS.V } : {};
+    const attributes = Object.fromEntries(Object.entries(REQUIRED).filter(([name]) => name in op.attributes));
     t.doesNotThrow(() => run(shapesOf(op), '', 0, attributes), 'as it should be called');
     const property = fc.property(fc.array(changes, { minLength: 1, maxLength: 2 }), (all) => {
       const shapes = shapesOf(op);

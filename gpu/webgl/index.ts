@@ -7,6 +7,7 @@ import './causal_convolution.js';
 import './discretize.js';
 import './edge_dissimilarity.js';
 import './layer_normalization.js';
+import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_scan.js';
 import './selective_step.js';

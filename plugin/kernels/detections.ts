@@ -1,6 +1,6 @@
-/** Proposals of a region proposal network and the detections of a box head, on the host. */
+/** Non-maximum suppression, proposals of a region proposal network and detections of a box head, on the host. */
 
-import type { ClassDetections, RegionProposals } from '../ops/detections.js';
+import type { ClassDetections, NonMaxSuppression, RegionProposals } from '../ops/detections.js';
 import type { HostArray, HostKernelArguments } from '../ops/kernels.js';
 import { boxDecoder } from './boxes.js';
 import { descending, type Suppress } from './suppression.js';
@@ -29,6 +29,18 @@ class Candidates {
   boxOf(index: number): Float32Array {
     return this.boxes.subarray(4 * index, 4 * index + 4);
   }
+}
+
+/** @param suppress non-maximum suppression of the backend. */
+export function nonMaxSuppression(
+  { inputs, outputs, attributes, written }: HostKernelArguments<typeof NonMaxSuppression>,
+  suppress: Suppress,
+): void {
+  const [boxes, scores] = [inputs.boxes as Float32Array, inputs.scores as Float32Array];
+  const { iouThreshold: threshold, maxOutput: most } = attributes;
+  const keep = suppress(boxes, scores, { threshold, most, labels: inputs.labels });
+  outputs.keep.set(keep);
+  written(keep.length);
 }
 
 /** @param suppress non-maximum suppression of the backend. */

@@ -25,6 +25,7 @@ const iouThreshold = (value: number) =>
     type: 'number',
     graphName: 'iou_threshold',
     default: value,
+    least: 0,
     doc: 'a box is dropped when its intersection over union with a kept one is larger',
   }) as const;
 

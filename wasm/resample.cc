@@ -1,0 +1,80 @@
+// Images made of other images by separable maps of rows and columns: resizing, pooling, RoI alignment, their gradients.
+#include <cstring>
+
+#include "simd.h"
+
+// Consecutive rows or columns with their weights.
+struct Taps {
+  int first;
+  int count;
+  const float* weights;
+};
+
+INLINE Taps taps_at(const int32_t* ranges, const float* weights, int most, size_t position) {
+  return {ranges[2 * position], ranges[2 * position + 1], weights + position * most};
+}
+
+// One pixel: y += the weighted sum, or y = it where the pixel is new.
+static void weigh(float* y, const float* x, size_t line, int channels, const Taps& rows, const Taps& columns,
+                  bool is_new) {
+  const auto sum = [&](int d, int n) {
+    v128_t total = is_new ? zero() : load_first(y + d, n);
+    for (int r = 0; r < rows.count; r++) {
+      const float* from = x + (rows.first + r) * line + size_t(columns.first) * channels + d;
+      for (int s = 0; s < columns.count; s++, from += channels) {
+        total = add(total, mul(splat(rows.weights[r] * columns.weights[s]), load_first(from, n)));
+      }
+    }
+    return total;
+  };
+  // Four vectors at once: a line of the cache of every pixel that is read.
+  int d = 0;
+  for (; d + 4 * LANES <= channels; d += 4 * LANES) {
+    v128_t total[4];
+    for (int i = 0; i < 4; i++) total[i] = is_new ? zero() : load(y + d + i * LANES);
+    for (int r = 0; r < rows.count; r++) {
+      const float* from = x + (rows.first + r) * line + size_t(columns.first) * channels + d;
+      for (int s = 0; s < columns.count; s++, from += channels) {
+        const v128_t weight = splat(rows.weights[r] * columns.weights[s]);
+        for (int i = 0; i < 4; i++) total[i] = add(total[i], mul(weight, load(from + i * LANES)));
+      }
+    }
+    for (int i = 0; i < 4; i++) store(y + d + i * LANES, total[i]);
+  }
+  for (; d + LANES <= channels; d += LANES) store(y + d, sum(d, LANES));
+  if (d < channels) store_first(y + d, sum(d, channels - d), channels - d);
+}
+
+EXPORT void resample(const float* x,         // [N, H, W, C]
+                     const int32_t* starts,  // [M+1], the first term of every image of y
+                     const int32_t* terms,   // [R, 2], an image of x and a table
+                     const int32_t* ranges,  // [T, P+Q, 2], first tap and number of taps
+                     const float* weights,   // [T, P+Q, A]
+                     float* y,               // [M, P, Q, C]
+                     int images,             // M
+                     int height,             // H
+                     int width,              // W
+                     int channels,           // C
+                     int rows,               // P
+                     int columns,            // Q
+                     int most                // A
+) {
+  const size_t line = size_t(width) * channels, size = size_t(rows) * columns * channels;
+  for (int m = 0; m < images; m++, y += size) {
+    if (starts[m] == starts[m + 1]) memset(y, 0, size * sizeof(float));
+    for (int term = starts[m]; term < starts[m + 1]; term++) {
+      const bool is_new = term == starts[m];
+      const float* const image = x + terms[2 * term] * height * line;
+      const size_t first = size_t(terms[2 * term + 1]) * (rows + columns);
+      for (int p = 0; p < rows; p++) {
+        const Taps row = taps_at(ranges, weights, most, first + p);
+        if (row.count == 0 && !is_new) continue;
+        for (int q = 0; q < columns; q++) {
+          const Taps column = taps_at(ranges, weights, most, first + rows + q);
+          if (column.count == 0 && !is_new) continue;
+          weigh(y + (size_t(p) * columns + q) * channels, image, line, channels, row, column, is_new);
+        }
+      }
+    }
+  }
+}
