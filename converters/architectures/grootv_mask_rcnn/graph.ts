@@ -2,8 +2,10 @@
  * Mask R-CNN (K. He et al., 2017) with a feature pyramid (T.-Y. Lin et al., 2017) on GrootV, as mmdetection builds it.
  * One picture at a time; activations are channels-last.
  */
+
+import { MAX_DENSE_SIDE } from '../../../plugin/models/dense_metadata.js';
 import type { MaskRCNNArchitecture } from '../../../plugin/models/detector_metadata.js';
-import { GraphBuilder } from '../../graph/graph_builder.js';
+import { GraphBuilder, type } from '../../graph/graph_builder.js';
 import { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
 import type { NetworkGraph } from '../architecture.js';
@@ -32,9 +34,12 @@ export function maskRCNNGraph(
   const layers = new ImageLayers(new GraphBuilder());
   const { graph } = layers;
   const image = normalizedImage(graph, settings.preprocessing);
-  const size = layers.heightAndWidth('image_shape/default', image);
-  // Of the picture in its padded input, and from the original picture to it.
-  const imageShape = graph.placeholderWithDefault('image_shape', size, [2], 'int32');
+  // Of the picture in its padded input, and from the original picture to it. The default is a weight: tfjs's executor
+  // disposes a computed default as soon as the placeholder has passed it on.
+  const anySize = graph.literal('image_shape/default', [MAX_DENSE_SIDE, MAX_DENSE_SIDE], 'int32');
+  const given = graph.placeholderWithDefault('image_shape', anySize, [2], 'int32');
+  const size = layers.heightAndWidth('image_shape/input', image);
+  const imageShape = graph.node('Minimum', 'image_shape/within_input', [given, size], { T: type('int32') });
   const ones = graph.literal('scale_factor/default', [1, 1, 1, 1]);
   const scaleFactor = graph.placeholderWithDefault('scale_factor', ones, [4]);
 
