@@ -11,6 +11,7 @@ import {
   selectiveTreeScan,
   silu,
 } from '../../plugin/index.js';
+import { checkEmptyBatches } from '../../testing/empty_batches.js';
 import { checkResources, random } from './testing/compare_trees.js';
 import './index.js';
 import { onBoth, startCuda } from './backend/testing/cuda_backend.js';
@@ -44,4 +45,9 @@ t.test('nothing is left behind, nothing is read back', async (t) => {
     });
   });
   tf.dispose([x, edges, gamma]);
+});
+
+t.test('a detector without proposals or detections', async (t) => {
+  await tf.setBackend('cuda');
+  await checkEmptyBatches(t);
 });

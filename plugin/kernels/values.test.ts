@@ -1,5 +1,6 @@
 /** Checks on a backend that reads asynchronously only, and whose readSync throws. */
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { boruvkaMST, gridGraph, readForChecks, treeScan } from '../index.js';
@@ -111,4 +112,41 @@ t.test('a tree in another order than breadth-first becomes so', async (t) => {
       [0, 0, 0, 1],
     ],
   );
+});
+
+t.test('nodes of a graph that read values wait for them, in the executor that can', async (t) => {
+  const node = (name: string, op: string, input: string[] = [], attr = {}) => ({ name, op, input, attr });
+  const float = { dtype: { type: 'DT_FLOAT' } };
+  const artifacts = {
+    modelTopology: {
+      versions: { producer: 1 },
+      node: [
+        node('boxes', 'Placeholder', [], float),
+        node('scores', 'Placeholder', [], float),
+        node('keep', 'NonMaxSuppression', ['boxes', 'scores'], { iou_threshold: { f: 0.5 } }),
+        node('rois', 'BoxRois', ['boxes']),
+        node('levels', 'RoiLevels', ['rois'], { levels: { i: '2' } }),
+      ],
+    },
+    weightSpecs: [],
+    weightData: new ArrayBuffer(0),
+  };
+  const model = await loadGraphModel(tf.io.fromMemory(artifacts as never));
+  const results: unknown[] = [];
+  for (const backend of ['cpu', 'toy']) {
+    await tf.setBackend(backend);
+    const inputs = {
+      boxes: tf.tensor2d([0, 0, 9, 9, 0, 0, 9, 8, 20, 20, 200, 180], [3, 4]),
+      scores: tf.tensor1d([0.1, 0.9, 0.5]),
+    };
+    const before = tf.memory().numTensors;
+    const outputs = [await model.executeAsync(inputs, ['keep', 'levels'])].flat();
+    results.push(await Promise.all(outputs.map(async (tensor) => [...(await tensor.data())])));
+    tf.dispose(outputs);
+    t.equal(tf.memory().numTensors, before, `${backend}: tensors`);
+    const atOnce = () => model.execute(inputs, 'keep') as tf.Tensor;
+    if (backend === 'cpu') t.same([...atOnce().dataSync()], [1, 2], 'at once where reads are');
+    else t.throws(atOnce, { message: /returned a promise.*executeAsync/ });
+  }
+  t.same(results[1], results[0]);
 });

@@ -5,6 +5,7 @@ import { type Aggregate, boruvkaMST, edgeDissimilarity, gridGraph, treeScan } fr
 import { OPS } from '../../../plugin/ops/index.js';
 import { hasOwnKernel } from '../../../plugin/ops/kernels.js';
 import { Random } from '../../../plugin/ops/spec/random.js';
+import { checkEmptyBatches } from '../../../testing/empty_batches.js';
 import { maxDifference, relativeDifference } from '../../../testing/measure.js';
 import { pinnedTrees, toChannelsLast, toTensor } from '../../../testing/reference_trees.js';
 import { ready, restartWebgl, WebglContextLostError } from '../index.js';
@@ -45,6 +46,11 @@ async function compareScans(
 }
 
 compileFewerShaders();
+
+pageTest('a detector without proposals or detections', async (t) => {
+  await tf.setBackend('webgl');
+  await checkEmptyBatches(t);
+});
 
 pageTest('odd sizes, V = 1, batches, both modes', async (t) => {
   for (const aggregate of ['all', 'root'] as const) {
