@@ -1,6 +1,6 @@
 /** How far results of modules and whole models may be from their references, with the reason. Those of ops: see their specs. */
 import type { ToleranceClass } from '../plugin/backends.js';
-import type { Bound } from '../plugin/ops/spec/bound.js';
+import { type Bound, EXACT } from '../plugin/ops/spec/bound.js';
 
 /** For figures that are reported, and judged otherwise. */
 export const UNBOUNDED: Bound = { absolute: Number.POSITIVE_INFINITY, relative: 0, reason: 'only measured' };
@@ -113,3 +113,41 @@ export function greedyTie(tolerance: ToleranceClass): number {
 export function languageTreeTie(tolerance: ToleranceClass): number {
   return { float32: 1e-5, shader: 5e-5 }[tolerance];
 }
+
+/** Maps of segmenters and detectors with the same trees; float32 alone is up to 3e-5 off float64 behind the backbone. */
+export function denseStageBound(tolerance: ToleranceClass): Bound {
+  return {
+    absolute: { float32: 2e-4, shader: 2e-3 }[tolerance],
+    relative: 0,
+    reason: 'rounding through the whole network with the same trees, values of up to ten',
+  };
+}
+
+/** Logits of classes and of masks, which reach 25; float32 alone is up to 2e-4 off float64. */
+export function denseLogitsBound(tolerance: ToleranceClass): Bound {
+  return {
+    absolute: { float32: 2e-3, shader: 2e-2 }[tolerance],
+    relative: 0,
+    reason: 'rounding through backbone and heads with the same trees, values of up to 25',
+  };
+}
+
+/** A pixel whose best class leads by more must have it: two logits that each may be off by five times less. */
+export const DECISIVE_MARGIN = 1e-2;
+
+/** Files whose trees are no closer to others than this are also run with the model's own trees. */
+export const DISTINCT_TREES = 1e-5;
+
+/** Detections: boxes in pixels, scores from 0 to 1. Classes and order are exact. */
+export function detectionBounds(tolerance: ToleranceClass): Record<'boxes' | 'scores' | 'classes', Bound> {
+  const factor = { float32: 1, shader: 10 }[tolerance];
+  const reason = 'rounding through backbone and heads with the same trees';
+  return {
+    boxes: { absolute: 5e-3 * factor, relative: 0, reason: `${reason}, in boxes of hundreds of pixels` },
+    scores: { absolute: 1e-4 * factor, relative: 0, reason },
+    classes: EXACT,
+  };
+}
+
+/** The share of mask pixels that may differ: those within rounding of the threshold. */
+export const MASK_PIXELS = 1e-4;

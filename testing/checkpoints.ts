@@ -1,7 +1,7 @@
 /** GrootV checkpoints of any size with random weights, as torch.save would write them. */
 import { type GrootVSizes, grootVShapes, randomValues, uniform } from '../bench/random_weights.js';
 import { maskRCNNShapes } from '../converters/architectures/grootv_mask_rcnn/architecture.js';
-import type { MaskRCNNSizes } from '../converters/architectures/grootv_mask_rcnn/graph.js';
+import type { MaskRCNNSizes } from '../converters/architectures/grootv_mask_rcnn/sizes.js';
 import { uperNetShapes } from '../converters/architectures/grootv_upernet/architecture.js';
 import type { UperNetSizes } from '../converters/architectures/grootv_upernet/graph.js';
 import type { DType } from '../converters/pytorch/dtype.js';

@@ -4,6 +4,7 @@ import { type CaseSource, stem } from '../source.js';
 import { fail } from '../verdict.js';
 import { type CaseFile, LayoutError, readCaseFile } from './case_file.js';
 import { type CaseFolder, readJson } from './case_folder.js';
+import { denseFileCases, isDenseFile } from './dense_file.js';
 import { denseOpsFileCases, isDenseOpsFile } from './dense_ops_file.js';
 import { edgeWeightsFileCases, isEdgeWeightsFile } from './edge_weights_file.js';
 import { isLanguageFile, languageFileCases } from './language_file.js';
@@ -35,6 +36,7 @@ const KINDS: readonly FileKind[] = [
   { is: isTiesFile, cases: tiesFileCases },
   { is: isEdgeWeightsFile, cases: edgeWeightsFileCases },
   { is: isDenseOpsFile, cases: denseOpsFileCases },
+  { is: isDenseFile, cases: denseFileCases },
   { is: isModelFile, cases: modelFileCases },
   { is: isLanguageLogitsFile, cases: languageLogitsCases },
   { is: isLanguageGradientFile, cases: languageGradientCases },

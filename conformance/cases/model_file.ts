@@ -41,7 +41,8 @@ export function modelFileCases(file: CaseFile, folder: CaseFolder): ConformanceC
     folder.use(path);
     // Several checkpoints may share a file: they hold the same weights in other containers.
     const name = checkpoints.length > 1 ? `${file.name} of ${stem(path)}` : file.name;
-    const open = (weights?: 'model' | 'model_ema') => new CheckpointUnderTest(folder.source, path, weights);
+    const open = (weights?: 'model' | 'model_ema') =>
+      new CheckpointUnderTest(folder.source, path, { weights });
     if (file.has('logits_model')) return digitCases(file, name, open);
     const checkpoint = open();
     const cases = tagsOf(file).flatMap((tag) => {
@@ -63,7 +64,7 @@ function skipped(name: string, reason: string): SkippedCase {
 }
 
 /** Checkpoints that the metadata name, or the one of the same name; beside the file, else the only one of that name. */
-function checkpointsOf(file: CaseFile, { paths }: CaseFolder): string[] {
+export function checkpointsOf(file: CaseFile, { paths }: CaseFolder): string[] {
   const directory = file.path.slice(0, file.path.lastIndexOf('/') + 1);
   const named = [...file.metadata.values()].flatMap(
     (text) => text.match(/[\w.-]+\.(?:pth|pt|bin|ckpt|safetensors)\b/g) ?? [],

@@ -1,7 +1,7 @@
 /** A converted checkpoint on the backend under test. */
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, getKernel, io } from '@tensorflow/tfjs-core';
-import { convertCheckpoint } from '../../converters/convert.js';
+import { type ConvertOptions, convertCheckpoint } from '../../converters/convert.js';
 import { MemorySink } from '../../converters/graph/model_sink.js';
 import { gridEdges } from '../../plugin/ops/spec/graphs.js';
 import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
@@ -17,7 +17,7 @@ export class CheckpointUnderTest {
   constructor(
     private readonly source: CaseSource,
     readonly path: string,
-    private readonly weights?: 'model' | 'model_ema',
+    private readonly options: ConvertOptions = {},
   ) {}
 
   /**
@@ -39,7 +39,7 @@ export class CheckpointUnderTest {
   private async convert(): Promise<io.ModelArtifacts> {
     const sink = new MemorySink();
     try {
-      await convertCheckpoint(await this.source.open(this.path), sink, { weights: this.weights });
+      await convertCheckpoint(await this.source.open(this.path), sink, this.options);
     } catch (error) {
       if ((error as Error).name !== 'ArchitectureError') throw error;
       throw new NotSupported(`${this.path} cannot be converted: ${(error as Error).message}`);

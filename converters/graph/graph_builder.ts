@@ -93,17 +93,6 @@ export class GraphBuilder {
     return this.node('Placeholder', name, [], { dtype: type(dtype), shape: { shape: tensorShape(shape) } });
   }
 
-  /** An input that may be left out. */
-  placeholderWithDefault(
-    name: string,
-    usual: Output,
-    shape: readonly number[],
-    dtype: keyof typeof DTYPE = 'float32',
-  ): Output {
-    const attributes = { dtype: type(dtype), shape: { shape: tensorShape(shape) } };
-    return this.node('PlaceholderWithDefault', name, [usual], attributes);
-  }
-
   /** A constant whose values are read when the model is written. */
   constant(name: string, weight: Weight): Output {
     this.node('Const', name, [], {

@@ -2,6 +2,7 @@
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
+import '../../plugin/index.js';
 import { Random } from '../../plugin/ops/spec/random.js';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
 import { relativeDifference } from '../../testing/measure.js';

@@ -404,6 +404,18 @@ t.test('any sizes', async (t) => {
     t.match(inspection, expected, what);
     t.match(metadata.architecture, expected, what);
   }
+  for (const epsilon of [1e-5, 1e-6]) {
+    const shapes = smallUperNet({ outputNormalization: { levels: [0, 1], epsilon } });
+    const { model } = await convert(saved(randomState(shapes)));
+    const node = (name: string) =>
+      model.modelTopology.node.find((node: { name: string }) => node.name === name);
+    t.match(node('features_0'), { op: 'LayerNormalization', attr: { epsilon: { f: epsilon } } });
+    t.match(
+      node('backbone.levels.0.downsample.conv/convolution').input[0],
+      /levels\.0\.norm\.0/,
+      'not the normed map',
+    );
+  }
   const three = saved(
     randomState(smallUperNet({ pools: 3 })),
     dict({ config: 'model=dict(decode_head=dict(pool_scales=(1, 2, 4)))' }),

@@ -6,8 +6,9 @@ import { countParameters } from '../grootv/architecture.js';
 import { denseTrunk, hasAnchor, ownsBackbone, whyLeftOut } from '../grootv/dense_trunk.js';
 import { refuseOtherModels } from '../grootv/other_models.js';
 import { IMAGENET_DEVIATION, IMAGENET_MEAN } from '../grootv/preprocessing.js';
-import { type MaskRCNNSizes, maskRCNNGraph } from './graph.js';
+import { maskRCNNGraph } from './graph.js';
 import { MASK_RCNN_DEFAULTS, type MaskRCNNSettings, maskRCNNMetadata, maskRCNNSettings } from './settings.js';
+import type { MaskRCNNSizes } from './sizes.js';
 
 const HEADS = /^(neck|rpn_head|roi_head)\./;
 

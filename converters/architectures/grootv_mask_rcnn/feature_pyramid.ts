@@ -2,7 +2,7 @@
 import type { Output } from '../../graph/graph_builder.js';
 import type { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
-import type { MaskRCNNSizes } from './graph.js';
+import type { MaskRCNNSizes } from './sizes.js';
 
 /** @returns `fpn_<l>` [1, H, W, pyramidChannels] at strides 4, 8, 16, 32, 64 */
 export function featurePyramid(

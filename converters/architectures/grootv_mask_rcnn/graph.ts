@@ -2,10 +2,7 @@
  * Mask R-CNN (K. He et al., 2017) with a feature pyramid (T.-Y. Lin et al., 2017) on GrootV, as mmdetection builds it.
  * One picture at a time; activations are channels-last.
  */
-
-import { MAX_DENSE_SIDE } from '../../../plugin/models/dense_metadata.js';
-import type { MaskRCNNArchitecture } from '../../../plugin/models/detector_metadata.js';
-import { GraphBuilder, type } from '../../graph/graph_builder.js';
+import { GraphBuilder } from '../../graph/graph_builder.js';
 import { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
 import type { NetworkGraph } from '../architecture.js';
@@ -14,16 +11,7 @@ import { featurePyramid } from './feature_pyramid.js';
 import { proposals } from './region_proposals.js';
 import { boxHead, maskHead } from './roi_heads.js';
 import type { MaskRCNNGraphSettings } from './settings.js';
-
-/** The sizes that names and shapes show. */
-export interface MaskRCNNSizes extends MaskRCNNArchitecture {
-  /** Anchors of a position. */
-  readonly anchors: number;
-  /** Linear layers of the box head before the last two. */
-  readonly boxLayers: number;
-  /** Side of the features that the box head takes. */
-  readonly boxSide: number;
-}
+import type { MaskRCNNSizes } from './sizes.js';
 
 /** Builds the graph: `image`, `image_shape` and `scale_factor` to `boxes`, `scores`, `classes` and `masks`. */
 export function maskRCNNGraph(
@@ -34,14 +22,11 @@ export function maskRCNNGraph(
   const layers = new ImageLayers(new GraphBuilder());
   const { graph } = layers;
   const image = normalizedImage(graph, settings.preprocessing);
-  // Of the picture in its padded input, and from the original picture to it. The default is a weight: tfjs's executor
-  // disposes a computed default as soon as the placeholder has passed it on.
-  const anySize = graph.literal('image_shape/default', [MAX_DENSE_SIDE, MAX_DENSE_SIDE], 'int32');
-  const given = graph.placeholderWithDefault('image_shape', anySize, [2], 'int32');
-  const size = layers.heightAndWidth('image_shape/input', image);
-  const imageShape = graph.node('Minimum', 'image_shape/within_input', [given, size], { T: type('int32') });
+  // The size of the picture in its padded input, and from the original picture to that: by default the whole input, as it
+  // is. Both may be fed, as any node. (tfjs frees the default of a PlaceholderWithDefault before it is used.)
+  const imageShape = layers.heightAndWidth('image_shape', image);
   const ones = graph.literal('scale_factor/default', [1, 1, 1, 1]);
-  const scaleFactor = graph.placeholderWithDefault('scale_factor', ones, [4]);
+  const scaleFactor = graph.node('Identity', 'scale_factor', [ones]);
 
   const { levels, namedNodes } = grootVBackbone(layers, parameters.at('backbone'), image, sizes);
   const pyramid = featurePyramid(layers, parameters.at('neck'), levels, sizes);

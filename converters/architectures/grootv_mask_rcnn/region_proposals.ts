@@ -2,8 +2,8 @@
 import { float, floats, int, type Output, type } from '../../graph/graph_builder.js';
 import type { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
-import type { MaskRCNNSizes } from './graph.js';
 import type { MaskRCNNGraphSettings } from './settings.js';
+import type { MaskRCNNSizes } from './sizes.js';
 
 const FLOAT = { T: type('float32') };
 

@@ -3,8 +3,8 @@ import { bool, float, floats, int, type Output, outputOf, type } from '../../gra
 import type { ImageLayers } from '../../graph/image_layers.js';
 import { transpose } from '../../graph/torch_layers.js';
 import type { NamedParameter, Parameters } from '../../parameters.js';
-import type { MaskRCNNSizes } from './graph.js';
 import type { MaskRCNNGraphSettings } from './settings.js';
+import type { MaskRCNNSizes } from './sizes.js';
 
 /** What both heads have. */
 interface RoiHead {

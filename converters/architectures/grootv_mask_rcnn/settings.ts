@@ -12,7 +12,7 @@ import type { ConfigValue } from '../../openmmlab/config_text.js';
 import { type DenseSettings, refuseOptions, SettingsReader } from '../../openmmlab/settings.js';
 import type { Checkpoint } from '../../pytorch/checkpoint.js';
 import type { ModelDetails, SettingsOptions } from '../architecture.js';
-import type { MaskRCNNSizes } from './graph.js';
+import type { MaskRCNNSizes } from './sizes.js';
 
 /** What the graph has beside its weights. */
 export interface MaskRCNNGraphSettings extends DetectorTesting {

@@ -1,0 +1,261 @@
+/** Mask R-CNN: every stage of a picture with the reference's trees and with its own, up to the masks of what is found. */
+import type { ConvertOptions } from '../../converters/convert.js';
+import type { ToleranceClass } from '../../plugin/backends.js';
+import { pasteMask } from '../../plugin/ops/paste_masks.js';
+import {
+  DISTINCT_TREES,
+  denseLogitsBound,
+  denseStageBound,
+  detectionBounds,
+  MASK_PIXELS,
+} from '../bounds.js';
+import type { CaseTensor, ProgramCase, SkippedCase } from '../case.js';
+import { float32, int32 } from '../case.js';
+import type { Judgement } from '../judgement.js';
+import { type Comparison, combine, fail, judge } from '../verdict.js';
+import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
+import {
+  compareEdgeWeights,
+  compareMap,
+  type DenseInput,
+  denseInput,
+  edgeWeightNodes,
+  expectedMaps,
+  metadataOf,
+} from './dense_input.js';
+import type { Feeds } from './graph_under_test.js';
+import { firstItems } from './model_inputs.js';
+import { type CheckpointUnderTest, treeFeeds } from './model_under_test.js';
+
+const NODES = {
+  features: 'features',
+  fpn: 'fpn',
+  rpn_objectness: 'rpn_objectness',
+  rpn_deltas: 'rpn_deltas',
+};
+
+/** `test_cfg` of mmdetection. */
+interface TestConfig {
+  readonly rpn: { nms_pre: number; max_per_img: number; nms: number; min_bbox_size: number };
+  readonly rcnn: { score_thr: number; nms: number; max_per_img: number; mask_thr_binary: number };
+}
+
+type Open = (options?: ConvertOptions) => CheckpointUnderTest;
+
+/** The cases of one input; a tag that ends with `.small` is another's picture with other settings. @throws {LayoutError} */
+export function detectionCases(file: CaseFile, tag: string, open: Open): (ProgramCase | SkippedCase)[] {
+  const isSmall = tag.endsWith('.small');
+  const of = isSmall ? tag.slice(0, -'.small'.length) : tag;
+  const input = denseInput(file, of);
+  const config = { ...metadataOf<TestConfig>(file, isSmall ? `test_cfg.${tag}` : 'test_cfg') };
+  const checkpoint = open(
+    config.rpn && config.rcnn ? { dense: settingsOf(config as TestConfig) } : undefined,
+  );
+  const { normalized, trees, treeMargin, metadata } = input;
+  const [height, width] = metadata.img_shape ?? normalized.shape.slice(1);
+  const picture = {
+    normalized,
+    image_shape: int32([2], [height, width]),
+    scale_factor: float32([4], metadata.scale_factor ?? [1, 1, 1, 1]),
+  };
+  const pinned = { ...picture, ...treeFeeds(trees.trees) };
+  const common = { file, tag, input, checkpoint, maskThreshold: config.rcnn?.mask_thr_binary ?? 0.5 };
+  const cases = [stagesCase(common, pinned, 'Mask R-CNN, trees pinned')];
+  if (treeMargin > DISTINCT_TREES) cases.push(stagesCase(common, picture, 'Mask R-CNN, own trees'));
+  if (file.has(`roi_feats_first16.${tag}`)) cases.push(headsCase(common, pinned));
+  return cases;
+}
+
+function settingsOf({ rpn, rcnn }: TestConfig): ConvertOptions['dense'] {
+  return {
+    scoreThreshold: rcnn.score_thr,
+    iouThreshold: rcnn.nms,
+    maxDetections: rcnn.max_per_img,
+    maskThreshold: rcnn.mask_thr_binary,
+    proposals: {
+      perLevel: rpn.nms_pre,
+      maxOutput: rpn.max_per_img,
+      iouThreshold: rpn.nms,
+      minSize: rpn.min_bbox_size,
+    },
+  };
+}
+
+interface Common {
+  readonly file: CaseFile;
+  readonly tag: string;
+  readonly input: DenseInput;
+  readonly checkpoint: CheckpointUnderTest;
+  readonly maskThreshold: number;
+}
+
+/** Maps, proposals as a set, and detections in their order. */
+function stagesCase(
+  { file, tag, input, checkpoint, maskThreshold }: Common,
+  feeds: Feeds,
+  op: string,
+): ProgramCase {
+  return {
+    kind: 'program',
+    name: `${file.name} ${tag}`,
+    op,
+    run: ({ tolerance }) =>
+      checkpoint.use(async (model) => {
+        const { trees, normalized, metadata } = input;
+        model.checkTrees(trees.trees, normalized.shape);
+        const maps = expectedMaps(file, tag, NODES);
+        const nodes = [
+          ...maps.map(({ node }) => node),
+          ...edgeWeightNodes(trees),
+          ...['proposals', 'boxes', 'scores', 'classes', 'masks'],
+        ];
+        const results = await model.run(feeds, nodes);
+        const result = (node: string) => results.get(node) as CaseTensor;
+        const comparisons = maps.map((map) => compareMap(map, result(map.node), denseStageBound, tolerance));
+        const [height = normalized.shape[1], width = normalized.shape[2]] = metadata.ori_shape ?? [];
+        return combine([
+          judge([...comparisons, ...compareEdgeWeights(trees, result, tolerance)]),
+          judgeProposals(result('proposals'), file.floats(`proposals.${tag}`, 2), tolerance),
+          judge(compareDetections(file, tag, result, tolerance)),
+          judgeMasks(file, tag, result, { height, width }, maskThreshold),
+        ]);
+      }),
+  };
+}
+
+/** Both heads on the reference's proposals and detections, whose order a near tie may change. */
+function headsCase({ file, tag, checkpoint }: Common, feeds: Feeds): ProgramCase {
+  return {
+    kind: 'program',
+    name: `${file.name} ${tag}, heads`,
+    op: 'Mask R-CNN, trees pinned',
+    run: ({ tolerance }) =>
+      checkpoint.use(async (model) => {
+        const { boxes } = detectionsOf(file, tag);
+        const given = {
+          ...feeds,
+          proposals: file.floats(`proposals.${tag}`, 2),
+          boxes,
+          classes: file.ints(`labels.${tag}`, 1),
+        };
+        const stages: [node: string, kind: string, bound: typeof denseStageBound][] = [
+          ['box_features', 'roi_feats', denseStageBound],
+          ['box_hidden_1', 'shared_fc2', denseStageBound],
+          ['class_scores', 'cls_score', denseLogitsBound],
+          ['box_deltas', 'bbox_pred', denseLogitsBound],
+          ['mask_rois', 'mask_rois', denseLogitsBound],
+          ['mask_features', 'mask_roi_feats', denseStageBound],
+          ['mask_logits', 'mask_logits', denseLogitsBound],
+          ['mask_logits_of_classes', 'mask_logits_all', denseLogitsBound],
+        ];
+        const found = stages.flatMap(([node, kind, bound]) => {
+          const pattern = new RegExp(`^${kind}(?:_first\\d+)?$`);
+          const name = file.names.find((name) => {
+            const dot = name.indexOf('.');
+            return name.slice(dot + 1) === tag && pattern.test(name.slice(0, dot));
+          });
+          return name === undefined ? [] : [{ node, bound, expected: file.floats(name) }];
+        });
+        const results = await model.run(
+          given,
+          found.map(({ node }) => node),
+        );
+        return judge(
+          found.map(({ node, bound, expected }) => {
+            const value = expected.shape.length === 4 ? channelsLast(expected) : expected;
+            const part = firstItems(results.get(node) as CaseTensor, value.shape[0]);
+            return compareMap({ node, value }, part, bound, tolerance);
+          }),
+        );
+      }),
+  };
+}
+
+/** `dets.<tag>` [n, 5]. */
+function detectionsOf(file: CaseFile, tag: string): { boxes: CaseTensor; scores: CaseTensor } {
+  const { shape, values } = file.floats(`dets.${tag}`, 2);
+  if (shape[1] !== 5) throw new LayoutError(`${file.path}: dets.${tag} has ${shape[1]} columns, expected 5`);
+  const rows = shape[0];
+  const boxes = Float32Array.from({ length: 4 * rows }, (_, i) => values[Math.floor(i / 4) * 5 + (i % 4)]);
+  const scores = Float32Array.from({ length: rows }, (_, i) => values[5 * i + 4]);
+  return { boxes: float32([rows, 4], boxes), scores: float32([rows], scores) };
+}
+
+function compareDetections(
+  file: CaseFile,
+  tag: string,
+  result: (node: string) => CaseTensor,
+  tolerance: ToleranceClass,
+): Comparison[] {
+  const { boxes, scores } = detectionsOf(file, tag);
+  const bounds = detectionBounds(tolerance);
+  const expected = { classes: file.ints(`labels.${tag}`, 1), boxes, scores };
+  return (['classes', 'boxes', 'scores'] as const).map((node) => ({
+    tensor: node,
+    given: result(node).values,
+    shape: result(node).shape,
+    expected: expected[node].values,
+    expectedShape: expected[node].shape,
+    bound: bounds[node],
+  }));
+}
+
+/** Every expected proposal must be there, in any order: scores may be closer than rounding. */
+function judgeProposals(given: CaseTensor, expected: CaseTensor, tolerance: ToleranceClass): Judgement {
+  if (given.shape.join() !== expected.shape.join()) {
+    return fail(`proposals has shape [${given.shape}], expected [${expected.shape}]`);
+  }
+  const { boxes, scores } = detectionBounds(tolerance);
+  const [rows] = expected.shape;
+  const unused = new Set(Array.from({ length: rows }, (_, i) => i));
+  const isClose = (i: number, j: number) =>
+    [0, 1, 2, 3, 4].every((k) => {
+      const difference = Math.abs(given.values[5 * i + k] - expected.values[5 * j + k]);
+      return difference <= (k === 4 ? scores : boxes).absolute;
+    });
+  for (let j = 0; j < rows; j++) {
+    const match = isClose(j, j) && unused.has(j) ? j : [...unused].find((i) => isClose(i, j));
+    if (match === undefined) return fail(`proposals: no row is close to row ${j} of the reference's`);
+    unused.delete(match);
+  }
+  return { verdict: 'pass', reason: '' };
+}
+
+/** Masks at the size of the original picture: `masks_packed.<tag>` has a bit a pixel, rows padded to whole bytes at the end. */
+function judgeMasks(
+  file: CaseFile,
+  tag: string,
+  result: (node: string) => CaseTensor,
+  picture: { readonly height: number; readonly width: number },
+  threshold: number,
+): Judgement {
+  const name = `masks_packed.${tag}`;
+  const { shape, values: packed } = file.ints(name, 2);
+  const { height, width } = picture;
+  const masks = result('masks');
+  const [count, rows, columns] = masks.shape;
+  if (shape[0] !== count || shape[1] !== Math.ceil((height * width) / 8)) {
+    return fail(`masks: ${count} of ${width} x ${height} pixels, expected ${name} [${shape}]`);
+  }
+  let wrong = 0;
+  let set = 0;
+  for (let n = 0; n < count; n++) {
+    const own = new Uint8Array(shape[1] * 8);
+    const mask = (masks.values as Float32Array).subarray(n * rows * columns, (n + 1) * rows * columns);
+    const box = result('boxes').values.subarray(4 * n, 4 * n + 4);
+    const pasted = pasteMask(mask, [rows, columns], box, picture);
+    for (let y = 0; y < pasted.height; y++) {
+      for (let x = 0; x < pasted.width; x++) {
+        if (pasted.values[y * pasted.width + x] >= threshold)
+          own[(pasted.top + y) * width + pasted.left + x] = 1;
+      }
+    }
+    for (let i = 0; i < height * width; i++) {
+      const bit = (packed[n * shape[1] + (i >> 3)] >> (7 - (i & 7))) & 1;
+      set += bit;
+      if (bit !== own[i]) wrong++;
+    }
+  }
+  if (wrong > MASK_PIXELS * set) return fail(`masks: ${wrong} pixels differ, ${set} are expected to be set`);
+  return { verdict: 'pass', reason: '' };
+}

@@ -1,0 +1,12 @@
+/** The sizes of Mask R-CNN that its graph needs. */
+import type { MaskRCNNArchitecture } from '../../../plugin/models/detector_metadata.js';
+
+/** The sizes that names and shapes show. */
+export interface MaskRCNNSizes extends MaskRCNNArchitecture {
+  /** Anchors of a position. */
+  readonly anchors: number;
+  /** Linear layers of the box head before the last two. */
+  readonly boxLayers: number;
+  /** Side of the features that the box head takes. */
+  readonly boxSide: number;
+}

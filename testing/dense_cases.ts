@@ -1,0 +1,23 @@
+/** Conformance cases of the files of expected values that a test names, on one backend of Node. */
+import { dirname } from 'node:path';
+import { loadCases, type Report, runConformance } from '../conformance/index.js';
+import { directorySource, nodeLoaders } from '../conformance/node.js';
+import { standardBackend } from '../conformance/runners/standard.js';
+import type { BackendName } from './backends.js';
+import { fixturePath } from './fixtures.js';
+
+/**
+ * @param checkpoint such as `dense/upernet_tiny.pth`; its expected values lie beside it
+ * @returns undefined where the files are not
+ */
+export async function runExpected(checkpoint: string, backend: BackendName): Promise<Report | undefined> {
+  const path = fixturePath(checkpoint.replace('.pth', '_expected.safetensors'));
+  if (path === undefined) return undefined;
+  const source = directorySource(dirname(path));
+  const name = checkpoint.slice(checkpoint.lastIndexOf('/') + 1, -'.pth'.length);
+  const files = (await source.list()).filter((file) =>
+    [`${name}.pth`, `${name}_expected.safetensors`].includes(file),
+  );
+  const cases = await loadCases({ ...source, list: async () => files, open: (file) => source.open(file) });
+  return runConformance({ backends: [standardBackend(backend, nodeLoaders)], cases, seed: 1 });
+}
