@@ -44,7 +44,7 @@ export async function encodeClassMap(
 ): Promise<Buffer> {
   const sharp = await loadSharp();
   const isByte = classes <= CLASSES_OF_A_BYTE;
-  return sharp(isByte ? Uint8Array.from(classMap) : classMap, { raw: { width, height, channels: 1 } })
+  return sharp(isByte ? new Uint8Array(classMap) : classMap, { raw: { width, height, channels: 1 } })
     .toColourspace(isByte ? 'b-w' : 'grey16')
     .png({ compressionLevel: 9 })
     .toBuffer();

@@ -223,7 +223,8 @@ function checkValues(values: Float32Array | Int32Array | Uint8Array): void {
 function picturesOf(values: Float32Array | Int32Array | Uint8Array, shape: readonly number[]): RgbImage[] {
   const [count, height, width] = shape;
   checkPixels(width, height);
-  const bytes = Uint8ClampedArray.from(values, Math.round);
+  const bytes = new Uint8ClampedArray(values.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Math.round(values[i]);
   return Array.from({ length: count }, (_, i) => {
     const data = bytes.subarray(i * height * width * 3, (i + 1) * height * width * 3);
     return { width, height, data: rgbBytes(data, 3) };

@@ -157,15 +157,19 @@ export class Detector extends DenseModel<DetectorMetadata> {
       const own = probabilities.subarray(i * pixels, (i + 1) * pixels) as Float32Array;
       const mask = () => {
         const { values, ...place } = pasteMask(own, size, box, given.image);
-        return {
-          ...place,
-          data: Uint8Array.from(values, (value) => (value >= testing.maskThreshold ? 1 : 0)),
-        };
+        return { ...place, data: atLeast(values, testing.maskThreshold) };
       };
       return { box, label: names[index], index, score, mask };
     });
     return found.filter(({ score }) => score > scoreThreshold).slice(0, maxDetections);
   }
+}
+
+/** 1 where a value is at least the threshold, else 0. A loop: `Uint8Array.from` takes ten times as long. */
+function atLeast(values: Float32Array, threshold: number): Uint8Array {
+  const data = new Uint8Array(values.length);
+  for (let i = 0; i < data.length; i++) data[i] = values[i] >= threshold ? 1 : 0;
+  return data;
 }
 
 /** A detection whose mask has not been pasted yet. */

@@ -80,15 +80,16 @@ export function pasteMask(
   const [rows, columns] = axesOf(values, size, [top + height, left + width]);
   const result = new Float32Array(width * height);
   for (let y = 0; y < height; y++) {
-    const row = rows[top + y];
+    const { first, weights } = rows[top + y];
     for (let x = 0; x < width; x++) {
       const column = columns[left + x];
       let sum = 0;
-      row.weights.forEach((rowWeight, r) => {
-        column.weights.forEach((columnWeight, s) => {
-          sum += rowWeight * columnWeight * mask[(row.first + r) * size[1] + column.first + s];
-        });
-      });
+      for (let r = 0; r < weights.length; r++) {
+        const at = (first + r) * size[1] + column.first;
+        for (let s = 0; s < column.weights.length; s++) {
+          sum += weights[r] * column.weights[s] * mask[at + s];
+        }
+      }
       result[y * width + x] = sum;
     }
   }
