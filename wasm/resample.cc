@@ -14,6 +14,24 @@ INLINE Taps taps_at(const int32_t* ranges, const float* weights, int most, size_
   return {ranges[2 * position], ranges[2 * position + 1], weights + position * most};
 }
 
+// A new pixel of few others, as in interpolation: their weights stay in registers.
+template <int COUNT>
+static void weigh_few(float* y, const float* x, size_t line, int channels, const Taps& rows, const Taps& columns) {
+  const float* from[COUNT];
+  v128_t weights[COUNT];
+  for (int r = 0, i = 0; r < rows.count; r++) {
+    for (int s = 0; s < columns.count; s++, i++) {
+      from[i] = x + (rows.first + r) * line + size_t(columns.first + s) * channels;
+      weights[i] = splat(rows.weights[r] * columns.weights[s]);
+    }
+  }
+  for_channels(y, channels, [&](int d, int n) {
+    v128_t sum = mul(weights[0], load_first(from[0] + d, n));
+    for (int i = 1; i < COUNT; i++) sum = add(sum, mul(weights[i], load_first(from[i] + d, n)));
+    return sum;
+  });
+}
+
 // One pixel: y += the weighted sum, or y = it where the pixel is new.
 static void weigh(float* y, const float* x, size_t line, int channels, const Taps& rows, const Taps& columns,
                   bool is_new) {
@@ -72,7 +90,13 @@ EXPORT void resample(const float* x,         // [N, H, W, C]
         for (int q = 0; q < columns; q++) {
           const Taps column = taps_at(ranges, weights, most, first + rows + q);
           if (column.count == 0 && !is_new) continue;
-          weigh(y + (size_t(p) * columns + q) * channels, image, line, channels, row, column, is_new);
+          float* const to = y + (size_t(p) * columns + q) * channels;
+          switch (is_new ? row.count * column.count : 0) {
+            case 1: weigh_few<1>(to, image, line, channels, row, column); break;
+            case 2: weigh_few<2>(to, image, line, channels, row, column); break;
+            case 4: weigh_few<4>(to, image, line, channels, row, column); break;
+            default: weigh(to, image, line, channels, row, column, is_new);
+          }
         }
       }
     }

@@ -1,11 +1,12 @@
 /** Declarations: shapes in letters, attributes, gradients; with a toy op that is defined here. */
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import t from 'tap';
 import '../../testing/backends.js';
 import { defineOp } from './declare.js';
 import { completeAttributes, inferOutputs } from './input_checks.js';
-import { registerBackendKernel, runOp } from './kernels.js';
+import { registerBackendKernel, registerHostKernel, runOp } from './kernels.js';
 import { parseExtent } from './shape_letters.js';
 
 t.test('extents are expressions of letters', async (t) => {
@@ -160,4 +161,75 @@ t.test('mistakes in a declaration are found when it is made', async (t) => {
     });
   t.throws(() => declare('D'), { message: 'ToyMistake: no input or attribute says what D is' });
   t.throws(() => declare('C C'), { message: /is no extent/ });
+  const counting = (counted: string, reads: string[]) =>
+    defineOp({
+      name: 'ToyMistake',
+      doc: '',
+      inputs: { x: { dtype: 'float32', shape: ['K'], doc: '' } },
+      attributes: {},
+      derived: { M: 'K' },
+      counted,
+      outputs: { y: { dtype: 'float32', shape: ['M', 'K'], doc: '' } },
+      reads,
+    });
+  t.throws(() => counting('K', []), {
+    message: /K is counted, expected a derived letter with which all outputs/,
+  });
+  t.throws(() => counting('M', ['y']), { message: 'ToyMistake: y is read, expected one of its inputs' });
+});
+
+t.test('an op whose values say how many rows come out', async (t) => {
+  const Positive = defineOp({
+    name: 'ToyPositive',
+    doc: 'the values above 0, and where they are',
+    inputs: {
+      x: { dtype: 'float32', shape: ['K'], doc: 'values' },
+      like: { dtype: 'float32', shape: ['I'], optional: true, doc: 'unused' },
+    },
+    attributes: { most: { type: 'integer', graphName: 'most', default: 9, doc: 'of them' } },
+    derived: { M: ({ K }, { most }) => Math.min(K, most) },
+    counted: 'M',
+    outputs: {
+      values: { dtype: 'float32', shape: ['M', '2'], doc: 'twice each' },
+      places: { dtype: 'int32', shape: ['M'], doc: '' },
+    },
+    reads: ['x'],
+  });
+  registerHostKernel(
+    Positive,
+    ({ inputs: { x }, outputs: { values, places }, attributes: { most }, written }) => {
+      let count = 0;
+      x.forEach((value, i) => {
+        if (value <= 0 || count === most) return;
+        values.fill(value, 2 * count, 2 * count + 2);
+        places[count++] = i;
+      });
+      written(count);
+    },
+  );
+  tf.registerBackend('bare', () => new MathBackendCPU());
+  tf.copyRegisteredKernels('cpu', 'bare');
+  tf.unregisterKernel(Positive.name, 'bare');
+  const warn = console.warn;
+  console.warn = (message: string) => t.fail(message);
+  for (const backend of ['cpu', 'bare']) {
+    await tf.setBackend(backend);
+    for (const [x, most, expected] of [
+      [[-1, 5, 0, 7], 9, [1, 3]],
+      [[-1, 5, 0, 7], 1, [1]],
+      [[-1, 0], 9, []],
+      [[], 9, []],
+    ] as const) {
+      const [values, places] = tf.tidy(() => runOp(Positive, { x: tf.tensor1d([...x]) }, { most }));
+      t.same(values.shape, [expected.length, 2], backend);
+      t.same([...places.dataSync()], expected, backend);
+      t.same(
+        [...values.dataSync()],
+        expected.flatMap((i) => [x[i], x[i]]),
+        backend,
+      );
+      tf.dispose([values, places]);
+    }
+  }
+  console.warn = warn;
 });

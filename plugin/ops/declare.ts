@@ -102,6 +102,17 @@ function parse(op: OpDefinition): ParsedShapes {
   check(outputs.map(([, shape]) => shape));
   bind(true); // an input that may be left out says what its own letters are
   check(inputs.map(([, , shape]) => shape));
+  const { counted, reads = [] } = op;
+  if (
+    counted &&
+    !(op.derived?.[counted] && Object.values(op.outputs).every(({ shape }) => shape[0] === counted))
+  ) {
+    throw new Error(
+      `${op.name}: ${counted} is counted, expected a derived letter with which all outputs begin`,
+    );
+  }
+  const unread = reads.find((name) => !op.inputs[name]);
+  if (unread) throw new Error(`${op.name}: ${unread} is read, expected one of its inputs`);
   const least = Object.entries({
     ...Object.fromEntries(derived.map(([letter]) => [letter, 0])),
     ...op.least,

@@ -94,7 +94,7 @@ export const resampleSpec = defineSpec(Resample, {
       const size = Math.max(1, side >> 1);
       const [height, width] = [2 * size, 2 * size];
       // Twice the size, between two neighbours.
-      const first = (d: number) => Math.min(Math.max(0, (d - 1) >> 1), size - 2);
+      const first = (d: number) => Math.max(0, Math.min((d - 1) >> 1, size - 2));
       const ranges = Array.from({ length: height + width }, (_, i) => [first(i % height), Math.min(2, size)]);
       return {
         inputs: {
