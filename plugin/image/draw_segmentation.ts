@@ -16,7 +16,7 @@ export interface ClassShare {
 export interface SegmentationPicture {
   /** The photograph. */
   image: RgbImage;
-  /** [image.height, image.width]: the class of each pixel. */
+  /** uint16 [image.height, image.width]: the class of each pixel. */
   classMap: Uint16Array;
   /** What the legend lists, the largest share first. */
   classes: readonly ClassShare[];

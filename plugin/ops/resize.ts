@@ -147,7 +147,7 @@ function sizeArguments(to: NewSize) {
  * Bilinear interpolation with half-pixel centres, as PyTorch's. Differentiable in x.
  * @param x [N, H, W, C] float32.
  * @param to `{height, width}` in pixels, or a tensor [B, height, width, D] float32.
- * @param options.alignCorners corners fall on corners; false by default.
+ * @param options `alignCorners`: corners fall on corners; false by default.
  * @returns [N, height, width, C] float32.
  * @throws {OpError} on wrong ranks or dtypes, or images without pixels.
  */
