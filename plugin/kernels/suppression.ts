@@ -29,18 +29,21 @@ export const suppress: Suppress = (given, scores, { threshold, most, labels }) =
   const kept: number[] = [];
   for (const k of descending(scores)) {
     if (kept.length >= most) break;
-    if (!kept.some((better) => overlap(boxes, areas, better, k) > limit)) kept.push(k);
+    let i = 0;
+    while (i < kept.length && !(overlap(boxes, areas, kept[i], k) > limit)) i++;
+    if (i === kept.length) kept.push(k);
   }
   return Int32Array.from(kept);
 };
 
-/** Intersection over union in float32; NaN where both boxes are empty. */
+/** Intersection over union in float32; 0 also where it is 0 / 0. */
 function overlap(boxes: Float32Array, areas: Float32Array, a: number, b: number): number {
-  const width = f32(Math.min(boxes[4 * a + 2], boxes[4 * b + 2]) - Math.max(boxes[4 * a], boxes[4 * b]));
-  const height = f32(
-    Math.min(boxes[4 * a + 3], boxes[4 * b + 3]) - Math.max(boxes[4 * a + 1], boxes[4 * b + 1]),
-  );
-  const shared = f32(Math.max(width, 0) * Math.max(height, 0));
+  const [i, j] = [4 * a, 4 * b];
+  const width = f32(Math.min(boxes[i + 2], boxes[j + 2]) - Math.max(boxes[i], boxes[j]));
+  if (!(width > 0)) return 0; // most boxes lie apart
+  const height = f32(Math.min(boxes[i + 3], boxes[j + 3]) - Math.max(boxes[i + 1], boxes[j + 1]));
+  if (!(height > 0)) return 0;
+  const shared = f32(width * height);
   return f32(shared / f32(f32(areas[a] + areas[b]) - shared));
 }
 
