@@ -1,5 +1,6 @@
 /** PyTorch checkpoint -> TensorFlow.js GraphModel, without Python. Runs in Node and in pages. */
 
+export type { Setting } from './architectures/architecture.js';
 export type {
   FolderConvertOptions,
   FolderInspection,
@@ -19,4 +20,5 @@ export { ArchitectureError } from './errors.js';
 export { MemorySink, type ModelSink } from './graph/model_sink.js';
 export { QUANTIZATIONS, type Quantization } from './graph/quantize.js';
 export { filesDirectory, type SourceDirectory } from './huggingface/source_directory.js';
+export type { DenseOptions } from './openmmlab/dense_options.js';
 export { CheckpointError, type CheckpointErrorCode } from './pytorch/errors.js';

@@ -181,6 +181,43 @@ for (const { kernel, stride, padding, bias } of [
   }
 }
 
+{
+  const [outputs, epsilon] = [4, 1e-3];
+  const { module, values } = parameters({ weight: [outputs, 3, 3, 3] });
+  const norm = parameters({
+    weight: [outputs],
+    bias: [outputs],
+    running_mean: [outputs],
+    running_var: [outputs],
+  });
+  await check(
+    'a convolution with the batch normalisation behind it folded in',
+    (layers, x) =>
+      layers.convolution(module, x, {
+        inputs: 3,
+        outputs,
+        bias: false,
+        batchNorm: { module: norm.module, epsilon },
+        activation: 'relu',
+      }),
+    (image) => {
+      const [n, , height, width] = image.shape;
+      const x = padded(image);
+      const at: Image['at'] = (n, o, y, column) => {
+        const terms = range(27).map(
+          (i) =>
+            values.weight[o * 27 + i] *
+            x(n, Math.floor(i / 9), y + (Math.floor(i / 3) % 3) - 1, column + (i % 3) - 1),
+        );
+        const { weight, bias, running_mean: mean, running_var: variance } = norm.values;
+        const centred = (sum(terms) - mean[o]) / Math.sqrt(variance[o] + epsilon);
+        return Math.max(0, centred * weight[o] + bias[o]);
+      };
+      return { shape: [n, outputs, height, width], at };
+    },
+  );
+}
+
 /** F.interpolate to [height, width]. */
 function interpolated(image: Image, [height, width]: readonly number[], alignCorners: boolean): Image {
   const [n, c, rows, columns] = image.shape;

@@ -428,6 +428,72 @@ t.test('the published sizes, at full size', async (t) => {
   }
 });
 
+t.test('segmenters and detectors: settings from the checkpoint and from options', async (t) => {
+  const [segmenter, detector] = ['upernet_tiny', 'mask_rcnn_tiny'].map(
+    (name) => fixturePath(`dense/${name}.pth`) as string,
+  );
+  const plain = await grootvl('convert', segmenter, at('segmenter'));
+  t.equal(plain.status, 0, plain.stderr);
+  for (const row of [
+    /^architecture +GrootV \+ UperNet$/m,
+    /^setting +scale: 2048, 512 \(from the checkpoint\)$/m,
+    /^setting +padTo: 1 \(by default\)$/m,
+    /^setting +classNames: 150 of them \(from the checkpoint\)$/m,
+    /^left out +auxiliary_head\.conv_seg\.weight: a head for training only$/m,
+  ]) {
+    t.match(plain.stdout, row);
+  }
+  const metadata = (folder: string) =>
+    JSON.parse(readFileSync(join(at(folder), 'model.json'), 'utf8')).userDefinedMetadata;
+  const windows = ['--mode', 'slide', '--crop', '48,64', '--stride', '32x40', '--scale', '96,64'];
+  t.equal((await grootvl('convert', segmenter, at('windows'), ...windows)).status, 0);
+  t.match(metadata('windows'), {
+    inference: { mode: 'slide', cropSize: [48, 64], stride: [32, 40] },
+    preprocessing: { scale: [96, 64] },
+  });
+  const flags = ['--threshold', '0.3', '--iou', '0.4', '--max-detections', '7', '--mask-threshold', '0.6'];
+  t.equal((await grootvl('convert', detector, at('detector'), ...flags)).status, 0);
+  t.match(metadata('detector').testing, {
+    scoreThreshold: 0.3,
+    iouThreshold: 0.4,
+    maxDetections: 7,
+    maskThreshold: 0.6,
+  });
+  for (const [message, ...args] of [
+    [/scoreThreshold was given, which is for detectors/, segmenter, '--threshold', '0.3'],
+    [/mode was given, which is for segmenters/, detector, '--mode', 'slide'],
+    [/mode was given, which is for segmenters and detectors/, NANO, '--mode', 'slide'],
+    [/scoreThreshold is 3, expected a number from 0 to 1/, detector, '--threshold', '3'],
+  ] as [RegExp, ...string[]][]) {
+    const { status, stderr } = await grootvl('convert', args[0], at('refused'), ...args.slice(1));
+    t.equal(status, 1);
+    t.match(stderr, message);
+  }
+  t.equal((await grootvl('convert', segmenter, at('refused'), '--scale', '5')).status, 2, 'two numbers');
+  t.notOk(existsSync(at('refused')));
+});
+
+for (const [name, title, parts] of [
+  ['upernet_grootv_t', 'GrootV-T + UperNet', ['backbone', 'decode_head']],
+  ['mask_rcnn_grootv_t', 'GrootV-T + Mask R-CNN', ['backbone', 'neck', 'rpn_head', 'roi_head']],
+] as const) {
+  t.test(`${title}, at full size`, async (t) => {
+    const list = fixturePath(`dense/${name}_keys.json`);
+    if (list === undefined) return t.comment('the whole fixtures are not here');
+    const { keys, num_classes, parameters_by_part } = JSON.parse(readFileSync(list, 'utf8'));
+    const [file, out] = [at(`${name}.pth`), at(name)];
+    await writeRandom(file, keys);
+    const { status, stderr, peak } = await grootvlProcess({}, 'convert', file, out);
+    t.equal(status, 0, stderr);
+    t.ok(peak < 1500, `peak ${Math.round(peak)} MB`);
+    const { userDefinedMetadata } = JSON.parse(readFileSync(join(out, 'model.json'), 'utf8'));
+    const parameters = parts.reduce((sum, part) => sum + parameters_by_part[part], 0);
+    t.match(userDefinedMetadata.architecture, { name: title, classes: num_classes, parameters });
+    rmSync(file);
+    rmSync(out, { recursive: true });
+  });
+}
+
 /** A checkpoint of these keys, written piece by piece: the same random numbers over and over. */
 async function writeRandom(
   file: string,

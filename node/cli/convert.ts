@@ -2,6 +2,7 @@
 import { basename, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { QUANTIZATIONS, type Quantization } from '../../converters/graph/quantize.js';
+import type { DenseOptions } from '../../converters/openmmlab/dense_options.js';
 import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.js';
 import { readSmallFile } from '../file_source.js';
 import {
@@ -24,8 +25,12 @@ const MAX_CLASSES_BYTES = 2 ** 24;
 const MAX_GRAPH_BYTES = 2 ** 28;
 
 const SCANS = ['tree', 'chain'] as const;
+const MODES = ['whole', 'slide'] as const;
 
-interface Options {
+/** Two numbers, `2048,512`. */
+type Pair = [number, number];
+
+interface Options extends DenseFlags {
   weights?: (typeof WEIGHT_SETS)[number];
   key?: string;
   prefix?: string;
@@ -37,7 +42,64 @@ interface Options {
   maxSize?: number;
 }
 
+/** What may be said of a segmenter or detector in place of what its checkpoint says. */
+interface DenseFlags {
+  scale?: Pair;
+  mode?: 'whole' | 'slide';
+  crop?: Pair;
+  stride?: Pair;
+  threshold?: number;
+  iou?: number;
+  maxDetections?: number;
+  maskThreshold?: number;
+}
+
+function addDenseFlags(command: Command): void {
+  command
+    .option('--scale <long,short>', 'segmenters, detectors: most pixels of the sides of a picture', pairFrom)
+    .addOption(new Option('--mode <mode>', 'segmenters: the picture at once, or in windows').choices(MODES))
+    .option('--crop <height,width>', 'segmenters: size of a window, pixels', pairFrom)
+    .option('--stride <height,width>', 'segmenters: from window to window, pixels', pairFrom)
+    .option('--threshold <score>', 'detectors: least score of a detection', numberFrom)
+    .option('--iou <overlap>', 'detectors: overlap from which the weaker box is dropped', numberFrom)
+    .option('--max-detections <count>', 'detectors: detections of a picture', numberFrom)
+    .option(
+      '--mask-threshold <probability>',
+      'detectors: least probability of a pixel of a mask',
+      numberFrom,
+    );
+}
+
+/** The options of the conversion; undefined when nothing is given, as for other models. */
+function denseFrom(flags: DenseFlags): DenseOptions | undefined {
+  const options: DenseOptions = {
+    scale: flags.scale,
+    mode: flags.mode,
+    cropSize: flags.crop,
+    stride: flags.stride,
+    scoreThreshold: flags.threshold,
+    iouThreshold: flags.iou,
+    maxDetections: flags.maxDetections,
+    maskThreshold: flags.maskThreshold,
+  };
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? undefined : Object.fromEntries(given);
+}
+
+function numberFrom(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number.');
+  return value;
+}
+
+function pairFrom(text: string): Pair {
+  const parts = text.split(/[,x]/);
+  if (parts.length !== 2) throw new InvalidArgumentError('expected two numbers, such as 2048,512.');
+  return [numberFrom(parts[0]), numberFrom(parts[1])];
+}
+
 export function addConvert(command: Command): void {
+  addDenseFlags(command);
   command
     .addOption(
       new Option('--weights <name>', 'which weights of a training checkpoint (default: model)').choices(
@@ -47,7 +109,10 @@ export function addConvert(command: Command): void {
     .addOption(KEY)
     .addOption(PREFIX)
     .addOption(new Option('--quantize <type>', 'store weights in').choices(QUANTIZATIONS).default('none'))
-    .option('--classes <names.json>', "a JSON array of class names (default: ImageNet's for 1000 classes)")
+    .option(
+      '--classes <names.json>',
+      "a JSON array of class names (default: the checkpoint's, or ImageNet's for 1000 classes)",
+    )
     .addOption(LORA)
     .addOption(
       new Option('--scan <kind>', 'of a language model: chain is ordinary Mamba (default: tree)').choices(
@@ -65,6 +130,7 @@ export function addConvert(command: Command): void {
       const progress = await ByteProgress.start();
       const onProgress = progress.update;
       const { weights, key, prefix, quantize, classes, lora, scan, force, maxSize: maxBytes } = options;
+      const dense = denseFrom(options);
       try {
         const inspection = await withInput(path, {
           file: async (source) => {
@@ -77,6 +143,7 @@ export function addConvert(command: Command): void {
                 prefix,
                 quantize,
                 classNames,
+                dense,
                 maxBytes,
                 onProgress,
               }),
@@ -85,10 +152,24 @@ export function addConvert(command: Command): void {
           folder: async (directory) => {
             const { findUnpacked } = await import('../../converters/pytorch/unpacked.js');
             const unpacked = await findUnpacked(directory);
-            if (!unpacked) refuseForFolders({ weights, classes });
+            if (!unpacked) {
+              const { maxDetections, maskThreshold, scale, mode, crop, stride, threshold, iou } = options;
+              const counts = { 'max-detections': maxDetections, 'mask-threshold': maskThreshold };
+              refuseForFolders({ weights, classes, scale, mode, crop, stride, threshold, iou, ...counts });
+            }
             const classNames = classes === undefined ? undefined : await readClassNames(classes);
             return withAdapter(lora, (adapter) => {
-              const chosen = { weights, key, prefix, quantize, classNames, scan, maxBytes, onProgress };
+              const chosen = {
+                weights,
+                key,
+                prefix,
+                quantize,
+                classNames,
+                dense,
+                scan,
+                maxBytes,
+                onProgress,
+              };
               return written(outDir, force, (sink) =>
                 convertCheckpoint(directory, sink, { ...chosen, lora: adapter }),
               );

@@ -145,7 +145,7 @@ function outputOf({ outputBytes }: { readonly outputBytes: number }): string {
 
 function imageRows(inspection: Inspection): Rows {
   const { architecture, channels, depths, mlpRatio, layerScale, classes, parameters, tensors } = inspection;
-  const { file, weightsUsed, imageSize } = inspection;
+  const { file, weightsUsed, imageSize, settings } = inspection;
   return [
     ['file', `${file.name} (${file.format}, ${(file.bytes / 1e6).toFixed(1)} MB)`],
     ['sha-256', file.sha256],
@@ -155,9 +155,24 @@ function imageRows(inspection: Inspection): Rows {
     ['mlp ratio', mlpRatio],
     ['layer scale', layerScale ? 'yes' : 'no'],
     ['classes', classes || 'none'],
-    ['image size', imageSize],
+    ['image size', settings.length > 0 ? `${imageSize} at the short side` : imageSize],
+    ...settings.map((setting): Rows[number] => ['setting', describeSetting(setting)]),
     ['parameters', `${parameters.toLocaleString('en')} in ${tensors} tensors`],
     ['output', outputOf(inspection)],
     ['weights', inspection.prefix === '' ? weightsUsed : `${weightsUsed}, names under ${inspection.prefix}`],
   ];
+}
+
+/** Who says what a setting is. */
+const ORIGINS = { options: 'as given', checkpoint: 'from the checkpoint', default: 'by default' } as const;
+
+/** Such as `scale: 2048, 512 (from the checkpoint)`. Names and colours of classes are only counted. */
+function describeSetting({ name, value, from, note }: Inspection['settings'][number]): string {
+  const isLong = Array.isArray(value) && (value.length > 8 || value.some(Array.isArray));
+  const shown = isLong
+    ? `${value.length} of them`
+    : Array.isArray(value)
+      ? value.join(', ')
+      : (value ?? 'none');
+  return `${name}: ${shown} (${ORIGINS[from]}${note === undefined ? '' : `; ${note}`})`;
 }
