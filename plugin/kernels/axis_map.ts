@@ -78,8 +78,8 @@ export function regionMap(
     const origin = f32(start + f32(p * bin));
     const [from, to] = samples > 0 ? [0, inBin] : samplesWithin(origin, bin / inBin, inBin, size);
     const all: Taps[] = [];
-    for (let i = from; i < to; i++) {
-      const taps = sampleAt(f32(origin + f32(f32((i + 0.5) * bin) / inBin)), size);
+    for (let k = 0; k < to - from; k++) {
+      const taps = sampleAt(f32(origin + f32(f32((from + k + 0.5) * bin) / inBin)), size);
       if (taps) all.push(taps);
     }
     return sumOf(all, 1 / inBin);
@@ -90,7 +90,9 @@ export function regionMap(
 function samplesWithin(origin: number, step: number, count: number, size: number): [number, number] {
   const low = Math.floor((-1 - origin) / step) - 2;
   const high = Math.ceil((size - origin) / step) + 2;
-  return [Math.max(0, Math.min(low, count)), Math.max(0, Math.min(high, count))];
+  const from = Math.max(0, Math.min(low, count));
+  // Steps are longer than a half; where numbers are too large for such differences, samples mean nothing.
+  return [from, Math.max(0, Math.min(high, count, from + 2 * size + 8))];
 }
 
 /** A sample outside [-1, size] counts nothing; below 0 it is at 0, from the last position on at the last. */
@@ -113,7 +115,8 @@ export function pastingMap(start: number, end: number, size: number, count: numb
 
 /** The pixels of 0 to count - 1 that a mask from `start` to `end` may reach: the first, and the one behind the last. */
 export function pastedSpan(start: number, end: number, count: number): [from: number, to: number] {
-  return [Math.max(Math.floor(start) - 1, 0), Math.min(Math.ceil(end) + 1, count)];
+  const within = (pixel: number) => (pixel > 0 ? Math.min(pixel, count) : 0); // NaN is none
+  return [within(Math.floor(start) - 1), within(Math.ceil(end) + 1)];
 }
 
 function pastedPixel(pixel: number, start: number, end: number, size: number): Taps {

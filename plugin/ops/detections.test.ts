@@ -10,6 +10,8 @@ import {
   interpolateBilinear,
   nonMaxSuppression,
   OpError,
+  pasteMask,
+  pasteMasks,
   regionProposals,
   roiAlign,
   selectChannels,
@@ -23,6 +25,41 @@ for (const backend of BACKENDS) {
     t.equal(leaked, 0);
   });
 }
+
+t.test('regions and boxes that are not finite, or beyond all pictures', async (t) => {
+  const far = [1e30, -1e30, 3e38, -3e38, Infinity, -Infinity, Number.NaN];
+  const boxes = far.flatMap((a) => far.map((b) => [a, a, b, b]));
+  for (const backend of BACKENDS) {
+    await onBackend(backend, () =>
+      tf.tidy(() => {
+        const rois = tf.tensor2d(boxes.map((box) => [0, ...box]));
+        for (const aligned of [true, false]) {
+          for (const samplingRatio of [0, 2]) {
+            const size = { outHeight: 2, outWidth: 3, aligned, samplingRatio };
+            const values = roiAlign(tf.ones([1, 5, 4, 1]), rois, size).dataSync();
+            t.ok(
+              values.every((value) => value >= 0 && value <= 1),
+              `${backend}, ${Object.values(size)}`,
+            );
+          }
+        }
+        const pasted = pasteMasks(tf.ones([boxes.length, 2, 2]), tf.tensor2d(boxes), { height: 3, width: 3 });
+        t.ok(
+          pasted.dataSync().every((value) => !(value < 0 || value > 1)),
+          `${backend}, pasted`,
+        );
+      }),
+    );
+  }
+  for (const box of boxes) {
+    const { left, top, width, height, values } = pasteMask(new Float32Array(4), [2, 2], box, {
+      height: 3,
+      width: 3,
+    });
+    t.ok(left >= 0 && top >= 0 && left + width <= 3 && top + height <= 3, `${box}`);
+    t.equal(values.length, width * height);
+  }
+});
 
 t.test('errors say what was given and what is expected', async (t) => {
   await onBackend('cpu', () =>
