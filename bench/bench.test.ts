@@ -12,6 +12,7 @@ import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
 import type { Heap } from '../wasm/heap.js';
 import '../wasm/index.js';
 import { withBuiltInOps } from './built_in_ops.js';
+import { benchDense, maskRCNN, uperNet } from './dense.js';
 import { withFigures } from './figures.js';
 import { benchLanguageModel } from './language_model.js';
 import { buildNative } from './native.js';
@@ -180,6 +181,25 @@ t.test('a language model in a process of its own', async (t) => {
   });
   t.match(text, /9 tokens of a prompt, ms +30 .* 20 +1\.50\n/);
   t.match(text, /a token, ms +5\.0 .* 4\.0 +1\.25\na token, ms +5\.0 .* 2\.0 +2\.50\n/);
+});
+
+t.test('segmenters and detectors in processes of their own', async (t) => {
+  const trunk = { name: 'tiny', channels: 8, depths: [1, 1, 1, 1] };
+  const head = { ...trunk, classes: 5, pyramidChannels: 8, boxChannels: 16, maskChannels: 8 };
+  const networks = [uperNet({ ...trunk, headChannels: 8 }, 64), maskRCNN(head, 64, 96)];
+  const dense = await benchDense(networks, 1);
+  t.match(dense, [
+    { name: 'UperNet, tiny', height: 64, width: 64 },
+    { name: 'Mask R-CNN, tiny', height: 64, width: 96 },
+  ]);
+  for (const { name, kernels, otherShare, ...numbers } of dense) {
+    for (const [what, value] of Object.entries(numbers)) t.ok(value > 0, `${name}: ${what}`);
+    t.ok(otherShare > 0 && otherShare < 1, `${name}: share`);
+    t.ok(kernels.length > 10, `${name}: kernels`);
+  }
+  const times = { ...dense[0], ms: 20, convolutionRate: 30, productRate: 40, otherShare: 0.02 };
+  const text = formatReport({ environment: ENVIRONMENT, dense: [times] });
+  t.match(text, /UperNet, tiny, 64 x 64 +20 .* 30\.0 +40\.0 +0\.75 +2\.0\n/);
 });
 
 t.test('a streaming read reads what it says, and not beyond the memory', async (t) => {

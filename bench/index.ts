@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { getThreadsCount } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
+import { benchDense } from './dense.js';
 import { benchLanguageModel } from './language_model.js';
 import { benchProducts } from './matrix_products.js';
 import { buildNative, type Native } from './native.js';
@@ -32,6 +33,7 @@ const MEASURE: Readonly<
     model.dispose();
     return { prediction };
   },
+  dense: async () => ({ dense: await benchDense() }),
   language: async (native) => ({
     language: await benchLanguageModel('program' in native ? native.program : undefined),
   }),

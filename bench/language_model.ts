@@ -2,15 +2,14 @@
  * GrootL with random weights: reading a prompt against its matrix products, a token against reading the weights once,
  * and memory against the weights. In a process of its own, whose memory holds nothing else.
  */
-import { fork } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { GrootLSizes } from '../converters/architectures/grootl/architecture.js';
 import { convertFolder } from '../converters/architectures/grootl/folder.js';
 import { openAtomicDirectory } from '../node/atomic_directory.js';
 import { sourceDirectory } from '../node/source_directory.js';
+import { inProcess } from './child_process.js';
 import { MAMBA_130M, writeRandomMamba } from './random_mamba.js';
 
 /** What is measured, and how often. */
@@ -59,7 +58,7 @@ export async function benchLanguageModel(
   try {
     const model = join(folder, 'model');
     await convertRandom(join(folder, 'source'), model, sizes);
-    return await inProcess({ ...task, model, nativeProgram });
+    return await inProcess('language_model', { ...task, model, nativeProgram } satisfies LanguageModelJob);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -78,21 +77,4 @@ async function convertRandom(source: string, model: string, sizes: GrootLSizes):
     await directory.close();
   }
   rmSync(source, { recursive: true });
-}
-
-function inProcess(job: LanguageModelJob): Promise<LanguageModelTimes> {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'; // this file as it is, or built
-  const program = fileURLToPath(new URL(`./language_model_process.${extension}`, import.meta.url));
-  return new Promise((resolve, reject) => {
-    const child = fork(program, [JSON.stringify(job)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    let times: LanguageModelTimes | undefined;
-    child.on('message', (message) => {
-      times = message as LanguageModelTimes;
-    });
-    child.on('error', reject);
-    child.on('exit', (code) => {
-      if (times) resolve(times);
-      else reject(new Error(`the process that measures the language model ended with ${code}`));
-    });
-  });
 }

@@ -4,6 +4,7 @@ export const PARTS = {
   products: 'matrix products',
   scaling: 'scaling',
   prediction: 'GrootV-T',
+  dense: 'UperNet and Mask R-CNN',
   language: 'GrootL, 130M parameters',
 } as const;
 export type Part = keyof typeof PARTS;

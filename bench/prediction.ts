@@ -64,16 +64,20 @@ export async function profilePrediction(
 ): Promise<Omit<PredictionTime, 'ms'>> {
   const { kernels, result } = await tf.profile(() => model.execute({ image }) as tf.Tensor);
   tf.dispose(result);
+  const run = kernels.filter(({ name }) => tf.getKernel(name, tf.getBackend())); // not functions around kernels
+  const timed = await Promise.all(
+    run.map(async ({ name, kernelTimeMs }) => ({ name, ms: (await kernelTimeMs) as number })),
+  );
+  return { kernelCalls: run.length, kernels: sharesOf(timed) };
+}
+
+/** Kernels by name, the slowest first. */
+export function sharesOf(kernels: readonly { readonly name: string; readonly ms: number }[]): KernelShare[] {
   const byName = new Map<string, { calls: number; ms: number }>();
-  let kernelCalls = 0;
-  for (const { name, kernelTimeMs } of kernels) {
-    if (!tf.getKernel(name, tf.getBackend())) continue; // functions around kernels, such as those of customGrad
+  for (const { name, ms } of kernels) {
     const kind = byName.get(name) ?? { calls: 0, ms: 0 };
-    kind.calls++;
-    kind.ms += (await kernelTimeMs) as number;
-    byName.set(name, kind);
-    kernelCalls++;
+    byName.set(name, { calls: kind.calls + 1, ms: kind.ms + ms });
   }
   const shares = [...byName].map(([kernel, { calls, ms }]) => ({ kernel, calls, ms }));
-  return { kernelCalls, kernels: shares.sort((a, b) => b.ms - a.ms) };
+  return shares.sort((a, b) => b.ms - a.ms);
 }

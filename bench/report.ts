@@ -1,4 +1,5 @@
 /** What a run of the benchmark found, as tables: of text for people, of markdown for documents. */
+import type { DenseTimes } from './dense.js';
 import type { LanguageModelTimes } from './language_model.js';
 import type { ProductTime } from './matrix_products.js';
 import { type OpTime, SMALLEST_STAGE } from './ops.js';
@@ -23,6 +24,7 @@ export interface BenchReport {
   readonly products?: readonly ProductTime[];
   readonly scaling?: readonly ScalingTime[];
   readonly prediction?: PredictionTimes;
+  readonly dense?: readonly DenseTimes[];
   readonly language?: LanguageModelTimes;
 }
 
@@ -67,12 +69,13 @@ export function environmentLine({ environment }: BenchReport): string {
   return `${backend}, ${threads} thread${threads === 1 ? '' : 's'}, ${cpu}, ${runtime}, tfjs ${tfjs}, ${date}`;
 }
 
-function tablesOf({ ops, peak, products, scaling, prediction, language }: BenchReport): Table[] {
+function tablesOf({ ops, peak, products, scaling, prediction, dense, language }: BenchReport): Table[] {
   return [
     ...(ops ? opTables(ops) : []),
     ...(products ? [productTable(products, peak)] : []),
     ...(scaling ? [scalingTable(scaling)] : []),
     ...(prediction ? predictionTables(prediction) : []),
+    ...(dense ? denseTables(dense) : []),
     ...(language ? [languageTable(language)] : []),
   ];
 }
@@ -147,12 +150,53 @@ function scalingTable(scaling: readonly ScalingTime[]): Table {
   };
 }
 
-function predictionTables({ fused, builtIn, largestDifference }: PredictionTimes): Table[] {
-  const kernels = (title: string, shares: readonly KernelShare[]): Table => ({
+function denseTables(networks: readonly DenseTimes[]): Table[] {
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0);
+  return [
+    {
+      title:
+        'Dense prediction, random weights: convolutions of more than 1 x 1 beside a matrix product, GFLOP/s',
+      header: [
+        'network',
+        'ms',
+        '1e9 multiply-adds',
+        'convolutions',
+        'product',
+        'ratio',
+        'neither, nor scans, %',
+      ],
+      rows: networks.map((times) => [
+        `${times.name}, ${times.width} x ${times.height}`,
+        times.ms.toFixed(0),
+        times.multiplyAdds.toFixed(0),
+        times.convolutionRate.toFixed(1),
+        times.productRate.toFixed(1),
+        (times.convolutionRate / times.productRate).toFixed(2),
+        (100 * times.otherShare).toFixed(1),
+      ]),
+    },
+    {
+      title: 'Their memory, MB, from loading on',
+      header: ['network', 'weights', 'largest two activations', 'peak', 'over 3 x weights + activations'],
+      rows: networks.map(({ name, weightBytes, activationBytes, peakBytes }) => [
+        name,
+        ...[weightBytes, activationBytes, peakBytes].map(megabytes),
+        (peakBytes / (3 * weightBytes + activationBytes)).toFixed(2),
+      ]),
+    },
+    ...networks.map(({ name, kernels }) => kernelTable(`The slowest kernels of ${name}`, kernels)),
+  ];
+}
+
+function kernelTable(title: string, shares: readonly KernelShare[]): Table {
+  return {
     title,
     header: ['kernel', 'calls', 'ms'],
     rows: shares.slice(0, LISTED).map(({ kernel, calls, ms }) => [kernel, `${calls}`, ms.toFixed(2)]),
-  });
+  };
+}
+
+function predictionTables({ fused, builtIn, largestDifference }: PredictionTimes): Table[] {
   const row = (what: string, { ms, kernelCalls }: PredictionTime) => [what, ms.toFixed(0), `${kernelCalls}`];
   return [
     {
@@ -160,8 +204,8 @@ function predictionTables({ fused, builtIn, largestDifference }: PredictionTimes
       header: ['a prediction', 'ms', 'kernel calls'],
       rows: [row('our kernels', fused), row('built-in ops', builtIn)],
     },
-    kernels('The slowest with our kernels', fused.kernels),
-    kernels('The slowest with built-in ops', builtIn.kernels),
+    kernelTable('The slowest with our kernels', fused.kernels),
+    kernelTable('The slowest with built-in ops', builtIn.kernels),
   ];
 }
 

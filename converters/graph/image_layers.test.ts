@@ -8,6 +8,7 @@ import { BACKENDS, onBackend } from '../../testing/backends.js';
 import { relativeDifference } from '../../testing/measure.js';
 import { MemorySink } from '../index.js';
 import { elementsOf, type Parameter, Parameters } from '../parameters.js';
+import '../../plugin/index.js';
 import { GraphBuilder, type Output } from './graph_builder.js';
 import { ImageLayers } from './image_layers.js';
 import { writeModel } from './model_writer.js';
@@ -132,6 +133,7 @@ for (const { kernel, stride, padding, dilation, bias, activation } of [
 
 for (const { kernel, stride, padding, bias } of [
   { kernel: 2, stride: 2, padding: 0, bias: true },
+  { kernel: 3, stride: 3, padding: 0, bias: false },
   { kernel: 4, stride: 2, padding: 1, bias: false },
   { kernel: 3, stride: 1, padding: 1, bias: true },
 ]) {

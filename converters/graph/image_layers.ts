@@ -1,5 +1,5 @@
 /** Layers of torch.nn over images [N, H, W, C], as GraphDef nodes. Sizes of images need not be known. */
-import type { Parameters } from '../parameters.js';
+import type { NamedParameter, Parameters } from '../parameters.js';
 import { type BatchNorm, foldBatchNorm } from './batch_norm.js';
 import {
   type AttributeValue,
@@ -136,12 +136,10 @@ export class ImageLayers extends TorchLayers {
     }
     const node = `${module.prefix}/transposed_convolution`;
     const area = height * width;
+    const weight = module.tensor('weight', [inputs, outputs, height, width]);
     // IOHW -> HWOI: [I, O * area] -> [O * area, I], then O and the area change order.
-    const filter = this.constant(
-      module.tensor('weight', [inputs, outputs, height, width]),
-      [height, width, outputs, inputs],
-      (values) => swapLeading(transpose(values, inputs, outputs * area), outputs, area, inputs),
-    );
+    const arrange = (values: Float32Array) =>
+      swapLeading(transpose(values, inputs, outputs * area), outputs, area, inputs);
     // [N, (H - 1) * stride + kernel, (W - 1) * stride + kernel, O], and then the padding is cut off.
     const shape = graph.node('Shape', `${node}/shape`, [x], { ...FLOAT, out_type: type('int32') });
     const literal = (name: string, values: readonly number[]) =>
@@ -155,6 +153,18 @@ export class ImageLayers extends TorchLayers {
     );
     const rest = literal('rest', [0, height - strides[0], width - strides[1], outputs]);
     const full = graph.node('AddV2', `${node}/size`, [scaled, rest], integer);
+    if (`${strides} ${pads}` === `${[height, width]} 0,0`) {
+      const products = this.linear(`${node}/products`, x, {
+        weights: {
+          ...weight,
+          shape: [area * outputs, inputs],
+          readFloat32: async () => arrange(await weight.readFloat32()),
+        },
+        bias: bias ? repeated(module.tensor('bias', [outputs]), area) : undefined,
+      });
+      return this.tiles(node, products, shape, [height, width * outputs], full);
+    }
+    const filter = this.constant(weight, [height, width, outputs, inputs], arrange);
     let y = graph.node('Conv2DBackpropInput', `${node}/sums`, [full, filter, x], {
       strides: ints([1, ...strides, 1]),
       padding: text('VALID'),
@@ -186,6 +196,39 @@ export class ImageLayers extends TorchLayers {
       ...FLOAT,
       ...IMAGES,
     });
+  }
+
+  /**
+   * What the pixels of x become where they do not overlap: [N, H, W, rows * columns * O] -> [N, H * rows, W * columns, O].
+   * @param shape that of x, whose first three sizes count
+   * @param tile rows, and columns times O
+   */
+  private tiles(node: string, y: Output, shape: Output, tile: readonly number[], size: Output): Output {
+    const { graph } = this;
+    const literal = (name: string, values: readonly number[] | number) =>
+      graph.literal(`${node}/${name}`, values, 'int32');
+    const index = { T: type('int32'), Index: type('int32') };
+    const pixels = graph.node(
+      'Slice',
+      `${node}/pixels`,
+      [shape, literal('first', [0]), literal('three', [3])],
+      index,
+    );
+    const split = graph.node(
+      'ConcatV2',
+      `${node}/split_size`,
+      [pixels, literal('tile', tile), literal('axis', 0)],
+      {
+        ...{ T: type('int32'), N: int(2), Tidx: type('int32') },
+      },
+    );
+    const shaped = { ...FLOAT, Tshape: type('int32') };
+    const tiles = graph.node('Reshape', `${node}/split`, [y, split], shaped);
+    const rows = graph.node('Transpose', `${node}/rows`, [tiles, literal('order', [0, 1, 3, 2, 4])], {
+      ...FLOAT,
+      Tperm: type('int32'),
+    });
+    return graph.node('Reshape', node, [rows, size], shaped);
   }
 
   /** nn.BatchNorm2d with the running statistics. */
@@ -310,4 +353,19 @@ function swapLeading(values: Float32Array, a: number, b: number, c: number): Flo
     }
   }
   return moved;
+}
+
+/** A vector several times, one after the other. */
+function repeated(vector: NamedParameter, times: number): NamedParameter {
+  return {
+    ...vector,
+    shape: [times * vector.elements],
+    elements: times * vector.elements,
+    async readFloat32() {
+      const values = await vector.readFloat32();
+      const all = new Float32Array(times * values.length);
+      for (let i = 0; i < times; i++) all.set(values, i * values.length);
+      return all;
+    },
+  };
 }

@@ -1,0 +1,32 @@
+/** Measurements in a process of their own, whose memory holds nothing else. */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** The ending of modules here: this package as it is, or built. */
+const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
+/**
+ * Runs `<program>_process` beside this file with a job, and returns the message that it sends.
+ * @throws {Error} when it ends without one
+ */
+export function inProcess<Result>(program: string, job: object): Promise<Result> {
+  const path = fileURLToPath(new URL(`./${program}_process.${EXTENSION}`, import.meta.url));
+  return new Promise((resolve, reject) => {
+    const child = fork(path, [JSON.stringify(job)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    let result: Result | undefined;
+    child.on('message', (message) => {
+      result = message as Result;
+    });
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      if (result) resolve(result);
+      else reject(new Error(`the process that measures the ${program.replace('_', ' ')} ended with ${code}`));
+    });
+  });
+}
+
+/** In such a process: measures the job on the backend wasm, and sends what is found. */
+export async function answer<Job, Result>(measure: (job: Job) => Promise<Result>): Promise<void> {
+  process.send?.(await measure(JSON.parse(process.argv[2]) as Job));
+  process.disconnect?.();
+}

@@ -1,0 +1,138 @@
+/**
+ * UperNet and Mask R-CNN on GrootV-T with random weights: a prediction at the size that papers count, its convolutions
+ * against the core's rate of matrix products, what is neither, and memory. Each in a process of its own.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NetworkGraph } from '../converters/architectures/architecture.js';
+import { IMAGENET_DEVIATION, IMAGENET_MEAN } from '../converters/architectures/grootv/preprocessing.js';
+import { maskRCNNShapes } from '../converters/architectures/grootv_mask_rcnn/architecture.js';
+import { maskRCNNGraph } from '../converters/architectures/grootv_mask_rcnn/graph.js';
+import { MASK_RCNN_DEFAULTS } from '../converters/architectures/grootv_mask_rcnn/settings.js';
+import type { MaskRCNNSizes } from '../converters/architectures/grootv_mask_rcnn/sizes.js';
+import { uperNetShapes } from '../converters/architectures/grootv_upernet/architecture.js';
+import { type UperNetSizes, uperNetGraph } from '../converters/architectures/grootv_upernet/graph.js';
+import { writeModel } from '../converters/graph/model_writer.js';
+import { Parameters } from '../converters/parameters.js';
+import { openAtomicDirectory } from '../node/atomic_directory.js';
+import { inProcess } from './child_process.js';
+import type { KernelShare } from './prediction.js';
+import { randomValues, uniform } from './random_weights.js';
+
+/** What the process is asked to measure. */
+export interface DenseJob {
+  readonly model: string;
+  readonly height: number;
+  readonly width: number;
+  readonly rounds: number;
+}
+
+export interface DenseTimes {
+  readonly name: string;
+  readonly height: number;
+  readonly width: number;
+  /** Median of a prediction, milliseconds. */
+  readonly ms: number;
+  /** Multiply-adds of convolutions and matrix products, 1e9. */
+  readonly multiplyAdds: number;
+  /** GFLOP/s of the convolutions larger than 1 x 1, of a prediction's kernels. */
+  readonly convolutionRate: number;
+  /** GFLOP/s of a large matrix product by our linear layer, in the same process. */
+  readonly productRate: number;
+  /** The part of a prediction outside convolutions, matrix products and tree scans, from 0 to 1. */
+  readonly otherShare: number;
+  /** Slowest first. */
+  readonly kernels: readonly KernelShare[];
+  readonly weightBytes: number;
+  /** The largest two outputs of kernels. */
+  readonly activationBytes: number;
+  /** The largest resident set of the process, less that before the model was loaded, of Node and tfjs. */
+  readonly peakBytes: number;
+}
+
+/** A network to measure, and the size of its picture. */
+interface DenseNetwork {
+  readonly name: string;
+  readonly height: number;
+  readonly width: number;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  readonly build: (parameters: Parameters) => NetworkGraph;
+}
+
+const TRUNK = {
+  ...{ name: 'GrootV-T', channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false },
+  outputNormalization: null,
+};
+const preprocessing = { mean: IMAGENET_MEAN, deviation: IMAGENET_DEVIATION };
+const ROUNDS = 3;
+
+export function uperNet(sizes: Partial<UperNetSizes>, side: number): DenseNetwork {
+  const network: UperNetSizes = { ...TRUNK, classes: 150, headChannels: 512, pools: 4, ...sizes };
+  return {
+    ...{ name: `UperNet, ${network.name}`, height: side, width: side },
+    shapes: uperNetShapes(network),
+    build: (parameters) => uperNetGraph(network, parameters, { preprocessing, poolScales: [1, 2, 3, 6] }),
+  };
+}
+
+export function maskRCNN(sizes: Partial<MaskRCNNSizes>, height: number, width: number): DenseNetwork {
+  const network: MaskRCNNSizes = {
+    ...{ ...TRUNK, classes: 80, anchors: 3, pyramidChannels: 256, boxChannels: 1024, boxLayers: 2 },
+    ...{ boxSide: 7, maskChannels: 256, maskConvolutions: 4, classAgnosticBoxes: false },
+    ...{ classAgnosticMasks: false, ...sizes },
+  };
+  return {
+    ...{ name: `Mask R-CNN, ${network.name}`, height, width },
+    shapes: maskRCNNShapes(network),
+    // Every proposal is a candidate, so that there are as many detections as there may be.
+    build: (parameters) =>
+      maskRCNNGraph(network, parameters, { ...MASK_RCNN_DEFAULTS, scoreThreshold: 0, preprocessing }),
+  };
+}
+
+/** Measures on the backend wasm. */
+export async function benchDense(
+  networks: readonly DenseNetwork[] = [uperNet({}, 512), maskRCNN({}, 800, 1280)],
+  rounds = ROUNDS,
+): Promise<DenseTimes[]> {
+  const times: DenseTimes[] = [];
+  for (const { name, height, width, shapes, build } of networks) {
+    const folder = mkdtempSync(join(tmpdir(), 'grootvl-bench-'));
+    try {
+      const model = join(folder, 'model');
+      await writeRandom(model, build(new Parameters(randomState(shapes))));
+      const job: DenseJob = { model, height, width, rounds };
+      times.push({ ...(await inProcess<Omit<DenseTimes, 'name'>>('dense', job)), name });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+  return times;
+}
+
+/** Values are made as they are read. */
+function randomState(shapes: ReadonlyMap<string, readonly number[]>) {
+  const random = uniform(1);
+  return new Map(
+    [...shapes].map(([name, shape]) => {
+      const elements = shape.reduce((product, size) => product * size, 1);
+      return [name, { shape, elements, readFloat32: async () => randomValues(name, shape, random) }] as const;
+    }),
+  );
+}
+
+async function writeRandom(path: string, { graph }: NetworkGraph): Promise<void> {
+  const sink = await openAtomicDirectory(path);
+  const described = {
+    signature: { inputs: {}, outputs: {} },
+    userDefinedMetadata: {},
+    convertedBy: 'grootvl bench',
+  };
+  try {
+    await writeModel(graph, described, sink);
+    await sink.commit();
+  } finally {
+    await sink.abort();
+  }
+}
