@@ -40,6 +40,12 @@ export function stubSegmenter(metadata: Partial<SegmenterMetadata> = {}): Promis
   return written(graph, { ...SEGMENTER, ...metadata });
 }
 
+interface StubDetection {
+  readonly part: readonly number[];
+  readonly score: number;
+  readonly index: number;
+}
+
 /** Boxes as parts of the picture, scores and classes, the same in every picture. */
 export const STUB_DETECTIONS = [
   { part: [0.25, 0.25, 0.75, 0.75], score: 0.9, index: 1 },
@@ -47,13 +53,16 @@ export const STUB_DETECTIONS = [
   { part: [0.5, 0.5, 0.6, 0.9], score: 0.2, index: 1 },
 ] as const;
 
-/** {@link STUB_DETECTIONS} with masks of 2 x 2 that are 1 in their left half. */
-export function stubDetector(metadata: Partial<DetectorMetadata> = {}): Promise<MemorySink> {
+/** Objects with masks of 2 x 2 that are 1 in their left half. */
+export function stubDetector(
+  metadata: Partial<DetectorMetadata> = {},
+  found: readonly StubDetection[] = STUB_DETECTIONS,
+): Promise<MemorySink> {
   const graph = new GraphBuilder();
   pictureInputs(graph);
   const shape = graph.placeholder('image_shape', [2], 'int32');
   const scaleFactor = graph.placeholder('scale_factor', [4]);
-  const count = STUB_DETECTIONS.length;
+  const count = found.length;
   const constant = (
     name: string,
     sizes: number[],
@@ -76,25 +85,25 @@ export function stubDetector(metadata: Partial<DetectorMetadata> = {}): Promise<
   const parts = constant(
     'parts',
     [count, 4],
-    STUB_DETECTIONS.flatMap(({ part }) => part),
+    found.flatMap(({ part }) => part),
   );
   const pixels = graph.node('Mul', 'pixels', [parts, corner], FLOAT);
   graph.node('RealDiv', 'boxes', [pixels, scaleFactor], FLOAT);
   constant(
     'scores',
     [count],
-    STUB_DETECTIONS.map(({ score }) => score),
+    found.map(({ score }) => score),
   );
   constant(
     'classes',
     [count],
-    STUB_DETECTIONS.map(({ index }) => index),
+    found.map(({ index }) => index),
     'int32',
   );
   constant(
     'masks',
     [count, 2, 2],
-    STUB_DETECTIONS.flatMap(() => [1, 0, 1, 0]),
+    found.flatMap(() => [1, 0, 1, 0]),
   );
   return written(graph, { ...DETECTOR, ...metadata });
 }

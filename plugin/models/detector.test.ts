@@ -74,6 +74,11 @@ t.test('thresholds, numbers, names', async (t) => {
       detections[0].mask?.data.every((value) => value === 1),
       'the mask threshold of the metadata',
     );
+    const nothing = await Detector.load(await stubDetector({}, []));
+    const none = await nothing.detect(IMAGE, { masks: 'rle', overlay: true });
+    t.same(none.detections, [], 'a picture without objects');
+    t.equal(none.overlay?.width, 1120);
+    nothing.dispose();
     model.dispose();
     all.dispose();
   });
@@ -95,6 +100,10 @@ t.test('errors are one clear line', async (t) => {
     }
     const signal = AbortSignal.abort(new Error('enough'));
     await t.rejects(model.detect(IMAGE, { signal }), { message: 'enough' });
+    const one = { architecture: { ...DETECTOR.architecture, classes: 1 } };
+    const other = await Detector.load(await stubDetector(one));
+    await t.rejects(other.detect(IMAGE), { message: /the model answers class 1, expected 0 to 0$/ });
+    other.dispose();
     model.dispose();
     await t.rejects(model.detect(IMAGE), { message: /Detector\.detect: .*the model has been disposed/ });
   });

@@ -11,7 +11,7 @@ import { FRACTION } from './dense_metadata.js';
 import { DENSE_OPTIONS, DenseModel, type DenseOptions } from './dense_model.js';
 import { DETECTOR_METADATA, type DetectorMetadata } from './detector_metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
-import { loadModel, runGraph, valuesOf } from './picture_model.js';
+import { checkShape, loadModel, runGraph, valuesOf } from './picture_model.js';
 
 /** What masks may be given as. */
 export interface MaskFormats {
@@ -138,17 +138,26 @@ export class Detector extends DenseModel<DetectorMetadata> {
       image_shape: tensor1d([given.content.height, given.content.width], 'int32'),
       scale_factor: tensor1d([...given.scaleFactor]),
     };
+    const nodes = ['boxes', 'scores', 'classes', ...(hasMasks ? ['masks'] : [])];
     let outputs: Tensor[];
     try {
-      const nodes = ['boxes', 'scores', 'classes', ...(hasMasks ? ['masks'] : [])];
       outputs = await runGraph(this.model, inputs, nodes);
     } finally {
       dispose([inputs.image_shape, inputs.scale_factor]);
     }
     const size = (outputs[3]?.shape.slice(1) ?? []) as [number, number];
-    const [boxes, scores, classes, probabilities] = await valuesOf(outputs);
-    if (!scores.every(Number.isFinite)) throw new Error(NOT_FINITE);
+    const [boxes, scores, classes, probabilities] = await valuesOf(outputs, () => {
+      const count = outputs[1].size;
+      for (const [i, shape] of [[count, 4], [count], [count], [count, -1, -1]].entries()) {
+        if (outputs[i]) checkShape(nodes[i], outputs[i], shape);
+      }
+    });
+    if (![boxes, scores].every((values) => values.every(Number.isFinite))) throw new Error(NOT_FINITE);
     const names = this.classNames;
+    const unknown = classes.find((index) => names[index] === undefined);
+    if (unknown !== undefined) {
+      throw new Error(`the model answers class ${unknown}, expected 0 to ${names.length - 1}`);
+    }
     const found = Array.from(scores, (score, i): Found => {
       const [x1, y1, x2, y2] = boxes.subarray(4 * i, 4 * i + 4);
       const [index, pixels] = [classes[i], size[0] * size[1]];

@@ -66,9 +66,27 @@ export async function runGraph(
   return tidy(() => [model.execute(inputs, nodes)].flat().map((tensor) => tensor.clone()));
 }
 
-/** The values of tensors, which are freed. */
-export async function valuesOf(tensors: readonly Tensor[]): Promise<(Float32Array | Int32Array)[]> {
+/**
+ * @param expected sizes; -1 stands for any of at least 1
+ * @throws {Error} when what a node gives has another shape
+ */
+export function checkShape(node: string, { shape }: Tensor, expected: readonly number[]): void {
+  const fits = (size: number, i: number) => (expected[i] === -1 ? size >= 1 : size === expected[i]);
+  if (shape.length === expected.length && shape.every(fits)) return;
+  const sizes = expected.map((size) => (size === -1 ? '1 or more' : size));
+  throw new Error(`the model's ${node} have shape [${shape.join(', ')}], expected [${sizes.join(', ')}]`);
+}
+
+/**
+ * The values of tensors, which are freed.
+ * @param check throws where they are not as expected
+ */
+export async function valuesOf(
+  tensors: readonly Tensor[],
+  check: () => void,
+): Promise<(Float32Array | Int32Array)[]> {
   try {
+    check();
     return (await Promise.all(tensors.map((tensor) => tensor.data()))) as (Float32Array | Int32Array)[];
   } finally {
     dispose([...tensors]);

@@ -121,6 +121,12 @@ t.test('errors are one clear line', async (t) => {
     tf.dispose([two, nan]);
     model.dispose();
     await t.rejects(model.segment(image), { message: /Segmenter\.segment: .*the model has been disposed/ });
+    const four = { architecture: { ...SEGMENTER.architecture, classes: 4 }, classNames: null, palette: null };
+    const wrong = await Segmenter.load(await stubSegmenter(four));
+    await t.rejects(wrong.segment(image), {
+      message: /the model's logits have shape \[1, 16, 16, 3\], expected \[1, 1 or more, 1 or more, 4\]$/,
+    });
+    wrong.dispose();
     const other = await stubSegmenter({ architecture: { ...SEGMENTER.architecture, classes: 0 } });
     await t.rejects(Segmenter.load(other), { message: /architecture\.classes is 0, expected/ });
   });

@@ -8,7 +8,7 @@ import { aFunction, options as checkOptions, listOf, oneOf } from './checks.js';
 import { SIDE } from './dense_metadata.js';
 import { DENSE_OPTIONS, DenseModel, type DenseOptions } from './dense_model.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
-import { loadModel, runGraph, valuesOf } from './picture_model.js';
+import { checkShape, loadModel, runGraph, valuesOf } from './picture_model.js';
 import { checkInference, SEGMENTER_METADATA, type SegmenterMetadata } from './segmenter_metadata.js';
 
 export interface SegmentOptions extends DenseOptions {
@@ -132,6 +132,7 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
     windows: readonly Window[],
     { signal, onProgress }: SegmentOptions,
   ): Promise<LogitWindow[]> {
+    const { classes } = this.metadata.architecture;
     const done: LogitWindow[] = [];
     for (const window of windows) {
       signal?.throwIfAborted();
@@ -140,7 +141,7 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
       try {
         const [logits] = await runGraph(this.model, { [node]: part }, ['logits']);
         const [, rows, columns] = logits.shape;
-        const [values] = await valuesOf([logits]);
+        const [values] = await valuesOf([logits], () => checkShape('logits', logits, [1, -1, -1, classes]));
         done.push({ ...window, rows, columns, logits: values as Float32Array });
       } finally {
         part.dispose();
