@@ -29,6 +29,12 @@ export function fixtureFiles(folder: string, pattern: RegExp): string[] {
   return [...names].sort().map((name) => `${folder}/${name}`);
 }
 
+/** The numbers of a model of `dense`: all of them, or the part of them that is in this repository. */
+export function readDenseModel(name: string): Fixture {
+  const [whole, part] = ['', '_short'].map((suffix) => `dense/${name}_expected${suffix}.safetensors`);
+  return readFixture(fixturePath(whole) ? whole : part);
+}
+
 /** Reads a safetensors fixture. @throws when the file is not there */
 export function readFixture(file: string): Fixture {
   const path = fixturePath(file);

@@ -3,7 +3,7 @@ import { channelsLast, fixturePath, readFixture } from '../../testing/fixtures.j
 import { classMapOf, type LogitWindow, windowStarts } from './class_map.js';
 
 const FILES = ['upernet_tiny', 'upernet_tiny_outnorm'].map((name) => `dense/${name}_expected.safetensors`);
-const skip = fixturePath(FILES[0]) ? false : 'the fixtures of dense prediction are not there';
+const skip = fixturePath(FILES[0]) ? false : 'the whole fixtures of dense prediction are not there';
 
 /** What is wrong at a pixel whose margin exceeds 1e-2, or nothing. */
 function differing(actual: Uint16Array, expected: ArrayLike<number>, margin: ArrayLike<number>): number[] {

@@ -5,7 +5,6 @@ import { decodeRle, encodeRle, expandCounts, type MaskBitmap, maskPolygons } fro
 
 const PASTE = 'dense/ops_paste.safetensors';
 const MASK_RCNN = 'dense/mask_rcnn_tiny_expected.safetensors';
-const skip = fixturePath(MASK_RCNN) ? false : 'the fixtures of dense prediction are not there';
 
 /** Masks of a picture, most significant bit first. */
 function unpacked(packed: ArrayLike<number>, width: number, height: number): MaskBitmap {
@@ -25,13 +24,14 @@ function cropped({ width, data }: MaskBitmap): MaskBitmap {
   return { ...part, data: cut };
 }
 
-t.test("run lengths are COCO's", { skip }, async (t) => {
+t.test("run lengths are COCO's", async (t) => {
   let compared = 0;
   for (const [file, packed, lengths] of [
     [PASTE, 'binary_packed', 'rle'],
     [MASK_RCNN, 'masks_packed.94x126', 'rle.94x126'],
     [MASK_RCNN, 'masks_packed.pipe', 'rle.pipe'],
   ]) {
+    if (!fixturePath(file)) continue; // beside the repository
     const fixture = readFixture(file);
     const { shape, values } = fixture.tensor(packed);
     const expected: { size: [number, number]; counts: string }[] = JSON.parse(fixture.metadata[lengths]);
@@ -45,7 +45,7 @@ t.test("run lengths are COCO's", { skip }, async (t) => {
       compared++;
     }
   }
-  t.equal(compared, 18);
+  t.equal(compared, fixturePath(MASK_RCNN) ? 18 : 8);
 });
 
 /** The pixels whose centres lie inside by the even-odd rule. */
