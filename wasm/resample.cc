@@ -32,35 +32,41 @@ static void weigh_few(float* y, const float* x, size_t line, int channels, const
   });
 }
 
+// The channels from d on, as many vectors as `totals` has: a line of pixels first, so that roundings do not pile up over all.
+template <int VECTORS, typename Load>
+INLINE void add_lines(v128_t (&totals)[VECTORS], const float* from, size_t line, int channels, const Taps& rows,
+                      const Taps& columns, const Load& load_at) {
+  for (int r = 0; r < rows.count; r++, from += line) {
+    v128_t sums[VECTORS];
+    for (int i = 0; i < VECTORS; i++) sums[i] = zero();
+    const float* pixel = from;
+    for (int s = 0; s < columns.count; s++, pixel += channels) {
+      const v128_t weight = splat(columns.weights[s]);
+      for (int i = 0; i < VECTORS; i++) sums[i] = add(sums[i], mul(weight, load_at(pixel + i * LANES)));
+    }
+    const v128_t weight = splat(rows.weights[r]);
+    for (int i = 0; i < VECTORS; i++) totals[i] = add(totals[i], mul(weight, sums[i]));
+  }
+}
+
 // One pixel: y += the weighted sum, or y = it where the pixel is new.
 static void weigh(float* y, const float* x, size_t line, int channels, const Taps& rows, const Taps& columns,
                   bool is_new) {
-  const auto sum = [&](int d, int n) {
-    v128_t total = is_new ? zero() : load_first(y + d, n);
-    for (int r = 0; r < rows.count; r++) {
-      const float* from = x + (rows.first + r) * line + size_t(columns.first) * channels + d;
-      for (int s = 0; s < columns.count; s++, from += channels) {
-        total = add(total, mul(splat(rows.weights[r] * columns.weights[s]), load_first(from, n)));
-      }
-    }
-    return total;
-  };
-  // Four vectors at once: a line of the cache of every pixel that is read.
+  const float* const first = x + rows.first * line + size_t(columns.first) * channels;
   int d = 0;
+  // Four vectors at once: a line of the cache of every pixel that is read.
   for (; d + 4 * LANES <= channels; d += 4 * LANES) {
-    v128_t total[4];
-    for (int i = 0; i < 4; i++) total[i] = is_new ? zero() : load(y + d + i * LANES);
-    for (int r = 0; r < rows.count; r++) {
-      const float* from = x + (rows.first + r) * line + size_t(columns.first) * channels + d;
-      for (int s = 0; s < columns.count; s++, from += channels) {
-        const v128_t weight = splat(rows.weights[r] * columns.weights[s]);
-        for (int i = 0; i < 4; i++) total[i] = add(total[i], mul(weight, load(from + i * LANES)));
-      }
-    }
-    for (int i = 0; i < 4; i++) store(y + d + i * LANES, total[i]);
+    v128_t totals[4];
+    for (int i = 0; i < 4; i++) totals[i] = is_new ? zero() : load(y + d + i * LANES);
+    add_lines(totals, first + d, line, channels, rows, columns, load);
+    for (int i = 0; i < 4; i++) store(y + d + i * LANES, totals[i]);
   }
-  for (; d + LANES <= channels; d += LANES) store(y + d, sum(d, LANES));
-  if (d < channels) store_first(y + d, sum(d, channels - d), channels - d);
+  for (; d < channels; d += LANES) {
+    const int n = channels - d < LANES ? channels - d : LANES;
+    v128_t totals[1] = {is_new ? zero() : load_first(y + d, n)};
+    add_lines(totals, first + d, line, channels, rows, columns, [&](const float* at) { return load_first(at, n); });
+    store_first(y + d, totals[0], n);
+  }
 }
 
 EXPORT void resample(const float* x,         // [N, H, W, C]
