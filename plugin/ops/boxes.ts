@@ -47,13 +47,12 @@ export const maxRatio = {
   doc: 'sizes change by no more than this factor and its inverse',
 } as const;
 
-export const imageShape = (optional: boolean) =>
-  ({
-    dtype: 'int32',
-    shape: ['2'],
-    optional,
-    doc: 'height and width to which boxes are clamped',
-  }) as const;
+/** Of the input of a detector, before padding. */
+export const imageShape = {
+  dtype: 'int32',
+  shape: ['2'],
+  doc: 'height and width to which boxes are clamped',
+} as const;
 
 /** @throws {OpError} unless there are four. */
 export function checkStds(op: string, { stds }: { readonly stds: readonly number[] }): void {
@@ -73,7 +72,7 @@ export const DecodeBoxes = defineOp({
       shape: ['K', 'D'],
       doc: 'of x, y, width and height, for each of M = D/4 classes',
     },
-    imageShape: { ...imageShape(true), optional: true },
+    imageShape: { ...imageShape, optional: true },
   },
   attributes: { stds, maxRatio },
   derived: {

@@ -66,7 +66,7 @@ export const RegionProposals = defineOp({
     objectness: { dtype: 'float32', shape: ['A'], doc: 'logits' },
     deltas: { dtype: 'float32', shape: ['A', '4'], doc: 'of x, y, width and height' },
     levelSizes: { dtype: 'int32', shape: ['L'], doc: 'anchors of every level; they sum to A' },
-    imageShape: imageShape(false),
+    imageShape,
   },
   attributes: {
     perLevel: {
@@ -113,7 +113,7 @@ export const ClassDetections = defineOp({
       doc: 'probabilities of S-1 classes, background last; R >= K rows',
     },
     deltas: { dtype: 'float32', shape: ['R', 'D'], doc: 'D = 4(S-1), by class, or 4 for all of them' },
-    imageShape: imageShape(false),
+    imageShape,
     scaleFactor: {
       dtype: 'float32',
       shape: ['4'],
@@ -134,11 +134,12 @@ export const ClassDetections = defineOp({
   },
   derived: {
     M: ({ K, R, S, D }, { maxOutput }) => {
-      const expected = S > 1 && D !== 4 ? `4 or ${4 * (S - 1)} columns` : undefined;
-      if (expected && D !== 4 * (S - 1))
-        throw new OpError('ClassDetections', `deltas has ${D} columns, expected ${expected}`);
-      if (R >= K) return Math.min(K * (S - 1), maxOutput);
-      throw new OpError('ClassDetections', `scores has ${R} rows for ${K} proposals, expected one each`);
+      const byClass = 4 * (S - 1);
+      if (D !== 4 && D !== byClass)
+        throw new OpError('ClassDetections', `deltas has ${D} columns, expected 4 or ${byClass} columns`);
+      if (R < K)
+        throw new OpError('ClassDetections', `scores has ${R} rows for ${K} proposals, expected one each`);
+      return Math.min(K * (S - 1), maxOutput);
     },
   },
   least: { S: 1 },
@@ -154,7 +155,9 @@ export const ClassDetections = defineOp({
 
 export const SelectChannels = defineOp({
   name: 'SelectChannels',
-  doc: 'y[k] = x[k, :, :, channels[k]], or the only channel: the masks of the classes that were detected. Rows of x behind K are left out.',
+  doc:
+    'y[k] = x[k, :, :, channels[k]], or the only channel: the masks of the classes that were detected. Rows of x ' +
+    'behind K are left out.',
   inputs: {
     x: { dtype: 'float32', shape: ['R', 'H', 'W', 'C'], doc: 'maps' },
     channels: {
@@ -171,7 +174,7 @@ export const SelectChannels = defineOp({
     const rows = channels.shape[0] as number;
     if (count === 1) return reshape(slice(x, 0, rows), [rows, height, width]);
     const maps = reshape(slice(x, 0, rows), [rows, height * width, count]);
-    // A product with a column of zeros and a one: exact, and without the gradient that gathering on two axes lacks.
+    // A product with a column of zeros and a one: exact, and differentiable, which gathering along two axes is not.
     const chosen = cast(equal(expandDims(channels, 1), range(0, count, 1, 'int32')), 'float32');
     return reshape(matMul(maps, reshape(chosen, [rows, count, 1])), [rows, height, width]);
   },

@@ -3,7 +3,7 @@ import { boundOfTolerance, SINGLE_OP } from './spec/bound.js';
 import { after, mapped } from './spec/faults.js';
 import type { Random } from './spec/random.js';
 import { defineSpec, type OpSpec, type Sample, type Values } from './spec/spec.js';
-import { int32, sizeOf } from './spec/tensor.js';
+import { int32 } from './spec/tensor.js';
 
 /** Weighted sums of some pixels: the same bound for outputs and gradients, which are such sums too. */
 export const resampled: OpSpec['bound'] = (tolerance) =>
@@ -157,6 +157,5 @@ function sampleOf(random: Random, what: string, { x, made, tables, most, terms }
       weights: random.tensor([tables, rows + columns, most]),
     },
     attributes: { rows },
-    withoutGradient: sizeOf(x) === 0,
   };
 }
