@@ -149,5 +149,13 @@ export function detectionBounds(tolerance: ToleranceClass): Record<'boxes' | 'sc
   };
 }
 
+/**
+ * How far apart the scores of two detections may be that change places. IEEE backends must give the very order; two scores
+ * of a GPU that each may be off by its bound can change places.
+ */
+export function detectionTie(tolerance: ToleranceClass): number {
+  return tolerance === 'shader' ? 2 * detectionBounds(tolerance).scores.absolute : 0;
+}
+
 /** The share of mask pixels that may differ: those within rounding of the threshold. */
 export const MASK_PIXELS = 1e-4;

@@ -55,15 +55,12 @@ INLINE v128_t softplus(v128_t x) {
 // x / (1 + e^-x).
 INLINE v128_t silu(v128_t x) { return div(x, add(splat(1.0f), exponential(wasm_f32x4_neg(x)))); }
 
-// x * P(X <= x) for a standard normal X, absolute error 1.3e-6: max(x, 0) - a * P(X > a) with a = |x|. The tail is
-// (1 - erf(a / sqrt 2)) / 2, and erf(a / sqrt 2) / a a rational function of a^2; a * P(X > a) ends at a = 5.2, where
-// it is 5e-7.
+// x * P(X <= x) for a standard normal X, absolute error 2e-7 beside the rounding of the result: max(x, 0) - a * P(X > a)
+// with a = |x|. The tail is e^(-a^2 / 2) times a polynomial of t = 1 / (1 + 0.2316419 a) (Abramowitz and Stegun, 7.1.26).
 INLINE v128_t gelu(v128_t x) {
-  const v128_t a = smaller(wasm_f32x4_abs(x), splat(5.2f));
-  const v128_t t = mul(a, a);
-  const v128_t p =
-      polynomial(t, 0.797884107f, 0.139700547f, 0.0134617528f, 0.00103301613f, 1.34480742e-5f, -3.90911445e-8f);
-  const v128_t q = polynomial(t, 1.0f, 0.341741800f, 0.0488567390f, 0.00384664582f, 0.000175100446f);
-  const v128_t beyond = mul(mul(splat(0.5f), a), sub(splat(1.0f), div(mul(a, p), q)));
-  return sub(larger(x, zero()), beyond);
+  const v128_t a = smaller(wasm_f32x4_abs(x), splat(14.0f)); // where the tail is 0
+  const v128_t t = div(splat(1.0f), add(splat(1.0f), mul(splat(0.231641888f), a)));
+  const v128_t p = polynomial(t, 0.127414796f, -0.142248368f, 0.710706871f, -0.726576014f, 0.530702714f);
+  const v128_t tail = mul(mul(p, t), exponential(mul(splat(-0.5f), mul(a, a))));
+  return sub(larger(x, zero()), mul(a, tail));
 }

@@ -7,6 +7,7 @@ import {
   denseLogitsBound,
   denseStageBound,
   detectionBounds,
+  detectionTie,
   MASK_PIXELS,
 } from '../bounds.js';
 import type { CaseTensor, ProgramCase, SkippedCase } from '../case.js';
@@ -113,11 +114,12 @@ function stagesCase(
         const result = (node: string) => results.get(node) as CaseTensor;
         const comparisons = maps.map((map) => compareMap(map, result(map.node), denseStageBound, tolerance));
         const [height = normalized.shape[1], width = normalized.shape[2]] = metadata.ori_shape ?? [];
+        const detections = judgeDetections(file, tag, result, tolerance);
         return combine([
           judge([...comparisons, ...compareEdgeWeights(trees, result, tolerance)]),
           judgeProposals(result('proposals'), file.floats(`proposals.${tag}`, 2), tolerance),
-          judge(compareDetections(file, tag, result, tolerance)),
-          judgeMasks(file, tag, result, { height, width }, maskThreshold),
+          detections.judgement,
+          judgeMasks(file, tag, result, detections.rows, { height, width }, maskThreshold),
         ]);
       }),
   };
@@ -181,23 +183,64 @@ function detectionsOf(file: CaseFile, tag: string): { boxes: CaseTensor; scores:
   return { boxes: float32([rows, 4], boxes), scores: float32([rows], scores) };
 }
 
-function compareDetections(
+/** The row of the expected detections that each given one stands for, and what this says. */
+interface Order {
+  readonly rows: readonly number[];
+  readonly judgement: Judgement;
+}
+
+/** The same order, but for detections whose scores are too close for the backend to tell. */
+function orderOf(
+  expected: ReturnType<typeof detectionsOf> & { readonly classes: CaseTensor },
+  result: (node: string) => CaseTensor,
+  tolerance: ToleranceClass,
+): Order {
+  const scores = expected.scores.values;
+  const tie = detectionTie(tolerance);
+  const bounds = detectionBounds(tolerance);
+  const classes = result('classes').values;
+  const count = Math.min(classes.length, scores.length);
+  const unused = new Set(Array.from({ length: scores.length }, (_, i) => i));
+  const fits = (i: number, row: number) =>
+    classes[i] === expected.classes.values[row] &&
+    [0, 1, 2, 3].every((k) => {
+      const difference = result('boxes').values[4 * i + k] - expected.boxes.values[4 * row + k];
+      return Math.abs(difference) <= bounds.boxes.absolute;
+    });
+  const rows = Array.from({ length: count }, (_, i) => {
+    const near = [...unused].filter((row) => row === i || Math.abs(scores[row] - scores[i]) < tie);
+    const row = near.sort((a, b) => Math.abs(a - i) - Math.abs(b - i)).find((row) => fits(i, row)) ?? i;
+    unused.delete(row);
+    return row;
+  });
+  const moved = rows.filter((row, i) => row !== i).length;
+  const reason = `${moved} detections are in another order, their scores within ${tie} of one another`;
+  return { rows, judgement: moved > 0 ? { verdict: 'tie-flip', reason } : { verdict: 'pass', reason: '' } };
+}
+
+function judgeDetections(
   file: CaseFile,
   tag: string,
   result: (node: string) => CaseTensor,
   tolerance: ToleranceClass,
-): Comparison[] {
-  const { boxes, scores } = detectionsOf(file, tag);
+): Order {
+  const found = { ...detectionsOf(file, tag), classes: file.ints(`labels.${tag}`, 1) };
+  const { rows, judgement } = orderOf(found, result, tolerance);
   const bounds = detectionBounds(tolerance);
-  const expected = { classes: file.ints(`labels.${tag}`, 1), boxes, scores };
-  return (['classes', 'boxes', 'scores'] as const).map((node) => ({
-    tensor: node,
-    given: result(node).values,
-    shape: result(node).shape,
-    expected: expected[node].values,
-    expectedShape: expected[node].shape,
-    bound: bounds[node],
-  }));
+  const comparisons = (['classes', 'boxes', 'scores'] as const).map((node): Comparison => {
+    const { shape, values } = found[node];
+    const size = values.length / shape[0];
+    const ordered = rows.flatMap((row) => [...values.subarray(row * size, (row + 1) * size)]);
+    return {
+      tensor: node,
+      given: result(node).values,
+      shape: result(node).shape,
+      expected: rows.length === shape[0] ? ordered : values,
+      expectedShape: shape,
+      bound: bounds[node],
+    };
+  });
+  return { rows, judgement: combine([judge(comparisons), judgement]) };
 }
 
 /** Every expected proposal must be there, in any order: scores may be closer than rounding. */
@@ -226,6 +269,7 @@ function judgeMasks(
   file: CaseFile,
   tag: string,
   result: (node: string) => CaseTensor,
+  order: readonly number[],
   picture: { readonly height: number; readonly width: number },
   threshold: number,
 ): Judgement {
@@ -251,7 +295,7 @@ function judgeMasks(
       }
     }
     for (let i = 0; i < height * width; i++) {
-      const bit = (packed[n * shape[1] + (i >> 3)] >> (7 - (i & 7))) & 1;
+      const bit = (packed[(order[n] ?? n) * shape[1] + (i >> 3)] >> (7 - (i & 7))) & 1;
       set += bit;
       if (bit !== own[i]) wrong++;
     }
