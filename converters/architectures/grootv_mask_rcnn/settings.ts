@@ -9,6 +9,7 @@ import {
 } from '../../../plugin/models/detector_metadata.js';
 import { ArchitectureError } from '../../errors.js';
 import type { ConfigValue } from '../../openmmlab/config_text.js';
+import type { DenseOptions } from '../../openmmlab/dense_options.js';
 import { type DenseSettings, refuseOptions, SettingsReader } from '../../openmmlab/settings.js';
 import type { Checkpoint } from '../../pytorch/checkpoint.js';
 import type { ModelDetails, SettingsOptions } from '../architecture.js';
@@ -73,7 +74,7 @@ export function maskRCNNSettings(
 }
 
 /** Thresholds and counts: `test_cfg`. */
-function testing(reader: SettingsReader, options: NonNullable<SettingsOptions['dense']>): DetectorTesting {
+function testing(reader: SettingsReader, options: DenseOptions): DetectorTesting {
   const { config } = reader;
   const usual = MASK_RCNN_DEFAULTS;
   const rcnn = (...keys: string[]) => config.testing('rcnn', ...keys);
@@ -89,7 +90,7 @@ function testing(reader: SettingsReader, options: NonNullable<SettingsOptions['d
   const most = (part: (...keys: string[]) => ConfigValue) => part('max_per_img') ?? part('max_num');
   const threshold = (part: (...keys: string[]) => ConfigValue) =>
     part('nms', 'iou_threshold') ?? part('nms', 'iou_thr') ?? part('nms_thr');
-  const { choose } = { choose: reader.choose.bind(reader) };
+  const choose: SettingsReader['choose'] = (...setting) => reader.choose(...setting);
   return {
     scoreThreshold: choose(
       'scoreThreshold',
