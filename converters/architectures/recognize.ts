@@ -143,8 +143,11 @@ export function noReading(
     );
   }
   const names = [...entries.keys()];
-  const titles = architectures.map(({ title }) => title).join(' or ');
-  const anchors = architectures.flatMap(({ anchors }) => anchors);
+  // What contains another network has the names of that as well: those tell the most.
+  const simplest = architectures.filter(({ contains }) => contains === undefined);
+  const named = simplest.length > 0 ? simplest : architectures;
+  const titles = named.map(({ title }) => title).join(' or ');
+  const anchors = named.flatMap(({ anchors }) => anchors);
   const near = anchors.map((anchor) => nearestName(anchor, names)).find((name) => name !== undefined);
   const listed = near === undefined ? names.slice(0, 3) : [near, ...names.filter((name) => name !== near)];
   const some = listed.slice(0, 3).map(showName).join(', ');
