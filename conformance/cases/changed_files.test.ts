@@ -122,6 +122,35 @@ const MODELS: Readonly<Record<string, readonly [string, readonly string[]]>> = {
     'grootv/grootv_nano_mnist.pth',
     ['loss', 'grad.head.bias'],
   ],
+  'dense/upernet_tiny_expected_short.safetensors': [
+    'dense/upernet_tiny.pth',
+    [
+      'features.70x101.1',
+      'psp_bottleneck.70x101',
+      'lateral.70x101.0',
+      'fpn.70x101.1',
+      'fpn_bottleneck.70x101',
+      'decode_logits_first16.70x101',
+      'trees.70x101.levels.0.blocks.0.edge_weights',
+    ],
+  ],
+  'dense/mask_rcnn_tiny_expected_short.safetensors': [
+    'dense/mask_rcnn_tiny.pth',
+    [
+      'features.94x126.2',
+      'fpn.94x126.0',
+      'rpn_objectness.94x126.0',
+      'rpn_deltas.94x126.1',
+      'proposals.94x126',
+      'cls_score.94x126',
+      'roi_feats_first16.94x126',
+      'shared_fc2_first64.94x126',
+      'dets.94x126',
+      'labels.94x126',
+      'mask_logits.94x126',
+      'mask_rois.94x126',
+    ],
+  ],
 };
 
 const failures = async (files: Map<string, Uint8Array>, backends: readonly ('cpu' | 'wasm')[]) => {
