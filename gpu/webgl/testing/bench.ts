@@ -9,6 +9,7 @@ import { perfCall, STAGES, sizeName, TIMED_SPECS } from '../../../bench/perf_cal
 import { boruvkaMST, type Tree } from '../../../plugin/ops/boruvka_mst.js';
 import { edgeDissimilarity } from '../../../plugin/ops/edge_dissimilarity.js';
 import { edgeDissimilaritySpec } from '../../../plugin/ops/edge_dissimilarity.spec.js';
+import { hasOwnKernel } from '../../../plugin/ops/kernels.js';
 import type { OpSpec, PerfSize } from '../../../plugin/ops/spec/spec.js';
 import { treeScan } from '../../../plugin/ops/tree_scan.js';
 import { treeScanSpec } from '../../../plugin/ops/tree_scan.spec.js';
@@ -72,11 +73,15 @@ export async function measureGpuCost(what: string, run: () => TensorContainer): 
   return { what, ...counts, milliseconds: times.sort((a, b) => a - b)[Math.floor(RUNS / 2)] };
 }
 
-/** Measures every op of ours, and trees of either builder, at the given sizes. The current backend must be `webgl`. */
+/**
+ * Measures every op of ours that draws, and trees of either builder, at the given sizes. The current backend must be
+ * `webgl`.
+ */
 export async function benchWebgl(sizes: readonly WebglSize[] = STAGES): Promise<WebglBench> {
   const costs: GpuCost[] = [];
+  const drawn = TIMED_SPECS.filter(({ op }) => hasOwnKernel(op, 'webgl') || op.compose);
   for (const size of sizes) {
-    for (const spec of TIMED_SPECS) costs.push(...(await benchOp(spec, size)));
+    for (const spec of drawn) costs.push(...(await benchOp(spec, size)));
     costs.push(...(await benchBuilders(size)));
   }
   return { ...describeRenderer(), costs };
