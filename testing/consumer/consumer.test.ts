@@ -22,6 +22,8 @@ t.test('the tarball and what runs from it', async (t) => {
     return;
   }
   copy(fixturePath('grootv/grootv_nano_mnist.pth') as string, project, 'grootv_t.pth');
+  copy(fixturePath('dense/upernet_tiny.pth') as string, project, 'upernet.pth');
+  copy(fixturePath('dense/mask_rcnn_tiny.pth') as string, project, 'mask_rcnn.pth');
   const digits = readdirSync(DIGITS).filter((name) => name.endsWith('.png'));
   for (const name of digits) copy(join(DIGITS, name), project, `public/digits/${name}`);
   copy(join(DIGITS, digits[0]), project, 'public/digit.png');
@@ -78,9 +80,25 @@ t.test('the tarball and what runs from it', async (t) => {
       `import * as tf from '@tensorflow/tfjs-core'; import '@tensorflow/tfjs-backend-cpu';
       const [height, width] = [4, 5], features = tf.randomNormal([1, 20, 8]);
       const x = tf.randomNormal([1, 20, 3]), decay = tf.randomUniform([1, 20, 3]);
-      ${snippet('In a page', 'js', 1)}\nconsole.log(JSON.stringify(y.shape));`,
+      ${snippet('In a page', 'js', 2)}\nconsole.log(JSON.stringify(y.shape));`,
     );
     t.equal(ops.stdout.trim(), '[1,20,3]', `ops; ${ops.stderr}`);
+    const { status } = await run(
+      project,
+      join(project, BIN, 'grootvl'),
+      'convert',
+      'mask_rcnn.pth',
+      'mask_rcnn',
+    );
+    t.equal(status, 0, 'a detector');
+    const dense = await node(
+      'dense.mjs',
+      `import '@tensorflow/tfjs-backend-cpu'; import { fileSystem } from 'tfjs-grootvl/node';
+      const image = 'cat.jpg';
+      ${snippet('In a page', 'js', 1).replace(/'\/(\w+)\/model\.json'/g, "fileSystem('$1')")}
+      console.log(classMap.length, classes.length > 0, overlay.width > 0, Array.isArray(detections));`,
+    );
+    t.match(dense.stdout, /^\d+ true true true$/m, `a segmenter and a detector; ${dense.stderr}`);
     const converted = await node(
       'convert.mjs',
       `import '@tensorflow/tfjs-backend-cpu'; import 'tfjs-grootvl'; import { openAsBlob } from 'node:fs';
