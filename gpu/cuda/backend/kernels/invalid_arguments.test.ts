@@ -347,6 +347,13 @@ for (const [op, examples] of Object.entries(EXAMPLES).filter(
   });
 }
 
+t.test('a number of segments that would keep the CPU busy for hours', async (t) => {
+  const example = { shapes: { x: [6, 2], segmentIds: [2, 3] }, attrs: { numSegments: 2 ** 24 + 1 } };
+  t.throws(() => run('UnsortedSegmentSum', example), {
+    message: /UnsortedSegmentSum: numSegments is \[16777217\], expected 1 integers from 0 to 65536/,
+  });
+});
+
 function show(example: Example): string {
   return JSON.stringify(example, (_, value) => (typeof value === 'number' ? `${value}` : value));
 }

@@ -1,7 +1,7 @@
 /** Rows added to, or written over, rows of a tensor: scatter.cu. The same bits every time, also where updates meet. */
 import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
-import { checkShape, elementsOf } from '../arguments.js';
+import { checkIntegers, checkShape, elementsOf } from '../arguments.js';
 import { elementBytes } from '../backend.js';
 import { padded } from '../broadcast.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
@@ -46,10 +46,14 @@ registerBuiltInKernel('SparseToDense', ({ inputs, attrs, call, onCpu }) => {
   return y;
 });
 
+const MOST_SEGMENTS_ON_CPU = 2 ** 16;
+
 registerBuiltInKernel('UnsortedSegmentSum', ({ inputs, attrs, call, onCpu }) => {
   const { x, segmentIds } = inputs as { x: TensorInfo; segmentIds: TensorInfo };
   const rows = attrs.numSegments as number;
   const known = SUFFIXES[x.dtype] && segmentIds.dtype === 'int32' && segmentIds.shape.length === 1;
+  // tfjs's kernel on the CPU makes tensors for each segment: a large number alone would keep it busy for hours.
+  if (!known) checkIntegers(call.op, 'numSegments', [rows], 1, 0, MOST_SEGMENTS_ON_CPU);
   if (!known || rows === 0) return onCpu();
   checkShape(call.op, 'segmentIds', segmentIds.shape, x.shape.slice(0, 1));
   // tfjs: a float32, whatever is summed.
