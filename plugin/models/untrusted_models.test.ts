@@ -43,6 +43,8 @@ async function generate(files: ReadonlyMap<string, Uint8Array>): Promise<void> {
 const TIME = 20_000;
 
 const RUNS = 120;
+/** Of all files: few fields of tokenizer_config.json are read, so that by chance none of its changes may matter. */
+let allRefused = 0;
 
 for (const [file, convert, use] of [
   ['model.json of GrootV', visionFiles, classify],
@@ -71,10 +73,13 @@ for (const [file, convert, use] of [
         }),
         { numRuns: RUNS, endOnFailure: true },
       );
-      t.ok(refused > 2, `${refused} of ${RUNS} refused`);
+      t.comment(`${refused} of ${RUNS} refused`);
+      allRefused += refused;
     });
   });
 }
+
+t.test('changes are refused', async (t) => t.ok(allRefused > RUNS / 4, `${allRefused} of all`));
 
 /** The files of a model with one field of a JSON file changed. */
 function changed(files: ReadonlyMap<string, Uint8Array>, file: string, path: string, value: unknown) {
