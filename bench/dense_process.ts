@@ -17,6 +17,8 @@ const PRODUCTS: readonly string[] = [linearSpec.op.name, tf._FusedMatMul, tf.Bat
 /** Rows, inputs and outputs of the product that tells the core's rate: a 3 x 3 convolution of 256 channels at 32 x 32. */
 const PRODUCT = [1024, 2304, 256] as const;
 
+const PRODUCTS_A_ROUND = 15;
+
 type Kernel = Awaited<ReturnType<typeof tf.profile>>['kernels'][number] & { ms: number };
 
 async function measure({ model: path, height, width, rounds }: DenseJob): Promise<Omit<DenseTimes, 'name'>> {
@@ -32,7 +34,7 @@ async function measure({ model: path, height, width, rounds }: DenseJob): Promis
     const start = performance.now();
     predict();
     ms.push(performance.now() - start);
-    productRates.push(productRate());
+    for (let i = 0; i < PRODUCTS_A_ROUND; i++) productRates.push(productRate());
   }
   const peakBytes = process.resourceUsage().maxRSS * 1024 - before;
   const kernels = await profile(model, image);

@@ -1,6 +1,6 @@
 /** Where the weights of a checkpoint lie and what stands before their names: found, chosen by hand, or told. */
 import t from 'tap';
-import { type GrootVSizes, grootVShapes, randomState } from '../testing/checkpoints.js';
+import { type GrootVSizes, grootVShapes, randomState, renamed } from '../testing/checkpoints.js';
 import { bytesSource } from './byte_source.js';
 import {
   type ArchitectureError,
@@ -16,6 +16,7 @@ import {
   MadeObject,
   MadeOrderedDict,
   MadeTuple,
+  madeDict,
   madeTensor,
   type Picklable,
   torchZipBytes,
@@ -30,13 +31,10 @@ const OTHER = randomState(grootVShapes(SIZES), 2);
 const BACKBONE = randomState(grootVShapes({ ...SIZES, classes: 0, convolutionHead: false }));
 
 const dict = (state: State) => new MadeOrderedDict(state);
-const renamed = (state: State, name: (name: string) => string): State =>
-  new Map([...state].map(([key, tensor]) => [name(key), tensor]));
 const prefixed = (prefix: string, state: State = STATE) => renamed(state, (name) => prefix + name);
-const entries = (object: Record<string, Picklable>) => new Map<Picklable, Picklable>(Object.entries(object));
 
 const object = (module: string, name: string, attributes: Record<string, Picklable>) =>
-  new MadeObject(new MadeGlobal(module, name), { state: entries(attributes) });
+  new MadeObject(new MadeGlobal(module, name), { state: madeDict(attributes) });
 
 async function weightsOf(root: Picklable, options: ConvertOptions = {}) {
   const sink = new MemorySink();
@@ -104,27 +102,27 @@ t.test('keys under which weights are saved', async (t) => {
     ])
     .concat(['model_state', 'checkpoint', 'netG']);
   for (const key of keys) {
-    const { inspection, bytes } = await weightsOf(entries({ epoch: 1, [key]: dict(STATE) }));
+    const { inspection, bytes } = await weightsOf(madeDict({ epoch: 1, [key]: dict(STATE) }));
     t.equal(inspection.weightsUsed, key);
     t.ok(bytes.equals(expected.bytes), key);
   }
   const nested: [string, Picklable][] = [
-    ['state_dict.model', entries({ state_dict: entries({ model: dict(STATE), step: 3 }) })],
+    ['state_dict.model', madeDict({ state_dict: madeDict({ model: dict(STATE), step: 3 }) })],
     [
       'checkpoint.model_state_dict',
-      entries({ checkpoint: entries({ model_state_dict: dict(prefixed('module.')) }) }),
+      madeDict({ checkpoint: madeDict({ model_state_dict: dict(prefixed('module.')) }) }),
     ],
-    ['trainer.ema.module', entries({ trainer: entries({ ema: entries({ module: dict(STATE) }) }) })],
-    ['0.model', [entries({ model: dict(STATE) }), 3]],
+    ['trainer.ema.module', madeDict({ trainer: madeDict({ ema: madeDict({ module: dict(STATE) }) }) })],
+    ['0.model', [madeDict({ model: dict(STATE) }), 3]],
     ['7', new Map<Picklable, Picklable>([[7, dict(STATE)]])],
     // Attributes of objects, where there is nothing else.
     ['model', object('types', 'SimpleNamespace', { epoch: 3, model: dict(STATE) })],
     ['data', object('UserDict', 'IterableUserDict', { data: dict(STATE) })],
-    ['run.best', entries({ run: object('train', 'State', { best: dict(STATE) }) })],
+    ['run.best', madeDict({ run: object('train', 'State', { best: dict(STATE) }) })],
     [
       'weights',
       new MadeObject(new MadeGlobal('train', 'Slots'), {
-        state: new MadeTuple(null, entries({ weights: dict(STATE) })),
+        state: new MadeTuple(null, madeDict({ weights: dict(STATE) })),
       }),
     ],
   ];
@@ -138,9 +136,9 @@ t.test('keys under which weights are saved', async (t) => {
 t.test('of several sets the trained one is taken, and equals are asked about', async (t) => {
   const expected = await weightsOf(dict(STATE));
   for (const [ema, root] of [
-    ['params_ema', entries({ params_ema: dict(OTHER), params: dict(STATE) })],
-    ['teacher', entries({ teacher: dict(OTHER), model: dict(STATE) })],
-    ['state_dict_ema', entries({ state_dict_ema: dict(OTHER), state_dict: dict(STATE) })],
+    ['params_ema', madeDict({ params_ema: dict(OTHER), params: dict(STATE) })],
+    ['teacher', madeDict({ teacher: dict(OTHER), model: dict(STATE) })],
+    ['state_dict_ema', madeDict({ state_dict_ema: dict(OTHER), state_dict: dict(STATE) })],
   ] as const) {
     const { inspection, bytes } = await weightsOf(root);
     t.ok(bytes.equals(expected.bytes), ema);
@@ -154,7 +152,7 @@ t.test('of several sets the trained one is taken, and equals are asked about', a
   }
   const helper = object('train', 'Average', { shadow: dict(OTHER) });
   const beside = await weightsOf(
-    entries({ mine: dict(STATE), ema: entries({ module: dict(OTHER), decay: 1 }), helper }),
+    madeDict({ mine: dict(STATE), ema: madeDict({ module: dict(OTHER), decay: 1 }), helper }),
   );
   t.ok(beside.bytes.equals(expected.bytes), 'an average within a dict, another within an object');
   const keys = beside.inspection.ignored.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
@@ -165,7 +163,7 @@ t.test('of several sets the trained one is taken, and equals are asked about', a
   const average = await weightsOf(dict(averaged), { weights: 'model_ema' });
   t.equal(average.inspection.prefix, 'ema_model.');
 
-  const rivals = entries({ student: dict(STATE), teacher: dict(OTHER) });
+  const rivals = madeDict({ student: dict(STATE), teacher: dict(OTHER) });
   t.match(await refusal(rivals), {
     message: /holds 2 networks, choose one by .*key "student".*; key "teacher"/,
   });
@@ -181,18 +179,18 @@ t.test('of several sets the trained one is taken, and equals are asked about', a
   t.match(await refusal(both), { message: /holds 2 networks.*prefix "".*prefix "module\."/ });
   t.ok((await weightsOf(both, { prefix: '' })).bytes.equals(expected.bytes));
   const shared = dict(STATE);
-  t.ok(await weightsOf(entries({ model: shared, net: shared })), 'one dict under two keys is no choice');
+  t.ok(await weightsOf(madeDict({ model: shared, net: shared })), 'one dict under two keys is no choice');
 });
 
 t.test('the state of an optimiser is no weights', async (t) => {
-  const moments = entries({ exp_avg: dict(OTHER) });
-  const { inspection } = await weightsOf(entries({ optimizer: moments, model: dict(STATE) }));
+  const moments = madeDict({ exp_avg: dict(OTHER) });
+  const { inspection } = await weightsOf(madeDict({ optimizer: moments, model: dict(STATE) }));
   t.equal(inspection.weightsUsed, 'model');
-  t.match(await refusal(entries({ optimizer: moments })), { code: 'weights-not-found' });
+  t.match(await refusal(madeDict({ optimizer: moments })), { code: 'weights-not-found' });
 });
 
 t.test('what was chosen by hand and is not there', async (t) => {
-  const root = entries({ model: dict(prefixed('net.')), epoch: 3 });
+  const root = madeDict({ model: dict(prefixed('net.')), epoch: 3 });
   for (const [options, message] of [
     [{ key: 'ema' }, /no dict of tensors under the key "ema": the file holds "model", "epoch"/],
     [{ key: 'model.ema' }, /under the key "model\.ema"/],
@@ -256,7 +254,7 @@ t.test('names that are missing, with those that may be meant', async (t) => {
     message: /the tensors under "a\.b\." do not make a GrootV .*1 missing: patch_embed\.conv1\.bias$/,
   });
   const foreign = new Map([['fc.weight', madeTensor('float32', [2, 2], new Float32Array(4))]]);
-  t.match(await refusal(entries({ model: dict(foreign) })), {
+  t.match(await refusal(madeDict({ model: dict(foreign) })), {
     message:
       /this is no GrootV checkpoint: no .*, under any prefix, among its 1 tensors of "model" \(fc\.weight\)/,
   });
@@ -267,7 +265,7 @@ t.test('weights that are no tensors are named, and what they are', async (t) => 
   const array = new MadeObject(new MadeGlobal('numpy', 'float64'), { args: [], call: false });
   const state = new Map<string, Picklable>([...STATE, ['module.levels.0.blocks.0.TreeSSM.A_logs', array]]);
   state.delete('levels.0.blocks.0.TreeSSM.A_logs');
-  const { message } = await refusal(entries({ model: dict(state) }));
+  const { message } = await refusal(madeDict({ model: dict(state) }));
   t.match(
     message,
     /1 of the weights is no dense tensor.*: levels\.0\.blocks\.0\.TreeSSM\.A_logs is an object of class/,
@@ -276,7 +274,7 @@ t.test('weights that are no tensors are named, and what they are', async (t) => 
 
 t.test('a checkpoint that says to be of another model', async (t) => {
   const config = (type: string) =>
-    entries({ model: dict(STATE), config: entries({ MODEL: entries({ TYPE: type }) }) });
+    madeDict({ model: dict(STATE), config: madeDict({ MODEL: madeDict({ TYPE: type }) }) });
   for (const type of ['convolutional_graph_ssm', 'resnet50', 'gg_ssm_tiny']) {
     t.match(await refusal(config(type)), { message: new RegExp(`config\\.MODEL\\.TYPE is "${type}"`) });
   }
@@ -287,8 +285,10 @@ t.test('a checkpoint that says to be of another model', async (t) => {
   t.match(await refusal(dict(prefixed('spatial_backbone.'))), {
     message: /GG-SSM: it has "spatial_backbone\./,
   });
-  t.ok(await weightsOf(entries({ arch: 'mine', model: dict(STATE) })));
-  t.match(await refusal(entries({ arch: 'uis-mamba', model: dict(STATE) })), { message: /one of UIS-Mamba/ });
+  t.ok(await weightsOf(madeDict({ arch: 'mine', model: dict(STATE) })));
+  t.match(await refusal(madeDict({ arch: 'uis-mamba', model: dict(STATE) })), {
+    message: /one of UIS-Mamba/,
+  });
 });
 
 t.test('wrappers are taken off where no two names become one', (t) => {

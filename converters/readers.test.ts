@@ -9,6 +9,7 @@ import {
   MadeOrderedDict,
   MadeTensor,
   MadeTuple,
+  madeDict,
   madeTensor,
   type Picklable,
   torchZipBytes,
@@ -20,8 +21,6 @@ const SHAPE = new MadeTuple(32, 8);
 
 const utils = (name: string, ...args: readonly Picklable[]): MadeObject =>
   new MadeObject(new MadeGlobal('torch._utils', name), { args, call: true });
-const dict = (entries: Readonly<Record<string, Picklable>>) =>
-  new Map<Picklable, Picklable>(Object.entries(entries));
 
 /** A checkpoint of a small network in which one weight is something else. */
 function checkpointWith(
@@ -30,7 +29,7 @@ function checkpointWith(
 ): Promise<Uint8Array> {
   const entries = new Map<Picklable, Picklable>(randomState(grootVShapes(SIZES)));
   if (value !== undefined) entries.set(NAME, value);
-  return torchZipBytes(dict({ model: new MadeOrderedDict(entries), ...beside }));
+  return torchZipBytes(madeDict({ model: new MadeOrderedDict(entries), ...beside }));
 }
 
 t.test('weights that are no plain tensors: the error names them and the reason', async (t) => {
@@ -67,9 +66,9 @@ t.test('weights that are no plain tensors: the error names them and the reason',
 });
 
 t.test('a pickled module object is called that', async (t) => {
-  const state = dict({ training: false, _parameters: new Map(), _modules: new Map() });
+  const state = madeDict({ training: false, _parameters: new Map(), _modules: new Map() });
   const net = new MadeObject(new MadeGlobal('__main__', 'Net'), { state });
-  for (const root of [net, dict({ model: net, epoch: 1 })]) {
+  for (const root of [net, madeDict({ model: net, epoch: 1 })]) {
     await t.rejects(inspectCheckpoint(await torchZipBytes(root)), {
       code: 'weights-not-found',
       message: /pickled module object of class __main__\.Net.*save model\.state_dict\(\)/,

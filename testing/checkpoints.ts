@@ -81,3 +81,11 @@ export function storedAs(tensor: MadeTensor, how: 'transposed' | 'window'): Made
   const bytes = new Uint8Array(moved.buffer);
   return new MadeTensor({ dtype: 'float32' as DType, elements: moved.length, bytes }, shape, strides);
 }
+
+/** A state dict under other names. */
+export function renamed<Value>(
+  state: ReadonlyMap<string, Value>,
+  name: (name: string) => string,
+): Map<string, Value> {
+  return new Map([...state].map(([key, value]) => [name(key), value]));
+}

@@ -36,7 +36,7 @@ const NODES = {
 };
 
 /** `test_cfg` of mmdetection. */
-interface TestConfig {
+export interface TestConfig {
   readonly rpn: { nms_pre: number; max_per_img: number; nms: number; min_bbox_size: number };
   readonly rcnn: { score_thr: number; nms: number; max_per_img: number; mask_thr_binary: number };
 }
@@ -67,7 +67,8 @@ export function detectionCases(file: CaseFile, tag: string, open: Open): (Progra
   return cases;
 }
 
-function settingsOf({ rpn, rcnn }: TestConfig): ConvertOptions['dense'] {
+/** The settings that a fixture's `test_cfg` says, as options of the conversion. */
+export function settingsOf({ rpn, rcnn }: TestConfig): ConvertOptions['dense'] {
   return {
     scoreThreshold: rcnn.score_thr,
     iouThreshold: rcnn.nms,

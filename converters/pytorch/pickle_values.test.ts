@@ -12,6 +12,7 @@ import {
   MadeGlobal,
   MadeObject,
   MadeOrderedDict,
+  madeDict,
   madeTensor,
   type Picklable,
   torchLegacyBytes,
@@ -176,13 +177,11 @@ t.test('objects of other programs beside the weights', async (t) => {
     new MadeObject(named(module, name), { args, call: true });
   const getattr = (object: Picklable, name: string) => call('__builtin__', 'getattr', object, name);
   const history = named('mmengine.logging.history_buffer', 'HistoryBuffer');
-  const dict = (entries: Readonly<Record<string, Picklable>>) =>
-    new Map<Picklable, Picklable>(Object.entries(entries));
   const cases: readonly (readonly [what: string, value: Picklable, listed: readonly string[]])[] = [
     [
       'a history buffer of mmengine',
       new MadeObject(history, {
-        state: dict({ _statistics_methods: dict({ min: getattr(history, 'min') }) }),
+        state: madeDict({ _statistics_methods: madeDict({ min: getattr(history, 'min') }) }),
       }),
       [`${history.module}.HistoryBuffer (1)`, `${history.module}.HistoryBuffer.min (1)`],
     ],
@@ -253,7 +252,7 @@ t.test('objects of other programs beside the weights', async (t) => {
   ];
   const weights = new MadeOrderedDict(new Map([['w', madeTensor('float32', [1], new Float32Array([5]))]]));
   for (const [what, value, listed] of cases) {
-    const root = dict({ model: weights, other: value });
+    const root = madeDict({ model: weights, other: value });
     for (const bytes of [await torchZipBytes(root), torchLegacyBytes(root)]) {
       const checkpoint = await open(bytes).catch((error: Error) => error.message);
       if (typeof checkpoint === 'string') {

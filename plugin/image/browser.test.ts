@@ -12,10 +12,8 @@ import sharp from 'sharp';
 import t from 'tap';
 import { chromiumMissing, launchChromium } from '../../conformance/runners/launch_chromium.js';
 import { readImage } from '../../node/index.js';
-import { fixturePath } from '../../testing/fixtures.js';
 import { maxDifference } from '../../testing/measure.js';
 import { loadConverted } from '../../testing/models.js';
-import { stubDetector, stubSegmenter } from '../../testing/stub_models.js';
 import { Detector, GrootV, Segmenter } from '../index.js';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -160,11 +158,9 @@ async function pngs(): Promise<Record<string, Buffer>> {
   };
 }
 
-/** A converted model of the fixtures for small pictures; a stub where they are not there. */
+/** A converted model of the fixtures, for small pictures. */
 async function denseModel(name: 'upernet_tiny' | 'mask_rcnn_tiny') {
-  const file = `dense/${name}.pth`;
-  if (!fixturePath(file)) return name === 'upernet_tiny' ? stubSegmenter() : stubDetector();
-  const { model, sink } = await loadConverted(file, { dense: { scale: [96, 64] } });
+  const { model, sink } = await loadConverted(`dense/${name}.pth`, { dense: { scale: [96, 64] } });
   model.dispose();
   return sink;
 }

@@ -1,6 +1,7 @@
 /** Segmenter and Detector from checkpoints to pixels of the picture, against the reference numbers. */
 import type * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
+import { settingsOf } from '../../conformance/cases/detection_cases.js';
 import type { ConvertOptions } from '../../converters/index.js';
 import { onBackend } from '../../testing/backends.js';
 import { type Fixture, fixturePath, readDenseModel } from '../../testing/fixtures.js';
@@ -65,19 +66,7 @@ function pinTrees({ model }: Detector, trees: tf.NamedTensorMap): void {
 
 t.test('detect: mask_rcnn_tiny', async (t) => {
   const fixture = readDenseModel('mask_rcnn_tiny');
-  const { rpn, rcnn } = JSON.parse(fixture.metadata['test_cfg.94x126.small']);
-  const small = {
-    scoreThreshold: rcnn.score_thr,
-    iouThreshold: rcnn.nms,
-    maxDetections: rcnn.max_per_img,
-    maskThreshold: rcnn.mask_thr_binary,
-    proposals: {
-      perLevel: rpn.nms_pre,
-      maxOutput: rpn.max_per_img,
-      iouThreshold: rpn.nms,
-      minSize: rpn.min_bbox_size,
-    },
-  };
+  const small = settingsOf(JSON.parse(fixture.metadata['test_cfg.94x126.small']));
   await onBackend('wasm', async () => {
     for (const [name, settings] of [
       ['94x126', {}],

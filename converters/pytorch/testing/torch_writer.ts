@@ -91,3 +91,8 @@ export function torchLegacyBytes(
   }
   return file.build();
 }
+
+/** A dict of texts to values. */
+export function madeDict(entries: Readonly<Record<string, Picklable>>): Map<Picklable, Picklable> {
+  return new Map(Object.entries(entries));
+}
