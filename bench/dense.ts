@@ -36,9 +36,9 @@ export interface DenseTimes {
   readonly ms: number;
   /** Multiply-adds of convolutions and matrix products, 1e9. */
   readonly multiplyAdds: number;
-  /** GFLOP/s of the convolutions larger than 1 x 1, of a prediction's kernels. */
+  /** GFLOP/s of the convolutions larger than 1 x 1, of the round whose ratio to the next is the median. */
   readonly convolutionRate: number;
-  /** GFLOP/s of a large matrix product by our linear layer, in the same process. */
+  /** GFLOP/s of a large matrix product by our linear layer, before and behind that prediction. */
   readonly productRate: number;
   /** The part of a prediction outside convolutions, matrix products and tree scans, from 0 to 1. */
   readonly otherShare: number;

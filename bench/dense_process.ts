@@ -17,47 +17,51 @@ const PRODUCTS: readonly string[] = [linearSpec.op.name, tf._FusedMatMul, tf.Bat
 /** Rows, inputs and outputs of the product that tells the core's rate: a 3 x 3 convolution of 256 channels at 32 x 32. */
 const PRODUCT = [1024, 2304, 256] as const;
 
-const PRODUCTS_A_ROUND = 15;
+const REPETITIONS = 15;
 
 type Kernel = Awaited<ReturnType<typeof tf.profile>>['kernels'][number] & { ms: number };
 
 async function measure({ model: path, height, width, rounds }: DenseJob): Promise<Omit<DenseTimes, 'name'>> {
-  const before = process.memoryUsage.rss();
+  const rssBefore = process.memoryUsage.rss();
   const model = await loadGraphModel(fileSystem(path, { streamWeights: true }));
   const weightBytes = Object.values(model.weights).reduce((sum, [{ size }]) => sum + 4 * size, 0);
   const image = tf.randomUniform<tf.Rank.R4>([1, height, width, 3], 0, 255, 'float32', 1);
   const predict = () => tf.dispose(model.execute({ image }));
   predict(); // packs weights
-  const ms: number[] = [];
-  const productRates: number[] = [];
+  predict();
+  const peakBytes = process.resourceUsage().maxRSS * 1024 - rssBefore; // profiling takes more
+  const found: { ms: number; convolutionRate: number; productRate: number; kernels: Kernel[] }[] = [];
   for (let round = 0; round < rounds; round++) {
+    // The rate of a shared processor changes within seconds: products before and behind, and ratios within a round.
+    const before = productRates();
     const start = performance.now();
     predict();
-    ms.push(performance.now() - start);
-    for (let i = 0; i < PRODUCTS_A_ROUND; i++) productRates.push(productRate());
+    const ms = performance.now() - start;
+    const kernels = await profile(model, image);
+    const rates = [...before, ...productRates()];
+    found.push({ ms, kernels, convolutionRate: convolutionRate(kernels), productRate: median(rates) });
   }
-  const peakBytes = process.resourceUsage().maxRSS * 1024 - before;
-  const kernels = await profile(model, image);
-  const whole = sum(kernels.map((kernel) => kernel.ms));
-  const counted = kernels.map((kernel) => ({ ...kernel, multiplyAdds: multiplyAdds(kernel) }));
-  const wide = counted.filter(({ name, multiplyAdds: count, outputShapes: [y], inputShapes }) => {
-    const filter = CONVOLUTIONS.includes(name) ? inputShapes[1] : null;
-    return count > 0 && y && filter && filter[0] > 1;
-  });
-  const others = counted.filter(
-    ({ name, multiplyAdds: count }) => count === 0 && name !== treeScanSpec.op.name,
+  const byRatio = found.sort((a, b) => a.convolutionRate / a.productRate - b.convolutionRate / b.productRate);
+  const { kernels, ...rates } = byRatio[(rounds - 1) >> 1];
+  const others = kernels.filter(
+    (kernel) => multiplyAdds(kernel) === 0 && kernel.name !== treeScanSpec.op.name,
   );
   return {
-    ...{ height, width, weightBytes, peakBytes },
-    ms: median(ms),
-    multiplyAdds: sum(counted.map((kernel) => kernel.multiplyAdds)) / 1e9,
-    convolutionRate:
-      (2 * sum(wide.map((kernel) => kernel.multiplyAdds))) / sum(wide.map((kernel) => kernel.ms)) / 1e6,
-    productRate: median(productRates),
-    otherShare: sum(others.map((kernel) => kernel.ms)) / whole,
+    ...{ height, width, weightBytes, peakBytes, ...rates },
+    ms: median(found.map((round) => round.ms)),
+    multiplyAdds: sum(kernels.map(multiplyAdds)) / 1e9,
+    otherShare: sum(others.map(({ ms }) => ms)) / sum(kernels.map(({ ms }) => ms)),
     kernels: sharesOf(kernels),
     activationBytes: largestTwo(kernels),
   };
+}
+
+/** GFLOP/s of the convolutions that are larger than 1 x 1. */
+function convolutionRate(kernels: readonly Kernel[]): number {
+  const wide = kernels.filter(
+    ({ name, inputShapes: [, filter] }) => CONVOLUTIONS.includes(name) && filter && filter[0] > 1,
+  );
+  return (2 * sum(wide.map(multiplyAdds))) / sum(wide.map(({ ms }) => ms)) / 1e6;
 }
 
 async function profile(model: GraphModel, image: tf.Tensor): Promise<Kernel[]> {
@@ -76,14 +80,17 @@ function multiplyAdds({ name, inputShapes: [x, weights], outputShapes: [y] }: Ke
   return PRODUCTS.includes(name) ? size(y) * (x.at(-1) as number) : 0;
 }
 
-function productRate(): number {
+/** GFLOP/s, some times over. */
+function productRates(): number[] {
   const [rows, inputs, outputs] = PRODUCT;
   const [x, weights] = [tf.randomUniform([rows, inputs]), tf.randomUniform([inputs, outputs])];
-  const start = performance.now();
-  const y = linear(x, weights);
-  const ms = performance.now() - start;
-  tf.dispose([x, weights, y]);
-  return (2 * rows * inputs * outputs) / ms / 1e6;
+  const rates = Array.from({ length: REPETITIONS }, () => {
+    const start = performance.now();
+    linear(x, weights).dispose();
+    return (2 * rows * inputs * outputs) / (performance.now() - start) / 1e6;
+  });
+  tf.dispose([x, weights]);
+  return rates;
 }
 
 function largestTwo(kernels: readonly Kernel[]): number {
