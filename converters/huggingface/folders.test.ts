@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { encodeSafetensors, type SafetensorsTensor } from '../../plugin/models/safetensors_writer.js';
 import { TextTokenizer } from '../../plugin/models/text_tokenizer.js';
 import { fixturePath, readFixture } from '../../testing/fixtures.js';
 import { toFloat16 } from '../graph/quantize.js';
@@ -13,7 +14,6 @@ import {
   inspectCheckpoint,
   MemorySink,
 } from '../index.js';
-import { encodeSafetensors, type SafetensorsTensor } from '../pytorch/safetensors_writer.js';
 import {
   MadeOrderedDict,
   type MadeTensor,

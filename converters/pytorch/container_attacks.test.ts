@@ -2,9 +2,9 @@
 // fail. Each must be refused by a CheckpointError with the right code, in one line, at the right place.
 
 import t from 'tap';
+import { encodeSafetensors } from '../../plugin/models/safetensors_writer.js';
 import { openCheckpoint } from './checkpoint.js';
 import { CheckpointError, type CheckpointErrorCode } from './errors.js';
-import { encodeSafetensors } from './safetensors_writer.js';
 import type { StoredTensor } from './tensor.js';
 import { Assembler, ByteBuilder } from './testing/assembler.js';
 import { EMPTY_DICT, type Entry, honest, open, refused, zipEntries, zipOf } from './testing/attack.js';

@@ -1,13 +1,13 @@
 // Stored tensors: strides, types, bounded reading; and the small parts under them.
 
 import t from 'tap';
+import { encodeSafetensors } from '../../plugin/models/safetensors_writer.js';
 import { bytesSource } from '../byte_source.js';
 import { openCheckpoint } from './checkpoint.js';
 import { crc32 } from './crc32.js';
 import type { DType } from './dtype.js';
 import { CheckpointError, quote } from './errors.js';
 import { GATHER_BYTES } from './limits.js';
-import { encodeSafetensors } from './safetensors_writer.js';
 import { stateDicts } from './state_dict.js';
 import { StoredTensor, TensorStorage } from './tensor.js';
 import {

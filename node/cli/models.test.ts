@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import t from 'tap';
-import { encodeSafetensors } from '../../converters/pytorch/safetensors_writer.js';
+import { encodeSafetensors } from '../../plugin/models/safetensors_writer.js';
 import { grootvl, grootvlWith } from '../../testing/command_line.js';
 import { fixturePath, readFixture } from '../../testing/fixtures.js';
 

@@ -4,13 +4,13 @@ import { lstatSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { encodeSafetensors } from '../../converters/pytorch/safetensors_writer.js';
 import {
   MadeOrderedDict,
   madeTensor,
   type Picklable,
   torchZipBytes,
 } from '../../converters/pytorch/testing/torch_writer.js';
+import { encodeSafetensors } from '../../plugin/models/safetensors_writer.js';
 import { grootVShapes, randomState } from '../../testing/checkpoints.js';
 import { grootvl, grootvlWith, shell } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';

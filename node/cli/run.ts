@@ -2,8 +2,8 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import type { io, Tensor } from '@tensorflow/tfjs-core';
 import type { Command } from 'commander';
-import type { SafetensorsTensor } from '../../converters/pytorch/safetensors_writer.js';
 import type { StoredTensor } from '../../converters/pytorch/tensor.js';
+import type { SafetensorsTensor } from '../../plugin/models/safetensors_writer.js';
 import { fileSource } from '../file_source.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
 import { outputOf, pathOf } from './failure.js';
@@ -44,7 +44,7 @@ export function addRun(command: Command): void {
         dispose([inputs, results]);
       }
     });
-    const { encodeSafetensors } = await import('../../converters/pytorch/safetensors_writer.js');
+    const { encodeSafetensors } = await import('../../plugin/models/safetensors_writer.js');
     await writeResult(options.output, encodeSafetensors(tensors), backend);
   });
 }

@@ -1,4 +1,4 @@
-// Writes safetensors files in memory. Source of the layout: see safetensors.ts.
+// Writes safetensors files in memory. Source of the layout: see ../../converters/pytorch/safetensors.ts.
 
 /** Types that can be written, with their bytes per value. */
 const ITEM_BYTES = {
