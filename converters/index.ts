@@ -1,10 +1,11 @@
 /** PyTorch checkpoint -> TensorFlow.js GraphModel, without Python. Runs in Node and in pages. */
 
 export type { Setting } from './architectures/architecture.js';
-export type {
-  FolderConvertOptions,
-  FolderInspection,
-  FolderInspectOptions,
+export {
+  type FolderConvertOptions,
+  type FolderInspection,
+  type FolderInspectOptions,
+  readAdapter,
 } from './architectures/grootl/folder.js';
 export { type ByteSource, blobSource, bytesSource } from './byte_source.js';
 export {

@@ -2,6 +2,7 @@
  * LoRA adapters in the layout of PEFT, merged into the weights (E. Hu et al., "LoRA", 2021, section 4.1):
  * W + scaling * B A. A tied output head changes with the embeddings.
  */
+import type { Adapter, LowRank } from '../../plugin/models/adapter.js';
 import type { SourceFile } from '../../plugin/models/grootl_metadata.js';
 import { ArchitectureError } from '../errors.js';
 import { withoutHolders, withoutWrappers } from '../names.js';
@@ -33,16 +34,18 @@ const UNSUPPORTED: readonly (readonly [key: string, harmless: (value: unknown) =
   ['layer_replication', (value) => !value],
 ];
 
-interface LowRank {
-  a?: Parameter;
-  b?: Parameter;
-  embedding: boolean;
+/** A module's matrices, and what their product is multiplied by. */
+interface LowRankPair {
+  readonly a: Parameter;
+  readonly b: Parameter;
+  readonly embedding: boolean;
+  readonly scaling: number;
 }
 
 type State = ReadonlyMap<string, Parameter>;
 
 /** An adapter, not yet read. */
-export interface Adapter {
+export interface OpenedAdapter {
   readonly source: SourceFile;
   /** The file of parameters trained whole beside it, where there is one. */
   readonly trained?: SourceFile;
@@ -52,10 +55,18 @@ export interface Adapter {
    * @param canonical the name of a parameter of the model, of one without wrappers and holders
    */
   merge(state: State, canonical: (name: string) => string): Map<string, Parameter>;
+  /**
+   * The values of an adapter that changes nothing but matrices.
+   * @throws {ArchitectureError} when parameters were trained whole beside it
+   */
+  read(canonical: (name: string) => string): Promise<Adapter>;
 }
 
 /** @throws {ArchitectureError} when it is no LoRA adapter that can be merged; {CheckpointError} for its files */
-export async function openAdapter(directory: SourceDirectory, options: PassOptions = {}): Promise<Adapter> {
+export async function openAdapter(
+  directory: SourceDirectory,
+  options: PassOptions = {},
+): Promise<OpenedAdapter> {
   const config = await readAdapterConfig(directory);
   if (!config) throw new ArchitectureError(`${directory.name} has no ${ADAPTER_CONFIG}: it is no adapter`);
   for (const file of ADAPTER_FILES) {
@@ -71,6 +82,17 @@ export async function openAdapter(directory: SourceDirectory, options: PassOptio
       merge(state, canonical) {
         const base = trained ? replaced(state, trained.entries, canonical, TRAINED_FILE) : state;
         return mergeLowRank(base, entries, config, canonical);
+      },
+      async read(canonical) {
+        const { model: whole, lowRank } = unwrapPeft(withoutWrappers(entries));
+        const [name] = [...whole.keys(), ...(trained?.entries.keys() ?? [])];
+        if (name !== undefined) {
+          throw new ArchitectureError(
+            `the adapter in ${directory.name} has ${quote(name)}, which was trained whole: it cannot be attached to a ` +
+              'model, give it with the HuggingFace folder of the model when that is converted',
+          );
+        }
+        return readLowRank(pairsOf(lowRank, config, canonical));
       },
     };
   }
@@ -139,27 +161,72 @@ export function mergeLowRank(
 ): Map<string, Parameter> {
   const { model: whole, lowRank } = unwrapPeft(withoutWrappers(adapter));
   const merged = replaced(state, whole, canonical);
-  const modules = new Map<string, LowRank>();
+  for (const [weight, pair] of pairsOf(lowRank, config, canonical)) {
+    const base = merged.get(weight);
+    if (!base)
+      throw new ArchitectureError(`the adapter changes ${quote(weight)}, which the model does not have`);
+    merged.set(weight, mergedParameter(weight, base, pair));
+  }
+  return merged;
+}
+
+/** The matrices by the parameter that they change. @throws {ArchitectureError} when one of the two is missing or twice there */
+function pairsOf(
+  lowRank: State,
+  config: JsonObject,
+  canonical: (name: string) => string,
+): Map<string, LowRankPair> {
+  const sides = new Map<string, { a?: Parameter; b?: Parameter; embedding: boolean }>();
   for (const [name, tensor] of lowRank) {
     const [, module, embedding, side] = LOW_RANK.exec(name) as RegExpExecArray;
     const weight = canonical(withoutHolders(`${module}.weight`));
-    const pair = modules.get(weight) ?? { embedding: embedding !== undefined };
+    const pair = sides.get(weight) ?? { embedding: embedding !== undefined };
     const key = side === 'A' ? 'a' : 'b';
     if (pair[key]) {
       throw new ArchitectureError(`the adapter has several matrices ${side} for ${quote(weight)}`);
     }
     pair[key] = tensor;
-    modules.set(weight, pair);
+    sides.set(weight, pair);
   }
-  if (modules.size === 0) throw new ArchitectureError('the adapter has no LoRA weights');
-  for (const [weight, pair] of modules) {
-    const base = merged.get(weight);
-    if (!base)
-      throw new ArchitectureError(`the adapter changes ${quote(weight)}, which the model does not have`);
-    const module = weight.replace(/\.weight$/, '');
-    merged.set(weight, mergedParameter(module, base, pair, scaling(config, module, pair)));
+  if (sides.size === 0) throw new ArchitectureError('the adapter has no LoRA weights');
+  const pairs = new Map<string, LowRankPair>();
+  for (const [weight, { a, b, embedding }] of sides) {
+    const module = moduleOf(weight);
+    if (!a || !b) {
+      const given = [a, b].map((side) => (side ? `[${side.shape.join(', ')}]` : 'none')).join(' and ');
+      throw new ArchitectureError(`the adapter's A and B for ${quote(module)} are ${given}, expected both`);
+    }
+    pairs.set(weight, { a, b, embedding, scaling: scaling(config, module, a) });
   }
-  return merged;
+  return pairs;
+}
+
+function moduleOf(weight: string): string {
+  return weight.replace(/\.weight$/, '');
+}
+
+async function readLowRank(pairs: ReadonlyMap<string, LowRankPair>): Promise<Adapter> {
+  const modules: LowRank[] = [];
+  for (const [weight, { a, b, embedding, scaling }] of pairs) {
+    modules.push({
+      module: moduleOf(weight),
+      isEmbedding: embedding,
+      scaling,
+      a: await readMatrix(weight, a),
+      b: await readMatrix(weight, b),
+    });
+  }
+  return { modules };
+}
+
+async function readMatrix(weight: string, parameter: Parameter): Promise<LowRank['a']> {
+  const [rows, columns, ...rest] = parameter.shape;
+  if (columns === undefined || rest.length > 0) {
+    throw new ArchitectureError(
+      `the adapter has the shape [${parameter.shape.join(', ')}] for ${quote(moduleOf(weight))}, expected matrices`,
+    );
+  }
+  return { shape: [rows, columns], values: await parameter.readFloat32() };
 }
 
 /** `modules_to_save`, and embeddings that fine-tuning has resized, are stored whole. */
@@ -184,9 +251,9 @@ function replaced(
   return merged;
 }
 
-function scaling(config: JsonObject, module: string, { a }: LowRank): number {
+function scaling(config: JsonObject, module: string, a: Parameter): number {
   const alpha = patterned(config.alpha_pattern, module) ?? config.lora_alpha;
-  const rank = a?.shape[0] ?? 0;
+  const rank = a.shape[0] ?? 0;
   if (typeof alpha !== 'number' || !Number.isFinite(alpha) || rank < 1) {
     throw new ArchitectureError(`adapter_config.json has lora_alpha ${quoteJson(alpha)}, expected a number`);
   }
@@ -201,25 +268,18 @@ function patterned(pattern: unknown, module: string): unknown {
 }
 
 function mergedParameter(
-  module: string,
+  weight: string,
   base: Parameter,
-  { a, b, embedding }: LowRank,
-  scale: number,
+  { a, b, embedding, scaling }: LowRankPair,
 ): Parameter {
   const [rows, columns] = base.shape;
   // An embedding's product is transposed: A is [r, vocabulary], B [hidden, r].
   const [left, right] = embedding ? [columns, rows] : [rows, columns];
-  const rank = a?.shape[0];
-  if (
-    !a ||
-    !b ||
-    base.shape.length !== 2 ||
-    `${a.shape}` !== `${[rank, right]}` ||
-    `${b.shape}` !== `${[left, rank]}`
-  ) {
-    const given = [a, b].map((side) => (side ? `[${side.shape.join(', ')}]` : 'none')).join(' and ');
+  const [rank] = a.shape;
+  if (base.shape.length !== 2 || `${a.shape}` !== `${[rank, right]}` || `${b.shape}` !== `${[left, rank]}`) {
+    const given = [a, b].map(({ shape }) => `[${shape.join(', ')}]`).join(' and ');
     throw new ArchitectureError(
-      `the adapter's A and B for ${quote(module)} are ${given}, expected [r, ${right}] and [${left}, r]`,
+      `the adapter's A and B for ${quote(moduleOf(weight))} are ${given}, expected [r, ${right}] and [${left}, r]`,
     );
   }
   return {
@@ -230,9 +290,9 @@ function mergedParameter(
       const [aValues, bValues] = [await a.readFloat32(), await b.readFloat32()];
       addProduct(
         values,
-        scale,
-        embedding ? transpose(aValues, rank as number, right) : bValues,
-        embedding ? transpose(bValues, left, rank as number) : aValues,
+        scaling,
+        embedding ? transpose(aValues, rank, right) : bValues,
+        embedding ? transpose(bValues, left, rank) : aValues,
         columns,
       );
       return values;

@@ -3,7 +3,8 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { Generation } from '../../plugin/index.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
 import { integerFrom } from './failure.js';
-import { modelSource, textOf, withModel } from './inputs.js';
+import { textOf, withModel } from './inputs.js';
+import { ATTACHED, loadLanguageModel } from './language_model.js';
 import { note, printJson, showsProgress, stream } from './terminal.js';
 
 interface Options {
@@ -14,6 +15,7 @@ interface Options {
   topP?: number;
   seed?: number;
   stop?: string[];
+  lora?: string;
   json?: boolean;
   backend: CliBackend;
 }
@@ -27,14 +29,13 @@ export function addGenerate(command: Command): void {
     .option('--top-p <p>', 'only the most probable tokens that together reach p', numberFrom(0))
     .option('--seed <n>', 'of the random numbers', integerFrom(0))
     .option('--stop <text...>', 'stop before one of these texts')
+    .addOption(ATTACHED)
     .option('--json', 'print one JSON document');
-  withBackend(command).action(async (dir: string, { json, backend, ...options }: Options) => {
+  withBackend(command).action(async (dir: string, { json, backend, lora, ...options }: Options) => {
     const prompt = await textOf(options.prompt);
     const started = await startBackend(backend);
     if (!json && showsProgress()) note(`backend ${started}`);
-    const { GrootL } = await import('../../plugin/index.js');
-    const loading = GrootL.load(await modelSource(dir, { streamWeights: true }));
-    await withModel(loading, async (model) => {
+    await withModel(loadLanguageModel(dir, lora), async (model) => {
       const tokens = model.stream(prompt, options);
       let next = await tokens.next();
       if (!json) stream(prompt); // not before something can follow it

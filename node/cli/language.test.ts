@@ -100,6 +100,18 @@ t.test('score', async (t) => {
   t.match((await grootvl(...args)).stdout, /^log-probability -1\.370/);
 });
 
+t.test('an adapter that is attached', async (t) => {
+  const context = ['--context', 'Name the capital of Italy.', '--continuation', ' Rome', '--json'];
+  const [plain, attached] = [
+    await grootvl('score', model, ...context),
+    await grootvl('score', model, ...context, '--lora', ADAPTER),
+  ];
+  t.same([attached.status, attached.stderr], [0, '']);
+  t.not(JSON.parse(attached.stdout).logprob, JSON.parse(plain.stdout).logprob);
+  const text = await grootvl('generate', model, '--prompt', 'Name', '--max-tokens', '2', '--lora', ADAPTER);
+  t.match(text, { status: 0, stdout: /^Name/ });
+});
+
 t.test('weights of 16 and 8 bits', async (t) => {
   const { prompt, tree_ids } = expected.greedy.at(-1);
   for (const type of ['float16', 'uint8']) {
@@ -140,6 +152,8 @@ t.test('what goes wrong', async (t) => {
     [['generate', model, '--prompt', 'x', '--temperature', 'hot'], 2, /expected a number of at least 0/],
     [['generate', model, '--prompt', 'x', '--top-p', '2'], 1, /topP is 2/],
     [['generate', join(folder, 'none'), '--prompt', 'x'], 1, /none: no such directory/],
+    [['generate', model, '--prompt', 'x', '--lora', TINY], 1, /has no adapter_config.json/],
+    [['generate', model, '--prompt', 'x', '--lora', 'nowhere'], 1, /nowhere: no such directory/],
     [['score', model, '--context', 'x'], 2, /required option '--continuation/],
     [['score', model, '--context', 'x', '--continuation', ''], 1, /the continuation has no tokens/],
     [['classify', model, 'x.png'], 1, /this is no GrootV model/],

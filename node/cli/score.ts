@@ -2,12 +2,14 @@
 import type { Command } from 'commander';
 import type { GrootL, Score } from '../../plugin/index.js';
 import { type CliBackend, type StartedBackend, startBackend, withBackend } from './backend.js';
-import { modelSource, textOf, withModel } from './inputs.js';
+import { textOf, withModel } from './inputs.js';
+import { ATTACHED, loadLanguageModel } from './language_model.js';
 import { jsonText, print, printJson } from './terminal.js';
 
 interface Options {
   context: string;
   continuation: string;
+  lora?: string;
   json?: boolean;
   backend: CliBackend;
 }
@@ -16,13 +18,12 @@ export function addScore(command: Command): void {
   command
     .requiredOption('--context <text>', 'what is given; - reads standard input')
     .requiredOption('--continuation <text>', 'what is scored')
+    .addOption(ATTACHED)
     .option('--json', 'print one JSON document');
   withBackend(command).action(async (dir: string, options: Options) => {
     const context = await textOf(options.context);
     const backend = await startBackend(options.backend);
-    const { GrootL } = await import('../../plugin/index.js');
-    const loading = GrootL.load(await modelSource(dir, { streamWeights: true }));
-    await withModel(loading, async (model) => {
+    await withModel(loadLanguageModel(dir, options.lora), async (model) => {
       const score = await model.score(context, options.continuation);
       if (options.json) printJson({ ...score, backend });
       else print(describe(score, model, backend));

@@ -2,6 +2,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, type io, type Tensor3D } from '@tensorflow/tfjs-core';
 import { nextTask } from '../next_task.js';
+import type { Adapter } from './adapter.js';
 import { MAX_JSON_CHARACTERS } from './bounded_json.js';
 import {
   abortSignal,
@@ -69,8 +70,10 @@ export interface Generation {
 
 /** A converted GrootL or Mamba language model. */
 export class GrootL {
+  private adapted: LanguageGraphs | undefined;
+
   private constructor(
-    private readonly graphs: LanguageGraphs,
+    private readonly base: LanguageGraphs,
     /** Undefined where the model has none: then prompts are token ids. */
     readonly tokenizer: TextTokenizer | undefined,
   ) {}
@@ -110,12 +113,39 @@ export class GrootL {
   }
 
   get metadata(): GrootLMetadata {
-    return this.graphs.metadata;
+    return this.base.metadata;
   }
 
-  /** The GraphModel that reads a text: `input_ids` and `prompt_length` in, `logits` out. */
+  /**
+   * The GraphModel that reads a text: `input_ids` and `prompt_length` in, `logits` out. While an adapter is attached it is
+   * another one.
+   */
   get model(): GraphModel {
     return this.graphs.prefill;
+  }
+
+  /**
+   * Attaches a LoRA adapter, in place of one that is attached. The model's own weights stay as they are, beside the
+   * matrices that the adapter changes; an output head that is tied to the embeddings stays as it is too, as in training.
+   * @param adapter what `readAdapter` of `tfjs-grootvl/converters` gives, or one that is trained, with its values now.
+   * @throws {Error} when it changes what the model does not have.
+   */
+  async attach(adapter: Adapter | { readonly weights: () => Promise<Adapter> }): Promise<void> {
+    const given = 'weights' in adapter ? await adapter.weights() : adapter;
+    if (!Array.isArray(given?.modules)) refuse(given, 'GrootL.attach: the adapter', 'what readAdapter gives');
+    const adapted = await this.base.adaptedBy(given);
+    this.detach();
+    this.adapted = adapted;
+  }
+
+  /** Takes the adapter off: the model is what it was, bit for bit. Does nothing where there is none. */
+  detach(): void {
+    this.adapted?.dispose();
+    this.adapted = undefined;
+  }
+
+  private get graphs(): LanguageGraphs {
+    return this.adapted ?? this.base;
   }
 
   /**
@@ -245,16 +275,17 @@ export class GrootL {
 
   /**
    * Saves the model with the values that its weights have now, and what lies beside it within: one model.json that
-   * {@link load} takes from anywhere.
+   * {@link load} takes from anywhere. An adapter that is attached is not part of it.
    * @param target an IOHandler such as `fileSystem(dir)`, or a URL such as `indexeddb://name`.
    */
   save(target: io.IOHandler | string): Promise<io.SaveResult> {
-    return this.graphs.prefill.save(target);
+    return this.base.prefill.save(target);
   }
 
   /** Frees the weights. */
   dispose(): void {
-    this.graphs.dispose();
+    this.detach();
+    this.base.dispose();
   }
 
   /** What stands for the text before the first token. */

@@ -13,10 +13,12 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import { OpError } from '../ops/input_checks.js';
+import { type Adapter, adaptedWeights, withAdaptedEmbeddings } from './adapter.js';
 import { quote } from './checks.js';
 import type { GrootLMetadata } from './grootl_metadata.js';
 import { LoadedModel } from './loaded_model.js';
 import { type ModelJson, parseModelJson } from './model_json.js';
+import type { GraphNode } from './topology.js';
 
 /** Positions whose logits are computed at once: with a vocabulary of 50,280, 13 MB of them. */
 const LOGIT_ROWS = 64;
@@ -39,8 +41,10 @@ export class LanguageGraphs {
   private constructor(
     readonly prefill: LoadedModel,
     private readonly decode: LoadedModel | undefined,
-    decodeJson: ModelJson | undefined,
+    private readonly decodeJson: ModelJson | undefined,
     readonly metadata: GrootLMetadata,
+    /** Weights beside those of other graphs. */
+    private readonly adapted?: NamedTensorMap,
   ) {
     this.stateNames = decode ? stateNamesOf(metadata) : [];
     this.nextNames = decodeJson ? nextNamesOf(decodeJson, this.stateNames) : [];
@@ -59,8 +63,34 @@ export class LanguageGraphs {
     const decodeJson = parseModelJson(decodeText, 'decode.json');
     const stateNames = stateNamesOf(metadata);
     checkNodes(decodeJson, 'decode.json', nextNamesOf(decodeJson, stateNames));
-    const decode = await loadOver(prefill, decodeJson);
+    const decode = await loadOver('decode.json', decodeJson, prefill.weights);
     return new LanguageGraphs(prefill, decode, decodeJson, metadata);
+  }
+
+  /**
+   * The same graphs with the changes of an adapter. All other weights are the ones that these have, now and later.
+   * @throws {Error} when the adapter changes what the model does not have
+   */
+  async adaptedBy(adapter: Adapter): Promise<LanguageGraphs> {
+    const adapted = adaptedWeights(this.prefill.weights, adapter);
+    const weights = { ...this.prefill.weights };
+    for (const [name, tensor] of Object.entries(adapted)) weights[name] = [tensor];
+    const changed = ({ modelTopology, signature, format }: Description): Description => ({
+      ...{ signature, format },
+      modelTopology: {
+        ...modelTopology,
+        node: withAdaptedEmbeddings(nodesOf({ modelTopology }), adapter),
+      },
+    });
+    try {
+      const { decodeJson } = this;
+      const prefill = await loadOver(this.prefill.origin, changed(this.prefill.graphDescription), weights);
+      const decode = decodeJson && (await loadOver('decode.json', changed(decodeJson), weights));
+      return new LanguageGraphs(prefill, decode, decodeJson, this.metadata, adapted);
+    } catch (error) {
+      dispose(adapted);
+      throw error;
+    }
   }
 
   /** Reads texts of one length. @returns [N, L, hidden], and the state behind the last token where it is asked for. */
@@ -152,8 +182,12 @@ export class LanguageGraphs {
     }
   }
 
-  /** Frees the weights. */
+  /** Frees the weights; of graphs with an adapter its changes. */
   dispose(): void {
+    if (this.adapted) {
+      dispose(this.adapted);
+      return;
+    }
     this.decode?.dispose();
     this.prefill.dispose();
   }
@@ -199,14 +233,8 @@ function stateNamesOf({ architecture }: GrootLMetadata): string[] {
   return Array.from({ length: architecture.layers }, (_, i) => [`state_${i}`, `past_${i}`]).flat();
 }
 
-interface Node {
-  readonly name: string;
-  readonly op: string;
-  readonly input?: readonly string[];
-}
-
-function nodesOf({ modelTopology }: ModelJson): readonly Node[] {
-  return (modelTopology as { node: readonly Node[] }).node;
+function nodesOf({ modelTopology }: Pick<ModelJson, 'modelTopology'>): readonly GraphNode[] {
+  return (modelTopology as { node: readonly GraphNode[] }).node;
 }
 
 /** What nodes that do nothing but name an output stand for: every node costs a token time. */
@@ -224,22 +252,27 @@ function checkNodes(json: ModelJson, file: string, names: readonly string[]): vo
   if (missing !== undefined) throw new Error(`${file}: has no node ${quote(missing)}, which GrootL needs`);
 }
 
+type Description = Pick<ModelJson, 'modelTopology' | 'signature' | 'format'>;
+
 /** Loads a graph without weights and lets it read those of another, by name: they are in memory once. */
-async function loadOver(other: GraphModel, json: ModelJson): Promise<LoadedModel> {
-  const constant = nodesOf(json).find(
-    ({ name, op }) => op === 'Const' && !Object.hasOwn(other.weights, name),
+async function loadOver(
+  file: string,
+  { modelTopology, signature, format }: Description,
+  weights: GraphModel['weights'],
+): Promise<LoadedModel> {
+  const constant = nodesOf({ modelTopology }).find(
+    ({ name, op }) => op === 'Const' && !Object.hasOwn(weights, name),
   );
   if (constant) {
-    throw new Error(`decode.json: the weight ${quote(constant.name)} is not among those of model.json`);
+    throw new Error(`${file}: the weight ${quote(constant.name)} is not among those of model.json`);
   }
-  const { modelTopology, signature, format } = json;
-  const graph = await LoadedModel.from('decode.json', {
+  const graph = await LoadedModel.from(file, {
     modelTopology,
     signature,
     format,
     weightSpecs: [],
     weightData: new ArrayBuffer(0),
   });
-  Object.assign(graph.weights, other.weights);
+  Object.assign(graph.weights, weights);
   return graph;
 }

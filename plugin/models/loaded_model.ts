@@ -4,7 +4,7 @@ import { io, keep, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tf
 import { OpError } from '../ops/input_checks.js';
 import { quote } from './checks.js';
 import type { OpenedSource } from './model_files.js';
-import { checkArtifacts } from './model_json.js';
+import { checkArtifacts, type ModelJson } from './model_json.js';
 
 const MAX_MESSAGE = 500;
 
@@ -65,6 +65,12 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
       weightData,
       weightSpecs,
     });
+  }
+
+  /** The graph without its weights. */
+  get graphDescription(): Pick<ModelJson, 'modelTopology' | 'signature' | 'format'> {
+    const { modelTopology, signature, format } = this.description;
+    return { modelTopology: modelTopology as object, signature, format };
   }
 
   override execute(inputs: Inputs, outputs?: string | string[]): Tensor | Tensor[] {

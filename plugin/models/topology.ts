@@ -19,7 +19,8 @@ const MAX_VALUES = 2 ** 20;
 /** protobuf's JSON writes large integers and special floats as texts. */
 const NUMBER = /^(?:-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|NaN|-?Infinity)$/i;
 
-interface Node {
+/** A node as tfjs's JSON of a GraphDef has it. */
+export interface GraphNode {
   readonly name: string;
   readonly op: string;
   readonly input?: readonly string[];
@@ -90,7 +91,7 @@ const LIBRARY_FUNCTION: Check = (value, name) => {
   record({ signature: SIGNATURE, nodeDef: optionalOrNull(listOf(NODE, 0, MAX_NODES)) })(value, name);
   const { signature, nodeDef, ret } = value as {
     signature: { inputArg: { name: string }[]; outputArg: { name: string }[] };
-    nodeDef?: Node[];
+    nodeDef?: GraphNode[];
     ret?: unknown;
   };
   for (const output of signature.outputArg) {
@@ -113,10 +114,10 @@ export function checkTopology(value: unknown, name: string): void {
     library: optionalOrNull(record({ function: optionalOrNull(listOf(LIBRARY_FUNCTION, 0, MAX_NODES)) })),
     versions: record({}),
   })(value, name);
-  checkEdges((value as { node: Node[] }).node, [], `${name}.node`);
+  checkEdges((value as { node: GraphNode[] }).node, [], `${name}.node`);
 }
 
-function checkEdges(nodes: readonly Node[], known: readonly string[], name: string): void {
+function checkEdges(nodes: readonly GraphNode[], known: readonly string[], name: string): void {
   const indices = new Map<string, number>(known.map((each) => [each, -1]));
   for (const [i, node] of nodes.entries()) {
     // tfjs keeps nodes and weights in plain objects, and splits references at colons.
@@ -145,7 +146,11 @@ function checkEdges(nodes: readonly Node[], known: readonly string[], name: stri
 }
 
 /** Loops of TensorFlow 1 go back through a node of type NextIteration; every other cycle has no meaning. */
-function checkAcyclic(nodes: readonly Node[], inputs: readonly (readonly number[])[], name: string): void {
+function checkAcyclic(
+  nodes: readonly GraphNode[],
+  inputs: readonly (readonly number[])[],
+  name: string,
+): void {
   const readers: number[][] = nodes.map(() => []);
   const open = nodes.map(() => 0);
   for (const [i, sources] of inputs.entries()) {

@@ -1,4 +1,5 @@
 /** From a HuggingFace folder of a Mamba language model to a GrootL model, and what such a folder holds. */
+import type { Adapter } from '../../../plugin/models/adapter.js';
 import type {
   GrootLArchitecture,
   GrootLMetadata,
@@ -141,6 +142,19 @@ export async function convertFolder(
     },
   );
   return describe(opened, quantize);
+}
+
+/**
+ * Reads a LoRA adapter in PEFT's layout, which `GrootL.attach` takes.
+ * @throws {CheckpointError} when a file cannot or must not be read; {ArchitectureError} when it is no adapter, or has more
+ *   than changes of matrices.
+ */
+export async function readAdapter(
+  directory: SourceDirectory,
+  options: Pick<FolderInspectOptions, 'signal'> = {},
+): Promise<Adapter> {
+  const adapter = await openAdapter(directory, options);
+  return adapter.read(canonicalName);
 }
 
 function graphsOf({ sizes, scan, state }: Opened) {
