@@ -16,6 +16,8 @@ export interface Parameter {
 /** A parameter and its full name. */
 export interface NamedParameter extends Parameter {
   readonly name: string;
+  /** Whether the values are not those of the file under this name alone, so that they cannot be written back. */
+  readonly computed?: boolean;
 }
 
 /** A state dict that is read by a network's layers, and remembers what they declared. Without entries it declares only. */

@@ -26,6 +26,7 @@ export function foldBatchNorm(
   return {
     weight: {
       ...weight,
+      computed: true,
       async readFloat32() {
         const [values, scale] = await Promise.all([weight.readFloat32(), scales()]);
         const size = values.length / channels;
@@ -34,6 +35,7 @@ export function foldBatchNorm(
     },
     bias: {
       ...beta,
+      computed: true,
       async readFloat32() {
         const [shifts, means, scale] = await Promise.all([beta.readFloat32(), mean.readFloat32(), scales()]);
         return shifts.map((shift, i) => shift - means[i] * scale[i]);

@@ -94,10 +94,11 @@ export class GraphBuilder {
   }
 
   /** A constant whose values are read when the model is written. */
-  constant(name: string, weight: Weight): Output {
+  constant(name: string, weight: Weight, attributes: Readonly<Record<string, AttributeValue>> = {}): Output {
     this.node('Const', name, [], {
       dtype: type(weight.dtype),
       value: { tensor: { dtype: DTYPE[weight.dtype], tensorShape: tensorShape(weight.shape) } },
+      ...attributes,
     });
     this.weights.set(name, weight);
     return name;

@@ -12,7 +12,7 @@ import {
   texts,
   type,
 } from './graph_builder.js';
-import { TorchLayers, transpose } from './torch_layers.js';
+import { TorchLayers } from './torch_layers.js';
 
 /** An extent along the height and the width, or one for both. */
 export type Extents = number | readonly [height: number, width: number];
@@ -67,12 +67,12 @@ export class ImageLayers extends TorchLayers {
     const [[height, width], strides, dilations] = [both(kernel), both(stride), both(dilation)];
     const same = [(dilations[0] * (height - 1)) >> 1, (dilations[1] * (width - 1)) >> 1] as const;
     const [rows, columns] = both(options.padding ?? same);
-    const area = height * width;
     const weight = module.tensor('weight', [outputs, inputs, height, width]);
     const folded = batchNorm && foldBatchNorm(weight, batchNorm);
-    // OIHW -> HWIO: [O, I * area] -> [I * area, O], then I and the area change order.
-    const filter = this.constant(folded?.weight ?? weight, [height, width, inputs, outputs], (values) =>
-      swapLeading(transpose(values, outputs, inputs * area), inputs, area, outputs),
+    const filter = this.constant(
+      folded?.weight ?? weight,
+      [height, width, inputs, outputs],
+      [2, 3, 1, 0], // OIHW -> HWIO
     );
     const attributes = {
       strides: ints([1, ...strides, 1]),
@@ -102,7 +102,7 @@ export class ImageLayers extends TorchLayers {
     const filter = this.constant(
       module.tensor('weight', [channels, 1, height, width]),
       [height, width, channels, 1],
-      (values) => transpose(values, channels, height * width),
+      [2, 3, 0, 1],
     );
     return this.graph.node('DepthwiseConv2dNative', `${module.prefix}/convolution`, [x, filter], {
       strides: ints([1, 1, 1, 1]),
@@ -137,9 +137,6 @@ export class ImageLayers extends TorchLayers {
     const node = `${module.prefix}/transposed_convolution`;
     const area = height * width;
     const weight = module.tensor('weight', [inputs, outputs, height, width]);
-    // IOHW -> HWOI: [I, O * area] -> [O * area, I], then O and the area change order.
-    const arrange = (values: Float32Array) =>
-      swapLeading(transpose(values, inputs, outputs * area), outputs, area, inputs);
     // [N, (H - 1) * stride + kernel, (W - 1) * stride + kernel, O], and then the padding is cut off.
     const shape = graph.node('Shape', `${node}/shape`, [x], { ...FLOAT, out_type: type('int32') });
     const literal = (name: string, values: readonly number[]) =>
@@ -155,16 +152,13 @@ export class ImageLayers extends TorchLayers {
     const full = graph.node('AddV2', `${node}/size`, [scaled, rest], integer);
     if (`${strides} ${pads}` === `${[height, width]} 0,0`) {
       const products = this.linear(`${node}/products`, x, {
-        weights: {
-          ...weight,
-          shape: [area * outputs, inputs],
-          readFloat32: async () => arrange(await weight.readFloat32()),
-        },
+        weights: weight,
+        matrix: { shape: [inputs, area * outputs], axes: [0, 2, 3, 1] },
         bias: bias ? repeated(module.tensor('bias', [outputs]), area) : undefined,
       });
       return this.tiles(node, products, shape, [height, width * outputs], full);
     }
-    const filter = this.constant(weight, [height, width, outputs, inputs], arrange);
+    const filter = this.constant(weight, [height, width, outputs, inputs], [2, 3, 1, 0]); // IOHW -> HWOI
     let y = graph.node('Conv2DBackpropInput', `${node}/sums`, [full, filter, x], {
       strides: ints([1, ...strides, 1]),
       padding: text('VALID'),
@@ -344,21 +338,11 @@ export class ImageLayers extends TorchLayers {
 /** Below every float32 number that a layer gives, and finite, as JSON and quantised sums need it. */
 const LOWEST = -3.4028234663852886e38;
 
-/** [a, b, c] -> [b, a, c]. */
-function swapLeading(values: Float32Array, a: number, b: number, c: number): Float32Array {
-  const moved = new Float32Array(values.length);
-  for (let i = 0; i < a; i++) {
-    for (let j = 0; j < b; j++) {
-      moved.set(values.subarray((i * b + j) * c, (i * b + j + 1) * c), (j * a + i) * c);
-    }
-  }
-  return moved;
-}
-
 /** A vector several times, one after the other. */
 function repeated(vector: NamedParameter, times: number): NamedParameter {
   return {
     ...vector,
+    computed: true,
     shape: [times * vector.elements],
     elements: times * vector.elements,
     async readFloat32() {

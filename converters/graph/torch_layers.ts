@@ -3,12 +3,32 @@
  * hold, in the layout that TensorFlow wants.
  */
 
+import {
+  COMPUTED_ATTRIBUTE,
+  fromTorch,
+  LAYOUT_ATTRIBUTES,
+  type TorchLayout,
+} from '../../plugin/torch_layout.js';
 import type { NamedParameter, Parameters } from '../parameters.js';
-import { float, type GraphBuilder, int, type Output, text, type Weight } from './graph_builder.js';
+import {
+  type AttributeValue,
+  bool,
+  float,
+  type GraphBuilder,
+  int,
+  ints,
+  type Output,
+  text,
+} from './graph_builder.js';
 
 export interface LinearOptions {
   /** [.., O, I] or [O, I, 1, 1], as PyTorch stores them. */
   readonly weights: NamedParameter;
+  /** The matrix [I, O] of weights that PyTorch stores in another shape or order. */
+  readonly matrix?: { readonly shape: readonly [inputs: number, outputs: number] } & Omit<
+    TorchLayout,
+    'shape'
+  >;
   readonly bias?: NamedParameter;
   readonly activation?: 'none' | 'gelu' | 'silu';
   /** Only these outputs, from and to a fraction of all of them. */
@@ -33,20 +53,25 @@ export class TorchLayers {
   /** A matrix [.., O, I] or [O, I, 1, 1] as [I, O]. */
   transposed(parameter: NamedParameter): Output {
     const [outputs, inputs] = matrixShape(parameter);
-    return this.constant(parameter, [inputs, outputs], (values) => transpose(values, outputs, inputs));
+    const units = [...parameter.shape.keys()].filter((axis) => isUnitAxis(parameter.shape, axis));
+    const [output, input] = [...parameter.shape.keys()].filter((axis) => !units.includes(axis));
+    return this.constant(parameter, [inputs, outputs], [...units, input, output]);
   }
 
   /** A depthwise convolution over time, [D, 1, K], as [K, D]. */
   taps(parameter: NamedParameter): Output {
     const [channels, , kernel] = parameter.shape;
-    return this.constant(parameter, [kernel, channels], (values) => transpose(values, channels, kernel));
+    return this.constant(parameter, [kernel, channels], [1, 2, 0]);
   }
 
   /** x @ weights^T + bias. */
-  linear(name: string, x: Output, { weights, bias, activation = 'none', part }: LinearOptions): Output {
-    const [outputs] = matrixShape(weights);
-    const matrix = this.transposed(weights);
-    const inputNodes = bias ? [x, matrix, this.vector(bias)] : [x, matrix];
+  linear(name: string, x: Output, options: LinearOptions): Output {
+    const { weights, matrix, bias, activation = 'none', part } = options;
+    const outputs = matrix ? matrix.shape[1] : matrixShape(weights)[0];
+    const product = matrix
+      ? this.constant(weights, matrix.shape, matrix.axes, matrix.view)
+      : this.transposed(weights);
+    const inputNodes = bias ? [x, product, this.vector(bias)] : [x, product];
     const attributes = { activation: text(activation) };
     if (!part) return this.graph.node('Linear', name, inputNodes, attributes);
     const [first_output, end_output] = part.map((fraction) => int(fraction * outputs));
@@ -65,16 +90,30 @@ export class TorchLayers {
     return this.graph.node('LayerNormalization', node, [x, gamma, beta], { epsilon: float(epsilon) });
   }
 
+  /**
+   * A parameter as a constant of a shape: its axes, or those of its view, in this order. The node states the layout, so
+   * that trained values find their way back.
+   */
   protected constant(
     parameter: NamedParameter,
     shape: readonly number[],
-    arrange: (values: Float32Array) => Float32Array = (values) => values,
+    axes: readonly number[] = [...parameter.shape.keys()],
+    view?: readonly number[],
   ): Output {
-    const { name } = parameter;
+    const { name, computed } = parameter;
     const known = this.constants.get(name);
     if (known) return known; // another part of the same parameter
-    const read: Weight['read'] = async () => arrange(await parameter.readFloat32());
-    const constant = this.graph.constant(name, { shape, dtype: 'float32', read, quantizable: true });
+    const layout = { shape: parameter.shape, axes, view };
+    const constant = this.graph.constant(
+      name,
+      {
+        shape,
+        dtype: 'float32',
+        read: async () => fromTorch(await parameter.readFloat32(), layout),
+        quantizable: true,
+      },
+      computed ? { [COMPUTED_ATTRIBUTE]: bool(true) } : layoutAttributes(layout),
+    );
     this.constants.set(name, constant);
     return constant;
   }
@@ -90,18 +129,10 @@ function isUnitAxis(shape: readonly number[], axis: number): boolean {
   return shape.length === 3 ? axis === 0 : axis >= 2;
 }
 
-/** Values of a row that are transposed at a time: the rows that they go to stay in the cache. */
-const TRANSPOSED_COLUMNS = 16;
-
-/** [rows, columns] -> [columns, rows]. */
-export function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
-  const moved = new Float32Array(values.length);
-  for (let first = 0; first < columns; first += TRANSPOSED_COLUMNS) {
-    const end = Math.min(first + TRANSPOSED_COLUMNS, columns);
-    for (let row = 0; row < rows; row++) {
-      for (let column = first; column < end; column++)
-        moved[column * rows + row] = values[row * columns + column];
-    }
-  }
-  return moved;
+function layoutAttributes({ shape, axes, view }: TorchLayout): Record<string, AttributeValue> {
+  return {
+    [LAYOUT_ATTRIBUTES.shape]: ints(shape),
+    [LAYOUT_ATTRIBUTES.axes]: ints(axes),
+    ...(view && { [LAYOUT_ATTRIBUTES.view]: ints(view) }),
+  };
 }

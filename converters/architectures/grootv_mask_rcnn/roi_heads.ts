@@ -1,8 +1,7 @@
 /** What is in each proposal: the class and the box, and for what is kept the mask. */
 import { bool, float, floats, int, type Output, outputOf, type } from '../../graph/graph_builder.js';
 import type { ImageLayers } from '../../graph/image_layers.js';
-import { transpose } from '../../graph/torch_layers.js';
-import type { NamedParameter, Parameters } from '../../parameters.js';
+import type { Parameters } from '../../parameters.js';
 import type { MaskRCNNGraphSettings } from './settings.js';
 import type { MaskRCNNSizes } from './sizes.js';
 
@@ -82,7 +81,16 @@ export function boxHead(
     const layer = module.at(`shared_fcs.${i}`);
     const weights = layer.tensor('weight', [sizes.boxChannels, width]);
     const linear = layers.linear(`box_head/linear_${i}`, x, {
-      weights: i === 0 ? channelsLast(weights, sizes.pyramidChannels) : weights,
+      weights,
+      // Of features flattened channels first, [O, C * area], for features flattened channels last.
+      matrix:
+        i === 0
+          ? {
+              shape: [width, sizes.boxChannels],
+              view: [sizes.boxChannels, sizes.pyramidChannels, area],
+              axes: [2, 1, 0],
+            }
+          : undefined,
       bias: layer.tensor('bias', [sizes.boxChannels]),
     });
     x = layers.relu(`box_hidden_${i}`, linear);
@@ -160,20 +168,4 @@ export function maskHead(
   const logits = graph.node('SelectChannels', 'mask_logits', [all, classes]);
   const probabilities = graph.node('Sigmoid', 'masks', [logits], FLOAT);
   return { probabilities, namedNodes: [rois, features, all, logits] };
-}
-
-/** A linear layer over features flattened channels first, [O, C * area], for features flattened channels last. */
-function channelsLast(weights: NamedParameter, channels: number): NamedParameter {
-  const [outputs, inputs] = weights.shape;
-  return {
-    ...weights,
-    async readFloat32() {
-      const values = await weights.readFloat32();
-      for (let row = 0; row < outputs; row++) {
-        const at = values.subarray(row * inputs, (row + 1) * inputs);
-        at.set(transpose(at, channels, inputs / channels));
-      }
-      return values;
-    },
-  };
 }
