@@ -24,6 +24,12 @@ export default {
       'everything else imports the plugin',
     ),
     forbid(
+      'training-is-an-entry-of-its-own',
+      '^plugin/(?!training/)',
+      { path: '^plugin/training/' },
+      'who does not train does not load it',
+    ),
+    forbid(
       'backends-are-apart',
       '^(wasm|gpu)/',
       { path: '^(plugin/models|converters|node|conformance|bench)/' },

@@ -1,6 +1,7 @@
 /** Random weights of GrootV networks of any size: as fast or slow as trained ones. */
 import { grootVShapes as networkShapes } from '../converters/architectures/grootv/architecture.js';
 import type { GrootVArchitecture } from '../plugin/models/grootv_metadata.js';
+import { RandomNumbers } from '../plugin/random.js';
 
 export interface GrootVSizes {
   readonly channels: number;
@@ -12,16 +13,10 @@ export interface GrootVSizes {
   readonly convolutionHead?: boolean;
 }
 
-/** A small generator of uniform numbers in [-1, 1) (mulberry32), so that tests repeat. */
+/** Uniform numbers in [-1, 1), so that tests repeat. */
 export function uniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
-  };
+  const random = new RandomNumbers(seed);
+  return () => 2 * random.next() - 1;
 }
 
 /** A network of these sizes, the others as published. */

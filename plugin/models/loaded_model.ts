@@ -73,6 +73,11 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     return { modelTopology: modelTopology as object, signature, format };
   }
 
+  /** Changes the graph, the signature or the metadata that the model is saved with. */
+  describe(changes: Pick<io.ModelArtifacts, 'modelTopology' | 'signature' | 'userDefinedMetadata'>): void {
+    Object.assign(this.description, changes);
+  }
+
   override execute(inputs: Inputs, outputs?: string | string[]): Tensor | Tensor[] {
     this.checkUsable();
     return this.readable('run', () => super.execute(inputs, outputs));

@@ -1,5 +1,5 @@
 /** The choice of the next token from logits. */
-
+import { RandomNumbers } from '../random.js';
 import { type Check, options as checkOptions, integer, number, refuse } from './checks.js';
 
 /** How a token is chosen. */
@@ -31,15 +31,10 @@ export function checkSampling(method: string, options: SamplingOptions): void {
   checkOptions(options, method, OPTIONS);
 }
 
-/** Uniform numbers in [0, 1) from a seed (mulberry32), so that a text can be had again. */
+/** Uniform numbers in [0, 1) from a seed, so that a text can be had again. */
 export function randomNumbers(seed = Math.floor(Math.random() * 2 ** 32)): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const random = new RandomNumbers(seed);
+  return () => random.next();
 }
 
 /** The index of the largest of the logits, the first of several. */

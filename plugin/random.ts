@@ -1,0 +1,40 @@
+/** Random numbers that a seed replays, the same in Node and in every browser. */
+
+/** A sequence of random numbers, which its state continues. */
+export class RandomNumbers {
+  private state: number;
+
+  /** @param seed any integer; the lower 32 bits count */
+  constructor(seed: number) {
+    this.state = seed >>> 0;
+  }
+
+  /** What the next number follows from: an integer of 32 bits. */
+  save(): number {
+    return this.state;
+  }
+
+  /** Continues where a sequence was when it gave this state. */
+  restore(state: number): void {
+    this.state = state >>> 0;
+  }
+
+  /** 0 <= x < 1, by mulberry32 (T. Ettinger, 2017). */
+  next(): number {
+    this.state = (this.state + 0x6d2b79f5) >>> 0;
+    let t = this.state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** low <= n <= high */
+  integer(low: number, high: number): number {
+    return low + Math.floor(this.next() * (high - low + 1));
+  }
+
+  /** Standard normal, by G. Box and M. Muller. */
+  normal(): number {
+    return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
+  }
+}

@@ -1,0 +1,315 @@
+/** A converted model that is trained: its weights as variables under their names in PyTorch, and a pass in training mode. */
+import { GraphModel } from '@tensorflow/tfjs-converter';
+import {
+  add,
+  dispose,
+  engine,
+  type io,
+  keep,
+  mul,
+  type NamedTensorMap,
+  type Scalar,
+  Tensor,
+  type Tensor4D,
+  tensor,
+  tidy,
+  type Variable,
+  variable,
+  variableGrads,
+} from '@tensorflow/tfjs-core';
+import { options as checkOptions, integer, number, quote } from '../models/checks.js';
+import type { Detector } from '../models/detector.js';
+import type { GrootL } from '../models/grootl.js';
+import type { GrootV } from '../models/grootv.js';
+import type { Segmenter } from '../models/segmenter.js';
+import { RandomNumbers } from '../random.js';
+import { COMPUTED_ATTRIBUTE, readLayout, type TorchLayout } from '../torch_layout.js';
+import { type EditedGraph, GraphEditor } from './graph_editor.js';
+import { type NewHead, replaceHead } from './new_head.js';
+import { nameParameter } from './parameter_names.js';
+import { checkSelection, type Selection, selects } from './selection.js';
+import {
+  addDropout,
+  addDropPath,
+  type BatchStatistics,
+  type RandomFactor,
+  runningStatistics,
+  useBatchStatistics,
+} from './training_graph.js';
+
+/** What can be trained. */
+export type TrainableModel = GrootV | GrootL | Segmenter | Detector | GraphModel;
+
+export interface TrainableOptions {
+  /** What is trained; by default all. */
+  readonly parameters?: Selection;
+  /** Taken out of them. A BatchNorm that is frozen keeps its running statistics. */
+  readonly freeze?: Selection;
+  /** A new classifier: its classes, or their names. */
+  readonly newHead?: NewHead;
+  /**
+   * Probability from 0 to below 1 that a branch of the last block is left out; those before have rates that fall evenly
+   * to 0. By default the authors': GrootV-T 0.1, -S 0.3, -B 0.5, other sizes 0.
+   */
+  readonly dropPath?: number;
+  /** Probability from 0 to below 1 that a feature is left out before the classifier; default 0. */
+  readonly dropout?: number;
+  /** Of what is left out; default 0. */
+  readonly seed?: number;
+}
+
+/** A parameter of PyTorch, or a running statistic. */
+export interface TrainedParameter extends TorchLayout {
+  /** The values, in the layout of the constant that they replace. */
+  readonly variable: Variable;
+  /** Whether an optimiser is to change it. */
+  readonly trained: boolean;
+}
+
+/** Gradients by the names of their variables, as tf.variableGrads gives them and optimisers take them. */
+export type Gradients = Record<string, Tensor>;
+
+/** What continues the random numbers of a trainable model. */
+export interface RandomState {
+  readonly random: number;
+}
+
+/** PyTorch's default. */
+const BATCH_NORM_MOMENTUM = 0.1;
+
+/** The authors' rates of drop path. */
+const DROP_PATH: Readonly<Record<string, number>> = { 'GrootV-T': 0.1, 'GrootV-S': 0.3, 'GrootV-B': 0.5 };
+
+const PROBABILITY = number(0, 1 - 2 ** -20);
+
+/** Models that are trainable now. */
+const inTraining = new WeakSet<GraphModel>();
+
+/**
+ * Makes a model trainable: from now on its weights are variables, which the model itself reads, so that `classify`,
+ * `save` and the like see what was learnt. Weights are float32, quantised ones what they stand for.
+ * @param model converted by this package
+ * @throws {Error} one line, when the model is trainable already, was converted before constants stated how PyTorch
+ *   stores them, holds weights that were computed from several parameters, or an option is not as described
+ */
+export function trainable<M extends TrainableModel>(model: M, options: TrainableOptions = {}): Trainable<M> {
+  checkOptions(options, 'trainable', {
+    dropPath: PROBABILITY,
+    dropout: PROBABILITY,
+    seed: integer(Number.MIN_SAFE_INTEGER),
+  });
+  return new Trainable(model, options);
+}
+
+/** See {@link trainable}. */
+export class Trainable<M extends TrainableModel = TrainableModel> {
+  /** By their names in PyTorch, running statistics too. */
+  readonly parameters: ReadonlyMap<string, TrainedParameter>;
+  private readonly graphModel: GraphModel;
+  private readonly graph: EditedGraph;
+  private readonly statistics: readonly BatchStatistics[];
+  private readonly factors: readonly RandomFactor[];
+  private readonly random: RandomNumbers;
+
+  constructor(
+    readonly model: M,
+    options: TrainableOptions,
+  ) {
+    const graphModel = graphOf(model);
+    if (inTraining.has(graphModel)) {
+      throw new Error('trainable: the model is trainable already; dispose() of that first');
+    }
+    this.graphModel = graphModel;
+    const { newHead, dropPath = authorsDropPath(graphModel), dropout = 0, seed = 0 } = options;
+    this.random = new RandomNumbers(seed);
+    const layouts = layoutsOf(graphModel);
+    const editor = new GraphEditor(graphModel);
+    const isTrained = chosen(options, [...layouts.keys()], runningStatistics(editor));
+    this.statistics = useBatchStatistics(editor, (name) => !isTrained(name));
+    this.factors = [
+      ...addDropPath(editor, dropPath),
+      ...addDropout(editor, dropout, layouts.get('head.weight')?.shape[1] ?? 0),
+    ];
+    // From here on the model is changed.
+    if (newHead !== undefined) replaceHead(model, graphModel, newHead, layouts);
+    this.graph = editor.build();
+    this.parameters = new Map(
+      [...layouts].map(([name, layout]) => [
+        name,
+        { ...layout, trained: isTrained(name), variable: variableOf(graphModel, name, isTrained(name)) },
+      ]),
+    );
+    inTraining.add(graphModel);
+  }
+
+  /** Those that are trained, for tf.variableGrads and `minimize` of an optimiser. */
+  get variables(): readonly Variable[] {
+    return [...this.parameters.values()].filter(({ trained }) => trained).map(({ variable }) => variable);
+  }
+
+  /**
+   * A pass in training mode, which updates the running statistics of the BatchNorms. To be called inside
+   * tf.variableGrads or `minimize` where gradients are needed.
+   * @param inputs images [N, H, W, 3] as the model's graph takes them, or tensors by the names of nodes: `normalized`
+   *   in place of `image`, `blocks_<i>/order` and `blocks_<i>/parent` to give the trees
+   * @param output a node, by default `logits`, or several
+   */
+  forward(inputs: NamedTensorMap | Tensor4D, output?: string): Tensor;
+  forward(inputs: NamedTensorMap | Tensor4D, outputs: readonly string[]): Tensor[];
+  forward(
+    inputs: NamedTensorMap | Tensor4D,
+    output: string | readonly string[] = 'logits',
+  ): Tensor | Tensor[] {
+    const outputs = typeof output === 'string' ? [output] : output;
+    const results = tidy(() => {
+      const fed = this.withFactors(namedInputs(inputs));
+      const nodes = this.statistics.flatMap(({ x, mean, variance }) => [x, mean, variance]);
+      const tensors = this.graph.execute(fed, [...outputs, ...nodes]);
+      this.updateStatistics(tensors.slice(outputs.length));
+      return tensors.slice(0, outputs.length);
+    });
+    return typeof output === 'string' ? results[0] : results;
+  }
+
+  /**
+   * Loss and gradients of a pass in training mode. The caller disposes the tensors of the result.
+   * @param inputs as {@link forward}
+   * @param loss a scalar from the logits
+   */
+  gradients(
+    inputs: NamedTensorMap | Tensor4D,
+    loss: (logits: Tensor) => Scalar,
+  ): { value: Scalar; logits: Tensor; gradients: Gradients } {
+    const kept: Tensor[] = [];
+    try {
+      const { value, grads } = variableGrads(() => {
+        const logits = this.forward(inputs);
+        kept.push(keep(logits.clone()));
+        return loss(logits);
+      }, [...this.variables]);
+      return { value, logits: kept[0], gradients: grads };
+    } catch (error) {
+      dispose(kept);
+      throw error;
+    }
+  }
+
+  /** As the model's `save`. */
+  save(target: io.IOHandler | string): Promise<io.SaveResult> {
+    return this.model.save(target as io.IOHandler);
+  }
+
+  /** What {@link restoreRandom} continues from: plain JSON. */
+  randomState(): RandomState {
+    return { random: this.random.save() };
+  }
+
+  restoreRandom(state: RandomState): void {
+    this.random.restore(state.random);
+  }
+
+  /** Ends the training: the model keeps the values as ordinary tensors. */
+  dispose(): void {
+    if (!inTraining.delete(this.graphModel)) return;
+    for (const [name, { variable }] of this.parameters) {
+      this.graphModel.weights[name][0] = keep(tidy(() => variable.clone()));
+      variable.dispose();
+    }
+    this.graph.dispose();
+  }
+
+  private withFactors(inputs: NamedTensorMap): NamedTensorMap {
+    if (this.factors.length === 0) return inputs;
+    const [samples] = Object.values(inputs)[0].shape;
+    const factors = this.factors.map(({ input, probability, shape }) => {
+      const sizes = shape(samples);
+      const values = Float32Array.from({ length: sizes.reduce((all, size) => all * size, 1) }, () =>
+        this.random.next() < probability ? 0 : 1 / (1 - probability),
+      );
+      return [input, tensor(values, sizes)];
+    });
+    return { ...inputs, ...Object.fromEntries(factors) };
+  }
+
+  /** The running variance takes the unbiased one, as in PyTorch. */
+  private updateStatistics(tensors: readonly Tensor[]): void {
+    this.statistics.forEach(({ runningMean, runningVariance }, i) => {
+      const [x, mean, variance] = tensors.slice(3 * i, 3 * i + 3);
+      const samples = x.size / mean.size;
+      const update = (name: string, value: Tensor, factor: number) => {
+        const { variable } = this.parameters.get(name) as TrainedParameter;
+        variable.assign(
+          add(mul(variable, 1 - BATCH_NORM_MOMENTUM), mul(value, BATCH_NORM_MOMENTUM * factor)),
+        );
+      };
+      update(runningMean, mean, 1);
+      update(runningVariance, variance, samples / Math.max(1, samples - 1));
+    });
+  }
+}
+
+/** The graph of a model. */
+export function graphOf(model: TrainableModel): GraphModel {
+  const graph: unknown = model instanceof GraphModel ? model : (model as { model?: unknown })?.model;
+  if (graph instanceof GraphModel) return graph;
+  throw new Error('trainable: expected a GrootV, GrootL, Segmenter, Detector or GraphModel');
+}
+
+/** @throws {Error} when the weights of the model do not say how PyTorch stores them */
+export function layoutsOf(graph: GraphModel): Map<string, TorchLayout> {
+  const layouts = new Map<string, TorchLayout>();
+  const editor = new GraphEditor(graph);
+  for (const node of editor.nodes.values()) {
+    const weight = graph.weights[node.name]?.[0];
+    if (node.op !== 'Const' || !weight) continue;
+    if (node.attr && COMPUTED_ATTRIBUTE in node.attr) {
+      throw new Error(
+        `trainable: the weight ${quote(node.name)} was computed from several parameters (a folded BatchNorm); ` +
+          "convert the checkpoint with batchNorm: 'keep' (--trainable on the command line)",
+      );
+    }
+    const layout = readLayout(node, weight.size);
+    if (layout && weight.dtype === 'float32') layouts.set(node.name, layout);
+  }
+  if (layouts.size > 0) return layouts;
+  throw new Error(
+    'trainable: the model does not say how PyTorch stores its weights: it was converted by an earlier version, or by ' +
+      'another program; convert the checkpoint again',
+  );
+}
+
+function authorsDropPath(graph: GraphModel): number {
+  const { architecture } = (graph.metadata ?? {}) as { architecture?: { name?: unknown } };
+  return DROP_PATH[String(architecture?.name)] ?? 0;
+}
+
+function chosen(
+  { parameters, freeze }: TrainableOptions,
+  all: readonly string[],
+  statistics: ReadonlySet<string>,
+): (name: string) => boolean {
+  const names = all.filter((name) => !statistics.has(name));
+  if (parameters) checkSelection(parameters, names, 'trainable: parameters');
+  if (freeze) checkSelection(freeze, names, 'trainable: freeze');
+  const trained = new Set(
+    names.filter((name) => (!parameters || selects(parameters, name)) && !(freeze && selects(freeze, name))),
+  );
+  if (trained.size === 0) throw new Error('trainable: no parameter is left to be trained');
+  return (name) => trained.has(name);
+}
+
+/** A variable in place of a weight. It is named as in PyTorch, with a suffix where another model's has that name. */
+function variableOf(graph: GraphModel, name: string, trained: boolean): Variable {
+  const [weight] = graph.weights[name];
+  const taken = engine().registeredVariables;
+  let free = name;
+  for (let i = 1; free in taken; i++) free = `${name}_${i}`;
+  const made = nameParameter(keep(variable(weight, trained, free)), name);
+  weight.dispose();
+  graph.weights[name][0] = made;
+  return made;
+}
+
+function namedInputs(inputs: NamedTensorMap | Tensor4D): NamedTensorMap {
+  return inputs instanceof Tensor ? { image: inputs } : inputs;
+}
