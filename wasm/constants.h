@@ -19,3 +19,6 @@ enum Activation { NONE, GELU, SILU };
 
 /** Of edge weights. */
 enum Metric { COSINE, EUCLIDEAN, MANHATTAN };
+
+/** Sizes of a convolution. */
+constexpr int WINDOW_SIZES = 15;

@@ -26,3 +26,6 @@ export const Metric = {
   EUCLIDEAN: 1,
   MANHATTAN: 2,
 } as const;
+
+/** Sizes of a convolution. */
+export const WINDOW_SIZES = 15;

@@ -5,6 +5,7 @@
 import './activations.js';
 import './boruvka_mst.js';
 import './causal_convolution.js';
+import './convolution_gradients.js';
 import './detections.js';
 import './discretize.js';
 import './edge_dissimilarity.js';

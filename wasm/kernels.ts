@@ -1,5 +1,12 @@
 /** Registers kernels that run in WebAssembly: addresses instead of tensors. */
-import type { TensorInfo } from '@tensorflow/tfjs-core';
+import {
+  getKernel,
+  type KernelBackend,
+  type NamedAttrMap,
+  type NamedTensorInfoMap,
+  registerKernel,
+  type TensorInfo,
+} from '@tensorflow/tfjs-core';
 import { type KernelArguments, kernelArguments } from '../plugin/kernels/adapter.js';
 import type { OpDeclaration, OutputSpec } from '../plugin/ops/declaration.js';
 import { type BackendKernel, registerBackendKernel } from '../plugin/ops/kernels.js';
@@ -43,37 +50,79 @@ export function backendKernel<D extends OpDeclaration, Functions>(
   op: D,
   kernel: WasmKernel<D, Functions>,
 ): BackendKernel<D> {
-  return (call) => {
-    const { heap, exports, cache } = hostOf(call.backend);
-    const blocks: number[] = [];
-    const scratch = (bytes: number) => {
-      const address = heap.allocate(bytes);
-      blocks.push(address);
-      return address;
-    };
-    const cached: Cached = (tensor, name, bytes, fill) => {
-      if (cache) return cache.get([tensor], name, () => heap.allocate(bytes), fill);
-      const address = scratch(bytes);
-      fill(address);
-      return address;
-    };
-    const made: NewTensor[] = [];
-    const output = (spec: OutputSpec) => {
-      const tensor = heap.output(spec);
-      made.push(tensor);
-      return tensor.address;
-    };
-    try {
-      const args = kernelArguments(op, call, { input: heap.input, output }, 0);
+  return (call) =>
+    inMemoryOf<Functions>(call.backend, ({ functions, input, output, scratch, cached }) => {
+      const args = kernelArguments(op, call, { input, output }, 0);
       const tensors = call.inputs as Record<keyof D['inputs'], TensorInfo>;
-      kernel({ ...args, functions: exports as Functions, scratch, tensors, cached });
-      return made.map((tensor) => tensor.finish());
-    } catch (error) {
-      for (const tensor of made) tensor.discard();
-      throw error;
-    } finally {
-      for (const block of blocks) heap.free(block);
-      heap.endCall();
-    }
+      kernel({ ...args, functions, scratch, tensors, cached });
+    });
+}
+
+/** What a call of a kernel may use of the memory of a backend. */
+interface CallMemory<Functions>
+  extends Pick<WasmKernelArguments<OpDeclaration, Functions>, 'functions' | 'scratch' | 'cached'> {
+  readonly memory: WebAssembly.Memory;
+  /** The address of a tensor. */
+  readonly input: (tensor: TensorInfo) => number;
+  /** The address of a new tensor, which the call gives. */
+  readonly output: (spec: OutputSpec) => number;
+}
+
+/** Runs one call of a kernel. Memory of the call is freed, and its outputs are given, or disposed of when it throws. */
+function inMemoryOf<Functions>(
+  backend: KernelBackend,
+  run: (memory: CallMemory<Functions>) => void,
+): TensorInfo[] {
+  const { heap, exports, cache } = hostOf(backend);
+  const blocks: number[] = [];
+  const scratch = (bytes: number) => {
+    const address = heap.allocate(bytes);
+    blocks.push(address);
+    return address;
   };
+  const cached: Cached = (tensor, name, bytes, fill) => {
+    if (cache) return cache.get([tensor], name, () => heap.allocate(bytes), fill);
+    const address = scratch(bytes);
+    fill(address);
+    return address;
+  };
+  const made: NewTensor[] = [];
+  const output = (spec: OutputSpec) => {
+    const tensor = heap.output(spec);
+    made.push(tensor);
+    return tensor.address;
+  };
+  const { memory, input } = heap;
+  try {
+    run({ memory, functions: exports as Functions, input, output, scratch, cached });
+    return made.map((tensor) => tensor.finish());
+  } catch (error) {
+    for (const tensor of made) tensor.discard();
+    throw error;
+  } finally {
+    for (const block of blocks) heap.free(block);
+    heap.endCall();
+  }
+}
+
+/** One of tfjs's own kernels: what it is called with. */
+export interface BuiltInCall<Functions> extends CallMemory<Functions> {
+  readonly inputs: NamedTensorInfoMap;
+  readonly attrs: NamedAttrMap;
+}
+
+/** Registers a kernel with one output under a name of tfjs, unless tfjs's backend has one: those of gradients that it lacks. */
+export function registerBuiltInKernel<Functions>(
+  kernelName: string,
+  kernel: (call: BuiltInCall<Functions>) => void,
+): void {
+  if (getKernel(kernelName, BACKEND)) return;
+  registerKernel({
+    kernelName,
+    backendName: BACKEND,
+    kernelFunc: ({ inputs, attrs = {}, backend }) =>
+      inMemoryOf<Functions>(backend as KernelBackend, (memory) =>
+        kernel({ ...memory, inputs, attrs: attrs as NamedAttrMap }),
+      )[0],
+  });
 }

@@ -1,11 +1,8 @@
 // A matrix product. Few rows read the weights where they are; for more, the weights are packed. The register
 // tile is 4 rows x 8 columns: eight sums, two registers of weights and one splat value fit the 16 registers of x64
 // (6 x 8 spills). Every way adds up the terms of a sum in the same order.
+#include "panels.h"
 #include "simd_math.h"
-
-// Turns of the inner loop. clang must not unroll it: then both compilers gather the terms of several turns for one sum,
-// and registers spill (a quarter slower). With a constant count V8 unrolls it well (8 % faster than one long loop).
-constexpr int STEPS = 16;
 
 // Weights of this many bytes stay in the second cache while all rows pass.
 constexpr int CACHED_BYTES = 256 * 1024;
@@ -13,33 +10,14 @@ constexpr int CACHED_BYTES = 256 * 1024;
 // Columns whose sums, 16 KB, stay in the first cache.
 constexpr int CACHED_SUMS = 4096;
 
-INLINE int panels_of(int columns) { return (columns + PANEL - 1) / PANEL; }
-
-// Rows that are packed at a time: the rows of a wide matrix lie in pages of their own, the panels in a few cache sets.
-constexpr int PACKED_ROWS = 16;
-
-// Row k of panel p holds eight columns of weights[k], from first + 8p on; those beyond the last are zero.
 EXPORT void linear_pack(const float* weights,  // [I, columns]
-                        float* packed,         // [ceil((end - first) / 8), I, 8], the result
+                        float* packed,         // of pack_panels
                         int inputs,            // I
                         int columns,
                         int first,  // column
                         int end     // behind the last column
 ) {
-  for (int k = 0; k < inputs; k += PACKED_ROWS) {
-    const int rows = inputs - k < PACKED_ROWS ? inputs - k : PACKED_ROWS;
-    float* panel = packed + size_t(k) * PANEL;
-    for (int column = first; column < end; column += PANEL, panel += size_t(inputs) * PANEL) {
-      const float* from = weights + size_t(k) * columns + column;
-      float* to = panel;
-      const int count = end - column < PANEL ? end - column : PANEL;
-      const int low = count < LANES ? count : LANES;
-      for (int r = 0; r < rows; r++, from += columns, to += PANEL) {
-        store(to, count == PANEL ? load(from) : load_first(from, low));
-        store(to + LANES, count == PANEL ? load(from + LANES) : load_first(from + LANES, count - low));
-      }
-    }
-  }
+  pack_panels(weights, packed, inputs, columns, first, end);
 }
 
 // ROWS rows of x times one panel: y[r][0..columns) = sum over k of x[r][k] * panel[k][..], and the bias.
@@ -182,7 +160,7 @@ EXPORT void linear_packing(const float* x,        // [rows, I]
   for (int first = 0; first < panels; first += block) {
     const int end = first + block < panels ? first + block : panels;
     const int end_column = end * PANEL < outputs ? end * PANEL : outputs;
-    linear_pack(weights, scratch, inputs, columns, first_output + first * PANEL, first_output + end_column);
+    pack_panels(weights, scratch, inputs, columns, first_output + first * PANEL, first_output + end_column);
     multiply_block(x, scratch, bias, y, rows, inputs, outputs, first, end, activation);
   }
 }

@@ -41,7 +41,6 @@ function distance(result: tf.Tensor, wanted: { values: ArrayLike<number>; shape:
   return difference;
 }
 
-/** For all but gradients: tfjs's own wasm backend has none of depthwise convolutions. */
 const BACKEND = 'wasm';
 
 t.test('the tiny checkpoints', async (t) => {
@@ -219,7 +218,7 @@ async function checkModule(t: Test, fixture: Fixture): Promise<void> {
 
 t.test('gradients of a whole model in every parameter and in the image', async (t) => {
   const expected = readFixture('grootv/grootv_tiny_layerscale_expected.safetensors');
-  const { leaked } = await onBackend('cpu', async () => {
+  const { leaked } = await onBackend(BACKEND, async () => {
     const { model } = await loadConverted('grootv/grootv_tiny_layerscale.pth');
     tf.tidy(() => {
       const feeds = pinnedTrees(expected, 'trees.32x32', [1, 1, 1, 1]);
@@ -247,7 +246,7 @@ t.test('gradients of a whole model in every parameter and in the image', async (
 t.test('gradients of the trained model through the cross-entropy of eight digits', async (t) => {
   const expected = readFixture('grootv/grootv_nano_mnist_gradients.safetensors');
   const all = readFixture('grootv/grootv_nano_mnist_expected.safetensors');
-  const { leaked } = await onBackend('cpu', async () => {
+  const { leaked } = await onBackend(BACKEND, async () => {
     const { model } = await loadConverted('grootv/grootv_nano_mnist.pth');
     tf.tidy(() => {
       const images = expected.has('images_u8') ? expected.tensor('images_u8') : firstDigits(all, 8);

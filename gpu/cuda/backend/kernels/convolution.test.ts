@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import t from 'tap';
+import { checkConvolutionGradients } from '../../../../testing/convolution_gradients.js';
 import { compareSums, deviceBytes, random } from '../testing/compare.js';
 import { onBoth, relativeDifference, startCuda } from '../testing/cuda_backend.js';
 
@@ -203,4 +204,9 @@ t.test('any sizes', async (t) => {
     }),
     { numRuns: 25, seed: 1 },
   );
+});
+
+t.test('gradients against sums in float64', async (t) => {
+  await tf.setBackend('cuda');
+  await checkConvolutionGradients(t, { bound: 4e-6, dilated: true });
 });

@@ -1,0 +1,182 @@
+// Gradients of convolutions that tfjs's backend has no kernels for. Channels last; a filter is [height, width, channels,
+// outputs] or, of a convolution of every channel by itself, [height, width, channels, outputs of each channel].
+#include <cstring>
+
+#include "outer_products.h"
+
+// Sizes of a convolution, in the order in which convolution_gradients.ts writes them.
+struct Window {
+  int32_t batch, height, width, channels, out_height, out_width, out_channels;
+  int32_t filter_height, filter_width, stride_height, stride_width, dilation_height, dilation_width, top, left;
+};
+
+static_assert(sizeof(Window) == 4 * WINDOW_SIZES, "as TypeScript writes it");
+
+INLINE int row_of(const Window& w, int out_y, int tap) {
+  return out_y * w.stride_height + tap * w.dilation_height - w.top;
+}
+INLINE int column_of(const Window& w, int out_x, int tap) {
+  return out_x * w.stride_width + tap * w.dilation_width - w.left;
+}
+INLINE bool is_within(int position, int size) { return unsigned(position) < unsigned(size); }
+INLINE int taps_of(const Window& w) { return w.filter_height * w.filter_width; }
+
+// Bytes of scratch memory that convolution_filter_gradient needs.
+EXPORT int convolution_filter_scratch(const Window* window) {
+  const int terms = taps_of(*window) * window->channels;
+  return 4 * (rows_of_block(window->out_channels) * terms + outer_scratch(window->out_channels));
+}
+
+// What a position of the output is computed from: the values under the filter, zero beyond the edges.
+static void copy_patch(const float* x, float* to, const Window& w, int position) {
+  const int out_x = position % w.out_width, above = position / w.out_width;
+  const int out_y = above % w.out_height;
+  const float* const image = x + size_t(above / w.out_height) * w.height * w.width * w.channels;
+  for (int i = 0; i < w.filter_height; i++) {
+    const int y = row_of(w, out_y, i);
+    for (int j = 0; j < w.filter_width; j++, to += w.channels) {
+      const int column = column_of(w, out_x, j);
+      if (is_within(y, w.height) && is_within(column, w.width)) {
+        const float* const from = image + (size_t(y) * w.width + column) * w.channels;
+        for_channels(to, w.channels, [&](int d, int n) { return load_first(from + d, n); });
+      } else {
+        for_channels(to, w.channels, [](int, int) { return zero(); });
+      }
+    }
+  }
+}
+
+// dfilter = the sum over the positions of the output of patch * dy, block by block.
+EXPORT void convolution_filter_gradient(const float* x,   // [batch, height, width, channels]
+                                        const float* dy,  // [batch, out_height, out_width, out_channels]
+                                        float* dfilter,   // the result
+                                        float* scratch,   // of convolution_filter_scratch
+                                        const Window* window) {
+  const Window& w = *window;
+  const int terms = taps_of(w) * w.channels, outputs = w.out_channels;
+  const int positions = w.batch * w.out_height * w.out_width, block = rows_of_block(outputs);
+  float* const patches = scratch + outer_scratch(outputs);
+  memset(dfilter, 0, sizeof(float) * terms * outputs);
+  for (int first = 0; first < positions; first += block) {
+    const int count = positions - first < block ? positions - first : block;
+    for (int r = 0; r < count; r++) copy_patch(x, patches + size_t(r) * terms, w, first + r);
+    add_block(patches, dy + size_t(first) * outputs, dfilter, scratch, count, terms, outputs);
+  }
+}
+
+// One factor of a sum over taps: a pixel of dy, and the filter's values there.
+struct Tap {
+  const float* dy;
+  const float* filter;
+};
+
+// Bytes of scratch memory that depthwise_input_gradient needs.
+EXPORT int depthwise_input_scratch(const Window* window) {
+  return int(sizeof(Tap)) * taps_of(*window);
+}
+
+// Of one channel's output `tap` positions before, where there is one: the position in the output, else -1.
+INLINE int output_of(int position, int before, int offset, int stride, int size) {
+  const int at = position + before - offset;
+  if (at < 0 || at % stride != 0 || at / stride >= size) return -1;
+  return at / stride;
+}
+
+EXPORT void depthwise_input_gradient(const float* dy,      // [batch, out_height, out_width, out_channels]
+                                     const float* filter,  // [filter_height, filter_width, channels, outputs of each]
+                                     float* dx,            // [batch, height, width, channels], the result
+                                     Tap* taps,            // of depthwise_input_scratch
+                                     const Window* window) {
+  const Window& w = *window;
+  const int each = w.out_channels / w.channels;
+  for (int n = 0; n < w.batch; n++, dy += size_t(w.out_height) * w.out_width * w.out_channels) {
+    for (int y = 0; y < w.height; y++) {
+      for (int x = 0; x < w.width; x++, dx += w.channels) {
+        int count = 0;
+        for (int i = 0; i < w.filter_height; i++) {
+          const int out_y = output_of(y, w.top, i * w.dilation_height, w.stride_height, w.out_height);
+          if (out_y < 0) continue;
+          for (int j = 0; j < w.filter_width; j++) {
+            const int out_x = output_of(x, w.left, j * w.dilation_width, w.stride_width, w.out_width);
+            if (out_x < 0) continue;
+            taps[count++] = {dy + (size_t(out_y) * w.out_width + out_x) * w.out_channels,
+                             filter + size_t(i * w.filter_width + j) * w.out_channels};
+          }
+        }
+        if (each == 1) {
+          for_channels(dx, w.channels, [&](int d, int lanes) {
+            v128_t sum = zero();
+            for (int t = 0; t < count; t++)
+              sum = add(sum, mul(load_first(taps[t].dy + d, lanes), load_first(taps[t].filter + d, lanes)));
+            return sum;
+          });
+        } else {
+          for (int d = 0; d < w.channels; d++) {
+            float sum = 0;
+            for (int t = 0; t < count; t++)
+              for (int o = d * each; o < (d + 1) * each; o++) sum += taps[t].dy[o] * taps[t].filter[o];
+            dx[d] = sum;
+          }
+        }
+      }
+    }
+  }
+}
+
+// to[d] += the sum over `count` pixels of x * dy, VECTORS vectors of channels from d on.
+template <int VECTORS>
+INLINE void add_pixels(float* to, const float* x, const float* dy, int count, size_t x_step, size_t dy_step,
+                       int lanes) {
+  v128_t sums[VECTORS];
+  for (int i = 0; i < VECTORS; i++) sums[i] = zero();
+  for (int p = 0; p < count; p++, x += x_step, dy += dy_step) {
+    for (int i = 0; i < VECTORS; i++)
+      sums[i] = add(sums[i], mul(load_first(x + i * LANES, lanes), load_first(dy + i * LANES, lanes)));
+  }
+  for (int i = 0; i < VECTORS; i++)
+    store_first(to + i * LANES, add(load_first(to + i * LANES, lanes), sums[i]), lanes);
+}
+
+// Sums of a row of the output first, so that roundings do not pile up over all positions.
+EXPORT void depthwise_filter_gradient(const float* x,   // [batch, height, width, channels]
+                                      const float* dy,  // [batch, out_height, out_width, out_channels]
+                                      float* dfilter,   // [filter_height, filter_width, channels, outputs of each]
+                                      const Window* window) {
+  const Window& w = *window;
+  const int each = w.out_channels / w.channels;
+  memset(dfilter, 0, sizeof(float) * taps_of(w) * w.out_channels);
+  for (int n = 0; n < w.batch; n++, x += size_t(w.height) * w.width * w.channels) {
+    for (int out_y = 0; out_y < w.out_height; out_y++, dy += size_t(w.out_width) * w.out_channels) {
+      for (int i = 0; i < w.filter_height; i++) {
+        const int y = row_of(w, out_y, i);
+        if (!is_within(y, w.height)) continue;
+        for (int j = 0; j < w.filter_width; j++) {
+          int first = 0, end = w.out_width;
+          while (first < end && column_of(w, first, j) < 0) first++;
+          while (end > first && column_of(w, end - 1, j) >= w.width) end--;
+          if (first == end) continue;
+          const float* const from = x + (size_t(y) * w.width + column_of(w, first, j)) * w.channels;
+          const float* const row = dy + size_t(first) * w.out_channels;
+          float* const to = dfilter + size_t(i * w.filter_width + j) * w.out_channels;
+          const size_t x_step = size_t(w.stride_width) * w.channels, dy_step = w.out_channels;
+          const int count = end - first;
+          int d = 0;
+          if (each == 1) {
+            for (; d + 4 * LANES <= w.channels; d += 4 * LANES)
+              add_pixels<4>(to + d, from + d, row + d, count, x_step, dy_step, LANES);
+            for (; d < w.channels; d += LANES) {
+              const int lanes = w.channels - d < LANES ? w.channels - d : LANES;
+              add_pixels<1>(to + d, from + d, row + d, count, x_step, dy_step, lanes);
+            }
+          } else {
+            for (; d < w.out_channels; d++) {
+              float sum = 0;
+              for (int p = 0; p < count; p++) sum += from[p * x_step + d / each] * row[p * dy_step + d];
+              to[d] += sum;
+            }
+          }
+        }
+      }
+    }
+  }
+}

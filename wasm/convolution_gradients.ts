@@ -1,0 +1,107 @@
+/** Gradients of tfjs's own convolutions, for which its wasm backend has no kernels. Channels last. */
+import {
+  backend_util,
+  Conv2DBackpropFilter,
+  type Conv2DBackpropFilterAttrs,
+  DepthwiseConv2dNativeBackpropFilter,
+  DepthwiseConv2dNativeBackpropInput,
+  type NamedAttrMap,
+  type TensorInfo,
+} from '@tensorflow/tfjs-core';
+import { WINDOW_SIZES } from './constants.js';
+import { type BuiltInCall, registerBuiltInKernel } from './kernels.js';
+
+/** Of convolution_gradients.cc. */
+interface Functions {
+  convolution_filter_scratch(window: number): number;
+  convolution_filter_gradient(x: number, dy: number, dFilter: number, scratch: number, window: number): void;
+  depthwise_input_scratch(window: number): number;
+  depthwise_input_gradient(dy: number, filter: number, dx: number, scratch: number, window: number): void;
+  depthwise_filter_gradient(x: number, dy: number, dFilter: number, window: number): void;
+}
+
+type Call = BuiltInCall<Functions>;
+type Shape4D = [number, number, number, number];
+
+registerBuiltInKernel<Functions>(Conv2DBackpropFilter, (call) => {
+  const { x, dy } = call.inputs as Record<string, TensorInfo>;
+  const { filterShape } = call.attrs as unknown as Conv2DBackpropFilterAttrs;
+  const window = windowOf(call, x.shape, filterShape, dy, false);
+  const dFilter = call.output({ shape: [...filterShape], dtype: 'float32' });
+  const { functions, input, scratch } = call;
+  const space = scratch(functions.convolution_filter_scratch(window));
+  functions.convolution_filter_gradient(input(x), input(dy), dFilter, space, window);
+});
+
+registerBuiltInKernel<Functions>(DepthwiseConv2dNativeBackpropInput, (call) => {
+  const { dy, filter } = call.inputs as Record<string, TensorInfo>;
+  const { inputShape } = call.attrs as { inputShape: number[] };
+  const window = windowOf(call, inputShape, filter.shape, dy, true);
+  const dx = call.output({ shape: [...inputShape], dtype: 'float32' });
+  const { functions, input, scratch } = call;
+  const space = scratch(functions.depthwise_input_scratch(window));
+  functions.depthwise_input_gradient(input(dy), input(filter), dx, space, window);
+});
+
+registerBuiltInKernel<Functions>(DepthwiseConv2dNativeBackpropFilter, (call) => {
+  const { x, dy } = call.inputs as Record<string, TensorInfo>;
+  const { filterShape } = call.attrs as { filterShape: number[] };
+  const window = windowOf(call, x.shape, filterShape, dy, true);
+  const dFilter = call.output({ shape: [...filterShape], dtype: 'float32' });
+  const { functions, input } = call;
+  functions.depthwise_filter_gradient(input(x), input(dy), dFilter, window);
+});
+
+interface Attributes {
+  readonly strides: number | [number, number];
+  readonly pad: 'same' | 'valid' | number | backend_util.ExplicitPadding;
+  readonly dataFormat?: 'NHWC' | 'NCHW';
+  /** Of depthwise convolutions; tfjs refuses gradients of other dilated ones. */
+  readonly dilations?: number | [number, number];
+  readonly dimRoundingMode?: 'floor' | 'round' | 'ceil';
+}
+
+/**
+ * The address of the sizes of a convolution, as convolution_gradients.cc reads them.
+ * @throws {Error} for channels first, and where the gradient of the output has another shape than the output
+ */
+function windowOf(
+  { attrs, scratch, memory }: Pick<Call, 'attrs' | 'scratch' | 'memory'>,
+  inShape: readonly number[],
+  filterShape: readonly number[],
+  dy: TensorInfo,
+  isDepthwise: boolean,
+): number {
+  const {
+    strides,
+    pad,
+    dataFormat = 'NHWC',
+    dilations = 1,
+    dimRoundingMode,
+  } = attrs as NamedAttrMap & Attributes;
+  if (dataFormat !== 'NHWC' && !isDepthwise) {
+    throw new Error(`tfjs-grootvl/wasm: got a convolution with dataFormat ${dataFormat}, expected NHWC`);
+  }
+  const info = backend_util.computeConv2DInfo(
+    inShape as Shape4D,
+    filterShape as Shape4D,
+    strides,
+    isDepthwise ? dilations : 1,
+    pad,
+    dimRoundingMode,
+    isDepthwise,
+  );
+  if (`${dy.shape}` !== `${info.outShape}`) {
+    throw new Error(`tfjs-grootvl/wasm: dy of a convolution is [${dy.shape}], expected [${info.outShape}]`);
+  }
+  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
+  const { filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padInfo } =
+    info;
+  const address = scratch(4 * WINDOW_SIZES);
+  new Int32Array(memory.buffer, address, WINDOW_SIZES).set([
+    ...[batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels],
+    ...[filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth],
+    ...[padInfo.top, padInfo.left],
+  ]);
+  return address;
+}
