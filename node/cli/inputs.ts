@@ -1,14 +1,12 @@
 /** What commands take as input: texts, pictures and models, from arguments, folders, standard input and the network. */
-import { readdir, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import type { ModelFolder } from '../../plugin/index.js';
 import type { FileSystemOptions } from '../file_system.js';
+import { IMAGE_ENDINGS, pictureFiles } from '../images/picture_files.js';
 import { standardInput } from './terminal.js';
 
 /** A text or a list of file names; anything larger is something else. */
 const MAX_STANDARD_INPUT_BYTES = 2 ** 28;
-
-const IMAGE_ENDINGS = new Set('.png .jpg .jpeg .webp .gif .tif .tiff .avif'.split(' '));
 
 export function isUrl(text: string): boolean {
   return /^https?:\/\//i.test(text);
@@ -66,14 +64,9 @@ async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
-/** Links to folders are not followed: they may lead in circles. */
 async function imagesBelow(folder: string): Promise<ImageInput[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => undefined);
-  if (!entries) return [{ file: folder, problem: `cannot read the folder ${folder}` }];
-  const files = entries
-    .filter((entry) => !entry.isDirectory() && IMAGE_ENDINGS.has(extname(entry.name).toLowerCase()))
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
-    .sort((a, b) => (a < b ? -1 : 1));
+  const files = await pictureFiles(folder).catch(() => undefined);
+  if (!files) return [{ file: folder, problem: `cannot read the folder ${folder}` }];
   return files.length > 0
     ? files.map((file) => ({ file }))
     : [{ file: folder, problem: `${folder} holds no pictures; expected ${[...IMAGE_ENDINGS].join(', ')}` }];

@@ -1,0 +1,171 @@
+/** Sets of pictures on disk for training: folders of classes, idx files, lists in CSV files. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { classIndices, type Examples, idxExamples, namesOf } from '../../plugin/training/data/examples.js';
+import { MAX_IDX_BYTES } from '../../plugin/training/data/idx.js';
+import { fileSource, readSmallFile } from '../file_source.js';
+import { IMAGE_ENDINGS, pictureFiles } from '../images/picture_files.js';
+import { readImage } from '../images/read_image.js';
+import { reasonOf } from '../system_error.js';
+import { parseCsv } from './csv.js';
+
+/** A list of several million paths. */
+const MAX_CSV_BYTES = 2 ** 28;
+
+/** Names of idx files, as MNIST's are called. */
+const IDX_IMAGES = /images[-.]idx3-ubyte(\.gz)?$/;
+const [IDX_TRAIN, IDX_HELD_OUT] = [/^train-/, /^(t10k|test)-/];
+const TRAIN_FOLDERS = ['train', 'training'];
+const HELD_OUT_FOLDERS = ['val', 'valid', 'validation', 'test'];
+
+const EXPECTED =
+  'expected a folder with a folder of pictures for each class, a folder with idx files such as ' +
+  'train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz, the former file, or a CSV file of paths and labels';
+
+/** What a person has to train with. */
+export interface PictureSets {
+  readonly train: Examples;
+  /** Where the data has a part for that. */
+  readonly heldOut?: Examples;
+}
+
+/**
+ * Reads the labels and the names of a set; pictures of folders and lists are read when they are asked for.
+ * @param path a folder of classes, perhaps under `train` and `val`; a folder with idx files, or the file of the images;
+ *   a CSV file of paths and labels
+ * @throws {Error} one line that names the file or folder, when it is none of these or holds no pictures
+ */
+export async function openPictureSets(path: string): Promise<PictureSets> {
+  const status = await stat(path).catch((error) => {
+    throw new Error(`cannot open ${path}: ${reasonOf(error)}`);
+  });
+  if (status.isDirectory()) return openFolder(path);
+  if (extname(path).toLowerCase() === '.csv') return { train: await csvExamples(path) };
+  if (IDX_IMAGES.test(basename(path))) return { train: await idxFile(path) };
+  throw new Error(`${path} is no set of pictures: ${EXPECTED}`);
+}
+
+async function openFolder(path: string): Promise<PictureSets> {
+  const { files, folders } = await entriesOf(path);
+  const images = files.filter((name) => IDX_IMAGES.test(name));
+  if (images.length > 0) {
+    const train = images.find((name) => IDX_TRAIN.test(name)) ?? images[0];
+    const heldOut = images.find((name) => name !== train && IDX_HELD_OUT.test(name));
+    return {
+      train: await idxFile(join(path, train)),
+      heldOut: heldOut === undefined ? undefined : await idxFile(join(path, heldOut)),
+    };
+  }
+  const [train, heldOut] = [TRAIN_FOLDERS, HELD_OUT_FOLDERS].map((names) =>
+    names.find((name) => folders.includes(name)),
+  );
+  if (train === undefined || heldOut === undefined) {
+    if (folders.length === 0) throw new Error(`${path} is no set of pictures: ${EXPECTED}`);
+    return { train: await folderExamples(path, folders) };
+  }
+  const { folders: classes } = await entriesOf(join(path, train));
+  return {
+    train: await folderExamples(join(path, train), classes),
+    heldOut: await folderExamples(join(path, heldOut), classes),
+  };
+}
+
+/** Names, sorted, without hidden ones. Links lead where they lead. */
+async function entriesOf(path: string): Promise<{ files: string[]; folders: string[] }> {
+  const names = await readdir(path).catch((error) => {
+    throw new Error(`cannot read the folder ${path}: ${reasonOf(error)}`);
+  });
+  const [files, folders]: [string[], string[]] = [[], []];
+  for (const name of names.filter((name) => !name.startsWith('.')).sort()) {
+    const status = await stat(join(path, name)).catch(() => undefined);
+    if (status) (status.isDirectory() ? folders : files).push(name);
+  }
+  return { files, folders };
+}
+
+/** @param classes in their order; the folder has one folder for each, or for some of them */
+async function folderExamples(path: string, classes: readonly string[]): Promise<Examples> {
+  const { folders } = await entriesOf(path);
+  const files: string[] = [];
+  const labels: string[] = [];
+  for (const name of folders) {
+    const folder = join(path, name);
+    const found = await pictureFiles(folder).catch((error) => {
+      throw new Error(`cannot read the folder ${folder}: ${reasonOf(error)}`);
+    });
+    if (found.length === 0) {
+      throw new Error(`${folder} holds no pictures; expected ${[...IMAGE_ENDINGS].join(', ')}`);
+    }
+    for (const file of found) {
+      files.push(file);
+      labels.push(name);
+    }
+  }
+  if (files.length === 0) throw new Error(`${path} holds no folders of pictures, one for each class`);
+  return fileExamples(path, files, classIndices(path, labels, classes), classes);
+}
+
+function fileExamples(
+  name: string,
+  files: readonly string[],
+  labels: Int32Array,
+  classNames: readonly string[] | null,
+): Examples {
+  return { name, labels, classNames, resizing: 'crop', picture: (index) => readImage(files[index]) };
+}
+
+/**
+ * Pictures listed in a CSV file: path and label, with or without a first line that names the columns. Paths start at the
+ * file's folder. Labels that are all numbers are the classes themselves, others are names, whose order is the alphabet's.
+ */
+async function csvExamples(path: string): Promise<Examples> {
+  const rows = parseCsv(path, await readSmallFile(path, MAX_CSV_BYTES));
+  const hasHead = /^(path|file|filename|image)$/i.test(rows[0]?.fields[0].trim() ?? '');
+  const listed = hasHead ? rows.slice(1) : rows;
+  if (listed.length === 0) throw new Error(`${path}: no rows, expected lines of a path and a label`);
+  for (const { line, fields } of listed) {
+    const isPair = fields.length === 2 && fields.every((field) => field.trim() !== '');
+    if (!isPair)
+      throw new Error(`${path}, line ${line}: ${fields.length} fields, expected a path and a label`);
+    if (fields[0].includes('\0')) throw new Error(`${path}, line ${line}: a path has no NUL character in it`);
+  }
+  // Paths also where they look like URLs: somebody else's list does not make this machine fetch anything.
+  const files = listed.map(({ fields: [file] }) => resolve(dirname(path), file.trim()));
+  const labels = listed.map(({ fields: [, label] }) => label.trim());
+  if (labels.every((label) => /^\d{1,6}$/.test(label))) {
+    return fileExamples(path, files, Int32Array.from(labels, Number), null);
+  }
+  const names = namesOf(labels);
+  return fileExamples(path, files, classIndices(path, labels, names), names);
+}
+
+/** The file of the labels lies beside that of the images and is called alike; either may be compressed. */
+async function idxFile(path: string): Promise<Examples> {
+  const plain = basename(path)
+    .replace(/\.gz$/, '')
+    .replace(/images([-.])idx3/, 'labels$1idx1');
+  const beside = [plain, `${plain}.gz`];
+  const { files } = await entriesOf(dirname(path));
+  const labels = beside.find((name) => files.includes(name));
+  if (labels === undefined) throw new Error(`${path}: the labels ${beside.join(' or ')} are not beside it`);
+  const [images, classes] = [path, join(dirname(path), labels)];
+  return idxExamples({
+    images: { name: images, bytes: await readWhole(images) },
+    labels: { name: classes, bytes: await readWhole(classes) },
+  });
+}
+
+/** Bytes of an idx file's sizes, and more. */
+const HEADER_BYTES = 1024;
+
+async function readWhole(path: string): Promise<Uint8Array> {
+  const source = await fileSource(path);
+  try {
+    if (source.size > MAX_IDX_BYTES + HEADER_BYTES) {
+      throw new Error(`${path} has ${source.size} bytes; at most ${MAX_IDX_BYTES} values are read`);
+    }
+    return await source.read(0, source.size);
+  } finally {
+    await source.close();
+  }
+}
