@@ -9,6 +9,11 @@ export class RandomNumbers {
     this.state = seed >>> 0;
   }
 
+  /** Streams of one seed are independent, so that one more changes no other. */
+  static stream(seed: number, name: string): RandomNumbers {
+    return new RandomNumbers(streamSeed(seed, name));
+  }
+
   /** What the next number follows from: an integer of 32 bits. */
   save(): number {
     return this.state;
@@ -37,4 +42,11 @@ export class RandomNumbers {
   normal(): number {
     return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
   }
+}
+
+/** The seed of a stream of random numbers of its own. */
+export function streamSeed(seed: number, name: string): number {
+  let hash = 1;
+  for (const letter of name) hash = (Math.imul(hash, 31) + (letter.codePointAt(0) as number)) | 0;
+  return Math.imul(seed, 0x9e3779b1) ^ Math.imul(hash, 0x85ebca6b);
 }

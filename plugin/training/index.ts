@@ -1,6 +1,27 @@
 /** Training of converted models: `tfjs-grootvl/training`. */
 import '../index.js';
 
+export { AUGMENTATION, type Augmentation } from './data/augment.js';
+export {
+  type Batch,
+  Batches,
+  type BatchOptions,
+  type DataPosition,
+  inOrder,
+  type Preparation,
+} from './data/batches.js';
+export {
+  classesOf,
+  type Examples,
+  firstExamples,
+  type IdxFiles,
+  idxExamples,
+  type LabelledPicture,
+  pictureExamples,
+  type Resizing,
+} from './data/examples.js';
+export { type IdxArray, readIdx } from './data/idx.js';
+
 export type { NewHead } from './new_head.js';
 export {
   AdamW,

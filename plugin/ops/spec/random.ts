@@ -1,13 +1,11 @@
 /** Random tensors that a seed replays. */
-import { RandomNumbers } from '../../random.js';
+import { RandomNumbers, streamSeed } from '../../random.js';
 import { type CaseTensor, float32, int32, sizeOf } from './tensor.js';
 
 export class Random extends RandomNumbers {
   /** @param stream a name: streams of one seed are independent, so that one more changes no other. */
   constructor(seed: number, stream = '') {
-    let hash = 1;
-    for (const letter of stream) hash = (Math.imul(hash, 31) + (letter.codePointAt(0) as number)) | 0;
-    super(Math.imul(seed, 0x9e3779b1) ^ Math.imul(hash, 0x85ebca6b));
+    super(streamSeed(seed, stream));
   }
 
   pick<T>(choices: readonly T[]): T {

@@ -4,7 +4,7 @@
  */
 import { resizeBicubic } from '../../image/resample.js';
 import type { RgbImage } from '../../image/rgb_image.js';
-import type { Random } from '../../ops/spec/random.js';
+import type { RandomNumbers } from '../../random.js';
 
 export interface Augmentation {
   /** Least and greatest share of the picture's area that a crop has; default 0.08 and 1. */
@@ -44,7 +44,7 @@ export function augmentPicture(
   image: RgbImage,
   size: number,
   { area, mirror, colour }: Required<Augmentation>,
-  random: Random,
+  random: RandomNumbers,
 ): RgbImage {
   const part = randomCrop(image, area, random);
   const square = resizeBicubic(resizeBicubic(image, image.width, image.height, part), size, size);
@@ -57,7 +57,7 @@ export function augmentPicture(
 export function randomCrop(
   { width, height }: { readonly width: number; readonly height: number },
   [least, most]: readonly [number, number],
-  random: Random,
+  random: RandomNumbers,
 ): Rectangle {
   for (let attempt = 0; attempt < CROP_ATTEMPTS; attempt++) {
     const pixels = width * height * between(random, least, most);
@@ -81,7 +81,7 @@ export function eraseRectangle(
   values: Float32Array,
   size: number,
   { mean, deviation }: { readonly mean: readonly number[]; readonly deviation: readonly number[] },
-  random: Random,
+  random: RandomNumbers,
 ): void {
   for (let attempt = 0; attempt < ERASE_ATTEMPTS; attempt++) {
     const pixels = size * size * between(random, ...ERASED_AREA);
@@ -100,7 +100,7 @@ export function eraseRectangle(
   }
 }
 
-function between(random: Random, low: number, high: number): number {
+function between(random: RandomNumbers, low: number, high: number): number {
   return low + (high - low) * random.next();
 }
 
@@ -118,7 +118,7 @@ function mirrorRows({ data, width, height }: RgbImage): void {
 const LUMA = [0.299, 0.587, 0.114] as const;
 
 /** Brightness, contrast and saturation in a random order, each rounded to 8 bits as PIL does. */
-function jitterColours(image: RgbImage, most: number, random: Random): void {
+function jitterColours(image: RgbImage, most: number, random: RandomNumbers): void {
   const { data } = image;
   const factor = () => between(random, Math.max(0, 1 - most), 1 + most);
   const luma = (i: number) => LUMA[0] * data[i] + LUMA[1] * data[i + 1] + LUMA[2] * data[i + 2];

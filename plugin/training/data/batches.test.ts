@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { prepareImage } from '../../image/prepare.js';
 import type { RgbImage } from '../../image/rgb_image.js';
-import { Random } from '../../ops/spec/random.js';
+import { RandomNumbers } from '../../random.js';
 import '../../index.js';
 import { onBackend } from '../../../testing/backends.js';
 import { fixturePath, readFixture } from '../../../testing/fixtures.js';
@@ -127,11 +127,11 @@ t.test('a picture that cannot be read leaves nothing behind, and the position wh
 });
 
 t.test('pictures are prepared as the model says, or enlarged as the fixtures say', async (t) => {
-  const random = new Random(3);
+  const random = new RandomNumbers(3);
   const picture: RgbImage = {
     width: 9,
     height: 7,
-    data: Uint8Array.from(random.floats(189, () => random.integer(0, 255))),
+    data: Uint8Array.from({ length: 189 }, () => random.integer(0, 255)),
   };
   for await (const { images } of inOrder(pictureExamples([{ picture, label: 'a' }]), { preparation })) {
     t.same([...(await images.data())], [...prepareImage(picture, 4).data]);
@@ -171,7 +171,7 @@ t.test('pictures are prepared as the model says, or enlarged as the fixtures say
 t.test(
   'augmentation: crops within the picture, of the area asked for; a mirrored row; erased noise',
   async (t) => {
-    const random = new Random(5);
+    const random = new RandomNumbers(5);
     const crops = Array.from({ length: 200 }, () => randomCrop({ width: 60, height: 40 }, [0.08, 1], random));
     for (const { left, top, width, height } of crops) {
       t.ok(left >= 0 && top >= 0 && left + width <= 60 && top + height <= 40 && width >= 1 && height >= 1);

@@ -5,7 +5,7 @@ import type { RgbImage } from '../../image/rgb_image.js';
 import { integer, record } from '../../models/checks.js';
 import type { Preprocessing } from '../../models/grootv_metadata.js';
 import { interpolateBilinear } from '../../ops/resize.js';
-import { Random } from '../../ops/spec/random.js';
+import { RandomNumbers } from '../../random.js';
 import {
   AUGMENTATION,
   type Augmentation,
@@ -120,7 +120,7 @@ export class Batches {
       (index) =>
         this.augmentation && {
           ...this.augmentation,
-          random: new Random(this.seed, `picture ${epoch} ${index}`),
+          random: RandomNumbers.stream(this.seed, `picture ${epoch} ${index}`),
         },
     );
     this.at = batch + 1 < this.batchesPerEpoch ? { epoch, batch: batch + 1 } : { epoch: epoch + 1, batch: 0 };
@@ -129,7 +129,7 @@ export class Batches {
 
   private shuffled(epoch: number): Int32Array {
     if (this.order?.epoch !== epoch) {
-      const random = new Random(this.seed, `epoch ${epoch}`);
+      const random = RandomNumbers.stream(this.seed, `epoch ${epoch}`);
       const indices = Int32Array.from(this.examples.labels, (_, i) => i);
       for (let i = indices.length - 1; i > 0; i--) {
         const other = random.integer(0, i);
@@ -153,7 +153,7 @@ export async function* inOrder(
   }
 }
 
-type Changes = Required<Augmentation> & { readonly random: Random };
+type Changes = Required<Augmentation> & { readonly random: RandomNumbers };
 
 async function toBatch(
   examples: Examples,
