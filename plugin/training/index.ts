@@ -1,6 +1,7 @@
 /** Training of converted models: `tfjs-grootvl/training`. */
 import '../index.js';
 
+export { RandomNumbers } from '../random.js';
 export { AUGMENTATION, type Augmentation } from './data/augment.js';
 export {
   type Batch,
@@ -21,7 +22,10 @@ export {
   type Resizing,
 } from './data/examples.js';
 export { type IdxArray, readIdx } from './data/idx.js';
-
+export { clipByGlobalNorm, GradientAccumulator } from './gradients.js';
+export { type CrossEntropyOptions, crossEntropy } from './losses.js';
+export { cutmix, type MixedBatch, type MixingOptions, mixup } from './mixing.js';
+export { MovingAverage } from './moving_average.js';
 export type { NewHead } from './new_head.js';
 export {
   AdamW,
@@ -31,6 +35,7 @@ export {
   type MomentumOptions,
   type ParameterGroup,
 } from './optimizers.js';
+export { type CosineOptions, cosineSchedule, decayedParameters } from './schedules.js';
 export type { Selection } from './selection.js';
 export {
   type Gradients,

@@ -1,0 +1,69 @@
+/** What is done with gradients between a pass and an update. Gradients are named tensors, float32. */
+import {
+  add,
+  addN,
+  dispose,
+  div,
+  keep,
+  minimum,
+  mul,
+  type Scalar,
+  sqrt,
+  square,
+  stack,
+  sum,
+  type Tensor,
+  tidy,
+} from '@tensorflow/tfjs-core';
+import { number } from '../models/checks.js';
+import type { Gradients } from './trainable.js';
+
+/** torch.nn.utils.clip_grad_norm_ adds it to the norm. */
+const CLIP_EPSILON = 1e-6;
+
+/**
+ * Scales gradients so that their norm, over all of them together, is at most a bound.
+ * @param gradients stay the caller's
+ * @returns the scaled ones, and the norm before; the caller disposes both
+ */
+export function clipByGlobalNorm(gradients: Gradients, most: number): { gradients: Gradients; norm: Scalar } {
+  number(Number.MIN_VALUE, Number.MAX_VALUE)(most, 'clipByGlobalNorm: most');
+  return tidy(() => {
+    const norm = sqrt(
+      sum(stack(Object.values(gradients).map((gradient) => sum(square(gradient))))),
+    ) as Scalar;
+    const factor = minimum(div(most, add(norm, CLIP_EPSILON)), 1);
+    const scaled = Object.entries(gradients).map(([name, gradient]) => [name, mul(gradient, factor)]);
+    return { gradients: Object.fromEntries(scaled), norm };
+  });
+}
+
+/** Sums gradients of several passes: a large batch in parts. */
+export class GradientAccumulator {
+  private readonly sums = new Map<string, Tensor>();
+
+  /** @param gradients stay the caller's. @param weight of them in the sum; 1/n gives the mean of n passes */
+  add(gradients: Gradients, weight = 1): void {
+    for (const [name, gradient] of Object.entries(gradients)) {
+      const before = this.sums.get(name);
+      const sum = tidy(() => {
+        const weighted = weight === 1 ? gradient.clone() : mul(gradient, weight);
+        return before ? addN([before, weighted]) : weighted;
+      });
+      before?.dispose();
+      this.sums.set(name, keep(sum));
+    }
+  }
+
+  /** The sums since the last time; the caller disposes them. */
+  take(): Gradients {
+    const gradients = Object.fromEntries(this.sums);
+    this.sums.clear();
+    return gradients;
+  }
+
+  /** Frees sums that were not taken. */
+  dispose(): void {
+    dispose(this.take());
+  }
+}
