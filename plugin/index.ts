@@ -10,6 +10,7 @@ export { gridGraph, windowGraph } from './graphs.js';
 export type { Grid } from './image/backdrop.js';
 export { classColours, type Rgb } from './image/colour_map.js';
 export { type AffinityPicture, drawAffinity } from './image/draw_affinity.js';
+export { type Curve, type CurveOptions, type CurvePanel, drawCurves } from './image/draw_curves.js';
 export { type DetectionPicture, type DrawnDetection, drawDetections } from './image/draw_detections.js';
 export { type ClassShare, drawSegmentation, type SegmentationPicture } from './image/draw_segmentation.js';
 export { drawTree, type TreePicture } from './image/draw_tree.js';
