@@ -12,3 +12,17 @@ EXPORT void silu_all(const float* x,  // [size]
                      int size) {
   for_channels(y, size, [&](int i, int n) { return silu(load_first(x + i, n)); });
 }
+
+EXPORT void gelu_gradient(const float* x,   // [size]
+                          const float* dy,  // [size]
+                          float* dx,        // [size], the result
+                          int size) {
+  for_channels(dx, size, [&](int i, int n) { return mul(load_first(dy + i, n), gelu_slope(load_first(x + i, n))); });
+}
+
+EXPORT void silu_gradient(const float* x,   // [size]
+                          const float* dy,  // [size]
+                          float* dx,        // [size], the result
+                          int size) {
+  for_channels(dx, size, [&](int i, int n) { return mul(load_first(dy + i, n), silu_slope(load_first(x + i, n))); });
+}

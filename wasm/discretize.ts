@@ -1,8 +1,8 @@
-/** Discretize on WebAssembly. */
-import { Discretize } from '../plugin/ops/discretize.js';
+/** Discretize and its gradient on WebAssembly. */
+import { Discretize, DiscretizeGradient } from '../plugin/ops/discretize.js';
 import { registerWasmKernel } from './kernels.js';
 
-/** Of discretize.cc. */
+/** Of discretize.cc and discretize_gradient.cc. */
 interface Functions {
   discretize(
     rawStep: number,
@@ -12,6 +12,24 @@ interface Functions {
     x: number,
     decay: number,
     input: number,
+    scratch: number,
+    rows: number,
+    channels: number,
+    states: number,
+  ): void;
+  discretize_gradient(
+    rawStep: number,
+    stepBias: number,
+    logA: number,
+    inputGate: number,
+    x: number,
+    ddecay: number,
+    dinput: number,
+    dRawStep: number,
+    dStepBias: number,
+    dLogA: number,
+    dInputGate: number,
+    dX: number,
     scratch: number,
     rows: number,
     channels: number,
@@ -28,5 +46,31 @@ registerWasmKernel<typeof Discretize, Functions>(
     const { decay, input } = outputs;
     const rows = batch * vertices;
     functions.discretize(rawStep, stepBias, logA, inputGate, x, decay, input, space, rows, channels, states);
+  },
+);
+
+registerWasmKernel<typeof DiscretizeGradient, Functions>(
+  DiscretizeGradient,
+  ({ inputs, outputs, shapes, functions, scratch }) => {
+    const [batch, vertices, channels] = shapes.x;
+    const states = shapes.logA[1];
+    functions.discretize_gradient(
+      inputs.rawStep,
+      inputs.stepBias,
+      inputs.logA,
+      inputs.inputGate,
+      inputs.x,
+      inputs.ddecay,
+      inputs.dinput,
+      outputs.rawStep,
+      outputs.stepBias,
+      outputs.logA,
+      outputs.inputGate,
+      outputs.x,
+      scratch(4 * channels * (2 * states + 3)),
+      batch * vertices,
+      channels,
+      states,
+    );
   },
 );

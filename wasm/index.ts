@@ -11,6 +11,7 @@ import './discretize.js';
 import './edge_dissimilarity.js';
 import './layer_normalization.js';
 import './linear.js';
+import './linear_gradients.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_layer.js';

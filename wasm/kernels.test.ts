@@ -4,7 +4,13 @@ import t from 'tap';
 import { gelu, linear } from '../plugin/index.js';
 import { suppress } from '../plugin/kernels/suppression.js';
 import { geluOf } from '../plugin/ops/activations.spec.js';
+import type { Attributes, OpDeclaration } from '../plugin/ops/declaration.js';
+import { DiscretizeGradient } from '../plugin/ops/discretize.js';
+import { runOp } from '../plugin/ops/kernels.js';
+import { LayerNormalizationGradient } from '../plugin/ops/layer_normalization.js';
+import { LinearInputGradient, LinearWeightGradient, RowSum } from '../plugin/ops/linear.js';
 import { Random } from '../plugin/ops/spec/random.js';
+import { StateReadoutGradient } from '../plugin/ops/state_readout.js';
 import { maxDifference, relativeDifference } from '../testing/measure.js';
 import { suppressOn } from './detections.js';
 import { hostOf } from './host.js';
@@ -83,6 +89,50 @@ t.test('linear: few, some and many rows give the same bits', async (t) => {
       });
     }
   }
+});
+
+t.test('gradients over more rows than a block of sums has', async (t) => {
+  const D = 13;
+  const activations = (seed: number, channels = D) => random([2, 150, channels], seed);
+  const [x, y, vector] = [activations(1), activations(2), random([D], 3)];
+  const calls: readonly (readonly [OpDeclaration, Record<string, tf.Tensor>, Attributes?])[] = [
+    [LayerNormalizationGradient, { x, gamma: vector, dy: y }],
+    [RowSum, { x }],
+    [LinearInputGradient, { dy: x, weights: random([21, 31], 4) }, { firstOutput: 5, endOutput: 5 + D }],
+    [LinearWeightGradient, { x: y, dy: x }, { columns: 31, firstOutput: 5, endOutput: 5 + D }],
+    [
+      StateReadoutGradient,
+      {
+        ...{ state: x, outputGate: activations(5, 1), x: y, skip: vector, gate: activations(6) },
+        ...{ stateGamma: vector, stateBeta: random([D], 7), outputGamma: random([D], 8), outputBeta: vector },
+        dy: activations(9),
+      },
+    ],
+    ...[1, 3].map(
+      (N) =>
+        [
+          DiscretizeGradient,
+          {
+            ...{ rawStep: x, stepBias: vector, logA: random([D, N], 4), inputGate: activations(5, N), x: y },
+            ...{ ddecay: activations(6, D * N), dinput: activations(7, D * N) },
+          },
+        ] as const,
+    ),
+  ];
+  for (const [op, inputs, attributes] of calls) {
+    const { expected, given } = await onBoth(() =>
+      runOp(
+        op,
+        Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tf.clone(tensor)])),
+        attributes,
+      ),
+    );
+    expected.forEach((values, i) => {
+      const difference = relativeDifference(given[i], values);
+      t.ok(difference <= 1e-5, `${op.name}, ${op.outputNames[i]}: ${difference}`);
+    });
+  }
+  tf.dispose(calls.map(([, inputs]) => inputs));
 });
 
 t.test('linear: tfjs multiplies when it has several threads', async (t) => {

@@ -15,8 +15,8 @@ INLINE int outer_scratch(int outputs) { return rows_of_block(outputs) * (panels_
 // to[i][o] += sum over k of x[k][i] * panel[k][o], for `rows` of four i and `columns` of eight o.
 INLINE void add_tile(const float* x,      // [terms, 4]
                      const float* panel,  // [terms, 8]
-                     float* to,           // [rows, outputs]
-                     int terms, int rows, int outputs, int columns) {
+                     float* to,           // rows of it are `stride` apart
+                     int terms, int rows, int stride, int columns) {
   v128_t low[TILE], high[TILE];
 #pragma unroll
   for (int i = 0; i < TILE; i++) low[i] = high[i] = zero();
@@ -41,7 +41,7 @@ INLINE void add_tile(const float* x,      // [terms, 4]
   for (int k = 0; k < terms - done; k++) step(k);
   const int first = columns < LANES ? columns : LANES;
 #pragma unroll
-  for (int i = 0; i < TILE; i++, to += outputs) {
+  for (int i = 0; i < TILE; i++, to += stride) {
     if (i == rows) return;
     store_first(to, add(load_first(to, first), low[i]), first);
     store_first(to + LANES, add(load_first(to + LANES, columns - first), high[i]), columns - first);
@@ -51,9 +51,9 @@ INLINE void add_tile(const float* x,      // [terms, 4]
 // sums[i][o] += sum over the rows of x[row][i] * dy[row][o], at most rows_of_block(outputs) rows.
 INLINE void add_block(const float* x,   // [rows, I]
                       const float* dy,  // [rows, O]
-                      float* sums,      // [I, O]
+                      float* sums,      // [I, stride], O columns of it
                       float* scratch,   // of outer_scratch
-                      int rows, int inputs, int outputs) {
+                      int rows, int inputs, int outputs, int stride) {
   float* const panels = scratch + size_t(rows_of_block(outputs)) * TILE;
   pack_panels(dy, panels, rows, outputs, 0, outputs);
   for (int input = 0; input < inputs; input += TILE) {
@@ -62,7 +62,7 @@ INLINE void add_block(const float* x,   // [rows, I]
     for (int column = 0; column < outputs; column += PANEL) {
       const int columns = outputs - column < PANEL ? outputs - column : PANEL;
       const float* const panel = panels + size_t(column) * rows;
-      add_tile(scratch, panel, sums + size_t(input) * outputs + column, rows, count, outputs, columns);
+      add_tile(scratch, panel, sums + size_t(input) * stride + column, rows, count, stride, columns);
     }
   }
 }

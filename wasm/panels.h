@@ -1,4 +1,6 @@
-// Panels of packed columns, the form in which products of matrices read one of their factors.
+// Products of matrices. One factor is packed in panels of eight columns; the register tile is 4 rows x 8 columns: eight
+// sums, two registers of weights and one splat value fit the 16 registers of x64 (6 x 8 spills). Every way adds up the
+// terms of a sum in the same order.
 #pragma once
 #include "simd.h"
 
@@ -32,5 +34,96 @@ INLINE void pack_panels(const float* weights,  // [rows, columns]
         store(to + LANES, used == PANEL ? load(from + LANES) : load_first(from + LANES, used - low));
       }
     }
+  }
+}
+
+// ROWS rows of x times one panel: y[r][0..columns) = sum over k of x[r][k] * panel[k][..], and the bias.
+template <int ROWS>
+INLINE void tile(const float* x, const float* panel, v128_t bias_low, v128_t bias_high, float* y, int inputs,
+                 int outputs, int columns) {
+  v128_t low[ROWS], high[ROWS];
+  const float* rows[ROWS];
+#pragma unroll
+  for (int r = 0; r < ROWS; r++) {
+    low[r] = bias_low;
+    high[r] = bias_high;
+    rows[r] = x + size_t(r) * inputs;
+  }
+  const auto step = [&](int k) __attribute__((always_inline)) {
+    const v128_t weights_low = load(panel + k * PANEL), weights_high = load(panel + k * PANEL + LANES);
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+      const v128_t value = wasm_v128_load32_splat(rows[r] + k);
+      low[r] = add(low[r], mul(value, weights_low));
+      high[r] = add(high[r], mul(value, weights_high));
+    }
+  };
+  int done = 0;
+#pragma clang loop unroll(disable)
+  for (; done + STEPS <= inputs; done += STEPS) {
+#pragma clang loop unroll(disable)
+    for (int k = 0; k < STEPS; k++) step(k);
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) rows[r] += STEPS;
+    panel += STEPS * PANEL;
+  }
+#pragma clang loop unroll(disable)
+  for (int k = 0; k < inputs - done; k++) step(k);
+#pragma unroll
+  for (int r = 0; r < ROWS; r++) {
+    float* const to = y + size_t(r) * outputs;
+    if (columns == PANEL) {
+      store(to, low[r]);
+      store(to + LANES, high[r]);
+    } else {
+      const int first = columns < LANES ? columns : LANES;
+      store_first(to, low[r], first);
+      store_first(to + LANES, high[r], columns - first);
+    }
+  }
+}
+
+// ROWS rows of x times the panels from `first` to `end`.
+template <int ROWS>
+INLINE void tiles(const float* x, const float* packed, const float* bias, float* y, int inputs, int outputs, int first,
+                  int end) {
+  for (int p = first; p < end; p++) {
+    const int column = p * PANEL;
+    const int columns = outputs - column < PANEL ? outputs - column : PANEL;
+    const int low = columns < LANES ? columns : LANES;
+    const v128_t bias_low = bias ? load_first(bias + column, low) : zero();
+    const v128_t bias_high = bias ? load_first(bias + column + LANES, columns - low) : zero();
+    const float* const panel = packed + size_t(p) * inputs * PANEL;
+    tile<ROWS>(x, panel, bias_low, bias_high, y + column, inputs, outputs, columns);
+  }
+}
+
+// Weights of this many bytes stay in the second cache while all rows pass.
+constexpr int CACHED_BYTES = 256 * 1024;
+
+// Panels whose weights stay in the second cache.
+INLINE int panels_of_block(int inputs) {
+  const int fitting = CACHED_BYTES / ((inputs + 1) * PANEL * int(sizeof(float)));
+  return fitting > 1 ? fitting : 1;
+}
+
+// All rows of x times the panels from `first` to `end`, of which `packed` is the first. `after` gets the rows that have
+// just been written, while they are in the first cache.
+template <typename After>
+INLINE void multiply_block(const float* x, const float* packed, const float* bias, float* y, int rows, int inputs,
+                           int outputs, int first, int end, const After& after) {
+  const float* const panels = packed - size_t(first) * inputs * PANEL;
+  const int column = first * PANEL;
+  const int columns = (end * PANEL < outputs ? end * PANEL : outputs) - column;
+  int row = 0;
+  for (; row + TILE <= rows; row += TILE) {
+    float* const to = y + size_t(row) * outputs;
+    tiles<TILE>(x + size_t(row) * inputs, panels, bias, to, inputs, outputs, first, end);
+    after(to + column, TILE, columns);
+  }
+  for (; row < rows; row++) {
+    float* const to = y + size_t(row) * outputs;
+    tiles<1>(x + size_t(row) * inputs, panels, bias, to, inputs, outputs, first, end);
+    after(to + column, 1, columns);
   }
 }

@@ -23,3 +23,22 @@ EXPORT void selective_split(const float* selected,  // [rows, R + 2 * N]
     output_gate += states;
   }
 }
+
+EXPORT void selective_join(const float* step,         // [rows, R]
+                           const float* input_gate,   // [rows, N]
+                           const float* output_gate,  // [rows, N]
+                           float* selected,           // [rows, R + 2 * N], the result
+                           int rows,
+                           int rank,   // R
+                           int states  // N
+) {
+  for (int row = 0; row < rows; row++) {
+    copy(selected, step, rank);
+    copy(selected + rank, input_gate, states);
+    copy(selected + rank + states, output_gate, states);
+    selected += rank + 2 * states;
+    step += rank;
+    input_gate += states;
+    output_gate += states;
+  }
+}

@@ -1,5 +1,5 @@
-/** SelectiveSplit on WebAssembly. */
-import { SelectiveSplit } from '../plugin/ops/selective_split.js';
+/** SelectiveSplit and its gradient on WebAssembly. */
+import { SelectiveJoin, SelectiveSplit } from '../plugin/ops/selective_split.js';
 import { registerWasmKernel } from './kernels.js';
 
 /** Of selective_split.cc. */
@@ -22,5 +22,14 @@ registerWasmKernel<typeof SelectiveSplit, SelectiveSplitFunctions>(
     const { states } = attributes;
     const rank = width - 2 * states;
     functions.selective_split(selected, step, inputGate, outputGate, batch * vertices, rank, states);
+  },
+);
+
+registerWasmKernel<typeof SelectiveJoin, { selective_join: SelectiveSplitFunctions['selective_split'] }>(
+  SelectiveJoin,
+  ({ inputs: { step, inputGate, outputGate }, outputs: { selected }, shapes, functions }) => {
+    const [batch, vertices, rank] = shapes.step;
+    const [, , states] = shapes.inputGate;
+    functions.selective_join(step, inputGate, outputGate, selected, batch * vertices, rank, states);
   },
 );

@@ -10,6 +10,7 @@
 // C linkage, and kept by the linker.
 #define EXPORT extern "C" __attribute__((visibility("default")))
 #define INLINE static inline __attribute__((always_inline))
+#define INLINE_MEMBER inline __attribute__((always_inline))
 
 INLINE v128_t load(const float* from) { return wasm_v128_load(from); }
 INLINE void store(float* to, v128_t values) { wasm_v128_store(to, values); }

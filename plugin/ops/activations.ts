@@ -1,5 +1,5 @@
 /** Gelu (exact) and Silu: the activations of GrootV and GrootL. */
-import { add, erf, exp, mul, sigmoid, square, sub, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { add, erf, exp, mul, sigmoid, square, sub, type Tensor } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
@@ -14,7 +14,7 @@ export const Gelu = defineOp({
   doc: 'x * P(X <= x) for a standard normal X: the exact form with erf, not the tanh approximation.',
   ...elementwise,
   compose: ({ x }) => mul(x, normalDistribution(x)),
-  gradient: { saves: ['x'], compute: ({ x }, [dy]) => ({ x: () => geluGradient(x, dy) }) },
+  gradient: { saves: ['x'], compute: ({ x }, [dy]) => ({ x: () => runOp(GeluGradient, { x, dy })[0] }) },
 });
 
 export const Silu = defineOp({
@@ -22,27 +22,37 @@ export const Silu = defineOp({
   doc: 'x * sigmoid(x).',
   ...elementwise,
   compose: ({ x }) => mul(x, sigmoid(x)),
-  gradient: { saves: ['x'], compute: ({ x }, [dy]) => ({ x: () => siluGradient(x, dy) }) },
+  gradient: { saves: ['x'], compute: ({ x }, [dy]) => ({ x: () => runOp(SiluGradient, { x, dy })[0] }) },
+});
+
+const ofGradient = {
+  inputs: { ...elementwise.inputs, dy: { dtype: 'float32', shape: ['...'], doc: 'gradient of the output' } },
+  attributes: {},
+  outputs: { dx: { dtype: 'float32', shape: ['...'], doc: 'of the shape of x' } },
+} as const;
+
+export const GeluGradient = defineOp({
+  name: 'GeluGradient',
+  doc: 'dy * (P(X <= x) + x * density(x)) for a standard normal X.',
+  ...ofGradient,
+  compose: ({ x, dy }) => {
+    const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+    return mul(dy, add(normalDistribution(x), mul(x, density)));
+  },
+});
+
+export const SiluGradient = defineOp({
+  name: 'SiluGradient',
+  doc: 'dy * sigmoid(x) * (1 + x * (1 - sigmoid(x))).',
+  ...ofGradient,
+  compose: ({ x, dy }) => {
+    const gate = sigmoid(x);
+    return mul(dy, mul(gate, add(1, mul(x, sub(1, gate)))));
+  },
 });
 
 function normalDistribution(x: Tensor): Tensor {
   return mul(0.5, add(1, erf(mul(x, Math.SQRT1_2))));
-}
-
-/** The gradient of Gelu in x, given that of its output. */
-export function geluGradient<T extends Tensor>(x: T, dy: T): T {
-  return tidy(() => {
-    const density = mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-    return mul(dy, add(normalDistribution(x), mul(x, density)));
-  });
-}
-
-/** The gradient of Silu in x, given that of its output. */
-export function siluGradient<T extends Tensor>(x: T, dy: T): T {
-  return tidy(() => {
-    const gate = sigmoid(x);
-    return mul(dy, mul(gate, add(1, mul(x, sub(1, gate)))));
-  });
 }
 
 /** Exact GELU, x * P(X <= x) for a standard normal X (D. Hendrycks and K. Gimpel, 2016). Differentiable. */

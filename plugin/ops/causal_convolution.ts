@@ -15,7 +15,7 @@ import {
   tidy,
   zeros,
 } from '@tensorflow/tfjs-core';
-import { Silu, siluGradient } from './activations.js';
+import { Silu, SiluGradient } from './activations.js';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
@@ -48,7 +48,10 @@ export const CausalConvolution = defineOp({
     saves: ['x', 'filter', 'bias'],
     compute: ({ x, filter, bias }, [dy]) => {
       const [taps, length] = [filter.shape[0] as number, x.shape[1] as number];
-      const dSums = tidy(() => siluGradient(add(weighted(withPast(x, taps), filter, length), bias), dy));
+      const dSums = tidy(() => {
+        const sums = add(weighted(withPast(x, taps), filter, length), bias);
+        return runOp(SiluGradient, { x: sums, dy })[0];
+      });
       return {
         // The transpose: the same convolution backwards in time.
         x: () => tidy(() => reverse(weighted(withPast(reverse(dSums, 1), taps), filter, length), 1)),

@@ -156,6 +156,8 @@ export interface OpDefinition {
   /** The op composed from tfjs's own ops, for backends without a kernel of ours. */
   compose?(inputs: Tensors, attributes: Attributes): Tensor | Tensor[];
   readonly gradient?: GradientDeclaration;
+  /** While gradients are recorded: the same from other ops, where what their gradients need is not kept by this one. */
+  recorded?(inputs: Tensors, attributes: Attributes): Tensor | Tensor[] | undefined;
   /** Attributes that a GraphModel node may leave to its inputs. */
   graphDefaults?(inputs: Tensors, read: ReadValues): Attributes;
 }

@@ -30,6 +30,7 @@ interface TypedFunctions<
   validate?(inputs: TensorsOf<I, TensorInfo>, attributes: AttributesOf<A>, read: ReadValues): void;
   produced?(outputs: readonly TensorInfo[], attributes: AttributesOf<A>): void;
   compose?(inputs: TensorsOf<I>, attributes: AttributesOf<A>): Tensor | Tensor[];
+  recorded?(inputs: TensorsOf<I>, attributes: AttributesOf<A>): Tensor | Tensor[] | undefined;
   readonly gradient?: {
     readonly saves: readonly (keyof I & string)[];
     readonly savesOutputs?: boolean;

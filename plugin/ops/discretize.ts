@@ -14,28 +14,30 @@ import {
   sum,
   type Tensor,
   type Tensor3D,
-  tidy,
 } from '@tensorflow/tfjs-core';
 import { alreadyComputed, defineOp } from './declare.js';
 import { runOp } from './kernels.js';
+
+const inputs = {
+  rawStep: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'step before bias and softplus (dt)' },
+  stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step' },
+  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'log of -A, N states a channel' },
+  inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'B of the state-space model' },
+  x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'activations' },
+} as const;
+
+const inputNames = Object.keys(inputs) as (keyof typeof inputs)[];
+
+const scanned = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D*N'], doc }) as const;
 
 export const Discretize = defineOp({
   name: 'Discretize',
   doc:
     'step = softplus(rawStep + stepBias); decay[.., d*N+n] = exp(-exp(logA[d, n]) * step[.., d]); ' +
     'input[.., d*N+n] = step[.., d] * inputGate[.., n] * x[.., d].',
-  inputs: {
-    rawStep: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'step before bias and softplus (dt)' },
-    stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step' },
-    logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'log of -A, N states a channel' },
-    inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'B of the state-space model' },
-    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'activations' },
-  },
+  inputs,
   attributes: {},
-  outputs: {
-    decay: { dtype: 'float32', shape: ['B', 'V', 'D*N'], doc: 'of a tree scan' },
-    input: { dtype: 'float32', shape: ['B', 'V', 'D*N'], doc: 'of a tree scan' },
-  },
+  outputs: { decay: scanned('of a tree scan'), input: scanned('of a tree scan') },
   compose: (inputs) => {
     const { decay, drive } = parts(inputs);
     const [batch, vertices, channels, states] = decay.shape;
@@ -43,24 +45,34 @@ export const Discretize = defineOp({
     return [reshape(decay, shape), reshape(drive, shape)];
   },
   gradient: {
-    saves: ['rawStep', 'stepBias', 'logA', 'inputGate', 'x'],
-    compute: (inputs, dy) => {
-      const gradients = tidy(() => {
-        const { step, rate, decay, gate, value } = parts(inputs);
-        const [dDecay, dInput] = dy.map((gradient) => reshape(gradient, decay.shape));
-        const dRate = mul(dDecay, decay);
-        const dStep = sum(add(mul(dRate, rate), mul(dInput, mul(gate, value))), -1);
-        const dRawStep = mul(dStep, sigmoid(add(inputs.rawStep, inputs.stepBias)));
-        return {
-          rawStep: dRawStep,
-          stepBias: sum(dRawStep, [0, 1]),
-          logA: sum(mul(mul(dRate, step), rate), [0, 1]),
-          inputGate: sum(mul(dInput, mul(step, value)), 2),
-          x: sum(mul(dInput, mul(step, gate)), -1),
-        };
-      });
-      return alreadyComputed(gradients);
+    saves: inputNames,
+    compute: (inputs, [ddecay, dinput]) => {
+      const given = Object.fromEntries(inputNames.map((name) => [name, inputs[name]]));
+      const gradients = runOp(DiscretizeGradient, { ...given, ddecay, dinput });
+      return alreadyComputed(Object.fromEntries(inputNames.map((name, i) => [name, gradients[i]])));
     },
+  },
+});
+
+export const DiscretizeGradient = defineOp({
+  name: 'DiscretizeGradient',
+  doc: 'Gradients of Discretize in its inputs, given those of its outputs.',
+  inputs: { ...inputs, ddecay: scanned('gradient of decay'), dinput: scanned('gradient of input') },
+  attributes: {},
+  outputs: inputs,
+  compose: ({ ddecay, dinput, ...inputs }) => {
+    const { step, rate, decay, gate, value } = parts(inputs);
+    const [dDecay, dInput] = [ddecay, dinput].map((gradient) => reshape(gradient, decay.shape));
+    const dRate = mul(dDecay, decay);
+    const dStep = sum(add(mul(dRate, rate), mul(dInput, mul(gate, value))), -1);
+    const dRawStep = mul(dStep, sigmoid(add(inputs.rawStep, inputs.stepBias)));
+    return [
+      dRawStep,
+      sum(dRawStep, [0, 1]),
+      sum(mul(mul(dRate, step), rate), [0, 1]),
+      sum(mul(dInput, mul(step, value)), 2),
+      sum(mul(dInput, mul(step, gate)), -1),
+    ];
   },
 });
 

@@ -120,7 +120,7 @@ export function checkInputs(
 export function inferOutputs(op: OpDeclaration, shapes: Shapes, attributes: Attributes): OutputSpec[] {
   const { inputs, derived, least, bounded, outputs } = op.parsed;
   const letters: Record<string, number> = {};
-  let leading: readonly number[] = [];
+  let leading: readonly number[] | undefined;
   for (const name in op.attributes) {
     const declaration = op.attributes[name];
     if ('letter' in declaration && declaration.letter)
@@ -129,7 +129,17 @@ export function inferOutputs(op: OpDeclaration, shapes: Shapes, attributes: Attr
   for (const [name, , shape] of inputs) {
     const given = shapes[name];
     if (!given) continue;
-    if (shape.anyRank) leading = given.slice(0, given.length - shape.extents.length);
+    if (shape.anyRank) {
+      const own = given.slice(0, given.length - shape.extents.length);
+      if (leading && `${leading}` !== `${own}`) {
+        const expected = `${showShape(leading)} for the axes of ...`;
+        throw new OpError(
+          op.name,
+          `${name}${shape.text} has shape ${showShape(given)}, expected ${expected}`,
+        );
+      }
+      leading ??= own;
+    }
     bindLetters(shape, given, letters);
   }
   for (const [name, extent] of bounded) {
@@ -151,7 +161,7 @@ export function inferOutputs(op: OpDeclaration, shapes: Shapes, attributes: Attr
   }
   return outputs.map(([dtype, { anyRank, extents }]) => {
     const shape = extents.map(({ evaluate }) => evaluate(letters));
-    return { shape: anyRank ? [...leading, ...shape] : shape, dtype };
+    return { shape: anyRank ? [...(leading ?? []), ...shape] : shape, dtype };
   });
 }
 

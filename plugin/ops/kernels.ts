@@ -10,6 +10,7 @@ import {
   engine,
   type GradSaveFunc,
   getBackend,
+  getGradient,
   getKernel,
   type KernelBackend,
   type KernelFunc,
@@ -28,14 +29,7 @@ import { type KernelArguments, kernelArguments } from '../kernels/adapter.js';
 import { withCanonicalTree } from '../kernels/canonical_trees.js';
 import { sizeOf } from '../kernels/sizes.js';
 import { type HostArray, readValues } from '../kernels/values.js';
-import type {
-  Attributes,
-  AttributesOf,
-  GradientDeclaration,
-  OpDeclaration,
-  OutputSpec,
-  Tensors,
-} from './declaration.js';
+import type { Attributes, AttributesOf, OpDeclaration, OutputSpec, Tensors } from './declaration.js';
 import { namedSaved } from './declare.js';
 import { checkInputs, completeAttributes } from './input_checks.js';
 import { stopGradient } from './stop_gradient.js';
@@ -163,9 +157,7 @@ export function runOp(
   const complete = completeAttributes(op, attributes);
   checkInputs(op, given, complete); // before anything else, so that a bad call changes nothing
   if (!isRecording()) return tidy(() => runKernelOf(op, given, complete));
-  return tidy(() =>
-    (op.gradient ? runRecorded(op, given, complete) : runKernelOf(op, given, complete)).map(choice),
-  );
+  return tidy(() => runRecorded(op, given, complete).map(choice));
 }
 
 /** Whether tfjs is recording what is run, for gradients. */
@@ -184,12 +176,21 @@ function choice(tensor: Tensor): Tensor {
 
 /**
  * Runs an op so that tfjs uses its declared gradient on every backend, also where the op is composed. An op with several
- * outputs has it where there is a kernel; tfjs has no custom gradients of those.
+ * outputs has it where there is a kernel; tfjs has no custom gradients of those. An op without one is composed, so that
+ * gradients can be differentiated again.
  */
 function runRecorded(op: OpDeclaration, inputs: Tensors, attributes: Attributes): Tensor[] {
+  const { gradient } = op;
+  if (!gradient)
+    return op.compose ? compose(op, op.compose, inputs, attributes) : runKernelOf(op, inputs, attributes);
   const given = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, choice(tensor)]));
-  if (op.outputNames.length > 1) return runKernelOf(op, given, attributes);
-  const { saves, savesOutputs, compute } = op.gradient as GradientDeclaration;
+  const parts = op.recorded?.(given, attributes);
+  if (parts) return [parts].flat();
+  currentBackend(); // initialises tfjs's default backend when none has been chosen yet
+  const isRegistered = getGradient(op.name) && getKernel(op.name, getBackend());
+  // A registered gradient is computed for those inputs alone that need one.
+  if (op.outputNames.length > 1 || isRegistered) return runKernelOf(op, given, attributes);
+  const { saves, savesOutputs, compute } = gradient;
   const names = Object.keys(given).filter((name) => given[name].dtype !== 'int32');
   const run = customGrad((...args: (Tensor | GradSaveFunc)[]) => {
     const save = args.pop() as GradSaveFunc;

@@ -1,7 +1,11 @@
 /** LayerNormalization over the last axis (J. L. Ba et al., "Layer Normalization", 2016, equation 4). */
 import { add, mean, mul, rsqrt, square, sub, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { defineOp } from './declare.js';
+import { alreadyComputed, defineOp } from './declare.js';
 import { runOp } from './kernels.js';
+
+const attributes = {
+  epsilon: { type: 'number', graphName: 'epsilon', default: 1e-6, least: 0, doc: 'added to the variance' },
+} as const;
 
 export const LayerNormalization = defineOp({
   name: 'LayerNormalization',
@@ -11,9 +15,7 @@ export const LayerNormalization = defineOp({
     gamma: { dtype: 'float32', shape: ['C'], doc: 'scale' },
     beta: { dtype: 'float32', shape: ['C'], doc: 'shift' },
   },
-  attributes: {
-    epsilon: { type: 'number', graphName: 'epsilon', default: 1e-6, least: 0, doc: 'added to the variance' },
-  },
+  attributes,
   outputs: { y: { dtype: 'float32', shape: ['...', 'C'], doc: 'of the shape of x' } },
   compose: ({ x, gamma, beta }, { epsilon }) => {
     const { normalized } = standardize(x, epsilon);
@@ -22,13 +24,33 @@ export const LayerNormalization = defineOp({
   gradient: {
     saves: ['x', 'gamma'],
     compute: ({ x, gamma }, [dy], { epsilon }) => {
-      const leadingAxes = x.shape.slice(0, -1).map((_, axis) => axis);
-      return {
-        x: () => normalizationGradient(x, gamma, dy, epsilon),
-        gamma: () => tidy(() => sum(mul(dy, standardize(x, epsilon).normalized), leadingAxes)),
-        beta: () => sum(dy, leadingAxes),
-      };
+      const [dx, dgamma, dbeta] = runOp(LayerNormalizationGradient, { x, gamma, dy }, { epsilon });
+      return alreadyComputed({ x: dx, gamma: dgamma, beta: dbeta });
     },
+  },
+});
+
+export const LayerNormalizationGradient = defineOp({
+  name: 'LayerNormalizationGradient',
+  doc: 'Gradients of LayerNormalization, given that of its output.',
+  inputs: {
+    x: { dtype: 'float32', shape: ['...', 'C'], doc: 'as in LayerNormalization' },
+    gamma: { dtype: 'float32', shape: ['C'], doc: 'as in LayerNormalization' },
+    dy: { dtype: 'float32', shape: ['...', 'C'], doc: 'gradient of y' },
+  },
+  attributes,
+  outputs: {
+    dx: { dtype: 'float32', shape: ['...', 'C'], doc: 'gradient of x' },
+    dgamma: { dtype: 'float32', shape: ['C'], doc: 'gradient of gamma' },
+    dbeta: { dtype: 'float32', shape: ['C'], doc: 'gradient of beta' },
+  },
+  compose: ({ x, gamma, dy }, { epsilon }) => {
+    const leadingAxes = x.shape.slice(0, -1).map((_, axis) => axis);
+    return [
+      normalizationGradient(x, gamma, dy, epsilon),
+      sum(mul(dy, standardize(x, epsilon).normalized), leadingAxes),
+      sum(dy, leadingAxes),
+    ];
   },
 });
 

@@ -11,8 +11,8 @@ import {
   type Tensor2D,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { Gelu, geluGradient, Silu, siluGradient } from './activations.js';
-import { alreadyComputed, defineOp } from './declare.js';
+import { Gelu, Silu } from './activations.js';
+import { defineOp } from './declare.js';
 import { OpError } from './input_checks.js';
 import { runOp } from './kernels.js';
 
@@ -21,6 +21,25 @@ export type Activation = 'none' | 'gelu' | 'silu';
 
 /** `endOutput` when no column is left out at the end. */
 const ALL = -1;
+
+const columns = {
+  firstOutput: {
+    type: 'integer',
+    graphName: 'first_output',
+    default: 0,
+    least: 0,
+    most: 'O',
+    doc: 'first of the columns of weights that are used',
+  },
+  endOutput: {
+    type: 'integer',
+    graphName: 'end_output',
+    default: ALL,
+    least: ALL,
+    most: 'O',
+    doc: 'column behind the last that is used; -1: all',
+  },
+} as const;
 
 export const Linear = defineOp({
   name: 'Linear',
@@ -40,32 +59,10 @@ export const Linear = defineOp({
       oneOf: ['none', 'gelu', 'silu'],
       doc: 'applied to the sums; gelu is the exact one',
     },
-    firstOutput: {
-      type: 'integer',
-      graphName: 'first_output',
-      default: 0,
-      least: 0,
-      most: 'O',
-      doc: 'first of the columns of weights that are used',
-    },
-    endOutput: {
-      type: 'integer',
-      graphName: 'end_output',
-      default: ALL,
-      least: ALL,
-      most: 'O',
-      doc: 'column behind the last that is used; -1: all',
-    },
+    ...columns,
   },
   derived: {
-    U: ({ O }, attributes) => {
-      const [first, end] = usedColumns(O, attributes);
-      if (end >= first) return end - first;
-      throw new OpError(
-        'Linear',
-        `firstOutput is ${first} and endOutput ${end}, expected an end behind the first`,
-      );
-    },
+    U: ({ O }, attributes) => usedCount(O, attributes),
   },
   outputs: { y: { dtype: 'float32', shape: ['...', 'U'], doc: 'the columns that are used' } },
   compose: ({ x, weights, bias }, attributes) => {
@@ -84,11 +81,74 @@ export const Linear = defineOp({
     if (attributes.activation === 'none') return y;
     return runOp(attributes.activation === 'gelu' ? Gelu : Silu, { x: y });
   },
-  gradient: {
-    saves: ['x', 'weights', 'bias'],
-    compute: ({ x, weights, bias }, [dy], attributes) =>
-      alreadyComputed(gradients(x, weights as Tensor2D, bias as Tensor1D | undefined, dy, attributes)),
+  // The sums are what the gradient of an activation needs.
+  recorded: ({ x, weights, bias }, { activation, ...attributes }) => {
+    if (activation === 'none') return undefined;
+    const [sums] = runOp(Linear, { x, weights, bias }, attributes);
+    return runOp(activation === 'gelu' ? Gelu : Silu, { x: sums });
   },
+  gradient: {
+    saves: ['x', 'weights'],
+    compute: ({ x, weights }, [dy], { activation, firstOutput, endOutput }) => {
+      if (activation !== 'none') {
+        throw new OpError(
+          'Linear',
+          `the activation is ${activation}: the kernel alone has no gradient, linear() has`,
+        );
+      }
+      const attributes = { firstOutput, endOutput };
+      return {
+        x: () => runOp(LinearInputGradient, { dy, weights }, attributes)[0],
+        weights: () =>
+          runOp(LinearWeightGradient, { x, dy }, { columns: weights.shape[1], ...attributes })[0],
+        bias: () =>
+          tidy(() => pad(runOp(RowSum, { x: dy })[0], [besideUsed(weights.shape[1] as number, attributes)])),
+      };
+    },
+  },
+});
+
+const used = {
+  U: ({ O, U }: Readonly<Record<string, number>>, attributes: Columns) => usedCount(O, attributes, U),
+};
+const gradientOfOutput = { dtype: 'float32', shape: ['...', 'U'], doc: 'gradient of y' } as const;
+
+export const LinearInputGradient = defineOp({
+  name: 'LinearInputGradient',
+  doc: 'dx = dy @ the transpose of the columns of weights that are used, for a linear layer without activation.',
+  inputs: { dy: gradientOfOutput, weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'as in Linear' } },
+  attributes: columns,
+  derived: used,
+  outputs: { dx: { dtype: 'float32', shape: ['...', 'I'], doc: 'gradient of x' } },
+  compose: ({ dy, weights }, attributes) => {
+    const [inputs, outputs] = weights.shape as [number, number];
+    const [first, end] = usedColumns(outputs, attributes);
+    const part = end - first === outputs ? weights : slice(weights, [0, first], [inputs, end - first]);
+    return reshape(matMul(rowsOf(dy), part as Tensor2D, false, true), [...dy.shape.slice(0, -1), inputs]);
+  },
+});
+
+export const LinearWeightGradient = defineOp({
+  name: 'LinearWeightGradient',
+  doc: 'dweights = the transpose of x @ dy, for a linear layer without activation; 0 in the columns that are not used.',
+  inputs: { x: { dtype: 'float32', shape: ['...', 'I'], doc: 'as in Linear' }, dy: gradientOfOutput },
+  attributes: {
+    columns: { type: 'integer', graphName: 'columns', letter: 'O', least: 0, doc: 'of the weights' },
+    ...columns,
+  },
+  derived: used,
+  outputs: { dweights: { dtype: 'float32', shape: ['I', 'O'], doc: 'gradient of weights' } },
+  compose: ({ x, dy }, { columns, ...attributes }) =>
+    pad(matMul(rowsOf(x), rowsOf(dy), true, false), [[0, 0], besideUsed(columns, attributes)]),
+});
+
+export const RowSum = defineOp({
+  name: 'RowSum',
+  doc: 'The sum of all rows: the gradient of a bias.',
+  inputs: { x: { dtype: 'float32', shape: ['...', 'C'], doc: 'rows' } },
+  attributes: {},
+  outputs: { y: { dtype: 'float32', shape: ['C'], doc: 'their sum' } },
+  compose: ({ x }) => sum(rowsOf(x), 0),
 });
 
 /** [..., C] as [rows, C]. */
@@ -110,6 +170,27 @@ interface Columns {
   readonly endOutput: number;
 }
 
+/** How many they are. @param given that another tensor has */
+function usedCount(columns: number, attributes: Columns, given?: number): number {
+  const [first, end] = usedColumns(columns, attributes);
+  if (end < first) {
+    throw new OpError(
+      'Linear',
+      `firstOutput is ${first} and endOutput ${end}, expected an end behind the first`,
+    );
+  }
+  if (given !== undefined && given !== end - first) {
+    throw new OpError('Linear', `the gradient has ${given} columns, expected those from ${first} to ${end}`);
+  }
+  return end - first;
+}
+
+/** How many columns stand before and behind those. */
+function besideUsed(columns: number, attributes: Columns): [before: number, behind: number] {
+  const [first, end] = usedColumns(columns, attributes);
+  return [first, columns - end];
+}
+
 function usedPart(weights: Tensor2D, bias: Tensor1D | undefined, attributes: Columns) {
   const [rows, columns] = weights.shape;
   const [first, end] = usedColumns(columns, attributes);
@@ -118,32 +199,6 @@ function usedPart(weights: Tensor2D, bias: Tensor1D | undefined, attributes: Col
     weights: slice(weights, [0, first], [rows, end - first]),
     bias: bias && slice(bias, [first], [end - first]),
   };
-}
-
-/** Gradients in x, weights and, where there is one, bias, given that of the output. */
-function gradients(
-  x: Tensor,
-  weights: Tensor2D,
-  bias: Tensor1D | undefined,
-  dy: Tensor,
-  attributes: Columns & { readonly activation: Activation },
-): Record<string, Tensor> {
-  return tidy(() => {
-    const used = usedPart(weights, bias, attributes);
-    const rows = rowsOf(x);
-    let dSums = rowsOf(dy);
-    if (attributes.activation !== 'none') {
-      const sums = fused.matMul({ a: rows, b: used.weights, bias: used.bias }) as Tensor2D;
-      dSums = (attributes.activation === 'gelu' ? geluGradient : siluGradient)(sums, dSums);
-    }
-    const [first, end] = usedColumns(weights.shape[1], attributes);
-    const beside: [number, number] = [first, weights.shape[1] - end]; // the other columns have no effect
-    return {
-      x: reshape(matMul(dSums, used.weights, false, true), x.shape),
-      weights: pad(matMul(rows, dSums, true, false), [[0, 0], beside]),
-      ...(bias && { bias: pad(sum(dSums, 0), [beside]) }),
-    };
-  });
 }
 
 /**

@@ -6,6 +6,12 @@ import { concat, split, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
+const parts = {
+  step: { dtype: 'float32', shape: ['B', 'V', 'R'], doc: 'dt, before its projection' },
+  inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'B of the state-space model' },
+  outputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'C of the state-space model' },
+} as const;
+
 export const SelectiveSplit = defineOp({
   name: 'SelectiveSplit',
   doc: 'Along the channels: the step in R = P - 2N channels, before its projection, then B and C of N states each.',
@@ -24,14 +30,26 @@ export const SelectiveSplit = defineOp({
   },
   derived: { R: 'P-2N' },
   least: { R: 1 },
-  outputs: {
-    step: { dtype: 'float32', shape: ['B', 'V', 'R'], doc: 'dt, before its projection' },
-    inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'B of the state-space model' },
-    outputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'C of the state-space model' },
-  },
+  outputs: parts,
   compose: ({ selected }, { states }) =>
     split(selected, [(selected.shape[2] as number) - 2 * states, states, states], 2),
-  gradient: { saves: [], compute: (_, dy) => ({ selected: () => concat([...dy], 2) }) },
+  gradient: {
+    saves: [],
+    compute: (_, [step, inputGate, outputGate]) => ({
+      selected: () => runOp(SelectiveJoin, { step, inputGate, outputGate })[0],
+    }),
+  },
+});
+
+export const SelectiveJoin = defineOp({
+  name: 'SelectiveJoin',
+  doc: 'The parts of SelectiveSplit side by side again: its gradient, given those of its outputs.',
+  inputs: parts,
+  attributes: {},
+  outputs: {
+    selected: { dtype: 'float32', shape: ['B', 'V', 'R+2N'], doc: 'of the shape of what was split' },
+  },
+  compose: ({ step, inputGate, outputGate }) => concat([step, inputGate, outputGate], 2),
 });
 
 /**

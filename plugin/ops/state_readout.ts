@@ -2,7 +2,7 @@
  * StateReadout: from the states of a tree scan to the output of a tree state-space model (GrootVL, section 3.2; the
  * skip and the gate are those of A. Gu and T. Dao, "Mamba", 2023, section 3.4).
  */
-import { add, mul, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { add, mul, sum, type Tensor } from '@tensorflow/tfjs-core';
 import { alreadyComputed, defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 import { normalizationGradient, standardize } from './layer_normalization.js';
@@ -10,49 +10,75 @@ import { normalizationGradient, standardize } from './layer_normalization.js';
 const channels = (doc: string) => ({ dtype: 'float32', shape: ['D'], doc }) as const;
 const activations = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D'], doc }) as const;
 
+const inputs = {
+  state: activations('what the scan gives'),
+  outputGate: { dtype: 'float32', shape: ['B', 'V', '1'], doc: 'C of the state-space model' },
+  x: activations('what goes past the scan'),
+  skip: channels('D of the state-space model'),
+  gate: activations('what the output is multiplied by'),
+  stateGamma: channels('scale of the normalisation of the states'),
+  stateBeta: channels('shift of it'),
+  outputGamma: channels('scale of the normalisation of the output'),
+  outputBeta: channels('shift of it'),
+} as const;
+
+const inputNames = Object.keys(inputs) as (keyof typeof inputs)[];
+
+const attributes = {
+  epsilon: {
+    type: 'number',
+    graphName: 'epsilon',
+    default: 1e-5,
+    least: 0,
+    doc: 'added to both variances',
+  },
+} as const;
+
 export const StateReadout = defineOp({
   name: 'StateReadout',
   doc:
     'LayerNorm(LayerNorm(state) * outputGate + skip * x) * gate over the channels: what is read out of the states, ' +
     'what goes past them, and the gate.',
-  inputs: {
-    state: activations('what the scan gives'),
-    outputGate: { dtype: 'float32', shape: ['B', 'V', '1'], doc: 'C of the state-space model' },
-    x: activations('what goes past the scan'),
-    skip: channels('D of the state-space model'),
-    gate: activations('what the output is multiplied by'),
-    stateGamma: channels('scale of the normalisation of the states'),
-    stateBeta: channels('shift of it'),
-    outputGamma: channels('scale of the normalisation of the output'),
-    outputBeta: channels('shift of it'),
-  },
-  attributes: {
-    epsilon: {
-      type: 'number',
-      graphName: 'epsilon',
-      default: 1e-5,
-      least: 0,
-      doc: 'added to both variances',
-    },
-  },
+  inputs,
+  attributes,
   outputs: { y: activations('of the shape of x') },
   compose: (inputs, { epsilon }) => {
     const { outputNormalized } = parts(inputs, epsilon);
     return mul(add(mul(outputNormalized, inputs.outputGamma), inputs.outputBeta), inputs.gate);
   },
   gradient: {
-    saves: [
-      'state',
-      'outputGate',
-      'x',
-      'skip',
-      'gate',
-      'stateGamma',
-      'stateBeta',
-      'outputGamma',
-      'outputBeta',
-    ],
-    compute: (inputs, [dy], { epsilon }) => alreadyComputed(gradients(inputs, dy, epsilon)),
+    saves: inputNames,
+    compute: (inputs, [dy], { epsilon }) => {
+      const given = Object.fromEntries(inputNames.map((name) => [name, inputs[name]]));
+      const gradients = runOp(StateReadoutGradient, { ...given, dy }, { epsilon });
+      return alreadyComputed(Object.fromEntries(inputNames.map((name, i) => [name, gradients[i]])));
+    },
+  },
+});
+
+export const StateReadoutGradient = defineOp({
+  name: 'StateReadoutGradient',
+  doc: 'Gradients of StateReadout in its inputs, given that of its output.',
+  inputs: { ...inputs, dy: activations('gradient of y') },
+  attributes,
+  outputs: inputs,
+  compose: ({ dy, ...inputs }, { epsilon }) => {
+    const { state, outputGate, x, skip, gate, stateGamma, outputGamma, outputBeta } = inputs;
+    const { stateNormalized, read, mixed, outputNormalized } = parts(inputs, epsilon);
+    const dOutput = mul(dy, gate);
+    const dMixed = normalizationGradient(mixed, outputGamma, dOutput, epsilon);
+    const dRead = mul(dMixed, outputGate);
+    return [
+      normalizationGradient(state, stateGamma, dRead, epsilon),
+      sum(mul(dMixed, read), -1, true),
+      mul(dMixed, skip),
+      sum(mul(dMixed, x), [0, 1]),
+      mul(dy, add(mul(outputNormalized, outputGamma), outputBeta)),
+      sum(mul(dRead, stateNormalized), [0, 1]),
+      sum(dRead, [0, 1]),
+      sum(mul(dOutput, outputNormalized), [0, 1]),
+      sum(dOutput, [0, 1]),
+    ];
   },
 });
 
@@ -63,31 +89,6 @@ function parts(inputs: Readonly<Record<string, Tensor>>, epsilon: number) {
   const mixed = add(mul(read, outputGate), mul(skip, x));
   const { normalized: outputNormalized } = standardize(mixed, epsilon);
   return { stateNormalized, read, mixed, outputNormalized };
-}
-
-function gradients(
-  inputs: Readonly<Record<string, Tensor>>,
-  dy: Tensor,
-  epsilon: number,
-): Record<string, Tensor> {
-  const { state, outputGate, x, skip, gate, stateGamma, outputGamma, outputBeta } = inputs;
-  return tidy(() => {
-    const { stateNormalized, read, mixed, outputNormalized } = parts(inputs, epsilon);
-    const dOutput = mul(dy, gate);
-    const dMixed = normalizationGradient(mixed, outputGamma, dOutput, epsilon);
-    const dRead = mul(dMixed, outputGate);
-    return {
-      state: normalizationGradient(state, stateGamma, dRead, epsilon),
-      outputGate: sum(mul(dMixed, read), -1, true),
-      x: mul(dMixed, skip),
-      skip: sum(mul(dMixed, x), [0, 1]),
-      gate: mul(dy, add(mul(outputNormalized, outputGamma), outputBeta)),
-      stateGamma: sum(mul(dRead, stateNormalized), [0, 1]),
-      stateBeta: sum(dRead, [0, 1]),
-      outputGamma: sum(mul(dOutput, outputNormalized), [0, 1]),
-      outputBeta: sum(dOutput, [0, 1]),
-    };
-  });
 }
 
 /** The tensors of {@link stateReadout}. */
