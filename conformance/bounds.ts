@@ -157,5 +157,18 @@ export function detectionTie(tolerance: ToleranceClass): number {
   return tolerance === 'shader' ? 2 * detectionBounds(tolerance).scores.absolute : 0;
 }
 
+/**
+ * Figures of a training run: the bound of its file, five times what rounding does to the reference itself, which assumes
+ * the arithmetic of IEEE.
+ */
+export function trainingBound(tolerance: ToleranceClass, absolute: number, relative: number): Bound {
+  const factor = { float32: 1, shader: 10 }[tolerance];
+  return {
+    absolute: factor * absolute,
+    relative: factor * relative,
+    reason: 'five times the rounding of the reference, as its file states it',
+  };
+}
+
 /** The share of mask pixels that may differ: those within rounding of the threshold. */
 export const MASK_PIXELS = 1e-4;

@@ -3,8 +3,8 @@ import t from 'tap';
 import { type CaseSource, DEFAULT_SEED, mergeReports, terminalReport } from './index.js';
 import { directorySource, parseTarget, runOnTargets, type Target } from './node.js';
 
-/** 64 images twice: plain JavaScript takes a minute, for a model whose kernels the other cases run. */
-const SLOW_ON_CPU = /grootv_nano_mnist_expected/;
+/** 64 images twice, and training: plain JavaScript takes minutes, for a model whose kernels the other cases run. */
+const SLOW_ON_CPU = /grootv_nano_mnist_expected|training\/nano_/;
 
 t.test('the default cases in Node', async (t) => {
   const all = directorySource(fileURLToPath(new URL('../fixtures', import.meta.url)));

@@ -10,7 +10,7 @@ export type Feeds = Readonly<Record<string, CaseTensor>>;
 
 export class GraphUnderTest {
   constructor(
-    protected readonly model: GraphModel,
+    readonly model: GraphModel,
     private readonly nodes: ReadonlySet<string>,
   ) {}
 

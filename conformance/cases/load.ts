@@ -19,6 +19,12 @@ import {
 import { isTexts, textsCases } from './language_texts.js';
 import { isModelFile, modelFileCases } from './model_file.js';
 import { isMstFile, isTiesFile, mstFileCases, tiesFileCases } from './mst_file.js';
+import {
+  firstGradientsCases,
+  isFirstGradientsFile,
+  isTrainingFile,
+  trainingFileCases,
+} from './training_file.js';
 import { isTreeScanFile, treeScanFileCases } from './tree_scan_file.js';
 import { isTreeSsmFile, treeSsmFileCases } from './tree_ssm_file.js';
 
@@ -37,6 +43,8 @@ const KINDS: readonly FileKind[] = [
   { is: isEdgeWeightsFile, cases: edgeWeightsFileCases },
   { is: isDenseOpsFile, cases: denseOpsFileCases },
   { is: isDenseFile, cases: denseFileCases },
+  { is: isTrainingFile, cases: trainingFileCases },
+  { is: isFirstGradientsFile, cases: firstGradientsCases },
   { is: isModelFile, cases: modelFileCases },
   { is: isLanguageLogitsFile, cases: languageLogitsCases },
   { is: isLanguageGradientFile, cases: languageGradientCases },

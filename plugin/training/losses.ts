@@ -1,6 +1,7 @@
 /** Losses of classifiers. */
 import {
   add,
+  cast,
   logSoftmax,
   mean,
   mul,
@@ -37,7 +38,8 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
     );
   }
   return tidy(() => {
-    const probabilities = isLabels ? oneHot(targets, classes, 1, 0, 'float32') : targets;
+    // Of a float32 oneHot the wasm backend of tfjs 4.22 writes the bits of integers.
+    const probabilities = isLabels ? cast(oneHot(targets, classes), 'float32') : targets;
     const smooth =
       labelSmoothing === 0
         ? probabilities

@@ -2,6 +2,7 @@
 import {
   add,
   buffer,
+  cast,
   mul,
   oneHot,
   reverse,
@@ -68,7 +69,7 @@ function blend<T extends Tensor>(x: T, share: number | Tensor): T {
 }
 
 function targetsOf(labels: Tensor1D | Tensor2D, classes: number): Tensor2D {
-  return labels.rank === 1 ? (oneHot(labels, classes, 1, 0, 'float32') as Tensor2D) : (labels as Tensor2D);
+  return labels.rank === 1 ? (cast(oneHot(labels, classes), 'float32') as Tensor2D) : (labels as Tensor2D);
 }
 
 function sharesOf(method: string, { alpha, random }: MixingOptions): number {

@@ -4,6 +4,7 @@ import {
   add,
   dispose,
   engine,
+  getGradient,
   type io,
   keep,
   mul,
@@ -54,6 +55,8 @@ export interface TrainableOptions {
   readonly dropPath?: number;
   /** Probability from 0 to below 1 that a feature is left out before the classifier; default 0. */
   readonly dropout?: number;
+  /** Share of a batch's statistics in the running ones; default 0.1, as PyTorch's. */
+  readonly batchNormMomentum?: number;
   /** Of what is left out; default 0. */
   readonly seed?: number;
 }
@@ -74,9 +77,6 @@ export interface RandomState {
   readonly random: number;
 }
 
-/** PyTorch's default. */
-const BATCH_NORM_MOMENTUM = 0.1;
-
 /** The authors' rates of drop path. */
 const DROP_PATH: Readonly<Record<string, number>> = { 'GrootV-T': 0.1, 'GrootV-S': 0.3, 'GrootV-B': 0.5 };
 
@@ -90,14 +90,21 @@ const inTraining = new WeakSet<GraphModel>();
  * `save` and the like see what was learnt. Weights are float32, quantised ones what they stand for.
  * @param model converted by this package
  * @throws {Error} one line, when the model is trainable already, was converted before constants stated how PyTorch
- *   stores them, holds weights that were computed from several parameters, or an option is not as described
+ *   stores them, holds weights that were computed from several parameters, an option is not as described, or no gradients of tfjs's
+ *   own ops are registered, as `import '@tensorflow/tfjs'` does
  */
 export function trainable<M extends TrainableModel>(model: M, options: TrainableOptions = {}): Trainable<M> {
   checkOptions(options, 'trainable', {
     dropPath: PROBABILITY,
     dropout: PROBABILITY,
+    batchNormMomentum: number(0, 1),
     seed: integer(Number.MIN_SAFE_INTEGER),
   });
+  if (!getGradient('BatchMatMul')) {
+    throw new Error(
+      "trainable: the gradients of tfjs's own ops are not registered, expected import '@tensorflow/tfjs' before",
+    );
+  }
   return new Trainable(model, options);
 }
 
@@ -109,6 +116,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
   private readonly graph: EditedGraph;
   private readonly statistics: readonly BatchStatistics[];
   private readonly factors: readonly RandomFactor[];
+  private readonly batchNormMomentum: number;
   private readonly random: RandomNumbers;
 
   constructor(
@@ -122,6 +130,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     this.graphModel = graphModel;
     const { newHead, dropPath = authorsDropPath(graphModel), dropout = 0, seed = 0 } = options;
     this.random = new RandomNumbers(seed);
+    this.batchNormMomentum = options.batchNormMomentum ?? 0.1;
     const layouts = layoutsOf(graphModel);
     const editor = new GraphEditor(graphModel);
     const isTrained = chosen(options, [...layouts.keys()], runningStatistics(editor));
@@ -233,14 +242,13 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
 
   /** The running variance takes the unbiased one, as in PyTorch. */
   private updateStatistics(tensors: readonly Tensor[]): void {
+    const momentum = this.batchNormMomentum;
     this.statistics.forEach(({ runningMean, runningVariance }, i) => {
       const [x, mean, variance] = tensors.slice(3 * i, 3 * i + 3);
       const samples = x.size / mean.size;
       const update = (name: string, value: Tensor, factor: number) => {
         const { variable } = this.parameters.get(name) as TrainedParameter;
-        variable.assign(
-          add(mul(variable, 1 - BATCH_NORM_MOMENTUM), mul(value, BATCH_NORM_MOMENTUM * factor)),
-        );
+        variable.assign(add(mul(variable, 1 - momentum), mul(value, momentum * factor)));
       };
       update(runningMean, mean, 1);
       update(runningVariance, variance, samples / Math.max(1, samples - 1));
