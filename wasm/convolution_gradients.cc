@@ -3,47 +3,12 @@
 #include <cstring>
 
 #include "outer_products.h"
-
-// Sizes of a convolution, in the order in which convolution_gradients.ts writes them.
-struct Window {
-  int32_t batch, height, width, channels, out_height, out_width, out_channels;
-  int32_t filter_height, filter_width, stride_height, stride_width, dilation_height, dilation_width, top, left;
-};
-
-static_assert(sizeof(Window) == 4 * WINDOW_SIZES, "as TypeScript writes it");
-
-INLINE int row_of(const Window& w, int out_y, int tap) {
-  return out_y * w.stride_height + tap * w.dilation_height - w.top;
-}
-INLINE int column_of(const Window& w, int out_x, int tap) {
-  return out_x * w.stride_width + tap * w.dilation_width - w.left;
-}
-INLINE bool is_within(int position, int size) { return unsigned(position) < unsigned(size); }
-INLINE int taps_of(const Window& w) { return w.filter_height * w.filter_width; }
+#include "window.h"
 
 // Bytes of scratch memory that convolution_filter_gradient needs.
 EXPORT int convolution_filter_scratch(const Window* window) {
   const int terms = taps_of(*window) * window->channels;
   return 4 * (rows_of_block(window->out_channels) * terms + outer_scratch(window->out_channels));
-}
-
-// What a position of the output is computed from: the values under the filter, zero beyond the edges.
-static void copy_patch(const float* x, float* to, const Window& w, int position) {
-  const int out_x = position % w.out_width, above = position / w.out_width;
-  const int out_y = above % w.out_height;
-  const float* const image = x + size_t(above / w.out_height) * w.height * w.width * w.channels;
-  for (int i = 0; i < w.filter_height; i++) {
-    const int y = row_of(w, out_y, i);
-    for (int j = 0; j < w.filter_width; j++, to += w.channels) {
-      const int column = column_of(w, out_x, j);
-      if (is_within(y, w.height) && is_within(column, w.width)) {
-        const float* const from = image + (size_t(y) * w.width + column) * w.channels;
-        for_channels(to, w.channels, [&](int d, int n) { return load_first(from + d, n); });
-      } else {
-        for_channels(to, w.channels, [](int, int) { return zero(); });
-      }
-    }
-  }
 }
 
 // dfilter = the sum over the positions of the output of patch * dy, block by block.

@@ -8,13 +8,16 @@ import {
   type NamedAttrMap,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
-import { WINDOW_SIZES } from './constants.js';
+import { writeWindow } from './convolution_window.js';
 import { type BuiltInCall, registerBuiltInKernel } from './kernels.js';
 
 /** Of convolution_gradients.cc. */
-interface Functions {
+export interface FilterGradientFunctions {
   convolution_filter_scratch(window: number): number;
   convolution_filter_gradient(x: number, dy: number, dFilter: number, scratch: number, window: number): void;
+}
+
+interface Functions extends FilterGradientFunctions {
   depthwise_input_scratch(window: number): number;
   depthwise_input_gradient(dy: number, filter: number, dx: number, scratch: number, window: number): void;
   depthwise_filter_gradient(x: number, dy: number, dFilter: number, window: number): void;
@@ -66,7 +69,7 @@ interface Attributes {
  * @throws {Error} for channels first, and where the gradient of the output has another shape than the output
  */
 function windowOf(
-  { attrs, scratch, memory }: Pick<Call, 'attrs' | 'scratch' | 'memory'>,
+  call: Call,
   inShape: readonly number[],
   filterShape: readonly number[],
   dy: TensorInfo,
@@ -78,7 +81,7 @@ function windowOf(
     dataFormat = 'NHWC',
     dilations = 1,
     dimRoundingMode,
-  } = attrs as NamedAttrMap & Attributes;
+  } = call.attrs as NamedAttrMap & Attributes;
   if (dataFormat !== 'NHWC' && !isDepthwise) {
     throw new Error(`tfjs-grootvl/wasm: got a convolution with dataFormat ${dataFormat}, expected NHWC`);
   }
@@ -94,14 +97,5 @@ function windowOf(
   if (`${dy.shape}` !== `${info.outShape}`) {
     throw new Error(`tfjs-grootvl/wasm: dy of a convolution is [${dy.shape}], expected [${info.outShape}]`);
   }
-  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
-  const { filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padInfo } =
-    info;
-  const address = scratch(4 * WINDOW_SIZES);
-  new Int32Array(memory.buffer, address, WINDOW_SIZES).set([
-    ...[batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels],
-    ...[filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth],
-    ...[padInfo.top, padInfo.left],
-  ]);
-  return address;
+  return writeWindow(call, info);
 }

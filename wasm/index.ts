@@ -5,6 +5,7 @@
 import './activations.js';
 import './boruvka_mst.js';
 import './causal_convolution.js';
+import './convolution.js';
 import './convolution_gradients.js';
 import './detections.js';
 import './discretize.js';
@@ -12,6 +13,7 @@ import './edge_dissimilarity.js';
 import './layer_normalization.js';
 import './linear.js';
 import './linear_gradients.js';
+import './optimizer_steps.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_layer.js';

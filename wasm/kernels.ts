@@ -18,6 +18,7 @@ import { BACKEND } from './tfjs_start.js';
 export interface WasmKernelArguments<D extends OpDeclaration, Functions> extends KernelArguments<D, number> {
   /** The exported functions that it uses. */
   readonly functions: Functions;
+  readonly memory: WebAssembly.Memory;
   /** Allocates memory for this call. */
   readonly scratch: (bytes: number) => number;
   /** The input tensors themselves, for what is remembered about them from call to call. */
@@ -51,17 +52,16 @@ export function backendKernel<D extends OpDeclaration, Functions>(
   kernel: WasmKernel<D, Functions>,
 ): BackendKernel<D> {
   return (call) =>
-    inMemoryOf<Functions>(call.backend, ({ functions, input, output, scratch, cached }) => {
+    inMemoryOf<Functions>(call.backend, ({ input, output, ...host }) => {
       const args = kernelArguments(op, call, { input, output }, 0);
       const tensors = call.inputs as Record<keyof D['inputs'], TensorInfo>;
-      kernel({ ...args, functions, scratch, tensors, cached });
+      kernel({ ...args, ...host, tensors });
     });
 }
 
 /** What a call of a kernel may use of the memory of a backend. */
 interface CallMemory<Functions>
-  extends Pick<WasmKernelArguments<OpDeclaration, Functions>, 'functions' | 'scratch' | 'cached'> {
-  readonly memory: WebAssembly.Memory;
+  extends Pick<WasmKernelArguments<OpDeclaration, Functions>, 'functions' | 'memory' | 'scratch' | 'cached'> {
   /** The address of a tensor. */
   readonly input: (tensor: TensorInfo) => number;
   /** The address of a new tensor, which the call gives. */

@@ -37,6 +37,34 @@ INLINE void pack_panels(const float* weights,  // [rows, columns]
   }
 }
 
+// Panels of the transpose: row k of panel p holds weights[8p + 0 .. 8p + 7][first + k]; zero beyond the last row.
+INLINE void pack_transposed(const float* weights,  // [rows, columns]
+                            float* packed,         // [ceil((end - begin) / 8), outputs, 8], the result
+                            int begin, int end,    // rows
+                            int columns, int first, int outputs) {
+  for (int row = begin; row < end; row += PANEL) {
+    for (int half = 0; half < PANEL; half += LANES) {
+      const int count = end - row - half;
+      const float* const from = weights + size_t(row + half) * columns + first;
+      float* to = packed + half;
+      const auto load_row = [&](int r, int k, int n) {
+        return r < count ? load_first(from + size_t(r) * columns + k, n) : zero();
+      };
+      for (int k = 0; k < outputs; k += LANES) {
+        const int n = outputs - k < LANES ? outputs - k : LANES;
+        const v128_t a = load_row(0, k, n), b = load_row(1, k, n), c = load_row(2, k, n), d = load_row(3, k, n);
+        const v128_t ab_low = wasm_i32x4_shuffle(a, b, 0, 4, 1, 5), ab_high = wasm_i32x4_shuffle(a, b, 2, 6, 3, 7);
+        const v128_t cd_low = wasm_i32x4_shuffle(c, d, 0, 4, 1, 5), cd_high = wasm_i32x4_shuffle(c, d, 2, 6, 3, 7);
+        const v128_t across[LANES] = {
+            wasm_i64x2_shuffle(ab_low, cd_low, 0, 2), wasm_i64x2_shuffle(ab_low, cd_low, 1, 3),
+            wasm_i64x2_shuffle(ab_high, cd_high, 0, 2), wasm_i64x2_shuffle(ab_high, cd_high, 1, 3)};
+        for (int i = 0; i < n; i++, to += PANEL) store(to, across[i]);
+      }
+    }
+    packed += size_t(outputs) * PANEL;
+  }
+}
+
 // ROWS rows of x times one panel: y[r][0..columns) = sum over k of x[r][k] * panel[k][..], and the bias.
 template <int ROWS>
 INLINE void tile(const float* x, const float* panel, v128_t bias_low, v128_t bias_high, float* y, int inputs,

@@ -3,6 +3,7 @@ import { Gelu, Silu } from './activations.js';
 import { BoruvkaMST } from './boruvka_mst.js';
 import { AnchorGrid, BoxRois, DecodeBoxes, EncodeBoxes, RoiLevels } from './boxes.js';
 import { CausalConvolution } from './causal_convolution.js';
+import { Convolution } from './convolution.js';
 import type { OpDeclaration } from './declaration.js';
 import { ClassDetections, NonMaxSuppression, RegionProposals, SelectChannels } from './detections.js';
 import { Discretize } from './discretize.js';
@@ -63,4 +64,5 @@ export const OPS: readonly OpDeclaration[] = [
   ClassDetections,
   SelectChannels,
   PasteMasks,
+  Convolution,
 ];

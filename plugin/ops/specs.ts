@@ -9,6 +9,7 @@ import {
   roiLevelsSpec,
 } from './boxes.spec.js';
 import { causalConvolutionSpec } from './causal_convolution.spec.js';
+import { convolutionSpec } from './convolution.spec.js';
 import {
   classDetectionsSpec,
   nonMaxSuppressionSpec,
@@ -73,4 +74,5 @@ export const SPECS: readonly OpSpec[] = [
   classDetectionsSpec,
   selectChannelsSpec,
   pasteMasksSpec,
+  convolutionSpec,
 ];

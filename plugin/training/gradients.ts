@@ -9,13 +9,13 @@ import {
   mul,
   type Scalar,
   sqrt,
-  square,
   stack,
   sum,
   type Tensor,
   tidy,
 } from '@tensorflow/tfjs-core';
 import { number } from '../models/checks.js';
+import { squareSum } from '../ops/optimizer_steps.js';
 import type { Gradients } from './trainable.js';
 
 /** torch.nn.utils.clip_grad_norm_ adds it to the norm. */
@@ -29,9 +29,7 @@ const CLIP_EPSILON = 1e-6;
 export function clipByGlobalNorm(gradients: Gradients, most: number): { gradients: Gradients; norm: Scalar } {
   number(Number.MIN_VALUE, Number.MAX_VALUE)(most, 'clipByGlobalNorm: most');
   return tidy(() => {
-    const norm = sqrt(
-      sum(stack(Object.values(gradients).map((gradient) => sum(square(gradient))))),
-    ) as Scalar;
+    const norm = sqrt(sum(stack(Object.values(gradients).map(squareSum)))) as Scalar;
     const factor = minimum(div(most, add(norm, CLIP_EPSILON)), 1);
     const scaled = Object.entries(gradients).map(([name, gradient]) => [name, mul(gradient, factor)]);
     return { gradients: Object.fromEntries(scaled), norm };

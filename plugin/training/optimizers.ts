@@ -2,14 +2,11 @@
 import {
   add,
   dispose,
-  div,
   engine,
   keep,
   mul,
   type NamedTensorMap,
   Optimizer,
-  sqrt,
-  square,
   sub,
   type Tensor,
   tidy,
@@ -17,6 +14,8 @@ import {
   zerosLike,
 } from '@tensorflow/tfjs-core';
 import { options as checkOptions, number } from '../models/checks.js';
+import { runOp } from '../ops/kernels.js';
+import { AdamWStep } from '../ops/optimizer_steps.js';
 import { parameterName } from './parameter_names.js';
 import { type Selection, selects } from './selection.js';
 
@@ -180,12 +179,19 @@ export class AdamW extends GroupedOptimizer {
     { learningRate, weightDecay }: Update,
   ) {
     const { beta1, beta2, epsilon, steps } = this;
-    const mean = add(mul(m, beta1), mul(gradient, 1 - beta1));
-    const variance = add(mul(v, beta2), mul(square(gradient), 1 - beta2));
-    const decayed = weightDecay === 0 ? value : mul(value, 1 - learningRate * weightDecay);
-    const deviation = add(mul(sqrt(variance), 1 / Math.sqrt(1 - beta2 ** steps)), epsilon);
-    const step = mul(div(mean, deviation), learningRate / (1 - beta1 ** steps));
-    return { value: sub(decayed, step), state: [mean, variance] };
+    const [updated, mean, variance] = runOp(
+      AdamWStep,
+      { value, gradient, m, v },
+      {
+        beta1,
+        beta2,
+        epsilon,
+        keep: 1 - learningRate * weightDecay,
+        rate: learningRate / (1 - beta1 ** steps),
+        correction: 1 / Math.sqrt(1 - beta2 ** steps),
+      },
+    );
+    return { value: updated, state: [mean, variance] };
   }
 
   getConfig() {

@@ -27,6 +27,7 @@ import { RandomNumbers } from '../random.js';
 import { COMPUTED_ATTRIBUTE, readLayout, type TorchLayout } from '../torch_layout.js';
 import { type EditedGraph, GraphEditor } from './graph_editor.js';
 import { type NewHead, replaceHead } from './new_head.js';
+import { useOwnConvolutions } from './own_convolutions.js';
 import { nameParameter } from './parameter_names.js';
 import { checkSelection, type Selection, selects } from './selection.js';
 import {
@@ -139,6 +140,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
       ...addDropPath(editor, dropPath),
       ...addDropout(editor, dropout, layouts.get('head.weight')?.shape[1] ?? 0),
     ];
+    useOwnConvolutions(editor);
     // From here on the model is changed.
     if (newHead !== undefined) replaceHead(model, graphModel, newHead, layouts);
     this.graph = editor.build();

@@ -1,0 +1,72 @@
+import { Convolution } from './convolution.js';
+import { always, before, without } from './spec/faults.js';
+import { defineSpec } from './spec/spec.js';
+
+export const convolutionSpec = defineSpec(Convolution, {
+  formula: ({ inputs: { x, filter, bias }, shapes, attributes: { strides, padding } }) => {
+    const [batch, height, width, inputs] = shapes.x;
+    const [rows, columns, , outputs] = shapes.filter;
+    const [top, bottom, left, right] = padding;
+    const outHeight = Math.floor((height + top + bottom - rows) / strides[0]) + 1;
+    const outWidth = Math.floor((width + left + right - columns) / strides[1]) + 1;
+    const y = new Float64Array(batch * outHeight * outWidth * outputs);
+    for (let i = 0; i < y.length; i++) {
+      const o = i % outputs;
+      const j = Math.floor(i / outputs) % outWidth;
+      const k = Math.floor(i / outputs / outWidth) % outHeight;
+      const n = Math.floor(i / outputs / outWidth / outHeight);
+      y[i] = bias ? bias[o] : 0;
+      for (let p = 0; p < rows; p++) {
+        for (let q = 0; q < columns; q++) {
+          const [above, beside] = [k * strides[0] + p - top, j * strides[1] + q - left];
+          if (above < 0 || above >= height || beside < 0 || beside >= width) continue;
+          for (let c = 0; c < inputs; c++) {
+            const pixel = x[((n * height + above) * width + beside) * inputs + c];
+            y[i] += pixel * filter[((p * columns + q) * inputs + c) * outputs + o];
+          }
+        }
+      }
+    }
+    return { y };
+  },
+  tolerance: { float32: 2e-6, shader: 1e-5, reason: 'a sum of P*Q*I products, errors growing as its root' },
+  samples: (random) =>
+    (
+      [
+        { x: [1, 1, 1, 1], filter: [1, 1, 1] },
+        { x: [2, 5, 6, 3], filter: [3, 3, 9], padding: [1, 1, 1, 1], bias: true },
+        { x: [2, 7, 5, 4], filter: [3, 3, 5], strides: [2, 2], padding: [1, 1, 1, 1] },
+        { x: [1, 9, 8, 2], filter: [2, 4, 3], strides: [2, 1], padding: [2, 0, 0, 3], bias: true },
+        // More positions than a block of patches has.
+        { x: [1, 12, 9, 1], filter: [3, 3, 1], padding: [1, 1, 1, 1] },
+        { x: [1, 2, 2, 5], filter: [5, 5, 2], padding: [2, 2, 2, 2] },
+      ] as const
+    ).map(({ x, filter: [rows, columns, outputs], ...rest }) => {
+      const {
+        strides = [1, 1],
+        padding = [0, 0, 0, 0],
+        bias = false,
+      } = rest as {
+        strides?: number[];
+        padding?: number[];
+        bias?: boolean;
+      };
+      return {
+        what: `${x} by ${rows} x ${columns} to ${outputs}, strides ${strides}, padding ${padding}${bias ? ', bias' : ''}`,
+        inputs: {
+          x: random.tensor(x),
+          filter: random.tensor([rows, columns, x[3], outputs]),
+          ...(bias && { bias: random.tensor([outputs]) }),
+        },
+        attributes: { strides, padding },
+      };
+    }),
+  faults: {
+    'the bias is missing': without('bias'),
+    'rows and columns of the padding are exchanged': before(({ attributes }) => {
+      const [top, bottom, left, right] = attributes.padding as readonly number[];
+      return { attributes: { ...attributes, padding: [left, right, top, bottom] } };
+    }),
+    'no stride': always({ strides: [1, 1] }),
+  },
+});

@@ -1,0 +1,23 @@
+/** The sizes of a convolution in the memory of a backend, as window.h reads them. */
+import type { backend_util } from '@tensorflow/tfjs-core';
+import { WINDOW_SIZES } from './constants.js';
+
+/** What it needs of a call of a kernel: see kernels.ts. */
+interface Memory {
+  readonly memory: WebAssembly.Memory;
+  readonly scratch: (bytes: number) => number;
+}
+
+/** Writes them. @returns their address, for this call */
+export function writeWindow({ memory, scratch }: Memory, info: backend_util.Conv2DInfo): number {
+  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
+  const { filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padInfo } =
+    info;
+  const address = scratch(4 * WINDOW_SIZES);
+  new Int32Array(memory.buffer, address, WINDOW_SIZES).set([
+    ...[batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels],
+    ...[filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth],
+    ...[padInfo.top, padInfo.left],
+  ]);
+  return address;
+}
