@@ -38,6 +38,16 @@ export class RandomNumbers {
     return low + Math.floor(this.next() * (high - low + 1));
   }
 
+  /** The numbers below `count` in random order (R. Fisher and F. Yates, 1938). */
+  permutation(count: number): Int32Array {
+    const indices = Int32Array.from({ length: count }, (_, i) => i);
+    for (let i = count - 1; i > 0; i--) {
+      const other = this.integer(0, i);
+      [indices[i], indices[other]] = [indices[other], indices[i]];
+    }
+    return indices;
+  }
+
   /** Standard normal, by G. Box and M. Muller. */
   normal(): number {
     return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());

@@ -127,6 +127,18 @@ function shared(folder: CaseFolder, key: string, make: () => LanguageCheckpoint)
   return checkpoint;
 }
 
+/** The model in a folder of this name, wherever it lies; in the first form of its weights. */
+export async function checkpointNamed(
+  name: string,
+  folder: CaseFolder,
+): Promise<LanguageCheckpoint | undefined> {
+  for (const path of folder.paths.filter((path) => `/${path}`.endsWith(`/${name}/config.json`))) {
+    const [checkpoint] = await checkpointsAt(inFolder(path, ''), folder);
+    if (checkpoint) return checkpoint;
+  }
+  return undefined;
+}
+
 /** The model in a folder, and in the folders right below it, in every form of its weights. */
 export async function checkpointsAt(directory: string, folder: CaseFolder): Promise<LanguageCheckpoint[]> {
   const found: LanguageCheckpoint[] = [];

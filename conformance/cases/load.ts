@@ -17,6 +17,7 @@ import {
   mergedCases,
 } from './language_model_file.js';
 import { isTexts, textsCases } from './language_texts.js';
+import { isLanguageTrainingFile, languageTrainingCases } from './language_training_file.js';
 import { isModelFile, modelFileCases } from './model_file.js';
 import { isMstFile, isTiesFile, mstFileCases, tiesFileCases } from './mst_file.js';
 import {
@@ -47,6 +48,7 @@ const KINDS: readonly FileKind[] = [
   { is: isFirstGradientsFile, cases: firstGradientsCases },
   { is: isModelFile, cases: modelFileCases },
   { is: isLanguageLogitsFile, cases: languageLogitsCases },
+  { is: isLanguageTrainingFile, cases: languageTrainingCases },
   { is: isLanguageGradientFile, cases: languageGradientCases },
   { is: isMergedFile, cases: mergedCases },
 ];

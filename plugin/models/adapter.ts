@@ -3,8 +3,8 @@
  * attached to a model while it runs: what they change lies beside the model's own weights, which stay as they are.
  */
 import { add, matMul, mul, type NamedTensorMap, type Tensor, tensor2d, tidy } from '@tensorflow/tfjs-core';
+import type { TopologyNode } from '../torch_layout.js';
 import { quote } from './checks.js';
-import type { GraphNode } from './topology.js';
 
 /** What an adapter changes in one module. */
 export interface LowRank {
@@ -71,13 +71,13 @@ function checkModule(weights: Weights, { module, isEmbedding, a, b }: LowRank): 
 }
 
 /** The nodes of a graph whose embeddings, where the adapter changes them, are read from a constant of their own. */
-export function withAdaptedEmbeddings(nodes: readonly GraphNode[], { modules }: Adapter): GraphNode[] {
+export function withAdaptedEmbeddings(nodes: readonly TopologyNode[], { modules }: Adapter): TopologyNode[] {
   const names = new Map(
     modules
       .filter(({ isEmbedding }) => isEmbedding)
       .map(({ module }) => [weightOf(module), embeddingsOf(module)]),
   );
-  return nodes.flatMap((node): GraphNode[] => {
+  return nodes.flatMap((node): TopologyNode[] => {
     const own = names.get(node.name);
     if (own !== undefined) return [node, { ...node, name: own }];
     if (node.op !== 'TokenEmbedding') return [node];

@@ -138,6 +138,11 @@ export class GrootL {
     this.adapted = adapted;
   }
 
+  /** Whether an adapter is attached. */
+  get hasAdapter(): boolean {
+    return this.adapted !== undefined;
+  }
+
   /** Takes the adapter off: the model is what it was, bit for bit. Does nothing where there is none. */
   detach(): void {
     this.adapted?.dispose();

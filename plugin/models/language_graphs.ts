@@ -13,12 +13,12 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import { OpError } from '../ops/input_checks.js';
+import type { TopologyNode } from '../torch_layout.js';
 import { type Adapter, adaptedWeights, withAdaptedEmbeddings } from './adapter.js';
 import { quote } from './checks.js';
 import type { GrootLMetadata } from './grootl_metadata.js';
 import { LoadedModel } from './loaded_model.js';
 import { type ModelJson, parseModelJson } from './model_json.js';
-import type { GraphNode } from './topology.js';
 
 /** Positions whose logits are computed at once: with a vocabulary of 50,280, 13 MB of them. */
 const LOGIT_ROWS = 64;
@@ -233,8 +233,8 @@ function stateNamesOf({ architecture }: GrootLMetadata): string[] {
   return Array.from({ length: architecture.layers }, (_, i) => [`state_${i}`, `past_${i}`]).flat();
 }
 
-function nodesOf({ modelTopology }: Pick<ModelJson, 'modelTopology'>): readonly GraphNode[] {
-  return (modelTopology as { node: readonly GraphNode[] }).node;
+function nodesOf({ modelTopology }: Pick<ModelJson, 'modelTopology'>): readonly TopologyNode[] {
+  return (modelTopology as { node: readonly TopologyNode[] }).node;
 }
 
 /** What nodes that do nothing but name an output stand for: every node costs a token time. */

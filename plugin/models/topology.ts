@@ -1,4 +1,6 @@
 /** The nodes of a GraphModel, checked before tfjs walks along them. */
+
+import type { TopologyNode } from '../torch_layout.js';
 import {
   boolean,
   type Check,
@@ -18,13 +20,6 @@ const MAX_VALUES = 2 ** 20;
 
 /** protobuf's JSON writes large integers and special floats as texts. */
 const NUMBER = /^(?:-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|NaN|-?Infinity)$/i;
-
-/** A node as tfjs's JSON of a GraphDef has it. */
-export interface GraphNode {
-  readonly name: string;
-  readonly op: string;
-  readonly input?: readonly string[];
-}
 
 const SIZE: Check = (value, name) => {
   if (!/^-?\d+$/.test(String(value))) refuse(value, name, 'an integer');
@@ -91,7 +86,7 @@ const LIBRARY_FUNCTION: Check = (value, name) => {
   record({ signature: SIGNATURE, nodeDef: optionalOrNull(listOf(NODE, 0, MAX_NODES)) })(value, name);
   const { signature, nodeDef, ret } = value as {
     signature: { inputArg: { name: string }[]; outputArg: { name: string }[] };
-    nodeDef?: GraphNode[];
+    nodeDef?: TopologyNode[];
     ret?: unknown;
   };
   for (const output of signature.outputArg) {
@@ -114,10 +109,10 @@ export function checkTopology(value: unknown, name: string): void {
     library: optionalOrNull(record({ function: optionalOrNull(listOf(LIBRARY_FUNCTION, 0, MAX_NODES)) })),
     versions: record({}),
   })(value, name);
-  checkEdges((value as { node: GraphNode[] }).node, [], `${name}.node`);
+  checkEdges((value as { node: TopologyNode[] }).node, [], `${name}.node`);
 }
 
-function checkEdges(nodes: readonly GraphNode[], known: readonly string[], name: string): void {
+function checkEdges(nodes: readonly TopologyNode[], known: readonly string[], name: string): void {
   const indices = new Map<string, number>(known.map((each) => [each, -1]));
   for (const [i, node] of nodes.entries()) {
     // tfjs keeps nodes and weights in plain objects, and splits references at colons.
@@ -147,7 +142,7 @@ function checkEdges(nodes: readonly GraphNode[], known: readonly string[], name:
 
 /** Loops of TensorFlow 1 go back through a node of type NextIteration; every other cycle has no meaning. */
 function checkAcyclic(
-  nodes: readonly GraphNode[],
+  nodes: readonly TopologyNode[],
   inputs: readonly (readonly number[])[],
   name: string,
 ): void {

@@ -1,11 +1,7 @@
 /** TokenEmbedding: the rows of an embedding matrix that belong to tokens. */
 import {
-  cast,
-  equal,
-  expandDims,
   gather,
   matMul,
-  range,
   reshape,
   type Tensor,
   type Tensor1D,
@@ -14,6 +10,7 @@ import {
   tidy,
   transpose,
 } from '@tensorflow/tfjs-core';
+import { oneHotRows } from '../one_hot.js';
 import { defineOp } from './declare.js';
 import { OpError } from './input_checks.js';
 import { readIds, runOp } from './kernels.js';
@@ -41,17 +38,12 @@ export const TokenEmbedding = defineOp({
       table: () =>
         tidy(() => {
           const [hidden, vocabulary] = table.shape as [number, number];
-          const isId = cast(isToken(reshape(tokens, [-1]), vocabulary), 'float32');
-          return matMul(reshape(dy, [-1, hidden]) as Tensor2D, isId, true);
+          const rows = oneHotRows(reshape(tokens, [-1]), vocabulary) as Tensor2D;
+          return matMul(reshape(dy, [-1, hidden]) as Tensor2D, rows, true);
         }),
     }),
   },
 });
-
-/** [tokens, V]. Not by oneHot, which wants two tokens at least and gives integers for floats on tfjs's wasm backend. */
-function isToken(ids: Tensor1D, vocabulary: number): Tensor {
-  return equal(expandDims(ids, 1), range(0, vocabulary, 1, 'int32'));
-}
 
 function checkIds(ids: Int32Array, vocabulary: number): void {
   const at = ids.findIndex((id) => !(id >= 0 && id < vocabulary));

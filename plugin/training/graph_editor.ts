@@ -51,6 +51,11 @@ export class GraphEditor {
     return name;
   }
 
+  /** Puts another node in the place of one: what read that reads this. */
+  replace(name: string, op: string, input: readonly string[], attr: Attributes = {}): void {
+    this.nodes.set(this.node(name).name, { name, op, input, attr });
+  }
+
   /** Adds an input of the graph, of any shape. */
   placeholder(name: string): string {
     return this.add('Placeholder', name, [], {

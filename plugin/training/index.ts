@@ -2,6 +2,7 @@
 import '../index.js';
 
 export { RandomNumbers } from '../random.js';
+export { answerLoss, textInputs } from './answer_loss.js';
 export { AUGMENTATION, type Augmentation } from './data/augment.js';
 export {
   type Batch,
@@ -22,7 +23,18 @@ export {
   type Resizing,
 } from './data/examples.js';
 export { type IdxArray, readIdx } from './data/idx.js';
+export { type FineTuneRecipe, type FineTuneStep, fineTune, type LanguageLearner } from './fine_tune.js';
 export { clipByGlobalNorm, GradientAccumulator } from './gradients.js';
+export {
+  type BadRow,
+  encodeInstruction,
+  IGNORED_LABEL,
+  type Instruction,
+  instructionPrompt,
+  parseInstructions,
+  type TextExample,
+} from './instructions.js';
+export { addLora, LoraAdapter, type LoraOptions } from './lora.js';
 export { type CrossEntropyOptions, crossEntropy } from './losses.js';
 export { cutmix, type MixedBatch, type MixingOptions, mixup } from './mixing.js';
 export { MovingAverage } from './moving_average.js';

@@ -1,18 +1,7 @@
 /** Losses of classifiers. */
-import {
-  add,
-  cast,
-  logSoftmax,
-  mean,
-  mul,
-  neg,
-  oneHot,
-  type Scalar,
-  sum,
-  type Tensor,
-  tidy,
-} from '@tensorflow/tfjs-core';
+import { add, logSoftmax, mean, mul, neg, type Scalar, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { options as checkOptions, number } from '../models/checks.js';
+import { oneHotRows } from '../one_hot.js';
 
 export interface CrossEntropyOptions {
   /** Probability from 0 to 1 that is spread evenly over all classes; default 0. */
@@ -38,8 +27,7 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
     );
   }
   return tidy(() => {
-    // Of a float32 oneHot the wasm backend of tfjs 4.22 writes the bits of integers.
-    const probabilities = isLabels ? cast(oneHot(targets, classes), 'float32') : targets;
+    const probabilities = isLabels ? oneHotRows(targets, classes) : targets;
     const smooth =
       labelSmoothing === 0
         ? probabilities

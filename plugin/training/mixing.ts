@@ -2,9 +2,7 @@
 import {
   add,
   buffer,
-  cast,
   mul,
-  oneHot,
   reverse,
   sub,
   type Tensor,
@@ -14,6 +12,7 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import { number } from '../models/checks.js';
+import { oneHotRows } from '../one_hot.js';
 import type { RandomNumbers } from '../random.js';
 
 export interface MixingOptions {
@@ -69,7 +68,7 @@ function blend<T extends Tensor>(x: T, share: number | Tensor): T {
 }
 
 function targetsOf(labels: Tensor1D | Tensor2D, classes: number): Tensor2D {
-  return labels.rank === 1 ? (cast(oneHot(labels, classes), 'float32') as Tensor2D) : (labels as Tensor2D);
+  return labels.rank === 1 ? (oneHotRows(labels, classes) as Tensor2D) : (labels as Tensor2D);
 }
 
 function sharesOf(method: string, { alpha, random }: MixingOptions): number {

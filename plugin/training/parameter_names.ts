@@ -1,12 +1,16 @@
 /** The names that variables have in PyTorch: those that tfjs gives them are unique among all models of a page. */
-import type { Variable } from '@tensorflow/tfjs-core';
+import { engine, keep, type Tensor, type Variable, variable } from '@tensorflow/tfjs-core';
 
 const names = new WeakMap<Variable, string>();
 
-/** Remembers the name of a variable in PyTorch. */
-export function nameParameter<V extends Variable>(variable: V, name: string): V {
-  names.set(variable, name);
-  return variable;
+/** A variable for a parameter. It has the name of PyTorch, with a suffix where another model's has that name. */
+export function parameterVariable(value: Tensor, trained: boolean, name: string): Variable {
+  const taken = engine().registeredVariables;
+  let free = name;
+  for (let i = 1; free in taken; i++) free = `${name}_${i}`;
+  const made = keep(variable(value, trained, free));
+  names.set(made, name);
+  return made;
 }
 
 /** The name of a variable in PyTorch, or the one that tfjs knows. */

@@ -3,7 +3,6 @@ import { GraphModel } from '@tensorflow/tfjs-converter';
 import {
   add,
   dispose,
-  engine,
   getGradient,
   type io,
   keep,
@@ -15,7 +14,6 @@ import {
   tensor,
   tidy,
   type Variable,
-  variable,
   variableGrads,
 } from '@tensorflow/tfjs-core';
 import { options as checkOptions, integer, number, quote } from '../models/checks.js';
@@ -28,7 +26,7 @@ import { COMPUTED_ATTRIBUTE, readLayout, type TorchLayout } from '../torch_layou
 import { type EditedGraph, GraphEditor } from './graph_editor.js';
 import { type NewHead, replaceHead } from './new_head.js';
 import { useOwnConvolutions } from './own_convolutions.js';
-import { nameParameter } from './parameter_names.js';
+import { parameterVariable } from './parameter_names.js';
 import { checkSelection, type Selection, selects } from './selection.js';
 import {
   addDropout,
@@ -191,18 +189,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     inputs: NamedTensorMap | Tensor4D,
     loss: (logits: Tensor) => Scalar,
   ): { value: Scalar; logits: Tensor; gradients: Gradients } {
-    const kept: Tensor[] = [];
-    try {
-      const { value, grads } = variableGrads(() => {
-        const logits = this.forward(inputs);
-        kept.push(keep(logits.clone()));
-        return loss(logits);
-      }, [...this.variables]);
-      return { value, logits: kept[0], gradients: grads };
-    } catch (error) {
-      dispose(kept);
-      throw error;
-    }
+    return gradientsOf(() => this.forward(inputs), this.variables, loss);
   }
 
   /** As the model's `save`. */
@@ -258,8 +245,31 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
   }
 }
 
+/** Loss and gradients of a pass. */
+export function gradientsOf(
+  pass: () => Tensor,
+  variables: readonly Variable[],
+  loss: (logits: Tensor) => Scalar,
+): { value: Scalar; logits: Tensor; gradients: Gradients } {
+  const kept: Tensor[] = [];
+  try {
+    const { value, grads } = variableGrads(() => {
+      const logits = pass();
+      kept.push(keep(logits.clone()));
+      return loss(logits);
+    }, [...variables]);
+    return { value, logits: kept[0], gradients: grads };
+  } catch (error) {
+    dispose(kept);
+    throw error;
+  }
+}
+
 /** The graph of a model. */
 export function graphOf(model: TrainableModel): GraphModel {
+  if ((model as Partial<GrootL>)?.hasAdapter) {
+    throw new Error('trainable: an adapter is attached to the model; detach() it first');
+  }
   const graph: unknown = model instanceof GraphModel ? model : (model as { model?: unknown })?.model;
   if (graph instanceof GraphModel) return graph;
   throw new Error('trainable: expected a GrootV, GrootL, Segmenter, Detector or GraphModel');
@@ -308,13 +318,10 @@ function chosen(
   return (name) => trained.has(name);
 }
 
-/** A variable in place of a weight. It is named as in PyTorch, with a suffix where another model's has that name. */
+/** A variable in place of a weight. */
 function variableOf(graph: GraphModel, name: string, trained: boolean): Variable {
   const [weight] = graph.weights[name];
-  const taken = engine().registeredVariables;
-  let free = name;
-  for (let i = 1; free in taken; i++) free = `${name}_${i}`;
-  const made = nameParameter(keep(variable(weight, trained, free)), name);
+  const made = parameterVariable(weight, trained, name);
   weight.dispose();
   graph.weights[name][0] = made;
   return made;

@@ -130,11 +130,7 @@ export class Batches {
   private shuffled(epoch: number): Int32Array {
     if (this.order?.epoch !== epoch) {
       const random = RandomNumbers.stream(this.seed, `epoch ${epoch}`);
-      const indices = Int32Array.from(this.examples.labels, (_, i) => i);
-      for (let i = indices.length - 1; i > 0; i--) {
-        const other = random.integer(0, i);
-        [indices[i], indices[other]] = [indices[other], indices[i]];
-      }
+      const indices = random.permutation(this.examples.labels.length);
       this.order = { epoch, indices };
     }
     return this.order.indices;

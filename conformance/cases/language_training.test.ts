@@ -1,0 +1,128 @@
+/** Fine-tuning of the language model against the reference, and mistakes in it that have to be noticed. */
+import { readFileSync } from 'node:fs';
+import {
+  add,
+  getGradient,
+  matMul,
+  mul,
+  registerGradient,
+  reshape,
+  type Tensor,
+  zerosLike,
+} from '@tensorflow/tfjs-core';
+import t from 'tap';
+import { BACKENDS, onBackend } from '../../testing/backends.js';
+import { fixturePath } from '../../testing/fixtures.js';
+import { memorySource } from '../index.js';
+import { readCaseFile } from './case_file.js';
+import {
+  followRun,
+  type LanguageRecipe,
+  type LanguageRun,
+  languageRuns,
+  RIGHT_RECIPE,
+} from './language_training_file.js';
+
+const SFT = 'training/grootl_sft_short.safetensors';
+const TINY = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
+
+async function runs(): Promise<LanguageRun[]> {
+  const paths = [SFT, ...TINY.map((file) => `grootl/grootl_tiny/${file}`)];
+  const source = memorySource(
+    new Map(paths.map((path) => [path, new Uint8Array(readFileSync(fixturePath(path) as string))])),
+  );
+  return languageRuns(await readCaseFile(await source.open(SFT), SFT), { source, paths, use: () => {} });
+}
+
+for (const backend of BACKENDS) {
+  t.test(`the first step on ${backend}`, async (t) => {
+    const { leaked } = await onBackend(backend, async () => {
+      for (const run of await runs()) {
+        for (const trees of ['pinned', 'own'] as const) {
+          const { verdict, reason } = await followRun(run, trees, { tolerance: 'float32', backend }, 1);
+          t.equal(verdict, 'pass', `${run.name}, ${trees}: ${reason}`);
+        }
+      }
+    });
+    t.equal(leaked, 0, 'no tensor is left behind');
+  });
+}
+
+/** The reference with one thing changed; in as many steps as it takes to show. */
+const MISTAKES: Readonly<
+  Record<
+    string,
+    { only?: LanguageRun['kind']; steps?: number; trees?: 'own'; recipe: Partial<LanguageRecipe> }
+  >
+> = {
+  'no tree (1.3 times the chain)': {
+    recipe: { parents: (parents) => parents.map((_, vertex) => vertex - 1) },
+  },
+  'context_len one more': {
+    trees: 'own',
+    recipe: { promptLength: (example) => RIGHT_RECIPE.promptLength(example) + 1 },
+  },
+  'padding fed, padding counted in context_len': { trees: 'own', recipe: { fed: (_, padded) => padded } },
+  'loss over all answer tokens of the step': {
+    recipe: {
+      weights: (learnt) => {
+        const all = learnt.reduce((sum, count) => sum + count, 0);
+        return learnt.map((count) => count / all);
+      },
+    },
+  },
+  'no clipping': { steps: 2, recipe: { clip: Number.MAX_VALUE } },
+  'eps 1e-6': { recipe: { epsilon: 1e-6 } },
+  'scaling 1': { only: 'lora', recipe: { scaling: 1 } },
+  'output head follows the adapter': {
+    only: 'lora',
+    recipe: {
+      logits: (learner, inputs) => {
+        const [hidden, logits] = learner.forward(inputs, ['hidden', 'logits']);
+        const [a, b] = ['A', 'B'].map(
+          (side) =>
+            learner.parameters.get(`base_model.model.backbone.embeddings.lora_embedding_${side}`)
+              ?.variable as Tensor,
+        );
+        const reduced = matMul(reshape(hidden, [-1, hidden.shape[2] as number]), b as never, false, true);
+        return add(logits, reshape(mul(matMul(reduced, a as never), 2), logits.shape));
+      },
+    },
+  },
+};
+
+t.test('mistakes are noticed', async (t) => {
+  const context = { tolerance: 'float32', backend: 'wasm' } as const;
+  await onBackend('wasm', async () => {
+    for (const run of await runs()) {
+      for (const [name, { only, steps = 1, trees = 'pinned', recipe }] of Object.entries(MISTAKES)) {
+        if (only && only !== run.kind) continue;
+        const { verdict } = await followRun(run, trees, context, steps, { ...RIGHT_RECIPE, ...recipe });
+        t.equal(verdict, 'fail', `${run.kind}: ${name}`);
+      }
+      await withoutDecayGradients(async () => {
+        const { verdict } = await followRun(run, 'pinned', context, 1);
+        t.equal(verdict, 'fail', `${run.kind}: no gradient to the decays`);
+      });
+    }
+  });
+});
+
+/** The step and A change nothing but the decays, as inputs of the scan. */
+async function withoutDecayGradients(body: () => Promise<void>): Promise<void> {
+  const right = getGradient('SelectiveTreeScan');
+  if (!right) throw new Error('SelectiveTreeScan has no gradient');
+  registerGradient({
+    ...right,
+    gradFunc: (dy, saved, attributes) => {
+      const all = right.gradFunc(dy, saved, attributes);
+      const none = (name: string) => ({ [name]: () => zerosLike(all[name]() as Tensor) });
+      return { ...all, ...none('step'), ...none('logA') };
+    },
+  });
+  try {
+    await body();
+  } finally {
+    registerGradient(right);
+  }
+}

@@ -1,0 +1,205 @@
+/** The training loop of a language model on instructions, for pages and Node. */
+import { all, dispose, isFinite as isFiniteOp, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { abortSignal, aFunction, options as checkOptions, integer, number } from '../models/checks.js';
+import type { GrootL } from '../models/grootl.js';
+import { nextTask } from '../next_task.js';
+import { RandomNumbers } from '../random.js';
+import { answerLoss, textInputs } from './answer_loss.js';
+import { clipByGlobalNorm, GradientAccumulator } from './gradients.js';
+import type { TextExample } from './instructions.js';
+import type { LoraAdapter } from './lora.js';
+import { AdamW } from './optimizers.js';
+import type { Gradients, Trainable } from './trainable.js';
+
+/** What is trained: an adapter, or all of a model. */
+export type LanguageLearner = LoraAdapter | Trainable<GrootL>;
+
+/** How it is trained. The defaults are those of the authors' script. */
+export interface FineTuneRecipe {
+  /** Updates in all. */
+  readonly steps: number;
+  /** Default 2e-5 after 20 steps of warm-up; a number is the rate of every step, a function gives it by the step, from 0. */
+  readonly learningRate?: number | ((step: number) => number);
+  /** Texts of an update, each of which goes through the model alone; default 16. */
+  readonly batch?: number;
+  /** Most norm of all gradients together; default 1. */
+  readonly clip?: number;
+  /** Default 0. */
+  readonly weightDecay?: number;
+  /** Of the order of the texts; default 0. */
+  readonly seed?: number;
+}
+
+/** What one update did. */
+export interface FineTuneStep {
+  /** Updates that are done, this one included. */
+  readonly step: number;
+  readonly steps: number;
+  /** Mean over the texts of the update, before it. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+  /** Tokens that went through the model. */
+  readonly tokens: number;
+  /** Seconds of this update. */
+  readonly seconds: number;
+  /** Seconds that are left, as the steps before took. */
+  readonly remainingSeconds: number;
+}
+
+const RATE = 2e-5;
+const WARM_UP = 20;
+const POSITIVE = number(0, Number.MAX_VALUE);
+
+/**
+ * Trains on the answers of texts. Every epoch has an order of its own, which follows from the seed.
+ * @param options.signal ends the training behind the current text, with the signal's reason
+ * @returns the updates that were done
+ * @throws {Error} one line, when an option makes no sense, or loss or gradients are NaN or infinite: then what is trained is
+ *   what it was before that step
+ */
+export async function fineTune(
+  learner: LanguageLearner,
+  examples: readonly TextExample[],
+  recipe: FineTuneRecipe,
+  options: { readonly onStep?: (step: FineTuneStep) => void; readonly signal?: AbortSignal } = {},
+): Promise<number> {
+  const { steps, batch = 16, clip = 1, weightDecay = 0, seed = 0 } = recipe;
+  const { learningRate = (step: number) => RATE * Math.min(1, (step + 1) / WARM_UP) } = recipe;
+  integer(1)(steps, 'fineTune: steps');
+  integer(1)(examples.length, 'fineTune: the number of examples');
+  checkOptions(recipe, 'fineTune', {
+    learningRate: typeof learningRate === 'function' ? () => {} : POSITIVE,
+    batch: integer(1),
+    clip: number(Number.MIN_VALUE, Number.MAX_VALUE),
+    weightDecay: POSITIVE,
+    seed: integer(Number.MIN_SAFE_INTEGER),
+  });
+  checkOptions(options, 'fineTune', { onStep: aFunction, signal: abortSignal });
+  const { onStep, signal } = options;
+  const order = endless(examples, seed);
+  const optimizer = new AdamW({ learningRate: 0, weightDecay });
+  const accumulator = new GradientAccumulator();
+  const start = performance.now();
+  try {
+    for (let step = 0; step < steps; step++) {
+      const began = performance.now();
+      const rate = typeof learningRate === 'number' ? learningRate : learningRate(step);
+      let [loss, tokens] = [0, 0];
+      for (let row = 0; row < batch; row++) {
+        signal?.throwIfAborted();
+        const example = order.next().value as TextExample;
+        loss += (await accumulate(learner, example, accumulator, 1 / batch)) / batch;
+        tokens += example.ids.length;
+        await nextTask();
+      }
+      optimizer.learningRate = rate;
+      const gradientNorm = await update(learner, optimizer, accumulator, clip, { step, rate, loss });
+      const now = performance.now();
+      const remainingSeconds = ((now - start) / 1000 / (step + 1)) * (steps - step - 1);
+      const seconds = (now - began) / 1000;
+      onStep?.({
+        step: step + 1,
+        steps,
+        loss,
+        learningRate: rate,
+        gradientNorm,
+        tokens,
+        seconds,
+        remainingSeconds,
+      });
+    }
+    return steps;
+  } finally {
+    optimizer.dispose();
+    accumulator.dispose();
+  }
+}
+
+/** All examples again and again, each epoch in another order. */
+function* endless(examples: readonly TextExample[], seed: number): Generator<TextExample> {
+  for (let epoch = 0; ; epoch++) {
+    for (const index of RandomNumbers.stream(seed, `epoch ${epoch}`).permutation(examples.length)) {
+      yield examples[index];
+    }
+  }
+}
+
+/** Adds the gradients of a text. @returns its loss */
+async function accumulate(
+  learner: LanguageLearner,
+  { ids, labels }: TextExample,
+  accumulator: GradientAccumulator,
+  weight: number,
+): Promise<number> {
+  const inputs = textInputs({ ids, labels });
+  try {
+    const { value, logits, gradients } = learner.gradients(inputs, (logits) => answerLoss(logits, labels));
+    logits.dispose();
+    accumulator.add(gradients, weight);
+    dispose(gradients);
+    try {
+      return (await value.data())[0];
+    } finally {
+      value.dispose();
+    }
+  } finally {
+    dispose(inputs);
+  }
+}
+
+interface Progress {
+  readonly step: number;
+  readonly rate: number;
+  readonly loss: number;
+}
+
+/** @returns the norm of the gradients */
+async function update(
+  learner: LanguageLearner,
+  optimizer: AdamW,
+  accumulator: GradientAccumulator,
+  clip: number,
+  { step, rate, loss }: Progress,
+): Promise<number> {
+  const summed = accumulator.take();
+  const { gradients, norm } = clipByGlobalNorm(summed, clip);
+  try {
+    const gradientNorm = (await norm.data())[0];
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      const what = Number.isFinite(loss)
+        ? `the norm of the gradients is ${gradientNorm}`
+        : `the loss is ${loss}`;
+      throw new Error(
+        `step ${step + 1}: ${what} at a learning rate of ${rate}; the first tensor that is not finite: ` +
+          `${await firstNotFinite(learner, summed)}`,
+      );
+    }
+    optimizer.applyGradients(gradients);
+    return gradientNorm;
+  } finally {
+    dispose([norm, summed, gradients]);
+  }
+}
+
+/** Parameters first, then gradients from the loss back to the input. */
+async function firstNotFinite({ parameters }: LanguageLearner, gradients: Gradients): Promise<string> {
+  for (const [name, { variable }] of parameters) {
+    if (!(await isFiniteTensor(variable))) return `the parameter ${name}`;
+  }
+  for (const [name, { variable }] of [...parameters].reverse()) {
+    const gradient = gradients[variable.name];
+    if (gradient && !(await isFiniteTensor(gradient))) return `the gradient of ${name}`;
+  }
+  return 'the loss itself';
+}
+
+async function isFiniteTensor(tensor: Tensor): Promise<boolean> {
+  const result = tidy(() => all(isFiniteOp(tensor)));
+  try {
+    return (await result.data())[0] === 1;
+  } finally {
+    result.dispose();
+  }
+}
