@@ -113,8 +113,23 @@ export function refuseForFolders(options: Readonly<Record<string, unknown>>): vo
 /** An inspection as text. */
 export function describeInspection(inspection: Inspection | FolderInspection): string {
   const rows = 'scan' in inspection ? languageRows(inspection) : imageRows(inspection);
-  for (const { name, reason } of inspection.ignored) rows.push(['left out', `${inline(name)}: ${reason}`]);
+  for (const [name, reason] of leftOut(inspection.ignored))
+    rows.push(['left out', `${inline(name)}: ${reason}`]);
   return rows.map(([name, value]) => `${name.padEnd(14)}${inline(String(value), 400)}`).join('\n');
+}
+
+/** What was left out: one row for the tensors of one module, or for one of every module, with the same reason. */
+function leftOut(ignored: Inspection['ignored']): [name: string, reason: string][] {
+  const names = new Map<string, string[]>();
+  for (const { name, reason } of ignored) names.set(reason, [...(names.get(reason) ?? []), name]);
+  return [...names].flatMap(([reason, alike]) => {
+    const [first, last] = [0, -1].map((at) => new Set(alike.map((name) => name.split('.').at(at))));
+    if (alike.length === 1 || (first.size > 1 && last.size > 1)) {
+      return alike.map((name): [string, string] => [name, reason]);
+    }
+    const pattern = first.size === 1 ? `${[...first][0]}.*` : `*.${[...last][0]}`;
+    return [[`${alike.length} tensors ${pattern}`, reason]];
+  });
 }
 
 type Rows = [name: string, value: string | number][];
