@@ -2,15 +2,12 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** The ending of modules here: this package as it is, or built. */
-const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-
 /**
  * Runs `<program>_process` beside this file with a job, and returns the message that it sends.
  * @throws {Error} when it ends without one
  */
 export function inProcess<Result>(program: string, job: object): Promise<Result> {
-  const path = fileURLToPath(new URL(`./${program}_process.${EXTENSION}`, import.meta.url));
+  const path = fileURLToPath(import.meta.resolve(`./${program}_process.js`));
   return new Promise((resolve, reject) => {
     const child = fork(path, [JSON.stringify(job)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     let result: Result | undefined;

@@ -1,4 +1,7 @@
-/** `npm test`: installs what is missing, builds, and runs every check. Arguments are handed to tap. */
+/**
+ * `npm test`: installs what is missing, builds, and runs every check. Options are handed to tap; names of test files
+ * choose these in place of all.
+ */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,13 +16,24 @@ run('node', ['scripts/build_cuda.mjs', '--races']);
 run('npx', ['biome', 'check']);
 run('npx', ['tsc', '--noEmit', '-p', '.']);
 
-// Without tap's own loader of TypeScript (package.json leaves it out), else the first run after an installation has both.
+// Without the plugins of tap that package.json leaves out, else the first run after an installation has them.
 const built = join(ROOT, 'node_modules/@tapjs/test/test-built/dist/esm/index.js');
-if (readFileSync(built, 'utf8').includes('@tapjs/typescript')) run('npx', ['tap', 'build']);
+if (/@tapjs\/(typescript|mock)/.test(readFileSync(built, 'utf8'))) run('npx', ['tap', 'build']);
 
-const tap = spawn('npx', ['tap', 'run', '--reporter=base', ...process.argv.slice(2)], {
+// Imported now: it may just have been installed.
+const { transpile, transpiledName } = await import('./transpile.mjs');
+const files = await transpile();
+const isOption = (argument) => argument.startsWith('-');
+const [options, names] = [true, false].map((which) =>
+  process.argv.slice(2).filter((each) => isOption(each) === which),
+);
+const chosen = files.filter(
+  (file) => names.length === 0 || names.some((name) => file.endsWith(transpiledName(name))),
+);
+const tap = spawn('npx', ['tap', 'run', '--reporter=base', ...options, ...chosen], {
   cwd: ROOT,
   stdio: ['inherit', 'pipe', 'inherit'],
+  env: { ...process.env, GROOTVL_TRANSPILED: '1' },
 });
 let output = '';
 tap.stdout.setEncoding('utf8');

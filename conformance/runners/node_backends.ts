@@ -16,8 +16,8 @@ export const nodeLoaders: Loaders = {
   },
   kernels: async (backend) => {
     // Sources and builds have the same folders.
-    const { href } = new URL(`../../${backendEntry(backend).module}.js`, import.meta.url);
-    const entry = (await importIfPresent(href)) as KernelEntry | undefined;
+    const module = import.meta.resolve(`../../${backendEntry(backend).module}.js`);
+    const entry = (await importIfPresent(module)) as KernelEntry | undefined;
     if (backend === 'cuda' && entry) await emulateWithoutGpu(entry);
     return entry;
   },

@@ -12,7 +12,7 @@ for (const order of ['backward', 'shuffled']) {
         t.pass('the order', { skip: 'a GPU chooses it itself' });
         return t.end();
       }
-      const file = fileURLToPath(new URL(`./${name}.test.ts`, import.meta.url));
+      const file = fileURLToPath(import.meta.resolve(`./${name}.test.js`));
       const { status, stdout, stderr } = spawnSync(process.execPath, [...process.execArgv, file], {
         encoding: 'utf8',
         env: { ...process.env, GROOTVL_EMULATION_ORDER: order },

@@ -125,7 +125,7 @@ t.test('tf.engine().reset()', async (t) => {
 /** A program that has asked for a read, and then does `end`. */
 const program = (end: string) => `(async () => {
   const tf = await import('@tensorflow/tfjs');
-  const { ready } = await import(${JSON.stringify(new URL('./index.ts', import.meta.url).href)});
+  const { ready } = await import(${JSON.stringify(import.meta.resolve('./index.js'))});
   await ready();
   await tf.setBackend('cuda');
   const x = tf.ones([300, 300]);

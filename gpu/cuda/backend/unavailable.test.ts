@@ -13,7 +13,7 @@ function run(program: string): string {
   }).trim();
 }
 
-const entry = JSON.stringify(new URL('./index.ts', import.meta.url).href);
+const entry = JSON.stringify(import.meta.resolve('./index.js'));
 
 t.test('ready() says what is missing and how to fix it', (t) => {
   const printed = run(`
