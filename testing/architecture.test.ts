@@ -6,7 +6,7 @@ import { cruise, type ICruiseOptions, type ICruiseResult, type IForbiddenRuleTyp
 import t from 'tap';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const CONFIGURATION: string = '../.dependency-cruiser.mjs';
+const CONFIGURATION = new URL('../.dependency-cruiser.mjs', import.meta.url).href;
 const { forbidden, options } = (await import(CONFIGURATION)).default as {
   forbidden: IForbiddenRuleType[];
   options: ICruiseOptions;

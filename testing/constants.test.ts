@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const SCRIPT: string = '../scripts/constants.mjs';
+const SCRIPT = new URL('../scripts/constants.mjs', import.meta.url).href;
 const { FOLDERS, constantsOf } = (await import(SCRIPT)) as {
   FOLDERS: string[];
   constantsOf: (header: string) => string;
