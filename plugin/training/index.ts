@@ -23,7 +23,17 @@ export {
   type Resizing,
 } from './data/examples.js';
 export { type IdxArray, readIdx } from './data/idx.js';
+export { type Evaluation, evaluateClassifier } from './evaluate.js';
 export { type FineTuneRecipe, type FineTuneStep, fineTune, type LanguageLearner } from './fine_tune.js';
+export {
+  type BatchSource,
+  type EvaluationReport,
+  type FitOptions,
+  type FitResult,
+  fit,
+  type Recipe,
+  type StepReport,
+} from './fit.js';
 export { clipByGlobalNorm, GradientAccumulator } from './gradients.js';
 export {
   type BadRow,
@@ -39,6 +49,7 @@ export { type CrossEntropyOptions, crossEntropy } from './losses.js';
 export { cutmix, type MixedBatch, type MixingOptions, mixup } from './mixing.js';
 export { MovingAverage } from './moving_average.js';
 export type { NewHead } from './new_head.js';
+export { NotFiniteError } from './not_finite.js';
 export {
   AdamW,
   type AdamWOptions,
@@ -49,6 +60,7 @@ export {
 } from './optimizers.js';
 export { type CosineOptions, cosineSchedule, decayedParameters } from './schedules.js';
 export type { Selection } from './selection.js';
+export type { StoredTensor, TrainingProgress, TrainingState } from './state.js';
 export {
   type Gradients,
   type RandomState,
