@@ -23,6 +23,7 @@ import { readings } from './architectures/recognize.js';
 import { type ByteSource, blobSource, bytesSource } from './byte_source.js';
 import { type ChosenWeights, chooseWeights, type NamesChoice } from './choose_weights.js';
 import { ArchitectureError } from './errors.js';
+import type { BatchNormHandling } from './graph/batch_norm.js';
 import { DTYPE, tensorShape } from './graph/graph_builder.js';
 import type { ModelSink } from './graph/model_sink.js';
 import { weightBytesOf, writeModel } from './graph/model_writer.js';
@@ -64,6 +65,11 @@ export interface ConvertOptions extends InspectOptions {
    * ImageNet's for a classifier of 1000.
    */
   readonly classNames?: readonly string[];
+  /**
+   * `fold` (default): what follows a convolution and is linear becomes a part of it: fewer nodes. `keep`: every constant
+   * is one parameter, so that segmenters and detectors can be trained and exported. Classifiers are the same with both.
+   */
+  readonly batchNorm?: BatchNormHandling;
   /** Bytes of a shard file, 4 MiB by default. */
   readonly shardBytes?: number;
   /**
@@ -273,7 +279,8 @@ async function open(input: CheckpointInput | SourceDirectory, options: ConvertOp
   const { reading } = chosen;
   const architecture = ARCHITECTURES.find((each) => each === reading.architecture) ?? ARCHITECTURES[0];
   architecture.check(checkpoint);
-  const settings = architecture.settings(reading.sizes, checkpoint, options);
+  const { batchNorm } = options;
+  const settings = { ...architecture.settings(reading.sizes, checkpoint, options), batchNorm };
   const network = architecture.build(reading.sizes, new Parameters(reading.state), settings);
   return { checkpoint, chosen, architecture, settings, network };
 }

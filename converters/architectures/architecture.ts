@@ -1,4 +1,5 @@
 /** What is known of a kind of network: how it is recognised, and how its graph is built. */
+import type { BatchNormHandling } from '../graph/batch_norm.js';
 import type { GraphBuilder } from '../graph/graph_builder.js';
 import type { DenseOptions } from '../openmmlab/dense_options.js';
 import type { Parameter, Parameters } from '../parameters.js';
@@ -44,6 +45,7 @@ export interface ModelSettings {
   readonly imageSize: number;
   readonly classNames: readonly string[] | null;
   readonly report: readonly Setting[];
+  readonly batchNorm?: BatchNormHandling;
 }
 
 /** What the caller of a conversion says of a model. */

@@ -1,6 +1,9 @@
 /** BatchNorm behind a convolution, folded into it: at inference both together are one convolution. */
 import type { NamedParameter, Parameters } from '../parameters.js';
 
+/** Whether a BatchNorm behind a convolution becomes a part of it, or stays a layer of its own, for training. */
+export type BatchNormHandling = 'fold' | 'keep';
+
 /** nn.BatchNorm2d with the running statistics. */
 export interface BatchNorm {
   readonly module: Parameters;

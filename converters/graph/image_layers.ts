@@ -1,10 +1,11 @@
 /** Layers of torch.nn over images [N, H, W, C], as GraphDef nodes. Sizes of images need not be known. */
 import type { NamedParameter, Parameters } from '../parameters.js';
-import { type BatchNorm, foldBatchNorm } from './batch_norm.js';
+import { type BatchNorm, type BatchNormHandling, foldBatchNorm } from './batch_norm.js';
 import {
   type AttributeValue,
   bool,
   float,
+  type GraphBuilder,
   int,
   ints,
   type Output,
@@ -22,7 +23,7 @@ export interface ConvolutionOptions {
   readonly inputs: number;
   readonly outputs: number;
   readonly bias: boolean;
-  /** BatchNorm behind a convolution without a bias. It is folded into the weights. */
+  /** BatchNorm behind a convolution without a bias. It is folded into the weights unless the layers keep it apart. */
   readonly batchNorm?: BatchNorm;
   /** 3 by default. */
   readonly kernel?: Extents;
@@ -60,6 +61,13 @@ const IMAGES = { data_format: text('NHWC') };
 
 /** Adds layers over images to a graph. */
 export class ImageLayers extends TorchLayers {
+  constructor(
+    graph: GraphBuilder,
+    private readonly batchNorms: BatchNormHandling = 'fold',
+  ) {
+    super(graph);
+  }
+
   /** nn.Conv2d without groups, with zeros around the image. */
   convolution(module: Parameters, x: Output, options: ConvolutionOptions): Output {
     const { inputs, outputs, bias, kernel = 3, stride = 1, dilation = 1, activation = 'none' } = options;
@@ -68,7 +76,8 @@ export class ImageLayers extends TorchLayers {
     const same = [(dilations[0] * (height - 1)) >> 1, (dilations[1] * (width - 1)) >> 1] as const;
     const [rows, columns] = both(options.padding ?? same);
     const weight = module.tensor('weight', [outputs, inputs, height, width]);
-    const folded = batchNorm && foldBatchNorm(weight, batchNorm);
+    const isKept = batchNorm && this.batchNorms === 'keep';
+    const folded = batchNorm && !isKept ? foldBatchNorm(weight, batchNorm) : undefined;
     const filter = this.constant(
       folded?.weight ?? weight,
       [height, width, inputs, outputs],
@@ -85,6 +94,13 @@ export class ImageLayers extends TorchLayers {
     };
     const biases = folded?.bias ?? (bias ? module.tensor('bias', [outputs]) : undefined);
     const relu = activation === 'relu';
+    if (isKept) {
+      const sums = this.graph.node('Conv2D', `${node}/sums`, [x, filter], attributes);
+      const { module, epsilon } = batchNorm;
+      const name = relu ? `${node}/normalized` : node;
+      const y = this.batchNormalization(module, outputs, sums, epsilon, 'none', name);
+      return relu ? this.relu(node, y) : y;
+    }
     if (biases === undefined) {
       const sums = this.graph.node('Conv2D', relu ? `${node}/sums` : node, [x, filter], attributes);
       return relu ? this.relu(node, sums) : sums;
@@ -150,13 +166,20 @@ export class ImageLayers extends TorchLayers {
     );
     const rest = literal('rest', [0, height - strides[0], width - strides[1], outputs]);
     const full = graph.node('AddV2', `${node}/size`, [scaled, rest], integer);
+    const biased = (y: Output) => {
+      if (!bias) return y;
+      const inputNodes = [y, this.vector(module.tensor('bias', [outputs]))];
+      return graph.node('BiasAdd', `${node}/bias`, inputNodes, { ...FLOAT, ...IMAGES });
+    };
     if (`${strides} ${pads}` === `${[height, width]} 0,0`) {
+      const isRepeated = bias && this.batchNorms === 'fold';
       const products = this.linear(`${node}/products`, x, {
         weights: weight,
         matrix: { shape: [inputs, area * outputs], axes: [0, 2, 3, 1] },
-        bias: bias ? repeated(module.tensor('bias', [outputs]), area) : undefined,
+        bias: isRepeated ? repeated(module.tensor('bias', [outputs]), area) : undefined,
       });
-      return this.tiles(node, products, shape, [height, width * outputs], full);
+      const y = this.tiles(node, products, shape, [height, width * outputs], full);
+      return isRepeated ? y : biased(y);
     }
     const filter = this.constant(weight, [height, width, outputs, inputs], [2, 3, 1, 0]); // IOHW -> HWOI
     let y = graph.node('Conv2DBackpropInput', `${node}/sums`, [full, filter, x], {
@@ -185,11 +208,7 @@ export class ImageLayers extends TorchLayers {
         Index: type('int32'),
       });
     }
-    if (!bias) return y;
-    return graph.node('BiasAdd', `${node}/bias`, [y, this.vector(module.tensor('bias', [outputs]))], {
-      ...FLOAT,
-      ...IMAGES,
-    });
+    return biased(y);
   }
 
   /**
@@ -232,11 +251,12 @@ export class ImageLayers extends TorchLayers {
     x: Output,
     epsilon: number,
     activation: 'none' | 'relu' = 'none',
+    node = `${module.prefix}/normalization`,
   ): Output {
     const parts = ['weight', 'bias', 'running_mean', 'running_var'].map((part) =>
       this.vector(module.tensor(part, [channels])),
     );
-    const y = this.graph.node('FusedBatchNormV3', `${module.prefix}/normalization`, [x, ...parts], {
+    const y = this.graph.node('FusedBatchNormV3', node, [x, ...parts], {
       epsilon: float(epsilon),
       ...IMAGES,
       is_training: bool(false),

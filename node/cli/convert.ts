@@ -1,6 +1,7 @@
 /** `grootvl convert`: a PyTorch checkpoint becomes a folder that tf.loadGraphModel reads. */
 import { basename, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { BatchNormHandling } from '../../converters/graph/batch_norm.js';
 import { QUANTIZATIONS, type Quantization } from '../../converters/graph/quantize.js';
 import type { DenseOptions } from '../../converters/openmmlab/dense_options.js';
 import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.js';
@@ -38,6 +39,7 @@ interface Options extends DenseFlags {
   classes?: string;
   lora?: string;
   scan?: (typeof SCANS)[number];
+  trainable?: boolean;
   force?: boolean;
   maxSize?: number;
 }
@@ -120,6 +122,10 @@ export function addConvert(command: Command): void {
       ),
     )
     .option(
+      '--trainable',
+      'segmenters, detectors: BatchNorms stay layers of their own, for training and export',
+    )
+    .option(
       '--max-size <size>',
       'most weights to write, such as 500MB (default: 4 times the file)',
       bytesFrom,
@@ -131,6 +137,7 @@ export function addConvert(command: Command): void {
       const onProgress = progress.update;
       const { weights, key, prefix, quantize, classes, lora, scan, force, maxSize: maxBytes } = options;
       const dense = denseFrom(options);
+      const batchNorm: BatchNormHandling = options.trainable ? 'keep' : 'fold';
       try {
         const inspection = await withInput(path, {
           file: async (source) => {
@@ -144,6 +151,7 @@ export function addConvert(command: Command): void {
                 quantize,
                 classNames,
                 dense,
+                batchNorm,
                 maxBytes,
                 onProgress,
               }),
@@ -166,6 +174,7 @@ export function addConvert(command: Command): void {
                 quantize,
                 classNames,
                 dense,
+                batchNorm,
                 scan,
                 maxBytes,
                 onProgress,

@@ -66,6 +66,9 @@ export interface GrootVMetadata extends VisionMetadata {
   readonly preprocessing: Preprocessing;
 }
 
+/** What an exported `.safetensors` file says beside the weights: the side of the images, and names as a JSON array. */
+export const EXPORTED = { imageSize: 'image_size', classNames: 'class_names' } as const;
+
 /** Side of the largest square that a model may ask for, pixels. */
 export const MAX_IMAGE_SIZE = 4096;
 export const MAX_CLASSES = 1_000_000;

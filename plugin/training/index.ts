@@ -24,6 +24,7 @@ export {
 } from './data/examples.js';
 export { type IdxArray, readIdx } from './data/idx.js';
 export { type Evaluation, evaluateClassifier } from './evaluate.js';
+export { exportCheckpoint } from './export.js';
 export { type FineTuneRecipe, type FineTuneStep, fineTune, type LanguageLearner } from './fine_tune.js';
 export {
   type BatchSource,

@@ -16,7 +16,7 @@ import {
   type Variable,
   variableGrads,
 } from '@tensorflow/tfjs-core';
-import { options as checkOptions, integer, number, quote } from '../models/checks.js';
+import { options as checkOptions, integer, number, quote, show } from '../models/checks.js';
 import type { Detector } from '../models/detector.js';
 import type { GrootL } from '../models/grootl.js';
 import type { GrootV } from '../models/grootv.js';
@@ -122,7 +122,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     readonly model: M,
     options: TrainableOptions,
   ) {
-    const graphModel = graphOf(model);
+    const graphModel = graphOf('trainable', model);
     if (inTraining.has(graphModel)) {
       throw new Error('trainable: the model is trainable already; dispose() of that first');
     }
@@ -130,7 +130,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     const { newHead, dropPath = authorsDropPath(graphModel), dropout = 0, seed = 0 } = options;
     this.random = new RandomNumbers(seed);
     this.batchNormMomentum = options.batchNormMomentum ?? 0.1;
-    const layouts = layoutsOf(graphModel);
+    const layouts = layoutsOf('trainable', graphModel);
     const editor = new GraphEditor(graphModel);
     const isTrained = chosen(options, [...layouts.keys()], runningStatistics(editor));
     this.statistics = useBatchStatistics(editor, (name) => !isTrained(name));
@@ -266,17 +266,19 @@ export function gradientsOf(
 }
 
 /** The graph of a model. */
-export function graphOf(model: TrainableModel): GraphModel {
+export function graphOf(method: string, model: TrainableModel): GraphModel {
   if ((model as Partial<GrootL>)?.hasAdapter) {
-    throw new Error('trainable: an adapter is attached to the model; detach() it first');
+    throw new Error(`${method}: an adapter is attached to the model; detach() it first`);
   }
   const graph: unknown = model instanceof GraphModel ? model : (model as { model?: unknown })?.model;
   if (graph instanceof GraphModel) return graph;
-  throw new Error('trainable: expected a GrootV, GrootL, Segmenter, Detector or GraphModel');
+  throw new Error(
+    `${method}: the model is ${show(model)}, expected a GrootV, GrootL, Segmenter, Detector or GraphModel`,
+  );
 }
 
 /** @throws {Error} when the weights of the model do not say how PyTorch stores them */
-export function layoutsOf(graph: GraphModel): Map<string, TorchLayout> {
+export function layoutsOf(method: string, graph: GraphModel): Map<string, TorchLayout> {
   const layouts = new Map<string, TorchLayout>();
   const editor = new GraphEditor(graph);
   for (const node of editor.nodes.values()) {
@@ -284,7 +286,7 @@ export function layoutsOf(graph: GraphModel): Map<string, TorchLayout> {
     if (node.op !== 'Const' || !weight) continue;
     if (node.attr && COMPUTED_ATTRIBUTE in node.attr) {
       throw new Error(
-        `trainable: the weight ${quote(node.name)} was computed from several parameters (a folded BatchNorm); ` +
+        `${method}: the weight ${quote(node.name)} was computed from several parameters (a folded BatchNorm); ` +
           "convert the checkpoint with batchNorm: 'keep' (--trainable on the command line)",
       );
     }
@@ -293,7 +295,7 @@ export function layoutsOf(graph: GraphModel): Map<string, TorchLayout> {
   }
   if (layouts.size > 0) return layouts;
   throw new Error(
-    'trainable: the model does not say how PyTorch stores its weights: it was converted by an earlier version, or by ' +
+    `${method}: the model does not say how PyTorch stores its weights: it was converted by an earlier version, or by ` +
       'another program; convert the checkpoint again',
   );
 }

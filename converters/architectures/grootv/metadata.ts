@@ -1,5 +1,10 @@
 /** What a converted GrootV model says of itself. */
-import type { GrootVArchitecture, GrootVMetadata } from '../../../plugin/models/grootv_metadata.js';
+import { listOf, text } from '../../../plugin/models/checks.js';
+import {
+  EXPORTED,
+  type GrootVArchitecture,
+  type GrootVMetadata,
+} from '../../../plugin/models/grootv_metadata.js';
 import { ArchitectureError } from '../../errors.js';
 import type { Checkpoint } from '../../pytorch/checkpoint.js';
 import { readConfigNumber } from '../../pytorch/state_dict.js';
@@ -8,7 +13,8 @@ import { IMAGENET_CLASSES } from './imagenet_classes.js';
 import { IMAGENET_SIZE, preprocessingOf } from './preprocessing.js';
 
 /**
- * The size of the images, which the authors' training checkpoints say, and the names of the classes.
+ * The size of the images, which the authors' training checkpoints say, and the names of the classes; files that this
+ * package exported say both.
  * @throws {ArchitectureError} when there are other than as many class names as the head has classes
  */
 export function grootVSettings(
@@ -22,15 +28,31 @@ export function grootVSettings(
       `${foreign} was given, which is for segmenters and detectors; this is a classifier`,
     );
   }
-  const size = readConfigNumber(checkpoint, ['config', 'DATA', 'IMG_SIZE']);
-  const isSize = size && Number.isInteger(size) && size >= 1 && size <= 4096;
+  const { metadata } = checkpoint;
+  const exported = metadata.get(EXPORTED.imageSize);
+  const size = readConfigNumber(checkpoint, ['config', 'DATA', 'IMG_SIZE']) ?? Number(exported ?? 0);
+  const isSize = Number.isInteger(size) && size >= 1 && size <= 4096;
   if (classNames && classNames.length !== classes) {
     throw new ArchitectureError(
       `${classNames.length} class names were given, the model has ${classes} classes`,
     );
   }
-  const usual = classes === IMAGENET_CLASSES.length ? IMAGENET_CLASSES : null;
+  const usual =
+    exportedNames(metadata.get(EXPORTED.classNames), classes) ??
+    (classes === IMAGENET_CLASSES.length ? IMAGENET_CLASSES : null);
   return { imageSize: isSize ? size : IMAGENET_SIZE, classNames: classNames ?? usual, report: [] };
+}
+
+/** The names that an exported file has, unless they are not as described. */
+function exportedNames(json: string | undefined, classes: number): readonly string[] | undefined {
+  if (json === undefined) return undefined;
+  try {
+    const names: unknown = JSON.parse(json);
+    listOf(text(1000), classes, classes)(names, EXPORTED.classNames);
+    return names as readonly string[];
+  } catch {
+    return undefined;
+  }
 }
 
 export function grootVMetadata(

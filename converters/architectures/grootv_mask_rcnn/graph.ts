@@ -19,7 +19,7 @@ export function maskRCNNGraph(
   parameters: Parameters,
   settings: MaskRCNNGraphSettings,
 ): NetworkGraph {
-  const layers = new ImageLayers(new GraphBuilder());
+  const layers = new ImageLayers(new GraphBuilder(), settings.batchNorm);
   const { graph } = layers;
   const image = normalizedImage(graph, settings.preprocessing);
   // The size of the picture in its padded input, and from the original picture to that: by default the whole input, as it

@@ -1,4 +1,5 @@
 /** What a Mask R-CNN is beside its weights: how pictures are prepared, anchors, thresholds, classes. */
+
 import { integer, listOf, number } from '../../../plugin/models/checks.js';
 import { type DensePreprocessing, FRACTION } from '../../../plugin/models/dense_metadata.js';
 import {
@@ -8,6 +9,7 @@ import {
   type ProposalSettings,
 } from '../../../plugin/models/detector_metadata.js';
 import { ArchitectureError } from '../../errors.js';
+import type { BatchNormHandling } from '../../graph/batch_norm.js';
 import type { ConfigValue } from '../../openmmlab/config_text.js';
 import type { DenseOptions } from '../../openmmlab/dense_options.js';
 import { type DenseSettings, refuseOptions, SettingsReader } from '../../openmmlab/settings.js';
@@ -23,6 +25,7 @@ export interface MaskRCNNGraphSettings extends DetectorTesting {
   readonly anchorScale: number;
   /** Height over width, one for each anchor of a position. */
   readonly anchorRatios: readonly number[];
+  readonly batchNorm?: BatchNormHandling;
   /** What the predicted changes of anchors and of proposals are multiplied with: x, y, width, height. */
   readonly proposalDeviations: readonly number[];
   readonly boxDeviations: readonly number[];

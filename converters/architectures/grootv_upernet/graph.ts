@@ -3,6 +3,7 @@
  * channels-last.
  */
 import type { DenseTrunk } from '../../../plugin/models/dense_metadata.js';
+import type { BatchNormHandling } from '../../graph/batch_norm.js';
 import { GraphBuilder, type Output, type } from '../../graph/graph_builder.js';
 import { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
@@ -23,15 +24,16 @@ export interface UperNetGraphSettings {
   readonly preprocessing: { readonly mean: readonly number[]; readonly deviation: readonly number[] };
   /** Sides of the pooled maps of the last level. */
   readonly poolScales: readonly number[];
+  readonly batchNorm?: BatchNormHandling;
 }
 
 /** Builds the graph: `logits` at a quarter of the size, and `segmentation`, the best class of every pixel. */
 export function uperNetGraph(
   sizes: UperNetSizes,
   parameters: Parameters,
-  { preprocessing, poolScales }: UperNetGraphSettings,
+  { preprocessing, poolScales, batchNorm }: UperNetGraphSettings,
 ): NetworkGraph {
-  const layers = new ImageLayers(new GraphBuilder());
+  const layers = new ImageLayers(new GraphBuilder(), batchNorm);
   const { graph } = layers;
   const image = normalizedImage(graph, preprocessing);
   const { levels, namedNodes } = grootVBackbone(layers, parameters.at('backbone'), image, sizes);
