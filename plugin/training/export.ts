@@ -11,7 +11,7 @@ import { graphOf, layoutsOf, Trainable, type TrainableModel } from './trainable.
  * @throws {Error} one line, when the weights do not say how PyTorch stores them, or were computed from several parameters
  */
 export async function exportCheckpoint(model: TrainableModel | Trainable): Promise<Uint8Array> {
-  const graph = graphOf('exportCheckpoint', model instanceof Trainable ? model.model : model);
+  const graph = graphOf(model instanceof Trainable ? model.model : model, 'exportCheckpoint');
   const tensors = [];
   for (const [name, layout] of layoutsOf('exportCheckpoint', graph)) {
     const values = toTorch((await graph.weights[name][0].data()) as Float32Array, layout);

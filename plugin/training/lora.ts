@@ -90,7 +90,7 @@ export class LoraAdapter {
     { rank = 8, alpha = 2 * rank, targets = TARGETS, dropout = 0, seed = 0, initial }: LoraOptions,
   ) {
     this.random = new RandomNumbers(seed);
-    const editor = new GraphEditor(graphOf('addLora', model));
+    const editor = new GraphEditor(graphOf(model, 'addLora'));
     const names = initial ? initial.modules.map(({ module }) => module) : targets;
     this.settings = { dropout, targets: names };
     const found = targetsOf(editor, names);

@@ -122,7 +122,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     readonly model: M,
     options: TrainableOptions,
   ) {
-    const graphModel = graphOf('trainable', model);
+    const graphModel = graphOf(model);
     if (inTraining.has(graphModel)) {
       throw new Error('trainable: the model is trainable already; dispose() of that first');
     }
@@ -266,7 +266,7 @@ export function gradientsOf(
 }
 
 /** The graph of a model. */
-export function graphOf(method: string, model: TrainableModel): GraphModel {
+export function graphOf(model: TrainableModel, method = 'trainable'): GraphModel {
   if ((model as Partial<GrootL>)?.hasAdapter) {
     throw new Error(`${method}: an adapter is attached to the model; detach() it first`);
   }
