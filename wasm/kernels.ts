@@ -52,10 +52,10 @@ export function backendKernel<D extends OpDeclaration, Functions>(
   kernel: WasmKernel<D, Functions>,
 ): BackendKernel<D> {
   return (call) =>
-    inMemoryOf<Functions>(call.backend, ({ input, output, ...host }) => {
-      const args = kernelArguments(op, call, { input, output }, 0);
+    inMemoryOf<Functions>(call.backend, (memory) => {
+      const args = kernelArguments(op, call, memory, 0);
       const tensors = call.inputs as Record<keyof D['inputs'], TensorInfo>;
-      kernel({ ...args, ...host, tensors });
+      kernel({ ...memory, ...args, tensors });
     });
 }
 

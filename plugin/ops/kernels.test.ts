@@ -3,11 +3,20 @@ import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs'; // with gradients
 import t from 'tap';
-import '../../testing/backends.js';
+import { BACKENDS, onBackend } from '../../testing/backends.js';
 import { readFixture } from '../../testing/fixtures.js';
 import { maxDifference } from '../../testing/measure.js';
 import { loadConverted } from '../../testing/models.js';
-import { boruvkaMST, edgeDissimilarity, gelu, gridGraph, type Tree, TreeScan, treeScan } from '../index.js';
+import {
+  boruvkaMST,
+  edgeDissimilarity,
+  gelu,
+  gridGraph,
+  linear,
+  type Tree,
+  TreeScan,
+  treeScan,
+} from '../index.js';
 import { OPS } from './index.js';
 import { hasOwnKernel, registerBackendKernel, runOp } from './kernels.js';
 
@@ -125,6 +134,32 @@ t.test('a gather by the order of a tree that depends on what is differentiated',
   const expected = gradientBy(() => fixed);
   t.not(expected[0], 0);
   t.same(gradientBy(orderOf), expected);
+});
+
+t.test('gradients are differentiated again, and none is computed that nobody asks for', async (t) => {
+  for (const backend of BACKENDS) {
+    const { leaked } = await onBackend(backend, async () => {
+      const [x, weights] = [tf.tensor2d([[0.5, -1]]), tf.tensor2d([[1], [2]])];
+      const slope = (x: tf.Tensor) =>
+        tf.grad((x) => linear(x, weights, undefined, { activation: 'silu' }))(x);
+      const curvature = tf.tidy(() =>
+        tf
+          .grad((x) => tf.sum(slope(x)))(x)
+          .dataSync(),
+      );
+      // Of silu(x1 + 2 x2) at -1.5, times (1 + 2) for the sum of the slopes and 1 or 2 for each input.
+      const second = 0.1562;
+      t.ok(Math.abs(curvature[0] / 3 - second) < 1e-3, `${backend}: ${curvature}`);
+      t.ok(Math.abs(curvature[1] / 6 - second) < 1e-3, `${backend}: ${curvature}`);
+      const { kernelNames, result } = await tf.profile(() =>
+        tf.grad((weights) => linear(x, weights))(weights),
+      );
+      const products = kernelNames.filter((name) => ['BatchMatMul', 'LinearInputGradient'].includes(name));
+      t.same(products, backend === 'cpu' ? ['BatchMatMul'] : [], `${backend}: no gradient in x`);
+      tf.dispose([x, weights, result]);
+    });
+    t.equal(leaked, 0, backend);
+  }
 });
 
 t.test('a bad call leaves the engine as it was', async (t) => {

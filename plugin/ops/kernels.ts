@@ -10,10 +10,10 @@ import {
   engine,
   type GradSaveFunc,
   getBackend,
-  getGradient,
   getKernel,
   type KernelBackend,
   type KernelFunc,
+  keep,
   type NamedAttrMap,
   type NamedTensorInfoMap,
   type NamedTensorMap,
@@ -29,7 +29,14 @@ import { type KernelArguments, kernelArguments } from '../kernels/adapter.js';
 import { withCanonicalTree } from '../kernels/canonical_trees.js';
 import { sizeOf } from '../kernels/sizes.js';
 import { type HostArray, readValues } from '../kernels/values.js';
-import type { Attributes, AttributesOf, OpDeclaration, OutputSpec, Tensors } from './declaration.js';
+import type {
+  Attributes,
+  AttributesOf,
+  GradientDeclaration,
+  OpDeclaration,
+  OutputSpec,
+  Tensors,
+} from './declaration.js';
 import { namedSaved } from './declare.js';
 import { checkInputs, completeAttributes } from './input_checks.js';
 import { stopGradient } from './stop_gradient.js';
@@ -175,22 +182,75 @@ function choice(tensor: Tensor): Tensor {
 }
 
 /**
- * Runs an op so that tfjs uses its declared gradient on every backend, also where the op is composed. An op with several
- * outputs has it where there is a kernel; tfjs has no custom gradients of those. An op without one is composed, so that
- * gradients can be differentiated again.
+ * Runs an op so that tfjs uses its declared gradient on every backend, also where the op is composed. An op without one
+ * is composed, so that gradients can be differentiated again.
  */
 function runRecorded(op: OpDeclaration, inputs: Tensors, attributes: Attributes): Tensor[] {
   const { gradient } = op;
   if (!gradient)
     return op.compose ? compose(op, op.compose, inputs, attributes) : runKernelOf(op, inputs, attributes);
-  const given = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, choice(tensor)]));
-  const parts = op.recorded?.(given, attributes);
+  const parts = op.recorded?.(inputs, attributes);
   if (parts) return [parts].flat();
-  currentBackend(); // initialises tfjs's default backend when none has been chosen yet
-  const isRegistered = getGradient(op.name) && getKernel(op.name, getBackend());
-  // A registered gradient is computed for those inputs alone that need one.
-  if (op.outputNames.length > 1 || isRegistered) return runKernelOf(op, given, attributes);
-  const { saves, savesOutputs, compute } = gradient;
+  return engine().state.gradientDepth === 1
+    ? runWithGradient(op, gradient, inputs, attributes)
+    : runDifferentiable(op, gradient, inputs, attributes);
+}
+
+/** What tfjs does for kernels that are not registered. Its `customGrad` computes gradients of all inputs, needed or not. */
+interface RecordingEngine {
+  runKernelFunc(kernel: {
+    readonly forwardFunc: () => Tensor[];
+    readonly backwardsFunc: (
+      dy: Tensor | Tensor[],
+      saved: Tensor[],
+    ) => Readonly<Record<string, () => Tensor>>;
+    readonly inputs: Tensors;
+  }): Tensor[];
+  readonly state: { readonly activeTape: readonly { readonly saved: Tensor[] }[] };
+}
+
+/**
+ * The gradients are computed for those inputs alone that need one. What they need is saved by tensors over the same
+ * data: tfjs saves clones, which are copies on its wasm backend.
+ */
+function runWithGradient(
+  op: OpDeclaration,
+  { saves, savesOutputs, compute }: GradientDeclaration,
+  inputs: Tensors,
+  attributes: Attributes,
+): Tensor[] {
+  const kept: Tensor[] = [];
+  const save = (tensor: Tensor) => kept.push(keep(stopGradient(tensor)));
+  const saved = saves.filter((name) => inputs[name]);
+  const recording = engine() as unknown as RecordingEngine;
+  try {
+    const outputs = recording.runKernelFunc({
+      forwardFunc: () => {
+        const results = runKernelOf(op, inputs, attributes);
+        for (const name of saved) save(inputs[name]);
+        if (savesOutputs) results.forEach(save);
+        return results;
+      },
+      backwardsFunc: (dy, tensors) => compute(namedSaved(op, tensors, saved), [dy].flat(), attributes),
+      inputs: Object.fromEntries(Object.entries(inputs).filter(([, { dtype }]) => dtype !== 'int32')),
+    });
+    recording.state.activeTape.at(-1)?.saved.push(...kept); // tfjs frees them with the tape
+    return outputs;
+  } catch (error) {
+    for (const tensor of kept) tensor.dispose();
+    throw error;
+  }
+}
+
+/** The same by `customGrad`, whose gradients can be differentiated again. tfjs has none of several outputs. */
+function runDifferentiable(
+  op: OpDeclaration,
+  { saves, savesOutputs, compute }: GradientDeclaration,
+  inputs: Tensors,
+  attributes: Attributes,
+): Tensor[] {
+  const given = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, choice(tensor)]));
+  if (op.outputNames.length > 1) return runKernelOf(op, given, attributes);
   const names = Object.keys(given).filter((name) => given[name].dtype !== 'int32');
   const run = customGrad((...args: (Tensor | GradSaveFunc)[]) => {
     const save = args.pop() as GradSaveFunc;
