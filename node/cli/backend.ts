@@ -72,6 +72,18 @@ async function start(name: StartedBackend): Promise<StartedBackend> {
   return name;
 }
 
+/**
+ * Registers the gradients of tfjs's own ops, which training needs; tfjs-core has them, but lets nobody import them alone
+ * in Node.
+ * @throws {Error} when the package that registers them is not installed
+ */
+export async function registerGradients(): Promise<void> {
+  await import('@tensorflow/tfjs').catch((error) => {
+    if (!missingPackage(error)) throw error;
+    throw new Error('training needs the package @tensorflow/tfjs: npm install @tensorflow/tfjs');
+  });
+}
+
 /** Our kernels for the wasm backend; a checkout without Emscripten has none, and runs without. */
 async function wasmKernels(): Promise<{ ready(): Promise<void> } | undefined> {
   if (existsSync(new URL('../../wasm/kernels.wasm', import.meta.url))) return import('../../wasm/index.js');

@@ -86,6 +86,15 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./bench.js')).addBench,
   },
   {
+    name: 'finetune',
+    description: 'teach a language model the answers of instructions, by a LoRA adapter or whole',
+    arguments: [
+      ['<model>', 'the HuggingFace folder of a language model, or the folder of a converted one'],
+      ['<data.jsonl>', 'rows with instruction, input and output, or with prompt and completion'],
+    ],
+    load: async () => (await import('./finetune.js')).addFinetune,
+  },
+  {
     name: 'generate',
     description: 'continue a text with a language model, as it comes',
     arguments: [LANGUAGE_MODEL],

@@ -20,6 +20,7 @@ import { type AdapterSettings, adapterFiles, parametersOf } from './adapter_file
 import { type EditedGraph, FLOAT, GraphEditor, nodeName } from './graph_editor.js';
 import { parameterVariable } from './parameter_names.js';
 import {
+  checkGradients,
   type Gradients,
   gradientsOf,
   graphOf,
@@ -70,6 +71,7 @@ export function addLora(model: GrootL, options: LoraOptions = {}): LoraAdapter {
     dropout: number(0, 1 - 2 ** -20),
     seed: integer(Number.MIN_SAFE_INTEGER),
   });
+  checkGradients('addLora');
   return new LoraAdapter(model, options);
 }
 

@@ -1,5 +1,23 @@
 /** Losses of classifiers. */
-import { add, logSoftmax, mean, mul, neg, type Scalar, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import {
+  add,
+  customGrad,
+  exp,
+  type GradSaveFunc,
+  log,
+  max,
+  mean,
+  mul,
+  neg,
+  pad,
+  reshape,
+  type Scalar,
+  sub,
+  sum,
+  type Tensor,
+  type Tensor2D,
+  tidy,
+} from '@tensorflow/tfjs-core';
 import { options as checkOptions, number } from '../models/checks.js';
 import { oneHotRows } from '../one_hot.js';
 
@@ -32,6 +50,35 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
       labelSmoothing === 0
         ? probabilities
         : add(mul(probabilities, 1 - labelSmoothing), labelSmoothing / classes);
-    return neg(mean(sum(mul(smooth, logSoftmax(logits)), -1))) as Scalar;
+    return neg(mean(sum(mul(smooth, logProbabilities(logits)), -1))) as Scalar;
   });
+}
+
+/** Values that are added one after the other: backends may do so in float32, and lose digits over a vocabulary. */
+const ADDED = 64;
+
+/** As tfjs's logSoftmax, but for the sum. */
+const logProbabilities = customGrad((...inputs) => {
+  const [logits, save] = inputs as [Tensor, GradSaveFunc];
+  const shifted = sub(logits, max(logits, -1, true));
+  const value = sub(shifted, log(sumOfMany(exp(shifted))));
+  save([value]);
+  return {
+    value,
+    gradFunc: (dy: Tensor, saved: Tensor[]) => sub(dy, mul(sum(dy, -1, true), exp(saved[0]))),
+  };
+}) as (logits: Tensor) => Tensor;
+
+/** [..., C] -> [..., 1], in two steps. */
+function sumOfMany(values: Tensor): Tensor {
+  const leading = values.shape.slice(0, -1);
+  const count = values.shape[values.rank - 1];
+  if (count <= ADDED) return sum(values, -1, true);
+  const rows = reshape(values, [-1, count]) as Tensor2D;
+  const parts = Math.ceil(count / ADDED);
+  const padded = pad(rows, [
+    [0, 0],
+    [0, parts * ADDED - count],
+  ]);
+  return reshape(sum(sum(reshape(padded, [-1, parts, ADDED]), -1), -1), [...leading, 1]);
 }

@@ -99,12 +99,16 @@ export function trainable<M extends TrainableModel>(model: M, options: Trainable
     batchNormMomentum: number(0, 1),
     seed: integer(Number.MIN_SAFE_INTEGER),
   });
-  if (!getGradient('BatchMatMul')) {
-    throw new Error(
-      "trainable: the gradients of tfjs's own ops are not registered, expected import '@tensorflow/tfjs' before",
-    );
-  }
+  checkGradients('trainable');
   return new Trainable(model, options);
+}
+
+/** @throws {Error} when the gradients of tfjs's own ops are not registered */
+export function checkGradients(method: string): void {
+  if (getGradient('BatchMatMul')) return;
+  throw new Error(
+    `${method}: the gradients of tfjs's own ops are not registered, expected import '@tensorflow/tfjs' before`,
+  );
 }
 
 /** See {@link trainable}. */

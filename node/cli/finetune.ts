@@ -1,0 +1,224 @@
+/** `grootvl finetune`: a language model learns the answers of instructions, whole or by a LoRA adapter. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { GrootL } from '../../plugin/index.js';
+import type { FineTuneStep, LanguageLearner, TextExample } from '../../plugin/training/index.js';
+import { openAtomicDirectory } from '../atomic_directory.js';
+import { writeFileAtomically } from '../atomic_file.js';
+import { readSmallFile } from '../file_source.js';
+import { type CliBackend, registerGradients, startBackend, withBackend } from './backend.js';
+import { Failure, integerFrom, oneLine, PARTLY_FAILED, pathOf } from './failure.js';
+import { withModel } from './inputs.js';
+import { loadLanguageModel } from './language_model.js';
+import { progressBar } from './progress.js';
+import { inline, note, print } from './terminal.js';
+
+/** A string of JavaScript has about as many characters. */
+const MAX_DATA_BYTES = 2 ** 29;
+const ADAPTER_FILES = ['adapter_config.json', 'adapter_model.safetensors', 'adapter_model.bin'];
+
+interface Options {
+  out: string;
+  lora?: number;
+  full?: boolean;
+  alpha?: number;
+  targets?: string[];
+  dropout: number;
+  epochs: number;
+  steps?: number;
+  batch: number;
+  learningRate?: number;
+  maxLength: number;
+  seed: number;
+  force?: boolean;
+  backend: CliBackend;
+}
+
+export function addFinetune(command: Command): void {
+  command
+    .requiredOption('--out <path>', 'folder of the adapter; with --full a .safetensors file', pathOf)
+    .option('--lora <rank>', 'rank of the adapter (default: 8)', integerFrom(1))
+    .option('--full', 'train all parameters of the model in place of an adapter')
+    .option(
+      '--alpha <a>',
+      'what it adds is multiplied by alpha / rank (default: twice the rank)',
+      numberAbove(0),
+    )
+    .option(
+      '--targets <name,name>',
+      'modules that it changes (default: in_proj,x_proj,out_proj,embeddings)',
+      (text) => text.split(','),
+    )
+    .option('--dropout <p>', 'probability that an input of it is left out', numberAbove(-1), 0)
+    .option('--epochs <n>', 'how often every text is learnt', numberAbove(0), 1)
+    .option('--steps <n>', 'updates, in place of --epochs', integerFrom(1))
+    .option('--batch <n>', 'texts of an update', integerFrom(1), 16)
+    .option('--learning-rate <r>', 'default: 2e-5, reached in 20 steps', numberAbove(0))
+    .option('--max-length <n>', 'tokens of a text; what is behind is cut off', integerFrom(2), 2048)
+    .option('--seed <n>', 'of the first values and the order of the texts', integerFrom(0), 0)
+    .option('--force', 'replace the adapter that is in the folder');
+  withBackend(command).action(async (path: string, data: string, options: Options) => {
+    checkOptions(options);
+    const instructions = await readSmallFile(data, MAX_DATA_BYTES);
+    await checkOut(options);
+    const backend = await startBackend(options.backend);
+    await registerGradients();
+    await withModel(openModel(path), async (model) => {
+      const { examples, bad } = await examplesOf(model, instructions, data, options);
+      if (examples.length === 0) throw new Error(`${data} has no row that can be learnt`);
+      const learner = await learnerOf(model, options);
+      try {
+        const summary = await learn(learner, examples, options);
+        await save(learner, path, options);
+        print(`${summary} (${backend})\nwritten to ${inline(options.out, 4096)}`);
+      } finally {
+        learner.dispose();
+      }
+      if (bad > 0) throw new Failure(PARTLY_FAILED);
+    });
+  });
+}
+
+function checkOptions({ full, lora, alpha, targets }: Options): void {
+  const given = Object.entries({ lora, alpha, targets }).find(([, value]) => value !== undefined);
+  if (full && given) throw new Error(`--${given[0]} is for adapters, --full trains all parameters`);
+}
+
+/** What cannot be written is an error before hours of training. */
+async function checkOut({ out, full, force }: Options): Promise<void> {
+  if (full) return;
+  const directory = await openAtomicDirectory(out, force ? { replace: ADAPTER_FILES } : {});
+  await directory.abort();
+}
+
+/** A converted model, or a HuggingFace folder, which is converted in memory. */
+async function openModel(path: string): Promise<GrootL> {
+  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+  const isConverted = await stat(join(path, 'model.json')).then(
+    () => true,
+    () => false,
+  );
+  if (!isFolder || isConverted) return loadLanguageModel(path);
+  const { convertCheckpoint, MemorySink } = await import('../../converters/index.js');
+  const { GrootL } = await import('../../plugin/index.js');
+  const { sourceDirectory } = await import('../source_directory.js');
+  const directory = await sourceDirectory(path);
+  try {
+    const sink = new MemorySink();
+    await convertCheckpoint(directory, sink);
+    return await GrootL.load(sink);
+  } finally {
+    await directory.close();
+  }
+}
+
+/** The texts of a file; of each row that is none a line is printed. */
+async function examplesOf(
+  { tokenizer, metadata }: GrootL,
+  text: string,
+  file: string,
+  { maxLength }: Options,
+): Promise<{ examples: TextExample[]; bad: number }> {
+  if (!tokenizer) throw new Error('the model has no tokenizer (no tokenizer.json), which instructions need');
+  const { encodeInstruction, parseInstructions } = await import('../../plugin/training/index.js');
+  const { rows, bad } = parseInstructions(text);
+  const problems = bad.map(({ row, reason }) => ({ row, reason }));
+  const examples: TextExample[] = [];
+  for (const { row, ...instruction } of rows) {
+    try {
+      const { endOfText } = metadata.tokens;
+      examples.push(encodeInstruction(tokenizer, instruction, { endOfText, maxLength }));
+    } catch (error) {
+      problems.push({ row, reason: oneLine(error) });
+    }
+  }
+  problems.sort((a, b) => a.row - b.row);
+  for (const { row, reason } of problems)
+    note(`grootvl: ${inline(file, 4096)} row ${row}: ${inline(reason, 400)}`);
+  return { examples, bad: problems.length };
+}
+
+async function learnerOf(model: GrootL, options: Options): Promise<LanguageLearner> {
+  const { addLora, trainable } = await import('../../plugin/training/index.js');
+  const { full, lora: rank, alpha, targets, dropout, seed } = options;
+  return full ? trainable(model, { seed }) : addLora(model, { rank, alpha, targets, dropout, seed });
+}
+
+/** Trains until all steps are done or SIGINT comes. @returns what was done, in a line */
+async function learn(
+  learner: LanguageLearner,
+  examples: readonly TextExample[],
+  { epochs, steps: given, batch: most, learningRate, seed }: Options,
+): Promise<string> {
+  const { fineTune } = await import('../../plugin/training/index.js');
+  const batch = Math.min(most, examples.length);
+  const steps = given ?? Math.max(1, Math.ceil((epochs * examples.length) / batch));
+  const bar = await progressBar('{bar} step {value} of {total}, loss {loss}, rate {rate}, {left} left');
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort();
+  process.once('SIGINT', interrupt);
+  const losses: number[] = [];
+  bar?.start(steps, 0, { loss: '-', rate: '-', left: '-' });
+  const onStep = ({ step, loss, learningRate: rate, remainingSeconds }: FineTuneStep) => {
+    losses.push(loss);
+    bar?.update(step, {
+      loss: loss.toFixed(4),
+      rate: rate.toExponential(1),
+      left: duration(remainingSeconds),
+    });
+  };
+  try {
+    await fineTune(
+      learner,
+      examples,
+      { steps, batch, learningRate, seed },
+      { onStep, signal: interrupted.signal },
+    );
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+  } finally {
+    bar?.stop();
+    process.off('SIGINT', interrupt);
+  }
+  const ended =
+    losses.length < steps ? `interrupted after ${losses.length} of ${steps} steps` : `${steps} steps`;
+  const [first, last] = [losses.at(0), losses.at(-1)];
+  const loss =
+    first === undefined || last === undefined ? '' : `, loss ${first.toFixed(4)} to ${last.toFixed(4)}`;
+  return `${examples.length} texts, ${ended}${loss}`;
+}
+
+async function save(learner: LanguageLearner, base: string, { out, force }: Options): Promise<void> {
+  if (!('files' in learner)) {
+    const { exportCheckpoint } = await import('../../plugin/training/index.js');
+    await writeFileAtomically(out, await exportCheckpoint(learner));
+    return;
+  }
+  const directory = await openAtomicDirectory(out, force ? { replace: ADAPTER_FILES } : {});
+  try {
+    for (const [name, bytes] of Object.entries(await learner.files(base))) await directory.write(name, bytes);
+    await directory.commit();
+  } catch (error) {
+    await directory.abort();
+    throw error;
+  }
+}
+
+function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${hours > 0 ? `${hours}:${two(minutes)}` : minutes}:${two(whole % 60)}`;
+}
+
+/** Parses a number above a bound. */
+function numberAbove(bound: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || value <= bound) {
+      throw new InvalidArgumentError(`expected a number above ${bound}.`);
+    }
+    return value;
+  };
+}
