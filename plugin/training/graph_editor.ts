@@ -86,6 +86,11 @@ export class GraphEditor {
     }
   }
 
+  /** Frees its own weights, where no graph is built after all. */
+  dispose(): void {
+    dispose([...this.weights.values()]);
+  }
+
   /** The rewritten graph. It reads the weights of the model as they are at each run. */
   build(): EditedGraph {
     const graph = new GraphModel({ load: () => ({}) as io.ModelArtifacts } as unknown as io.IOHandlerSync);

@@ -23,6 +23,7 @@ import type { GrootV } from '../models/grootv.js';
 import type { Segmenter } from '../models/segmenter.js';
 import { RandomNumbers } from '../random.js';
 import { COMPUTED_ATTRIBUTE, readLayout, type TorchLayout } from '../torch_layout.js';
+import { gradientsInParts, planParts } from './checkpointing.js';
 import { type EditedGraph, GraphEditor } from './graph_editor.js';
 import { type NewHead, replaceHead } from './new_head.js';
 import { useOwnConvolutions } from './own_convolutions.js';
@@ -71,6 +72,10 @@ export interface TrainedParameter extends TorchLayout {
 /** Gradients by the names of their variables, as tf.variableGrads gives them and optimisers take them. */
 export type Gradients = Record<string, Tensor>;
 
+export interface GradientOptions {
+  readonly checkpointing?: boolean;
+}
+
 /** What continues the random numbers of a trainable model. */
 export interface RandomState {
   readonly random: number;
@@ -117,6 +122,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
   readonly parameters: ReadonlyMap<string, TrainedParameter>;
   private readonly graphModel: GraphModel;
   private readonly graph: EditedGraph;
+  private readonly parts: ReturnType<typeof planParts>;
   private readonly statistics: readonly BatchStatistics[];
   private readonly factors: readonly RandomFactor[];
   private readonly batchNormMomentum: number;
@@ -143,8 +149,14 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
       ...addDropout(editor, dropout, layouts.get('head.weight')?.shape[1] ?? 0),
     ];
     useOwnConvolutions(editor);
+    this.parts = planParts(editor, this.statistics.map(nodesOfStatistics));
     // From here on the model is changed.
-    if (newHead !== undefined) replaceHead(model, graphModel, newHead, layouts);
+    try {
+      if (newHead !== undefined) replaceHead(model, graphModel, newHead, layouts);
+    } catch (error) {
+      editor.dispose();
+      throw error;
+    }
     this.graph = editor.build();
     this.parameters = new Map(
       [...layouts].map(([name, layout]) => [
@@ -175,10 +187,10 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
   ): Tensor | Tensor[] {
     const outputs = typeof output === 'string' ? [output] : output;
     const results = tidy(() => {
-      const fed = this.withFactors(namedInputs(inputs));
-      const nodes = this.statistics.flatMap(({ x, mean, variance }) => [x, mean, variance]);
-      const tensors = this.graph.execute(fed, [...outputs, ...nodes]);
-      this.updateStatistics(tensors.slice(outputs.length));
+      const given = namedInputs(inputs);
+      const nodes = this.statistics.flatMap(nodesOfStatistics);
+      const tensors = this.graph.execute({ ...given, ...this.randomFactors(given) }, [...outputs, ...nodes]);
+      this.updateStatistics((node) => tensors[outputs.length + nodes.indexOf(node)]);
       return tensors.slice(0, outputs.length);
     });
     return typeof output === 'string' ? results[0] : results;
@@ -188,12 +200,26 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
    * Loss and gradients of a pass in training mode. The caller disposes the tensors of the result.
    * @param inputs as {@link forward}
    * @param loss a scalar from the logits
+   * @param options.checkpointing keeps less in memory, and computes most of the pass twice; the values are the same
    */
   gradients(
     inputs: NamedTensorMap | Tensor4D,
     loss: (logits: Tensor) => Scalar,
+    { checkpointing = false }: GradientOptions = {},
   ): { value: Scalar; logits: Tensor; gradients: Gradients } {
-    return gradientsOf(() => this.forward(inputs), this.variables, loss);
+    if (!checkpointing) return gradientsOf(() => this.forward(inputs), this.variables, loss);
+    if (this.parts.length === 0)
+      throw new Error('gradients: the model has no node logits to compute in parts');
+    const given = namedInputs(inputs);
+    const factors = tidy(() => this.randomFactors(given));
+    try {
+      const fed = { ...given, ...factors };
+      return gradientsInParts(this.graph, this.parts, fed, this.variables, loss, (nodes, values) => {
+        this.updateStatistics((node) => values[nodes.indexOf(node)]);
+      });
+    } finally {
+      dispose(factors);
+    }
   }
 
   /** As the model's `save`. */
@@ -220,8 +246,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     this.graph.dispose();
   }
 
-  private withFactors(inputs: NamedTensorMap): NamedTensorMap {
-    if (this.factors.length === 0) return inputs;
+  private randomFactors(inputs: NamedTensorMap): NamedTensorMap {
     const [samples] = Object.values(inputs)[0].shape;
     const factors = this.factors.map(({ input, probability, shape }) => {
       const sizes = shape(samples);
@@ -230,14 +255,19 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
       );
       return [input, tensor(values, sizes)];
     });
-    return { ...inputs, ...Object.fromEntries(factors) };
+    return Object.fromEntries(factors);
   }
 
-  /** The running variance takes the unbiased one, as in PyTorch. */
-  private updateStatistics(tensors: readonly Tensor[]): void {
+  /**
+   * Updates the running statistics of which the batch's are there. The running variance takes the unbiased one, as in
+   * PyTorch.
+   */
+  private updateStatistics(value: (node: string) => Tensor | undefined): void {
     const momentum = this.batchNormMomentum;
-    this.statistics.forEach(({ runningMean, runningVariance }, i) => {
-      const [x, mean, variance] = tensors.slice(3 * i, 3 * i + 3);
+    for (const statistics of this.statistics) {
+      const { runningMean, runningVariance } = statistics;
+      const [x, mean, variance] = nodesOfStatistics(statistics).map(value);
+      if (!x || !mean || !variance) continue;
       const samples = x.size / mean.size;
       const update = (name: string, value: Tensor, factor: number) => {
         const { variable } = this.parameters.get(name) as TrainedParameter;
@@ -245,8 +275,16 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
       };
       update(runningMean, mean, 1);
       update(runningVariance, variance, samples / Math.max(1, samples - 1));
-    });
+    }
   }
+}
+
+function nodesOfStatistics({
+  x,
+  mean,
+  variance,
+}: BatchStatistics): [x: string, mean: string, variance: string] {
+  return [x, mean, variance];
 }
 
 /** Loss and gradients of a pass. */
