@@ -73,6 +73,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./run.js')).addRun,
   },
   {
+    name: 'train',
+    description:
+      'fine-tune a classifier on pictures: folders of classes, idx files or a CSV of paths and labels',
+    arguments: [
+      ['<model>', 'a checkpoint, or the folder of a converted model'],
+      ['<data>', 'pictures and their classes'],
+    ],
+    load: async () => (await import('./train.js')).addTrain,
+  },
+  {
     name: 'conformance',
     description:
       'run the conformance suite on backends of this machine and say which compute what PyTorch did',

@@ -26,7 +26,7 @@ const EXPECTED =
 export interface PictureSets {
   readonly train: Examples;
   /** Where the data has a part for that. */
-  readonly heldOut?: Examples;
+  heldOut?: Examples;
 }
 
 /**

@@ -1,20 +1,9 @@
 /** How good a classifier is on examples. */
-import {
-  argMax,
-  cast,
-  dispose,
-  equal,
-  logSoftmax,
-  mul,
-  neg,
-  oneHot,
-  sum,
-  tensor1d,
-  tidy,
-} from '@tensorflow/tfjs-core';
+import { argMax, cast, dispose, equal, sum, tensor1d, tidy } from '@tensorflow/tfjs-core';
 import type { GrootV } from '../models/grootv.js';
 import { nextTask } from '../next_task.js';
 import type { Batch } from './data/batches.js';
+import { crossEntropy } from './losses.js';
 
 export interface Evaluation {
   readonly examples: number;
@@ -42,14 +31,13 @@ export async function evaluateClassifier(
         const classes = tensor1d(labels, 'int32');
         const logits = model.logits(images);
         const right = sum(cast(equal(argMax(logits, -1), classes), 'int32'));
-        const expected = oneHot(classes, logits.shape[1], 1, 0, 'float32');
-        return [right, neg(sum(mul(logSoftmax(logits), expected)))];
+        return [right, crossEntropy(logits, classes)];
       });
       const [right, loss] = await Promise.all(results.map(async (result) => (await result.data())[0]));
       dispose(results);
       sums.examples += labels.length;
       sums.right += right;
-      sums.loss += loss;
+      sums.loss += loss * labels.length;
     } finally {
       images.dispose();
     }

@@ -22,6 +22,7 @@ export {
   pictureExamples,
   type Resizing,
 } from './data/examples.js';
+export { examplesFor, setImageSize } from './data/for_model.js';
 export { type IdxArray, readIdx } from './data/idx.js';
 export { type Evaluation, evaluateClassifier } from './evaluate.js';
 export { exportCheckpoint } from './export.js';

@@ -1,0 +1,443 @@
+/** `grootvl train`: fine-tunes a classifier on pictures with classes. */
+import { createHash } from 'node:crypto';
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { GrootV } from '../../plugin/index.js';
+import type { Examples, FitResult, Recipe, StepReport, Trainable } from '../../plugin/training/index.js';
+import { writeFileAtomically } from '../atomic_file.js';
+import type { PictureSets } from '../data/picture_sets.js';
+import { fileSource } from '../file_source.js';
+import type { RunRecord, TrainingRun } from '../training_run.js';
+import { type CliBackend, type StartedBackend, startBackend, withBackend } from './backend.js';
+import { BAD_USAGE, Failure, integerFrom, missingPackage, pathOf } from './failure.js';
+import { isUrl, modelSource } from './inputs.js';
+import { WEIGHT_SETS } from './inspect.js';
+import { progressBar } from './progress.js';
+import { inline, note, print, printJson } from './terminal.js';
+
+interface Options {
+  out: string;
+  weights?: (typeof WEIGHT_SETS)[number];
+  steps?: number;
+  epochs?: number;
+  batch: number;
+  accumulate: number;
+  optimizer: 'adamw' | 'sgd';
+  learningRate: number;
+  warmup?: number;
+  weightDecay: number;
+  clip: number;
+  labelSmoothing: number;
+  mixup: number;
+  cutmix: number;
+  ema?: number;
+  dropPath?: number;
+  dropout?: number;
+  freeze?: string[];
+  newHead?: boolean;
+  imageSize?: number;
+  augment?: boolean;
+  seed: number;
+  order?: string;
+  limit?: number;
+  validation?: string;
+  validationLimit?: number;
+  evaluateEvery?: number;
+  patience?: number;
+  saveEvery: number;
+  resume?: boolean;
+  json?: boolean;
+  backend: CliBackend;
+}
+
+/** What a continued run may have otherwise than before: none of them changes a weight. */
+const FREE = new Set<keyof Options>(['out', 'saveEvery', 'resume', 'json', 'backend']);
+
+const EPOCHS = 10;
+/** The authors' schedule: warm-up from a tenth of the rate, and a hundredth of it at the end. */
+const [RATE_START, RATE_END] = [0.1, 0.01];
+/** Steps of the warm-up, unless a tenth of all are fewer. */
+const WARM_UP = 20;
+/** Status of a program that Ctrl-C ends. */
+const INTERRUPTED = 130;
+
+export function addTrain(command: Command): void {
+  const share = numberFrom(0, 1);
+  const positive = numberFrom(0);
+  command
+    .requiredOption('--out <folder>', 'the run: checkpoints, curves and the trained model', pathOf)
+    .addOption(new Option('--weights <name>', 'which weights of a training checkpoint').choices(WEIGHT_SETS))
+    .option('--steps <n>', `updates (default: those of ${EPOCHS} epochs)`, integerFrom(1))
+    .option('--epochs <n>', 'times that every picture is seen, in place of --steps', integerFrom(1))
+    .option('--batch <n>', 'pictures of a pass', integerFrom(1), 32)
+    .option('--accumulate <n>', 'passes of an update', integerFrom(1), 1)
+    .addOption(
+      new Option('--optimizer <name>', 'sgd: with momentum 0.9 and Nesterov')
+        .choices(['adamw', 'sgd'])
+        .default('adamw'),
+    )
+    .option('--learning-rate <rate>', 'at the end of the warm-up; a cosine follows', positive, 5e-4)
+    .option(
+      '--warmup <steps>',
+      `steps in which the rate rises (default: ${WARM_UP}, at most a tenth)`,
+      integerFrom(0),
+    )
+    .option('--weight-decay <decay>', 'of parameters of more than one dimension', positive, 0.05)
+    .option('--clip <norm>', 'most norm of all gradients; 0: none', positive, 5)
+    .option('--label-smoothing <share>', 'probability spread over all classes', share, 0.1)
+    .option('--mixup <alpha>', 'mixes pictures with one another', positive, 0)
+    .option('--cutmix <alpha>', 'mixes parts of pictures', positive, 0)
+    .option('--ema <decay>', 'takes the moving average of the weights, such as 0.999', share)
+    .option('--drop-path <rate>', "rate of the last block (default: the authors' for the size)", share)
+    .option('--dropout <rate>', 'before the classifier', share)
+    .option('--freeze <modules...>', 'parameters that stay, such as patch_embed levels.0')
+    .option('--new-head', 'a new classifier for the classes of the data')
+    .option('--image-size <pixels>', "side of the pictures (default: the model's)", integerFrom(8))
+    .option('--augment', 'random crops, mirroring, colours and erased parts')
+    .option('--seed <n>', 'of everything random', integerFrom(0), 0)
+    .option(
+      '--order <file>',
+      'a .safetensors with `index` [steps, batch] int32: pictures of every step',
+      pathOf,
+    )
+    .option('--limit <n>', 'only the first pictures of the data', integerFrom(1))
+    .option('--validation <data>', 'held-out pictures (default: the part of the data for that)', pathOf)
+    .option('--validation-limit <n>', 'only the first held-out pictures', integerFrom(1))
+    .option(
+      '--evaluate-every <steps>',
+      'evaluates the held-out pictures (default: at the end)',
+      integerFrom(1),
+    )
+    .option('--patience <n>', 'evaluations without a better accuracy that end the training', integerFrom(1))
+    .option('--save-every <steps>', 'saves a state to continue from', integerFrom(1), 100)
+    .option('--resume', 'continues the run in --out')
+    .option('--json', 'print one JSON document');
+  withBackend(command).action(async (model: string, data: string, options: Options) => {
+    const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli';
+    await train(model, data, options, isGiven);
+  });
+}
+
+async function train(
+  modelPath: string,
+  dataPath: string,
+  given: Options,
+  isGiven: (name: string) => boolean,
+): Promise<void> {
+  if (given.steps !== undefined && given.epochs !== undefined) {
+    throw new Failure(BAD_USAGE, '--steps and --epochs: expected one of them');
+  }
+  const { TrainingRun } = await import('../training_run.js');
+  const run = given.resume ? await TrainingRun.open(given.out) : undefined;
+  const options = run ? recordedOptions(run.record, given, isGiven) : given;
+  const { openPictureSets } = await import('../data/picture_sets.js');
+  const sets = await openPictureSets(dataPath);
+  if (options.validation !== undefined) {
+    sets.heldOut = (await openPictureSets(options.validation)).train;
+  }
+  if (options.patience !== undefined && !sets.heldOut) {
+    throw new Failure(BAD_USAGE, '--patience needs held-out pictures (--validation)');
+  }
+  const backend = await startBackend(options.backend);
+  await registerGradients();
+  const model = await loadClassifier(modelPath, options);
+  try {
+    await trainModel(model, sets, options, run, backend);
+  } finally {
+    model.dispose();
+  }
+}
+
+/** Of the built-in ops: tfjs-core alone has none. */
+async function registerGradients(): Promise<void> {
+  await import('@tensorflow/tfjs').catch((error) => {
+    if (!missingPackage(error)) throw error;
+    throw new Error('training needs the package @tensorflow/tfjs: npm install @tensorflow/tfjs');
+  });
+}
+
+/** The options that a run began with. @throws {Failure} bad usage, where others are given */
+function recordedOptions(
+  { options: recorded }: RunRecord,
+  given: Options,
+  isGiven: (name: string) => boolean,
+): Options {
+  const merged: Record<string, unknown> = { ...given };
+  const names = new Set([...Object.keys(recorded), ...Object.keys(given)] as (keyof Options)[]);
+  for (const name of [...names].filter((name) => !FREE.has(name))) {
+    const before = recorded[name];
+    if (isGiven(name) && JSON.stringify(given[name]) !== JSON.stringify(before)) {
+      const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      throw new Failure(
+        BAD_USAGE,
+        `--${flag}: the run began with ${before === undefined ? 'none' : JSON.stringify(before)}; a continued run has the ` +
+          'same options, which need not be given',
+      );
+    }
+    merged[name] = before;
+  }
+  return merged as unknown as Options;
+}
+
+/** A checkpoint is converted in memory. */
+async function loadClassifier(path: string, { weights }: Options): Promise<GrootV> {
+  const { GrootV } = await import('../../plugin/index.js');
+  const isFile = !isUrl(path) && (await stat(path).catch(() => undefined))?.isFile();
+  if (!isFile || path.endsWith('.json')) {
+    if (weights !== undefined)
+      throw new Failure(BAD_USAGE, '--weights is for checkpoints, not for converted models');
+    return GrootV.load(await modelSource(path));
+  }
+  const { convertCheckpoint, MemorySink } = await import('../../converters/index.js');
+  const source = await fileSource(path);
+  try {
+    const sink = new MemorySink();
+    await convertCheckpoint(source, sink, { weights });
+    return await GrootV.load(sink);
+  } finally {
+    await source.close();
+  }
+}
+
+async function trainModel(
+  model: GrootV,
+  sets: PictureSets,
+  options: Options,
+  resumed: TrainingRun | undefined,
+  backend: StartedBackend,
+): Promise<void> {
+  const training = await import('../../plugin/training/index.js');
+  const { newHead, freeze, dropPath, dropout, seed, imageSize, batch } = options;
+  const limited = (examples: Examples, most = Number.POSITIVE_INFINITY) =>
+    training.firstExamples(examples, most);
+  const fitted = (examples: Examples) => training.examplesFor(model, examples, newHead ?? false);
+  const train = fitted(limited(sets.train, options.limit));
+  const heldOut = sets.heldOut && fitted(limited(sets.heldOut, options.validationLimit));
+  if (imageSize !== undefined) training.setImageSize(model, imageSize);
+  const head = newHead && {
+    classes: training.classesOf(train),
+    ...(train.classNames && { classNames: train.classNames }),
+    seed,
+  };
+  const trainable = training.trainable(model, {
+    newHead: head || undefined,
+    freeze,
+    dropPath,
+    dropout,
+    seed,
+  });
+  try {
+    const preparation = model.metadata.preprocessing;
+    const order = options.order === undefined ? undefined : await readOrder(options.order);
+    const batches = new training.Batches(train, {
+      batch,
+      preparation,
+      seed,
+      augment: options.augment,
+      order,
+    });
+    const record = { version: 1, options: { ...options }, ...digestsOf(model, train) } as const;
+    const run =
+      resumed ?? (await (await import('../training_run.js')).TrainingRun.create(options.out, record));
+    checkSame(run.record, record);
+    const recipe = recipeOf(options, batches.batchesPerEpoch, training.cosineSchedule);
+    const result = await follow(
+      trainable,
+      batches,
+      recipe,
+      run,
+      options,
+      heldOut && { heldOut, batch, preparation },
+    );
+    await finish(trainable, run, result, options, backend);
+  } finally {
+    trainable.dispose();
+  }
+}
+
+function digestsOf(model: GrootV, { labels }: Examples): Pick<RunRecord, 'model' | 'data'> {
+  const data = createHash('sha256').update(labels).digest('hex');
+  return { model: model.metadata.source?.sha256 ?? '', data };
+}
+
+/** @throws {Error} where a run would continue with another model or other data */
+function checkSame(recorded: RunRecord, { model, data }: RunRecord): void {
+  if (recorded.model !== model) throw new Error('--resume: the model is another than the run began with');
+  if (recorded.data !== data) throw new Error('--resume: the data are others than the run began with');
+}
+
+function recipeOf(
+  options: Options,
+  batchesPerEpoch: number,
+  cosine: typeof import('../../plugin/training/index.js')['cosineSchedule'],
+): Recipe {
+  const { accumulate, learningRate: peak, epochs = EPOCHS, ema } = options;
+  const steps = options.steps ?? Math.max(1, Math.floor((epochs * batchesPerEpoch) / accumulate));
+  const warmup = options.warmup ?? Math.min(WARM_UP, Math.floor(steps / 10));
+  const learningRate = cosine({ start: RATE_START * peak, peak, end: RATE_END * peak, warmup, steps });
+  const { optimizer, weightDecay, clip, labelSmoothing, mixup, cutmix, seed } = options;
+  const rest = { optimizer, weightDecay, clip, labelSmoothing, mixup, cutmix, seed };
+  return { steps, learningRate, accumulate, movingAverage: ema, ...rest };
+}
+
+interface HeldOut {
+  readonly heldOut: Examples;
+  readonly batch: number;
+  readonly preparation: GrootV['metadata']['preprocessing'];
+}
+
+/** Trains, with progress, states and curves; Ctrl-C and SIGTERM end it behind the current step. */
+async function follow(
+  trainable: Trainable<GrootV>,
+  batches: InstanceType<typeof import('../../plugin/training/index.js')['Batches']>,
+  recipe: Recipe,
+  run: TrainingRun,
+  { evaluateEvery, patience, saveEvery, resume: isResumed, out }: Options,
+  heldOut: HeldOut | undefined,
+): Promise<FitResult> {
+  const { fit, inOrder } = await import('../../plugin/training/index.js');
+  const resume = isResumed ? await run.newestState() : undefined;
+  const controller = new AbortController();
+  const { signal } = controller;
+  const interrupt = () =>
+    controller.abort(new Failure(INTERRUPTED, `interrupted; --resume continues ${out}`));
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const name of signals) process.once(name, interrupt);
+  const bar = await TrainingBar.start(recipe.steps, resume?.progress.step ?? 0);
+  let isDrawn = true;
+  const save = async (state: Parameters<TrainingRun['saveState']>[0]) => {
+    await run.saveState(state);
+    try {
+      await run.writeCurves();
+    } catch (error) {
+      if (isDrawn) note(`grootvl: ${(error as Error).message}`);
+      isDrawn = false; // the same reason every time
+    }
+  };
+  try {
+    return await fit(trainable, batches, recipe, {
+      resume,
+      signal,
+      evaluateEvery,
+      patience,
+      saveEvery,
+      // What was being written when the signal came is removed with all unfinished outputs: it is written again.
+      save: (state) => save(state).catch((error) => (signal.aborted ? save(state) : Promise.reject(error))),
+      onStep: (report) => {
+        const { step, loss, accuracy, learningRate, gradientNorm } = report;
+        run.rows.push({ step, loss, accuracy, learningRate, gradientNorm });
+        bar.update(report);
+      },
+      heldOut: heldOut && (() => inOrder(heldOut.heldOut, heldOut)),
+      onEvaluation: ({ step, loss, accuracy }) => {
+        run.rows.push({ step, heldOutLoss: loss, heldOutAccuracy: accuracy });
+        bar.evaluated(accuracy);
+      },
+    });
+  } catch (error) {
+    await run.writeCurves().catch(() => {}); // the error is what there is to say
+    throw error;
+  } finally {
+    bar.stop();
+    for (const name of signals) process.off(name, interrupt);
+  }
+}
+
+/** Writes the model, and says what came of it. */
+async function finish(
+  trainable: Trainable<GrootV>,
+  run: TrainingRun,
+  { steps, stopped, evaluation }: FitResult,
+  { out, json }: Options,
+  backend: StartedBackend,
+): Promise<void> {
+  const { exportCheckpoint } = await import('../../plugin/training/index.js');
+  const { fileSystem } = await import('../file_system.js');
+  const folder = join(out, 'model');
+  await rm(folder, { recursive: true, force: true }); // of this run, finished before
+  await trainable.save(fileSystem(folder));
+  const checkpoint = join(out, 'model.safetensors');
+  await writeFileAtomically(checkpoint, await exportCheckpoint(trainable));
+  const last = run.rows.filter(({ loss }) => loss !== undefined).at(-1);
+  if (json) {
+    const heldOut = evaluation && { loss: evaluation.loss, accuracy: evaluation.accuracy };
+    const { loss, accuracy } = last ?? {};
+    printJson({ steps, stopped, loss, accuracy, heldOut, model: folder, checkpoint, backend });
+    return;
+  }
+  const lines = [`${steps} steps${stopped === 'early' ? ', ended early' : ''} (${backend})`];
+  if (last?.loss !== undefined) lines.push(`loss          ${last.loss.toFixed(4)}`);
+  if (evaluation) {
+    const { accuracy, loss, examples } = evaluation;
+    lines.push(`held out      ${percent(accuracy)} right of ${examples}, loss ${loss.toFixed(4)}`);
+  }
+  print(
+    `${lines.join('\n')}\nwritten to    ${inline(folder, 4096)}\n              ${inline(checkpoint, 4096)}`,
+  );
+}
+
+/** Progress on a terminal. */
+class TrainingBar {
+  private heldOut = '';
+
+  private constructor(private readonly bar: Awaited<ReturnType<typeof progressBar>>) {}
+
+  static async start(steps: number, done: number): Promise<TrainingBar> {
+    const format =
+      '{bar} step {value} of {total}  loss {loss}  right {accuracy}{heldOut}  rate {rate}  {remaining} left';
+    const bar = await progressBar(format);
+    bar?.start(steps, done, { loss: '-', accuracy: '-', heldOut: '', rate: '-', remaining: '-' });
+    return new TrainingBar(bar);
+  }
+
+  update({ step, loss, accuracy, learningRate, remainingSeconds }: StepReport): void {
+    this.bar?.update(step, {
+      loss: loss.toFixed(3),
+      accuracy: percent(accuracy),
+      heldOut: this.heldOut,
+      rate: learningRate.toExponential(1),
+      remaining: duration(remainingSeconds),
+    });
+  }
+
+  evaluated(accuracy: number): void {
+    this.heldOut = ` (held out ${percent(accuracy)})`;
+  }
+
+  stop(): void {
+    this.bar?.stop();
+  }
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function duration(seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  return minutes > 0 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
+}
+
+/** Pictures of every step. */
+async function readOrder(path: string): Promise<number[][]> {
+  const { readTensors } = await import('../training_run.js');
+  const { index } = await readTensors(path);
+  if (index?.dtype !== 'int32' || index.shape.length !== 2 || index.values.length === 0) {
+    throw new Error(`${path}: expected a tensor named index, int32 [steps, batch]`);
+  }
+  const [steps, batch] = index.shape;
+  return Array.from({ length: steps }, (_, i) => [...index.values.subarray(i * batch, (i + 1) * batch)]);
+}
+
+/** Parses a number from `least` to `most`. */
+function numberFrom(least: number, most = Number.MAX_VALUE): (text: string) => number {
+  const expected = most === Number.MAX_VALUE ? `of at least ${least}` : `from ${least} to ${most}`;
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= least && value <= most)) {
+      throw new InvalidArgumentError(`expected a number ${expected}.`);
+    }
+    return value;
+  };
+}
