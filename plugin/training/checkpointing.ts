@@ -18,7 +18,6 @@ import {
   type Variable,
 } from '@tensorflow/tfjs-core';
 import { type EditedGraph, FLOAT, type GraphEditor, nodeName, outputIndex } from './graph_editor.js';
-import type { Gradients } from './trainable.js';
 
 /** A part of a graph between two cuts. */
 interface Part {
@@ -100,7 +99,7 @@ function single(graph: GraphEditor, output: string): string {
 interface PassResult {
   readonly value: Scalar;
   readonly logits: Tensor;
-  readonly gradients: Gradients;
+  readonly gradients: Record<string, Tensor>;
 }
 
 /**

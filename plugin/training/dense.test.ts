@@ -1,0 +1,50 @@
+/** Segmenters whose BatchNorms stay layers of their own: they compute the same, and can be trained. */
+import * as tf from '@tensorflow/tfjs';
+import t from 'tap';
+import { onBackend } from '../../testing/backends.js';
+import { maxDifference } from '../../testing/measure.js';
+import { loadConverted } from '../../testing/models.js';
+import { crossEntropy, Momentum, trainable } from './index.js';
+
+t.test('a segmenter with its BatchNorms apart', async (t) => {
+  const { leaked } = await onBackend('wasm', async () => {
+    const [folded, { model }] = [
+      await loadConverted('dense/upernet_tiny.pth'),
+      await loadConverted('dense/upernet_tiny.pth', { batchNorm: 'keep' }),
+    ];
+    const image = tf.randomUniform([2, 64, 64, 3], 0, 255, 'float32', 3) as tf.Tensor4D;
+    const [expected, given] = [folded.model, model].map((each) =>
+      tf.tidy(() => (each.execute({ image }, 'logits') as tf.Tensor).dataSync()),
+    );
+    folded.model.dispose();
+    t.ok(maxDifference(given, expected) < 1e-4, `logits ${maxDifference(given, expected)}`);
+
+    const trained = trainable(model);
+    const labels = tf.tidy(() => tf.fill([2, 16, 16], 1, 'int32'));
+    const optimizer = new Momentum({ learningRate: 1e-2 });
+    const losses: number[] = [];
+    for (const checkpointing of [false, true]) {
+      const { value, logits, gradients } = trained.gradients(
+        image,
+        (logits) => crossEntropy(logits, labels),
+        {
+          checkpointing,
+        },
+      );
+      const missing = trained.variables.filter(({ name }) => !gradients[name]);
+      t.same(missing, [], 'every parameter has a gradient');
+      for (const [name, gradient] of Object.entries(gradients)) {
+        if (!gradient.dataSync().every(Number.isFinite)) t.fail(`the gradient of ${name}`);
+      }
+      optimizer.applyGradients(gradients);
+      losses.push(value.dataSync()[0]);
+      tf.dispose([value, logits, gradients]);
+    }
+    t.ok(losses[1] < losses[0], String(losses));
+    optimizer.dispose();
+    trained.dispose();
+    model.dispose();
+    tf.dispose([image, labels]);
+  });
+  t.equal(leaked, 0);
+});
