@@ -22,6 +22,7 @@ import './selective_split.js';
 import './selective_step.js';
 import './selective_tree_scan.js';
 import './state_readout.js';
+import './token_embedding.js';
 import './tree_scan.js';
 import './tree_scan_gradient.js';
 import { watchStart } from './tfjs_start.js';

@@ -7,7 +7,6 @@ import {
   type Tensor1D,
   type Tensor2D,
   type Tensor3D,
-  tidy,
   transpose,
 } from '@tensorflow/tfjs-core';
 import { oneHotRows } from '../one_hot.js';
@@ -32,16 +31,36 @@ export const TokenEmbedding = defineOp({
     const ids = reshape(tokens, [-1]) as Tensor1D;
     return reshape(transpose(gather(table, ids, 1)), [...tokens.shape, hidden]);
   },
+  validate: ({ tokens, table }, _attributes, read) => checkIds(read(tokens), table.shape[1]),
   gradient: {
     saves: ['tokens', 'table'],
     compute: ({ tokens, table }, [dy]) => ({
-      table: () =>
-        tidy(() => {
-          const [hidden, vocabulary] = table.shape as [number, number];
-          const rows = oneHotRows(reshape(tokens, [-1]), vocabulary) as Tensor2D;
-          return matMul(reshape(dy, [-1, hidden]) as Tensor2D, rows, true);
-        }),
+      table: () => runOp(TokenEmbeddingGradient, { tokens, dy }, { vocabulary: table.shape[1] })[0],
     }),
+  },
+});
+
+export const TokenEmbeddingGradient = defineOp({
+  name: 'TokenEmbeddingGradient',
+  doc: 'The gradient of TokenEmbedding in the table: every row of dy is added to the column of its token.',
+  inputs: {
+    tokens: { dtype: 'int32', shape: ['B', 'L'], doc: 'as in TokenEmbedding' },
+    dy: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'gradient of y' },
+  },
+  attributes: {
+    vocabulary: {
+      type: 'integer',
+      graphName: 'vocabulary',
+      letter: 'V',
+      least: 0,
+      doc: 'columns of the table',
+    },
+  },
+  outputs: { dtable: { dtype: 'float32', shape: ['H', 'V'], doc: 'gradient of the table' } },
+  validate: ({ tokens }, { vocabulary }, read) => checkIds(read(tokens), vocabulary),
+  compose: ({ tokens, dy }, { vocabulary }) => {
+    const rows = oneHotRows(reshape(tokens, [-1]), vocabulary) as Tensor2D;
+    return matMul(reshape(dy, [-1, dy.shape[2] as number]) as Tensor2D, rows, true);
   },
 });
 
