@@ -230,6 +230,25 @@ t.test('what cannot be trained says why', async (t) => {
   });
 });
 
+t.test('a model of an earlier version has to be converted again', async (t) => {
+  await tf.setBackend('cpu');
+  const { sink, model } = await loadConverted(FILE);
+  model.dispose();
+  const artifacts = sink.artifacts() as tf.io.ModelArtifacts;
+  const { node } = artifacts.modelTopology as { node: { attr: Record<string, unknown> }[] };
+  const older = node.map((each) => ({
+    ...each,
+    attr: Object.fromEntries(Object.entries(each.attr).filter(([name]) => !name.startsWith('torch_'))),
+  }));
+  const modelTopology = { ...artifacts.modelTopology, node: older };
+  const old = await GrootV.load(tf.io.fromMemory({ ...artifacts, modelTopology }));
+  t.throws(
+    () => trainable(old),
+    /^Error: trainable: .* convert the checkpoint again$|convert the checkpoint again/,
+  );
+  old.dispose();
+});
+
 t.test('layouts are untrusted', (t) => {
   const ints = (...values: (number | string)[]) => ({ list: { i: values.map(String) } });
   const read = (attr: Record<string, unknown>, size = 6) =>
