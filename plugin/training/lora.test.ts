@@ -1,0 +1,143 @@
+/** Adapters: their files, what they compute beside what is attached and merged, dropout, errors. */
+import * as tf from '@tensorflow/tfjs-core';
+import t from 'tap';
+import { convertFolder } from '../../converters/architectures/grootl/folder.js';
+import { filesDirectory, MemorySink, readAdapter } from '../../converters/index.js';
+import { sourceDirectory } from '../../node/source_directory.js';
+import { onBackend } from '../../testing/backends.js';
+import { fixturePath } from '../../testing/fixtures.js';
+import { convertedFolder, loadPrefill, logitsOf, sinkFiles } from '../../testing/language_models.js';
+import { maxDifference } from '../../testing/measure.js';
+import { type Adapter, GrootL } from '../index.js';
+import { addLora, answerLoss, type LoraOptions, textInputs, trainable } from './index.js';
+
+const TINY = 'grootl/grootl_tiny';
+const LORA = 'grootl/grootl_tiny_lora';
+const ids = [5, 9, 300, 17, 44, 210, 8, 99, 12, 640];
+const labels = ids.map((id, i) => (i < 6 ? -100 : id));
+
+async function reference(): Promise<Adapter> {
+  const directory = await sourceDirectory(fixturePath(LORA) as string);
+  try {
+    return await readAdapter(directory);
+  } finally {
+    await directory.close();
+  }
+}
+
+async function withModel(body: (model: GrootL) => Promise<void>): Promise<number> {
+  const { leaked } = await onBackend('wasm', async () => {
+    const model = await GrootL.load(sinkFiles(await convertedFolder(TINY)));
+    await body(model);
+    model.dispose();
+  });
+  return leaked;
+}
+
+t.test('an exported adapter is read, merged and attached as the one that it was', async (t) => {
+  const leaked = await withModel(async (model) => {
+    const initial = await reference();
+    const lora = addLora(model, { initial });
+    const files = new Map(Object.entries(await lora.files('tiny')));
+    t.same(await readAdapter(filesDirectory(files)), initial, 'read back bit for bit');
+
+    const tiny = await sourceDirectory(fixturePath(TINY) as string);
+    const sink = new MemorySink();
+    await convertFolder(tiny, sink, { lora: filesDirectory(files) });
+    await tiny.close();
+    const merged = await loadPrefill(sink);
+    const expected = await loadPrefill(await convertedFolder(TINY, { lora: LORA }));
+    for (const { module } of initial.modules) {
+      const [given, of] = [merged, expected].map((each) => each.weights[`${module}.weight`][0].dataSync());
+      t.equal(maxDifference(given, of), 0, `${module}: merged as the reference's`);
+    }
+    tf.dispose([merged.weights, expected.weights]);
+
+    const inputs = textInputs({ ids, labels });
+    const logits = lora.forward(inputs);
+    await model.attach(lora);
+    t.ok(model.hasAdapter);
+    const difference = maxDifference(logits.dataSync(), logitsOf(model.model, ids, 6));
+    t.ok(difference <= 1e-4, `trained as attached: ${difference}`);
+    t.throws(() => addLora(model), { message: /an adapter is attached to the model; detach\(\) it first/ });
+    t.throws(() => trainable(model), { message: /detach\(\) it first/ });
+    lora.dispose();
+    tf.dispose([logits, inputs]);
+  });
+  t.equal(leaked, 0);
+});
+
+t.test('at the start nothing changes, and A and B follow from the seed', async (t) => {
+  const leaked = await withModel(async (model) => {
+    const inputs = textInputs({ ids, labels });
+    const before = logitsOf(model.model, ids, 6);
+    const made = (options: LoraOptions) => {
+      const lora = addLora(model, options);
+      const values = [...lora.parameters.values()].map(({ variable }) => variable.dataSync());
+      const logits = lora.forward(inputs);
+      t.ok(maxDifference(logits.dataSync(), before) === 0, 'the logits of the model');
+      t.ok(lora.variables.length === 20 && lora.parameters.size === 20);
+      logits.dispose();
+      lora.dispose();
+      return values;
+    };
+    const distance = (a: LoraOptions, b: LoraOptions) => {
+      const [first, second] = [made(a), made(b)];
+      return Math.max(...first.map((values, i) => maxDifference(values, second[i])));
+    };
+    t.equal(distance({ seed: 3 }, { seed: 3 }), 0);
+    t.ok(distance({ seed: 3 }, { seed: 4 }) > 0);
+    inputs.input_ids.dispose();
+    inputs.prompt_length.dispose();
+  });
+  t.equal(leaked, 0);
+});
+
+t.test('dropout', async (t) => {
+  const leaked = await withModel(async (model) => {
+    const lora = addLora(model, { initial: await reference(), dropout: 0.5, seed: 1 });
+    const inputs = textInputs({ ids, labels });
+    const loss = () => {
+      const { value, logits, gradients } = lora.gradients(inputs, (logits) => answerLoss(logits, labels));
+      const [given] = value.dataSync();
+      tf.dispose([value, logits, gradients]);
+      return given;
+    };
+    const state = lora.randomState();
+    const first = loss();
+    t.not(loss(), first, 'another draw');
+    lora.restoreRandom(state);
+    t.equal(loss(), first, 'and the first again');
+    lora.dispose();
+    tf.dispose(inputs);
+  });
+  t.equal(leaked, 0);
+});
+
+t.test('what makes no sense', async (t) => {
+  await withModel(async (model) => {
+    const tensors = tf.memory().numTensors;
+    const initial = await reference();
+    const [first, ...rest] = initial.modules;
+    const wrong: [LoraOptions, RegExp][] = [
+      [{ rank: 0 }, /^addLora: rank is 0, expected an integer from 1/],
+      [{ alpha: Number.NaN }, /^addLora: alpha is NaN/],
+      [{ targets: [] }, /^addLora: targets is an array of 0/],
+      [{ targets: ['q_proj'] }, /^addLora: targets names "q_proj", expected .*in_proj/],
+      [{ dropout: 1 }, /^addLora: dropout is 1/],
+      [
+        { initial: { modules: [{ ...first, isEmbedding: false }, ...rest] } },
+        /expected \[r, 1024\] and \[64, r\] of an emb/,
+      ],
+    ];
+    for (const [options, message] of wrong) {
+      t.throws(() => addLora(model, options), { message });
+      t.equal(tf.memory().numTensors, tensors, 'no tensor is left behind');
+    }
+  });
+  const logits = tf.zeros([1, 3, 5]);
+  t.throws(() => answerLoss(logits, [-100, -100, -100]), { message: /one that is learnt behind the first/ });
+  t.throws(() => answerLoss(logits, [1, 2]), { message: /2 labels for 3 tokens/ });
+  t.throws(() => textInputs({ ids: [1], labels: [1] }), { message: /expected as many, and 2 at least/ });
+  logits.dispose();
+});
