@@ -22,6 +22,7 @@ import { perfCall, TIMED_SPECS, triadCall } from './perf_calls.js';
 import { MAMBA_130M } from './random_mamba.js';
 import { type BenchReport, formatReport } from './report.js';
 import { streamingRead } from './streaming_read.js';
+import { benchTraining } from './training.js';
 
 const native = buildNative();
 t.before(() => tf.setBackend('wasm'));
@@ -200,6 +201,26 @@ t.test('segmenters and detectors in processes of their own', async (t) => {
   const times = { ...dense[0], ms: 20, convolutionRate: 30, productRate: 40, otherShare: 0.02 };
   const text = formatReport({ environment: ENVIRONMENT, dense: [times] });
   t.match(text, /UperNet, tiny, 64 x 64 +20 .* 30\.0 +40\.0 +0\.75 +2\.0\n/);
+});
+
+t.test('training in processes of its own', async (t) => {
+  const sizes = { channels: 8, depths: [1, 1, 1, 1] };
+  const job = { sizes, side: 32, batch: 2 };
+  const training = await benchTraining({ ...job, rounds: 2 }, job);
+  for (const [what, value] of Object.entries(training)) t.ok(value > 0, what);
+  t.ok(training.treeShare < 1);
+  const times = {
+    forwardMs: 20,
+    stepMs: 50,
+    ratio: 2.5,
+    treeShare: 0.04,
+    peakBytes: 2e9,
+    checkpointedBytes: 1e9,
+  };
+  const text = formatReport({ environment: ENVIRONMENT, training: times });
+  t.match(text, /50\.0 ms +forward in training mode, 20\.0 ms +2\.50\n/);
+  t.match(text, /tree ops in it .* 4\.0 %\n/);
+  t.match(text, /1000 MB +without, 2000 MB +0\.50/);
 });
 
 t.test('a streaming read reads what it says, and not beyond the memory', async (t) => {

@@ -12,6 +12,7 @@ import { benchPrediction } from './prediction.js';
 import { randomGrootV } from './random_model.js';
 import type { BenchReport } from './report.js';
 import { benchScaling } from './scaling.js';
+import { benchTraining } from './training.js';
 
 export { type BenchReport, formatReport } from './report.js';
 
@@ -34,6 +35,7 @@ const MEASURE: Readonly<
     return { prediction };
   },
   dense: async () => ({ dense: await benchDense() }),
+  training: async () => ({ training: await benchTraining() }),
   language: async (native) => ({
     language: await benchLanguageModel('program' in native ? native.program : undefined),
   }),

@@ -5,6 +5,7 @@ export const PARTS = {
   scaling: 'scaling',
   prediction: 'GrootV-T',
   dense: 'UperNet and Mask R-CNN',
+  training: 'training',
   language: 'GrootL, 130M parameters',
 } as const;
 export type Part = keyof typeof PARTS;

@@ -1,24 +1,25 @@
-/** GrootV-T with random weights, made in memory: as fast or slow as the trained one. */
+/** GrootV with random weights, made in memory: as fast or slow as the trained one. */
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { grootVGraph } from '../converters/architectures/grootv/graph.js';
 import { MemorySink } from '../converters/graph/model_sink.js';
 import { writeModel } from '../converters/graph/model_writer.js';
 import { Parameters } from '../converters/parameters.js';
-import { grootVShapes, grootVSizes, randomValues, uniform } from './random_weights.js';
+import { type GrootVSizes, grootVShapes, grootVSizes, randomValues, uniform } from './random_weights.js';
 
 /** The published size T. */
 const SIZES = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };
 
-export async function randomGrootV(): Promise<GraphModel> {
+/** @param sizes those of GrootV-T by default */
+export async function randomGrootV(sizes: GrootVSizes = SIZES): Promise<GraphModel> {
   const random = uniform(1);
   const state = new Map(
-    [...grootVShapes(SIZES)].map(([name, shape]) => {
+    [...grootVShapes(sizes)].map(([name, shape]) => {
       const values = randomValues(name, shape, random);
       return [name, { shape, elements: values.length, readFloat32: async () => values }] as const;
     }),
   );
-  const { graph } = grootVGraph(grootVSizes(SIZES), new Parameters(state));
+  const { graph } = grootVGraph(grootVSizes(sizes), new Parameters(state));
   const sink = new MemorySink();
   const described = {
     signature: { inputs: {}, outputs: {} },
