@@ -2,7 +2,7 @@
 import { OPS } from '../../plugin/ops/index.js';
 import type { CaseResult, Report } from './report.js';
 
-/** A cell: cases by verdict, and the largest error relative to the largest value. */
+/** A cell: cases by verdict, and the largest error relative to the largest value, where that is not 0. */
 export interface Cell {
   readonly results: readonly CaseResult[];
   readonly verdict: CaseResult['verdict'];
@@ -22,7 +22,9 @@ export function cellOf(results: readonly CaseResult[]): Cell {
   const verdict = has('fail') ? 'fail' : has('tie-flip') ? 'tie-flip' : has('pass') ? 'pass' : 'skip';
   const maxRel = Math.max(
     0,
-    ...results.map((result) => (isBelowFloor(result) ? 0 : Number(result.maxRel ?? 0))),
+    ...results
+      .map((result) => (isBelowFloor(result) ? 0 : Number(result.maxRel ?? 0)))
+      .filter(Number.isFinite),
   );
   return { results, verdict, maxRel };
 }
