@@ -9,8 +9,14 @@ import { writeFileAtomically } from '../atomic_file.js';
 import type { PictureSets } from '../data/picture_sets.js';
 import { fileSource } from '../file_source.js';
 import type { RunRecord, TrainingRun } from '../training_run.js';
-import { type CliBackend, type StartedBackend, startBackend, withBackend } from './backend.js';
-import { BAD_USAGE, Failure, integerFrom, missingPackage, pathOf } from './failure.js';
+import {
+  type CliBackend,
+  registerGradients,
+  type StartedBackend,
+  startBackend,
+  withBackend,
+} from './backend.js';
+import { BAD_USAGE, Failure, integerFrom, pathOf } from './failure.js';
 import { isUrl, modelSource } from './inputs.js';
 import { WEIGHT_SETS } from './inspect.js';
 import { progressBar } from './progress.js';
@@ -147,14 +153,6 @@ async function train(
   } finally {
     model.dispose();
   }
-}
-
-/** Of the built-in ops: tfjs-core alone has none. */
-async function registerGradients(): Promise<void> {
-  await import('@tensorflow/tfjs').catch((error) => {
-    if (!missingPackage(error)) throw error;
-    throw new Error('training needs the package @tensorflow/tfjs: npm install @tensorflow/tfjs');
-  });
 }
 
 /** The options that a run began with. @throws {Failure} bad usage, where others are given */
