@@ -9,7 +9,7 @@ import { fixturePath } from '../../testing/fixtures.js';
 import { convertedFolder, loadPrefill, logitsOf, sinkFiles } from '../../testing/language_models.js';
 import { maxDifference } from '../../testing/measure.js';
 import { type Adapter, GrootL } from '../index.js';
-import { addLora, answerLoss, type LoraOptions, textInputs, trainable } from './index.js';
+import { addLora, answerLoss, fineTune, type LoraOptions, textInputs, trainable } from './index.js';
 
 const TINY = 'grootl/grootl_tiny';
 const LORA = 'grootl/grootl_tiny_lora';
@@ -110,6 +110,46 @@ t.test('dropout', async (t) => {
     t.equal(loss(), first, 'and the first again');
     lora.dispose();
     tf.dispose(inputs);
+  });
+  t.equal(leaked, 0);
+});
+
+t.test('all parameters: the graph of a token sees what was learnt', async (t) => {
+  const leaked = await withModel(async (model) => {
+    const trained = trainable(model);
+    t.equal(
+      [...trained.parameters.keys()].filter((name) => /embeddings|lm_head/.test(name)).length,
+      1,
+      'a tied head is the embeddings',
+    );
+    const before = logitsOf(model.model, ids, 6);
+    await fineTune(trained, [{ ids, labels }], { steps: 2, batch: 1, learningRate: 0.01 });
+    const after = logitsOf(model.model, ids, 6);
+    t.ok(maxDifference(after, before) > 0.1);
+    const prompt = ids.slice(0, 6);
+    const { tokens } = await model.generate(prompt, { maxTokens: 5 });
+    const whole = logitsOf(model.model, [...prompt, ...tokens], 6);
+    const greedy = tokens.map((_, i) => {
+      const row = whole.subarray((5 + i) * 1024, (6 + i) * 1024);
+      return row.indexOf(Math.max(...row));
+    });
+    t.same(tokens, greedy);
+    trained.dispose();
+    t.equal(maxDifference(logitsOf(model.model, ids, 6), after), 0, 'the model keeps it');
+  });
+  t.equal(leaked, 0);
+});
+
+t.test('a loss that is not finite ends the training, and nothing is changed by it', async (t) => {
+  const leaked = await withModel(async (model) => {
+    const lora = addLora(model, { rank: 2 });
+    const [variable] = lora.variables;
+    tf.tidy(() => variable.assign(tf.fill(variable.shape, Number.POSITIVE_INFINITY)));
+    await t.rejects(fineTune(lora, [{ ids, labels }], { steps: 1, batch: 1, learningRate: 0.5 }), {
+      message:
+        /^step 1: the loss is NaN at a learning rate of 0.5; the first tensor that is not finite: the parameter base_model/,
+    });
+    lora.dispose();
   });
   t.equal(leaked, 0);
 });
