@@ -11,6 +11,7 @@ import {
   selectiveTreeScan,
   silu,
 } from '../../plugin/index.js';
+import { checkChangedVariables } from '../../testing/changed_variables.js';
 import { checkEmptyBatches } from '../../testing/empty_batches.js';
 import { checkResources, random } from './testing/compare_trees.js';
 import './index.js';
@@ -50,4 +51,9 @@ t.test('nothing is left behind, nothing is read back', async (t) => {
 t.test('a detector without proposals or detections', async (t) => {
   await tf.setBackend('cuda');
   await checkEmptyBatches(t);
+});
+
+t.test('variables that are assigned to between steps', async (t) => {
+  await tf.setBackend('cuda');
+  await checkChangedVariables(t);
 });
