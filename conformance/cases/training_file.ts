@@ -45,7 +45,7 @@ export async function trainingFileCases(file: CaseFile, folder: CaseFolder): Pro
       op: `GrootV training, ${kinds[trees]}`,
       run: (context) => {
         const isSlow = context.tolerance === 'shader' || context.backend === 'cuda';
-        return followRun(run, trees, context, { steps: isSlow ? FEW_STEPS : run.steps });
+        return followRun(run, trees, { steps: isSlow ? FEW_STEPS : run.steps });
       },
     }));
 }
@@ -57,7 +57,6 @@ export async function trainingFileCases(file: CaseFile, folder: CaseFolder): Pro
 export function followRun(
   run: TrainingRun,
   trees: Trees,
-  { tolerance }: Pick<ProgramContext, 'tolerance'>,
   { steps, recipe = run.recipe }: { steps: number; recipe?: Recipe },
 ): Promise<Judgement> {
   return run.checkpoint.use(async (model) => {
@@ -69,7 +68,7 @@ export function followRun(
       given: ArrayLike<number>,
       expected: ArrayLike<number>,
       { absolute = 0, relative = 0 }: { absolute?: number; relative?: number },
-    ) => comparisons.push({ tensor, given, expected, bound: trainingBound(tolerance, absolute, relative) });
+    ) => comparisons.push({ tensor, given, expected, bound: trainingBound(absolute, relative) });
     const trained = trainable(model.model, recipe.model);
     const { optimizer: settings, makeOptimizer } = recipe;
     const optimizer =
@@ -131,7 +130,8 @@ export async function firstGradientsCases(file: CaseFile, folder: CaseFolder): P
       const gradient = parameter && gradients[parameter.variable.name];
       if (!gradient) throw new LayoutError(`the model has no gradient in ${name}`);
       const given = toTorch((await gradient.data()) as Float32Array, parameter);
-      const bound = trainingBound(context.tolerance, NOISE_FACTOR * (noise[name]?.[1] ?? 0), 0);
+      const factor = { float32: NOISE_FACTOR, shader: 10 * NOISE_FACTOR }[context.tolerance];
+      const bound = trainingBound(factor * (noise[name]?.[1] ?? 0), 0);
       comparisons.push({ tensor: name, given: sampled(given, expected.length, stride), expected, bound });
     }
     return judge(comparisons);

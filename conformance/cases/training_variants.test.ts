@@ -119,8 +119,7 @@ for (const [name, variants] of Object.entries(WRONG)) {
     await tf.setBackend('wasm');
     await ready();
     const run = await openRun(part);
-    const follow = (steps: number, recipe?: Recipe) =>
-      followRun(run, 'pinned', { tolerance: 'float32' }, { steps, recipe });
+    const follow = (steps: number, recipe?: Recipe) => followRun(run, 'pinned', { steps, recipe });
     t.match(await follow(1), { verdict: 'pass' }, 'the right one passes');
     for (const [what, { steps, recipe, kernel }] of Object.entries(variants)) {
       if (!isLong && !CARRIED.includes(what)) continue;
