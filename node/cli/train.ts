@@ -38,6 +38,7 @@ interface Options {
   mixup: number;
   cutmix: number;
   ema?: number;
+  checkpointing?: boolean;
   dropPath?: number;
   dropout?: number;
   freeze?: string[];
@@ -95,6 +96,7 @@ export function addTrain(command: Command): void {
     .option('--mixup <alpha>', 'mixes pictures with one another', positive, 0)
     .option('--cutmix <alpha>', 'mixes parts of pictures', positive, 0)
     .option('--ema <decay>', 'takes the moving average of the weights, such as 0.999', share)
+    .option('--checkpointing', 'keeps less in memory, and computes most of a pass twice')
     .option('--drop-path <rate>', "rate of the last block (default: the authors' for the size)", share)
     .option('--dropout <rate>', 'before the classifier', share)
     .option('--freeze <modules...>', 'parameters that stay, such as patch_embed levels.0')
@@ -274,8 +276,8 @@ function recipeOf(
   const steps = options.steps ?? Math.max(1, Math.floor((epochs * batchesPerEpoch) / accumulate));
   const warmup = options.warmup ?? Math.min(WARM_UP, Math.floor(steps / 10));
   const learningRate = cosine({ start: RATE_START * peak, peak, end: RATE_END * peak, warmup, steps });
-  const { optimizer, weightDecay, clip, labelSmoothing, mixup, cutmix, seed } = options;
-  const rest = { optimizer, weightDecay, clip, labelSmoothing, mixup, cutmix, seed };
+  const { optimizer, weightDecay, clip, labelSmoothing, mixup, cutmix, checkpointing, seed } = options;
+  const rest = { optimizer, weightDecay, clip, labelSmoothing, mixup, cutmix, checkpointing, seed };
   return { steps, learningRate, accumulate, movingAverage: ema, ...rest };
 }
 

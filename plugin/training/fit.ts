@@ -11,7 +11,14 @@ import {
   tensor1d,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { abortSignal, aFunction, options as checkOptions, integer, number } from '../models/checks.js';
+import {
+  abortSignal,
+  aFunction,
+  boolean,
+  options as checkOptions,
+  integer,
+  number,
+} from '../models/checks.js';
 import type { GrootV } from '../models/grootv.js';
 import { nextTask } from '../next_task.js';
 import { RandomNumbers } from '../random.js';
@@ -49,6 +56,8 @@ export interface Recipe {
   readonly movingAverage?: number;
   /** Batches of an update; default 1. */
   readonly accumulate?: number;
+  /** Whether activations are computed again in place of being kept: less memory, more time; default false. */
+  readonly checkpointing?: boolean;
   /** Of mixup and CutMix; default 0. */
   readonly seed?: number;
 }
@@ -119,6 +128,7 @@ const DEFAULTS = {
   mixup: 0,
   cutmix: 0,
   accumulate: 1,
+  checkpointing: false,
   seed: 0,
 } as const;
 
@@ -265,13 +275,15 @@ class Training {
 
   /** Adds the gradients of one batch. */
   private async pass(part: number, learningRate: number) {
-    const { accumulate, labelSmoothing } = this.recipe;
+    const { accumulate, labelSmoothing, checkpointing } = this.recipe;
     const batch = await this.data.next();
     const { images, targets } = this.mix(batch, part);
     let results: { value: Tensor; logits: Tensor; gradients: Gradients } | undefined;
     try {
-      results = this.trainable.gradients(images, (logits) =>
-        crossEntropy(logits, targets, { labelSmoothing }),
+      results = this.trainable.gradients(
+        images,
+        (logits) => crossEntropy(logits, targets, { labelSmoothing }),
+        { checkpointing },
       );
       const loss = (await results.value.data())[0];
       if (!Number.isFinite(loss)) {
@@ -375,6 +387,7 @@ function checkRecipe(recipe: Recipe): void {
     cutmix: positive,
     movingAverage: number(0, 1),
     accumulate: integer(1),
+    checkpointing: boolean,
     seed: integer(Number.MIN_SAFE_INTEGER),
   });
   integer(1)(recipe.steps, 'fit: steps');
