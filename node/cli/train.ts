@@ -307,13 +307,14 @@ async function follow(
   const bar = await TrainingBar.start(recipe.steps, resume?.progress.step ?? 0);
   let isDrawn = true;
   const save = async (state: Parameters<TrainingRun['saveState']>[0]) => {
-    await run.saveState(state);
+    // Before the state: a run that is killed in between drops rows that are behind its state, and lacks none.
     try {
       await run.writeCurves();
     } catch (error) {
       if (isDrawn) note(`grootvl: ${(error as Error).message}`);
       isDrawn = false; // the same reason every time
     }
+    await run.saveState(state);
   };
   try {
     return await fit(trainable, batches, recipe, {
