@@ -305,7 +305,7 @@ t.test('float16 rounds to nearest, ties to even', async (t) => {
 });
 
 t.test('the version is that of package.json', async (t) => {
-  const { default: manifest } = await import('../package.json', { with: { type: 'json' } });
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   t.equal(CONVERTER_VERSION, manifest.version);
 });
 

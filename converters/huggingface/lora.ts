@@ -161,20 +161,22 @@ export function mergeLowRank(
 ): Map<string, Parameter> {
   const { model: whole, lowRank } = unwrapPeft(withoutWrappers(adapter));
   const merged = replaced(state, whole, canonical);
-  for (const [weight, pair] of pairsOf(lowRank, config, canonical)) {
-    const base = merged.get(weight);
-    if (!base)
-      throw new ArchitectureError(`the adapter changes ${quote(weight)}, which the model does not have`);
-    merged.set(weight, mergedParameter(weight, base, pair));
+  for (const [weight, pair] of pairsOf(lowRank, config, canonical, merged)) {
+    merged.set(weight, mergedParameter(weight, merged.get(weight) as Parameter, pair));
   }
   return merged;
 }
 
-/** The matrices by the parameter that they change. @throws {ArchitectureError} when one of the two is missing or twice there */
+/**
+ * The matrices by the parameter that they change.
+ * @param state of the model, where it is known
+ * @throws {ArchitectureError} when one of the two is missing or twice there, or the model has no such parameter
+ */
 function pairsOf(
   lowRank: State,
   config: JsonObject,
   canonical: (name: string) => string,
+  state?: State,
 ): Map<string, LowRankPair> {
   const sides = new Map<string, { a?: Parameter; b?: Parameter; embedding: boolean }>();
   for (const [name, tensor] of lowRank) {
@@ -191,6 +193,9 @@ function pairsOf(
   if (sides.size === 0) throw new ArchitectureError('the adapter has no LoRA weights');
   const pairs = new Map<string, LowRankPair>();
   for (const [weight, { a, b, embedding }] of sides) {
+    if (state && !state.has(weight)) {
+      throw new ArchitectureError(`the adapter changes ${quote(weight)}, which the model does not have`);
+    }
     const module = moduleOf(weight);
     if (!a || !b) {
       const given = [a, b].map((side) => (side ? `[${side.shape.join(', ')}]` : 'none')).join(' and ');
