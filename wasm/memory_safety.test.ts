@@ -66,15 +66,24 @@ const LETTERS = {
   L: 6,
   N: 2,
   O: 5,
-  P: 6,
+  P: 4,
+  Q: 2,
   R: 3,
   S: 3,
   T: 2,
   V: 6,
   W: 3,
+  X: 2,
+  Y: 1,
 };
 /** Attributes that have no default. */
-const REQUIRED: Readonly<Record<string, number>> = { numVertices: LETTERS.V, rows: 4 };
+const REQUIRED: Readonly<Record<string, number>> = {
+  numVertices: LETTERS.V,
+  rows: LETTERS.P,
+  columns: LETTERS.Q,
+  height: LETTERS.H,
+  width: LETTERS.W,
+};
 
 /** Shapes of an op's inputs that are right, those of optional ones included. */
 function shapesOf(op: OpDeclaration): Record<string, number[]> {
