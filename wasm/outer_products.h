@@ -5,6 +5,7 @@
 // Rows whose part of dy, packed, stays in the second cache. No more than 256, so that roundings pile up over a block and
 // over the blocks, not over all rows.
 INLINE int rows_of_block(int outputs) {
+  if (outputs <= 0) return 256;  // no sums: nothing has to fit
   const int fitting = 32 * 1024 / (panels_of(outputs) * PANEL);
   return fitting < 16 ? 16 : fitting > 256 ? 256 : fitting;
 }
