@@ -1,90 +1,29 @@
-/** HuggingFace folders in every layout, adapters in every setting, and what is wrong with others. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** HuggingFace folders in every layout, and what is wrong with others. */
 import t from 'tap';
 import { encodeSafetensors, type SafetensorsTensor } from '../../plugin/models/safetensors_writer.js';
-import { TextTokenizer } from '../../plugin/models/text_tokenizer.js';
-import { fixturePath, readFixture } from '../../testing/fixtures.js';
 import { toFloat16 } from '../graph/quantize.js';
-import {
-  ArchitectureError,
-  bytesSource,
-  convertCheckpoint,
-  filesDirectory,
-  inspectCheckpoint,
-  MemorySink,
-} from '../index.js';
+import { ArchitectureError, bytesSource, filesDirectory, inspectCheckpoint } from '../index.js';
 import {
   MadeOrderedDict,
   type MadeTensor,
   madeTensor,
   torchZipBytes,
 } from '../pytorch/testing/torch_writer.js';
-
-type Files = Map<string, Uint8Array>;
-
-const TINY = fixturePath('grootl/grootl_tiny') as string;
-const ADAPTER = fixturePath('grootl/grootl_tiny_lora') as string;
-const tensors = readFixture('grootl/grootl_tiny/model.safetensors');
-const config = JSON.parse(readFileSync(join(TINY, 'config.json'), 'utf8'));
-const adapterConfig = JSON.parse(readFileSync(join(ADAPTER, 'adapter_config.json'), 'utf8'));
-const EMBEDDINGS = 'backbone.embeddings.weight';
-
-const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
-
-function filesOf(folder: string): Files {
-  const names = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
-  return new Map(names.map(({ name }) => [name, Uint8Array.from(readFileSync(join(folder, name)))]));
-}
-
-/** The tiny model's tensors, some of them others or (null) left out. */
-function state(changes: Record<string, SafetensorsTensor | null> = {}): SafetensorsTensor[] {
-  const kept = tensors
-    .names()
-    .filter((name) => !(name in changes))
-    .map((name): SafetensorsTensor => {
-      const { shape, values } = tensors.tensor(name);
-      return { name, dtype: 'F32', shape, data: values };
-    });
-  return [...kept, ...Object.values(changes).filter((tensor) => tensor !== null)];
-}
-
-const float32 = (name: string, shape: number[], seed = 1): SafetensorsTensor => ({
-  name,
-  dtype: 'F32',
-  shape,
-  data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(seed + i) / 8),
-});
-
-const folder = (weights: readonly SafetensorsTensor[], changes = {}): Files =>
-  new Map([
-    ['config.json', json({ ...config, ...changes })],
-    ['model.safetensors', encodeSafetensors(weights)],
-  ]);
-
-async function converted(files: Files, options: { lora?: Files } = {}): Promise<MemorySink> {
-  const sink = new MemorySink();
-  const lora = options.lora && filesDirectory(options.lora, 'adapter');
-  await convertCheckpoint(filesDirectory(files, 'folder'), sink, { lora });
-  return sink;
-}
-
-/** The values of a constant of a converted model, in PyTorch's order where it is a matrix. */
-function constant(sink: MemorySink, name: string): Float32Array {
-  const { weightSpecs, weightData } = sink.artifacts();
-  let at = 0;
-  for (const spec of weightSpecs as { name: string; shape: number[] }[]) {
-    const size = spec.shape.reduce((product, extent) => product * extent, 1);
-    if (spec.name === name) {
-      const values = new Float32Array(weightData, at, size);
-      const [rows, columns] = spec.shape;
-      if (spec.shape.length !== 2 || name.endsWith('A_log')) return values;
-      return Float32Array.from(values, (_, i) => values[(i % rows) * columns + Math.floor(i / rows)]);
-    }
-    at += 4 * size;
-  }
-  throw new Error(`no constant ${name}`);
-}
+import {
+  config,
+  constant,
+  converted,
+  EMBEDDINGS,
+  type Files,
+  filesOf,
+  float32,
+  folder,
+  json,
+  state,
+  TINY,
+  tensors,
+  weightsOf,
+} from './testing/folders.js';
 
 t.test('one file, torch.save with a tied head, shards: the same model', async (t) => {
   const plain = new Uint8Array((await converted(filesOf(TINY))).artifacts().weightData);
@@ -229,60 +168,6 @@ t.test('what is no Mamba model, or contradicts itself, is refused in one line', 
     t.notMatch(error.message, /\n/);
   }
 });
-
-t.test('adapters', async (t) => {
-  const base = filesOf(TINY);
-  const adapter = filesOf(ADAPTER);
-  const plain = constant(await converted(base), EMBEDDINGS);
-  const merged = constant(await converted(base, { lora: adapter }), EMBEDDINGS);
-  const withConfig = (changes: object): Files =>
-    new Map([...adapter, ['adapter_config.json', json({ ...adapterConfig, ...changes })]]);
-  const change = async (changes: object) => {
-    const values = constant(await converted(base, { lora: withConfig(changes) }), EMBEDDINGS);
-    const [strong, weak] = [merged, values].map((each) =>
-      each.reduce((sum, v, i) => sum + Math.abs(v - plain[i]), 0),
-    );
-    return weak / strong;
-  };
-  const near = (a: number, b: number) => Math.abs(a - b) < 1e-3;
-  t.ok(near(await change({ lora_alpha: 4 }), 1 / 2), 'alpha');
-  t.ok(near(await change({ use_rslora: true }), 2), 'alpha / sqrt(rank)');
-  t.ok(near(await change({ alpha_pattern: { embeddings: 24 } }), 3), 'alpha of a module');
-
-  const whole = float32(`base_model.model.${EMBEDDINGS}`, [1024, 64]);
-  const lowRank = [
-    float32('base_model.model.backbone.layers.0.mixer.dt_proj.lora_A.weight', [2, 4]),
-    float32('base_model.model.backbone.layers.0.mixer.dt_proj.lora_B.weight', [128, 2]),
-  ];
-  const made = (tensors: SafetensorsTensor[]): Files =>
-    new Map([...adapter, ['adapter_model.safetensors', encodeSafetensors(tensors)]]);
-  const replaced = await converted(base, { lora: made([whole, ...lowRank]) });
-  t.same(constant(replaced, EMBEDDINGS), whole.data, 'a tensor that is stored whole');
-
-  const cases: [files: Files, message: RegExp][] = [
-    [new Map(), /adapter has no adapter_config.json: it is no adapter/],
-    [withConfig({ peft_type: { toString: 1, valueOf: 1 } }), /type an object, expected "LORA"/],
-    [withConfig({ use_dora: { toString: 1 } }), /use_dora an object, which cannot be merged/],
-    [withConfig({ peft_type: 'IA3' }), /type "IA3", expected "LORA"/],
-    [withConfig({ use_dora: true }), /use_dora "true", which cannot be merged/],
-    [withConfig({ bias: 'all' }), /bias "all", which cannot be merged/],
-    [withConfig({ lora_alpha: 'x' }), /lora_alpha "x", expected a number/],
-    [new Map([['adapter_config.json', json(adapterConfig)]]), /no weights of an adapter/],
-    [made([float32('x', [2])]), /the adapter has "x", which is no LoRA weight of this model/],
-    [made([whole]), /the adapter has no LoRA weights/],
-    [made([lowRank[0]]), /A and B for "backbone.layers.0.mixer.dt_proj" are \[2, 4\] and none/],
-    [
-      made([{ ...lowRank[0], name: 'a.lora_A.weight' }]),
-      /the adapter changes "a.weight", which the model does not have/,
-    ],
-  ];
-  for (const [lora, message] of cases) await t.rejects(converted(base, { lora }), { message });
-});
-
-/** Weights of a converted model, in one piece. */
-async function weightsOf(files: Files, options: { lora?: Files } = {}): Promise<Buffer> {
-  return Buffer.from((await converted(files, options)).artifacts().weightData as ArrayBuffer);
-}
 
 const saved = (weights: readonly SafetensorsTensor[], name: (name: string) => string) =>
   folder(weights.map((tensor) => ({ ...tensor, name: name(tensor.name) })));
@@ -434,140 +319,6 @@ t.test('what is copied holds what its name says', async (t) => {
     ignored.find(({ name }) => name === 'tokenizer.json'),
     { reason: /vocab.json and merges.txt, which are not byte-level, make no tokenizer/ },
   );
-});
-
-t.test('a tokenizer made of vocab.json and merges.txt', async (t) => {
-  const whole = filesOf(TINY);
-  const textOf = (name: string) => new TextDecoder().decode(whole.get(name));
-  const { model, added_tokens: added } = JSON.parse(textOf('tokenizer.json'));
-  const lines = ['#version: 0.2', ...model.merges, ''].join('\n');
-  const base: Files = new Map([
-    ...[...whole].filter(([name]) => name !== 'tokenizer.json'),
-    ['vocab.json', json(model.vocab)],
-    ['merges.txt', new TextEncoder().encode(lines)],
-  ]);
-  const texts = [
-    'The maintainer of a package said: "it\'s 42 by 2024!"',
-    'two  spaces,    four\tand\n\n  lines \r\n',
-    'na\u00efve cafe\u0301 \u65e5\u672c\u8a9e \u{1f600} \u00ad\u200d',
-    '<|endoftext|>a<|padding|> <|endoftext|>',
-    ' ',
-  ];
-  const tokenizerOf = async (files: Files) => {
-    const { files: written } = await converted(files);
-    const named = (name: string) => new TextDecoder().decode(written.get(name) ?? json({}));
-    const tokenizer = await TextTokenizer.load({
-      'tokenizer.json': named('tokenizer.json'),
-      'tokenizer_config.json': named('tokenizer_config.json'),
-    });
-    if (!tokenizer) throw new Error('no tokenizer');
-    return { tokenizer, json: JSON.parse(named('tokenizer.json')) };
-  };
-  const expected = (await tokenizerOf(whole)).tokenizer;
-  const byId = Object.fromEntries(
-    added
-      .filter(({ special }: { special: boolean }) => !special)
-      .map(({ content, id }: { content: string; id: number }) => [content, id]),
-  );
-  const older: Files = new Map([
-    ...base,
-    ['added_tokens.json', json(byId)],
-    ['tokenizer_config.json', json({ tokenizer_class: 'GPTNeoXTokenizer' })],
-  ]);
-  for (const [what, files] of [
-    ['with added_tokens_decoder', base],
-    ['with added_tokens.json and special_tokens_map.json', older],
-  ] as const) {
-    const made = await tokenizerOf(files);
-    t.same(made.json.added_tokens, added, what);
-    for (const text of texts) {
-      const ids = expected.encode(text);
-      t.same(made.tokenizer.encode(text), ids, `${what}: ${JSON.stringify(text)}`);
-      t.equal(made.tokenizer.decode(ids), expected.decode(ids));
-    }
-  }
-  const { ignored } = await inspectCheckpoint(filesDirectory(base));
-  const row = ignored.find(({ name }) => name === 'tokenizer.json');
-  t.match(row, { reason: /made of vocab.json and merges.txt \(byte-level BPE\)/ });
-
-  const alone: Files = new Map([...base].filter(([name]) => !/token/.test(name)));
-  t.match((await tokenizerOf(alone)).json, {
-    added_tokens: [{ id: 0, content: '<|endoftext|>', special: true, normalized: false }],
-    normalizer: null,
-  });
-  const begins = json({ add_bos_token: true, bos_token: '<|endoftext|>' });
-  const { tokenizer } = await tokenizerOf(new Map([...alone, ['tokenizer_config.json', begins]]));
-  t.equal(tokenizer.encode('The')[0], 0, 'a token for the beginning');
-
-  for (const [what, name, bytes, message] of [
-    ['a merge of no token', 'merges.txt', new TextEncoder().encode('\u0120 zzz\n'), /no token "zzz"/],
-    [
-      'an id beyond bounds',
-      'vocab.json',
-      json({ ...model.vocab, '\u0120zz': 2 ** 40 }),
-      /made of vocab\.json/,
-    ],
-    ['a negative id', 'added_tokens.json', json({ x: -1 }), /made of vocab\.json/],
-  ] as const) {
-    await t.rejects(converted(new Map([...base, [name, bytes]])), { message }, what);
-  }
-  const pieces = json(Object.fromEntries(['\u2581the', '\u2581', 'the'].map((token, id) => [token, id])));
-  const sentence: Files = new Map([
-    ...alone,
-    ['vocab.json', pieces],
-    ['merges.txt', new TextEncoder().encode('\u2581 the\n')],
-  ]);
-  t.notOk((await converted(sentence)).files.has('tokenizer.json'), 'no byte-level vocabulary');
-});
-
-t.test('parameters trained beside an adapter, and adapters in the weight file', async (t) => {
-  const base = filesOf(TINY);
-  const adapter = filesOf(ADAPTER);
-  const norm = 'backbone.norm_f.weight';
-  const trained = [float32(norm, [64]), float32(EMBEDDINGS, [1024, 64])];
-  const beside = (tensors: SafetensorsTensor[]): Files =>
-    new Map([...adapter, ['trainable_params.bin', encodeSafetensors(tensors)]]);
-  const sink = await converted(base, { lora: beside(trained) });
-  t.same(constant(sink, norm), trained[0].data);
-  const onTrained = folder(state({ [norm]: trained[0], [EMBEDDINGS]: trained[1] }));
-  t.same(constant(sink, EMBEDDINGS), constant(await converted(onTrained, { lora: adapter }), EMBEDDINGS));
-  const metadata = JSON.parse(new TextDecoder().decode(sink.files.get('model.json'))).userDefinedMetadata;
-  t.match(metadata.source, {
-    adapter: { file: 'adapter_model.safetensors' },
-    trained: { file: 'trainable_params.bin' },
-  });
-  const inspection = await inspectCheckpoint(filesDirectory(base), { lora: filesDirectory(beside(trained)) });
-  t.match(inspection, { adapter: 'adapter_model.safetensors', trained: 'trainable_params.bin' });
-  const wrapped = trained.map((each) => ({
-    ...each,
-    name: each.name.replace('embeddings', 'embeddings.base_layer'),
-  }));
-  t.same(constant(await converted(base, { lora: beside(wrapped) }), EMBEDDINGS), constant(sink, EMBEDDINGS));
-  await t.rejects(converted(base, { lora: beside([float32('x', [2])]) }), {
-    message: /trainable_params.bin has "x", which the model does not have/,
-  });
-  await t.rejects(converted(base, { lora: beside([float32(norm, [32])]) }), {
-    message: /backbone.norm_f.weight is \[32\]/,
-  });
-
-  const lowRank = readFixture('grootl/grootl_tiny_lora/adapter_model.safetensors');
-  const inState = lowRank.names().map((name): SafetensorsTensor => {
-    const { shape, values } = lowRank.tensor(name);
-    const named = name.replace(/\.lora_(embedding_)?([AB])/, '.lora_$1$2.default');
-    return { name: named, dtype: 'F32', shape, data: values };
-  });
-  const inside = state().map((each) => ({ ...each, name: `base_model.model.${each.name}` }));
-  for (const each of inside)
-    each.name = each.name.replace(/(_proj|embeddings)\.weight/, '$1.base_layer.weight');
-  const full = folder([...inside, ...inState]);
-  await t.rejects(converted(full), {
-    message: /holds LoRA weights beside the model's, .*adapter_config.json/,
-  });
-  const merged = await weightsOf(base, { lora: adapter });
-  const withScale = new Map([...full, ['adapter_config.json', json(adapterConfig)]]);
-  t.ok((await weightsOf(withScale)).equals(merged), 'merged from the weight file');
-  t.ok((await weightsOf(full, { lora: adapter })).equals(merged), 'the given adapter once, not twice');
-  t.match(await inspectCheckpoint(filesDirectory(withScale)), { adapter: 'model.safetensors' });
 });
 
 t.test('a weight file in place of its folder', async (t) => {
