@@ -1,6 +1,5 @@
 /** The program around the commands: usage, exit status, one line of error, standard input. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -9,8 +8,7 @@ import { fixturePath } from '../../testing/fixtures.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DIGITS = join(ROOT, 'examples', 'digits');
-const folder = mkdtempSync(join(tmpdir(), 'grootvl-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const folder = t.testdir();
 const at = (name: string) => join(folder, name);
 
 const NANO = fixturePath('grootv/grootv_nano_mnist.pth') as string;

@@ -1,14 +1,5 @@
 /** `convert`: hostile files, whole networks at full size and their memory, settings of segmenters and detectors. */
-import {
-  createWriteStream,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { createWriteStream, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import t from 'tap';
@@ -25,8 +16,7 @@ import { grootVShapes, randomState, uniform } from '../../testing/checkpoints.js
 import { grootvl, grootvlProcess, grootvlRuns } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'grootvl-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const folder = t.testdir();
 const at = (name: string) => join(folder, name);
 
 const NANO = fixturePath('grootv/grootv_nano_mnist.pth') as string;

@@ -1,14 +1,5 @@
 /** `segment` and `detect`: results, files, several pictures, bad usage. Models are stubs. */
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
@@ -19,8 +10,7 @@ import { grootvl } from '../../testing/command_line.js';
 import { stubDetector, stubSegmenter } from '../../testing/stub_models.js';
 
 const PHOTO = fileURLToPath(new URL('../../examples/photos/chelsea.png', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'grootvl-dense-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const folder = t.testdir();
 const at = (name: string) => join(folder, name);
 
 function written(name: string, sink: MemorySink): string {

@@ -1,14 +1,12 @@
 /** `grootvl finetune`: adapters that other commands read, rows that cannot be used, interruptions. */
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { grootvl } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';
 
 const TINY = fixturePath('grootl/grootl_tiny') as string;
-const folder = mkdtempSync(join(tmpdir(), 'grootvl-finetune-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const folder = t.testdir();
 
 const data = join(folder, 'data.jsonl');
 const rows = [

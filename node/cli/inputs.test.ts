@@ -23,6 +23,7 @@ import { fixturePath } from '../../testing/fixtures.js';
 const NANO = fixturePath('grootv/grootv_nano_mnist.pth') as string;
 const TINY = fixturePath('grootl/grootl_tiny') as string;
 const DIGITS = join('examples', 'digits');
+// Outside the checkout, whose packages are not to be found from it.
 const folder = mkdtempSync(join(tmpdir(), 'grootvl-inputs-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string) => join(folder, name);

@@ -1,6 +1,5 @@
 /** The commands for language models. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { MAMBA_130M, writeRandomMamba } from '../../bench/random_mamba.js';
@@ -11,8 +10,7 @@ import { fixturePath } from '../../testing/fixtures.js';
 const TINY = fixturePath('grootl/grootl_tiny') as string;
 const ADAPTER = fixturePath('grootl/grootl_tiny_lora') as string;
 const expected = JSON.parse(readFileSync(join(TINY, 'expected.json'), 'utf8'));
-const folder = mkdtempSync(join(tmpdir(), 'grootvl-language-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const folder = t.testdir();
 const model = join(folder, 'model');
 
 t.test('inspect', async (t) => {

@@ -1,6 +1,5 @@
 /** One model, converted, and every command that it takes: inspect, convert, classify, tree, affinity, run. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
@@ -11,8 +10,7 @@ import { fixturePath, readFixture } from '../../testing/fixtures.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DIGITS = join(ROOT, 'examples', 'digits');
-const folder = mkdtempSync(join(tmpdir(), 'grootvl-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const folder = t.testdir();
 const at = (name: string) => join(folder, name);
 
 const NANO = fixturePath('grootv/grootv_nano_mnist.pth') as string;

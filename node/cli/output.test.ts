@@ -1,7 +1,6 @@
 /** What commands print and write: pipes, full disks, control characters, and outputs that are no regular files. */
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { lstatSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import {
@@ -16,8 +15,7 @@ import { grootvl, grootvlWith, shell } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';
 
 const NANO = fixturePath('grootv/grootv_nano_mnist.pth') as string;
-const folder = mkdtempSync(join(tmpdir(), 'grootvl-output-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const folder = t.testdir();
 const at = (name: string) => join(folder, name);
 const UNSAFE = /[^\P{Cc}\n]|[\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u;
 const HOSTILE = '\x1b]0;pwned\x07\x1b[2J\x9b31mred\r\n  99.9 %  forged\u202eabc\u2028';

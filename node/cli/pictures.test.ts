@@ -1,6 +1,5 @@
 /** The commands on pictures: many of them, thin ones, upright ones. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
@@ -9,8 +8,7 @@ import { grootvl, grootvlRuns } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';
 
 const DIGITS = fileURLToPath(new URL('../../examples/digits', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'grootvl-pictures-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const folder = t.testdir();
 const at = (name: string) => join(folder, name);
 const model = at('model');
 const seven = join(DIGITS, 'digit-00-label-7.png');
