@@ -3,32 +3,25 @@ import { rowsOf } from '../plugin/kernels/sizes.js';
 import { LinearInputGradient, LinearWeightGradient, RowSum, usedColumns } from '../plugin/ops/linear.js';
 import { registerWasmKernel } from './kernels.js';
 
+/** A product of two matrices, one of which has columns that are not used. */
+type Product = (
+  left: number,
+  right: number,
+  result: number,
+  scratch: number,
+  rows: number,
+  inputs: number,
+  columns: number,
+  first: number,
+  outputs: number,
+) => void;
+
 /** Of linear_gradients.cc and row_sum.cc. */
 interface Functions {
   linear_input_gradient_scratch(outputs: number): number;
-  linear_input_gradient(
-    dy: number,
-    weights: number,
-    dx: number,
-    scratch: number,
-    rows: number,
-    inputs: number,
-    columns: number,
-    first: number,
-    outputs: number,
-  ): void;
+  linear_input_gradient: Product;
   linear_weight_gradient_scratch(outputs: number): number;
-  linear_weight_gradient(
-    x: number,
-    dy: number,
-    dweights: number,
-    scratch: number,
-    rows: number,
-    inputs: number,
-    columns: number,
-    first: number,
-    outputs: number,
-  ): void;
+  linear_weight_gradient: Product;
   row_sum(x: number, y: number, scratch: number, rows: number, channels: number): void;
 }
 

@@ -2,47 +2,40 @@
 import { StateReadout, StateReadoutGradient } from '../plugin/ops/state_readout.js';
 import { registerWasmKernel } from './kernels.js';
 
+/** Addresses of what the op and its gradient both read. */
+type Inputs = [
+  state: number,
+  outputGate: number,
+  x: number,
+  skip: number,
+  gate: number,
+  stateGamma: number,
+  stateBeta: number,
+  outputGamma: number,
+  outputBeta: number,
+];
+
 /** Of state_readout.cc and state_readout_gradient.cc. */
 interface Functions {
-  state_readout(
-    state: number,
-    outputGate: number,
-    x: number,
-    skip: number,
-    gate: number,
-    stateGamma: number,
-    stateBeta: number,
-    outputGamma: number,
-    outputBeta: number,
-    y: number,
-    rows: number,
-    channels: number,
-    epsilon: number,
-  ): void;
+  state_readout(...args: [...Inputs, y: number, rows: number, channels: number, epsilon: number]): void;
   state_readout_gradient(
-    state: number,
-    outputGate: number,
-    x: number,
-    skip: number,
-    gate: number,
-    stateGamma: number,
-    stateBeta: number,
-    outputGamma: number,
-    outputBeta: number,
-    dy: number,
-    dState: number,
-    dOutputGate: number,
-    dX: number,
-    dSkip: number,
-    dGate: number,
-    dStateGamma: number,
-    dStateBeta: number,
-    dOutputGamma: number,
-    dOutputBeta: number,
-    scratch: number,
-    rows: number,
-    channels: number,
-    epsilon: number,
+    ...args: [
+      ...Inputs,
+      dy: number,
+      dState: number,
+      dOutputGate: number,
+      dX: number,
+      dSkip: number,
+      dGate: number,
+      dStateGamma: number,
+      dStateBeta: number,
+      dOutputGamma: number,
+      dOutputBeta: number,
+      scratch: number,
+      rows: number,
+      channels: number,
+      epsilon: number,
+    ]
   ): void;
 }
 
@@ -51,15 +44,7 @@ registerWasmKernel<typeof StateReadout, Functions>(
   ({ inputs, outputs, shapes, attributes, functions }) => {
     const [batch, vertices, channels] = shapes.state;
     functions.state_readout(
-      inputs.state,
-      inputs.outputGate,
-      inputs.x,
-      inputs.skip,
-      inputs.gate,
-      inputs.stateGamma,
-      inputs.stateBeta,
-      inputs.outputGamma,
-      inputs.outputBeta,
+      ...addressesOf(inputs),
       outputs.y,
       batch * vertices,
       channels,
@@ -73,15 +58,7 @@ registerWasmKernel<typeof StateReadoutGradient, Functions>(
   ({ inputs, outputs, shapes, attributes, functions, scratch }) => {
     const [batch, vertices, channels] = shapes.state;
     functions.state_readout_gradient(
-      inputs.state,
-      inputs.outputGate,
-      inputs.x,
-      inputs.skip,
-      inputs.gate,
-      inputs.stateGamma,
-      inputs.stateBeta,
-      inputs.outputGamma,
-      inputs.outputBeta,
+      ...addressesOf(inputs),
       inputs.dy,
       outputs.state,
       outputs.outputGate,
@@ -99,3 +76,8 @@ registerWasmKernel<typeof StateReadoutGradient, Functions>(
     );
   },
 );
+
+function addressesOf(inputs: Readonly<Record<keyof typeof StateReadout.inputs, number>>): Inputs {
+  const { state, outputGate, x, skip, gate, stateGamma, stateBeta, outputGamma, outputBeta } = inputs;
+  return [state, outputGate, x, skip, gate, stateGamma, stateBeta, outputGamma, outputBeta];
+}
