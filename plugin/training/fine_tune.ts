@@ -1,5 +1,5 @@
 /** The training loop of a language model on instructions, for pages and Node. */
-import { all, dispose, isFinite as isFiniteOp, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { dispose } from '@tensorflow/tfjs-core';
 import { abortSignal, aFunction, options as checkOptions, integer, number } from '../models/checks.js';
 import type { GrootL } from '../models/grootl.js';
 import { nextTask } from '../next_task.js';
@@ -8,8 +8,9 @@ import { answerLoss, textInputs } from './answer_loss.js';
 import { clipByGlobalNorm, GradientAccumulator } from './gradients.js';
 import type { TextExample } from './instructions.js';
 import type { LoraAdapter } from './lora.js';
+import { firstNotFinite, NotFiniteError } from './not_finite.js';
 import { AdamW } from './optimizers.js';
-import type { Gradients, Trainable } from './trainable.js';
+import type { Trainable } from './trainable.js';
 
 /** What is trained: an adapter, or all of a model. */
 export type LanguageLearner = LoraAdapter | Trainable<GrootL>;
@@ -56,8 +57,8 @@ const POSITIVE = number(0, Number.MAX_VALUE);
  * Trains on the answers of texts. Every epoch has an order of its own, which follows from the seed.
  * @param options.signal ends the training behind the current text, with the signal's reason
  * @returns the updates that were done
- * @throws {Error} one line, when an option makes no sense, or loss or gradients are NaN or infinite: then what is trained is
- *   what it was before that step
+ * @throws {Error} one line, when an option makes no sense; a `NotFiniteError` when loss or gradients are NaN or infinite: then
+ *   what is trained is what it was before that step
  */
 export async function fineTune(
   learner: LanguageLearner,
@@ -171,35 +172,12 @@ async function update(
       const what = Number.isFinite(loss)
         ? `the norm of the gradients is ${gradientNorm}`
         : `the loss is ${loss}`;
-      throw new Error(
-        `step ${step + 1}: ${what} at a learning rate of ${rate}; the first tensor that is not finite: ` +
-          `${await firstNotFinite(learner, summed)}`,
-      );
+      const first = (await firstNotFinite(learner.parameters, summed)) ?? 'the loss itself';
+      throw new NotFiniteError(step, rate, first, what);
     }
     optimizer.applyGradients(gradients);
     return gradientNorm;
   } finally {
     dispose([norm, summed, gradients]);
-  }
-}
-
-/** Parameters first, then gradients from the loss back to the input. */
-async function firstNotFinite({ parameters }: LanguageLearner, gradients: Gradients): Promise<string> {
-  for (const [name, { variable }] of parameters) {
-    if (!(await isFiniteTensor(variable))) return `the parameter ${name}`;
-  }
-  for (const [name, { variable }] of [...parameters].reverse()) {
-    const gradient = gradients[variable.name];
-    if (gradient && !(await isFiniteTensor(gradient))) return `the gradient of ${name}`;
-  }
-  return 'the loss itself';
-}
-
-async function isFiniteTensor(tensor: Tensor): Promise<boolean> {
-  const result = tidy(() => all(isFiniteOp(tensor)));
-  try {
-    return (await result.data())[0] === 1;
-  } finally {
-    result.dispose();
   }
 }

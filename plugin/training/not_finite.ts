@@ -49,20 +49,30 @@ export async function explainNotFinite(
 ): Promise<NotFiniteError> {
   const what = loss === undefined ? `the norm of the gradients is ${gradientNorm}` : `the loss is ${loss}`;
   const error = (tensor: string) => new NotFiniteError(step, learningRate, tensor, what);
-  for (const [name, { variable }] of trainable.parameters) {
-    if (!(await isFiniteTensor(variable))) return error(`the parameter ${name}`);
-  }
-  if (images) {
-    if (!(await isFiniteTensor(images))) return error('the input');
-    const node = await firstNode(trainable, images);
-    return error(node === undefined ? 'the loss itself' : `the node ${node}`);
+  const { parameters } = trainable;
+  if (!images)
+    return error((await firstNotFinite(parameters, gradients)) ?? 'the sum of the squares of all gradients');
+  const parameter = await firstNotFinite(parameters, {});
+  if (parameter !== undefined) return error(parameter);
+  if (!(await isFiniteTensor(images))) return error('the input');
+  const node = await firstNode(trainable, images);
+  return error(node === undefined ? 'the loss itself' : `the node ${node}`);
+}
+
+/** The first of parameters and gradients that is not finite; undefined where all are. */
+export async function firstNotFinite(
+  parameters: Trainable['parameters'],
+  gradients: Gradients,
+): Promise<string | undefined> {
+  for (const [name, { variable }] of parameters) {
+    if (!(await isFiniteTensor(variable))) return `the parameter ${name}`;
   }
   // Gradients are computed from the loss back to the input.
-  for (const [name, { variable }] of [...trainable.parameters].reverse()) {
+  for (const [name, { variable }] of [...parameters].reverse()) {
     const gradient = gradients[variable.name];
-    if (gradient && !(await isFiniteTensor(gradient))) return error(`the gradient of ${name}`);
+    if (gradient && !(await isFiniteTensor(gradient))) return `the gradient of ${name}`;
   }
-  return error('the sum of the squares of all gradients');
+  return undefined;
 }
 
 async function firstNode(trainable: Trainable, images: Tensor4D): Promise<string | undefined> {
