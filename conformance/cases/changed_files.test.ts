@@ -192,6 +192,30 @@ t.test('and in whole models', async (t) => {
   }
 });
 
+t.test('and in training runs', async (t) => {
+  const path = 'training/nano_adamw_short.safetensors';
+  for (const tensor of ['loss', 'grad_norm', 'logits', 'after_1.head.bias']) {
+    const files = new Map([[path, changed(path, tensor, 0.1)]]);
+    for (const beside of ['training/nano_batches_short.safetensors', 'grootv/grootv_nano_mnist.pth']) {
+      files.set(beside, bytesOf(beside));
+    }
+    const [found] = await failures(files, ['wasm']);
+    t.ok(found.length > 0, `${path} ${tensor}: ${found[0]?.reason}`);
+  }
+  const language = 'training/grootl_sft_short.safetensors';
+  let bytes = bytesOf(language);
+  for (const tensor of ['full.row_loss', 'lora.loss']) bytes = changed(language, tensor, 0.1, bytes);
+  const files = new Map([[language, bytes]]);
+  for (const [name, values] of filesOf(`${root}grootl/grootl_tiny`))
+    files.set(`grootl/grootl_tiny/${name}`, values);
+  for (const [name, values] of filesOf(`${root}grootl/grootl_tiny_lora`)) {
+    files.set(`grootl/grootl_tiny_lora/${name}`, values);
+  }
+  const [found] = await failures(files, ['wasm']);
+  const ofTraining = found.filter(({ case: name }) => name.startsWith('grootl_sft_short'));
+  t.equal(ofTraining.length, 4, `${language}: ${ofTraining.map(({ op, reason }) => `${op}: ${reason}`)}`);
+});
+
 t.test('and in a model of many pictures, whose cases fail each for its own tensor', async (t) => {
   const path = 'grootv/grootv_nano_mnist_expected.safetensors';
   const checkpoint = 'grootv/grootv_nano_mnist.pth';
