@@ -74,6 +74,21 @@ export default {
       'pnpm and Yarn let a package import its dependencies and peers, nothing else',
     ),
     forbid(
+      'examples-use-entries',
+      '^examples/',
+      {
+        path: '^(plugin|wasm|gpu|converters|node|conformance|bench)/',
+        pathNot: '^((plugin|plugin/training|wasm|gpu/webgl|gpu/cuda|converters|node)/index\\.ts$)',
+      },
+      'an example shows what a user of the package can do',
+    ),
+    forbid(
+      'examples-are-no-part',
+      '^(plugin|wasm|gpu|converters|node|conformance|bench)/',
+      { path: '^examples/' },
+      'the package does not ship them',
+    ),
+    forbid(
       'the-command-line-is-on-top',
       '^(plugin|wasm|gpu|converters|conformance|bench)/',
       { path: '^node/cli/' },

@@ -11,7 +11,7 @@ const { forbidden, options } = (await import(CONFIGURATION)).default as {
   forbidden: IForbiddenRuleType[];
   options: ICruiseOptions;
 };
-const FOLDERS = ['plugin', 'wasm', 'gpu', 'converters', 'conformance', 'bench', 'node'];
+const FOLDERS = ['plugin', 'wasm', 'gpu', 'converters', 'conformance', 'bench', 'node', 'examples'];
 
 async function violations(folders: string[], root = ROOT): Promise<string[]> {
   const { output } = await cruise(
@@ -36,12 +36,15 @@ t.test('what breaks a rule is found', async (t) => {
     'wasm/k.test.ts': 'export const t = 1;',
     'gpu/cuda/backend/b.ts': "import { s } from '../scan.ts'; export const b = s;",
     'gpu/cuda/scan.ts': 'export const s = 1;',
+    'examples/e.ts': "import { k } from '../wasm/k.ts'; export const e = k;",
   };
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(join(folder, name, '..'), { recursive: true });
     writeFileSync(join(folder, name), text);
   }
-  const found = (await violations(['plugin', 'wasm', 'gpu'], folder)).map((text) => text.split(':')[0]);
+  const found = (await violations(['plugin', 'wasm', 'gpu', 'examples'], folder)).map(
+    (text) => text.split(':')[0],
+  );
   for (const name of [
     'no-circles',
     'no-tests',
@@ -49,6 +52,7 @@ t.test('what breaks a rule is found', async (t) => {
     'nothing-of-node-in-pages',
     'cuda-backend-is-general',
     'only-what-is-declared',
+    'examples-use-entries',
   ]) {
     t.ok(found.includes(name), name);
   }
