@@ -22,10 +22,7 @@ export type Suppress = (boxes: Float32Array, scores: Float32Array, how: Suppress
 export const suppress: Suppress = (given, scores, { threshold, most, labels }) => {
   const boxes = labels ? apartByLabel(given, labels) : given;
   const limit = f32(threshold);
-  const areas = scores.map((_, k) => {
-    const [x1, y1, x2, y2] = boxes.subarray(4 * k, 4 * k + 4);
-    return f32(x2 - x1) * f32(y2 - y1);
-  });
+  const areas = areasOf(boxes);
   const kept: number[] = [];
   for (const k of descending(scores)) {
     if (kept.length >= most) break;
@@ -36,8 +33,16 @@ export const suppress: Suppress = (given, scores, { threshold, most, labels }) =
   return Int32Array.from(kept);
 };
 
-/** Intersection over union in float32; 0 also where it is 0 / 0. */
-function overlap(boxes: Float32Array, areas: Float32Array, a: number, b: number): number {
+/** Areas of boxes [K, 4], in float32. */
+export function areasOf(boxes: Float32Array): Float32Array {
+  return Float32Array.from({ length: boxes.length / 4 }, (_, k) => {
+    const [x1, y1, x2, y2] = boxes.subarray(4 * k, 4 * k + 4);
+    return f32(x2 - x1) * f32(y2 - y1);
+  });
+}
+
+/** Intersection over union in float32, of two of some boxes; 0 also where it is 0 / 0. */
+export function overlap(boxes: Float32Array, areas: Float32Array, a: number, b: number): number {
   const [i, j] = [4 * a, 4 * b];
   const width = f32(Math.min(boxes[i + 2], boxes[j + 2]) - Math.max(boxes[i], boxes[j]));
   if (!(width > 0)) return 0; // most boxes lie apart

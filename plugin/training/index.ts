@@ -24,6 +24,24 @@ export {
 } from './data/examples.js';
 export { examplesFor, setImageSize } from './data/for_model.js';
 export { type IdxArray, readIdx } from './data/idx.js';
+export {
+  type AssignmentRule,
+  assignBoxes,
+  BACKGROUND,
+  IGNORED,
+  type SampledBoxes,
+  type SamplingRule,
+  sampleBoxes,
+} from './detection/assignment.js';
+export {
+  type DetectionLosses,
+  type DetectionLossOptions,
+  type DetectionRecipe,
+  detectionGradients,
+  detectionLosses,
+  MASK_RCNN_RECIPE,
+} from './detection/detection_losses.js';
+export type { TrueObject } from './detection/true_objects.js';
 export { type Evaluation, evaluateClassifier } from './evaluate.js';
 export { exportCheckpoint } from './export.js';
 export { type FineTuneRecipe, type FineTuneStep, fineTune, type LanguageLearner } from './fine_tune.js';
