@@ -21,6 +21,8 @@ export type { EncodedImage, ImageSource, PixelData } from './image/read.js';
 export type { DrawableImage } from './image/read_in_page.js';
 export type { RgbImage } from './image/rgb_image.js';
 export { readForChecks } from './kernels/values.js';
+export { type CocoEvaluation, type CocoOptions, type CocoScores, evaluateCoco } from './metrics/coco.js';
+export type { CocoAnnotation, CocoComparison, CocoResult } from './metrics/coco_matching.js';
 export type { Adapter, LowRank } from './models/adapter.js';
 export type { Colour, DenseMetadata, DensePreprocessing } from './models/dense_metadata.js';
 export type { DenseOptions } from './models/dense_model.js';

@@ -83,29 +83,40 @@ export function expandCounts(text: string): number[] {
 }
 
 /**
- * The pixels of a mask in COCO's run lengths: uint8 [height, width], 1 inside.
+ * Where the ones of run lengths begin and end, in turn: pixels counted down the columns.
  * @throws {Error} when the counts are no run lengths or do not add up to the picture.
  */
-export function decodeRle({ size, counts }: RunLengths): Uint8Array {
+export function runsOfOnes({ size, counts }: RunLengths): number[] {
   const [height, width] = size;
   const pixels = height * width;
   if (!(Number.isSafeInteger(height) && Number.isSafeInteger(width) && height >= 0 && width >= 0)) {
     throw new Error(`run lengths: the size is [${size}], expected height and width in pixels`);
   }
   if (pixels > MAX_PIXELS) throw new Error(`run lengths of ${pixels} pixels, expected at most ${MAX_PIXELS}`);
-  const runs = typeof counts === 'string' ? expandCounts(counts) : counts;
-  const data = new Uint8Array(pixels);
+  const ones: number[] = [];
   let at = 0;
-  for (const [i, run] of runs.entries()) {
+  for (const [i, run] of (typeof counts === 'string' ? expandCounts(counts) : counts).entries()) {
     if (!(Number.isSafeInteger(run) && run >= 0 && at + run <= pixels)) {
       throw new Error(`run lengths: count ${i} is ${run} after ${at} of ${pixels} pixels`);
     }
-    if (i % 2 === 1) {
-      for (let p = at; p < at + run; p++) data[(p % height) * width + Math.floor(p / height)] = 1;
-    }
+    if (i % 2 === 1) ones.push(at, at + run);
     at += run;
   }
   if (at !== pixels) throw new Error(`run lengths of ${at} pixels, expected ${pixels}`);
+  return ones;
+}
+
+/**
+ * The pixels of a mask in COCO's run lengths: uint8 [height, width], 1 inside.
+ * @throws {Error} as {@link runsOfOnes}
+ */
+export function decodeRle(mask: RunLengths): Uint8Array {
+  const runs = runsOfOnes(mask);
+  const [height, width] = mask.size;
+  const data = new Uint8Array(height * width);
+  for (let i = 0; i < runs.length; i += 2) {
+    for (let p = runs[i]; p < runs[i + 1]; p++) data[(p % height) * width + Math.floor(p / height)] = 1;
+  }
   return data;
 }
 
