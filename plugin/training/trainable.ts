@@ -32,6 +32,7 @@ import { checkSelection, type Selection, selects } from './selection.js';
 import {
   addDropout,
   addDropPath,
+  averageSinglePixels,
   type BatchStatistics,
   type RandomFactor,
   runningStatistics,
@@ -149,6 +150,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
       ...addDropout(editor, dropout, layouts.get('head.weight')?.shape[1] ?? 0),
     ];
     useOwnConvolutions(editor);
+    averageSinglePixels(editor);
     this.parts = planParts(editor, this.statistics.map(nodesOfStatistics));
     // From here on the model is changed.
     try {

@@ -71,6 +71,18 @@ export function useBatchStatistics(
 }
 
 /**
+ * Pooling of single pixels, which leaves out rows and columns, takes their mean in place of their maximum: the same
+ * values. On tfjs's wasm backend the gradient of MaxPool is wrong where a whole window is negative.
+ */
+export function averageSinglePixels(graph: GraphEditor): void {
+  for (const { name, op, input = [], attr = {} } of [...graph.nodes.values()]) {
+    const { ksize } = attr as { ksize?: { list?: { i?: readonly (number | string)[] } } };
+    const isSingle = ksize?.list?.i?.every((side) => Number(side) === 1);
+    if (op === 'MaxPool' && isSingle) graph.replace(name, 'AvgPool', input, attr);
+  }
+}
+
+/**
  * Drop path (G. Huang et al., "Deep Networks with Stochastic Depth", 2016): both branches of a block are left out at
  * random, for each sample by itself.
  * @param rate of the last block; those before it have rates that fall evenly to 0 at the first

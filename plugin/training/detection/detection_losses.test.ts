@@ -5,6 +5,7 @@ import { convertCheckpoint, MemorySink } from '../../../converters/index.js';
 import { MadeOrderedDict, torchZipBytes } from '../../../converters/pytorch/testing/torch_writer.js';
 import { onBackend } from '../../../testing/backends.js';
 import { randomState, smallMaskRCNN } from '../../../testing/checkpoints.js';
+import { relativeDifference } from '../../../testing/measure.js';
 import { loadConverted, loadSink } from '../../../testing/models.js';
 import {
   AdamW,
@@ -236,6 +237,34 @@ t.test('gradients are the slopes of the losses', async (t) => {
     model.dispose();
   });
   t.equal(leaked, 0);
+});
+
+t.test('cpu and wasm have the same losses and gradients', async (t) => {
+  const results: { losses: number[]; gradients: Map<string, Float32Array> }[] = [];
+  for (const backend of ['cpu', 'wasm'] as const) {
+    const { leaked } = await onBackend(backend, async () => {
+      const model = await smallDetector();
+      const trained = trainable(model);
+      const image = tf.randomUniform([1, 64, 64, 3], 0, 255, 'float32', 3) as tf.Tensor4D;
+      const objects = [rectangle(1, [8, 8, 40, 36], 64), rectangle(2, [44, 30, 64, 64], 64)];
+      const options = { random: new RandomNumbers(2), recipe: RECIPE };
+      const { losses, gradients } = detectionGradients(trained, image, objects, options);
+      const values = Object.entries(gradients).map(
+        ([name, each]) => [name, each.dataSync().slice()] as const,
+      );
+      results.push({ losses: Object.values(losses), gradients: new Map(values as [string, Float32Array][]) });
+      tf.dispose([image, gradients]);
+      trained.dispose();
+      model.dispose();
+    });
+    t.equal(leaked, 0);
+  }
+  const [cpu, wasm] = results;
+  t.ok(relativeDifference(wasm.losses, cpu.losses) < 1e-5, `${wasm.losses}, ${cpu.losses}`);
+  for (const [name, values] of cpu.gradients) {
+    const difference = relativeDifference(wasm.gradients.get(name) ?? [], values);
+    if (!(difference < 1e-3)) t.fail(`${name}: ${difference}`);
+  }
 });
 
 t.test('a picture without objects, and what is refused', async (t) => {
