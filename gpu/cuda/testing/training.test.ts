@@ -4,6 +4,8 @@ import t, { type Test } from 'tap';
 import { readFixture } from '../../../testing/fixtures.js';
 import { loadConverted, pinnedTrees, toChannelsLast } from '../../../testing/models.js';
 import '../index.js';
+import { checkMemory, classifierMemory } from '../../../testing/training_memory.js';
+import type { CudaBackend } from '../backend/index.js';
 import { startCuda } from '../backend/testing/cuda_backend.js';
 
 await startCuda();
@@ -92,3 +94,10 @@ t.test('GrootV, every parameter, with the trees pinned', (t) =>
     return losses;
   }),
 );
+
+t.test('no tensor or device memory is left behind', async (t) => {
+  const { sink, model } = await loadConverted('grootv/grootv_tiny_layerscale.pth');
+  model.dispose();
+  const backendCounts = () => ({ ...(tf.backend() as CudaBackend).statistics() });
+  checkMemory(t, await classifierMemory(sink, { backendCounts }));
+});

@@ -1,0 +1,156 @@
+/**
+ * What training leaves behind on the current backend: a shared test body. After three steps kernels and optimisers have
+ * what they keep; from then on every count is to stay as it is.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { GrootL, GrootV, type ModelSource } from '../plugin/index.js';
+import {
+  addLora,
+  Batches,
+  fineTune,
+  firstExamples,
+  fit,
+  IGNORED_LABEL,
+  inOrder,
+  pictureExamples,
+  RandomNumbers,
+  type Recipe,
+  trainable,
+} from '../plugin/training/index.js';
+
+/** What a backend holds beside tfjs's tensors, by name. */
+export type Counts = Readonly<Record<string, number>>;
+
+export interface MemoryRun {
+  /** Default MEMORY_STEPS. */
+  readonly steps?: number;
+  /** Of the backend itself. */
+  readonly backendCounts?: () => Counts;
+  /** Called after each step; a control leaves something behind here. */
+  readonly onStep?: () => void;
+}
+
+export interface MemoryUse {
+  /** After the third step. */
+  readonly settled: Counts;
+  /** What is more or less after the last step. */
+  readonly changed: Counts;
+  /** Tensors that are left when model and training have been disposed of. */
+  readonly left: number;
+}
+
+/** GROOTVL_LONG=1: as many as a short training has. Counts are exact, so that fewer show what one step leaves. */
+export const MEMORY_STEPS = process.env.GROOTVL_LONG ? 200 : 4;
+const SETTLED = 3;
+const SIDE = 16;
+const CLASSES = ['a', 'b', 'c'];
+
+/** Everything that keeps tensors between steps or makes them in one. */
+const RECIPE: Omit<Recipe, 'steps'> = {
+  learningRate: 1e-3,
+  movingAverage: 0.9,
+  mixup: 0.8,
+  cutmix: 1,
+  accumulate: 2,
+  clip: 1,
+};
+
+/** A classifier by `fit`, with changed pictures, evaluations and states. */
+export function classifierMemory(
+  source: ModelSource,
+  run: MemoryRun,
+  recipe: Partial<Recipe> = {},
+): Promise<MemoryUse> {
+  return watch(run, async (onStep) => {
+    const model = await GrootV.load(source);
+    const trained = trainable(model, { newHead: CLASSES, dropPath: 0.2, dropout: 0.1 });
+    const preparation = { ...model.metadata.preprocessing, size: SIDE };
+    const examples = randomPictures(6);
+    const batches = new Batches(examples, { batch: 2, preparation, augment: true });
+    await fit(
+      trained,
+      batches,
+      { ...RECIPE, ...recipe, steps: run.steps ?? MEMORY_STEPS },
+      {
+        onStep,
+        heldOut: () => inOrder(firstExamples(examples, 2), { preparation }),
+        evaluateEvery: 1,
+        save: async () => {},
+        saveEvery: 1,
+      },
+    );
+    trained.dispose();
+    model.dispose();
+  });
+}
+
+/** An adapter of a language model by `fineTune`, attached and detached. */
+export function adapterMemory(source: ModelSource, run: MemoryRun): Promise<MemoryUse> {
+  return watch(run, async (onStep) => {
+    const model = await GrootL.load(source);
+    const lora = addLora(model, { rank: 2, dropout: 0.1 });
+    // As texts are: of different lengths, and their ends are learnt.
+    const examples = [4, 6].map((length) => {
+      const ids = Array.from({ length }, (_, i) => 5 + 7 * i);
+      return { ids, labels: ids.map((id, i) => (i < 2 ? IGNORED_LABEL : id)) };
+    });
+    await fineTune(
+      lora,
+      examples,
+      { steps: run.steps ?? MEMORY_STEPS, batch: 2, learningRate: 1e-3 },
+      { onStep },
+    );
+    await model.attach(lora);
+    model.detach();
+    lora.dispose();
+    model.dispose();
+  });
+}
+
+/** What a test has in Node and in pages. */
+interface Test {
+  equal<T>(given: T, expected: T, what: string): unknown;
+}
+
+export function checkMemory(t: Test, { settled, changed, left }: MemoryUse): void {
+  t.equal(JSON.stringify(changed), '{}', `what changed of ${JSON.stringify(settled)}`);
+  t.equal(left, 0, 'tensors that are left when it is over');
+}
+
+async function watch(
+  { steps = MEMORY_STEPS, backendCounts = () => ({}), onStep }: MemoryRun,
+  body: (onStep: () => void) => Promise<void>,
+): Promise<MemoryUse> {
+  const before = tf.memory().numTensors;
+  const counts = (): Counts => {
+    const { numTensors, numDataBuffers } = tf.memory();
+    return { numTensors, numDataBuffers, dataIds: tf.backend().numDataIds(), ...backendCounts() };
+  };
+  let [step, settled, last]: [number, Counts, Counts] = [0, {}, {}];
+  await body(() => {
+    step++;
+    onStep?.();
+    if (step === SETTLED) settled = counts();
+    if (step === steps) last = counts();
+  });
+  const changes = Object.entries(last).map(([name, value]) => [name, value - settled[name]] as const);
+  return {
+    settled,
+    changed: Object.fromEntries(changes.filter(([, change]) => change !== 0)),
+    left: tf.memory().numTensors - before,
+  };
+}
+
+function randomPictures(count: number) {
+  const random = new RandomNumbers(1);
+  return pictureExamples(
+    Array.from({ length: count }, (_, i) => ({
+      label: CLASSES[i % CLASSES.length],
+      picture: {
+        width: SIDE,
+        height: SIDE,
+        data: Uint8Array.from({ length: SIDE * SIDE * 3 }, () => random.integer(0, 255)),
+      },
+    })),
+  );
+}
