@@ -23,6 +23,14 @@ export type { RgbImage } from './image/rgb_image.js';
 export { readForChecks } from './kernels/values.js';
 export { type CocoEvaluation, type CocoOptions, type CocoScores, evaluateCoco } from './metrics/coco.js';
 export type { CocoAnnotation, CocoComparison, CocoResult } from './metrics/coco_matching.js';
+export {
+  ConfusionMatrix,
+  type ConfusionOptions,
+  evaluateSegmenter,
+  IGNORED_PIXEL,
+  type SegmentationQuality,
+  type SegmentedPicture,
+} from './metrics/mean_iou.js';
 export type { Adapter, LowRank } from './models/adapter.js';
 export type { Colour, DenseMetadata, DensePreprocessing } from './models/dense_metadata.js';
 export type { DenseOptions } from './models/dense_model.js';

@@ -3,6 +3,7 @@
  * `uint8` or `uint16` in which zero stays exact. tfjs restores float32 when it loads the model.
  */
 
+import { roundHalfEven, toFloat16 } from '../../plugin/float16.js';
 import { CheckpointError, quote } from '../pytorch/errors.js';
 
 export const QUANTIZATIONS = ['none', 'float16', 'uint8', 'uint16'] as const;
@@ -75,33 +76,6 @@ function affineRange(values: Float32Array, quantization: 'uint8' | 'uint16'): Af
   const zeroCode = roundHalfEven(-min / scale);
   const nudged = -zeroCode * scale;
   return { min: nudged, max: steps * scale + nudged, scale };
-}
-
-/** NumPy's rounding. */
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const fraction = value - floor;
-  if (fraction !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
-}
-
-const floatView = new Float32Array(1);
-const bitsView = new Uint32Array(floatView.buffer);
-
-/** The bits of the nearest float16, ties to even; beyond its range infinity. */
-export function toFloat16(value: number): number {
-  floatView[0] = value;
-  const bits = bitsView[0];
-  const sign = (bits >>> 16) & 0x8000;
-  const magnitude = bits & 0x7fffffff;
-  if (magnitude >= 0x7f800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00);
-  if (magnitude < 0x38800000) {
-    // Below the smallest normal float16, 2^-14: a multiple of 2^-24.
-    return sign | roundHalfEven(Math.abs(floatView[0]) * 2 ** 24);
-  }
-  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
-  const half = (rounded - 0x38000000) >>> 13;
-  return sign | Math.min(half, 0x7c00);
 }
 
 /** The bytes of a typed array, without a copy. */

@@ -1,7 +1,7 @@
 /** HuggingFace folders in every layout, and what is wrong with others. */
 import t from 'tap';
+import { toFloat16 } from '../../plugin/float16.js';
 import { encodeSafetensors, type SafetensorsTensor } from '../../plugin/models/safetensors_writer.js';
-import { toFloat16 } from '../graph/quantize.js';
 import { ArchitectureError, bytesSource, filesDirectory, inspectCheckpoint } from '../index.js';
 import {
   MadeOrderedDict,

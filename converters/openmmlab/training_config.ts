@@ -2,6 +2,7 @@
  * What checkpoints of mmsegmentation and mmdetection say beside their weights: `meta` with the class names, their
  * colours, and the whole configuration as text. Keys of 0.x and 1.x (mmdetection: 2.x) and of what followed.
  */
+import { EXPORTED } from '../../plugin/models/grootv_metadata.js';
 import type { Checkpoint } from '../pytorch/checkpoint.js';
 import { quote } from '../pytorch/errors.js';
 import { PickleTuple, type PickleValue } from '../pytorch/pickle_values.js';
@@ -31,6 +32,9 @@ const PALETTES = [
   ['meta', 'dataset_meta', 'PALETTE'],
 ];
 
+/** Of files that this package exported: a safetensors file has its texts apart from the tensors. */
+const EXPORTED_AT = '__metadata__';
+
 /** A value of a checkpoint, and the keys that lead to it. */
 export interface Stored {
   /** Such as `meta.CLASSES`. */
@@ -48,11 +52,13 @@ export class TrainingConfig {
 
   constructor(private readonly checkpoint: Checkpoint) {
     const key = CONFIGS.find((key) => configValue(checkpoint, ['meta', key]) !== undefined);
-    const text = key === undefined ? undefined : configValue(checkpoint, ['meta', key]);
-    this.where = `meta.${key ?? CONFIGS[0]}`;
+    const exported = checkpoint.metadata.get(EXPORTED.config);
+    const text = key === undefined ? exported : configValue(checkpoint, ['meta', key]);
+    const isExported = key === undefined && exported !== undefined;
+    this.where = isExported ? `${EXPORTED_AT}.${EXPORTED.config}` : `meta.${key ?? CONFIGS[0]}`;
     const read = typeof text === 'string' ? readConfigText(text) : undefined;
     this.values = read?.values ?? new Map();
-    const absent = key === undefined ? 'the checkpoint has no configuration' : 'it is no text';
+    const absent = text === undefined ? 'the checkpoint has no configuration' : 'it is no text';
     this.problem = read ? read.problem : absent;
     const pipeline = TEST_PIPELINES.map((keys) => valueAt(this.values, ...keys)).find(Array.isArray);
     this.transforms = pipeline ? flattened(pipeline) : [];
@@ -88,16 +94,28 @@ export class TrainingConfig {
   }
 
   get classNames(): Stored | undefined {
-    return this.stored(CLASS_NAMES);
+    return this.stored(CLASS_NAMES) ?? this.exported(EXPORTED.classNames);
   }
 
   get palette(): Stored | undefined {
-    return this.stored(PALETTES);
+    return this.stored(PALETTES) ?? this.exported(EXPORTED.palette);
   }
 
   private isOf(transform: ConfigDict, type: RegExp): boolean {
     const name = transform.get('type');
     return typeof name === 'string' && type.test(name);
+  }
+
+  /** What is not JSON is a text, which no check of a list takes. */
+  private exported(key: string): Stored | undefined {
+    const json = this.checkpoint.metadata.get(key);
+    if (json === undefined) return undefined;
+    const where = `${EXPORTED_AT}.${key}`;
+    try {
+      return { where, value: JSON.parse(json) };
+    } catch {
+      return { where, value: json };
+    }
   }
 
   private stored(paths: readonly (readonly string[])[]): Stored | undefined {

@@ -141,7 +141,7 @@ export async function composeScene(
   const instances = placed
     .map(({ label }, i) => visiblePart(owners, size, i + 1, label))
     .filter(({ mask }) => mask.includes(1));
-  const classMap = Int32Array.from(owners, (owner) => (owner === 0 ? 0 : placed[owner - 1].label + 1));
+  const classMap = new Int32Array(owners.map((owner) => (owner === 0 ? 0 : placed[owner - 1].label + 1)));
   return { image, classMap, instances };
 }
 
@@ -177,7 +177,7 @@ function inkOf({ width, height, data }: RgbImage): Ink {
 }
 
 function randomBackground(backgrounds: readonly RgbImage[], size: number, random: RandomNumbers): RgbImage {
-  const photograph = backgrounds[random.integer(0, backgrounds.length - 1)];
+  const { data: pixels, ...photograph } = backgrounds[random.integer(0, backgrounds.length - 1)];
   const shortest = Math.min(photograph.width, photograph.height);
   const side = Math.min(shortest, Math.round(size * between(random, 1, MOST_ZOOM)));
   const [left, top] = [
@@ -186,14 +186,20 @@ function randomBackground(backgrounds: readonly RgbImage[], size: number, random
   ];
   const isMirrored = random.next() < 0.5;
   const brightness = between(random, 0.6, 1.2);
+  const columns = Array.from({ length: size }, (_, x) => {
+    const column = isMirrored ? size - 1 - x : x;
+    return neighbours(((column + 0.5) * side) / size, side);
+  });
   const data = new Uint8Array(size * size * 3);
   for (let y = 0; y < size; y++) {
+    const [y0, y1, fy] = neighbours(((y + 0.5) * side) / size, side);
+    const [upper, lower] = [y0, y1].map((row) => ((top + row) * photograph.width + left) * 3);
     for (let x = 0; x < size; x++) {
-      const column = isMirrored ? size - 1 - x : x;
+      const [x0, x1, fx] = columns[x];
       for (let c = 0; c < 3; c++) {
-        const read = (row: number, at: number) =>
-          photograph.data[((top + row) * photograph.width + left + at) * 3 + c];
-        const value = bilinear(read, side, side, ((y + 0.5) * side) / size, ((column + 0.5) * side) / size);
+        const above = pixels[upper + x0 * 3 + c] * (1 - fx) + pixels[upper + x1 * 3 + c] * fx;
+        const below = pixels[lower + x0 * 3 + c] * (1 - fx) + pixels[lower + x1 * 3 + c] * fx;
+        const value = above * (1 - fy) + below * fy;
         data[(y * size + x) * 3 + c] = Math.min(255, Math.round(value * brightness));
       }
     }
@@ -212,9 +218,12 @@ function drawDigit(
 ): void {
   const colour = contrastingColour(image, { left, top, width, height }, random);
   for (let y = 0; y < height; y++) {
+    const [y0, y1, fy] = neighbours(((y + 0.5) * ink.height) / height, ink.height);
     for (let x = 0; x < width; x++) {
-      const [row, column] = [((y + 0.5) * ink.height) / height, ((x + 0.5) * ink.width) / width];
-      const share = bilinear(ink.at, ink.height, ink.width, row, column) / 255;
+      const [x0, x1, fx] = neighbours(((x + 0.5) * ink.width) / width, ink.width);
+      const above = ink.at(y0, x0) * (1 - fx) + ink.at(y0, x1) * fx;
+      const below = ink.at(y1, x0) * (1 - fx) + ink.at(y1, x1) * fx;
+      const share = (above * (1 - fy) + below * fy) / 255;
       const at = (top + y) * image.width + left + x;
       for (let c = 0; c < 3; c++) {
         const behind = image.data[3 * at + c];
@@ -245,7 +254,7 @@ function contrastingColour(
 }
 
 function visiblePart(owners: Uint8Array, size: number, owner: number, label: number): SceneInstance {
-  const mask = Uint8Array.from(owners, (each) => (each === owner ? 1 : 0));
+  const mask = owners.map((each) => (each === owner ? 1 : 0));
   let [x1, y1, x2, y2] = [size, size, 0, 0];
   for (let i = 0; i < mask.length; i++) {
     if (mask[i] === 0) continue;
@@ -263,21 +272,11 @@ function overlap(a: Box, b: Box): number {
   return area / Math.min(a.width * a.height, b.width * b.height);
 }
 
-/** Between the four nearest of `rows` x `columns` samples, which lie at half pixels. */
-function bilinear(
-  read: (row: number, column: number) => number,
-  rows: number,
-  columns: number,
-  row: number,
-  column: number,
-): number {
-  const [y, x] = [Math.max(0, row - 0.5), Math.max(0, column - 0.5)];
-  const [y0, x0] = [Math.floor(y), Math.floor(x)];
-  const [y1, x1] = [Math.min(rows - 1, y0 + 1), Math.min(columns - 1, x0 + 1)];
-  const [fy, fx] = [y - y0, x - x0];
-  const upper = read(y0, x0) * (1 - fx) + read(y0, x1) * fx;
-  const lower = read(y1, x0) * (1 - fx) + read(y1, x1) * fx;
-  return upper * (1 - fy) + lower * fy;
+/** The two samples next to a position, of samples that lie at half pixels, and the share of the second one. */
+function neighbours(position: number, samples: number): [low: number, high: number, share: number] {
+  const from = Math.max(0, position - 0.5);
+  const low = Math.floor(from);
+  return [low, Math.min(samples - 1, low + 1), from - low];
 }
 
 function between(random: RandomNumbers, low: number, high: number): number {

@@ -66,8 +66,16 @@ export interface GrootVMetadata extends VisionMetadata {
   readonly preprocessing: Preprocessing;
 }
 
-/** What an exported `.safetensors` file says beside the weights: the side of the images, and names as a JSON array. */
-export const EXPORTED = { imageSize: 'image_size', classNames: 'class_names' } as const;
+/**
+ * What an exported `.safetensors` file says beside the weights: the side of the images of a classifier; names and colours
+ * of classes as JSON; the configuration of a segmenter or detector, as mmsegmentation and mmdetection write it.
+ */
+export const EXPORTED = {
+  imageSize: 'image_size',
+  classNames: 'class_names',
+  palette: 'palette',
+  config: 'config',
+} as const;
 
 /** Side of the largest square that a model may ask for, pixels. */
 export const MAX_IMAGE_SIZE = 4096;

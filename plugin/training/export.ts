@@ -1,26 +1,78 @@
 /** Weights back to PyTorch. */
+import { toFloat16 } from '../float16.js';
+import { options as checkOptions, oneOf } from '../models/checks.js';
+import { DETECTOR_METADATA, type DetectorMetadata } from '../models/detector_metadata.js';
 import { EXPORTED, type GrootVMetadata } from '../models/grootv_metadata.js';
 import { encodeSafetensors } from '../models/safetensors_writer.js';
+import { SEGMENTER_METADATA, type SegmenterMetadata } from '../models/segmenter_metadata.js';
 import { toTorch } from '../torch_layout.js';
+import { detectorConfig, segmenterConfig } from './openmmlab_config.js';
 import { graphOf, layoutsOf, Trainable, type TrainableModel } from './trainable.js';
 
+export interface ExportOptions {
+  /** Type of the values, default float32. float16 halves the file; values are rounded to the nearest. */
+  readonly dtype?: 'float32' | 'float16';
+}
+
 /**
- * The parameters of a model, and its running statistics, as a `.safetensors` file: float32, under the names and in the
- * layouts of the authors' PyTorch code. Converted again it gives the same graph and the same weights.
+ * The parameters of a model, and its running statistics, as a `.safetensors` file under the names and in the layouts of
+ * the authors' PyTorch code. Converted again it gives the same graph and, of float32, the same weights. Class names, and
+ * what else a conversion cannot see in the weights, are in its `__metadata__`; of segmenters and detectors as a
+ * configuration of mmsegmentation or mmdetection.
  * @param model converted by this package, or what `trainable` made of it; quantised weights are what they stand for
- * @throws {Error} one line, when the weights do not say how PyTorch stores them, or were computed from several parameters
+ * @throws {Error} one line, when the weights do not say how PyTorch stores them, were computed from several parameters, or
+ *   float16 cannot hold one
  */
-export async function exportCheckpoint(model: TrainableModel | Trainable): Promise<Uint8Array> {
+export async function exportCheckpoint(
+  model: TrainableModel | Trainable,
+  options: ExportOptions = {},
+): Promise<Uint8Array> {
+  checkOptions(options, 'exportCheckpoint', { dtype: oneOf('float32', 'float16') });
+  const isHalf = options.dtype === 'float16';
   const graph = graphOf(model instanceof Trainable ? model.model : model, 'exportCheckpoint');
   const tensors = [];
   for (const [name, layout] of layoutsOf('exportCheckpoint', graph)) {
     const values = toTorch((await graph.weights[name][0].data()) as Float32Array, layout);
-    tensors.push({ name, dtype: 'F32', shape: layout.shape, data: values } as const);
+    const { shape } = layout;
+    tensors.push(
+      isHalf
+        ? ({ name, dtype: 'F16', shape, data: halves(name, values) } as const)
+        : ({ name, dtype: 'F32', shape, data: values } as const),
+    );
   }
-  const { preprocessing, classNames } = (graph.metadata ?? {}) as Partial<GrootVMetadata>;
-  return encodeSafetensors(tensors, {
-    format: 'pt',
-    ...(preprocessing?.size && { [EXPORTED.imageSize]: String(preprocessing.size) }),
-    ...(classNames && { [EXPORTED.classNames]: JSON.stringify(classNames) }),
-  });
+  return encodeSafetensors(tensors, { format: 'pt', ...settingsOf(graph.metadata) });
+}
+
+function halves(name: string, values: Float32Array): Uint16Array {
+  const bits = Uint16Array.from(values, toFloat16);
+  const beyond = bits.findIndex((half, i) => (half & 0x7fff) === 0x7c00 && Number.isFinite(values[i]));
+  if (beyond < 0) return bits;
+  throw new Error(
+    `exportCheckpoint: ${name} has the value ${values[beyond]}, beyond the range of float16 (65504)`,
+  );
+}
+
+/** What a conversion takes from a file beside its weights. */
+function settingsOf(metadata: unknown): Record<string, string> {
+  const { architecture, preprocessing, classNames } = (metadata ?? {}) as Partial<GrootVMetadata>;
+  const names = jsonOf(EXPORTED.classNames, classNames);
+  const family: string | undefined = architecture?.family;
+  if (family !== 'GrootV-UperNet' && family !== 'GrootV-MaskRCNN') {
+    return { ...(preprocessing?.size && { [EXPORTED.imageSize]: String(preprocessing.size) }), ...names };
+  }
+  const isSegmenter = family === 'GrootV-UperNet';
+  (isSegmenter ? SEGMENTER_METADATA : DETECTOR_METADATA)(metadata, 'exportCheckpoint: the metadata');
+  const { palette } = metadata as SegmenterMetadata | DetectorMetadata;
+  return {
+    [EXPORTED.config]: isSegmenter
+      ? segmenterConfig(metadata as SegmenterMetadata)
+      : detectorConfig(metadata as DetectorMetadata),
+    ...names,
+    ...jsonOf(EXPORTED.palette, palette),
+  };
+}
+
+/** Nothing of what is not known. */
+function jsonOf(key: string, value: unknown): Record<string, string> {
+  return value === null || value === undefined ? {} : { [key]: JSON.stringify(value) };
 }

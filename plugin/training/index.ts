@@ -1,6 +1,7 @@
 /** Training of converted models: `tfjs-grootvl/training`. */
 import '../index.js';
 
+export { encodeSafetensors, type SafetensorsTensor } from '../models/safetensors_writer.js';
 export { RandomNumbers } from '../random.js';
 export { answerLoss, textInputs } from './answer_loss.js';
 export { AUGMENTATION, type Augmentation } from './data/augment.js';
@@ -43,7 +44,7 @@ export {
 } from './detection/detection_losses.js';
 export type { TrueObject } from './detection/true_objects.js';
 export { type Evaluation, evaluateClassifier } from './evaluate.js';
-export { exportCheckpoint } from './export.js';
+export { type ExportOptions, exportCheckpoint } from './export.js';
 export { type FineTuneRecipe, type FineTuneStep, fineTune, type LanguageLearner } from './fine_tune.js';
 export {
   type BatchSource,

@@ -1,14 +1,18 @@
-/** Losses of classifiers. */
+/** Losses of classifiers, of pictures, pixels or tokens. */
 import {
   add,
+  cast,
   customGrad,
+  div,
   exp,
   type GradSaveFunc,
   log,
   max,
+  maximum,
   mean,
   mul,
   neg,
+  notEqual,
   pad,
   reshape,
   type Scalar,
@@ -18,23 +22,30 @@ import {
   type Tensor2D,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { options as checkOptions, number } from '../models/checks.js';
+import { options as checkOptions, integer, number } from '../models/checks.js';
 import { oneHotRows } from '../one_hot.js';
 
 export interface CrossEntropyOptions {
   /** Probability from 0 to 1 that is spread evenly over all classes; default 0. */
   readonly labelSmoothing?: number;
+  /** The class of what is not learnt and does not count in the mean; default none. */
+  readonly ignoreIndex?: number;
 }
 
 /**
- * Mean over the batch of the cross-entropy of logits, as torch.nn.functional.cross_entropy.
+ * Mean over the batch of the cross-entropy of logits, as torch.nn.functional.cross_entropy. Of a segmenter's pixels: the
+ * logits are its node `resized_logits`, and `ignoreIndex` is IGNORED_PIXEL.
  * @param logits [..., C] float32
  * @param targets classes [...] int32, or probabilities [..., C] float32
- * @throws {Error} when the shapes do not fit
+ * @returns 0 when all targets are ignored
+ * @throws {Error} when the shapes do not fit, or probabilities are to be ignored
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Scalar {
-  checkOptions(options, 'crossEntropy', { labelSmoothing: number(0, 1) });
-  const { labelSmoothing = 0 } = options;
+  checkOptions(options, 'crossEntropy', {
+    labelSmoothing: number(0, 1),
+    ignoreIndex: integer(Number.MIN_SAFE_INTEGER),
+  });
+  const { labelSmoothing = 0, ignoreIndex } = options;
   const classes = logits.shape[logits.rank - 1];
   const isLabels = targets.dtype === 'int32';
   const expected = isLabels ? logits.shape.slice(0, -1) : logits.shape;
@@ -44,13 +55,21 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
         `float32 [${logits.shape}] for logits [${logits.shape}]`,
     );
   }
+  if (ignoreIndex !== undefined && !isLabels) {
+    throw new Error(
+      'crossEntropy: ignoreIndex is for targets that are classes, int32; these are probabilities',
+    );
+  }
   return tidy(() => {
     const probabilities = isLabels ? oneHotRows(targets, classes) : targets;
     const smooth =
       labelSmoothing === 0
         ? probabilities
         : add(mul(probabilities, 1 - labelSmoothing), labelSmoothing / classes);
-    return neg(mean(sum(mul(smooth, logProbabilities(logits)), -1))) as Scalar;
+    const losses = neg(sum(mul(smooth, logProbabilities(logits)), -1));
+    if (ignoreIndex === undefined) return mean(losses) as Scalar;
+    const counts = cast(notEqual(targets, ignoreIndex), 'float32');
+    return div(sum(mul(losses, counts)), maximum(sum(counts), 1)) as Scalar;
   });
 }
 

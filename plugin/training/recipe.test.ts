@@ -60,6 +60,20 @@ for (const backend of ['cpu', 'wasm'] as const) {
         t.ok(close(smooth.dataSync(), [0.9 * hard + 0.1 * even]), 'smoothed');
         const soft = tf.tensor2d([1, 0, 0, 0, 0, 1], [2, 3]);
         t.ok(close(crossEntropy(logits, soft).dataSync(), [hard]), 'probabilities');
+        const ignoring = tf.tensor1d([0, 255], 'int32');
+        const alone = crossEntropy(logits, ignoring, { ignoreIndex: 255 });
+        t.ok(close(alone.dataSync(), [-rows[0][0]]), 'ignored: no part of sum and mean');
+        const smoothAlone = crossEntropy(logits, ignoring, { ignoreIndex: 255, labelSmoothing: 0.1 });
+        const mean = rows[0].reduce((a, b) => a + b) / 3;
+        t.ok(close(smoothAlone.dataSync(), [-0.9 * rows[0][0] - 0.1 * mean]), 'ignored, smoothed');
+        const gradient = tf.grad((x: tf.Tensor) => crossEntropy(x, ignoring, { ignoreIndex: 255 }))(logits);
+        const [p0, p1, p2] = rows[0].map(Math.exp);
+        t.ok(close(gradient.dataSync(), [p0 - 1, p1, p2, 0, 0, 0]), 'no gradient of what is ignored');
+        t.ok(close(crossEntropy(logits, tf.tensor1d([7, 7], 'int32'), { ignoreIndex: 7 }).dataSync(), [0]));
+        const pixels = tf.reshape(tf.concat([logits, logits]), [1, 2, 2, 3]);
+        const classes = tf.tensor3d([0, 255, 255, 255], [1, 2, 2], 'int32');
+        t.ok(close(crossEntropy(pixels, classes, { ignoreIndex: 255 }).dataSync(), [-rows[0][0]]), 'pixels');
+        t.throws(() => crossEntropy(logits, soft, { ignoreIndex: 255 }), /these are probabilities/);
         t.throws(
           () => crossEntropy(logits, tf.tensor1d([1], 'int32')),
           /targets are int32 \[1\], expected int32 \[2\]/,

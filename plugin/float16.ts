@@ -1,0 +1,28 @@
+/** Numbers as float16 holds them. */
+
+/** NumPy's rounding. */
+export function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const fraction = value - floor;
+  if (fraction !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+const floatView = new Float32Array(1);
+const bitsView = new Uint32Array(floatView.buffer);
+
+/** The bits of the nearest float16, ties to even; beyond its range infinity. */
+export function toFloat16(value: number): number {
+  floatView[0] = value;
+  const bits = bitsView[0];
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude >= 0x7f800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00);
+  if (magnitude < 0x38800000) {
+    // Below the smallest normal float16, 2^-14: a multiple of 2^-24.
+    return sign | roundHalfEven(Math.abs(floatView[0]) * 2 ** 24);
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+  const half = (rounded - 0x38000000) >>> 13;
+  return sign | Math.min(half, 0x7c00);
+}

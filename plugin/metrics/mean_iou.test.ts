@@ -1,0 +1,63 @@
+/** Mean IoU by hand. */
+import t from 'tap';
+import { ConfusionMatrix, evaluateSegmenter } from '../index.js';
+
+/** 3 x 3 pixels of 4 classes, of which nobody has class 3; one pixel does not count. */
+const TRUTH = [0, 0, 0, 1, 1, 1, 2, 2, 255];
+const PREDICTION = [0, 0, 1, 1, 1, 2, 2, 2, 0];
+
+t.test('IoU of each class, their mean, and the share of right pixels', (t) => {
+  const matrix = new ConfusionMatrix(4);
+  matrix.add(TRUTH, PREDICTION);
+  const { classIoU, meanIoU, pixelAccuracy, pixels } = matrix.quality();
+  t.same(classIoU, [2 / 3, 2 / 4, 2 / 3, null], 'class 3 is in neither, and no part of the mean');
+  t.equal(meanIoU, (2 / 3 + 2 / 4 + 2 / 3) / 3);
+  t.equal(pixelAccuracy, 6 / 8);
+  t.equal(pixels, 8);
+  t.same([...matrix.counts], [2, 1, 0, 0, 0, 2, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0]);
+  t.end();
+});
+
+t.test('a class that is only predicted counts with 0; sums go over all pictures', (t) => {
+  const matrix = new ConfusionMatrix(2, { ignoreIndex: -1 });
+  matrix.add(Int32Array.of(0, 0, -1), Uint16Array.of(0, 1, 1));
+  t.same(matrix.quality().classIoU, [1 / 2, 0]);
+  matrix.add([0, 1, 1], [0, 1, 1]);
+  t.same(matrix.quality().classIoU, [2 / 3, 2 / 3]);
+  t.same(new ConfusionMatrix(2).quality().classIoU, [null, null]);
+  t.ok(Number.isNaN(new ConfusionMatrix(2).quality().meanIoU));
+  t.end();
+});
+
+t.test('what makes no sense changes no count', (t) => {
+  const matrix = new ConfusionMatrix(2);
+  t.throws(() => matrix.add([0, 1], [0]), { message: /1 predicted pixels, expected 2/ });
+  for (const [truth, prediction] of [
+    [2, 0],
+    [0, 2],
+    [-1, 0],
+    [0.5, 0],
+  ]) {
+    t.throws(() => matrix.add([0, truth], [0, prediction]), { message: /pixel 1 is .*, expected 0 to 1/ });
+  }
+  t.equal(matrix.quality().pixels, 0);
+  t.throws(() => new ConfusionMatrix(0), { message: /classes is 0/ });
+  t.end();
+});
+
+t.test('a segmenter over pictures', async (t) => {
+  const maps = [Uint16Array.of(0, 1), Uint16Array.of(1, 1)];
+  const segmenter = {
+    metadata: { architecture: { classes: 2 } },
+    segment: async (image: { width: number }) => ({ classMap: maps[image.width] }),
+  } as unknown as Parameters<typeof evaluateSegmenter>[0];
+  const picture = (index: number) => ({ width: index, height: 1, data: new Uint8Array(0) });
+  const pictures = [
+    { image: picture(0), classMap: [0, 1] },
+    { image: picture(1), classMap: [0, 255] },
+  ];
+  t.same((await evaluateSegmenter(segmenter, pictures)).classIoU, [1 / 2, 1 / 2]);
+  await t.rejects(evaluateSegmenter(segmenter, [{ image: picture(0), classMap: [0] }]), {
+    message: /2 predicted pixels, expected 1/,
+  });
+});

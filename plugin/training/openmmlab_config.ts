@@ -1,0 +1,74 @@
+/**
+ * Configurations of mmsegmentation and mmdetection: the text that stands beside the weights of their checkpoints. Only what
+ * a converter reads: how pictures are prepared, windows, thresholds.
+ */
+import type { DensePreprocessing } from '../models/dense_metadata.js';
+import type { DetectorMetadata } from '../models/detector_metadata.js';
+import type { SegmenterMetadata } from '../models/segmenter_metadata.js';
+
+type Literal = null | boolean | number | string | readonly Literal[] | { readonly [name: string]: Literal };
+
+export function segmenterConfig({ architecture, preprocessing, inference }: SegmenterMetadata): string {
+  const { mode, cropSize, stride } = inference;
+  return text({
+    model: {
+      decode_head: { pool_scales: architecture.poolScales, align_corners: false },
+      test_cfg: { mode, crop_size: cropSize, stride },
+    },
+    test_pipeline: pipeline(preprocessing),
+  });
+}
+
+/** Anchors are not among what a converted model says: other ones than mmdetection's defaults are lost. */
+export function detectorConfig({ preprocessing, testing }: DetectorMetadata): string {
+  const { proposals } = testing;
+  return text({
+    model: {
+      test_cfg: {
+        rpn: {
+          nms_pre: proposals.perLevel,
+          max_per_img: proposals.maxOutput,
+          nms: { type: 'nms', iou_threshold: proposals.iouThreshold },
+          min_bbox_size: proposals.minSize,
+        },
+        rcnn: {
+          score_thr: testing.scoreThreshold,
+          nms: { type: 'nms', iou_threshold: testing.iouThreshold },
+          max_per_img: testing.maxDetections,
+          mask_thr_binary: testing.maskThreshold,
+        },
+      },
+    },
+    test_pipeline: pipeline(preprocessing),
+  });
+}
+
+function pipeline({ scale, multipleOf, padTo, mean, deviation }: DensePreprocessing): Literal {
+  return [
+    { type: 'Resize', img_scale: scale, keep_ratio: true },
+    ...(multipleOf === null ? [] : [{ type: 'ResizeToMultiple', size_divisor: multipleOf }]),
+    { type: 'Normalize', mean: mean.map(ofBytes), std: deviation.map(ofBytes), to_rgb: true },
+    { type: 'Pad', size_divisor: padTo },
+  ];
+}
+
+/** Of values from 0 to 255, without the digits that the division by 255 left. */
+function ofBytes(value: number): number {
+  return Number((value * 255).toPrecision(12));
+}
+
+/** Assignments of Python. */
+function text(values: { readonly [name: string]: Literal }): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name} = ${python(value)}\n`)
+    .join('');
+}
+
+function python(value: Literal): string {
+  if (value === null) return 'None';
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  if (typeof value !== 'object') return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(python).join(', ')}]`;
+  const members = Object.entries(value).map(([name, member]) => `${name}=${python(member)}`);
+  return `dict(${members.join(', ')})`;
+}
