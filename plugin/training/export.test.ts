@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { bytesSource, type ConvertOptions, convertCheckpoint, MemorySink } from '../../converters/index.js';
+import { madeDict, torchZipBytes } from '../../converters/pytorch/testing/torch_writer.js';
 import { sourceDirectory } from '../../node/source_directory.js';
 import { fixtureFiles, fixturePath } from '../../testing/fixtures.js';
 import { loadSink } from '../../testing/models.js';
+import { DETECTOR, saved } from '../../testing/openmmlab_checkpoints.js';
 import { exportCheckpoint, trainable } from './index.js';
 
 const model = (sink: MemorySink) => {
@@ -90,6 +92,26 @@ t.test('a segmenter as float16: half the file, nearest values, the same settings
   tf.dispose(bias);
   loaded.dispose();
   restored.dispose();
+});
+
+t.test("a detector whose boxes are not mmdetection's usual ones", async (t) => {
+  await tf.setBackend('cpu');
+  const config = `model = dict(
+    rpn_head=dict(
+        anchor_generator=dict(scales=[4], ratios=[1.0, 2.5, 4.0]), bbox_coder=dict(target_stds=[0.5, 0.5, 1.0, 1.0])),
+    roi_head=dict(
+        bbox_roi_extractor=dict(roi_layer=dict(sampling_ratio=2)),
+        bbox_head=dict(bbox_coder=dict(target_stds=[0.2, 0.2, 0.4, 0.4]))))`;
+  const file = await torchZipBytes(saved(DETECTOR, madeDict({ config })));
+  const first = new MemorySink();
+  await convertCheckpoint(file, first, { batchNorm: 'keep' });
+  const loaded = await loadSink(first);
+  const exported = await exportCheckpoint(loaded);
+  loaded.dispose();
+  const again = new MemorySink();
+  await convertCheckpoint(bytesSource(exported), again, { batchNorm: 'keep' });
+  t.same(model(again), model(first));
+  t.match(JSON.stringify(model(again)), /"ratios":\{"list":\{"f":\[1,2.5,4\]/);
 });
 
 t.test('what an exported file says of a segmenter is not trusted', async (t) => {

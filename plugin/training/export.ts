@@ -1,4 +1,5 @@
 /** Weights back to PyTorch. */
+import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { toFloat16 } from '../float16.js';
 import { options as checkOptions, oneOf } from '../models/checks.js';
 import { DETECTOR_METADATA, type DetectorMetadata } from '../models/detector_metadata.js';
@@ -6,6 +7,7 @@ import { EXPORTED, type GrootVMetadata } from '../models/grootv_metadata.js';
 import { encodeSafetensors } from '../models/safetensors_writer.js';
 import { SEGMENTER_METADATA, type SegmenterMetadata } from '../models/segmenter_metadata.js';
 import { toTorch } from '../torch_layout.js';
+import { boxSettingsOf } from './detection/detector_nodes.js';
 import { detectorConfig, segmenterConfig } from './openmmlab_config.js';
 import { graphOf, layoutsOf, Trainable, type TrainableModel } from './trainable.js';
 
@@ -40,7 +42,7 @@ export async function exportCheckpoint(
         : ({ name, dtype: 'F32', shape, data: values } as const),
     );
   }
-  return encodeSafetensors(tensors, { format: 'pt', ...settingsOf(graph.metadata) });
+  return encodeSafetensors(tensors, { format: 'pt', ...settingsOf(graph) });
 }
 
 function halves(name: string, values: Float32Array): Uint16Array {
@@ -53,7 +55,8 @@ function halves(name: string, values: Float32Array): Uint16Array {
 }
 
 /** What a conversion takes from a file beside its weights. */
-function settingsOf(metadata: unknown): Record<string, string> {
+function settingsOf(graph: GraphModel): Record<string, string> {
+  const { metadata } = graph as { metadata?: unknown };
   const { architecture, preprocessing, classNames } = (metadata ?? {}) as Partial<GrootVMetadata>;
   const names = jsonOf(EXPORTED.classNames, classNames);
   const family: string | undefined = architecture?.family;
@@ -66,7 +69,7 @@ function settingsOf(metadata: unknown): Record<string, string> {
   return {
     [EXPORTED.config]: isSegmenter
       ? segmenterConfig(metadata as SegmenterMetadata)
-      : detectorConfig(metadata as DetectorMetadata),
+      : detectorConfig(metadata as DetectorMetadata, boxSettingsOf(graph)),
     ...names,
     ...jsonOf(EXPORTED.palette, palette),
   };

@@ -1,10 +1,11 @@
 /**
  * Configurations of mmsegmentation and mmdetection: the text that stands beside the weights of their checkpoints. Only what
- * a converter reads: how pictures are prepared, windows, thresholds.
+ * a converter reads: how pictures are prepared, windows, thresholds, anchors.
  */
 import type { DensePreprocessing } from '../models/dense_metadata.js';
 import type { DetectorMetadata } from '../models/detector_metadata.js';
 import type { SegmenterMetadata } from '../models/segmenter_metadata.js';
+import type { BoxSettings } from './detection/detector_nodes.js';
 
 type Literal = null | boolean | number | string | readonly Literal[] | { readonly [name: string]: Literal };
 
@@ -19,11 +20,20 @@ export function segmenterConfig({ architecture, preprocessing, inference }: Segm
   });
 }
 
-/** Anchors are not among what a converted model says: other ones than mmdetection's defaults are lost. */
-export function detectorConfig({ preprocessing, testing }: DetectorMetadata): string {
+/** @param boxes of the graph: they are not among what the metadata says */
+export function detectorConfig({ preprocessing, testing }: DetectorMetadata, boxes: BoxSettings): string {
   const { proposals } = testing;
+  const { anchorScale, anchorRatios, proposalDeviations, boxDeviations, samplingRatio } = boxes;
   return text({
     model: {
+      rpn_head: {
+        anchor_generator: { scales: [anchorScale], ratios: anchorRatios },
+        bbox_coder: { target_stds: proposalDeviations },
+      },
+      roi_head: {
+        bbox_roi_extractor: { roi_layer: { sampling_ratio: samplingRatio } },
+        bbox_head: { bbox_coder: { target_stds: boxDeviations } },
+      },
       test_cfg: {
         rpn: {
           nms_pre: proposals.perLevel,

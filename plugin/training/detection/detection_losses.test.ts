@@ -17,8 +17,8 @@ import {
   type TrueObject,
   trainable,
 } from '../index.js';
-import { type LearntBoxes, maskLoss, proposalLosses, regionLosses } from './detection_losses.js';
 import { absoluteErrorSum, binaryCrossEntropySum } from './element_losses.js';
+import { type LearntBoxes, maskLoss, proposalLosses, regionLosses } from './part_losses.js';
 
 const DEVIATIONS = [0.1, 0.1, 0.2, 0.2];
 

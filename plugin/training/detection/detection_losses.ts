@@ -1,7 +1,6 @@
 /** The losses of a Mask R-CNN on a picture, as mmdetection's configuration of it has them. */
 import {
   addN,
-  div,
   keep,
   type NamedTensorMap,
   type Scalar,
@@ -9,26 +8,16 @@ import {
   type Tensor,
   type Tensor4D,
   tensor,
-  tensor1d,
   tensor2d,
   tidy,
   variableGrads,
 } from '@tensorflow/tfjs-core';
-import { encodeBoxes } from '../../ops/boxes.js';
-import { selectChannels } from '../../ops/detections.js';
 import { roiAlign } from '../../ops/roi_align.js';
 import type { RandomNumbers } from '../../random.js';
-import { crossEntropy } from '../losses.js';
 import type { Gradients, Trainable } from '../trainable.js';
-import {
-  type AssignmentRule,
-  assignBoxes,
-  type SampledBoxes,
-  type SamplingRule,
-  sampleBoxes,
-} from './assignment.js';
+import { type AssignmentRule, assignBoxes, type SamplingRule, sampleBoxes } from './assignment.js';
 import { DETECTOR_NODES, type DetectorNodes, nodesOfDetector } from './detector_nodes.js';
-import { absoluteErrorSum, binaryCrossEntropySum } from './element_losses.js';
+import { type LearntBoxes, maskLoss, proposalLosses, regionLosses } from './part_losses.js';
 import { boxesOf, checkObjects, type TrueObject } from './true_objects.js';
 
 /** Which boxes are learnt from. */
@@ -65,17 +54,6 @@ export interface DetectionLosses<Value = Scalar> {
   readonly box: Value;
   /** Masks of the regions of objects: mean over their pixels. */
   readonly mask: Value;
-}
-
-/** Boxes [K, 4] of which some were sampled to learn from objects [G, 4]. */
-export interface LearntBoxes {
-  readonly boxes: Float32Array;
-  readonly objects: Float32Array;
-  /** [K], as {@link assignBoxes} gives it. */
-  readonly assigned: Int32Array;
-  readonly sampled: SampledBoxes;
-  /** Standard deviations that deltas are in units of: of x, y, width and height. */
-  readonly deviations: readonly number[];
 }
 
 /**
@@ -167,63 +145,6 @@ function withObjects(proposals: Tensor, objects: Float32Array): Float32Array {
   return boxes;
 }
 
-/** @param scores [A] logits. @param deltas [A, 4] */
-export function proposalLosses(
-  scores: Tensor,
-  deltas: Tensor,
-  anchors: LearntBoxes,
-): { score: Scalar; box: Scalar } {
-  const { positives, negatives } = anchors.sampled;
-  const count = positives.length + negatives.length;
-  if (count === 0) return { score: scalar(0), box: scalar(0) };
-  const size = anchors.boxes.length / 4;
-  const [isObject, isSampled] = [new Float32Array(size), new Float32Array(size)];
-  for (const k of positives) isObject[k] = isSampled[k] = 1;
-  for (const k of negatives) isSampled[k] = 1;
-  const { targets, weights } = sparseTargets(anchors, positives, size, 1, () => 0);
-  return {
-    score: div(binaryCrossEntropySum(scores, tensor1d(isObject), tensor1d(isSampled)), count),
-    box: div(absoluteErrorSum(deltas, targets, weights), count),
-  };
-}
-
-/**
- * Targets [rows, 4 * columns] of deltas, zeros but where boxes of objects are learnt, and weights that are 1 there.
- * @param positives boxes, the first rows
- * @param column of a box
- * @param row of a box; by default the box itself
- */
-function sparseTargets(
-  { boxes, objects, assigned, deviations }: LearntBoxes,
-  positives: Int32Array,
-  rows: number,
-  columns: number,
-  column: (positive: number) => number,
-  row = (positive: number) => positives[positive],
-): { targets: Tensor; weights: Tensor } {
-  const [targets, weights] = [new Float32Array(rows * columns * 4), new Float32Array(rows * columns * 4)];
-  if (positives.length > 0) {
-    const rowsOf = (all: Float32Array, index: (k: number) => number) =>
-      tensor2d(
-        Float32Array.from(
-          { length: 4 * positives.length },
-          (_, i) => all[4 * index(positives[i >> 2]) + (i & 3)],
-        ),
-        [positives.length, 4],
-      );
-    const own = rowsOf(boxes, (k) => k);
-    const wanted = rowsOf(objects, (k) => assigned[k]);
-    const deltas = encodeBoxes(own, wanted, { stds: deviations }).dataSync();
-    for (let i = 0; i < positives.length; i++) {
-      const at = 4 * (row(i) * columns + column(i));
-      targets.set(deltas.subarray(4 * i, 4 * i + 4), at);
-      weights.fill(1, at, at + 4);
-    }
-  }
-  const shape = [rows, 4 * columns];
-  return { targets: tensor(targets, shape), weights: tensor(weights, shape) };
-}
-
 /** What the heads make of sampled regions, and how wrong it is. */
 function headLosses(
   trained: Trainable,
@@ -262,40 +183,4 @@ function headLosses(
     { outHeight: maskHeight, outWidth: maskWidth },
   );
   return { class: classLoss, box, mask: maskLoss(logits, shares, labels) };
-}
-
-/**
- * @param scores [R, C + 1] logits of regions, those of objects first, background is the last class
- * @param deltas [R, 4C], or [R, 4] for all classes
- * @param labels of the objects' regions
- */
-export function regionLosses(
-  scores: Tensor,
-  deltas: Tensor,
-  regions: LearntBoxes,
-  labels: Int32Array,
-): { class: Scalar; box: Scalar } {
-  const { positives, negatives } = regions.sampled;
-  const count = positives.length + negatives.length;
-  const columns = (deltas.shape[1] as number) / 4;
-  const classes = new Int32Array(count).fill((scores.shape[1] as number) - 1);
-  classes.set(labels);
-  const column = (i: number) => (columns === 1 ? 0 : labels[i]);
-  const { targets, weights } = sparseTargets(regions, positives, count, columns, column, (i) => i);
-  return {
-    class: crossEntropy(scores, tensor1d(classes, 'int32')),
-    box: div(absoluteErrorSum(deltas, targets, weights), count),
-  };
-}
-
-/**
- * Mean cross-entropy of the masks of the true classes.
- * @param logits [P, h, w, C], or [P, h, w, 1] for all classes
- * @param shares [P, h, w, 1] of the object in each pixel; half of it makes a pixel the object's
- * @param labels [P]
- */
-export function maskLoss(logits: Tensor, shares: Tensor, labels: Int32Array): Scalar {
-  const isObject = Float32Array.from(shares.dataSync(), (share) => (share >= 0.5 ? 1 : 0));
-  const chosen = selectChannels(logits, tensor1d(labels, 'int32'));
-  return div(binaryCrossEntropySum(chosen, tensor(isObject, chosen.shape), 1), isObject.length);
 }

@@ -1,4 +1,5 @@
 /** The nodes of a converted Mask R-CNN between which it is trained, and what its graph says of its boxes. */
+import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { nodeName, nodesOf } from '../graph_editor.js';
 import { graphOf, type Trainable } from '../trainable.js';
 
@@ -21,17 +22,44 @@ export const DETECTOR_NODES = {
   maskLogits: 'mask_logits_of_classes',
 } as const;
 
-export interface DetectorNodes {
+/** What the graph of a detector does with boxes. */
+export interface BoxSettings {
+  /** Size of an anchor, in strides of its level. */
+  readonly anchorScale: number;
+  /** Heights over widths. */
+  readonly anchorRatios: readonly number[];
+  /** What deltas are in units of: of x, y, width and height. */
+  readonly proposalDeviations: readonly number[];
+  readonly boxDeviations: readonly number[];
+  /** Samples along a side of a cell of RoiAlign; 0: as many as it has pixels. */
+  readonly samplingRatio: number;
+}
+
+export interface DetectorNodes extends BoxSettings {
   /** Those that the heads read, the finest level first. */
   readonly features: readonly string[];
   readonly classes: number;
-  readonly proposalDeviations: readonly number[];
-  readonly boxDeviations: readonly number[];
 }
 
-/** Attributes as model.json holds them. */
-interface Deviations {
-  readonly stds?: { readonly list?: { readonly f?: readonly number[] } };
+/** Attributes as model.json holds them: integers may be strings. */
+interface Attribute {
+  readonly f?: number;
+  readonly i?: number | string;
+  readonly list?: { readonly f?: readonly number[] };
+}
+
+/** What stands in the nodes of a Mask R-CNN. */
+export function boxSettingsOf(graph: GraphModel): BoxSettings {
+  const nodes = new Map(nodesOf(graph).map(({ name, attr = {} }) => [name, attr]));
+  const attribute = (node: string, name: string) => nodes.get(node)?.[name] as Attribute | undefined;
+  const deviations = (node: string) => attribute(node, 'stds')?.list?.f ?? [1, 1, 1, 1];
+  return {
+    anchorScale: attribute('rpn/anchors_0', 'scale')?.f ?? 8,
+    anchorRatios: attribute('rpn/anchors_0', 'ratios')?.list?.f ?? [0.5, 1, 2],
+    proposalDeviations: deviations('proposals'),
+    boxDeviations: deviations('detections'),
+    samplingRatio: Number(attribute('box_features/level_0', 'sampling_ratio')?.i ?? 0),
+  };
 }
 
 /** @throws {Error} when the model is no Mask R-CNN */
@@ -46,13 +74,7 @@ export function nodesOfDetector(trained: Trainable): DetectorNodes {
   for (let level = 0; nodes.has(`box_features/level_${level}`); level++) {
     features.push(nodeName(nodes.get(`box_features/level_${level}`)?.input?.[0] ?? ''));
   }
-  const deviations = (name: string) =>
-    (nodes.get(name)?.attr as Deviations | undefined)?.stds?.list?.f?.map(Number) ?? [1, 1, 1, 1];
   const [, , bias] = nodes.get(DETECTOR_NODES.classScores)?.input ?? [];
-  return {
-    features,
-    classes: (graph.weights[nodeName(bias ?? '')]?.[0].size ?? Number.POSITIVE_INFINITY) - 1,
-    proposalDeviations: deviations('proposals'),
-    boxDeviations: deviations('detections'),
-  };
+  const classes = (graph.weights[nodeName(bias ?? '')]?.[0].size ?? Number.POSITIVE_INFINITY) - 1;
+  return { features, classes, ...boxSettingsOf(graph) };
 }
