@@ -18,6 +18,8 @@ writeFileSync(data, rows.map((row) => JSON.stringify(row)).join('\n'));
 /** A few quick steps. */
 const QUICK = ['--backend', 'wasm', '--steps', '3', '--batch', '2', '--learning-rate', '0.005'];
 
+const weightsOf = (path: string) => readFileSync(join(path, 'adapter_model.safetensors'));
+
 t.test('an adapter', async (t) => {
   const out = join(folder, 'adapter');
   const { status, stdout, stderr } = await grootvl(
@@ -52,8 +54,7 @@ t.test('an adapter', async (t) => {
   const again = join(folder, 'again');
   const converted = await grootvl('finetune', model, data, '--lora', '4', '--out', again, ...QUICK);
   t.match(converted, { status: 0, stderr: '' });
-  const weights = (path: string) => readFileSync(join(path, 'adapter_model.safetensors'));
-  t.ok(weights(again).equals(weights(out)), 'of a converted model the same');
+  t.ok(weightsOf(again).equals(weightsOf(out)), 'of a converted model the same');
   t.match(await grootvl('finetune', TINY, data, '--out', out, ...QUICK), {
     status: 1,
     stderr: /the directory exists and is not empty/,
@@ -93,20 +94,55 @@ t.test('all parameters', async (t) => {
   });
 });
 
-t.test('Ctrl-C saves', async (t) => {
+/** Runs the command, and presses Ctrl-C as soon as it trains and `isTime`. */
+async function interrupted(args: readonly string[], isTime = () => true) {
   const listeners = process.listenerCount('SIGINT');
-  const out = join(folder, 'interrupted');
-  const long = ['--backend', 'wasm', '--steps', '100000', '--batch', '1'];
-  const running = grootvl('finetune', TINY, data, '--out', out, ...long);
+  const running = grootvl('finetune', ...args);
   const interrupt = setInterval(() => {
     // Without a listener of the command it would end the test.
-    if (process.listenerCount('SIGINT') > listeners) process.emit('SIGINT');
-  }, 200);
-  const { status, stdout } = await running;
-  clearInterval(interrupt);
+    if (process.listenerCount('SIGINT') === listeners || !isTime()) return;
+    clearInterval(interrupt);
+    process.emit('SIGINT', 'SIGINT');
+  }, 20);
+  try {
+    return await running;
+  } finally {
+    clearInterval(interrupt);
+  }
+}
+
+t.test('Ctrl-C saves', async (t) => {
+  const out = join(folder, 'interrupted');
+  const long = ['--backend', 'wasm', '--steps', '100000', '--batch', '1'];
+  const { status, stdout } = await interrupted([TINY, data, '--out', out, ...long]);
   t.equal(status, 0);
   t.match(stdout, /interrupted after \d+ of 100000 steps/);
   t.ok(existsSync(join(out, 'adapter_model.safetensors')));
+});
+
+t.test('--resume continues to the same adapter', async (t) => {
+  const other = join(folder, 'other.jsonl');
+  writeFileSync(other, JSON.stringify(rows[2]));
+  const [whole, parts] = ['whole', 'parts'].map((name) => join(folder, name));
+  const options = ['--backend', 'wasm', '--steps', '12', '--batch', '1', '--lora', '2', '--dropout', '0.1'];
+  const states = join(`${parts}.run`, 'checkpoints');
+  const begun = [TINY, data, '--out', parts, ...options];
+  const first = await interrupted([...begun, '--save-every', '2'], () => existsSync(states));
+  t.match(first.stdout, /interrupted after \d+ of 12 steps/);
+  for (const [args, status, message] of [
+    [begun, 1, /parts.run: a training was interrupted; --resume continues it, --force begins anew\n$/],
+    [[...begun, '--resume', '--seed', '9'], 2, /--seed: the run began with 0; a continued run has the same/],
+    [[TINY, data, '--out', whole, '--resume'], 1, /whole.run.*no such file/],
+    [[TINY, other, '--out', parts, '--resume'], 1, /--resume: the data are others than the run began with/],
+  ] as const) {
+    const outcome = await grootvl('finetune', ...args);
+    t.match([outcome.status, outcome.stderr], [status, message]);
+  }
+  const resumed = await grootvl('finetune', TINY, data, '--out', parts, '--resume', '--backend', 'wasm');
+  t.match(resumed, { status: 0, stdout: /^3 texts, 12 steps/ });
+  t.notOk(existsSync(`${parts}.run`), 'the states are gone when the training is done');
+  t.match(await grootvl('finetune', TINY, data, '--out', whole, ...options), { status: 0 });
+  t.ok(weightsOf(parts).equals(weightsOf(whole)), 'as an uninterrupted one');
 });
 
 t.test('what goes wrong', async (t) => {

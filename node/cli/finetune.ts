@@ -1,13 +1,21 @@
 /** `grootvl finetune`: a language model learns the answers of instructions, whole or by a LoRA adapter. */
-import { stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { GrootL } from '../../plugin/index.js';
-import type { FineTuneStep, LanguageLearner, TextExample } from '../../plugin/training/index.js';
+import type {
+  FineTuneStep,
+  LanguageLearner,
+  TextExample,
+  TrainingState,
+} from '../../plugin/training/index.js';
 import { openAtomicDirectory } from '../atomic_directory.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import { readSmallFile } from '../file_source.js';
+import type { RunRecord, TrainingRun } from '../training_run.js';
 import { type CliBackend, registerGradients, startBackend, withBackend } from './backend.js';
+import { checkSame, recordedOptions } from './continued_run.js';
 import { Failure, integerFrom, oneLine, PARTLY_FAILED, pathOf } from './failure.js';
 import { withModel } from './inputs.js';
 import { loadLanguageModel } from './language_model.js';
@@ -31,9 +39,14 @@ interface Options {
   learningRate?: number;
   maxLength: number;
   seed: number;
+  saveEvery: number;
+  resume?: boolean;
   force?: boolean;
   backend: CliBackend;
 }
+
+/** What a continued training may have otherwise than before: none of them changes a weight. */
+const FREE = new Set<keyof Options>(['out', 'saveEvery', 'resume', 'force', 'backend']);
 
 export function addFinetune(command: Command): void {
   command
@@ -57,9 +70,14 @@ export function addFinetune(command: Command): void {
     .option('--learning-rate <r>', 'default: 2e-5, reached in 20 steps', numberAbove(0))
     .option('--max-length <n>', 'tokens of a text; what is behind is cut off', integerFrom(2), 2048)
     .option('--seed <n>', 'of the first values and the order of the texts', integerFrom(0), 0)
+    .option('--save-every <steps>', 'saves a state to continue from, in <out>.run', integerFrom(1), 100)
+    .option('--resume', 'continues a training that was interrupted')
     .option('--force', 'replace the adapter that is in the folder');
-  withBackend(command).action(async (path: string, data: string, options: Options) => {
-    checkOptions(options);
+  withBackend(command).action(async (path: string, data: string, given: Options) => {
+    checkOptions(given);
+    const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli';
+    const continued = await openRun(given);
+    const options = continued ? recordedOptions(continued.record, given, isGiven, FREE) : given;
     const instructions = await readSmallFile(data, MAX_DATA_BYTES);
     await checkOut(options);
     const backend = await startBackend(options.backend);
@@ -67,10 +85,18 @@ export function addFinetune(command: Command): void {
     await withModel(openModel(path), async (model) => {
       const { examples, bad } = await examplesOf(model, instructions, data, options);
       if (examples.length === 0) throw new Error(`${data} has no row that can be learnt`);
+      const record = recordOf(model, instructions, options);
+      if (continued) checkSame(continued.record, record);
       const learner = await learnerOf(model, options);
       try {
-        const summary = await learn(learner, examples, options);
+        const { summary, isDone } = await learn(
+          learner,
+          examples,
+          options,
+          new States(options, record, continued),
+        );
         await save(learner, path, options);
+        if (isDone) await rm(runFolder(options), { recursive: true, force: true });
         print(`${summary} (${backend})\nwritten to ${inline(options.out, 4096)}`);
       } finally {
         learner.dispose();
@@ -86,10 +112,54 @@ function checkOptions({ full, lora, alpha, targets }: Options): void {
 }
 
 /** What cannot be written is an error before hours of training. */
-async function checkOut({ out, full, force }: Options): Promise<void> {
-  if (full) return;
-  const directory = await openAtomicDirectory(out, force ? { replace: ADAPTER_FILES } : {});
+async function checkOut(options: Options): Promise<void> {
+  if (options.full) return;
+  const directory = await openAdapter(options);
   await directory.abort();
+}
+
+/** A training that was interrupted has left an adapter. */
+function openAdapter({ out, force, resume }: Options): ReturnType<typeof openAtomicDirectory> {
+  return openAtomicDirectory(out, force || resume ? { replace: ADAPTER_FILES } : {});
+}
+
+function runFolder({ out }: Pick<Options, 'out'>): string {
+  return `${out.replace(/[\\/]+$/, '')}.run`;
+}
+
+/** The run that is continued; undefined where one begins. @throws {Error} where one is there that was not to be continued */
+async function openRun({ out, resume, force }: Options): Promise<TrainingRun | undefined> {
+  const folder = runFolder({ out });
+  if (resume) return (await import('../training_run.js')).TrainingRun.open(folder);
+  if (force) await rm(folder, { recursive: true, force: true });
+  else if (await stat(folder).catch(() => undefined)) {
+    throw new Error(`${folder}: a training was interrupted; --resume continues it, --force begins anew`);
+  }
+  return undefined;
+}
+
+function recordOf({ metadata }: GrootL, instructions: string, options: Options): RunRecord {
+  const data = createHash('sha256').update(instructions).digest('hex');
+  return { version: 1, options: { ...options }, model: metadata.source?.sha256 ?? '', data };
+}
+
+/** The states of a training: a folder beside what it writes, from the first state until the training is done. */
+class States {
+  constructor(
+    private readonly options: Options,
+    private readonly record: RunRecord,
+    private run: TrainingRun | undefined,
+  ) {}
+
+  newest(): Promise<TrainingState | undefined> | undefined {
+    return this.run?.newestState();
+  }
+
+  async save(state: TrainingState): Promise<void> {
+    const { TrainingRun } = await import('../training_run.js');
+    this.run ??= await TrainingRun.create(runFolder(this.options), this.record);
+    await this.run.saveState(state);
+  }
 }
 
 /** A converted model, or a HuggingFace folder, which is converted in memory. */
@@ -145,23 +215,28 @@ async function learnerOf(model: GrootL, options: Options): Promise<LanguageLearn
   return full ? trainable(model, { seed }) : addLora(model, { rank, alpha, targets, dropout, seed });
 }
 
-/** Trains until all steps are done or SIGINT comes. @returns what was done, in a line */
+/** Trains until all steps are done or SIGINT comes. @returns what was done, in a line, and whether that is all */
 async function learn(
   learner: LanguageLearner,
   examples: readonly TextExample[],
-  { epochs, steps: given, batch: most, learningRate, seed }: Options,
-): Promise<string> {
+  { epochs, steps: given, batch: most, learningRate, seed, saveEvery }: Options,
+  states: States,
+): Promise<{ summary: string; isDone: boolean }> {
   const { fineTune } = await import('../../plugin/training/index.js');
   const batch = Math.min(most, examples.length);
   const steps = given ?? Math.max(1, Math.ceil((epochs * examples.length) / batch));
   const bar = await progressBar('{bar} step {value} of {total}, loss {loss}, rate {rate}, {left} left');
   const interrupted = new AbortController();
+  const { signal } = interrupted;
   const interrupt = () => interrupted.abort();
   process.once('SIGINT', interrupt);
   const losses: number[] = [];
-  bar?.start(steps, 0, { loss: '-', rate: '-', left: '-' });
+  const resume = await states.newest();
+  let done = resume?.progress.step ?? 0;
+  bar?.start(steps, done, { loss: '-', rate: '-', left: '-' });
   const onStep = ({ step, loss, learningRate: rate, remainingSeconds }: FineTuneStep) => {
     losses.push(loss);
+    done = step;
     bar?.update(step, {
       loss: loss.toFixed(4),
       rate: rate.toExponential(1),
@@ -173,29 +248,37 @@ async function learn(
       learner,
       examples,
       { steps, batch, learningRate, seed },
-      { onStep, signal: interrupted.signal },
+      {
+        onStep,
+        resume,
+        saveEvery,
+        // What was being written when the signal came is removed with all unfinished outputs: it is written again.
+        save: (state) =>
+          states.save(state).catch((error) => (signal.aborted ? states.save(state) : Promise.reject(error))),
+        signal,
+      },
     );
   } catch (error) {
-    if (!interrupted.signal.aborted) throw error;
+    if (!signal.aborted) throw error;
   } finally {
     bar?.stop();
     process.off('SIGINT', interrupt);
   }
-  const ended =
-    losses.length < steps ? `interrupted after ${losses.length} of ${steps} steps` : `${steps} steps`;
+  const isDone = done >= steps;
+  const ended = isDone ? `${steps} steps` : `interrupted after ${done} of ${steps} steps`;
   const [first, last] = [losses.at(0), losses.at(-1)];
   const loss =
     first === undefined || last === undefined ? '' : `, loss ${first.toFixed(4)} to ${last.toFixed(4)}`;
-  return `${examples.length} texts, ${ended}${loss}`;
+  return { summary: `${examples.length} texts, ${ended}${loss}`, isDone };
 }
 
-async function save(learner: LanguageLearner, base: string, { out, force }: Options): Promise<void> {
+async function save(learner: LanguageLearner, base: string, options: Options): Promise<void> {
   if (!('files' in learner)) {
     const { exportCheckpoint } = await import('../../plugin/training/index.js');
-    await writeFileAtomically(out, await exportCheckpoint(learner));
+    await writeFileAtomically(options.out, await exportCheckpoint(learner));
     return;
   }
-  const directory = await openAtomicDirectory(out, force ? { replace: ADAPTER_FILES } : {});
+  const directory = await openAdapter(options);
   try {
     for (const [name, bytes] of Object.entries(await learner.files(base))) await directory.write(name, bytes);
     await directory.commit();

@@ -16,6 +16,7 @@ import {
   startBackend,
   withBackend,
 } from './backend.js';
+import { checkSame, recordedOptions } from './continued_run.js';
 import { BAD_USAGE, Failure, integerFrom, pathOf } from './failure.js';
 import { isUrl, modelSource } from './inputs.js';
 import { WEIGHT_SETS } from './inspect.js';
@@ -138,7 +139,7 @@ async function train(
   }
   const { TrainingRun } = await import('../training_run.js');
   const run = given.resume ? await TrainingRun.open(given.out) : undefined;
-  const options = run ? recordedOptions(run.record, given, isGiven) : given;
+  const options = run ? recordedOptions(run.record, given, isGiven, FREE) : given;
   const { openPictureSets } = await import('../data/picture_sets.js');
   const sets = await openPictureSets(dataPath);
   if (options.validation !== undefined) {
@@ -155,29 +156,6 @@ async function train(
   } finally {
     model.dispose();
   }
-}
-
-/** The options that a run began with. @throws {Failure} bad usage, where others are given */
-function recordedOptions(
-  { options: recorded }: RunRecord,
-  given: Options,
-  isGiven: (name: string) => boolean,
-): Options {
-  const merged: Record<string, unknown> = { ...given };
-  const names = new Set([...Object.keys(recorded), ...Object.keys(given)] as (keyof Options)[]);
-  for (const name of [...names].filter((name) => !FREE.has(name))) {
-    const before = recorded[name];
-    if (isGiven(name) && JSON.stringify(given[name]) !== JSON.stringify(before)) {
-      const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-      throw new Failure(
-        BAD_USAGE,
-        `--${flag}: the run began with ${before === undefined ? 'none' : JSON.stringify(before)}; a continued run has the ` +
-          'same options, which need not be given',
-      );
-    }
-    merged[name] = before;
-  }
-  return merged as unknown as Options;
 }
 
 /** A checkpoint is converted in memory. */
@@ -259,12 +237,6 @@ async function trainModel(
 function digestsOf(model: GrootV, { labels }: Examples): Pick<RunRecord, 'model' | 'data'> {
   const data = createHash('sha256').update(labels).digest('hex');
   return { model: model.metadata.source?.sha256 ?? '', data };
-}
-
-/** @throws {Error} where a run would continue with another model or other data */
-function checkSame(recorded: RunRecord, { model, data }: RunRecord): void {
-  if (recorded.model !== model) throw new Error('--resume: the model is another than the run began with');
-  if (recorded.data !== data) throw new Error('--resume: the data are others than the run began with');
 }
 
 function recipeOf(

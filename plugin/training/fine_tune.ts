@@ -1,6 +1,13 @@
 /** The training loop of a language model on instructions, for pages and Node. */
 import { dispose } from '@tensorflow/tfjs-core';
-import { abortSignal, aFunction, options as checkOptions, integer, number } from '../models/checks.js';
+import {
+  abortSignal,
+  aFunction,
+  options as checkOptions,
+  integer,
+  number,
+  record,
+} from '../models/checks.js';
 import type { GrootL } from '../models/grootl.js';
 import { nextTask } from '../next_task.js';
 import { RandomNumbers } from '../random.js';
@@ -10,6 +17,7 @@ import type { TextExample } from './instructions.js';
 import type { LoraAdapter } from './lora.js';
 import { firstNotFinite, NotFiniteError } from './not_finite.js';
 import { AdamW } from './optimizers.js';
+import { restoreState, saveState, type TrainingState } from './state.js';
 import type { Trainable } from './trainable.js';
 
 /** What is trained: an adapter, or all of a model. */
@@ -49,22 +57,35 @@ export interface FineTuneStep {
   readonly remainingSeconds: number;
 }
 
+export interface FineTuneOptions {
+  readonly onStep?: (step: FineTuneStep) => void;
+  /** Keeps a state to continue from. */
+  readonly save?: (state: TrainingState) => Promise<void>;
+  /** Steps between two states; one is saved at the end too, and when the signal ends the training. */
+  readonly saveEvery?: number;
+  /** Continues from what `save` was given, to the same values as without a break. */
+  readonly resume?: TrainingState;
+  /** Ends the training behind the current text, with the signal's reason: what is trained is what the last step gave. */
+  readonly signal?: AbortSignal;
+}
+
 const RATE = 2e-5;
 const WARM_UP = 20;
 const POSITIVE = number(0, Number.MAX_VALUE);
+/** Texts that steps have learnt. */
+const POSITION = record({ texts: integer(0) });
 
 /**
  * Trains on the answers of texts. Every epoch has an order of its own, which follows from the seed.
- * @param options.signal ends the training behind the current text, with the signal's reason
- * @returns the updates that were done
- * @throws {Error} one line, when an option makes no sense; a `NotFiniteError` when loss or gradients are NaN or infinite: then
+ * @returns the updates that were done, those before `resume` included
+ * @throws {Error} one line, when an option makes no sense, or a state is of another training; the signal's reason; a `NotFiniteError` when loss or gradients are NaN or infinite: then
  *   what is trained is what it was before that step
  */
 export async function fineTune(
   learner: LanguageLearner,
   examples: readonly TextExample[],
   recipe: FineTuneRecipe,
-  options: { readonly onStep?: (step: FineTuneStep) => void; readonly signal?: AbortSignal } = {},
+  options: FineTuneOptions = {},
 ): Promise<number> {
   const { steps, batch = 16, clip = 1, weightDecay = 0, seed = 0 } = recipe;
   const { learningRate = (step: number) => RATE * Math.min(1, (step + 1) / WARM_UP) } = recipe;
@@ -77,19 +98,36 @@ export async function fineTune(
     weightDecay: POSITIVE,
     seed: integer(Number.MIN_SAFE_INTEGER),
   });
-  checkOptions(options, 'fineTune', { onStep: aFunction, signal: abortSignal });
-  const { onStep, signal } = options;
-  const order = endless(examples, seed);
+  checkOptions(options, 'fineTune', {
+    onStep: aFunction,
+    save: aFunction,
+    saveEvery: integer(1),
+    signal: abortSignal,
+  });
+  const { onStep, saveEvery, resume, signal } = options;
   const optimizer = new AdamW({ learningRate: 0, weightDecay });
   const accumulator = new GradientAccumulator();
   const start = performance.now();
   try {
-    for (let step = 0; step < steps; step++) {
+    const first = resume ? await restore(learner, optimizer, batch, resume) : 0;
+    let savedAt = first;
+    const save = async (step: number, random = learner.randomState()) => {
+      if (!options.save || savedAt === step) return;
+      savedAt = step;
+      const progress = { version: 1, step, position: { texts: step * batch }, random, waited: 0 } as const;
+      await options.save(await saveState({ trainable: learner, optimizer }, progress));
+    };
+    const order = endless(examples, seed, first * batch);
+    for (let step = first; step < steps; step++) {
+      const random = learner.randomState();
       const began = performance.now();
       const rate = typeof learningRate === 'number' ? learningRate : learningRate(step);
       let [loss, tokens] = [0, 0];
       for (let row = 0; row < batch; row++) {
-        signal?.throwIfAborted();
+        if (signal?.aborted) {
+          await save(step, random);
+          throw signal.reason;
+        }
         const example = order.next().value as TextExample;
         loss += (await accumulate(learner, example, accumulator, 1 / batch)) / batch;
         tokens += example.ids.length;
@@ -98,7 +136,7 @@ export async function fineTune(
       optimizer.learningRate = rate;
       const gradientNorm = await update(learner, optimizer, accumulator, clip, { step, rate, loss });
       const now = performance.now();
-      const remainingSeconds = ((now - start) / 1000 / (step + 1)) * (steps - step - 1);
+      const remainingSeconds = ((now - start) / 1000 / (step + 1 - first)) * (steps - step - 1);
       const seconds = (now - began) / 1000;
       onStep?.({
         step: step + 1,
@@ -110,20 +148,40 @@ export async function fineTune(
         seconds,
         remainingSeconds,
       });
+      if (step + 1 === steps || (saveEvery && (step + 1) % saveEvery === 0)) await save(step + 1);
     }
-    return steps;
+    return Math.max(first, steps);
   } finally {
     optimizer.dispose();
     accumulator.dispose();
   }
 }
 
-/** All examples again and again, each epoch in another order. */
-function* endless(examples: readonly TextExample[], seed: number): Generator<TextExample> {
-  for (let epoch = 0; ; epoch++) {
-    for (const index of RandomNumbers.stream(seed, `epoch ${epoch}`).permutation(examples.length)) {
-      yield examples[index];
-    }
+/** @returns the steps that are done */
+async function restore(
+  learner: LanguageLearner,
+  optimizer: AdamW,
+  batch: number,
+  state: TrainingState,
+): Promise<number> {
+  const { step, position } = state.progress;
+  POSITION(position, 'the position of the data');
+  const { texts } = position as { texts: number };
+  if (texts !== step * batch) {
+    throw new Error(`the state has learnt ${texts} texts in ${step} steps, expected ${batch} a step`);
+  }
+  await restoreState({ trainable: learner, optimizer }, state);
+  return step;
+}
+
+/** All examples again and again, each epoch in another order. @param from texts that are left out at the start */
+function* endless(examples: readonly TextExample[], seed: number, from: number): Generator<TextExample> {
+  const count = examples.length;
+  let left = from % count;
+  for (let epoch = Math.floor(from / count); ; epoch++) {
+    const order = RandomNumbers.stream(seed, `epoch ${epoch}`).permutation(count);
+    for (const index of order.subarray(left)) yield examples[index];
+    left = 0;
   }
 }
 

@@ -45,7 +45,13 @@ export {
 export type { TrueObject } from './detection/true_objects.js';
 export { type Evaluation, evaluateClassifier } from './evaluate.js';
 export { type ExportOptions, exportCheckpoint } from './export.js';
-export { type FineTuneRecipe, type FineTuneStep, fineTune, type LanguageLearner } from './fine_tune.js';
+export {
+  type FineTuneOptions,
+  type FineTuneRecipe,
+  type FineTuneStep,
+  fineTune,
+  type LanguageLearner,
+} from './fine_tune.js';
 export {
   type BatchSource,
   type EvaluationReport,

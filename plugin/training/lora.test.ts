@@ -4,12 +4,22 @@ import t from 'tap';
 import { convertFolder } from '../../converters/architectures/grootl/folder.js';
 import { filesDirectory, MemorySink, readAdapter } from '../../converters/index.js';
 import { sourceDirectory } from '../../node/source_directory.js';
-import { onBackend } from '../../testing/backends.js';
+import { BACKENDS, type BackendName, onBackend } from '../../testing/backends.js';
 import { fixturePath } from '../../testing/fixtures.js';
 import { convertedFolder, loadPrefill, logitsOf, sinkFiles } from '../../testing/language_models.js';
 import { maxDifference } from '../../testing/measure.js';
 import { type Adapter, GrootL } from '../index.js';
-import { addLora, answerLoss, fineTune, type LoraOptions, textInputs, trainable } from './index.js';
+import {
+  addLora,
+  answerLoss,
+  type FineTuneOptions,
+  fineTune,
+  type LoraOptions,
+  type TextExample,
+  type TrainingState,
+  textInputs,
+  trainable,
+} from './index.js';
 
 const TINY = 'grootl/grootl_tiny';
 const LORA = 'grootl/grootl_tiny_lora';
@@ -25,8 +35,11 @@ async function reference(): Promise<Adapter> {
   }
 }
 
-async function withModel(body: (model: GrootL) => Promise<void>): Promise<number> {
-  const { leaked } = await onBackend('wasm', async () => {
+async function withModel(
+  body: (model: GrootL) => Promise<void>,
+  backend: BackendName = 'wasm',
+): Promise<number> {
+  const { leaked } = await onBackend(backend, async () => {
     const model = await GrootL.load(sinkFiles(await convertedFolder(TINY)));
     await body(model);
     model.dispose();
@@ -139,6 +152,61 @@ t.test('all parameters: the graph of a token sees what was learnt', async (t) =>
   });
   t.equal(leaked, 0);
 });
+
+for (const backend of BACKENDS) {
+  t.test(`a training that ended in between continues to the same values on ${backend}`, async (t) => {
+    const texts = [3, 4, 5].map(
+      (length): TextExample => ({
+        ids: ids.slice(0, length),
+        labels: ids.slice(0, length).map((id, i) => (i === 0 ? -100 : id)),
+      }),
+    );
+    const recipe = { steps: 2, batch: 2, learningRate: 0.01 };
+    /** An adapter, or all parameters, from the start or from a state. @returns all values */
+    const run = async (isAdapter: boolean, options: FineTuneOptions = {}, changed = {}) => {
+      const values: Float32Array[] = [];
+      const leaked = await withModel(async (model) => {
+        const learner = isAdapter
+          ? addLora(model, { rank: 2, dropout: 0.2, targets: ['in_proj'] })
+          : trainable(model);
+        try {
+          await fineTune(learner, texts, { ...recipe, ...changed }, options);
+          for (const { variable } of learner.parameters.values())
+            values.push((await variable.data()) as Float32Array);
+        } finally {
+          learner.dispose();
+        }
+      }, backend);
+      t.equal(leaked, 0);
+      return values;
+    };
+    for (const isAdapter of backend === 'cpu' ? [true] : [true, false]) {
+      const whole = await run(isAdapter);
+      const kept: TrainingState[] = [];
+      const save = async (state: TrainingState) => {
+        kept.push({ ...state, progress: JSON.parse(JSON.stringify(state.progress)) });
+      };
+      const controller = new AbortController();
+      const onStep = ({ step }: { step: number }) => {
+        // Within the second step: what its first text has drawn is drawn again.
+        if (step === 1) setTimeout(() => controller.abort(new Error('enough')));
+      };
+      const { signal } = controller;
+      await t.rejects(run(isAdapter, { save, onStep, signal }), { message: 'enough' });
+      const [resume] = kept;
+      t.same([kept.length, resume.progress.step, resume.progress.position], [1, 1, { texts: 2 }]);
+      t.same(await run(isAdapter, { resume, save, saveEvery: 1 }), whole);
+      t.same(
+        kept.map(({ progress }) => progress.step),
+        [1, 2],
+        'every step, and the end once',
+      );
+      await t.rejects(run(isAdapter, { resume }, { batch: 1 }), {
+        message: /the state has learnt 2 texts in 1 steps, expected 1 a step/,
+      });
+    }
+  });
+}
 
 t.test('a loss that is not finite ends the training, and nothing is changed by it', async (t) => {
   const leaked = await withModel(async (model) => {
