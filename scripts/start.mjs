@@ -1,7 +1,7 @@
 /**
  * `npm start`: the whole way on real input. A PyTorch checkpoint trained on MNIST becomes a TensorFlow.js model, which
- * classifies digits it has never seen and shows what its trees look like on photographs. Then a segmenter and a detector,
- * which nobody has trained: there is no published checkpoint.
+ * classifies digits it has never seen and shows what its trees look like on photographs. Then a detector that this package
+ * has trained, and a segmenter with random weights.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,20 +39,22 @@ grootvl(
   affinity,
 );
 
-step('Segmenting and detecting (random weights: what they find means nothing, only the drawing is real)');
+step('Segmenting (random weights: what it finds means nothing, only the drawing is real)');
 const [classes, boxes] = [join('out', 'classes.png'), join('out', 'boxes.png')];
-const [segmenter, detector] = ['upernet_tiny', 'mask_rcnn_tiny'].map((name) => {
-  grootvl('convert', join(UNTRAINED, `${name}.pth`), join('out', name));
-  return join('out', name);
-});
+const segmenter = join('out', 'upernet_tiny');
+grootvl('convert', join(UNTRAINED, 'upernet_tiny.pth'), segmenter);
 grootvl('segment', segmenter, join(PHOTOS, 'astronaut.png'), '--out', classes);
-grootvl('detect', detector, join(PHOTOS, 'chelsea.png'), '--threshold', '0.8', '--out', boxes);
+
+step('Detecting unseen digits on a photograph (by a model that this package trained: examples/models)');
+const detector = join('out', 'mask_rcnn_nano');
+grootvl('convert', join('examples', 'models', 'mask_rcnn_nano.pth'), detector);
+grootvl('detect', detector, join('examples', 'scenes', 'scene.png'), '--threshold', '0.5', '--out', boxes);
 
 console.log(`
 Look at ${tree}: the minimum spanning tree of the first block, coloured by depth from the root.
 Look at ${affinity}: how much of every position reaches the cat's eye along that tree.
-Look at ${classes} and ${boxes}: what a segmenter and a detector draw. These two have random weights: their
-classes and objects mean nothing. Convert a checkpoint of your own to see real ones.
+Look at ${boxes}: the digits of a scene with their masks, as a trained detector finds them.
+Look at ${classes}: what a segmenter draws. This one has random weights: its classes mean nothing.
 
 Next:
   npx grootvl inspect fixtures/grootv/grootv_nano_mnist.pth
