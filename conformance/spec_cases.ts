@@ -49,23 +49,25 @@ function upstream(spec: OpSpec, sample: Sample, random: Random): CaseTensors | u
 /** The outputs of an op near its formula, and to the bit where the op promises it. */
 export function outputsCase(spec: OpSpec, { name, inputs, attributes, notFinite }: Call): OpCase {
   const { op, formula, exact } = spec;
-  const args = formulaArguments(op, inputs, attributes);
-  const specs = inferOutputs(op, args.shapes, args.attributes);
-  const tensors = (values: NamedValues) =>
-    op.outputNames.map((of, i) => {
-      const { dtype } = specs[i];
-      const rest = specs[i].shape.slice(1);
-      const shape = op.counted ? [values[of].length / sizeOf(rest), ...rest] : specs[i].shape;
-      return { of, tensor: dtype === 'int32' ? int32(shape, values[of]) : float64(shape, values[of]) };
-    });
-  const references = tensors(formula(args)).flatMap((found) => judged(found, 'float64 oracle', notFinite));
-  if (exact) {
-    const from = 'float32 in the declared order';
-    references.push(
-      ...tensors(exact(args)).map((found) => ({ ...found, from, bound: EXACT, only: 'float32' as const })),
-    );
-  }
-  return { kind: 'op', name, op: op.name, inputs, attributes, references };
+  return lazily({ kind: 'op', name, op: op.name, inputs, attributes }, () => {
+    const args = formulaArguments(op, inputs, attributes);
+    const specs = inferOutputs(op, args.shapes, args.attributes);
+    const tensors = (values: NamedValues) =>
+      op.outputNames.map((of, i) => {
+        const { dtype } = specs[i];
+        const rest = specs[i].shape.slice(1);
+        const shape = op.counted ? [values[of].length / sizeOf(rest), ...rest] : specs[i].shape;
+        return { of, tensor: dtype === 'int32' ? int32(shape, values[of]) : float64(shape, values[of]) };
+      });
+    const references = tensors(formula(args)).flatMap((found) => judged(found, 'float64 oracle', notFinite));
+    if (exact) {
+      const from = 'float32 in the declared order';
+      references.push(
+        ...tensors(exact(args)).map((found) => ({ ...found, from, bound: EXACT, only: 'float32' as const })),
+      );
+    }
+    return references;
+  });
 }
 
 /** The gradients of the sum of dy * output in the float32 inputs. @param dy by output name. */
@@ -75,13 +77,26 @@ export function gradientCase(
   dy: CaseTensors,
 ): OpCase {
   const { op } = spec;
-  const upstream = Object.fromEntries(Object.entries(dy).map(([output, { values }]) => [output, values]));
-  const gradients = gradientsOf(spec, formulaArguments(op, inputs, attributes), upstream);
-  const from = spec.gradient ? 'float64 oracle' : 'central differences';
-  const references = Object.entries(gradients).flatMap(([of, values]) =>
-    judged({ of, tensor: float64(inputs[of].shape, values) }, from, notFinite),
-  );
-  return { kind: 'op', name, op: op.name, inputs, attributes, outputGradients: dy, references };
+  return lazily({ kind: 'op', name, op: op.name, inputs, attributes, outputGradients: dy }, () => {
+    const upstream = Object.fromEntries(Object.entries(dy).map(([output, { values }]) => [output, values]));
+    const gradients = gradientsOf(spec, formulaArguments(op, inputs, attributes), upstream);
+    const from = spec.gradient ? 'float64 oracle' : 'central differences';
+    return Object.entries(gradients).flatMap(([of, values]) =>
+      judged({ of, tensor: float64(inputs[of].shape, values) }, from, notFinite),
+    );
+  });
+}
+
+/** References of all ops take seconds: they are computed when they are first read. */
+function lazily(rest: Omit<OpCase, 'references'>, compute: () => Reference[]): OpCase {
+  let references: Reference[] | undefined;
+  return {
+    ...rest,
+    get references() {
+      references ??= compute();
+      return references;
+    },
+  };
 }
 
 function judged(

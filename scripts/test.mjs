@@ -21,15 +21,17 @@ const built = join(ROOT, 'node_modules/@tapjs/test/test-built/dist/esm/index.js'
 if (/@tapjs\/(typescript|mock)/.test(readFileSync(built, 'utf8'))) run('npx', ['tap', 'build']);
 
 // Imported now: it may just have been installed.
-const { transpile, transpiledName } = await import('./transpile.mjs');
+const { transpile, TRANSPILED, transpiledName } = await import('./transpile.mjs');
+const { groupTests } = await import('./test_groups.mjs');
 const files = await transpile();
 const isOption = (argument) => argument.startsWith('-');
 const [options, names] = [true, false].map((which) =>
   process.argv.slice(2).filter((each) => isOption(each) === which),
 );
-const chosen = files.filter(
-  (file) => names.length === 0 || names.some((name) => file.endsWith(transpiledName(name))),
-);
+const chosen =
+  names.length === 0
+    ? groupTests(files, TRANSPILED)
+    : files.filter((file) => names.some((name) => file.endsWith(transpiledName(name))));
 const tap = spawn('npx', ['tap', 'run', '--reporter=base', ...options, ...chosen], {
   cwd: ROOT,
   stdio: ['inherit', 'pipe', 'inherit'],

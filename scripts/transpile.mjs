@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { transform } from 'esbuild';
 import { ROOT } from './setup.mjs';
 
-const TRANSPILED = '.transpiled';
+export const TRANSPILED = '.transpiled';
 /** CMake's files of dependencies end in .ts as well. */
 const CUDA_BUILD = join('gpu', 'cuda', 'build');
 

@@ -1,0 +1,41 @@
+/**
+ * Test files that `npm test` runs in one process, one after the other: starting Node, tap and tfjs takes longer than
+ * most of them. A file has its own process where it changes the process or loads tfjs twice, and where it takes long.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { ROOT } from './setup.mjs';
+
+const GROUPS = [
+  /^converters\/(?!pytorch\/fuzz)/,
+  /^gpu\/cuda\/backend\/(kernels\/(?!invalid_arguments)|allocator|fallback|launch)/,
+  /^gpu\/cuda\/(boruvka_mst|fused|invalid_trees|linear|tree_scan|testing\/training)/,
+  /^node\/(?!cli\/)/,
+  /^plugin\/(?!image|kernels\/values|models|training)/,
+  /^plugin\/image\/(?!browser)/,
+  /^plugin\/models\//,
+  /^plugin\/training\/(?!fit)/,
+  /^(conformance\/(cases\/dense_ops_file|certificate|measure|report|toy_op)|testing\/(?!.*bundle)[^/]+\.test)/,
+];
+
+/**
+ * Writes a file for each group and returns what is left to run, the groups first.
+ *
+ * @param folder of the transpiled files, relative to the root, as the files are
+ */
+export function groupTests(files, folder) {
+  const source = (file) => relative(folder, file);
+  const groups = GROUPS.map((pattern) => files.filter((file) => pattern.test(source(file))));
+  const written = groups.map((group, i) => {
+    const file = join(folder, 'groups', `${i + 1}.test.js`);
+    mkdirSync(join(ROOT, dirname(file)), { recursive: true });
+    const imports = group.map((each) => {
+      const path = relative(dirname(file), each);
+      // Tests wait in the order in which files add them: this one ends after all of its file.
+      return `await import('${path}');\nawait t.test('end of ${source(each)}', async () => {});\n`;
+    });
+    writeFileSync(join(ROOT, file), `import t from 'tap';\n${imports.join('')}`);
+    return file;
+  });
+  return [...written, ...files.filter((file) => !groups.some((group) => group.includes(file)))];
+}
