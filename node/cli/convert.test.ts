@@ -106,8 +106,8 @@ function deflatedZip(): Uint8Array {
   return Buffer.concat([local, central, end]);
 }
 
-t.test('the published sizes, at full size', async (t) => {
-  for (const size of ['t', 's', 'b']) {
+t.test('a small and the largest published size, at full size', async (t) => {
+  for (const size of ['t', 'b']) {
     const { keys, channels, depths, parameters } = JSON.parse(
       readFileSync(fixturePath(`grootv/grootv_${size}_keys.json`) as string, 'utf8'),
     );

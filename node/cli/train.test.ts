@@ -87,7 +87,7 @@ t.test('a run leaves the model, states and curves', async (t) => {
 });
 
 t.test('a run that is ended continues to the same weights, bit for bit', async (t) => {
-  const options = ['--steps', '24', '--backend', 'wasm', ...everything];
+  const options = ['--steps', '10', '--backend', 'wasm', ...everything];
   const uninterrupted = await grootvl(...small('once', ...options));
   t.equal(uninterrupted.status, 0, uninterrupted.stderr);
   for (const [signal, status] of [
