@@ -11,7 +11,10 @@ const FAST_KERNELS_ONLY = /grootv_nano_mnist_expected|training\//;
 
 t.test('the default cases in Node', async (t) => {
   const all = directorySource(fileURLToPath(new URL('../fixtures', import.meta.url)));
-  const quick = { ...all, list: async () => (await all.list()).filter((path) => !FAST_KERNELS_ONLY.test(path)) };
+  const quick = {
+    ...all,
+    list: async () => (await all.list()).filter((path) => !FAST_KERNELS_ONLY.test(path)),
+  };
   const run = (source: CaseSource, ...names: string[]) =>
     runOnTargets({ targets: names.map((name) => parseTarget(name) as Target), source, seed: DEFAULT_SEED });
   const report = mergeReports([await run(quick, 'cpu', 'cuda'), await run(all, 'wasm')]);

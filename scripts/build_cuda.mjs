@@ -121,12 +121,10 @@ export function buildCuda({ races = false } = {}) {
     forgetOtherSources();
     const generations = `-DGENERATIONS=${wished}`;
     cmake(['-S', sources, '-B', build, `-DKERNEL_FOLDERS=${kernels.join(';')}`, generations]);
-    for (const addon of addons) {
-      const target = addon.replace('.node', '');
-      cmake(['--build', build, '--target', target, '--parallel', String(availableParallelism())]);
-      // Also where no byte of it changed, or it would be out of date for ever.
-      cmake(['-E', 'touch', join(build, addon)]);
-    }
+    const targets = addons.map((addon) => addon.replace('.node', ''));
+    cmake(['--build', build, '--parallel', String(availableParallelism()), '--target', ...targets]);
+    // Also where no byte of it changed, or it would be out of date for ever.
+    for (const addon of addons) cmake(['-E', 'touch', join(build, addon)]);
     if (toolkit) writeFileSync(compiledFor, wished);
   }
   if (!toolkit) return;

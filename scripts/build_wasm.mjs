@@ -3,7 +3,7 @@
  * AssemblyScript as another, each for the plain and for the threaded (shared memory) build of tfjs's backend. They
  * land beside their sources and in dist/wasm/, as files and as text in a module (embed_wasm.mjs).
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,13 +50,13 @@ function isStale(output, inputs) {
   );
 }
 
-function buildKernels(output, flags) {
+async function buildKernels(output, flags) {
   if (!isStale(output, [...cxx, ...headers])) return;
   if (!emscripten) return;
   // Every function marked EXPORT in the sources: side modules keep only what is listed.
   const listed = execFileSync('grep', ['-ohE', '^EXPORT .*\\(', ...cxx], { cwd: sources, encoding: 'utf8' });
   const names = [...listed.matchAll(/(\w+)\($/gm)].map(([, name]) => `_${name}`);
-  run('emcc', [
+  await run('emcc', [
     ...EMCC_FLAGS,
     ...flags,
     '-sSIDE_MODULE=2',
@@ -80,22 +80,29 @@ function checkImports(output) {
   process.exit(1);
 }
 
-function buildGraph(output, flags) {
+async function buildGraph(output, flags) {
   if (!isStale(output, ['boruvka.as.ts'])) return;
-  run(process.execPath, [asc, 'boruvka.as.ts', ...ASC_FLAGS, ...flags, '-o', output]);
+  await run(process.execPath, [asc, 'boruvka.as.ts', ...ASC_FLAGS, ...flags, '-o', output]);
 }
 
 function run(command, args) {
-  const { status, error } = spawnSync(command, args, { cwd: sources, stdio: 'inherit' });
-  if (error || status !== 0) {
-    console.error(`build_wasm: ${command} failed${error ? `: ${error.message}` : ''}`);
+  const fail = (why) => {
+    console.error(`build_wasm: ${command} failed${why}`);
     process.exit(1);
-  }
+  };
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: sources, stdio: 'inherit' });
+    child.on('error', (error) => fail(`: ${error.message}`));
+    child.on('close', (status) => (status === 0 ? resolve() : fail('')));
+  });
 }
 
-buildKernels('kernels.wasm', []);
-buildKernels('kernels-threaded.wasm', EMCC_THREADED);
-buildGraph('boruvka.wasm', []);
-buildGraph('boruvka-threaded.wasm', ASC_THREADED);
+// All at once: emcc itself compiles one file after the other.
+await Promise.all([
+  buildKernels('kernels.wasm', []),
+  buildKernels('kernels-threaded.wasm', EMCC_THREADED),
+  buildGraph('boruvka.wasm', []),
+  buildGraph('boruvka-threaded.wasm', ASC_THREADED),
+]);
 
 await import('./embed_wasm.mjs');
