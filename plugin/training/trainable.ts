@@ -124,8 +124,12 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
   readonly parameters: ReadonlyMap<string, TrainedParameter>;
   private readonly graphModel: GraphModel;
   private readonly graph: EditedGraph;
+  /** Whether the graph has a node for the normalised image. */
+  private readonly hasNormalized: boolean;
   private readonly parts: ReturnType<typeof planParts>;
   private readonly statistics: readonly BatchStatistics[];
+  /** All their nodes. */
+  private readonly watched: readonly string[];
   private readonly factors: readonly RandomFactor[];
   private readonly batchNormMomentum: number;
   private readonly random: RandomNumbers;
@@ -146,10 +150,12 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     const editor = new GraphEditor(graphModel);
     const isTrained = chosen(options, [...layouts.keys()], runningStatistics(editor));
     this.statistics = useBatchStatistics(editor, (name) => !isTrained(name));
+    this.watched = this.statistics.flatMap(nodesOfStatistics);
     this.factors = [
       ...addDropPath(editor, dropPath),
       ...addDropout(editor, dropout, layouts.get('head.weight')?.shape[1] ?? 0),
     ];
+    this.hasNormalized = editor.nodes.has('normalized');
     useOwnConvolutions(editor);
     averageSinglePixels(editor);
     useBranchSums(editor);
@@ -191,10 +197,8 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
   ): Tensor | Tensor[] {
     const outputs = typeof output === 'string' ? [output] : output;
     const results = tidy(() => {
-      const given = namedInputs(inputs);
-      const nodes = this.statistics.flatMap(nodesOfStatistics);
-      const tensors = this.graph.execute({ ...given, ...this.randomFactors(given) }, [...outputs, ...nodes]);
-      this.updateStatistics((node) => tensors[outputs.length + nodes.indexOf(node)]);
+      const tensors = this.execute(namedInputs(inputs), outputs);
+      this.updateAllStatistics(tensors.slice(outputs.length));
       return tensors.slice(0, outputs.length);
     });
     return typeof output === 'string' ? results[0] : results;
@@ -211,7 +215,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     loss: (logits: Tensor) => Scalar,
     { checkpointing = false }: GradientOptions = {},
   ): { value: Scalar; logits: Tensor; gradients: Gradients } {
-    if (!checkpointing) return gradientsOf(() => this.forward(inputs), this.variables, loss);
+    if (!checkpointing) return this.gradientsAtOnce(namedInputs(inputs), loss);
     if (this.parts.length === 0)
       throw new Error('gradients: the model has no node logits to compute in parts');
     const given = namedInputs(inputs);
@@ -224,6 +228,39 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     } finally {
       dispose(factors);
     }
+  }
+
+  /**
+   * What no variable leads to is computed before, and running statistics are updated after what tfjs records: of every op
+   * in between it keeps copies.
+   */
+  private gradientsAtOnce(given: NamedTensorMap, loss: (logits: Tensor) => Scalar) {
+    const { image, ...others } = given;
+    const normalized =
+      image && this.hasNormalized ? this.graph.execute({ image }, ['normalized'])[0] : undefined;
+    const kept: Tensor[] = [];
+    try {
+      const result = gradientsOf(
+        () => {
+          const [logits, ...statistics] = this.execute(normalized ? { normalized, ...others } : given, [
+            'logits',
+          ]);
+          kept.push(...statistics.map((tensor) => keep(tensor)));
+          return logits;
+        },
+        this.variables,
+        loss,
+      );
+      tidy(() => this.updateAllStatistics(kept));
+      return result;
+    } finally {
+      dispose([kept, ...(normalized ? [normalized] : [])]);
+    }
+  }
+
+  /** A pass. @returns the outputs, and after them the nodes of all statistics */
+  private execute(given: NamedTensorMap, outputs: readonly string[]): Tensor[] {
+    return this.graph.execute({ ...given, ...this.randomFactors(given) }, [...outputs, ...this.watched]);
   }
 
   /** As the model's `save`. */
@@ -260,6 +297,11 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
       return [input, tensor(values, sizes)];
     });
     return Object.fromEntries(factors);
+  }
+
+  /** @param values of all nodes of statistics */
+  private updateAllStatistics(values: readonly Tensor[]): void {
+    this.updateStatistics((node) => values[this.watched.indexOf(node)]);
   }
 
   /**
