@@ -50,6 +50,7 @@ async function bundle(entry: string): Promise<string> {
     target: 'es2022',
     // Registrations are side effects, also of files that a package lists as free of them.
     ignoreAnnotations: true,
+    define: { 'process.env.GROOTVL_LONG': JSON.stringify(process.env.GROOTVL_LONG ?? '') },
     logLevel: 'silent',
   });
   return outputFiles[0].text;

@@ -5,12 +5,21 @@ import { type ConvertOptions, convertCheckpoint, MemorySink } from '../../../con
 import '../../../plugin/index.js';
 import { fetchBytes } from './page_test.js';
 
-/** Converts a checkpoint of the fixtures, as a page would a dropped file, and loads it on the current backend. */
+/** Converts a checkpoint of the fixtures, as a page would a dropped file. */
+export async function convertFixture(
+  file: string,
+  options: ConvertOptions = {},
+): Promise<{ sink: MemorySink; depths: readonly number[] }> {
+  const sink = new MemorySink();
+  const { depths } = await convertCheckpoint(new File([await fetchBytes(file)], file), sink, options);
+  return { sink, depths };
+}
+
+/** The same, loaded on the current backend. */
 export async function loadModel(
   file: string,
   options: ConvertOptions = {},
 ): Promise<{ model: GraphModel; depths: readonly number[] }> {
-  const sink = new MemorySink();
-  const { depths } = await convertCheckpoint(new File([await fetchBytes(file)], file), sink, options);
+  const { sink, depths } = await convertFixture(file, options);
   return { model: await loadGraphModel(tf.io.fromMemory(sink.artifacts() as tf.io.ModelArtifacts)), depths };
 }

@@ -1,9 +1,25 @@
 /** What training needs, in a page. */
+import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
+import { compileFewerShaders } from '../../../conformance/runners/standard.js';
 import { checkChangedVariables } from '../../../testing/changed_variables.js';
 import { checkConvolutionGradients } from '../../../testing/convolution_gradients.js';
+import { checkMemory, classifierMemory } from '../../../testing/training_memory.js';
 import '../index.js';
-import { pageTest } from './page_test.js';
+import { convertFixture } from './page_models.js';
+import { pageTest, tf } from './page_test.js';
 
 pageTest('gradients of convolutions', (t) => checkConvolutionGradients(t, { bound: 2e-5, dilated: false }));
 
 pageTest('variables that are assigned to', checkChangedVariables);
+
+pageTest('no tensor or texture is left behind', async (t) => {
+  compileFewerShaders();
+  const { sink } = await convertFixture('grootv/grootv_tiny_layerscale.pth');
+  const backendCounts = () => {
+    const memory = (tf.backend() as MathBackendWebGL).memory() as unknown as Record<string, number>;
+    const { numBytesInGPU, numBytesInGPUAllocated, numBytesInGPUFree } = memory;
+    return { numBytesInGPU, used: numBytesInGPUAllocated - numBytesInGPUFree };
+  };
+  // A pass of a step: what several add up in one is counted on the other backends.
+  checkMemory(t, await classifierMemory(sink, { backendCounts }, { accumulate: 1 }));
+});
