@@ -1,7 +1,7 @@
 /**
  * `npm start`: the whole way on real input. A PyTorch checkpoint trained on MNIST becomes a TensorFlow.js model, which
- * classifies digits it has never seen and shows what its trees look like on photographs. Then a detector that this package
- * has trained, and a segmenter with random weights.
+ * classifies digits it has never seen and shows what its trees look like on photographs. Then a segmenter and a detector that
+ * this package has trained itself, on a scene that they have not seen.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { installPackages, ROOT, run } from './setup.mjs';
 
 const MODEL = join('out', 'grootv-nano');
 const PHOTOS = join('examples', 'photos');
-const UNTRAINED = join('fixtures', 'dense');
+const SCENE = join('examples', 'scenes', 'scene.png');
 
 installPackages();
 step('Building');
@@ -39,22 +39,22 @@ grootvl(
   affinity,
 );
 
-step('Segmenting (random weights: what it finds means nothing, only the drawing is real)');
+step('Segmenting unseen digits on a photograph (by a model that this package trained: examples/models)');
 const [classes, boxes] = [join('out', 'classes.png'), join('out', 'boxes.png')];
-const segmenter = join('out', 'upernet_tiny');
-grootvl('convert', join(UNTRAINED, 'upernet_tiny.pth'), segmenter);
-grootvl('segment', segmenter, join(PHOTOS, 'astronaut.png'), '--out', classes);
+const segmenter = join('out', 'upernet_nano');
+grootvl('convert', join('examples', 'models', 'upernet_nano.safetensors'), segmenter);
+grootvl('segment', segmenter, SCENE, '--out', classes);
 
-step('Detecting unseen digits on a photograph (by a model that this package trained: examples/models)');
+step('Detecting them (likewise)');
 const detector = join('out', 'mask_rcnn_nano');
 grootvl('convert', join('examples', 'models', 'mask_rcnn_nano.pth'), detector);
-grootvl('detect', detector, join('examples', 'scenes', 'scene.png'), '--threshold', '0.5', '--out', boxes);
+grootvl('detect', detector, SCENE, '--threshold', '0.5', '--out', boxes);
 
 console.log(`
 Look at ${tree}: the minimum spanning tree of the first block, coloured by depth from the root.
 Look at ${affinity}: how much of every position reaches the cat's eye along that tree.
-Look at ${boxes}: the digits of a scene with their masks, as a trained detector finds them.
-Look at ${classes}: what a segmenter draws. This one has random weights: its classes mean nothing.
+Look at ${classes}: the digits of a scene, each pixel by its class, as a trained segmenter finds them.
+Look at ${boxes}: the same digits with their boxes and masks, as a trained detector finds them.
 
 Next:
   npx grootvl inspect fixtures/grootv/grootv_nano_mnist.pth

@@ -48,3 +48,42 @@ t.test('a segmenter with its BatchNorms apart', async (t) => {
   });
   t.equal(leaked, 0);
 });
+
+t.test('gradients of pixels are the same on cpu and wasm', async (t) => {
+  const gradients = new Map<string, Record<string, Float32Array>>();
+  for (const backend of ['cpu', 'wasm'] as const) {
+    const { leaked } = await onBackend(backend, async () => {
+      const { model } = await loadConverted('dense/upernet_tiny.pth', { batchNorm: 'keep' });
+      const trained = trainable(model);
+      const image = tf.randomUniform([2, 36, 44, 3], 0, 255, 'float32', 4) as tf.Tensor4D;
+      const classes = Int32Array.from({ length: 2 * 36 * 44 }, (_, i) => (i % 7 === 0 ? 255 : i % 5));
+      const labels = tf.tensor3d(classes, [2, 36, 44], 'int32');
+      const { value, grads } = tf.variableGrads(
+        () => crossEntropy(trained.forward(image, 'resized_logits'), labels, { ignoreIndex: 255 }),
+        [...trained.variables],
+      );
+      gradients.set(
+        backend,
+        Object.fromEntries(
+          Object.entries(grads).map(([name, gradient]) => [name, gradient.dataSync() as Float32Array]),
+        ),
+      );
+      tf.dispose([value, grads, image, labels]);
+      trained.dispose();
+      model.dispose();
+    });
+    t.equal(leaked, 0);
+  }
+  const [cpu, wasm] = [gradients.get('cpu') ?? {}, gradients.get('wasm') ?? {}];
+  const names = Object.keys(cpu);
+  t.same(Object.keys(wasm), names);
+  const largest = (values: Float32Array) =>
+    values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const all = Math.max(...names.map((name) => largest(cpu[name])));
+  for (const name of names) {
+    const difference = maxDifference(wasm[name], cpu[name]);
+    // Sums of many terms that cancel: float32 of the largest gradient of all is what they are exact to.
+    const bound = 1e-3 * largest(cpu[name]) + 1e-5 * all;
+    if (difference > bound) t.fail(`${name}: ${difference} of ${largest(cpu[name])}`);
+  }
+});
