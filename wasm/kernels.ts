@@ -52,10 +52,12 @@ export function backendKernel<D extends OpDeclaration, Functions>(
   kernel: WasmKernel<D, Functions>,
 ): BackendKernel<D> {
   return (call) =>
-    inMemoryOf<Functions>(call.backend, (memory) => {
-      const args = kernelArguments(op, call, memory, 0);
+    inMemoryOf<Functions>(call.backend, (space) => {
+      const { inputs, outputs, shapes, attributes } = kernelArguments(op, call, space, 0);
+      const { functions, memory, scratch, cached } = space;
       const tensors = call.inputs as Record<keyof D['inputs'], TensorInfo>;
-      kernel({ ...memory, ...args, tensors });
+      // Not spread: this is done for every op, and a spread costs more than many a kernel.
+      kernel({ inputs, outputs, shapes, attributes, functions, memory, scratch, cached, tensors });
     });
 }
 

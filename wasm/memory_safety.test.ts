@@ -109,7 +109,7 @@ function attributesOf(op: OpDeclaration): Record<string, number> {
 /** Shapes of an op's inputs that are right, those of optional ones included. */
 function shapesOf(op: OpDeclaration): Record<string, number[]> {
   return Object.fromEntries(
-    op.parsed.inputs.map(([name, , { anyRank, extents }]) => [
+    op.parsed.inputs.map(({ name, shape: { anyRank, extents } }) => [
       name,
       [...(anyRank ? [2, 3] : []), ...extents.map(({ evaluate }) => evaluate(LETTERS))],
     ]),

@@ -25,6 +25,8 @@ export interface TensorDeclaration {
 export interface InputDeclaration extends TensorDeclaration {
   /** The last inputs of an op may be left out. */
   readonly optional?: boolean;
+  /** Only its shape is used: it has no gradient. */
+  readonly shapeOnly?: boolean;
 }
 
 interface CommonAttribute {
@@ -183,12 +185,18 @@ export interface OpDeclaration extends OpDefinition {
 
 /** The shapes of a declaration, parsed once. */
 export interface ParsedShapes {
-  readonly inputs: readonly (readonly [name: string, declaration: InputDeclaration, shape: ShapeLetters])[];
-  readonly outputs: readonly (readonly [dtype: OpDtype, shape: ShapeLetters])[];
-  readonly derived: readonly (readonly [letter: string, evaluate: Evaluate])[];
-  readonly least: readonly (readonly [letter: string, least: number])[];
+  readonly inputs: readonly ParsedInput[];
+  readonly outputs: readonly { readonly dtype: OpDtype; readonly shape: ShapeLetters }[];
+  readonly derived: readonly { readonly letter: string; readonly evaluate: Evaluate }[];
+  readonly least: readonly { readonly letter: string; readonly smallest: number }[];
   /** Attributes whose largest value is an expression. */
-  readonly bounded: readonly (readonly [name: string, most: Extent])[];
+  readonly bounded: readonly { readonly name: string; readonly extent: Extent }[];
+}
+
+interface ParsedInput {
+  readonly name: string;
+  readonly declaration: InputDeclaration;
+  readonly shape: ShapeLetters;
 }
 
 type Evaluate = (letters: Letters, attributes: Attributes) => number;

@@ -73,24 +73,28 @@ export function declaredOp(name: string): OpDeclaration | undefined {
 }
 
 function parse(op: OpDefinition): ParsedShapes {
-  const inputs = Object.entries(op.inputs).map(
-    ([name, declaration]) => [name, declaration, parseShape(declaration.shape)] as const,
-  );
-  const outputs = Object.values(op.outputs).map(({ dtype, shape }) => [dtype, parseShape(shape)] as const);
-  const derived = Object.entries(op.derived ?? {}).map(
-    ([letter, value]) => [letter, typeof value === 'string' ? parseExtent(value).evaluate : value] as const,
-  );
+  const inputs = Object.entries(op.inputs).map(([name, declaration]) => ({
+    name,
+    declaration,
+    shape: parseShape(declaration.shape),
+  }));
+  const outputs = Object.values(op.outputs).map(({ dtype, shape }) => ({ dtype, shape: parseShape(shape) }));
+  const derived = Object.entries(op.derived ?? {}).map(([letter, value]) => ({
+    letter,
+    evaluate: typeof value === 'string' ? parseExtent(value).evaluate : value,
+  }));
   const numbers = Object.entries(op.attributes).filter(
     (entry): entry is [string, NumberAttribute] => entry[1].type === 'integer' || entry[1].type === 'number',
   );
   const bounded = numbers.flatMap(([name, { most }]) =>
-    typeof most === 'string' ? [[name, parseExtent(most)] as const] : [],
+    typeof most === 'string' ? [{ name, extent: parseExtent(most) }] : [],
   );
-  const bound: Record<string, number> = Object.fromEntries(derived.map(([letter]) => [letter, 1]));
+  const bound: Record<string, number> = Object.fromEntries(derived.map(({ letter }) => [letter, 1]));
   for (const [, { letter }] of numbers) if (letter) bound[letter] = 1;
   const bind = (isOptional: boolean) => {
-    for (const [, { optional = false }, { extents }] of inputs) {
-      if (optional === isOptional) for (const { letter } of extents) if (letter) bound[letter] = 1;
+    for (const { declaration, shape } of inputs) {
+      const { optional = false } = declaration;
+      if (optional === isOptional) for (const { letter } of shape.extents) if (letter) bound[letter] = 1;
     }
   };
   const check = (shapes: readonly ShapeLetters[]) => {
@@ -100,9 +104,9 @@ function parse(op: OpDefinition): ParsedShapes {
     }
   };
   bind(false);
-  check(outputs.map(([, shape]) => shape));
+  check(outputs.map(({ shape }) => shape));
   bind(true); // an input that may be left out says what its own letters are
-  check(inputs.map(([, , shape]) => shape));
+  check(inputs.map(({ shape }) => shape));
   const { counted, reads = [] } = op;
   if (
     counted &&
@@ -115,9 +119,9 @@ function parse(op: OpDefinition): ParsedShapes {
   const unread = reads.find((name) => !op.inputs[name]);
   if (unread) throw new Error(`${op.name}: ${unread} is read, expected one of its inputs`);
   const least = Object.entries({
-    ...Object.fromEntries(derived.map(([letter]) => [letter, 0])),
+    ...Object.fromEntries(derived.map(({ letter }) => [letter, 0])),
     ...op.least,
-  });
+  }).map(([letter, smallest]) => ({ letter, smallest }));
   return { inputs, outputs, derived, least, bounded };
 }
 
@@ -126,7 +130,7 @@ function registerGradientOf(op: OpDeclaration): void {
   const { gradient } = op;
   // tfjs cannot save an input that may be left out; `runOp` can.
   if (!gradient || gradient.saves.some((name) => op.inputs[name].optional)) return;
-  const integers = Object.keys(op.inputs).filter((name) => op.inputs[name].dtype === 'int32');
+  const constants = Object.keys(op.inputs).filter((name) => !isDifferentiable(op, name));
   registerGradient({
     kernelName: op.name,
     inputsToSave: [...gradient.saves],
@@ -136,10 +140,16 @@ function registerGradientOf(op: OpDeclaration): void {
       const complete = completeAttributes(op, attributes as Attributes);
       const gradients: Record<string, () => Tensor> = { ...gradient.compute(given, [dy].flat(), complete) };
       // tfjs asks for the gradient of every input that what is differentiated leads to.
-      for (const name of integers) if (given[name]) gradients[name] = () => zeros(given[name].shape);
+      for (const name of constants) if (given[name]) gradients[name] = () => zeros(given[name].shape);
       return gradients;
     },
   });
+}
+
+/** Whether an op has a gradient in an input. */
+export function isDifferentiable(op: OpDeclaration, input: string): boolean {
+  const { dtype, shapeOnly = false } = op.inputs[input];
+  return dtype !== 'int32' && !shapeOnly;
 }
 
 /** Gradients that were computed together, as a declaration returns them. */

@@ -27,6 +27,7 @@ export const FlattenGrid = defineOp({
     const [batch, height, width, channels] = x.shape as number[];
     return reshape(x, [batch, height * width, channels]);
   },
+  gradient: { saves: ['x'], compute: ({ x }, [dy]) => ({ x: () => reshape(dy, x.shape) }) },
 });
 
 export const UnflattenGrid = defineOp({
@@ -34,7 +35,12 @@ export const UnflattenGrid = defineOp({
   doc: 'x[N, H*W, C] as [N, H, W, C], with the height and width of `like`.',
   inputs: {
     x: { dtype: 'float32', shape: ['N', 'H*W', 'C'], doc: 'features by vertex' },
-    like: { dtype: 'float32', shape: ['N', 'H', 'W', 'K'], doc: 'only its height and width are used' },
+    like: {
+      dtype: 'float32',
+      shape: ['N', 'H', 'W', 'K'],
+      shapeOnly: true,
+      doc: 'only its height and width are used',
+    },
   },
   attributes: {},
   outputs: { y: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'an image' } },
@@ -42,4 +48,5 @@ export const UnflattenGrid = defineOp({
     const [batch, height, width] = like.shape as number[];
     return reshape(x, [batch, height, width, x.shape[2] as number]);
   },
+  gradient: { saves: ['x'], compute: ({ x }, [dy]) => ({ x: () => reshape(dy, x.shape) }) },
 });

@@ -1,7 +1,9 @@
 /** Every op of this package. A new op is a file beside this one and a line here. */
 import { Gelu, Silu } from './activations.js';
+import { BatchNormalization } from './batch_normalization.js';
 import { BoruvkaMST } from './boruvka_mst.js';
 import { AnchorGrid, BoxRois, DecodeBoxes, EncodeBoxes, RoiLevels } from './boxes.js';
+import { BranchSum } from './branch_sum.js';
 import { CausalConvolution } from './causal_convolution.js';
 import { Convolution } from './convolution.js';
 import type { OpDeclaration } from './declaration.js';
@@ -11,6 +13,7 @@ import { EdgeDissimilarity } from './edge_dissimilarity.js';
 import { FlattenGrid, GridGraph, UnflattenGrid } from './grid.js';
 import { LayerNormalization } from './layer_normalization.js';
 import { Linear } from './linear.js';
+import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from './optimizer_steps.js';
 import { PasteMasks } from './paste_masks.js';
 import { Resample } from './resample.js';
 import { AdaptiveAveragePool, InterpolateBilinear, InterpolateNearest } from './resize.js';
@@ -65,4 +68,10 @@ export const OPS: readonly OpDeclaration[] = [
   SelectChannels,
   PasteMasks,
   Convolution,
+  BatchNormalization,
+  BranchSum,
+  AdamWStep,
+  MomentumStep,
+  SquareSum,
+  ScaleBy,
 ];

@@ -102,7 +102,7 @@ export function checkInputs(
   attributes: Attributes,
 ): OutputSpec[] {
   const shapes: Record<string, readonly number[]> = {};
-  for (const [name, declaration, shape] of op.parsed.inputs) {
+  for (const { name, declaration, shape } of op.parsed.inputs) {
     const input = inputs[name];
     if (input == null && declaration.optional) continue;
     checkKind(op, name, declaration, shape, input);
@@ -126,23 +126,23 @@ export function inferOutputs(op: OpDeclaration, shapes: Shapes, attributes: Attr
     if ('letter' in declaration && declaration.letter)
       letters[declaration.letter] = attributes[name] as number;
   }
-  for (const [name, , shape] of inputs) {
+  for (const { name, shape } of inputs) {
     const given = shapes[name];
     if (!given) continue;
     if (shape.anyRank) {
-      const own = given.slice(0, given.length - shape.extents.length);
-      if (leading && `${leading}` !== `${own}`) {
+      const count = given.length - shape.extents.length;
+      if (leading && !(leading.length === count && leading.every((extent, axis) => extent === given[axis]))) {
         const expected = `${showShape(leading)} for the axes of ...`;
         throw new OpError(
           op.name,
           `${name}${shape.text} has shape ${showShape(given)}, expected ${expected}`,
         );
       }
-      leading ??= own;
+      leading ??= given.slice(0, count);
     }
     bindLetters(shape, given, letters);
   }
-  for (const [name, extent] of bounded) {
+  for (const { name, extent } of bounded) {
     const most = extent.evaluate(letters);
     if ((attributes[name] as number) > most) {
       throw new OpError(
@@ -151,15 +151,15 @@ export function inferOutputs(op: OpDeclaration, shapes: Shapes, attributes: Attr
       );
     }
   }
-  for (const [name, , shape] of inputs) {
+  for (const { name, shape } of inputs) {
     const given = shapes[name];
     if (given && !fitsLetters(shape, given, letters)) throw misshapen(op, name, shape, given, letters);
   }
-  for (const [letter, evaluate] of derived) letters[letter] = evaluate(letters, attributes);
-  for (const [letter, smallest] of least) {
+  for (const { letter, evaluate } of derived) letters[letter] = evaluate(letters, attributes);
+  for (const { letter, smallest } of least) {
     if (!(letters[letter] >= smallest)) throw tooSmall(op, letter, letters[letter], smallest, shapes);
   }
-  return outputs.map(([dtype, { anyRank, extents }]) => {
+  return outputs.map(({ dtype, shape: { anyRank, extents } }) => {
     const shape = extents.map(({ evaluate }) => evaluate(letters));
     return { shape: anyRank ? [...(leading ?? []), ...shape] : shape, dtype };
   });
@@ -212,9 +212,9 @@ function tooSmall(op: OpDeclaration, letter: string, extent: number, least: numb
   const meaning = typeof derived === 'string' ? `${letter} = ${derived}` : letter;
   const given = op.parsed.inputs
     .filter(
-      ([name, , { text }]) =>
+      ({ name, shape: { text } }) =>
         shapes[name] && [...meaning].some((each) => /[A-Z]/.test(each) && text.includes(each)),
     )
-    .map(([name, , { text }]) => `${name}${text} has shape ${showShape(shapes[name])}`);
+    .map(({ name, shape: { text } }) => `${name}${text} has shape ${showShape(shapes[name])}`);
   return new OpError(op.name, `${given.join(', ')}: ${meaning} is ${extent}, expected at least ${least}`);
 }

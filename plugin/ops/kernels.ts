@@ -37,7 +37,7 @@ import type {
   OutputSpec,
   Tensors,
 } from './declaration.js';
-import { namedSaved } from './declare.js';
+import { isDifferentiable, namedSaved } from './declare.js';
 import { checkInputs, completeAttributes } from './input_checks.js';
 import { stopGradient } from './stop_gradient.js';
 
@@ -129,9 +129,8 @@ export function registerBackendKernel<D extends OpDeclaration>(
   if (getKernel(op.name, backendName)) unregisterKernel(op.name, backendName);
   fallbackKernels.delete(`${op.name} ${backendName}`);
   const kernelFunc: KernelFunc = ({ inputs, attrs, backend }) => {
-    const attributes = completeAttributes(op, (attrs ?? {}) as Attributes);
-    const given = definedInputs(inputs);
-    const outputs = checkInputs(op, given, attributes);
+    const { given, attributes, outputs } =
+      takeChecked(inputs, attrs) ?? check(op, inputs, attrs as Attributes);
     const host = backend as KernelBackend;
     op.validate?.(given, attributes, (info) => readValues(op.name, host, info) as Int32Array);
     const results = kernel({
@@ -160,11 +159,37 @@ export function runOp(
   inputs: Readonly<Record<string, Tensor | undefined>>,
   attributes: Attributes = {},
 ): Tensor[] {
+  const call = check(op, inputs, attributes); // before anything else, so that a bad call changes nothing
+  if (!isRecording()) return runKernelOf(op, call);
+  return tidy(() => runRecorded(op, call).map(choice));
+}
+
+/** A call whose inputs and attributes fit the declaration. */
+interface CheckedCall<T extends TensorInfo = Tensor> {
+  readonly given: Readonly<Record<string, T>>;
+  readonly attributes: Attributes;
+  readonly outputs: readonly OutputSpec[];
+}
+
+/** @throws {OpError} when they do not */
+function check<T extends TensorInfo>(
+  op: OpDeclaration,
+  inputs: Readonly<Record<string, T | null | undefined>>,
+  attributes: Attributes = {},
+): CheckedCall<T> {
   const given = definedInputs(inputs);
   const complete = completeAttributes(op, attributes);
-  checkInputs(op, given, complete); // before anything else, so that a bad call changes nothing
-  if (!isRecording()) return tidy(() => runKernelOf(op, given, complete));
-  return tidy(() => runRecorded(op, given, complete).map(choice));
+  return { given, attributes: complete, outputs: checkInputs(op, given, complete) };
+}
+
+/** What `runOp` is handing to a kernel, which need not check it again. */
+let handedOver: CheckedCall | undefined;
+
+/** The call of `runOp` that these inputs and attributes are of, once. */
+function takeChecked(inputs: NamedTensorInfoMap, attributes: unknown): CheckedCall<TensorInfo> | undefined {
+  const call = handedOver;
+  handedOver = undefined;
+  return call?.given === inputs && call.attributes === attributes ? call : undefined;
 }
 
 /** Whether tfjs is recording what is run, for gradients. */
@@ -185,15 +210,14 @@ function choice(tensor: Tensor): Tensor {
  * Runs an op so that tfjs uses its declared gradient on every backend, also where the op is composed. An op without one
  * is composed, so that gradients can be differentiated again.
  */
-function runRecorded(op: OpDeclaration, inputs: Tensors, attributes: Attributes): Tensor[] {
+function runRecorded(op: OpDeclaration, call: CheckedCall): Tensor[] {
   const { gradient } = op;
-  if (!gradient)
-    return op.compose ? compose(op, op.compose, inputs, attributes) : runKernelOf(op, inputs, attributes);
-  const parts = op.recorded?.(inputs, attributes);
+  if (!gradient) return op.compose ? compose(op.compose, call) : runKernelOf(op, call);
+  const parts = op.recorded?.(call.given, call.attributes);
   if (parts) return [parts].flat();
   return engine().state.gradientDepth === 1
-    ? runWithGradient(op, gradient, inputs, attributes)
-    : runDifferentiable(op, gradient, inputs, attributes);
+    ? runWithGradient(op, gradient, call)
+    : runDifferentiable(op, gradient, call);
 }
 
 /** What tfjs does for kernels that are not registered. Its `customGrad` computes gradients of all inputs, needed or not. */
@@ -216,9 +240,9 @@ interface RecordingEngine {
 function runWithGradient(
   op: OpDeclaration,
   { saves, savesOutputs, compute }: GradientDeclaration,
-  inputs: Tensors,
-  attributes: Attributes,
+  call: CheckedCall,
 ): Tensor[] {
+  const { given: inputs, attributes } = call;
   const kept: Tensor[] = [];
   const save = (tensor: Tensor) => kept.push(keep(stopGradient(tensor)));
   const saved = saves.filter((name) => inputs[name]);
@@ -226,13 +250,13 @@ function runWithGradient(
   try {
     const outputs = recording.runKernelFunc({
       forwardFunc: () => {
-        const results = runKernelOf(op, inputs, attributes);
+        const results = runKernelOf(op, call);
         for (const name of saved) save(inputs[name]);
         if (savesOutputs) results.forEach(save);
         return results;
       },
       backwardsFunc: (dy, tensors) => compute(namedSaved(op, tensors, saved), [dy].flat(), attributes),
-      inputs: Object.fromEntries(Object.entries(inputs).filter(([, { dtype }]) => dtype !== 'int32')),
+      inputs: Object.fromEntries(Object.entries(inputs).filter(([name]) => isDifferentiable(op, name))),
     });
     recording.state.activeTape.at(-1)?.saved.push(...kept); // tfjs frees them with the tape
     return outputs;
@@ -246,19 +270,21 @@ function runWithGradient(
 function runDifferentiable(
   op: OpDeclaration,
   { saves, savesOutputs, compute }: GradientDeclaration,
-  inputs: Tensors,
-  attributes: Attributes,
+  call: CheckedCall,
 ): Tensor[] {
-  const given = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, choice(tensor)]));
-  if (op.outputNames.length > 1) return runKernelOf(op, given, attributes);
-  const names = Object.keys(given).filter((name) => given[name].dtype !== 'int32');
+  const given = Object.fromEntries(
+    Object.entries(call.given).map(([name, tensor]) => [name, choice(tensor)]),
+  );
+  const differentiated = { ...call, given };
+  if (op.outputNames.length > 1) return runKernelOf(op, differentiated);
+  const names = Object.keys(given).filter((name) => isDifferentiable(op, name));
   const run = customGrad((...args: (Tensor | GradSaveFunc)[]) => {
     const save = args.pop() as GradSaveFunc;
-    const [value] = runKernelOf(op, given, attributes);
+    const [value] = runKernelOf(op, differentiated);
     const saved = saves.filter((name) => given[name]);
     save([...saved.map((name) => given[name]), ...(savesOutputs ? [value] : [])]);
     const gradFunc = (dy: Tensor, tensors: Tensor[]) => {
-      const gradients = compute(namedSaved(op, tensors, saved), [dy], attributes);
+      const gradients = compute(namedSaved(op, tensors, saved), [dy], call.attributes);
       return names.map((name) => gradients[name]());
     };
     return { value, gradFunc };
@@ -267,31 +293,32 @@ function runDifferentiable(
 }
 
 /** Runs the kernel of an op, or what stands in for it on a backend that has none. */
-function runKernelOf(op: OpDeclaration, inputs: Tensors, attributes: Attributes): Tensor[] {
+function runKernelOf(op: OpDeclaration, call: CheckedCall): Tensor[] {
   currentBackend(); // initialises tfjs's default backend when none has been chosen yet
   const backendName = getBackend();
   if (!getKernel(op.name, backendName)) {
-    if (op.compose) return compose(op, op.compose, inputs, attributes);
+    const { compose: composed } = op;
+    if (composed) return tidy(() => compose(composed, call));
     registerFallbackKernel(op, backendName);
   }
+  handedOver = call;
   const results = engine().runKernel<Tensor | Tensor[]>(
     op.name,
-    inputs as NamedTensorMap,
-    attributes as NamedAttrMap,
+    call.given as NamedTensorMap,
+    call.attributes as NamedAttrMap,
   );
-  return [results].flat();
+  return Array.isArray(results) ? results : [results];
 }
 
 /** Some of tfjs's own ops fail on tensors without elements, so results without any are not computed, unless recorded. */
 function compose(
-  op: OpDeclaration,
   run: NonNullable<OpDeclaration['compose']>,
-  inputs: Tensors,
-  attributes: Attributes,
+  { given, attributes, outputs }: CheckedCall,
 ): Tensor[] {
-  const outputs = checkInputs(op, inputs, attributes);
   const isEmpty = engine().state.gradientDepth === 0 && outputs.every(({ shape }) => shape.includes(0));
-  return isEmpty ? outputs.map(({ shape, dtype }) => zeros(shape, dtype)) : [run(inputs, attributes)].flat();
+  return isEmpty
+    ? outputs.map(({ shape, dtype }) => zeros([...shape], dtype))
+    : [run(given, attributes)].flat();
 }
 
 /** The values of an int32 tensor on the current backend, for the checks of an op: see `readValues`. */

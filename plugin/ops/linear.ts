@@ -9,7 +9,6 @@ import {
   type Tensor,
   type Tensor1D,
   type Tensor2D,
-  tidy,
 } from '@tensorflow/tfjs-core';
 import { Gelu, Silu } from './activations.js';
 import { defineOp } from './declare.js';
@@ -101,8 +100,11 @@ export const Linear = defineOp({
         x: () => runOp(LinearInputGradient, { dy, weights }, attributes)[0],
         weights: () =>
           runOp(LinearWeightGradient, { x, dy }, { columns: weights.shape[1], ...attributes })[0],
-        bias: () =>
-          tidy(() => pad(runOp(RowSum, { x: dy })[0], [besideUsed(weights.shape[1] as number, attributes)])),
+        bias: () => {
+          const [sums] = runOp(RowSum, { x: dy });
+          const beside = besideUsed(weights.shape[1] as number, attributes);
+          return beside.some((count) => count > 0) ? pad(sums, [beside]) : sums;
+        },
       };
     },
   },

@@ -35,6 +35,40 @@ export const AdamWStep = defineOp({
   },
 });
 
+export const MomentumStep = defineOp({
+  name: 'MomentumStep',
+  doc:
+    'g = gradient + decay * value; next = momentum * velocity + g; updated = value - rate * next, with nesterov ' +
+    'value - rate * (g + momentum * next).',
+  inputs: {
+    value: values('of a parameter'),
+    gradient: values('of the shape of the parameter'),
+    velocity: { ...values('the sum of the gradients so far; left out at the first step'), optional: true },
+  },
+  attributes: {
+    momentum: number('momentum', 'how much of the velocity is kept'),
+    decay: number('decay', 'weight decay'),
+    rate: number('rate', 'learning rate'),
+    nesterov: { type: 'boolean', graphName: 'nesterov', default: false, doc: 'a step ahead' },
+  },
+  outputs: { updated: values('the parameter'), next: values('velocity') },
+  compose: ({ value, gradient, velocity }, { momentum, decay, rate, nesterov }) => {
+    const decayed = decay === 0 ? gradient : add(gradient, mul(value, decay));
+    const next = velocity ? add(mul(velocity, momentum), decayed) : decayed.clone();
+    const step = nesterov ? add(decayed, mul(next, momentum)) : next;
+    return [sub(value, mul(step, rate)), next];
+  },
+});
+
+export const ScaleBy = defineOp({
+  name: 'ScaleBy',
+  doc: 'factor * x, value by value.',
+  inputs: { x: values('any shape'), factor: { dtype: 'float32', shape: [], doc: 'one number' } },
+  attributes: {},
+  outputs: { y: values('of the shape of x') },
+  compose: ({ x, factor }) => mul(x, factor),
+});
+
 export const SquareSum = defineOp({
   name: 'SquareSum',
   doc: 'The sum of the squares of all values.',
@@ -43,6 +77,11 @@ export const SquareSum = defineOp({
   outputs: { y: { dtype: 'float32', shape: [], doc: 'their sum' } },
   compose: ({ x }) => sum(square(x)),
 });
+
+/** A tensor times a number that a backend has. */
+export function scaleBy(x: Tensor, factor: Scalar): Tensor {
+  return runOp(ScaleBy, { x, factor })[0];
+}
 
 /** The sum of the squares of all values of a tensor. */
 export function squareSum(x: Tensor): Scalar {

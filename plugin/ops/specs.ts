@@ -1,5 +1,6 @@
 /** The specs of all ops. A new op is a declaration, a spec beside it, and a line in both lists. */
 import { geluSpec, siluSpec } from './activations.spec.js';
+import { batchNormalizationSpec } from './batch_normalization.spec.js';
 import { boruvkaMSTSpec } from './boruvka_mst.spec.js';
 import {
   anchorGridSpec,
@@ -8,6 +9,7 @@ import {
   encodeBoxesSpec,
   roiLevelsSpec,
 } from './boxes.spec.js';
+import { branchSumSpec } from './branch_sum.spec.js';
 import { causalConvolutionSpec } from './causal_convolution.spec.js';
 import { convolutionSpec } from './convolution.spec.js';
 import {
@@ -21,6 +23,7 @@ import { edgeDissimilaritySpec } from './edge_dissimilarity.spec.js';
 import { flattenGridSpec, gridGraphSpec, unflattenGridSpec } from './grid.spec.js';
 import { layerNormalizationSpec } from './layer_normalization.spec.js';
 import { linearSpec } from './linear.spec.js';
+import { adamWStepSpec, momentumStepSpec, scaleBySpec, squareSumSpec } from './optimizer_steps.spec.js';
 import { pasteMasksSpec } from './paste_masks.spec.js';
 import { resampleSpec } from './resample.spec.js';
 import { adaptiveAveragePoolSpec, interpolateBilinearSpec, interpolateNearestSpec } from './resize.spec.js';
@@ -75,4 +78,10 @@ export const SPECS: readonly OpSpec[] = [
   selectChannelsSpec,
   pasteMasksSpec,
   convolutionSpec,
+  batchNormalizationSpec,
+  branchSumSpec,
+  adamWStepSpec,
+  momentumStepSpec,
+  squareSumSpec,
+  scaleBySpec,
 ];

@@ -18,6 +18,7 @@ import {
   type Variable,
 } from '@tensorflow/tfjs-core';
 import { type EditedGraph, FLOAT, type GraphEditor, nodeName, outputIndex } from './graph_editor.js';
+import { branchSums } from './training_graph.js';
 
 /** A part of a graph between two cuts. */
 interface Part {
@@ -31,9 +32,6 @@ interface Part {
   readonly watched: string[];
 }
 
-/** The sums of a block: its branches, of GrootV and of GrootL. */
-const SUM = /^(blocks_\d+\/(mixed|output)|layers_\d+\/output)$/;
-
 /**
  * Plans the parts: they end before and behind every branch of a block. The graph gets names for outputs that cross from
  * part to part, since of several outputs of a node only one can be fed.
@@ -42,9 +40,7 @@ const SUM = /^(blocks_\d+\/(mixed|output)|layers_\d+\/output)$/;
  */
 export function planParts(graph: GraphEditor, watched: readonly (readonly string[])[]): Part[] {
   if (!graph.nodes.has('logits')) return [];
-  const cuts = [...graph.nodes.values()]
-    .filter(({ name, op }) => op === 'AddV2' && SUM.test(name))
-    .flatMap(({ name, input = [] }) => [nodeName(input[0]), name]);
+  const cuts = branchSums(graph).flatMap(({ name, input = [] }) => [nodeName(input[0]), name]);
   const partOf = new Map<string, number>();
   const ends = [...new Set(cuts), 'logits'];
   for (const [part, end] of ends.entries()) visit(graph, end, part, partOf);

@@ -15,7 +15,7 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import { number } from '../models/checks.js';
-import { squareSum } from '../ops/optimizer_steps.js';
+import { scaleBy, squareSum } from '../ops/optimizer_steps.js';
 import type { Gradients } from './trainable.js';
 
 /** torch.nn.utils.clip_grad_norm_ adds it to the norm. */
@@ -30,8 +30,8 @@ export function clipByGlobalNorm(gradients: Gradients, most: number): { gradient
   number(Number.MIN_VALUE, Number.MAX_VALUE)(most, 'clipByGlobalNorm: most');
   return tidy(() => {
     const norm = sqrt(sum(stack(Object.values(gradients).map(squareSum)))) as Scalar;
-    const factor = minimum(div(most, add(norm, CLIP_EPSILON)), 1);
-    const scaled = Object.entries(gradients).map(([name, gradient]) => [name, mul(gradient, factor)]);
+    const factor = minimum(div(most, add(norm, CLIP_EPSILON)), 1) as Scalar;
+    const scaled = Object.entries(gradients).map(([name, gradient]) => [name, scaleBy(gradient, factor)]);
     return { gradients: Object.fromEntries(scaled), norm };
   });
 }

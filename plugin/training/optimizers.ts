@@ -1,13 +1,10 @@
 /** Optimisers of PyTorch that tfjs lacks, or does otherwise. */
 import {
-  add,
   dispose,
   engine,
   keep,
-  mul,
   type NamedTensorMap,
   Optimizer,
-  sub,
   type Tensor,
   tidy,
   type Variable,
@@ -15,7 +12,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { options as checkOptions, number } from '../models/checks.js';
 import { runOp } from '../ops/kernels.js';
-import { AdamWStep } from '../ops/optimizer_steps.js';
+import { AdamWStep, MomentumStep } from '../ops/optimizer_steps.js';
 import { parameterName } from './parameter_names.js';
 import { type Selection, selects } from './selection.js';
 
@@ -62,8 +59,8 @@ abstract class GroupedOptimizer extends Optimizer {
   private readonly weightDecay: number;
   private readonly decays: (name: string) => boolean;
   private readonly groups: readonly ParameterGroup[];
-  /** By parameter and slot: `levels.0.norm.0.bias/m`. */
-  private readonly state = new Map<string, Tensor>();
+  /** What is remembered of a parameter, in the order of the slots. */
+  private readonly state = new Map<string, readonly Tensor[]>();
 
   constructor(
     protected readonly slots: readonly string[],
@@ -83,32 +80,40 @@ abstract class GroupedOptimizer extends Optimizer {
       : Object.entries(gradients).map(([name, tensor]) => ({ name, tensor }));
     const variables = engine().registeredVariables;
     this.steps++;
-    for (const { name, tensor } of list) {
-      if (!tensor) continue; // not in the path to the loss
-      const variable = variables[name];
-      if (!variable)
-        throw new Error(`${this.getClassName()}: there is no variable ${name} for a gradient of this name`);
-      tidy(() => {
-        const parameter = parameterName(variable);
-        const before = this.slots.map((slot) => this.state.get(`${parameter}/${slot}`));
-        const { value, state } = this.update(variable, tensor, before, this.updateOf(parameter));
-        variable.assign(value);
-        this.slots.forEach((slot, i) => {
-          before[i]?.dispose();
-          this.state.set(`${parameter}/${slot}`, keep(state[i]));
-        });
-      });
-    }
+    tidy(() => {
+      for (const { name, tensor } of list) {
+        if (!tensor) continue; // not in the path to the loss
+        const variable = variables[name];
+        if (!variable)
+          throw new Error(`${this.getClassName()}: there is no variable ${name} for a gradient of this name`);
+        this.applyTo(variable, tensor);
+      }
+    });
     this.incrementIterations();
   }
 
-  /** The new value of a variable, and what is remembered of it. @param state undefined at its first update */
+  private applyTo(variable: Variable, gradient: Tensor): void {
+    const parameter = parameterName(variable);
+    const before = this.state.get(parameter) ?? [];
+    const [value, ...after] = this.update(variable, gradient, before, this.updateOf(parameter));
+    variable.assign(value);
+    dispose(before as Tensor[]);
+    this.state.set(
+      parameter,
+      this.slots.map((_, i) => keep(after[i])),
+    );
+  }
+
+  /**
+   * The new value of a variable, and what is remembered of it, which may be more than there are slots.
+   * @param state empty at its first update
+   */
   protected abstract update(
     value: Variable,
     gradient: Tensor,
-    state: readonly (Tensor | undefined)[],
+    state: readonly Tensor[],
     update: Update,
-  ): { readonly value: Tensor; readonly state: readonly Tensor[] };
+  ): readonly Tensor[];
 
   private updateOf(parameter: string): Update {
     const group = this.groups.find(({ parameters }) => selects(parameters, parameter));
@@ -121,7 +126,9 @@ abstract class GroupedOptimizer extends Optimizer {
 
   /** What is remembered, by the names of parameters, with the number of updates first. */
   override async getWeights(): Promise<NamedTensor[]> {
-    const state = [...this.state].map(([name, tensor]) => ({ name, tensor }));
+    const state = [...this.state].flatMap(([parameter, tensors]) =>
+      tensors.map((tensor, i) => ({ name: `${parameter}/${this.slots[i]}`, tensor })),
+    );
     return [await this.saveIterations(), ...state];
   }
 
@@ -129,15 +136,32 @@ abstract class GroupedOptimizer extends Optimizer {
   override async setWeights(weights: NamedTensor[]): Promise<void> {
     const state = await this.extractIterations(weights);
     this.steps = this.iterations;
-    dispose([...this.state.values()]);
-    this.state.clear();
-    for (const { name, tensor } of state) this.state.set(name, keep(tidy(() => tensor.clone())));
+    this.forget();
+    const byName = new Map(state.map(({ name, tensor }) => [name, tensor]));
+    for (const name of byName.keys()) {
+      const parameter = name.slice(0, name.lastIndexOf('/'));
+      if (this.state.has(parameter)) continue;
+      const tensors = this.slots.map((slot) => byName.get(`${parameter}/${slot}`));
+      if (!tensors.every((tensor) => tensor !== undefined)) {
+        throw new Error(
+          `${this.getClassName()}: the state of ${parameter} is not whole, expected ${this.slots.join(' and ')}`,
+        );
+      }
+      this.state.set(
+        parameter,
+        tidy(() => tensors.map((tensor) => keep((tensor as Tensor).clone()))),
+      );
+    }
   }
 
   /** Frees what is remembered. */
   override dispose(): void {
     super.dispose();
-    dispose([...this.state.values()]);
+    this.forget();
+  }
+
+  private forget(): void {
+    dispose([...this.state.values()].flat());
     this.state.clear();
   }
 }
@@ -175,11 +199,11 @@ export class AdamW extends GroupedOptimizer {
   protected update(
     value: Variable,
     gradient: Tensor,
-    [m = zerosLike(gradient), v = zerosLike(gradient)]: readonly (Tensor | undefined)[],
+    [m = zerosLike(gradient), v = zerosLike(gradient)]: readonly Tensor[],
     { learningRate, weightDecay }: Update,
-  ) {
+  ): readonly Tensor[] {
     const { beta1, beta2, epsilon, steps } = this;
-    const [updated, mean, variance] = runOp(
+    return runOp(
       AdamWStep,
       { value, gradient, m, v },
       {
@@ -191,7 +215,6 @@ export class AdamW extends GroupedOptimizer {
         correction: 1 / Math.sqrt(1 - beta2 ** steps),
       },
     );
-    return { value: updated, state: [mean, variance] };
   }
 
   getConfig() {
@@ -223,15 +246,15 @@ export class Momentum extends GroupedOptimizer {
   protected update(
     value: Variable,
     gradient: Tensor,
-    [before]: readonly (Tensor | undefined)[],
+    [velocity]: readonly Tensor[],
     { learningRate, weightDecay }: Update,
-  ) {
+  ): readonly Tensor[] {
     const { momentum, nesterov } = this;
-    const decayed = weightDecay === 0 ? gradient : add(gradient, mul(value, weightDecay));
-    if (momentum === 0) return { value: sub(value, mul(decayed, learningRate)), state: [] };
-    const velocity = before ? add(mul(before, momentum), decayed) : decayed.clone();
-    const step = nesterov ? add(decayed, mul(velocity, momentum)) : velocity;
-    return { value: sub(value, mul(step, learningRate)), state: [velocity] };
+    return runOp(
+      MomentumStep,
+      { value, gradient, velocity },
+      { momentum, nesterov, decay: weightDecay, rate: learningRate },
+    );
   }
 
   getConfig() {

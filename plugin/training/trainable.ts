@@ -37,6 +37,7 @@ import {
   type RandomFactor,
   runningStatistics,
   useBatchStatistics,
+  useBranchSums,
 } from './training_graph.js';
 
 /** What can be trained. */
@@ -157,6 +158,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     this.hasNormalized = editor.nodes.has('normalized');
     useOwnConvolutions(editor);
     averageSinglePixels(editor);
+    useBranchSums(editor);
     this.parts = planParts(editor, this.statistics.map(nodesOfStatistics));
     // From here on the model is changed.
     try {

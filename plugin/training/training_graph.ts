@@ -2,7 +2,7 @@
  * What training changes in a graph: batch normalisation takes the statistics of the batch, and branches of blocks and
  * features before the classifier are left out at random.
  */
-import { tensor1d } from '@tensorflow/tfjs-core';
+import type { TopologyNode } from '../torch_layout.js';
 import { FLOAT, type GraphEditor, nodeName } from './graph_editor.js';
 
 /** The statistics of a batch that a BatchNorm took, as nodes, and the running ones that follow them. */
@@ -28,6 +28,21 @@ export interface RandomFactor {
 
 const BATCH_NORM = /^FusedBatchNorm(V\d)?$/;
 
+/** The sums of a block and its branches, of GrootV and of GrootL. */
+const BRANCH_SUM = /^(blocks_\d+\/(mixed|output)|layers_\d+\/output)$/;
+
+/** The nodes that add a branch of a block, their second input, to what goes past it. */
+export function branchSums({ nodes }: GraphEditor): readonly TopologyNode[] {
+  return [...nodes.values()].filter(
+    ({ name, op }) => (op === 'AddV2' || op === 'BranchSum') && BRANCH_SUM.test(name),
+  );
+}
+
+/** Lets them be of this package, so that their gradients need no copies. */
+export function useBranchSums(graph: GraphEditor): void {
+  for (const { name, input = [] } of branchSums(graph)) graph.replace(name, 'BranchSum', input, FLOAT);
+}
+
 /** Weights that a BatchNorm reads as running statistics. */
 export function runningStatistics({ nodes }: GraphEditor): Set<string> {
   return new Set(
@@ -48,22 +63,13 @@ export function useBatchStatistics(
   const found = [...graph.nodes.values()].filter(
     ({ op, input = [] }) => BATCH_NORM.test(op) && !isFrozen(nodeName(input[1])),
   );
-  if (found.length === 0) return [];
-  const axes = graph.weight('batch_statistics/axes', tensor1d([0, 1, 2], 'int32'));
-  return found.map(({ name, input = [] }) => {
-    const [x, , , runningMean, runningVariance] = input;
-    const averaged = (node: string, values: string) =>
-      graph.add('Mean', `${name}/${node}`, [values, axes], { ...FLOAT, keep_dims: { b: false } });
-    const mean = averaged('batch_mean', x);
-    const centred = graph.add('Sub', `${name}/batch_centred`, [x, mean], FLOAT);
-    const squares = graph.add('Square', `${name}/batch_squares`, [centred], FLOAT);
-    const variance = averaged('batch_variance', squares);
-    graph.reroute(name, 3, mean);
-    graph.reroute(name, 4, variance);
+  return found.map(({ name, input = [], attr = {} }) => {
+    const [x, gamma, beta, runningMean, runningVariance] = input;
+    graph.replace(name, 'BatchNormalization', [x, gamma, beta], { ...FLOAT, epsilon: attr.epsilon });
     return {
       x,
-      mean,
-      variance,
+      mean: `${name}:1`,
+      variance: `${name}:2`,
       runningMean: nodeName(runningMean),
       runningVariance: nodeName(runningVariance),
     };

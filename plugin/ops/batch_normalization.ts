@@ -1,0 +1,73 @@
+/**
+ * BatchNormalization in training mode (S. Ioffe and C. Szegedy, "Batch Normalization", 2015): the statistics are those of
+ * the batch.
+ */
+import { add, mean, mul, rsqrt, square, sub, sum, type Tensor } from '@tensorflow/tfjs-core';
+import { alreadyComputed, defineOp } from './declare.js';
+import { runOp } from './kernels.js';
+
+const attributes = {
+  epsilon: { type: 'number', graphName: 'epsilon', default: 1e-5, least: 0, doc: 'added to the variance' },
+} as const;
+
+const image = (doc: string) => ({ dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc }) as const;
+const channels = (doc: string) => ({ dtype: 'float32', shape: ['C'], doc }) as const;
+
+/** Axes. */
+const PIXELS = [0, 1, 2];
+
+export const BatchNormalization = defineOp({
+  name: 'BatchNormalization',
+  doc:
+    '(x - mean) / sqrt(variance + epsilon) * gamma + beta, with mean and variance of each channel over all pixels; they ' +
+    'are given as well, for running statistics, and no gradient flows through these two outputs.',
+  inputs: { x: image('activations, channels last'), gamma: channels('scale'), beta: channels('shift') },
+  attributes,
+  outputs: {
+    y: image('of the shape of x'),
+    mean: channels('of the batch'),
+    variance: channels('of the batch as a population: the squares are divided by their number'),
+  },
+  compose: ({ x, gamma, beta }, { epsilon }) => {
+    const { normalized, average, variance } = standardize(x, epsilon);
+    return [add(mul(normalized, gamma), beta), average, variance];
+  },
+  gradient: {
+    saves: ['x', 'gamma'],
+    compute: ({ x, gamma }, [dy], { epsilon }) => {
+      const [dx, dgamma, dbeta] = runOp(BatchNormalizationGradient, { x, gamma, dy }, { epsilon });
+      return alreadyComputed({ x: dx, gamma: dgamma, beta: dbeta });
+    },
+  },
+});
+
+export const BatchNormalizationGradient = defineOp({
+  name: 'BatchNormalizationGradient',
+  doc: 'Gradients of BatchNormalization, given that of y.',
+  inputs: {
+    x: image('as in BatchNormalization'),
+    gamma: channels('as in BatchNormalization'),
+    dy: image('gradient of y'),
+  },
+  attributes,
+  outputs: {
+    dx: image('gradient of x'),
+    dgamma: channels('gradient of gamma'),
+    dbeta: channels('gradient of beta'),
+  },
+  compose: ({ x, gamma, dy }, { epsilon }) => {
+    const { normalized, inverseDeviation } = standardize(x, epsilon);
+    const [dgamma, dbeta] = [sum(mul(dy, normalized), PIXELS), sum(dy, PIXELS)];
+    const count = x.size / gamma.size;
+    const along = add(mul(normalized, mul(dgamma, 1 / count)), mul(dbeta, 1 / count));
+    return [mul(sub(dy, along), mul(inverseDeviation, gamma)), dgamma, dbeta];
+  },
+});
+
+function standardize(x: Tensor, epsilon: number) {
+  const average = mean(x, PIXELS);
+  const centred = sub(x, average);
+  const variance = mean(square(centred), PIXELS);
+  const inverseDeviation = rsqrt(add(variance, epsilon));
+  return { normalized: mul(centred, inverseDeviation), inverseDeviation, average, variance };
+}
