@@ -47,7 +47,7 @@ grootvl('segment', segmenter, SCENE, '--out', classes);
 
 step('Detecting them (likewise)');
 const detector = join('out', 'mask_rcnn_nano');
-grootvl('convert', join('examples', 'models', 'mask_rcnn_nano.pth'), detector);
+grootvl('convert', join('examples', 'models', 'mask_rcnn_nano.safetensors'), detector);
 grootvl('detect', detector, SCENE, '--threshold', '0.5', '--out', boxes);
 
 console.log(`

@@ -7,7 +7,7 @@ import { convertCheckpoint, inspectCheckpoint, MemorySink } from '../../converte
 import { readImage } from '../../node/index.js';
 import { Detector } from '../../plugin/index.js';
 import { onBackend } from '../../testing/backends.js';
-import { detectorCheckpoint, firstWeights } from './detector.js';
+import { initialDetector } from './detector.js';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -31,7 +31,7 @@ function overlap(a: readonly number[], b: readonly number[]): number {
 t.test('the trained detector', async (t) => {
   const { leaked } = await onBackend('wasm', async () => {
     const sink = new MemorySink();
-    const file = await readFile(path('../models/mask_rcnn_nano.pth'));
+    const file = await readFile(path('../models/mask_rcnn_nano.safetensors'));
     t.ok(file.length < 2e6, `${file.length} bytes`);
     await convertCheckpoint(file, sink);
     const detector = await Detector.load(sink);
@@ -55,7 +55,7 @@ t.test('the trained detector', async (t) => {
 
 t.test('what training starts from', async (t) => {
   await tf.setBackend('wasm');
-  const first = await detectorCheckpoint(await firstWeights(1), 'float32');
+  const first = await initialDetector(1);
   const { architecture, classes, channels, settings } = await inspectCheckpoint(first);
   t.equal(architecture, 'GrootV + Mask R-CNN');
   t.same([classes, channels], [10, 16]);
@@ -64,6 +64,6 @@ t.test('what training starts from', async (t) => {
   t.equal(read.anchorRatios, 'checkpoint: 1,2,4');
   t.equal(read.scale, 'checkpoint: 128,128');
   t.match(read.classNames, /^checkpoint: 0,1,2/);
-  const again = await detectorCheckpoint(await firstWeights(1), 'float32');
+  const again = await initialDetector(1);
   t.ok(Buffer.from(again).equals(first), 'a seed replays it');
 });

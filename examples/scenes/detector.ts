@@ -1,44 +1,29 @@
 /**
- * A nano Mask R-CNN for digits as a checkpoint of mmdetection: its sizes, its first weights, and how trained ones are
- * saved. The backbone begins as the classifier of MNIST in fixtures/grootv, everything else at random as mmdetection has it.
+ * A nano Mask R-CNN for digits before its training, as a file in the layout of mmdetection. The backbone begins as the
+ * classifier of MNIST in fixtures/grootv, everything else at random as mmdetection has it.
  */
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { maskRCNNShapes } from '../../converters/architectures/grootv_mask_rcnn/architecture.js';
-import { openCheckpoint } from '../../converters/pytorch/checkpoint.js';
-import { stateDicts } from '../../converters/pytorch/state_dict.js';
+import { loadGraphModel } from '@tensorflow/tfjs-converter';
+import * as tf from '@tensorflow/tfjs-core';
+import { convertCheckpoint, MemorySink } from '../../converters/index.js';
 import {
-  MadeOrderedDict,
-  MadeTuple,
-  madeDict,
-  madeTensor,
-  torchZipBytes,
-} from '../../converters/pytorch/testing/torch_writer.js';
-import { fileSource } from '../../node/index.js';
-import { toFloat16 } from '../../plugin/float16.js';
-import { toTorch } from '../../plugin/torch_layout.js';
-import { RandomNumbers, type Trainable } from '../../plugin/training/index.js';
+  encodeSafetensors,
+  exportCheckpoint,
+  RandomNumbers,
+  type SafetensorsTensor,
+} from '../../plugin/training/index.js';
 import { DIGIT_NAMES } from './scenes.js';
 
 const CLASSIFIER = fileURLToPath(new URL('../../fixtures/grootv/grootv_nano_mnist.pth', import.meta.url));
 
-const SIZES = {
-  name: 'GrootV',
-  channels: 16,
-  depths: [1, 1, 2, 1],
-  mlpRatio: 4,
-  layerScale: false,
-  outputNormalization: null,
-  classes: DIGIT_NAMES.length,
-  pyramidChannels: 32,
-  boxChannels: 128,
-  maskChannels: 32,
-  maskConvolutions: 2,
-  classAgnosticBoxes: false,
-  classAgnosticMasks: false,
-  anchors: 3,
-  boxLayers: 2,
-  boxSide: 7,
-};
+/** Of the levels of the backbone, of the pyramid, of the linear layers. */
+const [LEVELS, PYRAMID, LINEAR] = [[16, 32, 64, 128], 32, 128];
+const CLASSES = DIGIT_NAMES.length;
+/** Of a position. */
+const ANCHORS = 3;
+/** Rows and columns of the features of a region. */
+const CELLS = 7 * 7;
 
 /** Anchors half as large as mmdetection's, as scenes are small, and taller, as digits are. */
 const CONFIG = `
@@ -52,34 +37,37 @@ test_pipeline = [
     dict(type='Pad', size_divisor=32)]
 `;
 
-export interface Tensor {
-  readonly shape: readonly number[];
-  readonly values: Float32Array;
+/** Shapes of the weights behind the backbone; each layer has biases too, as many as its first size. */
+const LAYERS: Readonly<Record<string, readonly number[]>> = {
+  ...Object.fromEntries(LEVELS.map((width, i) => [`neck.lateral_convs.${i}.conv`, [PYRAMID, width, 1, 1]])),
+  ...Object.fromEntries(LEVELS.map((_, i) => [`neck.fpn_convs.${i}.conv`, [PYRAMID, PYRAMID, 3, 3]])),
+  'rpn_head.rpn_conv': [PYRAMID, PYRAMID, 3, 3],
+  'rpn_head.rpn_cls': [ANCHORS, PYRAMID, 1, 1],
+  'rpn_head.rpn_reg': [4 * ANCHORS, PYRAMID, 1, 1],
+  'roi_head.bbox_head.shared_fcs.0': [LINEAR, PYRAMID * CELLS],
+  'roi_head.bbox_head.shared_fcs.1': [LINEAR, LINEAR],
+  'roi_head.bbox_head.fc_cls': [CLASSES + 1, LINEAR],
+  'roi_head.bbox_head.fc_reg': [4 * CLASSES, LINEAR],
+  'roi_head.mask_head.convs.0.conv': [PYRAMID, PYRAMID, 3, 3],
+  'roi_head.mask_head.convs.1.conv': [PYRAMID, PYRAMID, 3, 3],
+  'roi_head.mask_head.upsample': [PYRAMID, PYRAMID, 2, 2],
+  'roi_head.mask_head.conv_logits': [CLASSES, PYRAMID, 1, 1],
+};
+
+/** A `.safetensors` file. */
+export async function initialDetector(seed: number): Promise<Uint8Array> {
+  const heads = Object.entries(LAYERS).flatMap(([name, shape]): SafetensorsTensor[] => [
+    { name: `${name}.weight`, dtype: 'F32', shape, data: firstValues(`${name}.weight`, shape, seed) },
+    { name: `${name}.bias`, dtype: 'F32', shape: [shape[0]], data: new Float32Array(shape[0]) },
+  ]);
+  const metadata = { format: 'pt', config: CONFIG, class_names: JSON.stringify(DIGIT_NAMES) };
+  return encodeSafetensors([...(await trainedBackbone()), ...heads], metadata);
 }
 
-/** The weights before training. */
-export async function firstWeights(seed: number): Promise<Map<string, Tensor>> {
-  const source = await fileSource(CLASSIFIER);
-  try {
-    const [classifier] = stateDicts(await openCheckpoint(source), { key: 'model' });
-    const weights = new Map<string, Tensor>();
-    for (const [name, shape] of maskRCNNShapes(SIZES)) {
-      const own = classifier.entries.get(name.replace(/^backbone\./, ''));
-      const values = own
-        ? await own.readFloat32()
-        : firstValues(name, shape, RandomNumbers.stream(seed, name));
-      weights.set(name, { shape, values });
-    }
-    return weights;
-  } finally {
-    await source.close();
-  }
-}
-
-/** As mmdetection begins: FPN and linear layers by Glorot, masks by He, what is added to them close to 0. */
-function firstValues(name: string, shape: readonly number[], random: RandomNumbers): Float32Array {
+/** FPN and linear layers by Glorot, masks by He, what is added to them close to 0. */
+function firstValues(name: string, shape: readonly number[], seed: number): Float32Array {
+  const random = RandomNumbers.stream(seed, name);
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  if (name.endsWith('.bias')) return values;
   const area = (shape[2] ?? 1) * (shape[3] ?? 1);
   const normal = (deviation: number) => values.map(() => deviation * random.normal());
   if (/^neck\.|shared_fcs/.test(name)) {
@@ -90,25 +78,26 @@ function firstValues(name: string, shape: readonly number[], random: RandomNumbe
   return normal(/fc_reg/.test(name) ? 0.001 : 0.01);
 }
 
-/** The weights as they are now, as PyTorch has them. */
-export function weightsOf(trained: Trainable): Map<string, Tensor> {
-  return new Map(
-    [...trained.parameters].map(([name, { variable, ...layout }]) => [
-      name,
-      { shape: layout.shape, values: toTorch(variable.dataSync() as Float32Array, layout) },
-    ]),
+/** The weights of the classifier of digits without its head, as `backbone.*`. */
+async function trainedBackbone(): Promise<SafetensorsTensor[]> {
+  const sink = new MemorySink();
+  await convertCheckpoint(await readFile(CLASSIFIER), sink);
+  const model = await loadGraphModel(tf.io.fromMemory(sink.artifacts()));
+  const file = await exportCheckpoint(model);
+  model.dispose();
+  const length = Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true));
+  const header: Record<string, { shape: number[]; data_offsets: [number, number] }> = JSON.parse(
+    new TextDecoder().decode(file.subarray(8, 8 + length)),
   );
-}
-
-/** A file as mmdetection saves it. @param dtype float16 takes half as much */
-export function detectorCheckpoint(
-  weights: ReadonlyMap<string, Tensor>,
-  dtype: 'float32' | 'float16',
-): Promise<Uint8Array> {
-  const state = [...weights].map(([name, { shape, values }]) => {
-    const stored = dtype === 'float32' ? values : Uint16Array.from(values, toFloat16);
-    return [name, madeTensor(dtype, shape, stored)] as const;
-  });
-  const meta = madeDict({ CLASSES: new MadeTuple(...DIGIT_NAMES), config: CONFIG });
-  return torchZipBytes(madeDict({ meta, state_dict: new MadeOrderedDict(new Map(state)) }));
+  return Object.entries(header)
+    .filter(([name]) => !/^(conv_head|head|__metadata__)/.test(name))
+    .map(([name, { shape, data_offsets: offsets }]) => {
+      const [from, to] = offsets.map((offset) => 8 + length + offset);
+      return {
+        name: `backbone.${name}`,
+        dtype: 'F32',
+        shape,
+        data: new Float32Array(file.slice(from, to).buffer),
+      };
+    });
 }

@@ -27,16 +27,17 @@ import {
   type DetectionRecipe,
   decayedParameters,
   detectionGradients,
+  exportCheckpoint,
   GradientAccumulator,
   MASK_RCNN_RECIPE,
   RandomNumbers,
   trainable,
 } from '../../plugin/training/index.js';
 import { ready } from '../../wasm/index.js';
-import { detectorCheckpoint, firstWeights, weightsOf } from './detector.js';
+import { initialDetector } from './detector.js';
 import { openScenes, sceneOf } from './scenes.js';
 
-const MODEL = fileURLToPath(new URL('../models/mask_rcnn_nano.pth', import.meta.url));
+const MODEL = fileURLToPath(new URL('../models/mask_rcnn_nano.safetensors', import.meta.url));
 const SEED = 1;
 const PICTURES_A_STEP = 4;
 const RATE = { peak: 1e-3, end: 1e-5, warmup: 50 };
@@ -68,8 +69,7 @@ await evaluate(Number(values.scenes), values.out);
 async function train(steps: number, out: string): Promise<void> {
   const source = await openScenes(folder, 'training');
   const sink = new MemorySink();
-  const first = await detectorCheckpoint(await firstWeights(SEED), 'float32');
-  await convertCheckpoint(first, sink, { batchNorm: 'keep' });
+  await convertCheckpoint(await initialDetector(SEED), sink, { batchNorm: 'keep' });
   const model = await loadGraphModel(tf.io.fromMemory(sink.artifacts()));
   const trained = trainable(model);
   const rate = cosineSchedule({ ...RATE, steps });
@@ -101,7 +101,7 @@ async function train(steps: number, out: string): Promise<void> {
     }
     if ((step + 1) % 400 === 0 || step + 1 === steps) {
       await mkdir(dirname(out), { recursive: true });
-      await writeFile(out, await detectorCheckpoint(weightsOf(trained), 'float16'));
+      await writeFile(out, await exportCheckpoint(trained, { dtype: 'float16' }));
     }
   }
   optimizer.dispose();
