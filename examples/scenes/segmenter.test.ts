@@ -10,8 +10,8 @@ import { initialSegmenter, loadSegmenter } from './segmenter.js';
 
 const FILE = join(import.meta.dirname, '..', 'models', 'upernet_nano.safetensors');
 const SCENES = 10;
-/** Measured: 0.346 of these scenes, which have few and odd digits; ../models/README.md has the figure of 200. */
-const LEAST_IOU = 0.33;
+/** Measured: 0.379 of these scenes, which have few and odd digits; ../models/README.md has the figure of 200. */
+const LEAST_IOU = 0.36;
 
 t.test('the carried segmenter finds digits', async (t) => {
   const checkpoint = await readFile(FILE);
