@@ -93,7 +93,9 @@ t.test('the tarball and what runs from it', async (t) => {
     t.equal(status, 0, 'a detector');
     const dense = await node(
       'dense.mjs',
-      `import '@tensorflow/tfjs-backend-cpu'; import { fileSystem } from 'tfjs-grootvl/node';
+      `import '@tensorflow/tfjs-backend-wasm'; import { setBackend } from '@tensorflow/tfjs-core';
+      import { fileSystem } from 'tfjs-grootvl/node'; import { ready } from 'tfjs-grootvl/wasm';
+      await setBackend('wasm'); await ready();
       const image = 'cat.jpg';
       ${snippet('In a page', 'js', 1).replace(/'\/(\w+)\/model\.json'/g, "fileSystem('$1')")}
       console.log(classMap.length, classes.length > 0, overlay.width > 0, Array.isArray(detections));`,
