@@ -1,5 +1,4 @@
 /** Composed scenes: their truth fits itself, a seed repeats them, training and evaluation share no pixel. */
-import { join } from 'node:path';
 import t from 'tap';
 import { readImage } from '../../node/index.js';
 import { RandomNumbers } from '../../plugin/training/index.js';
@@ -79,7 +78,7 @@ t.test('a seed and an index give one scene', async (t) => {
 t.test('training and evaluation share no column of a photograph', async (t) => {
   const [training, evaluation] = [await backgroundsOf('training'), await backgroundsOf('evaluation')];
   for (const [i, name] of ['astronaut', 'chelsea'].entries()) {
-    const whole = await readImage(join(import.meta.dirname, '..', 'photos', `${name}.png`));
+    const whole = await readImage(new URL(`../photos/${name}.png`, import.meta.url));
     const rows = Array.from({ length: whole.height }, (_, y) =>
       [training[i], evaluation[i]].map(({ width, data }) =>
         data.subarray(y * width * 3, (y + 1) * width * 3),

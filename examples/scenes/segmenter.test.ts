@@ -1,6 +1,5 @@
 /** The carried segmenter: what `npm start` converts, on scenes of digits and photographs that it has not seen. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import t from 'tap';
 import { bytesSource, inspectCheckpoint } from '../../converters/index.js';
 import { evaluateSegmenter } from '../../plugin/index.js';
@@ -8,7 +7,7 @@ import { onBackend } from '../../testing/backends.js';
 import { CLASS_NAMES, openBundledScenes, sceneOf } from './scenes.js';
 import { initialSegmenter, loadSegmenter } from './segmenter.js';
 
-const FILE = join(import.meta.dirname, '..', 'models', 'upernet_nano.safetensors');
+const FILE = new URL('../models/upernet_nano.safetensors', import.meta.url);
 const SCENES = 10;
 /** Measured: 0.379 of these scenes, which have few and odd digits; ../models/README.md has the figure of 200. */
 const LEAST_IOU = 0.36;
