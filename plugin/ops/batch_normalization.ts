@@ -2,18 +2,7 @@
  * BatchNormalization in training mode (S. Ioffe and C. Szegedy, "Batch Normalization", 2015): the statistics are those of
  * the batch.
  */
-import {
-  add,
-  batchNorm,
-  mean,
-  mul,
-  rsqrt,
-  square,
-  sub,
-  sum,
-  type Tensor,
-  type Tensor1D,
-} from '@tensorflow/tfjs-core';
+import { add, mean, mul, rsqrt, square, sub, sum, type Tensor } from '@tensorflow/tfjs-core';
 import { alreadyComputed, defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
@@ -40,12 +29,8 @@ export const BatchNormalization = defineOp({
     variance: channels('of the batch as a population: the squares are divided by their number'),
   },
   compose: ({ x, gamma, beta }, { epsilon }) => {
-    const { average, variance } = statistics(x);
-    return [
-      batchNorm(x, average as Tensor1D, variance as Tensor1D, beta as Tensor1D, gamma as Tensor1D, epsilon),
-      average,
-      variance,
-    ];
+    const { normalized, average, variance } = standardize(x, epsilon);
+    return [add(mul(normalized, gamma), beta), average, variance];
   },
   gradient: {
     saves: ['x', 'gamma'],
@@ -71,9 +56,7 @@ export const BatchNormalizationGradient = defineOp({
     dbeta: channels('gradient of beta'),
   },
   compose: ({ x, gamma, dy }, { epsilon }) => {
-    const { centred, variance } = statistics(x);
-    const inverseDeviation = rsqrt(add(variance, epsilon));
-    const normalized = mul(centred, inverseDeviation);
+    const { normalized, inverseDeviation } = standardize(x, epsilon);
     const [dgamma, dbeta] = [sum(mul(dy, normalized), PIXELS), sum(dy, PIXELS)];
     const count = x.size / gamma.size;
     const along = add(mul(normalized, mul(dgamma, 1 / count)), mul(dbeta, 1 / count));
@@ -81,8 +64,10 @@ export const BatchNormalizationGradient = defineOp({
   },
 });
 
-function statistics(x: Tensor) {
+function standardize(x: Tensor, epsilon: number) {
   const average = mean(x, PIXELS);
   const centred = sub(x, average);
-  return { average, centred, variance: mean(square(centred), PIXELS) };
+  const variance = mean(square(centred), PIXELS);
+  const inverseDeviation = rsqrt(add(variance, epsilon));
+  return { normalized: mul(centred, inverseDeviation), inverseDeviation, average, variance };
 }
