@@ -29,8 +29,8 @@ export const BatchNormalization = defineOp({
     variance: channels('of the batch as a population: the squares are divided by their number'),
   },
   compose: ({ x, gamma, beta }, { epsilon }) => {
-    const { normalized, average, variance } = standardize(x, epsilon);
-    return [add(mul(normalized, gamma), beta), average, variance];
+    const { average, centred, variance, inverseDeviation } = statistics(x, epsilon);
+    return [add(mul(centred, mul(inverseDeviation, gamma)), beta), average, variance];
   },
   gradient: {
     saves: ['x', 'gamma'],
@@ -56,7 +56,8 @@ export const BatchNormalizationGradient = defineOp({
     dbeta: channels('gradient of beta'),
   },
   compose: ({ x, gamma, dy }, { epsilon }) => {
-    const { normalized, inverseDeviation } = standardize(x, epsilon);
+    const { centred, inverseDeviation } = statistics(x, epsilon);
+    const normalized = mul(centred, inverseDeviation);
     const [dgamma, dbeta] = [sum(mul(dy, normalized), PIXELS), sum(dy, PIXELS)];
     const count = x.size / gamma.size;
     const along = add(mul(normalized, mul(dgamma, 1 / count)), mul(dbeta, 1 / count));
@@ -64,10 +65,9 @@ export const BatchNormalizationGradient = defineOp({
   },
 });
 
-function standardize(x: Tensor, epsilon: number) {
+function statistics(x: Tensor, epsilon: number) {
   const average = mean(x, PIXELS);
   const centred = sub(x, average);
   const variance = mean(square(centred), PIXELS);
-  const inverseDeviation = rsqrt(add(variance, epsilon));
-  return { normalized: mul(centred, inverseDeviation), inverseDeviation, average, variance };
+  return { average, centred, variance, inverseDeviation: rsqrt(add(variance, epsilon)) };
 }
