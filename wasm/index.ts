@@ -3,6 +3,7 @@
  * any order with other packages, as often as one likes.
  */
 import './activations.js';
+import './batch_normalization.js';
 import './boruvka_mst.js';
 import './causal_convolution.js';
 import './convolution.js';

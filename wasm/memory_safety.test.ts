@@ -95,6 +95,8 @@ const REQUIRED: Readonly<Record<string, number>> = {
   keep: 1,
   rate: 0.1,
   correction: 1,
+  momentum: 0.9,
+  decay: 0.1,
 };
 
 /** Attributes of an op that fit the shapes. */

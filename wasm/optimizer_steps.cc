@@ -25,6 +25,31 @@ EXPORT void adamw_step(const float* value,     // [size]
   for_channels(updated, size, step);
 }
 
+EXPORT void momentum_step(const float* value,     // [size]
+                          const float* gradient,  // [size]
+                          const float* velocity,  // [size], or null: zeros
+                          float* updated,         // [size], the first result
+                          float* next,            // [size], the second
+                          int size,
+                          float momentum, float decay, float rate, bool nesterov) {
+  for_channels(updated, size, [&](int i, int n) {
+    const v128_t old = load_first(value + i, n);
+    const v128_t g = add(load_first(gradient + i, n), mul(old, splat(decay)));
+    const v128_t sum = velocity ? add(mul(load_first(velocity + i, n), splat(momentum)), g) : g;
+    store_first(next + i, sum, n);
+    const v128_t step = nesterov ? add(g, mul(sum, splat(momentum))) : sum;
+    return sub(old, mul(step, splat(rate)));
+  });
+}
+
+EXPORT void scale_by(const float* x,       // [size]
+                     const float* factor,  // one number
+                     float* y,             // [size], the result
+                     int size) {
+  const v128_t by = splat(*factor);
+  for_channels(y, size, [&](int i, int n) { return mul(load_first(x + i, n), by); });
+}
+
 // Numbers whose squares are summed apart: roundings pile up over a part and over the parts.
 constexpr int PART = 1024;
 

@@ -1,6 +1,6 @@
-/** AdamWStep and SquareSum on WebAssembly. */
+/** What optimisers do with every parameter, on WebAssembly. */
 import { sizeOf } from '../plugin/kernels/sizes.js';
-import { AdamWStep, SquareSum } from '../plugin/ops/optimizer_steps.js';
+import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from '../plugin/ops/optimizer_steps.js';
 import { registerWasmKernel } from './kernels.js';
 
 /** Of optimizer_steps.cc. */
@@ -23,6 +23,19 @@ interface Functions {
     rate: number,
     correction: number,
   ): void;
+  momentum_step(
+    value: number,
+    gradient: number,
+    velocity: number,
+    updated: number,
+    next: number,
+    size: number,
+    momentum: number,
+    decay: number,
+    rate: number,
+    nesterov: boolean,
+  ): void;
+  scale_by(x: number, factor: number, y: number, size: number): void;
   square_sum(x: number, y: number, size: number): void;
 }
 
@@ -35,6 +48,25 @@ registerWasmKernel<typeof AdamWStep, Functions>(
       ...([value, gradient, m, v, updated, mean, variance, sizeOf(shapes.value)] as const),
       ...([beta1, 1 - beta1, beta2, 1 - beta2, epsilon, keep, rate, correction] as const),
     );
+  },
+);
+
+registerWasmKernel<typeof MomentumStep, Functions>(
+  MomentumStep,
+  ({ inputs: { value, gradient, velocity }, outputs: { updated, next }, shapes, attributes, functions }) => {
+    const { momentum, decay, rate, nesterov } = attributes;
+    const size = sizeOf(shapes.value);
+    functions.momentum_step(
+      ...([value, gradient, velocity, updated, next, size] as const),
+      ...([momentum, decay, rate, nesterov] as const),
+    );
+  },
+);
+
+registerWasmKernel<typeof ScaleBy, Functions>(
+  ScaleBy,
+  ({ inputs: { x, factor }, outputs: { y }, shapes, functions }) => {
+    functions.scale_by(x, factor, y, sizeOf(shapes.x));
   },
 );
 
