@@ -78,8 +78,8 @@ export function sampleBoxes(
   { count, positives }: SamplingRule,
   random: RandomNumbers,
 ): SampledBoxes {
-  const some = (isWanted: (object: number) => boolean, most: number) => {
-    const indices = Int32Array.from(assigned.keys()).filter((k) => isWanted(assigned[k]));
+  const some = (isCandidate: (object: number) => boolean, most: number) => {
+    const indices = Int32Array.from(assigned.keys()).filter((k) => isCandidate(assigned[k]));
     if (indices.length <= most) return indices;
     return random
       .permutation(indices.length)

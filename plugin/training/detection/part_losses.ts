@@ -62,8 +62,8 @@ function sparseTargets(
         [positives.length, 4],
       );
     const own = rowsOf(boxes, (k) => k);
-    const wanted = rowsOf(objects, (k) => assigned[k]);
-    const deltas = encodeBoxes(own, wanted, { stds: deviations }).dataSync();
+    const expected = rowsOf(objects, (k) => assigned[k]);
+    const deltas = encodeBoxes(own, expected, { stds: deviations }).dataSync();
     for (let i = 0; i < positives.length; i++) {
       const at = 4 * (row(i) * columns + column(i));
       targets.set(deltas.subarray(4 * i, 4 * i + 4), at);
