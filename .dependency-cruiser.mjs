@@ -1,8 +1,6 @@
 /** What may import what. testing/architecture.test.ts checks it. */
 
 const TESTS = '(^testing/|/testing/|\\.test\\.ts$)';
-/** Writes a checkpoint as mmdetection does, with the writer of the tests: no user of the package has to. */
-const MMDETECTION_WRITER = '^examples/scenes/detector\\.ts$';
 
 /** Files below some folders must not import what matches `to`. */
 function forbid(name, from, to, why) {
@@ -10,7 +8,7 @@ function forbid(name, from, to, why) {
     name,
     severity: 'error',
     comment: why,
-    from: { path: from, pathNot: [TESTS, MMDETECTION_WRITER] },
+    from: { path: from, pathNot: TESTS },
     to,
   };
 }

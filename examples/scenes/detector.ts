@@ -2,23 +2,12 @@
  * A nano Mask R-CNN for digits before its training, as a file in the layout of mmdetection. The backbone begins as the
  * classifier of MNIST in fixtures/grootv, everything else at random as mmdetection has it.
  */
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { loadGraphModel } from '@tensorflow/tfjs-converter';
-import * as tf from '@tensorflow/tfjs-core';
-import { convertCheckpoint, MemorySink } from '../../converters/index.js';
-import {
-  encodeSafetensors,
-  exportCheckpoint,
-  RandomNumbers,
-  type SafetensorsTensor,
-} from '../../plugin/training/index.js';
+import { encodeSafetensors, RandomNumbers, type SafetensorsTensor } from '../../plugin/training/index.js';
+import { LEVEL_CHANNELS, trainedBackbone } from './initial_checkpoint.js';
 import { DIGIT_NAMES } from './scenes.js';
 
-const CLASSIFIER = fileURLToPath(new URL('../../fixtures/grootv/grootv_nano_mnist.pth', import.meta.url));
-
-/** Of the levels of the backbone, of the pyramid, of the linear layers. */
-const [LEVELS, PYRAMID, LINEAR] = [[16, 32, 64, 128], 32, 128];
+/** Channels of the pyramid, and of the linear layers. */
+const [PYRAMID, LINEAR] = [32, 128];
 const CLASSES = DIGIT_NAMES.length;
 /** Of a position. */
 const ANCHORS = 3;
@@ -39,8 +28,10 @@ test_pipeline = [
 
 /** Shapes of the weights behind the backbone; each layer has biases too, as many as its first size. */
 const LAYERS: Readonly<Record<string, readonly number[]>> = {
-  ...Object.fromEntries(LEVELS.map((width, i) => [`neck.lateral_convs.${i}.conv`, [PYRAMID, width, 1, 1]])),
-  ...Object.fromEntries(LEVELS.map((_, i) => [`neck.fpn_convs.${i}.conv`, [PYRAMID, PYRAMID, 3, 3]])),
+  ...Object.fromEntries(
+    LEVEL_CHANNELS.map((width, i) => [`neck.lateral_convs.${i}.conv`, [PYRAMID, width, 1, 1]]),
+  ),
+  ...Object.fromEntries(LEVEL_CHANNELS.map((_, i) => [`neck.fpn_convs.${i}.conv`, [PYRAMID, PYRAMID, 3, 3]])),
   'rpn_head.rpn_conv': [PYRAMID, PYRAMID, 3, 3],
   'rpn_head.rpn_cls': [ANCHORS, PYRAMID, 1, 1],
   'rpn_head.rpn_reg': [4 * ANCHORS, PYRAMID, 1, 1],
@@ -76,28 +67,4 @@ function firstValues(name: string, shape: readonly number[], seed: number): Floa
   }
   if (/mask_head/.test(name)) return normal(Math.sqrt(2 / (shape[0] * area)));
   return normal(/fc_reg/.test(name) ? 0.001 : 0.01);
-}
-
-/** The weights of the classifier of digits without its head, as `backbone.*`. */
-async function trainedBackbone(): Promise<SafetensorsTensor[]> {
-  const sink = new MemorySink();
-  await convertCheckpoint(await readFile(CLASSIFIER), sink);
-  const model = await loadGraphModel(tf.io.fromMemory(sink.artifacts()));
-  const file = await exportCheckpoint(model);
-  model.dispose();
-  const length = Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true));
-  const header: Record<string, { shape: number[]; data_offsets: [number, number] }> = JSON.parse(
-    new TextDecoder().decode(file.subarray(8, 8 + length)),
-  );
-  return Object.entries(header)
-    .filter(([name]) => !/^(conv_head|head|__metadata__)/.test(name))
-    .map(([name, { shape, data_offsets: offsets }]) => {
-      const [from, to] = offsets.map((offset) => 8 + length + offset);
-      return {
-        name: `backbone.${name}`,
-        dtype: 'F32',
-        shape,
-        data: new Float32Array(file.slice(from, to).buffer),
-      };
-    });
 }

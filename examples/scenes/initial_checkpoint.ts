@@ -25,7 +25,7 @@ export async function trainedBackbone(): Promise<SafetensorsTensor[]> {
 }
 
 /** Normal weights by K. He et al. (2015), of the values that leave a layer, as mmcv initialises convolutions. */
-export function convolutionWeights(
+function convolutionWeights(
   name: string,
   shape: readonly [outputs: number, inputs: number, height: number, width: number],
   random: RandomNumbers,
@@ -48,7 +48,7 @@ export function normalWeights(
   );
 }
 
-export function constantWeights(name: string, shape: readonly number[], value: number): SafetensorsTensor {
+function constantWeights(name: string, shape: readonly number[], value: number): SafetensorsTensor {
   const size = shape.reduce((product, side) => product * side, 1);
   return f32(name, shape, new Float32Array(size).fill(value));
 }
