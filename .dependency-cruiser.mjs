@@ -4,13 +4,7 @@ const TESTS = '(^testing/|/testing/|\\.test\\.ts$)';
 
 /** Files below some folders must not import what matches `to`. */
 function forbid(name, from, to, why) {
-  return {
-    name,
-    severity: 'error',
-    comment: why,
-    from: { path: from, pathNot: TESTS },
-    to,
-  };
+  return { name, severity: 'error', comment: why, from: { path: from, pathNot: TESTS }, to };
 }
 
 export default {
