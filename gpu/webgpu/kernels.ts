@@ -1,0 +1,68 @@
+/** Registers this package's kernels for tfjs's backend `webgpu`. */
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
+import { type KernelArguments, kernelArguments } from '../../plugin/kernels/adapter.js';
+import { sizeOf } from '../../plugin/kernels/sizes.js';
+import { type HostArray, readAsynchronously } from '../../plugin/kernels/values.js';
+import type { OpDeclaration, OutputSpec } from '../../plugin/ops/declaration.js';
+import { registerBackendKernel } from '../../plugin/ops/kernels.js';
+import { type Dispatch, type KernelLimits, type Runner, runnerOf } from './runner.js';
+
+export const BACKEND = 'webgpu';
+
+/** What a kernel is called with. Optional inputs that were left out are undefined. */
+export interface WebgpuKernelArguments<D extends OpDeclaration> extends KernelArguments<D, TensorInfo> {
+  readonly dispatch: Dispatch;
+  /** A buffer until the kernel ends, with whatever values it had before. */
+  readonly scratch: (bytes: number) => GPUBuffer;
+  readonly limits: KernelLimits;
+  readonly runner: Runner;
+}
+
+// Values are on the host until a tensor is used by a kernel, and again after `await tensor.data()`.
+readAsynchronously(BACKEND, (backend, { dataId }) => {
+  const { tensorMap } = backend as KernelBackend as WebGPUBackend;
+  return (tensorMap.get(dataId).values ?? undefined) as HostArray | undefined;
+});
+
+/** Registers a kernel for an op of this package. */
+export function registerWebgpuKernel<D extends OpDeclaration>(
+  op: D,
+  kernel: (args: WebgpuKernelArguments<D>) => void,
+): void {
+  registerBackendKernel(op, BACKEND, (checked) => {
+    const backend = checked.backend as KernelBackend as WebGPUBackend;
+    const runner = runnerOf(backend);
+    const scratch: GPUBuffer[] = [];
+    const results: TensorInfo[] = [];
+    const output = ({ shape, dtype }: OutputSpec) => {
+      const result = backend.makeTensorInfo([...shape], dtype);
+      if (sizeOf(shape) === 0) {
+        // No buffer will hold it.
+        backend.tensorMap.get(result.dataId).values = new (dtype === 'int32' ? Int32Array : Float32Array)(0);
+      }
+      results.push(result);
+      return result;
+    };
+    try {
+      const args = kernelArguments(op, checked, { input: (tensor) => tensor, output });
+      kernel({
+        ...args,
+        dispatch: runner.dispatch,
+        scratch: (bytes) => {
+          const buffer = runner.buffer(bytes);
+          scratch.push(buffer);
+          return buffer;
+        },
+        limits: runner.limits,
+        runner,
+      });
+      return results;
+    } catch (error) {
+      for (const { dataId } of results) backend.disposeData(dataId);
+      throw error;
+    } finally {
+      for (const buffer of scratch) runner.release(buffer);
+    }
+  });
+}

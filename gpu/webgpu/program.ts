@@ -1,0 +1,98 @@
+/**
+ * Compute programs as data. A kernel writes the WGSL of what it computes; what it binds is declared by name, and the
+ * declarations in WGSL, the bind group layout and the order of bindings follow from that. Only what is declared is
+ * bound, so a variant without a bias has no binding for one.
+ */
+
+/** Types of the numbers of a uniform. */
+export type NumberType = 'u32' | 'i32' | 'f32';
+
+/** What a program is made of. Names of bindings and numbers are identifiers of WGSL. */
+export interface ProgramDefinition {
+  /** Buffers that are read, by name, with the WGSL type of their elements: `x: 'f32'` is `var<storage, read> x: array<f32>`. */
+  readonly reads?: Readonly<Record<string, string>>;
+  /** Buffers that are written, and may be read: `var<storage, read_write>`. Every element has to be written. */
+  readonly writes: Readonly<Record<string, string>>;
+  /** Numbers that differ from call to call: `rows: 'u32'` is `numbers.rows`. */
+  readonly numbers?: Readonly<Record<string, NumberType>>;
+  /** Lines before the declarations, such as `enable f16;`. */
+  readonly enable?: string;
+  /** WGSL with the entry point `main`. */
+  readonly code: string;
+}
+
+export interface Program extends ProgramDefinition {
+  /** Of the kernel and its variant: in errors, and in times of `tf.profile`. */
+  readonly name: string;
+  /** The complete source. */
+  readonly source: string;
+  readonly bindings: readonly { readonly name: string; readonly type: GPUBufferBindingType }[];
+}
+
+/** What tells the variants of a program apart. */
+export type Variant = Readonly<Record<string, string | number | boolean>>;
+
+/**
+ * A program in variants: text that depends on an attribute, on whether an input is there, on a size of tiles. Each
+ * variant is made once.
+ */
+export function programs<V extends Variant>(
+  name: string,
+  define: (variant: V) => ProgramDefinition,
+): (variant: V) => Program {
+  const known = new Map<string, Program>();
+  return (variant) => {
+    const key = Object.entries(variant).map(([option, value]) => ` ${option}=${value}`);
+    const fullName = name + key.join('');
+    const program = known.get(fullName) ?? makeProgram(fullName, define(variant));
+    known.set(fullName, program);
+    return program;
+  };
+}
+
+/** A program without variants. */
+export function program(name: string, definition: ProgramDefinition): Program {
+  return makeProgram(name, definition);
+}
+
+function makeProgram(name: string, definition: ProgramDefinition): Program {
+  const { reads = {}, writes, numbers = {}, enable = '', code } = definition;
+  const bindings = [
+    ...Object.keys(reads).map((name) => ({ name, type: 'read-only-storage' as const })),
+    ...Object.keys(writes).map((name) => ({ name, type: 'storage' as const })),
+  ];
+  const types: Readonly<Record<string, string>> = { ...reads, ...writes };
+  const declarations = bindings.map(({ name, type }, i) => {
+    const access = type === 'storage' ? 'read_write' : 'read';
+    return `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${types[name]}>;`;
+  });
+  const members = Object.entries(numbers).map(([name, type]) => `${name}: ${type}`);
+  if (members.length > 0) {
+    declarations.push(
+      `struct Numbers { ${members.join(', ')} }`,
+      `@group(0) @binding(${bindings.length}) var<uniform> numbers: Numbers;`,
+    );
+  }
+  const source = [enable, ...declarations, LINEAR_WORKGROUP, code].join('\n');
+  return { ...definition, name, source, bindings };
+}
+
+/** More workgroups than a dimension may have are spread over two: this is the number of one, from 0. */
+const LINEAR_WORKGROUP =
+  'fn linearWorkgroup(id: vec3<u32>, count: vec3<u32>) -> u32 { return id.y * count.x + id.x; }';
+
+/** The bytes of the uniform of a program. @throws {Error} when a number is missing or no number */
+export function numbersOf(program: Program, values: Readonly<Record<string, number>>): Uint32Array {
+  const types = Object.entries(program.numbers ?? {});
+  const words = new Uint32Array(4 * Math.ceil(types.length / 4));
+  const floats = new Float32Array(words.buffer);
+  types.forEach(([name, type], i) => {
+    const value = values[name];
+    if (typeof value !== 'number' || (type !== 'f32' && !Number.isInteger(value))) {
+      throw new Error(`${program.name}: numbers.${name} is ${value}, expected a value of type ${type}`);
+    }
+    if (type === 'f32') floats[i] = value;
+    else words[i] = value; // two's complement, if it is negative
+  });
+  return words;
+}

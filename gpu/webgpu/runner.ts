@@ -1,0 +1,266 @@
+/**
+ * Runs programs on tfjs's `webgpu` backend. tfjs's own way to run a program has one output and writes a uniform buffer
+ * at every call; here a dispatch is recorded straight into tfjs's command encoder, so that it comes in its place among
+ * those of tfjs's kernels, with as many outputs as it has. Pipelines are kept by program, uniform buffers by their
+ * numbers. Every dispatch of this package goes through `Runner.dispatch`.
+ */
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import { env, type TensorInfo } from '@tensorflow/tfjs-core';
+import { sizeOf } from '../../plugin/kernels/sizes.js';
+import { inErrorScopes, throwIfFailed, WebgpuError, watchDevice } from './errors.js';
+import { numbersOf, type Program } from './program.js';
+
+/** Invocations of a workgroup, where a kernel can choose; at most what the device has. */
+export const LANES_FLAG = 'GROOTVL_WEBGPU_LANES';
+/** Workgroup memory that a kernel may use; at most what the device has. */
+export const WORKGROUP_BYTES_FLAG = 'GROOTVL_WEBGPU_WORKGROUP_BYTES';
+/** Runs every dispatch in error scopes, which name the program that failed. */
+export const DEBUG_FLAG = 'GROOTVL_WEBGPU_DEBUG';
+env().registerFlag(LANES_FLAG, () => 256);
+env().registerFlag(WORKGROUP_BYTES_FLAG, () => 2 ** 30);
+env().registerFlag(DEBUG_FLAG, () => false);
+
+/** A buffer that a program reads or writes: that of a tensor, or a bare one. */
+export type Binding = TensorInfo | GPUBuffer;
+
+/** One dispatch. */
+export interface DispatchCall {
+  /** By the names of a program's `reads` and `writes`; other names are ignored. */
+  readonly bind: Readonly<Record<string, Binding | undefined>>;
+  /** By the names of a program's `numbers`; other names are ignored. */
+  readonly numbers?: Readonly<Record<string, number>>;
+  /**
+   * Along x, y, z. A single number may be larger than a dimension allows: then it is spread over x and y, and WGSL
+   * finds the number of a workgroup by `linearWorkgroup(workgroup_id, num_workgroups)`, which may be too large by less
+   * than a row. Where one is 0 there is nothing to do.
+   */
+  readonly workgroups: number | readonly [number, number, number];
+}
+
+export type Dispatch = (program: Program, call: DispatchCall) => void;
+
+/** What kernels choose their variants by. */
+export interface KernelLimits {
+  readonly lanes: number;
+  readonly workgroupBytes: number;
+  readonly storageBuffers: number;
+  readonly hasFeature: (name: GPUFeatureName) => boolean;
+}
+
+interface Timer {
+  readonly name: string;
+  readonly query: Promise<number>;
+}
+
+/** What tfjs declares private. Checked once: a later version may have others. */
+interface Encoding {
+  readonly commandEncoder: GPUCommandEncoder;
+  computePassEncoder: GPUComputePassEncoder | null;
+  readonly commandQueueOwnedIds: WeakSet<object>;
+  dispatchCountInPass: number;
+  readonly activeTimers?: Timer[] | null;
+  readonly supportTimestampQuery: boolean;
+  querySet: GPUQuerySet | null;
+  readonly querySetCount: number;
+}
+const ENCODING_FIELDS = ['commandQueueOwnedIds', 'dispatchCountInPass', 'querySetCount'] as const;
+
+interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** Uniform buffers that are kept. Numbers such as a step of training differ at every call. */
+const MOST_UNIFORMS = 4096;
+const PLACEHOLDER_BYTES = 16;
+
+const runners = new WeakMap<WebGPUBackend, Runner>();
+
+/** The runner of a backend: made at its first kernel of ours, since tfjs does not tell when it starts. */
+export function runnerOf(backend: WebGPUBackend): Runner {
+  const runner = runners.get(backend) ?? new Runner(backend);
+  runners.set(backend, runner);
+  return runner;
+}
+
+export class Runner {
+  readonly device: GPUDevice;
+  private readonly encoding: Encoding;
+  private readonly pipelines = new Map<Program, Pipeline>();
+  private readonly uniforms = new Map<string, GPUBuffer>();
+  private readonly placeholders: GPUBuffer[] = [];
+
+  constructor(readonly backend: WebGPUBackend) {
+    this.device = backend.device;
+    this.encoding = backend as unknown as Encoding;
+    const missing = ENCODING_FIELDS.filter((field) => this.encoding[field] === undefined);
+    if (missing.length > 0) {
+      throw new WebgpuError(
+        `tfjs's webgpu backend has no ${missing.join(', ')}; expected @tensorflow/tfjs-backend-webgpu 4.22`,
+      );
+    }
+    watchDevice(backend);
+  }
+
+  get limits(): KernelLimits {
+    const { limits, features } = this.device;
+    return {
+      lanes: Math.min(env().getNumber(LANES_FLAG), limits.maxComputeInvocationsPerWorkgroup),
+      workgroupBytes: Math.min(env().getNumber(WORKGROUP_BYTES_FLAG), limits.maxComputeWorkgroupStorageSize),
+      storageBuffers: limits.maxStorageBuffersPerShaderStage,
+      hasFeature: (name) => features.has(name),
+    };
+  }
+
+  /** Records one dispatch. @throws {WebgpuError} when the device has failed, or a binding is missing */
+  readonly dispatch: Dispatch = (program, call) => {
+    throwIfFailed(this.backend);
+    const groups = this.groupsOf(program, call.workgroups);
+    if (groups.includes(0)) return;
+    const run = () => this.record(program, call, groups);
+    if (env().getBool(DEBUG_FLAG)) inErrorScopes(this.backend, program.name, run);
+    else run();
+  };
+
+  /** A bare buffer for kernels, with whatever values it had before. It counts as memory of the backend. */
+  buffer(bytes: number): GPUBuffer {
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    return this.backend.bufferManager.acquireBuffer(Math.max(4, Math.ceil(bytes / 4) * 4), usage);
+  }
+
+  /** Gives a buffer back. What was dispatched with it before comes before what others do with it. */
+  release(buffer: GPUBuffer): void {
+    this.backend.bufferManager.releaseBuffer(buffer);
+  }
+
+  private record(program: Program, { bind, numbers = {} }: DispatchCall, groups: readonly number[]): void {
+    const { pipeline, layout } = this.pipelineOf(program);
+    const entries: GPUBindGroupEntry[] = program.bindings.map(({ name }, binding) => {
+      const buffer = this.bufferOf(program, name, bind[name], binding);
+      return { binding, resource: { buffer } };
+    });
+    if (program.numbers) {
+      const buffer = this.uniformOf(numbersOf(program, numbers));
+      entries.push({ binding: entries.length, resource: { buffer } });
+    }
+    const bindGroup = this.device.createBindGroup({ label: program.name, layout, entries });
+    for (const { name } of program.bindings) {
+      const bound = bind[name] as Binding;
+      if ('dataId' in bound) this.encoding.commandQueueOwnedIds.add(bound.dataId);
+    }
+    this.encode(program.name, pipeline, bindGroup, groups);
+  }
+
+  /** In its place among tfjs's own dispatches: as its `recordAndSubmit` does. */
+  private encode(
+    name: string,
+    pipeline: GPUComputePipeline,
+    bindGroup: GPUBindGroup,
+    groups: readonly number[],
+  ): void {
+    const { backend, encoding } = this;
+    const timers = encoding.activeTimers;
+    backend.ensureCommandEncoderReady();
+    if (timers && encoding.supportTimestampQuery) {
+      backend.endComputePassEncoder();
+      encoding.querySet ??= this.device.createQuerySet({ type: 'timestamp', count: encoding.querySetCount });
+      const timestampWrites = {
+        querySet: encoding.querySet,
+        beginningOfPassWriteIndex: 0,
+        endOfPassWriteIndex: 1,
+      };
+      encoding.computePassEncoder = encoding.commandEncoder.beginComputePass({ timestampWrites });
+    }
+    encoding.computePassEncoder ??= encoding.commandEncoder.beginComputePass();
+    encoding.computePassEncoder.setPipeline(pipeline);
+    encoding.computePassEncoder.setBindGroup(0, bindGroup);
+    encoding.computePassEncoder.dispatchWorkgroups(groups[0], groups[1], groups[2]);
+    encoding.dispatchCountInPass++;
+    if (timers) {
+      backend.endComputePassEncoder();
+      timers.push({ name, query: backend.getQueryTime() });
+    } else if (encoding.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) {
+      backend.endComputePassEncoder();
+      backend.submitQueue();
+    }
+  }
+
+  private groupsOf(program: Program, workgroups: DispatchCall['workgroups']): readonly number[] {
+    const most = this.device.limits.maxComputeWorkgroupsPerDimension;
+    let groups: readonly number[];
+    if (typeof workgroups !== 'number') groups = workgroups;
+    else if (workgroups <= most) groups = [workgroups, 1, 1];
+    else {
+      const rows = Math.ceil(workgroups / most);
+      groups = [Math.ceil(workgroups / rows), rows, 1];
+    }
+    if (groups.every((count) => Number.isInteger(count) && count >= 0 && count <= most)) return groups;
+    throw new WebgpuError(
+      `${program.name}: ${groups.join(' x ')} workgroups, expected at most ${most} along each dimension`,
+    );
+  }
+
+  private pipelineOf(program: Program): Pipeline {
+    const known = this.pipelines.get(program);
+    if (known) return known;
+    const { device } = this;
+    const { name: label, source: code, bindings, numbers } = program;
+    const { maxStorageBuffersPerShaderStage: most } = device.limits;
+    if (bindings.length > most) {
+      throw new WebgpuError(
+        `${label}: ${bindings.length} storage buffers, expected at most ${most} on this device`,
+      );
+    }
+    const types: GPUBufferBindingType[] = bindings.map(({ type }) => type);
+    if (numbers) types.push('uniform');
+    const layout = device.createBindGroupLayout({
+      label,
+      entries: types.map((type, binding) => ({
+        binding,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type },
+      })),
+    });
+    const pipeline = device.createComputePipeline({
+      label,
+      layout: device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
+      compute: { module: device.createShaderModule({ label, code }), entryPoint: 'main' },
+    });
+    const made = { pipeline, layout };
+    this.pipelines.set(program, made);
+    return made;
+  }
+
+  private bufferOf(program: Program, name: string, bound: Binding | undefined, binding: number): GPUBuffer {
+    if (!bound) throw new WebgpuError(`${program.name}: nothing is bound to ${name}`);
+    if (!('dataId' in bound)) return bound;
+    if (sizeOf(bound.shape) === 0) return this.placeholder(binding);
+    this.backend.uploadToGPU(bound.dataId);
+    const { resource } = this.backend.tensorMap.get(bound.dataId);
+    if (resource instanceof GPUBuffer) return resource;
+    throw new WebgpuError(`${program.name}: ${name} lies in a texture, expected a buffer`);
+  }
+
+  /** For a tensor without elements, which has no buffer. Two outputs of a dispatch may not share one. */
+  private placeholder(binding: number): GPUBuffer {
+    this.placeholders[binding] ??= this.device.createBuffer({
+      label: 'tensor without elements',
+      size: PLACEHOLDER_BYTES,
+      usage: GPUBufferUsage.STORAGE,
+    });
+    return this.placeholders[binding];
+  }
+
+  private uniformOf(words: Uint32Array): GPUBuffer {
+    const key = words.join();
+    const known = this.uniforms.get(key);
+    if (known) return known;
+    const usage = GPUBufferUsage.UNIFORM;
+    const buffer = this.device.createBuffer({ size: words.byteLength, usage, mappedAtCreation: true });
+    new Uint32Array(buffer.getMappedRange()).set(words);
+    buffer.unmap();
+    if (this.uniforms.size >= MOST_UNIFORMS) this.uniforms.clear(); // collected when nothing uses them
+    this.uniforms.set(key, buffer);
+    return buffer;
+  }
+}
