@@ -154,7 +154,7 @@ export const RowSum = defineOp({
 });
 
 /** [..., C] as [rows, C]. */
-function rowsOf(x: Tensor): Tensor2D {
+export function rowsOf(x: Tensor): Tensor2D {
   const leading = x.shape.slice(0, -1);
   return reshape(x, [leading.reduce((product, extent) => product * extent, 1), x.shape[x.rank - 1]]);
 }

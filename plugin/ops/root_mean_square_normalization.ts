@@ -1,7 +1,8 @@
 /** RootMeanSquareNormalization over the last axis (B. Zhang and R. Sennrich, 2019, equation 4). */
-import { add, mean, mul, rsqrt, square, sub, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { add, mean, mul, reshape, rsqrt, square, sub, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
+import { rowsOf } from './linear.js';
 
 export const RootMeanSquareNormalization = defineOp({
   name: 'RootMeanSquareNormalization',
@@ -24,16 +25,18 @@ export const RootMeanSquareNormalization = defineOp({
   gradient: {
     saves: ['x', 'gamma'],
     compute: ({ x, gamma }, [dy], { epsilon }) => {
-      const leadingAxes = x.shape.slice(0, -1).map((_, axis) => axis);
+      // As rows: tfjs's webgpu backend cannot broadcast five axes and more.
+      const [given, upstream] = [rowsOf(x), rowsOf(dy)];
       return {
         x: () =>
           tidy(() => {
-            const inverse = inverseRoot(x, epsilon);
-            const normalized = mul(x, inverse);
-            const scaled = mul(dy, gamma);
-            return mul(inverse, sub(scaled, mul(normalized, mean(mul(scaled, normalized), -1, true))));
+            const inverse = inverseRoot(given, epsilon);
+            const normalized = mul(given, inverse);
+            const scaled = mul(upstream, gamma);
+            const along = mul(normalized, mean(mul(scaled, normalized), -1, true));
+            return reshape(mul(inverse, sub(scaled, along)), x.shape);
           }),
-        gamma: () => tidy(() => sum(mul(dy, mul(x, inverseRoot(x, epsilon))), leadingAxes)),
+        gamma: () => tidy(() => sum(mul(upstream, mul(given, inverseRoot(given, epsilon))), 0)),
       };
     },
   },

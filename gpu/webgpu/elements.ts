@@ -1,0 +1,61 @@
+/** Kernels in which a thread computes an element of a result, or a few of several results. */
+import { type ProgramDefinition, programs, type Variant } from './program.js';
+import type { Dispatch, DispatchCall, KernelLimits } from './runner.js';
+
+/** Types of buffers of float32, by name. */
+export function floats(...names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, 'f32']));
+}
+
+/** What a kernel of threads that know nothing of each other is made of. */
+export interface ElementsDefinition extends Omit<ProgramDefinition, 'code'> {
+  /** WGSL functions. */
+  readonly functions?: string;
+  /** WGSL of a thread: `i`, below `numbers.size`. */
+  readonly body: string;
+}
+
+/** What a kernel of this package is called with, as far as it is needed to run programs. */
+export interface Running {
+  readonly dispatch: Dispatch;
+  readonly limits: KernelLimits;
+}
+
+interface ElementsCall<V> extends Pick<DispatchCall, 'bind' | 'numbers'> {
+  /** Threads that there are. */
+  readonly size: number;
+  readonly variant?: V;
+}
+
+/** Makes a function that runs the body for every i below a size, in one dispatch. */
+export function elements<V extends Variant>(
+  name: string,
+  define: (variant: V) => ElementsDefinition,
+): (running: Running, call: ElementsCall<V>) => void {
+  const program = programs(name, ({ lanes, ...variant }: V & { lanes: number }) => {
+    const { functions = '', body, numbers, ...definition } = define(variant as unknown as V);
+    return {
+      ...definition,
+      numbers: { size: 'u32', ...numbers },
+      code: `
+        ${functions}
+        @compute @workgroup_size(${lanes})
+        fn main(
+          @builtin(workgroup_id) id: vec3<u32>,
+          @builtin(num_workgroups) count: vec3<u32>,
+          @builtin(local_invocation_index) lane: u32,
+        ) {
+          let i = linearWorkgroup(id, count) * ${lanes} + lane;
+          if (i >= numbers.size) { return; }
+          ${body}
+        }
+      `,
+    };
+  });
+  return ({ dispatch, limits: { lanes } }, { size, variant, numbers, bind }) =>
+    dispatch(program({ ...(variant as V), lanes }), {
+      bind,
+      numbers: { ...numbers, size },
+      workgroups: Math.ceil(size / lanes),
+    });
+}

@@ -1,0 +1,23 @@
+/** SelectiveStep: a thread an element. */
+import { sizeOf } from '../../plugin/kernels/sizes.js';
+import { SelectiveStep } from '../../plugin/ops/selective_step.js';
+import { elements, floats } from './elements.js';
+import { SOFTPLUS } from './functions.js';
+import { registerWebgpuKernel } from './kernels.js';
+
+const takeSteps = elements('SelectiveStep', () => ({
+  reads: floats('rawStep', 'stepBias', 'x'),
+  writes: floats('step', 'drive'),
+  numbers: { channels: 'u32' },
+  functions: SOFTPLUS,
+  body: `
+    let stepSize = softplus(rawStep[i] + stepBias[i % numbers.channels]);
+    step[i] = stepSize;
+    drive[i] = stepSize * x[i];
+  `,
+}));
+
+registerWebgpuKernel(SelectiveStep, ({ inputs, outputs, shapes, ...running }) => {
+  const numbers = { channels: shapes.stepBias[0] };
+  takeSteps(running, { size: sizeOf(shapes.x), bind: { ...inputs, ...outputs }, numbers });
+});
