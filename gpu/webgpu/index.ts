@@ -5,3 +5,13 @@
  * A new kernel is a file beside this one and a line here.
  */
 import '../../plugin/index.js';
+import './activations.js';
+import './causal_convolution.js';
+import './discretize.js';
+import './layer_normalization.js';
+import './linear.js';
+import './resample.js';
+import './root_mean_square_normalization.js';
+import './selective_split.js';
+import './selective_step.js';
+import './state_readout.js';

@@ -1,6 +1,6 @@
 /** Products of matrices: y = epilogue(a @ columns of b). */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { type Running } from './elements.js';
+import type { Running } from './elements.js';
 import { ACTIVATIONS } from './functions.js';
 import { programs, type Variant } from './program.js';
 

@@ -1,5 +1,5 @@
 /** Kernels in which some threads of a workgroup share a row of channels. */
-import { type ElementsDefinition, type Running } from './elements.js';
+import type { ElementsDefinition, Running } from './elements.js';
 import { programs, type Variant } from './program.js';
 import type { DispatchCall } from './runner.js';
 

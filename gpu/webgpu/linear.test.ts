@@ -1,0 +1,58 @@
+/** Linear layers by every kind of tile against float64: where rows are few, many, and around their number. */
+import * as tf from '@tensorflow/tfjs-core';
+import t, { type Test } from 'tap';
+import { activated } from '../../plugin/ops/activations.spec.js';
+import { type Activation, linear } from '../../plugin/ops/linear.js';
+import { Random } from '../../plugin/ops/spec/random.js';
+import './index.js';
+import { LANES_FLAG } from './runner.js';
+import { NO_ADAPTER, startInNode } from './testing/node_device.js';
+
+const backend = await startInNode();
+if (!backend) t.test('linear layers', { skip: NO_ADAPTER }, async () => {});
+else {
+  for (const lanes of [32, 256]) {
+    t.test(`${lanes} threads a workgroup`, async (t) => {
+      tf.env().set(LANES_FLAG, lanes);
+      for (const rows of [1, 4, 5, 199, 263]) {
+        await check(t, { rows, terms: 37, columns: 27, first: 3, end: 22, activation: 'silu' });
+        await check(t, { rows, terms: 64, columns: 40, first: 4, end: 40, activation: 'gelu' });
+      }
+      await check(t, { rows: 3, terms: 0, columns: 8, first: 0, end: 8, activation: 'none' });
+      await check(t, { rows: 0, terms: 5, columns: 8, first: 0, end: 8, activation: 'none' });
+    });
+  }
+}
+
+interface Product {
+  readonly rows: number;
+  readonly terms: number;
+  readonly columns: number;
+  readonly first: number;
+  readonly end: number;
+  readonly activation: Activation;
+}
+
+async function check(t: Test, { rows, terms, columns, first, end, activation }: Product): Promise<void> {
+  const random = new Random(rows + terms, 'linear');
+  const values = (count: number) => Float32Array.from({ length: count }, () => random.normal());
+  const [x, weights, bias] = [values(rows * terms), values(terms * columns), values(columns)];
+  const y = tf.tidy(() =>
+    linear(tf.tensor2d(x, [rows, terms]), tf.tensor2d(weights, [terms, columns]), tf.tensor1d(bias), {
+      activation,
+      firstOutput: first,
+      endOutput: end,
+    }),
+  );
+  const found = await y.data();
+  y.dispose();
+  let largest = 0;
+  for (let i = 0; i < found.length; i++) {
+    const [row, column] = [Math.floor(i / (end - first)), first + (i % (end - first))];
+    let sum = bias[column];
+    for (let k = 0; k < terms; k++) sum += x[row * terms + k] * weights[k * columns + column];
+    largest = Math.max(largest, Math.abs(found[i] - activated(activation, sum)));
+  }
+  t.equal(found.length, rows * (end - first));
+  t.ok(largest <= 2e-5, `${rows} x ${terms} x ${columns}: ${largest}`);
+}
