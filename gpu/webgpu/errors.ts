@@ -12,6 +12,8 @@ export class WebgpuError extends Error {
 
 interface Watched {
   failure?: WebgpuError;
+  /** Whether the failure says what was run. */
+  isNamed?: boolean;
   /** Error scopes that have not told yet. */
   readonly scopes: Set<Promise<void>>;
 }
@@ -68,7 +70,11 @@ export function inErrorScopes<Result>(backend: WebGPUBackend, what: string, run:
       const told = backend.device.popErrorScope().then(
         (error) => {
           state.scopes.delete(told);
-          if (error) state.failure ??= new WebgpuError(`${what}: ${error.message}`);
+          // It names what failed; what the queue says of it afterwards does not.
+          if (error && !state.isNamed) {
+            state.failure = new WebgpuError(`${what}: ${error.message}`);
+            state.isNamed = true;
+          }
         },
         () => state.scopes.delete(told), // lost: reported as such
       ) as Promise<void>;

@@ -8,6 +8,7 @@ import '../../plugin/index.js';
 import './activations.js';
 import './causal_convolution.js';
 import './discretize.js';
+import './edge_dissimilarity.js';
 import './layer_normalization.js';
 import './linear.js';
 import './resample.js';

@@ -203,6 +203,12 @@ export class Runner {
   private pipelineOf(program: Program): Pipeline {
     const known = this.pipelines.get(program);
     if (known) return known;
+    const made = inErrorScopes(this.backend, program.name, () => this.makePipeline(program));
+    this.pipelines.set(program, made);
+    return made;
+  }
+
+  private makePipeline(program: Program): Pipeline {
     const { device } = this;
     const { name: label, source: code, bindings, numbers } = program;
     const { maxStorageBuffersPerShaderStage: most } = device.limits;
@@ -226,9 +232,7 @@ export class Runner {
       layout: device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
       compute: { module: device.createShaderModule({ label, code }), entryPoint: 'main' },
     });
-    const made = { pipeline, layout };
-    this.pipelines.set(program, made);
-    return made;
+    return { pipeline, layout };
   }
 
   private bufferOf(program: Program, name: string, bound: Binding | undefined, binding: number): GPUBuffer {
