@@ -1,84 +1,66 @@
-/**
- * Errors of the device. WebGPU reports most of them after the call that made them, to nobody in particular, and a
- * kernel that failed leaves what its output buffer held before. So a backend is watched: once something failed on its
- * device, reading from it throws.
- */
-import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+/** The errors of the backend `webgpu`: by their class what a caller can do, by their code what happened. */
 
-/** Something failed on the device; the message says what. */
+/** Why there is no device to run on. */
+export type WebgpuUnavailableCode =
+  /** The page, or the browser, has no `navigator.gpu`. */
+  | 'NO_WEBGPU'
+  /** Node has no package `webgpu`. */
+  | 'NOT_INSTALLED'
+  /** It is there and does not load on this system. */
+  | 'NOT_LOADED'
+  /** There is no GPU, or no driver that WebGPU takes. */
+  | 'NO_ADAPTER'
+  /** The adapter gives no device with what was asked for. */
+  | 'NO_DEVICE';
+
+export type WebgpuErrorCode =
+  | WebgpuUnavailableCode
+  | 'DEVICE_LOST'
+  | 'OUT_OF_MEMORY'
+  /** A shader, its layout or its limits were refused. */
+  | 'INVALID_KERNEL'
+  /** The browser or the driver failed. */
+  | 'INTERNAL'
+  /** Values are on the device, and were asked for synchronously. */
+  | 'READ_SYNCHRONOUSLY';
+
+/** Any error of the backend `webgpu`. */
 export class WebgpuError extends Error {
   override readonly name: string = 'WebgpuError';
+  constructor(
+    readonly code: WebgpuErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(`webgpu: ${message}`, options);
+  }
 }
 
-interface Watched {
-  failure?: WebgpuError;
-  /** Whether the failure says what was run. */
-  isNamed?: boolean;
-  /** Error scopes that have not told yet. */
-  readonly scopes: Set<Promise<void>>;
+/** There is no device to run on: the message names the cause and how to fix it. */
+export class WebgpuUnavailableError extends WebgpuError {
+  override readonly name = 'WebgpuUnavailableError';
+  declare readonly code: WebgpuUnavailableCode;
+  constructor(code: WebgpuUnavailableCode, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
 }
 
-const watched = new WeakMap<WebGPUBackend, Watched>();
-
-/** Watches a backend from now on. tfjs does not ask its device for errors, so the backend's function is wrapped. */
-export function watchDevice(backend: WebGPUBackend): void {
-  stateOf(backend);
+/** The device was taken away, and with it all tensors on it. `startWebgpu()` makes a new backend. */
+export class WebgpuDeviceLostError extends WebgpuError {
+  override readonly name = 'WebgpuDeviceLostError';
+  constructor(reason: string) {
+    super(
+      'DEVICE_LOST',
+      `the device was lost (${reason}), and with it all tensors on it; start a new backend with startWebgpu() and load ` +
+        'the model again',
+    );
+  }
 }
 
-function stateOf(backend: WebGPUBackend): Watched {
-  const known = watched.get(backend);
-  if (known) return known;
-  const state: Watched = { scopes: new Set() };
-  watched.set(backend, state);
-  const { device } = backend;
-  const fail = (message: string) => {
-    state.failure ??= new WebgpuError(message);
-  };
-  device.addEventListener('uncapturederror', (event) => {
-    event.preventDefault(); // Chromium would only print it
-    fail(event.error.message);
-  });
-  device.lost.then(({ reason, message }) => {
-    if (reason !== 'destroyed') fail(`the GPU device was lost: ${message}`);
-  });
-  const { read } = backend;
-  backend.read = async (dataId) => {
-    throwIfFailed(backend);
-    const values = await read.call(backend, dataId);
-    await Promise.all(state.scopes);
-    throwIfFailed(backend);
-    return values;
-  };
-  return state;
-}
-
-/** @throws {WebgpuError} when something failed on the device of a backend */
-export function throwIfFailed(backend: WebGPUBackend): void {
-  const failure = watched.get(backend)?.failure;
-  if (failure) throw failure;
-}
-
-/** Runs calls in error scopes, so that what fails is known by its name: for tests and `debug`. */
-export function inErrorScopes<Result>(backend: WebGPUBackend, what: string, run: () => Result): Result {
-  const state = stateOf(backend);
-  const filters = ['validation', 'out-of-memory', 'internal'] as const;
-  for (const filter of filters) backend.device.pushErrorScope(filter);
-  try {
-    return run();
-  } finally {
-    for (const _ of filters) {
-      const told = backend.device.popErrorScope().then(
-        (error) => {
-          state.scopes.delete(told);
-          // It names what failed; what the queue says of it afterwards does not.
-          if (error && !state.isNamed) {
-            state.failure = new WebgpuError(`${what}: ${error.message}`);
-            state.isNamed = true;
-          }
-        },
-        () => state.scopes.delete(told), // lost: reported as such
-      ) as Promise<void>;
-      state.scopes.add(told);
-    }
+/** The device has too little memory. Tensors that were there before the failed call stay, and the backend usable. */
+export class WebgpuOutOfMemoryError extends WebgpuError {
+  override readonly name = 'WebgpuOutOfMemoryError';
+  constructor(what: string) {
+    super('OUT_OF_MEMORY', `out of memory: ${what}; dispose tensors, or use a smaller batch`);
   }
 }

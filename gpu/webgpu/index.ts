@@ -1,8 +1,16 @@
 /**
- * Kernels for tfjs's `webgpu` backend. Importing this module registers them, whether the backend is ready or not, in
- * any order with other packages, as often as one likes.
+ * Kernels for tfjs's `webgpu` backend, in pages and, by the package `webgpu`, in Node. Importing this module registers
+ * them, and the backend: on a device with what they use, in place of tfjs's own if that has not started.
  *
- * A new kernel is a file beside this one and a line here.
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs';
+ * import { ready } from 'tfjs-grootvl/webgpu';
+ *
+ * await ready(); // throws WebgpuUnavailableError that says why where there is no GPU
+ * await tf.setBackend('webgpu');
+ * ```
+ *
+ * Tensors are read with `await tensor.data()`. A new kernel is a file beside this one and a line here.
  */
 import '../../plugin/index.js';
 import './activations.js';
@@ -19,3 +27,21 @@ import './selective_step.js';
 import './selective_tree_scan.js';
 import './state_readout.js';
 import './token_embedding.js';
+import { registerWebgpu } from './start.js';
+
+export {
+  WebgpuDeviceLostError,
+  WebgpuError,
+  type WebgpuErrorCode,
+  WebgpuOutOfMemoryError,
+  WebgpuUnavailableError,
+} from './errors.js';
+export {
+  type AdapterDescription,
+  adapterDescription,
+  ready,
+  startWebgpu,
+  type WebgpuOptions,
+} from './start.js';
+
+registerWebgpu();

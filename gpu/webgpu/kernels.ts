@@ -3,12 +3,10 @@ import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
 import { type KernelArguments, kernelArguments } from '../../plugin/kernels/adapter.js';
 import { sizeOf } from '../../plugin/kernels/sizes.js';
-import { type HostArray, readAsynchronously } from '../../plugin/kernels/values.js';
 import type { OpDeclaration, OutputSpec } from '../../plugin/ops/declaration.js';
 import { registerBackendKernel } from '../../plugin/ops/kernels.js';
 import { type Dispatch, type KernelLimits, type Runner, runnerOf } from './runner.js';
-
-export const BACKEND = 'webgpu';
+import { BACKEND } from './start.js';
 
 /** What a kernel is called with. Optional inputs that were left out are undefined. */
 export interface WebgpuKernelArguments<D extends OpDeclaration> extends KernelArguments<D, TensorInfo> {
@@ -18,12 +16,6 @@ export interface WebgpuKernelArguments<D extends OpDeclaration> extends KernelAr
   readonly limits: KernelLimits;
   readonly runner: Runner;
 }
-
-// Values are on the host until a tensor is used by a kernel, and again after `await tensor.data()`.
-readAsynchronously(BACKEND, (backend, { dataId }) => {
-  const { tensorMap } = backend as KernelBackend as WebGPUBackend;
-  return (tensorMap.get(dataId).values ?? undefined) as HostArray | undefined;
-});
 
 /** Registers a kernel for an op of this package. */
 export function registerWebgpuKernel<D extends OpDeclaration>(

@@ -7,7 +7,8 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { env, type TensorInfo } from '@tensorflow/tfjs-core';
 import { sizeOf } from '../../plugin/kernels/sizes.js';
-import { inErrorScopes, throwIfFailed, WebgpuError, watchDevice } from './errors.js';
+import { inErrorScopes, throwIfLost, watchDevice } from './device.js';
+import { WebgpuError } from './errors.js';
 import { numbersOf, type Program } from './program.js';
 
 /** Invocations of a workgroup, where a kernel can choose; at most what the device has. */
@@ -96,6 +97,7 @@ export class Runner {
     const missing = ENCODING_FIELDS.filter((field) => this.encoding[field] === undefined);
     if (missing.length > 0) {
       throw new WebgpuError(
+        'INVALID_KERNEL',
         `tfjs's webgpu backend has no ${missing.join(', ')}; expected @tensorflow/tfjs-backend-webgpu 4.22`,
       );
     }
@@ -114,7 +116,7 @@ export class Runner {
 
   /** Records one dispatch. @throws {WebgpuError} when the device has failed, or a binding is missing */
   readonly dispatch: Dispatch = (program, call) => {
-    throwIfFailed(this.backend);
+    throwIfLost(this.backend);
     const groups = this.groupsOf(program, call.workgroups);
     if (groups.includes(0)) return;
     const run = () => this.record(program, call, groups);
@@ -196,6 +198,7 @@ export class Runner {
     }
     if (groups.every((count) => Number.isInteger(count) && count >= 0 && count <= most)) return groups;
     throw new WebgpuError(
+      'INVALID_KERNEL',
       `${program.name}: ${groups.join(' x ')} workgroups, expected at most ${most} along each dimension`,
     );
   }
@@ -214,6 +217,7 @@ export class Runner {
     const { maxStorageBuffersPerShaderStage: most } = device.limits;
     if (bindings.length > most) {
       throw new WebgpuError(
+        'INVALID_KERNEL',
         `${label}: ${bindings.length} storage buffers, expected at most ${most} on this device`,
       );
     }
@@ -236,13 +240,13 @@ export class Runner {
   }
 
   private bufferOf(program: Program, name: string, bound: Binding | undefined, binding: number): GPUBuffer {
-    if (!bound) throw new WebgpuError(`${program.name}: nothing is bound to ${name}`);
+    if (!bound) throw new WebgpuError('INVALID_KERNEL', `${program.name}: nothing is bound to ${name}`);
     if (!('dataId' in bound)) return bound;
     if (sizeOf(bound.shape) === 0) return this.placeholder(binding);
     this.backend.uploadToGPU(bound.dataId);
     const { resource } = this.backend.tensorMap.get(bound.dataId);
     if (resource instanceof GPUBuffer) return resource;
-    throw new WebgpuError(`${program.name}: ${name} lies in a texture, expected a buffer`);
+    throw new WebgpuError('INVALID_KERNEL', `${program.name}: ${name} lies in a texture, expected a buffer`);
   }
 
   /** For a tensor without elements, which has no buffer. Two outputs of a dispatch may not share one. */

@@ -1,41 +1,32 @@
-/** tfjs's backend `webgpu` in Node for tests: Dawn's bindings over a software driver, or over none. */
-import { existsSync } from 'node:fs';
-import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+/** tfjs's backend `webgpu` in Node for tests: Dawn's bindings over a GPU, over a software driver, or over neither. */
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { softwareVulkan } from '../../../conformance/runners/software_vulkan.js';
 import { DEBUG_FLAG } from '../runner.js';
+import { startWebgpu, type WebgpuOptions } from '../start.js';
 
-/** Chromium's software driver for Vulkan. */
-const DRIVERS = ['/usr/lib/chromium/vk_swiftshader_icd.json'];
 /** SwiftShader takes seconds to compile the zeroing of workgroup memory; and so kernels that rely on it fail. */
 const TOGGLES = ['enable-dawn-features=disable_workgroup_init'];
 
+/** Why a test that needs an adapter is skipped; of the last `startInNode`. */
+export let NO_ADAPTER = 'no WebGPU adapter';
+
 /**
- * Starts the backend on SwiftShader, or with `null` on a device that validates all and computes nothing.
+ * Starts the backend on what adapter there is, or with `null` on a device that validates all and computes nothing.
  * @returns undefined where there is no adapter
  */
-export async function startInNode(dawnBackend?: 'null'): Promise<WebGPUBackend | undefined> {
-  const { create, globals } = await import('webgpu');
-  for (const [name, value] of Object.entries(globals)) {
-    if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value });
-  }
-  process.env.VK_DRIVER_FILES ??= DRIVERS.find(existsSync);
-  const gpu = create(dawnBackend ? [...TOGGLES, `backend=${dawnBackend}`] : TOGGLES);
-  if (!('navigator' in globalThis)) Object.defineProperty(globalThis, 'navigator', { value: {} });
-  Object.defineProperty(navigator, 'gpu', { value: gpu, configurable: true });
-  const adapter = await gpu.requestAdapter();
-  if (!adapter) return undefined;
-  const { maxComputeWorkgroupStorageSize, maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
-  const device = await adapter.requestDevice({
-    requiredFeatures: adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
-    requiredLimits: { maxComputeWorkgroupStorageSize, maxStorageBufferBindingSize, maxBufferSize },
-  });
-  const backend = new WebGPUBackend(device, adapter.info);
+export async function startInNode(
+  dawnBackend?: 'null',
+  options: WebgpuOptions = {},
+): Promise<WebGPUBackend | undefined> {
   tf.env().set(DEBUG_FLAG, true);
-  if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
-  tf.registerBackend('webgpu', () => backend, 0);
-  await tf.setBackend('webgpu');
-  return backend;
+  const dawn = dawnBackend ? [...TOGGLES, `backend=${dawnBackend}`] : TOGGLES;
+  try {
+    if (dawnBackend) await startWebgpu({ dawn, ...options });
+    else await softwareVulkan(() => startWebgpu({ dawn, ...options }));
+  } catch (error) {
+    NO_ADAPTER = (error as Error).message;
+    return undefined;
+  }
+  return tf.backend() as WebGPUBackend;
 }
-
-/** Why a test that needs an adapter is skipped. */
-export const NO_ADAPTER = 'no WebGPU adapter: install libvulkan1, and a driver that VK_DRIVER_FILES names';
