@@ -1,8 +1,8 @@
 /** Spanning trees: exactly those of the backend `cpu`, on both paths. */
 import * as tf from '@tensorflow/tfjs';
-import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { boruvkaMST, gridGraph, windowGraph } from '../../plugin/index.js';
+import { boruvkaMST, gridGraph } from '../../plugin/index.js';
+import { type Graph, graphOf, largeGraphs, randomGraphs } from '../../testing/graphs.js';
 import type { CudaBackend } from './backend/index.js';
 import { KernelCall } from './backend/kernels.js';
 import { checkResources, compare, random } from './testing/compare_trees.js';
@@ -11,43 +11,6 @@ import { startCuda } from './backend/testing/cuda_backend.js';
 import { spanningTrees } from './spanning_tree.js';
 
 await startCuda();
-
-/** NaN of either sign is one and the same. */
-const SPECIAL_BITS = [
-  0, 0x80000000, 0x3f800000, 0xbf800000, 1, 0x80000001, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001,
-];
-
-/** A connected graph: a random tree, and further edges, among them loops and parallel ones. */
-function randomGraph(numVertices: number, extra: number, pick: (below: number) => number): number[][] {
-  const edges = Array.from({ length: numVertices - 1 }, (_, i) => [pick(i + 1), i + 1]);
-  for (let i = 0; i < extra; i++) edges.push([pick(numVertices), pick(numVertices)]);
-  for (let i = edges.length - 1; i > 0; i--) {
-    const j = pick(i + 1);
-    [edges[i], edges[j]] = [edges[j], edges[i]];
-  }
-  return edges;
-}
-
-function picker(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
-interface Graph {
-  readonly weights: Float32Array;
-  readonly batch: number;
-  readonly edges: Int32Array;
-  readonly numVertices: number;
-  readonly root: number;
-}
-
-function graphOf({ weights, batch, edges }: Graph): [tf.Tensor2D, tf.Tensor2D] {
-  const numEdges = edges.length / 2;
-  return [tf.tensor2d(weights, [batch, numEdges]), tf.tensor2d(edges, [numEdges, 2], 'int32')];
-}
 
 /** The trees of `cpu`, those of the op, and those of the path of many launches, whatever the size. */
 async function checkGraph(t: Test, what: string, graph: Graph): Promise<void> {
@@ -75,58 +38,11 @@ async function checkGraph(t: Test, what: string, graph: Graph): Promise<void> {
 }
 
 t.test('random graphs of any kind, weights and roots', async (t) => {
-  const cases = fc.record({
-    numVertices: fc.integer({ min: 1, max: 40 }),
-    extra: fc.integer({ min: 0, max: 40 }),
-    batch: fc.integer({ min: 1, max: 3 }),
-    seed: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
-    special: fc.boolean(),
-    levels: fc.constantFrom(1, 3, 1000),
-  });
-  for (const { numVertices, extra, batch, seed, special, levels } of fc.sample(cases, {
-    numRuns: 20,
-    seed: 1,
-  })) {
-    const pick = picker(seed);
-    const edges = Int32Array.from(randomGraph(numVertices, extra, pick).flat());
-    const weights = new Float32Array((batch * edges.length) / 2);
-    const bits = new Uint32Array(weights.buffer);
-    for (let e = 0; e < weights.length; e++) {
-      if (special) bits[e] = SPECIAL_BITS[pick(SPECIAL_BITS.length)];
-      else weights[e] = pick(levels) - levels / 2;
-    }
-    const graph = { weights, batch, edges, numVertices, root: pick(numVertices) };
-    await checkGraph(t, JSON.stringify({ numVertices, extra, batch, seed, special, levels }), graph);
-  }
+  for (const [what, graph] of randomGraphs(20)) await checkGraph(t, what, graph);
 });
 
-const GRAPHS: readonly (readonly [string, number, () => number[][]])[] = [
-  ['a path', 3136, () => Array.from({ length: 3135 }, (_, i) => [i, i + 1])],
-  ['a star', 1500, () => Array.from({ length: 1499 }, (_, i) => [1499, i])],
-  ['a caterpillar', 2001, () => Array.from({ length: 2000 }, (_, i) => [i - (i % 2), i + 1])],
-  ['a window graph', 300, () => tf.tidy(() => windowGraph(300, { promptLength: 200 }).arraySync())],
-  ['a grid of 56 x 56', 3136, () => tf.tidy(() => gridGraph(56, 56).arraySync())],
-  ['any graph', 2500, () => randomGraph(2500, 4000, picker(5))],
-];
-
 t.test('shapes that are deep, wide or large', async (t) => {
-  for (const [what, numVertices, make] of GRAPHS) {
-    const edges = Int32Array.from(make().flat());
-    // Ascending weights make Boruvka's components chains.
-    for (const kind of ['random', 'ascending', 'equal']) {
-      const pick = picker(3);
-      const weights = Float32Array.from({ length: edges.length / 2 }, (_, i) =>
-        kind === 'random' ? pick(1 << 20) : kind === 'ascending' ? i : 0,
-      );
-      await checkGraph(t, `${what}, ${kind}`, {
-        weights,
-        batch: 1,
-        edges,
-        numVertices,
-        root: numVertices >> 1,
-      });
-    }
-  }
+  for (const [what, graph] of largeGraphs()) await checkGraph(t, what, graph);
 });
 
 t.test('grids that no shared memory holds', async (t) => {

@@ -14,6 +14,7 @@
  */
 import '../../plugin/index.js';
 import './activations.js';
+import './boruvka_mst.js';
 import './causal_convolution.js';
 import './discretize.js';
 import './edge_dissimilarity.js';

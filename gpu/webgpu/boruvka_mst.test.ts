@@ -1,0 +1,112 @@
+/** Spanning trees: exactly those of the backend `cpu`, in workgroup memory and in a buffer, by few and many lanes. */
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import t, { type Test } from 'tap';
+import { boruvkaMST } from '../../plugin/index.js';
+import { type Graph, graphOf, largeGraphs, randomGraphs } from '../../testing/graphs.js';
+import './boruvka_mst.js';
+import { LANES_FLAG, runnerOf, WORKGROUP_BYTES_FLAG } from './runner.js';
+import { NO_ADAPTER, startInNode } from './testing/node_device.js';
+import { planOf } from './tree_plan.js';
+
+/** Lanes and bytes of workgroup memory; where no tree fits, it is built in a buffer. */
+const LIMITS = [
+  [256, 32768],
+  [32, 16384],
+  [64, 0],
+];
+
+const backend = await startInNode();
+if (!backend) t.test('spanning trees', { skip: NO_ADAPTER }, async () => {});
+else runTests();
+
+function runTests(): void {
+  for (const [lanes, bytes] of LIMITS) {
+    t.test(`random graphs of any kind, weights and roots: ${lanes} lanes, ${bytes} bytes`, async (t) => {
+      tf.env().set(LANES_FLAG, lanes);
+      tf.env().set(WORKGROUP_BYTES_FLAG, bytes);
+      for (const [what, graph] of randomGraphs(bytes > 0 ? 12 : 6)) await checkGraph(t, what, graph);
+    });
+    t.test(`graphs that are deep, wide or large: ${lanes} lanes, ${bytes} bytes`, async (t) => {
+      tf.env().set(LANES_FLAG, lanes);
+      tf.env().set(WORKGROUP_BYTES_FLAG, bytes);
+      const most = process.env.GROOTVL_LONG ? Number.POSITIVE_INFINITY : 1500;
+      for (const [what, graph] of largeGraphs(most)) await checkGraph(t, what, graph);
+    });
+  }
+
+  t.test('a batch of 0', async (t) => {
+    await checkGraph(t, 'no graphs', {
+      weights: new Float32Array(0),
+      batch: 0,
+      edges: Int32Array.of(0, 1),
+      numVertices: 2,
+      root: 0,
+    });
+  });
+
+  t.test('the plan of a tree goes with it', async (t) => {
+    await tf.setBackend('webgpu');
+    const [[, graph]] = randomGraphs(1);
+    const [weights, edges] = graphOf(graph);
+    const build = () => boruvkaMST(weights, edges, { numVertices: graph.numVertices }).dispose();
+    build();
+    await edges.data(); // submits
+    const [{ numTensors }, { numBytesUsed }] = [tf.memory(), backendOf().bufferManager];
+    for (let i = 0; i < 1000; i++) build();
+    await weights.data();
+    t.equal(tf.memory().numTensors, numTensors);
+    t.equal(backendOf().bufferManager.numBytesUsed, numBytesUsed);
+    tf.dispose([weights, edges]);
+  });
+}
+
+function backendOf() {
+  if (!backend) throw new Error(NO_ADAPTER);
+  return backend;
+}
+
+async function checkGraph(t: Test, what: string, graph: Graph): Promise<void> {
+  const { numVertices, root } = graph;
+  const treeOf = async (name: string) => {
+    await tf.setBackend(name);
+    const [weights, edges] = graphOf(graph);
+    const { edgeIndex, order, parent } = boruvkaMST(weights, edges, { numVertices, root });
+    const tensors = [edgeIndex, order, parent];
+    const values = await Promise.all(tensors.map((tensor) => tensor.data()));
+    if (name === 'webgpu') await checkPlan(t, what, parent, values[2] as Int32Array);
+    tf.dispose([weights, edges, ...tensors]);
+    return values.map((ids) => Buffer.from(ids.slice().buffer));
+  };
+  const [expected, found] = [await treeOf('cpu'), await treeOf('webgpu')];
+  t.ok(
+    expected.every((ids, i) => ids.equals(found[i])),
+    what,
+  );
+}
+
+/** The plan that came with the tree says what the parents say. */
+async function checkPlan(t: Test, what: string, parent: tf.Tensor2D, values: Int32Array): Promise<void> {
+  const [batch, numVertices] = parent.shape;
+  if (batch === 0) return;
+  const runner = runnerOf(backendOf());
+  const found = new Int32Array(await backendOf().getBufferData(planOf(runner, parent)));
+  const size = 2 * numVertices + 3;
+  for (let b = 0; b < batch; b++) {
+    const parents = values.subarray(b * numVertices, (b + 1) * numVertices);
+    const children: number[] = [];
+    for (let i = 0, first = 1; i <= numVertices; i++) {
+      while (first < numVertices && parents[first] < i) first++;
+      children.push(first);
+    }
+    const starts: number[] = [];
+    for (let start = 0; start < numVertices; start = children[start]) starts.push(start);
+    const expected = [starts.length, ...starts, numVertices];
+    const plan = found.subarray(b * size, (b + 1) * size);
+    const wrong = [
+      ...expected.flatMap((start, i) => (plan[i] === start ? [] : [i])),
+      ...children.flatMap((first, i) => (plan[numVertices + 2 + i] === first ? [] : [numVertices + 2 + i])),
+    ];
+    if (wrong.length > 0) t.fail(`${what}: the plan differs at ${wrong.slice(0, 8)}`);
+  }
+}

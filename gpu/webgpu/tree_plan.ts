@@ -1,0 +1,77 @@
+/**
+ * What scans know of a tree in breadth-first order, beside it: made with the tree, or by one dispatch for a tree that a
+ * caller gave, and freed with it. An image has 2 V + 3 numbers: how many levels there are; [V + 1] the positions at
+ * which levels start, after the last one V; [V + 1] of each position that of its first child, if it had one: the children
+ * of position i go from children[i] to children[i + 1] - 1.
+ */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { PerTensorCache } from '../../plugin/kernels/per_tensor_cache.js';
+import { programs } from './program.js';
+import type { Runner } from './runner.js';
+import { lanesFor } from './tree_memory.js';
+
+const caches = new WeakMap<Runner, PerTensorCache<GPUBuffer>>();
+
+function plansOf(runner: Runner): PerTensorCache<GPUBuffer> {
+  const known = caches.get(runner);
+  if (known) return known;
+  const cache = new PerTensorCache<GPUBuffer>(runner.backend, (buffer) => runner.release(buffer));
+  caches.set(runner, cache);
+  return cache;
+}
+
+/** The plan of a tree [B, V]: kept until that is disposed of, made by one dispatch unless `make` does. */
+export function planOf(
+  runner: Runner,
+  parent: TensorInfo,
+  make: (plan: GPUBuffer) => void = (plan) => {
+    const [batch, numVertices] = parent.shape;
+    const program = planTree({ lanes: lanesFor(numVertices, runner.limits) });
+    runner.dispatch(program, { bind: { parent, plan }, numbers: { batch, numVertices }, workgroups: batch });
+  },
+): GPUBuffer {
+  const [batch, numVertices] = parent.shape;
+  const bytes = 4 * batch * (2 * numVertices + 3);
+  return plansOf(runner).get([parent], 'plan', () => runner.buffer(bytes), make);
+}
+
+/** A workgroup an image. The first child of a position is found by halving: parents of positions ascend. */
+const planTree = programs('tree_plan', ({ lanes }: { lanes: number }) => ({
+  reads: { parent: 'u32' },
+  writes: { plan: 'u32' },
+  numbers: { batch: 'u32', numVertices: 'u32' },
+  code: `
+@compute @workgroup_size(${lanes})
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) count: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+  let image = linearWorkgroup(id, count);
+  if (image >= numbers.batch) { return; }
+  let numVertices = numbers.numVertices;
+  let starts = image * (2 * numVertices + 3) + 1;
+  let children = starts + numVertices + 1;
+  for (var i = lane; i <= numVertices; i += ${lanes}) {
+    // The root is no child, though its parent is 0.
+    var first = 1u;
+    var size = numVertices - 1;
+    while (size > 0) {
+      let half = size / 2;
+      if (parent[image * numVertices + first + half] < i) {
+        first += half + 1;
+        size -= half + 1;
+      } else {
+        size = half;
+      }
+    }
+    plan[children + i] = first;
+  }
+  storageBarrier();
+  if (lane != 0) { return; }
+  var level = 0u;
+  for (var start = 0u; start < numVertices; start = plan[children + start]) {
+    plan[starts + level] = start;
+    level += 1;
+  }
+  plan[starts + level] = numVertices;
+  plan[starts - 1] = level;
+}`,
+}));
