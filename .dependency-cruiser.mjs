@@ -51,7 +51,7 @@ export default {
     ),
     forbid(
       'nothing-of-node-in-pages',
-      '^(plugin|wasm|gpu/webgl|converters)/',
+      '^(plugin|wasm|gpu/webgl|gpu/webgpu|converters)/',
       { dependencyTypes: ['core'] },
       'these run in pages',
     ),
@@ -78,7 +78,7 @@ export default {
       '^examples/',
       {
         path: '^(plugin|wasm|gpu|converters|node|conformance|bench)/',
-        pathNot: '^((plugin|plugin/training|wasm|gpu/webgl|gpu/cuda|converters|node)/index\\.ts$)',
+        pathNot: '^((plugin|plugin/training|wasm|gpu/webgl|gpu/webgpu|gpu/cuda|converters|node)/index\\.ts$)',
       },
       'an example shows what a user of the package can do',
     ),

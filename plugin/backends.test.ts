@@ -24,8 +24,8 @@ t.test('every backend has an entry point of its name, cpu the main one', async (
 });
 
 t.test('by name and by platform', async (t) => {
-  t.same(backendsOn('node'), ['cpu', 'wasm', 'cuda']);
-  t.same(backendsOn('page'), ['cpu', 'wasm', 'webgl']);
+  t.same(backendsOn('node'), ['cpu', 'wasm', 'webgpu', 'cuda']);
+  t.same(backendsOn('page'), ['cpu', 'wasm', 'webgl', 'webgpu']);
   t.equal(backendEntry('webgl').tolerance, 'shader');
   t.ok(isBackendName('wasm'));
   t.notOk(isBackendName('tpu'));

@@ -31,6 +31,8 @@ export interface BackendEntry {
   readonly readsSynchronously: boolean;
   /** Has threads in cross-origin isolated pages. */
   readonly hasThreads?: true;
+  /** Needs a device that may not be there: `ready()` of our module says what is missing, before tfjs starts it. */
+  readonly needsDevice?: true;
 }
 
 /** From the reference to the fastest: `auto` takes the last one that is there. */
@@ -61,12 +63,22 @@ export const BACKENDS = [
     readsSynchronously: true,
   },
   {
+    name: 'webgpu',
+    tfjsPackage: '@tensorflow/tfjs-backend-webgpu',
+    module: 'gpu/webgpu/index',
+    platforms: ['node', 'page'],
+    tolerance: 'shader',
+    readsSynchronously: false,
+    needsDevice: true,
+  },
+  {
     name: 'cuda',
     tfjsPackage: '@tensorflow/tfjs-backend-cpu',
     module: 'gpu/cuda/index',
     platforms: ['node'],
     tolerance: 'float32',
     readsSynchronously: true,
+    needsDevice: true,
   },
 ] as const satisfies readonly BackendEntry[];
 

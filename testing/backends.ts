@@ -8,7 +8,7 @@ import { backendsOn } from '../plugin/backends.js';
 tf.enableProdMode(); // no advice on other backends between the results
 
 /** Those of Node that need no device and no addon. */
-export const BACKENDS = backendsOn('node').filter((name) => name !== 'cuda');
+export const BACKENDS = backendsOn('node').filter((name) => name !== 'cuda' && name !== 'webgpu');
 export type BackendName = (typeof BACKENDS)[number];
 
 /** Runs `body` with the backend chosen, and fails when it leaves tensors behind. */

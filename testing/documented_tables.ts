@@ -11,6 +11,7 @@ import { mambaArchitecture } from '../converters/architectures/grootl/architectu
 import { ARCHITECTURES } from '../converters/architectures/index.js';
 import '../gpu/cuda/index.js';
 import '../gpu/webgl/index.js';
+import '../gpu/webgpu/index.js';
 import '../plugin/index.js';
 import { BACKENDS, type BackendEntry, type ToleranceClass } from '../plugin/backends.js';
 import type { OpDeclaration } from '../plugin/ops/declaration.js';

@@ -6,7 +6,7 @@ import { edgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
 import { edgeWeights } from '../../plugin/ops/edge_dissimilarity.spec.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import type { CaseTensor, ProgramCase } from '../case.js';
-import { toTensor } from '../tfjs_backend.js';
+import { readTensor, toTensor } from '../tfjs_backend.js';
 import { combine, judgeTree } from '../verdict.js';
 import { LayoutError } from './case_file.js';
 import { sameEdges } from './tree_cases.js';
@@ -30,11 +30,13 @@ export function featuresToTreeCase(
     name,
     op: 'Features to tree',
     run: async () => {
-      const chosen = tidy(() => {
+      const edgeIndex = tidy(() => {
         const edgesTensor = toTensor(edges);
         const weights = edgeDissimilarity(toTensor(features), edgesTensor);
-        return boruvkaMST(weights, edgesTensor, { numVertices }).edgeIndex.dataSync().slice();
+        return boruvkaMST(weights, edgesTensor, { numVertices }).edgeIndex;
       });
+      const chosen = (await readTensor(edgeIndex)).values;
+      edgeIndex.dispose();
       const items = itemsOf(features).map((row, b) => {
         const weights = edgeWeights(row, edges.values, channels, 'cosine');
         const expected = indicesOf(itemsOf(treeEdges)[b], edges.values);

@@ -63,7 +63,7 @@ async function runInPage(
       throw new Error(`the page did not start: ${errors.join('; ') || 'no error was reported'}`);
     });
   const request = {
-    backends: targets.map(({ backend, name }) => ({ backend, name })),
+    backends: targets.map(({ backend, name, flags }) => ({ backend, name, flags })),
     environment: targets[0].isolated ? 'chromium, isolated' : 'chromium',
     seed,
     generated,

@@ -26,6 +26,9 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
   '--enable-unsafe-swiftshader',
+  // WebGPU too, in software where there is no GPU, and without zeroing workgroup memory (software_vulkan.ts says why).
+  '--enable-unsafe-webgpu',
+  '--enable-dawn-features=disable_workgroup_init',
   '--disable-gpu-program-cache',
   '--disable-gpu-shader-disk-cache',
   '--disable-angle-features=warmUpPipelineCacheAtLink',

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { backendEntry } from '../../plugin/backends.js';
 import { BackendMissing } from '../backend.js';
+import { DAWN_OPTIONS, softwareVulkan } from './software_vulkan.js';
 import type { KernelEntry, Loaders } from './standard.js';
 
 export const nodeLoaders: Loaders = {
@@ -19,6 +20,7 @@ export const nodeLoaders: Loaders = {
     const module = import.meta.resolve(`../../${backendEntry(backend).module}.js`);
     const entry = (await importIfPresent(module)) as KernelEntry | undefined;
     if (backend === 'cuda' && entry) await emulateWithoutGpu(entry);
+    if (backend === 'webgpu' && entry) await standInForGpu(entry);
     return entry;
   },
 };
@@ -35,6 +37,15 @@ async function emulateWithoutGpu(entry: KernelEntry): Promise<void> {
     process.env.GROOTVL_CUDA = 'emulation';
     // Then there is neither: the error of the device is the one that says what is missing.
     await entry.ready().catch(() => delete process.env.GROOTVL_CUDA);
+  }
+}
+
+/** Without a GPU, `webgpu` runs on a software driver, where there is one; the report names the adapter. */
+async function standInForGpu(entry: KernelEntry): Promise<void> {
+  try {
+    await softwareVulkan(async () => entry.startWebgpu?.({ dawn: DAWN_OPTIONS }));
+  } catch {
+    // ready() says what is missing.
   }
 }
 

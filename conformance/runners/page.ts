@@ -9,9 +9,10 @@ import { type Progress, runConformance } from '../run.js';
 import type { CaseSource } from '../source.js';
 import { generatedCases } from '../spec_cases.js';
 import { type KernelEntry, type Loaders, standardBackend, webglRenderer } from './standard.js';
+import type { Target } from './targets.js';
 
 export interface PageRequest {
-  readonly backends: readonly { readonly backend: BackendName; readonly name: string }[];
+  readonly backends: readonly Pick<Target, 'backend' | 'name' | 'flags'>[];
   /** Key of this environment in the report. */
   readonly environment: string;
   readonly seed: number;
@@ -44,7 +45,7 @@ export function servePage(kernels: BundledKernels): void {
     };
     const cases = [...(generated ? generatedCases(seed) : []), ...(await loadCases(fetchedSource))];
     const report = await runConformance({
-      backends: backends.map(({ backend, name }) => standardBackend(backend, loaders, name)),
+      backends: backends.map((target) => standardBackend(target.backend, loaders, target)),
       cases,
       seed,
       onProgress: (progress) => window.reportConformanceProgress?.(progress),

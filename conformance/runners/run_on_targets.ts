@@ -42,7 +42,7 @@ export async function runOnTargets(options: TargetsOptions): Promise<Report> {
       continue;
     }
     cases ??= [...made, ...(await loadCases(source))];
-    const backends = group.map(({ backend, name }) => standardBackend(backend, nodeLoaders, name));
+    const backends = group.map((target) => standardBackend(target.backend, nodeLoaders, target));
     reports.push(await runConformance({ backends, cases, seed, onProgress }));
   }
   const merged = mergeReports(reports);

@@ -3,6 +3,12 @@ import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findChromium } from './launch_chromium.js';
 
+/**
+ * SwiftShader takes seconds to compile the zeroing of workgroup memory, which no kernel here relies on: without it, one
+ * that does fails.
+ */
+export const DAWN_OPTIONS = ['enable-dawn-features=disable_workgroup_init'];
+
 /** Where the Vulkan loader looks for drivers. */
 const VARIABLE = 'VK_DRIVER_FILES';
 /** Debian's /usr/bin/chromium is a script; the program and the driver are in a folder of their own. */

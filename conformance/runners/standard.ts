@@ -3,12 +3,16 @@ import { env, setBackend, version_core } from '@tensorflow/tfjs-core';
 import { type BackendName, backendEntry } from '../../plugin/backends.js';
 import { type Backend, BackendMissing } from '../backend.js';
 import { defineBackend } from '../define_backend.js';
+import type { Target } from './targets.js';
 
 /** An entry point of this package for a backend. */
 export interface KernelEntry {
   ready(): Promise<void>;
-  /** Of an entry that is a backend by itself. */
+  /** Of `cuda`. */
   deviceDescription?(): { readonly kind: string; readonly name: string; readonly driverVersion: string };
+  /** Of `webgpu`, as the next. */
+  startWebgpu?(options: { readonly dawn: readonly string[] }): Promise<unknown>;
+  adapterDescription?(): { readonly name: string; readonly isFallback: boolean };
 }
 
 export interface Loaders {
@@ -22,34 +26,46 @@ export interface Loaders {
   readonly fewerShaders?: boolean;
 }
 
-/** @param label the name in reports, the backend's own by default. */
-export function standardBackend(backend: BackendName, loaders: Loaders, label: string = backend): Backend {
+/** @param target of which the name, by default the backend's own, is that in reports. */
+export function standardBackend(
+  backend: BackendName,
+  loaders: Loaders,
+  { name = backend, flags = {} }: Partial<Pick<Target, 'name' | 'flags'>> = {},
+): Backend {
+  const before = new Map<string, number>();
   return defineBackend({
-    name: label,
+    name,
     tfjs: backend,
     tolerance: backendEntry(backend).tolerance,
     start: async () => {
       await loaders.stock(backend);
       const entry = await loaders.kernels(backend);
       // Before tfjs starts the backend, which would say less of what is missing.
-      if (backend === 'cuda') await deviceIsThere(entry);
+      if (backendEntry(backend).needsDevice) await deviceIsThere(backend, entry);
+      for (const [flag, value] of Object.entries(flags)) {
+        before.set(flag, env().getNumber(flag));
+        env().set(flag, value);
+      }
       if (backend === 'webgl' && loaders.fewerShaders) compileFewerShaders();
       if (!(await setBackend(backend)))
         throw new BackendMissing(`tfjs could not start its backend '${backend}'`);
       await entry?.ready();
       return `${await describe(backend, entry)} ${loaders.where}, tfjs ${version_core}`;
     },
+    stop: async () => {
+      for (const [flag, value] of before) env().set(flag, value);
+    },
   });
 }
 
 /** @throws {BackendMissing} with the message of the backend, which says what is missing and how to fix it */
-async function deviceIsThere(entry: KernelEntry | undefined): Promise<void> {
-  if (!entry) throw new BackendMissing('tfjs-grootvl/cuda is not there');
+async function deviceIsThere(backend: BackendName, entry: KernelEntry | undefined): Promise<void> {
+  if (!entry) throw new BackendMissing(`tfjs-grootvl/${backend} is not there`);
   try {
     await entry.ready();
   } catch (error) {
     const { name, message } = error as Error;
-    throw name === 'CudaUnavailableError' ? new BackendMissing(message) : error;
+    throw /^\w+UnavailableError$/.test(name) ? new BackendMissing(message) : error;
   }
 }
 
@@ -57,6 +73,10 @@ async function describe(backend: BackendName, entry: KernelEntry | undefined): P
   if (entry?.deviceDescription) {
     const { kind, name, driverVersion } = entry.deviceDescription();
     return kind === 'cuda' ? `CUDA ${driverVersion}, ${name}` : kind;
+  }
+  if (entry?.adapterDescription) {
+    const { name, isFallback } = entry.adapterDescription();
+    return `WebGPU, ${name}${isFallback ? ' (software)' : ''}`;
   }
   if (backend === 'cpu') return 'plain JavaScript';
   if (backend === 'wasm') {

@@ -15,7 +15,16 @@ export interface Target {
   readonly chromium: boolean;
   /** Cross-origin isolated: pages have threads only then. */
   readonly isolated: boolean;
+  /** Flags of tfjs that are set while it runs. */
+  readonly flags?: Readonly<Record<string, number>>;
 }
+
+/** Backends as they are on a smaller device, by the names of targets. */
+const VARIANTS: Readonly<Record<string, Pick<Target, 'backend' | 'flags'>>> = {
+  'webgpu-32lanes': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_LANES: 32 } },
+  'webgpu-64lanes': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_LANES: 64 } },
+  'webgpu-16kb': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_WORKGROUP_BYTES: 16384 } },
+};
 
 /** Every name that {@link parseTarget} takes. */
 export const TARGETS: readonly string[] = [
@@ -24,6 +33,7 @@ export const TARGETS: readonly string[] = [
     ...((platforms as readonly string[]).includes('page') ? [`${name}@chromium`] : []),
     ...('hasThreads' in entry ? [`${name}-threads@chromium`] : []),
   ]),
+  ...Object.keys(VARIANTS).flatMap((name) => [name, `${name}@chromium`]),
 ];
 
 /** Run by default: every backend. What is not there is skipped, and the report says why. */
@@ -33,9 +43,9 @@ export const DEFAULT_TARGETS: readonly string[] = BACKEND_NAMES;
 export function parseTarget(name: string): Target | undefined {
   if (!TARGETS.includes(name)) return undefined;
   const [left] = name.split('@');
-  const backend = left.replace(/-threads$/, '');
+  const { backend, flags } = VARIANTS[left] ?? { backend: left.replace(/-threads$/, '') };
   if (!isBackendName(backend)) return undefined;
   // What runs in pages only needs no `@chromium`.
   const chromium = name.includes('@') || !backendEntry(backend).platforms.includes('node');
-  return { name, backend, chromium, isolated: left.endsWith('-threads') };
+  return { name, backend, chromium, isolated: left.endsWith('-threads'), flags };
 }

@@ -30,7 +30,7 @@ export async function startBackend(name: CliBackend): Promise<StartedBackend> {
   if (name !== 'auto') return start(name);
   const [reference, ...faster] = backendsOn('node');
   for (const candidate of faster.reverse()) {
-    if (candidate === 'cuda' && !(await hasGpu())) continue;
+    if (isOnDevice(candidate) && !(await hasGpu[candidate]())) continue;
     try {
       return await start(candidate);
     } catch (error) {
@@ -41,18 +41,44 @@ export async function startBackend(name: CliBackend): Promise<StartedBackend> {
   return start(reference);
 }
 
-/** Whether `auto` finds a GPU. The emulation of one is slow: it runs for those who name cuda. */
-async function hasGpu(): Promise<boolean> {
-  const { openDevice } = await import('../../gpu/cuda/backend/load_driver.js');
-  try {
-    const device = openDevice(0);
-    const { kind } = device.description;
-    device.close();
-    return kind === 'cuda';
-  } catch {
-    return false;
-  }
+/** Entry points of the backends that need a device. */
+const DEVICES = {
+  webgpu: () => import('../../gpu/webgpu/index.js'),
+  cuda: () => import('../../gpu/cuda/index.js'),
+};
+
+function isOnDevice(name: StartedBackend): name is keyof typeof DEVICES {
+  return name in DEVICES;
 }
+
+/** Whether `auto` finds a GPU. What stands in for one is slow: it runs for those who name the backend. */
+const hasGpu: Readonly<Record<keyof typeof DEVICES, () => Promise<boolean>>> = {
+  cuda: async () => {
+    const { openDevice } = await import('../../gpu/cuda/backend/load_driver.js');
+    try {
+      const device = openDevice(0);
+      const { kind } = device.description;
+      device.close();
+      return kind === 'cuda';
+    } catch {
+      return false;
+    }
+  },
+  webgpu: async () => {
+    // Dawn takes time to load, and where there is no GPU its loader of drivers writes to stderr.
+    if (process.platform === 'linux' && !LINUX_GPUS.some((path) => existsSync(path))) return false;
+    try {
+      const { adapterDescription, ready } = await DEVICES.webgpu();
+      await ready();
+      return !adapterDescription().isFallback;
+    } catch {
+      return false;
+    }
+  },
+};
+
+/** Files of drivers: those of Mesa and others, NVIDIA's, that of Windows' Linux. */
+const LINUX_GPUS = ['/dev/dri', '/dev/nvidiactl', '/dev/dxg'];
 
 async function start(name: StartedBackend): Promise<StartedBackend> {
   const tf = await import('@tensorflow/tfjs-core');
@@ -65,7 +91,7 @@ async function start(name: StartedBackend): Promise<StartedBackend> {
   const kernels = name === 'wasm' ? await wasmKernels() : undefined;
   tf.enableProdMode(); // no advice on other backends, no checks meant for developers of kernels
   // Before tfjs starts the backend: the error says what is missing and what to do.
-  if (name === 'cuda') await (await import('../../gpu/cuda/index.js')).ready();
+  if (isOnDevice(name)) await (await DEVICES[name]()).ready();
   if (!(await tf.setBackend(name))) throw new Error(`the backend '${name}' could not be started`);
   await tf.ready();
   await kernels?.ready();

@@ -8,7 +8,7 @@ import { pathOf } from './failure.js';
 import { note, print, printJson, showsProgress } from './terminal.js';
 
 /** All that run here but the reference; those of pages are measured in a page, by gpu/webgl/testing/bench.ts. */
-const [, ...BENCHED] = backendsOn('node');
+const BENCHED = backendsOn('node').filter((name) => name !== 'cpu' && name !== 'webgpu');
 
 interface Options {
   backends: BackendOn<'node'> | 'auto';

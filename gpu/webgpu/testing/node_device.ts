@@ -1,12 +1,9 @@
 /** tfjs's backend `webgpu` in Node for tests: Dawn's bindings over a GPU, over a software driver, or over neither. */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { softwareVulkan } from '../../../conformance/runners/software_vulkan.js';
+import { DAWN_OPTIONS, softwareVulkan } from '../../../conformance/runners/software_vulkan.js';
 import { DEBUG_FLAG } from '../runner.js';
 import { startWebgpu, type WebgpuOptions } from '../start.js';
-
-/** SwiftShader takes seconds to compile the zeroing of workgroup memory; and so kernels that rely on it fail. */
-const TOGGLES = ['enable-dawn-features=disable_workgroup_init'];
 
 /** Why a test that needs an adapter is skipped; of the last `startInNode`. */
 export let NO_ADAPTER = 'no WebGPU adapter';
@@ -20,7 +17,7 @@ export async function startInNode(
   options: WebgpuOptions = {},
 ): Promise<WebGPUBackend | undefined> {
   tf.env().set(DEBUG_FLAG, true);
-  const dawn = dawnBackend ? [...TOGGLES, `backend=${dawnBackend}`] : TOGGLES;
+  const dawn = dawnBackend ? [...DAWN_OPTIONS, `backend=${dawnBackend}`] : DAWN_OPTIONS;
   try {
     if (dawnBackend) await startWebgpu({ dawn, ...options });
     else await softwareVulkan(() => startWebgpu({ dawn, ...options }));
