@@ -1,18 +1,155 @@
-/**
- * Linear: tiles of 4 x 4 sums a thread. Where rows are few, the threads of a workgroup share the terms of every sum, so
- * that enough of them run; their parts are added in memory of the workgroup, without a second dispatch.
- */
+/** Linear layers, with bias, activation, residual or gate in the product's last step. */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { rowsOf } from '../../plugin/kernels/sizes.js';
+import { GatedLinear, ResidualLinear } from '../../plugin/ops/fused_linear.js';
 import { Linear, usedColumns } from '../../plugin/ops/linear.js';
+import type { Running } from './elements.js';
+import { ACTIVATIONS } from './functions.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { multiply } from './matrix_product.js';
+import { countTiles, PRODUCT_NUMBERS, type Tile, tiledProduct, tileFor } from './matrix_product.js';
+import { programs } from './program.js';
 
-registerWebgpuKernel(Linear, ({ inputs, outputs: { y }, shapes, attributes, ...running }) => {
-  const { x, weights, bias } = inputs;
-  const [inputChannels, columns] = shapes.weights;
-  const [first, end] = usedColumns(columns, attributes);
-  multiply(running, {
-    ...{ a: x, b: weights, bias, y, activation: attributes.activation },
-    sizes: { rows: rowsOf(shapes.x), terms: inputChannels, columns, first, outputs: end - first },
+interface LinearTensors {
+  /** [rows, I] */
+  readonly x: TensorInfo;
+  /** [I, O] */
+  readonly weights: TensorInfo;
+  /** [O] */
+  readonly bias?: TensorInfo;
+  /** [rows, O], added to the sums. */
+  readonly residual?: TensorInfo;
+  /** [rows, columns that are used], or the first half of them where there is a gate. */
+  readonly y: TensorInfo;
+  /** [rows, the second half], behind the activation. */
+  readonly gate?: TensorInfo;
+}
+
+interface Options extends Tile {
+  readonly activation: keyof typeof ACTIVATIONS;
+  readonly hasBias: boolean;
+  readonly hasResidual: boolean;
+  readonly hasGate: boolean;
+  /** Whether four columns are read and written at once. */
+  readonly inFours: boolean;
+}
+
+const product = programs('Linear', (options: Options) => {
+  const { hasBias, hasResidual, hasGate } = options;
+  const type = options.inFours ? 'vec4<f32>' : 'f32';
+  return {
+    reads: {
+      x: 'f32',
+      weights: type,
+      ...(hasBias && { bias: type }),
+      ...(hasResidual && { residual: type }),
+    },
+    writes: { y: type, ...(hasGate && { gate: type }) },
+    numbers: { ...PRODUCT_NUMBERS, columns: 'u32', first: 'u32' },
+    code: tiledProduct(options, ACTIVATIONS[options.activation] + X_AT + access(options)),
+  };
+});
+
+const X_AT = `
+  fn a_at(row: u32, term: u32) -> f32 {
+    if (row >= numbers.rows || term >= numbers.terms) { return 0.0; }
+    return x[row * numbers.terms + term];
+  }
+`;
+
+function access(options: Options): string {
+  const { hasBias, inFours } = options;
+  if (inFours) {
+    return `
+      fn b_at(term: u32, column: u32) -> vec4<f32> {
+        if (term >= numbers.terms || column >= numbers.outputs) { return vec4(0.0); }
+        return weights[(term * numbers.columns + numbers.first + column) / 4];
+      }
+      fn activated(v: vec4<f32>) -> vec4<f32> {
+        return vec4(activation(v.x), activation(v.y), activation(v.z), activation(v.w));
+      }
+      fn finish(row: u32, column: u32, sums: vec4<f32>) {
+        let v = sums${hasBias ? ' + bias[(numbers.first + column) / 4]' : ''};
+        ${written(options, 'activated', (index) => `(${index}) / 4`)}
+      }
+    `;
+  }
+  return `
+    fn b_at(term: u32, column: u32) -> vec4<f32> {
+      var four = vec4(0.0);
+      if (term >= numbers.terms) { return four; }
+      for (var j = 0u; j < min(4, numbers.outputs - min(column, numbers.outputs)); j++) {
+        four[j] = weights[term * numbers.columns + numbers.first + column + j];
+      }
+      return four;
+    }
+    fn finish(row: u32, firstColumn: u32, sums: vec4<f32>) {
+      for (var j = 0u; j < min(4, numbers.outputs - firstColumn); j++) {
+        let column = firstColumn + j;
+        let v = sums[j]${hasBias ? ' + bias[numbers.first + column]' : ''};
+        ${written(options, 'activation', (index) => index)}
+      }
+    }
+  `;
+}
+
+/** WGSL that writes v, of `column`. */
+function written(
+  { hasResidual, hasGate }: Options,
+  activated: string,
+  at: (index: string) => string,
+): string {
+  if (hasGate) {
+    return `
+      let half = numbers.outputs / 2;
+      if (column < half) {
+        y[${at('row * half + column')}] = v;
+      } else {
+        gate[${at('row * half + column - half')}] = ${activated}(v);
+      }
+    `;
+  }
+  const index = at('row * numbers.outputs + column');
+  return `y[${index}] = ${activated}(v)${hasResidual ? ` + residual[${index}]` : ''};`;
+}
+
+/** Runs a linear layer, in one dispatch. @param part of the columns of weights: from the first to the one behind the last */
+function runLinear(
+  { dispatch, limits }: Running,
+  tensors: LinearTensors,
+  activation: Options['activation'],
+  part?: readonly [first: number, end: number],
+): void {
+  const { x, weights, bias, residual, gate } = tensors;
+  const rows = rowsOf(x.shape);
+  const [terms, columns] = weights.shape;
+  const [first, end] = part ?? [0, columns];
+  const outputs = end - first;
+  const tile = tileFor(rows, limits.lanes);
+  const { acrossAll, workgroups } = countTiles(tile, rows, outputs);
+  const runs = [columns, first, gate ? outputs / 2 : outputs];
+  const options = {
+    activation,
+    hasBias: bias !== undefined,
+    hasResidual: residual !== undefined,
+    hasGate: gate !== undefined,
+    inFours: runs.every((count) => count % 4 === 0),
+  };
+  dispatch(product({ ...tile, ...options }), {
+    bind: { ...tensors },
+    numbers: { rows, terms, columns, first, outputs, acrossAll },
+    workgroups,
   });
+}
+
+registerWebgpuKernel(Linear, ({ inputs, outputs, attributes, ...running }) => {
+  const part = usedColumns(inputs.weights.shape[1], attributes);
+  runLinear(running, { ...inputs, ...outputs }, attributes.activation, part);
+});
+
+registerWebgpuKernel(ResidualLinear, ({ inputs, outputs, ...running }) => {
+  runLinear(running, { ...inputs, ...outputs }, 'none');
+});
+
+registerWebgpuKernel(GatedLinear, ({ inputs, outputs, ...running }) => {
+  runLinear(running, { ...inputs, ...outputs }, 'silu');
 });

@@ -1,8 +1,9 @@
 /** A GraphModel whose files were checked, whose errors can be read, and that saves the weights it has now. */
 import { GraphModel } from '@tensorflow/tfjs-converter';
-import { io, keep, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { getBackend, io, keep, type NamedTensorMap, Tensor, tidy } from '@tensorflow/tfjs-core';
 import { OpError } from '../ops/input_checks.js';
 import { quote } from './checks.js';
+import { type FusedGraph, fuse } from './fusion.js';
 import type { OpenedSource } from './model_files.js';
 import { checkArtifacts, type ModelJson } from './model_json.js';
 
@@ -14,6 +15,8 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
   /** Added to `userDefinedMetadata` where the model is saved. */
   savedMetadata: Readonly<Record<string, object>> = {};
   private isDisposed = false;
+  /** By backend, made when it is needed. */
+  private readonly fused = new Map<string, FusedGraph | undefined>();
 
   private constructor(
     /** The file that the model is from, for errors. */
@@ -76,22 +79,38 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
   /** Changes the graph, the signature or the metadata that the model is saved with. */
   describe(changes: Pick<io.ModelArtifacts, 'modelTopology' | 'signature' | 'userDefinedMetadata'>): void {
     Object.assign(this.description, changes);
+    this.fused.clear();
   }
 
   override execute(inputs: Inputs, outputs?: string | string[]): Tensor | Tensor[] {
     this.checkUsable();
-    return this.readable('run', () => super.execute(inputs, outputs));
+    return this.readable('run', () => {
+      const fused = this.fusedFor(inputs, outputs);
+      return fused ? fused.execute(inputs, outputs) : super.execute(inputs, outputs);
+    });
   }
 
   override async executeAsync(inputs: Inputs, outputs?: string | string[]): Promise<Tensor | Tensor[]> {
     this.checkUsable();
-    return this.readable('run', () => super.executeAsync(inputs, outputs));
+    return this.readable('run', async () => {
+      const fused = this.fusedFor(inputs, outputs);
+      return fused ? fused.executeAsync(inputs, outputs) : super.executeAsync(inputs, outputs);
+    });
   }
 
   override dispose(): void {
     if (this.isDisposed) return;
     this.isDisposed = true;
     super.dispose();
+  }
+
+  /** The graph with fewer nodes, where the backend has one and it has all that is fed and asked for. */
+  private fusedFor(inputs: Inputs, outputs: string | string[] = []): GraphModel | undefined {
+    const backend = getBackend();
+    if (!this.fused.has(backend)) this.fused.set(backend, fuse(this, backend));
+    const fused = this.fused.get(backend);
+    const fed = inputs instanceof Tensor || Array.isArray(inputs) ? [] : Object.keys(inputs);
+    return fused && [...fed, ...[outputs].flat()].every(fused.has) ? fused.graph.graph : undefined;
   }
 
   private checkUsable(): void {

@@ -7,9 +7,11 @@ import { BranchSum } from './branch_sum.js';
 import { CausalConvolution } from './causal_convolution.js';
 import { Convolution } from './convolution.js';
 import type { OpDeclaration } from './declaration.js';
+import { DepthwiseConvolution } from './depthwise_convolution.js';
 import { ClassDetections, NonMaxSuppression, RegionProposals, SelectChannels } from './detections.js';
 import { Discretize } from './discretize.js';
 import { EdgeDissimilarity } from './edge_dissimilarity.js';
+import { GatedLinear, ResidualLinear } from './fused_linear.js';
 import { FlattenGrid, GridGraph, UnflattenGrid } from './grid.js';
 import { LayerNormalization } from './layer_normalization.js';
 import { Linear } from './linear.js';
@@ -19,6 +21,7 @@ import { Resample } from './resample.js';
 import { AdaptiveAveragePool, InterpolateBilinear, InterpolateNearest } from './resize.js';
 import { RoiAlign } from './roi_align.js';
 import { RootMeanSquareNormalization } from './root_mean_square_normalization.js';
+import { SelectiveDiscretize } from './selective_discretize.js';
 import { SelectiveLayer } from './selective_layer.js';
 import { SelectiveScan } from './selective_scan.js';
 import { SelectiveSplit } from './selective_split.js';
@@ -74,4 +77,8 @@ export const OPS: readonly OpDeclaration[] = [
   MomentumStep,
   SquareSum,
   ScaleBy,
+  ResidualLinear,
+  GatedLinear,
+  DepthwiseConvolution,
+  SelectiveDiscretize,
 ];

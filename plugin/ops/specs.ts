@@ -12,6 +12,7 @@ import {
 import { branchSumSpec } from './branch_sum.spec.js';
 import { causalConvolutionSpec } from './causal_convolution.spec.js';
 import { convolutionSpec } from './convolution.spec.js';
+import { depthwiseConvolutionSpec } from './depthwise_convolution.spec.js';
 import {
   classDetectionsSpec,
   nonMaxSuppressionSpec,
@@ -20,6 +21,7 @@ import {
 } from './detections.spec.js';
 import { discretizeSpec } from './discretize.spec.js';
 import { edgeDissimilaritySpec } from './edge_dissimilarity.spec.js';
+import { gatedLinearSpec, residualLinearSpec } from './fused_linear.spec.js';
 import { flattenGridSpec, gridGraphSpec, unflattenGridSpec } from './grid.spec.js';
 import { layerNormalizationSpec } from './layer_normalization.spec.js';
 import { linearSpec } from './linear.spec.js';
@@ -29,6 +31,7 @@ import { resampleSpec } from './resample.spec.js';
 import { adaptiveAveragePoolSpec, interpolateBilinearSpec, interpolateNearestSpec } from './resize.spec.js';
 import { roiAlignSpec } from './roi_align.spec.js';
 import { rootMeanSquareNormalizationSpec } from './root_mean_square_normalization.spec.js';
+import { selectiveDiscretizeSpec } from './selective_discretize.spec.js';
 import { selectiveLayerSpec } from './selective_layer.spec.js';
 import { selectiveScanSpec } from './selective_scan.spec.js';
 import { selectiveSplitSpec } from './selective_split.spec.js';
@@ -84,4 +87,8 @@ export const SPECS: readonly OpSpec[] = [
   momentumStepSpec,
   squareSumSpec,
   scaleBySpec,
+  residualLinearSpec,
+  gatedLinearSpec,
+  depthwiseConvolutionSpec,
+  selectiveDiscretizeSpec,
 ];

@@ -17,8 +17,14 @@ import {
   tidy,
   type Variable,
 } from '@tensorflow/tfjs-core';
-import { type EditedGraph, FLOAT, type GraphEditor, nodeName, outputIndex } from './graph_editor.js';
-import { branchSums } from './training_graph.js';
+import {
+  branchSums,
+  type EditedGraph,
+  FLOAT,
+  type GraphEditor,
+  nodeName,
+  outputIndex,
+} from '../models/graph_editor.js';
 
 /** A part of a graph between two cuts. */
 interface Part {

@@ -2,11 +2,11 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { type io, keep, type Tensor, tensor, zeros } from '@tensorflow/tfjs-core';
 import { options as checkOptions, integer, listOf, text } from '../models/checks.js';
+import { artifactsOf, nodesOf } from '../models/graph_editor.js';
 import { MAX_CLASSES } from '../models/grootv_metadata.js';
 import { LoadedModel } from '../models/loaded_model.js';
 import { RandomNumbers } from '../random.js';
 import { LAYOUT_ATTRIBUTES, type TorchLayout } from '../torch_layout.js';
-import { artifactsOf, nodesOf } from './graph_editor.js';
 
 /** Classes, or their names. */
 export type NewHead =

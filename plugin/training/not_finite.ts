@@ -7,7 +7,7 @@ import {
   type Tensor4D,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { nodesOf } from './graph_editor.js';
+import { nodesOf } from '../models/graph_editor.js';
 import { type Gradients, graphOf, type Trainable } from './trainable.js';
 
 /** Loss or gradients are NaN or infinite. */

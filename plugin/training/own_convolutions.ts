@@ -1,6 +1,7 @@
 /** Convolutions of a graph that is trained: those of tfjs become ops of this package, whose gradients have kernels. */
+
+import { FLOAT, type GraphEditor } from '../models/graph_editor.js';
 import type { TopologyNode } from '../torch_layout.js';
-import { FLOAT, type GraphEditor } from './graph_editor.js';
 
 /** Attributes as model.json holds them: integers may be strings, strings are base64. */
 interface Attribute {

@@ -18,13 +18,13 @@ import {
 } from '@tensorflow/tfjs-core';
 import { options as checkOptions, integer, number, quote, show } from '../models/checks.js';
 import type { Detector } from '../models/detector.js';
+import { type EditedGraph, GraphEditor } from '../models/graph_editor.js';
 import type { GrootL } from '../models/grootl.js';
 import type { GrootV } from '../models/grootv.js';
 import type { Segmenter } from '../models/segmenter.js';
 import { RandomNumbers } from '../random.js';
 import { COMPUTED_ATTRIBUTE, readLayout, type TorchLayout } from '../torch_layout.js';
 import { gradientsInParts, planParts } from './checkpointing.js';
-import { type EditedGraph, GraphEditor } from './graph_editor.js';
 import { type NewHead, replaceHead } from './new_head.js';
 import { useOwnConvolutions } from './own_convolutions.js';
 import { parameterVariable } from './parameter_names.js';

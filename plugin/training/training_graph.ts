@@ -2,8 +2,7 @@
  * What training changes in a graph: batch normalisation takes the statistics of the batch, and branches of blocks and
  * features before the classifier are left out at random.
  */
-import type { TopologyNode } from '../torch_layout.js';
-import { FLOAT, type GraphEditor, nodeName } from './graph_editor.js';
+import { branchSums, FLOAT, type GraphEditor, nodeName } from '../models/graph_editor.js';
 
 /** The statistics of a batch that a BatchNorm took, as nodes, and the running ones that follow them. */
 export interface BatchStatistics {
@@ -27,16 +26,6 @@ export interface RandomFactor {
 }
 
 const BATCH_NORM = /^FusedBatchNorm(V\d)?$/;
-
-/** The sums of a block and its branches, of GrootV and of GrootL. */
-const BRANCH_SUM = /^(blocks_\d+\/(mixed|output)|layers_\d+\/output)$/;
-
-/** The nodes that add a branch of a block, their second input, to what goes past it. */
-export function branchSums({ nodes }: GraphEditor): readonly TopologyNode[] {
-  return [...nodes.values()].filter(
-    ({ name, op }) => (op === 'AddV2' || op === 'BranchSum') && BRANCH_SUM.test(name),
-  );
-}
 
 /** Lets them be of this package, so that their gradients need no copies. */
 export function useBranchSums(graph: GraphEditor): void {

@@ -1,10 +1,10 @@
 /** Pictures and a model: which class is which, and in which size the model sees them. */
 
 import { integer } from '../../models/checks.js';
+import { artifactsOf } from '../../models/graph_editor.js';
 import type { GrootV } from '../../models/grootv.js';
 import { MAX_IMAGE_SIZE } from '../../models/grootv_metadata.js';
 import { LoadedModel } from '../../models/loaded_model.js';
-import { artifactsOf } from '../graph_editor.js';
 import { classesOf, classIndices, type Examples } from './examples.js';
 
 /**

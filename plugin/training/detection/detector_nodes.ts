@@ -1,6 +1,6 @@
 /** The nodes of a converted Mask R-CNN between which it is trained, and what its graph says of its boxes. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
-import { nodeName, nodesOf } from '../graph_editor.js';
+import { nodeName, nodesOf } from '../../models/graph_editor.js';
 import { graphOf, type Trainable } from '../trainable.js';
 
 export const DETECTOR_NODES = {

@@ -1,4 +1,4 @@
-/** A GraphModel's graph rewritten for training: the same nodes over the same weights, with some inputs rerouted. */
+/** A GraphModel's graph rewritten: other nodes over the same weights, with some inputs rerouted. */
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type io, keep, type Tensor } from '@tensorflow/tfjs-core';
 import type { TopologyNode } from '../torch_layout.js';
@@ -21,6 +21,16 @@ export function nodesOf(model: GraphModel): readonly TopologyNode[] {
 /** Inputs that stand for order of execution alone, or name the first output: `^name`, `name:0`. */
 export function nodeName(input: string): string {
   return input.replace(/^\^/, '').replace(/:\d+$/, '');
+}
+
+/** The sums of a block and its branches, of GrootV and of GrootL. */
+const BRANCH_SUM = /^(blocks_\d+\/(mixed|output)|layers_\d+\/output)$/;
+
+/** The nodes that add a branch of a block, their second input, to what goes past it. */
+export function branchSums({ nodes }: GraphEditor): readonly TopologyNode[] {
+  return [...nodes.values()].filter(
+    ({ name, op }) => (op === 'AddV2' || op === 'BranchSum') && BRANCH_SUM.test(name),
+  );
 }
 
 /** Which output of its node an input is. */
@@ -112,7 +122,7 @@ export class GraphEditor {
 /** A graph over weights that another model owns. */
 export class EditedGraph {
   constructor(
-    private readonly graph: GraphModel,
+    readonly graph: GraphModel,
     private readonly own: readonly Tensor[],
   ) {}
 

@@ -1,0 +1,92 @@
+/** Graphs with several nodes in one: the same values, and no fewer nodes for those who ask for them. */
+import * as tf from '@tensorflow/tfjs';
+import t from 'tap';
+import { readFixture } from '../../testing/fixtures.js';
+import { maxDifference } from '../../testing/measure.js';
+import { loadConverted, toTensor } from '../../testing/models.js';
+import type { OpDeclaration } from '../ops/declaration.js';
+import { DepthwiseConvolution } from '../ops/depthwise_convolution.js';
+import { GatedLinear, ResidualLinear } from '../ops/fused_linear.js';
+import { SelectiveDiscretize } from '../ops/selective_discretize.js';
+import { kernelOf, type OpSpec, specOf } from '../ops/spec/spec.js';
+import '../ops/specs.js';
+import { backendKernelOnHost, type HostKernel, registerBackendKernel } from '../ops/kernels.js';
+import { LoadedModel } from './loaded_model.js';
+
+tf.env().set('PROD', true);
+const FUSED: readonly OpDeclaration[] = [
+  ResidualLinear,
+  GatedLinear,
+  DepthwiseConvolution,
+  SelectiveDiscretize,
+];
+
+/** Gives the backend cpu kernels of the fused ops, as a backend that gains by them has. */
+function registerFused(): void {
+  for (const op of FUSED) {
+    const { formula } = specOf(op.name) as OpSpec;
+    const kernel = kernelOf(formula) as HostKernel<OpDeclaration>;
+    registerBackendKernel(op, 'cpu', backendKernelOnHost(op, kernel));
+  }
+}
+
+const image = () =>
+  toTensor(readFixture('grootv/grootv_tiny_module_expected.safetensors').tensor('rgb.32x32'));
+
+async function load(file: string): Promise<LoadedModel> {
+  const { model, sink } = await loadConverted(file);
+  model.dispose();
+  return LoadedModel.from('model.json', sink.artifacts());
+}
+
+async function kernelsOf(run: () => tf.Tensor | tf.Tensor[]): Promise<Set<string>> {
+  const { kernelNames, result } = await tf.profile(() => run() as tf.Tensor);
+  tf.dispose(result);
+  return new Set(kernelNames);
+}
+
+t.test('a model on a backend with kernels of fused ops', async (t) => {
+  await tf.setBackend('cpu');
+  const [plain, fused] = [
+    await load('grootv/grootv_tiny_module.pth'),
+    await load('grootv/grootv_tiny_module.pth'),
+  ];
+  const input = image();
+  const before = plain.execute({ image: input }, ['logits', 'blocks_1/decay']) as tf.Tensor[];
+  t.notOk((await kernelsOf(() => plain.execute({ image: input }))).has('SelectiveDiscretize'), 'composed');
+  registerFused();
+
+  const { numTensors } = tf.memory();
+  const after = fused.execute({ image: input }, ['logits', 'blocks_1/decay']) as tf.Tensor[];
+  t.equal(tf.memory().numTensors, numTensors + 2);
+  for (const [i, node] of ['logits', 'blocks_1/decay'].entries()) {
+    t.ok(maxDifference(after[i].dataSync(), before[i].dataSync()) <= 1e-4, node);
+  }
+
+  const ran = await kernelsOf(() => fused.execute({ image: input }));
+  for (const { name } of FUSED) t.ok(ran.has(name), name);
+  for (const name of ['DepthwiseConv2dNative', 'Silu', 'Discretize', 'SelectiveSplit'])
+    t.notOk(ran.has(name), name);
+
+  t.test('a node that would be gone', async (t) => {
+    const [gate, logits] = fused.execute({ image: input }, ['blocks_0/gate', 'logits']) as tf.Tensor[];
+    t.equal(gate.shape.length, 4);
+    t.ok(maxDifference(logits.dataSync(), before[0].dataSync()) <= 1e-4);
+  });
+
+  t.test('trees that are fed', async (t) => {
+    const names = ['blocks_0/order', 'blocks_0/parent'];
+    const [order, parent] = plain.execute({ image: input }, names) as tf.Tensor[];
+    const feeds = { image: input, [names[0]]: order, [names[1]]: parent };
+    const logits = fused.execute(feeds, 'logits') as tf.Tensor;
+    t.ok(maxDifference(logits.dataSync(), before[0].dataSync()) <= 1e-4);
+  });
+
+  t.test('weights that change', async (t) => {
+    const bias = fused.weights['head.bias'][0];
+    fused.weights['head.bias'][0] = tf.keep(tf.add(bias, 1));
+    const logits = fused.execute({ image: input }) as tf.Tensor;
+    const expected = before[0].dataSync().map((value) => value + 1);
+    t.ok(maxDifference(logits.dataSync(), expected) <= 1e-4);
+  });
+});

@@ -1,0 +1,48 @@
+import { activated } from './activations.spec.js';
+import { DepthwiseConvolution } from './depthwise_convolution.js';
+import { always, mapped } from './spec/faults.js';
+import { defineSpec } from './spec/spec.js';
+
+export const depthwiseConvolutionSpec = defineSpec(DepthwiseConvolution, {
+  formula: ({ inputs: { x, filter }, shapes, attributes: { activation } }) => {
+    const [, height, width, channels] = shapes.x;
+    const [rows, columns] = shapes.filter;
+    const y = Float64Array.from(x, (_, at) => {
+      const c = at % channels;
+      const pixel = Math.floor(at / channels);
+      const [i, j] = [Math.floor(pixel / width) % height, pixel % width];
+      let sum = 0;
+      for (let p = 0; p < rows; p++) {
+        for (let q = 0; q < columns; q++) {
+          const [down, across] = [p - ((rows - 1) >> 1), q - ((columns - 1) >> 1)];
+          if (i + down < 0 || i + down >= height || j + across < 0 || j + across >= width) continue;
+          sum += x[at + (down * width + across) * channels] * filter[(p * columns + q) * channels + c];
+        }
+      }
+      return activated(activation, sum);
+    });
+    return { y };
+  },
+  tolerance: { float32: 2e-6, shader: 2e-5, reason: 'a sum of P Q products and an activation' },
+  samples: (random) =>
+    (
+      [
+        { image: [2, 3, 4, 5], filter: [3, 3], activation: 'silu' },
+        { image: [1, 5, 2, 8], filter: [3, 3], activation: 'none' },
+        { image: [1, 1, 1, 4], filter: [3, 3], activation: 'gelu' },
+        { image: [1, 4, 6, 3], filter: [5, 1], activation: 'silu' },
+        { image: [1, 4, 4, 4], filter: [2, 4], activation: 'none' },
+      ] as const
+    ).map(({ image, filter, activation }) => ({
+      what: `${image} by ${filter}, ${activation}`,
+      inputs: { x: random.tensor(image), filter: random.tensor([...filter, image[3], 1]) },
+      attributes: { activation },
+    })),
+  faults: {
+    'the activation is missing': always({ activation: 'none' }),
+    'the last row of the filter is missing': mapped('filter', (value, i, { shapes }) => {
+      const [rows, columns, channels] = shapes.filter;
+      return i >= (rows - 1) * columns * channels ? 0 : value;
+    }),
+  },
+});

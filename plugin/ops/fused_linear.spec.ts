@@ -1,0 +1,68 @@
+import { GatedLinear, ResidualLinear } from './fused_linear.js';
+import { linearOf } from './linear.spec.js';
+import { mapped, without } from './spec/faults.js';
+import type { Random } from './spec/random.js';
+import { defineSpec } from './spec/spec.js';
+
+const SIZES = [
+  { x: [2, 3, 7], outputs: 5, bias: false },
+  { x: [2, 3, 4], outputs: 9, bias: true },
+  { x: [1, 1], outputs: 1, bias: false },
+  // Rows around the tiles of a matrix product, in fours and not.
+  { x: [1, 37], outputs: 28, bias: true },
+  { x: [11, 16], outputs: 16, bias: false },
+  { x: [2, 101, 5], outputs: 8, bias: true },
+] as const;
+
+const tolerance = { float32: 2e-6, shader: 1e-5, reason: 'a sum of I products, and one term more' } as const;
+
+export const residualLinearSpec = defineSpec(ResidualLinear, {
+  formula: ({ inputs: { x, weights, residual, bias }, shapes }) => {
+    const sums = linearOf(x, weights, bias, shapes.weights[1]);
+    return { y: sums.map((sum, i) => sum + residual[i]) };
+  },
+  tolerance,
+  samples: (random) =>
+    SIZES.map(({ x, outputs, bias }) => ({
+      what: `${x} to ${outputs}${bias ? ', bias' : ''}`,
+      inputs: {
+        ...layer(random, x, outputs, bias),
+        residual: random.tensor([...x.slice(0, -1), outputs]),
+      },
+    })),
+  faults: {
+    'the bias is missing': without('bias'),
+    'the residual is missing': mapped('residual', () => 0),
+  },
+});
+
+export const gatedLinearSpec = defineSpec(GatedLinear, {
+  formula: ({ inputs: { x, weights, bias }, shapes }) => {
+    const all = shapes.weights[1];
+    return {
+      y: linearOf(x, weights, bias, all, 'none', [0, all / 2]),
+      gate: linearOf(x, weights, bias, all, 'silu', [all / 2, all]),
+    };
+  },
+  tolerance,
+  samples: (random) =>
+    SIZES.map(({ x, outputs, bias }) => ({
+      what: `${x} to twice ${outputs}${bias ? ', bias' : ''}`,
+      inputs: layer(random, x, 2 * outputs, bias),
+    })),
+  faults: {
+    'the bias is missing': without('bias'),
+    'the halves are exchanged': (correct) => (args) => {
+      const { y, gate } = args.outputs;
+      correct({ ...args, outputs: { y: gate, gate: y } });
+    },
+  },
+});
+
+function layer(random: Random, x: readonly number[], outputs: number, bias: boolean) {
+  return {
+    x: random.tensor(x),
+    weights: random.tensor([x[x.length - 1], outputs]),
+    ...(bias && { bias: random.tensor([outputs]) }),
+  };
+}

@@ -1,0 +1,50 @@
+/**
+ * Linear layers with what comes behind them: ResidualLinear and GatedLinear. Graphs are written without them; where a
+ * backend has kernels, models put them in the place of the ops that they are made of (../models/fusion.ts).
+ */
+import { add } from '@tensorflow/tfjs-core';
+import { defineOp } from './declare.js';
+import { runOp } from './kernels.js';
+import { Linear } from './linear.js';
+
+const inputs = {
+  x: { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' },
+  weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'as in Linear' },
+} as const;
+const bias = { dtype: 'float32', shape: ['O'], optional: true, doc: 'may be left out' } as const;
+
+export const ResidualLinear = defineOp({
+  name: 'ResidualLinear',
+  doc: 'residual + x @ weights + bias over the last axis: what a branch of a block adds.',
+  inputs: {
+    ...inputs,
+    residual: { dtype: 'float32', shape: ['...', 'O'], doc: 'what goes past the branch' },
+    bias,
+  },
+  attributes: {},
+  outputs: { y: { dtype: 'float32', shape: ['...', 'O'], doc: 'of the shape of residual' } },
+  compose: ({ residual, ...inputs }) => add(residual, runOp(Linear, inputs)[0]),
+});
+
+export const GatedLinear = defineOp({
+  name: 'GatedLinear',
+  doc: 'The first half of the outputs of x @ weights + bias, and silu of the second, which is a gate.',
+  inputs: {
+    ...inputs,
+    weights: { dtype: 'float32', shape: ['I', 'P'], doc: 'as in Linear' },
+    bias: { ...bias, shape: ['P'] },
+  },
+  attributes: {},
+  derived: { O: 'P/2' },
+  outputs: {
+    y: { dtype: 'float32', shape: ['...', 'O'], doc: 'the first half' },
+    gate: { dtype: 'float32', shape: ['...', 'O'], doc: 'silu of the second half' },
+  },
+  compose: (inputs) => {
+    const half = (inputs.weights.shape[1] as number) / 2;
+    return [
+      runOp(Linear, inputs, { endOutput: half })[0],
+      runOp(Linear, inputs, { firstOutput: half, activation: 'silu' })[0],
+    ];
+  },
+});

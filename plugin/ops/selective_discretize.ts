@@ -1,0 +1,36 @@
+/**
+ * SelectiveDiscretize: from activations to the decay and the input of a tree scan, and the gate of its output, in one.
+ * Models use it as ../models/fusion.ts says.
+ */
+import { defineOp } from './declare.js';
+import { Discretize } from './discretize.js';
+import { runOp } from './kernels.js';
+import { Linear } from './linear.js';
+import { SelectiveSplit } from './selective_split.js';
+
+const scanned = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D*N'], doc }) as const;
+
+export const SelectiveDiscretize = defineOp({
+  name: 'SelectiveDiscretize',
+  doc: 'A linear layer that chooses step, B and C, SelectiveSplit, a linear layer of the step, and Discretize.',
+  inputs: {
+    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'activations' },
+    selection: { dtype: 'float32', shape: ['D', 'R+2N'], doc: 'to the step of rank R, B and C' },
+    stepProjection: { dtype: 'float32', shape: ['R', 'D'], doc: 'of the step' },
+    stepBias: { dtype: 'float32', shape: ['D'], doc: 'of the step' },
+    logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'log of -A, N states a channel' },
+  },
+  attributes: {},
+  least: { R: 1, N: 1 },
+  outputs: {
+    decay: scanned('of a tree scan'),
+    input: scanned('of a tree scan'),
+    outputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'C of the state-space model' },
+  },
+  compose: ({ x, selection, stepProjection, stepBias, logA }) => {
+    const [selected] = runOp(Linear, { x, weights: selection });
+    const [step, inputGate, outputGate] = runOp(SelectiveSplit, { selected }, { states: logA.shape[1] });
+    const [rawStep] = runOp(Linear, { x: step, weights: stepProjection });
+    return [...runOp(Discretize, { rawStep, stepBias, logA, inputGate, x }), outputGate];
+  },
+});
