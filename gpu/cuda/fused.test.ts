@@ -13,7 +13,8 @@ import {
 } from '../../plugin/index.js';
 import { checkChangedVariables } from '../../testing/changed_variables.js';
 import { checkEmptyBatches } from '../../testing/empty_batches.js';
-import { checkResources, random } from './testing/compare_trees.js';
+import { random } from '../../testing/tree_scans.js';
+import { checkResources } from './testing/compare_trees.js';
 import './index.js';
 import { onBoth, startCuda } from './backend/testing/cuda_backend.js';
 

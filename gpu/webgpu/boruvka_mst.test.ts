@@ -2,7 +2,7 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
-import { boruvkaMST } from '../../plugin/index.js';
+import { boruvkaMST, type Tree } from '../../plugin/index.js';
 import { type Graph, graphOf, largeGraphs, randomGraphs } from '../../testing/graphs.js';
 import './boruvka_mst.js';
 import { LANES_FLAG, runnerOf, WORKGROUP_BYTES_FLAG } from './runner.js';
@@ -74,7 +74,7 @@ async function checkGraph(t: Test, what: string, graph: Graph): Promise<void> {
     const { edgeIndex, order, parent } = boruvkaMST(weights, edges, { numVertices, root });
     const tensors = [edgeIndex, order, parent];
     const values = await Promise.all(tensors.map((tensor) => tensor.data()));
-    if (name === 'webgpu') await checkPlan(t, what, parent, values[2] as Int32Array);
+    if (name === 'webgpu') await checkPlan(t, what, { order, parent }, values as Int32Array[]);
     tf.dispose([weights, edges, ...tensors]);
     return values.map((ids) => Buffer.from(ids.slice().buffer));
   };
@@ -86,14 +86,20 @@ async function checkGraph(t: Test, what: string, graph: Graph): Promise<void> {
 }
 
 /** The plan that came with the tree says what the parents say. */
-async function checkPlan(t: Test, what: string, parent: tf.Tensor2D, values: Int32Array): Promise<void> {
-  const [batch, numVertices] = parent.shape;
+async function checkPlan(
+  t: Test,
+  what: string,
+  tree: Pick<Tree, 'order' | 'parent'>,
+  [, orders, allParents]: readonly Int32Array[],
+): Promise<void> {
+  const [batch, numVertices] = tree.order.shape;
   if (batch === 0) return;
   const runner = runnerOf(backendOf());
-  const found = new Int32Array(await backendOf().getBufferData(planOf(runner, parent)));
-  const size = 2 * numVertices + 3;
+  const found = new Int32Array(await backendOf().getBufferData(planOf(runner, tree)));
+  const size = 4 * numVertices + 4;
   for (let b = 0; b < batch; b++) {
-    const parents = values.subarray(b * numVertices, (b + 1) * numVertices);
+    const vertices = orders.subarray(b * numVertices, (b + 1) * numVertices);
+    const parents = allParents.subarray(b * numVertices, (b + 1) * numVertices);
     const children: number[] = [];
     for (let i = 0, first = 1; i <= numVertices; i++) {
       while (first < numVertices && parents[first] < i) first++;
@@ -101,12 +107,20 @@ async function checkPlan(t: Test, what: string, parent: tf.Tensor2D, values: Int
     }
     const starts: number[] = [];
     for (let start = 0; start < numVertices; start = children[start]) starts.push(start);
-    const expected = [starts.length, ...starts, numVertices];
-    const plan = found.subarray(b * size, (b + 1) * size);
-    const wrong = [
-      ...expected.flatMap((start, i) => (plan[i] === start ? [] : [i])),
-      ...children.flatMap((first, i) => (plan[numVertices + 2 + i] === first ? [] : [numVertices + 2 + i])),
+    const most = starts.map((start, level) => (starts[level + 2] ?? numVertices) - start);
+    const parts = [
+      [starts.length],
+      [Math.max(...most)],
+      [...starts, numVertices],
+      children,
+      parents,
+      vertices,
     ];
+    const firsts = [0, 1, 2, numVertices + 3, 2 * numVertices + 4, 3 * numVertices + 4];
+    const plan = found.subarray(b * size, (b + 1) * size);
+    const wrong = parts.flatMap((part, k) =>
+      [...part].flatMap((value, i) => (plan[firsts[k] + i] === value ? [] : [firsts[k] + i])),
+    );
     if (wrong.length > 0) t.fail(`${what}: the plan differs at ${wrong.slice(0, 8)}`);
   }
 }

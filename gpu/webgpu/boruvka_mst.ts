@@ -272,9 +272,13 @@ fn sortLong(lane: u32, list: vec2<u32>) {
 fn orderVertices(image: u32, lane: u32) {
   let numVertices = numbers.numVertices;
   let out = image * numVertices;
-  let starts = image * (2 * numVertices + 3) + 1;
+  let starts = image * (4 * numVertices + 4) + 2;
   let children = starts + numVertices + 1;
+  let parents = children + numVertices + 1;
+  let vertices = parents + numVertices;
   if (lane == 0) {
+    plan[parents] = 0;
+    plan[vertices] = numbers.root;
     setShort(vertexAt(0), 0, numbers.root);
     order[out] = numbers.root;
     parent[out] = 0;
@@ -283,6 +287,8 @@ fn orderVertices(image: u32, lane: u32) {
   var level = 0u;
   var start = 0u;
   var end = 1u;
+  var above = 0u;
+  var most = 1u;
   while (start < end) {
     sync();
     let each = (end - start + LANES - 1) / LANES;
@@ -299,24 +305,29 @@ fn orderVertices(image: u32, lane: u32) {
     for (var i = first; i < last; i++) {
       plan[children + i] = place;
       let v = getShort(vertexAt(i));
-      let above = select(v, getShort(vertexAt(getShort(parentAt(i)))), i > 0);
+      let source = select(v, getShort(vertexAt(getShort(parentAt(i)))), i > 0);
       for (var k = startOf(v); k < getShort(endAt(v)); k++) {
         let child = getShort(neighbourAt(k));
-        if (child == above) { continue; }
+        if (child == source) { continue; }
         setShort(vertexAt(place), 0, child);
         setShort(parentAt(place), 0, i);
         order[out + place] = child;
         parent[out + place] = i;
+        plan[vertices + place] = child;
+        plan[parents + place] = i;
         place += 1;
       }
     }
     let next = workgroupUniformLoad(&agreed);
+    most = max(most, end - above);
+    above = start;
     start = end;
     end = next;
     level += 1;
   }
   if (lane == 0) {
-    plan[starts - 1] = level;
+    plan[starts - 2] = level;
+    plan[starts - 1] = most;
     plan[starts + level] = numVertices;
   }
 }
@@ -330,7 +341,7 @@ registerWebgpuKernel(
     const variant = treeMemory(numVertices, numEdges, limits);
     const { packed, words, lanes } = variant;
     const memory = packed ? undefined : scratch(4 * words * batch);
-    planOf(runner, outputs.parent, (plan) => {
+    planOf(runner, outputs, (plan) => {
       dispatch(build(packed ? variant : { packed, words: 0, lanes }), {
         bind: { ...inputs, ...outputs, plan, memory },
         numbers: { batch, numVertices, numEdges, root, words },

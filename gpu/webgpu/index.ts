@@ -30,6 +30,8 @@ import './selective_step.js';
 import './selective_tree_scan.js';
 import './state_readout.js';
 import './token_embedding.js';
+import './tree_scan.js';
+import './tree_scan_gradient.js';
 import { registerWebgpu } from './start.js';
 
 export {

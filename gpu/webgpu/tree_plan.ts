@@ -1,8 +1,9 @@
 /**
- * What scans know of a tree in breadth-first order, beside it: made with the tree, or by one dispatch for a tree that a
- * caller gave, and freed with it. An image has 2 V + 3 numbers: how many levels there are; [V + 1] the positions at
- * which levels start, after the last one V; [V + 1] of each position that of its first child, if it had one: the children
- * of position i go from children[i] to children[i + 1] - 1.
+ * What scans know of a tree in breadth-first order: made with the tree, or by one dispatch for a tree that a caller
+ * gave, and freed with it. It is all that they bind of it. An image has 4 V + 4 numbers: how many levels there are; the
+ * most positions of two levels that follow each other; [V + 1] the positions at which levels start, after the last one V;
+ * [V + 1] of each position that of its first child, if it had one: the children of position i go from children[i] to
+ * children[i + 1] - 1; [V] parents and [V] vertices by position.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { PerTensorCache } from '../../plugin/kernels/per_tensor_cache.js';
@@ -20,24 +21,31 @@ function plansOf(runner: Runner): PerTensorCache<GPUBuffer> {
   return cache;
 }
 
-/** The plan of a tree [B, V]: kept until that is disposed of, made by one dispatch unless `make` does. */
+/** A tree [B, V]. */
+interface TreeTensors {
+  readonly order: TensorInfo;
+  readonly parent: TensorInfo;
+}
+
+/** The plan of a tree: kept until that is disposed of, made by one dispatch unless `make` does. */
 export function planOf(
   runner: Runner,
-  parent: TensorInfo,
+  { order, parent }: TreeTensors,
   make: (plan: GPUBuffer) => void = (plan) => {
     const [batch, numVertices] = parent.shape;
     const program = planTree({ lanes: lanesFor(numVertices, runner.limits) });
-    runner.dispatch(program, { bind: { parent, plan }, numbers: { batch, numVertices }, workgroups: batch });
+    const bind = { order, parent, plan };
+    runner.dispatch(program, { bind, numbers: { batch, numVertices }, workgroups: batch });
   },
 ): GPUBuffer {
   const [batch, numVertices] = parent.shape;
-  const bytes = 4 * batch * (2 * numVertices + 3);
-  return plansOf(runner).get([parent], 'plan', () => runner.buffer(bytes), make);
+  const bytes = 4 * batch * (4 * numVertices + 4);
+  return plansOf(runner).get([order, parent], 'plan', () => runner.buffer(bytes), make);
 }
 
 /** A workgroup an image. The first child of a position is found by halving: parents of positions ascend. */
 const planTree = programs('tree_plan', ({ lanes }: { lanes: number }) => ({
-  reads: { parent: 'u32' },
+  reads: { order: 'u32', parent: 'u32' },
   writes: { plan: 'u32' },
   numbers: { batch: 'u32', numVertices: 'u32' },
   code: `
@@ -47,31 +55,44 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) count: ve
   let image = linearWorkgroup(id, count);
   if (image >= numbers.batch) { return; }
   let numVertices = numbers.numVertices;
-  let starts = image * (2 * numVertices + 3) + 1;
+  let first = image * numVertices;
+  let starts = image * (4 * numVertices + 4) + 2;
   let children = starts + numVertices + 1;
+  let parents = children + numVertices + 1;
+  for (var i = lane; i < numVertices; i += ${lanes}) {
+    plan[parents + i] = parent[first + i];
+    plan[parents + numVertices + i] = order[first + i];
+  }
   for (var i = lane; i <= numVertices; i += ${lanes}) {
     // The root is no child, though its parent is 0.
-    var first = 1u;
+    var child = 1u;
     var size = numVertices - 1;
     while (size > 0) {
       let half = size / 2;
-      if (parent[image * numVertices + first + half] < i) {
-        first += half + 1;
+      if (parent[first + child + half] < i) {
+        child += half + 1;
         size -= half + 1;
       } else {
         size = half;
       }
     }
-    plan[children + i] = first;
+    plan[children + i] = child;
   }
   storageBarrier();
   if (lane != 0) { return; }
   var level = 0u;
-  for (var start = 0u; start < numVertices; start = plan[children + start]) {
+  var most = 1u;
+  var above = 0u;
+  for (var start = 0u; start < numVertices;) {
+    let end = plan[children + start];
     plan[starts + level] = start;
+    most = max(most, end - above);
+    above = start;
+    start = end;
     level += 1;
   }
   plan[starts + level] = numVertices;
-  plan[starts - 1] = level;
+  plan[starts - 1] = most;
+  plan[starts - 2] = level;
 }`,
 }));

@@ -4,21 +4,6 @@ import type { Test } from 'tap';
 import { onBoth, relativeDifference } from '../backend/testing/cuda_backend.js';
 import { counts } from '../index.js';
 
-/** float32 values from -1 to 1, the same for the same seed on every backend. */
-export function random(shape: number[], seed: number): tf.Tensor {
-  let state = (seed * 2654435761 + 12345) >>> 0;
-  const values = Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-  return tf.tensor(values, shape);
-}
-
-/** Decays from 0 to 1. */
-export function randomDecay(shape: number[], seed: number): tf.Tensor {
-  return tf.tidy(() => tf.sigmoid(tf.mul(random(shape, seed), 4)));
-}
-
 /** Fails unless both backends compute the same, within `bound` of the largest value of each tensor. */
 export async function compare(
   t: Test,

@@ -1,0 +1,191 @@
+/**
+ * Sums along trees, or their gradients, in one dispatch: a workgroup for each image and every 8 channels, level by level,
+ * a barrier a level. An invocation has a channel and every so many-th position of a level, the same in both passes, so what
+ * it writes of a position in the first it may read in the second. The vertices of the next level are read ahead.
+ *
+ * What a level hands to the next stays in workgroup memory, in a ring by position. It holds trees two levels of which
+ * are within `ring` positions, as those of pictures are; others hand their values over in the outputs.
+ */
+import type { ProgramDefinition } from './program.js';
+import type { KernelLimits } from './runner.js';
+
+export type TreePasses = {
+  /** Channels of a workgroup, a power of two. */
+  readonly tile: number;
+  readonly lanes: number;
+  /** Positions that the ring has, a power of two. */
+  readonly ring: number;
+};
+
+/** A sector of 32 bytes. */
+const MOST_CHANNELS = 8;
+/** Two levels of 128 vertices: in trees of 56 x 56 vertices the widest have 23 to 46. */
+const MOST_POSITIONS = 256;
+/** Lanes by the size of a tree: levels of small ones are narrow. */
+const FEW_VERTICES = 256;
+const SOME_VERTICES = 1024;
+
+/** @param numHanded values that a position hands over for each channel */
+export function treePasses(
+  [, numVertices, channels]: readonly number[],
+  numHanded: number,
+  limits: KernelLimits,
+): TreePasses {
+  let tile = 1;
+  while (tile < Math.min(channels, MOST_CHANNELS)) tile *= 2;
+  const useful = numVertices <= FEW_VERTICES ? 64 : numVertices <= SOME_VERTICES ? 128 : 256;
+  const lanes = Math.max(tile, Math.min(useful, limits.lanes));
+  let ring = MOST_POSITIONS;
+  while (ring > 1 && 4 * numHanded * tile * ring > limits.workgroupBytes) ring /= 2;
+  return { tile, lanes, ring };
+}
+
+/** What every pass binds and needs to know. */
+export function treeBindings({ reads, writes }: Pick<ProgramDefinition, 'reads' | 'writes'>) {
+  return {
+    reads: { decay: 'f32', plan: 'u32', ...reads },
+    writes,
+    numbers: { numVertices: 'u32', channels: 'u32', tiles: 'u32', groups: 'u32' },
+  } as const;
+}
+
+export function treeNumbers({ tile }: TreePasses, [batch, numVertices, channels]: readonly number[]) {
+  const tiles = Math.ceil(channels / tile);
+  return { numVertices, channels, tiles, groups: batch * tiles };
+}
+
+/**
+ * WGSL. `code` holds, for each pass, what it reads ahead of a vertex (`valuesUp(at) -> vec4<f32>`, `valuesDown`), and what
+ * it does with it (`visitUp(item: Item)`, `visitDown`); they call `handed(position)` for what a child or parent handed
+ * over, and `hand(item, values)`. `Handed` is its type; `storedUp(at)` and `storedDown(at)` give it from the outputs.
+ */
+export function treeCode(
+  { tile, lanes, ring }: TreePasses,
+  { handed, up, down, code }: { handed: 'f32' | 'vec2<f32>'; up: boolean; down: boolean; code: string },
+): string {
+  return `
+const TILE = ${tile}u;
+const ROWS = ${lanes / tile}u;
+const RING = ${ring}u;
+alias Handed = ${handed};
+
+/** A position of the order, and what is read of its vertex. */
+struct Item {
+  position: u32,
+  at: u32, // of the vertex among all values
+  decay: f32,
+  firstChild: u32,
+  endOfChildren: u32,
+  parent: u32,
+  values: vec4<f32>,
+}
+
+var<workgroup> ring: array<Handed, ${ring * tile}>;
+var<private> column: u32;
+var<private> isInside: bool;
+var<private> inRing: bool;
+var<private> firstValue: u32;
+var<private> children: u32;
+var<private> parents: u32;
+var<private> vertices: u32;
+
+fn atOf(position: u32) -> u32 { return firstValue + plan[vertices + position] * numbers.channels; }
+fn hand(item: Item, values: Handed) { ring[(item.position % RING) * TILE + column] = values; }
+fn inRingAt(position: u32) -> Handed { return ring[(position % RING) * TILE + column]; }
+${code}
+
+/** Of the vertices of a level from 'position' on, this lane's first. */
+fn vertexAt(position: u32, end: u32) -> u32 {
+  if (position >= end) { return 0; }
+  return firstValue + plan[vertices + position] * numbers.channels;
+}
+${up ? readItem('Up') : ''}
+${down ? readItem('Down') : ''}
+
+@compute @workgroup_size(${lanes})
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) count: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+  let group = linearWorkgroup(id, count);
+  if (group >= numbers.groups) { return; }
+  let numVertices = numbers.numVertices;
+  let image = group / numbers.tiles;
+  let start = image * (4 * numVertices + 4);
+  let levels = plan[start];
+  let fits = plan[start + 1] <= RING;
+  let starts = start + 2;
+  let row = lane / TILE;
+  let channel = group % numbers.tiles * TILE + lane % TILE;
+  column = lane % TILE;
+  isInside = channel < numbers.channels;
+  inRing = fits;
+  firstValue = image * numVertices * numbers.channels + channel;
+  children = starts + numVertices + 1;
+  parents = children + numVertices + 1;
+  vertices = parents + numVertices;
+  ${up ? UP : ''}
+  ${down ? DOWN : ''}
+}`;
+}
+
+const readItem = (pass: 'Up' | 'Down') => `
+fn read${pass}(position: u32, end: u32, at: u32) -> Item {
+  var item: Item;
+  item.position = position;
+  if (position >= end || !isInside) { return item; }
+  item.at = at;
+  item.decay = decay[at];
+  ${
+    pass === 'Up'
+      ? 'item.firstChild = plan[children + position]; item.endOfChildren = plan[children + position + 1];'
+      : 'item.parent = plan[parents + position];'
+  }
+  item.values = values${pass}(at);
+  return item;
+}
+
+/** The vertices of a level; the first of each lane is read. */
+fn level${pass}(first: Item, end: u32) {
+  if (!isInside || first.position >= end) { return; }
+  visit${pass}(first);
+  for (var i = first.position + ROWS; i < end; i += ROWS) { visit${pass}(read${pass}(i, end, vertexAt(i, end))); }
+}
+`;
+
+/** Where levels hand over in workgroup memory there is no need to wait for buffers. */
+const BARRIER = 'if (fits) { workgroupBarrier(); } else { storageBarrier(); }';
+
+const UP = `{
+  var end = numVertices;
+  var begin = plan[starts + levels - 1];
+  var first = readUp(begin + row, end, vertexAt(begin + row, end));
+  var above = plan[starts + max(levels, 2) - 2];
+  var vertex = vertexAt(above + row, begin);
+  for (var level = levels; level > 0; level--) {
+    let next = readUp(above + row, begin, vertex);
+    let beyond = plan[starts + max(level, 3) - 3];
+    vertex = vertexAt(beyond + row, above);
+    levelUp(first, end);
+    ${BARRIER}
+    first = next;
+    end = begin;
+    begin = above;
+    above = beyond;
+  }
+}`;
+
+const DOWN = `{
+  var end = plan[starts + 1];
+  var first = readDown(row, end, vertexAt(row, end));
+  var below = plan[starts + min(levels, 2)];
+  var vertex = vertexAt(end + row, below);
+  for (var level = 0u; level < levels; level++) {
+    let next = readDown(end + row, below, vertex);
+    let beyond = plan[starts + min(level + 3, levels)];
+    vertex = vertexAt(below + row, beyond);
+    levelDown(first, end);
+    ${BARRIER}
+    first = next;
+    end = below;
+    below = beyond;
+  }
+}`;

@@ -1,0 +1,64 @@
+/** Scans of sizes that take another path, and what they dispatch. Values: see the specs. */
+import * as tf from '@tensorflow/tfjs';
+import t from 'tap';
+import { boruvkaMST, edgeDissimilarity, gridGraph, treeScan } from '../../plugin/index.js';
+import {
+  differencesFromOracle,
+  gridTree,
+  pathTree,
+  random,
+  randomDecay,
+  starTree,
+} from '../../testing/tree_scans.js';
+import './index.js';
+import { countDispatches } from './testing/count_dispatches.js';
+import { NO_ADAPTER, startInNode } from './testing/node_device.js';
+
+/** The bound of scans in shaders: docs/numerics.md. */
+const BOUND = 2e-5;
+const AGGREGATES = ['root', 'all'] as const;
+
+const TREES = {
+  'a path': () => pathTree(700),
+  // Two levels are more than the ring holds.
+  'a star': () => starTree(500),
+  'two grids of 12 x 20': () => gridTree(2, 12, 20),
+};
+
+const backend = await startInNode();
+
+for (const [name, makeTree] of Object.entries(TREES)) {
+  t.test(name, { skip: !backend && NO_ADAPTER }, async (t) => {
+    for (const aggregate of AGGREGATES) {
+      const differences = await differencesFromOracle(makeTree, 5, aggregate);
+      t.ok(Math.max(...differences) <= BOUND, `${aggregate}: ${differences}`);
+    }
+  });
+}
+
+t.test('dispatches: weights, tree, scan and gradients', { skip: !backend && NO_ADAPTER }, async (t) => {
+  const features = random([2, 63, 9], 1);
+  const decay = randomDecay([2, 63, 9], 2);
+  const edges = gridGraph(7, 9);
+  const weights = countDispatches(() => edgeDissimilarity(features, edges));
+  t.equal(weights.dispatches, 1, 'weights');
+  const tree = countDispatches(() => boruvkaMST(weights.result, edges, { numVertices: 63 }));
+  t.equal(tree.dispatches, 1, 'tree with order and plan');
+  const scan = () => treeScan(features, decay, tree.result);
+  t.equal(countDispatches(scan).dispatches, 1, 'scan');
+  const scanAndGradients = () =>
+    tf.grads((x: tf.Tensor, decay: tf.Tensor) => treeScan(x, decay, tree.result))(
+      [features, decay],
+      features,
+    );
+  t.equal(countDispatches(scanAndGradients).dispatches, 2, 'scan and gradients');
+
+  const [order, parent] = await Promise.all([tree.result.order.data(), tree.result.parent.data()]);
+  const given = {
+    order: tf.tensor2d(order as Int32Array, [2, 63], 'int32'),
+    parent: tf.tensor2d(parent as Int32Array, [2, 63], 'int32'),
+  };
+  const again = () => treeScan(features, decay, given);
+  t.equal(countDispatches(again).dispatches, 2, 'the plan of a tree that was given, and the scan');
+  t.equal(countDispatches(again).dispatches, 1, 'the plan is kept');
+});

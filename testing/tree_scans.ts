@@ -1,0 +1,73 @@
+/** Scans and gradients along trees against the float64 oracle, on the current backend. */
+import * as tf from '@tensorflow/tfjs';
+import { boruvkaMST, gridGraph, type Tree, treeScan } from '../plugin/index.js';
+import * as oracle from '../plugin/ops/spec/tree_scan.js';
+import type { Aggregate } from '../plugin/ops/tree_scan.js';
+import { relativeDifference } from './measure.js';
+
+type Scanned = Pick<Tree, 'order' | 'parent'>;
+
+/** float32 values from -1 to 1, the same for the same seed on every backend. */
+export function random(shape: number[], seed: number): tf.Tensor {
+  let state = (seed * 2654435761 + 12345) >>> 0;
+  const values = Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+  return tf.tensor(values, shape);
+}
+
+/** Decays from 0 to 1. */
+export function randomDecay(shape: number[], seed: number): tf.Tensor {
+  return tf.tidy(() => tf.sigmoid(tf.mul(random(shape, seed), 4)));
+}
+
+function treeOf(order: number[][], parent: number[][]): Scanned {
+  return { order: tf.tensor2d(order, undefined, 'int32'), parent: tf.tensor2d(parent, undefined, 'int32') };
+}
+
+/** Every vertex below the one before it. */
+export function pathTree(numVertices: number): Scanned {
+  const positions = Array.from({ length: numVertices }, (_, i) => i);
+  return treeOf([positions.map((i) => numVertices - 1 - i)], [positions.map((i) => Math.max(0, i - 1))]);
+}
+
+/** All vertices below the root. */
+export function starTree(numVertices: number): Scanned {
+  const positions = Array.from({ length: numVertices }, (_, i) => i);
+  return treeOf([positions], [positions.map(() => 0)]);
+}
+
+export function gridTree(batch: number, height: number, width: number): Scanned {
+  const edges = gridGraph(height, width);
+  const weights = random([batch, edges.shape[0]], height) as tf.Tensor2D;
+  return boruvkaMST(weights, edges, { numVertices: height * width });
+}
+
+/** By how much y, dx and ddecay of every item of a batch differ from the oracle's, of the largest value. */
+export async function differencesFromOracle(
+  makeTree: () => Scanned,
+  channels: number,
+  aggregate: Aggregate,
+): Promise<number[]> {
+  const { given, found } = tf.tidy(() => {
+    const { order, parent } = makeTree();
+    const shape = [...order.shape, channels];
+    const [x, decay, dy] = [random(shape, 1), randomDecay(shape, 2), random(shape, 3)];
+    const scan = (x: tf.Tensor, decay: tf.Tensor) => treeScan(x, decay, { order, parent }, { aggregate });
+    const { value, grads } = tf.valueAndGrads(scan)([x, decay], dy as tf.Tensor3D);
+    return { given: [x, decay, dy, order, parent], found: [value, ...grads] };
+  });
+  const [batch] = given[0].shape;
+  const values = await Promise.all([...given, ...found].map((tensor) => tensor.data()));
+  tf.dispose([given, found]);
+  return Array.from({ length: batch }, (_, b) => {
+    const [x, decay, dy, order, parent, ...results] = values.map((all) =>
+      Array.from(all).slice((b * all.length) / batch, ((b + 1) * all.length) / batch),
+    );
+    const tree = { order: Int32Array.from(order), parent: Int32Array.from(parent) };
+    const y = oracle.treeScan(x, decay, tree, channels, aggregate);
+    const { dx, ddecay } = oracle.treeScanGradient(x, decay, dy, tree, channels, aggregate);
+    return [y, dx, ddecay].map((expected, i) => relativeDifference(results[i], expected));
+  }).flat();
+}
