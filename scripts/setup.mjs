@@ -27,23 +27,38 @@ export function hasProgram(program) {
   return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 }
 
+/** Whether the loader of programs finds a shared library. */
+function hasLibrary(library) {
+  return spawnSync('sh', ['-c', `PATH=$PATH:/sbin:/usr/sbin ldconfig -p | grep -q ${library}`]).status === 0;
+}
+
 /**
  * Installs a Debian package when `program` is missing and this is root on Debian; elsewhere says in one line what to
  * install. @returns whether the program is there now
  */
 export function ensureProgram(program, debianPackage, elsewhere) {
-  if (hasProgram(program)) return true;
+  return ensure(program, () => hasProgram(program), debianPackage, elsewhere);
+}
+
+/** The same for a library of Linux, without what its package recommends. */
+export function ensureLibrary(library, debianPackage, elsewhere) {
+  const isThere = () => process.platform !== 'linux' || hasLibrary(library);
+  return ensure(library, isThere, debianPackage, elsewhere, ['--no-install-recommends']);
+}
+
+function ensure(what, isThere, debianPackage, elsewhere, options = []) {
+  if (isThere()) return true;
   if (process.getuid?.() !== 0 || !hasProgram('apt-get')) {
-    console.log(`${program} is missing: ${elsewhere}`);
+    console.log(`${what} is missing: ${elsewhere}`);
     return false;
   }
   console.log(`installing ${debianPackage}`);
   const quiet = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
-  const install = ['-y', 'install', debianPackage];
+  const install = ['-y', 'install', ...options, debianPackage];
   const installed =
     spawnSync('apt-get', install, quiet).status === 0 ||
     (spawnSync('apt-get', ['update'], quiet).status === 0 &&
       spawnSync('apt-get', install, quiet).status === 0);
   if (!installed) console.log(`${debianPackage} could not be installed: ${elsewhere}`);
-  return installed && hasProgram(program);
+  return installed && isThere();
 }

@@ -5,10 +5,12 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureProgram, installPackages, ROOT, run } from './setup.mjs';
+import { ensureLibrary, ensureProgram, installPackages, ROOT, run } from './setup.mjs';
 
 installPackages();
 ensureProgram('chromium', 'chromium', 'tests in a page are skipped; install Chromium, or set CHROMIUM_PATH');
+// Which Node's WebGPU takes drivers by; the driver, in software, comes with Chromium.
+ensureLibrary('libvulkan.so.1', 'libvulkan1', 'tests of WebGPU in Node are skipped');
 // All generations of GPUs take minutes to compile for, and none of them is here.
 if (!existsSync('/dev/nvidiactl')) process.env.GROOTVL_CUDA_GENERATIONS ??= '90';
 run('npm', ['run', '--silent', 'build']);
