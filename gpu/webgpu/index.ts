@@ -14,13 +14,18 @@
  */
 import '../../plugin/index.js';
 import './activations.js';
+import './batch_normalization.js';
 import './boruvka_mst.js';
 import './causal_convolution.js';
 import './depthwise_convolution.js';
 import './discretize.js';
+import './discretize_gradient.js';
 import './edge_dissimilarity.js';
 import './layer_normalization.js';
+import './layer_normalization_gradient.js';
 import './linear.js';
+import './linear_gradients.js';
+import './optimizer_steps.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_discretize.js';
@@ -29,6 +34,7 @@ import './selective_split.js';
 import './selective_step.js';
 import './selective_tree_scan.js';
 import './state_readout.js';
+import './state_readout_gradient.js';
 import './token_embedding.js';
 import './tree_scan.js';
 import './tree_scan_gradient.js';

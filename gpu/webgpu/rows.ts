@@ -8,11 +8,10 @@ const threadsOf = (channels: number, lanes: number) => Math.min(channels > 256 ?
 
 /** What a kernel of rows is made of. */
 export interface RowsDefinition extends Omit<ElementsDefinition, 'body'> {
-  /** How many sums over a row `sum_of_row` takes at once. */
-  readonly sums?: 1 | 2 | 3 | 4;
   /**
-   * WGSL of a thread: `row`, `first` (the index of its first channel), `inside` (whether there is such a row), and
-   * `FOR_CHANNELS(c)`, the head of a loop over the channels of the thread. All threads must come to every `sum_of_row`.
+   * WGSL of a thread: `row`, `first` (the index of its first channel), `FOR_CHANNELS(c)`, the head of a loop over the
+   * channels of the thread, and `isFirst`, in one thread of a row that is there. All threads must come to every
+   * `sum_of_row`, and `sums_of_row` of two.
    */
   readonly body: string;
 }
@@ -29,13 +28,14 @@ export function rows<V extends Variant>(
   define: (variant: V) => RowsDefinition,
 ): (running: Running, call: RowsCall<V>) => void {
   const program = programs(name, ({ lanes, threads, ...variant }: V & { lanes: number; threads: number }) => {
-    const { functions = '', sums = 1, body, numbers, ...definition } = define(variant as unknown as V);
+    const { functions = '', body, numbers, ...definition } = define(variant as unknown as V);
     const forChannels = (c: string) => `for (var ${c} = thread; ${c} < channels; ${c} += ${threads})`;
     return {
       ...definition,
       numbers: { rows: 'u32', channels: 'u32', ...numbers },
       code: `
-        ${sumOfRow(lanes, threads, sums)}
+        ${sumOfRow('sum_of_row', 'f32', lanes, threads)}
+        ${sumOfRow('sums_of_row', 'vec2<f32>', lanes, threads)}
         ${functions}
         @compute @workgroup_size(${lanes})
         fn main(
@@ -44,10 +44,10 @@ export function rows<V extends Variant>(
           @builtin(local_invocation_index) lane: u32,
         ) {
           let row = linearWorkgroup(id, count) * ${lanes / threads} + lane / ${threads};
-          let inside = row < numbers.rows;
           let first = row * numbers.channels;
           let thread = lane % ${threads};
-          let channels = select(0, numbers.channels, inside);
+          let channels = select(0, numbers.channels, row < numbers.rows);
+          let isFirst = thread == 0 && row < numbers.rows;
           ${body.replace(/FOR_CHANNELS\((\w+)\)/g, (_, c) => forChannels(c))}
         }
       `,
@@ -64,18 +64,17 @@ export function rows<V extends Variant>(
 }
 
 /** The sums over the threads of a row, in all of them. */
-function sumOfRow(lanes: number, threads: number, sums: 1 | 2 | 3 | 4): string {
-  const type = sums === 1 ? 'f32' : `vec${sums}<f32>`;
+function sumOfRow(name: string, type: string, lanes: number, threads: number): string {
   return `
-    var<workgroup> partial: array<${type}, ${lanes}>;
-    fn sum_of_row(lane: u32, value: ${type}) -> ${type} {
-      partial[lane] = value;
+    var<workgroup> ${name}_parts: array<${type}, ${lanes}>;
+    fn ${name}(lane: u32, value: ${type}) -> ${type} {
+      ${name}_parts[lane] = value;
       workgroupBarrier();
       for (var distance = ${threads / 2}u; distance > 0; distance /= 2) {
-        if (lane % ${threads} < distance) { partial[lane] += partial[lane + distance]; }
+        if (lane % ${threads} < distance) { ${name}_parts[lane] += ${name}_parts[lane + distance]; }
         workgroupBarrier();
       }
-      let sum = partial[lane - lane % ${threads}];
+      let sum = ${name}_parts[lane - lane % ${threads}];
       workgroupBarrier();
       return sum;
     }
@@ -99,5 +98,18 @@ export function moments(name: string, value: string): string {
     }
     let ${name}_variance = sum_of_row(lane, ${name}_squares) / f32(numbers.channels);
     let ${name}_inverse = 1.0 / sqrt(${name}_variance + numbers.epsilon);
+  `;
+}
+
+/**
+ * WGSL that declares the means of a gradient and of its products with the normalised values of a row, as `<name>.x` and
+ * `<name>.y`: what goes through the normalisation is inverse * (gradient - mean - normalised * slope).
+ * @param gradient of the normalised value of a channel c, `normalized`
+ */
+export function gradientMeans(name: string, gradient: string, normalized: string): string {
+  return `
+    var ${name}_sums = vec2(0.0);
+    FOR_CHANNELS(c) { ${name}_sums += ${gradient} * vec2(1.0, ${normalized}); }
+    let ${name} = sums_of_row(lane, ${name}_sums) / f32(numbers.channels);
   `;
 }

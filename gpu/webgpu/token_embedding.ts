@@ -22,11 +22,11 @@ const addRows = elements('TokenEmbeddingGradient', () => ({
   writes: floats('dtable'),
   numbers: { hidden: 'u32', vocabulary: 'u32', count: 'u32' },
   body: `
-    let id = i32(i % numbers.vocabulary);
+    let token = i32(i % numbers.vocabulary);
     let h = i / numbers.vocabulary;
     var sum = 0.0;
     for (var t = 0u; t < numbers.count; t++) {
-      if (tokens[t] == id) { sum += dy[t * numbers.hidden + h]; }
+      if (tokens[t] == token) { sum += dy[t * numbers.hidden + h]; }
     }
     dtable[i] = sum;
   `,

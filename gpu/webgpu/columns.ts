@@ -1,0 +1,74 @@
+/** Kernels in which some threads of a workgroup share a channel and go along the rows. */
+import type { ElementsDefinition, Running } from './elements.js';
+import { programs, type Variant } from './program.js';
+import type { DispatchCall } from './runner.js';
+
+/** Neighbouring channels of a workgroup: what a row has of them is read at once. */
+const CHANNELS = 8;
+
+/** What a kernel of channels is made of. */
+export interface ColumnsDefinition extends Omit<ElementsDefinition, 'body'> {
+  /** How many sums over all rows `sum_of_column` takes at once. */
+  readonly sums?: 1 | 2 | 3 | 4;
+  /**
+   * WGSL of a thread: `c`, `FOR_ROWS(row)`, the head of a loop over the rows of the thread, and `isFirst`, in one thread
+   * of a channel that is there. All threads must come to every `sum_of_column`.
+   */
+  readonly body: string;
+}
+
+interface ColumnsCall<V> extends Pick<DispatchCall, 'bind' | 'numbers'> {
+  readonly rows: number;
+  readonly channels: number;
+  readonly variant?: V;
+}
+
+/** Makes a function that runs the body for every channel, in one dispatch. */
+export function columns<V extends Variant>(
+  name: string,
+  define: (variant: V) => ColumnsDefinition,
+): (running: Running, call: ColumnsCall<V>) => void {
+  const program = programs(name, ({ lanes, ...variant }: V & { lanes: number }) => {
+    const { functions = '', sums = 1, body, numbers, ...definition } = define(variant as unknown as V);
+    const threads = lanes / CHANNELS;
+    const type = sums === 1 ? 'f32' : `vec${sums}<f32>`;
+    const forRows = (row: string) => `for (var ${row} = thread; ${row} < rows; ${row} += ${threads})`;
+    return {
+      ...definition,
+      numbers: { rows: 'u32', channels: 'u32', ...numbers },
+      code: `
+        var<workgroup> partial: array<${type}, ${lanes}>;
+        fn sum_of_column(lane: u32, value: ${type}) -> ${type} {
+          partial[lane] = value;
+          workgroupBarrier();
+          for (var distance = ${lanes / 2}u; distance >= ${CHANNELS}; distance /= 2) {
+            if (lane < distance) { partial[lane] += partial[lane + distance]; }
+            workgroupBarrier();
+          }
+          let sum = partial[lane % ${CHANNELS}];
+          workgroupBarrier();
+          return sum;
+        }
+        ${functions}
+        @compute @workgroup_size(${lanes})
+        fn main(
+          @builtin(workgroup_id) id: vec3<u32>,
+          @builtin(num_workgroups) count: vec3<u32>,
+          @builtin(local_invocation_index) lane: u32,
+        ) {
+          let c = linearWorkgroup(id, count) * ${CHANNELS} + lane % ${CHANNELS};
+          let thread = lane / ${CHANNELS};
+          let rows = select(0, numbers.rows, c < numbers.channels);
+          let isFirst = thread == 0 && c < numbers.channels;
+          ${body.replace(/FOR_ROWS\((\w+)\)/g, (_, row) => forRows(row))}
+        }
+      `,
+    };
+  });
+  return ({ dispatch, limits: { lanes } }, { rows, channels, variant, numbers, bind }) =>
+    dispatch(program({ ...(variant as V), lanes }), {
+      bind,
+      numbers: { ...numbers, rows, channels },
+      workgroups: Math.ceil(channels / CHANNELS),
+    });
+}
