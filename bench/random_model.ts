@@ -10,8 +10,13 @@ import { type GrootVSizes, grootVShapes, grootVSizes, randomValues, uniform } fr
 /** The published size T. */
 const SIZES = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };
 
-/** @param sizes those of GrootV-T by default */
+/** Loaded as tf.loadGraphModel does. @param sizes those of GrootV-T by default */
 export async function randomGrootV(sizes: GrootVSizes = SIZES): Promise<GraphModel> {
+  return loadGraphModel(tf.io.fromMemory(await randomGrootVArtifacts(sizes)));
+}
+
+/** What a converter would write. */
+export async function randomGrootVArtifacts(sizes: GrootVSizes = SIZES): Promise<tf.io.ModelArtifacts> {
   const random = uniform(1);
   const state = new Map(
     [...grootVShapes(sizes)].map(([name, shape]) => {
@@ -27,5 +32,5 @@ export async function randomGrootV(sizes: GrootVSizes = SIZES): Promise<GraphMod
     convertedBy: 'grootvl bench',
   };
   await writeModel(graph, described, sink);
-  return loadGraphModel(tf.io.fromMemory(sink.artifacts() as unknown as tf.io.ModelArtifacts));
+  return sink.artifacts() as unknown as tf.io.ModelArtifacts;
 }

@@ -13,7 +13,7 @@ import { LANES_FLAG, WORKGROUP_BYTES_FLAG } from './runner.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
 /** Of every op. */
-const SAMPLES = 4;
+const SAMPLES = 2;
 
 const backend = await startInNode();
 if (!backend) t.test('specs', { skip: NO_ADAPTER }, async () => {});

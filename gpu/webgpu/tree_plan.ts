@@ -6,20 +6,10 @@
  * children[i + 1] - 1; [V] parents and [V] vertices by position.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { PerTensorCache } from '../../plugin/kernels/per_tensor_cache.js';
+import { keptBuffers } from './kept_buffers.js';
 import { programs } from './program.js';
 import type { Runner } from './runner.js';
 import { lanesFor } from './tree_memory.js';
-
-const caches = new WeakMap<Runner, PerTensorCache<GPUBuffer>>();
-
-function plansOf(runner: Runner): PerTensorCache<GPUBuffer> {
-  const known = caches.get(runner);
-  if (known) return known;
-  const cache = new PerTensorCache<GPUBuffer>(runner.backend, (buffer) => runner.release(buffer));
-  caches.set(runner, cache);
-  return cache;
-}
 
 /** A tree [B, V]. */
 interface TreeTensors {
@@ -40,7 +30,7 @@ export function planOf(
 ): GPUBuffer {
   const [batch, numVertices] = parent.shape;
   const bytes = 4 * batch * (4 * numVertices + 4);
-  return plansOf(runner).get([order, parent], 'plan', () => runner.buffer(bytes), make);
+  return keptBuffers(runner).get([order, parent], 'plan', () => runner.buffer(bytes), make);
 }
 
 /** A workgroup an image. The first child of a position is found by halving: parents of positions ascend. */

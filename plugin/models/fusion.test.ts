@@ -88,5 +88,9 @@ t.test('a model on a backend with kernels of fused ops', async (t) => {
     const logits = fused.execute({ image: input }) as tf.Tensor;
     const expected = before[0].dataSync().map((value) => value + 1);
     t.ok(maxDifference(logits.dataSync(), expected) <= 1e-4);
+    for (let run = 0; run < 2; run++) {
+      const again = (await fused.executeAsync({ image: input })) as tf.Tensor;
+      t.ok(maxDifference(again.dataSync(), expected) <= 1e-4, 'and are kept');
+    }
   });
 });

@@ -94,6 +94,7 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     this.checkUsable();
     return this.readable('run', async () => {
       const fused = this.fusedFor(inputs, outputs);
+      rememberWeights(fused ?? this);
       return fused ? fused.executeAsync(inputs, outputs) : super.executeAsync(inputs, outputs);
     });
   }
@@ -159,6 +160,16 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
         : 'a node lacks an input or an attribute, or has one of the wrong kind';
     return new Error(`${this.origin}: the graph cannot be ${verb}: ${reason}`, { cause: error });
   }
+}
+
+/**
+ * After an asynchronous run tfjs frees every tensor that it did not know as a weight when these were set: also weights
+ * that took the place of others since.
+ */
+function rememberWeights(model: GraphModel): void {
+  const { executor } = model as unknown as { readonly executor: { weightMap: object } };
+  const { weightMap } = executor;
+  executor.weightMap = weightMap;
 }
 
 /** Whether an error was raised by the JavaScript engine, which knows nothing of graphs, and not by tfjs. */

@@ -3,7 +3,9 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type io, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import type { Extent } from '../image/prepare.js';
 import { mustWaitForValues } from '../kernels/values.js';
+import { declaredOp } from '../ops/declare.js';
 import type { Check } from './checks.js';
+import { nodesOf } from './graph_editor.js';
 import { LoadedModel } from './loaded_model.js';
 import { readMetadata } from './metadata.js';
 import { type LoadOptions, type ModelSource, openSource } from './model_files.js';
@@ -52,8 +54,8 @@ export async function loadModel<Metadata>(
 }
 
 /**
- * Runs a graph for some of its nodes. Where tensors can be read synchronously the graph runs so: tfjs's asynchronous
- * executor warns of graphs in which it finds nothing to wait for.
+ * Runs a graph for some of its nodes. Only a graph with ops that wait for values runs asynchronously: tfjs's asynchronous
+ * executor is slower, and warns of graphs in which it finds nothing to wait for.
  */
 export async function runGraph(
   model: GraphModel,
@@ -61,7 +63,8 @@ export async function runGraph(
   nodes: string[],
 ): Promise<Tensor[]> {
   // tfjs gives a tensor for a list of one node.
-  if (mustWaitForValues()) return [await model.executeAsync(inputs, nodes)].flat();
+  if (mustWaitForValues() && nodesOf(model).some(({ op }) => declaredOp(op)?.reads))
+    return [await model.executeAsync(inputs, nodes)].flat();
   // An output may be a weight, which stays the model's.
   return tidy(() => [model.execute(inputs, nodes)].flat().map((tensor) => tensor.clone()));
 }

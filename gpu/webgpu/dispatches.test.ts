@@ -1,0 +1,65 @@
+/** How many dispatches a prediction is, on a device that computes nothing. */
+import * as tf from '@tensorflow/tfjs';
+import t from 'tap';
+import { randomGrootVArtifacts } from '../../bench/random_model.js';
+import { LoadedModel } from '../../plugin/models/loaded_model.js';
+import './index.js';
+import { NO_ADAPTER, startInNode } from './testing/node_device.js';
+
+/** Blocks of GrootV-T, and the most dispatches of its prediction. */
+const BLOCKS = 15;
+const MOST = 210;
+/** Of a block: a kernel each. */
+const KERNELS = 12;
+
+const backend = await startInNode('null');
+if (!backend) t.test('dispatches', { skip: NO_ADAPTER }, async () => {});
+else {
+  t.test('a prediction of GrootV', async (t) => {
+    const four = await countDispatches([1, 1, 1, 1]);
+    const five = await countDispatches([1, 1, 2, 1]);
+    t.equal(five.dispatches - four.dispatches, KERNELS, 'one block more');
+    const all = four.dispatches + (BLOCKS - 4) * KERNELS;
+    t.ok(all <= MOST, `${all} of GrootV-T`);
+    t.equal(four.readBacks, 0, 'nothing is read back before the logits are');
+  });
+}
+
+/** Of a prediction that is not the first. */
+async function countDispatches(depths: number[]): Promise<{ dispatches: number; readBacks: number }> {
+  const artifacts = await randomGrootVArtifacts({
+    channels: 16,
+    depths,
+    mlpRatio: 4,
+    layerScale: false,
+    classes: 5,
+  });
+  const model = await LoadedModel.from('random', artifacts);
+  const predict = () => tf.dispose(model.execute({ image: tf.zeros([1, 64, 64, 3]) }));
+  const counts = { dispatches: 0, readBacks: 0 };
+  tf.tidy(predict);
+  const restore = [
+    counted(GPUComputePassEncoder.prototype, 'dispatchWorkgroups', () => counts.dispatches++),
+    counted(GPUBuffer.prototype, 'mapAsync', () => counts.readBacks++),
+  ];
+  tf.tidy(predict);
+  for (const each of restore) each();
+  model.dispose();
+  return counts;
+}
+
+/** Counts the calls of a method until what it returns is called. */
+function counted<Name extends string>(
+  of: Record<Name, (...args: never[]) => unknown>,
+  name: Name,
+  count: () => void,
+): () => void {
+  const method = of[name];
+  of[name] = function (this: unknown, ...args: never[]) {
+    count();
+    return method.apply(this, args);
+  };
+  return () => {
+    of[name] = method;
+  };
+}
