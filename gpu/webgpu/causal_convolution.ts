@@ -1,9 +1,11 @@
 /** CausalConvolution: a thread an element of y, [B, L, D], and behind them an element of nextPast, [B, K-1, D]. */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { CausalConvolution } from '../../plugin/ops/causal_convolution.js';
-import { elements, floats } from './elements.js';
+import { elements, floats, type Running } from './elements.js';
 import { SILU } from './functions.js';
 import { registerWebgpuKernel } from './kernels.js';
+import type { Binding } from './runner.js';
 
 const convolve = elements('CausalConvolution', ({ hasPast }: { hasPast: boolean }) => ({
   reads: floats('x', 'taps', 'bias', ...(hasPast ? ['past'] : [])),
@@ -37,14 +39,37 @@ const convolve = elements('CausalConvolution', ({ hasPast }: { hasPast: boolean 
   `,
 }));
 
-registerWebgpuKernel(CausalConvolution, ({ inputs, outputs, shapes, ...running }) => {
-  const { filter: taps, ...rest } = inputs;
-  const [, length, channels] = shapes.x;
-  const written = sizeOf(outputs.y.shape);
+interface CausalConvolutionTensors {
+  /** [B, L, D] */
+  readonly x: Binding;
+  /** [K, D] */
+  readonly filter: TensorInfo;
+  /** [D] */
+  readonly bias: TensorInfo;
+  /** [B, K-1, D] */
+  readonly past?: TensorInfo;
+  /** [B, L, D] */
+  readonly y: Binding;
+  /** [B, K-1, D] */
+  readonly nextPast: TensorInfo;
+}
+
+/** Runs the convolution. @param shape [B, L, D] of x */
+export function convolveWithPast(
+  running: Running,
+  shape: readonly number[],
+  { filter, ...tensors }: CausalConvolutionTensors,
+): void {
+  const [, length, channels] = shape;
+  const written = sizeOf(shape);
   convolve(running, {
-    size: written + sizeOf(outputs.nextPast.shape),
-    variant: { hasPast: inputs.past !== undefined },
-    bind: { taps, ...rest, ...outputs },
-    numbers: { written, length, channels, kernel: shapes.filter[0] },
+    size: written + sizeOf(tensors.nextPast.shape),
+    variant: { hasPast: tensors.past !== undefined },
+    bind: { taps: filter, ...tensors },
+    numbers: { written, length, channels, kernel: filter.shape[0] },
   });
+}
+
+registerWebgpuKernel(CausalConvolution, ({ inputs, outputs, shapes, ...running }) => {
+  convolveWithPast(running, shapes.x, { ...inputs, ...outputs });
 });

@@ -29,6 +29,7 @@ import './optimizer_steps.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_discretize.js';
+import './selective_layer.js';
 import './selective_scan.js';
 import './selective_split.js';
 import './selective_step.js';

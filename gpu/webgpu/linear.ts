@@ -8,20 +8,21 @@ import { ACTIVATIONS } from './functions.js';
 import { registerWebgpuKernel } from './kernels.js';
 import { countTiles, PRODUCT_NUMBERS, type Tile, tiledProduct, tileFor } from './matrix_product.js';
 import { programs } from './program.js';
+import type { Binding } from './runner.js';
 
 interface LinearTensors {
   /** [rows, I] */
-  readonly x: TensorInfo;
+  readonly x: Binding;
   /** [I, O] */
   readonly weights: TensorInfo;
   /** [O] */
   readonly bias?: TensorInfo;
   /** [rows, O], added to the sums. */
-  readonly residual?: TensorInfo;
+  readonly residual?: Binding;
   /** [rows, columns that are used], or the first half of them where there is a gate. */
-  readonly y: TensorInfo;
+  readonly y: Binding;
   /** [rows, the second half], behind the activation. */
-  readonly gate?: TensorInfo;
+  readonly gate?: Binding;
 }
 
 interface Options extends Tile {
@@ -113,14 +114,14 @@ function written(
 }
 
 /** Runs a linear layer, in one dispatch. @param part of the columns of weights: from the first to the one behind the last */
-function runLinear(
+export function runLinear(
   { dispatch, limits }: Running,
+  rows: number,
   tensors: LinearTensors,
-  activation: Options['activation'],
+  activation: Options['activation'] = 'none',
   part?: readonly [first: number, end: number],
 ): void {
-  const { x, weights, bias, residual, gate } = tensors;
-  const rows = rowsOf(x.shape);
+  const { weights, bias, residual, gate } = tensors;
   const [terms, columns] = weights.shape;
   const [first, end] = part ?? [0, columns];
   const outputs = end - first;
@@ -143,13 +144,13 @@ function runLinear(
 
 registerWebgpuKernel(Linear, ({ inputs, outputs, attributes, ...running }) => {
   const part = usedColumns(inputs.weights.shape[1], attributes);
-  runLinear(running, { ...inputs, ...outputs }, attributes.activation, part);
+  runLinear(running, rowsOf(inputs.x.shape), { ...inputs, ...outputs }, attributes.activation, part);
 });
 
 registerWebgpuKernel(ResidualLinear, ({ inputs, outputs, ...running }) => {
-  runLinear(running, { ...inputs, ...outputs }, 'none');
+  runLinear(running, rowsOf(inputs.x.shape), { ...inputs, ...outputs });
 });
 
 registerWebgpuKernel(GatedLinear, ({ inputs, outputs, ...running }) => {
-  runLinear(running, { ...inputs, ...outputs }, 'silu');
+  runLinear(running, rowsOf(inputs.x.shape), { ...inputs, ...outputs }, 'silu');
 });

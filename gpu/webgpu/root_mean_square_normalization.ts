@@ -5,7 +5,7 @@ import { floats } from './elements.js';
 import { registerWebgpuKernel } from './kernels.js';
 import { rows } from './rows.js';
 
-const normalize = rows('RootMeanSquareNormalization', () => ({
+export const normalizeRootMeanSquare = rows('RootMeanSquareNormalization', () => ({
   reads: floats('x', 'gamma'),
   writes: floats('y'),
   numbers: { epsilon: 'f32' },
@@ -19,5 +19,5 @@ const normalize = rows('RootMeanSquareNormalization', () => ({
 
 registerWebgpuKernel(RootMeanSquareNormalization, ({ inputs, outputs, shapes, attributes, ...running }) => {
   const sizes = { rows: rowsOf(shapes.x), channels: shapes.gamma[0] };
-  normalize(running, { ...sizes, bind: { ...inputs, ...outputs }, numbers: attributes });
+  normalizeRootMeanSquare(running, { ...sizes, bind: { ...inputs, ...outputs }, numbers: attributes });
 });

@@ -3,10 +3,12 @@
  * more passes, which add to y. Tokens follow one another in a loop. What the threads of a channel read out of their
  * states is added once for several tokens, so that barriers are few.
  */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { SelectiveScan } from '../../plugin/ops/selective_scan.js';
-import { floats } from './elements.js';
+import { floats, type Running } from './elements.js';
 import { registerWebgpuKernel } from './kernels.js';
 import { programs } from './program.js';
+import type { Binding } from './runner.js';
 
 /** Threads a channel. */
 const GROUP = 4;
@@ -152,11 +154,38 @@ const scan = programs('SelectiveScan', ({ threads, hasState }: { threads: number
   `,
 }));
 
-registerWebgpuKernel(SelectiveScan, ({ inputs, outputs, shapes, attributes, dispatch, limits }) => {
-  const { threads, workgroups, ...layout } = scanLayout(shapes.step, limits.lanes);
-  dispatch(scan({ threads, hasState: inputs.state !== undefined }), {
-    bind: { ...inputs, ...outputs },
-    numbers: { ...layout, ...attributes, states: shapes.logA[1] },
+interface ScanTensors {
+  /** [B, L, D] */
+  readonly step: Binding;
+  readonly drive: Binding;
+  /** [D, N] */
+  readonly logA: TensorInfo;
+  /** [B, L, N] */
+  readonly inputGate: Binding;
+  readonly outputGate: Binding;
+  /** [B, D, N] */
+  readonly state?: TensorInfo;
+  /** [B, L, D] */
+  readonly y: Binding;
+  /** [B, D, N] */
+  readonly nextState: TensorInfo;
+}
+
+/** Runs the scan. @param shape [B, L, D] of step */
+export function scanTokens(
+  { dispatch, limits }: Running,
+  shape: readonly number[],
+  tensors: ScanTensors,
+  inputScale: number,
+): void {
+  const { threads, workgroups, ...layout } = scanLayout(shape, limits.lanes);
+  dispatch(scan({ threads, hasState: tensors.state !== undefined }), {
+    bind: { ...tensors },
+    numbers: { ...layout, inputScale, states: tensors.logA.shape[1] },
     workgroups,
   });
+}
+
+registerWebgpuKernel(SelectiveScan, ({ inputs, outputs, shapes, attributes, ...running }) => {
+  scanTokens(running, shapes.step, { ...inputs, ...outputs }, attributes.inputScale);
 });
