@@ -42,5 +42,9 @@ function execute(op: OpDeclaration, node: GraphNode) {
   const read = mustWaitForValues() ? (op.reads ?? []).filter((name) => inputs[name]) : [];
   if (read.length === 0) return runOp(op, inputs, attributes);
   // Of tfjs's two executors only that of `executeAsync` waits for a promise.
-  return readForChecks(...read.map((name) => inputs[name])).then(() => runOp(op, inputs, attributes));
+  const results = readForChecks(...read.map((name) => inputs[name])).then(() =>
+    runOp(op, inputs, attributes),
+  );
+  results.catch(() => {}); // the other one refuses it, and disposes of the inputs
+  return results;
 }

@@ -1,6 +1,7 @@
 /** A converted graph on the backend under test: values of its nodes, and gradients. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, engine, getGradient, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { runGraph } from '../../plugin/models/picture_model.js';
 import { NotSupported } from '../backend.js';
 import { type CaseTensor, float32 } from '../case.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
@@ -22,7 +23,7 @@ export class GraphUnderTest {
   async run(feeds: Feeds, nodes: readonly string[]): Promise<Map<string, CaseTensor>> {
     const inputs = toTensors(feeds);
     try {
-      const results = tidy(() => [this.model.execute(inputs, [...nodes])].flat());
+      const results = await runGraph(this.model, inputs, [...nodes]);
       const values = new Map<string, CaseTensor>();
       for (const [i, node] of nodes.entries()) values.set(node, await readTensor(results[i]));
       dispose(results);

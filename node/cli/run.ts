@@ -24,7 +24,8 @@ export function addRun(command: Command): void {
     .option('--outputs <node,node>', "nodes to write (default: the model's outputs)");
   withBackend(command).action(async (dir: string, options: Options) => {
     const backend = await startBackend(options.backend);
-    const { dispose, tidy } = await import('@tensorflow/tfjs-core');
+    const { dispose } = await import('@tensorflow/tfjs-core');
+    const { runGraph } = await import('../../plugin/models/picture_model.js');
     const { LoadedModel } = await import('../../plugin/models/loaded_model.js');
     const { openSource } = await import('../../plugin/models/model_files.js');
     const source = openSource('grootvl run', await modelSource(dir), {});
@@ -38,7 +39,7 @@ export function addRun(command: Command): void {
         await readInputs(model, options.input, checkNode, inputs);
         const nodes = options.outputs?.split(',') ?? model.outputNodes;
         nodes.forEach(checkNode);
-        results = tidy(() => [model.execute(inputs, nodes)].flat()) as Tensor[];
+        results = await runGraph(model, inputs, nodes);
         return await Promise.all(results.map((result, i) => toSafetensors(nodes[i], result)));
       } finally {
         dispose([inputs, results]);
