@@ -117,6 +117,12 @@ export function markWritten(backend: WebGPUBackend, buffer: GPUBuffer): void {
   watch?.writtenIn.set(buffer, watch.window);
 }
 
+/** Whether what a buffer holds was spoilt by an error. */
+export function isStale(backend: WebGPUBackend, buffer: GPUBuffer): boolean {
+  const watch = watched.get(backend);
+  return watch !== undefined && failureOf(watch, buffer) !== undefined;
+}
+
 /** Runs calls in error scopes of their own, so that what fails is known by its name: for tests and debugging. */
 export function inErrorScopes<Result>(backend: WebGPUBackend, what: string, run: () => Result): Result {
   const watch = watched.get(backend);

@@ -1,6 +1,8 @@
 /** A GraphModel whose files were checked, whose errors can be read, and that saves the weights it has now. */
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, io, keep, type NamedTensorMap, Tensor, tidy } from '@tensorflow/tfjs-core';
+import { recorderOf } from '../kernels/recorders.js';
+import { OPS } from '../ops/index.js';
 import { OpError } from '../ops/input_checks.js';
 import { quote } from './checks.js';
 import { type FusedGraph, fuse } from './fusion.js';
@@ -8,6 +10,15 @@ import type { OpenedSource } from './model_files.js';
 import { checkArtifacts, type ModelJson } from './model_json.js';
 
 const MAX_MESSAGE = 500;
+
+/** Those that tfjs's synchronous executor refuses, and ours that read values. */
+const WAITING_OPS = new Set([
+  ...['Switch', 'Merge', 'Enter', 'Exit', 'NextIteration', 'StatelessIf', 'StatelessWhile', 'if', 'While'],
+  ...['NonMaxSuppressionV2', 'NonMaxSuppressionV3', 'NonMaxSuppressionV5', 'Where'],
+  ...['HashTable', 'HashTableV2', 'LookupTableImport', 'LookupTableImportV2', 'LookupTableFind'],
+  ...['LookupTableFindV2', 'LookupTableSize', 'LookupTableSizeV2'],
+  ...OPS.filter(({ reads }) => reads?.length).map(({ name }) => name),
+]);
 
 type Inputs = Tensor | Tensor[] | NamedTensorMap;
 
@@ -84,15 +95,13 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
 
   override execute(inputs: Inputs, outputs?: string | string[]): Tensor | Tensor[] {
     this.checkUsable();
-    return this.readable('run', () => {
-      const fused = this.fusedFor(inputs, outputs);
-      return fused ? fused.execute(inputs, outputs) : super.execute(inputs, outputs);
-    });
+    return this.readable('run', () => this.recorded(inputs, outputs));
   }
 
   override async executeAsync(inputs: Inputs, outputs?: string | string[]): Promise<Tensor | Tensor[]> {
     this.checkUsable();
     return this.readable('run', async () => {
+      if (!this.waits && recorderOf(getBackend())) return this.recorded(inputs, outputs);
       const fused = this.fusedFor(inputs, outputs);
       rememberWeights(fused ?? this);
       return fused ? fused.executeAsync(inputs, outputs) : super.executeAsync(inputs, outputs);
@@ -103,6 +112,32 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     if (this.isDisposed) return;
     this.isDisposed = true;
     super.dispose();
+  }
+
+  /** Runs the graph, or does again what it did for inputs of the same shapes, where the backend can. */
+  private recorded(given: Inputs, outputs: string | string[] = []): Tensor | Tensor[] {
+    const fused = this.fusedFor(given, outputs);
+    const asked = Array.isArray(outputs) && outputs.length === 0 ? undefined : outputs;
+    const run = (inputs: Inputs) => (fused ? fused.execute(inputs, asked) : super.execute(inputs, asked));
+    const recorder = recorderOf(getBackend());
+    if (!recorder) return run(given);
+    const names = given instanceof Tensor || Array.isArray(given) ? undefined : Object.keys(given);
+    const inputs = given instanceof Tensor ? [given] : Object.values(given);
+    const results = recorder.run({
+      owner: fused ?? this,
+      key: JSON.stringify([names, inputs.map(({ shape, dtype }) => [shape, dtype]), outputs]),
+      inputs,
+      weights: Object.values(fused?.weights ?? this.weights).flat(),
+      compute: (tensors) =>
+        [run(names ? Object.fromEntries(names.map((name, i) => [name, tensors[i]])) : [...tensors])].flat(),
+    });
+    return results.length > 1 ? results : results[0];
+  }
+
+  /** Whether values decide what runs next: then only the asynchronous executor runs the graph. */
+  private get waits(): boolean {
+    const { node } = this.description.modelTopology as { readonly node: readonly { readonly op: string }[] };
+    return node.some(({ op }) => WAITING_OPS.has(op));
   }
 
   /** The graph with fewer nodes, where the backend has one and it has all that is fed and asked for. */

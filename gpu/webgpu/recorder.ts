@@ -1,0 +1,205 @@
+/**
+ * Records what a computation dispatches and runs that again: the pipelines, bind groups and sizes of its dispatches, in
+ * one pass, without tfjs's executor, its checks and its allocations. It is computed the first time, so that what is made
+ * once (pipelines, packed weights) is there; recorded the second time; and run from then on. Inputs are copied into
+ * buffers of the recording, outputs out of them.
+ */
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import {
+  backend as currentBackend,
+  engine,
+  env,
+  type Tensor,
+  type TensorInfo,
+  tidy,
+} from '@tensorflow/tfjs-core';
+import { type Computation, registerRecorder } from '../../plugin/kernels/recorders.js';
+import { sizeOf } from '../../plugin/kernels/sizes.js';
+import { inErrorScopes, isStale, throwIfLost } from './device.js';
+import { type Encoding, NotRecordable, noteDispatches, type Step, submitAll } from './recording_encoder.js';
+import { RecordingMemory, SharedPool } from './recording_memory.js';
+import { DEBUG_FLAG, runnerOf } from './runner.js';
+import { BACKEND } from './start.js';
+
+/** Recordings of one owner. Each holds as much memory as its computation needs. */
+const MOST_RECORDINGS = 4;
+
+interface Recording {
+  readonly memory: RecordingMemory;
+  readonly steps: readonly Step[];
+  readonly inputs: readonly GPUBuffer[];
+  readonly outputs: readonly { readonly buffer: GPUBuffer; readonly tensor: TensorInfo }[];
+  /** Data of the weights. */
+  readonly weights: readonly object[];
+}
+
+/** What is known of a computation. */
+interface Entry {
+  recording?: Recording;
+  /** Set where it depends on more than kernels: it is always computed. */
+  isHopeless?: boolean;
+}
+
+class WebgpuRecorder {
+  private readonly pool: SharedPool;
+  private readonly owners = new WeakMap<object, Map<string, Entry>>();
+
+  constructor(private readonly backend: WebGPUBackend) {
+    runnerOf(backend); // watches the device, below the pool of recordings
+    this.pool = new SharedPool(backend);
+  }
+
+  run(computation: Computation): Tensor[] {
+    const { owner, key, inputs, weights, compute } = computation;
+    if (!this.canRun(inputs)) return compute(inputs);
+    const entries = this.owners.get(owner) ?? new Map<string, Entry>();
+    this.owners.set(owner, entries);
+    const entry = entries.get(key);
+    if (!entry) {
+      entries.set(key, {});
+      for (const [oldest, { recording }] of entries) {
+        if (entries.size <= MOST_RECORDINGS) break;
+        recording?.memory.drop();
+        entries.delete(oldest);
+      }
+      return compute(inputs);
+    }
+    if (entry.isHopeless) return compute(inputs);
+    const { recording } = entry;
+    if (recording && this.isCurrent(recording, weights)) {
+      entries.delete(key);
+      entries.set(key, entry); // the newest
+      return this.inScopes(() => this.replay(recording, inputs));
+    }
+    recording?.memory.drop();
+    entry.recording = undefined;
+    const { outputs, made } = this.inScopes(() => this.record(computation));
+    if (!made) entry.isHopeless = true;
+    entry.recording = made;
+    return outputs ?? compute(inputs);
+  }
+
+  /** Gradients, times and profiles are of computations; tensors elsewhere and without elements have no buffers here. */
+  private canRun(inputs: readonly Tensor[]): boolean {
+    const { state } = engine();
+    const { activeTimers } = this.backend as unknown as { readonly activeTimers?: unknown };
+    if (state.gradientDepth > 0 || state.profiling || activeTimers || this.pool.recording) return false;
+    return inputs.every(
+      ({ dataId, dtype, size }) =>
+        size > 0 && (dtype === 'float32' || dtype === 'int32') && this.backend.tensorMap.has(dataId),
+    );
+  }
+
+  /** Buffers that were acquired while something failed may not be there. */
+  private isCurrent({ memory, inputs, weights }: Recording, now: readonly Tensor[]): boolean {
+    const areSame = now.length === weights.length && now.every(({ dataId }, i) => dataId === weights[i]);
+    return memory.isValid && areSame && !inputs.some((buffer) => isStale(this.backend, buffer));
+  }
+
+  private inScopes<Result>(run: () => Result): Result {
+    throwIfLost(this.backend);
+    return env().getBool(DEBUG_FLAG) ? inErrorScopes(this.backend, 'a recording', run) : run();
+  }
+
+  private record({ inputs, weights, compute }: Computation): { outputs?: Tensor[]; made?: Recording } {
+    const { backend, pool } = this;
+    const memory = new RecordingMemory(pool);
+    const given = inputs.map((input) => this.bufferOf(input));
+    let outputs: Tensor[] = [];
+    let taken: Recording['outputs'] = [];
+    let staged: GPUBuffer[] = [];
+    try {
+      const noted = noteDispatches(backend, () => {
+        pool.recording = memory;
+        tidy(() => {
+          const copies = inputs.map(({ shape, dtype }) =>
+            engine().makeTensorFromTensorInfo(backend.makeTensorInfo(shape, dtype)),
+          );
+          staged = copies.map((copy) => this.bufferOf(copy));
+          for (const [i, buffer] of given.entries()) this.copy(buffer, staged[i], inputs[i]);
+          // An output may be a weight, which stays the owner's.
+          const results = compute(copies).map((result) => result.clone());
+          taken = results.map((result) => {
+            const { shape, dtype, dataId, size } = result;
+            const { resource } = backend.tensorMap.get(dataId);
+            if (size === 0 || !(resource instanceof GPUBuffer)) {
+              throw new NotRecordable('an output is not on the device');
+            }
+            return { buffer: resource, tensor: { shape, dtype, dataId } };
+          });
+          pool.recording = undefined;
+          outputs = taken.map((output) => this.copyOf(output));
+          pool.recording = memory;
+          return outputs;
+        });
+        submitAll(backend);
+      });
+      pool.recording = undefined;
+      memory.finish(new Set([...noted.buffers, ...taken.map(({ buffer }) => buffer)]));
+      const made = {
+        memory,
+        steps: noted.steps,
+        inputs: staged,
+        outputs: taken,
+        weights: weights.map(({ dataId }) => dataId),
+      };
+      return { outputs, made };
+    } catch {
+      // Computed as usual it says what is wrong, if anything is.
+      pool.recording = undefined;
+      memory.drop();
+      return {};
+    }
+  }
+
+  private replay({ steps, inputs, outputs }: Recording, given: readonly Tensor[]): Tensor[] {
+    const { backend } = this;
+    for (const [i, input] of given.entries()) this.copy(this.bufferOf(input), inputs[i], input);
+    const encoding = backend as unknown as Encoding;
+    backend.ensureCommandEncoderReady();
+    const encoder = encoding.commandEncoder as GPUCommandEncoder;
+    const pass = encoder.beginComputePass();
+    let last: GPUComputePipeline | undefined;
+    for (const { pipeline, bindGroup, groups } of steps) {
+      if (pipeline !== last) pass.setPipeline(pipeline);
+      last = pipeline;
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
+    }
+    pass.end();
+    const results = outputs.map((output) => this.copyOf(output));
+    submitAll(backend);
+    return results;
+  }
+
+  private bufferOf({ dataId }: TensorInfo): GPUBuffer {
+    this.backend.uploadToGPU(dataId);
+    const { resource } = this.backend.tensorMap.get(dataId);
+    if (!(resource instanceof GPUBuffer)) throw new NotRecordable('a tensor lies in a texture');
+    return resource;
+  }
+
+  private copyOf({ buffer, tensor: { shape, dtype } }: Recording['outputs'][number]): Tensor {
+    const copy = this.backend.makeTensorInfo([...shape], dtype);
+    this.copy(buffer, this.bufferOf(copy), copy);
+    return engine().makeTensorFromTensorInfo(copy);
+  }
+
+  private copy(from: GPUBuffer, to: GPUBuffer, { shape }: TensorInfo): void {
+    this.backend.ensureCommandEncoderReady();
+    this.backend.endComputePassEncoder();
+    const { commandEncoder } = this.backend as unknown as Encoding;
+    commandEncoder?.copyBufferToBuffer(from, 0, to, 0, 4 * sizeOf(shape));
+  }
+}
+
+const recorders = new WeakMap<WebGPUBackend, WebgpuRecorder>();
+
+registerRecorder(BACKEND, {
+  run: (computation) => {
+    const backend = currentBackend() as WebGPUBackend;
+    const recorder = recorders.get(backend) ?? new WebgpuRecorder(backend);
+    recorders.set(backend, recorder);
+    return recorder.run(computation);
+  },
+});
