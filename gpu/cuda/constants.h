@@ -6,9 +6,8 @@
 /** Threads that share an edge when it is weighed. */
 constexpr int EDGE_THREADS = 8;
 
-/** Channels of a block of a tree scan, and vertices that it takes at once, a thread for each of both. */
-constexpr int TREE_CHANNELS = 8;
-constexpr int TREE_ROWS = 32;
+/** Channels of a block of a tree scan: a warp takes them of one vertex. */
+constexpr int TREE_CHANNELS = 32;
 
 /** Channels of a block of a selective scan, which is one warp, and states of a thread in a pass. */
 constexpr int SELECTIVE_CHANNELS = 8;

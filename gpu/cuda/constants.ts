@@ -3,9 +3,8 @@
 /** Threads that share an edge when it is weighed. */
 export const EDGE_THREADS = 8;
 
-/** Channels of a block of a tree scan, and vertices that it takes at once, a thread for each of both. */
-export const TREE_CHANNELS = 8;
-export const TREE_ROWS = 32;
+/** Channels of a block of a tree scan: a warp takes them of one vertex. */
+export const TREE_CHANNELS = 32;
 
 /** Channels of a block of a selective scan, which is one warp, and states of a thread in a pass. */
 export const SELECTIVE_CHANNELS = 8;

@@ -1,40 +1,23 @@
 /**
- * Sums along trees, or their gradients, in one launch, a block for each image and every 8 channels (one 32-byte sector). What
- * levels hand to each other stays in shared memory; a tree that is too large for that has its state in global memory
- * (`memory`).
+ * Sums along trees, or their gradients, in one launch, a block for each image and every 32 channels. A warp takes a
+ * vertex at a time, a channel a lane: what it reads of the tree is the same for all lanes, what it reads of a tensor is
+ * a row of 128 bytes. The warps share out the positions in turn, level follows level, and a barrier.
  *
- * Level by level, a block would wait for the memory bus at each. So it goes by chunks of 32 positions, a vertex a
- * thread, and reads chunks long before it computes them, whatever levels they are of; in a chunk, level follows level,
- * and a barrier. Trees are in breadth-first order: positions of a level, and of siblings, are next to each other.
+ * Trees are in breadth-first order: positions of a level, and of siblings, are next to each other. So what levels hand
+ * to each other stays in shared memory, in a ring that has room for two of them. A subtree's sum, which the way down needs
+ * again, waits in the output. Where two levels are larger than the ring (`isWide`), values come from the outputs, by
+ * the L2 cache.
  *
- * The state of a position is decay * sum of its subtree, the product that its parent adds, after the up pass, and its
- * result after the down pass. The own sum is added up again on the way down: its parts are still there.
+ * Level by level, a block would wait for the memory bus at each: rows are read some turns before they are needed, into
+ * registers. Their number is bounded by OCCUPANCY: too few blocks on a multiprocessor cost more than a shorter way ahead.
  */
 #pragma once
 #include "constants.h"
 #include "tree_schedule.h"
 
-/** Where a thread works. */
-struct Position {
-  int channel;
-  bool inside;
-  /** Of the block in the state. */
-  size_t block;
-  size_t image;
-
-  __device__ Position(int channels) {
-    const int tiles = (channels + TREE_CHANNELS - 1) / TREE_CHANNELS;
-    image = blockIdx.x / tiles;
-    channel = blockIdx.x % tiles * TREE_CHANNELS + threadIdx.x;
-    inside = channel < channels;
-    block = blockIdx.x;
-  }
-};
-
 /** What a thread reads of a vertex from global memory. */
 template <int TENSORS>
-struct Vertex {
-  int position;
+struct Row {
   int parent;
   int firstChild;
   int endOfChildren;
@@ -43,109 +26,140 @@ struct Vertex {
   float value[TENSORS];
 };
 
-template <int TENSORS>
-struct Tree {
-  /** Chunks that are read ahead, in registers: some ten levels in trees of images. */
-  static constexpr int AHEAD = TENSORS == 1 ? 4 : 3;
-
+/** The channel of a thread, and the tree that its block goes along. */
+struct TreeBlock {
+  size_t image;
+  bool inside;
+  /** The first value of the thread's channel. */
+  size_t first;
   const int* order;
   const int* parent;
   Schedule schedule;
   int numVertices;
   int channels;
-  bool inside;
+  float* ring;
+  int mask;
+
+  __device__ TreeBlock(const int* orders, const int* parents, const int* schedules, int numVertices, int channels,
+                       float* ring, int ringRows)
+      : image(blockIdx.x / tilesOf(channels)),
+        schedule(schedules, image, numVertices),
+        numVertices(numVertices),
+        channels(channels),
+        ring(ring + threadIdx.x),
+        mask(ringRows - 1) {
+    const int channel = blockIdx.x % tilesOf(channels) * TREE_CHANNELS + threadIdx.x;
+    inside = channel < channels;
+    first = image * numVertices * channels + channel;
+    order = orders + image * numVertices;
+    parent = parents + image * numVertices;
+  }
+
+  static __device__ int tilesOf(int channels) { return (channels + TREE_CHANNELS - 1) / TREE_CHANNELS; }
+
+  __device__ bool isWide() const { return schedule.widest > mask + 1; }
+  /** In the ring, what a position hands on; `states` of them, of which this is one. */
+  __device__ float& state(int position, int states = 1, int which = 0) const {
+    return ring[((position & mask) * states + which) * TREE_CHANNELS];
+  }
+  /** Where a position's value is in an output. */
+  __device__ unsigned placeOf(int position) const { return (unsigned)order[position] * channels; }
+};
+
+/** Goes along a tree with WARPS warps, which read AHEAD rows ahead. `decay` and `value` begin at the thread's channel. */
+template <int WARPS, int AHEAD, int TENSORS>
+struct Rows {
+  const TreeBlock& block;
   const float* decay;
   const float* value[TENSORS];
 
-  __device__ bool has(int position) const { return inside && position >= 0 && position < numVertices; }
-  __device__ int vertexAt(int position) const { return has(position) ? order[position] : 0; }
+  __device__ bool has(int position) const { return position >= 0 && position < block.numVertices; }
+  __device__ int vertexAt(int position) const { return has(position) ? block.order[position] : 0; }
 
-  __device__ Vertex<TENSORS> read(int position, int vertex) const {
-    Vertex<TENSORS> item = {};
-    item.position = position;
-    if (!has(position)) return item;
-    item.place = (unsigned)vertex * channels;
-    item.decay = decay[item.place];
-    for (int t = 0; t < TENSORS; t++) item.value[t] = value[t][item.place];
-    item.parent = parent[position];
-    item.firstChild = schedule.children[position];
-    item.endOfChildren = schedule.children[position + 1];
-    return item;
+  __device__ Row<TENSORS> read(int position, int vertex) const {
+    Row<TENSORS> row = {};
+    if (!has(position)) return row;
+    row.parent = block.parent[position];
+    row.firstChild = block.schedule.children[position];
+    row.endOfChildren = block.schedule.children[position + 1];
+    row.place = (unsigned)vertex * block.channels;
+    if (!block.inside) return row;
+    row.decay = decay[row.place];
+#pragma unroll
+    for (int t = 0; t < TENSORS; t++) row.value[t] = value[t][row.place];
+    return row;
   }
 
-  /** Calls `visit` with the thread's vertex of every chunk and where that starts; STEP -1 begins at the end. */
+  /** Calls `visit` with the positions of the warp and their rows; STEP -1 begins at the end. */
   template <int STEP, typename Visit>
-  __device__ void forEachChunk(Visit visit) const {
-    const int chunks = (numVertices + TREE_ROWS - 1) / TREE_ROWS;
-    const int first = STEP > 0 ? 0 : (chunks - 1) * TREE_ROWS;
-    const auto startOf = [&](int n) { return first + STEP * n * TREE_ROWS; };
-    const int row = threadIdx.y;
-    Vertex<TENSORS> items[AHEAD];
+  __device__ void forEach(Visit visit) const {
+    const int warp = threadIdx.y;
+    const int count = warp < block.numVertices ? (block.numVertices - 1 - warp) / WARPS + 1 : 0;
+    const int first = STEP > 0 ? warp : warp + (count - 1) * WARPS;
+    const auto at = [&](int n) { return n < count ? first + STEP * n * WARPS : -1; };
+    Row<TENSORS> rows[AHEAD];
 #pragma unroll
-    for (int k = 0; k < AHEAD; k++) items[k] = read(startOf(k) + row, vertexAt(startOf(k) + row));
-    int next = vertexAt(startOf(AHEAD) + row);
-    for (int n = 0; n < chunks; n += AHEAD) {
+    for (int k = 0; k < AHEAD; k++) rows[k] = read(at(k), vertexAt(at(k)));
+    int next = vertexAt(at(AHEAD));
+    for (int n = 0; n < count; n += AHEAD) {
 #pragma unroll
       for (int k = 0; k < AHEAD; k++) {
-        if (n + k >= chunks) break;
-        const Vertex<TENSORS> item = items[k];
-        items[k] = read(startOf(n + k + AHEAD) + row, next);
-        next = vertexAt(startOf(n + k + AHEAD + 1) + row);
-        visit(item, startOf(n + k));
+        if (n + k >= count) break;
+        const Row<TENSORS> row = rows[k];
+        rows[k] = read(at(n + k + AHEAD), next);
+        next = vertexAt(at(n + k + AHEAD + 1));
+        visit(first + STEP * (n + k) * WARPS, row);
       }
     }
   }
 
-  /** Calls `visit` with every vertex of the thread, children before their parents. */
+  /** Calls `visit` with every position of the warp, children before their parents. */
   template <typename Visit>
   __device__ void up(Visit visit) const {
-    const auto startOf = [&](int level) { return level >= 0 ? schedule.starts[level] : -1; };
-    int level = schedule.levels - 1;
-    int start = startOf(level), startAbove = startOf(level - 1);
-    forEachChunk<-1>([&](const Vertex<TENSORS>& item, int low) {
-      for (int end = low + TREE_ROWS; end > low;) {
-        if (has(item.position) && item.position >= start && item.position < end) visit(item);
-        if (start < low) return;  // the level goes on in the next chunk
-        __syncthreads();
-        end = start;
-        start = startAbove;
-        level--;
-        startAbove = startOf(level - 1);
-      }
+    const int* const starts = block.schedule.starts;
+    int level = block.schedule.levels - 1;
+    int start = starts[level], startAbove = starts[max(level - 1, 0)];
+    const auto nextLevel = [&] {
+      __syncthreads();
+      level--;
+      start = startAbove;
+      startAbove = starts[max(level - 1, 0)];
+    };
+    forEach<-1>([&](int position, const Row<TENSORS>& row) {
+      while (position < start) nextLevel();
+      visit(position, row);
     });
+    while (level > 0) nextLevel();  // all warps meet at every barrier
+    __syncthreads();
   }
 
-  /** Calls `visit` with every vertex of the thread, parents before their children. */
+  /** Calls `visit` with every position of the warp, parents before their children. */
   template <typename Visit>
   __device__ void down(Visit visit) const {
-    const auto endOf = [&](int level) { return level < schedule.levels ? schedule.starts[level + 1] : INT_MAX; };
+    const int* const starts = block.schedule.starts;
+    const int levels = block.schedule.levels;
     int level = 0;
-    int end = endOf(level), endBelow = endOf(level + 1);
-    forEachChunk<1>([&](const Vertex<TENSORS>& item, int low) {
-      for (int start = low; start < low + TREE_ROWS;) {
-        if (has(item.position) && item.position >= start && item.position < end) visit(item);
-        if (end > low + TREE_ROWS) return;  // the level goes on in the next chunk
-        __syncthreads();
-        start = end;
-        end = endBelow;
-        level++;
-        endBelow = endOf(level + 1);
-      }
+    int end = starts[1], endBelow = starts[min(2, levels)];
+    const auto nextLevel = [&] {
+      __syncthreads();
+      level++;
+      end = endBelow;
+      endBelow = starts[min(level + 2, levels)];
+    };
+    forEach<1>([&](int position, const Row<TENSORS>& row) {
+      while (position >= end) nextLevel();
+      visit(position, row);
     });
+    while (level < levels - 1) nextLevel();
   }
 };
 
-/** The state of one tensor by position. */
-struct State {
-  float* values;
-
-  __device__ float& operator[](int position) const { return values[(size_t)position * TREE_CHANNELS + threadIdx.x]; }
-
-  /** The sum of a subtree: the vertex, and what its children hand up. */
-  template <int TENSORS>
-  __device__ float gather(const Vertex<TENSORS>& vertex, int tensor) const {
-    float sum = vertex.value[tensor];
-    for (int child = vertex.firstChild; child < vertex.endOfChildren; child++) sum += (*this)[child];
-    return sum;
-  }
-};
+/**
+ * Defines a kernel for each number of warps, `name_4` and so on, by a macro BODY(WARPS, AHEAD): four where levels are
+ * small, eight for large trees, and sixteen, which read further ahead, where there are few blocks. tree_grid.ts
+ * chooses.
+ */
+#define TREE_KERNELS(name, BODY, ...)                                  \
+  KERNEL(name##_4, OCCUPANCY(4 * WARP, 10), __VA_ARGS__) { BODY(4, 2) } \
+  KERNEL(name##_8, OCCUPANCY(8 * WARP, 5), __VA_ARGS__) { BODY(8, 2) }  \
+  KERNEL(name##_16, 16 * WARP, __VA_ARGS__) { BODY(16, 4) }

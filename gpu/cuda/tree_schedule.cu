@@ -5,8 +5,9 @@
 /** One block an image. */
 KERNEL(tree_schedule, IMAGE_THREADS, const int* __restrict__ parent, int* schedules, int numVertices) {
   parent += (size_t)blockIdx.x * numVertices;
-  int* const levels = schedules + blockIdx.x * (2 * (size_t)numVertices + 3);
-  int* const starts = levels + 1;
+  int* const levels = schedules + blockIdx.x * (2 * (size_t)numVertices + 4);
+  int* const widest = levels + 1;
+  int* const starts = levels + 2;
   int* const children = starts + numVertices + 1;
   for (int i = threadIdx.x; i <= numVertices; i += blockDim.x) {
     // The first position, but for the root, whose parent is not before i.
@@ -24,8 +25,15 @@ KERNEL(tree_schedule, IMAGE_THREADS, const int* __restrict__ parent, int* schedu
   }
   __syncthreads();
   if (threadIdx.x != 0) return;
-  int count = 0;
-  for (int start = 0; start < numVertices; start = children[start]) starts[count++] = start;
+  int count = 0, above = 0, most = 0;
+  for (int start = 0; start < numVertices;) {
+    const int next = children[start];
+    most = max(most, next - above);
+    above = start;
+    starts[count++] = start;
+    start = next;
+  }
   starts[count] = numVertices;
   *levels = count;
+  *widest = most;
 }

@@ -20,7 +20,7 @@ export function scheduleOf(call: KernelCall, parent: DeviceTensor): Block {
   return cache.get(
     [parent],
     'schedule',
-    () => backend.scratch(INT_BYTES * batch * (2 * numVertices + 3)),
+    () => backend.scratch(INT_BYTES * batch * (2 * numVertices + 4)),
     (schedules) => call.launch('tree_schedule', { blocks: batch, threads }, parent, schedules, numVertices),
   );
 }

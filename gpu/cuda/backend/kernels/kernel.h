@@ -5,7 +5,8 @@
  *   KERNEL(scale, 256, float* out, const float* in, float factor, int size) { ... }
  *
  * defines `scale`, launched by that name with at most 256 threads a block. Parameters are pointers, int, unsigned,
- * float, 64-bit numbers, or plain structs of them.
+ * float, 64-bit numbers, or plain structs of them. OCCUPANCY(256, 5) in place of 256 has the compiler keep registers so
+ * few that 5 blocks fit on a multiprocessor.
  */
 #pragma once
 
@@ -15,6 +16,8 @@
 
 #include <cstdint>
 
+#define OCCUPANCY(maxThreads, blocks) maxThreads, blocks
+
 #define KERNEL(name, maxThreads, ...) extern "C" __global__ void __launch_bounds__(maxThreads) name(__VA_ARGS__)
 
 /** In the body of a kernel: `name`, a pointer to the dynamic shared memory of the block, aligned to 16 bytes. */
@@ -23,6 +26,8 @@
   type* const name = reinterpret_cast<type*>(dynamicShared)
 
 #else
+
+#define OCCUPANCY(maxThreads, blocks) maxThreads
 
 #define KERNEL(name, maxThreads, ...)                                                                   \
   static void name(__VA_ARGS__);                                                                        \
