@@ -22,6 +22,7 @@ import './discretize.js';
 import './edge_dissimilarity.js';
 import './layer_normalization.js';
 import './linear.js';
+import './optimizer_steps.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_scan.js';
