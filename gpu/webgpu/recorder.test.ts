@@ -1,8 +1,13 @@
 /** Predictions that are recorded and run again: the same bits, nothing left behind, nothing stale. */
+import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { randomGrootVArtifacts } from '../../bench/random_model.js';
+import { GrootL, tokenEmbedding } from '../../plugin/index.js';
+import { recorderOf } from '../../plugin/kernels/recorders.js';
 import { LoadedModel } from '../../plugin/models/loaded_model.js';
+import { fixturePath } from '../../testing/fixtures.js';
+import { convertedFolder, sinkFiles } from '../../testing/language_models.js';
 import './index.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
@@ -18,9 +23,23 @@ async function randomModel(): Promise<LoadedModel> {
 async function logitsOf(
   model: LoadedModel,
   seed: number,
-  side = 32,
+  pictures = 1,
 ): Promise<{ values: string; kernels: number }> {
-  const image = tf.tidy(() => tf.randomUniform([1, side, side, 3], 0, 255, 'float32', seed)) as tf.Tensor4D;
+  const image = tf.tidy(() =>
+    tf.randomUniform([pictures, 32, 32, 3], 0, 255, 'float32', seed),
+  ) as tf.Tensor4D;
+  const { result: logits, kernels } = await countKernels(() =>
+    tf.tidy(() => model.predict(image) as tf.Tensor),
+  );
+  const values = Buffer.from((await logits.data()).slice().buffer).toString('hex');
+  tf.dispose([image, logits]);
+  return { values, kernels };
+}
+
+/** How many kernels tfjs is asked for. */
+async function countKernels<Result>(
+  run: () => Result | Promise<Result>,
+): Promise<{ result: Result; kernels: number }> {
   const engine = tf.engine();
   const { runKernel } = engine;
   let kernels = 0;
@@ -28,15 +47,12 @@ async function logitsOf(
     kernels++;
     return runKernel.apply(engine, args) as never;
   };
-  let logits: tf.Tensor;
   try {
-    logits = tf.tidy(() => model.predict(image) as tf.Tensor);
+    const result = await run();
+    return { result, kernels };
   } finally {
     engine.runKernel = runKernel;
   }
-  const values = Buffer.from((await logits.data()).slice().buffer).toString('hex');
-  tf.dispose([image, logits]);
-  return { values, kernels };
 }
 
 const options = { skip: !backend && NO_ADAPTER };
@@ -59,7 +75,7 @@ t.test('computed, recorded, run again: the same bits', options, async (t) => {
   );
   t.ok(found[0].kernels > 40 && found[1].kernels > 40, 'two are computed');
   t.same([found[2].kernels, found[3].kernels], [0, 0], 'two are run again');
-  t.ok((await logitsOf(model, 1, 64)).kernels > 0, 'another shape is computed');
+  t.ok((await logitsOf(model, 1, 2)).kernels > 0, 'another shape is computed');
   t.equal((await logitsOf(model, 1)).values, expected[0]);
   model.dispose();
 });
@@ -77,6 +93,43 @@ t.test('weights that change, and disposal', options, async (t) => {
   t.equal((await logitsOf(model, 3)).kernels, 0);
   model.dispose();
   t.throws(() => model.predict(tf.zeros([1, 32, 32, 3])), /disposed/);
+});
+
+t.test('the steps of a text', options, async (t) => {
+  const model = await GrootL.load(sinkFiles(await convertedFolder('grootl/grootl_tiny')));
+  const [greedy] = JSON.parse(
+    readFileSync(fixturePath('grootl/grootl_tiny/expected.json') as string, 'utf8'),
+  ).greedy;
+  const generate = (maxTokens: number) => countKernels(() => model.generate(greedy.prompt, { maxTokens }));
+  const few = await generate(4);
+  const more = await generate(10);
+  t.same(few.result.tokens, greedy.tree_ids.slice(0, 4));
+  t.same(more.result.tokens, greedy.tree_ids.slice(0, 10));
+  t.ok(
+    more.kernels < few.kernels,
+    `${more.kernels} kernels, before ${few.kernels}: tokens are steps run again`,
+  );
+  model.dispose();
+});
+
+t.test('ids are checked whenever a recording is run', options, async (t) => {
+  const table = tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]);
+  const owner = {};
+  const look = async (...ids: number[]) => {
+    const tokens = tf.tensor2d(ids, [1, ids.length], 'int32');
+    const compute = ([given]: readonly tf.Tensor[]) => [tokenEmbedding(given, table)];
+    const run = () =>
+      recorderOf('webgpu')?.run({ owner, key: '', inputs: [tokens], weights: [table], compute });
+    const { result, kernels } = await countKernels(run);
+    const values = await result?.[0].data();
+    tf.dispose([tokens, result ?? []]);
+    return { values: [...(values ?? [])], kernels };
+  };
+  for (let i = 0; i < 2; i++) t.same((await look(0, 2)).values, [1, 4, 3, 6]);
+  t.same(await look(1, 2), { values: [2, 5, 3, 6], kernels: 0 });
+  await t.rejects(look(1, 3), { name: 'OpError', message: /3/ });
+  t.same(await look(0, 1), { values: [1, 4, 2, 5], kernels: 0 });
+  table.dispose();
 });
 
 t.test('nothing is left', options, async (t) => {

@@ -13,8 +13,14 @@ import {
   type TensorInfo,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { type Computation, registerRecorder } from '../../plugin/kernels/recorders.js';
+import {
+  type CheckTaker,
+  type Computation,
+  registerRecorder,
+  takingChecks,
+} from '../../plugin/kernels/recorders.js';
 import { sizeOf } from '../../plugin/kernels/sizes.js';
+import { readValues } from '../../plugin/kernels/values.js';
 import { inErrorScopes, isStale, throwIfLost } from './device.js';
 import { type Encoding, NotRecordable, noteDispatches, type Step, submitAll } from './recording_encoder.js';
 import { RecordingMemory, SharedPool } from './recording_memory.js';
@@ -31,7 +37,12 @@ interface Recording {
   readonly outputs: readonly { readonly buffer: GPUBuffer; readonly tensor: TensorInfo }[];
   /** Data of the weights. */
   readonly weights: readonly object[];
+  /** Of values of the inputs. */
+  readonly checks: readonly Check[];
 }
+
+/** @throws {OpError} when values are not as an op expects */
+type Check = (inputs: readonly TensorInfo[]) => void;
 
 /** What is known of a computation. */
 interface Entry {
@@ -108,6 +119,7 @@ class WebgpuRecorder {
     let outputs: Tensor[] = [];
     let taken: Recording['outputs'] = [];
     let staged: GPUBuffer[] = [];
+    const checks: Check[] = [];
     try {
       const noted = noteDispatches(backend, () => {
         pool.recording = memory;
@@ -118,7 +130,9 @@ class WebgpuRecorder {
           staged = copies.map((copy) => this.bufferOf(copy));
           for (const [i, buffer] of given.entries()) this.copy(buffer, staged[i], inputs[i]);
           // An output may be a weight, which stays the owner's.
-          const results = compute(copies).map((result) => result.clone());
+          const results = takingChecks(this.checkTaker(copies, inputs, checks), () =>
+            compute(copies).map((result) => result.clone()),
+          );
           taken = results.map((result) => {
             const { shape, dtype, dataId, size } = result;
             const { resource } = backend.tensorMap.get(dataId);
@@ -142,6 +156,7 @@ class WebgpuRecorder {
         inputs: staged,
         outputs: taken,
         weights: weights.map(({ dataId }) => dataId),
+        checks,
       };
       return { outputs, made };
     } catch {
@@ -152,8 +167,38 @@ class WebgpuRecorder {
     }
   }
 
-  private replay({ steps, inputs, outputs }: Recording, given: readonly Tensor[]): Tensor[] {
+  /**
+   * Copies have no values on the host: checks are made of what they are copies of. A tree is not only checked, it is
+   * brought into another order where it needs that.
+   */
+  private checkTaker(copies: readonly Tensor[], inputs: readonly TensorInfo[], checks: Check[]): CheckTaker {
+    const copied = new Map<object, number>(copies.map(({ dataId }, i) => [dataId, i]));
+    return (op, given, attributes) => {
+      const names = Object.keys(given).filter(
+        (name) => given[name].dtype === 'int32' && copied.has(given[name].dataId),
+      );
+      if (names.length === 0) return false;
+      if (names.includes('order') || names.includes('parent')) throw new NotRecordable('a tree is fed');
+      const check: Check = (inputs) => {
+        const replaced = names.map((name) => {
+          const { shape, dtype, dataId } = given[name];
+          return [name, { shape, dtype, dataId: inputs[copied.get(dataId) as number].dataId }];
+        });
+        op.validate?.(
+          { ...given, ...Object.fromEntries(replaced) },
+          attributes,
+          (info) => readValues(op.name, this.backend, info) as Int32Array,
+        );
+      };
+      check(inputs);
+      checks.push(check);
+      return true;
+    };
+  }
+
+  private replay({ steps, inputs, outputs, checks }: Recording, given: readonly Tensor[]): Tensor[] {
     const { backend } = this;
+    for (const check of checks) check(given);
     for (const [i, input] of given.entries()) this.copy(this.bufferOf(input), inputs[i], input);
     const encoding = backend as unknown as Encoding;
     backend.ensureCommandEncoderReady();

@@ -2,7 +2,6 @@
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, io, keep, type NamedTensorMap, Tensor, tidy } from '@tensorflow/tfjs-core';
 import { recorderOf } from '../kernels/recorders.js';
-import { OPS } from '../ops/index.js';
 import { OpError } from '../ops/input_checks.js';
 import { quote } from './checks.js';
 import { type FusedGraph, fuse } from './fusion.js';
@@ -10,15 +9,6 @@ import type { OpenedSource } from './model_files.js';
 import { checkArtifacts, type ModelJson } from './model_json.js';
 
 const MAX_MESSAGE = 500;
-
-/** Those that tfjs's synchronous executor refuses, and ours that read values. */
-const WAITING_OPS = new Set([
-  ...['Switch', 'Merge', 'Enter', 'Exit', 'NextIteration', 'StatelessIf', 'StatelessWhile', 'if', 'While'],
-  ...['NonMaxSuppressionV2', 'NonMaxSuppressionV3', 'NonMaxSuppressionV5', 'Where'],
-  ...['HashTable', 'HashTableV2', 'LookupTableImport', 'LookupTableImportV2', 'LookupTableFind'],
-  ...['LookupTableFindV2', 'LookupTableSize', 'LookupTableSizeV2'],
-  ...OPS.filter(({ reads }) => reads?.length).map(({ name }) => name),
-]);
 
 type Inputs = Tensor | Tensor[] | NamedTensorMap;
 
@@ -101,7 +91,6 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
   override async executeAsync(inputs: Inputs, outputs?: string | string[]): Promise<Tensor | Tensor[]> {
     this.checkUsable();
     return this.readable('run', async () => {
-      if (!this.waits && recorderOf(getBackend())) return this.recorded(inputs, outputs);
       const fused = this.fusedFor(inputs, outputs);
       rememberWeights(fused ?? this);
       return fused ? fused.executeAsync(inputs, outputs) : super.executeAsync(inputs, outputs);
@@ -132,12 +121,6 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
         [run(names ? Object.fromEntries(names.map((name, i) => [name, tensors[i]])) : [...tensors])].flat(),
     });
     return results.length > 1 ? results : results[0];
-  }
-
-  /** Whether values decide what runs next: then only the asynchronous executor runs the graph. */
-  private get waits(): boolean {
-    const { node } = this.description.modelTopology as { readonly node: readonly { readonly op: string }[] };
-    return node.some(({ op }) => WAITING_OPS.has(op));
   }
 
   /** The graph with fewer nodes, where the backend has one and it has all that is fed and asked for. */
