@@ -4,8 +4,9 @@ import t, { type Test } from 'tap';
 import { activated } from '../../plugin/ops/activations.spec.js';
 import { type Activation, linear } from '../../plugin/ops/linear.js';
 import { Random } from '../../plugin/ops/spec/random.js';
+import { maxDifference } from '../../testing/measure.js';
 import './index.js';
-import { LANES_FLAG } from './runner.js';
+import { FLOAT16_WEIGHTS_FLAG, LANES_FLAG } from './runner.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
 const backend = await startInNode();
@@ -22,6 +23,35 @@ else {
       await check(t, { rows: 0, terms: 5, columns: 8, first: 0, end: 8, activation: 'none' });
     });
   }
+}
+
+if (backend) {
+  t.test('weights stored as float16', async (t) => {
+    tf.env().set(LANES_FLAG, 256);
+    const [x, weights] = [
+      tf.randomNormal([5, 40], 0, 1, 'float32', 1),
+      tf.randomNormal([40, 8], 0, 1, 'float32', 2),
+    ];
+    const short = tf.mul(tf.round(tf.mul(weights, 256)), 1 / 256); // float16 has these
+    const results = () => Promise.all([weights, short].map((given) => linear(x, given).data()));
+    const [exact, exactShort] = await results();
+    tf.env().set(FLOAT16_WEIGHTS_FLAG, true);
+    const [halved, halvedShort] = await results();
+    t.same([...halvedShort], [...exactShort], 'numbers that float16 has');
+    const difference = maxDifference(halved, exact);
+    t.ok(difference > 1e-5 && difference < 2e-2, `${difference}, others`);
+    const used = async () => {
+      const y = linear(x, weights);
+      await y.data(); // what is disposed of is free once it has run
+      y.dispose();
+      return backend.bufferManager.numBytesUsed;
+    };
+    const bytes = await used();
+    t.equal(await used(), bytes, 'once');
+    weights.dispose();
+    t.ok(backend.bufferManager.numBytesUsed <= bytes - 6 * weights.size, 'and freed with them');
+    tf.env().set(FLOAT16_WEIGHTS_FLAG, false);
+  });
 }
 
 interface Product {

@@ -1,14 +1,15 @@
 /** Linear layers, with bias, activation, residual or gate in the product's last step. */
-import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { rowsOf } from '../../plugin/kernels/sizes.js';
+import { engine, env, type TensorInfo } from '@tensorflow/tfjs-core';
+import { rowsOf, sizeOf } from '../../plugin/kernels/sizes.js';
 import { GatedLinear, ResidualLinear } from '../../plugin/ops/fused_linear.js';
 import { Linear, usedColumns } from '../../plugin/ops/linear.js';
-import type { Running } from './elements.js';
+import { elements, type Running } from './elements.js';
 import { ACTIVATIONS } from './functions.js';
+import { keptBuffers } from './kept_buffers.js';
 import { registerWebgpuKernel } from './kernels.js';
 import { countTiles, PRODUCT_NUMBERS, type Tile, tiledProduct, tileFor } from './matrix_product.js';
 import { programs } from './program.js';
-import type { Binding } from './runner.js';
+import { type Binding, FLOAT16_WEIGHTS_FLAG, type Runner } from './runner.js';
 
 interface LinearTensors {
   /** [rows, I] */
@@ -32,15 +33,18 @@ interface Options extends Tile {
   readonly hasGate: boolean;
   /** Whether four columns are read and written at once. */
   readonly inFours: boolean;
+  /** Whether the weights are pairs of float16; then they are read in fours. */
+  readonly inHalves: boolean;
 }
 
 const product = programs('Linear', (options: Options) => {
-  const { hasBias, hasResidual, hasGate } = options;
+  const { hasBias, hasResidual, hasGate, inHalves } = options;
   const type = options.inFours ? 'vec4<f32>' : 'f32';
+  const weights = inHalves ? 'vec2<u32>' : type;
   return {
     reads: {
       x: 'f32',
-      weights: type,
+      weights,
       ...(hasBias && { bias: type }),
       ...(hasResidual && { residual: type }),
     },
@@ -58,12 +62,13 @@ const X_AT = `
 `;
 
 function access(options: Options): string {
-  const { hasBias, inFours } = options;
+  const { hasBias, inFours, inHalves } = options;
   if (inFours) {
     return `
       fn b_at(term: u32, column: u32) -> vec4<f32> {
         if (term >= numbers.terms || column >= numbers.outputs) { return vec4(0.0); }
-        return weights[(term * numbers.columns + numbers.first + column) / 4];
+        let four = weights[(term * numbers.columns + numbers.first + column) / 4];
+        return ${inHalves ? 'vec4(unpack2x16float(four.x), unpack2x16float(four.y))' : 'four'};
       }
       fn activated(v: vec4<f32>) -> vec4<f32> {
         return vec4(activation(v.x), activation(v.y), activation(v.z), activation(v.w));
@@ -113,14 +118,42 @@ function written(
   return `y[${index}] = ${activated}(v)${hasResidual ? ` + residual[${index}]` : ''};`;
 }
 
+/** While gradients are recorded weights differ from call to call. */
+function storesHalves(): boolean {
+  return env().getBool(FLOAT16_WEIGHTS_FLAG) && engine().state.gradientDepth === 0;
+}
+
+/** Two pairs of float16 for four float32. Larger numbers than float16 has become its largest. */
+const halve = elements('float16 weights', () => ({
+  reads: { weights: 'vec4<f32>' },
+  writes: { halves: 'vec2<u32>' },
+  body: `
+    let four = clamp(weights[i], vec4(-65504.0), vec4(65504.0));
+    halves[i] = vec2(pack2x16float(four.xy), pack2x16float(four.zw));
+  `,
+}));
+
+/** Weights as pairs of float16: made once, and kept as long as these. */
+function halvesOf(running: Running & { readonly runner: Runner }, weights: TensorInfo): GPUBuffer {
+  const { runner } = running;
+  const size = sizeOf(weights.shape);
+  return keptBuffers(runner).get(
+    [weights],
+    'float16 weights',
+    () => runner.buffer(2 * size),
+    (halves) => halve(running, { size: size / 4, bind: { weights, halves } }),
+  );
+}
+
 /** Runs a linear layer, in one dispatch. @param part of the columns of weights: from the first to the one behind the last */
 export function runLinear(
-  { dispatch, limits }: Running,
+  running: Running & { readonly runner: Runner },
   rows: number,
   tensors: LinearTensors,
   activation: Options['activation'] = 'none',
   part?: readonly [first: number, end: number],
 ): void {
+  const { dispatch, limits } = running;
   const { weights, bias, residual, gate } = tensors;
   const [terms, columns] = weights.shape;
   const [first, end] = part ?? [0, columns];
@@ -128,15 +161,18 @@ export function runLinear(
   const tile = tileFor(rows, limits.lanes);
   const { acrossAll, workgroups } = countTiles(tile, rows, outputs);
   const runs = [columns, first, gate ? outputs / 2 : outputs];
+  const inFours = runs.every((count) => count % 4 === 0);
+  const inHalves = inFours && storesHalves();
   const options = {
     activation,
     hasBias: bias !== undefined,
     hasResidual: residual !== undefined,
     hasGate: gate !== undefined,
-    inFours: runs.every((count) => count % 4 === 0),
+    inFours,
+    inHalves,
   };
   dispatch(product({ ...tile, ...options }), {
-    bind: { ...tensors },
+    bind: { ...tensors, weights: inHalves ? halvesOf(running, weights) : weights },
     numbers: { rows, terms, columns, first, outputs, acrossAll },
     workgroups,
   });
