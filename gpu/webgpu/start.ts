@@ -2,6 +2,7 @@
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import {
   engine,
+  env,
   findBackendFactory,
   type KernelBackend,
   registerBackend,
@@ -10,6 +11,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { watchDevice } from './device.js';
 import { WebgpuUnavailableError } from './errors.js';
+import { FLOAT16_WEIGHTS_FLAG } from './runner.js';
 
 export const BACKEND = 'webgpu';
 
@@ -22,6 +24,11 @@ export interface WebgpuOptions {
    * `shader-f16`, `subgroups` and `timestamp-query` that the adapter has.
    */
   readonly features?: readonly string[];
+  /**
+   * Linear layers keep their weights a second time as float16, which has 11 bits, and read those: half the bytes of a
+   * prediction. Not while gradients are recorded. Default false.
+   */
+  readonly float16Weights?: boolean;
   /** Node: options of Dawn, such as `backend=vulkan` or `adapter=NVIDIA`, which the package `webgpu` takes. */
   readonly dawn?: readonly string[];
 }
@@ -84,6 +91,7 @@ export async function startWebgpu(chosen: WebgpuOptions = {}): Promise<AdapterDe
   const backend = await makeBackend(chosen);
   if (findBackendFactory(BACKEND)) removeBackend(BACKEND);
   options = chosen;
+  env().set(FLOAT16_WEIGHTS_FLAG, chosen.float16Weights === true);
   running = Promise.resolve(backend);
   registerWebgpu();
   if (!(await setBackend(BACKEND)))
