@@ -16,7 +16,7 @@ export interface RowsDefinition extends Omit<ElementsDefinition, 'body'> {
   readonly body: string;
 }
 
-interface RowsCall<V> extends Pick<DispatchCall, 'bind' | 'numbers'> {
+export interface RowsCall<V> extends Pick<DispatchCall, 'bind' | 'numbers'> {
   readonly rows: number;
   readonly channels: number;
   readonly variant?: V;
