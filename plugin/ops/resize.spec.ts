@@ -37,35 +37,59 @@ const mean: Rule = (i, size, count) => {
   return Array.from({ length: end - first }, (_, k) => [first + k, 1 / (end - first)] as const);
 };
 
-/** Both axes by a rule. */
-function by(
+/** Calls back for every term of every element of the output, by a rule for both axes. */
+function visit(
   rule: Rule,
-  x: Values,
   [images, height, width, channels]: readonly number[],
   [rows, columns]: readonly number[],
-) {
-  const y = new Float64Array(images * rows * columns * channels);
-  y.forEach((_, i) => {
-    const [n, p, q, c] = indexOf(i, [rows, columns, channels]);
+  term: (to: number, from: number, weight: number) => void,
+): void {
+  for (let i = 0; i < images * rows * columns; i++) {
+    const [n, p, q] = indexOf(i, [rows, columns]);
     for (const [r, ofRow] of rule(p, height, rows)) {
       for (const [s, ofColumn] of rule(q, width, columns)) {
-        y[i] += ofRow * ofColumn * x[((n * height + r) * width + s) * channels + c];
+        const from = ((n * height + r) * width + s) * channels;
+        for (let c = 0; c < channels; c++) term(i * channels + c, from + c, ofRow * ofColumn);
       }
     }
+  }
+}
+
+/** Both axes by a rule. */
+function by(rule: Rule, x: Values, shape: readonly number[], size: readonly number[]) {
+  const y = new Float64Array(shape[0] * size[0] * size[1] * shape[3]);
+  visit(rule, shape, size, (to, from, weight) => {
+    y[to] += weight * x[from];
   });
   return { y };
 }
 
-function newSize({ shapes, attributes }: Pick<FormulaArguments, 'shapes' | 'attributes'>): [number, number] {
+/** Formula and gradients of an op that resizes. */
+function resizing(rule: (attributes: Attributes) => Rule, size: (args: Sizes) => [number, number]) {
+  return {
+    formula: ({ inputs: { x }, ...args }: Resize) => by(rule(args.attributes), x, args.shapes.x, size(args)),
+    gradient: ({ inputs: { x, like }, ...args }: Resize, { y: dy }: { readonly y: Values }) => {
+      const gradient = new Float64Array(x.length);
+      visit(rule(args.attributes), args.shapes.x, size(args), (to, from, weight) => {
+        gradient[from] += weight * dy[to];
+      });
+      return { x: gradient, ...(like && { like: new Float64Array(like.length) }) };
+    },
+  };
+}
+
+type Sizes = Pick<FormulaArguments, 'shapes' | 'attributes'>;
+
+type Resize = Sizes & { readonly inputs: { readonly x: Values; readonly like?: Values } };
+
+function newSize({ shapes, attributes }: Sizes): [number, number] {
   const { height, width } = attributes as Record<string, number>;
   return [height || shapes.like[1], width || shapes.like[2]];
 }
 
 /** A fault: another rule. */
-const ruledBy = (
-  rule: Rule,
-  size: (args: Pick<FormulaArguments, 'shapes' | 'attributes'>) => [number, number],
-) => computing((args) => by(rule, args.inputs.x, args.shapes.x, size(args)));
+const ruledBy = (rule: Rule, size: (args: Sizes) => [number, number]) =>
+  computing((args) => by(rule, args.inputs.x, args.shapes.x, size(args)));
 
 const SIZES: readonly [from: [number, number], to: [number, number]][] = [
   [
@@ -117,8 +141,7 @@ const perf = (attributes: (side: number) => Attributes): PerfSpec => ({
 });
 
 export const interpolateBilinearSpec = defineSpec(InterpolateBilinear, {
-  formula: ({ inputs: { x }, shapes, attributes }) =>
-    by(attributes.alignCorners ? corners : linear, x, shapes.x, newSize({ shapes, attributes })),
+  ...resizing(({ alignCorners }) => (alignCorners ? corners : linear), newSize),
   tolerance: resampled,
   samples: (random) => resizeSamples(random, [{ alignCorners: true }]),
   faults: {
@@ -144,8 +167,7 @@ export const interpolateBilinearSpec = defineSpec(InterpolateBilinear, {
 });
 
 export const interpolateNearestSpec = defineSpec(InterpolateNearest, {
-  formula: ({ inputs: { x }, shapes, attributes }) =>
-    by(nearest, x, shapes.x, newSize({ shapes, attributes })),
+  ...resizing(() => nearest, newSize),
   tolerance: resampled,
   samples: (random) => [
     ...resizeSamples(random),
@@ -170,13 +192,13 @@ export const interpolateNearestSpec = defineSpec(InterpolateNearest, {
   perf: perf((side) => ({ height: 2 * side, width: 2 * side })),
 });
 
-const cells = ({ attributes }: Pick<FormulaArguments, 'attributes'>): [number, number] => [
+const cells = ({ attributes }: Sizes): [number, number] => [
   attributes.outHeight as number,
   attributes.outWidth as number,
 ];
 
 export const adaptiveAveragePoolSpec = defineSpec(AdaptiveAveragePool, {
-  formula: ({ inputs: { x }, shapes, attributes }) => by(mean, x, shapes.x, cells({ attributes })),
+  ...resizing(() => mean, cells),
   tolerance: resampled,
   samples: (random) => [
     {
