@@ -71,3 +71,26 @@ export function rowOf(testCase: ConformanceCase): string {
   if (testCase.kind === 'op' && testCase.outputGradients) return `${testCase.op} gradient`;
   return testCase.op;
 }
+
+/** Of the cases of a row of the report whose `row: name` matches the expression, so many are run. */
+export type Sampling = readonly (readonly [expression: string, count: number])[];
+
+/** Those of the first expression that matches, evenly spaced; all cases that none matches. */
+export function sampled(cases: readonly ConformanceCase[], sampling: Sampling): ConformanceCase[] {
+  const rules = sampling.map(([expression, count]) => ({ expression: new RegExp(expression), count }));
+  const groups = new Map<string, { readonly count: number; readonly cases: ConformanceCase[] }>();
+  for (const each of cases) {
+    const row = rowOf(each);
+    const i = rules.findIndex(({ expression }) => expression.test(`${row}: ${each.name}`));
+    const key = i < 0 ? '' : `${i} ${row}`;
+    if (!groups.has(key)) groups.set(key, { count: rules[i]?.count ?? Number.POSITIVE_INFINITY, cases: [] });
+    groups.get(key)?.cases.push(each);
+  }
+  const kept = new Set(
+    [...groups.values()].flatMap(({ count, cases }) => {
+      const step = Math.max(1, cases.length / count);
+      return cases.filter((_, i) => Math.floor((i + 1) / step) > Math.floor(i / step));
+    }),
+  );
+  return cases.filter((each) => kept.has(each));
+}

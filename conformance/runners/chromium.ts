@@ -1,5 +1,6 @@
 /** Runs the suite in a real Chromium. */
 import type { Page } from 'playwright-core';
+import type { Sampling } from '../case.js';
 import type { Report } from '../report/report.js';
 import { type Progress, runConformance } from '../run.js';
 import type { CaseSource } from '../source.js';
@@ -14,6 +15,7 @@ export interface ChromiumOptions {
   readonly source: CaseSource;
   readonly seed: number;
   readonly generated: boolean;
+  readonly sampling: Sampling;
   /** tfjs compiles a shader for several shapes where the renderer is software; off by default, as it is in tfjs. */
   readonly fewerShaders?: boolean;
   readonly onProgress?: (progress: Progress) => void;
@@ -51,7 +53,7 @@ async function run(options: ChromiumOptions): Promise<Report> {
 async function runInPage(
   page: Page,
   url: string,
-  { targets, seed, generated, fewerShaders = false, onProgress }: ChromiumOptions,
+  { targets, seed, generated, sampling, fewerShaders = false, onProgress }: ChromiumOptions,
 ): Promise<Report> {
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
@@ -67,6 +69,7 @@ async function runInPage(
     environment: targets[0].isolated ? 'chromium, isolated' : 'chromium',
     seed,
     generated,
+    sampling,
     fewerShaders,
   };
   const json = await page.evaluate((request) => window.runConformanceInPage?.(request), request);

@@ -3,6 +3,7 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { ByteSource } from '../../converters/byte_source.js';
 import { bytesSource } from '../../converters/byte_source.js';
 import type { BackendName } from '../../plugin/backends.js';
+import { type Sampling, sampled } from '../case.js';
 import { loadCases } from '../cases/load.js';
 import { toJson } from '../report/report.js';
 import { type Progress, runConformance } from '../run.js';
@@ -17,6 +18,7 @@ export interface PageRequest {
   readonly environment: string;
   readonly seed: number;
   readonly generated: boolean;
+  readonly sampling: Sampling;
   readonly fewerShaders: boolean;
 }
 
@@ -36,14 +38,22 @@ declare global {
 export function servePage(kernels: BundledKernels): void {
   // From the server that the page came from.
   setWasmPaths('/tfjs-wasm/');
-  window.runConformanceInPage = async ({ backends, environment, seed, generated, fewerShaders }) => {
+  window.runConformanceInPage = async ({
+    backends,
+    environment,
+    seed,
+    generated,
+    sampling,
+    fewerShaders,
+  }) => {
     const loaders: Loaders = {
       where: 'in Chromium',
       stock: async () => {},
       kernels: async (backend) => kernels[backend],
       fewerShaders,
     };
-    const cases = [...(generated ? generatedCases(seed) : []), ...(await loadCases(fetchedSource))];
+    const all = [...(generated ? generatedCases(seed) : []), ...(await loadCases(fetchedSource))];
+    const cases = sampled(all, sampling);
     const report = await runConformance({
       backends: backends.map((target) => standardBackend(target.backend, loaders, target)),
       cases,

@@ -1,7 +1,7 @@
 /** One run over backends of Node and of Chromium, merged into one report. */
 import { OPS } from '../../plugin/ops/index.js';
 import { SPECS } from '../../plugin/ops/specs.js';
-import type { ConformanceCase } from '../case.js';
+import { type ConformanceCase, type Sampling, sampled } from '../case.js';
 import { loadCases } from '../cases/load.js';
 import { mergeReports, type Report, summarize } from '../report/report.js';
 import { applyRequire, type Progress, runConformance } from '../run.js';
@@ -21,6 +21,8 @@ export interface TargetsOptions {
   readonly seed: number;
   /** Generated cases are run too; true by default. */
   readonly generated?: boolean;
+  /** Fewer cases, for tests; all by default. */
+  readonly sampling?: Sampling;
   readonly require?: boolean | readonly string[];
   /** Of a run on webgl in software: see ChromiumOptions. */
   readonly fewerShaders?: boolean;
@@ -28,7 +30,16 @@ export interface TargetsOptions {
 }
 
 export async function runOnTargets(options: TargetsOptions): Promise<Report> {
-  const { targets, source, seed, generated = true, fewerShaders, onProgress, require } = options;
+  const {
+    targets,
+    source,
+    seed,
+    generated = true,
+    sampling = [],
+    fewerShaders,
+    onProgress,
+    require,
+  } = options;
   await source.list(); // a folder that is not there is an error of the caller, not of a backend
   const reports: Report[] = [];
   const made = generated ? generatedCases(seed) : [];
@@ -37,11 +48,11 @@ export async function runOnTargets(options: TargetsOptions): Promise<Report> {
   for (const group of groups(targets)) {
     if (group[0].chromium) {
       reports.push(
-        await runInChromium({ targets: group, source, seed, generated, fewerShaders, onProgress }),
+        await runInChromium({ targets: group, source, seed, generated, sampling, fewerShaders, onProgress }),
       );
       continue;
     }
-    cases ??= [...made, ...(await loadCases(source))];
+    cases ??= sampled([...made, ...(await loadCases(source))], sampling);
     const backends = group.map((target) => standardBackend(target.backend, nodeLoaders, target));
     reports.push(await runConformance({ backends, cases, seed, onProgress }));
   }
