@@ -18,7 +18,7 @@ import { ZipWriter } from './testing/zip_writer.js';
 import { openTorchZip } from './zip.js';
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_240_607);
-const FACTOR = Number(process.env.FUZZ_FACTOR ?? 1);
+const FACTOR = Number(process.env.FUZZ_FACTOR ?? (process.env.GROOTVL_LONG ? 1 : 0.5));
 /** Megabytes of the whole process, test harness and compiler included. */
 const MAX_RSS_MB = 512;
 
