@@ -1,5 +1,5 @@
 /** What `npm start` and `npm test` do first: install what is missing. Plain JavaScript, since nothing is built yet. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,28 @@ export function run(command, args, options = {}) {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit', ...options });
   if (error) console.error(`${command} could not be run: ${error.message}`);
   if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Runs lists of commands at the same time, each in its order until one fails; a failure ends this process. */
+export async function runTogether(...lists) {
+  const statuses = await Promise.all(lists.map(runInOrder));
+  const failed = statuses.find((status) => status !== 0);
+  if (failed !== undefined) process.exit(failed);
+}
+
+async function runInOrder(commands) {
+  for (const [command, args] of commands) {
+    const status = await new Promise((resolve) => {
+      const child = spawn(command, args, { cwd: ROOT, stdio: 'inherit' });
+      child.on('error', ({ message }) => {
+        console.error(`${command} could not be run: ${message}`);
+        resolve(1);
+      });
+      child.on('close', (status) => resolve(status ?? 1));
+    });
+    if (status !== 0) return status;
+  }
+  return 0;
 }
 
 /** Installs the npm packages, unless they are those of package-lock.json already. */

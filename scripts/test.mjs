@@ -13,10 +13,7 @@ ensureProgram('chromium', 'chromium', 'tests in a page are skipped; install Chro
 ensureLibrary('libvulkan.so.1', 'libvulkan1', 'tests of WebGPU in Node are skipped');
 // All generations of GPUs take minutes to compile for, and none of them is here.
 if (!existsSync('/dev/nvidiactl')) process.env.GROOTVL_CUDA_GENERATIONS ??= '90';
-run('npm', ['run', '--silent', 'build']);
-run('node', ['scripts/build_cuda.mjs', '--races']);
-run('npx', ['biome', 'check']);
-run('npx', ['tsc', '--noEmit', '-p', '.']);
+run('node', ['scripts/build.mjs', '--test']);
 
 // Without the plugins of tap that package.json leaves out, else the first run after an installation has them.
 const built = join(ROOT, 'node_modules/@tapjs/test/test-built/dist/esm/index.js');
