@@ -7,6 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { ROOT } from './setup.mjs';
 
 const GROUPS = [
+  /^(gpu\/webgl\/(?!ready)|plugin\/image\/browser|wasm\/browser)/, // one Chromium
   /^converters\/(?!pytorch\/fuzz)/,
   /^gpu\/cuda\/backend\/(kernels\/(?!invalid_arguments)|allocator|fallback|launch)/,
   /^gpu\/cuda\/(boruvka_mst|fused|invalid_trees|linear|tree_scan|testing\/training)/,
@@ -18,8 +19,14 @@ const GROUPS = [
   /^(conformance\/(cases\/dense_ops_file|certificate|measure|report|toy_op)|testing\/(?!.*bundle)[^/]+\.test)/,
 ];
 
+/** What takes longest is begun first, so that no process is left alone with it at the end. */
+const LONGEST = [
+  /^conformance\/(runners\/chromium|default_run|cases\/changed_files)\.test/,
+  /^testing\/consumer\//,
+];
+
 /**
- * Writes a file for each group and returns what is left to run, the groups first.
+ * Writes a file for each group and returns what is to be run: what takes longest, the groups, the rest.
  *
  * @param folder of the transpiled files, relative to the root, as the files are
  */
@@ -37,5 +44,7 @@ export function groupTests(files, folder) {
     writeFileSync(join(ROOT, file), `import t from 'tap';\n${imports.join('')}`);
     return file;
   });
-  return [...written, ...files.filter((file) => !groups.some((group) => group.includes(file)))];
+  const others = files.filter((file) => !groups.some((group) => group.includes(file)));
+  const isLong = (file) => LONGEST.some((pattern) => pattern.test(source(file)));
+  return [...others.filter(isLong), ...written, ...others.filter((file) => !isLong(file))];
 }

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import t from 'tap';
-import { chromiumMissing, launchChromium } from '../conformance/runners/launch_chromium.js';
+import { chromiumMissing } from '../conformance/runners/launch_chromium.js';
+import { sharedChromium } from '../testing/chromium.js';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const TFJS = join(HERE, '..', 'node_modules', '@tensorflow', 'tfjs-backend-wasm', 'dist');
@@ -101,8 +102,7 @@ t.test('in Chromium', { skip: chromiumMissing() ?? false }, async (t) => {
     ignoreAnnotations: true,
     logLevel: 'silent',
   });
-  const browser = await launchChromium();
-  t.teardown(() => browser.close());
+  const browser = await sharedChromium(t);
   for (const isolated of [false, true]) {
     await t.test(isolated ? 'a cross-origin isolated page' : 'a page with a strict policy', async (t) => {
       const server = await serve(outputFiles[0].text, isolated);

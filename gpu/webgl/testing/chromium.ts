@@ -2,14 +2,15 @@
  * Tests that run in a page of a real Chromium, through playwright-core. A page file, beside this one, holds the test
  * bodies; its test file relays what they find to tap.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import type { Test } from 'tap';
-import { chromiumMissing, launchChromium } from '../../../conformance/runners/launch_chromium.js';
+import { chromiumMissing } from '../../../conformance/runners/launch_chromium.js';
+import { sharedChromium } from '../../../testing/chromium.js';
 import { fixtureFiles, fixturePath } from '../../../testing/fixtures.js';
 
 /** Never resolved: every request of the page is answered here. */
@@ -23,10 +24,11 @@ export async function runPageTests(t: Test, name: string): Promise<void> {
     t.pass(name, { skip: missing });
     return;
   }
-  const script = await bundle(fileURLToPath(new URL(`./${name}_page.ts`, import.meta.url)));
-  const browser = await launchChromium();
-  t.teardown(() => browser.close());
-  const page = await openPage(t, browser, script);
+  scripts ??= bundle();
+  const script = (await scripts).get(`${name}_page.js`);
+  if (script === undefined) throw new Error(`there is no ${name}_page.ts`);
+  const page = await openPage(t, await sharedChromium(t), script);
+  t.teardown(() => page.close());
   const tests = await page.evaluate(() => window.pageTests.names());
   t.ok(tests.length > 0);
   for (const test of tests) {
@@ -40,9 +42,16 @@ export async function runPageTests(t: Test, name: string): Promise<void> {
   }
 }
 
-async function bundle(entry: string): Promise<string> {
+/** Scripts of all pages, by file name: tfjs is read once for them. */
+let scripts: Promise<ReadonlyMap<string, string>> | undefined;
+
+async function bundle(): Promise<ReadonlyMap<string, string>> {
+  const here = fileURLToPath(new URL('.', import.meta.url));
   const { outputFiles } = await build({
-    entryPoints: [entry],
+    entryPoints: readdirSync(here)
+      .filter((file) => file.endsWith('_page.ts'))
+      .map((file) => join(here, file)),
+    outdir: here,
     bundle: true,
     write: false,
     format: 'iife',
@@ -53,7 +62,7 @@ async function bundle(entry: string): Promise<string> {
     define: { 'process.env.GROOTVL_LONG': JSON.stringify(process.env.GROOTVL_LONG ?? '') },
     logLevel: 'silent',
   });
-  return outputFiles[0].text;
+  return new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
 }
 
 async function openPage(t: Test, browser: Browser, script: string): Promise<Page> {
