@@ -19,6 +19,10 @@ const GROUPS = [
   /^(conformance\/(cases\/dense_ops_file|certificate|measure|report|toy_op)|testing\/(?!.*bundle)[^/]+\.test)/,
 ];
 
+/** With a teardown of its own, tap's root ends when it is first idle: between two files. */
+const GUARD =
+  "t.teardown = () => { throw new Error('a test file of a group has a teardown outside of its tests'); };\n";
+
 /** What takes longest is begun first, so that no process is left alone with it at the end. */
 const LONGEST = [
   /^conformance\/(runners\/chromium|default_run|cases\/changed_files)\.test/,
@@ -41,7 +45,7 @@ export function groupTests(files, folder) {
       // Tests wait in the order in which files add them: this one ends after all of its file.
       return `await import('${path}');\nawait t.test('end of ${source(each)}', async () => {});\n`;
     });
-    writeFileSync(join(ROOT, file), `import t from 'tap';\n${imports.join('')}`);
+    writeFileSync(join(ROOT, file), `import t from 'tap';\n${GUARD}${imports.join('')}`);
     return file;
   });
   const others = files.filter((file) => !groups.some((group) => group.includes(file)));

@@ -30,9 +30,12 @@ async function runCases(t: PageTest, from: string, cases: readonly ConformanceCa
   }
 }
 
+/** Of larger grids and of more sequences the host's kernel, which is exact too, is the reference below. */
+const TREES = /\/mst_(graph200|grid1x|grid5x9|grid7x7|ties)|grootl\/op\/case(12|18)/;
+
 pageTest('spanning trees of the fixtures', async (t) => {
   const files = new Map<string, Uint8Array>();
-  for (const name of await fixtureNames(/\/mst_|grootl\/op/)) {
+  for (const name of await fixtureNames(TREES)) {
     files.set(name, new Uint8Array(await fetchBytes(name)));
   }
   await runCases(t, 'fixtures', await loadCases(memorySource(files)));

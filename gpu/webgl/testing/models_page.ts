@@ -1,7 +1,7 @@
-/** What whole models hold and leave behind, in a page. Their values: see the conformance suite. */
+/** What whole models hold and leave behind, in a page. Their values: the conformance suite; gradients: training_page.ts. */
 import * as tf from '@tensorflow/tfjs-core';
 import { compileFewerShaders } from '../../../conformance/runners/standard.js';
-import { pinnedTrees, toChannelsLast, toTensor } from '../../../testing/reference_trees.js';
+import { toTensor } from '../../../testing/reference_trees.js';
 import '../index.js';
 import { countGpuWork } from './measure.js';
 import { loadModel } from './page_models.js';
@@ -31,32 +31,4 @@ pageTest('predictions leave nothing behind', async (t) => {
   t.equal(counts.readBacks, 4, `read-backs of a prediction, ${JSON.stringify(counts)}`);
   model.dispose();
   image.dispose();
-});
-
-pageTest('gradients of a whole model leave nothing behind', async (t) => {
-  const expected = await fetchFixture('grootv/grootv_tiny_layerscale_expected.safetensors');
-  const { model, depths } = await loadModel('grootv/grootv_tiny_layerscale.pth');
-  const dy = toTensor(expected.tensor('grad_output.32x32'));
-  const normalized = toChannelsLast(expected.tensor('input.32x32'));
-  const gradient = () => {
-    const feeds = pinnedTrees(expected, 'trees.32x32', depths);
-    const dx = tf.grad((x) => model.execute({ normalized: x, ...feeds }, 'logits') as tf.Tensor)(
-      normalized,
-      dy,
-    );
-    tf.dispose(feeds);
-    return dx;
-  };
-  gradient().dispose();
-  const before = (tf.memory() as tf.MemoryInfo & { numBytesInGPU: number }).numBytesInGPU;
-  for (let i = 0; i < 2; i++) {
-    const again = gradient();
-    again.dataSync();
-    again.dispose();
-  }
-  t.equal(
-    (tf.memory() as tf.MemoryInfo & { numBytesInGPU: number }).numBytesInGPU,
-    before,
-    'bytes on the GPU',
-  );
 });
