@@ -8,7 +8,7 @@ import { pathOf } from './failure.js';
 import { note, print, printJson, showsProgress } from './terminal.js';
 
 /** All that run here but the reference; those of pages are measured in a page, by gpu/webgl/testing/bench.ts. */
-const BENCHED = backendsOn('node').filter((name) => name !== 'cpu' && name !== 'webgpu');
+const BENCHED = backendsOn('node').filter((name) => name !== 'cpu');
 
 interface Options {
   backends: BackendOn<'node'> | 'auto';
@@ -36,7 +36,8 @@ export function addBench(command: Command): void {
       const progress = (what: string) => {
         if (showsProgress()) note(`${backend}: ${what}`);
       };
-      const { report, text } = backend === 'cuda' ? await onCuda(progress) : await onHost(progress, only);
+      const onDevice = { cuda: onCuda, webgpu: onWebgpu }[backend as string];
+      const { report, text } = await (onDevice?.(progress) ?? onHost(progress, only));
       const document = JSON.stringify(report, null, 2);
       if (out) await writeFileAtomically(out, new TextEncoder().encode(`${document}\n`));
       if (json) printJson(report);
@@ -57,4 +58,14 @@ async function onCuda(progress: (what: string) => void): Promise<{ report: objec
   const { benchCuda, formatCudaBench } = await import('../../bench/cuda.js');
   const report = await benchCuda(progress);
   return { report, text: formatCudaBench(report) };
+}
+
+async function onWebgpu(progress: (what: string) => void): Promise<{ report: object; text: string }> {
+  const { benchWebgpu, formatWebgpuBench } = await import('../../bench/webgpu.js');
+  const { adapterDescription, startWebgpu } = await import('../../gpu/webgpu/index.js');
+  const { DAWN_OPTIONS } = await import('../../conformance/runners/software_vulkan.js');
+  // Without them SwiftShader compiles for minutes.
+  if (adapterDescription().isFallback) await startWebgpu({ dawn: DAWN_OPTIONS });
+  const report = await benchWebgpu(progress);
+  return { report, text: formatWebgpuBench(report) };
 }

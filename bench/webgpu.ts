@@ -1,0 +1,236 @@
+/**
+ * The backend `webgpu` measured: what ops and whole predictions of GrootV-T record for the GPU, which is the same on every
+ * device, and times, which are those of the adapter that is named with them. A software adapter's are marked.
+ */
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { adapterDescription } from '../gpu/webgpu/index.js';
+import { readForChecks } from '../plugin/index.js';
+import { LoadedModel } from '../plugin/models/loaded_model.js';
+import type { PerfSize } from '../plugin/ops/spec/spec.js';
+import { perfCall, STAGES, sizeName, TIMED_SPECS } from './perf_calls.js';
+import { randomGrootVArtifacts } from './random_model.js';
+import type { GrootVSizes } from './random_weights.js';
+import { median } from './timing.js';
+
+/** What is recorded for the GPU while something runs, whoever records it. */
+export interface GpuCalls {
+  readonly dispatches: number;
+  readonly passes: number;
+  readonly submits: number;
+  /** Buffers that the host fills, and their bytes. */
+  readonly uploads: number;
+  readonly uploadedBytes: number;
+  readonly readBacks: number;
+}
+
+export interface WebgpuTimes {
+  /** Microseconds in which the host records it, waiting for nothing: the median of some. */
+  readonly hostUs: number;
+  /** Microseconds of the device for its dispatches, by timestamps; undefined where the device has none. */
+  readonly deviceUs?: number;
+}
+
+export interface WebgpuBench {
+  readonly adapter: string;
+  /** No GPU: times are good for nothing but finding mistakes. */
+  readonly isSoftware: boolean;
+  readonly date: string;
+  /** An op at one stage, on one image. */
+  readonly ops: readonly (GpuCalls & WebgpuTimes & { readonly stage: string; readonly op: string })[];
+  readonly prediction: WebgpuPrediction;
+}
+
+export interface WebgpuPrediction extends WebgpuTimes {
+  readonly model: string;
+  /** Of the first prediction, which compiles, and of one when all is known. */
+  readonly first: GpuCalls & { readonly hostMs: number };
+  readonly later: GpuCalls;
+  /** Milliseconds until the logits are on the host: the median of some. */
+  readonly ms: number;
+}
+
+export interface WebgpuSizes {
+  readonly stages: readonly PerfSize[];
+  readonly side: number;
+  readonly repetitions: number;
+  /** Those of GrootV-T by default. */
+  readonly model?: GrootVSizes;
+}
+
+const ON_GPU: WebgpuSizes = { stages: STAGES, side: 224, repetitions: 10 };
+/** To see that the bench runs. */
+const ON_SOFTWARE: WebgpuSizes = { stages: [{ side: 7, channels: 64 }], side: 64, repetitions: 1 };
+
+/** Measures the backend `webgpu`, which must be the current one. @param sizes by the adapter where they are left out */
+export async function benchWebgpu(
+  progress: (what: string) => void = () => {},
+  sizes?: WebgpuSizes,
+): Promise<WebgpuBench> {
+  const { name: adapter, isFallback: isSoftware } = adapterDescription();
+  const { stages, side, repetitions, model } = sizes ?? (isSoftware ? ON_SOFTWARE : ON_GPU);
+  const ops: WebgpuBench['ops'][number][] = [];
+  for (const size of stages) {
+    progress(`ops at ${sizeName(size)}`);
+    for (const spec of TIMED_SPECS) {
+      const call = perfCall(spec, size);
+      // As edges and trees of a model are: known to the host.
+      for (const { inputs } of call.samples) await readForChecks(...integers(Object.values(inputs)));
+      for (const [op, run] of Object.entries(call.runs)) {
+        const { calls, ...times } = await measure(run, repetitions);
+        // What makes graphs and keeps boxes runs on the host.
+        if (calls.dispatches > 0) ops.push({ stage: sizeName(size), op, ...calls, ...times });
+      }
+      call.dispose();
+    }
+  }
+  progress('GrootV-T');
+  const prediction = await benchPrediction(side, repetitions, model);
+  return { adapter, isSoftware, date: new Date().toISOString(), ops, prediction };
+}
+
+function integers(tensors: readonly (tf.Tensor | undefined)[]): tf.Tensor[] {
+  return tensors.filter((tensor): tensor is tf.Tensor => tensor?.dtype === 'int32');
+}
+
+/** Once to compile and upload, once to count, then to time. */
+async function measure(
+  run: () => tf.Tensor[],
+  repetitions: number,
+): Promise<WebgpuTimes & { readonly calls: GpuCalls }> {
+  tf.dispose(run());
+  const { calls } = countGpuCalls(() => tf.dispose(run()));
+  const times: number[] = [];
+  for (let i = 0; i < repetitions; i++) {
+    const start = performance.now();
+    tf.dispose(run());
+    times.push((performance.now() - start) * 1000);
+    await settled();
+  }
+  return { calls, hostUs: median(times), ...(await deviceTime(run, repetitions)) };
+}
+
+async function deviceTime(run: () => tf.Tensor[], repetitions: number): Promise<{ deviceUs?: number }> {
+  const backend = tf.backend() as WebGPUBackend;
+  if (!backend.device.features.has('timestamp-query')) return {};
+  const times: number[] = [];
+  for (let i = 0; i < repetitions; i++) {
+    const { kernelMs } = await backend.time(() => tf.dispose(run()));
+    if (typeof kernelMs !== 'number') return {};
+    times.push(kernelMs * 1000);
+  }
+  return { deviceUs: median(times) };
+}
+
+/** Waits until the device has done what was recorded. */
+async function settled(): Promise<void> {
+  const backend = tf.backend() as WebGPUBackend;
+  backend.ensureCommandEncoderReady();
+  backend.endComputePassEncoder();
+  backend.submitQueue();
+  await backend.queue.onSubmittedWorkDone();
+}
+
+async function benchPrediction(
+  side: number,
+  repetitions: number,
+  sizes?: GrootVSizes,
+): Promise<WebgpuPrediction> {
+  const model = await LoadedModel.from('random', await randomGrootVArtifacts(sizes));
+  const image = tf.randomUniform<tf.Rank.R4>([1, side, side, 3], 0, 255, 'float32', 1);
+  const predict = () => [model.execute({ image })].flat() as tf.Tensor[];
+  try {
+    const begun = performance.now();
+    const { calls: first } = countGpuCalls(() => tf.dispose(predict()));
+    const hostMs = performance.now() - begun;
+    await settled();
+    const { calls: later, ...times } = await measure(predict, repetitions);
+    const waits: number[] = [];
+    for (let i = 0; i < repetitions; i++) {
+      const start = performance.now();
+      const results = predict();
+      await results[0].data();
+      waits.push(performance.now() - start);
+      tf.dispose(results);
+    }
+    const name = `GrootV${sizes ? '' : '-T'} with random weights, ${side} x ${side}`;
+    return { model: name, first: { ...first, hostMs }, later, ms: median(waits), ...times };
+  } finally {
+    image.dispose();
+    model.dispose();
+  }
+}
+
+/** Counts what `run` records, until it returns. */
+export function countGpuCalls<Result>(run: () => Result): {
+  readonly result: Result;
+  readonly calls: GpuCalls;
+} {
+  const calls = { dispatches: 0, passes: 0, submits: 0, uploads: 0, uploadedBytes: 0, readBacks: 0 };
+  const upload = (bytes: number) => {
+    calls.uploads++;
+    calls.uploadedBytes += bytes;
+  };
+  const restore = [
+    watched(GPUComputePassEncoder.prototype, 'dispatchWorkgroups', () => calls.dispatches++),
+    watched(GPUCommandEncoder.prototype, 'beginComputePass', () => calls.passes++),
+    watched(GPUQueue.prototype, 'submit', () => calls.submits++),
+    watched(GPUQueue.prototype, 'writeBuffer', (_, ...[, , data, from = 0, size]: Written) => {
+      const { byteLength, BYTES_PER_ELEMENT = 1 } = data;
+      upload(size === undefined ? byteLength - from * BYTES_PER_ELEMENT : size * BYTES_PER_ELEMENT);
+    }),
+    // tfjs fills a new buffer while it is mapped, or one that it copies from.
+    watched(GPUBuffer.prototype, 'unmap', (buffer: GPUBuffer) => {
+      if (!(buffer.usage & GPUBufferUsage.MAP_READ)) upload(buffer.size);
+    }),
+    watched(GPUBuffer.prototype, 'mapAsync', () => calls.readBacks++),
+  ];
+  try {
+    return { result: run(), calls };
+  } finally {
+    for (const each of restore) each();
+  }
+}
+
+type Written = [to: GPUBuffer, at: number, data: Uint8Array, from?: number, size?: number];
+
+/** Tells of the calls of a method, on what and with what, until what it returns is called. */
+function watched<Name extends string>(
+  of: Record<Name, (...args: never[]) => unknown>,
+  name: Name,
+  tell: (on: never, ...args: never[]) => void,
+): () => void {
+  const method = of[name];
+  of[name] = function (this: unknown, ...args: never[]) {
+    tell(this as never, ...args);
+    return method.apply(this, args);
+  };
+  return () => {
+    of[name] = method;
+  };
+}
+
+/** The report for people. */
+export function formatWebgpuBench({ adapter, isSoftware, date, ops, prediction }: WebgpuBench): string {
+  const { model, first, later, ms, ...times } = prediction;
+  return [
+    `webgpu, ${adapter}, ${date}`,
+    ...(isSoftware ? ['a software adapter: its times say nothing about a GPU, and rank nothing'] : []),
+    ...ops.map(({ stage, op, ...cost }) => `  ${stage}  ${op}: ${shown(cost)}; ${shownTimes(cost)}`),
+    `${model}`,
+    `  the first: ${shown(first)}; ${first.hostMs.toFixed(1)} ms on the host, shaders included`,
+    `  a later one: ${shown(later)}; ${shownTimes(times)}; ${ms.toFixed(1)} ms until the logits are read`,
+  ].join('\n');
+}
+
+function shown({ dispatches, passes, submits, uploads, uploadedBytes, readBacks }: GpuCalls): string {
+  return (
+    `${dispatches} dispatches, ${passes} passes, ${submits} submits, ${uploads} uploads of ${uploadedBytes} bytes, ` +
+    `${readBacks} read-backs`
+  );
+}
+
+function shownTimes({ hostUs, deviceUs }: WebgpuTimes): string {
+  const onDevice = deviceUs === undefined ? 'no timestamps' : `${deviceUs.toFixed(1)} us on the device`;
+  return `${hostUs.toFixed(1)} us on the host, ${onDevice}`;
+}
