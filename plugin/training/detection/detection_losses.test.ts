@@ -1,5 +1,6 @@
 /** Losses of a detector: their parts against sums in double precision, and all of them on a small model. */
 import * as tf from '@tensorflow/tfjs';
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import t from 'tap';
 import { convertCheckpoint, MemorySink } from '../../../converters/index.js';
 import { MadeOrderedDict, torchZipBytes } from '../../../converters/pytorch/testing/torch_writer.js';
@@ -7,6 +8,7 @@ import { onBackend } from '../../../testing/backends.js';
 import { randomState, smallMaskRCNN } from '../../../testing/checkpoints.js';
 import { relativeDifference } from '../../../testing/measure.js';
 import { loadConverted, loadSink } from '../../../testing/models.js';
+import { readAsynchronously } from '../../kernels/values.js';
 import {
   AdamW,
   detectionGradients,
@@ -304,4 +306,16 @@ t.test('a picture without objects, and what is refused', async (t) => {
     segmenter.dispose();
   });
   t.equal(leaked, 0);
+});
+
+t.test('a backend that reads asynchronously only', async (t) => {
+  tf.registerBackend('toy', () => new MathBackendCPU());
+  readAsynchronously('toy');
+  await tf.setBackend('toy');
+  const nothing = {} as ReturnType<typeof trainable>;
+  const options = { random: new RandomNumbers(1) };
+  const message = /^detectionLosses: .* the backend 'toy' gives asynchronously only; .*'wasm'$/;
+  t.throws(() => detectionLosses(nothing, {}, [], options), { message });
+  await tf.setBackend('wasm');
+  tf.removeBackend('toy');
 });

@@ -1,6 +1,7 @@
 /** The losses of a Mask R-CNN on a picture, as mmdetection's configuration of it has them. */
 import {
   addN,
+  getBackend,
   keep,
   type NamedTensorMap,
   type Scalar,
@@ -12,6 +13,7 @@ import {
   tidy,
   variableGrads,
 } from '@tensorflow/tfjs-core';
+import { mustWaitForValues } from '../../kernels/values.js';
 import { roiAlign } from '../../ops/roi_align.js';
 import type { RandomNumbers } from '../../random.js';
 import type { Gradients, Trainable } from '../trainable.js';
@@ -63,7 +65,8 @@ export interface DetectionLosses<Value = Scalar> {
  * @param inputs image [1, H, W, 3] as the model's graph takes it, or tensors by the names of nodes, `image` or
  *   `normalized` among them
  * @param objects what there is in the picture, at most 100,000; boxes and masks in pixels of the input
- * @throws {Error} one line, when the model is no detector or an object is not as described
+ * @throws {Error} one line, when the model is no detector, an object is not as described, or the backend reads
+ *   asynchronously only, as webgpu does
  */
 export function detectionLosses(
   trained: Trainable,
@@ -71,6 +74,12 @@ export function detectionLosses(
   objects: readonly TrueObject[],
   { random, recipe = MASK_RCNN_RECIPE }: DetectionLossOptions,
 ): DetectionLosses {
+  if (mustWaitForValues()) {
+    throw new Error(
+      `detectionLosses: boxes are chosen by their values, which the backend '${getBackend()}' gives asynchronously only; ` +
+        "expected one that is read at once, such as 'wasm'",
+    );
+  }
   const nodes = nodesOfDetector(trained);
   const [height, width] = checkObjects(inputs, objects, nodes.classes);
   return tidy(() => {
