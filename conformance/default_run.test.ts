@@ -34,3 +34,26 @@ t.test('the default cases in Node', async (t) => {
   t.equal(report.summary.backends.wasm.skip, 0, 'each file holds cases');
   t.comment(terminalReport(report, false));
 });
+
+/**
+ * Whole models take a software adapter minutes, but for one of each kind; `grootvl conformance --backends webgpu` runs
+ * all, and GROOTVL_LONG=1 does here.
+ */
+const QUICK_ON_WEBGPU = /grootv\/(edge_|mst_|treescan_|treessm_|grootv_tiny_layerscale)|grootl\/op\//;
+
+t.test('the default cases on webgpu in Node, where there is an adapter', async (t) => {
+  const all = directorySource(fileURLToPath(new URL('../fixtures', import.meta.url)));
+  const quick = {
+    ...all,
+    list: async () => (await all.list()).filter((path) => QUICK_ON_WEBGPU.test(path)),
+  };
+  const report = await runOnTargets({
+    targets: [parseTarget('webgpu') as Target],
+    source: process.env.GROOTVL_LONG ? all : quick,
+    seed: DEFAULT_SEED,
+  });
+  t.equal(report.summary.fail, 0, 'nothing fails');
+  const { pass, skip } = report.summary.backends.webgpu;
+  t.ok(pass > 500 || report.cases.length === 1, `${pass} pass, ${skip} skipped`);
+  t.comment(terminalReport(report, false));
+});

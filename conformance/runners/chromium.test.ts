@@ -45,6 +45,24 @@ t.test('the default cases in Chromium, where there is one', async (t) => {
   t.comment(terminalReport(report, false));
 });
 
+/** Of each op a few, and a model: kernels are those of Node, where all cases run. GROOTVL_LONG=1 runs them here too. */
+const FEW_ON_WEBGPU = /mst_(ties|grid5x9)|treescan_(L2|star|mst)|edge_weights_photo|grootv_tiny_layerscale/;
+
+t.test('webgpu in a page', async (t) => {
+  const all = directorySource(fileURLToPath(new URL('../../fixtures', import.meta.url)));
+  const few = { ...all, list: async () => (await all.list()).filter((path) => FEW_ON_WEBGPU.test(path)) };
+  const long = Boolean(process.env.GROOTVL_LONG);
+  const report = await runOnTargets({
+    targets: targets('webgpu@chromium'),
+    source: long ? all : few,
+    seed: DEFAULT_SEED,
+    generated: long,
+  });
+  t.equal(report.summary.fail, 0, 'nothing fails');
+  t.ok(report.cases.length === 1 || report.summary.pass > 30, `${report.summary.pass} pass`);
+  t.comment(terminalReport(report, false));
+});
+
 t.test('a page with threads, and a plain one', async (t) => {
   const report = await runOnTargets({
     targets: targets('wasm@chromium', 'wasm-threads@chromium'),

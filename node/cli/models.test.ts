@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import t from 'tap';
+import { NO_ADAPTER, startInNode } from '../../gpu/webgpu/testing/node_device.js';
 import { encodeSafetensors } from '../../plugin/models/safetensors_writer.js';
 import { grootvl, grootvlWith } from '../../testing/command_line.js';
 import { fixturePath, readFixture } from '../../testing/fixtures.js';
@@ -83,6 +84,26 @@ t.test('convert, then everything that a model can do', async (t) => {
     t.equal(backend, 'cuda');
     t.equal(predictions[0].label, onCpu[0].predictions[0].label);
     t.ok(Math.abs(predictions[0].probability - onCpu[0].predictions[0].probability) < 1e-4);
+  });
+
+  await t.test('classify on webgpu, on a software adapter where there is no GPU', async (t) => {
+    const image = join(DIGITS, 'digit-00-label-7.png');
+    if (!(await startInNode())) return t.pass('classify on webgpu', { skip: NO_ADAPTER });
+    const { status, stdout, stderr } = await grootvl(
+      'classify',
+      model,
+      image,
+      '--backend',
+      'webgpu',
+      '--json',
+    );
+    t.equal(status, 0, stderr);
+    const onWasm = JSON.parse((await grootvl('classify', model, image, '--json')).stdout);
+    const [{ backend, predictions }] = JSON.parse(stdout);
+    t.equal(backend, 'webgpu');
+    t.equal(predictions[0].label, onWasm[0].predictions[0].label);
+    t.ok(Math.abs(predictions[0].probability - onWasm[0].predictions[0].probability) < 1e-3);
+    t.equal(onWasm[0].backend, 'wasm', 'auto leaves out what is no GPU');
   });
 
   await t.test('classify with names', async (t) => {
