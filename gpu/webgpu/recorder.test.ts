@@ -8,8 +8,12 @@ import { recorderOf } from '../../plugin/kernels/recorders.js';
 import { LoadedModel } from '../../plugin/models/loaded_model.js';
 import { fixturePath } from '../../testing/fixtures.js';
 import { convertedFolder, sinkFiles } from '../../testing/language_models.js';
+import { maxDifference } from '../../testing/measure.js';
 import './index.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
+
+/** The largest logit difference of a tiny model with its own trees: docs/numerics.md. */
+const OWN_TREES = 1e-3;
 
 const SIZES = { channels: 8, depths: [1, 1], mlpRatio: 2, layerScale: false, classes: 5 };
 
@@ -34,6 +38,10 @@ async function logitsOf(
   const values = Buffer.from((await logits.data()).slice().buffer).toString('hex');
   tf.dispose([image, logits]);
   return { values, kernels };
+}
+
+function numbersOf(hex: string): Float32Array {
+  return new Float32Array(Uint8Array.from(Buffer.from(hex, 'hex')).buffer);
 }
 
 /** How many kernels tfjs is asked for. */
@@ -78,6 +86,16 @@ t.test('computed, recorded, run again: the same bits', options, async (t) => {
   t.ok((await logitsOf(model, 1, 2)).kernels > 0, 'another shape is computed');
   t.equal((await logitsOf(model, 1)).values, expected[0]);
   model.dispose();
+
+  // Nodes that are joined on this backend are not on that one.
+  await tf.setBackend('cpu');
+  const onCpu = await randomModel();
+  for (const [i, values] of expected.slice(0, 2).entries()) {
+    const difference = maxDifference(numbersOf(values), numbersOf((await logitsOf(onCpu, i + 1)).values));
+    t.ok(difference <= OWN_TREES, `${difference} from cpu`);
+  }
+  onCpu.dispose();
+  await tf.setBackend('webgpu');
 });
 
 t.test('weights that change, and disposal', options, async (t) => {
