@@ -1,7 +1,8 @@
-/** How many dispatches a prediction is, on a device that computes nothing. */
+/** How many dispatches a prediction is, and what many leave, on a device that computes nothing. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { randomGrootVArtifacts } from '../../bench/random_model.js';
+import { boruvkaMST, gridGraph } from '../../plugin/index.js';
 import { LoadedModel } from '../../plugin/models/loaded_model.js';
 import './index.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
@@ -23,17 +24,40 @@ else {
     t.ok(all <= MOST, `${all} of GrootV-T`);
     t.equal(four.readBacks, 0, 'nothing is read back before the logits are');
   });
+
+  t.test('1,000 predictions and 1,000 trees leave nothing', async (t) => {
+    const model = await LoadedModel.from('random', await smallModel([1, 1]));
+    const image = tf.zeros([1, 32, 32, 3]);
+    const edges = gridGraph(8, 8);
+    const weights = tf.zeros([1, edges.shape[0]]) as tf.Tensor2D;
+    // Only then the backend frees what was disposed of.
+    const submitted = async () => {
+      const read = tf.add(image, 1);
+      await read.data();
+      read.dispose();
+    };
+    const left = async (run: () => void) => {
+      for (let i = 0; i < 3; i++) run(); // the first is computed, the second recorded
+      await submitted();
+      const [{ numTensors }, { numBytesUsed }] = [tf.memory(), backend.bufferManager];
+      for (let i = 0; i < 1000; i++) run();
+      await submitted();
+      return [tf.memory().numTensors - numTensors, backend.bufferManager.numBytesUsed - numBytesUsed];
+    };
+    t.same(await left(() => tf.dispose(model.predict(image))), [0, 0], 'predictions');
+    t.same(await left(() => boruvkaMST(weights, edges, { numVertices: 64 }).dispose()), [0, 0], 'trees');
+    tf.dispose([image, edges, weights]);
+    model.dispose();
+  });
+}
+
+function smallModel(depths: number[]): Promise<tf.io.ModelArtifacts> {
+  return randomGrootVArtifacts({ channels: 16, depths, mlpRatio: 4, layerScale: false, classes: 5 });
 }
 
 /** Of a prediction that is not the first. */
 async function countDispatches(depths: number[]): Promise<{ dispatches: number; readBacks: number }> {
-  const artifacts = await randomGrootVArtifacts({
-    channels: 16,
-    depths,
-    mlpRatio: 4,
-    layerScale: false,
-    classes: 5,
-  });
+  const artifacts = await smallModel(depths);
   const model = await LoadedModel.from('random', artifacts);
   const predict = () => tf.dispose(model.execute({ image: tf.zeros([1, 64, 64, 3]) }));
   const counts = { dispatches: 0, readBacks: 0 };

@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { randomGrootVArtifacts } from '../../bench/random_model.js';
-import { GrootL, tokenEmbedding } from '../../plugin/index.js';
+import { GrootL, Segmenter, tokenEmbedding } from '../../plugin/index.js';
 import { recorderOf } from '../../plugin/kernels/recorders.js';
 import { LoadedModel } from '../../plugin/models/loaded_model.js';
 import { fixturePath } from '../../testing/fixtures.js';
 import { convertedFolder, sinkFiles } from '../../testing/language_models.js';
 import { maxDifference } from '../../testing/measure.js';
+import { stubSegmenter } from '../../testing/stub_models.js';
 import './index.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
@@ -127,6 +128,17 @@ t.test('the steps of a text', options, async (t) => {
     more.kernels < few.kernels,
     `${more.kernels} kernels, before ${few.kernels}: tokens are steps run again`,
   );
+  model.dispose();
+});
+
+t.test('windows of a picture', options, async (t) => {
+  const model = await Segmenter.load(await stubSegmenter());
+  const data = Uint8Array.from({ length: 100 * 96 * 3 }, (_, i) => (i * 7919) % 256);
+  const windows = { mode: 'slide', cropSize: [32, 40], stride: [16, 24] } as const;
+  const segment = () => countKernels(() => model.segment({ width: 100, height: 96, data }, windows));
+  const [first, again] = [await segment(), await segment()];
+  t.ok(Buffer.from(again.result.classMap.buffer).equals(Buffer.from(first.result.classMap.buffer)));
+  t.ok(again.kernels < first.kernels, `${again.kernels} kernels, before ${first.kernels}`);
   model.dispose();
 });
 

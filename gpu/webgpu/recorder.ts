@@ -28,7 +28,9 @@ import { DEBUG_FLAG, runnerOf } from './runner.js';
 import { BACKEND } from './start.js';
 
 /** Recordings of one owner. Each holds as much memory as its computation needs. */
-const MOST_RECORDINGS = 4;
+const MOST_RECORDINGS = 2;
+/** Computations of one owner that are known: shapes of inputs. */
+const MOST_ENTRIES = 64;
 
 interface Recording {
   readonly memory: RecordingMemory;
@@ -68,18 +70,13 @@ class WebgpuRecorder {
     const entry = entries.get(key);
     if (!entry) {
       entries.set(key, {});
-      for (const [oldest, { recording }] of entries) {
-        if (entries.size <= MOST_RECORDINGS) break;
-        recording?.memory.drop();
-        entries.delete(oldest);
-      }
+      limit(entries);
       return compute(inputs);
     }
     if (entry.isHopeless) return compute(inputs);
     const { recording } = entry;
     if (recording && this.isCurrent(recording, weights)) {
-      entries.delete(key);
-      entries.set(key, entry); // the newest
+      renew(entries, key, entry);
       return this.inScopes(() => this.replay(recording, inputs));
     }
     recording?.memory.drop();
@@ -87,6 +84,8 @@ class WebgpuRecorder {
     const { outputs, made } = this.inScopes(() => this.record(computation));
     if (!made) entry.isHopeless = true;
     entry.recording = made;
+    renew(entries, key, entry);
+    limit(entries);
     return outputs ?? compute(inputs);
   }
 
@@ -235,6 +234,24 @@ class WebgpuRecorder {
     this.backend.endComputePassEncoder();
     const { commandEncoder } = this.backend as unknown as Encoding;
     commandEncoder?.copyBufferToBuffer(from, 0, to, 0, 4 * sizeOf(shape));
+  }
+}
+
+/** Entries are in the order in which they were used. */
+function renew(entries: Map<string, Entry>, key: string, entry: Entry): void {
+  entries.delete(key);
+  entries.set(key, entry);
+}
+
+/** Leaves those that were used last. */
+function limit(entries: Map<string, Entry>): void {
+  let recordings = 0;
+  for (const [i, [key, entry]] of [...entries].reverse().entries()) {
+    if (entry.recording && (++recordings > MOST_RECORDINGS || i >= MOST_ENTRIES)) {
+      entry.recording.memory.drop();
+      entry.recording = undefined;
+    }
+    if (i >= MOST_ENTRIES) entries.delete(key);
   }
 }
 

@@ -39,7 +39,7 @@ export function treeMemory(numVertices: number, numEdges: number, limits: Kernel
 
 /** Small graphs have fewer lanes to wait for. */
 export function lanesFor(numVertices: number, { lanes }: KernelLimits): number {
-  let few = 32;
+  let few = 64;
   while (few < numVertices) few *= 2;
   return Math.min(few, lanes);
 }
