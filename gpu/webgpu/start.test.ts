@@ -12,6 +12,7 @@ import {
   WebgpuOutOfMemoryError,
   WebgpuUnavailableError,
 } from './index.js';
+import { registerWebgpu } from './start.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
 // The package is missing, and then it is not.
@@ -157,8 +158,9 @@ function runTests(): void {
   t.test('a backend that is removed gives its device back, and starts again', async (t) => {
     const { device } = current();
     tf.removeBackend('webgpu');
+    registerWebgpu();
+    await tf.setBackend('webgpu'); // at once
     t.match(await device.lost, { reason: 'destroyed' });
-    await startInNode();
     t.same([...(await tf.add(x(), 1).data())], [2, 2, 2, 2]);
   });
 }

@@ -60,6 +60,8 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|software|basic render|warp/i;
 const descriptions = new WeakMap<KernelBackend, AdapterDescription>();
 let options: WebgpuOptions = {};
 let running: Promise<WebGPUBackend> | undefined;
+/** What `running` became. */
+let current: WebGPUBackend | undefined;
 
 /** Registers the backend with tfjs, in place of what tfjs's package registers in pages, unless one runs already. */
 export function registerWebgpu(): void {
@@ -93,6 +95,7 @@ export async function startWebgpu(chosen: WebgpuOptions = {}): Promise<AdapterDe
   options = chosen;
   env().set(FLOAT16_WEIGHTS_FLAG, chosen.float16Weights === true);
   running = Promise.resolve(backend);
+  current = backend;
   registerWebgpu();
   if (!(await setBackend(BACKEND)))
     throw new WebgpuUnavailableError('NO_DEVICE', 'tfjs did not start the backend');
@@ -110,9 +113,14 @@ export function adapterDescription(): AdapterDescription {
 function start(): Promise<WebGPUBackend> {
   if (!running) {
     running = makeBackend(options);
-    running.catch(() => {
-      running = undefined; // another call tries again
-    });
+    running.then(
+      (backend) => {
+        current = backend;
+      },
+      () => {
+        running = undefined; // another call tries again
+      },
+    );
   }
   return running;
 }
@@ -135,9 +143,7 @@ async function makeBackend(chosen: WebgpuOptions): Promise<WebGPUBackend> {
   backend.dispose = () => {
     dispose();
     device.destroy();
-    running?.then((current) => {
-      if (current === backend) running = undefined;
-    });
+    if (current === backend) running = undefined; // at once: tfjs may ask for another
   };
   return backend;
 }
