@@ -35,6 +35,10 @@ else {
     t.equal(tf.memory().numTensors, before, 'tensors');
     const { adapter, isSoftware, ops, prediction } = report;
     t.ok(ops.length > 20, `${ops.length} ops`);
+    t.ok(
+      ops.every(({ passes }) => passes > 0),
+      'each in passes of its own',
+    );
     t.ok(adapter.length > 0, adapter);
     t.ok(prediction.later.dispatches > 20, `${prediction.later.dispatches} dispatches`);
     t.equal(prediction.later.readBacks, 0);

@@ -99,6 +99,7 @@ async function measure(
   repetitions: number,
 ): Promise<WebgpuTimes & { readonly calls: GpuCalls }> {
   tf.dispose(run());
+  await settled(); // a pass of its own
   const { calls } = countGpuCalls(() => tf.dispose(run()));
   const times: number[] = [];
   for (let i = 0; i < repetitions; i++) {
