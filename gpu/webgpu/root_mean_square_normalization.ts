@@ -12,7 +12,7 @@ export const normalizeRootMeanSquare = rows('RootMeanSquareNormalization', () =>
   body: `
     var squares = 0.0;
     FOR_CHANNELS(c) { squares += x[first + c] * x[first + c]; }
-    let inverse = 1.0 / sqrt(sum_of_row(lane, squares) / f32(numbers.channels) + numbers.epsilon);
+    let inverse = 1.0 / sqrt(sum_of_row(lane, squares) * numbers.inverseChannels + numbers.epsilon);
     FOR_CHANNELS(c) { y[first + c] = x[first + c] * inverse * gamma[c]; }
   `,
 }));

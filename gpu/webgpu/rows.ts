@@ -32,7 +32,7 @@ export function rows<V extends Variant>(
     const forChannels = (c: string) => `for (var ${c} = thread; ${c} < channels; ${c} += ${threads})`;
     return {
       ...definition,
-      numbers: { rows: 'u32', channels: 'u32', ...numbers },
+      numbers: { rows: 'u32', channels: 'u32', inverseChannels: 'f32', ...numbers },
       code: `
         ${sumOfRow('sum_of_row', 'f32', lanes, threads)}
         ${sumOfRow('sums_of_row', 'vec2<f32>', lanes, threads)}
@@ -57,7 +57,7 @@ export function rows<V extends Variant>(
     const threads = threadsOf(channels, lanes);
     dispatch(program({ ...(variant as V), lanes, threads }), {
       bind,
-      numbers: { ...numbers, rows, channels },
+      numbers: { ...numbers, rows, channels, inverseChannels: 1 / channels },
       workgroups: Math.ceil((rows * threads) / lanes),
     });
   };
@@ -83,20 +83,21 @@ function sumOfRow(name: string, type: string, lanes: number, threads: number): s
 
 /**
  * WGSL that declares the mean and the inverse deviation of the values of a row, as `<name>_mean` and `<name>_inverse`.
- * In two passes: x^2 - mean^2 would cancel.
+ * In two passes: x^2 - mean^2 would cancel. Nothing is divided by the number of channels: a GPU may be off by an ulp even
+ * where that is 1, and the value would differ from its own mean (seen on an H200).
  * @param value an expression of the channel c
  */
 export function moments(name: string, value: string): string {
   return `
     var ${name}_sum = 0.0;
     FOR_CHANNELS(c) { ${name}_sum += ${value}; }
-    let ${name}_mean = sum_of_row(lane, ${name}_sum) / f32(numbers.channels);
+    let ${name}_mean = sum_of_row(lane, ${name}_sum) * numbers.inverseChannels;
     var ${name}_squares = 0.0;
     FOR_CHANNELS(c) {
       let centred = ${value} - ${name}_mean;
       ${name}_squares += centred * centred;
     }
-    let ${name}_variance = sum_of_row(lane, ${name}_squares) / f32(numbers.channels);
+    let ${name}_variance = sum_of_row(lane, ${name}_squares) * numbers.inverseChannels;
     let ${name}_inverse = 1.0 / sqrt(${name}_variance + numbers.epsilon);
   `;
 }
@@ -110,6 +111,6 @@ export function gradientMeans(name: string, gradient: string, normalized: string
   return `
     var ${name}_sums = vec2(0.0);
     FOR_CHANNELS(c) { ${name}_sums += ${gradient} * vec2(1.0, ${normalized}); }
-    let ${name} = sums_of_row(lane, ${name}_sums) / f32(numbers.channels);
+    let ${name} = sums_of_row(lane, ${name}_sums) * numbers.inverseChannels;
   `;
 }
