@@ -3,22 +3,24 @@
  * calls it, also the addon that looks for races, and the checks of the sources, which check the types of dist/ as well.
  */
 import { parseArgs } from 'node:util';
-import { run, runTogether } from './setup.mjs';
+import { hasProgram, run, runTogether } from './setup.mjs';
 
 const { test } = parseArgs({ options: { test: { type: 'boolean' } } }).values;
 const script = (name, ...args) => ['node', [`scripts/${name}.mjs`, ...args]];
 
+const cuda = [script('build_cuda', ...(test ? ['--races'] : []))];
+const others = [
+  script('build_wasm'),
+  script('build_js', ...(test ? ['--unchecked'] : [])),
+  ...(test
+    ? [
+        ['npx', ['biome', 'check']],
+        ['npx', ['tsc', '--noEmit', '-p', '.']],
+      ]
+    : []),
+];
+
 run(...script('constants'));
-await runTogether(
-  [script('build_cuda', ...(test ? ['--races'] : []))],
-  [
-    script('build_wasm'),
-    script('build_js', ...(test ? ['--unchecked'] : [])),
-    ...(test
-      ? [
-          ['npx', ['biome', 'check']],
-          ['npx', ['tsc', '--noEmit', '-p', '.']],
-        ]
-      : []),
-  ],
-);
+// What is missing is installed by them, and two installations at the same time refuse each other.
+const installs = ['emcc', 'cmake', 'make', 'g++'].some((program) => !hasProgram(program));
+await (installs ? runTogether([...cuda, ...others]) : runTogether(cuda, others));
