@@ -28,13 +28,14 @@ __device__ inline void scanTree(const TreeBlock& block, const float* x, const fl
   });
 }
 
-#define SCAN_TREE(WARPS, AHEAD)                                                                       \
-  DYNAMIC_SHARED(float, ring);                                                                        \
-  const TreeBlock block(order, parent, schedules, numVertices, channels, ring, ringRows);             \
-  if (block.isWide()) {                                                                               \
-    scanTree<WARPS, AHEAD, true>(block, x + block.first, decay + block.first, y + block.first, wholeTree);  \
-  } else {                                                                                            \
-    scanTree<WARPS, AHEAD, false>(block, x + block.first, decay + block.first, y + block.first, wholeTree); \
+#define SCAN_TREE(WARPS, AHEAD)                                                           \
+  DYNAMIC_SHARED(float, ring);                                                            \
+  const TreeBlock block(order, parent, schedules, numVertices, channels, ring, ringRows); \
+  x += block.first, decay += block.first, y += block.first;                               \
+  if (block.isWide()) {                                                                   \
+    scanTree<WARPS, AHEAD, true>(block, x, decay, y, wholeTree);                          \
+  } else {                                                                                \
+    scanTree<WARPS, AHEAD, false>(block, x, decay, y, wholeTree);                         \
   }
 
 TREE_KERNELS(tree_scan, SCAN_TREE, const float* __restrict__ x, const float* __restrict__ decay,

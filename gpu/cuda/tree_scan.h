@@ -4,12 +4,13 @@
  * a row of 128 bytes. The warps share out the positions in turn, level follows level, and a barrier.
  *
  * Trees are in breadth-first order: positions of a level, and of siblings, are next to each other. So what levels hand
- * to each other stays in shared memory, in a ring that has room for two of them. A subtree's sum, which the way down needs
- * again, waits in the output. Where two levels are larger than the ring (`isWide`), values come from the outputs, by
- * the L2 cache.
+ * to each other stays in shared memory, in a ring that has room for two of them. A subtree's sum, which the way down
+ * needs again, waits in the output. Where two levels are larger than the ring (`isWide`), values come from the
+ * outputs, by the L2 cache.
  *
  * Level by level, a block would wait for the memory bus at each: rows are read some turns before they are needed, into
- * registers. Their number is bounded by OCCUPANCY: too few blocks on a multiprocessor cost more than a shorter way ahead.
+ * registers. Their number is bounded by OCCUPANCY: too few blocks on a multiprocessor cost more than reading less far
+ * ahead.
  */
 #pragma once
 #include "constants.h"
@@ -66,7 +67,7 @@ struct TreeBlock {
   __device__ unsigned placeOf(int position) const { return (unsigned)order[position] * channels; }
 };
 
-/** Goes along a tree with WARPS warps, which read AHEAD rows ahead. `decay` and `value` begin at the thread's channel. */
+/** Goes along a tree with WARPS warps that read AHEAD rows ahead. `decay` and `value` begin at the thread's channel. */
 template <int WARPS, int AHEAD, int TENSORS>
 struct Rows {
   const TreeBlock& block;
