@@ -9,7 +9,7 @@
  */
 import { BoruvkaMST } from '../../plugin/ops/boruvka_mst.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { programs } from './program.js';
+import { entryPoint, programs } from './program.js';
 import { memoryCode, type TreeMemory, treeMemory } from './tree_memory.js';
 import { planOf } from './tree_plan.js';
 
@@ -30,9 +30,7 @@ const build = programs('boruvka_mst', (variant: TreeMemory) => ({
 ${memoryCode(variant)}
 ${JOIN(variant.packed)}
 ${ORDER}
-@compute @workgroup_size(${variant.lanes})
-fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) count: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
+${entryPoint(variant.lanes)} {
   let image = linearWorkgroup(id, count);
   if (image >= numbers.batch) { return; }
   ${variant.packed ? '' : 'memoryStart = image * numbers.words;'}

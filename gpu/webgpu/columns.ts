@@ -1,6 +1,6 @@
 /** Kernels in which some threads of a workgroup share a channel and go along the rows. */
 import type { ElementsDefinition, Running } from './elements.js';
-import { programs, type Variant } from './program.js';
+import { entryPoint, programs, type Variant } from './program.js';
 import type { DispatchCall } from './runner.js';
 
 /** Neighbouring channels of a workgroup: what a row has of them is read at once. */
@@ -50,12 +50,7 @@ export function columns<V extends Variant>(
           return sum;
         }
         ${functions}
-        @compute @workgroup_size(${lanes})
-        fn main(
-          @builtin(workgroup_id) id: vec3<u32>,
-          @builtin(num_workgroups) count: vec3<u32>,
-          @builtin(local_invocation_index) lane: u32,
-        ) {
+        ${entryPoint(lanes)} {
           let c = linearWorkgroup(id, count) * ${CHANNELS} + lane % ${CHANNELS};
           let thread = lane / ${CHANNELS};
           let rows = select(0, numbers.rows, c < numbers.channels);

@@ -9,7 +9,7 @@
 import { EdgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
 import { FLOAT64 } from './float64.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { programs } from './program.js';
+import { entryPoint, programs } from './program.js';
 
 /** Partial sums of an edge. */
 const PARTS = 8;
@@ -44,9 +44,7 @@ fn folded(lane: u32) -> vec3<f32> {
   return even + odd;
 }
 
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) count: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
+${entryPoint(lanes)} {
   let at = linearWorkgroup(id, count) * ${lanes / PARTS} + lane / ${PARTS};
   let part = lane % ${PARTS};
   var sum = 0.0;

@@ -1,5 +1,5 @@
 /** Kernels in which a thread computes an element of a result, or a few of several results. */
-import { type ProgramDefinition, programs, type Variant } from './program.js';
+import { entryPoint, type ProgramDefinition, programs, type Variant } from './program.js';
 import type { Dispatch, DispatchCall, KernelLimits } from './runner.js';
 
 /** Types of buffers of float32, by name. */
@@ -39,12 +39,7 @@ export function elements<V extends Variant>(
       numbers: { size: 'u32', ...numbers },
       code: `
         ${functions}
-        @compute @workgroup_size(${lanes})
-        fn main(
-          @builtin(workgroup_id) id: vec3<u32>,
-          @builtin(num_workgroups) count: vec3<u32>,
-          @builtin(local_invocation_index) lane: u32,
-        ) {
+        ${entryPoint(lanes)} {
           let i = linearWorkgroup(id, count) * ${lanes} + lane;
           if (i >= numbers.size) { return; }
           ${body}

@@ -2,7 +2,7 @@
  * Products of matrices in tiles, 4 x 4 sums a thread. Where rows are few, the threads of a workgroup share the terms of
  * every sum, so that enough of them run; their parts are added in memory of the workgroup, without a second dispatch.
  */
-import type { Variant } from './program.js';
+import { entryPoint, type Variant } from './program.js';
 
 /** Bytes of memory of a workgroup that a product uses: what every device has. */
 const WORKGROUP_BYTES = 16384;
@@ -56,12 +56,7 @@ export function tiledProduct({ down, across, parts, depth }: Tile, access: strin
     /* Of every part, [depth, down] of rows of a and [depth, across] of columns of b, in fours; then sums. */
     var<workgroup> tiles: array<vec4<f32>, ${Math.max(parts * fours, parts > 1 ? 4 * lanes : 0)}>;
 
-    @compute @workgroup_size(${lanes})
-    fn main(
-      @builtin(workgroup_id) id: vec3<u32>,
-      @builtin(num_workgroups) count: vec3<u32>,
-      @builtin(local_invocation_index) lane: u32,
-    ) {
+    ${entryPoint(lanes)} {
       let group = linearWorkgroup(id, count);
       let part = lane / ${threads};
       let thread = lane % ${threads};

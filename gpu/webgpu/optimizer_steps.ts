@@ -3,7 +3,7 @@ import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from '../../plugin/ops/optimizer_steps.js';
 import { elements, floats } from './elements.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { programs } from './program.js';
+import { entryPoint, programs } from './program.js';
 
 const adamW = elements('AdamWStep', () => ({
   reads: floats('value', 'gradient', 'm', 'v'),
@@ -74,12 +74,7 @@ const sum = programs('SquareSum', ({ lanes, squares }: { lanes: number; squares:
   numbers: { size: 'u32' },
   code: `
     var<workgroup> partial: array<f32, ${lanes}>;
-    @compute @workgroup_size(${lanes})
-    fn main(
-      @builtin(workgroup_id) id: vec3<u32>,
-      @builtin(num_workgroups) count: vec3<u32>,
-      @builtin(local_invocation_index) lane: u32,
-    ) {
+    ${entryPoint(lanes)} {
       var part = 0.0;
       for (var i = id.x * ${lanes} + lane; i < numbers.size; i += count.x * ${lanes}) {
         part += ${squares ? 'x[i] * x[i]' : 'x[i]'};

@@ -81,6 +81,18 @@ function makeProgram(name: string, definition: ProgramDefinition): Program {
 const LINEAR_WORKGROUP =
   'fn linearWorkgroup(id: vec3<u32>, count: vec3<u32>) -> u32 { return id.y * count.x + id.x; }';
 
+/** The head of an entry point: its body knows the number of the workgroup, how many there are, and the invocation. */
+export function entryPoint(lanes: number): string {
+  return `
+    @compute @workgroup_size(${lanes})
+    fn main(
+      @builtin(workgroup_id) id: vec3<u32>,
+      @builtin(num_workgroups) count: vec3<u32>,
+      @builtin(local_invocation_index) lane: u32,
+    )
+  `;
+}
+
 /** The bytes of the uniform of a program. @throws {Error} when a number is missing or no number */
 export function numbersOf(program: Program, values: Readonly<Record<string, number>>): Uint32Array {
   const types = Object.entries(program.numbers ?? {});

@@ -1,6 +1,6 @@
 /** Kernels in which some threads of a workgroup share a row of channels. */
 import type { ElementsDefinition, Running } from './elements.js';
-import { programs, type Variant } from './program.js';
+import { entryPoint, programs, type Variant } from './program.js';
 import type { DispatchCall } from './runner.js';
 
 /** Threads a row: a power of 2, few enough that none is idle for long. */
@@ -37,12 +37,7 @@ export function rows<V extends Variant>(
         ${sumOfRow('sum_of_row', 'f32', lanes, threads)}
         ${sumOfRow('sums_of_row', 'vec2<f32>', lanes, threads)}
         ${functions}
-        @compute @workgroup_size(${lanes})
-        fn main(
-          @builtin(workgroup_id) id: vec3<u32>,
-          @builtin(num_workgroups) count: vec3<u32>,
-          @builtin(local_invocation_index) lane: u32,
-        ) {
+        ${entryPoint(lanes)} {
           let row = linearWorkgroup(id, count) * ${lanes / threads} + lane / ${threads};
           let first = row * numbers.channels;
           let thread = lane % ${threads};

@@ -7,7 +7,7 @@ import { SelectiveDiscretize } from '../../plugin/ops/selective_discretize.js';
 import { floats } from './elements.js';
 import { SOFTPLUS } from './functions.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { programs } from './program.js';
+import { entryPoint, programs } from './program.js';
 
 /** Channels from which on a row takes all threads that a workgroup can have. */
 const MANY_CHANNELS = 512;
@@ -25,12 +25,7 @@ const discretize = programs(
       var<workgroup> partial: array<f32, ${chosen * parts}>;
       var<workgroup> selected: array<f32, ${chosen}>;
 
-      @compute @workgroup_size(${lanes})
-      fn main(
-        @builtin(workgroup_id) id: vec3<u32>,
-        @builtin(num_workgroups) count: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32,
-      ) {
+      ${entryPoint(lanes)} {
         let row = linearWorkgroup(id, count);
         if (row >= numbers.rows) { return; }
         let first = row * numbers.channels;

@@ -7,7 +7,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { SelectiveScan } from '../../plugin/ops/selective_scan.js';
 import { floats, type Running } from './elements.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { programs } from './program.js';
+import { entryPoint, programs } from './program.js';
 import type { Binding } from './runner.js';
 
 /** Threads a channel. */
@@ -140,12 +140,7 @@ const scan = programs('SelectiveScan', ({ threads, hasState }: { threads: number
   code: `
     ${SCAN_FUNCTIONS}
     ${recurrence({ threads, hasState })}
-    @compute @workgroup_size(${threads})
-    fn main(
-      @builtin(workgroup_id) id: vec3<u32>,
-      @builtin(num_workgroups) count: vec3<u32>,
-      @builtin(local_invocation_index) lane: u32,
-    ) {
+    ${entryPoint(threads)} {
       let work = linearWorkgroup(id, count);
       if (work >= numbers.batch * numbers.tiles) { return; }
       var at = thread_of(work, lane, ${threads});

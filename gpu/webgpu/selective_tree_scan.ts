@@ -6,7 +6,7 @@
 import { SelectiveTreeScan } from '../../plugin/ops/selective_tree_scan.js';
 import { floats } from './elements.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { programs } from './program.js';
+import { entryPoint, programs } from './program.js';
 import {
   passes,
   recurrence,
@@ -74,12 +74,7 @@ const stage = programs(
     ${SCAN_FUNCTIONS}
     ${sums ? subtrees(threads) : ''}
     ${recurs ? sumOf(threads) + recurrence({ threads, subtrees: 'subtree_sum' }) : ''}
-    @compute @workgroup_size(${threads})
-    fn main(
-      @builtin(workgroup_id) id: vec3<u32>,
-      @builtin(num_workgroups) count: vec3<u32>,
-      @builtin(local_invocation_index) lane: u32,
-    ) {
+    ${entryPoint(threads)} {
       own_group = linearWorkgroup(id, count);
       let work = numbers.first + linearWorkgroup(id, count);
       if (work >= numbers.batch * numbers.tiles) { return; }

@@ -6,7 +6,7 @@
  * What a level hands to the next stays in workgroup memory, in a ring by position. It holds trees two levels of which
  * are within `ring` positions, as those of pictures are; others hand their values over in the outputs.
  */
-import type { ProgramDefinition } from './program.js';
+import { entryPoint, type ProgramDefinition } from './program.js';
 import type { KernelLimits } from './runner.js';
 
 export type TreePasses = {
@@ -102,9 +102,7 @@ fn vertexAt(position: u32, end: u32) -> u32 {
 ${up ? readItem('Up') : ''}
 ${down ? readItem('Down') : ''}
 
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) count: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
+${entryPoint(lanes)} {
   let group = linearWorkgroup(id, count);
   if (group >= numbers.groups) { return; }
   let numVertices = numbers.numVertices;

@@ -7,7 +7,7 @@
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { keptBuffers } from './kept_buffers.js';
-import { programs } from './program.js';
+import { entryPoint, programs } from './program.js';
 import type { Runner } from './runner.js';
 import { lanesFor } from './tree_memory.js';
 
@@ -39,9 +39,7 @@ const planTree = programs('tree_plan', ({ lanes }: { lanes: number }) => ({
   writes: { plan: 'u32' },
   numbers: { batch: 'u32', numVertices: 'u32' },
   code: `
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) count: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
+${entryPoint(lanes)} {
   let image = linearWorkgroup(id, count);
   if (image >= numbers.batch) { return; }
   let numVertices = numbers.numVertices;
