@@ -74,7 +74,7 @@ export type {
   SegmenterMetadata,
   UperNetArchitecture,
 } from './models/segmenter_metadata.js';
-export { Gelu, gelu, Silu, silu } from './ops/activations.js';
+export { type Activation, Gelu, gelu, Silu, silu } from './ops/activations.js';
 export { BoruvkaMST, boruvkaMST, type Tree } from './ops/boruvka_mst.js';
 export {
   AnchorGrid,
@@ -106,7 +106,7 @@ export { EdgeDissimilarity, edgeDissimilarity, type Metric } from './ops/edge_di
 export { FlattenGrid, GridGraph, UnflattenGrid } from './ops/grid.js';
 export { OpError } from './ops/input_checks.js';
 export { LayerNormalization, layerNormalization } from './ops/layer_normalization.js';
-export { type Activation, Linear, linear } from './ops/linear.js';
+export { Linear, linear } from './ops/linear.js';
 export { type PastedMask, PasteMasks, pasteMask, pasteMasks } from './ops/paste_masks.js';
 export { Resample } from './ops/resample.js';
 export {

@@ -1,6 +1,6 @@
 /** How a matrix product is done on WebAssembly: by the number of its rows. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { Activation } from '../plugin/ops/linear.js';
+import type { Activation } from '../plugin/ops/activations.js';
 import { Activation as Code, PANEL, TILE } from './constants.js';
 import type { Cached } from './kernels.js';
 

@@ -1,7 +1,8 @@
 /** Linear layers against the backend `cpu`: by our kernels, and by what stands in for cuBLAS. */
 import * as tf from '@tensorflow/tfjs';
 import t, { type Test } from 'tap';
-import { type Activation, linear } from '../../plugin/ops/linear.js';
+import type { Activation } from '../../plugin/ops/activations.js';
+import { linear } from '../../plugin/ops/linear.js';
 import type { CudaBackend } from './backend/backend.js';
 import type { MatrixProduct } from './backend/driver.js';
 import { compareSums, deviceBytes, random } from './backend/testing/compare.js';

@@ -1,8 +1,9 @@
 /** Linear layers by every kind of tile against float64: where rows are few, many, and around their number. */
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
+import type { Activation } from '../../plugin/ops/activations.js';
 import { activated } from '../../plugin/ops/activations.spec.js';
-import { type Activation, linear } from '../../plugin/ops/linear.js';
+import { linear } from '../../plugin/ops/linear.js';
 import { Random } from '../../plugin/ops/spec/random.js';
 import { maxDifference } from '../../testing/measure.js';
 import './index.js';

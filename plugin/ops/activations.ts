@@ -3,6 +3,24 @@ import { add, erf, exp, mul, sigmoid, square, sub, type Tensor } from '@tensorfl
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
+/** What is applied to the sums of a layer. */
+export type Activation = 'none' | 'gelu' | 'silu';
+
+/** Of an op that applies one. */
+export const activationAttribute = {
+  type: 'string',
+  graphName: 'activation',
+  default: 'none',
+  oneOf: ['none', 'gelu', 'silu'],
+  doc: 'applied to the sums; gelu is the exact one',
+} as const;
+
+/** An activation of sums, by its op. */
+export function activated(sums: Tensor, activation: Activation): Tensor {
+  if (activation === 'none') return sums;
+  return runOp(activation === 'gelu' ? Gelu : Silu, { x: sums })[0];
+}
+
 const elementwise = {
   inputs: { x: { dtype: 'float32', shape: ['...'], doc: 'any shape' } },
   attributes: {},

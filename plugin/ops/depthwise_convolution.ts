@@ -1,8 +1,7 @@
 /** DepthwiseConvolution: tfjs's own, with the activation behind it. Models use it as ../models/fusion.ts says. */
 import { depthwiseConv2d, type Tensor4D } from '@tensorflow/tfjs-core';
-import { Gelu, Silu } from './activations.js';
+import { activated, activationAttribute } from './activations.js';
 import { defineOp } from './declare.js';
-import { runOp } from './kernels.js';
 
 export const DepthwiseConvolution = defineOp({
   name: 'DepthwiseConvolution',
@@ -13,20 +12,9 @@ export const DepthwiseConvolution = defineOp({
     x: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'channels last' },
     filter: { dtype: 'float32', shape: ['P', 'Q', 'C', '1'], doc: 'one a channel' },
   },
-  attributes: {
-    activation: {
-      type: 'string',
-      graphName: 'activation',
-      default: 'none',
-      oneOf: ['none', 'gelu', 'silu'],
-      doc: 'applied to the sums; gelu is the exact one',
-    },
-  },
+  attributes: { activation: activationAttribute },
   least: { P: 1, Q: 1 },
   outputs: { y: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'of the shape of x' } },
-  compose: ({ x, filter }, { activation }) => {
-    const y = depthwiseConv2d(x as Tensor4D, filter as Tensor4D, 1, 'same');
-    if (activation === 'none') return y;
-    return runOp(activation === 'gelu' ? Gelu : Silu, { x: y });
-  },
+  compose: ({ x, filter }, { activation }) =>
+    activated(depthwiseConv2d(x as Tensor4D, filter as Tensor4D, 1, 'same'), activation),
 });

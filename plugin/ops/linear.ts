@@ -10,13 +10,10 @@ import {
   type Tensor1D,
   type Tensor2D,
 } from '@tensorflow/tfjs-core';
-import { Gelu, Silu } from './activations.js';
+import { type Activation, activated, activationAttribute } from './activations.js';
 import { defineOp } from './declare.js';
 import { OpError } from './input_checks.js';
 import { runOp } from './kernels.js';
-
-/** What is applied to the sums of a linear layer. */
-export type Activation = 'none' | 'gelu' | 'silu';
 
 /** `endOutput` when no column is left out at the end. */
 const ALL = -1;
@@ -51,13 +48,7 @@ export const Linear = defineOp({
     bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'may be left out' },
   },
   attributes: {
-    activation: {
-      type: 'string',
-      graphName: 'activation',
-      default: 'none',
-      oneOf: ['none', 'gelu', 'silu'],
-      doc: 'applied to the sums; gelu is the exact one',
-    },
+    activation: activationAttribute,
     ...columns,
   },
   derived: {
@@ -77,14 +68,13 @@ export const Linear = defineOp({
     const isPart = !cutsWeights && end - first < columns;
     const part = isPart ? slice(sums, [0, first], [-1, end - first]) : sums;
     const y = reshape(part, [...x.shape.slice(0, -1), end - first]);
-    if (attributes.activation === 'none') return y;
-    return runOp(attributes.activation === 'gelu' ? Gelu : Silu, { x: y });
+    return activated(y, attributes.activation);
   },
   // The sums are what the gradient of an activation needs.
   recorded: ({ x, weights, bias }, { activation, ...attributes }) => {
     if (activation === 'none') return undefined;
     const [sums] = runOp(Linear, { x, weights, bias }, attributes);
-    return runOp(activation === 'gelu' ? Gelu : Silu, { x: sums });
+    return activated(sums, activation);
   },
   gradient: {
     saves: ['x', 'weights'],
