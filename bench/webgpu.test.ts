@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { NO_ADAPTER, startInNode } from '../gpu/webgpu/testing/node_device.js';
 import { gelu } from '../plugin/index.js';
-import { benchWebgpu, countGpuCalls, formatWebgpuBench } from './webgpu.js';
+import { countGpuCalls } from './gpu_calls.js';
+import { benchWebgpu, formatWebgpuBench } from './webgpu.js';
 
 const SMALL = {
   stages: [{ side: 3, channels: 4 }],

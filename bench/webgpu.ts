@@ -8,21 +8,11 @@ import { adapterDescription } from '../gpu/webgpu/index.js';
 import { readForChecks } from '../plugin/index.js';
 import { LoadedModel } from '../plugin/models/loaded_model.js';
 import type { PerfSize } from '../plugin/ops/spec/spec.js';
+import { countGpuCalls, type GpuCalls } from './gpu_calls.js';
 import { perfCall, STAGES, sizeName, TIMED_SPECS } from './perf_calls.js';
 import { randomGrootVArtifacts } from './random_model.js';
 import type { GrootVSizes } from './random_weights.js';
 import { median } from './timing.js';
-
-/** What is recorded for the GPU while something runs, whoever records it. */
-export interface GpuCalls {
-  readonly dispatches: number;
-  readonly passes: number;
-  readonly submits: number;
-  /** Buffers that the host fills, and their bytes. */
-  readonly uploads: number;
-  readonly uploadedBytes: number;
-  readonly readBacks: number;
-}
 
 export interface WebgpuTimes {
   /** Microseconds in which the host records it, waiting for nothing: the median of some. */
@@ -160,55 +150,6 @@ async function benchPrediction(
     image.dispose();
     model.dispose();
   }
-}
-
-/** Counts what `run` records, until it returns. */
-export function countGpuCalls<Result>(run: () => Result): {
-  readonly result: Result;
-  readonly calls: GpuCalls;
-} {
-  const calls = { dispatches: 0, passes: 0, submits: 0, uploads: 0, uploadedBytes: 0, readBacks: 0 };
-  const upload = (bytes: number) => {
-    calls.uploads++;
-    calls.uploadedBytes += bytes;
-  };
-  const restore = [
-    watched(GPUComputePassEncoder.prototype, 'dispatchWorkgroups', () => calls.dispatches++),
-    watched(GPUCommandEncoder.prototype, 'beginComputePass', () => calls.passes++),
-    watched(GPUQueue.prototype, 'submit', () => calls.submits++),
-    watched(GPUQueue.prototype, 'writeBuffer', (_, ...[, , data, from = 0, size]: Written) => {
-      const { byteLength, BYTES_PER_ELEMENT = 1 } = data;
-      upload(size === undefined ? byteLength - from * BYTES_PER_ELEMENT : size * BYTES_PER_ELEMENT);
-    }),
-    // tfjs fills a new buffer while it is mapped, or one that it copies from.
-    watched(GPUBuffer.prototype, 'unmap', (buffer: GPUBuffer) => {
-      if (!(buffer.usage & GPUBufferUsage.MAP_READ)) upload(buffer.size);
-    }),
-    watched(GPUBuffer.prototype, 'mapAsync', () => calls.readBacks++),
-  ];
-  try {
-    return { result: run(), calls };
-  } finally {
-    for (const each of restore) each();
-  }
-}
-
-type Written = [to: GPUBuffer, at: number, data: Uint8Array, from?: number, size?: number];
-
-/** Tells of the calls of a method, on what and with what, until what it returns is called. */
-function watched<Name extends string>(
-  of: Record<Name, (...args: never[]) => unknown>,
-  name: Name,
-  tell: (on: never, ...args: never[]) => void,
-): () => void {
-  const method = of[name];
-  of[name] = function (this: unknown, ...args: never[]) {
-    tell(this as never, ...args);
-    return method.apply(this, args);
-  };
-  return () => {
-    of[name] = method;
-  };
 }
 
 /** The report for people. */

@@ -1,6 +1,7 @@
 /** How many dispatches a prediction is, and what many leave, on a device that computes nothing. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
+import { countGpuCalls, type GpuCalls } from '../../bench/gpu_calls.js';
 import { randomGrootVArtifacts } from '../../bench/random_model.js';
 import { boruvkaMST, gridGraph } from '../../plugin/index.js';
 import { LoadedModel } from '../../plugin/models/loaded_model.js';
@@ -17,8 +18,8 @@ const backend = await startInNode('null');
 if (!backend) t.test('dispatches', { skip: NO_ADAPTER }, async () => {});
 else {
   t.test('a prediction of GrootV', async (t) => {
-    const four = await countDispatches([1, 1, 1, 1]);
-    const five = await countDispatches([1, 1, 2, 1]);
+    const four = await callsOf([1, 1, 1, 1]);
+    const five = await callsOf([1, 1, 2, 1]);
     t.equal(five.dispatches - four.dispatches, KERNELS, 'one block more');
     const all = four.dispatches + (BLOCKS - 4) * KERNELS;
     t.ok(all <= MOST, `${all} of GrootV-T`);
@@ -56,34 +57,12 @@ function smallModel(depths: number[]): Promise<tf.io.ModelArtifacts> {
 }
 
 /** Of a prediction that is not the first. */
-async function countDispatches(depths: number[]): Promise<{ dispatches: number; readBacks: number }> {
+async function callsOf(depths: number[]): Promise<GpuCalls> {
   const artifacts = await smallModel(depths);
   const model = await LoadedModel.from('random', artifacts);
   const predict = () => tf.dispose(model.execute({ image: tf.zeros([1, 64, 64, 3]) }));
-  const counts = { dispatches: 0, readBacks: 0 };
   tf.tidy(predict);
-  const restore = [
-    counted(GPUComputePassEncoder.prototype, 'dispatchWorkgroups', () => counts.dispatches++),
-    counted(GPUBuffer.prototype, 'mapAsync', () => counts.readBacks++),
-  ];
-  tf.tidy(predict);
-  for (const each of restore) each();
+  const { calls } = countGpuCalls(() => tf.tidy(predict));
   model.dispose();
-  return counts;
-}
-
-/** Counts the calls of a method until what it returns is called. */
-function counted<Name extends string>(
-  of: Record<Name, (...args: never[]) => unknown>,
-  name: Name,
-  count: () => void,
-): () => void {
-  const method = of[name];
-  of[name] = function (this: unknown, ...args: never[]) {
-    count();
-    return method.apply(this, args);
-  };
-  return () => {
-    of[name] = method;
-  };
+  return calls;
 }

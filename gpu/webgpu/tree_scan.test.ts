@@ -1,6 +1,7 @@
 /** Scans of sizes that take another path, and what they dispatch. Values: see the specs. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
+import { countGpuCalls } from '../../bench/gpu_calls.js';
 import { boruvkaMST, edgeDissimilarity, gridGraph, treeScan } from '../../plugin/index.js';
 import {
   differencesFromOracle,
@@ -11,7 +12,6 @@ import {
   starTree,
 } from '../../testing/tree_scans.js';
 import './index.js';
-import { countDispatches } from './testing/count_dispatches.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
 /** The bound of scans in shaders: docs/numerics.md. */
@@ -40,18 +40,18 @@ t.test('dispatches: weights, tree, scan and gradients', { skip: !backend && NO_A
   const features = random([2, 63, 9], 1);
   const decay = randomDecay([2, 63, 9], 2);
   const edges = gridGraph(7, 9);
-  const weights = countDispatches(() => edgeDissimilarity(features, edges));
-  t.equal(weights.dispatches, 1, 'weights');
-  const tree = countDispatches(() => boruvkaMST(weights.result, edges, { numVertices: 63 }));
-  t.equal(tree.dispatches, 1, 'tree with order and plan');
+  const weights = countGpuCalls(() => edgeDissimilarity(features, edges));
+  t.equal(weights.calls.dispatches, 1, 'weights');
+  const tree = countGpuCalls(() => boruvkaMST(weights.result, edges, { numVertices: 63 }));
+  t.equal(tree.calls.dispatches, 1, 'tree with order and plan');
   const scan = () => treeScan(features, decay, tree.result);
-  t.equal(countDispatches(scan).dispatches, 1, 'scan');
+  t.equal(countGpuCalls(scan).calls.dispatches, 1, 'scan');
   const scanAndGradients = () =>
     tf.grads((x: tf.Tensor, decay: tf.Tensor) => treeScan(x, decay, tree.result))(
       [features, decay],
       features,
     );
-  t.equal(countDispatches(scanAndGradients).dispatches, 2, 'scan and gradients');
+  t.equal(countGpuCalls(scanAndGradients).calls.dispatches, 2, 'scan and gradients');
 
   const [order, parent] = await Promise.all([tree.result.order.data(), tree.result.parent.data()]);
   const given = {
@@ -59,6 +59,6 @@ t.test('dispatches: weights, tree, scan and gradients', { skip: !backend && NO_A
     parent: tf.tensor2d(parent as Int32Array, [2, 63], 'int32'),
   };
   const again = () => treeScan(features, decay, given);
-  t.equal(countDispatches(again).dispatches, 2, 'the plan of a tree that was given, and the scan');
-  t.equal(countDispatches(again).dispatches, 1, 'the plan is kept');
+  t.equal(countGpuCalls(again).calls.dispatches, 2, 'the plan of a tree that was given, and the scan');
+  t.equal(countGpuCalls(again).calls.dispatches, 1, 'the plan is kept');
 });
