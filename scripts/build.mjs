@@ -15,7 +15,7 @@ const others = [
   ...(test
     ? [
         ['npx', ['biome', 'check']],
-        ['npx', ['tsc', '--noEmit', '-p', '.']],
+        ['npx', ['tsc', '--noEmit', '--declaration', '-p', '.']], // as those of dist/ are written
       ]
     : []),
 ];
