@@ -51,12 +51,11 @@ const FEW_ON_WEBGPU = /mst_(ties|grid5x9)|treescan_(L2|star|mst)|edge_weights_ph
 t.test('webgpu in a page', async (t) => {
   const all = directorySource(fileURLToPath(new URL('../../fixtures', import.meta.url)));
   const few = { ...all, list: async () => (await all.list()).filter((path) => FEW_ON_WEBGPU.test(path)) };
-  const long = Boolean(process.env.GROOTVL_LONG);
   const report = await runOnTargets({
     targets: targets('webgpu@chromium'),
-    source: long ? all : few,
+    source: isLong ? all : few,
     seed: DEFAULT_SEED,
-    generated: long,
+    generated: isLong,
   });
   t.equal(report.summary.fail, 0, 'nothing fails');
   t.ok(report.cases.length === 1 || report.summary.pass > 30, `${report.summary.pass} pass`);
