@@ -103,6 +103,7 @@ function explainTrees(
   const expected = testCase.references.find(({ of }) => of === 'edgeIndex')?.tensor;
   const chosen = given.get('edgeIndex');
   const { weights, edges } = testCase.inputs;
+  if (!weights || !edges) return undefined; // not a minimum spanning tree
   if (!expected || !chosen || expected.shape.join() !== chosen.shape.join()) return undefined;
   const [batch, length] = expected.shape;
   const numEdges = edges.shape[0];

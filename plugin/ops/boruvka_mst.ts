@@ -70,19 +70,18 @@ export function boruvkaMST(
   options: { numVertices: number; root?: number },
 ): Tree {
   const { numVertices, root } = options ?? {}; // the check of attributes says that numVertices is missing
-  const [edgeIndex, order, parent] = runOp(
-    BoruvkaMST,
-    { weights, edges },
-    { numVertices, root },
-  ) as Tensor2D[];
+  return treeOf(runOp(BoruvkaMST, { weights, edges }, { numVertices, root }));
+}
+
+/** The tree of three tensors in the order in which ops give them: edgeIndex, order, parent. */
+export function treeOf(tensors: readonly Tensor[]): Tree {
+  const [edgeIndex, order, parent] = tensors as readonly Tensor2D[];
   return {
     edgeIndex,
     order,
     parent,
     dispose: () => {
-      edgeIndex.dispose();
-      order.dispose();
-      parent.dispose();
+      for (const tensor of tensors) tensor.dispose();
     },
   };
 }

@@ -12,6 +12,8 @@ import {
   layerNormalization,
   linear,
   type Metric,
+  type PathDirection,
+  pathTree,
   type SelectiveLayerInputs,
   selectiveLayer,
   selectiveSplit,
@@ -21,6 +23,17 @@ import {
   UnflattenGrid,
 } from '../index.js';
 import { runOp } from './kernels.js';
+
+t.test('pathTree', async (t) => {
+  const fails = (run: () => unknown, message: RegExp) => t.throws(run, { name: 'OpError', message });
+  fails(() => pathTree(0, 3), /^PathTree: height is 0, expected an integer of at least 1/);
+  fails(() => pathTree(2, 1.5), /width is 1.5/);
+  fails(() => pathTree(2, 3, { batch: -1 }), /batch is -1, expected an integer of at least 0/);
+  fails(
+    () => pathTree(2, 3, { direction: 'zigzag' as PathDirection }),
+    /direction is "zigzag", expected one of row, snake, column/,
+  );
+});
 
 t.test('boruvkaMST', async (t) => {
   const { leaked } = await onBackend('cpu', () =>

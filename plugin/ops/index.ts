@@ -17,6 +17,7 @@ import { LayerNormalization } from './layer_normalization.js';
 import { Linear } from './linear.js';
 import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from './optimizer_steps.js';
 import { PasteMasks } from './paste_masks.js';
+import { PathTree } from './path_tree.js';
 import { Resample } from './resample.js';
 import { AdaptiveAveragePool, InterpolateBilinear, InterpolateNearest } from './resize.js';
 import { RoiAlign } from './roi_align.js';
@@ -35,6 +36,7 @@ import { WindowGraph } from './window_graph.js';
 export const OPS: readonly OpDeclaration[] = [
   EdgeDissimilarity,
   BoruvkaMST,
+  PathTree,
   TreeScan,
   TreeScanGradient,
   LayerNormalization,

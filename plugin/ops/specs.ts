@@ -27,6 +27,7 @@ import { layerNormalizationSpec } from './layer_normalization.spec.js';
 import { linearSpec } from './linear.spec.js';
 import { adamWStepSpec, momentumStepSpec, scaleBySpec, squareSumSpec } from './optimizer_steps.spec.js';
 import { pasteMasksSpec } from './paste_masks.spec.js';
+import { pathTreeSpec } from './path_tree.spec.js';
 import { resampleSpec } from './resample.spec.js';
 import { adaptiveAveragePoolSpec, interpolateBilinearSpec, interpolateNearestSpec } from './resize.spec.js';
 import { roiAlignSpec } from './roi_align.spec.js';
@@ -46,6 +47,7 @@ import { windowGraphSpec } from './window_graph.spec.js';
 export const SPECS: readonly OpSpec[] = [
   edgeDissimilaritySpec,
   boruvkaMSTSpec,
+  pathTreeSpec,
   treeScanSpec,
   layerNormalizationSpec,
   geluSpec,
