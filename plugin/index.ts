@@ -104,6 +104,7 @@ export {
 export { Discretize, discretize } from './ops/discretize.js';
 export { EdgeDissimilarity, edgeDissimilarity, type Metric } from './ops/edge_dissimilarity.js';
 export { FlattenGrid, GridGraph, UnflattenGrid } from './ops/grid.js';
+export { GridSample, GridSampleGradient, gridSample, type Padding } from './ops/grid_sample.js';
 export { OpError } from './ops/input_checks.js';
 export { LayerNormalization, layerNormalization } from './ops/layer_normalization.js';
 export { Linear, linear } from './ops/linear.js';

@@ -6,6 +6,7 @@ import './causal_convolution.js';
 import './detections.js';
 import './discretize.js';
 import './edge_dissimilarity.js';
+import './grid_sample.js';
 import './layer_normalization.js';
 import './resample.js';
 import './root_mean_square_normalization.js';

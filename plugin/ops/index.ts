@@ -13,6 +13,7 @@ import { Discretize } from './discretize.js';
 import { EdgeDissimilarity } from './edge_dissimilarity.js';
 import { GatedLinear, ResidualLinear } from './fused_linear.js';
 import { FlattenGrid, GridGraph, UnflattenGrid } from './grid.js';
+import { GridSample, GridSampleGradient } from './grid_sample.js';
 import { LayerNormalization } from './layer_normalization.js';
 import { Linear } from './linear.js';
 import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from './optimizer_steps.js';
@@ -61,6 +62,8 @@ export const OPS: readonly OpDeclaration[] = [
   InterpolateBilinear,
   InterpolateNearest,
   AdaptiveAveragePool,
+  GridSample,
+  GridSampleGradient,
   RoiAlign,
   RoiLevels,
   BoxRois,

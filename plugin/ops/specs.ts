@@ -23,6 +23,7 @@ import { discretizeSpec } from './discretize.spec.js';
 import { edgeDissimilaritySpec } from './edge_dissimilarity.spec.js';
 import { gatedLinearSpec, residualLinearSpec } from './fused_linear.spec.js';
 import { flattenGridSpec, gridGraphSpec, unflattenGridSpec } from './grid.spec.js';
+import { gridSampleSpec } from './grid_sample.spec.js';
 import { layerNormalizationSpec } from './layer_normalization.spec.js';
 import { linearSpec } from './linear.spec.js';
 import { adamWStepSpec, momentumStepSpec, scaleBySpec, squareSumSpec } from './optimizer_steps.spec.js';
@@ -71,6 +72,7 @@ export const SPECS: readonly OpSpec[] = [
   interpolateBilinearSpec,
   interpolateNearestSpec,
   adaptiveAveragePoolSpec,
+  gridSampleSpec,
   roiAlignSpec,
   roiLevelsSpec,
   boxRoisSpec,

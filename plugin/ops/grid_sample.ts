@@ -1,0 +1,217 @@
+/** GridSample: a map read at given positions, between its pixels, as PyTorch's grid_sample with mode bilinear. */
+import {
+  add,
+  addN,
+  cast,
+  clipByValue,
+  concat,
+  div,
+  expandDims,
+  floor,
+  gather,
+  greater,
+  greaterEqual,
+  isNaN as isNotANumber,
+  less,
+  logicalAnd,
+  mul,
+  pad,
+  range,
+  reshape,
+  scalar,
+  scatterND,
+  slice,
+  split,
+  sub,
+  sum,
+  type Tensor,
+  type Tensor4D,
+  tile,
+  where,
+  zeros,
+} from '@tensorflow/tfjs-core';
+import type { AttributesOf } from './declaration.js';
+import { alreadyComputed, defineOp } from './declare.js';
+import { runOp } from './kernels.js';
+
+/** `zeros`: all is 0 beyond the pixels. `border`: as at the nearest position on the pixels. */
+export type Padding = 'zeros' | 'border';
+
+const x = { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'maps' } as const;
+const grid = {
+  dtype: 'float32',
+  shape: ['N', 'P', 'Q', '2'],
+  doc: 'positions (x, y): -1 is the left or upper end of a map, 1 the right or lower one; NaN is read as -1',
+} as const;
+const sampled = (doc: string) => ({ dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc }) as const;
+
+const attributes = {
+  padding: {
+    type: 'string',
+    graphName: 'padding',
+    default: 'zeros',
+    oneOf: ['zeros', 'border'],
+    doc: 'what is beyond the pixels: zeros, or the nearest position on the pixels',
+  },
+  alignCorners: {
+    type: 'boolean',
+    graphName: 'align_corners',
+    default: false,
+    doc: '-1 and 1 are the centres of the outermost pixels; false: their outer edges',
+  },
+} as const;
+
+type Options = AttributesOf<typeof attributes>;
+
+export const GridSample = defineOp({
+  name: 'GridSample',
+  doc:
+    'y[n, p, q] = x[n] between its four pixels around the position grid[n, p, q]: at column (gx + 1) / 2 * (W - 1) with ' +
+    'align_corners, ((gx + 1) * W - 1) / 2 without, in float32; rows alike.',
+  inputs: { x, grid },
+  attributes,
+  outputs: { y: sampled('the values there') },
+  least: { H: 1, W: 1 },
+  compose: ({ x, grid }, options) => {
+    if (grid.size === 0 || x.size === 0) return zeros([...grid.shape.slice(0, 3), x.shape[3] as number]);
+    const corners = cornersOf(x, grid, options as Options);
+    const terms = corners.values.map((values, i) => mul(values, corners.weights[i]));
+    return reshape(addN(terms), [...grid.shape.slice(0, 3), x.shape[3] as number]);
+  },
+  gradient: {
+    saves: ['x', 'grid'],
+    compute: ({ x, grid }, [dy], attributes) => {
+      const [dx, dgrid] = runOp(GridSampleGradient, { x, grid, dy }, attributes);
+      return alreadyComputed({ x: dx, grid: dgrid });
+    },
+  },
+});
+
+export const GridSampleGradient = defineOp({
+  name: 'GridSampleGradient',
+  doc:
+    'Gradients of GridSample in x and grid, given the gradient dy of its output. On a line of pixels that of grid is the ' +
+    'one to the right and below; with border padding it is 0 on the outermost lines and beyond.',
+  inputs: { x, grid, dy: sampled('gradient of the output') },
+  attributes,
+  outputs: { dx: x, dgrid: grid },
+  least: { H: 1, W: 1 },
+  compose: ({ x, grid, dy }, options) => {
+    if (grid.size === 0 || x.size === 0) return [zeros(x.shape), zeros(grid.shape)];
+    const { padding } = options as Options;
+    const { values, weights, indices, axes, shape } = cornersOf(x, grid, options as Options);
+    const channels = shape[3];
+    const rows = reshape(dy, [-1, channels]);
+    const spread = scatterND(
+      expandDims(concat([...indices]), 1),
+      concat(weights.map((weight) => mul(rows, weight))),
+      [shape[0] * shape[1] * shape[2], channels],
+    );
+    const around = reshape(spread, shape);
+    const dx = padding === 'zeros' ? slice(around, [0, 1, 1, 0], x.shape as number[]) : around;
+    const [upLeft, upRight, downLeft, downRight] = values.map((corner) => sum(mul(corner, rows), 1, true));
+    const [row, column] = axes;
+    const along = (low: Tensor, high: Tensor, { low: weight, high: rest }: Axis) =>
+      add(mul(low, weight), mul(high, rest));
+    const dColumn = along(sub(upRight, upLeft), sub(downRight, downLeft), row);
+    const dRow = along(sub(downLeft, upLeft), sub(downRight, upRight), column);
+    return [dx, reshape(concat([mul(dColumn, column.slope), mul(dRow, row.slope)], 1), grid.shape)];
+  },
+});
+
+/** Positions on one axis: the pixel at or before each, the weights of it and of the next, all [N*P*Q, 1]. */
+interface Axis {
+  readonly first: Tensor;
+  readonly low: Tensor;
+  readonly high: Tensor;
+  /** Pixels that the position moves by for a change of the grid: 0 where it does not count. */
+  readonly slope: Tensor;
+}
+
+/** The four pixels around every position: upper left, upper right, lower left, lower right. */
+interface Corners {
+  /** Each [N*P*Q, C]. */
+  readonly values: readonly Tensor[];
+  /** Each [N*P*Q, 1]. */
+  readonly weights: readonly Tensor[];
+  /** Each [N*P*Q], of the pixels of all maps that are read. */
+  readonly indices: readonly Tensor[];
+  readonly axes: readonly [row: Axis, column: Axis];
+  /** Of the maps that are read: with `zeros` one pixel of zeros stands around them. */
+  readonly shape: [number, number, number, number];
+}
+
+function cornersOf(x: Tensor, grid: Tensor, { padding, alignCorners }: Options): Corners {
+  const edge = padding === 'zeros' ? 1 : 0;
+  const [images, height, width, channels] = x.shape as [number, number, number, number];
+  const maps =
+    edge === 0
+      ? x
+      : pad(x, [
+          [0, 0],
+          [1, 1],
+          [1, 1],
+          [0, 0],
+        ]);
+  const shape = [images, height + 2 * edge, width + 2 * edge, channels] as Corners['shape'];
+  const [gx, gy] = split(reshape(grid, [-1, 2]), 2, 1);
+  const [row, column] = [axisOf(gy, height, edge, alignCorners), axisOf(gx, width, edge, alignCorners)];
+  const image = reshape(
+    tile(reshape(range(0, images, 1, 'int32'), [images, 1]), [1, grid.size / images / 2]),
+    [-1, 1],
+  );
+  const flat = reshape(maps, [-1, channels]);
+  const at = (axis: Axis, next: number, size: number) =>
+    cast(clipByValue(add(axis.first, next), 0, size - 1), 'int32');
+  const indices = [0, 1].flatMap((down) =>
+    [0, 1].map((right) => {
+      const line = add(mul(image, scalar(shape[1], 'int32')), at(row, down, shape[1]));
+      return reshape(add(mul(line, scalar(shape[2], 'int32')), at(column, right, shape[2])), [-1]);
+    }),
+  );
+  return {
+    values: indices.map((index) => gather(flat, index)),
+    weights: [row.low, row.high].flatMap((ofRow) =>
+      [column.low, column.high].map((ofColumn) => mul(ofRow, ofColumn)),
+    ),
+    indices,
+    axes: [row, column],
+    shape,
+  };
+}
+
+function axisOf(given: Tensor, size: number, edge: number, alignCorners: boolean): Axis {
+  const along = add(where(isNotANumber(given), -1, given), 1);
+  const position = alignCorners ? mul(div(along, 2), size - 1) : div(sub(mul(along, size), 1), 2);
+  const last = size - 1 + edge;
+  const inside = clipByValue(position, -edge, last);
+  const before = floor(inside);
+  const high = sub(inside, before);
+  const counts =
+    edge === 0 ? logicalAnd(greater(position, 0), less(position, last)) : greaterEqual(position, -edge);
+  return {
+    first: add(before, edge),
+    low: sub(1, high),
+    high,
+    slope: mul(cast(counts, 'float32'), (alignCorners ? size - 1 : size) / 2),
+  };
+}
+
+/**
+ * Values of maps at positions between their pixels, as PyTorch's `grid_sample` with mode `bilinear`. Differentiable in
+ * both, as there.
+ * @param x [N, H, W, C] float32 maps, of one pixel at least.
+ * @param grid [N, P, Q, 2] float32 positions (x, y): -1 is the left or upper end of a map, 1 the right or lower one. NaN
+ *     is read as -1.
+ * @param options.padding what is beyond the pixels: `zeros` (default), or `border`, the nearest position on the pixels.
+ * @param options.alignCorners whether -1 and 1 are the centres of the outermost pixels; false (default): their edges.
+ * @returns [N, P, Q, C] float32.
+ * @throws {OpError} on wrong ranks, dtypes or sizes, or maps without pixels.
+ */
+export function gridSample(
+  x: Tensor,
+  grid: Tensor,
+  options: { padding?: Padding; alignCorners?: boolean } = {},
+): Tensor4D {
+  return runOp(GridSample, { x, grid }, { ...options })[0] as Tensor4D;
+}
