@@ -8,6 +8,7 @@ export interface GrootVSizes {
   readonly depths: readonly number[];
   readonly mlpRatio?: number;
   readonly layerScale?: boolean;
+  readonly inputChannels?: number;
   /** 0: no head. */
   readonly classes?: number;
   readonly convolutionHead?: boolean;

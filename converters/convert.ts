@@ -1,7 +1,7 @@
 /** From a PyTorch checkpoint to a tfjs GraphModel, and what a checkpoint holds. No Node API, no tfjs at run time. */
 import type { DenseTrunk } from '../plugin/models/dense_metadata.js';
 import type { MaskRCNNArchitecture } from '../plugin/models/detector_metadata.js';
-import type { GrootVArchitecture } from '../plugin/models/grootv_metadata.js';
+import type { GrootVArchitecture, StemStride } from '../plugin/models/grootv_metadata.js';
 import type { UperNetArchitecture } from '../plugin/models/segmenter_metadata.js';
 import type {
   FileArchitecture,
@@ -53,6 +53,11 @@ export interface InspectOptions {
   readonly prefix?: string;
   /** Of a segmenter or detector, in place of what its checkpoint says. */
   readonly dense?: DenseOptions;
+  /**
+   * Stride of the convolutions of the stem: 1 of GG-SSM, 2 of GrootV. By default what the checkpoint says beside its weights,
+   * which do not tell the two apart.
+   */
+  readonly stemStride?: StemStride;
   readonly onProgress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -86,7 +91,10 @@ type InspectedSizes = Omit<GrootVArchitecture, 'name' | 'convolutionHead'> &
 
 /** What a checkpoint holds. */
 export interface Inspection extends InspectedSizes {
-  /** `GrootV-T`, `GrootV-S`, `GrootV-B`, or `GrootV` for any other size; with ` + UperNet` or ` + Mask R-CNN`. */
+  /**
+   * `GrootV-T`, `GrootV-S`, `GrootV-B`, or `GrootV` for any other size; with ` + UperNet` or ` + Mask R-CNN`. With a stem of
+   * stride 1 `GG-SSM` in place of `GrootV`.
+   */
   readonly architecture: string;
   /** What training changes: running statistics are not counted. */
   readonly parameters: number;
@@ -99,9 +107,11 @@ export interface Inspection extends InspectedSizes {
   /** What was left out, and why. */
   readonly ignored: readonly IgnoredEntry[];
   /** Side of the images that the model takes, pixels; of segmenters and detectors the most of the short side. */
-  readonly imageSize: number;
-  /** What a segmenter or detector has beside its weights, and whether its checkpoint, an option or nothing says so. */
+  readonly imageSize?: number;
+  /** What a model has beside its weights, and whether its checkpoint, its name, an option or nothing says so. */
   readonly settings: readonly Setting[];
+  /** What a person should look at before the model is used. */
+  readonly warnings: readonly string[];
   /** Bytes of weights that the conversion writes: what `maxBytes` bounds. Without quantisation if it is only inspected. */
   readonly outputBytes: number;
   readonly file: {
@@ -211,18 +221,19 @@ async function convertFile(
   options: ConvertOptions,
 ): Promise<Inspection> {
   const opened = await open(input, options);
-  const { architecture, chosen, settings, network } = opened;
-  const { reading } = chosen;
+  const { architecture, sizes, settings, network } = opened;
   const { quantize = 'none', onProgress, signal, shardBytes, maxBytes } = options;
   const inspection = describe(opened, quantize);
-  const { graph, outputs, namedNodes } = network;
+  const { graph, inputs = [IMAGE], outputs, namedNodes } = network;
   const entry = ({ name, shape, dtype = 'float32' }: GraphEnd) => ({
     name: `${name}:0`,
     dtype: DTYPE[dtype],
     tensorShape: tensorShape(shape),
   });
+  const entries = (ends: readonly GraphEnd[]) =>
+    Object.fromEntries(ends.map((end) => [end.name, entry(end)]));
   const { file, parameters, weightsUsed } = inspection;
-  const metadata = architecture.metadata(reading.sizes, settings, {
+  const metadata = architecture.metadata(sizes, settings, {
     parameters,
     source: { file: file.name, sha256: file.sha256, weights: weightsUsed },
     quantization: quantize,
@@ -233,8 +244,8 @@ async function convertFile(
     graph,
     {
       signature: {
-        inputs: { image: entry({ name: 'image', shape: [-1, -1, -1, 3] }) },
-        outputs: Object.fromEntries(outputs.map((output) => [output.name, entry(output)])),
+        inputs: entries(inputs),
+        outputs: entries(outputs),
       },
       userDefinedMetadata: metadata,
       convertedBy: `tfjs-grootvl ${CONVERTER_VERSION}`,
@@ -252,10 +263,14 @@ async function convertFile(
   return inspection;
 }
 
+/** What models of pictures take. */
+const IMAGE: GraphEnd = { name: 'image', shape: [-1, -1, -1, 3] };
+
 interface Opened {
   readonly checkpoint: Checkpoint;
   readonly chosen: ChosenWeights<NetworkSizes>;
   readonly architecture: FileArchitecture<NetworkSizes>;
+  readonly sizes: NetworkSizes;
   readonly settings: ModelSettings;
   readonly network: NetworkGraph;
 }
@@ -273,7 +288,7 @@ async function open(input: CheckpointInput | SourceDirectory, options: ConvertOp
   } catch (error) {
     if (!(error instanceof ArchitectureError)) throw error;
     refuseWeightsOfFolder(checkpoint, choice);
-    for (const each of ARCHITECTURES) each.check(checkpoint);
+    for (const each of ARCHITECTURES) if (each.contains === undefined) each.check(checkpoint);
     throw error;
   }
   const { reading } = chosen;
@@ -281,8 +296,9 @@ async function open(input: CheckpointInput | SourceDirectory, options: ConvertOp
   architecture.check(checkpoint);
   const { batchNorm } = options;
   const settings = { ...architecture.settings(reading.sizes, checkpoint, options), batchNorm };
-  const network = architecture.build(reading.sizes, new Parameters(reading.state), settings);
-  return { checkpoint, chosen, architecture, settings, network };
+  const sizes = architecture.complete?.(reading.sizes, settings) ?? reading.sizes;
+  const network = architecture.build(sizes, new Parameters(reading.state), settings);
+  return { checkpoint, chosen, architecture, sizes, settings, network };
 }
 
 /** @throws {ArchitectureError} when the file belongs to the folder of a language model, naming the folder */
@@ -306,10 +322,10 @@ function sourceOf(input: CheckpointInput): ByteSource {
 }
 
 function describe(
-  { checkpoint, chosen: { dict, reading }, architecture, settings, network }: Opened,
+  { checkpoint, chosen: { dict, reading }, architecture, sizes: completed, settings, network }: Opened,
   quantization: Quantization = 'none',
 ): Inspection {
-  const { name, ...sizes } = reading.sizes;
+  const { name, ...sizes } = completed;
   return {
     architecture: name,
     ...sizes,
@@ -320,6 +336,7 @@ function describe(
     ignored: [...leftOutBeside(checkpoint, dict), ...reading.leftOut],
     imageSize: settings.imageSize,
     settings: settings.report,
+    warnings: settings.warnings ?? [],
     outputBytes: weightBytesOf([network.graph], quantization),
     file: {
       name: checkpoint.name.split(/[\\/]/).at(-1) ?? checkpoint.name,

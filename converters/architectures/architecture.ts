@@ -1,4 +1,5 @@
 /** What is known of a kind of network: how it is recognised, and how its graph is built. */
+import type { StemStride } from '../../plugin/models/grootv_metadata.js';
 import type { BatchNormHandling } from '../graph/batch_norm.js';
 import type { GraphBuilder } from '../graph/graph_builder.js';
 import type { DenseOptions } from '../openmmlab/dense_options.js';
@@ -34,17 +35,21 @@ export interface Architecture<Sizes> {
 export interface Setting {
   readonly name: string;
   readonly value: unknown;
-  readonly from: 'options' | 'checkpoint' | 'default';
-  /** Why what the checkpoint says was not taken. */
+  readonly from: 'options' | 'checkpoint' | 'file name' | 'default';
+  /** What of the checkpoint says so, such as `config.MODEL.TYPE is "grootv"`. */
+  readonly evidence?: string;
+  /** Why what the checkpoint says was not taken, or what to do about the value. */
   readonly note?: string;
 }
 
 /** What is not in names and shapes. */
 export interface ModelSettings {
   /** Side of the images, pixels; of models that take pictures of any ratio, the most of the short side. */
-  readonly imageSize: number;
+  readonly imageSize?: number;
   readonly classNames: readonly string[] | null;
   readonly report: readonly Setting[];
+  /** What a person should look at before the model is used. */
+  readonly warnings?: readonly string[];
   readonly batchNorm?: BatchNormHandling;
 }
 
@@ -52,6 +57,7 @@ export interface ModelSettings {
 export interface SettingsOptions {
   readonly classNames?: readonly string[];
   readonly dense?: DenseOptions;
+  readonly stemStride?: StemStride;
 }
 
 /** An input or output of a graph: float32 unless it says otherwise; a size of -1 is not fixed. */
@@ -61,9 +67,11 @@ export interface GraphEnd {
   readonly dtype?: 'float32' | 'int32';
 }
 
-/** A graph, its default outputs, and nodes that may be asked for beside them. */
+/** A graph, its inputs and default outputs, and nodes that may be asked for beside them. */
 export interface NetworkGraph {
   readonly graph: GraphBuilder;
+  /** By default `image` [N, H, W, 3]. */
+  readonly inputs?: readonly GraphEnd[];
   readonly outputs: readonly GraphEnd[];
   readonly namedNodes: readonly string[];
 }
@@ -75,7 +83,9 @@ export interface FileArchitecture<Sizes, Settings extends ModelSettings = ModelS
   check(checkpoint: Checkpoint): void;
   /** @throws {ArchitectureError} when an option does not fit, or the checkpoint says what this network does not do */
   settings(sizes: Sizes, checkpoint: Checkpoint, options: SettingsOptions): Settings;
-  /** Takes `image` [N, H, W, 3]. No weight is read. */
+  /** The sizes with what settings decide of them, such as the stride of a stem. Absent: they decide nothing. */
+  complete?(sizes: Sizes, settings: Settings): Sizes;
+  /** No weight is read. */
   build(sizes: Sizes, parameters: Parameters, settings: Settings): NetworkGraph;
   /** What training changes: running statistics are not counted. */
   countParameters(state: StateShapes): number;

@@ -31,9 +31,9 @@ const DEVIATIONS = listOf(number(1e-3, 1000), 3, 3);
 export const PAIR = listOf(SIDE, 2, 2);
 
 /** @throws {ArchitectureError} for options that say nothing of this kind of model */
-export function refuseOptions(
-  options: DenseOptions,
-  names: readonly (keyof DenseOptions)[],
+export function refuseOptions<Options extends object>(
+  options: Options,
+  names: readonly (keyof Options & string)[],
   isFor: string,
 ): void {
   const given = names.find((name) => options[name] !== undefined);

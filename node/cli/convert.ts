@@ -13,6 +13,8 @@ import {
   PREFIX,
   refuseForFiles,
   refuseForFolders,
+  STEM_STRIDE,
+  stemStrideFrom,
   WEIGHT_SETS,
   withAdapter,
   withInput,
@@ -35,6 +37,7 @@ interface Options extends DenseFlags {
   weights?: (typeof WEIGHT_SETS)[number];
   key?: string;
   prefix?: string;
+  stemStride?: string;
   quantize: Quantization;
   classes?: string;
   lora?: string;
@@ -110,6 +113,7 @@ export function addConvert(command: Command): void {
     )
     .addOption(KEY)
     .addOption(PREFIX)
+    .addOption(STEM_STRIDE)
     .addOption(new Option('--quantize <type>', 'store weights in').choices(QUANTIZATIONS).default('none'))
     .option(
       '--classes <names.json>',
@@ -137,6 +141,7 @@ export function addConvert(command: Command): void {
       const onProgress = progress.update;
       const { weights, key, prefix, quantize, classes, lora, scan, force, maxSize: maxBytes } = options;
       const dense = denseFrom(options);
+      const stemStride = stemStrideFrom(options.stemStride);
       const batchNorm: BatchNormHandling = options.trainable ? 'keep' : 'fold';
       try {
         const inspection = await withInput(path, {
@@ -148,6 +153,7 @@ export function addConvert(command: Command): void {
                 weights,
                 key,
                 prefix,
+                stemStride,
                 quantize,
                 classNames,
                 dense,
@@ -163,7 +169,19 @@ export function addConvert(command: Command): void {
             if (!unpacked) {
               const { maxDetections, maskThreshold, scale, mode, crop, stride, threshold, iou } = options;
               const counts = { 'max-detections': maxDetections, 'mask-threshold': maskThreshold };
-              refuseForFolders({ weights, classes, scale, mode, crop, stride, threshold, iou, ...counts });
+              const stem = { 'stem-stride': options.stemStride };
+              refuseForFolders({
+                weights,
+                classes,
+                scale,
+                mode,
+                crop,
+                stride,
+                threshold,
+                iou,
+                ...counts,
+                ...stem,
+              });
             }
             const classNames = classes === undefined ? undefined : await readClassNames(classes);
             return withAdapter(lora, (adapter) => {
@@ -171,6 +189,7 @@ export function addConvert(command: Command): void {
                 weights,
                 key,
                 prefix,
+                stemStride,
                 quantize,
                 classNames,
                 dense,

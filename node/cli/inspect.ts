@@ -18,14 +18,27 @@ export const LORA = new Option(
 );
 export const PREFIX = new Option('--prefix <p.>', 'what stands before the names of the parameters');
 
+export const STEM_STRIDE = new Option(
+  '--stem-stride <n>',
+  'of the stem: 1 of GG-SSM, 2 of GrootV (default: what the checkpoint says)',
+).choices(['1', '2']);
+
+/** The option as a number. */
+export function stemStrideFrom(text: string | undefined): 1 | 2 | undefined {
+  if (text === undefined) return undefined;
+  return text === '1' ? 1 : 2;
+}
+
 export function addInspect(command: Command): void {
   command
     .addOption(new Option('--weights <name>', 'which weights of a training checkpoint').choices(WEIGHT_SETS))
     .addOption(KEY)
     .addOption(PREFIX)
+    .addOption(STEM_STRIDE)
     .addOption(LORA)
     .option('--json', 'print one JSON document')
-    .action(async (path: string, { weights, key, prefix, lora, json }: Options) => {
+    .action(async (path: string, { weights, key, prefix, stemStride: stride, lora, json }: Options) => {
+      const stemStride = stemStrideFrom(stride);
       const { inspectCheckpoint } = await import('../../converters/index.js');
       const progress = await ByteProgress.start();
       const onProgress = progress.update;
@@ -33,13 +46,15 @@ export function addInspect(command: Command): void {
         const inspection = await withInput(path, {
           file: async (source) => {
             refuseForFiles({ lora });
-            return inspectCheckpoint(source, { weights, key, prefix, onProgress });
+            return inspectCheckpoint(source, { weights, key, prefix, stemStride, onProgress });
           },
           folder: async (directory) => {
             const { findUnpacked } = await import('../../converters/pytorch/unpacked.js');
-            if (!(await findUnpacked(directory))) refuseForFolders({ weights });
+            if (!(await findUnpacked(directory))) {
+              refuseForFolders({ weights, 'stem-stride': stride });
+            }
             return withAdapter(lora, (adapter) =>
-              inspectCheckpoint(directory, { weights, key, prefix, lora: adapter, onProgress }),
+              inspectCheckpoint(directory, { weights, key, prefix, stemStride, lora: adapter, onProgress }),
             );
           },
         });
@@ -56,6 +71,7 @@ interface Options {
   weights?: (typeof WEIGHT_SETS)[number];
   key?: string;
   prefix?: string;
+  stemStride?: string;
   lora?: string;
   json?: boolean;
 }
@@ -160,7 +176,8 @@ function outputOf({ outputBytes }: { readonly outputBytes: number }): string {
 
 function imageRows(inspection: Inspection): Rows {
   const { architecture, channels, depths, mlpRatio, layerScale, classes, parameters, tensors } = inspection;
-  const { file, weightsUsed, imageSize, settings } = inspection;
+  const { file, weightsUsed, inputChannels, imageSize, settings, warnings } = inspection;
+  const isDense = inspection.outputNormalization !== undefined;
   return [
     ['file', `${file.name} (${file.format}, ${(file.bytes / 1e6).toFixed(1)} MB)`],
     ['sha-256', file.sha256],
@@ -170,24 +187,38 @@ function imageRows(inspection: Inspection): Rows {
     ['mlp ratio', mlpRatio],
     ['layer scale', layerScale ? 'yes' : 'no'],
     ['classes', classes || 'none'],
-    ['image size', settings.length > 0 ? `${imageSize} at the short side` : imageSize],
-    ...settings.map((setting): Rows[number] => ['setting', describeSetting(setting)]),
+    ...(inputChannels === undefined ? [] : [['input', `${inputChannels} channels`] as Rows[number]]),
+    ...(imageSize === undefined
+      ? []
+      : [['image size', isDense ? `${imageSize} at the short side` : imageSize] as Rows[number]]),
+    ...settings.map((setting): Rows[number] =>
+      setting.name === 'stemStride'
+        ? ['stem stride', describeValue(setting)]
+        : ['setting', `${setting.name}: ${describeValue(setting)}`],
+    ),
     ['parameters', `${parameters.toLocaleString('en')} in ${tensors} tensors`],
     ['output', outputOf(inspection)],
+    ...warnings.map((warning): Rows[number] => ['warning', warning]),
     ['weights', inspection.prefix === '' ? weightsUsed : `${weightsUsed}, names under ${inspection.prefix}`],
   ];
 }
 
 /** Who says what a setting is. */
-const ORIGINS = { options: 'as given', checkpoint: 'from the checkpoint', default: 'by default' } as const;
+const ORIGINS = {
+  options: 'as given',
+  checkpoint: 'from the checkpoint',
+  'file name': 'from the file name',
+  default: 'by default',
+} as const;
 
-/** Such as `scale: 2048, 512 (from the checkpoint)`. Names and colours of classes are only counted. */
-function describeSetting({ name, value, from, note }: Inspection['settings'][number]): string {
+/** Such as `2048, 512 (from the checkpoint)`. Names and colours of classes are only counted. */
+function describeValue({ value, from, evidence, note }: Inspection['settings'][number]): string {
   const isLong = Array.isArray(value) && (value.length > 8 || value.some(Array.isArray));
   const shown = isLong
     ? `${value.length} of them`
     : Array.isArray(value)
       ? value.join(', ')
       : (value ?? 'none');
-  return `${name}: ${shown} (${ORIGINS[from]}${note === undefined ? '' : `; ${note}`})`;
+  const why = [ORIGINS[from], ...(evidence === undefined ? [] : [evidence])].join(': ');
+  return `${shown} (${why}${note === undefined ? '' : `; ${note}`})`;
 }

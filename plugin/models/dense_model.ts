@@ -49,7 +49,7 @@ export abstract class DenseModel<
     let given: DenseInput | undefined;
     try {
       given = await toDenseInput(image, preprocessing, options, (extent) =>
-        checkWorkingBytes(seen(extent), architecture.channels, 'take a smaller picture or window'),
+        checkWorkingBytes(seen(extent), architecture, 'take a smaller picture or window'),
       );
       options.signal?.throwIfAborted();
       return await body(given);

@@ -26,7 +26,7 @@ import {
   type WholeInput,
 } from '../image/input.js';
 import { treeScan } from '../ops/tree_scan.js';
-import { GROOTV_METADATA, type GrootVMetadata } from './grootv_metadata.js';
+import { GROOTV_METADATA, type GrootVMetadata, gridSize, inputChannelsOf } from './grootv_metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
 import { checkWorkingBytes, failure, loadModel, PictureModel, workingBytes } from './picture_model.js';
 
@@ -84,6 +84,8 @@ export interface BlockOptions {
   readonly signal?: AbortSignal;
 }
 
+const NO_HEAD = 'the model has no classification head';
+
 /** Pictures of one prediction: a longer list needs no more memory than this many. */
 const PICTURES_AT_A_TIME = 8;
 
@@ -114,9 +116,12 @@ export class GrootV extends PictureModel<GrootVMetadata> {
   /**
    * Logits [N, classes] of pictures as they are, [H, W, 3] or [N, H, W, 3], such as `prepare` gives. The caller disposes
    * them.
+   * @throws {Error} one line, when the tensor is not as described or the model has no classes.
    */
   logits(image: ImageTensor): Tensor2D {
+    this.checkPictures('logits');
     try {
+      if (this.metadata.architecture.classes === 0) throw new Error(NO_HEAD);
       checkTensor(image, [3]);
     } catch (error) {
       throw failure('GrootV.logits', error);
@@ -160,7 +165,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     options: ClassifyOptions = {},
   ): Promise<Prediction[][]> {
     const { classes } = this.metadata.architecture;
-    if (classes === 0) throw new Error('GrootV.classify: the model has no classification head');
+    if (classes === 0) throw failure('GrootV.classify', NO_HEAD);
     const top = options.top ?? 5;
     if (!Number.isInteger(top) || top < 1) {
       throw new Error(`GrootV.classify: top is ${String(top)}, expected an integer of at least 1`);
@@ -178,7 +183,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
 
   /** About how many bytes the tensors of `tree` and `affinity` take at their peak for a picture of this size, pixels. */
   workingBytes(extent: { readonly width: number; readonly height: number }): number {
-    return workingBytes(extent, this.metadata.architecture.channels);
+    return workingBytes(extent, this.metadata.architecture);
   }
 
   /**
@@ -238,6 +243,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     options: PrepareOptions,
   ): AsyncGenerator<Tensor4D> {
     const { size } = this.metadata.preprocessing;
+    this.checkPictures(method);
     const list = images as ImageInput[];
     const several = Array.isArray(images);
     if (several && images.length === 0)
@@ -288,17 +294,27 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     image: ImageInput,
     { size, signal }: BlockOptions,
   ): Promise<WholeInput> {
+    this.checkPictures(method);
     try {
       return await toWholeInput(image, size, { signal }, (extent) =>
         checkWorkingBytes(
           extent,
-          this.metadata.architecture.channels,
+          this.metadata.architecture,
           'choose a smaller size (--size on the command line)',
         ),
       );
     } catch (error) {
       throw failure(`GrootV.${method}`, error, '', signal);
     }
+  }
+
+  /** @throws {Error} when the model takes other tensors than pictures */
+  private checkPictures(method: string): void {
+    const channels = inputChannelsOf(this.metadata.architecture);
+    if (channels === 3) return;
+    throw new Error(
+      `GrootV.${method}: the model takes images of ${channels} channels and no pictures: feed \`image\` [N, H, W, ${channels}] with model.execute`,
+    );
   }
 
   private checkBlock(method: string, block = 0): number {
@@ -308,16 +324,12 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     );
   }
 
-  /** Height and width of a block's grid: the stem halves twice, every further level once, odd sizes rounding up. */
+  /** Height and width of a block's grid. */
   private gridOf(image: Tensor4D, block: number): { height: number; width: number } {
-    const { depths } = this.metadata.architecture;
+    const { depths, stemStride } = this.metadata.architecture;
     let level = 0;
     for (let first = depths[0]; block >= first; first += depths[level]) level++;
-    const [height, width] = image.shape.slice(-3).map((pixels) => {
-      let size = pixels;
-      for (let halvings = level + 2; halvings > 0; halvings--) size = Math.ceil(size / 2);
-      return size;
-    });
+    const [height, width] = image.shape.slice(-3).map((pixels) => gridSize(pixels, level, stemStride));
     return { height, width };
   }
 }

@@ -12,9 +12,15 @@ import {
   text,
 } from './checks.js';
 
+/** Stride of each of the two convolutions of the stem: 2 of GrootV, 1 of GG-SSM. */
+export type StemStride = 1 | 2;
+
 /** The sizes of GrootV without a head: what all networks on it have. */
 export interface GrootVTrunk {
-  /** `GrootV-T`, `-S` or `-B` for the published sizes, else `GrootV`; of a network with another head, ` + ` and its name. */
+  /**
+   * `GrootV-T`, `-S` or `-B` for the published sizes, else `GrootV`, with a stem of stride 1 `GG-SSM` in its stead; of a
+   * network with another head, ` + ` and its name.
+   */
   readonly name: string;
   /** Channels of the first level; each further level has twice as many. */
   readonly channels: number;
@@ -24,6 +30,23 @@ export interface GrootVTrunk {
   readonly mlpRatio: number;
   /** Whether the two branches of a block are scaled by learnt gamma1 and gamma2. */
   readonly layerScale: boolean;
+  /** 2 where it is not there, as in models that were converted before. */
+  readonly stemStride?: StemStride;
+  /** Channels of the input; 3 where it is not there. */
+  readonly inputChannels?: number;
+}
+
+/** Channels of the images that a network takes. */
+export function inputChannelsOf({ inputChannels = 3 }: GrootVTrunk): number {
+  return inputChannels;
+}
+
+/** Rows or columns of a level's grid, of an image that has so many: every stride of 2 halves and rounds up. */
+export function gridSize(pixels: number, level: number, stemStride: StemStride = 2): number {
+  let size = pixels;
+  for (let halvings = level + (stemStride === 2 ? 2 : 0); halvings > 0; halvings--)
+    size = Math.ceil(size / 2);
+  return size;
 }
 
 /** The sizes of a GrootV network (GrootVL, section 3.3). */
@@ -41,10 +64,14 @@ export interface Preprocessing {
   readonly resize: 'short-side';
   readonly resampling: 'bicubic';
   readonly crop: 'centre';
-  readonly channels: 'RGB';
+  /** `any` where the model takes other than three, which nothing names. */
+  readonly channels: 'RGB' | 'any';
   /** Values that the graph's `image` input takes. */
   readonly range: readonly [0, 255];
-  /** Taken out inside the graph, between `image` and `normalized`; of values from 0 to 1. */
+  /**
+   * Taken out inside the graph, between `image` and `normalized`; of values from 0 to 1, one a channel. GG-SSM, and whatever
+   * takes other than three channels, has a mean of 0 and a deviation of 1.
+   */
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
 }
@@ -67,11 +94,13 @@ export interface GrootVMetadata extends VisionMetadata {
 }
 
 /**
- * What an exported `.safetensors` file says beside the weights: the side of the images of a classifier; names and colours
+ * What an exported `.safetensors` file says beside the weights: the side of the images of a classifier and the stride of
+ * its stem; names and colours
  * of classes as JSON; the configuration of a segmenter or detector, as mmsegmentation and mmdetection write it.
  */
 export const EXPORTED = {
   imageSize: 'image_size',
+  stemStride: 'stem_stride',
   classNames: 'class_names',
   palette: 'palette',
   config: 'config',
@@ -80,8 +109,11 @@ export const EXPORTED = {
 /** Side of the largest square that a model may ask for, pixels. */
 export const MAX_IMAGE_SIZE = 4096;
 export const MAX_CLASSES = 1_000_000;
+const MAX_INPUT_CHANNELS = 4096;
+const CHANNEL_VALUE = number(-1000, 1000);
 /** A mean or a deviation: one number a channel. */
-export const COLOUR_CHANNELS = listOf(number(-1000, 1000), 3, 3);
+export const COLOUR_CHANNELS = listOf(CHANNEL_VALUE, 3, 3);
+const INPUT_CHANNELS = listOf(CHANNEL_VALUE, 1, MAX_INPUT_CHANNELS);
 
 /** Checks of {@link GrootVTrunk}, and of the count of parameters. */
 export const TRUNK_FIELDS = {
@@ -90,6 +122,8 @@ export const TRUNK_FIELDS = {
   depths: listOf(integer(1, 1000), 1, 16),
   mlpRatio: number(0, 1000),
   layerScale: boolean,
+  stemStride: optional(oneOf(1, 2)),
+  inputChannels: optional(integer(1, MAX_INPUT_CHANNELS)),
   parameters: optional(integer(0)),
 };
 
@@ -116,10 +150,10 @@ const SCHEMA = record({
     resize: oneOf('short-side'),
     resampling: oneOf('bicubic'),
     crop: oneOf('centre'),
-    channels: oneOf('RGB'),
+    channels: oneOf('RGB', 'any'),
     range: optional(listOf(oneOf(0, 255), 2, 2)),
-    mean: COLOUR_CHANNELS,
-    deviation: COLOUR_CHANNELS,
+    mean: INPUT_CHANNELS,
+    deviation: INPUT_CHANNELS,
   }),
   ...VISION_FIELDS,
 });
@@ -127,8 +161,12 @@ const SCHEMA = record({
 /** What untrusted metadata may hold. */
 export const GROOTV_METADATA: Check = (value, name) => {
   SCHEMA(value, name);
-  const { architecture, classNames } = value as GrootVMetadata;
+  const { architecture, preprocessing, classNames } = value as GrootVMetadata;
   checkOnePerClass(classNames, architecture.classes, `${name}.classNames`, 'names');
+  const channels = inputChannelsOf(architecture);
+  const values = listOf(CHANNEL_VALUE, channels, channels);
+  for (const part of ['mean', 'deviation'] as const)
+    values(preprocessing[part], `${name}.preprocessing.${part}`);
 };
 
 /** @throws {Error} when a list is there and has other than one item a class */

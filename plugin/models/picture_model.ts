@@ -6,6 +6,7 @@ import { mustWaitForValues } from '../kernels/values.js';
 import { declaredOp } from '../ops/declare.js';
 import type { Check } from './checks.js';
 import { nodesOf } from './graph_editor.js';
+import type { GrootVTrunk } from './grootv_metadata.js';
 import { LoadedModel } from './loaded_model.js';
 import { readMetadata } from './metadata.js';
 import { type LoadOptions, type ModelSource, openSource } from './model_files.js';
@@ -108,18 +109,26 @@ const MAX_WORKING_BYTES = 3.5e9;
 
 /**
  * About how many bytes the tensors of a backbone take at their peak for a picture of this size, pixels. With 16 channels
- * 105 bytes a pixel were measured (wasm, last block); they grow with the channels.
+ * 105 bytes a pixel were measured (wasm, last block); they grow with the channels. A stem of stride 1 leaves 16 times as
+ * many places for the levels.
  */
-export function workingBytes({ width, height }: Extent, channels: number): number {
-  return width * height * (16 + 6 * channels);
+export function workingBytes(
+  { width, height }: Extent,
+  { channels, stemStride }: Pick<GrootVTrunk, 'channels' | 'stemStride'>,
+): number {
+  return width * height * (16 + 6 * channels) * (stemStride === 1 ? 16 : 1);
 }
 
 /**
  * @param remedy what a person can do about it
  * @throws {Error} for a picture whose tensors would not fit
  */
-export function checkWorkingBytes(extent: Extent, channels: number, remedy: string): void {
-  const bytes = workingBytes(extent, channels);
+export function checkWorkingBytes(
+  extent: Extent,
+  trunk: Pick<GrootVTrunk, 'channels' | 'stemStride'>,
+  remedy: string,
+): void {
+  const bytes = workingBytes(extent, trunk);
   if (bytes <= MAX_WORKING_BYTES) return;
   throw new Error(
     `a picture of ${extent.width} x ${extent.height} pixels needs about ${gigabytes(bytes)} of memory, ` +

@@ -61,7 +61,11 @@ function settingsOf(graph: GraphModel): Record<string, string> {
   const names = jsonOf(EXPORTED.classNames, classNames);
   const family: string | undefined = architecture?.family;
   if (family !== 'GrootV-UperNet' && family !== 'GrootV-MaskRCNN') {
-    return { ...(preprocessing?.size && { [EXPORTED.imageSize]: String(preprocessing.size) }), ...names };
+    return {
+      ...(preprocessing?.size && { [EXPORTED.imageSize]: String(preprocessing.size) }),
+      ...(family === 'GrootV' && { [EXPORTED.stemStride]: String(architecture?.stemStride ?? 2) }),
+      ...names,
+    };
   }
   const isSegmenter = family === 'GrootV-UperNet';
   (isSegmenter ? SEGMENTER_METADATA : DETECTOR_METADATA)(metadata, 'exportCheckpoint: the metadata');

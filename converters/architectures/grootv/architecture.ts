@@ -1,12 +1,12 @@
-/** What a GrootV checkpoint is, read from the names and shapes of its tensors alone. */
+/** What a checkpoint of GrootV or GG-SSM is: names and shapes of its tensors, and the stride of the stem. */
 import type { GrootVArchitecture, GrootVTrunk } from '../../../plugin/models/grootv_metadata.js';
 import { unusedReason } from '../../names.js';
 import { Parameters } from '../../parameters.js';
 import { disagreements, type StateShapes } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { grootVGraph } from './graph.js';
-import { grootVMetadata, grootVSettings } from './metadata.js';
-import { refuseOtherModels } from './other_models.js';
+import { type GrootVSettings, grootVMetadata, grootVSettings, withStemStride } from './metadata.js';
+import { refuseModelsBeside } from './model_evidence.js';
 
 /** The published sizes: channels and depths. */
 const PUBLISHED: readonly (readonly [name: string, channels: number, depths: readonly number[]])[] = [
@@ -21,8 +21,8 @@ const STATISTICS = /\.running_(mean|var)$/;
 /** Modules of the network, by the first segment of a name. */
 const OWNED = /^(patch_embed|levels|conv_head|head)\./;
 
-/** GrootV by the names and shapes of its tensors. */
-export const GROOTV: FileArchitecture<GrootVArchitecture> = {
+/** GrootV by the names and shapes of its tensors, which GG-SSM shares. */
+export const GROOTV: FileArchitecture<GrootVArchitecture, GrootVSettings> = {
   family: 'GrootV',
   title: 'GrootV checkpoint',
   anchors: ['patch_embed.conv2.weight', 'levels.0.blocks.0.'],
@@ -44,8 +44,9 @@ export const GROOTV: FileArchitecture<GrootVArchitecture> = {
     grootVGraph(sizes, parameters);
     return { sizes, differences: disagreements(state, parameters.declared, GROOTV.owns) };
   },
-  check: refuseOtherModels,
+  check: refuseModelsBeside('GrootV', 'GG-SSM'),
   settings: grootVSettings,
+  complete: withStemStride,
   build: grootVGraph,
   countParameters,
   metadata: grootVMetadata,
@@ -64,6 +65,7 @@ export function trunkSizes(state: StateShapes): GrootVTrunk | undefined {
     depths,
     mlpRatio: hidden / channels,
     layerScale: state.has('levels.0.blocks.0.gamma1'),
+    inputChannels: state.get('patch_embed.conv1.weight')?.shape[1] ?? 3,
   };
 }
 

@@ -36,7 +36,10 @@ export function denseTrunk(state: StateShapes): Omit<DenseTrunk, 'classes'> | un
       .map(([name, entry]) => [name.slice(prefix.length), entry]),
   );
   const trunk = trunkSizes(backbone);
-  return trunk && { ...trunk, outputNormalization: outputNormalization(backbone, trunk.depths.length) };
+  if (!trunk) return undefined;
+  // Pictures have three channels: a stem of another number does not fit.
+  const { inputChannels: _, ...rest } = trunk;
+  return { ...rest, outputNormalization: outputNormalization(backbone, trunk.depths.length) };
 }
 
 /** `outnorm<l>` is VMamba's wrapper around nn.LayerNorm, `outnorm<l>.0` GrootV's own norm. */

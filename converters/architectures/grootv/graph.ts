@@ -3,7 +3,11 @@
  * channels-last. Constants carry the names of the PyTorch parameters that they hold.
  */
 import type { OutputNormalization } from '../../../plugin/models/dense_metadata.js';
-import type { GrootVArchitecture, GrootVTrunk } from '../../../plugin/models/grootv_metadata.js';
+import {
+  type GrootVArchitecture,
+  type GrootVTrunk,
+  inputChannelsOf,
+} from '../../../plugin/models/grootv_metadata.js';
 import {
   bool,
   float,
@@ -17,7 +21,7 @@ import {
 import { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
 import type { GraphEnd, NetworkGraph } from '../architecture.js';
-import { IMAGENET_DEVIATION, IMAGENET_MEAN } from './preprocessing.js';
+import { normalizationOf } from './preprocessing.js';
 
 /** torch.nn.LayerNorm of the two normalisations around the state-space model, and torch.nn.BatchNorm2d. */
 export const TORCH_EPSILON = 1e-5;
@@ -49,7 +53,8 @@ export interface Features {
 export function grootVGraph(architecture: GrootVArchitecture, parameters: Parameters): NetworkGraph {
   const layers = new ImageLayers(new GraphBuilder());
   const { graph } = layers;
-  const image = normalizedImage(graph, { mean: IMAGENET_MEAN, deviation: IMAGENET_DEVIATION });
+  const image = normalizedImage(graph, normalizationOf(architecture));
+  const inputs = [{ name: 'image', shape: [-1, -1, -1, inputChannelsOf(architecture)] }];
   const features = grootVBackbone(layers, parameters, image, architecture);
   const namedNodes = [...features.levels, ...features.namedNodes];
   if (!architecture.convolutionHead && architecture.classes === 0) {
@@ -57,14 +62,14 @@ export function grootVGraph(architecture: GrootVArchitecture, parameters: Parame
       name,
       shape: [-1, -1, -1, architecture.channels * 2 ** level],
     }));
-    return { graph, outputs, namedNodes };
+    return { graph, inputs, outputs, namedNodes };
   }
   const { pooled, output } = grootVHead(layers, parameters, features, architecture);
-  return { graph, outputs: [output], namedNodes: [...namedNodes, pooled] };
+  return { graph, inputs, outputs: [output], namedNodes: [...namedNodes, pooled] };
 }
 
 /**
- * The input `image`, RGB of 0 to 255, and the node `normalized`: mean and deviation taken out, which are of values from
+ * The input `image`, values of 0 to 255 (RGB where it has three channels), and the node `normalized`: mean and deviation taken out, which are of values from
  * 0 to 1.
  */
 export function normalizedImage(
@@ -76,7 +81,7 @@ export function normalizedImage(
       `normalization/${name}`,
       values.map((value) => 255 * value),
     );
-  const image = graph.placeholder('image', [-1, -1, -1, 3]);
+  const image = graph.placeholder('image', [-1, -1, -1, mean.length]);
   const centred = graph.node('Sub', 'normalization/centred', [image, ofBytes('mean', mean)]);
   return graph.node('RealDiv', 'normalized', [centred, ofBytes('deviation', deviation)]);
 }
@@ -84,21 +89,22 @@ export function normalizedImage(
 /**
  * The stem and the levels.
  * @param parameters of the backbone, such as those at `backbone`
- * @param image normalised, [N, H, W, 3]
+ * @param image normalised, [N, H, W, C]
  */
 export function grootVBackbone(
   layers: ImageLayers,
   parameters: Parameters,
   image: Output,
-  { channels, depths, mlpRatio, layerScale, outputNormalization }: BackboneSizes,
+  sizes: BackboneSizes,
 ): Features {
   const { graph } = layers;
+  const { channels, depths, mlpRatio, layerScale, outputNormalization, stemStride: stride = 2 } = sizes;
   const embedding = parameters.at('patch_embed');
   const stem = embedding.size('conv1.weight', 0, Math.floor(channels / 2));
   let x = layers.convolution(embedding.at('conv1'), image, {
-    inputs: 3,
+    inputs: inputChannelsOf(sizes),
     outputs: stem,
-    stride: 2,
+    stride,
     bias: true,
   });
   x = layers.layerNormalization(embedding.at('norm1.1'), stem, x, LAYER_EPSILON);
@@ -106,7 +112,7 @@ export function grootVBackbone(
   x = layers.convolution(embedding.at('conv2'), x, {
     inputs: stem,
     outputs: channels,
-    stride: 2,
+    stride,
     bias: true,
   });
   x = layers.layerNormalization(embedding.at('norm2.1'), channels, x, LAYER_EPSILON);
@@ -119,8 +125,8 @@ export function grootVBackbone(
     // One grid for all blocks of a level, so that backends prepare and upload it once.
     const edges = graph.node('GridGraph', `levels_${number}/edges`, [x]);
     for (let block = 0; block < depth; block++) {
-      const sizes = { width, hidden: Math.floor(width * mlpRatio), layerScale };
-      x = grootVBlock(layers, level.at(`blocks.${block}`), `blocks_${index++}`, x, edges, sizes);
+      const widths = { width, hidden: Math.floor(width * mlpRatio), layerScale };
+      x = grootVBlock(layers, level.at(`blocks.${block}`), `blocks_${index++}`, x, edges, widths);
     }
     const features = `features_${number}`;
     if (outputNormalization?.levels.includes(number)) {

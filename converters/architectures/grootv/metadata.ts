@@ -4,24 +4,31 @@ import {
   EXPORTED,
   type GrootVArchitecture,
   type GrootVMetadata,
+  type StemStride,
 } from '../../../plugin/models/grootv_metadata.js';
 import { ArchitectureError } from '../../errors.js';
 import type { Checkpoint } from '../../pytorch/checkpoint.js';
 import { readConfigNumber } from '../../pytorch/state_dict.js';
 import type { ModelDetails, ModelSettings, SettingsOptions } from '../architecture.js';
 import { IMAGENET_CLASSES } from './imagenet_classes.js';
+import { stemStrideOf } from './model_evidence.js';
 import { IMAGENET_SIZE, preprocessingOf } from './preprocessing.js';
 
+export interface GrootVSettings extends ModelSettings {
+  readonly imageSize: number;
+  readonly stemStride: StemStride;
+}
+
 /**
- * The size of the images, which the authors' training checkpoints say, and the names of the classes; files that this
+ * The stride of the stem, the size of the images, which the authors' training checkpoints say, and the names of the classes; files that this
  * package exported say both.
  * @throws {ArchitectureError} when there are other than as many class names as the head has classes
  */
 export function grootVSettings(
   { classes }: GrootVArchitecture,
   checkpoint: Checkpoint,
-  { classNames, dense = {} }: SettingsOptions,
-): ModelSettings {
+  { classNames, stemStride, dense = {} }: SettingsOptions,
+): GrootVSettings {
   const [foreign] = Object.keys(dense);
   if (foreign !== undefined) {
     throw new ArchitectureError(
@@ -40,7 +47,14 @@ export function grootVSettings(
   const usual =
     exportedNames(metadata.get(EXPORTED.classNames), classes) ??
     (classes === IMAGENET_CLASSES.length ? IMAGENET_CLASSES : null);
-  return { imageSize: isSize ? size : IMAGENET_SIZE, classNames: classNames ?? usual, report: [] };
+  const { stride, setting, warning } = stemStrideOf(checkpoint, stemStride);
+  return {
+    imageSize: isSize ? size : IMAGENET_SIZE,
+    classNames: classNames ?? usual,
+    stemStride: stride,
+    report: [setting],
+    warnings: warning === undefined ? [] : [warning],
+  };
 }
 
 /** The names that an exported file has, unless they are not as described. */
@@ -55,14 +69,23 @@ function exportedNames(json: string | undefined, classes: number): readonly stri
   }
 }
 
+/** The sizes with the stride of the stem, under the name of the model that has it. */
+export function withStemStride(
+  sizes: GrootVArchitecture,
+  { stemStride }: GrootVSettings,
+): GrootVArchitecture {
+  const name = stemStride === 1 ? sizes.name.replace(/^GrootV/, 'GG-SSM') : sizes.name;
+  return { ...sizes, name, stemStride };
+}
+
 export function grootVMetadata(
   sizes: GrootVArchitecture,
-  { imageSize, classNames }: ModelSettings,
+  { imageSize, classNames }: GrootVSettings,
   { parameters, ...details }: ModelDetails,
 ): GrootVMetadata {
   return {
     architecture: { family: 'GrootV', ...sizes, parameters },
-    preprocessing: preprocessingOf(imageSize),
+    preprocessing: preprocessingOf(imageSize, sizes),
     classNames,
     ...details,
   };

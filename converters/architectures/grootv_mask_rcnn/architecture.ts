@@ -4,7 +4,7 @@ import { disagreements } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { countParameters } from '../grootv/architecture.js';
 import { denseTrunk, hasAnchor, ownsBackbone, whyLeftOut } from '../grootv/dense_trunk.js';
-import { refuseOtherModels } from '../grootv/other_models.js';
+import { refuseModelsBeside } from '../grootv/model_evidence.js';
 import { IMAGENET_DEVIATION, IMAGENET_MEAN } from '../grootv/preprocessing.js';
 import { maskRCNNGraph } from './graph.js';
 import { MASK_RCNN_DEFAULTS, type MaskRCNNSettings, maskRCNNMetadata, maskRCNNSettings } from './settings.js';
@@ -53,7 +53,7 @@ export const GROOTV_MASK_RCNN: FileArchitecture<MaskRCNNSizes, MaskRCNNSettings>
     declare(sizes, parameters);
     return { sizes, differences: disagreements(state, parameters.declared, GROOTV_MASK_RCNN.owns) };
   },
-  check: refuseOtherModels,
+  check: refuseModelsBeside('GrootV'),
   settings: maskRCNNSettings,
   build: maskRCNNGraph,
   countParameters,

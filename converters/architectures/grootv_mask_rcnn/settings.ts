@@ -61,8 +61,9 @@ const DEVIATIONS = listOf(number(1e-6, 1e6), 4, 4);
 export function maskRCNNSettings(
   { classes, anchors }: MaskRCNNSizes,
   checkpoint: Checkpoint,
-  { classNames, dense = {} }: SettingsOptions,
+  { classNames, dense = {}, stemStride }: SettingsOptions,
 ): MaskRCNNSettings {
+  refuseOptions({ stemStride }, ['stemStride'], 'classifiers and backbones; this is a detector');
   refuseOptions(dense, SEGMENTATION, 'segmenters; this is a detector');
   const reader = new SettingsReader(checkpoint);
   const preprocessing = reader.preprocessing(dense, { scale: SCALE, padTo: PADDING });

@@ -4,7 +4,7 @@ import { disagreements } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { countParameters } from '../grootv/architecture.js';
 import { denseTrunk, hasAnchor, ownsBackbone, whyLeftOut } from '../grootv/dense_trunk.js';
-import { refuseOtherModels } from '../grootv/other_models.js';
+import { refuseModelsBeside } from '../grootv/model_evidence.js';
 import { IMAGENET_DEVIATION, IMAGENET_MEAN } from '../grootv/preprocessing.js';
 import { type UperNetSizes, uperNetGraph } from './graph.js';
 import { type UperNetSettings, uperNetMetadata, uperNetSettings } from './settings.js';
@@ -36,7 +36,7 @@ export const GROOTV_UPERNET: FileArchitecture<UperNetSizes, UperNetSettings> = {
     declare(sizes, parameters);
     return { sizes, differences: disagreements(state, parameters.declared, GROOTV_UPERNET.owns) };
   },
-  check: refuseOtherModels,
+  check: refuseModelsBeside('GrootV'),
   settings: uperNetSettings,
   build: uperNetGraph,
   countParameters,

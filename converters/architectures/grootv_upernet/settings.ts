@@ -29,8 +29,9 @@ const DETECTION = ['scoreThreshold', 'iouThreshold', 'maxDetections', 'maskThres
 export function uperNetSettings(
   { classes, pools }: UperNetSizes,
   checkpoint: Checkpoint,
-  { classNames, dense = {} }: SettingsOptions,
+  { classNames, dense = {}, stemStride }: SettingsOptions,
 ): UperNetSettings {
+  refuseOptions({ stemStride }, ['stemStride'], 'classifiers and backbones; this is a segmenter');
   refuseOptions(dense, DETECTION, 'detectors; this is a segmenter');
   const reader = new SettingsReader(checkpoint);
   const { config } = reader;

@@ -1,0 +1,142 @@
+/**
+ * Which model a checkpoint says to be of. GG-SSM has the trunk of GrootV with a stem of stride 1, and UIS-Mamba a part of
+ * it: nothing in names and shapes tells the first two apart, so whatever else says so is evidence.
+ */
+import { EXPORTED, type StemStride } from '../../../plugin/models/grootv_metadata.js';
+import { ArchitectureError } from '../../errors.js';
+import type { Checkpoint } from '../../pytorch/checkpoint.js';
+import { quote } from '../../pytorch/errors.js';
+import { readConfigText, stateDicts } from '../../pytorch/state_dict.js';
+import type { Setting } from '../architecture.js';
+
+const GG_SSM = /graph[-_ ]?ssm|gg[-_ ]?ssm/i;
+const UIS_MAMBA = /uis[-_ ]?mamba/i;
+const GROOTV = /groot|mamba[-_ ]?tree/i;
+
+/** Where training scripts write which model they trained. */
+const PATHS: readonly (readonly string[])[] = [
+  ['config', 'MODEL', 'TYPE'],
+  ['config', 'MODEL', 'NAME'],
+  ['cfg', 'MODEL', 'TYPE'],
+  ['config', 'model', 'type'],
+  ['config', 'model'],
+  ['config', 'arch'],
+  ['args', 'model'],
+  ['args', 'arch'],
+  ['hyper_parameters', 'model'],
+  ['hyper_parameters', 'model_name'],
+  ['hyper_parameters', 'arch'],
+  ['hyper_parameters', 'backbone'],
+  ['meta', 'config'],
+  ['meta', 'cfg'],
+  ['arch'],
+  ['model_name'],
+  ['model_type'],
+];
+
+/** Keys that hold the type of the model and nothing else, so that any other name is of another model. */
+const TYPES = new Set(['config.MODEL.TYPE', 'cfg.MODEL.TYPE']);
+
+/** Modules that only the eye tracker of GG-SSM has. */
+const EYE_TRACKER = /(^|\.)(temporal_ssm|spatial_backbone)\./;
+
+type Model = 'GrootV' | 'GG-SSM' | 'UIS-Mamba' | 'another model';
+
+interface Evidence {
+  readonly model: Model;
+  /** Such as `config.MODEL.TYPE is "convolutional_graph_ssm"`. */
+  readonly says: string;
+  readonly from: 'checkpoint' | 'file name';
+}
+
+function modelNamed(text: string): Model | undefined {
+  if (GG_SSM.test(text)) return 'GG-SSM';
+  if (UIS_MAMBA.test(text)) return 'UIS-Mamba';
+  return GROOTV.test(text) ? 'GrootV' : undefined;
+}
+
+/** What a checkpoint says of its model: its configuration, then its metadata, names of parameters, the name of the file. */
+function evidenceOf(checkpoint: Checkpoint): Evidence | undefined {
+  for (const path of PATHS) {
+    const text = readConfigText(checkpoint, path);
+    if (text === undefined) continue;
+    const key = path.join('.');
+    const says = `${key} ${text.length > 80 ? 'describes it' : `is ${quote(text)}`}`;
+    const model = modelNamed(text) ?? (TYPES.has(key) ? 'another model' : undefined);
+    if (model) return { model, says, from: 'checkpoint' };
+  }
+  const { metadata, format } = checkpoint;
+  // A zip file's metadata are its container's alone.
+  for (const [key, text] of format === 'safetensors' ? metadata : []) {
+    const model = key === EXPORTED.classNames ? undefined : modelNamed(text);
+    if (model) return { model, says: `the metadata of the file name it: ${quote(key)}`, from: 'checkpoint' };
+  }
+  for (const { entries } of stateDicts(checkpoint)) {
+    const name = [...entries.keys()].find((name) => EYE_TRACKER.test(name));
+    if (name !== undefined) return { model: 'GG-SSM', says: `it has ${quote(name)}`, from: 'checkpoint' };
+  }
+  const file = checkpoint.name.split(/[\\/]/).at(-1) ?? '';
+  const model = modelNamed(file);
+  return model && model !== 'UIS-Mamba'
+    ? { model, says: `the file is named ${quote(file)}`, from: 'file name' }
+    : undefined;
+}
+
+/** @throws {ArchitectureError} when something of the checkpoint says that it is of another model than these */
+export function refuseModelsBeside(...models: readonly Model[]): (checkpoint: Checkpoint) => void {
+  return (checkpoint) => {
+    const found = evidenceOf(checkpoint);
+    if (found === undefined || models.includes(found.model)) return;
+    throw new ArchitectureError(
+      `this is no GrootV checkpoint but one of ${found.model}: ${found.says}. Its tensors have names and shapes of ` +
+        "GrootV's, and it computes something else, which cannot be converted",
+    );
+  };
+}
+
+/** The stride of the two convolutions of the stem, who says so, and a warning where nothing does. */
+export interface StemStrideChoice {
+  readonly stride: StemStride;
+  readonly setting: Setting;
+  readonly warning?: string;
+}
+
+/**
+ * The stride of the stem by the option, else by what the checkpoint says of its model, else 2 with a warning.
+ * @throws {ArchitectureError} for an option that is neither 1 nor 2
+ */
+export function stemStrideOf(checkpoint: Checkpoint, option: StemStride | undefined): StemStrideChoice {
+  const chosen = (stride: StemStride, from: Setting['from'], evidence?: string): StemStrideChoice => ({
+    stride,
+    setting: { name: 'stemStride', value: stride, from, ...(evidence !== undefined && { evidence }) },
+  });
+  if (option !== undefined) {
+    if (option !== 1 && option !== 2) {
+      throw new ArchitectureError(`stemStride is ${String(option)}, expected 1 (GG-SSM) or 2 (GrootV)`);
+    }
+    return chosen(option, 'options');
+  }
+  const exported = checkpoint.format === 'safetensors' && checkpoint.metadata.get(EXPORTED.stemStride);
+  if (exported === '1' || exported === '2') {
+    const evidence = `the metadata of the file say ${EXPORTED.stemStride} ${exported}`;
+    return chosen(exported === '1' ? 1 : 2, 'checkpoint', evidence);
+  }
+  const found = evidenceOf(checkpoint);
+  if (found) {
+    const choice = chosen(found.model === 'GG-SSM' ? 1 : 2, found.from, found.says);
+    if (found.from === 'checkpoint') return choice;
+    const note = `--stem-stride ${3 - choice.stride} where the name is wrong`;
+    return { ...choice, setting: { ...choice.setting, note } };
+  }
+  const archive = checkpoint.metadata.get('archive');
+  const hint =
+    archive !== undefined && modelNamed(archive) === 'GG-SSM'
+      ? `; it was saved as ${quote(archive)}, which sounds like GG-SSM's`
+      : '';
+  return {
+    ...chosen(2, 'default'),
+    warning:
+      'nothing says whether the stem has strides of 2 (GrootV, which is taken) or of 1 (GG-SSM): their names and shapes ' +
+      `are the same${hint}. --stem-stride 1 or 2 decides`,
+  };
+}
