@@ -23,9 +23,9 @@ export const OTHER_CODE: ReadonlyMap<OpSpec, OtherCode> = new Map([
         const values = x.dataSync().slice() as Float32Array;
         const decays = decay.dataSync() as Float32Array;
         const rooted = { order: order.dataSync(), parent: parent.dataSync() };
-        const channels = x.shape[2] as number;
-        scanUp(values, decays, rooted, channels);
-        scanDown(values, decays, rooted, channels);
+        const width = { channels: x.shape[2] as number, groups: decay.shape[2] as number };
+        scanUp(values, decays, rooted, width);
+        scanDown(values, decays, rooted, width);
         return tensor(values, x.shape);
       },
       native: ({ samples: [{ inputs }] }) => ({

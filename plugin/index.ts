@@ -108,6 +108,11 @@ export { GridSample, GridSampleGradient, gridSample, type Padding } from './ops/
 export { OpError } from './ops/input_checks.js';
 export { LayerNormalization, layerNormalization } from './ops/layer_normalization.js';
 export { Linear, linear } from './ops/linear.js';
+export {
+  ParentDissimilarity,
+  ParentDissimilarityGradient,
+  parentDissimilarity,
+} from './ops/parent_dissimilarity.js';
 export { type PastedMask, PasteMasks, pasteMask, pasteMasks } from './ops/paste_masks.js';
 export { type PathDirection, PathTree, pathTree } from './ops/path_tree.js';
 export { Resample } from './ops/resample.js';

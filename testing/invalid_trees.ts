@@ -24,7 +24,15 @@ const STATES = 2;
 
 /** The other inputs of an op that takes a tree [B, V], by their declared letters; values from -1 to 1. */
 function inputsBeside(op: (typeof OPS)[number], batch: number, vertices: number): Record<string, tf.Tensor> {
-  const sizes: Record<string, number> = { B: batch, V: vertices, L: vertices, D: CHANNELS, N: STATES };
+  const sizes: Record<string, number> = {
+    B: batch,
+    V: vertices,
+    L: vertices,
+    D: CHANNELS,
+    C: CHANNELS,
+    G: 1,
+    N: STATES,
+  };
   return Object.fromEntries(
     Object.entries(op.inputs)
       .filter(([name]) => name !== 'order' && name !== 'parent')

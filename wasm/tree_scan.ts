@@ -1,6 +1,8 @@
 /** TreeScan on WebAssembly. */
+import { limitToChannelScans } from '../plugin/kernels/channel_scans.js';
 import { TreeScan } from '../plugin/ops/tree_scan.js';
 import { registerWasmKernel } from './kernels.js';
+import { BACKEND } from './tfjs_start.js';
 
 /** Of tree_scan.cc. */
 interface Functions {
@@ -26,3 +28,5 @@ registerWasmKernel<typeof TreeScan, Functions>(
     functions.tree_scan(x, decay, order, parent, outputs.y, batch, vertices, channels, wholeTree);
   },
 );
+
+limitToChannelScans(TreeScan, BACKEND);

@@ -1,6 +1,8 @@
 /** TreeScanGradient on WebAssembly. */
+import { limitToChannelScans } from '../plugin/kernels/channel_scans.js';
 import { TreeScanGradient } from '../plugin/ops/tree_scan.js';
 import { registerWasmKernel } from './kernels.js';
+import { BACKEND } from './tfjs_start.js';
 
 /** Of tree_scan_gradient.cc. */
 interface Functions {
@@ -45,3 +47,5 @@ registerWasmKernel<typeof TreeScanGradient, Functions>(
     );
   },
 );
+
+limitToChannelScans(TreeScanGradient, BACKEND);

@@ -1,5 +1,7 @@
 /** TreeScan: tree_scan.cu. */
+import { limitToChannelScans } from '../../plugin/kernels/channel_scans.js';
 import { TreeScan } from '../../plugin/ops/tree_scan.js';
+import { BACKEND } from './backend/kernels.js';
 import { registerCudaKernel } from './kernels.js';
 import { treeLaunch } from './tree_grid.js';
 import { scheduleOf } from './tree_schedule.js';
@@ -13,3 +15,5 @@ registerCudaKernel(TreeScan, ({ inputs, outputs: { y }, shapes, attributes, call
   const tree = [order, parent, schedules] as const;
   call.launch(`tree_scan${suffix}`, grid, x, decay, ...tree, y, ringRows, numVertices, channels, wholeTree);
 });
+
+limitToChannelScans(TreeScan, BACKEND);

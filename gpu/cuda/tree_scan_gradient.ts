@@ -1,5 +1,7 @@
 /** TreeScanGradient: tree_scan_gradient.cu. */
+import { limitToChannelScans } from '../../plugin/kernels/channel_scans.js';
 import { TreeScanGradient } from '../../plugin/ops/tree_scan.js';
+import { BACKEND } from './backend/kernels.js';
 import { registerCudaKernel } from './kernels.js';
 import { treeLaunch } from './tree_grid.js';
 import { scheduleOf } from './tree_schedule.js';
@@ -26,3 +28,5 @@ registerCudaKernel(TreeScanGradient, ({ inputs, outputs: { dx, ddecay }, shapes,
   if (wholeTree) call.launch(`tree_scan_gradient_all${suffix}`, grid, x, ...given);
   else call.launch(`tree_scan_gradient_root${suffix}`, grid, ...given);
 });
+
+limitToChannelScans(TreeScanGradient, BACKEND);

@@ -2,8 +2,9 @@
  * TreeScan by doubling. With r = log2(depth + 1) rounded up: `root` r + 2 draws, `all` 2r + 3, and one for each input
  * that is not packed.
  */
+import { limitToChannelScans } from '../../plugin/kernels/channel_scans.js';
 import { TreeScan } from '../../plugin/ops/tree_scan.js';
-import { registerWebglKernel } from './kernels.js';
+import { BACKEND, registerWebglKernel } from './kernels.js';
 import { TreePasses } from './tree_passes.js';
 
 registerWebglKernel(
@@ -17,3 +18,5 @@ registerWebglKernel(
   },
   { exact: true },
 );
+
+limitToChannelScans(TreeScan, BACKEND);

@@ -2,8 +2,9 @@
  * TreeScanGradient by doubling: see plugin/cpu/tree_scan_gradient.ts for the formulas. With r = log2(depth + 1)
  * rounded up: `root` r + 3 draws, `all` 3r + 5.
  */
+import { limitToChannelScans } from '../../plugin/kernels/channel_scans.js';
 import { TreeScanGradient } from '../../plugin/ops/tree_scan.js';
-import { registerWebglKernel } from './kernels.js';
+import { BACKEND, registerWebglKernel } from './kernels.js';
 import {
   SubtreeDecayGradientProgram,
   WholeTreeDecayGradientProgram,
@@ -30,3 +31,5 @@ registerWebglKernel(
   },
   { exact: true },
 );
+
+limitToChannelScans(TreeScanGradient, BACKEND);

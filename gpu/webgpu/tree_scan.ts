@@ -1,7 +1,9 @@
 /** TreeScan: tree_passes.ts. After the up pass the output holds the sums of subtrees. */
+import { limitToChannelScans } from '../../plugin/kernels/channel_scans.js';
 import { TreeScan } from '../../plugin/ops/tree_scan.js';
 import { registerWebgpuKernel } from './kernels.js';
 import { programs } from './program.js';
+import { BACKEND } from './start.js';
 import { type TreePasses, treeBindings, treeCode, treeNumbers, treePasses } from './tree_passes.js';
 import { planOf } from './tree_plan.js';
 
@@ -54,3 +56,5 @@ registerWebgpuKernel(TreeScan, ({ inputs, outputs, shapes, attributes, dispatch,
     workgroups: numbers.groups,
   });
 });
+
+limitToChannelScans(TreeScan, BACKEND);

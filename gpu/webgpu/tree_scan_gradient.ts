@@ -2,9 +2,11 @@
  * TreeScanGradient: tree_passes.ts; the formulas are in plugin/cpu/tree_scan_gradient.ts. In the mode `all` the sums of
  * subtrees of x and dy go up together; between the passes the outputs hold them.
  */
+import { limitToChannelScans } from '../../plugin/kernels/channel_scans.js';
 import { TreeScanGradient } from '../../plugin/ops/tree_scan.js';
 import { registerWebgpuKernel } from './kernels.js';
 import { programs } from './program.js';
+import { BACKEND } from './start.js';
 import { type TreePasses, treeBindings, treeCode, treeNumbers, treePasses } from './tree_passes.js';
 import { planOf } from './tree_plan.js';
 
@@ -98,3 +100,5 @@ registerWebgpuKernel(
     });
   },
 );
+
+limitToChannelScans(TreeScanGradient, BACKEND);

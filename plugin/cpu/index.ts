@@ -8,6 +8,7 @@ import './discretize.js';
 import './edge_dissimilarity.js';
 import './grid_sample.js';
 import './layer_normalization.js';
+import './parent_dissimilarity.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_scan.js';

@@ -1,6 +1,6 @@
 /**
- * The passes that tree scans and their gradients are made of (GrootVL, section 3.2). `values` and `decay` are
- * [V, D] by vertex id; a pass works in place.
+ * The passes that tree scans and their gradients are made of (GrootVL, section 3.2). `values` is [V, D] and `decay`
+ * [V, G] by vertex id, where channel d has the decay of group floor(d / (D/G)); a pass works in place.
  */
 import type { HostArray } from '../ops/kernels.js';
 
@@ -10,17 +10,27 @@ export interface RootedTree {
   readonly parent: ArrayLike<number>;
 }
 
+/** Extents of `values` and `decay`: D and G. */
+export interface ScanWidth {
+  readonly channels: number;
+  readonly groups: number;
+}
+
 /** Leaves to root: values[v] += sum over children c of decay[c] * values[c]. */
 export function scanUp(
   values: Float32Array,
   decay: ArrayLike<number>,
   { order, parent }: RootedTree,
-  channels: number,
+  { channels, groups }: ScanWidth,
 ): void {
+  const size = channels / groups;
   for (let position = order.length - 1; position > 0; position--) {
     const v = order[position] * channels;
     const p = order[parent[position]] * channels;
-    for (let d = 0; d < channels; d++) values[p + d] += decay[v + d] * values[v + d];
+    for (let group = 0, d = 0; d < channels; group++) {
+      const w = decay[order[position] * groups + group];
+      for (const end = d + size; d < end; d++) values[p + d] += w * values[v + d];
+    }
   }
 }
 
@@ -32,14 +42,15 @@ export function scanDown(
   values: Float32Array,
   decay: ArrayLike<number>,
   { order, parent }: RootedTree,
-  channels: number,
+  { channels, groups }: ScanWidth,
 ): void {
+  const size = channels / groups;
   for (let position = 1; position < order.length; position++) {
     const v = order[position] * channels;
     const p = order[parent[position]] * channels;
-    for (let d = 0; d < channels; d++) {
-      const w = decay[v + d];
-      values[v + d] += w * (values[p + d] - w * values[v + d]);
+    for (let group = 0, d = 0; d < channels; group++) {
+      const w = decay[order[position] * groups + group];
+      for (const end = d + size; d < end; d++) values[v + d] += w * (values[p + d] - w * values[v + d]);
     }
   }
 }
@@ -49,26 +60,30 @@ export function spreadDown(
   values: Float32Array,
   decay: ArrayLike<number>,
   { order, parent }: RootedTree,
-  channels: number,
+  { channels, groups }: ScanWidth,
 ): void {
+  const size = channels / groups;
   for (let position = 1; position < order.length; position++) {
     const v = order[position] * channels;
     const p = order[parent[position]] * channels;
-    for (let d = 0; d < channels; d++) values[v + d] += decay[v + d] * values[p + d];
+    for (let group = 0, d = 0; d < channels; group++) {
+      const w = decay[order[position] * groups + group];
+      for (const end = d + size; d < end; d++) values[v + d] += w * values[p + d];
+    }
   }
 }
 
-/** The trees of a batch, each with a function that takes its [V, D] rows out of a [B, V, D] array. */
+/** The trees of a batch, each with a function that takes its [V, width] rows out of a [B, V, width] array. */
 export function* treesOf(
   inputs: { readonly order: HostArray; readonly parent: HostArray },
   batch: number,
   numVertices: number,
-  channels: number,
-): Generator<{ tree: RootedTree; row: (values: HostArray) => Float32Array }> {
-  const size = numVertices * channels;
+): Generator<{ tree: RootedTree; rows: (values: HostArray, width: number) => Float32Array }> {
   for (let b = 0; b < batch; b++) {
     const vertices = [b * numVertices, (b + 1) * numVertices] as const;
     const tree = { order: inputs.order.subarray(...vertices), parent: inputs.parent.subarray(...vertices) };
-    yield { tree, row: (values) => values.subarray(b * size, (b + 1) * size) as Float32Array };
+    const rows = (values: HostArray, width: number) =>
+      values.subarray(vertices[0] * width, vertices[1] * width) as Float32Array;
+    yield { tree, rows };
   }
 }

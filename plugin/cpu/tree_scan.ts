@@ -1,15 +1,20 @@
-/** TreeScan in plain TypeScript: two passes over the vertices in breadth-first order, O(V * D). */
+/** TreeScan in plain TypeScript: one pass or two over the vertices in breadth-first order, O(V * D). */
 import { registerHostKernel } from '../ops/kernels.js';
 import { TreeScan } from '../ops/tree_scan.js';
-import { scanDown, scanUp, treesOf } from './tree_passes.js';
+import { scanDown, scanUp, spreadDown, treesOf } from './tree_passes.js';
 
-registerHostKernel(TreeScan, ({ inputs, outputs, shapes, attributes }) => {
+registerHostKernel(TreeScan, ({ inputs, outputs, shapes, attributes: { aggregate } }) => {
   const [batch, numVertices, channels] = shapes.x;
-  for (const { tree, row } of treesOf(inputs, batch, numVertices, channels)) {
-    const decay = row(inputs.decay);
-    const y = row(outputs.y);
-    y.set(row(inputs.x));
-    scanUp(y, decay, tree, channels);
-    if (attributes.aggregate === 'all') scanDown(y, decay, tree, channels);
+  const width = { channels, groups: shapes.decay[2] };
+  for (const { tree, rows } of treesOf(inputs, batch, numVertices)) {
+    const decay = rows(inputs.decay, width.groups);
+    const y = rows(outputs.y, channels);
+    y.set(rows(inputs.x, channels));
+    if (aggregate === 'leaves') {
+      spreadDown(y, decay, tree, width);
+    } else {
+      scanUp(y, decay, tree, width);
+      if (aggregate === 'all') scanDown(y, decay, tree, width);
+    }
   }
 });

@@ -1,46 +1,58 @@
 /**
  * TreeScanGradient in plain TypeScript, O(V * D). With U the up pass, A the whole scan ('all'), p the parent of v:
  *
- * all:  dx = A(dy);  ddecay[v] = U(dy)[v] * (y[p] - decay[v] U(x)[v]) + U(x)[v] * (dx[p] - decay[v] U(dy)[v]).
- *       A path that crosses the edge (v, p) starts below v and ends beyond it, or the other way round.
- * root: dx = dy spread from the root to the leaves;  ddecay[v] = y[v] * dx[p].
+ * all:    dx = A(dy);  ddecay[v] = U(dy)[v] * (y[p] - decay[v] U(x)[v]) + U(x)[v] * (dx[p] - decay[v] U(dy)[v]).
+ *         A path that crosses the edge (v, p) starts below v and ends beyond it, or the other way round.
+ * root:   dx = dy spread from the root to the leaves;  ddecay[v] = y[v] * dx[p].
+ * leaves: dx = U(dy);  ddecay[v] = dx[v] * y[p].
+ *
+ * The channels of a group share a decay: its gradient is their sum.
  */
 import { registerHostKernel } from '../ops/kernels.js';
 import { TreeScanGradient } from '../ops/tree_scan.js';
 import { scanDown, scanUp, spreadDown, treesOf } from './tree_passes.js';
 
-registerHostKernel(TreeScanGradient, ({ inputs, outputs, shapes, attributes }) => {
+registerHostKernel(TreeScanGradient, ({ inputs, outputs, shapes, attributes: { aggregate } }) => {
   const [batch, numVertices, channels] = shapes.x;
-  for (const { tree, row } of treesOf(inputs, batch, numVertices, channels)) {
-    const decay = row(inputs.decay);
-    const y = row(inputs.y);
-    const dx = row(outputs.dx);
-    const ddecay = row(outputs.ddecay);
-    dx.set(row(inputs.dy));
-    if (attributes.aggregate === 'root') {
-      spreadDown(dx, decay, tree, channels);
-      forEachEdge((v, p) => {
-        ddecay[v] = y[v] * dx[p];
-      });
+  const groups = shapes.decay[2];
+  const width = { channels, groups };
+  for (const { tree, rows } of treesOf(inputs, batch, numVertices)) {
+    const decay = rows(inputs.decay, groups);
+    const ddecay = rows(outputs.ddecay, groups);
+    const y = rows(inputs.y, channels);
+    const dx = rows(outputs.dx, channels);
+    dx.set(rows(inputs.dy, channels));
+    if (aggregate === 'root') {
+      spreadDown(dx, decay, tree, width);
+      sumOverEdges((v, p) => y[v] * dx[p]);
+    } else if (aggregate === 'leaves') {
+      scanUp(dx, decay, tree, width);
+      sumOverEdges((v, p) => dx[v] * y[p]);
     } else {
-      const subtreeX = row(inputs.x).slice();
-      scanUp(subtreeX, decay, tree, channels);
-      scanUp(dx, decay, tree, channels);
+      const subtreeX = rows(inputs.x, channels).slice();
+      scanUp(subtreeX, decay, tree, width);
+      scanUp(dx, decay, tree, width);
       const subtreeDy = dx.slice();
-      scanDown(dx, decay, tree, channels);
-      forEachEdge((v, p) => {
-        const beyondX = y[p] - decay[v] * subtreeX[v];
-        const beyondDy = dx[p] - decay[v] * subtreeDy[v];
-        ddecay[v] = subtreeDy[v] * beyondX + subtreeX[v] * beyondDy;
+      scanDown(dx, decay, tree, width);
+      sumOverEdges((v, p, w) => {
+        const beyondX = y[p] - w * subtreeX[v];
+        const beyondDy = dx[p] - w * subtreeDy[v];
+        return subtreeDy[v] * beyondX + subtreeX[v] * beyondDy;
       });
     }
 
-    /** Calls back with the places of v and of its parent p in a [V, D] array, for every edge and channel. */
-    function forEachEdge(visit: (v: number, p: number) => void): void {
+    /** Sets ddecay to the sums over the channels of every group; v and p are indices of [V, D], w is the decay. */
+    function sumOverEdges(term: (v: number, p: number, w: number) => number): void {
+      const size = channels / groups;
       for (let position = 1; position < numVertices; position++) {
         const v = tree.order[position] * channels;
         const p = tree.order[tree.parent[position]] * channels;
-        for (let d = 0; d < channels; d++) visit(v + d, p + d);
+        for (let group = 0, d = 0; d < channels; group++) {
+          const edge = tree.order[position] * groups + group;
+          let sum = 0;
+          for (const end = d + size; d < end; d++) sum += term(v + d, p + d, decay[edge]);
+          ddecay[edge] = sum;
+        }
       }
     }
   }

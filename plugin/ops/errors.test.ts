@@ -13,6 +13,7 @@ import {
   linear,
   type Metric,
   type PathDirection,
+  parentDissimilarity,
   pathTree,
   type SelectiveLayerInputs,
   selectiveLayer,
@@ -126,6 +127,37 @@ t.test('edgeDissimilarity', async (t) => {
   t.equal(leaked, 0);
 });
 
+t.test('parentDissimilarity', async (t) => {
+  await onBackend('cpu', () =>
+    tf.tidy(() => {
+      const features = tf.zeros([1, 2, 6]);
+      const [order, parent] = [tf.tensor2d([[1, 0]], [1, 2], 'int32'), tf.zeros([1, 2], 'int32')];
+      const tree = { order, parent } as Tree;
+      const fails = (run: () => unknown, message: RegExp) => t.throws(run, { message });
+      fails(
+        () => parentDissimilarity(features, tree, { groups: 4 }),
+        /features\[B, V, C\] has shape \[1, 2, 6\]: P = C\/G is 1.5, expected an integer/,
+      );
+      fails(
+        () => parentDissimilarity(features, tree, { groups: 0 }),
+        /groups is 0, expected an integer of at least 1/,
+      );
+      fails(
+        () => parentDissimilarity(features, tree, { metric: 'l2' as Metric }),
+        /metric is "l2", expected one of/,
+      );
+      fails(
+        () => parentDissimilarity(tf.zeros([1, 3, 6]), tree),
+        /order has shape \[1, 2\], expected \[B, V\] = \[1, 3\]/,
+      );
+      fails(
+        () => parentDissimilarity(features, { order: parent, parent } as Tree),
+        /order\[0, 1\] is 0, a second time/,
+      );
+    }),
+  );
+});
+
 t.test('treeScan', async (t) => {
   const { leaked } = await onBackend('cpu', () =>
     tf.tidy(() => {
@@ -139,8 +171,9 @@ t.test('treeScan', async (t) => {
       );
       fails(
         () => treeScan(x, tf.zeros([1, 4, 3]), tree),
-        /decay has shape \[1, 4, 3\], expected \[B, V, D\] = \[1, 4, 2\]/,
+        /x\[B, V, D\] has shape \[1, 4, 2\], decay\[B, V, G\] has shape \[1, 4, 3\]: P = D\/G is 0.6667, expected an integer/,
       );
+      fails(() => treeScan(x, tf.zeros([1, 4, 0]), tree), /P = D\/G is Infinity, expected an integer/);
       fails(
         () => treeScan(tf.zeros([2, 4, 2]), tf.zeros([2, 4, 2]), tree),
         /order has shape \[1, 4\], expected \[B, V\] = \[2, 4\]/,

@@ -17,6 +17,7 @@ import { GridSample, GridSampleGradient } from './grid_sample.js';
 import { LayerNormalization } from './layer_normalization.js';
 import { Linear } from './linear.js';
 import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from './optimizer_steps.js';
+import { ParentDissimilarity, ParentDissimilarityGradient } from './parent_dissimilarity.js';
 import { PasteMasks } from './paste_masks.js';
 import { PathTree } from './path_tree.js';
 import { Resample } from './resample.js';
@@ -40,6 +41,8 @@ export const OPS: readonly OpDeclaration[] = [
   PathTree,
   TreeScan,
   TreeScanGradient,
+  ParentDissimilarity,
+  ParentDissimilarityGradient,
   LayerNormalization,
   Gelu,
   Silu,

@@ -157,7 +157,8 @@ export function inferOutputs(op: OpDeclaration, shapes: Shapes, attributes: Attr
   }
   for (const { letter, evaluate } of derived) letters[letter] = evaluate(letters, attributes);
   for (const { letter, smallest } of least) {
-    if (!(letters[letter] >= smallest)) throw tooSmall(op, letter, letters[letter], smallest, shapes);
+    const extent = letters[letter];
+    if (!(extent >= smallest && Number.isInteger(extent))) throw unfit(op, letter, extent, smallest, shapes);
   }
   return outputs.map(({ dtype, shape: { anyRank, extents } }) => {
     const shape = extents.map(({ evaluate }) => evaluate(letters));
@@ -207,7 +208,7 @@ function misshapen(
   return new OpError(op.name, `${name} has shape ${showShape(given)}, expected ${spelled}`);
 }
 
-function tooSmall(op: OpDeclaration, letter: string, extent: number, least: number, shapes: Shapes): OpError {
+function unfit(op: OpDeclaration, letter: string, extent: number, least: number, shapes: Shapes): OpError {
   const { [letter]: derived } = op.derived ?? {};
   const meaning = typeof derived === 'string' ? `${letter} = ${derived}` : letter;
   const given = op.parsed.inputs
@@ -216,5 +217,7 @@ function tooSmall(op: OpDeclaration, letter: string, extent: number, least: numb
         shapes[name] && [...meaning].some((each) => /[A-Z]/.test(each) && text.includes(each)),
     )
     .map(({ name, shape: { text } }) => `${name}${text} has shape ${showShape(shapes[name])}`);
-  return new OpError(op.name, `${given.join(', ')}: ${meaning} is ${extent}, expected at least ${least}`);
+  const expected = Number.isInteger(extent) ? 'at least' : 'an integer of at least';
+  const found = `${meaning} is ${Number(extent.toPrecision(4))}`;
+  return new OpError(op.name, `${given.join(', ')}: ${found}, expected ${expected} ${least}`);
 }

@@ -50,7 +50,8 @@ export function parseExtent(text: string): Extent {
       const symbol = coefficient ? '*' : take('*', '/');
       if (!symbol) return left;
       const b = factor();
-      left = symbol === '*' ? (letters) => a(letters) * b(letters) : (letters) => a(letters) / b(letters);
+      left =
+        symbol === '*' ? (letters) => a(letters) * b(letters) : (letters) => quotient(a(letters), b(letters));
     }
   }
 
@@ -66,6 +67,11 @@ export function parseExtent(text: string): Extent {
   const evaluate = sum();
   if (at !== tokens.length) fail();
   return { text, letter: /^[A-Z]$/.test(text) ? text : undefined, evaluate };
+}
+
+/** Nothing in no parts is nothing: an axis may be empty. */
+function quotient(a: number, b: number): number {
+  return a === 0 && b === 0 ? 0 : a / b;
 }
 
 function tokensOf(text: string): string[] {

@@ -27,6 +27,7 @@ import { gridSampleSpec } from './grid_sample.spec.js';
 import { layerNormalizationSpec } from './layer_normalization.spec.js';
 import { linearSpec } from './linear.spec.js';
 import { adamWStepSpec, momentumStepSpec, scaleBySpec, squareSumSpec } from './optimizer_steps.spec.js';
+import { parentDissimilaritySpec } from './parent_dissimilarity.spec.js';
 import { pasteMasksSpec } from './paste_masks.spec.js';
 import { pathTreeSpec } from './path_tree.spec.js';
 import { resampleSpec } from './resample.spec.js';
@@ -50,6 +51,7 @@ export const SPECS: readonly OpSpec[] = [
   boruvkaMSTSpec,
   pathTreeSpec,
   treeScanSpec,
+  parentDissimilaritySpec,
   layerNormalizationSpec,
   geluSpec,
   siluSpec,

@@ -24,7 +24,7 @@ import {
   type Sample,
   type Values,
 } from './spec/spec.js';
-import { treeScan, treeScanGradient } from './spec/tree_scan.js';
+import { type Aggregate, treeScan, treeScanGradient } from './spec/tree_scan.js';
 import { TreeScan, TreeScanGradient } from './tree_scan.js';
 
 export const treeScanSpec = defineSpec(TreeScan, {
@@ -42,7 +42,8 @@ export const treeScanSpec = defineSpec(TreeScan, {
   faults: {
     'the root’s decay is used': after((args) =>
       args.outputs.y.forEach((y, i) => {
-        if (isRoot(i, args)) args.outputs.y[i] = y * args.inputs.decay[i];
+        const [, , channels] = args.shapes.x;
+        if (isRoot(i, channels, args)) args.outputs.y[i] = y * args.inputs.decay[groupOf(i, args)];
       }),
     ),
     'the range of children ends one too early': passes({
@@ -62,8 +63,25 @@ export const treeScanSpec = defineSpec(TreeScan, {
     'values overflow float16': mapped('x', (x) => Math.max(-65504, Math.min(65504, x))),
     'the decay of the next vertex is used': mapped(
       'decay',
-      (_, i, { inputs: { decay }, shapes }) => decay[(i + shapes.x[2]) % decay.length],
+      (_, i, { inputs: { decay }, shapes }) => decay[(i + shapes.decay[2]) % decay.length],
     ),
+    'all channels have the decay of the first group': mapped(
+      'decay',
+      (_, i, { inputs: { decay }, shapes }) => decay[i - (i % shapes.decay[2])],
+    ),
+    'neighbouring channels have the decays of different groups': before((args) => {
+      const { shapes, inputs } = args;
+      const [batch, numVertices, channels] = shapes.x;
+      const [, , groups] = shapes.decay;
+      const decay = Float32Array.from({ length: batch * numVertices * channels }, (_, i) => {
+        return inputs.decay[Math.floor(i / channels) * groups + ((i % channels) % groups)];
+      });
+      return { inputs: { ...inputs, decay }, shapes: { ...shapes, decay: shapes.x } };
+    }),
+    'the scan from the root runs towards it': before(({ attributes: { aggregate } }) => ({
+      attributes: { aggregate: aggregate === 'leaves' ? 'root' : aggregate },
+    })),
+    'the scan from the root has the decays of parents': before(parentsDecays),
     'every item of a batch has the first one’s decays': firstItem('decay'),
     'every item of a batch has the first one’s tree': firstItem('order', 'parent'),
     'x is taken by position, not by vertex': mapped('x', (_, i, { inputs: { x, order }, shapes }) => {
@@ -84,14 +102,20 @@ export const treeScanSpec = defineSpec(TreeScan, {
       ),
       'the root’s decay has a gradient': after((args) =>
         args.outputs.ddecay.forEach((_, i) => {
-          if (isRoot(i, args)) args.outputs.ddecay[i] = args.inputs.x[i];
+          if (isRoot(i, args.shapes.decay[2], args)) args.outputs.ddecay[i] = 1;
         }),
       ),
       'the gradients are swapped': (correct) => (args) => {
         const { dx, ddecay } = args.outputs;
-        correct({ ...args, outputs: { dx: ddecay, ddecay: dx } });
+        const outputs = dx.length === ddecay.length ? { dx: ddecay, ddecay: dx } : args.outputs;
+        correct({ ...args, outputs });
       },
       'the gradient is that of the root mode': always({ aggregate: 'root' }),
+      'the gradient is that of the mode leaves': always({ aggregate: 'leaves' }),
+      'the gradient of a decay is the mean of its channels’': after(({ outputs: { ddecay }, shapes }) =>
+        ddecay.set(ddecay.map((g) => (g * shapes.decay[2]) / shapes.x[2])),
+      ),
+      'the gradient of a decay is that of its first channel': firstChannels(),
       'half of the gradient of the decay is missing': after(({ outputs: { ddecay } }) =>
         ddecay.set(ddecay.map((g) => g / 2)),
       ),
@@ -111,30 +135,41 @@ export const treeScanSpec = defineSpec(TreeScan, {
   },
 });
 
-/** A formula of one tree, over a batch. */
+/** A formula of one tree with a decay for every channel, over a batch. */
 function overTrees<Name extends string>(
-  {
-    inputs,
-    shapes,
-  }: { readonly inputs: FormulaArguments['inputs']; readonly shapes: FormulaArguments['shapes'] },
+  { inputs, shapes }: Pick<FormulaArguments, 'inputs' | 'shapes'>,
   outputs: readonly Name[],
   compute: (item: Record<string, Values>, tree: RootedTree, channels: number) => Record<Name, Values>,
 ): Record<Name, Float64Array> {
   const [batch, , channels] = shapes.x;
   const trees = treesOf({ order: inputs.order, parent: inputs.parent }, shapes.order);
+  const each: Record<string, Values> = { ...inputs, decay: channelDecays(inputs.decay, shapes) };
   return overBatch(batch, outputs, (b) => {
     const item = Object.fromEntries(
-      ['x', 'decay', 'dy'].flatMap((name) => (inputs[name] ? [[name, itemOf(inputs[name], batch, b)]] : [])),
+      ['x', 'decay', 'dy'].flatMap((name) => (each[name] ? [[name, itemOf(each[name], batch, b)]] : [])),
     );
     return compute(item, trees[b], channels);
   });
 }
 
+/** Decays [B, V, G] as [B, V, D]: those of a channel stand side by side with those of its group. */
+function channelDecays(decay: Values, { x, decay: { 2: groups } }: FormulaArguments['shapes']): Float64Array {
+  const size = x[2] / groups;
+  return Float64Array.from({ length: x[0] * x[1] * x[2] }, (_, i) => decay[Math.floor(i / size)]);
+}
+
 function gradients(args: FormulaArguments): { dx: Float64Array; ddecay: Float64Array } {
-  const aggregate = args.attributes.aggregate as 'all' | 'root';
-  return overTrees(args, ['dx', 'ddecay'], ({ x, decay, dy }, tree, channels) =>
+  const aggregate = args.attributes.aggregate as Aggregate;
+  const { dx, ddecay: ofChannels } = overTrees(args, ['dx', 'ddecay'], ({ x, decay, dy }, tree, channels) =>
     treeScanGradient(x, decay, dy, tree, channels, aggregate),
   );
+  const { x, decay } = args.shapes;
+  const ddecay = new Float64Array(args.inputs.decay.length);
+  const size = x[2] / decay[2];
+  ofChannels.forEach((gradient, i) => {
+    ddecay[Math.floor(i / size)] += gradient;
+  });
+  return { dx, ddecay };
 }
 
 /** How decays are drawn. */
@@ -160,32 +195,44 @@ const VALUES: Readonly<Record<string, (random: Random) => number>> = {
 /** Channel counts around the widths of SIMD registers and of texels. */
 export const CHANNELS = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33];
 
+/** Channels and groups: of one channel, of a multiple of four, and of what no register holds. */
+const GROUPED: readonly (readonly [channels: number, groups: number])[] = [
+  [8, 1],
+  [6, 3],
+  [24, 2],
+  [7, 1],
+  [16, 4],
+  [10, 2],
+  [33, 1],
+  [15, 3],
+  [1, 1],
+  [48, 3],
+  [9, 9],
+  [4, 2],
+];
+
+const AGGREGATES: readonly Aggregate[] = ['all', 'root', 'leaves'];
+
 function samples(random: Random): Sample[] {
   const shapes = Object.keys(TREE_SHAPES);
   const decays = Object.keys(DECAYS);
   const all: Sample[] = [];
-  const add = (
-    shape: string,
-    decay: string,
-    value: string,
-    aggregate: 'all' | 'root',
-    vertices?: number,
-    anyOrder?: boolean,
-  ) => all.push(sample(random, { shape, decay, value, aggregate, vertices, anyOrder }));
+  const add = (shape: string, decay: string, value: string, options: SampleOptions) =>
+    all.push(sample(random, shape, decay, value, options));
   for (const [i, shape] of [...shapes, ...shapes].entries()) {
     for (const aggregate of ['all', 'root'] as const) {
       const decay =
         decays[(i + (aggregate === 'root' ? 3 : 0) + Math.floor(i / shapes.length)) % decays.length];
-      add(shape, decay, i % 4 === 2 ? 'huge' : i % 4 === 3 ? 'denormal' : 'usual', aggregate);
+      add(shape, decay, i % 4 === 2 ? 'huge' : i % 4 === 3 ? 'denormal' : 'usual', { aggregate });
     }
   }
-  for (const aggregate of ['all', 'root'] as const) {
-    add('path', 'usual', 'usual', aggregate, 1);
-    add('path', 'usual', 'usual', aggregate, 2);
-    add('random', 'usual', 'usual', aggregate, 300);
-    add('random', 'usual', 'NaN', aggregate);
-    add('random', 'usual', 'usual', aggregate, 31, true);
-    add('binary', 'usual', 'usual', aggregate, 40, true);
+  for (const aggregate of AGGREGATES) {
+    add('path', 'usual', 'usual', { aggregate, vertices: 1 });
+    add('path', 'usual', 'usual', { aggregate, vertices: 2 });
+    add('random', 'usual', 'usual', { aggregate, vertices: 300 });
+    add('random', 'usual', 'NaN', { aggregate });
+    add('random', 'usual', 'usual', { aggregate, vertices: 31, anyOrder: true });
+    add('binary', 'usual', 'usual', { aggregate, vertices: 40, anyOrder: true });
     for (const [batch, channels] of [
       [0, 3],
       [2, 0],
@@ -201,37 +248,52 @@ function samples(random: Random): Sample[] {
     }
   }
   // In the mode `all` the second pass takes out what came from below, and infinity less infinity is NaN.
-  add('binary', 'usual', 'infinite', 'root');
+  add('binary', 'usual', 'infinite', { aggregate: 'root' });
+  for (const [i, [channels, groups]] of GROUPED.entries()) {
+    const options = { aggregate: AGGREGATES[i % 3], channels, groups };
+    add(shapes[i % shapes.length], decays[i % decays.length], 'usual', options);
+    add('random', 'usual', 'usual', { ...options, aggregate: AGGREGATES[(i + 1) % 3] });
+  }
+  for (const [i, aggregate] of AGGREGATES.entries()) {
+    add('path', 'usual', 'usual', { aggregate, channels: 6, groups: 2, vertices: 1 });
+    add('path', 'usual', 'usual', { aggregate, channels: 8, groups: 1, vertices: 2 });
+    add('random', 'usual', 'usual', { aggregate, channels: 12, groups: 3, vertices: 200 + i });
+    add('path', 'just under one', 'usual', { aggregate, channels: 5, groups: 1, vertices: 120 });
+  }
   return all;
 }
 
 interface SampleOptions {
-  readonly shape: string;
-  readonly decay: string;
-  readonly value: string;
-  readonly aggregate: 'all' | 'root';
+  readonly aggregate: Aggregate;
   readonly vertices?: number;
   /** Parents come before their children, but not breadth first. */
   readonly anyOrder?: boolean;
+  readonly channels?: number;
+  /** As many as channels where it is left out. */
+  readonly groups?: number;
 }
 
 function sample(
   random: Random,
-  { shape, decay, value, aggregate, vertices, anyOrder }: SampleOptions,
+  shape: string,
+  decay: string,
+  value: string,
+  { aggregate, vertices, anyOrder, channels: given, groups: parts }: SampleOptions,
 ): Sample {
   const numVertices = vertices ?? random.integer(5, 48);
-  const [batch, channels] = [random.integer(1, 3), random.pick(CHANNELS)];
-  const dims = [batch, numVertices, channels];
+  const [batch, channels] = [random.integer(1, 3), given ?? random.pick(CHANNELS)];
+  const groups = parts ?? channels;
   const trees = Array.from({ length: batch }, () => {
     const tree = shuffledTree(shape, numVertices, random);
     return anyOrder ? reordered(tree, random) : tree;
   });
   const { order, parent } = batchOfTrees(trees);
+  const width = groups === channels ? `D = ${channels}` : `D = ${channels} in ${groups} groups`;
   return {
-    what: `${shape}${anyOrder ? ' in any order' : ''}, V = ${numVertices}, D = ${channels}, ${aggregate}, decay ${decay}, x ${value}`,
+    what: `${shape}${anyOrder ? ' in any order' : ''}, V = ${numVertices}, ${width}, ${aggregate}, decay ${decay}, x ${value}`,
     inputs: {
-      x: random.tensor(dims, () => VALUES[value](random)),
-      decay: random.tensor(dims, () => DECAYS[decay](random)),
+      x: random.tensor([batch, numVertices, channels], () => VALUES[value](random)),
+      decay: random.tensor([batch, numVertices, groups], () => DECAYS[decay](random)),
       order,
       parent,
     },
@@ -241,7 +303,7 @@ function sample(
 }
 
 /** `order` and `parent` of a random tree over a grid. */
-function perfTree(side: number, random: Random) {
+export function perfTree(side: number, random: Random) {
   const edges = gridEdges(side, side);
   const weights = random.floats(edges.length / 2, () => random.next());
   const chosen = [...kruskal(weights, edges, side * side)];
@@ -250,10 +312,44 @@ function perfTree(side: number, random: Random) {
   return [order, parent];
 }
 
-function isRoot(i: number, { inputs, shapes }: KernelArguments): boolean {
-  const [, numVertices, channels] = shapes.x;
-  const b = Math.floor(i / (numVertices * channels));
-  return Math.floor(i / channels) % numVertices === inputs.order[b * numVertices];
+/** Whether an element of [B, V, width] is of a root. */
+function isRoot(i: number, width: number, { inputs, shapes }: KernelArguments): boolean {
+  const [, numVertices] = shapes.x;
+  const row = Math.floor(i / width);
+  return row % numVertices === inputs.order[row - (row % numVertices)];
+}
+
+/** The element of decay that an element of x has. */
+function groupOf(i: number, { shapes }: KernelArguments): number {
+  return Math.floor((i * shapes.decay[2]) / shapes.x[2]);
+}
+
+/** In the mode `leaves`, the decay of a vertex on the edges to its children. */
+function parentsDecays({ inputs, shapes, attributes }: KernelArguments): Partial<KernelArguments> {
+  if (attributes.aggregate !== 'leaves') return {};
+  const { order, parent, decay } = inputs;
+  const [, numVertices, groups] = shapes.decay;
+  const moved = decay.slice();
+  for (let at = 0; at < order.length; at++) {
+    const first = at - (at % numVertices);
+    const [v, p] = [first + order[at], first + order[first + parent[at]]];
+    for (let g = 0; g < groups; g++) moved[v * groups + g] = decay[p * groups + g];
+  }
+  return { inputs: { ...inputs, decay: moved } };
+}
+
+/** Gradients of decays that leave out all channels of a group but its first. */
+function firstChannels(): Fault {
+  return (correct) => (args) => {
+    correct(args);
+    const { shapes } = args;
+    const decay = Float32Array.from(channelDecays(args.inputs.decay, shapes));
+    const each = { dx: new Float32Array(decay.length), ddecay: new Float32Array(decay.length) };
+    const ofChannels = { inputs: { ...args.inputs, decay }, shapes: { ...shapes, decay: shapes.x } };
+    correct({ ...args, ...ofChannels, outputs: each });
+    const size = shapes.x[2] / shapes.decay[2];
+    args.outputs.ddecay.set(args.outputs.ddecay.map((_, i) => each.ddecay[i * size]));
+  };
 }
 
 interface Passes {
@@ -276,6 +372,12 @@ function passes({
       const visit = (i: number, each: (v: number, p: number) => void) => {
         for (let d = 0; d < channels(width); d++) each(order[i] * width + d, order[parent[i]] * width + d);
       };
+      if (attributes.aggregate === 'leaves') {
+        for (let i = 1; i < order.length; i++) {
+          if (counts(i, parent)) visit(i, (v, p) => (y[v] += decay[v] * y[p]));
+        }
+        return { y };
+      }
       for (let i = order.length - 1; i > 0; i--) {
         if (counts(i, parent)) visit(i, (v, p) => (y[p] += decay[v] * y[v]));
       }

@@ -8,8 +8,8 @@ import { defineOp } from './declare.js';
 import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 
-/** `root`: each vertex sums its subtree. `all`: each vertex sums the whole tree. */
-export type Aggregate = 'root' | 'all';
+/** Each vertex sums its subtree (`root`), the whole tree (`all`), or its ancestors and itself (`leaves`). */
+export type Aggregate = 'root' | 'all' | 'leaves';
 
 const treeInputs = {
   order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids, parents before their children' },
@@ -17,14 +17,18 @@ const treeInputs = {
 } as const;
 
 const features = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D'], doc }) as const;
+const decays = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'G'], doc }) as const;
+
+/** Channels that share a decay: channel d has that of group floor(d / P). */
+const derived = { P: 'D/G' } as const;
 
 const attributes = {
   aggregate: {
     type: 'string',
     graphName: 'aggregate',
     default: 'all',
-    oneOf: ['root', 'all'],
-    doc: 'root: sums over subtrees; all: sums over the whole tree, in two passes',
+    oneOf: ['root', 'all', 'leaves'],
+    doc: 'root: sums over subtrees; all: sums over the whole tree, in two passes; leaves: sums over ancestors',
   },
 } as const;
 
@@ -32,13 +36,17 @@ export const TreeScan = defineOp({
   name: 'TreeScan',
   doc:
     'root: y[v] = x[v] + sum over children c of decay[c] * y[c]. all: y[v] = sum over every u of x[u] times the ' +
-    'decays along the path u..v.',
+    'decays along the path u..v. leaves: y[v] = x[v] + decay[v] * y[parent of v].',
   inputs: {
     x: features('what each vertex contributes, by vertex id'),
-    decay: features('decay[b, v] sits on the edge from v to its parent; that of the root is ignored'),
+    decay: decays(
+      'decay[b, v] sits on the edge from v to its parent; that of the root is ignored. Channel d has the decay of ' +
+        'group floor(d / (D/G))',
+    ),
     ...treeInputs,
   },
   attributes,
+  derived,
   outputs: { y: features('sums by vertex id') },
   least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) => checkTree('TreeScan', order, parent, read),
@@ -57,13 +65,17 @@ export const TreeScanGradient = defineOp({
   doc: 'Gradients of TreeScan in x and decay, given the gradient dy of its output y; that of the root decay is 0.',
   inputs: {
     x: features('as in TreeScan'),
-    decay: features('as in TreeScan'),
+    decay: decays('as in TreeScan'),
     ...treeInputs,
     y: features('output of TreeScan'),
     dy: features('gradient of y'),
   },
   attributes,
-  outputs: { dx: features('gradient of x'), ddecay: features('gradient of decay') },
+  derived,
+  outputs: {
+    dx: features('gradient of x'),
+    ddecay: decays('gradient of decay, summed over the channels of a group'),
+  },
   least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) => checkTree('TreeScanGradient', order, parent, read),
 });
@@ -75,12 +87,14 @@ export const TreeScanGradient = defineOp({
  * gradient is that of the scan along the tree as it stands.
  *
  * @param x [B, V, D] float32 by vertex id.
- * @param decay [B, V, D] float32; decay[b, v] sits on the edge from v to its parent, and the root's is ignored.
+ * @param decay [B, V, G] float32, D divisible by G: channel d has the decay of group floor(d / (D/G)). decay[b, v] sits
+ *     on the edge from v to its parent, and the root's is ignored.
  * @param tree of {@link boruvkaMST}, or any `order` and `parent` of the same meaning.
  * @param options.aggregate `all` (default): y[v] is the sum over every vertex u of x[u] times the decays along the
- *     path u..v. `root`: y[v] = x[v] + the sum over its children c of decay[c] * y[c].
+ *     path u..v. `root`: y[v] = x[v] + the sum over its children c of decay[c] * y[c]. `leaves`: y[v] = x[v] +
+ *     decay[v] * y[parent of v].
  * @returns y [B, V, D] float32 by vertex id.
- * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ * @throws {OpError} on wrong ranks, dtypes or sizes, a G that does not divide D, or an `order` and `parent` that are no tree.
  */
 export function treeScan(
   x: Tensor,

@@ -24,7 +24,7 @@ t.test(
   async (t) => {
     const random = new Random(7);
     for (const shape of Object.keys(TREE_SHAPES)) {
-      for (const aggregate of ['all', 'root'] as const) {
+      for (const aggregate of ['all', 'root', 'leaves'] as const) {
         const [V, D] = [random.integer(1, 9), random.integer(1, 2)];
         const tree = shuffledTree(shape, V, random);
         const values = () => Float64Array.from({ length: V * D }, () => random.normal());

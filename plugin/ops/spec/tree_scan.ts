@@ -5,7 +5,7 @@
  */
 import type { RootedTree } from './rooted_tree.js';
 
-export type Aggregate = 'all' | 'root';
+export type Aggregate = 'all' | 'root' | 'leaves';
 
 /** x summed over the subtree of each vertex, and over the rest of the tree as seen from its parent. */
 function messages(
@@ -44,7 +44,22 @@ function messages(
   return { below, beyond };
 }
 
-/** Sums over subtrees or over the whole tree. */
+/** x summed over the ancestors of each vertex and itself. */
+function fromRoot(
+  x: ArrayLike<number>,
+  decay: ArrayLike<number>,
+  { order, parent }: RootedTree,
+  channels: number,
+): Float64Array {
+  const y = Float64Array.from(x);
+  for (let i = 1; i < order.length; i++) {
+    const [v, p] = [order[i] * channels, order[parent[i]] * channels];
+    for (let d = 0; d < channels; d++) y[v + d] += decay[v + d] * y[p + d];
+  }
+  return y;
+}
+
+/** Sums over subtrees, over the whole tree, or over ancestors. */
 export function treeScan(
   x: ArrayLike<number>,
   decay: ArrayLike<number>,
@@ -52,6 +67,7 @@ export function treeScan(
   channels: number,
   aggregate: Aggregate,
 ): Float64Array {
+  if (aggregate === 'leaves') return fromRoot(x, decay, tree, channels);
   const { below, beyond } = messages(x, decay, tree, channels);
   if (aggregate === 'all') {
     for (let i = 1; i < tree.order.length; i++) {
@@ -73,19 +89,18 @@ export function treeScanGradient(
 ): { dx: Float64Array; ddecay: Float64Array } {
   const { order, parent } = tree;
   const ddecay = new Float64Array(x.length);
-  const up = messages(x, decay, tree, channels);
-  if (aggregate === 'root') {
-    // dx[v]: what the ancestors of v are asked for, by the decays on the way.
-    const dx = Float64Array.from(dy);
+  if (aggregate !== 'all') {
+    // The scans against and along the edges are each other's transpose: a decay joins what is below to what is above.
+    const y = treeScan(x, decay, tree, channels, aggregate);
+    const dx = treeScan(dy, decay, tree, channels, aggregate === 'root' ? 'leaves' : 'root');
+    const [below, above] = aggregate === 'root' ? [y, dx] : [dx, y];
     for (let i = 1; i < order.length; i++) {
       const [v, p] = [order[i] * channels, order[parent[i]] * channels];
-      for (let d = 0; d < channels; d++) {
-        ddecay[v + d] = up.below[v + d] * dx[p + d];
-        dx[v + d] += decay[v + d] * dx[p + d];
-      }
+      for (let d = 0; d < channels; d++) ddecay[v + d] = below[v + d] * above[p + d];
     }
     return { dx, ddecay };
   }
+  const up = messages(x, decay, tree, channels);
   const down = messages(dy, decay, tree, channels);
   for (let i = 1; i < order.length; i++) {
     const v = order[i] * channels;
@@ -111,7 +126,12 @@ export function treeScanByDefinition(
     for (let to = 0; to < order.length; to++) {
       for (let d = 0; d < channels; d++) {
         let [a, b, product] = [from, to, 1];
-        while (a !== b && (aggregate === 'all' || depth[a] > depth[b])) {
+        const climbs = {
+          all: () => true,
+          root: () => depth[a] > depth[b],
+          leaves: () => depth[a] < depth[b],
+        };
+        while (a !== b && climbs[aggregate]()) {
           if (depth[a] >= depth[b]) {
             product *= decay[order[a] * channels + d];
             a = parent[a];

@@ -1,0 +1,97 @@
+/**
+ * ParentDissimilarity: how unlike the features of each vertex and of its parent are, a group of channels at a time, and
+ * ParentDissimilarityGradient, its gradient in the features. Filters along trees make their decays of it.
+ */
+import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
+import type { Tree } from './boruvka_mst.js';
+import { defineOp } from './declare.js';
+import type { Metric } from './edge_dissimilarity.js';
+import { checkTree } from './graph_checks.js';
+import { runOp } from './kernels.js';
+
+const treeInputs = {
+  features: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'features of every vertex' },
+  order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids, parents before their children' },
+  parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
+} as const;
+
+const attributes = {
+  metric: {
+    type: 'string',
+    graphName: 'metric',
+    default: 'cosine',
+    oneOf: ['cosine', 'euclidean', 'manhattan'],
+    doc: 'cosine: -cos, each norm at least 1e-8; euclidean: squared L2; manhattan: L1',
+  },
+  groups: {
+    type: 'integer',
+    graphName: 'groups',
+    default: 1,
+    least: 1,
+    letter: 'G',
+    doc: 'groups of C/G channels, side by side, each with a distance of its own',
+  },
+} as const;
+
+/** Channels of a group. */
+const derived = { P: 'C/G' } as const;
+
+export const ParentDissimilarity = defineOp({
+  name: 'ParentDissimilarity',
+  doc: 'Dissimilarity of the features of every vertex and of its parent, of every group of channels; 0 at the root.',
+  inputs: treeInputs,
+  attributes,
+  derived,
+  outputs: {
+    distance: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'by vertex id; smaller means more alike' },
+  },
+  least: { V: 1 },
+  validate: ({ order, parent }, _attributes, read) => checkTree('ParentDissimilarity', order, parent, read),
+  gradient: {
+    saves: ['features', 'order', 'parent'],
+    compute: ({ features, order, parent }, [dy], attributes) => ({
+      features: () => runOp(ParentDissimilarityGradient, { features, order, parent, dy }, attributes)[0],
+    }),
+  },
+});
+
+export const ParentDissimilarityGradient = defineOp({
+  name: 'ParentDissimilarityGradient',
+  doc:
+    'Gradient of ParentDissimilarity in the features, given the gradient dy of its output. Equal features have no ' +
+    'Manhattan gradient, and features of norm 0 no cosine gradient.',
+  inputs: {
+    ...treeInputs,
+    dy: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'that of roots is ignored' },
+  },
+  attributes,
+  derived,
+  outputs: { dfeatures: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'gradient of the features' } },
+  least: { V: 1 },
+  validate: ({ order, parent }, _attributes, read) =>
+    checkTree('ParentDissimilarityGradient', order, parent, read),
+});
+
+/**
+ * Weighs the edges of trees by how unlike the features at their ends are. Differentiable in the features; no gradient
+ * flows through the tree.
+ *
+ * @param features [B, V, C] float32 by vertex id, C divisible by `groups`.
+ * @param tree of {@link boruvkaMST}, or any `order` and `parent` of the same meaning.
+ * @param options.metric `cosine` (default): -cos(f_v, f_p), each norm clamped from below at 1e-8 before dividing;
+ *     `euclidean`: squared L2 distance; `manhattan`: L1 distance. The gradient of the cosine is 0 in features of norm 0,
+ *     that of the L1 distance where both are equal.
+ * @param options.groups G, 1 by default: group g has the channels g*C/G to (g+1)*C/G - 1.
+ * @returns [B, V, G] float32 by vertex id: of a vertex and its parent, 0 at the root. Smaller means more alike.
+ * @throws {OpError} on wrong ranks, dtypes or sizes, groups that do not divide C, or an `order` and `parent` that are no
+ *     tree.
+ */
+export function parentDissimilarity(
+  features: Tensor,
+  tree: Pick<Tree, 'order' | 'parent'>,
+  options: { metric?: Metric; groups?: number } = {},
+): Tensor3D {
+  const { order, parent } = tree ?? {}; // the check of inputs says that it is missing
+  const { metric, groups } = options;
+  return runOp(ParentDissimilarity, { features, order, parent }, { metric, groups })[0] as Tensor3D;
+}
