@@ -1,7 +1,12 @@
 /** From a PyTorch checkpoint to a tfjs GraphModel, and what a checkpoint holds. No Node API, no tfjs at run time. */
 import type { DenseTrunk } from '../plugin/models/dense_metadata.js';
 import type { MaskRCNNArchitecture } from '../plugin/models/detector_metadata.js';
-import type { GrootVArchitecture, StemStride } from '../plugin/models/grootv_metadata.js';
+import {
+  EXPORTED,
+  type GrootVArchitecture,
+  type GrootVScan,
+  type StemStride,
+} from '../plugin/models/grootv_metadata.js';
 import type { UperNetArchitecture } from '../plugin/models/segmenter_metadata.js';
 import type {
   FileArchitecture,
@@ -18,6 +23,7 @@ import {
   type FolderInspectOptions,
   inspectFolder,
 } from './architectures/grootl/folder.js';
+import { chooseScan, TREE_OPTIONS } from './architectures/grootv/scans.js';
 import { ARCHITECTURES, type NetworkSizes } from './architectures/index.js';
 import { readings } from './architectures/recognize.js';
 import { type ByteSource, blobSource, bytesSource } from './byte_source.js';
@@ -44,7 +50,7 @@ export type CheckpointInput = ByteSource | Blob | Uint8Array | ArrayBuffer;
 /** How far long work has come. */
 export type Progress = (stage: 'reading' | 'writing', doneBytes: number, totalBytes: number) => void;
 
-export interface InspectOptions {
+export interface InspectOptions extends GrootVScan {
   /** Which weights of a training checkpoint: `model` by default, or the moving average `model_ema`. */
   readonly weights?: WeightSet;
   /** Keys that lead to the state dict, joined by dots, where the usual ones do not: `trainer.student`. */
@@ -83,6 +89,13 @@ export interface ConvertOptions extends InspectOptions {
    */
   readonly maxBytes?: number;
 }
+
+/** Options of a checkpoint that may be a file or a folder: a folder may hold an unpacked file. */
+type OfEither<File extends InspectOptions, Folder extends FolderInspectOptions> = Omit<File, 'scan'> &
+  Omit<Folder, 'scan'> & {
+    /** Of a vision model {@link InspectOptions.scan}, of a language model {@link FolderInspectOptions.scan}. */
+    readonly scan?: File['scan'] | Folder['scan'];
+  };
 
 /** The sizes of one of the networks; which it is tells `architecture`. */
 type InspectedSizes = Omit<GrootVArchitecture, 'name' | 'convolutionHead'> &
@@ -136,18 +149,18 @@ export async function inspectCheckpoint(
  */
 export async function inspectCheckpoint(
   input: SourceDirectory,
-  options?: InspectOptions & FolderInspectOptions,
+  options?: OfEither<InspectOptions, FolderInspectOptions>,
 ): Promise<FolderInspection | Inspection>;
 export async function inspectCheckpoint(
   input: CheckpointInput | SourceDirectory,
-  options: InspectOptions & FolderInspectOptions = {},
+  options: OfEither<InspectOptions, FolderInspectOptions> = {},
 ): Promise<Inspection | FolderInspection> {
   checkInput('inspectCheckpoint', input);
   const unpacked = await findUnpacked(input);
   const inspection =
     isSourceDirectory(input) && !unpacked
-      ? await inspectFolder(input, options)
-      : describe(await open(unpacked ?? input, options));
+      ? await inspectFolder(input, ofLanguageModel(options))
+      : describe(await open(unpacked ?? input, options as InspectOptions));
   await checkUnchanged(input);
   return inspection;
 }
@@ -174,19 +187,19 @@ export async function convertCheckpoint(
 export async function convertCheckpoint(
   input: SourceDirectory,
   sink: ModelSink,
-  options?: ConvertOptions & FolderConvertOptions,
+  options?: OfEither<ConvertOptions, FolderConvertOptions>,
 ): Promise<FolderInspection | Inspection>;
 export async function convertCheckpoint(
   input: CheckpointInput | SourceDirectory,
   sink: ModelSink,
-  options: ConvertOptions & FolderConvertOptions = {},
+  options: OfEither<ConvertOptions, FolderConvertOptions> = {},
 ): Promise<Inspection | FolderInspection> {
   checkInput('convertCheckpoint', input);
   const unpacked = await findUnpacked(input);
   const inspection =
     isSourceDirectory(input) && !unpacked
-      ? await convertFolder(input, sink, options)
-      : await convertFile(unpacked ?? input, sink, options);
+      ? await convertFolder(input, sink, ofLanguageModel(options))
+      : await convertFile(unpacked ?? input, sink, options as ConvertOptions);
   await checkUnchanged(input, options.lora);
   return inspection;
 }
@@ -205,6 +218,15 @@ function checkInput(caller: string, input: unknown): void {
   throw new TypeError(
     `${caller} was given ${isObject ? 'an object without read or open' : String(input)}; expected the bytes of a file, ` +
       'a Blob, a ByteSource or a SourceDirectory',
+  );
+}
+
+/** @throws {ArchitectureError} for an option of vision models */
+function ofLanguageModel(options: OfEither<ConvertOptions, FolderConvertOptions>): FolderConvertOptions {
+  const foreign = TREE_OPTIONS.find((name) => options[name] !== undefined);
+  if (foreign === undefined) return options as FolderConvertOptions;
+  throw new ArchitectureError(
+    `${foreign} was given, which is for GrootV; this is the folder of a language model`,
   );
 }
 
@@ -270,6 +292,7 @@ interface Opened {
   readonly checkpoint: Checkpoint;
   readonly chosen: ChosenWeights<NetworkSizes>;
   readonly architecture: FileArchitecture<NetworkSizes>;
+  /** What names and shapes show, and what had to be said. */
   readonly sizes: NetworkSizes;
   readonly settings: ModelSettings;
   readonly network: NetworkGraph;
@@ -296,7 +319,10 @@ async function open(input: CheckpointInput | SourceDirectory, options: ConvertOp
   architecture.check(checkpoint);
   const { batchNorm } = options;
   const settings = { ...architecture.settings(reading.sizes, checkpoint, options), batchNorm };
-  const sizes = architecture.complete?.(reading.sizes, settings) ?? reading.sizes;
+  const sizes = {
+    ...(architecture.complete?.(reading.sizes, settings) ?? reading.sizes),
+    ...chooseScan(options, checkpoint.metadata.get(EXPORTED.scan)),
+  };
   const network = architecture.build(sizes, new Parameters(reading.state), settings);
   return { checkpoint, chosen, architecture, sizes, settings, network };
 }

@@ -61,6 +61,7 @@ export {
 export type {
   GrootVArchitecture,
   GrootVMetadata,
+  GrootVScan,
   GrootVTrunk,
   Preprocessing,
 } from './models/grootv_metadata.js';

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { BatchNormHandling } from '../../converters/graph/batch_norm.js';
 import { QUANTIZATIONS, type Quantization } from '../../converters/graph/quantize.js';
 import type { DenseOptions } from '../../converters/openmmlab/dense_options.js';
+import { AGGREGATES, METRICS, TREES } from '../../plugin/models/grootv_metadata.js';
 import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.js';
 import { readSmallFile } from '../file_source.js';
 import {
@@ -27,7 +28,7 @@ const MAX_CLASSES_BYTES = 2 ** 24;
 /** The largest graph of a language model has a few MB. */
 const MAX_GRAPH_BYTES = 2 ** 28;
 
-const SCANS = ['tree', 'chain'] as const;
+const SCANS = ['tree', 'raster', 'cross', 'chain'] as const;
 const MODES = ['whole', 'slide'] as const;
 
 /** Two numbers, `2048,512`. */
@@ -42,6 +43,9 @@ interface Options extends DenseFlags {
   classes?: string;
   lora?: string;
   scan?: (typeof SCANS)[number];
+  metric?: (typeof METRICS)[number];
+  trees?: (typeof TREES)[number];
+  aggregate?: (typeof AGGREGATES)[number];
   trainable?: boolean;
   force?: boolean;
   maxSize?: number;
@@ -121,9 +125,22 @@ export function addConvert(command: Command): void {
     )
     .addOption(LORA)
     .addOption(
-      new Option('--scan <kind>', 'of a language model: chain is ordinary Mamba (default: tree)').choices(
-        SCANS,
-      ),
+      new Option(
+        '--scan <kind>',
+        'along a tree, or without one: raster or cross (GrootV), chain (language models) (default: tree)',
+      ).choices(SCANS),
+    )
+    .addOption(
+      new Option('--metric <name>', 'GrootV: what the trees are made by (default: cosine)').choices(METRICS),
+    )
+    .addOption(
+      new Option('--trees <whose>', 'GrootV: a tree a block, or one a stage (default: block)').choices(TREES),
+    )
+    .addOption(
+      new Option(
+        '--aggregate <of>',
+        'GrootV: of all vertices, or towards the root alone (default: all)',
+      ).choices(AGGREGATES),
     )
     .option(
       '--trainable',
@@ -140,13 +157,15 @@ export function addConvert(command: Command): void {
       const progress = await ByteProgress.start();
       const onProgress = progress.update;
       const { weights, key, prefix, quantize, classes, lora, scan, force, maxSize: maxBytes } = options;
+      const { metric, trees, aggregate } = options;
       const dense = denseFrom(options);
       const stemStride = stemStrideFrom(options.stemStride);
       const batchNorm: BatchNormHandling = options.trainable ? 'keep' : 'fold';
       try {
         const inspection = await withInput(path, {
           file: async (source) => {
-            refuseForFiles({ lora, scan });
+            refuseForFiles({ lora });
+            if (scan === 'chain') refuseForFiles({ 'scan chain': scan });
             const classNames = classes === undefined ? undefined : await readClassNames(classes);
             return written(outDir, force, (sink) =>
               convertCheckpoint(source, sink, {
@@ -158,6 +177,8 @@ export function addConvert(command: Command): void {
                 classNames,
                 dense,
                 batchNorm,
+                scan: scan === 'chain' ? undefined : scan,
+                ...{ metric, trees, aggregate },
                 maxBytes,
                 onProgress,
               }),
@@ -181,7 +202,9 @@ export function addConvert(command: Command): void {
                 iou,
                 ...counts,
                 ...stem,
+                ...{ metric, trees, aggregate },
               });
+              if (scan === 'raster' || scan === 'cross') refuseForFolders({ [`scan ${scan}`]: scan });
             }
             const classNames = classes === undefined ? undefined : await readClassNames(classes);
             return withAdapter(lora, (adapter) => {
@@ -195,6 +218,7 @@ export function addConvert(command: Command): void {
                 dense,
                 batchNorm,
                 scan,
+                ...{ metric, trees, aggregate },
                 maxBytes,
                 onProgress,
               };

@@ -128,7 +128,7 @@ export function refuseForFolders(options: Readonly<Record<string, unknown>>): vo
 
 /** An inspection as text. */
 export function describeInspection(inspection: Inspection | FolderInspection): string {
-  const rows = 'scan' in inspection ? languageRows(inspection) : imageRows(inspection);
+  const rows = 'states' in inspection ? languageRows(inspection) : imageRows(inspection);
   for (const [name, reason] of leftOut(inspection.ignored))
     rows.push(['left out', `${inline(name)}: ${reason}`]);
   return rows.map(([name, value]) => `${name.padEnd(14)}${inline(String(value), 400)}`).join('\n');
@@ -186,6 +186,7 @@ function imageRows(inspection: Inspection): Rows {
     ['depths', depths.join(', ')],
     ['mlp ratio', mlpRatio],
     ['layer scale', layerScale ? 'yes' : 'no'],
+    ['scan', describeScan(inspection)],
     ['classes', classes || 'none'],
     ...(inputChannels === undefined ? [] : [['input', `${inputChannels} channels`] as Rows[number]]),
     ...(imageSize === undefined
@@ -201,6 +202,11 @@ function imageRows(inspection: Inspection): Rows {
     ...warnings.map((warning): Rows[number] => ['warning', warning]),
     ['weights', inspection.prefix === '' ? weightsUsed : `${weightsUsed}, names under ${inspection.prefix}`],
   ];
+}
+
+/** Such as `tree (cosine, one a block, aggregate all)`. */
+function describeScan({ scan, metric, trees, aggregate }: Inspection): string {
+  return scan === 'tree' ? `tree (${metric}, one a ${trees}, aggregate ${aggregate})` : `${scan}`;
 }
 
 /** Who says what a setting is. */

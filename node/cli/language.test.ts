@@ -53,6 +53,16 @@ t.test('convert', async (t) => {
     t.notOk(existsSync(join(folder, 'x')), 'nothing is left behind');
   }
   t.equal((await grootvl('convert', TINY, join(folder, 'x'), '--scan', 'ring')).status, 2);
+  for (const [name, value] of [
+    ['--scan raster', ['--scan', 'raster']],
+    ['--metric', ['--metric', 'euclidean']],
+    ['--trees', ['--trees', 'stage']],
+    ['--aggregate', ['--aggregate', 'root']],
+  ] as const) {
+    const { status, stderr } = await grootvl('convert', TINY, join(folder, 'x'), ...value);
+    t.equal(status, 1);
+    t.match(stderr, `${name} is for checkpoints of GrootV, not for the folder of a language model`);
+  }
 });
 
 t.test('generate', async (t) => {

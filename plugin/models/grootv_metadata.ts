@@ -1,4 +1,5 @@
 /** What the converter writes into a GrootV model and what `GrootV` reads from it: `model.metadata` in tfjs. */
+import type { Metric } from '../ops/edge_dissimilarity.js';
 import {
   boolean,
   type Check,
@@ -15,8 +16,31 @@ import {
 /** Stride of each of the two convolutions of the stem: 2 of GrootV, 1 of GG-SSM. */
 export type StemStride = 1 | 2;
 
+/** How the states of the blocks travel over the picture. Left out: what GrootV does, the first of each. */
+export interface GrootVScan {
+  /**
+   * `tree`: along a spanning tree of the features. `raster`: along the rows, an ordinary recurrence. `cross`: the sum of
+   * the recurrences along rows, columns, and both backwards, with one set of parameters.
+   */
+  readonly scan?: (typeof SCANS)[number];
+  /** Of trees: the dissimilarity of the pixels that an edge joins, see `edgeDissimilarity`. */
+  readonly metric?: Metric;
+  /** Of trees: every block makes its own, or the first block of a stage makes that of the whole stage. */
+  readonly trees?: (typeof TREES)[number];
+  /** Of trees: a vertex sums all vertices, or those from which the way to the first pixel, the root, leads through it. */
+  readonly aggregate?: (typeof AGGREGATES)[number];
+}
+
+/** The values of each. */
+export const SCANS = ['tree', 'raster', 'cross'] as const;
+export const METRICS = ['cosine', 'euclidean', 'manhattan'] as const satisfies readonly Metric[];
+export const TREES = ['block', 'stage'] as const;
+/** The paths of a cross scan, directions of `pathTree`; the first alone is that of a raster scan. */
+export const SCAN_PATHS = ['row', 'column', 'row_reverse', 'column_reverse'] as const;
+export const AGGREGATES = ['all', 'root'] as const;
+
 /** The sizes of GrootV without a head: what all networks on it have. */
-export interface GrootVTrunk {
+export interface GrootVTrunk extends GrootVScan {
   /**
    * `GrootV-T`, `-S` or `-B` for the published sizes, else `GrootV`, with a stem of stride 1 `GG-SSM` in its stead; of a
    * network with another head, ` + ` and its name.
@@ -95,8 +119,8 @@ export interface GrootVMetadata extends VisionMetadata {
 
 /**
  * What an exported `.safetensors` file says beside the weights: the side of the images of a classifier and the stride of
- * its stem; names and colours
- * of classes as JSON; the configuration of a segmenter or detector, as mmsegmentation and mmdetection write it.
+ * its stem; names and colours of classes as JSON; the configuration of a segmenter or detector, as mmsegmentation and
+ * mmdetection write it; the scan, as JSON.
  */
 export const EXPORTED = {
   imageSize: 'image_size',
@@ -104,6 +128,7 @@ export const EXPORTED = {
   classNames: 'class_names',
   palette: 'palette',
   config: 'config',
+  scan: 'grootvl_scan',
 } as const;
 
 /** Side of the largest square that a model may ask for, pixels. */
@@ -115,6 +140,15 @@ const CHANNEL_VALUE = number(-1000, 1000);
 export const COLOUR_CHANNELS = listOf(CHANNEL_VALUE, 3, 3);
 const INPUT_CHANNELS = listOf(CHANNEL_VALUE, 1, MAX_INPUT_CHANNELS);
 
+/** Checks of {@link GrootVScan}. */
+export const SCAN_FIELDS = {
+  scan: optional(oneOf(...SCANS)),
+  metric: optional(oneOf(...METRICS)),
+  trees: optional(oneOf(...TREES)),
+  aggregate: optional(oneOf(...AGGREGATES)),
+} satisfies Record<keyof GrootVScan, Check>;
+export const SCAN_NAMES = Object.keys(SCAN_FIELDS) as readonly (keyof GrootVScan)[];
+
 /** Checks of {@link GrootVTrunk}, and of the count of parameters. */
 export const TRUNK_FIELDS = {
   name: text(100),
@@ -124,6 +158,7 @@ export const TRUNK_FIELDS = {
   layerScale: boolean,
   stemStride: optional(oneOf(1, 2)),
   inputChannels: optional(integer(1, MAX_INPUT_CHANNELS)),
+  ...SCAN_FIELDS,
   parameters: optional(integer(0)),
 };
 

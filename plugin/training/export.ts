@@ -3,7 +3,7 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { toFloat16 } from '../float16.js';
 import { options as checkOptions, oneOf } from '../models/checks.js';
 import { DETECTOR_METADATA, type DetectorMetadata } from '../models/detector_metadata.js';
-import { EXPORTED, type GrootVMetadata } from '../models/grootv_metadata.js';
+import { EXPORTED, type GrootVMetadata, type GrootVScan, SCAN_NAMES } from '../models/grootv_metadata.js';
 import { encodeSafetensors } from '../models/safetensors_writer.js';
 import { SEGMENTER_METADATA, type SegmenterMetadata } from '../models/segmenter_metadata.js';
 import { toTorch } from '../torch_layout.js';
@@ -58,7 +58,10 @@ function halves(name: string, values: Float32Array): Uint16Array {
 function settingsOf(graph: GraphModel): Record<string, string> {
   const { metadata } = graph as { metadata?: unknown };
   const { architecture, preprocessing, classNames } = (metadata ?? {}) as Partial<GrootVMetadata>;
-  const names = jsonOf(EXPORTED.classNames, classNames);
+  const names = {
+    ...jsonOf(EXPORTED.classNames, classNames),
+    ...jsonOf(EXPORTED.scan, scanOf(architecture)),
+  };
   const family: string | undefined = architecture?.family;
   if (family !== 'GrootV-UperNet' && family !== 'GrootV-MaskRCNN') {
     return {
@@ -77,6 +80,12 @@ function settingsOf(graph: GraphModel): Record<string, string> {
     ...names,
     ...jsonOf(EXPORTED.palette, palette),
   };
+}
+
+/** How states travel, where the model says so. */
+function scanOf(architecture: GrootVScan = {}): GrootVScan | undefined {
+  const said = SCAN_NAMES.filter((name) => architecture[name] !== undefined);
+  return said.length === 0 ? undefined : Object.fromEntries(said.map((name) => [name, architecture[name]]));
 }
 
 /** Nothing of what is not known. */

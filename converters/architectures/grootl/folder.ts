@@ -1,5 +1,6 @@
 /** From a HuggingFace folder of a Mamba language model to a GrootL model, and what such a folder holds. */
 import type { Adapter } from '../../../plugin/models/adapter.js';
+import { show } from '../../../plugin/models/checks.js';
 import type {
   GrootLArchitecture,
   GrootLMetadata,
@@ -182,6 +183,9 @@ interface Opened {
 
 async function open(directory: SourceDirectory, options: FolderInspectOptions): Promise<Opened> {
   const { lora, scan = 'tree', key, prefix, onProgress, signal } = options;
+  if (scan !== 'tree' && scan !== 'chain') {
+    throw new ArchitectureError(`scan is ${show(scan)}, expected "tree" or "chain" for a language model`);
+  }
   const pass = {
     signal,
     onProgress: (done: number, total: number) => onProgress?.('reading', done, total),

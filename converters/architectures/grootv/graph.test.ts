@@ -23,6 +23,7 @@ import { writeModel } from '../../graph/model_writer.js';
 import { MemorySink } from '../../index.js';
 import { type Parameter, Parameters } from '../../parameters.js';
 import { treeStateSpaceModel } from './graph.js';
+import { LevelScan } from './scans.js';
 
 /** The largest logit difference with the reference's trees, and with the model's own: docs/numerics.md. */
 const PINNED = 1e-4;
@@ -158,9 +159,9 @@ async function checkModule(t: Test, fixture: Fixture): Promise<void> {
   const [, height, width, channels] = fixture.tensor('input').shape;
   const graph = new GraphBuilder();
   const input = graph.placeholder('input', [-1, -1, -1, channels]);
-  const edges = graph.node('GridGraph', 'edges', [input]);
+  const scan = new LevelScan(graph, 0, input);
   const ssm = new Parameters(parameters, 'module.TreeSSM');
-  treeStateSpaceModel(new ImageLayers(graph), ssm, 'm', channels, input, edges);
+  treeStateSpaceModel(new ImageLayers(graph), ssm, 'm', channels, input, scan);
   const sink = new MemorySink();
   await writeModel(
     graph,

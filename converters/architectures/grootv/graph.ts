@@ -8,20 +8,12 @@ import {
   type GrootVTrunk,
   inputChannelsOf,
 } from '../../../plugin/models/grootv_metadata.js';
-import {
-  bool,
-  float,
-  GraphBuilder,
-  int,
-  type Output,
-  outputOf,
-  text,
-  type,
-} from '../../graph/graph_builder.js';
+import { bool, float, GraphBuilder, int, type Output, outputOf, type } from '../../graph/graph_builder.js';
 import { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
 import type { GraphEnd, NetworkGraph } from '../architecture.js';
 import { normalizationOf } from './preprocessing.js';
+import { LevelScan } from './scans.js';
 
 /** torch.nn.LayerNorm of the two normalisations around the state-space model, and torch.nn.BatchNorm2d. */
 export const TORCH_EPSILON = 1e-5;
@@ -118,16 +110,17 @@ export function grootVBackbone(
   x = layers.layerNormalization(embedding.at('norm2.1'), channels, x, LAYER_EPSILON);
 
   const levels: Output[] = [];
+  const namedNodes: Output[] = [];
   let index = 0;
   let width = channels;
   depths.forEach((depth, number) => {
     const level = parameters.at(`levels.${number}`);
-    // One grid for all blocks of a level, so that backends prepare and upload it once.
-    const edges = graph.node('GridGraph', `levels_${number}/edges`, [x]);
+    const scan = new LevelScan(graph, number, x, sizes);
     for (let block = 0; block < depth; block++) {
       const widths = { width, hidden: Math.floor(width * mlpRatio), layerScale };
-      x = grootVBlock(layers, level.at(`blocks.${block}`), `blocks_${index++}`, x, edges, widths);
+      x = grootVBlock(layers, level.at(`blocks.${block}`), `blocks_${index++}`, x, scan, widths);
     }
+    namedNodes.push(...scan.namedNodes);
     const features = `features_${number}`;
     if (outputNormalization?.levels.includes(number)) {
       const { epsilon } = outputNormalization;
@@ -145,9 +138,6 @@ export function grootVBackbone(
       x = layers.layerNormalization(to, width, x, LAYER_EPSILON);
     }
   });
-  const namedNodes = Array.from({ length: index }, (_, i) =>
-    ['edge_weights', 'order', 'parent', 'decay'].map((node) => `blocks_${i}/${node}`),
-  ).flat();
   return { levels, channels: width, namedNodes };
 }
 
@@ -196,7 +186,7 @@ function grootVBlock(
   block: Parameters,
   name: string,
   input: Output,
-  edges: Output,
+  scan: LevelScan,
   { width, hidden, layerScale }: BlockSizes,
 ): Output {
   const { graph } = layers;
@@ -208,7 +198,7 @@ function grootVBlock(
   };
   let x = input;
   const normed = layers.layerNormalization(block.at('norm1.0'), width, x, LAYER_EPSILON);
-  const mixed = treeStateSpaceModel(layers, block.at('TreeSSM'), name, width, normed, edges);
+  const mixed = treeStateSpaceModel(layers, block.at('TreeSSM'), name, width, normed, scan);
   x = residual(x, mixed, 'gamma1', `${name}/mixed`);
   const mlp = block.at('mlp');
   let y = layers.layerNormalization(block.at('norm2.0'), width, x, LAYER_EPSILON);
@@ -227,7 +217,7 @@ function grootVBlock(
 /**
  * The tree state-space model of a block (GrootVL, section 3.2): features choose a tree, and travel along it.
  * @param width channels of the input
- * @param edges the graph over the pixels of the input
+ * @param scan of the level that the input is of
  */
 export function treeStateSpaceModel(
   layers: ImageLayers,
@@ -235,7 +225,7 @@ export function treeStateSpaceModel(
   name: string,
   width: number,
   input: Output,
-  edges: Output,
+  scan: LevelScan,
 ): Output {
   const { graph } = layers;
   const inner = ssm.size('A_logs', 0, 2 * width);
@@ -255,14 +245,7 @@ export function treeStateSpaceModel(
   const activated = graph.node('Silu', `${name}/activated`, [mixed]);
   const x = graph.node('FlattenGrid', `${name}/x`, [activated]);
 
-  const weights = graph.node('EdgeDissimilarity', `${name}/edge_weights`, [x, edges], {
-    metric: text('cosine'),
-  });
-  const tree = graph.node('BoruvkaMST', `${name}/tree`, [weights, edges], { root: int(0) });
-  // Nodes of one output each, so that a tree can be fed.
-  const order = graph.node('Identity', `${name}/order`, [outputOf(tree, 1)]);
-  const parent = graph.node('Identity', `${name}/parent`, [outputOf(tree, 2)]);
-
+  const trees = scan.trees(name, x);
   const selected = layers.linear(`${name}/x_proj`, x, {
     weights: ssm.tensor('x_proj_weight', [1, rank + 2, inner]),
   });
@@ -278,9 +261,7 @@ export function treeStateSpaceModel(
     x,
   ]);
   const decay = graph.node('Identity', `${name}/decay`, [outputOf(discretized, 0)]);
-  const scanned = graph.node('TreeScan', `${name}/scan`, [outputOf(discretized, 1), decay, order, parent], {
-    aggregate: text('all'),
-  });
+  const states = scan.states(name, trees, outputOf(discretized, 1), decay);
 
   const norm = (name: string) => [
     layers.vector(ssm.tensor(`${name}.weight`, [inner])),
@@ -290,7 +271,7 @@ export function treeStateSpaceModel(
     'StateReadout',
     `${name}/readout`,
     [
-      scanned,
+      states,
       outputOf(parts, 2),
       x,
       layers.vector(ssm.tensor('Ds', [inner])),

@@ -1,0 +1,168 @@
+/**
+ * How the states of a block travel over the picture: along a spanning tree of the features (GrootVL, section 3.2), or, for
+ * its ablation (section 4.3), along fixed paths: rows, or the four paths of VMamba (Y. Liu et al., 2024), whose sums are added.
+ */
+import { isRecord, show } from '../../../plugin/models/checks.js';
+import {
+  EXPORTED,
+  type GrootVScan,
+  SCAN_FIELDS,
+  SCAN_NAMES,
+  SCAN_PATHS,
+} from '../../../plugin/models/grootv_metadata.js';
+import { ArchitectureError } from '../../errors.js';
+import { bool, type GraphBuilder, int, type Output, outputOf, text } from '../../graph/graph_builder.js';
+
+/** A tree as a scan takes it. */
+interface ScannedTree {
+  readonly order: Output;
+  readonly parent: Output;
+}
+
+/** What GrootV does, unless somebody asks for something else. */
+export const DEFAULT_SCAN = {
+  scan: 'tree',
+  metric: 'cosine',
+  trees: 'block',
+  aggregate: 'all',
+} as const satisfies GrootVScan;
+
+/** The scans of the blocks of one level. */
+export class LevelScan {
+  /** Nodes that may be asked for; `order` and `parent` may be fed. */
+  readonly namedNodes: Output[] = [];
+  private readonly choice: Required<GrootVScan>;
+  private readonly edges?: Output;
+  private readonly paths: readonly ScannedTree[] = [];
+  private stageTree?: ScannedTree;
+
+  /** @param map of the level, [N, H, W, C], of which only the extents are used */
+  constructor(
+    private readonly graph: GraphBuilder,
+    level: number,
+    map: Output,
+    choice: GrootVScan = {},
+  ) {
+    const usual = DEFAULT_SCAN;
+    const {
+      scan = usual.scan,
+      metric = usual.metric,
+      trees = usual.trees,
+      aggregate = usual.aggregate,
+    } = choice;
+    this.choice = { scan, metric, trees, aggregate };
+    // One grid or set of paths for all blocks of a level, so that backends prepare and upload it once.
+    if (scan === 'tree') this.edges = graph.node('GridGraph', `levels_${level}/edges`, [map]);
+    else {
+      const paths = scan === 'raster' ? SCAN_PATHS.slice(0, 1) : SCAN_PATHS;
+      this.paths = paths.map((path) => this.path(`levels_${level}/${path}`, path, map));
+    }
+  }
+
+  /**
+   * The trees of a block.
+   * @param x its features, [N, V, D]
+   */
+  trees(block: string, x: Output): readonly ScannedTree[] {
+    const { scan, trees } = this.choice;
+    if (scan === 'cross') return this.paths;
+    const [path] = this.paths;
+    const source = path ?? this.stageTree ?? this.spanningTree(block, x, this.edges as Output);
+    const tree = this.fed(block, source);
+    if (trees === 'stage') this.stageTree ??= tree;
+    return [tree];
+  }
+
+  /**
+   * The states of a block, [N, V, D].
+   * @param input what each vertex contributes, and `decay` what is left of it on the way, both [N, V, D]
+   */
+  states(block: string, trees: readonly ScannedTree[], input: Output, decay: Output): Output {
+    this.namedNodes.push(decay);
+    const { scan } = this.choice;
+    const aggregate = text(scan === 'tree' ? this.choice.aggregate : 'leaves');
+    const along = ({ order, parent }: ScannedTree, node: string) =>
+      this.graph.node('TreeScan', node, [input, decay, order, parent], { aggregate });
+    const [first, ...others] = trees;
+    if (others.length === 0) return along(first, `${block}/scan`);
+    const names = SCAN_PATHS.map((path) => `${block}/scan/${path}`);
+    return others.reduce(
+      (sum, tree, i) => {
+        const node = i + 1 === others.length ? `${block}/scan` : `${block}/scan/sum_${i + 1}`;
+        return this.graph.node('AddV2', node, [sum, along(tree, names[i + 1])]);
+      },
+      along(first, names[0]),
+    );
+  }
+
+  private path(node: string, name: string, map: Output): ScannedTree {
+    const [direction, reverse] = name.split('_');
+    const attributes = { direction: text(direction), reverse: bool(reverse !== undefined) };
+    return this.fed(node, outputsOf(this.graph.node('PathTree', node, [map], attributes)));
+  }
+
+  private spanningTree(block: string, x: Output, edges: Output): ScannedTree {
+    const { graph } = this;
+    const weights = graph.node('EdgeDissimilarity', `${block}/edge_weights`, [x, edges], {
+      metric: text(this.choice.metric),
+    });
+    this.namedNodes.push(weights);
+    return outputsOf(graph.node('BoruvkaMST', `${block}/tree`, [weights, edges], { root: int(0) }));
+  }
+
+  /** Nodes of one output each, so that a tree can be fed. */
+  private fed(name: string, tree: ScannedTree): ScannedTree {
+    const order = this.graph.node('Identity', `${name}/order`, [tree.order]);
+    const parent = this.graph.node('Identity', `${name}/parent`, [tree.parent]);
+    this.namedNodes.push(order, parent);
+    return { order, parent };
+  }
+}
+
+function outputsOf(tree: Output): ScannedTree {
+  return { order: outputOf(tree, 1), parent: outputOf(tree, 2) };
+}
+
+/** Options that mean something for spanning trees alone. */
+export const TREE_OPTIONS = ['metric', 'trees', 'aggregate'] as const;
+
+/**
+ * What the caller asks for, else what an exported file says, else what GrootV does.
+ * @throws {ArchitectureError} when either is not as described
+ */
+export function chooseScan(given: GrootVScan, exported: string | undefined): GrootVScan {
+  const stored = exported === undefined ? {} : parsed(exported);
+  const options = picked(given, '');
+  const scan = options.scan ?? stored.scan ?? DEFAULT_SCAN.scan;
+  if (scan === 'tree') return { ...DEFAULT_SCAN, ...stored, ...options, scan };
+  const foreign = TREE_OPTIONS.find((name) => options[name] !== undefined);
+  if (foreign === undefined) return { scan };
+  throw new ArchitectureError(
+    `${foreign} is ${JSON.stringify(options[foreign])}, which is for spanning trees; a ${scan} scan goes along fixed paths`,
+  );
+}
+
+function parsed(json: string): GrootVScan {
+  const where = `${EXPORTED.scan} of the file's metadata`;
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw new ArchitectureError(`${where} is no JSON`);
+  }
+  if (!isRecord(value)) throw new ArchitectureError(`${where} is ${show(value)}, expected an object`);
+  return picked(value, `${where}: `);
+}
+
+/** The fields of a scan that are set. */
+function picked(value: Readonly<Partial<Record<keyof GrootVScan, unknown>>>, where: string): GrootVScan {
+  const names = SCAN_NAMES.filter((name) => value[name] !== undefined);
+  for (const name of names) {
+    try {
+      SCAN_FIELDS[name](value[name], `${where}${name}`);
+    } catch (error) {
+      throw new ArchitectureError((error as Error).message);
+    }
+  }
+  return Object.fromEntries(names.map((name) => [name, value[name]]));
+}
