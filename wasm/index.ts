@@ -11,6 +11,7 @@ import './convolution_gradients.js';
 import './detections.js';
 import './discretize.js';
 import './edge_dissimilarity.js';
+import './grid_sample.js';
 import './layer_normalization.js';
 import './linear.js';
 import './linear_gradients.js';
