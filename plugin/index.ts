@@ -90,6 +90,7 @@ export {
   roiLevels,
 } from './ops/boxes.js';
 export { CausalConvolution, causalConvolution } from './ops/causal_convolution.js';
+export { CellCoordinates, CellMeans, ForegroundMask } from './ops/cells.js';
 export type { OpDeclaration } from './ops/declaration.js';
 export {
   ClassDetections,

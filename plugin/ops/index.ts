@@ -5,6 +5,7 @@ import { BoruvkaMST } from './boruvka_mst.js';
 import { AnchorGrid, BoxRois, DecodeBoxes, EncodeBoxes, RoiLevels } from './boxes.js';
 import { BranchSum } from './branch_sum.js';
 import { CausalConvolution } from './causal_convolution.js';
+import { CellCoordinates, CellMeans, ForegroundMask } from './cells.js';
 import { Convolution } from './convolution.js';
 import type { OpDeclaration } from './declaration.js';
 import { DepthwiseConvolution } from './depthwise_convolution.js';
@@ -65,6 +66,9 @@ export const OPS: readonly OpDeclaration[] = [
   InterpolateBilinear,
   InterpolateNearest,
   AdaptiveAveragePool,
+  CellMeans,
+  CellCoordinates,
+  ForegroundMask,
   GridSample,
   GridSampleGradient,
   RoiAlign,

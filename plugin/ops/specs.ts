@@ -11,6 +11,7 @@ import {
 } from './boxes.spec.js';
 import { branchSumSpec } from './branch_sum.spec.js';
 import { causalConvolutionSpec } from './causal_convolution.spec.js';
+import { cellCoordinatesSpec, cellMeansSpec, foregroundMaskSpec } from './cells.spec.js';
 import { convolutionSpec } from './convolution.spec.js';
 import { depthwiseConvolutionSpec } from './depthwise_convolution.spec.js';
 import {
@@ -74,6 +75,9 @@ export const SPECS: readonly OpSpec[] = [
   interpolateBilinearSpec,
   interpolateNearestSpec,
   adaptiveAveragePoolSpec,
+  cellMeansSpec,
+  cellCoordinatesSpec,
+  foregroundMaskSpec,
   gridSampleSpec,
   roiAlignSpec,
   roiLevelsSpec,

@@ -1,0 +1,200 @@
+/**
+ * A map cut into square cells, as UIS-Mamba reads its own (R. Cong et al., 2025): CellMeans, CellCoordinates, and
+ * ForegroundMask, which tells cells that are like their neighbours from others. Nodes of a converted model, so that one
+ * graph serves every image size.
+ */
+import {
+  add,
+  addN,
+  cast,
+  div,
+  greaterEqual,
+  max,
+  maximum,
+  mul,
+  norm,
+  pad,
+  reshape,
+  scalar,
+  slice,
+  sqrt,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  tidy,
+  topk,
+  zerosLike,
+} from '@tensorflow/tfjs-core';
+import { poolingMap } from '../kernels/axis_map.js';
+import { defineOp } from './declare.js';
+import { OpError } from './input_checks.js';
+import { resample, resampleGradient, sameForAll } from './resample.js';
+import type { Letters } from './shape_letters.js';
+
+const side = { type: 'integer', graphName: 'side', least: 1, doc: 'of a cell, pixels' } as const;
+
+/** How many cells lie along an axis; the rest is left out. */
+function cellsAlong(op: string, axis: string, extent: number, side: number): number {
+  if (extent >= side) return Math.floor(extent / side);
+  throw new OpError(op, `x has ${extent} ${axis}, expected at least ${side}, the side of a cell`);
+}
+
+function cellsOf(op: string) {
+  return {
+    P: ({ H }: Letters, { side }: { readonly side: number }) => cellsAlong(op, 'rows', H, side),
+    Q: ({ W }: Letters, { side }: { readonly side: number }) => cellsAlong(op, 'columns', W, side),
+  };
+}
+
+function meansOf({ shape }: Tensor, side: number) {
+  const [images, height, width] = shape as number[];
+  const along = (extent: number) => {
+    const cells = Math.floor(extent / side);
+    return poolingMap(cells * side, cells);
+  };
+  return sameForAll(images, along(height), along(width));
+}
+
+export const CellMeans = defineOp({
+  name: 'CellMeans',
+  doc: 'The mean of each cell of side x side pixels. Rows and columns beyond the last whole cell are left out.',
+  inputs: { x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'maps' } },
+  attributes: { side },
+  derived: cellsOf('CellMeans'),
+  outputs: { y: { dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc: 'means' } },
+  compose: ({ x }, { side }) => resample(x, meansOf(x, side)),
+  gradient: {
+    saves: ['x'],
+    compute: ({ x }, [dy], { side }) => ({
+      x: () => tidy(() => resampleGradient(dy, meansOf(x, side), x.shape as number[])),
+    }),
+  },
+});
+
+export const CellCoordinates = defineOp({
+  name: 'CellCoordinates',
+  doc:
+    'Where the cells of a map are, (x, y) as GridSample takes them: 2j / max(Q-1, 1) - 1 with align_corners, ' +
+    '(2j + 1) / Q - 1 without; and the size of a cell, (2/Q, 2/P).',
+  inputs: {
+    x: {
+      dtype: 'float32',
+      shape: ['N', 'H', 'W', 'C'],
+      shapeOnly: true,
+      doc: 'only its height and width are used',
+    },
+  },
+  attributes: {
+    side,
+    alignCorners: {
+      type: 'boolean',
+      graphName: 'align_corners',
+      default: false,
+      doc: 'the outermost cells are at -1 and 1; false: their outer edges are',
+    },
+  },
+  derived: cellsOf('CellCoordinates'),
+  outputs: {
+    coordinates: { dtype: 'float32', shape: ['1', 'P', 'Q', '2'], doc: 'of the centres' },
+    size: { dtype: 'float32', shape: ['2'], doc: 'of a cell' },
+  },
+  compose: ({ x }, { side, alignCorners }) => {
+    const [rows, columns] = x.shape.slice(1, 3).map((extent) => Math.floor((extent as number) / side));
+    const at = (i: number, count: number) =>
+      alignCorners ? (2 * i) / Math.max(count - 1, 1) - 1 : (2 * i + 1) / count - 1;
+    const values = new Float32Array(2 * rows * columns);
+    for (let i = 0; i < values.length; i += 2) {
+      values[i] = at((i >> 1) % columns, columns);
+      values[i + 1] = at(Math.floor((i >> 1) / columns), rows);
+    }
+    return [
+      tensor(values, [1, rows, columns, 2], 'float32'),
+      tensor(Float32Array.of(2 / columns, 2 / rows), [2], 'float32'),
+    ];
+  },
+});
+
+/** Below the norms of features and under the roots of distances, as in the authors' code. */
+const SMALLEST_NORM = 1e-12;
+const SMALLEST_SQUARE = 1e-8;
+/** Added to the largest degree. */
+const SMALLEST_DEGREE = 1e-8;
+/** What distances between coordinates are divided by: the authors' square root of 2. */
+// biome-ignore lint/suspicious/noApproximativeNumericConstant: it is their number.
+const FAR = 1.414;
+
+const inputs = {
+  features: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'of cells' },
+  coordinates: { dtype: 'float32', shape: ['N', 'H', 'W', '2'], doc: 'of cells' },
+  share: { dtype: 'float32', shape: ['1'], doc: 'a, of the likeness of features' },
+} as const;
+
+export const ForegroundMask = defineOp({
+  name: 'ForegroundMask',
+  doc:
+    '1 for cells whose degree is at least the (lower) median of their map, else 0. The degree is twice the sum, over the ' +
+    'neighbours in the 4-connected grid, of a cos(f_u, f_v) + (1 - a) (1 - sqrt(|c_u - c_v|^2 + 1e-8) / 1.414), over the ' +
+    'largest of the map + 1e-8.',
+  inputs,
+  attributes: {},
+  outputs: { mask: { dtype: 'float32', shape: ['N', 'H', 'W', '1'], doc: '1 or 0' } },
+  least: { H: 1, W: 1 },
+  compose: ({ features, coordinates, share }) => {
+    const [images, height, width] = features.shape as number[];
+    const cells = height * width;
+    if (images === 0) return zerosLike(slice(coordinates, [0, 0, 0, 0], [-1, -1, -1, 1]));
+    const directions = div(features, maximum(norm(features, 2, 3, true), SMALLEST_NORM));
+    const sums = [1, 2].flatMap((axis) => {
+      if (features.shape[axis] === 1) return [];
+      return toBothEnds(likenessAlong(axis, directions, coordinates, share), axis);
+    });
+    // A single cell has no neighbours; it is its own median.
+    const degrees = reshape(
+      sums.length === 0 ? zerosLike(slice(coordinates, [0, 0, 0, 0], [-1, -1, -1, 1])) : addN(sums),
+      [images, cells],
+    );
+    const scaled = div(mul(degrees, 2), add(max(mul(degrees, 2), 1, true), SMALLEST_DEGREE));
+    // The lower median is the smallest of so many largest.
+    const count = cells - Math.floor((cells - 1) / 2);
+    const { values } = topk(scaled, count);
+    const median = slice(values, [0, count - 1], [-1, 1]);
+    return reshape(cast(greaterEqual(scaled, median), 'float32'), [images, height, width, 1]);
+  },
+  gradient: {
+    saves: ['features', 'coordinates', 'share'],
+    // A choice: a small change of an input changes no cell.
+    compute: (saved) => ({
+      features: () => zerosLike(saved.features),
+      coordinates: () => zerosLike(saved.coordinates),
+      share: () => zerosLike(saved.share),
+    }),
+  },
+});
+
+/** How alike every cell and the next one along an axis are: one cell less along that axis. */
+function likenessAlong(axis: number, directions: Tensor, coordinates: Tensor, share: Tensor): Tensor {
+  const pair = (x: Tensor) => {
+    const size = x.shape.slice() as number[];
+    size[axis]--;
+    const begin = [0, 0, 0, 0];
+    const next = begin.map((first, each) => (each === axis ? 1 : first));
+    return [slice(x, begin, size), slice(x, next, size)] as const;
+  };
+  const [from, to] = pair(coordinates);
+  const distance = sqrt(add(sum(square(sub(from, to)), 3, true), SMALLEST_SQUARE));
+  const near = sub(1, div(distance, FAR));
+  const cosine = sum(mul(...pair(directions)), 3, true);
+  return add(mul(cosine, share), mul(near, sub(scalar(1), share)));
+}
+
+/** What lies between cells, at the cells before and at the cells behind. */
+function toBothEnds(between: Tensor, axis: number): Tensor[] {
+  const at = (before: number, after: number) =>
+    pad(
+      between,
+      [0, 1, 2, 3].map((each): [number, number] => (each === axis ? [before, after] : [0, 0])),
+    );
+  return [at(0, 1), at(1, 0)];
+}
