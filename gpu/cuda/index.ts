@@ -20,6 +20,7 @@ import './boruvka_mst.js';
 import './causal_convolution.js';
 import './discretize.js';
 import './edge_dissimilarity.js';
+import './grid_sample.js';
 import './layer_normalization.js';
 import './linear.js';
 import './optimizer_steps.js';

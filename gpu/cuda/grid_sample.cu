@@ -1,0 +1,86 @@
+/** Maps read at positions between their pixels, and the gradients of that in both. */
+#include "kernel.h"
+#include "indexing.h"
+#include "rows.h"
+
+/** Where a coordinate lies along an axis: the pixel at or before it, the weights of it and of the next. */
+struct Position {
+  int first;
+  float low, high;
+  /** Pixels for a unit of the coordinate: 0 where it is held at a border. */
+  float slope;
+};
+
+/** Rounded step by step: which pixels are read is the same on every backend. All is 0 where none counts. */
+__device__ inline Position positionOf(float coordinate, int size, bool border, bool aligned) {
+  const float along = __fadd_rn(coordinate == coordinate ? coordinate : -1.0f, 1.0f);
+  float at = aligned ? __fmul_rn(along / 2.0f, (float)(size - 1))
+                     : __fadd_rn(__fmul_rn(along, (float)size), -1.0f) / 2.0f;
+  float slope = (aligned ? size - 1 : size) / 2.0f;
+  if (border) {
+    if (!(at > 0.0f && at < size - 1)) slope = 0.0f;
+    at = fminf(fmaxf(at, 0.0f), size - 1);
+  } else if (!(at >= -1.0f && at < size)) {
+    return {-2, 0.0f, 0.0f, 0.0f};
+  }
+  const float first = floorf(at);
+  return {(int)first, 1.0f - (at - first), at - first, slope};
+}
+
+/** Calls `visit` with each of the four pixels that exist: its number in its map, and the weights of its row and column. */
+template <typename Visit>
+__device__ inline void forCorners(const Position& row, const Position& column, int height, int width, Visit visit) {
+  for (int down = 0; down < 2; down++) {
+    const int r = row.first + down;
+    if (r < 0 || r >= height) continue;
+    for (int right = 0; right < 2; right++) {
+      const int c = column.first + right;
+      if (c >= 0 && c < width) visit((size_t)r * width + c, down, right);
+    }
+  }
+}
+
+/** By element of y, [N, positions, C]. */
+KERNEL(grid_sample, THREADS, const float* __restrict__ x, const float* __restrict__ grid, float* __restrict__ y, int size,
+       int height, int width, int channels, int positions, int border, int aligned) {
+  FOR_EACH(i, size) {
+    const unsigned position = i / channels, c = i - position * channels;
+    const Position column = positionOf(grid[2 * position], width, border, aligned);
+    const Position row = positionOf(grid[2 * position + 1], height, border, aligned);
+    const float* map = x + (size_t)(position / positions) * height * width * channels + c;
+    float sum = 0.0f;
+    forCorners(row, column, height, width, [&](size_t pixel, int down, int right) {
+      sum += (down ? row.high : row.low) * (right ? column.high : column.low) * map[pixel * channels];
+    });
+    y[i] = sum;
+  }
+}
+
+/** By position, a warp each, which adds to its four pixels of dx; dx is zero before. */
+KERNEL(grid_sample_gradient, THREADS, const float* __restrict__ x, const float* __restrict__ grid,
+       const float* __restrict__ dy, float* __restrict__ dx, float* __restrict__ dgrid, int count, int height, int width,
+       int channels, int positions, int border, int aligned) {
+  FOR_EACH_ROW(position, count) {
+    const Position column = positionOf(grid[2 * position], width, border, aligned);
+    const Position row = positionOf(grid[2 * position + 1], height, border, aligned);
+    const size_t map = position / positions * height * width * channels;
+    const float* gradients = dy + position * channels;
+    float alongColumns = 0.0f, alongRows = 0.0f;
+    forCorners(row, column, height, width, [&](size_t pixel, int down, int right) {
+      const float ofRow = down ? row.high : row.low, ofColumn = right ? column.high : column.low;
+      const size_t from = map + pixel * channels;
+      float product = 0.0f;
+      forChannels(channels, [&](int c) {
+        product += x[from + c] * gradients[c];
+        atomicAdd(&dx[from + c], ofRow * ofColumn * gradients[c]);
+      });
+      product = sumOfWarp(product);
+      alongColumns += (right ? ofRow : -ofRow) * product;
+      alongRows += (down ? ofColumn : -ofColumn) * product;
+    });
+    if (threadIdx.x % WARP == 0) {
+      dgrid[2 * position] = alongColumns * column.slope;
+      dgrid[2 * position + 1] = alongRows * row.slope;
+    }
+  }
+}
