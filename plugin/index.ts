@@ -51,6 +51,7 @@ export {
 export type { GrootLArchitecture, GrootLMetadata } from './models/grootl_metadata.js';
 export {
   type AffinityMap,
+  type AffinityOptions,
   type BlockOptions,
   type BlockTree,
   type ClassifyOptions,

@@ -3,6 +3,7 @@ import t from 'tap';
 import { MemorySink } from '../../converters/index.js';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
 import { readFixture } from '../../testing/fixtures.js';
+import { maxDifference } from '../../testing/measure.js';
 import { loadConverted } from '../../testing/models.js';
 import { GrootV, treeScan } from '../index.js';
 
@@ -82,6 +83,82 @@ for (const backend of BACKENDS) {
   });
 }
 
+/** Vertices of a grid of 4 x 4 by rows, and by columns. */
+const ROWS = Array.from({ length: 16 }, (_, v) => v);
+const COLUMNS = ROWS.map((i) => 4 * (i % 4) + Math.floor(i / 4));
+const PATHS = [ROWS, COLUMNS, [...ROWS].reverse(), [...COLUMNS].reverse()];
+
+for (const backend of BACKENDS) {
+  t.test(`affinity along fixed paths, on ${backend}`, async (t) => {
+    const { leaked } = await onBackend(backend, async () => {
+      const image = tf.tidy(() => tf.randomUniform<tf.Rank.R3>([64, 64, 3], 0, 255, 'float32', 3));
+      const block = 2;
+      const [at, options] = [6, { x: 47, y: 31, block }];
+      for (const [model, paths, instead] of [
+        [await load('grootv/grootv_nano_mnist.pth'), [ROWS], { scan: 'raster' }],
+        [await load('grootv/grootv_nano_mnist.pth', { scan: 'raster' }), [ROWS], {}],
+        [await load('grootv/grootv_nano_mnist.pth', { scan: 'cross' }), PATHS, {}],
+      ] as const) {
+        const map = await model.affinity(image, { ...options, ...instead });
+        t.same(map.anchor, { x: 2, y: 1 });
+        const batch = tf.tidy(() => tf.expandDims(image, 0));
+        const decay = model.model.execute({ image: batch }, `blocks_${block}/decay`) as tf.Tensor3D;
+        const [w, channels] = [decay.dataSync(), decay.shape[2]];
+        const expected = new Float64Array(16);
+        for (const path of paths) {
+          for (let d = 0; d < channels; d++) {
+            let product = 1;
+            for (let i = path.indexOf(at); i >= 0; i--) {
+              expected[path[i]] += product / channels / paths.length;
+              product *= w[path[i] * channels + d];
+            }
+          }
+        }
+        t.ok(maxDifference(map.values, expected) < 1e-5, `${paths.length} paths`);
+        t.equal(map.values[at], 1, 'the anchor itself');
+        if (paths.length > 1) {
+          await t.rejects(model.tree(image, { block }), {
+            message: 'GrootV.tree: a cross scan goes along four paths, not along a tree',
+          });
+        } else if (!('scan' in instead)) {
+          t.same([...(await model.tree(image, { block })).order], ROWS, 'the tree is the path');
+        }
+        tf.dispose([batch, decay]);
+        model.dispose();
+      }
+      image.dispose();
+    });
+    t.equal(leaked, 0);
+  });
+}
+
+t.test('towards the root alone a vertex has the affinity of its subtree', async (t) => {
+  const { leaked } = await onBackend('cpu', async () => {
+    const image = tf.tidy(() => tf.randomUniform<tf.Rank.R3>([64, 64, 3], 0, 255, 'float32', 3));
+    const [all, root] = [
+      await load('grootv/grootv_nano_mnist.pth'),
+      await load('grootv/grootv_nano_mnist.pth', { aggregate: 'root' }),
+    ];
+    const [whole, below] = [
+      await all.affinity(image, { x: 30, y: 30 }),
+      await root.affinity(image, { x: 30, y: 30 }),
+    ];
+    const { order, parent } = await root.tree(image);
+    const at = 16 * 7 + 7;
+    const above = (v: number): number[] => {
+      const ids = [v];
+      for (let i = order.indexOf(v); i > 0; i = parent[i]) ids.push(order[parent[i]]);
+      return ids;
+    };
+    const expected = whole.values.map((value, v) => (above(v).includes(at) ? value : 0));
+    t.ok(maxDifference(below.values, expected) < 1e-6);
+    t.ok(expected.filter((value) => value > 0).length < 256);
+    image.dispose();
+    for (const model of [all, root]) model.dispose();
+  });
+  t.equal(leaked, 0);
+});
+
 t.test('errors are one clear line', async (t) => {
   const { leaked } = await onBackend('cpu', async () => {
     const model = await load('grootv/grootv_tiny_module.pth');
@@ -95,6 +172,9 @@ t.test('errors are one clear line', async (t) => {
       message: /block is 4, expected an integer from 0 to 3/,
     });
     await t.rejects(model.tree(two), { message: /a batch of 2 images was given, expected one image/ });
+    await t.rejects(model.affinity(image, { x: 0, y: 0, scan: 'column' as 'raster' }), {
+      message: 'GrootV.affinity: scan is "column", expected "raster"',
+    });
     await t.rejects(model.affinity(image, { x: 32, y: 0 }), {
       message: /\(32, 0\) is outside the image of 32 x 32/,
     });

@@ -1,8 +1,10 @@
 /** GrootV: what a person does with a converted vision model. */
 import {
+  addN,
   buffer,
   concat,
   dispose,
+  div,
   mean,
   mul,
   ones,
@@ -25,8 +27,16 @@ import {
   toWholeInput,
   type WholeInput,
 } from '../image/input.js';
-import { treeScan } from '../ops/tree_scan.js';
-import { GROOTV_METADATA, type GrootVMetadata, gridSize, inputChannelsOf } from './grootv_metadata.js';
+import { pathTree } from '../ops/path_tree.js';
+import { type Aggregate, treeScan } from '../ops/tree_scan.js';
+import { oneOf } from './checks.js';
+import {
+  GROOTV_METADATA,
+  type GrootVMetadata,
+  gridSize,
+  inputChannelsOf,
+  SCAN_PATHS,
+} from './grootv_metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
 import { checkWorkingBytes, failure, loadModel, PictureModel, workingBytes } from './picture_model.js';
 
@@ -53,7 +63,10 @@ export interface BlockTree {
 export interface AffinityMap {
   readonly height: number;
   readonly width: number;
-  /** [height * width], from 0 to 1: the product of decays along the path to the anchor, mean over channels. */
+  /**
+   * [height * width], from 0 to 1: the product of decays along the path to the anchor, mean over channels, and over the
+   * four paths of a cross scan; 0 where the scan carries nothing to the anchor.
+   */
   readonly values: Float32Array;
   /** The place of the grid that was asked about. */
   readonly anchor: { readonly x: number; readonly y: number };
@@ -82,6 +95,14 @@ export interface BlockOptions {
   /** Short side in pixels to which the picture is resized first, nothing is cut off. Default: as it is. */
   readonly size?: number;
   readonly signal?: AbortSignal;
+}
+
+export interface AffinityOptions extends BlockOptions {
+  /** Pixel of the picture that is given, before it is resized. */
+  readonly x: number;
+  readonly y: number;
+  /** `raster`: what a scan along the rows would carry instead, by the same decays. Default: the model's own scan. */
+  readonly scan?: 'raster';
 }
 
 const NO_HEAD = 'the model has no classification head';
@@ -193,8 +214,11 @@ export class GrootV extends PictureModel<GrootVMetadata> {
    */
   async tree(image: ImageInput, options: BlockOptions = {}): Promise<BlockTree> {
     const block = this.checkBlock('tree', options.block);
+    const { paths } = this.scanOf(block);
+    if (paths.length > 1)
+      throw new Error('GrootV.tree: a cross scan goes along four paths, not along a tree');
     const { input } = await this.wholeInput('tree', image, options);
-    const names = [`blocks_${block}/order`, `blocks_${block}/parent`];
+    const names = [`${paths[0]}/order`, `${paths[0]}/parent`];
     const tensors = disposing(input, () => this.model.execute({ image: input }, names) as Tensor[]);
     const [order, parent] = (await Promise.all(tensors.map((tensor) => tensor.data()))) as Int32Array[];
     dispose(tensors);
@@ -204,14 +228,14 @@ export class GrootV extends PictureModel<GrootVMetadata> {
   /**
    * What the scan of a block (the first by default) would carry from every other position to that of a pixel: the
    * product of decays along the path between them, mean over channels. One picture, as for `tree`.
-   * @param options `x` and `y`: pixel of the picture that is given, before it is resized.
    */
-  async affinity(image: ImageInput, options: BlockOptions & { x: number; y: number }): Promise<AffinityMap> {
+  async affinity(image: ImageInput, options: AffinityOptions): Promise<AffinityMap> {
     if (typeof options !== 'object' || options === null) {
       throw new Error(`GrootV.affinity: expected options with x and y, got ${String(options)}`);
     }
     const block = this.checkBlock('affinity', options.block);
-    const { x, y } = options;
+    const { x, y, scan } = options;
+    if (scan !== undefined) oneOf('raster')(scan, 'GrootV.affinity: scan');
     const { input, given } = await this.wholeInput('affinity', image, options);
     if (!(x >= 0 && x < given.width && y >= 0 && y < given.height)) {
       input.dispose();
@@ -222,14 +246,23 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     const { height, width } = this.gridOf(input, block);
     const anchor = { x: Math.floor((x * width) / given.width), y: Math.floor((y * height) / given.height) };
     const carried = disposing(input, () => {
-      const names = ['decay', 'order', 'parent'].map((node) => `blocks_${block}/${node}`);
-      const nodes = this.model.execute({ image: input }, names) as Tensor[];
-      const [decay, order, parent] = nodes as [Tensor3D, Tensor2D, Tensor2D];
+      const { aggregate, paths } = this.scanOf(block, scan);
+      const names = paths.flatMap((path) => [`${path}/order`, `${path}/parent`]);
+      // tfjs gives a tensor for a list of one node.
+      const nodes = [this.model.execute({ image: input }, [`blocks_${block}/decay`, ...names])].flat();
+      const [decay, ...tensors] = nodes as [Tensor3D, ...Tensor2D[]];
+      const trees =
+        scan === 'raster'
+          ? [pathTree(height, width)]
+          : paths.map((_, i) => ({ order: tensors[2 * i], parent: tensors[2 * i + 1] }));
       const [, vertices, channels] = decay.shape;
       const one = buffer([1, vertices, 1], 'float32');
       one.set(1, 0, anchor.y * width + anchor.x, 0);
       const impulse = mul(one.toTensor(), ones([1, 1, channels]));
-      return squeeze(mean(treeScan(impulse, decay, { order, parent }), -1), [0]);
+      const carried = trees.map((tree) =>
+        treeScan(impulse, decay, tree, { aggregate: TRANSPOSED[aggregate] }),
+      );
+      return squeeze(mean(div(addN(carried), trees.length), -1), [0]);
     });
     const values = (await carried.data()) as Float32Array;
     carried.dispose();
@@ -324,15 +357,37 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     );
   }
 
-  /** Height and width of a block's grid. */
-  private gridOf(image: Tensor4D, block: number): { height: number; width: number } {
-    const { depths, stemStride } = this.metadata.architecture;
+  /**
+   * What the scan of a block sums, and the nodes of its trees.
+   * @param instead of that of the model; its trees are in no graph
+   */
+  private scanOf(block: number, instead?: 'raster'): { aggregate: Aggregate; paths: string[] } {
+    if (instead) return { aggregate: 'leaves', paths: [] };
+    const { scan = 'tree', aggregate = 'all' } = this.metadata.architecture;
+    if (scan === 'tree') return { aggregate, paths: [`blocks_${block}`] };
+    if (scan === 'raster') return { aggregate: 'leaves', paths: [`blocks_${block}`] };
+    const level = this.levelOf(block);
+    return { aggregate: 'leaves', paths: SCAN_PATHS.map((path) => `levels_${level}/${path}`) };
+  }
+
+  private levelOf(block: number): number {
+    const { depths } = this.metadata.architecture;
     let level = 0;
     for (let first = depths[0]; block >= first; first += depths[level]) level++;
+    return level;
+  }
+
+  /** Height and width of a block's grid. */
+  private gridOf(image: Tensor4D, block: number): { height: number; width: number } {
+    const { stemStride } = this.metadata.architecture;
+    const level = this.levelOf(block);
     const [height, width] = image.shape.slice(-3).map((pixels) => gridSize(pixels, level, stemStride));
     return { height, width };
   }
 }
+
+/** The scan that takes back to a vertex what a scan takes from it: the transpose. */
+const TRANSPOSED: Readonly<Record<Aggregate, Aggregate>> = { all: 'all', root: 'leaves', leaves: 'root' };
 
 /** What `body` gives; its other tensors and `input` are freed. */
 function disposing<T extends Tensor | Tensor[]>(input: Tensor, body: () => T): T {

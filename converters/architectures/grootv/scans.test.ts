@@ -146,6 +146,26 @@ function expectedModule(states: (input: Float64Array, decay: Float64Array) => Fl
   );
 }
 
+/** Vertices by rows, and by columns. */
+const ROWS = Array.from({ length: VERTICES }, (_, v) => v);
+const COLUMNS = ROWS.map((i) => (i % HEIGHT) * WIDTH + Math.floor(i / HEIGHT));
+
+/** The sum over paths of h(t) = decay[v] h(t-1) + input[v]. */
+function recurrences(paths: readonly (readonly number[])[], input: Float64Array, decay: Float64Array) {
+  const sum = new Float64Array(input.length);
+  for (const path of paths) {
+    const h = new Float64Array(INNER);
+    for (const v of path) {
+      for (let d = 0; d < INNER; d++) {
+        const i = v * INNER + d;
+        h[d] = decay[i] * h[d] + input[i];
+        sum[i] += h[d];
+      }
+    }
+  }
+  return sum;
+}
+
 /** Sums over subtrees. */
 function subtrees(tree: Int32Array[], input: Float64Array, decay: Float64Array): Float64Array {
   const [order, parent] = tree;
@@ -179,13 +199,24 @@ function picture(): tf.Tensor4D {
 for (const backend of BACKENDS) {
   t.test(`modules against float64, on ${backend}`, async (t) => {
     const { leaked } = await onBackend(backend, async () => {
-      for (const [choice, states] of [[{ aggregate: 'root' }, subtrees]] as const) {
+      for (const [choice, states] of [
+        [
+          { scan: 'raster' },
+          (_: Int32Array[], ...of: [Float64Array, Float64Array]) => recurrences([ROWS], ...of),
+        ],
+        [
+          { scan: 'cross' },
+          (_: Int32Array[], ...of: [Float64Array, Float64Array]) =>
+            recurrences([ROWS, COLUMNS, [...ROWS].reverse(), [...COLUMNS].reverse()], ...of),
+        ],
+        [{ aggregate: 'root' }, subtrees],
+      ] as const) {
         const model = await moduleOf(choice);
         const what = Object.values(choice).join();
         tf.tidy(() => {
           const input = tf.tensor4d(FEATURES, [1, HEIGHT, WIDTH, CHANNELS]);
           const tree = what === 'cross' ? [] : ['m/order', 'm/parent'];
-          const [output, ...nodes] = model.execute({ input }, ['m/out_proj', ...tree]) as tf.Tensor[];
+          const [output, ...nodes] = [model.execute({ input }, ['m/out_proj', ...tree])].flat();
           const expected = expectedModule((...of) =>
             states(
               nodes.map((node) => node.dataSync() as Int32Array),
