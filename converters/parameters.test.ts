@@ -36,16 +36,25 @@ t.test('reading declares', async (t) => {
   );
 });
 
+/** GG-SSM's is the trunk alone. */
+const KEYS = [
+  ...(['T', 'S', 'B'] as const).map(
+    (letter) => [`grootv/grootv_${letter.toLowerCase()}`, letter, 1000] as const,
+  ),
+  ['family/gg_ssm_t', 'T', 0],
+] as const;
+
 t.test('the walk over the layers declares every parameter of the published networks', async (t) => {
-  for (const [letter, sizes] of Object.entries(SIZES)) {
-    const file = fixturePath(`grootv/grootv_${letter.toLowerCase()}_keys.json`) as string;
+  for (const [path, letter, classes] of KEYS) {
+    const sizes = SIZES[letter];
+    const file = fixturePath(`${path}_keys.json`) as string;
     const { keys } = JSON.parse(readFileSync(file, 'utf8')) as { keys: { name: string; shape: number[] }[] };
     const parameters = keys.filter(({ name }) => !name.endsWith('num_batches_tracked'));
-    const network = { ...sizes, mlpRatio: 4, layerScale: false, classes: 1000, convolutionHead: true };
+    const network = { ...sizes, mlpRatio: 4, layerScale: false, classes, convolutionHead: classes > 0 };
     t.same(
       Object.fromEntries(grootVShapes(network)),
       Object.fromEntries(parameters.map(({ name, shape }) => [name, shape])),
-      sizes.name,
+      path,
     );
   }
 });

@@ -122,6 +122,20 @@ const MODELS: Readonly<Record<string, readonly [string, readonly string[]]>> = {
     'grootv/grootv_nano_mnist.pth',
     ['loss', 'grad.head.bias'],
   ],
+  'family/gg_ssm_tiny_config_expected.safetensors': [
+    'family/gg_ssm_tiny_config.pth',
+    [
+      'input.15x17',
+      'features.15x17',
+      'seq_out.15x17.0',
+      'trees.15x17.levels.1.blocks.1.edge_weights',
+      'trees.15x17.levels.0.blocks.0.parent',
+    ],
+  ],
+  'family/gg_ssm_tiny_head_expected.safetensors': [
+    'family/gg_ssm_tiny_head.pth',
+    ['logits.24x24.stride1', 'logits.24x24.stride2'],
+  ],
   'dense/upernet_tiny_expected_short.safetensors': [
     'dense/upernet_tiny.pth',
     [

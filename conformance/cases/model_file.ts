@@ -1,4 +1,6 @@
 /** Files of expected values of whole models: finds the checkpoint, and makes the cases of each input in the file. */
+import type { StemStride } from '../../plugin/models/grootv_metadata.js';
+import { DISTINCT_TREES } from '../bounds.js';
 import type { CaseTensor, ConformanceCase, SkippedCase } from '../case.js';
 import { stem } from '../source.js';
 import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
@@ -6,29 +8,64 @@ import type { CaseFolder } from './case_folder.js';
 import { crossEntropy } from './cross_entropy.js';
 import { digitCases } from './model_digits.js';
 import { modelGradientCase } from './model_gradients.js';
-import { blockTrees, hasInput, imageInput, imageOf, normalizedDigits, tagged } from './model_inputs.js';
+import {
+  type BlockTrees,
+  blockTrees,
+  hasInput,
+  imageInput,
+  imageOf,
+  normalizedDigits,
+  tagged,
+} from './model_inputs.js';
 import { type ExpectedNode, ownTreesCase, pinnedTreesCase } from './model_trees.js';
 import { CheckpointUnderTest } from './model_under_test.js';
 
-/**
- * The node and the input to which a tensor belongs: `logits.<tag>`, `pooled.<tag>`, `seq_out.<tag>.<level>` (channels
- * last), `features.<tag>.<level>` (channels first). Files with a single input may leave out the tag.
- */
-function expectedNode(name: string): { readonly node: string; readonly tag: string } | undefined {
-  const [, whole, tag = ''] = /^(logits|pooled)(?:\.(.+))?$/.exec(name) ?? [];
-  if (whole) return { node: whole, tag };
-  const [, levels, of = '', level] = /^(seq_out|features)(?:\.(.+))?\.(\d+)$/.exec(name) ?? [];
-  return levels ? { node: `features_${level}`, tag: of } : undefined;
+/** A value of the model, or of the same weights behind a stem of another stride. */
+interface Expected {
+  readonly node: string;
+  readonly tag: string;
+  readonly stemStride?: StemStride;
 }
 
-/** Tags of the inputs of which a file has expected values. */
-function tagsOf(file: CaseFile): string[] {
-  const tags = file.names.flatMap((name) => expectedNode(name)?.tag ?? []);
-  return [...new Set(tags)].filter((tag) => tag !== '' || hasInput(file, tag));
+/** A map of the last level, whichever that is. */
+const LAST_LEVEL = 'features';
+
+/**
+ * The node and the input to which a tensor belongs: `logits.<tag>[.stride<n>]`, `pooled.<tag>`, `seq_out.<tag>.<level>`
+ * (channels last), `features.<tag>.<level>` or, of the last level, `features.<tag>` (channels first). Files with a single
+ * input may leave out the tag.
+ */
+function expectedNode(name: string): Expected | undefined {
+  const [, whole, tag = '', stride] =
+    /^(logits|pooled)(?:\.((?!stride[12]$).+?))?(?:\.stride([12]))?$/.exec(name) ?? [];
+  if (whole) return { node: whole, tag, ...(stride && { stemStride: stride === '1' ? 1 : 2 }) };
+  const [, levels, of = '', level] = /^(seq_out|features)(?:\.(.+))?\.(\d+)$/.exec(name) ?? [];
+  if (levels) return { node: `features_${level}`, tag: of };
+  const [, last] = /^features\.(.+)$/.exec(name) ?? [];
+  return last === undefined ? undefined : { node: LAST_LEVEL, tag: last };
+}
+
+/** Inputs of which a file has expected values, and the strides of the stem that these belong to. */
+function inputsOf(file: CaseFile): Pick<Expected, 'tag' | 'stemStride'>[] {
+  const usual = stemStrideOf(file);
+  const found = new Map<string, Pick<Expected, 'tag' | 'stemStride'>>();
+  for (const name of file.names) {
+    const expected = expectedNode(name);
+    if (expected === undefined || (expected.tag === '' && !hasInput(file, ''))) continue;
+    const { tag, stemStride = usual } = expected;
+    found.set(`${tag} ${stemStride}`, { tag, stemStride });
+  }
+  return [...found.values()];
+}
+
+/** The stride of the stem that the metadata tell. */
+function stemStrideOf(file: CaseFile): StemStride | undefined {
+  const stride = Number(file.metadata.get('stem_stride'));
+  return stride === 1 || stride === 2 ? stride : undefined;
 }
 
 export function isModelFile(file: CaseFile): boolean {
-  return tagsOf(file).length > 0 || file.has('logits_model') || file.has('images_u8', 'labels', 'loss');
+  return inputsOf(file).length > 0 || file.has('logits_model') || file.has('images_u8', 'labels', 'loss');
 }
 
 export function modelFileCases(file: CaseFile, folder: CaseFolder): ConformanceCase[] {
@@ -44,11 +81,18 @@ export function modelFileCases(file: CaseFile, folder: CaseFolder): ConformanceC
     const open = (weights?: 'model' | 'model_ema') =>
       new CheckpointUnderTest(folder.source, path, { weights });
     if (file.has('logits_model')) return digitCases(file, name, open);
-    const checkpoint = open();
-    const cases = tagsOf(file).flatMap((tag) => {
-      const label = [name, tag].join(' ').trimEnd();
+    const converted = new Map<StemStride | undefined, CheckpointUnderTest>();
+    const cases = inputsOf(file).flatMap((input) => {
+      const { tag, stemStride } = input;
+      const isOther = stemStride !== undefined && stemStride !== stemStrideOf(file);
+      const label = [name, tag, isOther ? `stem stride ${stemStride}` : '']
+        .filter((part) => part !== '')
+        .join(' ');
+      const checkpoint =
+        converted.get(stemStride) ?? new CheckpointUnderTest(folder.source, path, { stemStride });
+      converted.set(stemStride, checkpoint);
       try {
-        return inputCases(file, label, tag, checkpoint, i === 0);
+        return inputCases(file, label, input, checkpoint, i === 0);
       } catch (error) {
         // The other inputs of the file may be laid out as expected.
         if (error instanceof LayoutError) return [skipped(label, error.message)];
@@ -81,12 +125,20 @@ export function checkpointsOf(file: CaseFile, { paths }: CaseFolder): string[] {
 }
 
 /** Expected values of one input. @throws {LayoutError} */
-function expectedOf(file: CaseFile, tag: string): ExpectedNode[] {
+function expectedOf(
+  file: CaseFile,
+  { tag, stemStride }: Pick<Expected, 'tag' | 'stemStride'>,
+): ExpectedNode[] {
   const found: ExpectedNode[] = [];
+  const usual = stemStrideOf(file);
+  const levels = file.names.flatMap((name) => {
+    const [, level] = expectedNode(name)?.node.split('features_') ?? [];
+    return level === undefined ? [] : [Number(level)];
+  });
   for (const name of file.names) {
     const expected = expectedNode(name);
-    if (expected?.tag !== tag) continue;
-    const { node } = expected;
+    if (expected?.tag !== tag || (expected.stemStride ?? usual) !== stemStride) continue;
+    const node = expected.node === LAST_LEVEL ? `features_${Math.max(...levels)}` : expected.node;
     const isMap = node.startsWith('features_');
     if (!isMap && file.floats(name).shape.length !== 2) {
       throw new LayoutError(
@@ -104,14 +156,18 @@ function expectedOf(file: CaseFile, tag: string): ExpectedNode[] {
 function inputCases(
   file: CaseFile,
   name: string,
-  tag: string,
+  of: Pick<Expected, 'tag' | 'stemStride'>,
   checkpoint: CheckpointUnderTest,
   withGradients: boolean,
 ): ConformanceCase[] {
-  const expected = expectedOf(file, tag);
+  const { tag, stemStride } = of;
+  const expected = expectedOf(file, of);
   const { input, image, problem } = imageInput(file, tag);
-  const trees = blockTrees(file, `${tagged('trees', tag)}.`);
-  const common = { name, checkpoint, input, expected, trees, problem };
+  const isUsual = stemStride === stemStrideOf(file);
+  // Trees are those of the stem that the metadata tell.
+  const trees = isUsual ? blockTrees(file, `${tagged('trees', tag)}.`) : NO_TREES;
+  const distinct = treeMargin(file, isUsual ? tag : `${tag}.stride${stemStride}`) > DISTINCT_TREES;
+  const common = { name, checkpoint, input, expected, trees, problem, distinct };
   const cases: ConformanceCase[] = [];
   if (trees.trees.length > 0) cases.push(pinnedTreesCase(common));
   cases.push(ownTreesCase(common));
@@ -136,6 +192,20 @@ function inputCases(
     );
   }
   return cases;
+}
+
+const NO_TREES: BlockTrees = { trees: [], edgeWeights: [] };
+
+/** How far the trees of an input are from others, where the metadata tell: the least of all blocks. */
+function treeMargin(file: CaseFile, tag: string): number {
+  const stated: unknown = JSON.parse(file.metadata.get('margins') ?? '{}');
+  const margins = (stated as Record<string, unknown>)[tag];
+  if (typeof margins === 'number') return margins;
+  const blocks = Object.values(margins ?? {}) as { margin?: number }[];
+  return Math.min(
+    ...blocks.map(({ margin = 0 }) => margin),
+    blocks.length > 0 ? Number.POSITIVE_INFINITY : 0,
+  );
 }
 
 /** Tensors `grad.<parameter>`. */

@@ -73,14 +73,14 @@ export function blockTrees(file: CaseFile, prefix: string): BlockTrees {
   };
 }
 
-/** Images [N, 3, H, W] or [N, H, W, 3], or one without N, as [N, H, W, 3]. @throws {LayoutError} */
-export function imageOf(path: string, name: string, tensor: CaseTensor): CaseTensor {
+/** Images [N, C, H, W] or [N, H, W, C], or one without N, as [N, H, W, C]. @throws {LayoutError} */
+export function imageOf(path: string, name: string, tensor: CaseTensor, channels = 3): CaseTensor {
   const batch = tensor.shape.length === 3 ? reshaped(tensor, [1, ...tensor.shape]) : tensor;
   const [, first, , last] = batch.shape;
-  if (batch.shape.length === 4 && first === 3) return channelsLast(batch);
-  if (batch.shape.length === 4 && last === 3) return batch;
+  if (batch.shape.length === 4 && first === channels) return channelsLast(batch);
+  if (batch.shape.length === 4 && last === channels) return batch;
   throw new LayoutError(
-    `${path}: ${name} has the shape [${tensor.shape}], expected images of three channels`,
+    `${path}: ${name} has the shape [${tensor.shape}], expected images of ${channels} channels`,
   );
 }
 
@@ -109,7 +109,9 @@ export function hasInput(file: CaseFile, tag: string): boolean {
 
 /** `input.<tag>`, else the pixels from which it is made. @throws {LayoutError} when the file has neither */
 export function imageInput(file: CaseFile, tag: string): ImageInput {
-  const read = (name: string, tensor: (name: string) => CaseTensor) => imageOf(file.path, name, tensor(name));
+  const channels = Number(file.metadata.get('in_channels') ?? 3);
+  const read = (name: string, tensor: (name: string) => CaseTensor) =>
+    imageOf(file.path, name, tensor(name), channels);
   const pixels = PIXELS.map((name) => tagged(name, tag))
     .filter((name) => file.has(name))
     .map((name) => read(name, /^u?int/.test(file.dtypeOf(name) ?? '') ? file.ints : file.input))

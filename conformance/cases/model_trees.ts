@@ -29,6 +29,8 @@ export interface ModelSource {
   readonly expected: readonly ExpectedNode[];
   readonly trees: BlockTrees;
   readonly problem?: string;
+  /** Whether the file says that no tree of this input is near another: then rounding changes none. */
+  readonly distinct?: boolean;
 }
 
 /** Everything that rounding alone may change, within tight bounds; and the tree that each block would have chosen. */
@@ -140,7 +142,7 @@ const REFERENCE_TIE = 1e-5;
  * logits the other values are compared.
  */
 export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor }): ProgramCase {
-  const { name, checkpoint, input, image, expected, trees, problem } = source;
+  const { name, checkpoint, input, image, expected, trees, problem, distinct } = source;
   return {
     kind: 'program',
     name,
@@ -161,8 +163,9 @@ export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor
         return combine(
           items.flatMap((tree, b) => {
             if (tree.verdict === 'fail') return tree;
-            // Without trees in the file nothing tells a flip from an error: the wider bound applies.
-            const same = tree.verdict === 'pass' && trees.trees.length > 0;
+            // Without trees in the file nothing tells a flip from an error: the wider bound applies, unless there can be none.
+            const hasTrees = trees.trees.length > 0;
+            const same = tree.verdict === 'pass' && (hasTrees || (distinct && tolerance === 'float32'));
             return compared.map(([node, expected], i) => {
               const drift = {
                 tensor: `${node} of image ${b}`,

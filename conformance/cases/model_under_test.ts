@@ -3,6 +3,7 @@ import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, getKernel, io } from '@tensorflow/tfjs-core';
 import { type ConvertOptions, convertCheckpoint } from '../../converters/convert.js';
 import { MemorySink } from '../../converters/graph/model_sink.js';
+import { type GrootVTrunk, gridSize, type StemStride } from '../../plugin/models/grootv_metadata.js';
 import { gridEdges } from '../../plugin/ops/spec/graphs.js';
 import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
 import { NotSupported } from '../backend.js';
@@ -70,10 +71,12 @@ export class ModelUnderTest extends GraphUnderTest {
   /** Channels of the first level. */
   readonly channels: number;
   private readonly depths: readonly number[];
+  private readonly stemStride: StemStride | undefined;
 
   constructor(model: GraphModel, nodes: ReadonlySet<string>) {
     super(model, nodes);
-    const metadata = model.metadata as { architecture: { channels: number; depths: number[] } } | undefined;
+    const metadata = model.metadata as { architecture: GrootVTrunk } | undefined;
+    this.stemStride = metadata?.architecture.stemStride;
     this.channels = metadata?.architecture.channels ?? 0;
     this.depths = metadata?.architecture.depths ?? [];
   }
@@ -103,16 +106,11 @@ export class ModelUnderTest extends GraphUnderTest {
     }
   }
 
-  /** Height and width of a block's grid: every stride of 2 halves, and rounds up. */
+  /** Height and width of a block's grid. */
   private gridOf(block: number, [, height, width]: readonly number[]): [number, number] {
     let level = 0;
     for (let first = this.depths[0]; first <= block; first += this.depths[level]) level++;
-    const halved = (extent: number) => {
-      let size = extent;
-      for (let stride = 0; stride < level + 2; stride++) size = Math.ceil(size / 2);
-      return size;
-    };
-    return [halved(height), halved(width)];
+    return [gridSize(height, level, this.stemStride), gridSize(width, level, this.stemStride)];
   }
 
   /** Gradients of sum(dy * node `of`) in the node `normalized` and in named weights, in the layout of the weights. */

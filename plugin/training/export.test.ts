@@ -24,7 +24,9 @@ const shards = (sink: MemorySink) =>
       .map(([name, bytes]) => [name, Buffer.from(bytes)]),
   );
 
-const FILES = fixtureFiles('grootv', /\.pth$/).map((file): [string, ConvertOptions] => [file, {}]);
+const FILES = [...fixtureFiles('grootv', /\.pth$/), ...fixtureFiles('family', /^gg_ssm_tiny.*\.pth$/)].map(
+  (file): [string, ConvertOptions] => [file, {}],
+);
 const DENSE = fixtureFiles('dense', /^(upernet|mask_rcnn).*\.pth$/).map((file): [string, ConvertOptions] => [
   file,
   { batchNorm: 'keep' },
