@@ -7,6 +7,7 @@ import './causal_convolution.js';
 import './discretize.js';
 import './edge_dissimilarity.js';
 import './layer_normalization.js';
+import './parent_dissimilarity.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_scan.js';

@@ -48,6 +48,8 @@ function layersOf(order: TensorInfo, parent: TensorInfo, kernel: Kernel): readon
 export class TreePasses {
   /** Layer 0 of the tables. */
   readonly tree: TensorInfo;
+  /** The layer of distance 1, unless all trees are a vertex. */
+  readonly children: Layer | undefined;
   /** The layers of distance 1, 2, 4... */
   private readonly reaches: readonly Layer[];
 
@@ -58,12 +60,14 @@ export class TreePasses {
   ) {
     const [[tree], ...reaches] = layersOf(order, parent, kernel);
     this.tree = tree;
+    this.children = reaches[0];
     this.reaches = reaches;
   }
 
   /** (values, decay) by position, decay 0 at the root. 1 draw. */
   gather(values: TensorInfo, decay: TensorInfo): TensorInfo {
-    return this.kernel.draw(new GatherStateProgram(this.shape), [values, decay, this.tree]);
+    const [, , groups] = decay.shape;
+    return this.kernel.draw(new GatherStateProgram(this.shape), [values, decay, this.tree], [groups]);
   }
 
   /** Leaves to root: sums over subtrees. One draw a layer. */

@@ -26,6 +26,7 @@ import './layer_normalization_gradient.js';
 import './linear.js';
 import './linear_gradients.js';
 import './optimizer_steps.js';
+import './parent_dissimilarity.js';
 import './recorder.js';
 import './resample.js';
 import './root_mean_square_normalization.js';

@@ -4,7 +4,8 @@ import { entryPoint, programs, type Variant } from './program.js';
 import type { DispatchCall } from './runner.js';
 
 /** Threads a row: a power of 2, few enough that none is idle for long. */
-const threadsOf = (channels: number, lanes: number) => Math.min(channels > 256 ? 64 : 32, lanes);
+const threadsOf = (channels: number, lanes: number) =>
+  Math.min(channels > 256 ? 64 : channels > 8 ? 32 : 8, lanes);
 
 /** What a kernel of rows is made of. */
 export interface RowsDefinition extends Omit<ElementsDefinition, 'body'> {

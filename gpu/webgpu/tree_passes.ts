@@ -45,24 +45,43 @@ export function treeBindings({ reads, writes }: Pick<ProgramDefinition, 'reads' 
   return {
     reads: { decay: 'f32', plan: 'u32', ...reads },
     writes,
-    numbers: { numVertices: 'u32', channels: 'u32', tiles: 'u32', groups: 'u32' },
+    numbers: { numVertices: 'u32', channels: 'u32', decays: 'u32', tiles: 'u32', workgroups: 'u32' },
   } as const;
 }
 
-export function treeNumbers({ tile }: TreePasses, [batch, numVertices, channels]: readonly number[]) {
+/** @param decays of a vertex: one for each group of so many neighbouring channels */
+export function treeNumbers(
+  { tile }: TreePasses,
+  [batch, numVertices, channels]: readonly number[],
+  decays: number,
+) {
   const tiles = Math.ceil(channels / tile);
-  return { numVertices, channels, tiles, groups: batch * tiles };
+  return { numVertices, channels, decays, tiles, workgroups: batch * tiles };
 }
 
-/**
- * WGSL. `code` holds, for each pass, what it reads ahead of a vertex (`valuesUp(at) -> vec4<f32>`, `valuesDown`), and what
- * it does with it (`visitUp(item: Item)`, `visitDown`); they call `handed(position)` for what a child or parent handed
- * over, and `hand(item, values)`. `Handed` is its type; `storedUp(at)` and `storedDown(at)` give it from the outputs.
- */
-export function treeCode(
-  { tile, lanes, ring }: TreePasses,
-  { handed, up, down, code }: { handed: 'f32' | 'vec2<f32>'; up: boolean; down: boolean; code: string },
-): string {
+/** WGSL of a pass. */
+export interface TreePass {
+  /** What is read ahead of a vertex: a vec4<f32> of `position` and of `at`, the index of its value. */
+  readonly values: string;
+  /** What `visit` has handed over of a `vertex`, from the outputs; `at` is the index of its value. */
+  readonly stored: string;
+  /**
+   * What is done with an `item: Item`: it calls `childAt(position)` or `parentAt(position)` for what those handed over,
+   * and `hand(item, values)`.
+   */
+  readonly visit: string;
+}
+
+interface TreeCode {
+  /** Type of what a position hands over. */
+  readonly handed: 'f32' | 'vec2<f32>';
+  /** Leaves to root, before the other. */
+  readonly up?: TreePass;
+  /** Root to leaves. */
+  readonly down?: TreePass;
+}
+
+export function treeCode({ tile, lanes, ring }: TreePasses, { handed, up, down }: TreeCode): string {
   return `
 const TILE = ${tile}u;
 const ROWS = ${lanes / tile}u;
@@ -85,26 +104,27 @@ var<private> column: u32;
 var<private> isInside: bool;
 var<private> inRing: bool;
 var<private> firstValue: u32;
+var<private> firstDecay: u32;
 var<private> children: u32;
 var<private> parents: u32;
 var<private> vertices: u32;
 
 fn atOf(position: u32) -> u32 { return firstValue + plan[vertices + position] * numbers.channels; }
+fn decayOf(vertex: u32) -> f32 { return decay[firstDecay + vertex * numbers.decays]; }
 fn hand(item: Item, values: Handed) { ring[(item.position % RING) * TILE + column] = values; }
 fn inRingAt(position: u32) -> Handed { return ring[(position % RING) * TILE + column]; }
-${code}
 
 /** Of the vertices of a level from 'position' on, this lane's first. */
 fn vertexAt(position: u32, end: u32) -> u32 {
   if (position >= end) { return 0; }
-  return firstValue + plan[vertices + position] * numbers.channels;
+  return plan[vertices + position];
 }
-${up ? readItem('Up') : ''}
-${down ? readItem('Down') : ''}
+${up ? passCode('Up', up) : ''}
+${down ? passCode('Down', down) : ''}
 
 ${entryPoint(lanes)} {
   let group = linearWorkgroup(id, count);
-  if (group >= numbers.groups) { return; }
+  if (group >= numbers.workgroups) { return; }
   let numVertices = numbers.numVertices;
   let image = group / numbers.tiles;
   let start = image * (4 * numVertices + 4);
@@ -117,6 +137,7 @@ ${entryPoint(lanes)} {
   isInside = channel < numbers.channels;
   inRing = fits;
   firstValue = image * numVertices * numbers.channels + channel;
+  firstDecay = image * numVertices * numbers.decays + channel / (numbers.channels / numbers.decays);
   children = starts + numVertices + 1;
   parents = children + numVertices + 1;
   vertices = parents + numVertices;
@@ -125,19 +146,31 @@ ${entryPoint(lanes)} {
 }`;
 }
 
-const readItem = (pass: 'Up' | 'Down') => `
-fn read${pass}(position: u32, end: u32, at: u32) -> Item {
+const passCode = (pass: 'Up' | 'Down', { values, stored, visit }: TreePass) => `
+fn ${pass === 'Up' ? 'childAt' : 'parentAt'}(position: u32) -> Handed {
+  if (inRing) { return inRingAt(position); }
+  let vertex = plan[vertices + position];
+  let at = firstValue + vertex * numbers.channels;
+  return ${stored};
+}
+
+fn visit${pass}(item: Item) {
+  ${visit}
+}
+
+fn read${pass}(position: u32, end: u32, vertex: u32) -> Item {
   var item: Item;
   item.position = position;
   if (position >= end || !isInside) { return item; }
+  let at = firstValue + vertex * numbers.channels;
   item.at = at;
-  item.decay = decay[at];
+  item.decay = decayOf(vertex);
   ${
     pass === 'Up'
       ? 'item.firstChild = plan[children + position]; item.endOfChildren = plan[children + position + 1];'
       : 'item.parent = plan[parents + position];'
   }
-  item.values = values${pass}(at);
+  item.values = ${values};
   return item;
 }
 

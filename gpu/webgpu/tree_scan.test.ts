@@ -2,7 +2,13 @@
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { countGpuCalls } from '../../bench/gpu_calls.js';
-import { boruvkaMST, edgeDissimilarity, gridGraph, treeScan } from '../../plugin/index.js';
+import {
+  boruvkaMST,
+  edgeDissimilarity,
+  gridGraph,
+  parentDissimilarity,
+  treeScan,
+} from '../../plugin/index.js';
 import {
   differencesFromOracle,
   gridTree,
@@ -16,7 +22,13 @@ import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
 /** The bound of scans in shaders: docs/numerics.md. */
 const BOUND = 2e-5;
-const AGGREGATES = ['root', 'all'] as const;
+const AGGREGATES = ['root', 'all', 'leaves'] as const;
+/** Channels, and groups of them that share a decay: of a workgroup, and of more. */
+const WIDTHS = [
+  [5, 5],
+  [6, 2],
+  [18, 1],
+] as const;
 
 const TREES = {
   'a path': () => pathTree(700),
@@ -30,8 +42,10 @@ const backend = await startInNode();
 for (const [name, makeTree] of Object.entries(TREES)) {
   t.test(name, { skip: !backend && NO_ADAPTER }, async (t) => {
     for (const aggregate of AGGREGATES) {
-      const differences = await differencesFromOracle(makeTree, 5, aggregate);
-      t.ok(Math.max(...differences) <= BOUND, `${aggregate}: ${differences}`);
+      for (const [channels, groups] of WIDTHS) {
+        const differences = await differencesFromOracle(makeTree, channels, aggregate, groups);
+        t.ok(Math.max(...differences) <= BOUND, `${aggregate}, ${groups} of ${channels}: ${differences}`);
+      }
     }
   });
 }
@@ -52,6 +66,24 @@ t.test('dispatches: weights, tree, scan and gradients', { skip: !backend && NO_A
       features,
     );
   t.equal(countGpuCalls(scanAndGradients).calls.dispatches, 2, 'scan and gradients');
+  const shared = randomDecay([2, 63, 3], 2);
+  const grouped = () => treeScan(features, shared, tree.result);
+  t.equal(countGpuCalls(grouped).calls.dispatches, 1, 'scan, channels share decays');
+  const groupedGradients = () =>
+    tf.grads((x: tf.Tensor, decay: tf.Tensor) => treeScan(x, decay, tree.result))(
+      [features, shared],
+      features,
+    );
+  t.equal(countGpuCalls(groupedGradients).calls.dispatches, 3, 'scan and gradients, channels share decays');
+  for (const [metric, dispatches] of [
+    ['cosine', 3],
+    ['euclidean', 2],
+  ] as const) {
+    const weigh = (features: tf.Tensor) => parentDissimilarity(features, tree.result, { metric, groups: 3 });
+    t.equal(countGpuCalls(() => weigh(features)).calls.dispatches, 1, `to parents, ${metric}`);
+    const andGradient = countGpuCalls(() => tf.grad(weigh)(features, shared));
+    t.equal(andGradient.calls.dispatches, dispatches, `to parents and gradient, ${metric}`);
+  }
 
   const [order, parent] = await Promise.all([tree.result.order.data(), tree.result.parent.data()]);
   const given = {

@@ -1,104 +1,127 @@
 /**
  * TreeScanGradient: tree_passes.ts; the formulas are in plugin/cpu/tree_scan_gradient.ts. In the mode `all` the sums of
- * subtrees of x and dy go up together; between the passes the outputs hold them.
+ * subtrees of x and dy go up together; between the passes the outputs hold them. `slope` is the gradient of a decay that
+ * one channel has; where a group of channels shares a decay its sums are a second dispatch, since workgroups know
+ * nothing of each other.
  */
-import { limitToChannelScans } from '../../plugin/kernels/channel_scans.js';
-import { TreeScanGradient } from '../../plugin/ops/tree_scan.js';
+import { type Aggregate, TreeScanGradient } from '../../plugin/ops/tree_scan.js';
 import { registerWebgpuKernel } from './kernels.js';
 import { programs } from './program.js';
-import { BACKEND } from './start.js';
+import { rows } from './rows.js';
 import { type TreePasses, treeBindings, treeCode, treeNumbers, treePasses } from './tree_passes.js';
 import { planOf } from './tree_plan.js';
 
-const writes = { dx: 'f32', ddecay: 'f32' };
+const writes = { dx: 'f32', slope: 'f32' };
 
-const gradientAll = programs('tree_scan_gradient_all', (passes: TreePasses) => ({
-  ...treeBindings({ reads: { x: 'f32', y: 'f32', dy: 'f32' }, writes }),
-  code: treeCode(passes, {
-    handed: 'vec2<f32>',
-    up: true,
-    down: true,
-    code: `
-fn valuesUp(at: u32) -> vec4<f32> { return vec4(x[at], dy[at], 0, 0); }
-/** Sums of the subtree, and y. */
-fn valuesDown(at: u32) -> vec4<f32> { return vec4(ddecay[at], dx[at], y[at], 0); }
+const gradients: Record<Aggregate, (passes: TreePasses) => ReturnType<ReturnType<typeof programs>>> = {
+  all: programs('tree_scan_gradient_all', (passes: TreePasses) => ({
+    ...treeBindings({ reads: { x: 'f32', y: 'f32', dy: 'f32' }, writes }),
+    code: treeCode(passes, {
+      handed: 'vec2<f32>',
+      up: {
+        values: 'vec4(x[at], dy[at], 0, 0)',
+        stored: 'decayOf(vertex) * vec2(slope[at], dx[at])',
+        visit: `
+          var sum = item.values.xy;
+          for (var child = item.firstChild; child < item.endOfChildren; child++) { sum += childAt(child); }
+          slope[item.at] = sum.x;
+          dx[item.at] = sum.y;
+          hand(item, item.decay * sum);
+        `,
+      },
+      down: {
+        // Sums of the subtree, and y.
+        values: 'vec4(slope[at], dx[at], y[at], 0)',
+        stored: 'vec2(y[at], dx[at])',
+        visit: `
+          let subtree = item.values.xy;
+          var sum = subtree.y;
+          var product = 0.0;
+          if (item.position > 0) {
+            let beyond = parentAt(item.parent) - item.decay * subtree;
+            sum += item.decay * beyond.y;
+            product = subtree.y * beyond.x + subtree.x * beyond.y;
+          }
+          dx[item.at] = sum;
+          slope[item.at] = product;
+          hand(item, vec2(item.values.z, sum));
+        `,
+      },
+    }),
+  })),
+  root: programs('tree_scan_gradient_root', (passes: TreePasses) => ({
+    ...treeBindings({ reads: { y: 'f32', dy: 'f32' }, writes }),
+    code: treeCode(passes, {
+      handed: 'f32',
+      down: {
+        values: 'vec4(y[at], dy[at], 0, 0)',
+        stored: 'dx[at]',
+        visit: `
+          var sum = item.values.y;
+          var product = 0.0;
+          if (item.position > 0) {
+            let above = parentAt(item.parent);
+            sum += item.decay * above;
+            product = item.values.x * above;
+          }
+          dx[item.at] = sum;
+          slope[item.at] = product;
+          hand(item, sum);
+        `,
+      },
+    }),
+  })),
+  leaves: programs('tree_scan_gradient_leaves', (passes: TreePasses) => ({
+    ...treeBindings({ reads: { y: 'f32', dy: 'f32' }, writes }),
+    code: treeCode(passes, {
+      handed: 'f32',
+      up: {
+        // y of the parent; the root has none.
+        values: 'vec4(dy[at], select(0.0, y[atOf(plan[parents + position])], position > 0), 0, 0)',
+        stored: 'decayOf(vertex) * dx[at]',
+        visit: `
+          var sum = item.values.x;
+          for (var child = item.firstChild; child < item.endOfChildren; child++) { sum += childAt(child); }
+          dx[item.at] = sum;
+          slope[item.at] = select(0.0, sum * item.values.y, item.position > 0);
+          hand(item, item.decay * sum);
+        `,
+      },
+    }),
+  })),
+};
 
-fn childAt(position: u32) -> vec2<f32> {
-  if (inRing) { return inRingAt(position); }
-  let at = atOf(position);
-  return decay[at] * vec2(ddecay[at], dx[at]);
-}
-
-fn visitUp(item: Item) {
-  var sum = item.values.xy;
-  for (var child = item.firstChild; child < item.endOfChildren; child++) { sum += childAt(child); }
-  ddecay[item.at] = sum.x;
-  dx[item.at] = sum.y;
-  hand(item, item.decay * sum);
-}
-
-fn visitDown(item: Item) {
-  let subtree = item.values.xy;
-  var sum = subtree.y;
-  var slope = 0.0;
-  if (item.position > 0) {
-    var above = vec2(0.0);
-    if (inRing) {
-      above = inRingAt(item.parent);
-    } else {
-      let at = atOf(item.parent);
-      above = vec2(y[at], dx[at]);
-    }
-    let beyond = above - item.decay * subtree;
-    sum += item.decay * beyond.y;
-    slope = subtree.y * beyond.x + subtree.x * beyond.y;
-  }
-  dx[item.at] = sum;
-  ddecay[item.at] = slope;
-  hand(item, vec2(item.values.z, sum));
-}`,
-  }),
-}));
-
-const gradientRoot = programs('tree_scan_gradient_root', (passes: TreePasses) => ({
-  ...treeBindings({ reads: { y: 'f32', dy: 'f32' }, writes }),
-  code: treeCode(passes, {
-    handed: 'f32',
-    up: false,
-    down: true,
-    code: `
-fn valuesDown(at: u32) -> vec4<f32> { return vec4(y[at], dy[at], 0, 0); }
-
-fn visitDown(item: Item) {
-  var sum = item.values.y;
-  var slope = 0.0;
-  if (item.position > 0) {
-    var above = 0.0;
-    if (inRing) { above = inRingAt(item.parent); } else { above = dx[atOf(item.parent)]; }
-    sum += item.decay * above;
-    slope = item.values.x * above;
-  }
-  dx[item.at] = sum;
-  ddecay[item.at] = slope;
-  hand(item, sum);
-}`,
-  }),
+/** A row is a group of channels of a vertex. */
+const sumOfGroup = rows('tree_scan_gradient_groups', () => ({
+  reads: { slope: 'f32' },
+  writes: { ddecay: 'f32' },
+  body: `
+    var sum = 0.0;
+    FOR_CHANNELS(c) { sum += slope[first + c]; }
+    let total = sum_of_row(lane, sum);
+    if (isFirst) { ddecay[row] = total; }
+  `,
 }));
 
 registerWebgpuKernel(
   TreeScanGradient,
-  ({ inputs, outputs, shapes, attributes, dispatch, limits, runner }) => {
-    const isAll = attributes.aggregate === 'all';
-    const passes = treePasses(shapes.x, isAll ? 2 : 1, limits);
-    const numbers = treeNumbers(passes, shapes.x);
-    if (numbers.groups === 0) return;
+  ({ inputs, outputs, shapes, attributes: { aggregate }, dispatch, limits, runner, scratch }) => {
+    const [batch, numVertices, channels] = shapes.x;
+    const [, , groups] = shapes.decay;
+    const passes = treePasses(shapes.x, aggregate === 'all' ? 2 : 1, limits);
+    const numbers = treeNumbers(passes, shapes.x, groups);
     const { x, decay, y, dy } = inputs;
-    dispatch((isAll ? gradientAll : gradientRoot)(passes), {
-      bind: { x, decay, y, dy, ...outputs, plan: planOf(runner, inputs) },
-      numbers,
-      workgroups: numbers.groups,
-    });
+    const { dx, ddecay } = outputs;
+    const slope = groups === channels ? ddecay : scratch(4 * batch * numVertices * channels);
+    if (numbers.workgroups > 0) {
+      dispatch(gradients[aggregate](passes), {
+        bind: { x, decay, y, dy, dx, slope, plan: planOf(runner, inputs) },
+        numbers,
+        workgroups: numbers.workgroups,
+      });
+    }
+    if (groups === channels) return;
+    const sums = { rows: batch * numVertices * groups, channels: channels / groups };
+    sumOfGroup({ dispatch, limits }, { ...sums, bind: { slope, ddecay } });
   },
 );
-
-limitToChannelScans(TreeScanGradient, BACKEND);

@@ -1,5 +1,5 @@
 import { PACKED, PackedProgram } from '../packed.js';
-import { stateShape, TREE_STATE } from './tree_state.js';
+import { GROUPED_DECAY, stateShape, TREE_STATE } from './tree_state.js';
 
 /**
  * The state in which a tree pass starts: (x[v], decay[v]) of the vertex v at each position, with a decay of 0 at the
@@ -7,8 +7,9 @@ import { stateShape, TREE_STATE } from './tree_state.js';
  */
 export class GatherStateProgram extends PackedProgram {
   readonly variableNames = ['x', 'decay', 'tree'];
+  override readonly customUniforms = [{ name: 'groups', type: 'int' as const }];
   readonly userCode = `
-    ${PACKED} ${TREE_STATE}
+    ${PACKED} ${TREE_STATE} ${GROUPED_DECAY}
     void main() {
       ivec3 at = getOutputCoords();
       int vertices = outShape[1] / 2;
@@ -16,7 +17,10 @@ export class GatherStateProgram extends PackedProgram {
       int vertex = treeAt(tree, treeTexShape, 0, at.x, position, outShape[0], vertices).x;
       int index = texelIndex(at.x, vertex, at.z, vertices, outShape[2]);
       vec2 value = rowOf(texelAt(x, xTexShape, index), vertex);
-      vec2 weight = position == 0 ? vec2(0) : rowOf(texelAt(decay, decayTexShape, index), vertex);
+      vec2 weight = vec2(0);
+      if (position > 0) {
+        weight = decayAt(decay, decayTexShape, at.x, vertex, at.z, vertices, outShape[2], groups);
+      }
       setOutput(vec4(value, weight));
     }
   `;

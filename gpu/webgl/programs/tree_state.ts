@@ -15,6 +15,21 @@ export const TREE_STATE = `
   }
 `;
 
+/** GLSL: the decays of a channel and the next of a vertex, from [B, V, groups]: neighbouring channels share one. */
+export const GROUPED_DECAY = `
+  vec2 decayAt(
+    sampler2D decay, ivec2 texShape, int batch, int vertex, int channel, int vertices, int channels, int groups
+  ) {
+    int width = channels / groups;
+    int first = channel / width;
+    vec4 texel = texelAt(decay, texShape, texelIndex(batch, vertex, first, vertices, groups));
+    if (width == 1) return rowOf(texel, vertex);
+    int second = min(channel + 1, channels - 1) / width;
+    vec4 next = texelAt(decay, texShape, texelIndex(batch, vertex, second, vertices, groups));
+    return vec2(elementOf(texel, vertex, first), elementOf(next, vertex, second));
+  }
+`;
+
 /** The shape of the state of a scan over [B, V, D]. */
 export function stateShape([batch, numVertices, channels]: readonly number[]): number[] {
   return [batch, 2 * numVertices, channels];

@@ -28,7 +28,7 @@ pageTest('scans and gradients along a tree that the host never saw', async (t) =
     const weights = onGpu([batch, edges.shape[0]]);
     const shape = [batch, numVertices, channels];
     const [x, dy, decay] = [-1, -1, 0].map((low) => tf.randomUniform(shape, low, 1));
-    for (const aggregate of ['all', 'root'] as const) {
+    for (const aggregate of ['all', 'root', 'leaves'] as const) {
       const run = (builder: TreeBuilder) =>
         withBuilder(builder, async () => {
           const root = numVertices - 1;

@@ -8,6 +8,7 @@ import {
   gelu,
   gridGraph,
   layerNormalization,
+  parentDissimilarity,
   silu,
   stateReadout,
   treeScan,
@@ -27,6 +28,7 @@ pageTest('draws and read-backs', async (t) => {
     features.dataSync();
     const decay = tf.randomUniform([1, numVertices, channels], 0.5, 1);
     const x = tf.randomNormal([1, numVertices, channels]);
+    const groups = tf.randomUniform([1, numVertices, 4], 0.5, 1);
     const { result: tree, counts: choosing } = await countGpuWork(() =>
       boruvkaMST(edgeDissimilarity(features, edges), edges, { numVertices }),
     );
@@ -36,6 +38,23 @@ pageTest('draws and read-backs', async (t) => {
       t.atMost(counts.draws, bound, `${size}: draws of the ${time} scan, ${JSON.stringify(counts)}`);
       t.equal(counts.readBacks, 0, `${size}: read-backs of the ${time} scan`);
       y.dispose();
+    }
+    const { result: shared, counts } = await countGpuWork(() => treeScan(x, groups, tree));
+    t.atMost(counts.draws, bound, `${size}: draws of a scan whose channels share decays`);
+    shared.dispose();
+    for (const metric of ['cosine', 'euclidean'] as const) {
+      const weigh = (x: tf.Tensor) => parentDissimilarity(x, tree, { metric, groups: 4 });
+      const { result, counts } = await countGpuWork(() => [
+        weigh(features),
+        tf.grad(weigh)(features, groups),
+      ]);
+      t.atMost(
+        counts.draws,
+        metric === 'cosine' ? 6 : 5,
+        `${size}: draws of ${metric} to parents, and its gradient`,
+      );
+      t.equal(counts.readBacks, 0, `${size}: read-backs of ${metric} to parents`);
+      tf.dispose(result);
     }
   }
 });
