@@ -6,6 +6,7 @@ import './activations.js';
 import './causal_convolution.js';
 import './discretize.js';
 import './edge_dissimilarity.js';
+import './grid_sample.js';
 import './layer_normalization.js';
 import './parent_dissimilarity.js';
 import './resample.js';

@@ -21,6 +21,7 @@ import './depthwise_convolution.js';
 import './discretize.js';
 import './discretize_gradient.js';
 import './edge_dissimilarity.js';
+import './grid_sample.js';
 import './layer_normalization.js';
 import './layer_normalization_gradient.js';
 import './linear.js';
