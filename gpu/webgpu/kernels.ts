@@ -1,6 +1,6 @@
 /** Registers this package's kernels for tfjs's backend `webgpu`. */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
-import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
+import { getKernel, type KernelBackend, type KernelConfig, type TensorInfo } from '@tensorflow/tfjs-core';
 import { type KernelArguments, kernelArguments } from '../../plugin/kernels/adapter.js';
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import type { OpDeclaration, OutputSpec } from '../../plugin/ops/declaration.js';
@@ -36,8 +36,16 @@ export function registerWebgpuKernel<D extends OpDeclaration>(
       results.push(result);
       return result;
     };
+    const floats: TensorInfo[] = [];
+    const input = (tensor: TensorInfo) => {
+      if (tensor.dtype !== 'float32' || backend.tensorMap.get(tensor.dataId).dtype === 'float32')
+        return tensor;
+      const converted = asFloats(tensor, backend);
+      floats.push(converted);
+      return converted;
+    };
     try {
-      const args = kernelArguments(op, checked, { input: (tensor) => tensor, output });
+      const args = kernelArguments(op, checked, { input, output });
       kernel({
         ...args,
         dispatch: runner.dispatch,
@@ -55,6 +63,18 @@ export function registerWebgpuKernel<D extends OpDeclaration>(
       throw error;
     } finally {
       for (const buffer of scratch) runner.release(buffer);
+      for (const { dataId } of floats) backend.disposeData(dataId);
     }
   });
+}
+
+/** tfjs casts integers to float32 by the type of the tensor alone: the data stay integers, which its own shaders know. */
+function asFloats(tensor: TensorInfo, backend: WebGPUBackend): TensorInfo {
+  const one = backend.makeTensorInfo([], 'float32', Float32Array.of(1));
+  const multiply = getKernel('Multiply', BACKEND) as KernelConfig;
+  try {
+    return multiply.kernelFunc({ inputs: { a: tensor, b: one }, backend, attrs: {} }) as TensorInfo;
+  } finally {
+    backend.disposeData(one.dataId);
+  }
 }
