@@ -1,13 +1,15 @@
-/** Disjoint sets of vertices, with path halving (R. E. Tarjan and J. van Leeuwen, 1984). */
+/** Disjoint sets of vertices, by rank and with path halving (R. E. Tarjan and J. van Leeuwen, 1984). */
 export class UnionFind {
   /** Sets that are left. */
   count: number;
   private readonly leader: Int32Array;
+  private readonly rank: Uint8Array;
 
   /** Every vertex a set of its own. */
   constructor(numVertices: number) {
     this.count = numVertices;
     this.leader = Int32Array.from({ length: numVertices }, (_, v) => v);
+    this.rank = new Uint8Array(numVertices);
   }
 
   /** The vertex that stands for the set of `vertex`. */
@@ -21,11 +23,15 @@ export class UnionFind {
     return v;
   }
 
-  /** Joins two sets; nothing happens when they are one already. */
-  join(u: number, v: number): void {
+  /** Joins two sets, unless they are one already. At equal rank the vertex that stands for that of `u` stands for both. */
+  join(u: number, v: number): boolean {
+    const { leader, rank } = this;
     const [a, b] = [this.find(u), this.find(v)];
-    if (a === b) return;
-    this.leader[a] = b;
+    if (a === b) return false;
+    if (rank[a] < rank[b]) leader[a] = b;
+    else leader[b] = a;
+    if (rank[a] === rank[b]) rank[a]++;
     this.count--;
+    return true;
   }
 }

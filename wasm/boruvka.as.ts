@@ -1,4 +1,4 @@
-// Boruvka's algorithm in AssemblyScript: a minimum spanning tree and its breadth-first order. The module imports nothing but
+// Boruvka's algorithm in AssemblyScript: a minimum or random spanning tree and its breadth-first order. The module imports nothing but
 // the memory; callers hand it every array, scratch included, so it needs neither stack nor heap of its own.
 
 /** Bytes of an entry: of the int32 arrays, and of the edges that are still there. */
@@ -116,16 +116,109 @@ export function spanningTree(
     left = kept;
   }
 
+  ascending(chosen, numVertices, numEdges, edgeIndex);
+}
+
+function newNumber(joins: usize, renamed: usize, component: i32): i32 {
+  return load<i32>(renamed + <usize>load<i32>(joins + <usize>component * WORD) * WORD);
+}
+
+/** Bytes of scratch that randomSpanningTree needs. */
+export function randomSpanningTreeScratch(numVertices: i32, numEdges: i32): usize {
+  return <usize>numVertices * (2 * WORD + 1) + <usize>numEdges;
+}
+
+/**
+ * Boruvka's algorithm with draws: plugin/cpu/random_spanning_tree.ts says how. The graph is connected, as the op has checked.
+ *
+ * @param similarity [E] float32
+ * @param edges [E, 2] int32
+ * @param edgeIndex [V-1] int32, the result: chosen edges, ascending
+ */
+export function randomSpanningTree(
+  similarity: usize,
+  edges: usize,
+  numVertices: i32,
+  numEdges: i32,
+  seed: u32,
+  item: u32,
+  edgeIndex: usize,
+  scratch: usize,
+): void {
+  // Per vertex: one of its component nearer to the one that stands for it; the choice of what it stands for; a rank.
+  const leaders = scratch;
+  const choices = leaders + <usize>numVertices * WORD;
+  const ranks = choices + <usize>numVertices * WORD;
+  const chosen = ranks + <usize>numVertices;
+  memory.fill(ranks, 0, <usize>numVertices + <usize>numEdges);
+  for (let v = 0; v < numVertices; v++) store<i32>(leaders + <usize>v * WORD, v);
+
+  const itemHash = mix(mix(seed + 0x9e3779b9) ^ (item + 0x85ebca6b));
+  for (let components = numVertices, round: u32 = 0; components > 1; round++) {
+    const roundHash = mix(itemHash ^ (round + 0xc2b2ae35));
+    for (let v = 0; v < numVertices; v++) store<i32>(choices + <usize>v * WORD, -1);
+    for (let e = 0; e < numEdges; e++) {
+      const u = leaderOf(leaders, load<i32>(edges + <usize>e * 8));
+      const v = leaderOf(leaders, load<i32>(edges + <usize>e * 8, 4));
+      if (u === v) continue;
+      choose(choices, similarity, u, e, mix(roundHash ^ (2 * e + 0x27d4eb2f)));
+      choose(choices, similarity, v, e, mix(roundHash ^ (2 * e + 1 + 0x27d4eb2f)));
+    }
+    for (let c = 0; c < numVertices; c++) {
+      const e = load<i32>(choices + <usize>c * WORD);
+      if (e < 0) continue;
+      const u = leaderOf(leaders, load<i32>(edges + <usize>e * 8));
+      const v = leaderOf(leaders, load<i32>(edges + <usize>e * 8, 4));
+      if (u === v) continue; // choices can close a cycle
+      const rankOfU = load<u8>(ranks + <usize>u);
+      const rankOfV = load<u8>(ranks + <usize>v);
+      if (rankOfU < rankOfV) store<i32>(leaders + <usize>u * WORD, v);
+      else store<i32>(leaders + <usize>v * WORD, u);
+      if (rankOfU === rankOfV) store<u8>(ranks + <usize>u, rankOfU + 1);
+      store<u8>(chosen + <usize>e, 1);
+      components--;
+    }
+  }
+  ascending(chosen, numVertices, numEdges, edgeIndex);
+}
+
+function choose(choices: usize, similarity: usize, component: i32, e: i32, hash: u32): void {
+  const at = choices + <usize>component * WORD;
+  const taken = load<i32>(at);
+  if (taken >= 0) {
+    const a = load<f32>(similarity + <usize>taken * WORD);
+    const b = load<f32>(similarity + <usize>e * WORD);
+    if (!(a / (a + b) < <f32>(hash >>> 8) / 16777216.0)) return; // NaN where both are 0
+  }
+  store<i32>(at, e);
+}
+
+/** The vertex that stands for a component. Paths are halved on the way. */
+function leaderOf(leaders: usize, vertex: i32): i32 {
+  let at = leaders + <usize>vertex * WORD;
+  for (let up = load<i32>(at); up !== vertex; up = load<i32>(at)) {
+    const beyond = load<i32>(leaders + <usize>up * WORD);
+    store<i32>(at, beyond);
+    vertex = beyond;
+    at = leaders + <usize>vertex * WORD;
+  }
+  return vertex;
+}
+
+function mix(bits: u32): u32 {
+  let x = (bits ^ (bits >>> 16)) * 0x21f0aaad;
+  x = (x ^ (x >>> 15)) * 0x735a2d97;
+  return x ^ (x >>> 15);
+}
+
+/** The edges that are chosen, of which there are V-1. */
+function ascending(chosen: usize, numVertices: i32, numEdges: i32, edgeIndex: usize): void {
   let count: usize = 0;
   const last: usize = <usize>numVertices - 1;
   for (let e = 0; e < numEdges && count < last; e++) {
     store<i32>(edgeIndex + count * WORD, e);
     count += <usize>load<u8>(chosen + <usize>e);
   }
-}
-
-function newNumber(joins: usize, renamed: usize, component: i32): i32 {
-  return load<i32>(renamed + <usize>load<i32>(joins + <usize>component * WORD) * WORD);
 }
 
 /** Bytes of scratch that breadthFirstOrder needs. */

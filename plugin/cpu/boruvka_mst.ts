@@ -1,27 +1,17 @@
-/** BoruvkaMST in plain TypeScript: O(E log V) for the tree, O(V) for its order. */
+/** BoruvkaMST in plain TypeScript, O(E log V). */
 import { BoruvkaMST } from '../ops/boruvka_mst.js';
 import { registerHostKernel } from '../ops/kernels.js';
 import { UnionFind } from '../union_find.js';
+import { spanningTrees } from './spanning_trees.js';
 
 const NONE = -1;
 
-registerHostKernel(BoruvkaMST, ({ inputs, outputs, shapes, attributes }) => {
-  const [batch, numEdges] = shapes.weights;
-  const { numVertices } = attributes;
+registerHostKernel(BoruvkaMST, ({ inputs, outputs, attributes: { numVertices, root } }) => {
+  const weights = inputs.weights as Float32Array;
   const edges = inputs.edges as Int32Array;
-  for (let b = 0; b < batch; b++) {
-    const weights = inputs.weights.subarray(b * numEdges, (b + 1) * numEdges) as Float32Array;
-    const edgeIndex = outputs.edgeIndex.subarray(b * (numVertices - 1), (b + 1) * (numVertices - 1));
-    const vertices = [b * numVertices, (b + 1) * numVertices] as const;
-    spanningTree(weights, edges, numVertices, edgeIndex as Int32Array);
-    breadthFirstOrder(
-      edgeIndex as Int32Array,
-      edges,
-      attributes.root,
-      outputs.order.subarray(...vertices) as Int32Array,
-      outputs.parent.subarray(...vertices) as Int32Array,
-    );
-  }
+  spanningTrees({ weights, edges, outputs, numVertices, root }, (row, edgeIndex) =>
+    minimumTree(row, edges, numVertices, edgeIndex),
+  );
 });
 
 /** Whether weight a comes before weight b. -0 equals +0; NaN comes after everything and equals itself. */
@@ -33,7 +23,7 @@ function isLess(a: number, b: number): boolean {
  * Boruvka's algorithm: in every round each component takes the first edge, by (weight, index), that leaves it. The
  * order is total, so the chosen edges never close a cycle.
  */
-function spanningTree(
+function minimumTree(
   weights: Float32Array,
   edges: Int32Array,
   numVertices: number,
@@ -61,68 +51,4 @@ function spanningTree(
   }
   let count = 0;
   for (let e = 0; e < weights.length; e++) if (chosen[e]) edgeIndex[count++] = e;
-}
-
-/** Breadth-first order of a tree from `root`, neighbours in ascending id, and each vertex's parent position. */
-function breadthFirstOrder(
-  edgeIndex: Int32Array,
-  edges: Int32Array,
-  root: number,
-  order: Int32Array,
-  parent: Int32Array,
-): void {
-  const numVertices = order.length;
-  const { start, neighbours } = ascendingNeighbours(edgeIndex, edges, numVertices);
-  const visited = new Uint8Array(numVertices);
-  order[0] = root;
-  parent[0] = 0;
-  visited[root] = 1;
-  for (let position = 0, end = 1; position < end; position++) {
-    const v = order[position];
-    for (let i = start[v]; i < start[v + 1]; i++) {
-      const neighbour = neighbours[i];
-      if (visited[neighbour]) continue;
-      visited[neighbour] = 1;
-      order[end] = neighbour;
-      parent[end] = position;
-      end++;
-    }
-  }
-}
-
-/** Neighbours of v are neighbours[start[v]..start[v+1]), ascending. */
-function ascendingNeighbours(
-  edgeIndex: Int32Array,
-  edges: Int32Array,
-  numVertices: number,
-): { start: Int32Array; neighbours: Int32Array } {
-  const start = new Int32Array(numVertices + 1);
-  for (const e of edgeIndex) {
-    start[edges[2 * e] + 1]++;
-    start[edges[2 * e + 1] + 1]++;
-  }
-  for (let v = 0; v < numVertices; v++) start[v + 1] += start[v];
-  const fill = (pairs: Iterable<readonly [number, number]>): Int32Array => {
-    const next = start.slice();
-    const lists = new Int32Array(start[numVertices]);
-    for (const [v, neighbour] of pairs) lists[next[v]++] = neighbour;
-    return lists;
-  };
-  const unsorted = fill(bothDirections(edgeIndex, edges));
-  // The same pairs again, this time by ascending neighbour: every list comes out ascending, in linear time.
-  const neighbours = fill(byNeighbour(start, unsorted));
-  return { start, neighbours };
-}
-
-function* bothDirections(edgeIndex: Int32Array, edges: Int32Array): Generator<readonly [number, number]> {
-  for (const e of edgeIndex) {
-    yield [edges[2 * e], edges[2 * e + 1]];
-    yield [edges[2 * e + 1], edges[2 * e]];
-  }
-}
-
-function* byNeighbour(start: Int32Array, neighbours: Int32Array): Generator<readonly [number, number]> {
-  for (let v = 0; v + 1 < start.length; v++) {
-    for (let i = start[v]; i < start[v + 1]; i++) yield [neighbours[i], v];
-  }
 }

@@ -9,6 +9,7 @@ import './edge_dissimilarity.js';
 import './grid_sample.js';
 import './layer_normalization.js';
 import './parent_dissimilarity.js';
+import './random_spanning_tree.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_scan.js';

@@ -16,8 +16,12 @@ import {
 import { int32 } from './spec/tensor.js';
 
 export const boruvkaMSTSpec = defineSpec(BoruvkaMST, {
-  formula: ({ inputs: { weights, edges }, shapes, attributes: { numVertices, root } }) =>
-    trees(weights, edges, shapes.weights[0], numVertices, root, kruskal),
+  formula: ({ inputs: { weights, edges }, shapes, attributes: { numVertices, root } }) => {
+    const [batch] = shapes.weights;
+    return chosenTrees(edges, { batch, numVertices, root }, (item) =>
+      kruskal(itemOf(weights, batch, item), edges, numVertices),
+    );
+  },
   differentiable: [],
   batchInvariant: true,
   samples,
@@ -150,17 +154,18 @@ function graphInputs(
   };
 }
 
-/** The tree of every item of a batch, by a rule for choosing edges. */
-function trees(
-  weights: Values,
+/** The outputs of an op that chooses the edges of a tree for every item of a batch. */
+export function chosenTrees(
   edges: Values,
-  batch: number,
-  numVertices: number,
-  root: number,
-  choose: typeof kruskal,
+  {
+    batch,
+    numVertices,
+    root,
+  }: { readonly batch: number; readonly numVertices: number; readonly root: number },
+  choose: (item: number) => ArrayLike<number>,
 ) {
-  return overBatch(batch, ['edgeIndex', 'order', 'parent'], (b) => {
-    const edgeIndex = choose(itemOf(weights, batch, b), edges, numVertices);
+  return overBatch(batch, ['edgeIndex', 'order', 'parent'], (item) => {
+    const edgeIndex = choose(item);
     const pairs = Array.from(edgeIndex).flatMap((e) => [edges[2 * e], edges[2 * e + 1]]);
     return { edgeIndex, ...rootTree(pairs, numVertices, root) };
   });
@@ -169,7 +174,10 @@ function trees(
 function choosing(choose: typeof kruskal) {
   return computing(({ inputs: { weights, edges }, shapes, attributes }): NamedValues => {
     const { numVertices, root } = attributes as Record<string, number>;
-    return trees(weights, edges, shapes.weights[0], numVertices, root, choose);
+    const [batch] = shapes.weights;
+    return chosenTrees(edges, { batch, numVertices, root }, (item) =>
+      choose(itemOf(weights, batch, item), edges, numVertices),
+    );
   });
 }
 

@@ -19,6 +19,45 @@ export interface Tree {
   dispose(): void;
 }
 
+/** The inputs by which ops take a tree. */
+export const treeInputs = {
+  order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids, parents before their children' },
+  parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
+} as const;
+
+/** The graph from which a tree is chosen. */
+export const edgesInput = {
+  dtype: 'int32',
+  shape: ['E', '2'],
+  doc: 'vertex ids of the two ends of every edge',
+} as const;
+
+/** Of ops that choose a tree. */
+export const treeAttributes = {
+  numVertices: {
+    type: 'integer',
+    graphName: 'num_vertices',
+    least: 1,
+    letter: 'V',
+    doc: 'V; a GraphModel node without it takes V from the edges',
+  },
+  root: {
+    type: 'integer',
+    graphName: 'root',
+    default: 0,
+    least: 0,
+    most: 'V-1',
+    doc: 'vertex from which the breadth-first order starts',
+  },
+} as const;
+
+/** What these give. */
+export const treeOutputs = {
+  edgeIndex: { dtype: 'int32', shape: ['B', 'V-1'], doc: 'the chosen rows of edges, ascending' },
+  order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids in breadth-first order from the root' },
+  parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
+} as const;
+
 export const BoruvkaMST = defineOp({
   name: 'BoruvkaMST',
   doc:
@@ -26,30 +65,10 @@ export const BoruvkaMST = defineOp({
     '-0 equals +0, NaN comes after +Infinity.',
   inputs: {
     weights: { dtype: 'float32', shape: ['B', 'E'], doc: 'weight of every edge' },
-    edges: { dtype: 'int32', shape: ['E', '2'], doc: 'vertex ids of the two ends of every edge' },
+    edges: edgesInput,
   },
-  attributes: {
-    numVertices: {
-      type: 'integer',
-      graphName: 'num_vertices',
-      least: 1,
-      letter: 'V',
-      doc: 'V; a GraphModel node without it takes V from the edges',
-    },
-    root: {
-      type: 'integer',
-      graphName: 'root',
-      default: 0,
-      least: 0,
-      most: 'V-1',
-      doc: 'vertex from which the breadth-first order starts',
-    },
-  },
-  outputs: {
-    edgeIndex: { dtype: 'int32', shape: ['B', 'V-1'], doc: 'the chosen rows of edges, ascending' },
-    order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids in breadth-first order from the root' },
-    parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
-  },
+  attributes: treeAttributes,
+  outputs: treeOutputs,
   validate: ({ edges }, { numVertices }, read) => checkConnected('BoruvkaMST', edges, numVertices, read),
   produced: ([, order, parent], { root }) => trustTree(order, parent, root),
   graphDefaults: ({ edges }, read) => ({ numVertices: countVertices('BoruvkaMST', edges, read) }),

@@ -19,8 +19,10 @@ import { LayerNormalization } from './layer_normalization.js';
 import { Linear } from './linear.js';
 import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from './optimizer_steps.js';
 import { ParentDissimilarity, ParentDissimilarityGradient } from './parent_dissimilarity.js';
+import { AtParent, AtParentGradient, ParentVertices } from './parent_vertices.js';
 import { PasteMasks } from './paste_masks.js';
 import { PathTree } from './path_tree.js';
+import { RandomSpanningTree } from './random_spanning_tree.js';
 import { Resample } from './resample.js';
 import { AdaptiveAveragePool, InterpolateBilinear, InterpolateNearest } from './resize.js';
 import { RoiAlign } from './roi_align.js';
@@ -39,7 +41,11 @@ import { WindowGraph } from './window_graph.js';
 export const OPS: readonly OpDeclaration[] = [
   EdgeDissimilarity,
   BoruvkaMST,
+  RandomSpanningTree,
   PathTree,
+  ParentVertices,
+  AtParent,
+  AtParentGradient,
   TreeScan,
   TreeScanGradient,
   ParentDissimilarity,

@@ -3,16 +3,15 @@
  * ParentDissimilarityGradient, its gradient in the features. Filters along trees make their decays of it.
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
-import type { Tree } from './boruvka_mst.js';
+import { type Tree, treeInputs } from './boruvka_mst.js';
 import { defineOp } from './declare.js';
 import type { Metric } from './edge_dissimilarity.js';
 import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 
-const treeInputs = {
+const inputs = {
   features: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'features of every vertex' },
-  order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids, parents before their children' },
-  parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
+  ...treeInputs,
 } as const;
 
 const attributes = {
@@ -39,7 +38,7 @@ const derived = { P: 'C/G' } as const;
 export const ParentDissimilarity = defineOp({
   name: 'ParentDissimilarity',
   doc: 'Dissimilarity of the features of every vertex and of its parent, of every group of channels; 0 at the root.',
-  inputs: treeInputs,
+  inputs,
   attributes,
   derived,
   outputs: {
@@ -61,7 +60,7 @@ export const ParentDissimilarityGradient = defineOp({
     'Gradient of ParentDissimilarity in the features, given the gradient dy of its output. Equal features have no ' +
     'Manhattan gradient, and features of norm 0 no cosine gradient.',
   inputs: {
-    ...treeInputs,
+    ...inputs,
     dy: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'that of roots is ignored' },
   },
   attributes,

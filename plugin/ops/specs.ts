@@ -29,8 +29,10 @@ import { layerNormalizationSpec } from './layer_normalization.spec.js';
 import { linearSpec } from './linear.spec.js';
 import { adamWStepSpec, momentumStepSpec, scaleBySpec, squareSumSpec } from './optimizer_steps.spec.js';
 import { parentDissimilaritySpec } from './parent_dissimilarity.spec.js';
+import { atParentSpec, parentVerticesSpec } from './parent_vertices.spec.js';
 import { pasteMasksSpec } from './paste_masks.spec.js';
 import { pathTreeSpec } from './path_tree.spec.js';
+import { randomSpanningTreeSpec } from './random_spanning_tree.spec.js';
 import { resampleSpec } from './resample.spec.js';
 import { adaptiveAveragePoolSpec, interpolateBilinearSpec, interpolateNearestSpec } from './resize.spec.js';
 import { roiAlignSpec } from './roi_align.spec.js';
@@ -50,7 +52,10 @@ import { windowGraphSpec } from './window_graph.spec.js';
 export const SPECS: readonly OpSpec[] = [
   edgeDissimilaritySpec,
   boruvkaMSTSpec,
+  randomSpanningTreeSpec,
   pathTreeSpec,
+  parentVerticesSpec,
+  atParentSpec,
   treeScanSpec,
   parentDissimilaritySpec,
   layerNormalizationSpec,

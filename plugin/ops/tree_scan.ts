@@ -3,18 +3,13 @@
  * "tree scanning algorithm"), and TreeScanGradient, its gradients in the features and the decays.
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
-import type { Tree } from './boruvka_mst.js';
+import { type Tree, treeInputs } from './boruvka_mst.js';
 import { defineOp } from './declare.js';
 import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 
 /** Each vertex sums its subtree (`root`), the whole tree (`all`), or its ancestors and itself (`leaves`). */
 export type Aggregate = 'root' | 'all' | 'leaves';
-
-const treeInputs = {
-  order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids, parents before their children' },
-  parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
-} as const;
 
 const features = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D'], doc }) as const;
 const decays = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'G'], doc }) as const;

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
-import { boruvkaMST, gridGraph, treeScan } from '../index.js';
+import { atParent, boruvkaMST, edgeDissimilarity, gridGraph, type Tree, treeScan } from '../index.js';
 import { treeScanSpec } from './tree_scan.spec.js';
 
 for (const backend of BACKENDS) {
@@ -25,6 +25,35 @@ for (const backend of BACKENDS) {
       );
       t.equal(leaked, 0);
     });
+
+    await t.test(
+      'the gradient of decays made of features and their parents’ stops at the tree',
+      async (t) => {
+        const { leaked } = await onBackend(backend, () =>
+          tf.tidy(() => {
+            const edges = gridGraph(3, 4);
+            const features = tf.randomNormal([2, 12, 3], 0, 1, 'float32', 7);
+            const ones = tf.ones([2, 12, 3]);
+            const treeOf = (features: tf.Tensor) =>
+              boruvkaMST(edgeDissimilarity(features, edges), edges, { numVertices: 12 });
+            const filtered = (features: tf.Tensor, tree: Tree) => {
+              const gap = tf.sub(features, atParent(features, tree));
+              return treeScan(ones, tf.exp(tf.neg(tf.square(gap))), tree);
+            };
+            const pinned = treeOf(features);
+            const through = tf.grad((x: tf.Tensor) => filtered(x, treeOf(x)))(features);
+            t.same(
+              through.dataSync(),
+              tf
+                .grad((x: tf.Tensor) => filtered(x, pinned))(features)
+                .dataSync(),
+            );
+            t.ok(tf.max(tf.abs(through)).dataSync()[0] > 0.1);
+          }),
+        );
+        t.equal(leaked, 0);
+      },
+    );
 
     await t.test('through tf.engine().runKernel, with its gradient', async (t) => {
       await onBackend(backend, () =>

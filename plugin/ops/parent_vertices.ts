@@ -1,0 +1,153 @@
+/**
+ * ParentVertices and AtParent: the parent of every vertex, and values there, by vertex id. With them, decays of a scan
+ * are made from features by tfjs's own ops. AtParentGradient sums over children.
+ */
+import {
+  add,
+  cast,
+  concat,
+  expandDims,
+  fill,
+  gather,
+  less,
+  logicalNot,
+  range,
+  reshape,
+  scatterND,
+  slice,
+  split,
+  type Tensor,
+  type Tensor2D,
+  type Tensor3D,
+  tile,
+  where,
+  zerosLike,
+} from '@tensorflow/tfjs-core';
+import { type Tree, treeInputs } from './boruvka_mst.js';
+import { defineOp } from './declare.js';
+import { checkTree } from './graph_checks.js';
+import { readIds, runOp } from './kernels.js';
+import { type Aggregate, TreeScan } from './tree_scan.js';
+
+type OrderAndParent = Pick<Tree, 'order' | 'parent'>;
+
+export const ParentVertices = defineOp({
+  name: 'ParentVertices',
+  doc: 'The parent of every vertex, by vertex id; -1 for the root.',
+  inputs: treeInputs,
+  attributes: {},
+  outputs: { parents: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids; -1 for the root' } },
+  least: { V: 1 },
+  compose: ({ order, parent }) => {
+    // What is composed is not checked by a kernel.
+    checkTree('ParentVertices', order, parent, (tensor) => readIds('ParentVertices', tensor));
+    const [batch, numVertices] = order.shape as number[];
+    const offsets = itemOffsets(batch, numVertices);
+    const rows = reshape(add(parent, offsets), [-1]);
+    const byPosition = reshape(gather(reshape(order, [-1]), rows), [batch, numVertices]);
+    const ids = concat([fill([batch, 1], -1, 'int32'), slice(byPosition, [0, 1])], 1);
+    const indices = reshape(add(order, offsets), [-1, 1]); // each once
+    return reshape(scatterND(indices, reshape(ids, [-1]), [order.size]), order.shape);
+  },
+});
+
+export const AtParent = defineOp({
+  name: 'AtParent',
+  doc: 'y[v] = x[parent of v]; the root has its own value.',
+  inputs: {
+    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'values by vertex id' },
+    ...treeInputs,
+  },
+  attributes: {},
+  outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'values at the parents, by vertex id' } },
+  least: { V: 1 },
+  compose: ({ x, order, parent }) => {
+    const [batch, numVertices, channels] = x.shape as number[];
+    const [parents] = runOp(ParentVertices, { order, parent });
+    const vertices = range(0, numVertices, 1, 'int32');
+    const rows = add(where(less(parents, 0), vertices, parents), itemOffsets(batch, numVertices));
+    // Rows of all items under one index: tfjs's gather with batches is wrong on its wasm backend.
+    return reshape(gather(reshape(x, [-1, channels]), reshape(rows, [-1])), x.shape);
+  },
+  gradient: {
+    saves: ['order', 'parent'],
+    compute: ({ order, parent }, [dy]) => ({ x: () => sumsOverChildren(dy, order, parent) }),
+  },
+});
+
+export const AtParentGradient = defineOp({
+  name: 'AtParentGradient',
+  doc: 'Gradient of AtParent in x: dx[v] = sum over children c of dy[c]; the root counts as a child of itself.',
+  inputs: {
+    dy: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient of the output of AtParent' },
+    ...treeInputs,
+  },
+  attributes: {},
+  outputs: { dx: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient of x' } },
+  least: { V: 1 },
+  compose: ({ dy, order, parent }) => composedSums(dy, order, parent),
+  gradient: {
+    saves: ['order', 'parent'],
+    compute: ({ order, parent }, [ddx]) => ({ dy: () => valuesAtParent(ddx, order, parent) }),
+  },
+});
+
+// The two ops are each other's gradients; with these functions the compiler can tell their types.
+function valuesAtParent(x: Tensor, order: Tensor, parent: Tensor): Tensor {
+  return runOp(AtParent, { x, order, parent })[0];
+}
+
+function sumsOverChildren(dy: Tensor, order: Tensor, parent: Tensor): Tensor {
+  return runOp(AtParentGradient, { dy, order, parent })[0];
+}
+
+/**
+ * A scan sums over whole subtrees. Where only vertices of odd depth contribute, and only along the edges to their parents,
+ * it sums over the children of vertices of even depth; and the other way round. (tfjs's own scatter of sums would add in
+ * another order every time on a GPU.)
+ */
+function composedSums(dy: Tensor, order: Tensor, parent: Tensor): Tensor {
+  const scan = (x: Tensor, decay: Tensor, aggregate: Aggregate) =>
+    runOp(TreeScan, { x, decay, order, parent }, { aggregate })[0];
+  const isRoot = expandDims(less(runOp(ParentVertices, { order, parent })[0], 0), 2);
+  const isOdd = less(scan(cast(isRoot, 'float32'), fill([...isRoot.shape], -1), 'all'), 0);
+  const zero = zerosLike(dy);
+  const everywhere = (choice: Tensor) => tile(cast(choice, 'float32'), [1, 1, dy.shape[2] as number]);
+  const sums = scan(
+    concat([where(isOdd, dy, zero), where(isOdd, zero, dy)], 2),
+    concat([everywhere(isOdd), everywhere(logicalNot(isOdd))], 2),
+    'root',
+  );
+  const [ofEven, ofOdd] = split(sums, 2, 2);
+  return add(where(isOdd, ofOdd, ofEven), where(isRoot, dy, zero));
+}
+
+/**
+ * The parent of every vertex.
+ *
+ * @param tree of {@link boruvkaMST}, or any `order` and `parent` of the same meaning.
+ * @returns [B, V] int32 vertex ids by vertex id, -1 for the root.
+ * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ */
+export function parentVertices(tree: OrderAndParent): Tensor2D {
+  const { order, parent } = tree ?? {}; // the check of inputs says that it is missing
+  return runOp(ParentVertices, { order, parent })[0] as Tensor2D;
+}
+
+/**
+ * Values at the parent of every vertex. Differentiable in `x`; no gradient flows through the tree.
+ *
+ * @param x [B, V, D] float32 by vertex id.
+ * @param tree of {@link boruvkaMST}, or any `order` and `parent` of the same meaning.
+ * @returns y [B, V, D] float32 by vertex id, y[v] = x[parent of v]; the root has its own value.
+ * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ */
+export function atParent(x: Tensor, tree: OrderAndParent): Tensor3D {
+  const { order, parent } = tree ?? {};
+  return runOp(AtParent, { x, order, parent })[0] as Tensor3D;
+}
+
+/** [B, 1] int32: the first row of every item. */
+function itemOffsets(batch: number, numVertices: number): Tensor {
+  return reshape(range(0, batch * numVertices, numVertices, 'int32'), [batch, 1]);
+}
