@@ -20,6 +20,7 @@ export { prepareImage } from './image/prepare.js';
 export type { EncodedImage, ImageSource, PixelData } from './image/read.js';
 export type { DrawableImage } from './image/read_in_page.js';
 export type { RgbImage } from './image/rgb_image.js';
+export { sideBySide, type TitledDrawing } from './image/side_by_side.js';
 export { readForChecks } from './kernels/values.js';
 export { type CocoEvaluation, type CocoOptions, type CocoScores, evaluateCoco } from './metrics/coco.js';
 export type { CocoAnnotation, CocoComparison, CocoResult } from './metrics/coco_matching.js';

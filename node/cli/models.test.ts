@@ -123,6 +123,35 @@ t.test('convert, then everything that a model can do', async (t) => {
     t.equal((await grootvl('tree', model, photo, '--out', at('tree.png'), '--block', '1')).status, 0);
     t.equal((await grootvl('affinity', model, photo, '--at', '10,20', '--out', at('map.png'))).status, 0);
     for (const file of ['tree.png', 'map.png']) t.ok((await sharp(at(file)).metadata()).width >= 900, file);
+    const raster = ['--at', '10,20', '--scan', 'raster', '--out'];
+    t.equal((await grootvl('affinity', model, photo, ...raster, at('both.png'))).status, 0);
+    const [one, both] = await Promise.all(['map.png', 'both.png'].map((file) => sharp(at(file)).metadata()));
+    t.same([both.width, both.height], [2 * one.width + 16, one.height], 'side by side');
+    const left = { left: 300, top: 300, width: one.width - 300, height: one.height - 300 };
+    const pixels = (file: string, area: typeof left) => sharp(at(file)).extract(area).raw().toBuffer();
+    const tree = await pixels('map.png', left);
+    t.ok(tree.equals(await pixels('both.png', left)), 'the tree on the left');
+    t.notOk(tree.equals(await pixels('both.png', { ...left, left: left.left + one.width + 16 })));
+    t.match(await grootvl('convert', NANO, at('rows'), '--scan', 'raster'), {
+      status: 0,
+      stdout: /\nscan {10}raster\n/,
+    });
+    t.match(await grootvl('affinity', at('rows'), photo, ...raster, at('no.png')), {
+      status: 1,
+      stderr: 'grootvl: --scan raster is drawn beside a tree; the model has a raster scan\n',
+    });
+    t.equal(
+      (await grootvl('affinity', at('rows'), photo, '--at', '10,20', '--out', at('row.png'))).status,
+      0,
+    );
+    t.match(await grootvl('convert', NANO, at('x'), '--scan', 'chain'), {
+      status: 1,
+      stderr: /--scan chain is for the folder of a language model, not for a file\n$/,
+    });
+    t.match(await grootvl('convert', NANO, at('x'), '--scan', 'cross', '--trees', 'stage'), {
+      status: 1,
+      stderr: /: trees is "stage", which is for spanning trees; a cross scan goes along fixed paths\n$/,
+    });
     t.match(await grootvl('affinity', model, photo, '--at', '9999,1', '--out', at('no.png')), {
       status: 1,
       stderr: /outside/,

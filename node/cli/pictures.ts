@@ -1,5 +1,5 @@
 /** `grootvl tree` and `grootvl affinity`: what a block of the model sees, drawn over the picture. */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { fittedExtent, prepareImage } from '../../plugin/image/prepare.js';
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import type { BlockOptions, GrootV } from '../../plugin/index.js';
@@ -22,6 +22,11 @@ interface Options {
   backend: CliBackend;
 }
 
+interface AffinityFlags extends Options {
+  at: { x: number; y: number };
+  scan?: 'raster';
+}
+
 export function addTree(command: Command): void {
   withOptions(command).action(async (dir: string, file: string, options: Options) => {
     await withPicture(dir, file, options, async (model, image, block) => {
@@ -35,7 +40,12 @@ export function addTree(command: Command): void {
 export function addAffinity(command: Command): void {
   withOptions(command)
     .requiredOption('--at <x,y>', 'the position, in pixels of the picture', parsePoint)
-    .action(async (dir: string, file: string, options: Options & { at: { x: number; y: number } }) => {
+    .addOption(
+      new Option('--scan <kind>', 'beside the tree, what a scan along the rows would carry').choices([
+        'raster',
+      ]),
+    )
+    .action(async (dir: string, file: string, options: AffinityFlags) => {
       const { x, y } = options.at;
       await withPicture(dir, file, options, async (model, image, block) => {
         if (x >= image.width || y >= image.height) {
@@ -43,9 +53,21 @@ export function addAffinity(command: Command): void {
             `--at ${x},${y} is outside ${file}, which has ${image.width} x ${image.height} pixels`,
           );
         }
-        const map = await model.affinity(image, { ...block, x, y });
+        const { scan: own = 'tree' } = model.metadata.architecture;
+        if (options.scan && own !== 'tree') {
+          throw new Error(`--scan ${options.scan} is drawn beside a tree; the model has a ${own} scan`);
+        }
         const { drawAffinity } = await import('../../plugin/image/draw_affinity.js');
-        return drawAffinity({ image, grid: map, values: map.values, anchor: { x, y } });
+        const drawn = async (scan?: 'raster') => {
+          const map = await model.affinity(image, { ...block, x, y, scan });
+          return drawAffinity({ image, grid: map, values: map.values, anchor: { x, y } });
+        };
+        if (!options.scan) return drawn();
+        const { sideBySide } = await import('../../plugin/image/side_by_side.js');
+        return sideBySide([
+          { title: 'tree scan', drawing: await drawn() },
+          { title: `${options.scan} scan`, drawing: await drawn(options.scan) },
+        ]);
       });
     });
 }
