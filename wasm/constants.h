@@ -20,5 +20,8 @@ enum Activation { NONE, GELU, SILU };
 /** Of edge weights. */
 enum Metric { COSINE, EUCLIDEAN, MANHATTAN };
 
+/** Of tree scans. */
+enum Aggregate { ROOT, ALL, LEAVES };
+
 /** Sizes of a convolution. */
 constexpr int WINDOW_SIZES = 15;

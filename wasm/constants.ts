@@ -27,5 +27,12 @@ export const Metric = {
   MANHATTAN: 2,
 } as const;
 
+/** Of tree scans. */
+export const Aggregate = {
+  ROOT: 0,
+  ALL: 1,
+  LEAVES: 2,
+} as const;
+
 /** Sizes of a convolution. */
 export const WINDOW_SIZES = 15;

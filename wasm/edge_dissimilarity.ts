@@ -19,7 +19,8 @@ interface Functions {
   ): void;
 }
 
-const METRICS: Readonly<Record<Metric, number>> = {
+/** The numbers of metrics in constants.h. */
+export const METRICS: Readonly<Record<Metric, number>> = {
   cosine: Code.COSINE,
   euclidean: Code.EUCLIDEAN,
   manhattan: Code.MANHATTAN,

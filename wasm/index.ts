@@ -16,6 +16,7 @@ import './layer_normalization.js';
 import './linear.js';
 import './linear_gradients.js';
 import './optimizer_steps.js';
+import './parent_dissimilarity.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_layer.js';

@@ -69,6 +69,7 @@ const LETTERS = {
   C: 8,
   D: 8,
   E: 7,
+  G: 2,
   H: 5,
   I: 8,
   K: 3,

@@ -1,6 +1,7 @@
 // The passes that tree scans and their gradients are made of (GrootVL, algorithm 1); values are [V, D] by vertex id.
+// A pass is compiled for a decay a channel and for one a group of channels; where both differ it asks the decays.
 #pragma once
-#include "simd.h"
+#include "rows.h"
 
 struct Tree {
   const int32_t* order;   // vertex ids in breadth-first order
@@ -11,18 +12,74 @@ struct Tree {
   size_t row(int position) const { return size_t(order[position]) * channels; }
 };
 
-// y = base + decay[c] * up[c], the sum over one child or two.
-INLINE void gather_one(float* y, const float* base, const float* decay, const float* up, int channels) {
-  for_channels(y, channels, [&](int d, int n) {
-    return add(load_first(base + d, n), mul(load_first(decay + d, n), load_first(up + d, n)));
-  });
+// Decays [V, D], one a channel: a row is one part.
+struct ChannelDecays {
+  float* values;  // of a gradient written, else read
+  int channels;
+
+  struct Row {
+    const float* at;
+    INLINE_MEMBER v128_t operator()(int d, int n) const { return load_first(at + d, n); }
+  };
+  int parts() const { return 1; }
+  int size() const { return channels; }
+  INLINE_MEMBER Row of(int vertex, int) const { return {values + size_t(vertex) * channels}; }
+  template <typename Compute>
+  INLINE_MEMBER void set(int vertex, int, const Compute& compute) const {
+    for_channels(values + size_t(vertex) * channels, channels, compute);
+  }
+};
+
+// Decays [V, G], one for D/G channels side by side: a row has G parts.
+struct GroupDecays {
+  float* values;
+  int groups;
+  int channels;  // of a group
+
+  struct Part {
+    v128_t decay;  // in all lanes
+    INLINE_MEMBER v128_t operator()(int, int) const { return decay; }
+  };
+  int parts() const { return groups; }
+  int size() const { return channels; }
+  INLINE_MEMBER Part of(int vertex, int part) const { return {splat(values[size_t(vertex) * groups + part])}; }
+  // The sum over the channels: lanes beyond them must come out as zero.
+  template <typename Compute>
+  INLINE_MEMBER void set(int vertex, int part, const Compute& compute) const {
+    values[size_t(vertex) * groups + part] = sum_channels(channels, compute);
+  }
+};
+
+// Calls run(first channel, number of channels, part) for each part of a row.
+template <typename Decays, typename Run>
+INLINE void for_parts(const Decays& decays, const Run& run) {
+  for (int part = 0; part < decays.parts(); part++) run(part * decays.size(), decays.size(), part);
 }
 
-INLINE void gather_two(float* y, const float* base, const float* decay_a, const float* up_a, const float* decay_b,
+// Calls run with the decays of channels or of groups, whichever there are.
+template <typename Run>
+INLINE void with_decays(const float* decay, int groups, int channels, const Run& run) {
+  float* const values = const_cast<float*>(decay);
+  if (groups == channels) {
+    run(ChannelDecays{values, channels});
+  } else {
+    run(GroupDecays{values, groups, groups == 0 ? 0 : channels / groups});
+  }
+}
+
+// y = base + decay[c] * up[c], the sum over one child or two.
+template <typename Decay>
+INLINE void gather_one(float* y, const float* base, const Decay& decay, const float* up, int channels) {
+  for_channels(y, channels,
+               [&](int d, int n) { return add(load_first(base + d, n), mul(decay(d, n), load_first(up + d, n))); });
+}
+
+template <typename Decay>
+INLINE void gather_two(float* y, const float* base, const Decay& decay_a, const float* up_a, const Decay& decay_b,
                        const float* up_b, int channels) {
   for_channels(y, channels, [&](int d, int n) {
-    const v128_t with_a = add(load_first(base + d, n), mul(load_first(decay_a + d, n), load_first(up_a + d, n)));
-    return add(with_a, mul(load_first(decay_b + d, n), load_first(up_b + d, n)));
+    const v128_t with_a = add(load_first(base + d, n), mul(decay_a(d, n), load_first(up_a + d, n)));
+    return add(with_a, mul(decay_b(d, n), load_first(up_b + d, n)));
   });
 }
 
@@ -32,7 +89,8 @@ INLINE void copy_row(float* y, const float* x, int channels) {
 
 // Leaves to root: y[v] = x[v] + sum over children c of decay[c] * y[c]. Each row is written once, from its children,
 // which stand side by side.
-[[maybe_unused]] static void scan_up(float* y, const float* x, const float* decay, const Tree& tree) {
+template <typename Decays>
+static void scan_up(float* y, const float* x, const Decays& decays, const Tree& tree) {
   const int channels = tree.channels;
   int end = tree.vertices;  // children of later positions start here
   for (int i = tree.vertices - 1; i >= 0; i--) {
@@ -47,35 +105,51 @@ INLINE void copy_row(float* y, const float* x, int channels) {
     }
     const float* base = x + v;
     for (; remaining >= 2; remaining -= 2, child += 2) {
-      const size_t a = tree.row(child), b = tree.row(child + 1);
-      gather_two(y + v, base, decay + a, y + a, decay + b, y + b, channels);
+      const int a = tree.order[child], b = tree.order[child + 1];
+      const float* const up_a = y + tree.row(child);
+      const float* const up_b = y + tree.row(child + 1);
+      for_parts(decays, [&](int first, int count, int part) {
+        gather_two(y + v + first, base + first, decays.of(a, part), up_a + first, decays.of(b, part), up_b + first,
+                   count);
+      });
       base = y + v;
     }
     if (remaining == 1) {
-      const size_t c = tree.row(child);
-      gather_one(y + v, base, decay + c, y + c, channels);
+      const float* const up = y + tree.row(child);
+      for_parts(decays, [&](int first, int count, int part) {
+        gather_one(y + v + first, base + first, decays.of(tree.order[child], part), up + first, count);
+      });
     }
   }
 }
 
 // Root to leaves, after scan_up, in place: what reaches v through its parent p is all that p has, less what p has
 // from v itself. y[v] += decay[v] * (y[p] - decay[v] * y[v]).
-[[maybe_unused]] static void scan_down(float* y, const float* decay, const Tree& tree) {
+template <typename Decays>
+static void scan_down(float* y, const Decays& decays, const Tree& tree) {
   for (int i = 1; i < tree.vertices; i++) {
-    float* const own = y + tree.row(i);
-    const float* const up = y + tree.row(tree.parent[i]);
-    const float* const w = decay + tree.row(i);
-    for_channels(own, tree.channels, [&](int d, int n) {
-      const v128_t decay_d = load_first(w + d, n), own_d = load_first(own + d, n);
-      return add(own_d, mul(decay_d, sub(load_first(up + d, n), mul(decay_d, own_d))));
+    for_parts(decays, [&](int first, int count, int part) {
+      float* const own = y + tree.row(i) + first;
+      const float* const up = y + tree.row(tree.parent[i]) + first;
+      const auto decay = decays.of(tree.order[i], part);
+      for_channels(own, count, [&](int d, int n) {
+        const v128_t w = decay(d, n), own_d = load_first(own + d, n);
+        return add(own_d, mul(w, sub(load_first(up + d, n), mul(w, own_d))));
+      });
     });
   }
 }
 
-// Root to leaves, in place: values[v] += decay[v] * values[p], the transpose of scan_up.
-[[maybe_unused]] static void spread_down(float* values, const float* decay, const Tree& tree) {
+// Root to leaves: y[v] = x[v] + decay[v] * y[p], the transpose of scan_up. Calls visit(i) before each position i.
+template <typename Decays, typename Visit>
+INLINE void spread_down(float* y, const float* x, const Decays& decays, const Tree& tree, const Visit& visit) {
+  copy_row(y + tree.row(0), x + tree.row(0), tree.channels);
   for (int i = 1; i < tree.vertices; i++) {
-    float* const own = values + tree.row(i);
-    gather_one(own, own, decay + tree.row(i), values + tree.row(tree.parent[i]), tree.channels);
+    visit(i);
+    const size_t v = tree.row(i);
+    const float* const up = y + tree.row(tree.parent[i]);
+    for_parts(decays, [&](int first, int count, int part) {
+      gather_one(y + v + first, x + v + first, decays.of(tree.order[i], part), up + first, count);
+    });
   }
 }

@@ -1,8 +1,7 @@
 /** TreeScan on WebAssembly. */
-import { limitToChannelScans } from '../plugin/kernels/channel_scans.js';
 import { TreeScan } from '../plugin/ops/tree_scan.js';
+import { Aggregate } from './constants.js';
 import { registerWasmKernel } from './kernels.js';
-import { BACKEND } from './tfjs_start.js';
 
 /** Of tree_scan.cc. */
 interface Functions {
@@ -15,18 +14,21 @@ interface Functions {
     batch: number,
     vertices: number,
     channels: number,
-    wholeTree: boolean,
+    groups: number,
+    aggregate: number,
   ): void;
 }
+
+/** The numbers that the functions of both kernels take. */
+export const AGGREGATES = { root: Aggregate.ROOT, all: Aggregate.ALL, leaves: Aggregate.LEAVES } as const;
 
 registerWasmKernel<typeof TreeScan, Functions>(
   TreeScan,
   ({ inputs, outputs, shapes, attributes, functions }) => {
     const { x, decay, order, parent } = inputs;
     const [batch, vertices, channels] = shapes.x;
-    const wholeTree = attributes.aggregate === 'all';
-    functions.tree_scan(x, decay, order, parent, outputs.y, batch, vertices, channels, wholeTree);
+    const groups = shapes.decay[2];
+    const aggregate = AGGREGATES[attributes.aggregate];
+    functions.tree_scan(x, decay, order, parent, outputs.y, batch, vertices, channels, groups, aggregate);
   },
 );
-
-limitToChannelScans(TreeScan, BACKEND);

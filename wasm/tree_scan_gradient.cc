@@ -1,64 +1,69 @@
 // Gradients of sums along trees. The formulas stand in plugin/cpu/tree_scan_gradient.ts.
 #include "tree_passes.h"
 
-static void clear_row(float* y, int channels) {
-  for_channels(y, channels, [](int, int) { return zero(); });
-}
-
-// root: dx = dy spread from the root to the leaves; ddecay[v] = y[v] * dx[p].
-static void gradient_of_subtrees(const float* decay, const float* y, const float* dy, float* dx, float* ddecay,
-                                 const Tree& tree) {
-  const int channels = tree.channels;
-  copy_row(dx + tree.row(0), dy + tree.row(0), channels);
-  for (int i = 1; i < tree.vertices; i++) {
-    const size_t v = tree.row(i);
-    const float* const above = dx + tree.row(tree.parent[i]);
-    for_channels(ddecay + v, channels,
-                 [&](int d, int n) { return mul(load_first(y + v + d, n), load_first(above + d, n)); });
-    gather_one(dx + v, dy + v, decay + v, above, channels);
-  }
+// ddecay[v] = below[v] * above[p], over the channels of a part.
+template <typename Decays>
+INLINE void set_products(const Decays& ddecays, const float* below, const float* above, const Tree& tree, int i) {
+  for_parts(ddecays, [&](int first, int, int part) {
+    const float* const v = below + tree.row(i) + first;
+    const float* const p = above + tree.row(tree.parent[i]) + first;
+    ddecays.set(tree.order[i], part, [&](int d, int n) { return mul(load_first(v + d, n), load_first(p + d, n)); });
+  });
 }
 
 // all: both directions of each edge, from the sums below it and what lies beyond it.
-static void gradient_of_whole_tree(const float* x, const float* decay, const float* y, const float* dy, float* dx,
-                                   float* ddecay, float* subtree_x, const Tree& tree) {
-  scan_up(subtree_x, x, decay, tree);
-  scan_up(dx, dy, decay, tree);
+template <typename Decays>
+static void gradient_of_whole_tree(const float* x, const Decays& decays, const float* y, const float* dy, float* dx,
+                                   const Decays& ddecays, float* subtree_x, const Tree& tree) {
+  scan_up(subtree_x, x, decays, tree);
+  scan_up(dx, dy, decays, tree);
   for (int i = 1; i < tree.vertices; i++) {
-    const size_t v = tree.row(i), p = tree.row(tree.parent[i]);
-    for_channels(ddecay + v, tree.channels, [&](int d, int n) {
-      const v128_t w = load_first(decay + v + d, n);
-      const v128_t below_x = load_first(subtree_x + v + d, n), below_dy = load_first(dx + v + d, n);
-      const v128_t beyond_x = sub(load_first(y + p + d, n), mul(w, below_x));
-      const v128_t beyond_dy = sub(load_first(dx + p + d, n), mul(w, below_dy));
-      store_first(dx + v + d, add(below_dy, mul(w, beyond_dy)), n);
-      return add(mul(below_dy, beyond_x), mul(below_x, beyond_dy));
+    for_parts(decays, [&](int first, int, int part) {
+      const size_t v = tree.row(i) + first, p = tree.row(tree.parent[i]) + first;
+      const auto decay = decays.of(tree.order[i], part);
+      ddecays.set(tree.order[i], part, [&](int d, int n) {
+        const v128_t w = decay(d, n);
+        const v128_t below_x = load_first(subtree_x + v + d, n), below_dy = load_first(dx + v + d, n);
+        const v128_t beyond_x = sub(load_first(y + p + d, n), mul(w, below_x));
+        const v128_t beyond_dy = sub(load_first(dx + p + d, n), mul(w, below_dy));
+        store_first(dx + v + d, add(below_dy, mul(w, beyond_dy)), n);
+        return add(mul(below_dy, beyond_x), mul(below_x, beyond_dy));
+      });
     });
   }
 }
 
 EXPORT void tree_scan_gradient(const float* x,         // [B, V, D]
-                               const float* decay,     // [B, V, D]
+                               const float* decay,     // [B, V, G]
                                const int32_t* order,   // [B, V] vertex ids in breadth-first order
                                const int32_t* parent,  // [B, V] positions in `order`
                                const float* y,         // [B, V, D], output of the scan
                                const float* dy,        // [B, V, D], its gradient
                                float* dx,              // [B, V, D], the first result
-                               float* ddecay,          // [B, V, D], the second result
+                               float* ddecay,          // [B, V, G], the second result
                                float* scratch,         // [V, D], used for the whole tree
                                int batch,              // B
                                int vertices,           // V
                                int channels,           // D
-                               int whole_tree          // 1: the scan summed over the whole tree; 0: over subtrees
+                               int groups,             // G
+                               int aggregate           // an Aggregate
 ) {
   for (int b = 0; b < batch; b++) {
     const Tree tree = {order + b * vertices, parent + b * vertices, vertices, channels};
     const size_t at = size_t(b) * vertices * channels;
-    clear_row(ddecay + at + tree.row(0), channels);
-    if (whole_tree) {
-      gradient_of_whole_tree(x + at, decay + at, y + at, dy + at, dx + at, ddecay + at, scratch, tree);
-    } else {
-      gradient_of_subtrees(decay + at, y + at, dy + at, dx + at, ddecay + at, tree);
-    }
+    const size_t edges = size_t(b) * vertices * groups;
+    with_decays(decay + edges, groups, channels, [&](auto decays) {
+      auto ddecays = decays;
+      ddecays.values = ddecay + edges;
+      for_channels(ddecays.values + size_t(tree.order[0]) * groups, groups, [](int, int) { return zero(); });
+      if (aggregate == ALL) {
+        gradient_of_whole_tree(x + at, decays, y + at, dy + at, dx + at, ddecays, scratch, tree);
+      } else if (aggregate == LEAVES) {
+        scan_up(dx + at, dy + at, decays, tree);
+        for (int i = 1; i < vertices; i++) set_products(ddecays, dx + at, y + at, tree, i);
+      } else {
+        spread_down(dx + at, dy + at, decays, tree, [&](int i) { set_products(ddecays, y + at, dx + at, tree, i); });
+      }
+    });
   }
 }

@@ -1,8 +1,7 @@
 /** TreeScanGradient on WebAssembly. */
-import { limitToChannelScans } from '../plugin/kernels/channel_scans.js';
 import { TreeScanGradient } from '../plugin/ops/tree_scan.js';
 import { registerWasmKernel } from './kernels.js';
-import { BACKEND } from './tfjs_start.js';
+import { AGGREGATES } from './tree_scan.js';
 
 /** Of tree_scan_gradient.cc. */
 interface Functions {
@@ -19,7 +18,8 @@ interface Functions {
     batch: number,
     vertices: number,
     channels: number,
-    wholeTree: boolean,
+    groups: number,
+    aggregate: number,
   ): void;
 }
 
@@ -28,8 +28,7 @@ registerWasmKernel<typeof TreeScanGradient, Functions>(
   ({ inputs, outputs: { dx, ddecay }, shapes, attributes, functions, scratch }) => {
     const { x, decay, order, parent, y, dy } = inputs;
     const [batch, vertices, channels] = shapes.x;
-    const wholeTree = attributes.aggregate === 'all';
-    const space = wholeTree ? scratch(4 * vertices * channels) : 0;
+    const space = attributes.aggregate === 'all' ? scratch(4 * vertices * channels) : 0;
     functions.tree_scan_gradient(
       x,
       decay,
@@ -43,9 +42,8 @@ registerWasmKernel<typeof TreeScanGradient, Functions>(
       batch,
       vertices,
       channels,
-      wholeTree,
+      shapes.decay[2],
+      AGGREGATES[attributes.aggregate],
     );
   },
 );
-
-limitToChannelScans(TreeScanGradient, BACKEND);

@@ -258,7 +258,7 @@ function samples(random: Random): Sample[] {
     add('path', 'usual', 'usual', { aggregate, channels: 6, groups: 2, vertices: 1 });
     add('path', 'usual', 'usual', { aggregate, channels: 8, groups: 1, vertices: 2 });
     add('random', 'usual', 'usual', { aggregate, channels: 12, groups: 3, vertices: 200 + i });
-    add('path', 'just under one', 'usual', { aggregate, channels: 5, groups: 1, vertices: 120 });
+    add('path', 'just under one', 'usual', { aggregate, channels: 5, groups: 1, vertices: 64 });
   }
   return all;
 }

@@ -1,0 +1,61 @@
+/** ParentDissimilarity and its gradient on WebAssembly. */
+import { SMALLEST_NORM } from '../plugin/ops/edge_dissimilarity.js';
+import { ParentDissimilarity, ParentDissimilarityGradient } from '../plugin/ops/parent_dissimilarity.js';
+import { METRICS } from './edge_dissimilarity.js';
+import { registerWasmKernel } from './kernels.js';
+
+type Sizes = [batch: number, vertices: number, groups: number, size: number];
+
+/** Of parent_dissimilarity.cc. */
+interface Functions {
+  parent_dissimilarity(
+    features: number,
+    order: number,
+    parent: number,
+    distance: number,
+    norms: number,
+    ...rest: [...Sizes, metric: number, smallestNorm: number]
+  ): void;
+  parent_dissimilarity_gradient(
+    features: number,
+    order: number,
+    parent: number,
+    dy: number,
+    dfeatures: number,
+    norms: number,
+    ...rest: [...Sizes, metric: number, smallestNorm: number]
+  ): void;
+}
+
+/** Sizes that both functions take, and bytes of scratch memory for norms. */
+function sizesOf(
+  { features: [batch, vertices, channels] }: { readonly features: readonly number[] },
+  { metric, groups }: { readonly metric: keyof typeof METRICS; readonly groups: number },
+): { rest: [...Sizes, number, number]; bytes: number } {
+  const rest: [...Sizes, number, number] = [
+    batch,
+    vertices,
+    groups,
+    channels / groups,
+    METRICS[metric],
+    SMALLEST_NORM,
+  ];
+  return { rest, bytes: metric === 'cosine' ? 8 * vertices * groups : 0 };
+}
+
+registerWasmKernel<typeof ParentDissimilarity, Functions>(
+  ParentDissimilarity,
+  ({ inputs: { features, order, parent }, outputs, shapes, attributes, functions, scratch }) => {
+    const { rest, bytes } = sizesOf(shapes, attributes);
+    functions.parent_dissimilarity(features, order, parent, outputs.distance, scratch(bytes), ...rest);
+  },
+);
+
+registerWasmKernel<typeof ParentDissimilarityGradient, Functions>(
+  ParentDissimilarityGradient,
+  ({ inputs: { features, order, parent, dy }, outputs, shapes, attributes, functions, scratch }) => {
+    const { rest, bytes } = sizesOf(shapes, attributes);
+    const { dfeatures } = outputs;
+    functions.parent_dissimilarity_gradient(features, order, parent, dy, dfeatures, scratch(bytes), ...rest);
+  },
+);
