@@ -99,6 +99,18 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'grad_f64.mixer.conv1d.weight',
     'grad_f64.mixer.out_proj.weight',
   ],
+  'family/gg_ssm_temporal_list.safetensors': [
+    'pairs',
+    'edge_index',
+    'parent',
+    'tree_weights',
+    'output',
+    'output_true',
+    'grad_input_true',
+    'grad.x_proj.weight_true',
+    'state.conv1d.weight',
+  ],
+  'family/gg_ssm_series_mixer.safetensors': ['output_true', 'grad.D_true'],
   'grootl/op/mst_ties.safetensors': ['t3.mst_edge_index', 't3.mst_edges'],
 };
 

@@ -90,7 +90,7 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
     const treeEdges = file.has('mst_edges') ? file.ints('mst_edges', 3) : undefined;
     const logOf: (stored: number) => number = Math.log;
     return [
-      windowCase(edges),
+      windowCase(file.name, edges, numVertices, contextLength(file)),
       edgeWeightsCase({
         name: file.name,
         features: x,
@@ -110,21 +110,6 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
     ];
   }
 
-  /** The edges of the file are those of its text. */
-  function windowCase(edges: CaseTensor): OpCase {
-    const tokens = int32([1, numVertices], new Int32Array(numVertices));
-    const promptLength = contextLength(file);
-    const testCase = outputsCase(windowGraphSpec, {
-      name: file.name,
-      inputs: { tokens, prompt: int32([], [promptLength]) },
-      attributes: { promptLength },
-    });
-    return {
-      ...testCase,
-      references: [...testCase.references, { of: 'edges', from: 'pairs', tensor: edges }],
-    };
-  }
-
   function treeProblem(): string | undefined {
     if (!file.has('mst_edges')) return undefined;
     const edges = itemsOf(file.ints('mst_edges', 3));
@@ -133,6 +118,20 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
       ? undefined
       : 'the file contradicts itself: mst_edges and tree_parent are different trees';
   }
+}
+
+/** The edges of a file are those of a text of this length. */
+export function windowCase(name: string, edges: CaseTensor, length: number, promptLength: number): OpCase {
+  const tokens = int32([1, length], new Int32Array(length));
+  const testCase = outputsCase(windowGraphSpec, {
+    name,
+    inputs: { tokens, prompt: int32([], [promptLength]) },
+    attributes: { promptLength },
+  });
+  return {
+    ...testCase,
+    references: [...testCase.references, { of: 'edges', from: 'pairs', tensor: edges }],
+  };
 }
 
 /** `discrete_A` and `deltaB_u` [B, D, L, N] are `weight` and `feature_in` in token order. */

@@ -1,8 +1,11 @@
-/** The whole mixer of a language file, as the converter builds it: with its tree pinned, with its own, and gradients. */
+/**
+ * The whole mixer of a file, as the converter builds it: with its tree pinned, with its own, and gradients. Of language files
+ * and of the temporal mixers of GG-SSM, which are laid out otherwise.
+ */
 
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import { io } from '@tensorflow/tfjs-core';
-import { selectiveMixer } from '../../converters/architectures/grootl/graph.js';
+import { mixerSizes, selectiveMixer } from '../../converters/architectures/grootl/mixer.js';
 import { GraphBuilder } from '../../converters/graph/graph_builder.js';
 import { MemorySink } from '../../converters/graph/model_sink.js';
 import { writeModel } from '../../converters/graph/model_writer.js';
@@ -21,6 +24,34 @@ import { indicesOf } from './features_to_tree.js';
 import { type Feeds, GraphUnderTest, inConstantLayout } from './graph_under_test.js';
 import { contradiction, pairsOf, treesOfParentIds } from './tree_cases.js';
 
+/** Names of the tensors of a mixer. Those after the first of a list are the same in float64. */
+export interface MixerLayout {
+  readonly op: string;
+  /** [B, L, H] */
+  readonly input: string;
+  readonly outputs: readonly string[];
+  /** Parent vertices, [B, L]; the graph's weights are exp(-cosine). */
+  readonly parent: string;
+  readonly weights: string;
+  readonly inputGradients: readonly string[];
+  /** What stands before the names of parameters, and the name of a parameter's gradient. */
+  readonly prefix: string;
+  gradientOf(parameter: string): string;
+  /** False where the convolution is stored and not used. */
+  readonly convolves?: boolean;
+}
+
+const LANGUAGE: MixerLayout = {
+  op: 'GrootL mixer',
+  input: 'input_states',
+  outputs: ['output', 'output_f64'],
+  parent: 'tree_parent',
+  weights: 'tree_weight',
+  inputGradients: ['grad_input_states', 'grad_input_states_f64'],
+  prefix: 'mixer.',
+  gradientOf: (parameter) => `grad_f64.mixer.${parameter}`,
+};
+
 export function isMixer(file: CaseFile): boolean {
   return file.has('mixer.A_log', 'mixer.out_proj.weight', 'input_states', 'output');
 }
@@ -33,11 +64,11 @@ export function contextLength(file: CaseFile): number {
   return file.has('pairs') ? (file.ints('pairs').shape[0] - file.floats('input_states').shape[1] + 6) / 2 : 0;
 }
 
-export function mixerCases(file: CaseFile): ConformanceCase[] {
-  const mixer = new MixerUnderTest(file);
-  const cases: ConformanceCase[] = [pinnedCase(file, mixer)];
-  if (file.has('mst_edges')) cases.push(ownTreeCase(file, mixer));
-  if (file.has('grad_output')) cases.push(gradientCase(file, mixer));
+export function mixerCases(file: CaseFile, layout: MixerLayout = LANGUAGE): ConformanceCase[] {
+  const mixer = new MixerUnderTest(file, layout);
+  const cases: ConformanceCase[] = [pinnedCase(file, layout, mixer)];
+  if (file.has(layout.weights)) cases.push(ownTreeCase(file, layout, mixer));
+  if (file.has('grad_output')) cases.push(gradientCase(file, layout, mixer));
   return cases;
 }
 
@@ -47,16 +78,20 @@ class MixerUnderTest {
   private readonly feeds: Feeds;
   private readonly pinned: Feeds;
 
-  constructor(private readonly file: CaseFile) {
-    const x = file.floats('input_states');
+  constructor(
+    private readonly file: CaseFile,
+    private readonly layout: MixerLayout,
+  ) {
+    const x = file.floats(layout.input, 3);
     const [batch, length] = x.shape;
-    const { order, parent } = treesOfParentIds(file.ints('tree_parent'));
     this.feeds = {
       x,
       input_ids: int32([batch, length], new Int32Array(batch * length)),
       prompt_length: int32([], [contextLength(file)]),
     };
-    this.pinned = { 'layers_0/order': order, 'layers_0/parent': parent };
+    // A short prompt leaves a chain, of which files have no tree.
+    const trees = file.has(layout.parent) ? treesOfParentIds(file.ints(layout.parent, 2)) : undefined;
+    this.pinned = trees ? { 'layers_0/order': trees.order, 'layers_0/parent': trees.parent } : {};
   }
 
   /** Loads it on the current backend and disposes it. */
@@ -72,15 +107,14 @@ class MixerUnderTest {
   }
 
   private async convert(): Promise<io.ModelArtifacts> {
-    const { file } = this;
+    const { file, layout } = this;
     const state = new Map<string, Parameter>();
-    for (const name of file.names.filter((name) => name.startsWith('mixer.'))) {
-      const { shape, values } = file.floats(name);
-      state.set(name, { shape, elements: values.length, readFloat32: async () => values });
+    for (const parameter of parametersOf(file, layout)) {
+      const { shape, values } = file.floats(layout.prefix + parameter);
+      state.set(`mixer.${parameter}`, { shape, elements: values.length, readFloat32: async () => values });
     }
-    const shape = (name: string) => file.floats(`mixer.${name}`).shape;
-    const [intermediate, states] = shape('A_log');
-    const [hidden] = shape('out_proj.weight');
+    const parameters = new Parameters(state, 'mixer');
+    const hidden = parameters.size('out_proj.weight', 0, 0);
     const layers = new TorchLayers(new GraphBuilder());
     const { graph } = layers;
     const x = graph.placeholder('x', [-1, -1, hidden]);
@@ -88,14 +122,13 @@ class MixerUnderTest {
     const prompt = graph.placeholder('prompt_length', [], 'int32');
     const edges = graph.node('WindowGraph', 'window', [tokens, prompt]);
     const sizes = {
-      ...{ layers: 1, hidden, intermediate, states, vocabulary: 1, tiedHead: true, epsilon: 1e-5 },
-      taps: shape('conv1d.weight')[2],
-      stepRank: shape('dt_proj.weight')[1],
-      bias: file.has('mixer.in_proj.bias'),
-      convolutionBias: file.has('mixer.conv1d.bias'),
+      ...mixerSizes(parameters, hidden),
+      convolutionBias: parameters.has('conv1d.bias'),
+      convolves: layout.convolves,
     };
     const window = { edges, tokenEdges: `${edges}:1` };
-    selectiveMixer({ layers, sizes, window }, 0, new Parameters(state, 'mixer'), x);
+    const { state: last } = selectiveMixer({ layers, sizes, window }, 'layers_0', parameters, x);
+    graph.node('Identity', 'state_0', [last]);
     const sink = new MemorySink();
     const description = { signature: { inputs: {}, outputs: {} }, userDefinedMetadata: {}, convertedBy: '' };
     await writeModel(graph, description, sink);
@@ -103,18 +136,23 @@ class MixerUnderTest {
   }
 }
 
+/** Names of the parameters of a mixer. */
+function parametersOf(file: CaseFile, { prefix }: MixerLayout): string[] {
+  return file.names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+}
+
 /** What rounding alone may change: the output, the states after the last token, and the weights of the edges. */
-function pinnedCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
-  const stored = ['output', 'output_f64'].filter((name) => file.has(name));
+function pinnedCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest): ProgramCase {
+  const stored = layout.outputs.filter((name) => file.has(name));
   return {
     kind: 'program',
     name: file.name,
-    op: 'GrootL mixer, tree pinned',
+    op: `${layout.op}, tree pinned`,
     run: ({ tolerance }) =>
       mixer.use(async (graph, _feeds, pinned) => {
-        const problem = outputProblem(file);
+        const problem = outputProblem(file, layout);
         if (problem) return fail(problem);
-        const hasGraph = file.has('tree_weight');
+        const hasGraph = file.has(layout.weights);
         const nodes = ['layers_0/out_proj', 'state_0', ...(hasGraph ? ['layers_0/edge_weights'] : [])];
         const results = await graph.run(pinned, nodes);
         const given = (node: string) => (results.get(node) as CaseTensor).values;
@@ -135,7 +173,7 @@ function pinnedCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
           comparisons.push({
             tensor: 'layers_0/edge_weights',
             given: given('layers_0/edge_weights'),
-            expected: Float64Array.from(file.floats('tree_weight').values, Math.log),
+            expected: Float64Array.from(file.floats(layout.weights).values, Math.log),
             bound: layerBound(tolerance),
           });
         }
@@ -145,13 +183,13 @@ function pinnedCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
 }
 
 /** The float32 reference is near its own float64. */
-function outputProblem(file: CaseFile): string | undefined {
+function outputProblem(file: CaseFile, { outputs, inputGradients }: MixerLayout): string | undefined {
   const problems = [
-    ['output', 'output_f64', false],
-    ['grad_input_states', 'grad_input_states_f64', true],
+    [outputs, false],
+    [inputGradients, true],
   ] as const;
-  for (const [name, exact, isGradient] of problems) {
-    if (!file.has(name, exact)) continue;
+  for (const [[name, exact], isGradient] of problems) {
+    if (exact === undefined || !file.has(name, exact)) continue;
     const expected = file.tensor(exact).values;
     const absolute = mixerBound('float32', isGradient).relative * largest(expected);
     const found = contradiction(name, file.tensor(name).values, expected, { relative: 0, absolute });
@@ -171,11 +209,11 @@ function lastStates(file: CaseFile): Float64Array {
 }
 
 /** The mixer as the model runs it: its tree may differ by near ties alone, and then its output is another one. */
-function ownTreeCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
+function ownTreeCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest): ProgramCase {
   return {
     kind: 'program',
     name: file.name,
-    op: 'GrootL mixer, own tree',
+    op: `${layout.op}, own tree`,
     run: ({ tolerance }) =>
       mixer.use(async (graph, feeds) => {
         const nodes = ['out_proj', 'edge_weights', 'order', 'parent'].map((node) => `layers_0/${node}`);
@@ -183,18 +221,19 @@ function ownTreeCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
         const [output, weights, order, parent] = nodes.map((node) =>
           itemsOf(results.get(node) as CaseTensor),
         );
-        const wantedTrees = itemsOf(file.ints('mst_edges'));
-        const wantedOutput = itemsOf(file.tensor(file.has('output_f64') ? 'output_f64' : 'output'));
+        const { trees } = treesOfParentIds(file.ints(layout.parent, 2));
+        const stored = layout.outputs.filter((name) => file.has(name));
+        const expectedOutput = itemsOf(file.tensor(stored[stored.length - 1]));
         const numVertices = order[0].length;
         const edges = windowPairs(numVertices, contextLength(file));
-        const exact = itemsOf(file.floats('tree_weight')).map((row) => Float64Array.from(row, Math.log));
+        const exact = itemsOf(file.floats(layout.weights, 2)).map((row) => Float64Array.from(row, Math.log));
         const items = order.map((_, b): Judgement => {
           const tree = { order: order[b] as Int32Array, parent: parent[b] as Int32Array };
           const own = indicesOf(pairsOf(tree), edges);
           const minimal = kruskal(weights[b], edges, numVertices);
           if (own.join() !== minimal.join())
             return fail(`the tree of item ${b} is not the minimum of its weights`);
-          const expected = indicesOf(wantedTrees[b], edges);
+          const expected = indicesOf(pairsOf(trees[b]), edges);
           const judgement = judgeTree(own, expected, exact[b], edges, numVertices, `item ${b}`);
           if (judgement.margin !== undefined && judgement.margin <= languageTreeTie(tolerance)) {
             return { ...judgement, verdict: 'tie-flip' };
@@ -202,7 +241,7 @@ function ownTreeCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
           if (judgement.verdict !== 'pass') return judgement;
           const bound = mixerBound(tolerance, false);
           return judge([
-            { tensor: `output of item ${b}`, given: output[b], expected: wantedOutput[b], bound },
+            { tensor: `output of item ${b}`, given: output[b], expected: expectedOutput[b], bound },
           ]);
         });
         return combine(items);
@@ -211,32 +250,36 @@ function ownTreeCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
 }
 
 /** Gradients in the input and in every weight. */
-function gradientCase(file: CaseFile, mixer: MixerUnderTest): ProgramCase {
-  const prefix = 'grad_f64.';
-  const parameters = file.names
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => name.slice(prefix.length));
+function gradientCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest): ProgramCase {
+  const parameters = parametersOf(file, layout).filter((name) => file.has(layout.gradientOf(name)));
   return {
     kind: 'program',
     name: file.name,
-    op: 'GrootL mixer gradient, tree pinned',
+    op: `${layout.op} gradient, tree pinned`,
     run: ({ tolerance }) =>
       mixer.use(async (graph, _feeds, pinned) => {
-        const problem = outputProblem(file);
+        const problem = outputProblem(file, layout);
         if (problem) return fail(problem);
         const dy = float32(file.floats('grad_output').shape, file.floats('grad_output').values);
-        const gradients = await graph.gradientsOf('layers_0/out_proj', dy, pinned, ['x'], parameters);
+        const gradients = await graph.gradientsOf(
+          'layers_0/out_proj',
+          dy,
+          pinned,
+          ['x'],
+          [...parameters.map((name) => `mixer.${name}`)],
+        );
         const bound = mixerBound(tolerance, true);
         const comparisons: Comparison[] = [];
-        for (const tensor of ['grad_input_states', 'grad_input_states_f64']) {
+        for (const tensor of layout.inputGradients) {
           if (!file.has(tensor)) continue;
           const given = (gradients.get('x') as CaseTensor).values;
           comparisons.push({ tensor, given, expected: file.tensor(tensor).values, bound });
         }
         for (const parameter of parameters) {
-          const { values, shape } = gradients.get(parameter) as CaseTensor;
-          const expected = inConstantLayout(parameter, file.tensor(prefix + parameter), shape);
-          comparisons.push({ tensor: prefix + parameter, given: values, expected, bound });
+          const { values, shape } = gradients.get(`mixer.${parameter}`) as CaseTensor;
+          const tensor = layout.gradientOf(parameter);
+          const expected = inConstantLayout(parameter, file.tensor(tensor), shape);
+          comparisons.push({ tensor, given: values, expected, bound });
         }
         return judge(comparisons);
       }),

@@ -20,6 +20,7 @@ import { isTexts, textsCases } from './language_texts.js';
 import { isLanguageTrainingFile, languageTrainingCases } from './language_training_file.js';
 import { isModelFile, modelFileCases } from './model_file.js';
 import { isMstFile, isTiesFile, mstFileCases, tiesFileCases } from './mst_file.js';
+import { isTemporalMixerFile, temporalMixerFileCases } from './temporal_mixer_file.js';
 import {
   firstGradientsCases,
   isFirstGradientsFile,
@@ -39,6 +40,7 @@ const KINDS: readonly FileKind[] = [
   { is: isTreeSsmFile, cases: treeSsmFileCases },
   { is: isTreeScanFile, cases: treeScanFileCases },
   { is: isLanguageFile, cases: languageFileCases },
+  { is: isTemporalMixerFile, cases: temporalMixerFileCases },
   { is: isMstFile, cases: mstFileCases },
   { is: isTiesFile, cases: tiesFileCases },
   { is: isEdgeWeightsFile, cases: edgeWeightsFileCases },

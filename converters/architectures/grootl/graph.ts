@@ -3,14 +3,10 @@
  * section 3.4; A. Gu and T. Dao, "Mamba", 2023, section 3.4). Constants carry the names of the PyTorch parameters.
  */
 import type { GrootLArchitecture } from '../../../plugin/models/grootl_metadata.js';
-import { float, GraphBuilder, int, type Output, outputOf, text } from '../../graph/graph_builder.js';
+import { float, GraphBuilder, int, type Output, outputOf } from '../../graph/graph_builder.js';
 import { TorchLayers } from '../../graph/torch_layers.js';
 import type { Parameters } from '../../parameters.js';
-
-/** What the authors multiply the tree's sums by. */
-const TREE_WEIGHT = 0.3;
-/** How far a token of the prompt is joined. */
-const REACH = 3;
+import { convolutionParameters, mixerParameters, REACH, selectiveMixer, TREE_WEIGHT } from './mixer.js';
 
 /** Checked sizes, and which optional parameters there are. */
 export interface GrootLSizes extends Omit<GrootLArchitecture, 'name' | 'scan'> {
@@ -132,8 +128,10 @@ function layerOf(context: Context, layer: number, module: Parameters, x: Output)
   const { layers, sizes } = context;
   const name = `layers_${layer}`;
   const normalized = normalization(layers, module.at('norm'), `${name}/normalized`, x, sizes);
-  const mixed = selectiveMixer(context, layer, module.at('mixer'), normalized);
-  return layers.graph.node('AddV2', `${name}/output`, [x, mixed]);
+  const { output, state, past } = selectiveMixer(context, name, module.at('mixer'), normalized);
+  layers.graph.node('Identity', `state_${layer}`, [state]);
+  if (past) layers.graph.node('Identity', `past_${layer}`, [past]);
+  return layers.graph.node('AddV2', `${name}/output`, [x, output]);
 }
 
 /** The same after a text, whose state it takes and gives, as one node: between nodes a token waits. */
@@ -149,8 +147,7 @@ function continuedLayer(
     ...[x, `state_${layer}`, `past_${layer}`],
     layers.vector(module.tensor('norm.weight', [sizes.hidden])),
     layers.transposed(mixer.inputProjection),
-    layers.taps(mixer.convolution),
-    convolutionBias(layers, mixer, sizes),
+    ...convolutionParameters(layers, module.at('mixer'), sizes),
     layers.transposed(mixer.selection),
     layers.transposed(mixer.stepProjection),
     layers.vector(mixer.stepBias),
@@ -167,130 +164,4 @@ function continuedLayer(
   graph.node('Identity', `next_state_${layer}`, [outputOf(y, 1)]);
   graph.node('Identity', `next_past_${layer}`, [outputOf(y, 2)]);
   return y;
-}
-
-type MixerParameters = ReturnType<typeof mixerParameters>;
-
-/** The parameters of a mixer, with their shapes. */
-function mixerParameters(
-  mixer: Parameters,
-  { hidden, intermediate, states, taps, stepRank, bias, convolutionBias }: GrootLSizes,
-) {
-  return {
-    inputProjection: mixer.tensor('in_proj.weight', [2 * intermediate, hidden]),
-    convolution: mixer.tensor('conv1d.weight', [intermediate, 1, taps]),
-    convolutionBias: convolutionBias ? mixer.tensor('conv1d.bias', [intermediate]) : undefined,
-    noConvolutionBias: mixer.nameOf('conv1d.bias'),
-    /** Gives the low-rank dt, then B, then C. */
-    selection: mixer.tensor('x_proj.weight', [stepRank + 2 * states, intermediate]),
-    stepProjection: mixer.tensor('dt_proj.weight', [intermediate, stepRank]),
-    stepBias: mixer.tensor('dt_proj.bias', [intermediate]),
-    decay: mixer.tensor('A_log', [intermediate, states]),
-    skip: mixer.tensor('D', [intermediate]),
-    outputProjection: mixer.tensor('out_proj.weight', [hidden, intermediate]),
-    biases: bias
-      ? {
-          input: mixer.tensor('in_proj.bias', [2 * intermediate]),
-          output: mixer.tensor('out_proj.bias', [hidden]),
-        }
-      : undefined,
-  };
-}
-
-/** The bias of the convolution; zeros where it has none. */
-function convolutionBias(layers: TorchLayers, mixer: MixerParameters, { intermediate }: GrootLSizes): Output {
-  if (mixer.convolutionBias) return layers.vector(mixer.convolutionBias);
-  return layers.graph.constant(mixer.noConvolutionBias, {
-    shape: [intermediate],
-    dtype: 'float32',
-    read: async () => new Float32Array(intermediate),
-    quantizable: false,
-  });
-}
-
-/** The selective state-space model of a layer, with a tree over the tokens where the context has a graph of them. */
-export function selectiveMixer(
-  context: Pick<Context, 'layers' | 'sizes' | 'window'>,
-  layer: number,
-  module: Parameters,
-  input: Output,
-): Output {
-  const { layers, sizes } = context;
-  const { graph } = layers;
-  const name = `layers_${layer}`;
-  const mixer = mixerParameters(module, sizes);
-
-  const projection = { weights: mixer.inputProjection, bias: mixer.biases?.input };
-  const projected = layers.linear(`${name}/in_proj`, input, { ...projection, part: [0, 1 / 2] });
-  const gate = layers.linear(`${name}/gate`, input, {
-    ...projection,
-    part: [1 / 2, 1],
-    activation: 'silu',
-  });
-  const convolved = graph.node('CausalConvolution', `${name}/x`, [
-    projected,
-    layers.taps(mixer.convolution),
-    convolutionBias(layers, mixer, sizes),
-  ]);
-  graph.node('Identity', `past_${layer}`, [outputOf(convolved, 1)]);
-
-  const selected = layers.linear(`${name}/x_proj`, convolved, { weights: mixer.selection });
-  const parts = graph.node('SelectiveSplit', `${name}/parts`, [selected], { states: int(sizes.states) });
-  const [inputGate, outputGate] = [outputOf(parts, 1), outputOf(parts, 2)];
-  const rawStep = layers.linear(`${name}/dt_proj`, parts, { weights: mixer.stepProjection });
-  const step = graph.node('SelectiveStep', `${name}/step`, [
-    rawStep,
-    layers.vector(mixer.stepBias),
-    convolved,
-  ]);
-  const drive = outputOf(step, 1);
-
-  const scanned = [step, drive, layers.asStored(mixer.decay), inputGate, outputGate];
-  const y = context.window
-    ? graph.node(
-        'SelectiveTreeScan',
-        `${name}/scan`,
-        [...scanned, ...tree(context, name, drive, inputGate)],
-        {
-          tree_weight: float(TREE_WEIGHT),
-        },
-      )
-    : graph.node('SelectiveScan', `${name}/scan`, scanned);
-  graph.node('Identity', `state_${layer}`, [outputOf(y, 1)]);
-
-  const skipped = graph.node('Mul', `${name}/skip`, [convolved, layers.vector(mixer.skip)]);
-  const gated = graph.node('Mul', `${name}/gated`, [
-    graph.node('AddV2', `${name}/readout`, [y, skipped]),
-    gate,
-  ]);
-  return layers.linear(`${name}/out_proj`, gated, {
-    weights: mixer.outputProjection,
-    bias: mixer.biases?.output,
-  });
-}
-
-/**
- * The minimum spanning tree of the tokens by the cosine dissimilarity of their inputs. An input is the outer product
- * of what the token drives, [D], and its gate, [N], so that the cosine of two is the product of two cosines: the
- * [L, D*N] inputs are never in memory.
- */
-function tree(
-  { layers: { graph }, window }: Pick<Context, 'layers' | 'window'>,
-  name: string,
-  drive: Output,
-  inputGate: Output,
-): Output[] {
-  const { edges, tokenEdges } = window as NonNullable<Context['window']>;
-  const metric = { metric: text('cosine') };
-  const [byDrive, byGate] = Object.entries({ drive, inputGate }).map(([of, features]) =>
-    graph.node('EdgeDissimilarity', `${name}/edges/${of}`, [features, tokenEdges], metric),
-  );
-  // Each is the negative cosine, and so their product has to be negated again.
-  const similarity = graph.node('Mul', `${name}/edges/similarity`, [byDrive, byGate]);
-  const weights = graph.node('Neg', `${name}/edge_weights`, [similarity]);
-  const spanning = graph.node('BoruvkaMST', `${name}/tree`, [weights, edges], { root: int(0) });
-  // Nodes of one output each, so that a tree can be fed.
-  return ['order', 'parent'].map((part, i) =>
-    graph.node('Identity', `${name}/${part}`, [outputOf(spanning, i + 1)]),
-  );
 }

@@ -14,7 +14,7 @@ import { writeModel } from '../../graph/model_writer.js';
 import { TorchLayers } from '../../graph/torch_layers.js';
 import { MemorySink } from '../../index.js';
 import { type Parameter, Parameters } from '../../parameters.js';
-import { selectiveMixer } from './graph.js';
+import { selectiveMixer } from './mixer.js';
 
 /** Relative to the largest value, as the reference's own float32 differs from its float64. */
 const OUTPUT = 2e-6;
@@ -114,12 +114,15 @@ async function mixerModel(fixture: Fixture): Promise<MemorySink> {
   const tokens = graph.placeholder('input_ids', [-1, -1], 'int32');
   const prompt = graph.placeholder('prompt_length', [], 'int32');
   const edges = graph.node('WindowGraph', 'window', [tokens, prompt]);
-  const sizes = {
-    ...{ layers: 1, hidden, intermediate, states, taps: 4, stepRank: 1, vocabulary: 1 },
-    ...{ tiedHead: true, epsilon: 1e-5, bias: false, convolutionBias: true },
-  };
+  const sizes = { hidden, intermediate, states, taps: 4, stepRank: 1, bias: false, convolutionBias: true };
   const window = { edges, tokenEdges: `${edges}:1` };
-  selectiveMixer({ layers, sizes, window }, 0, new Parameters(state, 'mixer'), x);
+  const { state: last } = selectiveMixer(
+    { layers, sizes, window },
+    'layers_0',
+    new Parameters(state, 'mixer'),
+    x,
+  );
+  graph.node('Identity', 'state_0', [last]);
   const sink = new MemorySink();
   const signature = { inputs: {}, outputs: {} };
   await writeModel(graph, { signature, userDefinedMetadata: {}, convertedBy: 'test' }, sink);

@@ -1,0 +1,226 @@
+/**
+ * The mixer of a Mamba layer (A. Gu and T. Dao, "Mamba", 2023, section 3.4) with GrootL's tree over the text (GrootVL,
+ * section 3.4). GG-SSM mixes frames and patches of series with it.
+ */
+import { float, int, ints, type Output, outputOf, text, type } from '../../graph/graph_builder.js';
+import type { TorchLayers } from '../../graph/torch_layers.js';
+import type { Parameters } from '../../parameters.js';
+
+/** What the authors multiply the tree's sums by. */
+export const TREE_WEIGHT = 0.3;
+/** How far a token of the prompt is joined. */
+export const REACH = 3;
+const SELECTION = 'x_proj.weight';
+
+export interface MixerSizes {
+  /** Channels in and out. */
+  readonly hidden: number;
+  /** Channels of the state-space model. */
+  readonly intermediate: number;
+  /** States a channel. */
+  readonly states: number;
+  /** Taps of the causal convolution. */
+  readonly taps: number;
+  /** Rank of the projection that gives the step. */
+  readonly stepRank: number;
+  /** Whether the projections into and out of the mixer have biases. */
+  readonly bias: boolean;
+  readonly convolutionBias: boolean;
+  /** False where the convolution over time, and the SiLU behind it, is left out. */
+  readonly convolves?: boolean;
+  /** Name of the weights that give dt, B and C, where it is not the usual one. */
+  readonly selection?: string;
+}
+
+/** Where a mixer's nodes go, and the graph over its tokens where there is a tree. */
+export interface MixerContext {
+  readonly layers: TorchLayers;
+  readonly sizes: MixerSizes;
+  readonly window?: { readonly edges: Output; readonly tokenEdges: Output };
+}
+
+export interface Mixed {
+  /** [N, L, hidden] */
+  readonly output: Output;
+  /** Behind the last token: [N, intermediate, states]. */
+  readonly state: Output;
+  /** What the convolution remembers, [N, taps - 1, intermediate]; undefined without one. */
+  readonly past?: Output;
+}
+
+/**
+ * The sizes that the parameters of a mixer show.
+ * @param hidden channels in and out
+ */
+export function mixerSizes(mixer: Parameters, hidden: number): MixerSizes {
+  return {
+    hidden,
+    intermediate: mixer.size('A_log', 0, 2 * hidden),
+    states: mixer.size('A_log', 1, 16),
+    taps: mixer.size('conv1d.weight', 2, 4),
+    stepRank: mixer.size('dt_proj.weight', 1, Math.ceil(hidden / 16)),
+    bias: mixer.has('in_proj.bias'),
+    convolutionBias: true,
+    // Where training drops inputs of the projection, it is the first of two modules.
+    selection: mixer.has('x_proj.0.weight') ? 'x_proj.0.weight' : SELECTION,
+  };
+}
+
+/** The graph over all tokens of a sequence [N, L, ...], as long as its prompt: nodes `<name>/...`. */
+export function wholeWindow(
+  layers: TorchLayers,
+  name: string,
+  sequence: Output,
+): { edges: Output; tokenEdges: Output } {
+  const { graph } = layers;
+  const index = { T: type('int32'), Index: type('int32') };
+  const literal = (part: string, values: number | readonly number[]) =>
+    graph.literal(`${name}/${part}`, values, 'int32');
+  const shape = graph.node('Shape', `${name}/shape`, [sequence], {
+    T: type('float32'),
+    out_type: type('int32'),
+  });
+  const [first, second] = [literal('first', [0]), literal('second', [1])];
+  const text = graph.node('Slice', `${name}/text`, [shape, first, literal('two', [2])], index);
+  const length = graph.node('Slice', `${name}/lengths`, [shape, second, second], index);
+  const tokens = graph.node('Fill', `${name}/tokens`, [text, literal('zero', 0)], {
+    T: type('int32'),
+    index_type: type('int32'),
+  });
+  const prompt = graph.node('Squeeze', `${name}/prompt_length`, [length], {
+    T: type('int32'),
+    squeeze_dims: ints([0]),
+  });
+  const edges = graph.node('WindowGraph', name, [tokens, prompt], { reach: int(REACH) });
+  return { edges, tokenEdges: outputOf(edges, 1) };
+}
+
+/** The parameters of a mixer without its convolution, with their shapes. */
+export function mixerParameters(
+  mixer: Parameters,
+  { hidden, intermediate, states, stepRank, bias, selection = SELECTION }: MixerSizes,
+) {
+  return {
+    inputProjection: mixer.tensor('in_proj.weight', [2 * intermediate, hidden]),
+    /** Gives the low-rank dt, then B, then C. */
+    selection: mixer.tensor(selection, [stepRank + 2 * states, intermediate]),
+    stepProjection: mixer.tensor('dt_proj.weight', [intermediate, stepRank]),
+    stepBias: mixer.tensor('dt_proj.bias', [intermediate]),
+    decay: mixer.tensor('A_log', [intermediate, states]),
+    skip: mixer.tensor('D', [intermediate]),
+    outputProjection: mixer.tensor('out_proj.weight', [hidden, intermediate]),
+    biases: bias
+      ? {
+          input: mixer.tensor('in_proj.bias', [2 * intermediate]),
+          output: mixer.tensor('out_proj.bias', [hidden]),
+        }
+      : undefined,
+  };
+}
+
+/** Taps and bias of the convolution; zeros where it has no bias. */
+export function convolutionParameters(
+  layers: TorchLayers,
+  mixer: Parameters,
+  { intermediate, taps, convolutionBias }: MixerSizes,
+): [taps: Output, bias: Output] {
+  const weights = layers.taps(mixer.tensor('conv1d.weight', [intermediate, 1, taps]));
+  if (convolutionBias) return [weights, layers.vector(mixer.tensor('conv1d.bias', [intermediate]))];
+  const zeros = layers.graph.constant(mixer.nameOf('conv1d.bias'), {
+    shape: [intermediate],
+    dtype: 'float32',
+    read: async () => new Float32Array(intermediate),
+    quantizable: false,
+  });
+  return [weights, zeros];
+}
+
+/**
+ * The selective state-space model of a layer, with a tree over the tokens where the context has a graph of them: nodes
+ * `<name>/...`.
+ */
+export function selectiveMixer(
+  context: MixerContext,
+  name: string,
+  module: Parameters,
+  input: Output,
+): Mixed {
+  const { layers, sizes } = context;
+  const { graph } = layers;
+  const mixer = mixerParameters(module, sizes);
+
+  const projection = { weights: mixer.inputProjection, bias: mixer.biases?.input };
+  const projected = layers.linear(`${name}/in_proj`, input, { ...projection, part: [0, 1 / 2] });
+  const gate = layers.linear(`${name}/gate`, input, {
+    ...projection,
+    part: [1 / 2, 1],
+    activation: 'silu',
+  });
+  const { convolves = true } = sizes;
+  const convolved = convolves
+    ? graph.node('CausalConvolution', `${name}/x`, [
+        projected,
+        ...convolutionParameters(layers, module, sizes),
+      ])
+    : projected;
+
+  const selected = layers.linear(`${name}/x_proj`, convolved, { weights: mixer.selection });
+  const parts = graph.node('SelectiveSplit', `${name}/parts`, [selected], { states: int(sizes.states) });
+  const [inputGate, outputGate] = [outputOf(parts, 1), outputOf(parts, 2)];
+  const rawStep = layers.linear(`${name}/dt_proj`, parts, { weights: mixer.stepProjection });
+  const step = graph.node('SelectiveStep', `${name}/step`, [
+    rawStep,
+    layers.vector(mixer.stepBias),
+    convolved,
+  ]);
+  const drive = outputOf(step, 1);
+
+  const scanned = [step, drive, layers.asStored(mixer.decay), inputGate, outputGate];
+  const y = context.window
+    ? graph.node(
+        'SelectiveTreeScan',
+        `${name}/scan`,
+        [...scanned, ...tree(context, name, drive, inputGate)],
+        {
+          tree_weight: float(TREE_WEIGHT),
+        },
+      )
+    : graph.node('SelectiveScan', `${name}/scan`, scanned);
+
+  const skipped = graph.node('Mul', `${name}/skip`, [convolved, layers.vector(mixer.skip)]);
+  const gated = graph.node('Mul', `${name}/gated`, [
+    graph.node('AddV2', `${name}/readout`, [y, skipped]),
+    gate,
+  ]);
+  const output = layers.linear(`${name}/out_proj`, gated, {
+    weights: mixer.outputProjection,
+    bias: mixer.biases?.output,
+  });
+  return { output, state: outputOf(y, 1), ...(convolves && { past: outputOf(convolved, 1) }) };
+}
+
+/**
+ * The minimum spanning tree of the tokens by the cosine dissimilarity of their inputs. An input is the outer product
+ * of what the token drives, [D], and its gate, [N], so that the cosine of two is the product of two cosines: the
+ * [L, D*N] inputs are never in memory.
+ */
+function tree(
+  { layers: { graph }, window }: Pick<MixerContext, 'layers' | 'window'>,
+  name: string,
+  drive: Output,
+  inputGate: Output,
+): Output[] {
+  const { edges, tokenEdges } = window as NonNullable<MixerContext['window']>;
+  const metric = { metric: text('cosine') };
+  const [byDrive, byGate] = Object.entries({ drive, inputGate }).map(([of, features]) =>
+    graph.node('EdgeDissimilarity', `${name}/edges/${of}`, [features, tokenEdges], metric),
+  );
+  // Each is the negative cosine, and so their product has to be negated again.
+  const similarity = graph.node('Mul', `${name}/edges/similarity`, [byDrive, byGate]);
+  const weights = graph.node('Neg', `${name}/edge_weights`, [similarity]);
+  const spanning = graph.node('BoruvkaMST', `${name}/tree`, [weights, edges], { root: int(0) });
+  // Nodes of one output each, so that a tree can be fed.
+  return ['order', 'parent'].map((part, i) =>
+    graph.node('Identity', `${name}/${part}`, [outputOf(spanning, i + 1)]),
+  );
+}
