@@ -5,6 +5,17 @@
 import './cpu/index.js';
 import './graph_model.js';
 
+export { type GridTreeOptions, gridTree, type TreeMapping } from './filters/grid_tree.js';
+export {
+  type LearnableTreeFilterOptions,
+  type LearnableTreeFilterWeights,
+  learnableTreeFilter,
+  randomTreeOfGuide,
+} from './filters/learnable_tree_filter.js';
+export { type LevelSetLosses, levelSetLoss } from './filters/level_set_loss.js';
+export { grootVScan, normalizedTreeScan, parentAffinity, type ScanTree } from './filters/scans.js';
+export { type TreeEnergyLossOptions, treeEnergyLoss } from './filters/tree_energy_loss.js';
+export { type TreeFilterOptions, treeFilter } from './filters/tree_filter.js';
 export { registerOps } from './graph_model.js';
 export { gridGraph, windowGraph } from './graphs.js';
 export type { Grid } from './image/backdrop.js';

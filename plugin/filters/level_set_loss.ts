@@ -1,0 +1,143 @@
+/**
+ * The level-set loss of box supervision: W. Li et al., "Box-supervised Instance Segmentation with Level Set Evolution",
+ * ECCV 2022, and Box2Mask, as BoxInstSeg has them.
+ */
+import {
+  add,
+  concat,
+  div,
+  maximum,
+  mul,
+  reshape,
+  sigmoid,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  type Tensor1D,
+  tidy,
+  tile,
+} from '@tensorflow/tfjs-core';
+import { defineOp } from '../ops/declare.js';
+import { OpError } from '../ops/input_checks.js';
+import { runOp } from '../ops/kernels.js';
+import { treeFilter } from './tree_filter.js';
+
+const mask = (doc: string) => ({ dtype: 'float32', shape: ['I', 'H', 'W'], doc }) as const;
+const map = (batch: string, channels: string, doc: string) =>
+  ({ dtype: 'float32', shape: [batch, 'H', 'W', channels], doc }) as const;
+
+/** The least that the phi of a region sums to, and the least area of a box. */
+const LEAST_SUM = 1e-5;
+const LEAST_AREA = 1;
+
+const IMAGE_WEIGHT = 0.05;
+const FEATURES_WEIGHT = 5;
+
+/** All steps are outputs, so that each can be held against what the authors' code gives. */
+export const LevelSetLoss = defineOp({
+  name: 'levelSetLoss',
+  doc: 'How much an image, and the masks filtered along trees, vary inside and outside of masks.',
+  inputs: {
+    maskLogits: mask('of every instance'),
+    box: mask('1 inside of the box of an instance, else 0'),
+    image: map('B', 'C', 'the picture'),
+    features: map('P', 'F', 'deep features'),
+  },
+  attributes: {
+    sigma: { type: 'number', graphName: 'sigma', default: 0.02, least: 2 ** -126, doc: 'of the image' },
+  },
+  least: { H: 1, W: 1, C: 1 },
+  outputs: {
+    ofImage: { dtype: 'float32', shape: ['I'], doc: 'loss of the image' },
+    ofFeatures: { dtype: 'float32', shape: ['I'], doc: 'loss of the filtered masks' },
+    filteredImage: map('I', '1', 'masks, filtered along the tree of the image'),
+    filteredFeatures: map('I', '1', 'and along that of the features'),
+  },
+  compose: ({ maskLogits, box, image, features }, { sigma }) => {
+    const [instances, height, width] = maskLogits.shape as [number, number, number];
+    const asMap = (values: Tensor) => reshape(values, [instances, height, width, 1]);
+    const [mask, inside] = [asMap(sigmoid(maskLogits)), asMap(box)];
+    const images = forEach(image, instances, 'image');
+    const filteredImage = treeFilter(mask, { embed: images, sigma });
+    const filteredFeatures = treeFilter(filteredImage, { embed: forEach(features, instances, 'features') });
+    const area = maximum(sum(box, [1, 2]), LEAST_AREA);
+    const loss = (target: Tensor, weight: number) =>
+      mul(div(variation(mul(target, inside), mul(mask, inside), mul(sub(1, mask), inside)), area), weight);
+    return [
+      loss(images, IMAGE_WEIGHT),
+      loss(concat([filteredImage, filteredFeatures], -1), FEATURES_WEIGHT),
+      filteredImage,
+      filteredFeatures,
+    ];
+  },
+});
+
+/** A map for each instance: its own, or one for all. */
+function forEach(map: Tensor, instances: number, name: string): Tensor {
+  const [batch] = map.shape;
+  if (batch === instances) return map;
+  if (batch === 1) return tile(map, [instances, 1, 1, 1]);
+  throw new OpError(
+    'levelSetLoss',
+    `${name} has ${batch} maps, expected 1 or one for each of ${instances} instances`,
+  );
+}
+
+/** The mean over channels of the squares of what a map [I, H, W, C] differs by from its means in the two regions. */
+function variation(map: Tensor, ...regions: readonly Tensor[]): Tensor {
+  const parts = regions.map((phi) => {
+    const mean = div(sum(mul(phi, map), [1, 2], true), maximum(sum(phi, [1, 2], true), LEAST_SUM));
+    return sum(mul(square(sub(map, mean)), phi), [1, 2, 3]);
+  });
+  return div(
+    parts.reduce((a, b) => add(a, b)),
+    map.shape[3] as number,
+  );
+}
+
+/** Losses of every instance, [I] float32. */
+export interface LevelSetLosses {
+  /** How much the image varies inside and outside of the mask, within the box; weighted by 0.05. */
+  readonly ofImage: Tensor1D;
+  /** How much the mask does, filtered along both trees; weighted by 5. */
+  readonly ofFeatures: Tensor1D;
+}
+
+/**
+ * The level-set loss of instances of which boxes alone are known (ECCV 2022, BoxInstSeg): with `m` the sigmoid of the
+ * logits, `phi = [m, 1 - m] * box`, of a map t it is the mean over channels of `sum((t - c1)^2 phi0 + (t - c2)^2 phi1)`
+ * over the area of the box; c1 and c2 are the means of t weighted by phi. The maps are the image, and the mask filtered
+ * along the tree of the image and then along that of the features. Differentiable in the logits and the features. A
+ * training takes the mean of `ofImage + ofFeatures`.
+ *
+ * @param maskLogits [I, H, W] float32, of I instances.
+ * @param box [I, H, W] float32: 1 inside of the box of an instance, else 0.
+ * @param image [1, H, W, C] or [I, H, W, C] float32.
+ * @param features [1, H, W, F] or [I, H, W, F] float32.
+ * @param options.sigma affinities of the image are exp(-distance / sigma); above 0, 0.02 by default.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function levelSetLoss(
+  maskLogits: Tensor,
+  box: Tensor,
+  image: Tensor,
+  features: Tensor,
+  options: { sigma?: number } = {},
+): LevelSetLosses {
+  const [ofImage, ofFeatures] = tidy(() =>
+    levelSetLossSteps(maskLogits, box, image, features, options).slice(0, 2),
+  ) as Tensor1D[];
+  return { ofImage, ofFeatures };
+}
+
+/** All outputs of {@link LevelSetLoss}. */
+export function levelSetLossSteps(
+  maskLogits: Tensor,
+  box: Tensor,
+  image: Tensor,
+  features: Tensor,
+  options: { sigma?: number } = {},
+): Tensor[] {
+  return runOp(LevelSetLoss, { maskLogits, box, image, features }, { ...options });
+}

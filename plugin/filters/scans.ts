@@ -1,0 +1,159 @@
+/** Scans as the family of tree models composes them: normalised, and weighted an edge at a time. */
+import {
+  div,
+  exp,
+  expandDims,
+  mul,
+  neg,
+  ones,
+  reshape,
+  type Tensor,
+  type Tensor3D,
+} from '@tensorflow/tfjs-core';
+import { type Tree, treeInputs } from '../ops/boruvka_mst.js';
+import { defineOp } from '../ops/declare.js';
+import type { Metric } from '../ops/edge_dissimilarity.js';
+import { runOp } from '../ops/kernels.js';
+import { parentDissimilarity } from '../ops/parent_dissimilarity.js';
+import { treeScan } from '../ops/tree_scan.js';
+import { gridTree, metricAttribute } from './grid_tree.js';
+
+/** A tree as scans take it. */
+export type ScanTree = Pick<Tree, 'order' | 'parent'>;
+
+export const NormalizedTreeScan = defineOp({
+  name: 'normalizedTreeScan',
+  doc: 'TreeScan of x over TreeScan of ones, both with the aggregate all.',
+  inputs: {
+    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'what each vertex contributes' },
+    decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'of groups of channels, as in TreeScan' },
+    ...treeInputs,
+  },
+  attributes: {},
+  derived: { K: 'D/G' },
+  least: { V: 1, G: 1 },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'weighted means' } },
+  compose: ({ x, decay, order, parent }) => {
+    const tree = { order, parent } as ScanTree;
+    return byGroup(div, treeScan(x, decay, tree), treeScan(ones(decay.shape), decay, tree));
+  },
+});
+
+/** An operation of x [..., D] and y [..., G], whose channel floor(d / (D/G)) goes with channel d of x. */
+export function byGroup(operation: (x: Tensor, y: Tensor) => Tensor, x: Tensor, y: Tensor): Tensor {
+  const [channels, groups] = [x, y].map(({ shape }) => shape[shape.length - 1] as number);
+  if (groups === 1 || groups === channels) return operation(x, y);
+  const leading = x.shape.slice(0, -1);
+  return reshape(
+    operation(reshape(x, [...leading, groups, channels / groups]), expandDims(y, -1)),
+    x.shape as number[],
+  );
+}
+
+/**
+ * A mean of the whole tree for every vertex, weighted by the decays on the path: `scan(x) / scan(ones)`, the filter of
+ * TreeFilter (NeurIPS 2019, section 3), Tree Energy Loss and BoxInstSeg. Differentiable in x and decay, through both
+ * scans.
+ *
+ * @param x [B, V, D] float32 by vertex id.
+ * @param decay [B, V, G] float32, G divides D: see {@link treeScan}.
+ * @returns [B, V, D] float32.
+ * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ */
+export function normalizedTreeScan(x: Tensor, decay: Tensor, tree: ScanTree): Tensor3D {
+  const { order, parent } = tree ?? {};
+  return runOp(NormalizedTreeScan, { x, decay, order, parent })[0] as Tensor3D;
+}
+
+export const ParentAffinity = defineOp({
+  name: 'parentAffinity',
+  doc: 'exp(-ParentDissimilarity / sigma).',
+  inputs: {
+    features: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'features by vertex' },
+    ...treeInputs,
+  },
+  attributes: {
+    metric: metricAttribute,
+    groups: { type: 'integer', graphName: 'groups', default: 1, least: 1, letter: 'G', doc: 'of channels' },
+    sigma: { type: 'number', graphName: 'sigma', default: 1, least: 2 ** -126, doc: 'divides distances' },
+  },
+  derived: { K: 'C/G' },
+  least: { V: 1 },
+  outputs: { decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'decays from 0 to 1; 1 at the root' } },
+  compose: ({ features, order, parent }, { metric, groups, sigma }) => {
+    const distance = parentDissimilarity(features, { order, parent } as ScanTree, { metric, groups });
+    return exp(sigma === 1 ? neg(distance) : div(distance, -sigma));
+  },
+});
+
+/**
+ * How alike every vertex and its parent are, as the decays of a scan: `exp(-distance / sigma)` of each group of channels
+ * (TreeFilter, NeurIPS 2019, section 3; sigma: Tree Energy Loss, CVPR 2022, Tree Affinity Generation). Differentiable in
+ * the features.
+ *
+ * @param features [B, V, C] float32 by vertex id.
+ * @param options.metric `euclidean` (default, squared), `manhattan` or `cosine`: see {@link parentDissimilarity}.
+ * @param options.groups G, 1 by default; divides C. Group g has the channels from g * C/G to (g + 1) * C/G.
+ * @param options.sigma above 0, 1 by default.
+ * @returns [B, V, G] float32; 1 at the root.
+ * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ */
+export function parentAffinity(
+  features: Tensor,
+  tree: ScanTree,
+  options: { metric?: Metric; groups?: number; sigma?: number } = {},
+): Tensor3D {
+  const { order, parent } = tree ?? {};
+  return runOp(ParentAffinity, { features, order, parent }, { ...options })[0] as Tensor3D;
+}
+
+export const GrootVScan = defineOp({
+  name: 'grootVScan',
+  doc: 'TreeScan along the tree of features, with a coefficient for every edge.',
+  inputs: {
+    x: { dtype: 'float32', shape: ['B', 'H*W', 'D'], doc: 'what each pixel contributes' },
+    decay: { dtype: 'float32', shape: ['B', 'H*W', 'G'], doc: 'as in TreeScan' },
+    features: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'from which the tree is made' },
+    coefficient: {
+      dtype: 'float32',
+      shape: ['B', 'H*W'],
+      optional: true,
+      doc: 'multiplies the decays of an edge; that of the root is ignored',
+    },
+  },
+  attributes: {
+    metric: { ...metricAttribute, default: 'cosine' },
+    maximum: { type: 'boolean', graphName: 'maximum', default: false, doc: 'of the tree' },
+  },
+  derived: { K: 'D/G' },
+  least: { H: 1, W: 1, G: 1 },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'H*W', 'D'], doc: 'sums by pixel' } },
+  compose: ({ x, decay, features, coefficient }, { metric, maximum }) => {
+    const tree = gridTree(features, { metric, maximum });
+    return treeScan(x, coefficient ? mul(decay, expandDims(coefficient, -1)) : decay, tree);
+  },
+});
+
+/**
+ * GrootV's scan module (GrootVL, section 3.2): the tree of features and the scan along it. Differentiable in x, decay and
+ * coefficient; no gradient flows through the tree.
+ *
+ * @param x [B, V, D] float32, V = H * W.
+ * @param decay [B, V, G] float32, G divides D.
+ * @param features [B, H, W, C] float32, from which the tree is made.
+ * @param options.coefficient [B, V] float32: multiplies all decays of the edge from a vertex to its parent; that of the
+ *     root is ignored. The published models leave it at 1.
+ * @param options.maximum the maximum tree, M(exp(cos)), which joins what is unlike. False by default.
+ * @param options.metric `cosine` (default), `euclidean` (the authors' norm2) or `manhattan`; the tree is that of its exp.
+ * @returns [B, V, D] float32.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function grootVScan(
+  x: Tensor,
+  decay: Tensor,
+  features: Tensor,
+  options: { coefficient?: Tensor; maximum?: boolean; metric?: Metric } = {},
+): Tensor3D {
+  const { coefficient, ...attributes } = options;
+  return runOp(GrootVScan, { x, decay, features, coefficient }, attributes)[0] as Tensor3D;
+}

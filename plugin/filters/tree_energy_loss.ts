@@ -1,0 +1,111 @@
+/**
+ * Tree Energy Loss: Z. Liang et al., "Tree Energy Loss: Towards Sparsely Annotated Semantic Segmentation", CVPR 2022.
+ */
+import {
+  add,
+  cast,
+  div,
+  maximum,
+  mul,
+  neg,
+  relu,
+  reshape,
+  type Scalar,
+  softmax,
+  sub,
+  sum,
+  type Tensor,
+  tidy,
+} from '@tensorflow/tfjs-core';
+import { defineOp } from '../ops/declare.js';
+import { runOp } from '../ops/kernels.js';
+import { interpolateBilinear, interpolateNearest } from '../ops/resize.js';
+import { treeFilter } from './tree_filter.js';
+
+const map = (height: string, width: string, channels: string, doc: string) =>
+  ({ dtype: 'float32', shape: ['B', height, width, channels], doc }) as const;
+
+/** All steps are outputs, so that each can be held against what the authors' code gives. */
+export const TreeEnergyLoss = defineOp({
+  name: 'treeEnergyLoss',
+  doc: 'How far predictions are from themselves, filtered along trees of the image and of features.',
+  inputs: {
+    logits: map('H', 'W', 'K', 'predictions'),
+    image: map('I', 'J', 'C', 'low-level features'),
+    unlabeled: { dtype: 'int32', shape: ['B', 'M', 'N'], doc: '1 where a pixel has no label, else 0' },
+    features: { ...map('H', 'W', 'F', 'high-level features'), optional: true },
+  },
+  attributes: {
+    sigma: { type: 'number', graphName: 'sigma', default: 0.02, least: 2 ** -126, doc: 'of the image' },
+    weight: { type: 'number', graphName: 'weight', default: 0.4, doc: 'of the loss' },
+  },
+  least: { H: 1, W: 1, I: 1, J: 1, M: 1, N: 1, K: 1 },
+  outputs: {
+    loss: { dtype: 'float32', shape: [], doc: 'weighted mean over the unlabelled pixels' },
+    probabilities: map('H', 'W', 'K', 'softmax of the logits'),
+    resizedImage: map('H', 'W', 'C', 'the image in the size of the predictions'),
+    resizedMask: map('H', 'W', '1', 'the mask in that size'),
+    filteredLow: map('H', 'W', 'K', 'probabilities, filtered along the tree of the image'),
+    filtered: map('H', 'W', 'K', 'and along that of the features'),
+  },
+  compose: ({ logits, image, unlabeled, features }, { sigma, weight }) => {
+    const [batch, height, width] = unlabeled.shape as [number, number, number];
+    const mask = reshape(cast(unlabeled, 'float32'), [batch, height, width, 1]);
+    const resizedMask = interpolateNearest(mask, logits);
+    const resizedImage = interpolateBilinear(image, logits);
+    const probabilities = softmax(logits);
+    const filteredLow = treeFilter(probabilities, { embed: resizedImage, sigma });
+    const filtered = features ? treeFilter(filteredLow, { embed: features }) : filteredLow;
+    const distance = sum(mul(resizedMask, absolute(sub(probabilities, filtered))));
+    // Without unlabelled pixels the distance is 0.
+    const loss = mul(div(distance, maximum(sum(resizedMask), 1)), weight);
+    return [loss, probabilities, resizedImage, resizedMask, filteredLow, filtered];
+  },
+});
+
+/** |x| whose gradient at 0 is 0; that of tfjs's own is -1. */
+function absolute(x: Tensor): Tensor {
+  return add(relu(x), relu(neg(x)));
+}
+
+export interface TreeEnergyLossOptions {
+  /** [B, H, W, F] float32, high-level features of the size of the logits; without them the image alone decides. */
+  readonly features?: Tensor;
+  /** Affinities of the image are exp(-distance / sigma); above 0, 0.02 by default. */
+  readonly sigma?: number;
+  /** Of the loss, 0.4 by default. */
+  readonly weight?: number;
+}
+
+/**
+ * The tree energy loss of segmenters that learn from few labelled pixels (CVPR 2022: Tree Affinity Generation, equations 3
+ * to 5, and Cascaded Filtering, 6 and 7): the softmax of the predictions, filtered along the minimum spanning tree of the
+ * image and then along that of the features, is what unlabelled pixels should be. The loss is the weighted mean of the
+ * absolute differences over those pixels, summed over classes. Differentiable in the logits and in the features, not in
+ * the image.
+ *
+ * @param logits [B, H, W, K] float32, of K classes.
+ * @param image [B, I, J, C] float32, resized to H x W bilinearly.
+ * @param unlabeled [B, M, N] int32 or bool, 1 where a pixel has no label; the nearest pixel is taken.
+ * @returns a scalar float32; 0 when every pixel has a label.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function treeEnergyLoss(
+  logits: Tensor,
+  image: Tensor,
+  unlabeled: Tensor,
+  options: TreeEnergyLossOptions = {},
+): Scalar {
+  return tidy(() => treeEnergyLossSteps(logits, image, unlabeled, options)[0] as Scalar);
+}
+
+/** All outputs of {@link TreeEnergyLoss}. */
+export function treeEnergyLossSteps(
+  logits: Tensor,
+  image: Tensor,
+  unlabeled: Tensor,
+  { features, ...attributes }: TreeEnergyLossOptions = {},
+): Tensor[] {
+  const mask = unlabeled?.dtype === 'bool' ? cast(unlabeled, 'int32') : unlabeled;
+  return runOp(TreeEnergyLoss, { logits, image, unlabeled: mask, features }, attributes);
+}

@@ -1,0 +1,83 @@
+/**
+ * TreeFilter: L. Song et al., "Learnable Tree Filter for Structure-preserving Feature Transform", NeurIPS 2019.
+ */
+import { reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import { defineOp } from '../ops/declare.js';
+import type { Metric } from '../ops/edge_dissimilarity.js';
+import { OpError } from '../ops/input_checks.js';
+import { runOp } from '../ops/kernels.js';
+import { gridTree, metricAttribute } from './grid_tree.js';
+import { normalizedTreeScan, parentAffinity, type ScanTree } from './scans.js';
+
+const map = (channels: string, doc: string) =>
+  ({ dtype: 'float32', shape: ['B', 'H', 'W', channels], doc }) as const;
+const treePart = {
+  dtype: 'int32',
+  shape: ['B', 'H*W'],
+  optional: true,
+  doc: 'a tree of the pixels',
+} as const;
+
+export const TreeFilter = defineOp({
+  name: 'treeFilter',
+  doc: 'normalizedTreeScan of a map along the tree of a guide, with the affinities of an embedding.',
+  inputs: {
+    feature: map('D', 'what is filtered'),
+    embed: map('C', 'of which affinities are made'),
+    guide: { ...map('K', 'of which the tree is made; embed by default'), optional: true },
+    order: treePart,
+    parent: treePart,
+  },
+  attributes: {
+    groups: { type: 'integer', graphName: 'groups', default: 1, least: 1, letter: 'G', doc: 'of channels' },
+    metric: metricAttribute,
+    sigma: { type: 'number', graphName: 'sigma', default: 1, least: 2 ** -126, doc: 'divides distances' },
+  },
+  derived: { Y: 'D/G', Z: 'C/G' },
+  least: { H: 1, W: 1 },
+  outputs: { y: map('D', 'weighted means') },
+  compose: ({ feature, embed, guide = embed, order, parent }, attributes) => {
+    const given = order && parent ? ({ order, parent } as ScanTree) : undefined;
+    const tree = given ?? gridTree(guide, { metric: 'euclidean', mapping: 'plus_one' });
+    const decay = parentAffinity(byPixel(embed), tree, attributes);
+    return reshape(normalizedTreeScan(byPixel(feature), decay, tree), feature.shape as number[]);
+  },
+});
+
+/** [B, H, W, C] as [B, H * W, C]. */
+export function byPixel(map: Tensor): Tensor {
+  const [batch, height, width, channels] = map.shape as [number, number, number, number];
+  return reshape(map, [batch, height * width, channels]);
+}
+
+export interface TreeFilterOptions {
+  /** [B, H, W, C] float32, of which affinities are made; the feature itself by default. */
+  readonly embed?: Tensor;
+  /** [B, H, W, K] float32, of which the tree is made; `embed` by default. It gets no gradient. */
+  readonly guide?: Tensor;
+  /** Filters along this tree, [B, H * W], in place of that of the guide. */
+  readonly tree?: ScanTree;
+  /** G, 1 by default; divides C and D. Channels of a group share their affinities. */
+  readonly groups?: number;
+  /** Of affinities: `euclidean` (default, squared), `manhattan` or `cosine`. The tree is that of the first. */
+  readonly metric?: Metric;
+  /** Affinities are exp(-distance / sigma); above 0, 1 by default (Tree Energy Loss and BoxInstSeg: 0.02). */
+  readonly sigma?: number;
+}
+
+/**
+ * The learnable tree filter (NeurIPS 2019, section 3): every pixel becomes the mean of all pixels, weighted by the
+ * affinities along the minimum spanning tree of the guide. The tree is that of 1 + squared distance in float32, as published.
+ * Differentiable in the feature and the embedding.
+ *
+ * @param feature [B, H, W, D] float32.
+ * @returns [B, H, W, D] float32.
+ * @throws {OpError} on wrong ranks, dtypes or sizes, groups that do not divide the channels, both a guide and a tree, or a
+ *     tree that is none.
+ */
+export function treeFilter(feature: Tensor, options: TreeFilterOptions = {}): Tensor4D {
+  const { embed = feature, guide, tree, ...attributes } = options;
+  if (guide && tree) throw new OpError('treeFilter', 'both guide and tree are given, expected one of them');
+  const { order, parent } = tree ?? {};
+  return runOp(TreeFilter, { feature, embed, guide, order, parent }, attributes)[0] as Tensor4D;
+}
