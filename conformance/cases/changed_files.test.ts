@@ -111,6 +111,35 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'state.conv1d.weight',
   ],
   'family/gg_ssm_series_mixer.safetensors': ['output_true', 'grad.D_true'],
+  'family/tree_filter_v1_g2_self.safetensors': [
+    'output_true',
+    'grad_feature',
+    'decay',
+    'scan_of_ones',
+    'tree.parent',
+    'tree.edge_index',
+    'tree.edge_weights',
+  ],
+  'family/tree_filter_v2_g2_embed6.safetensors': [
+    'conf_filtered',
+    'feature_filtered',
+    'grad_guide_true',
+    'grad.beta_true',
+    'grad.embed_layer.weight_true',
+  ],
+  'family/tree_energy_loss_low_only.safetensors': ['loss', 'filtered_low', 'roi_resized', 'grad_preds_true'],
+  'family/box_levelset_i2_c4.safetensors': [
+    'loss_image',
+    'loss_features',
+    'feature_tree.parent',
+    'grad_deep_features_true',
+  ],
+  'family/grootv_scan_coefficient.safetensors': [
+    'maximum.parent',
+    'minimum.edge_weights',
+    'minimum.y_true',
+    'maximum.grad_decay_true',
+  ],
   'grootl/op/mst_ties.safetensors': ['t3.mst_edge_index', 't3.mst_edges'],
 };
 

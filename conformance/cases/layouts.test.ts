@@ -376,6 +376,7 @@ t.test(
       'edge_weights_gauss_1x8x2x2',
       'treescan_star_root_L50',
       'treessm_c16_1x1_b1',
+      '../family/tree_filter_v1_g2_self',
       `${MODEL}_expected`,
     ];
     let tried = 0;

@@ -7,6 +7,14 @@ import { type CaseFolder, readJson } from './case_folder.js';
 import { denseFileCases, isDenseFile } from './dense_file.js';
 import { denseOpsFileCases, isDenseOpsFile } from './dense_ops_file.js';
 import { edgeWeightsFileCases, isEdgeWeightsFile } from './edge_weights_file.js';
+import {
+  grootVScanFileCases,
+  isGrootVScanFile,
+  isLearnableTreeFilterFile,
+  isTreeFilterFile,
+  learnableTreeFilterFileCases,
+  treeFilterFileCases,
+} from './filter_files.js';
 import { isLanguageFile, languageFileCases } from './language_file.js';
 import {
   isLanguageGradientFile,
@@ -18,6 +26,12 @@ import {
 } from './language_model_file.js';
 import { isTexts, textsCases } from './language_texts.js';
 import { isLanguageTrainingFile, languageTrainingCases } from './language_training_file.js';
+import {
+  isLevelSetFile,
+  isTreeEnergyLossFile,
+  levelSetFileCases,
+  treeEnergyLossFileCases,
+} from './loss_files.js';
 import { isModelFile, modelFileCases } from './model_file.js';
 import { isMstFile, isTiesFile, mstFileCases, tiesFileCases } from './mst_file.js';
 import { isTemporalMixerFile, temporalMixerFileCases } from './temporal_mixer_file.js';
@@ -37,6 +51,11 @@ interface FileKind {
 }
 
 const KINDS: readonly FileKind[] = [
+  { is: isTreeFilterFile, cases: treeFilterFileCases },
+  { is: isLearnableTreeFilterFile, cases: learnableTreeFilterFileCases },
+  { is: isTreeEnergyLossFile, cases: treeEnergyLossFileCases },
+  { is: isLevelSetFile, cases: levelSetFileCases },
+  { is: isGrootVScanFile, cases: grootVScanFileCases },
   { is: isTreeSsmFile, cases: treeSsmFileCases },
   { is: isTreeScanFile, cases: treeScanFileCases },
   { is: isLanguageFile, cases: languageFileCases },
