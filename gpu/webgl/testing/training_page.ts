@@ -4,6 +4,7 @@ import { compileFewerShaders } from '../../../conformance/runners/standard.js';
 import { checkChangedVariables } from '../../../testing/changed_variables.js';
 import { checkConvolutionGradients } from '../../../testing/convolution_gradients.js';
 import { checkMemory, classifierMemory } from '../../../testing/training_memory.js';
+import { checkTreeFilterTraining } from '../../../testing/tree_filter_training.js';
 import '../index.js';
 import { convertFixture } from './page_models.js';
 import { pageTest, tf } from './page_test.js';
@@ -16,6 +17,11 @@ pageTest('gradients of convolutions', (t) =>
 );
 
 pageTest('variables that are assigned to', checkChangedVariables);
+
+pageTest('a learnable tree filter', async (t) => {
+  compileFewerShaders();
+  await checkTreeFilterTraining(t);
+});
 
 pageTest('no tensor or texture is left behind', async (t) => {
   compileFewerShaders();
