@@ -21,6 +21,7 @@ import { OTHER_CODE } from './other_code.js';
 import { perfCall, TIMED_SPECS, triadCall } from './perf_calls.js';
 import { MAMBA_130M } from './random_mamba.js';
 import { type BenchReport, formatReport } from './report.js';
+import { benchScans } from './scans.js';
 import { streamingRead } from './streaming_read.js';
 import { benchTraining } from './training.js';
 
@@ -182,6 +183,23 @@ t.test('a language model in a process of its own', async (t) => {
   });
   t.match(text, /9 tokens of a prompt, ms +30 .* 20 +1\.50\n/);
   t.match(text, /a token, ms +5\.0 .* 4\.0 +1\.25\na token, ms +5\.0 .* 2\.0 +2\.50\n/);
+});
+
+t.test('other ways of scanning', async (t) => {
+  const before = tf.memory().numTensors;
+  const sizes = { channels: 8, depths: [2, 1], stemStride: 1 } as const;
+  const times = await benchScans([{ name: 'tiny', sizes, side: 20, rounds: 2 }]);
+  t.same(
+    times.map(({ scan }) => scan),
+    ['a tree a block', 'a tree a stage', 'raster', 'cross'],
+  );
+  for (const { scan, ms, ratio, treeMs, scanMs } of times) {
+    t.ok(ms > 0 && ratio > 0 && scanMs > 0, scan);
+    t.equal(treeMs > 0, scan.startsWith('a tree'), scan);
+  }
+  t.equal(times[0].ratio, 1);
+  t.match(formatReport({ environment: ENVIRONMENT, scans: times }), /tiny, 20 x 20, cross +\d/);
+  t.equal(tf.memory().numTensors, before);
 });
 
 t.test('segmenters and detectors in processes of their own', async (t) => {

@@ -12,6 +12,7 @@ import { benchPrediction } from './prediction.js';
 import { randomGrootV } from './random_model.js';
 import type { BenchReport } from './report.js';
 import { benchScaling } from './scaling.js';
+import { benchScans } from './scans.js';
 import { benchTraining } from './training.js';
 
 export { type BenchReport, formatReport } from './report.js';
@@ -34,6 +35,7 @@ const MEASURE: Readonly<
     model.dispose();
     return { prediction };
   },
+  scans: async () => ({ scans: await benchScans() }),
   dense: async () => ({ dense: await benchDense() }),
   training: async () => ({ training: await benchTraining() }),
   language: async (native) => ({

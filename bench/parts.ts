@@ -4,6 +4,7 @@ export const PARTS = {
   products: 'matrix products',
   scaling: 'scaling',
   prediction: 'GrootV-T',
+  scans: 'scans of GrootV-T and GG-SSM',
   dense: 'UperNet and Mask R-CNN',
   training: 'training',
   language: 'GrootL, 130M parameters',

@@ -8,15 +8,15 @@ import { Parameters } from '../converters/parameters.js';
 import { type GrootVSizes, grootVShapes, grootVSizes, randomValues, uniform } from './random_weights.js';
 
 /** The published size T. */
-const SIZES = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };
+export const GROOTV_T = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };
 
 /** Loaded as tf.loadGraphModel does. @param sizes those of GrootV-T by default */
-export async function randomGrootV(sizes: GrootVSizes = SIZES): Promise<GraphModel> {
+export async function randomGrootV(sizes: GrootVSizes = GROOTV_T): Promise<GraphModel> {
   return loadGraphModel(tf.io.fromMemory(await randomGrootVArtifacts(sizes)));
 }
 
 /** What a converter would write. */
-export async function randomGrootVArtifacts(sizes: GrootVSizes = SIZES): Promise<tf.io.ModelArtifacts> {
+export async function randomGrootVArtifacts(sizes: GrootVSizes = GROOTV_T): Promise<tf.io.ModelArtifacts> {
   const random = uniform(1);
   const state = new Map(
     [...grootVShapes(sizes)].map(([name, shape]) => {

@@ -1,14 +1,15 @@
 /** Random weights of GrootV networks of any size: as fast or slow as trained ones. */
 import { grootVShapes as networkShapes } from '../converters/architectures/grootv/architecture.js';
-import type { GrootVArchitecture } from '../plugin/models/grootv_metadata.js';
+import type { GrootVArchitecture, GrootVScan, StemStride } from '../plugin/models/grootv_metadata.js';
 import { RandomNumbers } from '../plugin/random.js';
 
-export interface GrootVSizes {
+export interface GrootVSizes extends GrootVScan {
   readonly channels: number;
   readonly depths: readonly number[];
   readonly mlpRatio?: number;
   readonly layerScale?: boolean;
   readonly inputChannels?: number;
+  readonly stemStride?: StemStride;
   /** 0: no head. */
   readonly classes?: number;
   readonly convolutionHead?: boolean;

@@ -5,6 +5,7 @@ import type { ProductTime } from './matrix_products.js';
 import { type OpTime, SMALLEST_STAGE } from './ops.js';
 import type { KernelShare, PredictionTime } from './prediction.js';
 import type { ScalingTime } from './scaling.js';
+import type { ScanTime } from './scans.js';
 import type { TrainingTimes } from './training.js';
 
 export interface BenchReport {
@@ -25,6 +26,7 @@ export interface BenchReport {
   readonly products?: readonly ProductTime[];
   readonly scaling?: readonly ScalingTime[];
   readonly prediction?: PredictionTimes;
+  readonly scans?: readonly ScanTime[];
   readonly dense?: readonly DenseTimes[];
   readonly training?: TrainingTimes;
   readonly language?: LanguageModelTimes;
@@ -77,6 +79,7 @@ function tablesOf({
   products,
   scaling,
   prediction,
+  scans,
   dense,
   training,
   language,
@@ -86,6 +89,7 @@ function tablesOf({
     ...(products ? [productTable(products, peak)] : []),
     ...(scaling ? [scalingTable(scaling)] : []),
     ...(prediction ? predictionTables(prediction) : []),
+    ...(scans ? [scansTable(scans)] : []),
     ...(dense ? denseTables(dense) : []),
     ...(training ? [trainingTable(training)] : []),
     ...(language ? [languageTable(language)] : []),
@@ -158,6 +162,20 @@ function scalingTable(scaling: readonly ScalingTime[]): Table {
       scanNs.toFixed(2),
       triadNs.toFixed(2),
       treeNs.toFixed(1),
+    ]),
+  };
+}
+
+function scansTable(times: readonly ScanTime[]): Table {
+  return {
+    title: 'Predictions by the way of scanning, random weights, batch 1',
+    header: ['network', 'ms', 'over a tree a block', 'trees, ms', 'scans, ms'],
+    rows: times.map(({ network, side, scan, ms, ratio, treeMs, scanMs }) => [
+      `${network}, ${side} x ${side}, ${scan}`,
+      ms.toFixed(0),
+      ratio.toFixed(2),
+      treeMs.toFixed(1),
+      scanMs.toFixed(1),
     ]),
   };
 }
