@@ -11,6 +11,7 @@ import {
   normalizedTreeScan,
   OpError,
   parentAffinity,
+  randomTreeOfGuide,
   treeEnergyLoss,
   treeFilter,
 } from '../index.js';
@@ -41,8 +42,8 @@ function results(batch: number, height: number, width: number): Record<string, t
     treeFilter: treeFilter(map(4), { embed: map(2), guide: map(3), groups: 2 }),
     alongTree: treeFilter(map(4), { tree }),
     learnableTreeFilter: learnableTreeFilter(map(4), map(3), weightsOf(4, 3, 2, 2)),
-    randomTree: learnableTreeFilter(map(4), maps(batch, 2 * height, 2 * width, 3), weightsOf(4, 3, 2, 2), {
-      seed: 5,
+    cells: learnableTreeFilter(map(4), maps(batch, 2 * height, 2 * width, 3), weightsOf(4, 3, 2, 2), {
+      tree,
     }),
     treeEnergyLoss: treeEnergyLoss(map(5), map(3), labels, { features: map(2) }),
     ofImage,
@@ -104,6 +105,30 @@ t.test('each function leaves its result alone', async (t) => {
   });
 });
 
+t.test('a random tree of a guide', async (t) => {
+  const { leaked } = await onBackend('wasm', async () => {
+    const [feature, guide, weights] = [maps(2, 3, 4, 6), maps(2, 6, 8, 3), { guide: tf.ones([3, 4]) }];
+    const edgesOf = async (seed: number) => {
+      const tree = await randomTreeOfGuide(feature, guide, weights, seed);
+      const edges = Array.from(await tree.edgeIndex.data());
+      tree.dispose();
+      return edges;
+    };
+    const first = await edgesOf(1);
+    t.equal(first.length, 2 * 11);
+    t.same(await edgesOf(1), first, 'the same of the same seed');
+    t.notSame(await edgesOf(2), first);
+    const wrong = randomTreeOfGuide(feature, feature, weights, 1);
+    await t.rejects(
+      wrong,
+      /^randomTreeOfGuide: guideWeights has shape \[3, 4\], expected \[K, C\] = \[6, 4\]/,
+    );
+    await t.rejects(randomTreeOfGuide(feature, guide, weights, 0.5), /seed is 0.5, expected an integer/);
+    tf.dispose([feature, guide, weights.guide]);
+  });
+  t.equal(leaked, 0);
+});
+
 t.test('what cannot be: one line that says what was given and what is expected', async (t) => {
   await tf.setBackend('cpu');
   const map = maps(2, 3, 4, 6);
@@ -142,12 +167,8 @@ t.test('what cannot be: one line that says what was given and what is expected',
       /^learnableTreeFilter: guideWeights has shape \[6, 4\], expected \[K, C\] = \[6, 2\]/,
     ],
     [
-      () => learnableTreeFilter(map, map, weights, { seed: 1, tree }),
-      /^learnableTreeFilter: both seed and tree are given/,
-    ],
-    [
-      () => learnableTreeFilter(map, map, weights, { seed: 0.5 }),
-      /^learnableTreeFilter: seed is 0.5, expected an integer from/,
+      () => learnableTreeFilter(map, map, weights, { tree: { order: tree.order } as typeof tree }),
+      /^learnableTreeFilter: tree has no parent, expected a tree such as boruvkaMST gives/,
     ],
     [
       () => learnableTreeFilter(map, map, undefined as unknown as typeof weights),

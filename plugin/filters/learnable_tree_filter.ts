@@ -21,7 +21,6 @@ import { readForChecks } from '../kernels/values.js';
 import type { Tree } from '../ops/boruvka_mst.js';
 import { defineOp } from '../ops/declare.js';
 import { edgeDissimilarity } from '../ops/edge_dissimilarity.js';
-import { OpError } from '../ops/input_checks.js';
 import { runOp } from '../ops/kernels.js';
 import { linear } from '../ops/linear.js';
 import { parentDissimilarity } from '../ops/parent_dissimilarity.js';
@@ -30,7 +29,7 @@ import { adaptiveAveragePool } from '../ops/resize.js';
 import { stopGradient } from '../ops/stop_gradient.js';
 import { treeScan } from '../ops/tree_scan.js';
 import { gridTree } from './grid_tree.js';
-import { byGroup, type ScanTree } from './scans.js';
+import { byGroup, optionalTree, type ScanTree } from './scans.js';
 import { byPixel } from './tree_filter.js';
 
 /** Added to the filtered confidence before it divides. */
@@ -52,11 +51,9 @@ export interface LearnableTreeFilterWeights {
 
 export interface LearnableTreeFilterOptions {
   /**
-   * In training: the random tree of this seed, as {@link randomSpanningTree} draws it; an integer from 0 below 2^32. Not on
-   * `webgpu`: see {@link randomTreeOfGuide}.
+   * Filters along this tree, [B, H * W], in place of the minimum spanning tree of the guide: in training the random one of
+   * {@link randomTreeOfGuide}.
    */
-  readonly seed?: number;
-  /** Filters along this tree, [B, H * W], in place of one that is made from the guide. */
   readonly tree?: ScanTree;
 }
 
@@ -68,9 +65,6 @@ const treePart = {
   optional: true,
   doc: 'a tree of the pixels',
 } as const;
-
-/** The random tree is left out: no seed. */
-const NO_SEED = -1;
 
 /** All steps are outputs, so that each can be held against what the authors' code gives. */
 export const LearnableTreeFilter = defineOp({
@@ -87,16 +81,7 @@ export const LearnableTreeFilter = defineOp({
     order: treePart,
     parent: treePart,
   },
-  attributes: {
-    seed: {
-      type: 'integer',
-      graphName: 'seed',
-      default: NO_SEED,
-      least: NO_SEED,
-      most: 2 ** 32 - 1,
-      doc: 'of the random tree; -1: the minimum spanning tree',
-    },
-  },
+  attributes: {},
   derived: { X: 'C/G', Y: 'D/G', V: 'H*W' },
   least: { H: 1, W: 1, I: 1, J: 1, G: 1 },
   outputs: {
@@ -110,15 +95,15 @@ export const LearnableTreeFilter = defineOp({
     treeOrder: { dtype: 'int32', shape: ['B', 'V'], doc: 'of the tree' },
     treeParent: { dtype: 'int32', shape: ['B', 'V'], doc: 'of the tree' },
   },
-  compose: (
-    { feature, guide, embedWeights, guideWeights, confidenceWeights, beta, gamma, order, parent },
-    { seed },
-  ) => {
+  compose: (inputs) => {
+    const { feature, guide, embedWeights, guideWeights, confidenceWeights, beta, gamma, order, parent } =
+      inputs;
     const groups = beta.size;
     const embed = linear(feature, embedWeights);
-    const guideEmbed = embedded(guide, guideWeights, feature.shape.slice(1, 3) as number[]);
+    const guideEmbed = embedded(guide, guideWeights, feature);
     const confidence = sigmoid(linear(feature, confidenceWeights));
-    const tree = order && parent ? ({ order, parent } as ScanTree) : treeOfGuide(guideEmbed, seed);
+    const given = order && parent ? ({ order, parent } as ScanTree) : undefined;
+    const tree = given ?? gridTree(guideEmbed, { metric: 'euclidean', mapping: 'exp' });
     const distance = (map: Tensor) =>
       parentDissimilarity(byPixel(map), tree, { metric: 'euclidean', groups });
     const cost = square(beta);
@@ -138,38 +123,47 @@ export const LearnableTreeFilter = defineOp({
   },
 });
 
-/** The minimum spanning tree of exp(distance), or the random tree of exp(-distance). */
-function treeOfGuide(guideEmbed: Tensor, seed: number): ScanTree {
-  if (seed === NO_SEED) return gridTree(guideEmbed, { metric: 'euclidean', mapping: 'exp' });
-  const { similarity, edges, numVertices } = similarities(guideEmbed);
-  return randomSpanningTree(similarity, edges, { numVertices, seed });
-}
+/** What a random tree is made of: exp(-distance) of the embedded guide. */
+const GuideSimilarity = defineOp({
+  name: 'randomTreeOfGuide',
+  doc: 'exp(-EdgeDissimilarity) of the embedded guide, and the edges of its grid.',
+  inputs: {
+    feature: { ...map(['H', 'W', 'D'], 'only its height and width are used'), shapeOnly: true },
+    guide: map(['I', 'J', 'K'], 'averaged over cells to H x W'),
+    guideWeights: { dtype: 'float32', shape: ['K', 'C'], doc: 'of guide_layer' },
+  },
+  attributes: {},
+  derived: { E: '(H-1)*W+H*(W-1)' },
+  least: { H: 1, W: 1, I: 1, J: 1 },
+  outputs: {
+    similarity: { dtype: 'float32', shape: ['B', 'E'], doc: 'of the edges of the grid' },
+    edges: { dtype: 'int32', shape: ['E', '2'], doc: 'those edges' },
+  },
+  compose: ({ feature, guide, guideWeights }) => {
+    const [, height, width] = feature.shape as [number, number, number];
+    const edges = gridGraph(height, width);
+    const rows = byPixel(stopGradient(embedded(guide, guideWeights, feature)));
+    return [exp(neg(edgeDissimilarity(rows, edges, { metric: 'euclidean' }))), edges];
+  },
+});
 
-/** exp(-distance) of the edges of the grid. */
-function similarities(guideEmbed: Tensor) {
-  const [, height, width] = guideEmbed.shape as [number, number, number];
-  const edges = gridGraph(height, width);
-  const distances = edgeDissimilarity(byPixel(stopGradient(guideEmbed)), edges, { metric: 'euclidean' });
-  return { similarity: exp(neg(distances)), edges, numVertices: height * width };
-}
-
-/** guide_layer of the guide, averaged over cells. */
-function embedded(guide: Tensor, weights: Tensor, [height, width]: readonly number[]): Tensor {
+/** guide_layer of the guide, averaged over cells to the size of the feature. */
+function embedded(guide: Tensor, weights: Tensor, feature: Tensor): Tensor {
+  const [, height, width] = feature.shape as [number, number, number];
   const isSameSize = guide.shape[1] === height && guide.shape[2] === width;
-  return linear(
-    isSameSize ? guide : adaptiveAveragePool(guide, { outHeight: height, outWidth: width }),
-    weights,
-  );
+  const cells = isSameSize ? guide : adaptiveAveragePool(guide, { outHeight: height, outWidth: width });
+  return linear(cells, weights);
 }
 
 /**
- * The random tree that {@link learnableTreeFilter} takes for a seed, made before: on `webgpu`, where values are read
- * asynchronously only, it can be had in no other way. Pass it as `tree`; dispose it after the step.
+ * The random tree along which the authors train {@link learnableTreeFilter}, with similarities exp(-distance) of the embedded
+ * guide: see {@link randomSpanningTree}. It is another one for each step; dispose it after the step. No gradient flows
+ * through it.
  *
  * @param feature [B, H, W, D] float32, of which the size is used.
  * @param guide [B, I, J, K] float32.
  * @param weights.guide [K, C] float32.
- * @param seed an integer from 0 below 2^32.
+ * @param seed an integer; the lower 32 bits count.
  * @throws {OpError} on wrong ranks, dtypes or sizes.
  */
 export async function randomTreeOfGuide(
@@ -178,14 +172,11 @@ export async function randomTreeOfGuide(
   weights: Pick<LearnableTreeFilterWeights, 'guide'>,
   seed: number,
 ): Promise<Tree> {
-  const [similarity, edges] = tidy(() => {
-    const made = similarities(embedded(guide, weights.guide, feature.shape.slice(1, 3) as number[]));
-    return [made.similarity, made.edges];
-  });
+  const [similarity, edges] = runOp(GuideSimilarity, { feature, guide, guideWeights: weights?.guide });
   try {
     await readForChecks(similarity);
-    const numVertices = (feature.shape[1] as number) * (feature.shape[2] as number);
-    return randomSpanningTree(similarity, edges, { numVertices, seed });
+    const [, height, width] = feature.shape as [number, number, number];
+    return randomSpanningTree(similarity, edges, { numVertices: height * width, seed });
   } finally {
     dispose([similarity, edges]);
   }
@@ -194,15 +185,14 @@ export async function randomTreeOfGuide(
 /**
  * The second learnable tree filter (NeurIPS 2020): as {@link treeFilter}, with a confidence for every pixel and a cost for
  * every edge, which let far pixels be heard, added to the feature. Affinities are those of two embeddings, of the feature
- * and of the guide; the tree is the minimum spanning tree of exp(distance) of the embedded guide in float32, as published,
- * or in training a random one. Differentiable in the feature, the guide and all weights; no gradient flows through the
+ * and of the guide; the tree is the minimum spanning tree of exp(distance) of the embedded guide in float32, as published.
+ * Differentiable in the feature, the guide and all weights; no gradient flows through the
  * tree.
  *
  * @param feature [B, H, W, D] float32.
  * @param guide [B, I, J, K] float32, averaged over cells to H x W.
  * @returns [B, H, W, D] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes, groups that do not divide channels, both a seed and a tree, or a tree
- *     that is none.
+ * @throws {OpError} on wrong ranks, dtypes or sizes, groups that do not divide channels, or a tree that is none.
  */
 export function learnableTreeFilter(
   feature: Tensor,
@@ -218,24 +208,10 @@ export function learnableTreeFilterSteps(
   feature: Tensor,
   guide: Tensor,
   weights: LearnableTreeFilterWeights,
-  { seed, tree }: LearnableTreeFilterOptions = {},
+  { tree }: LearnableTreeFilterOptions = {},
 ): Tensor[] {
-  if (seed !== undefined && tree) {
-    throw new OpError('learnableTreeFilter', 'both seed and tree are given, expected one of them');
-  }
   const { embed, guide: guideWeights, confidence, beta, gamma } = weights ?? {};
-  const inputs = {
-    feature,
-    guide,
-    embedWeights: embed,
-    guideWeights,
-    confidenceWeights: confidence,
-    beta,
-    gamma,
-  };
-  return runOp(LearnableTreeFilter, { ...inputs, ...treeInputsOf(tree) }, { seed });
-}
-
-function treeInputsOf(tree: ScanTree | undefined) {
-  return { order: tree?.order, parent: tree?.parent };
+  const layers = { embedWeights: embed, guideWeights, confidenceWeights: confidence };
+  const inputs = { feature, guide, ...layers, beta, gamma, ...optionalTree('learnableTreeFilter', tree) };
+  return runOp(LearnableTreeFilter, inputs);
 }

@@ -13,6 +13,7 @@ import {
 import { type Tree, treeInputs } from '../ops/boruvka_mst.js';
 import { defineOp } from '../ops/declare.js';
 import type { Metric } from '../ops/edge_dissimilarity.js';
+import { OpError } from '../ops/input_checks.js';
 import { runOp } from '../ops/kernels.js';
 import { parentDissimilarity } from '../ops/parent_dissimilarity.js';
 import { treeScan } from '../ops/tree_scan.js';
@@ -20,6 +21,19 @@ import { gridTree, metricAttribute } from './grid_tree.js';
 
 /** A tree as scans take it. */
 export type ScanTree = Pick<Tree, 'order' | 'parent'>;
+
+/** A tree that may be left out, as optional inputs of an op. @throws {OpError} when it is there and has not both parts */
+export function optionalTree(op: string, tree: ScanTree | undefined): Partial<ScanTree> {
+  if (!tree) return {};
+  const { order, parent } = tree;
+  if (!order || !parent) {
+    throw new OpError(
+      op,
+      `tree has no ${order ? 'parent' : 'order'}, expected a tree such as boruvkaMST gives`,
+    );
+  }
+  return { order, parent };
+}
 
 export const NormalizedTreeScan = defineOp({
   name: 'normalizedTreeScan',

@@ -7,7 +7,7 @@ import type { Metric } from '../ops/edge_dissimilarity.js';
 import { OpError } from '../ops/input_checks.js';
 import { runOp } from '../ops/kernels.js';
 import { gridTree, metricAttribute } from './grid_tree.js';
-import { normalizedTreeScan, parentAffinity, type ScanTree } from './scans.js';
+import { normalizedTreeScan, optionalTree, parentAffinity, type ScanTree } from './scans.js';
 
 const map = (channels: string, doc: string) =>
   ({ dtype: 'float32', shape: ['B', 'H', 'W', channels], doc }) as const;
@@ -78,6 +78,6 @@ export interface TreeFilterOptions {
 export function treeFilter(feature: Tensor, options: TreeFilterOptions = {}): Tensor4D {
   const { embed = feature, guide, tree, ...attributes } = options;
   if (guide && tree) throw new OpError('treeFilter', 'both guide and tree are given, expected one of them');
-  const { order, parent } = tree ?? {};
-  return runOp(TreeFilter, { feature, embed, guide, order, parent }, attributes)[0] as Tensor4D;
+  const inputs = { feature, embed, guide, ...optionalTree('treeFilter', tree) };
+  return runOp(TreeFilter, inputs, attributes)[0] as Tensor4D;
 }
