@@ -8,6 +8,7 @@ import {
   type StemStride,
 } from '../plugin/models/grootv_metadata.js';
 import type { UperNetArchitecture } from '../plugin/models/segmenter_metadata.js';
+import type { UisMambaArchitecture, UisMambaWeakening } from '../plugin/models/uis_mamba_metadata.js';
 import type {
   FileArchitecture,
   GraphEnd,
@@ -64,6 +65,8 @@ export interface InspectOptions extends GrootVScan {
    * which do not tell the two apart.
    */
   readonly stemStride?: StemStride;
+  /** Of UIS-Mamba, in place of what a configuration beside its weights says: nothing in the weights tells these. */
+  readonly uisMamba?: Partial<UisMambaWeakening>;
   readonly onProgress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -100,7 +103,7 @@ type OfEither<File extends InspectOptions, Folder extends FolderInspectOptions> 
 /** The sizes of one of the networks; which it is tells `architecture`. */
 type InspectedSizes = Omit<GrootVArchitecture, 'name' | 'convolutionHead'> &
   Partial<Omit<GrootVArchitecture & UperNetArchitecture & MaskRCNNArchitecture, keyof DenseTrunk>> &
-  Partial<Pick<DenseTrunk, 'outputNormalization'>>;
+  Partial<Pick<DenseTrunk, 'outputNormalization'> & Pick<UisMambaArchitecture, 'depatch'>>;
 
 /** What a checkpoint holds. */
 export interface Inspection extends InspectedSizes {
@@ -321,7 +324,7 @@ async function open(input: CheckpointInput | SourceDirectory, options: ConvertOp
   const settings = { ...architecture.settings(reading.sizes, checkpoint, options), batchNorm };
   const sizes = {
     ...(architecture.complete?.(reading.sizes, settings) ?? reading.sizes),
-    ...chooseScan(options, checkpoint.metadata.get(EXPORTED.scan)),
+    ...chooseScan(options, checkpoint.metadata.get(EXPORTED.scan), architecture.scan),
   };
   const network = architecture.build(sizes, new Parameters(reading.state), settings);
   return { checkpoint, chosen, architecture, sizes, settings, network };

@@ -13,7 +13,10 @@ const UNUSED: readonly (readonly [RegExp, string])[] = [
   [/(^|\.)n_averaged$/, 'counts the models of a moving average, not used in inference'],
   [/(^|\.)total_(ops|params)$/, 'written by a profiler, not used in inference'],
   [/(^|\.)_extra_state$/, "a module's state beside its parameters, not used in inference"],
-  [/(^|\.)(position_ids|relative_position_index|inv_freq|attn_mask)$/, 'computed from sizes, not learnt'],
+  [
+    /(^|\.)(position_ids|relative_position_index|inv_freq|attn_mask|value_level_start_index)$/,
+    'computed from sizes, not learnt',
+  ],
 ];
 
 /** Why a tensor of this name is not used, where that is known of its name alone. */

@@ -1,5 +1,6 @@
 /** What is known of a kind of network: how it is recognised, and how its graph is built. */
-import type { StemStride } from '../../plugin/models/grootv_metadata.js';
+import type { GrootVScan, StemStride } from '../../plugin/models/grootv_metadata.js';
+import type { UisMambaWeakening } from '../../plugin/models/uis_mamba_metadata.js';
 import type { BatchNormHandling } from '../graph/batch_norm.js';
 import type { GraphBuilder } from '../graph/graph_builder.js';
 import type { DenseOptions } from '../openmmlab/dense_options.js';
@@ -58,6 +59,7 @@ export interface SettingsOptions {
   readonly classNames?: readonly string[];
   readonly dense?: DenseOptions;
   readonly stemStride?: StemStride;
+  readonly uisMamba?: Partial<UisMambaWeakening>;
 }
 
 /** An input or output of a graph: float32 unless it says otherwise; a size of -1 is not fixed. */
@@ -79,6 +81,8 @@ export interface NetworkGraph {
 /** A network whose graph is built from one checkpoint file. */
 export interface FileArchitecture<Sizes, Settings extends ModelSettings = ModelSettings>
   extends Architecture<Sizes> {
+  /** How states travel unless somebody asks for something else, where it is not as in GrootV. */
+  readonly scan?: GrootVScan;
   /** @throws {ArchitectureError} when something beside the tensors says that they are another model's */
   check(checkpoint: Checkpoint): void;
   /** @throws {ArchitectureError} when an option does not fit, or the checkpoint says what this network does not do */

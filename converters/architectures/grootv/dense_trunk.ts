@@ -43,7 +43,7 @@ export function denseTrunk(state: StateShapes): Omit<DenseTrunk, 'classes'> | un
 }
 
 /** `outnorm<l>` is VMamba's wrapper around nn.LayerNorm, `outnorm<l>.0` GrootV's own norm. */
-function outputNormalization(backbone: StateShapes, levels: number): OutputNormalization | null {
+export function outputNormalization(backbone: StateShapes, levels: number): OutputNormalization | null {
   const having = (suffix: string) =>
     Array.from({ length: levels }, (_, level) => level).filter((level) =>
       backbone.has(`outnorm${level}${suffix}.weight`),

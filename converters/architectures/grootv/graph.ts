@@ -38,6 +38,24 @@ export interface Features {
   readonly namedNodes: readonly string[];
 }
 
+/** What is scanned in a block. */
+export interface ScannedFeatures {
+  /** [N, V, D], of which the tree is made. */
+  readonly features: Output;
+  /** Whether the tree is that of exp of the dissimilarities: beyond 88.7 all are alike, and below 6e-8. */
+  readonly exponential?: boolean;
+  /** [N, V, D], what each vertex contributes before it is discretised. */
+  readonly input: Output;
+}
+
+/** What a network on this trunk does in its own way. */
+export interface TrunkParts {
+  /** From the map of a block behind convolution and SiLU, [N, H, W, width]; by default the map itself. */
+  readonly scanned?: (ssm: Parameters, name: string, map: Output, width: number) => ScannedFeatures;
+  /** From one level to the next, [N, H, W, width] -> [N, H/2, W/2, 2 * width]; by default a convolution. */
+  readonly downsampling?: (module: Parameters, x: Output, width: number) => Output;
+}
+
 /**
  * Builds the graph. Its outputs are `logits`, or without a head `pooled`, or without both every level's features.
  * No weight is read before the graph is written.
@@ -88,6 +106,7 @@ export function grootVBackbone(
   parameters: Parameters,
   image: Output,
   sizes: BackboneSizes,
+  parts: TrunkParts = {},
 ): Features {
   const { graph } = layers;
   const { channels, depths, mlpRatio, layerScale, outputNormalization, stemStride: stride = 2 } = sizes;
@@ -118,7 +137,7 @@ export function grootVBackbone(
     const scan = new LevelScan(graph, number, x, sizes);
     for (let block = 0; block < depth; block++) {
       const widths = { width, hidden: Math.floor(width * mlpRatio), layerScale };
-      x = grootVBlock(layers, level.at(`blocks.${block}`), `blocks_${index++}`, x, scan, widths);
+      x = grootVBlock(layers, level.at(`blocks.${block}`), `blocks_${index++}`, x, scan, widths, parts);
     }
     namedNodes.push(...scan.namedNodes);
     const features = `features_${number}`;
@@ -132,13 +151,19 @@ export function grootVBackbone(
       levels.push(x);
     }
     if (number + 1 < depths.length) {
-      const [from, to] = [level.at('downsample.conv'), level.at('downsample.norm.1')];
-      x = layers.convolution(from, x, { inputs: width, outputs: 2 * width, stride: 2, bias: false });
+      const downsample = level.at('downsample');
+      x = parts.downsampling?.(downsample, x, width) ?? convolved(layers, downsample, x, width);
       width *= 2;
-      x = layers.layerNormalization(to, width, x, LAYER_EPSILON);
     }
   });
   return { levels, channels: width, namedNodes };
+}
+
+/** From one level to the next: [N, H, W, width] -> [N, H/2, W/2, 2 * width], rounded up. */
+function convolved(layers: ImageLayers, module: Parameters, x: Output, width: number): Output {
+  const sizes = { inputs: width, outputs: 2 * width, stride: 2, bias: false };
+  const y = layers.convolution(module.at('conv'), x, sizes);
+  return layers.layerNormalization(module.at('norm.1'), sizes.outputs, y, LAYER_EPSILON);
 }
 
 /** A convolution where there is one, the mean over the map, and the classes. */
@@ -188,6 +213,7 @@ function grootVBlock(
   input: Output,
   scan: LevelScan,
   { width, hidden, layerScale }: BlockSizes,
+  parts: TrunkParts,
 ): Output {
   const { graph } = layers;
   const residual = (x: Output, branch: Output, gamma: string, sum: string) => {
@@ -198,7 +224,7 @@ function grootVBlock(
   };
   let x = input;
   const normed = layers.layerNormalization(block.at('norm1.0'), width, x, LAYER_EPSILON);
-  const mixed = treeStateSpaceModel(layers, block.at('TreeSSM'), name, width, normed, scan);
+  const mixed = treeStateSpaceModel(layers, block.at('TreeSSM'), name, width, normed, scan, parts);
   x = residual(x, mixed, 'gamma1', `${name}/mixed`);
   const mlp = block.at('mlp');
   let y = layers.layerNormalization(block.at('norm2.0'), width, x, LAYER_EPSILON);
@@ -226,6 +252,7 @@ export function treeStateSpaceModel(
   width: number,
   input: Output,
   scan: LevelScan,
+  parts: TrunkParts = {},
 ): Output {
   const { graph } = layers;
   const inner = ssm.size('A_logs', 0, 2 * width);
@@ -245,20 +272,28 @@ export function treeStateSpaceModel(
   const activated = graph.node('Silu', `${name}/activated`, [mixed]);
   const x = graph.node('FlattenGrid', `${name}/x`, [activated]);
 
-  const trees = scan.trees(name, x);
+  const {
+    features,
+    exponential,
+    input: scanned,
+  } = parts.scanned?.(ssm, name, activated, inner) ?? {
+    features: x,
+    input: x,
+  };
+  const trees = scan.trees(name, features, exponential);
   const selected = layers.linear(`${name}/x_proj`, x, {
     weights: ssm.tensor('x_proj_weight', [1, rank + 2, inner]),
   });
-  const parts = graph.node('SelectiveSplit', `${name}/parts`, [selected], { states: int(1) });
-  const rawStep = layers.linear(`${name}/dt_proj`, outputOf(parts, 0), {
+  const selection = graph.node('SelectiveSplit', `${name}/parts`, [selected], { states: int(1) });
+  const rawStep = layers.linear(`${name}/dt_proj`, outputOf(selection, 0), {
     weights: ssm.tensor('dt_projs_weight', [1, inner, rank]),
   });
   const discretized = graph.node('Discretize', `${name}/discretized`, [
     rawStep,
     layers.vector(ssm.tensor('dt_projs_bias', [1, inner])),
     layers.asStored(ssm.tensor('A_logs', [inner, 1])),
-    outputOf(parts, 1),
-    x,
+    outputOf(selection, 1),
+    scanned,
   ]);
   const decay = graph.node('Identity', `${name}/decay`, [outputOf(discretized, 0)]);
   const states = scan.states(name, trees, outputOf(discretized, 1), decay);
@@ -272,7 +307,7 @@ export function treeStateSpaceModel(
     `${name}/readout`,
     [
       states,
-      outputOf(parts, 2),
+      outputOf(selection, 2),
       x,
       layers.vector(ssm.tensor('Ds', [inner])),
       graph.node('FlattenGrid', `${name}/gate/vertices`, [gate]),

@@ -62,12 +62,13 @@ export class LevelScan {
   /**
    * The trees of a block.
    * @param x its features, [N, V, D]
+   * @param exponential whether spanning trees are those of exp of the dissimilarities
    */
-  trees(block: string, x: Output): readonly ScannedTree[] {
+  trees(block: string, x: Output, exponential = false): readonly ScannedTree[] {
     const { scan, trees } = this.choice;
     if (scan === 'cross') return this.paths;
     const [path] = this.paths;
-    const source = path ?? this.stageTree ?? this.spanningTree(block, x, this.edges as Output);
+    const source = path ?? this.stageTree ?? this.spanningTree(block, x, exponential);
     const tree = this.fed(block, source);
     if (trees === 'stage') this.stageTree ??= tree;
     return [tree];
@@ -101,11 +102,14 @@ export class LevelScan {
     return this.fed(node, outputsOf(this.graph.node('PathTree', node, [map], attributes)));
   }
 
-  private spanningTree(block: string, x: Output, edges: Output): ScannedTree {
+  private spanningTree(block: string, x: Output, exponential: boolean): ScannedTree {
     const { graph } = this;
-    const weights = graph.node('EdgeDissimilarity', `${block}/edge_weights`, [x, edges], {
-      metric: text(this.choice.metric),
-    });
+    const edges = this.edges as Output;
+    const name = `${block}/edge_weights`;
+    const metric = { metric: text(this.choice.metric) };
+    const weights = exponential
+      ? graph.node('Exp', name, [graph.node('EdgeDissimilarity', `${name}/log`, [x, edges], metric)])
+      : graph.node('EdgeDissimilarity', name, [x, edges], metric);
     this.namedNodes.push(weights);
     return outputsOf(graph.node('BoruvkaMST', `${block}/tree`, [weights, edges], { root: int(0) }));
   }
@@ -127,14 +131,18 @@ function outputsOf(tree: Output): ScannedTree {
 export const TREE_OPTIONS = ['metric', 'trees', 'aggregate'] as const;
 
 /**
- * What the caller asks for, else what an exported file says, else what GrootV does.
+ * What the caller asks for, else what an exported file says, else what the network does.
  * @throws {ArchitectureError} when either is not as described
  */
-export function chooseScan(given: GrootVScan, exported: string | undefined): GrootVScan {
+export function chooseScan(
+  given: GrootVScan,
+  exported: string | undefined,
+  usual: GrootVScan = {},
+): GrootVScan {
   const stored = exported === undefined ? {} : parsed(exported);
   const options = picked(given, '');
   const scan = options.scan ?? stored.scan ?? DEFAULT_SCAN.scan;
-  if (scan === 'tree') return { ...DEFAULT_SCAN, ...stored, ...options, scan };
+  if (scan === 'tree') return { ...DEFAULT_SCAN, ...usual, ...stored, ...options, scan };
   const foreign = TREE_OPTIONS.find((name) => options[name] !== undefined);
   if (foreign === undefined) return { scan };
   throw new ArchitectureError(

@@ -1,0 +1,75 @@
+/** What a checkpoint of UIS-Mamba's backbone is, read from the names and shapes of its tensors alone. */
+import type { UisMambaArchitecture } from '../../../plugin/models/uis_mamba_metadata.js';
+import { Parameters } from '../../parameters.js';
+import { disagreements, type StateShapes } from '../../state_shapes.js';
+import type { FileArchitecture } from '../architecture.js';
+import { countParameters, trunkSizes } from '../grootv/architecture.js';
+import { outputNormalization } from '../grootv/dense_trunk.js';
+import { refuseModelsBeside } from '../grootv/model_evidence.js';
+import { uisMambaGraph } from './graph.js';
+import { UIS_MAMBA_DEFAULTS, type UisMambaSettings, uisMambaMetadata, uisMambaSettings } from './settings.js';
+
+/** A module that every block has and no block of GrootV. */
+export const DEFORMATION = 'levels.0.blocks.0.TreeSSM.deform_module.';
+const DEPATCH = 'levels.0.downsample.depatch.';
+
+const OWNED = /^(patch_embed|levels|outnorm\d+)\./;
+/** The module of `depatch.box_coder` under its other name. */
+const SHARED = /\.downsample\.box_coder\./;
+
+/** UIS-Mamba's backbone, by the names and shapes of its tensors. */
+export const UIS_MAMBA: FileArchitecture<UisMambaArchitecture, UisMambaSettings> = {
+  family: 'UIS-Mamba',
+  title: 'UIS-Mamba checkpoint',
+  contains: 'GrootV',
+  anchors: [DEFORMATION],
+  owns: ownsUisMamba,
+  whyLeftOut: whyLeftOutOfUisMamba,
+  describe: ({ name, channels, depths }) => `a ${name} (channels ${channels}, depths ${depths.join(', ')})`,
+  scan: { metric: 'euclidean' },
+  fit(state) {
+    const sizes = uisMambaSizes(state);
+    if (!sizes) return undefined;
+    const parameters = new Parameters(state);
+    uisMambaGraph(sizes, parameters, UIS_MAMBA_DEFAULTS);
+    return { sizes, differences: disagreements(state, parameters.declared, ownsUisMamba) };
+  },
+  check: refuseModelsBeside('GrootV', 'UIS-Mamba'),
+  settings: uisMambaSettings,
+  build: uisMambaGraph,
+  countParameters,
+  metadata: uisMambaMetadata,
+};
+
+export function ownsUisMamba(name: string): boolean {
+  return OWNED.test(name) && !SHARED.test(name);
+}
+
+export function whyLeftOutOfUisMamba(name: string): string | undefined {
+  if (SHARED.test(name)) return 'the same as that of depatch, which is used';
+  return /^(conv_head|head)\./.test(name)
+    ? "the backbone's own classifier, not used by this network"
+    : undefined;
+}
+
+/** The sizes that names and shapes show; undefined when this is another network. */
+export function uisMambaSizes(state: StateShapes): UisMambaArchitecture | undefined {
+  const trunk = trunkSizes(state);
+  const has = (start: string) => [...state.keys()].some((name) => name.startsWith(start));
+  if (!trunk || !has(DEFORMATION)) return undefined;
+  return {
+    ...trunk,
+    name: trunk.name.replace(/^GrootV/, 'UIS-Mamba'),
+    metric: 'euclidean',
+    classes: 0,
+    outputNormalization: outputNormalization(state, trunk.depths.length),
+    depatch: has(DEPATCH),
+  };
+}
+
+/** Names and shapes of all tensors of a backbone of these sizes. */
+export function uisMambaShapes(sizes: UisMambaArchitecture): ReadonlyMap<string, readonly number[]> {
+  const parameters = new Parameters();
+  uisMambaGraph(sizes, parameters, UIS_MAMBA_DEFAULTS);
+  return parameters.declared;
+}

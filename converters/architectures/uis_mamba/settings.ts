@@ -1,0 +1,145 @@
+/** What is not in the names and shapes of UIS-Mamba: whether and how hidden states are weakened, and the side of cells. */
+import { boolean, type Check, integer, number } from '../../../plugin/models/checks.js';
+import type {
+  UisMambaArchitecture,
+  UisMambaMetadata,
+  UisMambaWeakening,
+} from '../../../plugin/models/uis_mamba_metadata.js';
+import { ArchitectureError } from '../../errors.js';
+import { refuseOptions, SettingsReader } from '../../openmmlab/settings.js';
+import type { Checkpoint } from '../../pytorch/checkpoint.js';
+import { configValue } from '../../pytorch/state_dict.js';
+import type { ModelDetails, ModelSettings, Setting, SettingsOptions } from '../architecture.js';
+import { normalizationOf } from '../grootv/preprocessing.js';
+
+export interface UisMambaSettings extends ModelSettings, UisMambaWeakening {}
+
+/** As the authors' class has them. */
+export const UIS_MAMBA_DEFAULTS: UisMambaWeakening = { useHsw: false, hswVarphi: 0.7, poolSize: 2 };
+
+interface Choice {
+  readonly name: keyof UisMambaWeakening;
+  /** Of the authors' class. */
+  readonly argument: string;
+  readonly flag: string;
+  readonly check: Check;
+}
+
+const CHOICES: readonly Choice[] = [
+  { name: 'useHsw', argument: 'use_hsw', flag: '--use-hsw', check: boolean },
+  { name: 'hswVarphi', argument: 'hsw_varphi', flag: '--hsw-varphi', check: number(-1000, 1000) },
+  { name: 'poolSize', argument: 'pool_size', flag: '--pool-size', check: integer(1, 1024) },
+];
+
+/** Where training scripts write the arguments of a model. */
+const HOLDERS: readonly (readonly string[])[] = [
+  [],
+  ['config'],
+  ['config', 'model'],
+  ['config', 'model', 'backbone'],
+  ['config', 'MODEL'],
+  ['args'],
+  ['hyper_parameters'],
+  ['model_args'],
+];
+
+/**
+ * By the options, else by a configuration beside the weights, else as the authors' class has it, with a warning.
+ * @throws {ArchitectureError} for an option that is out of bounds
+ */
+export function weakeningOf(
+  checkpoint: Checkpoint,
+  reader: SettingsReader,
+  options: Partial<UisMambaWeakening>,
+): { readonly weakening: UisMambaWeakening; readonly warnings: readonly string[] } {
+  const { config } = reader;
+  const described = config.model('backbone') !== undefined;
+  const assumed: string[] = [];
+  const weakening = Object.fromEntries(
+    CHOICES.map(({ name, argument, flag, check }) => {
+      const usual = UIS_MAMBA_DEFAULTS[name];
+      const add = (setting: Omit<Setting, 'name'>) => {
+        reader.report.push({ name, ...setting });
+        return [name, setting.value];
+      };
+      const option = options[name];
+      if (option !== undefined) {
+        const problem = problemOf(check, option, name);
+        if (problem !== undefined) throw new ArchitectureError(problem);
+        return add({ value: option, from: 'options' });
+      }
+      const stored = storedIn(checkpoint, config.model('backbone', argument), config.where, argument);
+      const problem = stored && problemOf(check, stored.value, `${stored.where}.${argument}`);
+      if (stored && problem === undefined) {
+        return add({ value: stored.value, from: 'checkpoint', evidence: stored.where });
+      }
+      if (problem === undefined && described) {
+        const evidence = `${config.where} has a backbone without ${argument}`;
+        return add({ value: usual, from: 'checkpoint', evidence });
+      }
+      assumed.push(`${name} ${usual} (${flag})`);
+      return add({ value: usual, from: 'default', ...(problem !== undefined && { note: problem }) });
+    }),
+  ) as unknown as UisMambaWeakening;
+  const warning =
+    `nothing in names and shapes tells how hidden states are weakened, and no configuration is beside the weights; ` +
+    `taken: ${assumed.join(', ')}`;
+  return { weakening, warnings: assumed.length === 0 ? [] : [warning] };
+}
+
+/** What a checkpoint says of an argument, and where. */
+function storedIn(
+  checkpoint: Checkpoint,
+  configured: unknown,
+  where: string,
+  argument: string,
+): { readonly value: unknown; readonly where: string } | undefined {
+  if (configured !== undefined) return { value: configured, where: `${where}: model.backbone` };
+  for (const holder of HOLDERS) {
+    for (const name of [argument, argument.toUpperCase()]) {
+      const value = configValue(checkpoint, [...holder, name]);
+      if (value !== undefined) return { value, where: [...holder, name].join('.') };
+    }
+  }
+  return undefined;
+}
+
+function problemOf(check: Check, value: unknown, name: string): string | undefined {
+  try {
+    check(value, name);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** @throws {ArchitectureError} when an option does not fit */
+export function uisMambaSettings(
+  _sizes: UisMambaArchitecture,
+  checkpoint: Checkpoint,
+  { classNames, dense = {}, stemStride, uisMamba = {} }: SettingsOptions,
+): UisMambaSettings {
+  refuseOptions({ stemStride }, ['stemStride'], 'GrootV and GG-SSM; the stem of UIS-Mamba has strides of 2');
+  const [foreign] = Object.keys(dense);
+  if (foreign !== undefined || classNames !== undefined) {
+    throw new ArchitectureError(
+      `${foreign ?? 'classNames'} was given, which is for models with heads; this is a backbone`,
+    );
+  }
+  const reader = new SettingsReader(checkpoint);
+  const { weakening, warnings } = weakeningOf(checkpoint, reader, uisMamba);
+  return { ...weakening, classNames: null, report: reader.report, warnings };
+}
+
+export function uisMambaMetadata(
+  sizes: UisMambaArchitecture,
+  { useHsw, hswVarphi, poolSize }: UisMambaSettings,
+  { parameters, ...details }: ModelDetails,
+): UisMambaMetadata {
+  return {
+    architecture: { family: 'UIS-Mamba', ...sizes, useHsw, hswVarphi, poolSize, parameters },
+    preprocessing: { channels: 'RGB', range: [0, 255], ...normalizationOf(sizes) },
+    classNames: null,
+    ...details,
+  };
+}
