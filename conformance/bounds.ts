@@ -17,6 +17,12 @@ export function layerBound(tolerance: ToleranceClass): Bound {
   return { absolute: size, relative: size, reason: 'some thirty ops in a row' };
 }
 
+/** UIS-Mamba, of the largest value: features are read at positions that were computed, and distances are squares of theirs. */
+export function deformedBound(tolerance: ToleranceClass): Bound {
+  const size = { float32: 5e-5, shader: 5e-4 }[tolerance];
+  return { absolute: size, relative: size, reason: 'rounding through the whole network with the same trees' };
+}
+
 /** Logits with the reference's trees pinned: rounding alone, about 1e-5 at GrootV-T. */
 export function pinnedModelBound(tolerance: ToleranceClass): Bound {
   return {

@@ -320,6 +320,7 @@ async function open(input: CheckpointInput | SourceDirectory, options: ConvertOp
   const { reading } = chosen;
   const architecture = ARCHITECTURES.find((each) => each === reading.architecture) ?? ARCHITECTURES[0];
   architecture.check(checkpoint);
+  refuseForeign(options, architecture);
   const { batchNorm } = options;
   const settings = { ...architecture.settings(reading.sizes, checkpoint, options), batchNorm };
   const sizes = {
@@ -328,6 +329,16 @@ async function open(input: CheckpointInput | SourceDirectory, options: ConvertOp
   };
   const network = architecture.build(sizes, new Parameters(reading.state), settings);
   return { checkpoint, chosen, architecture, sizes, settings, network };
+}
+
+/** @throws {ArchitectureError} for options of UIS-Mamba where the checkpoint is of another network */
+function refuseForeign(
+  { uisMamba = {} }: ConvertOptions,
+  { family, title }: { family: string; title: string },
+): void {
+  const [given] = Object.entries(uisMamba).find(([, value]) => value !== undefined) ?? [];
+  if (given === undefined || family.startsWith('UIS-Mamba')) return;
+  throw new ArchitectureError(`${given} was given, which is for UIS-Mamba; this is a ${title}`);
 }
 
 /** @throws {ArchitectureError} when the file belongs to the folder of a language model, naming the folder */

@@ -88,6 +88,11 @@ export type {
   SegmenterMetadata,
   UperNetArchitecture,
 } from './models/segmenter_metadata.js';
+export type {
+  UisMambaArchitecture,
+  UisMambaMetadata,
+  UisMambaWeakening,
+} from './models/uis_mamba_metadata.js';
 export { type Activation, Gelu, gelu, Silu, silu } from './ops/activations.js';
 export { BoruvkaMST, boruvkaMST, type Tree } from './ops/boruvka_mst.js';
 export {

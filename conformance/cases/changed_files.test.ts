@@ -177,6 +177,17 @@ const MODELS: Readonly<Record<string, readonly [string, readonly string[]]>> = {
     'family/gg_ssm_tiny_head.pth',
     ['logits.24x24.stride1', 'logits.24x24.stride2'],
   ],
+  'family/uis_mamba_dts_hsw_expected.safetensors': [
+    'family/uis_mamba_dts_hsw.pth',
+    [
+      'outputs.64x64.2',
+      'mask.64x64.levels.2.blocks.1',
+      'deformed.64x64.levels.0.blocks.0',
+      'coords.64x64.levels.0.blocks.0',
+      'trees.64x64.levels.3.blocks.0.edge_weights',
+      'trees.64x64.levels.1.blocks.0.parent',
+    ],
+  ],
   'dense/upernet_tiny_expected_short.safetensors': [
     'dense/upernet_tiny.pth',
     [

@@ -43,6 +43,7 @@ import {
 } from './training_file.js';
 import { isTreeScanFile, treeScanFileCases } from './tree_scan_file.js';
 import { isTreeSsmFile, treeSsmFileCases } from './tree_ssm_file.js';
+import { isUisMambaFile, uisMambaFileCases } from './uis_mamba_file.js';
 
 /** What a kind of file is, and how it becomes cases. A new kind is a file beside this one and a line here. */
 interface FileKind {
@@ -67,6 +68,7 @@ const KINDS: readonly FileKind[] = [
   { is: isDenseFile, cases: denseFileCases },
   { is: isTrainingFile, cases: trainingFileCases },
   { is: isFirstGradientsFile, cases: firstGradientsCases },
+  { is: isUisMambaFile, cases: uisMambaFileCases },
   { is: isModelFile, cases: modelFileCases },
   { is: isLanguageLogitsFile, cases: languageLogitsCases },
   { is: isLanguageTrainingFile, cases: languageTrainingCases },

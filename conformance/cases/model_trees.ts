@@ -191,7 +191,7 @@ export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor
 }
 
 /** Maps under other trees: a flip changes single pixels by any amount, so all of them together are held to the bound. */
-function judgeNorm(comparison: Comparison): Judgement {
+export function judgeNorm(comparison: Comparison): Judgement {
   const judgement = judge([{ ...comparison, bound: UNBOUNDED }]);
   const { normwise } = judgement.figures!;
   const { absolute } = comparison.bound;

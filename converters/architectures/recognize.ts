@@ -43,7 +43,7 @@ export function readings<Sizes, Tensor extends Parameter>(
       // A prefix that is chosen by hand may have the segments of wrappers.
       const names = prefix !== undefined && !hasPrefix(plain, each) ? entries : plain;
       const reading = hasPrefix(names, each) ? bestReading(names, architecture, each) : undefined;
-      if (reading && !found.some((other) => sameTensors(other.state, reading.state))) found.push(reading);
+      if (reading && !found.some((other) => isSame(other, reading))) found.push(reading);
     }
   }
   return found.sort((a, b) => countDisagreements(a.differences) - countDisagreements(b.differences));
@@ -63,6 +63,10 @@ function hasPrefix(entries: ReadonlyMap<string, unknown>, prefix: string): boole
 }
 
 /** Whether two readings are of one network: `backbone.` before a part of the names is found under two prefixes. */
+function isSame<Tensor>(a: Reading<unknown, Tensor>, b: Reading<unknown, Tensor>): boolean {
+  return a.architecture.family === b.architecture.family && sameTensors(a.state, b.state);
+}
+
 function sameTensors(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
   if (a.size !== b.size) return false;
   for (const [name, tensor] of a) if (b.get(name) !== tensor) return false;

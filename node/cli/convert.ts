@@ -8,14 +8,19 @@ import { AGGREGATES, METRICS, TREES } from '../../plugin/models/grootv_metadata.
 import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.js';
 import { readSmallFile } from '../file_source.js';
 import {
+  addUisMambaFlags,
   describeInspection,
   KEY,
   LORA,
+  numberFrom,
   PREFIX,
   refuseForFiles,
   refuseForFolders,
   STEM_STRIDE,
   stemStrideFrom,
+  type UisMambaFlags,
+  uisMambaFrom,
+  uisMambaGiven,
   WEIGHT_SETS,
   withAdapter,
   withInput,
@@ -34,7 +39,7 @@ const MODES = ['whole', 'slide'] as const;
 /** Two numbers, `2048,512`. */
 type Pair = [number, number];
 
-interface Options extends DenseFlags {
+interface Options extends DenseFlags, UisMambaFlags {
   weights?: (typeof WEIGHT_SETS)[number];
   key?: string;
   prefix?: string;
@@ -95,12 +100,6 @@ function denseFrom(flags: DenseFlags): DenseOptions | undefined {
   return given.length === 0 ? undefined : Object.fromEntries(given);
 }
 
-function numberFrom(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number.');
-  return value;
-}
-
 function pairFrom(text: string): Pair {
   const parts = text.split(/[,x]/);
   if (parts.length !== 2) throw new InvalidArgumentError('expected two numbers, such as 2048,512.');
@@ -109,6 +108,7 @@ function pairFrom(text: string): Pair {
 
 export function addConvert(command: Command): void {
   addDenseFlags(command);
+  addUisMambaFlags(command);
   command
     .addOption(
       new Option('--weights <name>', 'which weights of a training checkpoint (default: model)').choices(
@@ -160,6 +160,7 @@ export function addConvert(command: Command): void {
       const { metric, trees, aggregate } = options;
       const dense = denseFrom(options);
       const stemStride = stemStrideFrom(options.stemStride);
+      const uisMamba = uisMambaFrom(options);
       const batchNorm: BatchNormHandling = options.trainable ? 'keep' : 'fold';
       try {
         const inspection = await withInput(path, {
@@ -173,6 +174,7 @@ export function addConvert(command: Command): void {
                 key,
                 prefix,
                 stemStride,
+                uisMamba,
                 quantize,
                 classNames,
                 dense,
@@ -202,6 +204,7 @@ export function addConvert(command: Command): void {
                 iou,
                 ...counts,
                 ...stem,
+                ...uisMambaGiven(options),
                 ...{ metric, trees, aggregate },
               });
               if (scan === 'raster' || scan === 'cross') refuseForFolders({ [`scan ${scan}`]: scan });
@@ -213,6 +216,7 @@ export function addConvert(command: Command): void {
                 key,
                 prefix,
                 stemStride,
+                uisMamba,
                 quantize,
                 classNames,
                 dense,

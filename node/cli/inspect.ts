@@ -1,6 +1,6 @@
 /** `grootvl inspect`: what a checkpoint holds. */
 import { stat } from 'node:fs/promises';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { FolderInspection, Inspection } from '../../converters/index.js';
 import { type FileSource, fileSource } from '../file_source.js';
 import { type OpenDirectory, sourceDirectory } from '../source_directory.js';
@@ -23,6 +23,42 @@ export const STEM_STRIDE = new Option(
   'of the stem: 1 of GG-SSM, 2 of GrootV (default: what the checkpoint says)',
 ).choices(['1', '2']);
 
+/** What nothing in the weights of UIS-Mamba tells. */
+export function addUisMambaFlags(command: Command): Command {
+  const byDefault = "(default: the checkpoint's configuration, or";
+  return command
+    .addOption(
+      new Option('--use-hsw <whether>', `UIS-Mamba: weaken the background ${byDefault} false)`).choices([
+        'true',
+        'false',
+      ]),
+    )
+    .option('--hsw-varphi <factor>', `UIS-Mamba: of the background ${byDefault} 0.7)`, numberFrom)
+    .option('--pool-size <pixels>', `UIS-Mamba: side of a cell ${byDefault} 2)`, numberFrom);
+}
+
+export interface UisMambaFlags {
+  useHsw?: string;
+  hswVarphi?: number;
+  poolSize?: number;
+}
+
+/** The options of the conversion. */
+export function uisMambaFrom({ useHsw, hswVarphi, poolSize }: UisMambaFlags) {
+  return { useHsw: useHsw === undefined ? undefined : useHsw === 'true', hswVarphi, poolSize };
+}
+
+/** The flags by their names, for refusals. */
+export function uisMambaGiven({ useHsw, hswVarphi, poolSize }: UisMambaFlags) {
+  return { 'use-hsw': useHsw, 'hsw-varphi': hswVarphi, 'pool-size': poolSize };
+}
+
+export function numberFrom(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number.');
+  return value;
+}
+
 /** The option as a number. */
 export function stemStrideFrom(text: string | undefined): 1 | 2 | undefined {
   if (text === undefined) return undefined;
@@ -30,44 +66,55 @@ export function stemStrideFrom(text: string | undefined): 1 | 2 | undefined {
 }
 
 export function addInspect(command: Command): void {
-  command
+  addUisMambaFlags(command)
     .addOption(new Option('--weights <name>', 'which weights of a training checkpoint').choices(WEIGHT_SETS))
     .addOption(KEY)
     .addOption(PREFIX)
     .addOption(STEM_STRIDE)
     .addOption(LORA)
     .option('--json', 'print one JSON document')
-    .action(async (path: string, { weights, key, prefix, stemStride: stride, lora, json }: Options) => {
-      const stemStride = stemStrideFrom(stride);
-      const { inspectCheckpoint } = await import('../../converters/index.js');
-      const progress = await ByteProgress.start();
-      const onProgress = progress.update;
-      try {
-        const inspection = await withInput(path, {
-          file: async (source) => {
-            refuseForFiles({ lora });
-            return inspectCheckpoint(source, { weights, key, prefix, stemStride, onProgress });
-          },
-          folder: async (directory) => {
-            const { findUnpacked } = await import('../../converters/pytorch/unpacked.js');
-            if (!(await findUnpacked(directory))) {
-              refuseForFolders({ weights, 'stem-stride': stride });
-            }
-            return withAdapter(lora, (adapter) =>
-              inspectCheckpoint(directory, { weights, key, prefix, stemStride, lora: adapter, onProgress }),
-            );
-          },
-        });
-        progress.stop();
-        if (json) printJson(inspection);
-        else print(describeInspection(inspection));
-      } finally {
-        progress.stop();
-      }
-    });
+    .action(
+      async (path: string, { weights, key, prefix, stemStride: stride, lora, json, ...flags }: Options) => {
+        const stemStride = stemStrideFrom(stride);
+        const uisMamba = uisMambaFrom(flags);
+        const { inspectCheckpoint } = await import('../../converters/index.js');
+        const progress = await ByteProgress.start();
+        const onProgress = progress.update;
+        try {
+          const inspection = await withInput(path, {
+            file: async (source) => {
+              refuseForFiles({ lora });
+              return inspectCheckpoint(source, { weights, key, prefix, stemStride, uisMamba, onProgress });
+            },
+            folder: async (directory) => {
+              const { findUnpacked } = await import('../../converters/pytorch/unpacked.js');
+              if (!(await findUnpacked(directory))) {
+                refuseForFolders({ weights, 'stem-stride': stride, ...uisMambaGiven(flags) });
+              }
+              return withAdapter(lora, (adapter) =>
+                inspectCheckpoint(directory, {
+                  weights,
+                  key,
+                  prefix,
+                  stemStride,
+                  uisMamba,
+                  lora: adapter,
+                  onProgress,
+                }),
+              );
+            },
+          });
+          progress.stop();
+          if (json) printJson(inspection);
+          else print(describeInspection(inspection));
+        } finally {
+          progress.stop();
+        }
+      },
+    );
 }
 
-interface Options {
+interface Options extends UisMambaFlags {
   weights?: (typeof WEIGHT_SETS)[number];
   key?: string;
   prefix?: string;

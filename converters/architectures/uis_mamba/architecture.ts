@@ -5,7 +5,6 @@ import { disagreements, type StateShapes } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { countParameters, trunkSizes } from '../grootv/architecture.js';
 import { outputNormalization } from '../grootv/dense_trunk.js';
-import { refuseModelsBeside } from '../grootv/model_evidence.js';
 import { uisMambaGraph } from './graph.js';
 import { UIS_MAMBA_DEFAULTS, type UisMambaSettings, uisMambaMetadata, uisMambaSettings } from './settings.js';
 
@@ -34,7 +33,7 @@ export const UIS_MAMBA: FileArchitecture<UisMambaArchitecture, UisMambaSettings>
     uisMambaGraph(sizes, parameters, UIS_MAMBA_DEFAULTS);
     return { sizes, differences: disagreements(state, parameters.declared, ownsUisMamba) };
   },
-  check: refuseModelsBeside('GrootV', 'UIS-Mamba'),
+  check: () => {}, // names tell it from every other model
   settings: uisMambaSettings,
   build: uisMambaGraph,
   countParameters,

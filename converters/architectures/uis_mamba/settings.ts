@@ -31,6 +31,9 @@ const CHOICES: readonly Choice[] = [
   { name: 'poolSize', argument: 'pool_size', flag: '--pool-size', check: integer(1, 1024) },
 ];
 
+/** What is left out then. */
+const UNUSED = { note: 'the weights of pruning_module are then not used' };
+
 /** Where training scripts write the arguments of a model. */
 const HOLDERS: readonly (readonly string[])[] = [
   [],
@@ -59,7 +62,8 @@ export function weakeningOf(
     CHOICES.map(({ name, argument, flag, check }) => {
       const usual = UIS_MAMBA_DEFAULTS[name];
       const add = (setting: Omit<Setting, 'name'>) => {
-        reader.report.push({ name, ...setting });
+        const unused = name === 'useHsw' && setting.value === false ? UNUSED : {};
+        reader.report.push({ name, ...unused, ...setting });
         return [name, setting.value];
       };
       const option = options[name];
@@ -95,6 +99,8 @@ function storedIn(
   argument: string,
 ): { readonly value: unknown; readonly where: string } | undefined {
   if (configured !== undefined) return { value: configured, where: `${where}: model.backbone` };
+  const exported = checkpoint.format === 'safetensors' ? checkpoint.metadata.get(argument) : undefined;
+  if (exported !== undefined) return { value: literal(exported), where: "the file's metadata" };
   for (const holder of HOLDERS) {
     for (const name of [argument, argument.toUpperCase()]) {
       const value = configValue(checkpoint, [...holder, name]);
@@ -102,6 +108,15 @@ function storedIn(
     }
   }
   return undefined;
+}
+
+/** A number, `true` or `True`; any other text is left as it is. */
+function literal(text: string): unknown {
+  try {
+    return JSON.parse(text.toLowerCase());
+  } catch {
+    return text;
+  }
 }
 
 function problemOf(check: Check, value: unknown, name: string): string | undefined {
