@@ -111,6 +111,18 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'state.conv1d.weight',
   ],
   'family/gg_ssm_series_mixer.safetensors': ['output_true', 'grad.D_true'],
+  'family/op_scan_star17_leafroot_g3of6.safetensors': [
+    ...['root', 'all', 'leaves', 'normalized'].flatMap((aggregate) => [
+      `y_${aggregate}`,
+      `grad_x_${aggregate}`,
+      `grad_decay_${aggregate}`,
+    ]),
+    'parent',
+  ],
+  'family/op_parent_dissimilarity_grid5x5_g6of6.safetensors': [
+    ...['euclidean', 'manhattan', 'cosine'].flatMap((metric) => [`d_${metric}`, `grad_features_${metric}`]),
+    'parent',
+  ],
   'family/tree_filter_v1_g2_self.safetensors': [
     'output_true',
     'grad_feature',

@@ -8,6 +8,12 @@ import { denseFileCases, isDenseFile } from './dense_file.js';
 import { denseOpsFileCases, isDenseOpsFile } from './dense_ops_file.js';
 import { edgeWeightsFileCases, isEdgeWeightsFile } from './edge_weights_file.js';
 import {
+  groupedScanFileCases,
+  isGroupedScanFile,
+  isParentDissimilarityFile,
+  parentDissimilarityFileCases,
+} from './family_ops_file.js';
+import {
   grootVScanFileCases,
   isGrootVScanFile,
   isLearnableTreeFilterFile,
@@ -58,6 +64,8 @@ const KINDS: readonly FileKind[] = [
   { is: isLevelSetFile, cases: levelSetFileCases },
   { is: isGrootVScanFile, cases: grootVScanFileCases },
   { is: isTreeSsmFile, cases: treeSsmFileCases },
+  { is: isGroupedScanFile, cases: groupedScanFileCases },
+  { is: isParentDissimilarityFile, cases: parentDissimilarityFileCases },
   { is: isTreeScanFile, cases: treeScanFileCases },
   { is: isLanguageFile, cases: languageFileCases },
   { is: isTemporalMixerFile, cases: temporalMixerFileCases },
