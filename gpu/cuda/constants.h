@@ -9,6 +9,9 @@ constexpr int EDGE_THREADS = 8;
 /** Channels of a block of a tree scan: a warp takes them of one vertex. */
 constexpr int TREE_CHANNELS = 32;
 
+/** What a tree scan sums. */
+enum Aggregate { ROOT, ALL, LEAVES };
+
 /** Channels of a block of a selective scan, which is one warp, and states of a thread in a pass. */
 constexpr int SELECTIVE_CHANNELS = 8;
 constexpr int SELECTIVE_STATES = 4;

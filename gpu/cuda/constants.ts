@@ -6,6 +6,13 @@ export const EDGE_THREADS = 8;
 /** Channels of a block of a tree scan: a warp takes them of one vertex. */
 export const TREE_CHANNELS = 32;
 
+/** What a tree scan sums. */
+export const Aggregate = {
+  ROOT: 0,
+  ALL: 1,
+  LEAVES: 2,
+} as const;
+
 /** Channels of a block of a selective scan, which is one warp, and states of a thread in a pass. */
 export const SELECTIVE_CHANNELS = 8;
 export const SELECTIVE_STATES = 4;

@@ -24,6 +24,7 @@ import './grid_sample.js';
 import './layer_normalization.js';
 import './linear.js';
 import './optimizer_steps.js';
+import './parent_dissimilarity.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_scan.js';

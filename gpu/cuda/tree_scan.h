@@ -31,27 +31,31 @@ struct Row {
 struct TreeBlock {
   size_t image;
   bool inside;
-  /** The first value of the thread's channel. */
+  /** The first value of the thread's channel, and the first decay of the group of channels that it is in. */
   size_t first;
+  size_t firstDecay;
   const int* order;
   const int* parent;
   Schedule schedule;
   int numVertices;
   int channels;
+  int groups;
   float* ring;
   int mask;
 
   __device__ TreeBlock(const int* orders, const int* parents, const int* schedules, int numVertices, int channels,
-                       float* ring, int ringRows)
+                       int groups, float* ring, int ringRows)
       : image(blockIdx.x / tilesOf(channels)),
         schedule(schedules, image, numVertices),
         numVertices(numVertices),
         channels(channels),
+        groups(groups),
         ring(ring + threadIdx.x),
         mask(ringRows - 1) {
     const int channel = blockIdx.x % tilesOf(channels) * TREE_CHANNELS + threadIdx.x;
     inside = channel < channels;
     first = image * numVertices * channels + channel;
+    firstDecay = image * numVertices * groups + channel / (channels / groups);
     order = orders + image * numVertices;
     parent = parents + image * numVertices;
   }
@@ -63,11 +67,12 @@ struct TreeBlock {
   __device__ float& state(int position, int states = 1, int which = 0) const {
     return ring[((position & mask) * states + which) * TREE_CHANNELS];
   }
-  /** Where a position's value is in an output. */
+  /** Where a position's value is in an output, and its decay. */
   __device__ unsigned placeOf(int position) const { return (unsigned)order[position] * channels; }
+  __device__ unsigned decayOf(int position) const { return (unsigned)order[position] * groups; }
 };
 
-/** Goes along a tree with WARPS warps that read AHEAD rows ahead. `decay` and `value` begin at the thread's channel. */
+/** Goes along a tree with WARPS warps that read AHEAD rows ahead. `value` begins at the thread's channel, `decay` at its group. */
 template <int WARPS, int AHEAD, int TENSORS>
 struct Rows {
   const TreeBlock& block;
@@ -85,7 +90,7 @@ struct Rows {
     row.endOfChildren = block.schedule.children[position + 1];
     row.place = (unsigned)vertex * block.channels;
     if (!block.inside) return row;
-    row.decay = decay[row.place];
+    row.decay = decay[(unsigned)vertex * block.groups];
 #pragma unroll
     for (int t = 0; t < TENSORS; t++) row.value[t] = value[t][row.place];
     return row;

@@ -1,19 +1,33 @@
 /** TreeScan: tree_scan.cu. */
-import { limitToChannelScans } from '../../plugin/kernels/channel_scans.js';
-import { TreeScan } from '../../plugin/ops/tree_scan.js';
-import { BACKEND } from './backend/kernels.js';
+import { type Aggregate as Aggregated, TreeScan } from '../../plugin/ops/tree_scan.js';
+import type { DeviceTensor, KernelCall } from './backend/kernels.js';
+import { Aggregate } from './constants.js';
 import { registerCudaKernel } from './kernels.js';
 import { treeLaunch } from './tree_grid.js';
 import { scheduleOf } from './tree_schedule.js';
 
-registerCudaKernel(TreeScan, ({ inputs, outputs: { y }, shapes, attributes, call }) => {
-  const { x, decay, order, parent } = inputs;
-  const schedules = scheduleOf(call, parent);
-  const { suffix, grid, ringRows } = treeLaunch(call, shapes.x, 1);
-  const [, numVertices, channels] = shapes.x;
-  const wholeTree = Number(attributes.aggregate === 'all');
-  const tree = [order, parent, schedules] as const;
-  call.launch(`tree_scan${suffix}`, grid, x, decay, ...tree, y, ringRows, numVertices, channels, wholeTree);
-});
+const AGGREGATES = { root: Aggregate.ROOT, all: Aggregate.ALL, leaves: Aggregate.LEAVES } as const;
 
-limitToChannelScans(TreeScan, BACKEND);
+interface Scanned {
+  readonly x: DeviceTensor;
+  readonly decay: DeviceTensor;
+  readonly order: DeviceTensor;
+  readonly parent: DeviceTensor;
+}
+
+/** One launch: sums of x along trees, in y. */
+export function scanTrees(
+  call: KernelCall,
+  { x, decay, order, parent }: Scanned,
+  y: DeviceTensor,
+  aggregate: Aggregated,
+): void {
+  const { suffix, grid, ringRows } = treeLaunch(call, x.shape, 1);
+  const tree = [order, parent, scheduleOf(call, parent)] as const;
+  const sizes = [ringRows, ...x.shape.slice(1), decay.shape[2], AGGREGATES[aggregate]];
+  call.launch(`tree_scan${suffix}`, grid, x, decay, ...tree, y, ...sizes);
+}
+
+registerCudaKernel(TreeScan, ({ inputs, outputs: { y }, attributes: { aggregate }, call }) =>
+  scanTrees(call, inputs, y, aggregate),
+);

@@ -2,7 +2,10 @@
 #include "kernel.h"
 #include "tree_scan.h"
 
-/** What tensors begin with at the channel of a thread. Subtree sums of x and dy wait in ddecay and dx. */
+/**
+ * What tensors begin with at the channel of a thread, `decay` at its group. Subtree sums of x and dy wait in ddecay and
+ * dx; ddecay is [B, V, D], and where channels share a decay it is summed up afterwards.
+ */
 struct Gradient {
   const float* x;
   const float* decay;
@@ -25,8 +28,9 @@ __device__ inline void backpropagateAll(const TreeBlock& block, const Gradient& 
         sumDy += state(child, DY);
       } else if (block.inside) {
         const unsigned place = block.placeOf(child);
-        sumX += at.decay[place] * at.ddecay[place];
-        sumDy += at.decay[place] * at.dx[place];
+        const float decay = at.decay[block.decayOf(child)];
+        sumX += decay * at.ddecay[place];
+        sumDy += decay * at.dx[place];
       }
     }
     if (block.inside) {
@@ -80,25 +84,83 @@ __device__ inline void backpropagateRoot(const TreeBlock& block, const Gradient&
   });
 }
 
-#define BACKPROPAGATE(backpropagate, x, WARPS, AHEAD)                                         \
-  DYNAMIC_SHARED(float, ring);                                                                \
-  const TreeBlock block(order, parent, schedules, numVertices, channels, ring, ringRows);     \
-  const Gradient at = {x + block.first,  decay + block.first, y + block.first,                \
-                       dy + block.first, dx + block.first,    ddecay + block.first};          \
-  if (block.isWide()) {                                                                       \
-    backpropagate<WARPS, AHEAD, true>(block, at);                                             \
-  } else {                                                                                    \
-    backpropagate<WARPS, AHEAD, false>(block, at);                                            \
+#define BACKPROPAGATE(backpropagate, x, groups, WARPS, AHEAD)                                     \
+  DYNAMIC_SHARED(float, ring);                                                                    \
+  const TreeBlock block(order, parent, schedules, numVertices, channels, groups, ring, ringRows); \
+  const Gradient at = {x + block.first,  decay + block.firstDecay, y + block.first,               \
+                       dy + block.first, dx + block.first,         ddecay + block.first};         \
+  if (block.isWide()) {                                                                           \
+    backpropagate<WARPS, AHEAD, true>(block, at);                                                 \
+  } else {                                                                                        \
+    backpropagate<WARPS, AHEAD, false>(block, at);                                                \
   }
-#define BACKPROPAGATE_ALL(WARPS, AHEAD) BACKPROPAGATE(backpropagateAll, x, WARPS, AHEAD)
-#define BACKPROPAGATE_ROOT(WARPS, AHEAD) BACKPROPAGATE(backpropagateRoot, y, WARPS, AHEAD)
+#define BACKPROPAGATE_ALL(WARPS, AHEAD) BACKPROPAGATE(backpropagateAll, x, groups, WARPS, AHEAD)
+#define BACKPROPAGATE_ROOT(WARPS, AHEAD) BACKPROPAGATE(backpropagateRoot, y, channels, WARPS, AHEAD)
 
 TREE_KERNELS(tree_scan_gradient_all, BACKPROPAGATE_ALL, const float* __restrict__ x, const float* __restrict__ decay,
              const int* __restrict__ order, const int* __restrict__ parent, const float* __restrict__ y,
              const float* __restrict__ dy, const int* __restrict__ schedules, float* dx, float* ddecay, int ringRows,
-             int numVertices, int channels)
+             int numVertices, int channels, int groups)
 
 TREE_KERNELS(tree_scan_gradient_root, BACKPROPAGATE_ROOT, const float* __restrict__ decay,
              const int* __restrict__ order, const int* __restrict__ parent, const float* __restrict__ y,
              const float* __restrict__ dy, const int* __restrict__ schedules, float* dx, float* ddecay, int ringRows,
              int numVertices, int channels)
+
+/**
+ * Sums of the channels of every group, `threads` threads each, a power of two: `itemOf` says for an index of [B, V, G]
+ * what is summed and where the sum goes.
+ */
+template <typename ItemOf>
+__device__ inline void sumGroups(float* ddecay, long long items, int size, int threads, ItemOf itemOf) {
+  const int thread = threadIdx.x % threads;
+  const int itemsOfBlock = blockDim.x / threads;
+  // All threads of a warp take every iteration together, for the shuffles.
+  for (long long first = (long long)blockIdx.x * itemsOfBlock; first < items;
+       first += (long long)gridDim.x * itemsOfBlock) {
+    const long long at = first + threadIdx.x / threads;
+    float sum = 0.0f;
+    size_t to = 0;
+    if (at < items) {
+      const auto item = itemOf(at);
+      to = item.to;
+      for (int c = thread; c < size; c += threads) sum += item.termOf(c);
+    }
+    for (int half = threads / 2; half >= 1; half /= 2) sum += __shfl_down_sync(0xffffffff, sum, half, threads);
+    if (thread == 0 && at < items) ddecay[to] = sum;
+  }
+}
+
+/** What the channels of a decay add to its gradient, as tree_scan_gradient_all leaves them. */
+struct Slopes {
+  const float* slopes;
+  size_t to;
+  __device__ float termOf(int c) const { return slopes[c]; }
+};
+
+KERNEL(tree_decay_sums, THREADS, const float* __restrict__ slopes, float* __restrict__ ddecay, int items, int size,
+       int threads) {
+  sumGroups(ddecay, items, size, threads, [&](long long at) { return Slopes{slopes + at * size, (size_t)at}; });
+}
+
+/** What is below an edge times what is above, which the root has not. */
+struct Products {
+  const float* below;
+  const float* above;
+  size_t to;
+  __device__ float termOf(int c) const { return above ? below[c] * above[c] : 0.0f; }
+};
+
+/** The gradient of the decays of scans in one direction. */
+KERNEL(tree_decay_products, THREADS, const float* __restrict__ below, const float* __restrict__ above,
+       const int* __restrict__ order, const int* __restrict__ parent, float* __restrict__ ddecay, int items,
+       int numVertices, int groups, int size, int threads) {
+  sumGroups(ddecay, items, size, threads, [&](long long at) {
+    const long long row = at / groups;
+    const int group = (int)(at - row * groups);
+    const long long first = row - row % numVertices;
+    const size_t v = (first + order[row]) * groups + group;
+    const size_t p = (first + order[first + parent[row]]) * groups + group;
+    return Products{below + v * size, row == first ? nullptr : above + p * size, v};
+  });
+}

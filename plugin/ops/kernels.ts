@@ -148,24 +148,6 @@ export function registerBackendKernel<D extends OpDeclaration>(
   registerKernel({ kernelName: op.name, backendName, kernelFunc });
 }
 
-/**
- * Sends calls that a registered kernel of a backend does not compute to the host kernel of the op.
- * @param covers says which calls the kernel computes; what it is given has been neither checked nor completed.
- */
-export function limitKernel(
-  op: OpDeclaration,
-  backendName: string,
-  covers: (inputs: NamedTensorInfoMap, attributes: NamedAttrMap | undefined) => boolean,
-): void {
-  const own = getKernel(op.name, backendName)?.kernelFunc as KernelFunc;
-  registerBackendKernel(op, backendName, hostKernelOf(op));
-  const onHost = getKernel(op.name, backendName)?.kernelFunc as KernelFunc;
-  unregisterKernel(op.name, backendName);
-  const kernelFunc: KernelFunc = (call) =>
-    (covers(call.inputs, call.attrs as NamedAttrMap | undefined) ? own : onHost)(call);
-  registerKernel({ kernelName: op.name, backendName, kernelFunc });
-}
-
 /** Whether the op runs on `backendName` by a kernel made for it (and not composed or on the host). */
 export function hasOwnKernel(op: OpDeclaration, backendName: string): boolean {
   return getKernel(op.name, backendName) != null && !fallbackKernels.has(`${op.name} ${backendName}`);
