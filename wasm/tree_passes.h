@@ -21,8 +21,17 @@ struct ChannelDecays {
     const float* at;
     INLINE_MEMBER v128_t operator()(int d, int n) const { return load_first(at + d, n); }
   };
+  // own + w * (up - w * own)
+  struct Down {
+    Row row;
+    INLINE_MEMBER v128_t operator()(v128_t own, v128_t up, int d, int n) const {
+      const v128_t w = row(d, n);
+      return add(own, mul(w, sub(up, mul(w, own))));
+    }
+  };
   int parts() const { return 1; }
   int size() const { return channels; }
+  INLINE_MEMBER Down down_of(Row row) const { return {row}; }
   INLINE_MEMBER Row of(int vertex, int) const { return {values + size_t(vertex) * channels}; }
   template <typename Compute>
   INLINE_MEMBER void set(int vertex, int, const Compute& compute) const {
@@ -40,8 +49,19 @@ struct GroupDecays {
     v128_t decay;  // in all lanes
     INLINE_MEMBER v128_t operator()(int, int) const { return decay; }
   };
+  // The same as (1 - w^2) * own + w * up, which takes an operation less.
+  struct Down {
+    v128_t kept, decay;
+    INLINE_MEMBER v128_t operator()(v128_t own, v128_t up, int, int) const {
+      return add(mul(kept, own), mul(decay, up));
+    }
+  };
   int parts() const { return groups; }
   int size() const { return channels; }
+  INLINE_MEMBER Down down_of(Part part) const {
+    const double w = wasm_f32x4_extract_lane(part.decay, 0);
+    return {splat(float(1 - w * w)), part.decay};
+  }
   INLINE_MEMBER Part of(int vertex, int part) const { return {splat(values[size_t(vertex) * groups + part])}; }
   // The sum over the channels: lanes beyond them must come out as zero.
   template <typename Compute>
@@ -88,10 +108,11 @@ INLINE void copy_row(float* y, const float* x, int channels) {
 }
 
 // Leaves to root: y[v] = x[v] + sum over children c of decay[c] * y[c]. Each row is written once, from its children,
-// which stand side by side.
+// which stand side by side. With `is_leaf`, [V] by position, which it writes, rows of leaves stay in x alone.
 template <typename Decays>
-static void scan_up(float* y, const float* x, const Decays& decays, const Tree& tree) {
+static void scan_up(float* y, const float* x, const Decays& decays, const Tree& tree, uint8_t* is_leaf = nullptr) {
   const int channels = tree.channels;
+  const auto sums_of = [&](int position) { return (is_leaf && is_leaf[position] ? x : y) + tree.row(position); };
   int end = tree.vertices;  // children of later positions start here
   for (int i = tree.vertices - 1; i >= 0; i--) {
     int child = end;
@@ -99,15 +120,16 @@ static void scan_up(float* y, const float* x, const Decays& decays, const Tree& 
     const size_t v = tree.row(i);
     int remaining = end - child;
     end = child;
+    if (is_leaf) is_leaf[i] = remaining == 0;
     if (remaining == 0) {
-      copy_row(y + v, x + v, channels);
+      if (!is_leaf) copy_row(y + v, x + v, channels);
       continue;
     }
     const float* base = x + v;
     for (; remaining >= 2; remaining -= 2, child += 2) {
       const int a = tree.order[child], b = tree.order[child + 1];
-      const float* const up_a = y + tree.row(child);
-      const float* const up_b = y + tree.row(child + 1);
+      const float* const up_a = sums_of(child);
+      const float* const up_b = sums_of(child + 1);
       for_parts(decays, [&](int first, int count, int part) {
         gather_two(y + v + first, base + first, decays.of(a, part), up_a + first, decays.of(b, part), up_b + first,
                    count);
@@ -115,7 +137,7 @@ static void scan_up(float* y, const float* x, const Decays& decays, const Tree& 
       base = y + v;
     }
     if (remaining == 1) {
-      const float* const up = y + tree.row(child);
+      const float* const up = sums_of(child);
       for_parts(decays, [&](int first, int count, int part) {
         gather_one(y + v + first, base + first, decays.of(tree.order[child], part), up + first, count);
       });
@@ -123,18 +145,20 @@ static void scan_up(float* y, const float* x, const Decays& decays, const Tree& 
   }
 }
 
-// Root to leaves, after scan_up, in place: what reaches v through its parent p is all that p has, less what p has
+// Root to leaves, after scan_up with `is_leaf`: what reaches v through its parent p is all that p has, less what p has
 // from v itself. y[v] += decay[v] * (y[p] - decay[v] * y[v]).
 template <typename Decays>
-static void scan_down(float* y, const Decays& decays, const Tree& tree) {
+static void scan_down(float* y, const float* x, const Decays& decays, const Tree& tree, const uint8_t* is_leaf) {
+  if (is_leaf[0]) copy_row(y + tree.row(0), x + tree.row(0), tree.channels);
   for (int i = 1; i < tree.vertices; i++) {
+    const size_t v = tree.row(i);
+    const float* const sums = (is_leaf[i] ? x : y) + v;
+    const float* const up = y + tree.row(tree.parent[i]);
     for_parts(decays, [&](int first, int count, int part) {
-      float* const own = y + tree.row(i) + first;
-      const float* const up = y + tree.row(tree.parent[i]) + first;
       const auto decay = decays.of(tree.order[i], part);
-      for_channels(own, count, [&](int d, int n) {
-        const v128_t w = decay(d, n), own_d = load_first(own + d, n);
-        return add(own_d, mul(w, sub(load_first(up + d, n), mul(w, own_d))));
+      const auto down = decays.down_of(decay);
+      for_channels(y + v + first, count, [&](int d, int n) {
+        return down(load_first(sums + first + d, n), load_first(up + first + d, n), d, n);
       });
     });
   }

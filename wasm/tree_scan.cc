@@ -6,6 +6,7 @@ EXPORT void tree_scan(const float* x,         // [B, V, D]
                       const int32_t* order,   // [B, V] vertex ids in breadth-first order
                       const int32_t* parent,  // [B, V] positions in `order`
                       float* y,               // [B, V, D]
+                      uint8_t* is_leaf,       // [V] scratch, used by ALL
                       int batch,              // B
                       int vertices,           // V
                       int channels,           // D
@@ -19,8 +20,8 @@ EXPORT void tree_scan(const float* x,         // [B, V, D]
       if (aggregate == LEAVES) {
         spread_down(y + at, x + at, decays, tree, [](int) {});
       } else {
-        scan_up(y + at, x + at, decays, tree);
-        if (aggregate == ALL) scan_down(y + at, decays, tree);
+        scan_up(y + at, x + at, decays, tree, aggregate == ALL ? is_leaf : nullptr);
+        if (aggregate == ALL) scan_down(y + at, x + at, decays, tree, is_leaf);
       }
     });
   }

@@ -11,6 +11,7 @@ interface Functions {
     order: number,
     parent: number,
     y: number,
+    isLeaf: number,
     batch: number,
     vertices: number,
     channels: number,
@@ -24,11 +25,24 @@ export const AGGREGATES = { root: Aggregate.ROOT, all: Aggregate.ALL, leaves: Ag
 
 registerWasmKernel<typeof TreeScan, Functions>(
   TreeScan,
-  ({ inputs, outputs, shapes, attributes, functions }) => {
+  ({ inputs, outputs, shapes, attributes, functions, scratch }) => {
     const { x, decay, order, parent } = inputs;
     const [batch, vertices, channels] = shapes.x;
     const groups = shapes.decay[2];
     const aggregate = AGGREGATES[attributes.aggregate];
-    functions.tree_scan(x, decay, order, parent, outputs.y, batch, vertices, channels, groups, aggregate);
+    const isLeaf = scratch(vertices);
+    functions.tree_scan(
+      x,
+      decay,
+      order,
+      parent,
+      outputs.y,
+      isLeaf,
+      batch,
+      vertices,
+      channels,
+      groups,
+      aggregate,
+    );
   },
 );
