@@ -5,6 +5,7 @@ import t from 'tap';
 import { randomGrootVArtifacts } from '../../bench/random_model.js';
 import { GrootL, Segmenter, tokenEmbedding } from '../../plugin/index.js';
 import { recorderOf } from '../../plugin/kernels/recorders.js';
+import type { GrootVScan } from '../../plugin/models/grootv_metadata.js';
 import { LoadedModel } from '../../plugin/models/loaded_model.js';
 import { fixturePath } from '../../testing/fixtures.js';
 import { convertedFolder, sinkFiles } from '../../testing/language_models.js';
@@ -20,8 +21,8 @@ const SIZES = { channels: 8, depths: [1, 1], mlpRatio: 2, layerScale: false, cla
 
 const backend = await startInNode();
 
-async function randomModel(): Promise<LoadedModel> {
-  return LoadedModel.from('a model', await randomGrootVArtifacts(SIZES));
+async function randomModel(choice: GrootVScan = {}): Promise<LoadedModel> {
+  return LoadedModel.from('a model', await randomGrootVArtifacts({ ...SIZES, ...choice }));
 }
 
 /** Of a picture that the seed decides, and how many kernels tfjs was asked for. */
@@ -97,6 +98,27 @@ t.test('computed, recorded, run again: the same bits', options, async (t) => {
   }
   onCpu.dispose();
   await tf.setBackend('webgpu');
+});
+
+t.test('other scans than trees of every block', options, async (t) => {
+  for (const choice of [{ scan: 'cross' }, { trees: 'stage' }] as const) {
+    const what = Object.values(choice).join();
+    const model = await randomModel(choice);
+    const found = [];
+    for (const seed of [1, 1, 1, 2]) found.push(await logitsOf(model, seed));
+    t.same([found[2].kernels, found[3].kernels], [0, 0], `${what} is run again`);
+    t.equal(found[2].values, found[0].values, what);
+    model.dispose();
+    await tf.setBackend('cpu');
+    const onCpu = await randomModel(choice);
+    const difference = maxDifference(
+      numbersOf(found[3].values),
+      numbersOf((await logitsOf(onCpu, 2)).values),
+    );
+    t.ok(difference <= OWN_TREES, `${what}: ${difference} from cpu`);
+    onCpu.dispose();
+    await tf.setBackend('webgpu');
+  }
 });
 
 t.test('weights that change, and disposal', options, async (t) => {

@@ -1,6 +1,7 @@
 /** Training of converted models: what is updated, what is kept, and what is refused. The numbers: conformance/cases. */
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
+import type { ConvertOptions } from '../../converters/index.js';
 import { onBackend } from '../../testing/backends.js';
 import { loadConverted } from '../../testing/models.js';
 import { GrootV } from '../index.js';
@@ -25,9 +26,10 @@ async function withModel(
     image: tf.Tensor4D,
     loss: (logits: tf.Tensor) => tf.Scalar,
   ) => Promise<Trainable | undefined>,
+  options: ConvertOptions = {},
 ): Promise<void> {
   const { leaked } = await onBackend('wasm', async () => {
-    const { sink, model: plain } = await loadConverted(FILE);
+    const { sink, model: plain } = await loadConverted(FILE, options);
     plain.dispose();
     const model = await GrootV.load(sink);
     const image = tf.randomUniform([2, 32, 32, 3], 0, 255, 'float32', 3) as tf.Tensor4D;
@@ -117,6 +119,49 @@ t.test('computed in parts the gradients are the same, and so are the running sta
     return trained;
   });
 });
+
+for (const choice of [{ scan: 'raster' }, { scan: 'cross' }, { trees: 'stage' }] as const) {
+  const [what] = Object.values(choice);
+  t.test(`gradients, ${what}`, async (t) => {
+    await withModel(
+      t,
+      async (model, image, loss) => {
+        const trained = trainable(model, { dropPath: 0, dropout: 0 });
+        const [whole, parts] = [false, true].map((checkpointing) => {
+          const { value, logits, gradients } = trained.gradients(image, loss, { checkpointing });
+          const values = Object.entries(gradients).map(
+            ([name, of]) => [name, of.dataSync().slice()] as const,
+          );
+          tf.dispose([value, logits, gradients]);
+          return new Map(values);
+        });
+        for (const [name, { buffer }] of whole) {
+          t.ok(
+            Buffer.from(buffer).equals(Buffer.from(parts.get(name)?.buffer as ArrayBuffer)),
+            `${name}, in parts`,
+          );
+        }
+        if (what === 'stage') return trained; // a step may change trees
+        const name = 'levels.1.blocks.0.TreeSSM.in_proj.weight';
+        const variable = trained.parameters.get(name)?.variable as tf.Variable;
+        const gradient = tf.tensor(whole.get(name) as Float32Array, variable.shape);
+        const [start, length] = [variable.clone(), tf.tidy(() => tf.norm(gradient).dataSync()[0])];
+        const at = (by: number) =>
+          tf.tidy(() => {
+            variable.assign(tf.add(start, tf.mul(gradient, by / length)));
+            return loss(trained.forward(image)).dataSync()[0];
+          });
+        const central = (step: number) => (at(step) - at(-step)) / (2 * step);
+        // Two pictures make the statistics of a batch steep. Richardson: without the cubic term.
+        const slope = (4 * central(1e-3) - central(2e-3)) / 3;
+        t.ok(Math.abs(slope / length - 1) < 0.02, `slope ${slope}, gradient ${length}`);
+        tf.dispose([start, gradient]);
+        return trained;
+      },
+      choice,
+    );
+  });
+}
 
 t.test('what is frozen stays, a frozen BatchNorm with its statistics', async (t) => {
   await withModel(t, async (model, image, loss) => {
