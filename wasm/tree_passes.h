@@ -21,17 +21,8 @@ struct ChannelDecays {
     const float* at;
     INLINE_MEMBER v128_t operator()(int d, int n) const { return load_first(at + d, n); }
   };
-  // own + w * (up - w * own)
-  struct Down {
-    Row row;
-    INLINE_MEMBER v128_t operator()(v128_t own, v128_t up, int d, int n) const {
-      const v128_t w = row(d, n);
-      return add(own, mul(w, sub(up, mul(w, own))));
-    }
-  };
   int parts() const { return 1; }
   int size() const { return channels; }
-  INLINE_MEMBER Down down_of(Row row) const { return {row}; }
   INLINE_MEMBER Row of(int vertex, int) const { return {values + size_t(vertex) * channels}; }
   template <typename Compute>
   INLINE_MEMBER void set(int vertex, int, const Compute& compute) const {
@@ -49,19 +40,8 @@ struct GroupDecays {
     v128_t decay;  // in all lanes
     INLINE_MEMBER v128_t operator()(int, int) const { return decay; }
   };
-  // The same as (1 - w^2) * own + w * up, which takes an operation less.
-  struct Down {
-    v128_t kept, decay;
-    INLINE_MEMBER v128_t operator()(v128_t own, v128_t up, int, int) const {
-      return add(mul(kept, own), mul(decay, up));
-    }
-  };
   int parts() const { return groups; }
   int size() const { return channels; }
-  INLINE_MEMBER Down down_of(Part part) const {
-    const double w = wasm_f32x4_extract_lane(part.decay, 0);
-    return {splat(float(1 - w * w)), part.decay};
-  }
   INLINE_MEMBER Part of(int vertex, int part) const { return {splat(values[size_t(vertex) * groups + part])}; }
   // The sum over the channels: lanes beyond them must come out as zero.
   template <typename Compute>
@@ -156,9 +136,9 @@ static void scan_down(float* y, const float* x, const Decays& decays, const Tree
     const float* const up = y + tree.row(tree.parent[i]);
     for_parts(decays, [&](int first, int count, int part) {
       const auto decay = decays.of(tree.order[i], part);
-      const auto down = decays.down_of(decay);
       for_channels(y + v + first, count, [&](int d, int n) {
-        return down(load_first(sums + first + d, n), load_first(up + first + d, n), d, n);
+        const v128_t w = decay(d, n), own = load_first(sums + first + d, n);
+        return add(own, mul(w, sub(load_first(up + first + d, n), mul(w, own))));
       });
     });
   }
