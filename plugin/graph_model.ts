@@ -5,11 +5,11 @@
  * package. Engines and kernels are shared by all copies of tfjs-core, executors are not.
  */
 import { type GraphNode, registerOp } from '@tensorflow/tfjs-converter';
-import { mustWaitForValues, readForChecks } from './kernels/values.js';
+import { readForChecks } from './kernels/values.js';
 import { show } from './models/checks.js';
 import type { AttributeValue, OpDeclaration } from './ops/declaration.js';
 import { OPS } from './ops/index.js';
-import { readIds, runOp } from './ops/kernels.js';
+import { awaitedInputs, readIds, runOp } from './ops/kernels.js';
 
 /**
  * Registers the ops with another copy of tfjs, so that its `loadGraphModel` knows them. The copy that this package
@@ -39,7 +39,7 @@ function execute(op: OpDeclaration, node: GraphNode) {
   ) as Record<string, AttributeValue>;
   const defaults = op.graphDefaults?.(inputs, (info) => readIds(op.name, info)) ?? {};
   for (const [name, value] of Object.entries(defaults)) attributes[name] ??= value;
-  const read = mustWaitForValues() ? (op.reads ?? []).filter((name) => inputs[name]) : [];
+  const read = awaitedInputs(op).filter((name) => inputs[name]);
   if (read.length === 0) return runOp(op, inputs, attributes);
   // Of tfjs's two executors only that of `executeAsync` waits for a promise.
   const results = readForChecks(...read.map((name) => inputs[name])).then(() =>

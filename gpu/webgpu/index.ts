@@ -28,6 +28,7 @@ import './linear.js';
 import './linear_gradients.js';
 import './optimizer_steps.js';
 import './parent_dissimilarity.js';
+import './random_spanning_tree.js';
 import './recorder.js';
 import './resample.js';
 import './root_mean_square_normalization.js';

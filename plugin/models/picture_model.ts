@@ -2,8 +2,8 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type io, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import type { Extent } from '../image/prepare.js';
-import { mustWaitForValues } from '../kernels/values.js';
 import { declaredOp } from '../ops/declare.js';
+import { awaitedInputs } from '../ops/kernels.js';
 import type { Check } from './checks.js';
 import { nodesOf } from './graph_editor.js';
 import type { GrootVTrunk } from './grootv_metadata.js';
@@ -64,7 +64,11 @@ export async function runGraph(
   nodes: string[],
 ): Promise<Tensor[]> {
   // tfjs gives a tensor for a list of one node.
-  if (mustWaitForValues() && nodesOf(model).some(({ op }) => declaredOp(op)?.reads))
+  if (
+    nodesOf(model)
+      .map(({ op }) => declaredOp(op))
+      .some((op) => op && awaitedInputs(op).length > 0)
+  )
     return [await model.executeAsync(inputs, nodes)].flat();
   // An output may be a weight, which stays the model's.
   return tidy(() => [model.execute(inputs, nodes)].flat().map((tensor) => tensor.clone()));

@@ -29,7 +29,7 @@ import { type KernelArguments, kernelArguments } from '../kernels/adapter.js';
 import { withCanonicalTree } from '../kernels/canonical_trees.js';
 import { isCheckTaken } from '../kernels/recorders.js';
 import { sizeOf } from '../kernels/sizes.js';
-import { type HostArray, readValues } from '../kernels/values.js';
+import { type HostArray, mustWaitForValues, readValues } from '../kernels/values.js';
 import type {
   Attributes,
   AttributesOf,
@@ -151,6 +151,13 @@ export function registerBackendKernel<D extends OpDeclaration>(
 /** Whether the op runs on `backendName` by a kernel made for it (and not composed or on the host). */
 export function hasOwnKernel(op: OpDeclaration, backendName: string): boolean {
   return getKernel(op.name, backendName) != null && !fallbackKernels.has(`${op.name} ${backendName}`);
+}
+
+/**
+ * The inputs whose values an op waits for on the current backend: none where that reads at once or has a kernel for it.
+ */
+export function awaitedInputs(op: OpDeclaration): readonly string[] {
+  return mustWaitForValues() && !hasOwnKernel(op, getBackend()) ? (op.reads ?? []) : [];
 }
 
 /**

@@ -13,7 +13,7 @@ export const RandomSpanningTree = defineOp({
   doc:
     'A random spanning tree by the published procedure: Boruvka with draws. It neither draws uniformly nor in proportion ' +
     'to the product of similarities: later edges are preferred. Draws follow from the seed, so that a seed gives one ' +
-    'tree, the same everywhere. The similarities are read on the host of every backend.',
+    'tree, the same everywhere. The similarities are read on the host of backends without a kernel.',
   inputs: {
     similarity: {
       dtype: 'float32',
@@ -40,8 +40,8 @@ export const RandomSpanningTree = defineOp({
  * probability b / (a + b), of their similarities. That is no uniform draw: later edges are preferred. The draws follow
  * from the seed, the position in the batch, the round and the edge: a seed gives one tree, the same on every backend.
  *
- * No gradient flows to the similarities. They are read on the host: on a backend that reads asynchronously only, `await
- * readForChecks(similarity)` comes before.
+ * No gradient flows to the similarities. They are read on the host of backends without a kernel for it: where that reads
+ * asynchronously only, `await readForChecks(similarity)` comes before.
  *
  * @param similarity [B, E] float32, at least 0; larger means more alike.
  * @param edges [E, 2] int32 vertex ids; parallel edges and loops are allowed.
