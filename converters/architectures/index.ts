@@ -2,7 +2,7 @@
 import type { GrootVTrunk } from '../../plugin/models/grootv_metadata.js';
 import type { FileArchitecture } from './architecture.js';
 import { GROOTV } from './grootv/architecture.js';
-import { GROOTV_MASK_RCNN } from './grootv_mask_rcnn/architecture.js';
+import { GROOTV_MASK_RCNN, UIS_MAMBA_MASK_RCNN } from './grootv_mask_rcnn/architecture.js';
 import { GROOTV_UPERNET } from './grootv_upernet/architecture.js';
 import { UIS_MAMBA } from './uis_mamba/architecture.js';
 
@@ -14,4 +14,5 @@ export const ARCHITECTURES: readonly FileArchitecture<NetworkSizes>[] = [
   GROOTV_UPERNET,
   GROOTV_MASK_RCNN,
   UIS_MAMBA,
+  UIS_MAMBA_MASK_RCNN,
 ];

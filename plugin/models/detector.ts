@@ -73,7 +73,7 @@ const FORMATS: {
   polygon: maskPolygons,
 };
 
-/** A converted detector (Mask R-CNN on GrootV). */
+/** A converted detector (Mask R-CNN on GrootV or UIS-Mamba). */
 export class Detector extends DenseModel<DetectorMetadata> {
   /**
    * Loads a model that `convertCheckpoint` wrote, or that `save` has.

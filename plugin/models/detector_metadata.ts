@@ -1,9 +1,14 @@
 /** What the converter writes into a Mask R-CNN model and what `Detector` reads from it: `model.metadata` in tfjs. */
-import { boolean, type Check, integer, number, record } from './checks.js';
+import { boolean, type Check, integer, number, oneOf, optional, record } from './checks.js';
 import { type DenseMetadata, type DenseTrunk, denseCheck, FRACTION } from './dense_metadata.js';
+import type { UisMambaWeakening } from './uis_mamba_metadata.js';
 
-/** The sizes of Mask R-CNN (K. He et al., 2017) with a feature pyramid, on GrootV. */
-export interface MaskRCNNArchitecture extends DenseTrunk {
+/** The sizes of Mask R-CNN (K. He et al., 2017) with a feature pyramid, on GrootV or UIS-Mamba. */
+export interface MaskRCNNArchitecture extends DenseTrunk, Partial<UisMambaWeakening> {
+  /** GrootV where it is not there. */
+  readonly backbone?: 'UIS-Mamba';
+  /** Of UIS-Mamba, as `useHsw`, `hswVarphi` and `poolSize`: see `UisMambaArchitecture`. */
+  readonly depatch?: boolean;
   /** Channels of the feature pyramid. */
   readonly pyramidChannels: number;
   /** Channels of the linear layers of the box head. */
@@ -66,6 +71,7 @@ export const DETECTOR_METADATA: Check = denseCheck(
     maskConvolutions: integer(0, 64),
     classAgnosticBoxes: boolean,
     classAgnosticMasks: boolean,
+    backbone: optional(oneOf('UIS-Mamba')),
   },
   {
     testing: record({

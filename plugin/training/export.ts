@@ -6,6 +6,7 @@ import { DETECTOR_METADATA, type DetectorMetadata } from '../models/detector_met
 import { EXPORTED, type GrootVMetadata, type GrootVScan, SCAN_NAMES } from '../models/grootv_metadata.js';
 import { encodeSafetensors } from '../models/safetensors_writer.js';
 import { SEGMENTER_METADATA, type SegmenterMetadata } from '../models/segmenter_metadata.js';
+import type { UisMambaWeakening } from '../models/uis_mamba_metadata.js';
 import { toTorch } from '../torch_layout.js';
 import { boxSettingsOf } from './detection/detector_nodes.js';
 import { detectorConfig, segmenterConfig } from './openmmlab_config.js';
@@ -66,6 +67,7 @@ function settingsOf(graph: GraphModel): Record<string, string> {
   if (family !== 'GrootV-UperNet' && family !== 'GrootV-MaskRCNN') {
     return {
       ...(preprocessing?.size && { [EXPORTED.imageSize]: String(preprocessing.size) }),
+      ...(family === 'UIS-Mamba' && weakeningTexts(architecture as object as UisMambaWeakening)),
       ...(family === 'GrootV' && { [EXPORTED.stemStride]: String(architecture?.stemStride ?? 2) }),
       ...names,
     };
@@ -80,6 +82,11 @@ function settingsOf(graph: GraphModel): Record<string, string> {
     ...names,
     ...jsonOf(EXPORTED.palette, palette),
   };
+}
+
+/** Under the names of the authors' arguments, which the converter reads. */
+function weakeningTexts({ useHsw, hswVarphi, poolSize }: UisMambaWeakening): Record<string, string> {
+  return { use_hsw: String(useHsw), hsw_varphi: String(hswVarphi), pool_size: String(poolSize) };
 }
 
 /** How states travel, where the model says so. */

@@ -21,11 +21,16 @@ export function segmenterConfig({ architecture, preprocessing, inference }: Segm
 }
 
 /** @param boxes of the graph: they are not among what the metadata says */
-export function detectorConfig({ preprocessing, testing }: DetectorMetadata, boxes: BoxSettings): string {
+export function detectorConfig(
+  { architecture, preprocessing, testing }: DetectorMetadata,
+  boxes: BoxSettings,
+): string {
   const { proposals } = testing;
+  const { backbone, useHsw = false, hswVarphi = 0, poolSize = 1 } = architecture;
   const { anchorScale, anchorRatios, proposalDeviations, boxDeviations, samplingRatio } = boxes;
   return text({
     model: {
+      ...(backbone && { backbone: { use_hsw: useHsw, hsw_varphi: hswVarphi, pool_size: poolSize } }),
       rpn_head: {
         anchor_generator: { scales: [anchorScale], ratios: anchorRatios },
         bbox_coder: { target_stds: proposalDeviations },

@@ -1,69 +1,126 @@
 /** What a checkpoint of Mask R-CNN on GrootV is, read from the names and shapes of its tensors alone. */
+import type { DenseTrunk } from '../../../plugin/models/dense_metadata.js';
+import type { GrootVScan, GrootVTrunk } from '../../../plugin/models/grootv_metadata.js';
 import { Parameters } from '../../parameters.js';
-import { disagreements } from '../../state_shapes.js';
+import type { Checkpoint } from '../../pytorch/checkpoint.js';
+import { disagreements, type StateShapes } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { countParameters } from '../grootv/architecture.js';
 import { denseTrunk, hasAnchor, ownsBackbone, whyLeftOut } from '../grootv/dense_trunk.js';
 import { refuseModelsBeside } from '../grootv/model_evidence.js';
 import { IMAGENET_DEVIATION, IMAGENET_MEAN } from '../grootv/preprocessing.js';
+import { UIS_MAMBA, uisMambaSizes } from '../uis_mamba/architecture.js';
+import { UIS_MAMBA_DEFAULTS } from '../uis_mamba/settings.js';
 import { maskRCNNGraph } from './graph.js';
 import { MASK_RCNN_DEFAULTS, type MaskRCNNSettings, maskRCNNMetadata, maskRCNNSettings } from './settings.js';
 import type { MaskRCNNSizes } from './sizes.js';
 
 const HEADS = /^(neck|rpn_head|roi_head)\./;
 
-/** Mask R-CNN on GrootV: checkpoints of mmdetection. */
-export const GROOTV_MASK_RCNN: FileArchitecture<MaskRCNNSizes, MaskRCNNSettings> = {
-  family: 'GrootV-MaskRCNN',
-  title: 'Mask R-CNN on GrootV',
-  contains: 'GrootV',
-  anchors: ['rpn_head.rpn_conv.', 'roi_head.bbox_head.', 'roi_head.mask_head.'],
-  owns: (name) => ownsBackbone(name) || HEADS.test(name),
+/** A backbone under the heads. */
+interface Backbone {
+  readonly family: 'GrootV' | 'UIS-Mamba';
+  /** Whether a name, without `backbone.`, lies in it. */
+  owns(name: string): boolean;
+  whyLeftOut(name: string): string | undefined;
+  /** Undefined when there is none. */
+  sizes(state: StateShapes): Omit<DenseTrunk, 'classes'> | undefined;
+  check(checkpoint: Checkpoint): void;
+  readonly scan?: GrootVScan;
+}
+
+/** Mask R-CNN: checkpoints of mmdetection. */
+function maskRCNNOn(backbone: Backbone): FileArchitecture<MaskRCNNSizes, MaskRCNNSettings> {
+  const { family, scan } = backbone;
+  const anchors = ['rpn_head.rpn_conv.', 'roi_head.bbox_head.', 'roi_head.mask_head.'];
+  const owns = (name: string) => backbone.owns(name) || HEADS.test(name);
+  return {
+    family: `${family}-MaskRCNN`,
+    title: `Mask R-CNN on ${family}`,
+    contains: family,
+    anchors,
+    owns,
+    whyLeftOut: backbone.whyLeftOut,
+    describe: ({ name, channels, depths, classes }) =>
+      `a ${name} (channels ${channels}, depths ${depths.join(', ')}, ${classes} classes)`,
+    scan,
+    fit(state) {
+      const trunk = backbone.sizes(state);
+      if (!trunk || !hasAnchor(state, { anchors })) return undefined;
+      const parameters = new Parameters(state);
+      const sizes = { ...trunk, ...headSizes(parameters), name: `${trunk.name} + Mask R-CNN` };
+      declare(sizes, parameters);
+      return { sizes, differences: disagreements(state, parameters.declared, owns) };
+    },
+    check: backbone.check,
+    settings: maskRCNNSettings,
+    build: maskRCNNGraph,
+    countParameters,
+    metadata: maskRCNNMetadata,
+  };
+}
+
+export const GROOTV_MASK_RCNN = maskRCNNOn({
+  family: 'GrootV',
+  owns: ownsBackbone,
   whyLeftOut,
-  describe: ({ name, channels, depths, classes }) =>
-    `a ${name} (channels ${channels}, depths ${depths.join(', ')}, ${classes} classes)`,
-  fit(state) {
-    const trunk = denseTrunk(state);
-    if (!trunk || !hasAnchor(state, GROOTV_MASK_RCNN)) return undefined;
-    const parameters = new Parameters(state);
-    const [boxes, masks] = ['roi_head.bbox_head', 'roi_head.mask_head'].map((path) => parameters.at(path));
-    const counted = (head: Parameters, name: (i: number) => string) => {
-      let count = 0;
-      while (head.has(name(count))) count++;
-      return count;
-    };
-    // Background is the last class of the box head.
-    const classes = Math.max(1, boxes.size('fc_cls.weight', 0, 81) - 1);
-    const pyramidChannels = parameters.size('neck.lateral_convs.0.conv.weight', 0, 256);
-    const cells = boxes.size('shared_fcs.0.weight', 1, 49 * pyramidChannels) / pyramidChannels;
-    const sizes: MaskRCNNSizes = {
-      ...trunk,
-      name: `${trunk.name} + Mask R-CNN`,
-      classes,
-      pyramidChannels,
-      boxChannels: boxes.size('fc_cls.weight', 1, 1024),
-      maskChannels: masks.size('upsample.weight', 1, 256),
-      maskConvolutions: counted(masks, (i) => `convs.${i}.conv.weight`),
-      classAgnosticBoxes: classes > 1 && boxes.size('fc_reg.weight', 0, 0) === 4,
-      classAgnosticMasks: classes > 1 && masks.size('conv_logits.weight', 0, 0) === 1,
-      anchors: parameters.size('rpn_head.rpn_cls.weight', 0, 3),
-      boxLayers: counted(boxes, (i) => `shared_fcs.${i}.weight`),
-      boxSide: Math.max(1, Math.round(Math.sqrt(cells)) || 0),
-    };
-    declare(sizes, parameters);
-    return { sizes, differences: disagreements(state, parameters.declared, GROOTV_MASK_RCNN.owns) };
-  },
+  sizes: denseTrunk,
   check: refuseModelsBeside('GrootV'),
-  settings: maskRCNNSettings,
-  build: maskRCNNGraph,
-  countParameters,
-  metadata: maskRCNNMetadata,
-};
+});
+
+const PREFIX = 'backbone.';
+const inBackbone = (name: string) => (name.startsWith(PREFIX) ? name.slice(PREFIX.length) : undefined);
+
+export const UIS_MAMBA_MASK_RCNN = maskRCNNOn({
+  family: 'UIS-Mamba',
+  owns: (name) => UIS_MAMBA.owns(inBackbone(name) ?? ''),
+  whyLeftOut: (name) => UIS_MAMBA.whyLeftOut?.(inBackbone(name) ?? name) ?? whyLeftOut(name),
+  sizes(state) {
+    const own = [...state].flatMap(([name, entry]) => {
+      const short = inBackbone(name);
+      return short === undefined ? [] : [[short, entry] as const];
+    });
+    const sizes = uisMambaSizes(new Map(own));
+    if (!sizes) return undefined;
+    // Pictures have three channels: a stem of another number does not fit.
+    const { inputChannels: _, ...rest } = sizes;
+    return { ...rest, backbone: 'UIS-Mamba' as const };
+  },
+  check: UIS_MAMBA.check,
+  scan: UIS_MAMBA.scan,
+});
+
+/** The sizes of neck and heads. */
+function headSizes(parameters: Parameters): Omit<MaskRCNNSizes, keyof GrootVTrunk | 'outputNormalization'> {
+  const [boxes, masks] = ['roi_head.bbox_head', 'roi_head.mask_head'].map((path) => parameters.at(path));
+  const counted = (head: Parameters, name: (i: number) => string) => {
+    let count = 0;
+    while (head.has(name(count))) count++;
+    return count;
+  };
+  // Background is the last class of the box head.
+  const classes = Math.max(1, boxes.size('fc_cls.weight', 0, 81) - 1);
+  const pyramidChannels = parameters.size('neck.lateral_convs.0.conv.weight', 0, 256);
+  const cells = boxes.size('shared_fcs.0.weight', 1, 49 * pyramidChannels) / pyramidChannels;
+  return {
+    classes,
+    pyramidChannels,
+    boxChannels: boxes.size('fc_cls.weight', 1, 1024),
+    maskChannels: masks.size('upsample.weight', 1, 256),
+    maskConvolutions: counted(masks, (i) => `convs.${i}.conv.weight`),
+    classAgnosticBoxes: classes > 1 && boxes.size('fc_reg.weight', 0, 0) === 4,
+    classAgnosticMasks: classes > 1 && masks.size('conv_logits.weight', 0, 0) === 1,
+    anchors: parameters.size('rpn_head.rpn_cls.weight', 0, 3),
+    boxLayers: counted(boxes, (i) => `shared_fcs.${i}.weight`),
+    boxSide: Math.max(1, Math.round(Math.sqrt(cells)) || 0),
+  };
+}
 
 /** Reads every parameter; the settings decide no shape. */
 function declare(sizes: MaskRCNNSizes, parameters: Parameters): void {
   const preprocessing = { mean: IMAGENET_MEAN, deviation: IMAGENET_DEVIATION };
-  maskRCNNGraph(sizes, parameters, { ...MASK_RCNN_DEFAULTS, preprocessing });
+  const weakening = sizes.backbone && UIS_MAMBA_DEFAULTS;
+  maskRCNNGraph(sizes, parameters, { ...MASK_RCNN_DEFAULTS, preprocessing, weakening });
 }
 
 /** Names and shapes of all tensors of a network of these sizes. */

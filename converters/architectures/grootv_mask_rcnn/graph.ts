@@ -1,5 +1,6 @@
 /**
- * Mask R-CNN (K. He et al., 2017) with a feature pyramid (T.-Y. Lin et al., 2017) on GrootV, as mmdetection builds it.
+ * Mask R-CNN (K. He et al., 2017) with a feature pyramid (T.-Y. Lin et al., 2017) on GrootV or UIS-Mamba, as mmdetection
+ * builds it.
  * One picture at a time; activations are channels-last.
  */
 import { GraphBuilder } from '../../graph/graph_builder.js';
@@ -7,6 +8,7 @@ import { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
 import type { NetworkGraph } from '../architecture.js';
 import { grootVBackbone, normalizedImage } from '../grootv/graph.js';
+import { uisMambaBackbone } from '../uis_mamba/graph.js';
 import { featurePyramid } from './feature_pyramid.js';
 import { proposals } from './region_proposals.js';
 import { boxHead, maskHead } from './roi_heads.js';
@@ -28,7 +30,11 @@ export function maskRCNNGraph(
   const ones = graph.literal('scale_factor/default', [1, 1, 1, 1]);
   const scaleFactor = graph.node('Identity', 'scale_factor', [ones]);
 
-  const { levels, namedNodes } = grootVBackbone(layers, parameters.at('backbone'), image, sizes);
+  const weights = parameters.at('backbone');
+  const { depatch = false } = sizes;
+  const { levels, namedNodes } = settings.weakening
+    ? uisMambaBackbone(layers, weights, image, { ...sizes, depatch }, settings.weakening)
+    : grootVBackbone(layers, weights, image, sizes);
   const pyramid = featurePyramid(layers, parameters.at('neck'), levels, sizes);
   const found = proposals(layers, parameters.at('rpn_head'), pyramid, imageShape, sizes, settings);
   const finest = pyramid.slice(0, levels.length);

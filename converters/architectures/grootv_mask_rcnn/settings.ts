@@ -8,6 +8,7 @@ import {
   MAX_BOXES,
   type ProposalSettings,
 } from '../../../plugin/models/detector_metadata.js';
+import type { UisMambaWeakening } from '../../../plugin/models/uis_mamba_metadata.js';
 import { ArchitectureError } from '../../errors.js';
 import type { BatchNormHandling } from '../../graph/batch_norm.js';
 import type { ConfigValue } from '../../openmmlab/config_text.js';
@@ -15,6 +16,7 @@ import type { DenseOptions } from '../../openmmlab/dense_options.js';
 import { type DenseSettings, refuseOptions, SettingsReader } from '../../openmmlab/settings.js';
 import type { Checkpoint } from '../../pytorch/checkpoint.js';
 import type { ModelDetails, SettingsOptions } from '../architecture.js';
+import { weakeningOf } from '../uis_mamba/settings.js';
 import type { MaskRCNNSizes } from './sizes.js';
 
 /** What the graph has beside its weights. */
@@ -26,6 +28,8 @@ export interface MaskRCNNGraphSettings extends DetectorTesting {
   /** Height over width, one for each anchor of a position. */
   readonly anchorRatios: readonly number[];
   readonly batchNorm?: BatchNormHandling;
+  /** Of UIS-Mamba's backbone. */
+  readonly weakening?: UisMambaWeakening;
   /** What the predicted changes of anchors and of proposals are multiplied with: x, y, width, height. */
   readonly proposalDeviations: readonly number[];
   readonly boxDeviations: readonly number[];
@@ -59,15 +63,17 @@ const DEVIATIONS = listOf(number(1e-6, 1e6), 4, 4);
 
 /** @throws {ArchitectureError} when an option does not fit, or the checkpoint says what this network does not do */
 export function maskRCNNSettings(
-  { classes, anchors }: MaskRCNNSizes,
+  { classes, anchors, backbone }: MaskRCNNSizes,
   checkpoint: Checkpoint,
-  { classNames, dense = {}, stemStride }: SettingsOptions,
+  { classNames, dense = {}, stemStride, uisMamba = {} }: SettingsOptions,
 ): MaskRCNNSettings {
   refuseOptions({ stemStride }, ['stemStride'], 'classifiers and backbones; this is a detector');
   refuseOptions(dense, SEGMENTATION, 'segmenters; this is a detector');
   const reader = new SettingsReader(checkpoint);
   const preprocessing = reader.preprocessing(dense, { scale: SCALE, padTo: PADDING });
+  const own = backbone && weakeningOf(checkpoint, reader, uisMamba);
   const settings = {
+    ...own,
     ...testing(reader, dense),
     ...regions(reader, anchors),
     preprocessing,
@@ -194,7 +200,7 @@ export function maskRCNNMetadata(
   const { preprocessing, classNames, palette } = settings;
   const { scoreThreshold, iouThreshold, maxDetections, maskThreshold, proposals } = settings;
   return {
-    architecture: { family: 'GrootV-MaskRCNN', ...sizes, parameters },
+    architecture: { family: 'GrootV-MaskRCNN', ...sizes, ...settings.weakening, parameters },
     preprocessing,
     testing: { scoreThreshold, iouThreshold, maxDetections, maskThreshold, proposals },
     classNames,
