@@ -63,6 +63,8 @@ export type BackendKernel<D extends OpDeclaration = OpDeclaration> = (args: {
 
 const hostKernels = new Map<string, BackendKernel>();
 const fallbackKernels = new Set<string>();
+/** Of a backend itself; tfjs can copy those of another, which compute where that does. */
+const backendKernels = new Set<string>();
 
 /**
  * Registers the plain TypeScript kernel of an op: as the kernel of tfjs's `cpu` backend, and as what runs on a
@@ -129,6 +131,7 @@ export function registerBackendKernel<D extends OpDeclaration>(
   // gives way to a real kernel, needs no warning.
   if (getKernel(op.name, backendName)) unregisterKernel(op.name, backendName);
   fallbackKernels.delete(`${op.name} ${backendName}`);
+  backendKernels.add(`${op.name} ${backendName}`);
   const kernelFunc: KernelFunc = ({ inputs, attrs, backend }) => {
     const { given, attributes, outputs } =
       takeChecked(inputs, attrs) ?? check(op, inputs, attrs as Attributes);
@@ -154,10 +157,10 @@ export function hasOwnKernel(op: OpDeclaration, backendName: string): boolean {
 }
 
 /**
- * The inputs whose values an op waits for on the current backend: none where that reads at once or has a kernel for it.
+ * The inputs whose values an op waits for on the current backend: none where that reads at once or has a kernel of its own.
  */
 export function awaitedInputs(op: OpDeclaration): readonly string[] {
-  return mustWaitForValues() && !hasOwnKernel(op, getBackend()) ? (op.reads ?? []) : [];
+  return mustWaitForValues() && !backendKernels.has(`${op.name} ${getBackend()}`) ? (op.reads ?? []) : [];
 }
 
 /**
@@ -346,6 +349,7 @@ function registerFallbackKernel(op: OpDeclaration, backendName: string): void {
   if (!kernel) throw new Error(`${op.name}: no kernel for the backend '${backendName}' and none on the host`);
   registerBackendKernel(op, backendName, kernel);
   fallbackKernels.add(`${op.name} ${backendName}`);
+  backendKernels.delete(`${op.name} ${backendName}`);
   if (op.reads) return; // the host is where it runs
   console.warn(
     `tfjs-grootvl: ${op.name} has no kernel for the backend '${backendName}'; it runs on the CPU in plain ` +
