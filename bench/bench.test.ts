@@ -14,6 +14,7 @@ import '../wasm/index.js';
 import { withBuiltInOps } from './built_in_ops.js';
 import { benchDense, maskRCNN, uperNet } from './dense.js';
 import { withFigures } from './figures.js';
+import { benchGroups } from './groups.js';
 import { benchLanguageModel } from './language_model.js';
 import { buildNative } from './native.js';
 import { benchOps } from './ops.js';
@@ -183,6 +184,20 @@ t.test('a language model in a process of its own', async (t) => {
   });
   t.match(text, /9 tokens of a prompt, ms +30 .* 20 +1\.50\n/);
   t.match(text, /a token, ms +5\.0 .* 4\.0 +1\.25\na token, ms +5\.0 .* 2\.0 +2\.50\n/);
+});
+
+t.test('scans whose channels share a decay', async (t) => {
+  const before = tf.memory().numTensors;
+  const times = await benchGroups([{ side: 5, channels: 8 }], { rounds: 1, time: 5 });
+  t.same(
+    times.map(({ aggregate }) => aggregate),
+    ['all', 'root', 'leaves'],
+  );
+  for (const { us, streamUs, expandedUs, expandingUs } of times) {
+    t.ok(Math.min(us, streamUs, expandedUs, expandingUs) > 0);
+  }
+  t.match(formatReport({ environment: ENVIRONMENT, groups: times }), /5x5x8, leaves +\d/);
+  t.equal(tf.memory().numTensors, before);
 });
 
 t.test('other ways of scanning', async (t) => {

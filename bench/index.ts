@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { getThreadsCount } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { benchDense } from './dense.js';
+import { benchGroups } from './groups.js';
 import { benchLanguageModel } from './language_model.js';
 import { benchProducts } from './matrix_products.js';
 import { buildNative, type Native } from './native.js';
@@ -29,6 +30,7 @@ const MEASURE: Readonly<
     ...('peak' in native && { peak: native.peak() }),
   }),
   scaling: async () => ({ scaling: await benchScaling() }),
+  groups: async () => ({ groups: await benchGroups() }),
   prediction: async () => {
     const model = await randomGrootV();
     const prediction = await benchPrediction(model);

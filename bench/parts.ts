@@ -3,6 +3,7 @@ export const PARTS = {
   ops: 'ops',
   products: 'matrix products',
   scaling: 'scaling',
+  groups: 'decays that channels share',
   prediction: 'GrootV-T',
   scans: 'scans of GrootV-T and GG-SSM',
   dense: 'UperNet and Mask R-CNN',

@@ -1,5 +1,6 @@
 /** What a run of the benchmark found, as tables: of text for people, of markdown for documents. */
 import type { DenseTimes } from './dense.js';
+import type { GroupTime } from './groups.js';
 import type { LanguageModelTimes } from './language_model.js';
 import type { ProductTime } from './matrix_products.js';
 import { type OpTime, SMALLEST_STAGE } from './ops.js';
@@ -25,6 +26,7 @@ export interface BenchReport {
   readonly peak?: number;
   readonly products?: readonly ProductTime[];
   readonly scaling?: readonly ScalingTime[];
+  readonly groups?: readonly GroupTime[];
   readonly prediction?: PredictionTimes;
   readonly scans?: readonly ScanTime[];
   readonly dense?: readonly DenseTimes[];
@@ -78,6 +80,7 @@ function tablesOf({
   peak,
   products,
   scaling,
+  groups,
   prediction,
   scans,
   dense,
@@ -88,6 +91,7 @@ function tablesOf({
     ...(ops ? opTables(ops) : []),
     ...(products ? [productTable(products, peak)] : []),
     ...(scaling ? [scalingTable(scaling)] : []),
+    ...(groups ? [groupsTable(groups)] : []),
     ...(prediction ? predictionTables(prediction) : []),
     ...(scans ? [scansTable(scans)] : []),
     ...(dense ? denseTables(dense) : []),
@@ -162,6 +166,20 @@ function scalingTable(scaling: readonly ScalingTime[]): Table {
       scanNs.toFixed(2),
       triadNs.toFixed(2),
       treeNs.toFixed(1),
+    ]),
+  };
+}
+
+function groupsTable(groups: readonly GroupTime[]): Table {
+  return {
+    title: 'Scans with one decay for all channels of a vertex',
+    header: ['what', 'us', 'over x and y once', 'a decay a channel, over it', 'with its expansion'],
+    rows: groups.map(({ size, aggregate, us, streamUs, expandedUs, expandingUs }) => [
+      `${size}, ${aggregate}`,
+      us.toFixed(0),
+      (us / streamUs).toFixed(2),
+      (expandedUs / us).toFixed(2),
+      (expandingUs / us).toFixed(1),
     ]),
   };
 }

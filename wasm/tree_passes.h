@@ -1,5 +1,5 @@
 // The passes that tree scans and their gradients are made of (GrootVL, algorithm 1); values are [V, D] by vertex id.
-// A pass is compiled for a decay a channel and for one a group of channels; where both differ it asks the decays.
+// A pass is compiled for a decay a channel and for two ways of sharing one; where they differ it asks the decays.
 #pragma once
 #include "rows.h"
 
@@ -30,7 +30,7 @@ struct ChannelDecays {
   }
 };
 
-// Decays [V, G], one for D/G channels side by side: a row has G parts.
+// Decays [V, G], one for D/G channels side by side, any number of them: a row has G parts.
 struct GroupDecays {
   float* values;
   int groups;
@@ -50,20 +50,52 @@ struct GroupDecays {
   }
 };
 
+// The same for a power of two of channels from 4 on, all lanes of a register: a row is one part, however many groups.
+struct BlockDecays {
+  float* values;
+  int groups;
+  int channels;
+  int shift;  // log2(D/G)
+
+  struct Row {
+    const float* at;
+    int shift;
+    INLINE_MEMBER v128_t operator()(int d, int) const { return wasm_v128_load32_splat(at + (d >> shift)); }
+  };
+  int parts() const { return 1; }
+  int size() const { return channels; }
+  INLINE_MEMBER Row of(int vertex, int) const { return {values + size_t(vertex) * groups, shift}; }
+  template <typename Compute>
+  INLINE_MEMBER void set(int vertex, int, const Compute& compute) const {
+    for (int group = 0; group < groups; group++) {
+      values[size_t(vertex) * groups + group] =
+          sum_channels(1 << shift, [&](int d, int n) { return compute((group << shift) + d, n); });
+    }
+  }
+};
+
+// Channels of a group up to which a part of a row costs more than it saves.
+constexpr int SMALL_GROUP = 64;
+
 // Calls run(first channel, number of channels, part) for each part of a row.
 template <typename Decays, typename Run>
 INLINE void for_parts(const Decays& decays, const Run& run) {
   for (int part = 0; part < decays.parts(); part++) run(part * decays.size(), decays.size(), part);
 }
 
-// Calls run with the decays of channels or of groups, whichever there are.
+// Calls run with the decays as it is fastest to take them.
 template <typename Run>
 INLINE void with_decays(const float* decay, int groups, int channels, const Run& run) {
   float* const values = const_cast<float*>(decay);
   if (groups == channels) {
     run(ChannelDecays{values, channels});
+    return;
+  }
+  const int size = groups == 0 ? 0 : channels / groups;
+  if (size >= LANES && size <= SMALL_GROUP && (size & (size - 1)) == 0) {
+    run(BlockDecays{values, groups, channels, __builtin_ctz(size)});
   } else {
-    run(GroupDecays{values, groups, groups == 0 ? 0 : channels / groups});
+    run(GroupDecays{values, groups, size});
   }
 }
 
