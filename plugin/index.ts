@@ -13,6 +13,7 @@ export {
   randomTreeOfGuide,
 } from './filters/learnable_tree_filter.js';
 export { type LevelSetLosses, levelSetLoss } from './filters/level_set_loss.js';
+export { localAffinityFilter } from './filters/local_affinity_filter.js';
 export { grootVScan, normalizedTreeScan, parentAffinity, type ScanTree } from './filters/scans.js';
 export { type TreeEnergyLossOptions, treeEnergyLoss } from './filters/tree_energy_loss.js';
 export { type TreeFilterOptions, treeFilter } from './filters/tree_filter.js';
@@ -95,6 +96,7 @@ export type {
 } from './models/uis_mamba_metadata.js';
 export { type Activation, Gelu, gelu, Silu, silu } from './ops/activations.js';
 export { BoruvkaMST, boruvkaMST, type Tree } from './ops/boruvka_mst.js';
+export { BottleneckFilter, bottleneckFilter } from './ops/bottleneck_filter.js';
 export {
   AnchorGrid,
   anchorGrid,
@@ -122,7 +124,12 @@ export {
   selectChannels,
 } from './ops/detections.js';
 export { Discretize, discretize } from './ops/discretize.js';
-export { EdgeDissimilarity, edgeDissimilarity, type Metric } from './ops/edge_dissimilarity.js';
+export {
+  EdgeDissimilarity,
+  EdgeDissimilarityGradient,
+  edgeDissimilarity,
+  type Metric,
+} from './ops/edge_dissimilarity.js';
 export { FlattenGrid, GridGraph, UnflattenGrid } from './ops/grid.js';
 export { GridSample, GridSampleGradient, gridSample, type Padding } from './ops/grid_sample.js';
 export { OpError } from './ops/input_checks.js';

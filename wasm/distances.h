@@ -1,4 +1,4 @@
-// Sums over two rows that dissimilarities are made of, bit for bit those of plugin/cpu/edge_dissimilarity.ts: eight
+// What dissimilarities of two rows have in common: their sums, and their gradients. The sums are, bit for bit, those of plugin/cpu/edge_dissimilarity.ts: eight
 // interleaved partial sums are the lanes of two registers; they are folded 8 -> 4 -> 2 -> 1. Nothing is fused or
 // reassociated.
 #pragma once
@@ -38,3 +38,43 @@ INLINE double norm_of(const float* row, int channels) {
 
 // Which norm divides: `smallest` where it is smaller. NaN stays.
 INLINE double clamped(double norm, double smallest) { return norm < smallest ? smallest : norm; }
+
+// An end of an edge: a row of features, its gradient, and its norm where the metric is the cosine.
+struct End {
+  const float* features;
+  float* gradient;
+  double norm;
+};
+
+// Adds the slopes in both ends of an edge: the formulas stand in plugin/cpu/slopes.ts.
+template <Metric metric>
+INLINE void add_slopes(const End& u, const End& v, int channels, float dy, double smallest_norm) {
+  if (metric == COSINE) {
+    const double dot = sum<COSINE>(u.features, v.features, channels);
+    const v128_t scale = splat(float(dy / (clamped(u.norm, smallest_norm) * clamped(v.norm, smallest_norm))));
+    // -scale * (other - own * along)
+    const auto add_slope = [&](const End& own, const End& other) {
+      if (own.norm == 0) return;
+      const v128_t along = splat(own.norm > smallest_norm ? float(dot / (own.norm * own.norm)) : 0.0f);
+      for_channels(own.gradient, channels, [&](int d, int n) {
+        const v128_t parallel = mul(load_first(own.features + d, n), along);
+        const v128_t across = sub(load_first(other.features + d, n), parallel);
+        return sub(load_first(own.gradient + d, n), mul(scale, across));
+      });
+    };
+    add_slope(u, v);
+    add_slope(v, u);
+    return;
+  }
+  const v128_t scale = splat(metric == EUCLIDEAN ? 2 * dy : dy);
+  for_channels(u.gradient, channels, [&](int d, int n) {
+    const v128_t gap = sub(load_first(u.features + d, n), load_first(v.features + d, n));
+    v128_t slope = mul(scale, gap);
+    if (metric == MANHATTAN) {
+      const v128_t above_zero = wasm_v128_and(scale, wasm_f32x4_gt(gap, zero()));
+      slope = sub(above_zero, wasm_v128_and(scale, wasm_f32x4_lt(gap, zero())));
+    }
+    store_first(v.gradient + d, sub(load_first(v.gradient + d, n), slope), n);
+    return add(load_first(u.gradient + d, n), slope);
+  });
+}

@@ -5,6 +5,7 @@
 import './activations.js';
 import './batch_normalization.js';
 import './boruvka_mst.js';
+import './bottleneck_filter.js';
 import './causal_convolution.js';
 import './convolution.js';
 import './convolution_gradients.js';

@@ -41,43 +41,14 @@ static void measure(const Groups& at, float* distance, const double* norms) {
   });
 }
 
-// Adds the slopes of a vertex and of its parent.
 template <Metric metric>
-static void add_slopes(const Groups& at, const float* dy, float* dfeatures, const double* norms) {
+static void add_gradients(const Groups& at, const float* dy, float* dfeatures, const double* norms) {
   for_groups(at, [&](int v, int p, int g) {
     const size_t own = size_t(v) * at.groups + g, above = size_t(p) * at.groups + g;
-    const float* const u = at.features + own * at.size;
-    const float* const w = at.features + above * at.size;
-    float* const du = dfeatures + own * at.size;
-    float* const dw = dfeatures + above * at.size;
-    if (metric == COSINE) {
-      const double dot = sum<COSINE>(u, w, at.size);
-      const double lengths = clamped(norms[own], at.smallest_norm) * clamped(norms[above], at.smallest_norm);
-      const v128_t scale = splat(float(dy[own] / lengths));
-      // to -= scale * (other - from * along), where from has the given norm
-      const auto add_slope = [&](float* to, const float* from, double norm, const float* other) {
-        if (norm == 0) return;
-        const v128_t along = splat(norm > at.smallest_norm ? float(dot / (norm * norm)) : 0.0f);
-        for_channels(to, at.size, [&](int d, int n) {
-          const v128_t across = sub(load_first(other + d, n), mul(load_first(from + d, n), along));
-          return sub(load_first(to + d, n), mul(scale, across));
-        });
-      };
-      add_slope(du, u, norms[own], w);
-      add_slope(dw, w, norms[above], u);
-      return;
-    }
-    const v128_t scale = splat(metric == EUCLIDEAN ? 2 * dy[own] : dy[own]);
-    for_channels(du, at.size, [&](int d, int n) {
-      const v128_t gap = sub(load_first(u + d, n), load_first(w + d, n));
-      v128_t slope = mul(scale, gap);
-      if (metric == MANHATTAN) {
-        const v128_t above_zero = wasm_v128_and(scale, wasm_f32x4_gt(gap, zero()));
-        slope = sub(above_zero, wasm_v128_and(scale, wasm_f32x4_lt(gap, zero())));
-      }
-      store_first(dw + d, sub(load_first(dw + d, n), slope), n);
-      return add(load_first(du + d, n), slope);
-    });
+    const auto end = [&](size_t group) -> End {
+      return {at.features + group * at.size, dfeatures + group * at.size, metric == COSINE ? norms[group] : 0};
+    };
+    add_slopes<metric>(end(own), end(above), at.size, dy[own], at.smallest_norm);
   });
 }
 
@@ -123,9 +94,9 @@ EXPORT void parent_dissimilarity_gradient(const float* features,  // [B, V, C]
     const Groups at = {features, order + first, parent + first, vertices, groups, size, smallest_norm};
     for_channels(dfeatures, int(vertices * at.channels()), [](int, int) { return zero(); });
     if (metric == COSINE) measure_norms(at, norms);
-    if (metric == COSINE) add_slopes<COSINE>(at, dy, dfeatures, norms);
-    if (metric == EUCLIDEAN) add_slopes<EUCLIDEAN>(at, dy, dfeatures, norms);
-    if (metric == MANHATTAN) add_slopes<MANHATTAN>(at, dy, dfeatures, norms);
+    if (metric == COSINE) add_gradients<COSINE>(at, dy, dfeatures, norms);
+    if (metric == EUCLIDEAN) add_gradients<EUCLIDEAN>(at, dy, dfeatures, norms);
+    if (metric == MANHATTAN) add_gradients<MANHATTAN>(at, dy, dfeatures, norms);
     features += vertices * at.channels();
     dfeatures += vertices * at.channels();
     dy += size_t(vertices) * groups;

@@ -3,14 +3,7 @@
 #include <cstring>
 
 #include "simd.h"
-
-constexpr int DIGIT_BITS = 11;
-constexpr int DIGITS = 1 << DIGIT_BITS;
-
-struct Entry {
-  uint32_t key;
-  int32_t index;
-};
+#include "sort.h"
 
 // Ascending keys are descending scores: -0 equals +0, NaN comes last.
 static uint32_t key_of(float score) {
@@ -19,19 +12,6 @@ static uint32_t key_of(float score) {
   uint32_t bits;
   memcpy(&bits, &score, sizeof bits);
   return bits >> 31 ? bits : ~(bits | 0x80000000u);
-}
-
-// By key; equal ones keep their order. A digit at a time, from `from` to `to` and back.
-static void sort_by_digit(const Entry* from, Entry* to, int count, int shift, uint32_t* starts) {
-  memset(starts, 0, DIGITS * sizeof(uint32_t));
-  for (int i = 0; i < count; i++) starts[(from[i].key >> shift) & (DIGITS - 1)]++;
-  uint32_t next = 0;
-  for (int digit = 0; digit < DIGITS; digit++) {
-    const uint32_t own = starts[digit];
-    starts[digit] = next;
-    next += own;
-  }
-  for (int i = 0; i < count; i++) to[starts[(from[i].key >> shift) & (DIGITS - 1)]++] = from[i];
 }
 
 // Kept boxes lie in the cells of a grid by their centres. Two intervals of lengths a and b whose intersection over union
@@ -151,9 +131,7 @@ EXPORT int suppress(const float* boxes,   // [K, 4]
     columns.include(box.x());
     rows.include(box.y());
   }
-  sort_by_digit(a, b, count, 0, digits);
-  sort_by_digit(b, a, count, DIGIT_BITS, digits);
-  sort_by_digit(a, b, count, 2 * DIGIT_BITS, digits);
+  sort_by_key(a, b, count, digits);
   columns.divide();
   rows.divide();
 

@@ -1,5 +1,5 @@
 /**
- * EdgeDissimilarity in plain TypeScript.
+ * EdgeDissimilarity and its gradient in plain TypeScript.
  *
  * The order of summation, the same on every backend, so that weights and therefore trees are the same bit for bit:
  * channel d is added to the partial sum d mod 8, in ascending d; then the upper half of the partial sums is added to
@@ -9,8 +9,9 @@
  * The cosine is finished in float64 and rounded once: dot / (sqrt(squares_u) * sqrt(squares_v)). Equal features then
  * weigh exactly -1, so that ties of the input stay ties, and are not decided by rounding.
  */
-import { EdgeDissimilarity, SMALLEST_NORM } from '../ops/edge_dissimilarity.js';
+import { EdgeDissimilarity, EdgeDissimilarityGradient, SMALLEST_NORM } from '../ops/edge_dissimilarity.js';
 import { registerHostKernel } from '../ops/kernels.js';
+import { addSlopes } from './slopes.js';
 
 const LANES = 8;
 const { fround, sqrt, max, abs } = Math;
@@ -36,6 +37,22 @@ registerHostKernel(EdgeDissimilarity, ({ inputs, outputs, shapes, attributes }) 
     }
   }
 });
+
+registerHostKernel(
+  EdgeDissimilarityGradient,
+  ({ inputs: { features, edges, dy }, outputs: { dfeatures }, shapes, attributes: { metric } }) => {
+    const [batch, numVertices, channels] = shapes.features;
+    const [numEdges] = shapes.edges;
+    const sums = new Float64Array(dfeatures.length);
+    for (let b = 0; b < batch; b++) {
+      for (let e = 0; e < numEdges; e++) {
+        const [u, v] = [edges[2 * e], edges[2 * e + 1]].map((id) => (b * numVertices + id) * channels);
+        addSlopes(sums, { features, u, v, size: channels, dy: dy[b * numEdges + e], metric });
+      }
+    }
+    dfeatures.set(sums);
+  },
+);
 
 /** What a channel adds to the sum of an edge, in float32 arithmetic. */
 const TERMS = {

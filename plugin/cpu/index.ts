@@ -1,6 +1,7 @@
 /** Registers every kernel in this folder. A new kernel is a file beside this one and a line here. */
 import './activations.js';
 import './boruvka_mst.js';
+import './bottleneck_filter.js';
 import './boxes.js';
 import './causal_convolution.js';
 import './detections.js';

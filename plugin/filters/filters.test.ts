@@ -8,6 +8,7 @@ import {
   grootVScan,
   learnableTreeFilter,
   levelSetLoss,
+  localAffinityFilter,
   normalizedTreeScan,
   OpError,
   parentAffinity,
@@ -48,6 +49,10 @@ function results(batch: number, height: number, width: number): Record<string, t
     treeEnergyLoss: treeEnergyLoss(map(5), map(3), labels, { features: map(2) }),
     ofImage,
     ofFeatures,
+    localAffinityFilter: localAffinityFilter(map(2), map(3), {
+      box: tf.ones([batch, height, width]),
+      rounds: 2,
+    }),
     grootVScan: grootVScan(pairs(), pairs(), map(3), { maximum: true }),
     normalizedTreeScan: normalizedTreeScan(tf.ones([batch, size, 4]), pairs(), tree),
     parentAffinity: parentAffinity(tf.ones([batch, size, 4]), tree, { groups: 4 }),
@@ -85,6 +90,7 @@ t.test('each function leaves its result alone', async (t) => {
       learnableTreeFilter: () => learnableTreeFilter(map, map, weights),
       treeEnergyLoss: () => treeEnergyLoss(map, map, labels),
       levelSetLoss: () => ({ ...levelSetLoss(box, box, map, map) }),
+      localAffinityFilter: () => localAffinityFilter(map, map),
     };
     for (const [name, call] of Object.entries(calls)) {
       const before = tf.memory().numTensors;
@@ -186,6 +192,11 @@ t.test('what cannot be: one line that says what was given and what is expected',
       () => levelSetLoss(tf.ones([3, 3, 4]), tf.ones([3, 3, 4]), map, map),
       /^levelSetLoss: image has 2 maps, expected 1 or one for each of 3 instances/,
     ],
+    [
+      () => localAffinityFilter(map, map, { box: tf.ones([2, 4, 3]) }),
+      /^localAffinityFilter: box has shape \[2, 4, 3\], expected .*\[2, 3, 4\]/,
+    ],
+    [() => localAffinityFilter(map, map, { reach: -1 }), /reach is -1, expected an integer of at least 0/],
     [
       () => grootVScan(tf.ones([2, 11, 4]), tf.ones([2, 12, 4]), map),
       /^grootVScan: x has shape \[2, 11, 4\], expected .*\[2, 12, 4\]/,

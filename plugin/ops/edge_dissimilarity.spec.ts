@@ -1,9 +1,18 @@
-import { EdgeDissimilarity, type Metric } from './edge_dissimilarity.js';
-import { SINGLE_OP } from './spec/bound.js';
-import { after, always, computing, firstItem, mapped, roundedToFloat16 } from './spec/faults.js';
+import { EdgeDissimilarity, EdgeDissimilarityGradient, type Metric } from './edge_dissimilarity.js';
+import { METRICS, smallestNorm } from './parent_dissimilarity.spec.js';
+import { DENORMAL, SINGLE_OP } from './spec/bound.js';
+import { after, always, before, computing, firstItem, mapped, roundedToFloat16 } from './spec/faults.js';
 import { connectedGraph, gridEdges } from './spec/graphs.js';
 import type { Random } from './spec/random.js';
-import { defineSpec, type Fault, itemOf, overBatch, type Sample, type Values } from './spec/spec.js';
+import {
+  defineSpec,
+  type Fault,
+  type FormulaArguments,
+  itemOf,
+  overBatch,
+  type Sample,
+  type Values,
+} from './spec/spec.js';
 import { int32 } from './spec/tensor.js';
 import { CHANNELS } from './tree_scan.spec.js';
 
@@ -12,13 +21,20 @@ export const edgeDissimilaritySpec = defineSpec(EdgeDissimilarity, {
     each(features, shapes.features, (row, channels) => edgeWeights(row, edges, channels, metric)),
   exact: ({ inputs: { features, edges }, shapes, attributes: { metric } }) =>
     each(features, shapes.features, (row, channels) => edgeWeightsInFloat32(row, edges, channels, metric)),
-  differentiable: [],
+  gradient: (args, { weights: dy }) => ({
+    features: gradient({ ...args, inputs: { ...args.inputs, dy } }).dfeatures,
+  }),
   // -cos: the dot product of unit vectors in eight partial sums errs by at most (D / 8 + 3) u, 23 u or 1.4e-6 at
   // D = 160, three roundings for the norms and quotients; a GPU's roots and quotients add a few units each. The
   // distances are sums of positive terms: the same, relative.
-  tolerance: (tolerance, { attributes: { metric } }) => {
+  tolerance: (tolerance, { inputs: { features }, attributes: { metric } }, isGradient) => {
     const reason = 'rounding of a sum in eight partial sums, two norms and two quotients';
     const size = { float32: SINGLE_OP.float32, shader: 1e-5 }[tolerance];
+    if (isGradient) {
+      // That of a cosine is a difference of vectors as long as one over the norm.
+      const terms = metric === 'cosine' ? 1 / smallestNorm(features, 1) : 0;
+      return { absolute: DENORMAL[tolerance] + 4 * size * terms, relative: 4 * size, reason };
+    }
     return metric === 'cosine'
       ? { absolute: size, relative: 0, reason }
       : { absolute: 0, relative: size, reason };
@@ -43,6 +59,30 @@ export const edgeDissimilaritySpec = defineSpec(EdgeDissimilarity, {
       ),
     ),
     'every item of a batch has the first one’s features': firstItem('features'),
+  },
+  gradientKernel: {
+    op: EdgeDissimilarityGradient,
+    formula: gradient,
+    faults: {
+      'the gradient has the wrong sign': after(({ outputs: { dfeatures } }) =>
+        dfeatures.set(dfeatures.map((g) => -g)),
+      ),
+      'the second ends of edges have no gradient': after((args) =>
+        args.outputs.dfeatures.set(gradientAtEnds(args, [0])),
+      ),
+      'the first ends of edges have no gradient': after((args) =>
+        args.outputs.dfeatures.set(gradientAtEnds(args, [1])),
+      ),
+      'the last edge is left out': before(({ inputs }) => ({
+        inputs: { ...inputs, edges: inputs.edges.subarray(0, -2) },
+      })),
+      'the 2 of the square is missing': after(({ outputs: { dfeatures }, attributes }) => {
+        if (attributes.metric === 'euclidean') dfeatures.set(dfeatures.map((g) => g / 2));
+      }),
+      'the metric is always cosine': always({ metric: 'cosine' }),
+      'dy is rounded to float16': roundedToFloat16('dy'),
+      'every item of a batch has the first one’s dy': firstItem('dy'),
+    },
   },
   perf: {
     sample: ({ side, channels }, random) => ({
@@ -118,6 +158,7 @@ function samples(random: Random): Sample[] {
       },
       attributes: { metric },
       notFinite: true,
+      withoutGradient: true, // of NaN there is none
     },
   ]);
   return [...drawn, ...special];
@@ -184,6 +225,34 @@ export function edgeWeightsInFloat32(
     if (metric === 'manhattan') return sum((d) => Math.abs(gap(d)));
     return -sum((d) => features[u + d] * features[v + d]) / (norm(u) * norm(v));
   });
+}
+
+function gradient(args: FormulaArguments): { dfeatures: Float64Array } {
+  return { dfeatures: gradientAtEnds(args, [0, 1]) };
+}
+
+/** The gradient of the features, of what some ends of all edges are given. */
+function gradientAtEnds(
+  { inputs, shapes, attributes }: FormulaArguments,
+  ends: readonly number[],
+): Float64Array {
+  const { features, edges, dy } = inputs;
+  const [batch, numVertices, channels] = shapes.features;
+  const numEdges = edges.length / 2;
+  const sums = new Float64Array(features.length);
+  const { slope } = METRICS[attributes.metric as Metric];
+  for (let b = 0; b < batch; b++) {
+    for (let e = 0; e < numEdges; e++) {
+      const rows = [0, 1].map((end) => (b * numVertices + edges[2 * e + end]) * channels);
+      const vectors = rows.map((row) => Float64Array.from({ length: channels }, (_, d) => features[row + d]));
+      for (const end of ends) {
+        slope(vectors[end], vectors[1 - end]).forEach((value, d) => {
+          sums[rows[end] + d] += dy[b * shapes.edges[0] + e] * value;
+        });
+      }
+    }
+  }
+  return sums;
 }
 
 /** Edges at a vanishing vector divide by norms in another way. */

@@ -2,10 +2,39 @@
  * EdgeDissimilarity: how unlike the features at the two ends of each edge are. The minimum spanning tree of these
  * weights is the topology of a tree scan (GrootVL, section 3.2).
  */
-import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import {
+  abs,
+  concat,
+  div,
+  equal,
+  expandDims,
+  gather,
+  greater,
+  max,
+  maximum,
+  mul,
+  neg,
+  ones,
+  reshape,
+  sign,
+  slice,
+  sqrt,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  type Tensor2D,
+  type TensorInfo,
+  tensor2d,
+  where,
+  zeros,
+  zerosLike,
+} from '@tensorflow/tfjs-core';
+import { edgesInput } from './boruvka_mst.js';
 import { defineOp } from './declare.js';
-import { checkVertexIds } from './graph_checks.js';
-import { runOp } from './kernels.js';
+import { checkVertexIds, trustTree } from './graph_checks.js';
+import { readIds, runOp } from './kernels.js';
+import { TreeScan } from './tree_scan.js';
 
 /** Cosine norms are clamped from below here, so that a zero vector has cosine 0 with everything. */
 export const SMALLEST_NORM = 1e-8;
@@ -13,37 +42,129 @@ export const SMALLEST_NORM = 1e-8;
 /** `cosine`: -cos(f_u, f_v). `euclidean`: squared L2 distance. `manhattan`: L1 distance. */
 export type Metric = 'cosine' | 'euclidean' | 'manhattan';
 
+const inputs = {
+  features: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'features of every vertex' },
+  edges: edgesInput,
+} as const;
+
+const attributes = {
+  metric: {
+    type: 'string',
+    graphName: 'metric',
+    default: 'cosine',
+    oneOf: ['cosine', 'euclidean', 'manhattan'],
+    doc: 'cosine: -cos, each norm at least 1e-8; euclidean: squared L2; manhattan: L1',
+  },
+} as const;
+
 export const EdgeDissimilarity = defineOp({
   name: 'EdgeDissimilarity',
   doc:
     'Dissimilarity of the features at the ends of every edge; smaller means more alike. The same on every backend ' +
     'bit for bit (webgl within 1e-5): sums run in the order stated in plugin/cpu/edge_dissimilarity.ts.',
-  inputs: {
-    features: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'features of every vertex' },
-    edges: { dtype: 'int32', shape: ['E', '2'], doc: 'vertex ids of the two ends of every edge' },
-  },
-  attributes: {
-    metric: {
-      type: 'string',
-      graphName: 'metric',
-      default: 'cosine',
-      oneOf: ['cosine', 'euclidean', 'manhattan'],
-      doc: 'cosine: -cos, each norm at least 1e-8; euclidean: squared L2; manhattan: L1',
-    },
-  },
+  inputs,
+  attributes,
   outputs: { weights: { dtype: 'float32', shape: ['B', 'E'], doc: 'smaller means more alike' } },
   validate: ({ features, edges }, _attributes, read) =>
     checkVertexIds('EdgeDissimilarity', edges, features.shape[1], read),
+  gradient: {
+    saves: ['features', 'edges'],
+    compute: ({ features, edges }, [dy], { metric }) => ({
+      features: () => runOp(EdgeDissimilarityGradient, { features, edges, dy }, { metric })[0],
+    }),
+  },
 });
 
+export const EdgeDissimilarityGradient = defineOp({
+  name: 'EdgeDissimilarityGradient',
+  doc:
+    'Gradient of EdgeDissimilarity in the features, given the gradient dy of its output. Equal features have no ' +
+    'Manhattan gradient, and features of norm 0 no cosine gradient.',
+  inputs: {
+    ...inputs,
+    dy: { dtype: 'float32', shape: ['B', 'E'], doc: 'gradient of the output of EdgeDissimilarity' },
+  },
+  attributes,
+  outputs: { dfeatures: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient of the features' } },
+  validate: ({ features, edges }, _attributes, read) =>
+    checkVertexIds('EdgeDissimilarityGradient', edges, features.shape[1], read),
+  compose: ({ features, edges, dy }, { metric }) => {
+    const [batch, numVertices] = features.shape as number[];
+    const [numEdges] = edges.shape as number[];
+    const read = (tensor: TensorInfo) => readIds('EdgeDissimilarityGradient', tensor);
+    checkVertexIds('EdgeDissimilarityGradient', edges, numVertices, read); // no kernel does
+    if (numEdges === 0) return zerosLike(features);
+    const [u, v] = [0, 1].map((end) => reshape(slice(edges, [0, end], [numEdges, 1]), [numEdges]));
+    const slopes = SLOPES[metric](features, u, v).map((slope) => mul(slope, expandDims(dy, 2)));
+    return sumsOverEnds(concat(slopes, 1), read(edges), batch, numVertices);
+  },
+});
+
+/** Derivatives of the weights [B, E] in the features of both ends, [B, E, D] each. */
+type Slopes = (features: Tensor, u: Tensor, v: Tensor) => readonly [Tensor, Tensor];
+
+const SLOPES: Readonly<Record<Metric, Slopes>> = {
+  euclidean: (features, u, v) => {
+    const gap = mul(sub(gather(features, u, 1), gather(features, v, 1)), 2);
+    return [gap, neg(gap)];
+  },
+  manhattan: (features, u, v) => {
+    const side = sign(sub(gather(features, u, 1), gather(features, v, 1)));
+    return [side, neg(side)];
+  },
+  // Of unit vectors a and b: a moves across itself alone, by 1 over the norm, unless the norm is clamped.
+  cosine: (features, u, v) => {
+    const norms = sqrt(sum(square(features), 2, true));
+    const clamped = maximum(norms, SMALLEST_NORM);
+    const units = div(features, clamped);
+    const isZero = equal(max(abs(features), 2, true), 0);
+    const factors = where(isZero, zerosLike(norms), div(1, clamped));
+    const moving = where(greater(norms, SMALLEST_NORM), factors, zerosLike(norms));
+    const [a, b] = [gather(units, u, 1), gather(units, v, 1)];
+    const cosines = sum(mul(a, b), 2, true);
+    const slope = (own: Tensor, other: Tensor, ids: Tensor) =>
+      sub(mul(mul(own, cosines), gather(moving, ids, 1)), mul(other, gather(factors, ids, 1)));
+    return [slope(a, b, u), slope(b, a, v)];
+  },
+};
+
 /**
- * Weighs the edges of a graph by how unlike the features at their ends are. Not differentiable: no gradient flows
- * through the choice of a tree.
+ * The sums over all ends of edges at every vertex: [B, 2E, D], first ends before second ones, to [B, V, D]. A scan of a tree
+ * in which the ends are children of their vertices adds them in one order every time, unlike tfjs's own scatter on a GPU.
+ */
+function sumsOverEnds(values: Tensor, edges: Int32Array, batch: number, numVertices: number): Tensor {
+  const [, numEnds, channels] = values.shape as number[];
+  const ends = Array.from({ length: numEnds }, (_, i) => i);
+  const vertexOf = (end: number) => edges[((2 * end) % numEnds) + Number(2 * end >= numEnds)];
+  ends.sort((one, other) => vertexOf(one) - vertexOf(other) || one - other);
+  // The root, the vertices, the ends.
+  const size = 1 + numVertices + numEnds;
+  const order = new Int32Array(batch * size);
+  const parent = new Int32Array(batch * size);
+  for (let b = 0; b < batch; b++) {
+    for (let v = 0; v <= numVertices; v++) order[b * size + v] = v;
+    for (const [i, end] of ends.entries()) {
+      order[b * size + 1 + numVertices + i] = 1 + numVertices + end;
+      parent[b * size + 1 + numVertices + i] = 1 + vertexOf(end);
+    }
+  }
+  const [orders, parents] = [order, parent].map((ids) => tensor2d(ids, [batch, size], 'int32'));
+  trustTree(orders, parents, 0);
+  const x = concat([zeros([batch, 1 + numVertices, channels]), values], 1);
+  const decay = concat([zeros([batch, 1 + numVertices, 1]), ones([batch, numEnds, 1])], 1);
+  const [sums] = runOp(TreeScan, { x, decay, order: orders, parent: parents }, { aggregate: 'root' });
+  return slice(sums, [0, 1, 0], [batch, numVertices, channels]);
+}
+
+/**
+ * Weighs the edges of a graph by how unlike the features at their ends are. Differentiable in the features; no gradient
+ * flows through the choice of a tree.
  *
  * @param features [B, V, D] float32.
  * @param edges [E, 2] int32 vertex ids, such as {@link gridGraph} gives.
  * @param options.metric `cosine` (default): -cos(f_u, f_v), each norm clamped from below at 1e-8 before dividing;
- *     `euclidean`: squared L2 distance; `manhattan`: L1 distance.
+ *     `euclidean`: squared L2 distance; `manhattan`: L1 distance. The gradient of the cosine is 0 in features of norm 0,
+ *     that of the L1 distance where both are equal.
  * @returns [B, E] float32, smaller means more alike.
  * @throws {OpError} on wrong ranks or dtypes, or an edge that names a vertex outside 0..V-1.
  */

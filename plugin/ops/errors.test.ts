@@ -4,7 +4,9 @@ import t from 'tap';
 import { onBackend } from '../../testing/backends.js';
 import {
   type Aggregate,
+  atParent,
   boruvkaMST,
+  bottleneckFilter,
   discretize,
   edgeDissimilarity,
   gelu,
@@ -14,7 +16,9 @@ import {
   type Metric,
   type PathDirection,
   parentDissimilarity,
+  parentVertices,
   pathTree,
+  randomSpanningTree,
   type SelectiveLayerInputs,
   selectiveLayer,
   selectiveSplit,
@@ -34,6 +38,50 @@ t.test('pathTree', async (t) => {
     () => pathTree(2, 3, { direction: 'zigzag' as PathDirection }),
     /direction is "zigzag", expected one of row, snake, column/,
   );
+});
+
+t.test('bottleneckFilter, parentVertices and randomSpanningTree', async (t) => {
+  const { leaked } = await onBackend('cpu', () =>
+    tf.tidy(() => {
+      const fails = (run: () => unknown, message: RegExp) => t.throws(run, { name: 'OpError', message });
+      const tree = pathTree(1, 3);
+      const x = tf.ones([1, 3, 2]);
+      fails(
+        () => bottleneckFilter(x, tf.ones([1, 2]), tree, { zeta: 1 }),
+        /^BottleneckFilter: distance has shape \[1, 2\], expected \[B, V\] = \[1, 3\]/,
+      );
+      for (const zeta of [0, -1, Number.NaN]) {
+        fails(
+          () => bottleneckFilter(x, tf.ones([1, 3]), tree, { zeta }),
+          /zeta is .*, expected a finite number/,
+        );
+      }
+      const noTree = { order: tree.order, parent: tree.order };
+      fails(
+        () => bottleneckFilter(x, tf.ones([1, 3]), noTree, { zeta: 1 }),
+        /^BottleneckFilter: parent\[0, 1\] is 1/,
+      );
+      fails(
+        () => parentVertices(noTree),
+        /^ParentVertices: parent\[0, 1\] is 1, expected a position before 1/,
+      );
+      fails(
+        () => atParent(x, pathTree(1, 2)),
+        /^AtParent: order has shape \[1, 2\], expected \[B, V\] = \[1, 3\]/,
+      );
+      fails(() => atParent(x, undefined as unknown as Tree), /^AtParent: order is missing/);
+      const similarity = tf.ones([1, 2]);
+      fails(
+        () => randomSpanningTree(similarity, gridGraph(1, 3), { numVertices: 4 }),
+        /^RandomSpanningTree: the graph has 2 components/,
+      );
+      fails(
+        () => randomSpanningTree(similarity, gridGraph(1, 3), { numVertices: 3, seed: 0.5 }),
+        /seed is 0.5, expected an integer/,
+      );
+    }),
+  );
+  t.equal(leaked, 0);
 });
 
 t.test('boruvkaMST', async (t) => {

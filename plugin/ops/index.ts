@@ -2,6 +2,7 @@
 import { Gelu, Silu } from './activations.js';
 import { BatchNormalization } from './batch_normalization.js';
 import { BoruvkaMST } from './boruvka_mst.js';
+import { BottleneckFilter } from './bottleneck_filter.js';
 import { AnchorGrid, BoxRois, DecodeBoxes, EncodeBoxes, RoiLevels } from './boxes.js';
 import { BranchSum } from './branch_sum.js';
 import { CausalConvolution } from './causal_convolution.js';
@@ -11,7 +12,7 @@ import type { OpDeclaration } from './declaration.js';
 import { DepthwiseConvolution } from './depthwise_convolution.js';
 import { ClassDetections, NonMaxSuppression, RegionProposals, SelectChannels } from './detections.js';
 import { Discretize } from './discretize.js';
-import { EdgeDissimilarity } from './edge_dissimilarity.js';
+import { EdgeDissimilarity, EdgeDissimilarityGradient } from './edge_dissimilarity.js';
 import { GatedLinear, ResidualLinear } from './fused_linear.js';
 import { FlattenGrid, GridGraph, UnflattenGrid } from './grid.js';
 import { GridSample, GridSampleGradient } from './grid_sample.js';
@@ -40,12 +41,14 @@ import { WindowGraph } from './window_graph.js';
 
 export const OPS: readonly OpDeclaration[] = [
   EdgeDissimilarity,
+  EdgeDissimilarityGradient,
   BoruvkaMST,
   RandomSpanningTree,
   PathTree,
   ParentVertices,
   AtParent,
   AtParentGradient,
+  BottleneckFilter,
   TreeScan,
   TreeScanGradient,
   ParentDissimilarity,

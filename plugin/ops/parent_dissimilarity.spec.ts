@@ -152,13 +152,14 @@ const SMALLEST_NORM = 1e-8;
 const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 const norm = (a: Float64Array) => Math.max(SMALLEST_NORM, Math.sqrt(dot(a, a)));
 
+/** Of two vectors. */
 interface MetricFormulas {
   readonly distance: (u: Float64Array, p: Float64Array) => number;
   /** Slopes in u; those in p are the same with both swapped. */
   readonly slope: (u: Float64Array, p: Float64Array) => Float64Array;
 }
 
-const METRICS: Readonly<Record<Metric, MetricFormulas>> = {
+export const METRICS: Readonly<Record<Metric, MetricFormulas>> = {
   euclidean: {
     distance: (u, p) => u.reduce((sum, value, i) => sum + (value - p[i]) ** 2, 0),
     slope: (u, p) => u.map((value, i) => 2 * (value - p[i])),
@@ -240,7 +241,7 @@ function rootsOf({ inputs, shapes }: KernelArguments): number[] {
 }
 
 /** Of the groups whose norm is not clamped; infinite where there is none. */
-function smallestNorm({ values, shape }: CaseTensor, groups: number): number {
+export function smallestNorm({ values, shape }: CaseTensor, groups: number): number {
   const size = shape[2] / groups;
   let smallest = Number.POSITIVE_INFINITY;
   for (let at = 0; at < values.length; at += size) {

@@ -2,6 +2,7 @@
 import { geluSpec, siluSpec } from './activations.spec.js';
 import { batchNormalizationSpec } from './batch_normalization.spec.js';
 import { boruvkaMSTSpec } from './boruvka_mst.spec.js';
+import { bottleneckFilterSpec } from './bottleneck_filter.spec.js';
 import {
   anchorGridSpec,
   boxRoisSpec,
@@ -56,6 +57,7 @@ export const SPECS: readonly OpSpec[] = [
   pathTreeSpec,
   parentVerticesSpec,
   atParentSpec,
+  bottleneckFilterSpec,
   treeScanSpec,
   parentDissimilaritySpec,
   layerNormalizationSpec,
