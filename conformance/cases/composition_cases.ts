@@ -57,9 +57,11 @@ export interface CompositionSource {
   /** All steps by name. */
   readonly run: (inputs: Steps, prepared?: Tree) => Steps;
   readonly expected: readonly ExpectedStep[];
+  /** Of the steps, in place of {@link compositionBound}. */
+  readonly bound?: (tolerance: ToleranceClass) => Bound;
   readonly trees: readonly TreeSource[];
   /** Gradients of sum(dy * step `of`), of the step itself without dy, in inputs. */
-  readonly gradient: {
+  readonly gradient?: {
     readonly of: string;
     readonly dy?: CaseTensor;
     readonly expected: readonly ExpectedStep[];
@@ -112,8 +114,12 @@ export function withoutRoots(file: CaseFile, tree: string): (decay: Tensor) => T
 }
 
 export function compositionCases(source: CompositionSource): ConformanceCase[] {
-  const { name = source.file.name } = source;
-  return [...source.trees.map(({ opCase }) => opCase), stepsCase(source, name), gradientCase(source, name)];
+  const { name = source.file.name, gradient } = source;
+  return [
+    ...source.trees.map(({ opCase }) => opCase),
+    stepsCase(source, name),
+    ...(gradient ? [gradientCase(source, name, gradient)] : []),
+  ];
 }
 
 /** The minimum spanning tree of features, mapped. @param features a step [B, H, W, C] */
@@ -187,7 +193,7 @@ function nameOfTree(file: CaseFile, prefix: string): string {
 
 /** Every step, with the trees that the backend makes itself. */
 function stepsCase(source: CompositionSource, name: string): ProgramCase {
-  const { file, op, expected, trees } = source;
+  const { file, op, expected, trees, bound = (tolerance) => compositionBound(tolerance, false) } = source;
   return {
     kind: 'program',
     name,
@@ -204,7 +210,7 @@ function stepsCase(source: CompositionSource, name: string): ProgramCase {
         values.slice(expected.length + i * PARTS, expected.length + (i + 1) * PARTS);
       return combine([
         ...trees.map((tree, i) => judgeTree(file, tree, made(i), tolerance)),
-        judge(comparisons(expected, (_, i) => values[i], compositionBound(tolerance, false))),
+        judge(comparisons(expected, (_, i) => values[i], bound(tolerance))),
       ]);
     },
   };
@@ -275,7 +281,7 @@ function judgeTree(
 }
 
 /** [B, V] parent vertices, -1 at the roots, as files have them. */
-function parentIds(order: CaseTensor, parent: CaseTensor): CaseTensor {
+export function parentIds(order: CaseTensor, parent: CaseTensor): CaseTensor {
   const trees = treesOf({ order: order.values, parent: parent.values }, order.shape);
   return int32(
     order.shape,
@@ -284,8 +290,12 @@ function parentIds(order: CaseTensor, parent: CaseTensor): CaseTensor {
 }
 
 /** Gradients through all steps. */
-function gradientCase(source: CompositionSource, name: string): ProgramCase {
-  const { op, gradient } = source;
+function gradientCase(
+  source: CompositionSource,
+  name: string,
+  gradient: NonNullable<CompositionSource['gradient']>,
+): ProgramCase {
+  const { op } = source;
   return {
     kind: 'program',
     name,

@@ -2,6 +2,7 @@
 import type { ConformanceCase } from '../case.js';
 import { type CaseSource, stem } from '../source.js';
 import { fail } from '../verdict.js';
+import { affinityFileCases, isAffinityFile } from './affinity_file.js';
 import { type CaseFile, LayoutError, readCaseFile } from './case_file.js';
 import { type CaseFolder, readJson } from './case_folder.js';
 import { denseFileCases, isDenseFile } from './dense_file.js';
@@ -40,6 +41,13 @@ import {
 } from './loss_files.js';
 import { isModelFile, modelFileCases } from './model_file.js';
 import { isMstFile, isTiesFile, mstFileCases, tiesFileCases } from './mst_file.js';
+import { isPathScanFile, pathScanFileCases } from './path_scan_file.js';
+import {
+  isRandomTreeFile,
+  isTreeMappingFile,
+  randomTreeFileCases,
+  treeMappingFileCases,
+} from './spanning_tree_files.js';
 import { isTemporalMixerFile, temporalMixerFileCases } from './temporal_mixer_file.js';
 import {
   firstGradientsCases,
@@ -69,6 +77,10 @@ const KINDS: readonly FileKind[] = [
   { is: isTreeScanFile, cases: treeScanFileCases },
   { is: isLanguageFile, cases: languageFileCases },
   { is: isTemporalMixerFile, cases: temporalMixerFileCases },
+  { is: isPathScanFile, cases: pathScanFileCases },
+  { is: isAffinityFile, cases: affinityFileCases },
+  { is: isRandomTreeFile, cases: randomTreeFileCases },
+  { is: isTreeMappingFile, cases: treeMappingFileCases },
   { is: isMstFile, cases: mstFileCases },
   { is: isTiesFile, cases: tiesFileCases },
   { is: isEdgeWeightsFile, cases: edgeWeightsFileCases },
