@@ -1,5 +1,4 @@
 /** From a PyTorch checkpoint to a tfjs GraphModel, and what a checkpoint holds. No Node API, no tfjs at run time. */
-import type { DenseTrunk } from '../plugin/models/dense_metadata.js';
 import type { MaskRCNNArchitecture } from '../plugin/models/detector_metadata.js';
 import {
   EXPORTED,
@@ -16,6 +15,8 @@ import type {
   NetworkGraph,
   Setting,
 } from './architectures/architecture.js';
+import type { EyeTrackerSizes } from './architectures/gg_ssm_eye_tracker/graph.js';
+import type { ForecasterSizes } from './architectures/gg_ssm_forecaster/graph.js';
 import { mambaArchitecture } from './architectures/grootl/architecture.js';
 import {
   convertFolder,
@@ -24,7 +25,7 @@ import {
   type FolderInspectOptions,
   inspectFolder,
 } from './architectures/grootl/folder.js';
-import { chooseScan, TREE_OPTIONS } from './architectures/grootv/scans.js';
+import { chooseScan, refuseScan, TREE_OPTIONS } from './architectures/grootv/scans.js';
 import { ARCHITECTURES, type NetworkSizes } from './architectures/index.js';
 import { readings } from './architectures/recognize.js';
 import { type ByteSource, blobSource, bytesSource } from './byte_source.js';
@@ -101,15 +102,24 @@ type OfEither<File extends InspectOptions, Folder extends FolderInspectOptions> 
   };
 
 /** The sizes of one of the networks; which it is tells `architecture`. */
-type InspectedSizes = Omit<GrootVArchitecture, 'name' | 'convolutionHead'> &
-  Partial<Omit<GrootVArchitecture & UperNetArchitecture & MaskRCNNArchitecture, keyof DenseTrunk>> &
-  Partial<Pick<DenseTrunk, 'outputNormalization'> & Pick<UisMambaArchitecture, 'depatch'>>;
+type InspectedSizes = Omit<NetworkSizes, 'name'> &
+  Partial<
+    Omit<
+      GrootVArchitecture &
+        UperNetArchitecture &
+        MaskRCNNArchitecture &
+        UisMambaArchitecture &
+        EyeTrackerSizes &
+        ForecasterSizes,
+      keyof NetworkSizes
+    >
+  >;
 
 /** What a checkpoint holds. */
 export interface Inspection extends InspectedSizes {
   /**
    * `GrootV-T`, `GrootV-S`, `GrootV-B`, or `GrootV` for any other size; with ` + UperNet` or ` + Mask R-CNN`. With a stem of
-   * stride 1 `GG-SSM` in place of `GrootV`.
+   * stride 1 `GG-SSM` in place of `GrootV`. `GG-SSM eye tracker`, `GG-SSM forecaster`.
    */
   readonly architecture: string;
   /** What training changes: running statistics are not counted. */
@@ -325,7 +335,9 @@ async function open(input: CheckpointInput | SourceDirectory, options: ConvertOp
   const settings = { ...architecture.settings(reading.sizes, checkpoint, options), batchNorm };
   const sizes = {
     ...(architecture.complete?.(reading.sizes, settings) ?? reading.sizes),
-    ...chooseScan(options, checkpoint.metadata.get(EXPORTED.scan), architecture.scan),
+    ...(architecture.scan === null
+      ? refuseScan(options, architecture.title)
+      : chooseScan(options, checkpoint.metadata.get(EXPORTED.scan), architecture.scan)),
   };
   const network = architecture.build(sizes, new Parameters(reading.state), settings);
   return { checkpoint, chosen, architecture, sizes, settings, network };

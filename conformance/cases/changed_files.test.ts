@@ -226,6 +226,29 @@ const MODELS: Readonly<Record<string, readonly [string, readonly string[]]>> = {
       'trees.64x64.levels.1.blocks.0.parent',
     ],
   ],
+  'family/gg_ssm_eye_lpw_expected.safetensors': [
+    'family/gg_ssm_eye_lpw.pth',
+    [
+      'input',
+      'coords',
+      'temporal_out',
+      'sequence_in',
+      'spatial_features',
+      'trees.sequence.temporal_ssm.parent',
+      'trees.sequence.temporal_ssm.edge_weights',
+      'trees.spatial.levels.1.blocks.0.parent',
+      'trees.spatial.levels.0.blocks.1.edge_weights',
+    ],
+  ],
+  'family/gg_ssm_series_tiny_expected.safetensors': [
+    'family/gg_ssm_series_tiny.pth',
+    [
+      'input',
+      'output',
+      'trees.x.encoder.layers.1.mixer.parent',
+      'trees.x.encoder.layers.0.mixer.edge_weights',
+    ],
+  ],
   'dense/upernet_tiny_expected_short.safetensors': [
     'dense/upernet_tiny.pth',
     [

@@ -42,6 +42,7 @@ import {
 import { isModelFile, modelFileCases } from './model_file.js';
 import { isMstFile, isTiesFile, mstFileCases, tiesFileCases } from './mst_file.js';
 import { isPathScanFile, pathScanFileCases } from './path_scan_file.js';
+import { isSequenceModelFile, sequenceModelFileCases } from './sequence_model_file.js';
 import {
   isRandomTreeFile,
   isTreeMappingFile,
@@ -81,6 +82,7 @@ const KINDS: readonly FileKind[] = [
   { is: isAffinityFile, cases: affinityFileCases },
   { is: isRandomTreeFile, cases: randomTreeFileCases },
   { is: isTreeMappingFile, cases: treeMappingFileCases },
+  { is: isSequenceModelFile, cases: sequenceModelFileCases },
   { is: isMstFile, cases: mstFileCases },
   { is: isTiesFile, cases: tiesFileCases },
   { is: isEdgeWeightsFile, cases: edgeWeightsFileCases },

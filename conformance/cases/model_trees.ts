@@ -122,7 +122,7 @@ function weightNodes(model: ModelUnderTest, block: number): string[] {
 }
 
 /** Weights of a block's edges, image by image: in float64 from its features, else as the model has them. */
-function exactWeights(
+export function exactWeights(
   model: ModelUnderTest,
   block: number,
   result: (node: string) => CaseTensor,

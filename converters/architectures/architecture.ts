@@ -81,8 +81,8 @@ export interface NetworkGraph {
 /** A network whose graph is built from one checkpoint file. */
 export interface FileArchitecture<Sizes, Settings extends ModelSettings = ModelSettings>
   extends Architecture<Sizes> {
-  /** How states travel unless somebody asks for something else, where it is not as in GrootV. */
-  readonly scan?: GrootVScan;
+  /** How states travel unless somebody asks for something else, where it is not as in GrootV; null where no option says so. */
+  readonly scan?: GrootVScan | null;
   /** @throws {ArchitectureError} when something beside the tensors says that they are another model's */
   check(checkpoint: Checkpoint): void;
   /** @throws {ArchitectureError} when an option does not fit, or the checkpoint says what this network does not do */

@@ -1,13 +1,22 @@
 /** The networks that a checkpoint file may hold. One more is a folder beside these and an entry of the list. */
-import type { GrootVTrunk } from '../../plugin/models/grootv_metadata.js';
 import type { FileArchitecture } from './architecture.js';
+import { GG_SSM_EYE_TRACKER } from './gg_ssm_eye_tracker/architecture.js';
+import { GG_SSM_FORECASTER } from './gg_ssm_forecaster/architecture.js';
 import { GROOTV } from './grootv/architecture.js';
 import { GROOTV_MASK_RCNN, UIS_MAMBA_MASK_RCNN } from './grootv_mask_rcnn/architecture.js';
 import { GROOTV_UPERNET } from './grootv_upernet/architecture.js';
 import { UIS_MAMBA } from './uis_mamba/architecture.js';
 
 /** What the sizes of all of them have; the rest is for each to know. */
-export type NetworkSizes = GrootVTrunk & { readonly classes: number };
+export interface NetworkSizes {
+  readonly name: string;
+  /** Channels of the first level, or of all layers. */
+  readonly channels: number;
+  /** Blocks of each level, or the layers. */
+  readonly depths: readonly number[];
+  /** 0 without a head that classifies. */
+  readonly classes: number;
+}
 
 export const ARCHITECTURES: readonly FileArchitecture<NetworkSizes>[] = [
   GROOTV,
@@ -15,4 +24,6 @@ export const ARCHITECTURES: readonly FileArchitecture<NetworkSizes>[] = [
   GROOTV_MASK_RCNN,
   UIS_MAMBA,
   UIS_MAMBA_MASK_RCNN,
+  GG_SSM_EYE_TRACKER,
+  GG_SSM_FORECASTER,
 ];

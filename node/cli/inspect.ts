@@ -231,9 +231,13 @@ function imageRows(inspection: Inspection): Rows {
     ['architecture', architecture],
     ['channels', channels],
     ['depths', depths.join(', ')],
-    ['mlp ratio', mlpRatio],
-    ['layer scale', layerScale ? 'yes' : 'no'],
-    ['scan', describeScan(inspection)],
+    ...(mlpRatio === undefined
+      ? seriesRows(inspection)
+      : ([
+          ['mlp ratio', mlpRatio],
+          ['layer scale', layerScale ? 'yes' : 'no'],
+          ['scan', describeScan(inspection)],
+        ] satisfies Rows)),
     ['classes', classes || 'none'],
     ...(inputChannels === undefined ? [] : [['input', `${inputChannels} channels`] as Rows[number]]),
     ...(imageSize === undefined
@@ -248,6 +252,13 @@ function imageRows(inspection: Inspection): Rows {
     ['output', outputOf(inspection)],
     ...warnings.map((warning): Rows[number] => ['warning', warning]),
     ['weights', inspection.prefix === '' ? weightsUsed : `${weightsUsed}, names under ${inspection.prefix}`],
+  ];
+}
+
+function seriesRows({ patches = 0, patchLength = 0, forecastLength = 0 }: Inspection): Rows {
+  return [
+    ['input', `${patches * patchLength} steps in patches of ${patchLength}, any number of variables`],
+    ['forecast', `${forecastLength} steps`],
   ];
 }
 

@@ -150,6 +150,15 @@ export function chooseScan(
   );
 }
 
+/** @throws {ArchitectureError} when one of the options is given: the network scans in one way only */
+export function refuseScan(given: GrootVScan, network: string): GrootVScan {
+  const name = SCAN_NAMES.find((name) => given[name] !== undefined);
+  if (name === undefined) return {};
+  throw new ArchitectureError(
+    `${name} was given, which is for GrootV and GG-SSM's vision; this is a ${network}`,
+  );
+}
+
 function parsed(json: string): GrootVScan {
   const where = `${EXPORTED.scan} of the file's metadata`;
   let value: unknown;

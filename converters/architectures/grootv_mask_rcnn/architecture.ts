@@ -26,7 +26,7 @@ interface Backbone {
   /** Undefined when there is none. */
   sizes(state: StateShapes): Omit<DenseTrunk, 'classes'> | undefined;
   check(checkpoint: Checkpoint): void;
-  readonly scan?: GrootVScan;
+  readonly scan?: GrootVScan | null;
 }
 
 /** Mask R-CNN: checkpoints of mmdetection. */

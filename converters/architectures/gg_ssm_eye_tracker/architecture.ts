@@ -1,0 +1,48 @@
+/** What a checkpoint of GG-SSM's eye tracker is, read from the names and shapes of its tensors. */
+import { Parameters } from '../../parameters.js';
+import { disagreements } from '../../state_shapes.js';
+import type { FileArchitecture, ModelSettings } from '../architecture.js';
+import { countParameters, trunkSizes } from '../grootv/architecture.js';
+import { refuseModelsBeside, stemStrideOf } from '../grootv/model_evidence.js';
+import { refuseSettings } from '../no_settings.js';
+import { type EyeTrackerSizes, eyeTrackerGraph } from './graph.js';
+
+const BACKBONE = 'spatial_backbone.';
+const OWNED = /^(spatial_backbone\.(patch_embed|levels)|temporal_ssm|fc_out)\./;
+
+interface EyeTrackerSettings extends ModelSettings {
+  readonly stemStride: 1 | 2;
+}
+
+export const GG_SSM_EYE_TRACKER: FileArchitecture<EyeTrackerSizes, EyeTrackerSettings> = {
+  family: 'GG-SSM eye tracker',
+  title: 'eye tracker of GG-SSM',
+  contains: 'GrootV',
+  anchors: ['temporal_ssm.'],
+  owns: (name) => OWNED.test(name),
+  describe: ({ channels, depths }) =>
+    `a GG-SSM eye tracker (channels ${channels}, depths ${depths.join(', ')})`,
+  fit(state) {
+    const backbone = [...state].filter(([name]) => name.startsWith(BACKBONE));
+    const trunk = trunkSizes(new Map(backbone.map(([name, entry]) => [name.slice(BACKBONE.length), entry])));
+    if (!trunk) return undefined;
+    const parameters = new Parameters(state);
+    const coordinates = parameters.size('fc_out.weight', 0, 2);
+    const sizes = { ...trunk, name: 'GG-SSM eye tracker', classes: 0, coordinates };
+    eyeTrackerGraph(sizes, parameters);
+    return { sizes, differences: disagreements(state, parameters.declared, GG_SSM_EYE_TRACKER.owns) };
+  },
+  check: refuseModelsBeside('GrootV', 'GG-SSM'),
+  settings(_sizes, checkpoint, options) {
+    refuseSettings(options, 'an eye tracker');
+    const { stride, setting } = stemStrideOf(checkpoint, options.stemStride);
+    return { classNames: null, report: [setting], stemStride: stride };
+  },
+  complete: (sizes, { stemStride }) => ({ ...sizes, stemStride }),
+  build: eyeTrackerGraph,
+  countParameters,
+  metadata: (sizes, _settings, { parameters, ...details }) => ({
+    architecture: { family: 'GG-SSM-EyeTracker', ...sizes, parameters },
+    ...details,
+  }),
+};

@@ -1,0 +1,114 @@
+/**
+ * The forecasting model of GG-SSM as a GraphModel: patches of every variable, variable by variable, as one sequence for
+ * blocks of mixers; a linear head over all patches of a variable.
+ */
+import { bool, GraphBuilder, int, type Output, type } from '../../graph/graph_builder.js';
+import { TorchLayers } from '../../graph/torch_layers.js';
+import type { Parameters } from '../../parameters.js';
+import type { NetworkGraph } from '../architecture.js';
+import { mixerSizes, selectiveMixer, wholeWindow } from '../grootl/mixer.js';
+
+/** torch.nn.LayerNorm, and what is added to the variance of a window. */
+const EPSILON = 1e-5;
+
+export interface ForecasterSizes {
+  readonly name: string;
+  /** Channels of a patch. */
+  readonly channels: number;
+  /** The blocks. */
+  readonly depths: readonly [number];
+  /** None: it gives values. */
+  readonly classes: number;
+  /** Steps of a patch. */
+  readonly patchLength: number;
+  /** Patches of a variable. */
+  readonly patches: number;
+  /** Steps that it foretells. */
+  readonly forecastLength: number;
+}
+
+const FLOAT = { T: type('float32') };
+
+/** `series` [N, patches * patchLength, variables] to `forecast` [N, forecastLength, variables]. */
+export function forecasterGraph(sizes: ForecasterSizes, parameters: Parameters): NetworkGraph {
+  const layers = new TorchLayers(new GraphBuilder());
+  const { graph } = layers;
+  const { channels, depths, patchLength, patches, forecastLength } = sizes;
+  const literal = (name: string, values: number | readonly number[]) => graph.literal(name, values, 'int32');
+  const inputs = [{ name: 'series', shape: [-1, patches * patchLength, -1] }];
+  const series = graph.placeholder(inputs[0].name, inputs[0].shape);
+
+  const meanOver = (name: string, x: Output) =>
+    graph.node('Mean', name, [x, literal(`${name}/axis`, [1])], {
+      ...{ ...FLOAT, keep_dims: bool(true), Tidx: type('int32') },
+    });
+  const mean = meanOver('mean', series);
+  const centred = graph.node('Sub', 'centred', [series, mean], FLOAT);
+  const variance = meanOver('variance', graph.node('Square', 'squares', [centred], FLOAT));
+  const floored = graph.node(
+    'AddV2',
+    'variance/floored',
+    [variance, graph.literal('epsilon', EPSILON)],
+    FLOAT,
+  );
+  const deviation = graph.node('Sqrt', 'deviation', [floored], FLOAT);
+  const normalized = graph.node('RealDiv', 'normalized', [centred, deviation], FLOAT);
+
+  const transposed = (name: string, x: Output) =>
+    graph.node('Transpose', name, [x, literal(`${name}/order`, [0, 2, 1])], {
+      ...FLOAT,
+      Tperm: type('int32'),
+    });
+  const shape = graph.node('Shape', 'series/shape', [series], { ...FLOAT, out_type: type('int32') });
+  const batch = graph.node(
+    'Slice',
+    'series/batch',
+    [shape, literal('series/first', [0]), literal('series/one', [1])],
+    { T: type('int32'), Index: type('int32') },
+  );
+  /** [N, rows, width] */
+  const rows = (name: string, x: Output, width: number) => {
+    const size = graph.node(
+      'ConcatV2',
+      `${name}/size`,
+      [batch, literal(`${name}/row`, [-1, width]), literal(`${name}/axis`, 0)],
+      { T: type('int32'), N: int(2), Tidx: type('int32') },
+    );
+    return graph.node('Reshape', name, [x, size], { ...FLOAT, Tshape: type('int32') });
+  };
+  const patched = rows('patches', transposed('variables', normalized), patchLength);
+  const embedding = parameters.tensor('value_embedding.1.weight', [channels, patchLength]);
+  const embedded = layers.linear('embedded', patched, { weights: embedding });
+
+  const encoder = parameters.at('encoder');
+  const window = wholeWindow(layers, 'window', embedded);
+  let sum: Output = embedded;
+  for (let layer = 0; layer < depths[0]; layer++) {
+    const module = encoder.at(`layers.${layer}`);
+    const name = `layers_${layer}`;
+    const x = layers.layerNormalization(module.at('norm'), channels, sum, EPSILON, `${name}/normalized`);
+    const mixer = module.at('mixer');
+    const context = { layers, sizes: { ...mixerSizes(mixer, channels), convolves: false }, window };
+    const { output } = selectiveMixer(context, name, mixer, x);
+    sum = graph.node('AddV2', `${name}/output`, [sum, output], FLOAT);
+  }
+  const hidden = layers.layerNormalization(encoder.at('norm_f'), channels, sum, EPSILON, 'hidden');
+  const head = parameters.at('head.linear');
+  const scaled = layers.linear('head', rows('flattened', hidden, patches * channels), {
+    weights: head.tensor('weight', [forecastLength, patches * channels]),
+    bias: head.tensor('bias', [forecastLength]),
+  });
+  const restored = graph.node('Mul', 'restored', [transposed('steps', scaled), deviation], FLOAT);
+  const forecast = graph.node('AddV2', 'forecast', [restored, mean], FLOAT);
+  return {
+    graph,
+    inputs,
+    outputs: [{ name: forecast, shape: [-1, forecastLength, -1] }],
+    namedNodes: [
+      hidden,
+      ...Array.from({ length: depths[0] }, (_, i) =>
+        ['edge_weights', 'order', 'parent'].map((node) => `layers_${i}/${node}`),
+      ).flat(),
+    ],
+  };
+}
