@@ -1,6 +1,6 @@
 /**
- * How the states of a block travel over the picture: along a spanning tree of the features (GrootVL, section 3.2), or, for
- * its ablation (section 4.3), along fixed paths: rows, or the four paths of VMamba (Y. Liu et al., 2024), whose sums are added.
+ * How the states of a block travel over the picture: along a spanning tree of the features (GrootVL, section 3.2), or, as in
+ * that paper's ablation, along fixed paths: rows, or the four paths of VMamba (Y. Liu et al., 2024), whose results are added.
  */
 import { isRecord, show } from '../../../plugin/models/checks.js';
 import {
