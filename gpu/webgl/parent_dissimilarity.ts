@@ -1,6 +1,5 @@
 /**
- * ParentDissimilarity in one draw, and its gradient in one, for the cosine in two; the formulas are in
- * plugin/cpu/parent_dissimilarity.ts.
+ * ParentDissimilarity in one draw, and its gradient in one, for the cosine in two; the formulas are in plugin/cpu/slopes.ts.
  */
 import { ParentDissimilarity, ParentDissimilarityGradient } from '../../plugin/ops/parent_dissimilarity.js';
 import { registerWebglKernel } from './kernels.js';

@@ -16,6 +16,7 @@ import '../../plugin/index.js';
 import './activations.js';
 import './batch_normalization.js';
 import './boruvka_mst.js';
+import './bottleneck_filter.js';
 import './causal_convolution.js';
 import './depthwise_convolution.js';
 import './discretize.js';

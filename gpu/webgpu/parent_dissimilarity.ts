@@ -1,5 +1,5 @@
 /**
- * ParentDissimilarity and its gradient; the formulas are in plugin/cpu/parent_dissimilarity.ts. Some threads share an edge
+ * ParentDissimilarity and its gradient; the formulas are in plugin/cpu/slopes.ts. Some threads share an edge
  * and a group of channels. In the gradient a thread has a channel of a vertex, and sums over its parent and children, as
  * nothing can be added to another's sum; the cosine first takes a dispatch for its products and norms.
  */
