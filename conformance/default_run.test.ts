@@ -39,7 +39,8 @@ t.test('the default cases in Node', async (t) => {
  * Whole models take a software adapter minutes; `grootvl conformance --backends webgpu` runs
  * all, and GROOTVL_LONG=1 does here.
  */
-const QUICK_ON_WEBGPU = /grootv\/(edge_|mst_|treescan_|treessm_)|grootl\/op\/.*case(00|12)/;
+const QUICK_ON_WEBGPU =
+  /grootv\/(edge_|mst_|treescan_|treessm_)|grootl\/op\/.*case(00|12)|family\/(tree_|box_|grootv_)/;
 
 t.test('the default cases on webgpu in Node, where there is an adapter', async (t) => {
   const all = directorySource(fileURLToPath(new URL('../fixtures', import.meta.url)));
