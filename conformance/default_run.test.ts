@@ -40,7 +40,7 @@ t.test('the default cases in Node', async (t) => {
  * all, and GROOTVL_LONG=1 does here.
  */
 const QUICK_ON_WEBGPU =
-  /grootv\/(edge_|mst_|treescan_|treessm_)|grootl\/op\/.*case(00|12)|family\/(tree_|box_|grootv_)/;
+  /grootv\/(edge_|mst_|treescan_|treessm_)|grootl\/op\/.*case(00|12)|family\/(tree_filter_v[12]_g4|tree_energy_loss_high|box_levelset_i2|grootv_)/;
 
 t.test('the default cases on webgpu in Node, where there is an adapter', async (t) => {
   const all = directorySource(fileURLToPath(new URL('../fixtures', import.meta.url)));
