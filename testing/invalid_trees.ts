@@ -5,7 +5,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type t from 'tap';
 import { boruvkaMST, gridGraph, type Tree, treeScan } from '../plugin/index.js';
+import { declaredOp } from '../plugin/ops/declare.js';
 import { OPS } from '../plugin/ops/index.js';
+import { runOp } from '../plugin/ops/kernels.js';
 import { selectiveTreeScanSpec } from '../plugin/ops/selective_tree_scan.spec.js';
 
 type Tap = Pick<typeof t, 'throws' | 'ok'>;
@@ -15,7 +17,7 @@ export interface Call {
   readonly what: string;
   readonly op: string;
   readonly inputs: Readonly<Record<string, tf.Tensor>>;
-  readonly attributes?: tf.NamedAttrMap;
+  readonly attributes?: Readonly<Record<string, number>>;
 }
 
 /** Sizes of what the letters of declared shapes do not bind. */
@@ -43,6 +45,14 @@ function inputsBeside(op: (typeof OPS)[number], batch: number, vertices: number)
         return [name, tf.tensor(values, extents)];
       }),
   );
+}
+
+/** 1 for every number that an op has no default for. */
+function attributesOf({ attributes }: (typeof OPS)[number]): Record<string, number> {
+  const missing = Object.entries(attributes).filter(
+    ([, { type, default: value }]) => (type === 'number' || type === 'integer') && value === undefined,
+  );
+  return Object.fromEntries(missing.map(([name]) => [name, 1]));
 }
 
 /** Each op of `OPS` that takes an order and a parent. */
@@ -79,6 +89,7 @@ export function reshapedTrees(): Call[] {
       'a clone, reshaped': (tensor, shape) => tf.reshape(tf.clone(tensor), shape),
     };
     for (const op of TREE_OPS) {
+      const attributes = attributesOf(op);
       for (const shape of shapes) {
         for (const [view, look] of Object.entries(views)) {
           const [order, parent] = [look(checked.order, shape), look(checked.parent, shape)];
@@ -87,6 +98,7 @@ export function reshapedTrees(): Call[] {
             what: `a tree [1, ${V}] ${origin}, ${view} to [${shape}]`,
             op: op.name,
             inputs: { ...beside, order, parent },
+            attributes,
           });
         }
       }
@@ -100,6 +112,7 @@ export function reshapedTrees(): Call[] {
           what: `${half} positions from ${begin} of a tree [1, ${V}] ${origin}`,
           op: op.name,
           inputs: { ...beside, order, parent },
+          attributes,
         });
       }
       const swapped = { order: checked.order, parent: checked.order };
@@ -107,6 +120,7 @@ export function reshapedTrees(): Call[] {
         what: `a tree ${origin} whose parents are its order`,
         op: op.name,
         inputs: { ...inputsBeside(op, 1, V), ...swapped },
+        attributes,
       });
     }
   }
@@ -139,11 +153,13 @@ export function otherRoots(): Call[] {
   }));
 }
 
-/** Runs the kernel and reads its results. */
+/** Runs the kernel, or what the op is composed of on a backend without one, and reads the results. */
 export function run({ op, inputs, attributes }: Call): tf.Tensor[] {
-  const results = [
-    tf.engine().runKernel(op, inputs as tf.NamedTensorMap, attributes) as tf.Tensor | tf.Tensor[],
-  ].flat();
+  const declaration = declaredOp(op);
+  const isComposed = declaration?.compose && !tf.getKernel(op, tf.getBackend());
+  const results = isComposed
+    ? runOp(declaration, inputs, attributes)
+    : [tf.engine().runKernel(op, inputs as tf.NamedTensorMap, attributes) as tf.Tensor | tf.Tensor[]].flat();
   for (const result of results) result.dataSync();
   return results;
 }

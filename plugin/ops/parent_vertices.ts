@@ -11,11 +11,12 @@ import {
   gather,
   less,
   logicalNot,
+  onesLike,
   range,
   reshape,
-  scatterND,
-  slice,
+  scalar,
   split,
+  sub,
   type Tensor,
   type Tensor2D,
   type Tensor3D,
@@ -27,7 +28,7 @@ import { type Tree, treeInputs } from './boruvka_mst.js';
 import { defineOp } from './declare.js';
 import { checkTree } from './graph_checks.js';
 import { readIds, runOp } from './kernels.js';
-import { type Aggregate, TreeScan } from './tree_scan.js';
+import { type Aggregate, TreeScan, TreeScanGradient } from './tree_scan.js';
 
 type OrderAndParent = Pick<Tree, 'order' | 'parent'>;
 
@@ -39,15 +40,14 @@ export const ParentVertices = defineOp({
   outputs: { parents: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids; -1 for the root' } },
   least: { V: 1 },
   compose: ({ order, parent }) => {
-    // What is composed is not checked by a kernel.
-    checkTree('ParentVertices', order, parent, (tensor) => readIds('ParentVertices', tensor));
+    checked('ParentVertices', order, parent);
     const [batch, numVertices] = order.shape as number[];
-    const offsets = itemOffsets(batch, numVertices);
-    const rows = reshape(add(parent, offsets), [-1]);
-    const byPosition = reshape(gather(reshape(order, [-1]), rows), [batch, numVertices]);
-    const ids = concat([fill([batch, 1], -1, 'int32'), slice(byPosition, [0, 1])], 1);
-    const indices = reshape(add(order, offsets), [-1, 1]); // each once
-    return reshape(scatterND(indices, reshape(ids, [-1]), [order.size]), order.shape);
+    // Where nothing is passed on, the gradient of a decay is the gradient at the parent. That of the root is 0.
+    const numbers = tile(reshape(range(1, numVertices + 1), [1, numVertices, 1]), [batch, 1, 1]);
+    const one = onesLike(numbers);
+    const inputs = { x: one, decay: zerosLike(numbers), order, parent, y: one, dy: numbers };
+    const [, ddecay] = runOp(TreeScanGradient, inputs, { aggregate: 'root' });
+    return sub(cast(reshape(ddecay, [batch, numVertices]), 'int32'), scalar(1, 'int32'));
   },
 });
 
@@ -62,6 +62,7 @@ export const AtParent = defineOp({
   outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'values at the parents, by vertex id' } },
   least: { V: 1 },
   compose: ({ x, order, parent }) => {
+    checked('AtParent', order, parent);
     const [batch, numVertices, channels] = x.shape as number[];
     const [parents] = runOp(ParentVertices, { order, parent });
     const vertices = range(0, numVertices, 1, 'int32');
@@ -85,7 +86,10 @@ export const AtParentGradient = defineOp({
   attributes: {},
   outputs: { dx: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient of x' } },
   least: { V: 1 },
-  compose: ({ dy, order, parent }) => composedSums(dy, order, parent),
+  compose: ({ dy, order, parent }) => {
+    checked('AtParentGradient', order, parent);
+    return composedSums(dy, order, parent);
+  },
   gradient: {
     saves: ['order', 'parent'],
     compute: ({ order, parent }, [ddx]) => ({ dy: () => valuesAtParent(ddx, order, parent) }),
@@ -145,6 +149,11 @@ export function parentVertices(tree: OrderAndParent): Tensor2D {
 export function atParent(x: Tensor, tree: OrderAndParent): Tensor3D {
   const { order, parent } = tree ?? {};
   return runOp(AtParent, { x, order, parent })[0] as Tensor3D;
+}
+
+/** A kernel would check the tree before it runs. */
+function checked(op: string, order: Tensor, parent: Tensor): void {
+  checkTree(op, order, parent, (tensor) => readIds(op, tensor));
 }
 
 /** [B, 1] int32: the first row of every item. */
