@@ -2,9 +2,9 @@
 #include "kernel.h"
 #include "tree_scan.h"
 
-template <int WARPS, int AHEAD, bool WIDE>
-__device__ inline void scanFromRoot(const TreeBlock& block, const float* x, const float* decay, float* y) {
-  const Rows<WARPS, AHEAD, 1> vertices = {block, decay, {x}};
+template <int WARPS, int AHEAD, bool WIDE, bool SHARED>
+__device__ inline void scanFromRoot(const TreeBlock<SHARED>& block, const float* x, const float* decay, float* y) {
+  const Rows<WARPS, AHEAD, 1, SHARED> vertices = {block, decay, {x}};
   vertices.down([&](int position, const Row<1>& row) {
     float sum = row.value[0];
     if (position > 0 && block.inside) {
@@ -15,27 +15,28 @@ __device__ inline void scanFromRoot(const TreeBlock& block, const float* x, cons
   });
 }
 
-template <int WARPS, int AHEAD, bool WIDE>
-__device__ inline void scanTree(const TreeBlock& block, const float* x, const float* decay, float* y, int aggregate) {
-  if (aggregate == LEAVES) {
+template <int WARPS, int AHEAD, bool WIDE, bool SHARED>
+__device__ inline void scanTree(const TreeBlock<SHARED>& block, const float* x, const float* decay, float* y,
+                                int aggregate) {
+  if (SHARED && aggregate == LEAVES) {
     scanFromRoot<WARPS, AHEAD, WIDE>(block, x, decay, y);
     return;
   }
-  const Rows<WARPS, AHEAD, 1> subtrees = {block, decay, {x}};
+  const Rows<WARPS, AHEAD, 1, SHARED> subtrees = {block, decay, {x}};
   subtrees.up([&](int position, const Row<1>& row) {
     float sum = row.value[0];
     for (int child = row.firstChild; child < row.endOfChildren; child++) {
       if (!WIDE) {
         sum += block.state(child);
       } else if (block.inside) {
-        sum += decay[block.decayOf(child)] * y[block.placeOf(child)];
+        sum += decay[block.decayOf(block.order[child])] * y[block.placeOf(child)];
       }
     }
     if (block.inside) y[row.place] = sum;
     if (!WIDE) block.state(position) = row.decay * sum;
   });
   if (aggregate == ROOT) return;
-  const Rows<WARPS, AHEAD, 1> vertices = {block, decay, {y}};
+  const Rows<WARPS, AHEAD, 1, SHARED> vertices = {block, decay, {y}};
   vertices.down([&](int position, const Row<1>& row) {
     float sum = row.value[0];
     if (position > 0 && block.inside) {
@@ -48,16 +49,23 @@ __device__ inline void scanTree(const TreeBlock& block, const float* x, const fl
   });
 }
 
-#define SCAN_TREE(WARPS, AHEAD)                                                                   \
-  DYNAMIC_SHARED(float, ring);                                                                    \
-  const TreeBlock block(order, parent, schedules, numVertices, channels, groups, ring, ringRows); \
-  x += block.first, decay += block.firstDecay, y += block.first;                                  \
-  if (block.isWide()) {                                                                           \
-    scanTree<WARPS, AHEAD, true>(block, x, decay, y, aggregate);                                  \
-  } else {                                                                                        \
-    scanTree<WARPS, AHEAD, false>(block, x, decay, y, aggregate);                                 \
+#define SCAN(WARPS, AHEAD, SHARED, groups)                                                                \
+  DYNAMIC_SHARED(float, ring);                                                                            \
+  const TreeBlock<SHARED> block(order, parent, schedules, numVertices, channels, groups, ring, ringRows); \
+  x += block.first, decay += block.firstDecay, y += block.first;                                          \
+  if (block.isWide()) {                                                                                   \
+    scanTree<WARPS, AHEAD, true>(block, x, decay, y, aggregate);                                          \
+  } else {                                                                                                \
+    scanTree<WARPS, AHEAD, false>(block, x, decay, y, aggregate);                                         \
   }
+#define SCAN_TREE(WARPS, AHEAD) SCAN(WARPS, AHEAD, false, channels)
+#define SCAN_SHARED(WARPS, AHEAD) SCAN(WARPS, AHEAD, true, groups)
 
+/** A decay a channel, and not from the root: with the rest beside it, registers would spill. */
 TREE_KERNELS(tree_scan, SCAN_TREE, const float* __restrict__ x, const float* __restrict__ decay,
              const int* __restrict__ order, const int* __restrict__ parent, const int* __restrict__ schedules, float* y,
-             int ringRows, int numVertices, int channels, int groups, int aggregate)
+             int ringRows, int numVertices, int channels, int aggregate)
+
+TREE_KERNELS(tree_scan_shared, SCAN_SHARED, const float* __restrict__ x, const float* __restrict__ decay,
+             const int* __restrict__ order, const int* __restrict__ parent, const int* __restrict__ schedules, float* y,
+             int ringRows, int numVertices, int channels, int aggregate, int groups)

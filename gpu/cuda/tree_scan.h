@@ -27,7 +27,8 @@ struct Row {
   float value[TENSORS];
 };
 
-/** The channel of a thread, and the tree that its block goes along. */
+/** The channel of a thread, and the tree that its block goes along. SHARED: groups of channels have a decay each. */
+template <bool SHARED>
 struct TreeBlock {
   size_t image;
   bool inside;
@@ -55,7 +56,7 @@ struct TreeBlock {
     const int channel = blockIdx.x % tilesOf(channels) * TREE_CHANNELS + threadIdx.x;
     inside = channel < channels;
     first = image * numVertices * channels + channel;
-    firstDecay = image * numVertices * groups + channel / (channels / groups);
+    firstDecay = SHARED ? image * numVertices * groups + channel / (channels / groups) : first;
     order = orders + image * numVertices;
     parent = parents + image * numVertices;
   }
@@ -67,15 +68,17 @@ struct TreeBlock {
   __device__ float& state(int position, int states = 1, int which = 0) const {
     return ring[((position & mask) * states + which) * TREE_CHANNELS];
   }
-  /** Where a position's value is in an output, and its decay. */
-  __device__ unsigned placeOf(int position) const { return (unsigned)order[position] * channels; }
-  __device__ unsigned decayOf(int position) const { return (unsigned)order[position] * groups; }
+  /** Where a vertex's value is, and its decay. */
+  __device__ unsigned valueOf(int vertex) const { return (unsigned)vertex * channels; }
+  __device__ unsigned decayOf(int vertex) const { return (unsigned)vertex * (SHARED ? groups : channels); }
+  /** Where a position's value is in an output. */
+  __device__ unsigned placeOf(int position) const { return valueOf(order[position]); }
 };
 
 /** Goes along a tree with WARPS warps that read AHEAD rows ahead. `value` begins at the thread's channel, `decay` at its group. */
-template <int WARPS, int AHEAD, int TENSORS>
+template <int WARPS, int AHEAD, int TENSORS, bool SHARED>
 struct Rows {
-  const TreeBlock& block;
+  const TreeBlock<SHARED>& block;
   const float* decay;
   const float* value[TENSORS];
 
@@ -88,9 +91,9 @@ struct Rows {
     row.parent = block.parent[position];
     row.firstChild = block.schedule.children[position];
     row.endOfChildren = block.schedule.children[position + 1];
-    row.place = (unsigned)vertex * block.channels;
+    row.place = block.valueOf(vertex);
     if (!block.inside) return row;
-    row.decay = decay[(unsigned)vertex * block.groups];
+    row.decay = decay[block.decayOf(vertex)];
 #pragma unroll
     for (int t = 0; t < TENSORS; t++) row.value[t] = value[t][row.place];
     return row;

@@ -24,8 +24,12 @@ export function scanTrees(
 ): void {
   const { suffix, grid, ringRows } = treeLaunch(call, x.shape, 1);
   const tree = [order, parent, scheduleOf(call, parent)] as const;
-  const sizes = [ringRows, ...x.shape.slice(1), decay.shape[2], AGGREGATES[aggregate]];
-  call.launch(`tree_scan${suffix}`, grid, x, decay, ...tree, y, ...sizes);
+  const [, numVertices, channels] = x.shape;
+  const groups = decay.shape[2];
+  const sizes = [ringRows, numVertices, channels, AGGREGATES[aggregate]];
+  const given = [x, decay, ...tree, y, ...sizes] as const;
+  if (groups === channels && aggregate !== 'leaves') call.launch(`tree_scan${suffix}`, grid, ...given);
+  else call.launch(`tree_scan_shared${suffix}`, grid, ...given, groups);
 }
 
 registerCudaKernel(TreeScan, ({ inputs, outputs: { y }, attributes: { aggregate }, call }) =>

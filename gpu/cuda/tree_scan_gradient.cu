@@ -15,11 +15,11 @@ struct Gradient {
   float* ddecay;
 };
 
-template <int WARPS, int AHEAD, bool WIDE>
-__device__ inline void backpropagateAll(const TreeBlock& block, const Gradient& at) {
+template <int WARPS, int AHEAD, bool WIDE, bool SHARED>
+__device__ inline void backpropagateAll(const TreeBlock<SHARED>& block, const Gradient& at) {
   constexpr int X = 0, DY = 1;
   const auto state = [&](int position, int which) -> float& { return block.state(position, 2, which); };
-  const Rows<WARPS, AHEAD, 2> subtrees = {block, at.decay, {at.x, at.dy}};
+  const Rows<WARPS, AHEAD, 2, SHARED> subtrees = {block, at.decay, {at.x, at.dy}};
   subtrees.up([&](int position, const Row<2>& row) {
     float sumX = row.value[X], sumDy = row.value[DY];
     for (int child = row.firstChild; child < row.endOfChildren; child++) {
@@ -28,7 +28,7 @@ __device__ inline void backpropagateAll(const TreeBlock& block, const Gradient& 
         sumDy += state(child, DY);
       } else if (block.inside) {
         const unsigned place = block.placeOf(child);
-        const float decay = at.decay[block.decayOf(child)];
+        const float decay = at.decay[block.decayOf(block.order[child])];
         sumX += decay * at.ddecay[place];
         sumDy += decay * at.dx[place];
       }
@@ -42,7 +42,7 @@ __device__ inline void backpropagateAll(const TreeBlock& block, const Gradient& 
       state(position, DY) = row.decay * sumDy;
     }
   });
-  const Rows<WARPS, AHEAD, 3> vertices = {block, at.decay, {at.ddecay, at.dx, at.y}};
+  const Rows<WARPS, AHEAD, 3, SHARED> vertices = {block, at.decay, {at.ddecay, at.dx, at.y}};
   vertices.down([&](int position, const Row<3>& row) {
     const float subtreeX = row.value[0], subtreeDy = row.value[1];
     float sum = subtreeDy, slope = 0.0f;
@@ -66,9 +66,9 @@ __device__ inline void backpropagateAll(const TreeBlock& block, const Gradient& 
   });
 }
 
-template <int WARPS, int AHEAD, bool WIDE>
-__device__ inline void backpropagateRoot(const TreeBlock& block, const Gradient& at) {
-  const Rows<WARPS, AHEAD, 2> vertices = {block, at.decay, {at.y, at.dy}};
+template <int WARPS, int AHEAD, bool WIDE, bool SHARED>
+__device__ inline void backpropagateRoot(const TreeBlock<SHARED>& block, const Gradient& at) {
+  const Rows<WARPS, AHEAD, 2, SHARED> vertices = {block, at.decay, {at.y, at.dy}};
   vertices.down([&](int position, const Row<2>& row) {
     float sum = row.value[1], slope = 0.0f;
     if (position > 0 && block.inside) {
@@ -84,23 +84,29 @@ __device__ inline void backpropagateRoot(const TreeBlock& block, const Gradient&
   });
 }
 
-#define BACKPROPAGATE(backpropagate, x, groups, WARPS, AHEAD)                                     \
-  DYNAMIC_SHARED(float, ring);                                                                    \
-  const TreeBlock block(order, parent, schedules, numVertices, channels, groups, ring, ringRows); \
-  const Gradient at = {x + block.first,  decay + block.firstDecay, y + block.first,               \
-                       dy + block.first, dx + block.first,         ddecay + block.first};         \
-  if (block.isWide()) {                                                                           \
-    backpropagate<WARPS, AHEAD, true>(block, at);                                                 \
-  } else {                                                                                        \
-    backpropagate<WARPS, AHEAD, false>(block, at);                                                \
+#define BACKPROPAGATE(backpropagate, x, SHARED, groups, WARPS, AHEAD)                                     \
+  DYNAMIC_SHARED(float, ring);                                                                            \
+  const TreeBlock<SHARED> block(order, parent, schedules, numVertices, channels, groups, ring, ringRows); \
+  const Gradient at = {x + block.first,  decay + block.firstDecay, y + block.first,                       \
+                       dy + block.first, dx + block.first,         ddecay + block.first};                 \
+  if (block.isWide()) {                                                                                   \
+    backpropagate<WARPS, AHEAD, true>(block, at);                                                         \
+  } else {                                                                                                \
+    backpropagate<WARPS, AHEAD, false>(block, at);                                                        \
   }
-#define BACKPROPAGATE_ALL(WARPS, AHEAD) BACKPROPAGATE(backpropagateAll, x, groups, WARPS, AHEAD)
-#define BACKPROPAGATE_ROOT(WARPS, AHEAD) BACKPROPAGATE(backpropagateRoot, y, channels, WARPS, AHEAD)
+#define BACKPROPAGATE_ALL(WARPS, AHEAD) BACKPROPAGATE(backpropagateAll, x, false, channels, WARPS, AHEAD)
+#define BACKPROPAGATE_SHARED(WARPS, AHEAD) BACKPROPAGATE(backpropagateAll, x, true, groups, WARPS, AHEAD)
+#define BACKPROPAGATE_ROOT(WARPS, AHEAD) BACKPROPAGATE(backpropagateRoot, y, false, channels, WARPS, AHEAD)
 
 TREE_KERNELS(tree_scan_gradient_all, BACKPROPAGATE_ALL, const float* __restrict__ x, const float* __restrict__ decay,
              const int* __restrict__ order, const int* __restrict__ parent, const float* __restrict__ y,
              const float* __restrict__ dy, const int* __restrict__ schedules, float* dx, float* ddecay, int ringRows,
-             int numVertices, int channels, int groups)
+             int numVertices, int channels)
+
+TREE_KERNELS(tree_scan_gradient_shared, BACKPROPAGATE_SHARED, const float* __restrict__ x,
+             const float* __restrict__ decay, const int* __restrict__ order, const int* __restrict__ parent,
+             const float* __restrict__ y, const float* __restrict__ dy, const int* __restrict__ schedules, float* dx,
+             float* ddecay, int ringRows, int numVertices, int channels, int groups)
 
 TREE_KERNELS(tree_scan_gradient_root, BACKPROPAGATE_ROOT, const float* __restrict__ decay,
              const int* __restrict__ order, const int* __restrict__ parent, const float* __restrict__ y,
@@ -131,7 +137,7 @@ __device__ inline void sumGroups(float* ddecay, long long items, int size, int t
   }
 }
 
-/** What the channels of a decay add to its gradient, as tree_scan_gradient_all leaves them. */
+/** What the channels of a decay add to its gradient, as tree_scan_gradient_shared leaves them. */
 struct Slopes {
   const float* slopes;
   size_t to;

@@ -39,6 +39,10 @@ registerCudaKernel(TreeScanGradient, ({ inputs, outputs: { dx, ddecay }, shapes,
     call.launch(`tree_scan_gradient_root${suffix}`, blocks, ...given, ...sizes);
     return;
   }
-  call.launch(`tree_scan_gradient_all${suffix}`, blocks, x, ...given, ...sizes, groups);
-  if (isShared) call.launch('tree_decay_sums', grid, slopes, ddecay, items, size, threads);
+  if (!isShared) {
+    call.launch(`tree_scan_gradient_all${suffix}`, blocks, x, ...given, ...sizes);
+    return;
+  }
+  call.launch(`tree_scan_gradient_shared${suffix}`, blocks, x, ...given, ...sizes, groups);
+  call.launch('tree_decay_sums', grid, slopes, ddecay, items, size, threads);
 });
