@@ -119,7 +119,7 @@ type InspectedSizes = Omit<NetworkSizes, 'name'> &
 export interface Inspection extends InspectedSizes {
   /**
    * `GrootV-T`, `GrootV-S`, `GrootV-B`, or `GrootV` for any other size; with ` + UperNet` or ` + Mask R-CNN`. With a stem of
-   * stride 1 `GG-SSM` in place of `GrootV`. `GG-SSM eye tracker`, `GG-SSM forecaster`.
+   * stride 1 `GG-SSM` in place of `GrootV`, with deformed features `UIS-Mamba`. `GG-SSM eye tracker`, `GG-SSM forecaster`.
    */
   readonly architecture: string;
   /** What training changes: running statistics are not counted. */

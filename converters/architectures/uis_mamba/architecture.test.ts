@@ -7,9 +7,15 @@ import type { UisMambaArchitecture } from '../../../plugin/models/uis_mamba_meta
 import { onBackend } from '../../../testing/backends.js';
 import { randomState } from '../../../testing/checkpoints.js';
 import { fixturePath } from '../../../testing/fixtures.js';
-import { loadConverted } from '../../../testing/models.js';
+import { loadConverted, loadSink } from '../../../testing/models.js';
 import { convertSaved, saved } from '../../../testing/openmmlab_checkpoints.js';
-import { MadeOrderedDict, madeDict, type Picklable } from '../../pytorch/testing/torch_writer.js';
+import { convertCheckpoint, MemorySink } from '../../index.js';
+import {
+  MadeOrderedDict,
+  madeDict,
+  type Picklable,
+  torchZipBytes,
+} from '../../pytorch/testing/torch_writer.js';
 import { countParameters } from '../grootv/architecture.js';
 import { uisMambaShapes } from './architecture.js';
 
@@ -148,6 +154,45 @@ t.test('options that do not fit are refused', async (t) => {
   await t.rejects(convertSaved(saved(damaged)), {
     message: /UIS-Mamba .*2 missing: .*pruning_module\.alpha/,
   });
+});
+
+t.test('gradients in what moves the features agree with differences', async (t) => {
+  const { leaked } = await onBackend('wasm', async () => {
+    const state = small({ depatch: true, layerScale: false, outputNormalization: null });
+    const sink = new MemorySink();
+    await convertCheckpoint(await torchZipBytes(saved(state)), sink, { uisMamba: { useHsw: true } });
+    const model = await loadSink(sink);
+    const image = tf.randomUniform([1, 32, 32, 3], 0, 1, 'float32', 3);
+    const dy = tf.randomNormal([1, 4, 4, 8], 0, 1, 'float32', 5);
+    const trees = [0, 1].flatMap((block) => [`blocks_${block}/order`, `blocks_${block}/parent`]);
+    const given = model.execute({ normalized: image }, trees) as tf.Tensor[];
+    const feeds = { normalized: image, ...Object.fromEntries(trees.map((node, i) => [node, given[i]])) };
+    const loss = () => tf.sum(tf.mul(dy, model.execute(feeds, 'features_1') as tf.Tensor));
+    for (const name of [
+      'levels.0.blocks.0.TreeSSM.deform_module.deform_predictor.2.weight',
+      'levels.1.blocks.0.TreeSSM.deform_module.weight_coef',
+      'levels.0.downsample.depatch.offset_predictor.weight',
+      'levels.0.downsample.depatch.box_coder.wh_bias',
+    ]) {
+      const [weight] = model.weights[name];
+      const { value, grads } = tf.engine().gradients(loss, [weight]);
+      const [norm, ahead, behind] = tf.tidy(() => {
+        const length = tf.norm(grads[0]);
+        const at = (step: number) => {
+          model.weights[name][0] = tf.add(weight, tf.mul(grads[0], tf.div(step, length)));
+          return loss().dataSync()[0];
+        };
+        return [length.dataSync()[0], at(1e-3), at(-1e-3)];
+      });
+      model.weights[name][0] = weight;
+      tf.dispose([value, grads]);
+      const slope = (ahead - behind) / 2e-3;
+      t.ok(Math.abs(slope - norm) < 0.02 * norm, `${name}: ${norm}, by differences ${slope}`);
+    }
+    model.dispose();
+    tf.dispose([image, dy, given]);
+  });
+  t.equal(leaked, 0);
 });
 
 t.test('a picture whose last map has no cell says so in one line', async (t) => {
