@@ -1,6 +1,9 @@
 /** The stride of the stem: names and shapes of GrootV and GG-SSM are the same, and whoever decides is named. */
+import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
+import { GrootV } from '../../../plugin/index.js';
 import type { GrootVMetadata } from '../../../plugin/models/grootv_metadata.js';
+import { onBackend } from '../../../testing/backends.js';
 import { grootVShapes, randomState, renamed } from '../../../testing/checkpoints.js';
 import {
   bytesSource,
@@ -26,6 +29,7 @@ interface Converted {
   readonly metadata: GrootVMetadata;
   /** Strides of the two convolutions of the stem. */
   readonly strides: readonly string[];
+  readonly sink: MemorySink;
 }
 
 async function converted(root: Picklable, name: string, options: ConvertOptions = {}): Promise<Converted> {
@@ -38,7 +42,7 @@ async function converted(root: Picklable, name: string, options: ConvertOptions 
   const strides = artifacts.modelTopology.node
     .filter((node) => /^patch_embed\.conv\d\/convolution$/.test(node.name))
     .map(({ attr }) => `${attr.strides?.list.i}`);
-  return { inspection, metadata: artifacts.userDefinedMetadata, strides };
+  return { inspection, metadata: artifacts.userDefinedMetadata, strides, sink };
 }
 
 /** As yacs pickles a configuration: dicts of a class of their own. */
@@ -110,9 +114,22 @@ t.test('an option that is neither', async (t) => {
   });
 });
 
-t.test('one channel', async (t) => {
+t.test('one channel: the graph takes it, and methods for pictures say so', async (t) => {
   const state = randomState(grootVShapes({ channels: 8, depths: [1], classes: 3, inputChannels: 1 }));
-  const { inspection, metadata } = await converted(dict(state), 'gg_ssm.pth');
+  const { inspection, metadata, sink } = await converted(dict(state), 'gg_ssm.pth');
   t.equal(inspection.inputChannels, 1);
   t.match(metadata.preprocessing, { channels: 'any', mean: [0], deviation: [1] });
+  await onBackend('cpu', async () => {
+    const model = await GrootV.load(sink);
+    const image = tf.randomUniform<tf.Rank.R4>([1, 5, 6, 1], 0, 255, 'float32', 3);
+    const [logits, normalized] = model.model.execute({ image }, ['logits', 'normalized']) as tf.Tensor[];
+    t.same(logits.shape, [1, 3]);
+    t.ok(Math.abs(normalized.dataSync()[7] - image.dataSync()[7] / 255) < 1e-6);
+    await t.rejects(model.classify({ width: 2, height: 2, data: new Uint8ClampedArray(16) }), {
+      message: /^GrootV\.classify: the model takes images of 1 channels and no pictures/,
+    });
+    t.throws(() => model.logits(image), { message: /^GrootV\.logits: the model takes images of 1 channels/ });
+    tf.dispose([image, logits, normalized]);
+    model.dispose();
+  });
 });
