@@ -114,12 +114,11 @@ function composedSums(dy: Tensor, order: Tensor, parent: Tensor): Tensor {
   const scan = (x: Tensor, decay: Tensor, aggregate: Aggregate) =>
     runOp(TreeScan, { x, decay, order, parent }, { aggregate })[0];
   const isRoot = expandDims(less(runOp(ParentVertices, { order, parent })[0], 0), 2);
-  const isOdd = less(scan(cast(isRoot, 'float32'), fill([...isRoot.shape], -1), 'all'), 0);
+  const isOdd = less(scan(cast(isRoot, 'float32'), fill([...isRoot.shape], -1), 'leaves'), 0);
   const zero = zerosLike(dy);
-  const everywhere = (choice: Tensor) => tile(cast(choice, 'float32'), [1, 1, dy.shape[2] as number]);
   const sums = scan(
     concat([where(isOdd, dy, zero), where(isOdd, zero, dy)], 2),
-    concat([everywhere(isOdd), everywhere(logicalNot(isOdd))], 2),
+    concat([cast(isOdd, 'float32'), cast(logicalNot(isOdd), 'float32')], 2),
     'root',
   );
   const [ofEven, ofOdd] = split(sums, 2, 2);
