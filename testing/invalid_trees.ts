@@ -153,13 +153,15 @@ export function otherRoots(): Call[] {
   }));
 }
 
-/** Runs the kernel, or what the op is composed of on a backend without one, and reads the results. */
+/** Runs the kernel, or what stands in for it on a backend without one, and reads the results. */
 export function run({ op, inputs, attributes }: Call): tf.Tensor[] {
   const declaration = declaredOp(op);
-  const isComposed = declaration?.compose && !tf.getKernel(op, tf.getBackend());
-  const results = isComposed
-    ? runOp(declaration, inputs, attributes)
-    : [tf.engine().runKernel(op, inputs as tf.NamedTensorMap, attributes) as tf.Tensor | tf.Tensor[]].flat();
+  const results =
+    declaration && !tf.getKernel(op, tf.getBackend())
+      ? runOp(declaration, inputs, attributes)
+      : [
+          tf.engine().runKernel(op, inputs as tf.NamedTensorMap, attributes) as tf.Tensor | tf.Tensor[],
+        ].flat();
   for (const result of results) result.dataSync();
   return results;
 }

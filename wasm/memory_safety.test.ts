@@ -98,6 +98,7 @@ const REQUIRED: Readonly<Record<string, number>> = {
   correction: 1,
   momentum: 0.9,
   decay: 0.1,
+  zeta: 1,
 };
 
 /** Attributes of an op that fit the shapes. */
