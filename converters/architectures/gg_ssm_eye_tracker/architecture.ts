@@ -4,7 +4,7 @@ import { disagreements } from '../../state_shapes.js';
 import type { FileArchitecture, ModelSettings } from '../architecture.js';
 import { countParameters, trunkSizes } from '../grootv/architecture.js';
 import { refuseModelsBeside, stemStrideOf } from '../grootv/model_evidence.js';
-import { refuseSettings } from '../no_settings.js';
+import { refuseClasses } from '../refused_options.js';
 import { type EyeTrackerSizes, eyeTrackerGraph } from './graph.js';
 
 const BACKBONE = 'spatial_backbone.';
@@ -34,7 +34,7 @@ export const GG_SSM_EYE_TRACKER: FileArchitecture<EyeTrackerSizes, EyeTrackerSet
   },
   check: refuseModelsBeside('GrootV', 'GG-SSM'),
   settings(_sizes, checkpoint, options) {
-    refuseSettings(options, 'an eye tracker');
+    refuseClasses(options, 'an eye tracker');
     const { stride, setting } = stemStrideOf(checkpoint, options.stemStride);
     return { classNames: null, report: [setting], stemStride: stride };
   },

@@ -5,7 +5,7 @@ import { Parameters } from '../../parameters.js';
 import { disagreements, type StateShapes } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { countParameters } from '../grootv/architecture.js';
-import { refuseSettings } from '../no_settings.js';
+import { refuseClasses } from '../refused_options.js';
 import { type ForecasterSizes, forecasterGraph } from './graph.js';
 
 const UNUSED =
@@ -32,7 +32,7 @@ export const GG_SSM_FORECASTER: FileArchitecture<ForecasterSizes> = {
   check() {},
   scan: null,
   settings(_sizes, _checkpoint, options) {
-    refuseSettings(options, 'a forecasting model');
+    refuseClasses(options, 'a forecasting model');
     if (options.stemStride !== undefined) {
       throw new ArchitectureError('stemStride was given; a forecasting model has no stem');
     }

@@ -10,6 +10,7 @@ import { ArchitectureError } from '../../errors.js';
 import type { Checkpoint } from '../../pytorch/checkpoint.js';
 import { readConfigNumber } from '../../pytorch/state_dict.js';
 import type { ModelDetails, ModelSettings, SettingsOptions } from '../architecture.js';
+import { refuseDense } from '../refused_options.js';
 import { IMAGENET_CLASSES } from './imagenet_classes.js';
 import { stemStrideOf } from './model_evidence.js';
 import { IMAGENET_SIZE, preprocessingOf } from './preprocessing.js';
@@ -20,21 +21,17 @@ export interface GrootVSettings extends ModelSettings {
 }
 
 /**
- * The stride of the stem, the size of the images, which the authors' training checkpoints say, and the names of the classes; files that this
- * package exported say both.
+ * The stride of the stem, the size of the images, which the authors' training checkpoints say, and the names of the classes;
+ * files that this package exported say all of them.
  * @throws {ArchitectureError} when there are other than as many class names as the head has classes
  */
 export function grootVSettings(
   { classes }: GrootVArchitecture,
   checkpoint: Checkpoint,
-  { classNames, stemStride, dense = {} }: SettingsOptions,
+  options: SettingsOptions,
 ): GrootVSettings {
-  const [foreign] = Object.keys(dense);
-  if (foreign !== undefined) {
-    throw new ArchitectureError(
-      `${foreign} was given, which is for segmenters and detectors; this is a classifier`,
-    );
-  }
+  refuseDense(options, 'a classifier');
+  const { classNames } = options;
   const { metadata } = checkpoint;
   const exported = metadata.get(EXPORTED.imageSize);
   const size = readConfigNumber(checkpoint, ['config', 'DATA', 'IMG_SIZE']) ?? Number(exported ?? 0);
@@ -47,7 +44,7 @@ export function grootVSettings(
   const usual =
     exportedNames(metadata.get(EXPORTED.classNames), classes) ??
     (classes === IMAGENET_CLASSES.length ? IMAGENET_CLASSES : null);
-  const { stride, setting, warning } = stemStrideOf(checkpoint, stemStride);
+  const { stride, setting, warning } = stemStrideOf(checkpoint, options.stemStride);
   return {
     imageSize: isSize ? size : IMAGENET_SIZE,
     classNames: classNames ?? usual,
