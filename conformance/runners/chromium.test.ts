@@ -22,7 +22,8 @@ const LEFT_OUT = /grootv_nano_mnist|training\/|grootv_tiny_(bf16|fp16|module)|up
 const SAMPLING: Sampling = [
   ['^(?!TreeScan ).* gradient: generated', 2],
   ['mixer gradient', 1],
-  ['^(treeFilter|learnableTreeFilter|treeEnergyLoss|levelSetLoss)( gradient)?:', 1],
+  ['^treeEnergyLoss.*_(low_only|nothing_unlabeled)$', 0],
+  ['^(treeFilter|learnableTreeFilter|levelSetLoss)( gradient)?:', 1],
   ['^(GrootL|Mamba) greedy text: [0-35-9]', 0],
   ['^(GrootL|Mamba) decoding: .*P = (?!1$|22$)', 0],
   ['^GrootL scores: 11 ', 0],
