@@ -16,15 +16,15 @@ const LEFT_OUT = /grootv_nano_mnist|training\/|grootv_tiny_(bf16|fp16|module)|up
 
 /**
  * What a software renderer takes long for and other cases run as well. Gradients other than those of scans are composed
- * of tfjs's ops, the same on every backend, and so are values at parents; each compiles tens of shaders. Of texts a model continues, scores and decodes
- * one or two: on the host it does what it does on the other backends.
+ * of tfjs's ops, the same on every backend, and so are values at parents; each compiles tens of shaders. Of texts a model
+ * continues, scores and decodes one or two: on the host it does what it does on the other backends.
  */
 const SAMPLING: Sampling = [
   ['^(?!TreeScan ).* gradient: generated', 2],
   ['^(ParentVertices|AtParent): generated', 2],
   ['mixer gradient', 1],
   ['^treeEnergyLoss.*_(low_only|nothing_unlabeled)$', 0],
-  ['^(treeFilter|learnableTreeFilter|levelSetLoss)( gradient)?:', 1],
+  ['^(treeFilter|learnableTreeFilter|levelSetLoss|localAffinityFilter)( gradient)?:', 1],
   ['^(GrootL|Mamba) greedy text: [0-35-9]', 0],
   ['^(GrootL|Mamba) decoding: .*P = (?!1$|22$)', 0],
   ['^GrootL scores: 11 ', 0],
