@@ -1,4 +1,4 @@
-import { AtParent, ParentVertices } from './parent_vertices.js';
+import { AtParent, AtParentGradient, ParentVertices } from './parent_vertices.js';
 import { after, computing, firstItem, roundedToFloat16 } from './spec/faults.js';
 import { reordered, shuffledTree, TREE_SHAPES } from './spec/graphs.js';
 import type { Random } from './spec/random.js';
@@ -62,6 +62,30 @@ export const atParentSpec = defineSpec(AtParent, {
     'every item of a batch has the first one’s tree': firstItem('order', 'parent'),
     'every item of a batch has the first one’s values': firstItem('x'),
   },
+  gradientKernel: {
+    op: AtParentGradient,
+    formula: (args) => {
+      const dx = new Float64Array(args.inputs.dy.length);
+      sumInto(dx, args, parents(args));
+      return { dx };
+    },
+    faults: {
+      'the root is no child of itself': computing((args) => {
+        const dx = new Float64Array(args.inputs.dy.length);
+        const ids = parents(args);
+        sumInto(dx, args, ids, (row) => ids[row] >= 0);
+        return { dx };
+      }),
+      'the last vertex is nobody’s child': computing((args) => {
+        const dx = new Float64Array(args.inputs.dy.length);
+        const [, numVertices] = args.shapes.order;
+        sumInto(dx, args, parents(args), (row) => row % numVertices < numVertices - 1);
+        return { dx };
+      }),
+      'dy is rounded to float16': roundedToFloat16('dy'),
+      'every item of a batch has the first one’s dy': firstItem('dy'),
+    },
+  },
   perf: {
     sample: ({ side, channels }, random) => {
       const { order, parent } = batchOfTrees([shuffledTree('random', side * side, random)]);
@@ -100,4 +124,20 @@ function parents({
 }: Pick<FormulaArguments, 'shapes'> & { readonly inputs: NamedValues }): number[] {
   const { order, parent } = inputs;
   return treesOf({ order, parent }, shapes.order).flatMap((tree) => Array.from(parentIdsOf(tree)));
+}
+
+/** Adds every row of dy, or those that count, to the row of its parent; that of a root to its own. */
+function sumInto(
+  dx: Float64Array,
+  { inputs: { dy }, shapes }: { readonly inputs: NamedValues; readonly shapes: FormulaArguments['shapes'] },
+  ids: readonly number[],
+  counts: (row: number) => boolean = () => true,
+): void {
+  const [batch, numVertices] = shapes.order;
+  const channels = dy.length / (batch * numVertices);
+  ids.forEach((id, row) => {
+    if (!counts(row)) return;
+    const to = (id < 0 ? row : row - (row % numVertices) + id) * channels;
+    for (let d = 0; d < channels; d++) dx[to + d] += dy[row * channels + d];
+  });
 }
