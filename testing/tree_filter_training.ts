@@ -1,4 +1,4 @@
-/** The example of a learnable tree filter on the current backend, held against the backend `cpu`: a shared test body. */
+/** The example of a learnable tree filter on the current backend, compared with the backend `cpu`: a shared test body. */
 import * as tf from '@tensorflow/tfjs-core';
 import { initialWeights, sceneOf, train } from '../examples/tree-filter/learnable_filter.js';
 import {

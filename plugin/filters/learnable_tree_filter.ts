@@ -66,7 +66,7 @@ const treePart = {
   doc: 'a tree of the pixels',
 } as const;
 
-/** All steps are outputs, so that each can be held against what the authors' code gives. */
+/** All steps are outputs, so that each can be compared with what the authors' code gives. */
 export const LearnableTreeFilter = defineOp({
   name: 'learnableTreeFilter',
   doc: 'A tree filter with a learnable unary term: y = gamma R(f c) / (1e-8 + R(c)) + f.',

@@ -34,7 +34,7 @@ const LEAST_AREA = 1;
 const IMAGE_WEIGHT = 0.05;
 const FEATURES_WEIGHT = 5;
 
-/** All steps are outputs, so that each can be held against what the authors' code gives. */
+/** All steps are outputs, so that each can be compared with what the authors' code gives. */
 export const LevelSetLoss = defineOp({
   name: 'levelSetLoss',
   doc: 'How much an image, and the masks filtered along trees, vary inside and outside of masks.',

@@ -25,7 +25,7 @@ import { treeFilter } from './tree_filter.js';
 const map = (height: string, width: string, channels: string, doc: string) =>
   ({ dtype: 'float32', shape: ['B', height, width, channels], doc }) as const;
 
-/** All steps are outputs, so that each can be held against what the authors' code gives. */
+/** All steps are outputs, so that each can be compared with what the authors' code gives. */
 export const TreeEnergyLoss = defineOp({
   name: 'treeEnergyLoss',
   doc: 'How far predictions are from themselves, filtered along trees of the image and of features.',

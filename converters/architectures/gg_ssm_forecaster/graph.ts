@@ -23,7 +23,7 @@ export interface ForecasterSizes {
   readonly patchLength: number;
   /** Patches of a variable. */
   readonly patches: number;
-  /** Steps that it foretells. */
+  /** Steps that it predicts. */
   readonly forecastLength: number;
 }
 
