@@ -152,11 +152,14 @@ export function noReading(
   const named = simplest.length > 0 ? simplest : architectures;
   const titles = named.map(({ title }) => title).join(' or ');
   const anchors = named.flatMap(({ anchors }) => anchors);
+  const missing = named.map(({ anchors }) =>
+    anchors.map((anchor) => (anchor.endsWith('.') ? `${anchor}*` : anchor)).join(' and '),
+  );
   const near = anchors.map((anchor) => nearestName(anchor, names)).find((name) => name !== undefined);
   const listed = near === undefined ? names.slice(0, 3) : [near, ...names.filter((name) => name !== near)];
   const some = listed.slice(0, 3).map(showName).join(', ');
   return new ArchitectureError(
-    `this is no ${titles}: no ${anchors.map((anchor) => (anchor.endsWith('.') ? `${anchor}*` : anchor)).join(' and ')}` +
+    `this is no ${titles}: no ${missing.join(', no ')}` +
       `${prefix === undefined ? ', under any prefix,' : ` under the prefix ${quote(prefix)}`} ` +
       `among its ${entries.size} tensors${where} (${some}${entries.size > 3 ? ', ...' : ''})`,
   );
