@@ -2,7 +2,15 @@
  * What a segmenter or detector is beside its weights: how pictures are resized, which classes it knows, thresholds.
  * Options of the conversion go before what the checkpoint says, and that before the defaults of the libraries.
  */
-import { type Check, integer, listOf, nullable, number, text } from '../../plugin/models/checks.js';
+import {
+  type Check,
+  integer,
+  listOf,
+  nullable,
+  number,
+  problemOf,
+  text,
+} from '../../plugin/models/checks.js';
 import type { Colour, DensePreprocessing } from '../../plugin/models/dense_metadata.js';
 import { SIDE } from '../../plugin/models/dense_metadata.js';
 import type { ModelSettings, Setting } from '../architectures/architecture.js';
@@ -185,13 +193,4 @@ function pairOf(value: unknown): unknown {
   return value.length === 2 && value.every((side) => typeof side === 'number')
     ? [Math.max(...value), Math.min(...value)]
     : value;
-}
-
-function problemOf(check: Check, value: unknown, name: string): string | undefined {
-  try {
-    check(value, name);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
 }

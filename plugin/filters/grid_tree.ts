@@ -7,7 +7,7 @@ import { add, exp, neg, reshape, type Tensor, tidy } from '@tensorflow/tfjs-core
 import { gridGraph } from '../graphs.js';
 import { boruvkaMST, type Tree, treeOf } from '../ops/boruvka_mst.js';
 import { defineOp } from '../ops/declare.js';
-import { edgeDissimilarity, type Metric } from '../ops/edge_dissimilarity.js';
+import { edgeDissimilarity, type Metric, metricAttribute } from '../ops/edge_dissimilarity.js';
 import { runOp } from '../ops/kernels.js';
 import { stopGradient } from '../ops/stop_gradient.js';
 
@@ -29,21 +29,12 @@ export interface GridTreeOptions {
   readonly root?: number;
 }
 
-/** Shared by the ops here: a composition is an op without a kernel, so its checks are those of an op. */
-export const metricAttribute = {
-  type: 'string',
-  graphName: 'metric',
-  default: 'euclidean',
-  oneOf: ['cosine', 'euclidean', 'manhattan'],
-  doc: 'cosine: -cos; euclidean: squared L2; manhattan: L1',
-} as const;
-
 export const GridTree = defineOp({
   name: 'gridTree',
   doc: 'EdgeDissimilarity of a grid, mapped, and its BoruvkaMST.',
   inputs: { features: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'features of every pixel' } },
   attributes: {
-    metric: { ...metricAttribute, default: 'cosine' },
+    metric: metricAttribute,
     mapping: {
       type: 'string',
       graphName: 'mapping',

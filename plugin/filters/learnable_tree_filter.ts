@@ -30,7 +30,7 @@ import { stopGradient } from '../ops/stop_gradient.js';
 import { treeScan } from '../ops/tree_scan.js';
 import { gridTree } from './grid_tree.js';
 import { byGroup, optionalTree, type ScanTree } from './scans.js';
-import { byPixel } from './tree_filter.js';
+import { byPixel, treeOfPixels } from './tree_filter.js';
 
 /** Added to the filtered confidence before it divides. */
 const EPSILON = 1e-8;
@@ -59,12 +59,6 @@ export interface LearnableTreeFilterOptions {
 
 const map = (extents: readonly [string, string, string], doc: string) =>
   ({ dtype: 'float32', shape: ['B', ...extents], doc }) as const;
-const treePart = {
-  dtype: 'int32',
-  shape: ['B', 'H*W'],
-  optional: true,
-  doc: 'a tree of the pixels',
-} as const;
 
 /** All steps are outputs, so that each can be compared with what the authors' code gives. */
 export const LearnableTreeFilter = defineOp({
@@ -78,8 +72,8 @@ export const LearnableTreeFilter = defineOp({
     confidenceWeights: { dtype: 'float32', shape: ['D', 'G'], doc: 'of conf_layer' },
     beta: { dtype: 'float32', shape: ['G'], doc: 'every edge costs its square' },
     gamma: { dtype: 'float32', shape: ['1'], doc: 'of the filtered feature' },
-    order: treePart,
-    parent: treePart,
+    order: treeOfPixels,
+    parent: treeOfPixels,
   },
   attributes: {},
   derived: { X: 'C/G', Y: 'D/G', V: 'H*W' },

@@ -12,12 +12,12 @@ import {
 } from '@tensorflow/tfjs-core';
 import { type Tree, treeInputs } from '../ops/boruvka_mst.js';
 import { defineOp } from '../ops/declare.js';
-import type { Metric } from '../ops/edge_dissimilarity.js';
+import { type Metric, metricAttribute } from '../ops/edge_dissimilarity.js';
 import { OpError } from '../ops/input_checks.js';
 import { runOp } from '../ops/kernels.js';
 import { parentDissimilarity } from '../ops/parent_dissimilarity.js';
 import { treeScan } from '../ops/tree_scan.js';
-import { gridTree, metricAttribute } from './grid_tree.js';
+import { gridTree } from './grid_tree.js';
 
 /** A tree as scans take it. */
 export type ScanTree = Pick<Tree, 'order' | 'parent'>;
@@ -87,7 +87,7 @@ export const ParentAffinity = defineOp({
     ...treeInputs,
   },
   attributes: {
-    metric: metricAttribute,
+    metric: { ...metricAttribute, default: 'euclidean' },
     groups: { type: 'integer', graphName: 'groups', default: 1, least: 1, letter: 'G', doc: 'of channels' },
     sigma: { type: 'number', graphName: 'sigma', default: 1, least: 2 ** -126, doc: 'divides distances' },
   },
@@ -136,7 +136,7 @@ export const GrootVScan = defineOp({
     },
   },
   attributes: {
-    metric: { ...metricAttribute, default: 'cosine' },
+    metric: metricAttribute,
     maximum: { type: 'boolean', graphName: 'maximum', default: false, doc: 'of the tree' },
   },
   derived: { K: 'D/G' },

@@ -3,15 +3,16 @@
  */
 import { reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { defineOp } from '../ops/declare.js';
-import type { Metric } from '../ops/edge_dissimilarity.js';
+import { type Metric, metricAttribute } from '../ops/edge_dissimilarity.js';
 import { OpError } from '../ops/input_checks.js';
 import { runOp } from '../ops/kernels.js';
-import { gridTree, metricAttribute } from './grid_tree.js';
+import { gridTree } from './grid_tree.js';
 import { normalizedTreeScan, optionalTree, parentAffinity, type ScanTree } from './scans.js';
 
 const map = (channels: string, doc: string) =>
   ({ dtype: 'float32', shape: ['B', 'H', 'W', channels], doc }) as const;
-const treePart = {
+/** Of a tree that may be given. */
+export const treeOfPixels = {
   dtype: 'int32',
   shape: ['B', 'H*W'],
   optional: true,
@@ -25,12 +26,12 @@ export const TreeFilter = defineOp({
     feature: map('D', 'what is filtered'),
     embed: map('C', 'of which affinities are made'),
     guide: { ...map('K', 'of which the tree is made; embed by default'), optional: true },
-    order: treePart,
-    parent: treePart,
+    order: treeOfPixels,
+    parent: treeOfPixels,
   },
   attributes: {
     groups: { type: 'integer', graphName: 'groups', default: 1, least: 1, letter: 'G', doc: 'of channels' },
-    metric: metricAttribute,
+    metric: { ...metricAttribute, default: 'euclidean' },
     sigma: { type: 'number', graphName: 'sigma', default: 1, least: 2 ** -126, doc: 'divides distances' },
   },
   derived: { Y: 'D/G', Z: 'C/G' },

@@ -6,6 +6,16 @@
 /** @throws {Error} `<name> is <value>, expected ...` unless the value is what the check describes */
 export type Check = (value: unknown, name: string) => void;
 
+/** What a check says of a value; undefined where it is right. */
+export function problemOf(check: Check, value: unknown, name: string): string | undefined {
+  try {
+    check(value, name);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** Names the type of a value, and shows it where it is short. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return quote(value);

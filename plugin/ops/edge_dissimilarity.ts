@@ -47,15 +47,16 @@ const inputs = {
   edges: edgesInput,
 } as const;
 
-const attributes = {
-  metric: {
-    type: 'string',
-    graphName: 'metric',
-    default: 'cosine',
-    oneOf: ['cosine', 'euclidean', 'manhattan'],
-    doc: 'cosine: -cos, each norm at least 1e-8; euclidean: squared L2; manhattan: L1',
-  },
+/** Of every op that compares features. */
+export const metricAttribute = {
+  type: 'string',
+  graphName: 'metric',
+  default: 'cosine',
+  oneOf: ['cosine', 'euclidean', 'manhattan'],
+  doc: 'cosine: -cos, each norm at least 1e-8; euclidean: squared L2; manhattan: L1',
 } as const;
+
+const attributes = { metric: metricAttribute } as const;
 
 export const EdgeDissimilarity = defineOp({
   name: 'EdgeDissimilarity',

@@ -5,7 +5,7 @@
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import { type Tree, treeInputs } from './boruvka_mst.js';
 import { defineOp } from './declare.js';
-import type { Metric } from './edge_dissimilarity.js';
+import { type Metric, metricAttribute } from './edge_dissimilarity.js';
 import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 
@@ -15,13 +15,7 @@ const inputs = {
 } as const;
 
 const attributes = {
-  metric: {
-    type: 'string',
-    graphName: 'metric',
-    default: 'cosine',
-    oneOf: ['cosine', 'euclidean', 'manhattan'],
-    doc: 'cosine: -cos, each norm at least 1e-8; euclidean: squared L2; manhattan: L1',
-  },
+  metric: metricAttribute,
   groups: {
     type: 'integer',
     graphName: 'groups',

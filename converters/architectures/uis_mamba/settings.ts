@@ -1,5 +1,5 @@
 /** What is not in the names and shapes of UIS-Mamba: whether and how hidden states are weakened, and the side of cells. */
-import { boolean, type Check, integer, number } from '../../../plugin/models/checks.js';
+import { boolean, type Check, integer, number, problemOf } from '../../../plugin/models/checks.js';
 import type {
   UisMambaArchitecture,
   UisMambaMetadata,
@@ -116,15 +116,6 @@ function literal(text: string): unknown {
     return JSON.parse(text.toLowerCase());
   } catch {
     return text;
-  }
-}
-
-function problemOf(check: Check, value: unknown, name: string): string | undefined {
-  try {
-    check(value, name);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
   }
 }
 
