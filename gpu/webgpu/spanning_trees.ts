@@ -7,8 +7,7 @@
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { WebgpuKernelArguments } from './kernels.js';
-import type { NumberType } from './program.js';
-import { entryPoint, programs } from './program.js';
+import { entryPoint, type NumberType, programs } from './program.js';
 import { SORT_RANGE } from './sorting.js';
 import { memoryCode, type TreeMemory, treeMemory } from './tree_memory.js';
 import { planOf } from './tree_plan.js';

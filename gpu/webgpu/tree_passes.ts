@@ -66,8 +66,8 @@ export interface TreePass {
   /** What `visit` has handed over of a `vertex`, from the outputs; `at` is the index of its value. */
   readonly stored: string;
   /**
-   * What is done with an `item: Item`: it calls `childAt(position)` or `parentAt(position)` for what those handed over,
-   * and `hand(item, values)`.
+   * What is done with an `item: Item`: it calls `withChildren(item, own)` for the sum of its own values and what its
+   * children handed over, or `parentAt(position)` for what its parent did, and `hand(item, values)`.
    */
   readonly visit: string;
 }
@@ -146,6 +146,14 @@ ${entryPoint(lanes)} {
 }`;
 }
 
+const WITH_CHILDREN = `
+fn withChildren(item: Item, own: Handed) -> Handed {
+  var sum = own;
+  for (var child = item.firstChild; child < item.endOfChildren; child++) { sum += childAt(child); }
+  return sum;
+}
+`;
+
 const passCode = (pass: 'Up' | 'Down', { values, stored, visit }: TreePass) => `
 fn ${pass === 'Up' ? 'childAt' : 'parentAt'}(position: u32) -> Handed {
   if (inRing) { return inRingAt(position); }
@@ -153,6 +161,7 @@ fn ${pass === 'Up' ? 'childAt' : 'parentAt'}(position: u32) -> Handed {
   let at = firstValue + vertex * numbers.channels;
   return ${stored};
 }
+${pass === 'Up' ? WITH_CHILDREN : ''}
 
 fn visit${pass}(item: Item) {
   ${visit}

@@ -17,8 +17,7 @@ const sumSubtrees: TreePass = {
   values: 'vec4(x[at], 0, 0, 0)',
   stored: 'decayOf(vertex) * y[at]',
   visit: `
-    var sum = item.values.x;
-    for (var child = item.firstChild; child < item.endOfChildren; child++) { sum += childAt(child); }
+    let sum = withChildren(item, item.values.x);
     y[item.at] = sum;
     hand(item, item.decay * sum);
   `,

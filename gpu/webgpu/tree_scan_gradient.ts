@@ -22,8 +22,7 @@ const gradients: Record<Aggregate, (passes: TreePasses) => ReturnType<ReturnType
         values: 'vec4(x[at], dy[at], 0, 0)',
         stored: 'decayOf(vertex) * vec2(slope[at], dx[at])',
         visit: `
-          var sum = item.values.xy;
-          for (var child = item.firstChild; child < item.endOfChildren; child++) { sum += childAt(child); }
+          let sum = withChildren(item, item.values.xy);
           slope[item.at] = sum.x;
           dx[item.at] = sum.y;
           hand(item, item.decay * sum);
@@ -80,8 +79,7 @@ const gradients: Record<Aggregate, (passes: TreePasses) => ReturnType<ReturnType
         values: 'vec4(dy[at], select(0.0, y[atOf(plan[parents + position])], position > 0), 0, 0)',
         stored: 'decayOf(vertex) * dx[at]',
         visit: `
-          var sum = item.values.x;
-          for (var child = item.firstChild; child < item.endOfChildren; child++) { sum += childAt(child); }
+          let sum = withChildren(item, item.values.x);
           dx[item.at] = sum;
           slope[item.at] = select(0.0, sum * item.values.y, item.position > 0);
           hand(item, item.decay * sum);
