@@ -1,5 +1,6 @@
-// Boruvka's algorithm in AssemblyScript: a minimum or random spanning tree and its breadth-first order. The module imports nothing but
-// the memory; callers hand it every array, scratch included, so it needs neither stack nor heap of its own.
+// Boruvka's algorithm in AssemblyScript: a minimum or random spanning tree and its breadth-first order. The module
+// imports nothing but the memory; callers hand it every array, scratch included, so it needs neither stack nor heap of
+// its own.
 
 /** Bytes of an entry: of the int32 arrays, and of the edges that are still there. */
 const WORD: usize = 4;

@@ -1,6 +1,6 @@
-// What dissimilarities of two rows have in common: their sums, and their gradients. The sums are, bit for bit, those of plugin/cpu/edge_dissimilarity.ts: eight
-// interleaved partial sums are the lanes of two registers; they are folded 8 -> 4 -> 2 -> 1. Nothing is fused or
-// reassociated.
+// What dissimilarities of two rows have in common: their sums, and their gradients. The sums are, bit for bit, those of
+// plugin/cpu/edge_dissimilarity.ts: eight interleaved partial sums are the lanes of two registers; they are folded
+// 8 -> 4 -> 2 -> 1. Nothing is fused or reassociated.
 #pragma once
 #include "simd.h"
 

@@ -1,5 +1,5 @@
 // Distances of vertices to their parents, a group of channels at a time, and their gradient: the formulas stand in
-// plugin/cpu/parent_dissimilarity.ts. The cosine is finished in float64.
+// plugin/cpu/slopes.ts. The cosine is finished in float64.
 #include "distances.h"
 
 struct Groups {

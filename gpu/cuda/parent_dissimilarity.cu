@@ -1,8 +1,7 @@
 /**
  * Distances of vertices to their parents, a group of channels at a time: distances.h, EDGE_THREADS threads a group. Its
  * gradient is collected: a thread an element goes through the edges at its vertex, so that sums are in a fixed order. For
- * the cosine another launch makes the factors of every edge before. The formulas are in
- * plugin/cpu/parent_dissimilarity.ts.
+ * the cosine another launch makes the factors of every edge before. The formulas are in plugin/cpu/slopes.ts.
  */
 #include "kernel.h"
 #include "distances.h"

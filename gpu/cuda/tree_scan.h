@@ -75,7 +75,10 @@ struct TreeBlock {
   __device__ unsigned placeOf(int position) const { return valueOf(order[position]); }
 };
 
-/** Goes along a tree with WARPS warps that read AHEAD rows ahead. `value` begins at the thread's channel, `decay` at its group. */
+/**
+ * Goes along a tree with WARPS warps that read AHEAD rows ahead. `value` begins at the thread's channel, `decay` at its
+ * group.
+ */
 template <int WARPS, int AHEAD, int TENSORS, bool SHARED>
 struct Rows {
   const TreeBlock<SHARED>& block;

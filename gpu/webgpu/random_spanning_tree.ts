@@ -1,8 +1,7 @@
 /**
- * RandomSpanningTree: spanning_trees.ts. Every component has a
- * lane that goes through all edges by index; then one lane visits the components. A share of two similarities decides
- * exactly as in float32 on the CPU: WGSL rounds quotients loosely and may take denormals for 0, so it is computed in
- * integers.
+ * RandomSpanningTree: spanning_trees.ts. Every component has a lane that goes through all edges by index; then one lane
+ * visits the components. A share of two similarities decides exactly as in float32 on the CPU: WGSL rounds quotients
+ * loosely and may take denormals for 0, so it is computed in integers.
  */
 import { RandomSpanningTree } from '../../plugin/ops/random_spanning_tree.js';
 import { FLOAT64 } from './float64.js';
