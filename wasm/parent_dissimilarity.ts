@@ -4,7 +4,14 @@ import { ParentDissimilarity, ParentDissimilarityGradient } from '../plugin/ops/
 import { METRICS } from './edge_dissimilarity.js';
 import { registerWasmKernel } from './kernels.js';
 
-type Sizes = [batch: number, vertices: number, groups: number, size: number];
+type Sizes = [
+  batch: number,
+  vertices: number,
+  groups: number,
+  size: number,
+  metric: number,
+  smallestNorm: number,
+];
 
 /** Of parent_dissimilarity.cc. */
 interface Functions {
@@ -14,7 +21,7 @@ interface Functions {
     parent: number,
     distance: number,
     norms: number,
-    ...rest: [...Sizes, metric: number, smallestNorm: number]
+    ...sizes: Sizes
   ): void;
   parent_dissimilarity_gradient(
     features: number,
@@ -23,7 +30,7 @@ interface Functions {
     dy: number,
     dfeatures: number,
     norms: number,
-    ...rest: [...Sizes, metric: number, smallestNorm: number]
+    ...sizes: Sizes
   ): void;
 }
 
@@ -31,31 +38,26 @@ interface Functions {
 function sizesOf(
   { features: [batch, vertices, channels] }: { readonly features: readonly number[] },
   { metric, groups }: { readonly metric: keyof typeof METRICS; readonly groups: number },
-): { rest: [...Sizes, number, number]; bytes: number } {
-  const rest: [...Sizes, number, number] = [
-    batch,
-    vertices,
-    groups,
-    channels / groups,
-    METRICS[metric],
-    SMALLEST_NORM,
-  ];
-  return { rest, bytes: metric === 'cosine' ? 8 * vertices * groups : 0 };
+): { sizes: Sizes; bytes: number } {
+  return {
+    sizes: [batch, vertices, groups, channels / groups, METRICS[metric], SMALLEST_NORM],
+    bytes: metric === 'cosine' ? 8 * vertices * groups : 0,
+  };
 }
 
 registerWasmKernel<typeof ParentDissimilarity, Functions>(
   ParentDissimilarity,
   ({ inputs: { features, order, parent }, outputs, shapes, attributes, functions, scratch }) => {
-    const { rest, bytes } = sizesOf(shapes, attributes);
-    functions.parent_dissimilarity(features, order, parent, outputs.distance, scratch(bytes), ...rest);
+    const { sizes, bytes } = sizesOf(shapes, attributes);
+    functions.parent_dissimilarity(features, order, parent, outputs.distance, scratch(bytes), ...sizes);
   },
 );
 
 registerWasmKernel<typeof ParentDissimilarityGradient, Functions>(
   ParentDissimilarityGradient,
   ({ inputs: { features, order, parent, dy }, outputs, shapes, attributes, functions, scratch }) => {
-    const { rest, bytes } = sizesOf(shapes, attributes);
+    const { sizes, bytes } = sizesOf(shapes, attributes);
     const { dfeatures } = outputs;
-    functions.parent_dissimilarity_gradient(features, order, parent, dy, dfeatures, scratch(bytes), ...rest);
+    functions.parent_dissimilarity_gradient(features, order, parent, dy, dfeatures, scratch(bytes), ...sizes);
   },
 );
