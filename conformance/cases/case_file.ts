@@ -33,6 +33,19 @@ export interface CaseFile {
   ints(name: string, rank?: number): CaseTensor & { readonly dtype: 'int32' };
 }
 
+/** An entry of the metadata, which are JSON in texts. @throws {LayoutError} when it is none */
+export function metadataOf<T>(file: CaseFile, name: string): Partial<T> {
+  const text = file.metadata.get(name);
+  if (text === undefined) return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value as Partial<T>;
+  } catch {
+    // Said below.
+  }
+  throw new LayoutError(`${file.path}: ${name} of the metadata is no JSON object`);
+}
+
 /** All of a file. */
 export async function bytesOf(source: ByteSource): Promise<Uint8Array> {
   return source.read(0, source.size);

@@ -3,21 +3,8 @@ import type { ToleranceClass } from '../../plugin/backends.js';
 import { denseStageBound, layerBound } from '../bounds.js';
 import { type CaseTensor, float32 } from '../case.js';
 import type { Comparison } from '../verdict.js';
-import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
+import { type CaseFile, channelsLast, LayoutError, metadataOf } from './case_file.js';
 import { type BlockTrees, blockTrees, imageOf, normalizedImage } from './model_inputs.js';
-
-/** An entry of the metadata, which are JSON in texts. @throws {LayoutError} when it is none */
-export function metadataOf<T>(file: CaseFile, name: string): Partial<T> {
-  const text = file.metadata.get(name);
-  if (text === undefined) return {};
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) return value as Partial<T>;
-  } catch {
-    // Said below.
-  }
-  throw new LayoutError(`${file.path}: ${name} of the metadata is no JSON object`);
-}
 
 /** What the metadata say of an input. */
 interface InputMetadata {

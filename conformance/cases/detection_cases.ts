@@ -14,7 +14,7 @@ import type { CaseTensor, ProgramCase, SkippedCase } from '../case.js';
 import { float32, int32 } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { type Comparison, combine, fail, judge } from '../verdict.js';
-import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
+import { type CaseFile, channelsLast, LayoutError, metadataOf } from './case_file.js';
 import {
   compareEdgeWeights,
   compareMap,
@@ -22,7 +22,6 @@ import {
   denseInput,
   edgeWeightNodes,
   expectedMaps,
-  metadataOf,
 } from './dense_input.js';
 import type { Feeds } from './graph_under_test.js';
 import { firstItems } from './model_inputs.js';

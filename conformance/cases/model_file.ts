@@ -3,7 +3,7 @@ import type { StemStride } from '../../plugin/models/grootv_metadata.js';
 import { DISTINCT_TREES } from '../bounds.js';
 import type { CaseTensor, ConformanceCase, SkippedCase } from '../case.js';
 import { stem } from '../source.js';
-import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
+import { type CaseFile, channelsLast, LayoutError, metadataOf } from './case_file.js';
 import type { CaseFolder } from './case_folder.js';
 import { crossEntropy } from './cross_entropy.js';
 import { digitCases } from './model_digits.js';
@@ -198,8 +198,7 @@ const NO_TREES: BlockTrees = { trees: [], edgeWeights: [] };
 
 /** How far the trees of an input are from others, where the metadata tell: the least of all blocks. */
 function treeMargin(file: CaseFile, tag: string): number {
-  const stated: unknown = JSON.parse(file.metadata.get('margins') ?? '{}');
-  const margins = (stated as Record<string, unknown>)[tag];
+  const { [tag]: margins } = metadataOf<Record<string, unknown>>(file, 'margins');
   if (typeof margins === 'number') return margins;
   const blocks = Object.values(margins ?? {}) as { margin?: number }[];
   return Math.min(

@@ -6,7 +6,7 @@ import type { CaseTensor, ProgramCase, SkippedCase } from '../case.js';
 import { float32 } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { combine, fail, judge } from '../verdict.js';
-import type { CaseFile } from './case_file.js';
+import { type CaseFile, metadataOf } from './case_file.js';
 import {
   compareEdgeWeights,
   compareMap,
@@ -14,7 +14,6 @@ import {
   denseInput,
   edgeWeightNodes,
   expectedMaps,
-  metadataOf,
 } from './dense_input.js';
 import type { Feeds } from './graph_under_test.js';
 import { blockTrees } from './model_inputs.js';

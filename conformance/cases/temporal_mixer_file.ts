@@ -1,6 +1,6 @@
 /** The temporal mixers of GG-SSM: those of its eye tracker, and those of its forecasting code, which use no convolution. */
 import type { ConformanceCase } from '../case.js';
-import type { CaseFile } from './case_file.js';
+import { type CaseFile, metadataOf } from './case_file.js';
 import { windowCase } from './language_file.js';
 import { contextLength, type MixerLayout, mixerCases } from './language_mixer.js';
 import { mstCase } from './mst_file.js';
@@ -21,7 +21,7 @@ export function isTemporalMixerFile(file: CaseFile): boolean {
 }
 
 export function temporalMixerFileCases(file: CaseFile): ConformanceCase[] {
-  const unused: unknown = JSON.parse(file.metadata.get('unused') ?? '[]');
+  const unused = metadataOf<string[]>(file, 'unused');
   const convolves = !(Array.isArray(unused) && unused.includes('conv1d.weight'));
   const cases = mixerCases(file, { ...TEMPORAL, convolves });
   if (!file.has('pairs', 'tree_weights', 'edge_index')) return cases;
