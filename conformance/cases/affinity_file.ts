@@ -13,7 +13,7 @@ import type { CaseTensor, ConformanceCase, OpCase, ProgramCase } from '../case.j
 import { outputsCase } from '../spec_cases.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
 import { type Comparison, judge } from '../verdict.js';
-import { type CaseFile, reshaped } from './case_file.js';
+import { type CaseFile, LayoutError, reshaped } from './case_file.js';
 import {
   compositionCases,
   gridOf,
@@ -138,15 +138,26 @@ function propagationCase(file: CaseFile, image: CaseTensor, prob: CaseTensor): P
   };
 }
 
+/** Each round adds ops to a case. */
+const MOST_ROUNDS = 1000;
+
+/** A number of the metadata that tells how much there is to compute. @throws {LayoutError} */
+function integerOf(file: CaseFile, name: string, most: number): number {
+  const value = numberOf(file, name);
+  if (Number.isInteger(value) && value >= 0 && value <= most) return value;
+  throw new LayoutError(`${file.path}: ${name} is ${value}, expected an integer from 0 to ${most}`);
+}
+
 /** The filter around every pixel. */
 function localCases(file: CaseFile, name: string, image: CaseTensor, prob: CaseTensor): ConformanceCase[] {
   const isBoxed = name === 'local_boxed';
+  const [, height, width] = prob.shape;
   const options = {
     zeta: numberOf(file, 'zeta_local'),
-    reach: (numberOf(file, 'kernel') - 1) / 2,
-    rounds: numberOf(file, 'iterations'),
+    // Pixels further away than the map is long are none.
+    reach: (integerOf(file, 'kernel', 2 * Math.max(height, width)) - 1) / 2,
+    rounds: integerOf(file, 'iterations', MOST_ROUNDS),
   };
-  const [, height, width] = prob.shape;
   return compositionCases({
     file,
     name: `${file.name} ${name}`,

@@ -317,6 +317,30 @@ t.test('inputs alone are held to the oracle; float16 and float64 inputs too', as
   }
 });
 
+t.test('metadata that are not about the tensors of the file are a skip that says so', async (t) => {
+  const edits: [name: string, metadata: Record<string, string>, reason: RegExp][] = [
+    [
+      'op_path_scan_5x7',
+      { height: '100000', width: '100000' },
+      /x has 35 vertices, its grid is 100000 x 100000/,
+    ],
+    ['op_path_scan_5x7', { height: '-5', width: '-7' }, /x has 35 vertices, its grid is -5 x -7/],
+    ['op_path_scan_5x7', { cross: 'row' }, /cross of the metadata is no JSON object/],
+    ['apro_two_passes', { kernel: '1001' }, /kernel is 1001, expected an integer from 0 to \d\d/],
+    [
+      'apro_two_passes',
+      { iterations: '1e12' },
+      /iterations is 1000000000000, expected an integer from 0 to 1000/,
+    ],
+    ['gg_ssm_series_mixer', { unused: '[' }, /unused of the metadata is no JSON object/],
+  ];
+  for (const [name, metadata, reason] of edits) {
+    const file = fixture(`../family/${name}`);
+    const edited = encoded({ ...file, metadata: { ...file.metadata, ...metadata } });
+    t.match(await results({ 'a.safetensors': edited }), [{ verdict: 'skip', reason }], name);
+  }
+});
+
 t.test('V = 1 and batches of none', async (t) => {
   for (const [V, B] of [
     [1, 2],

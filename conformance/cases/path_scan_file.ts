@@ -7,8 +7,9 @@ import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { treeScan } from '../../plugin/ops/tree_scan.js';
 import { type CaseTensor, type ConformanceCase, float32, int32, type OpCase } from '../case.js';
 import { outputsCase } from '../spec_cases.js';
-import { type CaseFile, LayoutError } from './case_file.js';
+import { type CaseFile, LayoutError, metadataOf } from './case_file.js';
 import { compositionCases, numberOf } from './composition_cases.js';
+import { checkSameShape } from './tree_cases.js';
 import { treeScanCases } from './tree_scan_file.js';
 
 export function isPathScanFile(file: CaseFile): boolean {
@@ -23,10 +24,23 @@ interface Path {
 export function pathScanFileCases(file: CaseFile): ConformanceCase[] {
   const names = file.names.flatMap((name) => /^order\.(\w+)$/.exec(name)?.[1] ?? []);
   const [x, decay] = ['x', 'decay'].map((name) => file.input(name, 4));
+  const grid = gridOfPaths(file, x);
   return [
-    ...names.flatMap((name) => pathCases(file, name, x, decay)),
-    ...(file.has('y_cross') ? crossCases(file, x, decay) : []),
+    ...names.flatMap((name) => pathCases(file, name, grid, x, decay)),
+    ...(file.has('y_cross') ? crossCases(file, grid, x, decay) : []),
   ];
+}
+
+type Grid = readonly [height: number, width: number];
+
+/** What the metadata say of the pixels of x [K, B, V, D]. @throws {LayoutError} when these are others */
+function gridOfPaths(file: CaseFile, { shape }: CaseTensor): Grid {
+  const [height, width] = ['height', 'width'].map((extent) => numberOf(file, extent));
+  const [, , numVertices] = shape;
+  if (Number.isInteger(height) && Number.isInteger(width) && height > 0 && height * width === numVertices) {
+    return [height, width];
+  }
+  throw new LayoutError(`${file.path}: x has ${numVertices} vertices, its grid is ${height} x ${width}`);
 }
 
 /** @throws {LayoutError} when it is no path that there is */
@@ -41,10 +55,21 @@ function pathOf(file: CaseFile, name: string): Path {
 }
 
 /** The path as a tree, and the scans along it. */
-function pathCases(file: CaseFile, name: string, x: CaseTensor, decay: CaseTensor): ConformanceCase[] {
-  const [height, width] = ['height', 'width'].map((extent) => numberOf(file, extent));
+function pathCases(
+  file: CaseFile,
+  name: string,
+  [height, width]: Grid,
+  x: CaseTensor,
+  decay: CaseTensor,
+): ConformanceCase[] {
   const numVertices = height * width;
   const [order, parents] = ['order', 'parent'].map((part) => file.ints(`${part}.${name}`, 1));
+  if (order.values.length !== numVertices) {
+    throw new LayoutError(
+      `${file.path}: order.${name} has the shape [${order.shape}], expected [${numVertices}]`,
+    );
+  }
+  checkSameShape(file.path, { [`order.${name}`]: order, [`parent.${name}`]: parents });
   const testCase = outputsCase(pathTreeSpec, {
     name: `${file.name} ${name}`,
     inputs: { x: float32([1, height, width, 1], new Float32Array(numVertices)) },
@@ -85,9 +110,13 @@ function pathCases(file: CaseFile, name: string, x: CaseTensor, decay: CaseTenso
 }
 
 /** The sum over four paths, each with inputs of its own, along trees of the backend. */
-function crossCases(file: CaseFile, x: CaseTensor, decay: CaseTensor): ConformanceCase[] {
-  const [height, width] = ['height', 'width'].map((extent) => numberOf(file, extent));
-  const names: unknown = JSON.parse(file.metadata.get('cross') ?? '[]');
+function crossCases(
+  file: CaseFile,
+  [height, width]: Grid,
+  x: CaseTensor,
+  decay: CaseTensor,
+): ConformanceCase[] {
+  const names = metadataOf<string[]>(file, 'cross');
   if (!(Array.isArray(names) && names.length === x.shape[0])) {
     throw new LayoutError(`${file.path}: x is of ${x.shape[0]} paths, cross names ${JSON.stringify(names)}`);
   }
