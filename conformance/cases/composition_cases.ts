@@ -99,8 +99,7 @@ export function gridOf({ shape }: CaseTensor): [number, number] {
 
 /** [B, C, H, W] floats of a file that are an input, as [B, H, W, C]. @throws {LayoutError} */
 export function inputMap(file: CaseFile, name: string): CaseTensor {
-  file.input(name);
-  return mapOf(file, name);
+  return channelsLast(file.input(name, 4));
 }
 
 /** Takes the decays of roots [B, V, G] out: files have 0 there. @param tree the prefix of a tree of the file */
