@@ -20,6 +20,17 @@ export interface Comparison {
   readonly bound: Bound;
 }
 
+/** A tensor and what it must be, of the same shape. */
+export function comparisonOf(
+  tensor: string,
+  given: CaseTensor,
+  expected: CaseTensor,
+  bound: Bound,
+): Comparison {
+  const [shape, expectedShape] = [given.shape, expected.shape];
+  return { tensor, given: given.values, shape, expected: expected.values, expectedShape, bound };
+}
+
 /** Passes when every comparison is within its bound. */
 export function judge(comparisons: readonly Comparison[]): Judgement {
   let worst: { judgement: Judgement; severity: number } | undefined;
@@ -69,14 +80,9 @@ export function judgeOpCase(
     if (reference.only && reference.only !== tolerance) continue;
     const output = given.get(reference.of);
     if (!output) return fail(`${reference.of} did not come out`);
-    comparisons.push({
-      tensor: `${reference.of} (${reference.from})`,
-      given: output.values,
-      shape: output.shape,
-      expected: reference.tensor.values,
-      expectedShape: reference.tensor.shape,
-      bound: reference.bound ?? boundOf(testCase, reference, tolerance),
-    });
+    const name = `${reference.of} (${reference.from})`;
+    const bound = reference.bound ?? boundOf(testCase, reference, tolerance);
+    comparisons.push(comparisonOf(name, output, reference.tensor, bound));
   }
   const judgement = judge(comparisons);
   if (judgement.verdict === 'fail' && testCase.references.some(({ of }) => of === 'edgeIndex')) {

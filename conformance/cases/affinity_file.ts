@@ -12,7 +12,7 @@ import { compositionBound } from '../bounds.js';
 import type { CaseTensor, ConformanceCase, OpCase, ProgramCase } from '../case.js';
 import { outputsCase } from '../spec_cases.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
-import { type Comparison, judge } from '../verdict.js';
+import { comparisonOf, judge } from '../verdict.js';
 import { type CaseFile, LayoutError, reshaped } from './case_file.js';
 import {
   compositionCases,
@@ -108,27 +108,10 @@ function propagationCase(file: CaseFile, image: CaseTensor, prob: CaseTensor): P
           ...{ global_low: globalLow, global_high: globalHigh },
         };
         const ids = parentIds(await readTensor(order), await readTensor(parent));
-        const ofFile = file.ints('tree.parent', 2);
-        const comparisons: Comparison[] = [
-          {
-            tensor: 'tree.parent',
-            given: ids.values,
-            shape: ids.shape,
-            expected: ofFile.values,
-            expectedShape: ofFile.shape,
-            bound: EXACT,
-          },
-        ];
+        const comparisons = [comparisonOf('tree.parent', ids, file.ints('tree.parent', 2), EXACT)];
+        const bound = compositionBound(tolerance, false);
         for (const { of, from, tensor } of expected) {
-          const { values, shape } = await readTensor(made[of]);
-          comparisons.push({
-            tensor: from,
-            given: values,
-            shape,
-            expected: tensor.values,
-            expectedShape: tensor.shape,
-            bound: compositionBound(tolerance, false),
-          });
+          comparisons.push(comparisonOf(from, await readTensor(made[of]), tensor, bound));
         }
         return judge(comparisons);
       } finally {

@@ -21,7 +21,7 @@ import {
 } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
-import { type Comparison, combine, fail, judge } from '../verdict.js';
+import { type Comparison, combine, comparisonOf, fail, judge } from '../verdict.js';
 import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
 import { mstCase } from './mst_file.js';
 
@@ -242,11 +242,7 @@ function comparisons(
   given: (step: ExpectedStep, i: number) => CaseTensor,
   bound: Bound,
 ): Comparison[] {
-  return expected.map((step, i) => {
-    const { values, shape } = given(step, i);
-    const { values: expected, shape: expectedShape } = step.tensor;
-    return { tensor: step.from, given: values, shape, expected, expectedShape, bound };
-  });
+  return expected.map((step, i) => comparisonOf(step.from, given(step, i), step.tensor, bound));
 }
 
 /** A tree of the backend's own: the file's to the edge, of weights near the file's. */

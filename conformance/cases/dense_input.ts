@@ -2,7 +2,7 @@
 import type { ToleranceClass } from '../../plugin/backends.js';
 import { denseStageBound, layerBound } from '../bounds.js';
 import { type CaseTensor, float32 } from '../case.js';
-import type { Comparison } from '../verdict.js';
+import { type Comparison, comparisonOf } from '../verdict.js';
 import { type CaseFile, channelsLast, LayoutError, metadataOf } from './case_file.js';
 import { type BlockTrees, blockTrees, imageOf, normalizedImage } from './model_inputs.js';
 
@@ -92,14 +92,7 @@ export function compareMap(
   tolerance: ToleranceClass = 'float32',
 ): Comparison {
   const part = first === undefined ? given : firstChannels(given, first);
-  return {
-    tensor: node,
-    given: part.values,
-    shape: part.shape,
-    expected: value.values,
-    expectedShape: value.shape,
-    bound: bound(tolerance),
-  };
+  return comparisonOf(node, part, value, bound(tolerance));
 }
 
 function firstChannels({ shape, values }: CaseTensor, count: number): CaseTensor {

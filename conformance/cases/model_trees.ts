@@ -10,7 +10,7 @@ import { flippedTreesBound, layerBound, pinnedModelBound, UNBOUNDED } from '../b
 import type { CaseTensor, ProgramCase } from '../case.js';
 import { certify } from '../certificate.js';
 import type { Judgement } from '../judgement.js';
-import { type Comparison, combine, fail, judge, judgeTree, show } from '../verdict.js';
+import { type Comparison, combine, comparisonOf, fail, judge, judgeTree, show } from '../verdict.js';
 import { indicesOf } from './features_to_tree.js';
 import type { Feeds } from './graph_under_test.js';
 import type { BlockTrees } from './model_inputs.js';
@@ -49,14 +49,9 @@ export function pinnedTreesCase(source: ModelSource): ProgramCase {
         const nodes = [...found.map(([node]) => node), ...blocks.flat()];
         const results = await model.run({ normalized: input, ...treeFeeds(trees.trees) }, nodes);
         const result = (node: string) => results.get(node) as CaseTensor;
-        const comparisons = found.map(([node, expected]) => ({
-          tensor: node,
-          given: result(node).values,
-          shape: result(node).shape,
-          expected: expected.values,
-          expectedShape: expected.shape,
-          bound: pinnedBound(node, tolerance),
-        }));
+        const comparisons = found.map(([node, expected]) =>
+          comparisonOf(node, result(node), expected, pinnedBound(node, tolerance)),
+        );
         const weights = trees.edgeWeights.flatMap((stored, i) => {
           if (!stored) return [];
           const given = result(`blocks_${i}/edge_weights`).values;

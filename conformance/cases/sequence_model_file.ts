@@ -9,7 +9,7 @@ import { windowPairs } from '../../plugin/ops/window_graph.spec.js';
 import { flippedTreesBound, layerBound } from '../bounds.js';
 import type { CaseTensor, ConformanceCase, ProgramCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
-import { type Comparison, combine, fail, judge, judgeTree } from '../verdict.js';
+import { combine, comparisonOf, fail, judge, judgeTree } from '../verdict.js';
 import { type CaseFile, channelsLast, LayoutError, reshaped } from './case_file.js';
 import type { CaseFolder } from './case_folder.js';
 import { indicesOf } from './features_to_tree.js';
@@ -143,13 +143,9 @@ function pinnedCase({ name, op, checkpoint, feeds, expected, trees }: SequenceSo
         ];
         const results = await model.run({ ...feeds, ...pinned }, nodes);
         const bound = layerBound(tolerance);
-        const comparisons: Comparison[] = expected.map(([node, value]) => {
-          const given = results.get(node) as CaseTensor;
-          return {
-            ...{ tensor: node, given: given.values, shape: given.shape },
-            ...{ expected: value.values, expectedShape: value.shape, bound },
-          };
-        });
+        const comparisons = expected.map(([node, value]) =>
+          comparisonOf(node, results.get(node) as CaseTensor, value, bound),
+        );
         for (const { node, weights } of weighed) {
           const stored = (weights as CaseTensor).values;
           const given = results.get(`${node}/edge_weights`) as CaseTensor;
@@ -184,11 +180,8 @@ function ownTreesCase({ name, op, checkpoint, feeds, expected, trees }: Sequence
         const judged = trees.flatMap((each) => treesOf(model, each, result));
         const flip = judged.find(({ verdict }) => verdict === 'fail') ?? judged.find(isFlip);
         if (flip?.verdict === 'fail') return flip;
-        const values = expected.map(([node, value]): Comparison => {
-          const { values: given, shape } = result(node);
-          const bound = flip ? flippedTreesBound(model.channels) : layerBound(tolerance);
-          return { tensor: node, given, shape, expected: value.values, expectedShape: value.shape, bound };
-        });
+        const bound = flip ? flippedTreesBound(model.channels) : layerBound(tolerance);
+        const values = expected.map(([node, value]) => comparisonOf(node, result(node), value, bound));
         if (!flip) return judge(values);
         // A flip changes single pixels of a map by any amount: what follows from all of them is compared.
         const judgement = judge(values.slice(0, 1));

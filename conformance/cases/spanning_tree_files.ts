@@ -9,7 +9,7 @@ import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import type { CaseTensor, ConformanceCase, OpCase, ProgramCase } from '../case.js';
 import { outputsCase } from '../spec_cases.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
-import { judge } from '../verdict.js';
+import { comparisonOf, judge } from '../verdict.js';
 import { type CaseFile, LayoutError } from './case_file.js';
 import { numberOf } from './composition_cases.js';
 import { mstCase } from './mst_file.js';
@@ -132,14 +132,9 @@ function mappedTreeCase(
       dispose(made);
       const trees = { edge_index: edgeIndex, order: ownOrder, parent: ownParent };
       return judge([
-        ...Object.entries(expected).map(([part, { values, shape }]) => ({
-          tensor: prefix + part,
-          given: trees[part as keyof typeof trees].values,
-          shape: trees[part as keyof typeof trees].shape,
-          expected: values,
-          expectedShape: shape,
-          bound: EXACT,
-        })),
+        ...Object.entries(expected).map(([part, tensor]) =>
+          comparisonOf(prefix + part, trees[part as keyof typeof trees], tensor, EXACT),
+        ),
         {
           tensor: `${prefix}edge_weights`,
           // Of numbers beyond float32 the logarithm, so that one of them does not hide all others.
