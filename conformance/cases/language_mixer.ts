@@ -266,7 +266,7 @@ function gradientCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest
           dy,
           pinned,
           ['x'],
-          [...parameters.map((name) => `mixer.${name}`)],
+          parameters.map((name) => `mixer.${name}`),
         );
         const bound = mixerBound(tolerance, true);
         const comparisons: Comparison[] = [];
