@@ -6,6 +6,7 @@ import { byPixel } from '../../plugin/filters/tree_filter.js';
 import type { Tree } from '../../plugin/ops/boruvka_mst.js';
 import { edgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
 import { runOp } from '../../plugin/ops/kernels.js';
+import { randomSpanningTreeSpec } from '../../plugin/ops/random_spanning_tree.spec.js';
 import type { Bound } from '../../plugin/ops/spec/bound.js';
 import { gridEdges } from '../../plugin/ops/spec/graphs.js';
 import { parentIdsOf, treesOf } from '../../plugin/ops/spec/rooted_tree.js';
@@ -20,6 +21,7 @@ import {
   type ProgramCase,
 } from '../case.js';
 import type { Judgement } from '../judgement.js';
+import { outputsCase } from '../spec_cases.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
 import { type Comparison, combine, comparisonOf, fail, judge } from '../verdict.js';
 import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
@@ -155,19 +157,16 @@ export function randomTree(
   features: (steps: Steps) => Tensor,
 ): TreeSource {
   const inputs = { similarity: file.input(`${prefix}edge_weights`, 2), edges: edgesOf(grid) };
-  const opCase: OpCase = {
-    kind: 'op',
+  const testCase = outputsCase(randomSpanningTreeSpec, {
     name: nameOfTree(file, prefix),
-    op: 'RandomSpanningTree',
     inputs,
     attributes: { numVertices: grid[0] * grid[1], seed },
-    references: [
-      { of: 'edgeIndex', from: `${prefix}edge_index`, tensor: file.ints(`${prefix}edge_index`, 2) },
-    ],
-  };
+  });
+  const from = `${prefix}edge_index`;
+  const stored = { of: 'edgeIndex', from, tensor: file.ints(from, 2) };
   return {
     prefix,
-    opCase,
+    opCase: { ...testCase, references: [...testCase.references, stored] },
     make: (steps, prepared) => {
       const { edgeIndex, order, parent } = prepared as Tree;
       const weights = edgeDissimilarity(byPixel(features(steps)), toTensor(edgesOf(grid)), {
