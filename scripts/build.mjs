@@ -15,7 +15,7 @@ const others = [
   ...(test
     ? [
         ['npx', ['biome', 'check']],
-        ['npx', ['tsc', '--noEmit', '--declaration', '-p', '.']], // as those of dist/ are written
+        ['npx', ['tsc', '--noEmit', '--declaration', '-p', '.']], // also finds types that dist/ could not declare
       ]
     : []),
 ];
