@@ -219,6 +219,24 @@ t.test('what cannot be: one line that says what was given and what is expected',
   }
 });
 
+t.test('no gradient of the tree energy loss flows through the image', async (t) => {
+  await tf.setBackend('cpu');
+  const logits = maps(1, 3, 4, 3);
+  const labels = tf.ones([1, 3, 4], 'int32');
+  const gradient = (imageOf: (logits: tf.Tensor) => tf.Tensor) =>
+    Array.from(
+      tf
+        .grad((logits: tf.Tensor) => treeEnergyLoss(logits, imageOf(logits), labels, { sigma: 1 }))(logits)
+        .dataSync(),
+    );
+  const through = gradient((logits) => logits);
+  t.same(
+    through,
+    gradient(() => logits),
+  );
+  t.ok(through.some((each) => Math.abs(each) > 1e-4));
+});
+
 t.test('mappings make ties in float32, of which the lowest edge wins', async (t) => {
   await tf.setBackend('cpu');
   // A ring of 2 x 2 pixels: the edges 0-2, 1-3, 0-1, 2-3 with the squared distances below.

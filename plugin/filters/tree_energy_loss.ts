@@ -20,6 +20,7 @@ import {
 import { defineOp } from '../ops/declare.js';
 import { runOp } from '../ops/kernels.js';
 import { interpolateBilinear, interpolateNearest } from '../ops/resize.js';
+import { stopGradient } from '../ops/stop_gradient.js';
 import { treeFilter } from './tree_filter.js';
 
 const map = (height: string, width: string, channels: string, doc: string) =>
@@ -52,7 +53,8 @@ export const TreeEnergyLoss = defineOp({
     const [batch, height, width] = unlabeled.shape as [number, number, number];
     const mask = reshape(cast(unlabeled, 'float32'), [batch, height, width, 1]);
     const resizedMask = interpolateNearest(mask, logits);
-    const resizedImage = interpolateBilinear(image, logits);
+    // As in the authors' code, which resizes it without recording.
+    const resizedImage = interpolateBilinear(stopGradient(image), logits);
     const probabilities = softmax(logits);
     const filteredLow = treeFilter(probabilities, { embed: resizedImage, sigma });
     const filtered = features ? treeFilter(filteredLow, { embed: features }) : filteredLow;
