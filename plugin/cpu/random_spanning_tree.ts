@@ -63,7 +63,7 @@ const ROUND = 0xc2b2ae35;
 const SLOT = 0x27d4eb2f;
 
 function seedHash(seed: number): number {
-  return mix((seed + SEED) | 0);
+  return mix(((seed | 0) + SEED) | 0); // a sum beyond 2^53 would be rounded
 }
 
 function chain(hash: number, value: number, offset: number): number {

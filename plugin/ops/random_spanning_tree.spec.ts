@@ -82,7 +82,20 @@ function samples(random: Random): Sample[] {
     });
   });
   const single = { similarity: random.tensor([2, 0]), edges: int32([0, 2], []) };
-  return [...drawn, { what: 'V = 1', inputs: single, attributes: { numVertices: 1 } }];
+  const edges = gridEdges(5, 5);
+  const numEdges = edges.length / 2;
+  return [
+    ...drawn,
+    { what: 'V = 1', inputs: single, attributes: { numVertices: 1 } },
+    {
+      what: 'a seed of more than 32 bits',
+      inputs: {
+        similarity: random.tensor([2, numEdges], () => random.next()),
+        edges: int32([numEdges, 2], edges),
+      },
+      attributes: { numVertices: 25, seed: Number.MAX_SAFE_INTEGER - 1 },
+    },
+  ];
 }
 
 type Uniform = (seed: number, item: number, round: number, slot: number) => number;
