@@ -223,6 +223,10 @@ t.test('treeScan', async (t) => {
       );
       fails(() => treeScan(x, tf.zeros([1, 4, 0]), tree), /P = D\/G is Infinity, expected an integer/);
       fails(
+        () => treeScan(tf.zeros([1, 4, 4097]), tf.zeros([1, 4, 2]), tree),
+        /P = D\/G is 2048.5, expected an integer/,
+      );
+      fails(
         () => treeScan(tf.zeros([2, 4, 2]), tf.zeros([2, 4, 2]), tree),
         /order has shape \[1, 4\], expected \[B, V\] = \[2, 4\]/,
       );

@@ -218,6 +218,6 @@ function unfit(op: OpDeclaration, letter: string, extent: number, least: number,
     )
     .map(({ name, shape: { text } }) => `${name}${text} has shape ${showShape(shapes[name])}`);
   const expected = Number.isInteger(extent) ? 'at least' : 'an integer of at least';
-  const found = `${meaning} is ${Number(extent.toPrecision(4))}`;
+  const found = `${meaning} is ${Number(extent.toFixed(4))}`;
   return new OpError(op.name, `${given.join(', ')}: ${found}, expected ${expected} ${least}`);
 }
