@@ -24,7 +24,8 @@ export const bottleneckFilterSpec = defineSpec(BottleneckFilter, {
   tolerance: (tolerance, { inputs: { x } }) => ({
     absolute: SINGLE_OP[tolerance] * Array.from(x.values, Math.abs).reduce((a, b) => Math.max(a, b), 0),
     relative: 0,
-    reason: 'a quotient of sums in float64; exp of a rounded quotient. Absolute: times the largest |x|',
+    reason:
+      'a quotient of sums in float64; exp of a rounded quotient. Absolute: times the largest absolute value of x',
   }),
   batchInvariant: true,
   samples,
