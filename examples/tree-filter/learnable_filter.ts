@@ -1,7 +1,7 @@
 /**
- * A learnable tree filter that learns to clean a noisy map: of every pixel of a picture a network is to say whether it
- * belongs to the disc, and its features say it with much noise. The tree of the picture joins the pixels of the disc, so
- * the filter can ask all of them. What it learns are its embeddings, its confidences, beta and gamma, and a linear head.
+ * A learnable tree filter that learns to clean a noisy map: every pixel of a picture is classified as disc or ground, by
+ * features that are its class in heavy noise. The tree of the picture joins the pixels of the disc, so the filter takes
+ * their mean. It learns its embeddings, its confidences, beta and gamma, and a linear head.
  */
 import * as tf from '@tensorflow/tfjs';
 import { learnableTreeFilter, linear, randomTreeOfGuide, type Tree } from '../../plugin/index.js';

@@ -41,7 +41,7 @@ export interface LearnableTreeFilterWeights {
   readonly embed: Tensor;
   /** [K, C] float32: guide_layer, of the channels of the guide. */
   readonly guide: Tensor;
-  /** [D, G] float32: conf_layer, whose sigmoid is how much a pixel says in each group. */
+  /** [D, G] float32: conf_layer, whose sigmoid is the weight of a pixel in each group. */
   readonly confidence: Tensor;
   /** [G] float32: every edge costs beta^2. It says how many groups there are; G divides D. */
   readonly beta: Tensor;
@@ -177,14 +177,15 @@ export async function randomTreeOfGuide(
 }
 
 /**
- * The second learnable tree filter (NeurIPS 2020): as {@link treeFilter}, with a confidence for every pixel and a cost for
- * every edge, which let far pixels be heard, added to the feature. Affinities are those of two embeddings, of the feature
+ * The second learnable tree filter (NeurIPS 2020): as {@link treeFilter}, with a weight for every pixel (its confidence)
+ * and a cost for every edge; the result is added to the feature. Affinities are those of two embeddings, of the feature
  * and of the guide; the tree is the minimum spanning tree of exp(distance) of the embedded guide in float32, as published.
- * Differentiable in the feature, the guide and all weights; no gradient flows through the
- * tree.
+ * Differentiable in the feature, the guide and all weights; no gradient flows through the tree.
  *
  * @param feature [B, H, W, D] float32.
  * @param guide [B, I, J, K] float32, averaged over cells to H x W.
+ * @param weights of the layers, float32, with their shapes in {@link LearnableTreeFilterWeights}.
+ * @param options.tree `order` and `parent` [B, H * W] int32, in place of the minimum spanning tree of the guide.
  * @returns [B, H, W, D] float32.
  * @throws {OpError} on wrong ranks, dtypes or sizes, groups that do not divide channels, or a tree that is none.
  */

@@ -71,6 +71,7 @@ export function byGroup(operation: (x: Tensor, y: Tensor) => Tensor, x: Tensor, 
  *
  * @param x [B, V, D] float32 by vertex id.
  * @param decay [B, V, G] float32, G divides D: see {@link treeScan}.
+ * @param tree `order` and `parent` [B, V] int32, such as {@link boruvkaMST} gives.
  * @returns [B, V, D] float32.
  * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
  */
@@ -106,6 +107,7 @@ export const ParentAffinity = defineOp({
  * the features.
  *
  * @param features [B, V, C] float32 by vertex id.
+ * @param tree `order` and `parent` [B, V] int32, such as {@link boruvkaMST} gives.
  * @param options.metric `euclidean` (default, squared), `manhattan` or `cosine`: see {@link parentDissimilarity}.
  * @param options.groups G, 1 by default; divides C. Group g has the channels from g * C/G to (g + 1) * C/G.
  * @param options.sigma above 0, 1 by default.

@@ -48,6 +48,7 @@ export const RandomSpanningTree = defineOp({
  * @param options.numVertices V, at least 1.
  * @param options.root vertex from which the tree is ordered, 0 by default.
  * @param options.seed any integer, 0 by default; the lower 32 bits count.
+ * @returns edgeIndex [B, V-1], order and parent [B, V], all int32, as {@link boruvkaMST} gives them.
  * @throws {OpError} on wrong ranks, dtypes or sizes, vertex ids out of range, or a graph that is not connected.
  */
 export function randomSpanningTree(

@@ -69,7 +69,7 @@ export function parseExtent(text: string): Extent {
   return { text, letter: /^[A-Z]$/.test(text) ? text : undefined, evaluate };
 }
 
-/** Nothing in no parts is nothing: an axis may be empty. */
+/** a / b, and 0 for 0 / 0: an axis may be empty. */
 function quotient(a: number, b: number): number {
   return a === 0 && b === 0 ? 0 : a / b;
 }
