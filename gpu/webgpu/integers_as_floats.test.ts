@@ -9,6 +9,7 @@ const backend = await startInNode();
 
 t.test('integers and truth values that were cast', { skip: !backend && NO_ADAPTER }, async (t) => {
   const before = tf.memory().numTensors;
+  const data = backend?.tensorMap.numDataIds();
   const integers = tf.tensor3d([3, -2, 0, 1], [1, 4, 1], 'int32');
   const given: Readonly<Record<string, tf.Tensor>> = {
     integers,
@@ -35,4 +36,5 @@ t.test('integers and truth values that were cast', { skip: !backend && NO_ADAPTE
   }
   tf.dispose([...Object.values(given), tree.order, tree.parent]);
   t.equal(tf.memory().numTensors, before);
+  t.equal(backend?.tensorMap.numDataIds(), data, 'data of the backend');
 });
