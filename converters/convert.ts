@@ -25,6 +25,7 @@ import {
   type FolderInspectOptions,
   inspectFolder,
 } from './architectures/grootl/folder.js';
+import { refuseModelsBeside } from './architectures/grootv/model_evidence.js';
 import { chooseScan, refuseScan, TREE_OPTIONS } from './architectures/grootv/scans.js';
 import { ARCHITECTURES, type NetworkSizes } from './architectures/index.js';
 import { readings } from './architectures/recognize.js';
@@ -324,7 +325,7 @@ async function open(input: CheckpointInput | SourceDirectory, options: ConvertOp
   } catch (error) {
     if (!(error instanceof ArchitectureError)) throw error;
     refuseWeightsOfFolder(checkpoint, choice);
-    for (const each of ARCHITECTURES) if (each.contains === undefined) each.check(checkpoint);
+    refuseModelsBeside('GrootV', 'GG-SSM', 'UIS-Mamba')(checkpoint);
     throw error;
   }
   const { reading } = chosen;

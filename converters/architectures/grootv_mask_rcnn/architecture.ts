@@ -81,10 +81,7 @@ export const UIS_MAMBA_MASK_RCNN = maskRCNNOn({
       return short === undefined ? [] : [[short, entry] as const];
     });
     const sizes = uisMambaSizes(new Map(own));
-    if (!sizes) return undefined;
-    // Pictures have three channels: a stem of another number does not fit.
-    const { inputChannels: _, ...rest } = sizes;
-    return { ...rest, backbone: 'UIS-Mamba' as const };
+    return sizes && { ...sizes, backbone: 'UIS-Mamba' as const };
   },
   check: UIS_MAMBA.check,
   scan: UIS_MAMBA.scan,

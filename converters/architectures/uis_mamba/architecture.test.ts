@@ -150,10 +150,19 @@ t.test('options that do not fit are refused', async (t) => {
   await t.rejects(convertSaved(saved(other), { uisMamba: { useHsw: true } }), {
     message: /useHsw was given, which is for UIS-Mamba; this is a GrootV checkpoint/,
   });
-  const damaged = new Map([...small()].filter(([name]) => !name.endsWith('pruning_module.alpha')));
-  await t.rejects(convertSaved(saved(damaged)), {
-    message: /UIS-Mamba .*2 missing: .*pruning_module\.alpha/,
+  await t.rejects(convertSaved(saved(small({ inputChannels: 1 }))), {
+    message: /patch_embed\.conv1\.weight is \[2, 1, 3, 3\], expected \[2, 3, 3, 3\]/,
   });
+  const damaged = new Map([...small()].filter(([name]) => !name.endsWith('pruning_module.alpha')));
+  for (const root of [saved(damaged), madeDict({ arch: 'uis-mamba', model: new MadeOrderedDict(damaged) })]) {
+    await t.rejects(convertSaved(root), { message: /UIS-Mamba .*2 missing: .*pruning_module\.alpha/ });
+  }
+});
+
+t.test('along fixed paths there is no metric', async (t) => {
+  const { inspection, metadata } = await convertSaved(saved(small()), { scan: 'raster' });
+  t.match([inspection.scan, metadata.architecture.scan], ['raster', 'raster']);
+  t.same([inspection.metric, metadata.architecture.metric], [undefined, undefined]);
 });
 
 t.test('gradients in what moves the features agree with differences', async (t) => {

@@ -9,7 +9,7 @@ import { uisMambaGraph } from './graph.js';
 import { UIS_MAMBA_DEFAULTS, type UisMambaSettings, uisMambaMetadata, uisMambaSettings } from './settings.js';
 
 /** A module that every block has and no block of GrootV. */
-export const DEFORMATION = 'levels.0.blocks.0.TreeSSM.deform_module.';
+const DEFORMATION = 'levels.0.blocks.0.TreeSSM.deform_module.';
 const DEPATCH = 'levels.0.downsample.depatch.';
 
 const OWNED = /^(patch_embed|levels|outnorm\d+)\./;
@@ -22,8 +22,13 @@ export const UIS_MAMBA: FileArchitecture<UisMambaArchitecture, UisMambaSettings>
   title: 'UIS-Mamba checkpoint',
   contains: 'GrootV',
   anchors: [DEFORMATION],
-  owns: ownsUisMamba,
-  whyLeftOut: whyLeftOutOfUisMamba,
+  owns: (name) => OWNED.test(name) && !SHARED.test(name),
+  whyLeftOut: (name) => {
+    if (SHARED.test(name)) return 'the same as that of depatch, which is used';
+    return /^(conv_head|head)\./.test(name)
+      ? "the backbone's own classifier, not used by this network"
+      : undefined;
+  },
   describe: ({ name, channels, depths }) => `a ${name} (channels ${channels}, depths ${depths.join(', ')})`,
   scan: { metric: 'euclidean' },
   fit(state) {
@@ -31,7 +36,7 @@ export const UIS_MAMBA: FileArchitecture<UisMambaArchitecture, UisMambaSettings>
     if (!sizes) return undefined;
     const parameters = new Parameters(state);
     uisMambaGraph(sizes, parameters, UIS_MAMBA_DEFAULTS);
-    return { sizes, differences: disagreements(state, parameters.declared, ownsUisMamba) };
+    return { sizes, differences: disagreements(state, parameters.declared, UIS_MAMBA.owns) };
   },
   check: () => {}, // names tell it from every other model
   settings: uisMambaSettings,
@@ -40,26 +45,16 @@ export const UIS_MAMBA: FileArchitecture<UisMambaArchitecture, UisMambaSettings>
   metadata: uisMambaMetadata,
 };
 
-export function ownsUisMamba(name: string): boolean {
-  return OWNED.test(name) && !SHARED.test(name);
-}
-
-export function whyLeftOutOfUisMamba(name: string): string | undefined {
-  if (SHARED.test(name)) return 'the same as that of depatch, which is used';
-  return /^(conv_head|head)\./.test(name)
-    ? "the backbone's own classifier, not used by this network"
-    : undefined;
-}
-
 /** The sizes that names and shapes show; undefined when this is another network. */
 export function uisMambaSizes(state: StateShapes): UisMambaArchitecture | undefined {
   const trunk = trunkSizes(state);
   const has = (start: string) => [...state.keys()].some((name) => name.startsWith(start));
   if (!trunk || !has(DEFORMATION)) return undefined;
+  // Pictures have three channels: a stem of another number does not fit.
+  const { inputChannels: _, ...rest } = trunk;
   return {
-    ...trunk,
+    ...rest,
     name: trunk.name.replace(/^GrootV/, 'UIS-Mamba'),
-    metric: 'euclidean',
     classes: 0,
     outputNormalization: outputNormalization(state, trunk.depths.length),
     depatch: has(DEPATCH),
