@@ -1,10 +1,17 @@
 /** GG-SSM's eye tracker and forecasting model of other sizes than the fixtures', and what is no such model. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
+import { exportCheckpoint } from '../../plugin/training/index.js';
 import { onBackend } from '../../testing/backends.js';
 import { randomState, renamed } from '../../testing/checkpoints.js';
 import { loadSink } from '../../testing/models.js';
-import { bytesSource, type ConvertOptions, convertCheckpoint, MemorySink } from '../index.js';
+import {
+  bytesSource,
+  type ConvertOptions,
+  convertCheckpoint,
+  inspectCheckpoint,
+  MemorySink,
+} from '../index.js';
 import { Parameters } from '../parameters.js';
 import { MadeOrderedDict, type Picklable, torchZipBytes } from '../pytorch/testing/torch_writer.js';
 import { eyeTrackerGraph } from './gg_ssm_eye_tracker/graph.js';
@@ -60,6 +67,17 @@ t.test('an eye tracker of one level and other channels, under a prefix', async (
   t.match(inspection, { depths: [1], layerScale: true, warnings: [] });
   t.same(await run(sink, 'frames', [2, 1, 4, 5, 2]), [2, 1, 3], 'one frame');
   t.same(await run(sink, 'frames', [1, 5, 3, 4, 2]), [1, 5, 3]);
+});
+
+t.test('an export keeps the stride that was asked for', async (t) => {
+  const { sink } = await converted(eyeTracker(1, [1], 2), { stemStride: 2 });
+  const { leaked } = await onBackend('cpu', async () => {
+    const model = await loadSink(sink);
+    const { settings } = await inspectCheckpoint(bytesSource(await exportCheckpoint(model)));
+    t.match(settings, [{ name: 'stemStride', value: 2, from: 'checkpoint' }]);
+    model.dispose();
+  });
+  t.equal(leaked, 0);
 });
 
 t.test('its backbone alone', async (t) => {

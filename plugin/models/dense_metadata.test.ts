@@ -51,9 +51,26 @@ const DETECTORS: readonly Change[] = [
   ['testing.proposals.minSize', -1, /minSize is -1, expected a number from 0/],
 ];
 
+const ON_UIS_MAMBA = {
+  ...DETECTOR,
+  architecture: {
+    ...DETECTOR.architecture,
+    ...({ backbone: 'UIS-Mamba', depatch: false, useHsw: true, hswVarphi: 0.7, poolSize: 2 } as const),
+  },
+};
+
+const UIS_MAMBA: readonly Change[] = [
+  ['architecture.backbone', 'VMamba', /backbone is "VMamba", expected "UIS-Mamba"/],
+  ['architecture.depatch', 1, /architecture\.depatch is 1, expected true or false/],
+  ['architecture.useHsw', undefined, /architecture\.useHsw is undefined, expected true or false/],
+  ['architecture.hswVarphi', 'a', /architecture\.hswVarphi is "a", expected a number/],
+  ['architecture.poolSize', 0, /architecture\.poolSize is 0, expected an integer from 1 to 1024/],
+];
+
 const KINDS: readonly (readonly [string, Check, object, readonly Change[]])[] = [
   ['a segmenter', SEGMENTER_METADATA, SEGMENTER, [...BOTH, ...SEGMENTERS]],
   ['a detector', DETECTOR_METADATA, DETECTOR, [...BOTH, ...DETECTORS]],
+  ['a detector on UIS-Mamba', DETECTOR_METADATA, ON_UIS_MAMBA, UIS_MAMBA],
 ];
 
 for (const [kind, check, metadata, changes] of KINDS) {

@@ -1,7 +1,7 @@
 /** What the converter writes into a Mask R-CNN model and what `Detector` reads from it: `model.metadata` in tfjs. */
 import { boolean, type Check, integer, number, oneOf, optional, record } from './checks.js';
 import { type DenseMetadata, type DenseTrunk, denseCheck, FRACTION } from './dense_metadata.js';
-import type { UisMambaWeakening } from './uis_mamba_metadata.js';
+import { type UisMambaWeakening, WEAKENING_FIELDS } from './uis_mamba_metadata.js';
 
 /** The sizes of Mask R-CNN (K. He et al., 2017) with a feature pyramid, on GrootV or UIS-Mamba. */
 export interface MaskRCNNArchitecture extends DenseTrunk, Partial<UisMambaWeakening> {
@@ -61,8 +61,9 @@ const CHANNELS = integer(1, 65_536);
 /** Boxes of a picture: what the non-maximum suppression has to compare with one another. */
 export const MAX_BOXES = 100_000;
 
-/** What untrusted metadata may hold. */
-export const DETECTOR_METADATA: Check = denseCheck(
+const UIS_MAMBA = record({ depatch: optional(boolean), ...WEAKENING_FIELDS });
+
+const SCHEMA = denseCheck(
   'GrootV-MaskRCNN',
   {
     pyramidChannels: CHANNELS,
@@ -88,3 +89,10 @@ export const DETECTOR_METADATA: Check = denseCheck(
     }),
   },
 );
+
+/** What untrusted metadata may hold. */
+export const DETECTOR_METADATA: Check = (value, name) => {
+  SCHEMA(value, name);
+  const { architecture } = value as DetectorMetadata;
+  if (architecture.backbone) UIS_MAMBA(architecture, `${name}.architecture`);
+};

@@ -1,4 +1,5 @@
 /** What the converter writes into a model of UIS-Mamba's backbone: `model.metadata` in tfjs. */
+import { boolean, type Check, integer, number } from './checks.js';
 import type { OutputNormalization } from './dense_metadata.js';
 import type { GrootVTrunk, VisionMetadata } from './grootv_metadata.js';
 
@@ -11,6 +12,13 @@ export interface UisMambaWeakening {
   /** Side of a cell, pixels of a level's map. */
   readonly poolSize: number;
 }
+
+/** Checks of {@link UisMambaWeakening}. */
+export const WEAKENING_FIELDS = {
+  useHsw: boolean,
+  hswVarphi: number(-1000, 1000),
+  poolSize: integer(1, 1024),
+} satisfies Record<keyof UisMambaWeakening, Check>;
 
 /** The sizes of UIS-Mamba's backbone. */
 export interface UisMambaArchitecture extends GrootVTrunk {

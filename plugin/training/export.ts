@@ -1,15 +1,15 @@
 /** Weights back to PyTorch. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { toFloat16 } from '../float16.js';
-import { options as checkOptions, oneOf } from '../models/checks.js';
+import { options as checkOptions, oneOf, record } from '../models/checks.js';
 import { DETECTOR_METADATA, type DetectorMetadata } from '../models/detector_metadata.js';
 import { EXPORTED, type GrootVMetadata, type GrootVScan, SCAN_NAMES } from '../models/grootv_metadata.js';
 import { encodeSafetensors } from '../models/safetensors_writer.js';
 import { SEGMENTER_METADATA, type SegmenterMetadata } from '../models/segmenter_metadata.js';
-import type { UisMambaWeakening } from '../models/uis_mamba_metadata.js';
+import { type UisMambaWeakening, WEAKENING_FIELDS } from '../models/uis_mamba_metadata.js';
 import { toTorch } from '../torch_layout.js';
 import { boxSettingsOf } from './detection/detector_nodes.js';
-import { detectorConfig, segmenterConfig } from './openmmlab_config.js';
+import { detectorConfig, segmenterConfig, weakeningArguments } from './openmmlab_config.js';
 import { graphOf, layoutsOf, Trainable, type TrainableModel } from './trainable.js';
 
 export interface ExportOptions {
@@ -64,11 +64,12 @@ function settingsOf(graph: GraphModel): Record<string, string> {
     ...jsonOf(EXPORTED.scan, scanOf(architecture)),
   };
   const family: string | undefined = architecture?.family;
+  const stemStride = architecture?.stemStride ?? (family === 'GrootV' ? 2 : undefined);
   if (family !== 'GrootV-UperNet' && family !== 'GrootV-MaskRCNN') {
     return {
       ...(preprocessing?.size && { [EXPORTED.imageSize]: String(preprocessing.size) }),
-      ...(family === 'UIS-Mamba' && weakeningTexts(architecture as object as UisMambaWeakening)),
-      ...(family === 'GrootV' && { [EXPORTED.stemStride]: String(architecture?.stemStride ?? 2) }),
+      ...(family === 'UIS-Mamba' && weakeningTexts(architecture)),
+      ...(stemStride && { [EXPORTED.stemStride]: String(stemStride) }),
       ...names,
     };
   }
@@ -84,9 +85,11 @@ function settingsOf(graph: GraphModel): Record<string, string> {
   };
 }
 
-/** Under the names of the authors' arguments, which the converter reads. */
-function weakeningTexts({ useHsw, hswVarphi, poolSize }: UisMambaWeakening): Record<string, string> {
-  return { use_hsw: String(useHsw), hsw_varphi: String(hswVarphi), pool_size: String(poolSize) };
+/** What the converter reads of UIS-Mamba. */
+function weakeningTexts(architecture: unknown): Record<string, string> {
+  record(WEAKENING_FIELDS)(architecture, 'exportCheckpoint: the metadata.architecture');
+  const given = Object.entries(weakeningArguments(architecture as UisMambaWeakening));
+  return Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
 }
 
 /** How states travel, where the model says so. */

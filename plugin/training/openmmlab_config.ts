@@ -5,6 +5,7 @@
 import type { DensePreprocessing } from '../models/dense_metadata.js';
 import type { DetectorMetadata } from '../models/detector_metadata.js';
 import type { SegmenterMetadata } from '../models/segmenter_metadata.js';
+import type { UisMambaWeakening } from '../models/uis_mamba_metadata.js';
 import type { BoxSettings } from './detection/detector_nodes.js';
 
 type Literal = null | boolean | number | string | readonly Literal[] | { readonly [name: string]: Literal };
@@ -26,11 +27,10 @@ export function detectorConfig(
   boxes: BoxSettings,
 ): string {
   const { proposals } = testing;
-  const { backbone, useHsw = false, hswVarphi = 0, poolSize = 1 } = architecture;
   const { anchorScale, anchorRatios, proposalDeviations, boxDeviations, samplingRatio } = boxes;
   return text({
     model: {
-      ...(backbone && { backbone: { use_hsw: useHsw, hsw_varphi: hswVarphi, pool_size: poolSize } }),
+      ...(architecture.backbone && { backbone: weakeningArguments(architecture as UisMambaWeakening) }),
       rpn_head: {
         anchor_generator: { scales: [anchorScale], ratios: anchorRatios },
         bbox_coder: { target_stds: proposalDeviations },
@@ -56,6 +56,11 @@ export function detectorConfig(
     },
     test_pipeline: pipeline(preprocessing),
   });
+}
+
+/** Under the names of the authors' arguments. */
+export function weakeningArguments({ useHsw, hswVarphi, poolSize }: UisMambaWeakening) {
+  return { use_hsw: useHsw, hsw_varphi: hswVarphi, pool_size: poolSize };
 }
 
 function pipeline({ scale, multipleOf, padTo, mean, deviation }: DensePreprocessing): Literal {

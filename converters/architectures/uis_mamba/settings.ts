@@ -1,9 +1,10 @@
 /** What is not in the names and shapes of UIS-Mamba: whether and how hidden states are weakened, and the side of cells. */
-import { boolean, type Check, integer, number, problemOf } from '../../../plugin/models/checks.js';
-import type {
-  UisMambaArchitecture,
-  UisMambaMetadata,
-  UisMambaWeakening,
+import { problemOf } from '../../../plugin/models/checks.js';
+import {
+  type UisMambaArchitecture,
+  type UisMambaMetadata,
+  type UisMambaWeakening,
+  WEAKENING_FIELDS,
 } from '../../../plugin/models/uis_mamba_metadata.js';
 import { ArchitectureError } from '../../errors.js';
 import { refuseOptions, SettingsReader } from '../../openmmlab/settings.js';
@@ -11,6 +12,7 @@ import type { Checkpoint } from '../../pytorch/checkpoint.js';
 import { configValue } from '../../pytorch/state_dict.js';
 import type { ModelDetails, ModelSettings, Setting, SettingsOptions } from '../architecture.js';
 import { normalizationOf } from '../grootv/preprocessing.js';
+import { refuseDense } from '../refused_options.js';
 
 export interface UisMambaSettings extends ModelSettings, UisMambaWeakening {}
 
@@ -22,13 +24,12 @@ interface Choice {
   /** Of the authors' class. */
   readonly argument: string;
   readonly flag: string;
-  readonly check: Check;
 }
 
 const CHOICES: readonly Choice[] = [
-  { name: 'useHsw', argument: 'use_hsw', flag: '--use-hsw', check: boolean },
-  { name: 'hswVarphi', argument: 'hsw_varphi', flag: '--hsw-varphi', check: number(-1000, 1000) },
-  { name: 'poolSize', argument: 'pool_size', flag: '--pool-size', check: integer(1, 1024) },
+  { name: 'useHsw', argument: 'use_hsw', flag: '--use-hsw' },
+  { name: 'hswVarphi', argument: 'hsw_varphi', flag: '--hsw-varphi' },
+  { name: 'poolSize', argument: 'pool_size', flag: '--pool-size' },
 ];
 
 /** What is left out then. */
@@ -59,7 +60,8 @@ export function weakeningOf(
   const described = config.model('backbone') !== undefined;
   const assumed: string[] = [];
   const weakening = Object.fromEntries(
-    CHOICES.map(({ name, argument, flag, check }) => {
+    CHOICES.map(({ name, argument, flag }) => {
+      const check = WEAKENING_FIELDS[name];
       const usual = UIS_MAMBA_DEFAULTS[name];
       const add = (setting: Omit<Setting, 'name'>) => {
         const unused = name === 'useHsw' && setting.value === false ? UNUSED : {};
@@ -123,17 +125,13 @@ function literal(text: string): unknown {
 export function uisMambaSettings(
   _sizes: UisMambaArchitecture,
   checkpoint: Checkpoint,
-  { classNames, dense = {}, stemStride, uisMamba = {} }: SettingsOptions,
+  options: SettingsOptions,
 ): UisMambaSettings {
-  refuseOptions({ stemStride }, ['stemStride'], 'GrootV and GG-SSM; the stem of UIS-Mamba has strides of 2');
-  const [foreign] = Object.keys(dense);
-  if (foreign !== undefined || classNames !== undefined) {
-    throw new ArchitectureError(
-      `${foreign ?? 'classNames'} was given, which is for models with heads; this is a backbone`,
-    );
-  }
+  refuseOptions(options, ['stemStride'], 'GrootV and GG-SSM; the stem of UIS-Mamba has strides of 2');
+  refuseDense(options, 'a backbone');
+  refuseOptions(options, ['classNames'], 'models with heads; this is a backbone');
   const reader = new SettingsReader(checkpoint);
-  const { weakening, warnings } = weakeningOf(checkpoint, reader, uisMamba);
+  const { weakening, warnings } = weakeningOf(checkpoint, reader, options.uisMamba ?? {});
   return { ...weakening, classNames: null, report: reader.report, warnings };
 }
 
