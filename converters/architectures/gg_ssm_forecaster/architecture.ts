@@ -1,6 +1,5 @@
 /** What a checkpoint of GG-SSM's forecasting model is, read from the names and shapes of its tensors. */
-
-import { ArchitectureError } from '../../errors.js';
+import { refuseOptions } from '../../openmmlab/settings.js';
 import { Parameters } from '../../parameters.js';
 import { disagreements, type StateShapes } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
@@ -33,9 +32,7 @@ export const GG_SSM_FORECASTER: FileArchitecture<ForecasterSizes> = {
   scan: null,
   settings(_sizes, _checkpoint, options) {
     refuseClasses(options, 'a forecasting model');
-    if (options.stemStride !== undefined) {
-      throw new ArchitectureError('stemStride was given; a forecasting model has no stem');
-    }
+    refuseOptions(options, ['stemStride'], 'GrootV and GG-SSM; a forecasting model has no stem');
     return { classNames: null, report: [] };
   },
   build: forecasterGraph,

@@ -2,7 +2,7 @@
  * How the states of a block travel over the picture: along a spanning tree of the features (GrootVL, section 3.2), or, as in
  * that paper's ablation, along fixed paths: rows, or the four paths of VMamba (Y. Liu et al., 2024), whose results are added.
  */
-import { isRecord, show } from '../../../plugin/models/checks.js';
+import { isRecord, problemOf, show } from '../../../plugin/models/checks.js';
 import {
   EXPORTED,
   type GrootVScan,
@@ -175,11 +175,8 @@ function parsed(json: string): GrootVScan {
 function picked(value: Readonly<Partial<Record<keyof GrootVScan, unknown>>>, where: string): GrootVScan {
   const names = SCAN_NAMES.filter((name) => value[name] !== undefined);
   for (const name of names) {
-    try {
-      SCAN_FIELDS[name](value[name], `${where}${name}`);
-    } catch (error) {
-      throw new ArchitectureError((error as Error).message);
-    }
+    const problem = problemOf(SCAN_FIELDS[name], value[name], `${where}${name}`);
+    if (problem !== undefined) throw new ArchitectureError(problem);
   }
   return Object.fromEntries(names.map((name) => [name, value[name]]));
 }
