@@ -131,7 +131,7 @@ export function stemStrideOf(checkpoint: Checkpoint, option: StemStride | undefi
   const archive = checkpoint.metadata.get('archive');
   const hint =
     archive !== undefined && modelNamed(archive) === 'GG-SSM'
-      ? `; it was saved as ${quote(archive)}, which sounds like GG-SSM's`
+      ? `; it was saved as ${quote(archive)}, a name of GG-SSM`
       : '';
   return {
     ...chosen(2, 'default'),
