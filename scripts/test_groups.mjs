@@ -16,7 +16,7 @@ const GROUPS = [
   /^plugin\/image\/(?!browser)/,
   /^plugin\/models\//,
   /^plugin\/training\/(?!fit)/,
-  /^(conformance\/(cases\/dense_ops_file|certificate|measure|report|toy_op)|testing\/(?!.*bundle)[^/]+\.test)/,
+  /^(conformance\/(cases\/(dense_ops_file|load)|certificate|measure|report|toy_op)|testing\/(?!.*bundle)[^/]+\.test)/,
 ];
 
 /** With a teardown of its own, tap's root ends when it is first idle: between two files. */

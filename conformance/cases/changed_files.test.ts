@@ -1,38 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { fixturePath } from '../../testing/fixtures.js';
-import { type CaseResult, loadCases, memorySource, runConformance } from '../index.js';
-import { nodeLoaders } from '../node.js';
-import { standardBackend } from '../runners/standard.js';
-
-const root = fileURLToPath(new URL('../../fixtures/', import.meta.url));
-const CHANGE = 1e-2;
-
-interface Entry {
-  readonly dtype: string;
-  readonly data_offsets: readonly [number, number];
-}
-
-function bytesOf(path: string): Uint8Array {
-  return new Uint8Array(readFileSync(root + path));
-}
-
-/** A copy of a file with one element of a tensor off by 1e-2, or an id off by one. */
-function changed(path: string, tensor: string, at: number, bytes = bytesOf(path)): Uint8Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const length = Number(view.getBigUint64(0, true));
-  const header: Record<string, Entry> = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
-  const { dtype, data_offsets } = header[tensor];
-  const size = dtype === 'F64' ? 8 : 4;
-  const count = (data_offsets[1] - data_offsets[0]) / size;
-  const offset = 8 + length + data_offsets[0] + Math.floor(at * count) * size;
-  if (dtype === 'F32') view.setFloat32(offset, view.getFloat32(offset, true) + CHANGE, true);
-  else if (dtype === 'F64') view.setFloat64(offset, view.getFloat64(offset, true) + CHANGE, true);
-  else view.setInt32(offset, view.getInt32(offset, true) + 1, true);
-  return bytes;
-}
+import { bytesOf, changedCopy, failures, firstFailures } from '../../testing/changed_files.js';
 
 /** Tensors with expected values, of a file of every kind. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
@@ -280,30 +247,6 @@ const MODELS: Readonly<Record<string, readonly [string, readonly string[]]>> = {
   ],
 };
 
-const failures = async (files: Map<string, Uint8Array>) => {
-  const cases = await loadCases(memorySource(files));
-  const report = await runConformance({ backends: [standardBackend('wasm', nodeLoaders)], cases });
-  return report.cases.filter(({ verdict }) => verdict === 'fail');
-};
-
-/** The first case that fails on each backend; those after it are not run. */
-const firstFailures = async (files: Map<string, Uint8Array>, names: readonly ('cpu' | 'wasm')[]) => {
-  const cases = await loadCases(memorySource(files));
-  const found: (CaseResult | undefined)[] = [];
-  for (const name of names) {
-    const backends = [standardBackend(name, nodeLoaders)];
-    let failed: CaseResult | undefined;
-    for (const each of cases) {
-      const [result] = (await runConformance({ backends, cases: [each] })).cases;
-      if (result.verdict !== 'fail') continue;
-      failed = result;
-      break;
-    }
-    found.push(failed);
-  }
-  return found;
-};
-
 t.test(
   'one element off by 1e-2 fails, in every tensor of every kind of file, on every backend',
   async (t) => {
@@ -311,7 +254,7 @@ t.test(
       for (const [i, tensor] of tensors.entries()) {
         // Here and there in the tensor; the same place every time.
         const at = ((i + 1) * 0.6180339887) % 1;
-        const files = new Map([[path, changed(path, tensor, at)]]);
+        const files = new Map([[path, changedCopy(path, tensor, at)]]);
         for (const found of await firstFailures(files, ['cpu', 'wasm'])) {
           t.ok(found, `${path} ${tensor}: ${found?.reason}`);
         }
@@ -324,8 +267,8 @@ t.test('and in whole models', async (t) => {
   for (const [path, [checkpoint, tensors]] of Object.entries(MODELS)) {
     for (const [i, tensor] of tensors.entries()) {
       const files = new Map([
-        [path, changed(path, tensor, ((i + 1) * 0.6180339887) % 1)],
-        [checkpoint, new Uint8Array(readFileSync(root + checkpoint))],
+        [path, changedCopy(path, tensor, ((i + 1) * 0.6180339887) % 1)],
+        [checkpoint, bytesOf(checkpoint)],
       ]);
       const [found] = await firstFailures(files, ['wasm']);
       t.ok(found, `${path} ${tensor}: ${found?.reason}`);
@@ -336,25 +279,13 @@ t.test('and in whole models', async (t) => {
 t.test('and in training runs', async (t) => {
   const path = 'training/nano_adamw_short.safetensors';
   for (const tensor of ['loss', 'grad_norm', 'logits', 'after_1.head.bias']) {
-    const files = new Map([[path, changed(path, tensor, 0.1)]]);
+    const files = new Map([[path, changedCopy(path, tensor, 0.1)]]);
     for (const beside of ['training/nano_batches_short.safetensors', 'grootv/grootv_nano_mnist.pth']) {
       files.set(beside, bytesOf(beside));
     }
     const [found] = await firstFailures(files, ['wasm']);
     t.ok(found, `${path} ${tensor}: ${found?.reason}`);
   }
-  const language = 'training/grootl_sft_short.safetensors';
-  let bytes = bytesOf(language);
-  for (const tensor of ['full.row_loss', 'lora.loss']) bytes = changed(language, tensor, 0.1, bytes);
-  const files = new Map([[language, bytes]]);
-  for (const [name, values] of filesOf(`${root}grootl/grootl_tiny`))
-    files.set(`grootl/grootl_tiny/${name}`, values);
-  for (const [name, values] of filesOf(`${root}grootl/grootl_tiny_lora`)) {
-    files.set(`grootl/grootl_tiny_lora/${name}`, values);
-  }
-  const found = await failures(files);
-  const ofTraining = found.filter(({ case: name }) => name.startsWith('grootl_sft_short'));
-  t.equal(ofTraining.length, 4, `${language}: ${ofTraining.map(({ op, reason }) => `${op}: ${reason}`)}`);
 });
 
 t.test('and in a model of many pictures, whose cases fail each for its own tensor', async (t) => {
@@ -362,7 +293,7 @@ t.test('and in a model of many pictures, whose cases fail each for its own tenso
   const checkpoint = 'grootv/grootv_nano_mnist.pth';
   let bytes = bytesOf(path);
   for (const tensor of ['logits_model', 'logits_model_ema', 'trees.first4.levels.2.blocks.1.edge_weights']) {
-    bytes = changed(path, tensor, 0.6180339887, bytes);
+    bytes = changedCopy(path, tensor, 0.6180339887, bytes);
   }
   const files = new Map([
     [path, bytes],
@@ -373,130 +304,4 @@ t.test('and in a model of many pictures, whose cases fail each for its own tenso
     const failed = found.find(({ case: name }) => name.endsWith(` ${part}`));
     t.ok(failed, `${part}: ${failed?.reason}`);
   }
-});
-
-/** The files of a folder, relative to it. */
-function filesOf(folder: string): Map<string, Uint8Array> {
-  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
-    entry.isFile(),
-  );
-  return new Map(
-    names.map((entry) => {
-      const path = join(entry.parentPath ?? entry.path, entry.name);
-      return [relative(folder, path).split(sep).join('/'), new Uint8Array(readFileSync(path))];
-    }),
-  );
-}
-
-t.test('and in whole language models', async (t) => {
-  const name = 'expected_logits_short.safetensors';
-  const path = `grootl/grootl_tiny/${name}`;
-  const failing = async (bytes: Uint8Array) => {
-    const found = await failures(filesOf(`${root}grootl/grootl_tiny`).set(name, bytes));
-    return found.map(({ op, case: of }) => `${op}, ${of}`);
-  };
-  let bytes = bytesOf(path);
-  for (const tensor of ['p3.tree_logits', 'p5.tree_logits', 'p3.chain_logits']) {
-    bytes = changed(path, tensor, 0.4, bytes);
-  }
-  const ofLogits = await failing(bytes);
-  for (const [op, text] of [
-    ['GrootL logits', 'p3'],
-    ['GrootL logits', 'p5'],
-    ['Mamba logits', 'p3'],
-  ]) {
-    t.ok(
-      ofLogits.some((each) => each.startsWith(op) && each.includes(` ${text} `)),
-      `${op} of ${text}: ${ofLogits}`,
-    );
-  }
-  t.ok((await failing(changed(path, 'p3.input_ids', 0.4))).length > 0, 'p3.input_ids');
-  const edits: Readonly<Record<string, (json: Expected) => void>> = {
-    'GrootL greedy text': ({ greedy }) => greedy[2].tree_ids[7]++,
-    'Mamba greedy text': ({ greedy }) => greedy[0].chain_ids[7]++,
-    'GrootL scores': ({ loglikelihood }) => (loglikelihood[3].tree_sum_logprob += 0.01),
-    'Mamba scores': ({ loglikelihood }) => (loglikelihood[3].chain_sum_logprob += 0.01),
-    'GrootL perplexity': ({ perplexity }) => (perplexity.tree.total_nll += 0.01),
-    'Mamba perplexity': ({ perplexity }) => (perplexity.rolling.plain_chain_sum_logprob += 0.01),
-    'GrootL tokens': ({ tokenizer }) => tokenizer[1].ids[0]++,
-    'GrootL logits': ({ logits }) => (logits[3].context_len = 5),
-  };
-  const files = filesOf(`${root}grootl/grootl_tiny`);
-  const json: Expected = JSON.parse(new TextDecoder().decode(files.get('expected.json')));
-  for (const edit of Object.values(edits)) edit(json);
-  files.set('expected.json', new TextEncoder().encode(JSON.stringify(json)));
-  const found = await failures(files);
-  for (const op of Object.keys(edits)) {
-    const failed = found.find((each) => each.op === op);
-    t.ok(failed, `${op}: ${failed?.reason}`);
-  }
-  t.same(new Set(found.map(({ op }) => op)), new Set(Object.keys(edits)), 'and nothing else');
-});
-
-/** What of expected.json is edited. */
-interface Expected {
-  logits: { context_len: number }[];
-  tokenizer: { ids: number[] }[];
-  greedy: { tree_ids: number[]; chain_ids: number[] }[];
-  loglikelihood: { tree_sum_logprob: number; chain_sum_logprob: number }[];
-  perplexity: { tree: { total_nll: number }; rolling: { plain_chain_sum_logprob: number } };
-}
-
-t.test('every form of the weights, and adapters, where the whole fixtures are', async (t) => {
-  const shared = fixturePath('grootl/grootl_tiny/sharded');
-  const lora = fixturePath('grootl/grootl_tiny_lora/expected.safetensors');
-  if (!shared || !lora) {
-    t.pass('forms and adapters', { skip: 'they are not here' });
-    return;
-  }
-  const files = new Map<string, Uint8Array>();
-  for (const folder of ['grootl_tiny', 'grootl_tiny_lora']) {
-    const place = join(shared, '../..', folder);
-    for (const [path, bytes] of filesOf(place)) files.set(`models/${folder}/${path}`, bytes);
-  }
-  const cases = await loadCases(memorySource(files));
-  t.notOk(
-    cases.find(({ kind }) => kind === 'skipped'),
-    'every file is used',
-  );
-  const names = cases.filter(({ op }) => op === 'GrootL logits').map(({ name }) => name);
-  for (const form of ['model.safetensors', 'pytorch_model.bin', 'sharded/model.safetensors.index.json']) {
-    t.ok(names.includes(`expected_logits p2 of ${form}`), form);
-  }
-  for (const form of [
-    'p0 merged of adapter_model.safetensors',
-    'p1 merged of adapter_model.bin',
-    'p1 unmerged of',
-  ]) {
-    t.ok(
-      names.some((name) => name.includes(form)),
-      form,
-    );
-  }
-  const report = await runConformance({ backends: [standardBackend('wasm', nodeLoaders)], cases });
-  t.match(report.summary, { fail: 0, skip: 0 });
-  // Without its base model an adapter is skipped, with the reason.
-  const alone = new Map([...files].filter(([path]) => path.startsWith('models/grootl_tiny_lora/')));
-  const [skipped] = await loadCases(memorySource(alone));
-  t.match(skipped, { kind: 'skipped', reason: /the model grootl_tiny of the adapter in .* is not there/ });
-});
-
-t.test('files that are no case, and broken ones', async (t) => {
-  const text = (value: string) => new TextEncoder().encode(value);
-  const files = new Map([
-    ['broken.safetensors', text('nonsense')],
-    ['alone.pth', text('')],
-    ['notes.txt', text('')],
-    [
-      'a/grootv_tiny_bf16_expected.safetensors',
-      new Uint8Array(readFileSync(`${root}grootv/grootv_tiny_bf16_expected.safetensors`)),
-    ],
-  ]);
-  const cases = await loadCases(memorySource(files));
-  const report = await runConformance({ backends: [standardBackend('cpu', nodeLoaders)], cases });
-  const reason = (name: string) => report.cases.find((each) => each.case.startsWith(name));
-  t.match(reason('broken'), { verdict: 'fail', reason: /safetensors/ });
-  t.match(reason('alone.pth'), { verdict: 'skip', reason: /no file with expected values names/ });
-  t.match(reason('grootv_tiny_bf16'), { verdict: 'skip', reason: /the checkpoint of .* is not there/ });
-  t.equal(report.cases.length, 3);
 });
