@@ -35,8 +35,9 @@ export const GG_SSM_EYE_TRACKER: FileArchitecture<EyeTrackerSizes, EyeTrackerSet
   check: refuseModelsBeside('GrootV', 'GG-SSM'),
   settings(_sizes, checkpoint, options) {
     refuseClasses(options, 'an eye tracker');
-    const { stride, setting } = stemStrideOf(checkpoint, options.stemStride);
-    return { classNames: null, report: [setting], stemStride: stride };
+    const { stride, setting, warning } = stemStrideOf(checkpoint, options.stemStride);
+    const warnings = warning === undefined ? [] : [warning];
+    return { classNames: null, report: [setting], stemStride: stride, warnings };
   },
   complete: (sizes, { stemStride }) => ({ ...sizes, stemStride }),
   build: eyeTrackerGraph,

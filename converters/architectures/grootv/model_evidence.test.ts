@@ -48,8 +48,9 @@ async function converted(root: Picklable, name: string, options: ConvertOptions 
 /** As yacs pickles a configuration: dicts of a class of their own. */
 const node = (entries: Record<string, Picklable>): Picklable =>
   new MadeObject(new MadeGlobal('yacs.config', 'CfgNode'), { entries: new Map(Object.entries(entries)) });
-const config = (type: string) =>
-  madeDict({ model: dict(STATE), config: node({ MODEL: node({ TYPE: type, NAME: 'x' }) }) });
+const config = (type: string, name = 'x', state: ReadonlyMap<string, Picklable> = STATE) =>
+  madeDict({ model: dict(state), config: node({ MODEL: node({ TYPE: type, NAME: name }) }) });
+const ofEyeTracker = renamed(STATE, (name) => `spatial_backbone.${name}`);
 
 type Case = readonly [what: string, root: Picklable, name: string, options: ConvertOptions, expected: object];
 
@@ -68,7 +69,7 @@ const CASES: readonly Case[] = [
   ],
   [
     'modules of the eye tracker',
-    ...([dict(renamed(STATE, (name) => `spatial_backbone.${name}`)), 'grootv.pth', {}] as const),
+    ...([dict(ofEyeTracker), 'grootv.pth', {}] as const),
     { value: 1, from: 'checkpoint', evidence: /^it has "spatial_backbone\./ },
   ],
   [
@@ -105,6 +106,32 @@ for (const [what, root, name, options, expected] of CASES) {
       preprocessing:
         value === 1 ? { mean: [0, 0, 0], deviation: [1, 1, 1] } : { mean: [0.485, 0.456, 0.406] },
     });
+  });
+}
+
+for (const [what, root, stride, warning] of [
+  [
+    'two keys of the configuration',
+    config('grootv', 'gg_ssm'),
+    2,
+    'config.MODEL.TYPE is "grootv", so the stem has strides of 2; but config.MODEL.NAME is "gg_ssm". ' +
+      '--stem-stride 1 where the second is right',
+  ],
+  [
+    'the configuration and modules of the eye tracker',
+    config('grootv', 'x', ofEyeTracker),
+    2,
+    /^config.MODEL.TYPE is "grootv", so .*; but it has "spatial_backbone\..*--stem-stride 1 where/,
+  ],
+  ['the same twice', config('convolutional_graph_ssm', 'gg_ssm'), 1, undefined],
+] as const) {
+  t.test(`${what} name models of either stride`, async (t) => {
+    const { inspection } = await converted(root, 'model.pth');
+    t.equal(inspection.stemStride, stride);
+    t.match(inspection.warnings, warning === undefined ? [] : [warning]);
+    t.equal(inspection.warnings.length, warning === undefined ? 0 : 1);
+    const chosen = await converted(root, 'model.pth', { stemStride: 1 });
+    t.same(chosen.inspection.warnings, [], 'nothing is left to say where the option decides');
   });
 }
 

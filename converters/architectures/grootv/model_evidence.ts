@@ -56,36 +56,36 @@ function modelNamed(text: string): Model | undefined {
 }
 
 /** What a checkpoint says of its model: its configuration, then its metadata, names of parameters, the name of the file. */
-function evidenceOf(checkpoint: Checkpoint): Evidence | undefined {
+function* evidenceOf(checkpoint: Checkpoint): Generator<Evidence> {
   for (const path of PATHS) {
     const text = readConfigText(checkpoint, path);
     if (text === undefined) continue;
     const key = path.join('.');
     const says = `${key} ${text.length > 80 ? 'describes it' : `is ${quote(text)}`}`;
     const model = modelNamed(text) ?? (TYPES.has(key) ? 'another model' : undefined);
-    if (model) return { model, says, from: 'checkpoint' };
+    if (model) yield { model, says, from: 'checkpoint' };
   }
   const { metadata, format } = checkpoint;
   // A zip file's metadata are its container's alone.
   for (const [key, text] of format === 'safetensors' ? metadata : []) {
     const model = key === EXPORTED.classNames ? undefined : modelNamed(text);
-    if (model) return { model, says: `the metadata of the file name it: ${quote(key)}`, from: 'checkpoint' };
+    if (model) yield { model, says: `the metadata of the file name it: ${quote(key)}`, from: 'checkpoint' };
   }
   for (const { entries } of stateDicts(checkpoint)) {
     const name = [...entries.keys()].find((name) => EYE_TRACKER.test(name));
-    if (name !== undefined) return { model: 'GG-SSM', says: `it has ${quote(name)}`, from: 'checkpoint' };
+    if (name !== undefined) yield { model: 'GG-SSM', says: `it has ${quote(name)}`, from: 'checkpoint' };
   }
   const file = checkpoint.name.split(/[\\/]/).at(-1) ?? '';
   const model = modelNamed(file);
-  return model && model !== 'UIS-Mamba'
-    ? { model, says: `the file is named ${quote(file)}`, from: 'file name' }
-    : undefined;
+  if (model && model !== 'UIS-Mamba') {
+    yield { model, says: `the file is named ${quote(file)}`, from: 'file name' };
+  }
 }
 
 /** @throws {ArchitectureError} when something of the checkpoint says that it is of another model than these */
 export function refuseModelsBeside(...models: readonly Model[]): (checkpoint: Checkpoint) => void {
   return (checkpoint) => {
-    const found = evidenceOf(checkpoint);
+    const [found] = evidenceOf(checkpoint);
     if (found === undefined || models.includes(found.model)) return;
     throw new ArchitectureError(
       `this is no GrootV checkpoint but one of ${found.model}: ${found.says}. Its tensors have names and shapes of ` +
@@ -94,7 +94,7 @@ export function refuseModelsBeside(...models: readonly Model[]): (checkpoint: Ch
   };
 }
 
-/** The stride of the two convolutions of the stem, who says so, and a warning where nothing does. */
+/** The stride of the two convolutions of the stem, who says so, and a warning where nothing or both models are named. */
 export interface StemStrideChoice {
   readonly stride: StemStride;
   readonly setting: Setting;
@@ -121,10 +121,20 @@ export function stemStrideOf(checkpoint: Checkpoint, option: StemStride | undefi
     const evidence = `the metadata of the file say ${EXPORTED.stemStride} ${exported}`;
     return chosen(exported === '1' ? 1 : 2, 'checkpoint', evidence);
   }
-  const found = evidenceOf(checkpoint);
+  const [found, ...others] = evidenceOf(checkpoint);
   if (found) {
     const choice = chosen(found.model === 'GG-SSM' ? 1 : 2, found.from, found.says);
-    if (found.from === 'checkpoint') return choice;
+    if (found.from === 'checkpoint') {
+      const other = others.find(
+        ({ model, from }) =>
+          from === 'checkpoint' && model !== found.model && (model === 'GrootV' || model === 'GG-SSM'),
+      );
+      if (!other) return choice;
+      const warning =
+        `${found.says}, so the stem has strides of ${choice.stride}; but ${other.says}. ` +
+        `--stem-stride ${3 - choice.stride} where the second is right`;
+      return { ...choice, warning };
+    }
     const note = `--stem-stride ${3 - choice.stride} where the name is wrong`;
     return { ...choice, setting: { ...choice.setting, note } };
   }
