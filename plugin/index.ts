@@ -140,7 +140,13 @@ export {
   ParentDissimilarityGradient,
   parentDissimilarity,
 } from './ops/parent_dissimilarity.js';
-export { AtParent, atParent, ParentVertices, parentVertices } from './ops/parent_vertices.js';
+export {
+  AtParent,
+  AtParentGradient,
+  atParent,
+  ParentVertices,
+  parentVertices,
+} from './ops/parent_vertices.js';
 export { type PastedMask, PasteMasks, pasteMask, pasteMasks } from './ops/paste_masks.js';
 export { type PathDirection, PathTree, pathTree } from './ops/path_tree.js';
 export { RandomSpanningTree, randomSpanningTree } from './ops/random_spanning_tree.js';

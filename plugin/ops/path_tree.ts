@@ -26,7 +26,12 @@ export const PathTree = defineOp({
   name: 'PathTree',
   doc: 'A path through all pixels of x as a tree, rooted at its first pixel: see pathTree.',
   inputs: {
-    x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'only its batch, height and width are used' },
+    x: {
+      dtype: 'float32',
+      shape: ['N', 'H', 'W', 'C'],
+      shapeOnly: true,
+      doc: 'only its batch, height and width are used',
+    },
   },
   attributes: pathAttributes,
   derived: { V: 'H*W' },
