@@ -108,8 +108,8 @@ export interface LevelSetLosses {
  * The level-set loss of instances of which boxes alone are known (ECCV 2022, BoxInstSeg): with `m` the sigmoid of the
  * logits, `phi = [m, 1 - m] * box`, of a map t it is the mean over channels of `sum((t - c1)^2 phi0 + (t - c2)^2 phi1)`
  * over the area of the box; c1 and c2 are the means of t weighted by phi. The maps are the image, and the mask filtered
- * along the tree of the image and then along that of the features. Differentiable in the logits and the features. A
- * training takes the mean of `ofImage + ofFeatures`.
+ * along the tree of the image and then along that of the features. Differentiable in the logits, the image and the
+ * features. A training takes the mean of `ofImage + ofFeatures`.
  *
  * @param maskLogits [I, H, W] float32, of I instances.
  * @param box [I, H, W] float32: 1 inside of the box of an instance, else 0.
