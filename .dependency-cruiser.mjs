@@ -75,7 +75,7 @@ export default {
     ),
     forbid(
       'examples-use-entries',
-      '^examples/',
+      '^(examples|demo)/',
       {
         path: '^(plugin|wasm|gpu|converters|node|conformance|bench)/',
         pathNot: '^((plugin|plugin/training|wasm|gpu/webgl|gpu/webgpu|gpu/cuda|converters|node)/index\\.ts$)',
@@ -85,7 +85,7 @@ export default {
     forbid(
       'examples-are-no-part',
       '^(plugin|wasm|gpu|converters|node|conformance|bench)/',
-      { path: '^examples/' },
+      { path: '^(examples|demo)/' },
       'the package does not ship them',
     ),
     forbid(

@@ -16,6 +16,7 @@ const others = [
     ? [
         ['npx', ['biome', 'check']],
         ['npx', ['tsc', '--noEmit', '--declaration', '-p', '.']], // also finds types that dist/ could not declare
+        ['npx', ['tsc', '-p', 'demo']], // from dist/, as a user of the package has it
       ]
     : []),
 ];

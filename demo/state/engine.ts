@@ -1,0 +1,78 @@
+/** The page's side of the worker that holds the model: calls, errors, and a new worker where one has died. */
+import '../engine/transfer.js';
+import { signal } from '@preact/signals';
+import { type Remote, wrap } from 'comlink';
+import type { Engine } from '../engine/worker.js';
+
+/** The message that the page shows, or undefined. */
+export const error = signal<string | undefined>();
+/** What is being done, or undefined. */
+export const busy = signal<string | undefined>();
+/** Counts the workers: what was open in an earlier one is gone. */
+export const generation = signal(0);
+
+interface Running {
+  readonly worker: Worker;
+  readonly remote: Remote<Engine>;
+  /** Rejects the calls that wait. */
+  readonly waiting: Set<(reason: Error) => void>;
+}
+
+let running: Running | undefined;
+
+function start(): Running {
+  const worker = new Worker(new URL('../engine/worker.ts', import.meta.url), { type: 'module' });
+  const own: Running = { worker, remote: wrap<Engine>(worker), waiting: new Set() };
+  worker.onerror = ({ message }) => {
+    const reason = message || 'its script could not be loaded';
+    stop(own, new Error(`the worker that holds the model has failed (${reason}); a new one is started`));
+  };
+  return own;
+}
+
+function stop(own: Running, reason: Error): void {
+  own.worker.terminate();
+  if (running === own) {
+    running = undefined;
+    generation.value++;
+  }
+  for (const reject of own.waiting) reject(reason);
+}
+
+/** Asks the worker; the first call starts one. @throws {Error} what went wrong there, or that the worker has died */
+export async function call<T>(ask: (engine: Remote<Engine>) => Promise<T>): Promise<T> {
+  running ??= start();
+  const { remote, waiting } = running;
+  let reject: ((reason: Error) => void) | undefined;
+  const failed = new Promise<never>((_, fail) => {
+    reject = fail;
+    waiting.add(fail);
+  });
+  try {
+    return await Promise.race([ask(remote), failed]);
+  } finally {
+    if (reject) waiting.delete(reject);
+  }
+}
+
+/**
+ * Does what a person asked for: says meanwhile what it is, shows an error where it fails, and the page goes on.
+ * @returns undefined where it has failed or was stopped
+ */
+export async function attempt<T>(what: string, action: () => Promise<T>): Promise<T | undefined> {
+  error.value = undefined;
+  busy.value = what;
+  try {
+    return await action();
+  } catch (reason) {
+    const { name, message } = reason as Error;
+    if (name !== 'AbortError') error.value = message;
+    return undefined;
+  } finally {
+    busy.value = undefined;
+  }
+}
+
+window.addEventListener('unhandledrejection', ({ reason }) => {
+  error.value = reason instanceof Error ? reason.message : String(reason);
+});

@@ -1,0 +1,6 @@
+import { Predictions } from './predictions.js';
+
+/** Look at a picture. */
+export function LookPanel() {
+  return <Predictions />;
+}
