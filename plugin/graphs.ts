@@ -34,6 +34,14 @@ export function gridGraph(height: number, width: number): Tensor2D {
   return edges;
 }
 
+/** The row of `gridGraph(height, width)` that joins two neighbours. */
+export function gridEdge(height: number, width: number, u: number, v: number): number {
+  const smaller = Math.min(u, v);
+  if (Math.abs(u - v) === width) return smaller;
+  const y = Math.floor(smaller / width);
+  return (height - 1) * width + y * (width - 1) + (smaller % width);
+}
+
 /**
  * The language graph of GrootL. Vertices stand for tokens in reversed time (vertex 0 is the last token). The tokens
  * after the prompt form a chain; from vertex length - promptLength on, each is also joined to the next `reach` ones.

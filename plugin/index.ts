@@ -45,6 +45,7 @@ export {
   type SegmentedPicture,
 } from './metrics/mean_iou.js';
 export type { Adapter, LowRank } from './models/adapter.js';
+export { type AffinityMap, type AffinityPoint, type BlockTree, BlockView } from './models/block_view.js';
 export type { Colour, DenseMetadata, DensePreprocessing } from './models/dense_metadata.js';
 export type { DenseOptions } from './models/dense_model.js';
 export {
@@ -63,10 +64,8 @@ export {
 } from './models/grootl.js';
 export type { GrootLArchitecture, GrootLMetadata } from './models/grootl_metadata.js';
 export {
-  type AffinityMap,
   type AffinityOptions,
   type BlockOptions,
-  type BlockTree,
   type ClassifyOptions,
   GrootV,
   type Prediction,

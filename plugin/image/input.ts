@@ -125,6 +125,8 @@ function oneInBatch(image: Tensor): Tensor4D {
 export interface WholeInput {
   /** [1, H, W, 3] float32, 0 to 255. The caller disposes it. */
   readonly input: Tensor4D;
+  /** The same in 8 bits. */
+  readonly image: RgbImage;
   /** The size of the picture before it was resized, pixels. */
   readonly given: Extent;
 }
@@ -142,20 +144,24 @@ export async function toWholeInput(
 ): Promise<WholeInput> {
   if (size !== undefined) checkExtent('size', 'the short side', size);
   const seen = (given: Extent) => (size === undefined ? given : fittedExtent(given, size));
+  const fitted = (pixels: RgbImage) => (size === undefined ? pixels : fitImage(pixels, size));
   if (!(image instanceof Tensor)) {
     const pixels = await readPixels(image, options);
     check(seen(pixels));
-    return { input: toTensor([size === undefined ? pixels : fitImage(pixels, size)]), given: pixels };
+    const { width, height } = pixels;
+    const whole = fitted(pixels);
+    return { input: toTensor([whole]), image: whole, given: { width, height } };
   }
   const pixels = oneInBatch(image);
   const [, height, width] = pixels.shape;
   try {
     check(seen({ width, height }));
-    if (size === undefined) return { input: pixels.clone(), given: { width, height } };
     const values = await pixels.data();
-    checkValues(values);
-    const fitted = picturesOf(values, pixels.shape).map((picture) => fitImage(picture, size));
-    return { input: toTensor(fitted), given: { width, height } };
+    if (size !== undefined) checkValues(values);
+    const whole = fitted(picturesOf(values, pixels.shape)[0]);
+    // A tensor of the right size keeps its fractions.
+    const input = size === undefined ? pixels.clone() : toTensor([whole]);
+    return { input, image: whole, given: { width, height } };
   } finally {
     pixels.dispose();
   }

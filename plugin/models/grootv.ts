@@ -1,15 +1,8 @@
 /** GrootV: what a person does with a converted vision model. */
 import {
-  addN,
-  buffer,
   concat,
   dispose,
-  div,
-  mean,
-  mul,
-  ones,
   softmax,
-  squeeze,
   type Tensor,
   type Tensor2D,
   type Tensor3D,
@@ -27,9 +20,15 @@ import {
   toWholeInput,
   type WholeInput,
 } from '../image/input.js';
-import { pathTree } from '../ops/path_tree.js';
-import { type Aggregate, treeScan } from '../ops/tree_scan.js';
-import { oneOf } from './checks.js';
+import type { Aggregate } from '../ops/tree_scan.js';
+import {
+  type AffinityMap,
+  type AffinityPoint,
+  type BlockScan,
+  type BlockTree,
+  BlockView,
+  checkPoint,
+} from './block_view.js';
 import {
   GROOTV_METADATA,
   type GrootVMetadata,
@@ -47,29 +46,6 @@ export interface Prediction {
   readonly label: string;
   /** From 0 to 1. */
   readonly probability: number;
-}
-
-/** The spanning tree that a block scanned: vertex v is the place (v % width, floor(v / width)) of its grid. */
-export interface BlockTree {
-  readonly height: number;
-  readonly width: number;
-  /** Vertex ids in breadth-first order. */
-  readonly order: Int32Array;
-  /** Position in `order` of each vertex's parent. */
-  readonly parent: Int32Array;
-}
-
-/** How much of every place of a block's grid reaches one of them. */
-export interface AffinityMap {
-  readonly height: number;
-  readonly width: number;
-  /**
-   * [height * width], from 0 to 1: the product of decays along the path to the anchor, mean over channels, and over the
-   * four paths of a cross scan; 0 where the scan carries nothing to the anchor.
-   */
-  readonly values: Float32Array;
-  /** The place of the grid that was asked about. */
-  readonly anchor: { readonly x: number; readonly y: number };
 }
 
 /** How pictures are given to `GrootV.prepare` and `GrootV.classify`. */
@@ -97,13 +73,7 @@ export interface BlockOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface AffinityOptions extends BlockOptions {
-  /** Pixel of the picture that is given, before it is resized. */
-  readonly x: number;
-  readonly y: number;
-  /** `raster`: what a scan along the rows would carry instead, by the same decays. Default: the model's own scan. */
-  readonly scan?: 'raster';
-}
+export interface AffinityOptions extends BlockOptions, AffinityPoint {}
 
 const NO_HEAD = 'the model has no classification head';
 
@@ -202,71 +172,40 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     return rows;
   }
 
-  /** About how many bytes the tensors of `tree` and `affinity` take at their peak for a picture of this size, pixels. */
+  /** About how many bytes the tensors of `view` take at their peak for a picture of this size, pixels. */
   workingBytes(extent: { readonly width: number; readonly height: number }): number {
     return workingBytes(extent, this.metadata.architecture);
   }
 
   /**
-   * The tree of a block (the first by default) for one picture, of the kinds that `classify` takes. The whole picture
-   * is read, as it is or resized to `size`.
-   * @throws {Error} one line, also for a picture that would need more than 3.5 GB (`workingBytes`).
+   * A block (the first by default) over one picture, of the kinds that `classify` takes: its tree, and affinities that cost
+   * one scan each, so that they follow a pointer. The whole picture is read, as it is or resized to `size`. The caller
+   * disposes the view.
+   * @throws {Error} one line, also for a picture that would need more than 3.5 GB (`workingBytes`); the signal's reason when
+   * it is aborted.
    */
-  async tree(image: ImageInput, options: BlockOptions = {}): Promise<BlockTree> {
-    const block = this.checkBlock('tree', options.block);
-    const { paths } = this.scanOf(block);
-    if (paths.length > 1)
-      throw new Error('GrootV.tree: a cross scan goes along four paths, not along a tree');
-    const { input } = await this.wholeInput('tree', image, options);
-    const names = [`${paths[0]}/order`, `${paths[0]}/parent`];
-    const tensors = disposing(input, () => this.model.execute({ image: input }, names) as Tensor[]);
-    const [order, parent] = (await Promise.all(tensors.map((tensor) => tensor.data()))) as Int32Array[];
-    dispose(tensors);
-    return { ...this.gridOf(input, block), order, parent };
+  async view(image: ImageInput, options: BlockOptions = {}): Promise<BlockView> {
+    return this.viewOf('view', image, options);
   }
 
-  /**
-   * What the scan of a block (the first by default) would carry from every other position to that of a pixel: the
-   * product of decays along the path between them, mean over channels. One picture, as for `tree`.
-   */
+  /** The tree of a {@link view}. @throws {Error} as `view` does, and where a cross scan goes along four paths. */
+  async tree(image: ImageInput, options: BlockOptions = {}): Promise<BlockTree> {
+    if (this.metadata.architecture.scan === 'cross')
+      throw new Error('GrootV.tree: a cross scan goes along four paths, not along a tree');
+    const view = await this.viewOf('tree', image, options);
+    view.dispose();
+    return view.tree as BlockTree;
+  }
+
+  /** One {@link BlockView.affinity} of a {@link view}. */
   async affinity(image: ImageInput, options: AffinityOptions): Promise<AffinityMap> {
-    if (typeof options !== 'object' || options === null) {
-      throw new Error(`GrootV.affinity: expected options with x and y, got ${String(options)}`);
+    checkPoint(options);
+    const view = await this.viewOf('affinity', image, options);
+    try {
+      return await view.affinity(options);
+    } finally {
+      view.dispose();
     }
-    const block = this.checkBlock('affinity', options.block);
-    const { x, y, scan } = options;
-    if (scan !== undefined) oneOf('raster')(scan, 'GrootV.affinity: scan');
-    const { input, given } = await this.wholeInput('affinity', image, options);
-    if (!(x >= 0 && x < given.width && y >= 0 && y < given.height)) {
-      input.dispose();
-      throw new Error(
-        `GrootV.affinity: (${x}, ${y}) is outside the image of ${given.width} x ${given.height} pixels`,
-      );
-    }
-    const { height, width } = this.gridOf(input, block);
-    const anchor = { x: Math.floor((x * width) / given.width), y: Math.floor((y * height) / given.height) };
-    const carried = disposing(input, () => {
-      const { aggregate, paths } = this.scanOf(block, scan);
-      const names = paths.flatMap((path) => [`${path}/order`, `${path}/parent`]);
-      // tfjs gives a tensor for a list of one node.
-      const nodes = [this.model.execute({ image: input }, [`blocks_${block}/decay`, ...names])].flat();
-      const [decay, ...tensors] = nodes as [Tensor3D, ...Tensor2D[]];
-      const trees =
-        scan === 'raster'
-          ? [pathTree(height, width)]
-          : paths.map((_, i) => ({ order: tensors[2 * i], parent: tensors[2 * i + 1] }));
-      const [, vertices, channels] = decay.shape;
-      const one = buffer([1, vertices, 1], 'float32');
-      one.set(1, 0, anchor.y * width + anchor.x, 0);
-      const impulse = mul(one.toTensor(), ones([1, 1, channels]));
-      const carried = trees.map((tree) =>
-        treeScan(impulse, decay, tree, { aggregate: TRANSPOSED[aggregate] }),
-      );
-      return squeeze(mean(div(addN(carried), trees.length), -1), [0]);
-    });
-    const values = (await carried.data()) as Float32Array;
-    carried.dispose();
-    return { height, width, values, anchor };
   }
 
   /** Pictures as tensors [N, H, W, 3] of at most PICTURES_AT_A_TIME, unless one tensor holds more. */
@@ -321,7 +260,35 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     return Array.from({ length: batch.shape[0] }, (_, n) => predictions.slice(n * top, (n + 1) * top));
   }
 
-  /** One whole picture as a tensor, and the size that it had before it was resized. */
+  private async viewOf(method: string, picture: ImageInput, options: BlockOptions): Promise<BlockView> {
+    const block = this.checkBlock(method, options.block);
+    const { input, image, given } = await this.wholeInput(method, picture, options);
+    const { aggregate, paths, weights } = this.scanOf(block);
+    const names = [`blocks_${block}/decay`, ...paths.flatMap((path) => [`${path}/order`, `${path}/parent`])];
+    if (weights !== undefined) names.push(weights);
+    let nodes: Tensor[];
+    try {
+      // An output may be a weight, which stays the model's.
+      nodes = tidy(() =>
+        (this.model.execute({ image: input }, names) as Tensor[]).map((each) => each.clone()),
+      );
+    } finally {
+      input.dispose();
+    }
+    const scan: BlockScan = {
+      ...this.gridOf(input, block),
+      ...{ aggregate, image, given },
+      decay: nodes[0] as Tensor3D,
+      trees: paths.map((_, i) => ({
+        order: nodes[1 + 2 * i] as Tensor2D,
+        parent: nodes[2 + 2 * i] as Tensor2D,
+      })),
+      edgeWeights: nodes[1 + 2 * paths.length] as Tensor2D | undefined,
+    };
+    return BlockView.of(scan, options.signal);
+  }
+
+  /** One whole picture as the model takes it, and the size that it had before it was resized. */
   private async wholeInput(
     method: string,
     image: ImageInput,
@@ -357,17 +324,17 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     );
   }
 
-  /**
-   * What the scan of a block sums, and the nodes of its trees.
-   * @param instead of that of the model; its trees are in no graph
-   */
-  private scanOf(block: number, instead?: 'raster'): { aggregate: Aggregate; paths: string[] } {
-    if (instead) return { aggregate: 'leaves', paths: [] };
-    const { scan = 'tree', aggregate = 'all' } = this.metadata.architecture;
-    if (scan === 'tree') return { aggregate, paths: [`blocks_${block}`] };
-    if (scan === 'raster') return { aggregate: 'leaves', paths: [`blocks_${block}`] };
+  /** What the scan of a block sums, the nodes of its trees, and that of the weights which a tree was made of. */
+  private scanOf(block: number): { aggregate: Aggregate; paths: string[]; weights?: string } {
+    const { depths, scan = 'tree', trees = 'block', aggregate = 'all' } = this.metadata.architecture;
     const level = this.levelOf(block);
-    return { aggregate: 'leaves', paths: SCAN_PATHS.map((path) => `levels_${level}/${path}`) };
+    if (scan === 'cross')
+      return { aggregate: 'leaves', paths: SCAN_PATHS.map((path) => `levels_${level}/${path}`) };
+    const paths = [`blocks_${block}`];
+    if (scan === 'raster') return { aggregate: 'leaves', paths };
+    const first = depths.slice(0, level).reduce((total, depth) => total + depth, 0);
+    const weights = `blocks_${trees === 'stage' ? first : block}/edge_weights`;
+    return { aggregate, paths, weights: this.metadata.nodes?.includes(weights) ? weights : undefined };
   }
 
   private levelOf(block: number): number {
@@ -383,17 +350,5 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     const level = this.levelOf(block);
     const [height, width] = image.shape.slice(-3).map((pixels) => gridSize(pixels, level, stemStride));
     return { height, width };
-  }
-}
-
-/** The scan that takes back to a vertex what a scan takes from it: the transpose. */
-const TRANSPOSED: Readonly<Record<Aggregate, Aggregate>> = { all: 'all', root: 'leaves', leaves: 'root' };
-
-/** What `body` gives; its other tensors and `input` are freed. */
-function disposing<T extends Tensor | Tensor[]>(input: Tensor, body: () => T): T {
-  try {
-    return tidy(body);
-  } finally {
-    input.dispose();
   }
 }
