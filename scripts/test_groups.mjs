@@ -7,6 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { ROOT } from './setup.mjs';
 
 const GROUPS = [
+  /^demo\/test\//, // one build of the page, one Chromium
   /^(gpu\/webgl\/(?!ready)|plugin\/image\/browser|wasm\/browser)/, // one Chromium
   /^converters\/(?!pytorch\/fuzz)/,
   /^gpu\/cuda\/backend\/(kernels\/(?!invalid_arguments)|allocator|fallback|launch)/,

@@ -18,8 +18,10 @@ export async function transpile() {
   rmSync(join(ROOT, TRANSPILED), { recursive: true, force: true });
   const { include } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8'));
   const files = include
-    .flatMap((folder) =>
-      readdirSync(join(ROOT, folder), { recursive: true }).map((file) => join(folder, file)),
+    .flatMap((entry) =>
+      entry.endsWith('.ts')
+        ? [entry]
+        : readdirSync(join(ROOT, entry), { recursive: true }).map((file) => join(entry, file)),
     )
     .filter((file) => /(?<!\.d|\.as)\.ts$/.test(file) && !file.startsWith(CUDA_BUILD));
   await Promise.all(files.map(transpileFile));
