@@ -21,7 +21,7 @@ export { registerOps } from './graph_model.js';
 export { gridGraph, windowGraph } from './graphs.js';
 export type { Grid } from './image/backdrop.js';
 export { classColours, type Rgb } from './image/colour_map.js';
-export { type AffinityPicture, drawAffinity } from './image/draw_affinity.js';
+export { type AffinityPicture, affinityHeat, drawAffinity } from './image/draw_affinity.js';
 export { type Curve, type CurveOptions, type CurvePanel, drawCurves } from './image/draw_curves.js';
 export { type DetectionPicture, type DrawnDetection, drawDetections } from './image/draw_detections.js';
 export { type ClassShare, drawSegmentation, type SegmentationPicture } from './image/draw_segmentation.js';

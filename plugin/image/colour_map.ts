@@ -71,6 +71,20 @@ export function colourIndex(t: number): number {
   return Math.round(Math.min(1, Math.max(0, t)) * (COLOUR_STEPS - 1));
 }
 
+/** Position of each value among all of them, 0..1; equal values share the lowest. */
+export function ranksOf(values: Float32Array): Float64Array {
+  const byValue = Int32Array.from(values.keys()).sort((a, b) => values[a] - values[b]);
+  const ranks = new Float64Array(values.length);
+  for (let from = 0; from < byValue.length; ) {
+    let to = from + 1;
+    while (to < byValue.length && values[byValue[to]] === values[byValue[from]]) to++;
+    const rank = from / Math.max(1, values.length - 1);
+    for (let i = from; i < to; i++) ranks[byValue[i]] = rank;
+    from = to;
+  }
+  return ranks;
+}
+
 /** Lightness of OKLab, 0..1, of an sRGB colour. */
 export function lightness(colour: Rgb): number {
   return toOklab(colour)[0];

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { drawAffinity } from './draw_affinity.js';
+import { affinityHeat, drawAffinity } from './draw_affinity.js';
 import type { RgbImage } from './rgb_image.js';
 
 /** Left half black, right half white, 40 x 20. */
@@ -40,6 +40,27 @@ t.test('a monotone change of the values changes nothing but the numbers at the b
     [1000, 200],
   ])
     t.same(a.at(x, y), b.at(x, y));
+});
+
+t.test('the heat map alone has the colours of the drawing', async (t) => {
+  const heat = affinityHeat(values);
+  t.equal(heat.length, 4 * 32);
+  const { at } = pixels(drawAffinity(picture));
+  for (const [column, x] of [
+    [0, 10],
+    [1, 210],
+    [5, 770],
+  ]) {
+    const [red, green, blue, alpha] = heat.subarray(4 * (16 + column), 4 * (16 + column) + 4);
+    const below = x < 560 ? 0 : 153; // the dimmed photograph
+    const drawn = at(x, 300);
+    for (const [c, colour] of [red, green, blue].entries()) {
+      const expected = below + (alpha / 255) * (colour - below);
+      t.ok(Math.abs(drawn[c] - expected) < 12, `column ${column}: ${drawn[c]} and ${expected}`);
+    }
+  }
+  const equal = affinityHeat(new Float32Array(4));
+  t.same([...equal.subarray(0, 4)], [...equal.subarray(12)], 'equal values have one colour');
 });
 
 t.test('the anchor is marked where it is, and the bar runs from hot to cold', async (t) => {

@@ -7,7 +7,7 @@
  * the colours), which no monotone change of the values alters; the bar tells the values at its marks.
  */
 import { checkGrid, dim, enlarge, type Grid } from './backdrop.js';
-import { COLOUR_STEPS, colourIndex, HEAT_COLOURS, sampleColours } from './colour_map.js';
+import { COLOUR_STEPS, colourIndex, HEAT_COLOURS, ranksOf, sampleColours } from './colour_map.js';
 import { bicubicTaps, type ResampleTaps } from './resample.js';
 import { checkRgbImage, type RgbImage } from './rgb_image.js';
 import { StrokeLayer } from './stroke_layer.js';
@@ -79,18 +79,30 @@ function checkAffinity({ image, grid, values, anchor }: AffinityPicture): void {
   }
 }
 
-/** Position of each value among all of them, 0..1, bent by GAMMA; equal values share the lowest, so zeros are 0. */
-function rankScale(values: Float32Array): Float32Array {
-  const byValue = Array.from(values.keys()).sort((a, b) => values[a] - values[b] || a - b);
-  const scaled = new Float32Array(values.length);
-  for (let from = 0; from < byValue.length; ) {
-    let to = from + 1;
-    while (to < byValue.length && values[byValue[to]] === values[byValue[from]]) to++;
-    const rank = from / Math.max(1, values.length - 1);
-    for (let i = from; i < to; i++) scaled[byValue[i]] = rank ** GAMMA;
-    from = to;
+/**
+ * The heat map alone: the colour and the cover of each cell, for a page that lays it over a picture by itself and at once.
+ * @param values float32 [V], each finite and at least 0.
+ * @returns RGBA [V, 4], alpha not multiplied in, as `ImageData` takes it.
+ */
+export function affinityHeat(values: Float32Array): Uint8ClampedArray<ArrayBuffer> {
+  const colours = sampleColours(HEAT_COLOURS);
+  const heat = new Uint8ClampedArray(4 * values.length);
+  for (const [i, scaled] of rankScale(values).entries()) {
+    const index = colourIndex(scaled);
+    heat.set(colours.subarray(3 * index, 3 * index + 3), 4 * i);
+    heat[4 * i + 3] = Math.round(255 * coverOf(index));
   }
-  return scaled;
+  return heat;
+}
+
+/** Rank of each value, 0..1, bent by GAMMA. */
+function rankScale(values: Float32Array): Float32Array {
+  return Float32Array.from(ranksOf(values), (rank) => rank ** GAMMA);
+}
+
+/** How much of the photograph a colour hides, 0..1. */
+function coverOf(index: number): number {
+  return ALPHA.cold + ((ALPHA.hot - ALPHA.cold) * index) / (COLOUR_STEPS - 1);
 }
 
 /** Bicubic enlargement of a float plane to the size of `canvas`. */
@@ -127,7 +139,7 @@ function blendHeat(canvas: RgbImage, heat: Float32Array): void {
   const colours = sampleColours(HEAT_COLOURS);
   for (let i = 0; i < heat.length; i++) {
     const index = colourIndex(heat[i]);
-    const alpha = ALPHA.cold + ((ALPHA.hot - ALPHA.cold) * index) / (COLOUR_STEPS - 1);
+    const alpha = coverOf(index);
     for (let c = 0; c < 3; c++) {
       const below = canvas.data[3 * i + c];
       canvas.data[3 * i + c] = Math.round(below + alpha * (colours[3 * index + c] - below));

@@ -56,6 +56,12 @@ t.test('the legend has a swatch and a text for each class', async (t) => {
   );
 });
 
+t.test('without its legend it is the photograph alone', async (t) => {
+  const [all, alone] = [drawSegmentation(PICTURE), drawSegmentation({ ...PICTURE, legend: false })];
+  t.same([alone.width, alone.height], [1120, 560]);
+  t.ok(Buffer.from(alone.data).equals(all.data.subarray(0, alone.data.length)));
+});
+
 t.test('many classes, narrow pictures', async (t) => {
   const many = Array.from({ length: 90 }, (_, i) => ({ index: i % 2, label: `class ${i}`, share: 1 / 90 }));
   const drawn = drawSegmentation({ ...PICTURE, classes: many });

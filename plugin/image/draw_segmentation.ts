@@ -22,6 +22,8 @@ export interface SegmentationPicture {
   classes: readonly ClassShare[];
   /** One for each class that `classMap` holds, by its index. */
   colours: readonly Rgb[];
+  /** False: the photograph alone, for a page that has a legend of its own. Default true. */
+  legend?: boolean;
 }
 
 const BACKDROP = { brightness: 0.95, colour: 0.3 };
@@ -45,7 +47,7 @@ const INK = [238, 238, 242] as const;
 const FAINT = [150, 150, 160] as const;
 
 /**
- * Draws the picture, 1120 pixels on the long side, and its legend below; the same input gives the same pixels.
+ * Draws the picture, 1120 pixels on the long side, and its legend below unless `legend: false`; the same input gives the same pixels.
  * @throws {Error} when sizes do not match, or a class has no colour.
  */
 export function drawSegmentation(picture: SegmentationPicture): RgbImage {
@@ -53,6 +55,7 @@ export function drawSegmentation(picture: SegmentationPicture): RgbImage {
   const { image, classMap, classes, colours } = picture;
   const photo = dim(enlarge(image), BACKDROP.brightness, BACKDROP.colour);
   colourPixels(photo, image, classMap, colours);
+  if (picture.legend === false) return photo;
   const legend = legendOf(classes);
   const width = Math.max(photo.width, COLUMN + 2 * MARGIN);
   const columns = Math.max(1, Math.floor((width - 2 * MARGIN) / COLUMN));

@@ -66,6 +66,14 @@ t.test('colour tells depth, width tells how much drains', async (t) => {
   t.ok(widthAt(373, 0) > 1.5 * widthAt(300, 1), `${widthAt(373, 0)} and ${widthAt(300, 1)} pixels`);
 });
 
+t.test('colours tell a value of the edges instead, by rank, the largest light', async (t) => {
+  const edgeValues = Float32Array.of(9, -1, -1, -1, -1, 0.5);
+  const { at } = pixels(drawTree({ ...path, edgeValues }));
+  t.ok(at(467, 187)[2] > 180, 'the smallest is blue, though near the root');
+  const last = at(280, 560);
+  t.ok(last[0] > 240 && last[1] > 230, `the largest is cream, though far away: ${last}`);
+});
+
 t.test('the root is marked, wherever it is', async (t) => {
   const { at } = pixels(
     drawTree({
@@ -96,6 +104,8 @@ t.test('what is not a tree is refused', async (t) => {
     [{ parent: Int32Array.of(-1, 0, 1, 2, 3, 4) }, /parent\[0\] = -1/],
     [{ grid: { height: 0, width: 6 } }, /grid.height must be a whole number of at least 1, got 0/],
     [{ image: { ...path.image, width: 31 } }, /RGB image of 31x20/],
+    [{ edgeValues: new Float32Array(5) }, /expected 6 values of edges, one a vertex, got 5/],
+    [{ edgeValues: new Float32Array(6).fill(Number.NaN, 2) }, /edgeValues\[2\] is NaN/],
   ] as const) {
     t.throws(() => drawTree({ ...path, ...change }), { message }, String(message));
   }

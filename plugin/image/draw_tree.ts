@@ -1,9 +1,9 @@
 /**
  * A spanning tree over its photograph, drawn like a river system seen from above: every path runs to the root,
- * a stroke is the wider the more vertices drain through it, and its colour tells the depth.
+ * a stroke is the wider the more vertices drain through it, and its colour tells the depth or a value of the edge.
  */
 import { checkGrid, dim, enlarge, type Grid } from './backdrop.js';
-import { COLOUR_STEPS, DEPTH_COLOURS, sampleColours } from './colour_map.js';
+import { COLOUR_STEPS, colourIndex, DEPTH_COLOURS, ranksOf, sampleColours } from './colour_map.js';
 import { checkRgbImage, type RgbImage } from './rgb_image.js';
 import { curveTo, StrokeLayer } from './stroke_layer.js';
 
@@ -16,6 +16,11 @@ export interface TreePicture {
   order: Int32Array;
   /** int32 [V]: position in `order` of the parent of `order[i]`; `parent[i] < i`, `parent[0] = 0`. */
   parent: Int32Array;
+  /**
+   * float32 [V], in the order of `order`: a value of the edge to the parent that its colour tells by rank, the largest in the
+   * light colours; that of the root counts for nothing. Such as `BlockView.dissimilarity`. Default: colours tell the depth.
+   */
+  edgeValues?: Float32Array;
 }
 
 /** Widths in cells: of a leaf, and of a stream that carries every vertex. */
@@ -44,8 +49,8 @@ const BACKDROP = { brightness: 0.48, colour: 0.55 };
 
 /**
  * Draws the tree, 1120 pixels on the long side; the same input gives the same pixels.
- * Throws `Error` when the sizes do not match, `order` and `parent` are not a tree in breadth-first order, or it has
- * more than MAX_DRAWN_VERTICES vertices.
+ * Throws `Error` when the sizes do not match, `order` and `parent` are not a tree in breadth-first order, it has more than
+ * MAX_DRAWN_VERTICES vertices, or a value is NaN.
  */
 export function drawTree(picture: TreePicture): RgbImage {
   checkTree(picture);
@@ -56,7 +61,7 @@ export function drawTree(picture: TreePicture): RgbImage {
   return canvas;
 }
 
-function checkTree({ image, grid, order, parent }: TreePicture): void {
+function checkTree({ image, grid, order, parent, edgeValues }: TreePicture): void {
   checkRgbImage('drawTree', image);
   checkGrid('drawTree', grid);
   const vertices = grid.height * grid.width;
@@ -71,6 +76,11 @@ function checkTree({ image, grid, order, parent }: TreePicture): void {
       `drawTree: the tree has ${vertices} vertices, at most ${MAX_DRAWN_VERTICES} are drawn: take the tree of a smaller picture`,
     );
   }
+  if (edgeValues && edgeValues.length !== vertices) {
+    throw new Error(`drawTree: expected ${vertices} values of edges, one a vertex, got ${edgeValues.length}`);
+  }
+  const bad = edgeValues?.findIndex(Number.isNaN) ?? -1;
+  if (bad >= 0) throw new Error(`drawTree: edgeValues[${bad}] is NaN, expected a number`);
   const seen = new Uint8Array(vertices);
   for (let i = 0; i < vertices; i++) {
     if (!(order[i] >= 0 && order[i] < vertices) || seen[order[i]]++) {
@@ -82,7 +92,8 @@ function checkTree({ image, grid, order, parent }: TreePicture): void {
   }
 }
 
-function drawStreams(layer: StrokeLayer, { grid, order, parent }: TreePicture, canvas: RgbImage): void {
+function drawStreams(layer: StrokeLayer, picture: TreePicture, canvas: RgbImage): void {
+  const { grid, order, parent, edgeValues } = picture;
   const vertices = order.length;
   const step = { x: canvas.width / grid.width, y: canvas.height / grid.height };
   const cell = Math.min(step.x, step.y);
@@ -92,6 +103,8 @@ function drawStreams(layer: StrokeLayer, { grid, order, parent }: TreePicture, c
   const depth = new Int32Array(vertices);
   for (let i = 1; i < vertices; i++) depth[i] = depth[parent[i]] + 1;
   const deepest = Math.max(1, depth[vertices - 1]);
+  const ranks = edgeValues && ranksOf(edgeValues.subarray(1));
+  const colourOf = (i: number) => colourIndex(ranks ? 1 - ranks[i - 1] : depth[i] / deepest);
   const drained = new Int32Array(vertices).fill(1);
   for (let i = vertices - 1; i > 0; i--) drained[parent[i]] += drained[i];
 
@@ -109,7 +122,7 @@ function drawStreams(layer: StrokeLayer, { grid, order, parent }: TreePicture, c
     }
   };
   draw(2 * BANK_WIDTH, () => BANK);
-  draw(0, (i) => Math.round((depth[i] / deepest) * (COLOUR_STEPS - 1)));
+  draw(0, colourOf);
 
   for (const [radius, colour] of [
     [0.46, BANK],
