@@ -1,7 +1,12 @@
-/** What Comlink does not carry by itself: a signal. Imported on both sides. */
-import { transferHandlers } from 'comlink';
+/** What Comlink does not carry by itself: a signal. */
+import { type TransferHandler, transferHandlers } from 'comlink';
 
-transferHandlers.set('signal', {
+/** Called on both sides. An import for its effect would not do: package.json says that files of the page have none. */
+export function carrySignals(): void {
+  transferHandlers.set('signal', SIGNAL);
+}
+
+const SIGNAL: TransferHandler<AbortSignal, MessagePort> = {
   canHandle: (value): value is AbortSignal => value instanceof AbortSignal,
   serialize(signal: AbortSignal): [MessagePort, Transferable[]] {
     const { port1, port2 } = new MessageChannel();
@@ -15,4 +20,4 @@ transferHandlers.set('signal', {
     port.onmessage = () => controller.abort();
     return controller.signal;
   },
-});
+};

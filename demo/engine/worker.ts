@@ -1,12 +1,13 @@
 /** The worker that holds the model: everything that takes time happens here, so that the page stays responsive. */
-import './transfer.js';
 import { expose } from 'comlink';
 import * as backends from './backends.js';
 import * as library from './library.js';
 import * as look from './look.js';
+import { carrySignals } from './transfer.js';
 
 /** What the page can ask for. Each answer is structured-clonable; an error has one line that a person can act on. */
 const engine = { ...backends.calls, ...library.calls, ...look.calls };
 export type Engine = typeof engine;
 
+carrySignals();
 expose(engine);

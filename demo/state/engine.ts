@@ -1,7 +1,7 @@
 /** The page's side of the worker that holds the model: calls, errors, and a new worker where one has died. */
-import '../engine/transfer.js';
 import { signal } from '@preact/signals';
 import { type Remote, wrap } from 'comlink';
+import { carrySignals } from '../engine/transfer.js';
 import type { Engine } from '../engine/worker.js';
 
 /** The message that the page shows, or undefined. */
@@ -18,6 +18,7 @@ interface Running {
   readonly waiting: Set<(reason: Error) => void>;
 }
 
+carrySignals();
 let running: Running | undefined;
 
 function start(): Running {
