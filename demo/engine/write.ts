@@ -1,0 +1,49 @@
+/** How a language model continues a text. */
+import { type GenerateOptions, type Generation, GrootL } from 'tfjs-grootvl';
+import { openedModel } from './library.js';
+
+/** How the tokens are chosen, and how many there are at most. */
+export type WritingOptions = Omit<GenerateOptions, 'signal'>;
+
+/** How far a text has come. */
+export interface Pace {
+  /** Tokens after the prompt. */
+  readonly tokens: number;
+  /** Milliseconds until the first of them. */
+  readonly firstTokenMs: number;
+  /** Of all tokens after the first; undefined while there is none. */
+  readonly tokensPerSecond: number | undefined;
+}
+
+/** @throws {Error} when no language model is open */
+function languageModel(): GrootL {
+  const model = openedModel();
+  if (model instanceof GrootL) return model;
+  throw new Error('the open model writes no texts');
+}
+
+/**
+ * Continues a prompt.
+ * @param onPiece is called with the text of every token as it comes; it may be empty while a character is incomplete
+ */
+async function write(
+  prompt: string,
+  options: WritingOptions,
+  onPiece: (piece: string, pace: Pace) => void | Promise<void>,
+  signal: AbortSignal,
+): Promise<Generation> {
+  const started = performance.now();
+  let first: number | undefined;
+  const stream = languageModel().stream(prompt, { ...options, signal });
+  for (let tokens = 1; ; tokens++) {
+    const next = await stream.next();
+    if (next.done) return next.value;
+    const now = performance.now();
+    first ??= now;
+    const tokensPerSecond = tokens === 1 ? undefined : (1000 * (tokens - 1)) / (now - first);
+    // Waits for the page, so that no piece is under way when the answer arrives.
+    await onPiece(next.value.text, { tokens, firstTokenMs: first - started, tokensPerSecond });
+  }
+}
+
+export const calls = { write };
