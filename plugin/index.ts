@@ -79,6 +79,7 @@ export type {
   Preprocessing,
 } from './models/grootv_metadata.js';
 export { httpFolder } from './models/http_folder.js';
+export { type AnyModel, loadModel } from './models/load_model.js';
 export { memoryFolder } from './models/memory_folder.js';
 export type { LoadOptions, LoadProgress, ModelFolder, ModelSource } from './models/model_files.js';
 export type { Perplexity, Score } from './models/scoring.js';

@@ -88,6 +88,7 @@ export class BlockView {
   /**
    * Reads what can be read at once.
    * @throws {unknown} the signal's reason when it is aborted; the tensors are freed
+   * @internal
    */
   static async of(scan: BlockScan, signal?: AbortSignal): Promise<BlockView> {
     const { height, width, trees, edgeWeights } = scan;

@@ -10,8 +10,10 @@ import { options as checkOptions, integer, oneOf } from './checks.js';
 import { FRACTION } from './dense_metadata.js';
 import { DENSE_OPTIONS, DenseModel, type DenseOptions } from './dense_model.js';
 import { DETECTOR_METADATA, type DetectorMetadata } from './detector_metadata.js';
+import type { LoadedModel } from './loaded_model.js';
+import { readMetadata } from './metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
-import { checkShape, loadModel, runGraph, valuesOf } from './picture_model.js';
+import { checkShape, loadPictureModel, runGraph, valuesOf } from './picture_model.js';
 
 /** What masks may be given as. */
 export interface MaskFormats {
@@ -81,15 +83,16 @@ export class Detector extends DenseModel<DetectorMetadata> {
    *   `fileSystem(dir)` of `tfjs-grootvl/node`, or a `MemorySink`.
    * @throws {Error} one line, when it cannot be loaded or is no detector; the signal's reason when it is aborted.
    */
-  static async load(source: ModelSource, options: LoadOptions = {}): Promise<Detector> {
-    const { model, metadata } = await loadModel<DetectorMetadata>(
-      'Detector.load',
-      source,
-      options,
-      'GrootV-MaskRCNN',
-      DETECTOR_METADATA,
+  static load(source: ModelSource, options: LoadOptions = {}): Promise<Detector> {
+    return loadPictureModel('Detector.load', source, options, Detector.of);
+  }
+
+  /** @internal */
+  static of(method: string, model: LoadedModel): Detector {
+    return new Detector(
+      model,
+      readMetadata<DetectorMetadata>(method, model, 'GrootV-MaskRCNN', DETECTOR_METADATA),
     );
-    return new Detector(model, metadata);
   }
 
   /**

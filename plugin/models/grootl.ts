@@ -19,7 +19,7 @@ import {
 } from './checks.js';
 import { GROOTL_METADATA, type GrootLMetadata } from './grootl_metadata.js';
 import { LanguageGraphs } from './language_graphs.js';
-import { LoadedModel } from './loaded_model.js';
+import { type LoadedModel, openModel } from './loaded_model.js';
 import { readMetadata } from './metadata.js';
 import { type LoadOptions, type ModelSource, type OpenedSource, openSource } from './model_files.js';
 import {
@@ -90,26 +90,29 @@ export class GrootL {
     const method = 'GrootL.load';
     const opened = openSource(method, source, options);
     const beside = readBeside(opened);
-    beside.catch(() => {}); // reported below, after the model
-    const model = await LoadedModel.open(opened);
-    try {
-      const metadata = readMetadata<GrootLMetadata>(method, model, 'GrootL', GROOTL_METADATA);
-      const files = {
-        ...(opened.readText ? await beside : embedded(model.files)),
-        ...embedded(metadata.files),
-      };
-      if (files['decode.json'] === undefined && opened.readText) {
-        throw new Error(`${method}: there is no decode.json beside model.json`);
-      }
-      const tokenizer = await TextTokenizer.load(files);
-      const graphs = await LanguageGraphs.over(model, metadata, files['decode.json']);
-      if (Object.keys(files).length > 0) model.savedMetadata = { files };
-      options.signal?.throwIfAborted();
-      return new GrootL(graphs, tokenizer);
-    } catch (error) {
-      model.dispose();
-      throw error;
+    beside.catch(() => {}); // reported after the model
+    return openModel(opened, options, (model) => GrootL.of(method, model, opened, beside));
+  }
+
+  /** @internal */
+  static async of(
+    method: string,
+    model: LoadedModel,
+    opened: OpenedSource,
+    beside = readBeside(opened),
+  ): Promise<GrootL> {
+    const metadata = readMetadata<GrootLMetadata>(method, model, 'GrootL', GROOTL_METADATA);
+    const files = {
+      ...(opened.readText ? await beside : embedded(model.files)),
+      ...embedded(metadata.files),
+    };
+    if (files['decode.json'] === undefined && opened.readText) {
+      throw new Error(`${method}: there is no decode.json beside model.json`);
     }
+    const tokenizer = await TextTokenizer.load(files);
+    const graphs = await LanguageGraphs.over(model, metadata, files['decode.json']);
+    if (Object.keys(files).length > 0) model.savedMetadata = { files };
+    return new GrootL(graphs, tokenizer);
   }
 
   get metadata(): GrootLMetadata {

@@ -36,8 +36,10 @@ import {
   inputChannelsOf,
   SCAN_PATHS,
 } from './grootv_metadata.js';
+import type { LoadedModel } from './loaded_model.js';
+import { readMetadata } from './metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
-import { checkWorkingBytes, failure, loadModel, PictureModel, workingBytes } from './picture_model.js';
+import { checkWorkingBytes, failure, loadPictureModel, PictureModel, workingBytes } from './picture_model.js';
 
 /** A class and how likely the model thinks it is. */
 export interface Prediction {
@@ -88,15 +90,13 @@ export class GrootV extends PictureModel<GrootVMetadata> {
    *   `fileSystem(dir)` of `tfjs-grootvl/node`, or a `MemorySink`.
    * @throws {Error} one line, when it cannot be loaded or is no GrootV model; the signal's reason when it is aborted.
    */
-  static async load(source: ModelSource, options: LoadOptions = {}): Promise<GrootV> {
-    const { model, metadata } = await loadModel<GrootVMetadata>(
-      'GrootV.load',
-      source,
-      options,
-      'GrootV',
-      GROOTV_METADATA,
-    );
-    return new GrootV(model, metadata);
+  static load(source: ModelSource, options: LoadOptions = {}): Promise<GrootV> {
+    return loadPictureModel('GrootV.load', source, options, GrootV.of);
+  }
+
+  /** @internal */
+  static of(method: string, model: LoadedModel): GrootV {
+    return new GrootV(model, readMetadata<GrootVMetadata>(method, model, 'GrootV', GROOTV_METADATA));
   }
 
   /** The blocks of the whole network. */

@@ -5,7 +5,7 @@ import { recorderOf } from '../kernels/recorders.js';
 import { OpError } from '../ops/input_checks.js';
 import { quote } from './checks.js';
 import { type FusedGraph, fuse } from './fusion.js';
-import type { OpenedSource } from './model_files.js';
+import type { LoadOptions, OpenedSource } from './model_files.js';
 import { checkArtifacts, type ModelJson } from './model_json.js';
 
 const MAX_MESSAGE = 500;
@@ -203,4 +203,24 @@ function onlyHandler(url: string): io.IOHandler {
     `save: nothing here saves to ${quote(url)}; expected an IOHandler such as fileSystem(dir) of tfjs-grootvl/node, ` +
       'or a URL such as indexeddb://name in a page',
   );
+}
+
+/**
+ * Opens a model and makes something of it; the weights are freed where that fails.
+ * @throws {Error} one line, when it cannot be loaded; what `read` throws; the signal's reason when it is aborted
+ */
+export async function openModel<T>(
+  source: OpenedSource,
+  { signal }: Pick<LoadOptions, 'signal'>,
+  read: (model: LoadedModel) => T | Promise<T>,
+): Promise<T> {
+  const model = await LoadedModel.open(source);
+  try {
+    const result = await read(model);
+    signal?.throwIfAborted();
+    return result;
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
 }

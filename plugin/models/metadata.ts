@@ -2,13 +2,20 @@
 import { type Check, isRecord } from './checks.js';
 import type { LoadedModel } from './loaded_model.js';
 
+/** The family that the metadata name, or undefined. */
+export function familyOf({ metadata }: LoadedModel): string | undefined {
+  if (!isRecord(metadata) || !isRecord(metadata.architecture)) return undefined;
+  const { family } = metadata.architecture;
+  return typeof family === 'string' ? family : undefined;
+}
+
 /**
  * @throws {Error} when the model is of another family, or a field is missing, of the wrong type or out of bounds: names
  *     the file, the field, what it holds and what is expected.
  */
 export function readMetadata<T>(method: string, model: LoadedModel, family: string, check: Check): T {
   const { metadata, origin } = model;
-  if (!isRecord(metadata) || !isRecord(metadata.architecture) || metadata.architecture.family !== family) {
+  if (familyOf(model) !== family) {
     throw new Error(
       `${method}: ${origin}: this is no ${family} model: its metadata names no such architecture`,
     );

@@ -4,11 +4,9 @@ import { dispose, type io, type NamedTensorMap, type Tensor, tidy } from '@tenso
 import type { Extent } from '../image/prepare.js';
 import { declaredOp } from '../ops/declare.js';
 import { awaitedInputs } from '../ops/kernels.js';
-import type { Check } from './checks.js';
 import { nodesOf } from './graph_editor.js';
 import type { GrootVTrunk } from './grootv_metadata.js';
-import { LoadedModel } from './loaded_model.js';
-import { readMetadata } from './metadata.js';
+import { type LoadedModel, openModel } from './loaded_model.js';
 import { type LoadOptions, type ModelSource, openSource } from './model_files.js';
 
 /** A loaded model of pictures. */
@@ -34,24 +32,18 @@ export abstract class PictureModel<Metadata> {
 }
 
 /**
- * Loads the graph of a model and reads its metadata.
- * @param method that a person has called, for errors.
- * @throws {Error} one line, when it cannot be loaded or is of another family; the signal's reason when it is aborted.
+ * Loads a model of pictures.
+ * @param method that a person has called, for errors
+ * @param of makes it of its graph
+ * @throws {Error} one line, when it cannot be loaded or is of another family; the signal's reason when it is aborted
  */
-export async function loadModel<Metadata>(
+export async function loadPictureModel<T>(
   method: string,
   source: ModelSource,
   options: LoadOptions,
-  family: string,
-  check: Check,
-): Promise<{ model: LoadedModel; metadata: Metadata }> {
-  const model = await LoadedModel.open(openSource(method, source, options));
-  try {
-    return { model, metadata: readMetadata<Metadata>(method, model, family, check) };
-  } catch (error) {
-    model.dispose();
-    throw error;
-  }
+  of: (method: string, model: LoadedModel) => T,
+): Promise<T> {
+  return openModel(openSource(method, source, options), options, (model) => of(method, model));
 }
 
 /**

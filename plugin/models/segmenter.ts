@@ -7,8 +7,10 @@ import type { RgbImage } from '../image/rgb_image.js';
 import { aFunction, options as checkOptions, listOf, oneOf } from './checks.js';
 import { SIDE } from './dense_metadata.js';
 import { DENSE_OPTIONS, DenseModel, type DenseOptions } from './dense_model.js';
+import type { LoadedModel } from './loaded_model.js';
+import { readMetadata } from './metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
-import { checkShape, loadModel, runGraph, valuesOf } from './picture_model.js';
+import { checkShape, loadPictureModel, runGraph, valuesOf } from './picture_model.js';
 import { checkInference, SEGMENTER_METADATA, type SegmenterMetadata } from './segmenter_metadata.js';
 
 export interface SegmentOptions extends DenseOptions {
@@ -66,15 +68,16 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
    *   `fileSystem(dir)` of `tfjs-grootvl/node`, or a `MemorySink`.
    * @throws {Error} one line, when it cannot be loaded or is no segmenter; the signal's reason when it is aborted.
    */
-  static async load(source: ModelSource, options: LoadOptions = {}): Promise<Segmenter> {
-    const { model, metadata } = await loadModel<SegmenterMetadata>(
-      'Segmenter.load',
-      source,
-      options,
-      'GrootV-UperNet',
-      SEGMENTER_METADATA,
+  static load(source: ModelSource, options: LoadOptions = {}): Promise<Segmenter> {
+    return loadPictureModel('Segmenter.load', source, options, Segmenter.of);
+  }
+
+  /** @internal */
+  static of(method: string, model: LoadedModel): Segmenter {
+    return new Segmenter(
+      model,
+      readMetadata<SegmenterMetadata>(method, model, 'GrootV-UperNet', SEGMENTER_METADATA),
     );
-    return new Segmenter(model, metadata);
   }
 
   /**
