@@ -80,8 +80,14 @@ export type {
 } from './models/grootv_metadata.js';
 export { httpFolder } from './models/http_folder.js';
 export { type AnyModel, loadModel } from './models/load_model.js';
-export { memoryFolder } from './models/memory_folder.js';
 export type { LoadOptions, LoadProgress, ModelFolder, ModelSource } from './models/model_files.js';
+export {
+  type FileContent,
+  type FileReader,
+  memoryFolder,
+  type ReadFolderOptions,
+  readFolder,
+} from './models/read_folder.js';
 export type { Perplexity, Score } from './models/scoring.js';
 export { type Segmentation, Segmenter, type SegmentOptions } from './models/segmenter.js';
 export type {

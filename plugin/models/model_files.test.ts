@@ -5,7 +5,15 @@ import { MemorySink } from '../../converters/index.js';
 import { onBackend } from '../../testing/backends.js';
 import { convertedFolder, sinkFiles } from '../../testing/language_models.js';
 import { loadConverted } from '../../testing/models.js';
-import { GrootL, GrootV, httpFolder, type LoadProgress, memoryFolder } from '../index.js';
+import {
+  GrootL,
+  GrootV,
+  httpFolder,
+  type LoadOptions,
+  type LoadProgress,
+  memoryFolder,
+  readFolder,
+} from '../index.js';
 
 const PROMPT = [10, 20, 30];
 
@@ -31,6 +39,8 @@ function serve(
   };
   return { fetch: fetch as typeof globalThis.fetch, requests };
 }
+
+const blobOf = (bytes: Uint8Array | undefined) => bytes && new Blob([bytes.slice()]);
 
 const URL_OF_MODEL = 'https://host.test/model/model.json';
 
@@ -60,6 +70,8 @@ t.test('a language model loads from every kind of source', async (t) => {
     const sources: Record<string, () => Promise<GrootL>> = {
       'a sink': () => GrootL.load(sink),
       'files in memory': () => GrootL.load(memoryFolder(sink.files)),
+      'a reader of Blobs': () => GrootL.load(readFolder(async (file) => blobOf(sink.files.get(file)))),
+      'a reader of buffers': () => GrootL.load(readFolder((file) => sink.files.get(file)?.slice().buffer)),
       'artifacts in memory': () => GrootL.load(tf.io.fromMemory(artifacts())),
       'artifacts in memory, at once': () => GrootL.load(tf.io.fromMemorySync(artifacts())),
       'a URL': () => GrootL.load(URL_OF_MODEL, { fetch, requestInit: { headers } }),
@@ -138,20 +150,33 @@ t.test('progress, and an end to it', async (t) => {
   const sink = await vision();
   await leavesNothing(t, async () => {
     const { fetch } = serve(sink);
-    const fractions: number[] = [];
-    let last: LoadProgress | undefined;
-    const onProgress = (fraction: number, progress: LoadProgress) => {
-      fractions.push(fraction);
-      last = progress;
-    };
-    const model = await GrootV.load(URL_OF_MODEL, { fetch, onProgress });
-    model.dispose();
-    t.equal(fractions.at(-1), 1);
-    t.ok(fractions.length > 1 && fractions.every((fraction, i) => i === 0 || fraction >= fractions[i - 1]));
-    t.equal(last?.loadedBytes, last?.totalBytes);
-
-    const controller = new AbortController();
+    for (const folder of [
+      (options: LoadOptions) => httpFolder(URL_OF_MODEL, { fetch, ...options }),
+      (options: LoadOptions) => readFolder((file) => sink.files.get(file), options),
+    ]) {
+      const fractions: number[] = [];
+      let last: LoadProgress | undefined;
+      const onProgress = (fraction: number, progress: LoadProgress) => {
+        fractions.push(fraction);
+        last = progress;
+      };
+      const model = await GrootV.load(folder({ onProgress }));
+      model.dispose();
+      t.equal(fractions.at(-1), 1);
+      t.ok(fractions.length > 1 && fractions.every((fraction, i) => i === 0 || fraction >= fractions[i - 1]));
+      t.equal(last?.loadedBytes, last?.totalBytes);
+    }
     const reason = new Error('enough');
+    const stopped = new AbortController();
+    let shards = 0;
+    const onProgress = () => {
+      shards++;
+      stopped.abort(reason);
+    };
+    const stopping = readFolder((file) => sink.files.get(file), { signal: stopped.signal, onProgress });
+    await t.rejects(GrootV.load(stopping), reason);
+    t.equal(shards, 1, 'no file is read after the end');
+    const controller = new AbortController();
     const aborting = GrootV.load(URL_OF_MODEL, {
       fetch,
       signal: controller.signal,
@@ -161,6 +186,33 @@ t.test('progress, and an end to it', async (t) => {
     const { signal } = controller;
     await t.rejects(GrootV.load(memoryFolder(sink.files), { signal }), { message: 'enough' });
     await t.rejects(GrootL.load(memoryFolder(sink.files), { signal }), { message: 'enough' });
+  });
+});
+
+t.test('a reader of files', async (t) => {
+  const sink = await vision();
+  await leavesNothing(t, async () => {
+    const files = new Map([...sink.files].map(([name, bytes]) => [name, bytes.slice()]));
+    const model = await GrootV.load(memoryFolder(files));
+    const image = tf.zeros<tf.Rank.R3>([16, 16, 3]);
+    const expected = await model.classify(image);
+    for (const bytes of files.values()) bytes.fill(0);
+    t.same(await model.classify(image), expected, "the bytes are the caller's again once it is loaded");
+    model.dispose();
+    image.dispose();
+
+    const shard = [...sink.files.keys()].filter((name) => name.endsWith('.bin'))[1];
+    const changed = (content: unknown) =>
+      readFolder((file) => (file === shard ? content : sink.files.get(file)) as Uint8Array | undefined);
+    await t.rejects(GrootV.load(changed(undefined)), { message: `${shard}: there is no such file` });
+    await t.rejects(GrootV.load(changed(new Uint8Array(3))), { message: /^model\.json: .* there are \d+$/ });
+    await t.rejects(GrootV.load(changed('text')), {
+      message: `the reader of "${shard}" gave "text", expected bytes, a Blob or undefined`,
+    });
+    const broken = new DOMException('gone', 'NotReadableError');
+    await t.rejects(GrootV.load(readFolder(() => Promise.reject(broken))), broken);
+    const empty = readFolder(() => undefined, { origin: 'cache/model.json' });
+    await t.rejects(GrootV.load(empty), { message: 'model.json: there is no such file' });
   });
 });
 
@@ -232,7 +284,7 @@ t.test('what is no source says what is', async (t) => {
   ] as const) {
     await t.rejects(GrootL.load(new MemorySink(), options as never), { message });
   }
-  await t.rejects(GrootV.load(new MemorySink()), { message: /model\.json: there is no such file in memory/ });
+  await t.rejects(GrootV.load(new MemorySink()), { message: /model\.json: there is no such file$/ });
 });
 
 t.test('a model that was trained is saved as it is', async (t) => {

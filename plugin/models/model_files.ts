@@ -12,8 +12,8 @@ import {
   text,
 } from './checks.js';
 import { httpFolder } from './http_folder.js';
-import { memoryFolder } from './memory_folder.js';
 import type { LoadOptions, ModelFolder } from './model_folder.js';
+import { memoryFolder } from './read_folder.js';
 
 export type { LoadOptions, LoadProgress, ModelFolder } from './model_folder.js';
 

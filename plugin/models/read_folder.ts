@@ -1,0 +1,83 @@
+/** The files of a model wherever a function reads them: storage of a page, an archive, memory. */
+import { quote, show } from './checks.js';
+import type { LoadOptions, ModelFolder } from './model_folder.js';
+import { artifactsOf, checkStoredBytes, declaredBytes, parseModelJson } from './model_json.js';
+
+/** The content of a file; bytes are not changed, and not copied where they fill their buffer. */
+export type FileContent = Uint8Array | ArrayBuffer | Blob;
+
+/** Gives the content of a file of a model by its name, such as `model.json`; undefined where there is none. */
+export type FileReader = (file: string) => Promise<FileContent | undefined> | FileContent | undefined;
+
+/** How far it has come, when it ends, and what model.json is called in errors. */
+export interface ReadFolderOptions extends Pick<LoadOptions, 'onProgress' | 'signal'> {
+  readonly origin?: string;
+}
+
+/**
+ * A folder whose files a function reads, one after another: files that a page keeps in OPFS or Cache Storage, or has in an
+ * archive. Loading it throws what `read` throws.
+ *
+ * ```js
+ * const cache = await caches.open('models');
+ * const folder = readFolder(async (file) => (await cache.match(`/model/${file}`))?.blob());
+ * const model = await loadModel(folder);
+ * ```
+ */
+export function readFolder(read: FileReader, options: ReadFolderOptions = {}): ModelFolder {
+  const { signal, onProgress, origin = 'model.json' } = options;
+  const buffer = async (file: string): Promise<ArrayBuffer | undefined> => {
+    signal?.throwIfAborted();
+    const content: unknown = await read(file);
+    signal?.throwIfAborted();
+    return content === undefined ? undefined : bufferOf(file, content);
+  };
+  const existing = async (file: string): Promise<ArrayBuffer> => {
+    const bytes = await buffer(file);
+    if (bytes) return bytes;
+    throw new Error(`${file}: there is no such file`);
+  };
+  return {
+    origin,
+    async load() {
+      const model = parseModelJson(new TextDecoder().decode(await existing('model.json')), origin);
+      const groups = model.weightsManifest;
+      const totalBytes = groups.reduce((sum, { weights }) => sum + declaredBytes(origin, weights), 0);
+      const weightData: ArrayBuffer[] = [];
+      let loadedBytes = 0;
+      for (const { paths, weights } of groups) {
+        const before = loadedBytes;
+        for (const file of paths) {
+          const shard = await existing(file);
+          weightData.push(shard);
+          loadedBytes += shard.byteLength;
+          const fraction = totalBytes === 0 ? 1 : Math.min(1, loadedBytes / totalBytes);
+          onProgress?.(fraction, { file, loadedBytes, totalBytes });
+        }
+        checkStoredBytes(origin, weights, loadedBytes - before);
+      }
+      return artifactsOf(model, { weightData });
+    },
+    async readText(file) {
+      const bytes = await buffer(file);
+      return bytes && new TextDecoder().decode(bytes);
+    },
+  };
+}
+
+/** A folder of files by name, model.json and its shards among them: what a `MemorySink` holds in `files`. */
+export function memoryFolder(files: ReadonlyMap<string, Uint8Array>): ModelFolder {
+  return readFolder((file) => files.get(file));
+}
+
+async function bufferOf(file: string, content: unknown): Promise<ArrayBuffer> {
+  if (content instanceof Blob) return content.arrayBuffer();
+  if (content instanceof ArrayBuffer) return content;
+  if (!(content instanceof Uint8Array)) {
+    throw new Error(
+      `the reader of ${quote(file)} gave ${show(content)}, expected bytes, a Blob or undefined`,
+    );
+  }
+  const { buffer, byteLength } = content;
+  return buffer instanceof ArrayBuffer && byteLength === buffer.byteLength ? buffer : content.slice().buffer;
+}
