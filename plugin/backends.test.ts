@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { BACKEND_NAMES, BACKENDS, backendEntry, backendsOn, isBackendName } from './backends.js';
+import { BACKEND_NAMES, BACKENDS } from './backends.js';
+import { backendEntry, backendsOn, isBackendName } from './index.js';
 
 const root = new URL('../', import.meta.url);
 const text = (path: string) => readFileSync(new URL(path, root), 'utf8');
@@ -29,6 +30,9 @@ t.test('by name and by platform', async (t) => {
   t.equal(backendEntry('webgl').tolerance, 'shader');
   t.ok(isBackendName('wasm'));
   t.notOk(isBackendName('tpu'));
+  t.throws(() => backendEntry('tpu' as 'cpu'), {
+    message: 'backendEntry: got tpu, expected one of cpu, wasm, webgl, webgpu, cuda',
+  });
 });
 
 t.test('FEATURES has a column for every backend, in the order of the registry', async (t) => {

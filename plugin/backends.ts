@@ -16,7 +16,7 @@ export type Platform = 'node' | 'page';
 export type ToleranceClass = 'float32' | 'shader';
 
 export interface BackendEntry {
-  /** As it is registered with tfjs. */
+  /** As it is registered with tfjs, and imported: `tfjs-grootvl/<name>`, cpu with `tfjs-grootvl` itself. */
   readonly name: string;
   /**
    * The npm package to import before it starts: it registers the backend, or, where the backend is ours, the one that
@@ -96,15 +96,19 @@ export type BackendOn<P extends Platform> = OnPlatform<(typeof BACKENDS)[number]
 
 export const BACKEND_NAMES: readonly BackendName[] = BACKENDS.map(({ name }) => name);
 
+/** Whether this package has kernels for a backend of this name. */
 export function isBackendName(name: string): name is BackendName {
   return (BACKEND_NAMES as readonly string[]).includes(name);
 }
 
+/** @throws {Error} where this package has no kernels for a backend of this name */
 export function backendEntry(name: BackendName): BackendEntry {
-  return BACKENDS.find((entry) => entry.name === name) as BackendEntry;
+  const entry = BACKENDS.find((entry) => entry.name === name);
+  if (entry) return entry;
+  throw new Error(`backendEntry: got ${String(name)}, expected one of ${BACKEND_NAMES.join(', ')}`);
 }
 
-/** The backends of a platform, from the reference to the fastest. */
+/** The names of the backends of a platform, from the reference to the fastest; whether they start here is left open. */
 export function backendsOn<P extends Platform>(platform: P): BackendOn<P>[] {
   return BACKENDS.filter(({ platforms }) => (platforms as readonly Platform[]).includes(platform)).map(
     ({ name }) => name as BackendOn<P>,

@@ -5,6 +5,16 @@
 import './cpu/index.js';
 import './graph_model.js';
 
+export {
+  type BackendEntry,
+  type BackendName,
+  type BackendOn,
+  backendEntry,
+  backendsOn,
+  isBackendName,
+  type Platform,
+  type ToleranceClass,
+} from './backends.js';
 export { type GridTreeOptions, gridTree, type TreeMapping } from './filters/grid_tree.js';
 export {
   type LearnableTreeFilterOptions,
