@@ -1,28 +1,103 @@
-/** Which backend of tfjs computes. */
-import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
-import simdWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
-import threadedWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
-import * as tf from '@tensorflow/tfjs-core';
-import { ready } from 'tfjs-grootvl/wasm';
+/** The backends of tfjs: which are there, how each is started, and which one computes. Packages are loaded when chosen. */
+import { engine, env, memory, setBackend } from '@tensorflow/tfjs-core';
+import { type BackendOn, backendsOn } from 'tfjs-grootvl';
+import { webgl, webgpu } from './gpu_backends.js';
+import type { Offer, OnLoss, Starter } from './starter.js';
+import { wasm } from './wasm_backend.js';
 
-let started: Promise<string> | undefined;
+export type BackendName = BackendOn<'page'>;
+export type Choice = BackendName | 'auto';
 
-/** @returns the name of the backend that computes; started at the first call */
-export function startBackend(): Promise<string> {
-  started ??= start();
+export type BackendOffer = Offer & { readonly name: BackendName };
+
+export interface RunningBackend {
+  readonly name: BackendName;
+  /** What it runs on, in words. */
+  readonly device: string;
+}
+
+const PLAIN = 'plain JavaScript, one thread';
+
+const STARTERS: Readonly<Record<BackendName, Starter>> = {
+  cpu: {
+    offer: () => ({ device: PLAIN }),
+    async start() {
+      await import('@tensorflow/tfjs-backend-cpu');
+      await setBackend('cpu');
+      return PLAIN;
+    },
+  },
+  wasm,
+  webgl,
+  webgpu,
+};
+
+let running: Promise<RunningBackend> | undefined;
+let tellLoss: OnLoss = () => {};
+
+/** @returns the backend that computes; the first call starts one */
+export function startBackend(choice: Choice = 'auto'): Promise<RunningBackend> {
+  return running ?? useBackend(choice);
+}
+
+/**
+ * Starts a backend and makes it the current one. One that has lost its GPU is started anew. Models have to be loaded again.
+ * @throws {Error} when it does not start; the one before then still computes
+ */
+export function useBackend(choice: Choice): Promise<RunningBackend> {
+  const before = running;
+  const started = (async () => {
+    await before?.catch(() => {}); // tfjs starts one at a time
+    const previous = engine().backendName;
+    try {
+      return await (choice === 'auto' ? startFirst(await candidates()) : start(choice));
+    } catch (error) {
+      if (previous) await setBackend(previous);
+      throw error;
+    }
+  })();
+  running = started;
+  started.catch(() => {
+    if (running === started) running = before;
+  });
   return started;
 }
 
-async function start(): Promise<string> {
-  // Our kernels need SIMD, so tfjs's plain build is never asked for.
-  setWasmPaths({
-    'tfjs-backend-wasm.wasm': simdWasm,
-    'tfjs-backend-wasm-simd.wasm': simdWasm,
-    'tfjs-backend-wasm-threaded-simd.wasm': threadedWasm,
-  });
-  if (!(await tf.setBackend('wasm'))) throw new Error('WebAssembly did not start in this browser');
-  await ready();
-  return tf.getBackend();
+async function start(name: BackendName): Promise<RunningBackend> {
+  env().set('PROD', true); // no advice on the console
+  return { name, device: await STARTERS[name].start((what) => tellLoss(what)) };
 }
 
-export const calls = { startBackend };
+/** In which order `auto` tries: a software rasteriser is slower than wasm, and WebGL on a GPU has not been measured. */
+async function candidates(): Promise<BackendName[]> {
+  const offer = await webgpu.offer();
+  return 'isGpu' in offer && offer.isGpu ? ['webgpu', 'wasm', 'cpu'] : ['wasm', 'cpu'];
+}
+
+async function startFirst([name, ...rest]: readonly BackendName[]): Promise<RunningBackend> {
+  try {
+    return await start(name);
+  } catch (error) {
+    if (rest.length === 0) throw error;
+    return startFirst(rest);
+  }
+}
+
+/** What could be chosen, the fastest first. */
+async function listBackends(): Promise<BackendOffer[]> {
+  const names = backendsOn('page').reverse();
+  return Promise.all(names.map(async (name) => ({ name, ...(await STARTERS[name].offer()) })));
+}
+
+/** Tells from now on when the current backend has lost its GPU. */
+async function onBackendLoss(tell: OnLoss): Promise<void> {
+  tellLoss = tell;
+}
+
+/** Tensors of the current backend, and their bytes. */
+async function memoryInUse(): Promise<{ tensors: number; bytes: number }> {
+  const { numTensors, numBytes } = memory();
+  return { tensors: numTensors, bytes: numBytes };
+}
+
+export const calls = { startBackend, listBackends, onBackendLoss, memoryInUse };

@@ -50,4 +50,9 @@ async function openModel(id: string): Promise<ModelSummary> {
   };
 }
 
+/** Loads the open model again, as another backend needs it. */
+export async function reopenModel(): Promise<void> {
+  if (open) await openModel(open.id);
+}
+
 export const calls = { openModel };

@@ -3,11 +3,12 @@ import { expose } from 'comlink';
 import * as backends from './backends.js';
 import * as library from './library.js';
 import * as look from './look.js';
+import * as switching from './switch_backend.js';
 import { carrySignals } from './transfer.js';
 import * as write from './write.js';
 
 /** What the page can ask for. Each answer is structured-clonable; an error has one line that a person can act on. */
-const engine = { ...backends.calls, ...library.calls, ...look.calls, ...write.calls };
+const engine = { ...backends.calls, ...library.calls, ...look.calls, ...switching.calls, ...write.calls };
 export type Engine = typeof engine;
 
 carrySignals();

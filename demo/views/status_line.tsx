@@ -1,13 +1,49 @@
+import type { Choice } from '../engine/backends.js';
+import { choice, choose, memory, offers, running } from '../state/backends.js';
 import { busy } from '../state/engine.js';
 import { opened } from '../state/library.js';
 import { milliseconds } from '../state/look.js';
+import './status_line.css';
 
-/** What is being done, or what is open and how long its last prediction took. */
+/** What is being done; or what is open, on which backend, how long its last prediction took and what it keeps. */
 export function StatusLine() {
-  const time = milliseconds.value === undefined ? '' : `, ${milliseconds.value.toFixed(0)} ms`;
   return (
-    <p role="status" aria-busy={busy.value !== undefined}>
-      {busy.value ?? `${opened.value?.title ?? 'No model is open'}${time}`}
-    </p>
+    <>
+      <p role="status" aria-busy={busy.value !== undefined}>
+        {busy.value ?? facts().join(' · ')}
+      </p>
+      <BackendChoice />
+    </>
+  );
+}
+
+function facts(): string[] {
+  const facts = [opened.value?.title ?? 'No model is open'];
+  if (running.value) facts.push(`${running.value.name}: ${running.value.device}`);
+  if (milliseconds.value !== undefined) facts.push(`${milliseconds.value.toFixed(0)} ms a prediction`);
+  if (memory.value) {
+    const { tensors, bytes } = memory.value;
+    facts.push(`${tensors} tensors, ${(bytes / 1e6).toFixed(1)} MB`);
+  }
+  return facts;
+}
+
+function BackendChoice() {
+  return (
+    <label>
+      Backend{' '}
+      <select
+        value={choice.value}
+        disabled={busy.value !== undefined}
+        onChange={({ currentTarget }) => void choose(currentTarget.value as Choice)}
+      >
+        <option value="auto">auto</option>
+        {offers.value.map((offer) => (
+          <option key={offer.name} value={offer.name} disabled={'missing' in offer}>
+            {offer.name}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }

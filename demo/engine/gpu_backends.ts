@@ -1,0 +1,93 @@
+/** The backends `webgl` and `webgpu`: whether there is a GPU for them; the browser may take it away at any time. */
+import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import { backend, engine, env, getBackend, setBackend } from '@tensorflow/tfjs-core';
+import type { OnLoss, Starter } from './starter.js';
+
+/** Of a processor that stands in for a GPU. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|software|basic render/i;
+
+const lost = new WeakSet<object>();
+
+/** @param started whose GPU is gone: it is said where that backend computes, and remembered otherwise */
+function onGpuLost(started: object, tell: () => void): void {
+  lost.add(started);
+  if (engine().registry[getBackend()] === started) tell();
+}
+
+/** @returns a backend that runs already, and whether it has lost its GPU */
+function earlier(name: string): { before?: object; isLost: boolean } {
+  const before = engine().registry[name];
+  return { before, isLost: before !== undefined && lost.has(before) };
+}
+
+export const webgl: Starter = {
+  offer() {
+    const canvas = typeof OffscreenCanvas === 'undefined' ? undefined : new OffscreenCanvas(1, 1);
+    const gl = canvas?.getContext('webgl2');
+    if (!gl) return { missing: 'this browser has no WebGL 2 in workers' };
+    const device = rendererOf(gl);
+    gl.getExtension('WEBGL_lose_context')?.loseContext(); // a page has few contexts: this one is given back
+    return { device, isGpu: !SOFTWARE.test(device) };
+  },
+
+  async start(onLoss: OnLoss) {
+    await import('@tensorflow/tfjs-backend-webgl');
+    const { ready, restartWebgl } = await import('tfjs-grootvl/webgl');
+    const offer = await webgl.offer();
+    // Where a processor compiles shaders, that takes longest: one for all shapes does instead of one for each.
+    if ('isGpu' in offer && !offer.isGpu) env().set('WEBGL_USE_SHAPES_UNIFORMS', true);
+    const { before, isLost } = earlier('webgl');
+    if (isLost) await restartWebgl();
+    else await setBackend('webgl');
+    await ready(); // throws what is missing
+    const started = backend() as MathBackendWebGL;
+    const { gl } = started.getGPGPUContext();
+    if (started !== before) {
+      gl.canvas.addEventListener('webglcontextlost', () =>
+        onGpuLost(started, () => onLoss('the browser has taken the WebGL context away')),
+      );
+    }
+    return rendererOf(gl);
+  },
+};
+
+function rendererOf(gl: WebGLRenderingContext): string {
+  const info = gl.getExtension('WEBGL_debug_renderer_info');
+  return String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+}
+
+export const webgpu: Starter = {
+  async offer() {
+    if (!navigator.gpu) {
+      const missing = globalThis.isSecureContext
+        ? 'this browser has no WebGPU (navigator.gpu)'
+        : `pages have WebGPU on https and on localhost only, and this one is from ${location.origin}`;
+      return { missing };
+    }
+    const adapter = await navigator.gpu
+      .requestAdapter({ powerPreference: 'high-performance' })
+      .catch(() => null);
+    if (!adapter) return { missing: 'no adapter was found; chrome://gpu or about:support says why' };
+    const { info } = adapter;
+    const name = [info.vendor, info.architecture, info.description || info.device].filter(Boolean).join(' ');
+    // Newer browsers say it of the information, older ones of the adapter.
+    const isFallback = [info, adapter].some((part) => 'isFallbackAdapter' in part && part.isFallbackAdapter);
+    return { device: name || 'unnamed adapter', isGpu: !isFallback && !SOFTWARE.test(name) };
+  },
+
+  async start(onLoss: OnLoss) {
+    const { adapterDescription, ready, startWebgpu } = await import('tfjs-grootvl/webgpu');
+    const { before, isLost } = earlier('webgpu');
+    if (isLost) await startWebgpu();
+    else await ready(); // throws what is missing
+    await setBackend('webgpu');
+    const started = backend() as WebGPUBackend;
+    if (started !== before) {
+      void started.device.lost.then(({ message }) =>
+        onGpuLost(started, () => onLoss(`the browser has taken the GPU away${message && ` (${message})`}`)),
+      );
+    }
+    return adapterDescription().name;
+  },
+};

@@ -1,0 +1,48 @@
+/** The backend that computes: which could, which does, and what happens when its GPU is taken away. */
+import { effect, signal } from '@preact/signals';
+import { proxy } from 'comlink';
+import type { BackendOffer, Choice, RunningBackend } from '../engine/backends.js';
+import { attempt, busy, call, error, generation } from './engine.js';
+import { look, picture } from './look.js';
+
+/** The fastest first. */
+export const offers = signal<readonly BackendOffer[]>([]);
+export const choice = signal<Choice>('auto');
+export const running = signal<RunningBackend | undefined>();
+/** Tensors of the model and of the page, and their bytes. */
+export const memory = signal<{ readonly tensors: number; readonly bytes: number } | undefined>();
+
+/** Has another backend compute, and does with it again what is shown. */
+export async function choose(name: Choice): Promise<boolean> {
+  const started = await attempt('Starting the backend', () => call((engine) => engine.switchBackend(name)));
+  if (!started) return false;
+  choice.value = name;
+  running.value = started;
+  if (picture.value) await look(picture.value);
+  return true;
+}
+
+/** Goes on with the backend started anew; or, if it does not start, with what `auto` finds. */
+async function recover(what: string): Promise<void> {
+  const lost = running.value?.name;
+  const isBack = (await choose(choice.value)) || (await choose('auto'));
+  if (isBack) error.value = `${lost}: ${what}; the page goes on with ${running.value?.name}, started anew`;
+}
+
+// Each worker starts a backend of its own.
+effect(() => {
+  generation.value;
+  void (async () => {
+    await call((engine) => engine.onBackendLoss(proxy((what) => void recover(what))));
+    running.value = await call((engine) => engine.startBackend(choice.peek()));
+    offers.value = await call((engine) => engine.listBackends());
+  })();
+});
+
+// What is in memory changes with everything that is done.
+effect(() => {
+  if (busy.value !== undefined || !running.value) return;
+  void (async () => {
+    memory.value = await call((engine) => engine.memoryInUse());
+  })();
+});
