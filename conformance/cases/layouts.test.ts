@@ -178,6 +178,20 @@ t.test('a file that has features only, and a model with a convolution but no cla
   t.match(skipped[0].reason, /a model without logits/);
 });
 
+t.test('a map of the last level in a file that names no level is told as such', async (t) => {
+  const maps = floats('features.32x32', [1, 2, 2, 2], new Array(8).fill(0));
+  const file = named(
+    replaced(without(/^(seq_out|features|logits|pooled|grad)/), maps),
+    'backbone.safetensors',
+  );
+  const found = await results({
+    'a.safetensors': encoded(file),
+    'backbone.safetensors': await weightsWithout(/^head\./),
+  });
+  t.same(verdicts(found), ['skip']);
+  t.match(found[0].reason, /features\.32x32 is a map of the last level, and no seq_out/);
+});
+
 // --- inputs of models
 
 t.test('any form of a picture is an input', async (t) => {

@@ -138,6 +138,11 @@ function expectedOf(
   for (const name of file.names) {
     const expected = expectedNode(name);
     if (expected?.tag !== tag || (expected.stemStride ?? usual) !== stemStride) continue;
+    if (expected.node === LAST_LEVEL && levels.length === 0) {
+      throw new LayoutError(
+        `${file.path}: ${name} is a map of the last level, and no seq_out.<tag>.<level> or features.<tag>.<level> tells which that is`,
+      );
+    }
     const node = expected.node === LAST_LEVEL ? `features_${Math.max(...levels)}` : expected.node;
     const isMap = node.startsWith('features_');
     if (!isMap && file.floats(name).shape.length !== 2) {

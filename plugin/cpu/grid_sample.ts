@@ -98,7 +98,7 @@ function along(
   let slope = (alignCorners ? size - 1 : size) / 2;
   if (padding === 'border') {
     if (!(at > 0 && at < size - 1)) slope = 0;
-    at = Math.min(Math.max(at, 0), size - 1);
+    at = at > 0 ? Math.min(at, size - 1) : 0; // NaN, an infinite coordinate of a single pixel, is 0 too
   } else if (!(at >= -1 && at < size)) {
     return { pixels: [], slope: 0 };
   }

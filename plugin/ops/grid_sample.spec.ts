@@ -119,7 +119,7 @@ function visit(
       const coordinate = Number.isNaN(given) ? -1 : given;
       const exact = positionOf(coordinate, size, attributes.alignCorners as boolean);
       const border = attributes.padding === 'border';
-      const at = border ? Math.max(0, Math.min(size - 1, exact)) : exact;
+      const at = border ? (exact > 0 ? Math.min(size - 1, exact) : 0) : exact; // NaN is held at 0
       const held = border && (exact <= 0 || exact >= size - 1);
       const perUnit = held ? 0 : (attributes.alignCorners ? size - 1 : size) / 2;
       return Array.from({ length: size }, (_, pixel) => pixel).flatMap((pixel) => {
@@ -202,6 +202,10 @@ function samples(random: Random): Sample[] {
         },
       ];
     }),
+    ...kinds.slice(2).map(({ name, ...attributes }) => ({
+      ...sample(`infinities beside one pixel; ${name}`, [1, 1, 1, 3], infinite, attributes),
+      notFinite: true,
+    })),
     sample('9 channels, one row', [2, 1, 6, 9], random.tensor([2, 5, 1, 2], within(1.2)), kinds[0]),
     sample('several positions in a pixel', [1, 2, 2, 4], random.tensor([1, 9, 9, 2], within(1.5)), kinds[1]),
     sample('no positions', [2, 3, 3, 2], float32([2, 0, 3, 2], []), kinds[2]),
@@ -219,6 +223,8 @@ const strange = float32(
     [1e30, 0.1, -0.7, -1e30, 3e9, 0],
   ),
 );
+
+const infinite = float32([1, 1, 3, 2], [Infinity, 0.5, -Infinity, Infinity, 0.25, -Infinity]);
 
 /** Every pair of pixels of an axis of `size`, and of one more on each side. */
 function onPixels(size: number, { alignCorners }: { readonly alignCorners: boolean }): CaseTensor {
