@@ -12,7 +12,15 @@ export type { CaseTensor, ConformanceCase, OpCase, ProgramCase, Reference } from
 export { isCasePath, loadCases } from './cases/load.js';
 export { defineBackend } from './define_backend.js';
 export { htmlReport } from './report/html.js';
-export { type CaseResult, mergeReports, type Report, summarize, toJson } from './report/report.js';
+export {
+  type CaseResult,
+  type Environment,
+  mergeReports,
+  type Report,
+  reportOf,
+  summarize,
+  toJson,
+} from './report/report.js';
 export { terminalReport } from './report/terminal.js';
 export { type Progress, type RunOptions, runConformance } from './run.js';
 export { DEFAULT_SEED } from './seed.js';

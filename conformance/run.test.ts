@@ -4,9 +4,11 @@ import type { ConformanceCase } from './case.js';
 import {
   type Backend,
   BackendMissing,
+  type CaseResult,
   defineBackend,
   generatedCases,
   NotSupported,
+  reportOf,
   runConformance,
 } from './index.js';
 import { nodeLoaders } from './node.js';
@@ -128,6 +130,46 @@ t.test('a backend of functions: what it cannot do is skipped, what throws fails'
   t.ok(reasons.has('fail SelectiveSplit: threw: on fire'));
   t.ok(reasons.has('skip Model: function runs single ops only'));
   t.ok(reasons.has('skip File: unknown'));
+});
+
+t.test('a signal ends a run between two cases', async (t) => {
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const cases = scans().slice(0, 6);
+  const stops: string[] = [];
+  const backend = (name: string): Backend => ({ ...cpu(), name, stop: async () => void stops.push(name) });
+  const results: CaseResult[] = [];
+  const run = runConformance({
+    backends: [backend('first'), backend('second')],
+    cases,
+    signal: controller.signal,
+    onProgress: ({ result }) => {
+      results.push(result);
+      if (results.length === 3) controller.abort(reason);
+    },
+  });
+  await t.rejects(run, reason);
+  t.same([results.length, stops], [3, ['first']], 'the backend is stopped, and no other starts');
+  t.match(reportOf(results).summary, { total: 3, pass: 3 });
+
+  const waiting = new AbortController();
+  const slow: ConformanceCase = {
+    kind: 'program',
+    name: 'slow',
+    op: 'Program',
+    run: async () => {
+      const until = performance.now() + 20;
+      while (performance.now() < until);
+      return { verdict: 'pass', reason: '' };
+    },
+  };
+  setTimeout(() => waiting.abort(reason));
+  const busy = runConformance({
+    backends: [cpu()],
+    cases: Array.from({ length: 8 }, (_, i) => ({ ...slow, name: `slow ${i}` })),
+    signal: waiting.signal,
+  });
+  await t.rejects(busy, reason, 'a timer fires between cases that never wait');
 });
 
 t.test('tensors left behind fail a case', async (t) => {

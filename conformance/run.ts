@@ -1,12 +1,12 @@
 /** Runs cases on backends and collects the report. No Node API: the same code runs in a page. */
 import type { ToleranceClass } from '../plugin/backends.js';
+import { nextTask } from '../plugin/next_task.js';
 import { specOf } from '../plugin/ops/spec/spec.js';
 import { type Backend, BackendMissing, NotSupported } from './backend.js';
 import { type CaseTensor, type ConformanceCase, type OpCase, rowOf } from './case.js';
 import type { Judgement } from './judgement.js';
 import { sameBits } from './measure.js';
-import type { CaseResult, Environment, Report } from './report/report.js';
-import { summarize } from './report/report.js';
+import { type CaseResult, type Environment, type Report, reportOf } from './report/report.js';
 import { generatedCases } from './spec_cases.js';
 import { declarationOf } from './tfjs_backend.js';
 import { combine, fail, judgeOpCase, show } from './verdict.js';
@@ -21,6 +21,11 @@ export interface RunOptions {
   readonly require?: boolean | readonly string[];
   /** Called after each case. */
   readonly onProgress?: (progress: Progress) => void;
+  /**
+   * Ends the run between two cases, with the signal's reason. What was run until then, `onProgress` has given; {@link reportOf}
+   * makes a report of it.
+   */
+  readonly signal?: AbortSignal;
   /** What the report says of where it was made; found out when left out. */
   readonly environment?: Partial<Environment>;
 }
@@ -32,14 +37,20 @@ export interface Progress {
   readonly result: CaseResult;
 }
 
+/** Milliseconds after which a page may draw, timers fire and a signal is heard: kernels on the host never yield. */
+const YIELD_AFTER = 16;
+
 /**
  * Runs every case on every backend, one after the other.
  * Never throws for a backend that is not there or a case that fails: the report says so.
+ * @throws {unknown} the signal's reason when it is aborted; the backend that runs is stopped
  */
 export async function runConformance(options: RunOptions): Promise<Report> {
-  const { backends, seed, onProgress, cases = generatedCases(seed) } = options;
+  const { backends, seed, onProgress, signal, cases = generatedCases(seed) } = options;
   const results: CaseResult[] = [];
+  let yielded = performance.now();
   for (const backend of backends) {
+    signal?.throwIfAborted();
     let device: string;
     try {
       device = await backend.start();
@@ -57,21 +68,22 @@ export async function runConformance(options: RunOptions): Promise<Report> {
       onProgress?.({ backend: backend.name, done: cases.length, total: cases.length, result });
       continue;
     }
-    for (const [i, testCase] of cases.entries()) {
-      const result = await runCase(testCase, backend, device);
-      results.push(result);
-      onProgress?.({ backend: backend.name, done: i + 1, total: cases.length, result });
-      // Lets a page draw and timers fire: kernels on the host never yield.
-      if (i % 16 === 15) await new Promise((resolve) => setTimeout(resolve));
+    try {
+      for (const [i, testCase] of cases.entries()) {
+        signal?.throwIfAborted();
+        const result = await runCase(testCase, backend, device);
+        results.push(result);
+        onProgress?.({ backend: backend.name, done: i + 1, total: cases.length, result });
+        if (performance.now() - yielded > YIELD_AFTER) {
+          await nextTask();
+          yielded = performance.now();
+        }
+      }
+    } finally {
+      await backend.stop?.();
     }
-    await backend.stop?.();
   }
-  const required = applyRequire(results, options.require);
-  return {
-    environment: { ...describeEnvironment(), ...(seed !== undefined && { seed }), ...options.environment },
-    cases: required,
-    summary: summarize(required),
-  };
+  return reportOf(applyRequire(results, options.require), options);
 }
 
 function blank(backend: string, device: string) {
@@ -233,13 +245,4 @@ function inputsAt(
   if (!figures || alike.length === 0) return {};
   const at = figures.worst.index;
   return { worstInputs: Object.fromEntries(alike.map(([name, { values }]) => [name, show(values[at])])) };
-}
-
-function describeEnvironment(): Environment {
-  const agent = typeof navigator === 'undefined' ? undefined : navigator.userAgent;
-  const versions = typeof process === 'undefined' ? undefined : process.versions?.node;
-  return {
-    date: new Date().toISOString(),
-    runtime: versions && typeof window === 'undefined' ? `Node ${versions}` : (agent ?? 'unknown'),
-  };
 }

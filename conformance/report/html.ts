@@ -4,12 +4,12 @@ import { STYLE } from './html_style.js';
 import { escapeHtml, MARKS, scientific } from './html_text.js';
 import { drawTrees } from './html_trees.js';
 import type { CaseResult, Report } from './report.js';
-import { type Cell, matrixOf } from './terminal.js';
+import { type Cell, ENDED, matrixOf } from './terminal.js';
 
 const VERDICTS = ['pass', 'tie-flip', 'fail', 'skip'] as const;
 
 export function htmlReport(report: Report): string {
-  const { summary } = report;
+  const { summary, environment: about } = report;
   const title =
     summary.fail > 0 ? `${summary.fail} of ${summary.total} cases fail` : 'Everything that ran agrees';
   const counts = VERDICTS.map(
@@ -19,8 +19,8 @@ export function htmlReport(report: Report): string {
     '<!doctype html><html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     `<title>${escapeHtml(title)} – tfjs-grootvl conformance</title><style>${STYLE}</style></head><body><main>`,
-    `<h1>${escapeHtml(title)}</h1><p class="lead">tfjs-grootvl conformance, ${escapeHtml(report.environment.date)}, `,
-    `${escapeHtml(report.environment.runtime)}, seed ${escapeHtml(report.environment.seed ?? 'none')}</p>`,
+    `<h1>${escapeHtml(title)}</h1><p class="lead">tfjs-grootvl conformance, ${escapeHtml(about.date)}, `,
+    `${escapeHtml(about.runtime)}, seed ${escapeHtml(about.seed ?? 'none')}${about.incomplete ? ENDED : ''}</p>`,
     `<div class="counts">${counts.join('')}</div>`,
     matrix(report),
     notable(report, 'fail', 'What fails'),

@@ -2,7 +2,7 @@ import t from 'tap';
 import { measure } from '../measure.js';
 import { judgeTree } from '../verdict.js';
 import { htmlReport } from './html.js';
-import { type CaseResult, mergeReports, type Report, summarize, toJson } from './report.js';
+import { type CaseResult, mergeReports, type Report, reportOf, summarize, toJson } from './report.js';
 import { terminalReport } from './terminal.js';
 
 const result = (more: Partial<CaseResult>): CaseResult => ({
@@ -43,6 +43,17 @@ t.test('a tree that is too heavy fails, and is drawn', async (t) => {
   t.match(flipped, { verdict: 'fail', margin: 0.5, trees: [{ width: 2, numVertices: 4 }] });
   t.equal(judgeTree([0, 1, 2], [0, 1, 3], [1, 1, 1, 1 - 3e-7], square, 4, 'tree').verdict, 'tie-flip');
   t.equal(judgeTree([0, 1, 3], [0, 1, 3], [1, 1, 1, 0.5], square, 4, 'tree').verdict, 'pass');
+});
+
+t.test('a run that was ended says so in every form', async (t) => {
+  const ended = reportOf(report.cases, { seed: 7, environment: { incomplete: true } });
+  t.same(ended.summary, report.summary);
+  t.match(ended.environment, { seed: 7, incomplete: true, runtime: /^Node / });
+  for (const form of [(each: Report) => terminalReport(each, false), htmlReport]) {
+    t.match(form(ended), 'seed 7, ended before its last case');
+    t.notMatch(form(report), 'ended before');
+  }
+  t.match(toJson(ended), '"incomplete": true');
 });
 
 t.test('JSON', async (t) => {

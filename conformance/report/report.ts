@@ -9,6 +9,8 @@ export interface Environment {
   readonly runtime: string;
   /** Replays the generated cases: `--seed`. */
   readonly seed?: number;
+  /** The run was ended before its last case. */
+  readonly incomplete?: true;
   /** Pages in which backends ran, by name of the environment. */
   readonly browsers?: Readonly<Record<string, BrowserDescription>>;
   readonly [more: string]: unknown;
@@ -78,6 +80,32 @@ export function summarize(cases: readonly CaseResult[]): Summary {
     all[verdict]++;
   }
   return { ...all, total: cases.length, backends };
+}
+
+/**
+ * The report of results, such as `onProgress` has given before a run was ended.
+ * @param about.seed of the generated cases, to be noted
+ * @param about.environment what it says of where it was made, `incomplete` among it; found out when left out
+ */
+export function reportOf(
+  cases: readonly CaseResult[],
+  about: { readonly seed?: number; readonly environment?: Partial<Environment> } = {},
+): Report {
+  const { seed, environment } = about;
+  return {
+    environment: { ...describeEnvironment(), ...(seed !== undefined && { seed }), ...environment },
+    cases,
+    summary: summarize(cases),
+  };
+}
+
+function describeEnvironment(): Environment {
+  const agent = typeof navigator === 'undefined' ? undefined : navigator.userAgent;
+  const versions = typeof process === 'undefined' ? undefined : process.versions?.node;
+  return {
+    date: new Date().toISOString(),
+    runtime: versions && typeof window === 'undefined' ? `Node ${versions}` : (agent ?? 'unknown'),
+  };
 }
 
 /** One report of several, such as of Node and of a page. */

@@ -2,6 +2,9 @@
 import { OPS } from '../../plugin/ops/index.js';
 import type { CaseResult, Report } from './report.js';
 
+/** After the seed, of an incomplete run. */
+export const ENDED = ', ended before its last case';
+
 /** A cell: cases by verdict, and the largest error relative to the largest value, where that is not 0. */
 export interface Cell {
   readonly results: readonly CaseResult[];
@@ -105,6 +108,7 @@ export function terminalReport(report: Report, colour: boolean, mostLines = 20):
   const counts = (['pass', 'tie-flip', 'fail', 'skip'] as const).map(
     (verdict) => `${summary[verdict]} ${verdict}`,
   );
-  lines.push('', `${counts.join(', ')} of ${summary.total} cases; seed ${environment.seed ?? 'none'}`);
+  const seed = `seed ${environment.seed ?? 'none'}${environment.incomplete ? ENDED : ''}`;
+  lines.push('', `${counts.join(', ')} of ${summary.total} cases; ${seed}`);
   return lines.join('\n');
 }
