@@ -1,17 +1,124 @@
 /** What a model of pictures makes of one. */
-import { GrootV, type Prediction } from 'tfjs-grootvl';
+import { transfer } from 'comlink';
+import {
+  type ClassShare,
+  type DetectionPicture,
+  Detector,
+  drawDetections,
+  drawSegmentation,
+  GrootV,
+  type Prediction,
+  type Rgb,
+  Segmenter,
+} from 'tfjs-grootvl';
 import { openedModel } from './library.js';
+import { bitmapOf, decode, rgbOf } from './pixels.js';
+
+/** What the page offers of the open model. */
+export type PictureModel =
+  | {
+      readonly kind: 'classifier';
+      /** 0: a backbone, which has features only. */
+      readonly classes: number;
+      /** Blocks of each level. */
+      readonly depths: readonly number[];
+      readonly scan: 'tree' | 'raster' | 'cross';
+    }
+  | { readonly kind: 'segmenter' }
+  | { readonly kind: 'detector' /** Where the slider starts. */; readonly threshold: number };
+
+/** The classes of a picture's pixels. Bitmaps are the receiver's to close. */
+export interface SegmentedPicture {
+  readonly picture: ImageBitmap;
+  readonly overlay: ImageBitmap;
+  readonly classes: readonly (ClassShare & { readonly colour: Rgb })[];
+  readonly milliseconds: number;
+}
+
+/** The objects of a picture, the surest first; `drawObjects` draws them. */
+export interface DetectedPicture {
+  readonly objects: readonly {
+    readonly label: string;
+    readonly score: number;
+    readonly colour: Rgb;
+    /** Pixels of the picture as it is shown. */
+    readonly box: readonly [x1: number, y1: number, x2: number, y2: number];
+  }[];
+  readonly milliseconds: number;
+}
+
+/** The open model, or undefined where it takes no pictures. @throws {Error} when none is open */
+async function describePictureModel(): Promise<PictureModel | undefined> {
+  const model = openedModel();
+  if (model instanceof Segmenter) return { kind: 'segmenter' };
+  if (model instanceof Detector) return { kind: 'detector', threshold: SHOWN_SCORE };
+  if (!(model instanceof GrootV)) return undefined;
+  const { classes, depths, scan = 'tree' } = model.metadata.architecture;
+  return { kind: 'classifier', classes, depths, scan };
+}
 
 /** The most probable classes, the best first, and how long they took in milliseconds. */
 async function classify(
   picture: Blob,
   top: number,
+  signal?: AbortSignal,
 ): Promise<{ predictions: Prediction[]; milliseconds: number }> {
   const model = openedModel();
   if (!(model instanceof GrootV)) throw new Error('the open model does not classify pictures');
   const started = performance.now();
-  const [predictions] = await model.classify(picture, { top });
+  const [predictions] = await model.classify(picture, { top, signal });
   return { predictions, milliseconds: performance.now() - started };
 }
 
-export const calls = { classify };
+/** The class of every pixel. */
+async function segment(picture: Blob, signal?: AbortSignal): Promise<SegmentedPicture> {
+  const model = openedModel();
+  if (!(model instanceof Segmenter)) throw new Error('the open model does not segment pictures');
+  const { bitmap } = await decode(picture);
+  const image = rgbOf(bitmap);
+  const started = performance.now();
+  const { classMap, classes } = await model.segment(image, { signal });
+  const milliseconds = performance.now() - started;
+  const { colours } = model;
+  const overlay = await bitmapOf(drawSegmentation({ image, classMap, classes, colours, legend: false }));
+  const shares = classes.map((each) => ({ ...each, colour: colours[each.index] }));
+  return transfer({ picture: bitmap, overlay, classes: shares, milliseconds }, [bitmap, overlay]);
+}
+
+/** Objects below this score are not kept. */
+const LEAST_SCORE = 0.05;
+/** What is shown at first. */
+const SHOWN_SCORE = 0.3;
+
+/** What was detected last. */
+let detected: DetectionPicture | undefined;
+
+/** The objects of a picture, which the engine keeps for `drawObjects`. */
+async function detect(picture: Blob, signal?: AbortSignal): Promise<DetectedPicture> {
+  const model = openedModel();
+  if (!(model instanceof Detector)) throw new Error('the open model does not detect objects');
+  const { bitmap } = await decode(picture);
+  const image = rgbOf(bitmap);
+  bitmap.close();
+  const started = performance.now();
+  const options = { scoreThreshold: LEAST_SCORE, masks: 'bitmap', signal } as const;
+  const { detections } = await model.detect(image, options);
+  const milliseconds = performance.now() - started;
+  const { colours } = model;
+  detected = { image, detections, colours };
+  const objects = detections.map(({ label, score, box, index }) => ({
+    ...{ label, score, box },
+    colour: colours[index],
+  }));
+  return { objects, milliseconds };
+}
+
+/** The objects that `detect` found last, as far as their score is at least `threshold`, over their picture. */
+async function drawObjects(threshold: number): Promise<ImageBitmap | undefined> {
+  if (!detected) return undefined;
+  const detections = detected.detections.filter(({ score }) => score >= threshold);
+  const bitmap = await bitmapOf(drawDetections({ ...detected, detections }));
+  return transfer(bitmap, [bitmap]);
+}
+
+export const calls = { describePictureModel, classify, segment, detect, drawObjects };

@@ -3,7 +3,7 @@ import { effect, signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import type { BackendOffer, Choice, RunningBackend } from '../engine/backends.js';
 import { attempt, busy, call, error, generation } from './engine.js';
-import { look, picture } from './look.js';
+import { lookAgain } from './look.js';
 
 /** The fastest first. */
 export const offers = signal<readonly BackendOffer[]>([]);
@@ -18,7 +18,7 @@ export async function choose(name: Choice): Promise<boolean> {
   if (!started) return false;
   choice.value = name;
   running.value = started;
-  if (picture.value) await look(picture.value);
+  await lookAgain();
   return true;
 }
 

@@ -41,7 +41,7 @@ function stop(own: Running, reason: Error): void {
 }
 
 /** Asks the worker; the first call starts one. @throws {Error} what went wrong there, or that the worker has died */
-export async function call<T>(ask: (engine: Remote<Engine>) => Promise<T>): Promise<T> {
+export async function call<T>(ask: (engine: Remote<Engine>) => T): Promise<Awaited<T>> {
   running ??= start();
   const { remote, waiting } = running;
   let reject: ((reason: Error) => void) | undefined;

@@ -1,18 +1,122 @@
-/** The picture that is looked at, and what the model says of it. */
-import { signal } from '@preact/signals';
+/** What the open model makes of the picture that is looked at. A newer picture or model stops the work for an older one. */
+import { effect, signal, untracked } from '@preact/signals';
 import type { Prediction } from 'tfjs-grootvl';
-import { attempt, call } from './engine.js';
+import type { ModelSummary } from '../engine/library.js';
+import type { DetectedPicture, PictureModel, SegmentedPicture } from '../engine/look.js';
+import { block, hideBlock, showBlock } from './block.js';
+import { attempt, call, error } from './engine.js';
+import { close, latest, replace } from './latest.js';
+import { opened } from './library.js';
+import { isPicture, type Picture, picture, suitPicture, useOwnPicture } from './pictures.js';
 
-export const picture = signal<Blob | undefined>();
+export { affinityMilliseconds } from './block.js';
+
+/** What the open model can do; undefined where it takes no pictures, or none is open. */
+export const model = signal<PictureModel | undefined>();
 export const predictions = signal<readonly Prediction[]>([]);
+export const segmented = signal<SegmentedPicture | undefined>();
+export const detected = signal<DetectedPicture | undefined>();
+/** The objects above the threshold over their picture. */
+export const objectDrawing = signal<ImageBitmap | undefined>();
+/** The least score of an object that is shown. */
+export const threshold = signal(0);
 /** Of the last prediction. */
 export const milliseconds = signal<number | undefined>();
 
-/** Looks at a picture. */
-export async function look(blob: Blob): Promise<void> {
-  picture.value = blob;
-  const answer = await attempt('Classifying', () => call((engine) => engine.classify(blob, 5)));
-  if (!answer) return;
-  predictions.value = answer.predictions;
+const nextLook = latest();
+const nextDrawing = latest();
+
+effect(() => {
+  if (opened.value) suitPicture(opened.value);
+});
+
+effect(() => {
+  const [summary, chosen] = [opened.value, picture.value];
+  untracked(() => void look(summary, chosen));
+});
+
+/** Does again what is shown, on the backend that computes now. */
+export function lookAgain(): Promise<void> {
+  return look(opened.peek(), picture.peek());
+}
+
+async function look(summary: ModelSummary | undefined, chosen: Picture): Promise<void> {
+  const signal = nextLook();
+  if (!summary) return;
+  const done = await attempt(`Looking at ${chosen.title.toLowerCase()}`, async () => {
+    const [described, blob] = await Promise.all([
+      call((engine) => engine.describePictureModel()),
+      fetch(chosen.url, { signal }).then((response) => response.blob()),
+    ]);
+    signal.throwIfAborted();
+    if (described?.kind !== model.peek()?.kind) forget();
+    model.value = described;
+    if (described?.kind === 'classifier') await classify(described, blob, chosen, signal);
+    else if (described?.kind === 'segmenter') await segment(blob, signal);
+    else if (described?.kind === 'detector') await detect(described.threshold, blob, signal);
+    return true;
+  });
+  if (!done && !signal.aborted) forget();
+}
+
+/** What is shown of the last picture goes away. */
+function forget(): void {
+  hideBlock();
+  predictions.value = [];
+  milliseconds.value = undefined;
+  replace(segmented, undefined);
+  detected.value = undefined;
+  replace(objectDrawing, undefined);
+}
+
+async function classify(
+  { classes, depths }: PictureModel & { kind: 'classifier' },
+  blob: Blob,
+  { anchor }: Picture,
+  signal: AbortSignal,
+): Promise<void> {
+  if (classes > 0) {
+    const answer = await call((engine) => engine.classify(blob, 5, signal));
+    signal.throwIfAborted();
+    predictions.value = answer.predictions;
+    milliseconds.value = answer.milliseconds;
+  }
+  const blocks = depths.reduce((sum, depth) => sum + depth, 0);
+  block.value = Math.min(block.peek(), blocks - 1);
+  await showBlock(blob, anchor, signal);
+}
+
+async function segment(blob: Blob, signal: AbortSignal): Promise<void> {
+  const answer = await call((engine) => engine.segment(blob, signal));
+  if (signal.aborted) return close(answer);
+  replace(segmented, answer);
   milliseconds.value = answer.milliseconds;
+}
+
+async function detect(leastScore: number, blob: Blob, signal: AbortSignal): Promise<void> {
+  if (!detected.peek()) threshold.value = leastScore;
+  const answer = await call((engine) => engine.detect(blob, signal));
+  signal.throwIfAborted();
+  detected.value = answer;
+  milliseconds.value = answer.milliseconds;
+  await drawObjects();
+}
+
+/** Shows the objects with at least this score. */
+export async function showObjectsFrom(score: number): Promise<void> {
+  threshold.value = score;
+  await drawObjects();
+}
+
+async function drawObjects(): Promise<void> {
+  const signal = nextDrawing();
+  const bitmap = await call((engine) => engine.drawObjects(threshold.peek()));
+  if (signal.aborted) bitmap?.close();
+  else replace(objectDrawing, bitmap);
+}
+
+/** Looks at a file that somebody chose, dropped or pasted. */
+export function lookAtFile(file: File): void {
+  if (isPicture(file)) useOwnPicture(file, file.name || 'Your picture');
+  else error.value = `${file.name} is not a picture: expected a PNG, JPEG, WebP, GIF, AVIF or BMP file`;
 }

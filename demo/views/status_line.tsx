@@ -2,7 +2,7 @@ import type { Choice } from '../engine/backends.js';
 import { choice, choose, memory, offers, running } from '../state/backends.js';
 import { busy } from '../state/engine.js';
 import { opened } from '../state/library.js';
-import { milliseconds } from '../state/look.js';
+import { affinityMilliseconds, milliseconds } from '../state/look.js';
 import './status_line.css';
 
 /** What is being done; or what is open, on which backend, how long its last prediction took and what it keeps. */
@@ -21,6 +21,9 @@ function facts(): string[] {
   const facts = [opened.value?.title ?? 'No model is open'];
   if (running.value) facts.push(`${running.value.name}: ${running.value.device}`);
   if (milliseconds.value !== undefined) facts.push(`${milliseconds.value.toFixed(0)} ms a prediction`);
+  if (affinityMilliseconds.value !== undefined) {
+    facts.push(`${affinityMilliseconds.value.toFixed(1)} ms an affinity`);
+  }
   if (memory.value) {
     const { tensors, bytes } = memory.value;
     facts.push(`${tensors} tensors, ${(bytes / 1e6).toFixed(1)} MB`);

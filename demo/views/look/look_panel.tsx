@@ -1,6 +1,46 @@
+import './look.css';
+import { opened } from '../../state/library.js';
+import { lookAtFile, model } from '../../state/look.js';
+import { isPicture, picture } from '../../state/pictures.js';
+import { AffinityFigures } from './affinity_figures.js';
+import { BlockControls } from './block_controls.js';
+import { DetectionFigure } from './detection_figure.js';
+import { PicturePicker } from './picture_picker.js';
 import { Predictions } from './predictions.js';
+import { SegmentationFigure } from './segmentation_figure.js';
+import { TreeFigure } from './tree_figure.js';
+
+/** A picture that is in the clipboard, wherever on the page it is pasted. */
+document.addEventListener('paste', (event) => {
+  const file = [...(event.clipboardData?.files ?? [])].find(isPicture);
+  if (!file) return;
+  event.preventDefault();
+  lookAtFile(file);
+});
 
 /** Look at a picture. */
 export function LookPanel() {
-  return <Predictions />;
+  if (opened.value?.family === 'GrootL') {
+    return <p>The open model continues texts. Open a model of pictures to look at one.</p>;
+  }
+  const kind = model.value?.kind;
+  return (
+    <>
+      <div class="chosen">
+        <PicturePicker />
+        {kind === 'classifier' && <Predictions />}
+      </div>
+      {kind === 'classifier' && (
+        <>
+          <BlockControls />
+          <div class="figures">
+            <TreeFigure key={picture.value.id} />
+            <AffinityFigures />
+          </div>
+        </>
+      )}
+      {kind === 'segmenter' && <SegmentationFigure key={picture.value.id} />}
+      {kind === 'detector' && <DetectionFigure key={picture.value.id} />}
+    </>
+  );
 }

@@ -1,16 +1,28 @@
-import { predictions } from '../../state/look.js';
+import { milliseconds, predictions } from '../../state/look.js';
 
 /** The most probable classes as a list of bars. */
 export function Predictions() {
+  if (predictions.value.length === 0) return null;
   return (
-    <ol class="predictions" aria-live="polite">
-      {predictions.value.map(({ index, label, probability }) => (
-        <li key={index}>
-          <span>{label}</span>
-          <meter value={probability} aria-label={label} />
-          <output>{(100 * probability).toFixed(1)} %</output>
-        </li>
-      ))}
-    </ol>
+    <section aria-labelledby="predictions-title">
+      <h2 id="predictions-title">Prediction</h2>
+      <ol class="predictions" aria-live="polite">
+        {predictions.value.map(({ index, label, probability }) => (
+          <li key={index}>
+            <span>{label}</span>
+            <meter value={probability} aria-label={label} />
+            <output>{percent(probability)}</output>
+          </li>
+        ))}
+      </ol>
+      {milliseconds.value !== undefined && (
+        <p class="muted">{milliseconds.value.toFixed(1)} ms in the worker</p>
+      )}
+    </section>
   );
+}
+
+/** `12.3 %`. */
+export function percent(part: number): string {
+  return part > 0 && part < 0.0005 ? '<0.1 %' : `${(100 * part).toFixed(1)} %`;
 }

@@ -1,0 +1,70 @@
+/** The pictures that can be looked at, and the one that is. */
+import { computed, signal } from '@preact/signals';
+import astronaut from '../../examples/photos/astronaut.png?url';
+import chelsea from '../../examples/photos/chelsea.png?url';
+import scene from '../../examples/scenes/scene.png?url';
+import type { ModelSummary } from '../engine/library.js';
+
+export type PictureKind = 'photograph' | 'digit' | 'scene' | 'own';
+
+export interface Picture {
+  readonly id: string;
+  readonly title: string;
+  readonly kind: PictureKind;
+  readonly url: string;
+  /** Where affinities are shown at first: parts of the width and of the height, 0 to 1. */
+  readonly anchor: readonly [x: number, y: number];
+}
+
+const MIDDLE = [0.5, 0.5] as const;
+
+const DIGITS = Object.entries(
+  import.meta.glob<string>('../../examples/digits/*.png', { eager: true, query: '?url', import: 'default' }),
+).map(([path, url], i): Picture => {
+  const label = /label-(\d)/.exec(path)?.[1] ?? '?';
+  return { id: `digit-${i}`, title: `A handwritten ${label}`, kind: 'digit', url, anchor: MIDDLE };
+});
+
+const BUNDLED: readonly Picture[] = [
+  { id: 'chelsea', title: 'A cat', kind: 'photograph', url: chelsea, anchor: [0.324, 0.42] },
+  { id: 'astronaut', title: 'An astronaut', kind: 'photograph', url: astronaut, anchor: [0.49, 0.2] },
+  { id: 'scene', title: 'Digits on a photograph', kind: 'scene', url: scene, anchor: MIDDLE },
+  ...DIGITS,
+];
+
+/** The last one that is not of the page: a file, from the clipboard or from the camera. */
+const own = signal<Picture | undefined>();
+
+/** What can be chosen. */
+export const pictures = computed(() => (own.value ? [...BUNDLED, own.value] : BUNDLED));
+
+/** The picture that is looked at. */
+export const picture = signal<Picture>(BUNDLED[0]);
+
+export function choosePicture(id: string): void {
+  const found = pictures.peek().find((each) => each.id === id);
+  if (found) picture.value = found;
+}
+
+/** Looks at a picture that is not of the page. */
+export function useOwnPicture(file: Blob, title: string): void {
+  const before = own.peek();
+  const id = `own-${Date.now()}`;
+  own.value = { id, title, kind: 'own', url: URL.createObjectURL(file), anchor: MIDDLE };
+  picture.value = own.value;
+  if (before) URL.revokeObjectURL(before.url);
+}
+
+/** Looks at a picture that suits a model, unless the one that is looked at does, or is not of the page. */
+export function suitPicture({ id, family }: ModelSummary): void {
+  const kind = family === 'GrootV' ? (id === 'digits' ? 'digit' : 'photograph') : 'scene';
+  const now = picture.peek().kind;
+  if (now === kind || now === 'own') return;
+  const suits = BUNDLED.find((each) => each.kind === kind);
+  if (suits) picture.value = suits;
+}
+
+/** True for a file that a page can show, by its type or else its name. */
+export function isPicture({ type, name }: File): boolean {
+  return type === '' ? /\.(png|jpe?g|webp|gif|avif|bmp|svg)$/i.test(name) : type.startsWith('image/');
+}

@@ -1,0 +1,45 @@
+import { useComputed } from '@preact/signals';
+import { detected, milliseconds, objectDrawing, showObjectsFrom, threshold } from '../../state/look.js';
+import { Slider } from './slider.js';
+import { ZoomFigure } from './zoom_figure.js';
+
+/** The objects of the picture, drawn and as a list. */
+export function DetectionFigure() {
+  const layers = useComputed(() =>
+    objectDrawing.value ? [{ bitmap: objectDrawing.value, opacity: 1 }] : [],
+  );
+  if (!detected.value) return null;
+  const { objects } = detected.value;
+  const shown = objects.filter(({ score }) => score >= threshold.value);
+  return (
+    <div class="dense">
+      <ZoomFigure layers={layers} label="The objects over the picture" />
+      <section aria-labelledby="objects-title">
+        <h2 id="objects-title">
+          {shown.length} of {objects.length} objects
+        </h2>
+        <Slider
+          label="Least score"
+          min={0.05}
+          max={0.95}
+          step={0.05}
+          value={threshold.value}
+          text={threshold.value.toFixed(2)}
+          onInput={showObjectsFrom}
+        />
+        <ul class="legend">
+          {shown.map(({ label, score, colour }, i) => (
+            <li key={i}>
+              <span class="swatch" style={{ background: `rgb(${colour.join(' ')})` }} />
+              <span>{label}</span>
+              <output>{score.toFixed(2)}</output>
+            </li>
+          ))}
+        </ul>
+        {milliseconds.value !== undefined && (
+          <p class="muted">{milliseconds.value.toFixed(0)} ms in the worker</p>
+        )}
+      </section>
+    </div>
+  );
+}

@@ -1,0 +1,48 @@
+import { useComputed, useSignal } from '@preact/signals';
+import { milliseconds, segmented } from '../../state/look.js';
+import { percent } from './predictions.js';
+import { Slider } from './slider.js';
+import { ZoomFigure } from './zoom_figure.js';
+
+/** The classes of the picture's pixels, and a legend. */
+export function SegmentationFigure() {
+  const opacity = useSignal(1);
+  const layers = useComputed(() => {
+    if (!segmented.value) return [];
+    const { picture, overlay } = segmented.value;
+    return [
+      { bitmap: picture, opacity: 1 },
+      { bitmap: overlay, opacity: opacity.value },
+    ];
+  });
+  if (!segmented.value) return null;
+  return (
+    <div class="dense">
+      <ZoomFigure layers={layers} label="The classes over the picture" />
+      <section aria-labelledby="classes-title">
+        <h2 id="classes-title">Classes</h2>
+        <ul class="legend">
+          {segmented.value.classes.map(({ index, label, share, colour }) => (
+            <li key={index}>
+              <span class="swatch" style={{ background: `rgb(${colour.join(' ')})` }} />
+              <span>{label}</span>
+              <output>{percent(share)}</output>
+            </li>
+          ))}
+        </ul>
+        <Slider
+          label="Cover of the picture"
+          min={0}
+          max={1}
+          step={0.05}
+          value={opacity.value}
+          text={`${Math.round(100 * opacity.value)} %`}
+          onInput={(value) => (opacity.value = value)}
+        />
+        {milliseconds.value !== undefined && (
+          <p class="muted">{milliseconds.value.toFixed(0)} ms in the worker</p>
+        )}
+      </section>
+    </div>
+  );
+}

@@ -1,0 +1,21 @@
+import { useComputed } from '@preact/signals';
+import { block, colouring, tree, view } from '../../state/block.js';
+import { model } from '../../state/look.js';
+import { ZoomFigure } from './zoom_figure.js';
+
+/** The tree of the block over the picture. */
+export function TreeFigure() {
+  const layers = useComputed(() => (tree.value ? [{ bitmap: tree.value, opacity: 1 }] : []));
+  if (view.value && !view.value.hasTree) {
+    return <p>A cross scan goes along four paths, the same for every picture: there is no tree to show.</p>;
+  }
+  const isPath = model.value?.kind === 'classifier' && model.value.scan === 'raster';
+  const title = isPath ? 'Path of the raster scan' : `Tree of block ${block.value + 1}`;
+  const hint =
+    colouring.value === 'depth' ? 'light near its root, blue far away' : 'light where neighbours are unlike';
+  return (
+    <ZoomFigure layers={layers} label={`${title} over the picture`}>
+      <strong>{title}</strong> <span class="muted">{hint}</span>
+    </ZoomFigure>
+  );
+}
