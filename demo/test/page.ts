@@ -22,6 +22,11 @@ const TYPES: Readonly<Record<string, string>> = {
   '.webmanifest': 'application/manifest+json',
 };
 
+const ISOLATION = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+};
+
 let built: Promise<string> | undefined;
 
 /** Builds the page once for all tests of a process. @returns its folder, removed when the process ends */
@@ -38,6 +43,10 @@ function builtDemo(): Promise<string> {
 export interface DemoOptions extends BrowserContextOptions {
   /** With the headers of a cross-origin isolated page. */
   readonly isolated?: boolean;
+  /** Of every answer of the server, besides. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** In which folder of its host the page lies: `/a/b/`. */
+  readonly folder?: string;
 }
 
 export interface OpenedDemo {
@@ -52,8 +61,8 @@ export interface OpenedDemo {
 
 /** Opens the page in a browser profile of its own, and waits for the first prediction. All of it is closed after the test. */
 export async function openDemo(t: Test, options: DemoOptions = {}): Promise<OpenedDemo> {
-  const { isolated = false, ...contextOptions } = options;
-  const { url, close } = await serve(await builtDemo(), isolated);
+  const { isolated = false, headers = {}, folder = '/', ...contextOptions } = options;
+  const { url, close } = await serve(await builtDemo(), folder, { ...(isolated && ISOLATION), ...headers });
   const browser = await sharedChromium(t);
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...contextOptions });
   t.teardown(async () => {
@@ -69,20 +78,17 @@ export async function openDemo(t: Test, options: DemoOptions = {}): Promise<Open
   return { page, context, url, messages, closeServer: close };
 }
 
-async function serve(folder: string, isolated: boolean): Promise<{ url: string; close: () => void }> {
-  const headers = {
-    ...(isolated && {
-      'cross-origin-opener-policy': 'same-origin',
-      'cross-origin-embedder-policy': 'require-corp',
-    }),
-  };
+async function serve(
+  files: string,
+  folder: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<{ url: string; close: () => void }> {
   const server = createServer(({ url = '/' }, response) => {
     const { pathname } = new URL(url, 'http://localhost');
-    const file = join(
-      folder,
-      decodeURIComponent(pathname.endsWith('/') ? `${pathname}index.html` : pathname),
-    );
-    if (!file.startsWith(folder) || !existsSync(file)) return response.writeHead(404).end();
+    if (!pathname.startsWith(folder)) return response.writeHead(404).end();
+    const path = decodeURIComponent(pathname.slice(folder.length));
+    const file = join(files, path === '' || path.endsWith('/') ? `${path}index.html` : path);
+    if (!file.startsWith(files) || !existsSync(file)) return response.writeHead(404).end();
     const type = TYPES[extname(file)] ?? 'application/octet-stream';
     response.writeHead(200, { 'content-type': type, ...headers }).end(readFileSync(file));
   });
@@ -91,5 +97,5 @@ async function serve(folder: string, isolated: boolean): Promise<{ url: string; 
     server.close();
     server.closeAllConnections();
   };
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${folder}`, close };
 }

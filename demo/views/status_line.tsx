@@ -3,6 +3,7 @@ import { choice, choose, memory, offers, running } from '../state/backends.js';
 import { busy } from '../state/engine.js';
 import { opened } from '../state/library.js';
 import { affinityMilliseconds, milliseconds } from '../state/look.js';
+import { isKept, update } from '../state/offline.js';
 import './status_line.css';
 
 /** What is being done; or what is open, on which backend, how long its last prediction took and what it keeps. */
@@ -12,6 +13,7 @@ export function StatusLine() {
       <p role="status" aria-busy={busy.value !== undefined}>
         {busy.value ?? facts().join(' · ')}
       </p>
+      <UpdateNotice />
       <BackendChoice />
     </>
   );
@@ -28,7 +30,21 @@ function facts(): string[] {
     const { tensors, bytes } = memory.value;
     facts.push(`${tensors} tensors, ${(bytes / 1e6).toFixed(1)} MB`);
   }
+  if (isKept.value) facts.push('kept for offline use');
   return facts;
+}
+
+function UpdateNotice() {
+  const load = update.value;
+  if (!load) return null;
+  return (
+    <p role="status">
+      A newer version of this page is there.{' '}
+      <button type="button" onClick={load}>
+        Load it
+      </button>
+    </p>
+  );
 }
 
 function BackendChoice() {

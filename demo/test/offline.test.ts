@@ -1,0 +1,66 @@
+/** The page without a network, in a folder of its host, under its policy and under a stricter one. */
+import type { Page } from 'playwright-core';
+import t from 'tap';
+import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
+import { openDemo } from './page.js';
+
+const best = (page: Page) => page.locator('.predictions li').first().locator('span').textContent();
+const said = (page: Page, text: string | RegExp) =>
+  page.locator('[role=status][aria-busy=false]', { hasText: text }).waitFor();
+
+t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
+  for (const isolated of [false, true]) {
+    t.test(`without a network, ${isolated ? 'isolated' : 'plain'}`, async (t) => {
+      const { page, context, messages, closeServer } = await openDemo(t, { isolated, folder: '/a/b/' });
+      await said(page, 'kept for offline use');
+      closeServer();
+      await context.setOffline(true);
+      await page.reload();
+      await said(page, / ms a prediction/);
+      t.equal(await best(page), '7');
+      t.equal(await page.evaluate(() => crossOriginIsolated), isolated);
+      await page.getByLabel('Backend').selectOption('cpu');
+      await said(page, 'cpu: ');
+      t.equal(await best(page), '7', 'with a backend that had not been used');
+      t.same(messages, []);
+    });
+  }
+
+  t.test('the manifest names icons that are there', async (t) => {
+    const { page } = await openDemo(t);
+    const sizes = await page.evaluate(async () => {
+      const { href } = document.querySelector('link[rel=manifest]') as HTMLLinkElement;
+      const { icons } = await (await fetch(href)).json();
+      return Promise.all(
+        icons.map(async ({ src }: { src: string }) => {
+          const { width, height } = await createImageBitmap(await (await fetch(new URL(src, href))).blob());
+          return `${width}x${height}`;
+        }),
+      );
+    });
+    t.same(sizes, ['192x192', '512x512', '512x512']);
+  });
+
+  t.test('the policy of the page refuses inline scripts', async (t) => {
+    const { page, messages } = await openDemo(t);
+    t.same(messages, [], 'and nothing of the page is refused');
+    const refused = await page.evaluate(() => {
+      const violation = new Promise<string>((resolve) => {
+        document.addEventListener('securitypolicyviolation', ({ blockedURI }) => resolve(blockedURI));
+      });
+      const script = document.createElement('script');
+      script.textContent = 'document.title = "ran"';
+      document.head.append(script);
+      return violation;
+    });
+    t.equal(refused, 'inline');
+    t.not(await page.title(), 'ran');
+  });
+
+  t.test('a host whose policy holds in workers too has no threads, and does not wait for them', async (t) => {
+    const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:";
+    const { page } = await openDemo(t, { isolated: true, headers: { 'content-security-policy': policy } });
+    await said(page, 'one thread: the policy of the page lets no more start');
+    t.equal(await best(page), '7');
+  });
+});

@@ -1,0 +1,38 @@
+/** The service worker and the manifest: after the first visit the page needs no network. */
+import { VitePWA } from 'vite-plugin-pwa';
+
+export const offline = VitePWA({
+  registerType: 'prompt', // a newer version is announced, and loaded when it is asked for
+  injectRegister: null, // state/offline.ts does it
+  manifest: {
+    name: 'tfjs-grootvl: tree state-space models in your browser',
+    short_name: 'grootvl',
+    description: 'Drop a PyTorch checkpoint on the page and watch its trees.',
+    display: 'standalone',
+    start_url: './',
+    scope: './',
+    background_color: '#fcfcfa',
+    theme_color: '#1a5fb4',
+    icons: [
+      { src: 'icon-192.png', sizes: '192x192', type: 'image/png' },
+      { src: 'icon-512.png', sizes: '512x512', type: 'image/png', purpose: 'any' },
+      { src: 'icon-512.png', sizes: '512x512', type: 'image/png', purpose: 'maskable' },
+    ],
+  },
+  includeManifestIcons: false,
+  workbox: {
+    // All code, and the model that the page opens with. The others are kept when they are first used.
+    globPatterns: ['**/*.{html,js,css,wasm,svg,png,jpg,json}', '**/*mnist*'],
+    maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
+    dontCacheBustURLsMatching: /assets\//,
+    inlineWorkboxRuntime: true,
+    cleanupOutdatedCaches: true,
+    runtimeCaching: [
+      {
+        urlPattern: ({ sameOrigin, url }) => sameOrigin && url.pathname.includes('/assets/'),
+        handler: 'CacheFirst',
+        options: { cacheName: 'models' },
+      },
+    ],
+  },
+});
