@@ -91,6 +91,7 @@ export type {
 export { httpFolder } from './models/http_folder.js';
 export { type AnyModel, loadModel } from './models/load_model.js';
 export type { LoadOptions, LoadProgress, ModelFolder, ModelSource } from './models/model_files.js';
+export type { PromptToken, PromptTree, PromptView } from './models/prompt_view.js';
 export {
   type FileContent,
   type FileReader,

@@ -1,11 +1,11 @@
 /** GrootL against the authors' code: texts, scores, perplexities; and what it does with options and errors. */
 import { readFileSync } from 'node:fs';
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
 import { fixturePath } from '../../testing/fixtures.js';
 import { convertedFolder, sinkFiles } from '../../testing/language_models.js';
-import { GrootL } from '../index.js';
+import { boruvkaMST, GrootL, memoryFolder, windowGraph } from '../index.js';
 import { TextStream } from './text_stream.js';
 
 /** Largest difference of a sum of log-probabilities, and of a single one. */
@@ -197,6 +197,69 @@ t.test('prompts without a tokenizer, empty prompts', async (t) => {
     await t.rejects(GrootL.load(without('decode.json')), {
       message: /no decode.json/,
     });
+  });
+  t.equal(leaked, 0);
+});
+
+t.test('a view of a prompt: its tokens, and the tree of a layer over them', async (t) => {
+  await withModel(t, 'wasm', async (model) => {
+    const [{ prompt, prompt_ids: ids }] = expected.greedy;
+    const { tokens, tree } = await model.view(prompt);
+    t.same(
+      tokens.map(({ id }) => id),
+      ids,
+    );
+    t.equal(tokens.map(({ text }) => text).join(''), prompt);
+    const second = await model.view(ids, { layer: 1 });
+    t.same(second.tokens, tokens, 'of ids');
+    for (const [layer, given] of [tree, second.tree].entries()) {
+      const [last, edges] = [ids.length - 1, windowGraph(ids.length)];
+      const made = tf.tidy(() => {
+        const input_ids = tf.tensor2d([ids], undefined, 'int32');
+        const prompt_length = tf.scalar(ids.length, 'int32');
+        const weights = model.model.execute({ input_ids, prompt_length }, `layers_${layer}/edge_weights`);
+        const { order, parent } = boruvkaMST(weights as tf.Tensor, edges, { numVertices: ids.length });
+        return [order, parent].map((each) => Array.from(each.dataSync()));
+      });
+      edges.dispose();
+      t.same(
+        [...(given?.order ?? [])],
+        made[0].map((vertex) => last - vertex),
+        `layer ${layer}`,
+      );
+      t.same([...(given?.parent ?? [])], made[1]);
+      t.equal(given?.order[0], last, 'the last token is the root');
+    }
+    t.notSame(tree, second.tree, 'layers have trees of their own');
+    const reason = new Error('enough');
+    await t.rejects(model.view(prompt, { signal: AbortSignal.abort(reason) }), reason);
+    const { layers } = model.metadata.architecture;
+    await t.rejects(model.view(prompt, { layer: layers }), {
+      message: `GrootL.view: layer is ${layers}, expected an integer from 0 to ${layers - 1}`,
+    });
+    await t.rejects(model.view([5000]), { message: /^GrootL\.view: the prompt has the token id 5000/ });
+    t.equal((await model.view([7])).tree?.order.length, 1, 'one token');
+  });
+  await withModel(
+    t,
+    'cpu',
+    async (model) => {
+      const { tokens, tree } = await model.view('The maintainer');
+      t.equal(tokens.map(({ text }) => text).join(''), 'The maintainer');
+      t.equal(tree, undefined, 'a chain has no tree');
+    },
+    'chain',
+  );
+  const { leaked } = await onBackend('cpu', async () => {
+    const sink = await convertedFolder(TINY);
+    const model = await GrootL.load(
+      memoryFolder(new Map([...sink.files].filter(([file]) => !/token/.test(file)))),
+    );
+    t.same((await model.view([5, 6])).tokens, [
+      { id: 5, text: '#5' },
+      { id: 6, text: '#6' },
+    ]);
+    model.dispose();
   });
   t.equal(leaked, 0);
 });

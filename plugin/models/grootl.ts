@@ -22,6 +22,7 @@ import { LanguageGraphs } from './language_graphs.js';
 import { type LoadedModel, openModel } from './loaded_model.js';
 import { readMetadata } from './metadata.js';
 import { type LoadOptions, type ModelSource, type OpenedSource, openSource } from './model_files.js';
+import { type PromptView, promptTree } from './prompt_view.js';
 import {
   checkSampling,
   chooseToken,
@@ -219,6 +220,29 @@ export class GrootL {
       prefillMs,
       msPerToken: steps === 0 ? 0 : (performance.now() - start - prefillMs) / steps,
     };
+  }
+
+  /**
+   * The tokens of a prompt, and the tree over them that a layer makes when it reads the prompt.
+   * @param prompt text, or token ids.
+   * @param options.layer from 0, the default, to `metadata.architecture.layers` - 1.
+   * @throws {Error} as {@link generate} does.
+   */
+  async view(
+    prompt: string | readonly number[],
+    options: { readonly layer?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<PromptView> {
+    const { layers, scan } = this.metadata.architecture;
+    checkOptions(options, 'GrootL.view', { layer: integer(0, layers - 1), signal: abortSignal });
+    const { layer = 0, signal } = options;
+    signal?.throwIfAborted();
+    const ids = this.promptIds('GrootL.view', prompt);
+    const pieces = this.tokenizer?.pieces(ids) ?? ids.map((id) => `#${id}`);
+    const tokens = ids.map((id, i) => ({ id, text: pieces[i] }));
+    if (scan === 'chain') return { tokens, tree: undefined };
+    const tree = promptTree(...(await this.graphs.tree(ids, layer)));
+    signal?.throwIfAborted();
+    return { tokens, tree };
   }
 
   /**

@@ -113,6 +113,19 @@ export class LanguageGraphs {
     return { hidden: hidden as Tensor3D, ...(withState && { state: this.named(states, text) }) };
   }
 
+  /** Order and parent of the tree of a layer over the tokens of a prompt, [L] each; vertices stand for tokens in reversed time. */
+  async tree(ids: readonly number[], layer: number): Promise<[order: Int32Array, parent: Int32Array]> {
+    const names = ['order', 'parent'].map((name) => `layers_${layer}/${name}`);
+    const tensors = this.execute([ids], (input_ids) =>
+      this.prefill.execute({ input_ids, prompt_length: scalar(ids.length, 'int32') }, names),
+    );
+    try {
+      return (await Promise.all(tensors.map((tensor) => tensor.data()))) as [Int32Array, Int32Array];
+    } finally {
+      dispose(tensors);
+    }
+  }
+
   /** Continues a text by a token, and disposes the state that it continues from. @returns what comes after it */
   async next(token: number, state: LanguageState): Promise<{ logits: Float32Array; state: LanguageState }> {
     const { decode } = this;

@@ -120,3 +120,36 @@ t.test('arguments', async (t) => {
   });
   t.throws(() => tokenizer.decode([-1]), { message: /ids\[0\] is -1/ });
 });
+
+t.test('pieces are the tokens alone, whatever they hold', async (t) => {
+  const ours = await load({});
+  for (const [text, pieces] of [
+    ['The cat', undefined],
+    ['a  \n\tb', undefined],
+    ['<|endoftext|>é', undefined],
+    ['\u4f60', ['<0xE4>', '<0xBD>', '<0xA0>']],
+  ] as const) {
+    const found = ours.pieces(ours.encode(text));
+    if (pieces) t.same(found, pieces, JSON.stringify(text));
+    else if (!found.some((piece) => piece.startsWith('<0x'))) t.equal(found.join(''), text);
+    else t.equal(bytesOf(found.join('')), bytesOf(text), JSON.stringify(text));
+  }
+  t.same(ours.pieces([1_000_000]), ['#1000000'], 'no token');
+  const added = { ...TOKENIZER.added_tokens[0], id: 2, content: '\u00e9\u0120', special: false };
+  const special = await load({ added_tokens: [...TOKENIZER.added_tokens, added] });
+  t.same(special.pieces([2]), ['\u00e9\u0120'], 'an added token stands for itself');
+  const plain = await load({ decoder: { type: 'Metaspace', replacement: '\u2581' } });
+  t.match(
+    plain.pieces(ours.encode('a cat'))[1],
+    /^\u0120/,
+    'what is no byte-level tokenizer writes bytes as they are',
+  );
+});
+
+/** The bytes of a text, written out ones among them. */
+function bytesOf(text: string): string {
+  const parts = text.split(/<0x(..)>/).map((part, i) => {
+    return i % 2 === 1 ? [Number.parseInt(part, 16)] : Array.from(new TextEncoder().encode(part));
+  });
+  return parts.flat().join(' ');
+}

@@ -3,6 +3,7 @@ import type { Tokenizer } from '@huggingface/tokenizers';
 import { parseBoundedJson } from './bounded_json.js';
 import { BoundedPattern, PatternBudget } from './bounded_pattern.js';
 import { boolean, options as checkOptions, isRecord, listOf, number, text as textOf } from './checks.js';
+import { byteLevelPiece, plainPiece } from './token_pieces.js';
 import { checkTokenizer, checkTokenizerConfig } from './tokenizer_checks.js';
 
 /** Characters of a text that is encoded at once. */
@@ -19,6 +20,8 @@ export class TextTokenizer {
   private constructor(
     private readonly tokenizer: Tokenizer,
     private readonly budget: PatternBudget,
+    /** Tokens that stand for themselves. */
+    private readonly added: ReadonlySet<string>,
     /** Beginnings of these at the end of a decoded text may change with the next token. */
     readonly unstable: readonly string[],
   ) {}
@@ -45,7 +48,8 @@ export class TextTokenizer {
       bound(made, budget);
       normalizeAdded(made, added, budget);
       const cleansUp = (config as { clean_up_tokenization_spaces?: boolean }).clean_up_tokenization_spaces;
-      const loaded = new TextTokenizer(made, budget, (cleansUp ?? true) ? CLEANED_UP : []);
+      const contents = new Set(added.map(({ content }) => content));
+      const loaded = new TextTokenizer(made, budget, contents, (cleansUp ?? true) ? CLEANED_UP : []);
       // What cannot be used is found unusable now, and not in the middle of a text.
       loaded.decode(loaded.encode('A test.'));
       return loaded;
@@ -77,6 +81,21 @@ export class TextTokenizer {
     return readable('cannot decode these tokens', () => {
       const known = ids.filter((id) => this.tokenizer.id_to_token(id) !== undefined);
       return known.length === 0 ? '' : this.tokenizer.decode(known, { skip_special_tokens: false });
+    });
+  }
+
+  /**
+   * What every token stands for by itself, with its spaces: bytes that are no whole character as `<0xE2>`, an id without a token
+   * as `#` and the id.
+   */
+  pieces(ids: readonly number[]): string[] {
+    const parts = [...partsOf(this.tokenizer.decoder)];
+    const isByteLevel = parts.some(({ config }) => isRecord(config) && config.type === 'ByteLevel');
+    return ids.map((id) => {
+      const token = this.tokenizer.id_to_token(id);
+      if (token === undefined) return `#${id}`;
+      if (this.added.has(token)) return token;
+      return isByteLevel ? byteLevelPiece(token) : plainPiece(token);
     });
   }
 }
