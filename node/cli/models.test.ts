@@ -121,6 +121,11 @@ t.test('convert, then everything that a model can do', async (t) => {
   await t.test('tree and affinity', async (t) => {
     const photo = join(ROOT, 'examples', 'photos', 'chelsea.png');
     t.equal((await grootvl('tree', model, photo, '--out', at('tree.png'), '--block', '1')).status, 0);
+    const colours = ['--block', '1', '--colour', 'dissimilarity', '--out'];
+    t.match(await grootvl('tree', model, photo, ...colours, at('unlike.png')), { status: 0, stderr: '' });
+    const [byDepth, byEdge] = ['tree.png', 'unlike.png'].map((file) => sharp(at(file)));
+    t.same((await byDepth.metadata()).width, (await byEdge.metadata()).width);
+    t.notOk((await byDepth.raw().toBuffer()).equals(await byEdge.raw().toBuffer()), 'other colours');
     t.equal((await grootvl('affinity', model, photo, '--at', '10,20', '--out', at('map.png'))).status, 0);
     for (const file of ['tree.png', 'map.png']) t.ok((await sharp(at(file)).metadata()).width >= 900, file);
     const raster = ['--at', '10,20', '--scan', 'raster', '--out'];
@@ -139,6 +144,10 @@ t.test('convert, then everything that a model can do', async (t) => {
     t.match(await grootvl('affinity', at('rows'), photo, ...raster, at('no.png')), {
       status: 1,
       stderr: 'grootvl: --scan raster is drawn beside a tree; the model has a raster scan\n',
+    });
+    t.match(await grootvl('tree', at('rows'), photo, ...colours, at('no.png')), {
+      status: 1,
+      stderr: 'grootvl: --colour dissimilarity needs a tree made of features; the model has a raster scan\n',
     });
     t.equal(
       (await grootvl('affinity', at('rows'), photo, '--at', '10,20', '--out', at('row.png'))).status,

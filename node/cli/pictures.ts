@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { fittedExtent, prepareImage } from '../../plugin/image/prepare.js';
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
-import type { BlockOptions, GrootV } from '../../plugin/index.js';
+import type { BlockOptions, BlockTree, GrootV } from '../../plugin/index.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
 import { readImage } from '../images/read_image.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
@@ -22,19 +22,41 @@ interface Options {
   backend: CliBackend;
 }
 
+interface TreeFlags extends Options {
+  colour: 'depth' | 'dissimilarity';
+}
+
 interface AffinityFlags extends Options {
   at: { x: number; y: number };
   scan?: 'raster';
 }
 
 export function addTree(command: Command): void {
-  withOptions(command).action(async (dir: string, file: string, options: Options) => {
-    await withPicture(dir, file, options, async (model, image, block) => {
-      const { height, width, order, parent } = await model.tree(image, block);
-      const { drawTree } = await import('../../plugin/image/draw_tree.js');
-      return drawTree({ image, grid: { height, width }, order, parent });
+  withOptions(command)
+    .addOption(
+      new Option('--colour <by>', 'what the colour of an edge tells: its depth, or how unlike its ends are')
+        .choices(['depth', 'dissimilarity'])
+        .default('depth'),
+    )
+    .action(async (dir: string, file: string, options: TreeFlags) => {
+      await withPicture(dir, file, options, async (model, image, block) => {
+        const { drawTree } = await import('../../plugin/image/draw_tree.js');
+        if (options.colour === 'depth') {
+          const tree = await model.tree(image, block);
+          return drawTree({ image, grid: tree, ...tree });
+        }
+        const { scan = 'tree' } = model.metadata.architecture;
+        if (scan !== 'tree') {
+          throw new Error(
+            `--colour dissimilarity needs a tree made of features; the model has a ${scan} scan`,
+          );
+        }
+        const view = await model.view(image, block);
+        view.dispose();
+        const tree = view.tree as BlockTree;
+        return drawTree({ image, grid: tree, ...tree, edgeValues: view.dissimilarity });
+      });
     });
-  });
 }
 
 export function addAffinity(command: Command): void {
