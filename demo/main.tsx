@@ -2,9 +2,9 @@
 import './style.css';
 import { render } from 'preact';
 import { App } from './app.js';
-import { open } from './state/library.js';
+import { openFirst } from './state/library.js';
 import { keepForOffline } from './state/offline.js';
 
 render(<App />, document.body);
 keepForOffline();
-await open('digits');
+await openFirst();

@@ -1,6 +1,7 @@
 /** `npm run demo` and `npm run build:demo`. */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { bundledModels } from './vite/bundled_models.js';
 import { offline } from './vite/offline.js';
 import { contentSecurityPolicy } from './vite/policy.js';
 import { selfContainedThreads } from './vite/threads.js';
@@ -11,11 +12,10 @@ export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   base: './', // the built page runs in any folder of any host
   publicDir: 'static',
-  assetsInclude: ['**/*.pth', '**/*.safetensors'],
-  plugins: [contentSecurityPolicy, offline],
+  plugins: [bundledModels, contentSecurityPolicy, offline],
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   resolve: { dedupe: ['@tensorflow/tfjs-core'] },
   build: { outDir: '../out/demo', emptyOutDir: true, target: 'es2022', assetsInlineLimit: 0 },
-  worker: { format: 'es', plugins: () => [selfContainedThreads] },
+  worker: { format: 'es', plugins: () => [bundledModels, selfContainedThreads] },
   server: { fs: { allow: [ROOT] } },
 });

@@ -1,58 +1,143 @@
 /** The models that the page knows, and the one that is open. */
-import type { Detector, GrootL, Segmenter } from 'tfjs-grootvl';
-import { GrootV } from 'tfjs-grootvl';
-import { convertCheckpoint, MemorySink } from 'tfjs-grootvl/converters';
-import digits from '../../fixtures/grootv/grootv_nano_mnist.pth?url';
+import bundled from 'virtual:bundled-models';
+import { downloadZip } from 'client-zip';
+import { type AnyModel, loadModel, type ModelFolder, readFolder } from 'tfjs-grootvl';
 import { startBackend } from './backends.js';
+import { type IntakeOptions, type IntakeProgress, type IntakeSource, takeIn } from './intake.js';
+import { ModelStore, type StoredModel } from './model_store.js';
+import type { ModelSummary } from './summary.js';
 
-export type Model = GrootV | Segmenter | Detector | GrootL;
-export type Family = 'GrootV' | 'Segmenter' | 'Detector' | 'GrootL';
+export type { Family, ModelSummary } from './summary.js';
 
-/** What the page shows of a model. */
-export interface ModelSummary {
-  readonly id: string;
-  readonly title: string;
-  readonly family: Family;
-  /** As the converter names it: `GrootV-T`. */
-  readonly architecture: string;
-  readonly parameters: number;
-  /** Bytes of the converted files. */
-  readonly bytes: number;
-  readonly isBundled: boolean;
+/** What the page can open. */
+export interface Library {
+  readonly models: readonly ModelSummary[];
+  /** Whether models that are added are there at the next visit. */
+  readonly areKept: boolean;
+  /** Bytes that this page has stored, and may store; undefined where the browser does not say. */
+  readonly usedBytes?: number;
+  readonly allowedBytes?: number;
 }
 
-let open: { readonly id: string; readonly model: Model } | undefined;
+/** Without a model where it could not be loaded. */
+let open: { readonly summary: ModelSummary; readonly model?: AnyModel } | undefined;
+let opening: Promise<unknown> = Promise.resolve();
+let opened: Promise<ModelStore> | undefined;
+
+function store(): Promise<ModelStore> {
+  opened ??= ModelStore.open();
+  return opened;
+}
 
 /** @throws {Error} when no model is open */
-export function openedModel(): Model {
-  if (open) return open.model;
+export function openedModel(): AnyModel {
+  if (open?.model) return open.model;
   throw new Error('no model is open: choose one from the list');
-}
-
-/** Opens a model in place of the one that is open. */
-async function openModel(id: string): Promise<ModelSummary> {
-  await startBackend();
-  const response = await fetch(digits);
-  if (!response.ok) throw new Error(`the model could not be loaded: the server answered ${response.status}`);
-  const sink = new MemorySink();
-  const inspection = await convertCheckpoint(new File([await response.blob()], 'digits.pth'), sink);
-  open?.model.dispose();
-  open = { id, model: await GrootV.load(sink) };
-  const { architecture, parameters, outputBytes } = inspection;
-  return {
-    id,
-    title: 'Handwritten digits',
-    family: 'GrootV',
-    architecture,
-    parameters,
-    bytes: outputBytes,
-    isBundled: true,
-  };
 }
 
 /** Loads the open model again, as another backend needs it. */
 export async function reopenModel(): Promise<void> {
-  if (open) await openModel(open.id);
+  if (open) await openModel(open.summary.id);
 }
 
-export const calls = { openModel };
+/** Opens a model in place of the one that is open, which is kept where that fails. */
+function openModel(id: string): Promise<ModelSummary> {
+  // One after another: each disposes the one before.
+  const next = opening.then(
+    () => replaceModel(id),
+    () => replaceModel(id),
+  );
+  opening = next;
+  return next;
+}
+
+async function replaceModel(id: string): Promise<ModelSummary> {
+  await startBackend();
+  const { summary, folder } = await find(id);
+  const previous = open;
+  // Two models at once may not fit into memory.
+  open = { summary };
+  previous?.model?.dispose();
+  try {
+    open = { summary, model: await loadModel(folder) };
+  } catch (error) {
+    const before = previous?.summary.id;
+    if (before !== undefined && before !== id) await replaceModel(before).catch(() => undefined);
+    throw error;
+  }
+  return summary;
+}
+
+async function find(id: string): Promise<{ summary: ModelSummary; folder: ModelFolder }> {
+  const shipped = bundled.find(({ summary }) => summary.id === id);
+  if (shipped) {
+    const { summary, files } = shipped;
+    return { summary, folder: readFolder(async (file) => (files[file] ? fetched(files[file]) : undefined)) };
+  }
+  const models = await store();
+  const model = await models.find(id);
+  if (!model) throw new Error('this model is not here any more');
+  return { summary: model.summary, folder: readFolder((file) => models.read(id, file)) };
+}
+
+async function fetched(url: string): Promise<ArrayBuffer> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: the server answered ${response.status}`);
+  return response.arrayBuffer();
+}
+
+async function listModels(): Promise<Library> {
+  const models = await store();
+  const { usage: usedBytes, quota: allowedBytes } =
+    (await navigator.storage?.estimate().catch(() => undefined)) ?? {};
+  return {
+    models: [...bundled.map(({ summary }) => summary), ...(await models.list())],
+    areKept: models.areKept,
+    usedBytes,
+    allowedBytes,
+  };
+}
+
+/** Stores what a person has given: see `takeIn`. */
+async function addModel(
+  source: IntakeSource,
+  options: IntakeOptions,
+  onProgress: IntakeProgress,
+  signal: AbortSignal,
+): Promise<StoredModel> {
+  let last = 0;
+  const onSeldom: IntakeProgress = (stage, done, total) => {
+    const now = performance.now();
+    if (now - last < 50 && done < total) return;
+    last = now;
+    onProgress(stage, done, total);
+  };
+  try {
+    return await takeIn(await store(), source, options, { onProgress: onSeldom, signal });
+  } catch (error) {
+    signal.throwIfAborted(); // however the reader says so
+    throw error;
+  }
+}
+
+/** What is known of a model that was added. */
+async function modelReport(id: string): Promise<StoredModel | undefined> {
+  return (await store()).find(id);
+}
+
+async function renameModel(id: string, title: string): Promise<void> {
+  await (await store()).rename(id, title);
+}
+
+/** Removes a model from where models are kept; it stays open where it is. */
+async function deleteModel(id: string): Promise<void> {
+  await (await store()).remove(id);
+}
+
+/** The files of a model in a zip. */
+async function zipModel(id: string): Promise<Blob> {
+  const files = await (await store()).files(id);
+  return downloadZip([...files].map(([name, input]) => ({ name, input }))).blob();
+}
+
+export const calls = { listModels, openModel, addModel, modelReport, renameModel, deleteModel, zipModel };

@@ -2,6 +2,7 @@
 import { expose } from 'comlink';
 import * as backends from './backends.js';
 import * as block from './block.js';
+import { explained } from './errors.js';
 import * as library from './library.js';
 import * as look from './look.js';
 import * as switching from './switch_backend.js';
@@ -9,14 +10,14 @@ import { carrySignals } from './transfer.js';
 import * as write from './write.js';
 
 /** What the page can ask for. Each answer is structured-clonable; an error has one line that a person can act on. */
-const engine = {
+const engine = explained({
   ...backends.calls,
   ...block.calls,
   ...library.calls,
   ...look.calls,
   ...switching.calls,
   ...write.calls,
-};
+});
 export type Engine = typeof engine;
 
 carrySignals();

@@ -1,6 +1,7 @@
 /** The page's side of the worker that holds the model: calls, errors, and a new worker where one has died. */
 import { signal } from '@preact/signals';
 import { type Remote, wrap } from 'comlink';
+import { WORKER_LOST } from '../engine/errors.js';
 import { carrySignals } from '../engine/transfer.js';
 import type { Engine } from '../engine/worker.js';
 
@@ -43,7 +44,8 @@ function stop(own: Running, reason: Error): void {
 /** Asks the worker; the first call starts one. @throws {Error} what went wrong there, or that the worker has died */
 export async function call<T>(ask: (engine: Remote<Engine>) => T): Promise<Awaited<T>> {
   running ??= start();
-  const { remote, waiting } = running;
+  const own = running;
+  const { remote, waiting } = own;
   let reject: ((reason: Error) => void) | undefined;
   const failed = new Promise<never>((_, fail) => {
     reject = fail;
@@ -51,6 +53,9 @@ export async function call<T>(ask: (engine: Remote<Engine>) => T): Promise<Await
   });
   try {
     return await Promise.race([ask(remote), failed]);
+  } catch (reason) {
+    if ((reason as Error).name === WORKER_LOST) stop(own, reason as Error);
+    throw reason;
   } finally {
     if (reject) waiting.delete(reject);
   }

@@ -1,12 +1,142 @@
-/** The models that the page knows. */
-import { signal } from '@preact/signals';
-import type { ModelSummary } from '../engine/library.js';
-import { attempt, call } from './engine.js';
+/** The models that the page knows, the open one, and one that is being added. */
+import { batch, signal } from '@preact/signals';
+import { proxy } from 'comlink';
+import type { IntakeOptions, IntakeProgress, IntakeSource } from '../engine/intake.js';
+import type { Library, ModelSummary } from '../engine/library.js';
+import type { StoredModel } from '../engine/model_store.js';
+import { attempt, call, error, generation } from './engine.js';
+import { recall, remember } from './memory.js';
 
+export type { IntakeSource };
+
+/** Opened at a first visit, and where the last one is gone. */
+const FIRST = 'digits';
+
+export const library = signal<Library | undefined>();
 /** The model that is open. */
 export const opened = signal<ModelSummary | undefined>();
+/** What is being added, and how far that has come. */
+export const intake = signal<
+  | {
+      readonly name: string;
+      readonly stage: Parameters<IntakeProgress>[0];
+      readonly done: number;
+      readonly total: number;
+    }
+  | undefined
+>();
+/** What was found in a model, or why it was not added. */
+export const report = signal<
+  StoredModel | { readonly name: string; readonly refusal: string; readonly source: IntakeSource } | undefined
+>();
+/** What is chosen for models that are added. */
+export const options = signal<IntakeOptions>({ quantize: 'none' });
 
-export async function open(id: string): Promise<void> {
-  const summary = await attempt('Opening the model', () => call((engine) => engine.openModel(id)));
-  if (summary) opened.value = summary;
+let stopping: AbortController | undefined;
+
+/** Opens what was open at the last visit. */
+export async function openFirst(): Promise<void> {
+  const last = recall('model') ?? FIRST;
+  void refresh();
+  if (!(await open(last)) && last !== FIRST) await open(FIRST);
 }
+
+/** @returns whether it is open */
+export async function open(id: string): Promise<boolean> {
+  // A model that takes the whole tab down is not opened at the next visit.
+  remember('model', undefined);
+  const summary = await attempt('Opening the model', () => call((engine) => engine.openModel(id)));
+  if (!summary) return false;
+  remember('model', id);
+  opened.value = summary;
+  return true;
+}
+
+/** Reads the list of models again. */
+export async function refresh(): Promise<void> {
+  library.value = await call((engine) => engine.listModels());
+}
+
+/** Adds the model that a source holds, and opens it. */
+export async function add(source: IntakeSource): Promise<void> {
+  const name = 'url' in source ? source.url : source.name;
+  if (stopping) {
+    error.value = `${intake.value?.name ?? 'Another model'} is being added: ${name} can be added after it`;
+    return;
+  }
+  const controller = new AbortController();
+  stopping = controller;
+  batch(() => {
+    intake.value = { name, stage: 'url' in source ? 'fetching' : 'reading', done: 0, total: 0 };
+    report.value = undefined;
+  });
+  const onProgress = proxy<IntakeProgress>((stage, done, total) => {
+    if (stopping === controller) intake.value = { name, stage, done, total };
+  });
+  try {
+    const { value } = options;
+    const model = await call((engine) => engine.addModel(source, value, onProgress, controller.signal));
+    const { id, family } = model.summary;
+    await askToKeep();
+    await refresh();
+    if (family !== 'none' && !(await open(id)) && !model.inspection) {
+      // Files of a model that was converted elsewhere are first checked when it is opened.
+      const refusal = error.value ?? '';
+      await remove(id);
+      report.value = { name, refusal, source };
+    } else report.value = model;
+  } catch (reason) {
+    const { name: kind, message } = reason as Error;
+    if (kind !== 'AbortError') report.value = { name, refusal: message, source };
+  } finally {
+    stopping = undefined;
+    intake.value = undefined;
+  }
+}
+
+/** Ends what `add` does. */
+export function cancel(): void {
+  stopping?.abort();
+}
+
+/** Shows what is known of a model that was added. */
+export async function showReport(id: string): Promise<void> {
+  report.value = await attempt('Reading the report', () => call((engine) => engine.modelReport(id)));
+}
+
+export async function rename(id: string, title: string): Promise<void> {
+  await attempt('Renaming the model', async () => {
+    await call((engine) => engine.renameModel(id, title));
+    await refresh();
+  });
+  if (opened.value?.id === id) opened.value = { ...opened.value, title };
+}
+
+export async function remove(id: string): Promise<void> {
+  await attempt('Deleting the model', async () => {
+    await call((engine) => engine.deleteModel(id));
+    await refresh();
+  });
+  if (opened.value?.id === id) await open(FIRST);
+  const shown = report.value;
+  if (shown && 'summary' in shown && shown.summary.id === id) report.value = undefined;
+}
+
+/** The files of a model in a zip. */
+export function zip(id: string): Promise<Blob | undefined> {
+  return attempt('Packing the model', () => call((engine) => engine.zipModel(id)));
+}
+
+/** Browsers may remove what pages store unless they were asked not to; some of them ask the person in turn. */
+async function askToKeep(): Promise<void> {
+  if (recall('asked-to-keep') || !navigator.storage?.persist) return;
+  remember('asked-to-keep', 'yes');
+  await navigator.storage.persist().catch(() => false);
+}
+
+// The model that was open has gone with its worker.
+generation.subscribe((count) => {
+  if (count === 0) return;
+  opened.value = undefined;
+  void refresh();
+});

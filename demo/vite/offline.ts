@@ -22,7 +22,7 @@ export const offline = VitePWA({
   includeManifestIcons: false,
   workbox: {
     // All code, and the model that the page opens with. The others are kept when they are first used.
-    globPatterns: ['**/*.{html,js,css,wasm,svg,png,jpg,json}', '**/*mnist*'],
+    globPatterns: ['**/*.{html,js,css,wasm,svg,png,jpg}', 'assets/digits-*'],
     maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
     dontCacheBustURLsMatching: /assets\//,
     inlineWorkboxRuntime: true,

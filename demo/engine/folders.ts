@@ -1,0 +1,114 @@
+/** Folders of files that outlive the page: the browser's private file system, or memory where there is none. */
+
+/** Named folders, each with named files. Names are of this program's making, or checked by it. */
+export interface Folders {
+  /** Whether they are there at the next visit. */
+  readonly areKept: boolean;
+  names(): Promise<string[]>;
+  /** Writes one file, in place of one of the same name. */
+  write(folder: string, file: string, bytes: Uint8Array): Promise<void>;
+  /** Undefined where there is no such file. */
+  read(folder: string, file: string): Promise<Blob | undefined>;
+  files(folder: string): Promise<Map<string, Blob>>;
+  remove(folder: string): Promise<void>;
+}
+
+/** Private windows of some browsers have no file system. */
+export async function openFolders(name: string): Promise<Folders> {
+  try {
+    const root = await navigator.storage.getDirectory();
+    return new StoredFolders(await root.getDirectoryHandle(name, { create: true }));
+  } catch {
+    return new FoldersInMemory();
+  }
+}
+
+/** The part that is used here of what only workers have. */
+interface SyncAccess {
+  write(bytes: Uint8Array, options: { at: number }): number;
+  flush(): void;
+  close(): void;
+}
+
+declare global {
+  interface FileSystemFileHandle {
+    createSyncAccessHandle(): Promise<SyncAccess & { truncate(size: number): void }>;
+  }
+  interface FileSystemDirectoryHandle {
+    entries(): AsyncIterableIterator<[string, FileSystemDirectoryHandle | FileSystemFileHandle]>;
+  }
+}
+
+class StoredFolders implements Folders {
+  readonly areKept = true;
+
+  constructor(private readonly root: FileSystemDirectoryHandle) {}
+
+  async names(): Promise<string[]> {
+    const names: string[] = [];
+    for await (const [name] of this.root.entries()) names.push(name);
+    return names;
+  }
+
+  async write(folder: string, file: string, bytes: Uint8Array): Promise<void> {
+    const directory = await this.root.getDirectoryHandle(folder, { create: true });
+    const handle = await directory.getFileHandle(file, { create: true });
+    const access = await handle.createSyncAccessHandle();
+    try {
+      access.truncate(0);
+      for (let at = 0; at < bytes.length; ) at += access.write(bytes.subarray(at), { at });
+      access.flush();
+    } finally {
+      access.close();
+    }
+  }
+
+  async read(folder: string, file: string): Promise<Blob | undefined> {
+    try {
+      const directory = await this.root.getDirectoryHandle(folder);
+      return await (await directory.getFileHandle(file)).getFile();
+    } catch (error) {
+      if ((error as Error).name === 'NotFoundError') return undefined;
+      throw error;
+    }
+  }
+
+  async files(folder: string): Promise<Map<string, Blob>> {
+    const files = new Map<string, Blob>();
+    const directory = await this.root.getDirectoryHandle(folder);
+    for await (const [name, handle] of directory.entries()) {
+      if ('getFile' in handle) files.set(name, await handle.getFile());
+    }
+    return files;
+  }
+
+  async remove(folder: string): Promise<void> {
+    await this.root.removeEntry(folder, { recursive: true });
+  }
+}
+
+class FoldersInMemory implements Folders {
+  readonly areKept = false;
+  private readonly folders = new Map<string, Map<string, Blob>>();
+
+  async names(): Promise<string[]> {
+    return [...this.folders.keys()];
+  }
+
+  async write(folder: string, file: string, bytes: Uint8Array): Promise<void> {
+    const files = this.folders.get(folder) ?? new Map<string, Blob>();
+    this.folders.set(folder, files.set(file, new Blob([bytes.slice()])));
+  }
+
+  async read(folder: string, file: string): Promise<Blob | undefined> {
+    return this.folders.get(folder)?.get(file);
+  }
+
+  async files(folder: string): Promise<Map<string, Blob>> {
+    return new Map(this.folders.get(folder));
+  }
+
+  async remove(folder: string): Promise<void> {
+    this.folders.delete(folder);
+  }
+}

@@ -1,0 +1,212 @@
+/** Adding models to the page, and keeping them. */
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Page } from 'playwright-core';
+import t from 'tap';
+import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
+import { convertCheckpoint, MemorySink } from '../../converters/index.js';
+import {
+  MadeGlobal,
+  MadeObject,
+  MadeOrderedDict,
+  torchZipBytes,
+} from '../../converters/pytorch/testing/torch_writer.js';
+import { fixturePath } from '../../testing/fixtures.js';
+import { openDemo } from './page.js';
+
+const skip = chromiumMissing() ?? false;
+const BUNDLED = 4;
+const TINY = fixturePath('family/gg_ssm_tiny_head.pth') as string;
+
+/** Titles of the models in the list. */
+const titles = (page: Page) => page.locator('.models .title').allTextContents();
+
+const chosen = (page: Page, label: 'Choose files' | 'Choose a folder', paths: string | string[]) =>
+  page.getByLabel(label).setInputFiles(paths);
+
+/** Folders in the browser's private file system, and how many files each has. */
+const stored = (page: Page) =>
+  page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const models = await root.getDirectoryHandle('models', { create: true });
+    const counts: number[] = [];
+    for await (const [, folder] of (models as unknown as Listed).entries()) {
+      let count = 0;
+      for await (const _ of folder.entries()) count++;
+      counts.push(count);
+    }
+    return counts;
+  });
+
+interface Listed {
+  entries(): AsyncIterable<[string, Listed]>;
+}
+
+t.test('a checkpoint is converted, reported, kept, packed, renamed and deleted', { skip }, async (t) => {
+  const { page, messages } = await openDemo(t);
+  t.equal((await titles(page)).length, BUNDLED);
+  await page.getByLabel('Store weights as').selectOption('float16');
+  await chosen(page, 'Choose files', TINY);
+  const report = page.getByRole('region', { name: 'Report on gg_ssm_tiny_head' });
+  await report.waitFor();
+  t.match(await report.textContent(), /GG-SSM.*parameters in \d+ tensors/);
+  t.match(await report.textContent(), /stemStride/, 'settings are told with their origin');
+  const row = page.getByRole('button', { name: /^gg_ssm_tiny_head/, pressed: true });
+  await row.waitFor();
+
+  await page.reload();
+  await row.waitFor();
+  t.equal((await titles(page)).length, BUNDLED + 1, 'it is there and opened at the next visit');
+
+  const downloading = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download gg_ssm_tiny_head' }).click();
+  const download = await downloading;
+  t.equal(download.suggestedFilename(), 'gg_ssm_tiny_head.zip');
+  const archive = readFileSync(await download.path());
+  const expected = new MemorySink();
+  await convertCheckpoint(new File([readFileSync(TINY)], basename(TINY)), expected, { quantize: 'float16' });
+  const files = zipEntries(archive);
+  t.same([...files.keys()].sort(), [...expected.files.keys()].sort(), 'model.json and its shards');
+  for (const [name, bytes] of expected.files) {
+    t.ok(files.get(name)?.equals(bytes), `${name} is what the command line writes`);
+  }
+
+  await page.getByRole('button', { name: 'Rename gg_ssm_tiny_head' }).click();
+  await page.getByLabel('New name').fill('My model');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Delete My model' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Delete My model' });
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  t.equal((await titles(page)).length, BUNDLED + 1, 'a second thought');
+  await page.getByRole('button', { name: 'Delete My model' }).click();
+  await dialog.getByRole('button', { name: 'Delete' }).click();
+  await page.getByText('My model').first().waitFor({ state: 'detached' });
+  t.same(await stored(page), [], 'nothing of it is left');
+  t.same(messages, []);
+});
+
+t.test('what is no model is refused in one line, and the page goes on', { skip }, async (t) => {
+  const { page } = await openDemo(t);
+  const folder = t.testdir({
+    'empty.pth': '',
+    'page.pth': '<!DOCTYPE html><html></html>',
+    'text.bin': 'words',
+  });
+  const evil = new MadeObject(new MadeGlobal('os', 'system'), { args: ['touch /tmp/pwned'], call: true });
+  await writeFile(
+    join(folder, 'hostile.pth'),
+    await torchZipBytes(new MadeOrderedDict(new Map([['x', evil]]))),
+  );
+  const cases: [file: string, refusal: RegExp][] = [
+    ['hostile.pth', /os.*system/],
+    ['empty.pth', /empty/],
+    ['page.pth', /web page|HTML/i],
+    ['text.bin', /expected|not a/i],
+  ];
+  const refused = page.locator('.report[role=alert]');
+  for (const [file, refusal] of cases) {
+    await chosen(page, 'Choose files', join(folder, file));
+    await refused.getByText(`${file} was not added`).waitFor();
+    t.match(await refused.locator('p').textContent(), refusal, file);
+  }
+  t.same(await stored(page), []);
+  t.equal((await titles(page)).length, BUNDLED);
+
+  const { files } = await convertedTiny();
+  const broken = t.testdir({
+    'model.json': Buffer.from(files.get('model.json') as Uint8Array),
+    'group1-shard1of1.bin': 'short',
+  });
+  await chosen(page, 'Choose a folder', broken);
+  await refused.getByText(`${basename(broken)} was not added`).waitFor();
+  t.match(await refused.locator('p').textContent(), /declares \d+ bytes of weights, there are 5/);
+  t.same(await stored(page), [], 'a converted model that does not open is not kept');
+  await page.getByRole('button', { name: /^Handwritten digits/, pressed: true }).waitFor();
+});
+
+t.test('folders: converted, of HuggingFace, dropped or chosen', { skip }, async (t) => {
+  const { page, context } = await openDemo(t);
+  const { files } = await convertedTiny();
+  const folder = t.testdir({
+    converted: Object.fromEntries([...files].map(([name, bytes]) => [name, Buffer.from(bytes)])),
+    'notes.txt': 'of no use',
+  });
+  await chosen(page, 'Choose a folder', join(folder, 'converted'));
+  await page.getByRole('button', { name: /^converted GG-SSM/, pressed: true }).waitFor();
+  t.match(await page.locator('.report').textContent(), /converted GG-SSM/);
+
+  const session = await context.newCDPSession(page);
+  const data = { items: [], files: [fixturePath('grootl/grootl_tiny') as string], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver'] as const) {
+    await session.send('Input.dispatchDragEvent', { type, x: 700, y: 400, data });
+  }
+  await page.getByText('Drop a checkpoint').waitFor();
+  await session.send('Input.dispatchDragEvent', { type: 'drop', x: 700, y: 400, data });
+  await page.getByRole('button', { name: /^grootl_tiny GrootL/, pressed: true }).waitFor();
+  t.match(await page.locator('.report').textContent(), /expected\.json/, 'what was left out is told');
+  t.equal((await titles(page)).length, BUNDLED + 2);
+});
+
+t.test('a model that is stopped half way leaves nothing', { skip }, async (t) => {
+  const { page, url } = await openDemo(t);
+  const { files } = await convertedTiny(2 ** 17);
+  const shards = [...files.keys()].filter((name) => name.endsWith('.bin'));
+  t.ok(shards.length > 1);
+  let held: (() => void) | undefined;
+  await page.context().route(/\/remote\//, async (route) => {
+    const name = basename(route.request().url());
+    const body = files.get(name);
+    if (name === shards[1]) await new Promise<void>((resolve) => (held = resolve));
+    await route.fulfill(body ? { body: Buffer.from(body) } : { status: 404 }).catch(() => undefined);
+  });
+  const begin = async () => {
+    held = undefined;
+    await page.getByLabel('URL of').fill(`${url}remote/model.json`);
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    while (!held) await page.waitForTimeout(20);
+    t.same(await stored(page), [1], 'its first shard is there');
+    t.equal((await titles(page)).length, BUNDLED, 'it is not listed');
+  };
+  await begin();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('button', { name: 'Add', exact: true }).waitFor();
+  t.same(await stored(page), []);
+  t.equal(await page.getByRole('alert').count(), 0, 'that is no error');
+
+  await begin();
+  await page.reload();
+  await page.locator('.models .title').first().waitFor();
+  t.same(await stored(page), [], 'a page that is closed leaves what the next one removes');
+});
+
+let converted: Promise<MemorySink> | undefined;
+
+async function convertedTiny(shardBytes?: number): Promise<MemorySink> {
+  const convert = async () => {
+    const sink = new MemorySink();
+    await convertCheckpoint(new File([readFileSync(TINY)], basename(TINY)), sink, { shardBytes });
+    return sink;
+  };
+  if (shardBytes) return convert();
+  converted ??= convert();
+  return converted;
+}
+
+/** Stored entries of a zip by their names, as its directory lists them. */
+function zipEntries(zip: Buffer): Map<string, Buffer> {
+  const entries = new Map<string, Buffer>();
+  const end = zip.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]));
+  let at = zip.readUInt32LE(end + 16);
+  for (let left = zip.readUInt16LE(end + 10); left > 0; left--) {
+    const [size, nameLength, extra, comment] = [zip.readUInt32LE(at + 20), 28, 30, 32].map((field, i) =>
+      i === 0 ? field : zip.readUInt16LE(at + field),
+    );
+    const name = zip.toString('utf8', at + 46, at + 46 + nameLength);
+    const local = zip.readUInt32LE(at + 42);
+    const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
+    entries.set(name, zip.subarray(start, start + size));
+    at += 46 + nameLength + extra + comment;
+  }
+  return entries;
+}
