@@ -1,10 +1,11 @@
-/** tfjs-grootvl/node: models, checkpoints and pictures on disk. Importing it lets models read image files. */
+/** tfjs-grootvl/node: models, checkpoints and pictures on disk, to use and to train with. Importing it lets models read image files. */
 import { setImageDecoder } from '../plugin/image/read.js';
 import { readImage } from './images/read_image.js';
 
 setImageDecoder(readImage);
 
 export { type AtomicDirectory, openAtomicDirectory } from './atomic_directory.js';
+export { openPictureSets, type PictureSets } from './data/picture_sets.js';
 export { type FileSource, fileSource } from './file_source.js';
 export { type FileSystemOptions, fileSystem } from './file_system.js';
 export { type OpenDirectory, sourceDirectory } from './source_directory.js';

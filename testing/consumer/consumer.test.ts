@@ -1,16 +1,34 @@
-/** The packed tarball in an empty project: its contents, the README in Node, and the README's page in Chromium. */
-import { readdirSync, readFileSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
+/** The packed tarball in an empty project: its contents, README's commands, and the projects of examples/. */
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 import t from 'tap';
 import { chromiumMissing, launchChromium } from '../../conformance/runners/launch_chromium.js';
+import type { DetectedObjects, Segmentation } from '../../plugin/index.js';
 import { fixturePath } from '../fixtures.js';
 import { maxDifference } from '../measure.js';
-import { type Answer, servePages, visit } from './pages.js';
-import { BIN, copy, install, pack, README, ROOT, run, snippet, write } from './project.js';
+import { servePages, visit } from './pages.js';
+import { addExamples, BIN, commandsOf, copy, install, pack, ROOT, run, write } from './project.js';
 
 const DIGITS = join(ROOT, 'examples', 'digits');
 const LARGEST_TARBALL = 5e6;
+
+/** What `grootvl classify --json` says of a picture. */
+interface Row {
+  readonly file: string;
+  readonly predictions: readonly { readonly label: string; readonly probability: number }[];
+}
+
+/** What examples/node/regions.js prints of its drawing. */
+const REGIONS = [
+  [16, 16, 4, 4, 16, 16],
+  [16, 16, 4, 4, 16, 16],
+  [16, 16, 16, 16, 16, 16],
+  [16, 3, 3, 3, 16, 1],
+].flat();
+
+/** Of percents: half of the last decimal that is printed, and what places may differ by. */
+const TOLERANCE = 0.005 + 0.001;
 
 t.test('the tarball and what runs from it', async (t) => {
   const { tarball, size, files } = await pack(t);
@@ -21,104 +39,92 @@ t.test('the tarball and what runs from it', async (t) => {
     t.pass('npm reaches no registry', { skip: 'npm reaches no registry and has not cached the packages' });
     return;
   }
+  addExamples(project);
+  // README's names; what is in the files counts.
   copy(fixturePath('grootv/grootv_nano_mnist.pth') as string, project, 'grootv_t.pth');
-  copy(fixturePath('dense/upernet_tiny.pth') as string, project, 'upernet.pth');
-  copy(fixturePath('dense/mask_rcnn_tiny.pth') as string, project, 'mask_rcnn.pth');
-  const digits = readdirSync(DIGITS).filter((name) => name.endsWith('.png'));
-  for (const name of digits) copy(join(DIGITS, name), project, `public/digits/${name}`);
-  copy(join(DIGITS, digits[0]), project, 'public/digit.png');
-  copy(join(DIGITS, digits[0]), project, 'cat.jpg'); // the README's name; what is in it counts
-  copy(join(project, 'node_modules/@tensorflow/tfjs-backend-wasm/dist'), project, 'public/tfjs');
+  copy(join(ROOT, 'examples/models/upernet_nano.safetensors'), project, 'upernet.pth');
+  copy(join(ROOT, 'examples/models/mask_rcnn_nano.safetensors'), project, 'mask_rcnn.pth');
+  const digits = readdirSync(DIGITS)
+    .filter((name) => name.endsWith('.png'))
+    .map((name) => join(DIGITS, name));
+  copy(digits[0], project, 'cat.jpg');
+  copy(join(ROOT, 'examples/scenes/scene.png'), project, 'street.jpg');
 
-  await t.test('the README on the command line', async (t) => {
-    const commands = snippet('From a checkpoint', '')
-      .split('\n')
-      .map((line) => line.replace(/ *#.*/, ''));
-    for (const [i, command] of commands
-      .filter((line) => /^npx tfjs-grootvl (inspect|convert|classify)/.test(line))
-      .entries()) {
+  /** By command, what README's last one of it printed. */
+  const printed = new Map<string, string>();
+  await t.test('README on the command line', async (t) => {
+    const commands = commandsOf('README.md').filter((line) =>
+      /^npx tfjs-grootvl (inspect|convert|classify|segment|detect) (?!mamba)/.test(line),
+    );
+    t.equal(commands.length, 7);
+    for (const [i, command] of commands.entries()) {
       const [, name, ...args] = command.split(' ');
+      if (args[0] === 'classify') args.push(...digits, '--top', '3');
+      if (/classify|segment|detect/.test(args[0])) args.push('--backend', 'wasm', '--json');
       // npx takes as long as what it starts: once.
       const program = i === 0 ? ['npx', '--no', name] : [join(project, BIN, name)];
       const { status, stdout, stderr } = await run(project, program[0], ...program.slice(1), ...args);
       t.equal(status, 0, `${command}: ${stderr}`);
       t.ok(stdout.length > 0, `${command}: says something`);
+      printed.set(args[0], stdout);
     }
-    copy(join(project, 'model'), project, 'public/model');
   });
 
-  const paths = digits.map((name) => `public/digits/${name}`);
-  const options = ['--json', '--top', '3'];
-  const classify = await run(
-    project,
-    join(project, BIN, 'grootvl'),
-    'classify',
-    'model',
-    ...paths,
-    ...options,
-  );
-  const answers = (JSON.parse(classify.stdout) as { predictions: Answer[] }[]).map((row) => row.predictions);
-  t.equal(answers.filter(([best], i) => best.label === /label-(\d)/.exec(digits[i])?.[1]).length, 14);
-  const label = answers[0][0].label;
+  const [, ...rows] = JSON.parse(printed.get('classify') as string) as Row[]; // behind the cat
+  t.equal(rows.filter(({ file, predictions: [best] }) => file.includes(`label-${best.label}`)).length, 14);
 
-  await t.test('the README in Node', async (t) => {
-    const node = (name: string, text: string) => {
-      write(project, name, text);
-      return run(project, process.execPath, name);
-    };
-    const model = await node(
-      'model.mjs',
-      `${snippet('In Node')}\nconst digits = await model.classify(${JSON.stringify(paths)}, { top: 3 });
-      console.log(JSON.stringify({ predictions, digits }));`,
+  await t.test('examples/node', async (t) => {
+    const folder = join(project, 'node');
+    for (const name of ['model', 'upernet', 'mask_rcnn']) copy(join(project, name), folder, name);
+    const node = (...args: string[]) => run(folder, process.execPath, ...args);
+
+    const { stdout, stderr } = await node('classify.js', ...digits);
+    sameAnswers(t, stdout, rows, 'classify.js');
+    t.notMatch(stderr, /tfjs-grootvl:|has no kernel/, 'no warning');
+
+    const cuda = await node('cuda.js', digits[0]);
+    if (cuda.status === 0) sameAnswers(t, cuda.stdout, rows.slice(0, 1), 'cuda.js');
+    else t.match(cuda.stderr, /CudaUnavailableError: cuda: .+; .+/, 'cuda.js says what is missing');
+
+    // The weights on disk are float16: the probabilities are not the same.
+    const converted = await node('convert.js', '../grootv_t.pth', digits[0]);
+    const best = `${digits[0]}: ${rows[0].predictions[0].label} `;
+    t.ok(converted.stdout.startsWith(best), `convert.js: ${converted.stdout}${converted.stderr}`);
+
+    const dense = await node('segment_and_detect.js', '../street.jpg');
+    const [{ classes }] = JSON.parse(printed.get('segment') as string) as [Segmentation];
+    const [{ detections }] = JSON.parse(printed.get('detect') as string) as [DetectedObjects];
+    t.ok(classes.length > 1 && detections.length > 1);
+    t.same(
+      dense.stdout
+        .trim()
+        .replace(/, an outline of \d+ numbers/g, '')
+        .split('\n'),
+      [
+        '16384 pixels',
+        ...classes.map(({ label, share }) => `${label}: ${percent(share)}`),
+        ...detections.map(({ label, score, box }) => {
+          const corners = box.map((position) => position.toFixed(1));
+          return `${label} ${percent(score)} at ${corners.join(', ')}`;
+        }),
+      ],
+      `segment_and_detect.js, as on the command line; ${dense.stderr}`,
     );
-    const found = JSON.parse(model.stdout || '{}');
-    t.equal(found.predictions?.[0].label, label, `a model, as the command line sees it; ${model.stderr}`);
-    sameAnswers(t, found.digits, answers, 'Node');
-    t.notMatch(model.stderr, /tfjs-grootvl:|has no kernel/, 'no warning');
-    const ops = await node(
-      'ops.mjs',
-      `import * as tf from '@tensorflow/tfjs-core'; import '@tensorflow/tfjs-backend-cpu';
-      const [height, width] = [4, 5], features = tf.randomNormal([1, 20, 8]);
-      const x = tf.randomNormal([1, 20, 3]), decay = tf.randomUniform([1, 20, 3]);
-      ${snippet('In a page', 'js', 2)}\nconsole.log(JSON.stringify(y.shape));`,
-    );
-    t.equal(ops.stdout.trim(), '[1,20,3]', `ops; ${ops.stderr}`);
-    const { status } = await run(
-      project,
-      join(project, BIN, 'grootvl'),
-      'convert',
-      'mask_rcnn.pth',
-      'mask_rcnn',
-    );
-    t.equal(status, 0, 'a detector');
-    const dense = await node(
-      'dense.mjs',
-      `import '@tensorflow/tfjs-backend-wasm'; import { setBackend } from '@tensorflow/tfjs-core';
-      import { fileSystem } from 'tfjs-grootvl/node'; import { ready } from 'tfjs-grootvl/wasm';
-      await setBackend('wasm'); await ready();
-      const image = 'cat.jpg';
-      ${snippet('In a page', 'js', 1).replace(/'\/(\w+)\/model\.json'/g, "fileSystem('$1')")}
-      console.log(classMap.length, classes.length > 0, overlay.width > 0, Array.isArray(detections));`,
-    );
-    t.match(dense.stdout, /^\d+ true true true$/m, `a segmenter and a detector; ${dense.stderr}`);
-    const converted = await node(
-      'convert.mjs',
-      `import '@tensorflow/tfjs-backend-cpu'; import 'tfjs-grootvl'; import { openAsBlob } from 'node:fs';
-      const file = new File([await openAsBlob('grootv_t.pth')], 'grootv_t.pth');
-      ${snippet('From a checkpoint')}\nconsole.log(model.inputs[0].name);`,
-    );
-    t.equal(converted.stdout.trim(), 'image', `a conversion; ${converted.stderr}`);
-    await checkRequire(t, project);
+
+    const regions = await node('regions.js');
+    t.same(regions.stdout.match(/\d+/g)?.map(Number), REGIONS, `regions.js; ${regions.stderr}`);
   });
+
+  await t.test('examples/finetune-node', async (t) => checkFineTuning(t, project, digits));
+  await t.test('require()', async (t) => checkRequire(t, project));
 
   await t.test('pages', { skip: chromiumMissing() ?? false }, async (t) => {
-    const pages = await servePages(t, project, digits);
+    const pages = await servePages(t, project, join(project, 'model'));
     const browser = await launchChromium();
     t.teardown(() => browser.close());
     for (const [name, url] of pages) {
-      const { predictions, digits, error, warnings } = await visit(browser, url);
-      t.equal(predictions?.[0].label, label, `${name}: ${error ?? ''} ${warnings.join('; ')}`);
-      sameAnswers(t, digits, answers, name);
+      const { text, warnings } = await visit(browser, url, digits);
+      sameAnswers(t, text, rows, name);
       t.notOk(
         warnings.find((text) => text.includes('tfjs-grootvl')),
         `${name}: no warning`,
@@ -133,26 +139,75 @@ t.test('the tarball and what runs from it', async (t) => {
     t.match(help.stdout, /Usage/, `--help imports no tfjs; ${help.stderr}`);
     const { status, stderr } = await run(project, process.execPath, main, 'classify', 'model', 'cat.jpg');
     t.equal(status, 1);
-    t.ok(isOneLine(stderr), stderr);
+    t.match(stderr, /^[^\n]+\n$/, 'one line');
     t.match(stderr, /npm install .*@tensorflow\/tfjs-/);
   });
 });
 
-function isOneLine(text: string): boolean {
-  return /^[^\n]+\n$/.test(text);
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
 }
 
-/** The same classes in the same order, with the same probabilities. */
+/**
+ * The same pictures, classes and probabilities, in the same order.
+ * @param printed a line for each picture: `<file>: <label> <percent> %, <label> <percent> %...`
+ */
 function sameAnswers(
   t: Pick<Test, 'same' | 'ok'>,
-  actual: readonly (readonly Answer[])[] | undefined,
-  expected: readonly (readonly Answer[])[],
+  printed: string,
+  expected: readonly Row[],
   name: string,
 ): void {
-  const labels = (rows = actual) => rows?.map((row) => row.map((answer) => answer.label));
-  t.same(labels(), labels(expected), `${name}: the digits as on the command line`);
-  const of = (rows = actual) => (rows ?? []).flatMap((row) => row.map(({ probability }) => probability));
-  t.ok(maxDifference(of(), of(expected)) <= 1e-5, `${name}: probabilities`);
+  const isSame = t.same(
+    printed
+      .trim()
+      .replace(/ [\d.]+ %/g, '')
+      .split('\n')
+      .map((line) => basename(line)),
+    expected.map(
+      ({ file, predictions }) => `${basename(file)}: ${predictions.map(({ label }) => label).join(', ')}`,
+    ),
+    `${name}: the classes as on the command line`,
+  );
+  if (!isSame) return;
+  const percents = [...printed.matchAll(/ ([\d.]+) %/g)].map(([, text]) => Number(text));
+  const exact = expected.flatMap(({ predictions }) =>
+    predictions.map(({ probability }) => 100 * probability),
+  );
+  t.ok(maxDifference(percents, exact) <= TOLERANCE, `${name}: the probabilities`);
+}
+
+/** A model learns even and odd digits; its types are those that a user's TypeScript sees. */
+async function checkFineTuning(
+  t: Pick<Test, 'ok' | 'equal' | 'same'>,
+  project: string,
+  digits: readonly string[],
+): Promise<void> {
+  const folder = join(project, 'finetune-node');
+  copy(join(project, 'model'), folder, 'model');
+  for (const file of digits) {
+    const name = Number(/label-(\d)/.exec(file)?.[1]) % 2 === 0 ? 'even' : 'odd';
+    for (const part of ['train', 'val']) copy(file, folder, `pictures/${part}/${name}/${basename(file)}`);
+  }
+  const steps = 16;
+  const [types, trained] = await Promise.all([
+    run(folder, process.execPath, join(BIN, 'tsc')),
+    run(folder, process.execPath, '--import=tsx', 'finetune.ts', 'pictures', 'run', String(steps)),
+  ]);
+  t.equal(types.stdout, '', 'types');
+  const losses = [...trained.stdout.matchAll(/^step \d+: loss ([\d.]+)$/gm)].map(([, loss]) => Number(loss));
+  t.equal(losses.length, steps, `a loss a step; ${trained.stderr}`);
+  const mean = (part: readonly number[]) => part.reduce((sum, loss) => sum + loss, 0) / part.length;
+  t.ok(mean(losses.slice(-5)) < 0.8 * mean(losses.slice(0, 5)), `the loss falls: ${losses}`);
+  const options = ['classify', 'run/model', ...digits, '--json', '--top', '1'];
+  const classified = await run(folder, join(folder, BIN, 'grootvl'), ...options);
+  const rows = JSON.parse(classified.stdout) as Row[];
+  const right = rows.filter(({ file, predictions: [{ label }] }) =>
+    existsSync(join(folder, 'pictures', 'val', label, basename(file))),
+  ).length;
+  t.ok(right >= 12, `${right} of 16 are right`);
+  t.ok(trained.stdout.includes(`held out: ${((100 * right) / 16).toFixed(1)} % right`), trained.stdout);
+  t.ok(existsSync(join(folder, 'run', 'model.safetensors')));
 }
 
 type Test = typeof t;
@@ -181,7 +236,6 @@ function checkContents(t: Pick<Test, 'ok' | 'same' | 'notOk'>, files: readonly s
         .map((to) => `${file}: ${to}`);
     });
   t.same(missing, [], 'what Markdown files link to is there');
-  t.ok(README.includes('npm install tfjs-grootvl'));
 }
 
 /** `require()` works where Node can require ES modules, or says in one line what to do; bundles as CommonJS run. */

@@ -1,5 +1,5 @@
-/** The README's page, built in several ways, each served with headers of its own. */
-import { readFileSync } from 'node:fs';
+/** The pages of examples/, built in several ways and served, each under a Content-Security-Policy where it can be. */
+import { cpSync, readFileSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
@@ -7,205 +7,146 @@ import { build as bundle } from 'esbuild';
 import type { Browser } from 'playwright-core';
 import type { Test } from 'tap';
 import * as vite from 'vite';
-import { asFunction, snippet, write } from './project.js';
+import { copy, write } from './project.js';
 
-export interface Answer {
-  readonly label: string;
-  readonly probability: number;
-}
-
-/** What a page tells of itself. */
+/** What a page shows of pictures, and what it says elsewhere. */
 export interface Findings {
-  readonly predictions?: readonly Answer[];
-  /** Three answers to each of the digits. */
-  readonly digits?: readonly (readonly Answer[])[];
-  readonly error?: string;
+  readonly text: string;
   /** Of the console. */
   readonly warnings: readonly string[];
 }
 
-const PAGES = 'pages';
-const IMAGE = '<img src="/digit.png">';
-const HTML = (script: string) => `<!doctype html><meta charset="utf-8"><title>page</title>${IMAGE}${script}`;
-
+/** All responses have them, but where the address asks for other ones. */
 const POLICY = { 'content-security-policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'" };
-const ISOLATED = {
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-embedder-policy': 'require-corp',
-};
-
-/** A way to build the page into a folder of the project; `script` is the page's own. */
-interface Way {
-  readonly headers?: Record<string, string>;
-  build(project: string, folder: string, script: string): Promise<void> | void;
-}
-
-/** Built once, for three ways to load it. A worker has the policy of its own script. */
-const BUNDLE = `${PAGES}/bundle/page.js`;
-
-const esbuild = async (project: string, script: string) => {
-  write(project, 'page.mjs', script);
-  await bundle({
-    entryPoints: [join(project, 'page.mjs')],
-    outfile: join(project, BUNDLE),
-    bundle: true,
-    format: 'iife',
-    minify: true,
-    logLevel: 'error',
-  });
-};
-const bundlePage = (project: string, folder: string) =>
-  write(project, `${folder}/index.html`, HTML(`<script src="/${BUNDLE}"></script>`));
-
-/** Starts the script in a worker instead. */
-const starter = (program: string) =>
-  `new Worker(${program}).onmessage = ({ data }) => { window.findings = data; };\n`;
-
-const viteProject = (project: string, folder: string, script: string) => {
-  write(project, `${folder}/page.js`, script);
-  write(project, `${folder}/index.html`, HTML('<script type="module" src="./page.js"></script>'));
-};
-
-export const WAYS: Readonly<Record<string, Way>> = {
-  'esbuild, as a classic script': { headers: POLICY, build: bundlePage },
-  'esbuild, in a classic worker': {
-    headers: POLICY,
-    build: (project, folder) => {
-      write(project, `${folder}/start.js`, starter(`'/${BUNDLE}'`));
-      write(project, `${folder}/index.html`, HTML('<script src="start.js"></script>'));
-    },
-  },
-  'isolated, threads off': { headers: ISOLATED, build: bundlePage },
-  'Vite build': {
-    headers: POLICY,
-    build: async (project, folder, script) => {
-      viteProject(project, `${folder}/source`, script);
-      await vite.build({
-        root: join(project, folder, 'source'),
-        configFile: false,
-        base: './',
-        logLevel: 'error',
-        build: { outDir: '..', emptyOutDir: false, chunkSizeWarningLimit: 1e4 },
-      });
-    },
-  },
-  'an import map, no bundler': {
-    build: (project, folder, script) => {
-      write(project, `${folder}/page.js`, script);
-      const map = JSON.stringify({ imports: IMPORTS });
-      const scripts = `<script type="importmap">${map}</script><script type="module" src="page.js"></script>`;
-      write(project, `${folder}/index.html`, HTML(scripts));
-    },
+const OTHER_HEADERS: Readonly<Record<string, Record<string, string>>> = {
+  '?without-policy': {},
+  '?isolated': {
+    ...POLICY,
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-embedder-policy': 'require-corp',
   },
 };
 
-const tfjs = (name: string) => `/node_modules/@tensorflow/tfjs-${name}/dist/tf-${name}.fesm.min.js`;
-const nothing = 'data:text/javascript,export default {}';
-const IMPORTS = {
-  '@tensorflow/tfjs-core': tfjs('core'),
-  '@tensorflow/tfjs-converter': tfjs('converter'),
-  '@tensorflow/tfjs-backend-wasm': tfjs('backend-wasm'),
-  '@huggingface/tokenizers': '/node_modules/@huggingface/tokenizers/dist/tokenizers.min.mjs',
-  '@noble/hashes/': '/node_modules/@noble/hashes/',
-  'tfjs-grootvl': '/node_modules/tfjs-grootvl/dist/plugin/index.js',
-  'tfjs-grootvl/wasm': '/node_modules/tfjs-grootvl/dist/wasm/index.js',
-  ...{ fs: nothing, os: nothing, path: nothing, perf_hooks: nothing }, // for tfjs's backend
-};
-
-/** The README's page, which leaves what it found in `findings`, and posts it where it is a worker. */
-function pageScript(digits: readonly string[]): string {
-  const urls = JSON.stringify(digits.map((name) => `/digits/${name}`));
-  return asFunction(
-    snippet('In a page'),
-    `const image = globalThis.document?.querySelector('img') ?? '/digit.png';
-    await image.decode?.();
-    if (globalThis.crossOriginIsolated) tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);`,
-    `const digits = await model.classify(${urls}, { top: 3 });
-    return { predictions, digits };`,
-    (call) => `${call}.catch((error) => ({ error: error.message })).then((findings) => {
-      if (globalThis.document) globalThis.findings = findings;
-      else postMessage(findings);
-    });\n`,
-  );
-}
-
-/** Builds all pages. @returns by name, the address of each; and what Vite serves without building */
-export async function servePages(
-  t: Test,
-  project: string,
-  digits: readonly string[],
-): Promise<Map<string, string>> {
-  const script = pageScript(digits);
-  await esbuild(project, script);
-  const folders = new Map<string, Pick<Way, 'headers'>>([['bundle', { headers: POLICY }]]);
-  const pages = new Map<string, string>();
-  const server = createServer(({ url = '/' }, response) => {
-    const path = decodeURIComponent(new URL(url, 'http://localhost').pathname);
-    const [, folder] = /^\/pages\/([^/]+)\//.exec(path) ?? [];
-    const name = path.endsWith('/') ? `${path}index.html` : path;
-    try {
-      const bytes = readFileSync(
-        join(project, folder || /^\/node_modules\//.test(name) ? name : `public${name}`),
-      );
-      const type = TYPES[extname(name)] ?? 'application/octet-stream';
-      response.writeHead(200, { 'content-type': type, ...folders.get(folder)?.headers }).end(bytes);
-    } catch {
-      response.writeHead(404).end();
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => server.close());
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  for (const [i, [name, way]] of Object.entries(WAYS).entries()) {
-    folders.set(String(i), way);
-    await way.build(project, `${PAGES}/${i}`, script);
-    pages.set(name, `${origin}/${PAGES}/${i}/`);
-  }
-  viteProject(project, 'dev', script);
-  const module = `new URL('./page.js', import.meta.url), { type: 'module' }`;
-  write(project, 'dev/start.js', starter(module));
-  write(project, 'dev/worker.html', HTML('<script type="module" src="./start.js"></script>'));
-  const dev = await vite.createServer({
-    root: join(project, 'dev'),
-    configFile: false,
-    publicDir: join(project, 'public'),
-    logLevel: 'error',
-    server: { host: '127.0.0.1', port: 0, fs: { allow: [project] }, hmr: false },
-  });
-  await dev.listen();
-  t.teardown(() => dev.close());
-  const url = dev.resolvedUrls?.local[0] as string;
-  pages.set('Vite dev', url);
-  pages.set('Vite dev, in a module worker', `${url}worker.html`);
-  return pages;
-}
+/** Of tfjs, in a page's address: what README.md advises where a bundler has broken the threads. */
+const THREADS_OFF = 'tfjsflags=WASM_HAS_MULTITHREAD_SUPPORT:false';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html',
   '.js': 'text/javascript',
   '.mjs': 'text/javascript',
   '.json': 'application/json',
-  '.png': 'image/png',
   '.wasm': 'application/wasm',
 };
 
-/** Opens a page and waits for what it finds. */
-export async function visit(browser: Browser, url: string): Promise<Findings> {
+/**
+ * Builds all pages.
+ * @param model the folder of a converted classifier
+ * @returns by name, the address of each
+ */
+export async function servePages(t: Test, project: string, model: string): Promise<Map<string, string>> {
+  for (const folder of ['page', 'vite/public', 'worker/public']) copy(model, project, `${folder}/model`);
+  await bundlePage(project);
+  await bundleWorker(project);
+  const origin = await serveFiles(t, project);
+  const pages = new Map([
+    ['page: an import map, no bundler', `${origin}/page/?without-policy`],
+    ['page: esbuild, a classic script, isolated', `${origin}/page/classic.html?isolated&${THREADS_OFF}`],
+    ['worker: esbuild, a classic worker', `${origin}/worker/classic/`],
+  ]);
+  for (const name of ['vite', 'worker']) {
+    const root = join(project, name);
+    await vite.build({ root, base: './', logLevel: 'error', build: { chunkSizeWarningLimit: 1e4 } });
+    pages.set(`${name}: Vite build`, `${origin}/${name}/dist/`);
+    const server = await vite.createServer({
+      root,
+      cacheDir: join(project, '.vite', name), // not in node_modules, which the examples share here
+      logLevel: 'error',
+      server: { host: '127.0.0.1', port: 0, fs: { allow: [project] } },
+    });
+    await server.listen();
+    t.teardown(() => server.close());
+    pages.set(`${name}: Vite dev`, server.resolvedUrls?.local[0] as string);
+  }
+  return pages;
+}
+
+/** `page` as one classic script, beside its own page. */
+async function bundlePage(project: string): Promise<void> {
+  const folder = join(project, 'page');
+  await bundle({
+    entryPoints: [join(folder, 'page.js')],
+    outfile: join(folder, 'classic.js'),
+    bundle: true,
+    format: 'iife',
+    minify: true,
+    logLevel: 'error',
+  });
+  const html = readFileSync(join(folder, 'index.html'), 'utf8');
+  const script = '<script defer src="./classic.js"></script>';
+  write(folder, 'classic.html', html.replace(/<script[\s\S]*<\/script>/, script));
+}
+
+/** `worker` with a classic worker: what follows `new Worker` in its page is for bundlers. */
+async function bundleWorker(project: string): Promise<void> {
+  const [source, target] = ['worker', 'worker/classic'].map((name) => join(project, name));
+  await bundle({
+    entryPoints: [join(source, 'worker.js')],
+    outdir: target,
+    bundle: true,
+    format: 'iife',
+    minify: true,
+    loader: { '.wasm': 'file' },
+    logLevel: 'error',
+  });
+  const page = readFileSync(join(source, 'page.js'), 'utf8');
+  write(target, 'page.js', page.replace(/new Worker\(.*\);/, "new Worker('worker.js');"));
+  cpSync(join(source, 'index.html'), join(target, 'index.html'));
+  symlinkSync('../public/model', join(target, 'model'));
+}
+
+async function serveFiles(t: Test, folder: string): Promise<string> {
+  const server = createServer(({ url = '/' }, response) => {
+    const { pathname, search } = new URL(url, 'http://localhost');
+    const name = pathname.endsWith('/') ? `${pathname}index.html` : pathname;
+    try {
+      const bytes = readFileSync(join(folder, decodeURIComponent(name)));
+      const type = TYPES[extname(name)] ?? 'application/octet-stream';
+      const headers = OTHER_HEADERS[search.split('&')[0]] ?? POLICY;
+      response.writeHead(200, { 'content-type': type, ...headers }).end(bytes);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Opens a page and picks pictures in it, as a person does. */
+export async function visit(browser: Browser, url: string, pictures: string[]): Promise<Findings> {
   const page = await browser.newPage();
   const warnings: string[] = [];
   page.on('console', (message) => {
     if (message.type() !== 'log') warnings.push(message.text());
   });
   page.on('pageerror', ({ message }) => warnings.push(message));
+  /** Waits for another text. */
+  const textAfter = async (text: string) => {
+    // A function: text would be evaluated, which the policy refuses.
+    const changed = (old: string) => document.querySelector('pre')?.textContent !== old;
+    await page.waitForFunction(changed, text, { timeout: 60_000 }).catch((error) => {
+      throw new Error(`${url} did not run: ${error.message}; ${warnings.join('; ')}`);
+    });
+    return (await page.locator('pre').textContent()) as string;
+  };
   try {
     await page.goto(url);
-    // A function: text would be evaluated, which the policy refuses.
-    await page
-      .waitForFunction(() => 'findings' in window, undefined, { timeout: 60_000 })
-      .catch((error) => {
-        throw new Error(`${url} did not run: ${error.message}; ${warnings.join('; ')}`);
-      });
-    return { ...((await page.evaluate('window.findings')) as Omit<Findings, 'warnings'>), warnings };
+    let text = await textAfter('The model is loading…');
+    if (await page.locator('input').isEnabled()) {
+      await page.locator('input').setInputFiles(pictures);
+      text = await textAfter(text);
+    }
+    return { text, warnings };
   } finally {
     await page.close();
   }

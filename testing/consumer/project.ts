@@ -1,16 +1,30 @@
-/** What a user does: installs the tarball into an empty folder, and copies the README's snippets. */
+/** What a user does: installs the tarball into an empty folder, and copies the projects of examples/ beside it. */
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-export const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 
 /** Where npm puts the programs of packages. */
 export const BIN = join('node_modules', '.bin');
+
+/** Folders of examples/ that are projects of their own. */
+export const EXAMPLES = readdirSync(join(ROOT, 'examples')).filter((name) =>
+  existsSync(join(ROOT, 'examples', name, 'package.json')),
+);
 
 export interface Outcome {
   readonly status: number;
@@ -58,6 +72,34 @@ export async function install(t: Test, tarball: string): Promise<string | undefi
   return undefined;
 }
 
+/** Tools of examples, which find what they need beside themselves. */
+const LINKED = ['tsx', 'typescript', '@types/node', 'string_decoder'];
+/** `@tensorflow/tfjs` and what it needs beside what is installed: copied, so that all have the same tfjs-core. */
+const COPIED = ['tfjs', 'tfjs-layers', 'tfjs-data', 'tfjs-backend-webgl'].map(
+  (name) => `@tensorflow/${name}`,
+);
+
+/**
+ * Copies the examples into the project. They share its node_modules, to which packages of this checkout are added: to
+ * install them takes npm as long as all the rest.
+ */
+export function addExamples(project: string): void {
+  const modules = join(project, 'node_modules');
+  for (const name of LINKED) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
+  }
+  const isUsed = (file: string) => !/\.[a-z]+$/.test(file) || /\.(node\.js|d\.ts|json)$/.test(file);
+  for (const name of COPIED) {
+    cpSync(join(ROOT, 'node_modules', name), join(modules, name), { recursive: true, filter: isUsed });
+  }
+  for (const name of EXAMPLES) {
+    const isSource = (file: string) => basename(file) !== 'node_modules';
+    cpSync(join(ROOT, 'examples', name), join(project, name), { recursive: true, filter: isSource });
+    symlinkSync('../node_modules', join(project, name, 'node_modules'));
+  }
+}
+
 export function write(folder: string, name: string, text: string): void {
   mkdirSync(dirname(join(folder, name)), { recursive: true });
   writeFileSync(join(folder, name), text);
@@ -67,24 +109,9 @@ export function copy(from: string, folder: string, name: string): void {
   cpSync(from, join(folder, name), { recursive: true });
 }
 
-/** The README's first block of this language in the section with this heading. */
-export function snippet(heading: string, language = 'js', index = 0): string {
-  const section = README.split(/^## /m).find((section) => section.startsWith(`${heading}\n`));
-  const blocks = [...(section ?? '').matchAll(/```(\w*)\n([\s\S]*?)```/g)].filter(
-    ([, name]) => name === language,
+/** The commands for `npx tfjs-grootvl` in a Markdown file, without their comments. */
+export function commandsOf(file: string): string[] {
+  return [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^npx tfjs-grootvl [^#\n]*/gm)].map(([line]) =>
+    line.trim(),
   );
-  if (!blocks[index]) throw new Error(`README: no ${language} block ${index} below "## ${heading}"`);
-  return blocks[index][2];
-}
-
-/** A snippet whose statements run in a function: bundles that are no modules have no `await` at their top. */
-export function asFunction(
-  snippet: string,
-  before: string,
-  after: string,
-  use: (call: string) => string,
-): string {
-  const imports = [...snippet.matchAll(/^import [^;]*;/gm)].map(([text]) => text).join('\n');
-  const rest = snippet.replace(/^import [^;]*;.*$/gm, '');
-  return `${imports}\n${use(`(async () => {\n${before}\n${rest}\n${after}\n})()`)}`;
 }

@@ -1,0 +1,24 @@
+/** Says which classes the pixels of a picture have, and where its objects are: node segment_and_detect.js street.jpg */
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-wasm';
+import { Detector, Segmenter } from 'tfjs-grootvl';
+import { fileSystem } from 'tfjs-grootvl/node';
+import { ready } from 'tfjs-grootvl/wasm';
+
+await tf.setBackend('wasm');
+await ready();
+const [picture] = process.argv.slice(2);
+
+const segmenter = await Segmenter.load(fileSystem('upernet'));
+const { classMap, classes } = await segmenter.segment(picture); // a class for each pixel, and what is there of each
+const detector = await Detector.load(fileSystem('mask_rcnn'));
+const { detections } = await detector.detect(picture, { scoreThreshold: 0.5, masks: 'polygon' });
+
+console.log(`${classMap.length} pixels`);
+for (const { label, share } of classes) console.log(`${label}: ${(100 * share).toFixed(2)} %`);
+for (const { label, score, box, mask } of detections) {
+  const corners = box.map((position) => position.toFixed(1)).join(', ');
+  console.log(
+    `${label} ${(100 * score).toFixed(2)} % at ${corners}, an outline of ${mask.flat().length} numbers`,
+  );
+}

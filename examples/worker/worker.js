@@ -1,0 +1,36 @@
+/** The model: it is loaded and used here. */
+import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import plain from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
+import simd from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
+import threaded from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
+import * as tf from '@tensorflow/tfjs-core';
+import { GrootV } from 'tfjs-grootvl';
+import { ready } from 'tfjs-grootvl/wasm';
+
+let model;
+
+/** What the page may ask. */
+const requests = {
+  async load(url) {
+    setWasmPaths({
+      'tfjs-backend-wasm.wasm': plain,
+      'tfjs-backend-wasm-simd.wasm': simd,
+      'tfjs-backend-wasm-threaded-simd.wasm': threaded,
+    });
+    await tf.setBackend('wasm');
+    await ready();
+    model = await GrootV.load(url);
+  },
+
+  async classify(pictures) {
+    return model.classify(pictures, { top: 3 });
+  },
+};
+
+self.onmessage = async ({ data: { request, argument } }) => {
+  try {
+    postMessage({ request, result: await requests[request](argument) });
+  } catch (error) {
+    postMessage({ request, error: error.message });
+  }
+};
