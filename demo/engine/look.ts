@@ -25,7 +25,7 @@ export type PictureModel =
       readonly scan: 'tree' | 'raster' | 'cross';
     }
   | { readonly kind: 'segmenter' }
-  | { readonly kind: 'detector' /** Where the slider starts. */; readonly threshold: number };
+  | { readonly kind: 'detector' };
 
 /** The classes of a picture's pixels. Bitmaps are the receiver's to close. */
 export interface SegmentedPicture {
@@ -51,7 +51,7 @@ export interface DetectedPicture {
 async function describePictureModel(): Promise<PictureModel | undefined> {
   const model = openedModel();
   if (model instanceof Segmenter) return { kind: 'segmenter' };
-  if (model instanceof Detector) return { kind: 'detector', threshold: SHOWN_SCORE };
+  if (model instanceof Detector) return { kind: 'detector' };
   if (!(model instanceof GrootV)) return undefined;
   const { classes, depths, scan = 'tree' } = model.metadata.architecture;
   return { kind: 'classifier', classes, depths, scan };
@@ -87,8 +87,6 @@ async function segment(picture: Blob, signal?: AbortSignal): Promise<SegmentedPi
 
 /** Objects below this score are not kept. */
 const LEAST_SCORE = 0.05;
-/** What is shown at first. */
-const SHOWN_SCORE = 0.3;
 
 /** What was detected last. */
 let detected: DetectionPicture | undefined;

@@ -5,6 +5,7 @@ import * as block from './block.js';
 import { explained } from './errors.js';
 import * as library from './library.js';
 import * as look from './look.js';
+import * as measure from './measure.js';
 import * as switching from './switch_backend.js';
 import { carrySignals } from './transfer.js';
 import * as write from './write.js';
@@ -15,6 +16,7 @@ const engine = explained({
   ...block.calls,
   ...library.calls,
   ...look.calls,
+  ...measure.calls,
   ...switching.calls,
   ...write.calls,
 });

@@ -1,8 +1,8 @@
 /** The block that is shown: its tree, and the affinities of the place under the pointer. */
-import { computed, effect, signal } from '@preact/signals';
+import { batch, computed, signal } from '@preact/signals';
 import type { AffinityPair, BlockSummary, Colouring } from '../engine/block.js';
 import { attempt, call, error } from './engine.js';
-import { latest, replace } from './latest.js';
+import { latest, replace, whenSettled } from './latest.js';
 
 /** Counted over the whole network. */
 export const block = signal(0);
@@ -20,8 +20,9 @@ export const isPinned = signal(false);
 /** The place of the grid whose values are read out. */
 export const probe = signal<{ readonly x: number; readonly y: number }>({ x: 0, y: 0 });
 
-/** Milliseconds without a change of a slider before its value counts. */
+/** Milliseconds without a change before the value of a slider counts, and before a place is read out. */
 const DEBOUNCE = 150;
+const SILENCE = 700;
 
 let shown: { readonly blob: Blob; readonly signal: AbortSignal } | undefined;
 const nextShow = latest();
@@ -34,7 +35,7 @@ export async function showBlock(
   signal: AbortSignal,
 ): Promise<void> {
   shown = { blob, signal };
-  await reopen(place);
+  await reopen(place, () => replace(tree, undefined)); // that of another picture
 }
 
 export function hideBlock(): void {
@@ -46,14 +47,17 @@ export function hideBlock(): void {
   affinityMilliseconds.value = undefined;
 }
 
-async function reopen(place: readonly [x: number, y: number]): Promise<void> {
+async function reopen(place: readonly [x: number, y: number], onOpened = () => {}): Promise<void> {
   if (!shown) return;
   const { blob, signal: shownSignal } = shown;
   const signal = AbortSignal.any([shownSignal, nextShow()]);
   const summary = await call((engine) => engine.openBlock(blob, block.peek(), size.peek(), signal));
   if (signal.aborted) summary.backdrop.close();
   signal.throwIfAborted();
-  replace(view, summary);
+  batch(() => {
+    onOpened();
+    replace(view, summary);
+  });
   isPinned.value = false;
   pointAt(...cellOf(place, summary));
   await drawTree();
@@ -76,20 +80,6 @@ async function drawTree(): Promise<void> {
   const bitmap = await call((engine) => engine.drawBlockTree(id, colouring.peek()));
   if (signal.aborted) bitmap?.close();
   else replace(tree, bitmap);
-}
-
-/** Calls `action` when the value of a slider has been the same for a while; not for its first value. */
-function whenSettled(values: () => unknown, action: () => Promise<unknown>, delay: number): void {
-  let isFirst = true;
-  effect(() => {
-    values();
-    if (isFirst) {
-      isFirst = false;
-      return;
-    }
-    const timer = setTimeout(action, delay);
-    return () => clearTimeout(timer);
-  });
 }
 
 whenSettled(
@@ -161,3 +151,11 @@ export const description = computed(() => {
   const place = `To ${named(pair.anchor)} of ${grid.width} × ${grid.height}`;
   return `${place}: on average ${own} of every place arrives by the model's scan, ${raster} by a raster scan.`;
 });
+
+/** What a screen reader says: the words when the place has not moved for a while. */
+export const announced = signal('');
+whenSettled(
+  () => description.value,
+  () => (announced.value = description.peek()),
+  SILENCE,
+);

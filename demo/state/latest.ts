@@ -1,5 +1,5 @@
-/** For work of which the newest alone counts, and for the bitmaps that it gives. */
-import type { Signal } from '@preact/signals';
+/** For work of which the newest alone counts, the values that ask for it, and the bitmaps that it gives. */
+import { effect, type Signal } from '@preact/signals';
 
 /** @returns a function that gives the next piece of work its signal, and aborts that of the one before */
 export function latest(): () => AbortSignal {
@@ -26,4 +26,18 @@ export function close(answer: ImageBitmap | object): void {
   for (const each of answer instanceof ImageBitmap ? [answer] : Object.values(answer)) {
     if (each instanceof ImageBitmap) each.close();
   }
+}
+
+/** Calls `action` when what `values` reads has been the same for some milliseconds; not for what it reads first. */
+export function whenSettled(values: () => unknown, action: () => unknown, delay: number): void {
+  let isFirst = true;
+  effect(() => {
+    values();
+    if (isFirst) {
+      isFirst = false;
+      return;
+    }
+    const timer = setTimeout(action, delay);
+    return () => clearTimeout(timer);
+  });
 }

@@ -5,23 +5,29 @@ import type { ModelSummary } from '../engine/library.js';
 import type { DetectedPicture, PictureModel, SegmentedPicture } from '../engine/look.js';
 import { block, hideBlock, showBlock } from './block.js';
 import { attempt, call, error } from './engine.js';
-import { close, latest, replace } from './latest.js';
+import { close, latest, replace, whenSettled } from './latest.js';
 import { opened } from './library.js';
-import { isPicture, type Picture, picture, suitPicture, useOwnPicture } from './pictures.js';
+import { forgetMeasurement } from './measure.js';
+import { fetchPicture, isPicture, type Picture, picture, suitPicture, useOwnPicture } from './pictures.js';
 
 export { affinityMilliseconds } from './block.js';
 
 /** What the open model can do; undefined where it takes no pictures, or none is open. */
 export const model = signal<PictureModel | undefined>();
+/** True while what is shown is of an older picture or model, or not all there. */
+export const isLooking = signal(false);
 export const predictions = signal<readonly Prediction[]>([]);
 export const segmented = signal<SegmentedPicture | undefined>();
 export const detected = signal<DetectedPicture | undefined>();
 /** The objects above the threshold over their picture. */
 export const objectDrawing = signal<ImageBitmap | undefined>();
 /** The least score of an object that is shown. */
-export const threshold = signal(0);
+export const threshold = signal(0.3);
 /** Of the last prediction. */
 export const milliseconds = signal<number | undefined>();
+
+/** Milliseconds without a change before the value of a slider counts. */
+const DEBOUNCE = 50;
 
 const nextLook = latest();
 const nextDrawing = latest();
@@ -42,21 +48,25 @@ export function lookAgain(): Promise<void> {
 
 async function look(summary: ModelSummary | undefined, chosen: Picture): Promise<void> {
   const signal = nextLook();
+  forgetMeasurement();
   if (!summary) return;
+  isLooking.value = true;
   const done = await attempt(`Looking at ${chosen.title.toLowerCase()}`, async () => {
     const [described, blob] = await Promise.all([
       call((engine) => engine.describePictureModel()),
-      fetch(chosen.url, { signal }).then((response) => response.blob()),
+      fetchPicture(chosen, signal),
     ]);
     signal.throwIfAborted();
     if (described?.kind !== model.peek()?.kind) forget();
     model.value = described;
     if (described?.kind === 'classifier') await classify(described, blob, chosen, signal);
     else if (described?.kind === 'segmenter') await segment(blob, signal);
-    else if (described?.kind === 'detector') await detect(described.threshold, blob, signal);
+    else if (described?.kind === 'detector') await detect(blob, signal);
     return true;
   });
-  if (!done && !signal.aborted) forget();
+  if (signal.aborted) return;
+  isLooking.value = false;
+  if (!done) forget();
 }
 
 /** What is shown of the last picture goes away. */
@@ -93,8 +103,7 @@ async function segment(blob: Blob, signal: AbortSignal): Promise<void> {
   milliseconds.value = answer.milliseconds;
 }
 
-async function detect(leastScore: number, blob: Blob, signal: AbortSignal): Promise<void> {
-  if (!detected.peek()) threshold.value = leastScore;
+async function detect(blob: Blob, signal: AbortSignal): Promise<void> {
   const answer = await call((engine) => engine.detect(blob, signal));
   signal.throwIfAborted();
   detected.value = answer;
@@ -102,18 +111,19 @@ async function detect(leastScore: number, blob: Blob, signal: AbortSignal): Prom
   await drawObjects();
 }
 
-/** Shows the objects with at least this score. */
-export async function showObjectsFrom(score: number): Promise<void> {
-  threshold.value = score;
-  await drawObjects();
-}
-
 async function drawObjects(): Promise<void> {
+  if (!detected.peek()) return;
   const signal = nextDrawing();
   const bitmap = await call((engine) => engine.drawObjects(threshold.peek()));
   if (signal.aborted) bitmap?.close();
   else replace(objectDrawing, bitmap);
 }
+
+whenSettled(
+  () => threshold.value,
+  () => attempt('Drawing the objects', drawObjects),
+  DEBOUNCE,
+);
 
 /** Looks at a file that somebody chose, dropped or pasted. */
 export function lookAtFile(file: File): void {

@@ -32,6 +32,13 @@ const BUNDLED: readonly Picture[] = [
   ...DIGITS,
 ];
 
+/** What pictures a family of models is shown at first: the bundled ones were trained on scenes. */
+const SUITABLE: Readonly<Partial<Record<ModelSummary['family'], PictureKind>>> = {
+  GrootV: 'photograph',
+  Segmenter: 'scene',
+  Detector: 'scene',
+};
+
 /** The last one that is not of the page: a file, from the clipboard or from the camera. */
 const own = signal<Picture | undefined>();
 
@@ -46,22 +53,29 @@ export function choosePicture(id: string): void {
   if (found) picture.value = found;
 }
 
+/** @throws {Error} one line, when it cannot be loaded; the signal's reason when it is aborted */
+export async function fetchPicture({ url, title }: Picture, signal: AbortSignal): Promise<Blob> {
+  const response = await fetch(url, { signal }).catch(() => undefined);
+  signal.throwIfAborted();
+  if (!response?.ok) throw new Error(`${title} could not be loaded: is there a connection?`);
+  return response.blob();
+}
+
 /** Looks at a picture that is not of the page. */
 export function useOwnPicture(file: Blob, title: string): void {
   const before = own.peek();
-  const id = `own-${Date.now()}`;
-  own.value = { id, title, kind: 'own', url: URL.createObjectURL(file), anchor: MIDDLE };
+  const url = URL.createObjectURL(file);
+  own.value = { id: url, title, kind: 'own', url, anchor: MIDDLE };
   picture.value = own.value;
   if (before) URL.revokeObjectURL(before.url);
 }
 
 /** Looks at a picture that suits a model, unless the one that is looked at does, or is not of the page. */
 export function suitPicture({ id, family }: ModelSummary): void {
-  const kind = family === 'GrootV' ? (id === 'digits' ? 'digit' : 'photograph') : 'scene';
   const now = picture.peek().kind;
-  if (now === kind || now === 'own') return;
+  const kind = id === 'digits' ? 'digit' : SUITABLE[family];
   const suits = BUNDLED.find((each) => each.kind === kind);
-  if (suits) picture.value = suits;
+  if (suits && now !== kind && now !== 'own') picture.value = suits;
 }
 
 /** True for a file that a page can show, by its type or else its name. */

@@ -1,4 +1,13 @@
-import { affinity, description, isPinned, pointAt, pointAtPart, probe, view } from '../../state/block.js';
+import {
+  affinity,
+  announced,
+  description,
+  isPinned,
+  pointAt,
+  pointAtPart,
+  probe,
+  view,
+} from '../../state/block.js';
 import { model } from '../../state/look.js';
 import { useCanvas } from './canvas.js';
 
@@ -145,6 +154,9 @@ function Reading() {
   return (
     <div class="reading">
       <p id="reading">{description.value}</p>
+      <p class="visually-hidden" role="status">
+        {announced.value}
+      </p>
       <button type="button" aria-pressed={isPinned.value} onClick={togglePin}>
         Pin the place
       </button>

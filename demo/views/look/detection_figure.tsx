@@ -1,5 +1,6 @@
 import { useComputed } from '@preact/signals';
-import { detected, milliseconds, objectDrawing, showObjectsFrom, threshold } from '../../state/look.js';
+import { detected, objectDrawing, threshold } from '../../state/look.js';
+import { Measurement } from './measurement.js';
 import { Slider } from './slider.js';
 import { ZoomFigure } from './zoom_figure.js';
 
@@ -13,7 +14,7 @@ export function DetectionFigure() {
   const shown = objects.filter(({ score }) => score >= threshold.value);
   return (
     <div class="dense">
-      <ZoomFigure layers={layers} label="The objects over the picture" />
+      <ZoomFigure layers={layers} title="The objects found" />
       <section aria-labelledby="objects-title">
         <h2 id="objects-title">
           {shown.length} of {objects.length} objects
@@ -25,7 +26,7 @@ export function DetectionFigure() {
           step={0.05}
           value={threshold.value}
           text={threshold.value.toFixed(2)}
-          onInput={showObjectsFrom}
+          onInput={(value) => (threshold.value = value)}
         />
         <ul class="legend">
           {shown.map(({ label, score, colour }, i) => (
@@ -36,9 +37,7 @@ export function DetectionFigure() {
             </li>
           ))}
         </ul>
-        {milliseconds.value !== undefined && (
-          <p class="muted">{milliseconds.value.toFixed(0)} ms in the worker</p>
-        )}
+        <Measurement />
       </section>
     </div>
   );

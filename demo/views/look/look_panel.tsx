@@ -1,6 +1,6 @@
 import './look.css';
 import { opened } from '../../state/library.js';
-import { lookAtFile, model } from '../../state/look.js';
+import { isLooking, lookAtFile, model } from '../../state/look.js';
 import { isPicture, picture } from '../../state/pictures.js';
 import { AffinityFigures } from './affinity_figures.js';
 import { BlockControls } from './block_controls.js';
@@ -20,8 +20,8 @@ document.addEventListener('paste', (event) => {
 
 /** Look at a picture. */
 export function LookPanel() {
-  if (opened.value?.family === 'GrootL') {
-    return <p>The open model continues texts. Open a model of pictures to look at one.</p>;
+  if (opened.value && !isLooking.value && !model.value) {
+    return <p>{opened.value.title} takes no pictures. Open a model of pictures to look at one.</p>;
   }
   const kind = model.value?.kind;
   return (

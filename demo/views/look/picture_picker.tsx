@@ -1,26 +1,17 @@
 import { lookAtFile } from '../../state/look.js';
-import { choosePicture, picture, pictures } from '../../state/pictures.js';
+import { choosePicture, type Picture, picture, pictures } from '../../state/pictures.js';
 import { CameraButton } from './camera.js';
 
 /** The pictures of the page as a group of radio buttons, and ways to another one. */
 export function PicturePicker() {
+  const [digits, others] = [true, false].map((isDigit) =>
+    pictures.value.filter(({ kind }) => (kind === 'digit') === isDigit),
+  );
   return (
     <fieldset class="picker">
       <legend>Picture</legend>
-      <div class="thumbnails">
-        {pictures.value.map(({ id, title, kind, url }) => (
-          <label key={id} class={kind} title={title}>
-            <input
-              type="radio"
-              name="picture"
-              class="visually-hidden"
-              checked={picture.value.id === id}
-              onChange={() => choosePicture(id)}
-            />
-            <img src={url} alt={title} />
-          </label>
-        ))}
-      </div>
+      <Thumbnails of={others} />
+      <Thumbnails of={digits} />
       <div class="sources">
         <label class="button">
           Open a picture…
@@ -39,5 +30,24 @@ export function PicturePicker() {
         <span class="muted">or drop or paste one</span>
       </div>
     </fieldset>
+  );
+}
+
+function Thumbnails({ of }: { readonly of: readonly Picture[] }) {
+  return (
+    <div class="thumbnails">
+      {of.map(({ id, title, kind, url }) => (
+        <label key={id} class={kind} title={title}>
+          <input
+            type="radio"
+            name="picture"
+            class="visually-hidden"
+            checked={picture.value.id === id}
+            onChange={() => choosePicture(id)}
+          />
+          <img src={url} alt={title} />
+        </label>
+      ))}
+    </div>
   );
 }

@@ -1,10 +1,11 @@
-import { milliseconds, predictions } from '../../state/look.js';
+import { isLooking, predictions } from '../../state/look.js';
+import { Measurement } from './measurement.js';
 
 /** The most probable classes as a list of bars. */
 export function Predictions() {
   if (predictions.value.length === 0) return null;
   return (
-    <section aria-labelledby="predictions-title">
+    <section aria-labelledby="predictions-title" aria-busy={isLooking.value}>
       <h2 id="predictions-title">Prediction</h2>
       <ol class="predictions" aria-live="polite">
         {predictions.value.map(({ index, label, probability }) => (
@@ -15,9 +16,7 @@ export function Predictions() {
           </li>
         ))}
       </ol>
-      {milliseconds.value !== undefined && (
-        <p class="muted">{milliseconds.value.toFixed(1)} ms in the worker</p>
-      )}
+      <Measurement />
     </section>
   );
 }

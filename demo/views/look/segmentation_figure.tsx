@@ -1,5 +1,6 @@
 import { useComputed, useSignal } from '@preact/signals';
-import { milliseconds, segmented } from '../../state/look.js';
+import { segmented } from '../../state/look.js';
+import { Measurement } from './measurement.js';
 import { percent } from './predictions.js';
 import { Slider } from './slider.js';
 import { ZoomFigure } from './zoom_figure.js';
@@ -18,7 +19,7 @@ export function SegmentationFigure() {
   if (!segmented.value) return null;
   return (
     <div class="dense">
-      <ZoomFigure layers={layers} label="The classes over the picture" />
+      <ZoomFigure layers={layers} title="The classes of the pixels" />
       <section aria-labelledby="classes-title">
         <h2 id="classes-title">Classes</h2>
         <ul class="legend">
@@ -39,9 +40,7 @@ export function SegmentationFigure() {
           text={`${Math.round(100 * opacity.value)} %`}
           onInput={(value) => (opacity.value = value)}
         />
-        {milliseconds.value !== undefined && (
-          <p class="muted">{milliseconds.value.toFixed(0)} ms in the worker</p>
-        )}
+        <Measurement />
       </section>
     </div>
   );

@@ -5,7 +5,10 @@ import { ZoomFigure } from './zoom_figure.js';
 
 /** The tree of the block over the picture. */
 export function TreeFigure() {
-  const layers = useComputed(() => (tree.value ? [{ bitmap: tree.value, opacity: 1 }] : []));
+  const layers = useComputed(() => {
+    const bitmap = tree.value ?? view.value?.backdrop; // until it is drawn
+    return bitmap ? [{ bitmap, opacity: 1 }] : [];
+  });
   if (view.value && !view.value.hasTree) {
     return <p>A cross scan goes along four paths, the same for every picture: there is no tree to show.</p>;
   }
@@ -13,9 +16,5 @@ export function TreeFigure() {
   const title = isPath ? 'Path of the raster scan' : `Tree of block ${block.value + 1}`;
   const hint =
     colouring.value === 'depth' ? 'light near its root, blue far away' : 'light where neighbours are unlike';
-  return (
-    <ZoomFigure layers={layers} label={`${title} over the picture`}>
-      <strong>{title}</strong> <span class="muted">{hint}</span>
-    </ZoomFigure>
-  );
+  return <ZoomFigure layers={layers} title={title} hint={hint} />;
 }

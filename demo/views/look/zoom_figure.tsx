@@ -1,5 +1,4 @@
 import { type ReadonlySignal, useSignal } from '@preact/signals';
-import type { ComponentChildren } from 'preact';
 import { useRef } from 'preact/hooks';
 import { useCanvas } from './canvas.js';
 
@@ -12,9 +11,9 @@ export interface Layer {
 
 interface ZoomFigureProps {
   readonly layers: ReadonlySignal<readonly Layer[]>;
-  readonly label: string;
-  /** Below the picture, beside the buttons. */
-  readonly children?: ComponentChildren;
+  /** What is to be seen. */
+  readonly title: string;
+  readonly hint?: string;
 }
 
 const MOST = 12;
@@ -24,7 +23,7 @@ const STEP = 1.5;
 const PAN = 0.15;
 
 /** A picture that can be enlarged and moved: by wheel, two fingers, dragging, + and - and arrow keys, or buttons. */
-export function ZoomFigure({ layers, label, children }: ZoomFigureProps) {
+export function ZoomFigure({ layers, title, hint }: ZoomFigureProps) {
   /** Enlargement, and the point of the picture in the middle: parts of its width and height. */
   const seen = useSignal({ zoom: 1, x: 0.5, y: 0.5 });
   const fingers = useRef(new Map<number, { x: number; y: number }>());
@@ -106,7 +105,7 @@ export function ZoomFigure({ layers, label, children }: ZoomFigureProps) {
         class={seen.value.zoom > 1 ? 'surface zoomed' : 'surface'}
         role="application"
         aria-roledescription="picture"
-        aria-label={`${label}. Plus and minus enlarge, arrow keys move, 0 shows all.`}
+        aria-label={`${title}. Plus and minus enlarge, arrow keys move, 0 shows all.`}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: keys move what it shows
         tabIndex={0}
         onWheel={onWheel}
@@ -120,7 +119,7 @@ export function ZoomFigure({ layers, label, children }: ZoomFigureProps) {
         <canvas ref={canvas} style={first && { aspectRatio: `${first.width} / ${first.height}` }} />
       </div>
       <figcaption>
-        <div>{children}</div>
+        <strong>{title}</strong>
         <button type="button" aria-label="Enlarge" onClick={() => zoomAt(STEP)}>
           +
         </button>
@@ -135,6 +134,7 @@ export function ZoomFigure({ layers, label, children }: ZoomFigureProps) {
         <button type="button" disabled={seen.value.zoom === 1} onClick={reset}>
           Reset
         </button>
+        {hint && <span class="muted">{hint}</span>}
       </figcaption>
     </figure>
   );

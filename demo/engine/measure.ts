@@ -1,0 +1,64 @@
+/** How long a prediction takes, and whether anything is left behind by many of them. */
+import { memory } from '@tensorflow/tfjs-core';
+import { Detector, GrootV, Segmenter } from 'tfjs-grootvl';
+import { openedModel } from './library.js';
+
+export interface Measurement {
+  /** Predictions that were made. */
+  readonly times: number;
+  /** Milliseconds of one, from the file of the picture to the answer. */
+  readonly median: number;
+  readonly fastest: number;
+  readonly slowest: number;
+  /** On the backend, before the first and after the last. */
+  readonly tensors: readonly [before: number, after: number];
+  readonly bytes: readonly [before: number, after: number];
+}
+
+/** Milliseconds between two reports. */
+const REPORT_EVERY = 100;
+
+/** Makes the same prediction again and again, until it is stopped. */
+async function measure(
+  picture: Blob,
+  times: number,
+  onProgress: (done: number) => void,
+  signal: AbortSignal,
+): Promise<Measurement> {
+  const predict = predictionOf(picture);
+  await predict(); // the first one takes longer
+  const before = memory();
+  const each: number[] = [];
+  let reported = performance.now();
+  do {
+    const started = performance.now();
+    await predict();
+    const now = performance.now();
+    each.push(now - started);
+    if (now - reported < REPORT_EVERY) continue;
+    reported = now;
+    onProgress(each.length);
+    await new Promise((resolve) => setTimeout(resolve)); // the signal comes as a message
+  } while (each.length < times && !signal.aborted);
+  const after = memory();
+  each.sort((a, b) => a - b);
+  return {
+    times: each.length,
+    median: each[Math.floor(each.length / 2)],
+    fastest: each[0],
+    slowest: each[each.length - 1],
+    tensors: [before.numTensors, after.numTensors],
+    bytes: [before.numBytes, after.numBytes],
+  };
+}
+
+function predictionOf(picture: Blob): () => Promise<unknown> {
+  const model = openedModel();
+  if (model instanceof GrootV && model.metadata.architecture.classes > 0)
+    return () => model.classify(picture);
+  if (model instanceof Segmenter) return () => model.segment(picture);
+  if (model instanceof Detector) return () => model.detect(picture, { masks: 'bitmap' });
+  throw new Error('the open model predicts nothing of a picture');
+}
+
+export const calls = { measure };

@@ -1,0 +1,41 @@
+/** Predictions of the picture that is looked at, many times. */
+import { signal } from '@preact/signals';
+import { proxy } from 'comlink';
+import type { Measurement } from '../engine/measure.js';
+import { attempt, call } from './engine.js';
+import { latest } from './latest.js';
+import { fetchPicture, picture } from './pictures.js';
+
+export const measurement = signal<Measurement | undefined>();
+/** How many predictions have been made; undefined where none are. */
+export const progress = signal<number | undefined>();
+
+const nextMeasurement = latest();
+
+export async function measure(times: number): Promise<void> {
+  const signal = nextMeasurement();
+  measurement.value = undefined;
+  progress.value = 0;
+  const result = await attempt(`Predicting ${times} times`, async () => {
+    const blob = await fetchPicture(picture.peek(), signal);
+    const onProgress = proxy((done: number) => {
+      if (!signal.aborted) progress.value = done;
+    });
+    return call((engine) => engine.measure(blob, times, onProgress, signal));
+  });
+  if (progress.peek() === undefined) return; // forgotten meanwhile
+  progress.value = undefined;
+  measurement.value = result;
+}
+
+/** Ends with the predictions that have been made. */
+export function stopMeasuring(): void {
+  nextMeasurement();
+}
+
+/** Another picture or model is looked at. */
+export function forgetMeasurement(): void {
+  stopMeasuring();
+  progress.value = undefined;
+  measurement.value = undefined;
+}
