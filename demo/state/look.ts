@@ -16,7 +16,9 @@ export { affinityMilliseconds } from './block.js';
 export const model = signal<PictureModel | undefined>();
 /** True while what is shown is of an older picture or model, or not all there. */
 export const isLooking = signal(false);
-export const predictions = signal<readonly Prediction[]>([]);
+export const predictions = signal<
+  { readonly of: Picture; readonly classes: readonly Prediction[] } | undefined
+>();
 export const segmented = signal<SegmentedPicture | undefined>();
 export const detected = signal<DetectedPicture | undefined>();
 /** The objects above the threshold over their picture. */
@@ -72,7 +74,7 @@ async function look(summary: ModelSummary | undefined, chosen: Picture): Promise
 /** What is shown of the last picture goes away. */
 function forget(): void {
   hideBlock();
-  predictions.value = [];
+  predictions.value = undefined;
   milliseconds.value = undefined;
   replace(segmented, undefined);
   detected.value = undefined;
@@ -82,18 +84,18 @@ function forget(): void {
 async function classify(
   { classes, depths }: PictureModel & { kind: 'classifier' },
   blob: Blob,
-  { anchor }: Picture,
+  of: Picture,
   signal: AbortSignal,
 ): Promise<void> {
   if (classes > 0) {
     const answer = await call((engine) => engine.classify(blob, 5, signal));
     signal.throwIfAborted();
-    predictions.value = answer.predictions;
+    predictions.value = { of, classes: answer.predictions };
     milliseconds.value = answer.milliseconds;
   }
   const blocks = depths.reduce((sum, depth) => sum + depth, 0);
   block.value = Math.min(block.peek(), blocks - 1);
-  await showBlock(blob, anchor, signal);
+  await showBlock(blob, of.anchor, signal);
 }
 
 async function segment(blob: Blob, signal: AbortSignal): Promise<void> {

@@ -20,9 +20,10 @@ const MIDDLE = [0.5, 0.5] as const;
 
 const DIGITS = Object.entries(
   import.meta.glob<string>('../../examples/digits/*.png', { eager: true, query: '?url', import: 'default' }),
-).map(([path, url], i): Picture => {
-  const label = /label-(\d)/.exec(path)?.[1] ?? '?';
-  return { id: `digit-${i}`, title: `A handwritten ${label}`, kind: 'digit', url, anchor: MIDDLE };
+).map(([path, url]): Picture => {
+  const [, number, label] = /digit-(\d+)-label-(\d)/.exec(path) ?? [];
+  const title = `A handwritten ${label} (number ${Number(number)})`;
+  return { id: `digit-${number}`, title, kind: 'digit', url, anchor: MIDDLE };
 });
 
 const BUNDLED: readonly Picture[] = [

@@ -3,12 +3,13 @@ import { Measurement } from './measurement.js';
 
 /** The most probable classes as a list of bars. */
 export function Predictions() {
-  if (predictions.value.length === 0) return null;
+  if (!predictions.value) return null;
+  const { of, classes } = predictions.value;
   return (
     <section aria-labelledby="predictions-title" aria-busy={isLooking.value}>
       <h2 id="predictions-title">Prediction</h2>
-      <ol class="predictions" aria-live="polite">
-        {predictions.value.map(({ index, label, probability }) => (
+      <ol class="predictions" aria-live="polite" aria-label={of.title}>
+        {classes.map(({ index, label, probability }) => (
           <li key={index}>
             <span>{label}</span>
             <meter value={probability} aria-label={label} />

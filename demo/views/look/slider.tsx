@@ -9,12 +9,12 @@ interface SliderProps {
   readonly onInput: (value: number) => void;
 }
 
-/** A range with its label and its value. */
+/** A range with its label and its value, which is no `<output>`: a label names the first one that it holds. */
 export function Slider({ label, text, onInput, ...range }: SliderProps) {
   return (
     <label class="slider">
       <span>{label}</span>
-      <output>{text}</output>
+      <span class="muted">{text}</span>
       <input
         type="range"
         {...range}

@@ -1,0 +1,270 @@
+/** Looking at pictures in the page: what it shows is what the package gives in Node for the same pictures. */
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Locator, Page } from 'playwright-core';
+import t from 'tap';
+import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
+import '../../node/index.js'; // decodes pictures
+import { GrootV } from '../../plugin/index.js';
+import { onBackend } from '../../testing/backends.js';
+import { loadConverted } from '../../testing/models.js';
+import { openDemo } from './page.js';
+
+const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
+const DIGITS = readdirSync(`${EXAMPLES}digits`).filter((name) => name.endsWith('.png'));
+const CAT = `${EXAMPLES}photos/chelsea.png`;
+const skip = chromiumMissing() ?? false;
+
+/** Runs `body` with the model of digits in Node. */
+async function withDigits(body: (model: GrootV) => Promise<void>): Promise<void> {
+  await onBackend('wasm', async () => {
+    const { model: graph, sink } = await loadConverted('grootv/grootv_nano_mnist.pth');
+    graph.dispose();
+    const model = await GrootV.load(sink);
+    await body(model);
+    model.dispose();
+  });
+}
+
+/** Looks at a picture of the page. */
+async function choose(page: Page, title: string): Promise<void> {
+  await page.getByRole('radio', { name: title, exact: true }).check({ force: true });
+  await page.getByRole('list', { name: title, exact: true }).waitFor();
+}
+
+/** Waits until the words below the maps begin so. @returns their numbers, the model's scan first */
+async function readingAt(page: Page, beginning: string): Promise<number[]> {
+  const reading = page.locator('#reading', { hasText: beginning });
+  await reading.waitFor();
+  const [, own, raster] = /([\d.e-]+) (?:of every place|by the).*? ([\d.e-]+) by a raster/.exec(
+    (await reading.textContent()) as string,
+  ) as RegExpExecArray;
+  return [own, raster].map(Number);
+}
+
+/** The middle of a place of a grid on the screen. */
+async function placeOn(surface: Locator, [x, y]: readonly number[], grid: { width: number; height: number }) {
+  const box = (await surface.boundingBox()) as { x: number; y: number; width: number; height: number };
+  return [
+    box.x + ((x + 0.5) * box.width) / grid.width,
+    box.y + ((y + 0.5) * box.height) / grid.height,
+  ] as const;
+}
+
+/** Distinct colours of a canvas. */
+function coloursOf(canvas: Locator): Promise<number> {
+  return canvas.evaluate((element) => {
+    const { width, height } = element as HTMLCanvasElement;
+    const context = (element as HTMLCanvasElement).getContext('2d') as CanvasRenderingContext2D;
+    return new Set(new Uint32Array(context.getImageData(0, 0, width, height).data.buffer)).size;
+  });
+}
+
+t.test('looking at pictures', { skip }, async (t) => {
+  const { page, messages } = await openDemo(t);
+
+  await t.test('every digit has the class and the probability of the command line', async (t) => {
+    await withDigits(async (model) => {
+      const expected = await model.classify(DIGITS.map((name) => `${EXAMPLES}digits/${name}`));
+      for (const [i, name] of DIGITS.entries()) {
+        const [, number, label] = /digit-(\d+)-label-(\d)/.exec(name) as RegExpExecArray;
+        await choose(page, `A handwritten ${label} (number ${Number(number)})`);
+        const first = page.locator('.predictions li').first();
+        const [best] = expected[i];
+        t.equal(await first.locator('span').textContent(), best.label, name);
+        t.equal(
+          await first.locator('output').textContent(),
+          `${(100 * best.probability).toFixed(1)} %`,
+          name,
+        );
+      }
+    });
+  });
+
+  await t.test('affinities under the pointer are those of the package', async (t) => {
+    await choose(page, 'A cat');
+    await page.locator('#reading', { hasText: 'of 84 × 56' }).waitFor();
+    const surface = page.getByRole('application', { name: /ring: tree scan/ });
+    await surface.scrollIntoViewIfNeeded();
+    await withDigits(async (model) => {
+      const view = await model.view(CAT, { block: 0, size: 224 });
+      const pixel = ([x, y]: readonly number[]) => ({ x: ((x + 0.5) * 448) / 84, y: ((y + 0.5) * 298) / 56 });
+      const named = ([x, y]: readonly number[]) => `column ${x + 1}, row ${y + 1}`;
+      const isNear = (shown: number, value: number) =>
+        t.ok(Math.abs(shown - value) <= 0.0051 * value + 1e-30, `shown ${shown}, expected ${value}`);
+      const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+      const maps = async (place: readonly number[]) => [
+        (await view.affinity(pixel(place))).values,
+        (await view.affinity({ ...pixel(place), scan: 'raster' })).values,
+      ];
+      for (const place of [
+        [27, 24],
+        [3, 50],
+        [83, 0],
+      ]) {
+        await page.mouse.move(...(await placeOn(surface, place, view)));
+        const shown = await readingAt(page, `To ${named(place)} of 84 × 56`);
+        for (const [i, values] of (await maps(place)).entries()) isNear(shown[i], mean(values));
+      }
+
+      const anchor = [40, 30];
+      await page.mouse.click(...(await placeOn(surface, anchor, view)));
+      await readingAt(page, `From ${named(anchor)} to the pinned ${named(anchor)}`);
+      const expected = await maps(anchor);
+      for (const place of [
+        [41, 30],
+        [0, 0],
+        [60, 12],
+        [20, 55],
+      ]) {
+        await page.mouse.move(...(await placeOn(surface, place, view)));
+        const shown = await readingAt(page, `From ${named(place)} to the pinned ${named(anchor)}`);
+        for (const [i, values] of expected.entries()) isNear(shown[i], values[place[1] * 84 + place[0]]);
+      }
+      view.dispose();
+    });
+  });
+
+  await t.test('the keyboard moves the place, and a pinned one is let go', async (t) => {
+    const surface = page.getByRole('application', { name: /raster scan/ });
+    await surface.focus();
+    await page.keyboard.press('Enter');
+    t.equal(await page.getByRole('button', { name: 'Pin the place' }).getAttribute('aria-pressed'), 'false');
+    await readingAt(page, 'To column 21, row 56');
+    for (const [key, expected] of [
+      ['ArrowRight', 'To column 22, row 56'],
+      ['ArrowUp', 'To column 22, row 55'],
+      ['Shift+ArrowLeft', 'To column 17, row 55'],
+      ['ArrowDown', 'To column 17, row 56'],
+      ['ArrowDown', 'To column 17, row 56'],
+    ]) {
+      await page.keyboard.press(key);
+      await readingAt(page, expected);
+    }
+    await page.getByRole('status').filter({ hasText: 'To column 17, row 56' }).waitFor();
+    t.pass('and a screen reader hears of it');
+  });
+
+  await t.test('the tree is drawn, coloured anew, enlarged and moved', async (t) => {
+    const surface = page.getByRole('application', { name: /Tree of block 1/ });
+    const canvas = surface.locator('canvas');
+    const shot = () => canvas.evaluate((element) => (element as HTMLCanvasElement).toDataURL());
+    const changed = async (before: string) => {
+      for (let tries = 0; tries < 100; tries++) {
+        const now = await shot();
+        if (now !== before) return now;
+        await page.waitForTimeout(50);
+      }
+      throw new Error('the canvas does not change');
+    };
+    t.ok((await coloursOf(canvas)) > 5000, `${await coloursOf(canvas)} colours`);
+    let now = await shot();
+    await page.getByLabel('Colours of the tree').selectOption('dissimilarity of neighbours');
+    now = await changed(now);
+    const whole = now;
+    await surface.hover();
+    await page.mouse.wheel(0, -400);
+    now = await changed(now);
+    await page.mouse.down();
+    await page.mouse.move(500, 500);
+    await page.mouse.up();
+    now = await changed(now);
+    await surface.focus();
+    for (const key of ['+', 'ArrowLeft', '-']) {
+      await page.keyboard.press(key);
+      now = await changed(now);
+    }
+    await page.getByRole('button', { name: 'Reset' }).click();
+    t.equal(await changed(now), whole, 'all of it again');
+  });
+
+  await t.test('sliders choose the block and the size', async (t) => {
+    const tree = (block: number) => page.getByRole('application', { name: `Tree of block ${block}.` });
+    await page.getByRole('slider', { name: 'Size' }).focus();
+    await page.keyboard.press('Home');
+    await page.locator('#reading', { hasText: 'of 24 × 16' }).waitFor();
+    await page.getByRole('slider', { name: 'Block' }).focus();
+    await page.keyboard.press('End');
+    await page.locator('#reading', { hasText: 'of 3 × 2' }).waitFor();
+    t.ok(await tree(5).isVisible());
+    t.equal(
+      await page.getByRole('slider', { name: 'Block' }).getAttribute('aria-valuetext'),
+      '5 of 5, level 4',
+    );
+    await page.keyboard.press('Home');
+    await page.locator('#reading', { hasText: 'of 24 × 16' }).waitFor();
+    t.ok(await tree(1).isVisible());
+  });
+
+  await t.test(
+    'a picture of one is opened or pasted; what is none is refused and the page goes on',
+    async (t) => {
+      const file = page.locator('input[type=file][accept="image/*"]');
+      await file.setInputFiles(`${EXAMPLES}digits/digit-61-label-8.png`);
+      await page.getByRole('list', { name: 'digit-61-label-8.png' }).waitFor();
+      t.match(await page.locator('.predictions li').first().textContent(), /^8/);
+      await file.setInputFiles({
+        name: 'torn.png',
+        mimeType: 'image/png',
+        buffer: Buffer.from('no picture'),
+      });
+      const alert = page.getByRole('alert');
+      await alert.waitFor();
+      t.match(await alert.textContent(), /cannot read image.*: not an image that this browser can decode/);
+      await file.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('text') });
+      await page.getByRole('alert').filter({ hasText: 'notes.txt is not a picture' }).waitFor();
+      await page.evaluate(async () => {
+        const canvas = Object.assign(document.createElement('canvas'), { width: 40, height: 20 });
+        canvas.getContext('2d')?.fillRect(0, 0, 40, 20);
+        const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve));
+        const clipboardData = new DataTransfer();
+        clipboardData.items.add(new File([blob as Blob], 'pasted.png', { type: 'image/png' }));
+        document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+      });
+      await page.getByRole('list', { name: 'pasted.png' }).waitFor();
+      await page.locator('#reading', { hasText: 'of 32 × 16' }).waitFor();
+      t.equal(await page.getByRole('alert').count(), 0);
+    },
+  );
+
+  await t.test('the camera: none, refused, and a frame of one that is then off', async (t) => {
+    const button = page.getByRole('button', { name: 'Camera' });
+    await button.click();
+    await page.getByRole('alert').filter({ hasText: 'no camera was found' }).waitFor();
+    await page.evaluate(() => {
+      navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));
+    });
+    await button.click();
+    await page.getByRole('alert').filter({ hasText: 'the camera was refused' }).waitFor();
+    await page.evaluate(() => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 48 });
+      const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+      setInterval(() => context.fillRect(0, 0, 64, 48), 30);
+      const stream = canvas.captureStream();
+      Object.assign(window, { stream });
+      navigator.mediaDevices.getUserMedia = () => Promise.resolve(stream);
+    });
+    await button.click();
+    await page.getByRole('button', { name: 'Take the picture' }).click();
+    await page.getByRole('list', { name: 'From the camera' }).waitFor();
+    const states = () =>
+      page.evaluate(() =>
+        (window as unknown as { stream: MediaStream }).stream.getTracks().map(({ readyState }) => readyState),
+      );
+    t.same(await states(), ['ended']);
+    t.equal(await page.getByRole('dialog').count(), 0);
+  });
+
+  await t.test('a thousand predictions leave nothing behind', async (t) => {
+    await choose(page, 'A handwritten 7 (number 0)');
+    await page.getByLabel('How many times').selectOption('1000 times');
+    await page.getByRole('button', { name: 'Predict again' }).click();
+    const result = page.getByRole('status').filter({ hasText: 'the median of 1000' });
+    await result.waitFor({ timeout: 120_000 });
+    t.match(await result.textContent(), /Memory: unchanged, \d+ tensors of [\d,]+ bytes/);
+  });
+
+  const unexpected = messages.filter((message) => !/^(warning|info)/.test(message));
+  t.same(unexpected, [], 'the console is empty');
+});
