@@ -46,4 +46,28 @@ async function write(
   }
 }
 
-export const calls = { write };
+/** A prompt as a model reads it. */
+export interface ReadPrompt {
+  /** The text of every token. */
+  readonly tokens: readonly string[];
+  /** Position of every token's parent in the tree of the layer, -1 for the root; undefined where the model has no tree. */
+  readonly parents: readonly number[] | undefined;
+  readonly layers: number;
+}
+
+/** The tokens of a prompt, and the tree that a layer makes of them. */
+async function readPrompt(prompt: string, layer: number, signal: AbortSignal): Promise<ReadPrompt> {
+  const model = languageModel();
+  const { tokens, tree } = await model.view(prompt, { layer, signal });
+  const parents = tokens.map(() => -1);
+  tree?.order.forEach((token, i) => {
+    if (i > 0) parents[token] = tree.order[tree.parent[i]];
+  });
+  return {
+    tokens: tokens.map(({ text }) => text),
+    parents: tree && parents,
+    layers: model.metadata.architecture.layers,
+  };
+}
+
+export const calls = { readPrompt, write };

@@ -1,8 +1,9 @@
 /** A text that a language model continues, and how. */
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import { proxy } from 'comlink';
-import type { Pace, WritingOptions } from '../engine/write.js';
+import type { Pace, ReadPrompt, WritingOptions } from '../engine/write.js';
 import { attempt, call } from './engine.js';
+import { opened } from './library.js';
 
 export const prompt = signal('This program is free software; you can redistribute it');
 export const options = signal<WritingOptions>({ temperature: 0.8, topK: 40, maxTokens: 60, seed: 1 });
@@ -47,3 +48,48 @@ export async function generate(): Promise<void> {
   ending.value = whole ? ENDINGS[whole.stop] : controller.signal.aborted ? 'stopped' : 'failed';
   running.value = undefined;
 }
+
+/** Layer whose tree is shown. */
+export const layer = signal(0);
+/** The prompt as the model reads it. */
+export const read = signal<ReadPrompt | undefined>();
+/** Position of the token that is pointed at. */
+export const pointed = signal<number | undefined>();
+
+/** Positions from the token that is pointed at to the root of the tree. */
+export const path = computed(() => {
+  const parents = read.value?.parents;
+  const positions: number[] = [];
+  let next = pointed.value ?? ROOT;
+  if (!parents || next >= parents.length) return positions;
+  for (; next !== ROOT; next = parents[next]) positions.push(next);
+  return positions;
+});
+
+/** Stands for the parent that the root does not have. */
+export const ROOT = -1;
+
+/** Milliseconds without a keystroke after which a prompt is read. */
+const PAUSE = 200;
+
+effect(() => {
+  opened.value; // another model
+  layer.value = 0;
+  read.value = undefined;
+});
+
+effect(() => {
+  const [text, ofLayer] = [prompt.value, layer.value];
+  if (opened.value?.family !== 'GrootL') return undefined;
+  const controller = new AbortController();
+  const timer = setTimeout(async () => {
+    const answer = await attempt('Reading the prompt', () =>
+      call((engine) => engine.readPrompt(text, ofLayer, controller.signal)),
+    );
+    if (!controller.signal.aborted) read.value = answer;
+  }, PAUSE);
+  return () => {
+    clearTimeout(timer);
+    controller.abort();
+  };
+});

@@ -1,14 +1,11 @@
 import './write.css';
-import { opened } from '../../state/library.js';
+import { library, open, opened } from '../../state/library.js';
 import { ending, generate, isWriting, options, pace, prompt, stop, written } from '../../state/write.js';
+import { PromptTree } from './prompt_tree.js';
 
 /** Continue a text with a language model. */
 export function WritePanel() {
-  if (opened.value?.family !== 'GrootL') {
-    return (
-      <p>Open a language model to continue a text: the folder of a GrootL or Mamba model from HuggingFace.</p>
-    );
-  }
+  if (opened.value?.family !== 'GrootL') return <NoLanguageModel />;
   return (
     <>
       <form
@@ -42,6 +39,21 @@ export function WritePanel() {
         </p>
       </form>
       <Written />
+      <PromptTree />
+    </>
+  );
+}
+
+function NoLanguageModel() {
+  const offered = library.value?.models.find(({ family }) => family === 'GrootL');
+  return (
+    <>
+      <p>Open a language model to continue a text: a HuggingFace folder of a GrootL or Mamba model.</p>
+      {offered && (
+        <button type="button" onClick={() => open(offered.id)}>
+          Open “{offered.title}”
+        </button>
+      )}
     </>
   );
 }
