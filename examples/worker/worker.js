@@ -9,7 +9,7 @@ import { ready } from 'tfjs-grootvl/wasm';
 
 let model;
 
-/** What the page may ask. */
+/** What the page may ask; it shows the answer. */
 const requests = {
   async load(url) {
     setWasmPaths({
@@ -20,12 +20,18 @@ const requests = {
     await tf.setBackend('wasm');
     await ready();
     model = await GrootV.load(url);
+    return 'Choose pictures.';
   },
 
   async classify(pictures) {
-    return model.classify(pictures, { top: 3 });
+    const predictions = await model.classify(pictures, { top: 3 });
+    return predictions.map((row, i) => `${pictures[i].name}: ${text(row)}`).join('\n');
   },
 };
+
+function text(row) {
+  return row.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(2)} %`).join(', ');
+}
 
 self.onmessage = async ({ data: { request, argument } }) => {
   try {

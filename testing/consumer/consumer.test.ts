@@ -123,8 +123,9 @@ t.test('the tarball and what runs from it', async (t) => {
     const browser = await launchChromium();
     t.teardown(() => browser.close());
     for (const [name, url] of pages) {
-      const { text, warnings } = await visit(browser, url, digits);
+      const { text, refusal, warnings } = await visit(browser, url, digits);
       sameAnswers(t, text, rows, name);
+      t.match(refusal, /cannot read image notes\.txt/, `${name}: no picture`);
       t.notOk(
         warnings.find((text) => text.includes('tfjs-grootvl')),
         `${name}: no warning`,

@@ -9,9 +9,12 @@ import type { Test } from 'tap';
 import * as vite from 'vite';
 import { copy, write } from './project.js';
 
-/** What a page shows of pictures, and what it says elsewhere. */
+/** What a page shows, and what it says elsewhere. */
 export interface Findings {
+  /** Of pictures. */
   readonly text: string;
+  /** Of a file that is no picture. */
+  readonly refusal?: string;
   /** Of the console. */
   readonly warnings: readonly string[];
 }
@@ -141,12 +144,13 @@ export async function visit(browser: Browser, url: string, pictures: string[]): 
   };
   try {
     await page.goto(url);
-    let text = await textAfter('The model is loading…');
-    if (await page.locator('input').isEnabled()) {
-      await page.locator('input').setInputFiles(pictures);
-      text = await textAfter(text);
-    }
-    return { text, warnings };
+    const greeting = await textAfter('The model is loading…');
+    const input = page.locator('input');
+    if (await input.isDisabled()) return { text: greeting, warnings }; // why there is no model
+    await input.setInputFiles(pictures);
+    const text = await textAfter(greeting);
+    await input.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('notes') });
+    return { text, refusal: await textAfter(text), warnings };
   } finally {
     await page.close();
   }
