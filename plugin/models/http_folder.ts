@@ -10,6 +10,7 @@ import {
   type ModelJson,
   parseModelJson,
 } from './model_json.js';
+import { joined } from './streamed_weights.js';
 
 /**
  * The folder of the model.json at a URL.
@@ -154,14 +155,4 @@ function isPage(response: Response, text: string): boolean {
   const [first] = text.trimStart();
   const isHtml = /^\s*text\/html\b/i.test(response.headers.get('content-type') ?? '');
   return first === '<' || (isHtml && first !== '{' && first !== '[');
-}
-
-function joined(chunks: readonly Uint8Array[], length: number): ArrayBuffer {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes.buffer;
 }

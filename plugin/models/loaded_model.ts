@@ -7,6 +7,7 @@ import { quote } from './checks.js';
 import { type FusedGraph, fuse } from './fusion.js';
 import type { LoadOptions, OpenedSource } from './model_files.js';
 import { checkArtifacts, type ModelJson } from './model_json.js';
+import { streamedWeights } from './streamed_weights.js';
 
 const MAX_MESSAGE = 500;
 
@@ -30,18 +31,23 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
   }
 
   /** @throws {Error} one line, when the model cannot be read or its files contradict one another */
-  static async open(source: OpenedSource): Promise<LoadedModel> {
+  static async open(source: OpenedSource, signal?: AbortSignal): Promise<LoadedModel> {
     const artifacts: unknown = await source.load();
-    return LoadedModel.from(source.origin, artifacts);
+    return LoadedModel.from(source.origin, artifacts, signal);
   }
 
   /** @throws {Error} as {@link open} */
-  static async from(origin: string, artifacts: unknown): Promise<LoadedModel> {
+  static async from(origin: string, artifacts: unknown, signal?: AbortSignal): Promise<LoadedModel> {
     checkArtifacts(origin, artifacts);
     // The weights are released once they are tensors; the caller's object keeps its own.
     const { files, ...description } = artifacts as io.ModelArtifacts & { files?: unknown };
     const model = new LoadedModel(origin, description, files);
-    await model.readable('read', () => model.loadWeights());
+    const { getWeightStream, weightSpecs = [] } = description;
+    model.readable('read', () => model.loadGraph());
+    if (getWeightStream) {
+      const weights = await streamedWeights(origin, getWeightStream(), weightSpecs, signal);
+      for (const [name, tensor] of Object.entries(weights)) model.weights[name] = [tensor];
+    }
     description.weightData = undefined;
     description.getWeightStream = undefined;
     return model;
@@ -137,14 +143,13 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
       throw new Error(`${this.origin}: the model has been disposed; load it again to use it`);
   }
 
-  private async loadWeights(): Promise<void> {
-    if (this.description.getWeightStream) {
-      await this.load();
-      return;
-    }
+  /** The graph, and its weights unless they come as a stream. */
+  private loadGraph(): void {
+    const { description } = this;
+    const none = { weightSpecs: [], weightData: new ArrayBuffer(0), getWeightStream: undefined };
     // What was made before an error is freed with the scope.
     tidy(() => {
-      this.loadSync(this.description);
+      this.loadSync(description.getWeightStream ? { ...description, ...none } : description);
       for (const tensors of Object.values(this.weights)) tensors.forEach(keep);
     });
   }
@@ -214,7 +219,7 @@ export async function openModel<T>(
   { signal }: Pick<LoadOptions, 'signal'>,
   read: (model: LoadedModel) => T | Promise<T>,
 ): Promise<T> {
-  const model = await LoadedModel.open(source);
+  const model = await LoadedModel.open(source, signal);
   try {
     const result = await read(model);
     signal?.throwIfAborted();

@@ -1,7 +1,7 @@
 /** The files of a model wherever a function reads them: storage of a page, an archive, memory. */
 import { quote, show } from './checks.js';
 import type { LoadOptions, ModelFolder } from './model_folder.js';
-import { artifactsOf, checkStoredBytes, declaredBytes, parseModelJson } from './model_json.js';
+import { artifactsOf, declaredBytes, parseModelJson } from './model_json.js';
 
 /** The content of a file; bytes are not changed, and not copied where they fill their buffer. */
 export type FileContent = Uint8Array | ArrayBuffer | Blob;
@@ -15,8 +15,8 @@ export interface ReadFolderOptions extends Pick<LoadOptions, 'onProgress' | 'sig
 }
 
 /**
- * A folder whose files a function reads, one after another: files that a page keeps in OPFS or Cache Storage, or has in an
- * archive. Loading it throws what `read` throws.
+ * A folder whose files a function reads, one after another, as their weights become tensors: files that a page keeps in OPFS or
+ * Cache Storage, or has in an archive. Loading it throws what `read` throws.
  *
  * ```js
  * const cache = await caches.open('models');
@@ -41,22 +41,28 @@ export function readFolder(read: FileReader, options: ReadFolderOptions = {}): M
     origin,
     async load() {
       const model = parseModelJson(new TextDecoder().decode(await existing('model.json')), origin);
-      const groups = model.weightsManifest;
-      const totalBytes = groups.reduce((sum, { weights }) => sum + declaredBytes(origin, weights), 0);
-      const weightData: ArrayBuffer[] = [];
-      let loadedBytes = 0;
-      for (const { paths, weights } of groups) {
-        const before = loadedBytes;
-        for (const file of paths) {
+      const files = model.weightsManifest.flatMap(({ paths }) => paths);
+      const totalBytes = model.weightsManifest.reduce(
+        (sum, { weights }) => sum + declaredBytes(origin, weights),
+        0,
+      );
+      const getWeightStream = () => {
+        let [next, loadedBytes] = [0, 0];
+        const pull = async (controller: ReadableStreamDefaultController<ArrayBuffer>) => {
+          if (next === files.length) {
+            controller.close();
+            return;
+          }
+          const file = files[next++];
           const shard = await existing(file);
-          weightData.push(shard);
           loadedBytes += shard.byteLength;
           const fraction = totalBytes === 0 ? 1 : Math.min(1, loadedBytes / totalBytes);
           onProgress?.(fraction, { file, loadedBytes, totalBytes });
-        }
-        checkStoredBytes(origin, weights, loadedBytes - before);
-      }
-      return artifactsOf(model, { weightData });
+          controller.enqueue(shard);
+        };
+        return new ReadableStream({ pull }, { highWaterMark: 0 });
+      };
+      return artifactsOf(model, { getWeightStream });
     },
     async readText(file) {
       const bytes = await buffer(file);
