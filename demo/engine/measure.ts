@@ -52,7 +52,8 @@ async function measure(
   };
 }
 
-function predictionOf(picture: Blob): () => Promise<unknown> {
+/** A prediction of the open model. @throws {Error} where it predicts nothing of a picture */
+export function predictionOf(picture: Blob): () => Promise<unknown> {
   const model = openedModel();
   if (model instanceof GrootV && model.metadata.architecture.classes > 0)
     return () => model.classify(picture);

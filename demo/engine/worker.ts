@@ -6,9 +6,16 @@ import { explained } from './errors.js';
 import * as library from './library.js';
 import * as look from './look.js';
 import * as measure from './measure.js';
+import * as profiling from './profile.js';
+import type { runSuite } from './suite.js';
 import * as switching from './switch_backend.js';
 import { carrySignals } from './transfer.js';
 import * as write from './write.js';
+
+/** The suite is loaded when it is first run. */
+const suite = {
+  runSuite: async (...given: Parameters<typeof runSuite>) => (await import('./suite.js')).runSuite(...given),
+};
 
 /** What the page can ask for. Each answer is structured-clonable; an error has one line that a person can act on. */
 const engine = explained({
@@ -17,6 +24,8 @@ const engine = explained({
   ...library.calls,
   ...look.calls,
   ...measure.calls,
+  ...profiling.calls,
+  ...suite,
   ...switching.calls,
   ...write.calls,
 });

@@ -22,10 +22,15 @@ interface Running {
 carrySignals();
 let running: Running | undefined;
 
-function start(): Running {
+/** A new instance of the worker. */
+export function newWorker(): { readonly worker: Worker; readonly remote: Remote<Engine> } {
   const worker = new Worker(new URL('../engine/worker.ts', import.meta.url), { type: 'module' });
-  const own: Running = { worker, remote: wrap<Engine>(worker), waiting: new Set() };
-  worker.onerror = ({ message }) => {
+  return { worker, remote: wrap<Engine>(worker) };
+}
+
+function start(): Running {
+  const own: Running = { ...newWorker(), waiting: new Set() };
+  own.worker.onerror = ({ message }) => {
     const reason = message || 'its script could not be loaded';
     stop(own, new Error(`the worker that holds the model has failed (${reason}); a new one is started`));
   };

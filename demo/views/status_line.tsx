@@ -38,7 +38,7 @@ function UpdateNotice() {
   const load = update.value;
   if (!load) return null;
   return (
-    <p role="status">
+    <p aria-live="polite">
       A newer version of this page is there.{' '}
       <button type="button" onClick={load}>
         Load it

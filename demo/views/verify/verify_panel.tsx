@@ -1,4 +1,13 @@
-/** Run the conformance suite here. */
+import { BackendList } from './backend_list.js';
+import { Suite } from './suite.js';
+import './verify.css';
+
+/** What computes here, and whether it computes right. */
 export function VerifyPanel() {
-  return <p>Nothing has been verified yet.</p>;
+  return (
+    <>
+      <BackendList />
+      <Suite />
+    </>
+  );
 }

@@ -1,0 +1,24 @@
+/** What a prediction of the open model is made of, when somebody asks. */
+import { effect, signal } from '@preact/signals';
+import type { Profile } from '../engine/profile.js';
+import { running } from './backends.js';
+import { attempt, call } from './engine.js';
+import { opened } from './library.js';
+import { picture } from './pictures.js';
+import { prompt } from './write.js';
+
+export const profile = signal<Profile | undefined>();
+
+// That of another model or backend says nothing of these.
+effect(() => {
+  opened.value;
+  running.value;
+  profile.value = undefined;
+});
+
+export async function profilePrediction(): Promise<void> {
+  profile.value = await attempt('Profiling a prediction', async () => {
+    const blob = await (await fetch(picture.value.url)).blob();
+    return call((engine) => engine.profileModel(blob, prompt.value));
+  });
+}
