@@ -1,6 +1,6 @@
 /** Adding models to the page, and keeping them. */
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Page } from 'playwright-core';
 import t from 'tap';
@@ -46,12 +46,13 @@ interface Listed {
 t.test('a checkpoint is converted, reported, kept, packed, renamed and deleted', { skip }, async (t) => {
   const { page, messages } = await openDemo(t);
   t.equal((await titles(page)).length, BUNDLED);
+  await page.getByText('From a URL').click();
   await page.getByLabel('Store weights as').selectOption('float16');
   await chosen(page, 'Choose files', TINY);
   const report = page.getByRole('region', { name: 'Report on gg_ssm_tiny_head' });
   await report.waitFor();
   t.match(await report.textContent(), /GG-SSM.*parameters in \d+ tensors/);
-  t.match(await report.textContent(), /stemStride/, 'settings are told with their origin');
+  t.match(await report.textContent(), /stem stride/, 'settings are told with their origin');
   const row = page.getByRole('button', { name: /^gg_ssm_tiny_head/, pressed: true });
   await row.waitFor();
 
@@ -168,6 +169,7 @@ t.test('a model that is stopped half way leaves nothing', { skip }, async (t) =>
     t.same(await stored(page), [1], 'its first shard is there');
     t.equal((await titles(page)).length, BUNDLED, 'it is not listed');
   };
+  await page.getByText('From a URL').click();
   await begin();
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('button', { name: 'Add', exact: true }).waitFor();
@@ -178,6 +180,80 @@ t.test('a model that is stopped half way leaves nothing', { skip }, async (t) =>
   await page.reload();
   await page.locator('.models .title').first().waitFor();
   t.same(await stored(page), [], 'a page that is closed leaves what the next one removes');
+});
+
+t.test('memory and storage that are used up, and files that are too large', { skip }, async (t) => {
+  // Files of two sizes end as the browser ends what needs more memory than there is.
+  const { page, context } = await openDemo(t, {
+    inWorker: `const { slice } = Blob.prototype;
+      Blob.prototype.slice = function (...range) {
+        if (this.size === 1111) throw new RangeError('Array buffer allocation failed');
+        if (this.size === 2222) throw new WebAssembly.RuntimeError('memory access out of bounds');
+        return slice.apply(this, range);
+      };`,
+  });
+  const folder = t.testdir({
+    'array.pth': Buffer.alloc(1111),
+    'heap.pth': Buffer.alloc(2222),
+    'huge.pth': '',
+  });
+  await truncate(join(folder, 'huge.pth'), 2 ** 31 + 1);
+  const refused = page.locator('.report[role=alert]');
+  const refusalOf = async (file: string) => {
+    await chosen(page, 'Choose files', file);
+    await refused.getByText(`${basename(file)} was not added`).waitFor();
+    return refused.locator('p').textContent();
+  };
+  const digits = page.getByRole('button', { name: /^Handwritten digits/ });
+  t.match(
+    await refusalOf(join(folder, 'huge.pth')),
+    /^huge\.pth has 2\.1 GB: a page takes files of up to 2 GB/,
+  );
+  t.match(await refusalOf(join(folder, 'array.pth')), /^the memory of this tab is used up/);
+  t.equal(await digits.getAttribute('aria-pressed'), 'true', 'the worker goes on');
+  t.match(await refusalOf(join(folder, 'heap.pth')), /^the memory of this tab is used up/);
+  t.equal(await digits.getAttribute('aria-pressed'), 'false', 'a new worker has no model');
+  await digits.click();
+  await page.getByRole('button', { name: /^Handwritten digits/, pressed: true }).waitFor();
+
+  const session = await context.newCDPSession(page);
+  const { origin } = new URL(page.url());
+  const { usage } = await session.send('Storage.getUsageAndQuota', { origin });
+  await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + 100_000 });
+  t.match(await refusalOf(TINY), /^the browser gives this page no more storage/);
+  t.same(await stored(page), []);
+});
+
+t.test('models that come with the page are fetched when they are opened', { skip }, async (t) => {
+  const { page } = await openDemo(t, { serviceWorkers: 'block' });
+  const fetched: string[] = [];
+  page.on('request', (request) => {
+    const [, model] = /assets\/(digits|segmenter|detector|writer)-/.exec(request.url()) ?? [];
+    if (model && !fetched.includes(model)) fetched.push(model);
+  });
+  await page.reload();
+  await page.locator('.predictions li').first().waitFor();
+  t.same(fetched, ['digits']);
+  for (const architecture of ['GrootV + UperNet', 'GrootV + Mask R-CNN', 'GrootL']) {
+    await page.getByRole('button', { name: architecture }).click();
+    await page.getByRole('button', { name: architecture, pressed: true }).waitFor();
+  }
+  t.same(fetched, ['digits', 'segmenter', 'detector', 'writer']);
+});
+
+t.test('a window that keeps no files has models in memory', { skip }, async (t) => {
+  const { page } = await openDemo(t, {
+    inWorker: `StorageManager.prototype.getDirectory = async () => {
+      throw new DOMException('private', 'SecurityError');
+    };`,
+  });
+  await page.getByText('This window keeps no files').waitFor();
+  await chosen(page, 'Choose files', TINY);
+  await page.getByRole('button', { name: /^gg_ssm_tiny_head/, pressed: true }).waitFor();
+  await page.getByRole('button', { name: 'Rename gg_ssm_tiny_head' }).waitFor();
+  await page.reload();
+  await page.getByRole('button', { name: /^Handwritten digits/, pressed: true }).waitFor();
+  t.equal((await titles(page)).length, BUNDLED);
 });
 
 let converted: Promise<MemorySink> | undefined;

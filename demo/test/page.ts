@@ -47,6 +47,8 @@ export interface DemoOptions extends BrowserContextOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** In which folder of its host the page lies: `/a/b/`. */
   readonly folder?: string;
+  /** A script that runs in the worker of the model before it does anything. */
+  readonly inWorker?: string;
 }
 
 export interface OpenedDemo {
@@ -61,14 +63,24 @@ export interface OpenedDemo {
 
 /** Opens the page in a browser profile of its own, and waits for the first prediction. All of it is closed after the test. */
 export async function openDemo(t: Test, options: DemoOptions = {}): Promise<OpenedDemo> {
-  const { isolated = false, headers = {}, folder = '/', ...contextOptions } = options;
+  const { isolated = false, headers = {}, folder = '/', inWorker, ...contextOptions } = options;
   const { url, close } = await serve(await builtDemo(), folder, { ...(isolated && ISOLATION), ...headers });
   const browser = await sharedChromium(t);
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...contextOptions });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    ...(inWorker !== undefined && { serviceWorkers: 'block' }), // one would answer with the script as it is
+    ...contextOptions,
+  });
   t.teardown(async () => {
     await context.close();
     close();
   });
+  if (inWorker !== undefined) {
+    await context.route(/\/assets\/worker-/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `${inWorker}\n${await response.text()}` });
+    });
+  }
   const page = await context.newPage();
   const messages: string[] = [];
   page.on('console', (message) => messages.push(`${message.type()}: ${message.text()}`));

@@ -1,40 +1,32 @@
 import { useSignal } from '@preact/signals';
-import { add, cancel, type IntakeSource, intake, options } from '../../state/library.js';
+import { add, cancel, type IntakeSource, intake } from '../../state/library.js';
 import { formatBytes } from '../format.js';
 import { filesOfInput } from './dropped.js';
-import { IntakeOptionFields } from './intake_options.js';
+import { IntakeOptions } from './intake_options.js';
 
 const STAGES = { fetching: 'Fetching', reading: 'Reading and checking', writing: 'Converting' } as const;
 
 /** How a model is given other than by a drop, and how far adding it has come. */
 export function IntakeForm() {
-  if (intake.value) return <Progress {...intake.value} />;
   return (
-    <div class="intake">
-      <p class="muted">
-        Drop it anywhere on this page: a PyTorch checkpoint, a HuggingFace folder of a Mamba, or a folder that
-        was converted. It is read in this browser and sent nowhere; nothing in it is executed.
-      </p>
-      <div class="actions">
-        <Chooser label="Choose files" onChoose={add} />
-        <Chooser label="Choose a folder" isFolder onChoose={add} />
+    <>
+      {intake.value && <Progress {...intake.value} />}
+      <div class="intake" hidden={intake.value !== undefined}>
+        <p class="muted">
+          Drop a PyTorch checkpoint, the HuggingFace folder of a Mamba or a converted folder on this page. It
+          is read here and sent nowhere; nothing in it is executed.
+        </p>
+        <div class="actions">
+          <Chooser label="Choose files" onChoose={add} />
+          <Chooser label="Choose a folder" isFolder onChoose={add} />
+        </div>
+        <details>
+          <summary>From a URL, and options</summary>
+          <UrlForm />
+          <IntakeOptions />
+        </details>
       </div>
-      <UrlForm />
-      <label class="field">
-        Store weights as
-        <select
-          value={options.value.quantize}
-          onChange={({ currentTarget: { value } }) => {
-            options.value = { ...options.value, quantize: value as typeof options.value.quantize };
-          }}
-        >
-          <option value="none">float32</option>
-          <option value="float16">float16, half the size</option>
-          <option value="uint8">uint8, a quarter of the size</option>
-        </select>
-      </label>
-      <IntakeOptionFields />
-    </div>
+    </>
   );
 }
 

@@ -36,15 +36,27 @@ const WEAKENING = [
   { name: 'useHsw', flag: '--use-hsw', title: 'UIS-Mamba: weaken the background', values: [true, false] },
 ] as const;
 
-/** What the weights of some checkpoints do not tell. */
-export function IntakeOptionFields() {
+/** How weights are stored, and what those of some checkpoints do not tell. */
+export function IntakeOptions() {
   const set = (change: object) => {
     options.value = { ...options.value, ...change };
   };
   return (
-    <details>
-      <summary>Options</summary>
-      <p class="muted">What some checkpoints do not say by themselves. A refusal tells which is missing.</p>
+    <>
+      <label class="field">
+        Store weights as
+        <select
+          value={options.value.quantize}
+          onChange={({ currentTarget: { value } }) => set({ quantize: value })}
+        >
+          <option value="none">float32</option>
+          <option value="float16">float16, half the size</option>
+          <option value="uint8">uint8, a quarter of the size</option>
+        </select>
+      </label>
+      <p class="muted">
+        What some checkpoints do not say by themselves; a refusal tells which of these is missing.
+      </p>
       {CHOICES.map((choice) => (
         <Choice
           key={choice.name}
@@ -70,7 +82,7 @@ export function IntakeOptionFields() {
           onChoose={(value) => set({ uisMamba: value === undefined ? undefined : { [choice.name]: value } })}
         />
       ))}
-    </details>
+    </>
   );
 }
 

@@ -13,9 +13,9 @@ export function LibraryPanel() {
       <h2>Models</h2>
       <ModelList />
       <StorageLine />
+      <Report />
       <h2>Add a model</h2>
       <IntakeForm />
-      <Report />
       <DropArea />
     </div>
   );

@@ -18,7 +18,7 @@ export function Report() {
         <p>{shown.refusal}</p>
         <div class="actions">
           <button type="button" onClick={() => add(shown.source)}>
-            Try again with the options above
+            Try again with the options below
           </button>
           {close}
         </div>
@@ -50,10 +50,10 @@ function Found({ inspection }: { readonly inspection: Inspection | FolderInspect
     <>
       <p>
         {architecture} with {formatCount(parameters)} parameters in {tensors} tensors.{' '}
-        {weightsUsed === 'bare'
-          ? 'Its weights lie at the top of the file'
-          : `Its weights lie under ${weightsUsed}`}
-        {prefix && `, their names behind ${prefix}`}.
+        {weightsUsed === 'bare' ? 'Its weights lie at the top of the file' : 'Its weights are '}
+        {weightsUsed !== 'bare' && <code>{weightsUsed}</code>}
+        {prefix && ', with names behind '}
+        {prefix && <code>{prefix}</code>}.
       </p>
       {warnings.map((warning) => (
         <p key={warning} class="warning">
@@ -62,11 +62,11 @@ function Found({ inspection }: { readonly inspection: Inspection | FolderInspect
       ))}
       {settings.length > 0 && (
         <details>
-          <summary>{settings.length} settings, and where each is from</summary>
+          <summary>Settings, and where they are from ({settings.length})</summary>
           <dl>
             {settings.map((setting) => (
               <div key={setting.name}>
-                <dt>{setting.name}</dt>
+                <dt>{inWords(setting.name)}</dt>
                 <dd>{describe(setting)}</dd>
               </div>
             ))}
@@ -97,6 +97,11 @@ const ORIGINS = {
   default: 'nothing says so: the usual value',
 } as const;
 
+/** `stemStride` as `stem stride`. */
+function inWords(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
 /** Names and colours of classes are only counted. */
 function describe({ value, from, evidence, note }: Inspection['settings'][number]): string {
   const isLong = Array.isArray(value) && (value.length > 8 || value.some(Array.isArray));
@@ -115,7 +120,7 @@ function LeftOut({ entries }: { readonly entries: Inspection['ignored'] }) {
   for (const { name, reason } of entries) reasons.set(reason, [...(reasons.get(reason) ?? []), name]);
   return (
     <details>
-      <summary>{entries.length === 1 ? 'One entry was' : `${entries.length} entries were`} left out</summary>
+      <summary>What was left out, and why ({entries.length})</summary>
       <dl>
         {[...reasons].map(([reason, names]) => (
           <div key={reason}>
