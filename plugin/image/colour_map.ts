@@ -73,16 +73,16 @@ export function colourIndex(t: number): number {
 
 /** Position of each value among all of them, 0..1; equal values share the lowest. */
 export function ranksOf(values: Float32Array): Float64Array {
-  const byValue = Int32Array.from(values.keys()).sort((a, b) => values[a] - values[b]);
-  const ranks = new Float64Array(values.length);
-  for (let from = 0; from < byValue.length; ) {
-    let to = from + 1;
-    while (to < byValue.length && values[byValue[to]] === values[byValue[from]]) to++;
-    const rank = from / Math.max(1, values.length - 1);
-    for (let i = from; i < to; i++) ranks[byValue[i]] = rank;
-    from = to;
-  }
-  return ranks;
+  const sorted = values.slice().sort(); // of numbers alone: ten times as fast as of indices
+  return Float64Array.from(values, (value) => {
+    let [from, to] = [0, sorted.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (sorted[middle] < value) from = middle + 1;
+      else to = middle;
+    }
+    return from / Math.max(1, values.length - 1);
+  });
 }
 
 /** Lightness of OKLab, 0..1, of an sRGB colour. */

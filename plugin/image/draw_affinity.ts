@@ -87,9 +87,10 @@ function checkAffinity({ image, grid, values, anchor }: AffinityPicture): void {
 export function affinityHeat(values: Float32Array): Uint8ClampedArray<ArrayBuffer> {
   const colours = sampleColours(HEAT_COLOURS);
   const heat = new Uint8ClampedArray(4 * values.length);
-  for (const [i, scaled] of rankScale(values).entries()) {
-    const index = colourIndex(scaled);
-    heat.set(colours.subarray(3 * index, 3 * index + 3), 4 * i);
+  const scaled = rankScale(values);
+  for (let i = 0; i < scaled.length; i++) {
+    const index = colourIndex(scaled[i]);
+    for (let c = 0; c < 3; c++) heat[4 * i + c] = colours[3 * index + c];
     heat[4 * i + 3] = Math.round(255 * coverOf(index));
   }
   return heat;
