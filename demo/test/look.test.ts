@@ -4,23 +4,32 @@ import { fileURLToPath } from 'node:url';
 import type { Locator, Page } from 'playwright-core';
 import t from 'tap';
 import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
-import '../../node/index.js'; // decodes pictures
-import { GrootV } from '../../plugin/index.js';
+import { convertCheckpoint, MemorySink } from '../../converters/index.js';
+import { fileSource } from '../../node/index.js';
+import { Detector, GrootV, Segmenter } from '../../plugin/index.js';
 import { onBackend } from '../../testing/backends.js';
-import { loadConverted } from '../../testing/models.js';
 import { openDemo } from './page.js';
 
-const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const EXAMPLES = `${ROOT}examples/`;
 const DIGITS = readdirSync(`${EXAMPLES}digits`).filter((name) => name.endsWith('.png'));
+const SCENE = `${EXAMPLES}scenes/scene.png`;
 const CAT = `${EXAMPLES}photos/chelsea.png`;
 const skip = chromiumMissing() ?? false;
+
+/** A model as the page has it. */
+async function converted(path: string): Promise<MemorySink> {
+  const file = await fileSource(`${ROOT}${path}`);
+  const sink = new MemorySink();
+  await convertCheckpoint(file, sink, { quantize: 'float16' });
+  await file.close();
+  return sink;
+}
 
 /** Runs `body` with the model of digits in Node. */
 async function withDigits(body: (model: GrootV) => Promise<void>): Promise<void> {
   await onBackend('wasm', async () => {
-    const { model: graph, sink } = await loadConverted('grootv/grootv_nano_mnist.pth');
-    graph.dispose();
-    const model = await GrootV.load(sink);
+    const model = await GrootV.load(await converted('fixtures/grootv/grootv_nano_mnist.pth'));
     await body(model);
     model.dispose();
   });
@@ -265,6 +274,59 @@ t.test('looking at pictures', { skip }, async (t) => {
     t.match(await result.textContent(), /Memory: unchanged, \d+ tensors of [\d,]+ bytes/);
   });
 
-  const unexpected = messages.filter((message) => !/^(warning|info)/.test(message));
-  t.same(unexpected, [], 'the console is empty');
+  await t.test('the scene is segmented as in Node, under a slider', async (t) => {
+    await page.getByRole('button', { name: /by pixel/ }).click();
+    const legend = page.getByRole('region', { name: 'Classes' });
+    await legend.waitFor();
+    t.ok(
+      await page.getByRole('radio', { name: 'Digits on a photograph' }).isChecked(),
+      'a picture that suits',
+    );
+    const shown = await legend.getByRole('listitem').allTextContents();
+    await onBackend('wasm', async () => {
+      const model = await Segmenter.load(await converted('examples/models/upernet_nano.safetensors'));
+      const { classes } = await model.segment(SCENE);
+      const percent = (share: number) => (share < 0.0005 ? '<0.1 %' : `${(100 * share).toFixed(1)} %`);
+      t.same(
+        shown,
+        classes.map(({ label, share }) => `${label}${percent(share)}`),
+      );
+      model.dispose();
+    });
+    const canvas = page.getByRole('application', { name: /classes of the pixels/ }).locator('canvas');
+    const covered = await coloursOf(canvas);
+    await page.getByRole('slider', { name: 'Cover of the picture' }).focus();
+    await page.keyboard.press('Home');
+    t.not(await coloursOf(canvas), covered, 'the photograph alone');
+  });
+
+  await t.test('its objects are detected as in Node, above a threshold', async (t) => {
+    await page.getByRole('button', { name: /in boxes/ }).click();
+    const region = page.getByRole('region', { name: /of \d+ objects/ });
+    await region.waitFor();
+    await onBackend('wasm', async () => {
+      const model = await Detector.load(await converted('examples/models/mask_rcnn_nano.safetensors'));
+      const { detections } = await model.detect(SCENE, { scoreThreshold: 0.05 });
+      const texts = (least: number) =>
+        detections
+          .filter(({ score }) => score >= least)
+          .map(({ label, score }) => `${label}${score.toFixed(2)}`);
+      t.same(await region.getByRole('listitem').allTextContents(), texts(0.3));
+      await page.getByRole('slider', { name: 'Least score' }).focus();
+      await page.keyboard.press('End');
+      await region.getByText('0.95').waitFor();
+      t.same(await region.getByRole('listitem').allTextContents(), texts(0.95));
+      t.ok(texts(0.95).length < texts(0.3).length);
+      model.dispose();
+    });
+    const canvas = page.getByRole('application', { name: /objects found/ }).locator('canvas');
+    t.ok((await coloursOf(canvas)) > 1000, 'drawn');
+  });
+
+  // Chromium advises on canvases that a test reads.
+  t.same(
+    messages.filter((message) => !message.includes('willReadFrequently')),
+    [],
+    'the console is empty',
+  );
 });

@@ -7,7 +7,7 @@ import { ZoomFigure } from './zoom_figure.js';
 
 /** The classes of the picture's pixels, and a legend. */
 export function SegmentationFigure() {
-  const opacity = useSignal(1);
+  const opacity = useSignal(0.8);
   const layers = useComputed(() => {
     if (!segmented.value) return [];
     const { picture, overlay } = segmented.value;
