@@ -153,7 +153,7 @@ export class BlockView {
     dispose(tensorsOf(this.scan));
   }
 
-  /** [V]: what a scan of one vertex's own unit carries, in the opposite direction, to all others. */
+  /** What a scan of one vertex's own unit carries, in the opposite direction, to all vertices: [V]. */
   private carriedTo(vertex: number, instead?: 'raster'): Tensor {
     const { height, width, decay } = this.scan;
     const trees = instead ? [pathTree(height, width)] : this.scan.trees;
