@@ -3,6 +3,8 @@
  * what they keep; from then on every count is to stay as it is.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { convertCheckpoint, MemorySink } from '../converters/index.js';
+import { MadeOrderedDict, torchZipBytes } from '../converters/pytorch/testing/torch_writer.js';
 import { GrootL, GrootV, type ModelSource } from '../plugin/index.js';
 import {
   addLora,
@@ -17,6 +19,7 @@ import {
   type Recipe,
   trainable,
 } from '../plugin/training/index.js';
+import { grootVShapes, randomState } from './checkpoints.js';
 
 /** What a backend holds beside tfjs's tensors, by name. */
 export type Counts = Readonly<Record<string, number>>;
@@ -55,12 +58,14 @@ const RECIPE: Omit<Recipe, 'steps'> = {
   clip: 1,
 };
 
+/** Every kind of layer once or more, and trees of 16 vertices, of 4 and of 1. */
+const SIZES = { channels: 8, depths: [1, 1, 1], layerScale: true, classes: 10 };
+
 /** A classifier by `fit`, with changed pictures, evaluations and states. */
-export function classifierMemory(
-  source: ModelSource,
-  run: MemoryRun,
-  recipe: Partial<Recipe> = {},
-): Promise<MemoryUse> {
+export async function classifierMemory(run: MemoryRun, recipe: Partial<Recipe> = {}): Promise<MemoryUse> {
+  const source = new MemorySink();
+  const state = new MadeOrderedDict(randomState(grootVShapes(SIZES)));
+  await convertCheckpoint(await torchZipBytes(state), source);
   return watch(run, async (onStep) => {
     const model = await GrootV.load(source);
     const trained = trainable(model, { newHead: CLASSES, dropPath: 0.2, dropout: 0.1 });

@@ -3,7 +3,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
 import { convertedFolder, sinkFiles } from '../../testing/language_models.js';
-import { loadConverted } from '../../testing/models.js';
 import {
   adapterMemory,
   type Counts,
@@ -15,8 +14,6 @@ import {
 import { tfjsModule, watchAllocations } from '../../testing/wasm_backend.js';
 
 await tf.setBackend('cpu');
-const { sink, model } = await loadConverted('grootv/grootv_tiny_layerscale.pth');
-model.dispose();
 const language = sinkFiles(await convertedFolder('grootl/grootl_tiny'));
 
 /** Of tfjs's wasm backend: its memory, and what is allocated in it since now. */
@@ -31,9 +28,9 @@ function heapCounts(): () => Counts {
 
 /** What is trained. A step of the latter two does on cpu what it does on wasm, and takes longer. */
 const KINDS: Readonly<Record<string, (run: MemoryRun) => Promise<MemoryUse>>> = {
-  'a classifier': (run) => classifierMemory(sink, run),
+  'a classifier': classifierMemory,
   'a classifier by SGD, activations computed again': (run) =>
-    classifierMemory(sink, run, { checkpointing: true, optimizer: 'sgd' }),
+    classifierMemory(run, { checkpointing: true, optimizer: 'sgd' }),
   'an adapter': (run) => adapterMemory(language, run),
 };
 

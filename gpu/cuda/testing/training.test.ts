@@ -96,8 +96,6 @@ t.test('GrootV, every parameter, with the trees pinned', (t) =>
 );
 
 t.test('no tensor or device memory is left behind', async (t) => {
-  const { sink, model } = await loadConverted('grootv/grootv_tiny_layerscale.pth');
-  model.dispose();
   const backendCounts = () => ({ ...(tf.backend() as CudaBackend).statistics() });
-  checkMemory(t, await classifierMemory(sink, { backendCounts }));
+  checkMemory(t, await classifierMemory({ backendCounts }));
 });
