@@ -92,7 +92,7 @@ async function describe(backend: BackendName, entry: KernelEntry | undefined): P
 }
 
 /** A flag of tfjs: its shaders take shapes as uniforms where they can, instead of one shader for every shape. */
-const SHAPES_AS_UNIFORMS = 'WEBGL_USE_SHAPES_UNIFORMS';
+export const SHAPES_AS_UNIFORMS = 'WEBGL_USE_SHAPES_UNIFORMS';
 
 /** A software renderer spends nearly all of the time of small cases on compiling shaders: tests there set tfjs's flag. */
 export function compileFewerShaders(): void {

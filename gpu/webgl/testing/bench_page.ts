@@ -1,20 +1,17 @@
 /** The bench, in a page: counts only, since times of a test machine are no claim. */
 
 import * as tf from '@tensorflow/tfjs-core';
-import { compileFewerShaders } from '../../../conformance/runners/standard.js';
 import { boruvkaMSTSpec } from '../../../plugin/ops/boruvka_mst.spec.js';
 import { pathTreeSpec } from '../../../plugin/ops/path_tree.spec.js';
 import type { OpSpec } from '../../../plugin/ops/spec/spec.js';
 import { benchWebgl, type GpuCost } from './bench.js';
 import '../index.js';
-import { pageTest } from './page_test.js';
+import { quickPageTest } from './page_test.js';
 
 const show = ({ draws, readBacks, uploadedBytes, milliseconds }: GpuCost) =>
   `${draws} draws, ${readBacks} read-backs, ${uploadedBytes} bytes, ${milliseconds.toFixed(1)} ms`;
 
-compileFewerShaders();
-
-pageTest('the bench', async (t) => {
+quickPageTest('the bench', async (t) => {
   const before = tf.memory().numTensors;
   const { renderer, isSoftware, costs } = await benchWebgl([{ side: 7, channels: 16, batch: 2 }]);
   t.equal(

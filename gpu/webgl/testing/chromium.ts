@@ -2,7 +2,7 @@
  * Tests that run in a page of a real Chromium, through playwright-core. A page file, beside this one, holds the test
  * bodies; its test file relays what they find to tap.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,23 +12,27 @@ import type { Test } from 'tap';
 import { chromiumMissing } from '../../../conformance/runners/launch_chromium.js';
 import { sharedChromium } from '../../../testing/chromium.js';
 import { fixtureFiles, fixturePath } from '../../../testing/fixtures.js';
+import type { SharedFile } from './shared_page.js';
 
 /** Never resolved: every request of the page is answered here. */
 const ORIGIN = 'http://grootvl.test';
 const TFJS_WASM = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm'));
 
+/** In a page of their own: how they load, or that they lose the context, is what they test. */
+const ALONE = ['early', 'late', 'limits'] as const;
+const PAGES = [...ALONE, 'shared'];
+
 /** Runs every test of `<name>_page.ts`, each as a subtest; a skip with its reason where there is no Chromium. */
-export async function runPageTests(t: Test, name: string): Promise<void> {
+export async function runPageTests(t: Test, name: (typeof ALONE)[number] | SharedFile): Promise<void> {
   const missing = chromiumMissing();
   if (missing) {
     t.pass(name, { skip: missing });
     return;
   }
-  scripts ??= bundle();
-  const script = (await scripts).get(`${name}_page.js`);
-  if (script === undefined) throw new Error(`there is no ${name}_page.ts`);
-  const page = await openPage(t, await sharedChromium(t), script);
-  t.teardown(() => page.close());
+  const page = await pageOf(t, name);
+  const onError = (error: Error) => t.comment(`page: ${error.message}`);
+  page.on('pageerror', onError);
+  t.teardown(() => page.off('pageerror', onError));
   const tests = await page.evaluate(() => window.pageTests.names());
   t.ok(tests.length > 0);
   for (const test of tests) {
@@ -42,15 +46,31 @@ export async function runPageTests(t: Test, name: string): Promise<void> {
   }
 }
 
+/** The page that holds the tests, which are loaded; it is closed after the test unless it is the shared one. */
+async function pageOf(t: Test, name: (typeof ALONE)[number] | SharedFile): Promise<Page> {
+  const browser = await sharedChromium(t);
+  const alone = ALONE.find((each) => each === name);
+  if (alone) {
+    const page = await openPage(browser, alone);
+    t.teardown(() => page.close());
+    return page;
+  }
+  if (!shared.has(browser)) shared.set(browser, openPage(browser, 'shared'));
+  const page = (await shared.get(browser)) as Page;
+  await page.evaluate((name) => window.openFile(name), name as SharedFile);
+  return page;
+}
+
+/** Closed with its browser. */
+const shared = new WeakMap<Browser, Promise<Page>>();
+
 /** Scripts of all pages, by file name: tfjs is read once for them. */
 let scripts: Promise<ReadonlyMap<string, string>> | undefined;
 
 async function bundle(): Promise<ReadonlyMap<string, string>> {
   const here = fileURLToPath(new URL('.', import.meta.url));
   const { outputFiles } = await build({
-    entryPoints: readdirSync(here)
-      .filter((file) => file.endsWith('_page.ts'))
-      .map((file) => join(here, file)),
+    entryPoints: PAGES.map((name) => join(here, `${name}_page.ts`)),
     outdir: here,
     bundle: true,
     write: false,
@@ -65,9 +85,10 @@ async function bundle(): Promise<ReadonlyMap<string, string>> {
   return new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
 }
 
-async function openPage(t: Test, browser: Browser, script: string): Promise<Page> {
+async function openPage(browser: Browser, name: string): Promise<Page> {
+  scripts ??= bundle();
+  const script = (await scripts).get(`${name}_page.js`);
   const page = await browser.newPage();
-  page.on('pageerror', (error) => t.comment(`page: ${error.message}`));
   await page.route(`${ORIGIN}/**`, async (route) => {
     const path = new URL(route.request().url()).pathname.slice(1);
     if (path === '')

@@ -1,22 +1,18 @@
 /** Scans and models along trees that were made in shaders, in a page, and what they cost. */
-import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import * as tf from '@tensorflow/tfjs-core';
-import { compileFewerShaders } from '../../../conformance/runners/standard.js';
 import { boruvkaMST, edgeDissimilarity, gridGraph, treeScan, windowGraph } from '../../../plugin/index.js';
 import { selectiveTreeScan } from '../../../plugin/ops/selective_tree_scan.js';
 import { maxDifference, relativeDifference } from '../../../testing/measure.js';
 import { toTensor } from '../../../testing/reference_trees.js';
-import { restartWebgl, type TreeBuilder } from '../index.js';
+import type { TreeBuilder } from '../index.js';
 import { countGpuWork } from './measure.js';
 import { loadModel } from './page_models.js';
-import { fetchFixture, pageTest } from './page_test.js';
-import { onGpu, sameTrees, withBuilder } from './tree_builders.js';
+import { fetchFixture, quickPageTest } from './page_test.js';
+import { onGpu, withBuilder } from './tree_builders.js';
 
 const SCAN_BOUND = 2e-5;
 
-compileFewerShaders();
-
-pageTest('scans and gradients along a tree that the host never saw', async (t) => {
+quickPageTest('scans and gradients along a tree that the host never saw', async (t) => {
   for (const [batch, height, width, channels] of [
     [1, 1, 2, 3],
     [2, 3, 5, 7],
@@ -55,7 +51,7 @@ pageTest('scans and gradients along a tree that the host never saw', async (t) =
   }
 });
 
-pageTest('a selective scan along such a tree', async (t) => {
+quickPageTest('a selective scan along such a tree', async (t) => {
   const [batch, length, channels, states] = [2, 37, 6, 3];
   const edges = windowGraph(length, { promptLength: 11 });
   const weights = onGpu([batch, edges.shape[0]]);
@@ -79,7 +75,7 @@ pageTest('a selective scan along such a tree', async (t) => {
   }
 });
 
-pageTest('draws of a tree, its tables and a scan', async (t) => {
+quickPageTest('draws of a tree, its tables and a scan', async (t) => {
   await withBuilder('device', async () => {
     for (const [side, batches, tree, first, later] of [
       [56, [1], 39, 31, 27],
@@ -119,7 +115,7 @@ pageTest('draws of a tree, its tables and a scan', async (t) => {
   });
 });
 
-pageTest('a model reads back nothing but its logits, and leaves nothing behind', async (t) => {
+quickPageTest('a model reads back nothing but its logits, and leaves nothing behind', async (t) => {
   const expected = await fetchFixture('grootv/grootv_nano_mnist_expected.safetensors');
   const { model } = await loadModel('grootv/grootv_nano_mnist.pth');
   const image = tf.tidy(() => {
@@ -148,25 +144,4 @@ pageTest('a model reads back nothing but its logits, and leaves nothing behind',
   });
   model.dispose();
   image.dispose();
-});
-
-pageTest('a context that is lost in the middle of a tree', async (t) => {
-  const edges = gridGraph(14, 14);
-  const tree = () => boruvkaMST(onGpu([1, edges.shape[0]]), edges, { numVertices: 196 });
-  await withBuilder('device', async () => {
-    tree();
-    const { gl } = (tf.backend() as MathBackendWebGL).getGPGPUContext();
-    const { drawArrays } = gl;
-    let draws = 0;
-    gl.drawArrays = (...args) => {
-      if (++draws === 10) gl.getExtension('WEBGL_lose_context')?.loseContext();
-      drawArrays.apply(gl, args);
-    };
-    await t.throws(tree, /WebglContextLostError/, 'the tree');
-    t.equal(draws, 10, 'at its tenth draw');
-    await t.throws(tree, /WebglContextLostError/, 'and the next');
-    await restartWebgl();
-    const again = gridGraph(14, 14);
-    await sameTrees(t, 'a new backend', onGpu([2, again.shape[0]]), again, { numVertices: 196 });
-  });
 });

@@ -2,20 +2,17 @@
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { randomGrootV } from '../../../bench/random_model.js';
-import { compileFewerShaders } from '../../../conformance/runners/standard.js';
 import { argmax, OWN_TREES, picture, pinned, predictOn } from '../../../testing/grootv_t.js';
 import { maxDifference } from '../../../testing/measure.js';
 import '../../../wasm/index.js';
 import { setTreeBuilder, type TreeBuilder } from '../index.js';
 import { countGpuWork } from './measure.js';
-import { pageTest } from './page_test.js';
+import { quickPageTest } from './page_test.js';
 
 /** The bound of webgl's logits with the same trees: docs/numerics.md. Gradients of whole models: the conformance suite. */
 const SAME_TREES = 1e-3;
 
-compileFewerShaders();
-
-pageTest('logits', async (t) => {
+quickPageTest('logits', async (t) => {
   setWasmPaths('/tfjs-wasm/');
   const reference = await predictOn('wasm');
   await tf.setBackend('webgl');

@@ -1,6 +1,6 @@
 /** Limits and losses in a page: errors, odd sizes, large ones, float16, contexts that go away. */
+import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import * as tf from '@tensorflow/tfjs-core';
-import { compileFewerShaders } from '../../../conformance/runners/standard.js';
 import {
   type Aggregate,
   boruvkaMST,
@@ -19,7 +19,8 @@ import { pinnedTrees, toChannelsLast, toTensor } from '../../../testing/referenc
 import { ready, restartWebgl, WebglContextLostError } from '../index.js';
 import { countGpuWork } from './measure.js';
 import { loadModel } from './page_models.js';
-import { fetchFixture, type PageTest, pageTest } from './page_test.js';
+import { fetchFixture, type PageTest, quickPageTest } from './page_test.js';
+import { onGpu, sameTrees, withBuilder } from './tree_builders.js';
 
 /** A scan of random features along a random tree of a grid, and its gradients, on both backends. */
 async function compareScans(
@@ -53,14 +54,12 @@ async function compareScans(
   });
 }
 
-compileFewerShaders();
-
-pageTest('a detector without proposals or detections', async (t) => {
+quickPageTest('a detector without proposals or detections', async (t) => {
   await tf.setBackend('webgl');
   await checkEmptyBatches(t);
 });
 
-pageTest('odd sizes, V = 1, batches, both modes', async (t) => {
+quickPageTest('odd sizes, V = 1, batches, both modes', async (t) => {
   for (const aggregate of ['all', 'root'] as const) {
     for (const shape of [
       [3, 1, 1, 5],
@@ -73,11 +72,11 @@ pageTest('odd sizes, V = 1, batches, both modes', async (t) => {
   }
 });
 
-pageTest('a 256 x 256 grid', async (t) => {
+quickPageTest('a 256 x 256 grid', async (t) => {
   await compareScans(t, [1, 256, 256, 8], 'all', false);
 });
 
-pageTest('an order that is not breadth-first, and two parents for one order', async (t) => {
+quickPageTest('an order that is not breadth-first, and two parents for one order', async (t) => {
   const order = tf.tensor2d([[0, 1, 2, 3, 4]], [1, 5], 'int32');
   const x = tf.tensor3d([1, 2, 3, 4, 5], [1, 5, 1]);
   const decay = tf.tensor3d([9, 0.5, 0.5, 0.5, 0.5], [1, 5, 1]);
@@ -102,7 +101,7 @@ pageTest('an order that is not breadth-first, and two parents for one order', as
   }
 });
 
-pageTest('errors come before kernels', async (t) => {
+quickPageTest('errors come before kernels', async (t) => {
   const x = tf.ones([1, 2, 1]);
   const bad = tf.tensor2d([[0, 5]], [1, 2], 'int32');
   const before = tf.memory().numTensors;
@@ -120,7 +119,7 @@ pageTest('errors come before kernels', async (t) => {
   t.equal(tf.memory().numTensors - before, 1, 'nothing is left behind but the tensor made here');
 });
 
-pageTest('ready, again and again', async (t) => {
+quickPageTest('ready, again and again', async (t) => {
   await ready();
   await ready();
   t.ok(OPS.filter((op) => hasOwnKernel(op, 'webgl')).length > 10, 'own kernels');
@@ -170,7 +169,7 @@ async function fewOps(): Promise<Computation & { readonly draws: number }> {
   return { expected, draws: counts.draws, predict: async () => run().data() };
 }
 
-pageTest('a context that is lost in the middle of a prediction', async (t) => {
+quickPageTest('a context that is lost in the middle of a prediction', async (t) => {
   const losses: Record<string, () => Promise<Computation & { readonly draw: number }>> = {
     'between two ops': async () => ({ ...(await wholeModel()), draw: 100 }),
     'after the last op, before its values are read': async () => {
@@ -213,7 +212,28 @@ pageTest('a context that is lost in the middle of a prediction', async (t) => {
   t.atMost(maxDifference(await predict(), expected), 1e-3, 'a new backend');
 });
 
-pageTest('a device that renders only float16', async (t) => {
+quickPageTest('a context that is lost in the middle of a tree', async (t) => {
+  const edges = gridGraph(14, 14);
+  const tree = () => boruvkaMST(onGpu([1, edges.shape[0]]), edges, { numVertices: 196 });
+  await withBuilder('device', async () => {
+    tree();
+    const { gl } = (tf.backend() as MathBackendWebGL).getGPGPUContext();
+    const { drawArrays } = gl;
+    let draws = 0;
+    gl.drawArrays = (...args) => {
+      if (++draws === 10) gl.getExtension('WEBGL_lose_context')?.loseContext();
+      drawArrays.apply(gl, args);
+    };
+    await t.throws(tree, /WebglContextLostError/, 'the tree');
+    t.equal(draws, 10, 'at its tenth draw');
+    await t.throws(tree, /WebglContextLostError/, 'and the next');
+    await restartWebgl();
+    const again = gridGraph(14, 14);
+    await sameTrees(t, 'a new backend', onGpu([2, again.shape[0]]), again, { numVertices: 196 });
+  });
+});
+
+quickPageTest('a device that renders only float16', async (t) => {
   const IMAGES = 8;
   const expected = await fetchFixture('grootv/grootv_tiny_fp16_expected.safetensors');
   const nano = await fetchFixture('grootv/grootv_nano_mnist_expected.safetensors');

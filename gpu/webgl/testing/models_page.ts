@@ -1,15 +1,12 @@
 /** What whole models hold and leave behind, in a page. Their values: the conformance suite; gradients: training_page.ts. */
 import * as tf from '@tensorflow/tfjs-core';
-import { compileFewerShaders } from '../../../conformance/runners/standard.js';
 import { toTensor } from '../../../testing/reference_trees.js';
 import '../index.js';
 import { countGpuWork } from './measure.js';
 import { loadModel } from './page_models.js';
-import { fetchFixture, pageTest } from './page_test.js';
+import { fetchFixture, quickPageTest } from './page_test.js';
 
-compileFewerShaders();
-
-pageTest('predictions leave nothing behind', async (t) => {
+quickPageTest('predictions leave nothing behind', async (t) => {
   const expected = await fetchFixture('grootv/grootv_tiny_fp16_expected.safetensors');
   const { model } = await loadModel('grootv/grootv_tiny_fp16.pth');
   const image = toTensor(expected.tensor('rgb.32x32'));

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 export { tf };
 
+import { compileFewerShaders, SHAPES_AS_UNIFORMS } from '../../../conformance/runners/standard.js';
 import { type Fixture, parseFixture } from '../../../testing/fixture_format.js';
 
 /** The outcome of one assertion. */
@@ -24,14 +25,21 @@ export interface PageTest {
 
 declare global {
   interface Window {
-    pageTests: { names(): string[]; run(name: string): Promise<Finding[]> };
+    pageTests: {
+      /** Of what has come since the last call. */
+      names(): string[];
+      run(name: string): Promise<Finding[]>;
+    };
   }
 }
 
-const tests = new Map<string, (t: PageTest) => Promise<void> | void>();
+type Body = (t: PageTest) => Promise<void> | void;
+
+const tests = new Map<string, Body>();
+const names: string[] = [];
 
 window.pageTests = {
-  names: () => [...tests.keys()],
+  names: () => names.splice(0),
   run: async (name) => {
     const findings: Finding[] = [];
     const ok = (value: boolean, what: string, comment?: string) =>
@@ -61,10 +69,20 @@ window.pageTests = {
 
 tf.enableProdMode();
 
-export function pageTest(name: string, body: (t: PageTest) => Promise<void> | void): void {
+export function pageTest(name: string, body: Body): void {
+  names.push(name);
   tests.set(name, async (t) => {
+    tf.env().set(SHAPES_AS_UNIFORMS, false);
     await tf.setBackend('webgl');
     await body(t);
+  });
+}
+
+/** With tfjs's shaders for several shapes, where they are compiled for a software renderer. */
+export function quickPageTest(name: string, body: Body): void {
+  pageTest(name, (t) => {
+    compileFewerShaders();
+    return body(t);
   });
 }
 

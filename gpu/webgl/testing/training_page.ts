@@ -1,12 +1,11 @@
 /** What training needs, in a page. */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
-import { compileFewerShaders } from '../../../conformance/runners/standard.js';
 import { checkChangedVariables } from '../../../testing/changed_variables.js';
 import { checkConvolutionGradients } from '../../../testing/convolution_gradients.js';
 import { checkMemory, classifierMemory } from '../../../testing/training_memory.js';
 import { checkTreeFilterTraining } from '../../../testing/tree_filter_training.js';
 import '../index.js';
-import { pageTest, tf } from './page_test.js';
+import { pageTest, quickPageTest, tf } from './page_test.js';
 
 // tfjs's own kernels, each of whose shapes is a shader: ours, on wasm and cuda, run all cases.
 const every = process.env.GROOTVL_LONG ? 1 : 3;
@@ -17,13 +16,9 @@ pageTest('gradients of convolutions', (t) =>
 
 pageTest('variables that are assigned to', checkChangedVariables);
 
-pageTest('a learnable tree filter', async (t) => {
-  compileFewerShaders();
-  await checkTreeFilterTraining(t);
-});
+quickPageTest('a learnable tree filter', checkTreeFilterTraining);
 
-pageTest('no tensor or texture is left behind', async (t) => {
-  compileFewerShaders();
+quickPageTest('no tensor or texture is left behind', async (t) => {
   const backendCounts = () => {
     const memory = (tf.backend() as MathBackendWebGL).memory() as unknown as Record<string, number>;
     const { numBytesInGPU, numBytesInGPUAllocated, numBytesInGPUFree } = memory;
