@@ -11,7 +11,7 @@ EXPORT void layer_normalization(const float* x,      // [rows, C]
 ) {
   for (int row = 0; row < rows; row++, x += channels, y += channels) {
     const Moments moments = moments_of(x, channels, epsilon);
-    for_channels(y, channels, [&](int d, int n) {
+    for_channels(y, channels, [&](Channel d, int n) {
       const v128_t normalized = mul(sub(load_first(x + d, n), moments.mean), moments.inverse_deviation);
       return add(mul(normalized, load_first(gamma + d, n)), load_first(beta + d, n));
     });

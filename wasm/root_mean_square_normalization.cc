@@ -8,12 +8,12 @@ EXPORT void root_mean_square_normalization(const float* x,      // [rows, C]
                                            int channels,  // C
                                            float epsilon) {
   for (int row = 0; row < rows; row++, x += channels, y += channels) {
-    const float squares = sum_channels(channels, [&](int d, int n) {
+    const float squares = sum_channels(channels, [&](Channel d, int n) {
       const v128_t value = load_first(x + d, n);
       return mul(value, value);
     });
     const v128_t scale = splat(1.0f / __builtin_sqrtf(squares / channels + epsilon));
     for_channels(y, channels,
-                 [&](int d, int n) { return mul(mul(load_first(x + d, n), scale), load_first(gamma + d, n)); });
+                 [&](Channel d, int n) { return mul(mul(load_first(x + d, n), scale), load_first(gamma + d, n)); });
   }
 }

@@ -2,7 +2,7 @@
 #include "simd.h"
 
 INLINE void copy(float* to, const float* from, int size) {
-  for_channels(to, size, [&](int d, int n) { return load_first(from + d, n); });
+  for_channels(to, size, [&](Channel d, int n) { return load_first(from + d, n); });
 }
 
 EXPORT void selective_split(const float* selected,  // [rows, R + 2 * N]

@@ -58,20 +58,32 @@ INLINE float sum_lanes(v128_t a) {
   return wasm_f32x4_extract_lane(halves, 0) + wasm_f32x4_extract_lane(halves, 1);
 }
 
-// to[d] = compute(d, count) for d = 0, 4, 8, ..: `count` lanes of it, 4 but at the end. Two steps a turn, so that
-// the loop itself costs little and loads of one step overlap the arithmetic of the other.
+// A channel of a row. `row + channel` adds `offset`, a constant, last: there it is part of the load or store, while the
+// offset of a plain sum takes an instruction for each.
+struct Channel {
+  int first;
+  int offset;
+  INLINE_MEMBER operator int() const { return first + offset; }
+};
+template <typename Number>
+INLINE Number* operator+(Number* row, Channel channel) {
+  return row + channel.first + channel.offset;
+}
+
+// to[d] = compute(d, count) for the channels d = 0, 4, 8, ..: `count` lanes of it, 4 but at the end. Two steps a turn,
+// so that the loop itself costs little and loads of one step overlap the arithmetic of the other.
 template <typename Compute>
 INLINE void for_channels(float* to, int channels, const Compute& compute) {
   int d = 0;
   for (; d + 2 * LANES <= channels; d += 2 * LANES) {
-    const v128_t first = compute(d, LANES);
-    const v128_t second = compute(d + LANES, LANES);
+    const v128_t first = compute(Channel{d, 0}, LANES);
+    const v128_t second = compute(Channel{d, LANES}, LANES);
     store(to + d, first);
     store(to + d + LANES, second);
   }
   if (d + LANES <= channels) {
-    store(to + d, compute(d, LANES));
+    store(to + d, compute(Channel{d, 0}, LANES));
     d += LANES;
   }
-  if (d < channels) store_first(to + d, compute(d, channels - d), channels - d);
+  if (d < channels) store_first(to + d, compute(Channel{d, 0}, channels - d), channels - d);
 }

@@ -18,13 +18,13 @@ EXPORT void state_readout(const float* state,         // [rows, D]
   for (int row = 0; row < rows; row++) {
     const Moments of_state = moments_of(state, channels, epsilon);
     const v128_t out = splat(output_gate[row]);
-    for_channels(y, channels, [&](int d, int n) {
+    for_channels(y, channels, [&](Channel d, int n) {
       const v128_t normalized = mul(sub(load_first(state + d, n), of_state.mean), of_state.inverse_deviation);
       const v128_t read = add(mul(normalized, load_first(state_gamma + d, n)), load_first(state_beta + d, n));
       return add(mul(read, out), mul(load_first(skip + d, n), load_first(x + d, n)));
     });
     const Moments of_output = moments_of(y, channels, epsilon);
-    for_channels(y, channels, [&](int d, int n) {
+    for_channels(y, channels, [&](Channel d, int n) {
       const v128_t normalized = mul(sub(load_first(y + d, n), of_output.mean), of_output.inverse_deviation);
       const v128_t output = add(mul(normalized, load_first(output_gamma + d, n)), load_first(output_beta + d, n));
       return mul(output, load_first(gate + d, n));

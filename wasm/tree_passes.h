@@ -19,7 +19,7 @@ struct ChannelDecays {
 
   struct Row {
     const float* at;
-    INLINE_MEMBER v128_t operator()(int d, int n) const { return load_first(at + d, n); }
+    INLINE_MEMBER v128_t operator()(Channel d, int n) const { return load_first(at + d, n); }
   };
   int parts() const { return 1; }
   int size() const { return channels; }
@@ -30,7 +30,9 @@ struct ChannelDecays {
   }
 };
 
-// Decays [V, G], one for D/G channels side by side, any number of them: a row has G parts.
+// Decays [V, G], one for D/G channels side by side, any number of them: a row has G parts. GROUPS is G where that is
+// known when this is compiled, else 0: with one group, a loop over parts would take a tenth of the time of a row.
+template <int GROUPS>
 struct GroupDecays {
   float* values;
   int groups;
@@ -38,9 +40,9 @@ struct GroupDecays {
 
   struct Part {
     v128_t decay;  // in all lanes
-    INLINE_MEMBER v128_t operator()(int, int) const { return decay; }
+    INLINE_MEMBER v128_t operator()(Channel, int) const { return decay; }
   };
-  int parts() const { return groups; }
+  int parts() const { return GROUPS ? GROUPS : groups; }
   int size() const { return channels; }
   INLINE_MEMBER Part of(int vertex, int part) const { return {splat(values[size_t(vertex) * groups + part])}; }
   // The sum over the channels: lanes beyond them must come out as zero.
@@ -60,7 +62,7 @@ struct BlockDecays {
   struct Row {
     const float* at;
     int shift;
-    INLINE_MEMBER v128_t operator()(int d, int) const { return wasm_v128_load32_splat(at + (d >> shift)); }
+    INLINE_MEMBER v128_t operator()(Channel d, int) const { return wasm_v128_load32_splat(at + (d >> shift)); }
   };
   int parts() const { return 1; }
   int size() const { return channels; }
@@ -68,8 +70,9 @@ struct BlockDecays {
   template <typename Compute>
   INLINE_MEMBER void set(int vertex, int, const Compute& compute) const {
     for (int group = 0; group < groups; group++) {
-      values[size_t(vertex) * groups + group] =
-          sum_channels(1 << shift, [&](int d, int n) { return compute((group << shift) + d, n); });
+      const int first = group << shift;
+      values[size_t(vertex) * groups + group] = sum_channels(
+          1 << shift, [&](Channel d, int n) { return compute(Channel{first + d.first, d.offset}, n); });
     }
   }
 };
@@ -94,8 +97,10 @@ INLINE void with_decays(const float* decay, int groups, int channels, const Run&
   const int size = groups == 0 ? 0 : channels / groups;
   if (size >= LANES && size <= SMALL_GROUP && (size & (size - 1)) == 0) {
     run(BlockDecays{values, groups, channels, __builtin_ctz(size)});
+  } else if (groups == 1) {
+    run(GroupDecays<1>{values, 1, size});
   } else {
-    run(GroupDecays{values, groups, size});
+    run(GroupDecays<0>{values, groups, size});
   }
 }
 
@@ -103,20 +108,20 @@ INLINE void with_decays(const float* decay, int groups, int channels, const Run&
 template <typename Decay>
 INLINE void gather_one(float* y, const float* base, const Decay& decay, const float* up, int channels) {
   for_channels(y, channels,
-               [&](int d, int n) { return add(load_first(base + d, n), mul(decay(d, n), load_first(up + d, n))); });
+               [&](Channel d, int n) { return add(load_first(base + d, n), mul(decay(d, n), load_first(up + d, n))); });
 }
 
 template <typename Decay>
 INLINE void gather_two(float* y, const float* base, const Decay& decay_a, const float* up_a, const Decay& decay_b,
                        const float* up_b, int channels) {
-  for_channels(y, channels, [&](int d, int n) {
+  for_channels(y, channels, [&](Channel d, int n) {
     const v128_t with_a = add(load_first(base + d, n), mul(decay_a(d, n), load_first(up_a + d, n)));
     return add(with_a, mul(decay_b(d, n), load_first(up_b + d, n)));
   });
 }
 
 INLINE void copy_row(float* y, const float* x, int channels) {
-  for_channels(y, channels, [&](int d, int n) { return load_first(x + d, n); });
+  for_channels(y, channels, [&](Channel d, int n) { return load_first(x + d, n); });
 }
 
 // Leaves to root: y[v] = x[v] + sum over children c of decay[c] * y[c]. Each row is written once, from its children,
@@ -168,7 +173,7 @@ static void scan_down(float* y, const float* x, const Decays& decays, const Tree
     const float* const up = y + tree.row(tree.parent[i]);
     for_parts(decays, [&](int first, int count, int part) {
       const auto decay = decays.of(tree.order[i], part);
-      for_channels(y + v + first, count, [&](int d, int n) {
+      for_channels(y + v + first, count, [&](Channel d, int n) {
         const v128_t w = decay(d, n), own = load_first(sums + first + d, n);
         return add(own, mul(w, sub(load_first(up + first + d, n), mul(w, own))));
       });

@@ -7,7 +7,7 @@ INLINE void set_products(const Decays& ddecays, const float* below, const float*
   for_parts(ddecays, [&](int first, int, int part) {
     const float* const v = below + tree.row(i) + first;
     const float* const p = above + tree.row(tree.parent[i]) + first;
-    ddecays.set(tree.order[i], part, [&](int d, int n) { return mul(load_first(v + d, n), load_first(p + d, n)); });
+    ddecays.set(tree.order[i], part, [&](Channel d, int n) { return mul(load_first(v + d, n), load_first(p + d, n)); });
   });
 }
 
@@ -21,7 +21,7 @@ static void gradient_of_whole_tree(const float* x, const Decays& decays, const f
     for_parts(decays, [&](int first, int, int part) {
       const size_t v = tree.row(i) + first, p = tree.row(tree.parent[i]) + first;
       const auto decay = decays.of(tree.order[i], part);
-      ddecays.set(tree.order[i], part, [&](int d, int n) {
+      ddecays.set(tree.order[i], part, [&](Channel d, int n) {
         const v128_t w = decay(d, n);
         const v128_t below_x = load_first(subtree_x + v + d, n), below_dy = load_first(dx + v + d, n);
         const v128_t beyond_x = sub(load_first(y + p + d, n), mul(w, below_x));
