@@ -1,6 +1,6 @@
 import { block, colouring, size, view } from '../../state/block.js';
 import { model } from '../../state/look.js';
-import { Slider } from './slider.js';
+import { Slider } from '../slider.js';
 
 const SIZES = { min: 64, max: 448, step: 32 };
 

@@ -1,7 +1,7 @@
 import { useComputed } from '@preact/signals';
 import { detected, objectDrawing, threshold } from '../../state/look.js';
+import { Slider } from '../slider.js';
 import { Measurement } from './measurement.js';
-import { Slider } from './slider.js';
 import { ZoomFigure } from './zoom_figure.js';
 
 /** The objects of the picture, drawn and as a list. */

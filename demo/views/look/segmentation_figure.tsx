@@ -1,8 +1,8 @@
 import { useComputed, useSignal } from '@preact/signals';
 import { segmented } from '../../state/look.js';
+import { Slider } from '../slider.js';
 import { Measurement } from './measurement.js';
 import { percent } from './predictions.js';
-import { Slider } from './slider.js';
 import { ZoomFigure } from './zoom_figure.js';
 
 /** The classes of the picture's pixels, and a legend. */

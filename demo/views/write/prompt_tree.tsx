@@ -1,4 +1,5 @@
 import { layer, path, pointed, ROOT, read } from '../../state/write.js';
+import { Slider } from '../slider.js';
 
 /** The tokens of the prompt and the tree over them: who points at a token sees its path to the root. */
 export function PromptTree() {
@@ -13,17 +14,14 @@ export function PromptTree() {
   return (
     <section aria-labelledby="prompt-tree">
       <h3 id="prompt-tree">The tree of the prompt</h3>
-      <label class="layer">
-        Layer
-        <input
-          type="range"
-          min={0}
-          max={layers - 1}
-          value={layer.value}
-          onInput={({ currentTarget }) => (layer.value = currentTarget.valueAsNumber)}
-        />
-        <output>{layer.value}</output>
-      </label>
+      <Slider
+        label="Layer"
+        text={`${layer.value + 1} of ${layers}`}
+        min={0}
+        max={layers - 1}
+        value={layer.value}
+        onInput={(value) => (layer.value = value)}
+      />
       <Tokens texts={tokens} />
       <Arcs parents={parents} />
       <p id="token-path">{pathInWords(tokens)}</p>
