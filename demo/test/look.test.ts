@@ -93,7 +93,7 @@ t.test('looking at pictures', { skip }, async (t) => {
   await t.test('affinities under the pointer are those of the package', async (t) => {
     await choose(page, 'A cat');
     await page.locator('#reading', { hasText: 'of 84 × 56' }).waitFor();
-    const surface = page.getByRole('application', { name: /ring: tree scan/ });
+    const surface = page.getByRole('application', { name: /^Tree scan/ });
     await surface.scrollIntoViewIfNeeded();
     await withDigits(async (model) => {
       const view = await model.view(CAT, { block: 0, size: 224 });
@@ -136,7 +136,7 @@ t.test('looking at pictures', { skip }, async (t) => {
   });
 
   await t.test('the keyboard moves the place, and a pinned one is let go', async (t) => {
-    const surface = page.getByRole('application', { name: /raster scan/ });
+    const surface = page.getByRole('application', { name: /^Raster scan/ });
     await surface.focus();
     await page.keyboard.press('Enter');
     t.equal(await page.getByRole('button', { name: 'Pin the place' }).getAttribute('aria-pressed'), 'false');

@@ -16,12 +16,15 @@ export function AffinityFigures() {
   const scan = model.value?.kind === 'classifier' ? model.value.scan : 'tree';
   return (
     <>
-      <AffinityFigure which="own" title={`What reaches the ring: ${scan} scan`} />
-      <AffinityFigure which="raster" title="The same: raster scan" />
+      <AffinityFigure which="own" title={TITLES[scan]} />
+      {scan !== 'raster' && <AffinityFigure which="raster" title={TITLES.raster} />}
       <Reading />
     </>
   );
 }
+
+const TITLES = { tree: 'Tree scan', raster: 'Raster scan', cross: 'Cross scan' } as const;
+const HINT = 'how much of every place reaches the ring';
 
 interface AffinityFigureProps {
   readonly which: 'own' | 'raster';
@@ -51,7 +54,7 @@ function AffinityFigure({ which, title }: AffinityFigureProps) {
         class="surface"
         role="application"
         aria-roledescription="map"
-        aria-label={`${title}. Arrow keys move the place, Enter pins it.`}
+        aria-label={`${title}: ${HINT}. Arrow keys move the place, Enter pins it.`}
         aria-describedby="reading"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: keys move the place
         tabIndex={0}
@@ -64,6 +67,7 @@ function AffinityFigure({ which, title }: AffinityFigureProps) {
       </div>
       <figcaption>
         <strong>{title}</strong>
+        <span class="muted">{HINT}</span>
         <Scale which={which} />
       </figcaption>
     </figure>

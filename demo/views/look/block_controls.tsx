@@ -7,7 +7,7 @@ const SIZES = { min: 64, max: 448, step: 32 };
 /** Which block is shown, of how large a picture, and what the colours of the tree tell. */
 export function BlockControls() {
   if (model.value?.kind !== 'classifier') return null;
-  const { depths, scan } = model.value;
+  const { depths } = model.value;
   const blocks = depths.reduce((sum, depth) => sum + depth, 0);
   return (
     <div class="controls">
@@ -26,7 +26,7 @@ export function BlockControls() {
         text={`${size.value} px${view.value ? `, ${view.value.width} × ${view.value.height} places` : ''}`}
         onInput={(value) => (size.value = value)}
       />
-      {scan === 'tree' && (
+      {view.value?.hasDissimilarity && (
         <label class="choice">
           <span>Colours of the tree</span>
           <select

@@ -7,7 +7,9 @@ export function Predictions() {
   const { of, classes } = predictions.value;
   return (
     <section aria-labelledby="predictions-title" aria-busy={isLooking.value}>
-      <h2 id="predictions-title">Prediction</h2>
+      <h2 id="predictions-title">
+        Prediction <span class="muted">{of.title}</span>
+      </h2>
       <ol class="predictions" aria-live="polite" aria-label={of.title}>
         {classes.map(({ index, label, probability }) => (
           <li key={index}>

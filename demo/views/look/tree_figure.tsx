@@ -14,7 +14,7 @@ export function TreeFigure() {
   }
   const isPath = model.value?.kind === 'classifier' && model.value.scan === 'raster';
   const title = isPath ? 'Path of the raster scan' : `Tree of block ${block.value + 1}`;
-  const hint =
-    colouring.value === 'depth' ? 'light near its root, blue far away' : 'light where neighbours are unlike';
+  const isByDepth = colouring.value === 'depth' || !view.value?.hasDissimilarity;
+  const hint = isByDepth ? 'light near its root, blue far away' : 'light where neighbours are unlike';
   return <ZoomFigure layers={layers} title={title} hint={hint} />;
 }
