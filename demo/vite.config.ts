@@ -4,6 +4,7 @@ import { defineConfig } from 'vite';
 import { bundledModels } from './vite/bundled_models.js';
 import { offline } from './vite/offline.js';
 import { contentSecurityPolicy } from './vite/policy.js';
+import { noteChunks, reportSizes } from './vite/sizes.js';
 import { selfContainedThreads } from './vite/threads.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -12,10 +13,10 @@ export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   base: './', // the built page runs in any folder of any host
   publicDir: 'static',
-  plugins: [bundledModels, contentSecurityPolicy, offline],
+  plugins: [bundledModels, contentSecurityPolicy, offline, noteChunks, reportSizes],
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   resolve: { dedupe: ['@tensorflow/tfjs-core'] },
   build: { outDir: '../out/demo', emptyOutDir: true, target: 'es2022', assetsInlineLimit: 0 },
-  worker: { format: 'es', plugins: () => [bundledModels, selfContainedThreads] },
+  worker: { format: 'es', plugins: () => [bundledModels, selfContainedThreads, noteChunks] },
   server: { fs: { allow: [ROOT] } },
 });
