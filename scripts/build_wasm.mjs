@@ -1,7 +1,7 @@
 /**
  * Builds the WebAssembly modules of wasm/: the C++ kernels as one Emscripten side module, the graph work in
- * AssemblyScript as another, each for the plain and for the threaded (shared memory) build of tfjs's backend. They
- * land beside their sources and in dist/wasm/, as files and as text in a module (embed_wasm.mjs).
+ * AssemblyScript as another. They land beside their sources and in dist/wasm/, as files and as text in a module
+ * (embed_wasm.mjs). For a memory that threads share they are changed when they are loaded.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -23,13 +23,8 @@ const EMCC_FLAGS = [
   '-ffp-contract=off', // weights, and so trees, are the same on every backend
   '-Wall',
   '-Wextra',
-  '-Wno-experimental', // emcc's word for side modules with threads
 ];
-// The kernels keep no thread-local state and start no thread: what differs is the type of the memory they import.
-const EMCC_THREADED = ['-pthread', '-matomics'];
 const ASC_FLAGS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--initialMemory', '1'];
-// A maximum below that of tfjs's memory would not link.
-const ASC_THREADED = ['--maximumMemory', '65536', '--sharedMemory', '--enable', 'threads'];
 
 const emscripten = ensureProgram(
   'emcc',
@@ -50,7 +45,7 @@ function isStale(output, inputs) {
   );
 }
 
-async function buildKernels(output, flags) {
+async function buildKernels(output) {
   if (!isStale(output, [...cxx, ...headers])) return;
   if (!emscripten) return;
   // Every function marked EXPORT in the sources: side modules keep only what is listed.
@@ -58,7 +53,6 @@ async function buildKernels(output, flags) {
   const names = [...listed.matchAll(/(\w+)\($/gm)].map(([, name]) => `_${name}`);
   await run('emcc', [
     ...EMCC_FLAGS,
-    ...flags,
     '-sSIDE_MODULE=2',
     `-sEXPORTED_FUNCTIONS=${names.join(',')}`,
     ...cxx,
@@ -80,9 +74,9 @@ function checkImports(output) {
   process.exit(1);
 }
 
-async function buildGraph(output, flags) {
+async function buildGraph(output) {
   if (!isStale(output, ['boruvka.as.ts'])) return;
-  await run(process.execPath, [asc, 'boruvka.as.ts', ...ASC_FLAGS, ...flags, '-o', output]);
+  await run(process.execPath, [asc, 'boruvka.as.ts', ...ASC_FLAGS, '-o', output]);
 }
 
 function run(command, args) {
@@ -97,12 +91,6 @@ function run(command, args) {
   });
 }
 
-// All at once: emcc itself compiles one file after the other.
-await Promise.all([
-  buildKernels('kernels.wasm', []),
-  buildKernels('kernels-threaded.wasm', EMCC_THREADED),
-  buildGraph('boruvka.wasm', []),
-  buildGraph('boruvka-threaded.wasm', ASC_THREADED),
-]);
+await Promise.all([buildKernels('kernels.wasm'), buildGraph('boruvka.wasm')]);
 
 await import('./embed_wasm.mjs');

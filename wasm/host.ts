@@ -3,7 +3,7 @@ import type { KernelBackend } from '@tensorflow/tfjs-core';
 import { PerTensorCache } from '../plugin/kernels/per_tensor_cache.js';
 import { copyingHeap, type Heap, heapOfBackend } from './heap.js';
 import { type Exports, instantiateOnMemory, instantiateSideModule } from './instantiate.js';
-import { loadModule, moduleNow, type WasmFileName } from './module_files.js';
+import { loadModule, type MemoryKind, moduleNow } from './module_files.js';
 import { picksThreadedBuild, startedBackend } from './tfjs_start.js';
 
 /** Kernels and the memory they run in. */
@@ -37,8 +37,8 @@ export function hostOf(backend: KernelBackend): Host {
 export async function ready(): Promise<void> {
   const backend = await startedBackend();
   const heap = backend ? heapOfBackend(backend) : undefined;
-  const threaded = heap ? isShared(heap.memory) : !backend && (await picksThreadedBuild());
-  await Promise.all(filesFor(threaded).map(loadModule));
+  const memory = heap ? kindOf(heap.memory) : !backend && (await picksThreadedBuild()) ? 'shared' : 'plain';
+  await Promise.all([loadModule('kernels.wasm', memory), loadModule('boruvka.wasm', memory)]);
   if (backend) hostOf(backend);
 }
 
@@ -48,12 +48,8 @@ export function threadsOf(backend: KernelBackend): number {
   return wasm?.tfjs?.getThreadsCount?.() ?? 1;
 }
 
-function filesFor(threaded: boolean): [kernels: WasmFileName, graph: WasmFileName] {
-  return threaded ? ['kernels-threaded.wasm', 'boruvka-threaded.wasm'] : ['kernels.wasm', 'boruvka.wasm'];
-}
-
-function isShared(memory: WebAssembly.Memory): boolean {
-  return typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
+function kindOf({ buffer }: WebAssembly.Memory): MemoryKind {
+  return typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer ? 'shared' : 'plain';
 }
 
 function hostInPlace(backend: KernelBackend): Host | undefined {
@@ -77,6 +73,7 @@ function hostThatCopies(backend: KernelBackend): Host {
 }
 
 function hostOn(heap: Heap): Host {
-  const [kernels, graph] = filesFor(isShared(heap.memory)).map(moduleNow);
-  return { heap, exports: { ...instantiateOnMemory(graph, heap), ...instantiateSideModule(kernels, heap) } };
+  const memory = kindOf(heap.memory);
+  const graph = instantiateOnMemory(moduleNow('boruvka.wasm', memory), heap);
+  return { heap, exports: { ...graph, ...instantiateSideModule(moduleNow('kernels.wasm', memory), heap) } };
 }

@@ -1,4 +1,5 @@
 /** Places a WebAssembly module in the memory of another: here, in that of tfjs. */
+import { Cursor } from './binary_format.js';
 import type { Heap } from './heap.js';
 
 /** Kernels keep no large arrays on their stack. */
@@ -49,24 +50,19 @@ function readDylink(module: WebAssembly.Module): Dylink {
   const MEM_INFO = 1;
   const [section] = WebAssembly.Module.customSections(module, 'dylink.0');
   if (!section) throw new Error('tfjs-grootvl/wasm: the kernels are not a side module (no dylink.0 section)');
-  const bytes = new Uint8Array(section);
-  let at = 0;
-  const readUnsigned = (): number => {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = bytes[at++];
-      value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return value >>> 0;
-    }
-  };
-  while (at < bytes.length) {
-    const type = bytes[at++];
-    const end = readUnsigned() + at;
+  const cursor = new Cursor(new Uint8Array(section));
+  while (cursor.at < cursor.bytes.length) {
+    const type = cursor.byte();
+    const end = cursor.unsigned() + cursor.at;
     if (type === MEM_INFO) {
-      const [memorySize, memoryAlignment, tableSize] = [readUnsigned(), 2 ** readUnsigned(), readUnsigned()];
+      const [memorySize, memoryAlignment, tableSize] = [
+        cursor.unsigned(),
+        2 ** cursor.unsigned(),
+        cursor.unsigned(),
+      ];
       return { memorySize, memoryAlignment, tableSize };
     }
-    at = end;
+    cursor.at = end;
   }
   return { memorySize: 0, memoryAlignment: 1, tableSize: 0 };
 }

@@ -2,28 +2,27 @@
  * Our WebAssembly modules and where their bytes come from: they are part of this package's JavaScript (embedded.js), so
  * that no bundler, server or policy has to know of them; or they are files, where setWasmPaths() says.
  */
+import { type Bytes, PREAMBLE, withSharedMemory } from './binary_format.js';
 import { EMBEDDED } from './embedded.js';
 
-const FILE_NAMES = [
-  'kernels.wasm',
-  'kernels-threaded.wasm',
-  'boruvka.wasm',
-  'boruvka-threaded.wasm',
-] as const;
+const FILE_NAMES = ['kernels.wasm', 'boruvka.wasm'] as const;
 
-/** Names of the files: each for a plain and for a shared (threaded) memory. */
+/** Names of the files: the kernels in C++, and the graph work. */
 export type WasmFileName = (typeof FILE_NAMES)[number];
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 const PACKAGE = 'tfjs-grootvl/wasm';
 const REMEDY =
   `setWasmPaths() of ${PACKAGE} says where the files are (they are ${PACKAGE}/<name>.wasm in this package); without it ` +
   'the kernels come with the JavaScript';
-/** The start of every module: `\0asm` and the version. */
-const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
-const compiled = new Map<WasmFileName, WebAssembly.Module>();
+/** For a memory of one thread, and for one that threads share. */
+const compiled = {
+  plain: new Map<WasmFileName, WebAssembly.Module>(),
+  shared: new Map<WasmFileName, WebAssembly.Module>(),
+};
+/** Which of the two. */
+export type MemoryKind = keyof typeof compiled;
+
 let located: ((name: WasmFileName) => string | URL) | undefined;
 
 /**
@@ -45,7 +44,7 @@ export function setWasmPaths(prefixOrFileMap: string | Readonly<Record<WasmFileN
     if (missing.length > 0) throw new Error(`setWasmPaths: no entry for ${missing.join(', ')}`);
     located = (name) => prefixOrFileMap[name];
   }
-  compiled.clear();
+  for (const modules of Object.values(compiled)) modules.clear();
 }
 
 /**
@@ -53,14 +52,14 @@ export function setWasmPaths(prefixOrFileMap: string | Readonly<Record<WasmFileN
  * a disk.
  * @throws {Error} when it has to be fetched first, or cannot be compiled
  */
-export function moduleNow(name: WasmFileName): WebAssembly.Module {
-  const known = compiled.get(name);
+export function moduleNow(name: WasmFileName, memory: MemoryKind): WebAssembly.Module {
+  const known = compiled[memory].get(name);
   if (known) return known;
   const bytes = bytesNow(name);
   if (!bytes) throw new Error(`${PACKAGE}: ${name} is not loaded yet; \`await ready()\` of ${PACKAGE} first`);
   let module: WebAssembly.Module;
   try {
-    module = new WebAssembly.Module(bytes);
+    module = new WebAssembly.Module(forMemory(bytes, memory));
   } catch (cause) {
     // Some engines compile no more than a few kilobytes at once on the main thread of a page.
     if (cause instanceof RangeError) {
@@ -68,16 +67,16 @@ export function moduleNow(name: WasmFileName): WebAssembly.Module {
     }
     throw compileError(name, cause);
   }
-  compiled.set(name, module);
+  compiled[memory].set(name, module);
   return module;
 }
 
 /** Loads and compiles a file. @throws {Error} that says what came in its place, or why it cannot be compiled */
-export async function loadModule(name: WasmFileName): Promise<void> {
-  if (compiled.has(name)) return;
+export async function loadModule(name: WasmFileName, memory: MemoryKind): Promise<void> {
+  if (compiled[memory].has(name)) return;
   const bytes = bytesNow(name) ?? (await fetchBytes(name, located?.(name) as string | URL));
   try {
-    compiled.set(name, await WebAssembly.compile(bytes));
+    compiled[memory].set(name, await WebAssembly.compile(forMemory(bytes, memory)));
   } catch (cause) {
     throw compileError(name, cause);
   }
@@ -87,7 +86,7 @@ export async function loadModule(name: WasmFileName): Promise<void> {
 export function whyNothingCompiles(): string | undefined {
   if (typeof WebAssembly === 'undefined') return 'there is no WebAssembly in this engine';
   try {
-    new WebAssembly.Module(EMPTY_MODULE);
+    new WebAssembly.Module(PREAMBLE);
     return undefined;
   } catch (error) {
     return `the page's Content-Security-Policy does not allow WebAssembly (add 'wasm-unsafe-eval' to script-src): ${reasonOf(error)}`;
@@ -103,6 +102,10 @@ function compileError(name: WasmFileName, cause: unknown): Error {
     whyNothingCompiles() ??
     `${reasonOf(cause)} (WebAssembly SIMD is needed: Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later)`;
   return new Error(`${PACKAGE}: cannot compile ${name}: ${reason}`, { cause });
+}
+
+function forMemory(bytes: Bytes, memory: MemoryKind): Bytes {
+  return memory === 'shared' ? withSharedMemory(bytes) : bytes;
 }
 
 /** The bytes that need not be fetched; undefined for those that must. */
@@ -142,7 +145,7 @@ async function fetchBytes(name: WasmFileName, location: string | URL): Promise<B
 
 /** @throws {Error} that shows the first of the bytes, unless they are a WebAssembly module */
 function checkedBytes(bytes: Bytes, name: WasmFileName, origin: string, isOk = true): Bytes {
-  if (isOk && EMPTY_MODULE.every((byte, i) => bytes[i] === byte)) return bytes;
+  if (isOk && PREAMBLE.every((byte, i) => bytes[i] === byte)) return bytes;
   const start = new TextDecoder().decode(bytes.subarray(0, 60));
   throw new Error(
     `${PACKAGE}: expected ${name}, got ${bytes.length} bytes from ${origin} that begin with ${JSON.stringify(start)}; ${REMEDY}`,

@@ -9,12 +9,7 @@ import { gelu } from '../plugin/index.js';
 import { hostOf } from './host.js';
 import { ready, setWasmPaths, type WasmFileName } from './index.js';
 
-const FILES = [
-  'kernels.wasm',
-  'kernels-threaded.wasm',
-  'boruvka.wasm',
-  'boruvka-threaded.wasm',
-] as const satisfies readonly WasmFileName[];
+const FILES = ['kernels.wasm', 'boruvka.wasm'] as const satisfies readonly WasmFileName[];
 const HERE = fileURLToPath(new URL('./', import.meta.url));
 
 /** A backend `wasm` that is made by `factory`, in the place of the one there was. */
@@ -117,7 +112,7 @@ t.test('kernels from files', async (t) => {
       await t.rejects(ready(), { message: /setWasmPaths\(\)/ }, `${what}: remedy`);
   }
   t.throws(() => setWasmPaths({ 'kernels.wasm': 'a' } as never), {
-    message: /no entry for kernels-threaded/,
+    message: /no entry for boruvka/,
   });
   t.throws(() => setWasmPaths(undefined as never), { message: /got undefined, expected a folder/ });
 });
