@@ -32,8 +32,11 @@ export type IntakeSource =
 /** What a person chooses beside the source, as of `convertCheckpoint`. */
 export type IntakeOptions = Pick<
   ConvertOptions,
-  'quantize' | 'weights' | 'key' | 'prefix' | 'stemStride' | 'metric' | 'trees' | 'uisMamba'
-> & { readonly scan?: ConvertOptions['scan'] | FolderConvertOptions['scan'] };
+  'quantize' | 'weights' | 'key' | 'prefix' | 'stemStride' | 'metric' | 'trees' | 'aggregate'
+> &
+  NonNullable<ConvertOptions['uisMamba']> & {
+    readonly scan?: ConvertOptions['scan'] | FolderConvertOptions['scan'];
+  };
 
 export type IntakeProgress = (
   stage: 'fetching' | 'reading' | 'writing',
@@ -97,7 +100,8 @@ function checkSize(name: string, bytes: number): void {
 function checkpoint(name: string, input: File | ReturnType<typeof filesDirectory>): Writer {
   return async (draft, options, { onProgress, signal }) => {
     const kept = new KeptFiles(draft);
-    const all = { ...options, onProgress, signal };
+    const { useHsw, hswVarphi, poolSize, ...others } = options;
+    const all = { ...others, uisMamba: { useHsw, hswVarphi, poolSize }, onProgress, signal };
     const inspection =
       input instanceof Blob
         ? await convertCheckpoint(input, kept, all as ConvertOptions)

@@ -17,6 +17,7 @@ interface Running {
   readonly remote: Remote<Engine>;
   /** Rejects the calls that wait. */
   readonly waiting: Set<(reason: Error) => void>;
+  hasAnswered: boolean;
 }
 
 carrySignals();
@@ -29,7 +30,7 @@ export function newWorker(): { readonly worker: Worker; readonly remote: Remote<
 }
 
 function start(): Running {
-  const own: Running = { ...newWorker(), waiting: new Set() };
+  const own: Running = { ...newWorker(), waiting: new Set(), hasAnswered: false };
   own.worker.onerror = ({ message }) => {
     const reason = message || 'its script could not be loaded';
     stop(own, new Error(`the worker that holds the model has failed (${reason}); a new one is started`));
@@ -41,7 +42,8 @@ function stop(own: Running, reason: Error): void {
   own.worker.terminate();
   if (running === own) {
     running = undefined;
-    generation.value++;
+    // One that has never answered, as without a network, is not replaced by itself: the next might not answer either.
+    if (own.hasAnswered) generation.value++;
   }
   for (const reject of own.waiting) reject(reason);
 }
@@ -57,7 +59,9 @@ export async function call<T>(ask: (engine: Remote<Engine>) => T): Promise<Await
     waiting.add(fail);
   });
   try {
-    return await Promise.race([ask(remote), failed]);
+    const answer = await Promise.race([ask(remote), failed]);
+    own.hasAnswered = true;
+    return answer;
   } catch (reason) {
     if ((reason as Error).name === WORKER_LOST) stop(own, reason as Error);
     throw reason;

@@ -121,9 +121,18 @@ t.test('what is no model is refused in one line, and the page goes on', { skip }
   });
   await chosen(page, 'Choose a folder', broken);
   await refused.getByText(`${basename(broken)} was not added`).waitFor();
-  t.match(await refused.locator('p').textContent(), /declares \d+ bytes of weights, there are 5/);
+  t.match(await refused.locator('p').textContent(), /the weights end after 5 bytes/);
   t.same(await stored(page), [], 'a converted model that does not open is not kept');
   await page.getByRole('button', { name: /^Handwritten digits/, pressed: true }).waitFor();
+
+  await page.getByText('From a URL').click();
+  const key = page.getByLabel('Keys that lead to the weights');
+  await key.fill('no.such');
+  await chosen(page, 'Choose files', TINY);
+  await refused.getByText(`${basename(TINY)} was not added`).waitFor();
+  await key.fill('');
+  await page.getByRole('button', { name: 'Try again with the options below' }).click();
+  await page.getByRole('button', { name: /^gg_ssm_tiny_head/, pressed: true }).waitFor();
 });
 
 t.test('folders: converted, of HuggingFace, dropped or chosen', { skip }, async (t) => {

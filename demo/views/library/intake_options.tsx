@@ -1,40 +1,32 @@
 import { options } from '../../state/library.js';
 
-/** Choices of the conversion, by their names in `npx tfjs-grootvl convert`, which refusals and warnings mention. */
+/** Choices of the conversion, by their flags of `npx tfjs-grootvl convert`, which refusals and warnings mention. */
 const CHOICES = [
   {
     name: 'stemStride',
     flag: '--stem-stride',
-    title: 'Stride of the stem: 1 of GG-SSM, 2 of GrootV',
+    title: 'Stride of the stem: GG-SSM 1, GrootV 2',
     values: [1, 2],
   },
-  {
-    name: 'scan',
-    flag: '--scan',
-    title: 'Scan: chain is of language models',
-    values: ['tree', 'raster', 'cross', 'chain'],
-  },
+  { name: 'scan', flag: '--scan', title: 'Scan', values: ['tree', 'raster', 'cross', 'chain'] },
   {
     name: 'metric',
     flag: '--metric',
-    title: 'What trees are made by',
+    title: 'Edges are weighted by',
     values: ['cosine', 'euclidean', 'manhattan'],
   },
-  { name: 'trees', flag: '--trees', title: 'A tree for each', values: ['block', 'stage'] },
-  {
-    name: 'weights',
-    flag: '--weights',
-    title: 'Weights of a training checkpoint',
-    values: ['model', 'model_ema'],
-  },
-] as const;
-const TEXTS = [
-  { name: 'key', flag: '--key', title: 'Keys that lead to the weights, such as trainer.student' },
-  { name: 'prefix', flag: '--prefix', title: 'What stands before their names, such as student.backbone.' },
-] as const;
-const WEAKENING = [
+  { name: 'trees', flag: '--trees', title: 'One tree for each', values: ['block', 'stage'] },
+  { name: 'aggregate', flag: '--aggregate', title: 'A vertex sums', values: ['all', 'root'] },
+  { name: 'weights', flag: '--weights', title: 'Weights of a training run', values: ['model', 'model_ema'] },
   { name: 'useHsw', flag: '--use-hsw', title: 'UIS-Mamba: weaken the background', values: [true, false] },
 ] as const;
+const FIELDS = [
+  { name: 'key', flag: '--key', title: 'Keys that lead to the weights', example: 'trainer.student' },
+  { name: 'prefix', flag: '--prefix', title: 'What stands before their names', example: 'student.backbone.' },
+  { name: 'hswVarphi', flag: '--hsw-varphi', title: 'UIS-Mamba: factor of the background', example: '0.7' },
+  { name: 'poolSize', flag: '--pool-size', title: 'UIS-Mamba: side of a cell', example: '2' },
+] as const;
+const NUMBERS: readonly string[] = ['hswVarphi', 'poolSize'];
 
 /** How weights are stored, and what those of some checkpoints do not tell. */
 export function IntakeOptions() {
@@ -57,64 +49,42 @@ export function IntakeOptions() {
       <p class="muted">
         What some checkpoints do not say by themselves; a refusal tells which of these is missing.
       </p>
-      {CHOICES.map((choice) => (
-        <Choice
-          key={choice.name}
-          {...choice}
-          value={options.value[choice.name]}
-          onChoose={(value) => set({ [choice.name]: value })}
-        />
-      ))}
-      {TEXTS.map(({ name, flag, title }) => (
+      {CHOICES.map(({ name, flag, title, values }) => (
         <label key={name} class="field">
-          {title} <code>{flag}</code>
-          <input
-            value={options.value[name] ?? ''}
-            onInput={({ currentTarget: { value } }) => set({ [name]: value || undefined })}
-          />
+          <Title title={title} flag={flag} />
+          <select
+            value={String(options.value[name] ?? '')}
+            onChange={({ currentTarget: { value } }) =>
+              set({ [name]: values.find((each) => String(each) === value) })
+            }
+          >
+            <option value="">as the checkpoint says</option>
+            {values.map((value) => (
+              <option key={String(value)}>{String(value)}</option>
+            ))}
+          </select>
         </label>
       ))}
-      {WEAKENING.map((choice) => (
-        <Choice
-          key={choice.name}
-          {...choice}
-          value={options.value.uisMamba?.[choice.name]}
-          onChoose={(value) => set({ uisMamba: value === undefined ? undefined : { [choice.name]: value } })}
-        />
+      {FIELDS.map(({ name, flag, title, example }) => (
+        <label key={name} class="field">
+          <Title title={title} flag={flag} />
+          <input
+            inputMode={NUMBERS.includes(name) ? 'decimal' : 'text'}
+            placeholder={example}
+            onInput={({ currentTarget: { value } }) =>
+              set({ [name]: value === '' ? undefined : NUMBERS.includes(name) ? Number(value) : value })
+            }
+          />
+        </label>
       ))}
     </>
   );
 }
 
-interface ChoiceProps<T> {
-  readonly flag: string;
-  readonly title: string;
-  readonly values: readonly T[];
-  readonly value: T | undefined;
-  readonly onChoose: (value: T | undefined) => void;
-}
-
-function Choice<T extends string | number | boolean>({
-  flag,
-  title,
-  values,
-  value,
-  onChoose,
-}: ChoiceProps<T>) {
+function Title({ title, flag }: { readonly title: string; readonly flag: string }) {
   return (
-    <label class="field">
+    <span>
       {title} <code>{flag}</code>
-      <select
-        value={value === undefined ? '' : String(value)}
-        onChange={({ currentTarget }) =>
-          onChoose(values.find((each) => String(each) === currentTarget.value))
-        }
-      >
-        <option value="">What the checkpoint says</option>
-        {values.map((each) => (
-          <option key={String(each)}>{String(each)}</option>
-        ))}
-      </select>
-    </label>
+    </span>
   );
 }
