@@ -17,7 +17,6 @@ export interface BlockSummary {
   readonly backdrop: ImageBitmap;
   /** RGBA of the colours of a heat map, the coldest first. */
   readonly colours: Uint8ClampedArray<ArrayBuffer>;
-  readonly milliseconds: number;
 }
 
 /** What reaches one place of the grid. */
@@ -72,19 +71,19 @@ async function openBlock(
   if (!(model instanceof GrootV)) throw new Error('the open model has no trees of pictures to show');
   await closeBlock();
   const { bitmap, given } = await decode(picture);
-  const started = performance.now();
-  const view = await model.view(picture, { block, size, signal });
-  const milliseconds = performance.now() - started;
-  await closeBlock(); // of a call that was made meanwhile
-  const id = ++views;
-  opened = { id, view, image: rgbOf(bitmap), given };
-  const backdrop = backdropOf(bitmap);
-  bitmap.close();
-  const { height, width, tree, dissimilarity } = view;
-  const colours = affinityHeat(Float32Array.from({ length: BAR_STEPS }, (_, i) => i));
-  const summary = { id, height, width, backdrop, colours, milliseconds };
-  const has = { hasTree: tree !== undefined, hasDissimilarity: dissimilarity !== undefined };
-  return transfer({ ...summary, ...has }, [backdrop]);
+  try {
+    const view = await model.view(picture, { block, size, signal });
+    await closeBlock(); // of a call that was made meanwhile
+    const id = ++views;
+    opened = { id, view, image: rgbOf(bitmap), given };
+    const { height, width } = view;
+    const has = { hasTree: view.tree !== undefined, hasDissimilarity: view.dissimilarity !== undefined };
+    const colours = affinityHeat(Float32Array.from({ length: BAR_STEPS }, (_, i) => i));
+    const backdrop = backdropOf(bitmap);
+    return transfer({ id, height, width, ...has, backdrop, colours }, [backdrop]);
+  } finally {
+    bitmap.close();
+  }
 }
 
 /** The tree over the picture; undefined where the view is no longer open or has none. */
@@ -103,10 +102,13 @@ async function affinityAt(id: number, x: number, y: number): Promise<AffinityPai
   const { view, given } = opened;
   const started = performance.now();
   const pixel = { x: ((x + 0.5) * given.width) / view.width, y: ((y + 0.5) * given.height) / view.height };
-  const { values, anchor } = await view.affinity(pixel);
-  const raster = await view.affinity({ ...pixel, scan: 'raster' });
-  const planes = { own: planeOf(values), raster: planeOf(raster.values) };
-  return { anchor, ...planes, milliseconds: performance.now() - started };
+  // Both are begun at once: the view may be closed before the first has been read.
+  const [own, raster] = await Promise.all([
+    view.affinity(pixel),
+    view.affinity({ ...pixel, scan: 'raster' }),
+  ]);
+  const planes = { own: planeOf(own.values), raster: planeOf(raster.values) };
+  return { anchor: own.anchor, ...planes, milliseconds: performance.now() - started };
 }
 
 function planeOf(values: Float32Array): AffinityPlane {

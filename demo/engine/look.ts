@@ -75,14 +75,19 @@ async function segment(picture: Blob, signal?: AbortSignal): Promise<SegmentedPi
   const model = openedModel();
   if (!(model instanceof Segmenter)) throw new Error('the open model does not segment pictures');
   const { bitmap } = await decode(picture);
-  const image = rgbOf(bitmap);
-  const started = performance.now();
-  const { classMap, classes } = await model.segment(image, { signal });
-  const milliseconds = performance.now() - started;
-  const { colours } = model;
-  const overlay = await bitmapOf(drawSegmentation({ image, classMap, classes, colours, legend: false }));
-  const shares = classes.map((each) => ({ ...each, colour: colours[each.index] }));
-  return transfer({ picture: bitmap, overlay, classes: shares, milliseconds }, [bitmap, overlay]);
+  try {
+    const image = rgbOf(bitmap);
+    const started = performance.now();
+    const { classMap, classes } = await model.segment(image, { signal });
+    const milliseconds = performance.now() - started;
+    const { colours } = model;
+    const overlay = await bitmapOf(drawSegmentation({ image, classMap, classes, colours, legend: false }));
+    const shares = classes.map((each) => ({ ...each, colour: colours[each.index] }));
+    return transfer({ picture: bitmap, overlay, classes: shares, milliseconds }, [bitmap, overlay]);
+  } catch (error) {
+    bitmap.close();
+    throw error;
+  }
 }
 
 /** Objects below this score are not kept. */

@@ -41,6 +41,7 @@ export async function showBlock(
 export function hideBlock(): void {
   nextShow();
   shown = undefined;
+  if (view.peek()) void call((engine) => engine.closeBlock());
   replace(view, undefined);
   replace(tree, undefined);
   affinity.value = undefined;

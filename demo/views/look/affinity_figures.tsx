@@ -24,7 +24,7 @@ export function AffinityFigures() {
 }
 
 const TITLES = { tree: 'Tree scan', raster: 'Raster scan', cross: 'Cross scan' } as const;
-const HINT = 'how much of every place reaches the ring';
+const HINT = 'how much of it reaches the ring';
 
 interface AffinityFigureProps {
   readonly which: 'own' | 'raster';
