@@ -70,7 +70,7 @@ function coloursOf(canvas: Locator): Promise<number> {
 }
 
 t.test('looking at pictures', { skip }, async (t) => {
-  const { page, messages } = await openDemo(t);
+  const { page, context, messages } = await openDemo(t);
 
   await t.test('every digit has the class and the probability of the command line', async (t) => {
     await withDigits(async (model) => {
@@ -133,6 +133,7 @@ t.test('looking at pictures', { skip }, async (t) => {
       }
       view.dispose();
     });
+    t.match(await page.getByRole('contentinfo').textContent(), /[\d.]+ ms an affinity/);
   });
 
   await t.test('the keyboard moves the place, and a pinned one is let go', async (t) => {
@@ -186,6 +187,38 @@ t.test('looking at pictures', { skip }, async (t) => {
     }
     await page.getByRole('button', { name: 'Reset' }).click();
     t.equal(await changed(now), whole, 'all of it again');
+  });
+
+  await t.test('fingers move the place and enlarge the tree', async (t) => {
+    const devtools = await context.newCDPSession(page);
+    await devtools.send('Emulation.setTouchEmulationEnabled', { enabled: true, maxTouchPoints: 2 });
+    const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', ...points: { x: number; y: number }[]) => {
+      const touchPoints = points.map((point, id) => ({ ...point, id }));
+      return devtools.send('Input.dispatchTouchEvent', { type, touchPoints });
+    };
+    const map = page.getByRole('application', { name: /^Tree scan/ });
+    const at = async (place: readonly number[]) => {
+      const [x, y] = await placeOn(map, place, { width: 84, height: 56 });
+      return { x, y };
+    };
+    await touch('touchStart', await at([10, 10]));
+    await readingAt(page, 'To column 11, row 11');
+    await touch('touchMove', await at([50, 40]));
+    await readingAt(page, 'To column 51, row 41');
+    await touch('touchEnd');
+    t.equal(await page.getByRole('button', { name: 'Pin the place' }).getAttribute('aria-pressed'), 'false');
+
+    const tree = page.getByRole('application', { name: /Tree of block 1/ });
+    const shrink = page.getByRole('button', { name: 'Shrink' });
+    t.ok(await shrink.isDisabled());
+    const box = (await tree.boundingBox()) as { x: number; y: number };
+    const [y, left, right] = [box.y + 80, box.x + 100, box.x + 150];
+    await touch('touchStart', { x: left, y }, { x: right, y });
+    for (let i = 1; i < 5; i++) await touch('touchMove', { x: left - 15 * i, y }, { x: right + 15 * i, y });
+    await touch('touchEnd');
+    await page.locator('button[aria-label=Shrink]:enabled').waitFor();
+    await page.getByRole('button', { name: 'Reset' }).click();
+    await devtools.detach();
   });
 
   await t.test('sliders choose the block and the size', async (t) => {
