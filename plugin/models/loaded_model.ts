@@ -11,6 +11,9 @@ import { streamedWeights } from './streamed_weights.js';
 
 const MAX_MESSAGE = 500;
 
+/** For the graph of a model whose weights come later. */
+const NO_WEIGHTS = { weightSpecs: [], weightData: new ArrayBuffer(0), getWeightStream: undefined };
+
 type Inputs = Tensor | Tensor[] | NamedTensorMap;
 
 export class LoadedModel extends GraphModel<io.IOHandler> {
@@ -43,8 +46,10 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     const { files, ...description } = artifacts as io.ModelArtifacts & { files?: unknown };
     const model = new LoadedModel(origin, description, files);
     const { getWeightStream, weightSpecs = [] } = description;
+    if (getWeightStream) Object.assign(description, NO_WEIGHTS);
     model.readable('read', () => model.loadGraph());
     if (getWeightStream) {
+      description.weightSpecs = weightSpecs;
       const weights = await streamedWeights(origin, getWeightStream(), weightSpecs, signal);
       for (const [name, tensor] of Object.entries(weights)) model.weights[name] = [tensor];
     }
@@ -145,11 +150,10 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
 
   /** The graph, and its weights unless they come as a stream. */
   private loadGraph(): void {
-    const { description } = this;
-    const none = { weightSpecs: [], weightData: new ArrayBuffer(0), getWeightStream: undefined };
     // What was made before an error is freed with the scope.
     tidy(() => {
-      this.loadSync(description.getWeightStream ? { ...description, ...none } : description);
+      // Kept by tfjs, so that changes by `describe` reach it.
+      this.loadSync(this.description);
       for (const tensors of Object.values(this.weights)) tensors.forEach(keep);
     });
   }
