@@ -31,7 +31,15 @@ const FLAGS = [
   '--enable-dawn-features=disable_workgroup_init',
   '--disable-gpu-program-cache',
   '--disable-gpu-shader-disk-cache',
-  '--disable-angle-features=warmUpPipelineCacheAtLink',
+  // Else programs are merged and compressed for that cache, and compiled in parts before they are whole.
+  `--disable-angle-features=${[
+    'warmUpPipelineCacheAtLink',
+    'cacheCompiledShader',
+    'enablePipelineCacheDataCompression',
+    'mergeProgramPipelineCachesToGlobalCache',
+    'syncMonolithicPipelinesToBlobCache',
+    'supportsGraphicsPipelineLibrary',
+  ]}`,
 ];
 
 /** @throws {BackendMissing} that says how to get one */
