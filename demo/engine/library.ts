@@ -21,6 +21,8 @@ export interface Library {
 
 /** Without a model where it could not be loaded. */
 let open: { readonly summary: ModelSummary; readonly model?: AnyModel } | undefined;
+/** Ends what still runs with the open model. */
+let closing = new AbortController();
 let opening: Promise<unknown> = Promise.resolve();
 let opened: Promise<ModelStore> | undefined;
 
@@ -33,6 +35,11 @@ function store(): Promise<ModelStore> {
 export function openedModel(): AnyModel {
   if (open?.model) return open.model;
   throw new Error('no model is open: choose one from the list');
+}
+
+/** @returns a signal that is aborted before the open model is disposed */
+export function modelClosing(): AbortSignal {
+  return closing.signal;
 }
 
 /** Loads the open model again, as another backend needs it. */
@@ -57,6 +64,8 @@ async function replaceModel(id: string): Promise<ModelSummary> {
   const previous = open;
   // Two models at once may not fit into memory.
   open = { summary };
+  closing.abort();
+  closing = new AbortController();
   previous?.model?.dispose();
   try {
     open = { summary, model: await loadModel(folder) };

@@ -1,6 +1,6 @@
 /** How a language model continues a text. */
 import { type GenerateOptions, type Generation, GrootL } from 'tfjs-grootvl';
-import { openedModel } from './library.js';
+import { modelClosing, openedModel } from './library.js';
 
 /** How the tokens are chosen, and how many there are at most. */
 export type WritingOptions = Omit<GenerateOptions, 'signal'>;
@@ -15,11 +15,17 @@ export interface Pace {
   readonly tokensPerSecond: number | undefined;
 }
 
-/** @throws {Error} when no language model is open */
+/** @throws {Error} when no language model is open, or one that reads no texts */
 function languageModel(): GrootL {
   const model = openedModel();
-  if (model instanceof GrootL) return model;
-  throw new Error('the open model writes no texts');
+  if (!(model instanceof GrootL)) throw new Error('the open model writes no texts');
+  if (model.tokenizer) return model;
+  throw new Error('the open model has no tokenizer: add its folder again, with tokenizer.json');
+}
+
+/** Aborted with the given one, and when another model is opened. */
+function untilClosed(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, modelClosing()]);
 }
 
 /**
@@ -34,7 +40,7 @@ async function write(
 ): Promise<Generation> {
   const started = performance.now();
   let first: number | undefined;
-  const stream = languageModel().stream(prompt, { ...options, signal });
+  const stream = languageModel().stream(prompt, { ...options, signal: untilClosed(signal) });
   for (let tokens = 1; ; tokens++) {
     const next = await stream.next();
     if (next.done) return next.value;
@@ -58,7 +64,7 @@ export interface ReadPrompt {
 /** The tokens of a prompt, and the tree that a layer makes of them. */
 async function readPrompt(prompt: string, layer: number, signal: AbortSignal): Promise<ReadPrompt> {
   const model = languageModel();
-  const { tokens, tree } = await model.view(prompt, { layer, signal });
+  const { tokens, tree } = await model.view(prompt, { layer, signal: untilClosed(signal) });
   const parents = tokens.map(() => -1);
   tree?.order.forEach((token, i) => {
     if (i > 0) parents[token] = tree.order[tree.parent[i]];

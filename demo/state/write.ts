@@ -45,7 +45,7 @@ export async function generate(): Promise<void> {
     call((engine) => engine.write(given, options.value, onPiece, controller.signal)),
   );
   if (whole) written.value = { prompt: given, text: whole.text };
-  ending.value = whole ? ENDINGS[whole.stop] : controller.signal.aborted ? 'stopped' : 'failed';
+  ending.value = whole ? ENDINGS[whole.stop] : controller.signal.aborted ? 'stopped' : 'broken off';
   running.value = undefined;
 }
 

@@ -1,8 +1,10 @@
 /** Writing: a language model continues a text in the page as it does in Node, and shows the tree of the prompt. */
+import type { Locator } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
 import { GrootL, type PromptTree, type PromptView } from '../../plugin/index.js';
 import { onBackend } from '../../testing/backends.js';
+import { fixturePath } from '../../testing/fixtures.js';
 import { convertedFolder, sinkFiles } from '../../testing/language_models.js';
 import { openDemo } from './page.js';
 
@@ -22,7 +24,7 @@ async function openWriter(t: Test) {
   const panel = page.getByRole('tabpanel', { name: 'Write' });
   // Offered while another kind of model is open.
   await panel.getByRole('button', { name: TITLE }).click();
-  await panel.getByLabel('Prompt').fill(PROMPT);
+  await panel.getByLabel('Prompt', { exact: true }).fill(PROMPT);
   const generate = panel.getByRole('button', { name: 'Generate' });
   const text = panel.locator('.continuation');
   const ended = panel.getByRole('status').filter({ hasText: /^Ended/ });
@@ -41,6 +43,7 @@ t.test('writing', { skip }, async (t) => {
   await t.test('a text is that of the package in Node', (t) => sameText(t, writer));
   await t.test('a text is stopped within a token, and another follows', (t) => stopped(t, writer));
   await t.test('a token shows its parent and its path to the root', (t) => tree(t, writer));
+  await t.test('another model ends the text; one without a tree says so', (t) => otherModels(t, writer));
   t.same(writer.messages, [], 'the console is empty');
 });
 
@@ -69,25 +72,35 @@ async function sameText(t: Test, { write, ended, panel }: Writer): Promise<void>
   });
 }
 
-async function stopped(t: Test, { panel, text, ended, write }: Writer): Promise<void> {
-  await panel.getByLabel('New tokens').fill('10000');
-  await panel.getByLabel('Temperature').fill('1');
-  const atStop = await panel.evaluate(
-    (panel, enough) =>
-      new Promise<{ tokens: number; announced: string | null; canGenerate: boolean }>((resolve) => {
-        const [generate, stop] = panel.querySelectorAll<HTMLButtonElement>('form button');
+/** Generates, and presses a button in the very task in which the page shows the tenth token. @returns what it shows then */
+async function pressMeanwhile(
+  { panel }: Writer,
+  button: Locator,
+): Promise<{ tokens: number; announced: string | null; canGenerate: boolean }> {
+  const pressed = await button.elementHandle();
+  return panel.evaluate(
+    (panel, pressed) =>
+      new Promise((resolve) => {
+        const generate = panel.querySelector('.primary') as HTMLButtonElement;
         new MutationObserver((_, observer) => {
           const tokens = Number.parseInt(panel.querySelector('.pace')?.textContent ?? '', 10);
-          if (!(tokens >= enough)) return;
+          if (!(tokens >= 10)) return;
           observer.disconnect();
           const announced = panel.querySelector('[role=status]')?.textContent ?? null;
           resolve({ tokens, announced, canGenerate: !generate.disabled });
-          stop.click();
+          (pressed as HTMLElement).click();
         }).observe(panel, { subtree: true, childList: true, characterData: true });
         generate.click();
       }),
-    10,
+    pressed,
   );
+}
+
+async function stopped(t: Test, writer: Writer): Promise<void> {
+  const { panel, text, ended, write } = writer;
+  await panel.getByLabel('New tokens').fill('10000');
+  await panel.getByLabel('Temperature').fill('1');
+  const atStop = await pressMeanwhile(writer, panel.getByRole('button', { name: 'Stop' }));
   t.match(atStop, { announced: '', canGenerate: false }, 'nothing is announced meanwhile');
   await ended.waitFor({ state: 'attached' });
   const pace = (await panel.locator('.pace').textContent()) ?? '';
@@ -139,4 +152,17 @@ async function tree(t: Test, { panel, page }: Writer): Promise<void> {
     await shows(0, views[1]);
     model.dispose();
   });
+}
+
+async function otherModels(t: Test, writer: Writer): Promise<void> {
+  const { page, panel } = writer;
+  await panel.getByLabel('New tokens').fill('10000');
+  await pressMeanwhile(writer, page.getByRole('button', { name: /^Handwritten digits/ }));
+  await panel.getByText('Open a language model').waitFor();
+  await page.locator('summary', { hasText: 'options' }).click();
+  await page.getByLabel('--scan').selectOption('chain');
+  await page.getByLabel('Choose a folder').setInputFiles(fixturePath(FOLDER) as string);
+  await panel.getByText('This model has no tree').waitFor();
+  t.match(await panel.locator('.pace').textContent(), /broken off$/);
+  t.equal(await page.getByRole('alert').count(), 0, 'which is no error');
 }
