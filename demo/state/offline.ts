@@ -15,7 +15,11 @@ export function keepForOffline(): void {
       isKept.value = true;
     },
     onNeedRefresh: () => {
-      update.value = () => void load();
+      update.value = () => {
+        // Also where this page was there before any service worker.
+        navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true });
+        void load();
+      };
     },
   });
 }

@@ -1,4 +1,6 @@
 /** The page without a network, in a folder of its host, under its policy and under a stricter one. */
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import t from 'tap';
 import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
@@ -25,6 +27,33 @@ t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
       t.same(messages, []);
     });
   }
+
+  t.test('models that were opened are there without a network', async (t) => {
+    const { page, context, messages, closeServer } = await openDemo(t);
+    await said(page, 'kept for offline use');
+    await page.getByRole('button', { name: 'Digits in a scene, in boxes' }).click();
+    await said(page, /Digits in a scene, in boxes.* ms a prediction/);
+    closeServer();
+    await context.setOffline(true);
+    await page.reload();
+    await said(page, /Digits in a scene, in boxes.* ms a prediction/);
+    t.same(messages, []);
+  });
+
+  t.test('a newer version is announced, and loaded when it is asked for', async (t) => {
+    const { page, files } = await openDemo(t);
+    await said(page, 'kept for offline use');
+    appendFileSync(join(files, 'sw.js'), '// a newer one');
+    await page.evaluate(async () => (await navigator.serviceWorker.ready).update());
+    const load = page.getByRole('button', { name: 'Load it' });
+    await load.waitFor();
+    const waiting = () =>
+      page.evaluate(async () => (await navigator.serviceWorker.ready).waiting?.state ?? 'none');
+    t.equal(await waiting(), 'installed', 'and waits until then');
+    await Promise.all([page.waitForEvent('load'), load.click()]);
+    await said(page, / ms a prediction/);
+    t.equal(await waiting(), 'none');
+  });
 
   t.test('the manifest names icons that are there', async (t) => {
     const { page } = await openDemo(t);

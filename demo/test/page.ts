@@ -55,6 +55,8 @@ export interface OpenedDemo {
   readonly page: Page;
   readonly context: BrowserContext;
   readonly url: string;
+  /** The folder that is served. */
+  readonly files: string;
   /** What the page has said in its console, and what it has thrown. */
   readonly messages: string[];
   /** Stops the server, as a lost connection does. */
@@ -64,7 +66,8 @@ export interface OpenedDemo {
 /** Opens the page in a browser profile of its own, and waits for the first prediction. All of it is closed after the test. */
 export async function openDemo(t: Test, options: DemoOptions = {}): Promise<OpenedDemo> {
   const { isolated = false, headers = {}, folder = '/', inWorker, ...contextOptions } = options;
-  const { url, close } = await serve(await builtDemo(), folder, { ...(isolated && ISOLATION), ...headers });
+  const files = await builtDemo();
+  const { url, close } = await serve(files, folder, { ...(isolated && ISOLATION), ...headers });
   const browser = await sharedChromium(t);
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
@@ -87,7 +90,7 @@ export async function openDemo(t: Test, options: DemoOptions = {}): Promise<Open
   page.on('pageerror', ({ message }) => messages.push(message));
   await page.goto(url);
   await page.locator('.predictions li').first().waitFor();
-  return { page, context, url, messages, closeServer: close };
+  return { page, context, url, files, messages, closeServer: close };
 }
 
 async function serve(

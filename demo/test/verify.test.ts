@@ -56,6 +56,26 @@ t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
     t.same(messages, []);
   });
 
+  t.test('a kernel that fails is named with its reason', async (t) => {
+    const inWorker = `{
+      const { get } = Map.prototype;
+      const kernelFunc = () => { throw new Error('broken on purpose'); };
+      Map.prototype.get = function (key) {
+        const found = get.call(this, key);
+        return key === 'cpu_Silu' ? { ...found, kernelFunc } : found;
+      };
+    }`;
+    const { page } = await openDemo(t, { inWorker });
+    await page.getByRole('tab', { name: 'Verify' }).click();
+    await run(page, ['cpu'], 'silu');
+    await page.getByText('cases in').waitFor();
+    t.match(
+      await page.locator('.failures li').first().textContent(),
+      /^Silu on cpu, generated .*: threw: broken on purpose/,
+    );
+    t.match(await page.getByRole('button', { name: /^\d+ fail$/ }).count(), 2, 'the op and its gradient');
+  });
+
   t.test('a backend that does not start is a failure with its reason', async (t) => {
     const { page } = await openDemo(t, { serviceWorkers: 'block' });
     await page.route('**/*.wasm', (route) => route.abort());

@@ -26,12 +26,13 @@ export const offline = VitePWA({
     maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
     dontCacheBustURLsMatching: /assets\//,
     inlineWorkboxRuntime: true,
+    clientsClaim: true, // so that models of the first visit are kept
     cleanupOutdatedCaches: true,
     runtimeCaching: [
       {
         urlPattern: ({ sameOrigin, url }) => sameOrigin && url.pathname.includes('/assets/'),
         handler: 'CacheFirst',
-        options: { cacheName: 'models' },
+        options: { cacheName: 'models', expiration: { maxEntries: 100 } },
       },
     ],
   },
