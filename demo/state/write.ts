@@ -2,7 +2,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import type { Pace, ReadPrompt, WritingOptions } from '../engine/write.js';
-import { attempt, call } from './engine.js';
+import { attempt, call, error } from './engine.js';
 import { opened } from './library.js';
 
 export const prompt = signal('This program is free software; you can redistribute it');
@@ -82,11 +82,15 @@ effect(() => {
   const [text, ofLayer] = [prompt.value, layer.value];
   if (opened.value?.family !== 'GrootL') return undefined;
   const controller = new AbortController();
+  // No attempt(): what happens while somebody types is not announced.
   const timer = setTimeout(async () => {
-    const answer = await attempt('Reading the prompt', () =>
-      call((engine) => engine.readPrompt(text, ofLayer, controller.signal)),
-    );
-    if (!controller.signal.aborted) read.value = answer;
+    try {
+      const answer = await call((engine) => engine.readPrompt(text, ofLayer, controller.signal));
+      if (!controller.signal.aborted) read.value = answer;
+    } catch (reason) {
+      const { name, message } = reason as Error;
+      if (name !== 'AbortError') error.value = message;
+    }
   }, PAUSE);
   return () => {
     clearTimeout(timer);

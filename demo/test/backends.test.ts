@@ -6,7 +6,7 @@ import { openDemo } from './page.js';
 
 /** What is said of the backend that computes, once nothing is being done. */
 async function status(page: Page): Promise<string> {
-  const line = page.locator('[role=status][aria-busy=false]');
+  const line = page.locator('footer [aria-busy=false]');
   await line.waitFor();
   return (await line.textContent()) ?? '';
 }
@@ -15,7 +15,7 @@ const best = (page: Page) => page.locator('.predictions li').first().locator('sp
 
 async function choose(page: Page, backend: string): Promise<void> {
   await page.getByLabel('Backend').selectOption(backend);
-  await page.locator('[role=status]', { hasText: `${backend}: ` }).waitFor();
+  await page.locator('footer [aria-busy]', { hasText: `${backend}: ` }).waitFor();
 }
 
 t.test('in a browser', { skip: chromiumMissing() }, async (t) => {

@@ -8,7 +8,7 @@ import { openDemo } from './page.js';
 
 const best = (page: Page) => page.locator('.predictions li').first().locator('span').textContent();
 const said = (page: Page, text: string | RegExp) =>
-  page.locator('[role=status][aria-busy=false]', { hasText: text }).waitFor();
+  page.locator('footer [aria-busy=false]', { hasText: text }).waitFor();
 
 t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
   for (const isolated of [false, true]) {

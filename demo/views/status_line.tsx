@@ -6,12 +6,16 @@ import { affinityMilliseconds, milliseconds } from '../state/look.js';
 import { isKept, update } from '../state/offline.js';
 import './status_line.css';
 
-/** What is being done; or what is open, on which backend, how long its last prediction took and what it keeps. */
+/**
+ * What is being done; or what is open, on which backend, how long its last prediction took and what it keeps. Only the first
+ * is announced: numbers change with every move of the pointer.
+ */
 export function StatusLine() {
   return (
     <>
-      <p role="status" aria-busy={busy.value !== undefined}>
-        {busy.value ?? facts().join(' · ')}
+      <p>
+        <span role="status">{busy.value}</span>
+        <span aria-busy={busy.value !== undefined}>{busy.value === undefined && facts().join(' · ')}</span>
       </p>
       <UpdateNotice />
       <BackendChoice />
