@@ -1,7 +1,8 @@
 /** The whole page: the models, what can be done with the open one, and a line that says what is going on. */
-import { signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { error } from './state/engine.js';
+import { opened } from './state/library.js';
 import { LibraryPanel } from './views/library/library_panel.js';
 import { LookPanel } from './views/look/look_panel.js';
 import { StatusLine } from './views/status_line.js';
@@ -17,6 +18,13 @@ const NAMES = Object.keys(TABS);
 
 /** The tab that is shown. */
 const tab = signal('look');
+
+// A model of another kind brings the tab that it is for.
+const family = computed(() => opened.value?.family);
+effect(() => {
+  const isWriter = family.value === 'GrootL';
+  if (family.value !== undefined && tab.peek() !== 'verify') tab.value = isWriter ? 'write' : 'look';
+});
 
 export function App() {
   return (

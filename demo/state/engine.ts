@@ -1,5 +1,5 @@
 /** The page's side of the worker that holds the model: calls, errors, and a new worker where one has died. */
-import { signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import { type Remote, wrap } from 'comlink';
 import { WORKER_LOST } from '../engine/errors.js';
 import { carrySignals } from '../engine/transfer.js';
@@ -7,8 +7,10 @@ import type { Engine } from '../engine/worker.js';
 
 /** The message that the page shows, or undefined. */
 export const error = signal<string | undefined>();
-/** What is being done, or undefined. */
-export const busy = signal<string | undefined>();
+/** What is being done, the latest last. */
+const actions = signal<readonly { readonly what: string }[]>([]);
+/** What is being done, or undefined: of several actions the one that was begun last. */
+export const busy = computed(() => actions.value.at(-1)?.what);
 /** Counts the workers: what was open in an earlier one is gone. */
 export const generation = signal(0);
 
@@ -76,7 +78,8 @@ export async function call<T>(ask: (engine: Remote<Engine>) => T): Promise<Await
  */
 export async function attempt<T>(what: string, action: () => Promise<T>): Promise<T | undefined> {
   error.value = undefined;
-  busy.value = what;
+  const own = { what };
+  actions.value = [...actions.value, own];
   try {
     return await action();
   } catch (reason) {
@@ -84,7 +87,7 @@ export async function attempt<T>(what: string, action: () => Promise<T>): Promis
     if (name !== 'AbortError') error.value = message;
     return undefined;
   } finally {
-    busy.value = undefined;
+    actions.value = actions.value.filter((action) => action !== own);
   }
 }
 
