@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { randomGrootV } from '../bench/random_model.js';
 import '../plugin/index.js';
 
-/** Smaller than its 224: every layer is of full size, and software renderers take minutes for three times the pixels. */
-const SIDE = 128;
+/** Smaller than its 224: every layer is of full size, and software renderers take minutes for twelve times the pixels. */
+const SIDE = 64;
 const BLOCKS = 15;
 
 /** The bound of logits with trees of its own: docs/numerics.md. */
