@@ -17,7 +17,7 @@ import { type BackendName, useBackend } from './backends.js';
 /** What the page shows of a case. */
 export type Outcome = Pick<
   CaseResult,
-  'case' | 'op' | 'backend' | 'device' | 'verdict' | 'reason' | 'maxRel' | 'p99Ulp'
+  'case' | 'op' | 'backend' | 'device' | 'verdict' | 'reason' | 'maxRel'
 >;
 
 export interface SuiteReport {
@@ -89,15 +89,6 @@ function suiteBackend(name: BackendName) {
   });
 }
 
-function outcomeOf({
-  case: name,
-  op,
-  backend,
-  device,
-  verdict,
-  reason,
-  maxRel,
-  p99Ulp,
-}: CaseResult): Outcome {
-  return { case: name, op, backend, device, verdict, reason, maxRel, p99Ulp };
+function outcomeOf({ case: name, op, backend, device, verdict, reason, maxRel }: CaseResult): Outcome {
+  return { case: name, op, backend, device, verdict, reason, maxRel };
 }

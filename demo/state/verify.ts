@@ -12,8 +12,6 @@ export interface Cell {
   readonly counts: Readonly<Record<Verdict, number>>;
   /** The largest error, as a part of the largest value of its tensor. */
   readonly maxRel: number;
-  /** Units in the last place that all but a hundredth of the values of a tensor are within. */
-  readonly p99Ulp: number;
 }
 
 export interface Run {
@@ -30,7 +28,7 @@ export interface Run {
   readonly report?: { readonly json: string; readonly html: string };
 }
 
-const NO_CELL: Cell = { counts: { pass: 0, 'tie-flip': 0, fail: 0, skip: 0 }, maxRel: 0, p99Ulp: 0 };
+const NO_CELL: Cell = { counts: { pass: 0, 'tie-flip': 0, fail: 0, skip: 0 }, maxRel: 0 };
 /** A run that does not end of itself when it is asked to: a case takes long. */
 const STOP_LIMIT_MS = 5_000;
 
@@ -93,13 +91,12 @@ class Collected {
 
   add(outcomes: readonly Outcome[]): void {
     for (const outcome of outcomes) {
-      const { op, backend, device, verdict, maxRel, p99Ulp } = outcome;
+      const { op, backend, device, verdict, maxRel } = outcome;
       const row = this.matrix.get(op) ?? new Map<string, Cell>();
       const cell = row.get(backend) ?? NO_CELL;
       row.set(backend, {
         counts: { ...cell.counts, [verdict]: cell.counts[verdict] + 1 },
         maxRel: Math.max(cell.maxRel, maxRel ?? 0),
-        p99Ulp: Math.max(cell.p99Ulp, p99Ulp ?? 0),
       });
       this.matrix.set(op, row);
       if (device) this.devices.set(backend, device.split(';')[0]);

@@ -64,9 +64,7 @@ function Kernels() {
         {!isTimed && 'This backend has no clock for single kernels here.'}
       </p>
       <table>
-        <caption>
-          {isTimed ? 'The kernels that take longest, timed one by one' : 'The most frequent kernels'}
-        </caption>
+        <caption>{isTimed ? 'The slowest kernels' : 'The most frequent kernels'}</caption>
         <thead>
           <tr>
             <th scope="col">Kernel</th>
