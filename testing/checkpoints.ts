@@ -4,8 +4,14 @@ import { maskRCNNShapes } from '../converters/architectures/grootv_mask_rcnn/arc
 import type { MaskRCNNSizes } from '../converters/architectures/grootv_mask_rcnn/sizes.js';
 import { uperNetShapes } from '../converters/architectures/grootv_upernet/architecture.js';
 import type { UperNetSizes } from '../converters/architectures/grootv_upernet/graph.js';
+import { convertCheckpoint, MemorySink } from '../converters/index.js';
 import type { DType } from '../converters/pytorch/dtype.js';
-import { MadeTensor, madeTensor } from '../converters/pytorch/testing/torch_writer.js';
+import {
+  MadeOrderedDict,
+  MadeTensor,
+  madeTensor,
+  torchZipBytes,
+} from '../converters/pytorch/testing/torch_writer.js';
 
 export { type GrootVSizes, grootVShapes, randomValues, uniform };
 
@@ -16,6 +22,13 @@ export function randomState(
 ): Map<string, MadeTensor> {
   const random = uniform(seed);
   return new Map([...shapes].map(([name, shape]) => [name, randomTensor(name, shape, random)]));
+}
+
+/** A GrootV with random weights, converted in memory. */
+export async function randomClassifier(sizes: GrootVSizes): Promise<MemorySink> {
+  const sink = new MemorySink();
+  await convertCheckpoint(await torchZipBytes(new MadeOrderedDict(randomState(grootVShapes(sizes)))), sink);
+  return sink;
 }
 
 const DENSE = {

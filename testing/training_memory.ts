@@ -3,8 +3,6 @@
  * what they keep; from then on every count is to stay as it is.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { convertCheckpoint, MemorySink } from '../converters/index.js';
-import { MadeOrderedDict, torchZipBytes } from '../converters/pytorch/testing/torch_writer.js';
 import { GrootL, GrootV, type ModelSource } from '../plugin/index.js';
 import {
   addLora,
@@ -19,7 +17,7 @@ import {
   type Recipe,
   trainable,
 } from '../plugin/training/index.js';
-import { grootVShapes, randomState } from './checkpoints.js';
+import { randomClassifier } from './checkpoints.js';
 
 /** What a backend holds beside tfjs's tensors, by name. */
 export type Counts = Readonly<Record<string, number>>;
@@ -63,9 +61,7 @@ const SIZES = { channels: 8, depths: [1, 1, 1], layerScale: true, classes: 10 };
 
 /** A classifier by `fit`, with changed pictures, evaluations and states. */
 export async function classifierMemory(run: MemoryRun, recipe: Partial<Recipe> = {}): Promise<MemoryUse> {
-  const source = new MemorySink();
-  const state = new MadeOrderedDict(randomState(grootVShapes(SIZES)));
-  await convertCheckpoint(await torchZipBytes(state), source);
+  const source = await randomClassifier(SIZES);
   return watch(run, async (onStep) => {
     const model = await GrootV.load(source);
     const trained = trainable(model, { newHead: CLASSES, dropPath: 0.2, dropout: 0.1 });

@@ -2,10 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import t from 'tap';
-import { convertCheckpoint, MemorySink } from '../../converters/index.js';
-import { MadeOrderedDict, torchZipBytes } from '../../converters/pytorch/testing/torch_writer.js';
 import { onBackend } from '../../testing/backends.js';
-import { grootVShapes, randomState } from '../../testing/checkpoints.js';
+import { randomClassifier } from '../../testing/checkpoints.js';
 import { convertedFolder } from '../../testing/language_models.js';
 import { isReadable, mutated } from '../../testing/mutations.js';
 import { GrootL, GrootV, memoryFolder } from '../index.js';
@@ -14,10 +12,7 @@ const encode = (json: object) => new TextEncoder().encode(JSON.stringify(json));
 const parse = (bytes: Uint8Array | undefined) => JSON.parse(new TextDecoder().decode(bytes)) as object;
 
 async function visionFiles(): Promise<Map<string, Uint8Array>> {
-  const sink = new MemorySink();
-  const state = randomState(grootVShapes({ channels: 4, depths: [1, 1], classes: 7 }));
-  await convertCheckpoint(await torchZipBytes(new MadeOrderedDict(state)), sink);
-  return sink.files;
+  return (await randomClassifier({ channels: 4, depths: [1, 1], classes: 7 })).files;
 }
 
 async function classify(files: ReadonlyMap<string, Uint8Array>): Promise<void> {
