@@ -63,27 +63,31 @@ export function heapOfBackend(backend: KernelBackend): Heap | undefined {
   return {
     memory,
     inPlace: true,
-    allocate: (bytes) => {
-      const address = bytes < ADDRESSABLE_BYTES ? module._malloc(bytes) >>> 0 : 0;
-      if (address === 0 && bytes > 0) throw new Error(`tfjs-grootvl/wasm: out of memory (${bytes} bytes)`);
-      return address;
-    },
+    allocate: (bytes) => module._malloc(bytes) >>> 0,
     free: (address) => module._free(address),
     input: ({ dataId }) => addressOf(dataId),
     output: ({ shape, dtype }) => {
-      const outOfMemory = () =>
-        new Error(`tfjs-grootvl/wasm: out of memory for a tensor of shape [${shape.join(', ')}]`);
-      if (4 * sizeOf(shape) >= ADDRESSABLE_BYTES) throw outOfMemory();
       const dataId = backend.write(null as unknown as HostArray, shape, dtype); // null: left as it is
       const address = addressOf(dataId);
       const discard = () => void backend.disposeData(dataId, true);
-      if (address === 0) {
-        discard();
-        throw outOfMemory();
-      }
       return { address, finish: () => ({ dataId, shape, dtype }), discard };
     },
     endCall: () => {},
+  };
+}
+
+/**
+ * tfjs writes a tensor that memory has no room for to address 0, over the state of its allocator, which then hangs or
+ * traps. Here that is an error, and the heap stays as it was.
+ */
+export function refuseWithoutMemory(backend: KernelBackend): void {
+  const module = (backend as WasmBackend).wasm as EmscriptenModule;
+  module._free(module._malloc(1)); // what Emscripten puts there is replaced by the function when it is first called
+  const malloc = module._malloc;
+  module._malloc = (bytes) => {
+    const address = bytes < ADDRESSABLE_BYTES ? malloc(bytes) : 0;
+    if (address === 0 && bytes > 0) throw new Error(`tfjs-grootvl/wasm: out of memory (${bytes} bytes)`);
+    return address;
   };
 }
 

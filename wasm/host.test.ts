@@ -190,6 +190,21 @@ t.test('1,000 runs leave no tensor and no byte', async (t) => {
   t.equal(blocks.size, allocated - 2, 'the packed weights go with the weights');
 });
 
+t.test('a tensor that memory has no room for', async (t) => {
+  await newWasmBackend();
+  const expected = runAll();
+  const { grow } = WebAssembly.Memory.prototype;
+  WebAssembly.Memory.prototype.grow = () => {
+    throw new RangeError('no more');
+  };
+  t.teardown(() => Object.assign(WebAssembly.Memory.prototype, { grow }));
+  const [bytes, { numTensors }] = [2 ** 28, tf.memory()];
+  const message = `tfjs-grootvl/wasm: out of memory (${bytes} bytes)`;
+  t.throws(() => tf.tensor1d(new Float32Array(bytes / 4)), { message }, 'of tfjs');
+  t.equal(tf.memory().numTensors, numTensors);
+  t.same(runAll(), expected, 'the heap stays as it was');
+});
+
 t.test('a memory that cannot be reached: tensors are copied, with one warning', async (t) => {
   await newWasmBackend();
   const expected = runAll();

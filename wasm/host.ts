@@ -1,7 +1,7 @@
 /** Our modules inside a tfjs backend: made when the first kernel runs, one host for each backend that there is. */
 import type { KernelBackend } from '@tensorflow/tfjs-core';
 import { PerTensorCache } from '../plugin/kernels/per_tensor_cache.js';
-import { copyingHeap, type Heap, heapOfBackend } from './heap.js';
+import { copyingHeap, type Heap, heapOfBackend, refuseWithoutMemory } from './heap.js';
 import { type Exports, instantiateOnMemory, instantiateSideModule } from './instantiate.js';
 import { loadModule, type MemoryKind, moduleNow } from './module_files.js';
 import { picksThreadedBuild, startedBackend } from './tfjs_start.js';
@@ -56,7 +56,9 @@ function hostInPlace(backend: KernelBackend): Host | undefined {
   const heap = heapOfBackend(backend);
   if (!heap) return undefined;
   try {
-    return { ...hostOn(heap), cache: new PerTensorCache(backend, heap.free) };
+    const host = hostOn(heap);
+    refuseWithoutMemory(backend);
+    return { ...host, cache: new PerTensorCache(backend, heap.free) };
   } catch (error) {
     if (error instanceof WebAssembly.LinkError) return undefined; // a memory of some other kind
     throw error;

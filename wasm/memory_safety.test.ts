@@ -219,7 +219,7 @@ for (const op of [...OPS, ...INNER_OPS].filter(({ name }) => tf.getKernel(name, 
         run(shapes, all[0].wrong, all[0].shift, changed);
       } catch (error) {
         const { name, message } = error as Error;
-        if (name !== 'OpError' && !/out of memory for a tensor/.test(message)) throw error;
+        if (name !== 'OpError' && !/out of memory/.test(message)) throw error;
       }
       if (damages() > 0) throw new Error(`guards were written: ${JSON.stringify({ shapes, changed })}`);
     });
@@ -233,7 +233,7 @@ t.test('results beyond the addresses of a heap', (t) => {
     const edges = tf.zeros([2 ** 15, 2], 'int32');
     const features = tf.zeros([2 ** 15, 1, 1]);
     t.throws(() => tf.engine().runKernel(edgeDissimilaritySpec.op.name, { features, edges }), {
-      message: 'tfjs-grootvl/wasm: out of memory for a tensor of shape [32768, 32768]',
+      message: /^tfjs-grootvl\/wasm: out of memory \(\d+ bytes\)$/,
     });
   });
   t.equal(damages(), 0);
