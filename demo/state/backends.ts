@@ -32,6 +32,7 @@ async function recover(what: string): Promise<void> {
 // Each worker starts a backend of its own.
 effect(() => {
   generation.value;
+  running.value = undefined;
   void (async () => {
     await call((engine) => engine.onBackendLoss(proxy((what) => void recover(what))));
     running.value = await call((engine) => engine.startBackend(choice.peek()));

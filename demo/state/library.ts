@@ -73,25 +73,23 @@ export async function add(source: IntakeSource): Promise<void> {
   const onProgress = proxy<IntakeProgress>((stage, done, total) => {
     if (stopping === controller) intake.value = { name, stage, done, total };
   });
-  try {
-    const { value } = options;
-    const model = await call((engine) => engine.addModel(source, value, onProgress, controller.signal));
-    const { id, family } = model.summary;
-    await askToKeep();
-    await refresh();
-    if (family !== 'none' && !(await open(id)) && !model.inspection) {
-      // Files of a model that was converted elsewhere are first checked when it is opened.
-      const refusal = error.value ?? '';
-      await remove(id);
-      report.value = { name, refusal, source };
-    } else report.value = model;
-  } catch (reason) {
-    const { name: kind, message } = reason as Error;
-    if (kind !== 'AbortError') report.value = { name, refusal: message, source };
-  } finally {
-    stopping = undefined;
-    intake.value = undefined;
-  }
+  const added = await call((engine) =>
+    engine.addModel(source, options.value, onProgress, controller.signal),
+  ).catch((reason: Error) => {
+    if (reason.name !== 'AbortError') report.value = { name, refusal: reason.message, source };
+  });
+  stopping = undefined;
+  intake.value = undefined;
+  if (!added) return;
+  const { summary, inspection } = added;
+  void askToKeep();
+  await refresh();
+  if (summary.family !== 'none' && !(await open(summary.id)) && !inspection) {
+    // Files of a model that was converted elsewhere are first checked when it is opened.
+    const refusal = error.value ?? '';
+    await remove(summary.id);
+    report.value = { name, refusal, source };
+  } else report.value = added;
 }
 
 /** Ends what `add` does. */

@@ -12,6 +12,7 @@ import {
   MadeOrderedDict,
   torchZipBytes,
 } from '../../converters/pytorch/testing/torch_writer.js';
+import { grootVShapes, randomState } from '../../testing/checkpoints.js';
 import { fixturePath } from '../../testing/fixtures.js';
 import { openDemo } from './page.js';
 
@@ -192,13 +193,18 @@ t.test('a model that is stopped half way leaves nothing', { skip }, async (t) =>
 });
 
 t.test('memory and storage that are used up, and files that are too large', { skip }, async (t) => {
-  // Files of two sizes end as the browser ends what needs more memory than there is.
+  // Files of two sizes end as the browser ends what needs more memory than there is; WebAssembly has 25 MB.
   const { page, context } = await openDemo(t, {
     inWorker: `const { slice } = Blob.prototype;
       Blob.prototype.slice = function (...range) {
         if (this.size === 1111) throw new RangeError('Array buffer allocation failed');
         if (this.size === 2222) throw new WebAssembly.RuntimeError('memory access out of bounds');
         return slice.apply(this, range);
+      };
+      const { grow } = WebAssembly.Memory.prototype;
+      WebAssembly.Memory.prototype.grow = function (pages) {
+        if (this.buffer.byteLength + pages * 65536 > 25e6) throw new RangeError('no more');
+        return grow.call(this, pages);
       };`,
   });
   const folder = t.testdir({
@@ -207,6 +213,8 @@ t.test('memory and storage that are used up, and files that are too large', { sk
     'huge.pth': '',
   });
   await truncate(join(folder, 'huge.pth'), 2 ** 31 + 1);
+  const weights = randomState(grootVShapes({ channels: 64, depths: [1, 1, 1, 1] }));
+  await writeFile(join(folder, 'large.pth'), await torchZipBytes(new MadeOrderedDict(weights)));
   const refused = page.locator('.report[role=alert]');
   const refusalOf = async (file: string) => {
     await chosen(page, 'Choose files', file);
@@ -222,8 +230,18 @@ t.test('memory and storage that are used up, and files that are too large', { sk
   t.equal(await digits.getAttribute('aria-pressed'), 'true', 'the worker goes on');
   t.match(await refusalOf(join(folder, 'heap.pth')), /^the memory of this tab is used up/);
   t.equal(await digits.getAttribute('aria-pressed'), 'false', 'a new worker has no model');
-  await digits.click();
-  await page.getByRole('button', { name: /^Handwritten digits/, pressed: true }).waitFor();
+  const openDigits = async () => {
+    await digits.click();
+    await page.getByRole('button', { name: /^Handwritten digits/, pressed: true }).waitFor();
+  };
+  await openDigits();
+  await chosen(page, 'Choose files', join(folder, 'large.pth'));
+  t.match(await page.locator('.error[role=alert]').textContent(), /^the memory of this tab is used up/);
+  await page.getByRole('button', { name: 'Delete large' }).waitFor();
+  await openDigits();
+  await page.getByRole('button', { name: 'Delete large' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete large' }).waitFor({ state: 'detached' });
 
   const session = await context.newCDPSession(page);
   const { origin } = new URL(page.url());

@@ -81,7 +81,7 @@ export async function openDemo(t: Test, options: DemoOptions = {}): Promise<Open
   if (inWorker !== undefined) {
     await context.route(/\/assets\/worker-/, async (route) => {
       const response = await route.fetch();
-      await route.fulfill({ response, body: `${inWorker}\n${await response.text()}` });
+      await route.fulfill({ response, body: `{ ${inWorker} }\n${await response.text()}` });
     });
   }
   const page = await context.newPage();
