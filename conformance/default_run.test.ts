@@ -1,31 +1,35 @@
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Sampling } from './case.js';
-import { type CaseSource, DEFAULT_SEED, mergeReports, terminalReport } from './index.js';
+import { DEFAULT_SEED, mergeReports, terminalReport } from './index.js';
 import { directorySource, parseTarget, runOnTargets, type Target } from './node.js';
 
 /**
- * 64 images twice, and training: plain JavaScript and emulated threads take minutes, for models whose kernels the other
- * cases run. `grootvl conformance` runs all.
+ * 64 images twice, training, and a detector's further passes: plain JavaScript and emulated threads take minutes, for
+ * models whose kernels the other cases run. wasm runs them, and `grootvl conformance` does on all.
  */
-const FAST_KERNELS_ONLY = /grootv_nano_mnist_expected|training\//;
-/** A detector's further passes, which wasm runs. */
-const FURTHER_PASSES: Sampling = [['^Mask R-CNN, (trees pinned: .*heads|own trees: .*x126)$', 0]];
+const LARGE =
+  '^Mask R-CNN, (trees pinned: .*heads|own trees: .*x126)$|training, |: grootv_nano_mnist_expected';
 
 t.test('the default cases in Node', async (t) => {
-  const all = directorySource(fileURLToPath(new URL('../fixtures', import.meta.url)));
-  const quick = {
-    ...all,
-    list: async () => (await all.list()).filter((path) => !FAST_KERNELS_ONLY.test(path)),
-  };
-  const run = (source: CaseSource, sampling: Sampling, ...names: string[]) =>
+  const source = directorySource(fileURLToPath(new URL('../fixtures', import.meta.url)));
+  const run = (names: readonly string[], generated: boolean, sampling: Sampling) =>
     runOnTargets({
       targets: names.map((name) => parseTarget(name) as Target),
       source,
+      generated,
       sampling,
       seed: DEFAULT_SEED,
     });
-  const report = mergeReports([await run(quick, FURTHER_PASSES, 'cpu', 'cuda'), await run(all, [], 'wasm')]);
+  const all = Number.POSITIVE_INFINITY;
+  const report = mergeReports([
+    // Together: what must come out is computed once.
+    await run(['cpu', 'cuda', 'wasm'], true, [[LARGE, 0]]),
+    await run(['wasm'], false, [
+      [LARGE, all],
+      ['', 0],
+    ]),
+  ]);
   t.equal(report.summary.fail, 0, 'nothing fails');
   for (const backend of ['cpu', 'wasm', 'cuda']) {
     const { pass, skip } = report.summary.backends[backend];
