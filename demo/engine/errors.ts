@@ -35,18 +35,25 @@ function isHeapLost(error: Error): boolean {
   );
 }
 
-/** Calls whose errors are explained. */
-export function explained<T extends Record<string, (...given: never[]) => Promise<unknown>>>(calls: T): T {
+type Calls = Record<string, (...given: never[]) => Promise<unknown>>;
+
+/** The same calls, each made by `around`. */
+export function wrapped<T extends Calls>(
+  calls: T,
+  around: (ask: () => Promise<unknown>) => Promise<unknown>,
+): T {
   return Object.fromEntries(
-    Object.entries(calls).map(([name, ask]) => [
-      name,
-      async (...given: never[]) => {
-        try {
-          return await ask(...given);
-        } catch (error) {
-          throw explain(error);
-        }
-      },
-    ]),
+    Object.entries(calls).map(([name, ask]) => [name, (...given: never[]) => around(() => ask(...given))]),
   ) as T;
+}
+
+/** Calls whose errors are explained. */
+export function explained<T extends Calls>(calls: T): T {
+  return wrapped(calls, async (ask) => {
+    try {
+      return await ask();
+    } catch (error) {
+      throw explain(error);
+    }
+  });
 }

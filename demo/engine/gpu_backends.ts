@@ -57,6 +57,9 @@ function rendererOf(gl: WebGLRenderingContext): string {
   return String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
 }
 
+/** tfjs's types of WebGPU are older. */
+type AdapterInfo = Readonly<Record<'vendor' | 'architecture' | 'device' | 'description', string>>;
+
 export const webgpu: Starter = {
   async offer() {
     if (!navigator.gpu) {
@@ -69,7 +72,7 @@ export const webgpu: Starter = {
       .requestAdapter({ powerPreference: 'high-performance' })
       .catch(() => null);
     if (!adapter) return { missing: 'no adapter was found; chrome://gpu or about:support says why' };
-    const { info } = adapter;
+    const { info } = adapter as unknown as { readonly info: AdapterInfo };
     const name = [info.vendor, info.architecture, info.description || info.device].filter(Boolean).join(' ');
     // Newer browsers say it of the information, older ones of the adapter.
     const isFallback = [info, adapter].some((part) => 'isFallbackAdapter' in part && part.isFallbackAdapter);

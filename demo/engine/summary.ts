@@ -19,6 +19,8 @@ export interface ModelSummary {
   /** As the converter names it: `GrootV-T`. */
   readonly architecture: string;
   readonly parameters: number;
+  /** Of a classifier; 0 for a backbone. */
+  readonly classes?: number;
   /** Bytes of the converted files. */
   readonly bytes: number;
   readonly isBundled: boolean;
@@ -31,8 +33,10 @@ export interface ModelSummary {
  * @param json parsed, untrusted
  * @throws {Error} when it says nothing
  */
-export function describeModel(json: unknown): Pick<ModelSummary, 'family' | 'architecture' | 'parameters'> {
-  const { family, name, parameters } =
+export function describeModel(
+  json: unknown,
+): Pick<ModelSummary, 'family' | 'architecture' | 'parameters' | 'classes'> {
+  const { family, name, parameters, classes } =
     (json as { userDefinedMetadata?: { architecture?: Record<string, unknown> } } | null)?.userDefinedMetadata
       ?.architecture ?? {};
   if (typeof family !== 'string' || typeof name !== 'string' || !Number.isSafeInteger(parameters)) {
@@ -44,5 +48,6 @@ export function describeModel(json: unknown): Pick<ModelSummary, 'family' | 'arc
     family: Object.hasOwn(FAMILIES, family) ? FAMILIES[family as keyof typeof FAMILIES] : 'none',
     architecture: name.slice(0, 80),
     parameters: Number(parameters),
+    ...(Number.isSafeInteger(classes) && { classes: Number(classes) }),
   };
 }

@@ -2,7 +2,7 @@
 import { expose } from 'comlink';
 import * as backends from './backends.js';
 import * as block from './block.js';
-import { explained } from './errors.js';
+import { explained, wrapped } from './errors.js';
 import * as library from './library.js';
 import * as look from './look.js';
 import * as measure from './measure.js';
@@ -17,17 +17,27 @@ const suite = {
   runSuite: async (...given: Parameters<typeof runSuite>) => (await import('./suite.js')).runSuite(...given),
 };
 
+/** Asks the open model. What fails because another one is opened meanwhile ends as if it were aborted. */
+async function whileOpen(ask: () => Promise<unknown>): Promise<unknown> {
+  const closing = library.modelClosing();
+  try {
+    return await ask();
+  } catch (error) {
+    closing.throwIfAborted();
+    throw error;
+  }
+}
+
 /** What the page can ask for. Each answer is structured-clonable; an error has one line that a person can act on. */
 const engine = explained({
   ...backends.calls,
-  ...block.calls,
   ...library.calls,
-  ...look.calls,
-  ...measure.calls,
-  ...profiling.calls,
   ...suite,
   ...switching.calls,
-  ...write.calls,
+  ...wrapped(
+    { ...block.calls, ...look.calls, ...measure.calls, ...profiling.calls, ...write.calls },
+    whileOpen,
+  ),
 });
 export type Engine = typeof engine;
 

@@ -131,7 +131,7 @@ async function follow(): Promise<void> {
       affinityMilliseconds.value = pair.milliseconds;
     }
   } catch (reason) {
-    error.value = (reason as Error).message;
+    if ((reason as Error).name !== 'AbortError') error.value = (reason as Error).message;
   } finally {
     isFollowing = false;
   }

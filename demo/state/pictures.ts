@@ -40,6 +40,9 @@ const SUITABLE: Readonly<Partial<Record<ModelSummary['family'], PictureKind>>> =
   Detector: 'scene',
 };
 
+/** A classifier of so many classes is taken for one of digits. */
+const DIGIT_CLASSES = 10;
+
 /** The last one that is not of the page: a file, from the clipboard or from the camera. */
 const own = signal<Picture | undefined>();
 
@@ -72,9 +75,9 @@ export function useOwnPicture(file: Blob, title: string): void {
 }
 
 /** Looks at a picture that suits a model, unless the one that is looked at does, or is not of the page. */
-export function suitPicture({ id, family }: ModelSummary): void {
+export function suitPicture({ family, classes }: ModelSummary): void {
   const now = picture.peek().kind;
-  const kind = id === 'digits' ? 'digit' : SUITABLE[family];
+  const kind = family === 'GrootV' && classes === DIGIT_CLASSES ? 'digit' : SUITABLE[family];
   const suits = BUNDLED.find((each) => each.kind === kind);
   if (suits && now !== kind && now !== 'own') picture.value = suits;
 }
