@@ -43,7 +43,7 @@ t.test('dist has nothing of older builds', async (t) => {
 t.test('THIRD_PARTY.md names what is not plain text, and what of others is in the text', async (t) => {
   t.ok(manifest.files.includes('THIRD_PARTY.md'));
   const listed = readFileSync(join(ROOT, 'THIRD_PARTY.md'), 'utf8');
-  const folders = ['dist', 'examples/pictures', 'docs'].flatMap((folder) => filesOf(folder));
+  const folders = ['dist', 'demo/pictures', 'examples/pictures', 'docs'].flatMap((folder) => filesOf(folder));
   const binary = folders.filter((file) => !/\.(c?js|d\.c?ts|md)$/.test(file));
   const others = folders.filter(
     (file) =>
