@@ -158,6 +158,8 @@ async function otherModels(t: Test, writer: Writer): Promise<void> {
   const { page, panel } = writer;
   await panel.getByLabel('New tokens').fill('10000');
   await pressMeanwhile(writer, page.getByRole('button', { name: /^Handwritten digits/ }));
+  await page.getByRole('tabpanel', { name: 'Look' }).waitFor(); // a model of pictures brings their tab
+  await page.getByRole('tab', { name: 'Write' }).click();
   await panel.getByText('Open a language model').waitFor();
   await page.locator('summary', { hasText: 'options' }).click();
   await page.getByLabel('--scan').selectOption('chain');
