@@ -1,6 +1,6 @@
 /** PyTorch checkpoint -> TensorFlow.js GraphModel, without Python. Runs in Node and in pages. */
 
-export type { Setting } from './architectures/architecture.js';
+export { type Setting, settingText } from './architectures/architecture.js';
 export {
   type FolderConvertOptions,
   type FolderInspection,

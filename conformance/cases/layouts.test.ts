@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { bytesSource } from '../../converters/byte_source.js';
 import { openCheckpoint } from '../../converters/pytorch/checkpoint.js';
@@ -9,115 +8,29 @@ import { shuffledTree } from '../../plugin/ops/spec/graphs.js';
 import { Random } from '../../plugin/ops/spec/random.js';
 import { parentIdsOf } from '../../plugin/ops/spec/rooted_tree.js';
 import { treeScan, treeScanGradient } from '../../plugin/ops/spec/tree_scan.js';
-import { type CaseResult, loadCases, memorySource, runConformance } from '../index.js';
-import { nodeLoaders } from '../node.js';
-import { standardBackend } from '../runners/standard.js';
-
-const root = fileURLToPath(new URL('../../fixtures/grootv/', import.meta.url));
-
-type Tensors = Map<string, SafetensorsTensor>;
-interface File {
-  readonly tensors: Tensors;
-  readonly metadata: Record<string, string>;
-}
-
-/** A file of fixtures/grootv, taken apart to be edited. */
-function fixture(name: string): File {
-  const bytes = new Uint8Array(readFileSync(`${root}${name}.safetensors`));
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const { __metadata__: metadata = {}, ...header } = JSON.parse(
-    new TextDecoder().decode(bytes.subarray(8, 8 + length)),
-  );
-  const tensors: Tensors = new Map();
-  for (const [
-    tensor,
-    {
-      dtype,
-      shape,
-      data_offsets: [begin, end],
-    },
-  ] of Object.entries<{
-    dtype: SafetensorsTensor['dtype'];
-    shape: number[];
-    data_offsets: [number, number];
-  }>(header)) {
-    tensors.set(tensor, {
-      name: tensor,
-      dtype,
-      shape,
-      data: bytes.slice(8 + length + begin, 8 + length + end),
-    });
-  }
-  return { tensors, metadata };
-}
-
-const encoded = ({ tensors, metadata }: File) => encodeSafetensors([...tensors.values()], metadata);
-
-/** The file with its tensors under other names; those without one are left out. */
-function renamed(file: File, name: (tensor: string) => string | undefined): File {
-  const tensors: Tensors = new Map();
-  for (const [tensor, value] of file.tensors) {
-    const other = name(tensor);
-    if (other !== undefined) tensors.set(other, { ...value, name: other });
-  }
-  return { ...file, tensors };
-}
-
-/** The file with a tensor in place of another one. */
-function replaced(file: File, ...others: SafetensorsTensor[]): File {
-  const tensors = new Map(file.tensors);
-  for (const other of others) tensors.set(other.name, other);
-  return { ...file, tensors };
-}
-
-const floatsOf = (file: File, name: string) => {
-  const { data } = file.tensors.get(name) as SafetensorsTensor;
-  return new Float32Array((data as Uint8Array).slice().buffer);
-};
-
-/** A float32 tensor rewritten in another type. */
-function stored(file: File, name: string, dtype: 'F64' | 'F16' | 'BF16'): SafetensorsTensor {
-  const values = floatsOf(file, name);
-  const { shape } = file.tensors.get(name) as SafetensorsTensor;
-  if (dtype === 'F64') return { name, dtype, shape, data: Float64Array.from(values) };
-  const bits = new Uint32Array(values.buffer);
-  // The upper half of a float32 is a bfloat16; as float16, 1 and 0 will do.
-  return {
-    name,
-    dtype,
-    shape,
-    data: Uint16Array.from(bits, (b) => (dtype === 'BF16' ? b >> 16 : b ? 0x3c00 : 0)),
-  };
-}
-
-const integers = (name: string, shape: number[], values: Iterable<number>): SafetensorsTensor => ({
-  name,
-  dtype: 'I32',
-  shape,
-  data: Int32Array.from(values),
-});
-const floats = (name: string, shape: number[], values: ArrayLike<number>): SafetensorsTensor => ({
-  name,
-  dtype: 'F32',
-  shape,
-  data: Float32Array.from(values),
-});
-
-async function results(files: Readonly<Record<string, Uint8Array>>): Promise<readonly CaseResult[]> {
-  const cases = await loadCases(memorySource(new Map(Object.entries(files))));
-  return (await runConformance({ backends: [standardBackend('cpu', nodeLoaders)], cases })).cases;
-}
+import {
+  encoded,
+  type File,
+  FOLDER,
+  fixture,
+  floats,
+  floatsOf,
+  integers,
+  renamed,
+  replaced,
+  results,
+  stored,
+  verdicts,
+} from '../../testing/edited_case_files.js';
 
 /** What engines say when code goes wrong, as opposed to a message that was written for a person. */
 const RAW =
   /Cannot read prop|is not (a function|iterable|defined)|undefined|NaN|Invalid (typed )?array length|offset is out/;
 
-const verdicts = (found: readonly CaseResult[]) => [...new Set(found.map(({ verdict }) => verdict))].sort();
-
 // --- checkpoints without a head
 
 const MODEL = 'grootv_tiny_layerscale';
-const checkpoint = new Uint8Array(readFileSync(`${root}${MODEL}.pth`));
+const checkpoint = new Uint8Array(readFileSync(`${FOLDER}${MODEL}.pth`));
 
 /** The weights of the model, without what `leaveOut` matches, as a safetensors file. */
 async function weightsWithout(leaveOut: RegExp): Promise<Uint8Array> {
@@ -449,7 +362,7 @@ t.test(
 );
 
 t.test('a damaged file fails with its reason, and the rest of the folder runs', async (t) => {
-  const good = readFileSync(`${root}mst_grid1x6_equal.safetensors`);
+  const good = readFileSync(`${FOLDER}mst_grid1x6_equal.safetensors`);
   const found = await results({
     'broken.safetensors': new Uint8Array(good.subarray(0, good.length - 3)),
     'empty.safetensors': new Uint8Array(),

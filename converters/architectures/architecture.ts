@@ -43,6 +43,12 @@ export interface Setting {
   readonly note?: string;
 }
 
+/** The value of a setting in words, such as `2048, 512`. Long lists, such as names of classes, are only counted. */
+export function settingText(value: unknown): string {
+  if (!Array.isArray(value)) return String(value ?? 'none');
+  return value.length > 8 || value.some(Array.isArray) ? `${value.length} of them` : value.join(', ');
+}
+
 /** What is not in names and shapes. */
 export interface ModelSettings {
   /** Side of the images, pixels; of models that take pictures of any ratio, the most of the short side. */

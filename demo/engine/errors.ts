@@ -4,7 +4,7 @@
 export const WORKER_LOST = 'WorkerLost';
 
 /** @returns the error to show in place of one that was thrown */
-export function explain(error: unknown): unknown {
+function explain(error: unknown): unknown {
   for (let at = error; at instanceof Error; at = at.cause) {
     if (at.name === 'QuotaExceededError') {
       return new Error(

@@ -53,7 +53,7 @@ export async function open(id: string): Promise<boolean> {
 }
 
 /** Reads the list of models again. */
-export async function refresh(): Promise<void> {
+async function refresh(): Promise<void> {
   library.value = await call((engine) => engine.listModels());
 }
 

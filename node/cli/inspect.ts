@@ -1,6 +1,7 @@
 /** `grootvl inspect`: what a checkpoint holds. */
 import { stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { settingText } from '../../converters/architectures/architecture.js';
 import type { FolderInspection, Inspection } from '../../converters/index.js';
 import { type FileSource, fileSource } from '../file_source.js';
 import { type OpenDirectory, sourceDirectory } from '../source_directory.js';
@@ -275,14 +276,8 @@ const ORIGINS = {
   default: 'by default',
 } as const;
 
-/** Such as `2048, 512 (from the checkpoint)`. Names and colours of classes are only counted. */
+/** Such as `2048, 512 (from the checkpoint)`. */
 function describeValue({ value, from, evidence, note }: Inspection['settings'][number]): string {
-  const isLong = Array.isArray(value) && (value.length > 8 || value.some(Array.isArray));
-  const shown = isLong
-    ? `${value.length} of them`
-    : Array.isArray(value)
-      ? value.join(', ')
-      : (value ?? 'none');
   const why = [ORIGINS[from], ...(evidence === undefined ? [] : [evidence])].join(': ');
-  return `${shown} (${why}${note === undefined ? '' : `; ${note}`})`;
+  return `${settingText(value)} (${why}${note === undefined ? '' : `; ${note}`})`;
 }

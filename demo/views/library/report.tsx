@@ -1,4 +1,4 @@
-import type { FolderInspection, Inspection } from 'tfjs-grootvl/converters';
+import { type FolderInspection, type Inspection, settingText } from 'tfjs-grootvl/converters';
 import { add, report } from '../../state/library.js';
 import { formatBytes, formatCount } from '../format.js';
 
@@ -102,15 +102,10 @@ function inWords(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
-/** Names and colours of classes are only counted. */
 function describe({ value, from, evidence, note }: Inspection['settings'][number]): string {
-  const isLong = Array.isArray(value) && (value.length > 8 || value.some(Array.isArray));
-  const shown = isLong
-    ? `${value.length} of them`
-    : Array.isArray(value)
-      ? value.join(', ')
-      : (value ?? 'none');
-  return [`${shown} (${ORIGINS[from]}${evidence ? `: ${evidence}` : ''})`, note].filter(Boolean).join('; ');
+  return [`${settingText(value)} (${ORIGINS[from]}${evidence ? `: ${evidence}` : ''})`, note]
+    .filter(Boolean)
+    .join('; ');
 }
 
 /** Names with the same reason together. */

@@ -1,6 +1,7 @@
 import { useComputed } from '@preact/signals';
 import { detected, objectDrawing, threshold } from '../../state/look.js';
 import { Slider } from '../slider.js';
+import { Legend } from './legend.js';
 import { Measurement } from './measurement.js';
 import { ZoomFigure } from './zoom_figure.js';
 
@@ -28,15 +29,7 @@ export function DetectionFigure() {
           text={threshold.value.toFixed(2)}
           onInput={(value) => (threshold.value = value)}
         />
-        <ul class="legend">
-          {shown.map(({ label, score, colour }, i) => (
-            <li key={i}>
-              <span class="swatch" style={{ background: `rgb(${colour.join(' ')})` }} />
-              <span>{label}</span>
-              <output>{score.toFixed(2)}</output>
-            </li>
-          ))}
-        </ul>
+        <Legend entries={shown.map((each) => ({ ...each, text: each.score.toFixed(2) }))} />
         <Measurement />
       </section>
     </div>

@@ -1,6 +1,7 @@
 import { useComputed, useSignal } from '@preact/signals';
 import { segmented } from '../../state/look.js';
 import { Slider } from '../slider.js';
+import { Legend } from './legend.js';
 import { Measurement } from './measurement.js';
 import { percent } from './predictions.js';
 import { ZoomFigure } from './zoom_figure.js';
@@ -22,15 +23,7 @@ export function SegmentationFigure() {
       <ZoomFigure layers={layers} title="The classes of the pixels" />
       <section aria-labelledby="classes-title">
         <h2 id="classes-title">Classes</h2>
-        <ul class="legend">
-          {segmented.value.classes.map(({ index, label, share, colour }) => (
-            <li key={index}>
-              <span class="swatch" style={{ background: `rgb(${colour.join(' ')})` }} />
-              <span>{label}</span>
-              <output>{percent(share)}</output>
-            </li>
-          ))}
-        </ul>
+        <Legend entries={segmented.value.classes.map((each) => ({ ...each, text: percent(each.share) }))} />
         <Slider
           label="Cover of the picture"
           min={0}

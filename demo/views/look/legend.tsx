@@ -1,0 +1,23 @@
+import type { Rgb } from 'tfjs-grootvl';
+
+export interface LegendEntry {
+  readonly label: string;
+  readonly colour: Rgb;
+  /** A score, or a share of the picture. */
+  readonly text: string;
+}
+
+/** What the colours of a picture stand for. */
+export function Legend({ entries }: { readonly entries: readonly LegendEntry[] }) {
+  return (
+    <ul class="legend">
+      {entries.map(({ label, colour, text }, i) => (
+        <li key={i}>
+          <span class="swatch" style={{ background: `rgb(${colour.join(' ')})` }} />
+          <span>{label}</span>
+          <output>{text}</output>
+        </li>
+      ))}
+    </ul>
+  );
+}
