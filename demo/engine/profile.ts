@@ -16,11 +16,9 @@ export interface Profile {
   readonly kernels: number;
   /** Bytes of tensors at the most. */
   readonly peakBytes: number;
-  /** The slowest first. */
+  /** All that ran, the slowest first. */
   readonly slowest: readonly KernelTime[];
 }
-
-const SHOWN = 10;
 
 /** One prediction, of a picture or, by a language model, of the token after a text. */
 async function profileModel(picture: Blob, text: string): Promise<Profile> {
@@ -42,7 +40,6 @@ async function profileModel(picture: Blob, text: string): Promise<Profile> {
   const isTimed = [...byName.values()].every(({ milliseconds }) => Number.isFinite(milliseconds));
   const slowest = [...byName]
     .sort(([, a], [, b]) => (isTimed ? b.milliseconds - a.milliseconds : b.calls - a.calls))
-    .slice(0, SHOWN)
     .map(([name, { calls, milliseconds }]) => ({ name, calls, ...(isTimed && { milliseconds }) }));
   return { kernels: kernels.length, peakBytes, slowest };
 }

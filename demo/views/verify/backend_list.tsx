@@ -64,7 +64,7 @@ function Kernels() {
         {!isTimed && 'This backend has no clock for single kernels here.'}
       </p>
       <table>
-        <caption>{isTimed ? 'The slowest kernels' : 'The most frequent kernels'}</caption>
+        <caption>{isTimed ? 'Kernels, the slowest first' : 'Kernels, the most frequent first'}</caption>
         <thead>
           <tr>
             <th scope="col">Kernel</th>
