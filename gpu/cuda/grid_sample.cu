@@ -56,31 +56,67 @@ KERNEL(grid_sample, THREADS, const float* __restrict__ x, const float* __restric
   }
 }
 
-/** By position, a warp each, which adds to its four pixels of dx; dx is zero before. */
-KERNEL(grid_sample_gradient, THREADS, const float* __restrict__ x, const float* __restrict__ grid,
-       const float* __restrict__ dy, float* __restrict__ dx, float* __restrict__ dgrid, int count, int height, int width,
-       int channels, int positions, int border, int aligned) {
+/** By position, a warp each. */
+KERNEL(grid_sample_gradient_grid, THREADS, const float* __restrict__ x, const float* __restrict__ grid,
+       const float* __restrict__ dy, float* __restrict__ dgrid, int count, int height, int width, int channels,
+       int positions, int border, int aligned) {
   FOR_EACH_ROW(position, count) {
     const Position column = positionOf(grid[2 * position], width, border, aligned);
     const Position row = positionOf(grid[2 * position + 1], height, border, aligned);
-    const size_t map = position / positions * height * width * channels;
+    const float* map = x + position / positions * height * width * channels;
     const float* gradients = dy + position * channels;
     float alongColumns = 0.0f, alongRows = 0.0f;
     forCorners(row, column, height, width, [&](size_t pixel, int down, int right) {
-      const float ofRow = down ? row.high : row.low, ofColumn = right ? column.high : column.low;
-      const size_t from = map + pixel * channels;
       float product = 0.0f;
-      forChannels(channels, [&](int c) {
-        product += x[from + c] * gradients[c];
-        atomicAdd(&dx[from + c], ofRow * ofColumn * gradients[c]);
-      });
+      forChannels(channels, [&](int c) { product += map[pixel * channels + c] * gradients[c]; });
       product = sumOfWarp(product);
+      const float ofRow = down ? row.high : row.low, ofColumn = right ? column.high : column.low;
       alongColumns += (right ? ofRow : -ofRow) * product;
       alongRows += (down ? ofColumn : -ofColumn) * product;
     });
     if (threadIdx.x % WARP == 0) {
       dgrid[2 * position] = alongColumns * column.slope;
       dgrid[2 * position + 1] = alongRows * row.slope;
+    }
+  }
+}
+
+/**
+ * By line of pixels and WARP channels, a warp each, a channel a thread: it looks through all positions of the image,
+ * WARP at a time, and adds what those beside its line give. So every sum has one order, which atomics do not have.
+ * dx is zero before.
+ */
+KERNEL(grid_sample_gradient_x, THREADS, const float* __restrict__ grid, const float* __restrict__ dy,
+       float* __restrict__ dx, int lines, int height, int width, int channels, int positions, int border, int aligned) {
+  const int thread = threadIdx.x % WARP;
+  const int shares = (channels + WARP - 1) / WARP;
+  FOR_EACH_ROW(item, (size_t)lines * shares) {
+    const size_t line = item / shares;
+    const int c = item % shares * WARP + thread;
+    const size_t first = line / height * positions;
+    float* pixels = dx + line * width * channels + c;
+    for (int tile = 0; tile < positions; tile += WARP) {
+      int down = -1;
+      float ofLine = 0.0f;
+      if (tile + thread < positions) {
+        const Position row = positionOf(grid[2 * (first + tile + thread) + 1], height, border, aligned);
+        down = (int)(line % height) - row.first;
+        ofLine = down ? row.high : row.low;
+      }
+      unsigned beside = __ballot_sync(0xffffffff, down == 0 || down == 1);
+      for (; beside; beside &= beside - 1) {
+        const int from = __ffs(beside) - 1;
+        const size_t position = first + tile + from;
+        const float ofRow = __shfl_sync(0xffffffff, ofLine, from);
+        const Position column = positionOf(grid[2 * position], width, border, aligned);
+        if (c >= channels) continue;
+        const float gradient = dy[position * channels + c];
+        for (int right = 0; right < 2; right++) {
+          const int at = column.first + right;
+          if (at < 0 || at >= width) continue;
+          pixels[(size_t)at * channels] += ofRow * (right ? column.high : column.low) * gradient;
+        }
+      }
     }
   }
 }
