@@ -32,10 +32,12 @@ export { gridGraph, windowGraph } from './graphs.js';
 export type { Grid } from './image/backdrop.js';
 export { classColours, type Rgb } from './image/colour_map.js';
 export { type AffinityPicture, affinityHeat, drawAffinity } from './image/draw_affinity.js';
+export { type ConfusionPicture, drawConfusion } from './image/draw_confusion.js';
 export { type Curve, type CurveOptions, type CurvePanel, drawCurves } from './image/draw_curves.js';
 export { type DetectionPicture, type DrawnDetection, drawDetections } from './image/draw_detections.js';
 export { type ClassShare, drawSegmentation, type SegmentationPicture } from './image/draw_segmentation.js';
 export { drawTree, type TreePicture } from './image/draw_tree.js';
+export { encodePolygons } from './image/fill_polygons.js';
 export type { ImageInput, ImageTensor } from './image/input.js';
 export { decodeRle, encodeRle, type MaskBitmap, maskPolygons, type RunLengths } from './image/mask.js';
 export { prepareImage } from './image/prepare.js';
@@ -44,7 +46,26 @@ export type { DrawableImage } from './image/read_in_page.js';
 export type { RgbImage } from './image/rgb_image.js';
 export { sideBySide, type TitledDrawing } from './image/side_by_side.js';
 export { readForChecks } from './kernels/values.js';
-export { type CocoEvaluation, type CocoOptions, type CocoScores, evaluateCoco } from './metrics/coco.js';
+export {
+  CALIBRATION_BINS,
+  Calibration,
+  type CalibrationBin,
+  type CalibrationQuality,
+} from './metrics/calibration.js';
+export { type ClassificationQuality, ClassifierEvaluator } from './metrics/classification.js';
+export {
+  type CocoEvaluation,
+  CocoEvaluator,
+  type CocoOptions,
+  type CocoScores,
+  evaluateCoco,
+} from './metrics/coco.js';
+export {
+  type CocoCategory,
+  type CocoDataset,
+  type CocoPicture,
+  readCocoAnnotations,
+} from './metrics/coco_annotations.js';
 export type { CocoAnnotation, CocoComparison, CocoResult } from './metrics/coco_matching.js';
 export {
   ConfusionMatrix,

@@ -1,13 +1,11 @@
 /** Average precision and recall of detectors, as COCO defines them (T.-Y. Lin et al., 2014; pycocotools). */
 import { options as checkOptions, oneOf } from '../models/checks.js';
+import { CategoryTally, type Curves } from './coco_curves.js';
 import {
-  type AreaRange,
   type CocoAnnotation,
   type CocoComparison,
   type CocoResult,
   IOU_THRESHOLDS,
-  type Matches,
-  MOST_RESULTS,
   matchResults,
   pictureCategory,
 } from './coco_matching.js';
@@ -38,26 +36,70 @@ export interface CocoScores {
 
 /** The scores of all categories, and those of each. */
 export interface CocoEvaluation extends CocoScores {
+  /** Average precision at each of the thresholds 0.5, 0.55 ... 0.95. */
+  readonly perThreshold: readonly number[];
   readonly categories: ReadonlyMap<number, CocoScores>;
 }
 
-const LARGEST = 1e10;
-const AREAS = {
-  all: { least: 0, most: LARGEST },
-  small: { least: 0, most: 32 ** 2 },
-  medium: { least: 32 ** 2, most: 96 ** 2 },
-  large: { least: 96 ** 2, most: LARGEST },
-} satisfies Record<string, AreaRange>;
+/**
+ * Compares what a detector found with what there is, picture by picture: of each result some 50 bytes are kept, no box and no
+ * mask. Only the best 100 results of a picture and a category count. Where masks are compared, the area of a result is that of
+ * its mask, as mmdetection has it (pycocotools takes that of the `bbox` if there is one).
+ */
+export class CocoEvaluator {
+  private readonly tallies = new Map<number, CategoryTally>();
+  private readonly compare: CocoComparison;
 
-/** At which precision is averaged: numpy's linspace(0, 1, 101). */
-const RECALLS = Array.from({ length: 101 }, (_, i) => (i === 100 ? 1 : i * 0.01));
-/** numpy's spacing(1). */
-const EPSILON = 2 ** -52;
+  /** @throws {Error} when an option is not as described */
+  constructor(options: CocoOptions = {}) {
+    checkOptions(options, 'CocoEvaluator', { compare: oneOf('boxes', 'masks') });
+    this.compare = options.compare ?? 'boxes';
+  }
+
+  /**
+   * Adds one picture. pycocotools has pictures in ascending order of their ids, which matters for equal scores alone.
+   * @param annotations all of the picture, of every category
+   * @param results likewise; for a picture without objects they are all wrong
+   * @throws {Error} one line, when a box or a mask is missing or is none, or a score is no number; then nothing is added
+   */
+  add(annotations: readonly CocoAnnotation[], results: readonly CocoResult[]): void {
+    for (const { image_id, score } of results) {
+      if (Number.isFinite(score)) continue;
+      throw new Error(
+        `evaluateCoco: the score of a result of picture ${image_id} is ${score}, expected a number`,
+      );
+    }
+    const categories = new Set([...annotations, ...results].map(({ category_id }) => category_id));
+    const parts = Array.from(categories, (category) => {
+      const own = ({ category_id }: CocoAnnotation | CocoResult) => category_id === category;
+      const part = pictureCategory(annotations.filter(own), results.filter(own), this.compare);
+      return { category, part };
+    });
+    for (const { category, part } of parts) {
+      let tally = this.tallies.get(category);
+      if (!tally) {
+        tally = new CategoryTally();
+        this.tallies.set(category, tally);
+      }
+      tally.add(
+        part.found.map(({ score }) => score),
+        (area) => matchResults(part, area),
+      );
+    }
+  }
+
+  /** Of the pictures that have been added. */
+  evaluation(): CocoEvaluation {
+    const tallies = [...this.tallies].sort(([a], [b]) => a - b);
+    const curves = tallies.map(([, tally]) => tally.curves());
+    const categories = new Map(tallies.map(([category], i) => [category, scoresOf([curves[i]])]));
+    const perThreshold = Array.from(IOU_THRESHOLDS, (_, i) => precisionOf(curves, 'all', [i]));
+    return { ...scoresOf(curves), perThreshold, categories };
+  }
+}
 
 /**
- * Compares what a detector found with what there is. Only the best 100 results of a picture and a category count. Where
- * masks are compared, the area of a result is that of its mask, as mmdetection has it (pycocotools takes that of the
- * `bbox` if there is one).
+ * Compares what a detector found with what there is, as `CocoEvaluator` does.
  * @param annotations of all pictures; a picture that has none, but results, counts as empty
  * @throws {Error} one line, when a box or a mask is missing or is none
  */
@@ -66,123 +108,63 @@ export function evaluateCoco(
   results: readonly CocoResult[],
   options: CocoOptions = {},
 ): CocoEvaluation {
-  checkOptions(options, 'evaluateCoco', { compare: oneOf('boxes', 'masks') });
-  const compare = options.compare ?? 'boxes';
-  for (const { image_id, score } of results) {
-    if (Number.isFinite(score)) continue;
-    throw new Error(
-      `evaluateCoco: the score of a result of picture ${image_id} is ${score}, expected a number`,
-    );
-  }
-  const [truths, found] = [groups(annotations), groups(results)];
-  const pictures = sorted(new Set([...annotations, ...results].map(({ image_id }) => image_id)));
-  const categories = sorted(new Set([...annotations, ...results].map(({ category_id }) => category_id)));
-  const curves = categories.map((category) => {
-    const parts = pictures.flatMap((picture) => {
-      const key = `${category} ${picture}`;
-      const [objects, given] = [truths.get(key) ?? [], found.get(key) ?? []];
-      return objects.length + given.length === 0 ? [] : [pictureCategory(objects, given, compare)];
-    });
-    const matches = (area: AreaRange) => parts.map((part) => matchResults(part, area));
-    const all = matches(AREAS.all);
-    return {
-      all: curveOf(all, MOST_RESULTS),
-      one: curveOf(all, 1),
-      ten: curveOf(all, 10),
-      small: curveOf(matches(AREAS.small), MOST_RESULTS),
-      medium: curveOf(matches(AREAS.medium), MOST_RESULTS),
-      large: curveOf(matches(AREAS.large), MOST_RESULTS),
-    };
-  });
-  const scores = curves.map((curve) => scoresOf([curve]));
-  return { ...scoresOf(curves), categories: new Map(categories.map((category, i) => [category, scores[i]])) };
-}
-
-/** In the order of the list, by category and picture. */
-function groups<Item extends CocoAnnotation | CocoResult>(items: readonly Item[]): Map<string, Item[]> {
-  const found = new Map<string, Item[]>();
-  for (const item of items) {
-    const key = `${item.category_id} ${item.image_id}`;
-    const group = found.get(key);
-    if (group) group.push(item);
-    else found.set(key, [item]);
-  }
-  return found;
-}
-
-/** As numpy's unique: numbers by value. */
-function sorted<Id extends number | string>(ids: ReadonlySet<Id>): Id[] {
-  return [...ids].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-}
-
-/** Of a category: for each threshold precision at RECALLS, and the last recall. */
-interface Curve {
-  readonly precisions: readonly Float64Array[];
-  readonly recalls: readonly number[];
-}
-
-/** Of objects of all sizes, with 100, 1 and 10 results of a picture; and of some sizes. Undefined: there are none. */
-type Curves = Readonly<Record<'all' | 'one' | 'ten' | 'small' | 'medium' | 'large', Curve | undefined>>;
-
-/** @returns undefined when there is no object */
-function curveOf(pictures: readonly Matches[], most: number): Curve | undefined {
-  const truths = pictures.reduce((sum, { truths }) => sum + truths, 0);
-  if (truths === 0) return undefined;
-  const rows = pictures.flatMap(({ scores }, picture) =>
-    scores.slice(0, most).map((score, result) => ({ score, picture, result })),
+  const evaluator = new CocoEvaluator(options);
+  const [truths, found] = [byPicture(annotations), byPicture(results)];
+  // As numpy's unique: numbers by value.
+  const pictures = [...new Set([...truths.keys(), ...found.keys()])].sort((a, b) =>
+    a < b ? -1 : a > b ? 1 : 0,
   );
-  rows.sort((a, b) => b.score - a.score);
-  const [precisions, recalls]: [Float64Array[], number[]] = [[], []];
-  for (const t of IOU_THRESHOLDS.keys()) {
-    const precision = new Float64Array(rows.length);
-    const recall = new Float64Array(rows.length);
-    let [right, wrong] = [0, 0];
-    for (const [i, { picture, result }] of rows.entries()) {
-      const { matched, ignored } = pictures[picture];
-      if (ignored[t][result] === 0) {
-        if (matched[t][result] === 1) right++;
-        else wrong++;
-      }
-      recall[i] = right / truths;
-      precision[i] = right / (wrong + right + EPSILON);
-    }
-    for (let i = rows.length - 1; i > 0; i--) precision[i - 1] = Math.max(precision[i - 1], precision[i]);
-    let at = 0;
-    precisions.push(
-      Float64Array.from(RECALLS, (least) => {
-        while (at < rows.length && recall[at] < least) at++;
-        return at < rows.length ? precision[at] : 0;
-      }),
-    );
-    recalls.push(rows.length > 0 ? recall[rows.length - 1] : 0);
-  }
-  return { precisions, recalls };
+  for (const picture of pictures) evaluator.add(truths.get(picture) ?? [], found.get(picture) ?? []);
+  return evaluator.evaluation();
 }
 
-/** Means over categories that have objects. */
+/** In the order of the list. */
+function byPicture<Item extends CocoAnnotation | CocoResult>(
+  items: readonly Item[],
+): Map<number | string, Item[]> {
+  const groups = new Map<number | string, Item[]>();
+  for (const item of items) {
+    const group = groups.get(item.image_id);
+    if (group) group.push(item);
+    else groups.set(item.image_id, [item]);
+  }
+  return groups;
+}
+
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? -1 : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Mean precision over categories that have objects, thresholds and recalls. */
+function precisionOf(
+  categories: readonly Curves[],
+  which: keyof Curves,
+  thresholds: readonly number[] = [...IOU_THRESHOLDS.keys()],
+): number {
+  const curves = categories.flatMap((category) => category[which] ?? []);
+  return mean(
+    curves.flatMap(({ precisions }) => thresholds.flatMap((threshold) => [...precisions[threshold]])),
+  );
+}
+
+/** Mean of the last recalls. */
+function recallOf(categories: readonly Curves[], which: keyof Curves): number {
+  return mean(categories.flatMap((category) => category[which]?.recalls ?? []));
+}
+
 function scoresOf(categories: readonly Curves[]): CocoScores {
-  const mean = (values: readonly number[]) =>
-    values.length === 0 ? -1 : values.reduce((sum, value) => sum + value, 0) / values.length;
-  const curves = (which: keyof Curves) => categories.flatMap((category) => category[which] ?? []);
-  const precision = (which: keyof Curves, thresholds = [...IOU_THRESHOLDS.keys()]) =>
-    mean(
-      curves(which).flatMap(({ precisions }) =>
-        thresholds.flatMap((threshold) => [...precisions[threshold]]),
-      ),
-    );
-  const recall = (which: keyof Curves) => mean(curves(which).flatMap(({ recalls }) => recalls));
   return {
-    AP: precision('all'),
-    AP50: precision('all', [0]),
-    AP75: precision('all', [5]),
-    APsmall: precision('small'),
-    APmedium: precision('medium'),
-    APlarge: precision('large'),
-    AR1: recall('one'),
-    AR10: recall('ten'),
-    AR100: recall('all'),
-    ARsmall: recall('small'),
-    ARmedium: recall('medium'),
-    ARlarge: recall('large'),
+    AP: precisionOf(categories, 'all'),
+    AP50: precisionOf(categories, 'all', [0]),
+    AP75: precisionOf(categories, 'all', [5]),
+    APsmall: precisionOf(categories, 'small'),
+    APmedium: precisionOf(categories, 'medium'),
+    APlarge: precisionOf(categories, 'large'),
+    AR1: recallOf(categories, 'one'),
+    AR10: recallOf(categories, 'ten'),
+    AR100: recallOf(categories, 'all'),
+    ARsmall: recallOf(categories, 'small'),
+    ARmedium: recallOf(categories, 'medium'),
+    ARlarge: recallOf(categories, 'large'),
   };
 }

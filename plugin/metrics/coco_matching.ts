@@ -73,13 +73,20 @@ export interface PictureCategory {
 
 /** What the matching says of the results of a picture, the best first. */
 export interface Matches {
-  readonly scores: readonly number[];
-  /** [thresholds][results]: whether a result is an object. */
-  readonly matched: readonly Uint8Array[];
-  /** [thresholds][results]: whether a result counts neither as right nor as wrong. */
-  readonly ignored: readonly Uint8Array[];
+  /** [results] {@link rightAt} and {@link wrongAt} of each; what is neither does not count. */
+  readonly verdicts: Int32Array;
   /** Objects that count. */
   readonly truths: number;
+}
+
+/** The bit of a verdict that says that a result is an object, by the index of the threshold. */
+export function rightAt(threshold: number): number {
+  return 1 << threshold;
+}
+
+/** The bit of a verdict that says that a result is none. */
+export function wrongAt(threshold: number): number {
+  return 1 << (IOU_THRESHOLDS.length + threshold);
 }
 
 export function pictureCategory(
@@ -160,11 +167,9 @@ export function matchResults({ truths, found, overlaps }: PictureCategory, range
   // Objects that count before those that do not, each in the order of the file.
   const doesCount = truths.map(({ isCrowd, statedArea }) => !isCrowd && !isOutside(statedArea));
   const order = [...truths.keys()].sort((a, b) => Number(doesCount[b]) - Number(doesCount[a]));
-  const [matched, ignored]: Uint8Array[][] = [[], []];
-  for (const threshold of IOU_THRESHOLDS) {
+  const verdicts = new Int32Array(found.length);
+  for (const [t, threshold] of IOU_THRESHOLDS.entries()) {
     const isTaken = new Uint8Array(truths.length);
-    const isMatched = new Uint8Array(found.length);
-    const isIgnored = new Uint8Array(found.length);
     for (const [d, { area }] of found.entries()) {
       let best = -1;
       let largest = Math.min(threshold, 1 - 1e-10);
@@ -176,13 +181,10 @@ export function matchResults({ truths, found, overlaps }: PictureCategory, range
         best = g;
       }
       if (best >= 0) {
-        isTaken[best] = isMatched[d] = 1;
-        isIgnored[d] = doesCount[best] ? 0 : 1;
-      } else if (isOutside(area)) isIgnored[d] = 1;
+        isTaken[best] = 1;
+        if (doesCount[best]) verdicts[d] |= rightAt(t);
+      } else if (!isOutside(area)) verdicts[d] |= wrongAt(t);
     }
-    matched.push(isMatched);
-    ignored.push(isIgnored);
   }
-  const scores = found.map(({ score }) => score);
-  return { scores, matched, ignored, truths: doesCount.filter(Boolean).length };
+  return { verdicts, truths: doesCount.filter(Boolean).length };
 }

@@ -17,6 +17,10 @@ export interface SegmentationQuality {
   readonly classIoU: readonly (number | null)[];
   /** Mean of the classes that are there; NaN without any pixel. */
   readonly meanIoU: number;
+  /** Of each class: pixels that have it in truth and prediction, over those that have it in truth. null: none has. */
+  readonly classAccuracy: readonly (number | null)[];
+  /** Mean of the classes that are there in truth. */
+  readonly meanAccuracy: number;
   /** Share of the pixels whose class is right. */
   readonly pixelAccuracy: number;
   /** Pixels that count. */
@@ -63,6 +67,32 @@ export class ConfusionMatrix {
     }
   }
 
+  /** The counts that are not 0, to be sent elsewhere: true class, predicted class and count of each in turn. */
+  entries(): number[] {
+    const { classes, counts } = this;
+    const entries: number[] = [];
+    for (let at = 0; at < counts.length; at++) {
+      if (counts[at] > 0) entries.push(Math.floor(at / classes), at % classes, counts[at]);
+    }
+    return entries;
+  }
+
+  /**
+   * Adds the {@link entries} of another matrix.
+   * @throws {Error} when they are not as described; then nothing has been added
+   */
+  addEntries(entries: readonly number[]): void {
+    const classOf = integer(0, this.classes - 1);
+    if (entries.length % 3 !== 0)
+      throw new Error(`ConfusionMatrix: ${entries.length} numbers, expected threes`);
+    for (const [i, value] of entries.entries()) {
+      (i % 3 === 2 ? integer(0) : classOf)(value, `ConfusionMatrix: entry ${i}`);
+    }
+    for (let i = 0; i < entries.length; i += 3) {
+      this.counts[entries[i] * this.classes + entries[i + 1]] += entries[i + 2];
+    }
+  }
+
   quality(): SegmentationQuality {
     const { classes, counts } = this;
     const [truth, prediction] = [new Float64Array(classes), new Float64Array(classes)];
@@ -75,11 +105,13 @@ export class ConfusionMatrix {
       const either = truth[index] + prediction[index] - both;
       return either === 0 ? null : both / either;
     });
-    const there = classIoU.filter((each) => each !== null);
+    const classAccuracy = right.map((both, index) => (truth[index] === 0 ? null : both / truth[index]));
     const pixels = sumOf(truth);
     return {
       classIoU,
-      meanIoU: sumOf(there) / there.length,
+      meanIoU: meanOf(classIoU),
+      classAccuracy,
+      meanAccuracy: meanOf(classAccuracy),
       pixelAccuracy: sumOf(right) / pixels,
       pixels,
     };
@@ -110,6 +142,11 @@ export async function evaluateSegmenter(
     await nextTask();
   }
   return matrix.quality();
+}
+
+function meanOf(values: readonly (number | null)[]): number {
+  const there = values.filter((each) => each !== null);
+  return sumOf(there) / there.length;
 }
 
 function sumOf(values: Iterable<number>): number {

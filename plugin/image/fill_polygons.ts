@@ -1,0 +1,108 @@
+/**
+ * Polygons of COCO's annotations to masks, pixel by pixel as pycocotools fills them: each edge is walked in steps of a fifth
+ * of a pixel, and a column begins or ends where the walk crosses its middle.
+ */
+import { compressCounts, type RunLengths } from './mask.js';
+import type { Extent } from './prepare.js';
+
+/** Steps along the side of a pixel. */
+const STEPS = 5;
+
+/** Of one polygon: more than the outline of any picture that is read has. A small file cannot ask for more work. */
+const MAX_STEPS = 2 ** 24;
+
+/**
+ * The union of polygons in COCO's run lengths, compressed.
+ * @param polygons x and y of the corners in turn, pixels; parts outside of the picture are cut off
+ * @throws {Error} one line, when a polygon has fewer than three corners or is longer than that of a picture can be
+ */
+export function encodePolygons(
+  polygons: readonly (readonly number[])[],
+  { width, height }: Extent,
+): RunLengths & { readonly counts: string } {
+  const counts: number[] = [];
+  let end = 0;
+  for (const [from, to] of union(polygons.flatMap((polygon) => runsOf(polygon, { width, height })))) {
+    counts.push(from - end, to - from);
+    end = to;
+  }
+  if (end < width * height || counts.length === 0) counts.push(width * height - end);
+  return { size: [height, width], counts: compressCounts(counts) };
+}
+
+/** @throws {Error} as {@link encodePolygons} */
+export function checkPolygon(polygon: readonly number[]): void {
+  if (polygon.length < 6 || polygon.length % 2 === 1) {
+    throw new Error(`a polygon of ${polygon.length} numbers, expected x and y of at least 3 corners`);
+  }
+  const wrong = polygon.find((value) => !Number.isFinite(value));
+  if (wrong !== undefined) throw new Error(`a polygon with ${wrong} in it, expected numbers`);
+  let steps = 0;
+  for (let i = 0; i < polygon.length; i++) {
+    steps += STEPS * Math.abs(polygon[i] - polygon[(i + 2) % polygon.length]);
+  }
+  const farthest = polygon.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  if (steps > MAX_STEPS || farthest > MAX_STEPS) {
+    throw new Error(`a polygon of ${Math.round(steps / STEPS)} pixels around, more than a picture has`);
+  }
+}
+
+/** Where the pixels of a polygon begin and end, counted down the columns: crossings of its outline, in pairs. */
+function runsOf(polygon: readonly number[], { width, height }: Extent): [from: number, to: number][] {
+  checkPolygon(polygon);
+  const crossings: number[] = [];
+  let before: { u: number; v: number } | undefined;
+  for (let i = 0; i < polygon.length; i += 2) {
+    const corner = (at: number) => Math.trunc(STEPS * polygon[at % polygon.length] + 0.5);
+    walk([corner(i), corner(i + 1)], [corner(i + 2), corner(i + 3)], (u, v) => {
+      if (before && u !== before.u) {
+        const x = ((u < before.u ? u : u - 1) + 0.5) / STEPS - 0.5;
+        if (Number.isInteger(x) && x >= 0 && x <= width - 1) {
+          const y = (Math.min(v, before.v) + 0.5) / STEPS - 0.5;
+          crossings.push(x * height + Math.ceil(Math.min(Math.max(y, 0), height)));
+        }
+      }
+      before = { u, v };
+    });
+  }
+  crossings.push(width * height);
+  crossings.sort((a, b) => a - b);
+  const runs: [number, number][] = [];
+  for (let i = 0; i + 1 < crossings.length; i += 2) runs.push([crossings[i], crossings[i + 1]]);
+  return runs;
+}
+
+/**
+ * Visits the grid points of an edge in steps of 1 along its longer side, from one end to the other. The other coordinate is
+ * rounded as seen from the end with the smaller one, so that both directions of an edge give the same points.
+ */
+function walk(
+  [x0, y0]: readonly [number, number],
+  [x1, y1]: readonly [number, number],
+  visit: (u: number, v: number) => void,
+): void {
+  const [dx, dy] = [Math.abs(x1 - x0), Math.abs(y1 - y0)];
+  const steps = Math.max(dx, dy);
+  if (steps === 0) return;
+  const isWide = dx >= dy;
+  const isReversed = isWide ? x0 > x1 : y0 > y1;
+  const [fromX, fromY, toX, toY] = isReversed ? [x1, y1, x0, y0] : [x0, y0, x1, y1];
+  const slope = isWide ? (toY - fromY) / dx : (toX - fromX) / dy;
+  for (let step = 0; step <= steps; step++) {
+    const at = isReversed ? steps - step : step;
+    if (isWide) visit(fromX + at, Math.trunc(fromY + slope * at + 0.5));
+    else visit(Math.trunc(fromX + slope * at + 0.5), fromY + at);
+  }
+}
+
+/** Runs in ascending order that neither overlap nor touch. */
+function union(runs: [from: number, to: number][]): [from: number, to: number][] {
+  const merged: [number, number][] = [];
+  for (const [from, to] of runs.sort((a, b) => a[0] - b[0])) {
+    if (from === to) continue;
+    const last = merged.at(-1);
+    if (last && from <= last[1]) last[1] = Math.max(last[1], to);
+    else merged.push([from, to]);
+  }
+  return merged;
+}
