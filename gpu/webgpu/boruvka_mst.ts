@@ -48,14 +48,20 @@ fn joinComponents(image: u32, lane: u32) {
     for (var v = lane; v < numVertices; v += LANES) {
       if (getShort(componentAt(v)) == v) { joinOther(v); }
     }
+    // Chains of links are mostly short.
     for (var reach = 1u; reach < left; reach *= 2) {
       sync();
+      var moves = false;
       for (var v = lane; v < numVertices; v += LANES) {
         if (getShort(componentAt(v)) != v) { continue; }
         // Another lane may have moved the link that is read here: then it goes further.
         let next = getShort(linkAt(v));
-        setShort(linkAt(v), next, getShort(linkAt(next)));
+        let beyond = getShort(linkAt(next));
+        if (beyond == next) { continue; }
+        moves = true;
+        setShort(linkAt(v), next, beyond);
       }
+      if (!anyLane(lane, moves)) { break; }
     }
     sync();
     for (var v = lane; v < numVertices; v += LANES) {

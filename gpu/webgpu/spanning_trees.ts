@@ -115,12 +115,12 @@ fn parentAt(i: u32) -> u32 { return vertexAt(numbers.numVertices + i); }
 
 fn startOf(v: u32) -> u32 { return select(0u, getShort(endAt(max(v, 1) - 1)), v > 0); }
 
-/** The sum of what lower lanes have. */
-fn sumBefore(lane: u32, own: u32) -> u32 {
+/** The sum of what lower lanes have, of which those from 'busy' on have nothing. */
+fn sumBefore(lane: u32, own: u32, busy: u32) -> u32 {
   sums[lane] = own;
   workgroupBarrier();
   var sum = 0u;
-  for (var i = 0u; i < lane; i++) { sum += sums[i]; }
+  for (var i = 0u; i < min(lane, busy); i++) { sum += sums[i]; }
   return sum;
 }
 
@@ -136,7 +136,7 @@ fn listNeighbours(image: u32, lane: u32) {
   let end = min(words, first + each);
   var own = 0u;
   for (var word = first; word < end; word++) { own += countOneBits(atomicLoad(&memory[bitsAt(word)])); }
-  var place = image * (numVertices - 1) + sumBefore(lane, own);
+  var place = image * (numVertices - 1) + sumBefore(lane, own, LANES);
   for (var word = first; word < end; word++) {
     for (var bits = atomicLoad(&memory[bitsAt(word)]); bits != 0; bits &= bits - 1) {
       let e = 32 * word + firstTrailingBit(bits);
@@ -153,7 +153,7 @@ fn listNeighbours(image: u32, lane: u32) {
   let endVertex = min(numVertices, firstVertex + some);
   own = 0;
   for (var v = firstVertex; v < endVertex; v++) { own += getShort(endAt(v)); }
-  var start = sumBefore(lane, own);
+  var start = sumBefore(lane, own, LANES);
   for (var v = firstVertex; v < endVertex; v++) {
     let size = getShort(endAt(v));
     setShort(endAt(v), size, start);
@@ -236,8 +236,8 @@ fn orderVertices(image: u32, lane: u32) {
   var end = 1u;
   var above = 0u;
   var most = 1u;
+  sync();
   while (start < end) {
-    sync();
     let each = (end - start + LANES - 1) / LANES;
     let first = min(end, start + lane * each);
     let last = min(end, first + each);
@@ -246,7 +246,8 @@ fn orderVertices(image: u32, lane: u32) {
       let v = getShort(vertexAt(i));
       own += getShort(endAt(v)) - startOf(v) - u32(i > 0);
     }
-    var place = end + sumBefore(lane, own);
+    // Most levels have few vertices: a sum over all lanes would take longer than the rest of them.
+    var place = end + sumBefore(lane, own, (end - start + each - 1) / each);
     if (lane == LANES - 1) { agreed = place + own; }
     if (lane == 0) { plan[starts + level] = start; }
     for (var i = first; i < last; i++) {
@@ -265,7 +266,8 @@ fn orderVertices(image: u32, lane: u32) {
         place += 1;
       }
     }
-    let next = workgroupUniformLoad(&agreed);
+    syncBuffer();
+    let next = workgroupUniformLoad(&agreed); // a barrier, and what was written before it is seen
     most = max(most, end - above);
     above = start;
     start = end;

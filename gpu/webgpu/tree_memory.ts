@@ -77,6 +77,8 @@ fn clearShorts(lane: u32, first: u32, end: u32) {
   for (var i = first / 2 + lane; i < (end + 1) / 2; i += LANES) { atomicStore(&memory[i], 0); }
 }
 fn sync() { workgroupBarrier(); }
+/** For a barrier of the workgroup to order 'memory'. */
+fn syncBuffer() {}
 `;
   }
   return `${common}
@@ -89,5 +91,6 @@ fn clearShorts(lane: u32, first: u32, end: u32) {
   for (var i = first + lane; i < end; i += LANES) { atomicStore(&memory[memoryStart + i], 0); }
 }
 fn sync() { storageBarrier(); workgroupBarrier(); }
+fn syncBuffer() { storageBarrier(); }
 `;
 }
