@@ -31,10 +31,21 @@ export { registerOps } from './graph_model.js';
 export { gridGraph, windowGraph } from './graphs.js';
 export type { Grid } from './image/backdrop.js';
 export { classColours, type Rgb } from './image/colour_map.js';
+export {
+  type ContributionMap,
+  type ContributionScale,
+  type ContributionSquare,
+  contributionSquares,
+} from './image/contributions.js';
 export { type AffinityPicture, affinityHeat, drawAffinity } from './image/draw_affinity.js';
 export { type ConfusionPicture, drawConfusion } from './image/draw_confusion.js';
 export { type Curve, type CurveOptions, type CurvePanel, drawCurves } from './image/draw_curves.js';
 export { type DetectionPicture, type DrawnDetection, drawDetections } from './image/draw_detections.js';
+export {
+  drawReceptiveField,
+  type ReceptiveFieldPicture,
+  receptiveFieldHeat,
+} from './image/draw_receptive_field.js';
 export { type ClassShare, drawSegmentation, type SegmentationPicture } from './image/draw_segmentation.js';
 export { drawTree, type TreePicture } from './image/draw_tree.js';
 export { encodePolygons } from './image/fill_polygons.js';
@@ -120,6 +131,7 @@ export {
   type ReadFolderOptions,
   readFolder,
 } from './models/read_folder.js';
+export type { ReceptiveField, ReceptiveFieldOptions } from './models/receptive_field.js';
 export type { Perplexity, Score } from './models/scoring.js';
 export { type Segmentation, Segmenter, type SegmentOptions } from './models/segmenter.js';
 export type {

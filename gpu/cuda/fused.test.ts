@@ -13,6 +13,8 @@ import {
 } from '../../plugin/index.js';
 import { checkChangedVariables } from '../../testing/changed_variables.js';
 import { checkEmptyBatches } from '../../testing/empty_batches.js';
+import { relativeDifference } from '../../testing/measure.js';
+import { randomReceptiveFields } from '../../testing/receptive_field.js';
 import { random } from '../../testing/tree_scans.js';
 import { checkResources } from './testing/compare_trees.js';
 import './index.js';
@@ -52,6 +54,18 @@ t.test('nothing is left behind, nothing is read back', async (t) => {
 t.test('a detector without proposals or detections', async (t) => {
   await tf.setBackend('cuda');
   await checkEmptyBatches(t);
+});
+
+t.test('receptive fields are those of the backend cpu', async (t) => {
+  await tf.setBackend('cpu');
+  const expected = await randomReceptiveFields();
+  await tf.setBackend('cuda');
+  const { numTensors } = tf.memory();
+  for (const [level, field] of (await randomReceptiveFields()).entries()) {
+    const difference = relativeDifference(field, expected[level]);
+    t.ok(difference < 1e-5, `level ${level}: ${difference}`);
+  }
+  t.equal(tf.memory().numTensors, numTensors);
 });
 
 t.test('variables that are assigned to between steps', async (t) => {

@@ -9,7 +9,8 @@ import type { GrootVScan } from '../../plugin/models/grootv_metadata.js';
 import { LoadedModel } from '../../plugin/models/loaded_model.js';
 import { fixturePath } from '../../testing/fixtures.js';
 import { convertedFolder, sinkFiles } from '../../testing/language_models.js';
-import { maxDifference } from '../../testing/measure.js';
+import { maxDifference, relativeDifference } from '../../testing/measure.js';
+import { randomReceptiveFields } from '../../testing/receptive_field.js';
 import { stubSegmenter } from '../../testing/stub_models.js';
 import './index.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
@@ -182,6 +183,16 @@ t.test('ids are checked whenever a recording is run', options, async (t) => {
   await t.rejects(look(1, 3), { name: 'OpError', message: /3/ });
   t.same(await look(0, 1), { values: [1, 4, 2, 5], kernels: 0 });
   table.dispose();
+});
+
+t.test('receptive fields are computed, and are those of the backend cpu', options, async (t) => {
+  await tf.setBackend('cpu');
+  const expected = await randomReceptiveFields();
+  await tf.setBackend('webgpu');
+  for (const [level, field] of (await randomReceptiveFields()).entries()) {
+    const difference = relativeDifference(field, expected[level]);
+    t.ok(difference < 1e-4, `level ${level}: ${difference}`);
+  }
 });
 
 t.test('nothing is left', options, async (t) => {

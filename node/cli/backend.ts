@@ -99,14 +99,14 @@ async function start(name: StartedBackend): Promise<StartedBackend> {
 }
 
 /**
- * Registers the gradients of tfjs's own ops, which training needs; tfjs-core has them, but lets nobody import them alone
+ * Registers the gradients of tfjs's own ops, which training and receptive fields need; tfjs-core has them, but lets nobody import them alone
  * in Node.
  * @throws {Error} when the package that registers them is not installed
  */
 export async function registerGradients(): Promise<void> {
   await import('@tensorflow/tfjs').catch((error) => {
     if (!missingPackage(error)) throw error;
-    throw new Error('training needs the package @tensorflow/tfjs: npm install @tensorflow/tfjs');
+    throw new Error('gradients need the package @tensorflow/tfjs: npm install @tensorflow/tfjs');
   });
 }
 

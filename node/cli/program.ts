@@ -66,6 +66,13 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./pictures.js')).addAffinity,
   },
   {
+    name: 'erf',
+    description:
+      'the effective receptive field: how much the pixels of pictures contribute to the middle of the features',
+    arguments: [MODEL, IMAGES],
+    load: async () => (await import('./erf.js')).addErf,
+  },
+  {
     name: 'run',
     description:
       'feed the tensors of a file to the nodes they are named after, and write other nodes to a file',

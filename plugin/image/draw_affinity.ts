@@ -8,10 +8,10 @@
  */
 import { checkGrid, dim, enlarge, type Grid } from './backdrop.js';
 import { COLOUR_STEPS, colourIndex, HEAT_COLOURS, ranksOf, sampleColours } from './colour_map.js';
-import { bicubicTaps, type ResampleTaps } from './resample.js';
+import { DARK, drawBar, LIGHT, MARKS, resizePlane } from './heat_map.js';
 import { checkRgbImage, type RgbImage } from './rgb_image.js';
 import { StrokeLayer } from './stroke_layer.js';
-import { shortNumber, TEXT_HEIGHT, textStrokes } from './stroke_text.js';
+import { shortNumber } from './stroke_text.js';
 
 export interface AffinityPicture {
   /** The photograph, the same field of view as the model had; any size. */
@@ -32,14 +32,6 @@ const ALPHA = { cold: 0.25, hot: 0.78 };
 /** Above 1 keeps the hottest colours for fewer places. */
 const GAMMA = 1.6;
 
-/** Where along the bar a value is written, as a part of its height. */
-const BAR_MARKS = [1, 0.75, 0.5, 0.25, 0];
-
-/** Colours of marks: dark below light, so that a line shows on any colour. */
-const MARKS = Uint8Array.of(10, 10, 20, 255, 255, 255);
-const DARK = 0;
-const LIGHT = 1;
-
 /** Points of the anchor's ring. */
 const RING_POINTS = 64;
 
@@ -55,7 +47,11 @@ export function drawAffinity(picture: AffinityPicture): RgbImage {
   const marks = new StrokeLayer(canvas.width, canvas.height);
   const scale = { x: canvas.width / image.width, y: canvas.height / image.height };
   drawAnchor(marks, (anchor.x + 0.5) * scale.x, (anchor.y + 0.5) * scale.y);
-  drawBar(canvas, marks, values.slice().sort());
+  const sorted = values.slice().sort();
+  drawBar(canvas, marks, {
+    colourAt: (part) => part ** GAMMA,
+    textAt: (part) => shortNumber(sorted[Math.round(part * (sorted.length - 1))]),
+  });
   marks.blend(canvas, MARKS);
   return canvas;
 }
@@ -106,36 +102,6 @@ function coverOf(index: number): number {
   return ALPHA.cold + ((ALPHA.hot - ALPHA.cold) * index) / (COLOUR_STEPS - 1);
 }
 
-/** Bicubic enlargement of a float plane to the size of `canvas`. */
-function resizePlane(plane: Float32Array, grid: Grid, canvas: RgbImage): Float32Array {
-  const wide = resampleRows(plane, grid.height, grid.width, bicubicTaps(grid.width, canvas.width));
-  const turned = transpose(wide, grid.height, canvas.width);
-  const tall = resampleRows(turned, canvas.width, grid.height, bicubicTaps(grid.height, canvas.height));
-  return transpose(tall, canvas.width, canvas.height);
-}
-
-function resampleRows(plane: Float32Array, rows: number, columns: number, taps: ResampleTaps): Float32Array {
-  const { first, count, weights, stride } = taps;
-  const result = new Float32Array(rows * first.length);
-  for (let row = 0; row < rows; row++) {
-    for (let i = 0; i < first.length; i++) {
-      let sum = 0;
-      for (let k = 0; k < count[i]; k++) sum += plane[row * columns + first[i] + k] * weights[i * stride + k];
-      result[row * first.length + i] = sum;
-    }
-  }
-  return result;
-}
-
-function transpose(plane: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(plane.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++)
-      result[column * rows + row] = plane[row * columns + column];
-  }
-  return result;
-}
-
 function blendHeat(canvas: RgbImage, heat: Float32Array): void {
   const colours = sampleColours(HEAT_COLOURS);
   for (let i = 0; i < heat.length; i++) {
@@ -165,29 +131,5 @@ function drawAnchor(marks: StrokeLayer, x: number, y: number): void {
     [2.5, LIGHT],
   ]) {
     for (const points of [ring, ...arms]) marks.stroke(points, width, colour);
-  }
-}
-
-/** The colour bar in the lower right corner, on a dark plate, with the values at its marks. */
-function drawBar(canvas: RgbImage, marks: StrokeLayer, sorted: Float32Array): void {
-  const height = Math.min(180, canvas.height - 48);
-  if (height < 60 || canvas.width < 160) return;
-  const left = canvas.width - 110;
-  const top = canvas.height - height - 34;
-  const plate = new StrokeLayer(canvas.width, canvas.height);
-  plate.rectangle(left - 14, top - 14, 108, height + 28, 9, DARK);
-  plate.blend(canvas, MARKS, 0.72);
-  const colours = sampleColours(HEAT_COLOURS);
-  for (let row = 0; row < height; row++) {
-    const index = colourIndex((1 - row / (height - 1)) ** GAMMA);
-    const colour = colours.subarray(3 * index, 3 * index + 3);
-    for (let x = left; x < left + 16; x++) canvas.data.set(colour, 3 * ((top + row) * canvas.width + x));
-  }
-  for (const mark of BAR_MARKS) {
-    const y = top + (1 - mark) * (height - 1) + 0.5;
-    const value = sorted[Math.round(mark * (sorted.length - 1))];
-    marks.stroke([left + 19, y, left + 24, y], 1.4, LIGHT);
-    for (const points of textStrokes(shortNumber(value), left + 30, y - TEXT_HEIGHT / 2))
-      marks.stroke(points, 1.4, LIGHT);
   }
 }

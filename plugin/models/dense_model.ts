@@ -23,6 +23,10 @@ export const DENSE_OPTIONS = { overlay: boolean, prepare: boolean, signal: abort
 export abstract class DenseModel<
   Metadata extends DenseMetadata & { readonly architecture: DenseTrunk },
 > extends PictureModel<Metadata> {
+  protected get usualSide(): number {
+    return this.metadata.preprocessing.scale[1];
+  }
+
   /** One name a class: those of the checkpoint, or `class 0` and so on. */
   get classNames(): readonly string[] {
     const { classNames, architecture } = this.metadata;

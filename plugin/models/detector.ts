@@ -87,6 +87,8 @@ export class Detector extends DenseModel<DetectorMetadata> {
     return loadPictureModel('Detector.load', source, options, Detector.of);
   }
 
+  protected readonly className = 'Detector';
+
   /** @internal */
   static of(method: string, model: LoadedModel): Detector {
     return new Detector(

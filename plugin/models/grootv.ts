@@ -29,13 +29,7 @@ import {
   BlockView,
   checkPoint,
 } from './block_view.js';
-import {
-  GROOTV_METADATA,
-  type GrootVMetadata,
-  gridSize,
-  inputChannelsOf,
-  SCAN_PATHS,
-} from './grootv_metadata.js';
+import { GROOTV_METADATA, type GrootVMetadata, gridSize, SCAN_PATHS } from './grootv_metadata.js';
 import type { LoadedModel } from './loaded_model.js';
 import { readMetadata } from './metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
@@ -97,6 +91,12 @@ export class GrootV extends PictureModel<GrootVMetadata> {
   /** @internal */
   static of(method: string, model: LoadedModel): GrootV {
     return new GrootV(model, readMetadata<GrootVMetadata>(method, model, 'GrootV', GROOTV_METADATA));
+  }
+
+  protected readonly className = 'GrootV';
+
+  protected get usualSide(): number {
+    return this.metadata.preprocessing.size;
   }
 
   /** The blocks of the whole network. */
@@ -306,15 +306,6 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     } catch (error) {
       throw failure(`GrootV.${method}`, error, '', signal);
     }
-  }
-
-  /** @throws {Error} when the model takes other tensors than pictures */
-  private checkPictures(method: string): void {
-    const channels = inputChannelsOf(this.metadata.architecture);
-    if (channels === 3) return;
-    throw new Error(
-      `GrootV.${method}: the model takes images of ${channels} channels and no pictures: feed \`image\` [N, H, W, ${channels}] with model.execute`,
-    );
   }
 
   private checkBlock(method: string, block = 0): number {

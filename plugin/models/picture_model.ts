@@ -1,16 +1,25 @@
 /** What models of pictures have in common: a graph with metadata, and errors that name the method. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type io, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { type ImageInput, NOT_FINITE, toModelInput } from '../image/input.js';
 import type { Extent } from '../image/prepare.js';
 import { declaredOp } from '../ops/declare.js';
 import { awaitedInputs } from '../ops/kernels.js';
+import { options as checkOptions, refuse } from './checks.js';
 import { nodesOf } from './graph_editor.js';
-import type { GrootVTrunk } from './grootv_metadata.js';
+import { type GrootVTrunk, inputChannelsOf } from './grootv_metadata.js';
 import { type LoadedModel, openModel } from './loaded_model.js';
 import { type LoadOptions, type ModelSource, openSource } from './model_files.js';
+import { checkGradients } from './own_gradients.js';
+import {
+  Contributions,
+  RECEPTIVE_FIELD_OPTIONS,
+  type ReceptiveField,
+  type ReceptiveFieldOptions,
+} from './receptive_field.js';
 
 /** A loaded model of pictures. */
-export abstract class PictureModel<Metadata> {
+export abstract class PictureModel<Metadata extends { readonly architecture: GrootVTrunk }> {
   protected constructor(
     /** The GraphModel: `execute` for any node of `metadata.nodes`. */
     readonly model: GraphModel,
@@ -25,10 +34,89 @@ export abstract class PictureModel<Metadata> {
     return this.model.save(target);
   }
 
+  /**
+   * The effective receptive field: how much every pixel contributes to the features in the middle of a level, mean over
+   * pictures, as RepLKNet's and VMamba's scripts take it. A spanning tree is a choice: no gradient flows through it, so
+   * that what reaches the middle is what travels along the trees of each picture, not what would change them.
+   * @param images pictures as for `GrootV.classify`, one or a list, or one after the other so that any number needs the
+   *   memory of one. A tensor of rank 4 is a batch of pictures, which are done together.
+   * @throws {Error} one line, when the gradients of tfjs's own ops are not registered (`import '@tensorflow/tfjs'`), the
+   *   model has been disposed, an option is not as described, there is no picture, or one cannot be read; the signal's
+   *   reason when it is aborted.
+   */
+  async receptiveField(
+    images: ImageInput | readonly ImageInput[] | AsyncIterable<ImageInput>,
+    options: ReceptiveFieldOptions = {},
+  ): Promise<ReceptiveField> {
+    const method = `${this.className}.receptiveField`;
+    checkOptions(options, method, RECEPTIVE_FIELD_OPTIONS);
+    checkGradients(method);
+    this.checkPictures('receptiveField');
+    const { architecture } = this.metadata;
+    const { size = this.usualSide, signal } = options;
+    const last = architecture.depths.length - 1;
+    const { level = last } = options;
+    if (level > last) refuse(level, `${method}: level`, `an integer from 0 to ${last}`);
+    const contributions = this.contributions(method, size, level);
+    let given = 0;
+    try {
+      for await (const image of isSeveral(images) ? images : [images]) {
+        given++;
+        try {
+          const input = await toModelInput(image, size, { signal });
+          const finite = await contributions.add(input).finally(() => input.dispose());
+          if (!finite) throw new Error(NOT_FINITE);
+        } catch (error) {
+          const which = Array.isArray(images) ? `picture ${given} of ${images.length}: ` : '';
+          throw failure(method, error, which, signal);
+        }
+        options.onProgress?.(contributions.pictures);
+      }
+      if (given === 0) throw new Error(`${method}: expected at least one picture, got none`);
+      return contributions.mean();
+    } finally {
+      contributions.dispose();
+    }
+  }
+
+  /** The name of the class, for errors. */
+  protected abstract readonly className: string;
+
+  /** Side of the square that pictures become where nobody says another, pixels. */
+  protected abstract get usualSide(): number;
+
+  /** @throws {Error} when the model takes other tensors than pictures */
+  protected checkPictures(method: string): void {
+    const channels = inputChannelsOf(this.metadata.architecture);
+    if (channels === 3) return;
+    throw new Error(
+      `${this.className}.${method}: the model takes images of ${channels} channels and no pictures: feed \`image\` [N, H, W, ${channels}] with model.execute`,
+    );
+  }
+
+  private contributions(method: string, size: number, level: number): Contributions {
+    const extent = { width: size, height: size };
+    try {
+      checkWorkingBytes(extent, this.metadata.architecture, 'choose a smaller size', GRADIENT_BYTES);
+      return new Contributions(this.model, size, level);
+    } catch (error) {
+      throw failure(method, error);
+    }
+  }
+
   /** Frees the weights. */
   dispose(): void {
     this.model.dispose();
   }
+}
+
+function isSeveral(
+  images: ImageInput | readonly ImageInput[] | AsyncIterable<ImageInput>,
+): images is readonly ImageInput[] | AsyncIterable<ImageInput> {
+  return (
+    Array.isArray(images) ||
+    (images as Partial<AsyncIterable<ImageInput>> | null)?.[Symbol.asyncIterator] !== undefined
+  );
 }
 
 /**
@@ -115,16 +203,21 @@ export function workingBytes(
   return width * height * (16 + 6 * channels) * (stemStride === 1 ? 16 : 1);
 }
 
+/** What a gradient in the picture takes, of `workingBytes`: 3.1 to 3.4 were measured (wasm, the nano model and GrootV-T). */
+const GRADIENT_BYTES = 3.5;
+
 /**
  * @param remedy what a person can do about it
+ * @param factor of `workingBytes`, where more than a prediction is computed
  * @throws {Error} for a picture whose tensors would not fit
  */
 export function checkWorkingBytes(
   extent: Extent,
   trunk: Pick<GrootVTrunk, 'channels' | 'stemStride'>,
   remedy: string,
+  factor = 1,
 ): void {
-  const bytes = workingBytes(extent, trunk);
+  const bytes = factor * workingBytes(extent, trunk);
   if (bytes <= MAX_WORKING_BYTES) return;
   throw new Error(
     `a picture of ${extent.width} x ${extent.height} pixels needs about ${gigabytes(bytes)} of memory, ` +

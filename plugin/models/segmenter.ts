@@ -72,6 +72,8 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
     return loadPictureModel('Segmenter.load', source, options, Segmenter.of);
   }
 
+  protected readonly className = 'Segmenter';
+
   /** @internal */
   static of(method: string, model: LoadedModel): Segmenter {
     return new Segmenter(

@@ -15,12 +15,12 @@ import type { Adapter, LowRank } from '../models/adapter.js';
 import { options as checkOptions, integer, listOf, number, quote, text } from '../models/checks.js';
 import { type EditedGraph, FLOAT, GraphEditor, nodeName } from '../models/graph_editor.js';
 import type { GrootL } from '../models/grootl.js';
+import { checkGradients } from '../models/own_gradients.js';
 import { RandomNumbers } from '../random.js';
 import { fromTorch, type TopologyNode, type TorchLayout, toTorch } from '../torch_layout.js';
 import { type AdapterSettings, adapterFiles, parametersOf } from './adapter_files.js';
 import { parameterVariable } from './parameter_names.js';
 import {
-  checkGradients,
   type Gradients,
   gradientsOf,
   graphOf,

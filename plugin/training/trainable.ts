@@ -3,7 +3,6 @@ import { GraphModel } from '@tensorflow/tfjs-converter';
 import {
   add,
   dispose,
-  getGradient,
   type io,
   keep,
   mul,
@@ -16,17 +15,17 @@ import {
   type Variable,
   variableGrads,
 } from '@tensorflow/tfjs-core';
+import { gradientsInParts, planParts } from '../models/checkpointing.js';
 import { options as checkOptions, integer, number, quote, show } from '../models/checks.js';
 import type { Detector } from '../models/detector.js';
 import { type EditedGraph, GraphEditor } from '../models/graph_editor.js';
 import type { GrootL } from '../models/grootl.js';
 import type { GrootV } from '../models/grootv.js';
+import { checkGradients, useOwnGradients } from '../models/own_gradients.js';
 import type { Segmenter } from '../models/segmenter.js';
 import { RandomNumbers } from '../random.js';
 import { COMPUTED_ATTRIBUTE, readLayout, type TorchLayout } from '../torch_layout.js';
-import { gradientsInParts, planParts } from './checkpointing.js';
 import { type NewHead, replaceHead } from './new_head.js';
-import { useOwnConvolutions } from './own_convolutions.js';
 import { parameterVariable } from './parameter_names.js';
 import { checkSelection, type Selection, selects } from './selection.js';
 import {
@@ -37,7 +36,6 @@ import {
   type RandomFactor,
   runningStatistics,
   useBatchStatistics,
-  useBranchSums,
 } from './training_graph.js';
 
 /** What can be trained. */
@@ -110,14 +108,6 @@ export function trainable<M extends TrainableModel>(model: M, options: Trainable
   return new Trainable(model, options);
 }
 
-/** @throws {Error} when the gradients of tfjs's own ops are not registered */
-export function checkGradients(method: string): void {
-  if (getGradient('BatchMatMul')) return;
-  throw new Error(
-    `${method}: the gradients of tfjs's own ops are not registered, expected import '@tensorflow/tfjs' before`,
-  );
-}
-
 /** See {@link trainable}. */
 export class Trainable<M extends TrainableModel = TrainableModel> {
   /** By their names in PyTorch, running statistics too. */
@@ -156,10 +146,9 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
       ...addDropout(editor, dropout, layouts.get('head.weight')?.shape[1] ?? 0),
     ];
     this.hasNormalized = editor.nodes.has('normalized');
-    useOwnConvolutions(editor);
+    useOwnGradients(editor);
     averageSinglePixels(editor);
-    useBranchSums(editor);
-    this.parts = planParts(editor, this.statistics.map(nodesOfStatistics));
+    this.parts = planParts(editor, 'logits', this.statistics.map(nodesOfStatistics));
     // From here on the model is changed.
     try {
       if (newHead !== undefined) replaceHead(model, graphModel, newHead, layouts);
@@ -222,9 +211,15 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     const factors = tidy(() => this.randomFactors(given));
     try {
       const fed = { ...given, ...factors };
-      return gradientsInParts(this.graph, this.parts, fed, this.variables, loss, (nodes, values) => {
-        this.updateStatistics((node) => values[nodes.indexOf(node)]);
-      });
+      const { result, ...others } = gradientsInParts(
+        this.graph,
+        this.parts,
+        fed,
+        this.variables,
+        loss,
+        (nodes, values) => this.updateStatistics((node) => values[nodes.indexOf(node)]),
+      );
+      return { ...others, logits: result };
     } finally {
       dispose(factors);
     }

@@ -2,7 +2,7 @@
  * What training changes in a graph: batch normalisation takes the statistics of the batch, and branches of blocks and
  * features before the classifier are left out at random.
  */
-import { branchSums, FLOAT, type GraphEditor, nodeName } from '../models/graph_editor.js';
+import { FLOAT, type GraphEditor, nodeName } from '../models/graph_editor.js';
 
 /** The statistics of a batch that a BatchNorm took, as nodes, and the running ones that follow them. */
 export interface BatchStatistics {
@@ -26,11 +26,6 @@ export interface RandomFactor {
 }
 
 const BATCH_NORM = /^FusedBatchNorm(V\d)?$/;
-
-/** Lets them be of this package, so that their gradients need no copies. */
-export function useBranchSums(graph: GraphEditor): void {
-  for (const { name, input = [] } of branchSums(graph)) graph.replace(name, 'BranchSum', input, FLOAT);
-}
 
 /** Weights that a BatchNorm reads as running statistics. */
 export function runningStatistics({ nodes }: GraphEditor): Set<string> {

@@ -1,7 +1,7 @@
-/** Convolutions of a graph that is trained: those of tfjs become ops of this package, whose gradients have kernels. */
-
-import { FLOAT, type GraphEditor } from '../models/graph_editor.js';
+/** Graphs that are differentiated: convolutions and sums of tfjs become ops of this package, whose gradients have kernels. */
+import { getGradient } from '@tensorflow/tfjs-core';
 import type { TopologyNode } from '../torch_layout.js';
+import { branchSums, FLOAT, type GraphEditor } from './graph_editor.js';
 
 /** Attributes as model.json holds them: integers may be strings, strings are base64. */
 interface Attribute {
@@ -11,8 +11,21 @@ interface Attribute {
 
 const integersOf = (attribute?: Attribute) => (attribute?.list?.i ?? []).map(Number);
 
-/** Every convolution that `Convolution` can take the place of, in place. */
-export function useOwnConvolutions(graph: GraphEditor): void {
+/** @throws {Error} when the gradients of tfjs's own ops are not registered */
+export function checkGradients(method: string): void {
+  if (getGradient('BatchMatMul')) return;
+  throw new Error(
+    `${method}: the gradients of tfjs's own ops are not registered, expected import '@tensorflow/tfjs' before`,
+  );
+}
+
+/** Replaces, in place, every convolution and sum of branches that an op of this package can stand for. */
+export function useOwnGradients(graph: GraphEditor): void {
+  for (const { name, input = [] } of branchSums(graph)) graph.replace(name, 'BranchSum', input, FLOAT);
+  useOwnConvolutions(graph);
+}
+
+function useOwnConvolutions(graph: GraphEditor): void {
   for (const node of [...graph.nodes.values()]) {
     const replaced = replacementOf(node);
     if (!replaced) continue;

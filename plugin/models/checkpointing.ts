@@ -24,7 +24,7 @@ import {
   type GraphEditor,
   nodeName,
   outputIndex,
-} from '../models/graph_editor.js';
+} from './graph_editor.js';
 
 /** A part of a graph between two cuts. */
 interface Part {
@@ -39,16 +39,25 @@ interface Part {
 }
 
 /**
- * Plans the parts: they end before and behind every branch of a block. The graph gets names for outputs that cross from
- * part to part, since of several outputs of a node only one can be fed.
+ * Plans the parts: they end before and behind every branch of a block that leads to the result. The graph gets names for
+ * outputs that cross from part to part, since of several outputs of a node only one can be fed.
+ * @param result the node of which gradients are asked for, such as `logits`; the last part gives it alone
  * @param watched nodes whose values are asked for together in the first pass, such as the statistics of a batch
- * @returns none for a graph without logits
+ * @returns none for a graph without the result
  */
-export function planParts(graph: GraphEditor, watched: readonly (readonly string[])[]): Part[] {
-  if (!graph.nodes.has('logits')) return [];
-  const cuts = branchSums(graph).flatMap(({ name, input = [] }) => [nodeName(input[0]), name]);
+export function planParts(
+  graph: GraphEditor,
+  result: string,
+  watched: readonly (readonly string[])[] = [],
+): Part[] {
+  if (!graph.nodes.has(result)) return [];
+  const needed = new Map<string, number>();
+  visit(graph, result, 0, needed);
+  const cuts = branchSums(graph)
+    .filter(({ name }) => needed.has(name) && name !== result)
+    .flatMap(({ name, input = [] }) => [nodeName(input[0]), name]);
   const partOf = new Map<string, number>();
-  const ends = [...new Set(cuts), 'logits'];
+  const ends = [...new Set(cuts), result];
   for (const [part, end] of ends.entries()) visit(graph, end, part, partOf);
   const parts = ends.map((): Part => ({ reads: [], gives: [], trees: [], watched: [] }));
   for (const nodes of watched) {
@@ -68,6 +77,7 @@ export function planParts(graph: GraphEditor, watched: readonly (readonly string
       include(parts[before].gives, crossing);
     }
   }
+  parts[ends.length - 1].gives.push(result);
   return parts;
 }
 
@@ -100,13 +110,15 @@ function single(graph: GraphEditor, output: string): string {
 /** What a pass gives. */
 interface PassResult {
   readonly value: Scalar;
-  readonly logits: Tensor;
+  /** Of the node that the parts lead to. */
+  readonly result: Tensor;
   readonly gradients: Record<string, Tensor>;
 }
 
 /**
  * Loss and gradients of a pass in parts.
  * @param inputs everything that is fed; stays the caller's
+ * @param variables weights of the graph, or inputs
  * @param watch is given the values of the watched nodes of a part, once
  */
 export function gradientsInParts(
@@ -114,8 +126,8 @@ export function gradientsInParts(
   parts: readonly Part[],
   inputs: NamedTensorMap,
   variables: readonly Variable[],
-  loss: (logits: Tensor) => Scalar,
-  watch: (nodes: readonly string[], values: readonly Tensor[]) => void,
+  loss: (result: Tensor) => Scalar,
+  watch: (nodes: readonly string[], values: readonly Tensor[]) => void = () => {},
 ): PassResult {
   const held = new Holder();
   const flowing = new Holder();
@@ -134,10 +146,10 @@ export function gradientsInParts(
     }
     const last = parts[parts.length - 1];
     const { value } = backward(last, () => {
-      const [logits, ...values] = run(last, ['logits', ...last.watched]);
+      const [result, ...values] = run(last, [...last.gives, ...last.watched]);
       watch(last.watched, values);
-      held.set('logits', logits);
-      return loss(logits);
+      held.set(last.gives[0], result);
+      return loss(result);
     });
     for (const part of parts.slice(0, -1).reverse()) {
       const given = part.gives.filter((name) => flowing.has(name));
@@ -158,7 +170,7 @@ export function gradientsInParts(
       held.release([...part.gives, ...part.trees]);
       flowing.release(part.gives);
     }
-    return { value: value as Scalar, logits: held.take().logits, gradients: found.take() };
+    return { value: value as Scalar, result: held.take()[last.gives[0]], gradients: found.take() };
   } finally {
     held.release();
     flowing.release();

@@ -1,0 +1,108 @@
+/** `erf`: figures, a heat map, pictures that cannot be read, bad usage. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import t from 'tap';
+import { grootvl, grootvlWith, shell } from '../../testing/command_line.js';
+import { fixturePath } from '../../testing/fixtures.js';
+
+const DIGITS = fileURLToPath(new URL('../../examples/digits', import.meta.url));
+const folder = t.testdir();
+const at = (name: string) => join(folder, name);
+const model = at('model');
+const seven = join(DIGITS, 'digit-00-label-7.png');
+const two = join(DIGITS, 'digit-01-label-2.png');
+const erf = (...args: string[]) => grootvl('erf', model, ...args);
+
+t.before(async () => {
+  await grootvl('convert', fixturePath('grootv/grootv_nano_mnist.pth') as string, model);
+  writeFileSync(at('bad.jpg'), 'hello, world');
+});
+
+t.test('figures as text and as JSON, and a heat map', async (t) => {
+  const text = await erf(seven, two, '--size', '32', '--out', at('erf.png'), '--backend', 'wasm');
+  t.match(text, { status: 0, stderr: '' });
+  t.match(text.stdout, /^contributions of 2 pictures of 32 x 32 pixels to the middle of features_3 \(/);
+  t.match(text.stdout, / 20\.0 % within +\d+ x \d+ pixels, +\d+\.\d % of the area\n/);
+  t.match(text.stdout, / {2}written to .*erf\.png\n$/);
+  t.match(await sharp(at('erf.png')).metadata(), { width: 1120, height: 1120 });
+
+  const json = await erf(seven, '--level', '0', '--scale', 'root', '--json');
+  t.equal(json.stderr, '');
+  const measured = JSON.parse(json.stdout);
+  t.match(measured, { size: 64, level: 0, pictures: 1, scale: 'root', failed: [] });
+  t.same(
+    measured.squares.map(({ share }: { share: number }) => share),
+    [0.2, 0.3, 0.5, 0.99],
+  );
+  for (const { side, areaRatio } of measured.squares) t.equal(areaRatio, (side / 64) ** 2);
+  t.equal(measured.values, undefined, 'figures alone');
+});
+
+t.test('pictures that cannot be read are rows, the others are done', async (t) => {
+  const text = await erf(at('bad.jpg'), seven, at('gone.png'), '--size', '32');
+  t.equal(text.status, 3);
+  t.match(text.stdout, /bad\.jpg: cannot read image .*\n.*gone\.png: .*\ncontributions of 1 picture of 32/);
+  t.match(text.stderr, /^grootvl: 2 of 3 pictures failed; the first: cannot read image [^\n]*\n$/);
+
+  const json = await erf(at('bad.jpg'), seven, two, '--size', '32', '--json');
+  t.equal(json.status, 3);
+  t.match(JSON.parse(json.stdout), { pictures: 2, failed: [{ file: at('bad.jpg'), error: /cannot read/ }] });
+
+  t.match(await erf(at('bad.jpg')), {
+    status: 1,
+    stdout: '',
+    stderr: /^grootvl: cannot read image .*bad\.jpg/,
+  });
+  t.match(await erf(at('bad.jpg'), at('gone.png'), '--out', at('none.png')), {
+    status: 1,
+    stdout: '',
+    stderr: /^grootvl: none of 2 pictures could be read; the first: cannot read image .*bad\.jpg/,
+  });
+});
+
+t.test('folders, names on standard input, and a limit', async (t) => {
+  const limited = await erf(DIGITS, '--limit', '2', '--size', '32', '--json');
+  const pair = await grootvlWith(
+    { input: `${seven}\n${two}\n` },
+    'erf',
+    model,
+    '-',
+    '--size',
+    '32',
+    '--json',
+  );
+  const [first, second] = [limited, pair].map(({ stdout }) => JSON.parse(stdout));
+  t.equal(first.pictures, 2);
+  t.same(first.squares, second.squares, 'the first two of the folder');
+});
+
+t.test('the heat map on standard output, what is said of it beside', async (t) => {
+  const command = `grootvl erf ${model} ${seven} --size 32 --out - --backend wasm`;
+  const { stdout, stderr } = await shell(`${command} | cat > ${at('piped.png')}`);
+  t.equal(stdout, '');
+  t.match(await sharp(at('piped.png')).metadata(), { format: 'png', width: 1120 });
+  t.match(stderr, /^contributions of 1 picture/);
+});
+
+t.test('bad usage', async (t) => {
+  for (const [args, status, message] of [
+    [['--level', '4'], 1, /level is 4, expected an integer from 0 to 3/],
+    [['--size', '8000'], 1, /needs about \d+\.\d GB of memory.*choose a smaller size/],
+    [['--size', '7'], 2, /expected an integer of at least 8/],
+    [['--scale', 'linear'], 2, /Allowed choices are log, root/],
+    [['--out', 'erf.bmp'], 2, /\.png/],
+    [['--out', '-', '--json'], 2, /standard output takes one of --json and --out/],
+  ] as const) {
+    const outcome = await erf(seven, ...args);
+    t.equal(outcome.status, status, args.join(' '));
+    t.match(outcome.stderr, message);
+  }
+  await grootvl('convert', fixturePath('grootl/grootl_tiny') as string, at('language'));
+  t.match(await grootvl('erf', at('language'), seven), {
+    status: 1,
+    stderr: /is a language model, expected a model of pictures\n$/,
+  });
+  t.ok(readFileSync(at('bad.jpg')).length > 0, 'inputs are left alone');
+});

@@ -1,0 +1,148 @@
+/** `grootvl erf`: the effective receptive field, how much the pixels of pictures contribute to the middle of the features. */
+import { type Command, Option } from 'commander';
+import type { RgbImage } from '../../plugin/image/rgb_image.js';
+import type { ContributionScale, ContributionSquare, ReceptiveField } from '../../plugin/index.js';
+import { isDescriptor, writeFileAtomically } from '../atomic_file.js';
+import { encodeImage, imageFormat } from '../images/encode.js';
+import { readImage } from '../images/read_image.js';
+import {
+  type CliBackend,
+  registerGradients,
+  type StartedBackend,
+  startBackend,
+  withBackend,
+} from './backend.js';
+import { checkAllDone, type Failed, millisecondsSince, pictureOutput } from './each_picture.js';
+import { BAD_USAGE, Failure, integerFrom, oneLine } from './failure.js';
+import { type ImageInput, imageInputs, modelSource, withModel } from './inputs.js';
+import { countBar } from './progress.js';
+import { inline, note, print, printJson } from './terminal.js';
+
+interface Options {
+  out?: string;
+  size?: number;
+  level?: number;
+  limit?: number;
+  scale: ContributionScale;
+  json?: boolean;
+  backend: CliBackend;
+}
+
+/** What `--json` prints. */
+interface Measured extends Pick<ReceptiveField, 'size' | 'level' | 'pictures'> {
+  scale: ContributionScale;
+  squares: readonly ContributionSquare[];
+  /** Pictures that could not be read. */
+  failed: readonly Failed[];
+  out?: string;
+  backend: StartedBackend;
+  /** Milliseconds of reading, gradients and drawing. */
+  ms: number;
+}
+
+export function addErf(command: Command): void {
+  command
+    .option('--out <file.png>', 'where the heat map goes: .png, .jpg or .webp', pictureOutput)
+    .option(
+      '--size <pixels>',
+      "side of the square that pictures become; papers take 1024 (default: the model's own)",
+      integerFrom(8),
+    )
+    .option(
+      '--level <i>',
+      'the level whose features are looked at, from 0 (default: the last)',
+      integerFrom(0),
+    )
+    .option('--limit <n>', 'the number of pictures to take', integerFrom(1))
+    .addOption(
+      new Option(
+        '--scale <kind>',
+        "log: log10(1 + x), as in RepLKNet's figures; root: x ** 0.2, as in VMamba's",
+      )
+        .choices(['log', 'root'])
+        .default('log'),
+    )
+    .option('--json', 'print one JSON document');
+  withBackend(command).action(async (dir: string, files: string[], options: Options) => {
+    const { size, level, limit, scale, out, json } = options;
+    const isTaken = out !== undefined && isDescriptor(out);
+    if (isTaken && json) throw new Failure(BAD_USAGE, 'standard output takes one of --json and --out');
+    const inputs = await imageInputs(files);
+    const backend = await startBackend(options.backend);
+    await registerGradients();
+    const { contributionSquares, drawReceptiveField, GrootL, loadModel } = await import(
+      '../../plugin/index.js'
+    );
+    const start = performance.now();
+    const failed: Failed[] = [];
+    const field = await withModel(loadModel(await modelSource(dir)), async (model) => {
+      if (model instanceof GrootL)
+        throw new Error(`${dir} is a language model, expected a model of pictures`);
+      const bar = await countBar('pictures');
+      const total = Math.min(inputs.length, limit ?? inputs.length);
+      try {
+        return await model.receptiveField(readable(inputs, failed, limit), {
+          size,
+          level,
+          onProgress: (done) => bar.update(done, total),
+        });
+      } finally {
+        bar.stop();
+      }
+    });
+    if (out) {
+      const drawing = drawReceptiveField({ ...field, scale });
+      await writeFileAtomically(out, await encodeImage(drawing, imageFormat(out)));
+    }
+    const squares = contributionSquares(field, scale);
+    const { values: _, ...sizes } = field;
+    const measured = { ...sizes, scale, squares, failed, out, backend, ms: millisecondsSince(start) };
+    if (json) printJson(measured);
+    else (isTaken ? note : print)(describe(measured));
+    checkAllDone([...failed, ...Array.from({ length: field.pictures }, () => ({}))]);
+  });
+}
+
+/**
+ * The pictures that can be read, up to `limit`.
+ * @param failed gets the others
+ * @throws {Error} where none can be read
+ */
+async function* readable(
+  inputs: readonly ImageInput[],
+  failed: Failed[],
+  limit = Number.POSITIVE_INFINITY,
+): AsyncGenerator<RgbImage> {
+  let read = 0;
+  let first: unknown;
+  for (const { file, problem } of inputs) {
+    if (read === limit) return;
+    try {
+      if (problem) throw new Error(problem);
+      const image = await readImage(file);
+      read++;
+      yield image;
+    } catch (error) {
+      first ??= error;
+      failed.push({ file, error: oneLine(error) });
+    }
+  }
+  if (read > 0 || first === undefined) return;
+  if (failed.length === 1) throw first;
+  throw new Error(`none of ${failed.length} pictures could be read; the first: ${failed[0].error}`);
+}
+
+function describe({ size, level, pictures, squares, failed, out, backend, ms }: Measured): string {
+  const rows = squares.map(({ share, side, areaRatio }) => {
+    const [held, area] = [100 * share, 100 * areaRatio].map((percent) => percent.toFixed(1).padStart(5));
+    return `  ${held} % within ${String(side).padStart(4)} x ${side} pixels, ${area} % of the area`;
+  });
+  if (rows.length === 0) rows.push('  no pixel contributes to the features');
+  if (out) rows.push(`  written to ${inline(out, 4096)}`);
+  const what = pictures === 1 ? '1 picture' : `${pictures} pictures`;
+  return [
+    ...failed.map(({ file, error }) => `${inline(file)}: ${error}`),
+    `contributions of ${what} of ${size} x ${size} pixels to the middle of features_${level} (${ms} ms, ${backend})`,
+    ...rows,
+  ].join('\n');
+}
