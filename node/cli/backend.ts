@@ -1,14 +1,15 @@
-/** Starts a tfjs backend by its name on the command line. */
-import { existsSync } from 'node:fs';
+/** `--backend`: where the model of a command runs. */
 import { type Command, Option } from 'commander';
-import { type BackendOn, backendEntry, backendsOn } from '../../plugin/backends.js';
-import { missingPackage } from './failure.js';
+import { backendsOn } from '../../plugin/backends.js';
+import {
+  type CliBackend,
+  registerGradients,
+  type StartedBackend,
+  startBackend as start,
+} from '../backend.js';
 import { note } from './terminal.js';
 
-/** A backend that a command runs on. */
-export type StartedBackend = BackendOn<'node'>;
-/** What `--backend` takes. */
-export type CliBackend = StartedBackend | 'auto';
+export { type CliBackend, registerGradients, type StartedBackend };
 
 export const CLI_BACKENDS: readonly CliBackend[] = ['auto', ...backendsOn('node')];
 
@@ -21,100 +22,12 @@ export function withBackend(command: Command): Command {
   );
 }
 
-/**
- * Starts a backend, or with `auto` the fastest that is there.
- * @returns the one that runs.
- * @throws {Error} when it is not there, naming what to install.
- */
-export async function startBackend(name: CliBackend): Promise<StartedBackend> {
-  if (name !== 'auto') return start(name);
-  const [reference, ...faster] = backendsOn('node');
-  for (const candidate of faster.reverse()) {
-    if (isOnDevice(candidate) && !(await hasGpu[candidate]())) continue;
-    try {
-      return await start(candidate);
-    } catch (error) {
-      if (missingPackage(error)) throw error; // one that the reference backend needs too
-      note(`grootvl: ${(error as Error).message} (slower backends are tried instead)`);
-    }
-  }
-  return start(reference);
+/** Starts a backend, or with `auto` the fastest that is there, and says what a person should know of it. */
+export function startBackend(name: CliBackend): Promise<StartedBackend> {
+  return start(name, warn);
 }
 
-/** Entry points of the backends that need a device. */
-const DEVICES = {
-  webgpu: () => import('../../gpu/webgpu/index.js'),
-  cuda: () => import('../../gpu/cuda/index.js'),
-};
-
-function isOnDevice(name: StartedBackend): name is keyof typeof DEVICES {
-  return name in DEVICES;
-}
-
-/** Whether `auto` finds a GPU. What stands in for one is slow: it runs for those who name the backend. */
-const hasGpu: Readonly<Record<keyof typeof DEVICES, () => Promise<boolean>>> = {
-  cuda: async () => {
-    const { openDevice } = await import('../../gpu/cuda/backend/load_driver.js');
-    try {
-      const device = openDevice(0);
-      const { kind } = device.description;
-      device.close();
-      return kind === 'cuda';
-    } catch {
-      return false;
-    }
-  },
-  webgpu: async () => {
-    // Dawn takes time to load, and where there is no GPU its loader of drivers writes to stderr.
-    if (process.platform === 'linux' && !LINUX_GPUS.some((path) => existsSync(path))) return false;
-    try {
-      const { adapterDescription, ready } = await DEVICES.webgpu();
-      await ready();
-      return !adapterDescription().isFallback;
-    } catch {
-      return false;
-    }
-  },
-};
-
-/** Files of drivers: those of Mesa and others, NVIDIA's, that of Windows' Linux. */
-const LINUX_GPUS = ['/dev/dri', '/dev/nvidiactl', '/dev/dxg'];
-
-async function start(name: StartedBackend): Promise<StartedBackend> {
-  const tf = await import('@tensorflow/tfjs-core');
-  const { tfjsPackage } = backendEntry(name);
-  await import(tfjsPackage).catch((error) => {
-    if (!missingPackage(error)) throw error;
-    throw new Error(`the backend '${name}' needs the package ${tfjsPackage}: npm install ${tfjsPackage}`);
-  });
-  await import('../../plugin/index.js');
-  const kernels = name === 'wasm' ? await wasmKernels() : undefined;
-  tf.enableProdMode(); // no advice on other backends, no checks meant for developers of kernels
-  // Before tfjs starts the backend: the error says what is missing and what to do.
-  if (isOnDevice(name)) await (await DEVICES[name]()).ready();
-  if (!(await tf.setBackend(name))) throw new Error(`the backend '${name}' could not be started`);
-  await tf.ready();
-  await kernels?.ready();
-  return name;
-}
-
-/**
- * Registers the gradients of tfjs's own ops, which training and receptive fields need; tfjs-core has them, but lets nobody import them alone
- * in Node.
- * @throws {Error} when the package that registers them is not installed
- */
-export async function registerGradients(): Promise<void> {
-  await import('@tensorflow/tfjs').catch((error) => {
-    if (!missingPackage(error)) throw error;
-    throw new Error('gradients need the package @tensorflow/tfjs: npm install @tensorflow/tfjs');
-  });
-}
-
-/** Our kernels for the wasm backend; a checkout without Emscripten has none, and runs without. */
-async function wasmKernels(): Promise<{ ready(): Promise<void> } | undefined> {
-  if (existsSync(new URL('../../wasm/kernels.wasm', import.meta.url))) return import('../../wasm/index.js');
-  note(
-    'the kernels for wasm are not built (npm run build says why): built-in ops and the CPU are used instead',
-  );
-  return undefined;
+/** Prints a warning. */
+export function warn(line: string): void {
+  note(`grootvl: ${line}`);
 }

@@ -1,6 +1,9 @@
 /** How commands fail: one clear line, and an exit status that scripts can tell apart. */
 import { CommanderError, InvalidArgumentError } from 'commander';
-import { consoleText, inline, note } from './terminal.js';
+import { missingPackage, oneLine } from '../error_line.js';
+import { consoleText, note } from './terminal.js';
+
+export { missingPackage, oneLine };
 
 const DONE = 0;
 /** Exit status of a command that failed, and of one that was called wrongly. */
@@ -8,13 +11,6 @@ export const FAILED = 1;
 export const BAD_USAGE = 2;
 /** Exit status where some of several inputs failed, each with a row of its own, and the others are done. */
 export const PARTLY_FAILED = 3;
-
-/** The packages that npm installs beside this one. */
-const PEERS =
-  '@tensorflow/tfjs-core @tensorflow/tfjs-converter @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-wasm';
-
-/** Characters of an error's message. */
-const MESSAGE_CHARACTERS = 2000;
 
 /** Ends a command with an exit status of its own; without a message where it has printed what there is to say. */
 export class Failure extends Error {
@@ -39,22 +35,6 @@ export function report(error: unknown, stack = false): number {
   const { status, message } = error instanceof Failure ? error : new Failure(FAILED, oneLine(error));
   if (message !== '') note(stack ? consoleText(error) : `grootvl: ${message}`);
   return status;
-}
-
-/** An error's message on one line, whatever it was. */
-export function oneLine(error: unknown): string {
-  const peer = missingPackage(error);
-  if (peer?.startsWith('@tensorflow/')) return `the package ${peer} is not installed: npm install ${PEERS}`;
-  const message = error instanceof Error ? error.message : String(error);
-  const line = message.replace(/\s*\n\s*/g, ' ').trim();
-  return inline(line, MESSAGE_CHARACTERS) || 'failed for an unknown reason';
-}
-
-/** The package that an import did not find; undefined when that is not what went wrong. */
-export function missingPackage(error: unknown): string | undefined {
-  const { code, message } = (error ?? {}) as NodeJS.ErrnoException;
-  if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') return undefined;
-  return /(?:Cannot find (?:package|module) '|tried to access )(@?[\w-][\w./-]*)/.exec(message)?.[1];
 }
 
 /** Parses an integer argument of at least `least`. */

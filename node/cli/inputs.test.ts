@@ -160,7 +160,7 @@ t.test('texts of standard input', async (t) => {
   t.match(JSON.parse(score.stdout), { backend: 'wasm', tokens: [{}] });
   t.match(await grootvlWith({ input: Uint8Array.of(0xff) }, 'generate', language, ...options), {
     status: 1,
-    stderr: 'grootvl: standard input is not UTF-8; expected a text or a list of files\n',
+    stderr: 'grootvl: standard input is not UTF-8; expected a text\n',
   });
 });
 

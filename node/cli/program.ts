@@ -16,7 +16,10 @@ const CHECKPOINT = ['<checkpoint>', 'a file, or the folder of a language model']
 const MODEL = ['<model-dir>', 'the folder of a converted model, or its URL'] as const;
 const LANGUAGE_MODEL = ['<model-dir>', 'the folder of a language model, or its URL'] as const;
 const IMAGE = ['<image>', 'a picture'] as const;
-const IMAGES = ['<image...>', 'files, folders of pictures, or - for file names on standard input'] as const;
+const WHAT_IMAGES = 'files, folders, patterns such as "photos/*.jpg", or - for file names on standard input';
+const IMAGES = ['<image...>', WHAT_IMAGES] as const;
+/** Where `--list` may stand for them. */
+const IMAGES_OR_LIST = ['[image...]', WHAT_IMAGES] as const;
 
 /** What help tells of all commands; the rest of a command is loaded when it is called. Arguments are paths. */
 const COMMANDS: readonly CommandEntry[] = [
@@ -38,7 +41,7 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'classify',
     description: 'the most probable classes of pictures',
-    arguments: [MODEL, IMAGES],
+    arguments: [MODEL, IMAGES_OR_LIST],
     load: async () => (await import('./classify.js')).addClassify,
   },
   {

@@ -2,18 +2,15 @@
  * What commands print, and the streams that they read from and print to. Text from files, models and users never
  * reaches a terminal with its control characters, and output that cannot be written is an error.
  */
+import { once } from 'node:events';
 import { fstatSync, writeSync } from 'node:fs';
 import { formatWithOptions } from 'node:util';
+import { escapeCharacter, inline, jsonText, multiline } from '../printable.js';
 import { reasonOf } from '../system_error.js';
 
-/** C0 and C1 controls, line and paragraph separators, and what changes the direction of text. */
-const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+export { inline, jsonText, multiline };
+
 const ESCAPE = '\x1b';
-const SHORT = new Map([
-  ['\n', '\\n'],
-  ['\r', '\\r'],
-  ['\t', '\\t'],
-]);
 
 /** A stream that is printed to. `fd`, where it has one, tells files and devices from pipes. */
 export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly fd?: number };
@@ -28,36 +25,6 @@ export interface Streams {
 let streams: Streams = process;
 /** Whether a message could not be printed. */
 let isMuted = false;
-
-/** Characters of one name in a line of text. */
-const NAME_CHARACTERS = 200;
-
-function escapeCharacter(character: string): string {
-  return SHORT.get(character) ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-}
-
-/** A name, label or reason on one line: every control character escaped, at most `most` characters of it. */
-export function inline(text: string, most = NAME_CHARACTERS): string {
-  const cut = text.length > most ? `${text.slice(0, most).replace(/[\ud800-\udbff]$/, '')}...` : text;
-  return cut.replace(UNSAFE, escapeCharacter);
-}
-
-/** Text of several lines: line feeds and tabs stay, other control characters are escaped. */
-export function multiline(text: string): string {
-  return text.replace(UNSAFE, (character, offset: number) => {
-    const stays =
-      character === '\n' || character === '\t' || (character === '\r' && text[offset + 1] === '\n');
-    return stays ? character : escapeCharacter(character);
-  });
-}
-
-/** JSON as `JSON.stringify` writes it, with the control characters that it leaves escaped: the same document. */
-export function jsonText(value: unknown): string {
-  // A line feed can only be one of the layout here.
-  return JSON.stringify(value, null, 2).replace(UNSAFE, (character) =>
-    character === '\n' ? character : escapeCharacter(character),
-  );
-}
 
 /** Prints lines of a result on standard output. `colours`: they hold colours of ours, which stay. */
 export function print(text: string, { colours = false } = {}): void {
@@ -81,6 +48,12 @@ export function printJson(value: unknown): void {
 /** Prints text as it comes, without a line end. */
 export function stream(text: string): void {
   send(streams.stdout, multiline(text));
+}
+
+/** Waits until a slow reader of standard output has taken what was printed. */
+export async function printed(): Promise<void> {
+  const { stdout } = streams;
+  if ('writableNeedDrain' in stdout && stdout.writableNeedDrain) await once(stdout, 'drain');
 }
 
 /** Prints a line of what a person should know, and which is no result, on standard error. */

@@ -90,9 +90,7 @@ async function folderExamples(path: string, classes: readonly string[]): Promise
   const labels: string[] = [];
   for (const name of folders) {
     const folder = join(path, name);
-    const found = await pictureFiles(folder).catch((error) => {
-      throw new Error(`cannot read the folder ${folder}: ${reasonOf(error)}`);
-    });
+    const found = await pictureFiles(folder);
     if (found.length === 0) {
       throw new Error(`${folder} holds no pictures; expected ${[...IMAGE_ENDINGS].join(', ')}`);
     }

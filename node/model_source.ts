@@ -1,0 +1,13 @@
+/** Where a model is that a person names. */
+import type { ModelFolder } from '../plugin/index.js';
+import type { FileSystemOptions } from './file_system.js';
+
+export function isUrl(text: string): boolean {
+  return /^https?:\/\//i.test(text);
+}
+
+/** A folder with a model.json, the file itself, or the URL of either. */
+export async function modelSource(path: string, options?: FileSystemOptions): Promise<string | ModelFolder> {
+  if (!isUrl(path)) return (await import('./file_system.js')).fileSystem(path, options);
+  return /\.json([?#]|$)/.test(path) ? path : `${path.replace(/\/$/, '')}/model.json`;
+}

@@ -1,0 +1,96 @@
+/** The pictures that a command is given, one after another: however many there are, few are known at a time. */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
+import { IMAGE_ENDINGS, type ImageInput, isPictureName, picturesBelow } from '../images/picture_files.js';
+import { isUrl } from '../model_source.js';
+import { reasonOf } from '../system_error.js';
+import { listedNames } from './name_list.js';
+
+export type { ImageInput };
+
+export interface InputOptions {
+  /** A file with names of files, folders and URLs, which come after those of the arguments. */
+  readonly list?: string;
+  /** What `-` reads; the process's own standard input by default. */
+  readonly standardInput?: AsyncIterable<Uint8Array>;
+}
+
+/** What makes an argument a pattern. */
+const MAGIC = /[*?[\]{}]|[!+@]\(/;
+
+/**
+ * The pictures that arguments name: files and URLs as they are; of a folder all that end like pictures, also in sub-folders, by
+ * path; of a pattern such as `photos/*.jpg`, where there is no such file, all that it matches; `-` stands for names of files,
+ * folders and URLs on standard input, one a line or each ended by a NUL character. What names no picture is an input with its
+ * problem.
+ * @throws {Error} one line, when a list cannot be read or is none
+ */
+export async function* imageInputs(
+  paths: readonly string[],
+  options: InputOptions = {},
+): AsyncGenerator<ImageInput> {
+  const { list, standardInput = process.stdin } = options;
+  for (const path of paths) {
+    if (path === '-') yield* listed(listedNames(standardInput, 'standard input'), 'standard input');
+    else yield* named(path, true);
+  }
+  if (list !== undefined) yield* listed(listedNames(listFile(list), list), list);
+}
+
+async function* named(path: string, isArgument: boolean): AsyncGenerator<ImageInput> {
+  if (isUrl(path)) {
+    yield { file: path };
+    return;
+  }
+  const status = await stat(path).catch(() => undefined);
+  if (status?.isDirectory())
+    yield* orNone(path, picturesBelow(path), `holds no pictures; expected ${ENDINGS}`);
+  else if (isArgument && !status && MAGIC.test(path)) {
+    yield* orNone(path, matching(path), `matches no pictures; expected ${ENDINGS}`);
+  } else yield { file: path };
+}
+
+const ENDINGS = [...IMAGE_ENDINGS].join(', ');
+
+/** Files that a pattern matches, by path. Their names are all known at once. */
+async function* matching(pattern: string): AsyncGenerator<ImageInput> {
+  const { glob } = await import('tinyglobby');
+  const files = await glob(pattern, {
+    absolute: isAbsolute(pattern),
+    dot: true,
+    expandDirectories: false,
+    followSymbolicLinks: false,
+  });
+  for (const file of files.filter(isPictureName).sort()) yield { file };
+}
+
+async function* listed(names: AsyncIterable<string>, origin: string): AsyncGenerator<ImageInput> {
+  // A list in the list would wait for a second standard input.
+  const inputs = async function* () {
+    for await (const name of names) if (name !== '-') yield* named(name, false);
+  };
+  yield* orNone(origin, inputs(), 'names no pictures');
+}
+
+async function* listFile(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(path);
+  } catch (error) {
+    throw new Error(`cannot read the list ${path}: ${reasonOf(error)}`);
+  }
+}
+
+/** Inputs, or where there are none one with this problem. */
+async function* orNone(
+  file: string,
+  inputs: AsyncIterable<ImageInput>,
+  problem: string,
+): AsyncGenerator<ImageInput> {
+  let isEmpty = true;
+  for await (const input of inputs) {
+    isEmpty = false;
+    yield input;
+  }
+  if (isEmpty) yield { file, problem: `${file} ${problem}` };
+}

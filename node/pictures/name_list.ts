@@ -1,0 +1,37 @@
+/** Lists of file names: one a line, or each ended by a NUL character. */
+
+/** Of a name; a longer one shows that this is no list. */
+const MAX_NAME_CHARACTERS = 2 ** 16;
+
+/**
+ * The names of a list, as they come. Empty ones are left out. Names are ended by NUL characters where the first part of the
+ * list that ends a name has one.
+ * @param origin of the list, for errors
+ * @throws {Error} one line, when it is no list of names: not UTF-8, or with a name of more than 65,536 characters
+ */
+export async function* listedNames(bytes: AsyncIterable<Uint8Array>, origin: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const refuse = (why: string) => new Error(`${origin} ${why}; expected a list of file names`);
+  const decode = (piece?: Uint8Array) => {
+    try {
+      return decoder.decode(piece, { stream: piece !== undefined });
+    } catch {
+      throw refuse('is not UTF-8');
+    }
+  };
+  let separator: RegExp | undefined;
+  let rest = '';
+  for await (const piece of bytes) {
+    rest += decode(piece);
+    separator ??= rest.includes('\0') ? /\0/ : rest.includes('\n') ? /\r?\n/ : undefined;
+    if (separator) {
+      const names = rest.split(separator);
+      rest = names.pop() as string;
+      yield* names.filter((name) => name !== '');
+    }
+    if (rest.length > MAX_NAME_CHARACTERS)
+      throw refuse(`has a name of more than ${MAX_NAME_CHARACTERS} characters`);
+  }
+  rest += decode();
+  if (rest !== '') yield rest;
+}

@@ -1,0 +1,67 @@
+/** What is computed for pictures: the same in a command's process, in a thread of a pool and in a worker of a queue. */
+import type { ModelSource } from '../../plugin/index.js';
+import type { CliBackend, StartedBackend, Warn } from '../backend.js';
+import type { ImageInput } from '../images/picture_files.js';
+import type { Table } from './rows/table.js';
+
+/** Names a task. Plain data: it goes to threads and into queues. */
+export interface TaskSpec<Options extends object = object> {
+  /** A name of `KINDS`. */
+  readonly kind: string;
+  /** A folder with a model, or its URL. */
+  readonly model: string;
+  readonly backend: CliBackend;
+  readonly options: Options;
+}
+
+/** What a task makes of an input; plain data. */
+export interface PictureRow {
+  readonly file: string;
+}
+
+/** An input that something went wrong with. */
+export interface FailedRow extends PictureRow {
+  readonly error: string;
+}
+
+export function isFailed(row: object): row is FailedRow {
+  return 'error' in row;
+}
+
+/** A task that is ready to work. */
+export interface Task<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow> {
+  readonly backend: StartedBackend;
+  /**
+   * A row for each input, in order; a bad input is a {@link FailedRow}. Several calls may be in flight: pictures of one are
+   * read while the model works on another.
+   */
+  run(inputs: readonly Input[]): Promise<(Row | FailedRow)[]>;
+  /** Frees the model. */
+  dispose(): void;
+}
+
+/** How a task is opened. */
+export interface OpenOptions {
+  /** Where the model's files come from in place of `spec.model`. */
+  readonly source?: ModelSource;
+  /** Is told what a person should know. */
+  readonly warn?: Warn;
+  /** Called as parts of one picture are done. */
+  readonly onPart?: (done: number, total: number) => void;
+}
+
+/** All about one kind of task: a file of `tasks/`. */
+export interface PictureKind<
+  Options extends object = object,
+  Input extends ImageInput = ImageInput,
+  Row extends PictureRow = PictureRow,
+> {
+  /** Pictures of a batch where nothing is asked for. */
+  readonly batch: number;
+  /** @throws {Error} one line, when the backend or the model cannot be had */
+  open(spec: TaskSpec<Options>, options: OpenOptions): Promise<Task<Input, Row>>;
+  /** A row as text for a person: one line or more. */
+  describe(row: Row): string;
+  /** Rows as a table of fixed columns. */
+  table(options: Options): Table<Row>;
+}

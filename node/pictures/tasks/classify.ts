@@ -1,0 +1,76 @@
+/** The most probable classes of pictures. */
+import type { GrootV, Prediction } from '../../../plugin/index.js';
+import type { StartedBackend } from '../../backend.js';
+import type { ImageInput } from '../../images/picture_files.js';
+import { inline } from '../../printable.js';
+import { type GivenPicture, openPictureTask, type PictureWork, tenths } from '../picture_task.js';
+import type { Column } from '../rows/table.js';
+import type { OpenOptions, PictureKind, Task, TaskSpec } from '../task.js';
+
+export interface ClassifyOptions {
+  /** Classes to list. */
+  readonly top: number;
+}
+
+export interface Classified {
+  readonly file: string;
+  /** The best first. */
+  readonly predictions: readonly Prediction[];
+  readonly backend: StartedBackend;
+  /** Milliseconds of preparation and prediction; of a batch each picture's share. */
+  readonly ms: number;
+}
+
+export const CLASSIFY: PictureKind<ClassifyOptions, ImageInput, Classified> = {
+  batch: 8,
+  open,
+  describe: ({ file, predictions, backend, ms }) => {
+    const lines = predictions.map(
+      ({ label, probability }) => `  ${(100 * probability).toFixed(1).padStart(5)} %  ${inline(label)}`,
+    );
+    return [`${inline(file)} (${ms} ms, ${backend})`, ...lines].join('\n');
+  },
+  table: ({ top }) => ({
+    columns: [
+      ...Array.from({ length: top }, (_, i): Column[] => [
+        { name: `index_${i + 1}`, type: 'integer' },
+        { name: `label_${i + 1}`, type: 'text' },
+        { name: `probability_${i + 1}`, type: 'number' },
+      ]).flat(),
+      { name: 'backend', type: 'text' },
+      { name: 'ms', type: 'number' },
+    ],
+    lines: ({ predictions, backend, ms }) => {
+      const listed = Array.from({ length: top }, (_, i) => predictions[i]);
+      const cells = listed.flatMap((each) => [each?.index, each?.label, each?.probability]);
+      return [[...cells, backend, ms]];
+    },
+  }),
+};
+
+async function open(
+  spec: TaskSpec<ClassifyOptions>,
+  options: OpenOptions,
+): Promise<Task<ImageInput, Classified>> {
+  const { GrootV } = await import('../../../plugin/index.js');
+  const { prepareImage } = await import('../../../plugin/image/prepare.js');
+  const workOf = (model: GrootV, backend: StartedBackend): PictureWork<ImageInput, Classified> => ({
+    prepare: (image) => prepareImage(image, model.metadata.preprocessing),
+    compute: async (pictures) => {
+      const images = pictures.map(({ image }) => image);
+      const start = performance.now();
+      const predictions = await model.classify(pictures.length > 1 ? images : images[0], {
+        ...spec.options,
+        prepare: false,
+      });
+      const share = (performance.now() - start) / pictures.length;
+      return pictures.map(({ input, ms }: GivenPicture<ImageInput>, i) => ({
+        file: input.file,
+        predictions: predictions[i],
+        backend,
+        ms: tenths(ms + share),
+      }));
+    },
+  });
+  return openPictureTask(spec, options, (source) => GrootV.load(source), workOf);
+}
