@@ -62,7 +62,7 @@ t.test('pictures that cannot be read are rows, the others are done', async (t) =
   });
 });
 
-t.test('folders, names on standard input, and a limit', async (t) => {
+t.test('folders, patterns, names on standard input, and a limit', async (t) => {
   const limited = await erf(DIGITS, '--limit', '2', '--size', '32', '--json');
   const pair = await grootvlWith(
     { input: `${seven}\n${two}\n` },
@@ -73,9 +73,11 @@ t.test('folders, names on standard input, and a limit', async (t) => {
     '32',
     '--json',
   );
-  const [first, second] = [limited, pair].map(({ stdout }) => JSON.parse(stdout));
+  const pattern = await erf(join(DIGITS, 'digit-0[01]-*.png'), '--size', '32', '--json');
+  const [first, second, third] = [limited, pair, pattern].map(({ stdout }) => JSON.parse(stdout));
   t.equal(first.pictures, 2);
   t.same(first.squares, second.squares, 'the first two of the folder');
+  t.same(third.squares, second.squares);
 });
 
 t.test('the heat map on standard output, what is said of it beside', async (t) => {

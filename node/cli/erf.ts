@@ -5,6 +5,8 @@ import type { ContributionScale, ContributionSquare, ReceptiveField } from '../.
 import { isDescriptor, writeFileAtomically } from '../atomic_file.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
 import { readImage } from '../images/read_image.js';
+import { modelSource } from '../model_source.js';
+import { type ImageInput, imageInputs } from '../pictures/inputs.js';
 import {
   type CliBackend,
   registerGradients,
@@ -12,11 +14,11 @@ import {
   startBackend,
   withBackend,
 } from './backend.js';
-import { checkAllDone, type Failed, millisecondsSince, pictureOutput } from './each_picture.js';
-import { BAD_USAGE, Failure, integerFrom, oneLine } from './failure.js';
-import { type ImageInput, imageInputs, modelSource, withModel } from './inputs.js';
-import { countBar } from './progress.js';
-import { inline, note, print, printJson } from './terminal.js';
+import { type Failed, millisecondsSince, pictureOutput } from './each_picture.js';
+import { BAD_USAGE, Failure, integerFrom, oneLine, PARTLY_FAILED } from './failure.js';
+import { withModel } from './inputs.js';
+import { progressBar } from './progress.js';
+import { inline, note, print, printJson, standardInput } from './terminal.js';
 
 interface Options {
   out?: string;
@@ -67,7 +69,6 @@ export function addErf(command: Command): void {
     const { size, level, limit, scale, out, json } = options;
     const isTaken = out !== undefined && isDescriptor(out);
     if (isTaken && json) throw new Failure(BAD_USAGE, 'standard output takes one of --json and --out');
-    const inputs = await imageInputs(files);
     const backend = await startBackend(options.backend);
     await registerGradients();
     const { contributionSquares, drawReceptiveField, GrootL, loadModel } = await import(
@@ -78,16 +79,17 @@ export function addErf(command: Command): void {
     const field = await withModel(loadModel(await modelSource(dir)), async (model) => {
       if (model instanceof GrootL)
         throw new Error(`${dir} is a language model, expected a model of pictures`);
-      const bar = await countBar('pictures');
-      const total = Math.min(inputs.length, limit ?? inputs.length);
+      const inputs = imageInputs(files, { standardInput: standardInput() });
+      const bar = await progressBar(limit ? '{bar} {value} of {total} pictures' : '{value} pictures');
+      bar?.start(limit ?? 0, 0);
       try {
         return await model.receptiveField(readable(inputs, failed, limit), {
           size,
           level,
-          onProgress: (done) => bar.update(done, total),
+          onProgress: (done) => bar?.update(done),
         });
       } finally {
-        bar.stop();
+        bar?.stop();
       }
     });
     if (out) {
@@ -99,7 +101,12 @@ export function addErf(command: Command): void {
     const measured = { ...sizes, scale, squares, failed, out, backend, ms: millisecondsSince(start) };
     if (json) printJson(measured);
     else (isTaken ? note : print)(describe(measured));
-    checkAllDone([...failed, ...Array.from({ length: field.pictures }, () => ({}))]);
+    if (failed.length === 0) return;
+    const total = failed.length + field.pictures;
+    throw new Failure(
+      PARTLY_FAILED,
+      `${failed.length} of ${total} pictures failed; the first: ${failed[0].error}`,
+    );
   });
 }
 
@@ -109,19 +116,19 @@ export function addErf(command: Command): void {
  * @throws {Error} where none can be read
  */
 async function* readable(
-  inputs: readonly ImageInput[],
+  inputs: AsyncIterable<ImageInput>,
   failed: Failed[],
   limit = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<RgbImage> {
   let read = 0;
   let first: unknown;
-  for (const { file, problem } of inputs) {
-    if (read === limit) return;
+  for await (const { file, problem } of inputs) {
     try {
       if (problem) throw new Error(problem);
       const image = await readImage(file);
       read++;
       yield image;
+      if (read === limit) return;
     } catch (error) {
       first ??= error;
       failed.push({ file, error: oneLine(error) });
