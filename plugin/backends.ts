@@ -29,8 +29,6 @@ export interface BackendEntry {
   readonly tolerance: ToleranceClass;
   /** Whether `dataSync` of a tensor on it works: if not, values can be read with `await tensor.data()` only. */
   readonly readsSynchronously: boolean;
-  /** Has threads in cross-origin isolated pages. */
-  readonly hasThreads?: true;
   /** Needs a device that may not be there: `ready()` of our module says what is missing, before tfjs starts it. */
   readonly needsDevice?: true;
 }
@@ -52,7 +50,6 @@ export const BACKENDS = [
     platforms: ['node', 'page'],
     tolerance: 'float32',
     readsSynchronously: true,
-    hasThreads: true,
   },
   {
     name: 'webgl',

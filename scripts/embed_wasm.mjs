@@ -1,23 +1,38 @@
 /**
- * Writes wasm/embedded.js, the .wasm files of wasm/ as text, and copies both to dist/wasm/. The end of
- * build_wasm.mjs; and the start of every test file, so that tests never see the bytes of an older build.
+ * Writes wasm/embedded.js, the .wasm files of wasm/ and the script of a thread as text, and copies these to dist/wasm/. The
+ * end of build_wasm.mjs; and the start of every test file, so that tests never see the bytes of an older build.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildSync } from 'esbuild';
 import { ROOT } from './setup.mjs';
 
 const sources = join(ROOT, 'wasm');
 const dist = join(ROOT, 'dist', 'wasm');
 const MODULE = 'embedded.js';
+const SCRIPT = 'thread_script.js';
 
 const files = readdirSync(sources).filter((file) => file.endsWith('.wasm'));
 mkdirSync(dist, { recursive: true });
-let text = '// Written by scripts/embed_wasm.mjs from the .wasm files.\nexport const EMBEDDED = {\n';
+let text =
+  '// Written by scripts/embed_wasm.mjs from the .wasm files and thread.ts.\nexport const EMBEDDED = {\n';
 for (const file of files) {
   const bytes = readFileSync(join(sources, file));
   writeIfChanged(join(dist, file), bytes);
   text += `  '${file}': '${bytes.toString('base64')}',\n`;
 }
+const { outputFiles } = buildSync({
+  entryPoints: [join(sources, 'thread.ts')],
+  bundle: true,
+  minify: true,
+  format: 'iife',
+  target: 'es2022',
+  write: false,
+});
+const [{ contents: script }] = outputFiles;
+writeIfChanged(join(sources, SCRIPT), script);
+writeIfChanged(join(dist, SCRIPT), script);
+text += `  '${SCRIPT}': ${JSON.stringify(Buffer.from(script).toString())},\n`;
 for (const folder of [sources, dist]) writeIfChanged(join(folder, MODULE), Buffer.from(`${text}};\n`));
 
 /** By way of a file beside it: a test that runs at the same time reads the old bytes or the new ones. */

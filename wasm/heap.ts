@@ -91,6 +91,15 @@ export function refuseWithoutMemory(backend: KernelBackend): void {
   };
 }
 
+/** Calls back before a backend goes, while its memory is there. */
+export function beforeDisposal(backend: KernelBackend, callback: () => void): void {
+  const dispose = backend.dispose?.bind(backend);
+  backend.dispose = () => {
+    callback();
+    dispose?.();
+  };
+}
+
 /** A memory of our own, from and to which tensors are copied in every call. */
 export function copyingHeap(backend: KernelBackend): Heap {
   const memory = new WebAssembly.Memory({ initial: 1 });

@@ -1,15 +1,17 @@
 /** Our modules inside a tfjs backend: made when the first kernel runs, one host for each backend that there is. */
 import type { KernelBackend } from '@tensorflow/tfjs-core';
 import { PerTensorCache } from '../plugin/kernels/per_tensor_cache.js';
-import { copyingHeap, type Heap, heapOfBackend, refuseWithoutMemory } from './heap.js';
-import { type Exports, instantiateOnMemory, instantiateSideModule } from './instantiate.js';
+import { beforeDisposal, copyingHeap, type Heap, heapOfBackend, refuseWithoutMemory } from './heap.js';
+import { type Exports, instanceBytes, instantiateKernels } from './instantiate.js';
 import { loadModule, type MemoryKind, moduleNow } from './module_files.js';
 import { picksThreadedBuild, startedBackend } from './tfjs_start.js';
+import { Threads } from './threads.js';
 
 /** Kernels and the memory they run in. */
 export interface Host {
   readonly heap: Heap;
   readonly exports: Exports;
+  readonly threads: Threads;
   /** Addresses of blocks that belong to tensors. Missing where tensors are copied. */
   readonly cache?: PerTensorCache<number>;
 }
@@ -29,7 +31,7 @@ export function hostOf(backend: KernelBackend): Host {
 }
 
 /**
- * Resolves when the kernels of this entry point can run. It may be called before or after `tf.setBackend('wasm')`, and
+ * Resolves when the kernels of this entry point can run, and their threads have started. It may be called before or after `tf.setBackend('wasm')`, and
  * does not choose or start the backend itself.
  * @throws {Error} when the backend `wasm` is not registered, when it did not start after `tf.setBackend('wasm')`, and
  *   when the kernels cannot be loaded or compiled; each says what to do
@@ -39,13 +41,7 @@ export async function ready(): Promise<void> {
   const heap = backend ? heapOfBackend(backend) : undefined;
   const memory = heap ? kindOf(heap.memory) : !backend && (await picksThreadedBuild()) ? 'shared' : 'plain';
   await Promise.all([loadModule('kernels.wasm', memory), loadModule('boruvka.wasm', memory)]);
-  if (backend) hostOf(backend);
-}
-
-/** Threads that tfjs's own kernels of a backend use; 1 if that cannot be found out. */
-export function threadsOf(backend: KernelBackend): number {
-  const { wasm } = backend as KernelBackend & { wasm?: { tfjs?: { getThreadsCount?: () => number } } };
-  return wasm?.tfjs?.getThreadsCount?.() ?? 1;
+  if (backend) await hostOf(backend).threads.settled();
 }
 
 function kindOf({ buffer }: WebAssembly.Memory): MemoryKind {
@@ -58,6 +54,7 @@ function hostInPlace(backend: KernelBackend): Host | undefined {
   try {
     const host = hostOn(heap);
     refuseWithoutMemory(backend);
+    beforeDisposal(backend, () => host.threads.end());
     return { ...host, cache: new PerTensorCache(backend, heap.free) };
   } catch (error) {
     if (error instanceof WebAssembly.LinkError) return undefined; // a memory of some other kind
@@ -75,7 +72,8 @@ function hostThatCopies(backend: KernelBackend): Host {
 }
 
 function hostOn(heap: Heap): Host {
-  const memory = kindOf(heap.memory);
-  const graph = instantiateOnMemory(moduleNow('boruvka.wasm', memory), heap);
-  return { heap, exports: { ...graph, ...instantiateSideModule(moduleNow('kernels.wasm', memory), heap) } };
+  const kind = kindOf(heap.memory);
+  const modules = { kernels: moduleNow('kernels.wasm', kind), graph: moduleNow('boruvka.wasm', kind) };
+  const exports = instantiateKernels(modules, heap.memory, heap.allocate(instanceBytes(modules)));
+  return { heap, exports, threads: new Threads(heap, exports, modules) };
 }

@@ -33,5 +33,6 @@ import { watchStart } from './tfjs_start.js';
 
 export { ready } from './host.js';
 export { setWasmPaths, type WasmFileName } from './module_files.js';
+export { getThreads, setThreads, type ThreadsInfo, type ThreadsOptions } from './threads.js';
 
 watchStart();

@@ -1,6 +1,5 @@
-/** Places a WebAssembly module in the memory of another: here, in that of tfjs. */
+/** Places our WebAssembly modules in the memory of another: here, in that of tfjs. */
 import { Cursor } from './binary_format.js';
-import type { Heap } from './heap.js';
 
 /** Kernels keep no large arrays on their stack. */
 const STACK_BYTES = 65536;
@@ -8,27 +7,35 @@ const STACK_BYTES = 65536;
 /** Exported functions; which there are and what they take, each kernel's .ts file says. */
 export type Exports = WebAssembly.Exports;
 
-/** A module that imports nothing but its memory, such as AssemblyScript makes of code without static data. */
-export function instantiateOnMemory(module: WebAssembly.Module, heap: Heap): Exports {
-  return new WebAssembly.Instance(module, { env: { memory: heap.memory } }).exports;
+/** Our modules, compiled. */
+export interface KernelModules {
+  /** The kernels in C++: an Emscripten side module. */
+  readonly kernels: WebAssembly.Module;
+  /** The graph work: it imports nothing but its memory, such as AssemblyScript makes of code without static data. */
+  readonly graph: WebAssembly.Module;
 }
 
 /**
- * An Emscripten side module. Its static data and its stack live in a block allocated for them, at an address that it
- * is given (a module linked to fixed addresses would overwrite tfjs's own data); indirect calls go through a table of
- * its own. The convention: https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
+ * Instantiates both. `block` is an address of {@link instanceBytes} bytes that this instance alone uses.
+ *
+ * The static data and the stack of the side module live there, at an address that it is given (a module linked to fixed
+ * addresses would overwrite tfjs's own data); indirect calls go through a table of its own. The convention:
+ * https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
  */
-export function instantiateSideModule(module: WebAssembly.Module, heap: Heap): Exports {
-  const { memorySize, memoryAlignment, tableSize } = readDylink(module);
-  const block = heap.allocate(STACK_BYTES + memorySize + memoryAlignment);
+export function instantiateKernels(
+  { kernels, graph }: KernelModules,
+  memory: WebAssembly.Memory,
+  block: number,
+): Exports {
+  const { memorySize, memoryAlignment, tableSize } = readDylink(kernels);
   const stackTop = Math.floor((block + STACK_BYTES) / 16) * 16;
   const data = Math.ceil((block + STACK_BYTES) / memoryAlignment) * memoryAlignment;
-  new Uint8Array(heap.memory.buffer, data, memorySize).fill(0); // the part without initial values must be zero
+  new Uint8Array(memory.buffer, data, memorySize).fill(0); // the part without initial values must be zero
   const i32 = (value: number, mutable = false) =>
     new WebAssembly.Global({ value: 'i32', mutable }, value | 0);
-  const { exports } = new WebAssembly.Instance(module, {
+  const { exports } = new WebAssembly.Instance(kernels, {
     env: {
-      memory: heap.memory,
+      memory,
       __memory_base: i32(data),
       __table_base: i32(0),
       __stack_pointer: i32(stackTop, true),
@@ -36,7 +43,13 @@ export function instantiateSideModule(module: WebAssembly.Module, heap: Heap): E
     },
   });
   (exports.__wasm_call_ctors as () => void)();
-  return exports;
+  return { ...new WebAssembly.Instance(graph, { env: { memory } }).exports, ...exports };
+}
+
+/** Bytes of memory that an instance needs for itself. */
+export function instanceBytes({ kernels }: KernelModules): number {
+  const { memorySize, memoryAlignment } = readDylink(kernels);
+  return STACK_BYTES + memorySize + memoryAlignment;
 }
 
 interface Dylink {

@@ -13,6 +13,8 @@ import { type BackendKernel, registerBackendKernel } from '../plugin/ops/kernels
 import type { NewTensor } from './heap.js';
 import { hostOf } from './host.js';
 import { BACKEND } from './tfjs_start.js';
+import { ThreadLost } from './thread_pool.js';
+import type { Parts } from './threads.js';
 
 /** What a kernel is called with. Inputs and outputs are addresses, 0 for an optional input that was left out. */
 export interface WasmKernelArguments<D extends OpDeclaration, Functions> extends KernelArguments<D, number> {
@@ -21,10 +23,28 @@ export interface WasmKernelArguments<D extends OpDeclaration, Functions> extends
   readonly memory: WebAssembly.Memory;
   /** Allocates memory for this call. */
   readonly scratch: (bytes: number) => number;
+  readonly inParts: InParts<Functions>;
   /** The input tensors themselves, for what is remembered about them from call to call. */
   readonly tensors: Readonly<Record<keyof D['inputs'], TensorInfo>>;
   readonly cached: Cached;
 }
+
+/**
+ * Calls a function for parts of its work, on all threads there are, and returns when all are done. `argumentsOf` gives the
+ * arguments for `count` items from `first` on, which must not depend on what other parts write. This is where a kernel
+ * says how its work splits; on one thread the same parts run one after another.
+ */
+export type InParts<Functions> = <Name extends keyof Functions & string>(
+  name: Name,
+  parts: Parts,
+  argumentsOf: (first: number, count: number, part: number) => NumbersOf<Functions[Name]>,
+) => void;
+
+type NumbersOf<Function> = Function extends (...args: infer Arguments) => unknown
+  ? Arguments extends readonly number[]
+    ? Readonly<Arguments>
+    : never
+  : never;
 
 /** A block called `name` that `fill` writes from an input tensor once, kept as long as the tensor. */
 export type Cached = (
@@ -54,16 +74,19 @@ export function backendKernel<D extends OpDeclaration, Functions>(
   return (call) =>
     inMemoryOf<Functions>(call.backend, (space) => {
       const { inputs, outputs, shapes, attributes } = kernelArguments(op, call, space, 0);
-      const { functions, memory, scratch, cached } = space;
+      const { functions, memory, scratch, inParts, cached } = space;
       const tensors = call.inputs as Record<keyof D['inputs'], TensorInfo>;
       // Not spread: this is done for every op, and a spread costs more than many a kernel.
-      kernel({ inputs, outputs, shapes, attributes, functions, memory, scratch, cached, tensors });
+      kernel({ inputs, outputs, shapes, attributes, functions, memory, scratch, inParts, cached, tensors });
     });
 }
 
 /** What a call of a kernel may use of the memory of a backend. */
 interface CallMemory<Functions>
-  extends Pick<WasmKernelArguments<OpDeclaration, Functions>, 'functions' | 'memory' | 'scratch' | 'cached'> {
+  extends Pick<
+    WasmKernelArguments<OpDeclaration, Functions>,
+    'functions' | 'memory' | 'scratch' | 'inParts' | 'cached'
+  > {
   /** The address of a tensor. */
   readonly input: (tensor: TensorInfo) => number;
   /** The address of a new tensor, which the call gives. */
@@ -75,7 +98,7 @@ function inMemoryOf<Functions>(
   backend: KernelBackend,
   run: (memory: CallMemory<Functions>) => void,
 ): TensorInfo[] {
-  const { heap, exports, cache } = hostOf(backend);
+  const { heap, exports, threads, cache } = hostOf(backend);
   const blocks: number[] = [];
   const scratch = (bytes: number) => {
     const address = heap.allocate(bytes);
@@ -95,11 +118,16 @@ function inMemoryOf<Functions>(
     return tensor.address;
   };
   const { memory, input } = heap;
+  const inParts: InParts<Functions> = (name, parts, argumentsOf) => threads.run(name, parts, argumentsOf);
   try {
-    run({ memory, functions: exports as Functions, input, output, scratch, cached });
+    run({ memory, functions: exports as Functions, input, output, scratch, inParts, cached });
     return made.map((tensor) => tensor.finish());
   } catch (error) {
-    for (const tensor of made) tensor.discard();
+    if (error instanceof ThreadLost) {
+      blocks.length = 0; // still in use, perhaps
+    } else {
+      for (const tensor of made) tensor.discard();
+    }
     throw error;
   } finally {
     for (const block of blocks) heap.free(block);

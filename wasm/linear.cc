@@ -30,7 +30,7 @@ __attribute__((noinline)) static void activate(float* y, int rows, int outputs, 
   }
 }
 
-// With weights that were packed before.
+// The columns of the panels from `first` to `end`, with weights that were packed before.
 EXPORT void linear(const float* x,       // [rows, I]
                    const float* packed,  // of linear_pack
                    const float* bias,    // [O], or null
@@ -38,43 +38,15 @@ EXPORT void linear(const float* x,       // [rows, I]
                    int rows,
                    int inputs,            // I
                    int outputs,           // O
+                   int first,             // panel
+                   int end,               // behind the last panel
                    Activation activation  // 0 none, 1 gelu, 2 silu
 ) {
-  const int panels = panels_of(outputs), block = panels_of_block(inputs);
+  const int block = panels_of_block(inputs);
   const auto then = [&](float* to, int rows, int columns) { activate(to, rows, outputs, columns, activation); };
-  for (int first = 0; first < panels; first += block) {
-    const int end = first + block < panels ? first + block : panels;
-    const float* const from = packed + size_t(first) * inputs * PANEL;
-    multiply_block(x, from, bias, y, rows, inputs, outputs, first, end, then);
-  }
-}
-
-// Bytes of scratch memory that linear_packing needs.
-EXPORT int linear_packing_bytes(int inputs  // I
-) {
-  return panels_of_block(inputs) * inputs * PANEL * int(sizeof(float));
-}
-
-// The same for so many rows that packing the weights of a block, every time, is nothing beside its product.
-EXPORT void linear_packing(const float* x,        // [rows, I]
-                           const float* weights,  // [I, columns]
-                           const float* bias,     // [O], or null
-                           float* y,              // [rows, O], the result
-                           float* scratch,        // of linear_packing_bytes
-                           int rows,
-                           int inputs,  // I
-                           int columns,
-                           int first_output,      // column
-                           int outputs,           // O
-                           Activation activation  // 0 none, 1 gelu, 2 silu
-) {
-  const int panels = panels_of(outputs), block = panels_of_block(inputs);
-  const auto then = [&](float* to, int rows, int columns) { activate(to, rows, outputs, columns, activation); };
-  for (int first = 0; first < panels; first += block) {
-    const int end = first + block < panels ? first + block : panels;
-    const int end_column = end * PANEL < outputs ? end * PANEL : outputs;
-    pack_panels(weights, scratch, inputs, columns, first_output + first * PANEL, first_output + end_column);
-    multiply_block(x, scratch, bias, y, rows, inputs, outputs, first, end, then);
+  for (int panel = first; panel < end; panel += block) {
+    const float* const from = packed + size_t(panel) * inputs * PANEL;
+    multiply_block(x, from, bias, y, rows, inputs, outputs, panel, panel + block < end ? panel + block : end, then);
   }
 }
 

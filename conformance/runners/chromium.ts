@@ -65,7 +65,7 @@ async function runInPage(
       throw new Error(`the page did not start: ${errors.join('; ') || 'no error was reported'}`);
     });
   const request = {
-    backends: targets.map(({ backend, name, flags }) => ({ backend, name, flags })),
+    backends: targets.map(({ backend, name, flags, threads }) => ({ backend, name, flags, threads })),
     environment: targets[0].isolated ? 'chromium, isolated' : 'chromium',
     seed,
     generated,

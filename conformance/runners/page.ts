@@ -13,7 +13,7 @@ import { type KernelEntry, type Loaders, standardBackend, webglRenderer } from '
 import type { Target } from './targets.js';
 
 export interface PageRequest {
-  readonly backends: readonly Pick<Target, 'backend' | 'name' | 'flags'>[];
+  readonly backends: readonly Pick<Target, 'backend' | 'name' | 'flags' | 'threads'>[];
   /** Key of this environment in the report. */
   readonly environment: string;
   readonly seed: number;

@@ -10,6 +10,9 @@ export interface KernelEntry {
   ready(): Promise<void>;
   /** Of `cuda`. */
   deviceDescription?(): { readonly kind: string; readonly name: string; readonly driverVersion: string };
+  /** Of `wasm`, as the next. */
+  setThreads?(count: number | 'auto'): Promise<void>;
+  getThreads?(): { readonly count: number; readonly reason?: string };
   /** Of `webgpu`, as the next. */
   startWebgpu?(options: { readonly dawn: readonly string[] }): Promise<unknown>;
   adapterDescription?(): { readonly name: string; readonly isFallback: boolean };
@@ -30,7 +33,7 @@ export interface Loaders {
 export function standardBackend(
   backend: BackendName,
   loaders: Loaders,
-  { name = backend, flags = {} }: Partial<Pick<Target, 'name' | 'flags'>> = {},
+  { name = backend, flags = {}, threads }: Partial<Pick<Target, 'name' | 'flags' | 'threads'>> = {},
 ): Backend {
   const before = new Map<string, number>();
   return defineBackend({
@@ -50,6 +53,7 @@ export function standardBackend(
       if (!(await setBackend(backend)))
         throw new BackendMissing(`tfjs could not start its backend '${backend}'`);
       await entry?.ready();
+      if (threads) await entry?.setThreads?.(threads);
       return `${await describe(backend, entry)} ${loaders.where}, tfjs ${version_core}`;
     },
     stop: async () => {
@@ -81,8 +85,9 @@ async function describe(backend: BackendName, entry: KernelEntry | undefined): P
   if (backend === 'cpu') return 'plain JavaScript';
   if (backend === 'wasm') {
     const simd = await env().getAsync('WASM_HAS_SIMD_SUPPORT');
-    const threads = await env().getAsync('WASM_HAS_MULTITHREAD_SUPPORT');
-    return `WebAssembly${simd ? ', SIMD' : ''}${threads ? ', threads' : ''}`;
+    const { count = 1 } = entry?.getThreads?.() ?? {};
+    const threads = count > 1 ? `${count} threads` : 'one thread';
+    return `WebAssembly${simd ? ', SIMD' : ''}, ${threads}`;
   }
   if (backend === 'webgl') {
     const shapes = env().getBool(SHAPES_AS_UNIFORMS) ? ', shapes as uniforms' : '';

@@ -7,7 +7,7 @@ import {
   isBackendName,
 } from '../../plugin/backends.js';
 
-/** Where a backend runs: `wasm` in Node, `wasm@chromium` in a page, `wasm-threads@chromium` in an isolated one. */
+/** Where a backend runs: `wasm` in Node, `wasm@chromium` in a page, `wasm-2threads@chromium` in an isolated one. */
 export interface Target {
   /** As given, and as it appears in reports. */
   readonly name: string;
@@ -17,23 +17,33 @@ export interface Target {
   readonly isolated: boolean;
   /** Flags of tfjs that are set while it runs. */
   readonly flags?: Readonly<Record<string, number>>;
+  /** Threads of the kernels of `wasm`. */
+  readonly threads?: number | 'auto';
 }
 
-/** Backends as they are on a smaller device, by the names of targets. */
-const VARIANTS: Readonly<Record<string, Pick<Target, 'backend' | 'flags'>>> = {
+/** Work of small cases is split as well. */
+const SMALL_PARTS = { GROOTVL_WASM_PART_NANOSECONDS: 1 };
+
+/** Backends as they are on a smaller device, and with threads, by the names of targets. */
+const VARIANTS: Readonly<Record<string, Pick<Target, 'backend' | 'flags' | 'threads'>>> = {
   'webgpu-32lanes': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_LANES: 32 } },
   'webgpu-64lanes': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_LANES: 64 } },
   'webgpu-16kb': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_WORKGROUP_BYTES: 16384 } },
+  'wasm-threads': { backend: 'wasm', threads: 'auto' },
+  'wasm-1thread': { backend: 'wasm', threads: 1, flags: SMALL_PARTS },
+  'wasm-2threads': { backend: 'wasm', threads: 2, flags: SMALL_PARTS },
 };
 
 /** Every name that {@link parseTarget} takes. */
 export const TARGETS: readonly string[] = [
   ...BACKEND_NAMES,
-  ...BACKENDS.flatMap(({ name, platforms, ...entry }) => [
-    ...((platforms as readonly string[]).includes('page') ? [`${name}@chromium`] : []),
-    ...('hasThreads' in entry ? [`${name}-threads@chromium`] : []),
+  ...BACKENDS.flatMap(({ name, platforms }) =>
+    (platforms as readonly string[]).includes('page') ? [`${name}@chromium`] : [],
+  ),
+  ...Object.entries(VARIANTS).flatMap(([name, { threads }]) => [
+    ...(threads ? [] : [name]), // of isolated pages alone
+    `${name}@chromium`,
   ]),
-  ...Object.keys(VARIANTS).flatMap((name) => [name, `${name}@chromium`]),
 ];
 
 /** Run by default: every backend. What is not there is skipped, and the report says why. */
@@ -43,9 +53,9 @@ export const DEFAULT_TARGETS: readonly string[] = BACKEND_NAMES;
 export function parseTarget(name: string): Target | undefined {
   if (!TARGETS.includes(name)) return undefined;
   const [left] = name.split('@');
-  const { backend, flags } = VARIANTS[left] ?? { backend: left.replace(/-threads$/, '') };
+  const { backend, flags, threads } = VARIANTS[left] ?? { backend: left };
   if (!isBackendName(backend)) return undefined;
   // What runs in pages only needs no `@chromium`.
   const chromium = name.includes('@') || !backendEntry(backend).platforms.includes('node');
-  return { name, backend, chromium, isolated: left.endsWith('-threads'), flags };
+  return { name, backend, chromium, isolated: threads !== undefined, flags, threads };
 }
