@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import type { Detection } from '../../plugin/index.js';
+import { usualCategoryIds } from '../../plugin/metrics/coco_categories.js';
 import { encodeImage } from '../images/encode.js';
 import { type CliBackend, type StartedBackend, startBackend, withBackend } from './backend.js';
 import {
@@ -106,17 +107,6 @@ function withoutMasks(row: Detected | Failed): object {
   return { ...row, detections };
 }
 
-/** COCO's ids of categories that none of its pictures has. */
-const COCO_GAPS = [12, 26, 29, 30, 45, 66, 68, 69, 71, 83];
-const COCO_IDS = Array.from({ length: 90 }, (_, i) => i + 1).filter((id) => !COCO_GAPS.includes(id));
-
-/** Ids of categories by class: those of COCO for its 80 classes, else counted from 1 on. */
-function categoryIds(classNames: readonly string[]): readonly number[] {
-  const isCoco =
-    classNames.length === COCO_IDS.length && classNames[0] === 'person' && classNames[79] === 'toothbrush';
-  return isCoco ? COCO_IDS : classNames.map((_, i) => i + 1);
-}
-
 /** The number at the end of a picture's name, as in COCO's files, or the name. */
 function imageId(file: string): number | string {
   const name = stemOf(file);
@@ -127,7 +117,7 @@ function imageId(file: string): number | string {
 /** Objects as COCO's evaluation reads them: boxes are x, y, width and height. */
 function cocoResults(row: Detected | Failed, classNames: readonly string[]): object[] {
   if (isFailed(row)) return [];
-  const ids = categoryIds(classNames);
+  const ids = usualCategoryIds(classNames);
   return row.detections.map(({ box: [x1, y1, x2, y2], index, score, mask }) => ({
     image_id: imageId(row.file),
     category_id: ids[index],

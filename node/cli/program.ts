@@ -57,6 +57,13 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./detect.js')).addDetect,
   },
   {
+    name: 'evaluate',
+    description:
+      'how good a model is: accuracy, mean IoU or average precision on pictures whose truth is known',
+    arguments: [MODEL],
+    load: async () => (await import('./evaluate.js')).addEvaluate,
+  },
+  {
     name: 'tree',
     description: 'draw the spanning tree of a block over a picture, coloured by depth',
     arguments: [MODEL, IMAGE],

@@ -1,22 +1,18 @@
 /** Sets of pictures on disk for training: folders of classes, idx files, lists in CSV files. */
-import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, resolve } from 'node:path';
-import { classIndices, type Examples, idxExamples, namesOf } from '../../plugin/training/data/examples.js';
-import { MAX_IDX_BYTES } from '../../plugin/training/data/idx.js';
-import { fileSource, readSmallFile } from '../file_source.js';
-import { IMAGE_ENDINGS, pictureFiles } from '../images/picture_files.js';
+import { stat } from 'node:fs/promises';
+import { dirname, extname, join, resolve } from 'node:path';
+import { classIndices, type Examples, namesOf } from '../../plugin/training/data/examples.js';
+import { readSmallFile } from '../file_source.js';
 import { readImage } from '../images/read_image.js';
 import { reasonOf } from '../system_error.js';
 import { parseCsv } from './csv.js';
+import { entriesOf, HELD_OUT_FOLDERS, picturesIn } from './folder.js';
+import { idxSets, isIdxImages, readIdxSet, withLabels } from './idx_files.js';
 
 /** A list of several million paths. */
 const MAX_CSV_BYTES = 2 ** 28;
 
-/** Names of idx files, as MNIST's are called. */
-const IDX_IMAGES = /images[-.]idx3-ubyte(\.gz)?$/;
-const [IDX_TRAIN, IDX_HELD_OUT] = [/^train-/, /^(t10k|test)-/];
 const TRAIN_FOLDERS = ['train', 'training'];
-const HELD_OUT_FOLDERS = ['val', 'valid', 'validation', 'test'];
 
 const EXPECTED =
   'expected a folder with a folder of pictures for each class, a folder with idx files such as ' +
@@ -41,19 +37,17 @@ export async function openPictureSets(path: string): Promise<PictureSets> {
   });
   if (status.isDirectory()) return openFolder(path);
   if (extname(path).toLowerCase() === '.csv') return { train: await csvExamples(path) };
-  if (IDX_IMAGES.test(basename(path))) return { train: await idxFile(path) };
+  if (isIdxImages(path)) return { train: await readIdxSet(await withLabels(path)) };
   throw new Error(`${path} is no set of pictures: ${EXPECTED}`);
 }
 
 async function openFolder(path: string): Promise<PictureSets> {
   const { files, folders } = await entriesOf(path);
-  const images = files.filter((name) => IDX_IMAGES.test(name));
-  if (images.length > 0) {
-    const train = images.find((name) => IDX_TRAIN.test(name)) ?? images[0];
-    const heldOut = images.find((name) => name !== train && IDX_HELD_OUT.test(name));
+  const sets = await idxSets(path, files);
+  if (sets) {
     return {
-      train: await idxFile(join(path, train)),
-      heldOut: heldOut === undefined ? undefined : await idxFile(join(path, heldOut)),
+      train: await readIdxSet(sets.train),
+      heldOut: sets.heldOut && (await readIdxSet(sets.heldOut)),
     };
   }
   const [train, heldOut] = [TRAIN_FOLDERS, HELD_OUT_FOLDERS].map((names) =>
@@ -70,19 +64,6 @@ async function openFolder(path: string): Promise<PictureSets> {
   };
 }
 
-/** Names, sorted, without hidden ones. Links lead where they lead. */
-async function entriesOf(path: string): Promise<{ files: string[]; folders: string[] }> {
-  const names = await readdir(path).catch((error) => {
-    throw new Error(`cannot read the folder ${path}: ${reasonOf(error)}`);
-  });
-  const [files, folders]: [string[], string[]] = [[], []];
-  for (const name of names.filter((name) => !name.startsWith('.')).sort()) {
-    const status = await stat(join(path, name)).catch(() => undefined);
-    if (status) (status.isDirectory() ? folders : files).push(name);
-  }
-  return { files, folders };
-}
-
 /** @param classes in their order; the folder has one folder for each, or for some of them */
 async function folderExamples(path: string, classes: readonly string[]): Promise<Examples> {
   const { folders } = await entriesOf(path);
@@ -90,11 +71,7 @@ async function folderExamples(path: string, classes: readonly string[]): Promise
   const labels: string[] = [];
   for (const name of folders) {
     const folder = join(path, name);
-    const found = await pictureFiles(folder);
-    if (found.length === 0) {
-      throw new Error(`${folder} holds no pictures; expected ${[...IMAGE_ENDINGS].join(', ')}`);
-    }
-    for (const file of found) {
+    for (const file of await picturesIn(folder)) {
       files.push(file);
       labels.push(name);
     }
@@ -135,35 +112,4 @@ async function csvExamples(path: string): Promise<Examples> {
   }
   const names = namesOf(labels);
   return fileExamples(path, files, classIndices(path, labels, names), names);
-}
-
-/** The file of the labels lies beside that of the images and is called alike; either may be compressed. */
-async function idxFile(path: string): Promise<Examples> {
-  const plain = basename(path)
-    .replace(/\.gz$/, '')
-    .replace(/images([-.])idx3/, 'labels$1idx1');
-  const beside = [plain, `${plain}.gz`];
-  const { files } = await entriesOf(dirname(path));
-  const labels = beside.find((name) => files.includes(name));
-  if (labels === undefined) throw new Error(`${path}: the labels ${beside.join(' or ')} are not beside it`);
-  const [images, classes] = [path, join(dirname(path), labels)];
-  return idxExamples({
-    images: { name: images, bytes: await readWhole(images) },
-    labels: { name: classes, bytes: await readWhole(classes) },
-  });
-}
-
-/** Bytes of an idx file's sizes, and more. */
-const HEADER_BYTES = 1024;
-
-async function readWhole(path: string): Promise<Uint8Array> {
-  const source = await fileSource(path);
-  try {
-    if (source.size > MAX_IDX_BYTES + HEADER_BYTES) {
-      throw new Error(`${path} has ${source.size} bytes; at most ${MAX_IDX_BYTES} values are read`);
-    }
-    return await source.read(0, source.size);
-  } finally {
-    await source.close();
-  }
 }

@@ -1,17 +1,33 @@
 /** The kinds of task, by name. One more kind: a file in `tasks/` and an entry here. */
 import type { ImageInput } from '../images/picture_files.js';
-import type { OpenOptions, PictureKind, PictureRow, Task, TaskSpec } from './task.js';
+import type { OpenOptions, PictureKind, PictureRow, Task, TaskKind, TaskSpec } from './task.js';
 
 const KINDS = {
   classify: async () => (await import('./tasks/classify.js')).CLASSIFY,
 };
 
-/** @throws {Error} for a name that no kind has, such as one of a later version */
+/** Kinds whose rows are compared with what is known of their pictures. */
+const EVALUATIONS = {
+  'evaluate-digits': async () => (await import('./tasks/evaluate_digits.js')).EVALUATE_DIGITS,
+  'evaluate-pixels': async () => (await import('./tasks/evaluate_pixels.js')).EVALUATE_PIXELS,
+  'evaluate-objects': async () => (await import('./tasks/evaluate_objects.js')).EVALUATE_OBJECTS,
+};
+
+const ALL = { ...KINDS, ...EVALUATIONS };
+
+/** @throws {Error} for a name that no kind with rows for people has, such as one of a later version */
 export async function kindOf({ kind }: Pick<TaskSpec, 'kind'>): Promise<PictureKind> {
-  if (!Object.hasOwn(KINDS, kind)) {
-    throw new Error(`there is no kind of task '${kind}'; expected ${Object.keys(KINDS).join(', ')}`);
-  }
-  return (await KINDS[kind as keyof typeof KINDS]()) as PictureKind;
+  return (await entryOf(KINDS, kind)()) as PictureKind;
+}
+
+/** @throws {Error} for a name that no kind has */
+export async function taskKindOf({ kind }: Pick<TaskSpec, 'kind'>): Promise<TaskKind> {
+  return (await entryOf(ALL, kind)()) as TaskKind;
+}
+
+function entryOf<Kinds extends object>(kinds: Kinds, kind: string): Kinds[keyof Kinds] {
+  if (Object.hasOwn(kinds, kind)) return kinds[kind as keyof Kinds];
+  throw new Error(`there is no kind of task '${kind}'; expected ${Object.keys(kinds).join(', ')}`);
 }
 
 /**
@@ -22,6 +38,6 @@ export async function openTask<Input extends ImageInput = ImageInput, Row extend
   spec: TaskSpec,
   options: OpenOptions = {},
 ): Promise<Task<Input, Row>> {
-  const kind = await kindOf(spec);
+  const kind = await taskKindOf(spec);
   return (await kind.open(spec, options)) as unknown as Task<Input, Row>;
 }

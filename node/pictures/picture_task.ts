@@ -21,6 +21,8 @@ export interface GivenPicture<Input> {
 
 /** What is done with pictures. */
 export interface PictureWork<Input, Row> {
+  /** Reads a picture that is not in a file of its own. */
+  read?(input: Input): Promise<RgbImage>;
   /** Makes a picture smaller, so that those of a batch take little memory. */
   prepare?(image: RgbImage): RgbImage;
   /** A row for each picture. Where it throws for several, each is tried by itself. */
@@ -81,7 +83,7 @@ async function readOne<Input extends ImageInput>(
   work: PictureWork<Input, unknown>,
 ): Promise<GivenPicture<Input>> {
   if (input.problem !== undefined) throw new Error(input.problem);
-  const whole = await readImage(input.file);
+  const whole = await (work.read?.(input) ?? readImage(input.file));
   const start = performance.now();
   const image = work.prepare?.(whole) ?? whole;
   return { input, image, ms: performance.now() - start };

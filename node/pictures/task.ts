@@ -50,8 +50,8 @@ export interface OpenOptions {
   readonly onPart?: (done: number, total: number) => void;
 }
 
-/** All about one kind of task: a file of `tasks/`. */
-export interface PictureKind<
+/** How tasks of one kind are opened. */
+export interface TaskKind<
   Options extends object = object,
   Input extends ImageInput = ImageInput,
   Row extends PictureRow = PictureRow,
@@ -60,6 +60,14 @@ export interface PictureKind<
   readonly batch: number;
   /** @throws {Error} one line, when the backend or the model cannot be had */
   open(spec: TaskSpec<Options>, options: OpenOptions): Promise<Task<Input, Row>>;
+}
+
+/** A kind of task whose rows are results for people and files: a file of `tasks/`. */
+export interface PictureKind<
+  Options extends object = object,
+  Input extends ImageInput = ImageInput,
+  Row extends PictureRow = PictureRow,
+> extends TaskKind<Options, Input, Row> {
   /** A row as text for a person: one line or more. */
   describe(row: Row): string;
   /** Rows as a table of fixed columns. */

@@ -13,7 +13,7 @@ export interface ConfusionPicture {
 }
 
 /** A pixel each: more than any set of classes has whose picture a person looks at. */
-const MOST_CLASSES = 4096;
+export const MOST_DRAWN_CLASSES = 4096;
 /** Of the square, about; a pixel a class where there are more. */
 const SIDE = 840;
 /** Around the square, without the names of classes. */
@@ -38,8 +38,8 @@ const BAR_HEIGHT = 12;
  */
 export function drawConfusion({ counts, names }: ConfusionPicture): RgbImage {
   const classes = names.length;
-  if (classes < 1 || classes > MOST_CLASSES) {
-    throw new Error(`drawConfusion: ${classes} classes, expected 1 to ${MOST_CLASSES}`);
+  if (classes < 1 || classes > MOST_DRAWN_CLASSES) {
+    throw new Error(`drawConfusion: ${classes} classes, expected 1 to ${MOST_DRAWN_CLASSES}`);
   }
   if (counts.length !== classes ** 2) {
     throw new Error(

@@ -132,5 +132,5 @@ t.test('what makes no sense changes nothing', async (t) => {
   t.equal(evaluator.quality().pictures, 0);
   evaluator.add(2, all);
   t.same([evaluator.quality().top1, evaluator.quality().top5], [0, 1]);
-  t.same(evaluator.confusion.entries(), [2, 1, 1]);
+  t.same(evaluator.confusion().entries(), [2, 1, 1]);
 });

@@ -20,12 +20,13 @@ export interface ClassificationQuality {
   readonly calibration: CalibrationQuality;
 }
 
-/** Takes pictures one by one, and keeps as much for a million as for one: `classes` x `classes` counts. */
+/** Takes pictures one by one. What it keeps grows with the classes and the pairs that are taken for one another alone. */
 export class ClassifierEvaluator {
-  /** By true class and most probable class. */
-  readonly confusion: ConfusionMatrix;
   private readonly calibration: Calibration;
-  private pictures = 0;
+  private readonly pictures: Float64Array;
+  private readonly right: Float64Array;
+  /** By true class times `classes` plus most probable class. */
+  private readonly taken = new Map<number, number>();
   private amongFive = 0;
 
   /** @param bins of the calibration */
@@ -33,8 +34,9 @@ export class ClassifierEvaluator {
     readonly classes: number,
     { bins = CALIBRATION_BINS }: { readonly bins?: number } = {},
   ) {
-    this.confusion = new ConfusionMatrix(classes, { ignoreIndex: -1 });
+    integer(1, 2 ** 24)(classes, 'ClassifierEvaluator: classes');
     this.calibration = new Calibration(bins);
+    [this.pictures, this.right] = [0, 1].map(() => new Float64Array(classes));
   }
 
   /**
@@ -43,28 +45,54 @@ export class ClassifierEvaluator {
    * @throws {Error} when there are fewer, or a class or a probability is none; then nothing has been added
    */
   add(label: number, predictions: readonly Pick<Prediction, 'index' | 'probability'>[]): void {
-    const least = Math.min(TOP, this.classes);
+    const { classes } = this;
+    const least = Math.min(TOP, classes);
     if (predictions.length < least) {
       refuse(predictions, 'ClassifierEvaluator: predictions', `at least ${least}, the best first`);
     }
-    integer(0, this.classes - 1)(label, 'ClassifierEvaluator: the class of the picture');
+    integer(0, classes - 1)(label, 'ClassifierEvaluator: the class of the picture');
     const [{ index, probability }] = predictions;
-    integer(0, this.classes - 1)(index, 'ClassifierEvaluator: the class of a prediction');
+    integer(0, classes - 1)(index, 'ClassifierEvaluator: the class of a prediction');
     this.calibration.add(probability, index === label);
-    this.confusion.add([label], [index]);
-    this.pictures++;
+    this.pictures[label]++;
+    if (index === label) this.right[label]++;
+    const pair = label * classes + index;
+    this.taken.set(pair, (this.taken.get(pair) ?? 0) + 1);
     if (predictions.slice(0, TOP).some((prediction) => prediction.index === label)) this.amongFive++;
   }
 
+  /** By true class and most probable class. It takes `classes` x `classes` numbers. */
+  confusion(): ConfusionMatrix {
+    const { classes } = this;
+    const matrix = new ConfusionMatrix(classes);
+    const entries = [...this.taken].flatMap(([pair, count]) => [
+      Math.floor(pair / classes),
+      pair % classes,
+      count,
+    ]);
+    matrix.addEntries(entries);
+    return matrix;
+  }
+
   quality(): ClassificationQuality {
-    const { pixelAccuracy, meanAccuracy, classAccuracy } = this.confusion.quality();
+    const pictures = sumOf(this.pictures);
+    const classAccuracy = Array.from(this.right, (right, i) =>
+      this.pictures[i] === 0 ? null : right / this.pictures[i],
+    );
+    const there = classAccuracy.filter((accuracy) => accuracy !== null);
     return {
-      pictures: this.pictures,
-      top1: pixelAccuracy,
-      top5: this.amongFive / this.pictures,
-      meanClassAccuracy: meanAccuracy,
+      pictures,
+      top1: sumOf(this.right) / pictures,
+      top5: this.amongFive / pictures,
+      meanClassAccuracy: sumOf(there) / there.length,
       classAccuracy,
       calibration: this.calibration.quality(),
     };
   }
+}
+
+function sumOf(values: Iterable<number>): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum;
 }

@@ -2,8 +2,14 @@
 import { type Check, isRecord } from './checks.js';
 import type { LoadedModel } from './loaded_model.js';
 
+/** What a model says of itself, and how errors name the file that it is in. */
+interface Described {
+  readonly metadata: LoadedModel['metadata'] | undefined;
+  readonly origin: string;
+}
+
 /** The family that the metadata name, or undefined. */
-export function familyOf({ metadata }: LoadedModel): string | undefined {
+export function familyOf({ metadata }: Described): string | undefined {
   if (!isRecord(metadata) || !isRecord(metadata.architecture)) return undefined;
   const { family } = metadata.architecture;
   return typeof family === 'string' ? family : undefined;
@@ -13,7 +19,7 @@ export function familyOf({ metadata }: LoadedModel): string | undefined {
  * @throws {Error} when the model is of another family, or a field is missing, of the wrong type or out of bounds: names
  *     the file, the field, what it holds and what is expected.
  */
-export function readMetadata<T>(method: string, model: LoadedModel, family: string, check: Check): T {
+export function readMetadata<T>(method: string, model: Described, family: string, check: Check): T {
   const { metadata, origin } = model;
   if (familyOf(model) !== family) {
     throw new Error(

@@ -1,0 +1,236 @@
+/** `grootvl evaluate`: how good a model is on pictures of which the truth is known. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { drawConfusion, MOST_DRAWN_CLASSES } from '../../plugin/image/draw_confusion.js';
+import { writeFileAtomically } from '../atomic_file.js';
+import type { CliBackend, StartedBackend } from '../backend.js';
+import { oneLine } from '../error_line.js';
+import type { Evaluation } from '../evaluation/evaluation.js';
+import { encodeImage, imageFormat } from '../images/encode.js';
+import { taskKindOf } from '../pictures/kinds.js';
+import { runPictures } from '../pictures/run_pictures.js';
+import { openInProcess } from '../pictures/runner.js';
+import { type FailedRow, isFailed, type TaskSpec } from '../pictures/task.js';
+import { inline } from '../printable.js';
+import { warn, withBackend } from './backend.js';
+import { BAD_USAGE, Failure, integerFrom, PARTLY_FAILED, pathOf } from './failure.js';
+import { countBar } from './progress.js';
+import { note, print, printJson } from './terminal.js';
+
+interface Flags {
+  readonly imagenet?: string;
+  readonly folders?: string;
+  readonly mnist?: readonly string[];
+  readonly ade20k?: string;
+  readonly coco?: readonly string[];
+  readonly groundTruth?: string;
+  readonly classOrder?: string;
+  readonly bins?: number;
+  readonly limit?: number;
+  readonly confusion?: string;
+  readonly batch?: number;
+  readonly strict?: boolean;
+  readonly json?: boolean;
+  readonly backend: CliBackend;
+}
+
+/** Data sets, of which one is named. */
+const SETS = ['imagenet', 'folders', 'mnist', 'ade20k', 'coco'] as const;
+type DataSet = (typeof SETS)[number];
+
+/** Options that some data sets have. */
+const OPTIONS_OF: Readonly<Record<string, readonly DataSet[]>> = {
+  'ground-truth': ['imagenet'],
+  'class-order': ['imagenet', 'folders'],
+  bins: ['imagenet', 'folders', 'mnist'],
+  confusion: ['imagenet', 'folders', 'mnist', 'ade20k'],
+};
+
+/** Bad pictures that the text lists; JSON has all. */
+const LISTED = 20;
+
+export function addEvaluate(command: Command): void {
+  command
+    .option(
+      '--imagenet <folder>',
+      'val/<WordNet id>/*.JPEG, or pictures in one folder and a list of their classes',
+      pathOf,
+    )
+    .option('--folders <folder>', 'a folder of pictures for each class, perhaps below val', pathOf)
+    .option('--mnist <paths...>', 'a folder with idx files, or the files of images and labels', paths)
+    .option('--ade20k <folder>', 'images/validation and annotations/validation', pathOf)
+    .option('--coco <paths...>', 'a file of annotations and the folder of its pictures', paths)
+    .option('--ground-truth <file>', "the list of the classes of ImageNet's pictures in one folder", pathOf)
+    .option('--class-order <file>', "the folders of the classes in the model's order, a line each", pathOf)
+    .option('--bins <n>', 'of the calibration (default: 15)', integerFrom(1))
+    .option(
+      '--limit <n>',
+      'only the first pictures; of folders the first ones of every class',
+      integerFrom(1),
+    )
+    .option('--confusion <file.png>', 'which class is taken for which, as a picture', confusionFile)
+    .option('--batch <n>', 'pictures that go through the model at a time', integerFrom(1))
+    .option('--strict', 'stop at the first picture that fails, with status 1')
+    .option('--json', 'print one JSON document');
+  withBackend(command).action(evaluate);
+}
+
+/** Collects the values of an option that takes several. */
+function paths(path: string, before: readonly string[] = []): readonly string[] {
+  return [...before, pathOf(path)];
+}
+
+function confusionFile(text: string): string {
+  const path = pathOf(text);
+  try {
+    imageFormat(path);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return path;
+}
+
+async function evaluate(model: string, flags: Flags): Promise<void> {
+  const set = setOf(flags);
+  const evaluation = await open(set, model, flags);
+  const classes = evaluation.confusion?.names.length ?? 0;
+  if (flags.confusion !== undefined && classes > MOST_DRAWN_CLASSES) {
+    throw new Error(`--confusion draws at most ${MOST_DRAWN_CLASSES} classes, the model has ${classes}`);
+  }
+  const inputs = evaluation.inputs.slice(0, flags.limit);
+  const start = performance.now();
+  const spec = { ...evaluation.task, model, backend: flags.backend };
+  const { backend, failed } = await run(spec, { ...evaluation, inputs }, flags);
+  const evaluated = inputs.length - failed.length;
+  if (evaluated === 0)
+    throw new Error(`none of ${inputs.length} pictures could be evaluated; the first: ${failed[0].error}`);
+  const { scores, lines } = evaluation.result();
+  if (flags.json) {
+    printJson({
+      dataset: {
+        kind: set,
+        paths: [flags[set]].flat(),
+        pictures: inputs.length,
+        classOrder: evaluation.order,
+      },
+      evaluated,
+      ...scores,
+      failed,
+      backend,
+      ms: Math.round(performance.now() - start),
+    });
+  } else {
+    print(
+      [`${count(evaluated)} (${evaluation.order}; ${backend})`, ...lines]
+        .map((line) => inline(line, 2000))
+        .join('\n'),
+    );
+  }
+  if (flags.confusion !== undefined && evaluation.confusion) {
+    const { matrix, names } = evaluation.confusion;
+    const image = drawConfusion({ counts: matrix().counts, names });
+    await writeFileAtomically(flags.confusion, await encodeImage(image, imageFormat(flags.confusion)));
+  }
+  if (failed.length > 0) {
+    throw new Failure(
+      PARTLY_FAILED,
+      `${failed.length} of ${count(inputs.length)} failed and are not in the scores; the first: ${failed[0].error}`,
+    );
+  }
+}
+
+function count(pictures: number): string {
+  return `${pictures} ${pictures === 1 ? 'picture' : 'pictures'}`;
+}
+
+/** @throws {Failure} bad usage, unless one data set is named, with options that it has */
+function setOf(flags: Flags): DataSet {
+  const named = SETS.filter((set) => flags[set] !== undefined);
+  const all = SETS.map((set) => `--${set}`).join(', ');
+  if (named.length !== 1) {
+    const given =
+      named.length === 0
+        ? 'no data set is named'
+        : `${named.map((set) => `--${set}`).join(' and ')} are given`;
+    throw new Failure(BAD_USAGE, `${given}: expected one of ${all}`);
+  }
+  const [set] = named;
+  const given = { 'ground-truth': flags.groundTruth, 'class-order': flags.classOrder, ...flags };
+  for (const [option, sets] of Object.entries(OPTIONS_OF)) {
+    if (given[option as keyof typeof given] === undefined || sets.includes(set)) continue;
+    throw new Failure(
+      BAD_USAGE,
+      `--${option} is an option of ${sets.map((each) => `--${each}`).join(', ')}, not of --${set}`,
+    );
+  }
+  if (set === 'coco' && flags.coco?.length !== 2) {
+    throw new Failure(
+      BAD_USAGE,
+      `--coco takes a file of annotations and a folder of pictures, ${flags.coco?.length} paths are given`,
+    );
+  }
+  if (set === 'mnist' && (flags.mnist?.length ?? 0) > 2) {
+    throw new Failure(
+      BAD_USAGE,
+      `--mnist takes a folder, or files of images and labels, ${flags.mnist?.length} paths are given`,
+    );
+  }
+  return set;
+}
+
+/** Compares the rows of all inputs, and collects the pictures that could not be compared. */
+async function run(
+  spec: TaskSpec,
+  { inputs, add }: Evaluation,
+  { batch, strict }: Flags,
+): Promise<{ readonly backend: StartedBackend; readonly failed: readonly FailedRow[] }> {
+  const { batch: usual } = await taskKindOf(spec);
+  const runner = await openInProcess(spec, { warn });
+  const bar = await countBar('pictures');
+  const failed: FailedRow[] = [];
+  const fail = (row: FailedRow) => {
+    if (strict) throw new Error(row.error);
+    failed.push(row);
+    if (failed.length <= LISTED) note(`${inline(row.file)}: ${row.error}`);
+    if (failed.length === LISTED + 1) note('more bad pictures are counted, and listed by --json');
+  };
+  try {
+    let done = 0;
+    for await (const row of runPictures(runner, listed(inputs), { batch: batch ?? usual })) {
+      const input = inputs[done++];
+      if (isFailed(row)) fail(row);
+      else {
+        try {
+          add(row, input);
+        } catch (error) {
+          fail({ file: input.file, error: oneLine(error) });
+        }
+      }
+      bar.update(done, inputs.length);
+    }
+  } finally {
+    bar.stop();
+    await runner.dispose();
+  }
+  return { backend: runner.backend, failed };
+}
+
+async function* listed<Input>(inputs: readonly Input[]): AsyncGenerator<Input> {
+  yield* inputs;
+}
+
+async function open(set: DataSet, path: string, flags: Flags): Promise<Evaluation> {
+  const { describeModel } = await import('../evaluation/model_description.js');
+  if (set === 'coco') {
+    const { evaluateCocoFiles } = await import('../evaluation/detector.js');
+    const [annotations, folder] = flags.coco as readonly string[];
+    return await evaluateCocoFiles(annotations, folder, await describeModel(path, 'detector'));
+  }
+  if (set === 'ade20k') {
+    const { evaluateAde20k } = await import('../evaluation/segmenter.js');
+    return await evaluateAde20k(flags.ade20k as string, await describeModel(path, 'segmenter'));
+  }
+  const { evaluateFiles, evaluateIdx } = await import('../evaluation/classifier.js');
+  const model = await describeModel(path, 'classifier');
+  if (set === 'mnist') return await evaluateIdx(flags.mnist as readonly string[], model, flags);
+  return await evaluateFiles(set, flags[set] as string, model, flags);
+}

@@ -1,0 +1,35 @@
+/** What folders of pictures hold. */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { IMAGE_ENDINGS, pictureFiles } from '../images/picture_files.js';
+import { reasonOf } from '../system_error.js';
+
+/** Where data sets have the pictures that nothing is trained with. */
+export const HELD_OUT_FOLDERS: readonly string[] = ['val', 'valid', 'validation', 'test'];
+
+export interface FolderEntries {
+  readonly files: readonly string[];
+  readonly folders: readonly string[];
+}
+
+/** Names, sorted, without hidden ones. Links lead where they lead. @throws {Error} one line, when it cannot be read */
+export async function entriesOf(folder: string): Promise<FolderEntries> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
+    throw new Error(`cannot read the folder ${folder}: ${reasonOf(error)}`);
+  });
+  const [files, folders]: [string[], string[]] = [[], []];
+  for (const entry of entries.filter(({ name }) => !name.startsWith('.'))) {
+    const status = entry.isSymbolicLink()
+      ? await stat(join(folder, entry.name)).catch(() => undefined)
+      : entry;
+    if (status) (status.isDirectory() ? folders : files).push(entry.name);
+  }
+  return { files: files.sort(), folders: folders.sort() };
+}
+
+/** All pictures below a folder, by name. @throws {Error} one line, when it cannot be read or there are none */
+export async function picturesIn(folder: string): Promise<string[]> {
+  const files = await pictureFiles(folder);
+  if (files.length > 0) return files;
+  throw new Error(`${folder} holds no pictures; expected ${[...IMAGE_ENDINGS].join(', ')}`);
+}

@@ -1,0 +1,199 @@
+/** Pictures on disk whose classes are known, to evaluate a classifier with: folders of classes, and ImageNet's layouts. */
+import { stat } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
+import { quote } from '../../plugin/models/checks.js';
+import { readSmallFile } from '../file_source.js';
+import { IMAGE_ENDINGS } from '../images/picture_files.js';
+import { type ClassList, classOrder, isSynset, type ModelClasses } from './class_order.js';
+import { parseCsv } from './csv.js';
+import { entriesOf, type FolderEntries, HELD_OUT_FOLDERS, picturesIn } from './folder.js';
+
+/** A picture and which class of the model it is. */
+export interface LabelledPicture {
+  readonly file: string;
+  readonly label: number;
+}
+
+export interface LabelledPictures {
+  readonly pictures: readonly LabelledPicture[];
+  /** How it was found out which class is which. */
+  readonly order: string;
+}
+
+/** Lists of true classes beside or above a flat folder of ImageNet's pictures, as they are published. */
+const TRUTH_FILES = [
+  'LOC_val_solution.csv',
+  'val_map.txt',
+  'val.txt',
+  'imagenet_2012_validation_synset_labels.txt',
+  'ILSVRC2012_validation_synset_labels.txt',
+];
+const MAX_LIST_BYTES = 2 ** 28;
+
+/**
+ * Pictures in a folder for each class, perhaps below `val` or another of HELD_OUT_FOLDERS. The first of every class come first, then
+ * the second of every class, so that the first ones of all are a sample.
+ * @throws {Error} one line, when there are none, or it cannot be said which class of the model is which
+ */
+export async function labelledFolders(
+  path: string,
+  model: ModelClasses,
+  list?: ClassList,
+): Promise<LabelledPictures> {
+  const { folder, folders } = await heldOutFolder(path);
+  if (folders.length === 0) {
+    throw new Error(`${folder} holds no folders of pictures, one for each class`);
+  }
+  const { indices, statement } = classOrder(folder, folders, model, list);
+  const classes = await Promise.all(
+    folders.map(async (name) => ({
+      label: indices.get(name) as number,
+      files: await picturesIn(join(folder, name)),
+    })),
+  );
+  const most = Math.max(...classes.map(({ files }) => files.length));
+  const pictures: LabelledPicture[] = [];
+  for (let i = 0; i < most; i++) {
+    for (const { label, files } of classes) if (i < files.length) pictures.push({ file: files[i], label });
+  }
+  return { pictures, order: statement };
+}
+
+/**
+ * ImageNet's validation pictures: `val/<WordNet id>/*.JPEG`, or all of them in one folder and a list of their classes.
+ * @param truth the list: lines of a file and its WordNet id or class index (from 0, in alphabetical order of the ids), or of WordNet ids
+ *   alone, in the order of the files' names; or Kaggle's CSV. By default one of the published names beside or above the pictures
+ * @throws {Error} one line that names the file and the place in it
+ */
+export async function imageNetPictures(
+  path: string,
+  model: ModelClasses,
+  { truth, list }: { readonly truth?: string; readonly list?: ClassList } = {},
+): Promise<LabelledPictures> {
+  const { folder, folders, files } = await heldOutFolder(path);
+  if (folders.some(isSynset) && truth === undefined) return labelledFolders(path, model, list);
+  const names = files.filter((name) => IMAGE_ENDINGS.has(extname(name).toLowerCase()));
+  if (names.length === 0) {
+    throw new Error(
+      `${folder} holds neither folders named after WordNet ids, such as n01440764, nor pictures`,
+    );
+  }
+  const source = truth ?? (await publishedTruth(folder));
+  const rows = await readTruth(source, names);
+  const synsets = [...new Set(rows.flatMap(({ name }) => (typeof name === 'string' ? [name] : [])))];
+  if (synsets.length === 0) {
+    const pictures = rows.map(({ file, name }) => ({ file: join(folder, file), label: name as number }));
+    checkIndices(source, pictures, model);
+    return { pictures, order: `classes as ${source} numbers them, from 0` };
+  }
+  const { indices, statement } = classOrder(source, synsets, model, list);
+  const pictures = rows.map(({ file, name }) => ({
+    file: join(folder, file),
+    label: indices.get(name as string) as number,
+  }));
+  return { pictures, order: statement };
+}
+
+/** The folder itself, or the one below it that holds the pictures to evaluate with. */
+async function heldOutFolder(path: string): Promise<FolderEntries & { readonly folder: string }> {
+  const own = await entriesOf(path);
+  const below = HELD_OUT_FOLDERS.find((name) => own.folders.includes(name));
+  const folder = below === undefined ? path : join(path, below);
+  return { folder, ...(below === undefined ? own : await entriesOf(folder)) };
+}
+
+async function publishedTruth(folder: string): Promise<string> {
+  for (const place of [folder, dirname(folder)]) {
+    for (const name of TRUTH_FILES) {
+      const file = join(place, name);
+      if (await stat(file).catch(() => undefined)) return file;
+    }
+  }
+  throw new Error(
+    `${folder} holds pictures without their classes: --ground-truth FILE, or ${TRUTH_FILES.slice(0, 3).join(', ')} beside or above them`,
+  );
+}
+
+/** A picture's file and its WordNet id, or the index of its class. */
+interface Truth {
+  readonly file: string;
+  readonly name: string | number;
+}
+
+async function readTruth(source: string, files: readonly string[]): Promise<Truth[]> {
+  const text = await readSmallFile(source, MAX_LIST_BYTES);
+  const rows = /\.csv$/i.test(source) ? fromCsv(source, text) : fromLines(source, text, files);
+  const first = rows[0];
+  if (!first) throw new Error(`${source}: no lines, expected pictures and their classes`);
+  const known = new Map(files.map((file) => [stemOf(file), file]));
+  const seen = new Set<string>();
+  return rows.map(({ line, file, name }) => {
+    // A picture that is not there is a bad one among good ones. Its folder is given, whatever the list says.
+    const found = known.get(stemOf(file)) ?? basename(file);
+    if (seen.has(found)) throw new Error(`${source}, line ${line}: ${quote(file)} is listed twice`);
+    if (typeof name !== typeof first.name) {
+      throw new Error(`${source}, line ${line}: WordNet ids and numbers, expected one of them`);
+    }
+    seen.add(found);
+    return { file: found, name };
+  });
+}
+
+type Row = Truth & { readonly line: number };
+
+/** Kaggle's list: the name of a picture, and its WordNet id before the corners of boxes. */
+function fromCsv(source: string, text: string): Row[] {
+  return parseCsv(source, text)
+    .slice(1)
+    .map(({ line, fields: [file, prediction = ''] }) => ({
+      line,
+      file,
+      name: classOf(source, line, prediction),
+    }));
+}
+
+function fromLines(source: string, text: string, files: readonly string[]): Row[] {
+  const lines = text.split(/\r?\n/).map((line, i) => ({ line: i + 1, words: line.trim().split(/\s+/) }));
+  const filled = lines.filter(({ words }) => words[0] !== '');
+  if (filled.some(({ words }) => words.length > 1)) {
+    return filled.map(({ line, words }) => ({
+      line,
+      file: words[0],
+      name: classOf(source, line, words[1] ?? ''),
+    }));
+  }
+  const number = filled.find(({ words: [name] }) => !isSynset(name));
+  if (number) {
+    throw new Error(
+      `${source}, line ${number.line}: ${quote(number.words[0])}, expected a WordNet id such as n01440764 (numbers alone are ` +
+        "the development kit's ids, whose order is not that of the classes)",
+    );
+  }
+  if (filled.length !== files.length) {
+    throw new Error(`${source} has ${filled.length} lines, there are ${files.length} pictures`);
+  }
+  return filled.map(({ line, words: [name] }, i) => ({ line, file: files[i], name }));
+}
+
+function classOf(source: string, line: number, text: string): string | number {
+  const [word] = text.trim().split(/\s+/);
+  if (isSynset(word)) return word;
+  if (/^\d{1,6}$/.test(word)) return Number(word);
+  throw new Error(
+    `${source}, line ${line}: the class is ${quote(word)}, expected a WordNet id such as n01440764 or a number`,
+  );
+}
+
+/** A name without folders and ending. */
+function stemOf(file: string): string {
+  return basename(file).replace(/\.[a-z]+$/i, '');
+}
+
+function checkIndices(source: string, pictures: readonly LabelledPicture[], { count }: ModelClasses): void {
+  const wrong = pictures.find(({ label }) => label >= count);
+  if (wrong) {
+    throw new Error(
+      `${source}: ${basename(wrong.file)} is of class ${wrong.label}, the model has ${count} classes`,
+    );
+  }
+}

@@ -1,0 +1,53 @@
+/** Pictures whose pixels are classes: grey PNG files of 8 or 16 bits, as annotations of segmentation are published. */
+import { MAX_FILE_BYTES } from '../../plugin/image/read.js';
+import { MAX_INPUT_PIXELS } from '../../plugin/image/rgb_image.js';
+import { fileSource } from '../file_source.js';
+import { loadSharp } from './sharp.js';
+
+/** The class of each pixel, as the file has it. */
+export interface ClassMap {
+  readonly width: number;
+  readonly height: number;
+  /** [height, width], row-major */
+  readonly data: Uint8Array | Uint16Array;
+}
+
+/**
+ * @param file a grey PNG; its values are not scaled or turned by anything that the file says
+ * @throws {Error} one line that names the file, when it cannot be read, is damaged, or has colours, a palette or fewer bits
+ */
+export async function readClassMap(file: string): Promise<ClassMap> {
+  const bytes = await readSmall(file);
+  const sharp = await loadSharp();
+  try {
+    const source = sharp(bytes, { limitInputPixels: MAX_INPUT_PIXELS, failOn: 'error', ignoreIcc: true });
+    const { format, channels, depth, isPalette, bitsPerSample = 8 } = await source.metadata();
+    if (format !== 'png' || channels !== 1 || isPalette || bitsPerSample < 8) {
+      const what = isPalette ? 'a palette' : `${channels} channels of ${bitsPerSample} bits, ${format}`;
+      throw new Error(`${what}, expected a grey PNG of 8 or 16 bits`);
+    }
+    const isWide = depth === 'ushort';
+    const { data, info } = await source
+      .toColourspace(isWide ? 'grey16' : 'b-w')
+      .raw({ depth: isWide ? 'ushort' : 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    const values = isWide ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
+    return { width: info.width, height: info.height, data: values };
+  } catch (error) {
+    throw new Error(
+      `cannot read the classes of ${file}: ${(error as Error).message.replace(/\s+/g, ' ').trim()}`,
+    );
+  }
+}
+
+async function readSmall(file: string): Promise<Uint8Array> {
+  const source = await fileSource(file);
+  try {
+    if (source.size > MAX_FILE_BYTES) {
+      throw new Error(`${file} has ${source.size} bytes; at most ${MAX_FILE_BYTES} are read`);
+    }
+    return await source.read(0, source.size);
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,48 @@
+/** The most probable classes of pictures in idx files, prepared as small digits are: the whole picture, bilinear. */
+import type { GrootV, Prediction } from '../../../plugin/index.js';
+import { TOP } from '../../../plugin/metrics/classification.js';
+import type { IdxPaths } from '../../data/idx_files.js';
+import type { ImageInput } from '../../images/picture_files.js';
+import { openPictureTask, type PictureWork } from '../picture_task.js';
+import type { OpenOptions, PictureRow, Task, TaskKind, TaskSpec } from '../task.js';
+
+/** A picture of the file of images. */
+export interface Digit extends ImageInput {
+  readonly index: number;
+}
+
+export interface ClassifiedDigit extends PictureRow {
+  /** The best first. */
+  readonly predictions: readonly Prediction[];
+}
+
+export const EVALUATE_DIGITS: TaskKind<IdxPaths, Digit, ClassifiedDigit> = { batch: 32, open };
+
+async function open(spec: TaskSpec<IdxPaths>, options: OpenOptions): Promise<Task<Digit, ClassifiedDigit>> {
+  const { GrootV } = await import('../../../plugin/index.js');
+  const { readIdxSet } = await import('../../data/idx_files.js');
+  const { inOrder } = await import('../../../plugin/training/data/batches.js');
+  const examples = await readIdxSet(spec.options);
+  const workOf = (model: GrootV): PictureWork<Digit, ClassifiedDigit> => ({
+    read: async ({ index }) => examples.picture(index),
+    compute: async (pictures) => {
+      const batch = {
+        ...examples,
+        labels: new Int32Array(pictures.length),
+        picture: (i: number) => pictures[i].image,
+      };
+      const rows: ClassifiedDigit[] = [];
+      const preparation = model.metadata.preprocessing;
+      for await (const { images } of inOrder(batch, { batch: pictures.length, preparation })) {
+        try {
+          const predictions = await model.classify(images, { top: TOP });
+          rows.push(...pictures.map(({ input }, i) => ({ file: input.file, predictions: predictions[i] })));
+        } finally {
+          images.dispose();
+        }
+      }
+      return rows;
+    },
+  });
+  return openPictureTask(spec, options, (source) => GrootV.load(source), workOf);
+}

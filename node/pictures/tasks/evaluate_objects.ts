@@ -1,0 +1,58 @@
+/** Everything that a detector finds in a picture, as COCO's files of results have it. */
+import type { Detector } from '../../../plugin/index.js';
+import type { CocoResult } from '../../../plugin/metrics/coco_matching.js';
+import type { ImageInput } from '../../images/picture_files.js';
+import { openPictureTask, type PictureWork } from '../picture_task.js';
+import type { OpenOptions, PictureRow, Task, TaskKind, TaskSpec } from '../task.js';
+
+export interface ObjectsOptions {
+  /** Whether masks are made, too. */
+  readonly masks: boolean;
+  /** Category of each class of the model. */
+  readonly categories: readonly number[];
+}
+
+/** A picture, its id, and the size that its annotations are of. */
+export interface CocoPictureInput extends ImageInput {
+  readonly id: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface FoundObjects extends PictureRow {
+  readonly results: readonly CocoResult[];
+}
+
+export const EVALUATE_OBJECTS: TaskKind<ObjectsOptions, CocoPictureInput, FoundObjects> = { batch: 1, open };
+
+async function open(
+  spec: TaskSpec<ObjectsOptions>,
+  options: OpenOptions,
+): Promise<Task<CocoPictureInput, FoundObjects>> {
+  const { Detector } = await import('../../../plugin/index.js');
+  const { masks, categories } = spec.options;
+  const workOf = (model: Detector): PictureWork<CocoPictureInput, FoundObjects> => ({
+    compute: async (pictures) => {
+      const rows: FoundObjects[] = [];
+      for (const { input, image } of pictures) {
+        const { file, id, width, height } = input;
+        if (image.width !== width || image.height !== height) {
+          throw new Error(
+            `${file} has ${image.width} x ${image.height} pixels, its annotations are of ${width} x ${height}`,
+          );
+        }
+        const { detections } = await model.detect(image, { masks: masks ? 'rle' : 'none' });
+        const results = detections.map(({ box: [x1, y1, x2, y2], index, score, mask }) => ({
+          image_id: id,
+          category_id: categories[index],
+          score,
+          bbox: [x1, y1, x2 - x1, y2 - y1] as const,
+          segmentation: mask,
+        }));
+        rows.push({ file, results });
+      }
+      return rows;
+    },
+  });
+  return openPictureTask(spec, options, (source) => Detector.load(source), workOf);
+}

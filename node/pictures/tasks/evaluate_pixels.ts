@@ -1,0 +1,38 @@
+/** How often the class of a picture's pixels is taken for each: counts, which are small however large the picture is. */
+
+import type { Segmenter } from '../../../plugin/index.js';
+import { ConfusionMatrix } from '../../../plugin/metrics/mean_iou.js';
+import { NO_CLASS, readAde20kClasses } from '../../data/ade20k.js';
+import type { ImageInput } from '../../images/picture_files.js';
+import { openPictureTask, type PictureWork } from '../picture_task.js';
+import type { OpenOptions, PictureRow, Task, TaskKind, TaskSpec } from '../task.js';
+
+/** A picture, and the file with the classes of its pixels. */
+export interface AnnotatedPicture extends ImageInput {
+  readonly annotation: string;
+}
+
+export interface ComparedPixels extends PictureRow {
+  /** `ConfusionMatrix.entries` */
+  readonly counts: readonly number[];
+}
+
+export const EVALUATE_PIXELS: TaskKind<object, AnnotatedPicture, ComparedPixels> = { batch: 1, open };
+
+async function open(spec: TaskSpec, options: OpenOptions): Promise<Task<AnnotatedPicture, ComparedPixels>> {
+  const { Segmenter } = await import('../../../plugin/index.js');
+  const workOf = (model: Segmenter): PictureWork<AnnotatedPicture, ComparedPixels> => ({
+    compute: async (pictures) => {
+      const rows: ComparedPixels[] = [];
+      for (const { input, image } of pictures) {
+        const { classes } = model.metadata.architecture;
+        const truth = await readAde20kClasses(input.annotation, classes, image);
+        const matrix = new ConfusionMatrix(classes, { ignoreIndex: NO_CLASS });
+        matrix.add(truth, (await model.segment(image)).classMap);
+        rows.push({ file: input.file, counts: matrix.entries() });
+      }
+      return rows;
+    },
+  });
+  return openPictureTask(spec, options, (source) => Segmenter.load(source), workOf);
+}
