@@ -40,15 +40,27 @@ export interface FileSystemOptions {
  * `save()` writes a new folder of the same kind, complete or not at all; it throws when `path` is not empty.
  */
 export function fileSystem(path: string, options: FileSystemOptions = {}): ModelFolder {
-  const toFile = path.endsWith('.json');
-  const file = toFile ? path : join(path, 'model.json');
-  const directory = toFile ? dirname(path) : path;
+  const { directory, file } = placeOf(path);
   return {
     load: () => load(directory, file, options),
     save: (artifacts) => save(directory, file, artifacts),
     origin: file,
     readText: (name) => readBeside(directory, name),
   };
+}
+
+function placeOf(path: string): { directory: string; file: string } {
+  return path.endsWith('.json')
+    ? { directory: dirname(path), file: path }
+    : { directory: path, file: join(path, 'model.json') };
+}
+
+/** The files of the model that {@link fileSystem} loads from `path`: its JSON, then its shards in order. Throws as `load()` does. */
+export async function modelFiles(path: string): Promise<string[]> {
+  const { directory, file } = placeOf(path);
+  const { weightsManifest } = parseModelJson(await readModelJson(directory, file), file);
+  const shards = weightsManifest.flatMap(({ paths }) => paths.map((shard) => findShard(directory, shard)));
+  return [file, ...(await Promise.all(shards)).map((shard) => shard.file)];
 }
 
 async function load(
