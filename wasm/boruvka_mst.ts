@@ -3,6 +3,7 @@ import { BoruvkaMST } from '../plugin/ops/boruvka_mst.js';
 import { RandomSpanningTree } from '../plugin/ops/random_spanning_tree.js';
 import { ADDRESSABLE_BYTES } from './heap.js';
 import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
+import { itemsOf, type Parts } from './threads.js';
 
 /** Of boruvka.as.ts. */
 interface Functions {
@@ -39,51 +40,66 @@ interface Functions {
 }
 
 registerWasmKernel<typeof BoruvkaMST, Functions>(BoruvkaMST, (call) => {
-  const { inputs, shapes, attributes, functions } = call;
+  const { inputs, shapes, attributes, functions, inParts } = call;
   const [batch, numEdges] = shapes.weights;
   const { numVertices } = attributes;
   const bytes = functions.spanningTreeScratch(numVertices, numEdges);
-  chooseTrees(call, { batch, numEdges, bytes }, (edgeIndex, space, item) => {
-    const row = inputs.weights + 4 * item * numEdges;
-    functions.spanningTree(row, inputs.edges, numVertices, numEdges, edgeIndex, space);
-  });
+  withTrees(call, { batch, numEdges, bytes }, (parts, edgeIndexOf, spaceOf) =>
+    inParts('spanningTree', parts, (item, _, slot) => [
+      ...([inputs.weights + 4 * item * numEdges, inputs.edges, numVertices, numEdges] as const),
+      ...([edgeIndexOf(item), spaceOf(slot)] as const),
+    ]),
+  );
 });
 
 registerWasmKernel<typeof RandomSpanningTree, Functions>(RandomSpanningTree, (call) => {
-  const { inputs, shapes, attributes, functions } = call;
+  const { inputs, shapes, attributes, functions, inParts } = call;
   const [batch, numEdges] = shapes.similarity;
   const { numVertices, seed } = attributes;
   const bytes = functions.randomSpanningTreeScratch(numVertices, numEdges);
-  chooseTrees(call, { batch, numEdges, bytes }, (edgeIndex, space, item) => {
-    const row = inputs.similarity + 4 * item * numEdges;
-    functions.randomSpanningTree(row, inputs.edges, numVertices, numEdges, seed | 0, item, edgeIndex, space);
-  });
+  withTrees(call, { batch, numEdges, bytes }, (parts, edgeIndexOf, spaceOf) =>
+    inParts('randomSpanningTree', parts, (item, _, slot) => [
+      ...([inputs.similarity + 4 * item * numEdges, inputs.edges, numVertices, numEdges] as const),
+      ...([seed | 0, item, edgeIndexOf(item), spaceOf(slot)] as const),
+    ]),
+  );
 });
 
 /** Of the call of an op that chooses trees. */
 interface TreeCall
-  extends Pick<WasmKernelArguments<typeof BoruvkaMST, Functions>, 'outputs' | 'functions' | 'scratch'> {
+  extends Pick<
+    WasmKernelArguments<typeof BoruvkaMST, Functions>,
+    'outputs' | 'functions' | 'inParts' | 'scratch'
+  > {
   readonly inputs: { readonly edges: number };
   readonly attributes: { readonly numVertices: number; readonly root: number };
 }
 
 /**
- * The trees of a batch: their edges, chosen one item after another, and their order.
- * @param bytes of scratch that `choose` needs.
+ * The trees of a batch, an item a part: their edges, which `choose` writes, and then their order.
+ * @param bytes of scratch that `choose` needs for an item.
  */
-function chooseTrees(
-  { inputs: { edges }, outputs, attributes: { numVertices, root }, functions, scratch }: TreeCall,
+function withTrees(
+  { inputs: { edges }, outputs, attributes: { numVertices, root }, functions, inParts, scratch }: TreeCall,
   { batch, numEdges, bytes }: { readonly batch: number; readonly numEdges: number; readonly bytes: number },
-  choose: (edgeIndex: number, scratch: number, item: number) => void,
+  choose: (parts: Parts, edgeIndexOf: (item: number) => number, spaceOf: (slot: number) => number) => void,
 ): void {
   // More than the module asks for: from here on its sums, of 32 bits, would wrap around.
   const atMost = 32 * (numEdges + numVertices);
   if (atMost >= ADDRESSABLE_BYTES) throw new Error(`tfjs-grootvl/wasm: out of memory (${atMost} bytes)`);
-  const space = scratch(Math.max(bytes >>> 0, functions.breadthFirstOrderScratch(numVertices) >>> 0));
-  for (let b = 0; b < batch; b++) {
-    const edgeIndex = outputs.edgeIndex + 4 * b * (numVertices - 1);
-    const [order, parent] = [outputs.order, outputs.parent].map((address) => address + 4 * b * numVertices);
-    choose(edgeIndex, space, b);
-    functions.breadthFirstOrder(edgeIndex, edges, numVertices, root, order, parent, space);
-  }
+  const parts = itemsOf(batch, 40 * numVertices);
+  const needed = Math.max(bytes >>> 0, functions.breadthFirstOrderScratch(numVertices) >>> 0);
+  const ofItem = Math.ceil(needed / 8) * 8;
+  const space = scratch(parts.together * ofItem);
+  const spaceOf = (slot: number) => space + slot * ofItem;
+  const edgeIndexOf = (item: number) => outputs.edgeIndex + 4 * item * (numVertices - 1);
+  choose(parts, edgeIndexOf, spaceOf);
+  inParts('breadthFirstOrder', parts, (item, _, slot) => [
+    ...([edgeIndexOf(item), edges, numVertices, root] as const),
+    ...([
+      outputs.order + 4 * item * numVertices,
+      outputs.parent + 4 * item * numVertices,
+      spaceOf(slot),
+    ] as const),
+  ]);
 }

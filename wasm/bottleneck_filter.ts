@@ -1,6 +1,7 @@
 /** BottleneckFilter on WebAssembly. */
 import { BottleneckFilter } from '../plugin/ops/bottleneck_filter.js';
 import { registerWasmKernel } from './kernels.js';
+import { itemsOf } from './threads.js';
 
 /** Of bottleneck_filter.cc. */
 interface Functions {
@@ -20,15 +21,17 @@ interface Functions {
 
 registerWasmKernel<typeof BottleneckFilter, Functions>(
   BottleneckFilter,
-  ({ inputs, outputs, shapes, attributes: { zeta }, functions, scratch }) => {
+  ({ inputs, outputs, shapes, attributes: { zeta }, functions, inParts, scratch }) => {
     const [batch, vertices, channels] = shapes.x;
-    const space = scratch(functions.bottleneck_filter_scratch(vertices) >>> 0);
-    for (let b = 0; b < batch; b++) {
-      const [distance, order, parent] = [inputs.distance, inputs.order, inputs.parent].map(
-        (address) => address + 4 * b * vertices,
-      );
-      const [x, y] = [inputs.x, outputs.y].map((address) => address + 4 * b * vertices * channels);
-      functions.bottleneck_filter(x, distance, order, parent, y, vertices, channels, -1 / zeta ** 2, space);
-    }
+    const bytes = functions.bottleneck_filter_scratch(vertices) >>> 0;
+    const parts = itemsOf(batch, vertices * (100 + 3 * channels));
+    const space = scratch(parts.together * bytes);
+    inParts('bottleneck_filter', parts, (item, _, slot) => {
+      const [tree, values] = [4 * item * vertices, 4 * item * vertices * channels];
+      return [
+        ...([inputs.x + values, inputs.distance + tree, inputs.order + tree, inputs.parent + tree] as const),
+        ...([outputs.y + values, vertices, channels, -1 / zeta ** 2, space + slot * bytes] as const),
+      ];
+    });
   },
 );

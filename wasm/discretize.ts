@@ -1,6 +1,7 @@
 /** Discretize and its gradient on WebAssembly. */
 import { Discretize, DiscretizeGradient } from '../plugin/ops/discretize.js';
 import { registerWasmKernel } from './kernels.js';
+import { partsOf } from './threads.js';
 
 /** Of discretize.cc and discretize_gradient.cc. */
 interface Functions {
@@ -39,13 +40,30 @@ interface Functions {
 
 registerWasmKernel<typeof Discretize, Functions>(
   Discretize,
-  ({ inputs: { rawStep, stepBias, logA, inputGate, x }, outputs, shapes, functions, scratch }) => {
+  ({
+    inputs: { rawStep, stepBias, logA, inputGate, x },
+    outputs: { decay, input },
+    shapes,
+    inParts,
+    scratch,
+  }) => {
     const [batch, vertices, channels] = shapes.x;
     const states = shapes.logA[1];
-    const space = scratch(4 * channels * (states + 1));
-    const { decay, input } = outputs;
-    const rows = batch * vertices;
-    functions.discretize(rawStep, stepBias, logA, inputGate, x, decay, input, space, rows, channels, states);
+    const parts = partsOf(batch * vertices, channels * (2 + 2 * states));
+    const bytes = 4 * channels * (states + 1);
+    const space = scratch(parts.together * bytes);
+    const at = (address: number, row: number, width: number) => address + 4 * row * width;
+    inParts('discretize', parts, (row, count, slot) => [
+      ...([
+        at(rawStep, row, channels),
+        stepBias,
+        logA,
+        at(inputGate, row, states),
+        at(x, row, channels),
+      ] as const),
+      ...([at(decay, row, channels * states), at(input, row, channels * states)] as const),
+      ...([space + slot * bytes, count, channels, states] as const),
+    ]);
   },
 );
 

@@ -1,41 +1,51 @@
 // Weights of edges, and their gradient: the sums and slopes of distances.h; the cosine is finished in float64.
 #include "distances.h"
 
+// Norms of rows, clamped: what the cosine divides by.
+EXPORT void edge_norms(const float* features,  // [rows, D]
+                       double* norms,          // [rows], the result
+                       int rows,
+                       int channels,         // D
+                       double smallest_norm  // norms are clamped here
+) {
+  for (int v = 0; v < rows; v++) norms[v] = clamped(norm_of(features + size_t(v) * channels, channels), smallest_norm);
+}
+
 template <Metric metric>
-static void weigh(const float* features, const int32_t* edges, float* weights, int num_edges, int channels) {
-  for (int e = 0; e < num_edges; e++) {
-    const float* u = features + size_t(edges[2 * e]) * channels;
-    const float* v = features + size_t(edges[2 * e + 1]) * channels;
-    weights[e] = sum<metric>(u, v, channels);
+static void weigh(const float* features, const int32_t* edges, float* weights, const double* norms, int count,
+                  int channels) {
+  for (int e = 0; e < count; e++) {
+    const int u = edges[2 * e], v = edges[2 * e + 1];
+    const float total = sum<metric>(features + size_t(u) * channels, features + size_t(v) * channels, channels);
+    weights[e] = metric == COSINE ? float(-double(total) / (norms[u] * norms[v])) : total;
   }
 }
 
+// Edges from `first` to `end` of all images, one image after another.
 EXPORT void edge_dissimilarity(const float* features,  // [B, V, D]
                                const int32_t* edges,   // [E, 2]
                                float* weights,         // [B, E], the result
-                               double* norms,          // [V] scratch, used by the cosine
-                               int batch,              // B
-                               int vertices,           // V
-                               int num_edges,          // E
-                               int channels,           // D
-                               int metric,             // 0 cosine, 1 euclidean, 2 manhattan
-                               double smallest_norm    // norms are clamped here
+                               const double* norms,    // [B, V], of edge_norms, used by the cosine
+                               int first,
+                               int end,
+                               int vertices,   // V
+                               int num_edges,  // E
+                               int channels,   // D
+                               int metric      // a Metric
 ) {
-  for (int b = 0; b < batch; b++, features += size_t(vertices) * channels, weights += num_edges) {
+  while (first < end) {
+    const int b = first / num_edges, e = first % num_edges;
+    const int left = end - first, count = left < num_edges - e ? left : num_edges - e;
+    const float* const image = features + size_t(b) * vertices * channels;
+    const double* const of_image = norms + size_t(b) * vertices;
     if (metric == EUCLIDEAN) {
-      weigh<EUCLIDEAN>(features, edges, weights, num_edges, channels);
+      weigh<EUCLIDEAN>(image, edges + 2 * e, weights + first, of_image, count, channels);
     } else if (metric == MANHATTAN) {
-      weigh<MANHATTAN>(features, edges, weights, num_edges, channels);
+      weigh<MANHATTAN>(image, edges + 2 * e, weights + first, of_image, count, channels);
     } else {
-      for (int v = 0; v < vertices; v++) {
-        const float* row = features + size_t(v) * channels;
-        norms[v] = clamped(norm_of(row, channels), smallest_norm);
-      }
-      weigh<COSINE>(features, edges, weights, num_edges, channels);
-      for (int e = 0; e < num_edges; e++) {
-        weights[e] = float(-double(weights[e]) / (norms[edges[2 * e]] * norms[edges[2 * e + 1]]));
-      }
+      weigh<COSINE>(image, edges + 2 * e, weights + first, of_image, count, channels);
     }
+    first += count;
   }
 }
 

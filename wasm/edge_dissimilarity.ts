@@ -7,26 +7,35 @@ import {
 } from '../plugin/ops/edge_dissimilarity.js';
 import { Metric as Code } from './constants.js';
 import { registerWasmKernel } from './kernels.js';
-
-type Sizes = [
-  batch: number,
-  vertices: number,
-  numEdges: number,
-  channels: number,
-  metric: number,
-  smallestNorm: number,
-];
+import { partsOf } from './threads.js';
 
 /** Of edge_dissimilarity.cc. */
 interface Functions {
-  edge_dissimilarity(features: number, edges: number, weights: number, norms: number, ...sizes: Sizes): void;
+  edge_norms(features: number, norms: number, rows: number, channels: number, smallestNorm: number): void;
+  edge_dissimilarity(
+    features: number,
+    edges: number,
+    weights: number,
+    norms: number,
+    first: number,
+    end: number,
+    vertices: number,
+    numEdges: number,
+    channels: number,
+    metric: number,
+  ): void;
   edge_dissimilarity_gradient(
     features: number,
     edges: number,
     dy: number,
     dfeatures: number,
     norms: number,
-    ...sizes: Sizes
+    batch: number,
+    vertices: number,
+    numEdges: number,
+    channels: number,
+    metric: number,
+    smallestNorm: number,
   ): void;
 }
 
@@ -37,31 +46,40 @@ export const METRICS: Readonly<Record<Metric, number>> = {
   manhattan: Code.MANHATTAN,
 };
 
-/** Sizes that both functions take, and bytes of scratch memory for norms. */
-function sizesOf(
-  { features, edges }: { readonly features: readonly number[]; readonly edges: readonly number[] },
-  metric: Metric,
-): { sizes: Sizes; bytes: number } {
-  const [batch, vertices, channels] = features;
-  return {
-    sizes: [batch, vertices, edges[0], channels, METRICS[metric], SMALLEST_NORM],
-    bytes: metric === 'cosine' ? 8 * vertices : 0,
-  };
-}
-
 registerWasmKernel<typeof EdgeDissimilarity, Functions>(
   EdgeDissimilarity,
-  ({ inputs: { features, edges }, outputs: { weights }, shapes, attributes, functions, scratch }) => {
-    const { sizes, bytes } = sizesOf(shapes, attributes.metric);
-    functions.edge_dissimilarity(features, edges, weights, scratch(bytes), ...sizes);
+  ({
+    inputs: { features, edges },
+    outputs: { weights },
+    shapes,
+    attributes: { metric },
+    inParts,
+    scratch,
+  }) => {
+    const [batch, vertices, channels] = shapes.features;
+    const [numEdges] = shapes.edges;
+    let norms = 0;
+    if (metric === 'cosine') {
+      norms = scratch(8 * batch * vertices);
+      inParts('edge_norms', partsOf(batch * vertices, 0.3 * channels), (row, count) => [
+        ...([features + 4 * row * channels, norms + 8 * row, count, channels, SMALLEST_NORM] as const),
+      ]);
+    }
+    inParts('edge_dissimilarity', partsOf(batch * numEdges, 0.3 * channels), (first, count) => [
+      ...([features, edges, weights, norms, first, first + count, vertices, numEdges] as const),
+      ...([channels, METRICS[metric]] as const),
+    ]);
   },
 );
 
 registerWasmKernel<typeof EdgeDissimilarityGradient, Functions>(
   EdgeDissimilarityGradient,
-  ({ inputs: { features, edges, dy }, outputs, shapes, attributes, functions, scratch }) => {
-    const { sizes, bytes } = sizesOf(shapes, attributes.metric);
-    const { dfeatures } = outputs;
-    functions.edge_dissimilarity_gradient(features, edges, dy, dfeatures, scratch(bytes), ...sizes);
+  ({ inputs: { features, edges, dy }, outputs, shapes, attributes: { metric }, functions, scratch }) => {
+    const [batch, vertices, channels] = shapes.features;
+    const norms = scratch(metric === 'cosine' ? 8 * vertices : 0);
+    functions.edge_dissimilarity_gradient(
+      ...([features, edges, dy, outputs.dfeatures, norms, batch, vertices, shapes.edges[0]] as const),
+      ...([channels, METRICS[metric], SMALLEST_NORM] as const),
+    );
   },
 );

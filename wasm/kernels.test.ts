@@ -16,8 +16,10 @@ import { suppressOn } from './detections.js';
 import { hostOf } from './host.js';
 import './index.js';
 import { onCpu, tfjsModule } from '../testing/wasm_backend.js';
+import { PART_FLAG } from './threads.js';
 
 t.before(async () => {
+  tf.env().set(PART_FLAG, 1); // little work is split as well
   await tf.setBackend('wasm');
   await tf.ready();
 });

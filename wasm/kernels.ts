@@ -32,12 +32,13 @@ export interface WasmKernelArguments<D extends OpDeclaration, Functions> extends
 /**
  * Calls a function for parts of its work, on all threads there are, and returns when all are done. `argumentsOf` gives the
  * arguments for `count` items from `first` on, which must not depend on what other parts write. This is where a kernel
- * says how its work splits; on one thread the same parts run one after another.
+ * says how its work splits; on one thread the same parts run one after another. Those that run at the same time have different
+ * numbers `slot`, below `parts.together`, to choose scratch memory by.
  */
 export type InParts<Functions> = <Name extends keyof Functions & string>(
   name: Name,
   parts: Parts,
-  argumentsOf: (first: number, count: number, part: number) => NumbersOf<Functions[Name]>,
+  argumentsOf: (first: number, count: number, slot: number) => NumbersOf<Functions[Name]>,
 ) => void;
 
 type NumbersOf<Function> = Function extends (...args: infer Arguments) => unknown

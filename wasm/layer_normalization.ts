@@ -2,6 +2,7 @@
 import { rowsOf } from '../plugin/kernels/sizes.js';
 import { LayerNormalization, LayerNormalizationGradient } from '../plugin/ops/layer_normalization.js';
 import { registerWasmKernel } from './kernels.js';
+import { partsOf } from './threads.js';
 
 /** Of layer_normalization.cc and layer_normalization_gradient.cc. */
 interface Functions {
@@ -30,9 +31,12 @@ interface Functions {
 
 registerWasmKernel<typeof LayerNormalization, Functions>(
   LayerNormalization,
-  ({ inputs: { x, gamma, beta }, outputs: { y }, shapes, attributes, functions }) => {
-    const rows = rowsOf(shapes.x);
-    functions.layer_normalization(x, gamma, beta, y, rows, shapes.gamma[0], attributes.epsilon);
+  ({ inputs: { x, gamma, beta }, outputs: { y }, shapes, attributes, inParts }) => {
+    const [channels] = shapes.gamma;
+    const at = (address: number, row: number) => address + 4 * row * channels;
+    inParts('layer_normalization', partsOf(rowsOf(shapes.x), 0.7 * channels), (row, count) => [
+      ...([at(x, row), gamma, beta, at(y, row), count, channels, attributes.epsilon] as const),
+    ]);
   },
 );
 

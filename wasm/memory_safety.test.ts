@@ -21,8 +21,10 @@ import * as stateReadout from '../plugin/ops/state_readout.js';
 import * as tokenEmbedding from '../plugin/ops/token_embedding.js';
 import { tfjsModule } from '../testing/wasm_backend.js';
 import './index.js';
+import { PART_FLAG } from './threads.js';
 
 tf.enableProdMode();
+tf.env().set(PART_FLAG, 1); // little work is split as well
 await tf.setBackend('wasm');
 await tf.ready();
 

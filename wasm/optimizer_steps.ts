@@ -2,6 +2,7 @@
 import { sizeOf } from '../plugin/kernels/sizes.js';
 import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from '../plugin/ops/optimizer_steps.js';
 import { registerWasmKernel } from './kernels.js';
+import { partsOf } from './threads.js';
 
 /** Of optimizer_steps.cc. */
 interface Functions {
@@ -41,13 +42,14 @@ interface Functions {
 
 registerWasmKernel<typeof AdamWStep, Functions>(
   AdamWStep,
-  ({ inputs: { value, gradient, m, v }, outputs, shapes, attributes, functions }) => {
+  ({ inputs: { value, gradient, m, v }, outputs, shapes, attributes, inParts }) => {
     const { updated, mean, variance } = outputs;
     const { beta1, beta2, epsilon, keep, rate, correction } = attributes;
-    functions.adamw_step(
-      ...([value, gradient, m, v, updated, mean, variance, sizeOf(shapes.value)] as const),
+    inParts('adamw_step', partsOf(sizeOf(shapes.value), 2), (first, count) => [
+      ...([value + 4 * first, gradient + 4 * first, m + 4 * first, v + 4 * first] as const),
+      ...([updated + 4 * first, mean + 4 * first, variance + 4 * first, count] as const),
       ...([beta1, 1 - beta1, beta2, 1 - beta2, epsilon, keep, rate, correction] as const),
-    );
+    ]);
   },
 );
 

@@ -1,6 +1,7 @@
 /** SelectiveSplit and its gradient on WebAssembly. */
 import { SelectiveJoin, SelectiveSplit } from '../plugin/ops/selective_split.js';
 import { registerWasmKernel } from './kernels.js';
+import { partsOf } from './threads.js';
 
 /** Of selective_split.cc. */
 export interface SelectiveSplitFunctions {
@@ -17,11 +18,14 @@ export interface SelectiveSplitFunctions {
 
 registerWasmKernel<typeof SelectiveSplit, SelectiveSplitFunctions>(
   SelectiveSplit,
-  ({ inputs: { selected }, outputs: { step, inputGate, outputGate }, shapes, attributes, functions }) => {
+  ({ inputs: { selected }, outputs: { step, inputGate, outputGate }, shapes, attributes, inParts }) => {
     const [batch, vertices, width] = shapes.selected;
     const { states } = attributes;
     const rank = width - 2 * states;
-    functions.selective_split(selected, step, inputGate, outputGate, batch * vertices, rank, states);
+    inParts('selective_split', partsOf(batch * vertices, 0.5 * width), (row, count) => [
+      ...([selected + 4 * row * width, step + 4 * row * rank] as const),
+      ...([inputGate + 4 * row * states, outputGate + 4 * row * states, count, rank, states] as const),
+    ]);
   },
 );
 

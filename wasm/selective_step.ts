@@ -1,6 +1,7 @@
 /** SelectiveStep on WebAssembly. */
 import { SelectiveStep } from '../plugin/ops/selective_step.js';
 import { registerWasmKernel } from './kernels.js';
+import { partsOf } from './threads.js';
 
 /** Of selective_step.cc. */
 export interface SelectiveStepFunctions {
@@ -17,8 +18,11 @@ export interface SelectiveStepFunctions {
 
 registerWasmKernel<typeof SelectiveStep, SelectiveStepFunctions>(
   SelectiveStep,
-  ({ inputs: { rawStep, stepBias, x }, outputs: { step, drive }, shapes, functions }) => {
+  ({ inputs: { rawStep, stepBias, x }, outputs: { step, drive }, shapes, inParts }) => {
     const [batch, length, channels] = shapes.x;
-    functions.selective_step(rawStep, stepBias, x, step, drive, batch * length, channels);
+    const at = (address: number, row: number) => address + 4 * row * channels;
+    inParts('selective_step', partsOf(batch * length, 3 * channels), (row, count) => [
+      ...([at(rawStep, row), stepBias, at(x, row), at(step, row), at(drive, row), count, channels] as const),
+    ]);
   },
 );

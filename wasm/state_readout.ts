@@ -1,6 +1,7 @@
 /** StateReadout and its gradient on WebAssembly. */
 import { StateReadout, StateReadoutGradient } from '../plugin/ops/state_readout.js';
 import { registerWasmKernel } from './kernels.js';
+import { partsOf } from './threads.js';
 
 /** Addresses of what the op and its gradient both read. */
 type Inputs = [
@@ -41,15 +42,14 @@ interface Functions {
 
 registerWasmKernel<typeof StateReadout, Functions>(
   StateReadout,
-  ({ inputs, outputs, shapes, attributes, functions }) => {
+  ({ inputs, outputs: { y }, shapes, attributes, inParts }) => {
     const [batch, vertices, channels] = shapes.state;
-    functions.state_readout(
-      ...addressesOf(inputs),
-      outputs.y,
-      batch * vertices,
-      channels,
-      attributes.epsilon,
-    );
+    const [state, outputGate, x, skip, gate, ...vectors] = addressesOf(inputs);
+    const at = (address: number, row: number) => address + 4 * row * channels;
+    inParts('state_readout', partsOf(batch * vertices, 2 * channels), (row, count) => [
+      ...([at(state, row), outputGate + 4 * row, at(x, row), skip, at(gate, row), ...vectors] as const),
+      ...([at(y, row), count, channels, attributes.epsilon] as const),
+    ]);
   },
 );
 

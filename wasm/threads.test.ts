@@ -5,7 +5,7 @@ import { instanceBytes, instantiateKernels } from './instantiate.js';
 import { moduleNow } from './module_files.js';
 import { ThreadPool } from './thread_pool.js';
 import { type NativeFunction, ThreadQueue } from './thread_queue.js';
-import { getThreads, partsOf, setThreads, Threads } from './threads.js';
+import { getThreads, itemsOf, partsOf, setThreads, Threads } from './threads.js';
 
 const modules = { kernels: moduleNow('kernels.wasm', 'shared'), graph: moduleNow('boruvka.wasm', 'shared') };
 
@@ -43,11 +43,18 @@ function gelu({ heap }: ReturnType<typeof sharedHeap>, run: Threads['run']): Uin
 }
 
 t.test('parts depend on the work alone', async (t) => {
-  t.same(partsOf(10, 1), { total: 10, size: 10, count: 1 }, 'little work is one part');
-  t.same(partsOf(1000, 1e6), { total: 1000, size: 32, count: 32 }, 'much work 32');
+  t.same(partsOf(10, 1), { total: 10, size: 10, count: 1, together: 1 }, 'little work is one part');
+  t.same(partsOf(1000, 1e6), { total: 1000, size: 32, count: 32, together: 32 }, 'much work 32');
+  t.equal(partsOf(1e6, 0).count, 1, 'what is not split');
   t.equal(partsOf(1001, 5000, 4).size % 4, 0);
-  t.same(partsOf(0, 1e6), { total: 0, size: 1, count: 0 }, 'no work none');
+  t.same(partsOf(0, 1e6), { total: 0, size: 1, count: 0, together: 0 }, 'no work none');
   t.ok(parts.count > 3);
+  t.same(
+    itemsOf(20, 1e6),
+    { total: 20, size: 1, count: 20, together: 8 },
+    'images, of which scratch memory is large',
+  );
+  t.equal(itemsOf(20, 1).together, 1, 'little work is done in turn');
 });
 
 t.test('any number of threads gives the same bits, and leaves nothing behind', async (t) => {

@@ -58,17 +58,29 @@ export interface Parts {
   /** Of a part; the last one may have fewer. */
   readonly size: number;
   readonly count: number;
+  /** How many may run at the same time: those in turn can have the same scratch memory. */
+  readonly together: number;
 }
 
 /** Flag of tfjs: work that is worth a part. A thread that is awake takes one in about a microsecond. Tests make it small. */
-const PART_FLAG = 'GROOTVL_WASM_PART_NANOSECONDS';
+export const PART_FLAG = 'GROOTVL_WASM_PART_NANOSECONDS';
 env().registerFlag(PART_FLAG, () => 20_000);
 
-/** @param nanoseconds about what one of `total` takes. @param multiple of which the size of a part is one */
+/** @param nanoseconds about what one of `total` takes; 0: they are not split. @param multiple of which the size of a part is one */
 export function partsOf(total: number, nanoseconds: number, multiple = 1): Parts {
-  const least = Math.max(total / MOST_PARTS, env().getNumber(PART_FLAG) / Math.max(nanoseconds, 1e-3));
+  const least = Math.max(total / MOST_PARTS, env().getNumber(PART_FLAG) / nanoseconds);
   const size = Math.min(Math.max(total, 1), Math.ceil(least / multiple) * multiple);
-  return { total, size, count: Math.ceil(total / size) };
+  const count = Math.ceil(total / size);
+  return { total, size, count, together: count };
+}
+
+/** Each item a part. Images need much scratch memory, so that of few is enough. */
+const ITEMS_TOGETHER = 8;
+
+/** A part for each item, such as an image. @param nanoseconds about what one takes */
+export function itemsOf(total: number, nanoseconds: number): Parts {
+  const isLittle = total * nanoseconds < env().getNumber(PART_FLAG);
+  return { total, size: 1, count: total, together: isLittle ? 1 : Math.min(total, ITEMS_TOGETHER) };
 }
 
 /** The threads of a backend. */
@@ -130,23 +142,28 @@ export class Threads {
     }
   }
 
-  /** Calls a function for each part, `argumentsOf` of which are those of `count` items from `first` on. */
+  /**
+   * Calls a function for each part, with arguments for `count` items from `first` on; parts that run at the same time have
+   * different numbers `slot`, below `together`.
+   */
   run(
     name: string,
-    { total, size, count }: Parts,
-    argumentsOf: (first: number, count: number, part: number) => readonly number[],
+    { total, size, count, together }: Parts,
+    argumentsOf: (first: number, count: number, slot: number) => readonly number[],
   ): void {
     const argumentsOfPart = (part: number) => {
       const first = part * size;
-      return argumentsOf(first, Math.min(size, total - first), part);
+      return argumentsOf(first, Math.min(size, total - first), part % together);
     };
-    if (!this.pool || count === 1) {
+    if (!this.pool || together === 1) {
       for (let part = 0; part < count; part++)
         (this.exports[name] as NativeFunction)(...argumentsOfPart(part));
       return;
     }
     try {
-      this.pool.run(name, count, argumentsOfPart);
+      for (let from = 0; from < count; from += together) {
+        this.pool.run(name, Math.min(together, count - from), (part) => argumentsOfPart(from + part));
+      }
     } catch (error) {
       if (error instanceof ThreadLost) {
         this.pool = undefined;

@@ -1,4 +1,5 @@
 // The passes that tree scans and their gradients are made of (GrootVL, algorithm 1); values are [V, D] by vertex id.
+// What a pass works on may be some of the channels, side by side: rows of values and decays are then `stride` apart.
 // A pass is compiled for a decay a channel and for two ways of sharing one; where they differ it asks the decays.
 #pragma once
 #include "rows.h"
@@ -7,14 +8,16 @@ struct Tree {
   const int32_t* order;   // vertex ids in breadth-first order
   const int32_t* parent;  // positions in `order`
   int vertices;
-  int channels;
+  int stride;    // channels of a row
+  int channels;  // those that a pass works on
 
-  size_t row(int position) const { return size_t(order[position]) * channels; }
+  size_t row(int position) const { return size_t(order[position]) * stride; }
 };
 
 // Decays [V, D], one a channel: a row is one part.
 struct ChannelDecays {
   float* values;  // of a gradient written, else read
+  int stride;
   int channels;
 
   struct Row {
@@ -23,10 +26,10 @@ struct ChannelDecays {
   };
   int parts() const { return 1; }
   int size() const { return channels; }
-  INLINE_MEMBER Row of(int vertex, int) const { return {values + size_t(vertex) * channels}; }
+  INLINE_MEMBER Row of(int vertex, int) const { return {values + size_t(vertex) * stride}; }
   template <typename Compute>
   INLINE_MEMBER void set(int vertex, int, const Compute& compute) const {
-    for_channels(values + size_t(vertex) * channels, channels, compute);
+    for_channels(values + size_t(vertex) * stride, channels, compute);
   }
 };
 
@@ -35,6 +38,7 @@ struct ChannelDecays {
 template <int GROUPS>
 struct GroupDecays {
   float* values;
+  int stride;
   int groups;
   int channels;  // of a group
 
@@ -44,17 +48,18 @@ struct GroupDecays {
   };
   int parts() const { return GROUPS ? GROUPS : groups; }
   int size() const { return channels; }
-  INLINE_MEMBER Part of(int vertex, int part) const { return {splat(values[size_t(vertex) * groups + part])}; }
+  INLINE_MEMBER Part of(int vertex, int part) const { return {splat(values[size_t(vertex) * stride + part])}; }
   // The sum over the channels: lanes beyond them must come out as zero.
   template <typename Compute>
   INLINE_MEMBER void set(int vertex, int part, const Compute& compute) const {
-    values[size_t(vertex) * groups + part] = sum_channels(channels, compute);
+    values[size_t(vertex) * stride + part] = sum_channels(channels, compute);
   }
 };
 
 // The same for a power of two of channels from 4 on, all lanes of a register: a row is one part, however many groups.
 struct BlockDecays {
   float* values;
+  int stride;
   int groups;
   int channels;
   int shift;  // log2(D/G)
@@ -66,12 +71,12 @@ struct BlockDecays {
   };
   int parts() const { return 1; }
   int size() const { return channels; }
-  INLINE_MEMBER Row of(int vertex, int) const { return {values + size_t(vertex) * groups, shift}; }
+  INLINE_MEMBER Row of(int vertex, int) const { return {values + size_t(vertex) * stride, shift}; }
   template <typename Compute>
   INLINE_MEMBER void set(int vertex, int, const Compute& compute) const {
     for (int group = 0; group < groups; group++) {
       const int first = group << shift;
-      values[size_t(vertex) * groups + group] = sum_channels(
+      values[size_t(vertex) * stride + group] = sum_channels(
           1 << shift, [&](Channel d, int n) { return compute(Channel{first + d.first, d.offset}, n); });
     }
   }
@@ -86,21 +91,29 @@ INLINE void for_parts(const Decays& decays, const Run& run) {
   for (int part = 0; part < decays.parts(); part++) run(part * decays.size(), decays.size(), part);
 }
 
+// Decays of `groups` groups, `stride` of which are a row, for `channels` channels.
+struct DecayRows {
+  const float* values;
+  int stride;
+  int groups;
+};
+
 // Calls run with the decays as it is fastest to take them.
 template <typename Run>
-INLINE void with_decays(const float* decay, int groups, int channels, const Run& run) {
-  float* const values = const_cast<float*>(decay);
+INLINE void with_decays(const DecayRows& rows, int channels, const Run& run) {
+  float* const values = const_cast<float*>(rows.values);
+  const int groups = rows.groups, stride = rows.stride;
   if (groups == channels) {
-    run(ChannelDecays{values, channels});
+    run(ChannelDecays{values, stride, channels});
     return;
   }
   const int size = groups == 0 ? 0 : channels / groups;
   if (size >= LANES && size <= SMALL_GROUP && (size & (size - 1)) == 0) {
-    run(BlockDecays{values, groups, channels, __builtin_ctz(size)});
+    run(BlockDecays{values, stride, groups, channels, __builtin_ctz(size)});
   } else if (groups == 1) {
-    run(GroupDecays<1>{values, 1, size});
+    run(GroupDecays<1>{values, stride, 1, size});
   } else {
-    run(GroupDecays<0>{values, groups, size});
+    run(GroupDecays<0>{values, stride, groups, size});
   }
 }
 

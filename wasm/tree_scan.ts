@@ -1,7 +1,8 @@
 /** TreeScan on WebAssembly. */
 import { TreeScan } from '../plugin/ops/tree_scan.js';
-import { Aggregate } from './constants.js';
+import { Aggregate, LANES } from './constants.js';
 import { registerWasmKernel } from './kernels.js';
+import { itemsOf, type Parts } from './threads.js';
 
 /** Of tree_scan.cc. */
 interface Functions {
@@ -12,9 +13,10 @@ interface Functions {
     parent: number,
     y: number,
     isLeaf: number,
-    batch: number,
     vertices: number,
+    stride: number,
     channels: number,
+    decayStride: number,
     groups: number,
     aggregate: number,
   ): void;
@@ -23,26 +25,68 @@ interface Functions {
 /** The numbers that the functions of both kernels take. */
 export const AGGREGATES = { root: Aggregate.ROOT, all: Aggregate.ALL, leaves: Aggregate.LEAVES } as const;
 
+/** Channels of an image that are scanned together: the fewer, the more the walk along the tree weighs. */
+const LEAST_CHANNELS = 32;
+/** Of an image, so that there is something for several threads. */
+const BLOCKS = 4;
+
+/** A part of a scan: some channels of an image. Positions are in numbers of 4 bytes. */
+interface Block {
+  /** Of the image, in order and parent. */
+  readonly tree: number;
+  /** Of the first channel, in values. */
+  readonly values: number;
+  readonly decays: number;
+  readonly channels: number;
+  readonly groups: number;
+}
+
+/**
+ * How a scan splits: images, and channels in blocks of whole groups. Where one decay is for all channels, its gradient is a
+ * sum over them, which `isGradient` leaves whole.
+ */
+export function blocksOf(
+  [batch, vertices, channels]: readonly number[],
+  groups: number,
+  isGradient = false,
+): { readonly parts: Parts; readonly block: (index: number) => Block } {
+  const isWhole = groups === 0 || (groups === 1 && isGradient);
+  const unit = groups <= 1 || groups === channels ? LANES : channels / groups;
+  const least = isWhole ? channels : Math.max(channels / BLOCKS, LEAST_CHANNELS);
+  const width = Math.max(Math.min(Math.ceil(least / unit) * unit, channels), 1);
+  const blocks = Math.max(Math.ceil(channels / width), 1);
+  return {
+    parts: itemsOf(batch * blocks, 0.4 * vertices * width),
+    block: (index) => {
+      const image = Math.floor(index / blocks);
+      const first = (index % blocks) * width;
+      const count = Math.min(width, channels - first);
+      const ofGroup = groups === 0 ? 1 : channels / groups;
+      return {
+        tree: image * vertices,
+        values: image * vertices * channels + first,
+        decays: image * vertices * groups + (groups === 1 ? 0 : first / ofGroup),
+        channels: count,
+        groups: groups === 1 ? 1 : count / ofGroup,
+      };
+    },
+  };
+}
+
 registerWasmKernel<typeof TreeScan, Functions>(
   TreeScan,
-  ({ inputs, outputs, shapes, attributes, functions, scratch }) => {
-    const { x, decay, order, parent } = inputs;
-    const [batch, vertices, channels] = shapes.x;
+  ({ inputs: { x, decay, order, parent }, outputs: { y }, shapes, attributes, inParts, scratch }) => {
+    const [, vertices, channels] = shapes.x;
     const groups = shapes.decay[2];
-    const aggregate = AGGREGATES[attributes.aggregate];
-    const isLeaf = scratch(vertices);
-    functions.tree_scan(
-      x,
-      decay,
-      order,
-      parent,
-      outputs.y,
-      isLeaf,
-      batch,
-      vertices,
-      channels,
-      groups,
-      aggregate,
-    );
+    const { parts, block } = blocksOf(shapes.x, groups);
+    const isLeaf = scratch(parts.together * vertices);
+    inParts('tree_scan', parts, (index, _, slot) => {
+      const at = block(index);
+      return [
+        ...([x + 4 * at.values, decay + 4 * at.decays, order + 4 * at.tree, parent + 4 * at.tree] as const),
+        ...([y + 4 * at.values, isLeaf + slot * vertices, vertices, channels, at.channels] as const),
+        ...([groups, at.groups, AGGREGATES[attributes.aggregate]] as const),
+      ];
+    });
   },
 );

@@ -33,37 +33,34 @@ static void gradient_of_whole_tree(const float* x, const Decays& decays, const f
   }
 }
 
-EXPORT void tree_scan_gradient(const float* x,         // [B, V, D]
-                               const float* decay,     // [B, V, G]
-                               const int32_t* order,   // [B, V] vertex ids in breadth-first order
-                               const int32_t* parent,  // [B, V] positions in `order`
-                               const float* y,         // [B, V, D], output of the scan
-                               const float* dy,        // [B, V, D], its gradient
-                               float* dx,              // [B, V, D], the first result
-                               float* ddecay,          // [B, V, G], the second result
-                               float* scratch,         // [V, D], used for the whole tree
-                               int batch,              // B
+EXPORT void tree_scan_gradient(const float* x,         // [V, stride], D channels of it, as all values
+                               const float* decay,     // [V, decay_stride], G of it
+                               const int32_t* order,   // [V] vertex ids in breadth-first order
+                               const int32_t* parent,  // [V] positions in `order`
+                               const float* y,         // output of the scan
+                               const float* dy,        // its gradient
+                               float* dx,              // the first result
+                               float* ddecay,          // [V, decay_stride], G of it, the second result
+                               float* scratch,         // [V, stride], D channels of it, used for the whole tree
                                int vertices,           // V
-                               int channels,           // D
-                               int groups,             // G
-                               int aggregate           // an Aggregate
+                               int stride,
+                               int channels,  // D
+                               int decay_stride,
+                               int groups,    // G
+                               int aggregate  // an Aggregate
 ) {
-  for (int b = 0; b < batch; b++) {
-    const Tree tree = {order + b * vertices, parent + b * vertices, vertices, channels};
-    const size_t at = size_t(b) * vertices * channels;
-    const size_t edges = size_t(b) * vertices * groups;
-    with_decays(decay + edges, groups, channels, [&](auto decays) {
-      auto ddecays = decays;
-      ddecays.values = ddecay + edges;
-      for_channels(ddecays.values + size_t(tree.order[0]) * groups, groups, [](int, int) { return zero(); });
-      if (aggregate == ALL) {
-        gradient_of_whole_tree(x + at, decays, y + at, dy + at, dx + at, ddecays, scratch, tree);
-      } else if (aggregate == LEAVES) {
-        scan_up(dx + at, dy + at, decays, tree);
-        for (int i = 1; i < vertices; i++) set_products(ddecays, dx + at, y + at, tree, i);
-      } else {
-        spread_down(dx + at, dy + at, decays, tree, [&](int i) { set_products(ddecays, y + at, dx + at, tree, i); });
-      }
-    });
-  }
+  const Tree tree = {order, parent, vertices, stride, channels};
+  with_decays({decay, decay_stride, groups}, channels, [&](auto decays) {
+    auto ddecays = decays;
+    ddecays.values = ddecay;
+    for_channels(ddecay + size_t(order[0]) * decay_stride, groups, [](int, int) { return zero(); });
+    if (aggregate == ALL) {
+      gradient_of_whole_tree(x, decays, y, dy, dx, ddecays, scratch, tree);
+    } else if (aggregate == LEAVES) {
+      scan_up(dx, dy, decays, tree);
+      for (int i = 1; i < vertices; i++) set_products(ddecays, dx, y, tree, i);
+    } else {
+      spread_down(dx, dy, decays, tree, [&](int i) { set_products(ddecays, y, dx, tree, i); });
+    }
+  });
 }
