@@ -45,7 +45,8 @@ export async function readClassList(file: string): Promise<ClassList> {
   const rows = lines.map((line) => line.trim()).filter((line) => line !== '');
   const parts = rows.map((row) => /^(n\d{8})\s+(.*)$/.exec(row)?.slice(1) ?? [row, '']);
   const names = parts.map(([name]) => name);
-  const again = names.find((name, i) => names.indexOf(name) !== i);
+  const seen = new Set<string>();
+  const again = names.find((name) => seen.size === seen.add(name).size);
   if (again !== undefined) throw new Error(`${file}: the class ${quote(again)} is listed twice`);
   return { file, names, words: parts.map(([, words]) => words) };
 }
@@ -64,9 +65,9 @@ export function classOrder(
 ): ClassOrder {
   if (list) return listedOrder(set, found, model, list);
   const { count, names } = model;
-  if (names && found.every((name) => names.includes(name))) {
-    return { indices: indicesOf(names), statement: 'classes by the names of the model' };
-  }
+  const named = indicesOf(names ?? []);
+  const unknown = found.find((name) => !named.has(name));
+  if (unknown === undefined) return { indices: named, statement: 'classes by the names of the model' };
   const sorted = [...found].sort();
   const hasImageNetNames = names === null || String(names) === String(IMAGENET_CLASSES);
   if (hasImageNetNames && found.length === count && found.every(isSynset)) {
@@ -79,8 +80,7 @@ export function classOrder(
   if (names === null && found.length === count) {
     return { indices: indicesOf(sorted), statement: 'classes in alphabetical order; the model names none' };
   }
-  const unknown = names && found.find((name) => !names.includes(name));
-  const why = unknown ? `the model has no class ${quote(unknown)}` : `the model has ${count} classes`;
+  const why = names ? `the model has no class ${quote(unknown)}` : `the model has ${count} classes`;
   throw new Error(
     `${set} has ${found.length} classes, ${why}: --class-order FILE lists the classes in the model's order`,
   );

@@ -51,7 +51,7 @@ export async function labelledFolders(
       files: await picturesIn(join(folder, name)),
     })),
   );
-  const most = Math.max(...classes.map(({ files }) => files.length));
+  const most = classes.reduce((most, { files }) => Math.max(most, files.length), 0);
   const pictures: LabelledPicture[] = [];
   for (let i = 0; i < most; i++) {
     for (const { label, files } of classes) if (i < files.length) pictures.push({ file: files[i], label });

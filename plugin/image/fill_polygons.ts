@@ -8,13 +8,10 @@ import type { Extent } from './prepare.js';
 /** Steps along the side of a pixel. */
 const STEPS = 5;
 
-/** Of one polygon: more than the outline of any picture that is read has. A small file cannot ask for more work. */
-const MAX_STEPS = 2 ** 24;
-
 /**
  * The union of polygons in COCO's run lengths, compressed.
  * @param polygons x and y of the corners in turn, pixels; parts outside of the picture are cut off
- * @throws {Error} one line, when a polygon has fewer than three corners or is longer than that of a picture can be
+ * @throws {Error} one line, when a polygon has fewer than three corners, or one far outside of the picture
  */
 export function encodePolygons(
   polygons: readonly (readonly number[])[],
@@ -30,26 +27,24 @@ export function encodePolygons(
   return { size: [height, width], counts: compressCounts(counts) };
 }
 
-/** @throws {Error} as {@link encodePolygons} */
-export function checkPolygon(polygon: readonly number[]): void {
+/**
+ * Corners may lie outside of the picture, but not far: a small file cannot ask for much work.
+ * @throws {Error} as {@link encodePolygons}
+ */
+export function checkPolygon(polygon: readonly number[], { width, height }: Extent): void {
   if (polygon.length < 6 || polygon.length % 2 === 1) {
     throw new Error(`a polygon of ${polygon.length} numbers, expected x and y of at least 3 corners`);
   }
-  const wrong = polygon.find((value) => !Number.isFinite(value));
-  if (wrong !== undefined) throw new Error(`a polygon with ${wrong} in it, expected numbers`);
-  let steps = 0;
-  for (let i = 0; i < polygon.length; i++) {
-    steps += STEPS * Math.abs(polygon[i] - polygon[(i + 2) % polygon.length]);
-  }
-  const farthest = polygon.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  if (steps > MAX_STEPS || farthest > MAX_STEPS) {
-    throw new Error(`a polygon of ${Math.round(steps / STEPS)} pixels around, more than a picture has`);
+  const margin = width + height;
+  const wrong = polygon.find((value) => !(value >= -margin && value <= 2 * margin));
+  if (wrong !== undefined) {
+    throw new Error(`a polygon with a corner at ${wrong}, far from a picture of ${width} x ${height} pixels`);
   }
 }
 
 /** Where the pixels of a polygon begin and end, counted down the columns: crossings of its outline, in pairs. */
 function runsOf(polygon: readonly number[], { width, height }: Extent): [from: number, to: number][] {
-  checkPolygon(polygon);
+  checkPolygon(polygon, { width, height });
   const crossings: number[] = [];
   let before: { u: number; v: number } | undefined;
   for (let i = 0; i < polygon.length; i += 2) {

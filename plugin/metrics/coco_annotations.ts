@@ -177,7 +177,7 @@ function checkSegmentation(place: string, value: unknown, { width, height }: Sto
   try {
     if (Array.isArray(value)) {
       listOf(listOf(COORDINATE, 0, MOST.numbers), 1, MOST.polygons)(value, 'it');
-      for (const polygon of value) checkPolygon(polygon);
+      for (const polygon of value) checkPolygon(polygon, { width, height });
       return;
     }
     record({ size: listOf(SIDE, 2, 2), counts: countsOf(width * height) })(value, 'it');

@@ -30,7 +30,8 @@ export function categoryOrder(
   categories: readonly CocoCategory[],
   classNames: readonly string[],
 ): CategoryOrder {
-  const ids = classNames.map((name) => categories.find((category) => category.name === name)?.id);
+  const known = new Map(categories.map(({ id, name }) => [name, id]));
+  const ids = classNames.map((name) => known.get(name));
   const unknown = ids.indexOf(undefined);
   if (unknown < 0 && new Set(ids).size === ids.length) {
     const left = categories.length - ids.length;
