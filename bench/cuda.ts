@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { counts, deviceDescription } from '../gpu/cuda/index.js';
 import { OPS } from '../plugin/ops/index.js';
 import type { PerfSize } from '../plugin/ops/spec/spec.js';
-import { perfCall, STAGES, sizeName, TIMED_SPECS, triadCall } from './perf_calls.js';
+import { perfCall, STAGES, sizeName, specsTimedOn, triadCall } from './perf_calls.js';
 import { profilePrediction } from './prediction.js';
 import { randomGrootV } from './random_model.js';
 import { median } from './timing.js';
@@ -83,7 +83,7 @@ async function benchSize(size: PerfSize, batch: number, repetitions: number): Pr
   const triadUs = await deviceTime(triad.run, repetitions);
   triad.dispose();
   const times: CudaOpTime[] = [];
-  for (const spec of TIMED_SPECS) {
+  for (const spec of specsTimedOn('cuda')) {
     const call = perfCall(spec, size, batch);
     const movedUs = (triadUs * call.bytes) / triad.bytes;
     for (const [op, run] of Object.entries(call.runs)) {

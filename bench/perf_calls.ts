@@ -1,7 +1,7 @@
 /** The calls that benches time, on whatever backend is current: ops on the samples that their specs have for timing. */
 import { add, dispose, randomNormal, type Tensor, tensor, tidy, tile } from '@tensorflow/tfjs-core';
 import type { Attributes, OpDeclaration, Tensors } from '../plugin/ops/declaration.js';
-import { runOp } from '../plugin/ops/kernels.js';
+import { hasOwnKernel, runOp } from '../plugin/ops/kernels.js';
 import { Random } from '../plugin/ops/spec/random.js';
 import type { OpSpec, PerfSize } from '../plugin/ops/spec/spec.js';
 import type { CaseTensor, CaseTensors } from '../plugin/ops/spec/tensor.js';
@@ -17,6 +17,11 @@ export const STAGES: readonly PerfSize[] = [
 
 /** The specs whose ops are timed. */
 export const TIMED_SPECS = SPECS.filter(({ perf }) => perf);
+
+/** Those timed on a GPU: what reads values and has no kernel there is computed by the CPU, some of it for seconds. */
+export function specsTimedOn(backend: 'cuda' | 'webgpu'): typeof TIMED_SPECS {
+  return TIMED_SPECS.filter(({ op }) => !op.reads || hasOwnKernel(op, backend));
+}
 
 const SEED = 1;
 

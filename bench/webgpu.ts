@@ -7,10 +7,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { adapterDescription } from '../gpu/webgpu/index.js';
 import { readForChecks } from '../plugin/index.js';
 import { LoadedModel } from '../plugin/models/loaded_model.js';
-import { hasOwnKernel } from '../plugin/ops/kernels.js';
 import type { PerfSize } from '../plugin/ops/spec/spec.js';
 import { countGpuCalls, type GpuCalls } from './gpu_calls.js';
-import { perfCall, STAGES, sizeName, TIMED_SPECS } from './perf_calls.js';
+import { perfCall, STAGES, sizeName, specsTimedOn } from './perf_calls.js';
 import { randomGrootVArtifacts } from './random_model.js';
 import type { GrootVSizes } from './random_weights.js';
 import { median } from './timing.js';
@@ -63,9 +62,7 @@ export async function benchWebgpu(
   const ops: WebgpuBench['ops'][number][] = [];
   for (const size of stages) {
     progress(`ops at ${sizeName(size)}`);
-    for (const spec of TIMED_SPECS) {
-      // What reads values on the host is not timed: here they cannot be read at once.
-      if (spec.op.reads && !hasOwnKernel(spec.op, 'webgpu')) continue;
+    for (const spec of specsTimedOn('webgpu')) {
       const call = perfCall(spec, size);
       // As edges and trees of a model are: known to the host.
       for (const { inputs } of call.samples) await readForChecks(...integers(Object.values(inputs)));

@@ -3,11 +3,11 @@
  * invocations share an edge: each holds one of the eight interleaved partial sums, so that together they read whole
  * sectors. The norms of both ends are summed again for every edge: their rows are read anyway, and so it is one dispatch.
  *
- * WGSL lets a compiler fuse a product and a sum, and reorder sums. `pinned` ends both: it passes the bits of a value
- * through an exclusive or with a number that the compiler does not know, which is 0.
+ * WGSL lets a compiler fuse a product and a sum, and reorder sums. `pinned` (functions.ts) ends both.
  */
 import { EdgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
 import { FLOAT64 } from './float64.js';
+import { PINNED } from './functions.js';
 import { registerWebgpuKernel } from './kernels.js';
 import { entryPoint, programs } from './program.js';
 
@@ -30,8 +30,7 @@ const weigh = programs(
       numbers: { size: 'u32', numEdges: 'u32', numVertices: 'u32', channels: 'u32', zero: 'u32' },
       code: `
 ${isCosine ? FLOAT64 + COSINE : ''}
-fn pinned(value: f32) -> f32 { return bitcast<f32>(bitcast<u32>(value) ^ numbers.zero); }
-
+${PINNED}
 /** Partial sums of the dot product or distance, and of both squares. */
 var<workgroup> sums: array<vec3<f32>, ${lanes}>;
 

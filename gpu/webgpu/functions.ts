@@ -1,6 +1,14 @@
 /** Scalar functions in WGSL. Shaders promise little of exp and division: what would cancel is computed apart. */
 
 /**
+ * The rounded value of a product or sum, so that no compiler fuses it with what comes after: it passes its bits through an
+ * exclusive or with a number that is 0. A program needs that number, `zero`.
+ */
+export const PINNED = `
+fn pinned(value: f32) -> f32 { return bitcast<f32>(bitcast<u32>(value) ^ numbers.zero); }
+`;
+
+/**
  * The exact GELU, x * P(X <= x) for a standard normal X: the rational approximation of erf by M. Abramowitz and
  * I. Stegun, "Handbook of Mathematical Functions", 7.1.26, absolute error 1.5e-7. The tail is computed by itself, so that
  * it does not cancel.

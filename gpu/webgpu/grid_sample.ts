@@ -6,6 +6,7 @@
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { GridSample, GridSampleGradient } from '../../plugin/ops/grid_sample.js';
 import { elements, floats } from './elements.js';
+import { PINNED } from './functions.js';
 import { registerWebgpuKernel } from './kernels.js';
 import type { NumberType } from './program.js';
 import { rows } from './rows.js';
@@ -26,9 +27,6 @@ struct Along {
   weights: vec2<f32>, // of the first and the next
   slope: f32, // pixels for a unit of the grid, 0 where the position is held at a border
 }
-
-/** The rounded value, so that no compiler fuses what it is computed by with what comes after. */
-fn pinned(value: f32) -> f32 { return bitcast<f32>(bitcast<u32>(value) ^ numbers.zero); }
 
 fn along(coordinate: f32, size: u32) -> Along {
   let isNumber = (bitcast<u32>(coordinate) & 0x7fffffff) <= 0x7f800000;
@@ -76,7 +74,7 @@ const sample = elements('grid_sample', (options: Options) => ({
   reads: { x: 'f32', grid: 'vec2<f32>' },
   writes: floats('y'),
   numbers: { ...sizes, channels: 'u32' },
-  functions: positionOf(options),
+  functions: PINNED + positionOf(options),
   body: `
     let position = i / numbers.channels;
     var sum = 0.0;
@@ -107,7 +105,7 @@ const differentiateMaps = elements('grid_sample_gradient_x', (options: Options) 
   reads: { dy: 'f32', grid: 'vec2<f32>' },
   writes: floats('dx'),
   numbers: { ...sizes, channels: 'u32' },
-  functions: positionOf(options),
+  functions: PINNED + positionOf(options),
   body: `
     let c = i % numbers.channels;
     let ownLine = i / numbers.channels;

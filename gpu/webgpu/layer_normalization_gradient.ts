@@ -20,7 +20,7 @@ const alongRows = rows('LayerNormalizationGradient rows', () => ({
     if (isFirst) { moments[row] = vec2(x_mean, x_inverse); }
     ${gradientMeans('means', 'dy[first + c] * gamma[c]', NORMALIZED)}
     FOR_CHANNELS(c) {
-      dx[first + c] = x_inverse * (dy[first + c] * gamma[c] - means.x - ${NORMALIZED} * means.y);
+      dx[first + c] = x_inverse * (pinned(dy[first + c] * gamma[c]) - means.x - ${NORMALIZED} * means.y);
     }
   `,
 }));

@@ -1,5 +1,6 @@
 /** Kernels in which some threads of a workgroup share a row of channels. */
 import type { ElementsDefinition, Running } from './elements.js';
+import { PINNED } from './functions.js';
 import { entryPoint, programs, type Variant } from './program.js';
 import type { DispatchCall } from './runner.js';
 
@@ -12,7 +13,7 @@ export interface RowsDefinition extends Omit<ElementsDefinition, 'body'> {
   /**
    * WGSL of a thread: `row`, `first` (the index of its first channel), `FOR_CHANNELS(c)`, the head of a loop over the
    * channels of the thread, and `isFirst`, in one thread of a row that is there. All threads must come to every
-   * `sum_of_row`, and `sums_of_row` of two.
+   * `sum_of_row`, and `sums_of_row` of two. `pinned` is that of {@link PINNED}.
    */
   readonly body: string;
 }
@@ -33,10 +34,11 @@ export function rows<V extends Variant>(
     const forChannels = (c: string) => `for (var ${c} = thread; ${c} < channels; ${c} += ${threads})`;
     return {
       ...definition,
-      numbers: { rows: 'u32', channels: 'u32', inverseChannels: 'f32', ...numbers },
+      numbers: { rows: 'u32', channels: 'u32', inverseChannels: 'f32', zero: 'u32', ...numbers },
       code: `
         ${sumOfRow('sum_of_row', 'f32', lanes, threads)}
         ${sumOfRow('sums_of_row', 'vec2<f32>', lanes, threads)}
+        ${PINNED}
         ${functions}
         ${entryPoint(lanes)} {
           let row = linearWorkgroup(id, count) * ${lanes / threads} + lane / ${threads};
@@ -53,7 +55,7 @@ export function rows<V extends Variant>(
     const threads = threadsOf(channels, lanes);
     dispatch(program({ ...(variant as V), lanes, threads }), {
       bind,
-      numbers: { ...numbers, rows, channels, inverseChannels: 1 / channels },
+      numbers: { ...numbers, rows, channels, inverseChannels: 1 / channels, zero: 0 },
       workgroups: Math.ceil((rows * threads) / lanes),
     });
   };
@@ -100,7 +102,9 @@ export function moments(name: string, value: string): string {
 
 /**
  * WGSL that declares the means of a gradient and of its products with the normalised values of a row, as `<name>.x` and
- * `<name>.y`: what goes through the normalisation is inverse * (gradient - mean - normalised * slope).
+ * `<name>.y`: what goes through the normalisation is inverse * (gradient - mean - normalised * slope). There the gradient must be
+ * `pinned`: fused with the difference it is not what the mean was made of, and the difference of one channel is not 0 (seen on
+ * an H200).
  * @param gradient of the normalised value of a channel c, `normalized`
  */
 export function gradientMeans(name: string, gradient: string, normalized: string): string {

@@ -37,7 +37,7 @@ const throughOutput = rows('StateReadoutGradient output', () => ({
     FOR_CHANNELS(c) {
       let normalized = ${MIXED};
       dGate[first + c] = dy[first + c] * (normalized * outputGamma[c] + outputBeta[c]);
-      let scaled = dy[first + c] * gate[first + c] * outputGamma[c];
+      let scaled = pinned(dy[first + c] * gate[first + c] * outputGamma[c]);
       dMixed[first + c] = stats[row].w * (scaled - means.x - normalized * means.y);
     }
   `,
@@ -49,7 +49,7 @@ const throughState = rows('StateReadoutGradient state', () => ({
   body: `
     ${gradientMeans('means', 'dMixed[first + c] * outputGate[row] * stateGamma[c]', STATE)}
     FOR_CHANNELS(c) {
-      let scaled = dMixed[first + c] * outputGate[row] * stateGamma[c];
+      let scaled = pinned(dMixed[first + c] * outputGate[row] * stateGamma[c]);
       dState[first + c] = stats[row].y * (scaled - means.x - ${STATE} * means.y);
     }
   `,
