@@ -1,34 +1,54 @@
 /**
  * Compiles TypeScript into dist/, then removes what earlier builds left there, so that neither a test nor the package sees
  * a file whose source is gone. Nothing else is removed: a program that runs from dist/ meanwhile finds its files.
- * `--unchecked` leaves the check of types to the caller.
+ * `--check-all` also checks the types of tests, scripts and examples, in the same program: most of the time goes into
+ * what they share.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import ts from 'typescript';
 import { ROOT } from './setup.mjs';
 
 const DIST = join(ROOT, 'dist');
 const ADDON = join('gpu', 'cuda', 'grootvl_cuda.node'); // made by build_cuda.mjs where a toolkit is
-const EMITTED = 'TSFILE: ';
 
-const { unchecked } = parseArgs({ options: { unchecked: { type: 'boolean' } } }).values;
-const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-const { status, error, stdout } = spawnSync(
-  process.execPath,
-  [tsc, '-p', 'tsconfig.build.json', '--listEmittedFiles', ...(unchecked ? ['--noCheck'] : [])],
-  { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1e8 },
-);
-if (error) console.error(`tsc could not be run: ${error.message}`);
-const lines = (stdout ?? '').split('\n');
-for (const line of lines) if (line && !line.startsWith(EMITTED)) console.log(line);
-if (status !== 0) process.exit(status ?? 1);
+const { 'check-all': checkAll } = parseArgs({ options: { 'check-all': { type: 'boolean' } } }).values;
+const built = configuration('tsconfig.build.json');
+const program = ts.createProgram({
+  rootNames: checkAll ? [...built.fileNames, ...configuration('tsconfig.json').fileNames] : built.fileNames,
+  options: built.options,
+});
+// With declarations, so also of types that dist/ could not declare.
+report([...built.errors, ...ts.getPreEmitDiagnostics(program)]);
 
-const emitted = new Set(
-  lines.filter((line) => line.startsWith(EMITTED)).map((line) => join(line.slice(EMITTED.length))),
-);
+/** As seen from dist/. */
+const emitted = new Set();
+for (const file of built.fileNames) {
+  const { diagnostics } = program.emit(program.getSourceFile(file), (path, text) => {
+    emitted.add(relative(DIST, path));
+    ts.sys.writeFile(path, text);
+  });
+  report(diagnostics);
+}
 removeOthers('.');
+
+function configuration(file) {
+  const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: (diagnostic) => report([diagnostic]) };
+  return ts.getParsedCommandLineOfConfigFile(join(ROOT, file), {}, host);
+}
+
+/** Prints what is wrong, if anything, and ends. */
+function report(diagnostics) {
+  if (diagnostics.length === 0) return;
+  const host = {
+    getCurrentDirectory: () => ROOT,
+    getCanonicalFileName: (name) => name,
+    getNewLine: () => '\n',
+  };
+  console.error(ts.formatDiagnostics(ts.sortAndDeduplicateDiagnostics(diagnostics), host));
+  process.exit(1);
+}
 
 /** @returns whether the folder, named as seen from dist/, is empty now */
 function removeOthers(folder) {
@@ -45,5 +65,5 @@ function removeOthers(folder) {
 
 /** Compiled, or copied: the .wasm files and their module lie beside the sources as well. */
 function isBuilt(name) {
-  return emitted.has(join(DIST, name)) || existsSync(join(ROOT, name)) || name === ADDON;
+  return emitted.has(name) || existsSync(join(ROOT, name)) || name === ADDON;
 }
