@@ -17,6 +17,10 @@ const GROUPS = [
   /^plugin\/image\/(?!browser)/,
   /^plugin\/models\//,
   /^plugin\/training\/(?!fit)/,
+  /^gpu\/webgpu\/(dispatches|edge_dissimilarity|integers_as_floats|linear|recorder|runner|spanning_trees|specs|tree_scan)/,
+  /^wasm\/(binary_format|convolution_gradients|kernels|language_models)/,
+  /^conformance\/(case|composed|run|cases\/(changed_language_files|language_training|layouts|training_variants))\./,
+  /^examples\/(scenes|tree-filter)\//,
   /^(conformance\/(cases\/(dense_ops_file|load)|certificate|measure|report|toy_op)|testing\/(?!.*bundle)[^/]+\.test)/,
 ];
 
