@@ -31,7 +31,8 @@ const chosen =
   names.length === 0
     ? groupTests(files, TRANSPILED)
     : files.filter((file) => names.some((name) => file.endsWith(transpiledName(name))));
-const tap = spawn('npx', ['tap', 'run', '--reporter=base', ...options, ...chosen], {
+const program = ['--import=./scripts/untracked_tests.mjs', 'node_modules/tap/dist/esm/run.mjs'];
+const tap = spawn(process.execPath, [...program, 'run', '--reporter=base', ...options, ...chosen], {
   cwd: ROOT,
   stdio: ['inherit', 'pipe', 'inherit'],
   env: { ...process.env, GROOTVL_TRANSPILED: '1' },
