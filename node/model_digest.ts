@@ -72,5 +72,6 @@ async function fetchInto(url: string, take: (bytes: Uint8Array) => void): Promis
     throw new Error(`${url}: cannot be fetched (${error.message})`);
   });
   if (!response.ok) throw new Error(`${url}: the server answered ${response.status}`);
-  for await (const bytes of response.body ?? []) take(bytes);
+  const reader = response.body?.getReader();
+  for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) take(read.value);
 }
