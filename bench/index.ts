@@ -10,7 +10,7 @@ import { buildNative, type Native } from './native.js';
 import { benchOps } from './ops.js';
 import { PART_NAMES, PARTS, type Part } from './parts.js';
 import { benchPrediction } from './prediction.js';
-import { randomGrootV } from './random_model.js';
+import { GROOTV_T, randomGrootV } from './random_model.js';
 import type { BenchReport } from './report.js';
 import { benchScaling } from './scaling.js';
 import { benchScans } from './scans.js';
@@ -33,8 +33,10 @@ const MEASURE: Readonly<
   groups: async () => ({ groups: await benchGroups() }),
   prediction: async () => {
     const model = await randomGrootV();
-    const prediction = await benchPrediction(model);
+    const int8Model = await randomGrootV(GROOTV_T, 'int8');
+    const prediction = await benchPrediction(model, int8Model);
     model.dispose();
+    int8Model.dispose();
     return { prediction };
   },
   scans: async () => ({ scans: await benchScans() }),

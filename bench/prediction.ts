@@ -24,37 +24,48 @@ export interface PredictionTime {
   readonly kernels: readonly KernelShare[];
 }
 
-/** With the fused kernels of this package and with tfjs's built-in ops, in one run; batch 1, 224 x 224. */
-export async function benchPrediction(
-  model: GraphModel,
-): Promise<{ fused: PredictionTime; builtIn: PredictionTime; largestDifference: number }> {
+export interface PredictionTimes {
+  /** With the fused kernels of this package. */
+  readonly fused: PredictionTime;
+  /** With tfjs's built-in ops. */
+  readonly builtIn: PredictionTime;
+  /** With the fused kernels, over weights of 8 bits. */
+  readonly int8?: PredictionTime;
+  readonly largestDifference: number;
+}
+
+/** All of these in one run, in turn; batch 1, 224 x 224. */
+export async function benchPrediction(model: GraphModel, int8Model: GraphModel): Promise<PredictionTimes> {
   const image = tf.randomUniform<tf.Rank.R4>([1, SIDE, SIDE, 3], 0, 255, 'float32', 1);
-  const predict = () => {
-    const logits = model.execute({ image }) as tf.Tensor;
+  const predict = (of = model) => {
+    const logits = of.execute({ image }) as tf.Tensor;
     const values = logits.dataSync();
     logits.dispose();
     return values;
   };
-  const timed = () => {
+  const timed = (of = model) => {
     const start = performance.now();
-    predict();
+    predict(of);
     return performance.now() - start;
   };
   const fusedLogits = predict();
-  const builtInLogits = await withBuiltInOps(OPS, predict);
-  const times = { fused: [] as number[], builtIn: [] as number[] };
+  const builtInLogits = await withBuiltInOps(OPS, () => predict());
+  predict(int8Model);
+  const times = { fused: [] as number[], builtIn: [] as number[], int8: [] as number[] };
   for (let i = 0; i < REPETITIONS; i++) {
     times.fused.push(timed());
-    times.builtIn.push(await withBuiltInOps(OPS, timed));
+    times.int8.push(timed(int8Model));
+    times.builtIn.push(await withBuiltInOps(OPS, () => timed()));
   }
   const fused = { ms: median(times.fused), ...(await profilePrediction(model, image)) };
   const builtIn = {
     ms: median(times.builtIn),
     ...(await withBuiltInOps(OPS, () => profilePrediction(model, image))),
   };
+  const int8 = { ms: median(times.int8), ...(await profilePrediction(int8Model, image)) };
   image.dispose();
   const largestDifference = Math.max(...fusedLogits.map((logit, i) => Math.abs(logit - builtInLogits[i])));
-  return { fused, builtIn, largestDifference };
+  return { fused, builtIn, int8, largestDifference };
 }
 
 /** The kernels of one prediction, by name. */

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { grootVGraph } from '../converters/architectures/grootv/graph.js';
 import { MemorySink } from '../converters/graph/model_sink.js';
 import { writeModel } from '../converters/graph/model_writer.js';
+import type { Quantization } from '../converters/graph/quantize.js';
 import { Parameters } from '../converters/parameters.js';
 import { type GrootVSizes, grootVShapes, grootVSizes, randomValues, uniform } from './random_weights.js';
 
@@ -11,12 +12,18 @@ import { type GrootVSizes, grootVShapes, grootVSizes, randomValues, uniform } fr
 export const GROOTV_T = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };
 
 /** Loaded as tf.loadGraphModel does. @param sizes those of GrootV-T by default */
-export async function randomGrootV(sizes: GrootVSizes = GROOTV_T): Promise<GraphModel> {
-  return loadGraphModel(tf.io.fromMemory(await randomGrootVArtifacts(sizes)));
+export async function randomGrootV(
+  sizes: GrootVSizes = GROOTV_T,
+  quantize?: Quantization,
+): Promise<GraphModel> {
+  return loadGraphModel(tf.io.fromMemory(await randomGrootVArtifacts(sizes, quantize)));
 }
 
 /** What a converter would write. */
-export async function randomGrootVArtifacts(sizes: GrootVSizes = GROOTV_T): Promise<tf.io.ModelArtifacts> {
+export async function randomGrootVArtifacts(
+  sizes: GrootVSizes = GROOTV_T,
+  quantize?: Quantization,
+): Promise<tf.io.ModelArtifacts> {
   const random = uniform(1);
   const state = new Map(
     [...grootVShapes(sizes)].map(([name, shape]) => {
@@ -31,6 +38,6 @@ export async function randomGrootVArtifacts(sizes: GrootVSizes = GROOTV_T): Prom
     userDefinedMetadata: {},
     convertedBy: 'grootvl bench',
   };
-  await writeModel(graph, described, sink);
+  await writeModel(graph, described, sink, { quantize });
   return sink.artifacts() as unknown as tf.io.ModelArtifacts;
 }

@@ -4,7 +4,7 @@ import type { GroupTime } from './groups.js';
 import type { LanguageModelTimes } from './language_model.js';
 import type { ProductTime } from './matrix_products.js';
 import { type OpTime, SMALLEST_STAGE } from './ops.js';
-import type { KernelShare, PredictionTime } from './prediction.js';
+import type { KernelShare, PredictionTime, PredictionTimes } from './prediction.js';
 import type { ScalingTime } from './scaling.js';
 import type { ScanTime } from './scans.js';
 import type { TrainingTimes } from './training.js';
@@ -32,13 +32,6 @@ export interface BenchReport {
   readonly dense?: readonly DenseTimes[];
   readonly training?: TrainingTimes;
   readonly language?: LanguageModelTimes;
-}
-
-interface PredictionTimes {
-  readonly fused: PredictionTime;
-  readonly builtIn: PredictionTime;
-  /** Largest difference between the logits of the two. */
-  readonly largestDifference: number;
 }
 
 /** The first column is text, the others are numbers. */
@@ -147,12 +140,13 @@ function opTables(ops: readonly OpTime[]): Table[] {
 function productTable(products: readonly ProductTime[], peak: number | undefined): Table {
   return {
     title: `Matrix products, GFLOP/s${peak ? ` (this core can do ${peak.toFixed(0)} in 128-bit vectors)` : ''}`,
-    header: ['rows x inputs x outputs', 'linear', 'tfjs matMul', 'ratio'],
-    rows: products.map(({ shape, linear, matMul }) => [
+    header: ['rows x inputs x outputs', 'linear', 'tfjs matMul', 'ratio', 'weights of 8 bits'],
+    rows: products.map(({ shape, linear, matMul, int8 }) => [
       shape,
       linear.toFixed(1),
       matMul.toFixed(1),
       (linear / matMul).toFixed(2),
+      int8?.toFixed(1) ?? '',
     ]),
   };
 }
@@ -268,13 +262,17 @@ function kernelTable(title: string, shares: readonly KernelShare[]): Table {
   };
 }
 
-function predictionTables({ fused, builtIn, largestDifference }: PredictionTimes): Table[] {
+function predictionTables({ fused, builtIn, int8, largestDifference }: PredictionTimes): Table[] {
   const row = (what: string, { ms, kernelCalls }: PredictionTime) => [what, ms.toFixed(0), `${kernelCalls}`];
   return [
     {
       title: `GrootV-T, 224 x 224, batch 1; ratio ${(fused.ms / builtIn.ms).toFixed(2)}; the logits differ by at most ${largestDifference.toExponential(1)}`,
       header: ['a prediction', 'ms', 'kernel calls'],
-      rows: [row('our kernels', fused), row('built-in ops', builtIn)],
+      rows: [
+        row('our kernels', fused),
+        row('built-in ops', builtIn),
+        ...(int8 ? [row(`int8, ${(int8.ms / fused.ms).toFixed(2)} of our kernels`, int8)] : []),
+      ],
     },
     kernelTable('The slowest with our kernels', fused.kernels),
     kernelTable('The slowest with built-in ops', builtIn.kernels),

@@ -199,6 +199,8 @@ export {
 } from './ops/parent_vertices.js';
 export { type PastedMask, PasteMasks, pasteMask, pasteMasks } from './ops/paste_masks.js';
 export { type PathDirection, PathTree, pathTree } from './ops/path_tree.js';
+export { QuantizedConvolution } from './ops/quantized_convolution.js';
+export { QuantizedLinear, quantizedLinear } from './ops/quantized_linear.js';
 export { RandomSpanningTree, randomSpanningTree } from './ops/random_spanning_tree.js';
 export { Resample } from './ops/resample.js';
 export {

@@ -1,6 +1,6 @@
 /**
- * Builds the WebAssembly modules of wasm/: the C++ kernels as one Emscripten side module, the graph work in
- * AssemblyScript as another. They land beside their sources and in dist/wasm/, as files and as text in a module
+ * Builds the WebAssembly modules of wasm/: the C++ kernels as one Emscripten side module; the graph work, and products of
+ * whole numbers with and without relaxed SIMD, in AssemblyScript. They land beside their sources and in dist/wasm/, as files and as text in a module
  * (embed_wasm.mjs). For a memory that threads share they are changed when they are loaded.
  */
 import { execFileSync, spawn } from 'node:child_process';
@@ -74,9 +74,10 @@ function checkImports(output) {
   process.exit(1);
 }
 
-async function buildGraph(output) {
-  if (!isStale(output, ['boruvka.as.ts'])) return;
-  await run(process.execPath, [asc, 'boruvka.as.ts', ...ASC_FLAGS, '-o', output]);
+async function buildAssemblyScript(source, output, features) {
+  if (!isStale(output, [source])) return;
+  const flags = features.flatMap((feature) => ['--enable', feature]);
+  await run(process.execPath, [asc, source, ...ASC_FLAGS, ...flags, '-o', output]);
 }
 
 function run(command, args) {
@@ -91,6 +92,11 @@ function run(command, args) {
   });
 }
 
-await Promise.all([buildKernels('kernels.wasm'), buildGraph('boruvka.wasm')]);
+await Promise.all([
+  buildKernels('kernels.wasm'),
+  buildAssemblyScript('boruvka.as.ts', 'boruvka.wasm', []),
+  buildAssemblyScript('quantized_product.as.ts', 'quantized.wasm', ['simd']),
+  buildAssemblyScript('quantized_product.as.ts', 'quantized_relaxed.wasm', ['simd', 'relaxed-simd']),
+]);
 
 await import('./embed_wasm.mjs');

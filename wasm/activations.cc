@@ -13,6 +13,12 @@ EXPORT void silu_all(const float* x,  // [size]
   for_channels(y, size, [&](int i, int n) { return silu(load_first(x + i, n)); });
 }
 
+EXPORT void relu_all(const float* x,  // [size]
+                     float* y,        // [size]
+                     int size) {
+  for_channels(y, size, [&](int i, int n) { return wasm_f32x4_pmax(load_first(x + i, n), zero()); });
+}
+
 EXPORT void gelu_gradient(const float* x,   // [size]
                           const float* dy,  // [size]
                           float* dx,        // [size], the result

@@ -15,6 +15,16 @@ EXPORT int convolution_scratch(const Window* window  // as convolution_window.ts
   return 4 * terms * (PATCHES + panels_of(window->out_channels) * PANEL);
 }
 
+// What positions of the output are computed from, zero beyond the edges.
+EXPORT void convolution_patches(const float* x,  // [batch, height, width, channels]
+                                float* patches,  // [count, terms], the result
+                                const Window* window,
+                                int first,  // position
+                                int count) {
+  const int terms = taps_of(*window) * window->channels;
+  for (int r = 0; r < count; r++) copy_patch(x, patches + size_t(r) * terms, *window, first + r);
+}
+
 EXPORT void convolution(const float* x,       // [batch, height, width, channels]
                         const float* filter,  // [terms, out_channels]
                         const float* bias,    // [out_channels], or null

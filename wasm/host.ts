@@ -4,6 +4,7 @@ import { PerTensorCache } from '../plugin/kernels/per_tensor_cache.js';
 import { beforeDisposal, copyingHeap, type Heap, heapOfBackend, refuseWithoutMemory } from './heap.js';
 import { type Exports, instanceBytes, instantiateKernels } from './instantiate.js';
 import { loadModule, type MemoryKind, moduleNow } from './module_files.js';
+import { productFiles, productModule } from './quantized_module.js';
 import { picksThreadedBuild, startedBackend } from './tfjs_start.js';
 import { Threads } from './threads.js';
 
@@ -40,7 +41,8 @@ export async function ready(): Promise<void> {
   const backend = await startedBackend();
   const heap = backend ? heapOfBackend(backend) : undefined;
   const memory = heap ? kindOf(heap.memory) : !backend && (await picksThreadedBuild()) ? 'shared' : 'plain';
-  await Promise.all([loadModule('kernels.wasm', memory), loadModule('boruvka.wasm', memory)]);
+  const files = ['kernels.wasm', 'boruvka.wasm', ...productFiles()] as const;
+  await Promise.all(files.map((file) => loadModule(file, memory)));
   if (backend) await hostOf(backend).threads.settled();
 }
 
@@ -73,7 +75,11 @@ function hostThatCopies(backend: KernelBackend): Host {
 
 function hostOn(heap: Heap): Host {
   const kind = kindOf(heap.memory);
-  const modules = { kernels: moduleNow('kernels.wasm', kind), graph: moduleNow('boruvka.wasm', kind) };
+  const modules = {
+    kernels: moduleNow('kernels.wasm', kind),
+    graph: moduleNow('boruvka.wasm', kind),
+    products: productModule((file) => moduleNow(file, kind), heap),
+  };
   const exports = instantiateKernels(modules, heap.memory, heap.allocate(instanceBytes(modules)));
   return { heap, exports, threads: new Threads(heap, exports, modules) };
 }

@@ -18,6 +18,7 @@ import './linear.js';
 import './linear_gradients.js';
 import './optimizer_steps.js';
 import './parent_dissimilarity.js';
+import './quantized_product.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_layer.js';

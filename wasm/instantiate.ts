@@ -13,17 +13,19 @@ export interface KernelModules {
   readonly kernels: WebAssembly.Module;
   /** The graph work: it imports nothing but its memory, such as AssemblyScript makes of code without static data. */
   readonly graph: WebAssembly.Module;
+  /** Products of whole numbers: likewise. */
+  readonly products: WebAssembly.Module;
 }
 
 /**
- * Instantiates both. `block` is an address of {@link instanceBytes} bytes that this instance alone uses.
+ * Instantiates all. `block` is an address of {@link instanceBytes} bytes that this instance alone uses.
  *
  * The static data and the stack of the side module live there, at an address that it is given (a module linked to fixed
  * addresses would overwrite tfjs's own data); indirect calls go through a table of its own. The convention:
  * https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
  */
 export function instantiateKernels(
-  { kernels, graph }: KernelModules,
+  { kernels, graph, products }: KernelModules,
   memory: WebAssembly.Memory,
   block: number,
 ): Exports {
@@ -43,7 +45,8 @@ export function instantiateKernels(
     },
   });
   (exports.__wasm_call_ctors as () => void)();
-  return { ...new WebAssembly.Instance(graph, { env: { memory } }).exports, ...exports };
+  const small = (module: WebAssembly.Module) => new WebAssembly.Instance(module, { env: { memory } }).exports;
+  return { ...small(graph), ...small(products), ...exports };
 }
 
 /** Bytes of memory that an instance needs for itself. */

@@ -5,9 +5,9 @@
 import { type Bytes, PREAMBLE, withSharedMemory } from './binary_format.js';
 import { EMBEDDED } from './embedded.js';
 
-const FILE_NAMES = ['kernels.wasm', 'boruvka.wasm'] as const;
+const FILE_NAMES = ['kernels.wasm', 'boruvka.wasm', 'quantized.wasm', 'quantized_relaxed.wasm'] as const;
 
-/** Names of the files: the kernels in C++, and the graph work. */
+/** Names of the files: the kernels in C++, the graph work, and products of whole numbers, the last for relaxed SIMD. */
 export type WasmFileName = (typeof FILE_NAMES)[number];
 
 const PACKAGE = 'tfjs-grootvl/wasm';

@@ -9,7 +9,12 @@ import { gelu } from '../plugin/index.js';
 import { hostOf } from './host.js';
 import { ready, setWasmPaths, type WasmFileName } from './index.js';
 
-const FILES = ['kernels.wasm', 'boruvka.wasm'] as const satisfies readonly WasmFileName[];
+const FILES = [
+  'kernels.wasm',
+  'boruvka.wasm',
+  'quantized.wasm',
+  'quantized_relaxed.wasm',
+] as const satisfies readonly WasmFileName[];
 const HERE = fileURLToPath(new URL('./', import.meta.url));
 
 /** A backend `wasm` that is made by `factory`, in the place of the one there was. */

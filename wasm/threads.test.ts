@@ -7,7 +7,11 @@ import { ThreadPool } from './thread_pool.js';
 import { type NativeFunction, ThreadQueue } from './thread_queue.js';
 import { getThreads, itemsOf, partsOf, setThreads, Threads } from './threads.js';
 
-const modules = { kernels: moduleNow('kernels.wasm', 'shared'), graph: moduleNow('boruvka.wasm', 'shared') };
+const modules = {
+  kernels: moduleNow('kernels.wasm', 'shared'),
+  graph: moduleNow('boruvka.wasm', 'shared'),
+  products: moduleNow('quantized.wasm', 'shared'),
+};
 
 /** A heap that grows, never gives an address twice, and knows what is not freed. */
 function sharedHeap() {

@@ -3,6 +3,7 @@ import { CheckpointError } from '../pytorch/errors.js';
 import type { GraphBuilder, SignatureEntry, Weight } from './graph_builder.js';
 import type { ModelSink } from './model_sink.js';
 import { bytesOf, QUANTIZED_BYTES, type Quantization, type QuantizationEntry, quantize } from './quantize.js';
+import { quantizedGraphs } from './quantize_graph.js';
 
 /** tfjs's converter splits weights at 4 MiB, so that browsers cache them. */
 export const SHARD_BYTES = 4 * 2 ** 20;
@@ -75,9 +76,12 @@ export async function writeModels(
   options: WriteOptions = {},
 ): Promise<{ weightBytes: number; shards: string[] }> {
   const { quantize: quantization = 'none', shardBytes = SHARD_BYTES } = options;
-  const graphs = models.map(({ graph }) => graph);
+  const graphs = writtenGraphs(
+    models.map(({ graph }) => graph),
+    quantization,
+  );
   const weights = weightsOf(graphs);
-  const totalBytes = weightBytesOf(graphs, quantization);
+  const totalBytes = bytesOfWeights(weights, quantization);
   checkSize(totalBytes, options);
   const shards = new ShardWriter(sink, totalBytes, shardBytes);
   const entries: WeightEntry[] = [];
@@ -89,14 +93,14 @@ export async function writeModels(
     options.onProgress?.(shards.written, totalBytes);
   }
   await shards.finish();
-  for (const { file, graph, description } of models) {
+  for (const [i, { file, description }] of models.entries()) {
     const model = {
       format: 'graph-model',
       generatedBy: 'PyTorch',
       convertedBy: description.convertedBy,
       signature: description.signature,
       userDefinedMetadata: description.userDefinedMetadata,
-      modelTopology: { node: graph.nodes, library: {}, versions: {} },
+      modelTopology: { node: graphs[i].nodes, library: {}, versions: {} },
       weightsManifest: [{ paths: shards.names, weights: entries }],
     };
     await sink.write(file, new TextEncoder().encode(JSON.stringify(model)));
@@ -110,9 +114,18 @@ function weightsOf(graphs: readonly GraphBuilder[]): Map<string, Weight> {
 
 /** Bytes of the shards of graphs that are written together; no weight is read. */
 export function weightBytesOf(graphs: readonly GraphBuilder[], quantization: Quantization): number {
+  return bytesOfWeights(weightsOf(writtenGraphs(graphs, quantization)), quantization);
+}
+
+function bytesOfWeights(weights: ReadonlyMap<string, Weight>, quantization: Quantization): number {
   let total = 0;
-  for (const weight of weightsOf(graphs).values()) total += storedBytes(weight, quantization);
+  for (const weight of weights.values()) total += storedBytes(weight, quantization);
   return total;
+}
+
+/** The graphs as they go into the files. */
+function writtenGraphs(graphs: readonly GraphBuilder[], quantization: Quantization): readonly GraphBuilder[] {
+  return quantization === 'int8' ? quantizedGraphs(graphs) : graphs;
 }
 
 /** @throws {CheckpointError} 'limit' before anything is written */
@@ -146,7 +159,12 @@ function encode(
 ): { bytes: Uint8Array; entry: WeightEntry } {
   const size = shape.reduce((product, extent) => product * extent, 1);
   if (values.length !== size) throw new Error(`${name} has ${values.length} values, its shape holds ${size}`);
-  if (quantization === 'none' || !quantizable || !(values instanceof Float32Array)) {
+  if (
+    quantization === 'none' ||
+    quantization === 'int8' ||
+    !quantizable ||
+    !(values instanceof Float32Array)
+  ) {
     return { bytes: bytesOf(values), entry: { name, shape, dtype } };
   }
   const { bytes, entry } = quantize(name, values, quantization);

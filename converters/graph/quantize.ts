@@ -1,16 +1,17 @@
 /**
  * Weight quantisation as TensorFlow.js's own converter defines it: `float16`, or an affine map of a tensor's range to
- * `uint8` or `uint16` in which zero stays exact. tfjs restores float32 when it loads the model.
+ * `uint8` or `uint16` in which zero stays exact. tfjs restores float32 when it loads the model. (`int8` changes the graph:
+ * see quantize_graph.ts.)
  */
 
 import { roundHalfEven, toFloat16 } from '../../plugin/float16.js';
 import { CheckpointError, quote } from '../pytorch/errors.js';
 
-export const QUANTIZATIONS = ['none', 'float16', 'uint8', 'uint16'] as const;
+export const QUANTIZATIONS = ['none', 'float16', 'uint8', 'uint16', 'int8'] as const;
 export type Quantization = (typeof QUANTIZATIONS)[number];
 
-/** Bytes of a stored value. */
-export const QUANTIZED_BYTES = { none: 4, float16: 2, uint8: 1, uint16: 2 } as const;
+/** Bytes of a stored value; of `int8`, of one that is not in a layer. */
+export const QUANTIZED_BYTES = { none: 4, float16: 2, uint8: 1, uint16: 2, int8: 4 } as const;
 
 /** The `quantization` entry of a weight in model.json. */
 export interface QuantizationEntry {
@@ -29,7 +30,7 @@ export interface QuantizationEntry {
 export function quantize(
   name: string,
   values: Float32Array,
-  quantization: Exclude<Quantization, 'none'>,
+  quantization: Exclude<Quantization, 'none' | 'int8'>,
 ): { bytes: Uint8Array; entry: QuantizationEntry } {
   const refuse = (problem: string): never => {
     const message = `the tensor ${quote(name)} ${problem} and cannot be stored as ${quantization}`;

@@ -10,6 +10,7 @@ import './edge_dissimilarity.js';
 import './grid_sample.js';
 import './layer_normalization.js';
 import './parent_dissimilarity.js';
+import './quantized_product.js';
 import './random_spanning_tree.js';
 import './resample.js';
 import './root_mean_square_normalization.js';

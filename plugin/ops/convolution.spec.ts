@@ -1,34 +1,11 @@
-import { Convolution } from './convolution.js';
+import { Convolution, type ConvolutionAttributes } from './convolution.js';
 import { always, before, without } from './spec/faults.js';
-import { defineSpec } from './spec/spec.js';
+import { defineSpec, type Values } from './spec/spec.js';
 
 export const convolutionSpec = defineSpec(Convolution, {
-  formula: ({ inputs: { x, filter, bias }, shapes, attributes: { strides, padding } }) => {
-    const [batch, height, width, inputs] = shapes.x;
-    const [rows, columns, , outputs] = shapes.filter;
-    const [top, bottom, left, right] = padding;
-    const outHeight = Math.floor((height + top + bottom - rows) / strides[0]) + 1;
-    const outWidth = Math.floor((width + left + right - columns) / strides[1]) + 1;
-    const y = new Float64Array(batch * outHeight * outWidth * outputs);
-    for (let i = 0; i < y.length; i++) {
-      const o = i % outputs;
-      const j = Math.floor(i / outputs) % outWidth;
-      const k = Math.floor(i / outputs / outWidth) % outHeight;
-      const n = Math.floor(i / outputs / outWidth / outHeight);
-      y[i] = bias ? bias[o] : 0;
-      for (let p = 0; p < rows; p++) {
-        for (let q = 0; q < columns; q++) {
-          const [above, beside] = [k * strides[0] + p - top, j * strides[1] + q - left];
-          if (above < 0 || above >= height || beside < 0 || beside >= width) continue;
-          for (let c = 0; c < inputs; c++) {
-            const pixel = x[((n * height + above) * width + beside) * inputs + c];
-            y[i] += pixel * filter[((p * columns + q) * inputs + c) * outputs + o];
-          }
-        }
-      }
-    }
-    return { y };
-  },
+  formula: ({ inputs: { x, filter, bias }, shapes, attributes }) => ({
+    y: convolutionOf(x, filter, bias, shapes.x, shapes.filter, attributes),
+  }),
   tolerance: { float32: 2e-6, shader: 1e-5, reason: 'a sum of P*Q*I products, errors growing as its root' },
   samples: (random) =>
     (
@@ -70,3 +47,37 @@ export const convolutionSpec = defineSpec(Convolution, {
     'no stride': always({ strides: [1, 1] }),
   },
 });
+
+/** bias + the sums of x under a filter, zeros around the image. */
+export function convolutionOf(
+  x: Values,
+  filter: Values,
+  bias: Values | undefined,
+  [batch, height, width, inputs]: readonly number[],
+  [rows, columns, , outputs]: readonly number[],
+  { strides, padding, dilations = [1, 1] }: ConvolutionAttributes,
+): Float64Array {
+  const [top, bottom, left, right] = padding;
+  const outHeight = Math.floor((height + top + bottom - (rows - 1) * dilations[0] - 1) / strides[0]) + 1;
+  const outWidth = Math.floor((width + left + right - (columns - 1) * dilations[1] - 1) / strides[1]) + 1;
+  const y = new Float64Array(batch * outHeight * outWidth * outputs);
+  for (let i = 0; i < y.length; i++) {
+    const o = i % outputs;
+    const j = Math.floor(i / outputs) % outWidth;
+    const k = Math.floor(i / outputs / outWidth) % outHeight;
+    const n = Math.floor(i / outputs / outWidth / outHeight);
+    y[i] = bias ? bias[o] : 0;
+    for (let p = 0; p < rows; p++) {
+      for (let q = 0; q < columns; q++) {
+        const above = k * strides[0] + p * dilations[0] - top;
+        const beside = j * strides[1] + q * dilations[1] - left;
+        if (above < 0 || above >= height || beside < 0 || beside >= width) continue;
+        for (let c = 0; c < inputs; c++) {
+          const pixel = x[((n * height + above) * width + beside) * inputs + c];
+          y[i] += pixel * filter[((p * columns + q) * inputs + c) * outputs + o];
+        }
+      }
+    }
+  }
+  return y;
+}

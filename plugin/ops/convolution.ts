@@ -3,6 +3,7 @@
  * computed for those inputs alone that need one, and on backends where tfjs's are slow they have kernels.
  */
 import {
+  type backend_util,
   Conv2DBackpropFilter,
   Conv2DBackpropInput,
   engine,
@@ -19,7 +20,8 @@ import { runOp } from './kernels.js';
 import { RowSum } from './linear.js';
 import type { Letters } from './shape_letters.js';
 
-const attributes = {
+/** Of convolutions of images. */
+export const convolutionAttributes = {
   strides: {
     type: 'numbers',
     graphName: 'strides',
@@ -38,6 +40,8 @@ const attributes = {
 export interface ConvolutionAttributes {
   readonly strides: readonly number[];
   readonly padding: readonly number[];
+  /** [1, 1] by default. */
+  readonly dilations?: readonly number[];
 }
 
 const image = (doc: string) => ({ dtype: 'float32', shape: ['B', 'H', 'W', 'I'], doc }) as const;
@@ -46,35 +50,44 @@ const output = (doc: string) => ({ dtype: 'float32', shape: ['B', 'Y', 'X', 'O']
 
 /** Rows and columns of the output, and that of a gradient, which must have as many. */
 const derived = {
-  Y: ({ H, P, Y }: Letters, attributes: ConvolutionAttributes) => extentOf('rows', H, P, attributes, 0, Y),
-  X: ({ W, Q, X }: Letters, attributes: ConvolutionAttributes) => extentOf('columns', W, Q, attributes, 1, X),
+  Y: ({ H, P, Y }: Letters, attributes: ConvolutionAttributes) =>
+    extentOf('Convolution', 'rows', H, P, attributes, 0, Y),
+  X: ({ W, Q, X }: Letters, attributes: ConvolutionAttributes) =>
+    extentOf('Convolution', 'columns', W, Q, attributes, 1, X),
 };
 
-function extentOf(
+/**
+ * Rows or columns of the output of a convolution.
+ * @param size of the image. @param taps of the filter. @param given that another tensor has
+ * @throws {OpError} when attributes are not what they should be, the filter is larger than the image, or `given` is another
+ */
+export function extentOf(
+  op: string,
   what: string,
   size: number,
-  window: number,
-  { strides, padding }: ConvolutionAttributes,
+  taps: number,
+  { strides, padding, dilations = [1, 1] }: ConvolutionAttributes,
   axis: number,
-  given: number | undefined,
+  given?: number,
 ): number {
   const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
   if (strides.length !== 2 || !strides.every((stride) => isCount(stride) && stride > 0)) {
-    throw new OpError('Convolution', `strides are [${strides}], expected two integers from 1`);
+    throw new OpError(op, `strides are [${strides}], expected two integers from 1`);
   }
   if (padding.length !== 4 || !padding.every(isCount)) {
-    throw new OpError('Convolution', `padding is [${padding}], expected four integers from 0`);
+    throw new OpError(op, `padding is [${padding}], expected four integers from 0`);
   }
+  if (dilations.length !== 2 || !dilations.every((dilation) => isCount(dilation) && dilation > 0)) {
+    throw new OpError(op, `dilations are [${dilations}], expected two integers from 1`);
+  }
+  const window = (taps - 1) * dilations[axis] + 1;
   const padded = size + padding[2 * axis] + padding[2 * axis + 1];
   if (padded < window) {
-    throw new OpError(
-      'Convolution',
-      `an image of ${padded} padded ${what}, expected at least the filter's ${window}`,
-    );
+    throw new OpError(op, `an image of ${padded} padded ${what}, expected at least the filter's ${window}`);
   }
   const extent = Math.floor((padded - window) / strides[axis]) + 1;
   if (given !== undefined && given !== extent) {
-    throw new OpError('Convolution', `a gradient of ${given} ${what}, expected ${extent}`);
+    throw new OpError(op, `a gradient of ${given} ${what}, expected ${extent}`);
   }
   return extent;
 }
@@ -89,7 +102,7 @@ export const Convolution = defineOp({
     filter: filter('rows, columns, channels in and out'),
     bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'may be left out' },
   },
-  attributes,
+  attributes: convolutionAttributes,
   derived,
   least,
   outputs: { y: output('channels last') },
@@ -119,7 +132,7 @@ export const ConvolutionInputGradient = defineOp({
   attributes: {
     height: { type: 'integer', graphName: 'height', letter: 'H', least: 0, doc: 'of x' },
     width: { type: 'integer', graphName: 'width', letter: 'W', least: 0, doc: 'of x' },
-    ...attributes,
+    ...convolutionAttributes,
   },
   derived,
   least,
@@ -142,7 +155,7 @@ export const ConvolutionFilterGradient = defineOp({
   attributes: {
     rows: { type: 'integer', graphName: 'rows', letter: 'P', least: 1, doc: 'of the filter' },
     columns: { type: 'integer', graphName: 'columns', letter: 'Q', least: 1, doc: 'of the filter' },
-    ...attributes,
+    ...convolutionAttributes,
   },
   derived,
   outputs: { dfilter: filter('gradient of the filter') },
@@ -158,15 +171,18 @@ export const ConvolutionFilterGradient = defineOp({
 });
 
 /** The attributes as tfjs's convolutions take them. */
-function asTfjs({ strides: [down, across], padding: [top, bottom, left, right] }: ConvolutionAttributes) {
-  const none: [number, number] = [0, 0];
-  const pad: [[number, number], [number, number], [number, number], [number, number]] = [
-    none,
+function asTfjs({ strides, padding }: ConvolutionAttributes) {
+  return { strides: [...strides] as [number, number], pad: padOf(padding), dataFormat: 'NHWC' as const };
+}
+
+/** A padding as tfjs's convolutions take it. */
+export function padOf([top, bottom, left, right]: readonly number[]): backend_util.ExplicitPadding {
+  return [
+    [0, 0],
     [top, bottom],
     [left, right],
-    none,
+    [0, 0],
   ];
-  return { strides: [down, across] as [number, number], pad, dataFormat: 'NHWC' as const };
 }
 
 function runBuiltIn(name: string, inputs: NamedTensorMap, attributes: object): Tensor {

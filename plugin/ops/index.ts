@@ -23,6 +23,8 @@ import { ParentDissimilarity, ParentDissimilarityGradient } from './parent_dissi
 import { AtParent, AtParentGradient, ParentVertices } from './parent_vertices.js';
 import { PasteMasks } from './paste_masks.js';
 import { PathTree } from './path_tree.js';
+import { QuantizedConvolution } from './quantized_convolution.js';
+import { QuantizedLinear } from './quantized_linear.js';
 import { RandomSpanningTree } from './random_spanning_tree.js';
 import { Resample } from './resample.js';
 import { AdaptiveAveragePool, InterpolateBilinear, InterpolateNearest } from './resize.js';
@@ -102,4 +104,6 @@ export const OPS: readonly OpDeclaration[] = [
   GatedLinear,
   DepthwiseConvolution,
   SelectiveDiscretize,
+  QuantizedLinear,
+  QuantizedConvolution,
 ];

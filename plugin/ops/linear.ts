@@ -18,7 +18,8 @@ import { runOp } from './kernels.js';
 /** `endOutput` when no column is left out at the end. */
 const ALL = -1;
 
-const columns = {
+/** Of ops that use a part of the columns of their weights. */
+export const columnAttributes = {
   firstOutput: {
     type: 'integer',
     graphName: 'first_output',
@@ -49,7 +50,7 @@ export const Linear = defineOp({
   },
   attributes: {
     activation: activationAttribute,
-    ...columns,
+    ...columnAttributes,
   },
   derived: {
     U: ({ O }, attributes) => usedCount(O, attributes),
@@ -109,7 +110,7 @@ export const LinearInputGradient = defineOp({
   name: 'LinearInputGradient',
   doc: 'dx = dy @ the transpose of the columns of weights that are used, for a linear layer without activation.',
   inputs: { dy: gradientOfOutput, weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'as in Linear' } },
-  attributes: columns,
+  attributes: columnAttributes,
   derived: used,
   outputs: { dx: { dtype: 'float32', shape: ['...', 'I'], doc: 'gradient of x' } },
   compose: ({ dy, weights }, attributes) => {
@@ -126,7 +127,7 @@ export const LinearWeightGradient = defineOp({
   inputs: { x: { dtype: 'float32', shape: ['...', 'I'], doc: 'as in Linear' }, dy: gradientOfOutput },
   attributes: {
     columns: { type: 'integer', graphName: 'columns', letter: 'O', least: 0, doc: 'of the weights' },
-    ...columns,
+    ...columnAttributes,
   },
   derived: used,
   outputs: { dweights: { dtype: 'float32', shape: ['I', 'O'], doc: 'gradient of weights' } },
@@ -163,7 +164,7 @@ interface Columns {
 }
 
 /** How many they are. @param given that another tensor has */
-function usedCount(columns: number, attributes: Columns, given?: number): number {
+export function usedCount(columns: number, attributes: Columns, given?: number): number {
   const [first, end] = usedColumns(columns, attributes);
   if (end < first) {
     throw new OpError(

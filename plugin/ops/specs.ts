@@ -33,6 +33,8 @@ import { parentDissimilaritySpec } from './parent_dissimilarity.spec.js';
 import { atParentSpec, parentVerticesSpec } from './parent_vertices.spec.js';
 import { pasteMasksSpec } from './paste_masks.spec.js';
 import { pathTreeSpec } from './path_tree.spec.js';
+import { quantizedConvolutionSpec } from './quantized_convolution.spec.js';
+import { quantizedLinearSpec } from './quantized_linear.spec.js';
 import { randomSpanningTreeSpec } from './random_spanning_tree.spec.js';
 import { resampleSpec } from './resample.spec.js';
 import { adaptiveAveragePoolSpec, interpolateBilinearSpec, interpolateNearestSpec } from './resize.spec.js';
@@ -108,4 +110,6 @@ export const SPECS: readonly OpSpec[] = [
   gatedLinearSpec,
   depthwiseConvolutionSpec,
   selectiveDiscretizeSpec,
+  quantizedLinearSpec,
+  quantizedConvolutionSpec,
 ];

@@ -1,0 +1,110 @@
+/**
+ * QuantizedLinear and QuantizedConvolution in plain TypeScript. A row of activations is s * (q - z): q are whole numbers
+ * from 0 to 127, z is that of 0. Its products with the weights' numbers are summed exactly, so that the order of the sums
+ * means nothing: kernels that follow this, step by step in float32, give the same bits, before the activation.
+ */
+import { roundHalfEven } from '../float16.js';
+import { registerHostKernel } from '../ops/kernels.js';
+import { usedColumns } from '../ops/linear.js';
+import { QuantizedConvolution } from '../ops/quantized_convolution.js';
+import { QuantizedLinear } from '../ops/quantized_linear.js';
+import { codesOf } from '../ops/quantized_weights.js';
+import { normalDistribution } from './normal_distribution.js';
+
+/** The largest q: 7 bits, for which products of bytes are the same on every machine. */
+export const LARGEST = 127;
+
+const { fround } = Math;
+
+const ACTIVATIONS = {
+  none: (sum: number) => sum,
+  relu: (sum: number) => Math.max(sum, 0),
+  gelu: (sum: number) => sum * normalDistribution(sum),
+  silu: (sum: number) => sum / (1 + Math.exp(-sum)),
+};
+
+/** q - z of a row, and what 1 of them stands for; NaN where the row has values that are not finite. */
+export function quantizedRow(row: Float32Array): { centred: Int16Array; scale: number } {
+  let [low, high] = [0, 0];
+  for (const value of row) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  const range = fround(high - low);
+  const inverse = fround(LARGEST / range);
+  const centred = new Int16Array(row.length);
+  if (inverse === Number.POSITIVE_INFINITY) return { centred, scale: 0 }; // nothing but zeros, or nearly
+  const zero = roundHalfEven(fround(-low * inverse));
+  for (const [i, value] of row.entries()) {
+    centred[i] = Math.min(roundHalfEven(fround(value * inverse)) + zero, LARGEST) - zero;
+  }
+  return { centred, scale: fround(range / LARGEST) };
+}
+
+interface Weights {
+  /** [terms, columns] */
+  readonly codes: Int8Array;
+  readonly scales: ArrayLike<number>;
+  readonly bias: ArrayLike<number> | undefined;
+  readonly columns: number;
+}
+
+/** The columns from `first` to the one before `end` of what one row gives. */
+function product(
+  row: Float32Array,
+  { codes, scales, bias, columns }: Weights,
+  [first, end]: readonly [number, number],
+  y: { [index: number]: number },
+  at: number,
+  activation: keyof typeof ACTIVATIONS,
+): void {
+  const { centred, scale } = quantizedRow(row);
+  for (let o = first; o < end; o++) {
+    let sum = 0;
+    for (let k = 0; k < row.length; k++) sum += centred[k] * codes[k * columns + o];
+    const value = fround(fround(fround(sum) * fround(scale * scales[o])) + (bias ? bias[o] : 0));
+    y[at + o - first] = ACTIVATIONS[activation](value);
+  }
+}
+
+registerHostKernel(QuantizedLinear, ({ inputs, outputs: { y }, shapes, attributes }) => {
+  const { codes, scales, bias } = inputs;
+  const x = inputs.x as Float32Array;
+  const terms = shapes.x[shapes.x.length - 1];
+  const columns = shapes.codes[1];
+  const used = usedColumns(columns, attributes);
+  const outputs = used[1] - used[0];
+  const weights = { codes: codesOf(codes as Int32Array, columns, terms * columns), scales, bias, columns };
+  for (let row = 0; row * outputs < y.length; row++) {
+    const values = x.subarray(row * terms, (row + 1) * terms);
+    product(values, weights, used, y, row * outputs, attributes.activation);
+  }
+});
+
+registerHostKernel(QuantizedConvolution, ({ inputs, outputs: { y }, shapes, attributes }) => {
+  const { x, codes, scales, bias } = inputs;
+  const [batch, height, width, channels] = shapes.x;
+  const { rows, columns: taps, strides, padding, dilations, activation } = attributes;
+  const [down, across] = strides;
+  const [top, bottom, left, right] = padding;
+  const outHeight = Math.floor((height + top + bottom - (rows - 1) * dilations[0] - 1) / down) + 1;
+  const outWidth = Math.floor((width + left + right - (taps - 1) * dilations[1] - 1) / across) + 1;
+  const terms = rows * taps * channels;
+  const columns = shapes.codes[1];
+  const weights = { codes: codesOf(codes as Int32Array, columns, terms * columns), scales, bias, columns };
+  const patch = new Float32Array(terms);
+  for (let i = 0; i < batch * outHeight * outWidth; i++) {
+    const [image, k, j] = [
+      Math.floor(i / outWidth / outHeight),
+      Math.floor(i / outWidth) % outHeight,
+      i % outWidth,
+    ];
+    patch.fill(0);
+    for (let p = 0; p < rows; p++) {
+      for (let q = 0; q < taps; q++) {
+        const [above, beside] = [k * down + p * dilations[0] - top, j * across + q * dilations[1] - left];
+        if (above < 0 || above >= height || beside < 0 || beside >= width) continue;
+        const pixel = ((image * height + above) * width + beside) * channels;
+        for (let c = 0; c < channels; c++) patch[(p * taps + q) * channels + c] = x[pixel + c];
+      }
+    }
+    product(patch, weights, [0, columns], y, i * columns, activation);
+  }
+});

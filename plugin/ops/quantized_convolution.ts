@@ -1,0 +1,53 @@
+/** QuantizedConvolution: a convolution of images whose weights are kept in 8 bits. */
+import { fused, type Tensor1D, type Tensor4D } from '@tensorflow/tfjs-core';
+import { convolutionAttributes, extentOf, padOf } from './convolution.js';
+import { defineOp } from './declare.js';
+import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quantized_weights.js';
+
+export const QuantizedConvolution = defineOp({
+  name: 'QuantizedConvolution',
+  doc:
+    'activation(bias + sum over p, q of x[i * stride + p * dilation, ..] @ filter[p, q]), zeros around the image; filter [P, Q, ' +
+    'I, O] is codes * scales. cpu and wasm multiply whole numbers, for which what lies under the filter is rounded to 7 bits.',
+  inputs: {
+    x: { dtype: 'float32', shape: ['B', 'H', 'W', 'I'], doc: 'channels last' },
+    ...quantizedInputs,
+  },
+  attributes: {
+    rows: { type: 'integer', graphName: 'rows', letter: 'P', least: 1, doc: 'of the filter' },
+    columns: { type: 'integer', graphName: 'columns', letter: 'Q', least: 1, doc: 'of the filter' },
+    ...convolutionAttributes,
+    dilations: {
+      type: 'numbers',
+      graphName: 'dilations',
+      default: [1, 1],
+      doc: 'down and across, integers from 1',
+    },
+    activation: {
+      type: 'string',
+      graphName: 'activation',
+      default: 'none',
+      oneOf: ['none', 'relu'],
+      doc: 'applied to the sums',
+    },
+  },
+  derived: {
+    K: ({ P, Q, I }) => wordsOf(P * Q * I),
+    Y: ({ H, P }, attributes) => extentOf('QuantizedConvolution', 'rows', H, P, attributes, 0),
+    X: ({ W, Q }, attributes) => extentOf('QuantizedConvolution', 'columns', W, Q, attributes, 1),
+  },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'Y', 'X', 'O'], doc: 'channels last' } },
+  compose: ({ x, codes, scales, bias }, { rows, columns, strides, padding, dilations, activation }) => {
+    const shape = [rows, columns, x.shape[3] as number, codes.shape[1] as number];
+    return fused.conv2d({
+      x: x as Tensor4D,
+      filter: dequantized('QuantizedConvolution', codes, scales, shape) as Tensor4D,
+      bias: bias as Tensor1D | undefined,
+      strides: [...strides] as [number, number],
+      dilations: [...dilations] as [number, number],
+      pad: padOf(padding),
+      ...(activation === 'relu' && { activation }),
+    });
+  },
+  gradient: refusedGradient('QuantizedConvolution'),
+});

@@ -1,0 +1,129 @@
+import type { ToleranceClass } from '../backends.js';
+import { linearOf } from './linear.spec.js';
+import { QuantizedLinear } from './quantized_linear.js';
+import { codesOf, packedCodes, wordsOf } from './quantized_weights.js';
+import type { Bound } from './spec/bound.js';
+import { always, before, mapped, without } from './spec/faults.js';
+import type { Random } from './spec/random.js';
+import { defineSpec, type Values } from './spec/spec.js';
+import { type CaseTensor, type CaseTensors, int32 } from './spec/tensor.js';
+
+export const quantizedLinearSpec = defineSpec(QuantizedLinear, {
+  formula: ({
+    inputs: { x, codes, scales, bias },
+    shapes,
+    attributes: { activation, firstOutput, endOutput },
+  }) => {
+    const outputs = shapes.codes[1];
+    const weights = weightsOf(codes, scales, shapes.x[shapes.x.length - 1]);
+    const columns = [firstOutput, endOutput === -1 ? outputs : endOutput] as const;
+    return { y: linearOf(x, weights, bias, outputs, activation, columns) };
+  },
+  tolerance: (tolerance, { inputs }) => roundedRowsBound(inputs, tolerance),
+  differentiable: [],
+  samples: (random) =>
+    (
+      [
+        { x: [2, 3, 7], outputs: 5, activation: 'none', bias: false },
+        { x: [2, 3, 4], outputs: 9, activation: 'gelu', bias: true },
+        { x: [2, 3, 16], outputs: 3, activation: 'silu', bias: false },
+        { x: [2, 3, 5], outputs: 9, activation: 'none', bias: true, used: [0, 4] },
+        { x: [2, 3, 6], outputs: 9, activation: 'silu', bias: true, used: [4, 9] },
+        { x: [5], outputs: 3, activation: 'none', bias: true },
+        { x: [1, 1, 1, 1], outputs: 1, activation: 'gelu', bias: true },
+        // Rows around the tile of a product, and more than one vector of inputs and outputs.
+        { x: [1, 37], outputs: 27, activation: 'silu', bias: true },
+        { x: [4, 33], outputs: 26, activation: 'gelu', bias: false, used: [3, 22] },
+        { x: [11, 18], outputs: 17, activation: 'none', bias: true },
+        // Sums of products that do not fit into 16 bits.
+        { x: [6, 64], outputs: 20, activation: 'none', bias: true, codes: 'largest' },
+        { x: [5, 24], outputs: 8, activation: 'none', bias: true, rows: 'positive' },
+        { x: [5, 9], outputs: 8, activation: 'none', bias: true, rows: 'zero' },
+      ] as const
+    ).map(({ x, outputs, activation, bias, ...rest }) => {
+      const { used, codes, rows } = rest as {
+        used?: readonly [number, number];
+        codes?: 'largest';
+        rows?: 'positive' | 'zero';
+      };
+      const inputs = x[x.length - 1];
+      const parts = [
+        `${inputs} to ${outputs}`,
+        activation,
+        bias && 'bias',
+        used && `${used[0]} to ${used[1]}`,
+      ];
+      const values = { positive: () => 1 + random.next(), zero: () => 0 };
+      return {
+        what: [...parts, codes && `${codes} weights`, rows && `${rows} rows`].filter(Boolean).join(', '),
+        inputs: {
+          x: rows ? random.tensor(x, values[rows]) : random.tensor(x),
+          ...quantizedTensors(random, inputs, outputs, codes === 'largest' ? () => 127 : undefined),
+          ...(bias && { bias: random.tensor([outputs]) }),
+        },
+        attributes: { activation, ...(used && { firstOutput: used[0], endOutput: used[1] }) },
+      };
+    }),
+  faults: {
+    'the bias is missing': without('bias'),
+    'the scales are missing': mapped('scales', () => 1),
+    'the activation is missing': always({ activation: 'none' }),
+    'weights are taken for positive': mapped('codes', (word) => word & 0x7f7f7f7f),
+    'the first columns are always used': before(({ attributes, shapes }) => {
+      const { firstOutput, endOutput } = attributes as Record<string, number>;
+      const end = endOutput === -1 ? shapes.codes[1] : endOutput;
+      return { attributes: { ...attributes, firstOutput: 0, endOutput: end - firstOutput } };
+    }),
+  },
+  perf: {
+    sample: ({ side, channels }, random) => ({
+      inputs: {
+        x: random.tensor([1, side * side, channels / 2]),
+        ...quantizedTensors(random, channels / 2, channels),
+        bias: random.tensor([channels]),
+      },
+    }),
+  },
+});
+
+/** Codes of normal weights, and scales by which they are about 1. */
+export function quantizedTensors(
+  random: Random,
+  terms: number,
+  columns: number,
+  draw = () => Math.max(-127, Math.min(127, Math.round(32 * random.normal()))),
+): { codes: CaseTensor; scales: CaseTensor } {
+  const codes = Array.from({ length: terms * columns }, draw);
+  return {
+    codes: int32([wordsOf(terms), columns], [...packedCodes(codes, columns)]),
+    scales: random.tensor([columns], () => (0.5 + random.next()) / 32),
+  };
+}
+
+/** The weights in float64, row-major. */
+export function weightsOf(codes: Values, scales: Values, terms: number): Float64Array {
+  const columns = scales.length;
+  const numbers = codesOf(Int32Array.from(codes), columns, terms * columns);
+  return Float64Array.from(numbers, (code, i) => code * scales[i % columns]);
+}
+
+/**
+ * Backends of the class float32 may round every row to 127 steps of its range: an error of up to half a step in each
+ * term, as often up as down. Those of the class shader do not.
+ */
+export function roundedRowsBound({ x, codes, scales }: CaseTensors, tolerance: ToleranceClass): Bound {
+  const relative = tolerance === 'shader' ? 1e-5 : 2e-6;
+  if (tolerance === 'shader') return { absolute: 0, relative, reason: 'a sum of products' };
+  const step = (Math.max(0, ...x.values) - Math.min(0, ...x.values)) / 127;
+  const columns = scales.values.length;
+  const weights = weightsOf(
+    codes.values,
+    scales.values,
+    columns === 0 ? 0 : (4 * codes.values.length) / columns,
+  );
+  const squares = new Float64Array(columns);
+  for (const [i, weight] of weights.entries()) squares[i % columns] += weight * weight;
+  // Six standard deviations of the errors, half a step for a single term; slopes of activations are at most 1.13.
+  const absolute = 2 * step * Math.sqrt(Math.max(0, ...squares));
+  return { absolute, relative, reason: 'activations of 7 bits: six standard deviations of their rounding' };
+}

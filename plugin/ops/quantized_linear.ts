@@ -1,0 +1,51 @@
+/** QuantizedLinear: a linear layer whose weights are kept in 8 bits. */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { type Activation, activationAttribute } from './activations.js';
+import { defineOp } from './declare.js';
+import { runOp } from './kernels.js';
+import { columnAttributes, Linear, usedCount } from './linear.js';
+import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quantized_weights.js';
+
+export const QuantizedLinear = defineOp({
+  name: 'QuantizedLinear',
+  doc:
+    'activation(x @ (codes * scales) + bias) over the last axis, as Linear. cpu and wasm multiply whole numbers, for which ' +
+    'every row of x is rounded to 7 bits; other backends make float32 weights once.',
+  inputs: {
+    x: { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' },
+    ...quantizedInputs,
+  },
+  attributes: { activation: activationAttribute, ...columnAttributes },
+  derived: {
+    K: ({ I }) => wordsOf(I),
+    U: ({ O }, attributes) => usedCount(O, attributes),
+  },
+  outputs: { y: { dtype: 'float32', shape: ['...', 'U'], doc: 'the columns that are used' } },
+  compose: ({ x, codes, scales, bias }, attributes) => {
+    const shape = [x.shape[x.rank - 1] as number, codes.shape[1] as number];
+    const weights = dequantized('QuantizedLinear', codes, scales, shape);
+    return runOp(Linear, { x, weights, bias }, attributes)[0];
+  },
+  gradient: refusedGradient('QuantizedLinear'),
+});
+
+/**
+ * A linear layer over the last axis with weights of 8 bits. Not differentiable.
+ * @param x [..., I] float32.
+ * @param codes [ceil(I / 4), O] int32: four weights that follow one another in a column are its bytes, the first the lowest,
+ *   from -127 to 127; 0 beyond the last.
+ * @param scales [O] float32: what 1 stands for in a column.
+ * @param bias [O] float32, or none.
+ * @param options as those of `linear`.
+ * @returns [..., O] float32, or fewer columns.
+ * @throws {OpError} on wrong ranks, dtypes or sizes.
+ */
+export function quantizedLinear(
+  x: Tensor,
+  codes: Tensor,
+  scales: Tensor,
+  bias?: Tensor,
+  options: { activation?: Activation; firstOutput?: number; endOutput?: number } = {},
+): Tensor {
+  return runOp(QuantizedLinear, { x, codes, scales, bias }, { ...options })[0];
+}

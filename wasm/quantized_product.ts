@@ -1,0 +1,150 @@
+/** QuantizedLinear and QuantizedConvolution on WebAssembly: rows and weights as whole numbers, see quantized_product.as.ts. */
+import { backend_util } from '@tensorflow/tfjs-core';
+import { rowsOf } from '../plugin/kernels/sizes.js';
+import type { OpDeclaration } from '../plugin/ops/declaration.js';
+import { usedColumns } from '../plugin/ops/linear.js';
+import { QuantizedConvolution } from '../plugin/ops/quantized_convolution.js';
+import { QuantizedLinear } from '../plugin/ops/quantized_linear.js';
+import { LANES, PANEL, TILE } from './constants.js';
+import { writeWindow } from './convolution_window.js';
+import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
+import { type QuantizedFunctions, sumsFused } from './quantized_module.js';
+import { partsOf } from './threads.js';
+
+/** Of activations.cc and convolution.cc. */
+interface Functions extends QuantizedFunctions {
+  gelu_all(x: number, y: number, size: number): void;
+  silu_all(x: number, y: number, size: number): void;
+  relu_all(x: number, y: number, size: number): void;
+  convolution_patches(x: number, patches: number, window: number, first: number, count: number): void;
+}
+
+/** What the rows of a chunk and their results take of the second cache, at most. */
+const CHUNK_BYTES = 400_000;
+const LEAST_CHUNK = 32;
+
+/** Of a product, for a number of the weights and a row; of packing, for a number; of a number of a row, and of a result. */
+const NANOSECONDS = { product: 0.018, packing: 0.1, row: 0.3, activation: 1 };
+
+type Call = Pick<
+  WasmKernelArguments<OpDeclaration, Functions>,
+  'functions' | 'memory' | 'scratch' | 'inParts'
+>;
+
+interface Product {
+  /** [terms, columns], as its tensor has them. */
+  readonly codes: number;
+  readonly scales: number;
+  readonly bias: number;
+  readonly terms: number;
+  readonly columns: number;
+  readonly used: readonly [first: number, end: number];
+  readonly rows: number;
+  /** [rows, used columns], the result. */
+  readonly y: number;
+  readonly activation: 'none' | 'relu' | 'gelu' | 'silu';
+  /** Where rows begin, [count, terms] float32, until it is called again. */
+  readonly rowsFrom: (first: number, count: number) => number;
+}
+
+function multiply({ functions, memory, scratch, inParts }: Call, product: Product): void {
+  const { codes, scales, bias, terms, columns, used, rows, y, activation, rowsFrom } = product;
+  const [first, end] = used;
+  const outputs = end - first;
+  const chunk = Math.min(rows, chunkOf(terms, outputs));
+  if (chunk === 0 || outputs === 0) return;
+  const tiles = scratch(functions.quantizedTileBytes(chunk, terms));
+  const tileBytes = functions.quantizedTileBytes(TILE, terms);
+  const quantize = (from: number, count: number) =>
+    inParts('quantizedRows', partsOf(count, NANOSECONDS.row * terms, TILE), (row, some) => [
+      ...([from + 4 * row * terms, tiles + (row / TILE) * tileBytes, some, terms] as const),
+    ]);
+  const activate = (to: number, count: number) => {
+    if (activation === 'none') return;
+    inParts(`${activation}_all`, partsOf(count * outputs, NANOSECONDS.activation, LANES), (value, some) => [
+      ...([to + 4 * value, to + 4 * value, some] as const),
+    ]);
+  };
+  if (rows < TILE) {
+    // The weights are read where they are: packing would cost more than the product.
+    quantize(rowsFrom(0, rows), rows);
+    functions.quantizedStream(tiles, codes, scales, bias, y, rows, terms, columns, first, end);
+    activate(y, rows);
+    return;
+  }
+  const packed = scratch(functions.quantizedPackBytes(terms, outputs));
+  const panelBytes = functions.quantizedPackBytes(terms, PANEL);
+  const panels = Math.ceil(outputs / PANEL);
+  inParts('quantizedPack', partsOf(panels, NANOSECONDS.packing * terms * PANEL), (panel, count) => [
+    ...([codes, scales, bias, packed + panel * panelBytes, terms, columns] as const),
+    ...([first + panel * PANEL, Math.min(first + (panel + count) * PANEL, end)] as const),
+  ]);
+  const fused = sumsFused(functions, { memory, allocate: scratch, free: () => {} }) ? 1 : 0;
+  for (let row = 0; row < rows; row += chunk) {
+    const count = Math.min(chunk, rows - row);
+    const to = y + 4 * row * outputs;
+    quantize(rowsFrom(row, count), count);
+    inParts('quantizedProduct', partsOf(count, NANOSECONDS.product * terms * outputs, TILE), (part, some) => [
+      ...([tiles + (part / TILE) * tileBytes, packed, to + 4 * part * outputs, some] as const),
+      ...([terms, outputs, fused] as const),
+    ]);
+    activate(to, count);
+  }
+}
+
+/** Rows, whole tiles of them. */
+function chunkOf(terms: number, outputs: number): number {
+  const rows = CHUNK_BYTES / (4 * outputs + 2 * terms + 1);
+  return Math.max(LEAST_CHUNK, Math.floor(rows / TILE) * TILE);
+}
+
+registerWasmKernel<typeof QuantizedLinear, Functions>(QuantizedLinear, (args) => {
+  const { inputs, outputs, shapes, attributes } = args;
+  const { x, codes, scales, bias } = inputs;
+  const terms = shapes.x[shapes.x.length - 1];
+  const columns = shapes.codes[1];
+  multiply(args, {
+    ...{ codes, scales, bias, terms, columns, y: outputs.y },
+    used: usedColumns(columns, attributes),
+    rows: rowsOf(shapes.x),
+    activation: attributes.activation,
+    rowsFrom: (first) => x + 4 * first * terms,
+  });
+});
+
+registerWasmKernel<typeof QuantizedConvolution, Functions>(QuantizedConvolution, (args) => {
+  const { inputs, outputs, shapes, attributes, inParts, scratch } = args;
+  const { x, codes, scales, bias } = inputs;
+  const { rows: height, columns: width, strides, padding, dilations, activation } = attributes;
+  const [top, bottom, left, right] = padding;
+  const channels = shapes.x[3];
+  const columns = shapes.codes[1];
+  const info = backend_util.computeConv2DInfo(
+    [...shapes.x] as [number, number, number, number],
+    [height, width, channels, columns],
+    [...strides] as [number, number],
+    [...dilations] as [number, number],
+    [
+      [0, 0],
+      [top, bottom],
+      [left, right],
+      [0, 0],
+    ],
+  );
+  const terms = height * width * channels;
+  const rows = info.batchSize * info.outHeight * info.outWidth;
+  const isPixels = terms === channels && rows === shapes.x[0] * shapes.x[1] * shapes.x[2];
+  const window = isPixels ? 0 : writeWindow(args, info);
+  const patches = isPixels ? 0 : scratch(4 * terms * Math.min(rows, chunkOf(terms, columns)));
+  multiply(args, {
+    ...{ codes, scales, bias, terms, columns, rows, activation, y: outputs.y },
+    used: [0, columns],
+    rowsFrom: (first, count) => {
+      if (isPixels) return x + 4 * first * terms;
+      inParts('convolution_patches', partsOf(count, NANOSECONDS.row * terms), (row, some) => [
+        ...([x, patches + 4 * row * terms, window, first + row, some] as const),
+      ]);
+      return patches;
+    },
+  });
+});
