@@ -18,18 +18,57 @@ type Target =
 /** Links that lead to links: as many as Linux follows. */
 const MOST_LINKS = 40;
 
+/** An output that is written piece by piece. */
+export interface OutputFile {
+  write(bytes: Uint8Array | string): Promise<void>;
+  /** The file is complete: it gets its name. */
+  commit(): Promise<void>;
+  /** Removes what was written of a regular file. */
+  abort(): Promise<void>;
+}
+
 /**
- * Writes `path`. What was there before stays until the new file is complete, and gives the new one its permissions; a
- * link stays, and what it leads to is replaced; pipes and devices are written into.
- * @throws {Error} one line, for a directory, a socket or a disk as `path` and when writing fails. Of a pipe whose
- *     reader has gone, the system's own error with the code EPIPE.
+ * Opens `path` to be written. What was there before stays until the new file is complete, and gives the new one its
+ * permissions; a link stays, and what it leads to is replaced; pipes and devices are written into.
+ * @throws {Error} one line, for a directory, a socket or a disk as `path`; so do the methods of the file when writing fails.
+ *     Of a pipe whose reader has gone, the system's own error with the code EPIPE.
  */
+export async function openOutput(path: string): Promise<OutputFile> {
+  return inWords(path, async () => {
+    const file = await opened(await targetOf(path));
+    return {
+      write: (bytes) =>
+        inWords(path, () => file.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)),
+      commit: () => inWords(path, () => file.commit()),
+      abort: () => file.abort(),
+    };
+  });
+}
+
+/** Writes `path` as {@link openOutput} does. */
 export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await openOutput(path);
   try {
-    const target = await targetOf(path);
-    if (target.kind === 'descriptor') await writeToDescriptor(target.fd, bytes);
-    else if (target.kind === 'stream') await writeInto(target.path, bytes);
-    else await replace(target.path, target.status, bytes);
+    await file.write(bytes);
+    await file.commit();
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
+}
+
+/**
+ * Whether a path is, or would be, a regular file.
+ * @throws {Error} one line, where it cannot be written to: a directory, or in a folder that does not exist
+ */
+export function isRegularOutput(path: string): Promise<boolean> {
+  return inWords(path, async () => (await targetOf(path)).kind === 'file');
+}
+
+/** Errors of the system name the path. */
+async function inWords<T>(path: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EPIPE') throw error;
@@ -77,43 +116,61 @@ function withStatus(path: string, status: Stats | undefined): Target {
   throw new Error(`it is a ${status.isSocket() ? 'socket' : 'disk'}`);
 }
 
-async function replace(path: string, status: Stats | undefined, bytes: Uint8Array): Promise<void> {
+/** Writes bytes, not text. */
+type OpenedFile = Omit<OutputFile, 'write'> & { write(bytes: Uint8Array): Promise<void> };
+
+async function opened(target: Target): Promise<OpenedFile> {
+  const nothing = async () => {};
+  if (target.kind === 'descriptor') {
+    return { write: (bytes) => writeToDescriptor(target.fd, bytes), commit: nothing, abort: nothing };
+  }
+  if (target.kind === 'file') return replacement(target.path, target.status);
+  const handle = await open(target.path, constants.O_WRONLY | (constants.O_NOCTTY ?? 0));
+  const close = () => handle.close();
+  return { write: (bytes) => handle.writeFile(bytes), commit: close, abort: close };
+}
+
+/** Takes the place of a file when it is complete. */
+async function replacement(path: string, status: Stats | undefined): Promise<OpenedFile> {
   const folder = dirname(path);
   await removeStale(folder);
   const temporary = unfinishedPath(folder, basename(path));
   remember(temporary);
-  try {
-    const handle = await open(temporary, 'wx', status && status.mode & 0o777);
-    try {
-      if (status) await keepPermissions(handle, status);
-      await handle.writeFile(bytes);
-      await syncFile(handle);
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-    await syncFolder(folder);
-  } catch (error) {
+  let handle: FileHandle | undefined;
+  const end = async () => {
+    await handle?.close();
+    handle = undefined;
+  };
+  const abort = async () => {
+    await end().catch(() => {}); // it is removed
     await rm(temporary, { force: true });
-    throw error;
-  } finally {
     forget(temporary);
+  };
+  try {
+    handle = await open(temporary, 'wx', status && status.mode & 0o777);
+    if (status) await keepPermissions(handle, status);
+  } catch (error) {
+    await abort();
+    throw error;
   }
+  const file = handle;
+  return {
+    write: (bytes) => file.writeFile(bytes),
+    commit: async () => {
+      await syncFile(file);
+      await end();
+      await rename(temporary, path);
+      await syncFolder(folder);
+      forget(temporary);
+    },
+    abort,
+  };
 }
 
 /** Gives a new file or folder the owner and the permissions of the one that it replaces. */
 async function keepPermissions(handle: FileHandle, { mode, uid, gid }: Stats): Promise<void> {
   await handle.chown(uid, gid).catch(() => {}); // only root may give files away
   await handle.chmod(mode & 0o777);
-}
-
-async function writeInto(path: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(path, constants.O_WRONLY | (constants.O_NOCTTY ?? 0));
-  try {
-    await handle.writeFile(bytes);
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Through the process's own streams where they are pipes, which may be slower than the writer. */

@@ -67,6 +67,13 @@ const hasGpu: Readonly<Record<keyof typeof DEVICES, () => Promise<boolean>>> = {
   },
 };
 
+/** Whether a model would run on another device than this machine's cores. */
+export async function runsOnDevice(name: CliBackend): Promise<boolean> {
+  if (name !== 'auto') return isOnDevice(name);
+  const found = await Promise.all(Object.values(hasGpu).map((has) => has()));
+  return found.includes(true);
+}
+
 /** Files of drivers: those of Mesa and others, NVIDIA's, that of Windows' Linux. */
 const LINUX_GPUS = ['/dev/dri', '/dev/nvidiactl', '/dev/dxg'];
 

@@ -1,20 +1,23 @@
 /** `grootvl classify`: what is in a picture. */
 import type { Command } from 'commander';
 import { withBackend } from './backend.js';
-import { integerFrom } from './failure.js';
-import { type PictureFlags, runPictureCommand, withPictureOptions } from './picture_command.js';
+import { integerFrom, outputOf } from './failure.js';
+import { runPictureCommand } from './picture_command.js';
+import { type PictureFlags, withPictureOptions } from './picture_options.js';
 
 interface Flags extends PictureFlags {
   readonly top: number;
+  /** Another name of `--rows`. */
+  readonly out?: string;
 }
 
 export function addClassify(command: Command): void {
-  command.option('--top <n>', 'classes to list', integerFrom(1), 5);
-  withBackend(withPictureOptions(command)).action((model: string, files: string[], flags: Flags) =>
-    runPictureCommand(
-      { kind: 'classify', model, backend: flags.backend, options: { top: flags.top } },
-      files,
-      flags,
-    ),
-  );
+  command
+    .option('--top <n>', 'classes to list', integerFrom(1), 5)
+    .option('--out <file>', 'where the results go, as --rows', outputOf);
+  withBackend(withPictureOptions(command)).action((model: string, files: string[], flags: Flags) => {
+    const { top, out, backend } = flags;
+    const spec = { kind: 'classify', model, backend, options: { top } };
+    return runPictureCommand(spec, files, { ...flags, rows: flags.rows ?? out });
+  });
 }

@@ -122,7 +122,7 @@ t.test('bad usage is exit 2, another kind of model exit 1', async (t) => {
     [/class indices are written as \.png/, 'segment', segmenter, halves, '--mask', at('x.jpg')],
     [/pictures are written as \.png/, 'segment', segmenter, halves, '--out', at('x.gif')],
     [
-      /x\.png names one file, 2 pictures were given: expected a folder/,
+      /x\.png names one file, several pictures were given: expected a folder/,
       'segment',
       segmenter,
       halves,
@@ -133,7 +133,7 @@ t.test('bad usage is exit 2, another kind of model exit 1', async (t) => {
     [/standard output takes one of/, 'segment', segmenter, halves, '--json', '--out', '-'],
     [/standard output takes one of/, 'segment', segmenter, halves, '--mask', '-', '--out', '-'],
     [/expected a number from 0 to 1/, 'detect', detector, halves, '--threshold', '2'],
-    [/standard output takes either/, 'detect', detector, halves, '--coco', '--out', '-'],
+    [/standard output takes one of/, 'detect', detector, halves, '--coco', '--out', '-'],
   ] as const) {
     const { status, stdout, stderr } = await grootvl(...args);
     t.equal(status, 2, args.join(' '));

@@ -7,6 +7,8 @@ import { encodeImage, imageFormat } from '../images/encode.js';
 import { readImage } from '../images/read_image.js';
 import { modelSource } from '../model_source.js';
 import { type ImageInput, imageInputs } from '../pictures/inputs.js';
+import { tenths } from '../pictures/picture_task.js';
+import type { FailedRow } from '../pictures/rows/row.js';
 import {
   type CliBackend,
   registerGradients,
@@ -14,9 +16,9 @@ import {
   startBackend,
   withBackend,
 } from './backend.js';
-import { type Failed, millisecondsSince, pictureOutput } from './each_picture.js';
-import { BAD_USAGE, Failure, integerFrom, oneLine, PARTLY_FAILED } from './failure.js';
+import { BAD_USAGE, Failure, integerFrom, oneLine, partlyFailed } from './failure.js';
 import { withModel } from './inputs.js';
+import { pictureOutput } from './picture_output.js';
 import { progressBar } from './progress.js';
 import { inline, note, print, printJson, standardInput } from './terminal.js';
 
@@ -35,7 +37,7 @@ interface Measured extends Pick<ReceptiveField, 'size' | 'level' | 'pictures'> {
   scale: ContributionScale;
   squares: readonly ContributionSquare[];
   /** Pictures that could not be read. */
-  failed: readonly Failed[];
+  failed: readonly FailedRow[];
   out?: string;
   backend: StartedBackend;
   /** Milliseconds of reading, gradients and drawing. */
@@ -75,7 +77,7 @@ export function addErf(command: Command): void {
       '../../plugin/index.js'
     );
     const start = performance.now();
-    const failed: Failed[] = [];
+    const failed: FailedRow[] = [];
     const field = await withModel(loadModel(await modelSource(dir)), async (model) => {
       if (model instanceof GrootL)
         throw new Error(`${dir} is a language model, expected a model of pictures`);
@@ -98,15 +100,20 @@ export function addErf(command: Command): void {
     }
     const squares = contributionSquares(field, scale);
     const { values: _, ...sizes } = field;
-    const measured = { ...sizes, scale, squares, failed, out, backend, ms: millisecondsSince(start) };
+    const measured = {
+      ...sizes,
+      scale,
+      squares,
+      failed,
+      out,
+      backend,
+      ms: tenths(performance.now() - start),
+    };
     if (json) printJson(measured);
     else (isTaken ? note : print)(describe(measured));
     if (failed.length === 0) return;
     const total = failed.length + field.pictures;
-    throw new Failure(
-      PARTLY_FAILED,
-      `${failed.length} of ${total} pictures failed; the first: ${failed[0].error}`,
-    );
+    throw partlyFailed(failed.length, total, failed[0].error);
   });
 }
 
@@ -117,7 +124,7 @@ export function addErf(command: Command): void {
  */
 async function* readable(
   inputs: AsyncIterable<ImageInput>,
-  failed: Failed[],
+  failed: FailedRow[],
   limit = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<RgbImage> {
   let read = 0;

@@ -8,7 +8,7 @@ import type { Evaluation } from '../evaluation/evaluation.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
 import { taskKindOf } from '../pictures/kinds.js';
 import { runPictures } from '../pictures/run_pictures.js';
-import { openInProcess } from '../pictures/runner.js';
+import { openRunner } from '../pictures/runner.js';
 import { type FailedRow, isFailed, type TaskSpec } from '../pictures/task.js';
 import { inline } from '../printable.js';
 import { warn, withBackend } from './backend.js';
@@ -184,7 +184,7 @@ async function run(
   { batch, strict }: Flags,
 ): Promise<{ readonly backend: StartedBackend; readonly failed: readonly FailedRow[] }> {
   const { batch: usual } = await taskKindOf(spec);
-  const runner = await openInProcess(spec, { warn });
+  const runner = await openRunner(spec, { warn });
   const bar = await countBar('pictures');
   const failed: FailedRow[] = [];
   const fail = (row: FailedRow) => {

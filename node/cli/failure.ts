@@ -37,6 +37,11 @@ export function report(error: unknown, stack = false): number {
   return status;
 }
 
+/** A failure with a status of its own: some of several pictures failed. */
+export function partlyFailed(failed: number, total: number, first: string): Failure {
+  return new Failure(PARTLY_FAILED, `${failed} of ${total} pictures failed; the first: ${first}`);
+}
+
 /** Parses an integer argument of at least `least`. */
 export function integerFrom(least: number): (text: string) => number {
   return (text) => {

@@ -19,7 +19,7 @@ import { checkSame, recordedOptions } from './continued_run.js';
 import { Failure, integerFrom, oneLine, PARTLY_FAILED, pathOf } from './failure.js';
 import { withModel } from './inputs.js';
 import { loadLanguageModel } from './language_model.js';
-import { progressBar } from './progress.js';
+import { duration, progressBar } from './progress.js';
 import { inline, note, print } from './terminal.js';
 
 /** A string of JavaScript has about as many characters. */
@@ -286,13 +286,6 @@ async function save(learner: LanguageLearner, base: string, options: Options): P
     await directory.abort();
     throw error;
   }
-}
-
-function duration(seconds: number): string {
-  const whole = Math.round(seconds);
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  const two = (value: number) => String(value).padStart(2, '0');
-  return `${hours > 0 ? `${hours}:${two(minutes)}` : minutes}:${two(whole % 60)}`;
 }
 
 /** Parses a number above a bound. */

@@ -1,12 +1,11 @@
 /** What commands take as input: texts, pictures and models, from arguments, folders, standard input and the network. */
 import { isUrl, modelSource } from '../model_source.js';
-import { type ImageInput, imageInputs as streamedInputs } from '../pictures/inputs.js';
 import { standardInput } from './terminal.js';
 
 /** A text; anything larger is something else. */
 const MAX_STANDARD_INPUT_BYTES = 2 ** 28;
 
-export { type ImageInput, isUrl, modelSource };
+export { isUrl, modelSource };
 
 /** Loads a model for as long as `use` works with it. */
 export async function withModel<M extends { dispose(): unknown }, T>(
@@ -28,13 +27,6 @@ export async function withModel<M extends { dispose(): unknown }, T>(
 export async function textOf(option: string): Promise<string> {
   if (option !== '-') return option;
   return decodeUtf8(await readStandardInput()).replace(/\r?\n$/, '');
-}
-
-/** The pictures that arguments name, all at once; `-` stands for those of standard input. */
-export async function imageInputs(paths: readonly string[]): Promise<ImageInput[]> {
-  const inputs: ImageInput[] = [];
-  for await (const input of streamedInputs(paths, { standardInput: standardInput() })) inputs.push(input);
-  return inputs;
 }
 
 async function readStandardInput(): Promise<Buffer> {

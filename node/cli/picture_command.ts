@@ -1,115 +1,147 @@
-/** What commands over pictures have in common: their inputs, their options, their rows. */
-import { type Command, Option } from 'commander';
+/** What commands over pictures have in common: their inputs, where they go, what is said of them. */
+import { stat } from 'node:fs/promises';
 import type { CliBackend } from '../backend.js';
-import { imageInputs } from '../pictures/inputs.js';
+import { type ImageInput, imageInputs, lookAhead } from '../pictures/inputs.js';
 import { kindOf } from '../pictures/kinds.js';
-import { ROW_FORMATS, type RowFormat, rowWriter } from '../pictures/rows/row_writer.js';
+import { type FailedRow, isFailed, type PictureRow } from '../pictures/rows/row.js';
+import type { RowOutput } from '../pictures/rows/row_file.js';
+import { describeRow, type RowFormat } from '../pictures/rows/row_writer.js';
 import { runPictures } from '../pictures/run_pictures.js';
-import { openInProcess } from '../pictures/runner.js';
-import { type FailedRow, isFailed, type PictureRow, type TaskSpec } from '../pictures/task.js';
+import { openRunner } from '../pictures/runner.js';
+import type { PictureKind, TaskSpec } from '../pictures/task.js';
 import { warn } from './backend.js';
-import { BAD_USAGE, Failure, integerFrom, PARTLY_FAILED, pathOf } from './failure.js';
-import { printed, standardInput, stream } from './terminal.js';
+import { BAD_USAGE, Failure, partlyFailed } from './failure.js';
+import { Interruption } from './interruption.js';
+import type { PictureFlags } from './picture_options.js';
+import { PictureOutput } from './picture_output.js';
+import { countBar, PictureBar } from './progress.js';
+import { formatOf, openRowOutput, rowPathOf } from './row_output.js';
+import { inline, note, print, printsOnTerminal, standardInput } from './terminal.js';
 
-/** Options of all commands over pictures. */
-export interface PictureFlags {
-  readonly backend: CliBackend;
-  readonly batch?: number;
-  readonly list?: string;
-  readonly format?: RowFormat;
-  readonly json?: boolean;
-  readonly strict?: boolean;
-}
+type Row = PictureRow | FailedRow;
 
-/** Adds the options of {@link PictureFlags} but `--backend`. */
-export function withPictureOptions(command: Command): Command {
-  return command
-    .option(
-      '--list <file>',
-      'a file with names of pictures, folders and URLs: one a line, or ended by NUL characters',
-      pathOf,
-    )
-    .option('--batch <n>', 'pictures that go through the model at a time', integerFrom(1))
-    .addOption(
-      new Option('--format <name>', 'of the results').choices(ROW_FORMATS).default('text').conflicts('json'),
-    )
-    .option('--json', 'print one JSON document, as --format json does')
-    .option('--strict', 'stop at the first picture that fails, with status 1');
-}
+/** Where the pictures go that a command draws, by the name of the option and of the field of an input. */
+type Outputs = Readonly<Record<string, PictureOutput>>;
 
-/** Does a task for all inputs and prints the rows. */
+/**
+ * Does a task for all inputs; a row for each is printed, or goes to a file.
+ * @param drawn paths of pictures to draw, by the name of the option
+ * @throws {Failure} with a status of its own, where some of several pictures fail, or a signal ends it
+ */
 export async function runPictureCommand(
   spec: TaskSpec,
   files: readonly string[],
   flags: PictureFlags,
+  drawn: Readonly<Record<string, string | undefined>> = {},
 ): Promise<void> {
   if (files.length === 0 && flags.list === undefined) {
     throw new Failure(
       BAD_USAGE,
-      "missing required argument 'image': expected pictures, folders, - or --list",
+      "missing required argument 'image': expected pictures, folders, - or --list <file>",
     );
   }
+  const format = formatOf(flags);
   const kind = await kindOf(spec);
-  const runner = await openInProcess(spec, { warn });
+  const named = () => imageInputs(files, { list: flags.list, standardInput: standardInput() });
+  const { first, all } = await lookAhead(named(), 2);
+  const isSeveral = first.length > 1;
+  const outputs = await outputsOf(drawn, isSeveral);
+  const isShared = checkStandardOutput(outputs, rowPathOf(flags) === undefined && format !== 'text');
+  const output = await openRowOutput(kind, spec, flags, isShared);
+  if (!output) {
+    print(`${inline(String(flags.rows), 4096)} is complete already; remove it to begin anew`);
+    return;
+  }
+  const interruption = new Interruption();
+  const showsBar = isSeveral && (rowPathOf(flags) !== undefined || !printsOnTerminal());
+  const bar = await PictureBar.start(output.tally.rows, showsBar);
+  const windows = await countBar('windows');
   try {
-    const inputs = imageInputs(files, { list: flags.list, standardInput: standardInput() });
-    const rows = runPictures(runner, inputs, { batch: flags.batch ?? kind.batch });
-    const format = flags.json ? 'json' : (flags.format ?? 'text');
-    const writer = await rowWriter(format, kind, spec, async (bytes) => {
-      stream(String(bytes));
-      await printed();
+    if (await canBeReadTwice(files, flags)) bar?.count(named());
+    const runner = await openRunner<ImageInput>(spec, {
+      warn,
+      workers: isSeveral ? await threadsOf(flags.workers, spec.backend) : 1,
+      onPart: (done, total) => (isSeveral ? undefined : windows.update(done, total)),
     });
-    const counts = new Counts();
-    for await (const row of severalOrThrown(rows, flags.strict)) {
-      counts.add(row);
-      await writer.write(row);
+    try {
+      const inputs = placed(all, outputs, output);
+      const options = { batch: flags.batch ?? kind.batch, signal: interruption.signal };
+      for await (const row of runPictures(runner, inputs, options)) {
+        windows.stop();
+        // What a signal breaks off, such as a file that is being written, is done again.
+        if (interruption.signal.aborted && isFailed(row)) continue;
+        if (isFailed(row) && (!isSeveral || flags.strict)) throw new Error(row.error);
+        await output.write(row);
+        bar?.add();
+        if (isLeftOut(row, format, kind, spec)) note(describeRow(kind, row));
+      }
+    } finally {
+      await runner.dispose();
     }
-    await writer.end();
-    counts.check();
+    interruption.check(rowPathOf(flags) === undefined ? '' : `; --resume continues ${flags.rows}`);
+    await output.complete();
+    bar?.stop();
+    const { rows, failed, firstError } = output.tally;
+    const path = rowPathOf(flags);
+    if (path !== undefined)
+      (isShared ? note : print)(`${rows} rows written to ${inline(path, 4096)} (${runner.backend})`);
+    if (failed > 0) throw partlyFailed(failed, rows, firstError);
   } finally {
-    await runner.dispose();
+    bar?.stop();
+    windows.stop();
+    interruption.dispose();
+    await output.close();
   }
 }
 
-/** The same rows. The error of a single picture is the command's, and with `strict` that of any. */
-async function* severalOrThrown(
-  rows: AsyncIterable<PictureRow | FailedRow>,
-  strict = false,
-): AsyncGenerator<PictureRow | FailedRow> {
-  let held: FailedRow | undefined;
-  let count = 0;
-  for await (const row of rows) {
-    count++;
-    if (isFailed(row) && strict) throw new Error(row.error);
-    if (isFailed(row) && count === 1) {
-      held = row;
-      continue;
-    }
-    if (held) yield held;
-    held = undefined;
-    yield row;
+async function outputsOf(
+  drawn: Readonly<Record<string, string | undefined>>,
+  isSeveral: boolean,
+): Promise<Outputs> {
+  const outputs: Record<string, PictureOutput> = {};
+  for (const [name, path] of Object.entries(drawn)) {
+    if (path !== undefined) outputs[name] = await PictureOutput.of(`--${name}`, path, isSeveral);
   }
-  if (held) throw new Error(held.error);
+  return outputs;
 }
 
-/** How many rows there were, and what went wrong. */
-class Counts {
-  private total = 0;
-  private failed = 0;
-  private first = '';
-
-  add(row: PictureRow | FailedRow): void {
-    this.total++;
-    if (!isFailed(row)) return;
-    if (this.failed++ === 0) this.first = row.error;
+/**
+ * Whether a picture goes to standard output.
+ * @throws {Failure} bad usage, where something else goes there too
+ */
+function checkStandardOutput(outputs: Outputs, hasDocument: boolean): boolean {
+  const taken = Object.values(outputs).filter(({ isStandardOutput }) => isStandardOutput).length;
+  if (taken + (hasDocument ? 1 : 0) > 1) {
+    const options = Object.keys(outputs).map((name) => `--${name}`);
+    throw new Failure(BAD_USAGE, `standard output takes one of ${[...options, 'the results'].join(', ')}`);
   }
+  return taken > 0;
+}
 
-  /** @throws {Failure} with a status of its own where some pictures failed */
-  check(): void {
-    if (this.failed === 0) return;
-    throw new Failure(
-      PARTLY_FAILED,
-      `${this.failed} of ${this.total} pictures failed; the first: ${this.first}`,
-    );
+/** Inputs that are not done yet, each with the files that are drawn of it. */
+async function* placed(
+  inputs: AsyncIterable<ImageInput>,
+  outputs: Outputs,
+  output: RowOutput,
+): AsyncGenerator<ImageInput> {
+  for await (const input of inputs) {
+    const files: Record<string, string> = {};
+    for (const [name, each] of Object.entries(outputs)) files[name] = await each.fileOf(input.file);
+    if (!output.takeDone(input.file)) yield { ...input, ...files };
   }
+}
+
+async function threadsOf(workers: number | 'auto', backend: CliBackend): Promise<number> {
+  return workers === 'auto' ? (await import('../pictures/pool.js')).threadsFor(backend) : workers;
+}
+
+/** Whether inputs can be counted beside the work; a pipe is read once. */
+async function canBeReadTwice(files: readonly string[], { list }: PictureFlags): Promise<boolean> {
+  if (files.includes('-')) return false;
+  return list === undefined || ((await stat(list).catch(() => undefined))?.isFile() ?? false);
+}
+
+/** Whether a picture that failed is not in a document. */
+function isLeftOut(row: Row, format: RowFormat, kind: PictureKind, { options }: TaskSpec): boolean {
+  return format === 'json' && isFailed(row) && kind.elements?.(row, options).length === 0;
 }

@@ -6,9 +6,9 @@ import type { BlockOptions, BlockTree, GrootV } from '../../plugin/index.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
 import { readImage } from '../images/read_image.js';
 import { type CliBackend, startBackend, withBackend } from './backend.js';
-import { pictureOutput } from './each_picture.js';
 import { integerFrom } from './failure.js';
 import { modelSource, withModel } from './inputs.js';
+import { pictureOutput } from './picture_output.js';
 import { writeResult } from './result_file.js';
 import { note } from './terminal.js';
 

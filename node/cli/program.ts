@@ -47,13 +47,13 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'segment',
     description: 'the class of every pixel of pictures',
-    arguments: [MODEL, IMAGES],
+    arguments: [MODEL, IMAGES_OR_LIST],
     load: async () => (await import('./segment.js')).addSegment,
   },
   {
     name: 'detect',
     description: 'the objects of pictures, with their pixels',
-    arguments: [MODEL, IMAGES],
+    arguments: [MODEL, IMAGES_OR_LIST],
     load: async () => (await import('./detect.js')).addDetect,
   },
   {

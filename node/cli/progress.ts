@@ -32,6 +32,64 @@ export async function countBar(
   };
 }
 
+/** Shows how many pictures are done, at which rate, and where their number is known how long the rest takes. */
+export class PictureBar {
+  private readonly start = performance.now();
+  private done: number;
+  private total: number | undefined;
+  private isStopped = false;
+
+  private constructor(
+    private readonly bar: SingleBar,
+    /** Pictures of runs before. */
+    private readonly before: number,
+  ) {
+    this.done = before;
+    bar.start(0, 0, { text: 'starting' });
+  }
+
+  /** @param before pictures that are done already */
+  static async start(before: number, isShown: boolean): Promise<PictureBar | undefined> {
+    const bar = isShown ? await progressBar('{bar} {text}') : undefined;
+    return bar && new PictureBar(bar, before);
+  }
+
+  add(): void {
+    this.done++;
+    const rate = (1000 * (this.done - this.before)) / (performance.now() - this.start);
+    const some = `${this.done}${this.total === undefined ? '' : ` of ${this.total}`} pictures, ${rate.toFixed(1)}/s`;
+    const left = this.total === undefined ? '' : `, ${duration((this.total - this.done) / rate)} left`;
+    this.bar.update(this.done, { text: some + left });
+  }
+
+  /** Counts the inputs while the work goes on. */
+  count(inputs: AsyncIterable<unknown>): void {
+    const counted = async () => {
+      let total = 0;
+      for await (const _ of inputs) {
+        if (this.isStopped) return;
+        total++;
+      }
+      this.total = total;
+      this.bar.setTotal(total);
+    };
+    counted().catch(() => {}); // whoever does the pictures says what is wrong with the list
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.bar.stop();
+  }
+}
+
+/** A time as `h:mm:ss` or `m:ss`. */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${hours > 0 ? `${hours}:${two(minutes)}` : minutes}:${two(whole % 60)}`;
+}
+
 /** Shows bytes done in all, by stage, on standard error. */
 export class ByteProgress {
   private stage = '';

@@ -72,6 +72,11 @@ export function standardInput(): AsyncIterable<Uint8Array> {
   return streams.stdin;
 }
 
+/** Whether results are read by a person as they come. */
+export function printsOnTerminal(): boolean {
+  return Boolean(streams.stdout.isTTY);
+}
+
 /** Where a progress bar goes: standard error, if it is a terminal that can move the cursor. */
 export function progressOutput(): Output | undefined {
   return showsProgress() ? streams.stderr : undefined;

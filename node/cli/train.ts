@@ -20,7 +20,8 @@ import { checkSame, recordedOptions } from './continued_run.js';
 import { BAD_USAGE, Failure, integerFrom, pathOf } from './failure.js';
 import { isUrl, modelSource } from './inputs.js';
 import { WEIGHT_SETS } from './inspect.js';
-import { progressBar } from './progress.js';
+import { INTERRUPTED } from './interruption.js';
+import { duration, progressBar } from './progress.js';
 import { inline, note, print, printJson } from './terminal.js';
 
 interface Options {
@@ -67,8 +68,6 @@ const EPOCHS = 10;
 const [RATE_START, RATE_END] = [0.1, 0.01];
 /** Steps of the warm-up, unless a tenth of all are fewer. */
 const WARM_UP = 20;
-/** Status of a program that Ctrl-C ends. */
-const INTERRUPTED = 130;
 
 export function addTrain(command: Command): void {
   const share = numberFrom(0, 1);
@@ -385,11 +384,6 @@ class TrainingBar {
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
-}
-
-function duration(seconds: number): string {
-  const minutes = Math.floor(seconds / 60);
-  return minutes > 0 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
 }
 
 /** Pictures of every step. */

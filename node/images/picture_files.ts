@@ -1,6 +1,7 @@
 /** Picture files below a folder. */
 import { opendir } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
+import { isUrl } from '../model_source.js';
 import { reasonOf } from '../system_error.js';
 
 /** What names of picture files end with. */
@@ -58,4 +59,10 @@ export async function pictureFiles(folder: string): Promise<string[]> {
     files.push(file);
   }
   return files;
+}
+
+/** The name of a picture's file without its ending. */
+export function stemOf(picture: string): string {
+  const path = isUrl(picture) ? new URL(picture).pathname : picture;
+  return basename(path, extname(path)) || 'picture';
 }

@@ -94,3 +94,25 @@ async function* orNone(
   }
   if (isEmpty) yield { file, problem: `${file} ${problem}` };
 }
+
+/**
+ * Looks at the first inputs.
+ * @returns up to `count` of them, and all inputs
+ */
+export async function lookAhead<Input>(
+  inputs: AsyncIterable<Input>,
+  count: number,
+): Promise<{ readonly first: readonly Input[]; readonly all: AsyncGenerator<Input> }> {
+  const source = inputs[Symbol.asyncIterator]();
+  const first: Input[] = [];
+  while (first.length < count) {
+    const { done, value } = await source.next();
+    if (done) break;
+    first.push(value);
+  }
+  const all = async function* () {
+    yield* first;
+    yield* { [Symbol.asyncIterator]: () => source };
+  };
+  return { first, all: all() };
+}

@@ -4,6 +4,8 @@ import type { OpenOptions, PictureKind, PictureRow, Task, TaskKind, TaskSpec } f
 
 const KINDS = {
   classify: async () => (await import('./tasks/classify.js')).CLASSIFY,
+  segment: async () => (await import('./tasks/segment.js')).SEGMENT,
+  detect: async () => (await import('./tasks/detect.js')).DETECT,
 };
 
 /** Kinds whose rows are compared with what is known of their pictures. */

@@ -20,13 +20,23 @@ export interface GivenPicture<Input> {
 }
 
 /** What is done with pictures. */
-export interface PictureWork<Input, Row> {
+export type PictureWork<Input, Row> = Reading<Input> & (Single<Input, Row> | Several<Input, Row>);
+
+interface Reading<Input> {
   /** Reads a picture that is not in a file of its own. */
   read?(input: Input): Promise<RgbImage>;
   /** Makes a picture smaller, so that those of a batch take little memory. */
   prepare?(image: RgbImage): RgbImage;
+}
+
+interface Single<Input, Row> {
+  /** The row of a picture. */
+  compute(picture: GivenPicture<Input>): Promise<Row>;
+}
+
+interface Several<Input, Row> {
   /** A row for each picture. Where it throws for several, each is tried by itself. */
-  compute(pictures: readonly GivenPicture<Input>[]): Promise<Row[]>;
+  computeAll(pictures: readonly GivenPicture<Input>[]): Promise<Row[]>;
 }
 
 /**
@@ -65,7 +75,7 @@ export async function openPictureTask<
 /** Each input as a picture, or the row of why there is none. */
 async function readAll<Input extends ImageInput>(
   inputs: readonly Input[],
-  work: PictureWork<Input, unknown>,
+  work: Reading<Input>,
 ): Promise<(GivenPicture<Input> | FailedRow)[]> {
   const results: (GivenPicture<Input> | FailedRow)[] = new Array(inputs.length);
   const left = inputs.entries();
@@ -80,7 +90,7 @@ async function readAll<Input extends ImageInput>(
 
 async function readOne<Input extends ImageInput>(
   input: Input,
-  work: PictureWork<Input, unknown>,
+  work: Reading<Input>,
 ): Promise<GivenPicture<Input>> {
   if (input.problem !== undefined) throw new Error(input.problem);
   const whole = await (work.read?.(input) ?? readImage(input.file));
@@ -102,14 +112,17 @@ async function computed<Input extends ImageInput, Row extends PictureRow>(
   given: readonly GivenPicture<Input>[],
   work: PictureWork<Input, Row>,
 ): Promise<(Row | FailedRow)[]> {
-  if (given.length === 0) return [];
-  try {
-    return await work.compute(given);
-  } catch (error) {
-    if (given.length === 1) return [failed(given[0].input, error)];
+  const isBatch = 'computeAll' in work;
+  if (isBatch && given.length > 1) {
+    const rows = await work.computeAll(given).catch(() => undefined);
+    if (rows) return rows;
   }
+  const compute = async (picture: GivenPicture<Input>): Promise<Row> =>
+    isBatch ? (await work.computeAll([picture]))[0] : work.compute(picture);
   const rows: (Row | FailedRow)[] = [];
-  for (const picture of given) rows.push(...(await computed([picture], work)));
+  for (const picture of given) {
+    rows.push(await compute(picture).catch((error) => failed(picture.input, error)));
+  }
   return rows;
 }
 

@@ -14,14 +14,20 @@ export interface Runner<Input extends ImageInput = ImageInput, Row extends Pictu
   dispose(): Promise<void>;
 }
 
+export interface RunnerOptions extends Omit<OpenOptions, 'source'> {
+  /** Threads that work beside this one, from 2 on. With 1, the default, the task is opened in this process. */
+  readonly workers?: number;
+}
+
 /**
- * Opens a task in this process.
+ * Opens a task.
  * @throws {Error} one line, when the backend or the model cannot be had
  */
-export async function openInProcess<
-  Input extends ImageInput = ImageInput,
-  Row extends PictureRow = PictureRow,
->(spec: TaskSpec, options: OpenOptions = {}): Promise<Runner<Input, Row>> {
+export async function openRunner<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow>(
+  spec: TaskSpec,
+  { workers = 1, ...options }: RunnerOptions = {},
+): Promise<Runner<Input, Row>> {
+  if (workers > 1) return (await import('./pool.js')).openPool(spec, workers, options);
   const task = await openTask<Input, Row>(spec, options);
   return {
     backend: task.backend,

@@ -2,7 +2,11 @@
 import type { ModelSource } from '../../plugin/index.js';
 import type { CliBackend, StartedBackend, Warn } from '../backend.js';
 import type { ImageInput } from '../images/picture_files.js';
+import type { FailedRow, PictureRow } from './rows/row.js';
 import type { Table } from './rows/table.js';
+
+export { isFailed } from './rows/row.js';
+export type { FailedRow, PictureRow };
 
 /** Names a task. Plain data: it goes to threads and into queues. */
 export interface TaskSpec<Options extends object = object> {
@@ -12,20 +16,6 @@ export interface TaskSpec<Options extends object = object> {
   readonly model: string;
   readonly backend: CliBackend;
   readonly options: Options;
-}
-
-/** What a task makes of an input; plain data. */
-export interface PictureRow {
-  readonly file: string;
-}
-
-/** An input that something went wrong with. */
-export interface FailedRow extends PictureRow {
-  readonly error: string;
-}
-
-export function isFailed(row: object): row is FailedRow {
-  return 'error' in row;
 }
 
 /** A task that is ready to work. */
@@ -70,6 +60,8 @@ export interface PictureKind<
 > extends TaskKind<Options, Input, Row> {
   /** A row as text for a person: one line or more. */
   describe(row: Row): string;
+  /** What a row is in a document of JSON: itself by default. */
+  elements?(row: Row | FailedRow, options: Options): readonly object[];
   /** Rows as a table of fixed columns. */
   table(options: Options): Table<Row>;
 }

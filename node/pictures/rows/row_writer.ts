@@ -1,18 +1,11 @@
 /** Rows in a format that people or other tools read, one after another. */
+import { extname } from 'node:path';
 import { inline, jsonText } from '../../printable.js';
-import { type FailedRow, isFailed, type PictureKind, type PictureRow, type TaskSpec } from '../task.js';
+import type { PictureKind, TaskSpec } from '../task.js';
+import { type FailedRow, isFailed, type PictureRow, type RowWriter, type Sink } from './row.js';
 
-export const ROW_FORMATS = ['text', 'json', 'ndjson'] as const;
+export const ROW_FORMATS = ['text', 'json', 'ndjson', 'csv', 'parquet'] as const;
 export type RowFormat = (typeof ROW_FORMATS)[number];
-
-/** Takes what a writer makes. */
-export type Sink = (bytes: string | Uint8Array) => Promise<void>;
-
-export interface RowWriter<Row extends PictureRow = PictureRow> {
-  write(row: Row | FailedRow): Promise<void>;
-  /** Completes the document. */
-  end(): Promise<void>;
-}
 
 /**
  * A writer of rows.
@@ -21,10 +14,10 @@ export interface RowWriter<Row extends PictureRow = PictureRow> {
 export async function rowWriter(
   format: RowFormat,
   kind: PictureKind,
-  _spec: Pick<TaskSpec, 'options'>,
+  { options }: Pick<TaskSpec, 'options'>,
   sink: Sink,
 ): Promise<RowWriter> {
-  return WRITERS[format](kind, sink);
+  return WRITERS[format](kind, options, sink);
 }
 
 /** A row as text for a person. */
@@ -32,23 +25,45 @@ export function describeRow(kind: PictureKind, row: PictureRow | FailedRow): str
   return isFailed(row) ? `${inline(row.file)}: ${row.error}` : kind.describe(row);
 }
 
-const WRITERS: Readonly<Record<RowFormat, (kind: PictureKind, sink: Sink) => RowWriter>> = {
-  text: (kind, sink) => ({
+const WRITERS: Readonly<
+  Record<RowFormat, (kind: PictureKind, options: object, sink: Sink) => RowWriter | Promise<RowWriter>>
+> = {
+  text: (kind, _, sink) => ({
     write: (row) => sink(`${describeRow(kind, row)}\n`),
     end: async () => {},
   }),
-  ndjson: (_, sink) => ({
+  ndjson: (_kind, _options, sink) => ({
     write: (row) => sink(`${jsonText(row, 0)}\n`),
     end: async () => {},
   }),
-  json: (_, sink) => {
+  json: (kind, options, sink) => {
     let isFirst = true;
     return {
       write: async (row) => {
-        await sink(`${isFirst ? '[' : ','}\n  ${jsonText(row).replaceAll('\n', '\n  ')}`);
-        isFirst = false;
+        for (const element of kind.elements?.(row, options) ?? [row]) {
+          await sink(`${isFirst ? '[' : ','}\n  ${jsonText(element).replaceAll('\n', '\n  ')}`);
+          isFirst = false;
+        }
       },
       end: () => sink(isFirst ? '[]\n' : '\n]\n'),
     };
   },
+  csv: async (kind, options, sink) =>
+    (await import('./table_writers.js')).csvWriter(kind.table(options), sink),
+  parquet: async (kind, options, sink) =>
+    (await import('./table_writers.js')).parquetWriter(kind.table(options), sink),
 };
+
+/** Endings of names that tell the format of a file. */
+const ENDINGS: Readonly<Record<string, RowFormat>> = {
+  '.json': 'json',
+  '.ndjson': 'ndjson',
+  '.jsonl': 'ndjson',
+  '.csv': 'csv',
+  '.parquet': 'parquet',
+};
+
+/** The format that the name of a file tells. */
+export function rowFormatOf(file: string): RowFormat | undefined {
+  return ENDINGS[extname(file).toLowerCase()];
+}

@@ -3,7 +3,7 @@ import type { GrootV, Prediction } from '../../../plugin/index.js';
 import type { StartedBackend } from '../../backend.js';
 import type { ImageInput } from '../../images/picture_files.js';
 import { inline } from '../../printable.js';
-import { type GivenPicture, openPictureTask, type PictureWork, tenths } from '../picture_task.js';
+import { openPictureTask, type PictureWork, tenths } from '../picture_task.js';
 import type { Column } from '../rows/table.js';
 import type { OpenOptions, PictureKind, Task, TaskSpec } from '../task.js';
 
@@ -56,15 +56,15 @@ async function open(
   const { prepareImage } = await import('../../../plugin/image/prepare.js');
   const workOf = (model: GrootV, backend: StartedBackend): PictureWork<ImageInput, Classified> => ({
     prepare: (image) => prepareImage(image, model.metadata.preprocessing),
-    compute: async (pictures) => {
+    computeAll: async (pictures) => {
       const images = pictures.map(({ image }) => image);
       const start = performance.now();
-      const predictions = await model.classify(pictures.length > 1 ? images : images[0], {
-        ...spec.options,
+      const predictions = await model.classify(images.length > 1 ? images : images[0], {
+        top: spec.options.top,
         prepare: false,
       });
       const share = (performance.now() - start) / pictures.length;
-      return pictures.map(({ input, ms }: GivenPicture<ImageInput>, i) => ({
+      return pictures.map(({ input, ms }, i) => ({
         file: input.file,
         predictions: predictions[i],
         backend,

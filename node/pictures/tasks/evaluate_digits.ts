@@ -25,7 +25,7 @@ async function open(spec: TaskSpec<IdxPaths>, options: OpenOptions): Promise<Tas
   const examples = await readIdxSet(spec.options);
   const workOf = (model: GrootV): PictureWork<Digit, ClassifiedDigit> => ({
     read: async ({ index }) => examples.picture(index),
-    compute: async (pictures) => {
+    computeAll: async (pictures) => {
       const batch = {
         ...examples,
         labels: new Int32Array(pictures.length),

@@ -32,26 +32,22 @@ async function open(
   const { Detector } = await import('../../../plugin/index.js');
   const { masks, categories } = spec.options;
   const workOf = (model: Detector): PictureWork<CocoPictureInput, FoundObjects> => ({
-    compute: async (pictures) => {
-      const rows: FoundObjects[] = [];
-      for (const { input, image } of pictures) {
-        const { file, id, width, height } = input;
-        if (image.width !== width || image.height !== height) {
-          throw new Error(
-            `${file} has ${image.width} x ${image.height} pixels, its annotations are of ${width} x ${height}`,
-          );
-        }
-        const { detections } = await model.detect(image, { masks: masks ? 'rle' : 'none' });
-        const results = detections.map(({ box: [x1, y1, x2, y2], index, score, mask }) => ({
-          image_id: id,
-          category_id: categories[index],
-          score,
-          bbox: [x1, y1, x2 - x1, y2 - y1] as const,
-          segmentation: mask,
-        }));
-        rows.push({ file, results });
+    compute: async ({ input, image }) => {
+      const { file, id, width, height } = input;
+      if (image.width !== width || image.height !== height) {
+        throw new Error(
+          `${file} has ${image.width} x ${image.height} pixels, its annotations are of ${width} x ${height}`,
+        );
       }
-      return rows;
+      const { detections } = await model.detect(image, { masks: masks ? 'rle' : 'none' });
+      const results = detections.map(({ box: [x1, y1, x2, y2], index, score, mask }) => ({
+        image_id: id,
+        category_id: categories[index],
+        score,
+        bbox: [x1, y1, x2 - x1, y2 - y1] as const,
+        segmentation: mask,
+      }));
+      return { file, results };
     },
   });
   return openPictureTask(spec, options, (source) => Detector.load(source), workOf);

@@ -22,16 +22,12 @@ export const EVALUATE_PIXELS: TaskKind<object, AnnotatedPicture, ComparedPixels>
 async function open(spec: TaskSpec, options: OpenOptions): Promise<Task<AnnotatedPicture, ComparedPixels>> {
   const { Segmenter } = await import('../../../plugin/index.js');
   const workOf = (model: Segmenter): PictureWork<AnnotatedPicture, ComparedPixels> => ({
-    compute: async (pictures) => {
-      const rows: ComparedPixels[] = [];
-      for (const { input, image } of pictures) {
-        const { classes } = model.metadata.architecture;
-        const truth = await readAde20kClasses(input.annotation, classes, image);
-        const matrix = new ConfusionMatrix(classes, { ignoreIndex: NO_CLASS });
-        matrix.add(truth, (await model.segment(image)).classMap);
-        rows.push({ file: input.file, counts: matrix.entries() });
-      }
-      return rows;
+    compute: async ({ input, image }) => {
+      const { classes } = model.metadata.architecture;
+      const truth = await readAde20kClasses(input.annotation, classes, image);
+      const matrix = new ConfusionMatrix(classes, { ignoreIndex: NO_CLASS });
+      matrix.add(truth, (await model.segment(image)).classMap);
+      return { file: input.file, counts: matrix.entries() };
     },
   });
   return openPictureTask(spec, options, (source) => Segmenter.load(source), workOf);

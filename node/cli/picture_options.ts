@@ -1,0 +1,48 @@
+/** Options of all commands over pictures. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { CliBackend } from '../backend.js';
+import { ROW_FORMATS, type RowFormat } from '../pictures/rows/row_writer.js';
+import { integerFrom, outputOf, pathOf } from './failure.js';
+
+export interface PictureFlags {
+  readonly backend: CliBackend;
+  readonly list?: string;
+  readonly batch?: number;
+  readonly workers: number | 'auto';
+  readonly format?: RowFormat;
+  readonly json?: boolean;
+  /** The file of rows. */
+  readonly rows?: string;
+  readonly resume?: boolean;
+  readonly strict?: boolean;
+}
+
+/** Adds the options of {@link PictureFlags} but `--backend`. */
+export function withPictureOptions(command: Command): Command {
+  return command
+    .option(
+      '--list <file>',
+      'a file with names of pictures, folders and URLs: one a line, or each ended by a NUL character',
+      pathOf,
+    )
+    .option('--batch <n>', 'pictures that go through the model at a time', integerFrom(1))
+    .option('--workers <n>', 'threads, each with a model of its own; auto: one a core', workersOf, 1)
+    .addOption(
+      new Option('--format <name>', 'of the results (default: as the name of their file ends, else text)')
+        .choices(ROW_FORMATS)
+        .conflicts('json'),
+    )
+    .option('--json', 'one JSON document, as --format json')
+    .option('--rows <file>', 'where the results go: a file that is complete or not there', outputOf)
+    .option('--resume', 'continue a run to a file that ended early')
+    .option('--strict', 'stop at the first picture that fails, with status 1');
+}
+
+function workersOf(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  try {
+    return integerFrom(1)(text);
+  } catch {
+    throw new InvalidArgumentError('expected an integer of at least 1, or auto.');
+  }
+}

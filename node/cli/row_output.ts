@@ -1,0 +1,80 @@
+/** Where a command's rows go: to standard output, or to a file. */
+import { isDescriptor } from '../atomic_file.js';
+import { identifyModel } from '../model_digest.js';
+import { RowTally, type RowWriter } from '../pictures/rows/row.js';
+import { openRowFile, type RowOutput } from '../pictures/rows/row_file.js';
+import { type RowFormat, rowFormatOf, rowWriter } from '../pictures/rows/row_writer.js';
+import type { PictureKind, TaskSpec } from '../pictures/task.js';
+import { BAD_USAGE, Failure } from './failure.js';
+import type { PictureFlags } from './picture_options.js';
+import { note, printed, stream } from './terminal.js';
+
+/** The file that rows go to; undefined for standard output. */
+export function rowPathOf({ rows }: PictureFlags): string | undefined {
+  return rows === undefined || isDescriptor(rows) ? undefined : rows;
+}
+
+/**
+ * The format that is asked for.
+ * @throws {Failure} bad usage, when it cannot go where rows go
+ */
+export function formatOf(flags: PictureFlags): RowFormat {
+  const path = rowPathOf(flags);
+  const format = flags.json ? 'json' : (flags.format ?? rowFormatOf(path ?? '') ?? 'text');
+  if (path !== undefined) return format;
+  if (flags.resume) throw new Failure(BAD_USAGE, '--resume continues a file of results, and none is named');
+  if (format === 'parquet') throw new Failure(BAD_USAGE, '--format parquet needs a file for the results');
+  return format;
+}
+
+/**
+ * Opens the output of a command.
+ * @param isShared whether standard output has something else on it, so that rows go to standard error
+ * @returns undefined where a run is to be continued that is complete
+ * @throws {Error} one line, when the file cannot be written, or is of another run
+ */
+export async function openRowOutput(
+  kind: PictureKind,
+  spec: TaskSpec,
+  flags: PictureFlags,
+  isShared: boolean,
+): Promise<RowOutput | undefined> {
+  const format = formatOf(flags);
+  const path = rowPathOf(flags);
+  if (path === undefined) return printedRows(format, kind, spec, isShared);
+  const { digest } = await identifyModel(spec.model);
+  const { backend, options } = spec;
+  const identity = { kind: spec.kind, model: digest, backend, options };
+  return openRowFile({ path, format, kind, resume: flags.resume ?? false, identity });
+}
+
+/** A document is begun with its first row: a command that fails prints nothing. */
+function printedRows(format: RowFormat, kind: PictureKind, spec: TaskSpec, isShared: boolean): RowOutput {
+  let writer: Promise<RowWriter> | undefined;
+  let isComplete = false;
+  const tally = new RowTally();
+  const begun = () => {
+    writer ??= rowWriter(format, kind, spec, async (bytes) => {
+      if (isShared) note(String(bytes).trimEnd());
+      else stream(String(bytes));
+      await printed();
+    });
+    return writer;
+  };
+  return {
+    tally,
+    takeDone: () => false,
+    write: async (row) => {
+      await (await begun()).write(row);
+      tally.add(row);
+    },
+    complete: async () => {
+      await (await begun()).end();
+      isComplete = true;
+    },
+    // What ends early is still a whole document of the rows that it has.
+    close: async () => {
+      if (!isComplete) await (await writer)?.end();
+    },
+  };
+}

@@ -1,0 +1,68 @@
+/** A task in threads, for all cores of a machine. */
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { type CliBackend, runsOnDevice } from '../backend.js';
+import type { ImageInput } from '../images/picture_files.js';
+import type { Opened, PoolMessage } from './pool_thread.js';
+import type { Runner } from './runner.js';
+import { readSharedModel } from './shared_model.js';
+import type { FailedRow, OpenOptions, PictureRow, TaskSpec } from './task.js';
+
+/** Batches that a thread has: the pictures of one are read while the model works on the other. */
+const BATCHES_OF_A_THREAD = 2;
+
+export interface Pool<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow>
+  extends Runner<Input, Row> {
+  readonly threads: number;
+}
+
+/** Threads for `--workers auto`: one a core, and one alone where the model runs on another device than the cores. */
+export async function threadsFor(backend: CliBackend): Promise<number> {
+  return (await runsOnDevice(backend)) ? 1 : availableParallelism();
+}
+
+/**
+ * Opens a task in threads; all have opened it when this resolves. The model is read once.
+ * @param threads at least 1
+ * @throws {Error} one line, when the backend or the model cannot be had
+ */
+export async function openPool<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow>(
+  spec: TaskSpec,
+  threads: number,
+  { warn }: Pick<OpenOptions, 'warn'> = {},
+): Promise<Pool<Input, Row>> {
+  const { Piscina } = await import('piscina');
+  const pool = new Piscina<PoolMessage>({
+    filename: fileURLToPath(import.meta.resolve('./pool_thread.js')),
+    minThreads: threads,
+    maxThreads: threads,
+    concurrentTasksPerWorker: BATCHES_OF_A_THREAD,
+    atomics: 'disabled', // a thread that waits for a picture must not sleep
+    recordTiming: false,
+    workerData: { spec },
+  });
+  pool.on('error', () => {}); // of a thread that had nothing to do; another takes its place
+  try {
+    const model = await readSharedModel(spec.model);
+    // The least busy thread is chosen, so that each gets one.
+    const opening = Array.from({ length: threads }, (): Promise<Opened> => pool.run({ open: model }));
+    const [{ backend, warnings }] = await Promise.all(opening);
+    for (const warning of warnings) warn?.(warning);
+    return {
+      backend,
+      threads,
+      inFlight: threads * BATCHES_OF_A_THREAD,
+      run: async (inputs): Promise<(Row | FailedRow)[]> => {
+        try {
+          return await pool.run({ inputs });
+        } catch (error) {
+          throw new Error(`a worker ended before its pictures were done: ${(error as Error).message}`);
+        }
+      },
+      dispose: () => pool.destroy(),
+    };
+  } catch (error) {
+    await pool.destroy();
+    throw error;
+  }
+}

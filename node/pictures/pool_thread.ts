@@ -1,0 +1,45 @@
+/** A thread of a pool: its own tfjs, its own backend, its own copy of the model. */
+import { workerData } from 'node:worker_threads';
+import type { StartedBackend } from '../backend.js';
+import { oneLine } from '../error_line.js';
+import type { ImageInput } from '../images/picture_files.js';
+import { multiline } from '../printable.js';
+import { type SharedModel, sharedFolder } from './shared_model.js';
+import type { FailedRow, PictureRow, Task, TaskSpec } from './task.js';
+
+/** What a pool asks of a thread. */
+export type PoolMessage = { readonly open: SharedModel } | { readonly inputs: readonly ImageInput[] };
+
+export interface Opened {
+  readonly backend: StartedBackend;
+  /** What a person should know. */
+  readonly warnings: readonly string[];
+}
+
+// Awaited, so that the pool imports this module: it tries `require` first, which would load all others a second time.
+const { openTask } = await import('./kinds.js');
+const { spec } = workerData as { readonly spec: TaskSpec };
+let opening: Promise<Task> | undefined;
+
+// Standard output is for rows.
+for (const method of ['log', 'info', 'debug', 'warn', 'error'] as const) {
+  console[method] = (...values) => process.stderr.write(`${multiline(values.map(String).join(' '))}\n`);
+}
+
+/** @throws {Error} one line */
+export default async function answer(message: PoolMessage): Promise<Opened | (PictureRow | FailedRow)[]> {
+  try {
+    if ('open' in message) return await opened(message.open);
+    // A thread that took the place of another reads the model itself.
+    opening ??= openTask(spec);
+    return await (await opening).run(message.inputs);
+  } catch (error) {
+    throw new Error(oneLine(error)); // a copy of an error has no code
+  }
+}
+
+async function opened(model: SharedModel): Promise<Opened> {
+  const warnings: string[] = [];
+  opening = openTask(spec, { source: sharedFolder(model), warn: (line) => warnings.push(line) });
+  return { backend: (await opening).backend, warnings };
+}

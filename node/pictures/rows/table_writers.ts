@@ -1,0 +1,59 @@
+/** Rows as CSV and as Parquet. */
+import type { SchemaElement } from 'hyparquet-writer';
+import type { FailedRow, PictureRow, RowWriter, Sink } from './row.js';
+import { type Cell, type Column, type Table, wholeTable } from './table.js';
+
+/** Lines of a row group of Parquet: what is kept in memory. */
+const GROUP_LINES = 10_000;
+
+type AnyTable = Table<PictureRow | FailedRow>;
+
+/** A line of names, then a line or more a row; lines end with a line feed. */
+export async function csvWriter(given: Table<PictureRow>, sink: Sink): Promise<RowWriter> {
+  const { stringify } = await import('csv-stringify/sync');
+  const { columns, lines }: AnyTable = wholeTable(given);
+  await sink(stringify([columns.map(({ name }) => name)]));
+  return {
+    write: (row) => sink(stringify(lines(row).map((cells) => [...cells]))),
+    end: async () => {},
+  };
+}
+
+/** Columns may all be null; those of text are UTF-8, integers INT32, numbers DOUBLE. */
+export async function parquetWriter(given: Table<PictureRow>, sink: Sink): Promise<RowWriter> {
+  const { ByteWriter, ParquetWriter } = await import('hyparquet-writer');
+  const { columns, lines }: AnyTable = wholeTable(given);
+  const bytes = new ByteWriter();
+  const schema = [{ name: 'rows', num_children: columns.length }, ...columns.map(schemaOf)];
+  const writer = new ParquetWriter({ writer: bytes, schema, createdBy: 'tfjs-grootvl' });
+  const drain = async () => {
+    const written = bytes.getBytes().slice();
+    bytes.index = 0; // it counts what it has, and where it is in the file apart
+    await sink(written);
+  };
+  let group: (readonly Cell[])[] = [];
+  const writeGroup = async () => {
+    const columnData = columns.map(({ name }, i) => ({ name, data: group.map((cells) => cells[i]) }));
+    await writer.write({ columnData, rowGroupSize: GROUP_LINES });
+    group = [];
+    await drain();
+  };
+  return {
+    write: async (row) => {
+      group.push(...lines(row));
+      if (group.length >= GROUP_LINES) await writeGroup();
+    },
+    end: async () => {
+      if (group.length > 0) await writeGroup();
+      await writer.finish();
+      await drain();
+    },
+  };
+}
+
+function schemaOf({ name, type }: Column): SchemaElement {
+  if (type === 'text') {
+    return { name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' };
+  }
+  return { name, type: type === 'integer' ? 'INT32' : 'DOUBLE', repetition_type: 'OPTIONAL' };
+}

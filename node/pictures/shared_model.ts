@@ -1,0 +1,78 @@
+/** A model that is read once, for all threads of a process. */
+import type { io } from '@tensorflow/tfjs-core';
+import { type ModelFolder, type OpenedSource, openSource } from '../../plugin/models/model_files.js';
+import { storedBytes } from '../../plugin/models/model_json.js';
+import { modelSource } from '../model_source.js';
+
+/** Goes to a thread without a copy of the weights. */
+export interface SharedModel {
+  readonly origin: string;
+  /** Without weights. */
+  readonly description: io.ModelArtifacts;
+  readonly weights: SharedArrayBuffer;
+}
+
+/** Bytes that a thread copies at a time. */
+const PIECE_BYTES = 2 ** 20;
+
+/**
+ * Reads a model.
+ * @param path its folder or URL
+ * @throws {Error} one line, when it cannot be read
+ */
+export async function readSharedModel(path: string): Promise<SharedModel> {
+  const source = openSource('grootvl', await modelSource(path, { streamWeights: true }), {});
+  const artifacts = (await source.load()) as io.ModelArtifacts;
+  const { weightData, getWeightStream, ...description } = artifacts;
+  const weights = getWeightStream
+    ? await fromStream(source, getWeightStream(), description.weightSpecs ?? [])
+    : fromBuffers([weightData ?? []].flat());
+  return { origin: source.origin, description, weights };
+}
+
+async function fromStream(
+  { origin }: OpenedSource,
+  stream: ReadableStream<ArrayBuffer>,
+  specs: readonly io.WeightsManifestEntry[],
+): Promise<SharedArrayBuffer> {
+  const size = specs.reduce((sum, spec) => sum + storedBytes(origin, spec), 0);
+  const weights = new Uint8Array(new SharedArrayBuffer(size));
+  let at = 0;
+  for (const reader = stream.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    weights.set(new Uint8Array(value), at);
+    at += value.byteLength;
+  }
+  return weights.buffer as SharedArrayBuffer;
+}
+
+function fromBuffers(buffers: readonly ArrayBuffer[]): SharedArrayBuffer {
+  const weights = new Uint8Array(
+    new SharedArrayBuffer(buffers.reduce((sum, { byteLength }) => sum + byteLength, 0)),
+  );
+  let at = 0;
+  for (const buffer of buffers) {
+    weights.set(new Uint8Array(buffer), at);
+    at += buffer.byteLength;
+  }
+  return weights.buffer as SharedArrayBuffer;
+}
+
+/** In a thread: the model, whose weights are copied one after another into the memory of the backend. */
+export function sharedFolder({ origin, description, weights }: SharedModel): ModelFolder {
+  const getWeightStream = () => {
+    let at = 0;
+    return new ReadableStream<ArrayBuffer>({
+      pull(controller) {
+        if (at >= weights.byteLength) return controller.close();
+        const piece = Uint8Array.from(
+          new Uint8Array(weights, at, Math.min(PIECE_BYTES, weights.byteLength - at)),
+        );
+        at += piece.length;
+        controller.enqueue(piece.buffer);
+      },
+    });
+  };
+  return { origin, load: async () => ({ ...description, getWeightStream }), readText: async () => undefined };
+}
