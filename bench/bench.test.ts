@@ -128,6 +128,7 @@ const REPORT: BenchReport = {
   ],
   products: [{ shape: '1x2x3', linear: 60, matMul: 40 }],
   scaling: [{ vertices: 49, scanNs: 1, triadNs: 0.5, treeNs: 20 }],
+  threads: { threads: 2, one: prediction, several: { ...prediction, ms: 1 }, speedup: 1.9, isSame: true },
   prediction: { fused: prediction, builtIn: { ...prediction, ms: 4 }, largestDifference: 1e-6 },
 };
 

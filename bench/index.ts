@@ -1,6 +1,5 @@
 /** The benchmark as a library; `grootvl bench` prints what it returns. */
 import { cpus } from 'node:os';
-import { getThreadsCount } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { benchDense } from './dense.js';
 import { benchGroups } from './groups.js';
@@ -14,6 +13,7 @@ import { GROOTV_T, randomGrootV } from './random_model.js';
 import type { BenchReport } from './report.js';
 import { benchScaling } from './scaling.js';
 import { benchScans } from './scans.js';
+import { benchThreads } from './threads.js';
 import { benchTraining } from './training.js';
 
 export { type BenchReport, formatReport } from './report.js';
@@ -39,6 +39,10 @@ const MEASURE: Readonly<
     int8Model.dispose();
     return { prediction };
   },
+  threads: async () => {
+    const threads = await benchThreads();
+    return 'missing' in threads ? { threadsMissing: threads.missing } : { threads };
+  },
   scans: async () => ({ scans: await benchScans() }),
   dense: async () => ({ dense: await benchDense() }),
   training: async () => ({ training: await benchTraining() }),
@@ -61,7 +65,7 @@ export async function runBench(
   let report: BenchReport = {
     environment: {
       backend,
-      threads: backend === 'wasm' ? Math.max(1, getThreadsCount()) : 1,
+      threads: 1, // in Node tfjs's memory is not shared
       cpu: cpus()[0]?.model ?? 'unknown processor',
       runtime: `Node ${process.version}`,
       tfjs: tf.version_core,

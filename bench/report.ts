@@ -7,6 +7,7 @@ import { type OpTime, SMALLEST_STAGE } from './ops.js';
 import type { KernelShare, PredictionTime, PredictionTimes } from './prediction.js';
 import type { ScalingTime } from './scaling.js';
 import type { ScanTime } from './scans.js';
+import type { ThreadsTime } from './threads_page.js';
 import type { TrainingTimes } from './training.js';
 
 export interface BenchReport {
@@ -28,6 +29,9 @@ export interface BenchReport {
   readonly scaling?: readonly ScalingTime[];
   readonly groups?: readonly GroupTime[];
   readonly prediction?: PredictionTimes;
+  readonly threads?: ThreadsTime;
+  /** Why it was not measured, when it was not. */
+  readonly threadsMissing?: string;
   readonly scans?: readonly ScanTime[];
   readonly dense?: readonly DenseTimes[];
   readonly training?: TrainingTimes;
@@ -47,9 +51,11 @@ const LISTED = 10;
 /** The report for people. */
 export function formatReport(report: BenchReport): string {
   const { nativeMissing } = report.environment;
+  const { threadsMissing } = report;
   return [
     environmentLine(report),
     ...(nativeMissing ? [`no native times: ${nativeMissing}`] : []),
+    ...(threadsMissing ? [`no times of threads: ${threadsMissing}`] : []),
     ...tablesOf(report).flatMap(({ title, header, rows }) => ['', title, columns([header, ...rows])]),
   ].join('\n');
 }
@@ -75,6 +81,7 @@ function tablesOf({
   scaling,
   groups,
   prediction,
+  threads,
   scans,
   dense,
   training,
@@ -86,6 +93,7 @@ function tablesOf({
     ...(scaling ? [scalingTable(scaling)] : []),
     ...(groups ? [groupsTable(groups)] : []),
     ...(prediction ? predictionTables(prediction) : []),
+    ...(threads ? threadsTables(threads) : []),
     ...(scans ? [scansTable(scans)] : []),
     ...(dense ? denseTables(dense) : []),
     ...(training ? [trainingTable(training)] : []),
@@ -276,6 +284,22 @@ function predictionTables({ fused, builtIn, int8, largestDifference }: Predictio
     },
     kernelTable('The slowest with our kernels', fused.kernels),
     kernelTable('The slowest with built-in ops', builtIn.kernels),
+  ];
+}
+
+function threadsTables({ threads, one, several, speedup, isSame }: ThreadsTime): Table[] {
+  const bits = isSame ? 'the same bits' : 'DIFFERENT logits';
+  return [
+    {
+      title: `GrootV-T in an isolated page of Chromium, 224 x 224, batch 1: ${speedup.toFixed(2)} times as fast on ${threads} threads, ${bits}`,
+      header: ['a prediction', 'ms'],
+      rows: [
+        ['one thread', one.ms.toFixed(0)],
+        [`${threads} threads`, several.ms.toFixed(0)],
+      ],
+    },
+    kernelTable('The slowest on one thread', one.kernels),
+    kernelTable(`The slowest on ${threads} threads`, several.kernels),
   ];
 }
 

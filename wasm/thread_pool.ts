@@ -176,9 +176,7 @@ function pageThread(script: string | URL | undefined): Thread {
   };
   const refuse = (reason: string) => {
     release();
-    const remedy = script
-      ? ''
-      : '; a Content-Security-Policy has to allow it: worker-src blob:, or setThreads(n, { script })';
+    const remedy = script ? '' : '; a Content-Security-Policy has to allow it: worker-src blob:';
     thread.onError?.(`${reason}${remedy}`);
   };
   try {

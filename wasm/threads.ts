@@ -19,8 +19,8 @@ export interface ThreadsInfo {
 
 export interface ThreadsOptions {
   /**
-   * URL of `thread_script.js` of this package, for pages whose Content-Security-Policy does not allow workers from
-   * blobs. By default the script comes with the JavaScript.
+   * URL of `thread_script.js` of this package (beside its .wasm files), for pages that take scripts from files alone. By
+   * default the script comes with the JavaScript and becomes a blob.
    */
   readonly script?: string | URL;
 }

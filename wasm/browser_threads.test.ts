@@ -1,0 +1,196 @@
+/** Threads in Chromium, in tfjs's own memory: on the main thread of a page and in a worker. */
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import t from 'tap';
+import { chromiumMissing } from '../conformance/runners/launch_chromium.js';
+import { sharedChromium } from '../testing/chromium.js';
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const TFJS = join(HERE, '..', 'node_modules', '@tensorflow', 'tfjs-backend-wasm', 'dist');
+const RUNS = process.env.GROOTVL_LONG === '1' ? 1000 : 50;
+
+/** What a page, or a worker in it, does; sizes are such that much is split. */
+const PROGRAM = `
+  import * as tf from '@tensorflow/tfjs-core';
+  import '@tensorflow/tfjs-backend-cpu';
+  import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+  import { boruvkaMST, edgeDissimilarity, gelu, gridGraph, layerNormalization, linear, treeScan } from '../plugin/index.js';
+  import { getThreads, ready, setThreads } from './index.js';
+
+  /** Numbers without an order; those of tfjs take longer than all else here. */
+  const numbers = (shape, frequency) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    return tf.tensor(Float32Array.from({ length: size }, (_, i) => Math.sin(frequency * i * i)), shape);
+  };
+
+  function everything(side = 32) {
+    return tf.tidy(() => {
+      const [vertices, channels] = [side * side, 72];
+      const x = numbers([2, vertices, channels], 1);
+      const edges = gridGraph(side, side);
+      const weights = edgeDissimilarity(x, edges);
+      const tree = boruvkaMST(weights, edges, { numVertices: vertices });
+      const scan = treeScan(x, tf.sigmoid(x), tree);
+      const parameters = [2, 3].map((frequency) => numbers([channels], frequency));
+      const matrix = numbers([channels, 200], 4);
+      const [few, one] = [100, 1].map((rows) => linear(tf.slice(x, [0, 0, 0], [1, rows, -1]), matrix));
+      const outputs = [weights, tree.order, tree.parent, scan, gelu(x), layerNormalization(x, ...parameters),
+        linear(x, matrix, undefined, { activation: 'gelu' }), few, one];
+      return outputs.map((y) => new Uint8Array(y.dataSync().buffer.slice(0)));
+    });
+  }
+  const areSame = (some, others) =>
+    some.every((bytes, i) => bytes.length === others[i].length && bytes.every((byte, at) => byte === others[i][at]));
+
+  /** Blocks that are allocated, from now on. */
+  function watchAllocations() {
+    const module = tf.backend().wasm;
+    const { _malloc: malloc, _free: free } = module;
+    const blocks = new Set();
+    module._malloc = (bytes) => {
+      const address = malloc(bytes) >>> 0;
+      blocks.add(address);
+      return address;
+    };
+    module._free = (address) => {
+      blocks.delete(address >>> 0);
+      free(address);
+    };
+    return blocks;
+  }
+
+  async function start() {
+    setWasmPaths('/tfjs/');
+    await tf.setBackend('wasm');
+    await ready();
+  }
+
+  globalThis.check = async (runs) => {
+    await start();
+    const auto = getThreads();
+    await setThreads(1);
+    const one = getThreads();
+    const blocks = watchAllocations();
+    const expected = everything();
+    const counts = [];
+    for (const count of [2, 3]) {
+      await setThreads(count);
+      counts.push([getThreads().count, areSame(everything(), expected)]);
+    }
+    const [tensors, allocated, size] = [tf.memory().numTensors, blocks.size, tf.backend().wasm.HEAPU8.length];
+    for (let i = 0; i < runs; i++) everything(12);
+    const left = [tf.memory().numTensors - tensors, blocks.size - allocated, tf.backend().wasm.HEAPU8.length - size];
+    await setThreads(1);
+    const ofThreads = blocks.size;
+    await setThreads(2);
+    tf.removeBackend('wasm');
+    return { auto, processors: navigator.hardwareConcurrency, one, counts, left, ofThreads, end: getThreads() };
+  };
+
+  globalThis.checkScript = async () => {
+    await start();
+    const expected = everything();
+    const error = await setThreads(2, { script: '/nowhere.js' }).then(() => '', ({ message }) => message);
+    const refused = getThreads();
+    const isSame = areSame(everything(), expected);
+    await setThreads(2, { script: '/thread_script.js' });
+    return { error, refused, given: getThreads(), isSame: isSame && areSame(everything(), expected) };
+  };
+
+  if (typeof document === 'undefined') globalThis.onmessage = async ({ data }) => postMessage(await globalThis.check(data));`;
+
+const TYPES: Record<string, string> = { wasm: 'application/wasm', js: 'text/javascript', html: 'text/html' };
+
+async function serve(script: string): Promise<{ url: string; close(): void }> {
+  const server = createServer(({ url = '/' }, response) => {
+    const name = url.split('/').at(-1) || 'index.html';
+    const files: Record<string, () => string | Uint8Array> = {
+      'index.html': () => '<!doctype html><script type="module" src="/page.js"></script>',
+      'page.js': () => script,
+      'thread_script.js': () => readFileSync(join(HERE, name)),
+    };
+    const read = files[name] ?? (() => readFileSync(join(TFJS, name)));
+    try {
+      const body = read();
+      response.writeHead(200, {
+        'content-type': TYPES[name.split('.').at(-1) as string] ?? 'text/plain',
+        'cross-origin-opener-policy': 'same-origin',
+        'cross-origin-embedder-policy': 'require-corp',
+      });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/`, close: () => server.close() };
+}
+
+t.test('threads in Chromium', { skip: chromiumMissing() ?? false }, async (t) => {
+  const { outputFiles } = await build({
+    stdin: { contents: PROGRAM, resolveDir: HERE, loader: 'js' },
+    bundle: true,
+    platform: 'browser',
+    format: 'esm',
+    write: false,
+    ignoreAnnotations: true,
+    logLevel: 'silent',
+  });
+  const [{ text }] = outputFiles;
+  const browser = await sharedChromium(t);
+  const open = async () => {
+    const server = await serve(text);
+    const page = await browser.newPage();
+    await page.goto(server.url);
+    await page.waitForFunction('globalThis.check !== undefined');
+    const close = async () => {
+      await page.close();
+      server.close();
+    };
+    return { page, close };
+  };
+
+  for (const where of ['a page', 'a worker']) {
+    await t.test(where, async (t) => {
+      const { page, close } = await open();
+      const found = (await page.evaluate(
+        where === 'a page'
+          ? `check(${RUNS})`
+          : `new Promise((resolve, reject) => {
+               const worker = new Worker('/page.js', { type: 'module' });
+               worker.onmessage = ({ data }) => resolve(data);
+               worker.onerror = ({ message }) => reject(new Error(message));
+               worker.postMessage(${RUNS});
+             })`,
+      )) as { processors: number };
+      t.match(found, {
+        auto: { count: Math.min(found.processors, 8) },
+        one: { count: 1, reason: 'setThreads(1)' },
+        counts: [
+          [2, true],
+          [3, true],
+        ],
+        left: [0, 0, 0],
+        ofThreads: 0,
+        end: { count: 1 },
+      });
+      await close();
+    });
+  }
+
+  await t.test('the script of a thread as a file', async (t) => {
+    const { page, close } = await open();
+    t.match(await page.evaluate('checkScript()'), {
+      error: /a thread did not start: the script \/nowhere.js cannot be loaded/,
+      refused: { count: 1, reason: /nowhere/ },
+      given: { count: 2 },
+      isSame: true,
+    });
+    await close();
+  });
+});
