@@ -32,8 +32,8 @@ export function hostOf(backend: KernelBackend): Host {
 }
 
 /**
- * Resolves when the kernels of this entry point can run, and their threads have started. It may be called before or after `tf.setBackend('wasm')`, and
- * does not choose or start the backend itself.
+ * Resolves when the kernels of this entry point can run, and their threads have started. It may be called before or after
+ * `tf.setBackend('wasm')`, and does not choose or start the backend itself.
  * @throws {Error} when the backend `wasm` is not registered, when it did not start after `tf.setBackend('wasm')`, and
  *   when the kernels cannot be loaded or compiled; each says what to do
  */
