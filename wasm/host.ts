@@ -4,7 +4,7 @@ import { PerTensorCache } from '../plugin/kernels/per_tensor_cache.js';
 import { beforeDisposal, copyingHeap, type Heap, heapOfBackend, refuseWithoutMemory } from './heap.js';
 import { type Exports, instanceBytes, instantiateKernels } from './instantiate.js';
 import { loadModule, type MemoryKind, moduleNow } from './module_files.js';
-import { productFiles, productModule } from './quantized_module.js';
+import { productFiles, productModule, type QuantizedFunctions } from './quantized_module.js';
 import { picksThreadedBuild, startedBackend } from './tfjs_start.js';
 import { Threads } from './threads.js';
 
@@ -44,6 +44,12 @@ export async function ready(): Promise<void> {
   const files = ['kernels.wasm', 'boruvka.wasm', ...productFiles()] as const;
   await Promise.all(files.map((file) => loadModule(file, memory)));
   if (backend) await hostOf(backend).threads.settled();
+}
+
+/** Whether products over weights of 8 bits run by relaxed SIMD on a backend. Results are the same. */
+export function usesRelaxedSimd(backend: KernelBackend): boolean {
+  const { quantizedIsRelaxed } = hostOf(backend).exports as unknown as QuantizedFunctions;
+  return quantizedIsRelaxed() !== 0;
 }
 
 function kindOf({ buffer }: WebAssembly.Memory): MemoryKind {

@@ -32,7 +32,7 @@ import './tree_scan.js';
 import './tree_scan_gradient.js';
 import { watchStart } from './tfjs_start.js';
 
-export { ready } from './host.js';
+export { ready, usesRelaxedSimd } from './host.js';
 export { setWasmPaths, type WasmFileName } from './module_files.js';
 export { getThreads, setThreads, type ThreadsInfo, type ThreadsOptions } from './threads.js';
 

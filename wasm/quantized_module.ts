@@ -2,6 +2,7 @@
  * Which build of the products of whole numbers runs: that for relaxed SIMD, where the engine has it and it gives what the
  * other one gives, or the one that every engine has.
  */
+import { env } from '@tensorflow/tfjs-core';
 import type { Bytes } from './binary_format.js';
 import type { WasmFileName } from './module_files.js';
 
@@ -55,6 +56,10 @@ const PROBE: Bytes = Uint8Array.of(
   ...[10, 13, 1, 11, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfd, 0x93, 2, 0x0b],
 );
 
+/** Flag of tfjs: relaxed SIMD, where the engine has it. Read when the first kernel of a backend runs. */
+const RELAXED_FLAG = 'GROOTVL_WASM_RELAXED_SIMD';
+env().registerFlag(RELAXED_FLAG, () => 1);
+
 let isThere: boolean | undefined;
 
 /** Whether the engine has relaxed SIMD, found out by making a tiny module that needs it. */
@@ -81,9 +86,13 @@ interface Space {
   free(address: number): void;
 }
 
+function isAsked(): boolean {
+  return env().getNumber(RELAXED_FLAG) !== 0 && hasRelaxedSimd();
+}
+
 /** The files that have to be loaded for this engine. */
 export function productFiles(): WasmFileName[] {
-  return hasRelaxedSimd() ? [PLAIN, RELAXED] : [PLAIN];
+  return isAsked() ? [PLAIN, RELAXED] : [PLAIN];
 }
 
 /**
@@ -95,7 +104,7 @@ export function productModule(
   space: Space,
 ): WebAssembly.Module {
   const plain = moduleOf(PLAIN);
-  if (!hasRelaxedSimd()) return plain;
+  if (!isAsked()) return plain;
   const relaxed = moduleOf(RELAXED);
   const given = (module: WebAssembly.Module, fused: boolean) =>
     sampleOf(functionsOf(module, space), space, (run) => run(fused));

@@ -68,7 +68,12 @@ t.test('webgpu in a page', async (t) => {
 
 t.test('a page with threads, and a plain one', async (t) => {
   const report = await runOnTargets({
-    targets: targets('wasm@chromium', 'wasm-1thread@chromium', 'wasm-2threads@chromium'),
+    targets: targets(
+      'wasm@chromium',
+      'wasm-baseline@chromium',
+      'wasm-1thread@chromium',
+      'wasm-2threads@chromium',
+    ),
     source: memorySource(new Map()),
     seed: DEFAULT_SEED,
     sampling: isLong ? [] : [['', 3]], // the same modules run all in Node, but for the threaded ones' memory
@@ -82,7 +87,8 @@ t.test('a page with threads, and a plain one', async (t) => {
     'chromium, isolated': { crossOriginIsolated: true },
   });
   const device = (name: string) => report.cases.find(({ backend }) => backend === name)?.device;
-  t.match(device('wasm@chromium'), /, one thread /);
+  t.match(device('wasm@chromium'), /, relaxed SIMD, one thread /);
+  t.match(device('wasm-baseline@chromium'), /, SIMD, one thread /);
   t.match(device('wasm-1thread@chromium'), /, one thread /);
   t.match(device('wasm-2threads@chromium'), /, 2 threads /);
 });

@@ -82,7 +82,8 @@ function opsWithoutCases(generated: readonly ConformanceCase[]): string[] {
 function groups(targets: readonly Target[]): Target[][] {
   const found = new Map<string, Target[]>();
   for (const target of targets) {
-    const key = target.chromium ? `chromium ${target.isolated}` : 'node';
+    const page = target.ownPage ? target.name : target.isolated;
+    const key = target.chromium ? `chromium ${page}` : 'node';
     found.set(key, [...(found.get(key) ?? []), target]);
   }
   return [...found.values()];

@@ -1,5 +1,11 @@
 /** The backends that this package knows, by name. How their packages are loaded depends on where one is. */
-import { env, setBackend, version_core } from '@tensorflow/tfjs-core';
+import {
+  backend as currentBackend,
+  env,
+  type KernelBackend,
+  setBackend,
+  version_core,
+} from '@tensorflow/tfjs-core';
 import { type BackendName, backendEntry } from '../../plugin/backends.js';
 import { type Backend, BackendMissing } from '../backend.js';
 import { defineBackend } from '../define_backend.js';
@@ -13,6 +19,7 @@ export interface KernelEntry {
   /** Of `wasm`, as the next. */
   setThreads?(count: number | 'auto'): Promise<void>;
   getThreads?(): { readonly count: number; readonly reason?: string };
+  usesRelaxedSimd?(backend: KernelBackend): boolean;
   /** Of `webgpu`, as the next. */
   startWebgpu?(options: { readonly dawn: readonly string[] }): Promise<unknown>;
   adapterDescription?(): { readonly name: string; readonly isFallback: boolean };
@@ -87,7 +94,8 @@ async function describe(backend: BackendName, entry: KernelEntry | undefined): P
     const simd = await env().getAsync('WASM_HAS_SIMD_SUPPORT');
     const { count = 1 } = entry?.getThreads?.() ?? {};
     const threads = count > 1 ? `${count} threads` : 'one thread';
-    return `WebAssembly${simd ? ', SIMD' : ''}, ${threads}`;
+    const relaxed = entry?.usesRelaxedSimd?.(currentBackend()) ? ', relaxed SIMD' : '';
+    return `WebAssembly${simd ? ', SIMD' : ''}${relaxed}, ${threads}`;
   }
   if (backend === 'webgl') {
     const shapes = env().getBool(SHAPES_AS_UNIFORMS) ? ', shapes as uniforms' : '';

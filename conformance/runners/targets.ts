@@ -19,16 +19,19 @@ export interface Target {
   readonly flags?: Readonly<Record<string, number>>;
   /** Threads of the kernels of `wasm`. */
   readonly threads?: number | 'auto';
+  /** A page of its own: what is chosen when a backend starts is chosen anew. */
+  readonly ownPage?: true;
 }
 
 /** Work of small cases is split as well. */
 const SMALL_PARTS = { GROOTVL_WASM_PART_NANOSECONDS: 1 };
 
 /** Backends as they are on a smaller device, and with threads, by the names of targets. */
-const VARIANTS: Readonly<Record<string, Pick<Target, 'backend' | 'flags' | 'threads'>>> = {
+const VARIANTS: Readonly<Record<string, Pick<Target, 'backend' | 'flags' | 'threads' | 'ownPage'>>> = {
   'webgpu-32lanes': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_LANES: 32 } },
   'webgpu-64lanes': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_LANES: 64 } },
   'webgpu-16kb': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_WORKGROUP_BYTES: 16384 } },
+  'wasm-baseline': { backend: 'wasm', flags: { GROOTVL_WASM_RELAXED_SIMD: 0 }, ownPage: true },
   'wasm-threads': { backend: 'wasm', threads: 'auto' },
   'wasm-1thread': { backend: 'wasm', threads: 1, flags: SMALL_PARTS },
   'wasm-2threads': { backend: 'wasm', threads: 2, flags: SMALL_PARTS },
@@ -40,8 +43,8 @@ export const TARGETS: readonly string[] = [
   ...BACKENDS.flatMap(({ name, platforms }) =>
     (platforms as readonly string[]).includes('page') ? [`${name}@chromium`] : [],
   ),
-  ...Object.entries(VARIANTS).flatMap(([name, { threads }]) => [
-    ...(threads ? [] : [name]), // of isolated pages alone
+  ...Object.entries(VARIANTS).flatMap(([name, { threads, ownPage }]) => [
+    ...(threads || ownPage ? [] : [name]), // of pages alone
     `${name}@chromium`,
   ]),
 ];
@@ -53,9 +56,9 @@ export const DEFAULT_TARGETS: readonly string[] = BACKEND_NAMES;
 export function parseTarget(name: string): Target | undefined {
   if (!TARGETS.includes(name)) return undefined;
   const [left] = name.split('@');
-  const { backend, flags, threads } = VARIANTS[left] ?? { backend: left };
+  const { backend, flags, threads, ownPage } = VARIANTS[left] ?? { backend: left };
   if (!isBackendName(backend)) return undefined;
   // What runs in pages only needs no `@chromium`.
   const chromium = name.includes('@') || !backendEntry(backend).platforms.includes('node');
-  return { name, backend, chromium, isolated: threads !== undefined, flags, threads };
+  return { name, backend, chromium, isolated: threads !== undefined, flags, threads, ownPage };
 }
