@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import t from 'tap';
 import type { MemorySink } from '../../converters/index.js';
 import { type CocoAnnotation, type CocoResult, evaluateCoco } from '../../plugin/index.js';
-import { grootvl } from '../../testing/command_line.js';
+import { grootvl, grootvlProcess } from '../../testing/command_line.js';
 import { fixturePath, readFixture } from '../../testing/fixtures.js';
 import { stubDetector, stubSegmenter } from '../../testing/stub_models.js';
 
@@ -107,6 +107,29 @@ t.test("digits: the reference's accuracy exactly, and its calibration", async (t
     /^64 pictures \(labels are the numbers of the classes; wasm\)\n {2}top-1 accuracy +96\.88 %\n/,
   );
   t.match(await sharp(at('confusion.png')).metadata(), { format: 'png', channels: 3 });
+});
+
+t.test('threads give the same; a signal ends it with the scores until then', async (t) => {
+  const args = ['evaluate', nano, '--mnist', at('idx'), '--backend', 'wasm', '--batch', '8', '--json'];
+  const [alone, threads] = await Promise.all([
+    grootvl(...args),
+    grootvlProcess({}, ...args, '--workers', '2'),
+  ]);
+  t.equal(threads.status, 0, threads.stderr);
+  const withoutTime = ({ stdout }: { stdout: string }) => ({ ...JSON.parse(stdout), ms: 0 });
+  t.same(withoutTime(threads), withoutTime(alone));
+  const before = process.listenerCount('SIGINT');
+  const running = grootvl('evaluate', nano, '--mnist', at('idx'), '--backend', 'cpu', '--batch', '1');
+  while (process.listenerCount('SIGINT') === before) await new Promise(setImmediate);
+  process.emit('SIGINT');
+  const { status, stderr } = await running;
+  t.equal(status, 130);
+  t.match(stderr, /^grootvl: interrupted(; the scores are of \d+ of 64 pictures)?\n$/);
+  t.equal(process.listenerCount('SIGINT'), before);
+  t.match(await grootvl('evaluate', nano, '--mnist', at('idx'), '--workers', '0'), {
+    status: 2,
+    stderr: /expected an integer of at least 1, or auto/,
+  });
 });
 
 t.test('folders and lists of digits: as classify classifies them', async (t) => {

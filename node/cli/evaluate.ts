@@ -6,6 +6,7 @@ import type { CliBackend, StartedBackend } from '../backend.js';
 import { oneLine } from '../error_line.js';
 import type { Evaluation } from '../evaluation/evaluation.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
+import type { ImageInput } from '../images/picture_files.js';
 import { taskKindOf } from '../pictures/kinds.js';
 import { runPictures } from '../pictures/run_pictures.js';
 import { openRunner } from '../pictures/runner.js';
@@ -13,7 +14,10 @@ import { type FailedRow, isFailed, type TaskSpec } from '../pictures/task.js';
 import { inline } from '../printable.js';
 import { warn, withBackend } from './backend.js';
 import { BAD_USAGE, Failure, integerFrom, PARTLY_FAILED, pathOf } from './failure.js';
-import { countBar } from './progress.js';
+import { INTERRUPTED, Interruption } from './interruption.js';
+import { threadsOf } from './picture_command.js';
+import { workersOf } from './picture_options.js';
+import { PictureBar } from './progress.js';
 import { note, print, printJson } from './terminal.js';
 
 interface Flags {
@@ -28,6 +32,7 @@ interface Flags {
   readonly limit?: number;
   readonly confusion?: string;
   readonly batch?: number;
+  readonly workers: number | 'auto';
   readonly strict?: boolean;
   readonly json?: boolean;
   readonly backend: CliBackend;
@@ -69,6 +74,7 @@ export function addEvaluate(command: Command): void {
     )
     .option('--confusion <file.png>', 'which class is taken for which, as a picture', confusionFile)
     .option('--batch <n>', 'pictures that go through the model at a time', integerFrom(1))
+    .option('--workers <n>', 'threads, each with a model of its own; auto: one a core', workersOf, 1)
     .option('--strict', 'stop at the first picture that fails, with status 1')
     .option('--json', 'print one JSON document');
   withBackend(command).action(evaluate);
@@ -99,10 +105,13 @@ async function evaluate(model: string, flags: Flags): Promise<void> {
   const inputs = evaluation.inputs.slice(0, flags.limit);
   const start = performance.now();
   const spec = { ...evaluation.task, model, backend: flags.backend };
-  const { backend, failed } = await run(spec, { ...evaluation, inputs }, flags);
-  const evaluated = inputs.length - failed.length;
-  if (evaluated === 0)
+  const { backend, evaluated, failed, isInterrupted } = await run(spec, { ...evaluation, inputs }, flags);
+  for (const row of failed.slice(0, LISTED)) note(`${inline(row.file)}: ${row.error}`);
+  if (failed.length > LISTED) note(`and ${failed.length - LISTED} more bad pictures, which --json lists`);
+  if (evaluated === 0) {
+    if (isInterrupted) throw new Failure(INTERRUPTED, 'interrupted');
     throw new Error(`none of ${inputs.length} pictures could be evaluated; the first: ${failed[0].error}`);
+  }
   const { scores, lines } = evaluation.result();
   if (flags.json) {
     printJson({
@@ -129,6 +138,10 @@ async function evaluate(model: string, flags: Flags): Promise<void> {
     const { matrix, names } = evaluation.confusion;
     const image = drawConfusion({ counts: matrix().counts, names });
     await writeFileAtomically(flags.confusion, await encodeImage(image, imageFormat(flags.confusion)));
+  }
+  if (isInterrupted) {
+    const of = `${evaluated} of ${count(inputs.length)}`;
+    throw new Failure(INTERRUPTED, `interrupted; the scores are of ${of}`);
   }
   if (failed.length > 0) {
     throw new Failure(
@@ -177,41 +190,51 @@ function setOf(flags: Flags): DataSet {
   return set;
 }
 
-/** Compares the rows of all inputs, and collects the pictures that could not be compared. */
-async function run(
-  spec: TaskSpec,
-  { inputs, add }: Evaluation,
-  { batch, strict }: Flags,
-): Promise<{ readonly backend: StartedBackend; readonly failed: readonly FailedRow[] }> {
-  const { batch: usual } = await taskKindOf(spec);
-  const runner = await openRunner(spec, { warn });
-  const bar = await countBar('pictures');
+interface Outcome {
+  readonly backend: StartedBackend;
+  readonly evaluated: number;
+  /** Pictures that could not be compared. */
+  readonly failed: readonly FailedRow[];
+  readonly isInterrupted: boolean;
+}
+
+/** Compares the rows of all inputs, or of those until a signal. */
+async function run(spec: TaskSpec, { inputs, add }: Evaluation, flags: Flags): Promise<Outcome> {
+  const { batch } = await taskKindOf(spec);
+  const interruption = new Interruption();
+  const { signal } = interruption;
+  const bar = await PictureBar.start(0, inputs.length > 1);
   const failed: FailedRow[] = [];
-  const fail = (row: FailedRow) => {
-    if (strict) throw new Error(row.error);
-    failed.push(row);
-    if (failed.length <= LISTED) note(`${inline(row.file)}: ${row.error}`);
-    if (failed.length === LISTED + 1) note('more bad pictures are counted, and listed by --json');
-  };
+  let [done, evaluated] = [0, 0];
   try {
-    let done = 0;
-    for await (const row of runPictures(runner, listed(inputs), { batch: batch ?? usual })) {
-      const input = inputs[done++];
-      if (isFailed(row)) fail(row);
-      else {
-        try {
-          add(row, input);
-        } catch (error) {
-          fail({ file: input.file, error: oneLine(error) });
-        }
+    const runner = await openRunner(spec, { warn, workers: await threadsOf(flags.workers, spec.backend) });
+    try {
+      bar?.count(listed(inputs));
+      for await (const row of runPictures(runner, listed(inputs), { batch: flags.batch ?? batch, signal })) {
+        const input = inputs[done++];
+        const problem = isFailed(row) ? row : problemOf(() => add(row, input), input);
+        bar?.add();
+        if (!problem) evaluated++;
+        else if (flags.strict) throw new Error(problem.error);
+        else if (!signal.aborted) failed.push(problem); // what a signal breaks off is no bad picture
       }
-      bar.update(done, inputs.length);
+      return { backend: runner.backend, evaluated, failed, isInterrupted: signal.aborted };
+    } finally {
+      await runner.dispose();
     }
   } finally {
-    bar.stop();
-    await runner.dispose();
+    bar?.stop();
+    interruption.dispose();
   }
-  return { backend: runner.backend, failed };
+}
+
+function problemOf(compare: () => void, { file }: ImageInput): FailedRow | undefined {
+  try {
+    compare();
+    return undefined;
+  } catch (error) {
+    return { file, error: oneLine(error) };
+  }
 }
 
 async function* listed<Input>(inputs: readonly Input[]): AsyncGenerator<Input> {

@@ -131,7 +131,8 @@ async function* placed(
   }
 }
 
-async function threadsOf(workers: number | 'auto', backend: CliBackend): Promise<number> {
+/** How many threads `--workers` asks for. */
+export async function threadsOf(workers: number | 'auto', backend: CliBackend): Promise<number> {
   return workers === 'auto' ? (await import('../pictures/pool.js')).threadsFor(backend) : workers;
 }
 

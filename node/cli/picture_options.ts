@@ -38,7 +38,8 @@ export function withPictureOptions(command: Command): Command {
     .option('--strict', 'stop at the first picture that fails, with status 1');
 }
 
-function workersOf(text: string): number | 'auto' {
+/** Parses the number of threads. */
+export function workersOf(text: string): number | 'auto' {
   if (text === 'auto') return text;
   try {
     return integerFrom(1)(text);
