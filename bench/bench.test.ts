@@ -2,6 +2,7 @@
 import '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { countGrootLParameters } from '../converters/architectures/grootl/architecture.js';
@@ -20,6 +21,7 @@ import { buildNative } from './native.js';
 import { benchOps } from './ops.js';
 import { OTHER_CODE } from './other_code.js';
 import { perfCall, TIMED_SPECS, triadCall } from './perf_calls.js';
+import { benchPictures } from './pictures.js';
 import { MAMBA_130M } from './random_mamba.js';
 import { type BenchReport, formatReport } from './report.js';
 import { benchScans } from './scans.js';
@@ -255,6 +257,32 @@ t.test('training in processes of its own', async (t) => {
   t.match(text, /50\.0 ms +forward in training mode, 20\.0 ms +2\.50\n/);
   t.match(text, /tree ops in it .* 4\.0 %\n/);
   t.match(text, /1000 MB +without, 2000 MB +0\.50/);
+});
+
+t.test('runs over many pictures in processes of their own', async (t) => {
+  const sizes = { channels: 4, depths: [1], classes: 3 };
+  const said: string[] = [];
+  const times = await benchPictures((what) => said.push(what), {
+    ...{ photographs: 3, rounds: 1, large: sizes, digits: 12, few: 2, many: 9 },
+    program: fileURLToPath(new URL('../dist/node/cli/main.js', import.meta.url)),
+  });
+  t.match(times, { digits: 12, few: 2, many: 9 });
+  const { pipeline, oneWorkerSeconds, twoWorkersSeconds, fewPeakBytes, manyPeakBytes } = times;
+  for (const value of Object.values(pipeline)) t.ok(value > 0);
+  for (const seconds of [oneWorkerSeconds, twoWorkersSeconds]) t.ok(seconds > 0.1);
+  for (const bytes of [fewPeakBytes, manyPeakBytes]) t.ok(bytes > 50e6 && bytes < 1e9, String(bytes));
+  t.ok(said.includes('12 digits, workers: 2'), said.join());
+  const text = formatReport({
+    environment: ENVIRONMENT,
+    pictures: {
+      ...{ pipeline: { batch: 8, runMs: 208, modelMs: 200, ratio: 1.04 }, digits: 10_000 },
+      ...{ oneWorkerSeconds: 38, twoWorkersSeconds: 20, few: 1000, many: 100_000 },
+      ...{ fewPeakBytes: 200e6, manyPeakBytes: 210e6 },
+    },
+  });
+  t.match(text, /batches of 8 +208\.0 ms +the model alone +200\.0 ms +1\.040\n/);
+  t.match(text, /10000 digits, 1 worker +38\.0 s +2 workers +20\.0 s +1\.90\n/);
+  t.match(text, /memory of 100000 pictures +210 MB +of 1000 +200 MB +1\.05/);
 });
 
 t.test('a streaming read reads what it says, and not beyond the memory', async (t) => {

@@ -7,7 +7,8 @@ import { benchLanguageModel } from './language_model.js';
 import { benchProducts } from './matrix_products.js';
 import { buildNative, type Native } from './native.js';
 import { benchOps } from './ops.js';
-import { PART_NAMES, PARTS, type Part } from './parts.js';
+import { PART_NAMES, PARTS, type Part, USUAL_PARTS } from './parts.js';
+import { benchPictures } from './pictures.js';
 import { benchPrediction } from './prediction.js';
 import { GROOTV_T, randomGrootV } from './random_model.js';
 import type { BenchReport } from './report.js';
@@ -49,16 +50,17 @@ const MEASURE: Readonly<
   language: async (native) => ({
     language: await benchLanguageModel('program' in native ? native.program : undefined),
   }),
+  pictures: async (_, progress) => ({ pictures: await benchPictures(progress) }),
 };
 
 /**
  * Measures the current backend, which must be ready and have its kernels registered.
  * @param progress is told what is being measured.
- * @param parts everything by default.
+ * @param parts by default everything but runs over many pictures.
  */
 export async function runBench(
   progress: (what: string) => void = () => {},
-  parts: readonly Part[] = PART_NAMES,
+  parts: readonly Part[] = USUAL_PARTS,
 ): Promise<BenchReport> {
   const backend = tf.getBackend();
   const native = buildNative();

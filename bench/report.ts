@@ -4,6 +4,7 @@ import type { GroupTime } from './groups.js';
 import type { LanguageModelTimes } from './language_model.js';
 import type { ProductTime } from './matrix_products.js';
 import { type OpTime, SMALLEST_STAGE } from './ops.js';
+import type { PictureTimes } from './pictures.js';
 import type { KernelShare, PredictionTime, PredictionTimes } from './prediction.js';
 import type { ScalingTime } from './scaling.js';
 import type { ScanTime } from './scans.js';
@@ -36,6 +37,7 @@ export interface BenchReport {
   readonly dense?: readonly DenseTimes[];
   readonly training?: TrainingTimes;
   readonly language?: LanguageModelTimes;
+  readonly pictures?: PictureTimes;
 }
 
 /** The first column is text, the others are numbers. */
@@ -86,6 +88,7 @@ function tablesOf({
   dense,
   training,
   language,
+  pictures,
 }: BenchReport): Table[] {
   return [
     ...(ops ? opTables(ops) : []),
@@ -98,6 +101,7 @@ function tablesOf({
     ...(dense ? denseTables(dense) : []),
     ...(training ? [trainingTable(training)] : []),
     ...(language ? [languageTable(language)] : []),
+    ...(pictures ? [picturesTable(pictures)] : []),
   ];
 }
 
@@ -322,6 +326,33 @@ function languageTable(times: LanguageModelTimes): Table {
       row('a token, ms', tokenMs, 'reading the weights once, WebAssembly', readMs, 1),
       ...(nativeReadMs ? [row('a token, ms', tokenMs, 'the same in native code', nativeReadMs, 1)] : []),
       row('peak memory, MB', peakBytes / 1e6, 'weights', weightBytes / 1e6, 0),
+    ],
+  };
+}
+
+function picturesTable(times: PictureTimes): Table {
+  const { pipeline, digits, oneWorkerSeconds, twoWorkersSeconds } = times;
+  const { few, many, fewPeakBytes, manyPeakBytes } = times;
+  const [ms, seconds] = ['ms', 's'].map((unit) => (value: number) => `${value.toFixed(1)} ${unit}`);
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+  return {
+    title: 'Runs over many pictures, random weights; times of commands with their start',
+    header: ['what', 'is', 'beside', 'is', 'ratio'],
+    rows: [
+      [
+        `a photograph from its file to its row, batches of ${pipeline.batch}`,
+        ...[ms(pipeline.runMs), 'the model alone', ms(pipeline.modelMs), pipeline.ratio.toFixed(3)],
+      ],
+      [
+        `${digits} digits, 1 worker`,
+        ...[seconds(oneWorkerSeconds), '2 workers', seconds(twoWorkersSeconds)],
+        (oneWorkerSeconds / twoWorkersSeconds).toFixed(2),
+      ],
+      [
+        `memory of ${many} pictures`,
+        ...[megabytes(manyPeakBytes), `of ${few}`, megabytes(fewPeakBytes)],
+        (manyPeakBytes / fewPeakBytes).toFixed(2),
+      ],
     ],
   };
 }

@@ -25,9 +25,10 @@ export function addBench(command: Command): void {
         .default('auto'),
     )
     .addOption(
-      new Option('--only <parts...>', 'with wasm: nothing but these parts, such as language').choices(
-        PART_NAMES,
-      ),
+      new Option(
+        '--only <parts...>',
+        'with wasm: nothing but these parts, such as language; without it all but pictures',
+      ).choices(PART_NAMES),
     )
     .option('--out <file>', 'also write the JSON document to a file', pathOf)
     .option('--json', 'print one JSON document')

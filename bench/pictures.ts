@@ -1,0 +1,119 @@
+/**
+ * Runs over many pictures, as the command line does them: a run beside the model's own time, two threads beside one, and
+ * memory against the number of pictures. Random weights; each in processes of their own. Times of commands count their start.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { inProcess } from './child_process.js';
+import { runCommand } from './command_process.js';
+import { writeClassifier, writeDigits, writePhotographs } from './picture_folders.js';
+import type { GrootVSizes } from './random_weights.js';
+
+/** What is measured, and how much of it. */
+export interface PictureTask {
+  /** Photographs of a round through the network of the published size, and rounds. */
+  readonly photographs: number;
+  readonly rounds: number;
+  readonly large: GrootVSizes;
+  /** Digits that one and two workers classify. */
+  readonly digits: number;
+  /** Pictures of the runs whose memory is compared. */
+  readonly few: number;
+  readonly many: number;
+  /** The file that runs the command line. */
+  readonly program: string;
+}
+
+/** What the process is asked to measure. */
+export interface PipelineJob {
+  readonly model: string;
+  /** Of pictures. */
+  readonly folder: string;
+  readonly batch: number;
+  readonly rounds: number;
+}
+
+/** Medians of rounds, milliseconds a picture. */
+export interface PipelineFigures {
+  /** From files to rows in a file. */
+  readonly runMs: number;
+  /** The same batches of prepared pictures through `classify`. */
+  readonly modelMs: number;
+  /** Median of the rounds' run / model. */
+  readonly ratio: number;
+}
+
+export interface PictureTimes {
+  readonly pipeline: PipelineFigures & { readonly batch: number };
+  readonly digits: number;
+  /** Seconds of `classify` with one worker and with two. */
+  readonly oneWorkerSeconds: number;
+  readonly twoWorkersSeconds: number;
+  readonly few: number;
+  readonly many: number;
+  /** The largest resident sets of `classify`, in this process. */
+  readonly fewPeakBytes: number;
+  readonly manyPeakBytes: number;
+}
+
+/** As `classify` takes them. */
+const BATCH = 8;
+
+const TASK: PictureTask = {
+  ...{ photographs: 24, rounds: 3, large: { channels: 80, depths: [2, 2, 9, 2], classes: 1000 } },
+  ...{ digits: 10_000, few: 1000, many: 100_000 },
+  program: fileURLToPath(import.meta.resolve('../node/cli/main.js')),
+};
+
+/** Those of grootv_nano_mnist.pth, and a network that takes hardly any time. */
+const NANO: GrootVSizes = { channels: 16, depths: [1, 1, 2, 1] };
+const SMALLEST: GrootVSizes = { channels: 4, depths: [1] };
+
+/** Measures on the backend wasm. */
+export async function benchPictures(
+  progress: (what: string) => void = () => {},
+  { photographs, rounds, large, digits, few, many, program }: PictureTask = TASK,
+): Promise<PictureTimes> {
+  const folder = mkdtempSync(join(tmpdir(), 'grootvl-bench-'));
+  const at = (name: string) => join(folder, name);
+  /** Rows go to a file. */
+  const classify = (model: string, pictures: string, ...options: readonly string[]) =>
+    runCommand(
+      program,
+      ...['classify', at(model), at(pictures), '--backend', 'wasm'],
+      ...['--rows', at(`${pictures}${options.join('')}.ndjson`), ...options],
+    );
+  try {
+    progress(`${photographs} photographs, ${rounds + 1} times`);
+    await writeClassifier(at('large'), large, 224);
+    await writePhotographs(at('photographs'), photographs);
+    const job: PipelineJob = { model: at('large'), folder: at('photographs'), batch: BATCH, rounds };
+    const pipeline = { batch: BATCH, ...(await inProcess<PipelineFigures>('pictures', job)) };
+
+    await writeClassifier(at('nano'), NANO, 64);
+    await writeDigits(at('digits'), digits);
+    const seconds = async (workers: number) => {
+      progress(`${digits} digits, workers: ${workers}`);
+      const { ms } = await classify('nano', 'digits', '--workers', String(workers));
+      return ms / 1000;
+    };
+    const [oneWorkerSeconds, twoWorkersSeconds] = [await seconds(1), await seconds(2)];
+
+    await writeClassifier(at('smallest'), SMALLEST, 32);
+    const peak = async (count: number) => {
+      progress(`memory of ${count} pictures`);
+      await writeDigits(at(`${count}`), count);
+      const { peakBytes } = await classify('smallest', `${count}`);
+      return peakBytes;
+    };
+    const [fewPeakBytes, manyPeakBytes] = [await peak(few), await peak(many)];
+    return {
+      ...{ pipeline, digits, oneWorkerSeconds, twoWorkersSeconds },
+      ...{ few, many, fewPeakBytes, manyPeakBytes },
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
