@@ -252,7 +252,7 @@ t.test('memory and storage that are used up, and files that are too large', { sk
 });
 
 t.test('models that come with the page are fetched when they are opened', { skip }, async (t) => {
-  const { page } = await openDemo(t, { serviceWorkers: 'block' });
+  const { page } = await openDemo(t);
   const fetched: string[] = [];
   page.on('request', (request) => {
     const [, model] = /assets\/(digits|segmenter|detector|writer)-/.exec(request.url()) ?? [];

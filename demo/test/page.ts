@@ -49,6 +49,8 @@ export interface DemoOptions extends BrowserContextOptions {
   readonly folder?: string;
   /** A script that runs in the worker of the model before it does anything. */
   readonly inWorker?: string;
+  /** Keeps itself for offline use, which takes as long as half of its start; not with `inWorker`. */
+  readonly offline?: boolean;
 }
 
 export interface OpenedDemo {
@@ -65,13 +67,20 @@ export interface OpenedDemo {
 
 /** Opens the page in a browser profile of its own, and waits for the first prediction. All of it is closed after the test. */
 export async function openDemo(t: Test, options: DemoOptions = {}): Promise<OpenedDemo> {
-  const { isolated = false, headers = {}, folder = '/', inWorker, ...contextOptions } = options;
+  const {
+    isolated = false,
+    headers = {},
+    folder = '/',
+    inWorker,
+    offline = false,
+    ...contextOptions
+  } = options;
   const files = await builtDemo();
   const { url, close } = await serve(files, folder, { ...(isolated && ISOLATION), ...headers });
   const browser = await sharedChromium(t);
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
-    ...(inWorker !== undefined && { serviceWorkers: 'block' }), // one would answer with the script as it is
+    serviceWorkers: offline ? 'allow' : 'block', // one would answer with the worker's script as it is
     ...contextOptions,
   });
   t.teardown(async () => {
@@ -86,7 +95,10 @@ export async function openDemo(t: Test, options: DemoOptions = {}): Promise<Open
   }
   const page = await context.newPage();
   const messages: string[] = [];
-  page.on('console', (message) => messages.push(`${message.type()}: ${message.text()}`));
+  page.on('console', (message) => {
+    if (!offline && message.text().startsWith('Service Worker registration blocked')) return;
+    messages.push(`${message.type()}: ${message.text()}`);
+  });
   page.on('pageerror', ({ message }) => messages.push(message));
   await page.goto(url);
   await page.locator('.predictions li').first().waitFor();
