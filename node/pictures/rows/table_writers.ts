@@ -4,7 +4,7 @@ import type { FailedRow, PictureRow, RowWriter, Sink } from './row.js';
 import { type Cell, type Column, type Table, wholeTable } from './table.js';
 
 /** Lines of a row group of Parquet: what is kept in memory. */
-const GROUP_LINES = 10_000;
+const GROUP_LINES = 2000;
 
 type AnyTable = Table<PictureRow | FailedRow>;
 
