@@ -12,7 +12,7 @@ const GROUPS = [
   /^converters\/(?!pytorch\/fuzz)/,
   /^gpu\/cuda\/backend\/(kernels\/(?!invalid_arguments)|allocator|fallback|launch)/,
   /^gpu\/cuda\/(boruvka_mst|fused|invalid_trees|linear|tree_scan|testing\/training)/,
-  /^node\/(?!cli\/)/,
+  /^node\/(?!cli\/|queue\/(?!run_model))/,
   /^plugin\/(?!graph_model|image|kernels\/values|models|training)/,
   /^plugin\/image\/(?!browser)/,
   /^plugin\/models\//,

@@ -2,7 +2,7 @@
  * The command line for tests: within the test's own process, which loads tfjs once, or as a user runs it, the built
  * program in a process of its own, where the process is what is tested.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -89,6 +89,33 @@ export async function grootvlWith({ input = '', env = {} }: RunOptions, ...args:
 export function grootvlProcess(options: ProcessOptions, ...args: string[]): Promise<ProcessOutcome> {
   const { preload = METER } = options;
   return outcome(process.execPath, ['--import', preload, MAIN, ...args], options);
+}
+
+/** The built program in a process that may be killed. */
+export interface ChildOutcome {
+  kill(signal: NodeJS.Signals): void;
+  /** `status` is null of one that was killed. */
+  readonly ended: Promise<{
+    readonly status: number | null;
+    readonly stdout: string;
+    readonly stderr: string;
+  }>;
+}
+
+/** Starts the built program. */
+export function grootvlChild({ env }: Pick<ProcessOptions, 'env'>, ...args: string[]): ChildOutcome {
+  const { NODE_OPTIONS: _, ...own } = { ...process.env, ...env };
+  const child = spawn(process.execPath, [MAIN, ...args], { env: own, stdio: ['ignore', 'pipe', 'pipe'] });
+  const texts = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text) => {
+      texts[name] += text;
+    });
+  }
+  return {
+    kill: (signal) => void child.kill(signal),
+    ended: new Promise((resolve) => child.on('close', (status) => resolve({ status, ...texts }))),
+  };
 }
 
 /** Runs the built command line for each list of arguments, all in one process, and measures its memory. */

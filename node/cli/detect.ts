@@ -1,6 +1,7 @@
 /** `grootvl detect`: the objects of a picture. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { withBackend } from './backend.js';
+import { fraction } from './failure.js';
 import { runPictureCommand } from './picture_command.js';
 import { type PictureFlags, withPictureOptions } from './picture_options.js';
 import { pictureOutput } from './picture_output.js';
@@ -35,12 +36,4 @@ export function addDetect(command: Command): void {
     const spec = { kind: 'detect', model, backend, options: { threshold, coco } };
     return runPictureCommand(spec, files, coco ? { ...flags, json: true } : flags, { out });
   });
-}
-
-function fraction(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= 1)) {
-    throw new InvalidArgumentError('expected a number from 0 to 1.');
-  }
-  return value;
 }

@@ -16,7 +16,7 @@ import { warn, withBackend } from './backend.js';
 import { BAD_USAGE, Failure, integerFrom, PARTLY_FAILED, pathOf } from './failure.js';
 import { INTERRUPTED, Interruption } from './interruption.js';
 import { threadsOf } from './picture_command.js';
-import { workersOf } from './picture_options.js';
+import { withWorkers } from './picture_options.js';
 import { PictureBar } from './progress.js';
 import { note, print, printJson } from './terminal.js';
 
@@ -74,10 +74,9 @@ export function addEvaluate(command: Command): void {
     )
     .option('--confusion <file.png>', 'which class is taken for which, as a picture', confusionFile)
     .option('--batch <n>', 'pictures that go through the model at a time', integerFrom(1))
-    .option('--workers <n>', 'threads, each with a model of its own; auto: one a core', workersOf, 1)
     .option('--strict', 'stop at the first picture that fails, with status 1')
     .option('--json', 'print one JSON document');
-  withBackend(command).action(evaluate);
+  withBackend(withWorkers(command)).action(evaluate);
 }
 
 /** Collects the values of an option that takes several. */

@@ -53,6 +53,15 @@ export function integerFrom(least: number): (text: string) => number {
   };
 }
 
+/** Parses a number from 0 to 1. */
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) {
+    throw new InvalidArgumentError('expected a number from 0 to 1.');
+  }
+  return value;
+}
+
 /** Parses the path of an output file; `-` is standard output. */
 export function outputOf(text: string): string {
   return text === '-' ? '/dev/stdout' : pathOf(text);

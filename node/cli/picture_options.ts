@@ -19,14 +19,13 @@ export interface PictureFlags {
 
 /** Adds the options of {@link PictureFlags} but `--backend`. */
 export function withPictureOptions(command: Command): Command {
-  return command
+  return withWorkers(command)
     .option(
       '--list <file>',
       'a file with names of pictures, folders and URLs: one a line, or each ended by a NUL character',
       pathOf,
     )
     .option('--batch <n>', 'pictures that go through the model at a time', integerFrom(1))
-    .option('--workers <n>', 'threads, each with a model of its own; auto: one a core', workersOf, 1)
     .addOption(
       new Option('--format <name>', 'of the results (default: as the name of their file ends, else text)')
         .choices(ROW_FORMATS)
@@ -38,8 +37,17 @@ export function withPictureOptions(command: Command): Command {
     .option('--strict', 'stop at the first picture that fails, with status 1');
 }
 
-/** Parses the number of threads. */
-export function workersOf(text: string): number | 'auto' {
+/** Adds `--workers`. */
+export function withWorkers(command: Command): Command {
+  return command.option(
+    '--workers <n>',
+    'threads, each with a model of its own; auto: one a core',
+    workersOf,
+    1,
+  );
+}
+
+function workersOf(text: string): number | 'auto' {
   if (text === 'auto') return text;
   try {
     return integerFrom(1)(text);

@@ -64,6 +64,13 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./evaluate.js')).addEvaluate,
   },
   {
+    name: 'queue',
+    description:
+      'pictures for workers on any machine, by a queue in Redis: add, work, collect, status, remove',
+    arguments: [],
+    load: async () => (await import('./queue.js')).addQueue,
+  },
+  {
     name: 'tree',
     description: 'draw the spanning tree of a block over a picture, coloured by depth',
     arguments: [MODEL, IMAGE],

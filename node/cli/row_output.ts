@@ -10,7 +10,7 @@ import type { PictureFlags } from './picture_options.js';
 import { note, printed, stream } from './terminal.js';
 
 /** The file that rows go to; undefined for standard output. */
-export function rowPathOf({ rows }: PictureFlags): string | undefined {
+export function rowPathOf({ rows }: Pick<PictureFlags, 'rows'>): string | undefined {
   return rows === undefined || isDescriptor(rows) ? undefined : rows;
 }
 
@@ -18,7 +18,7 @@ export function rowPathOf({ rows }: PictureFlags): string | undefined {
  * The format that is asked for.
  * @throws {Failure} bad usage, when it cannot go where rows go
  */
-export function formatOf(flags: PictureFlags): RowFormat {
+export function formatOf(flags: Pick<PictureFlags, 'rows' | 'json' | 'format' | 'resume'>): RowFormat {
   const path = rowPathOf(flags);
   const format = flags.json ? 'json' : (flags.format ?? rowFormatOf(path ?? '') ?? 'text');
   if (path !== undefined) return format;

@@ -1,0 +1,76 @@
+/** `grootvl queue`: a run over pictures that workers on any machine do, by a queue in Redis. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { ROW_FORMATS } from '../pictures/rows/row_writer.js';
+import { withBackend } from './backend.js';
+import { integerFrom, outputOf, pathOf } from './failure.js';
+import { withWorkers } from './picture_options.js';
+import { URL_VARIABLE } from './queue_server.js';
+import { TASKS, withTaskOptions } from './queue_task.js';
+
+const PATIENCE_S = 60;
+const LOCK_S = 30;
+
+export function addQueue(command: Command): void {
+  const add = subcommand(command, 'add', 'put pictures into a queue, as batches of their names')
+    .argument('<model-dir>', 'the folder of a converted model, or its URL', pathOf)
+    .argument('[image...]', 'files, folders, patterns and URLs of pictures, or - for names on standard input')
+    .option('--list <file>', 'a file with names of pictures, folders and URLs', pathOf)
+    .addOption(new Option('--task <kind>', 'what is done with them').choices(TASKS).default('classify'))
+    .option('--batch <n>', 'pictures of a job', integerFrom(1))
+    .option('--resume', 'add to a run of this name what it does not have')
+    .addOption(new Option('--force', 'remove a run of this name and begin anew').conflicts('resume'));
+  withTaskOptions(add).action(async (model, images, flags) => {
+    await (await import('./queue_add.js')).queueAdd(model, images, flags);
+  });
+
+  const work = subcommand(command, 'work', 'take jobs of a run until all of it is done')
+    .option('--model <dir>', 'where the model is here (default: where it was for `add`)', pathOf)
+    .option('--root <dir>', 'what names of files are relative to (default: the working directory)', pathOf)
+    .option(
+      '--lock <s>',
+      "seconds without a sign of life after which a job is another worker's",
+      integerFrom(1),
+      LOCK_S,
+    )
+    .option('--wait', 'wait for a run of this name to be added');
+  withBackend(withWorkers(work)).action(async (flags) => {
+    await (await import('./queue_work.js')).queueWork(flags);
+  });
+
+  subcommand(command, 'collect', 'the results, in the order of the inputs')
+    .option('--wait', 'wait for all of them; else those that are there are taken')
+    .addOption(
+      new Option(
+        '--format <name>',
+        'of the results (default: as the name of their file ends, else text)',
+      ).choices(ROW_FORMATS),
+    )
+    .option('--out <file>', 'where they go: a file that is complete or not there', outputOf)
+    .action(async (flags) => {
+      await (await import('./queue_collect.js')).queueCollect(flags);
+    });
+
+  subcommand(command, 'status', 'how far a run is, and who works on it')
+    .option('--json', 'print one JSON document')
+    .action(async (flags) => {
+      await (await import('./queue_status.js')).queueStatus(flags);
+    });
+
+  subcommand(command, 'remove', 'remove a run and its results from the server').action(async (flags) => {
+    await (await import('./queue_status.js')).queueRemove(flags);
+  });
+}
+
+function subcommand(command: Command, name: string, description: string): Command {
+  return command
+    .command(name)
+    .description(description)
+    .requiredOption('--name <run>', 'the name of the run', runName)
+    .option('--redis <url>', `the Redis server, redis:// or rediss:// for TLS (default: ${URL_VARIABLE})`)
+    .option('--patience <s>', 'seconds that the server may be away', integerFrom(1), PATIENCE_S);
+}
+
+function runName(text: string): string {
+  if (/^[\w.-]{1,100}$/.test(text)) return text;
+  throw new InvalidArgumentError('expected letters, digits, dots, - and _, 100 at most.');
+}

@@ -1,0 +1,43 @@
+/** What `queue add` asks workers to do: the tasks of the commands over pictures, with their options. */
+import { type Command, Option } from 'commander';
+import type { RunSpec } from '../queue/run.js';
+import { BAD_USAGE, Failure, fraction, integerFrom } from './failure.js';
+
+export const TASKS = ['classify', 'segment', 'detect'] as const;
+type TaskName = (typeof TASKS)[number];
+
+export interface TaskFlags {
+  readonly task: TaskName;
+  readonly top?: number;
+  readonly mode?: 'whole' | 'slide';
+  readonly threshold?: number;
+}
+
+/** The option of each task, and what it is where nothing is asked for. */
+const OPTIONS = {
+  classify: { name: 'top', standard: 5 },
+  segment: { name: 'mode', standard: undefined },
+  detect: { name: 'threshold', standard: 0.3 },
+} as const;
+
+export function withTaskOptions(command: Command): Command {
+  return command
+    .option('--top <n>', 'classify: classes to list (default: 5)', integerFrom(1))
+    .addOption(
+      new Option('--mode <mode>', 'segment: the picture at once, or windows of it').choices([
+        'whole',
+        'slide',
+      ]),
+    )
+    .option('--threshold <score>', 'detect: least score of an object, 0 to 1 (default: 0.3)', fraction);
+}
+
+/** @throws {Failure} bad usage, when there is an option of another task */
+export function taskOf(flags: TaskFlags): RunSpec['task'] {
+  const { name, standard } = OPTIONS[flags.task];
+  for (const [task, other] of Object.entries(OPTIONS)) {
+    if (other.name === name || flags[other.name] === undefined) continue;
+    throw new Failure(BAD_USAGE, `--${other.name} is an option of ${task}, the task is ${flags.task}`);
+  }
+  return { kind: flags.task, options: { [name]: flags[name] ?? standard } };
+}

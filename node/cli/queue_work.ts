@@ -1,0 +1,109 @@
+/** `grootvl queue work`. */
+import { join, resolve } from 'node:path';
+import type { Redis } from 'ioredis';
+import type { CliBackend } from '../backend.js';
+import { isUrl } from '../model_source.js';
+import type { ImageInput } from '../pictures/inputs.js';
+import { openPool, threadsFor } from '../pictures/pool.js';
+import { RowTally } from '../pictures/rows/row.js';
+import { Jobs } from '../queue/jobs.js';
+import { Run } from '../queue/run.js';
+import { RunModel } from '../queue/run_model.js';
+import { work } from '../queue/work.js';
+import { warn } from './backend.js';
+import { Interruption } from './interruption.js';
+import { PictureBar } from './progress.js';
+import { type QueueFlags, withServer } from './queue_server.js';
+import { print } from './terminal.js';
+
+interface Flags extends QueueFlags {
+  readonly model?: string;
+  readonly root?: string;
+  readonly lock: number;
+  readonly wait?: boolean;
+  readonly workers: number | 'auto';
+  readonly backend: CliBackend;
+}
+
+const WAIT_MS = 1000;
+
+export async function queueWork(flags: Flags): Promise<void> {
+  const interruption = new Interruption();
+  const { signal } = interruption;
+  try {
+    await withServer(flags, async ({ redis, lost }) => {
+      const run = flags.wait
+        ? await addedRun(redis, flags.name, signal)
+        : await Run.open<ImageInput>(redis, flags.name);
+      if (!run) return;
+      const { kind, options } = run.spec.task;
+      const path = flags.model ?? run.spec.model;
+      const model = await RunModel.verify(run, path);
+      const threads = flags.workers === 'auto' ? await threadsFor(flags.backend) : flags.workers;
+      const pool = await openPool<ImageInput>(
+        { kind, model: path, backend: flags.backend, options },
+        threads,
+        { warn },
+      );
+      const bar = await PictureBar.start(0, true);
+      const tally = new RowTally();
+      try {
+        await model.check(); // it has just been read once more
+        await Jobs.with(redis, run, (jobs) =>
+          work(lost, run, jobs, {
+            compute: async (inputs) => {
+              const rows = await pool.run(
+                inputs.map((input) => ({ ...input, file: below(flags.root, input.file) })),
+              );
+              return rows.map((row, i) => ({ ...row, file: inputs[i].file }));
+            },
+            concurrency: pool.inFlight,
+            lock: flags.lock,
+            checkModel: () => model.check(),
+            stop: signal,
+            note: warn,
+            onRows: (rows) => {
+              for (const row of rows) {
+                tally.add(row);
+                bar?.add();
+              }
+            },
+          }),
+        );
+      } finally {
+        bar?.stop();
+        await pool.dispose();
+      }
+      interruption.check(`; ${tally.rows} pictures are done, and what is left is other workers'`);
+      print(
+        `${tally.rows} pictures done here, ${tally.failed} of them failed (${pool.backend}); the run ${run.name} is complete`,
+      );
+    });
+    interruption.check();
+  } finally {
+    interruption.dispose();
+  }
+}
+
+/** The run, as soon as there is one; undefined after a signal. */
+async function addedRun(
+  redis: Redis,
+  name: string,
+  signal: AbortSignal,
+): Promise<Run<ImageInput> | undefined> {
+  let isTold = false;
+  while (!signal.aborted) {
+    const run = await Run.find<ImageInput>(redis, name);
+    if (run) return run;
+    if (!isTold) warn(`waiting for the run ${name} to be added`);
+    isTold = true;
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+  }
+  return undefined;
+}
+
+/** Where a file is, of which `add` was given a relative name. */
+function below(root: string | undefined, file: string): string {
+  if (root === undefined || isUrl(file)) return file;
+  return resolve(file) === file ? file : join(root, file);
+}

@@ -1,0 +1,135 @@
+/** Adds inputs to a run, and runs to a server. */
+import type { Redis } from 'ioredis';
+import { Jobs } from './jobs.js';
+import { Run, type RunSpec, type Unit } from './run.js';
+
+/** Batches that are added, or compared, at a time. */
+const PAGE = 64;
+
+export interface BeginOptions {
+  /** Continues a run that is there: what it has must be what the same inputs begin with. */
+  readonly resume?: boolean;
+  /** Removes a run that is there. */
+  readonly force?: boolean;
+}
+
+/**
+ * A new run, or with `resume` the one that is there.
+ * @throws {Error} one line, when there is one and nothing says what is to become of it, or it is about something else
+ */
+export async function beginRun<Input>(
+  redis: Redis,
+  name: string,
+  spec: RunSpec,
+  { resume, force }: BeginOptions,
+): Promise<Run<Input>> {
+  const there = force ? undefined : await Run.find<Input>(redis, name);
+  if (!there) {
+    await removeRun(redis, name); // of one whose removal was interrupted as well
+    const created = await Run.create<Input>(redis, name, spec);
+    if (created) return created;
+    throw new Error(`another grootvl queue add has just begun the run '${name}'`);
+  }
+  if (!resume) {
+    const { inputs, isAdded } = await there.progress();
+    throw new Error(
+      `there is a run '${name}' with ${inputs} inputs${isAdded ? '' : ', not all added'}: --resume adds what it ` +
+        'does not have, --force removes it and begins anew',
+    );
+  }
+  const { task, digest, model } = there.spec;
+  if (digest !== spec.digest) {
+    throw new Error(`the run '${name}' was added with another model (${model}); --force begins it anew`);
+  }
+  const [had, given] = [task, spec.task].map((each) => JSON.stringify(each));
+  if (had !== given)
+    throw new Error(`the run '${name}' was added with ${had}, now it is ${given}; --force begins it anew`);
+  return there;
+}
+
+/** Removes a run and all that is kept of it. @returns whether there was one */
+export async function removeRun(redis: Redis, name: string): Promise<boolean> {
+  const id = await Run.dismiss(redis, name);
+  if (id === undefined) return false;
+  await Jobs.with(redis, { name, id }, (jobs) => jobs.remove());
+  await Run.forget(redis, name, id);
+  return true;
+}
+
+/**
+ * Adds inputs to a run, as they come.
+ * @param inputs all of them, those that the run has already first
+ * @param onProgress called with how many there are
+ * @returns how many there are
+ * @throws {Error} one line, when the run has others, or more
+ */
+export async function addInputs<Input>(
+  run: Run<Input>,
+  jobs: Jobs,
+  inputs: AsyncIterable<Input>,
+  onProgress: (inputs: number) => void = () => {},
+): Promise<number> {
+  const had = await run.progress();
+  const source = inputs[Symbol.asyncIterator]();
+  let count = 0;
+  const take = async (most: number): Promise<Input[]> => {
+    const taken: Input[] = [];
+    while (taken.length < most) {
+      const { done, value } = await source.next();
+      if (done) break;
+      taken.push(value);
+    }
+    count += taken.length;
+    onProgress(count);
+    return taken;
+  };
+  for (let first = 0; first < had.batches; first += PAGE) {
+    const batches = await run.batches(first, Math.min(PAGE, had.batches - first));
+    for (const batch of batches) {
+      const before = count;
+      checkSame(run.name, batch, await take(batch.length), before);
+    }
+    await jobs.add(await unsettled(run, first, batches));
+  }
+  for (let next = had.batches, isEnd = false; !isEnd; ) {
+    const batches: Input[][] = [];
+    while (batches.length < PAGE && !isEnd) {
+      const batch = await take(run.spec.batch);
+      if (batch.length > 0) batches.push(batch);
+      isEnd = batch.length < run.spec.batch;
+    }
+    await run.extend(next, batches, count, isEnd);
+    await jobs.add(batches.map((_, i) => ({ batch: next + i })));
+    next += batches.length;
+  }
+  return count;
+}
+
+function checkSame<Input>(run: string, had: readonly Input[], given: readonly Input[], before: number): void {
+  for (const [i, input] of had.entries()) {
+    const [expected, got] = [input, given[i]].map((each) => JSON.stringify(each));
+    if (expected === got) continue;
+    const found = got === undefined ? 'is not there now' : `is now ${got}`;
+    throw new Error(
+      `the run '${run}' has other inputs: number ${before + i + 1} was ${expected} and ${found}`,
+    );
+  }
+}
+
+/** The units of some batches that nothing has become of. */
+async function unsettled<Input>(
+  run: Run<Input>,
+  first: number,
+  batches: readonly Input[][],
+): Promise<Unit[]> {
+  const units = batches.map((_, i) => ({ batch: first + i }));
+  const areSettled = await run.areSettled(units);
+  const open: Unit[] = units.filter((_, i) => !areSettled[i]);
+  for (const { batch } of units.filter((_, i) => areSettled[i])) {
+    if (!(await run.isSplit(batch))) continue;
+    const parts = batches[batch - first].map((_, input) => ({ batch, input }));
+    const done = await run.areSettled(parts);
+    open.push(...parts.filter((_, i) => !done[i]));
+  }
+  return open;
+}
