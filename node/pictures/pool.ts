@@ -4,9 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { type CliBackend, runsOnDevice } from '../backend.js';
 import type { ImageInput } from '../images/picture_files.js';
 import type { Opened, PoolMessage } from './pool_thread.js';
-import type { Runner } from './runner.js';
 import { readSharedModel } from './shared_model.js';
-import type { FailedRow, OpenOptions, PictureRow, TaskSpec } from './task.js';
+import type { FailedRow, OpenOptions, PictureRow, Runner, TaskSpec } from './task.js';
 
 /** Batches that a thread has: the pictures of one are read while the model works on the other. */
 const BATCHES_OF_A_THREAD = 2;

@@ -1,7 +1,6 @@
 /** Many inputs through a task: batches, few of them at a time, rows in the order of the inputs. */
 import type { ImageInput } from '../images/picture_files.js';
-import type { Runner } from './runner.js';
-import type { FailedRow, PictureRow } from './task.js';
+import type { FailedRow, PictureRow, Runner } from './task.js';
 
 export interface RunOptions {
   /** Inputs of a batch; at least 1. */

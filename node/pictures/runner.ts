@@ -1,18 +1,7 @@
 /** Where a task works: in this process, or in threads. */
-import type { StartedBackend } from '../backend.js';
 import type { ImageInput } from '../images/picture_files.js';
 import { openTask } from './kinds.js';
-import type { FailedRow, OpenOptions, PictureRow, TaskSpec } from './task.js';
-
-/** An opened task that takes batches of inputs. */
-export interface Runner<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow> {
-  readonly backend: StartedBackend;
-  /** Batches that it works on at a time, those included whose pictures are read meanwhile. */
-  readonly inFlight: number;
-  /** @throws {Error} when the thread that worked on it has ended */
-  run(inputs: readonly Input[]): Promise<(Row | FailedRow)[]>;
-  dispose(): Promise<void>;
-}
+import type { OpenOptions, PictureRow, Runner, TaskSpec } from './task.js';
 
 export interface RunnerOptions extends Omit<OpenOptions, 'source'> {
   /** Threads that work beside this one, from 2 on. With 1, the default, the task is opened in this process. */

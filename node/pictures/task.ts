@@ -30,6 +30,16 @@ export interface Task<Input extends ImageInput = ImageInput, Row extends Picture
   dispose(): void;
 }
 
+/** An opened task that takes batches of inputs. */
+export interface Runner<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow> {
+  readonly backend: StartedBackend;
+  /** Batches that it works on at a time, those included whose pictures are read meanwhile. */
+  readonly inFlight: number;
+  /** @throws {Error} when the thread that worked on it has ended */
+  run(inputs: readonly Input[]): Promise<(Row | FailedRow)[]>;
+  dispose(): Promise<void>;
+}
+
 /** How a task is opened. */
 export interface OpenOptions {
   /** Where the model's files come from in place of `spec.model`. */
