@@ -267,21 +267,24 @@ t.test('runs over many pictures in processes of their own', async (t) => {
     program: fileURLToPath(new URL('../dist/node/cli/main.js', import.meta.url)),
   });
   t.match(times, { digits: 12, few: 2, many: 9 });
-  const { pipeline, oneWorkerSeconds, twoWorkersSeconds, fewPeakBytes, manyPeakBytes } = times;
+  const { pipeline, oneWorkerSeconds, twoWorkersSeconds, queueSeconds, fewPeakBytes, manyPeakBytes } = times;
   for (const value of Object.values(pipeline)) t.ok(value > 0);
   for (const seconds of [oneWorkerSeconds, twoWorkersSeconds]) t.ok(seconds > 0.1);
+  if (typeof queueSeconds === 'number') t.ok(queueSeconds > 0.1);
+  else t.match(queueSeconds, { missing: /redis-server cannot be started: .*ENOENT/ });
   for (const bytes of [fewPeakBytes, manyPeakBytes]) t.ok(bytes > 50e6 && bytes < 1e9, String(bytes));
   t.ok(said.includes('12 digits, workers: 2'), said.join());
   const text = formatReport({
     environment: ENVIRONMENT,
     pictures: {
       ...{ pipeline: { batch: 8, runMs: 208, modelMs: 200, ratio: 1.04 }, digits: 10_000 },
-      ...{ oneWorkerSeconds: 38, twoWorkersSeconds: 20, few: 1000, many: 100_000 },
+      ...{ oneWorkerSeconds: 38, twoWorkersSeconds: 20, queueSeconds: 20.5, few: 1000, many: 100_000 },
       ...{ fewPeakBytes: 200e6, manyPeakBytes: 210e6 },
     },
   });
   t.match(text, /batches of 8 +208\.0 ms +the model alone +200\.0 ms +1\.040\n/);
   t.match(text, /10000 digits, 1 worker +38\.0 s +2 workers +20\.0 s +1\.90\n/);
+  t.match(text, /the same, 2 workers +20\.0 s +2 workers of a queue +20\.5 s +0\.98\n/);
   t.match(text, /memory of 100000 pictures +210 MB +of 1000 +200 MB +1\.05/);
 });
 

@@ -1,8 +1,8 @@
 /**
- * Runs over many pictures, as the command line does them: a run beside the model's own time, two threads beside one, and
- * memory against the number of pictures. Random weights; each in processes of their own. Times of commands count their start.
+ * Runs over many pictures, as the command line does them: a run beside the model's own time, two threads beside one, workers
+ * of a queue beside threads, and memory against the number of pictures. Random weights; each in processes of their own. Times of commands count their start.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { inProcess } from './child_process.js';
 import { runCommand } from './command_process.js';
 import { writeClassifier, writeDigits, writePhotographs } from './picture_folders.js';
 import type { GrootVSizes } from './random_weights.js';
+import { startRedis } from './redis.js';
 
 /** What is measured, and how much of it. */
 export interface PictureTask {
@@ -51,6 +52,8 @@ export interface PictureTimes {
   /** Seconds of `classify` with one worker and with two. */
   readonly oneWorkerSeconds: number;
   readonly twoWorkersSeconds: number;
+  /** Of two workers of a queue, until all is done; why there are none, where there is no server or no client. */
+  readonly queueSeconds: number | { readonly missing: string };
   readonly few: number;
   readonly many: number;
   /** The largest resident sets of `classify`, in this process. */
@@ -100,6 +103,8 @@ export async function benchPictures(
       return ms / 1000;
     };
     const [oneWorkerSeconds, twoWorkersSeconds] = [await seconds(1), await seconds(2)];
+    progress(`${digits} digits, two workers of a queue`);
+    const queueSeconds = await queued(program, at('nano'), at('digits'), at('redis'));
 
     await writeClassifier(at('smallest'), SMALLEST, 32);
     const peak = async (count: number) => {
@@ -110,10 +115,37 @@ export async function benchPictures(
     };
     const [fewPeakBytes, manyPeakBytes] = [await peak(few), await peak(many)];
     return {
-      ...{ pipeline, digits, oneWorkerSeconds, twoWorkersSeconds },
+      ...{ pipeline, digits, oneWorkerSeconds, twoWorkersSeconds, queueSeconds },
       ...{ few, many, fewPeakBytes, manyPeakBytes },
     };
   } finally {
     rmSync(folder, { recursive: true });
+  }
+}
+
+/** Seconds that two workers of a queue take for pictures that were added before, their start included. */
+async function queued(
+  program: string,
+  model: string,
+  pictures: string,
+  folder: string,
+): Promise<number | { readonly missing: string }> {
+  try {
+    import.meta.resolve('bullmq');
+  } catch {
+    return { missing: 'bullmq is not installed' };
+  }
+  mkdirSync(folder);
+  const server = await startRedis(folder);
+  if ('missing' in server) return server;
+  try {
+    const queue = (command: string, ...args: readonly string[]) =>
+      runCommand(program, 'queue', command, ...args, '--redis', server.url, '--name', 'digits');
+    await queue('add', model, pictures, '--batch', String(BATCH));
+    const start = performance.now();
+    await Promise.all([1, 2].map(() => queue('work', '--backend', 'wasm')));
+    return (performance.now() - start) / 1000;
+  } finally {
+    await server.stop();
   }
 }

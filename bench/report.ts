@@ -331,7 +331,7 @@ function languageTable(times: LanguageModelTimes): Table {
 }
 
 function picturesTable(times: PictureTimes): Table {
-  const { pipeline, digits, oneWorkerSeconds, twoWorkersSeconds } = times;
+  const { pipeline, digits, oneWorkerSeconds, twoWorkersSeconds, queueSeconds } = times;
   const { few, many, fewPeakBytes, manyPeakBytes } = times;
   const [ms, seconds] = ['ms', 's'].map((unit) => (value: number) => `${value.toFixed(1)} ${unit}`);
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
@@ -347,6 +347,13 @@ function picturesTable(times: PictureTimes): Table {
         `${digits} digits, 1 worker`,
         ...[seconds(oneWorkerSeconds), '2 workers', seconds(twoWorkersSeconds)],
         (oneWorkerSeconds / twoWorkersSeconds).toFixed(2),
+      ],
+      [
+        'the same, 2 workers',
+        seconds(twoWorkersSeconds),
+        ...(typeof queueSeconds === 'number'
+          ? ['2 workers of a queue', seconds(queueSeconds), (twoWorkersSeconds / queueSeconds).toFixed(2)]
+          : ['2 workers of a queue', queueSeconds.missing, '']),
       ],
       [
         `memory of ${many} pictures`,
