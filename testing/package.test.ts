@@ -9,7 +9,8 @@ import ts from 'typescript';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-const ENTRIES = Object.keys(manifest.exports).filter((name) => !/\.json$|\*/.test(name));
+/** Modules; other exports are files. */
+const ENTRIES = Object.keys(manifest.exports).filter((name) => typeof manifest.exports[name] === 'object');
 
 /** All files of a folder of the checkout, as seen from its root. */
 function filesOf(folder: string): string[] {
