@@ -50,6 +50,7 @@ t.test('the tarball and what runs from it', async (t) => {
     .filter((name) => name.endsWith('.png'))
     .map((name) => join(DIGITS, name));
   copy(digits[0], project, 'cat.jpg');
+  for (const digit of digits) copy(digit, join(project, 'pictures'), basename(digit));
   copy(join(ROOT, 'examples/scenes/scene.png'), project, 'street.jpg');
 
   let rows: Row[] = [];
@@ -57,17 +58,20 @@ t.test('the tarball and what runs from it', async (t) => {
     const commands = commandsOf('README.md').filter((line) =>
       /^npx tfjs-grootvl (inspect|convert|classify) (?!mamba)/.test(line),
     );
-    t.equal(commands.length, 5);
+    t.equal(commands.length, 6);
     for (const [i, command] of commands.entries()) {
       const [, name, ...args] = command.split(' ');
-      if (args[0] === 'classify') args.push(...digits, '--top', '3', '--backend', 'wasm', '--json');
+      const isForCat = args.includes('cat.jpg');
+      if (isForCat) args.push(...digits, '--top', '3', '--backend', 'wasm', '--json');
       // npx takes as long as what it starts: once.
       const program = i === 0 ? ['npx', '--no', name] : [join(project, BIN, name)];
       const { status, stdout, stderr } = await run(project, program[0], ...program.slice(1), ...args);
       t.equal(status, 0, `${command}: ${stderr}`);
       t.ok(stdout.length > 0, `${command}: says something`);
-      if (args[0] === 'classify') rows = JSON.parse(stdout).slice(1); // behind the cat
+      if (isForCat) rows = JSON.parse(stdout).slice(1); // behind the cat
     }
+    const table = readFileSync(join(project, 'classes.csv'), 'utf8').trim().split('\n');
+    t.equal(table.length, 1 + digits.length, 'a row for each picture');
     t.equal(rows.filter(({ file, predictions: [best] }) => file.includes(`label-${best.label}`)).length, 14);
   });
 
