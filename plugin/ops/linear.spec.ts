@@ -3,6 +3,21 @@ import { Linear } from './linear.js';
 import { always, before, without } from './spec/faults.js';
 import { defineSpec, type Values } from './spec/spec.js';
 
+/** Shapes and attributes of samples, of Linear and of the same over other weights. */
+export const LINEAR_SAMPLES = [
+  { x: [2, 3, 7], outputs: 5, activation: 'none', bias: false },
+  { x: [2, 3, 4], outputs: 9, activation: 'gelu', bias: true },
+  { x: [2, 3, 16], outputs: 3, activation: 'silu', bias: false },
+  { x: [2, 3, 5], outputs: 9, activation: 'none', bias: true, used: [0, 4] },
+  { x: [2, 3, 6], outputs: 9, activation: 'silu', bias: true, used: [4, 9] },
+  { x: [5], outputs: 3, activation: 'none', bias: true },
+  { x: [1, 1, 1, 1], outputs: 1, activation: 'gelu', bias: true },
+  // Rows around the tile of a matrix product, and more than one vector of inputs and outputs.
+  { x: [1, 37], outputs: 27, activation: 'silu', bias: true },
+  { x: [4, 33], outputs: 26, activation: 'gelu', bias: false, used: [3, 22] },
+  { x: [11, 18], outputs: 17, activation: 'none', bias: true },
+] as const;
+
 export const linearSpec = defineSpec(Linear, {
   formula: ({ inputs: { x, weights, bias }, shapes, attributes: { activation, firstOutput, endOutput } }) => {
     const outputs = shapes.weights[1];
@@ -11,21 +26,7 @@ export const linearSpec = defineSpec(Linear, {
   },
   tolerance: { float32: 2e-6, shader: 1e-5, reason: 'a sum of I products, errors growing as sqrt(I) u' },
   samples: (random) =>
-    (
-      [
-        { x: [2, 3, 7], outputs: 5, activation: 'none', bias: false },
-        { x: [2, 3, 4], outputs: 9, activation: 'gelu', bias: true },
-        { x: [2, 3, 16], outputs: 3, activation: 'silu', bias: false },
-        { x: [2, 3, 5], outputs: 9, activation: 'none', bias: true, used: [0, 4] },
-        { x: [2, 3, 6], outputs: 9, activation: 'silu', bias: true, used: [4, 9] },
-        { x: [5], outputs: 3, activation: 'none', bias: true },
-        { x: [1, 1, 1, 1], outputs: 1, activation: 'gelu', bias: true },
-        // Rows around the tile of a matrix product, and more than one vector of inputs and outputs.
-        { x: [1, 37], outputs: 27, activation: 'silu', bias: true },
-        { x: [4, 33], outputs: 26, activation: 'gelu', bias: false, used: [3, 22] },
-        { x: [11, 18], outputs: 17, activation: 'none', bias: true },
-      ] as const
-    ).map(({ x, outputs, activation, bias, ...rest }) => {
+    LINEAR_SAMPLES.map(({ x, outputs, activation, bias, ...rest }) => {
       const used = 'used' in rest ? rest.used : undefined;
       const inputs = x[x.length - 1];
       const what = `${inputs} to ${outputs}, ${activation}${bias ? ', bias' : ''}`;

@@ -1,5 +1,5 @@
 import type { ToleranceClass } from '../backends.js';
-import { linearOf } from './linear.spec.js';
+import { LINEAR_SAMPLES, linearOf } from './linear.spec.js';
 import { QuantizedLinear } from './quantized_linear.js';
 import { codesOf, packedCodes, wordsOf } from './quantized_weights.js';
 import type { Bound } from './spec/bound.js';
@@ -24,17 +24,7 @@ export const quantizedLinearSpec = defineSpec(QuantizedLinear, {
   samples: (random) =>
     (
       [
-        { x: [2, 3, 7], outputs: 5, activation: 'none', bias: false },
-        { x: [2, 3, 4], outputs: 9, activation: 'gelu', bias: true },
-        { x: [2, 3, 16], outputs: 3, activation: 'silu', bias: false },
-        { x: [2, 3, 5], outputs: 9, activation: 'none', bias: true, used: [0, 4] },
-        { x: [2, 3, 6], outputs: 9, activation: 'silu', bias: true, used: [4, 9] },
-        { x: [5], outputs: 3, activation: 'none', bias: true },
-        { x: [1, 1, 1, 1], outputs: 1, activation: 'gelu', bias: true },
-        // Rows around the tile of a product, and more than one vector of inputs and outputs.
-        { x: [1, 37], outputs: 27, activation: 'silu', bias: true },
-        { x: [4, 33], outputs: 26, activation: 'gelu', bias: false, used: [3, 22] },
-        { x: [11, 18], outputs: 17, activation: 'none', bias: true },
+        ...LINEAR_SAMPLES,
         // Sums of products that do not fit into 16 bits.
         { x: [6, 64], outputs: 20, activation: 'none', bias: true, codes: 'largest' },
         { x: [5, 24], outputs: 8, activation: 'none', bias: true, rows: 'positive' },
