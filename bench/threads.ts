@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { BackendMissing } from '../conformance/backend.js';
 import { memorySource } from '../conformance/index.js';
 import { launchChromium } from '../conformance/runners/launch_chromium.js';
+import { bundleForPage } from '../conformance/runners/page_bundle.js';
 import { servePages } from '../conformance/runners/page_server.js';
 import type { ThreadsTime } from './threads_page.js';
 
@@ -39,25 +40,9 @@ async function measure(): Promise<ThreadsTime> {
   }
 }
 
-async function bundle(): Promise<string> {
-  const { build } = await import('esbuild').catch(() => {
-    throw new BackendMissing('pages need esbuild and playwright-core: npm install esbuild playwright-core');
-  });
+function bundle(): Promise<string> {
   // `.ts` in a checkout, `.js` in a build.
   const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  const { outputFiles } = await build({
-    stdin: {
-      contents: `import '../plugin/index${ending}'; import './threads_page${ending}';`,
-      resolveDir: dirname(fileURLToPath(import.meta.url)),
-    },
-    bundle: true,
-    write: false,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    // Registrations are side effects, also of files that a package lists as free of them.
-    ignoreAnnotations: true,
-    logLevel: 'silent',
-  });
-  return outputFiles[0].text;
+  const contents = `import '../plugin/index${ending}'; import './threads_page${ending}';`;
+  return bundleForPage(contents, dirname(fileURLToPath(import.meta.url)));
 }

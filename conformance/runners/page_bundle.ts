@@ -16,9 +16,6 @@ const BUNDLED = BACKENDS.filter(
 
 /** @returns the text of a module. @throws {BackendMissing} when esbuild is not installed */
 export async function bundlePage(): Promise<string> {
-  const { build } = await import('esbuild').catch(() => {
-    throw new BackendMissing('pages need esbuild and playwright-core: npm install esbuild playwright-core');
-  });
   const present = BUNDLED.filter(({ module }) => existsSync(join(here, '../..', module + ending)));
   const entry = [
     `import '@tensorflow/tfjs-core/dist/register_all_gradients.js';`,
@@ -27,8 +24,20 @@ export async function bundlePage(): Promise<string> {
     ...present.map(({ name, module }) => `import * as ${name} from '../../${module}${ending}';`),
     `servePage({ ${present.map(({ name }) => name).join(', ')} });`,
   ];
+  return bundleForPage(entry.join('\n'), here);
+}
+
+/**
+ * A module for a page.
+ * @param contents its text, whose relative imports begin in `resolveDir`
+ * @throws {BackendMissing} when esbuild is not installed
+ */
+export async function bundleForPage(contents: string, resolveDir: string): Promise<string> {
+  const { build } = await import('esbuild').catch(() => {
+    throw new BackendMissing('pages need esbuild and playwright-core: npm install esbuild playwright-core');
+  });
   const { outputFiles } = await build({
-    stdin: { contents: entry.join('\n'), resolveDir: here, loader: 'ts' },
+    stdin: { contents, resolveDir, loader: 'ts' },
     bundle: true,
     write: false,
     format: 'esm',
