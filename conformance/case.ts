@@ -75,6 +75,11 @@ export function rowOf(testCase: ConformanceCase): string {
 /** Of the cases of a row of the report whose `row: name` matches the expression, so many are run. */
 export type Sampling = readonly (readonly [expression: string, count: number])[];
 
+/** No case but those whose `row: name` matches. */
+export function onlyMatching(expression: string): Sampling {
+  return [[`^(?!.*(?:${expression}))`, 0]];
+}
+
 /** Those of the first expression that matches, evenly spaced; all cases that none matches. */
 export function sampled(cases: readonly ConformanceCase[], sampling: Sampling): ConformanceCase[] {
   const rules = sampling.map(([expression, count]) => ({ expression: new RegExp(expression), count }));

@@ -8,7 +8,14 @@ export {
   BackendMissing,
   NotSupported,
 } from './backend.js';
-export type { CaseTensor, ConformanceCase, OpCase, ProgramCase, Reference } from './case.js';
+export {
+  type CaseTensor,
+  type ConformanceCase,
+  type OpCase,
+  onlyMatching,
+  type ProgramCase,
+  type Reference,
+} from './case.js';
 export { isCasePath, loadCases } from './cases/load.js';
 export { defineBackend } from './define_backend.js';
 export { htmlReport } from './report/html.js';

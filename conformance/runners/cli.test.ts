@@ -27,6 +27,10 @@ t.test('verdicts, reports and exit status', async (t) => {
     cases: [{ case: 'other_name' }],
   });
 
+  const only = (...expressions: string[]) => run(...common, '--json', '--only', ...expressions);
+  t.match(JSON.parse((await only('gradient: other')).stdout), { summary: { pass: 1 } });
+  t.match(await only('training'), { status: 1, stderr: /no case matches training/ });
+
   // The last float of the file belongs to an expected value.
   const view = new DataView(bytes.buffer);
   view.setFloat32(bytes.length - 4, view.getFloat32(bytes.length - 4, true) + 1e-2, true);
@@ -55,6 +59,7 @@ t.test('bad usage', async (t) => {
     [/expected at least one name/, '--backends', ','],
     [/\.json or \.html/, '--report', 'x.txt'],
     [/expected an integer/, '--seed', '1.5'],
+    [/expected a regular expression/, '--only', '('],
   ] as const) {
     t.match(await run(...args), { status: 2, stdout: '', stderr: message }, args.join(' '));
   }

@@ -17,6 +17,7 @@ interface Options {
   report?: string;
   seed: number;
   generated: boolean;
+  only?: string;
   require?: true | string[];
   json?: boolean;
 }
@@ -32,11 +33,16 @@ export function addConformance(command: Command): void {
     .option('--report <file>', 'write the report: .json, or .html for a page to look at', parseReport)
     .option('--seed <integer>', 'of the generated cases', parseSeed, DEFAULT_SEED)
     .option('--no-generated', 'run case files only')
+    .option(
+      '--only <expression>',
+      'run the cases whose `op: name` has a match, such as training',
+      parseExpression,
+    )
     .option('--require [names]', 'what is skipped fails: on all targets, or on these backends', parseNames)
     .option('--json', 'print the report as JSON')
     .action(async (options: Options) => {
       // Imported here: the other commands need not wait for the suite.
-      const { htmlReport, terminalReport, toJson } = await import('../../conformance/index.js');
+      const { htmlReport, onlyMatching, terminalReport, toJson } = await import('../../conformance/index.js');
       const { runOnTargets } = await import('../../conformance/node.js');
       // The suite writes what is not finite as text.
       const json = (report: Report) => jsonText(JSON.parse(toJson(report)));
@@ -47,10 +53,14 @@ export function addConformance(command: Command): void {
         source,
         seed: options.seed,
         generated: options.generated,
+        sampling: options.only === undefined ? [] : onlyMatching(options.only),
         require: options.require,
         onProgress: progress.update,
       });
       progress.stop();
+      if (report.cases.length === 0 && options.only !== undefined) {
+        throw new Error(`no case matches ${options.only}; expected a part of an op's or a case's name`);
+      }
       if (options.report) {
         const text = /\.html?$/i.test(options.report) ? htmlReport(printable(report)) : json(report);
         await writeFileAtomically(options.report, new TextEncoder().encode(text));
@@ -119,6 +129,15 @@ function parseReport(path: string): string {
   if (!/\.(json|html?)$/i.test(path))
     throw new InvalidArgumentError('expected a name that ends in .json or .html.');
   return path;
+}
+
+function parseExpression(text: string): string {
+  try {
+    new RegExp(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`expected a regular expression: ${(error as Error).message}.`);
+  }
+  return text;
 }
 
 function parseSeed(text: string): number {
