@@ -4,21 +4,23 @@
  * an animation gives its first frame.
  * Greyscale, palette, 16-bit and CMYK pictures become 8-bit sRGB (CMYK by the decoder's default ink profile, where PIL only subtracts).
  */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import {
-  blobName,
-  type EncodedImage,
-  MAX_FILE_BYTES,
-  type ReadOptions,
-  shortName,
-} from '../../plugin/image/read.js';
+import { blobName, type EncodedImage, type ReadOptions, shortName } from '../../plugin/image/read.js';
 import { MAX_INPUT_PIXELS, type RgbImage, rgbBytes } from '../../plugin/image/rgb_image.js';
+import { checkSize, fileBytes, UnreadableImage } from './file_bytes.js';
 import { loadSharp } from './sharp.js';
 
 /** Pixel formats only: SVG and PDF are programs to be drawn, not pictures. */
 const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif']);
+
+/** What JPEG, PNG, WebP and GIF files begin with, in Latin-1: they are decoded without a look at their format before. */
+const SIGNATURES = /^(\xff\xd8\xff|\x89PNG|RIFF.{4}WEBP|GIF8)/s;
+const SIGNATURE_BYTES = 12;
+
+export interface ImageReadOptions extends ReadOptions {
+  /** Reads files. @throws {UnreadableImage} */
+  readonly bytesOf?: (file: string) => Promise<Uint8Array>;
+}
 
 /**
  * Reads a JPEG, PNG, WebP, GIF, TIFF or AVIF picture.
@@ -26,10 +28,11 @@ const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif']);
  * @throws {Error} one line that names the source, when it is missing, a directory, empty, larger than MAX_FILE_BYTES,
  * not an image, of more than MAX_INPUT_PIXELS, or damaged; the signal's reason when it is aborted.
  */
-export async function readImage(source: EncodedImage, { signal }: ReadOptions = {}): Promise<RgbImage> {
+export async function readImage(source: EncodedImage, options: ImageReadOptions = {}): Promise<RgbImage> {
   const name = nameOf(source);
+  const { signal } = options;
   try {
-    const bytes = await readBytes(source, signal);
+    const bytes = await readBytes(source, options);
     signal?.throwIfAborted();
     if (bytes.length === 0) throw new UnreadableImage('the file is empty');
     return await decode(bytes);
@@ -41,8 +44,6 @@ export async function readImage(source: EncodedImage, { signal }: ReadOptions = 
   }
 }
 
-class UnreadableImage extends Error {}
-
 function nameOf(source: EncodedImage): string {
   if (typeof source === 'string') return shortName(source);
   if (source instanceof URL)
@@ -50,12 +51,15 @@ function nameOf(source: EncodedImage): string {
   return source instanceof Blob ? blobName(source) : 'from memory';
 }
 
-async function readBytes(source: EncodedImage, signal?: AbortSignal): Promise<Uint8Array> {
+async function readBytes(
+  source: EncodedImage,
+  { signal, bytesOf = fileBytes }: ImageReadOptions,
+): Promise<Uint8Array> {
   if (source instanceof URL || (typeof source === 'string' && /^(https?|file|data|blob):/i.test(source))) {
     const url = new URL(source);
-    return url.protocol === 'file:' ? readFile(fileURLToPath(url)) : download(url, signal);
+    return url.protocol === 'file:' ? bytesOf(fileURLToPath(url)) : download(url, signal);
   }
-  if (typeof source === 'string') return readFile(source);
+  if (typeof source === 'string') return bytesOf(source);
   if (source instanceof Blob) {
     checkSize(source.size);
     return new Uint8Array(await source.arrayBuffer());
@@ -63,24 +67,6 @@ async function readBytes(source: EncodedImage, signal?: AbortSignal): Promise<Ui
   if (source instanceof Uint8Array) return source;
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
   throw new UnreadableImage('expected a path, a URL, a Blob or the bytes of an image file');
-}
-
-async function readFile(file: string): Promise<Uint8Array> {
-  // Without O_NONBLOCK, opening a pipe waits for its writer.
-  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(
-    (error: NodeJS.ErrnoException) => {
-      throw new UnreadableImage(error.code === 'ENOENT' ? 'no such file' : error.message);
-    },
-  );
-  try {
-    const status = await handle.stat();
-    if (status.isDirectory()) throw new UnreadableImage('it is a directory');
-    if (!status.isFile()) throw new UnreadableImage('it is not a regular file');
-    checkSize(status.size);
-    return await handle.readFile();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function download(url: URL, signal?: AbortSignal): Promise<Uint8Array> {
@@ -102,10 +88,6 @@ async function download(url: URL, signal?: AbortSignal): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-function checkSize(bytes: number): void {
-  if (bytes > MAX_FILE_BYTES) throw new UnreadableImage(`${bytes} bytes, at most ${MAX_FILE_BYTES} are read`);
-}
-
 async function decode(bytes: Uint8Array): Promise<RgbImage> {
   const sharp = await loadSharp().catch((error: Error) => {
     throw new UnreadableImage(error.message);
@@ -118,8 +100,11 @@ async function decode(bytes: Uint8Array): Promise<RgbImage> {
     pages: 1,
     autoOrient: true,
   });
-  const { format } = await source.metadata();
-  if (!FORMATS.has(format)) throw new UnreadableImage(`${format} is not supported`);
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, SIGNATURE_BYTES));
+  if (!SIGNATURES.test(start.toString('latin1'))) {
+    const { format } = await source.metadata();
+    if (!FORMATS.has(format)) throw new UnreadableImage(`${format} is not supported`);
+  }
   const { data, info } = await source
     .removeAlpha()
     .toColourspace('srgb')

@@ -3,6 +3,7 @@ import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import type { ModelSource } from '../../plugin/index.js';
 import { type StartedBackend, startBackend } from '../backend.js';
 import { oneLine } from '../error_line.js';
+import { QuickFiles } from '../images/file_bytes.js';
 import type { ImageInput } from '../images/picture_files.js';
 import { readImage } from '../images/read_image.js';
 import { modelSource } from '../model_source.js';
@@ -10,6 +11,8 @@ import type { FailedRow, OpenOptions, PictureRow, Task, TaskSpec } from './task.
 
 /** Pictures of a batch that are decoded at the same time; libuv has four threads. */
 const READ_AT_A_TIME = 4;
+
+const files = new QuickFiles();
 
 /** A picture for the model. */
 export interface GivenPicture<Input> {
@@ -93,7 +96,7 @@ async function readOne<Input extends ImageInput>(
   work: Reading<Input>,
 ): Promise<GivenPicture<Input>> {
   if (input.problem !== undefined) throw new Error(input.problem);
-  const whole = await (work.read?.(input) ?? readImage(input.file));
+  const whole = await (work.read?.(input) ?? readImage(input.file, { bytesOf: (file) => files.bytes(file) }));
   const start = performance.now();
   const image = work.prepare?.(whole) ?? whole;
   return { input, image, ms: performance.now() - start };

@@ -100,10 +100,13 @@ export function bicubicTaps(
 /** Weights as signed fixed point, rounded half away from zero. */
 function fixedPoint(weights: Float64Array): Int32Array {
   const one = 2 ** FRACTION_BITS;
-  return Int32Array.from(weights, (weight) => Math.trunc(weight * one + (weight < 0 ? -0.5 : 0.5)));
+  const fixed = new Int32Array(weights.length);
+  for (let i = 0; i < fixed.length; i++)
+    fixed[i] = Math.trunc(weights[i] * one + (weights[i] < 0 ? -0.5 : 0.5));
+  return fixed;
 }
 
-/** Uint8 data seen as [outer, axis, inner]; `axis` holds the samples of `present`, of an axis of `inputSize`. */
+/** Uint8 data seen as [outer, axis, inner], `inner` of whole pixels; `axis` holds the samples of `present`, of an axis of `inputSize`. */
 interface Plane {
   readonly data: Uint8Array;
   readonly outer: number;
@@ -113,12 +116,12 @@ interface Plane {
 
 /**
  * One pass of the separable filter: the output samples of `span`, of an axis that goes from `inputSize` to
- * `outputSize` samples. Every row of `inner` neighbouring bytes shares its taps.
+ * `outputSize` samples. Every row of `inner` neighbouring bytes shares its taps; the three of a pixel are summed together.
  */
 function resamplePass(plane: Plane, inputSize: number, outputSize: number, span: Span): Uint8Array {
   const { data, outer, inner, present } = plane;
   const samples = span.to - span.from;
-  const result = new Uint8Array(outer * samples * inner);
+  const result = new Uint8ClampedArray(outer * samples * inner);
   const half = 1 << (FRACTION_BITS - 1);
   const rowLength = (present.to - present.from) * inner;
   const block = Math.max(1, Math.floor(MAX_WEIGHTS / kernelOf(inputSize, outputSize).stride));
@@ -132,15 +135,22 @@ function resamplePass(plane: Plane, inputSize: number, outputSize: number, span:
         const begin = o * rowLength + (first[i] - present.from) * inner;
         const taps = count[i];
         const tap = i * stride;
-        for (let c = 0; c < inner; c++) {
-          let sum = half;
-          for (let k = 0, s = begin + c; k < taps; k++, s += inner) sum += data[s] * fixed[tap + k];
-          result[at++] = Math.max(0, Math.min(255, sum >> FRACTION_BITS));
+        for (let c = begin; c < begin + inner; c += 3) {
+          let [red, green, blue] = [half, half, half];
+          for (let k = tap, s = c; k < tap + taps; k++, s += inner) {
+            const weight = fixed[k];
+            red += Math.imul(data[s], weight);
+            green += Math.imul(data[s + 1], weight);
+            blue += Math.imul(data[s + 2], weight);
+          }
+          result[at++] = red >> FRACTION_BITS;
+          result[at++] = green >> FRACTION_BITS;
+          result[at++] = blue >> FRACTION_BITS;
         }
       }
     }
   }
-  return result;
+  return new Uint8Array(result.buffer);
 }
 
 /** The pixels inside `part`, copied. */

@@ -22,11 +22,17 @@ interface Header extends RunIdentity {
 const VERSION = 'grootvl rows 1';
 /** A loss of power takes the rows of so many milliseconds at most. */
 const SYNC_MS = 1000;
+/** Rows that wait for those before them to be written. */
+const MOST_LINES = 1000;
 const LINE_FEED = 0x0a;
 
 /** A file beside the one that a run is to give: a line with what the run is about, then a line of JSON a row. */
 export class Journal {
   private synced = performance.now();
+  /** Rows that are still to be written. */
+  private lines: Buffer[] = [];
+  private writing: Promise<void> | undefined;
+  private failure: Error | undefined;
   /** Of all rows, also those of before. */
   readonly tally = new RowTally();
 
@@ -102,19 +108,26 @@ export class Journal {
     return true;
   }
 
-  /** @throws {Error} one line, when it cannot be written */
+  /**
+   * Begins to write a row; rows that come while others are written go together.
+   * @throws {Error} one line, when it, or one before it, cannot be written
+   */
   async write(row: PictureRow | FailedRow): Promise<void> {
-    await this.append(lineOf(row));
+    this.lines.push(lineOf(row));
     this.tally.add(row);
+    this.writing ??= this.writeLines();
+    if (this.failure || this.lines.length > MOST_LINES) await this.written();
   }
 
-  /** All rows, also those of before. */
+  /** All rows, also those of before. @throws {Error} one line, when they could not be written */
   async *all(): AsyncGenerator<PictureRow | FailedRow> {
+    await this.written();
     for await (const { text } of linesOf(this.path, this.start)) yield rowOf(this.path, text);
   }
 
   /** What there is stays, unless there is nothing. */
   async close(): Promise<void> {
+    await this.writing;
     await syncFile(this.handle).catch(() => {}); // it is written
     await this.handle.close();
     if (this.tally.rows === 0) await this.remove();
@@ -127,6 +140,20 @@ export class Journal {
   private count(row: PictureRow | FailedRow): void {
     this.files.set(row.file, (this.files.get(row.file) ?? 0) + 1);
     this.tally.add(row);
+  }
+
+  private async writeLines(): Promise<void> {
+    try {
+      while (this.lines.length > 0) await this.append(Buffer.concat(this.lines.splice(0)));
+    } catch (error) {
+      this.failure = error as Error;
+    }
+    this.writing = undefined;
+  }
+
+  private async written(): Promise<void> {
+    await this.writing;
+    if (this.failure) throw this.failure;
   }
 
   private async append(line: Buffer): Promise<void> {
