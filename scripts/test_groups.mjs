@@ -28,32 +28,57 @@ const GROUPS = [
 const GUARD =
   "t.teardown = () => { throw new Error('a test file of a group has a teardown outside of its tests'); };\n";
 
-/** What takes longest is begun first, so that no process is left alone with it at the end. */
+/**
+ * What takes longest is begun first, so that no process is left alone with it at the end: from two minutes of a processor
+ * to ten seconds. A group by any of its files.
+ */
 const LONGEST = [
-  /^conformance\/(runners\/chromium|default_run|cases\/changed_files)\.test/,
+  /^demo\/test\//,
+  /^conformance\/default_run/,
+  /^conformance\/runners\/chromium/,
+  /^gpu\/webgl\/(?!ready)/,
   /^testing\/consumer\//,
+  /^plugin\/models\//,
+  /^conformance\/case\./,
+  /^converters\/(?!pytorch\/fuzz)/,
+  /^conformance\/(cases\/changed_files|mutate)/,
+  /^gpu\/cuda\/backend\/allocator/,
+  /^node\/queue\/(killed_workers|queue)/, // they wait most of their time
+  /^gpu\/webgpu\/dispatches/,
+  /^plugin\/training\/(?!fit)/,
+  /^(node\/cli\/(convert|language|train|models)|bench\/bench|examples\/finetune|gpu\/cuda\/thread_orders)/,
 ];
 
 /**
- * Writes a file for each group and returns what is to be run: what takes longest, the groups, the rest.
+ * Writes a file for each group, and for each file without one, and returns them in the order in which they are to be run:
+ * that of their names, since tap sorts what it is given.
  *
  * @param folder of the transpiled files, relative to the root, as the files are
  */
 export function groupTests(files, folder) {
   const source = (file) => relative(folder, file);
-  const groups = GROUPS.map((pattern) => files.filter((file) => pattern.test(source(file))));
-  const written = groups.map((group, i) => {
-    const file = join(folder, 'groups', `${i + 1}.test.js`);
-    mkdirSync(join(ROOT, dirname(file)), { recursive: true });
+  const grouped = GROUPS.map((pattern) => files.filter((file) => pattern.test(source(file))));
+  const others = files.filter((file) => !grouped.some((group) => group.includes(file)));
+  const rank = (group) => {
+    const found = LONGEST.findIndex((pattern) => group.some((file) => pattern.test(source(file))));
+    return found < 0 ? LONGEST.length : found;
+  };
+  const groups = [...grouped, ...others.map((file) => [file])].sort((a, b) => rank(a) - rank(b));
+  mkdirSync(join(ROOT, folder, 'run'), { recursive: true });
+  return groups.map((group, i) => {
+    const [first, ...more] = group.map(source);
+    const name = `${first.replace('.test.js', '').replaceAll('/', '-')}${more.length > 0 ? `-and-${more.length}` : ''}`;
+    const file = join(folder, 'run', `${String(i + 1).padStart(2, '0')}-${name}.test.js`);
     const imports = group.map((each) => {
       const path = relative(dirname(file), each);
       // Tests wait in the order in which files add them: this one ends after all of its file.
       return `await import('${path}');\nawait t.test('end of ${source(each)}', async () => {});\n`;
     });
-    writeFileSync(join(ROOT, file), `import t from 'tap';\n${GUARD}${imports.join('')}`);
+    const alone = `import '${relative(dirname(file), group[0])}';\n`;
+    writeFileSync(
+      join(ROOT, file),
+      more.length > 0 ? `import t from 'tap';\n${GUARD}${imports.join('')}` : alone,
+    );
     return file;
   });
-  const others = files.filter((file) => !groups.some((group) => group.includes(file)));
-  const isLong = (file) => LONGEST.some((pattern) => pattern.test(source(file)));
-  return [...others.filter(isLong), ...written, ...others.filter((file) => !isLong(file))];
 }
