@@ -30,16 +30,10 @@ INLINE void add_tile(const float* x,      // [terms, 4]
       high[i] = add(high[i], mul(value, panel_high));
     }
   };
-  int done = 0;
-#pragma clang loop unroll(disable)
-  for (; done + STEPS <= terms; done += STEPS) {
-#pragma clang loop unroll(disable)
-    for (int k = 0; k < STEPS; k++) step(k);
+  for_terms(terms, step, [&]() __attribute__((always_inline)) {
     x += STEPS * TILE;
     panel += STEPS * PANEL;
-  }
-#pragma clang loop unroll(disable)
-  for (int k = 0; k < terms - done; k++) step(k);
+  });
   const int first = columns < LANES ? columns : LANES;
 #pragma unroll
   for (int i = 0; i < TILE; i++, to += stride) {

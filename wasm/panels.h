@@ -4,9 +4,26 @@
 #pragma once
 #include "simd.h"
 
-// Turns of the inner loop. clang must not unroll it: then both compilers gather the terms of several turns for one sum,
-// and registers spill (a quarter slower). With a constant count V8 unrolls it well (8 % faster than one long loop).
-constexpr int STEPS = 16;
+// Terms of a sum that an iteration adds.
+constexpr int STEPS = 8;
+
+// step(k) for each of `terms` terms, k below STEPS, and advance() after STEPS of them. A constant k is part of the loads,
+// an index takes an instruction for each. The loop may end after every term: V8 moves no sum across such a branch;
+// without the branches it loads the factors of several terms first, and registers spill.
+template <typename Step, typename Advance>
+INLINE void for_terms(int terms, const Step& step, const Advance& advance) {
+  const auto goes_on_after = [&](int k) __attribute__((always_inline)) {
+    step(k);
+    return terms != k + 1;
+  };
+#pragma clang loop unroll(disable)
+  while (terms > 0 && goes_on_after(0) && goes_on_after(1) && goes_on_after(2) && goes_on_after(3) &&
+         goes_on_after(4) && goes_on_after(5) && goes_on_after(6)) {
+    step(7);
+    terms -= STEPS;
+    advance();
+  }
+}
 
 // Rows that are packed at a time: the rows of a wide matrix lie in pages of their own, the panels in a few cache sets.
 constexpr int PACKED_ROWS = 16;
@@ -86,17 +103,11 @@ INLINE void tile(const float* x, const float* panel, v128_t bias_low, v128_t bia
       high[r] = add(high[r], mul(value, weights_high));
     }
   };
-  int done = 0;
-#pragma clang loop unroll(disable)
-  for (; done + STEPS <= inputs; done += STEPS) {
-#pragma clang loop unroll(disable)
-    for (int k = 0; k < STEPS; k++) step(k);
+  for_terms(inputs, step, [&]() __attribute__((always_inline)) {
 #pragma unroll
     for (int r = 0; r < ROWS; r++) rows[r] += STEPS;
     panel += STEPS * PANEL;
-  }
-#pragma clang loop unroll(disable)
-  for (int k = 0; k < inputs - done; k++) step(k);
+  });
 #pragma unroll
   for (int r = 0; r < ROWS; r++) {
     float* const to = y + size_t(r) * outputs;
