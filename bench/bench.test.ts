@@ -13,6 +13,7 @@ import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
 import type { Heap } from '../wasm/heap.js';
 import '../wasm/index.js';
 import { withBuiltInOps } from './built_in_ops.js';
+import { benchConvolutions } from './convolutions.js';
 import { benchDense, maskRCNN, uperNet } from './dense.js';
 import { withFigures } from './figures.js';
 import { benchGroups } from './groups.js';
@@ -129,6 +130,7 @@ const REPORT: BenchReport = {
     { stage: '2x2x2', op: SCAN, us: 2, triadUs: 1 },
   ],
   products: [{ shape: '1x2x3', linear: 60, matMul: 40 }],
+  convolutions: [{ size: '4x4x2 -> 3, 3x3', ours: 50, builtIn: 20 }],
   scaling: [{ vertices: 49, scanNs: 1, triadNs: 0.5, treeNs: 20 }],
   threads: { threads: 2, one: prediction, several: { ...prediction, ms: 1 }, speedup: 1.9, isSame: true },
   prediction: { fused: prediction, builtIn: { ...prediction, ms: 4 }, largestDifference: 1e-6 },
@@ -140,6 +142,16 @@ t.test('the report for people', async (t) => {
   t.match(text, /Over native code\n.*\n\w+ +2\.00\n/);
   t.match(text, /less a call at 2x2x2\n.*\n\w+ +1\.60\n/);
   t.match(text, /ratio 0\.50/);
+  t.match(text, /4x4x2 -> 3, 3x3 +50\.0 +20\.0 +2\.50\n/);
+});
+
+t.test('convolutions', async (t) => {
+  const before = tf.memory().numTensors;
+  const size = { height: 7, width: 6, inputs: 3, outputs: 5, side: 3, stride: 2 };
+  const [time] = await benchConvolutions([size], { rounds: 1, time: 1 });
+  t.match(time, { size: '7x6x3 -> 5, 3x3, stride 2' });
+  t.ok(Math.min(time.ours, time.builtIn) > 0);
+  t.equal(tf.memory().numTensors, before);
 });
 
 t.test('figures in documents', async (t) => {

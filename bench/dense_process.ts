@@ -1,9 +1,12 @@
 /** The process in which dense.ts measures. */
 import '@tensorflow/tfjs-backend-wasm';
-import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
+import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { fileSystem } from '../node/file_system.js';
 import { linear } from '../plugin/index.js';
+import { LoadedModel } from '../plugin/models/loaded_model.js';
+import { openSource } from '../plugin/models/model_files.js';
+import { convolutionSpec } from '../plugin/ops/convolution.spec.js';
 import { linearSpec } from '../plugin/ops/linear.spec.js';
 import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
 import { ready } from '../wasm/index.js';
@@ -12,7 +15,10 @@ import type { DenseJob, DenseTimes } from './dense.js';
 import { sharesOf } from './prediction.js';
 import { median } from './timing.js';
 
-const CONVOLUTIONS: readonly string[] = [tf.FusedConv2D, tf.Conv2D, tf.Conv2DBackpropInput];
+const CONVOLUTIONS: readonly string[] = [
+  convolutionSpec.op.name,
+  ...[tf.FusedConv2D, tf.Conv2D, tf.Conv2DBackpropInput],
+];
 const PRODUCTS: readonly string[] = [linearSpec.op.name, tf._FusedMatMul, tf.BatchMatMul];
 /** Rows, inputs and outputs of the product that tells the core's rate: a 3 x 3 convolution of 256 channels at 32 x 32. */
 const PRODUCT = [1024, 2304, 256] as const;
@@ -23,7 +29,8 @@ type Kernel = Awaited<ReturnType<typeof tf.profile>>['kernels'][number] & { ms: 
 
 async function measure({ model: path, height, width, rounds }: DenseJob): Promise<Omit<DenseTimes, 'name'>> {
   const rssBefore = process.memoryUsage.rss();
-  const model = await loadGraphModel(fileSystem(path, { streamWeights: true }));
+  const source = openSource('bench', fileSystem(path, { streamWeights: true }), {});
+  const model = await LoadedModel.open(source);
   const weightBytes = Object.values(model.weights).reduce((sum, [{ size }]) => sum + 4 * size, 0);
   const image = tf.randomUniform<tf.Rank.R4>([1, height, width, 3], 0, 255, 'float32', 1);
   const predict = () => tf.dispose(model.execute({ image }));

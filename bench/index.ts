@@ -1,6 +1,7 @@
 /** The benchmark as a library; `grootvl bench` prints what it returns. */
 import { cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
+import { benchConvolutions } from './convolutions.js';
 import { benchDense } from './dense.js';
 import { benchGroups } from './groups.js';
 import { benchLanguageModel } from './language_model.js';
@@ -30,6 +31,7 @@ const MEASURE: Readonly<
     products: await benchProducts(),
     ...('peak' in native && { peak: native.peak() }),
   }),
+  convolutions: async () => ({ convolutions: await benchConvolutions() }),
   scaling: async () => ({ scaling: await benchScaling() }),
   groups: async () => ({ groups: await benchGroups() }),
   prediction: async () => {

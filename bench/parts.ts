@@ -2,6 +2,7 @@
 export const PARTS = {
   ops: 'ops',
   products: 'matrix products',
+  convolutions: 'convolutions',
   scaling: 'scaling',
   groups: 'decays that channels share',
   prediction: 'GrootV-T',

@@ -1,22 +1,22 @@
 /** GrootV with random weights, made in memory: as fast or slow as the trained one. */
-import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { grootVGraph } from '../converters/architectures/grootv/graph.js';
 import { MemorySink } from '../converters/graph/model_sink.js';
 import { writeModel } from '../converters/graph/model_writer.js';
 import type { Quantization } from '../converters/graph/quantize.js';
 import { Parameters } from '../converters/parameters.js';
+import { LoadedModel } from '../plugin/models/loaded_model.js';
 import { type GrootVSizes, grootVShapes, grootVSizes, randomValues, uniform } from './random_weights.js';
 
 /** The published size T. */
 export const GROOTV_T = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };
 
-/** Loaded as tf.loadGraphModel does. @param sizes those of GrootV-T by default */
+/** Loaded as the classes of this package load it, so that a backend with kernels of fused ops runs these. @param sizes those of GrootV-T by default */
 export async function randomGrootV(
   sizes: GrootVSizes = GROOTV_T,
   quantize?: Quantization,
-): Promise<GraphModel> {
-  return loadGraphModel(tf.io.fromMemory(await randomGrootVArtifacts(sizes, quantize)));
+): Promise<LoadedModel> {
+  return LoadedModel.from('random', await randomGrootVArtifacts(sizes, quantize));
 }
 
 /** What a converter would write. */

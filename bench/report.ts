@@ -1,4 +1,5 @@
 /** What a run of the benchmark found, as tables: of text for people, of markdown for documents. */
+import type { ConvolutionTime } from './convolutions.js';
 import type { DenseTimes } from './dense.js';
 import type { GroupTime } from './groups.js';
 import type { LanguageModelTimes } from './language_model.js';
@@ -27,6 +28,7 @@ export interface BenchReport {
   /** GFLOP/s of this core in 128-bit vectors without fused multiply-add, found by native code; with `products`. */
   readonly peak?: number;
   readonly products?: readonly ProductTime[];
+  readonly convolutions?: readonly ConvolutionTime[];
   readonly scaling?: readonly ScalingTime[];
   readonly groups?: readonly GroupTime[];
   readonly prediction?: PredictionTimes;
@@ -80,6 +82,7 @@ function tablesOf({
   ops,
   peak,
   products,
+  convolutions,
   scaling,
   groups,
   prediction,
@@ -93,6 +96,7 @@ function tablesOf({
   return [
     ...(ops ? opTables(ops) : []),
     ...(products ? [productTable(products, peak)] : []),
+    ...(convolutions ? [convolutionTable(convolutions)] : []),
     ...(scaling ? [scalingTable(scaling)] : []),
     ...(groups ? [groupsTable(groups)] : []),
     ...(prediction ? predictionTables(prediction) : []),
@@ -159,6 +163,19 @@ function productTable(products: readonly ProductTime[], peak: number | undefined
       matMul.toFixed(1),
       (linear / matMul).toFixed(2),
       int8?.toFixed(1) ?? '',
+    ]),
+  };
+}
+
+function convolutionTable(convolutions: readonly ConvolutionTime[]): Table {
+  return {
+    title: 'Convolutions, GFLOP/s',
+    header: ['height x width x inputs -> outputs, filter', 'ours', 'tfjs', 'ratio'],
+    rows: convolutions.map(({ size, ours, builtIn }) => [
+      size,
+      ours.toFixed(1),
+      builtIn.toFixed(1),
+      (ours / builtIn).toFixed(2),
     ]),
   };
 }

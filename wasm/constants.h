@@ -14,8 +14,8 @@ constexpr int SCAN_VECTORS = 7;
 /** Bytes of an edge of a tree of tokens. */
 constexpr int EDGE_BYTES = 8;
 
-/** What is applied to the sums of a matrix product. */
-enum Activation { NONE, GELU, SILU };
+/** What is applied to the sums of a matrix product or a convolution. */
+enum Activation { NONE, GELU, SILU, RELU };
 
 /** Of edge weights. */
 enum Metric { COSINE, EUCLIDEAN, MANHATTAN };

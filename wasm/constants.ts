@@ -13,11 +13,12 @@ export const SCAN_VECTORS = 7;
 /** Bytes of an edge of a tree of tokens. */
 export const EDGE_BYTES = 8;
 
-/** What is applied to the sums of a matrix product. */
+/** What is applied to the sums of a matrix product or a convolution. */
 export const Activation = {
   NONE: 0,
   GELU: 1,
   SILU: 2,
+  RELU: 3,
 } as const;
 
 /** Of edge weights. */

@@ -2,17 +2,16 @@
 // in the second cache.
 #include <cstring>
 
+#include "activate.h"
 #include "panels.h"
 #include "window.h"
 
-// Positions of the output.
-constexpr int PATCHES = 64;
-
-// Bytes of scratch memory that convolution needs.
-EXPORT int convolution_scratch(const Window* window  // as convolution_window.ts writes it
-) {
-  const int terms = taps_of(*window) * window->channels;
-  return 4 * terms * (PATCHES + panels_of(window->out_channels) * PANEL);
+// Positions whose patches, of so many values, are in the second cache beside a block of weights; with fewer than 32 the
+// weights, which are read again for each such block, would take longer than the products.
+INLINE int patches_of(int terms) {
+  constexpr int LEAST = 32, MOST = 64;
+  const int fitting = 2 * CACHED_BYTES / (terms * int(sizeof(float))) / TILE * TILE;
+  return fitting > MOST ? MOST : fitting > LEAST ? fitting : LEAST;
 }
 
 // What positions of the output are computed from, zero beyond the edges.
@@ -25,21 +24,35 @@ EXPORT void convolution_patches(const float* x,  // [batch, height, width, chann
   for (int r = 0; r < count; r++) copy_patch(x, patches + size_t(r) * terms, *window, first + r);
 }
 
+// Bytes of scratch memory that convolution needs.
+EXPORT int convolution_scratch(const Window* window  // as convolution_window.ts writes it
+) {
+  const int terms = taps_of(*window) * window->channels;
+  return 4 * terms * patches_of(terms);
+}
+
+// Some positions of the output, with a filter that was packed before.
 EXPORT void convolution(const float* x,       // [batch, height, width, channels]
-                        const float* filter,  // [terms, out_channels]
+                        const float* packed,  // of pack_panels: [terms, out_channels]
                         const float* bias,    // [out_channels], or null
                         float* y,             // [batch, out_height, out_width, out_channels], the result
-                        float* scratch,       // of convolution_scratch
-                        const Window* window) {
+                        float* patches,       // of convolution_scratch
+                        const Window* window,
+                        int first,  // position
+                        int positions, Activation activation) {
   const Window& w = *window;
-  const int terms = taps_of(w) * w.channels, outputs = w.out_channels, positions = positions_of(w);
-  float* const packed = scratch + size_t(terms) * PATCHES;
-  pack_panels(filter, packed, terms, outputs, 0, outputs);
-  for (int first = 0; first < positions; first += PATCHES) {
-    const int count = positions - first < PATCHES ? positions - first : PATCHES;
-    for (int r = 0; r < count; r++) copy_patch(x, scratch + size_t(r) * terms, w, first + r);
+  const int terms = taps_of(w) * w.channels, outputs = w.out_channels, panels = panels_of(outputs);
+  const int most = patches_of(terms), block = panels_of_block(terms);
+  const auto then = [&](float* to, int rows, int columns) { activate(to, rows, outputs, columns, activation); };
+  for (const int end = first + positions; first < end; first += most) {
+    const int count = end - first < most ? end - first : most;
+    convolution_patches(x, patches, window, first, count);
     float* const to = y + size_t(first) * outputs;
-    multiply_block(scratch, packed, bias, to, count, terms, outputs, 0, panels_of(outputs), [](float*, int, int) {});
+    for (int panel = 0; panel < panels; panel += block) {
+      const float* const from = packed + size_t(panel) * terms * PANEL;
+      const int behind = panel + block < panels ? panel + block : panels;
+      multiply_block(patches, from, bias, to, count, terms, outputs, panel, behind, then);
+    }
   }
 }
 
@@ -47,7 +60,7 @@ EXPORT void convolution(const float* x,       // [batch, height, width, channels
 EXPORT int convolution_input_scratch(const Window* window  // as convolution_window.ts writes it
 ) {
   const int terms = taps_of(*window) * window->channels;
-  return 4 * (terms * PATCHES + panels_of(terms) * PANEL * window->out_channels);
+  return 4 * (terms * patches_of(terms) + panels_of(terms) * PANEL * window->out_channels);
 }
 
 EXPORT void convolution_input_gradient(const float* dy,      // [batch, out_height, out_width, out_channels]
@@ -57,11 +70,12 @@ EXPORT void convolution_input_gradient(const float* dy,      // [batch, out_heig
                                        const Window* window) {
   const Window& w = *window;
   const int terms = taps_of(w) * w.channels, outputs = w.out_channels, positions = positions_of(w);
-  float* const packed = scratch + size_t(terms) * PATCHES;
+  const int most = patches_of(terms);
+  float* const packed = scratch + size_t(terms) * most;
   pack_transposed(filter, packed, 0, terms, outputs, 0, outputs);
   memset(dx, 0, sizeof(float) * w.batch * w.height * w.width * w.channels);
-  for (int first = 0; first < positions; first += PATCHES) {
-    const int count = positions - first < PATCHES ? positions - first : PATCHES;
+  for (int first = 0; first < positions; first += most) {
+    const int count = positions - first < most ? positions - first : most;
     const float* const from = dy + size_t(first) * outputs;
     multiply_block(from, packed, nullptr, scratch, count, outputs, terms, 0, panels_of(terms), [](float*, int, int) {});
     for (int r = 0; r < count; r++) add_patch(scratch + size_t(r) * terms, dx, w, first + r);

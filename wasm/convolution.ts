@@ -5,25 +5,63 @@ import {
   type ConvolutionAttributes,
   ConvolutionFilterGradient,
   ConvolutionInputGradient,
+  padOf,
 } from '../plugin/ops/convolution.js';
 import type { OpDeclaration } from '../plugin/ops/declaration.js';
+import { TILE } from './constants.js';
 import type { FilterGradientFunctions } from './convolution_gradients.js';
-import { writeWindow } from './convolution_window.js';
+import { isOfPixels, writeWindow } from './convolution_window.js';
 import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
+import {
+  ACTIVATIONS,
+  multiply,
+  type ProductFunctions,
+  packedFor,
+  rowNanoseconds,
+  weightsOf,
+} from './matrix_product.js';
+import { FEW_TOGETHER, partsOf } from './threads.js';
 
 /** Of convolution.cc. */
-interface Functions extends FilterGradientFunctions {
+interface Functions extends FilterGradientFunctions, ProductFunctions {
   convolution_scratch(window: number): number;
-  convolution(x: number, filter: number, bias: number, y: number, scratch: number, window: number): void;
+  convolution(
+    x: number,
+    packed: number,
+    bias: number,
+    y: number,
+    patches: number,
+    window: number,
+    first: number,
+    positions: number,
+    activation: number,
+  ): void;
   convolution_input_scratch(window: number): number;
   convolution_input_gradient(dy: number, filter: number, dx: number, scratch: number, window: number): void;
 }
 
 registerWasmKernel<typeof Convolution, Functions>(Convolution, (args) => {
-  const { inputs, outputs, shapes, functions, scratch } = args;
-  const window = windowOf(args, shapes.x, shapes.filter);
-  const space = scratch(functions.convolution_scratch(window));
-  functions.convolution(inputs.x, inputs.filter, inputs.bias, outputs.y, space, window);
+  const { inputs, outputs, shapes, attributes, tensors, functions, scratch, inParts } = args;
+  const { x, bias } = inputs;
+  const info = infoOf(shapes.x, shapes.filter, attributes);
+  const positions = info.batchSize * info.outHeight * info.outWidth;
+  if (positions === 0) return;
+  const weights = weightsOf(inputs.filter, tensors.filter);
+  const { activation } = attributes;
+  if (isOfPixels(info)) {
+    multiply(args, { x, weights, bias, y: outputs.y, rows: positions, activation });
+    return;
+  }
+  const window = writeWindow(args, info);
+  const packed = packedFor(positions, args, weights);
+  const nanoseconds = rowNanoseconds(weights.inputs, info.outChannels);
+  const parts = partsOf(positions, nanoseconds, TILE, FEW_TOGETHER);
+  const bytes = functions.convolution_scratch(window);
+  const patches = scratch(bytes * parts.together);
+  inParts('convolution', parts, (first, count, slot) => [
+    ...([x, packed, bias, outputs.y, patches + bytes * slot, window] as const),
+    ...([first, count, ACTIVATIONS[activation]] as const),
+  ]);
 });
 
 registerWasmKernel<typeof ConvolutionInputGradient, Functions>(ConvolutionInputGradient, (args) => {
@@ -44,6 +82,15 @@ registerWasmKernel<typeof ConvolutionFilterGradient, Functions>(ConvolutionFilte
 
 type Shape4D = [number, number, number, number];
 
+function infoOf(
+  image: readonly number[],
+  filter: readonly number[],
+  { strides, padding }: ConvolutionAttributes,
+): backend_util.Conv2DInfo {
+  const sizes = [[...image], [...filter]] as [Shape4D, Shape4D];
+  return backend_util.computeConv2DInfo(...sizes, [...strides] as [number, number], 1, padOf(padding));
+}
+
 function windowOf(
   args: Pick<WasmKernelArguments<OpDeclaration, Functions>, 'memory' | 'scratch'> & {
     readonly attributes: ConvolutionAttributes;
@@ -51,11 +98,5 @@ function windowOf(
   image: readonly number[],
   filter: readonly number[],
 ): number {
-  const { strides, padding } = args.attributes;
-  const pad = [[0, 0], padding.slice(0, 2), padding.slice(2), [0, 0]] as backend_util.ExplicitPadding;
-  const sizes = [[...image], [...filter]] as [Shape4D, Shape4D];
-  return writeWindow(
-    args,
-    backend_util.computeConv2DInfo(...sizes, [...strides] as [number, number], 1, pad),
-  );
+  return writeWindow(args, infoOf(image, filter, args.attributes));
 }

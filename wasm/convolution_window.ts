@@ -8,6 +8,14 @@ interface Memory {
   readonly scratch: (bytes: number) => number;
 }
 
+/** Whether every pixel of the output is computed from the pixel in its place alone, so that both images are rows. */
+export function isOfPixels(info: backend_util.Conv2DInfo): boolean {
+  const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = info;
+  const { top, bottom, left, right } = padInfo;
+  const isOne = [filterHeight, filterWidth, strideHeight, strideWidth].every((size) => size === 1);
+  return isOne && [top, bottom, left, right].every((size) => size === 0);
+}
+
 /** Writes them. @returns their address, for this call */
 export function writeWindow({ memory, scratch }: Memory, info: backend_util.Conv2DInfo): number {
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;

@@ -4,6 +4,7 @@ import t from 'tap';
 import { gelu, linear } from '../plugin/index.js';
 import { suppress } from '../plugin/kernels/suppression.js';
 import { geluOf } from '../plugin/ops/activations.spec.js';
+import { Convolution } from '../plugin/ops/convolution.js';
 import type { Attributes, OpDeclaration } from '../plugin/ops/declaration.js';
 import { DiscretizeGradient } from '../plugin/ops/discretize.js';
 import { runOp } from '../plugin/ops/kernels.js';
@@ -92,6 +93,41 @@ t.test('linear: few, some and many rows give the same bits', async (t) => {
         }
       });
     }
+  }
+});
+
+t.test('convolution: the same bits in parts and in one, of few positions and of many', async (t) => {
+  const bits = ({ buffer, byteOffset, byteLength }: Float32Array) =>
+    Buffer.from(buffer, byteOffset, byteLength);
+  const part = tf.env().getNumber(PART_FLAG);
+  for (const [channels, outputs, strides] of [
+    [3, 11, [2, 2]],
+    [150, 70, [1, 1]], // a block of panels is not all of them
+    [500, 9, [2, 1]], // fewer patches than usual fit the second cache
+  ] as const) {
+    const attributes = { strides, padding: [1, 1, 1, 1], activation: 'gelu' };
+    const filter = random([3, 3, channels, outputs], 2);
+    const inputs = (batch: number) => ({
+      x: random([batch, 11, 13, channels], 1),
+      filter,
+      bias: tf.ones([outputs]),
+    });
+    const run = (batch: number) =>
+      tf.tidy(() => runOp(Convolution, inputs(batch), attributes)[0].dataSync<'float32'>());
+    const many = run(8); // the filter is packed for this call
+    const few = run(1);
+    tf.env().set(PART_FLAG, 1e12);
+    t.ok(bits(run(8)).equals(bits(many)), `${channels} channels in one part`);
+    tf.env().set(PART_FLAG, part);
+    const expected = await onCpu(() => run(1));
+    t.ok(relativeDifference(few, expected) <= 2e-6, `${channels} channels`);
+    const first = tf.tidy(() => {
+      const { x, ...rest } = inputs(8);
+      const one = tf.slice(x, [0, 0, 0, 0], [1, -1, -1, -1]);
+      return runOp(Convolution, { x: one, ...rest }, attributes)[0].dataSync<'float32'>();
+    });
+    t.ok(bits(first).equals(bits(many.subarray(0, first.length))), `${channels} channels, packed once`);
+    filter.dispose();
   }
 });
 

@@ -1,8 +1,8 @@
 // A matrix product. Few rows read the weights where they are; for more, the weights are packed. The register
 // tile is 4 rows x 8 columns: eight sums, two registers of weights and one splat value fit the 16 registers of x64
 // (6 x 8 spills). Every way adds up the terms of a sum in the same order.
+#include "activate.h"
 #include "panels.h"
-#include "simd_math.h"
 
 // Columns whose sums, 16 KB, stay in the first cache.
 constexpr int CACHED_SUMS = 4096;
@@ -17,19 +17,6 @@ EXPORT void linear_pack(const float* weights,  // [I, columns]
   pack_panels(weights, packed, inputs, columns, first, end);
 }
 
-// The activation of a part of `rows` rows that has just been written, while it is in the first cache. A function of its
-// own: inlined, its constants would take registers from the tile (5 % slower).
-__attribute__((noinline)) static void activate(float* y, int rows, int outputs, int columns, Activation activation) {
-  if (activation == NONE) return;
-  for (int r = 0; r < rows; r++, y += outputs) {
-    if (activation == GELU) {
-      for_channels(y, columns, [&](int d, int n) { return gelu(load_first(y + d, n)); });
-    } else {
-      for_channels(y, columns, [&](int d, int n) { return silu(load_first(y + d, n)); });
-    }
-  }
-}
-
 // The columns of the panels from `first` to `end`, with weights that were packed before.
 EXPORT void linear(const float* x,       // [rows, I]
                    const float* packed,  // of linear_pack
@@ -40,7 +27,7 @@ EXPORT void linear(const float* x,       // [rows, I]
                    int outputs,           // O
                    int first,             // panel
                    int end,               // behind the last panel
-                   Activation activation  // 0 none, 1 gelu, 2 silu
+                   Activation activation  // of the sums
 ) {
   const int block = panels_of_block(inputs);
   const auto then = [&](float* to, int rows, int columns) { activate(to, rows, outputs, columns, activation); };
@@ -93,7 +80,7 @@ EXPORT void linear_streaming(const float* x,        // [rows, I]
                              int columns,
                              int first_output,      // column
                              int outputs,           // O
-                             Activation activation  // 0 none, 1 gelu, 2 silu
+                             Activation activation  // of the sums
 ) {
   for (int row = 0; row < rows; row++) {
     float* const to = y + size_t(row) * outputs;

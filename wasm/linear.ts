@@ -2,14 +2,15 @@
 import { rowsOf } from '../plugin/kernels/sizes.js';
 import { Linear, usedColumns } from '../plugin/ops/linear.js';
 import { registerWasmKernel } from './kernels.js';
-import { multiply, type ProductFunctions } from './matrix_product.js';
+import { multiply, type ProductFunctions, weightsOf } from './matrix_product.js';
 
 registerWasmKernel<typeof Linear, ProductFunctions>(
   Linear,
   ({ inputs: { x, weights, bias }, outputs: { y }, shapes, attributes, tensors, ...memory }) => {
-    const rows = rowsOf(shapes.x);
     const used = usedColumns(shapes.weights[1], attributes);
-    const { activation } = attributes;
-    multiply(memory, { x, weights, tensor: tensors.weights, used, bias, y, rows, activation });
+    multiply(memory, {
+      ...{ x, bias, y, rows: rowsOf(shapes.x), activation: attributes.activation },
+      weights: { ...weightsOf(weights, tensors.weights), used },
+    });
   },
 );

@@ -6,7 +6,7 @@ import { usedColumns } from '../plugin/ops/linear.js';
 import { QuantizedConvolution } from '../plugin/ops/quantized_convolution.js';
 import { QuantizedLinear } from '../plugin/ops/quantized_linear.js';
 import { LANES, PANEL, TILE } from './constants.js';
-import { writeWindow } from './convolution_window.js';
+import { isOfPixels, writeWindow } from './convolution_window.js';
 import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
 import { type QuantizedFunctions, sumsFused } from './quantized_module.js';
 import { partsOf } from './threads.js';
@@ -117,11 +117,10 @@ registerWasmKernel<typeof QuantizedConvolution, Functions>(QuantizedConvolution,
   const { x, codes, scales, bias } = inputs;
   const { rows: height, columns: width, strides, padding, dilations, activation } = attributes;
   const [top, bottom, left, right] = padding;
-  const channels = shapes.x[3];
   const columns = shapes.codes[1];
   const info = backend_util.computeConv2DInfo(
     [...shapes.x] as [number, number, number, number],
-    [height, width, channels, columns],
+    [height, width, shapes.x[3], columns],
     [...strides] as [number, number],
     [...dilations] as [number, number],
     [
@@ -131,9 +130,9 @@ registerWasmKernel<typeof QuantizedConvolution, Functions>(QuantizedConvolution,
       [0, 0],
     ],
   );
-  const terms = height * width * channels;
+  const terms = height * width * shapes.x[3];
   const rows = info.batchSize * info.outHeight * info.outWidth;
-  const isPixels = terms === channels && rows === shapes.x[0] * shapes.x[1] * shapes.x[2];
+  const isPixels = isOfPixels(info);
   const window = isPixels ? 0 : writeWindow(args, info);
   const patches = isPixels ? 0 : scratch(4 * terms * Math.min(rows, chunkOf(terms, columns)));
   multiply(args, {

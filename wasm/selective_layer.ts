@@ -2,7 +2,7 @@
 import { SelectiveLayer } from '../plugin/ops/selective_layer.js';
 import type { CausalConvolutionFunctions } from './causal_convolution.js';
 import { registerWasmKernel } from './kernels.js';
-import { multiply, type ProductFunctions } from './matrix_product.js';
+import { multiply, type ProductFunctions, weightsOf } from './matrix_product.js';
 import type { NormalizationFunctions } from './root_mean_square_normalization.js';
 import { ratesOf, type SelectiveScanFunctions, scanBytesAToken } from './selective_scan.js';
 import type { SelectiveSplitFunctions } from './selective_split.js';
@@ -41,7 +41,7 @@ registerWasmKernel<typeof SelectiveLayer, Functions>(SelectiveLayer, (args) => {
   functions.root_mean_square_normalization(inputs.x, inputs.gamma, normalized, rows, hidden, epsilon);
 
   const product = (x: number, name: keyof typeof tensors, y: number, bias = 0) =>
-    multiply(args, { x, weights: inputs[name], tensor: tensors[name], bias, y, rows });
+    multiply(args, { x, weights: weightsOf(inputs[name], tensors[name]), bias, y, rows });
   const projected = floats(2 * channels);
   product(normalized, 'inputProjection', projected, inputs.inputBias);
   const [u, gate] = [floats(channels), floats(channels)];

@@ -66,21 +66,25 @@ export interface Parts {
 export const PART_FLAG = 'GROOTVL_WASM_PART_NANOSECONDS';
 env().registerFlag(PART_FLAG, () => 20_000);
 
-/** @param nanoseconds about what one of `total` takes; 0: they are not split. @param multiple of which the size of a part is one */
-export function partsOf(total: number, nanoseconds: number, multiple = 1): Parts {
+/**
+ * @param nanoseconds about what one of `total` takes; 0: they are not split.
+ * @param multiple of which the size of a part is one.
+ * @param together at most, where each needs much scratch memory.
+ */
+export function partsOf(total: number, nanoseconds: number, multiple = 1, together = MOST_PARTS): Parts {
   const least = Math.max(total / MOST_PARTS, env().getNumber(PART_FLAG) / nanoseconds);
   const size = Math.min(Math.max(total, 1), Math.ceil(least / multiple) * multiple);
   const count = Math.ceil(total / size);
-  return { total, size, count, together: count };
+  return { total, size, count, together: Math.min(count, together) };
 }
 
-/** Each item a part. Images need much scratch memory, so that of few is enough. */
-const ITEMS_TOGETHER = 8;
+/** Parts that need much scratch memory, such as images, so that of few is enough. */
+export const FEW_TOGETHER = 8;
 
 /** A part for each item, such as an image. @param nanoseconds about what one takes */
 export function itemsOf(total: number, nanoseconds: number): Parts {
   const isLittle = total * nanoseconds < env().getNumber(PART_FLAG);
-  return { total, size: 1, count: total, together: isLittle ? 1 : Math.min(total, ITEMS_TOGETHER) };
+  return { total, size: 1, count: total, together: isLittle ? 1 : Math.min(total, FEW_TOGETHER) };
 }
 
 /** The threads of a backend. */

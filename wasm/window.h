@@ -22,46 +22,42 @@ INLINE int taps_of(const Window& w) { return w.filter_height * w.filter_width; }
 
 INLINE int positions_of(const Window& w) { return w.batch * w.out_height * w.out_width; }
 
-// use(values, pixel) for every position of the filter that lies in the image, at a position of the output: values of a
-// patch [height, width, channels] and the first channel of the image's pixel. otherwise(values) where it lies beyond.
-template <typename Use, typename Otherwise>
-INLINE void for_patch(const Window& w, int position, const Use& use, const Otherwise& otherwise) {
+INLINE int within(int value, int most) { return value < 0 ? 0 : value < most ? value : most; }
+
+// What a position of the output is computed from: the values under the filter, zero beyond the edges. A row of the filter
+// lies on neighbours in the image, unless it is dilated.
+[[maybe_unused]] static void copy_patch(const float* x, float* to, const Window& w, int position) {
   const int out_x = position % w.out_width, above = position / w.out_width;
   const int out_y = above % w.out_height;
-  const size_t image = size_t(above / w.out_height) * w.height;
-  size_t at = 0;
+  const float* const image = x + size_t(above / w.out_height) * w.height * w.width * w.channels;
+  const int run = w.dilation_width == 1 ? w.filter_width : 1;
   for (int i = 0; i < w.filter_height; i++) {
     const int y = row_of(w, out_y, i);
-    for (int j = 0; j < w.filter_width; j++, at += w.channels) {
+    for (int j = 0; j < w.filter_width; j += run, to += run * w.channels) {
       const int column = column_of(w, out_x, j);
-      if (is_within(y, w.height) && is_within(column, w.width)) {
-        use(at, ((image + y) * w.width + column) * w.channels);
-      } else {
-        otherwise(at);
-      }
+      const int first = is_within(y, w.height) ? within(-column, run) : run;
+      const int end = is_within(y, w.height) ? within(w.width - column, run) : run;
+      const float* const from = image + (ptrdiff_t(y) * w.width + column + first) * w.channels;
+      for_channels(to, first * w.channels, [](int, int) { return zero(); });
+      for_channels(to + first * w.channels, (end - first) * w.channels,
+                   [&](int d, int n) { return load_first(from + d, n); });
+      for_channels(to + end * w.channels, (run - end) * w.channels, [](int, int) { return zero(); });
     }
   }
 }
 
-// What a position of the output is computed from: the values under the filter, zero beyond the edges.
-[[maybe_unused]] static void copy_patch(const float* x, float* to, const Window& w, int position) {
-  for_patch(
-      w, position,
-      [&](size_t at, size_t pixel) {
-        const float* const from = x + pixel;
-        for_channels(to + at, w.channels, [&](int d, int n) { return load_first(from + d, n); });
-      },
-      [&](size_t at) { for_channels(to + at, w.channels, [](int, int) { return zero(); }); });
-}
-
 // The transpose: adds a patch to the image.
 [[maybe_unused]] static void add_patch(const float* patch, float* x, const Window& w, int position) {
-  for_patch(
-      w, position,
-      [&](size_t at, size_t pixel) {
-        float* const to = x + pixel;
-        const float* const from = patch + at;
-        for_channels(to, w.channels, [&](int d, int n) { return add(load_first(to + d, n), load_first(from + d, n)); });
-      },
-      [](size_t) {});
+  const int out_x = position % w.out_width, above = position / w.out_width;
+  const int out_y = above % w.out_height;
+  float* const image = x + size_t(above / w.out_height) * w.height * w.width * w.channels;
+  for (int i = 0; i < w.filter_height; i++) {
+    const int y = row_of(w, out_y, i);
+    for (int j = 0; j < w.filter_width; j++, patch += w.channels) {
+      const int column = column_of(w, out_x, j);
+      if (!is_within(y, w.height) || !is_within(column, w.width)) continue;
+      float* const to = image + (size_t(y) * w.width + column) * w.channels;
+      for_channels(to, w.channels, [&](int d, int n) { return add(load_first(to + d, n), load_first(patch + d, n)); });
+    }
+  }
 }

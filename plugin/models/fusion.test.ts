@@ -4,6 +4,7 @@ import t from 'tap';
 import { readFixture } from '../../testing/fixtures.js';
 import { maxDifference } from '../../testing/measure.js';
 import { loadConverted, toTensor } from '../../testing/models.js';
+import { Convolution } from '../ops/convolution.js';
 import type { OpDeclaration } from '../ops/declaration.js';
 import { DepthwiseConvolution } from '../ops/depthwise_convolution.js';
 import { GatedLinear, ResidualLinear } from '../ops/fused_linear.js';
@@ -17,6 +18,7 @@ tf.env().set('PROD', true);
 const FUSED: readonly OpDeclaration[] = [
   ResidualLinear,
   GatedLinear,
+  Convolution,
   DepthwiseConvolution,
   SelectiveDiscretize,
 ];
@@ -65,7 +67,14 @@ t.test('a model on a backend with kernels of fused ops', async (t) => {
 
   const ran = await kernelsOf(() => fused.execute({ image: input }));
   for (const { name } of FUSED) t.ok(ran.has(name), name);
-  for (const name of ['DepthwiseConv2dNative', 'Silu', 'Discretize', 'SelectiveSplit'])
+  for (const name of [
+    'Conv2D',
+    'FusedConv2D',
+    'DepthwiseConv2dNative',
+    'Silu',
+    'Discretize',
+    'SelectiveSplit',
+  ])
     t.notOk(ran.has(name), name);
 
   t.test('a node that would be gone', async (t) => {

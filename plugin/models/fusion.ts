@@ -4,12 +4,14 @@
  * nothing of it. Nothing is put together that somebody asks for or feeds.
  */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { Convolution } from '../ops/convolution.js';
 import type { OpDeclaration } from '../ops/declaration.js';
 import { DepthwiseConvolution } from '../ops/depthwise_convolution.js';
 import { GatedLinear, ResidualLinear } from '../ops/fused_linear.js';
 import { hasOwnKernel } from '../ops/kernels.js';
 import { SelectiveDiscretize } from '../ops/selective_discretize.js';
 import type { TopologyNode } from '../torch_layout.js';
+import { asConvolution } from './convolution_nodes.js';
 import {
   artifactsOf,
   branchSums,
@@ -25,7 +27,8 @@ const MOST_CHOSEN = 512;
 const FUSIONS: readonly (readonly [OpDeclaration, (graph: Fusing) => void])[] = [
   [ResidualLinear, addResiduals],
   [GatedLinear, joinGates],
-  [DepthwiseConvolution, activateConvolutions],
+  [Convolution, useConvolutions],
+  [DepthwiseConvolution, activateDepthwiseConvolutions],
   [SelectiveDiscretize, discretizeChoices],
 ];
 
@@ -122,6 +125,8 @@ const isOnes = (node: TopologyNode, name: string) =>
   (attributeOf(node, name)?.list?.i ?? []).every((value) => Number(value) === 1);
 
 /** Texts of model.json are base64. */
+const attributeOfText = (text: string) => ({ s: btoa(text) });
+
 function decoded(text: string): string {
   try {
     return atob(text);
@@ -185,8 +190,26 @@ function joinGates(graph: Fusing): void {
   }
 }
 
+/** Convolutions, with the activations behind them. */
+function useConvolutions(graph: Fusing): void {
+  for (const node of [...graph.nodes.values()]) {
+    const convolution = asConvolution(node);
+    if (!convolution) continue;
+    const activation = attributeOfText(convolution.activation?.toLowerCase() ?? 'none');
+    graph.join(node.name, Convolution, node.input ?? [], [], { ...convolution.attr, activation });
+  }
+  for (const op of ['Relu', 'Gelu', 'Silu']) {
+    for (const { name, input = [] } of graph.all(op)) {
+      const sums = graph.source(input[0], Convolution.name);
+      if (!sums || graph.readsOf(input[0]) > 1 || textOf(sums, 'activation') !== 'none') continue;
+      const activation = attributeOfText(op.toLowerCase());
+      graph.join(name, Convolution, sums.input ?? [], [sums], { ...sums.attr, activation });
+    }
+  }
+}
+
 /** Depthwise convolutions at stride 1 and the SiLU behind them. */
-function activateConvolutions(graph: Fusing): void {
+function activateDepthwiseConvolutions(graph: Fusing): void {
   for (const { name, input = [] } of graph.all('Silu')) {
     const node = graph.source(input[0], 'DepthwiseConv2dNative');
     const [, multiplier] = node?.input ?? [];
@@ -194,7 +217,7 @@ function activateConvolutions(graph: Fusing): void {
     const isPlain =
       isOnes(node, 'strides') && isOnes(node, 'dilations') && graph.shapeOf(multiplier)[3] === 1;
     if (!isPlain || textOf(node, 'padding') !== 'SAME' || textOf(node, 'data_format') === 'NCHW') continue;
-    graph.join(name, DepthwiseConvolution, node.input ?? [], [node], { activation: { s: btoa('silu') } });
+    graph.join(name, DepthwiseConvolution, node.input ?? [], [node], { activation: attributeOfText('silu') });
   }
 }
 

@@ -82,7 +82,8 @@ export const siluOf = (x: number): number => x / (1 + Math.exp(-x));
 /** log(1 + e^x). */
 export const softplusOf = (x: number): number => (x > 30 ? x : Math.log1p(Math.exp(x)));
 
-/** The activation of a linear layer by name. */
+/** The activation of a layer by name. */
 export function activated(activation: string, x: number): number {
+  if (activation === 'relu') return Math.max(x, 0);
   return activation === 'gelu' ? geluOf(x) : activation === 'silu' ? siluOf(x) : x;
 }

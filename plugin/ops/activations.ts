@@ -1,5 +1,5 @@
 /** Gelu (exact) and Silu: the activations of GrootV and GrootL. */
-import { add, erf, exp, mul, sigmoid, square, sub, type Tensor } from '@tensorflow/tfjs-core';
+import { add, erf, exp, mul, relu, sigmoid, square, sub, type Tensor } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
@@ -15,9 +15,19 @@ export const activationAttribute = {
   doc: 'applied to the sums; gelu is the exact one',
 } as const;
 
+/** What is applied to the sums of a convolution. */
+export type ConvolutionActivation = Activation | 'relu';
+
+/** Of a convolution of images. */
+export const convolutionActivation = {
+  ...activationAttribute,
+  oneOf: ['none', 'relu', 'gelu', 'silu'],
+} as const;
+
 /** An activation of sums, by its op. */
-export function activated(sums: Tensor, activation: Activation): Tensor {
+export function activated(sums: Tensor, activation: ConvolutionActivation): Tensor {
   if (activation === 'none') return sums;
+  if (activation === 'relu') return relu(sums);
   return runOp(activation === 'gelu' ? Gelu : Silu, { x: sums })[0];
 }
 

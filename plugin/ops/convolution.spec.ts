@@ -1,10 +1,13 @@
+import { activated } from './activations.spec.js';
 import { Convolution, type ConvolutionAttributes } from './convolution.js';
 import { always, before, without } from './spec/faults.js';
 import { defineSpec, type Values } from './spec/spec.js';
 
 export const convolutionSpec = defineSpec(Convolution, {
   formula: ({ inputs: { x, filter, bias }, shapes, attributes }) => ({
-    y: convolutionOf(x, filter, bias, shapes.x, shapes.filter, attributes),
+    y: convolutionOf(x, filter, bias, shapes.x, shapes.filter, attributes).map((sum) =>
+      activated(attributes.activation, sum),
+    ),
   }),
   tolerance: { float32: 2e-6, shader: 1e-5, reason: 'a sum of P*Q*I products, errors growing as its root' },
   samples: (random) =>
@@ -14,28 +17,38 @@ export const convolutionSpec = defineSpec(Convolution, {
         { x: [2, 5, 6, 3], filter: [3, 3, 9], padding: [1, 1, 1, 1], bias: true },
         { x: [2, 7, 5, 4], filter: [3, 3, 5], strides: [2, 2], padding: [1, 1, 1, 1] },
         { x: [1, 9, 8, 2], filter: [2, 4, 3], strides: [2, 1], padding: [2, 0, 0, 3], bias: true },
+        // Every position is a row of a matrix product: few of them, some and many.
+        { x: [1, 1, 3, 6], filter: [1, 1, 4], activation: 'relu' },
+        { x: [2, 3, 4, 7], filter: [1, 1, 9], bias: true, activation: 'gelu' },
+        { x: [1, 17, 16, 4], filter: [1, 1, 3], bias: true, activation: 'silu' },
+        // A filter of one position that skips some, or meets zeros.
+        { x: [1, 5, 4, 3], filter: [1, 1, 5], strides: [2, 3], activation: 'relu' },
+        { x: [1, 3, 2, 2], filter: [1, 1, 4], padding: [1, 0, 0, 2], bias: true },
+        { x: [1, 3, 3, 2], filter: [1, 1, 2], strides: [2, 2], padding: [1, 2, 1, 2] },
         // More positions than a block of patches has.
         { x: [1, 12, 9, 1], filter: [3, 3, 1], padding: [1, 1, 1, 1] },
-        { x: [1, 2, 2, 5], filter: [5, 5, 2], padding: [2, 2, 2, 2] },
+        { x: [1, 2, 2, 5], filter: [5, 5, 2], padding: [2, 2, 2, 2], activation: 'silu' },
       ] as const
     ).map(({ x, filter: [rows, columns, outputs], ...rest }) => {
       const {
         strides = [1, 1],
         padding = [0, 0, 0, 0],
         bias = false,
+        activation = 'none',
       } = rest as {
         strides?: number[];
         padding?: number[];
         bias?: boolean;
+        activation?: string;
       };
       return {
-        what: `${x} by ${rows} x ${columns} to ${outputs}, strides ${strides}, padding ${padding}${bias ? ', bias' : ''}`,
+        what: `${x} by ${rows} x ${columns} to ${outputs}, strides ${strides}, padding ${padding}${bias ? ', bias' : ''}, ${activation}`,
         inputs: {
           x: random.tensor(x),
           filter: random.tensor([rows, columns, x[3], outputs]),
           ...(bias && { bias: random.tensor([outputs]) }),
         },
-        attributes: { strides, padding },
+        attributes: { strides, padding, activation },
       };
     }),
   faults: {
@@ -45,6 +58,7 @@ export const convolutionSpec = defineSpec(Convolution, {
       return { attributes: { ...attributes, padding: [left, right, top, bottom] } };
     }),
     'no stride': always({ strides: [1, 1] }),
+    'the activation is missing': always({ activation: 'none' }),
   },
 });
 

@@ -1,6 +1,6 @@
 /**
- * Convolution: tfjs's own convolution of images as an op of this package, for graphs that are trained. Its gradients are
- * computed for those inputs alone that need one, and on backends where tfjs's are slow they have kernels.
+ * Convolution: tfjs's own convolution of images as an op of this package. Its gradients are computed for those inputs alone
+ * that need one. Graphs that are trained have it, and models where a backend has a kernel of it (../models/fusion.ts).
  */
 import {
   type backend_util,
@@ -14,6 +14,7 @@ import {
   type Tensor1D,
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
+import { activated, convolutionActivation } from './activations.js';
 import { defineOp } from './declare.js';
 import { OpError } from './input_checks.js';
 import { runOp } from './kernels.js';
@@ -96,24 +97,38 @@ const least = { P: 1, Q: 1 };
 
 export const Convolution = defineOp({
   name: 'Convolution',
-  doc: 'y[i, j] = bias + sum over p, q of x[i * stride + p, j * stride + q] @ filter[p, q], zeros around the image.',
+  doc:
+    'y[i, j] = activation(bias + sum over p, q of x[i * stride + p, j * stride + q] @ filter[p, q]), zeros around the ' +
+    'image.',
   inputs: {
     x: image('channels last'),
     filter: filter('rows, columns, channels in and out'),
     bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'may be left out' },
   },
-  attributes: convolutionAttributes,
+  attributes: { ...convolutionAttributes, activation: convolutionActivation },
   derived,
   least,
   outputs: { y: output('channels last') },
   compose: ({ x, filter, bias }, attributes) => {
     const { strides, pad } = asTfjs(attributes);
     const given = { x: x as Tensor4D, filter: filter as Tensor4D, bias: bias as Tensor1D | undefined };
-    return fused.conv2d({ ...given, strides, pad });
+    return activated(fused.conv2d({ ...given, strides, pad }), attributes.activation);
+  },
+  // The sums are what the gradient of an activation needs.
+  recorded: ({ x, filter, bias }, { activation, ...attributes }) => {
+    if (activation === 'none') return undefined;
+    const [sums] = runOp(Convolution, { x, filter, bias }, attributes);
+    return activated(sums, activation);
   },
   gradient: {
     saves: ['x', 'filter'],
-    compute: ({ x, filter }, [dy], attributes) => {
+    compute: ({ x, filter }, [dy], { activation, ...attributes }) => {
+      if (activation !== 'none') {
+        throw new OpError(
+          'Convolution',
+          `the activation is ${activation}: the kernel alone has no gradient, a recorded call has`,
+        );
+      }
       const [, height, width] = x.shape as number[];
       const [rows, columns] = filter.shape as number[];
       return {
