@@ -5,7 +5,8 @@
  * package. Engines and kernels are shared by all copies of tfjs-core, executors are not.
  */
 import { type GraphNode, registerOp } from '@tensorflow/tfjs-converter';
-import { readForChecks } from './kernels/values.js';
+import { backend, type Tensor } from '@tensorflow/tfjs-core';
+import { knownValues, readForChecks } from './kernels/values.js';
 import { show } from './models/checks.js';
 import type { AttributeValue, OpDeclaration } from './ops/declaration.js';
 import { OPS } from './ops/index.js';
@@ -39,7 +40,8 @@ function execute(op: OpDeclaration, node: GraphNode) {
   ) as Record<string, AttributeValue>;
   const defaults = op.graphDefaults?.(inputs, (info) => readIds(op.name, info)) ?? {};
   for (const [name, value] of Object.entries(defaults)) attributes[name] ??= value;
-  const read = awaitedInputs(op).filter((name) => inputs[name]);
+  const isUnknown = (tensor: Tensor | undefined) => tensor && !knownValues(backend(), tensor);
+  const read = awaitedInputs(op).filter((name) => isUnknown(inputs[name]));
   if (read.length === 0) return runOp(op, inputs, attributes);
   // Of tfjs's two executors only that of `executeAsync` waits for a promise.
   const results = readForChecks(...read.map((name) => inputs[name])).then(() =>

@@ -3,13 +3,14 @@ import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { randomGrootVArtifacts } from '../../bench/random_model.js';
-import { GrootL, Segmenter, tokenEmbedding } from '../../plugin/index.js';
+import { Detector, GrootL, Segmenter, tokenEmbedding } from '../../plugin/index.js';
 import { recorderOf } from '../../plugin/kernels/recorders.js';
 import type { GrootVScan } from '../../plugin/models/grootv_metadata.js';
 import { LoadedModel } from '../../plugin/models/loaded_model.js';
 import { fixturePath } from '../../testing/fixtures.js';
 import { convertedFolder, sinkFiles } from '../../testing/language_models.js';
 import { maxDifference, relativeDifference } from '../../testing/measure.js';
+import { loadConverted } from '../../testing/models.js';
 import { randomReceptiveFields } from '../../testing/receptive_field.js';
 import { stubSegmenter } from '../../testing/stub_models.js';
 import './index.js';
@@ -163,6 +164,76 @@ t.test('windows of a picture', options, async (t) => {
   t.ok(Buffer.from(again.result.classMap.buffer).equals(Buffer.from(first.result.classMap.buffer)));
   t.ok(again.kernels < first.kernels, `${again.kernels} kernels, before ${first.kernels}`);
   model.dispose();
+});
+
+t.test('a detector: parts between what the host decides', options, async (t) => {
+  const { model: graph, sink } = await loadConverted('dense/mask_rcnn_tiny.pth');
+  graph.dispose();
+  const model = await Detector.load(sink);
+  const picture = (seed: number, width = 32) => {
+    const data = Uint8Array.from({ length: width * 32 * 3 }, (_, i) => ((i + seed) * 7919) % 256);
+    return { width, height: 32, data };
+  };
+  const detect = async (image: ReturnType<typeof picture>, detector = model) => {
+    const { result, kernels } = await countKernels(() =>
+      detector.detect(image, { prepare: false, masks: 'rle' }),
+    );
+    return { found: result.detections, kernels };
+  };
+  const expected = [];
+  for (const seed of [1, 2]) {
+    const fresh = await Detector.load(sink);
+    expected.push((await detect(picture(seed), fresh)).found);
+    fresh.dispose();
+  }
+  t.ok(expected[0].length > 0 && expected[1].length > 0, `${expected.map(({ length }) => length)} objects`);
+  const runs = [];
+  for (const seed of [1, 1, 1, 2]) runs.push(await detect(picture(seed)));
+  for (const [i, { found }] of runs.entries())
+    t.same(found, expected[i < 3 ? 0 : 1], `run ${i}: the same bits`);
+  const [first, , again, other] = runs;
+  t.ok(again.kernels < first.kernels / 8, `${again.kernels} kernels run again, before ${first.kernels}`);
+  t.ok(other.kernels < first.kernels, `${other.kernels} kernels where the host decides otherwise`);
+  t.ok((await detect(picture(1, 48))).kernels > first.kernels / 2, 'another shape is computed');
+  t.same((await detect(picture(1))).found, expected[0], 'and the first is run again');
+
+  const { numTensors } = tf.memory();
+  await detect(picture(1));
+  t.equal(tf.memory().numTensors, numTensors, 'nothing is left');
+
+  const { weights } = model.model;
+  const name = 'roi_head.bbox_head.fc_cls.weight';
+  const [old] = weights[name];
+  weights[name][0] = tf.keep(tf.tidy(() => tf.mul(old, 0.5)));
+  old.dispose();
+  const changed = await detect(picture(1));
+  t.notSame(changed.found, expected[0], 'other weights, other objects');
+  for (let i = 0; i < 2; i++) t.same((await detect(picture(1))).found, changed.found);
+  model.dispose();
+  await t.rejects(detect(picture(1)), /disposed/);
+});
+
+t.test('shapes that come again late are computed', options, async (t) => {
+  const owner = {};
+  const double = async (size: number) => {
+    const x = tf.ones([size]);
+    const run = () =>
+      recorderOf('webgpu')?.run({
+        owner,
+        key: `${size}`,
+        inputs: [x],
+        weights: [],
+        compute: ([given]) => [tf.mul(given, 2)],
+      });
+    const { result, kernels } = await countKernels(run);
+    const values = await result?.[0].data();
+    tf.dispose([x, result ?? []]);
+    t.same([...(values ?? [])], Array(size).fill(2));
+    return kernels;
+  };
+  for (const size of [1, 2, 3, 1, 2, 3, 1, 2, 3]) t.ok((await double(size)) > 0, 'three in turn');
+  await double(3);
+  t.equal(await double(3), 0, 'one in a row');
 });
 
 t.test('ids are checked whenever a recording is run', options, async (t) => {

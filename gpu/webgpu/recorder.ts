@@ -6,6 +6,7 @@
  */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import {
+  type BackendValues,
   backend as currentBackend,
   engine,
   env,
@@ -32,11 +33,18 @@ const MOST_RECORDINGS = 2;
 /** Computations of one owner that are known: shapes of inputs. */
 const MOST_ENTRIES = 64;
 
+/** In a buffer of the recording; or on the host, where it follows from shapes and not from values of inputs. */
+interface Output {
+  readonly buffer?: GPUBuffer;
+  readonly values?: BackendValues;
+  readonly tensor: TensorInfo;
+}
+
 interface Recording {
   readonly memory: RecordingMemory;
   readonly steps: readonly Step[];
   readonly inputs: readonly GPUBuffer[];
-  readonly outputs: readonly { readonly buffer: GPUBuffer; readonly tensor: TensorInfo }[];
+  readonly outputs: readonly Output[];
   /** Data of the weights. */
   readonly weights: readonly object[];
   /** Of values of the inputs. */
@@ -74,17 +82,19 @@ class WebgpuRecorder {
       return compute(inputs);
     }
     if (entry.isHopeless) return compute(inputs);
+    const isRecent = [...entries.keys()].slice(-MOST_RECORDINGS).includes(key);
+    renew(entries, key, entry);
     const { recording } = entry;
     if (recording && this.isCurrent(recording, weights)) {
-      renew(entries, key, entry);
       return this.inScopes(() => this.replay(recording, inputs));
     }
     recording?.memory.drop();
     entry.recording = undefined;
+    // Shapes that vary (of what a detector keeps) would be recorded and given up, one after the other.
+    if (!isRecent) return compute(inputs);
     const { outputs, made } = this.inScopes(() => this.record(computation));
     if (!made) entry.isHopeless = true;
     entry.recording = made;
-    renew(entries, key, entry);
     limit(entries);
     return outputs ?? compute(inputs);
   }
@@ -116,7 +126,7 @@ class WebgpuRecorder {
     const memory = new RecordingMemory(pool);
     const given = inputs.map((input) => this.bufferOf(input));
     let outputs: Tensor[] = [];
-    let taken: Recording['outputs'] = [];
+    let taken: readonly Output[] = [];
     let staged: GPUBuffer[] = [];
     const checks: Check[] = [];
     try {
@@ -134,11 +144,10 @@ class WebgpuRecorder {
           );
           taken = results.map((result) => {
             const { shape, dtype, dataId, size } = result;
-            const { resource } = backend.tensorMap.get(dataId);
-            if (size === 0 || !(resource instanceof GPUBuffer)) {
-              throw new NotRecordable('an output is not on the device');
-            }
-            return { buffer: resource, tensor: { shape, dtype, dataId } };
+            if (size === 0) throw new NotRecordable('an output has no elements');
+            const tensor = { shape, dtype, dataId };
+            const { resource, values } = backend.tensorMap.get(dataId);
+            return resource || !values ? { buffer: this.bufferOf(tensor), tensor } : { values, tensor };
           });
           pool.recording = undefined;
           outputs = taken.map((output) => this.copyOf(output));
@@ -148,7 +157,7 @@ class WebgpuRecorder {
         submitAll(backend);
       });
       pool.recording = undefined;
-      memory.finish(new Set([...noted.buffers, ...taken.map(({ buffer }) => buffer)]));
+      memory.finish(new Set([...noted.buffers, ...taken.flatMap(({ buffer }) => buffer ?? [])]));
       const made = {
         memory,
         steps: noted.steps,
@@ -223,9 +232,9 @@ class WebgpuRecorder {
     return resource;
   }
 
-  private copyOf({ buffer, tensor: { shape, dtype } }: Recording['outputs'][number]): Tensor {
-    const copy = this.backend.makeTensorInfo([...shape], dtype);
-    this.copy(buffer, this.bufferOf(copy), copy);
+  private copyOf({ buffer, values, tensor: { shape, dtype } }: Output): Tensor {
+    const copy = this.backend.makeTensorInfo([...shape], dtype, values?.slice());
+    if (buffer) this.copy(buffer, this.bufferOf(copy), copy);
     return engine().makeTensorFromTensorInfo(copy);
   }
 

@@ -38,9 +38,8 @@ export function mustWaitForValues(): boolean {
  * @throws {OpError} when it does, and the values are not known.
  */
 export function readValues(op: string, backend: KernelBackend, tensor: TensorInfo): HostArray {
-  const hostValuesOf = asynchronous.get(getBackend());
-  if (!hostValuesOf) return backend.readSync(tensor.dataId) as HostArray;
-  const values = readBefore.get(tensor.dataId) ?? hostValuesOf(backend, tensor);
+  if (!mustWaitForValues()) return backend.readSync(tensor.dataId) as HostArray;
+  const values = knownValues(backend, tensor);
   if (values) return values;
   throw new OpError(
     op,
@@ -48,6 +47,11 @@ export function readValues(op: string, backend: KernelBackend, tensor: TensorInf
       `'${getBackend()}' has them on its device; expected values from the host, a tree of boruvkaMST, or ` +
       'await readForChecks(tensor) before',
   );
+}
+
+/** The values of a tensor on a backend that reads asynchronously only, where they are known. */
+export function knownValues(backend: KernelBackend, tensor: TensorInfo): HostArray | undefined {
+  return readBefore.get(tensor.dataId) ?? asynchronous.get(getBackend())?.(backend, tensor);
 }
 
 /**

@@ -1,15 +1,22 @@
 /** A GraphModel whose files were checked, whose errors can be read, and that saves the weights it has now. */
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, io, keep, type NamedTensorMap, Tensor, tidy } from '@tensorflow/tfjs-core';
-import { recorderOf } from '../kernels/recorders.js';
+import { type Recorder, recorderOf } from '../kernels/recorders.js';
+import { readForChecks } from '../kernels/values.js';
+import { declaredOp } from '../ops/declare.js';
 import { OpError } from '../ops/input_checks.js';
+import { awaitedInputs } from '../ops/kernels.js';
 import { quote } from './checks.js';
 import { type FusedGraph, fuse } from './fusion.js';
+import { type GraphPart, outputKey, partsOf } from './graph_parts.js';
 import type { LoadOptions, OpenedSource } from './model_files.js';
 import { checkArtifacts, type ModelJson } from './model_json.js';
 import { streamedWeights } from './streamed_weights.js';
 
 const MAX_MESSAGE = 500;
+
+/** Divisions into parts that a model keeps: one for what is fed and asked for. */
+const MOST_DIVISIONS = 8;
 
 /** For the graph of a model whose weights come later. */
 const NO_WEIGHTS = { weightSpecs: [], weightData: new ArrayBuffer(0), getWeightStream: undefined };
@@ -22,6 +29,8 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
   private isDisposed = false;
   /** By backend, made when it is needed. */
   private readonly fused = new Map<string, FusedGraph | undefined>();
+  /** By backend, what is fed and what is asked for. */
+  private readonly parts = new Map<string, GraphPart[] | undefined>();
 
   private constructor(
     /** The file that the model is from, for errors. */
@@ -92,6 +101,7 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
   describe(changes: Pick<io.ModelArtifacts, 'modelTopology' | 'signature' | 'userDefinedMetadata'>): void {
     Object.assign(this.description, changes);
     this.fused.clear();
+    this.parts.clear();
   }
 
   override execute(inputs: Inputs, outputs?: string | string[]): Tensor | Tensor[] {
@@ -103,6 +113,8 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     this.checkUsable();
     return this.readable('run', async () => {
       const fused = this.fusedFor(inputs, outputs);
+      const parts = this.partsFor(fused ?? this, inputs, outputs);
+      if (parts) return runParts(parts, inputs as NamedTensorMap, [outputs ?? []].flat());
       rememberWeights(fused ?? this);
       return fused ? fused.executeAsync(inputs, outputs) : super.executeAsync(inputs, outputs);
     });
@@ -114,6 +126,22 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     super.dispose();
   }
 
+  /** The parts of a graph that waits for values, where the backend records computations. */
+  private partsFor(
+    graph: GraphModel,
+    inputs: Inputs,
+    outputs: string | string[] = [],
+  ): GraphPart[] | undefined {
+    const fed = inputs instanceof Tensor || Array.isArray(inputs) ? [] : Object.keys(inputs);
+    if (!recorderOf(getBackend()) || fed.length === 0 || outputs.length === 0) return undefined;
+    const key = JSON.stringify([getBackend(), fed, outputs]);
+    if (!this.parts.has(key)) {
+      if (this.parts.size >= MOST_DIVISIONS) this.parts.clear();
+      this.parts.set(key, partsOf(graph, fed, [outputs].flat(), awaitedPositions));
+    }
+    return this.parts.get(key);
+  }
+
   /** Runs the graph, or does again what it did for inputs of the same shapes, where the backend can. */
   private recorded(given: Inputs, outputs: string | string[] = []): Tensor | Tensor[] {
     const fused = this.fusedFor(given, outputs);
@@ -121,16 +149,7 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     const run = (inputs: Inputs) => (fused ? fused.execute(inputs, asked) : super.execute(inputs, asked));
     const recorder = recorderOf(getBackend());
     if (!recorder) return run(given);
-    const names = given instanceof Tensor || Array.isArray(given) ? undefined : Object.keys(given);
-    const inputs = given instanceof Tensor ? [given] : Object.values(given);
-    const results = recorder.run({
-      owner: fused ?? this,
-      key: JSON.stringify([names, inputs.map(({ shape, dtype }) => [shape, dtype]), outputs]),
-      inputs,
-      weights: Object.values(fused?.weights ?? this.weights).flat(),
-      compute: (tensors) =>
-        [run(names ? Object.fromEntries(names.map((name, i) => [name, tensors[i]])) : [...tensors])].flat(),
-    });
+    const results = recordedRun(recorder, fused ?? this, given, outputs, run);
     return results.length > 1 ? results : results[0];
   }
 
@@ -187,6 +206,63 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
         : 'a node lacks an input or an attribute, or has one of the wrong kind';
     return new Error(`${this.origin}: the graph cannot be ${verb}: ${reason}`, { cause: error });
   }
+}
+
+/** @param run computes outputs of inputs, by weights of the owner alone */
+function recordedRun(
+  recorder: Recorder,
+  owner: GraphModel,
+  given: Inputs,
+  outputs: string | readonly string[],
+  run: (inputs: Inputs) => Tensor | Tensor[],
+): Tensor[] {
+  const names = given instanceof Tensor || Array.isArray(given) ? undefined : Object.keys(given);
+  const inputs = given instanceof Tensor ? [given] : Object.values(given);
+  return recorder.run({
+    owner,
+    key: JSON.stringify([names, inputs.map(({ shape, dtype }) => [shape, dtype]), outputs]),
+    inputs,
+    weights: Object.values(owner.weights).flat(),
+    compute: (tensors) =>
+      [run(names ? Object.fromEntries(names.map((name, i) => [name, tensors[i]])) : [...tensors])].flat(),
+  });
+}
+
+/** Runs one part after the other, and frees what is not asked for. */
+async function runParts(
+  parts: readonly GraphPart[],
+  fed: NamedTensorMap,
+  asked: readonly string[],
+): Promise<Tensor | Tensor[]> {
+  const values = new Map(Object.entries(fed).map(([name, tensor]) => [outputKey(name), tensor]));
+  const own = new Set<Tensor>();
+  const results = asked.map(outputKey);
+  try {
+    for (const { graph: edited, awaited, inputs, outputs } of parts) {
+      const { graph } = edited;
+      const given: NamedTensorMap = {};
+      for (const [placeholder, output] of inputs) given[placeholder] = values.get(output) as Tensor;
+      await readForChecks(...awaited.map((placeholder) => given[placeholder]));
+      const run = (tensors: Inputs) => graph.execute(tensors, [...outputs]);
+      const recorder = awaited.length === 0 ? recorderOf(getBackend()) : undefined;
+      const made = recorder ? recordedRun(recorder, graph, given, outputs, run) : [run(given)].flat();
+      for (const [i, output] of outputs.entries()) {
+        own.add(made[i]);
+        values.set(output, made[i]);
+      }
+    }
+    const tensors = results.map((output) => (values.get(output) as Tensor).clone());
+    return tensors.length > 1 ? tensors : tensors[0];
+  } finally {
+    for (const tensor of own) tensor.dispose();
+  }
+}
+
+/** The positions of the inputs whose values nodes of an op wait for on the current backend. */
+function awaitedPositions(op: string): number[] {
+  const declared = declaredOp(op);
+  const names = Object.keys(declared?.inputs ?? {});
+  return declared ? awaitedInputs(declared).map((name) => names.indexOf(name)) : [];
 }
 
 /**
