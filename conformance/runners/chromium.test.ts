@@ -76,7 +76,7 @@ t.test('a page with threads, and a plain one', async (t) => {
     ),
     source: memorySource(new Map()),
     seed: DEFAULT_SEED,
-    sampling: isLong ? [] : [['', 3]], // the same modules run all in Node, but for the threaded ones' memory
+    sampling: isLong ? [] : [['', 2]], // the same modules run all in Node, but for the threaded ones' memory
   });
   t.equal(report.summary.fail, 0, 'nothing fails');
   t.comment(terminalReport(report, false));

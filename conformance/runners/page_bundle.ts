@@ -14,8 +14,15 @@ const BUNDLED = BACKENDS.filter(
   ({ name, platforms }) => name !== 'cpu' && (platforms as readonly string[]).includes('page'),
 );
 
-/** @returns the text of a module. @throws {BackendMissing} when esbuild is not installed */
-export async function bundlePage(): Promise<string> {
+let bundled: Promise<string> | undefined;
+
+/** Once for all pages of a process. @returns the text of a module. @throws {BackendMissing} when esbuild is not installed */
+export function bundlePage(): Promise<string> {
+  bundled ??= bundle();
+  return bundled;
+}
+
+async function bundle(): Promise<string> {
   const present = BUNDLED.filter(({ module }) => existsSync(join(here, '../..', module + ending)));
   const entry = [
     `import '@tensorflow/tfjs-core/dist/register_all_gradients.js';`,
