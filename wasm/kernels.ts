@@ -24,6 +24,8 @@ export interface WasmKernelArguments<D extends OpDeclaration, Functions> extends
   /** Allocates memory for this call. */
   readonly scratch: (bytes: number) => number;
   readonly inParts: InParts<Functions>;
+  /** How many threads take parts. Results must have the same bits for every number. */
+  readonly threads: number;
   /** The input tensors themselves, for what is remembered about them from call to call. */
   readonly tensors: Readonly<Record<keyof D['inputs'], TensorInfo>>;
   readonly cached: Cached;
@@ -75,10 +77,22 @@ export function backendKernel<D extends OpDeclaration, Functions>(
   return (call) =>
     inMemoryOf<Functions>(call.backend, (space) => {
       const { inputs, outputs, shapes, attributes } = kernelArguments(op, call, space, 0);
-      const { functions, memory, scratch, inParts, cached } = space;
+      const { functions, memory, scratch, inParts, threads, cached } = space;
       const tensors = call.inputs as Record<keyof D['inputs'], TensorInfo>;
       // Not spread: this is done for every op, and a spread costs more than many a kernel.
-      kernel({ inputs, outputs, shapes, attributes, functions, memory, scratch, inParts, cached, tensors });
+      kernel({
+        inputs,
+        outputs,
+        shapes,
+        attributes,
+        functions,
+        memory,
+        scratch,
+        inParts,
+        threads,
+        cached,
+        tensors,
+      });
     });
 }
 
@@ -86,7 +100,7 @@ export function backendKernel<D extends OpDeclaration, Functions>(
 interface CallMemory<Functions>
   extends Pick<
     WasmKernelArguments<OpDeclaration, Functions>,
-    'functions' | 'memory' | 'scratch' | 'inParts' | 'cached'
+    'functions' | 'memory' | 'scratch' | 'inParts' | 'threads' | 'cached'
   > {
   /** The address of a tensor. */
   readonly input: (tensor: TensorInfo) => number;
@@ -121,7 +135,8 @@ function inMemoryOf<Functions>(
   const { memory, input } = heap;
   const inParts: InParts<Functions> = (name, parts, argumentsOf) => threads.run(name, parts, argumentsOf);
   try {
-    run({ memory, functions: exports as Functions, input, output, scratch, inParts, cached });
+    const { size } = threads;
+    run({ memory, functions: exports as Functions, input, output, scratch, inParts, threads: size, cached });
     return made.map((tensor) => tensor.finish());
   } catch (error) {
     if (error instanceof ThreadLost) {

@@ -105,6 +105,11 @@ export class Threads {
     this.change().catch((error: Error) => console.warn(`${error.message}; kernels run on one thread`));
   }
 
+  /** How many there are, the caller among them. */
+  get size(): number {
+    return this.pool ? this.count : 1;
+  }
+
   info(): ThreadsInfo {
     return this.pool ? { count: this.count } : { count: 1, reason: this.reason };
   }

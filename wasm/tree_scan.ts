@@ -27,7 +27,7 @@ export const AGGREGATES = { root: Aggregate.ROOT, all: Aggregate.ALL, leaves: Ag
 
 /** Channels of an image that are scanned together: the fewer, the more the walk along the tree weighs. */
 const LEAST_CHANNELS = 32;
-/** Of an image, so that there is something for several threads. */
+/** Of an image, at most. */
 const BLOCKS = 4;
 
 /** A part of a scan: some channels of an image. Positions are in numbers of 4 bytes. */
@@ -42,17 +42,21 @@ interface Block {
 }
 
 /**
- * How a scan splits: images, and channels in blocks of whole groups. Where one decay is for all channels, its gradient is a
- * sum over them, which `isGradient` leaves whole.
+ * How a scan splits: images, and, where those are fewer than the threads, channels in blocks of whole groups. No more of these
+ * than threads can take: rows in pieces take up to three times as long from memory. No channel has to do with another, so
+ * that the bits are those of whole rows. Where one decay is for all channels, its gradient is a sum over them, which
+ * `isGradient` leaves whole.
  */
 export function blocksOf(
   [batch, vertices, channels]: readonly number[],
   groups: number,
+  threads: number,
   isGradient = false,
 ): { readonly parts: Parts; readonly block: (index: number) => Block } {
   const isWhole = groups === 0 || (groups === 1 && isGradient);
   const unit = groups <= 1 || groups === channels ? LANES : channels / groups;
-  const least = isWhole ? channels : Math.max(channels / BLOCKS, LEAST_CHANNELS);
+  const wanted = isWhole || batch >= threads ? 1 : Math.min(Math.ceil(threads / batch), BLOCKS);
+  const least = wanted === 1 ? channels : Math.max(channels / wanted, LEAST_CHANNELS);
   const width = Math.max(Math.min(Math.ceil(least / unit) * unit, channels), 1);
   const blocks = Math.max(Math.ceil(channels / width), 1);
   return {
@@ -75,10 +79,18 @@ export function blocksOf(
 
 registerWasmKernel<typeof TreeScan, Functions>(
   TreeScan,
-  ({ inputs: { x, decay, order, parent }, outputs: { y }, shapes, attributes, inParts, scratch }) => {
+  ({
+    inputs: { x, decay, order, parent },
+    outputs: { y },
+    shapes,
+    attributes,
+    inParts,
+    threads,
+    scratch,
+  }) => {
     const [, vertices, channels] = shapes.x;
     const groups = shapes.decay[2];
-    const { parts, block } = blocksOf(shapes.x, groups);
+    const { parts, block } = blocksOf(shapes.x, groups, threads);
     const isLeaf = scratch(parts.together * vertices);
     inParts('tree_scan', parts, (index, _, slot) => {
       const at = block(index);

@@ -26,11 +26,11 @@ interface Functions {
 
 registerWasmKernel<typeof TreeScanGradient, Functions>(
   TreeScanGradient,
-  ({ inputs, outputs: { dx, ddecay }, shapes, attributes: { aggregate }, inParts, scratch }) => {
+  ({ inputs, outputs: { dx, ddecay }, shapes, attributes: { aggregate }, inParts, threads, scratch }) => {
     const { x, decay, order, parent, y, dy } = inputs;
     const [batch, vertices, channels] = shapes.x;
     const groups = shapes.decay[2];
-    const { parts, block } = blocksOf(shapes.x, groups, true);
+    const { parts, block } = blocksOf(shapes.x, groups, threads, true);
     const space = scratch(aggregate === 'all' ? 4 * batch * vertices * channels : 0);
     inParts('tree_scan_gradient', parts, (index) => {
       const at = block(index);
