@@ -13,6 +13,7 @@ import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
 import type { Heap } from '../wasm/heap.js';
 import '../wasm/index.js';
 import { withBuiltInOps } from './built_in_ops.js';
+import { benchCold } from './cold.js';
 import { benchConvolutions } from './convolutions.js';
 import { benchDense, maskRCNN, uperNet } from './dense.js';
 import { withFigures } from './figures.js';
@@ -180,6 +181,20 @@ t.test('the documents show the newest results', async (t) => {
     t.match(document, /<!-- bench: \w+ -->/, path);
     t.equal(withFigures(document, report), document, `${path}: run scripts/bench_figures.mjs`);
   }
+});
+
+t.test('the first prediction in processes of its own', async (t) => {
+  const cold = await benchCold({ channels: 8, depths: [1, 1] }, 32, 1);
+  const { side, processes, ratio, ...times } = cold;
+  t.same({ side, processes }, { side: 32, processes: 1 });
+  for (const [what, ms] of Object.entries(times)) t.ok(ms > 0, what);
+  t.equal(ratio, (times.loadMs + times.firstMs) / times.warmMs);
+  const text = formatReport({
+    environment: ENVIRONMENT,
+    cold: { ...cold, startMs: 500, loadMs: 200, firstMs: 300, warmMs: 200, ratio: 2.5 },
+  });
+  t.match(text, /32 x 32, .* 2\.50 warm predictions; of 1 processes/);
+  t.match(text, /\nloading +200\nthe first prediction +300\na warm prediction +200\nbefore .* 500/);
 });
 
 t.test('a language model in a process of its own', async (t) => {

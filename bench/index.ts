@@ -1,6 +1,7 @@
 /** The benchmark as a library; `grootvl bench` prints what it returns. */
 import { cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
+import { benchCold } from './cold.js';
 import { benchConvolutions } from './convolutions.js';
 import { benchDense } from './dense.js';
 import { benchGroups } from './groups.js';
@@ -42,6 +43,7 @@ const MEASURE: Readonly<
     int8Model.dispose();
     return { prediction };
   },
+  cold: async () => ({ cold: await benchCold() }),
   threads: async () => {
     const threads = await benchThreads();
     return 'missing' in threads ? { threadsMissing: threads.missing } : { threads };

@@ -1,4 +1,5 @@
 /** What a run of the benchmark found, as tables: of text for people, of markdown for documents. */
+import type { ColdTimes } from './cold.js';
 import type { ConvolutionTime } from './convolutions.js';
 import type { DenseTimes } from './dense.js';
 import type { GroupTime } from './groups.js';
@@ -32,6 +33,7 @@ export interface BenchReport {
   readonly scaling?: readonly ScalingTime[];
   readonly groups?: readonly GroupTime[];
   readonly prediction?: PredictionTimes;
+  readonly cold?: ColdTimes;
   readonly threads?: ThreadsTime;
   /** Why it was not measured, when it was not. */
   readonly threadsMissing?: string;
@@ -86,6 +88,7 @@ function tablesOf({
   scaling,
   groups,
   prediction,
+  cold,
   threads,
   scans,
   dense,
@@ -100,6 +103,7 @@ function tablesOf({
     ...(scaling ? [scalingTable(scaling)] : []),
     ...(groups ? [groupsTable(groups)] : []),
     ...(prediction ? predictionTables(prediction) : []),
+    ...(cold ? [coldTable(cold)] : []),
     ...(threads ? threadsTables(threads) : []),
     ...(scans ? [scansTable(scans)] : []),
     ...(dense ? denseTables(dense) : []),
@@ -306,6 +310,20 @@ function predictionTables({ fused, builtIn, int8, largestDifference }: Predictio
     kernelTable('The slowest with our kernels', fused.kernels),
     kernelTable('The slowest with built-in ops', builtIn.kernels),
   ];
+}
+
+function coldTable(times: ColdTimes): Table {
+  const { side, processes, startMs, loadMs, firstMs, warmMs, ratio } = times;
+  return {
+    title: `From loading GrootV-T to its first prediction, ${side} x ${side}, random weights: ${ratio.toFixed(2)} warm predictions; of ${processes} processes the median`,
+    header: ['what', 'ms'],
+    rows: [
+      ['loading', loadMs.toFixed(0)],
+      ['the first prediction', firstMs.toFixed(0)],
+      ['a warm prediction', warmMs.toFixed(0)],
+      ['before loading: Node, modules, backend', startMs.toFixed(0)],
+    ],
+  };
 }
 
 function threadsTables({ threads, one, several, speedup, isSame }: ThreadsTime): Table[] {
