@@ -9,12 +9,22 @@ import type { WasmFileName } from './module_files.js';
 /** Of quantized_product.as.ts. */
 export interface QuantizedFunctions {
   quantizedIsRelaxed(): number;
+  quantizedTotalBytes(outputs: number): number;
+  quantizedTotals(
+    codes: number,
+    totals: number,
+    inputs: number,
+    columns: number,
+    first: number,
+    end: number,
+  ): void;
   quantizedPackBytes(inputs: number, outputs: number): number;
   quantizedTileBytes(rows: number, inputs: number): number;
   quantizedPack(
     codes: number,
     scales: number,
     bias: number,
+    totals: number,
     packed: number,
     inputs: number,
     columns: number,
@@ -154,13 +164,14 @@ function sampleOf(
     words * OUTPUTS * 4,
     OUTPUTS * 4,
     functions.quantizedTileBytes(ROWS, INPUTS),
+    functions.quantizedTotalBytes(OUTPUTS),
     functions.quantizedPackBytes(INPUTS, OUTPUTS),
     ROWS * OUTPUTS * 4,
   ];
   const blocks: number[] = [];
   try {
     for (const size of sizes) blocks.push(allocate(size));
-    const [x, codes, scales, tiles, packed, y] = blocks;
+    const [x, codes, scales, tiles, totals, packed, y] = blocks;
     const numbers = <Array extends Float32Array | Int8Array>(values: Array, value: (i: number) => number) => {
       for (let i = 0; i < values.length; i++) values[i] = value(i);
     };
@@ -168,7 +179,8 @@ function sampleOf(
     numbers(new Int8Array(memory.buffer, codes, 4 * words * OUTPUTS), (i) => ((i * 104729) % 113) - 56);
     numbers(new Float32Array(memory.buffer, scales, OUTPUTS), (i) => 1 / (i + 1));
     functions.quantizedRows(x, tiles, ROWS, INPUTS);
-    functions.quantizedPack(codes, scales, 0, packed, INPUTS, OUTPUTS, 0, OUTPUTS);
+    functions.quantizedTotals(codes, totals, INPUTS, OUTPUTS, 0, OUTPUTS);
+    functions.quantizedPack(codes, scales, 0, totals, packed, INPUTS, OUTPUTS, 0, OUTPUTS);
     use((fused) => functions.quantizedProduct(tiles, packed, y, ROWS, INPUTS, OUTPUTS, fused ? 1 : 0));
     return new Float32Array(memory.buffer, y, ROWS * OUTPUTS).slice();
   } finally {

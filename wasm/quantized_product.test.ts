@@ -54,6 +54,8 @@ const CASES = [
   { rows: 3, inputs: 24, columns: 9, codes: -127, bias: true },
   { rows: 6, inputs: 20, columns: 12, x: 0 },
   { rows: 6, inputs: 20, columns: 12, x: 1e-38 },
+  { rows: 5, inputs: 19, columns: 12, x: 3 },
+  { rows: 7, inputs: 45, columns: 20, x: -0.5, bias: true },
 ] as const;
 
 for (const file of FILES) {
@@ -73,10 +75,12 @@ for (const file of FILES) {
       const [atX, atCodes, atScales] = [put(x), put(packedCodes(codes, columns)), put(scales)];
       const atBias = bias ? put(bias) : 0;
       const tiles = allocate(functions.quantizedTileBytes(rows, inputs));
+      const totals = allocate(functions.quantizedTotalBytes(outputs));
       const packed = allocate(functions.quantizedPackBytes(inputs, outputs));
       const y = allocate(4 * rows * outputs + 4);
       functions.quantizedRows(atX, tiles, rows, inputs);
-      functions.quantizedPack(atCodes, atScales, atBias, packed, inputs, columns, first, end);
+      functions.quantizedTotals(atCodes, totals, inputs, columns, first, end);
+      functions.quantizedPack(atCodes, atScales, atBias, totals, packed, inputs, columns, first, end);
       const ways = {
         'in 16 bits': () => functions.quantizedProduct(tiles, packed, y, rows, inputs, outputs, 0),
         'in 32 bits': () => functions.quantizedProduct(tiles, packed, y, rows, inputs, outputs, 1),

@@ -1,7 +1,6 @@
 /** QuantizedLinear and QuantizedConvolution on WebAssembly: rows and weights as whole numbers, see quantized_product.as.ts. */
 import { backend_util } from '@tensorflow/tfjs-core';
 import { rowsOf } from '../plugin/kernels/sizes.js';
-import type { OpDeclaration } from '../plugin/ops/declaration.js';
 import { usedColumns } from '../plugin/ops/linear.js';
 import { QuantizedConvolution } from '../plugin/ops/quantized_convolution.js';
 import { QuantizedLinear } from '../plugin/ops/quantized_linear.js';
@@ -24,11 +23,11 @@ const CHUNK_BYTES = 400_000;
 const LEAST_CHUNK = 32;
 
 /** Of a product, for a number of the weights and a row; of packing, for a number; of a number of a row, and of a result. */
-const NANOSECONDS = { product: 0.018, packing: 0.1, row: 0.3, activation: 1 };
+const NANOSECONDS = { product: 0.018, packing: 0.08, row: 0.25, activation: 1 };
 
 type Call = Pick<
-  WasmKernelArguments<OpDeclaration, Functions>,
-  'functions' | 'memory' | 'scratch' | 'inParts'
+  WasmKernelArguments<typeof QuantizedLinear | typeof QuantizedConvolution, Functions>,
+  'functions' | 'memory' | 'scratch' | 'inParts' | 'cached' | 'tensors'
 >;
 
 interface Product {
@@ -47,7 +46,8 @@ interface Product {
   readonly rowsFrom: (first: number, count: number) => number;
 }
 
-function multiply({ functions, memory, scratch, inParts }: Call, product: Product): void {
+function multiply(call: Call, product: Product): void {
+  const { functions, memory, scratch, inParts, cached, tensors } = call;
   const { codes, scales, bias, terms, columns, used, rows, y, activation, rowsFrom } = product;
   const [first, end] = used;
   const outputs = end - first;
@@ -72,12 +72,16 @@ function multiply({ functions, memory, scratch, inParts }: Call, product: Produc
     activate(y, rows);
     return;
   }
+  const totals = cached(tensors.codes, `totals ${first}`, functions.quantizedTotalBytes(outputs), (address) =>
+    functions.quantizedTotals(codes, address, terms, columns, first, end),
+  );
+  const totalBytes = functions.quantizedTotalBytes(PANEL);
   const packed = scratch(functions.quantizedPackBytes(terms, outputs));
   const panelBytes = functions.quantizedPackBytes(terms, PANEL);
   const panels = Math.ceil(outputs / PANEL);
   inParts('quantizedPack', partsOf(panels, NANOSECONDS.packing * terms * PANEL), (panel, count) => [
-    ...([codes, scales, bias, packed + panel * panelBytes, terms, columns] as const),
-    ...([first + panel * PANEL, Math.min(first + (panel + count) * PANEL, end)] as const),
+    ...([codes, scales, bias, totals + panel * totalBytes, packed + panel * panelBytes] as const),
+    ...([terms, columns, first + panel * PANEL, Math.min(first + (panel + count) * PANEL, end)] as const),
   ]);
   const fused = sumsFused(functions, { memory, allocate: scratch, free: () => {} }) ? 1 : 0;
   for (let row = 0; row < rows; row += chunk) {
