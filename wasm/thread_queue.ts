@@ -22,19 +22,26 @@ const Word = {
 /** In the place of the remaining parts: threads end. */
 const ENDED = -1;
 
-export const MOST_PARTS = 32;
+/** Of a job: the caller and the threads end within half a part of each other. */
+export const MOST_PARTS = 64;
 const MOST_ARGUMENTS = 24;
 const MESSAGE_BYTES = 256;
 const ARGUMENTS_AT = 4 * Word.WORDS;
 const MESSAGE_AT = ARGUMENTS_AT + 8 * MOST_PARTS * MOST_ARGUMENTS;
 export const QUEUE_BYTES = MESSAGE_AT + MESSAGE_BYTES;
 
-/** How long a thread looks for a next job before it sleeps. Waking it would take about as long as many a job. */
-const LOOKING_MS = 0.1;
+/**
+ * How long a thread looks for a next job before it sleeps. To wake it takes 0.05 ms and more, as long as many a job; of the
+ * gaps between two jobs of a prediction most are shorter than this.
+ */
+const LOOKING_MS = 0.5;
 /** Looks between two looks at the clock. */
 const LOOKS = 64;
 /** Sleep of a page, which stops its clock too, counts as no more than this. */
 const LONGEST_STEP_MS = 100;
+
+/** Leaves a core to its other thread while this one looks; where the engine has it. */
+const { pause } = Atomics as { readonly pause?: () => void };
 
 export type NativeFunction = (...args: number[]) => unknown;
 
@@ -58,6 +65,7 @@ export class ThreadQueue {
   /** Makes a job known to the threads. `argumentsOf` gives those of a part. */
   offer(functionIndex: number, parts: number, argumentsOf: (part: number) => readonly number[]): void {
     const { words, numbers } = this;
+    Atomics.notify(words, Word.REMAINING); // those asleep wake up meanwhile
     let count = 0;
     for (let part = 0; part < parts; part++) {
       const values = argumentsOf(part);
@@ -110,6 +118,7 @@ export class ThreadQueue {
         const unfinished = Atomics.load(words, Word.UNFINISHED);
         if (unfinished !== known) waited = 0;
         known = unfinished;
+        pause?.();
       }
       if (known === 0) break;
       if (canSleep && waited > LOOKING_MS) Atomics.wait(words, Word.UNFINISHED, known, LONGEST_STEP_MS);
@@ -151,6 +160,7 @@ export class ThreadQueue {
       for (let i = 0; i < LOOKS; i++) {
         const remaining = Atomics.load(words, Word.REMAINING);
         if (remaining !== 0) return remaining;
+        pause?.();
       }
     } while (performance.now() - start < LOOKING_MS);
     Atomics.wait(words, Word.REMAINING, 0);
