@@ -326,11 +326,15 @@ function coldTable(times: ColdTimes): Table {
   };
 }
 
-function threadsTables({ threads, one, several, speedup, isSame }: ThreadsTime): Table[] {
+function threadsTables(times: ThreadsTime): Table[] {
+  const { threads, one, several, speedup, undisturbed, cores, rounds, isSame } = times;
   const bits = isSame ? 'the same bits' : 'DIFFERENT logits';
+  const ofOwn =
+    undisturbed.speedup === undefined ? '' : `, ${undisturbed.speedup.toFixed(2)} times as fast in those`;
+  const own = `The machine gave ${cores.toFixed(2)} cores (median), ${threads} of their own in ${undisturbed.rounds} of ${rounds} rounds${ofOwn}`;
   return [
     {
-      title: `GrootV-T in an isolated page of Chromium, 224 x 224, batch 1: ${speedup.toFixed(2)} times as fast on ${threads} threads, ${bits}`,
+      title: `GrootV-T in an isolated page of Chromium, 224 x 224, batch 1: ${speedup.toFixed(2)} times as fast on ${threads} threads, ${bits}. ${own}`,
       header: ['a prediction', 'ms'],
       rows: [
         ['one thread', one.ms.toFixed(0)],

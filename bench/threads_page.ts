@@ -2,15 +2,16 @@
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { getThreads, ready, setThreads } from '../wasm/index.js';
+import { Cores } from './cores.js';
 import { type PredictionTime, profilePrediction } from './prediction.js';
 import { randomGrootV } from './random_model.js';
 import { median } from './timing.js';
 
 const SIDE = 224;
-/** Changes of the number of threads: other load on the machine hits both numbers alike. */
-const ROUNDS = 7;
-/** Predictions of a round by each number; the median counts. */
-const REPETITIONS = 5;
+/** Each by one thread and by several, one right after the other: what else the machine does hits both alike. */
+const ROUNDS = 24;
+/** Of the number of threads: cores that a round has, before and behind the prediction by several, to count as undisturbed. */
+const OWN_CORES = 0.9;
 
 /** One number of threads beside another. */
 export interface ThreadsTime {
@@ -19,6 +20,11 @@ export interface ThreadsTime {
   readonly several: PredictionTime;
   /** The median of the rounds' ratios. */
   readonly speedup: number;
+  /** The same of rounds in which the machine gave as many cores as there were threads (see cores.ts), and how many those are. */
+  readonly undisturbed: { readonly rounds: number; readonly speedup?: number };
+  /** The median of the cores that a round had. */
+  readonly cores: number;
+  readonly rounds: number;
   /** Whether all logits have the same bits. */
   readonly isSame: boolean;
 }
@@ -43,18 +49,25 @@ window.measureThreads = async (threads) => {
     result.dispose();
     return performance.now() - start;
   };
-  /** Milliseconds of a prediction, by the number of threads. */
-  const round = async (count: number) => {
+  const useThreads = async (count: number) => {
     await setThreads(count);
     if (getThreads().count !== count) throw new Error(`${count} threads: ${getThreads().reason}`);
     predict();
-    return median(Array.from({ length: REPETITIONS }, predict));
   };
-  const [one, several]: number[][] = [[], []];
+  const cores = new Cores();
+  await cores.measure();
+  const rounds: { readonly one: number; readonly several: number; readonly cores: number }[] = [];
   for (let i = 0; i < ROUNDS; i++) {
-    one.push(await round(1));
-    several.push(await round(threads));
+    await useThreads(1);
+    const one = predict();
+    await useThreads(threads);
+    const before = await cores.measure();
+    const several = predict();
+    rounds.push({ one, several, cores: Math.min(before, await cores.measure()) });
   }
+  cores.end();
+  const speedupOf = (some: typeof rounds) => median(some.map(({ one, several }) => one / several));
+  const undisturbed = rounds.filter(({ cores }) => cores >= OWN_CORES * threads);
   const timeOf = async (count: number, times: readonly number[]) => {
     await setThreads(count);
     return { ms: median(times), ...(await profilePrediction(model, image)) };
@@ -62,9 +75,21 @@ window.measureThreads = async (threads) => {
   const isSame = logits.every((values) => values.every((value, i) => Object.is(value, logits[0][i])));
   return {
     threads,
-    one: await timeOf(1, one),
-    several: await timeOf(threads, several),
-    speedup: median(one.map((ms, i) => ms / several[i])),
+    one: await timeOf(
+      1,
+      rounds.map(({ one }) => one),
+    ),
+    several: await timeOf(
+      threads,
+      rounds.map(({ several }) => several),
+    ),
+    speedup: speedupOf(rounds),
+    undisturbed: {
+      rounds: undisturbed.length,
+      ...(undisturbed.length > 0 && { speedup: speedupOf(undisturbed) }),
+    },
+    cores: median(rounds.map(({ cores }) => cores)),
+    rounds: rounds.length,
     isSame,
   };
 };

@@ -1,0 +1,57 @@
+/**
+ * How many cores of its own a page has right now: the rate of arithmetic in it and in a worker at the same time, over the
+ * rate in it alone. Processors of a virtual machine may be the two threads of one core, at times; then it is near 1.
+ */
+
+/** The worker begins after and ends before the page. */
+const PAGE_MS = 40;
+const WORKER_MS = 30;
+const TURNS = 20_000;
+
+/** Additions and products that do not wait for each other: as many as a core can do. @returns calls a millisecond */
+function rateOf(limit: number, turns: number): number {
+  const start = performance.now();
+  let calls = 0;
+  let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0];
+  let elapsed = 0;
+  for (; elapsed < limit; calls++) {
+    for (let i = 0, x = 0.5; i < turns; i++, x += 1e-3) {
+      a += x * 0.1;
+      b += x * 0.2;
+      c += x * 0.3;
+      d += x * 0.4;
+      e += x * 0.5;
+      f += x * 0.6;
+      g += x * 0.7;
+      h += x * 0.8;
+    }
+    elapsed = performance.now() - start;
+  }
+  return a + b + c + d + e + f + g + h > 0 ? calls / elapsed : 0;
+}
+
+/** A worker to measure beside. */
+export class Cores {
+  private readonly worker: Worker;
+
+  constructor() {
+    const script = `${rateOf}; onmessage = () => postMessage(rateOf(${WORKER_MS}, ${TURNS}));`;
+    const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
+    this.worker = new Worker(url);
+  }
+
+  /** @returns up to 2 */
+  async measure(): Promise<number> {
+    const alone = rateOf(WORKER_MS, TURNS);
+    const other = new Promise<number>((resolve) => {
+      this.worker.onmessage = ({ data }) => resolve(data);
+    });
+    this.worker.postMessage(0);
+    const together = rateOf(PAGE_MS, TURNS);
+    return (together + (await other)) / alone;
+  }
+
+  end(): void {
+    this.worker.terminate();
+  }
+}
