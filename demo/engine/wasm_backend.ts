@@ -19,7 +19,7 @@ export const wasm: Starter = {
   },
 
   async start() {
-    const [{ getThreadsCount, setWasmPaths }, { ready }] = await Promise.all([
+    const [{ setWasmPaths }, { getThreads, ready }] = await Promise.all([
       import('@tensorflow/tfjs-backend-wasm'),
       import('tfjs-grootvl/wasm'),
     ]);
@@ -36,8 +36,8 @@ export const wasm: Starter = {
     await setBackend('wasm');
     await ready(); // throws what is missing
     if (isRefused) return 'WebAssembly, one thread: the policy of the page lets no more start';
-    const threads = getThreadsCount();
-    return `WebAssembly, ${threads > 1 ? `${threads} threads` : 'one thread'}`;
+    const { count } = getThreads();
+    return `WebAssembly, ${count > 1 ? `${count} threads` : 'one thread'}`;
   },
 };
 
