@@ -226,6 +226,33 @@ t.test('the ops give what they give on cpu, in any number of parts, and leave no
   t.equal(blocks.size, 0, 'memory is freed');
 });
 
+t.test('parts of the same weights that begin at one column', async (t) => {
+  const random = new Random(3);
+  const normal = (count: number) => random.floats(count, () => random.normal());
+  const [x, scales] = [tf.tensor2d(normal(20 * 24), [20, 24]), tf.tensor1d(normal(64))];
+  const codes = tf.tensor2d(
+    packedCodes(
+      Array.from({ length: 24 * 64 }, () => random.integer(-127, 127)),
+      64,
+    ),
+    [6, 64],
+    'int32',
+  );
+  for (const [firstOutput, endOutput] of [
+    [8, 16],
+    [8, 64],
+    [0, 64],
+    [0, 8],
+  ]) {
+    const part = () => quantizedLinear(x, codes, scales, undefined, { firstOutput, endOutput });
+    const [whole, found] = [quantizedLinear(x, codes, scales), part()];
+    const expected = tf.slice(whole, [0, firstOutput], [-1, endOutput - firstOutput]);
+    t.same(found.dataSync(), expected.dataSync(), `${firstOutput} to ${endOutput}`);
+    tf.dispose([whole, found, expected]);
+  }
+  tf.dispose([x, codes, scales]);
+});
+
 t.test('weights of 8 bits are not trained', async (t) => {
   const [codes, scales] = [tf.ones([1, 2], 'int32'), tf.ones([2])];
   t.throws(() => tf.grad((x) => quantizedLinear(x, codes, scales))(tf.ones([1, 3])), {

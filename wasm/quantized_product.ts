@@ -72,8 +72,11 @@ function multiply(call: Call, product: Product): void {
     activate(y, rows);
     return;
   }
-  const totals = cached(tensors.codes, `totals ${first}`, functions.quantizedTotalBytes(outputs), (address) =>
-    functions.quantizedTotals(codes, address, terms, columns, first, end),
+  const totals = cached(
+    tensors.codes,
+    `totals ${first} to ${end}`,
+    functions.quantizedTotalBytes(outputs),
+    (address) => functions.quantizedTotals(codes, address, terms, columns, first, end),
   );
   const totalBytes = functions.quantizedTotalBytes(PANEL);
   const packed = scratch(functions.quantizedPackBytes(terms, outputs));
