@@ -42,8 +42,8 @@ export interface PerfCall {
 
 /**
  * @param spec must have `perf`.
- * @param batch how often the sample of one item is repeated. Floats are then where kernels left them, so that on a GPU
- *   they need no upload; integers are known to the host, as graphs are in a model.
+ * @param batch how often the sample of one item is repeated. Floats with the axis of the batch are where kernels left
+ *   them, so that on a GPU they need no upload; weights and graphs are known to the host, as in a model.
  */
 export function perfCall(spec: OpSpec, size: PerfSize, batch = 1): PerfCall {
   const { op, perf } = spec;
@@ -97,7 +97,8 @@ function tensorsOf(
   const tensorOf = ([name, value]: [string, CaseTensor]) => {
     const before = known?.inputs[name].values;
     const isSame = value.dtype === 'int32' && before && value.values.every((id, i) => id === before[i]);
-    return [name, isSame ? known.tensors[name] : toTensor(value, isPerItem(op, name) ? batch : 1)];
+    if (isSame) return [name, known.tensors[name]];
+    return [name, isPerItem(op, name) ? ofBatch(value, batch) : fromHost(value)];
   };
   return Object.fromEntries(Object.entries(inputs).map(tensorOf));
 }
@@ -107,11 +108,16 @@ function isPerItem(op: OpDeclaration, input: string): boolean {
   return ['B', '...'].includes(op.inputs[input].shape[0]);
 }
 
-function toTensor({ values, shape, dtype }: CaseTensor, repeats: number): Tensor {
+/** As the weights of a model are, whose values kernels may read on the host before they go to a device. */
+function fromHost({ values, shape, dtype }: CaseTensor): Tensor {
+  return tensor(values, [...shape], dtype === 'int32' ? 'int32' : 'float32');
+}
+
+function ofBatch({ values, shape, dtype }: CaseTensor, repeats: number): Tensor {
   if (dtype === 'int32') {
     const repeated = new Int32Array(values.length * repeats);
     for (let item = 0; item < repeats; item++) repeated.set(values, item * values.length);
-    return tensor(repeated, repeats === 1 ? [...shape] : [shape[0] * repeats, ...shape.slice(1)], dtype);
+    return tensor(repeated, [shape[0] * repeats, ...shape.slice(1)], dtype);
   }
   const times = [repeats, ...shape.slice(1).map(() => 1)];
   // The sum leaves the packed layout of tfjs's webgl backend, as the ops before ours in a model do.
