@@ -20,8 +20,7 @@ EXPORT void convolution_patches(const float* x,  // [batch, height, width, chann
                                 const Window* window,
                                 int first,  // position
                                 int count) {
-  const int terms = taps_of(*window) * window->channels;
-  for (int r = 0; r < count; r++) copy_patch(x, patches + size_t(r) * terms, *window, first + r);
+  copy_patches(x, patches, *window, first, count);
 }
 
 // Bytes of scratch memory that convolution needs.

@@ -24,7 +24,7 @@ EXPORT void convolution_filter_gradient(const float* x,   // [batch, height, wid
   memset(dfilter, 0, sizeof(float) * terms * outputs);
   for (int first = 0; first < positions; first += block) {
     const int count = positions - first < block ? positions - first : block;
-    for (int r = 0; r < count; r++) copy_patch(x, patches + size_t(r) * terms, w, first + r);
+    copy_patches(x, patches, w, first, count);
     add_block(patches, dy + size_t(first) * outputs, dfilter, scratch, count, terms, outputs, outputs);
   }
 }
