@@ -12,7 +12,7 @@ import { type OpSpec, specOf } from '../plugin/ops/spec/spec.js';
 import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
 import type { Heap } from '../wasm/heap.js';
 import '../wasm/index.js';
-import { withBuiltInOps } from './built_in_ops.js';
+import { withBuiltInOps } from '../conformance/built_in_ops.js';
 import { benchCold } from './cold.js';
 import { benchConvolutions } from './convolutions.js';
 import { benchDense, maskRCNN, uperNet } from './dense.js';

@@ -1,9 +1,9 @@
 /** The time of each op at the four stages of GrootV-T, and what it is to be compared with. */
 import * as tf from '@tensorflow/tfjs-core';
+import { withBuiltInOps } from '../conformance/built_in_ops.js';
 import { OPS } from '../plugin/ops/index.js';
 import { hasOwnKernel } from '../plugin/ops/kernels.js';
 import type { PerfSize } from '../plugin/ops/spec/spec.js';
-import { withBuiltInOps } from './built_in_ops.js';
 import type { Native } from './native.js';
 import { OTHER_CODE } from './other_code.js';
 import { perfCall, STAGES, sizeName, TIMED_SPECS, triadCall } from './perf_calls.js';

@@ -1,8 +1,8 @@
 /** A whole prediction of GrootV-T: its time, its kernel calls, and which kinds of kernel take it. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
+import { withBuiltInOps } from '../conformance/built_in_ops.js';
 import { OPS } from '../plugin/ops/index.js';
-import { withBuiltInOps } from './built_in_ops.js';
 import { median } from './timing.js';
 
 const SIDE = 224;

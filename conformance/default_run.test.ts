@@ -10,7 +10,8 @@ import { directorySource, parseTarget, runOnTargets, type Target } from './node.
  * conformance` does on all.
  */
 const LARGE = [
-  '^Mask R-CNN, (trees pinned: .*(heads|x126)|own trees: .*x126)$',
+  '^Mask R-CNN, (trees pinned: .*(heads|x126)|(own trees|int8): .*x126)$',
+  ', int8: (gg_ssm|grootv_tiny_(bf16|fp16|module))',
   'training, |: grootv_nano_mnist_(expected|gradients)',
   'greedy text: [0-35] |^GrootL decoding: .*P = (?!1$|22$)',
 ].join('|');

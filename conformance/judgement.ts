@@ -27,4 +27,6 @@ export interface Judgement {
   /** How far a flipped tree is from minimal, in weight. */
   readonly margin?: number;
   readonly trees?: readonly TreePair[];
+  /** Of the results: see `digestOf`. */
+  readonly bits?: string;
 }

@@ -4,6 +4,7 @@ import { nextTask } from '../plugin/next_task.js';
 import { specOf } from '../plugin/ops/spec/spec.js';
 import { type Backend, BackendMissing, NotSupported } from './backend.js';
 import { type CaseTensor, type ConformanceCase, type OpCase, rowOf } from './case.js';
+import { digestOf } from './digest.js';
 import type { Judgement } from './judgement.js';
 import { sameBits } from './measure.js';
 import { type CaseResult, type Environment, type Report, reportOf } from './report/report.js';
@@ -141,6 +142,7 @@ function figuresOf({
   tensor,
   margin,
   trees,
+  bits,
 }: Judgement): Pick<CaseResult, 'verdict' | 'reason' | 'maxAbs' | 'maxRel' | 'maxUlp'> & Partial<CaseResult> {
   return {
     verdict,
@@ -158,6 +160,7 @@ function figuresOf({
     ...(bound && { bound }),
     ...(margin !== undefined && { margin }),
     ...(trees && { trees }),
+    ...(bits && { bits }),
   };
 }
 
@@ -177,7 +180,7 @@ async function runOpCase(
   const first = await call(testCase.inputs, testCase.outputGradients);
   const ms = performance.now() - started;
   const judgements = [judgeOpCase(testCase, first, tolerance)];
-  let extra: Partial<CaseResult> = { ms };
+  let extra: Partial<CaseResult> = { ms, bits: digestOf(first.values()) };
   if (judgements[0].verdict === 'fail') {
     return { judgement: judgements[0], extra: { ...extra, ...inputsAt(testCase, judgements[0]) } };
   }

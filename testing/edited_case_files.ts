@@ -1,10 +1,11 @@
 /** Case files of fixtures/grootv taken apart and put together otherwise, and what the suite says of them. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type CaseResult, loadCases, memorySource, runConformance } from '../conformance/index.js';
+import { type CaseResult, runConformance } from '../conformance/index.js';
 import { nodeLoaders } from '../conformance/node.js';
 import { standardBackend } from '../conformance/runners/standard.js';
 import { encodeSafetensors, type SafetensorsTensor } from '../plugin/models/safetensors_writer.js';
+import { casesOf } from './changed_files.js';
 
 export const FOLDER = fileURLToPath(new URL('../fixtures/grootv/', import.meta.url));
 
@@ -97,7 +98,7 @@ export const floats = (name: string, shape: number[], values: ArrayLike<number>)
 });
 
 export async function results(files: Readonly<Record<string, Uint8Array>>): Promise<readonly CaseResult[]> {
-  const cases = await loadCases(memorySource(new Map(Object.entries(files))));
+  const cases = await casesOf(new Map(Object.entries(files)));
   return (await runConformance({ backends: [standardBackend('cpu', nodeLoaders)], cases })).cases;
 }
 

@@ -26,6 +26,7 @@ import {
 import type { Feeds } from './graph_under_test.js';
 import { firstItems } from './model_inputs.js';
 import { type CheckpointUnderTest, treeFeeds } from './model_under_test.js';
+import { quantizedModelCase } from './quantized_model.js';
 
 const NODES = {
   features: 'features',
@@ -48,9 +49,8 @@ export function detectionCases(file: CaseFile, tag: string, open: Open): (Progra
   const of = isSmall ? tag.slice(0, -'.small'.length) : tag;
   const input = denseInput(file, of);
   const config = { ...metadataOf<TestConfig>(file, isSmall ? `test_cfg.${tag}` : 'test_cfg') };
-  const checkpoint = open(
-    config.rpn && config.rcnn ? { dense: settingsOf(config as TestConfig) } : undefined,
-  );
+  const options = config.rpn && config.rcnn ? { dense: settingsOf(config as TestConfig) } : undefined;
+  const checkpoint = open(options);
   const { normalized, trees, treeMargin, metadata } = input;
   const [height, width] = metadata.img_shape ?? normalized.shape.slice(1);
   const picture = {
@@ -62,7 +62,10 @@ export function detectionCases(file: CaseFile, tag: string, open: Open): (Progra
   const common = { file, tag, input, checkpoint, maskThreshold: config.rcnn?.mask_thr_binary ?? 0.5 };
   const cases = [stagesCase(common, pinned, 'Mask R-CNN, trees pinned')];
   if (treeMargin > DISTINCT_TREES) cases.push(stagesCase(common, picture, 'Mask R-CNN, own trees'));
-  if (file.has(`roi_feats_first16.${tag}`)) cases.push(headsCase(common, pinned));
+  if (file.has(`roi_feats_first16.${tag}`)) {
+    const int8 = open({ ...options, quantize: 'int8' });
+    cases.push(headsCase(common, pinned), quantizedDetectorCase({ ...common, checkpoint: int8 }, pinned));
+  }
   return cases;
 }
 
@@ -171,6 +174,43 @@ function headsCase({ file, tag, checkpoint }: Common, feeds: Feeds): ProgramCase
         );
       }),
   };
+}
+
+/** As many proposals and detections show what a head does. */
+const FEW = 8;
+
+/** Over weights of 8 bits: maps, and both heads on some of the file's proposals and detections. */
+function quantizedDetectorCase(
+  { file, tag, input, checkpoint }: Common,
+  { image_shape, scale_factor }: Feeds,
+): ProgramCase {
+  const few = {
+    proposals: file.floats(`proposals.${tag}`, 2),
+    boxes: detectionsOf(file, tag).boxes,
+    classes: file.ints(`labels.${tag}`, 1),
+  };
+  return quantizedModelCase({
+    name: `${file.name} ${tag}`,
+    family: 'Mask R-CNN',
+    checkpoint,
+    normalized: input.normalized,
+    trees: input.trees.trees,
+    feeds: {
+      image_shape,
+      scale_factor,
+      ...Object.fromEntries(Object.entries(few).map(([node, value]) => [node, firstItems(value, FEW)])),
+    },
+    outputs: [
+      ...[0, 1, 2, 3, 4].flatMap((level) => [
+        [`fpn_${level}`, denseStageBound] as const,
+        [`rpn_objectness_${level}`, denseStageBound] as const,
+        [`rpn_deltas_${level}`, denseStageBound] as const,
+      ]),
+      ['class_scores', denseLogitsBound],
+      ['box_deltas', denseLogitsBound],
+      ['mask_logits', denseLogitsBound],
+    ],
+  });
 }
 
 /** `dets.<tag>` [n, 5]. */

@@ -1,4 +1,5 @@
 /** The trained digit model: many images, two sets of weights, trees of the first few images. */
+import type { ConvertOptions } from '../../converters/convert.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { pinnedModelBound, UNEXPLAINED_DRIFT, UNKNOWN_TREES_MEDIAN } from '../bounds.js';
 import type { CaseTensor, ConformanceCase, ProgramCase } from '../case.js';
@@ -9,15 +10,16 @@ import { explainDrift } from './explain_drift.js';
 import { blockTrees, firstItems, imageOf, normalizedDigits } from './model_inputs.js';
 import { ownTreesCase, pinnedTreesCase, sameClass } from './model_trees.js';
 import type { CheckpointUnderTest } from './model_under_test.js';
+import { quantizedGrootVCase } from './quantized_model.js';
 import { contradiction } from './tree_cases.js';
 
 export function digitCases(
   file: CaseFile,
   name: string,
-  open: (weights: 'model' | 'model_ema') => CheckpointUnderTest,
+  open: (options: ConvertOptions) => CheckpointUnderTest,
 ): ConformanceCase[] {
   const images = normalizedDigits(file.tensor('images_u8', 3));
-  const checkpoint = open('model');
+  const checkpoint = open({ weights: 'model' });
   const cases: ConformanceCase[] = [];
   const match = file.names
     .map((tensor) => /^trees\.(first(\d+))\./.exec(tensor))
@@ -36,12 +38,17 @@ export function digitCases(
         absolute: 1e-5,
       }),
     };
-    cases.push(pinnedTreesCase(common), ownTreesCase(common));
+    const int8 = open({ weights: 'model', quantize: 'int8' });
+    cases.push(
+      pinnedTreesCase(common),
+      quantizedGrootVCase({ ...common, checkpoint: int8 }),
+      ownTreesCase(common),
+    );
   }
   cases.push(unknownTreesCase(`${name} model`, checkpoint, images, file.floats('logits_model', 2)));
   if (file.has('logits_model_ema')) {
     const logits = file.floats('logits_model_ema', 2);
-    cases.push(unknownTreesCase(`${name} model_ema`, open('model_ema'), images, logits));
+    cases.push(unknownTreesCase(`${name} model_ema`, open({ weights: 'model_ema' }), images, logits));
   }
   return cases;
 }

@@ -1,4 +1,5 @@
 /** Files of expected values of whole models: finds the checkpoint, and makes the cases of each input in the file. */
+import type { ConvertOptions } from '../../converters/convert.js';
 import type { StemStride } from '../../plugin/models/grootv_metadata.js';
 import { DISTINCT_TREES } from '../bounds.js';
 import type { CaseTensor, ConformanceCase, SkippedCase } from '../case.js';
@@ -19,6 +20,7 @@ import {
 } from './model_inputs.js';
 import { type ExpectedNode, ownTreesCase, pinnedTreesCase } from './model_trees.js';
 import { CheckpointUnderTest } from './model_under_test.js';
+import { quantizedGrootVCase } from './quantized_model.js';
 
 /** A value of the model, or of the same weights behind a stem of another stride. */
 interface Expected {
@@ -78,11 +80,10 @@ export function modelFileCases(file: CaseFile, folder: CaseFolder): ConformanceC
     folder.use(path);
     // Several checkpoints may share a file: they hold the same weights in other containers.
     const name = checkpoints.length > 1 ? `${file.name} of ${stem(path)}` : file.name;
-    const open = (weights?: 'model' | 'model_ema') =>
-      new CheckpointUnderTest(folder.source, path, { weights });
+    const open = (options?: ConvertOptions) => new CheckpointUnderTest(folder.source, path, options);
     if (file.has('logits_model')) return digitCases(file, name, open);
     const converted = new Map<StemStride | undefined, CheckpointUnderTest>();
-    const cases = inputsOf(file).flatMap((input) => {
+    const cases = inputsOf(file).flatMap((input, index) => {
       const { tag, stemStride } = input;
       const isOther = stemStride !== undefined && stemStride !== stemStrideOf(file);
       const label = [name, tag, isOther ? `stem stride ${stemStride}` : '']
@@ -92,14 +93,17 @@ export function modelFileCases(file: CaseFile, folder: CaseFolder): ConformanceC
         converted.get(stemStride) ?? new CheckpointUnderTest(folder.source, path, { stemStride });
       converted.set(stemStride, checkpoint);
       try {
-        return inputCases(file, label, input, checkpoint, i === 0);
+        const isFirst = i === 0 && index === 0;
+        const int8 =
+          isFirst && new CheckpointUnderTest(folder.source, path, { stemStride, quantize: 'int8' });
+        return inputCases(file, label, input, checkpoint, i === 0, int8);
       } catch (error) {
         // The other inputs of the file may be laid out as expected.
         if (error instanceof LayoutError) return [skipped(label, error.message)];
         throw error;
       }
     });
-    return cases.length > 0 ? cases : [lossCase(file, name, open('model'))];
+    return cases.length > 0 ? cases : [lossCase(file, name, open({ weights: 'model' }))];
   });
 }
 
@@ -157,13 +161,18 @@ function expectedOf(
   return found.sort(([a], [b]) => Number(b === 'logits') - Number(a === 'logits'));
 }
 
-/** The cases of one input of the file: its expected values, `trees.<tag>.*`, and gradients. @throws {LayoutError} */
+/**
+ * The cases of one input of the file: its expected values, `trees.<tag>.*`, and gradients.
+ * @param int8 the checkpoint over weights of 8 bits, for the input that is run with these
+ * @throws {LayoutError}
+ */
 function inputCases(
   file: CaseFile,
   name: string,
   of: Pick<Expected, 'tag' | 'stemStride'>,
   checkpoint: CheckpointUnderTest,
   withGradients: boolean,
+  int8: CheckpointUnderTest | false,
 ): ConformanceCase[] {
   const { tag, stemStride } = of;
   const expected = expectedOf(file, of);
@@ -175,6 +184,7 @@ function inputCases(
   const common = { name, checkpoint, input, expected, trees, problem, distinct };
   const cases: ConformanceCase[] = [];
   if (trees.trees.length > 0) cases.push(pinnedTreesCase(common));
+  if (trees.trees.length > 0 && int8) cases.push(quantizedGrootVCase({ ...common, checkpoint: int8 }));
   cases.push(ownTreesCase(common));
   if (image) cases.push(ownTreesCase({ ...common, name: `${name} rgb`, image }));
   const [upstream, inputGradient] = [tagged('grad_output', tag), tagged('grad_input', tag)];

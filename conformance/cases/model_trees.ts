@@ -107,7 +107,7 @@ function noted(judgement: Judgement, note: string): Judgement {
   return judgement.verdict === 'pass' && note !== '' ? { ...judgement, reason: note } : judgement;
 }
 
-function pinnedBound(node: string, tolerance: ToleranceClass): Bound {
+export function pinnedBound(node: string, tolerance: ToleranceClass): Bound {
   return node === 'logits' ? pinnedModelBound(tolerance) : layerBound(tolerance);
 }
 

@@ -1,4 +1,5 @@
 /** UperNet: every stage of a picture with the reference's trees and with its own, and the classes of the pixels. */
+import type { ConvertOptions } from '../../converters/convert.js';
 import { classMapOf, type LogitWindow } from '../../plugin/image/class_map.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { DECISIVE_MARGIN, DISTINCT_TREES, denseLogitsBound, denseStageBound } from '../bounds.js';
@@ -18,6 +19,7 @@ import {
 import type { Feeds } from './graph_under_test.js';
 import { blockTrees } from './model_inputs.js';
 import { type CheckpointUnderTest, type ModelUnderTest, treeFeeds } from './model_under_test.js';
+import { quantizedModelCase } from './quantized_model.js';
 
 const NODES = {
   features: 'features',
@@ -33,7 +35,7 @@ const NODES = {
 export function segmentationCases(
   file: CaseFile,
   tag: string,
-  open: () => CheckpointUnderTest,
+  open: (options?: ConvertOptions) => CheckpointUnderTest,
 ): (ProgramCase | SkippedCase)[] {
   const input = denseInput(file, tag);
   const name = `${file.name} ${tag}`;
@@ -72,6 +74,17 @@ export function segmentationCases(
   const { normalized, trees, treeMargin } = input;
   const cases: (ProgramCase | SkippedCase)[] = [
     stages({ normalized, ...treeFeeds(trees.trees) }, 'UperNet, trees pinned'),
+    quantizedModelCase({
+      name,
+      family: 'UperNet',
+      checkpoint: open({ quantize: 'int8' }),
+      normalized,
+      trees: trees.trees,
+      outputs: [
+        ['fpn_bottleneck', denseStageBound],
+        ['logits', denseLogitsBound],
+      ],
+    }),
   ];
   if (treeMargin > DISTINCT_TREES) cases.push(stages({ normalized }, 'UperNet, own trees'));
   if (file.metadata.has(`slide.${tag}`)) cases.push(slideCase(file, tag, input, checkpoint));

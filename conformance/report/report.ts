@@ -52,6 +52,8 @@ export interface CaseResult {
   /** Of a tie-flip: by how much weight the tree misses the minimum. */
   readonly margin?: number;
   readonly trees?: readonly TreePair[];
+  /** Stands for the bits of the results: targets of `wasm` must give the same (`haveSameBits`). */
+  readonly bits?: string;
   readonly sameOnRepeat?: boolean;
   readonly sameInBatch?: boolean;
   readonly leftBehind?: { readonly tensors: number; readonly bytes: number };

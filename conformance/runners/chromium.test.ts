@@ -31,7 +31,7 @@ const SAMPLING: Sampling = [
   ['^GrootL scores: 11 ', 0],
   ['perplexity: windows', 0],
   ['^Mask R-CNN, trees pinned: .*heads', 0],
-  ['^Mask R-CNN, own trees: .*x126$', 0],
+  ['^Mask R-CNN, (own trees|int8): .*x126$', 0],
 ];
 
 t.test('the default cases in Chromium, where there is one', async (t) => {
@@ -67,6 +67,9 @@ t.test('webgpu in a page', async (t) => {
 });
 
 t.test('a page with threads, and a plain one', async (t) => {
+  const all = directorySource(fileURLToPath(new URL('../../fixtures', import.meta.url)));
+  const some = /grootv\/grootv_(nano_mnist|tiny_layerscale)(_expected)?\.|upernet_tiny/;
+  const models = { ...all, list: async () => (await all.list()).filter((path) => some.test(path)) };
   const report = await runOnTargets({
     targets: targets(
       'wasm@chromium',
@@ -74,11 +77,22 @@ t.test('a page with threads, and a plain one', async (t) => {
       'wasm-1thread@chromium',
       'wasm-2threads@chromium',
     ),
-    source: memorySource(new Map()),
+    source: models,
     seed: DEFAULT_SEED,
-    sampling: isLong ? [] : [['', 2]], // the same modules run all in Node, but for the threaded ones' memory
+    // Models over weights of 8 bits: their bits are the same on all targets. Of the rest a little: the same modules run all in
+    // Node, but for the threaded ones' memory.
+    sampling: [
+      [', int8: ', Number.POSITIVE_INFINITY],
+      [': (grootv|upernet)_', 0],
+      ['', isLong ? Number.POSITIVE_INFINITY : 2],
+    ],
   });
   t.equal(report.summary.fail, 0, 'nothing fails');
+  const int8 = report.cases.filter(({ op }) => op.endsWith(', int8'));
+  t.ok(
+    int8.every(({ bits }) => bits),
+    'bits of models are compared',
+  );
   t.comment(terminalReport(report, false));
   const { browsers = {} } = report.environment;
   if (Object.keys(browsers).length === 0) return; // skipped, with the reason above

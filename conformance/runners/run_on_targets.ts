@@ -3,7 +3,7 @@ import { OPS } from '../../plugin/ops/index.js';
 import { SPECS } from '../../plugin/ops/specs.js';
 import { type ConformanceCase, type Sampling, sampled } from '../case.js';
 import { loadCases } from '../cases/load.js';
-import { mergeReports, type Report, summarize } from '../report/report.js';
+import { type CaseResult, mergeReports, type Report, summarize } from '../report/report.js';
 import { applyRequire, type Progress, runConformance } from '../run.js';
 import type { CaseSource } from '../source.js';
 import { generatedCases } from '../spec_cases.js';
@@ -11,7 +11,7 @@ import { runInChromium } from './chromium.js';
 import { nodeLoaders } from './node_backends.js';
 
 import { standardBackend } from './standard.js';
-import type { Target } from './targets.js';
+import { haveSameBits, type Target } from './targets.js';
 
 export interface TargetsOptions {
   readonly targets: readonly Target[];
@@ -57,7 +57,7 @@ export async function runOnTargets(options: TargetsOptions): Promise<Report> {
     reports.push(await runConformance({ backends, cases, seed, onProgress }));
   }
   const merged = mergeReports(reports);
-  const results = applyRequire(merged.cases, require);
+  const results = applyRequire(withSameBits(merged.cases, targets), require);
   return {
     ...merged,
     environment: {
@@ -68,6 +68,22 @@ export async function runOnTargets(options: TargetsOptions): Promise<Report> {
     cases: results,
     summary: summarize(results),
   };
+}
+
+/** Fails what has other bits than on the first of the targets that must give the same. */
+export function withSameBits(results: readonly CaseResult[], targets: readonly Target[]): CaseResult[] {
+  const byName = new Map(targets.map((target) => [target.name, target]));
+  const first = new Map<string, CaseResult>();
+  return results.map((result) => {
+    const target = byName.get(result.backend);
+    const like = target && targets.find((other) => haveSameBits(other, target));
+    if (!like || !result.bits) return result;
+    const key = `${like.name} ${result.op}: ${result.case}`;
+    const reference = first.get(key) ?? result;
+    first.set(key, reference);
+    if (reference.bits === result.bits || result.verdict === 'fail') return result;
+    return { ...result, verdict: 'fail', reason: `other bits than on ${reference.backend}` };
+  });
 }
 
 /** Declared ops that no generated case runs: a report must not look as if they had been tested. */

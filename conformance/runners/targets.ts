@@ -52,6 +52,11 @@ export const TARGETS: readonly string[] = [
 /** Run by default: every backend. What is not there is skipped, and the report says why. */
 export const DEFAULT_TARGETS: readonly string[] = BACKEND_NAMES;
 
+/** Whether two targets must give the same bits: neither threads nor relaxed SIMD change those of `wasm`, in one engine. */
+export function haveSameBits(one: Target, other: Target): boolean {
+  return one.backend === 'wasm' && other.backend === 'wasm' && one.chromium === other.chromium;
+}
+
 /** @returns undefined for a name that is no target. */
 export function parseTarget(name: string): Target | undefined {
   if (!TARGETS.includes(name)) return undefined;

@@ -1,0 +1,174 @@
+/**
+ * Models over weights of 8 bits, as `convert --quantize int8` writes them, beside the backend cpu running the same model,
+ * with trees pinned. A case needs no expected values but the inputs of a file.
+ *
+ * Every layer over such weights is compared alone, by the inputs that it had: there cpu gives what it must give, to the bit
+ * where no activation follows. Whole networks differ by more where activations are rounded to 7 bits, since a value between
+ * two steps goes to the one or the other by the last bits of what led to it.
+ */
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { getBackend, setBackend } from '@tensorflow/tfjs-core';
+import type { ToleranceClass } from '../../plugin/backends.js';
+import { nodesOf } from '../../plugin/models/graph_editor.js';
+import { hasOwnKernel } from '../../plugin/ops/kernels.js';
+import { QuantizedConvolution } from '../../plugin/ops/quantized_convolution.js';
+import { QuantizedLinear } from '../../plugin/ops/quantized_linear.js';
+import type { Bound } from '../../plugin/ops/spec/bound.js';
+import { type BatchOfTrees, batchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
+import { NotSupported } from '../backend.js';
+import { layerBound, OTHER_ROUNDINGS, quantizedLayerBound } from '../bounds.js';
+import { withBuiltInOps } from '../built_in_ops.js';
+import type { CaseTensor, ProgramCase } from '../case.js';
+import { digestOf } from '../digest.js';
+import type { Judgement } from '../judgement.js';
+import { measure } from '../measure.js';
+import { combine, comparisonOf, fail, judge, show } from '../verdict.js';
+import type { Feeds } from './graph_under_test.js';
+import { firstItems } from './model_inputs.js';
+import { type ModelSource, pinnedBound } from './model_trees.js';
+import { type CheckpointUnderTest, type ModelUnderTest, treeFeeds } from './model_under_test.js';
+
+export interface QuantizedModelSource {
+  readonly name: string;
+  /** `GrootV` and the like. */
+  readonly family: string;
+  /** Converted with `quantize: 'int8'`. */
+  readonly checkpoint: CheckpointUnderTest;
+  /** [N, H, W, 3], normalised. */
+  readonly normalized: CaseTensor;
+  /** Of the first blocks. */
+  readonly trees: readonly BatchOfTrees[];
+  /** What else the model takes. */
+  readonly feeds?: Feeds;
+  /** Nodes that are compared, with the bounds of float32 weights. */
+  readonly outputs: readonly (readonly [node: string, bound: (tolerance: ToleranceClass) => Bound])[];
+}
+
+const OPS = [QuantizedLinear, QuantizedConvolution];
+/** Behind which results have the same bits on every backend that multiplies whole numbers. */
+const EXACT_ACTIVATIONS = ['none', 'relu'];
+
+interface QuantizedLayer {
+  readonly node: string;
+  /** The node of its input. */
+  readonly x: string;
+  /** Whether every backend that multiplies whole numbers gives the same bits. */
+  readonly isExact: boolean;
+}
+
+export function quantizedModelCase(source: QuantizedModelSource): ProgramCase {
+  const { name, family, checkpoint, normalized, trees, outputs } = source;
+  const feeds = { normalized, ...treeFeeds(trees), ...source.feeds };
+  const wholes = new Map<boolean, Promise<Map<string, CaseTensor>>>();
+  /** What cpu gives for the whole, once however many backends there are. */
+  const whole = (rounds: boolean, model: ModelUnderTest) => {
+    const found = wholes.get(rounds) ?? model.run(feeds, compared(model));
+    wholes.set(rounds, found);
+    return found;
+  };
+  const compared = (model: ModelUnderTest) => outputs.map(([node]) => node).filter((node) => model.has(node));
+  return {
+    kind: 'program',
+    name,
+    op: `${family}, int8`,
+    run: ({ tolerance }) =>
+      checkpoint.use(async (model) => {
+        const layers = layersOf(model.model);
+        if (layers.length === 0) {
+          throw new NotSupported(`no layer of ${checkpoint.path} is large enough for weights of 8 bits`);
+        }
+        model.checkTrees(trees, normalized.shape);
+        if (compared(model).length === 0) {
+          throw new NotSupported(
+            `the checkpoint gives a model without ${outputs.map(([node]) => node).join(', ')}`,
+          );
+        }
+        const nodes = [...compared(model), ...layers.flatMap(({ node, x }) => [node, x])];
+        const results = await model.run(feeds, [...new Set(nodes)]);
+        const result = (node: string) => results.get(node) as CaseTensor;
+        const rounds = hasOwnKernel(QuantizedLinear, getBackend());
+        const { expected, alone } = await onCpu(rounds, checkpoint, async (model) => {
+          const alone = new Map<string, CaseTensor>();
+          for (const { node, x } of layers) {
+            const [value] = (await model.run({ [x]: result(x) }, [node])).values();
+            alone.set(node, value);
+          }
+          return { expected: await whole(rounds, model), alone };
+        });
+        const ofLayers = layers.map(({ node, isExact }) => {
+          const bound = quantizedLayerBound(tolerance, rounds && isExact);
+          return comparisonOf(node, result(node), alone.get(node) as CaseTensor, bound);
+        });
+        const judged = rounds
+          ? judgeRounded(results, expected, await onCpu(false, checkpoint, (model) => whole(false, model)))
+          : judge(
+              outputs
+                .filter(([node]) => model.has(node))
+                .map(([node, bound]) =>
+                  comparisonOf(node, result(node), expected.get(node) as CaseTensor, bound(tolerance)),
+                ),
+            );
+        return { ...combine([judge(ofLayers), judged]), bits: digestOf(results.values()) };
+      }),
+  };
+}
+
+/** A classifier or a backbone, of its first image. */
+export function quantizedGrootVCase({ name, checkpoint, input, expected, trees }: ModelSource): ProgramCase {
+  return quantizedModelCase({
+    name,
+    family: 'GrootV',
+    checkpoint,
+    normalized: firstItems(input, 1),
+    trees: trees.trees.map(({ trees: [first] }) => batchOfTrees([first])),
+    outputs: expected.map(([node]) => [node, (tolerance) => pinnedBound(node, tolerance)]),
+  });
+}
+
+function layersOf(model: GraphModel): QuantizedLayer[] {
+  const names = OPS.map(({ name }) => name);
+  return nodesOf(model)
+    .filter(({ op }) => names.includes(op))
+    .map(({ name: node, input = [], attr = {} }) => {
+      const { s: activation = btoa('none') } = (attr.activation ?? {}) as { readonly s?: string };
+      return { node, x: input[0], isExact: EXACT_ACTIVATIONS.includes(atob(activation)) };
+    });
+}
+
+/** The model on cpu, with kernels for whole numbers or with float32 weights made of these, as the backend under test has it. */
+async function onCpu<T>(
+  rounds: boolean,
+  checkpoint: CheckpointUnderTest,
+  body: (model: ModelUnderTest) => Promise<T>,
+): Promise<T> {
+  const current = getBackend();
+  await import('@tensorflow/tfjs-backend-cpu');
+  await setBackend('cpu');
+  try {
+    return await withBuiltInOps(rounds ? [] : OPS, () => checkpoint.use(body));
+  } finally {
+    await setBackend(current);
+  }
+}
+
+/** Outputs behind rows of 7 bits: as far from cpu's as other roundings of the same size would leave them, at most. */
+function judgeRounded(
+  given: ReadonlyMap<string, CaseTensor>,
+  expected: ReadonlyMap<string, CaseTensor>,
+  exact: ReadonlyMap<string, CaseTensor>,
+): Judgement {
+  for (const [node, { shape, values }] of expected) {
+    const own = given.get(node) as CaseTensor;
+    if (own.shape.join() !== shape.join())
+      return fail(`${node} has shape [${own.shape}], expected [${shape}]`);
+    const { normwise } = measure(own.values, values);
+    const rounding = measure(values, (exact.get(node) as CaseTensor).values).normwise;
+    const allowed = OTHER_ROUNDINGS * rounding + layerBound('float32').relative;
+    if (normwise > allowed) {
+      return fail(
+        `${node}: ${show(normwise)} of its norm off cpu, allowed ${show(allowed)}: rounded rows move it by ${show(rounding)}`,
+      );
+    }
+  }
+  return { verdict: 'pass', reason: '' };
+}
