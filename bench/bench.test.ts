@@ -120,7 +120,7 @@ t.test('every op is timed, with what it is compared with', async (t) => {
   t.equal(tf.memory().numTensors, before);
 });
 
-const prediction = { ms: 2, kernelCalls: 3, kernels: [{ kernel: 'Linear', calls: 3, ms: 1.5 }] };
+const prediction = { ms: 2, kernelCalls: 3, kernels: [{ kernel: 'GatedLinear', calls: 3, ms: 1.5 }] };
 const REPORT: BenchReport = {
   environment: ENVIRONMENT,
   ops: [

@@ -2,9 +2,8 @@
 import '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { BoruvkaMST } from '../plugin/ops/boruvka_mst.js';
-import { EdgeDissimilarity } from '../plugin/ops/edge_dissimilarity.js';
-import { TreeScan, TreeScanGradient } from '../plugin/ops/tree_scan.js';
+import { OPS } from '../plugin/ops/index.js';
+import { hasOwnKernel } from '../plugin/ops/kernels.js';
 import {
   AdamW,
   clipByGlobalNorm,
@@ -18,9 +17,8 @@ import { randomGrootV } from './random_model.js';
 import { median } from './timing.js';
 import type { TrainingFigures, TrainingJob } from './training.js';
 
-const TREE_OPS: readonly string[] = [BoruvkaMST, EdgeDissimilarity, TreeScan, TreeScanGradient].map(
-  ({ name }) => name,
-);
+/** Ops over the edges of a graph, or along a tree. */
+const TREE_OPS = OPS.filter(({ inputs }) => inputs.edges || inputs.parent);
 
 async function measure(job: TrainingJob): Promise<TrainingFigures> {
   const { sizes, side, batch, rounds = 0, checkpointing = false } = job;
@@ -71,8 +69,9 @@ function timeOf(run: () => void): number {
 /** The part of tree ops in the time of a step: their kernels are timed while it runs. */
 function treeTime(step: () => void): number {
   let ms = 0;
-  const restore = TREE_OPS.map((name) => {
-    const kernel = tf.getKernel(name, tf.getBackend()) as { kernelFunc: tf.KernelFunc };
+  const backend = tf.getBackend();
+  const restore = TREE_OPS.filter((op) => hasOwnKernel(op, backend)).map(({ name }) => {
+    const kernel = tf.getKernel(name, backend) as { kernelFunc: tf.KernelFunc };
     const { kernelFunc } = kernel;
     kernel.kernelFunc = (params) => {
       const start = performance.now();

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
+import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
 import type { ConformanceCase } from './case.js';
 import {
   type Backend,
@@ -14,15 +15,16 @@ import {
 import { nodeLoaders } from './node.js';
 import { standardBackend } from './runners/standard.js';
 
+const scan = treeScanSpec.op.name;
 const cpu = () => standardBackend('cpu', nodeLoaders);
-const scans = (seed?: number) => generatedCases(seed).filter(({ op }) => op === 'TreeScan');
+const scans = (seed?: number) => generatedCases(seed).filter(({ op }) => op === scan);
 
 t.test('the example of the README: a wrong kernel, and the verdict on it', async (t) => {
   const wrong = defineBackend({
     name: 'forgetful',
     kernels: {
       // Wrong: sums the subtree only, whatever is asked for, and forgets every second decay.
-      TreeScan: ({ inputs: { x, decay, order, parent }, outputs: { y }, shapes: { x: shape } }) => {
+      [scan]: ({ inputs: { x, decay, order, parent }, outputs: { y }, shapes: { x: shape } }) => {
         const [batch, V, D] = shape;
         y.set(x);
         for (let b = 0; b < batch; b++) {
@@ -36,7 +38,7 @@ t.test('the example of the README: a wrong kernel, and the verdict on it', async
     },
   });
   const report = await runConformance({ backends: [wrong], seed: 1, cases: scans(1) });
-  const forward = report.cases.filter(({ op }) => op === 'TreeScan');
+  const forward = report.cases.filter(({ op }) => op === scan);
   t.ok(report.summary.fail > 10, `${report.summary.fail} of ${report.summary.total} fail`);
   t.ok(
     forward.some(({ verdict }) => verdict === 'pass'),
@@ -46,7 +48,7 @@ t.test('the example of the README: a wrong kernel, and the verdict on it', async
     forward.find(({ verdict }) => verdict === 'fail'),
     {
       backend: 'forgetful',
-      device: /plain kernels over a copy of cpu: TreeScan/,
+      device: new RegExp(`plain kernels over a copy of cpu: ${scan}`),
       reason: /^y \(float64 oracle\)\[\d+\] is .*, expected .*: off by .*, allowed/,
       maxAbs: Number,
       worstInputs: { x: String, decay: String },
@@ -113,21 +115,21 @@ t.test('a backend of functions: what it cannot do is skipped, what throws fails'
   const backend = defineBackend({
     name: 'function',
     run: async (op) => {
-      if (op === 'TreeScan') throw new NotSupported('no scans here');
+      if (op === scan) throw new NotSupported('no scans here');
       throw new Error('on fire');
     },
   });
   const cases: ConformanceCase[] = [
     ...scans().slice(0, 2),
-    ...generatedCases().filter(({ op }) => op === 'SelectiveSplit'),
+    ...generatedCases().filter(({ op }) => op === 'PathTree'),
     { kind: 'program', name: 'p', op: 'Model', run: () => Promise.reject(new Error('not reached')) },
     { kind: 'skipped', name: 's', op: 'File', reason: 'unknown' },
   ];
   const { cases: results } = await runConformance({ backends: [backend], cases });
   const reasons = new Set(results.map(({ verdict, op, reason }) => `${verdict} ${op}: ${reason}`));
-  t.ok(reasons.has('skip TreeScan: no scans here'));
-  t.ok(reasons.has('skip TreeScan gradient: function gives no gradients of TreeScan'));
-  t.ok(reasons.has('fail SelectiveSplit: threw: on fire'));
+  t.ok(reasons.has(`skip ${scan}: no scans here`));
+  t.ok(reasons.has(`skip ${scan} gradient: function gives no gradients of ${scan}`));
+  t.ok(reasons.has('fail PathTree: threw: on fire'));
   t.ok(reasons.has('skip Model: function runs single ops only'));
   t.ok(reasons.has('skip File: unknown'));
 });

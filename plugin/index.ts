@@ -24,7 +24,7 @@ export {
 } from './filters/learnable_tree_filter.js';
 export { type LevelSetLosses, levelSetLoss } from './filters/level_set_loss.js';
 export { localAffinityFilter } from './filters/local_affinity_filter.js';
-export { grootVScan, normalizedTreeScan, parentAffinity, type ScanTree } from './filters/scans.js';
+export { grootVScan, normalizedTreeScan, parentAffinity } from './filters/scans.js';
 export { type TreeEnergyLossOptions, treeEnergyLoss } from './filters/tree_energy_loss.js';
 export { type TreeFilterOptions, treeFilter } from './filters/tree_filter.js';
 export { registerOps } from './graph_model.js';
@@ -145,7 +145,7 @@ export type {
   UisMambaWeakening,
 } from './models/uis_mamba_metadata.js';
 export { type Activation, Gelu, gelu, Silu, silu } from './ops/activations.js';
-export { BoruvkaMST, boruvkaMST, type Tree } from './ops/boruvka_mst.js';
+export { BoruvkaMST, boruvkaMST, type ScanTree, type Tree } from './ops/boruvka_mst.js';
 export { BottleneckFilter, bottleneckFilter } from './ops/bottleneck_filter.js';
 export {
   AnchorGrid,

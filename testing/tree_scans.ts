@@ -1,11 +1,9 @@
 /** Scans and gradients along trees against the float64 oracle, on the current backend. */
 import * as tf from '@tensorflow/tfjs';
-import { boruvkaMST, gridGraph, type Tree, treeScan } from '../plugin/index.js';
+import { boruvkaMST, gridGraph, type ScanTree, treeScan } from '../plugin/index.js';
 import * as oracle from '../plugin/ops/spec/tree_scan.js';
 import type { Aggregate } from '../plugin/ops/tree_scan.js';
 import { relativeDifference } from './measure.js';
-
-type Scanned = Pick<Tree, 'order' | 'parent'>;
 
 /** float32 values from -1 to 1, the same for the same seed on every backend. */
 export function random(shape: number[], seed: number): tf.Tensor {
@@ -22,23 +20,23 @@ export function randomDecay(shape: number[], seed: number): tf.Tensor {
   return tf.tidy(() => tf.sigmoid(tf.mul(random(shape, seed), 4)));
 }
 
-function treeOf(order: number[][], parent: number[][]): Scanned {
+function treeOf(order: number[][], parent: number[][]): ScanTree {
   return { order: tf.tensor2d(order, undefined, 'int32'), parent: tf.tensor2d(parent, undefined, 'int32') };
 }
 
 /** Every vertex below the one before it. */
-export function pathTree(numVertices: number): Scanned {
+export function pathTree(numVertices: number): ScanTree {
   const positions = Array.from({ length: numVertices }, (_, i) => i);
   return treeOf([positions.map((i) => numVertices - 1 - i)], [positions.map((i) => Math.max(0, i - 1))]);
 }
 
 /** All vertices below the root. */
-export function starTree(numVertices: number): Scanned {
+export function starTree(numVertices: number): ScanTree {
   const positions = Array.from({ length: numVertices }, (_, i) => i);
   return treeOf([positions], [positions.map(() => 0)]);
 }
 
-export function gridTree(batch: number, height: number, width: number): Scanned {
+export function gridTree(batch: number, height: number, width: number): ScanTree {
   const edges = gridGraph(height, width);
   const weights = random([batch, edges.shape[0]], height) as tf.Tensor2D;
   return boruvkaMST(weights, edges, { numVertices: height * width });
@@ -49,7 +47,7 @@ export function gridTree(batch: number, height: number, width: number): Scanned 
  * @param groups of channels that share a decay
  */
 export async function differencesFromOracle(
-  makeTree: () => Scanned,
+  makeTree: () => ScanTree,
   channels: number,
   aggregate: Aggregate,
   groups = channels,

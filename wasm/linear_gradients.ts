@@ -1,4 +1,4 @@
-/** The gradients of Linear on WebAssembly. */
+/** The gradients of linear layers on WebAssembly. */
 import { rowsOf } from '../plugin/kernels/sizes.js';
 import { LinearInputGradient, LinearWeightGradient, RowSum, usedColumns } from '../plugin/ops/linear.js';
 import { registerWasmKernel } from './kernels.js';

@@ -1,5 +1,5 @@
 /** `op_scan_*` and `op_parent_dissimilarity_*` files: scans with decays of groups of channels, distances to parents. */
-import { normalizedTreeScan, type ScanTree } from '../../plugin/filters/scans.js';
+import { normalizedTreeScan } from '../../plugin/filters/scans.js';
 import type { Metric } from '../../plugin/ops/edge_dissimilarity.js';
 import { parentDissimilaritySpec } from '../../plugin/ops/parent_dissimilarity.spec.js';
 import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
@@ -48,7 +48,7 @@ export function groupedScanFileCases(file: CaseFile): ConformanceCase[] {
     inputs: { x, decay },
     run: ({ x, decay }) => {
       const [order, parent] = [trees.order, trees.parent].map(toTensor);
-      return { y: normalizedTreeScan(x, decay, { order, parent } as ScanTree) };
+      return { y: normalizedTreeScan(x, decay, { order, parent }) };
     },
     expected: stored(file, 'y', 'y_normalized', read),
     trees: [],

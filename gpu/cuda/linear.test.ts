@@ -1,4 +1,4 @@
-/** Linear layers against the backend `cpu`: by our kernels, and by what stands in for cuBLAS. */
+/** What a layer gives, beside the backend `cpu`: by our kernels, and by what stands in for cuBLAS. */
 import * as tf from '@tensorflow/tfjs';
 import t, { type Test } from 'tap';
 import type { Activation } from '../../plugin/ops/activations.js';

@@ -1,7 +1,7 @@
 /** Scans and gradients of sizes that take another path, and what they launch. Values: see the specs. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
-import { boruvkaMST, gridGraph, type Tree, treeScan } from '../../plugin/index.js';
+import { boruvkaMST, gridGraph, type ScanTree, treeScan } from '../../plugin/index.js';
 import {
   differencesFromOracle,
   gridTree,
@@ -28,7 +28,7 @@ const GROUPED = [
 ] as const;
 
 /** Trees that are larger than the samples of the spec. */
-const TREES: Readonly<Record<string, () => Pick<Tree, 'order' | 'parent'>>> = {
+const TREES: Readonly<Record<string, () => ScanTree>> = {
   'a path': () => pathTree(3136),
   'a star': () => starTree(500),
   // Its state is more than shared memory holds, whatever the GPU.

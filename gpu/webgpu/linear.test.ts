@@ -1,4 +1,4 @@
-/** Linear layers by every kind of tile against float64: where rows are few, many, and around their number. */
+/** Every kind of tile of a linear layer against float64: where rows are few, many, and around their number. */
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
 import type { Activation } from '../../plugin/ops/activations.js';

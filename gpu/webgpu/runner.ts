@@ -17,7 +17,7 @@ export const LANES_FLAG = 'GROOTVL_WEBGPU_LANES';
 export const WORKGROUP_BYTES_FLAG = 'GROOTVL_WEBGPU_WORKGROUP_BYTES';
 /** Runs every dispatch in error scopes, which name the program that failed. */
 export const DEBUG_FLAG = 'GROOTVL_WEBGPU_DEBUG';
-/** Linear layers read their weights as float16: half the bytes of every prediction, and 11 bits of significand. */
+/** Layers read their weights as float16: half the bytes of every prediction, and 11 bits of significand. */
 export const FLOAT16_WEIGHTS_FLAG = 'GROOTVL_WEBGPU_FLOAT16_WEIGHTS';
 env().registerFlag(FLOAT16_WEIGHTS_FLAG, () => false);
 env().registerFlag(LANES_FLAG, () => 256);

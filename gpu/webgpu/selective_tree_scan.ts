@@ -1,6 +1,6 @@
 /**
  * SelectiveTreeScan: sums over subtrees, which a thread takes along the order of the tree for four states of a channel, and
- * the recurrence of SelectiveScan. Both bind ten buffers, more than every device allows: where there are fewer, each is
+ * the recurrence of the scan without a tree. Both bind ten buffers, more than every device allows: where there are fewer, each is
  * a dispatch.
  */
 import { SelectiveTreeScan } from '../../plugin/ops/selective_tree_scan.js';

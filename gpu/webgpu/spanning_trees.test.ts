@@ -2,7 +2,7 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
-import { boruvkaMST, gridGraph, randomSpanningTree, type Tree } from '../../plugin/index.js';
+import { boruvkaMST, gridGraph, randomSpanningTree, type ScanTree, type Tree } from '../../plugin/index.js';
 import { type Graph, graphOf, largeGraphs, randomGraphs } from '../../testing/graphs.js';
 import './index.js';
 import { LANES_FLAG, runnerOf, WORKGROUP_BYTES_FLAG } from './runner.js';
@@ -109,7 +109,7 @@ async function checkGraph(t: Test, what: string, graph: Graph, build: Build = bo
 async function checkPlan(
   t: Test,
   what: string,
-  tree: Pick<Tree, 'order' | 'parent'>,
+  tree: ScanTree,
   [, orders, allParents]: readonly Int32Array[],
 ): Promise<void> {
   const [batch, numVertices] = tree.order.shape;

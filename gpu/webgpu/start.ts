@@ -25,7 +25,7 @@ export interface WebgpuOptions {
    */
   readonly features?: readonly string[];
   /**
-   * Linear layers keep their weights a second time as float16, which has 11 bits, and read those: half the bytes of a
+   * Layers keep their weights a second time as float16, which has 11 bits, and read those: half the bytes of a
    * prediction. Not while gradients are recorded. Default false.
    */
   readonly float16Weights?: boolean;

@@ -1,13 +1,15 @@
 /**
  * StateReadout: some threads a row. Its five vectors are bound as one buffer, which is made once for them: a device need
- * not bind more than eight.
+ * not bind more than eight. Its gradient in six dispatches, since it binds nineteen buffers: forwards again, backwards through
+ * both normalisations, and sums over the rows.
  */
 import { rowsOf } from '../../plugin/kernels/sizes.js';
-import { StateReadout } from '../../plugin/ops/state_readout.js';
+import { StateReadout, StateReadoutGradient } from '../../plugin/ops/state_readout.js';
+import { columns } from './columns.js';
 import { elements, floats } from './elements.js';
 import { keptBuffers } from './kept_buffers.js';
 import { registerWebgpuKernel } from './kernels.js';
-import { moments, rows } from './rows.js';
+import { gradientMeans, moments, rows } from './rows.js';
 
 const VECTORS = ['skip', 'stateGamma', 'stateBeta', 'outputGamma', 'outputBeta'] as const;
 
@@ -53,4 +55,111 @@ registerWebgpuKernel(StateReadout, ({ inputs, outputs, shapes, attributes, runne
     bind: { ...inputs, ...outputs, vectors },
     numbers: attributes,
   });
+});
+
+/** Of every row mean and inverse deviation of the states, then of what they are mixed to. */
+const MOMENTS = { stats: 'vec4<f32>' };
+const STATE = '(state[first + c] - stats[row].x) * stats[row].y';
+const MIXED = '(mixed[first + c] - stats[row].z) * stats[row].w';
+
+const forwards = rows('StateReadoutGradient forwards', () => ({
+  reads: floats('state', 'outputGate', 'x', 'skip', 'stateGamma', 'stateBeta'),
+  writes: { ...floats('mixed'), ...MOMENTS },
+  numbers: { epsilon: 'f32' },
+  body: `
+    ${moments('state', 'state[first + c]')}
+    FOR_CHANNELS(c) {
+      let read = (state[first + c] - state_mean) * state_inverse * stateGamma[c] + stateBeta[c];
+      mixed[first + c] = read * outputGate[row] + skip[c] * x[first + c];
+    }
+    ${moments('mixed', 'mixed[first + c]')}
+    if (isFirst) { stats[row] = vec4(state_mean, state_inverse, mixed_mean, mixed_inverse); }
+  `,
+}));
+
+const throughOutput = rows('StateReadoutGradient output', () => ({
+  reads: { ...floats('mixed', 'dy', 'gate', 'outputGamma', 'outputBeta'), ...MOMENTS },
+  writes: floats('dMixed', 'dGate'),
+  body: `
+    ${gradientMeans('means', 'dy[first + c] * gate[first + c] * outputGamma[c]', MIXED)}
+    FOR_CHANNELS(c) {
+      let normalized = ${MIXED};
+      dGate[first + c] = dy[first + c] * (normalized * outputGamma[c] + outputBeta[c]);
+      let scaled = pinned(dy[first + c] * gate[first + c] * outputGamma[c]);
+      dMixed[first + c] = stats[row].w * (scaled - means.x - normalized * means.y);
+    }
+  `,
+}));
+
+const throughState = rows('StateReadoutGradient state', () => ({
+  reads: { ...floats('dMixed', 'state', 'outputGate', 'stateGamma'), ...MOMENTS },
+  writes: floats('dState'),
+  body: `
+    ${gradientMeans('means', 'dMixed[first + c] * outputGate[row] * stateGamma[c]', STATE)}
+    FOR_CHANNELS(c) {
+      let scaled = pinned(dMixed[first + c] * outputGate[row] * stateGamma[c]);
+      dState[first + c] = stats[row].y * (scaled - means.x - ${STATE} * means.y);
+    }
+  `,
+}));
+
+const pastState = rows('StateReadoutGradient gates', () => ({
+  reads: { ...floats('dMixed', 'state', 'stateGamma', 'stateBeta', 'skip'), ...MOMENTS },
+  writes: floats('dOutputGate', 'dX'),
+  body: `
+    var part = 0.0;
+    FOR_CHANNELS(c) {
+      part += dMixed[first + c] * (${STATE} * stateGamma[c] + stateBeta[c]);
+      dX[first + c] = dMixed[first + c] * skip[c];
+    }
+    let sum = sum_of_row(lane, part);
+    if (isFirst) { dOutputGate[row] = sum; }
+  `,
+}));
+
+const stateSums = columns('StateReadoutGradient state sums', () => ({
+  reads: { ...floats('dMixed', 'x', 'state', 'outputGate'), ...MOMENTS },
+  writes: floats('dSkip', 'dStateGamma', 'dStateBeta'),
+  sums: 3,
+  body: `
+    var part = vec3(0.0);
+    FOR_ROWS(row) {
+      let at = row * numbers.channels + c;
+      let normalized = (state[at] - stats[row].x) * stats[row].y;
+      part += dMixed[at] * vec3(x[at], outputGate[row] * normalized, outputGate[row]);
+    }
+    let sum = sum_of_column(lane, part);
+    if (isFirst) { dSkip[c] = sum.x; dStateGamma[c] = sum.y; dStateBeta[c] = sum.z; }
+  `,
+}));
+
+const outputSums = columns('StateReadoutGradient output sums', () => ({
+  reads: { ...floats('dy', 'gate', 'mixed'), ...MOMENTS },
+  writes: floats('dOutputGamma', 'dOutputBeta'),
+  sums: 2,
+  body: `
+    var part = vec2(0.0);
+    FOR_ROWS(row) {
+      let at = row * numbers.channels + c;
+      part += dy[at] * gate[at] * vec2((mixed[at] - stats[row].z) * stats[row].w, 1.0);
+    }
+    let sum = sum_of_column(lane, part);
+    if (isFirst) { dOutputGamma[c] = sum.x; dOutputBeta[c] = sum.y; }
+  `,
+}));
+
+registerWebgpuKernel(StateReadoutGradient, ({ inputs, outputs, shapes, attributes, scratch, ...running }) => {
+  const sizes = { rows: rowsOf(shapes.x), channels: shapes.skip[0] };
+  const bytes = 4 * sizes.rows * sizes.channels;
+  const gradients = Object.entries(outputs).map(
+    ([name, gradient]) => [`d${name[0].toUpperCase()}${name.slice(1)}`, gradient] as const,
+  );
+  const bind = {
+    ...inputs,
+    ...Object.fromEntries(gradients),
+    ...{ mixed: scratch(bytes), dMixed: scratch(bytes), stats: scratch(16 * sizes.rows) },
+  };
+  forwards(running, { ...sizes, bind, numbers: attributes });
+  for (const run of [throughOutput, throughState, pastState]) run(running, { ...sizes, bind });
+  for (const run of [stateSums, outputSums]) run(running, { ...sizes, bind });
 });

@@ -1,18 +1,18 @@
 /** What ops that choose a spanning tree have in common on the CPU: the trees of a batch, and their breadth-first order. */
-import type { BoruvkaMST } from '../ops/boruvka_mst.js';
-import type { HostKernelArguments } from '../ops/kernels.js';
+import type { treeOutputs } from '../ops/boruvka_mst.js';
 
 /** Fills in the chosen edges of a graph, ascending. */
 export type ChooseEdges = (weights: Float32Array, edgeIndex: Int32Array, item: number) => void;
 
-type Trees = Pick<HostKernelArguments<typeof BoruvkaMST>, 'outputs'> & {
+interface Trees {
+  readonly outputs: Readonly<Record<keyof typeof treeOutputs, Float32Array | Int32Array>>;
   /** [B, E] */
   readonly weights: Float32Array;
   /** [E, 2] */
   readonly edges: Int32Array;
   readonly numVertices: number;
   readonly root: number;
-};
+}
 
 /** Chooses a tree for every item of a batch and writes it to the outputs of an op. */
 export function spanningTrees(

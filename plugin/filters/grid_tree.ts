@@ -5,7 +5,7 @@
  */
 import { add, exp, neg, reshape, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { gridGraph } from '../graphs.js';
-import { boruvkaMST, type Tree, treeOf } from '../ops/boruvka_mst.js';
+import { boruvkaMST, type Tree, treeOf, treeOutputs } from '../ops/boruvka_mst.js';
 import { defineOp } from '../ops/declare.js';
 import { edgeDissimilarity, type Metric, metricAttribute } from '../ops/edge_dissimilarity.js';
 import { runOp } from '../ops/kernels.js';
@@ -31,7 +31,7 @@ export interface GridTreeOptions {
 
 export const GridTree = defineOp({
   name: 'gridTree',
-  doc: 'EdgeDissimilarity of a grid, mapped, and its BoruvkaMST.',
+  doc: 'The minimum spanning tree of a grid by how unlike its pixels are, mapped.',
   inputs: { features: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'features of every pixel' } },
   attributes: {
     metric: metricAttribute,
@@ -53,9 +53,7 @@ export const GridTree = defineOp({
   derived: { V: 'H*W', E: '(H-1)*W+H*(W-1)' },
   least: { H: 1, W: 1 },
   outputs: {
-    edgeIndex: { dtype: 'int32', shape: ['B', 'V-1'], doc: 'as BoruvkaMST' },
-    order: { dtype: 'int32', shape: ['B', 'V'], doc: 'as BoruvkaMST' },
-    parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'as BoruvkaMST' },
+    ...treeOutputs,
     weights: { dtype: 'float32', shape: ['B', 'E'], doc: 'mapped weights of the edges of the grid' },
   },
   compose: ({ features }, { metric, mapping, maximum, root }) => {

@@ -18,7 +18,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { gridGraph } from '../graphs.js';
 import { readForChecks } from '../kernels/values.js';
-import type { Tree } from '../ops/boruvka_mst.js';
+import type { ScanTree, Tree } from '../ops/boruvka_mst.js';
 import { defineOp } from '../ops/declare.js';
 import { edgeDissimilarity } from '../ops/edge_dissimilarity.js';
 import { awaitedInputs, runOp } from '../ops/kernels.js';
@@ -29,7 +29,7 @@ import { adaptiveAveragePool } from '../ops/resize.js';
 import { stopGradient } from '../ops/stop_gradient.js';
 import { treeScan } from '../ops/tree_scan.js';
 import { gridTree } from './grid_tree.js';
-import { byGroup, optionalTree, type ScanTree } from './scans.js';
+import { byGroup, optionalTree } from './scans.js';
 import { byPixel, treeOfPixels } from './tree_filter.js';
 
 /** Added to the filtered confidence before it divides. */
@@ -96,7 +96,7 @@ export const LearnableTreeFilter = defineOp({
     const embed = linear(feature, embedWeights);
     const guideEmbed = embedded(guide, guideWeights, feature);
     const confidence = sigmoid(linear(feature, confidenceWeights));
-    const given = order && parent ? ({ order, parent } as ScanTree) : undefined;
+    const given = order && parent ? { order, parent } : undefined;
     const tree = given ?? gridTree(guideEmbed, { metric: 'euclidean', mapping: 'exp' });
     const distance = (map: Tensor) =>
       parentDissimilarity(byPixel(map), tree, { metric: 'euclidean', groups });
@@ -120,7 +120,7 @@ export const LearnableTreeFilter = defineOp({
 /** What a random tree is made of: exp(-distance) of the embedded guide. */
 const GuideSimilarity = defineOp({
   name: 'randomTreeOfGuide',
-  doc: 'exp(-EdgeDissimilarity) of the embedded guide, and the edges of its grid.',
+  doc: 'exp of the negative dissimilarities of the embedded guide, and the edges of its grid.',
   inputs: {
     feature: { ...map(['H', 'W', 'D'], 'only its height and width are used'), shapeOnly: true },
     guide: map(['I', 'J', 'K'], 'averaged over cells to H x W'),

@@ -10,7 +10,7 @@ import {
   type Tensor,
   type Tensor3D,
 } from '@tensorflow/tfjs-core';
-import { type Tree, treeInputs } from '../ops/boruvka_mst.js';
+import { type ScanTree, treeInputs } from '../ops/boruvka_mst.js';
 import { defineOp } from '../ops/declare.js';
 import { type Metric, metricAttribute } from '../ops/edge_dissimilarity.js';
 import { OpError } from '../ops/input_checks.js';
@@ -18,9 +18,6 @@ import { runOp } from '../ops/kernels.js';
 import { parentDissimilarity } from '../ops/parent_dissimilarity.js';
 import { treeScan } from '../ops/tree_scan.js';
 import { gridTree } from './grid_tree.js';
-
-/** A tree as scans take it. */
-export type ScanTree = Pick<Tree, 'order' | 'parent'>;
 
 /** A tree that may be left out, as optional inputs of an op. @throws {OpError} when it is there and has not both parts */
 export function optionalTree(op: string, tree: ScanTree | undefined): Partial<ScanTree> {
@@ -37,10 +34,10 @@ export function optionalTree(op: string, tree: ScanTree | undefined): Partial<Sc
 
 export const NormalizedTreeScan = defineOp({
   name: 'normalizedTreeScan',
-  doc: 'TreeScan of x over TreeScan of ones, both with the aggregate all.',
+  doc: 'The scan of x over that of ones, both over the whole tree.',
   inputs: {
     x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'what each vertex contributes' },
-    decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'of groups of channels, as in TreeScan' },
+    decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'of groups of channels, as in a tree scan' },
     ...treeInputs,
   },
   attributes: {},
@@ -48,7 +45,7 @@ export const NormalizedTreeScan = defineOp({
   least: { V: 1, G: 1 },
   outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'weighted means' } },
   compose: ({ x, decay, order, parent }) => {
-    const tree = { order, parent } as ScanTree;
+    const tree = { order, parent };
     return byGroup(div, treeScan(x, decay, tree), treeScan(ones(decay.shape), decay, tree));
   },
 });
@@ -96,7 +93,7 @@ export const ParentAffinity = defineOp({
   least: { V: 1 },
   outputs: { decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'decays from 0 to 1; 1 at the root' } },
   compose: ({ features, order, parent }, { metric, groups, sigma }) => {
-    const distance = parentDissimilarity(features, { order, parent } as ScanTree, { metric, groups });
+    const distance = parentDissimilarity(features, { order, parent }, { metric, groups });
     return exp(sigma === 1 ? neg(distance) : div(distance, -sigma));
   },
 });
@@ -125,10 +122,10 @@ export function parentAffinity(
 
 export const GrootVScan = defineOp({
   name: 'grootVScan',
-  doc: 'TreeScan along the tree of features, with a coefficient for every edge.',
+  doc: 'A scan along the tree of features, with a coefficient for every edge.',
   inputs: {
     x: { dtype: 'float32', shape: ['B', 'H*W', 'D'], doc: 'what each pixel contributes' },
-    decay: { dtype: 'float32', shape: ['B', 'H*W', 'G'], doc: 'as in TreeScan' },
+    decay: { dtype: 'float32', shape: ['B', 'H*W', 'G'], doc: 'as in a tree scan' },
     features: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'from which the tree is made' },
     coefficient: {
       dtype: 'float32',

@@ -2,12 +2,13 @@
  * TreeFilter: L. Song et al., "Learnable Tree Filter for Structure-preserving Feature Transform", NeurIPS 2019.
  */
 import { reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
+import type { ScanTree } from '../ops/boruvka_mst.js';
 import { defineOp } from '../ops/declare.js';
 import { type Metric, metricAttribute } from '../ops/edge_dissimilarity.js';
 import { OpError } from '../ops/input_checks.js';
 import { runOp } from '../ops/kernels.js';
 import { gridTree } from './grid_tree.js';
-import { normalizedTreeScan, optionalTree, parentAffinity, type ScanTree } from './scans.js';
+import { normalizedTreeScan, optionalTree, parentAffinity } from './scans.js';
 
 const map = (channels: string, doc: string) =>
   ({ dtype: 'float32', shape: ['B', 'H', 'W', channels], doc }) as const;

@@ -17,6 +17,7 @@ import {
   tidy,
   type Variable,
 } from '@tensorflow/tfjs-core';
+import { declaredOp } from '../ops/declare.js';
 import {
   branchSums,
   type EditedGraph,
@@ -66,7 +67,7 @@ export function planParts(
   }
   for (const [name, part] of [...partOf]) {
     const { op, input = [] } = graph.node(name);
-    if (op === 'Identity' && graph.node(nodeName(input[0])).op === 'BoruvkaMST') parts[part].trees.push(name);
+    if (op === 'Identity' && choosesTree(graph.node(nodeName(input[0])).op)) parts[part].trees.push(name);
     for (const [index, source] of input.entries()) {
       const from = graph.node(nodeName(source));
       const before = partOf.get(from.name) as number;
@@ -79,6 +80,12 @@ export function planParts(
   }
   parts[ends.length - 1].gives.push(result);
   return parts;
+}
+
+/** Whether an op chooses a tree among the edges of a graph. */
+function choosesTree(op: string): boolean {
+  const { inputs = {}, outputs = {} } = declaredOp(op) ?? {};
+  return 'edges' in inputs && 'parent' in outputs;
 }
 
 function visit(graph: GraphEditor, end: string, part: number, partOf: Map<string, number>): void {

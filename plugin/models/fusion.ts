@@ -4,6 +4,7 @@
  * nothing of it. Nothing is put together that somebody asks for or feeds.
  */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
+import { ACTIVATION_NODES } from '../ops/activations.js';
 import { Convolution } from '../ops/convolution.js';
 import type { OpDeclaration } from '../ops/declaration.js';
 import { DepthwiseConvolution } from '../ops/depthwise_convolution.js';
@@ -198,19 +199,19 @@ function useConvolutions(graph: Fusing): void {
     const activation = attributeOfText(convolution.activation?.toLowerCase() ?? 'none');
     graph.join(node.name, Convolution, node.input ?? [], [], { ...convolution.attr, activation });
   }
-  for (const op of ['Relu', 'Gelu', 'Silu']) {
+  for (const [activation, op] of Object.entries(ACTIVATION_NODES)) {
     for (const { name, input = [] } of graph.all(op)) {
       const sums = graph.source(input[0], Convolution.name);
       if (!sums || graph.readsOf(input[0]) > 1 || textOf(sums, 'activation') !== 'none') continue;
-      const activation = attributeOfText(op.toLowerCase());
-      graph.join(name, Convolution, sums.input ?? [], [sums], { ...sums.attr, activation });
+      const attr = { ...sums.attr, activation: attributeOfText(activation) };
+      graph.join(name, Convolution, sums.input ?? [], [sums], attr);
     }
   }
 }
 
 /** Depthwise convolutions at stride 1 and the SiLU behind them. */
 function activateDepthwiseConvolutions(graph: Fusing): void {
-  for (const { name, input = [] } of graph.all('Silu')) {
+  for (const { name, input = [] } of graph.all(ACTIVATION_NODES.silu)) {
     const node = graph.source(input[0], 'DepthwiseConv2dNative');
     const [, multiplier] = node?.input ?? [];
     if (!node || graph.readsOf(input[0]) > 1) continue;

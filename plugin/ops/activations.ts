@@ -24,11 +24,17 @@ export const convolutionActivation = {
   oneOf: ['none', 'relu', 'gelu', 'silu'],
 } as const;
 
+/** The node of a graph that applies an activation and nothing else. */
+export const ACTIVATION_NODES: Readonly<Record<Exclude<ConvolutionActivation, 'none'>, string>> = {
+  relu: 'Relu',
+  gelu: 'Gelu',
+  silu: 'Silu',
+};
+
 /** An activation of sums, by its op. */
 export function activated(sums: Tensor, activation: ConvolutionActivation): Tensor {
   if (activation === 'none') return sums;
-  if (activation === 'relu') return relu(sums);
-  return runOp(activation === 'gelu' ? Gelu : Silu, { x: sums })[0];
+  return { relu, gelu, silu }[activation](sums);
 }
 
 const elementwise = {

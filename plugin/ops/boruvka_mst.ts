@@ -25,6 +25,9 @@ export const treeInputs = {
   parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
 } as const;
 
+/** What ops along a tree take of it: see {@link Tree}. */
+export type ScanTree = Readonly<Record<keyof typeof treeInputs, Tensor>>;
+
 /** The graph from which a tree is chosen. */
 export const edgesInput = {
   dtype: 'int32',

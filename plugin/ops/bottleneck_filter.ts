@@ -3,7 +3,7 @@
  * them is short (W. Li et al., "Label-efficient Segmentation via Affinity Propagation", NeurIPS 2023).
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
-import { type Tree, treeInputs } from './boruvka_mst.js';
+import { type ScanTree, treeInputs } from './boruvka_mst.js';
 import { defineOp } from './declare.js';
 import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
@@ -51,7 +51,7 @@ export const BottleneckFilter = defineOp({
 export function bottleneckFilter(
   x: Tensor,
   distance: Tensor,
-  tree: Pick<Tree, 'order' | 'parent'>,
+  tree: ScanTree,
   options: { zeta: number },
 ): Tensor3D {
   const { order, parent } = tree ?? {}; // the check of inputs says that it is missing

@@ -15,7 +15,7 @@ import {
   tidy,
   zeros,
 } from '@tensorflow/tfjs-core';
-import { Silu, SiluGradient } from './activations.js';
+import { SiluGradient, silu } from './activations.js';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
@@ -40,7 +40,7 @@ export const CausalConvolution = defineOp({
     const [batch, length, channels] = x.shape as number[];
     const taps = filter.shape[0] as number;
     const extended = withPast(x, taps, past);
-    const y = runOp(Silu, { x: add(weighted(extended, filter, length), bias) })[0];
+    const y = silu(add(weighted(extended, filter, length), bias));
     return [y, slice(extended, [0, length, 0], [batch, taps - 1, channels])];
   },
   // Of y alone and without a past: nextPast and past are for decoding, through which nobody trains.

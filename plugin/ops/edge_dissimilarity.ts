@@ -34,7 +34,7 @@ import { edgesInput } from './boruvka_mst.js';
 import { defineOp } from './declare.js';
 import { checkVertexIds, trustTree } from './graph_checks.js';
 import { readIds, runOp } from './kernels.js';
-import { TreeScan } from './tree_scan.js';
+import { treeScan } from './tree_scan.js';
 
 /** Cosine norms are clamped from below here, so that a zero vector has cosine 0 with everything. */
 export const SMALLEST_NORM = 1e-8;
@@ -153,7 +153,7 @@ function sumsOverEnds(values: Tensor, edges: Int32Array, batch: number, numVerti
   trustTree(orders, parents, 0);
   const x = concat([zeros([batch, 1 + numVertices, channels]), values], 1);
   const decay = concat([zeros([batch, 1 + numVertices, 1]), ones([batch, numEnds, 1])], 1);
-  const [sums] = runOp(TreeScan, { x, decay, order: orders, parent: parents }, { aggregate: 'root' });
+  const sums = treeScan(x, decay, { order: orders, parent: parents }, { aggregate: 'root' });
   return slice(sums, [0, 1, 0], [batch, numVertices, channels]);
 }
 

@@ -1,15 +1,14 @@
 /**
- * Linear layers with what comes behind them: ResidualLinear and GatedLinear. Graphs are written without them; where a
+ * What comes behind linear layers, in one op with them: ResidualLinear and GatedLinear. Graphs are written without them; where a
  * backend has kernels, models put them in the place of the ops that they are made of (../models/fusion.ts).
  */
 import { add } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
-import { runOp } from './kernels.js';
-import { Linear } from './linear.js';
+import { linear } from './linear.js';
 
 const inputs = {
   x: { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' },
-  weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'as in Linear' },
+  weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'the transpose of what PyTorch stores' },
 } as const;
 const bias = { dtype: 'float32', shape: ['O'], optional: true, doc: 'may be left out' } as const;
 
@@ -23,7 +22,7 @@ export const ResidualLinear = defineOp({
   },
   attributes: {},
   outputs: { y: { dtype: 'float32', shape: ['...', 'O'], doc: 'of the shape of residual' } },
-  compose: ({ residual, ...inputs }) => add(residual, runOp(Linear, inputs)[0]),
+  compose: ({ x, weights, bias, residual }) => add(residual, linear(x, weights, bias)),
 });
 
 export const GatedLinear = defineOp({
@@ -31,7 +30,7 @@ export const GatedLinear = defineOp({
   doc: 'The first half of the outputs of x @ weights + bias, and silu of the second, which is a gate.',
   inputs: {
     ...inputs,
-    weights: { dtype: 'float32', shape: ['I', 'P'], doc: 'as in Linear' },
+    weights: { ...inputs.weights, shape: ['I', 'P'] },
     bias: { ...bias, shape: ['P'] },
   },
   attributes: {},
@@ -40,11 +39,11 @@ export const GatedLinear = defineOp({
     y: { dtype: 'float32', shape: ['...', 'O'], doc: 'the first half' },
     gate: { dtype: 'float32', shape: ['...', 'O'], doc: 'silu of the second half' },
   },
-  compose: (inputs) => {
-    const half = (inputs.weights.shape[1] as number) / 2;
+  compose: ({ x, weights, bias }) => {
+    const half = (weights.shape[1] as number) / 2;
     return [
-      runOp(Linear, inputs, { endOutput: half })[0],
-      runOp(Linear, inputs, { firstOutput: half, activation: 'silu' })[0],
+      linear(x, weights, bias, { endOutput: half }),
+      linear(x, weights, bias, { firstOutput: half, activation: 'silu' }),
     ];
   },
 });

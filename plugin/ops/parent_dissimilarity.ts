@@ -3,7 +3,7 @@
  * ParentDissimilarityGradient, its gradient in the features. Filters along trees make their decays of it.
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
-import { type Tree, treeInputs } from './boruvka_mst.js';
+import { type ScanTree, treeInputs } from './boruvka_mst.js';
 import { defineOp } from './declare.js';
 import { type Metric, metricAttribute } from './edge_dissimilarity.js';
 import { checkTree } from './graph_checks.js';
@@ -81,7 +81,7 @@ export const ParentDissimilarityGradient = defineOp({
  */
 export function parentDissimilarity(
   features: Tensor,
-  tree: Pick<Tree, 'order' | 'parent'>,
+  tree: ScanTree,
   options: { metric?: Metric; groups?: number } = {},
 ): Tensor3D {
   const { order, parent } = tree ?? {}; // the check of inputs says that it is missing

@@ -24,13 +24,11 @@ import {
   where,
   zerosLike,
 } from '@tensorflow/tfjs-core';
-import { type Tree, treeInputs } from './boruvka_mst.js';
+import { type ScanTree, treeInputs } from './boruvka_mst.js';
 import { defineOp } from './declare.js';
 import { checkTree } from './graph_checks.js';
 import { readIds, runOp } from './kernels.js';
-import { type Aggregate, TreeScan, TreeScanGradient } from './tree_scan.js';
-
-type OrderAndParent = Pick<Tree, 'order' | 'parent'>;
+import { type Aggregate, treeScan, treeScanGradient } from './tree_scan.js';
 
 export const ParentVertices = defineOp({
   name: 'ParentVertices',
@@ -46,7 +44,7 @@ export const ParentVertices = defineOp({
     const numbers = tile(reshape(range(1, numVertices + 1), [1, numVertices, 1]), [batch, 1, 1]);
     const one = onesLike(numbers);
     const inputs = { x: one, decay: zerosLike(numbers), order, parent, y: one, dy: numbers };
-    const [, ddecay] = runOp(TreeScanGradient, inputs, { aggregate: 'root' });
+    const { ddecay } = treeScanGradient(inputs, { aggregate: 'root' });
     return sub(cast(reshape(ddecay, [batch, numVertices]), 'int32'), scalar(1, 'int32'));
   },
 });
@@ -112,8 +110,8 @@ function sumsOverChildren(dy: Tensor, order: Tensor, parent: Tensor): Tensor {
  */
 function composedSums(dy: Tensor, order: Tensor, parent: Tensor): Tensor {
   const scan = (x: Tensor, decay: Tensor, aggregate: Aggregate) =>
-    runOp(TreeScan, { x, decay, order, parent }, { aggregate })[0];
-  const isRoot = expandDims(less(runOp(ParentVertices, { order, parent })[0], 0), 2);
+    treeScan(x, decay, { order, parent }, { aggregate });
+  const isRoot = expandDims(less(parentVertices({ order, parent }), 0), 2);
   const isOdd = less(scan(cast(isRoot, 'float32'), fill([...isRoot.shape], -1), 'leaves'), 0);
   const zero = zerosLike(dy);
   const sums = scan(
@@ -132,7 +130,7 @@ function composedSums(dy: Tensor, order: Tensor, parent: Tensor): Tensor {
  * @returns [B, V] int32 vertex ids by vertex id, -1 for the root.
  * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
  */
-export function parentVertices(tree: OrderAndParent): Tensor2D {
+export function parentVertices(tree: ScanTree): Tensor2D {
   const { order, parent } = tree ?? {}; // the check of inputs says that it is missing
   return runOp(ParentVertices, { order, parent })[0] as Tensor2D;
 }
@@ -145,7 +143,7 @@ export function parentVertices(tree: OrderAndParent): Tensor2D {
  * @returns y [B, V, D] float32 by vertex id, y[v] = x[parent of v]; the root has its own value.
  * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
  */
-export function atParent(x: Tensor, tree: OrderAndParent): Tensor3D {
+export function atParent(x: Tensor, tree: ScanTree): Tensor3D {
   const { order, parent } = tree ?? {};
   return runOp(AtParent, { x, order, parent })[0] as Tensor3D;
 }

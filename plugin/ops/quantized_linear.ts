@@ -3,13 +3,13 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { type Activation, activationAttribute } from './activations.js';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
-import { columnAttributes, Linear, usedCount } from './linear.js';
+import { columnAttributes, linear, usedCount } from './linear.js';
 import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quantized_weights.js';
 
 export const QuantizedLinear = defineOp({
   name: 'QuantizedLinear',
   doc:
-    'activation(x @ (codes * scales) + bias) over the last axis, as Linear. cpu and wasm multiply whole numbers, for which ' +
+    'activation(x @ (codes * scales) + bias) over the last axis. cpu and wasm multiply whole numbers, for which ' +
     'every row of x is rounded to 7 bits; other backends make float32 weights once.',
   inputs: {
     x: { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' },
@@ -24,7 +24,7 @@ export const QuantizedLinear = defineOp({
   compose: ({ x, codes, scales, bias }, attributes) => {
     const shape = [x.shape[x.rank - 1] as number, codes.shape[1] as number];
     const weights = dequantized('QuantizedLinear', codes, scales, shape);
-    return runOp(Linear, { x, weights, bias }, attributes)[0];
+    return linear(x, weights, bias, attributes);
   },
   gradient: refusedGradient('QuantizedLinear'),
 });

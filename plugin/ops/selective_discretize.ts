@@ -3,16 +3,15 @@
  * Models use it as ../models/fusion.ts says.
  */
 import { defineOp } from './declare.js';
-import { Discretize } from './discretize.js';
-import { runOp } from './kernels.js';
-import { Linear } from './linear.js';
-import { SelectiveSplit } from './selective_split.js';
+import { discretize } from './discretize.js';
+import { linear } from './linear.js';
+import { selectiveSplit } from './selective_split.js';
 
 const scanned = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D*N'], doc }) as const;
 
 export const SelectiveDiscretize = defineOp({
   name: 'SelectiveDiscretize',
-  doc: 'A linear layer that chooses step, B and C, SelectiveSplit, a linear layer of the step, and Discretize.',
+  doc: 'A linear layer that chooses step, B and C, a linear layer of the step, and the discretisation of both.',
   inputs: {
     x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'activations' },
     selection: { dtype: 'float32', shape: ['D', 'R+2N'], doc: 'to the step of rank R, B and C' },
@@ -28,9 +27,8 @@ export const SelectiveDiscretize = defineOp({
     outputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'C of the state-space model' },
   },
   compose: ({ x, selection, stepProjection, stepBias, logA }) => {
-    const [selected] = runOp(Linear, { x, weights: selection });
-    const [step, inputGate, outputGate] = runOp(SelectiveSplit, { selected }, { states: logA.shape[1] });
-    const [rawStep] = runOp(Linear, { x: step, weights: stepProjection });
-    return [...runOp(Discretize, { rawStep, stepBias, logA, inputGate, x }), outputGate];
+    const { step, inputGate, outputGate } = selectiveSplit(linear(x, selection), { states: logA.shape[1] });
+    const { decay, input } = discretize(linear(step, stepProjection), stepBias, logA, inputGate, x);
+    return [decay, input, outputGate];
   },
 });

@@ -4,14 +4,14 @@
  * between nodes counts: see the ladder of ../../bench.
  */
 import { add, mul, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
-import { CausalConvolution } from './causal_convolution.js';
+import { causalConvolution } from './causal_convolution.js';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
-import { Linear } from './linear.js';
-import { RootMeanSquareNormalization } from './root_mean_square_normalization.js';
-import { SelectiveScan } from './selective_scan.js';
-import { SelectiveSplit } from './selective_split.js';
-import { SelectiveStep } from './selective_step.js';
+import { linear } from './linear.js';
+import { rootMeanSquareNormalization } from './root_mean_square_normalization.js';
+import { selectiveScan } from './selective_scan.js';
+import { selectiveSplit } from './selective_split.js';
+import { selectiveStep } from './selective_step.js';
 
 /** The tensors of {@link selectiveLayer}, in the order of a GraphModel node's inputs. */
 const inputs = {
@@ -36,8 +36,7 @@ export const SelectiveLayer = defineOp({
   name: 'SelectiveLayer',
   doc:
     'x + mixer(normalised x). The mixer projects to u and a gate, convolves u with its past, chooses step, B and C from ' +
-    'it, scans it from `state` on, adds skip * u, multiplies by silu(gate) and projects back: ' +
-    'RootMeanSquareNormalization, Linear, CausalConvolution, SelectiveSplit, SelectiveStep and SelectiveScan in one.',
+    'it, scans it from `state` on, adds skip * u, multiplies by silu(gate) and projects back.',
   inputs,
   attributes: {
     epsilon: {
@@ -63,22 +62,20 @@ export const SelectiveLayer = defineOp({
   compose: (tensors, { epsilon, inputScale }) => {
     const { x, state, past, gamma, filter, filterBias, stepBias, logA, skip } = tensors;
     const [channels, states] = logA.shape as [number, number];
-    const linear = (x: Tensor, weights: Tensor, bias?: Tensor, attributes = {}) =>
-      runOp(Linear, { x, weights, bias }, attributes)[0];
-    const [normalized] = runOp(RootMeanSquareNormalization, { x, gamma }, { epsilon });
+    const normalized = rootMeanSquareNormalization(x, gamma, { epsilon });
     const { inputProjection, inputBias, selection, stepProjection, outputProjection, outputBias } = tensors;
     const projected = linear(normalized, inputProjection, inputBias, { endOutput: channels });
     const gate = linear(normalized, inputProjection, inputBias, {
       firstOutput: channels,
       activation: 'silu',
     });
-    const [u, nextPast] = runOp(CausalConvolution, { x: projected, filter, bias: filterBias, past });
+    const { y: u, nextPast } = causalConvolution(projected, filter, filterBias, past);
     const selected = linear(u, selection);
-    const [lowRank, inputGate, outputGate] = runOp(SelectiveSplit, { selected }, { states });
+    const { step: lowRank, inputGate, outputGate } = selectiveSplit(selected, { states });
     const rawStep = linear(lowRank, stepProjection);
-    const [step, drive] = runOp(SelectiveStep, { rawStep, stepBias, x: u });
-    const scanned = { step, drive, logA, inputGate, outputGate, state };
-    const [y, nextState] = runOp(SelectiveScan, scanned, { inputScale });
+    const { step, drive } = selectiveStep(rawStep, stepBias, u);
+    const scanned = { step, drive, logA, inputGate, outputGate };
+    const { y, nextState } = selectiveScan(scanned, { state, inputScale });
     const gated = mul(add(y, mul(u, skip)), gate);
     return [add(x, linear(gated, outputProjection, outputBias)), nextState, nextPast];
   },

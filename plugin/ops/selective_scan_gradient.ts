@@ -17,8 +17,7 @@ import {
 import type { Tensors } from './declaration.js';
 import { alreadyComputed } from './declare.js';
 import { trustTree } from './graph_checks.js';
-import { runOp } from './kernels.js';
-import { TreeScan, TreeScanGradient } from './tree_scan.js';
+import { treeScan, treeScanGradient } from './tree_scan.js';
 
 /** A tree whose sums over subtrees are part of the states; without one the chain of the tokens. */
 interface Branch {
@@ -58,14 +57,11 @@ export function scanGradients(
     const dy = byVertex(dStates);
 
     const parts = branches.map(({ scale, tree = chain(batch, length) }) => {
-      const attributes = { aggregate: 'root' };
-      const [y] = runOp(TreeScan, { x, decay: above, ...tree }, attributes);
-      const [dx, dAbove] = runOp(
-        TreeScanGradient,
-        { x, decay: above, ...tree, y, dy: mul(dy, scale) },
-        attributes,
-      );
-      return [mul(y, scale), dx, dAbove];
+      const attributes = { aggregate: 'root' } as const;
+      const y = treeScan(x, above, tree, attributes);
+      const inputs = { x, decay: above, ...tree, y, dy: mul(dy, scale) };
+      const { dx, ddecay } = treeScanGradient(inputs, attributes);
+      return [mul(y, scale), dx, ddecay];
     });
     const [sums, dInputByVertex, dAbove] = parts.reduce((a, b) => a.map((part, i) => add(part, b[i])));
     const dInput = byToken(dInputByVertex);

@@ -3,7 +3,7 @@
  * fraction of the sums over subtrees of a tree of its tokens. The states [B, L, D*N] are never in memory.
  */
 import type { Tensor3D } from '@tensorflow/tfjs-core';
-import type { Tree } from './boruvka_mst.js';
+import type { ScanTree } from './boruvka_mst.js';
 import { defineOp } from './declare.js';
 import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
@@ -52,7 +52,7 @@ export const SelectiveTreeScan = defineOp({
  */
 export function selectiveTreeScan(
   inputs: SelectiveScanInputs,
-  tree: Pick<Tree, 'order' | 'parent'>,
+  tree: ScanTree,
   options: { treeWeight?: number } = {},
 ): { y: Tensor3D; nextState: Tensor3D } {
   const { order, parent } = tree ?? {}; // the check of inputs says that it is missing

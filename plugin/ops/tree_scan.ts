@@ -3,7 +3,7 @@
  * "tree scanning algorithm"), and TreeScanGradient, its gradients in the features and the decays.
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
-import { type Tree, treeInputs } from './boruvka_mst.js';
+import { type ScanTree, treeInputs } from './boruvka_mst.js';
 import { defineOp } from './declare.js';
 import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
@@ -49,7 +49,7 @@ export const TreeScan = defineOp({
     saves: ['x', 'decay', 'order', 'parent'],
     savesOutputs: true,
     compute: ({ x, decay, order, parent, y }, [dy], { aggregate }) => {
-      const [dx, ddecay] = runOp(TreeScanGradient, { x, decay, order, parent, y, dy }, { aggregate });
+      const { dx, ddecay } = treeScanGradient({ x, decay, order, parent, y, dy }, { aggregate });
       return { x: () => dx, decay: () => ddecay };
     },
   },
@@ -75,6 +75,15 @@ export const TreeScanGradient = defineOp({
   validate: ({ order, parent }, _attributes, read) => checkTree('TreeScanGradient', order, parent, read),
 });
 
+/** Gradients of a scan in x and decay. @param inputs those of the scan, its output y, and the gradient of that */
+export function treeScanGradient(
+  inputs: Readonly<Record<keyof typeof TreeScanGradient.inputs, Tensor>>,
+  options: { aggregate: Aggregate },
+): { dx: Tensor; ddecay: Tensor } {
+  const [dx, ddecay] = runOp(TreeScanGradient, inputs, { ...options });
+  return { dx, ddecay };
+}
+
 /**
  * Propagates features along a tree.
  *
@@ -94,7 +103,7 @@ export const TreeScanGradient = defineOp({
 export function treeScan(
   x: Tensor,
   decay: Tensor,
-  tree: Pick<Tree, 'order' | 'parent'>,
+  tree: ScanTree,
   options: { aggregate?: Aggregate } = {},
 ): Tensor3D {
   const { order, parent } = tree ?? {}; // the check of inputs says that it is missing

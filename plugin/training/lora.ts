@@ -16,6 +16,7 @@ import { options as checkOptions, integer, listOf, number, quote, text } from '.
 import { type EditedGraph, FLOAT, GraphEditor, nodeName } from '../models/graph_editor.js';
 import type { GrootL } from '../models/grootl.js';
 import { checkGradients } from '../models/own_gradients.js';
+import { ACTIVATION_NODES } from '../ops/activations.js';
 import { RandomNumbers } from '../random.js';
 import { fromTorch, type TopologyNode, type TorchLayout, toTorch } from '../torch_layout.js';
 import { type AdapterSettings, adapterFiles, parametersOf } from './adapter_files.js';
@@ -318,6 +319,5 @@ function addDropout(
 /** The op of the activation of a linear layer, which its attribute names in base64. */
 function activationOf(attribute: unknown): string | undefined {
   const { s } = (attribute ?? {}) as { s?: unknown };
-  const ops: Readonly<Record<string, string>> = { [btoa('silu')]: 'Silu', [btoa('gelu')]: 'Gelu' };
-  return typeof s === 'string' && Object.hasOwn(ops, s) ? ops[s] : undefined;
+  return Object.entries(ACTIVATION_NODES).find(([activation]) => btoa(activation) === s)?.[1];
 }

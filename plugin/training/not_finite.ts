@@ -39,8 +39,8 @@ interface Case {
 
 /** Nodes that are looked at in one pass: their values are all in memory. */
 const NODES_OF_A_PASS = 32;
-/** What has no values of its own, or several outputs. */
-const SKIPPED = new Set(['Const', 'Placeholder', 'NoOp', 'BoruvkaMST', 'Split', 'SplitV', 'SelectiveSplit']);
+/** What computes nothing. */
+const SKIPPED = new Set(['Const', 'Placeholder', 'NoOp']);
 
 /** Looks for the first tensor that is not finite: in the order of computation. */
 export async function explainNotFinite(

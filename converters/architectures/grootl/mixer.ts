@@ -4,6 +4,7 @@
  */
 import { float, int, ints, type Output, outputOf, text, type } from '../../graph/graph_builder.js';
 import type { TorchLayers } from '../../graph/torch_layers.js';
+import { fedTree, spanningTree } from '../../graph/tree_nodes.js';
 import type { Parameters } from '../../parameters.js';
 
 /** What the authors multiply the tree's sums by. */
@@ -218,9 +219,6 @@ function tree(
   // Each is the negative cosine, and so their product has to be negated again.
   const similarity = graph.node('Mul', `${name}/edges/similarity`, [byDrive, byGate]);
   const weights = graph.node('Neg', `${name}/edge_weights`, [similarity]);
-  const spanning = graph.node('BoruvkaMST', `${name}/tree`, [weights, edges], { root: int(0) });
-  // Nodes of one output each, so that a tree can be fed.
-  return ['order', 'parent'].map((part, i) =>
-    graph.node('Identity', `${name}/${part}`, [outputOf(spanning, i + 1)]),
-  );
+  const { order, parent } = fedTree(graph, name, spanningTree(graph, name, weights, edges));
+  return [order, parent];
 }

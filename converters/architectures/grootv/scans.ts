@@ -11,13 +11,8 @@ import {
   SCAN_PATHS,
 } from '../../../plugin/models/grootv_metadata.js';
 import { ArchitectureError } from '../../errors.js';
-import { bool, type GraphBuilder, int, type Output, outputOf, text } from '../../graph/graph_builder.js';
-
-/** A tree as a scan takes it. */
-interface ScannedTree {
-  readonly order: Output;
-  readonly parent: Output;
-}
+import { bool, type GraphBuilder, type Output, text } from '../../graph/graph_builder.js';
+import { fedTree, spanningTree, type TreeNodes, treeOf } from '../../graph/tree_nodes.js';
 
 /** What GrootV does, unless somebody asks for something else. */
 export const DEFAULT_SCAN = {
@@ -33,8 +28,8 @@ export class LevelScan {
   readonly namedNodes: Output[] = [];
   private readonly choice: Required<GrootVScan>;
   private readonly edges?: Output;
-  private readonly paths: readonly ScannedTree[] = [];
-  private stageTree?: ScannedTree;
+  private readonly paths: readonly TreeNodes[] = [];
+  private stageTree?: TreeNodes;
 
   /** @param map of the level, [N, H, W, C], of which only the extents are used */
   constructor(
@@ -64,12 +59,12 @@ export class LevelScan {
    * @param x its features, [N, V, D]
    * @param exponential whether spanning trees are those of exp of the dissimilarities
    */
-  trees(block: string, x: Output, exponential = false): readonly ScannedTree[] {
+  trees(block: string, x: Output, exponential = false): readonly TreeNodes[] {
     const { scan, trees } = this.choice;
     if (scan === 'cross') return this.paths;
     const [path] = this.paths;
     const source = path ?? this.stageTree ?? this.spanningTree(block, x, exponential);
-    const tree = this.fed(block, source);
+    const tree = this.named(block, source);
     if (trees === 'stage') this.stageTree ??= tree;
     return [tree];
   }
@@ -78,11 +73,11 @@ export class LevelScan {
    * The states of a block, [N, V, D].
    * @param input what each vertex contributes, and `decay` what is left of it on the way, both [N, V, D]
    */
-  states(block: string, trees: readonly ScannedTree[], input: Output, decay: Output): Output {
+  states(block: string, trees: readonly TreeNodes[], input: Output, decay: Output): Output {
     this.namedNodes.push(decay);
     const { scan } = this.choice;
     const aggregate = text(scan === 'tree' ? this.choice.aggregate : 'leaves');
-    const along = ({ order, parent }: ScannedTree, node: string) =>
+    const along = ({ order, parent }: TreeNodes, node: string) =>
       this.graph.node('TreeScan', node, [input, decay, order, parent], { aggregate });
     const [first, ...others] = trees;
     if (others.length === 0) return along(first, `${block}/scan`);
@@ -96,13 +91,13 @@ export class LevelScan {
     );
   }
 
-  private path(node: string, name: string, map: Output): ScannedTree {
+  private path(node: string, name: string, map: Output): TreeNodes {
     const [direction, reverse] = name.split('_');
     const attributes = { direction: text(direction), reverse: bool(reverse !== undefined) };
-    return this.fed(node, outputsOf(this.graph.node('PathTree', node, [map], attributes)));
+    return this.named(node, treeOf(this.graph.node('PathTree', node, [map], attributes)));
   }
 
-  private spanningTree(block: string, x: Output, exponential: boolean): ScannedTree {
+  private spanningTree(block: string, x: Output, exponential: boolean): TreeNodes {
     const { graph } = this;
     const edges = this.edges as Output;
     const name = `${block}/edge_weights`;
@@ -111,20 +106,14 @@ export class LevelScan {
       ? graph.node('Exp', name, [graph.node('EdgeDissimilarity', `${name}/log`, [x, edges], metric)])
       : graph.node('EdgeDissimilarity', name, [x, edges], metric);
     this.namedNodes.push(weights);
-    return outputsOf(graph.node('BoruvkaMST', `${block}/tree`, [weights, edges], { root: int(0) }));
+    return spanningTree(graph, block, weights, edges);
   }
 
-  /** Nodes of one output each, so that a tree can be fed. */
-  private fed(name: string, tree: ScannedTree): ScannedTree {
-    const order = this.graph.node('Identity', `${name}/order`, [tree.order]);
-    const parent = this.graph.node('Identity', `${name}/parent`, [tree.parent]);
-    this.namedNodes.push(order, parent);
-    return { order, parent };
+  private named(name: string, tree: TreeNodes): TreeNodes {
+    const fed = fedTree(this.graph, name, tree);
+    this.namedNodes.push(fed.order, fed.parent);
+    return fed;
   }
-}
-
-function outputsOf(tree: Output): ScannedTree {
-  return { order: outputOf(tree, 1), parent: outputOf(tree, 2) };
 }
 
 /** Options that mean something for spanning trees alone. */

@@ -5,7 +5,7 @@ import type { MaskRCNNArchitecture } from '../../../plugin/models/detector_metad
 export interface MaskRCNNSizes extends MaskRCNNArchitecture {
   /** Anchors of a position. */
   readonly anchors: number;
-  /** Linear layers of the box head before the last two. */
+  /** Hidden layers of the box head, before the last two. */
   readonly boxLayers: number;
   /** Side of the features that the box head takes. */
   readonly boxSide: number;

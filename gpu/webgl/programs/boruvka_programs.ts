@@ -1,7 +1,7 @@
 import type { PointProgram } from '../point_drawer.js';
 
 /**
- * A weight as two whole numbers in the order of BoruvkaMST: -0 equals +0, NaN comes after +Infinity. The order of
+ * A weight as two whole numbers in the order of spanning trees: -0 equals +0, NaN comes after +Infinity. The order of
  * the bits is that of the numbers, once those of a negative one are turned over; nothing is computed in floats, which
  * a GPU may flush when they are denormal.
  */

@@ -1,7 +1,7 @@
 import { PACKED, PackedProgram } from '../packed.js';
 import { SOFTPLUS } from './softplus.js';
 
-/** What is made of a step, with the d, n and row of an element: the two outputs of Discretize. */
+/** What is made of a step, with the d, n and row of an element: the two outputs. */
 const OUTPUTS = {
   decay: {
     variables: ['logA'],
