@@ -11,20 +11,22 @@ import { specCases } from '../../conformance/spec_cases.js';
 import { hasOwnKernel } from '../../plugin/ops/kernels.js';
 import { SPECS } from '../../plugin/ops/specs.js';
 import './index.js';
-import { LANES_FLAG, WORKGROUP_BYTES_FLAG } from './runner.js';
+import { FLOAT16_WEIGHTS_FLAG, LANES_FLAG, WORKGROUP_BYTES_FLAG } from './runner.js';
 import { startInNode } from './testing/node_device.js';
 
 const webgpu = defineBackend({ name: 'webgpu', tfjs: 'webgpu' });
-/** @param most of every op */
-const casesOf = (most?: number) =>
-  SPECS.filter(({ op }) => hasOwnKernel(op, 'webgpu')).flatMap((spec) => specCases(spec).slice(0, most));
+/** @param most of every op whose name ends so */
+const casesOf = (most?: number, ending = '') =>
+  SPECS.filter(({ op }) => hasOwnKernel(op, 'webgpu') && op.name.endsWith(ending)).flatMap((spec) =>
+    specCases(spec).slice(0, most),
+  );
 
 const run = ({ op, inputs, attributes = {}, outputGradients }: OpCase) =>
   outputGradients
     ? webgpu.gradients(op, inputs, attributes, outputGradients)
     : webgpu.run(op, inputs, attributes);
 
-for (const { what, features, lanes, workgroupBytes, most } of [
+for (const { what, features, lanes, workgroupBytes, most, float16Weights } of [
   {
     what: 'a device with all features',
     features: ['shader-f16', 'subgroups'],
@@ -32,13 +34,21 @@ for (const { what, features, lanes, workgroupBytes, most } of [
     workgroupBytes: 32768,
   },
   { what: 'a device with none', features: [], lanes: 64, workgroupBytes: 16384, most: 4 },
+  {
+    what: 'weights stored as float16',
+    features: [],
+    lanes: 256,
+    workgroupBytes: 32768,
+    float16Weights: true,
+  },
 ]) {
   await t.test(what, async (t) => {
     const backend = await startInNode('null', { features });
     t.ok(features.every((feature) => backend?.device.features.has(feature as GPUFeatureName)));
     tf.env().set(LANES_FLAG, lanes);
     tf.env().set(WORKGROUP_BYTES_FLAG, workgroupBytes);
-    const cases = casesOf(most);
+    tf.env().set(FLOAT16_WEIGHTS_FLAG, float16Weights ?? false);
+    const cases = casesOf(most, float16Weights ? 'Linear' : '');
     const refused: string[] = [];
     for (const each of cases) {
       await run(each).catch((error) => refused.push(`${each.op}, ${each.name}: ${error.message}`));
