@@ -18,6 +18,14 @@ type Target =
 /** Links that lead to links: as many as Linux follows. */
 const MOST_LINKS = 40;
 
+/** An output that cannot be written; it says which, and why. */
+export class UnwritableOutput extends Error {}
+
+/** Whether an error is that of an output, also of a pipe whose reader has gone. */
+export function isOfOutput(error: unknown): boolean {
+  return error instanceof UnwritableOutput || (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
+}
+
 /** An output that is written piece by piece. */
 export interface OutputFile {
   write(bytes: Uint8Array | string): Promise<void>;
@@ -30,7 +38,7 @@ export interface OutputFile {
 /**
  * Opens `path` to be written. What was there before stays until the new file is complete, and gives the new one its
  * permissions; a link stays, and what it leads to is replaced; pipes and devices are written into.
- * @throws {Error} one line, for a directory, a socket or a disk as `path`; so do the methods of the file when writing fails.
+ * @throws {UnwritableOutput} one line, for a directory, a socket or a disk as `path`; so do the methods of the file when writing fails.
  *     Of a pipe whose reader has gone, the system's own error with the code EPIPE.
  */
 export async function openOutput(path: string): Promise<OutputFile> {
@@ -72,7 +80,7 @@ async function inWords<T>(path: string, body: () => Promise<T>): Promise<T> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EPIPE') throw error;
-    throw new Error(
+    throw new UnwritableOutput(
       `cannot write ${path}: ${code === 'ENOENT' ? 'its folder does not exist' : reasonOf(error)}`,
     );
   }

@@ -3,6 +3,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { parseModelJson } from '../plugin/models/model_json.js';
+import { requestReason } from '../plugin/request_reason.js';
 import { modelFiles } from './file_system.js';
 import { isUrl, modelSource } from './model_source.js';
 import { reasonOf } from './system_error.js';
@@ -69,7 +70,7 @@ async function digestUrl(hash: Hash, url: string): Promise<void> {
 
 async function fetchInto(url: string, take: (bytes: Uint8Array) => void): Promise<void> {
   const response = await fetch(url).catch((error) => {
-    throw new Error(`${url}: cannot be fetched (${error.message})`);
+    throw new Error(`${url}: cannot be fetched (${requestReason(error)})`);
   });
   if (!response.ok) throw new Error(`${url}: the server answered ${response.status}`);
   const reader = response.body?.getReader();

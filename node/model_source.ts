@@ -6,8 +6,13 @@ export function isUrl(text: string): boolean {
   return /^https?:\/\//i.test(text);
 }
 
-/** A folder with a model.json, the file itself, or the URL of either. */
+/**
+ * A folder with a model.json, the file itself, or the URL of either.
+ * @throws {Error} one line, for what begins like a URL and is none
+ */
 export async function modelSource(path: string, options?: FileSystemOptions): Promise<string | ModelFolder> {
   if (!isUrl(path)) return (await import('./file_system.js')).fileSystem(path, options);
+  if (!URL.canParse(path))
+    throw new Error(`${path} is no URL; expected that of a model, such as https://host/model`);
   return /\.json([?#]|$)/.test(path) ? path : `${path.replace(/\/$/, '')}/model.json`;
 }

@@ -1,9 +1,9 @@
 /** `grootvl classify`: what is in a picture. */
 import type { Command } from 'commander';
 import { withBackend } from './backend.js';
-import { integerFrom, outputOf } from './failure.js';
+import { outputOf } from './failure.js';
 import { runPictureCommand } from './picture_command.js';
-import { type PictureFlags, withPictureOptions } from './picture_options.js';
+import { classCount, type PictureFlags, withPictureOptions } from './picture_options.js';
 
 interface Flags extends PictureFlags {
   readonly top: number;
@@ -13,7 +13,7 @@ interface Flags extends PictureFlags {
 
 export function addClassify(command: Command): void {
   command
-    .option('--top <n>', 'classes to list', integerFrom(1), 5)
+    .option('--top <n>', 'classes to list', classCount, 5)
     .option('--out <file>', 'where the results go, as --rows', outputOf);
   withBackend(withPictureOptions(command)).action((model: string, files: string[], flags: Flags) => {
     const { top, out, backend } = flags;

@@ -16,7 +16,7 @@ import { warn, withBackend } from './backend.js';
 import { BAD_USAGE, Failure, integerFrom, PARTLY_FAILED, pathOf } from './failure.js';
 import { INTERRUPTED, Interruption } from './interruption.js';
 import { threadsOf } from './picture_command.js';
-import { withWorkers } from './picture_options.js';
+import { batchSize, withWorkers } from './picture_options.js';
 import { PictureBar } from './progress.js';
 import { note, print, printJson } from './terminal.js';
 
@@ -66,14 +66,14 @@ export function addEvaluate(command: Command): void {
     .option('--coco <paths...>', 'a file of annotations and the folder of its pictures', paths)
     .option('--ground-truth <file>', "the list of the classes of ImageNet's pictures in one folder", pathOf)
     .option('--class-order <file>', "the folders of the classes in the model's order, a line each", pathOf)
-    .option('--bins <n>', 'of the calibration (default: 15)', integerFrom(1))
+    .option('--bins <n>', 'of the calibration (default: 15)', integerFrom(1, 10_000))
     .option(
       '--limit <n>',
       'only the first pictures; of folders the first ones of every class',
       integerFrom(1),
     )
     .option('--confusion <file.png>', 'which class is taken for which, as a picture', confusionFile)
-    .option('--batch <n>', 'pictures that go through the model at a time', integerFrom(1))
+    .option('--batch <n>', 'pictures that go through the model at a time', batchSize)
     .option('--strict', 'stop at the first picture that fails, with status 1')
     .option('--json', 'print one JSON document');
   withBackend(withWorkers(command)).action(evaluate);

@@ -42,12 +42,13 @@ export function partlyFailed(failed: number, total: number, first: string): Fail
   return new Failure(PARTLY_FAILED, `${failed} of ${total} pictures failed; the first: ${first}`);
 }
 
-/** Parses an integer argument of at least `least`. */
-export function integerFrom(least: number): (text: string) => number {
+/** Parses an integer argument of at least `least`, and at most `most`. */
+export function integerFrom(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const expected = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
-      throw new InvalidArgumentError(`expected an integer of at least ${least}.`);
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`expected an integer ${expected}.`);
     }
     return value;
   };

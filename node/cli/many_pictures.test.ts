@@ -1,6 +1,15 @@
 /** Commands over many pictures: formats, files that are complete or not there, threads, runs that end early, bad input. */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet/src/node.js';
@@ -96,6 +105,43 @@ t.test('segment and detect: a line a class, a line an object', async (t) => {
     t.match(head, expected);
     t.ok(lines.length >= 2);
     for (const line of lines) t.equal(line.split(',').length, head.split(',').length, line);
+  }
+});
+
+t.test('a picture that cannot be written ends the run, which is continued when it can', async (t) => {
+  const inputs = digits.slice(0, 3);
+  const rows = at('drawn.ndjson');
+  const drawn = at('drawn');
+  const names = inputs.map((file) => basename(file));
+  for (const [command, name] of [
+    ['segment', 'segmenter'],
+    ['detect', 'detector'],
+  ] as const) {
+    const args = [command, at(name), ...inputs, '--rows', rows, '--out', drawn];
+    writeFileSync(drawn, '');
+    t.match(await grootvl(...args), {
+      status: 1,
+      stderr: /^grootvl: cannot write to the folder .*drawn: it is no folder\n$/,
+    });
+    rmSync(drawn);
+    mkdirSync(join(drawn, names[2]), { recursive: true });
+    for (const workers of ['1', '2']) {
+      // Threads are of the built program.
+      const run = workers === '1' ? grootvl : (...all: string[]) => grootvlProcess({}, ...all);
+      const full = await run(...args, '--workers', workers, '--resume');
+      t.match(full, {
+        status: 1,
+        stdout: '',
+        stderr: /^grootvl: cannot write .*\.png: it is a directory\n$/,
+      });
+      t.notOk(existsSync(rows));
+    }
+    rmdirSync(join(drawn, names[2]));
+    t.equal((await grootvl(...args, '--resume')).status, 0);
+    t.same(filesOf(rowsOf('drawn.ndjson')), inputs);
+    t.same(readdirSync(drawn).sort(), names);
+    rmSync(drawn, { recursive: true });
+    rmSync(rows);
   }
 });
 
@@ -224,8 +270,18 @@ t.test('bad input of every kind is one line', async (t) => {
     [1, /standard input names no pictures/, '-'],
     [1, /cannot write .*none\/rows\.csv.*its folder does not exist/, digits[0], '--out', at('none/rows.csv')],
     [1, /cannot write .*: it is a directory/, digits[0], '--out', folder],
-    [2, /'0' is invalid\. expected an integer of at least 1, or auto/, digits[0], '--workers', '0'],
-    [2, /'0' is invalid\. expected an integer of at least 1/, digits[0], '--batch', '0'],
+    [
+      2,
+      /'0' is invalid\. expected an integer from 1 to \d+ \(8 a core\), or auto/,
+      digits[0],
+      '--workers',
+      '0',
+    ],
+    [2, /'99999' is invalid\. expected an integer from 1 to \d+/, digits[0], '--workers', '99999'],
+    [2, /'0' is invalid\. expected an integer from 1 to 10000/, digits[0], '--batch', '0'],
+    [2, /'99999' is invalid\. expected an integer from 1 to 10000/, digits[0], '--batch', '99999'],
+    [2, /expected an integer from 1 to 100000/, digits[0], '--top', '9007199254740991', '--format', 'csv'],
+    [2, /unknown option '-x\.png'; a name that begins with - is given as \.\/-name/, '-x.png'],
     [2, /--resume continues a file of results, and none is named/, digits[0], '--resume'],
     [2, /--format parquet needs a file/, digits[0], '--format', 'parquet'],
     [2, /cannot be used with option '--json'/, digits[0], '--format', 'csv', '--json'],

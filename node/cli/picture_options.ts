@@ -1,4 +1,5 @@
 /** Options of all commands over pictures. */
+import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CliBackend } from '../backend.js';
 import { ROW_FORMATS, type RowFormat } from '../pictures/rows/row_writer.js';
@@ -17,6 +18,14 @@ export interface PictureFlags {
   readonly strict?: boolean;
 }
 
+/** Parses the number of pictures that are in memory together. */
+export const batchSize = integerFrom(1, 10_000);
+/** Parses the number of classes to list, each of them columns of a table. */
+export const classCount = integerFrom(1, 100_000);
+
+/** Threads that have something to do: each takes memory for a model. */
+const MOST_WORKERS = 8 * availableParallelism();
+
 /** Adds the options of {@link PictureFlags} but `--backend`. */
 export function withPictureOptions(command: Command): Command {
   return withWorkers(command)
@@ -25,7 +34,7 @@ export function withPictureOptions(command: Command): Command {
       'a file with names of pictures, folders and URLs: one a line, or each ended by a NUL character',
       pathOf,
     )
-    .option('--batch <n>', 'pictures that go through the model at a time', integerFrom(1))
+    .option('--batch <n>', 'pictures that go through the model at a time', batchSize)
     .addOption(
       new Option('--format <name>', 'of the results (default: as the name of their file ends, else text)')
         .choices(ROW_FORMATS)
@@ -50,8 +59,8 @@ export function withWorkers(command: Command): Command {
 function workersOf(text: string): number | 'auto' {
   if (text === 'auto') return text;
   try {
-    return integerFrom(1)(text);
+    return integerFrom(1, MOST_WORKERS)(text);
   } catch {
-    throw new InvalidArgumentError('expected an integer of at least 1, or auto.');
+    throw new InvalidArgumentError(`expected an integer from 1 to ${MOST_WORKERS} (8 a core), or auto.`);
   }
 }

@@ -2,9 +2,10 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
-import { isDescriptor } from '../atomic_file.js';
+import { isDescriptor, UnwritableOutput } from '../atomic_file.js';
 import { imageFormat } from '../images/encode.js';
 import { stemOf } from '../images/picture_files.js';
+import { reasonOf } from '../system_error.js';
 import { BAD_USAGE, Failure, outputOf } from './failure.js';
 
 /** Parses the path of a picture of a format that can be written, or of a folder for pictures. */
@@ -52,7 +53,7 @@ export class PictureOutput {
   /** The file of the next picture. */
   async fileOf(picture: string): Promise<string> {
     if (!this.isFolder) return this.path;
-    if (this.counts.size === 0) await mkdir(this.path, { recursive: true });
+    if (this.counts.size === 0) await makeFolder(this.path);
     const stem = stemOf(picture);
     let name = stem;
     while (this.counts.has(name)) {
@@ -63,4 +64,11 @@ export class PictureOutput {
     this.counts.set(name, 1);
     return join(this.path, `${name}.png`);
   }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'EEXIST' ? 'it is no folder' : reasonOf(error);
+    throw new UnwritableOutput(`cannot write to the folder ${path}: ${reason}`);
+  });
 }

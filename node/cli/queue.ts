@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ROW_FORMATS } from '../pictures/rows/row_writer.js';
 import { withBackend } from './backend.js';
 import { integerFrom, outputOf, pathOf } from './failure.js';
-import { withWorkers } from './picture_options.js';
+import { batchSize, withWorkers } from './picture_options.js';
 import { URL_VARIABLE } from './queue_server.js';
 import { TASKS, withTaskOptions } from './queue_task.js';
 
@@ -16,7 +16,7 @@ export function addQueue(command: Command): void {
     .argument('[image...]', 'files, folders, patterns and URLs of pictures, or - for names on standard input')
     .option('--list <file>', 'a file with names of pictures, folders and URLs', pathOf)
     .addOption(new Option('--task <kind>', 'what is done with them').choices(TASKS).default('classify'))
-    .option('--batch <n>', 'pictures of a job', integerFrom(1))
+    .option('--batch <n>', 'pictures of a job', batchSize)
     .option('--resume', 'add to a run of this name what it does not have')
     .addOption(new Option('--force', 'remove a run of this name and begin anew').conflicts('resume'));
   withTaskOptions(add).action(async (model, images, flags) => {
@@ -29,7 +29,7 @@ export function addQueue(command: Command): void {
     .option(
       '--lock <s>',
       "seconds without a sign of life after which a job is another worker's",
-      integerFrom(1),
+      integerFrom(1, 86_400),
       LOCK_S,
     )
     .option('--wait', 'wait for a run of this name to be added');

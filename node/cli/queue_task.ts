@@ -1,7 +1,8 @@
 /** What `queue add` asks workers to do: the tasks of the commands over pictures, with their options. */
 import { type Command, Option } from 'commander';
 import type { RunSpec } from '../queue/run.js';
-import { BAD_USAGE, Failure, fraction, integerFrom } from './failure.js';
+import { BAD_USAGE, Failure, fraction } from './failure.js';
+import { classCount } from './picture_options.js';
 
 export const TASKS = ['classify', 'segment', 'detect'] as const;
 type TaskName = (typeof TASKS)[number];
@@ -22,7 +23,7 @@ const OPTIONS = {
 
 export function withTaskOptions(command: Command): Command {
   return command
-    .option('--top <n>', 'classify: classes to list (default: 5)', integerFrom(1))
+    .option('--top <n>', 'classify: classes to list (default: 5)', classCount)
     .addOption(
       new Option('--mode <mode>', 'segment: the picture at once, or windows of it').choices([
         'whole',

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import type { CliBackend } from '../backend.js';
 import { isUrl } from '../model_source.js';
 import type { ImageInput } from '../pictures/inputs.js';
-import { openPool, threadsFor } from '../pictures/pool.js';
+import { openPool } from '../pictures/pool.js';
 import { RowTally } from '../pictures/rows/row.js';
 import { Jobs } from '../queue/jobs.js';
 import { Run } from '../queue/run.js';
@@ -12,6 +12,7 @@ import { RunModel } from '../queue/run_model.js';
 import { work } from '../queue/work.js';
 import { warn } from './backend.js';
 import { Interruption } from './interruption.js';
+import { threadsOf } from './picture_command.js';
 import { PictureBar } from './progress.js';
 import { type QueueFlags, withServer } from './queue_server.js';
 import { print } from './terminal.js';
@@ -39,7 +40,7 @@ export async function queueWork(flags: Flags): Promise<void> {
       const { kind, options } = run.spec.task;
       const path = flags.model ?? run.spec.model;
       const model = await RunModel.verify(run, path);
-      const threads = flags.workers === 'auto' ? await threadsFor(flags.backend) : flags.workers;
+      const threads = await threadsOf(flags.workers, flags.backend);
       const pool = await openPool<ImageInput>(
         { kind, model: path, backend: flags.backend, options },
         threads,

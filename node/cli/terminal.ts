@@ -65,6 +65,13 @@ export function note(text: string): void {
 export const commanderOutput = {
   writeOut: (text: string) => send(streams.stdout, multiline(text)),
   writeErr: (text: string) => send(streams.stderr, multiline(text)),
+  outputError: (text: string, write: (text: string) => void) =>
+    write(
+      text.replace(
+        /^(error: unknown option '-[^-].*')$/m,
+        '$1; a name that begins with - is given as ./-name',
+      ),
+    ),
 };
 
 /** What comes on standard input. */

@@ -7,6 +7,7 @@
 import { fileURLToPath } from 'node:url';
 import { blobName, type EncodedImage, type ReadOptions, shortName } from '../../plugin/image/read.js';
 import { MAX_INPUT_PIXELS, type RgbImage, rgbBytes } from '../../plugin/image/rgb_image.js';
+import { download } from './download.js';
 import { checkSize, fileBytes, UnreadableImage } from './file_bytes.js';
 import { loadSharp } from './sharp.js';
 
@@ -16,6 +17,9 @@ const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif']);
 /** What JPEG, PNG, WebP and GIF files begin with, in Latin-1: they are decoded without a look at their format before. */
 const SIGNATURES = /^(\xff\xd8\xff|\x89PNG|RIFF.{4}WEBP|GIF8)/s;
 const SIGNATURE_BYTES = 12;
+
+/** Of URLs such as those of buckets. */
+const SCHEME = /^([a-z][a-z\d+.-]*):\/\//i;
 
 export interface ImageReadOptions extends ReadOptions {
   /** Reads files. @throws {UnreadableImage} */
@@ -56,36 +60,25 @@ async function readBytes(
   { signal, bytesOf = fileBytes }: ImageReadOptions,
 ): Promise<Uint8Array> {
   if (source instanceof URL || (typeof source === 'string' && /^(https?|file|data|blob):/i.test(source))) {
-    const url = new URL(source);
-    return url.protocol === 'file:' ? bytesOf(fileURLToPath(url)) : download(url, signal);
+    const url = URL.canParse(source) ? new URL(source) : refuse('it is no URL');
+    return url.protocol === 'file:' ? bytesOf(fileURLToPath(url)) : download(url, { signal });
   }
-  if (typeof source === 'string') return bytesOf(source);
+  if (typeof source === 'string') {
+    const [, scheme] = SCHEME.exec(source) ?? [];
+    if (scheme !== undefined) refuse(`${scheme}: is not fetched; expected a path, http: or https:`);
+    return bytesOf(source);
+  }
   if (source instanceof Blob) {
     checkSize(source.size);
     return new Uint8Array(await source.arrayBuffer());
   }
   if (source instanceof Uint8Array) return source;
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
-  throw new UnreadableImage('expected a path, a URL, a Blob or the bytes of an image file');
+  return refuse('expected a path, a URL, a Blob or the bytes of an image file');
 }
 
-async function download(url: URL, signal?: AbortSignal): Promise<Uint8Array> {
-  const response = await fetch(url, { signal }).catch((error: Error) => {
-    throw new UnreadableImage(
-      `it cannot be fetched (${(error.cause as Error | undefined)?.message ?? error.message})`,
-    );
-  });
-  if (!response.ok) throw new UnreadableImage(`the server answered ${response.status}`);
-  const reader = response.body?.getReader();
-  const chunks: Uint8Array[] = [];
-  for (let size = 0; reader; ) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    checkSize(size);
-    chunks.push(value);
-  }
-  return Buffer.concat(chunks);
+function refuse(why: string): never {
+  throw new UnreadableImage(why);
 }
 
 async function decode(bytes: Uint8Array): Promise<RgbImage> {

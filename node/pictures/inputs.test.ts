@@ -78,8 +78,10 @@ t.test('lists: lines or NUL characters, in pieces of any length', async (t) => {
     writeFileSync(at('list'), text);
     t.same(await filesOf([at('a-b.png')], { list: at('list') }), ['a-b.png', ...expected], name);
   }
-  t.same(await filesOf(['-'], { standardInput: pieces(`${at('b1.png')}\n\n-\n`, 9) }), ['b1.png']);
-  t.same(await filesOf(['-'], { standardInput: pieces('two\nlines.png\0', 99) }), ['two\nlines.png']);
+  t.same(await filesOf(['-'], { standardInput: pieces(`${at('b1.png')}\n\n \t\r\n-\n`, 9) }), ['b1.png']);
+  t.same(await filesOf(['-'], { standardInput: pieces('two\nlines.png\0 \0', 99) }), ['two\nlines.png', ' ']);
+  const marked = pieces(`\ufeff${at('b1.png')}\n`, 2);
+  t.same(await filesOf(['-'], { standardInput: marked }), ['b1.png'], 'a byte order mark');
   t.same(await filesOf(['-'], { standardInput: pieces(at('*.png'), 99) }), ['*.png'], 'no pattern in a list');
 });
 

@@ -1,10 +1,13 @@
 /** Lists of file names: one a line, or each ended by a NUL character. */
 
+const NUL = /\0/;
+const LINE_END = /\r?\n/;
+
 /** Of a name; a longer one shows that this is no list. */
 const MAX_NAME_CHARACTERS = 2 ** 16;
 
 /**
- * The names of a list, as they come. Empty ones are left out. Names are ended by NUL characters where the first part of the
+ * The names of a list, as they come. Empty ones and lines of blanks are left out. Names are ended by NUL characters where the first part of the
  * list that ends a name has one.
  * @param origin of the list, for errors
  * @throws {Error} one line, when it is no list of names: not UTF-8, or with a name of more than 65,536 characters
@@ -20,18 +23,19 @@ export async function* listedNames(bytes: AsyncIterable<Uint8Array>, origin: str
     }
   };
   let separator: RegExp | undefined;
+  const isBlank = (name: string) => (separator === NUL ? name : name.trim()) === '';
   let rest = '';
   for await (const piece of bytes) {
     rest += decode(piece);
-    separator ??= rest.includes('\0') ? /\0/ : rest.includes('\n') ? /\r?\n/ : undefined;
+    separator ??= rest.includes('\0') ? NUL : rest.includes('\n') ? LINE_END : undefined;
     if (separator) {
       const names = rest.split(separator);
       rest = names.pop() as string;
-      yield* names.filter((name) => name !== '');
+      yield* names.filter((name) => !isBlank(name));
     }
     if (rest.length > MAX_NAME_CHARACTERS)
       throw refuse(`has a name of more than ${MAX_NAME_CHARACTERS} characters`);
   }
   rest += decode();
-  if (rest !== '') yield rest;
+  if (!isBlank(rest)) yield rest;
 }

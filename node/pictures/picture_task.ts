@@ -1,6 +1,7 @@
 /** What tasks on picture files have in common: the model, pictures read while it works, errors as rows. */
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import type { ModelSource } from '../../plugin/index.js';
+import { isOfOutput } from '../atomic_file.js';
 import { type StartedBackend, startBackend } from '../backend.js';
 import { oneLine } from '../error_line.js';
 import { QuickFiles } from '../images/file_bytes.js';
@@ -124,7 +125,11 @@ async function computed<Input extends ImageInput, Row extends PictureRow>(
     isBatch ? (await work.computeAll([picture]))[0] : work.compute(picture);
   const rows: (Row | FailedRow)[] = [];
   for (const picture of given) {
-    rows.push(await compute(picture).catch((error) => failed(picture.input, error)));
+    const orFailed = (error: unknown) => {
+      if (isOfOutput(error)) throw error; // a full disk is no fault of the picture
+      return failed(picture.input, error);
+    };
+    rows.push(await compute(picture).catch(orFailed));
   }
   return rows;
 }

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type CliBackend, runsOnDevice } from '../backend.js';
 import type { ImageInput } from '../images/picture_files.js';
-import type { Opened, PoolMessage } from './pool_thread.js';
+import type { Opened, PoolMessage, ThreadFailure } from './pool_thread.js';
 import { readSharedModel } from './shared_model.js';
 import type { FailedRow, OpenOptions, PictureRow, Runner, TaskSpec } from './task.js';
 
@@ -41,23 +41,24 @@ export async function openPool<Input extends ImageInput = ImageInput, Row extend
     workerData: { spec },
   });
   pool.on('error', () => {}); // of a thread that had nothing to do; another takes its place
+  const ask = async <T extends object>(message: PoolMessage): Promise<T> => {
+    const answer: T | ThreadFailure = await pool.run(message).catch((error: Error) => {
+      throw new Error(`a worker ended before its pictures were done: ${error.message}`);
+    });
+    if ('failure' in answer) throw new Error(answer.failure);
+    return answer;
+  };
   try {
     const model = await readSharedModel(spec.model);
     // The least busy thread is chosen, so that each gets one.
-    const opening = Array.from({ length: threads }, (): Promise<Opened> => pool.run({ open: model }));
+    const opening = Array.from({ length: threads }, () => ask<Opened>({ open: model }));
     const [{ backend, warnings }] = await Promise.all(opening);
     for (const warning of warnings) warn?.(warning);
     return {
       backend,
       threads,
       inFlight: threads * BATCHES_OF_A_THREAD,
-      run: async (inputs): Promise<(Row | FailedRow)[]> => {
-        try {
-          return await pool.run({ inputs });
-        } catch (error) {
-          throw new Error(`a worker ended before its pictures were done: ${(error as Error).message}`);
-        }
-      },
+      run: (inputs) => ask<(Row | FailedRow)[]>({ inputs }),
       dispose: () => pool.destroy(),
     };
   } catch (error) {

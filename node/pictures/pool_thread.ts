@@ -26,15 +26,21 @@ for (const method of ['log', 'info', 'debug', 'warn', 'error'] as const) {
   console[method] = (...values) => process.stderr.write(`${multiline(values.map(String).join(' '))}\n`);
 }
 
-/** @throws {Error} one line */
-export default async function answer(message: PoolMessage): Promise<Opened | (PictureRow | FailedRow)[]> {
+/** What went wrong, in one line. It is no error: a copy of one has no code, and a thread that ends gives one as well. */
+export interface ThreadFailure {
+  readonly failure: string;
+}
+
+export default async function answer(
+  message: PoolMessage,
+): Promise<Opened | (PictureRow | FailedRow)[] | ThreadFailure> {
   try {
     if ('open' in message) return await opened(message.open);
     // A thread that took the place of another reads the model itself.
     opening ??= openTask(spec);
     return await (await opening).run(message.inputs);
   } catch (error) {
-    throw new Error(oneLine(error)); // a copy of an error has no code
+    return { failure: oneLine(error) };
   }
 }
 

@@ -1,5 +1,6 @@
 /** The files of a model behind a URL. */
 import type { io } from '@tensorflow/tfjs-core';
+import { requestReason } from '../request_reason.js';
 import { MAX_JSON_CHARACTERS } from './bounded_json.js';
 import { quote } from './checks.js';
 import type { LoadOptions, ModelFolder } from './model_folder.js';
@@ -98,8 +99,7 @@ class HttpFiles {
       return await send(this.url(file), init);
     } catch (cause) {
       init.signal?.throwIfAborted();
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`${this.url(file)}: cannot be fetched (${reason})`, { cause });
+      throw new Error(`${this.url(file)}: cannot be fetched (${requestReason(cause)})`, { cause });
     }
   }
 
