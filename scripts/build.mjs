@@ -21,6 +21,7 @@ const others = [
 ];
 
 run(...script('constants'));
+run(...script('wasm_functions'));
 // What is missing is installed by them, and two installations at the same time refuse each other.
 const installs = ['emcc', 'cmake', 'make', 'g++'].some((program) => !hasProgram(program));
 await (installs ? runTogether([...cuda, ...others]) : runTogether(cuda, others));

@@ -1,44 +1,34 @@
-/** Gelu and Silu on WebAssembly. */
+/** Gelu and Silu, and their gradients, on WebAssembly. */
 import { sizeOf } from '../plugin/kernels/sizes.js';
 import { Gelu, GeluGradient, Silu, SiluGradient } from '../plugin/ops/activations.js';
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** Of activations.cc. */
-interface Functions {
-  gelu_all(x: number, y: number, size: number): void;
-  silu_all(x: number, y: number, size: number): void;
-  gelu_gradient(x: number, dy: number, dx: number, size: number): void;
-  silu_gradient(x: number, dy: number, dx: number, size: number): void;
-}
-
 /** About what a value takes. */
 const NANOSECONDS = 1;
 
-registerWasmKernel<typeof Gelu, Functions>(Gelu, ({ inputs: { x }, outputs: { y }, shapes, inParts }) =>
-  inParts('gelu_all', partsOf(sizeOf(shapes.x), NANOSECONDS), (first, count) => [
-    ...([x + 4 * first, y + 4 * first, count] as const),
-  ]),
-);
+const ACTIVATIONS = [
+  [Gelu, 'gelu_all'],
+  [Silu, 'silu_all'],
+] as const;
 
-registerWasmKernel<typeof Silu, Functions>(Silu, ({ inputs: { x }, outputs: { y }, shapes, inParts }) =>
-  inParts('silu_all', partsOf(sizeOf(shapes.x), NANOSECONDS), (first, count) => [
-    ...([x + 4 * first, y + 4 * first, count] as const),
-  ]),
-);
+for (const [op, name] of ACTIVATIONS) {
+  registerWasmKernel(op, ({ inputs: { x }, outputs: { y }, shapes, inParts }) =>
+    inParts(name, partsOf(sizeOf(shapes.x), NANOSECONDS), (first, count) => [
+      ...([x + 4 * first, y + 4 * first, count] as const),
+    ]),
+  );
+}
 
-registerWasmKernel<typeof GeluGradient, Functions>(
-  GeluGradient,
-  ({ inputs: { x, dy }, outputs: { dx }, shapes, inParts }) =>
-    inParts('gelu_gradient', partsOf(sizeOf(shapes.x), NANOSECONDS), (first, count) => [
+const GRADIENTS = [
+  [GeluGradient, 'gelu_gradient'],
+  [SiluGradient, 'silu_gradient'],
+] as const;
+
+for (const [op, name] of GRADIENTS) {
+  registerWasmKernel(op, ({ inputs: { x, dy }, outputs: { dx }, shapes, inParts }) =>
+    inParts(name, partsOf(sizeOf(shapes.x), NANOSECONDS), (first, count) => [
       ...([x + 4 * first, dy + 4 * first, dx + 4 * first, count] as const),
     ]),
-);
-
-registerWasmKernel<typeof SiluGradient, Functions>(
-  SiluGradient,
-  ({ inputs: { x, dy }, outputs: { dx }, shapes, inParts }) =>
-    inParts('silu_gradient', partsOf(sizeOf(shapes.x), NANOSECONDS), (first, count) => [
-      ...([x + 4 * first, dy + 4 * first, dx + 4 * first, count] as const),
-    ]),
-);
+  );
+}

@@ -3,27 +3,7 @@ import { rowsOf } from '../plugin/kernels/sizes.js';
 import { BatchNormalization, BatchNormalizationGradient } from '../plugin/ops/batch_normalization.js';
 import { registerWasmKernel } from './kernels.js';
 
-/** Three inputs, three outputs. */
-type Normalization = (
-  x: number,
-  gamma: number,
-  third: number,
-  first: number,
-  second: number,
-  last: number,
-  scratch: number,
-  rows: number,
-  channels: number,
-  epsilon: number,
-) => void;
-
-/** Of batch_normalization.cc. */
-interface Functions {
-  batch_normalization: Normalization;
-  batch_normalization_gradient: Normalization;
-}
-
-registerWasmKernel<typeof BatchNormalization, Functions>(
+registerWasmKernel(
   BatchNormalization,
   ({ inputs: { x, gamma, beta }, outputs, shapes, attributes: { epsilon }, functions, scratch }) => {
     const { y, mean, variance } = outputs;
@@ -33,7 +13,7 @@ registerWasmKernel<typeof BatchNormalization, Functions>(
   },
 );
 
-registerWasmKernel<typeof BatchNormalizationGradient, Functions>(
+registerWasmKernel(
   BatchNormalizationGradient,
   ({ inputs: { x, gamma, dy }, outputs, shapes, attributes: { epsilon }, functions, scratch }) => {
     const { dx, dgamma, dbeta } = outputs;

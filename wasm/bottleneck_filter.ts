@@ -3,23 +3,7 @@ import { BottleneckFilter } from '../plugin/ops/bottleneck_filter.js';
 import { registerWasmKernel } from './kernels.js';
 import { itemsOf } from './threads.js';
 
-/** Of bottleneck_filter.cc. */
-interface Functions {
-  bottleneck_filter_scratch(vertices: number): number;
-  bottleneck_filter(
-    x: number,
-    distance: number,
-    order: number,
-    parent: number,
-    y: number,
-    vertices: number,
-    channels: number,
-    scale: number,
-    scratch: number,
-  ): void;
-}
-
-registerWasmKernel<typeof BottleneckFilter, Functions>(
+registerWasmKernel(
   BottleneckFilter,
   ({ inputs, outputs, shapes, attributes: { zeta }, functions, inParts, scratch }) => {
     const [batch, vertices, channels] = shapes.x;

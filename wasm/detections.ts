@@ -9,28 +9,15 @@ import {
   type HostKernelArguments,
   registerBackendKernel,
 } from '../plugin/ops/kernels.js';
+import type { WasmFunctions } from './functions.js';
 import { hostOf } from './host.js';
 import { BACKEND } from './tfjs_start.js';
-
-/** Of suppression.cc. */
-interface Functions {
-  suppress_scratch(count: number): number;
-  suppress(
-    boxes: number,
-    scores: number,
-    keep: number,
-    scratch: number,
-    count: number,
-    threshold: number,
-    most: number,
-  ): number;
-}
 
 /** Non-maximum suppression in the memory of a backend. */
 export function suppressOn(backend: KernelBackend): Suppress {
   return (boxes, scores, { threshold, most, labels }) => {
     const { heap, exports } = hostOf(backend);
-    const { suppress, suppress_scratch: scratchOf } = exports as unknown as Functions;
+    const { suppress, suppress_scratch: scratchOf } = exports as unknown as WasmFunctions;
     const count = scores.length;
     const [ofBoxes, ofScores] = [16 * count, 4 * count];
     const block = heap.allocate(ofBoxes + 2 * ofScores + (scratchOf(count) >>> 0) + 16);

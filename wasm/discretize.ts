@@ -3,42 +3,7 @@ import { Discretize, DiscretizeGradient } from '../plugin/ops/discretize.js';
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** Of discretize.cc and discretize_gradient.cc. */
-interface Functions {
-  discretize(
-    rawStep: number,
-    stepBias: number,
-    logA: number,
-    inputGate: number,
-    x: number,
-    decay: number,
-    input: number,
-    scratch: number,
-    rows: number,
-    channels: number,
-    states: number,
-  ): void;
-  discretize_gradient(
-    rawStep: number,
-    stepBias: number,
-    logA: number,
-    inputGate: number,
-    x: number,
-    ddecay: number,
-    dinput: number,
-    dRawStep: number,
-    dStepBias: number,
-    dLogA: number,
-    dInputGate: number,
-    dX: number,
-    scratch: number,
-    rows: number,
-    channels: number,
-    states: number,
-  ): void;
-}
-
-registerWasmKernel<typeof Discretize, Functions>(
+registerWasmKernel(
   Discretize,
   ({
     inputs: { rawStep, stepBias, logA, inputGate, x },
@@ -67,28 +32,25 @@ registerWasmKernel<typeof Discretize, Functions>(
   },
 );
 
-registerWasmKernel<typeof DiscretizeGradient, Functions>(
-  DiscretizeGradient,
-  ({ inputs, outputs, shapes, functions, scratch }) => {
-    const [batch, vertices, channels] = shapes.x;
-    const states = shapes.logA[1];
-    functions.discretize_gradient(
-      inputs.rawStep,
-      inputs.stepBias,
-      inputs.logA,
-      inputs.inputGate,
-      inputs.x,
-      inputs.ddecay,
-      inputs.dinput,
-      outputs.rawStep,
-      outputs.stepBias,
-      outputs.logA,
-      outputs.inputGate,
-      outputs.x,
-      scratch(4 * channels * (2 * states + 3)),
-      batch * vertices,
-      channels,
-      states,
-    );
-  },
-);
+registerWasmKernel(DiscretizeGradient, ({ inputs, outputs, shapes, functions, scratch }) => {
+  const [batch, vertices, channels] = shapes.x;
+  const states = shapes.logA[1];
+  functions.discretize_gradient(
+    inputs.rawStep,
+    inputs.stepBias,
+    inputs.logA,
+    inputs.inputGate,
+    inputs.x,
+    inputs.ddecay,
+    inputs.dinput,
+    outputs.rawStep,
+    outputs.stepBias,
+    outputs.logA,
+    outputs.inputGate,
+    outputs.x,
+    scratch(4 * channels * (2 * states + 3)),
+    batch * vertices,
+    channels,
+    states,
+  );
+});

@@ -9,36 +9,6 @@ import { Metric as Code } from './constants.js';
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** Of edge_dissimilarity.cc. */
-interface Functions {
-  edge_norms(features: number, norms: number, rows: number, channels: number, smallestNorm: number): void;
-  edge_dissimilarity(
-    features: number,
-    edges: number,
-    weights: number,
-    norms: number,
-    first: number,
-    end: number,
-    vertices: number,
-    numEdges: number,
-    channels: number,
-    metric: number,
-  ): void;
-  edge_dissimilarity_gradient(
-    features: number,
-    edges: number,
-    dy: number,
-    dfeatures: number,
-    norms: number,
-    batch: number,
-    vertices: number,
-    numEdges: number,
-    channels: number,
-    metric: number,
-    smallestNorm: number,
-  ): void;
-}
-
 /** The numbers of metrics in constants.h. */
 export const METRICS: Readonly<Record<Metric, number>> = {
   cosine: Code.COSINE,
@@ -46,7 +16,7 @@ export const METRICS: Readonly<Record<Metric, number>> = {
   manhattan: Code.MANHATTAN,
 };
 
-registerWasmKernel<typeof EdgeDissimilarity, Functions>(
+registerWasmKernel(
   EdgeDissimilarity,
   ({
     inputs: { features, edges },
@@ -72,7 +42,7 @@ registerWasmKernel<typeof EdgeDissimilarity, Functions>(
   },
 );
 
-registerWasmKernel<typeof EdgeDissimilarityGradient, Functions>(
+registerWasmKernel(
   EdgeDissimilarityGradient,
   ({ inputs: { features, edges, dy }, outputs, shapes, attributes: { metric }, functions, scratch }) => {
     const [batch, vertices, channels] = shapes.features;

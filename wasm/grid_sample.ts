@@ -5,12 +5,6 @@ import { registerWasmKernel } from './kernels.js';
 /** Images, height, width, channels; positions of an image; whether padding is that of borders; whether corners are aligned. */
 type Sizes = readonly [number, number, number, number, number, boolean, boolean];
 
-/** Of grid_sample.cc. */
-interface Functions {
-  grid_sample(x: number, grid: number, y: number, ...sizes: Sizes): void;
-  grid_sample_gradient(x: number, grid: number, dy: number, dx: number, dgrid: number, ...sizes: Sizes): void;
-}
-
 interface Call {
   readonly shapes: { readonly x: readonly number[]; readonly grid: readonly number[] };
   readonly attributes: { readonly padding: string; readonly alignCorners: boolean };
@@ -22,13 +16,11 @@ function sizesOf({ shapes, attributes: { padding, alignCorners } }: Call): Sizes
   return [images, height, width, channels, rows * columns, padding === 'border', alignCorners];
 }
 
-registerWasmKernel<typeof GridSample, Functions>(
-  GridSample,
-  ({ inputs: { x, grid }, outputs: { y }, functions, ...call }) =>
-    functions.grid_sample(x, grid, y, ...sizesOf(call)),
+registerWasmKernel(GridSample, ({ inputs: { x, grid }, outputs: { y }, functions, ...call }) =>
+  functions.grid_sample(x, grid, y, ...sizesOf(call)),
 );
 
-registerWasmKernel<typeof GridSampleGradient, Functions>(
+registerWasmKernel(
   GridSampleGradient,
   ({ inputs: { x, grid, dy }, outputs: { dx, dgrid }, functions, ...call }) =>
     functions.grid_sample_gradient(x, grid, dy, dx, dgrid, ...sizesOf(call)),

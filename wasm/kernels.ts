@@ -10,6 +10,7 @@ import {
 import { type KernelArguments, kernelArguments } from '../plugin/kernels/adapter.js';
 import type { OpDeclaration, OutputSpec } from '../plugin/ops/declaration.js';
 import { type BackendKernel, registerBackendKernel } from '../plugin/ops/kernels.js';
+import type { WasmFunctions } from './functions.js';
 import type { NewTensor } from './heap.js';
 import { hostOf } from './host.js';
 import { BACKEND } from './tfjs_start.js';
@@ -61,8 +62,11 @@ export type WasmKernel<D extends OpDeclaration, Functions> = (
   args: WasmKernelArguments<D, Functions>,
 ) => void;
 
-/** Registers the kernel of an op for tfjs's `wasm` backend, before or after that is ready. */
-export function registerWasmKernel<D extends OpDeclaration, Functions>(
+/**
+ * Registers the kernel of an op for tfjs's `wasm` backend, before or after that is ready. The exports that it uses are those of
+ * the module of C++, unless it says so.
+ */
+export function registerWasmKernel<D extends OpDeclaration, Functions = WasmFunctions>(
   op: D,
   kernel: WasmKernel<D, Functions>,
 ): void {

@@ -4,32 +4,7 @@ import { LayerNormalization, LayerNormalizationGradient } from '../plugin/ops/la
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** Of layer_normalization.cc and layer_normalization_gradient.cc. */
-interface Functions {
-  layer_normalization(
-    x: number,
-    gamma: number,
-    beta: number,
-    y: number,
-    rows: number,
-    channels: number,
-    epsilon: number,
-  ): void;
-  layer_normalization_gradient(
-    x: number,
-    gamma: number,
-    dy: number,
-    dx: number,
-    dgamma: number,
-    dbeta: number,
-    scratch: number,
-    rows: number,
-    channels: number,
-    epsilon: number,
-  ): void;
-}
-
-registerWasmKernel<typeof LayerNormalization, Functions>(
+registerWasmKernel(
   LayerNormalization,
   ({ inputs: { x, gamma, beta }, outputs: { y }, shapes, attributes, inParts }) => {
     const [channels] = shapes.gamma;
@@ -40,7 +15,7 @@ registerWasmKernel<typeof LayerNormalization, Functions>(
   },
 );
 
-registerWasmKernel<typeof LayerNormalizationGradient, Functions>(
+registerWasmKernel(
   LayerNormalizationGradient,
   ({ inputs: { x, gamma, dy }, outputs, shapes, attributes, functions, scratch }) => {
     const { dx, dgamma, dbeta } = outputs;

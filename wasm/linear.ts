@@ -2,9 +2,9 @@
 import { rowsOf } from '../plugin/kernels/sizes.js';
 import { Linear, usedColumns } from '../plugin/ops/linear.js';
 import { registerWasmKernel } from './kernels.js';
-import { multiply, type ProductFunctions, weightsOf } from './matrix_product.js';
+import { multiply, weightsOf } from './matrix_product.js';
 
-registerWasmKernel<typeof Linear, ProductFunctions>(
+registerWasmKernel(
   Linear,
   ({ inputs: { x, weights, bias }, outputs: { y }, shapes, attributes, tensors, ...memory }) => {
     const used = usedColumns(shapes.weights[1], attributes);

@@ -3,29 +3,7 @@ import { rowsOf } from '../plugin/kernels/sizes.js';
 import { LinearInputGradient, LinearWeightGradient, RowSum, usedColumns } from '../plugin/ops/linear.js';
 import { registerWasmKernel } from './kernels.js';
 
-/** A product of two matrices, one of which has columns that are not used. */
-type Product = (
-  left: number,
-  right: number,
-  result: number,
-  scratch: number,
-  rows: number,
-  inputs: number,
-  columns: number,
-  first: number,
-  outputs: number,
-) => void;
-
-/** Of linear_gradients.cc and row_sum.cc. */
-interface Functions {
-  linear_input_gradient_scratch(outputs: number): number;
-  linear_input_gradient: Product;
-  linear_weight_gradient_scratch(outputs: number): number;
-  linear_weight_gradient: Product;
-  row_sum(x: number, y: number, scratch: number, rows: number, channels: number): void;
-}
-
-registerWasmKernel<typeof LinearInputGradient, Functions>(
+registerWasmKernel(
   LinearInputGradient,
   ({ inputs: { dy, weights }, outputs: { dx }, shapes, attributes, functions, scratch }) => {
     const [inputs, columns] = shapes.weights;
@@ -36,7 +14,7 @@ registerWasmKernel<typeof LinearInputGradient, Functions>(
   },
 );
 
-registerWasmKernel<typeof LinearWeightGradient, Functions>(
+registerWasmKernel(
   LinearWeightGradient,
   ({ inputs: { x, dy }, outputs: { dweights }, shapes, attributes, functions, scratch }) => {
     const { columns } = attributes;
@@ -47,10 +25,7 @@ registerWasmKernel<typeof LinearWeightGradient, Functions>(
   },
 );
 
-registerWasmKernel<typeof RowSum, Functions>(
-  RowSum,
-  ({ inputs: { x }, outputs: { y }, shapes, functions, scratch }) => {
-    const channels = shapes.x[shapes.x.length - 1];
-    functions.row_sum(x, y, scratch(4 * channels), rowsOf(shapes.x), channels);
-  },
-);
+registerWasmKernel(RowSum, ({ inputs: { x }, outputs: { y }, shapes, functions, scratch }) => {
+  const channels = shapes.x[shapes.x.length - 1];
+  functions.row_sum(x, y, scratch(4 * channels), rowsOf(shapes.x), channels);
+});

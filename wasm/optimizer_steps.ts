@@ -4,43 +4,7 @@ import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from '../plugin/ops/optim
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** Of optimizer_steps.cc. */
-interface Functions {
-  adamw_step(
-    value: number,
-    gradient: number,
-    m: number,
-    v: number,
-    updated: number,
-    mean: number,
-    variance: number,
-    size: number,
-    beta1: number,
-    rest1: number,
-    beta2: number,
-    rest2: number,
-    epsilon: number,
-    keep: number,
-    rate: number,
-    correction: number,
-  ): void;
-  momentum_step(
-    value: number,
-    gradient: number,
-    velocity: number,
-    updated: number,
-    next: number,
-    size: number,
-    momentum: number,
-    decay: number,
-    rate: number,
-    nesterov: boolean,
-  ): void;
-  scale_by(x: number, factor: number, y: number, size: number): void;
-  square_sum(x: number, y: number, size: number): void;
-}
-
-registerWasmKernel<typeof AdamWStep, Functions>(
+registerWasmKernel(
   AdamWStep,
   ({ inputs: { value, gradient, m, v }, outputs, shapes, attributes, inParts }) => {
     const { updated, mean, variance } = outputs;
@@ -53,7 +17,7 @@ registerWasmKernel<typeof AdamWStep, Functions>(
   },
 );
 
-registerWasmKernel<typeof MomentumStep, Functions>(
+registerWasmKernel(
   MomentumStep,
   ({ inputs: { value, gradient, velocity }, outputs: { updated, next }, shapes, attributes, functions }) => {
     const { momentum, decay, rate, nesterov } = attributes;
@@ -65,16 +29,10 @@ registerWasmKernel<typeof MomentumStep, Functions>(
   },
 );
 
-registerWasmKernel<typeof ScaleBy, Functions>(
-  ScaleBy,
-  ({ inputs: { x, factor }, outputs: { y }, shapes, functions }) => {
-    functions.scale_by(x, factor, y, sizeOf(shapes.x));
-  },
-);
+registerWasmKernel(ScaleBy, ({ inputs: { x, factor }, outputs: { y }, shapes, functions }) => {
+  functions.scale_by(x, factor, y, sizeOf(shapes.x));
+});
 
-registerWasmKernel<typeof SquareSum, Functions>(
-  SquareSum,
-  ({ inputs: { x }, outputs: { y }, shapes, functions }) => {
-    functions.square_sum(x, y, sizeOf(shapes.x));
-  },
-);
+registerWasmKernel(SquareSum, ({ inputs: { x }, outputs: { y }, shapes, functions }) => {
+  functions.square_sum(x, y, sizeOf(shapes.x));
+});

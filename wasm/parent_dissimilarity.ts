@@ -4,35 +4,8 @@ import { ParentDissimilarity, ParentDissimilarityGradient } from '../plugin/ops/
 import { METRICS } from './edge_dissimilarity.js';
 import { registerWasmKernel } from './kernels.js';
 
-type Sizes = [
-  batch: number,
-  vertices: number,
-  groups: number,
-  size: number,
-  metric: number,
-  smallestNorm: number,
-];
-
-/** Of parent_dissimilarity.cc. */
-interface Functions {
-  parent_dissimilarity(
-    features: number,
-    order: number,
-    parent: number,
-    distance: number,
-    norms: number,
-    ...sizes: Sizes
-  ): void;
-  parent_dissimilarity_gradient(
-    features: number,
-    order: number,
-    parent: number,
-    dy: number,
-    dfeatures: number,
-    norms: number,
-    ...sizes: Sizes
-  ): void;
-}
+/** Images, vertices, groups, channels of a group; the metric and its smallest norm. */
+type Sizes = [number, number, number, number, number, number];
 
 /** Sizes that both functions take, and bytes of scratch memory for norms. */
 function sizesOf(
@@ -45,7 +18,7 @@ function sizesOf(
   };
 }
 
-registerWasmKernel<typeof ParentDissimilarity, Functions>(
+registerWasmKernel(
   ParentDissimilarity,
   ({ inputs: { features, order, parent }, outputs, shapes, attributes, functions, scratch }) => {
     const { sizes, bytes } = sizesOf(shapes, attributes);
@@ -53,7 +26,7 @@ registerWasmKernel<typeof ParentDissimilarity, Functions>(
   },
 );
 
-registerWasmKernel<typeof ParentDissimilarityGradient, Functions>(
+registerWasmKernel(
   ParentDissimilarityGradient,
   ({ inputs: { features, order, parent, dy }, outputs, shapes, attributes, functions, scratch }) => {
     const { sizes, bytes } = sizesOf(shapes, attributes);

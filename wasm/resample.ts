@@ -2,26 +2,7 @@
 import { Resample } from '../plugin/ops/resample.js';
 import { registerWasmKernel } from './kernels.js';
 
-/** Of resample.cc. */
-interface Functions {
-  resample(
-    x: number,
-    starts: number,
-    terms: number,
-    ranges: number,
-    weights: number,
-    y: number,
-    images: number,
-    height: number,
-    width: number,
-    channels: number,
-    rows: number,
-    columns: number,
-    most: number,
-  ): void;
-}
-
-registerWasmKernel<typeof Resample, Functions>(
+registerWasmKernel(
   Resample,
   ({ inputs: { x, starts, terms, ranges, weights }, outputs: { y }, shapes, attributes, functions }) => {
     const [, height, width, channels] = shapes.x;

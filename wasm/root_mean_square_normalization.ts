@@ -4,19 +4,7 @@ import { RootMeanSquareNormalization } from '../plugin/ops/root_mean_square_norm
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** Of root_mean_square_normalization.cc. */
-export interface NormalizationFunctions {
-  root_mean_square_normalization(
-    x: number,
-    gamma: number,
-    y: number,
-    rows: number,
-    channels: number,
-    epsilon: number,
-  ): void;
-}
-
-registerWasmKernel<typeof RootMeanSquareNormalization, NormalizationFunctions>(
+registerWasmKernel(
   RootMeanSquareNormalization,
   ({ inputs: { x, gamma }, outputs: { y }, shapes, attributes, inParts }) => {
     const [channels] = shapes.gamma;

@@ -1,34 +1,10 @@
 /** SelectiveLayer on WebAssembly: the kernels of its parts one after another, with nothing of tfjs between them. */
 import { SelectiveLayer } from '../plugin/ops/selective_layer.js';
-import type { CausalConvolutionFunctions } from './causal_convolution.js';
 import { registerWasmKernel } from './kernels.js';
-import { multiply, type ProductFunctions, weightsOf } from './matrix_product.js';
-import type { NormalizationFunctions } from './root_mean_square_normalization.js';
-import { ratesOf, type SelectiveScanFunctions, scanBytesAToken } from './selective_scan.js';
-import type { SelectiveSplitFunctions } from './selective_split.js';
-import type { SelectiveStepFunctions } from './selective_step.js';
+import { multiply, weightsOf } from './matrix_product.js';
+import { ratesOf, scanBytesAToken } from './selective_scan.js';
 
-/** Of selective_layer.cc, and of the parts. */
-interface Functions
-  extends CausalConvolutionFunctions,
-    NormalizationFunctions,
-    ProductFunctions,
-    SelectiveScanFunctions,
-    SelectiveSplitFunctions,
-    SelectiveStepFunctions {
-  selective_layer_split(projected: number, u: number, gate: number, rows: number, channels: number): void;
-  selective_layer_gate(
-    scanned: number,
-    u: number,
-    skip: number,
-    gate: number,
-    rows: number,
-    channels: number,
-  ): void;
-  selective_layer_add(x: number, y: number, size: number): void;
-}
-
-registerWasmKernel<typeof SelectiveLayer, Functions>(SelectiveLayer, (args) => {
+registerWasmKernel(SelectiveLayer, (args) => {
   const { inputs, outputs, shapes, attributes, functions, scratch, tensors } = args;
   const [batch, length, hidden] = shapes.x;
   const [channels, states] = shapes.logA;

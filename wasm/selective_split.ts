@@ -3,20 +3,7 @@ import { SelectiveJoin, SelectiveSplit } from '../plugin/ops/selective_split.js'
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** Of selective_split.cc. */
-export interface SelectiveSplitFunctions {
-  selective_split(
-    selected: number,
-    step: number,
-    inputGate: number,
-    outputGate: number,
-    rows: number,
-    rank: number,
-    states: number,
-  ): void;
-}
-
-registerWasmKernel<typeof SelectiveSplit, SelectiveSplitFunctions>(
+registerWasmKernel(
   SelectiveSplit,
   ({ inputs: { selected }, outputs: { step, inputGate, outputGate }, shapes, attributes, inParts }) => {
     const [batch, vertices, width] = shapes.selected;
@@ -29,7 +16,7 @@ registerWasmKernel<typeof SelectiveSplit, SelectiveSplitFunctions>(
   },
 );
 
-registerWasmKernel<typeof SelectiveJoin, { selective_join: SelectiveSplitFunctions['selective_split'] }>(
+registerWasmKernel(
   SelectiveJoin,
   ({ inputs: { step, inputGate, outputGate }, outputs: { selected }, shapes, functions }) => {
     const [batch, vertices, rank] = shapes.step;

@@ -3,20 +3,7 @@ import { SelectiveStep } from '../plugin/ops/selective_step.js';
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** Of selective_step.cc. */
-export interface SelectiveStepFunctions {
-  selective_step(
-    rawStep: number,
-    stepBias: number,
-    x: number,
-    step: number,
-    drive: number,
-    rows: number,
-    channels: number,
-  ): void;
-}
-
-registerWasmKernel<typeof SelectiveStep, SelectiveStepFunctions>(
+registerWasmKernel(
   SelectiveStep,
   ({ inputs: { rawStep, stepBias, x }, outputs: { step, drive }, shapes, inParts }) => {
     const [batch, length, channels] = shapes.x;

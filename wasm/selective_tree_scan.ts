@@ -4,50 +4,26 @@ import { EDGE_BYTES } from './constants.js';
 import { registerWasmKernel } from './kernels.js';
 import { scanBytesAToken } from './selective_scan.js';
 
-/** Of selective_tree_scan.cc. */
-interface Functions {
-  selective_tree_scan(
-    step: number,
-    drive: number,
-    logA: number,
-    inputGate: number,
-    outputGate: number,
-    order: number,
-    parent: number,
-    y: number,
-    nextState: number,
-    scratch: number,
-    batch: number,
-    length: number,
-    channels: number,
-    states: number,
-    treeWeight: number,
-  ): void;
-}
-
-registerWasmKernel<typeof SelectiveTreeScan, Functions>(
-  SelectiveTreeScan,
-  ({ inputs, outputs, shapes, attributes, functions, scratch }) => {
-    const { step, drive, logA, inputGate, outputGate, order, parent } = inputs;
-    const [batch, length, channels] = shapes.step;
-    const [, states] = shapes.logA;
-    functions.selective_tree_scan(
-      step,
-      drive,
-      logA,
-      inputGate,
-      outputGate,
-      order,
-      parent,
-      outputs.y,
-      outputs.nextState,
-      // Every token has one edge at most.
-      scratch((scanBytesAToken(states) + EDGE_BYTES) * length),
-      batch,
-      length,
-      channels,
-      states,
-      attributes.treeWeight,
-    );
-  },
-);
+registerWasmKernel(SelectiveTreeScan, ({ inputs, outputs, shapes, attributes, functions, scratch }) => {
+  const { step, drive, logA, inputGate, outputGate, order, parent } = inputs;
+  const [batch, length, channels] = shapes.step;
+  const [, states] = shapes.logA;
+  functions.selective_tree_scan(
+    step,
+    drive,
+    logA,
+    inputGate,
+    outputGate,
+    order,
+    parent,
+    outputs.y,
+    outputs.nextState,
+    // Every token has one edge at most.
+    scratch((scanBytesAToken(states) + EDGE_BYTES) * length),
+    batch,
+    length,
+    channels,
+    states,
+    attributes.treeWeight,
+  );
+});

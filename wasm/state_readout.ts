@@ -16,66 +16,36 @@ type Inputs = [
   outputBeta: number,
 ];
 
-/** Of state_readout.cc and state_readout_gradient.cc. */
-interface Functions {
-  state_readout(...args: [...Inputs, y: number, rows: number, channels: number, epsilon: number]): void;
-  state_readout_gradient(
-    ...args: [
-      ...Inputs,
-      dy: number,
-      dState: number,
-      dOutputGate: number,
-      dX: number,
-      dSkip: number,
-      dGate: number,
-      dStateGamma: number,
-      dStateBeta: number,
-      dOutputGamma: number,
-      dOutputBeta: number,
-      scratch: number,
-      rows: number,
-      channels: number,
-      epsilon: number,
-    ]
-  ): void;
-}
+registerWasmKernel(StateReadout, ({ inputs, outputs: { y }, shapes, attributes, inParts }) => {
+  const [batch, vertices, channels] = shapes.state;
+  const [state, outputGate, x, skip, gate, ...vectors] = addressesOf(inputs);
+  const at = (address: number, row: number) => address + 4 * row * channels;
+  inParts('state_readout', partsOf(batch * vertices, 2 * channels), (row, count) => [
+    ...([at(state, row), outputGate + 4 * row, at(x, row), skip, at(gate, row), ...vectors] as const),
+    ...([at(y, row), count, channels, attributes.epsilon] as const),
+  ]);
+});
 
-registerWasmKernel<typeof StateReadout, Functions>(
-  StateReadout,
-  ({ inputs, outputs: { y }, shapes, attributes, inParts }) => {
-    const [batch, vertices, channels] = shapes.state;
-    const [state, outputGate, x, skip, gate, ...vectors] = addressesOf(inputs);
-    const at = (address: number, row: number) => address + 4 * row * channels;
-    inParts('state_readout', partsOf(batch * vertices, 2 * channels), (row, count) => [
-      ...([at(state, row), outputGate + 4 * row, at(x, row), skip, at(gate, row), ...vectors] as const),
-      ...([at(y, row), count, channels, attributes.epsilon] as const),
-    ]);
-  },
-);
-
-registerWasmKernel<typeof StateReadoutGradient, Functions>(
-  StateReadoutGradient,
-  ({ inputs, outputs, shapes, attributes, functions, scratch }) => {
-    const [batch, vertices, channels] = shapes.state;
-    functions.state_readout_gradient(
-      ...addressesOf(inputs),
-      inputs.dy,
-      outputs.state,
-      outputs.outputGate,
-      outputs.x,
-      outputs.skip,
-      outputs.gate,
-      outputs.stateGamma,
-      outputs.stateBeta,
-      outputs.outputGamma,
-      outputs.outputBeta,
-      scratch(24 * channels),
-      batch * vertices,
-      channels,
-      attributes.epsilon,
-    );
-  },
-);
+registerWasmKernel(StateReadoutGradient, ({ inputs, outputs, shapes, attributes, functions, scratch }) => {
+  const [batch, vertices, channels] = shapes.state;
+  functions.state_readout_gradient(
+    ...addressesOf(inputs),
+    inputs.dy,
+    outputs.state,
+    outputs.outputGate,
+    outputs.x,
+    outputs.skip,
+    outputs.gate,
+    outputs.stateGamma,
+    outputs.stateBeta,
+    outputs.outputGamma,
+    outputs.outputBeta,
+    scratch(24 * channels),
+    batch * vertices,
+    channels,
+    attributes.epsilon,
+  );
+});
 
 function addressesOf(inputs: Readonly<Record<keyof typeof StateReadout.inputs, number>>): Inputs {
   const { state, outputGate, x, skip, gate, stateGamma, stateBeta, outputGamma, outputBeta } = inputs;
