@@ -141,7 +141,7 @@ async function queued(
   try {
     const queue = (command: string, ...args: readonly string[]) =>
       runCommand(program, 'queue', command, ...args, '--redis', server.url, '--name', 'digits');
-    await queue('add', model, pictures, '--batch', String(BATCH));
+    await queue('add', model, pictures);
     const start = performance.now();
     await Promise.all([1, 2].map(() => queue('work', '--backend', 'wasm')));
     return (performance.now() - start) / 1000;

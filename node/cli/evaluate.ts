@@ -7,7 +7,6 @@ import { oneLine } from '../error_line.js';
 import type { Evaluation } from '../evaluation/evaluation.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
 import type { ImageInput } from '../images/picture_files.js';
-import { taskKindOf } from '../pictures/kinds.js';
 import { runPictures } from '../pictures/run_pictures.js';
 import { openRunner } from '../pictures/runner.js';
 import { type FailedRow, isFailed, type TaskSpec } from '../pictures/task.js';
@@ -199,7 +198,6 @@ interface Outcome {
 
 /** Compares the rows of all inputs, or of those until a signal. */
 async function run(spec: TaskSpec, { inputs, add }: Evaluation, flags: Flags): Promise<Outcome> {
-  const { batch } = await taskKindOf(spec);
   const interruption = new Interruption();
   const { signal } = interruption;
   const bar = await PictureBar.start(0, inputs.length > 1);
@@ -209,7 +207,8 @@ async function run(spec: TaskSpec, { inputs, add }: Evaluation, flags: Flags): P
     const runner = await openRunner(spec, { warn, workers: await threadsOf(flags.workers, spec.backend) });
     try {
       bar?.count(listed(inputs));
-      for await (const row of runPictures(runner, listed(inputs), { batch: flags.batch ?? batch, signal })) {
+      const { batch = runner.batch } = flags;
+      for await (const row of runPictures(runner, listed(inputs), { batch, signal })) {
         const input = inputs[done++];
         const problem = isFailed(row) ? row : problemOf(() => add(row, input), input);
         bar?.add();

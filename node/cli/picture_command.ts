@@ -65,7 +65,7 @@ export async function runPictureCommand(
     });
     try {
       const inputs = placed(all, outputs, output);
-      const options = { batch: flags.batch ?? kind.batch, signal: interruption.signal };
+      const options = { batch: flags.batch ?? runner.batch, signal: interruption.signal };
       for await (const row of runPictures(runner, inputs, options)) {
         windows.stop();
         // What a signal breaks off, such as a file that is being written, is done again.

@@ -26,7 +26,7 @@ export async function queueAdd(model: string, images: readonly string[], flags: 
     );
   }
   const task = taskOf(flags);
-  const batch = flags.batch ?? (await kindOf(task)).batch;
+  const batch = flags.batch ?? (await kindOf(task)).job;
   const { first, all } = await lookAhead(imageInputs(images, { list, standardInput: standardInput() }), 2);
   if (first.length === 1 && first[0].problem !== undefined) throw new Error(first[0].problem);
   await withServer(flags, async ({ redis }) => {

@@ -22,11 +22,6 @@ export async function kindOf({ kind }: Pick<TaskSpec, 'kind'>): Promise<PictureK
   return (await entryOf(KINDS, kind)()) as PictureKind;
 }
 
-/** @throws {Error} for a name that no kind has */
-export async function taskKindOf({ kind }: Pick<TaskSpec, 'kind'>): Promise<TaskKind> {
-  return (await entryOf(ALL, kind)()) as TaskKind;
-}
-
 function entryOf<Kinds extends object>(kinds: Kinds, kind: string): Kinds[keyof Kinds] {
   if (Object.hasOwn(kinds, kind)) return kinds[kind as keyof Kinds];
   throw new Error(`there is no kind of task '${kind}'; expected ${Object.keys(kinds).join(', ')}`);
@@ -40,6 +35,6 @@ export async function openTask<Input extends ImageInput = ImageInput, Row extend
   spec: TaskSpec,
   options: OpenOptions = {},
 ): Promise<Task<Input, Row>> {
-  const kind = await taskKindOf(spec);
+  const kind = (await entryOf(ALL, spec.kind)()) as TaskKind;
   return (await kind.open(spec, options)) as unknown as Task<Input, Row>;
 }

@@ -27,6 +27,8 @@ export interface GivenPicture<Input> {
 export type PictureWork<Input, Row> = Reading<Input> & (Single<Input, Row> | Several<Input, Row>);
 
 interface Reading<Input> {
+  /** Pictures of a batch where no number is asked for; 1 by default. */
+  readonly batch?: number;
   /** Reads a picture that is not in a file of its own. */
   read?(input: Input): Promise<RgbImage>;
   /** Makes a picture smaller, so that those of a batch take little memory. */
@@ -66,6 +68,7 @@ export async function openPictureTask<
   let before: Promise<unknown> = Promise.resolve();
   return {
     backend,
+    batch: work.batch ?? 1,
     dispose: () => model.dispose(),
     async run(inputs) {
       const pictures = await readAll(inputs, work);

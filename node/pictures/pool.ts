@@ -52,10 +52,11 @@ export async function openPool<Input extends ImageInput = ImageInput, Row extend
     const model = await readSharedModel(spec.model);
     // The least busy thread is chosen, so that each gets one.
     const opening = Array.from({ length: threads }, () => ask<Opened>({ open: model }));
-    const [{ backend, warnings }] = await Promise.all(opening);
+    const [{ backend, batch, warnings }] = await Promise.all(opening);
     for (const warning of warnings) warn?.(warning);
     return {
       backend,
+      batch,
       threads,
       inFlight: threads * BATCHES_OF_A_THREAD,
       run: (inputs) => ask<(Row | FailedRow)[]>({ inputs }),

@@ -1,6 +1,5 @@
 /** A thread of a pool: its own tfjs, its own backend, its own copy of the model. */
 import { workerData } from 'node:worker_threads';
-import type { StartedBackend } from '../backend.js';
 import { oneLine } from '../error_line.js';
 import type { ImageInput } from '../images/picture_files.js';
 import { multiline } from '../printable.js';
@@ -10,8 +9,7 @@ import type { FailedRow, PictureRow, Task, TaskSpec } from './task.js';
 /** What a pool asks of a thread. */
 export type PoolMessage = { readonly open: SharedModel } | { readonly inputs: readonly ImageInput[] };
 
-export interface Opened {
-  readonly backend: StartedBackend;
+export interface Opened extends Pick<Task, 'backend' | 'batch'> {
   /** What a person should know. */
   readonly warnings: readonly string[];
 }
@@ -47,5 +45,6 @@ export default async function answer(
 async function opened(model: SharedModel): Promise<Opened> {
   const warnings: string[] = [];
   opening = openTask(spec, { source: sharedFolder(model), warn: (line) => warnings.push(line) });
-  return { backend: (await opening).backend, warnings };
+  const { backend, batch } = await opening;
+  return { backend, batch, warnings };
 }

@@ -20,6 +20,7 @@ export async function openRunner<Input extends ImageInput = ImageInput, Row exte
   const task = await openTask<Input, Row>(spec, options);
   return {
     backend: task.backend,
+    batch: task.batch,
     inFlight: 2, // the pictures of one are read while the model works on the other
     run: (inputs) => task.run(inputs),
     dispose: async () => task.dispose(),

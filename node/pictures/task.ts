@@ -21,6 +21,8 @@ export interface TaskSpec<Options extends object = object> {
 /** A task that is ready to work. */
 export interface Task<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow> {
   readonly backend: StartedBackend;
+  /** Inputs of a batch where no number is asked for. */
+  readonly batch: number;
   /**
    * A row for each input, in order; a bad input is a {@link FailedRow}. Several calls may be in flight: pictures of one are
    * read while the model works on another.
@@ -33,6 +35,8 @@ export interface Task<Input extends ImageInput = ImageInput, Row extends Picture
 /** An opened task that takes batches of inputs. */
 export interface Runner<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow> {
   readonly backend: StartedBackend;
+  /** Inputs of a batch where no number is asked for. */
+  readonly batch: number;
   /** Batches that it works on at a time, those included whose pictures are read meanwhile. */
   readonly inFlight: number;
   /** @throws {Error} when the thread that worked on it has ended */
@@ -56,8 +60,6 @@ export interface TaskKind<
   Input extends ImageInput = ImageInput,
   Row extends PictureRow = PictureRow,
 > {
-  /** Pictures of a batch where nothing is asked for. */
-  readonly batch: number;
   /** @throws {Error} one line, when the backend or the model cannot be had */
   open(spec: TaskSpec<Options>, options: OpenOptions): Promise<Task<Input, Row>>;
 }
@@ -68,6 +70,8 @@ export interface PictureKind<
   Input extends ImageInput = ImageInput,
   Row extends PictureRow = PictureRow,
 > extends TaskKind<Options, Input, Row> {
+  /** Pictures of a queue's job where no number is asked for. */
+  readonly job: number;
   /** A row as text for a person: one line or more. */
   describe(row: Row): string;
   /** What a row is in a document of JSON: itself by default. */

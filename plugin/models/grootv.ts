@@ -20,6 +20,7 @@ import {
   toWholeInput,
   type WholeInput,
 } from '../image/input.js';
+import type { Extent } from '../image/prepare.js';
 import type { Aggregate } from '../ops/tree_scan.js';
 import {
   type AffinityMap,
@@ -73,8 +74,18 @@ export interface AffinityOptions extends BlockOptions, AffinityPoint {}
 
 const NO_HEAD = 'the model has no classification head';
 
-/** Pictures of one prediction: a longer list needs no more memory than this many. */
-const PICTURES_AT_A_TIME = 8;
+/** Pictures of one prediction, of any size. */
+const FEWEST_TOGETHER = 8;
+/** Of small pictures: what JavaScript does for a prediction is done once for all of them, and for more it is little. */
+const MOST_TOGETHER = 32;
+/** Pixels of small pictures that go together: as many as the fewest of the usual 224 x 224 have. */
+const PIXELS_TOGETHER = FEWEST_TOGETHER * 224 * 224;
+
+/** Pictures of this size that are predicted at a time: a longer list needs no more memory. */
+function fittingTogether({ width, height }: Extent): number {
+  const fitting = Math.floor(PIXELS_TOGETHER / (width * height));
+  return Math.max(FEWEST_TOGETHER, Math.min(fitting, MOST_TOGETHER));
+}
 
 /** A converted GrootV model. Any image size will do; `metadata.preprocessing` says what it was trained for. */
 export class GrootV extends PictureModel<GrootVMetadata> {
@@ -97,6 +108,12 @@ export class GrootV extends PictureModel<GrootVMetadata> {
 
   protected get usualSide(): number {
     return this.metadata.preprocessing.size;
+  }
+
+  /** Pictures of the model's size that `classify` predicts at a time, however many it is given: 8, of small ones up to 32. */
+  get picturesTogether(): number {
+    const { size } = this.metadata.preprocessing;
+    return fittingTogether({ width: size, height: size });
   }
 
   /** The blocks of the whole network. */
@@ -208,7 +225,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     }
   }
 
-  /** Pictures as tensors [N, H, W, 3] of at most PICTURES_AT_A_TIME, unless one tensor holds more. */
+  /** Pictures as tensors [N, H, W, 3] of at most {@link fittingTogether}, unless one tensor holds more. */
   private async *batches(
     method: string,
     images: ImageInput | readonly ImageInput[],
@@ -233,8 +250,9 @@ export class GrootV extends PictureModel<GrootVMetadata> {
           const which = several ? `picture ${i + 1} of ${list.length}: ` : '';
           throw failure(`GrootV.${method}`, error, which, options.signal);
         });
+        const [, height, width] = tensor.shape;
         const fits =
-          group.length < PICTURES_AT_A_TIME &&
+          group.length < fittingTogether({ width, height }) &&
           String(group[0]?.shape.slice(1)) === String(tensor.shape.slice(1));
         if (group.length > 0 && !fits) yield together();
         group.push(tensor);

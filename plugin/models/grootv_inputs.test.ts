@@ -116,14 +116,24 @@ t.test('many pictures are done a few at a time, and a signal ends them', async (
   const { leaked } = await onBackend('wasm', async () => {
     const model = await load('grootv/grootv_tiny_module.pth');
     const { size } = model.metadata.preprocessing;
-    const pixels = (i: number) => ({
-      width: size,
-      height: size,
-      data: new Uint8Array(size * size * 3).fill(9 * i),
+    const pixels = (i: number, side = size) => ({
+      width: side,
+      height: side,
+      data: new Uint8Array(side * side * 3).fill(7 * i),
     });
+    const predicted: number[] = [];
+    const { logits } = model;
+    model.logits = (images) => {
+      predicted.push(images.shape[0]);
+      return logits.call(model, images);
+    };
     const pictures = Array.from({ length: 19 }, (_, i) => pixels(i));
     const rows = await model.classify(pictures, { top: 2 });
     t.equal(rows.length, 19);
+    t.same([size, model.picturesTogether, predicted.splice(0)], [224, 8, [8, 8, 3]]);
+    const small = Array.from({ length: 35 }, (_, i) => pixels(i, 32));
+    await model.classify(small, { prepare: false });
+    t.same(predicted, [32, 3], 'more small ones');
     t.same(rows[17], (await model.classify(pictures[17], { top: 2 }))[0]);
     const mixed = await model.classify(
       [{ ...pixels(1) }, { width: 8, height: 24, data: new Uint8Array(576) }],

@@ -22,7 +22,7 @@ export interface Classified {
 }
 
 export const CLASSIFY: PictureKind<ClassifyOptions, ImageInput, Classified> = {
-  batch: 8,
+  job: 32,
   open,
   describe: ({ file, predictions, backend, ms }) => {
     const lines = predictions.map(
@@ -55,6 +55,7 @@ async function open(
   const { GrootV } = await import('../../../plugin/index.js');
   const { prepareImage } = await import('../../../plugin/image/prepare.js');
   const workOf = (model: GrootV, backend: StartedBackend): PictureWork<ImageInput, Classified> => ({
+    batch: model.picturesTogether,
     prepare: (image) => prepareImage(image, model.metadata.preprocessing),
     computeAll: async (pictures) => {
       const images = pictures.map(({ image }) => image);

@@ -37,7 +37,7 @@ export interface Detected {
 }
 
 export const DETECT: PictureKind<DetectOptions, DetectInput, Detected> = {
-  batch: 1,
+  job: 1,
   open,
   describe: ({ file, width, height, detections, out, backend, ms }) => {
     const lines = detections.map(({ box, label, score }) => {

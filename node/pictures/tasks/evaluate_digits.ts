@@ -16,7 +16,7 @@ export interface ClassifiedDigit extends PictureRow {
   readonly predictions: readonly Prediction[];
 }
 
-export const EVALUATE_DIGITS: TaskKind<IdxPaths, Digit, ClassifiedDigit> = { batch: 32, open };
+export const EVALUATE_DIGITS: TaskKind<IdxPaths, Digit, ClassifiedDigit> = { open };
 
 async function open(spec: TaskSpec<IdxPaths>, options: OpenOptions): Promise<Task<Digit, ClassifiedDigit>> {
   const { GrootV } = await import('../../../plugin/index.js');
@@ -24,6 +24,7 @@ async function open(spec: TaskSpec<IdxPaths>, options: OpenOptions): Promise<Tas
   const { inOrder } = await import('../../../plugin/training/data/batches.js');
   const examples = await readIdxSet(spec.options);
   const workOf = (model: GrootV): PictureWork<Digit, ClassifiedDigit> => ({
+    batch: model.picturesTogether,
     read: async ({ index }) => examples.picture(index),
     computeAll: async (pictures) => {
       const batch = {
@@ -35,7 +36,7 @@ async function open(spec: TaskSpec<IdxPaths>, options: OpenOptions): Promise<Tas
       const preparation = model.metadata.preprocessing;
       for await (const { images } of inOrder(batch, { batch: pictures.length, preparation })) {
         try {
-          const predictions = await model.classify(images, { top: TOP });
+          const predictions = await model.classify(images, { top: TOP, prepare: false });
           rows.push(...pictures.map(({ input }, i) => ({ file: input.file, predictions: predictions[i] })));
         } finally {
           images.dispose();

@@ -23,7 +23,7 @@ export interface FoundObjects extends PictureRow {
   readonly results: readonly CocoResult[];
 }
 
-export const EVALUATE_OBJECTS: TaskKind<ObjectsOptions, CocoPictureInput, FoundObjects> = { batch: 1, open };
+export const EVALUATE_OBJECTS: TaskKind<ObjectsOptions, CocoPictureInput, FoundObjects> = { open };
 
 async function open(
   spec: TaskSpec<ObjectsOptions>,

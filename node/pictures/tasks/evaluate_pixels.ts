@@ -17,7 +17,7 @@ export interface ComparedPixels extends PictureRow {
   readonly counts: readonly number[];
 }
 
-export const EVALUATE_PIXELS: TaskKind<object, AnnotatedPicture, ComparedPixels> = { batch: 1, open };
+export const EVALUATE_PIXELS: TaskKind<object, AnnotatedPicture, ComparedPixels> = { open };
 
 async function open(spec: TaskSpec, options: OpenOptions): Promise<Task<AnnotatedPicture, ComparedPixels>> {
   const { Segmenter } = await import('../../../plugin/index.js');

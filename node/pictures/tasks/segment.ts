@@ -37,7 +37,7 @@ export interface Segmented {
 const LISTED = 10;
 
 export const SEGMENT: PictureKind<SegmentOptions, SegmentInput, Segmented> = {
-  batch: 1,
+  job: 1,
   open,
   describe: ({ file, width, height, classes, out, mask, backend, ms }) => {
     const lines = classes

@@ -138,6 +138,22 @@ t.test('pictures are prepared as the model says, or enlarged as the fixtures say
     images.dispose();
   }
 
+  const sizes = [picture, { ...picture, width: 7, height: 9 }, picture, picture];
+  const enlarged = async (pictures: readonly RgbImage[]) => {
+    const set = pictureExamples(
+      pictures.map((picture) => ({ picture, label: 'a' })),
+      { resizing: 'bilinear' },
+    );
+    const values: number[] = [];
+    for await (const { images } of inOrder(set, { preparation })) {
+      values.push(...(await images.data()));
+      images.dispose();
+    }
+    return values;
+  };
+  const alone = await Promise.all(sizes.map((each) => enlarged([each])));
+  t.same(await enlarged(sizes), alone.flat(), 'several sizes');
+
   const file = 'training/nano_batches.safetensors';
   if (!fixturePath(file)) return t.pass('resized digits', { skip: `no fixture ${file}` });
   const fixture = readFixture(file);

@@ -1,5 +1,5 @@
 /** Batches of examples: shuffled by a seed, from a position that can be saved, prepared as the model takes them. */
-import { concat, dispose, type Tensor4D, tensor4d, tidy } from '@tensorflow/tfjs-core';
+import { concat, type Tensor4D, tensor4d, tidy } from '@tensorflow/tfjs-core';
 import { prepareImage } from '../../image/prepare.js';
 import type { RgbImage } from '../../image/rgb_image.js';
 import { integer, record } from '../../models/checks.js';
@@ -159,40 +159,47 @@ async function toBatch(
 ): Promise<Batch> {
   const list = Array.from(indices);
   const pictures = await Promise.all(list.map((index) => examples.picture(index)));
-  const inputs: Tensor4D[] = [];
-  try {
-    for (const [i, picture] of pictures.entries()) {
-      inputs.push(toInput(picture, examples.resizing, preparation, changesOf(list[i])));
-    }
-    const images = tidy(() => concat(inputs, 0));
-    return { images, labels: Int32Array.from(list, (index) => examples.labels[index]) };
-  } finally {
-    dispose(inputs);
-  }
+  const changes = list.map(changesOf);
+  const images =
+    examples.resizing === 'bilinear' && !changes.some((each) => each)
+      ? enlarged(pictures, preparation.size)
+      : squares(pictures, preparation, changes);
+  return { images, labels: Int32Array.from(list, (index) => examples.labels[index]) };
 }
 
-/** [1, size, size, 3] */
-function toInput(
-  picture: RgbImage,
-  resizing: Examples['resizing'],
+/** Squares of 8 bits, [N, size, size, 3]. */
+function squares(
+  pictures: readonly RgbImage[],
   preparation: Preparation,
-  changes: Changes | undefined,
+  changes: readonly (Changes | undefined)[],
 ): Tensor4D {
   const { size } = preparation;
-  if (changes === undefined && resizing === 'bilinear') return toBilinear(picture, size);
-  const square = changes
-    ? augmentPicture(picture, size, changes, changes.random)
-    : prepareImage(picture, size);
-  const values = Float32Array.from(square.data);
-  if (changes && changes.random.next() < changes.erase) {
-    eraseRectangle(values, size, preparation, changes.random);
+  const values = new Float32Array(pictures.length * size * size * 3);
+  for (const [i, picture] of pictures.entries()) {
+    const change = changes[i];
+    const square = change
+      ? augmentPicture(picture, size, change, change.random)
+      : prepareImage(picture, size);
+    const part = values.subarray(i * square.data.length, (i + 1) * square.data.length);
+    part.set(square.data);
+    if (change && change.random.next() < change.erase) eraseRectangle(part, size, preparation, change.random);
   }
-  return tensor4d(values, [1, size, size, 3]);
+  return tensor4d(values, [pictures.length, size, size, 3]);
 }
 
-function toBilinear({ width, height, data }: RgbImage, size: number): Tensor4D {
+/** Whole pictures, bilinear, [N, size, size, 3]. */
+function enlarged(pictures: readonly RgbImage[], size: number): Tensor4D {
   return tidy(() => {
-    const pixels = tensor4d(Float32Array.from(data), [1, height, width, 3]);
-    return interpolateBilinear(pixels, { height: size, width: size });
+    const parts: Tensor4D[] = [];
+    for (let from = 0, to = 0; from < pictures.length; from = to) {
+      const { width, height } = pictures[from];
+      // Pictures of one size are one tensor.
+      while (pictures[to]?.width === width && pictures[to].height === height) to++;
+      const values = new Float32Array((to - from) * height * width * 3);
+      for (let i = from; i < to; i++) values.set(pictures[i].data, (i - from) * height * width * 3);
+      const pixels = tensor4d(values, [to - from, height, width, 3]);
+      parts.push(interpolateBilinear(pixels, { height: size, width: size }));
+    }
+    return concat(parts, 0);
   });
 }
