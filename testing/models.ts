@@ -13,13 +13,25 @@ export async function loadConverted(
   file: string,
   options: ConvertOptions = {},
 ): Promise<{ model: GraphModel; inspection: Inspection; sink: MemorySink }> {
+  const { sink, inspection } = await converted(file, options);
+  return { model: await loadSink(sink), inspection, sink };
+}
+
+/** Converts a checkpoint of the fixtures in memory. */
+export async function convertedSink(file: string, options: ConvertOptions = {}): Promise<MemorySink> {
+  return (await converted(file, options)).sink;
+}
+
+async function converted(
+  file: string,
+  options: ConvertOptions,
+): Promise<{ inspection: Inspection; sink: MemorySink }> {
   const path = fixturePath(file);
   if (!path) throw new Error(`no fixture ${file}`);
   const source = await fileSource(path);
   try {
     const sink = new MemorySink();
-    const inspection = await convertCheckpoint(source, sink, options);
-    return { model: await loadSink(sink), inspection, sink };
+    return { inspection: await convertCheckpoint(source, sink, options), sink };
   } finally {
     await source.close();
   }

@@ -8,17 +8,21 @@ import { build } from 'esbuild';
 import t from 'tap';
 import { chromiumMissing } from '../conformance/runners/launch_chromium.js';
 import { sharedChromium } from '../testing/chromium.js';
+import { convertedSink } from '../testing/models.js';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const TFJS = join(HERE, '..', 'node_modules', '@tensorflow', 'tfjs-backend-wasm', 'dist');
-const RUNS = process.env.GROOTVL_LONG === '1' ? 1000 : 50;
+const isLong = process.env.GROOTVL_LONG === '1';
+const RUNS = isLong ? 1000 : 50;
+const PREDICTIONS = isLong ? 1000 : 20;
 
 /** What a page, or a worker in it, does; sizes are such that much is split. */
 const PROGRAM = `
   import * as tf from '@tensorflow/tfjs-core';
   import '@tensorflow/tfjs-backend-cpu';
   import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
-  import { boruvkaMST, edgeDissimilarity, gelu, gridGraph, layerNormalization, linear, treeScan } from '../plugin/index.js';
+  import { boruvkaMST, edgeDissimilarity, gelu, GrootV, gridGraph, layerNormalization, linear, treeScan } from '../plugin/index.js';
+  import { PredictionMemory } from '../testing/prediction_memory.js';
   import { getThreads, ready, setThreads } from './index.js';
 
   /** Numbers without an order; those of tfjs take longer than all else here. */
@@ -104,19 +108,32 @@ const PROGRAM = `
     return { error, refused, given: getThreads(), isSame: isSame && areSame(everything(), expected) };
   };
 
+  globalThis.checkPredictions = async (threads, files, runs) => {
+    await start();
+    await setThreads(threads);
+    const memory = new PredictionMemory();
+    const model = await GrootV.load('/' + files + '/model.json');
+    const changed = await memory.ofPredictions(model, runs);
+    model.dispose();
+    return { threads: getThreads().count, changed, left: memory.tensorsLeft() };
+  };
+
   if (typeof document === 'undefined') globalThis.onmessage = async ({ data }) => postMessage(await globalThis.check(data));`;
 
 const TYPES: Record<string, string> = { wasm: 'application/wasm', js: 'text/javascript', html: 'text/html' };
 
-async function serve(script: string): Promise<{ url: string; close(): void }> {
+type Files = Readonly<Record<string, () => string | Uint8Array>>;
+
+/** @param more by the paths that ask for them */
+async function serve(script: string, more: Files = {}): Promise<{ url: string; close(): void }> {
   const server = createServer(({ url = '/' }, response) => {
     const name = url.split('/').at(-1) || 'index.html';
-    const files: Record<string, () => string | Uint8Array> = {
+    const files: Files = {
       'index.html': () => '<!doctype html><script type="module" src="/page.js"></script>',
       'page.js': () => script,
       'thread_script.js': () => readFileSync(join(HERE, name)),
     };
-    const read = files[name] ?? (() => readFileSync(join(TFJS, name)));
+    const read = more[url] ?? files[name] ?? (() => readFileSync(join(TFJS, name)));
     try {
       const body = read();
       response.writeHead(200, {
@@ -146,8 +163,8 @@ t.test('threads in Chromium', { skip: chromiumMissing() ?? false }, async (t) =>
   });
   const [{ text }] = outputFiles;
   const browser = await sharedChromium(t);
-  const open = async () => {
-    const server = await serve(text);
+  const open = async (more?: Files) => {
+    const server = await serve(text, more);
     const page = await browser.newPage();
     await page.goto(server.url);
     await page.waitForFunction('globalThis.check !== undefined');
@@ -184,6 +201,23 @@ t.test('threads in Chromium', { skip: chromiumMissing() ?? false }, async (t) =>
       });
       await close();
     });
+  }
+
+  for (const quantize of ['none', 'int8'] as const) {
+    const { files } = await convertedSink('grootv/grootv_nano_mnist.pth', { quantize });
+    const served = [...files].map(([name, bytes]) => [`/${quantize}/${name}`, () => bytes] as const);
+    for (const threads of [1, 2]) {
+      await t.test(`predictions leave nothing behind: ${quantize}, threads: ${threads}`, async (t) => {
+        const { page, close } = await open(Object.fromEntries(served));
+        const workers = () => page.workers().length;
+        await page.evaluate(`checkPredictions(${threads}, '${quantize}', 2)`);
+        const before = workers();
+        const found = await page.evaluate(`checkPredictions(${threads}, '${quantize}', ${PREDICTIONS})`);
+        t.same(found, { threads, changed: {}, left: 0 });
+        t.equal(workers(), before, 'workers');
+        await close();
+      });
+    }
   }
 
   await t.test('the script of a thread as a file', async (t) => {

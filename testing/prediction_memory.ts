@@ -1,0 +1,53 @@
+/** What predictions leave behind on tfjs's wasm backend, in Node and in pages: a shared test body. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { GrootV } from '../plugin/index.js';
+import { tfjsModule, watchAllocations } from './wasm_backend.js';
+
+/** After so many, kernels have what they keep: weights that were packed, sums of columns, memory for intermediate values. */
+const SETTLED = 3;
+const SIDE = 16;
+
+type Counts = Readonly<Record<string, number>>;
+
+export class PredictionMemory {
+  private readonly before = tf.memory().numTensors;
+  private readonly blocks = watchAllocations();
+
+  /**
+   * What is more or less after `runs` predictions than after the third, by name; nothing is to be.
+   * @param onPrediction called after each; a control leaves something behind here
+   */
+  async ofPredictions(model: GrootV, runs: number, onPrediction = () => {}): Promise<Counts> {
+    const picture = {
+      width: SIDE,
+      height: SIDE,
+      data: Uint8Array.from({ length: 3 * SIDE * SIDE }, (_, i) => (i * 7919) % 256),
+    };
+    const predict = async (times: number) => {
+      for (let i = 0; i < times; i++) {
+        await model.classify([picture], { top: 1 });
+        onPrediction();
+      }
+      return this.counts();
+    };
+    const settled = await predict(SETTLED);
+    const last = Object.entries(await predict(runs - SETTLED));
+    const changes = last.map(([name, value]) => [name, value - settled[name]] as const);
+    return Object.fromEntries(changes.filter(([, change]) => change !== 0));
+  }
+
+  /** Once the model is disposed of. */
+  tensorsLeft(): number {
+    return tf.memory().numTensors - this.before;
+  }
+
+  private counts(): Counts {
+    const { numTensors, numBytes, numDataBuffers } = tf.memory();
+    return {
+      ...{ numTensors, numBytes, numDataBuffers, dataIds: tf.backend().numDataIds() },
+      heapBytes: tfjsModule().HEAPU8.length,
+      blocks: this.blocks.size,
+      blockBytes: [...this.blocks.values()].reduce((all, bytes) => all + bytes, 0),
+    };
+  }
+}
