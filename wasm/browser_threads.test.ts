@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { chromiumMissing } from '../conformance/runners/launch_chromium.js';
 import { sharedChromium } from '../testing/chromium.js';
 import { convertedSink } from '../testing/models.js';
@@ -163,21 +163,19 @@ t.test('threads in Chromium', { skip: chromiumMissing() ?? false }, async (t) =>
   });
   const [{ text }] = outputFiles;
   const browser = await sharedChromium(t);
-  const open = async (more?: Files) => {
+  const open = async (t: Test, more?: Files) => {
     const server = await serve(text, more);
+    t.teardown(server.close); // also where the test fails: a server that listens keeps the process
     const page = await browser.newPage();
+    t.teardown(() => page.close());
     await page.goto(server.url);
     await page.waitForFunction('globalThis.check !== undefined');
-    const close = async () => {
-      await page.close();
-      server.close();
-    };
-    return { page, close };
+    return page;
   };
 
   for (const where of ['a page', 'a worker']) {
     await t.test(where, async (t) => {
-      const { page, close } = await open();
+      const page = await open(t);
       const found = (await page.evaluate(
         where === 'a page'
           ? `check(${RUNS})`
@@ -199,7 +197,6 @@ t.test('threads in Chromium', { skip: chromiumMissing() ?? false }, async (t) =>
         ofThreads: 0,
         end: { count: 1 },
       });
-      await close();
     });
   }
 
@@ -208,26 +205,24 @@ t.test('threads in Chromium', { skip: chromiumMissing() ?? false }, async (t) =>
     const served = [...files].map(([name, bytes]) => [`/${quantize}/${name}`, () => bytes] as const);
     for (const threads of [1, 2]) {
       await t.test(`predictions leave nothing behind: ${quantize}, threads: ${threads}`, async (t) => {
-        const { page, close } = await open(Object.fromEntries(served));
+        const page = await open(t, Object.fromEntries(served));
         const workers = () => page.workers().length;
         await page.evaluate(`checkPredictions(${threads}, '${quantize}', 2)`);
         const before = workers();
         const found = await page.evaluate(`checkPredictions(${threads}, '${quantize}', ${PREDICTIONS})`);
         t.same(found, { threads, changed: {}, left: 0 });
         t.equal(workers(), before, 'workers');
-        await close();
       });
     }
   }
 
   await t.test('the script of a thread as a file', async (t) => {
-    const { page, close } = await open();
+    const page = await open(t);
     t.match(await page.evaluate('checkScript()'), {
       error: /a thread did not start: the script \/nowhere.js cannot be loaded/,
       refused: { count: 1, reason: /nowhere/ },
       given: { count: 2 },
       isSame: true,
     });
-    await close();
   });
 });
