@@ -3,11 +3,13 @@ import { boolean, type Check, integer, number, oneOf, optional, record } from '.
 import { type DenseMetadata, type DenseTrunk, denseCheck, FRACTION } from './dense_metadata.js';
 import { type UisMambaWeakening, WEAKENING_FIELDS } from './uis_mamba_metadata.js';
 
-/** The sizes of Mask R-CNN (K. He et al., 2017) with a feature pyramid, on GrootV or UIS-Mamba. */
+/**
+ * The sizes of Mask R-CNN (K. He et al., 2017) with a feature pyramid, on GrootV or UIS-Mamba, whose `depatch`, `useHsw`,
+ * `hswVarphi` and `poolSize` are those of `UisMambaArchitecture`.
+ */
 export interface MaskRCNNArchitecture extends DenseTrunk, Partial<UisMambaWeakening> {
   /** GrootV where it is not there. */
   readonly backbone?: 'UIS-Mamba';
-  /** Of UIS-Mamba, as `useHsw`, `hswVarphi` and `poolSize`: see `UisMambaArchitecture`. */
   readonly depatch?: boolean;
   /** Channels of the feature pyramid. */
   readonly pyramidChannels: number;

@@ -73,6 +73,7 @@ export interface TrainedParameter extends TorchLayout {
 export type Gradients = Record<string, Tensor>;
 
 export interface GradientOptions {
+  /** Keeps less in memory, and computes most of the pass twice; the values are the same. */
   readonly checkpointing?: boolean;
 }
 
@@ -197,7 +198,6 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
    * Loss and gradients of a pass in training mode. The caller disposes the tensors of the result.
    * @param inputs as {@link forward}
    * @param loss a scalar from the logits
-   * @param options.checkpointing keeps less in memory, and computes most of the pass twice; the values are the same
    */
   gradients(
     inputs: NamedTensorMap | Tensor4D,
