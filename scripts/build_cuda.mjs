@@ -34,8 +34,8 @@ const RACES = 'grootvl_cuda_races.node';
 const OLDEST_TOOLKIT = 12;
 
 /**
- * GPUs that the addon is compiled for. All of them take minutes: GROOTVL_CUDA_GENERATIONS=90 is for checks on a machine
- * without a GPU. What was compiled last stands beside it.
+ * GPUs that the addon is compiled for. All of them take minutes: GROOTVL_CUDA_GENERATIONS=90, or 90-virtual
+ * for PTX alone, is for checks on a machine without a GPU. What was compiled last stands beside it.
  */
 const ALL_GENERATIONS = '75;80;86;89;90;100;120';
 const compiledFor = join(build, 'generations.txt');

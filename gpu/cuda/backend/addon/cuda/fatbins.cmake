@@ -13,12 +13,14 @@ endif()
 
 # Code for each generation of GPUs that the toolkit knows. Later minor versions run that of an earlier one: 8.7 that of
 # 8.6, 10.3 that of 10.0. What has another major version, 11.0 or one to come, is compiled by the driver from PTX:
-# that of 10.0, which is older than all of them, or else the newest there is.
+# that of 10.0, which is older than all of them, or else the newest there is. "90-virtual" is the PTX of 9.0 alone.
 set(GENERATIONS "75;80;86;89;90;100;120" CACHE STRING "compute capabilities, times ten")
 execute_process(COMMAND ${NVCC} --list-gpu-code OUTPUT_VARIABLE known COMMAND_ERROR_IS_FATAL ANY)
 set(TARGETS)
 foreach(capability ${GENERATIONS})
-  if(known MATCHES "sm_${capability}[^0-9a-z]")
+  if(capability MATCHES "^([0-9]+)-virtual$")
+    set(newest ${CMAKE_MATCH_1})
+  elseif(known MATCHES "sm_${capability}[^0-9a-z]")
     list(APPEND TARGETS -gencode arch=compute_${capability},code=sm_${capability})
     if(capability LESS_EQUAL 100)
       set(newest ${capability})
