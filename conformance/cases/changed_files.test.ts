@@ -288,11 +288,15 @@ t.test('and in training runs', async (t) => {
   }
 });
 
+/** What else might explain such a change in a model is looked for, which takes seconds: of its two weights, in one. */
+const OF_MANY = ['model', 'first4', ...(process.env.GROOTVL_LONG === '1' ? ['model_ema'] : [])];
+
 t.test('and in a model of many pictures, whose cases fail each for its own tensor', async (t) => {
   const path = 'grootv/grootv_nano_mnist_expected.safetensors';
   const checkpoint = 'grootv/grootv_nano_mnist.pth';
   let bytes = bytesOf(path);
-  for (const tensor of ['logits_model', 'logits_model_ema', 'trees.first4.levels.2.blocks.1.edge_weights']) {
+  for (const part of OF_MANY) {
+    const tensor = part === 'first4' ? 'trees.first4.levels.2.blocks.1.edge_weights' : `logits_${part}`;
     bytes = changedCopy(path, tensor, 0.6180339887, bytes);
   }
   const files = new Map([
@@ -301,7 +305,8 @@ t.test('and in a model of many pictures, whose cases fail each for its own tenso
   ]);
   const found = await failures(files);
   for (const part of ['model', 'model_ema', 'first4']) {
+    const isChanged = OF_MANY.includes(part);
     const failed = found.find(({ case: name }) => name.endsWith(` ${part}`));
-    t.ok(failed, `${part}: ${failed?.reason}`);
+    t.equal(failed !== undefined, isChanged, `${part}: ${failed?.reason}`);
   }
 });
