@@ -23,10 +23,14 @@ export interface Caught {
   readonly by: readonly CaseResult[];
 }
 
+/** Of the cases that catch a fault, all or the first: the rest is not run. */
+type Find = 'all' | 'first';
+
 /** @returns a result for every fault; and first of all that the kernels without a fault pass. */
 export async function checkMutations(
   cases: readonly ConformanceCase[],
   specs: readonly OpSpec[] = SPECS,
+  find: Find = 'all',
 ): Promise<{ readonly correct: readonly CaseResult[]; readonly caught: readonly Caught[] }> {
   const correct: CaseResult[] = [];
   const caught: Caught[] = [];
@@ -35,13 +39,13 @@ export async function checkMutations(
     const outputs = own.filter((each) => each.kind === 'op' && !each.outputGradients);
     const gradients = own.filter((each) => each.kind === 'op' && each.outputGradients);
     const { op, gradientKernel, faults } = spec;
-    correct.push(...(await failures(spec, gradientKernel ? own : outputs)));
+    correct.push(...(await failures('all', spec, gradientKernel ? own : outputs)));
     for (const [fault, put] of Object.entries(faults)) {
-      caught.push({ op: op.name, fault, by: await failures(spec, outputs, put) });
+      caught.push({ op: op.name, fault, by: await failures(find, spec, outputs, put) });
     }
     for (const [fault, put] of Object.entries(gradientKernel?.faults ?? {})) {
       const name = gradientKernel?.op.name as string;
-      caught.push({ op: name, fault, by: await failures(spec, gradients, (kernel) => kernel, put) });
+      caught.push({ op: name, fault, by: await failures(find, spec, gradients, (kernel) => kernel, put) });
     }
   }
   return { correct, caught };
@@ -49,14 +53,20 @@ export async function checkMutations(
 
 /** The cases that fail on kernels that are the spec's formulas with faults put in. */
 async function failures(
+  find: Find,
   spec: OpSpec,
   cases: readonly ConformanceCase[],
   ofOutputs: Fault = (kernel) => kernel,
   ofGradients: Fault = (kernel) => kernel,
 ): Promise<readonly CaseResult[]> {
-  const backend = formulaBackend(spec, ofOutputs, ofGradients);
-  const { cases: results } = await runConformance({ backends: [backend], cases });
-  return results.filter(({ verdict }) => verdict === 'fail');
+  const backends = [formulaBackend(spec, ofOutputs, ofGradients)];
+  const failed: CaseResult[] = [];
+  for (const each of cases) {
+    const report = await runConformance({ backends, cases: [each] });
+    failed.push(...report.cases.filter(({ verdict }) => verdict === 'fail'));
+    if (find === 'first' && failed.length > 0) break;
+  }
+  return failed;
 }
 
 /** A backend of one op, without tfjs. */
