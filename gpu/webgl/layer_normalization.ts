@@ -2,11 +2,11 @@
 import { LayerNormalization } from '../../plugin/ops/layer_normalization.js';
 import { registerWebglKernel } from './kernels.js';
 import { as3D, view3D } from './packed.js';
-import { MomentsProgram } from './programs/moments_program.js';
-import { NormalizeProgram } from './programs/normalize_program.js';
+import { momentsProgram } from './programs/moments_program.js';
+import { normalizeProgram } from './programs/normalize_program.js';
 
 registerWebglKernel(LayerNormalization, ({ inputs: { x, gamma, beta }, attributes, draw }) => {
   const shape = as3D(x.shape);
-  const moments = draw(new MomentsProgram(shape), [view3D(x)], [shape[2], attributes.epsilon]);
-  return [draw(new NormalizeProgram(shape), [view3D(x), moments, gamma, beta])];
+  const moments = draw(momentsProgram(shape), [view3D(x)], [shape[2], attributes.epsilon]);
+  return [draw(normalizeProgram(shape), [view3D(x), moments, gamma, beta])];
 });

@@ -9,7 +9,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 
 /** GLSL that programs of this folder start with. */
-export const PACKED = `
+const PACKED = `
   // Running number of the texel of a packed [batch, rows, columns] tensor that holds (row, column).
   int texelIndex(int batch, int row, int column, int rows, int columns) {
     return (batch * ((rows + 1) / 2) + row / 2) * ((columns + 1) / 2) + column / 2;
@@ -53,15 +53,48 @@ export function view3D(tensor: TensorInfo): TensorInfo {
   return { ...tensor, shape: as3D(tensor.shape) };
 }
 
-/** What all programs here have in common. A program of this folder is this and its data sheet. */
-export abstract class PackedProgram {
+/** The data sheet of a program. */
+interface Sheet {
+  /** Samplers of the code, in the order in which tensors are given. */
+  readonly inputs: string[];
+  /** Numbers of the code, in the order in which they are given. */
+  readonly uniforms?: Readonly<Record<string, 'int' | 'float'>>;
+  readonly packedOutput?: boolean;
+  /** GLSL functions, behind {@link PACKED}. */
+  readonly functions?: string;
+  /** GLSL of an invocation: `ivec3 at`, the first element of its texel, or, where the output is not packed, `int index`. */
+  readonly body: string;
+}
+
+/** A program of this folder, as tfjs takes it. */
+export class PackedProgram {
   readonly packedInputs = true;
-  readonly packedOutput: boolean = true;
+  readonly packedOutput: boolean;
   /** Sizes are uniforms: a new size compiles nothing. */
   readonly enableShapeUniforms = true;
-  abstract readonly variableNames: string[];
-  abstract readonly userCode: string;
-  readonly customUniforms: { name: string; type: 'int' | 'float' }[] = [];
+  readonly outputShape: number[];
+  readonly variableNames: string[];
+  readonly customUniforms: { name: string; type: 'int' | 'float' }[];
+  readonly userCode: string;
 
-  constructor(readonly outputShape: number[]) {}
+  constructor(
+    shape: readonly number[],
+    { inputs, uniforms = {}, packedOutput = true, functions = '', body }: Sheet,
+  ) {
+    this.outputShape = [...shape];
+    this.variableNames = inputs;
+    this.customUniforms = Object.entries(uniforms).map(([name, type]) => ({ name, type }));
+    this.packedOutput = packedOutput;
+    const place = packedOutput
+      ? 'ivec3 at = getOutputCoords();'
+      : 'int index = int(gl_FragCoord.y) * outTexShape[1] + int(gl_FragCoord.x);';
+    this.userCode = `
+      ${PACKED}
+      ${functions}
+      void main() {
+        ${place}
+        ${body}
+      }
+    `;
+  }
 }

@@ -7,11 +7,11 @@ import type { OpDeclaration } from '../../plugin/ops/declaration.js';
 import { SelectiveScan } from '../../plugin/ops/selective_scan.js';
 import { SelectiveTreeScan } from '../../plugin/ops/selective_tree_scan.js';
 import { registerWebglKernel, type WebglKernelArguments } from './kernels.js';
-import { ChainCompositionProgram } from './programs/chain_composition_program.js';
-import { LastStateProgram, SelectiveReadoutProgram } from './programs/selective_readout_program.js';
+import { chainCompositionProgram } from './programs/chain_composition_program.js';
+import { lastStateProgram, selectiveReadoutProgram } from './programs/selective_readout_program.js';
 import {
-  SelectiveStartProgram,
   type StateGroup,
+  selectiveStartProgram,
   selectiveStateShape,
 } from './programs/selective_start_program.js';
 import { TreePasses } from './tree_passes.js';
@@ -60,17 +60,17 @@ function scan(inputs: ScanInputs, { inputScale, treeWeight, tree }: Options, ker
     const sizes = [channels, states, group.first, inputScale];
 
     let chain = draw(
-      new SelectiveStartProgram(shape, 'chain', state !== undefined),
+      selectiveStartProgram(shape, 'chain', state !== undefined),
       state ? [...driven, state] : driven,
       sizes,
     );
     for (let round = 0; 2 ** round < length; round++) {
-      const next = draw(new ChainCompositionProgram(shape), [chain], [round]);
+      const next = draw(chainCompositionProgram(shape), [chain], [round]);
       release(chain);
       chain = next;
     }
     const sums = passes?.subtreeSums(
-      draw(new SelectiveStartProgram(shape, 'tree', false), [...driven, passes.tree], sizes),
+      draw(selectiveStartProgram(shape, 'tree', false), [...driven, passes.tree], sizes),
       'release',
     );
 
@@ -80,15 +80,11 @@ function scan(inputs: ScanInputs, { inputScale, treeWeight, tree }: Options, ker
     const [y, last] = results;
     results = [
       draw(
-        new SelectiveReadoutProgram(outputs[0].shape, parts),
+        selectiveReadoutProgram(outputs[0].shape, parts),
         [chain, outputGate, ...ofTree, ...(y ? [y] : [])],
         uniforms,
       ),
-      draw(
-        new LastStateProgram(outputs[1].shape, parts),
-        [chain, ...ofTree, ...(last ? [last] : [])],
-        uniforms,
-      ),
+      draw(lastStateProgram(outputs[1].shape, parts), [chain, ...ofTree, ...(last ? [last] : [])], uniforms),
     ];
     for (const used of [chain, sums, y, last]) if (used) release(used);
   }

@@ -1,9 +1,32 @@
 /** SelectiveStep in two draws, one for each output. */
 import { SelectiveStep } from '../../plugin/ops/selective_step.js';
 import { registerWebglKernel } from './kernels.js';
-import { DriveProgram, StepProgram } from './programs/selective_step_program.js';
+import { PackedProgram } from './packed.js';
+import { SOFTPLUS } from './programs/softplus.js';
+
+/** softplus(rawStep + stepBias) over [B, L, D]. */
+const stepProgram = (shape: readonly number[]): PackedProgram =>
+  new PackedProgram(shape, {
+    inputs: ['rawStep', 'stepBias'],
+    functions: SOFTPLUS,
+    body: `
+      vec4 raw = texelAt(rawStep, rawStepTexShape, texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]));
+      raw += texelAt(stepBias, stepBiasTexShape, at.z / 2).xyxy;
+      setOutput(vec4(softplus(raw.x), softplus(raw.y), softplus(raw.z), softplus(raw.w)));
+    `,
+  });
+
+/** step * x over [B, L, D]. */
+const driveProgram = (shape: readonly number[]): PackedProgram =>
+  new PackedProgram(shape, {
+    inputs: ['stepSize', 'x'],
+    body: `
+      int index = texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]);
+      setOutput(texelAt(stepSize, stepSizeTexShape, index) * texelAt(x, xTexShape, index));
+    `,
+  });
 
 registerWebglKernel(SelectiveStep, ({ inputs: { rawStep, stepBias, x }, outputs: [{ shape }], draw }) => {
-  const step = draw(new StepProgram(shape), [rawStep, stepBias]);
-  return [step, draw(new DriveProgram(shape), [step, x])];
+  const step = draw(stepProgram(shape), [rawStep, stepBias]);
+  return [step, draw(driveProgram(shape), [step, x])];
 });

@@ -6,11 +6,12 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { deviceTables } from './device_tables.js';
 import type { DeviceTree } from './device_tree.js';
 import type { WebglKernelArguments } from './kernels.js';
-import { AffineCompositionProgram } from './programs/affine_composition_program.js';
-import { AffineMapProgram } from './programs/affine_map_program.js';
-import { GatherStateProgram } from './programs/gather_state_program.js';
-import { ScatterStateProgram } from './programs/scatter_state_program.js';
-import { SubtreeSumProgram } from './programs/subtree_sum_program.js';
+import type { PackedProgram } from './packed.js';
+import { affineCompositionProgram } from './programs/affine_composition_program.js';
+import { affineMapProgram } from './programs/affine_map_program.js';
+import { gatherStateProgram } from './programs/gather_state_program.js';
+import { scatterStateProgram } from './programs/scatter_state_program.js';
+import { subtreeSumProgram } from './programs/subtree_sum_program.js';
 import { treeTables } from './tree_tables.js';
 
 type Kernel = Omit<WebglKernelArguments<never>, 'inputs' | 'attributes' | 'outputs'>;
@@ -67,35 +68,31 @@ export class TreePasses {
   /** (values, decay) by position, decay 0 at the root. 1 draw. */
   gather(values: TensorInfo, decay: TensorInfo): TensorInfo {
     const [, , groups] = decay.shape;
-    return this.kernel.draw(new GatherStateProgram(this.shape), [values, decay, this.tree], [groups]);
+    return this.kernel.draw(gatherStateProgram(this.shape), [values, decay, this.tree], [groups]);
   }
 
   /** Leaves to root: sums over subtrees. One draw a layer. */
   subtreeSums(start: TensorInfo, after: 'keep' | 'release'): TensorInfo {
-    return this.double(new SubtreeSumProgram(start.shape), start, after);
+    return this.double(subtreeSumProgram(start.shape), start, after);
   }
 
   /** Root to leaves: values[v] += decay[v] * values[p], the transpose of subtreeSums. One draw a layer. */
   spread(start: TensorInfo): TensorInfo {
-    return this.double(new AffineCompositionProgram(start.shape), start, 'release');
+    return this.double(affineCompositionProgram(start.shape), start, 'release');
   }
 
   /** Root to leaves, from the sums over subtrees to those over the whole tree. One draw a layer, and one. */
   wholeTreeSums(subtree: TensorInfo, start: TensorInfo): TensorInfo {
-    const map = this.kernel.draw(new AffineMapProgram(start.shape), [subtree, start]);
+    const map = this.kernel.draw(affineMapProgram(start.shape), [subtree, start]);
     return this.spread(map);
   }
 
   /** Values by vertex id, [B, V, D]. 1 draw. */
   scatter(state: TensorInfo): TensorInfo {
-    return this.kernel.draw(new ScatterStateProgram([...this.shape]), [state, this.tree]);
+    return this.kernel.draw(scatterStateProgram([...this.shape]), [state, this.tree]);
   }
 
-  private double(
-    program: SubtreeSumProgram | AffineCompositionProgram,
-    start: TensorInfo,
-    after: 'keep' | 'release',
-  ): TensorInfo {
+  private double(program: PackedProgram, start: TensorInfo, after: 'keep' | 'release'): TensorInfo {
     let state = start;
     for (const [texture, layer] of this.reaches) {
       const next = this.kernel.draw(program, [state, texture], [layer]);

@@ -1,4 +1,4 @@
-import { PACKED, PackedProgram } from '../packed.js';
+import { PackedProgram } from '../packed.js';
 import { TREE_STATE } from './tree_state.js';
 
 /**
@@ -6,13 +6,12 @@ import { TREE_STATE } from './tree_state.js';
  * its ancestor at distance n = 2^round to its own; composed with that of the ancestor it reaches 2n. Beyond the root
  * the map is constant, and so is every map in the end.
  */
-export class AffineCompositionProgram extends PackedProgram {
-  readonly variableNames = ['state', 'tree'];
-  override readonly customUniforms = [{ name: 'layer', type: 'int' as const }];
-  readonly userCode = `
-    ${PACKED} ${TREE_STATE}
-    void main() {
-      ivec3 at = getOutputCoords();
+export const affineCompositionProgram = (shape: readonly number[]): PackedProgram =>
+  new PackedProgram(shape, {
+    inputs: ['state', 'tree'],
+    uniforms: { layer: 'int' },
+    functions: TREE_STATE,
+    body: `
       int vertices = outShape[1] / 2;
       int position = at.y / 2;
       int ancestor = treeAt(tree, treeTexShape, layer, at.x, position, outShape[0], vertices).x;
@@ -23,6 +22,5 @@ export class AffineCompositionProgram extends PackedProgram {
       }
       vec4 above = stateAt(state, stateTexShape, at.x, ancestor, at.z, vertices, outShape[2]);
       setOutput(vec4(own.xy + own.zw * above.xy, own.zw * above.zw));
-    }
-  `;
-}
+    `,
+  });

@@ -1,17 +1,16 @@
-import { PACKED, PackedProgram } from '../packed.js';
+import { PackedProgram } from '../packed.js';
 import { TREE_STATE } from './tree_state.js';
 
 /**
  * One round of a recurrence along a chain by doubling (W. D. Hillis and G. L. Steele, "Data parallel algorithms",
  * 1986): affine_composition_program.ts where the ancestor at distance n = 2^round is n places before.
  */
-export class ChainCompositionProgram extends PackedProgram {
-  readonly variableNames = ['state'];
-  override readonly customUniforms = [{ name: 'round', type: 'int' as const }];
-  readonly userCode = `
-    ${PACKED} ${TREE_STATE}
-    void main() {
-      ivec3 at = getOutputCoords();
+export const chainCompositionProgram = (shape: readonly number[]): PackedProgram =>
+  new PackedProgram(shape, {
+    inputs: ['state'],
+    uniforms: { round: 'int' },
+    functions: TREE_STATE,
+    body: `
       int length = outShape[1] / 2;
       int position = at.y / 2;
       int ancestor = position - (1 << round);
@@ -22,6 +21,5 @@ export class ChainCompositionProgram extends PackedProgram {
       }
       vec4 above = stateAt(state, stateTexShape, at.x, ancestor, at.z, length, outShape[2]);
       setOutput(vec4(own.xy + own.zw * above.xy, own.zw * above.zw));
-    }
-  `;
-}
+    `,
+  });

@@ -1,17 +1,17 @@
-import { PACKED, PackedProgram } from '../packed.js';
+import { PackedProgram } from '../packed.js';
 import { GROUPED_DECAY, stateShape, TREE_STATE } from './tree_state.js';
 
 /**
  * The state in which a tree pass starts: (x[v], decay[v]) of the vertex v at each position, with a decay of 0 at the
  * root.
+ * @param shape [B, V, D]
  */
-export class GatherStateProgram extends PackedProgram {
-  readonly variableNames = ['x', 'decay', 'tree'];
-  override readonly customUniforms = [{ name: 'groups', type: 'int' as const }];
-  readonly userCode = `
-    ${PACKED} ${TREE_STATE} ${GROUPED_DECAY}
-    void main() {
-      ivec3 at = getOutputCoords();
+export const gatherStateProgram = (shape: readonly number[]): PackedProgram =>
+  new PackedProgram(stateShape(shape), {
+    inputs: ['x', 'decay', 'tree'],
+    uniforms: { groups: 'int' },
+    functions: TREE_STATE + GROUPED_DECAY,
+    body: `
       int vertices = outShape[1] / 2;
       int position = at.y / 2;
       int vertex = treeAt(tree, treeTexShape, 0, at.x, position, outShape[0], vertices).x;
@@ -22,11 +22,5 @@ export class GatherStateProgram extends PackedProgram {
         weight = decayAt(decay, decayTexShape, at.x, vertex, at.z, vertices, outShape[2], groups);
       }
       setOutput(vec4(value, weight));
-    }
-  `;
-
-  /** @param shape [B, V, D] */
-  constructor(shape: readonly number[]) {
-    super(stateShape(shape));
-  }
-}
+    `,
+  });

@@ -1,24 +1,21 @@
-import { PACKED, PackedProgram } from '../packed.js';
+import { PackedProgram } from '../packed.js';
 
 /**
  * Mean and 1 / sqrt(variance + epsilon) of every row of x [batch, rows, C], as [batch, rows, 2]: one invocation for two
  * rows. The variance is that of the differences from the mean, in a second pass.
+ * @param shape [batch, rows, C] of x
  */
-export class MomentsProgram extends PackedProgram {
-  readonly variableNames = ['x'];
-  override readonly customUniforms = [
-    { name: 'channels', type: 'int' as const },
-    { name: 'epsilon', type: 'float' as const },
-  ];
-  readonly userCode = `
-    ${PACKED}
-    // Sums of both rows.
-    vec2 rowSums(vec4 texel) {
-      return vec2(texel.x + texel.y, texel.z + texel.w);
-    }
-
-    void main() {
-      ivec3 at = getOutputCoords();
+export const momentsProgram = ([batch, rows]: readonly number[]): PackedProgram =>
+  new PackedProgram([batch, rows, 2], {
+    inputs: ['x'],
+    uniforms: { channels: 'int', epsilon: 'float' },
+    functions: `
+      // Sums of both rows.
+      vec2 rowSums(vec4 texel) {
+        return vec2(texel.x + texel.y, texel.z + texel.w);
+      }
+    `,
+    body: `
       ivec2 first = placeOf(xTexShape, texelIndex(at.x, at.y, 0, outShape[1], channels));
       int width = (xTexShape[1] + 1) / 2;
       int pairs = channels / 2;
@@ -43,11 +40,5 @@ export class MomentsProgram extends PackedProgram {
       if (odd) squares += (last.xz - mean) * (last.xz - mean);
       vec2 inverseDeviation = 1.0 / sqrt(squares / float(channels) + epsilon);
       setOutput(vec4(mean.x, inverseDeviation.x, mean.y, inverseDeviation.y));
-    }
-  `;
-
-  /** @param shape [batch, rows, C] of x */
-  constructor([batch, rows]: readonly number[]) {
-    super([batch, rows, 2]);
-  }
-}
+    `,
+  });

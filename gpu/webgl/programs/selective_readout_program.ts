@@ -1,11 +1,11 @@
-import { PACKED, PackedProgram } from '../packed.js';
+import { PackedProgram } from '../packed.js';
 import { SELECTIVE_STATE } from './selective_start_program.js';
 import { TREE_STATE } from './tree_state.js';
 
 /** GLSL: two channels d, d + 1 of the states h (+ treeWeight * s) of token t, for the g-th state of the group. */
 function stateOfToken(hasTree: boolean): string {
   return `
-    ${PACKED} ${TREE_STATE} ${SELECTIVE_STATE}
+    ${TREE_STATE} ${SELECTIVE_STATE}
     vec2 stateOf(int batch, int token, int d, int g, int channels, int batches) {
       int even = evenChannels(channels);
       int columns = groupStates * even;
@@ -22,13 +22,13 @@ function stateOfToken(hasTree: boolean): string {
   `;
 }
 
-const UNIFORMS = [
-  { name: 'length', type: 'int' as const },
-  { name: 'states', type: 'int' as const },
-  { name: 'firstState', type: 'int' as const },
-  { name: 'groupStates', type: 'int' as const },
-  { name: 'treeWeight', type: 'float' as const },
-];
+const UNIFORMS = {
+  length: 'int',
+  states: 'int',
+  firstState: 'int',
+  groupStates: 'int',
+  treeWeight: 'float',
+} as const;
 
 interface Parts {
   /** Sums over subtrees are part of the states. */
@@ -41,17 +41,15 @@ function variables(first: string[], { hasTree, hasPartial }: Parts): string[] {
   return ['chain', ...first, ...(hasTree ? ['sums', 'tree'] : []), ...(hasPartial ? ['partial'] : [])];
 }
 
-/** y[t, d] = sum over the states n of a group of state[t, d, n] * outputGate[t, n], plus that of the groups before. */
-export class SelectiveReadoutProgram extends PackedProgram {
-  readonly variableNames: string[];
-  override readonly customUniforms = UNIFORMS;
-  readonly userCode: string;
-
-  /** @param shape [B, L, D] */
-  constructor(shape: number[], parts: Parts) {
-    super(shape);
-    this.variableNames = variables(['outputGate'], parts);
-    this.userCode = `
+/**
+ * y[t, d] = sum over the states n of a group of state[t, d, n] * outputGate[t, n], plus that of the groups before.
+ * @param shape [B, L, D]
+ */
+export const selectiveReadoutProgram = (shape: readonly number[], parts: Parts): PackedProgram =>
+  new PackedProgram(shape, {
+    inputs: variables(['outputGate'], parts),
+    uniforms: UNIFORMS,
+    functions: `
       ${stateOfToken(parts.hasTree)}
       vec2 readOut(int batch, int token, int d) {
         vec2 total = vec2(0);
@@ -64,50 +62,41 @@ export class SelectiveReadoutProgram extends PackedProgram {
         }
         return total;
       }
-
-      void main() {
-        ivec3 at = getOutputCoords();
-        vec4 y = vec4(readOut(at.x, at.y, at.z), readOut(at.x, at.y + 1, at.z));
-        ${
-          parts.hasPartial
-            ? 'y += texelAt(partial, partialTexShape, texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]));'
-            : ''
-        }
-        setOutput(y);
+    `,
+    body: `
+      vec4 y = vec4(readOut(at.x, at.y, at.z), readOut(at.x, at.y + 1, at.z));
+      ${
+        parts.hasPartial
+          ? 'y += texelAt(partial, partialTexShape, texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]));'
+          : ''
       }
-    `;
-  }
-}
+      setOutput(y);
+    `,
+  });
 
-/** The states [B, D, N] of the last token: those of a group, the others as in the groups before. */
-export class LastStateProgram extends PackedProgram {
-  readonly variableNames: string[];
-  override readonly customUniforms = UNIFORMS;
-  readonly userCode: string;
-
-  /** @param shape [B, D, N] */
-  constructor(shape: number[], parts: Parts) {
-    super(shape);
-    this.variableNames = variables([], parts);
-    this.userCode = `
-      ${stateOfToken(parts.hasTree)}
-      void main() {
-        ivec3 at = getOutputCoords();
-        vec4 result = vec4(0);
-        ${
-          parts.hasPartial
-            ? 'result = texelAt(partial, partialTexShape, texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]));'
-            : ''
-        }
-        for (int column = 0; column < 2; column++) {
-          int g = at.z + column - firstState;
-          if (g < 0 || g >= groupStates) continue;
-          vec2 state = stateOf(at.x, length - 1, at.y, g, outShape[1], outShape[0]);
-          if (column == 0) result.xz = state;
-          else result.yw = state;
-        }
-        setOutput(result);
+/**
+ * The states [B, D, N] of the last token: those of a group, the others as in the groups before.
+ * @param shape [B, D, N]
+ */
+export const lastStateProgram = (shape: readonly number[], parts: Parts): PackedProgram =>
+  new PackedProgram(shape, {
+    inputs: variables([], parts),
+    uniforms: UNIFORMS,
+    functions: stateOfToken(parts.hasTree),
+    body: `
+      vec4 result = vec4(0);
+      ${
+        parts.hasPartial
+          ? 'result = texelAt(partial, partialTexShape, texelIndex(at.x, at.y, at.z, outShape[1], outShape[2]));'
+          : ''
       }
-    `;
-  }
-}
+      for (int column = 0; column < 2; column++) {
+        int g = at.z + column - firstState;
+        if (g < 0 || g >= groupStates) continue;
+        vec2 state = stateOf(at.x, length - 1, at.y, g, outShape[1], outShape[0]);
+        if (column == 0) result.xz = state;
+        else result.yw = state;
+      }
+      setOutput(result);
+    `,
+  });

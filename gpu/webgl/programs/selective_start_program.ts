@@ -1,4 +1,4 @@
-import { PACKED, PackedProgram } from '../packed.js';
+import { PackedProgram } from '../packed.js';
 import { TREE_STATE } from './tree_state.js';
 
 /**
@@ -46,49 +46,43 @@ const ORDERS = {
  * tree, of the token at every breadth-first position; decay 0 at the first. With `hasState`, what came before the
  * first token is in its value.
  */
-export class SelectiveStartProgram extends PackedProgram {
-  readonly variableNames: string[];
-  override readonly customUniforms = [
-    { name: 'channels', type: 'int' as const },
-    { name: 'states', type: 'int' as const },
-    { name: 'firstState', type: 'int' as const },
-    { name: 'inputScale', type: 'float' as const },
-  ];
-  readonly userCode: string;
+export function selectiveStartProgram(
+  shape: readonly number[],
+  order: keyof typeof ORDERS,
+  hasState: boolean,
+): PackedProgram {
+  const { variables, token } = ORDERS[order];
+  return new PackedProgram(shape, {
+    inputs: ['step', 'drive', 'logA', 'inputGate', ...variables, ...(hasState ? ['state'] : [])],
+    uniforms: { channels: 'int', states: 'int', firstState: 'int', inputScale: 'float' },
+    functions: `
+      ${SELECTIVE_STATE} ${variables.length > 0 ? TREE_STATE : ''}
+    `,
+    body: `
+      int length = outShape[1] / 2;
+      int even = evenChannels(channels);
+      int d = at.z % even;
+      int n = firstState + at.z / even;
+      ${token}
 
-  constructor(shape: number[], order: keyof typeof ORDERS, hasState: boolean) {
-    super(shape);
-    const { variables, token } = ORDERS[order];
-    this.variableNames = ['step', 'drive', 'logA', 'inputGate', ...variables, ...(hasState ? ['state'] : [])];
-    this.userCode = `
-      ${PACKED} ${SELECTIVE_STATE} ${variables.length > 0 ? TREE_STATE : ''}
-      void main() {
-        ivec3 at = getOutputCoords();
-        int length = outShape[1] / 2;
-        int even = evenChannels(channels);
-        int d = at.z % even;
-        int n = firstState + at.z / even;
-        ${token}
+      vec4 logRates = texelAt(logA, logATexShape, texelIndex(0, d, n, channels, states));
+      vec2 rate = exp(vec2(elementOf(logRates, 0, n), elementOf(logRates, 1, n)));
+      vec2 stepSize = rowOf(texelAt(step, stepTexShape, texelIndex(at.x, edge, d, length, channels)), edge);
+      vec2 decay = exp(-rate * stepSize);
 
-        vec4 logRates = texelAt(logA, logATexShape, texelIndex(0, d, n, channels, states));
-        vec2 rate = exp(vec2(elementOf(logRates, 0, n), elementOf(logRates, 1, n)));
-        vec2 stepSize = rowOf(texelAt(step, stepTexShape, texelIndex(at.x, edge, d, length, channels)), edge);
-        vec2 decay = exp(-rate * stepSize);
-
-        vec2 driven = rowOf(texelAt(drive, driveTexShape, texelIndex(at.x, token, d, length, channels)), token);
-        int gateIndex = texelIndex(at.x, token, n, length, states);
-        float gate = elementOf(texelAt(inputGate, inputGateTexShape, gateIndex), token, n);
-        vec2 value = inputScale * driven * gate;
-        ${
-          hasState
-            ? `if (token == 0) {
-                vec4 before = texelAt(state, stateTexShape, texelIndex(at.x, d, n, channels, states));
-                value += decay * vec2(elementOf(before, 0, n), elementOf(before, 1, n));
-              }`
-            : ''
-        }
-        setOutput(vec4(value, at.y == 0 ? vec2(0) : decay));
+      vec2 driven = rowOf(texelAt(drive, driveTexShape, texelIndex(at.x, token, d, length, channels)), token);
+      int gateIndex = texelIndex(at.x, token, n, length, states);
+      float gate = elementOf(texelAt(inputGate, inputGateTexShape, gateIndex), token, n);
+      vec2 value = inputScale * driven * gate;
+      ${
+        hasState
+          ? `if (token == 0) {
+              vec4 before = texelAt(state, stateTexShape, texelIndex(at.x, d, n, channels, states));
+              value += decay * vec2(elementOf(before, 0, n), elementOf(before, 1, n));
+            }`
+          : ''
       }
-    `;
-  }
+      setOutput(vec4(value, at.y == 0 ? vec2(0) : decay));
+    `,
+  });
 }

@@ -1,4 +1,4 @@
-import { PACKED, PackedProgram } from '../packed.js';
+import { PackedProgram } from '../packed.js';
 import { TREE_STATE } from './tree_state.js';
 
 /**
@@ -7,13 +7,12 @@ import { TREE_STATE } from './tree_state.js';
  * scattered: sum' = sum + sum over the range of product * sum, product' = product * product of the n-th ancestor.
  * An invocation reads its range, 24 texels at most in trees of images of 56 x 56; the root of a star reads all.
  */
-export class SubtreeSumProgram extends PackedProgram {
-  readonly variableNames = ['state', 'tree'];
-  override readonly customUniforms = [{ name: 'layer', type: 'int' as const }];
-  readonly userCode = `
-    ${PACKED} ${TREE_STATE}
-    void main() {
-      ivec3 at = getOutputCoords();
+export const subtreeSumProgram = (shape: readonly number[]): PackedProgram =>
+  new PackedProgram(shape, {
+    inputs: ['state', 'tree'],
+    uniforms: { layer: 'int' },
+    functions: TREE_STATE,
+    body: `
       int vertices = outShape[1] / 2;
       int position = at.y / 2;
       ivec3 reach = treeAt(tree, treeTexShape, layer, at.x, position, outShape[0], vertices);
@@ -28,6 +27,5 @@ export class SubtreeSumProgram extends PackedProgram {
         product = own.zw * stateAt(state, stateTexShape, at.x, reach.x, at.z, vertices, outShape[2]).zw;
       }
       setOutput(vec4(sum, product));
-    }
-  `;
-}
+    `,
+  });
