@@ -58,9 +58,8 @@ function placeOf(path: string): { directory: string; file: string } {
 /** The files of the model that {@link fileSystem} loads from `path`: its JSON, then its shards in order. Throws as `load()` does. */
 export async function modelFiles(path: string): Promise<string[]> {
   const { directory, file } = placeOf(path);
-  const { weightsManifest } = parseModelJson(await readModelJson(directory, file), file);
-  const shards = weightsManifest.flatMap(({ paths }) => paths.map((shard) => findShard(directory, shard)));
-  return [file, ...(await Promise.all(shards)).map((shard) => shard.file)];
+  const model = parseModelJson(await readModelJson(directory, file), file);
+  return [file, ...(await findShards(directory, file, model)).map((shard) => shard.file)];
 }
 
 async function load(
@@ -69,12 +68,7 @@ async function load(
   { streamWeights = false }: FileSystemOptions,
 ): Promise<io.ModelArtifacts> {
   const model = parseModelJson(await readModelJson(directory, file), file);
-  const shards: Shard[] = [];
-  for (const group of model.weightsManifest) {
-    const found = await Promise.all(group.paths.map((path) => findShard(directory, path)));
-    checkStoredBytes(file, group.weights, totalSize(found));
-    shards.push(...found);
-  }
+  const shards = await findShards(directory, file, model);
   // The size of a text is known when it has been read, so that models with texts are not streamed.
   const hasTexts = model.weightsManifest.some(({ weights }) =>
     weights.some(({ dtype }) => dtype === 'string'),
@@ -120,6 +114,17 @@ async function readModelJson(directory: string, file: string): Promise<string> {
     if (!folder.isDirectory()) throw new Error(`${directory}: not a model directory`);
     throw new Error(error.code === 'ENOENT' ? `${file}: no such file` : `${file}: ${error.message}`);
   });
+}
+
+/** All shards in order, which are as long as the manifest declares. */
+async function findShards(directory: string, file: string, { weightsManifest }: ModelJson): Promise<Shard[]> {
+  const shards: Shard[] = [];
+  for (const { paths, weights } of weightsManifest) {
+    const found = await Promise.all(paths.map((path) => findShard(directory, path)));
+    checkStoredBytes(file, weights, totalSize(found));
+    shards.push(...found);
+  }
+  return shards;
 }
 
 async function findShard(directory: string, path: string): Promise<Shard> {

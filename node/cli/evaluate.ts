@@ -1,7 +1,7 @@
 /** `grootvl evaluate`: how good a model is on pictures of which the truth is known. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { drawConfusion, MOST_DRAWN_CLASSES } from '../../plugin/image/draw_confusion.js';
-import { writeFileAtomically } from '../atomic_file.js';
+import { isRegularOutput, writeFileAtomically } from '../atomic_file.js';
 import type { CliBackend, StartedBackend } from '../backend.js';
 import { oneLine } from '../error_line.js';
 import type { Evaluation } from '../evaluation/evaluation.js';
@@ -100,6 +100,7 @@ async function evaluate(model: string, flags: Flags): Promise<void> {
   if (flags.confusion !== undefined && classes > MOST_DRAWN_CLASSES) {
     throw new Error(`--confusion draws at most ${MOST_DRAWN_CLASSES} classes, the model has ${classes}`);
   }
+  if (flags.confusion !== undefined) await isRegularOutput(flags.confusion); // where it cannot be written, before the work
   const inputs = evaluation.inputs.slice(0, flags.limit);
   const start = performance.now();
   const spec = { ...evaluation.task, model, backend: flags.backend };

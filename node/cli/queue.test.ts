@@ -1,9 +1,11 @@
 /** The commands of a queue, with a real server; work is done by the built program, since its threads are files of it. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
+import type { MemorySink } from '../../converters/index.js';
 import { grootvl, grootvlChild, grootvlProcess, grootvlWith } from '../../testing/command_line.js';
 import { noRedis, RedisServer } from '../../testing/redis_server.js';
+import { stubDetector, stubSegmenter } from '../../testing/stub_models.js';
 
 const DIGITS = 'examples/digits';
 const NANO = 'fixtures/grootv/grootv_nano_mnist.pth';
@@ -30,7 +32,17 @@ t.test('bad usage is told without a server', async (t) => {
 });
 
 t.test('with a server', { skip: noRedis ?? false }, async (t) => {
-  const folder = t.testdir({ redis: {}, 'empty.txt': '', 'bad.png': 'no picture' });
+  const stubs = { segment: await stubSegmenter(), detect: await stubDetector() };
+  const filesOf = ({ files }: MemorySink) =>
+    Object.fromEntries([...files].map(([name, bytes]) => [name, Buffer.from(bytes)]));
+  const folder = t.testdir({
+    redis: {},
+    'empty.txt': '',
+    'bad.png': 'no picture',
+    segment: filesOf(stubs.segment),
+    detect: filesOf(stubs.detect),
+  });
+  const detector = join(folder, 'detect');
   const [model, other] = ['model', 'other'].map((name) => join(folder, name));
   await grootvl('convert', NANO, model);
   await grootvl('convert', NANO, other, '--quantize', 'float16');
@@ -86,6 +98,38 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
     t.match(await readFile(csv, 'utf8'), /^file,index_1,label_1,.*\n/);
   });
 
+  await t.test('segment and detect: the rows are those of the commands', async (t) => {
+    const inputs = [DIGITS, join(folder, 'bad.png')];
+    for (const [task, ...options] of [
+      ['segment', '--mode', 'slide'],
+      ['detect', '--threshold', '0.7'],
+    ] as const) {
+      const own = join(folder, task);
+      t.match(await queue('add', own, ...inputs, '--task', task, ...options, '--force'), { status: 0 });
+      t.match(await work('--workers', '2'), {
+        status: 0,
+        stdout: /^17 pictures done here, 1 of them failed/,
+      });
+      const single = await grootvl(task, own, ...inputs, ...options, '--backend', 'wasm', '--json');
+      const collected = await queue('collect', '--format', 'json');
+      t.equal(collected.status, 3, collected.stderr);
+      const [expected, rows] = [single, collected].map(({ stdout }) =>
+        JSON.parse(stdout).map(({ ms, ...row }: { ms: number }) => row),
+      );
+      t.equal(rows.length, 17);
+      t.same(rows, expected, task);
+      const csv = join(folder, `${task}.csv`);
+      t.match(await queue('collect', '--out', csv), { status: 3, stdout: /^17 rows written to / });
+      const [head, ...lines] = (await readFile(csv, 'utf8')).trim().split('\n');
+      t.match(
+        head,
+        task === 'segment' ? /^file,width,height,index,label,share,/ : /,x1,y1,x2,y2,index,label,score,/,
+      );
+      t.equal(lines.length, 17, 'one class, one object a picture');
+    }
+    await queue('add', model, ...inputs, '--top', '2', '--force');
+  });
+
   await t.test('a run that is there stays until it is removed', async (t) => {
     t.match(await queue('add', model, DIGITS), {
       status: 1,
@@ -116,17 +160,32 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
       status: 1,
       stderr: /empty\.txt names no pictures\n$/,
     });
-    t.match(await queue('add', join(folder, 'none'), DIGITS), { status: 1, stderr: /no such directory\n$/ });
+    const torn = join(folder, 'torn');
+    await cp(model, torn, { recursive: true });
+    await truncate(join(torn, 'group1-shard1of1.bin'), 1000);
+    for (const [why, path, ...args] of [
+      [/none: no such directory\n$/, join(folder, 'none')],
+      [/the manifest declares 2034184 bytes of weights, there are 1000\n$/, torn],
+      [/^grootvl: queue add: .*this is no GrootV-UperNet model[^\n]*\n$/, model, '--task', 'segment'],
+      [/^grootvl: queue add: .*this is no GrootV model[^\n]*\n$/, detector],
+    ] as const) {
+      t.match(await queue('add', path, DIGITS, ...args), { status: 1, stdout: '', stderr: why });
+    }
     t.match(await queue('status'), { stderr: /there is none/ }, 'neither has begun a run');
     await queue('add', model, DIGITS);
     t.match(await work('--model', other), {
       status: 1,
       stderr: /^grootvl: the model .* is not that of the run 'run'/,
     });
+    t.match(await work('--root', join(folder, 'none')), {
+      status: 1,
+      stderr: /^grootvl: --root .*none: no such directory; expected that of the pictures\n$/,
+    });
     const closed = await queue('status', '--redis', 'redis://me:s3cret@127.0.0.1:1');
     t.match(closed, {
       status: 1,
-      stderr: 'grootvl: cannot use redis://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1\n',
+      stderr:
+        'grootvl: cannot use redis://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1; expected a Redis server\n',
     });
   });
 

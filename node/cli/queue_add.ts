@@ -1,4 +1,5 @@
 /** `grootvl queue add`. */
+import { describeModel } from '../evaluation/model_description.js';
 import { identifyModel } from '../model_digest.js';
 import { type ImageInput, imageInputs, lookAhead } from '../pictures/inputs.js';
 import { kindOf } from '../pictures/kinds.js';
@@ -7,7 +8,7 @@ import { Jobs } from '../queue/jobs.js';
 import { BAD_USAGE, Failure } from './failure.js';
 import { Interruption } from './interruption.js';
 import { type QueueFlags, withServer } from './queue_server.js';
-import { type TaskFlags, taskOf } from './queue_task.js';
+import { MODEL_OF, type TaskFlags, taskOf } from './queue_task.js';
 import { print, standardInput } from './terminal.js';
 
 interface Flags extends QueueFlags, TaskFlags {
@@ -31,6 +32,7 @@ export async function queueAdd(model: string, images: readonly string[], flags: 
   if (first.length === 1 && first[0].problem !== undefined) throw new Error(first[0].problem);
   await withServer(flags, async ({ redis }) => {
     const { digest } = await identifyModel(model);
+    await describeModel(model, MODEL_OF[flags.task], 'queue add'); // else each worker would say so
     const run = await beginRun<ImageInput>(redis, name, { task, model, digest, batch }, flags);
     const interruption = new Interruption();
     try {

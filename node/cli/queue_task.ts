@@ -1,5 +1,6 @@
 /** What `queue add` asks workers to do: the tasks of the commands over pictures, with their options. */
 import { type Command, Option } from 'commander';
+import type { ModelRole } from '../evaluation/model_description.js';
 import type { RunSpec } from '../queue/run.js';
 import { BAD_USAGE, Failure, fraction } from './failure.js';
 import { classCount } from './picture_options.js';
@@ -13,6 +14,13 @@ export interface TaskFlags {
   readonly mode?: 'whole' | 'slide';
   readonly threshold?: number;
 }
+
+/** The models that each task works with. */
+export const MODEL_OF = {
+  classify: 'classifier',
+  segment: 'segmenter',
+  detect: 'detector',
+} as const satisfies Record<TaskName, ModelRole>;
 
 /** The option of each task, and what it is where nothing is asked for. */
 const OPTIONS = {

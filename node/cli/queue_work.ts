@@ -1,4 +1,5 @@
 /** `grootvl queue work`. */
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { CliBackend } from '../backend.js';
@@ -29,6 +30,7 @@ interface Flags extends QueueFlags {
 const WAIT_MS = 1000;
 
 export async function queueWork(flags: Flags): Promise<void> {
+  await checkRoot(flags.root);
   const interruption = new Interruption();
   const { signal } = interruption;
   try {
@@ -101,6 +103,13 @@ async function addedRun(
     await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
   }
   return undefined;
+}
+
+/** A folder that is not there would make every picture of the run a failed one. */
+async function checkRoot(root = '.'): Promise<void> {
+  const status = await stat(root).catch(() => undefined);
+  if (!status?.isDirectory())
+    throw new Error(`--root ${root}: no such directory; expected that of the pictures`);
 }
 
 /** Where a file is, of which `add` was given a relative name. */

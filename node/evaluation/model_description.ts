@@ -27,9 +27,14 @@ export interface ModelDescription {
 /**
  * The classes of a model.
  * @param path a folder with a model, its model.json, or the URL of either
+ * @param command for errors
  * @throws {Error} one line, when it cannot be read, is of another family, or has no classes
  */
-export async function describeModel(path: string, role: ModelRole): Promise<ModelDescription> {
+export async function describeModel(
+  path: string,
+  role: ModelRole,
+  command = 'evaluate',
+): Promise<ModelDescription> {
   const source = await modelSource(path);
   const folder = typeof source === 'string' ? httpFolder(source) : source;
   const origin = folder.origin ?? path;
@@ -42,7 +47,7 @@ export async function describeModel(path: string, role: ModelRole): Promise<Mode
   const { architecture, classNames } = readMetadata<{
     architecture: { classes: number };
     classNames: readonly string[] | null;
-  }>('evaluate', found, family, check);
+  }>(command, found, family, check);
   if (architecture.classes === 0) throw new Error(`${origin}: the model has no classification head`);
   return { classes: architecture.classes, names: classNames };
 }

@@ -112,7 +112,7 @@ export async function withRedis<T>(
   });
   try {
     await redis.connect().catch(() => {
-      throw new Error(`cannot use ${server.name}: ${reason}`);
+      throw new Error(`cannot use ${server.name}: ${reason}; expected a Redis server`);
     });
     isKnown = true;
     return await use({ redis, lost: lost.signal });
@@ -136,7 +136,8 @@ function withoutSecrets(error: unknown, server: RedisServer): unknown {
 
 function reasonOf(error: Error, { secrets }: RedisServer): string {
   const first = error instanceof AggregateError ? error.errors[0] : error; // of a host with several addresses
-  const message = first.message || (first as NodeJS.ErrnoException).code || 'no answer';
+  const said = first.message || (first as NodeJS.ErrnoException).code || 'no answer';
+  const message = said.replace(/^Unknown RESP type.*/, 'it answers in another protocol');
   return secrets.reduce((text, secret) => text.replaceAll(secret, '***'), message);
 }
 
