@@ -26,7 +26,7 @@ import {
 import type { Feeds } from './graph_under_test.js';
 import { firstItems } from './model_inputs.js';
 import { type CheckpointUnderTest, treeFeeds } from './model_under_test.js';
-import { quantizedModelCase } from './quantized_model.js';
+import { quantizedModelCase, withTrees } from './quantized_model.js';
 
 const NODES = {
   features: 'features',
@@ -180,10 +180,7 @@ function headsCase({ file, tag, checkpoint }: Common, feeds: Feeds): ProgramCase
 const FEW = 8;
 
 /** Over weights of 8 bits: maps, and both heads on some of the file's proposals and detections. */
-function quantizedDetectorCase(
-  { file, tag, input, checkpoint }: Common,
-  { image_shape, scale_factor }: Feeds,
-): ProgramCase {
+function quantizedDetectorCase({ file, tag, input, checkpoint }: Common, feeds: Feeds): ProgramCase {
   const few = {
     proposals: file.floats(`proposals.${tag}`, 2),
     boxes: detectionsOf(file, tag).boxes,
@@ -192,12 +189,9 @@ function quantizedDetectorCase(
   return quantizedModelCase({
     name: `${file.name} ${tag}`,
     family: 'Mask R-CNN',
-    checkpoint,
-    normalized: input.normalized,
-    trees: input.trees.trees,
+    use: withTrees(checkpoint, input.trees.trees, input.normalized),
     feeds: {
-      image_shape,
-      scale_factor,
+      ...feeds,
       ...Object.fromEntries(Object.entries(few).map(([node, value]) => [node, firstItems(value, FEW)])),
     },
     outputs: [

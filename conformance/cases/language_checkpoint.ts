@@ -3,6 +3,7 @@ import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import { io } from '@tensorflow/tfjs-core';
 import { convertFolder } from '../../converters/architectures/grootl/folder.js';
 import { MemorySink } from '../../converters/graph/model_sink.js';
+import type { Quantization } from '../../converters/graph/quantize.js';
 import type { SourceDirectory } from '../../converters/huggingface/source_directory.js';
 import { GrootL } from '../../plugin/models/grootl.js';
 import type { GrootLArchitecture, GrootLMetadata } from '../../plugin/models/grootl_metadata.js';
@@ -35,7 +36,13 @@ export class LanguageCheckpoint {
     readonly name: string,
     private readonly directory: SourceDirectory,
     private readonly lora?: SourceDirectory,
+    private readonly quantize?: Quantization,
   ) {}
+
+  /** The same over weights of 8 bits. */
+  inInt8(): LanguageCheckpoint {
+    return new LanguageCheckpoint(this.name, this.directory, this.lora, 'int8');
+  }
 
   /** Loads the graph that reads a text on the current backend, and disposes it. */
   async useGraph<T>(
@@ -101,7 +108,7 @@ export class LanguageCheckpoint {
 
   private async convert(scan: Scan): Promise<MemorySink> {
     const sink = new MemorySink();
-    await convertFolder(this.directory, sink, { scan, lora: this.lora });
+    await convertFolder(this.directory, sink, { scan, lora: this.lora, quantize: this.quantize });
     return sink;
   }
 }

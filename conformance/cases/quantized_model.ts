@@ -1,6 +1,6 @@
 /**
  * Models over weights of 8 bits, as `convert --quantize int8` writes them, beside the backend cpu running the same model,
- * with trees pinned. A case needs no expected values but the inputs of a file.
+ * with trees pinned or none. A case needs no expected values but the inputs of a file.
  *
  * Every layer over such weights is compared alone, by the inputs that it had: there cpu gives what it must give, to the bit
  * where no activation follows. Whole networks differ by more where activations are rounded to 7 bits, since a value between
@@ -23,23 +23,19 @@ import { digestOf } from '../digest.js';
 import type { Judgement } from '../judgement.js';
 import { measure } from '../measure.js';
 import { combine, comparisonOf, fail, judge, show } from '../verdict.js';
-import type { Feeds } from './graph_under_test.js';
+import type { Feeds, GraphUnderTest } from './graph_under_test.js';
 import { firstItems } from './model_inputs.js';
 import { type ModelSource, pinnedBound } from './model_trees.js';
-import { type CheckpointUnderTest, type ModelUnderTest, treeFeeds } from './model_under_test.js';
+import { type CheckpointUnderTest, treeFeeds } from './model_under_test.js';
 
 export interface QuantizedModelSource {
   readonly name: string;
   /** `GrootV` and the like. */
   readonly family: string;
-  /** Converted with `quantize: 'int8'`. */
-  readonly checkpoint: CheckpointUnderTest;
-  /** [N, H, W, 3], normalised. */
-  readonly normalized: CaseTensor;
-  /** Of the first blocks. */
-  readonly trees: readonly BatchOfTrees[];
-  /** What else the model takes. */
-  readonly feeds?: Feeds;
+  /** Loads the model, converted with `quantize: 'int8'`, on the current backend, calls back and disposes it. */
+  readonly use: <T>(body: (model: GraphUnderTest) => Promise<T>) => Promise<T>;
+  /** Trees included, so that rounding flips none. */
+  readonly feeds: Feeds;
   /** Nodes that are compared, with the bounds of float32 weights. */
   readonly outputs: readonly (readonly [node: string, bound: (tolerance: ToleranceClass) => Bound])[];
 }
@@ -57,27 +53,25 @@ interface QuantizedLayer {
 }
 
 export function quantizedModelCase(source: QuantizedModelSource): ProgramCase {
-  const { name, family, checkpoint, normalized, trees, outputs } = source;
-  const feeds = { normalized, ...treeFeeds(trees), ...source.feeds };
+  const { name, family, use, feeds, outputs } = source;
   const wholes = new Map<boolean, Promise<Map<string, CaseTensor>>>();
   /** What cpu gives for the whole, once however many backends there are. */
-  const whole = (rounds: boolean, model: ModelUnderTest) => {
+  const whole = (rounds: boolean, model: GraphUnderTest) => {
     const found = wholes.get(rounds) ?? model.run(feeds, compared(model));
     wholes.set(rounds, found);
     return found;
   };
-  const compared = (model: ModelUnderTest) => outputs.map(([node]) => node).filter((node) => model.has(node));
+  const compared = (model: GraphUnderTest) => outputs.map(([node]) => node).filter((node) => model.has(node));
   return {
     kind: 'program',
     name,
     op: `${family}, int8`,
     run: ({ tolerance }) =>
-      checkpoint.use(async (model) => {
+      use(async (model) => {
         const layers = layersOf(model.model);
         if (layers.length === 0) {
-          throw new NotSupported(`no layer of ${checkpoint.path} is large enough for weights of 8 bits`);
+          throw new NotSupported('no layer of the model is large enough for weights of 8 bits');
         }
-        model.checkTrees(trees, normalized.shape);
         if (compared(model).length === 0) {
           throw new NotSupported(
             `the checkpoint gives a model without ${outputs.map(([node]) => node).join(', ')}`,
@@ -87,7 +81,7 @@ export function quantizedModelCase(source: QuantizedModelSource): ProgramCase {
         const results = await model.run(feeds, [...new Set(nodes)]);
         const result = (node: string) => results.get(node) as CaseTensor;
         const rounds = hasOwnKernel(QuantizedLinear, getBackend());
-        const { expected, alone } = await onCpu(rounds, checkpoint, async (model) => {
+        const { expected, alone } = await onCpu(rounds, use, async (model) => {
           const alone = new Map<string, CaseTensor>();
           for (const { node, x } of layers) {
             const [value] = (await model.run({ [x]: result(x) }, [node])).values();
@@ -100,7 +94,7 @@ export function quantizedModelCase(source: QuantizedModelSource): ProgramCase {
           return comparisonOf(node, result(node), alone.get(node) as CaseTensor, bound);
         });
         const judged = rounds
-          ? judgeRounded(results, expected, await onCpu(false, checkpoint, (model) => whole(false, model)))
+          ? judgeRounded(results, expected, await onCpu(false, use, (model) => whole(false, model)))
           : judge(
               outputs
                 .filter(([node]) => model.has(node))
@@ -115,14 +109,28 @@ export function quantizedModelCase(source: QuantizedModelSource): ProgramCase {
 
 /** A classifier or a backbone, of its first image. */
 export function quantizedGrootVCase({ name, checkpoint, input, expected, trees }: ModelSource): ProgramCase {
+  const normalized = firstItems(input, 1);
+  const ofFirst = trees.trees.map(({ trees: [first] }) => batchOfTrees([first]));
   return quantizedModelCase({
     name,
     family: 'GrootV',
-    checkpoint,
-    normalized: firstItems(input, 1),
-    trees: trees.trees.map(({ trees: [first] }) => batchOfTrees([first])),
+    use: withTrees(checkpoint, ofFirst, normalized),
+    feeds: { normalized, ...treeFeeds(ofFirst) },
     outputs: expected.map(([node]) => [node, (tolerance) => pinnedBound(node, tolerance)]),
   });
+}
+
+/** The model of a checkpoint, once it is known that these trees are its own for images [N, H, W, 3]. */
+export function withTrees(
+  checkpoint: CheckpointUnderTest,
+  trees: readonly BatchOfTrees[],
+  { shape }: CaseTensor,
+): QuantizedModelSource['use'] {
+  return (body) =>
+    checkpoint.use((model) => {
+      model.checkTrees(trees, shape);
+      return body(model);
+    });
 }
 
 function layersOf(model: GraphModel): QuantizedLayer[] {
@@ -138,14 +146,14 @@ function layersOf(model: GraphModel): QuantizedLayer[] {
 /** The model on cpu, with kernels for whole numbers or with float32 weights made of these, as the backend under test has it. */
 async function onCpu<T>(
   rounds: boolean,
-  checkpoint: CheckpointUnderTest,
-  body: (model: ModelUnderTest) => Promise<T>,
+  use: QuantizedModelSource['use'],
+  body: (model: GraphUnderTest) => Promise<T>,
 ): Promise<T> {
   const current = getBackend();
   await import('@tensorflow/tfjs-backend-cpu');
   await setBackend('cpu');
   try {
-    return await withBuiltInOps(rounds ? [] : OPS, () => checkpoint.use(body));
+    return await withBuiltInOps(rounds ? [] : OPS, () => use(body));
   } finally {
     await setBackend(current);
   }

@@ -19,7 +19,7 @@ import {
 import type { Feeds } from './graph_under_test.js';
 import { blockTrees } from './model_inputs.js';
 import { type CheckpointUnderTest, type ModelUnderTest, treeFeeds } from './model_under_test.js';
-import { quantizedModelCase } from './quantized_model.js';
+import { quantizedModelCase, withTrees } from './quantized_model.js';
 
 const NODES = {
   features: 'features',
@@ -77,9 +77,8 @@ export function segmentationCases(
     quantizedModelCase({
       name,
       family: 'UperNet',
-      checkpoint: open({ quantize: 'int8' }),
-      normalized,
-      trees: trees.trees,
+      use: withTrees(open({ quantize: 'int8' }), trees.trees, normalized),
+      feeds: { normalized, ...treeFeeds(trees.trees) },
       outputs: [
         ['fpn_bottleneck', denseStageBound],
         ['logits', denseLogitsBound],
