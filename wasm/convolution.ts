@@ -9,39 +9,14 @@ import {
 } from '../plugin/ops/convolution.js';
 import type { OpDeclaration } from '../plugin/ops/declaration.js';
 import { TILE } from './constants.js';
-import type { FilterGradientFunctions } from './convolution_gradients.js';
 import { isOfPixels, writeWindow } from './convolution_window.js';
 import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
-import {
-  ACTIVATIONS,
-  multiply,
-  type ProductFunctions,
-  packedFor,
-  rowNanoseconds,
-  weightsOf,
-} from './matrix_product.js';
+import { ACTIVATIONS, multiply, packedFor, rowNanoseconds, weightsOf } from './matrix_product.js';
 import { FEW_TOGETHER, partsOf } from './threads.js';
+import { isForWinograd, winograd } from './winograd.js';
 
-/** Of convolution.cc. */
-interface Functions extends FilterGradientFunctions, ProductFunctions {
-  convolution_scratch(window: number): number;
-  convolution(
-    x: number,
-    packed: number,
-    bias: number,
-    y: number,
-    patches: number,
-    window: number,
-    first: number,
-    positions: number,
-    activation: number,
-  ): void;
-  convolution_input_scratch(window: number): number;
-  convolution_input_gradient(dy: number, filter: number, dx: number, scratch: number, window: number): void;
-}
-
-registerWasmKernel<typeof Convolution, Functions>(Convolution, (args) => {
-  const { inputs, outputs, shapes, attributes, tensors, functions, scratch, inParts } = args;
+registerWasmKernel(Convolution, (args) => {
+  const { inputs, outputs, shapes, attributes, tensors, functions, scratch, inParts, threads } = args;
   const { x, bias } = inputs;
   const info = infoOf(shapes.x, shapes.filter, attributes);
   const positions = info.batchSize * info.outHeight * info.outWidth;
@@ -53,9 +28,13 @@ registerWasmKernel<typeof Convolution, Functions>(Convolution, (args) => {
     return;
   }
   const window = writeWindow(args, info);
+  if (isForWinograd(info)) {
+    winograd(args, { x, filter: weights, bias, y: outputs.y, window, info, activation });
+    return;
+  }
   const packed = packedFor(positions, args, weights);
   const nanoseconds = rowNanoseconds(weights.inputs, info.outChannels);
-  const parts = partsOf(positions, nanoseconds, TILE, FEW_TOGETHER);
+  const parts = partsOf(positions, nanoseconds, TILE, threads > 1 ? FEW_TOGETHER : 1);
   const bytes = functions.convolution_scratch(window);
   const patches = scratch(bytes * parts.together);
   inParts('convolution', parts, (first, count, slot) => [
@@ -64,7 +43,7 @@ registerWasmKernel<typeof Convolution, Functions>(Convolution, (args) => {
   ]);
 });
 
-registerWasmKernel<typeof ConvolutionInputGradient, Functions>(ConvolutionInputGradient, (args) => {
+registerWasmKernel(ConvolutionInputGradient, (args) => {
   const { inputs, outputs, shapes, attributes, functions, scratch } = args;
   const { height, width } = attributes;
   const window = windowOf(args, [shapes.dy[0], height, width, shapes.filter[2]], shapes.filter);
@@ -72,7 +51,7 @@ registerWasmKernel<typeof ConvolutionInputGradient, Functions>(ConvolutionInputG
   functions.convolution_input_gradient(inputs.dy, inputs.filter, outputs.dx, space, window);
 });
 
-registerWasmKernel<typeof ConvolutionFilterGradient, Functions>(ConvolutionFilterGradient, (args) => {
+registerWasmKernel(ConvolutionFilterGradient, (args) => {
   const { inputs, outputs, shapes, attributes, functions, scratch } = args;
   const { rows, columns } = attributes;
   const window = windowOf(args, shapes.x, [rows, columns, shapes.x[3], shapes.dy[3]]);
@@ -92,7 +71,7 @@ function infoOf(
 }
 
 function windowOf(
-  args: Pick<WasmKernelArguments<OpDeclaration, Functions>, 'memory' | 'scratch'> & {
+  args: Pick<WasmKernelArguments<OpDeclaration, unknown>, 'memory' | 'scratch'> & {
     readonly attributes: ConvolutionAttributes;
   },
   image: readonly number[],

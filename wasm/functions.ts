@@ -516,4 +516,29 @@ export interface WasmFunctions {
     groups: number,
     aggregate: number,
   ): void;
+  // winograd.cc
+  winograd_scratch(window: number, block: number): number;
+  winograd_pack(
+    filter: number,
+    packed: number,
+    window: number,
+    firstOutput: number,
+    outputs: number,
+    first: number,
+    end: number,
+  ): void;
+  winograd(
+    x: number,
+    packed: number,
+    bias: number,
+    y: number,
+    scratch: number,
+    window: number,
+    block: number,
+    firstOutput: number,
+    outputs: number,
+    first: number,
+    count: number,
+    activation: number,
+  ): void;
 }

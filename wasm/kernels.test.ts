@@ -5,6 +5,7 @@ import { gelu, linear } from '../plugin/index.js';
 import { suppress } from '../plugin/kernels/suppression.js';
 import { geluOf } from '../plugin/ops/activations.spec.js';
 import { Convolution } from '../plugin/ops/convolution.js';
+import { convolutionOf } from '../plugin/ops/convolution.spec.js';
 import type { Attributes, OpDeclaration } from '../plugin/ops/declaration.js';
 import { DiscretizeGradient } from '../plugin/ops/discretize.js';
 import { runOp } from '../plugin/ops/kernels.js';
@@ -100,15 +101,19 @@ t.test('convolution: the same bits in parts and in one, of few positions and of 
   const bits = ({ buffer, byteOffset, byteLength }: Float32Array) =>
     Buffer.from(buffer, byteOffset, byteLength);
   const part = tf.env().getNumber(PART_FLAG);
-  for (const [channels, outputs, strides] of [
+  for (const [channels, outputs, strides, size = [11, 13]] of [
     [3, 11, [2, 2]],
     [150, 70, [1, 1]], // a block of panels is not all of them
     [500, 9, [2, 1]], // fewer patches than usual fit the second cache
+    // By Winograd's method: a tile is not a block, outputs are done in two groups or in one.
+    [16, 140, [1, 1]],
+    [20, 260, [1, 1]],
+    [24, 20, [2, 2], [45, 47]],
   ] as const) {
     const attributes = { strides, padding: [1, 1, 1, 1], activation: 'gelu' };
     const filter = random([3, 3, channels, outputs], 2);
     const inputs = (batch: number) => ({
-      x: random([batch, 11, 13, channels], 1),
+      x: random([batch, ...size, channels], 1),
       filter,
       bias: tf.ones([outputs]),
     });
@@ -128,6 +133,26 @@ t.test('convolution: the same bits in parts and in one, of few positions and of 
     });
     t.ok(bits(first).equals(bits(many.subarray(0, first.length))), `${channels} channels, packed once`);
     filter.dispose();
+  }
+});
+
+t.test("convolution by Winograd's method: within 1e-5 of the largest value of sums in float64", async (t) => {
+  for (const [stride, size, channels] of [
+    [1, 15, 512],
+    [2, 46, 256],
+  ]) {
+    const shapes: Record<'x' | 'filter', [number, number, number, number]> = {
+      x: [1, size, size, channels],
+      filter: [3, 3, channels, 16],
+    };
+    const attributes = { strides: [stride, stride], padding: [1, 1, 1, 1] };
+    const inputs = { x: random(shapes.x, 1), filter: random(shapes.filter, 2) };
+    const [x, filter] = [inputs.x.dataSync<'float32'>(), inputs.filter.dataSync<'float32'>()];
+    const expected = convolutionOf(x, filter, undefined, shapes.x, shapes.filter, attributes);
+    const given = tf.tidy(() => runOp(Convolution, inputs, attributes)[0].dataSync<'float32'>());
+    const difference = relativeDifference(given, expected);
+    t.ok(difference <= 1e-5, `stride ${stride}: ${difference}`);
+    tf.dispose(inputs);
   }
 });
 

@@ -28,6 +28,9 @@ export const convolutionSpec = defineSpec(Convolution, {
         // More positions than a block of patches has.
         { x: [1, 12, 9, 1], filter: [3, 3, 1], padding: [1, 1, 1, 1] },
         { x: [1, 2, 2, 5], filter: [5, 5, 2], padding: [2, 2, 2, 2], activation: 'silu' },
+        // Enough channels and tiles of 2 x 2 positions for Winograd's method; some tiles reach beyond the edges.
+        { x: [1, 11, 12, 20], filter: [3, 3, 16], padding: [1, 1, 1, 1], bias: true, activation: 'relu' },
+        { x: [1, 12, 14, 16], filter: [3, 3, 20], padding: [0, 1, 2, 0] },
       ] as const
     ).map(({ x, filter: [rows, columns, outputs], ...rest }) => {
       const {
