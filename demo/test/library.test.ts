@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Page } from 'playwright-core';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
 import { convertCheckpoint, MemorySink } from '../../converters/index.js';
 import {
@@ -44,8 +44,35 @@ interface Listed {
   entries(): AsyncIterable<[string, Listed]>;
 }
 
-t.test('a checkpoint is converted, reported, kept, packed, renamed and deleted', { skip }, async (t) => {
-  const { page, messages } = await openDemo(t);
+t.test('models of one page', { skip }, async (t) => {
+  const { page, url, messages } = await openDemo(t);
+  await t.test('models that come with the page are fetched when they are opened', (t) =>
+    checkFetching(t, page),
+  );
+  await t.test('a checkpoint is converted, reported, kept, packed, renamed and deleted', (t) =>
+    checkCheckpoint(t, page),
+  );
+  t.same(messages, []);
+  await t.test('a model that is stopped half way leaves nothing', (t) => checkStopping(t, page, url));
+});
+
+async function checkFetching(t: Test, page: Page): Promise<void> {
+  const fetched: string[] = [];
+  page.on('request', (request) => {
+    const [, model] = /assets\/(digits|segmenter|detector|writer)-/.exec(request.url()) ?? [];
+    if (model && !fetched.includes(model)) fetched.push(model);
+  });
+  await page.reload();
+  await page.locator('.predictions li').first().waitFor();
+  t.same(fetched, ['digits']);
+  for (const architecture of ['GrootV + UperNet', 'GrootV + Mask R-CNN', 'GrootL']) {
+    await page.getByRole('button', { name: architecture }).click();
+    await page.getByRole('button', { name: architecture, pressed: true }).waitFor();
+  }
+  t.same(fetched, ['digits', 'segmenter', 'detector', 'writer']);
+}
+
+async function checkCheckpoint(t: Test, page: Page): Promise<void> {
   t.equal((await titles(page)).length, BUNDLED);
   await page.getByText('From a URL').click();
   await page.getByLabel('Store weights as').selectOption('float16');
@@ -85,8 +112,39 @@ t.test('a checkpoint is converted, reported, kept, packed, renamed and deleted',
   await dialog.getByRole('button', { name: 'Delete' }).click();
   await page.getByText('My model').first().waitFor({ state: 'detached' });
   t.same(await stored(page), [], 'nothing of it is left');
-  t.same(messages, []);
-});
+}
+
+async function checkStopping(t: Test, page: Page, url: string): Promise<void> {
+  const { files } = await convertedTiny(2 ** 17);
+  const shards = [...files.keys()].filter((name) => name.endsWith('.bin'));
+  t.ok(shards.length > 1);
+  let held: (() => void) | undefined;
+  await page.context().route(/\/remote\//, async (route) => {
+    const name = basename(route.request().url());
+    const body = files.get(name);
+    if (name === shards[1]) await new Promise<void>((resolve) => (held = resolve));
+    await route.fulfill(body ? { body: Buffer.from(body) } : { status: 404 }).catch(() => undefined);
+  });
+  const begin = async () => {
+    held = undefined;
+    await page.getByLabel('URL of').fill(`${url}remote/model.json`);
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    while (!held) await page.waitForTimeout(20);
+    t.same(await stored(page), [1], 'its first shard is there');
+    t.equal((await titles(page)).length, BUNDLED, 'it is not listed');
+  };
+  await page.getByText('From a URL').click();
+  await begin();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('button', { name: 'Add', exact: true }).waitFor();
+  t.same(await stored(page), []);
+  t.equal(await page.getByRole('alert').count(), 0, 'that is no error');
+
+  await begin();
+  await page.reload();
+  await page.locator('.models .title').first().waitFor();
+  t.same(await stored(page), [], 'a page that is closed leaves what the next one removes');
+}
 
 t.test('what is no model is refused in one line, and the page goes on', { skip }, async (t) => {
   const { page } = await openDemo(t);
@@ -159,39 +217,6 @@ t.test('folders: converted, of HuggingFace, dropped or chosen', { skip }, async 
   t.equal((await titles(page)).length, BUNDLED + 2);
 });
 
-t.test('a model that is stopped half way leaves nothing', { skip }, async (t) => {
-  const { page, url } = await openDemo(t);
-  const { files } = await convertedTiny(2 ** 17);
-  const shards = [...files.keys()].filter((name) => name.endsWith('.bin'));
-  t.ok(shards.length > 1);
-  let held: (() => void) | undefined;
-  await page.context().route(/\/remote\//, async (route) => {
-    const name = basename(route.request().url());
-    const body = files.get(name);
-    if (name === shards[1]) await new Promise<void>((resolve) => (held = resolve));
-    await route.fulfill(body ? { body: Buffer.from(body) } : { status: 404 }).catch(() => undefined);
-  });
-  const begin = async () => {
-    held = undefined;
-    await page.getByLabel('URL of').fill(`${url}remote/model.json`);
-    await page.getByRole('button', { name: 'Add', exact: true }).click();
-    while (!held) await page.waitForTimeout(20);
-    t.same(await stored(page), [1], 'its first shard is there');
-    t.equal((await titles(page)).length, BUNDLED, 'it is not listed');
-  };
-  await page.getByText('From a URL').click();
-  await begin();
-  await page.getByRole('button', { name: 'Cancel' }).click();
-  await page.getByRole('button', { name: 'Add', exact: true }).waitFor();
-  t.same(await stored(page), []);
-  t.equal(await page.getByRole('alert').count(), 0, 'that is no error');
-
-  await begin();
-  await page.reload();
-  await page.locator('.models .title').first().waitFor();
-  t.same(await stored(page), [], 'a page that is closed leaves what the next one removes');
-});
-
 t.test('memory and storage that are used up, and files that are too large', { skip }, async (t) => {
   // Files of two sizes end as the browser ends what needs more memory than there is; WebAssembly has 25 MB.
   const { page, context } = await openDemo(t, {
@@ -249,23 +274,6 @@ t.test('memory and storage that are used up, and files that are too large', { sk
   await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + 100_000 });
   t.match(await refusalOf(TINY), /^the browser gives this page no more storage/);
   t.same(await stored(page), []);
-});
-
-t.test('models that come with the page are fetched when they are opened', { skip }, async (t) => {
-  const { page } = await openDemo(t);
-  const fetched: string[] = [];
-  page.on('request', (request) => {
-    const [, model] = /assets\/(digits|segmenter|detector|writer)-/.exec(request.url()) ?? [];
-    if (model && !fetched.includes(model)) fetched.push(model);
-  });
-  await page.reload();
-  await page.locator('.predictions li').first().waitFor();
-  t.same(fetched, ['digits']);
-  for (const architecture of ['GrootV + UperNet', 'GrootV + Mask R-CNN', 'GrootL']) {
-    await page.getByRole('button', { name: architecture }).click();
-    await page.getByRole('button', { name: architecture, pressed: true }).waitFor();
-  }
-  t.same(fetched, ['digits', 'segmenter', 'detector', 'writer']);
 });
 
 t.test('a window that keeps no files has models in memory', { skip }, async (t) => {
