@@ -108,7 +108,7 @@ export function runsOfOnes({ size, counts }: RunLengths): number[] {
 
 /**
  * The pixels of a mask in COCO's run lengths: uint8 [height, width], 1 inside.
- * @throws {Error} as {@link runsOfOnes}
+ * @throws {Error} as `runsOfOnes`
  */
 export function decodeRle(mask: RunLengths): Uint8Array {
   const runs = runsOfOnes(mask);

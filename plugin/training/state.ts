@@ -35,7 +35,7 @@ export interface TrainingProgress {
   readonly waited: number;
 }
 
-/** See {@link saveState}. */
+/** See `saveState`. */
 export interface TrainingState {
   readonly progress: TrainingProgress;
   /** `model/<parameter>`, `optimizer/<parameter>/<slot>`, `average/<parameter>` */
