@@ -483,14 +483,24 @@ export interface WasmFunctions {
     hidden: number,
     vocabulary: number,
   ): void;
+  // tree_edges.cc
+  tree_edges_bytes(vertices: number, shift: number): number;
+  tree_edges_scratch(vertices: number, shift: number): number;
+  tree_edges(
+    order: number,
+    parent: number,
+    table: number,
+    scratch: number,
+    vertices: number,
+    shift: number,
+  ): void;
   // tree_scan.cc
   tree_scan(
     x: number,
     decay: number,
-    order: number,
-    parent: number,
+    edges: number,
+    shift: number,
     y: number,
-    isLeaf: number,
     vertices: number,
     stride: number,
     channels: number,
@@ -502,8 +512,8 @@ export interface WasmFunctions {
   tree_scan_gradient(
     x: number,
     decay: number,
-    order: number,
-    parent: number,
+    edges: number,
+    shift: number,
     y: number,
     dy: number,
     dx: number,

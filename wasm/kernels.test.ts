@@ -13,6 +13,8 @@ import { LayerNormalizationGradient } from '../plugin/ops/layer_normalization.js
 import { LinearInputGradient, LinearWeightGradient, RowSum } from '../plugin/ops/linear.js';
 import { Random } from '../plugin/ops/spec/random.js';
 import { StateReadoutGradient } from '../plugin/ops/state_readout.js';
+import { TreeScan, TreeScanGradient } from '../plugin/ops/tree_scan.js';
+import { perfTree } from '../plugin/ops/tree_scan.spec.js';
 import { relativeDifference } from '../testing/measure.js';
 import { suppressOn } from './detections.js';
 import { hostOf } from './host.js';
@@ -155,6 +157,36 @@ t.test("convolution by Winograd's method: within 1e-5 of the largest value of su
     tf.dispose(inputs);
   }
 });
+
+t.test(
+  'tree scans of more than the cache: by cells of vertices, of which the last is not full',
+  async (t) => {
+    const [side, channels] = [161, 61]; // 12.7 MB with one group; 25,921 vertices in cells of 1,024
+    const vertices = side * side;
+    const numbers = new Random(1, 'tree_edges');
+    const tree = perfTree(side, numbers).map(({ values }) => values as Int32Array);
+    const values = (width: number, least: number) =>
+      numbers.floats(vertices * width, () => least + numbers.next());
+    const [x, dy] = [values(channels, -0.5), values(channels, -0.5)];
+    for (const [groups, aggregate] of [
+      [1, 'all'],
+      [channels, 'leaves'],
+    ] as const) {
+      const decay = values(groups, 0);
+      const { expected, given } = await onBoth(() => {
+        const [order, parent] = tree.map((ids) => tf.tensor2d(ids, [1, vertices], 'int32'));
+        const tensor = (array: Float32Array) => tf.tensor3d(array, [1, vertices, array.length / vertices]);
+        const inputs = { x: tensor(x), decay: tensor(decay), order, parent };
+        const [y] = runOp(TreeScan, inputs, { aggregate });
+        return [y, ...runOp(TreeScanGradient, { ...inputs, y, dy: tensor(dy) }, { aggregate })];
+      });
+      for (const [i, name] of ['y', 'dx', 'ddecay'].entries()) {
+        const difference = relativeDifference(given[i], expected[i]);
+        t.ok(difference <= 2e-6, `${aggregate}, ${groups} groups, ${name}: ${difference}`);
+      }
+    }
+  },
+);
 
 t.test('gradients over more rows than a block of sums has', async (t) => {
   const D = 13;

@@ -50,9 +50,9 @@ type NumbersOf<Function> = Function extends (...args: infer Arguments) => unknow
     : never
   : never;
 
-/** A block called `name` that `fill` writes from an input tensor once, kept as long as the tensor. */
+/** A block called `name` that `fill` writes from input tensors once, kept as long as they all are. */
 export type Cached = (
-  tensor: TensorInfo,
+  tensors: readonly TensorInfo[],
   name: string,
   bytes: number,
   fill: (address: number) => void,
@@ -124,8 +124,8 @@ function inMemoryOf<Functions>(
     blocks.push(address);
     return address;
   };
-  const cached: Cached = (tensor, name, bytes, fill) => {
-    if (cache) return cache.get([tensor], name, () => heap.allocate(bytes), fill);
+  const cached: Cached = (tensors, name, bytes, fill) => {
+    if (cache) return cache.get(tensors, name, () => heap.allocate(bytes), fill);
     const address = scratch(bytes);
     fill(address);
     return address;

@@ -112,7 +112,7 @@ export function packedFor(
       ...([address, packed + 4 * panel * PANEL * inputs, inputs, columns] as const),
       ...([first + panel * PANEL, Math.min(first + (panel + count) * PANEL, end)] as const),
     ]);
-  if (rows < MANY_ROWS) return cached(tensor, `packed columns ${first} to ${end}`, bytes, pack);
+  if (rows < MANY_ROWS) return cached([tensor], `packed columns ${first} to ${end}`, bytes, pack);
   const packed = scratch(bytes);
   pack(packed);
   return packed;

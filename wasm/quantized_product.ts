@@ -73,7 +73,7 @@ function multiply(call: Call, product: Product): void {
     return;
   }
   const totals = cached(
-    tensors.codes,
+    [tensors.codes],
     `totals ${first} to ${end}`,
     functions.quantizedTotalBytes(outputs),
     (address) => functions.quantizedTotals(codes, address, terms, columns, first, end),

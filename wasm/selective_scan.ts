@@ -39,7 +39,7 @@ export function ratesOf({
   'functions' | 'cached'
 > & { readonly inputs: { readonly logA: number }; readonly tensors: { readonly logA: TensorInfo } }): number {
   const size = tensors.logA.shape[0] * tensors.logA.shape[1];
-  return cached(tensors.logA, 'rates', 4 * size, (address) =>
+  return cached([tensors.logA], 'rates', 4 * size, (address) =>
     functions.selective_scan_rates(logA, address, size),
   );
 }

@@ -3,15 +3,39 @@
 // A pass is compiled for a decay a channel and for two ways of sharing one; where they differ it asks the decays.
 #pragma once
 #include "rows.h"
+#include "tree_edges.h"
 
+constexpr int LINE = 16;  // numbers of a line of the cache
+static volatile int32_t used;
+
+// Reads rows into the cache: `width` numbers of each, `stride` apart.
+__attribute__((noinline)) static void touch_rows(const float* rows, int stride, int width, int from, int to) {
+  const bool is_whole = width == stride;
+  const size_t length = is_whole ? size_t(to - from) * width : width;
+  const float* row = rows + size_t(from) * stride;
+  int32_t bits = 0;
+  for (int left = is_whole ? 1 : to - from; left > 0 && length > 0; left--, row += stride) {
+    const int32_t* const numbers = reinterpret_cast<const int32_t*>(row);
+    for (size_t d = 0; d < length; d += LINE) bits |= numbers[d];
+    bits |= numbers[length - 1];
+  }
+  used = bits;
+}
+
+// A tree, and what a pass works on.
 struct Tree {
-  const int32_t* order;   // vertex ids in breadth-first order
-  const int32_t* parent;  // positions in `order`
-  int vertices;
+  Edges edges;
   int stride;    // channels of a row
   int channels;  // those that a pass works on
 
-  size_t row(int position) const { return size_t(order[position]) * stride; }
+  size_t row(int vertex) const { return size_t(vertex) * stride; }
+  bool has_cells() const { return edges.cells() > 1; }
+
+  // Reads rows of values into the cache, where they do not stay there anyway.
+  template <typename... Values>
+  INLINE_MEMBER void touch(int from, int to, const Values*... values) const {
+    if (has_cells()) (touch_rows(values, stride, channels, from, to), ...);
+  }
 };
 
 // Decays [V, D], one a channel: a row is one part.
@@ -26,6 +50,7 @@ struct ChannelDecays {
   };
   int parts() const { return 1; }
   int size() const { return channels; }
+  int width() const { return channels; }
   INLINE_MEMBER Row of(int vertex, int) const { return {values + size_t(vertex) * stride}; }
   template <typename Compute>
   INLINE_MEMBER void set(int vertex, int, const Compute& compute) const {
@@ -48,6 +73,7 @@ struct GroupDecays {
   };
   int parts() const { return GROUPS ? GROUPS : groups; }
   int size() const { return channels; }
+  int width() const { return parts(); }
   INLINE_MEMBER Part of(int vertex, int part) const { return {splat(values[size_t(vertex) * stride + part])}; }
   // The sum over the channels: lanes beyond them must come out as zero.
   template <typename Compute>
@@ -71,6 +97,7 @@ struct BlockDecays {
   };
   int parts() const { return 1; }
   int size() const { return channels; }
+  int width() const { return groups; }
   INLINE_MEMBER Row of(int vertex, int) const { return {values + size_t(vertex) * stride, shift}; }
   template <typename Compute>
   INLINE_MEMBER void set(int vertex, int, const Compute& compute) const {
@@ -117,93 +144,112 @@ INLINE void with_decays(const DecayRows& rows, int channels, const Run& run) {
   }
 }
 
-// y = base + decay[c] * up[c], the sum over one child or two.
+// y = base + decay * other.
 template <typename Decay>
-INLINE void gather_one(float* y, const float* base, const Decay& decay, const float* up, int channels) {
-  for_channels(y, channels,
-               [&](Channel d, int n) { return add(load_first(base + d, n), mul(decay(d, n), load_first(up + d, n))); });
-}
-
-template <typename Decay>
-INLINE void gather_two(float* y, const float* base, const Decay& decay_a, const float* up_a, const Decay& decay_b,
-                       const float* up_b, int channels) {
-  for_channels(y, channels, [&](Channel d, int n) {
-    const v128_t with_a = add(load_first(base + d, n), mul(decay_a(d, n), load_first(up_a + d, n)));
-    return add(with_a, mul(decay_b(d, n), load_first(up_b + d, n)));
-  });
+INLINE void add_scaled(float* y, const float* base, const Decay& decay, const float* other, int channels) {
+  for_channels(
+      y, channels, [&](Channel d, int n) { return add(load_first(base + d, n), mul(decay(d, n), load_first(other + d, n))); });
 }
 
 INLINE void copy_row(float* y, const float* x, int channels) {
   for_channels(y, channels, [&](Channel d, int n) { return load_first(x + d, n); });
 }
 
-// Leaves to root: y[v] = x[v] + sum over children c of decay[c] * y[c]. Each row is written once, from its children,
-// which stand side by side. With `is_leaf`, [V] by position, which it writes, rows of leaves stay in x alone.
+// `a` where the bit is 1, else `b`, without a branch: a bool instead of a number would become one.
+INLINE const float* either(int bit, const float* a, const float* b) {
+  const uintptr_t from = reinterpret_cast<uintptr_t>(a), to = reinterpret_cast<uintptr_t>(b);
+  return reinterpret_cast<const float*>(to + ((from - to) & -bit));
+}
+
+// Reads decays of vertices into the cache, where they do not stay there anyway.
 template <typename Decays>
-static void scan_up(float* y, const float* x, const Decays& decays, const Tree& tree, uint8_t* is_leaf = nullptr) {
-  const int channels = tree.channels;
-  const auto sums_of = [&](int position) { return (is_leaf && is_leaf[position] ? x : y) + tree.row(position); };
-  int end = tree.vertices;  // children of later positions start here
-  for (int i = tree.vertices - 1; i >= 0; i--) {
-    int child = end;
-    while (child > 1 && tree.parent[child - 1] == i) child--;
-    const size_t v = tree.row(i);
-    int remaining = end - child;
-    end = child;
-    if (is_leaf) is_leaf[i] = remaining == 0;
-    if (remaining == 0) {
-      if (!is_leaf) copy_row(y + v, x + v, channels);
-      continue;
-    }
-    const float* base = x + v;
-    for (; remaining >= 2; remaining -= 2, child += 2) {
-      const int a = tree.order[child], b = tree.order[child + 1];
-      const float* const up_a = sums_of(child);
-      const float* const up_b = sums_of(child + 1);
-      for_parts(decays, [&](int first, int count, int part) {
-        gather_two(y + v + first, base + first, decays.of(a, part), up_a + first, decays.of(b, part), up_b + first,
-                   count);
+INLINE void touch_decays(const Decays& decays, const Tree& tree, int from, int to) {
+  if (tree.has_cells()) touch_rows(decays.values, decays.stride, decays.width(), from, to);
+}
+
+// Leaves to root: y[v] = x[v] + sum over children c of decay[c] * y[c]. Rows of y start as those of x, or, where
+// LEAVES_STAY, are written with the first child: rows of leaves stay in x alone.
+template <bool LEAVES_STAY, typename Decays>
+INLINE void add_upwards(float* y, const float* x, const Decays& decays, const Tree& tree) {
+  tree.edges.up(
+      [&](int from, int to) {
+        if (LEAVES_STAY) return;
+        for (int v = from; v < to; v++) copy_row(y + tree.row(v), x + tree.row(v), tree.channels);
+        touch_decays(decays, tree, from, to);
+      },
+      [&](const Edge& edge) {
+        const size_t c = tree.row(edge.child()), p = tree.row(edge.parent());
+        const float* const base = LEAVES_STAY ? either(edge.is_first(), x, y) + p : y + p;
+        const float* const below = LEAVES_STAY ? either(edge.is_leaf(), x, y) + c : y + c;
+        for_parts(decays, [&](int first, int count, int part) {
+          add_scaled(y + p + first, base + first, decays.of(edge.child(), part), below + first, count);
+        });
       });
-      base = y + v;
-    }
-    if (remaining == 1) {
-      const float* const up = sums_of(child);
-      for_parts(decays, [&](int first, int count, int part) {
-        gather_one(y + v + first, base + first, decays.of(tree.order[child], part), up + first, count);
-      });
-    }
+}
+
+template <typename Decays>
+static void scan_up(float* y, const float* x, const Decays& decays, const Tree& tree) {
+  if (tree.has_cells() || tree.edges.vertices == 1) {
+    add_upwards<false>(y, x, decays, tree);
+    return;
+  }
+  add_upwards<true>(y, x, decays, tree);
+  for (int i = 0; i + 1 < tree.edges.vertices; i++) {
+    const size_t c = tree.row(tree.edges.edges[i].child());
+    if (tree.edges.edges[i].is_leaf()) copy_row(y + c, x + c, tree.channels);
   }
 }
 
-// Root to leaves, after scan_up with `is_leaf`: what reaches v through its parent p is all that p has, less what p has
-// from v itself. y[v] += decay[v] * (y[p] - decay[v] * y[v]).
-template <typename Decays>
-static void scan_down(float* y, const float* x, const Decays& decays, const Tree& tree, const uint8_t* is_leaf) {
-  if (is_leaf[0]) copy_row(y + tree.row(0), x + tree.row(0), tree.channels);
-  for (int i = 1; i < tree.vertices; i++) {
-    const size_t v = tree.row(i);
-    const float* const sums = (is_leaf[i] ? x : y) + v;
-    const float* const up = y + tree.row(tree.parent[i]);
-    for_parts(decays, [&](int first, int count, int part) {
-      const auto decay = decays.of(tree.order[i], part);
-      for_channels(y + v + first, count, [&](Channel d, int n) {
-        const v128_t w = decay(d, n), own = load_first(sums + first + d, n);
-        return add(own, mul(w, sub(load_first(up + first + d, n), mul(w, own))));
+// Both passes. Going down, what reaches v through its parent p is all that p has, less what p has from v itself:
+// y[v] += decay[v] * (y[p] - decay[v] * y[v]). As (1 - decay[v]^2) * y[v] + decay[v] * y[p] it would be an operation less,
+// but where decays are close to 1 roundings of the second product add up along a path. Rows of leaves are copied only
+// where that brings rows of y into the cache.
+template <bool LEAVES_STAY, typename Decays>
+static void scan_both_ways(float* y, const float* x, const Decays& decays, const Tree& tree) {
+  add_upwards<LEAVES_STAY>(y, x, decays, tree);
+  tree.edges.down(
+      [&](int from, int to) {
+        tree.touch(from, to, y);
+        touch_decays(decays, tree, from, to);
+      },
+      [&](const Edge& edge) {
+        const size_t c = tree.row(edge.child());
+        const float* const sums = LEAVES_STAY ? either(edge.is_leaf(), x, y) + c : y + c;
+        const float* const above = y + tree.row(edge.parent());
+        for_parts(decays, [&](int first, int count, int part) {
+          const auto decay = decays.of(edge.child(), part);
+          for_channels(y + c + first, count, [&](Channel d, int n) {
+            const v128_t w = decay(d, n), own = load_first(sums + first + d, n);
+            return add(own, mul(w, sub(load_first(above + first + d, n), mul(w, own))));
+          });
+        });
       });
-    });
+}
+
+template <typename Decays>
+INLINE void scan_all(float* y, const float* x, const Decays& decays, const Tree& tree) {
+  if (tree.has_cells() || tree.edges.vertices == 1) {
+    scan_both_ways<false>(y, x, decays, tree);
+  } else {
+    scan_both_ways<true>(y, x, decays, tree);
   }
 }
 
-// Root to leaves: y[v] = x[v] + decay[v] * y[p], the transpose of scan_up. Calls visit(i) before each position i.
+// Root to leaves: y[v] = x[v] + decay[v] * y[p], the transpose of scan_up. Calls visit(edge) before each.
 template <typename Decays, typename Visit>
 INLINE void spread_down(float* y, const float* x, const Decays& decays, const Tree& tree, const Visit& visit) {
-  copy_row(y + tree.row(0), x + tree.row(0), tree.channels);
-  for (int i = 1; i < tree.vertices; i++) {
-    visit(i);
-    const size_t v = tree.row(i);
-    const float* const up = y + tree.row(tree.parent[i]);
-    for_parts(decays, [&](int first, int count, int part) {
-      gather_one(y + v + first, x + v + first, decays.of(tree.order[i], part), up + first, count);
-    });
-  }
+  const size_t root = tree.row(tree.edges.root());
+  copy_row(y + root, x + root, tree.channels);
+  tree.edges.down(
+      [&](int from, int to) {
+        tree.touch(from, to, x, y);
+        touch_decays(decays, tree, from, to);
+      },
+      [&](const Edge& edge) {
+        visit(edge);
+        const size_t c = tree.row(edge.child()), p = tree.row(edge.parent());
+        for_parts(decays, [&](int first, int count, int part) {
+          add_scaled(y + c + first, x + c + first, decays.of(edge.child(), part), y + p + first, count);
+        });
+      });
 }

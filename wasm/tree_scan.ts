@@ -3,24 +3,7 @@ import { TreeScan } from '../plugin/ops/tree_scan.js';
 import { Aggregate, LANES } from './constants.js';
 import { registerWasmKernel } from './kernels.js';
 import { itemsOf, type Parts } from './threads.js';
-
-/** Of tree_scan.cc. */
-interface Functions {
-  tree_scan(
-    x: number,
-    decay: number,
-    order: number,
-    parent: number,
-    y: number,
-    isLeaf: number,
-    vertices: number,
-    stride: number,
-    channels: number,
-    decayStride: number,
-    groups: number,
-    aggregate: number,
-  ): void;
-}
+import { edgesOf } from './tree_edges.js';
 
 /** The numbers that the functions of both kernels take. */
 export const AGGREGATES = { root: Aggregate.ROOT, all: Aggregate.ALL, leaves: Aggregate.LEAVES } as const;
@@ -32,8 +15,7 @@ const BLOCKS = 4;
 
 /** A part of a scan: some channels of an image. Positions are in numbers of 4 bytes. */
 interface Block {
-  /** Of the image, in order and parent. */
-  readonly tree: number;
+  readonly image: number;
   /** Of the first channel, in values. */
   readonly values: number;
   readonly decays: number;
@@ -67,7 +49,7 @@ export function blocksOf(
       const count = Math.min(width, channels - first);
       const ofGroup = groups === 0 ? 1 : channels / groups;
       return {
-        tree: image * vertices,
+        image,
         values: image * vertices * channels + first,
         decays: image * vertices * groups + (groups === 1 ? 0 : first / ofGroup),
         channels: count,
@@ -77,28 +59,18 @@ export function blocksOf(
   };
 }
 
-registerWasmKernel<typeof TreeScan, Functions>(
-  TreeScan,
-  ({
-    inputs: { x, decay, order, parent },
-    outputs: { y },
-    shapes,
-    attributes,
-    inParts,
-    threads,
-    scratch,
-  }) => {
-    const [, vertices, channels] = shapes.x;
-    const groups = shapes.decay[2];
-    const { parts, block } = blocksOf(shapes.x, groups, threads);
-    const isLeaf = scratch(parts.together * vertices);
-    inParts('tree_scan', parts, (index, _, slot) => {
-      const at = block(index);
-      return [
-        ...([x + 4 * at.values, decay + 4 * at.decays, order + 4 * at.tree, parent + 4 * at.tree] as const),
-        ...([y + 4 * at.values, isLeaf + slot * vertices, vertices, channels, at.channels] as const),
-        ...([groups, at.groups, AGGREGATES[attributes.aggregate]] as const),
-      ];
-    });
-  },
-);
+registerWasmKernel(TreeScan, (kernel) => {
+  const { inputs, outputs, shapes, attributes, inParts, threads } = kernel;
+  const [, vertices, channels] = shapes.x;
+  const groups = shapes.decay[2];
+  const { parts, block } = blocksOf(shapes.x, groups, threads);
+  const edges = edgesOf(kernel);
+  inParts('tree_scan', parts, (index) => {
+    const at = block(index);
+    return [
+      ...([inputs.x + 4 * at.values, inputs.decay + 4 * at.decays, ...edges(at.image)] as const),
+      ...([outputs.y + 4 * at.values, vertices, channels, at.channels] as const),
+      ...([groups, at.groups, AGGREGATES[attributes.aggregate]] as const),
+    ];
+  });
+});

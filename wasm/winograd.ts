@@ -94,7 +94,7 @@ export function winograd(
       return address;
     };
     const packed = isKept
-      ? cached(filter.tensor, `for tiles at stride ${strideWidth}`, bytesOf(outputs), pack)
+      ? cached([filter.tensor], `for tiles at stride ${strideWidth}`, bytesOf(outputs), pack)
       : pack(transformed);
     const parts = partsOf(tiles, NANOSECONDS.product * products * outputs, block, together);
     inParts('winograd', parts, (tile, count, slot) => [
