@@ -36,7 +36,14 @@ function random<R extends tf.Rank>(shape: tf.ShapeMap[R], seed: number): tf.Tens
 async function onBoth(
   compute: () => tf.Tensor[],
 ): Promise<{ expected: Float32Array[]; given: Float32Array[] }> {
-  const run = () => tf.tidy(() => compute().map((tensor) => tensor.dataSync() as Float32Array));
+  const run = () => {
+    let values: Float32Array[] = [];
+    // tidy looks through all that it returns for tensors, number by number.
+    tf.tidy(() => {
+      values = compute().map((tensor) => tensor.dataSync() as Float32Array);
+    });
+    return values;
+  };
   return { expected: await onCpu(run), given: run() };
 }
 
