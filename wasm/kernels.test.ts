@@ -13,7 +13,7 @@ import { LayerNormalizationGradient } from '../plugin/ops/layer_normalization.js
 import { LinearInputGradient, LinearWeightGradient, RowSum } from '../plugin/ops/linear.js';
 import { Random } from '../plugin/ops/spec/random.js';
 import { StateReadoutGradient } from '../plugin/ops/state_readout.js';
-import { TreeScan, TreeScanGradient } from '../plugin/ops/tree_scan.js';
+import { treeScan, treeScanGradient } from '../plugin/ops/tree_scan.js';
 import { perfTree } from '../plugin/ops/tree_scan.spec.js';
 import { relativeDifference } from '../testing/measure.js';
 import { suppressOn } from './detections.js';
@@ -184,8 +184,9 @@ t.test(
         const [order, parent] = tree.map((ids) => tf.tensor2d(ids, [1, vertices], 'int32'));
         const tensor = (array: Float32Array) => tf.tensor3d(array, [1, vertices, array.length / vertices]);
         const inputs = { x: tensor(x), decay: tensor(decay), order, parent };
-        const [y] = runOp(TreeScan, inputs, { aggregate });
-        return [y, ...runOp(TreeScanGradient, { ...inputs, y, dy: tensor(dy) }, { aggregate })];
+        const y = treeScan(inputs.x, inputs.decay, { order, parent }, { aggregate });
+        const { dx, ddecay } = treeScanGradient({ ...inputs, y, dy: tensor(dy) }, { aggregate });
+        return [y, dx, ddecay];
       });
       for (const [i, name] of ['y', 'dx', 'ddecay'].entries()) {
         const difference = relativeDifference(given[i], expected[i]);

@@ -15,10 +15,10 @@ import { FLOAT16_WEIGHTS_FLAG, LANES_FLAG, WORKGROUP_BYTES_FLAG } from './runner
 import { startInNode } from './testing/node_device.js';
 
 const webgpu = defineBackend({ name: 'webgpu', tfjs: 'webgpu' });
-/** @param most of every op whose name ends so */
-const casesOf = (most?: number, ending = '') =>
-  SPECS.filter(({ op }) => hasOwnKernel(op, 'webgpu') && op.name.endsWith(ending)).flatMap((spec) =>
-    specCases(spec).slice(0, most),
+/** @param most of every op that has this input, if one is named */
+const casesOf = (most?: number, input?: string) =>
+  SPECS.filter(({ op }) => hasOwnKernel(op, 'webgpu') && (input === undefined || input in op.inputs)).flatMap(
+    (spec) => specCases(spec).slice(0, most),
   );
 
 const run = ({ op, inputs, attributes = {}, outputGradients }: OpCase) =>
@@ -48,7 +48,7 @@ for (const { what, features, lanes, workgroupBytes, most, float16Weights } of [
     tf.env().set(LANES_FLAG, lanes);
     tf.env().set(WORKGROUP_BYTES_FLAG, workgroupBytes);
     tf.env().set(FLOAT16_WEIGHTS_FLAG, float16Weights ?? false);
-    const cases = casesOf(most, float16Weights ? 'Linear' : '');
+    const cases = casesOf(most, float16Weights ? 'weights' : undefined);
     const refused: string[] = [];
     for (const each of cases) {
       await run(each).catch((error) => refused.push(`${each.op}, ${each.name}: ${error.message}`));
