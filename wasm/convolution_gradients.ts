@@ -9,24 +9,13 @@ import {
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
 import { writeWindow } from './convolution_window.js';
+import type { WasmFunctions } from './functions.js';
 import { type BuiltInCall, registerBuiltInKernel } from './kernels.js';
 
-/** Of convolution_gradients.cc. */
-export interface FilterGradientFunctions {
-  convolution_filter_scratch(window: number): number;
-  convolution_filter_gradient(x: number, dy: number, dFilter: number, scratch: number, window: number): void;
-}
-
-interface Functions extends FilterGradientFunctions {
-  depthwise_input_scratch(window: number): number;
-  depthwise_input_gradient(dy: number, filter: number, dx: number, scratch: number, window: number): void;
-  depthwise_filter_gradient(x: number, dy: number, dFilter: number, window: number): void;
-}
-
-type Call = BuiltInCall<Functions>;
+type Call = BuiltInCall<WasmFunctions>;
 type Shape4D = [number, number, number, number];
 
-registerBuiltInKernel<Functions>(Conv2DBackpropFilter, (call) => {
+registerBuiltInKernel<WasmFunctions>(Conv2DBackpropFilter, (call) => {
   const { x, dy } = call.inputs as Record<string, TensorInfo>;
   const { filterShape } = call.attrs as unknown as Conv2DBackpropFilterAttrs;
   const window = windowOf(call, x.shape, filterShape, dy, false);
@@ -36,7 +25,7 @@ registerBuiltInKernel<Functions>(Conv2DBackpropFilter, (call) => {
   functions.convolution_filter_gradient(input(x), input(dy), dFilter, space, window);
 });
 
-registerBuiltInKernel<Functions>(DepthwiseConv2dNativeBackpropInput, (call) => {
+registerBuiltInKernel<WasmFunctions>(DepthwiseConv2dNativeBackpropInput, (call) => {
   const { dy, filter } = call.inputs as Record<string, TensorInfo>;
   const { inputShape } = call.attrs as { inputShape: number[] };
   const window = windowOf(call, inputShape, filter.shape, dy, true);
@@ -46,7 +35,7 @@ registerBuiltInKernel<Functions>(DepthwiseConv2dNativeBackpropInput, (call) => {
   functions.depthwise_input_gradient(input(dy), input(filter), dx, space, window);
 });
 
-registerBuiltInKernel<Functions>(DepthwiseConv2dNativeBackpropFilter, (call) => {
+registerBuiltInKernel<WasmFunctions>(DepthwiseConv2dNativeBackpropFilter, (call) => {
   const { x, dy } = call.inputs as Record<string, TensorInfo>;
   const { filterShape } = call.attrs as { filterShape: number[] };
   const window = windowOf(call, x.shape, filterShape, dy, true);

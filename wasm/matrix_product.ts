@@ -2,51 +2,12 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { ConvolutionActivation } from '../plugin/ops/activations.js';
 import { Activation as Code, LANES, PANEL, TILE } from './constants.js';
+import type { WasmFunctions } from './functions.js';
 import type { Cached, InParts } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** Of linear.cc. */
-export interface PackingFunctions {
-  linear_pack(
-    weights: number,
-    packed: number,
-    inputs: number,
-    columns: number,
-    first: number,
-    end: number,
-  ): void;
-}
-
-/** Of linear.cc. */
-export interface ProductFunctions extends PackingFunctions {
-  linear(
-    x: number,
-    packed: number,
-    bias: number,
-    y: number,
-    rows: number,
-    inputs: number,
-    outputs: number,
-    firstPanel: number,
-    endPanel: number,
-    activation: number,
-  ): void;
-  linear_streaming(
-    x: number,
-    weights: number,
-    bias: number,
-    y: number,
-    rows: number,
-    inputs: number,
-    columns: number,
-    firstOutput: number,
-    outputs: number,
-    activation: number,
-  ): void;
-}
-
 /** What it needs of a kernel's arguments: see kernels.ts. */
-interface Memory<Functions = ProductFunctions> {
+interface Memory<Functions = Pick<WasmFunctions, 'linear_pack' | 'linear' | 'linear_streaming'>> {
   readonly inParts: InParts<Functions>;
   readonly scratch: (bytes: number) => number;
   readonly cached: Cached;
@@ -102,7 +63,7 @@ export const rowNanoseconds = (inputs: number, outputs: number) => NANOSECONDS.p
 /** The address of weights in panels: packed for this call, or, for fewer rows, once for their tensor. */
 export function packedFor(
   rows: number,
-  { inParts, scratch, cached }: Memory<PackingFunctions>,
+  { inParts, scratch, cached }: Memory<Pick<WasmFunctions, 'linear_pack'>>,
   { address, tensor, inputs, columns, used: [first, end] = [0, columns] }: Weights,
 ): number {
   const panels = Math.ceil((end - first) / PANEL);

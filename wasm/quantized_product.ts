@@ -6,17 +6,14 @@ import { QuantizedConvolution } from '../plugin/ops/quantized_convolution.js';
 import { QuantizedLinear } from '../plugin/ops/quantized_linear.js';
 import { LANES, PANEL, TILE } from './constants.js';
 import { isOfPixels, writeWindow } from './convolution_window.js';
+import type { WasmFunctions } from './functions.js';
 import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
 import { type QuantizedFunctions, sumsFused } from './quantized_module.js';
 import { partsOf } from './threads.js';
 
-/** Of activations.cc and convolution.cc. */
-interface Functions extends QuantizedFunctions {
-  gelu_all(x: number, y: number, size: number): void;
-  silu_all(x: number, y: number, size: number): void;
-  relu_all(x: number, y: number, size: number): void;
-  convolution_patches(x: number, patches: number, window: number, first: number, count: number): void;
-}
+/** Products are in AssemblyScript, what is beside them in C++. */
+type Functions = QuantizedFunctions &
+  Pick<WasmFunctions, 'gelu_all' | 'silu_all' | 'relu_all' | 'convolution_patches'>;
 
 /** What the rows of a chunk and their results take of the second cache, at most. */
 const CHUNK_BYTES = 400_000;

@@ -2,28 +2,8 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { SelectiveScan } from '../plugin/ops/selective_scan.js';
 import { LANES, SCAN_VECTORS } from './constants.js';
+import type { WasmFunctions } from './functions.js';
 import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
-
-/** Of selective_scan.cc. */
-export interface SelectiveScanFunctions {
-  selective_scan_rates(logA: number, to: number, size: number): void;
-  selective_scan(
-    step: number,
-    drive: number,
-    rate: number,
-    inputGate: number,
-    outputGate: number,
-    state: number,
-    y: number,
-    nextState: number,
-    scratch: number,
-    batch: number,
-    length: number,
-    channels: number,
-    states: number,
-    inputScale: number,
-  ): void;
-}
 
 /** Bytes of scratch memory a token: vectors of four channels, and both gates. */
 export const scanBytesAToken = (states: number): number => 4 * (SCAN_VECTORS * LANES + 2 * states);
@@ -35,7 +15,7 @@ export function ratesOf({
   tensors,
   cached,
 }: Pick<
-  WasmKernelArguments<typeof SelectiveScan, Pick<SelectiveScanFunctions, 'selective_scan_rates'>>,
+  WasmKernelArguments<typeof SelectiveScan, Pick<WasmFunctions, 'selective_scan_rates'>>,
   'functions' | 'cached'
 > & { readonly inputs: { readonly logA: number }; readonly tensors: { readonly logA: TensorInfo } }): number {
   const size = tensors.logA.shape[0] * tensors.logA.shape[1];
@@ -44,7 +24,7 @@ export function ratesOf({
   );
 }
 
-registerWasmKernel<typeof SelectiveScan, SelectiveScanFunctions>(SelectiveScan, (args) => {
+registerWasmKernel(SelectiveScan, (args) => {
   const { inputs, outputs, shapes, attributes, functions, scratch } = args;
   const { step, drive, inputGate, outputGate, state } = inputs;
   const [batch, length, channels] = shapes.step;
