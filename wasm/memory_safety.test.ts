@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import t from 'tap';
-import { gridGraph } from '../plugin/index.js';
+import { gridGraph, quantizedLinear } from '../plugin/index.js';
 import { sizeOf } from '../plugin/kernels/sizes.js';
 import * as activations from '../plugin/ops/activations.js';
 import * as convolution from '../plugin/ops/convolution.js';
@@ -13,6 +13,7 @@ import type { OpDeclaration } from '../plugin/ops/declaration.js';
 import * as discretize from '../plugin/ops/discretize.js';
 import { edgeDissimilaritySpec } from '../plugin/ops/edge_dissimilarity.spec.js';
 import { OPS } from '../plugin/ops/index.js';
+import { completeAttributes } from '../plugin/ops/input_checks.js';
 import * as layerNormalization from '../plugin/ops/layer_normalization.js';
 import * as linear from '../plugin/ops/linear.js';
 import * as optimizerSteps from '../plugin/ops/optimizer_steps.js';
@@ -117,10 +118,13 @@ function attributesOf(op: OpDeclaration): Record<string, number> {
 
 /** Shapes of an op's inputs that are right, those of optional ones included. */
 function shapesOf(op: OpDeclaration): Record<string, number[]> {
+  const letters: Record<string, number> = { ...LETTERS };
+  const attributes = completeAttributes(op, attributesOf(op));
+  for (const { letter, evaluate } of op.parsed.derived) letters[letter] = evaluate(letters, attributes);
   return Object.fromEntries(
     op.parsed.inputs.map(({ name, shape: { anyRank, extents } }) => [
       name,
-      [...(anyRank ? [2, 3] : []), ...extents.map(({ evaluate }) => evaluate(LETTERS))],
+      [...(anyRank ? [2, 3] : []), ...extents.map(({ evaluate }) => evaluate(letters))],
     ]),
   );
 }
@@ -229,6 +233,17 @@ for (const op of [...OPS, ...INNER_OPS].filter(({ name }) => tf.getKernel(name, 
     t.end();
   });
 }
+
+t.test('rows without a term, over weights of 8 bits', (t) => {
+  for (const rows of [2, 9]) {
+    const y = tf.tidy(() =>
+      quantizedLinear(tf.zeros([rows, 0]), tf.zeros([0, 5], 'int32'), tf.ones([5]), tf.ones([5])).dataSync(),
+    );
+    t.same([...y], Array(5 * rows).fill(1), 'the bias');
+  }
+  t.equal(damages(), 0);
+  t.end();
+});
 
 t.test('results beyond the addresses of a heap', (t) => {
   tf.tidy(() => {

@@ -37,6 +37,7 @@ function writeTile(a: usize, b: usize, c: usize, d: usize, tile: usize, inputs: 
   const offsetB = i32x4.splat(load<i32>(tile, ZEROS + 4) - ROUNDING_BITS);
   const offsetC = i32x4.splat(load<i32>(tile, ZEROS + 8) - ROUNDING_BITS);
   const offsetD = i32x4.splat(load<i32>(tile, ZEROS + 12) - ROUNDING_BITS);
+  if (inputs === 0) return; // a tile ends here
   // By way of memory: a constant vector would be made anew wherever it is used.
   let to = tile + TILE_HEADER;
   store<f32>(to, ROUNDING);

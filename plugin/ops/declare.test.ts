@@ -7,6 +7,7 @@ import '../../testing/backends.js';
 import { defineOp } from './declare.js';
 import { completeAttributes, inferOutputs } from './input_checks.js';
 import { registerBackendKernel, registerHostKernel, runOp } from './kernels.js';
+import { QuantizedLinear } from './quantized_linear.js';
 import { parseExtent } from './shape_letters.js';
 
 t.test('extents are expressions of letters', async (t) => {
@@ -93,6 +94,11 @@ t.test('outputs follow from the letters', async (t) => {
   t.throws(() => shapeFor([3, 0]), {
     name: 'OpError',
     message: 'ToyPairSum: x[..., C] has shape [3, 0]: P = C/2 is 0, expected at least 1',
+  });
+  const quantized = { x: [3, 8], scales: [5], codes: [1, 5] };
+  t.throws(() => inferOutputs(QuantizedLinear, quantized, completeAttributes(QuantizedLinear, {})), {
+    name: 'OpError',
+    message: 'QuantizedLinear: codes has shape [1, 5], expected [K, O] = [2, 5]',
   });
 });
 

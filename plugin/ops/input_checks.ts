@@ -151,19 +151,25 @@ export function inferOutputs(op: OpDeclaration, shapes: Shapes, attributes: Attr
       );
     }
   }
-  for (const { name, shape } of inputs) {
-    const given = shapes[name];
-    if (given && !fitsLetters(shape, given, letters)) throw misshapen(op, name, shape, given, letters);
-  }
+  checkFit(op, shapes, letters);
   for (const { letter, evaluate } of derived) letters[letter] = evaluate(letters, attributes);
   for (const { letter, smallest } of least) {
     const extent = letters[letter];
     if (!(extent >= smallest && Number.isInteger(extent))) throw unfit(op, letter, extent, smallest, shapes);
   }
+  // What is derived may be an extent of inputs as well.
+  if (derived.length > 0) checkFit(op, shapes, letters);
   return outputs.map(({ dtype, shape: { anyRank, extents } }) => {
     const shape = extents.map(({ evaluate }) => evaluate(letters));
     return { shape: anyRank ? [...(leading ?? []), ...shape] : shape, dtype };
   });
+}
+
+function checkFit(op: OpDeclaration, shapes: Shapes, letters: Letters): void {
+  for (const { name, shape } of op.parsed.inputs) {
+    const given = shapes[name];
+    if (given && !fitsLetters(shape, given, letters)) throw misshapen(op, name, shape, given, letters);
+  }
 }
 
 function checkKind(
