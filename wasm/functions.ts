@@ -81,6 +81,16 @@ export interface WasmFunctions {
   depthwise_input_scratch(window: number): number;
   depthwise_input_gradient(dy: number, filter: number, dx: number, taps: number, window: number): void;
   depthwise_filter_gradient(x: number, dy: number, dfilter: number, window: number): void;
+  // depthwise_convolution.cc
+  depthwise_convolution(
+    x: number,
+    filter: number,
+    y: number,
+    window: number,
+    first: number,
+    count: number,
+    activation: number,
+  ): void;
   // discretize.cc
   discretize(
     rawStep: number,

@@ -9,6 +9,7 @@ import './bottleneck_filter.js';
 import './causal_convolution.js';
 import './convolution.js';
 import './convolution_gradients.js';
+import './depthwise_convolution.js';
 import './detections.js';
 import './discretize.js';
 import './edge_dissimilarity.js';

@@ -7,6 +7,7 @@ import { geluOf } from '../plugin/ops/activations.spec.js';
 import { Convolution } from '../plugin/ops/convolution.js';
 import { convolutionOf } from '../plugin/ops/convolution.spec.js';
 import type { Attributes, OpDeclaration } from '../plugin/ops/declaration.js';
+import { DepthwiseConvolution } from '../plugin/ops/depthwise_convolution.js';
 import { DiscretizeGradient } from '../plugin/ops/discretize.js';
 import { runOp } from '../plugin/ops/kernels.js';
 import { LayerNormalizationGradient } from '../plugin/ops/layer_normalization.js';
@@ -142,6 +143,24 @@ t.test('convolution: the same bits in parts and in one, of few positions and of 
     });
     t.ok(bits(first).equals(bits(many.subarray(0, first.length))), `${channels} channels, packed once`);
     filter.dispose();
+  }
+});
+
+t.test('depthwise convolution: the same bits in parts and in one', async (t) => {
+  const part = tf.env().getNumber(PART_FLAG);
+  for (const { channels, columns } of [
+    { channels: 8, columns: 3 }, // in tiles
+    { channels: 7, columns: 3 },
+    { channels: 8, columns: 5 },
+  ]) {
+    const inputs = { x: random([2, 6, 9, channels], 1), filter: random([3, columns, channels, 1], 2) };
+    const run = () =>
+      tf.tidy(() => runOp(DepthwiseConvolution, inputs, { activation: 'silu' })[0].dataSync<'float32'>());
+    const inParts = run();
+    tf.env().set(PART_FLAG, 1e12);
+    t.same(run(), inParts, `${channels} channels, ${columns} columns`);
+    tf.env().set(PART_FLAG, part);
+    tf.dispose(inputs);
   }
 });
 
