@@ -36,8 +36,11 @@ interface Reading<Input> {
 }
 
 interface Single<Input, Row> {
-  /** The row of a picture. */
-  compute(picture: GivenPicture<Input>): Promise<Row>;
+  /**
+   * The row of a picture.
+   * @param later takes what writes its files: that is done while the model works on the next picture
+   */
+  compute(picture: GivenPicture<Input>, later: (write: () => Promise<void>) => void): Promise<Row>;
 }
 
 interface Several<Input, Row> {
@@ -64,19 +67,38 @@ export async function openPictureTask<
   const backend = await startBackend(asked, warn);
   const model = await load(source ?? (await modelSource(path)));
   const work = workOf(model, backend);
-  /** One batch at a time: what the model takes for a batch is memory. */
-  let before: Promise<unknown> = Promise.resolve();
+  const turns = new Turns();
   return {
     backend,
     batch: work.batch ?? 1,
     dispose: () => model.dispose(),
     async run(inputs) {
       const pictures = await readAll(inputs, work);
-      const result = before.then(() => rowsOf(pictures, work));
-      before = result.catch(() => {});
-      return result;
+      const rows = await turns.compute(() => rowsOf(pictures, work, turns));
+      return Promise.all(rows);
     },
   };
+}
+
+/** One batch at a time is computed, and the files of one picture written: both take memory. */
+class Turns {
+  private computing: Promise<unknown> = Promise.resolve();
+  private writing: Promise<unknown> = Promise.resolve();
+
+  /** Computes when what came before is computed. */
+  compute<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.computing.then(work);
+    this.computing = result.catch(() => {});
+    return result;
+  }
+
+  /** Begins to write when what came before is written. */
+  async write(work: () => Promise<void>): Promise<{ readonly written: Promise<void> }> {
+    await this.writing;
+    const written = work();
+    this.writing = written.catch(() => {});
+    return { written };
+  }
 }
 
 /** Each input as a picture, or the row of why there is none. */
@@ -106,33 +128,47 @@ async function readOne<Input extends ImageInput>(
   return { input, image, ms: performance.now() - start };
 }
 
+/** The row of each picture, some of which come when their files are written. */
 async function rowsOf<Input extends ImageInput, Row extends PictureRow>(
   pictures: readonly (GivenPicture<Input> | FailedRow)[],
   work: PictureWork<Input, Row>,
-): Promise<(Row | FailedRow)[]> {
+  turns: Turns,
+): Promise<Promise<Row | FailedRow>[]> {
   const given = pictures.filter((picture): picture is GivenPicture<Input> => 'image' in picture);
-  const rows = await computed(given, work);
-  return pictures.map((picture) => ('image' in picture ? (rows.shift() as Row | FailedRow) : picture));
+  const rows = await computed(given, work, turns);
+  return pictures.map(async (picture) =>
+    'image' in picture ? (rows.shift() as Promise<Row | FailedRow>) : picture,
+  );
 }
 
 async function computed<Input extends ImageInput, Row extends PictureRow>(
   given: readonly GivenPicture<Input>[],
   work: PictureWork<Input, Row>,
-): Promise<(Row | FailedRow)[]> {
+  turns: Turns,
+): Promise<Promise<Row | FailedRow>[]> {
   const isBatch = 'computeAll' in work;
   if (isBatch && given.length > 1) {
     const rows = await work.computeAll(given).catch(() => undefined);
-    if (rows) return rows;
+    if (rows) return rows.map(async (row) => row);
   }
-  const compute = async (picture: GivenPicture<Input>): Promise<Row> =>
-    isBatch ? (await work.computeAll([picture]))[0] : work.compute(picture);
-  const rows: (Row | FailedRow)[] = [];
+  const rows: Promise<Row | FailedRow>[] = [];
   for (const picture of given) {
     const orFailed = (error: unknown) => {
       if (isOfOutput(error)) throw error; // a full disk is no fault of the picture
       return failed(picture.input, error);
     };
-    rows.push(await compute(picture).catch(orFailed));
+    let write = async () => {};
+    const compute = async (): Promise<Row> =>
+      isBatch
+        ? (await work.computeAll([picture]))[0]
+        : work.compute(picture, (later) => {
+            write = later;
+          });
+    const row = await compute().catch(orFailed);
+    const { written } = await turns.write(write);
+    const orFailedToWrite = written.then(() => row, orFailed);
+    orFailedToWrite.catch(() => {}); // awaited with the others of the batch
+    rows.push(orFailedToWrite);
   }
   return rows;
 }

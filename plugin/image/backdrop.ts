@@ -28,11 +28,12 @@ export function enlarge(image: RgbImage): RgbImage {
  * (0 is greyscale, by Rec. 601 luma).
  */
 export function dim(image: RgbImage, brightness: number, colour: number): RgbImage {
-  const data = new Uint8Array(image.data.length);
+  const given = image.data;
+  const data = new Uint8Array(given.length);
   for (let i = 0; i < data.length; i += 3) {
-    const luma = 0.299 * image.data[i] + 0.587 * image.data[i + 1] + 0.114 * image.data[i + 2];
-    for (let c = 0; c < 3; c++) {
-      data[i + c] = Math.round(brightness * (luma + colour * (image.data[i + c] - luma)));
+    const luma = 0.299 * given[i] + 0.587 * given[i + 1] + 0.114 * given[i + 2];
+    for (let c = i; c < i + 3; c++) {
+      data[c] = brightness * (luma + colour * (given[c] - luma)) + 0.5; // rounds, since bytes are cut off
     }
   }
   return { ...image, data };

@@ -125,7 +125,7 @@ function colourPixels(
       const at = 3 * (y * width + x);
       for (let c = 0; c < 3; c++) {
         const mixed = data[at + c] + COVER * (colour[c] - data[at + c]);
-        data[at + c] = Math.round(isBorder ? BORDER * mixed : mixed);
+        data[at + c] = (isBorder ? BORDER * mixed : mixed) + 0.5; // rounds, since bytes are cut off
       }
     }
   }

@@ -19,11 +19,15 @@ export class StrokeLayer {
   private readonly samples: Uint16Array;
   private readonly columns: number;
   private readonly rows: number;
+  /** Rows of samples that are drawn on; at first none. */
+  private first: number;
+  private end = 0;
 
   /** An empty layer for a picture of `width` x `height` pixels; it takes 32 bytes a pixel. */
   constructor(width: number, height: number) {
     this.columns = width * SAMPLES;
     this.rows = height * SAMPLES;
+    this.first = this.rows;
     this.samples = new Uint16Array(this.columns * this.rows);
   }
 
@@ -54,9 +58,9 @@ export class StrokeLayer {
 
   /** Lays the drawing over an image of the layer's size. `palette`: uint8 [colours, 3]; `opacity` 0..1. */
   blend(image: RgbImage, palette: Uint8Array, opacity = 1): void {
-    const { data, width, height } = image;
+    const { data, width } = image;
     const all = SAMPLES * SAMPLES;
-    for (let y = 0; y < height; y++) {
+    for (let y = Math.floor(this.first / SAMPLES); y * SAMPLES < this.end; y++) {
       for (let x = 0; x < width; x++) {
         let [covered, red, green, blue] = [0, 0, 0, 0];
         for (let row = 0; row < SAMPLES; row++) {
@@ -118,7 +122,10 @@ export class StrokeLayer {
     if (row < 0 || row >= this.rows) return;
     const begin = Math.max(0, Math.ceil(from - 0.5));
     const end = Math.min(this.columns, Math.floor(to - 0.5) + 1);
-    if (begin < end) this.samples.fill(value, row * this.columns + begin, row * this.columns + end);
+    if (begin >= end) return;
+    this.samples.fill(value, row * this.columns + begin, row * this.columns + end);
+    this.first = Math.min(this.first, row);
+    this.end = Math.max(this.end, row + 1);
   }
 }
 

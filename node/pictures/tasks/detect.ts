@@ -6,7 +6,7 @@ import type { StartedBackend } from '../../backend.js';
 import { encodeImage, imageFormat } from '../../images/encode.js';
 import { type ImageInput, stemOf } from '../../images/picture_files.js';
 import { inline } from '../../printable.js';
-import { type GivenPicture, openPictureTask, type PictureWork, tenths } from '../picture_task.js';
+import { openPictureTask, type PictureWork, tenths } from '../picture_task.js';
 import { isFailed, type OpenOptions, type PictureKind, type Task, type TaskSpec } from '../task.js';
 
 export interface DetectOptions {
@@ -91,7 +91,7 @@ async function open(
   const workOf = (model: Detector, backend: StartedBackend): PictureWork<DetectInput, Detected> => {
     const ids = usualCategoryIds(model.classNames);
     return {
-      compute: async ({ input: { file, out }, image }: GivenPicture<DetectInput>) => {
+      compute: async ({ input: { file, out }, image }, later) => {
         const start = performance.now();
         const { overlay, width, height, detections } = await model.detect(image, {
           masks: coco ? 'rle' : out === undefined ? 'none' : 'bitmap',
@@ -100,7 +100,7 @@ async function open(
         });
         const ms = tenths(performance.now() - start);
         if (out !== undefined && overlay)
-          await writeFileAtomically(out, await encodeImage(overlay, imageFormat(out)));
+          later(async () => writeFileAtomically(out, await encodeImage(overlay, imageFormat(out))));
         return {
           file,
           width,

@@ -5,7 +5,7 @@ import type { StartedBackend } from '../../backend.js';
 import { encodeClassMap, encodeImage, imageFormat } from '../../images/encode.js';
 import type { ImageInput } from '../../images/picture_files.js';
 import { inline } from '../../printable.js';
-import { type GivenPicture, openPictureTask, type PictureWork, tenths } from '../picture_task.js';
+import { openPictureTask, type PictureWork, tenths } from '../picture_task.js';
 import type { OpenOptions, PictureKind, Task, TaskSpec } from '../task.js';
 
 export interface SegmentOptions {
@@ -72,7 +72,7 @@ async function open(
   const { Segmenter } = await import('../../../plugin/index.js');
   const { onPart } = options;
   const workOf = (model: Segmenter, backend: StartedBackend): PictureWork<SegmentInput, Segmented> => ({
-    compute: async ({ input: { file, out, mask }, image }: GivenPicture<SegmentInput>) => {
+    compute: async ({ input: { file, out, mask }, image }, later) => {
       const start = performance.now();
       const { classMap, classes, overlay } = await model.segment(image, {
         mode: spec.options.mode,
@@ -81,12 +81,13 @@ async function open(
       });
       const ms = tenths(performance.now() - start);
       const { width, height } = image;
-      if (out !== undefined && overlay)
-        await writeFileAtomically(out, await encodeImage(overlay, imageFormat(out)));
-      if (mask !== undefined) {
+      later(async () => {
+        if (out !== undefined && overlay)
+          await writeFileAtomically(out, await encodeImage(overlay, imageFormat(out)));
+        if (mask === undefined) return;
         const { length } = model.classNames;
         await writeFileAtomically(mask, await encodeClassMap(classMap, { width, height }, length));
-      }
+      });
       const written = { ...(out !== undefined && { out }), ...(mask !== undefined && { mask }) };
       return { file, width, height, classes, backend, ms, ...written };
     },
