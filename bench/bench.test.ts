@@ -132,7 +132,7 @@ const REPORT: BenchReport = {
   ],
   products: [{ shape: '1x2x3', linear: 60, matMul: 40 }],
   convolutions: [{ size: '4x4x2 -> 3, 3x3', ours: 50, builtIn: 20 }],
-  scaling: [{ vertices: 49, scanNs: 1, triadNs: 0.5, treeNs: 20 }],
+  scaling: [{ vertices: 49, scanNs: 1, triadNs: 0.5, treeNs: 20, nativeScanNs: 0.8, nativeTreeNs: 16 }],
   threads: {
     ...{ threads: 2, one: prediction, several: { ...prediction, ms: 1 }, speedup: 1.5, isSame: true },
     ...{ undisturbed: { rounds: 3, speedup: 1.9 }, cores: 1.6, rounds: 7 },
@@ -145,6 +145,7 @@ t.test('the report for people', async (t) => {
   t.match(text, /JavaScript loop.*\n.*\n\w+ +8\.0\n/);
   t.match(text, /Over native code\n.*\n\w+ +2\.00\n/);
   t.match(text, /less a call at 2x2x2\n.*\n\w+ +1\.60\n/);
+  t.match(text, /49 +1\.00 +0\.50 +20\.0 +1\.25 +1\.25\n/);
   t.match(text, /ratio 0\.50/);
   t.match(text, /4x4x2 -> 3, 3x3 +50\.0 +20\.0 +2\.50\n/);
 });

@@ -33,7 +33,7 @@ const MEASURE: Readonly<
     ...('peak' in native && { peak: native.peak() }),
   }),
   convolutions: async () => ({ convolutions: await benchConvolutions() }),
-  scaling: async () => ({ scaling: await benchScaling() }),
+  scaling: async (native) => ({ scaling: await benchScaling(native) }),
   groups: async () => ({ groups: await benchGroups() }),
   prediction: async () => {
     const model = await randomGrootV();

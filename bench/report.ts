@@ -187,12 +187,17 @@ function convolutionTable(convolutions: readonly ConvolutionTime[]): Table {
 function scalingTable(scaling: readonly ScalingTime[]): Table {
   return {
     title: 'Nanoseconds against the number of vertices, 32 channels',
-    header: ['vertices', 'scan, a vertex and channel', 'triad, the same', 'tree, a vertex'],
-    rows: scaling.map(({ vertices, scanNs, triadNs, treeNs }) => [
+    header: [
+      ...['vertices', 'scan, a vertex and channel', 'triad, the same', 'tree, a vertex'],
+      ...['scan over native code', 'tree over native code'],
+    ],
+    rows: scaling.map(({ vertices, scanNs, triadNs, treeNs, nativeScanNs, nativeTreeNs }) => [
       `${vertices}`,
       scanNs.toFixed(2),
       triadNs.toFixed(2),
       treeNs.toFixed(1),
+      nativeScanNs ? (scanNs / nativeScanNs).toFixed(2) : '',
+      nativeTreeNs ? (treeNs / nativeTreeNs).toFixed(2) : '',
     ]),
   };
 }

@@ -2,6 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { boruvkaMSTSpec } from '../plugin/ops/boruvka_mst.spec.js';
 import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
+import type { Native } from './native.js';
+import { OTHER_CODE } from './other_code.js';
 import { perfCall, triadCall } from './perf_calls.js';
 import { medianTimes } from './timing.js';
 
@@ -17,10 +19,13 @@ export interface ScalingTime {
   readonly triadNs: number;
   /** Nanoseconds a vertex, tree and order. */
   readonly treeNs: number;
+  /** Of the scan and of the tree in native code, where that was built. */
+  readonly nativeScanNs?: number;
+  readonly nativeTreeNs?: number;
 }
 
 /** Measures square grids of 49 to 262,144 vertices on the current backend. */
-export async function benchScaling(): Promise<ScalingTime[]> {
+export async function benchScaling(native: Native): Promise<ScalingTime[]> {
   const times: ScalingTime[] = [];
   for (const side of SIDES) {
     const size = { side, channels: CHANNELS };
@@ -35,6 +40,10 @@ export async function benchScaling(): Promise<ScalingTime[]> {
       },
       { rounds: 1 },
     );
+    const [nativeScan, nativeTree] = calls.map((call) => {
+      const problem = OTHER_CODE.get(call.spec)?.native(call);
+      return problem && 'run' in native ? 1000 * native.run(problem).us : undefined;
+    });
     for (const call of [...calls, triad]) call.dispose();
     const vertices = side * side;
     times.push({
@@ -42,6 +51,8 @@ export async function benchScaling(): Promise<ScalingTime[]> {
       scanNs: (ms.scan * 1e6) / vertices / CHANNELS,
       triadNs: (ms.triad * 1e6) / vertices / CHANNELS,
       treeNs: (ms.tree * 1e6) / vertices,
+      ...(nativeScan && { nativeScanNs: nativeScan / vertices / CHANNELS }),
+      ...(nativeTree && { nativeTreeNs: nativeTree / vertices }),
     });
   }
   return times;
