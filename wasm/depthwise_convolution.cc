@@ -2,7 +2,7 @@
 #include "activate.h"
 #include "window.h"
 
-// Columns of a tile of the output of a filter of 3 x 3: their sums, six values and three weights fit the 16 registers of x64.
+// Columns of a tile of the output of a filter of 3 x 3: their sums, six values and a weight fit the 16 registers of x64.
 constexpr int ACROSS = 4;
 constexpr int SIDE = 3, VALUES = ACROSS + SIDE - 1;
 
