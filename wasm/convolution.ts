@@ -8,12 +8,14 @@ import {
   padOf,
 } from '../plugin/ops/convolution.js';
 import type { OpDeclaration } from '../plugin/ops/declaration.js';
-import { TILE } from './constants.js';
 import { isOfPixels, writeWindow } from './convolution_window.js';
 import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
-import { ACTIVATIONS, multiply, packedFor, rowNanoseconds, weightsOf } from './matrix_product.js';
+import { ACTIVATIONS, MANY_ROWS, multiply, packedFor, rowNanoseconds, weightsOf } from './matrix_product.js';
 import { FEW_TOGETHER, partsOf } from './threads.js';
 import { isForWinograd, winograd } from './winograd.js';
+
+/** About what a value of a patch takes. */
+const NANOSECONDS_OF_COPY = 0.2;
 
 registerWasmKernel(Convolution, (args) => {
   const { inputs, outputs, shapes, attributes, tensors, functions, scratch, inParts, threads } = args;
@@ -32,10 +34,22 @@ registerWasmKernel(Convolution, (args) => {
     winograd(args, { x, filter: weights, bias, y: outputs.y, window, info, activation });
     return;
   }
+  const bytesOfPatch = 4 * weights.inputs;
+  if (positions < MANY_ROWS) {
+    // All patches at once: what takes time is to read the filter, of which every part has columns of its own.
+    const patches = scratch(bytesOfPatch * positions);
+    const copies = partsOf(positions, NANOSECONDS_OF_COPY * weights.inputs);
+    inParts('convolution_patches', copies, (first, count) => [
+      ...([x, patches + bytesOfPatch * first, window, first, count] as const),
+    ]);
+    multiply(args, { x: patches, weights, bias, y: outputs.y, rows: positions, activation });
+    return;
+  }
   const packed = packedFor(positions, args, weights);
-  const nanoseconds = rowNanoseconds(weights.inputs, info.outChannels);
-  const parts = partsOf(positions, nanoseconds, TILE, threads > 1 ? FEW_TOGETHER : 1);
   const bytes = functions.convolution_scratch(window);
+  const nanoseconds = rowNanoseconds(weights.inputs, info.outChannels);
+  // The filter is read once for each part, or for as many positions as have their patches in memory at a time.
+  const parts = partsOf(positions, nanoseconds, bytes / bytesOfPatch, threads > 1 ? FEW_TOGETHER : 1);
   const patches = scratch(bytes * parts.together);
   inParts('convolution', parts, (first, count, slot) => [
     ...([x, packed, bias, outputs.y, patches + bytes * slot, window] as const),

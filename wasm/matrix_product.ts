@@ -52,7 +52,7 @@ export const ACTIVATIONS: Readonly<Record<ConvolutionActivation, number>> = {
 };
 
 /** From so many rows on packing costs a few hundredths of the product: it is done every time, and nothing is kept. */
-const MANY_ROWS = 256;
+export const MANY_ROWS = 256;
 
 /** Of a product and of packing, for a number of the weights; of reading weights where they are. */
 const NANOSECONDS = { product: 0.035, packing: 0.3, streaming: 0.3 };
