@@ -1,12 +1,14 @@
 /**
- * Builds the WebAssembly modules of wasm/: the C++ kernels as one Emscripten side module; the graph work, and products of
- * whole numbers with and without relaxed SIMD, in AssemblyScript. They land beside their sources and in dist/wasm/, as files and as text in a module
- * (embed_wasm.mjs). For a memory that threads share they are changed when they are loaded.
+ * Builds the WebAssembly modules of wasm/: the C++ kernels as one Emscripten side module, and products of float32 once more for
+ * relaxed SIMD; the graph work, and products of whole numbers with and without relaxed SIMD, in AssemblyScript. They land beside
+ * their sources and in dist/wasm/, as files and as text in a module (embed_wasm.mjs). For a memory that threads share they are
+ * changed when they are loaded.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withRelaxedMadd } from './relaxed_madd.mjs';
 import { ensureProgram, ROOT } from './setup.mjs';
 
 const sources = join(ROOT, 'wasm');
@@ -37,6 +39,11 @@ const emscripten = ensureProgram(
 const files = readdirSync(sources);
 const cxx = files.filter((file) => file.endsWith('.cc'));
 const headers = files.filter((file) => file.endsWith('.h'));
+/** Products of float32. Their gradients, and all else, are the same with relaxed SIMD and without. */
+const RELAXED = {
+  sources: ['linear.cc', 'convolution.cc', 'winograd.cc'],
+  functions: ['linear', 'linear_streaming', 'convolution', 'winograd'],
+};
 const QUANTIZED = 'quantized_product.as.ts';
 const quantizedParts = files.filter((file) => file.startsWith('quantized_') && file.endsWith('.as.ts'));
 
@@ -55,22 +62,46 @@ async function buildKernels(output) {
   if (!emscripten) return;
   // Every function marked EXPORT in the sources: side modules keep only what is listed.
   const listed = execFileSync('grep', ['-ohE', '^EXPORT .*\\(', ...cxx], { cwd: sources, encoding: 'utf8' });
-  const names = [...listed.matchAll(/(\w+)\($/gm)].map(([, name]) => `_${name}`);
-  await run('emcc', [
-    ...EMCC_FLAGS,
-    '-sSIDE_MODULE=2',
-    `-sEXPORTED_FUNCTIONS=${names.join(',')}`,
-    ...cxx,
-    '-o',
+  await runEmcc(
+    cxx,
+    [...listed.matchAll(/(\w+)\($/gm)].map(([, name]) => name),
     output,
-  ]);
+  );
   checkImports(output);
 }
 
+/** Functions that take the place of those of the kernels where relaxed SIMD is used. */
+async function buildRelaxed(output) {
+  if (!isStale(output, ['../scripts/relaxed_madd.mjs', ...RELAXED.sources, ...headers])) return;
+  if (!emscripten) return;
+  const draft = `${output}.draft`;
+  const flags = ['-DRELAXED_SIMD', '-sERROR_ON_UNDEFINED_SYMBOLS=0'];
+  await runEmcc(RELAXED.sources, RELAXED.functions, draft, flags);
+  checkImports(draft, ['relaxed_madd']);
+  const bytes = readFileSync(join(sources, draft));
+  rmSync(join(sources, draft));
+  writeFileSync(join(sources, output), withRelaxedMadd(bytes));
+}
+
+function runEmcc(from, functions, output, flags = []) {
+  const exported = functions.map((name) => `_${name}`).join(',');
+  return run('emcc', [
+    ...EMCC_FLAGS,
+    ...flags,
+    '-sSIDE_MODULE=2',
+    `-sEXPORTED_FUNCTIONS=${exported}`,
+    ...from,
+    '-o',
+    output,
+  ]);
+}
+
 /** A function that is not static, or one of the C library, would be imported, and there is nobody to import it from. */
-function checkImports(output) {
+function checkImports(output, allowed = []) {
   const module = new WebAssembly.Module(readFileSync(join(sources, output)));
-  const missing = WebAssembly.Module.imports(module).filter(({ kind }) => kind === 'function');
+  const missing = WebAssembly.Module.imports(module).filter(
+    ({ kind, name }) => kind === 'function' && !allowed.includes(name),
+  );
   if (missing.length === 0) return;
   console.error(
     `build_wasm: ${output} imports ${missing.map(({ name }) => name).join(', ')}; make them static or inline`,
@@ -99,6 +130,7 @@ function run(command, args) {
 
 await Promise.all([
   buildKernels('kernels.wasm'),
+  buildRelaxed('kernels_relaxed.wasm'),
   buildAssemblyScript('boruvka.as.ts', 'boruvka.wasm', []),
   buildAssemblyScript(QUANTIZED, 'quantized.wasm', ['simd'], quantizedParts),
   buildAssemblyScript(QUANTIZED, 'quantized_relaxed.wasm', ['simd', 'relaxed-simd'], quantizedParts),

@@ -1,10 +1,13 @@
 /** Our modules inside a tfjs backend: made when the first kernel runs, one host for each backend that there is. */
 import type { KernelBackend } from '@tensorflow/tfjs-core';
 import { PerTensorCache } from '../plugin/kernels/per_tensor_cache.js';
+import type { WasmFunctions } from './functions.js';
 import { beforeDisposal, copyingHeap, type Heap, heapOfBackend, refuseWithoutMemory } from './heap.js';
-import { type Exports, instanceBytes, instantiateKernels } from './instantiate.js';
+import { type Exports, instanceBytes, instantiateKernels, type KernelModules } from './instantiate.js';
 import { loadModule, type MemoryKind, moduleNow } from './module_files.js';
 import { productFiles, productModule, type QuantizedFunctions } from './quantized_module.js';
+import { relaxedIsBetter } from './relaxed_kernels.js';
+import { mayRelax } from './relaxed_simd.js';
 import { picksThreadedBuild, startedBackend } from './tfjs_start.js';
 import { Threads } from './threads.js';
 
@@ -13,6 +16,8 @@ export interface Host {
   readonly heap: Heap;
   readonly exports: Exports;
   readonly threads: Threads;
+  /** Whether products of float32 run by relaxed SIMD. */
+  readonly isRelaxed: boolean;
   /** Addresses of blocks that belong to tensors. Missing where tensors are copied. */
   readonly cache?: PerTensorCache<number>;
 }
@@ -41,15 +46,20 @@ export async function ready(): Promise<void> {
   const backend = await startedBackend();
   const heap = backend ? heapOfBackend(backend) : undefined;
   const memory = heap ? kindOf(heap.memory) : !backend && (await picksThreadedBuild()) ? 'shared' : 'plain';
-  const files = ['kernels.wasm', 'boruvka.wasm', ...productFiles()] as const;
+  const relaxed = mayRelax() ? (['kernels_relaxed.wasm'] as const) : [];
+  const files = ['kernels.wasm', ...relaxed, 'boruvka.wasm', ...productFiles()] as const;
   await Promise.all(files.map((file) => loadModule(file, memory)));
   if (backend) await hostOf(backend).threads.settled();
 }
 
-/** Whether products over weights of 8 bits run by relaxed SIMD on a backend. Results are the same. */
-export function usesRelaxedSimd(backend: KernelBackend): boolean {
-  const { quantizedIsRelaxed } = hostOf(backend).exports as unknown as QuantizedFunctions;
-  return quantizedIsRelaxed() !== 0;
+/**
+ * Whether products and convolutions run by relaxed SIMD on a backend, in float32, where results differ in their last bits, and over
+ * weights of 8 bits, where they do not.
+ */
+export function usesRelaxedSimd(backend: KernelBackend): Readonly<Record<'float32' | 'int8', boolean>> {
+  const { exports, isRelaxed } = hostOf(backend);
+  const { quantizedIsRelaxed } = exports as unknown as QuantizedFunctions;
+  return { float32: isRelaxed, int8: quantizedIsRelaxed() !== 0 };
 }
 
 function kindOf({ buffer }: WebAssembly.Memory): MemoryKind {
@@ -81,11 +91,26 @@ function hostThatCopies(backend: KernelBackend): Host {
 
 function hostOn(heap: Heap): Host {
   const kind = kindOf(heap.memory);
-  const modules = {
+  const baseline: KernelModules = {
     kernels: moduleNow('kernels.wasm', kind),
     graph: moduleNow('boruvka.wasm', kind),
     products: productModule((file) => moduleNow(file, kind), heap),
   };
-  const exports = instantiateKernels(modules, heap.memory, heap.allocate(instanceBytes(modules)));
-  return { heap, exports, threads: new Threads(heap, exports, modules) };
+  const block = heap.allocate(instanceBytes(baseline));
+  const start = (modules: KernelModules) => ({
+    modules,
+    exports: instantiateKernels(modules, heap.memory, block),
+  });
+  const plain = start(baseline);
+  const relaxed = mayRelax()
+    ? start({ ...baseline, relaxed: moduleNow('kernels_relaxed.wasm', kind) })
+    : undefined;
+  const isRelaxed =
+    relaxed !== undefined && relaxedIsBetter(functionsOf(plain.exports), functionsOf(relaxed.exports), heap);
+  const { modules, exports } = isRelaxed ? relaxed : plain;
+  return { heap, exports, isRelaxed, threads: new Threads(heap, exports, modules) };
+}
+
+function functionsOf(exports: Exports): WasmFunctions {
+  return exports as unknown as WasmFunctions;
 }

@@ -11,6 +11,8 @@ export type Exports = WebAssembly.Exports;
 export interface KernelModules {
   /** The kernels in C++: an Emscripten side module. */
   readonly kernels: WebAssembly.Module;
+  /** Functions that take the place of some of these, where relaxed SIMD is used. They need neither data nor a stack of their own. */
+  readonly relaxed?: WebAssembly.Module;
   /** The graph work: it imports nothing but its memory, such as AssemblyScript makes of code without static data. */
   readonly graph: WebAssembly.Module;
   /** Products of whole numbers: likewise. */
@@ -25,7 +27,7 @@ export interface KernelModules {
  * https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
  */
 export function instantiateKernels(
-  { kernels, graph, products }: KernelModules,
+  { kernels, relaxed, graph, products }: KernelModules,
   memory: WebAssembly.Memory,
   block: number,
 ): Exports {
@@ -35,18 +37,18 @@ export function instantiateKernels(
   new Uint8Array(memory.buffer, data, memorySize).fill(0); // the part without initial values must be zero
   const i32 = (value: number, mutable = false) =>
     new WebAssembly.Global({ value: 'i32', mutable }, value | 0);
-  const { exports } = new WebAssembly.Instance(kernels, {
-    env: {
-      memory,
-      __memory_base: i32(data),
-      __table_base: i32(0),
-      __stack_pointer: i32(stackTop, true),
-      __indirect_function_table: new WebAssembly.Table({ initial: tableSize, element: 'anyfunc' }),
-    },
-  });
+  const env = {
+    memory,
+    __memory_base: i32(data),
+    __table_base: i32(0),
+    __stack_pointer: i32(stackTop, true),
+    __indirect_function_table: new WebAssembly.Table({ initial: tableSize, element: 'anyfunc' }),
+  };
+  const exportsOf = (module: WebAssembly.Module) => new WebAssembly.Instance(module, { env }).exports;
+  const exports = exportsOf(kernels);
   (exports.__wasm_call_ctors as () => void)();
-  const small = (module: WebAssembly.Module) => new WebAssembly.Instance(module, { env: { memory } }).exports;
-  return { ...small(graph), ...small(products), ...exports };
+  const replaced = relaxed ? exportsOf(relaxed) : {};
+  return { ...exportsOf(graph), ...exportsOf(products), ...exports, ...replaced };
 }
 
 /** Bytes of memory that an instance needs for itself. */

@@ -50,7 +50,7 @@ INLINE void accumulate(const float* x, const float* weights, float* y, int colum
   const auto sum = [&](int o, int n) __attribute__((always_inline)) {
     v128_t sum = load_first(y + o, n);
 #pragma unroll
-    for (int k = 0; k < COUNT; k++) sum = add(sum, mul(values[k], load_first(rows[k] + o, n)));
+    for (int k = 0; k < COUNT; k++) sum = add_product(sum, values[k], load_first(rows[k] + o, n));
     return sum;
   };
   int o = 0;

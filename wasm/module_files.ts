@@ -5,9 +5,12 @@
 import { type Bytes, PREAMBLE, withSharedMemory } from './binary_format.js';
 import { EMBEDDED } from './embedded.js';
 
-const FILE_NAMES = ['kernels.wasm', 'boruvka.wasm', 'quantized.wasm', 'quantized_relaxed.wasm'] as const;
+const FILE_NAMES = [
+  ...(['kernels.wasm', 'kernels_relaxed.wasm', 'boruvka.wasm'] as const),
+  ...(['quantized.wasm', 'quantized_relaxed.wasm'] as const),
+] as const;
 
-/** Names of the files: the kernels in C++, the graph work, and products of whole numbers, the last for relaxed SIMD. */
+/** Names of the files: the kernels in C++, the graph work, products of whole numbers, and what is for relaxed SIMD. */
 export type WasmFileName = (typeof FILE_NAMES)[number];
 
 const PACKAGE = 'tfjs-grootvl/wasm';

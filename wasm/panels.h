@@ -99,8 +99,8 @@ INLINE void tile(const float* x, const float* panel, v128_t bias_low, v128_t bia
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
       const v128_t value = wasm_v128_load32_splat(rows[r] + k);
-      low[r] = add(low[r], mul(value, weights_low));
-      high[r] = add(high[r], mul(value, weights_high));
+      low[r] = add_product(low[r], value, weights_low);
+      high[r] = add_product(high[r], value, weights_high);
     }
   };
   for_terms(inputs, step, [&]() __attribute__((always_inline)) {

@@ -2,9 +2,8 @@
  * Which build of the products of whole numbers runs: that for relaxed SIMD, where the engine has it and it gives what the
  * other one gives, or the one that every engine has.
  */
-import { env } from '@tensorflow/tfjs-core';
-import type { Bytes } from './binary_format.js';
 import type { WasmFileName } from './module_files.js';
+import { mayRelax, type Space } from './relaxed_simd.js';
 
 /** Of quantized_product.as.ts. */
 export interface QuantizedFunctions {
@@ -58,51 +57,14 @@ export interface QuantizedFunctions {
 const PLAIN = 'quantized.wasm';
 const RELAXED = 'quantized_relaxed.wasm';
 
-/** A module with one function, `i32x4.relaxed_dot_i8x16_i7x16_add_s` of its parameters. */
-const PROBE: Bytes = Uint8Array.of(
-  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-  ...[1, 8, 1, 0x60, 3, 0x7b, 0x7b, 0x7b, 1, 0x7b], // its type
-  ...[3, 2, 1, 0],
-  ...[10, 13, 1, 11, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfd, 0x93, 2, 0x0b],
-);
-
-/** Flag of tfjs: relaxed SIMD, where the engine has it. Read when the first kernel of a backend runs. */
-const RELAXED_FLAG = 'GROOTVL_WASM_RELAXED_SIMD';
-env().registerFlag(RELAXED_FLAG, () => 1);
-
-let isThere: boolean | undefined;
-
-/** Whether the engine has relaxed SIMD, found out by making a tiny module that needs it. */
-export function hasRelaxedSimd(): boolean {
-  if (isThere === undefined) {
-    try {
-      new WebAssembly.Instance(new WebAssembly.Module(PROBE));
-      isThere = true;
-    } catch {
-      isThere = false;
-    }
-  }
-  return isThere;
-}
-
 /** Sizes of what is compared: panels and tiles that are full and that are not, and enough for a measurement. */
 const ROWS = 30;
 const INPUTS = 148;
 const OUTPUTS = 44;
 
-interface Space {
-  readonly memory: WebAssembly.Memory;
-  allocate(bytes: number): number;
-  free(address: number): void;
-}
-
-function isAsked(): boolean {
-  return env().getNumber(RELAXED_FLAG) !== 0 && hasRelaxedSimd();
-}
-
 /** The files that have to be loaded for this engine. */
 export function productFiles(): WasmFileName[] {
-  return isAsked() ? [PLAIN, RELAXED] : [PLAIN];
+  return mayRelax() ? [PLAIN, RELAXED] : [PLAIN];
 }
 
 /**
@@ -114,7 +76,7 @@ export function productModule(
   space: Space,
 ): WebAssembly.Module {
   const plain = moduleOf(PLAIN);
-  if (!isAsked()) return plain;
+  if (!mayRelax()) return plain;
   const relaxed = moduleOf(RELAXED);
   const given = (module: WebAssembly.Module, fused: boolean) =>
     sampleOf(functionsOf(module, space), space, (run) => run(fused));

@@ -11,6 +11,7 @@ import { ready, setWasmPaths, type WasmFileName } from './index.js';
 
 const FILES = [
   'kernels.wasm',
+  'kernels_relaxed.wasm',
   'boruvka.wasm',
   'quantized.wasm',
   'quantized_relaxed.wasm',
@@ -117,7 +118,7 @@ t.test('kernels from files', async (t) => {
       await t.rejects(ready(), { message: /setWasmPaths\(\)/ }, `${what}: remedy`);
   }
   t.throws(() => setWasmPaths({ 'kernels.wasm': 'a' } as never), {
-    message: /no entry for boruvka/,
+    message: /no entry for kernels_relaxed.wasm, boruvka/,
   });
   t.throws(() => setWasmPaths(undefined as never), { message: /got undefined, expected a folder/ });
 });

@@ -21,6 +21,20 @@ INLINE v128_t sub(v128_t a, v128_t b) { return wasm_f32x4_sub(a, b); }
 INLINE v128_t mul(v128_t a, v128_t b) { return wasm_f32x4_mul(a, b); }
 INLINE v128_t div(v128_t a, v128_t b) { return wasm_f32x4_div(a, b); }
 
+#ifdef RELAXED_SIMD
+// This compiler has a draft of f32x4.relaxed_madd alone: scripts/relaxed_madd.mjs makes the instruction of each call.
+extern "C" __attribute__((const)) v128_t relaxed_madd(v128_t a, v128_t b, v128_t sum);
+#endif
+
+// sum + a * b: rounded twice, or, in the build for relaxed SIMD, as the processor has it, once on most.
+INLINE v128_t add_product(v128_t sum, v128_t a, v128_t b) {
+#ifdef RELAXED_SIMD
+  return relaxed_madd(a, b, sum);
+#else
+  return add(sum, mul(a, b));
+#endif
+}
+
 // The first `count` lanes, 0 to 4; the others are zero. Reads nothing beyond them.
 INLINE v128_t load_first(const float* from, int count) {
   switch (count) {

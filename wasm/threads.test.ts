@@ -1,7 +1,6 @@
 /** Threads on a shared memory of our own: here in Node; browser.test.ts has tfjs's memory in a page. */
 import t from 'tap';
-import type { Heap } from './heap.js';
-import { instanceBytes, instantiateKernels } from './instantiate.js';
+import { type SharedHeap, sharedHeap } from '../testing/shared_heap.js';
 import { moduleNow } from './module_files.js';
 import { ThreadPool } from './thread_pool.js';
 import { type NativeFunction, ThreadQueue } from './thread_queue.js';
@@ -13,29 +12,11 @@ const modules = {
   products: moduleNow('quantized.wasm', 'shared'),
 };
 
-/** A heap that grows, never gives an address twice, and knows what is not freed. */
-function sharedHeap() {
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
-  const blocks = new Set<number>();
-  let top = 1024;
-  const allocate = (bytes: number) => {
-    const address = top;
-    top += Math.ceil(bytes / 16) * 16;
-    const missing = top - memory.buffer.byteLength;
-    if (missing > 0) memory.grow(Math.ceil(missing / 65536));
-    blocks.add(address);
-    return address;
-  };
-  const free = (address: number) => void blocks.delete(address);
-  const heap = { memory, inPlace: true, allocate, free } as unknown as Heap;
-  return { heap, blocks, exports: instantiateKernels(modules, memory, allocate(instanceBytes(modules))) };
-}
-
 const SIZE = 10_007;
 const parts = partsOf(SIZE, 10);
 
 /** The activation of all numbers, in parts. */
-function gelu({ heap }: ReturnType<typeof sharedHeap>, run: Threads['run']): Uint8Array {
+function gelu({ heap }: SharedHeap, run: Threads['run']): Uint8Array {
   const [x, y] = [heap.allocate(4 * SIZE), heap.allocate(4 * SIZE)];
   const { buffer } = heap.memory;
   new Float32Array(buffer, x, SIZE).set(Float32Array.from({ length: SIZE }, (_, i) => Math.sin(i) * 4));
@@ -62,7 +43,7 @@ t.test('parts depend on the work alone', async (t) => {
 });
 
 t.test('any number of threads gives the same bits, and leaves nothing behind', async (t) => {
-  const shared = sharedHeap();
+  const shared = sharedHeap(modules);
   const before = shared.blocks.size;
   await setThreads(1);
   const threads = new Threads(shared.heap, shared.exports, modules);
@@ -95,7 +76,7 @@ t.test('what cannot be set', async (t) => {
 });
 
 t.test('a script that cannot be loaded is an error, and one thread is left', async (t) => {
-  const shared = sharedHeap();
+  const shared = sharedHeap(modules);
   const before = shared.blocks.size;
   await setThreads(1);
   const threads = new Threads(shared.heap, shared.exports, modules);
@@ -108,7 +89,7 @@ t.test('a script that cannot be loaded is an error, and one thread is left', asy
 });
 
 t.test('an error in any part is an error of the call, and the next call works', async (t) => {
-  const shared = sharedHeap();
+  const shared = sharedHeap(modules);
   const pool = await ThreadPool.start({ ...shared, modules, threads: 1 });
   const beyond = 2 ** 31; // of the memory
   for (let bad = 0; bad < 8; bad++) {
@@ -121,7 +102,7 @@ t.test('an error in any part is an error of the call, and the next call works', 
 });
 
 t.test('a thread that ends in the middle of a part does not hang the caller', async (t) => {
-  const shared = sharedHeap();
+  const shared = sharedHeap(modules);
   const pool = await ThreadPool.start({ ...shared, modules, threads: 1, limit: 300 });
   // A part is taken and never done.
   const { takeParts } = ThreadQueue.prototype;
@@ -137,7 +118,7 @@ t.test('a thread that ends in the middle of a part does not hang the caller', as
 });
 
 t.test('threads that are gone: the caller does all', async () => {
-  const shared = sharedHeap();
+  const shared = sharedHeap(modules);
   const pool = await ThreadPool.start({ ...shared, modules, threads: 2 });
   const { members } = pool as unknown as {
     readonly members: readonly { readonly thread: { terminate(): void } }[];
@@ -148,7 +129,7 @@ t.test('threads that are gone: the caller does all', async () => {
 });
 
 t.test('threads that are told to end while a job is offered have done their parts', async (t) => {
-  const shared = sharedHeap();
+  const shared = sharedHeap(modules);
   for (let i = 0; i < 5; i++) {
     const pool = await ThreadPool.start({ ...shared, modules, threads: 2 });
     gelu(shared, (name, { total, size, count }, argumentsOf) =>

@@ -19,7 +19,7 @@ export interface KernelEntry {
   /** Of `wasm`, as the next. */
   setThreads?(count: number | 'auto'): Promise<void>;
   getThreads?(): { readonly count: number; readonly reason?: string };
-  usesRelaxedSimd?(backend: KernelBackend): boolean;
+  usesRelaxedSimd?(backend: KernelBackend): Readonly<Record<'float32' | 'int8', boolean>>;
   /** Of `webgpu`, as the next. */
   startWebgpu?(options: { readonly dawn: readonly string[] }): Promise<unknown>;
   adapterDescription?(): { readonly name: string; readonly isFallback: boolean };
@@ -94,8 +94,10 @@ async function describe(backend: BackendName, entry: KernelEntry | undefined): P
     const simd = await env().getAsync('WASM_HAS_SIMD_SUPPORT');
     const { count = 1 } = entry?.getThreads?.() ?? {};
     const threads = count > 1 ? `${count} threads` : 'one thread';
-    const relaxed = entry?.usesRelaxedSimd?.(currentBackend()) ? ', relaxed SIMD' : '';
-    return `WebAssembly${simd ? ', SIMD' : ''}${relaxed}, ${threads}`;
+    const relaxed = Object.entries(entry?.usesRelaxedSimd?.(currentBackend()) ?? {}).flatMap(
+      ([type, isRelaxed]) => (isRelaxed ? [`, relaxed SIMD for ${type}`] : []),
+    );
+    return `WebAssembly${simd ? ', SIMD' : ''}${relaxed.join('')}, ${threads}`;
   }
   if (backend === 'webgl') {
     const shapes = env().getBool(SHAPES_AS_UNIFORMS) ? ', shapes as uniforms' : '';

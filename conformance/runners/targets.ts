@@ -26,12 +26,14 @@ export interface Target {
 /** Work of small cases is split as well. */
 const SMALL_PARTS = { GROOTVL_WASM_PART_NANOSECONDS: 1 };
 
+const RELAXED_FLAG = 'GROOTVL_WASM_RELAXED_SIMD';
+
 /** Backends as they are on a smaller device, and with threads, by the names of targets. */
 const VARIANTS: Readonly<Record<string, Pick<Target, 'backend' | 'flags' | 'threads' | 'ownPage'>>> = {
   'webgpu-32lanes': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_LANES: 32 } },
   'webgpu-64lanes': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_LANES: 64 } },
   'webgpu-16kb': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_WORKGROUP_BYTES: 16384 } },
-  'wasm-baseline': { backend: 'wasm', flags: { GROOTVL_WASM_RELAXED_SIMD: 0 }, ownPage: true },
+  'wasm-baseline': { backend: 'wasm', flags: { [RELAXED_FLAG]: 0 }, ownPage: true },
   'wasm-threads': { backend: 'wasm', threads: 'auto' },
   'wasm-1thread': { backend: 'wasm', threads: 1, flags: SMALL_PARTS },
   'wasm-2threads': { backend: 'wasm', threads: 2, flags: SMALL_PARTS },
@@ -52,9 +54,14 @@ export const TARGETS: readonly string[] = [
 /** Run by default: every backend. What is not there is skipped, and the report says why. */
 export const DEFAULT_TARGETS: readonly string[] = BACKEND_NAMES;
 
-/** Whether two targets must give the same bits: neither threads nor relaxed SIMD change those of `wasm`, in one engine. */
-export function haveSameBits(one: Target, other: Target): boolean {
-  return one.backend === 'wasm' && other.backend === 'wasm' && one.chromium === other.chromium;
+/**
+ * Whether two targets must give the same bits: threads do not change those of `wasm` in one engine, and relaxed SIMD changes those
+ * of products of float32 alone.
+ */
+export function haveSameBits(one: Target, other: Target, hasProducts: boolean): boolean {
+  if (one.backend !== 'wasm' || other.backend !== 'wasm' || one.chromium !== other.chromium) return false;
+  const mayRelax = ({ flags }: Target) => flags?.[RELAXED_FLAG] !== 0;
+  return !hasProducts || mayRelax(one) === mayRelax(other);
 }
 
 /** @returns undefined for a name that is no target. */
