@@ -84,7 +84,8 @@ async function start(name: StartedBackend, warn: Warn): Promise<StartedBackend> 
     if (!missingPackage(error)) throw error;
     throw new Error(`the backend '${name}' needs the package ${tfjsPackage}: npm install ${tfjsPackage}`);
   });
-  await import('../plugin/index.js');
+  // Not all of the plugin, of which each thread of a pool would load what it does not need.
+  await Promise.all([import('../plugin/cpu/index.js'), import('../plugin/graph_model.js')]);
   const kernels = name === 'wasm' ? await wasmKernels(warn) : undefined;
   tf.enableProdMode(); // no advice on other backends, no checks meant for developers of kernels
   // Before tfjs starts the backend: the error says what is missing and what to do.

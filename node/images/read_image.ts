@@ -10,6 +10,7 @@ import { MAX_INPUT_PIXELS, type RgbImage, rgbBytes } from '../../plugin/image/rg
 import { download } from './download.js';
 import { checkSize, fileBytes, UnreadableImage } from './file_bytes.js';
 import { loadSharp } from './sharp.js';
+import { smallPng } from './small_png.js';
 
 /** Pixel formats only: SVG and PDF are programs to be drawn, not pictures. */
 const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif']);
@@ -82,6 +83,8 @@ function refuse(why: string): never {
 }
 
 async function decode(bytes: Uint8Array): Promise<RgbImage> {
+  const small = smallPng(bytes);
+  if (small) return small;
   const sharp = await loadSharp().catch((error: Error) => {
     throw new UnreadableImage(error.message);
   });

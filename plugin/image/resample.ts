@@ -135,6 +135,16 @@ function resamplePass(plane: Plane, inputSize: number, outputSize: number, span:
         const begin = o * rowLength + (first[i] - present.from) * inner;
         const taps = count[i];
         const tap = i * stride;
+        if (taps === 4) {
+          // All but the edges of a picture that is enlarged.
+          const [first, second, third, fourth] = [fixed[tap], fixed[tap + 1], fixed[tap + 2], fixed[tap + 3]];
+          for (let s = begin; s < begin + inner; s++) {
+            const near = Math.imul(data[s + inner], second) + Math.imul(data[s + 2 * inner], third);
+            const far = Math.imul(data[s], first) + Math.imul(data[s + 3 * inner], fourth);
+            result[at++] = (half + near + far) >> FRACTION_BITS;
+          }
+          continue;
+        }
         for (let c = begin; c < begin + inner; c += 3) {
           let [red, green, blue] = [half, half, half];
           for (let k = tap, s = c; k < tap + taps; k++, s += inner) {

@@ -77,7 +77,7 @@ const NO_HEAD = 'the model has no classification head';
 /** Pictures of one prediction, of any size. */
 const FEWEST_TOGETHER = 8;
 /** Of small pictures: what JavaScript does for a prediction is done once for all of them, and for more it is little. */
-const MOST_TOGETHER = 32;
+const MOST_TOGETHER = 64;
 /** Pixels of small pictures that go together: as many as the fewest of the usual 224 x 224 have. */
 const PIXELS_TOGETHER = FEWEST_TOGETHER * 224 * 224;
 
@@ -110,7 +110,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     return this.metadata.preprocessing.size;
   }
 
-  /** Pictures of the model's size that `classify` predicts at a time, however many it is given: 8, of small ones up to 32. */
+  /** Pictures of the model's size that `classify` predicts at a time, however many it is given: 8, of small ones up to 64. */
   get picturesTogether(): number {
     const { size } = this.metadata.preprocessing;
     return fittingTogether({ width: size, height: size });

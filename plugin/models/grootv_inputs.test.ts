@@ -131,9 +131,9 @@ t.test('many pictures are done a few at a time, and a signal ends them', async (
     const rows = await model.classify(pictures, { top: 2 });
     t.equal(rows.length, 19);
     t.same([size, model.picturesTogether, predicted.splice(0)], [224, 8, [8, 8, 3]]);
-    const small = Array.from({ length: 35 }, (_, i) => pixels(i, 32));
+    const small = Array.from({ length: 67 }, (_, i) => pixels(i, 32));
     await model.classify(small, { prepare: false });
-    t.same(predicted, [32, 3], 'more small ones');
+    t.same(predicted, [64, 3], 'more small ones');
     t.same(rows[17], (await model.classify(pictures[17], { top: 2 }))[0]);
     const mixed = await model.classify(
       [{ ...pixels(1) }, { width: 8, height: 24, data: new Uint8Array(576) }],

@@ -52,7 +52,7 @@ async function open(
   spec: TaskSpec<ClassifyOptions>,
   options: OpenOptions,
 ): Promise<Task<ImageInput, Classified>> {
-  const { GrootV } = await import('../../../plugin/index.js');
+  const { GrootV } = await import('../../../plugin/models/grootv.js');
   const { prepareImage } = await import('../../../plugin/image/prepare.js');
   const workOf = (model: GrootV, backend: StartedBackend): PictureWork<ImageInput, Classified> => ({
     batch: model.picturesTogether,

@@ -86,7 +86,7 @@ async function open(
   spec: TaskSpec<DetectOptions>,
   options: OpenOptions,
 ): Promise<Task<DetectInput, Detected>> {
-  const { Detector } = await import('../../../plugin/index.js');
+  const { Detector } = await import('../../../plugin/models/detector.js');
   const { threshold, coco } = spec.options;
   const workOf = (model: Detector, backend: StartedBackend): PictureWork<DetectInput, Detected> => {
     const ids = usualCategoryIds(model.classNames);

@@ -19,7 +19,7 @@ export interface ClassifiedDigit extends PictureRow {
 export const EVALUATE_DIGITS: TaskKind<IdxPaths, Digit, ClassifiedDigit> = { open };
 
 async function open(spec: TaskSpec<IdxPaths>, options: OpenOptions): Promise<Task<Digit, ClassifiedDigit>> {
-  const { GrootV } = await import('../../../plugin/index.js');
+  const { GrootV } = await import('../../../plugin/models/grootv.js');
   const { readIdxSet } = await import('../../data/idx_files.js');
   const { inOrder } = await import('../../../plugin/training/data/batches.js');
   const examples = await readIdxSet(spec.options);

@@ -29,7 +29,7 @@ async function open(
   spec: TaskSpec<ObjectsOptions>,
   options: OpenOptions,
 ): Promise<Task<CocoPictureInput, FoundObjects>> {
-  const { Detector } = await import('../../../plugin/index.js');
+  const { Detector } = await import('../../../plugin/models/detector.js');
   const { masks, categories } = spec.options;
   const workOf = (model: Detector): PictureWork<CocoPictureInput, FoundObjects> => ({
     compute: async ({ input, image }) => {

@@ -20,7 +20,7 @@ export interface ComparedPixels extends PictureRow {
 export const EVALUATE_PIXELS: TaskKind<object, AnnotatedPicture, ComparedPixels> = { open };
 
 async function open(spec: TaskSpec, options: OpenOptions): Promise<Task<AnnotatedPicture, ComparedPixels>> {
-  const { Segmenter } = await import('../../../plugin/index.js');
+  const { Segmenter } = await import('../../../plugin/models/segmenter.js');
   const workOf = (model: Segmenter): PictureWork<AnnotatedPicture, ComparedPixels> => ({
     compute: async ({ input, image }) => {
       const { classes } = model.metadata.architecture;

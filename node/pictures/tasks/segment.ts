@@ -69,7 +69,7 @@ async function open(
   spec: TaskSpec<SegmentOptions>,
   options: OpenOptions,
 ): Promise<Task<SegmentInput, Segmented>> {
-  const { Segmenter } = await import('../../../plugin/index.js');
+  const { Segmenter } = await import('../../../plugin/models/segmenter.js');
   const { onPart } = options;
   const workOf = (model: Segmenter, backend: StartedBackend): PictureWork<SegmentInput, Segmented> => ({
     compute: async ({ input: { file, out, mask }, image }, later) => {
