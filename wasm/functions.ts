@@ -493,6 +493,21 @@ export interface WasmFunctions {
     hidden: number,
     vocabulary: number,
   ): void;
+  // transposed_convolution.cc
+  transposed_convolution(
+    x: number,
+    packed: number,
+    bias: number,
+    y: number,
+    sums: number,
+    first: number,
+    count: number,
+    width: number,
+    inputs: number,
+    tileRows: number,
+    outputs: number,
+    activation: number,
+  ): void;
   // tree_edges.cc
   tree_edges_bytes(vertices: number, shift: number): number;
   tree_edges_scratch(vertices: number, shift: number): number;

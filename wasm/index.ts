@@ -29,6 +29,7 @@ import './selective_step.js';
 import './selective_tree_scan.js';
 import './state_readout.js';
 import './token_embedding.js';
+import './transposed_convolution.js';
 import './tree_scan.js';
 import './tree_scan_gradient.js';
 import { watchStart } from './tfjs_start.js';

@@ -12,6 +12,7 @@ import { SelectiveDiscretize } from '../ops/selective_discretize.js';
 import { kernelOf, type OpSpec, specOf } from '../ops/spec/spec.js';
 import '../ops/specs.js';
 import { backendKernelOnHost, type HostKernel, registerBackendKernel } from '../ops/kernels.js';
+import { TransposedConvolution } from '../ops/transposed_convolution.js';
 import { LoadedModel } from './loaded_model.js';
 
 tf.env().set('PROD', true);
@@ -23,9 +24,12 @@ const FUSED: readonly OpDeclaration[] = [
   SelectiveDiscretize,
 ];
 
+/** What GrootV has none of. */
+const OF_DETECTORS: readonly OpDeclaration[] = [TransposedConvolution];
+
 /** Gives the backend cpu kernels of the fused ops, as a backend that gains by them has. */
 function registerFused(): void {
-  for (const op of FUSED) {
+  for (const op of [...FUSED, ...OF_DETECTORS]) {
     const { formula } = specOf(op.name) as OpSpec;
     const kernel = kernelOf(formula) as HostKernel<OpDeclaration>;
     registerBackendKernel(op, 'cpu', backendKernelOnHost(op, kernel));
@@ -102,4 +106,22 @@ t.test('a model on a backend with kernels of fused ops', async (t) => {
       t.ok(maxDifference(again.dataSync(), expected) <= 1e-4, 'and are kept');
     }
   });
+});
+
+t.test('the mask head of a detector: tiles of pixels, with relu', async (t) => {
+  await tf.setBackend('cpu');
+  registerFused();
+  const model = await load('dense/mask_rcnn_tiny.pth');
+  const [, , inputs] = model.weights['roi_head.mask_head.convs.0.conv.weight'][0].shape;
+  const features = tf.randomNormal([2, 3, 4, inputs as number], 0, 1, 'float32', 1);
+  const run = (output: string) =>
+    (model.execute({ mask_features: features }, output) as tf.Tensor).dataSync<'float32'>();
+  const tiles = 'roi_head.mask_head.upsample/transposed_convolution';
+  const apart = tf.tidy(() => tf.relu(tf.tensor1d(run(tiles))).dataSync<'float32'>());
+  t.ok(maxDifference(run('mask_head/upsampled'), apart) <= 1e-5);
+  const ran = await kernelsOf(() => model.execute({ mask_features: features }, 'mask_logits_of_classes'));
+  t.ok(ran.has(TransposedConvolution.name));
+  for (const name of ['Linear', 'Transpose', 'Relu']) t.notOk(ran.has(name), name);
+  model.dispose();
+  features.dispose();
 });

@@ -11,6 +11,7 @@ import { DepthwiseConvolution } from '../ops/depthwise_convolution.js';
 import { GatedLinear, ResidualLinear } from '../ops/fused_linear.js';
 import { hasOwnKernel } from '../ops/kernels.js';
 import { SelectiveDiscretize } from '../ops/selective_discretize.js';
+import { TransposedConvolution } from '../ops/transposed_convolution.js';
 import type { TopologyNode } from '../torch_layout.js';
 import { asConvolution } from './convolution_nodes.js';
 import {
@@ -30,6 +31,7 @@ const FUSIONS: readonly (readonly [OpDeclaration, (graph: Fusing) => void])[] = 
   [GatedLinear, joinGates],
   [Convolution, useConvolutions],
   [DepthwiseConvolution, activateDepthwiseConvolutions],
+  [TransposedConvolution, placeTiles],
   [SelectiveDiscretize, discretizeChoices],
 ];
 
@@ -100,6 +102,11 @@ class Fusing extends GraphEditor {
   /** The shape of weights. */
   shapeOf(output: string): readonly number[] {
     return this.model.weights[nodeName(output)]?.[0]?.shape ?? [];
+  }
+
+  /** The values of a constant. */
+  valuesOf(output: string): readonly number[] {
+    return [...(this.model.weights[nodeName(output)]?.[0]?.dataSync() ?? [])];
   }
 
   /** Puts one node in the place of several: of `into`, and of `gone`, which nothing else reads. */
@@ -199,12 +206,17 @@ function useConvolutions(graph: Fusing): void {
     const activation = attributeOfText(convolution.activation?.toLowerCase() ?? 'none');
     graph.join(node.name, Convolution, node.input ?? [], [], { ...convolution.attr, activation });
   }
-  for (const [activation, op] of Object.entries(ACTIVATION_NODES)) {
-    for (const { name, input = [] } of graph.all(op)) {
-      const sums = graph.source(input[0], Convolution.name);
+  joinActivations(graph, Convolution);
+}
+
+/** Nodes of an op that has an attribute for what is applied to its sums, and the activations behind them. */
+function joinActivations(graph: Fusing, op: OpDeclaration): void {
+  for (const [activation, node] of Object.entries(ACTIVATION_NODES)) {
+    for (const { name, input = [] } of graph.all(node)) {
+      const sums = graph.source(input[0], op.name);
       if (!sums || graph.readsOf(input[0]) > 1 || textOf(sums, 'activation') !== 'none') continue;
       const attr = { ...sums.attr, activation: attributeOfText(activation) };
-      graph.join(name, Convolution, sums.input ?? [], [sums], attr);
+      graph.join(name, op, sums.input ?? [], [sums], attr);
     }
   }
 }
@@ -220,6 +232,23 @@ function activateDepthwiseConvolutions(graph: Fusing): void {
     if (!isPlain || textOf(node, 'padding') !== 'SAME' || textOf(node, 'data_format') === 'NCHW') continue;
     graph.join(name, DepthwiseConvolution, node.input ?? [], [node], { activation: attributeOfText('silu') });
   }
+}
+
+/** Products of pixels that become tiles of pixels, as the converter writes a transposed convolution, and the activation behind. */
+function placeTiles(graph: Fusing): void {
+  for (const { name, input = [] } of graph.all('Reshape')) {
+    const placed = graph.source(input[0], 'Transpose');
+    const tiles = graph.source(placed?.input?.[0], 'Reshape');
+    const layer = plainLayer(graph.source(tiles?.input?.[0], 'Linear'));
+    if (!placed || !tiles || !layer || placed.name !== `${name}/rows` || tiles.name !== `${name}/split`)
+      continue;
+    if ([placed, tiles, layer.node].some((node) => graph.readsOf(node.name) > 1)) continue;
+    const [, rows, columns] = graph.valuesOf(`${name}/stride`);
+    if (`${graph.valuesOf(placed.input?.[1] ?? '')}` !== '0,1,3,2,4' || !(rows > 0 && columns > 0)) continue;
+    const attr = { rows: { i: rows }, columns: { i: columns }, activation: attributeOfText('none') };
+    graph.join(name, TransposedConvolution, layer.node.input ?? [], [placed, tiles, layer.node], attr);
+  }
+  joinActivations(graph, TransposedConvolution);
 }
 
 /** A choice of step, B and C, its parts, the projection of the step and the discretisation. */

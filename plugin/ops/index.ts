@@ -38,6 +38,7 @@ import { SelectiveStep } from './selective_step.js';
 import { SelectiveTreeScan } from './selective_tree_scan.js';
 import { StateReadout } from './state_readout.js';
 import { TokenEmbedding } from './token_embedding.js';
+import { TransposedConvolution } from './transposed_convolution.js';
 import { TreeScan, TreeScanGradient } from './tree_scan.js';
 import { WindowGraph } from './window_graph.js';
 
@@ -103,6 +104,7 @@ export const OPS: readonly OpDeclaration[] = [
   ResidualLinear,
   GatedLinear,
   DepthwiseConvolution,
+  TransposedConvolution,
   SelectiveDiscretize,
   QuantizedLinear,
   QuantizedConvolution,

@@ -49,6 +49,7 @@ import { selectiveTreeScanSpec } from './selective_tree_scan.spec.js';
 import type { OpSpec } from './spec/spec.js';
 import { stateReadoutSpec } from './state_readout.spec.js';
 import { tokenEmbeddingSpec } from './token_embedding.spec.js';
+import { transposedConvolutionSpec } from './transposed_convolution.spec.js';
 import { treeScanSpec } from './tree_scan.spec.js';
 import { windowGraphSpec } from './window_graph.spec.js';
 
@@ -109,6 +110,7 @@ export const SPECS: readonly OpSpec[] = [
   residualLinearSpec,
   gatedLinearSpec,
   depthwiseConvolutionSpec,
+  transposedConvolutionSpec,
   selectiveDiscretizeSpec,
   quantizedLinearSpec,
   quantizedConvolutionSpec,

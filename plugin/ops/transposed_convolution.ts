@@ -1,0 +1,39 @@
+/**
+ * TransposedConvolution: a transposed convolution whose stride is the size of its filter, so that a pixel becomes a tile of
+ * pixels, none of which has two sources. Models use it as ../models/fusion.ts says.
+ */
+import { reshape, transpose } from '@tensorflow/tfjs-core';
+import { activated, convolutionActivation } from './activations.js';
+import { defineOp } from './declare.js';
+import { linear } from './linear.js';
+
+const extent = { type: 'integer', default: 1, least: 1 } as const;
+
+export const TransposedConvolution = defineOp({
+  name: 'TransposedConvolution',
+  doc: 'y[i * Y + p, j * X + q] = activation(x[i, j] @ weights[:, p, q] + bias[p, q]): every pixel becomes a tile.',
+  inputs: {
+    x: { dtype: 'float32', shape: ['B', 'H', 'W', 'I'], doc: 'channels last' },
+    weights: {
+      dtype: 'float32',
+      shape: ['I', 'T'],
+      doc: 'columns: rows of a tile, its columns, channels out',
+    },
+    bias: { dtype: 'float32', shape: ['T'], optional: true, doc: 'may be left out' },
+  },
+  attributes: {
+    rows: { ...extent, graphName: 'rows', letter: 'Y', doc: 'of a tile' },
+    columns: { ...extent, graphName: 'columns', letter: 'X', doc: 'of a tile' },
+    activation: convolutionActivation,
+  },
+  derived: { O: 'T/(Y*X)' },
+  least: { O: 1 },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'Y*H', 'X*W', 'O'], doc: 'channels last' } },
+  compose: ({ x, weights, bias }, { rows, columns, activation }) => {
+    const [batch, height, width] = x.shape as number[];
+    const outputs = (weights.shape[1] as number) / (rows * columns);
+    const tiles = reshape(linear(x, weights, bias), [batch, height, width, rows, columns * outputs]);
+    const y = reshape(transpose(tiles, [0, 1, 3, 2, 4]), [batch, rows * height, columns * width, outputs]);
+    return activated(y, activation);
+  },
+});
