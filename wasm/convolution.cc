@@ -10,6 +10,7 @@
 // weights, which are read again for each such block, would take longer than the products.
 INLINE int patches_of(int terms) {
   constexpr int LEAST = 32, MOST = 64;
+  if (terms == 0) return MOST;
   const int fitting = 2 * CACHED_BYTES / (terms * int(sizeof(float))) / TILE * TILE;
   return fitting > MOST ? MOST : fitting > LEAST ? fitting : LEAST;
 }

@@ -35,7 +35,7 @@ registerWasmKernel(Convolution, (args) => {
     return;
   }
   const bytesOfPatch = 4 * weights.inputs;
-  if (positions < MANY_ROWS) {
+  if (positions < MANY_ROWS || bytesOfPatch === 0) {
     // All patches at once: what takes time is to read the filter, of which every part has columns of its own.
     const patches = scratch(bytesOfPatch * positions);
     const copies = partsOf(positions, NANOSECONDS_OF_COPY * weights.inputs);

@@ -14,6 +14,7 @@ import * as discretize from '../plugin/ops/discretize.js';
 import { edgeDissimilaritySpec } from '../plugin/ops/edge_dissimilarity.spec.js';
 import { OPS } from '../plugin/ops/index.js';
 import { completeAttributes } from '../plugin/ops/input_checks.js';
+import { runOp } from '../plugin/ops/kernels.js';
 import * as layerNormalization from '../plugin/ops/layer_normalization.js';
 import * as linear from '../plugin/ops/linear.js';
 import * as optimizerSteps from '../plugin/ops/optimizer_steps.js';
@@ -240,6 +241,25 @@ t.test('rows without a term, over weights of 8 bits', (t) => {
       quantizedLinear(tf.zeros([rows, 0]), tf.zeros([0, 5], 'int32'), tf.ones([5]), tf.ones([5])).dataSync(),
     );
     t.same([...y], Array(5 * rows).fill(1), 'the bias');
+  }
+  t.equal(damages(), 0);
+  t.end();
+});
+
+t.test('convolutions of no channels, of few positions and of many', (t) => {
+  for (const side of [3, 20]) {
+    const filter = tf.zeros([3, 3, 0, 5]);
+    const attributes = { padding: [1, 1, 1, 1] };
+    const inputs = { x: tf.zeros([1, side, side, 0]), filter, bias: tf.ones([5]) };
+    const [y] = runOp(convolution.Convolution, inputs, attributes);
+    t.ok(
+      y.dataSync().every((value) => value === 1),
+      'the bias',
+    );
+    const of = { ...attributes, height: side, width: side };
+    const [dx] = runOp(convolution.ConvolutionInputGradient, { dy: y, filter }, of);
+    t.same(dx.shape, inputs.x.shape);
+    tf.dispose([...Object.values(inputs), y, dx]);
   }
   t.equal(damages(), 0);
   t.end();
