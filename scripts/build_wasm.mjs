@@ -8,7 +8,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { withRelaxedMadd } from './relaxed_madd.mjs';
+import { withRelaxedSimd } from './relaxed_simd.mjs';
 import { ensureProgram, ROOT } from './setup.mjs';
 
 const sources = join(ROOT, 'wasm');
@@ -72,15 +72,15 @@ async function buildKernels(output) {
 
 /** Functions that take the place of those of the kernels where relaxed SIMD is used. */
 async function buildRelaxed(output) {
-  if (!isStale(output, ['../scripts/relaxed_madd.mjs', ...RELAXED.sources, ...headers])) return;
+  if (!isStale(output, ['../scripts/relaxed_simd.mjs', ...RELAXED.sources, ...headers])) return;
   if (!emscripten) return;
   const draft = `${output}.draft`;
   const flags = ['-DRELAXED_SIMD', '-sERROR_ON_UNDEFINED_SYMBOLS=0'];
   await runEmcc(RELAXED.sources, RELAXED.functions, draft, flags);
-  checkImports(draft, ['relaxed_madd']);
+  checkImports(draft, ['relaxed_madd', 'has_tall_tiles']);
   const bytes = readFileSync(join(sources, draft));
   rmSync(join(sources, draft));
-  writeFileSync(join(sources, output), withRelaxedMadd(bytes));
+  writeFileSync(join(sources, output), withRelaxedSimd(bytes));
 }
 
 function runEmcc(from, functions, output, flags = []) {

@@ -6,7 +6,7 @@ import { beforeDisposal, copyingHeap, type Heap, heapOfBackend, refuseWithoutMem
 import { type Exports, instanceBytes, instantiateKernels, type KernelModules } from './instantiate.js';
 import { loadModule, type MemoryKind, moduleNow } from './module_files.js';
 import { productFiles, productModule, type QuantizedFunctions } from './quantized_module.js';
-import { relaxedIsBetter } from './relaxed_kernels.js';
+import { bestRelaxed } from './relaxed_kernels.js';
 import { mayRelax } from './relaxed_simd.js';
 import { picksThreadedBuild, startedBackend } from './tfjs_start.js';
 import { Threads } from './threads.js';
@@ -102,12 +102,16 @@ function hostOn(heap: Heap): Host {
     exports: instantiateKernels(modules, heap.memory, block),
   });
   const plain = start(baseline);
-  const relaxed = mayRelax()
-    ? start({ ...baseline, relaxed: moduleNow('kernels_relaxed.wasm', kind) })
-    : undefined;
-  const isRelaxed =
-    relaxed !== undefined && relaxedIsBetter(functionsOf(plain.exports), functionsOf(relaxed.exports), heap);
-  const { modules, exports } = isRelaxed ? relaxed : plain;
+  const ways = (mayRelax() ? [false, true] : []).map((hasTallTiles) =>
+    start({ ...baseline, relaxed: { module: moduleNow('kernels_relaxed.wasm', kind), hasTallTiles } }),
+  );
+  const best = bestRelaxed(
+    functionsOf(plain.exports),
+    ways.map(({ exports }) => functionsOf(exports)),
+    heap,
+  );
+  const { modules, exports } = best === undefined ? plain : ways[best];
+  const isRelaxed = best !== undefined;
   return { heap, exports, isRelaxed, threads: new Threads(heap, exports, modules) };
 }
 

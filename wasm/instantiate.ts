@@ -12,7 +12,7 @@ export interface KernelModules {
   /** The kernels in C++: an Emscripten side module. */
   readonly kernels: WebAssembly.Module;
   /** Functions that take the place of some of these, where relaxed SIMD is used. They need neither data nor a stack of their own. */
-  readonly relaxed?: WebAssembly.Module;
+  readonly relaxed?: { readonly module: WebAssembly.Module; readonly hasTallTiles: boolean };
   /** The graph work: it imports nothing but its memory, such as AssemblyScript makes of code without static data. */
   readonly graph: WebAssembly.Module;
   /** Products of whole numbers: likewise. */
@@ -42,12 +42,13 @@ export function instantiateKernels(
     __memory_base: i32(data),
     __table_base: i32(0),
     __stack_pointer: i32(stackTop, true),
+    has_tall_tiles: i32(relaxed?.hasTallTiles ? 1 : 0),
     __indirect_function_table: new WebAssembly.Table({ initial: tableSize, element: 'anyfunc' }),
   };
   const exportsOf = (module: WebAssembly.Module) => new WebAssembly.Instance(module, { env }).exports;
   const exports = exportsOf(kernels);
   (exports.__wasm_call_ctors as () => void)();
-  const replaced = relaxed ? exportsOf(relaxed) : {};
+  const replaced = relaxed ? exportsOf(relaxed.module) : {};
   return { ...exportsOf(graph), ...exportsOf(products), ...exports, ...replaced };
 }
 

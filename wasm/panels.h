@@ -4,6 +4,12 @@
 #pragma once
 #include "simd.h"
 
+#ifdef RELAXED_SIMD
+// Products need no register of their own, so that sums of six rows fit, in engines that read factors one by one: which is measured.
+constexpr int TALL_TILE = 6;
+extern "C" __attribute__((const)) int has_tall_tiles();
+#endif
+
 // Terms of a sum that an iteration adds.
 constexpr int STEPS = 8;
 
@@ -155,6 +161,13 @@ INLINE void multiply_block(const float* x, const float* packed, const float* bia
   const int column = first * PANEL;
   const int columns = (end * PANEL < outputs ? end * PANEL : outputs) - column;
   int row = 0;
+#ifdef RELAXED_SIMD
+  for (; has_tall_tiles() && row + TALL_TILE <= rows; row += TALL_TILE) {
+    float* const to = y + size_t(row) * outputs;
+    tiles<TALL_TILE>(x + size_t(row) * inputs, panels, bias, to, inputs, outputs, first, end);
+    after(to + column, TALL_TILE, columns);
+  }
+#endif
   for (; row + TILE <= rows; row += TILE) {
     float* const to = y + size_t(row) * outputs;
     tiles<TILE>(x + size_t(row) * inputs, panels, bias, to, inputs, outputs, first, end);

@@ -14,8 +14,9 @@ import { sharedHeap } from '../testing/shared_heap.js';
 import { newWasmBackend, watchAllocations } from '../testing/wasm_backend.js';
 import type { WasmFunctions } from './functions.js';
 import { ready, setThreads, usesRelaxedSimd } from './index.js';
+import type { KernelModules } from './instantiate.js';
 import { moduleNow } from './module_files.js';
-import { isNotSlower, relaxedIsBetter } from './relaxed_kernels.js';
+import { bestRelaxed, fastest } from './relaxed_kernels.js';
 import { PART_FLAG, partsOf, Threads } from './threads.js';
 
 // Node 20 has relaxed SIMD behind a flag. Its compiler of first code errs there; later engines need neither flag.
@@ -108,15 +109,15 @@ t.test('convolutions: the same bits in one part and in many, others than without
   }
 });
 
-t.test('the same bits on one thread, two and three', async (t) => {
+t.test('the same bits on one thread, two and three, in tiles of four rows and of six', async (t) => {
   const modules = {
     kernels: moduleNow('kernels.wasm', 'shared'),
-    relaxed: moduleNow('kernels_relaxed.wasm', 'shared'),
     graph: moduleNow('boruvka.wasm', 'shared'),
     products: moduleNow('quantized.wasm', 'shared'),
   };
   const [rows, inputs, outputs] = [2000, 50, 40];
-  const product = async (relaxed: WebAssembly.Module | undefined, count: number) => {
+  const module = moduleNow('kernels_relaxed.wasm', 'shared');
+  const product = async (relaxed: KernelModules['relaxed'], count: number) => {
     const chosen = { ...modules, relaxed };
     const { heap, exports } = sharedHeap(chosen);
     const [x, packed, y] = [rows * inputs, inputs * outputs, rows * outputs].map((size) =>
@@ -142,8 +143,12 @@ t.test('the same bits on one thread, two and three', async (t) => {
     await threads.settled();
     return result;
   };
-  const expected = await product(modules.relaxed, 1);
-  for (const count of [2, 3]) t.ok((await product(modules.relaxed, count)).equals(expected), `${count}`);
+  const expected = await product({ module, hasTallTiles: false }, 1);
+  for (const count of [1, 2, 3]) {
+    for (const hasTallTiles of [false, true]) {
+      t.ok((await product({ module, hasTallTiles }, count)).equals(expected), `${count}, ${hasTallTiles}`);
+    }
+  }
   t.notOk((await product(undefined, 2)).equals(expected), 'others without it');
   await setThreads('auto');
 });
@@ -156,13 +161,14 @@ t.test('it is left aside where it errs, where it is slower, and where the flag i
   });
   const functions = heap.exports as unknown as WasmFunctions;
   const before = heap.blocks.size;
-  t.equal(relaxedIsBetter(functions, { linear: () => {} }, heap.heap), true, 'what was there is right');
+  t.equal(bestRelaxed(functions, [], heap.heap), undefined);
+  t.equal(bestRelaxed(functions, [functions, functions], heap.heap) !== undefined, true, 'a tie');
   const errs: typeof functions.linear = (...args) => {
     functions.linear(...args);
     const [, , , y] = args;
     new Float32Array(heap.heap.memory.buffer, y, 1)[0] += 0.01;
   };
-  t.equal(relaxedIsBetter(functions, { linear: errs }, heap.heap), false);
+  t.equal(bestRelaxed(functions, [functions, { linear: errs }], heap.heap), undefined);
   t.equal(heap.blocks.size, before, 'memory is freed');
 
   const { now } = performance;
@@ -172,16 +178,17 @@ t.test('it is left aside where it errs, where it is slower, and where the flag i
   const takes = (duration: number) => () => {
     ms += duration;
   };
-  t.equal(isNotSlower(takes(0.1), takes(0.2)), true);
-  t.equal(isNotSlower(takes(0.2), takes(0.1)), false);
-  t.equal(isNotSlower(takes(0.105), takes(0.1)), true, 'a tie');
-  t.equal(isNotSlower(takes(0), takes(0)), true, 'a clock that stands still');
+  t.equal(fastest([takes(0.1)], takes(0.2)), 0);
+  t.equal(fastest([takes(0.15), takes(0.1)], takes(0.2)), 1);
+  t.equal(fastest([takes(0.2), takes(0.3)], takes(0.1)), undefined);
+  t.equal(fastest([takes(0.105)], takes(0.1)), 0, 'a tie');
+  t.equal(fastest([takes(0)], takes(0)), 0, 'a clock that stands still');
   // Engines compile the one later than the other.
   let calls = 0;
   const late = () => {
     ms += calls++ < 12 ? 0.5 : 0.05;
   };
-  t.equal(isNotSlower(late, takes(0.1)), true);
+  t.equal(fastest([late], takes(0.1)), 0);
 
   for (const isRelaxed of [false, true]) {
     await start(isRelaxed);

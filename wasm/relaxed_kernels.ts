@@ -9,7 +9,7 @@ import type { Space } from './relaxed_simd.js';
 type Linear = Pick<WasmFunctions, 'linear'>;
 
 /** Sizes of what is compared: panels and tiles that are full and that are not, and enough for a measurement. */
-const ROWS = 34;
+const ROWS = 37;
 const INPUTS = 100;
 const OUTPUTS = 60;
 
@@ -29,39 +29,49 @@ const LEAP = 1.25;
  */
 const SLOWER = 1.1;
 
-let isFast: boolean | undefined;
+let measured: { readonly best: number | undefined } | undefined;
 
-/** Whether the functions for relaxed SIMD are right, and, measured when it is first asked, not slower. */
-export function relaxedIsBetter(plain: Linear, relaxed: Linear, space: Space): boolean {
+/**
+ * Which of some ways of relaxed SIMD, which give the same bits, to take: measured when it is first asked. Undefined where there is
+ * none, where one is wrong, and where all are slower.
+ */
+export function bestRelaxed(plain: Linear, ways: readonly Linear[], space: Space): number | undefined {
+  if (ways.length === 0) return undefined;
   return withSample(space, (run, values) => {
-    const isRight = () => {
+    const areRight = () => {
       run(plain);
       const expected = values();
       const bound = BOUND * expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      run(relaxed);
-      return values().every((value, i) => Math.abs(value - expected[i]) <= bound);
+      return ways.every((way) => {
+        run(way);
+        return values().every((value, i) => Math.abs(value - expected[i]) <= bound);
+      });
     };
-    if (!isRight()) return false;
-    isFast ??= isNotSlower(
-      () => run(relaxed),
-      () => run(plain),
-    );
-    return isFast && isRight(); // again: the code of both may be another by now
+    if (!areRight()) return undefined;
+    measured ??= {
+      best: fastest(
+        ways.map((way) => () => run(way)),
+        () => run(plain),
+      ),
+    };
+    return areRight() ? measured.best : undefined; // again: the code of all may be another by now
   });
 }
 
-/** By the best round of each way: whether the first does not take much longer. */
-export function isNotSlower(one: () => void, other: () => void): boolean {
-  const best = [0, 0];
+/** By the best round of each way; undefined where all take much longer than the other. */
+export function fastest(ways: readonly (() => void)[], other: () => void): number | undefined {
+  const best = [...ways, other].map(() => 0);
   let end = CALM_ROUNDS;
   for (let round = 0; round < Math.min(end, MOST_ROUNDS); round++) {
-    for (const [i, run] of [one, other].entries()) {
+    for (const [i, run] of [...ways, other].entries()) {
       const rate = rateOf(run);
       if (rate > LEAP * best[i]) end = round + CALM_ROUNDS;
       best[i] = Math.max(best[i], rate);
     }
   }
-  return best[0] * SLOWER >= best[1];
+  const rates = best.slice(0, ways.length);
+  const most = Math.max(...rates);
+  return most * SLOWER >= best[ways.length] ? rates.indexOf(most) : undefined;
 }
 
 /** Calls in a millisecond. */

@@ -22,7 +22,7 @@ INLINE v128_t mul(v128_t a, v128_t b) { return wasm_f32x4_mul(a, b); }
 INLINE v128_t div(v128_t a, v128_t b) { return wasm_f32x4_div(a, b); }
 
 #ifdef RELAXED_SIMD
-// This compiler has a draft of f32x4.relaxed_madd alone: scripts/relaxed_madd.mjs makes the instruction of each call.
+// This compiler has a draft of f32x4.relaxed_madd alone: scripts/relaxed_simd.mjs makes the instruction of each call.
 extern "C" __attribute__((const)) v128_t relaxed_madd(v128_t a, v128_t b, v128_t sum);
 #endif
 

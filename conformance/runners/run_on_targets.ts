@@ -74,6 +74,7 @@ export async function runOnTargets(options: TargetsOptions): Promise<Report> {
 const PRODUCTS = [
   'Linear',
   'Convolution',
+  'TransposedConvolution',
   'ResidualLinear',
   'GatedLinear',
   'SelectiveDiscretize',
