@@ -17,6 +17,7 @@ import { INTERRUPTED, Interruption } from './interruption.js';
 import { threadsOf } from './picture_command.js';
 import { batchSize, withWorkers } from './picture_options.js';
 import { PictureBar } from './progress.js';
+import { keepHeapSmall } from './small_heap.js';
 import { note, print, printJson } from './terminal.js';
 
 interface Flags {
@@ -94,6 +95,7 @@ function confusionFile(text: string): string {
 }
 
 async function evaluate(model: string, flags: Flags): Promise<void> {
+  keepHeapSmall();
   const set = setOf(flags);
   const evaluation = await open(set, model, flags);
   const classes = evaluation.confusion?.names.length ?? 0;

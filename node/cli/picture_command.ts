@@ -16,6 +16,7 @@ import type { PictureFlags } from './picture_options.js';
 import { PictureOutput } from './picture_output.js';
 import { countBar, PictureBar } from './progress.js';
 import { formatOf, openRowOutput, rowPathOf } from './row_output.js';
+import { keepHeapSmall } from './small_heap.js';
 import { inline, note, print, printsOnTerminal, standardInput } from './terminal.js';
 
 type Row = PictureRow | FailedRow;
@@ -40,6 +41,7 @@ export async function runPictureCommand(
       "missing required argument 'image': expected pictures, folders, - or --list <file>",
     );
   }
+  keepHeapSmall();
   const format = formatOf(flags);
   const kind = await kindOf(spec);
   const named = () => imageInputs(files, { list: flags.list, standardInput: standardInput() });
@@ -64,6 +66,7 @@ export async function runPictureCommand(
       onPart: (done, total) => (isSeveral ? undefined : windows.update(done, total)),
     });
     try {
+      await output.checkModel();
       const inputs = placed(all, outputs, output);
       const options = { batch: flags.batch ?? runner.batch, signal: interruption.signal };
       for await (const row of runPictures(runner, inputs, options)) {

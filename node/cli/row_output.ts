@@ -27,6 +27,15 @@ export function formatOf(flags: Pick<PictureFlags, 'rows' | 'json' | 'format' | 
   return format;
 }
 
+/** Rows of one model. */
+export interface ModelOutput extends RowOutput {
+  /**
+   * To be asked when the model is read.
+   * @throws {Error} one line, when it is not the one that a file of rows is about
+   */
+  checkModel(): Promise<void>;
+}
+
 /**
  * Opens the output of a command.
  * @param isShared whether standard output has something else on it, so that rows go to standard error
@@ -38,14 +47,19 @@ export async function openRowOutput(
   spec: TaskSpec,
   flags: PictureFlags,
   isShared: boolean,
-): Promise<RowOutput | undefined> {
+): Promise<ModelOutput | undefined> {
   const format = formatOf(flags);
   const path = rowPathOf(flags);
-  if (path === undefined) return printedRows(format, kind, spec, isShared);
-  const { digest } = await identifyModel(spec.model);
+  if (path === undefined) return { ...printedRows(format, kind, spec, isShared), checkModel: async () => {} };
+  const { digest, isUntouched } = await identifyModel(spec.model);
   const { backend, options } = spec;
   const identity = { kind: spec.kind, model: digest, backend, options };
-  return openRowFile({ path, format, kind, resume: flags.resume ?? false, identity });
+  const file = await openRowFile({ path, format, kind, resume: flags.resume ?? false, identity });
+  if (!file) return undefined;
+  const checkModel = async () => {
+    if (!(await isUntouched())) throw new Error(`${spec.model}: the model was changed while it was read`);
+  };
+  return { ...file, checkModel };
 }
 
 /** A document is begun with its first row: a command that fails prints nothing. */
