@@ -9,6 +9,19 @@ import { promisify } from 'node:util';
 import { reasonOf } from './system_error.js';
 import { forget, remember, removeStale, syncFile, syncFolder, unfinishedPath } from './unfinished.js';
 
+/** A folder is searched for what ended processes left so often at most: a search reads all its names, which may be many. */
+const SEARCHED_MS = 10_000;
+/** When folders were searched. */
+const searched = new Map<string, number>();
+const MOST_FOLDERS = 1000;
+
+async function removeStaleAtTimes(folder: string): Promise<void> {
+  if (Date.now() - (searched.get(folder) ?? 0) < SEARCHED_MS) return;
+  if (searched.size === MOST_FOLDERS) searched.clear();
+  searched.set(folder, Date.now());
+  await removeStale(folder);
+}
+
 /** What a path leads to. */
 type Target =
   | { readonly kind: 'descriptor'; readonly fd: number }
@@ -141,7 +154,7 @@ async function opened(target: Target): Promise<OpenedFile> {
 /** Takes the place of a file when it is complete. */
 async function replacement(path: string, status: Stats | undefined): Promise<OpenedFile> {
   const folder = dirname(path);
-  await removeStale(folder);
+  await removeStaleAtTimes(folder);
   const temporary = unfinishedPath(folder, basename(path));
   remember(temporary);
   let handle: FileHandle | undefined;

@@ -1,6 +1,6 @@
 /**
  * Outputs that are being written, under hidden names beside their final ones. They are removed when the process ends
- * early, by an exit or by SIGINT, SIGTERM or SIGHUP; what SIGKILL leaves, the next output in the same folder removes.
+ * early, by an exit or by SIGINT, SIGTERM or SIGHUP; what SIGKILL leaves, a later output in the same folder removes.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { fsync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
