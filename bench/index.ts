@@ -5,6 +5,7 @@ import { benchCold } from './cold.js';
 import { benchConvolutions } from './convolutions.js';
 import { benchDense } from './dense.js';
 import { benchGroups } from './groups.js';
+import { benchPage, benchThreads } from './in_page.js';
 import { benchLanguageModel } from './language_model.js';
 import { benchProducts } from './matrix_products.js';
 import { buildNative, type Native } from './native.js';
@@ -16,7 +17,6 @@ import { GROOTV_T, randomGrootV } from './random_model.js';
 import type { BenchReport } from './report.js';
 import { benchScaling } from './scaling.js';
 import { benchScans } from './scans.js';
-import { benchThreads } from './threads.js';
 import { benchTraining } from './training.js';
 
 export { type BenchReport, formatReport } from './report.js';
@@ -43,10 +43,14 @@ const MEASURE: Readonly<
     int8Model.dispose();
     return { prediction };
   },
+  page: async () => {
+    const page = await benchPage();
+    return 'missing' in page ? { pageMissing: page.missing } : { page };
+  },
   cold: async () => ({ cold: await benchCold() }),
   threads: async () => {
     const threads = await benchThreads();
-    return 'missing' in threads ? { threadsMissing: threads.missing } : { threads };
+    return 'missing' in threads ? { pageMissing: threads.missing } : { threads };
   },
   scans: async () => ({ scans: await benchScans() }),
   dense: async () => ({ dense: await benchDense() }),

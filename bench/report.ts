@@ -33,10 +33,12 @@ export interface BenchReport {
   readonly scaling?: readonly ScalingTime[];
   readonly groups?: readonly GroupTime[];
   readonly prediction?: PredictionTimes;
+  /** The same in a page of Chromium. */
+  readonly page?: PredictionTimes;
   readonly cold?: ColdTimes;
   readonly threads?: ThreadsTime;
-  /** Why it was not measured, when it was not. */
-  readonly threadsMissing?: string;
+  /** Why nothing was measured in a page, when it was not. */
+  readonly pageMissing?: string;
   readonly scans?: readonly ScanTime[];
   readonly dense?: readonly DenseTimes[];
   readonly training?: TrainingTimes;
@@ -57,11 +59,11 @@ const LISTED = 10;
 /** The report for people. */
 export function formatReport(report: BenchReport): string {
   const { nativeMissing } = report.environment;
-  const { threadsMissing } = report;
+  const { pageMissing } = report;
   return [
     environmentLine(report),
     ...(nativeMissing ? [`no native times: ${nativeMissing}`] : []),
-    ...(threadsMissing ? [`no times of threads: ${threadsMissing}`] : []),
+    ...(pageMissing ? [`nothing measured in a page: ${pageMissing}`] : []),
     ...tablesOf(report).flatMap(({ title, header, rows }) => ['', title, columns([header, ...rows])]),
   ].join('\n');
 }
@@ -88,6 +90,7 @@ function tablesOf({
   scaling,
   groups,
   prediction,
+  page,
   cold,
   threads,
   scans,
@@ -102,7 +105,8 @@ function tablesOf({
     ...(convolutions ? [convolutionTable(convolutions)] : []),
     ...(scaling ? [scalingTable(scaling)] : []),
     ...(groups ? [groupsTable(groups)] : []),
-    ...(prediction ? predictionTables(prediction) : []),
+    ...(prediction ? predictionTables(prediction, 'GrootV-T') : []),
+    ...(page ? predictionTables(page, 'GrootV-T in a plain page of Chromium, one thread') : []),
     ...(cold ? [coldTable(cold)] : []),
     ...(threads ? threadsTables(threads) : []),
     ...(scans ? [scansTable(scans)] : []),
@@ -300,11 +304,14 @@ function kernelTable(title: string, shares: readonly KernelShare[]): Table {
   };
 }
 
-function predictionTables({ fused, builtIn, int8, largestDifference }: PredictionTimes): Table[] {
+function predictionTables(
+  { fused, builtIn, int8, largestDifference }: PredictionTimes,
+  what: string,
+): Table[] {
   const row = (what: string, { ms, kernelCalls }: PredictionTime) => [what, ms.toFixed(0), `${kernelCalls}`];
   return [
     {
-      title: `GrootV-T, 224 x 224, batch 1; ratio ${(fused.ms / builtIn.ms).toFixed(2)}; the logits differ by at most ${largestDifference.toExponential(1)}`,
+      title: `${what}, 224 x 224, batch 1; ratio ${(fused.ms / builtIn.ms).toFixed(2)}; the logits differ by at most ${largestDifference.toExponential(1)}`,
       header: ['a prediction', 'ms', 'kernel calls'],
       rows: [
         row('our kernels', fused),

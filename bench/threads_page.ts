@@ -1,4 +1,4 @@
-/** What runs in the page of threads.ts: GrootV-T by one thread and by several, in turn. */
+/** What runs in the page of `benchThreads`: GrootV-T by one thread and by several, in turn. */
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { getThreads, ready, setThreads } from '../wasm/index.js';
@@ -31,11 +31,12 @@ export interface ThreadsTime {
 
 declare global {
   interface Window {
-    measureThreads?: (threads: number) => Promise<ThreadsTime>;
+    /** Of the module that a page of in_page.ts has. */
+    measure?: (argument?: number) => Promise<unknown>;
   }
 }
 
-window.measureThreads = async (threads) => {
+window.measure = async (threads = 2): Promise<ThreadsTime> => {
   setWasmPaths('/tfjs-wasm/'); // of the server that the page came from
   await tf.setBackend('wasm');
   await ready();

@@ -1,0 +1,59 @@
+/** Measurements in pages of Chromium. */
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BackendMissing } from '../conformance/backend.js';
+import { memorySource } from '../conformance/index.js';
+import { launchChromium } from '../conformance/runners/launch_chromium.js';
+import { bundleForPage } from '../conformance/runners/page_bundle.js';
+import { servePages } from '../conformance/runners/page_server.js';
+import type { PredictionTimes } from './prediction.js';
+import type { ThreadsTime } from './threads_page.js';
+
+/** Why something was not measured: there is no Chromium, or no esbuild. */
+export interface NoPage {
+  readonly missing: string;
+}
+
+/** Threads beside one. */
+const THREADS = 2;
+
+/** What threads gain: a prediction of GrootV-T in a cross-origin isolated page. */
+export function benchThreads(): Promise<ThreadsTime | NoPage> {
+  return measureIn('threads_page', true, THREADS);
+}
+
+/** What prediction.ts measures, on one thread in a plain page: engines of pages may have other instructions than Node. */
+export function benchPage(): Promise<PredictionTimes | NoPage> {
+  return measureIn('prediction_page', false);
+}
+
+/** What `window.measure` of a module of this folder returns. */
+async function measureIn<Times>(
+  name: string,
+  isIsolated: boolean,
+  argument?: number,
+): Promise<Times | NoPage> {
+  try {
+    const browser = await launchChromium();
+    const server = await servePages(await bundle(name), memorySource(new Map()), isIsolated);
+    try {
+      const page = await browser.newPage();
+      await page.goto(server.url);
+      await page.waitForFunction('window.measure !== undefined');
+      return (await page.evaluate((given) => window.measure?.(given), argument)) as Times;
+    } finally {
+      await server.close();
+      await browser.close();
+    }
+  } catch (error) {
+    if (error instanceof BackendMissing) return { missing: error.message };
+    throw error;
+  }
+}
+
+function bundle(name: string): Promise<string> {
+  // `.ts` in a checkout, `.js` in a build.
+  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+  const contents = `import '../plugin/index${ending}'; import './${name}${ending}';`;
+  return bundleForPage(contents, dirname(fileURLToPath(import.meta.url)));
+}
