@@ -3,6 +3,7 @@ import '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { countGrootLParameters } from '../converters/architectures/grootl/architecture.js';
@@ -15,6 +16,7 @@ import '../wasm/index.js';
 import { withBuiltInOps } from '../conformance/built_in_ops.js';
 import { benchCold } from './cold.js';
 import { benchConvolutions } from './convolutions.js';
+import { workerScript } from './cores.js';
 import { benchDense, maskRCNN, uperNet } from './dense.js';
 import { withFigures } from './figures.js';
 import { benchGroups } from './groups.js';
@@ -326,4 +328,18 @@ t.test('a streaming read reads what it says, and not beyond the memory', async (
   t.throws(() => streamingRead(heap, 2 ** 16 + 1), {
     message: /65600 bytes are to be read, the memory has 65536/,
   });
+});
+
+t.test('the worker beside a page measures whatever a bundler calls its function', (t) => {
+  const posted: unknown[] = [];
+  const worker = { postMessage: (value: unknown) => posted.push(value), onmessage: () => {} };
+  runInNewContext(
+    workerScript(function rateOf2(limit, turns) {
+      return limit * turns;
+    }),
+    worker,
+  );
+  worker.onmessage();
+  t.same(posted, [600_000]);
+  t.end();
 });

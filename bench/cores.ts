@@ -30,21 +30,26 @@ function rateOf(limit: number, turns: number): number {
   return a + b + c + d + e + f + g + h > 0 ? calls / elapsed : 0;
 }
 
+/** What the worker runs. @param measure of any name: bundlers give functions others */
+export function workerScript(measure: typeof rateOf): string {
+  return `const rate = ${measure}; onmessage = () => postMessage(rate(${WORKER_MS}, ${TURNS}));`;
+}
+
 /** A worker to measure beside. */
 export class Cores {
   private readonly worker: Worker;
 
   constructor() {
-    const script = `${rateOf}; onmessage = () => postMessage(rateOf(${WORKER_MS}, ${TURNS}));`;
-    const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
+    const url = URL.createObjectURL(new Blob([workerScript(rateOf)], { type: 'text/javascript' }));
     this.worker = new Worker(url);
   }
 
   /** @returns up to 2 */
   async measure(): Promise<number> {
     const alone = rateOf(WORKER_MS, TURNS);
-    const other = new Promise<number>((resolve) => {
+    const other = new Promise<number>((resolve, reject) => {
       this.worker.onmessage = ({ data }) => resolve(data);
+      this.worker.onerror = ({ message }) => reject(new Error(`the worker that measures failed: ${message}`));
     });
     this.worker.postMessage(0);
     const together = rateOf(PAGE_MS, TURNS);

@@ -9,6 +9,13 @@ import { servePages } from '../conformance/runners/page_server.js';
 import type { PredictionTimes } from './prediction.js';
 import type { ThreadsTime } from './threads_page.js';
 
+declare global {
+  interface Window {
+    /** Of the module that a page has. */
+    measure?: (argument?: number) => Promise<unknown>;
+  }
+}
+
 /** Why something was not measured: there is no Chromium, or no esbuild. */
 export interface NoPage {
   readonly missing: string;

@@ -29,13 +29,6 @@ export interface ThreadsTime {
   readonly isSame: boolean;
 }
 
-declare global {
-  interface Window {
-    /** Of the module that a page of in_page.ts has. */
-    measure?: (argument?: number) => Promise<unknown>;
-  }
-}
-
 window.measure = async (threads = 2): Promise<ThreadsTime> => {
   setWasmPaths('/tfjs-wasm/'); // of the server that the page came from
   await tf.setBackend('wasm');
