@@ -3,7 +3,7 @@
  * all, under the code of a draft, and a constant that is known when the module is instantiated. In the sources both are
  * functions that are imported.
  */
-import binaryen from 'binaryen'; // that of AssemblyScript
+import binaryen from 'binaryen'; // of the version that AssemblyScript has
 
 /** What `dylink.0` says of a module that needs no memory and no table. */
 const NEEDS_NOTHING = '1,4,0,0,0,0';

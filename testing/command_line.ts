@@ -46,6 +46,11 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Of a run in this process: its input may come piece by piece. */
+export interface OwnRunOptions extends Omit<RunOptions, 'input'> {
+  readonly input?: RunOptions['input'] | AsyncIterable<Uint8Array>;
+}
+
 export interface ProcessOptions extends RunOptions {
   readonly cwd?: string;
   /** A module imported before the program. */
@@ -61,7 +66,10 @@ export function grootvl(...args: string[]): Promise<Outcome> {
  * Runs the command line in this process, one run at a time.
  * @throws {Error} when it leaves tensors behind
  */
-export async function grootvlWith({ input = '', env = {} }: RunOptions, ...args: string[]): Promise<Outcome> {
+export async function grootvlWith(
+  { input = '', env = {} }: OwnRunOptions,
+  ...args: string[]
+): Promise<Outcome> {
   const texts = { stdout: '', stderr: '' };
   const sink = (name: keyof typeof texts) =>
     new Writable({
@@ -70,7 +78,8 @@ export async function grootvlWith({ input = '', env = {} }: RunOptions, ...args:
         done();
       },
     });
-  const stdin = Readable.from(input.length > 0 ? [Buffer.from(input)] : []);
+  const isWhole = typeof input === 'string' || input instanceof Uint8Array;
+  const stdin = isWhole ? Readable.from(input.length > 0 ? [Buffer.from(input)] : []) : input;
   const kept = { ...process.env };
   const tensors = engine().state.numTensors;
   Object.assign(process.env, env);

@@ -223,30 +223,46 @@ interface Order {
   readonly judgement: Judgement;
 }
 
+/** Classes [n] and boxes [n, 4]. */
+interface Found {
+  readonly classes: ArrayLike<number>;
+  readonly boxes: ArrayLike<number>;
+}
+
+/**
+ * The expected row of each detection: its own, or another of its class and place whose score is closer than `tie`.
+ * @param bounds `box` is that of a coordinate
+ */
+export function rowsOfDetections(
+  given: Found,
+  expected: Found & { readonly scores: ArrayLike<number> },
+  bounds: { readonly tie: number; readonly box: number },
+): number[] {
+  const { scores } = expected;
+  const unused = new Set(Array.from({ length: scores.length }, (_, i) => i));
+  const fits = (i: number, row: number) =>
+    given.classes[i] === expected.classes[row] &&
+    [0, 1, 2, 3].every((k) => Math.abs(given.boxes[4 * i + k] - expected.boxes[4 * row + k]) <= bounds.box);
+  return Array.from({ length: Math.min(given.classes.length, scores.length) }, (_, i) => {
+    const near = [...unused].filter((row) => row === i || Math.abs(scores[row] - scores[i]) < bounds.tie);
+    const row = near.sort((a, b) => Math.abs(a - i) - Math.abs(b - i)).find((row) => fits(i, row)) ?? i;
+    unused.delete(row);
+    return row;
+  });
+}
+
 /** The same order, but for detections whose scores are too close for the backend to tell. */
 function orderOf(
   expected: ReturnType<typeof detectionsOf> & { readonly classes: CaseTensor },
   result: (node: string) => CaseTensor,
   tolerance: ToleranceClass,
 ): Order {
-  const scores = expected.scores.values;
   const tie = detectionTie(tolerance);
-  const bounds = detectionBounds(tolerance);
-  const classes = result('classes').values;
-  const count = Math.min(classes.length, scores.length);
-  const unused = new Set(Array.from({ length: scores.length }, (_, i) => i));
-  const fits = (i: number, row: number) =>
-    classes[i] === expected.classes.values[row] &&
-    [0, 1, 2, 3].every((k) => {
-      const difference = result('boxes').values[4 * i + k] - expected.boxes.values[4 * row + k];
-      return Math.abs(difference) <= bounds.boxes.absolute;
-    });
-  const rows = Array.from({ length: count }, (_, i) => {
-    const near = [...unused].filter((row) => row === i || Math.abs(scores[row] - scores[i]) < tie);
-    const row = near.sort((a, b) => Math.abs(a - i) - Math.abs(b - i)).find((row) => fits(i, row)) ?? i;
-    unused.delete(row);
-    return row;
-  });
+  const rows = rowsOfDetections(
+    { classes: result('classes').values, boxes: result('boxes').values },
+    { classes: expected.classes.values, boxes: expected.boxes.values, scores: expected.scores.values },
+    { tie, box: detectionBounds(tolerance).boxes.absolute },
+  );
   const moved = rows.filter((row, i) => row !== i).length;
   const reason = `${moved} detections are in another order, their scores within ${tie} of one another`;
   return { rows, judgement: moved > 0 ? { verdict: 'tie-flip', reason } : { verdict: 'pass', reason: '' } };

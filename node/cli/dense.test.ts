@@ -1,7 +1,6 @@
 /** `segment` and `detect`: results, files, several pictures, bad usage. Models are stubs. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import t from 'tap';
@@ -9,7 +8,6 @@ import type { MemorySink } from '../../converters/index.js';
 import { decodeRle } from '../../plugin/index.js';
 import { grootvl, grootvlWith } from '../../testing/command_line.js';
 import { stubDetector, stubSegmenter } from '../../testing/stub_models.js';
-import { main } from './program.js';
 
 const PHOTO = fileURLToPath(new URL('../../examples/photos/chelsea.png', import.meta.url));
 const folder = t.testdir();
@@ -161,29 +159,14 @@ t.test('a signal ends segment with whole pictures, and --resume does the others'
   for (const name of names) writeFileSync(name, readFileSync(halves));
   const out = at('signalled');
   const args = ['segment', segmenter, '-', '--out', `${out}/`, '--rows', at('signalled.ndjson')];
-  const stdin = (async function* () {
+  const input = (async function* () {
     yield Buffer.from(`${names.slice(0, 2).join('\n')}\n`);
     while (!existsSync(join(out, 'signal1.png'))) await new Promise((resolve) => setTimeout(resolve, 20));
     process.emit('SIGINT', 'SIGINT');
     await new Promise(() => {});
   })();
-  let stderr = '';
-  const sink = (take: (text: string) => void) =>
-    new Writable({
-      write: (bytes, _, done) => {
-        take(String(bytes));
-        done();
-      },
-    });
-  const streams = {
-    stdin,
-    stdout: sink(() => {}),
-    stderr: sink((text) => {
-      stderr += text;
-    }),
-  };
-  t.equal(await main([...args, '--batch', '1'], streams), 130, stderr);
-  t.match(stderr, /^grootvl: interrupted; --resume continues/);
+  const stopped = await grootvlWith({ input }, ...args, '--batch', '1');
+  t.match(stopped, { status: 130, stderr: /^grootvl: interrupted; --resume continues/ });
   const written = readdirSync(out);
   t.same(written, ['signal0.png', 'signal1.png'], 'nothing half written');
   for (const name of written) t.equal((await sharp(join(out, name)).stats()).channels.length, 3, name);

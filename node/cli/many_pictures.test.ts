@@ -10,14 +10,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet/src/node.js';
 import t from 'tap';
 import { grootvl, grootvlProcess, grootvlWith } from '../../testing/command_line.js';
 import { fixturePath } from '../../testing/fixtures.js';
 import { stubDetector, stubSegmenter } from '../../testing/stub_models.js';
-import { main } from './program.js';
 
 const DIGITS = fileURLToPath(new URL('../../examples/digits', import.meta.url));
 const folder = t.testdir();
@@ -218,30 +216,15 @@ t.test('a run that ends early is continued: every input once, also those that co
 t.test('a signal: what is done is kept, status 130', async (t) => {
   const out = at('interrupted.csv');
   for (const args of [['--out', out], ['--json']]) {
-    let stdout = '';
-    let stderr = '';
-    const sink = (take: (text: string) => void) =>
-      new Writable({
-        write: (bytes, _, done) => {
-          take(String(bytes));
-          done();
-        },
-      });
-    const stdin = (async function* () {
+    const input = (async function* () {
       yield Buffer.from(`${digits.slice(0, 4).join('\n')}\n`);
       setTimeout(() => process.emit('SIGINT', 'SIGINT'), 300);
       await new Promise(() => {});
     })();
-    const streams = {
-      stdin,
-      stdout: sink((text) => {
-        stdout += text;
-      }),
-      stderr: sink((text) => {
-        stderr += text;
-      }),
-    };
-    const status = await main(['classify', model, '-', '--batch', '1', ...args], streams);
+    const { status, stdout, stderr } = await grootvlWith(
+      { input },
+      ...['classify', model, '-', '--batch', '1', ...args],
+    );
     t.equal(status, 130);
     t.match(
       stderr,

@@ -1,13 +1,13 @@
 /** Segmenter and Detector from checkpoints to pixels of the picture, against the reference numbers. */
 import type * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
-import { settingsOf } from '../../conformance/cases/detection_cases.js';
+import { rowsOfDetections, settingsOf } from '../../conformance/cases/detection_cases.js';
 import type { ConvertOptions } from '../../converters/index.js';
 import { onBackend } from '../../testing/backends.js';
 import { type Fixture, fixturePath, readDenseModel } from '../../testing/fixtures.js';
 import { maxDifference } from '../../testing/measure.js';
 import { loadConverted, pinnedTrees } from '../../testing/models.js';
-import { type Detection, Detector } from './detector.js';
+import { Detector } from './detector.js';
 import { Segmenter, type SegmentOptions } from './segmenter.js';
 
 async function converted(file: string, options: ConvertOptions = {}) {
@@ -64,23 +64,8 @@ function pinTrees({ model }: Detector, trees: tf.NamedTensorMap): void {
   model.execute = (inputs, nodes) => execute({ ...(inputs as tf.NamedTensorMap), ...trees }, nodes);
 }
 
-/** Of scores, and so of what both sides of a near tie may differ by together. */
 const SCORE_BOUND = 1e-4;
-
-/** The expected row of each detection: its own, or another of its label where the scores of both are too close to have an order. */
-function rowsOf(
-  detections: readonly Detection[],
-  labels: ArrayLike<number>,
-  scoreOf: (row: number) => number,
-): number[] {
-  const unused = new Set(detections.keys());
-  return detections.map(({ index }, i) => {
-    const near = [...unused].filter((row) => Math.abs(scoreOf(row) - scoreOf(i)) < 2 * SCORE_BOUND);
-    const row = [i, ...near].find((row) => unused.has(row) && labels[row] === index) ?? i;
-    unused.delete(row);
-    return row;
-  });
-}
+const BOX_BOUND = 5e-3;
 
 t.test('detect: mask_rcnn_tiny', async (t) => {
   const fixture = readDenseModel('mask_rcnn_tiny');
@@ -102,7 +87,16 @@ t.test('detect: mask_rcnn_tiny', async (t) => {
       const dets = fixture.tensor(`dets.${name}`);
       t.equal(detections.length, dets.shape[0], `${name}: as many`);
       const labels = fixture.tensor(`labels.${name}`).values;
-      const rows = rowsOf(detections, labels, (row) => dets.values[5 * row + 4]);
+      const rows = rowsOfDetections(
+        { classes: detections.map(({ index }) => index), boxes: detections.flatMap(({ box }) => box) },
+        {
+          classes: labels,
+          boxes: dets.values.filter((_, i) => i % 5 < 4),
+          scores: dets.values.filter((_, i) => i % 5 === 4),
+        },
+        // Scores that are so close have no order where each may be off by its bound.
+        { tie: 2 * SCORE_BOUND, box: BOX_BOUND },
+      );
       t.same(
         detections.map(({ index }) => index),
         rows.map((row) => labels[row]),
@@ -114,7 +108,7 @@ t.test('detect: mask_rcnn_tiny', async (t) => {
         detections.flatMap(({ box }) => box),
         of([0, 1, 2, 3]),
       );
-      t.ok(boxes <= 5e-3, `${name}: boxes, ${boxes} pixels`);
+      t.ok(boxes <= BOX_BOUND, `${name}: boxes, ${boxes} pixels`);
       const scores = maxDifference(
         detections.map(({ score }) => score),
         of([4]),
