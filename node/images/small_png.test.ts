@@ -129,17 +129,14 @@ t.test('damage is left to the decoder, which says what it is', (t) => {
   }
   t.same(read, []);
   t.equal(smallPng(Buffer.concat([file, Buffer.of(0)])), undefined, 'bytes behind the end');
-  // Whole chunks of too few rows; of too many, which the decoder reads as far as the picture goes.
+  // Whole chunks of too few or too many rows.
   const header = Buffer.alloc(13);
   header.writeUInt32BE(9, 0);
   header.set([8, 2], 8);
-  for (const [height, found] of [
-    [10, 10],
-    [12, undefined],
-  ]) {
-    header.writeUInt32BE(height as number, 4);
+  for (const height of [10, 12]) {
+    header.writeUInt32BE(height, 4);
     const other = Buffer.concat([file.subarray(0, 8), chunk('IHDR', header), file.subarray(8 + 25)]);
-    t.equal(smallPng(other)?.height, found, `${height} rows of 11`);
+    t.equal(smallPng(other), undefined, `${height} rows of 11`);
   }
   t.equal(
     smallPng(png({ ...PLAIN, chunks: [['pHYs', Buffer.alloc(5000)]] })),

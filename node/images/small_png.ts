@@ -2,7 +2,8 @@
  * Small PNG files to RGB pixels. To hand a digit to the decoder's threads takes more than ten times what reading it takes,
  * so the plainest files are read on the calling thread. Whatever is not plain, damage above all, is the decoder's.
  */
-import { decode } from 'fast-png';
+import { inflateSync } from 'node:zlib';
+import { PNG } from 'pngjs';
 import { type RgbImage, rgbBytes } from '../../plugin/image/rgb_image.js';
 
 /** Pixels that are read faster than they are handed over. */
@@ -25,18 +26,21 @@ const PLAIN = new Set(['IDAT', 'pHYs', 'tIME', 'gAMA', 'cHRM', 'sRGB']);
  * @returns undefined for any other bytes, damaged files included
  */
 export function smallPng(bytes: Uint8Array): RgbImage | undefined {
-  const size = plainSize(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  if (!size) return undefined;
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const rows = plainRows(file);
+  if (!rows) return undefined;
   try {
-    const { data, channels } = decode(bytes, { checkCrc: true });
-    if (data.length !== size.width * size.height * channels) return undefined;
-    return { ...size, data: rgbBytes(data as Uint8Array, channels) };
+    // pngjs takes rows that are missing for black ones.
+    if (inflateSync(rows.packed, { maxOutputLength: rows.bytes + 1 }).length !== rows.bytes) return undefined;
+    const { width, height, data } = PNG.sync.read(file);
+    return { width, height, data: rgbBytes(data, 4) };
   } catch {
     return undefined;
   }
 }
 
-function plainSize(file: Buffer): { readonly width: number; readonly height: number } | undefined {
+/** The rows of a file that is plain, as it has them, and how many bytes they are. */
+function plainRows(file: Buffer): { readonly packed: Buffer; readonly bytes: number } | undefined {
   const begin = SIGNATURE.length + CHUNK_BYTES + HEADER_BYTES;
   if (file.length < begin || !file.subarray(0, SIGNATURE.length).equals(SIGNATURE)) return undefined;
   if (file.readUInt32BE(8) !== HEADER_BYTES || typeAt(file, 8) !== 'IHDR') return undefined;
@@ -46,12 +50,17 @@ function plainSize(file: Buffer): { readonly width: number; readonly height: num
   if (channels === undefined || depth !== 8 || compression !== 0 || filter !== 0 || interlace !== 0)
     return undefined;
   const isSmall = width > 0 && height > 0 && width * height <= MOST_PIXELS;
-  if (!isSmall || file.length > height * (1 + width * channels) + MOST_BESIDE) return undefined;
+  const bytes = height * (1 + width * channels);
+  if (!isSmall || file.length > bytes + MOST_BESIDE) return undefined;
+  const packed: Buffer[] = [];
   let at = begin;
-  while (at + CHUNK_BYTES < file.length && PLAIN.has(typeAt(file, at)))
-    at += CHUNK_BYTES + file.readUInt32BE(at);
+  while (at + CHUNK_BYTES < file.length && PLAIN.has(typeAt(file, at))) {
+    const end = at + CHUNK_BYTES + file.readUInt32BE(at);
+    if (typeAt(file, at) === 'IDAT') packed.push(file.subarray(at + 8, end - 4));
+    at = end;
+  }
   const isWhole = at + CHUNK_BYTES === file.length && typeAt(file, at) === 'IEND';
-  return isWhole ? { width, height } : undefined;
+  return isWhole ? { packed: Buffer.concat(packed), bytes } : undefined;
 }
 
 /** Of the chunk that begins there. */
