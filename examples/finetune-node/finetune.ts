@@ -26,7 +26,7 @@ const model = await GrootV.load(fileSystem('model'));
 const { train, heldOut } = await openPictureSets(folder); // a folder of pictures for each class
 const learner = trainable(model, {
   newHead: train.classNames ?? classesOf(train),
-  freeze: ['patch_embed', 'levels.0'], // what finds lines and colours stays as it is
+  freeze: ['patch_embed', 'levels.0'], // keep the layers that detect edges and colours
 });
 const options = { batch: 16, preparation: model.metadata.preprocessing };
 const batches = new Batches(train, { ...options, augment: { area: [0.5, 1], erase: 0 } });

@@ -1,4 +1,4 @@
-/** Says which classes the pixels of a picture have, and where its objects are: node segment_and_detect.js street.jpg */
+/** Segments an image and detects its objects: node segment_and_detect.js street.jpg */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import { Detector, Segmenter } from 'tfjs-grootvl';
@@ -10,7 +10,7 @@ await ready();
 const [picture] = process.argv.slice(2);
 
 const segmenter = await Segmenter.load(fileSystem('upernet'));
-const { classMap, classes } = await segmenter.segment(picture); // a class for each pixel, and what is there of each
+const { classMap, classes } = await segmenter.segment(picture); // the class of each pixel, and the share of each class
 const detector = await Detector.load(fileSystem('mask_rcnn'));
 const { detections } = await detector.detect(picture, { scoreThreshold: 0.5, masks: 'polygon' });
 
