@@ -75,6 +75,19 @@ export class Parameters {
   }
 }
 
+/**
+ * Names and shapes that a walk over the layers declares.
+ * @param state where sizes are free those of its parameters, else the usual ones
+ */
+export function declaredShapes(
+  walk: (parameters: Parameters) => unknown,
+  state?: ReadonlyMap<string, Parameter>,
+): Map<string, readonly number[]> {
+  const parameters = new Parameters(state);
+  walk(parameters);
+  return parameters.declared;
+}
+
 /** Values that a shape holds. */
 export function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);

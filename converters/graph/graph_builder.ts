@@ -111,6 +111,59 @@ export class GraphBuilder {
     const shape = typeof values === 'number' ? [] : [list.length];
     return this.constant(name, { shape, dtype, read: async () => array, quantizable: false });
   }
+
+  /** The shape of a float32 tensor, int32. */
+  shapeOf(name: string, x: Output): Output {
+    return this.node('Shape', name, [x], { T: type('float32'), out_type: type('int32') });
+  }
+
+  /** A part of a tensor. @param size of which -1 is all that is left of an axis; known, or the node that gives it */
+  slice(
+    name: string,
+    x: Output,
+    begin: readonly number[],
+    size: readonly number[] | Output,
+    dtype: Weight['dtype'] = 'float32',
+  ): Output {
+    const range = [this.literal(`${name}/begin`, begin, 'int32'), this.integers(`${name}/size`, size)];
+    return this.node('Slice', name, [x, ...range], { T: type(dtype), Index: type('int32') });
+  }
+
+  /** A float32 tensor in another shape. @param shape known, or the node that gives it */
+  reshape(name: string, x: Output, shape: readonly number[] | Output): Output {
+    const inputs = [x, this.integers(`${name}/shape`, shape)];
+    return this.node('Reshape', name, inputs, { T: type('float32'), Tshape: type('int32') });
+  }
+
+  /** The axes of a float32 tensor in another order. */
+  transpose(name: string, x: Output, order: readonly number[]): Output {
+    const inputs = [x, this.literal(`${name}/order`, order, 'int32')];
+    return this.node('Transpose', name, inputs, { T: type('float32'), Tperm: type('int32') });
+  }
+
+  concatenation(
+    name: string,
+    parts: readonly Output[],
+    axis: number,
+    dtype: Weight['dtype'] = 'float32',
+  ): Output {
+    const inputs = [...parts, this.literal(`${name}/axis`, axis, 'int32')];
+    return this.node('ConcatV2', name, inputs, {
+      ...{ T: type(dtype), N: int(parts.length), Tidx: type('int32') },
+    });
+  }
+
+  /** The mean of a float32 tensor over some axes. */
+  mean(name: string, x: Output, axes: readonly number[], keepsAxes = false): Output {
+    const inputs = [x, this.literal(`${name}/axes`, axes, 'int32')];
+    return this.node('Mean', name, inputs, {
+      ...{ keep_dims: bool(keepsAxes), T: type('float32'), Tidx: type('int32') },
+    });
+  }
+
+  private integers(name: string, values: readonly number[] | Output): Output {
+    return typeof values === 'string' ? values : this.literal(name, values, 'int32');
+  }
 }
 
 /** Output `index` of the node behind an output. */

@@ -154,16 +154,12 @@ export class ImageLayers extends TorchLayers {
     const area = height * width;
     const weight = module.tensor('weight', [inputs, outputs, height, width]);
     // [N, (H - 1) * stride + kernel, (W - 1) * stride + kernel, O], and then the padding is cut off.
-    const shape = graph.node('Shape', `${node}/shape`, [x], { ...FLOAT, out_type: type('int32') });
+    const shape = graph.shapeOf(`${node}/shape`, x);
     const literal = (name: string, values: readonly number[]) =>
       graph.literal(`${node}/${name}`, values, 'int32');
     const integer = { T: type('int32') };
-    const scaled = graph.node(
-      'Mul',
-      `${node}/scaled`,
-      [shape, literal('stride', [1, ...strides, 0])],
-      integer,
-    );
+    const factors = literal('stride', [1, ...strides, 0]);
+    const scaled = graph.node('Mul', `${node}/scaled`, [shape, factors], integer);
     const rest = literal('rest', [0, height - strides[0], width - strides[1], outputs]);
     const full = graph.node('AddV2', `${node}/size`, [scaled, rest], integer);
     const biased = (y: Output) => {
@@ -191,22 +187,10 @@ export class ImageLayers extends TorchLayers {
     });
     if (pads.some((pad) => pad > 0)) {
       const cut = [0, ...pads, 0];
-      const size = graph.node(
-        'Sub',
-        `${node}/cut_size`,
-        [
-          full,
-          literal(
-            'cut_twice',
-            cut.map((n) => 2 * n),
-          ),
-        ],
-        integer,
-      );
-      y = graph.node('Slice', `${node}/cut`, [y, literal('cut_begin', cut), size], {
-        ...FLOAT,
-        Index: type('int32'),
-      });
+      const [twiceHigh, twiceWide] = pads.map((pad) => 2 * pad);
+      const twice = literal('cut_twice', [0, twiceHigh, twiceWide, 0]);
+      const size = graph.node('Sub', `${node}/cut_size`, [full, twice], integer);
+      y = graph.slice(`${node}/cut`, y, cut, size);
     }
     return biased(y);
   }
@@ -218,30 +202,14 @@ export class ImageLayers extends TorchLayers {
    */
   private tiles(node: string, y: Output, shape: Output, tile: readonly number[], size: Output): Output {
     const { graph } = this;
-    const literal = (name: string, values: readonly number[] | number) =>
-      graph.literal(`${node}/${name}`, values, 'int32');
-    const index = { T: type('int32'), Index: type('int32') };
-    const pixels = graph.node(
-      'Slice',
-      `${node}/pixels`,
-      [shape, literal('first', [0]), literal('three', [3])],
-      index,
+    const pixels = graph.slice(`${node}/pixels`, shape, [0], [3], 'int32');
+    const parts = [pixels, graph.literal(`${node}/tile`, tile, 'int32')];
+    const tiles = graph.reshape(
+      `${node}/split`,
+      y,
+      graph.concatenation(`${node}/split_size`, parts, 0, 'int32'),
     );
-    const split = graph.node(
-      'ConcatV2',
-      `${node}/split_size`,
-      [pixels, literal('tile', tile), literal('axis', 0)],
-      {
-        ...{ T: type('int32'), N: int(2), Tidx: type('int32') },
-      },
-    );
-    const shaped = { ...FLOAT, Tshape: type('int32') };
-    const tiles = graph.node('Reshape', `${node}/split`, [y, split], shaped);
-    const rows = graph.node('Transpose', `${node}/rows`, [tiles, literal('order', [0, 1, 3, 2, 4])], {
-      ...FLOAT,
-      Tperm: type('int32'),
-    });
-    return graph.node('Reshape', node, [rows, size], shaped);
+    return graph.reshape(node, graph.transpose(`${node}/rows`, tiles, [0, 1, 3, 2, 4]), size);
   }
 
   /** nn.BatchNorm2d with the running statistics. */
@@ -287,12 +255,7 @@ export class ImageLayers extends TorchLayers {
 
   /** Along the channels. */
   concatenation(name: string, parts: readonly Output[]): Output {
-    const axis = this.graph.literal(`${name}/axis`, 3, 'int32');
-    return this.graph.node('ConcatV2', name, [...parts, axis], {
-      ...FLOAT,
-      N: int(parts.length),
-      Tidx: type('int32'),
-    });
+    return this.graph.concatenation(name, parts, 3);
   }
 
   /** nn.MaxPool2d, without ceil_mode. */
@@ -339,14 +302,7 @@ export class ImageLayers extends TorchLayers {
 
   /** [2] int32. */
   heightAndWidth(name: string, image: Output): Output {
-    const { graph } = this;
-    const shape = graph.node('Shape', `${name}/shape`, [image], { ...FLOAT, out_type: type('int32') });
-    const literal = (part: string, values: readonly number[]) =>
-      graph.literal(`${name}/${part}`, values, 'int32');
-    return graph.node('Slice', name, [shape, literal('begin', [1]), literal('count', [2])], {
-      T: type('int32'),
-      Index: type('int32'),
-    });
+    return this.graph.slice(name, this.graph.shapeOf(`${name}/shape`, image), [1], [2], 'int32');
   }
 
   /** nn.ReLU */

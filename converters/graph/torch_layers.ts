@@ -78,6 +78,18 @@ export class TorchLayers {
     return this.graph.node('Linear', name, inputNodes, { ...attributes, first_output, end_output });
   }
 
+  /** nn.Linear with its bias. */
+  dense(
+    name: string,
+    x: Output,
+    module: Parameters,
+    [outputs, inputs]: readonly [outputs: number, inputs: number],
+    activation?: LinearOptions['activation'],
+  ): Output {
+    const weights = module.tensor('weight', [outputs, inputs]);
+    return this.linear(name, x, { weights, bias: module.tensor('bias', [outputs]), activation });
+  }
+
   /** @param channels of x, the last axis */
   layerNormalization(
     module: Parameters,

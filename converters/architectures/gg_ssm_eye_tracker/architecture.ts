@@ -1,13 +1,12 @@
 /** What a checkpoint of GG-SSM's eye tracker is, read from the names and shapes of its tensors. */
-import { Parameters } from '../../parameters.js';
-import { disagreements } from '../../state_shapes.js';
+import { declaredShapes } from '../../parameters.js';
+import { disagreements, entriesIn } from '../../state_shapes.js';
 import type { FileArchitecture, ModelSettings } from '../architecture.js';
 import { countParameters, trunkSizes } from '../grootv/architecture.js';
 import { refuseModelsBeside, stemStrideOf } from '../grootv/model_evidence.js';
 import { refuseClasses } from '../refused_options.js';
 import { type EyeTrackerSizes, eyeTrackerGraph } from './graph.js';
 
-const BACKBONE = 'spatial_backbone.';
 const OWNED = /^(spatial_backbone\.(patch_embed|levels)|temporal_ssm|fc_out)\./;
 
 interface EyeTrackerSettings extends ModelSettings {
@@ -23,14 +22,12 @@ export const GG_SSM_EYE_TRACKER: FileArchitecture<EyeTrackerSizes, EyeTrackerSet
   describe: ({ channels, depths }) =>
     `a GG-SSM eye tracker (channels ${channels}, depths ${depths.join(', ')})`,
   fit(state) {
-    const backbone = [...state].filter(([name]) => name.startsWith(BACKBONE));
-    const trunk = trunkSizes(new Map(backbone.map(([name, entry]) => [name.slice(BACKBONE.length), entry])));
+    const trunk = trunkSizes(entriesIn(state, 'spatial_backbone.'));
     if (!trunk) return undefined;
-    const parameters = new Parameters(state);
-    const coordinates = parameters.size('fc_out.weight', 0, 2);
+    const coordinates = state.get('fc_out.weight')?.shape[0] ?? 2;
     const sizes = { ...trunk, name: 'GG-SSM eye tracker', classes: 0, coordinates };
-    eyeTrackerGraph(sizes, parameters);
-    return { sizes, differences: disagreements(state, parameters.declared, GG_SSM_EYE_TRACKER.owns) };
+    const expected = declaredShapes((parameters) => eyeTrackerGraph(sizes, parameters), state);
+    return { sizes, differences: disagreements(state, expected, GG_SSM_EYE_TRACKER.owns) };
   },
   check: refuseModelsBeside('GrootV', 'GG-SSM'),
   settings(_sizes, checkpoint, options) {

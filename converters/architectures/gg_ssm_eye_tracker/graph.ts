@@ -3,7 +3,7 @@
  * one mixer over the frames, a position a frame.
  */
 import { type GrootVTrunk, inputChannelsOf } from '../../../plugin/models/grootv_metadata.js';
-import { bool, GraphBuilder, int, type Output, type } from '../../graph/graph_builder.js';
+import { GraphBuilder, type Output } from '../../graph/graph_builder.js';
 import { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
 import type { NetworkGraph } from '../architecture.js';
@@ -24,36 +24,19 @@ export function eyeTrackerGraph(sizes: EyeTrackerSizes, parameters: Parameters):
   const { channels, depths, coordinates } = sizes;
   const inputs = [{ name: 'frames', shape: [-1, -1, -1, -1, inputChannelsOf(sizes)] }];
   const frames = graph.placeholder(inputs[0].name, inputs[0].shape);
-  const shape = graph.node('Shape', 'frames/shape', [frames], {
-    T: type('float32'),
-    out_type: type('int32'),
-  });
-  const literal = (name: string, values: number | readonly number[]) => graph.literal(name, values, 'int32');
-  const axis = literal('frames/axis', 0);
+  const shape = graph.shapeOf('frames/shape', frames);
   const part = (name: string, first: number, count: number) =>
-    graph.node('Slice', name, [shape, literal(`${name}/first`, [first]), literal(`${name}/count`, [count])], {
-      T: type('int32'),
-      Index: type('int32'),
-    });
-  const reshaped = (name: string, x: Output, ...sides: readonly Output[]) => {
-    const size = graph.node('ConcatV2', `${name}/size`, [...sides, axis], {
-      ...{ T: type('int32'), N: int(sides.length), Tidx: type('int32') },
-    });
-    return graph.node('Reshape', name, [x, size], { T: type('float32'), Tshape: type('int32') });
-  };
-  const image = reshaped('images', frames, literal('images/batch', [-1]), part('frames/pixels', 2, 3));
-  const features = grootVBackbone(layers, parameters.at('spatial_backbone'), image, sizes);
-  const map = features.levels[depths.length - 1];
-  const pooled = graph.node('Mean', 'pooled', [map, literal('pooled/axes', [1, 2])], {
-    ...{ keep_dims: bool(false), T: type('float32'), Tidx: type('int32') },
-  });
+    graph.slice(name, shape, [first], [count], 'int32');
+  const reshaped = (name: string, x: Output, ...sides: readonly Output[]) =>
+    graph.reshape(name, x, graph.concatenation(`${name}/size`, sides, 0, 'int32'));
+  const batch = graph.literal('images/batch', [-1], 'int32');
+  const image = reshaped('images', frames, batch, part('frames/pixels', 2, 3));
+  const trunk = grootVBackbone(layers, parameters.at('spatial_backbone'), image, sizes);
+  const map = trunk.levels[depths.length - 1];
+  const pooled = graph.mean('pooled', map, [1, 2]);
   const width = channels * 2 ** (depths.length - 1);
-  const sequence = reshaped(
-    'sequence_in',
-    pooled,
-    part('frames/sequence', 0, 2),
-    literal('sequence_in/width', [width]),
-  );
+  const sides = [part('frames/sequence', 0, 2), graph.literal('sequence_in/width', [width], 'int32')];
+  const sequence = reshaped('sequence_in', pooled, ...sides);
   const mixer = parameters.at('temporal_ssm');
   const context = {
     layers,
@@ -62,16 +45,12 @@ export function eyeTrackerGraph(sizes: EyeTrackerSizes, parameters: Parameters):
   };
   const { output } = selectiveMixer(context, 'temporal', mixer, sequence);
   const mixed = graph.node('Identity', 'temporal_out', [output]);
-  const head = parameters.at('fc_out');
-  const coords = layers.linear('coords', mixed, {
-    weights: head.tensor('weight', [coordinates, width]),
-    bias: head.tensor('bias', [coordinates]),
-  });
+  const coords = layers.dense('coords', mixed, parameters.at('fc_out'), [coordinates, width]);
   const trees = ['edge_weights', 'order', 'parent'].map((node) => `temporal/${node}`);
   return {
     graph,
     inputs,
     outputs: [{ name: coords, shape: [-1, -1, coordinates] }],
-    namedNodes: [...features.levels, ...features.namedNodes, sequence, mixed, ...trees],
+    namedNodes: [...trunk.levels, ...trunk.namedNodes, sequence, mixed, ...trees],
   };
 }

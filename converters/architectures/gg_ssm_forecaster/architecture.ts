@@ -1,6 +1,6 @@
 /** What a checkpoint of GG-SSM's forecasting model is, read from the names and shapes of its tensors. */
 import { refuseOptions } from '../../openmmlab/settings.js';
-import { Parameters } from '../../parameters.js';
+import { declaredShapes } from '../../parameters.js';
 import { disagreements, type StateShapes } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { countParameters } from '../grootv/architecture.js';
@@ -24,9 +24,8 @@ export const GG_SSM_FORECASTER: FileArchitecture<ForecasterSizes> = {
   fit(state) {
     const sizes = forecasterSizes(state);
     if (!sizes) return undefined;
-    const parameters = new Parameters(state);
-    forecasterGraph(sizes, parameters);
-    return { sizes, differences: disagreements(state, parameters.declared, GG_SSM_FORECASTER.owns) };
+    const expected = declaredShapes((parameters) => forecasterGraph(sizes, parameters), state);
+    return { sizes, differences: disagreements(state, expected, GG_SSM_FORECASTER.owns) };
   },
   check() {},
   scan: null,

@@ -2,7 +2,7 @@
  * The forecasting model of GG-SSM as a GraphModel: patches of every variable, variable by variable, as one sequence for
  * blocks of mixers; a linear head over all patches of a variable.
  */
-import { bool, GraphBuilder, int, type Output, type } from '../../graph/graph_builder.js';
+import { GraphBuilder, type Output, type } from '../../graph/graph_builder.js';
 import { TorchLayers } from '../../graph/torch_layers.js';
 import type { Parameters } from '../../parameters.js';
 import type { NetworkGraph } from '../architecture.js';
@@ -34,47 +34,23 @@ export function forecasterGraph(sizes: ForecasterSizes, parameters: Parameters):
   const layers = new TorchLayers(new GraphBuilder());
   const { graph } = layers;
   const { channels, depths, patchLength, patches, forecastLength } = sizes;
-  const literal = (name: string, values: number | readonly number[]) => graph.literal(name, values, 'int32');
   const inputs = [{ name: 'series', shape: [-1, patches * patchLength, -1] }];
   const series = graph.placeholder(inputs[0].name, inputs[0].shape);
 
-  const meanOver = (name: string, x: Output) =>
-    graph.node('Mean', name, [x, literal(`${name}/axis`, [1])], {
-      ...{ ...FLOAT, keep_dims: bool(true), Tidx: type('int32') },
-    });
-  const mean = meanOver('mean', series);
+  const mean = graph.mean('mean', series, [1], true);
   const centred = graph.node('Sub', 'centred', [series, mean], FLOAT);
-  const variance = meanOver('variance', graph.node('Square', 'squares', [centred], FLOAT));
-  const floored = graph.node(
-    'AddV2',
-    'variance/floored',
-    [variance, graph.literal('epsilon', EPSILON)],
-    FLOAT,
-  );
+  const variance = graph.mean('variance', graph.node('Square', 'squares', [centred], FLOAT), [1], true);
+  const epsilon = graph.literal('epsilon', EPSILON);
+  const floored = graph.node('AddV2', 'variance/floored', [variance, epsilon], FLOAT);
   const deviation = graph.node('Sqrt', 'deviation', [floored], FLOAT);
   const normalized = graph.node('RealDiv', 'normalized', [centred, deviation], FLOAT);
 
-  const transposed = (name: string, x: Output) =>
-    graph.node('Transpose', name, [x, literal(`${name}/order`, [0, 2, 1])], {
-      ...FLOAT,
-      Tperm: type('int32'),
-    });
-  const shape = graph.node('Shape', 'series/shape', [series], { ...FLOAT, out_type: type('int32') });
-  const batch = graph.node(
-    'Slice',
-    'series/batch',
-    [shape, literal('series/first', [0]), literal('series/one', [1])],
-    { T: type('int32'), Index: type('int32') },
-  );
+  const transposed = (name: string, x: Output) => graph.transpose(name, x, [0, 2, 1]);
+  const batch = graph.slice('series/batch', graph.shapeOf('series/shape', series), [0], [1], 'int32');
   /** [N, rows, width] */
   const rows = (name: string, x: Output, width: number) => {
-    const size = graph.node(
-      'ConcatV2',
-      `${name}/size`,
-      [batch, literal(`${name}/row`, [-1, width]), literal(`${name}/axis`, 0)],
-      { T: type('int32'), N: int(2), Tidx: type('int32') },
-    );
-    return graph.node('Reshape', name, [x, size], { ...FLOAT, Tshape: type('int32') });
+    const parts = [batch, graph.literal(`${name}/row`, [-1, width], 'int32')];
+    return graph.reshape(name, x, graph.concatenation(`${name}/size`, parts, 0, 'int32'));
   };
   const patched = rows('patches', transposed('variables', normalized), patchLength);
   const embedding = parameters.tensor('value_embedding.1.weight', [channels, patchLength]);
@@ -93,11 +69,9 @@ export function forecasterGraph(sizes: ForecasterSizes, parameters: Parameters):
     sum = graph.node('AddV2', `${name}/output`, [sum, output], FLOAT);
   }
   const hidden = layers.layerNormalization(encoder.at('norm_f'), channels, sum, EPSILON, 'hidden');
-  const head = parameters.at('head.linear');
-  const scaled = layers.linear('head', rows('flattened', hidden, patches * channels), {
-    weights: head.tensor('weight', [forecastLength, patches * channels]),
-    bias: head.tensor('bias', [forecastLength]),
-  });
+  const width = patches * channels;
+  const flattened = rows('flattened', hidden, width);
+  const scaled = layers.dense('head', flattened, parameters.at('head.linear'), [forecastLength, width]);
   const restored = graph.node('Mul', 'restored', [transposed('steps', scaled), deviation], FLOAT);
   const forecast = graph.node('AddV2', 'forecast', [restored, mean], FLOAT);
   return {

@@ -1,7 +1,7 @@
 /** What a Mamba language model is: names and shapes of its tensors, and a configuration that must agree with them. */
 import { ArchitectureError } from '../../errors.js';
 import type { MambaConfig } from '../../huggingface/mamba_config.js';
-import { elementsOf, Parameters } from '../../parameters.js';
+import { declaredShapes, elementsOf } from '../../parameters.js';
 import { disagreements } from '../../state_shapes.js';
 import type { Architecture } from '../architecture.js';
 import { decodeGraph, type GrootLSizes } from './graph.js';
@@ -93,7 +93,5 @@ export function checkConfig(sizes: GrootLSizes, config: MambaConfig): void {
 
 /** Names and shapes of all tensors of a model of these sizes. */
 export function grootLShapes(sizes: GrootLSizes): Map<string, readonly number[]> {
-  const parameters = new Parameters();
-  decodeGraph(sizes, 'chain', parameters);
-  return parameters.declared;
+  return declaredShapes((parameters) => decodeGraph(sizes, 'chain', parameters));
 }

@@ -74,17 +74,10 @@ export function wholeWindow(
   sequence: Output,
 ): { edges: Output; tokenEdges: Output } {
   const { graph } = layers;
-  const index = { T: type('int32'), Index: type('int32') };
-  const literal = (part: string, values: number | readonly number[]) =>
-    graph.literal(`${name}/${part}`, values, 'int32');
-  const shape = graph.node('Shape', `${name}/shape`, [sequence], {
-    T: type('float32'),
-    out_type: type('int32'),
-  });
-  const [first, second] = [literal('first', [0]), literal('second', [1])];
-  const text = graph.node('Slice', `${name}/text`, [shape, first, literal('two', [2])], index);
-  const length = graph.node('Slice', `${name}/lengths`, [shape, second, second], index);
-  const tokens = graph.node('Fill', `${name}/tokens`, [text, literal('zero', 0)], {
+  const shape = graph.shapeOf(`${name}/shape`, sequence);
+  const text = graph.slice(`${name}/text`, shape, [0], [2], 'int32');
+  const length = graph.slice(`${name}/lengths`, shape, [1], [1], 'int32');
+  const tokens = graph.node('Fill', `${name}/tokens`, [text, graph.literal(`${name}/zero`, 0, 'int32')], {
     T: type('int32'),
     index_type: type('int32'),
   });

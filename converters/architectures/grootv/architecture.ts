@@ -1,7 +1,7 @@
 /** What a checkpoint of GrootV or GG-SSM is: names and shapes of its tensors, and the stride of the stem. */
 import type { GrootVArchitecture, GrootVTrunk } from '../../../plugin/models/grootv_metadata.js';
 import { unusedReason } from '../../names.js';
-import { Parameters } from '../../parameters.js';
+import { declaredShapes, elementsOf } from '../../parameters.js';
 import { disagreements, type StateShapes } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { grootVGraph } from './graph.js';
@@ -40,9 +40,8 @@ export const GROOTV: FileArchitecture<GrootVArchitecture, GrootVSettings> = {
       classes: state.get('head.weight')?.shape[0] ?? 0,
       convolutionHead: state.has('conv_head.0.weight'),
     };
-    const parameters = new Parameters(state);
-    grootVGraph(sizes, parameters);
-    return { sizes, differences: disagreements(state, parameters.declared, GROOTV.owns) };
+    const expected = declaredShapes((parameters) => grootVGraph(sizes, parameters), state);
+    return { sizes, differences: disagreements(state, expected, GROOTV.owns) };
   },
   check: refuseModelsBeside('GrootV', 'GG-SSM'),
   settings: grootVSettings,
@@ -73,8 +72,7 @@ export function trunkSizes(state: StateShapes): GrootVTrunk | undefined {
 export function countParameters(state: StateShapes): number {
   let count = 0;
   for (const [name, { shape }] of state) {
-    if (unusedReason(name) === undefined && !STATISTICS.test(name))
-      count += shape.reduce((product, size) => product * size, 1);
+    if (unusedReason(name) === undefined && !STATISTICS.test(name)) count += elementsOf(shape);
   }
   return count;
 }
@@ -97,7 +95,5 @@ function countBlocks(state: StateShapes): number[] {
 
 /** Names and shapes of all tensors of a network of these sizes, with the usual proportions where sizes are free. */
 export function grootVShapes(sizes: GrootVArchitecture): ReadonlyMap<string, readonly number[]> {
-  const parameters = new Parameters();
-  grootVGraph(sizes, parameters);
-  return parameters.declared;
+  return declaredShapes((parameters) => grootVGraph(sizes, parameters));
 }

@@ -1,6 +1,6 @@
 /** GrootV as the backbone of segmenters and detectors: the tensors under `backbone.` and what lies beside the heads. */
 import type { DenseTrunk, OutputNormalization } from '../../../plugin/models/dense_metadata.js';
-import type { StateShapes } from '../../state_shapes.js';
+import { entriesIn, type StateShapes } from '../../state_shapes.js';
 import { trunkSizes } from './architecture.js';
 import { LAYER_EPSILON, TORCH_EPSILON } from './graph.js';
 
@@ -29,12 +29,7 @@ export function hasAnchor(state: StateShapes, { anchors }: { readonly anchors: r
 
 /** The sizes of the trunk, without its head's; undefined when there is none. */
 export function denseTrunk(state: StateShapes): Omit<DenseTrunk, 'classes'> | undefined {
-  const prefix = 'backbone.';
-  const backbone = new Map(
-    [...state]
-      .filter(([name]) => name.startsWith(prefix))
-      .map(([name, entry]) => [name.slice(prefix.length), entry]),
-  );
+  const backbone = entriesIn(state, 'backbone.');
   const trunk = trunkSizes(backbone);
   if (!trunk) return undefined;
   // Pictures have three channels: a stem of another number does not fit.

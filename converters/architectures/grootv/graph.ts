@@ -8,7 +8,7 @@ import {
   type GrootVTrunk,
   inputChannelsOf,
 } from '../../../plugin/models/grootv_metadata.js';
-import { bool, float, GraphBuilder, int, type Output, outputOf, type } from '../../graph/graph_builder.js';
+import { float, GraphBuilder, int, type Output, outputOf } from '../../graph/graph_builder.js';
 import { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
 import type { GraphEnd, NetworkGraph } from '../architecture.js';
@@ -184,17 +184,9 @@ function grootVHead(
     x = graph.node('Gelu', 'conv_head/gelu', [x]);
     width = wide;
   }
-  const pooled = graph.node('Mean', 'pooled', [x, graph.literal('pooled/axes', [1, 2], 'int32')], {
-    keep_dims: bool(false),
-    T: type('float32'),
-    Tidx: type('int32'),
-  });
+  const pooled = graph.mean('pooled', x, [1, 2]);
   if (classes === 0) return { pooled, output: { name: pooled, shape: [-1, width] } };
-  const head = parameters.at('head');
-  const logits = layers.linear('logits', pooled, {
-    weights: head.tensor('weight', [classes, width]),
-    bias: head.tensor('bias', [classes]),
-  });
+  const logits = layers.dense('logits', pooled, parameters.at('head'), [classes, width]);
   return { pooled, output: { name: logits, shape: [-1, classes] } };
 }
 
@@ -228,15 +220,8 @@ function grootVBlock(
   x = residual(x, mixed, 'gamma1', `${name}/mixed`);
   const mlp = block.at('mlp');
   let y = layers.layerNormalization(block.at('norm2.0'), width, x, LAYER_EPSILON);
-  y = layers.linear(`${name}/fc1`, y, {
-    weights: mlp.tensor('fc1.weight', [hidden, width]),
-    bias: mlp.tensor('fc1.bias', [hidden]),
-    activation: 'gelu',
-  });
-  y = layers.linear(`${name}/fc2`, y, {
-    weights: mlp.tensor('fc2.weight', [width, hidden]),
-    bias: mlp.tensor('fc2.bias', [width]),
-  });
+  y = layers.dense(`${name}/fc1`, y, mlp.at('fc1'), [hidden, width], 'gelu');
+  y = layers.dense(`${name}/fc2`, y, mlp.at('fc2'), [width, hidden]);
   return residual(x, y, 'gamma2', `${name}/output`);
 }
 

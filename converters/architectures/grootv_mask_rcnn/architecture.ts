@@ -1,9 +1,9 @@
 /** What a checkpoint of Mask R-CNN on GrootV is, read from the names and shapes of its tensors alone. */
 import type { DenseTrunk } from '../../../plugin/models/dense_metadata.js';
 import type { GrootVScan, GrootVTrunk } from '../../../plugin/models/grootv_metadata.js';
-import { Parameters } from '../../parameters.js';
+import { declaredShapes, type Parameter, Parameters } from '../../parameters.js';
 import type { Checkpoint } from '../../pytorch/checkpoint.js';
-import { disagreements, type StateShapes } from '../../state_shapes.js';
+import { disagreements, entriesIn, type StateShapes } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { countParameters } from '../grootv/architecture.js';
 import { denseTrunk, hasAnchor, ownsBackbone, whyLeftOut } from '../grootv/dense_trunk.js';
@@ -47,10 +47,8 @@ function maskRCNNOn(backbone: Backbone): FileArchitecture<MaskRCNNSizes, MaskRCN
     fit(state) {
       const trunk = backbone.sizes(state);
       if (!trunk || !hasAnchor(state, { anchors })) return undefined;
-      const parameters = new Parameters(state);
-      const sizes = { ...trunk, ...headSizes(parameters), name: `${trunk.name} + Mask R-CNN` };
-      declare(sizes, parameters);
-      return { sizes, differences: disagreements(state, parameters.declared, owns) };
+      const sizes = { ...trunk, ...headSizes(new Parameters(state)), name: `${trunk.name} + Mask R-CNN` };
+      return { sizes, differences: disagreements(state, maskRCNNShapes(sizes, state), owns) };
     },
     check: backbone.check,
     settings: maskRCNNSettings,
@@ -76,11 +74,7 @@ export const UIS_MAMBA_MASK_RCNN = maskRCNNOn({
   owns: (name) => UIS_MAMBA.owns(inBackbone(name) ?? ''),
   whyLeftOut: (name) => UIS_MAMBA.whyLeftOut?.(inBackbone(name) ?? name) ?? whyLeftOut(name),
   sizes(state) {
-    const own = [...state].flatMap(([name, entry]) => {
-      const short = inBackbone(name);
-      return short === undefined ? [] : [[short, entry] as const];
-    });
-    const sizes = uisMambaSizes(new Map(own));
+    const sizes = uisMambaSizes(entriesIn(state, PREFIX));
     return sizes && { ...sizes, backbone: 'UIS-Mamba' as const };
   },
   check: UIS_MAMBA.check,
@@ -113,16 +107,12 @@ function headSizes(parameters: Parameters): Omit<MaskRCNNSizes, keyof GrootVTrun
   };
 }
 
-/** Reads every parameter; the settings decide no shape. */
-function declare(sizes: MaskRCNNSizes, parameters: Parameters): void {
+/** Names and shapes of all tensors of a network of these sizes, whatever its settings; where sizes are free, as in the state. */
+export function maskRCNNShapes(
+  sizes: MaskRCNNSizes,
+  state?: ReadonlyMap<string, Parameter>,
+): ReadonlyMap<string, readonly number[]> {
   const preprocessing = { mean: IMAGENET_MEAN, deviation: IMAGENET_DEVIATION };
-  const weakening = sizes.backbone && UIS_MAMBA_DEFAULTS;
-  maskRCNNGraph(sizes, parameters, { ...MASK_RCNN_DEFAULTS, preprocessing, weakening });
-}
-
-/** Names and shapes of all tensors of a network of these sizes. */
-export function maskRCNNShapes(sizes: MaskRCNNSizes): ReadonlyMap<string, readonly number[]> {
-  const parameters = new Parameters();
-  declare(sizes, parameters);
-  return parameters.declared;
+  const settings = { ...MASK_RCNN_DEFAULTS, preprocessing, weakening: sizes.backbone && UIS_MAMBA_DEFAULTS };
+  return declaredShapes((parameters) => maskRCNNGraph(sizes, parameters, settings), state);
 }

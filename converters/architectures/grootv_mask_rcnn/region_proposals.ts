@@ -1,11 +1,9 @@
 /** The region proposal network: where in the picture something may be. */
-import { float, floats, int, type Output, type } from '../../graph/graph_builder.js';
+import { float, floats, int, type Output } from '../../graph/graph_builder.js';
 import type { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
 import type { MaskRCNNGraphSettings } from './settings.js';
 import type { MaskRCNNSizes } from './sizes.js';
-
-const FLOAT = { T: type('float32') };
 
 /** @returns `proposals` [K, 5]: x1, y1, x2, y2 in pixels of the input, and the score, best first */
 export function proposals(
@@ -40,35 +38,20 @@ export function proposals(
   });
 
   // Rows in the order of levels, rows, columns, anchors.
-  const flat = (name: string, x: Output, shape: readonly number[]) =>
-    graph.node('Reshape', name, [x, graph.literal(`${name}/shape`, shape, 'int32')], {
-      ...FLOAT,
-      Tshape: type('int32'),
-    });
-  const joined = (name: string, parts: readonly Output[], dtype: 'float32' | 'int32' = 'float32') =>
-    graph.node('ConcatV2', name, [...parts, graph.literal(`${name}/axis`, 0, 'int32')], {
-      T: type(dtype),
-      N: int(parts.length),
-      Tidx: type('int32'),
-    });
-  const scores = levels.map(({ objectness }, level) => flat(`rpn/scores_${level}`, objectness, [-1]));
-  const counts = scores.map((rows, level) =>
-    graph.node('Shape', `rpn/count_${level}`, [rows], { ...FLOAT, out_type: type('int32') }),
+  const ofAnchors = levels.map((level) => level.anchors);
+  const scores = levels.map(({ objectness }, level) =>
+    graph.reshape(`rpn/scores_${level}`, objectness, [-1]),
   );
+  const deltas = levels.map(({ deltas }, level) => graph.reshape(`rpn/deltas_${level}`, deltas, [-1, 4]));
+  const counts = scores.map((rows, level) => graph.shapeOf(`rpn/count_${level}`, rows));
   const found = graph.node(
     'RegionProposals',
     'proposals',
     [
-      joined(
-        'rpn/anchors',
-        levels.map((level) => level.anchors),
-      ),
-      joined('rpn/scores', scores),
-      joined(
-        'rpn/deltas',
-        levels.map(({ deltas }, level) => flat(`rpn/deltas_${level}`, deltas, [-1, 4])),
-      ),
-      joined('rpn/counts', counts, 'int32'),
+      graph.concatenation('rpn/anchors', ofAnchors, 0),
+      graph.concatenation('rpn/scores', scores, 0),
+      graph.concatenation('rpn/deltas', deltas, 0),
+      graph.concatenation('rpn/counts', counts, 0, 'int32'),
       imageShape,
     ],
     {

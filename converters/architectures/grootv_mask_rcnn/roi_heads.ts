@@ -74,9 +74,8 @@ export function boxHead(
   const rois = graph.node('BoxRois', 'box_rois', [proposals]);
   const features = roiFeatures(head, 'box_features', rois, sizes.boxSide);
   const area = sizes.boxSide ** 2;
-  const flat = graph.literal('box_head/shape', [-1, area * sizes.pyramidChannels], 'int32');
-  let x = graph.node('Reshape', 'box_head/flat', [features, flat], { ...FLOAT, Tshape: type('int32') });
   let width = area * sizes.pyramidChannels;
+  let x = graph.reshape('box_head/flat', features, [-1, width]);
   for (let i = 0; i < sizes.boxLayers; i++) {
     const layer = module.at(`shared_fcs.${i}`);
     const weights = layer.tensor('weight', [sizes.boxChannels, width]);
@@ -96,13 +95,9 @@ export function boxHead(
     x = layers.relu(`box_hidden_${i}`, linear);
     width = sizes.boxChannels;
   }
-  const output = (name: string, node: string, rows: number) =>
-    layers.linear(node, x, {
-      weights: module.tensor(`${name}.weight`, [rows, width]),
-      bias: module.tensor(`${name}.bias`, [rows]),
-    });
-  const scores = output('fc_cls', 'class_scores', sizes.classes + 1);
-  const deltas = output('fc_reg', 'box_deltas', sizes.classAgnosticBoxes ? 4 : 4 * sizes.classes);
+  const scores = layers.dense('class_scores', x, module.at('fc_cls'), [sizes.classes + 1, width]);
+  const numbers = sizes.classAgnosticBoxes ? 4 : 4 * sizes.classes;
+  const deltas = layers.dense('box_deltas', x, module.at('fc_reg'), [numbers, width]);
   const found = graph.node(
     'ClassDetections',
     'detections',

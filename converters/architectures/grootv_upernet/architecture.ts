@@ -1,5 +1,5 @@
 /** What a checkpoint of UperNet on GrootV is, read from the names and shapes of its tensors alone. */
-import { Parameters } from '../../parameters.js';
+import { declaredShapes, type Parameter, Parameters } from '../../parameters.js';
 import { disagreements } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { countParameters } from '../grootv/architecture.js';
@@ -21,9 +21,8 @@ export const GROOTV_UPERNET: FileArchitecture<UperNetSizes, UperNetSettings> = {
     `a ${name} (channels ${channels}, depths ${depths.join(', ')}, ${classes} classes)`,
   fit(state) {
     const trunk = denseTrunk(state);
-    const parameters = new Parameters(state);
-    const head = parameters.at('decode_head');
     if (!trunk || !hasAnchor(state, GROOTV_UPERNET)) return undefined;
+    const head = new Parameters(state).at('decode_head');
     let pools = 0;
     while (head.has(`psp_modules.${pools}.1.conv.weight`)) pools++;
     const sizes: UperNetSizes = {
@@ -33,8 +32,7 @@ export const GROOTV_UPERNET: FileArchitecture<UperNetSizes, UperNetSettings> = {
       headChannels: head.size('fpn_bottleneck.conv.weight', 0, 512),
       pools,
     };
-    declare(sizes, parameters);
-    return { sizes, differences: disagreements(state, parameters.declared, GROOTV_UPERNET.owns) };
+    return { sizes, differences: disagreements(state, uperNetShapes(sizes, state), GROOTV_UPERNET.owns) };
   },
   check: refuseModelsBeside('GrootV'),
   settings: uperNetSettings,
@@ -43,15 +41,12 @@ export const GROOTV_UPERNET: FileArchitecture<UperNetSizes, UperNetSettings> = {
   metadata: uperNetMetadata,
 };
 
-/** Reads every parameter; the settings decide no shape. */
-function declare(sizes: UperNetSizes, parameters: Parameters): void {
+/** Names and shapes of all tensors of a network of these sizes, whatever its settings; where sizes are free, as in the state. */
+export function uperNetShapes(
+  sizes: UperNetSizes,
+  state?: ReadonlyMap<string, Parameter>,
+): ReadonlyMap<string, readonly number[]> {
   const preprocessing = { mean: IMAGENET_MEAN, deviation: IMAGENET_DEVIATION };
-  uperNetGraph(sizes, parameters, { preprocessing, poolScales: new Array(sizes.pools).fill(1) });
-}
-
-/** Names and shapes of all tensors of a network of these sizes. */
-export function uperNetShapes(sizes: UperNetSizes): ReadonlyMap<string, readonly number[]> {
-  const parameters = new Parameters();
-  declare(sizes, parameters);
-  return parameters.declared;
+  const settings = { preprocessing, poolScales: new Array(sizes.pools).fill(1) };
+  return declaredShapes((parameters) => uperNetGraph(sizes, parameters, settings), state);
 }

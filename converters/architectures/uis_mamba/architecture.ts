@@ -1,6 +1,6 @@
 /** What a checkpoint of UIS-Mamba's backbone is, read from the names and shapes of its tensors alone. */
 import type { UisMambaArchitecture } from '../../../plugin/models/uis_mamba_metadata.js';
-import { Parameters } from '../../parameters.js';
+import { declaredShapes, type Parameter } from '../../parameters.js';
 import { disagreements, type StateShapes } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
 import { countParameters, trunkSizes } from '../grootv/architecture.js';
@@ -34,9 +34,7 @@ export const UIS_MAMBA: FileArchitecture<UisMambaArchitecture, UisMambaSettings>
   fit(state) {
     const sizes = uisMambaSizes(state);
     if (!sizes) return undefined;
-    const parameters = new Parameters(state);
-    uisMambaGraph(sizes, parameters, UIS_MAMBA_DEFAULTS);
-    return { sizes, differences: disagreements(state, parameters.declared, UIS_MAMBA.owns) };
+    return { sizes, differences: disagreements(state, uisMambaShapes(sizes, state), UIS_MAMBA.owns) };
   },
   check: () => {}, // names tell it from every other model
   settings: uisMambaSettings,
@@ -61,9 +59,10 @@ export function uisMambaSizes(state: StateShapes): UisMambaArchitecture | undefi
   };
 }
 
-/** Names and shapes of all tensors of a backbone of these sizes. */
-export function uisMambaShapes(sizes: UisMambaArchitecture): ReadonlyMap<string, readonly number[]> {
-  const parameters = new Parameters();
-  uisMambaGraph(sizes, parameters, UIS_MAMBA_DEFAULTS);
-  return parameters.declared;
+/** Names and shapes of all tensors of a backbone of these sizes; where sizes are free, as in the state. */
+export function uisMambaShapes(
+  sizes: UisMambaArchitecture,
+  state?: ReadonlyMap<string, Parameter>,
+): ReadonlyMap<string, readonly number[]> {
+  return declaredShapes((parameters) => uisMambaGraph(sizes, parameters, UIS_MAMBA_DEFAULTS), state);
 }

@@ -78,15 +78,9 @@ function deformed(
 
   const module = ssm.at('deform_module');
   const hidden = module.size('deform_predictor.0.weight', 0, Math.max(Math.floor(width / 4), 64));
-  let shift = layers.linear(node('fc1'), means, {
-    weights: module.tensor('deform_predictor.0.weight', [hidden, width]),
-    bias: module.tensor('deform_predictor.0.bias', [hidden]),
-    activation: 'gelu',
-  });
-  shift = layers.linear(node('fc2'), shift, {
-    weights: module.tensor('deform_predictor.2.weight', [4, hidden]),
-    bias: module.tensor('deform_predictor.2.bias', [4]),
-  });
+  const predictor = module.at('deform_predictor');
+  let shift = layers.dense(node('fc1'), means, predictor.at('0'), [hidden, width], 'gelu');
+  shift = layers.dense(node('fc2'), shift, predictor.at('2'), [4, hidden]);
   shift = graph.node('Mul', node('weighted'), [shift, layers.vector(module.tensor('weight_coef', [4]))]);
   // The other two are predicted and not used, as in the authors' code.
   shift = graph.node('Tanh', node('tanh'), [channelsOf(layers, node('shift'), shift, 0, 2)]);
@@ -208,20 +202,14 @@ function depatch(layers: ImageLayers, module: Parameters, x: Output, width: numb
     });
   });
   const points = layers.concatenation(node('points'), samples);
-  y = layers.linear(node('output_proj'), points, {
-    weights: parameters.tensor('output_proj.weight', [outputs, POINTS * POINTS * width]),
-    bias: parameters.tensor('output_proj.bias', [outputs]),
-  });
+  const all = POINTS * POINTS * width;
+  y = layers.dense(node('output_proj'), points, parameters.at('output_proj'), [outputs, all]);
   return layers.layerNormalization(parameters.at('norm'), outputs, y, TORCH_EPSILON);
 }
 
 /** Some channels of a map. */
 function channelsOf(layers: ImageLayers, node: string, x: Output, first: number, count: number): Output {
-  const { graph } = layers;
-  const literal = (part: string, values: readonly number[]) =>
-    graph.literal(`${node}/${part}`, values, 'int32');
-  const range = [literal('begin', [0, 0, 0, first]), literal('size', [-1, -1, -1, count])];
-  return graph.node('Slice', node, [x, ...range], { ...FLOAT, Index: type('int32') });
+  return layers.graph.slice(node, x, [0, 0, 0, first], [-1, -1, -1, count]);
 }
 
 /** Coordinates held between -1 and 1. */
