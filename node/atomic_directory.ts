@@ -123,6 +123,25 @@ export async function openAtomicDirectory(
   };
 }
 
+/**
+ * Writes such a folder: what `write` has written, when it is done and has not failed.
+ * @returns what `write` does. Throws as {@link openAtomicDirectory}, and what `write` throws.
+ */
+export async function writeFolderAtomically<T>(
+  path: string,
+  write: (folder: AtomicDirectory) => Promise<T>,
+  options?: AtomicDirectoryOptions,
+): Promise<T> {
+  const folder = await openAtomicDirectory(path, options);
+  try {
+    const result = await write(folder);
+    await folder.commit();
+    return result;
+  } finally {
+    await folder.abort();
+  }
+}
+
 /** Follows links, also one to a folder that is not there yet. */
 async function throughLinks(path: string): Promise<string> {
   let at = path;

@@ -39,43 +39,32 @@ export function isOfOutput(error: unknown): boolean {
   return error instanceof UnwritableOutput || (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
 }
 
-/** An output that is written piece by piece. */
-export interface OutputFile {
-  write(bytes: Uint8Array | string): Promise<void>;
-  /** The file is complete: it gets its name. */
-  commit(): Promise<void>;
-  /** Removes what was written of a regular file. */
-  abort(): Promise<void>;
-}
-
 /**
- * Opens `path` to be written. What was there before stays until the new file is complete, and gives the new one its
- * permissions; a link stays, and what it leads to is replaced; pipes and devices are written into.
- * @throws {UnwritableOutput} one line, for a directory, a socket or a disk as `path`; so do the methods of the file when writing fails.
- *     Of a pipe whose reader has gone, the system's own error with the code EPIPE.
+ * Writes `path` piece by piece. What was there before stays until the new file is complete, and gives the new one its
+ * permissions; a link stays, and what it leads to is replaced; pipes and devices are written into. When `write` throws, what was
+ * written of a regular file is removed.
+ * @throws {UnwritableOutput} one line, for a directory, a socket or a disk as `path`, and when writing fails. Of a pipe whose
+ *     reader has gone, the system's own error with the code EPIPE.
  */
-export async function openOutput(path: string): Promise<OutputFile> {
-  return inWords(path, async () => {
-    const file = await opened(await targetOf(path));
-    return {
-      write: (bytes) =>
-        inWords(path, () => file.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)),
-      commit: () => inWords(path, () => file.commit()),
-      abort: () => file.abort(),
-    };
-  });
-}
-
-/** Writes `path` as {@link openOutput} does. */
-export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await openOutput(path);
+export async function writeOutput(
+  path: string,
+  write: (append: (bytes: Uint8Array | string) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const file = await inWords(path, async () => opened(await targetOf(path)));
   try {
-    await file.write(bytes);
-    await file.commit();
+    await write((bytes) =>
+      inWords(path, () => file.write(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)),
+    );
+    await inWords(path, () => file.commit());
   } catch (error) {
     await file.abort();
     throw error;
   }
+}
+
+/** Writes `path` at once, as {@link writeOutput} does. */
+export function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
+  return writeOutput(path, (append) => append(bytes));
 }
 
 /**
@@ -137,8 +126,14 @@ function withStatus(path: string, status: Stats | undefined): Target {
   throw new Error(`it is a ${status.isSocket() ? 'socket' : 'disk'}`);
 }
 
-/** Writes bytes, not text. */
-type OpenedFile = Omit<OutputFile, 'write'> & { write(bytes: Uint8Array): Promise<void> };
+/** An output that is written piece by piece. */
+interface OpenedFile {
+  write(bytes: Uint8Array): Promise<void>;
+  /** The file is complete: it gets its name. */
+  commit(): Promise<void>;
+  /** Removes what was written of a regular file. */
+  abort(): Promise<void>;
+}
 
 async function opened(target: Target): Promise<OpenedFile> {
   const nothing = async () => {};

@@ -13,7 +13,7 @@ import {
   parseModelJson,
   storedBytes,
 } from '../plugin/models/model_json.js';
-import { openAtomicDirectory } from './atomic_directory.js';
+import { writeFolderAtomically } from './atomic_directory.js';
 import { readExactly } from './file_source.js';
 
 /** tfjs's own shard size: what a browser fetches and caches well. */
@@ -215,16 +215,11 @@ async function save(directory: string, file: string, artifacts: io.ModelArtifact
   checkStoredBytes(`cannot write to ${directory}`, weightSpecs, weightDataBytes);
   const paths = shards.map((_, i) => `group1-shard${i + 1}of${shards.length}.bin`);
   const weightsManifest = [{ paths, weights: weightSpecs }];
-  const output = await openAtomicDirectory(directory);
-  try {
+  await writeFolderAtomically(directory, async (output) => {
     for (const [i, shard] of shards.entries()) await output.write(paths[i], [shard]);
     const json = JSON.stringify({ ...rest, modelTopology, weightsManifest });
     await output.write(basename(file), json);
-    await output.commit();
-  } catch (error) {
-    await output.abort();
-    throw error;
-  }
+  });
   return {
     modelArtifactsInfo: {
       dateSaved: new Date(),

@@ -12,7 +12,7 @@ import { parseBoundedJson } from '../plugin/models/bounded_json.js';
 import { integer, isRecord, record, text } from '../plugin/models/checks.js';
 import { encodeSafetensors } from '../plugin/models/safetensors_writer.js';
 import { checkProgress, type StoredTensor, type TrainingState } from '../plugin/training/state.js';
-import { openAtomicDirectory } from './atomic_directory.js';
+import { writeFolderAtomically } from './atomic_directory.js';
 import { writeFileAtomically } from './atomic_file.js';
 import { parseCsv } from './data/csv.js';
 import { fileSource, readSmallFile } from './file_source.js';
@@ -78,14 +78,9 @@ export class TrainingRun {
 
   /** Starts a run in a folder that is new or empty. @throws {Error} one line, when it is neither or cannot be written */
   static async create(path: string, record: RunRecord): Promise<TrainingRun> {
-    const folder = await openAtomicDirectory(path);
-    try {
-      await folder.write(RECORD, `${JSON.stringify(record, null, 2)}\n`);
-      await folder.commit();
-    } catch (error) {
-      await folder.abort();
-      throw error;
-    }
+    await writeFolderAtomically(path, (folder) =>
+      folder.write(RECORD, `${JSON.stringify(record, null, 2)}\n`),
+    );
     return new TrainingRun(path, record);
   }
 
@@ -114,18 +109,13 @@ export class TrainingRun {
     const name = String(progress.step).padStart(8, '0');
     const folder = join(this.path, CHECKPOINTS, name);
     await rm(folder, { recursive: true, force: true });
-    const output = await openAtomicDirectory(folder);
-    try {
-      const stored = Object.entries(tensors).map(([name, { dtype, shape, values }]) => {
-        return { name, dtype: dtype === 'int32' ? 'I32' : 'F32', shape, data: values } as const;
-      });
+    const stored = Object.entries(tensors).map(([name, { dtype, shape, values }]) => {
+      return { name, dtype: dtype === 'int32' ? 'I32' : 'F32', shape, data: values } as const;
+    });
+    await writeFolderAtomically(folder, async (output) => {
       await output.write(STATE, encodeSafetensors(stored));
       await output.write(PROGRESS, `${JSON.stringify(progress)}\n`);
-      await output.commit();
-    } catch (error) {
-      await output.abort();
-      throw error;
-    }
+    });
     const old = (await this.checkpoints()).slice(0, -KEPT);
     for (const name of old) await rm(join(this.path, CHECKPOINTS, name), { recursive: true, force: true });
   }

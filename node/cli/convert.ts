@@ -5,7 +5,7 @@ import type { BatchNormHandling } from '../../converters/graph/batch_norm.js';
 import { QUANTIZATIONS, type Quantization } from '../../converters/graph/quantize.js';
 import type { DenseOptions } from '../../converters/openmmlab/dense_options.js';
 import { AGGREGATES, METRICS, TREES } from '../../plugin/models/grootv_metadata.js';
-import { type AtomicDirectory, openAtomicDirectory } from '../atomic_directory.js';
+import { type AtomicDirectory, writeFolderAtomically } from '../atomic_directory.js';
 import { readSmallFile } from '../file_source.js';
 import {
   addUisMambaFlags,
@@ -254,15 +254,7 @@ async function written<T>(
   convert: (sink: AtomicDirectory) => Promise<T>,
 ): Promise<T> {
   const replace = force ? await modelFiles(outDir) : undefined;
-  const directory = await openAtomicDirectory(outDir, { replace });
-  try {
-    const result = await convert(directory);
-    await directory.commit();
-    return result;
-  } catch (error) {
-    await directory.abort();
-    throw error;
-  }
+  return writeFolderAtomically(outDir, convert, { replace });
 }
 
 /** The graphs of a model in a folder and the shards that they name; none where there is no such model. */

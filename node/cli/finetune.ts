@@ -10,7 +10,7 @@ import type {
   TextExample,
   TrainingState,
 } from '../../plugin/training/index.js';
-import { openAtomicDirectory } from '../atomic_directory.js';
+import { type AtomicDirectory, openAtomicDirectory, writeFolderAtomically } from '../atomic_directory.js';
 import { writeFileAtomically } from '../atomic_file.js';
 import { readSmallFile } from '../file_source.js';
 import type { RunRecord, TrainingRun } from '../training_run.js';
@@ -114,13 +114,13 @@ function checkOptions({ full, lora, alpha, targets }: Options): void {
 /** What cannot be written is an error before hours of training. */
 async function checkOut(options: Options): Promise<void> {
   if (options.full) return;
-  const directory = await openAdapter(options);
+  const directory = await openAtomicDirectory(options.out, replacing(options));
   await directory.abort();
 }
 
 /** A training that was interrupted has left an adapter. */
-function openAdapter({ out, force, resume }: Options): ReturnType<typeof openAtomicDirectory> {
-  return openAtomicDirectory(out, force || resume ? { replace: ADAPTER_FILES } : {});
+function replacing({ force, resume }: Options): { readonly replace?: readonly string[] } {
+  return force || resume ? { replace: ADAPTER_FILES } : {};
 }
 
 function runFolder({ out }: Pick<Options, 'out'>): string {
@@ -278,14 +278,10 @@ async function save(learner: LanguageLearner, base: string, options: Options): P
     await writeFileAtomically(options.out, await exportCheckpoint(learner));
     return;
   }
-  const directory = await openAdapter(options);
-  try {
-    for (const [name, bytes] of Object.entries(await learner.files(base))) await directory.write(name, bytes);
-    await directory.commit();
-  } catch (error) {
-    await directory.abort();
-    throw error;
-  }
+  const write = async (folder: AtomicDirectory) => {
+    for (const [name, bytes] of Object.entries(await learner.files(base))) await folder.write(name, bytes);
+  };
+  await writeFolderAtomically(options.out, write, replacing(options));
 }
 
 /** Parses a number above a bound. */

@@ -1,5 +1,5 @@
 /** `grootvl queue collect`. */
-import { openOutput } from '../atomic_file.js';
+import { writeOutput } from '../atomic_file.js';
 import { kindOf } from '../pictures/kinds.js';
 import { RowTally, type Sink } from '../pictures/rows/row.js';
 import { type RowFormat, rowWriter } from '../pictures/rows/row_writer.js';
@@ -41,7 +41,7 @@ export async function queueCollect(flags: Flags): Promise<void> {
         }
         await writer.end();
       };
-      await (path === undefined ? write(toTerminal) : intoFile(path, write));
+      await (path === undefined ? write(toTerminal) : writeOutput(path, write));
       if (path !== undefined) print(`${tally.rows} rows written to ${inline(path, 4096)}`);
       const { inputs, isAdded } = await run.progress();
       if (tally.rows < inputs || !isAdded) {
@@ -64,15 +64,4 @@ export async function queueCollect(flags: Flags): Promise<void> {
 async function toTerminal(bytes: string | Uint8Array): Promise<void> {
   stream(String(bytes));
   await printed();
-}
-
-async function intoFile(path: string, write: (sink: Sink) => Promise<void>): Promise<void> {
-  const output = await openOutput(path);
-  try {
-    await write((bytes) => output.write(bytes));
-    await output.commit();
-  } catch (error) {
-    await output.abort();
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 /** Rows in a file that is complete or not there, and what is kept meanwhile. */
 import { stat } from 'node:fs/promises';
-import { isRegularOutput, openOutput } from '../../atomic_file.js';
+import { isRegularOutput, writeOutput } from '../../atomic_file.js';
 import type { PictureKind } from '../task.js';
 import { Journal, type RunIdentity } from './journal.js';
 import type { FailedRow, PictureRow, RowTally } from './row.js';
@@ -56,16 +56,11 @@ export async function openRowFile(options: RowFileOptions): Promise<RowOutput | 
     write: (row) => journal.write(row),
     close: () => journal.close(),
     complete: async () => {
-      const output = await openOutput(path);
-      try {
-        const writer = await rowWriter(format, kind, identity, (bytes) => output.write(bytes));
+      await writeOutput(path, async (append) => {
+        const writer = await rowWriter(format, kind, identity, append);
         for await (const row of journal.all()) await writer.write(row);
         await writer.end();
-        await output.commit();
-      } catch (error) {
-        await output.abort();
-        throw error;
-      }
+      });
       await journal.remove();
     },
   };
