@@ -1,6 +1,21 @@
 /** Measurements in a process of their own, whose memory holds nothing else. */
 import { fork } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+/** What is measured with the files of a folder, which is removed afterwards. */
+export async function inTemporaryFolder<Result>(
+  measure: (folder: string) => Promise<Result>,
+): Promise<Result> {
+  const folder = mkdtempSync(join(tmpdir(), 'grootvl-bench-'));
+  try {
+    return await measure(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 /**
  * Runs `<program>_process` beside this file with a job, and returns the message that it sends.

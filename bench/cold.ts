@@ -1,8 +1,6 @@
 /** From a model's files on a disk to its first prediction: GrootV-T with random weights, beside a warm prediction. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inProcess } from './child_process.js';
+import { inProcess, inTemporaryFolder } from './child_process.js';
 import { writeClassifier } from './picture_folders.js';
 import { GROOTV_T } from './random_model.js';
 import type { GrootVSizes } from './random_weights.js';
@@ -42,14 +40,11 @@ export async function benchCold(
   side = SIDE,
   processes = PROCESSES,
 ): Promise<ColdTimes> {
-  const folder = mkdtempSync(join(tmpdir(), 'grootvl-bench-'));
-  try {
+  return inTemporaryFolder(async (folder) => {
     const job: ColdJob = { model: join(folder, 'model'), side };
     await writeClassifier(job.model, sizes, side);
     const found: ColdFigures[] = [];
     for (let i = 0; i < processes; i++) found.push(await inProcess<ColdFigures>('cold', job));
     return { ...found.sort((a, b) => a.ratio - b.ratio)[processes >> 1], side, processes };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }

@@ -2,8 +2,6 @@
  * UperNet and Mask R-CNN on GrootV-T with random weights: a prediction at the size that papers count, its convolutions
  * against the core's rate of matrix products, what is neither, and memory. Each in a process of its own.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NetworkGraph } from '../converters/architectures/architecture.js';
 import { IMAGENET_DEVIATION, IMAGENET_MEAN } from '../converters/architectures/grootv/preprocessing.js';
@@ -15,10 +13,10 @@ import { uperNetShapes } from '../converters/architectures/grootv_upernet/archit
 import { type UperNetSizes, uperNetGraph } from '../converters/architectures/grootv_upernet/graph.js';
 import { writeModel } from '../converters/graph/model_writer.js';
 import { Parameters } from '../converters/parameters.js';
-import { openAtomicDirectory } from '../node/atomic_directory.js';
-import { inProcess } from './child_process.js';
+import { writeFolderAtomically } from '../node/atomic_directory.js';
+import { inProcess, inTemporaryFolder } from './child_process.js';
 import type { KernelShare } from './prediction.js';
-import { randomValues, uniform } from './random_weights.js';
+import { NOTHING_SAID, randomState } from './random_weights.js';
 
 /** What the process is asked to measure. */
 export interface DenseJob {
@@ -98,41 +96,14 @@ export async function benchDense(
 ): Promise<DenseTimes[]> {
   const times: DenseTimes[] = [];
   for (const { name, height, width, shapes, build } of networks) {
-    const folder = mkdtempSync(join(tmpdir(), 'grootvl-bench-'));
-    try {
+    const figures = await inTemporaryFolder(async (folder) => {
       const model = join(folder, 'model');
-      await writeRandom(model, build(new Parameters(randomState(shapes))));
+      const { graph } = build(new Parameters(randomState(shapes)));
+      await writeFolderAtomically(model, (sink) => writeModel(graph, NOTHING_SAID, sink));
       const job: DenseJob = { model, height, width, rounds };
-      times.push({ ...(await inProcess<Omit<DenseTimes, 'name'>>('dense', job)), name });
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+      return inProcess<Omit<DenseTimes, 'name'>>('dense', job);
+    });
+    times.push({ ...figures, name });
   }
   return times;
-}
-
-/** Values are made as they are read. */
-function randomState(shapes: ReadonlyMap<string, readonly number[]>) {
-  const random = uniform(1);
-  return new Map(
-    [...shapes].map(([name, shape]) => {
-      const elements = shape.reduce((product, size) => product * size, 1);
-      return [name, { shape, elements, readFloat32: async () => randomValues(name, shape, random) }] as const;
-    }),
-  );
-}
-
-async function writeRandom(path: string, { graph }: NetworkGraph): Promise<void> {
-  const sink = await openAtomicDirectory(path);
-  const described = {
-    signature: { inputs: {}, outputs: {} },
-    userDefinedMetadata: {},
-    convertedBy: 'grootvl bench',
-  };
-  try {
-    await writeModel(graph, described, sink);
-    await sink.commit();
-  } finally {
-    await sink.abort();
-  }
 }

@@ -2,14 +2,13 @@
  * GrootL with random weights: reading a prompt against its matrix products, a token against reading the weights once,
  * and memory against the weights. In a process of its own, whose memory holds nothing else.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GrootLSizes } from '../converters/architectures/grootl/architecture.js';
 import { convertFolder } from '../converters/architectures/grootl/folder.js';
-import { openAtomicDirectory } from '../node/atomic_directory.js';
+import { writeFolderAtomically } from '../node/atomic_directory.js';
 import { sourceDirectory } from '../node/source_directory.js';
-import { inProcess } from './child_process.js';
+import { inProcess, inTemporaryFolder } from './child_process.js';
 import { MAMBA_130M, writeRandomMamba } from './random_mamba.js';
 
 /** What is measured, and how often. */
@@ -54,26 +53,20 @@ export async function benchLanguageModel(
   sizes: GrootLSizes = MAMBA_130M,
   task: LanguageModelTask = TASK,
 ): Promise<LanguageModelTimes> {
-  const folder = mkdtempSync(join(tmpdir(), 'grootvl-bench-'));
-  try {
+  return inTemporaryFolder(async (folder) => {
     const model = join(folder, 'model');
     await convertRandom(join(folder, 'source'), model, sizes);
-    return await inProcess('language_model', { ...task, model, nativeProgram } satisfies LanguageModelJob);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+    return inProcess('language_model', { ...task, model, nativeProgram } satisfies LanguageModelJob);
+  });
 }
 
 async function convertRandom(source: string, model: string, sizes: GrootLSizes): Promise<void> {
   mkdirSync(source);
   await writeRandomMamba(source, sizes);
   const directory = await sourceDirectory(source);
-  const sink = await openAtomicDirectory(model);
   try {
-    await convertFolder(directory, sink);
-    await sink.commit();
+    await writeFolderAtomically(model, (sink) => convertFolder(directory, sink));
   } finally {
-    await sink.abort();
     await directory.close();
   }
   rmSync(source, { recursive: true });

@@ -2,7 +2,7 @@
 import { link, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { convertCheckpoint } from '../converters/index.js';
-import { openAtomicDirectory } from '../node/atomic_directory.js';
+import { writeFolderAtomically } from '../node/atomic_directory.js';
 import { encodeImage } from '../node/images/encode.js';
 import type { RgbImage } from '../plugin/image/rgb_image.js';
 import { StrokeLayer } from '../plugin/image/stroke_layer.js';
@@ -57,13 +57,7 @@ export async function writeClassifier(folder: string, sizes: GrootVSizes, side: 
     return { name, dtype: 'F32' as const, shape, data: randomValues(name, shape, random) };
   });
   const checkpoint = encodeSafetensors(tensors, { [EXPORTED.imageSize]: String(side) });
-  const sink = await openAtomicDirectory(folder);
-  try {
-    await convertCheckpoint(checkpoint, sink);
-    await sink.commit();
-  } finally {
-    await sink.abort();
-  }
+  await writeFolderAtomically(folder, (sink) => convertCheckpoint(checkpoint, sink));
 }
 
 function digit(i: number): RgbImage {

@@ -2,11 +2,10 @@
  * Runs over many pictures, as the command line does them: a run beside the model's own time, two threads beside one, workers
  * of a queue beside threads, and memory against the number of pictures. Random weights; each in processes of their own. Times of commands count their start.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { inProcess } from './child_process.js';
+import { inProcess, inTemporaryFolder } from './child_process.js';
 import { runCommand } from './command_process.js';
 import { writeClassifier, writeDigits, writePhotographs } from './picture_folders.js';
 import type { GrootVSizes } from './random_weights.js';
@@ -79,16 +78,15 @@ export async function benchPictures(
   progress: (what: string) => void = () => {},
   { photographs, rounds, large, digits, few, many, program }: PictureTask = TASK,
 ): Promise<PictureTimes> {
-  const folder = mkdtempSync(join(tmpdir(), 'grootvl-bench-'));
-  const at = (name: string) => join(folder, name);
-  /** Rows go to a file. */
-  const classify = (model: string, pictures: string, ...options: readonly string[]) =>
-    runCommand(
-      program,
-      ...['classify', at(model), at(pictures), '--backend', 'wasm'],
-      ...['--rows', at(`${pictures}${options.join('')}.ndjson`), ...options],
-    );
-  try {
+  return inTemporaryFolder(async (folder) => {
+    const at = (name: string) => join(folder, name);
+    /** Rows go to a file. */
+    const classify = (model: string, pictures: string, ...options: readonly string[]) =>
+      runCommand(
+        program,
+        ...['classify', at(model), at(pictures), '--backend', 'wasm'],
+        ...['--rows', at(`${pictures}${options.join('')}.ndjson`), ...options],
+      );
     progress(`${photographs} photographs, ${rounds + 1} times`);
     await writeClassifier(at('large'), large, 224);
     await writePhotographs(at('photographs'), photographs);
@@ -118,9 +116,7 @@ export async function benchPictures(
       ...{ pipeline, digits, oneWorkerSeconds, twoWorkersSeconds, queueSeconds },
       ...{ few, many, fewPeakBytes, manyPeakBytes },
     };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 /** Seconds that two workers of a queue take for pictures that were added before, their start included. */

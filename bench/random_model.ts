@@ -6,7 +6,7 @@ import { writeModel } from '../converters/graph/model_writer.js';
 import type { Quantization } from '../converters/graph/quantize.js';
 import { Parameters } from '../converters/parameters.js';
 import { LoadedModel } from '../plugin/models/loaded_model.js';
-import { type GrootVSizes, grootVShapes, grootVSizes, randomValues, uniform } from './random_weights.js';
+import { type GrootVSizes, grootVShapes, grootVSizes, NOTHING_SAID, randomState } from './random_weights.js';
 
 /** The published size T. */
 export const GROOTV_T = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };
@@ -24,20 +24,9 @@ export async function randomGrootVArtifacts(
   sizes: GrootVSizes = GROOTV_T,
   quantize?: Quantization,
 ): Promise<tf.io.ModelArtifacts> {
-  const random = uniform(1);
-  const state = new Map(
-    [...grootVShapes(sizes)].map(([name, shape]) => {
-      const values = randomValues(name, shape, random);
-      return [name, { shape, elements: values.length, readFloat32: async () => values }] as const;
-    }),
-  );
+  const state = randomState(grootVShapes(sizes));
   const { graph } = grootVGraph(grootVSizes(sizes), new Parameters(state));
   const sink = new MemorySink();
-  const described = {
-    signature: { inputs: {}, outputs: {} },
-    userDefinedMetadata: {},
-    convertedBy: 'grootvl bench',
-  };
-  await writeModel(graph, described, sink, { quantize });
+  await writeModel(graph, NOTHING_SAID, sink, { quantize });
   return sink.artifacts() as unknown as tf.io.ModelArtifacts;
 }

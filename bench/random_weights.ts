@@ -1,7 +1,8 @@
 /** Random weights of GrootV networks of any size: as fast or slow as trained ones. */
 import { grootVShapes as networkShapes } from '../converters/architectures/grootv/architecture.js';
+import { elementsOf, type Parameter } from '../converters/parameters.js';
 import type { GrootVArchitecture, GrootVScan, StemStride } from '../plugin/models/grootv_metadata.js';
-import { RandomNumbers } from '../plugin/random.js';
+import { RandomNumbers, streamSeed } from '../plugin/random.js';
 
 export interface GrootVSizes extends GrootVScan {
   readonly channels: number;
@@ -35,12 +36,29 @@ export function grootVShapes(sizes: GrootVSizes): Map<string, readonly number[]>
   return shapes;
 }
 
+/** What model.json of a network with random weights says of it. */
+export const NOTHING_SAID = {
+  signature: { inputs: {}, outputs: {} },
+  userDefinedMetadata: {},
+  convertedBy: 'grootvl bench',
+};
+
+/** A state dict of a network; values are made when they are read, the same each time. */
+export function randomState(shapes: ReadonlyMap<string, readonly number[]>): Map<string, Parameter> {
+  return new Map(
+    [...shapes].map(([name, shape]) => {
+      const readFloat32 = async () => randomValues(name, shape, uniform(streamSeed(1, name)));
+      return [name, { shape, elements: elementsOf(shape), readFloat32 }];
+    }),
+  );
+}
+
 /** Values for a parameter of this name: norms and variances near 1, matrices scaled by their fan-in. */
 export function randomValues(name: string, shape: readonly number[], random: () => number): Float32Array {
-  const fanIn = shape.slice(1).reduce((product, size) => product * size, 1);
+  const fanIn = elementsOf(shape.slice(1));
   const isScale = /norm.*weight|bn\.weight|conv_head\.1\.0\.weight|running_var|Ds|gamma/.test(name);
   const scale = shape.length > 1 && !/A_logs|dt_projs_bias/.test(name) ? 1.7 / Math.sqrt(fanIn) : 0.2;
-  const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  const values = new Float32Array(elementsOf(shape));
   for (let i = 0; i < values.length; i++) values[i] = isScale ? 1 + 0.2 * random() : scale * random();
   return values;
 }
