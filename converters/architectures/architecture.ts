@@ -1,4 +1,4 @@
-/** What is known of a kind of network: how it is recognised, and how its graph is built. */
+/** The interface of a network architecture: how it is recognised in a checkpoint, and how its graph is built. */
 import type { GrootVScan, StemStride } from '../../plugin/models/grootv_metadata.js';
 import type { UisMambaWeakening } from '../../plugin/models/uis_mamba_metadata.js';
 import type { BatchNormHandling } from '../graph/batch_norm.js';
@@ -8,59 +8,59 @@ import type { Parameter, Parameters } from '../parameters.js';
 import type { Checkpoint } from '../pytorch/checkpoint.js';
 import type { Disagreements, StateShapes } from '../state_shapes.js';
 
-/** A network as its state dicts show it. */
+/** A network architecture as it appears in state dicts. */
 export interface Architecture<Sizes> {
-  /** Such as `GrootV`. */
+  /** For example `GrootV`. */
   readonly family: string;
-  /** What a file of it is called in a message: `GrootV checkpoint`. */
+  /** What messages call a file of it: `GrootV checkpoint`. */
   readonly title: string;
-  /** The family of the network that is a part of this one: a checkpoint of this network is none of that. */
+  /** Family of a network that this one contains: a checkpoint of this network is not taken for one of that family. */
   readonly contains?: string;
-  /** What a network of this family is called in a message: `a GrootV (channels 8, depths 1, 1)`. */
+  /** A network of this family, for messages: `a GrootV (channels 8, depths 1, 1)`. */
   describe(sizes: Sizes): string;
-  /** Names by which one is recognised; a state dict without any of them is none. */
+  /** Parameter names that identify the network; a state dict without any of them does not hold it. */
   readonly anchors: readonly string[];
-  /** The name of a parameter, where other names for it are in use. */
+  /** The canonical name of a parameter, where other names are in use as well. */
   readonly canonical?: (name: string) => string;
-  /** Why a tensor outside the network is left out, where that is known. */
+  /** Why a tensor outside the network is left out, if known. */
   readonly whyLeftOut?: (name: string) => string | undefined;
-  /** Whether a parameter lies in a module of the network. */
+  /** Whether a parameter belongs to a module of the network. */
   owns(name: string): boolean;
-  /** The sizes that names and shapes show, and what does not fit them; undefined when it is another network. */
+  /** The sizes inferred from names and shapes, and what disagrees with them; undefined if it is another network. */
   fit(
     state: ReadonlyMap<string, Parameter>,
   ): { readonly sizes: Sizes; readonly differences: Disagreements } | undefined;
 }
 
-/** A value that a model has beside its sizes, and who said it. */
+/** A setting that names and shapes do not determine, and where its value comes from. */
 export interface Setting {
   readonly name: string;
   readonly value: unknown;
   readonly from: 'options' | 'checkpoint' | 'file name' | 'default';
-  /** What of the checkpoint says so, such as `config.MODEL.TYPE is "grootv"`. */
+  /** What in the checkpoint gives the value, such as `config.MODEL.TYPE is "grootv"`. */
   readonly evidence?: string;
-  /** Why what the checkpoint says was not taken, or what to do about the value. */
+  /** Why the checkpoint's value was not used, or what to do about the value. */
   readonly note?: string;
 }
 
-/** The value of a setting in words, such as `2048, 512`. Long lists, such as names of classes, are only counted. */
+/** The value of a setting as text, such as `2048, 512`. Long lists, such as class names, are only counted. */
 export function settingText(value: unknown): string {
   if (!Array.isArray(value)) return String(value ?? 'none');
   return value.length > 8 || value.some(Array.isArray) ? `${value.length} of them` : value.join(', ');
 }
 
-/** What is not in names and shapes. */
+/** Settings that names and shapes of tensors do not determine. */
 export interface ModelSettings {
-  /** Side of the images, pixels; of models that take pictures of any ratio, the most of the short side. */
+  /** Side of the images, in pixels; for models that take images of any aspect ratio, the maximum of the short side. */
   readonly imageSize?: number;
   readonly classNames: readonly string[] | null;
   readonly report: readonly Setting[];
-  /** What a person should look at before the model is used. */
+  /** What the user should check before using the model. */
   readonly warnings?: readonly string[];
   readonly batchNorm?: BatchNormHandling;
 }
 
-/** What the caller of a conversion says of a model. */
+/** Settings given by the caller of a conversion. */
 export interface SettingsOptions {
   readonly classNames?: readonly string[];
   readonly dense?: DenseOptions;
@@ -68,42 +68,42 @@ export interface SettingsOptions {
   readonly uisMamba?: Partial<UisMambaWeakening>;
 }
 
-/** An input or output of a graph: float32 unless it says otherwise; a size of -1 is not fixed. */
+/** An input or output of a graph, float32 by default; -1 is a dynamic size. */
 export interface GraphEnd {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype?: 'float32' | 'int32';
 }
 
-/** A graph, its inputs and default outputs, and nodes that may be asked for beside them. */
+/** A graph, its inputs and default outputs, and further nodes that can be requested. */
 export interface NetworkGraph {
   readonly graph: GraphBuilder;
-  /** By default `image` [N, H, W, 3]. */
+  /** `image` [N, H, W, 3] by default. */
   readonly inputs?: readonly GraphEnd[];
   readonly outputs: readonly GraphEnd[];
   readonly namedNodes: readonly string[];
 }
 
-/** A network whose graph is built from one checkpoint file. */
+/** An architecture whose graph is built from one checkpoint file. */
 export interface FileArchitecture<Sizes, Settings extends ModelSettings = ModelSettings>
   extends Architecture<Sizes> {
-  /** How states travel unless somebody asks for something else, where it is not as in GrootV; null where no option says so. */
+  /** The default scan if it differs from GrootV's; null if no option selects the scan. */
   readonly scan?: GrootVScan | null;
-  /** @throws {ArchitectureError} when something beside the tensors says that they are another model's */
+  /** @throws {ArchitectureError} if something other than the tensors identifies the checkpoint as another model */
   check(checkpoint: Checkpoint): void;
-  /** @throws {ArchitectureError} when an option does not fit, or the checkpoint says what this network does not do */
+  /** @throws {ArchitectureError} if an option does not fit, or the checkpoint asks for something that is not supported */
   settings(sizes: Sizes, checkpoint: Checkpoint, options: SettingsOptions): Settings;
-  /** The sizes with what settings decide of them, such as the stride of a stem. Absent: they decide nothing. */
+  /** The sizes completed from settings, such as the stride of the stem. Absent if settings determine no size. */
   complete?(sizes: Sizes, settings: Settings): Sizes;
-  /** No weight is read. */
+  /** Builds the graph; no weight is read. */
   build(sizes: Sizes, parameters: Parameters, settings: Settings): NetworkGraph;
-  /** What training changes: running statistics are not counted. */
+  /** Number of trainable parameters; running statistics are not counted. */
   countParameters(state: StateShapes): number;
   /** `userDefinedMetadata` of the model. */
   metadata(sizes: Sizes, settings: Settings, details: ModelDetails): object;
 }
 
-/** What is known of a model beside its sizes and settings. */
+/** Details of a model in addition to its sizes and settings. */
 export interface ModelDetails {
   readonly parameters: number;
   readonly source: { readonly file: string; readonly sha256: string; readonly weights: string };

@@ -1,4 +1,4 @@
-/** GG-SSM's eye tracker and forecasting model of other sizes than the fixtures', and what is no such model. */
+/** GG-SSM's eye tracker and forecasting model at sizes other than the fixtures', and checkpoints of neither. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { exportCheckpoint } from '../../plugin/training/index.js';

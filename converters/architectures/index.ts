@@ -1,4 +1,4 @@
-/** The networks that a checkpoint file may hold. One more is a folder beside these and an entry of the list. */
+/** The architectures that a checkpoint file can hold. To add one, add a folder beside these and an entry to the list. */
 import type { FileArchitecture } from './architecture.js';
 import { GG_SSM_EYE_TRACKER } from './gg_ssm_eye_tracker/architecture.js';
 import { GG_SSM_FORECASTER } from './gg_ssm_forecaster/architecture.js';
@@ -7,14 +7,14 @@ import { GROOTV_MASK_RCNN, UIS_MAMBA_MASK_RCNN } from './grootv_mask_rcnn/archit
 import { GROOTV_UPERNET } from './grootv_upernet/architecture.js';
 import { UIS_MAMBA } from './uis_mamba/architecture.js';
 
-/** What the sizes of all of them have; the rest is for each to know. */
+/** The sizes that all architectures have; further ones are specific to each. */
 export interface NetworkSizes {
   readonly name: string;
   /** Channels of the first level, or of all layers. */
   readonly channels: number;
-  /** Blocks of each level, or the layers. */
+  /** Blocks per level, or the number of layers. */
   readonly depths: readonly number[];
-  /** 0 without a head that classifies. */
+  /** 0 if there is no classification head. */
   readonly classes: number;
 }
 

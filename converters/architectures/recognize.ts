@@ -1,4 +1,4 @@
-/** Which network the names of a state dict are of, and under which prefix. */
+/** Determines which network a state dict holds, and the prefix of its parameter names. */
 import { ArchitectureError } from '../errors.js';
 import { nearestName, unusedReason, withoutHolders, withoutShared, withoutWrappers } from '../names.js';
 import type { Parameter } from '../parameters.js';
@@ -7,28 +7,28 @@ import type { IgnoredEntry } from '../pytorch/state_dict.js';
 import { countDisagreements, type Disagreements, describeDisagreements, showName } from '../state_shapes.js';
 import type { Architecture } from './architecture.js';
 
-/** A state dict read as a network under one prefix. */
+/** A state dict interpreted as a network under one prefix. */
 export interface Reading<Sizes, Tensor> {
   readonly architecture: Architecture<Sizes>;
   readonly sizes: Sizes;
   readonly differences: Disagreements;
-  /** Taken off the names; '' for none. */
+  /** Removed from the names; '' if none. */
   readonly prefix: string;
-  /** Tensors by the names of the architecture. */
+  /** Tensors by the parameter names of the architecture. */
   readonly state: ReadonlyMap<string, Tensor>;
-  /** Names of the file that are none of the architecture's. */
+  /** Names in the file that do not belong to the architecture. */
   readonly foreign: readonly string[];
   readonly leftOut: readonly IgnoredEntry[];
 }
 
-/** Prefixes that are tried. A checkpoint of several networks has a handful. */
+/** Maximum number of prefixes to try. A checkpoint of several networks has a handful. */
 const MAX_PREFIXES = 64;
 
 /**
- * Every way of reading a state dict as one of the architectures, those that fit best first. Segments of wrappers
- * (`module.`, `_orig_mod.`) are taken off wherever they stand; then whatever stands before the anchors is the prefix.
- * A parameter outside the prefix, such as a head beside `backbone.`, belongs to the network where it fits.
- * @param prefix only this one
+ * Every way to interpret a state dict as one of the architectures, best fit first. Segments added by wrappers (`module.`,
+ * `_orig_mod.`) are removed wherever they occur; what then precedes the anchors is the prefix. A parameter outside the prefix,
+ * such as a head next to `backbone.`, belongs to the network if it fits.
+ * @param prefix the only prefix to try
  */
 export function readings<Sizes, Tensor extends Parameter>(
   entries: ReadonlyMap<string, Tensor>,
@@ -40,7 +40,7 @@ export function readings<Sizes, Tensor extends Parameter>(
   for (const architecture of architectures) {
     const prefixes = prefix === undefined ? prefixesOf(plain.keys(), architecture) : [withDot(prefix)];
     for (const each of prefixes) {
-      // A prefix that is chosen by hand may have the segments of wrappers.
+      // A prefix given by the caller may include segments of wrappers.
       const names = prefix !== undefined && !hasPrefix(plain, each) ? entries : plain;
       const reading = hasPrefix(names, each) ? bestReading(names, architecture, each) : undefined;
       if (reading && !found.some((other) => isSame(other, reading))) found.push(reading);
@@ -62,7 +62,7 @@ function hasPrefix(entries: ReadonlyMap<string, unknown>, prefix: string): boole
   return false;
 }
 
-/** Whether two readings are of one network: `backbone.` before a part of the names is found under two prefixes. */
+/** Whether two readings are of the same network: if `backbone.` precedes only some of the names, both prefixes find it. */
 function isSame<Tensor>(a: Reading<unknown, Tensor>, b: Reading<unknown, Tensor>): boolean {
   return a.architecture.family === b.architecture.family && sameTensors(a.state, b.state);
 }
@@ -73,7 +73,7 @@ function sameTensors(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unk
   return true;
 }
 
-/** What stands before the anchors, the shortest first. */
+/** The prefixes before the anchors, the shortest first. */
 function prefixesOf(names: Iterable<string>, { anchors }: Architecture<unknown>): string[] {
   const prefixes = new Set<string>();
   for (const name of names) {
@@ -86,7 +86,7 @@ function prefixesOf(names: Iterable<string>, { anchors }: Architecture<unknown>)
   return [...prefixes].sort((a, b) => a.length - b.length);
 }
 
-/** With the parameters outside the prefix that may belong to the network, or without them, whichever fits better. */
+/** With or without the parameters outside the prefix that may belong to the network, whichever fits better. */
 function bestReading<Sizes, Tensor extends Parameter>(
   entries: ReadonlyMap<string, Tensor>,
   architecture: Architecture<Sizes>,
@@ -126,8 +126,8 @@ function bestReading<Sizes, Tensor extends Parameter>(
 }
 
 /**
- * The error for a state dict that none of the readings completes.
- * @param where the key under which it lies, as ` of "model"`
+ * The error for a state dict that does not completely match any architecture.
+ * @param where the key of the state dict, as ` of "model"`
  */
 export function noReading(
   entries: ReadonlyMap<string, Parameter>,
@@ -147,7 +147,7 @@ export function noReading(
     );
   }
   const names = [...entries.keys()];
-  // What contains another network has the names of that as well: those tell the most.
+  // A network that contains another has that one's names too, so the error is about the simplest networks.
   const simplest = architectures.filter(({ contains }) => contains === undefined);
   const named = simplest.length > 0 ? simplest : architectures;
   const titles = named.map(({ title }) => title).join(' or ');

@@ -1,4 +1,4 @@
-/** Options that say nothing of a network. */
+/** Refuses options that do not apply to a network. */
 import { ArchitectureError } from '../errors.js';
 import type { SettingsOptions } from './architecture.js';
 

@@ -1,4 +1,4 @@
-/** What a checkpoint of GG-SSM's eye tracker is, read from the names and shapes of its tensors. */
+/** Recognises checkpoints of GG-SSM's eye tracker by the names and shapes of their tensors. */
 import { declaredShapes } from '../../parameters.js';
 import { disagreements, entriesIn } from '../../state_shapes.js';
 import type { FileArchitecture, ModelSettings } from '../architecture.js';

@@ -1,6 +1,6 @@
 /**
- * The eye tracker of GG-SSM as a GraphModel: the trunk with a stem of stride 1 over every frame, the mean over its last map,
- * one mixer over the frames, a position a frame.
+ * The eye tracker of GG-SSM as a GraphModel: the trunk with a stem of stride 1 on every frame, the mean over its last feature
+ * map, one mixer over the frames, and one position per frame.
  */
 import { type GrootVTrunk, inputChannelsOf } from '../../../plugin/models/grootv_metadata.js';
 import { GraphBuilder, type Output } from '../../graph/graph_builder.js';
@@ -11,13 +11,13 @@ import { mixerSizes, selectiveMixer, wholeWindow } from '../grootl/mixer.js';
 import { grootVBackbone } from '../grootv/graph.js';
 
 export interface EyeTrackerSizes extends GrootVTrunk {
-  /** None: it gives positions. */
+  /** Always 0: the output is positions, not class scores. */
   readonly classes: number;
-  /** Numbers of a position. */
+  /** Coordinates per position. */
   readonly coordinates: number;
 }
 
-/** `frames` [N, T, H, W, C], values as the network takes them, to `coords` [N, T, coordinates]. */
+/** From `frames` [N, T, H, W, C], not normalised, to `coords` [N, T, coordinates]. */
 export function eyeTrackerGraph(sizes: EyeTrackerSizes, parameters: Parameters): NetworkGraph {
   const layers = new ImageLayers(new GraphBuilder());
   const { graph } = layers;

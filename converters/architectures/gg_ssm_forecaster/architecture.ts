@@ -1,4 +1,4 @@
-/** What a checkpoint of GG-SSM's forecasting model is, read from the names and shapes of its tensors. */
+/** Recognises checkpoints of GG-SSM's forecasting model by the names and shapes of their tensors. */
 import { refuseOptions } from '../../openmmlab/settings.js';
 import { declaredShapes } from '../../parameters.js';
 import { disagreements, type StateShapes } from '../../state_shapes.js';

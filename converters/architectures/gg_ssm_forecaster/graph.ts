@@ -1,6 +1,6 @@
 /**
- * The forecasting model of GG-SSM as a GraphModel: patches of every variable, variable by variable, as one sequence for
- * blocks of mixers; a linear head over all patches of a variable.
+ * The forecasting model of GG-SSM as a GraphModel: the patches of all variables, one variable after the other, form one sequence
+ * for blocks of mixers; a linear head reads all patches of a variable.
  */
 import { GraphBuilder, type Output, type } from '../../graph/graph_builder.js';
 import { TorchLayers } from '../../graph/torch_layers.js';
@@ -8,28 +8,28 @@ import type { Parameters } from '../../parameters.js';
 import type { NetworkGraph } from '../architecture.js';
 import { mixerSizes, selectiveMixer, wholeWindow } from '../grootl/mixer.js';
 
-/** torch.nn.LayerNorm, and what is added to the variance of a window. */
+/** Epsilon of torch.nn.LayerNorm, also added to the variance of a window. */
 const EPSILON = 1e-5;
 
 export interface ForecasterSizes {
   readonly name: string;
-  /** Channels of a patch. */
+  /** Channels per patch. */
   readonly channels: number;
-  /** The blocks. */
+  /** Number of blocks. */
   readonly depths: readonly [number];
-  /** None: it gives values. */
+  /** Always 0: the output is values, not class scores. */
   readonly classes: number;
-  /** Steps of a patch. */
+  /** Time steps per patch. */
   readonly patchLength: number;
-  /** Patches of a variable. */
+  /** Patches per variable. */
   readonly patches: number;
-  /** Steps that it predicts. */
+  /** Time steps that are predicted. */
   readonly forecastLength: number;
 }
 
 const FLOAT = { T: type('float32') };
 
-/** `series` [N, patches * patchLength, variables] to `forecast` [N, forecastLength, variables]. */
+/** From `series` [N, patches * patchLength, variables] to `forecast` [N, forecastLength, variables]. */
 export function forecasterGraph(sizes: ForecasterSizes, parameters: Parameters): NetworkGraph {
   const layers = new TorchLayers(new GraphBuilder());
   const { graph } = layers;

@@ -1,4 +1,4 @@
-/** What a Mamba language model is: names and shapes of its tensors, and a configuration that must agree with them. */
+/** Recognises Mamba language models: names and shapes of their tensors, and a configuration that must agree with them. */
 import { ArchitectureError } from '../../errors.js';
 import type { MambaConfig } from '../../huggingface/mamba_config.js';
 import { declaredShapes, elementsOf } from '../../parameters.js';
@@ -16,9 +16,9 @@ function layerPrefix(layer: number): string {
   return `backbone.layers.${layer}`;
 }
 
-/** Modules of the network. */
+/** Parameters of the network's modules. */
 const OWNED = /^(backbone\.(embeddings|layers|norm_f)|lm_head)\./;
-/** Names of the trunk alone, as MambaModel and, for the embeddings, the original code have them. */
+/** Names in a trunk without a head, as in MambaModel and, for the embeddings, in the original code. */
 const TRUNK = /^(?:backbone\.)?(embedding|embeddings|layers|norm_f)\./;
 
 /** A parameter's name in a MambaForCausalLM of transformers. */
@@ -28,12 +28,12 @@ export function canonicalName(name: string): string {
 
 const owns = (name: string) => OWNED.test(name);
 
-/** What transformers takes where config.json says nothing. */
+/** Defaults of transformers for keys missing from config.json. */
 const DEFAULTS: Pick<MambaConfig, 'tiedHead' | 'bias' | 'convolutionBias' | 'epsilon'> = {
   ...{ tiedHead: true, bias: false, convolutionBias: true, epsilon: 1e-5 },
 };
 
-/** A Mamba language model by the names and shapes of its tensors; biases and a tied head as config.json says. */
+/** A Mamba language model recognised by names and shapes; biases and the tied head follow config.json. */
 export function mambaArchitecture(config: typeof DEFAULTS = DEFAULTS): Architecture<GrootLSizes> {
   return {
     family: 'Mamba',
@@ -73,14 +73,14 @@ export function mambaArchitecture(config: typeof DEFAULTS = DEFAULTS): Architect
   };
 }
 
-/** Parameters of the network, a tied head counted once. */
+/** Number of parameters; a tied head is counted once. */
 export function countGrootLParameters(sizes: GrootLSizes): number {
   let count = 0;
   for (const shape of grootLShapes(sizes).values()) count += elementsOf(shape);
   return count;
 }
 
-/** @throws {ArchitectureError} when the configuration says other sizes than the weights have */
+/** @throws {ArchitectureError} if the sizes in the configuration differ from those of the weights */
 export function checkConfig(sizes: GrootLSizes, config: MambaConfig): void {
   const { keys } = config;
   const differences = (Object.keys(keys) as (keyof typeof keys)[])

@@ -1,4 +1,4 @@
-/** From a HuggingFace folder of a Mamba language model to a GrootL model, and what such a folder holds. */
+/** Inspects the HuggingFace folder of a Mamba language model and converts it to a GrootL model. */
 import type { Adapter } from '../../../plugin/models/adapter.js';
 import { show } from '../../../plugin/models/checks.js';
 import type {
@@ -46,50 +46,50 @@ const TOKENIZER = 'tokenizer.json';
 export interface FolderInspectOptions {
   /** `tree` (default): GrootL. `chain`: the ordinary Mamba model. */
   readonly scan?: GrootLArchitecture['scan'];
-  /** Folder of a LoRA adapter in PEFT's layout, merged into the weights. */
+  /** Folder of a LoRA adapter in PEFT's layout, to merge into the weights. */
   readonly lora?: SourceDirectory;
-  /** Keys that lead to the state dict of a weight file, joined by dots, where the usual ones do not. */
+  /** Keys that lead to the state dict in a weight file, joined by dots; needed where it is not under the usual keys. */
   readonly key?: string;
-  /** What stands before the names of the parameters, where it is not to be found by itself. */
+  /** Prefix of the parameter names; needed where it cannot be detected. */
   readonly prefix?: string;
   readonly onProgress?: (stage: 'reading' | 'writing', doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
 }
 
 export interface FolderConvertOptions extends FolderInspectOptions {
-  /** As tfjs's own converter defines it; `none` by default. */
+  /** Quantisation as in tfjs's own converter; `none` by default. */
   readonly quantize?: Quantization;
-  /** Bytes of a shard file, 4 MiB by default. */
+  /** Bytes per shard file, 4 MiB by default. */
   readonly shardBytes?: number;
-  /** Most bytes of weights that are written; by default four times the checkpoint's or 16 MiB, whichever is more. */
+  /** Maximum bytes of weights to write; by default four times the size of the checkpoint or 16 MiB, whichever is larger. */
   readonly maxBytes?: number;
 }
 
-/** What a HuggingFace folder holds. */
+/** Contents of a HuggingFace folder. */
 export interface FolderInspection {
   /** `GrootL`, or `Mamba` for the ordinary model. */
   readonly architecture: GrootLArchitecture['name'];
   readonly scan: GrootLArchitecture['scan'];
-  /** Channels between layers. */
+  /** Hidden size: channels between layers. */
   readonly channels: number;
-  /** Layers, the one entry of a list: the network has one level. */
+  /** Number of layers, as a list of one entry: the network has one level. */
   readonly depths: readonly number[];
-  /** Tokens of the vocabulary. */
+  /** Vocabulary size. */
   readonly classes: number;
   readonly intermediate: number;
   readonly states: number;
   readonly tiedHead: boolean;
   readonly parameters: number;
   readonly tensors: number;
-  /** The file with the weights, or their index. */
+  /** The weight file or the index of weight files. */
   readonly weightsUsed: string;
   /** The LoRA adapter that is merged, or null. */
   readonly adapter: string | null;
-  /** The file of parameters trained whole beside the adapter, which replace the model's, or null. */
+  /** The file of fully trained parameters beside the adapter, which replace the model's, or null. */
   readonly trained: string | null;
   /** What was left out, and why. */
   readonly ignored: readonly IgnoredEntry[];
-  /** Bytes of weights that the conversion writes: what `maxBytes` bounds. Without quantisation if it is only inspected. */
+  /** Bytes of weights that a conversion writes, which `maxBytes` limits. Without quantisation if the folder is only inspected. */
   readonly outputBytes: number;
   readonly file: {
     readonly name: string;
@@ -100,9 +100,9 @@ export interface FolderInspection {
 }
 
 /**
- * Reads a folder and says what it holds. Nothing that its files ask for is executed.
- * @throws {CheckpointError} when a file cannot or must not be read; {ArchitectureError} when it is no Mamba language
- *   model, or its configuration disagrees with its weights.
+ * Reads a folder and reports its contents. Nothing in its files is executed.
+ * @throws {CheckpointError} if a file cannot be read or is refused
+ * @throws {ArchitectureError} if it is not a Mamba language model, or its configuration disagrees with its weights
  */
 export async function inspectFolder(
   directory: SourceDirectory,
@@ -112,10 +112,10 @@ export async function inspectFolder(
 }
 
 /**
- * Converts a folder: `model.json` reads a text, `decode.json` continues it over the same shards, and the tokenizer's
- * files come along. Memory: the largest tensor a few times over, however large the model is.
- * @param sink takes the files; model.json comes last, and only when everything before it went well.
- * @throws as {@link inspectFolder}; {ArchitectureError} when an adapter cannot be merged.
+ * Converts a folder: `model.json` processes a whole text, `decode.json` continues it with the same shards, and the tokenizer's
+ * files are copied. Memory: a few times the largest tensor, whatever the size of the model.
+ * @param sink receives the files; model.json is written last, and only if everything before it succeeded
+ * @throws as {@link inspectFolder}; {ArchitectureError} if an adapter cannot be merged
  */
 export async function convertFolder(
   directory: SourceDirectory,
@@ -146,9 +146,9 @@ export async function convertFolder(
 }
 
 /**
- * Reads a LoRA adapter in PEFT's layout, which `GrootL.attach` takes.
- * @throws {CheckpointError} when a file cannot or must not be read; {ArchitectureError} when it is no adapter, or has more
- *   than changes of matrices.
+ * Reads a LoRA adapter in PEFT's layout, for `GrootL.attach`.
+ * @throws {CheckpointError} if a file cannot be read or is refused
+ * @throws {ArchitectureError} if it is not an adapter, or changes more than matrices
  */
 export async function readAdapter(
   directory: SourceDirectory,
@@ -168,11 +168,11 @@ function graphsOf({ sizes, scan, state }: Opened) {
 interface Opened {
   readonly config: MambaConfig;
   readonly folder: FolderState;
-  /** The merged adapter, where there is one. */
+  /** The adapter that is merged, if any. */
   readonly adapter: SourceFile | null;
-  /** Parameters trained whole beside it. */
+  /** The file of fully trained parameters beside it. */
   readonly trained: SourceFile | undefined;
-  /** The weights, an adapter merged into them. */
+  /** The weights, with any adapter merged into them. */
   readonly state: ReadonlyMap<string, Parameter>;
   readonly sizes: GrootLSizes;
   readonly scan: GrootLArchitecture['scan'];
@@ -208,7 +208,7 @@ async function open(directory: SourceDirectory, options: FolderInspectOptions): 
   let state = reading.state;
   const ignored = [...folder.ignored, ...replaced, ...reading.leftOut];
   if (config.tiedHead && state.has(HEAD)) {
-    // Either of the two may be stored alone.
+    // Either one may be stored without the other.
     ignored.push({
       name: HEAD,
       reason: state.has(EMBEDDINGS)
@@ -248,13 +248,13 @@ async function open(directory: SourceDirectory, options: FolderInspectOptions): 
   return { config, folder, adapter: merged, trained, state, sizes: fit.sizes, scan, copied, ignored };
 }
 
-/** tokenizer.json made of the files that older tokenizers are kept in. */
+/** A tokenizer.json built from the files of older tokenizers. */
 function madeTokenizer(copied: readonly CopiedFile[]): Uint8Array | undefined {
   const text = byteLevelTokenizer(new Map(copied.map(({ file, bytes }) => [file, bytes])));
   return text === undefined ? undefined : new TextEncoder().encode(text);
 }
 
-/** A row for a tokenizer that was made, or for a model that can take and give token ids only. */
+/** A report entry for a tokenizer that was built, or for a model that handles token ids only. */
 function tokenizerMissing(copied: readonly CopiedFile[], made: boolean): IgnoredEntry[] {
   const has = (name: string) => copied.some(({ file }) => file === name);
   if (made) {
@@ -275,7 +275,7 @@ function notMerged(name: string): IgnoredEntry {
   return { name, reason: 'of an adapter in the weight file; the adapter that was given is merged instead' };
 }
 
-/** The scaling of an adapter whose parameters lie in the weight file of the model. */
+/** The scaling of an adapter whose parameters are in the weight file of the model. */
 async function scalingOf(directory: SourceDirectory, { source }: FolderState) {
   const config = await readAdapterConfig(directory);
   if (config) return config;
@@ -285,7 +285,7 @@ async function scalingOf(directory: SourceDirectory, { source }: FolderState) {
   );
 }
 
-/** What lies in the folders and is not used. */
+/** Files of the folders that are not used. */
 async function leftInFolders(
   directory: SourceDirectory,
   lora: SourceDirectory | undefined,

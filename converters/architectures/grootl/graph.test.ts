@@ -1,6 +1,6 @@
 /**
- * Converted GrootL models against the authors' code: logits, decoding, layouts, adapters, gradients. On one backend:
- * the conformance suite holds all of them to these files.
+ * Converted GrootL models against the authors' code: logits, decoding, layouts, adapters, gradients. On one backend only; the
+ * conformance suite checks all backends against these files.
  */
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
@@ -12,7 +12,7 @@ import { convertedFolder, loadPrefill, logitsOf, sinkFiles } from '../../../test
 import { maxDifference } from '../../../testing/measure.js';
 import type { MemorySink } from '../../index.js';
 
-/** Largest difference of a logit to the reference, and between decoding and reading the whole text. */
+/** Maximum difference of a logit from the reference, and between decoding and processing the whole text. */
 const LOGITS = 2e-4;
 const DECODING = 1e-4;
 
@@ -203,7 +203,7 @@ async function loadGraph(model: tf.io.IOHandler) {
   return loadGraphModel(model);
 }
 
-/** decode.json with weights of its own, as whoever does without `GrootL` would load it. */
+/** decode.json with its own weights, as an application without `GrootL` would load it. */
 async function decodeAlone(files: ReturnType<typeof sinkFiles>) {
   const artifacts = (await files.load?.()) as tf.io.ModelArtifacts;
   const { modelTopology, signature } = JSON.parse((await files.readText('decode.json')) as string);
@@ -212,7 +212,7 @@ async function decodeAlone(files: ReturnType<typeof sinkFiles>) {
 
 type Graph = Awaited<ReturnType<typeof loadGraph>>;
 
-/** The largest difference of logits, token by token after the prompt. */
+/** The maximum difference of logits over the tokens after the prompt. */
 async function decodingDifference(
   prefill: Graph,
   decode: Graph,

@@ -1,6 +1,6 @@
 /**
- * GrootL as two GraphModels over the same constants: one reads a text, one continues it token by token (GrootVL,
- * section 3.4; A. Gu and T. Dao, "Mamba", 2023, section 3.4). Constants carry the names of the PyTorch parameters.
+ * GrootL as two GraphModels with shared constants: one processes a whole text, one continues it token by token (GrootVL, section
+ * 3.4; A. Gu and T. Dao, "Mamba", 2023, section 3.4). Constants are named after the PyTorch parameters.
  */
 import type { GrootLArchitecture } from '../../../plugin/models/grootl_metadata.js';
 import { float, GraphBuilder, int, type Output, outputOf } from '../../graph/graph_builder.js';
@@ -8,9 +8,9 @@ import { TorchLayers } from '../../graph/torch_layers.js';
 import type { Parameters } from '../../parameters.js';
 import { convolutionParameters, mixerParameters, REACH, selectiveMixer, TREE_WEIGHT } from './mixer.js';
 
-/** Checked sizes, and which optional parameters there are. */
+/** Validated sizes, and which optional parameters are present. */
 export interface GrootLSizes extends Omit<GrootLArchitecture, 'name' | 'scan'> {
-  /** Whether the projections into and out of a layer have biases. */
+  /** Whether the input and output projections of a layer have biases. */
   readonly bias: boolean;
   readonly convolutionBias: boolean;
 }
@@ -29,11 +29,11 @@ export interface GrootLGraph {
   readonly inputs: readonly Port[];
   /** `logits`, then the states after the last token: `state_<layer>` and `past_<layer>`. */
   readonly outputs: readonly Port[];
-  /** `hidden`, and per layer `layers_<i>/edge_weights`, `/order` and `/parent`. */
+  /** `hidden`, and for each layer `layers_<i>/edge_weights`, `/order` and `/parent`. */
   readonly namedNodes: readonly string[];
 }
 
-/** What the layers of one graph share. */
+/** What the layers of a graph share. */
 interface Context {
   readonly layers: TorchLayers;
   readonly parameters: Parameters;
@@ -41,11 +41,13 @@ interface Context {
   readonly scan: Scan;
   /** The graph over the tokens, for a text that has a tree. */
   readonly window?: { readonly edges: Output; readonly tokenEdges: Output };
-  /** Whether a text is continued: the state behind it is an input. */
+  /** Whether a text is continued: the state after it is then an input. */
   readonly decoding: boolean;
 }
 
-/** A text at once: `input_ids` and `prompt_length` in, logits of every token and the states behind the last out. */
+/**
+ * Prefill: takes a whole text as `input_ids` and `prompt_length`; gives the logits of every token and the states after the last.
+ */
 export function prefillGraph(sizes: GrootLSizes, scan: Scan, parameters: Parameters): GrootLGraph {
   const layers = new TorchLayers(new GraphBuilder());
   const { graph } = layers;
@@ -61,7 +63,7 @@ export function prefillGraph(sizes: GrootLSizes, scan: Scan, parameters: Paramet
   return build({ layers, parameters, sizes, scan, window, decoding: false }, tokens, inputs);
 }
 
-/** The tokens after a text: `input_ids` and the states in, logits and the next states out. */
+/** Decode: takes the next `input_ids` and the states; gives logits and the next states. */
 export function decodeGraph(sizes: GrootLSizes, scan: Scan, parameters: Parameters): GrootLGraph {
   const layers = new TorchLayers(new GraphBuilder());
   const tokens = layers.graph.placeholder('input_ids', [-1, -1], 'int32');
@@ -123,7 +125,7 @@ function normalization(
   return layers.graph.node('RootMeanSquareNormalization', node, [x, weights], { epsilon: float(epsilon) });
 }
 
-/** A layer over a text: x + mixer(normalised x). */
+/** A layer over a whole text: x + mixer(norm(x)). */
 function layerOf(context: Context, layer: number, module: Parameters, x: Output): Output {
   const { layers, sizes } = context;
   const name = `layers_${layer}`;
@@ -134,7 +136,7 @@ function layerOf(context: Context, layer: number, module: Parameters, x: Output)
   return layers.graph.node('AddV2', `${name}/output`, [x, output]);
 }
 
-/** The same after a text, whose state it takes and gives, as one node: between nodes a token waits. */
+/** A layer while decoding, from its state to the next state, as a single node: a token's time is mostly per-node overhead. */
 function continuedLayer(
   { layers, sizes, scan }: Context,
   layer: number,
@@ -158,7 +160,7 @@ function continuedLayer(
   ];
   const y = graph.node('SelectiveLayer', `layers_${layer}/output`, inputs, {
     epsilon: float(sizes.epsilon),
-    // After the prompt the tree is a chain attached to its last token: one state serves both.
+    // After the prompt the tree is a chain attached to the prompt's last token: one state serves both.
     input_scale: float(scan === 'tree' ? 1 + TREE_WEIGHT : 1),
   });
   graph.node('Identity', `next_state_${layer}`, [outputOf(y, 1)]);

@@ -1,6 +1,6 @@
 /**
- * The mixer of a GrootL layer against the authors' code: trees, scans, outputs, gradients, ties. On one backend: the
- * conformance suite holds all of them to these files.
+ * The mixer of a GrootL layer against the authors' code: trees, scans, outputs, gradients, ties. On one backend only; the
+ * conformance suite checks all backends against these files.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
@@ -16,7 +16,7 @@ import { MemorySink } from '../../index.js';
 import { type Parameter, Parameters } from '../../parameters.js';
 import { selectiveMixer } from './mixer.js';
 
-/** Relative to the largest value, as the reference's own float32 differs from its float64. */
+/** Relative to the largest value; the reference's own float32 differs from its float64 by as much. */
 const OUTPUT = 2e-6;
 const GRADIENT = 2e-5;
 
@@ -48,7 +48,7 @@ t.test('ties', async (t) => {
 
 async function checkMixer(t: Test, fixture: Fixture): Promise<void> {
   const context = /ctx(?:list)?(\d+)(?:_(\d+))?/.exec(fixture.name) as RegExpExecArray;
-  // One prompt length serves a whole batch: of a list the least.
+  // A batch has a single prompt length: the smallest in the list.
   const promptLength = Math.min(...context.slice(1).filter(Boolean).map(Number));
   const { leaked } = await onBackend(BACKEND, async () => {
     const model = await loadSink(await mixerModel(fixture));
@@ -99,7 +99,7 @@ async function checkMixer(t: Test, fixture: Fixture): Promise<void> {
   t.equal(leaked, 0, 'no tensor is left behind');
 }
 
-/** One mixer as a model of its own: `x` [B, L, H] in place of normalised activations. */
+/** A model of a single mixer: `x` [B, L, H] replaces the normalised activations. */
 async function mixerModel(fixture: Fixture): Promise<MemorySink> {
   const state = new Map<string, Parameter>();
   for (const name of fixture.names().filter((name) => name.startsWith('mixer.'))) {
@@ -129,7 +129,7 @@ async function mixerModel(fixture: Fixture): Promise<MemorySink> {
   return sink;
 }
 
-/** Parent vertex by vertex id, -1 at the root: the same tree in any breadth-first order. */
+/** Parent vertex by vertex id, -1 for the root: independent of which breadth-first order represents the tree. */
 function parentIds(order: tf.Tensor, parent: tf.Tensor): number[][] {
   const [orders, parents] = [order, parent].map((tensor) => tensor.arraySync() as number[][]);
   return orders.map((vertices, b) => {
@@ -145,7 +145,7 @@ function relative(t: Test, name: string, given: tf.Tensor, expected: ArrayLike<n
   t.ok(difference <= bound, `${name}: ${difference} of ${scale}`);
 }
 
-/** A gradient in PyTorch's layout: matrices and taps are transposed. */
+/** A gradient in PyTorch's layout: matrices and convolution kernels are transposed. */
 function asStored(gradient: tf.Tensor, shape: number[]): tf.Tensor {
   const stored = gradient.shape.length === 2 && `${gradient.shape}` !== `${shape}`;
   return tf.reshape(stored ? tf.transpose(gradient) : gradient, shape);

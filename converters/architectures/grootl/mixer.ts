@@ -1,39 +1,39 @@
 /**
- * The mixer of a Mamba layer (A. Gu and T. Dao, "Mamba", 2023, section 3.4) with GrootL's tree over the text (GrootVL,
- * section 3.4). GG-SSM mixes frames and patches of series with it.
+ * The mixer of a Mamba layer (A. Gu and T. Dao, "Mamba", 2023, section 3.4) with GrootL's tree over the text (GrootVL, section
+ * 3.4). GG-SSM also uses it, over frames and over patches of time series.
  */
 import { float, int, ints, type Output, outputOf, text, type } from '../../graph/graph_builder.js';
 import type { TorchLayers } from '../../graph/torch_layers.js';
 import { fedTree, spanningTree } from '../../graph/tree_nodes.js';
 import type { Parameters } from '../../parameters.js';
 
-/** What the authors multiply the tree's sums by. */
+/** Factor that the authors apply to the tree's sums. */
 export const TREE_WEIGHT = 0.3;
-/** How far a token of the prompt is joined. */
+/** How many positions apart tokens of the prompt can be and still share an edge. */
 export const REACH = 3;
 const SELECTION = 'x_proj.weight';
 
 export interface MixerSizes {
-  /** Channels in and out. */
+  /** Input and output channels. */
   readonly hidden: number;
   /** Channels of the state-space model. */
   readonly intermediate: number;
-  /** States a channel. */
+  /** States per channel. */
   readonly states: number;
-  /** Taps of the causal convolution. */
+  /** Kernel size of the causal convolution. */
   readonly taps: number;
-  /** Rank of the projection that gives the step. */
+  /** Rank of the projection that gives the step size dt. */
   readonly stepRank: number;
-  /** Whether the projections into and out of the mixer have biases. */
+  /** Whether the input and output projections have biases. */
   readonly bias: boolean;
   readonly convolutionBias: boolean;
-  /** False where the convolution over time, and the SiLU behind it, is left out. */
+  /** False if the convolution over time and the SiLU after it are left out. */
   readonly convolves?: boolean;
-  /** Name of the weights that give dt, B and C, where it is not the usual one. */
+  /** Name of the weights of the projection to dt, B and C, if not the usual one. */
   readonly selection?: string;
 }
 
-/** Where a mixer's nodes go, and the graph over its tokens where there is a tree. */
+/** Where a mixer's nodes are added, and the graph over its tokens if it has a tree. */
 export interface MixerContext {
   readonly layers: TorchLayers;
   readonly sizes: MixerSizes;
@@ -43,15 +43,15 @@ export interface MixerContext {
 export interface Mixed {
   /** [N, L, hidden] */
   readonly output: Output;
-  /** Behind the last token: [N, intermediate, states]. */
+  /** State after the last token: [N, intermediate, states]. */
   readonly state: Output;
-  /** What the convolution remembers, [N, taps - 1, intermediate]; undefined without one. */
+  /** State of the convolution, [N, taps - 1, intermediate]; undefined without a convolution. */
   readonly past?: Output;
 }
 
 /**
- * The sizes that the parameters of a mixer show.
- * @param hidden channels in and out
+ * The sizes of a mixer, inferred from its parameters.
+ * @param hidden input and output channels
  */
 export function mixerSizes(mixer: Parameters, hidden: number): MixerSizes {
   return {
@@ -62,12 +62,12 @@ export function mixerSizes(mixer: Parameters, hidden: number): MixerSizes {
     stepRank: mixer.size('dt_proj.weight', 1, Math.ceil(hidden / 16)),
     bias: mixer.has('in_proj.bias'),
     convolutionBias: true,
-    // Where training drops inputs of the projection, it is the first of two modules.
+    // With dropout on the projection's input in training, the projection is the first of two modules.
     selection: mixer.has('x_proj.0.weight') ? 'x_proj.0.weight' : SELECTION,
   };
 }
 
-/** The graph over all tokens of a sequence [N, L, ...], as long as its prompt: nodes `<name>/...`. */
+/** The graph over all tokens of sequences [N, L, ...], whose prompt is the whole sequence: nodes `<name>/...`. */
 export function wholeWindow(
   layers: TorchLayers,
   name: string,
@@ -89,14 +89,14 @@ export function wholeWindow(
   return { edges, tokenEdges: outputOf(edges, 1) };
 }
 
-/** The parameters of a mixer without its convolution, with their shapes. */
+/** The parameters of a mixer except its convolution, with their shapes. */
 export function mixerParameters(
   mixer: Parameters,
   { hidden, intermediate, states, stepRank, bias, selection = SELECTION }: MixerSizes,
 ) {
   return {
     inputProjection: mixer.tensor('in_proj.weight', [2 * intermediate, hidden]),
-    /** Gives the low-rank dt, then B, then C. */
+    /** Rows of the projection: the low-rank dt, then B, then C. */
     selection: mixer.tensor(selection, [stepRank + 2 * states, intermediate]),
     stepProjection: mixer.tensor('dt_proj.weight', [intermediate, stepRank]),
     stepBias: mixer.tensor('dt_proj.bias', [intermediate]),
@@ -112,7 +112,7 @@ export function mixerParameters(
   };
 }
 
-/** Taps and bias of the convolution; zeros where it has no bias. */
+/** Kernel and bias of the convolution; a zero bias if it has none. */
 export function convolutionParameters(
   layers: TorchLayers,
   mixer: Parameters,
@@ -130,8 +130,7 @@ export function convolutionParameters(
 }
 
 /**
- * The selective state-space model of a layer, with a tree over the tokens where the context has a graph of them: nodes
- * `<name>/...`.
+ * The selective state-space model of a layer, with a tree over the tokens if the context has a token graph: nodes `<name>/...`.
  */
 export function selectiveMixer(
   context: MixerContext,
@@ -194,9 +193,9 @@ export function selectiveMixer(
 }
 
 /**
- * The minimum spanning tree of the tokens by the cosine dissimilarity of their inputs. An input is the outer product
- * of what the token drives, [D], and its gate, [N], so that the cosine of two is the product of two cosines: the
- * [L, D*N] inputs are never in memory.
+ * The minimum spanning tree of the tokens by the cosine dissimilarity of their inputs deltaB_u. Such an input is the outer
+ * product of a vector [D] and a vector [N], so the cosine of two inputs is the product of two cosines, and the [L, D*N] inputs
+ * are never in memory.
  */
 function tree(
   { layers: { graph }, window }: Pick<MixerContext, 'layers' | 'window'>,
@@ -209,7 +208,7 @@ function tree(
   const [byDrive, byGate] = Object.entries({ drive, inputGate }).map(([of, features]) =>
     graph.node('EdgeDissimilarity', `${name}/edges/${of}`, [features, tokenEdges], metric),
   );
-  // Each is the negative cosine, and so their product has to be negated again.
+  // Both factors are negative cosines, so their product has to be negated again.
   const similarity = graph.node('Mul', `${name}/edges/similarity`, [byDrive, byGate]);
   const weights = graph.node('Neg', `${name}/edge_weights`, [similarity]);
   const { order, parent } = fedTree(graph, name, spanningTree(graph, name, weights, edges));

@@ -1,4 +1,4 @@
-/** What a checkpoint of GrootV or GG-SSM is: names and shapes of its tensors, and the stride of the stem. */
+/** Recognises checkpoints of GrootV and GG-SSM: names and shapes of tensors, and the stride of the stem. */
 import type { GrootVArchitecture, GrootVTrunk } from '../../../plugin/models/grootv_metadata.js';
 import { unusedReason } from '../../names.js';
 import { declaredShapes, elementsOf } from '../../parameters.js';
@@ -15,13 +15,13 @@ const PUBLISHED: readonly (readonly [name: string, channels: number, depths: rea
   ['GrootV-B', 128, [2, 2, 13, 2]],
 ];
 
-/** BatchNorm statistics: used, but not parameters. */
+/** BatchNorm statistics: part of the network, but not parameters. */
 const STATISTICS = /\.running_(mean|var)$/;
 
-/** Modules of the network, by the first segment of a name. */
+/** Modules of the network, by the first segment of the parameter name. */
 const OWNED = /^(patch_embed|levels|conv_head|head)\./;
 
-/** GrootV by the names and shapes of its tensors, which GG-SSM shares. */
+/** GrootV, recognised by names and shapes of tensors, which GG-SSM has as well. */
 export const GROOTV: FileArchitecture<GrootVArchitecture, GrootVSettings> = {
   family: 'GrootV',
   title: 'GrootV checkpoint',
@@ -51,7 +51,7 @@ export const GROOTV: FileArchitecture<GrootVArchitecture, GrootVSettings> = {
   metadata: grootVMetadata,
 };
 
-/** The sizes of a trunk that names and shapes show; undefined when there is none. */
+/** The sizes of a trunk, inferred from names and shapes; undefined if there is no trunk. */
 export function trunkSizes(state: StateShapes): GrootVTrunk | undefined {
   const channels = state.get('patch_embed.conv2.weight')?.shape[0];
   const depths = countBlocks(state);
@@ -68,7 +68,7 @@ export function trunkSizes(state: StateShapes): GrootVTrunk | undefined {
   };
 }
 
-/** Parameters of the network: what training changes. */
+/** Number of trainable parameters. */
 export function countParameters(state: StateShapes): number {
   let count = 0;
   for (const [name, { shape }] of state) {
@@ -77,7 +77,7 @@ export function countParameters(state: StateShapes): number {
   return count;
 }
 
-/** Depths of levels 0, 1, ... as far as the names go without a gap. */
+/** Depths of levels 0, 1, ... up to the first gap in the names. */
 function countBlocks(state: StateShapes): number[] {
   const blocks = new Set<string>();
   for (const name of state.keys()) {
@@ -93,7 +93,7 @@ function countBlocks(state: StateShapes): number[] {
   return depths;
 }
 
-/** Names and shapes of all tensors of a network of these sizes, with the usual proportions where sizes are free. */
+/** Names and shapes of all tensors of a network of these sizes; sizes that the architecture leaves free get the usual ratios. */
 export function grootVShapes(sizes: GrootVArchitecture): ReadonlyMap<string, readonly number[]> {
   return declaredShapes((parameters) => grootVGraph(sizes, parameters));
 }

@@ -1,4 +1,4 @@
-/** GrootV as the backbone of segmenters and detectors: the tensors under `backbone.` and what lies beside the heads. */
+/** GrootV as the backbone of segmenters and detectors: tensors under `backbone.`, next to those of the heads. */
 import type { DenseTrunk, OutputNormalization } from '../../../plugin/models/dense_metadata.js';
 import { entriesIn, type StateShapes } from '../../state_shapes.js';
 import { trunkSizes } from './architecture.js';
@@ -21,18 +21,18 @@ export function whyLeftOut(name: string): string | undefined {
   return LEFT_OUT.find(([pattern]) => pattern.test(name))?.[1];
 }
 
-/** Whether a state dict has a name that only this architecture has. */
+/** Whether a state dict has a parameter name that only this architecture has. */
 export function hasAnchor(state: StateShapes, { anchors }: { readonly anchors: readonly string[] }): boolean {
   for (const name of state.keys()) if (anchors.some((anchor) => name.startsWith(anchor))) return true;
   return false;
 }
 
-/** The sizes of the trunk, without its head's; undefined when there is none. */
+/** The sizes of the trunk without its head; undefined if there is no trunk. */
 export function denseTrunk(state: StateShapes): Omit<DenseTrunk, 'classes'> | undefined {
   const backbone = entriesIn(state, 'backbone.');
   const trunk = trunkSizes(backbone);
   if (!trunk) return undefined;
-  // Pictures have three channels: a stem of another number does not fit.
+  // Images have three channels: a stem with another number does not fit.
   const { inputChannels: _, ...rest } = trunk;
   return { ...rest, outputNormalization: outputNormalization(backbone, trunk.depths.length) };
 }

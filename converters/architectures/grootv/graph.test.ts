@@ -1,6 +1,6 @@
 /**
- * Converted GrootV models against the authors' code: logits, features, trees, modules, gradients. On one backend: the
- * conformance suite holds all of them to these files.
+ * Converted GrootV models against the authors' code: logits, features, trees, modules, gradients. On one backend only; the
+ * conformance suite checks all backends against these files.
  */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
@@ -25,7 +25,7 @@ import { type Parameter, Parameters } from '../../parameters.js';
 import { treeStateSpaceModel } from './graph.js';
 import { LevelScan } from './scans.js';
 
-/** The largest logit difference with the reference's trees, and with the model's own: docs/numerics.md. */
+/** Maximum logit difference with the reference's trees, and with the model's own: see docs/numerics.md. */
 const PINNED = 1e-4;
 const OWN_TINY = 1e-3;
 const OWN_NANO_MEDIAN = 1e-3;
@@ -33,7 +33,7 @@ const OWN_NANO_MEDIAN = 1e-3;
 const TINY = ['layerscale', 'module', 'legacy', 'fp16', 'bf16'];
 const SIZES = ['32x32', '48x80'];
 
-/** Largest difference between a tensor and a fixture's, which it disposes. */
+/** Maximum difference between a tensor, which it disposes, and a tensor of a fixture. */
 function distance(result: tf.Tensor, wanted: { values: ArrayLike<number>; shape: number[] }): number {
   if (`${result.shape}` !== `${wanted.shape}`)
     throw new Error(`shape ${result.shape}, expected ${wanted.shape}`);
@@ -104,7 +104,7 @@ t.test('the Tree_SSM modules, with everything in between', async (t) => {
   }
 });
 
-/** Logits from `image` and from `normalized`, features and trees, with own and with pinned trees. */
+/** Checks logits from `image` and from `normalized`, features and trees, with the model's own and with pinned trees. */
 function checkTiny(t: Test, model: GraphModel, expected: Fixture, size: string): void {
   tf.tidy(() => {
     const image = toTensor(expected.tensor(`rgb.${size}`));
@@ -126,7 +126,7 @@ function checkTiny(t: Test, model: GraphModel, expected: Fixture, size: string):
 
     for (let block = 0; block < 4; block++) {
       const weights = model.execute(feeds, `blocks_${block}/edge_weights`) as tf.Tensor;
-      // The reference's weights are exp of ours, an increasing map.
+      // The reference's weights are exp of ours, a monotonic function.
       const difference = distance(
         tf.exp(weights),
         expected.tensor(`trees.${size}.levels.${block}.blocks.0.edge_weights`),
@@ -144,7 +144,7 @@ function checkTiny(t: Test, model: GraphModel, expected: Fixture, size: string):
   });
 }
 
-/** Runs the part of the graph that makes up one module, and compares every stage. */
+/** Runs the subgraph of one module, and compares every stage. */
 async function checkModule(t: Test, fixture: Fixture): Promise<void> {
   const parameters = new Map<string, Parameter>();
   for (const name of fixture.names().filter((name) => name.startsWith('state.'))) {
@@ -177,8 +177,8 @@ async function checkModule(t: Test, fixture: Fixture): Promise<void> {
       const activations = fixture.tensor('x_act');
       const [batch, inner] = activations.shape;
       const parameter = (name: string) => toTensor(fixture.tensor(`state.${name}`));
-      // The graph fuses what follows the scan into one op: its steps are checked by the ops it is made of, and
-      // the op itself, without the gate, by the last of them.
+      // The graph fuses everything after the scan into one op. Its stages are checked with the ops that it fuses, and the fused
+      // op itself, without the gate, with the last of them.
       const [state, x, outputGate, skip] = [node('m/scan'), node('m/x'), node('m/parts:2'), parameter('Ds')];
       const [stateGamma, stateBeta] = [parameter('h_norm.weight'), parameter('h_norm.bias')];
       const [outputGamma, outputBeta] = [parameter('out_norm.weight'), parameter('out_norm.bias')];
@@ -286,8 +286,8 @@ t.test('gradients of the trained model through the cross-entropy of eight digits
 });
 
 /**
- * The weights of a GraphModel are tensors in `model.weights`, by node name: the PyTorch name of the parameter. The
- * executor reads these very tensors, so tf.grads with respect to them differentiates the model.
+ * The weights of a GraphModel are the tensors in `model.weights`, by node name: the PyTorch name of the parameter. The executor
+ * reads these tensors directly, so tf.grads with respect to them differentiates the model.
  */
 function compareGradients(
   t: Test,
@@ -311,7 +311,7 @@ function compareGradients(
   });
 }
 
-/** Every parameter moved along its gradient: the outputs, weighed by dy, must rise by the gradient's length a step. */
+/** Moves every parameter along its gradient: the outputs weighted by dy must rise by the norm of the gradient per unit step. */
 function compareWithDifferences(
   t: Test,
   model: GraphModel,
@@ -323,11 +323,11 @@ function compareWithDifferences(
     tf.sum(tf.mul(model.execute({ ...feeds, ...more }, 'logits') as tf.Tensor, dy));
   const weights = names.map((name) => model.weights[name][0]);
   const grads = tf.grads(() => weigh({}))(weights);
-  void tf.setBackend(BACKEND); // at once, since it has run before; the rest are forward passes
+  void tf.setBackend(BACKEND); // runs synchronously, since it has run before; the rest are forward passes
   names.forEach((name, i) => {
     const length = tf.norm(grads[i]).dataSync()[0];
     if (length === 0) {
-      // At one vertex there is no edge, and the decay is not used.
+      // A single vertex has no edge, and its decay is not used.
       const [moved, still] = [{ [name]: tf.add(weights[i], 0.1) }, {}].map(
         (feed) => weigh(feed).dataSync()[0],
       );
@@ -335,15 +335,15 @@ function compareWithDifferences(
       return;
     }
     const direction = tf.div(grads[i], length);
-    const step = 0.004 / length; // the weighed sum moves by 0.004, far above rounding
+    const step = 0.004 / length; // the weighted sum moves by 0.004, far above rounding error
     const at = (by: number) => weigh({ [name]: tf.add(weights[i], tf.mul(direction, by)) }).dataSync()[0];
     const central = (h: number) => (at(h) - at(-h)) / (2 * h);
-    const slope = (4 * central(step / 2) - central(step)) / 3; // Richardson: without the cubic term
+    const slope = (4 * central(step / 2) - central(step)) / 3; // Richardson extrapolation: removes the cubic term
     t.ok(Math.abs(slope / length - 1) <= 0.02, `${name}: slope ${slope}, gradient ${length}`);
   });
 }
 
-/** A gradient in PyTorch's layout: what the converter transposed, transposed back. */
+/** A gradient in PyTorch's layout: undoes the converter's transposition. */
 function asStored(gradient: tf.Tensor, shape: number[]): tf.Tensor {
   if (gradient.rank === 4 && shape.length === 4) {
     const isImage =

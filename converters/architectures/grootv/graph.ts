@@ -1,6 +1,6 @@
 /**
- * GrootV as a GraphModel (GrootVL, section 3.3): a stem, levels of blocks at falling resolution, a head. Activations are
- * channels-last. Constants carry the names of the PyTorch parameters that they hold.
+ * GrootV as a GraphModel (GrootVL, section 3.3): a stem, levels of blocks at decreasing resolution, a head. Activations are
+ * channels-last. Constants are named after the PyTorch parameters that they hold.
  */
 import type { OutputNormalization } from '../../../plugin/models/dense_metadata.js';
 import {
@@ -15,12 +15,12 @@ import type { GraphEnd, NetworkGraph } from '../architecture.js';
 import { normalizationOf } from './preprocessing.js';
 import { LevelScan } from './scans.js';
 
-/** torch.nn.LayerNorm of the two normalisations around the state-space model, and torch.nn.BatchNorm2d. */
+/** Epsilon of the two torch.nn.LayerNorm around the state-space model, and of torch.nn.BatchNorm2d. */
 export const TORCH_EPSILON = 1e-5;
-/** Every other LayerNorm of the network. */
+/** Epsilon of all other LayerNorm of the network. */
 export const LAYER_EPSILON = 1e-6;
 
-/** The sizes of a trunk, and the LayerNorm that heads of dense prediction may have on its levels. */
+/** The sizes of a trunk, and the LayerNorm that dense prediction may add to the outputs of its levels. */
 export interface BackboneSizes extends GrootVTrunk {
   readonly outputNormalization?: OutputNormalization | null;
 }
@@ -28,37 +28,40 @@ export interface BackboneSizes extends GrootVTrunk {
 /** The feature maps of a backbone. */
 export interface Features {
   /**
-   * Each level's, after its LayerNorm and before downsampling, and after its output normalisation where there is one:
-   * [N, H, W, channels], channels-last. Nodes `features_<level>`.
+   * One per level, after its LayerNorm and before downsampling, and after its output normalisation if it has one: [N, H, W,
+   * channels], channels-last. Nodes `features_<level>`.
    */
   readonly levels: readonly Output[];
   /** Channels of the last level. */
   readonly channels: number;
-  /** `blocks_<i>/...`: trees, their edges' weights and decays. */
+  /** `blocks_<i>/...`: trees, their edge weights and decays. */
   readonly namedNodes: readonly string[];
 }
 
-/** What is scanned in a block. */
+/** Inputs of the scan of a block. */
 export interface ScannedFeatures {
-  /** [N, V, D], of which the tree is made. */
+  /** [N, V, D], from which the tree is built. */
   readonly features: Output;
-  /** Whether the tree is that of exp of the dissimilarities: beyond 88.7 all are alike, and below 6e-8. */
+  /**
+   * Whether the tree is built from exp(dissimilarity). In float32, all dissimilarities above 88.7 tie, as exp overflows, and all
+   * below 6e-8, where it rounds to 1.
+   */
   readonly exponential?: boolean;
-  /** [N, V, D], what each vertex contributes before it is discretised. */
+  /** [N, V, D], the contribution of each vertex before discretisation. */
   readonly input: Output;
 }
 
-/** What a network on this trunk does in its own way. */
+/** Parts in which a network on this trunk differs from GrootV. */
 export interface TrunkParts {
-  /** From the map of a block behind convolution and SiLU, [N, H, W, width]; by default the map itself. */
+  /** From a block's map after convolution and SiLU, [N, H, W, width]; the map itself by default. */
   readonly scanned?: (ssm: Parameters, name: string, map: Output, width: number) => ScannedFeatures;
-  /** From one level to the next, [N, H, W, width] -> [N, H/2, W/2, 2 * width]; by default a convolution. */
+  /** From one level to the next, [N, H, W, width] -> [N, H/2, W/2, 2 * width]; a convolution by default. */
   readonly downsampling?: (module: Parameters, x: Output, width: number) => Output;
 }
 
 /**
- * Builds the graph. Its outputs are `logits`, or without a head `pooled`, or without both every level's features.
- * No weight is read before the graph is written.
+ * Builds the graph. The output is `logits`, or `pooled` if there is no class head, or the features of every level if there is
+ * neither. No weight is read until the graph is written.
  */
 export function grootVGraph(architecture: GrootVArchitecture, parameters: Parameters): NetworkGraph {
   const layers = new ImageLayers(new GraphBuilder());
@@ -79,8 +82,8 @@ export function grootVGraph(architecture: GrootVArchitecture, parameters: Parame
 }
 
 /**
- * The input `image`, values of 0 to 255 (RGB where it has three channels), and the node `normalized`: mean and deviation taken out, which are of values from
- * 0 to 1.
+ * Adds the input `image`, values 0..255 (RGB if it has three channels), and the node `normalized`: the mean and deviation, given
+ * for values 0..1, are applied.
  */
 export function normalizedImage(
   graph: GraphBuilder,
@@ -98,7 +101,7 @@ export function normalizedImage(
 
 /**
  * The stem and the levels.
- * @param parameters of the backbone, such as those at `backbone`
+ * @param parameters of the backbone, such as those under `backbone`
  * @param image normalised, [N, H, W, C]
  */
 export function grootVBackbone(
@@ -166,7 +169,7 @@ function convolved(layers: ImageLayers, module: Parameters, x: Output, width: nu
   return layers.layerNormalization(module.at('norm.1'), sizes.outputs, y, LAYER_EPSILON);
 }
 
-/** A convolution where there is one, the mean over the map, and the classes. */
+/** An optional convolution, the mean over the map, and the classifier. */
 function grootVHead(
   layers: ImageLayers,
   parameters: Parameters,
@@ -190,7 +193,7 @@ function grootVHead(
   return { pooled, output: { name: logits, shape: [-1, classes] } };
 }
 
-/** Sizes of a block: channels in and out, of the MLP, and whether its branches are scaled by gamma1 and gamma2. */
+/** Sizes of a block: input and output channels, channels of the MLP, and whether gamma1 and gamma2 scale its branches. */
 interface BlockSizes {
   readonly width: number;
   readonly hidden: number;
@@ -226,9 +229,9 @@ function grootVBlock(
 }
 
 /**
- * The tree state-space model of a block (GrootVL, section 3.2): features choose a tree, and travel along it.
+ * The tree state-space model of a block (GrootVL, section 3.2): builds a tree from features and scans along it.
  * @param width channels of the input
- * @param scan of the level that the input is of
+ * @param scan of the level that the input belongs to
  */
 export function treeStateSpaceModel(
   layers: ImageLayers,

@@ -1,8 +1,7 @@
 /**
- * The 1000 class names of ILSVRC-2012 (ImageNet-1k) in the order of a classifier's logits: the names of the
- * WordNet synsets, sorted by WordNet id. The list as data comes from the npm package
- * `@tensorflow-models/mobilenet` (Apache-2.0). Two pairs of synsets share a word: `crane` is a bird (134)
- * and a machine (517), `maillot` names two swimsuits (638, 639).
+ * The 1000 class names of ILSVRC-2012 (ImageNet-1k) in the order of a classifier's logits: the names of the WordNet synsets,
+ * sorted by WordNet id. The list is taken from the npm package `@tensorflow-models/mobilenet` (Apache-2.0). Two pairs of synsets
+ * share a name: `crane` is a bird (134) and a machine (517), `maillot` two swimsuits (638, 639).
  */
 export const IMAGENET_CLASSES: readonly string[] = `\
 tench, Tinca tinca

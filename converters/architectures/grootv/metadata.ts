@@ -1,4 +1,4 @@
-/** What a converted GrootV model says of itself. */
+/** Settings and metadata of a converted GrootV model. */
 import { listOf, text } from '../../../plugin/models/checks.js';
 import {
   EXPORTED,
@@ -21,9 +21,9 @@ export interface GrootVSettings extends ModelSettings {
 }
 
 /**
- * The stride of the stem, the size of the images, which the authors' training checkpoints say, and the names of the classes;
- * files that this package exported say all of them.
- * @throws {ArchitectureError} when there are other than as many class names as the head has classes
+ * The stride of the stem, the image size, and the class names. The authors' training checkpoints record the image size; files
+ * exported by this package record all three.
+ * @throws {ArchitectureError} if the number of class names differs from the number of classes of the head
  */
 export function grootVSettings(
   { classes }: GrootVArchitecture,
@@ -54,7 +54,7 @@ export function grootVSettings(
   };
 }
 
-/** The names that an exported file has, unless they are not as described. */
+/** The class names in an exported file, unless they are malformed. */
 function exportedNames(json: string | undefined, classes: number): readonly string[] | undefined {
   if (json === undefined) return undefined;
   try {
@@ -66,7 +66,7 @@ function exportedNames(json: string | undefined, classes: number): readonly stri
   }
 }
 
-/** The sizes with the stride of the stem, under the name of the model that has it. */
+/** The sizes with the stride of the stem, and the name of the model that has that stride. */
 export function withStemStride(
   sizes: GrootVArchitecture,
   { stemStride }: GrootVSettings,

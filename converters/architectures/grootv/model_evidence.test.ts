@@ -1,4 +1,4 @@
-/** The stride of the stem: names and shapes of GrootV and GG-SSM are the same, and whoever decides is named. */
+/** The stride of the stem: names and shapes of GrootV and GG-SSM are the same, and the source of the decision is reported. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { GrootV } from '../../../plugin/index.js';
@@ -45,7 +45,7 @@ async function converted(root: Picklable, name: string, options: ConvertOptions 
   return { inspection, metadata: artifacts.userDefinedMetadata, strides, sink };
 }
 
-/** As yacs pickles a configuration: dicts of a class of their own. */
+/** A configuration as yacs pickles it: dicts of its own class. */
 const node = (entries: Record<string, Picklable>): Picklable =>
   new MadeObject(new MadeGlobal('yacs.config', 'CfgNode'), { entries: new Map(Object.entries(entries)) });
 const config = (type: string, name = 'x', state: ReadonlyMap<string, Picklable> = STATE) =>

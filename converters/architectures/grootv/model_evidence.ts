@@ -1,6 +1,6 @@
 /**
- * Which model a checkpoint says to be of. GG-SSM has the trunk of GrootV with a stem of stride 1, and UIS-Mamba a part of
- * it: nothing in names and shapes tells the first two apart, so whatever else says so is evidence.
+ * Which model a checkpoint claims to hold. GG-SSM has the trunk of GrootV with a stem of stride 1, and UIS-Mamba a part of it.
+ * Names and shapes cannot tell the first two apart, so anything else that names the model is evidence.
  */
 import { EXPORTED, type StemStride } from '../../../plugin/models/grootv_metadata.js';
 import { ArchitectureError } from '../../errors.js';
@@ -13,7 +13,7 @@ const GG_SSM = /graph[-_ ]?ssm|gg[-_ ]?ssm/i;
 const UIS_MAMBA = /uis[-_ ]?mamba/i;
 const GROOTV = /groot|mamba[-_ ]?tree/i;
 
-/** Where training scripts write which model they trained. */
+/** Where training scripts record which model they trained. */
 const PATHS: readonly (readonly string[])[] = [
   ['config', 'MODEL', 'TYPE'],
   ['config', 'MODEL', 'NAME'],
@@ -34,7 +34,7 @@ const PATHS: readonly (readonly string[])[] = [
   ['model_type'],
 ];
 
-/** Keys that hold the type of the model and nothing else, so that any other name is of another model. */
+/** Keys that hold nothing but the model type, so any unknown value means another model. */
 const TYPES = new Set(['config.MODEL.TYPE', 'cfg.MODEL.TYPE']);
 
 /** Modules that only the eye tracker of GG-SSM has. */
@@ -44,7 +44,7 @@ type Model = 'GrootV' | 'GG-SSM' | 'UIS-Mamba' | 'another model';
 
 interface Evidence {
   readonly model: Model;
-  /** Such as `config.MODEL.TYPE is "convolutional_graph_ssm"`. */
+  /** For example `config.MODEL.TYPE is "convolutional_graph_ssm"`. */
   readonly says: string;
   readonly from: 'checkpoint' | 'file name';
 }
@@ -55,7 +55,7 @@ function modelNamed(text: string): Model | undefined {
   return GROOTV.test(text) ? 'GrootV' : undefined;
 }
 
-/** What a checkpoint says of its model: its configuration, then its metadata, names of parameters, the name of the file. */
+/** Evidence of the model, in this order: the configuration, the metadata, parameter names, the file name. */
 function* evidenceOf(checkpoint: Checkpoint): Generator<Evidence> {
   for (const path of PATHS) {
     const text = readConfigText(checkpoint, path);
@@ -66,7 +66,7 @@ function* evidenceOf(checkpoint: Checkpoint): Generator<Evidence> {
     if (model) yield { model, says, from: 'checkpoint' };
   }
   const { metadata, format } = checkpoint;
-  // A zip file's metadata are its container's alone.
+  // In a zip file the metadata only describes the container.
   for (const [key, text] of format === 'safetensors' ? metadata : []) {
     const model = key === EXPORTED.classNames ? undefined : modelNamed(text);
     if (model) yield { model, says: `the metadata of the file name it: ${quote(key)}`, from: 'checkpoint' };
@@ -82,7 +82,7 @@ function* evidenceOf(checkpoint: Checkpoint): Generator<Evidence> {
   }
 }
 
-/** @throws {ArchitectureError} when something of the checkpoint says that it is of another model than these */
+/** @throws {ArchitectureError} if anything in the checkpoint names a model other than these */
 export function refuseModelsBeside(...models: readonly Model[]): (checkpoint: Checkpoint) => void {
   return (checkpoint) => {
     const [found] = evidenceOf(checkpoint);
@@ -94,7 +94,7 @@ export function refuseModelsBeside(...models: readonly Model[]): (checkpoint: Ch
   };
 }
 
-/** The stride of the two convolutions of the stem, who says so, and a warning where nothing or both models are named. */
+/** The stride of the two convolutions of the stem, its source, and a warning if no model or both are named. */
 export interface StemStrideChoice {
   readonly stride: StemStride;
   readonly setting: Setting;
@@ -102,8 +102,8 @@ export interface StemStrideChoice {
 }
 
 /**
- * The stride of the stem by the option, else by what the checkpoint says of its model, else 2 with a warning.
- * @throws {ArchitectureError} for an option that is neither 1 nor 2
+ * The stride of the stem: the option, else what the checkpoint says of its model, else 2 with a warning.
+ * @throws {ArchitectureError} if the option is neither 1 nor 2
  */
 export function stemStrideOf(checkpoint: Checkpoint, option: StemStride | undefined): StemStrideChoice {
   const chosen = (stride: StemStride, from: Setting['from'], evidence?: string): StemStrideChoice => ({

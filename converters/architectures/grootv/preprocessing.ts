@@ -1,20 +1,20 @@
-/** How an image becomes the input of a GrootV model, as the authors' evaluation does it. */
+/** Preprocessing of images for a GrootV model, as in the authors' evaluation. */
 import {
   type GrootVTrunk,
   inputChannelsOf,
   type Preprocessing,
 } from '../../../plugin/models/grootv_metadata.js';
 
-/** Mean and deviation of ImageNet's training images, RGB, of values from 0 to 1. */
+/** Mean and standard deviation of ImageNet's training images, RGB, for values 0..1. */
 export const IMAGENET_MEAN: readonly number[] = [0.485, 0.456, 0.406];
 export const IMAGENET_DEVIATION: readonly number[] = [0.229, 0.224, 0.225];
 
-/** The size of the published classification models; used where a checkpoint does not say its own. */
+/** Image size of the published classification models; the default if a checkpoint does not record one. */
 export const IMAGENET_SIZE = 224;
 
 /**
- * What is taken out of values from 0 to 1, a number a channel: ImageNet's of GrootV. GG-SSM takes the values as they are,
- * and of other than three channels nothing says what they are.
+ * Mean and deviation for values 0..1, one number per channel: ImageNet's for GrootV. GG-SSM takes values as they are, and so does
+ * a network whose number of channels is not three, as their meaning is unknown.
  */
 export function normalizationOf(trunk: GrootVTrunk): Pick<Preprocessing, 'mean' | 'deviation'> {
   const channels = inputChannelsOf(trunk);
@@ -24,7 +24,7 @@ export function normalizationOf(trunk: GrootVTrunk): Pick<Preprocessing, 'mean' 
     : { mean: new Array(channels).fill(0), deviation: new Array(channels).fill(1) };
 }
 
-/** The preprocessing of a model whose images have this side. */
+/** The preprocessing of a model for images with this side. */
 export function preprocessingOf(size: number, trunk: GrootVTrunk): Preprocessing {
   return {
     size,

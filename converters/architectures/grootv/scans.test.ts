@@ -1,6 +1,6 @@
 /**
- * The ablations: modules against a float64 formula, whole models against the default one with fed trees, edge weights
- * against the op, what is recorded, and what is refused.
+ * The ablations: modules against a float64 formula, whole models against the default one with fed trees, edge weights against the
+ * op, recorded metadata, and refused options.
  */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
@@ -23,14 +23,14 @@ import { MadeOrderedDict, torchZipBytes } from '../../pytorch/testing/torch_writ
 import { treeStateSpaceModel } from './graph.js';
 import { chooseScan, LevelScan } from './scans.js';
 
-/** One bound for what is compared with float64: of the largest value. */
+/** The bound for all comparisons with float64, relative to the largest value. */
 const LAYER = 5e-6;
 
 const [CHANNELS, INNER, RANK] = [6, 12, 1];
 const [HEIGHT, WIDTH] = [5, 7];
 const VERTICES = HEIGHT * WIDTH;
 
-/** Parameters of a module, those that default to constants too. */
+/** Parameters of a module, including those that are constant by default. */
 function randomModule(): Map<string, { shape: number[]; values: Float32Array }> {
   const random = uniform(3);
   const shapes: Record<string, number[]> = {
@@ -59,7 +59,7 @@ const PARAMETERS = randomModule();
 const valuesOf = (name: string) => (PARAMETERS.get(name) as { values: Float32Array }).values;
 const FEATURES = Float32Array.from({ length: VERTICES * CHANNELS }, uniform(4));
 
-/** One module over the pixels of a map, as a model of its own. */
+/** One module over the pixels of a map, as a model. */
 async function moduleOf(choice: GrootVScan): Promise<GraphModel> {
   const graph = new GraphBuilder();
   const input = graph.placeholder('input', [-1, -1, -1, CHANNELS]);
@@ -111,7 +111,7 @@ function normalized(x: Float64Array, scale: ArrayLike<number>, shift: ArrayLike<
   });
 }
 
-/** The module in float64. @param states of the scan, [V, INNER], of its inputs and decays */
+/** The module in float64. @param states the scan [V, INNER] of inputs and decays */
 function expectedModule(states: (input: Float64Array, decay: Float64Array) => Float64Array): Float64Array {
   const projected = linear(FEATURES, valuesOf('in_proj.weight'), CHANNELS, 0, INNER);
   const gate = linear(FEATURES, valuesOf('in_proj.weight'), CHANNELS, INNER).map((g) => g * sigmoid(g));
@@ -146,7 +146,7 @@ function expectedModule(states: (input: Float64Array, decay: Float64Array) => Fl
   );
 }
 
-/** Vertices by rows, and by columns. */
+/** Vertices in row-major and in column-major order. */
 const ROWS = Array.from({ length: VERTICES }, (_, v) => v);
 const COLUMNS = ROWS.map((i) => (i % HEIGHT) * WIDTH + Math.floor(i / HEIGHT));
 
@@ -265,7 +265,7 @@ for (const backend of BACKENDS) {
           ownTrees(model, 0).map((x) => x.dataSync()),
           'block 1',
         );
-        // A tree that is fed to the first block is that of the stage.
+        // A tree fed to the first block applies to the whole stage.
         const fed = (block: number) => ownTrees(usual, block === 2 ? 2 : 1);
         const stage = logits(model, pins([0, 2], fed));
         t.same(

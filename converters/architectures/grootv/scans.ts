@@ -1,6 +1,6 @@
 /**
- * How the states of a block travel over the picture: along a spanning tree of the features (GrootVL, section 3.2), or, as in
- * that paper's ablation, along fixed paths: rows, or the four paths of VMamba (Y. Liu et al., 2024), whose results are added.
+ * How a block scans the image: along a spanning tree of the features (GrootVL, section 3.2), or, as in that paper's ablation,
+ * along fixed paths: rows, or the four paths of VMamba (Y. Liu et al., 2024), whose results are added.
  */
 import { isRecord, problemOf, show } from '../../../plugin/models/checks.js';
 import {
@@ -14,7 +14,7 @@ import { ArchitectureError } from '../../errors.js';
 import { bool, type GraphBuilder, type Output, text } from '../../graph/graph_builder.js';
 import { fedTree, spanningTree, type TreeNodes, treeOf } from '../../graph/tree_nodes.js';
 
-/** What GrootV does, unless somebody asks for something else. */
+/** The defaults, which are GrootV's. */
 export const DEFAULT_SCAN = {
   scan: 'tree',
   metric: 'cosine',
@@ -24,14 +24,14 @@ export const DEFAULT_SCAN = {
 
 /** The scans of the blocks of one level. */
 export class LevelScan {
-  /** Nodes that may be asked for; `order` and `parent` may be fed. */
+  /** Nodes that can be requested; `order` and `parent` can be fed. */
   readonly namedNodes: Output[] = [];
   private readonly choice: Required<GrootVScan>;
   private readonly edges?: Output;
   private readonly paths: readonly TreeNodes[] = [];
   private stageTree?: TreeNodes;
 
-  /** @param map of the level, [N, H, W, C], of which only the extents are used */
+  /** @param map of the level, [N, H, W, C]; only its height and width are used */
   constructor(
     private readonly graph: GraphBuilder,
     level: number,
@@ -46,7 +46,7 @@ export class LevelScan {
       aggregate = usual.aggregate,
     } = choice;
     this.choice = { scan, metric, trees, aggregate };
-    // One grid or set of paths for all blocks of a level, so that backends prepare and upload it once.
+    // All blocks of a level share one grid or set of paths, so that backends prepare and upload it once.
     if (scan === 'tree') this.edges = graph.node('GridGraph', `levels_${level}/edges`, [map]);
     else {
       const paths = scan === 'raster' ? SCAN_PATHS.slice(0, 1) : SCAN_PATHS;
@@ -57,7 +57,7 @@ export class LevelScan {
   /**
    * The trees of a block.
    * @param x its features, [N, V, D]
-   * @param exponential whether spanning trees are those of exp of the dissimilarities
+   * @param exponential whether spanning trees are built from exp(dissimilarity)
    */
   trees(block: string, x: Output, exponential = false): readonly TreeNodes[] {
     const { scan, trees } = this.choice;
@@ -70,8 +70,9 @@ export class LevelScan {
   }
 
   /**
-   * The states of a block, [N, V, D].
-   * @param input what each vertex contributes, and `decay` what is left of it on the way, both [N, V, D]
+   * The scanned states of a block, [N, V, D].
+   * @param input contribution of each vertex, [N, V, D]
+   * @param decay factor along the edge to the parent, [N, V, D]
    */
   states(block: string, trees: readonly TreeNodes[], input: Output, decay: Output): Output {
     this.namedNodes.push(decay);
@@ -116,12 +117,12 @@ export class LevelScan {
   }
 }
 
-/** Options that mean something for spanning trees alone. */
+/** Options that apply to spanning trees only. */
 export const TREE_OPTIONS = ['metric', 'trees', 'aggregate'] as const;
 
 /**
- * What the caller asks for, else what an exported file says, else what the network does.
- * @throws {ArchitectureError} when either is not as described
+ * The scan: what the caller asks for, else what an exported file records, else the network's default.
+ * @throws {ArchitectureError} if either is malformed
  */
 export function chooseScan(
   given: GrootVScan,
@@ -139,7 +140,7 @@ export function chooseScan(
   );
 }
 
-/** @throws {ArchitectureError} when one of the options is given: the network scans in one way only */
+/** @throws {ArchitectureError} if any of the options is given: the network supports a single scan */
 export function refuseScan(given: GrootVScan, network: string): GrootVScan {
   const name = SCAN_NAMES.find((name) => given[name] !== undefined);
   if (name === undefined) return {};

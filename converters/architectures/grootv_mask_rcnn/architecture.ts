@@ -1,4 +1,4 @@
-/** What a checkpoint of Mask R-CNN on GrootV is, read from the names and shapes of its tensors alone. */
+/** Recognises checkpoints of Mask R-CNN on GrootV by the names and shapes of their tensors. */
 import type { DenseTrunk } from '../../../plugin/models/dense_metadata.js';
 import type { GrootVScan, GrootVTrunk } from '../../../plugin/models/grootv_metadata.js';
 import { declaredShapes, type Parameter, Parameters } from '../../parameters.js';
@@ -20,16 +20,16 @@ const HEADS = /^(neck|rpn_head|roi_head)\./;
 /** A backbone under the heads. */
 interface Backbone {
   readonly family: 'GrootV' | 'UIS-Mamba';
-  /** Whether a name, without `backbone.`, lies in it. */
+  /** Whether a name, without `backbone.`, belongs to it. */
   owns(name: string): boolean;
   whyLeftOut(name: string): string | undefined;
-  /** Undefined when there is none. */
+  /** Undefined if there is none. */
   sizes(state: StateShapes): Omit<DenseTrunk, 'classes'> | undefined;
   check(checkpoint: Checkpoint): void;
   readonly scan?: GrootVScan | null;
 }
 
-/** Mask R-CNN: checkpoints of mmdetection. */
+/** Mask R-CNN as in checkpoints of mmdetection. */
 function maskRCNNOn(backbone: Backbone): FileArchitecture<MaskRCNNSizes, MaskRCNNSettings> {
   const { family, scan } = backbone;
   const anchors = ['rpn_head.rpn_conv.', 'roi_head.bbox_head.', 'roi_head.mask_head.'];
@@ -81,7 +81,7 @@ export const UIS_MAMBA_MASK_RCNN = maskRCNNOn({
   scan: UIS_MAMBA.scan,
 });
 
-/** The sizes of neck and heads. */
+/** The sizes of the neck and the heads. */
 function headSizes(parameters: Parameters): Omit<MaskRCNNSizes, keyof GrootVTrunk | 'outputNormalization'> {
   const [boxes, masks] = ['roi_head.bbox_head', 'roi_head.mask_head'].map((path) => parameters.at(path));
   const counted = (head: Parameters, name: (i: number) => string) => {
@@ -89,7 +89,7 @@ function headSizes(parameters: Parameters): Omit<MaskRCNNSizes, keyof GrootVTrun
     while (head.has(name(count))) count++;
     return count;
   };
-  // Background is the last class of the box head.
+  // The last class of the box head is the background.
   const classes = Math.max(1, boxes.size('fc_cls.weight', 0, 81) - 1);
   const pyramidChannels = parameters.size('neck.lateral_convs.0.conv.weight', 0, 256);
   const cells = boxes.size('shared_fcs.0.weight', 1, 49 * pyramidChannels) / pyramidChannels;

@@ -1,4 +1,4 @@
-/** The feature pyramid: every level at one width, each with what the coarser ones know; and one level more. */
+/** The feature pyramid: all levels at the same width, each combined with the coarser ones, and one additional level. */
 import type { Output } from '../../graph/graph_builder.js';
 import type { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';

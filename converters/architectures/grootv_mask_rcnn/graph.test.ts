@@ -1,4 +1,4 @@
-/** Converted Mask R-CNNs. The conformance suite holds all backends to a part of the reference numbers; here are all of them. */
+/** Converted Mask R-CNNs against all reference numbers. The conformance suite checks all backends against a part of them. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
@@ -33,7 +33,7 @@ async function converted(state: ReadonlyMap<string, MadeTensor>, dense: ConvertO
 
 const STATE = randomState(smallMaskRCNN());
 
-/** Values of the outputs, and their shapes. */
+/** Values and shapes of the outputs. */
 async function detect(model: GraphModel, feeds: Record<string, tf.Tensor>, how: 'execute' | 'executeAsync') {
   const results = (await model[how](feeds, OUTPUTS)) as tf.Tensor[];
   const values = results.map((result) => ({ shape: result.shape, values: [...result.dataSync()] }));
@@ -48,7 +48,7 @@ function checkEmpty(t: Test, { boxes, scores, classes, masks }: Awaited<ReturnTy
   t.same(masks.shape, [0, 28, 28]);
 }
 
-/** tfjs advises against executeAsync on the console wherever a graph has no op that it knows to be dynamic. */
+/** tfjs prints a warning against executeAsync for any graph without an op that it considers dynamic. */
 async function quietly<T>(body: () => Promise<T>): Promise<T> {
   const { warn } = console;
   console.warn = () => {};
@@ -107,7 +107,7 @@ for (const backend of BACKENDS) {
   });
 }
 
-/** A tensor whose rows are those of another, over and over. */
+/** A tensor that repeats the rows of another. */
 function repeated({ storage, shape }: MadeTensor, times: number): MadeTensor {
   const bytes = storage.bytes as Uint8Array;
   const values = new Float32Array(bytes.slice().buffer);

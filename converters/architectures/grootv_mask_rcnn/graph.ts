@@ -1,7 +1,6 @@
 /**
- * Mask R-CNN (K. He et al., 2017) with a feature pyramid (T.-Y. Lin et al., 2017) on GrootV or UIS-Mamba, as mmdetection
- * builds it.
- * One picture at a time; activations are channels-last.
+ * Mask R-CNN (K. He et al., 2017) with a feature pyramid (T.-Y. Lin et al., 2017) on GrootV or UIS-Mamba, as in mmdetection. The
+ * batch size is 1; activations are channels-last.
  */
 import { GraphBuilder } from '../../graph/graph_builder.js';
 import { ImageLayers } from '../../graph/image_layers.js';
@@ -24,8 +23,9 @@ export function maskRCNNGraph(
   const layers = new ImageLayers(new GraphBuilder(), settings.batchNorm);
   const { graph } = layers;
   const image = normalizedImage(graph, settings.preprocessing);
-  // The size of the picture in its padded input, and from the original picture to that: by default the whole input, as it
-  // is. Both may be fed, as any node. (tfjs frees the default of a PlaceholderWithDefault before it is used.)
+  // The size of the image within the padded input, and the scale factors from the original image to that size. By default the
+  // image fills the input and is not scaled. Both nodes can be fed. (A PlaceholderWithDefault would not work: tfjs frees the
+  // default before it is used.)
   const imageShape = layers.heightAndWidth('image_shape', image);
   const ones = graph.literal('scale_factor/default', [1, 1, 1, 1]);
   const scaleFactor = graph.node('Identity', 'scale_factor', [ones]);

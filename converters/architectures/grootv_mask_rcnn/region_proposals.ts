@@ -1,11 +1,11 @@
-/** The region proposal network: where in the picture something may be. */
+/** The region proposal network: candidate regions that may contain objects. */
 import { float, floats, int, type Output } from '../../graph/graph_builder.js';
 import type { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
 import type { MaskRCNNGraphSettings } from './settings.js';
 import type { MaskRCNNSizes } from './sizes.js';
 
-/** @returns `proposals` [K, 5]: x1, y1, x2, y2 in pixels of the input, and the score, best first */
+/** @returns `proposals` [K, 5]: x1, y1, x2, y2 in pixels of the input, and the score, in descending order of the score */
 export function proposals(
   layers: ImageLayers,
   head: Parameters,
@@ -37,7 +37,7 @@ export function proposals(
     };
   });
 
-  // Rows in the order of levels, rows, columns, anchors.
+  // Rows ordered by level, row, column, anchor.
   const ofAnchors = levels.map((level) => level.anchors);
   const scores = levels.map(({ objectness }, level) =>
     graph.reshape(`rpn/scores_${level}`, objectness, [-1]),

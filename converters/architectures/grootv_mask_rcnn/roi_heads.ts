@@ -1,39 +1,39 @@
-/** What is in each proposal: the class and the box, and for what is kept the mask. */
+/** The heads over proposals: class and box of each, and the mask of each detection. */
 import { bool, float, floats, int, type Output, outputOf, type } from '../../graph/graph_builder.js';
 import type { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
 import type { MaskRCNNGraphSettings } from './settings.js';
 import type { MaskRCNNSizes } from './sizes.js';
 
-/** What both heads have. */
+/** What both heads share. */
 interface RoiHead {
   readonly layers: ImageLayers;
-  /** At `roi_head`. */
+  /** Parameters under `roi_head`. */
   readonly parameters: Parameters;
-  /** The levels of the pyramid that regions are read from, the finest first. */
+  /** The levels of the pyramid that regions are sampled from, the finest first. */
   readonly levels: readonly Output[];
   readonly sizes: MaskRCNNSizes;
   readonly settings: MaskRCNNGraphSettings;
 }
 
 interface Detections {
-  /** [K, 4]: x1, y1, x2, y2 in pixels of the original picture, best first. */
+  /** [K, 4]: x1, y1, x2, y2 in pixels of the original image, in descending order of the score. */
   readonly boxes: Output;
-  /** [K]. */
+  /** [K] */
   readonly scores: Output;
-  /** [K] int32. */
+  /** [K] int32 */
   readonly classes: Output;
   readonly namedNodes: readonly string[];
 }
 
-/** Side of the features that the mask head takes; masks have twice as many. */
+/** Side of the features that the mask head takes; masks are twice as large. */
 const MASK_SIDE = 14;
 
 const FLOAT = { T: type('float32') };
 
 /**
- * Features of regions, read from the level that fits their size: [R, side, side, C]. R is the number of regions, or 1
- * where there are none, so that no layer gets an empty batch.
+ * Features of regions, sampled from the level that fits their size: [R, side, side, C]. R is the number of regions, or 1 if there
+ * are none, so that no layer gets an empty batch.
  */
 function roiFeatures(
   { layers, levels, settings }: RoiHead,
@@ -48,7 +48,7 @@ function roiFeatures(
     num: int(levels.length),
     axis: int(0),
   });
-  // Regions of another level give zeros.
+  // Regions of other levels give zeros.
   const parts = levels.map((map, level) =>
     graph.node('RoiAlign', `${name}/level_${level}`, [map, outputOf(split, level)], {
       out_height: int(side),
@@ -61,7 +61,7 @@ function roiFeatures(
   return graph.node('AddN', name, parts, { ...FLOAT, N: int(parts.length) });
 }
 
-/** Two linear layers, then scores of all classes and a box for each. */
+/** Linear layers, then scores of all classes and a box for each. */
 export function boxHead(
   head: RoiHead,
   proposals: Output,
@@ -81,7 +81,7 @@ export function boxHead(
     const weights = layer.tensor('weight', [sizes.boxChannels, width]);
     const linear = layers.linear(`box_head/linear_${i}`, x, {
       weights,
-      // Of features flattened channels first, [O, C * area], for features flattened channels last.
+      // The weights apply to features flattened channels first, [O, C * area]; ours are flattened channels last.
       matrix:
         i === 0
           ? {
@@ -115,7 +115,7 @@ export function boxHead(
       stds: floats(settings.boxDeviations),
     },
   );
-  // Nodes of one output each, so that they can be asked for and fed by name.
+  // Nodes with a single output, so that they can be requested and fed by name.
   const [boxes, best, classes] = ['boxes', 'scores', 'classes'].map((name, i) =>
     graph.node('Identity', name, [outputOf(found, i)]),
   );
@@ -123,7 +123,7 @@ export function boxHead(
   return { boxes, scores: best, classes, namedNodes: [features, ...hidden, scores, deltas] };
 }
 
-/** Convolutions, an upsampling, and a mask for each class, of which that of the detected one is taken. */
+/** Convolutions, an upsampling and a mask per class, of which the detected class's is selected. */
 export function maskHead(
   head: RoiHead,
   { boxes, classes }: Detections,

@@ -1,4 +1,4 @@
-/** What a Mask R-CNN is beside its weights: how pictures are prepared, anchors, thresholds, classes. */
+/** Settings of a Mask R-CNN that its weights do not determine: image preparation, anchors, thresholds, classes. */
 
 import { integer, listOf, number } from '../../../plugin/models/checks.js';
 import { type DensePreprocessing, FRACTION } from '../../../plugin/models/dense_metadata.js';
@@ -19,21 +19,21 @@ import type { ModelDetails, SettingsOptions } from '../architecture.js';
 import { weakeningOf } from '../uis_mamba/settings.js';
 import type { MaskRCNNSizes } from './sizes.js';
 
-/** What the graph has beside its weights. */
+/** The settings that the graph needs. */
 export interface MaskRCNNGraphSettings extends DetectorTesting {
-  /** Of pixels from 0 to 1. */
+  /** For pixel values 0..1. */
   readonly preprocessing: { readonly mean: readonly number[]; readonly deviation: readonly number[] };
   /** Size of an anchor, in strides of its level. */
   readonly anchorScale: number;
-  /** Height over width, one for each anchor of a position. */
+  /** Height / width of each anchor at a position. */
   readonly anchorRatios: readonly number[];
   readonly batchNorm?: BatchNormHandling;
-  /** Of UIS-Mamba's backbone. */
+  /** For UIS-Mamba's backbone. */
   readonly weakening?: UisMambaWeakening;
-  /** What the predicted changes of anchors and of proposals are multiplied with: x, y, width, height. */
+  /** Factors of the predicted offsets of anchors and of proposals: x, y, width, height. */
   readonly proposalDeviations: readonly number[];
   readonly boxDeviations: readonly number[];
-  /** Samples along a side of a cell of RoIAlign; 0: as many as the cell has pixels. */
+  /** Samples along each side of a cell of RoIAlign; 0: as many as the cell has pixels. */
   readonly samplingRatio: number;
 }
 
@@ -41,7 +41,7 @@ export interface MaskRCNNSettings extends DenseSettings, MaskRCNNGraphSettings {
   readonly preprocessing: DensePreprocessing;
 }
 
-/** Of mmdetection's configurations for COCO. */
+/** From mmdetection's configurations for COCO. */
 const SCALE = [1333, 800] as const;
 const PADDING = 32;
 export const MASK_RCNN_DEFAULTS = {
@@ -61,7 +61,7 @@ const SEGMENTATION = ['mode', 'cropSize', 'stride'] as const;
 const COUNT = integer(1, MAX_BOXES);
 const DEVIATIONS = listOf(number(1e-6, 1e6), 4, 4);
 
-/** @throws {ArchitectureError} when an option does not fit, or the checkpoint says what this network does not do */
+/** @throws {ArchitectureError} if an option does not fit, or the checkpoint asks for something that is not supported */
 export function maskRCNNSettings(
   { classes, anchors, backbone }: MaskRCNNSizes,
   checkpoint: Checkpoint,
@@ -83,7 +83,7 @@ export function maskRCNNSettings(
   return { ...settings, report: reader.report };
 }
 
-/** Thresholds and counts: `test_cfg`. */
+/** Thresholds and counts, from `test_cfg`. */
 function testing(reader: SettingsReader, options: DenseOptions): DetectorTesting {
   const { config } = reader;
   const usual = MASK_RCNN_DEFAULTS;
@@ -139,7 +139,7 @@ function testing(reader: SettingsReader, options: DenseOptions): DetectorTesting
   };
 }
 
-/** Anchors, deviations and sampling: of the modules themselves. */
+/** Anchors, deviations and sampling, from the configurations of the modules. */
 function regions(reader: SettingsReader, anchors: number) {
   const { config } = reader;
   const usual = MASK_RCNN_DEFAULTS;

@@ -1,9 +1,9 @@
 /** The sizes of Mask R-CNN that its graph needs. */
 import type { MaskRCNNArchitecture } from '../../../plugin/models/detector_metadata.js';
 
-/** The sizes that names and shapes show. */
+/** The sizes inferred from names and shapes. */
 export interface MaskRCNNSizes extends MaskRCNNArchitecture {
-  /** Anchors of a position. */
+  /** Anchors per position. */
   readonly anchors: number;
   /** Hidden layers of the box head, before the last two. */
   readonly boxLayers: number;

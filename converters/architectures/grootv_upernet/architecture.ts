@@ -1,4 +1,4 @@
-/** What a checkpoint of UperNet on GrootV is, read from the names and shapes of its tensors alone. */
+/** Recognises checkpoints of UperNet on GrootV by the names and shapes of their tensors. */
 import { declaredShapes, type Parameter, Parameters } from '../../parameters.js';
 import { disagreements } from '../../state_shapes.js';
 import type { FileArchitecture } from '../architecture.js';
@@ -9,7 +9,7 @@ import { IMAGENET_DEVIATION, IMAGENET_MEAN } from '../grootv/preprocessing.js';
 import { type UperNetSizes, uperNetGraph } from './graph.js';
 import { type UperNetSettings, uperNetMetadata, uperNetSettings } from './settings.js';
 
-/** UperNet on GrootV: checkpoints of mmsegmentation. */
+/** UperNet on GrootV as in checkpoints of mmsegmentation. */
 export const GROOTV_UPERNET: FileArchitecture<UperNetSizes, UperNetSettings> = {
   family: 'GrootV-UperNet',
   title: 'UperNet on GrootV',

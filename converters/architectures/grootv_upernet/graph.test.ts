@@ -1,4 +1,4 @@
-/** Converted UperNets. The conformance suite holds all backends to a part of the reference numbers; here are all of them. */
+/** Converted UperNets against all reference numbers. The conformance suite checks all backends against a part of them. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { BACKENDS, onBackend } from '../../../testing/backends.js';

@@ -1,6 +1,5 @@
 /**
- * UperNet (T. Xiao et al., "Unified Perceptual Parsing", 2018) on GrootV, as mmsegmentation builds it. Activations are
- * channels-last.
+ * UperNet (T. Xiao et al., "Unified Perceptual Parsing", 2018) on GrootV, as in mmsegmentation. Activations are channels-last.
  */
 import type { DenseTrunk } from '../../../plugin/models/dense_metadata.js';
 import type { BatchNormHandling } from '../../graph/batch_norm.js';
@@ -10,24 +9,24 @@ import type { Parameters } from '../../parameters.js';
 import type { NetworkGraph } from '../architecture.js';
 import { grootVBackbone, normalizedImage, TORCH_EPSILON } from '../grootv/graph.js';
 
-/** The sizes that names and shapes show. */
+/** The sizes inferred from names and shapes. */
 export interface UperNetSizes extends DenseTrunk {
   /** Channels of the head. */
   readonly headChannels: number;
-  /** Pooled maps of the last level; their sides are not in the shapes. */
+  /** Number of pooled maps of the last level; shapes do not determine their sides. */
   readonly pools: number;
 }
 
-/** What the graph has beside its weights. */
+/** The settings that the graph needs. */
 export interface UperNetGraphSettings {
-  /** Of pixels from 0 to 1. */
+  /** For pixel values 0..1. */
   readonly preprocessing: { readonly mean: readonly number[]; readonly deviation: readonly number[] };
   /** Sides of the pooled maps of the last level. */
   readonly poolScales: readonly number[];
   readonly batchNorm?: BatchNormHandling;
 }
 
-/** Builds the graph: `logits` at a quarter of the size, and `segmentation`, the best class of every pixel. */
+/** Builds the graph: `logits` at a quarter of the image size, and `segmentation`, the best class of every pixel. */
 export function uperNetGraph(
   sizes: UperNetSizes,
   parameters: Parameters,
@@ -83,7 +82,7 @@ class UperNetHead {
     private readonly sizes: UperNetSizes,
   ) {}
 
-  /** The last level, and means of it over 1, 4, 9 and 36 cells: what the whole picture is about. */
+  /** The last level, together with its means over grids of 1, 4, 9 and 36 cells: the context of the whole image. */
   poolPyramid(last: Output, scales: readonly number[]): Output {
     const { layers, sizes } = this;
     const inputs = this.channelsOf(sizes.depths.length - 1);
@@ -100,7 +99,7 @@ class UperNetHead {
     });
   }
 
-  /** Every level at the head's width; from the last one on, each is added to the finer one before it. */
+  /** All levels at the head's width; from the last to the first, each is added to the next finer one. */
   laterals(levels: readonly Output[], context: Output): Output[] {
     const { layers } = this;
     const { graph } = layers;
@@ -134,7 +133,7 @@ class UperNetHead {
     });
   }
 
-  /** All levels at the finest one's size, in one map. */
+  /** All levels resized to the finest one, in one map. */
   fused(pyramid: readonly Output[]): Output {
     const { layers, sizes } = this;
     const [finest, ...coarser] = pyramid;

@@ -1,4 +1,4 @@
-/** What a UperNet is beside its weights: how pictures are prepared, windows, classes. */
+/** Settings of a UperNet that its weights do not determine: image preparation, sliding windows, classes. */
 import { integer, listOf, nullable, oneOf } from '../../../plugin/models/checks.js';
 import type { DensePreprocessing } from '../../../plugin/models/dense_metadata.js';
 import {
@@ -17,7 +17,7 @@ export interface UperNetSettings extends DenseSettings, UperNetGraphSettings {
   readonly inference: SegmenterInference;
 }
 
-/** Of mmsegmentation's configurations for ADE20K. */
+/** From mmsegmentation's configurations for ADE20K. */
 const SCALE = [2048, 512] as const;
 const CROP = [512, 512] as const;
 const STRIDE = [341, 341] as const;
@@ -25,7 +25,7 @@ export const POOL_SCALES: readonly number[] = [1, 2, 3, 6];
 
 const DETECTION = ['scoreThreshold', 'iouThreshold', 'maxDetections', 'maskThreshold', 'proposals'] as const;
 
-/** @throws {ArchitectureError} when an option does not fit, or the checkpoint says what this network does not do */
+/** @throws {ArchitectureError} if an option does not fit, or the checkpoint asks for something that is not supported */
 export function uperNetSettings(
   { classes, pools }: UperNetSizes,
   checkpoint: Checkpoint,

@@ -1,4 +1,7 @@
-/** UIS-Mamba's backbone: names and shapes, what decides how states are weakened, odd input. Values: the conformance suite. */
+/**
+ * UIS-Mamba's backbone: names and shapes, what determines the weakening of states, malformed input. The conformance suite checks
+ * values.
+ */
 import { readFileSync } from 'node:fs';
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';

@@ -1,4 +1,4 @@
-/** What a checkpoint of UIS-Mamba's backbone is, read from the names and shapes of its tensors alone. */
+/** Recognises checkpoints of UIS-Mamba's backbone by the names and shapes of their tensors. */
 import type { UisMambaArchitecture } from '../../../plugin/models/uis_mamba_metadata.js';
 import { declaredShapes, type Parameter } from '../../parameters.js';
 import { disagreements, type StateShapes } from '../../state_shapes.js';
@@ -8,15 +8,15 @@ import { outputNormalization } from '../grootv/dense_trunk.js';
 import { uisMambaGraph } from './graph.js';
 import { UIS_MAMBA_DEFAULTS, type UisMambaSettings, uisMambaMetadata, uisMambaSettings } from './settings.js';
 
-/** A module that every block has and no block of GrootV. */
+/** A module of every block, which no block of GrootV has. */
 const DEFORMATION = 'levels.0.blocks.0.TreeSSM.deform_module.';
 const DEPATCH = 'levels.0.downsample.depatch.';
 
 const OWNED = /^(patch_embed|levels|outnorm\d+)\./;
-/** The module of `depatch.box_coder` under its other name. */
+/** A second name of the module `depatch.box_coder`. */
 const SHARED = /\.downsample\.box_coder\./;
 
-/** UIS-Mamba's backbone, by the names and shapes of its tensors. */
+/** UIS-Mamba's backbone, recognised by the names and shapes of its tensors. */
 export const UIS_MAMBA: FileArchitecture<UisMambaArchitecture, UisMambaSettings> = {
   family: 'UIS-Mamba',
   title: 'UIS-Mamba checkpoint',
@@ -36,19 +36,19 @@ export const UIS_MAMBA: FileArchitecture<UisMambaArchitecture, UisMambaSettings>
     if (!sizes) return undefined;
     return { sizes, differences: disagreements(state, uisMambaShapes(sizes, state), UIS_MAMBA.owns) };
   },
-  check: () => {}, // names tell it from every other model
+  check: () => {}, // the names distinguish it from all other models
   settings: uisMambaSettings,
   build: uisMambaGraph,
   countParameters,
   metadata: uisMambaMetadata,
 };
 
-/** The sizes that names and shapes show; undefined when this is another network. */
+/** The sizes, inferred from names and shapes; undefined if this is another network. */
 export function uisMambaSizes(state: StateShapes): UisMambaArchitecture | undefined {
   const trunk = trunkSizes(state);
   const has = (start: string) => [...state.keys()].some((name) => name.startsWith(start));
   if (!trunk || !has(DEFORMATION)) return undefined;
-  // Pictures have three channels: a stem of another number does not fit.
+  // Images have three channels: a stem with another number does not fit.
   const { inputChannels: _, ...rest } = trunk;
   return {
     ...rest,

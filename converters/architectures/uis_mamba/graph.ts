@@ -1,6 +1,6 @@
 /**
- * UIS-Mamba's backbone (R. Cong et al., "UIS-Mamba: Exploring Mamba for Underwater Instance Segmentation", 2025): GrootV
- * whose blocks read their map at positions that they compute ("dynamic tree scan"), and weaken what is unlike its
+ * UIS-Mamba's backbone (R. Cong et al., "UIS-Mamba: Exploring Mamba for Underwater Instance Segmentation", 2025): GrootV whose
+ * blocks sample their map at computed positions ("dynamic tree scan") and weaken the states of pixels that differ from their
  * neighbours ("hidden state weaken"). Activations are channels-last.
  */
 import type { UisMambaArchitecture, UisMambaWeakening } from '../../../plugin/models/uis_mamba_metadata.js';
@@ -17,14 +17,14 @@ import {
 } from '../grootv/graph.js';
 import { normalizationOf } from '../grootv/preprocessing.js';
 
-/** Points along a side of what a pixel of the next level is made of, where downsampling is deformable. */
+/** Side of the grid of points sampled for each pixel of the next level, if downsampling is deformable. */
 const POINTS = 3;
 /** Side of the cells that become a pixel of the next level. */
 const PATCH = 2;
 
 const FLOAT = { T: type('float32') };
 
-/** The graph of the backbone alone: `image` to every level's features, normalised where the checkpoint does so. */
+/** The graph of the backbone alone: from `image` to the features of every level, normalised if the checkpoint does so. */
 export function uisMambaGraph(
   sizes: UisMambaArchitecture,
   parameters: Parameters,
@@ -58,8 +58,8 @@ export function uisMambaBackbone(
 }
 
 /**
- * The map of a block at positions of its own. Cells of pixels predict how far they move; pixels between them move by what
- * lies between.
+ * The map of a block, sampled at predicted positions. An offset is predicted for each cell of pixels, and interpolated for the
+ * pixels in between.
  * @param map [N, H, W, width]
  */
 function deformed(
@@ -82,7 +82,7 @@ function deformed(
   let shift = layers.dense(node('fc1'), means, predictor.at('0'), [hidden, width], 'gelu');
   shift = layers.dense(node('fc2'), shift, predictor.at('2'), [4, hidden]);
   shift = graph.node('Mul', node('weighted'), [shift, layers.vector(module.tensor('weight_coef', [4]))]);
-  // The other two are predicted and not used, as in the authors' code.
+  // As in the authors' code, the other two are predicted but not used.
   shift = graph.node('Tanh', node('tanh'), [channelsOf(layers, node('shift'), shift, 0, 2)]);
   shift = graph.node('Mul', node('scaled'), [shift, outputOf(places, 1)]);
   const coordinates = within(
@@ -120,8 +120,8 @@ function deformed(
 }
 
 /**
- * Which cells are foreground: [N, P, Q, 1]. The parameters are stored also where nothing is weakened.
- * @param means of the cells; undefined where nothing is weakened
+ * Which cells are foreground: [N, P, Q, 1]. Its parameters are stored even if nothing is weakened.
+ * @param means of the cells; undefined if nothing is weakened
  */
 function foreground(
   layers: ImageLayers,
@@ -150,7 +150,7 @@ function foreground(
 }
 
 /**
- * Downsampling by two in which every pixel is made of 3 x 3 points of a box that it predicts.
+ * Downsampling by two, in which every pixel combines 3 x 3 points of a box that it predicts.
  * @param x [N, H, W, width] -> [N, H/2, W/2, 2 * width]
  */
 function depatch(layers: ImageLayers, module: Parameters, x: Output, width: number): Output {
@@ -174,7 +174,7 @@ function depatch(layers: ImageLayers, module: Parameters, x: Output, width: numb
     weights: parameters.tensor('offset_predictor.weight', [4, outputs]),
   });
 
-  // Of values from -1 to 1, as positions of GridSample are; the authors' go from 0 to 1.
+  // Coordinates -1..1, as GridSample takes; the authors' range is 0..1.
   const cells = graph.node('CellCoordinates', node('cells'), [x], {
     side: int(PATCH),
     align_corners: bool(false),
@@ -207,12 +207,12 @@ function depatch(layers: ImageLayers, module: Parameters, x: Output, width: numb
   return layers.layerNormalization(parameters.at('norm'), outputs, y, TORCH_EPSILON);
 }
 
-/** Some channels of a map. */
+/** Some of the channels of a map. */
 function channelsOf(layers: ImageLayers, node: string, x: Output, first: number, count: number): Output {
   return layers.graph.slice(node, x, [0, 0, 0, first], [-1, -1, -1, count]);
 }
 
-/** Coordinates held between -1 and 1. */
+/** Coordinates clipped to -1..1. */
 function within(layers: ImageLayers, node: string, x: Output): Output {
   const { graph } = layers;
   const least = graph.node('Maximum', `${node}/least`, [x, graph.literal(`${node}/first`, -1)], FLOAT);

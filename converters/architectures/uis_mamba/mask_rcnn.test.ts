@@ -1,6 +1,6 @@
 /**
- * Mask R-CNN on UIS-Mamba. There are no reference numbers of the whole, so its parts are compared: the backbone with the model
- * of the backbone alone, the rest with the heads of a Mask R-CNN on GrootV that is given the same features.
+ * Mask R-CNN on UIS-Mamba. There are no reference numbers for the whole model, so its parts are compared: the backbone with a
+ * model of the backbone alone, the rest with the heads of a Mask R-CNN on GrootV that gets the same features.
  */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
@@ -63,7 +63,7 @@ t.test('its backbone is the backbone alone, its heads are those of GrootV’s', 
     t.same(found.slice(0, 2), valuesOf(alone.model, { image }, FEATURES), 'the backbone');
     t.ok((found[3][1] as number[]).length > 0, `${found[3][1].length} detections`);
 
-    // The same heads: of the backbone, that has other modules, nothing is run.
+    // The same heads; nothing of this model's backbone, which has other modules, is run.
     const trunk = [...randomState(smallMaskRCNN({ depths: [1, 2] }))].filter(([name]) =>
       name.startsWith('backbone.'),
     );

@@ -1,4 +1,7 @@
-/** What is not in the names and shapes of UIS-Mamba: whether and how hidden states are weakened, and the side of cells. */
+/**
+ * Settings of UIS-Mamba that names and shapes do not determine: whether and how hidden states are weakened, and the side of
+ * cells.
+ */
 import { problemOf } from '../../../plugin/models/checks.js';
 import {
   type UisMambaArchitecture,
@@ -16,12 +19,12 @@ import { refuseDense } from '../refused_options.js';
 
 export interface UisMambaSettings extends ModelSettings, UisMambaWeakening {}
 
-/** As the authors' class has them. */
+/** The defaults of the authors' class. */
 export const UIS_MAMBA_DEFAULTS: UisMambaWeakening = { useHsw: false, hswVarphi: 0.7, poolSize: 2 };
 
 interface Choice {
   readonly name: keyof UisMambaWeakening;
-  /** Of the authors' class. */
+  /** Argument of the authors' class. */
   readonly argument: string;
   readonly flag: string;
 }
@@ -32,10 +35,10 @@ const CHOICES: readonly Choice[] = [
   { name: 'poolSize', argument: 'pool_size', flag: '--pool-size' },
 ];
 
-/** What is left out then. */
+/** Note on the settings if hidden states are not weakened. */
 const UNUSED = { note: 'the weights of pruning_module are then not used' };
 
-/** Where training scripts write the arguments of a model. */
+/** Where training scripts record the arguments of a model. */
 const HOLDERS: readonly (readonly string[])[] = [
   [],
   ['config'],
@@ -48,8 +51,8 @@ const HOLDERS: readonly (readonly string[])[] = [
 ];
 
 /**
- * By the options, else by a configuration beside the weights, else as the authors' class has it, with a warning.
- * @throws {ArchitectureError} for an option that is out of bounds
+ * The settings: options, else a configuration in the checkpoint, else the defaults of the authors' class with a warning.
+ * @throws {ArchitectureError} if an option is out of bounds
  */
 export function weakeningOf(
   checkpoint: Checkpoint,
@@ -93,7 +96,7 @@ export function weakeningOf(
   return { weakening, warnings: assumed.length === 0 ? [] : [warning] };
 }
 
-/** What a checkpoint says of an argument, and where. */
+/** An argument's value recorded in a checkpoint, and where. */
 function storedIn(
   checkpoint: Checkpoint,
   configured: unknown,
@@ -112,7 +115,7 @@ function storedIn(
   return undefined;
 }
 
-/** A number, `true` or `True`; any other text is left as it is. */
+/** A number, `true` or `True`; any other text is returned as it is. */
 function literal(text: string): unknown {
   try {
     return JSON.parse(text.toLowerCase());
@@ -121,7 +124,7 @@ function literal(text: string): unknown {
   }
 }
 
-/** @throws {ArchitectureError} when an option does not fit */
+/** @throws {ArchitectureError} if an option does not fit */
 export function uisMambaSettings(
   _sizes: UisMambaArchitecture,
   checkpoint: Checkpoint,
