@@ -1,14 +1,14 @@
-// Random access to a file's bytes, wherever they lie: memory, a browser's Blob, a disk (node/ has that one).
-// The readers ask for pieces and never for the whole file.
+// Random access to the bytes of a file in memory, in a browser's Blob or on disk (the last is in node/). Readers request pieces
+// and never the whole file.
 
 /** A file that can be read at any offset. Sizes and offsets are in bytes. */
 export interface ByteSource {
-  /** What the file is called in messages and metadata. */
+  /** Name of the file for messages and metadata. */
   readonly name: string;
   readonly size: number;
-  /** Exactly `length` bytes from `offset` on; rejects if there are fewer. The caller does not write to them. */
+  /** Reads exactly `length` bytes starting at `offset`; rejects if there are fewer. The caller must not modify them. */
   read(offset: number, length: number): Promise<Uint8Array>;
-  /** Rejects when the file is not the one any more that was opened. Absent where bytes cannot change. */
+  /** Rejects if the file has changed since it was opened. Absent if its bytes cannot change. */
   checkUnchanged?(): Promise<void>;
 }
 
@@ -21,7 +21,7 @@ function checkRange(source: { name: string; size: number }, offset: number, leng
   }
 }
 
-/** A source over bytes in memory; nothing is copied. */
+/** A source over bytes in memory, without a copy. */
 export function bytesSource(bytes: Uint8Array | ArrayBuffer, name = 'bytes'): ByteSource {
   const view = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   const size = view.byteLength;
@@ -35,7 +35,7 @@ export function bytesSource(bytes: Uint8Array | ArrayBuffer, name = 'bytes'): By
   };
 }
 
-/** A source over a Blob or File (a browser's file picker, a fetched response); only the asked-for slices are loaded. */
+/** A source over a Blob or File (a browser's file picker, a fetched response); only the requested slices are loaded. */
 export function blobSource(blob: Blob, name?: string): ByteSource {
   const title = name ?? ('name' in blob && typeof blob.name === 'string' ? blob.name : 'blob');
   const size = blob.size;

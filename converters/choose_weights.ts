@@ -1,4 +1,4 @@
-/** Which tensors of a checkpoint are the network: the state dict, and the prefix of its names. */
+/** Determines which tensors of a checkpoint are the network: the state dict, and the prefix of its names. */
 import type { Architecture } from './architectures/architecture.js';
 import { isComplete, noReading, type Reading, readings } from './architectures/recognize.js';
 import { ArchitectureError } from './errors.js';
@@ -17,9 +17,9 @@ import {
 import type { StoredTensor } from './pytorch/tensor.js';
 import { showName } from './state_shapes.js';
 
-/** Which weights of a checkpoint are asked for; by default whichever are a network. */
+/** Which weights of a checkpoint to use; by default those that form a known network. */
 export interface NamesChoice extends WeightsChoice {
-  /** What stands before the names of the parameters, such as `model.backbone.`. */
+  /** Prefix of the parameter names, such as `model.backbone.`. */
   readonly prefix?: string;
 }
 
@@ -30,10 +30,10 @@ export interface ChosenWeights<Sizes> {
 }
 
 /**
- * Finds the one network in a checkpoint. Trained weights go before their moving average, and dicts under usual keys
- * before others.
- * @throws {ArchitectureError} when no dict of tensors makes a network, or several do; {CheckpointError}
- *   'weights-not-found' when there is none of the asked-for set or key, 'dtype' when values cannot be read
+ * Finds the one network in a checkpoint. Trained weights are preferred to their moving average, and dicts under the usual keys to
+ * others.
+ * @throws {ArchitectureError} if no dict of tensors forms a network, or several do
+ * @throws {CheckpointError} 'weights-not-found' if the requested set or key does not exist, 'dtype' if values cannot be read
  */
 export function chooseWeights<Sizes>(
   checkpoint: Checkpoint,
@@ -67,7 +67,7 @@ export function chooseWeights<Sizes>(
   return chosen;
 }
 
-/** Without those of networks that are a part of another: the backbone of a segmenter is no classifier. */
+/** Drops networks that are a part of another one: the backbone of a segmenter is not a classifier. */
 function withoutParts<Sizes>(all: readonly Reading<Sizes, StoredTensor>[]): Reading<Sizes, StoredTensor>[] {
   return all.filter(({ architecture, state }) => {
     const tensors = new Set(state.values());
@@ -104,7 +104,7 @@ function describeChoice({ dict, reading }: ChosenWeights<unknown>): string {
   return parts.join(', ');
 }
 
-/** Says what the likeliest of the dicts lacks. */
+/** Throws an error that says what the most likely dict lacks. */
 function fail<Sizes>(
   checkpoint: Checkpoint,
   architectures: readonly Architecture<Sizes>[],
@@ -130,10 +130,10 @@ function fail<Sizes>(
   );
 }
 
-/** Values listed before the rest is only counted. */
+/** Number of values to list; the rest are counted. */
 const LISTED = 3;
 
-/** @throws {ArchitectureError} when parameters of a network are no tensors, and what they are instead */
+/** @throws {ArchitectureError} if parameters of a network are not tensors, saying what they are */
 function refuseOtherValues({ others }: StateDict, architectures: readonly Architecture<unknown>[]): void {
   const owned = [...withoutWrappers(others)].filter(([name]) =>
     architectures.some(({ owns, canonical = (name: string) => name }) => {

@@ -1,4 +1,4 @@
-/** The converter: architectures it was not written for, what it refuses, what it writes. */
+/** The converter: unknown architectures, what it refuses, what it writes. */
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
@@ -79,7 +79,7 @@ t.test('architectures by names and shapes alone', async (t) => {
   }
 });
 
-/** Odd sizes and grids of one row: every output is there, and finite. */
+/** Odd sizes and grids of one row: every output is present and finite. */
 function runsOnOddSizes(t: Test, model: Awaited<ReturnType<typeof convert>>['model'], levels: number): void {
   for (const [height, width, batch] of [
     [33, 47, 2],

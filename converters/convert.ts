@@ -1,4 +1,4 @@
-/** From a PyTorch checkpoint to a tfjs GraphModel, and what a checkpoint holds. No Node API, no tfjs at run time. */
+/** Inspects PyTorch checkpoints and converts them to tfjs GraphModels. Uses neither Node APIs nor tfjs at run time. */
 import type { MaskRCNNArchitecture } from '../plugin/models/detector_metadata.js';
 import {
   EXPORTED,
@@ -47,62 +47,62 @@ import { type IgnoredEntry, leftOutBeside, stateDicts, type WeightSet } from './
 import { findUnpacked, openUnpackedCheckpoint } from './pytorch/unpacked.js';
 import { CONVERTER_VERSION } from './version.js';
 
-/** A checkpoint: bytes in memory, a Blob or File of a page, or any other random-access source. */
+/** A checkpoint: bytes in memory, a Blob or File in a page, or any other random-access source. */
 export type CheckpointInput = ByteSource | Blob | Uint8Array | ArrayBuffer;
 
-/** How far long work has come. */
+/** Progress of long-running work. */
 export type Progress = (stage: 'reading' | 'writing', doneBytes: number, totalBytes: number) => void;
 
 export interface InspectOptions extends GrootVScan {
   /** Which weights of a training checkpoint: `model` by default, or the moving average `model_ema`. */
   readonly weights?: WeightSet;
-  /** Keys that lead to the state dict, joined by dots, where the usual ones do not: `trainer.student`. */
+  /** Keys that lead to the state dict, joined by dots, such as `trainer.student`; needed where it is not under the usual keys. */
   readonly key?: string;
-  /** What stands before the names of the parameters, where it is not to be found by itself: `student.backbone.`. */
+  /** Prefix of the parameter names, such as `student.backbone.`; needed where it cannot be detected. */
   readonly prefix?: string;
-  /** Of a segmenter or detector, in place of what its checkpoint says. */
+  /** Settings of a segmenter or detector that override those in its checkpoint. */
   readonly dense?: DenseOptions;
   /**
-   * Stride of the convolutions of the stem: 1 of GG-SSM, 2 of GrootV. By default what the checkpoint says beside its weights,
-   * which do not tell the two apart.
+   * Stride of the convolutions of the stem: 1 for GG-SSM, 2 for GrootV. By default inferred from what the checkpoint holds in
+   * addition to the weights, which are alike for both.
    */
   readonly stemStride?: StemStride;
-  /** Of UIS-Mamba, in place of what a configuration beside its weights says: nothing in the weights tells these. */
+  /** Settings of UIS-Mamba, which its weights do not determine; they override a configuration in the checkpoint. */
   readonly uisMamba?: Partial<UisMambaWeakening>;
   readonly onProgress?: Progress;
   readonly signal?: AbortSignal;
 }
 
 export interface ConvertOptions extends InspectOptions {
-  /** As tfjs's own converter defines it; `none` by default. */
+  /** Quantisation as in tfjs's own converter; `none` by default. */
   readonly quantize?: Quantization;
   /**
-   * Names of the classes, as many as the head has. By default what a segmenter's or detector's checkpoint says, and
-   * ImageNet's for a classifier of 1000.
+   * Class names, as many as the head has classes. By default those in the checkpoint of a segmenter or detector, and ImageNet's
+   * for a classifier of 1000 classes.
    */
   readonly classNames?: readonly string[];
   /**
-   * `fold` (default): what follows a convolution and is linear becomes a part of it: fewer nodes. `keep`: every constant
-   * is one parameter, so that segmenters and detectors can be trained and exported. Classifiers are the same with both.
+   * `fold` (default): a BatchNorm after a convolution is folded into it, which gives fewer nodes. `keep`: every constant is one
+   * parameter, so that segmenters and detectors can be trained and exported. Classifiers are the same either way.
    */
   readonly batchNorm?: BatchNormHandling;
-  /** Bytes of a shard file, 4 MiB by default. */
+  /** Bytes per shard file, 4 MiB by default. */
   readonly shardBytes?: number;
   /**
-   * Most bytes of weights that are written. By default four times the checkpoint's or 16 MiB, whichever is more: a few
+   * Maximum bytes of weights to write. By default four times the size of the checkpoint or 16 MiB, whichever is larger: a few
    * bytes can describe gigabytes of repeated values.
    */
   readonly maxBytes?: number;
 }
 
-/** Options of a checkpoint that may be a file or a folder: a folder may hold an unpacked file. */
+/** Options for a checkpoint that is a file or a folder; a folder may hold an unpacked checkpoint file. */
 type OfEither<File extends InspectOptions, Folder extends FolderInspectOptions> = Omit<File, 'scan'> &
   Omit<Folder, 'scan'> & {
-    /** Of a vision model {@link InspectOptions.scan}, of a language model {@link FolderInspectOptions.scan}. */
+    /** For a vision model {@link InspectOptions.scan}, for a language model {@link FolderInspectOptions.scan}. */
     readonly scan?: File['scan'] | Folder['scan'];
   };
 
-/** The sizes of one of the networks; which it is tells `architecture`. */
+/** The sizes of the network that `architecture` names. */
 type InspectedSizes = Omit<NetworkSizes, 'name'> &
   Partial<
     Omit<
@@ -116,30 +116,32 @@ type InspectedSizes = Omit<NetworkSizes, 'name'> &
     >
   >;
 
-/** What a checkpoint holds. */
+/** Contents of a checkpoint. */
 export interface Inspection extends InspectedSizes {
   /**
-   * `GrootV-T`, `GrootV-S`, `GrootV-B`, or `GrootV` for any other size; with ` + UperNet` or ` + Mask R-CNN`. With a stem of
-   * stride 1 `GG-SSM` in place of `GrootV`, with deformed features `UIS-Mamba`. `GG-SSM eye tracker`, `GG-SSM forecaster`.
+   * `GrootV-T`, `GrootV-S`, `GrootV-B`, or `GrootV` for any other size; with ` + UperNet` or ` + Mask R-CNN`. `GG-SSM` instead of
+   * `GrootV` if the stem has stride 1, `UIS-Mamba` if features are deformed. `GG-SSM eye tracker`, `GG-SSM forecaster`.
    */
   readonly architecture: string;
-  /** What training changes: running statistics are not counted. */
+  /** Number of trainable parameters; running statistics are not counted. */
   readonly parameters: number;
-  /** Tensors of the chosen weights. */
+  /** Number of tensors in the chosen weights. */
   readonly tensors: number;
-  /** Key of the file under which the weights lie, or `bare`. */
+  /** Key in the file under which the weights are, or `bare`. */
   readonly weightsUsed: string;
-  /** What was taken off the names of the parameters, beside the segments of wrappers; '' for nothing. */
+  /** Prefix removed from the parameter names, in addition to wrapper segments; '' if none. */
   readonly prefix: string;
   /** What was left out, and why. */
   readonly ignored: readonly IgnoredEntry[];
-  /** Side of the images that the model takes, pixels; of segmenters and detectors the most of the short side. */
+  /** Side of the model's input images, in pixels; for segmenters and detectors the maximum of the short side. */
   readonly imageSize?: number;
-  /** What a model has beside its weights, and whether its checkpoint, its name, an option or nothing says so. */
+  /** Settings that the weights do not determine, and the source of each: the checkpoint, its name, an option or the default. */
   readonly settings: readonly Setting[];
-  /** What a person should look at before the model is used. */
+  /** What the user should check before using the model. */
   readonly warnings: readonly string[];
-  /** Bytes of weights that the conversion writes: what `maxBytes` bounds. Without quantisation if it is only inspected. */
+  /**
+   * Bytes of weights that a conversion writes, which `maxBytes` limits. Without quantisation if the checkpoint is only inspected.
+   */
   readonly outputBytes: number;
   readonly file: {
     readonly name: string;
@@ -150,16 +152,17 @@ export interface Inspection extends InspectedSizes {
 }
 
 /**
- * Reads a checkpoint and says what it holds. Nothing that the file asks for is executed.
- * @throws {CheckpointError} when the file cannot or must not be read; {ArchitectureError} when it is no GrootV.
+ * Reads a checkpoint and reports its contents. Nothing in the file is executed.
+ * @throws {CheckpointError} if the file cannot be read or is refused
+ * @throws {ArchitectureError} if it does not hold a supported network
  */
 export async function inspectCheckpoint(
   input: CheckpointInput,
   options?: InspectOptions,
 ): Promise<Inspection>;
 /**
- * Reads the HuggingFace folder of a language model and says what it holds: see `inspectFolder`. A checkpoint that
- * was unpacked (a folder with data.pkl) is read as its file would be.
+ * Reads the HuggingFace folder of a language model and reports its contents: see `inspectFolder`. An unpacked checkpoint (a
+ * folder with data.pkl) is read like its file.
  */
 export async function inspectCheckpoint(
   input: SourceDirectory,
@@ -180,14 +183,14 @@ export async function inspectCheckpoint(
 }
 
 /**
- * Converts a checkpoint to a GraphModel: `model.json` and shards, which `tf.loadGraphModel` loads once this
- * package is imported. Memory: a tensor and a shard, however large the checkpoint is.
+ * Converts a checkpoint to a GraphModel: `model.json` and shards, which `tf.loadGraphModel` loads once this package is imported.
+ * Memory: one tensor and one shard, whatever the size of the checkpoint.
  *
- * @param sink takes the files; model.json comes last, and only when everything before it went well.
- * @returns what was converted.
- * @throws {CheckpointError} when the file cannot or must not be read, or changed in between (what is in the sink then is
- *     no model); {ArchitectureError} when it is no GrootV, or the
- *     class names do not fit its head.
+ * @param sink receives the files; model.json is written last, and only if everything before it succeeded
+ * @returns a description of what was converted
+ * @throws {CheckpointError} if the file cannot be read, is refused, or changed during the conversion (the sink then does not hold
+ * a usable model)
+ * @throws {ArchitectureError} if it does not hold a supported network, or the class names do not fit its head
  */
 export async function convertCheckpoint(
   input: CheckpointInput,
@@ -195,8 +198,7 @@ export async function convertCheckpoint(
   options?: ConvertOptions,
 ): Promise<Inspection>;
 /**
- * Converts the HuggingFace folder of a language model: see `convertFolder`. A checkpoint that was unpacked is
- * converted as its file would be.
+ * Converts the HuggingFace folder of a language model: see `convertFolder`. An unpacked checkpoint is converted like its file.
  */
 export async function convertCheckpoint(
   input: SourceDirectory,
@@ -218,7 +220,7 @@ export async function convertCheckpoint(
   return inspection;
 }
 
-/** @throws {TypeError} for what is no checkpoint, such as a path, saying what to give in its stead */
+/** @throws {TypeError} if the input is not a checkpoint, such as a path, saying what to pass instead */
 function checkInput(caller: string, input: unknown): void {
   if (typeof input === 'string' || input instanceof URL) {
     throw new TypeError(
@@ -235,7 +237,7 @@ function checkInput(caller: string, input: unknown): void {
   );
 }
 
-/** @throws {ArchitectureError} for an option of vision models */
+/** @throws {ArchitectureError} if an option of vision models is given */
 function ofLanguageModel(options: OfEither<ConvertOptions, FolderConvertOptions>): FolderConvertOptions {
   const foreign = TREE_OPTIONS.find((name) => options[name] !== undefined);
   if (foreign === undefined) return options as FolderConvertOptions;
@@ -244,7 +246,7 @@ function ofLanguageModel(options: OfEither<ConvertOptions, FolderConvertOptions>
   );
 }
 
-/** Rejects when a source is not what it was when it was opened. */
+/** Rejects if a source has changed since it was opened. */
 async function checkUnchanged(...inputs: (CheckpointInput | SourceDirectory | undefined)[]): Promise<void> {
   for (const input of inputs) {
     if (input && 'checkUnchanged' in input) await input.checkUnchanged?.();
@@ -299,14 +301,14 @@ async function convertFile(
   return inspection;
 }
 
-/** What models of pictures take. */
+/** The input of image models. */
 const IMAGE: GraphEnd = { name: 'image', shape: [-1, -1, -1, 3] };
 
 interface Opened {
   readonly checkpoint: Checkpoint;
   readonly chosen: ChosenWeights<NetworkSizes>;
   readonly architecture: FileArchitecture<NetworkSizes>;
-  /** What names and shapes show, and what had to be said. */
+  /** Inferred from names and shapes, and completed by settings. */
   readonly sizes: NetworkSizes;
   readonly settings: ModelSettings;
   readonly network: NetworkGraph;
@@ -344,7 +346,7 @@ async function open(input: CheckpointInput | SourceDirectory, options: ConvertOp
   return { checkpoint, chosen, architecture, sizes, settings, network };
 }
 
-/** @throws {ArchitectureError} for options of UIS-Mamba where the checkpoint is of another network */
+/** @throws {ArchitectureError} if options of UIS-Mamba are given for a checkpoint of another network */
 function refuseForeign(
   { uisMamba = {} }: ConvertOptions,
   { family, title }: { family: string; title: string },
@@ -354,7 +356,7 @@ function refuseForeign(
   throw new ArchitectureError(`${given} was given, which is for UIS-Mamba; this is a ${title}`);
 }
 
-/** @throws {ArchitectureError} when the file belongs to the folder of a language model, naming the folder */
+/** @throws {ArchitectureError} if the file belongs to the folder of a language model, naming the folder */
 function refuseWeightsOfFolder(checkpoint: Checkpoint, { key, prefix }: NamesChoice): void {
   const language = stateDicts(checkpoint, { key }).some(
     ({ entries }) => readings(unwrapPeft(entries).model, [mambaArchitecture()], prefix).length > 0,

@@ -1,4 +1,4 @@
-/** A checkpoint that was read well but does not hold the network that is expected. `message` is one line. */
+/** A checkpoint that is readable but does not hold the expected network. `message` is one line. */
 export class ArchitectureError extends Error {
   override readonly name = 'ArchitectureError';
 }

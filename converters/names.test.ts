@@ -1,4 +1,4 @@
-/** Where the weights of a checkpoint lie and what stands before their names: found, chosen by hand, or told. */
+/** Where the weights of a checkpoint are and the prefix of their names: detected, given as options, or reported. */
 import t from 'tap';
 import { type GrootVSizes, grootVShapes, randomState, renamed } from '../testing/checkpoints.js';
 import { bytesSource } from './byte_source.js';
@@ -115,7 +115,7 @@ t.test('keys under which weights are saved', async (t) => {
     ['trainer.ema.module', madeDict({ trainer: madeDict({ ema: madeDict({ module: dict(STATE) }) }) })],
     ['0.model', [madeDict({ model: dict(STATE) }), 3]],
     ['7', new Map<Picklable, Picklable>([[7, dict(STATE)]])],
-    // Attributes of objects, where there is nothing else.
+    // Attributes of objects, if there is nothing else.
     ['model', object('types', 'SimpleNamespace', { epoch: 3, model: dict(STATE) })],
     ['data', object('UserDict', 'IterableUserDict', { data: dict(STATE) })],
     ['run.best', madeDict({ run: object('train', 'State', { best: dict(STATE) }) })],

@@ -1,13 +1,13 @@
-/** Names of parameters: what wrappers put before them, what is stored for training alone, and which name may be meant. */
+/** Parameter names: segments added by wrappers, tensors that only training uses, and suggestions for misspelt names. */
 
-/** Segments that wrappers put into names, wherever they stand: DDP, torch.compile, FSDP, DeepSpeed, checkpointing. */
+/** Segments that wrappers add to names, at any position: DDP, torch.compile, FSDP, DeepSpeed, checkpointing. */
 const WRAPPERS =
   /(^|\.)(?:(?:module|_orig_mod|_forward_module|_fsdp_wrapped_module|_fpw_module|_checkpoint_wrapped_module)\.)+/g;
 
-/** Attributes under which models keep a network. They are taken off only where that completes an architecture. */
+/** Attributes under which models keep a network. They are only removed if that completes an architecture. */
 const HOLDERS = /^(?:(?:module|_orig_mod|base_model|model|net|network|encoder|backbone)\.)+/;
 
-/** What PyTorch and tools of training store under a network's names and inference does not use. */
+/** Tensors that PyTorch and training tools store under a network's names but inference does not use. */
 const UNUSED: readonly (readonly [RegExp, string])[] = [
   [/(^|\.)num_batches_tracked$/, 'counts training steps, not used in inference'],
   [/(^|\.)n_averaged$/, 'counts the models of a moving average, not used in inference'],
@@ -19,12 +19,12 @@ const UNUSED: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Why a tensor of this name is not used, where that is known of its name alone. */
+/** Why a tensor is not used, if its name alone tells. */
 export function unusedReason(name: string): string | undefined {
   return UNUSED.find(([pattern]) => pattern.test(name))?.[1];
 }
 
-/** Entries by their names without the segments of wrappers. Names that would become one are left as they are. */
+/** Entries by names without wrapper segments. Names that would collide are kept. */
 export function withoutWrappers<T>(entries: ReadonlyMap<string, T>): Map<string, T> {
   const plain = new Map<string, number>();
   for (const name of entries.keys()) {
@@ -44,7 +44,7 @@ export function withoutHolders(name: string): string {
   return name.replace(HOLDERS, '');
 }
 
-/** A name without the segments at its start that it shares with a prefix. */
+/** A name without the leading segments that it shares with a prefix. */
 export function withoutShared(name: string, prefix: string): string {
   let shared = 0;
   for (let dot = name.indexOf('.'); dot >= 0 && prefix.startsWith(name.slice(0, dot + 1)); ) {
@@ -54,13 +54,13 @@ export function withoutShared(name: string, prefix: string): string {
   return name.slice(shared);
 }
 
-/** Longest name, and most names, among which the nearest is looked for: the search is quadratic in both. */
+/** Maximum length and number of names to search for the nearest: the search is quadratic in both. */
 const MAX_LENGTH = 160;
 const MAX_NAMES = 2000;
-/** Characters that a misspelt name may differ by. */
+/** Maximum edit distance of a misspelt name. */
 const MAX_EDITS = 3;
 
-/** The name that was probably meant: one with the same end, or with few other characters. */
+/** The name that was probably meant: one with the same ending, or at a small edit distance. */
 export function nearestName(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestScore = 0;
@@ -74,7 +74,7 @@ export function nearestName(name: string, names: Iterable<string>): string | und
   return best;
 }
 
-/** Length of the segments at the end that two names share, at least two of them; else 0. */
+/** Length of the trailing segments that two names share if there are at least two, else 0. */
 function sharedEnd(a: string, b: string): number {
   const [left, right] = [a.split('.'), b.split('.')];
   let shared = 0;

@@ -1,4 +1,4 @@
-/** Parameters by prefix: what reading declares, and what networks of the published sizes declare. */
+/** Parameters by prefix: the shapes that reading declares, and those that networks of the published sizes declare. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { fixturePath } from '../testing/fixtures.js';
@@ -36,7 +36,7 @@ t.test('reading declares', async (t) => {
   );
 });
 
-/** GG-SSM's is the trunk alone. */
+/** GG-SSM's checkpoint is the trunk alone. */
 const KEYS = [
   ...(['T', 'S', 'B'] as const).map(
     (letter) => [`grootv/grootv_${letter.toLowerCase()}`, letter, 1000] as const,

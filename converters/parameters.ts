@@ -1,33 +1,33 @@
 /**
- * Parameters of a PyTorch network by name. A network's layers read what they need relative to a prefix, and reading a
- * parameter declares its shape: the same walk over the layers builds a graph, checks a checkpoint, and lists what a
- * network of some sizes has.
+ * Parameters of a PyTorch network by name. Layers read their parameters relative to a prefix, and reading a parameter declares
+ * its shape: the same traversal of the layers builds a graph, checks a checkpoint, and lists the parameters of a network of given
+ * sizes.
  */
 
-/** Values of a parameter, read when they are written. */
+/** A parameter, whose values are read when they are written. */
 export interface Parameter {
   readonly shape: readonly number[];
   /** Number of values. */
   readonly elements: number;
-  /** Row-major values. */
+  /** Reads the row-major values. */
   readFloat32(): Promise<Float32Array>;
 }
 
 /** A parameter and its full name. */
 export interface NamedParameter extends Parameter {
   readonly name: string;
-  /** Whether the values are not those of the file under this name alone, so that they cannot be written back. */
+  /** Whether the values differ from those stored in the file under this name, so that they cannot be written back. */
   readonly computed?: boolean;
 }
 
-/** A state dict that is read by a network's layers, and remembers what they declared. Without entries it declares only. */
+/** A state dict that records the shapes which layers declare by reading it. Without entries it only records. */
 export class Parameters {
-  /** Shapes that were declared, by full names, in the order of reading. Shared by all prefixes. */
+  /** Declared shapes by full name, in the order of reading. Shared by all prefixes. */
   readonly declared: Map<string, readonly number[]>;
 
   constructor(
     private readonly state: ReadonlyMap<string, Parameter> = new Map(),
-    /** What stands before the names, without the dot at its end. */
+    /** Prefix of the names, without the trailing dot. */
     readonly prefix = '',
     declared: Map<string, readonly number[]> = new Map(),
   ) {
@@ -48,16 +48,16 @@ export class Parameters {
   }
 
   /**
-   * A size that the architecture leaves free: that of the stored parameter.
-   * @param usual of a network of which nothing is stored
+   * A size that the architecture leaves free, taken from the stored parameter.
+   * @param usual for a network without stored parameters
    */
   size(name: string, axis: number, usual: number): number {
     return this.state.get(this.nameOf(name))?.shape[axis] ?? usual;
   }
 
   /**
-   * Declares a parameter and gives it, in the declared shape. Whether the stored one has that shape is for whoever
-   * compares `declared` with the state dict; values of one that is not stored cannot be read.
+   * Declares a parameter and returns it in the declared shape. The stored shape is not checked here, but by comparing `declared`
+   * with the state dict; values of a parameter that is not stored cannot be read.
    */
   tensor(name: string, shape: readonly number[]): NamedParameter {
     const full = this.nameOf(name);
@@ -88,7 +88,7 @@ export function declaredShapes(
   return parameters.declared;
 }
 
-/** Values that a shape holds. */
+/** Number of values in a shape. */
 export function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

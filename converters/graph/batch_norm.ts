@@ -1,18 +1,18 @@
-/** BatchNorm behind a convolution, folded into it: at inference both together are one convolution. */
+/** BatchNorm folded into the convolution before it: at inference the two are a single convolution. */
 import type { NamedParameter, Parameters } from '../parameters.js';
 
-/** Whether a BatchNorm behind a convolution becomes a part of it, or stays a layer of its own, for training. */
+/** Whether a BatchNorm after a convolution is folded into it, or kept as a layer for training. */
 export type BatchNormHandling = 'fold' | 'keep';
 
-/** nn.BatchNorm2d with the running statistics. */
+/** nn.BatchNorm2d with running statistics. */
 export interface BatchNorm {
   readonly module: Parameters;
   readonly epsilon: number;
 }
 
 /**
- * The weights [O, ...] of a convolution without a bias, scaled by gamma / sqrt(variance + epsilon), and the bias
- * beta - mean * scale. Computed in float64 when they are read.
+ * The weights [O, ...] of a convolution without a bias, scaled by gamma / sqrt(variance + epsilon), and the bias beta - mean *
+ * scale. Computed in float64 when they are read.
  */
 export function foldBatchNorm(
   weight: NamedParameter,

@@ -1,16 +1,16 @@
 /** A small typed builder of TensorFlow GraphDef nodes, in the JSON form that tfjs loads. */
 
-/** The values of a constant of the graph, read when they are written and not before. */
+/** The values of a constant of the graph, read only when they are written. */
 export interface Weight {
   readonly shape: readonly number[];
   readonly dtype: 'float32' | 'int32';
-  /** Row-major values, as many as the shape holds. */
+  /** Row-major values, as many as the shape specifies. */
   readonly read: () => Promise<Float32Array | Int32Array>;
-  /** Whether `--quantize` may touch it. Constants of ours (means, axes) are kept as they are. */
+  /** Whether `--quantize` may change it. Constants that are not weights (means, axes) are kept as they are. */
   readonly quantizable: boolean;
 }
 
-/** A value that an op attribute takes. */
+/** The value of an op attribute. */
 export type AttributeValue =
   | { readonly i: string }
   | { readonly f: number }
@@ -32,7 +32,7 @@ export interface GraphNode {
   readonly attr: Readonly<Record<string, AttributeValue>>;
 }
 
-/** An input or output of the whole graph, as a SavedModel signature lists it. */
+/** An input or output of the graph, as a SavedModel signature lists it. */
 export interface SignatureEntry {
   readonly name: string;
   readonly dtype: string;
@@ -50,20 +50,20 @@ export const int = (value: number): AttributeValue => ({ i: String(value) });
 export const float = (value: number): AttributeValue => ({ f: value });
 /** A boolean attribute. */
 export const bool = (value: boolean): AttributeValue => ({ b: value });
-/** A text attribute; GraphDef holds bytes, in JSON as base64. ASCII only. */
+/** A string attribute; GraphDef holds bytes, in JSON as base64. ASCII only. */
 export const text = (value: string): AttributeValue => ({ s: btoa(value) });
 /** A list of integers. */
 export const ints = (values: readonly number[]): AttributeValue => ({ list: { i: values.map(String) } });
 /** A list of numbers. */
 export const floats = (values: readonly number[]): AttributeValue => ({ list: { f: [...values] } });
-/** A list of texts. */
+/** A list of strings. */
 export const texts = (values: readonly string[]): AttributeValue => ({
   list: { s: values.map((s) => btoa(s)) },
 });
 /** An element type. */
 export const type = (dtype: keyof typeof DTYPE): AttributeValue => ({ type: DTYPE[dtype] });
 
-/** A shape; -1 is a size that is not fixed. */
+/** A shape; -1 is a dynamic size. */
 export function tensorShape(shape: readonly number[]): TensorShape {
   return { dim: shape.map((size) => ({ size: String(size) })) };
 }
@@ -75,7 +75,7 @@ export class GraphBuilder {
   readonly weights = new Map<string, Weight>();
   private readonly names = new Set<string>();
 
-  /** Adds a node and returns its first output. @throws when the name is taken */
+  /** Adds a node and returns its first output. @throws if the name is taken */
   node(
     op: string,
     name: string,
@@ -104,7 +104,7 @@ export class GraphBuilder {
     return name;
   }
 
-  /** A constant of the graph's own, never quantised. A number alone is a scalar. */
+  /** A constant that is not a weight and never quantised. A plain number is a scalar. */
   literal(name: string, values: number | readonly number[], dtype: Weight['dtype'] = 'float32'): Output {
     const list = typeof values === 'number' ? [values] : values;
     const array = dtype === 'float32' ? Float32Array.from(list) : Int32Array.from(list);
@@ -166,7 +166,7 @@ export class GraphBuilder {
   }
 }
 
-/** Output `index` of the node behind an output. */
+/** Output `index` of the node that an output belongs to. */
 export function outputOf(node: Output, index: number): Output {
   return index === 0 ? node : `${node}:${index}`;
 }

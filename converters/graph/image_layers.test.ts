@@ -1,4 +1,4 @@
-/** Layers over images against their definitions in PyTorch's documentation, in float64 and channels first. */
+/** Image layers against their definitions in PyTorch's documentation, in float64 and channels-first. */
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
@@ -38,7 +38,7 @@ function parameters(shapes: Readonly<Record<string, readonly number[]>>): {
   return { module: new Parameters(state, 'm'), values };
 }
 
-/** Builds a graph of one layer, runs it on an image on every backend, and compares. */
+/** Builds a graph of a single layer, runs it on an image on every backend, and compares. */
 async function check(
   what: string,
   build: (layers: ImageLayers, x: Output) => Output,
@@ -48,7 +48,7 @@ async function check(
   const pixels = random.floats(elementsOf(SHAPE), () => random.normal());
   const image: Image = {
     shape: SHAPE,
-    // Stored channels last.
+    // Stored channels-last.
     at: (n, c, y, x) => pixels[((n * height + y) * width + x) * channels + c],
   };
   const expected = define(image);
@@ -78,7 +78,7 @@ async function check(
   }
 }
 
-/** x of the image, or `outside` beyond its edges. */
+/** The pixels of the image, and `outside` beyond its edges. */
 function padded({ shape: [, , height, width], at }: Image, outside = 0): Image['at'] {
   return (n, c, y, x) => (y < 0 || x < 0 || y >= height || x >= width ? outside : at(n, c, y, x));
 }

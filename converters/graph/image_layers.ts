@@ -1,4 +1,4 @@
-/** Layers of torch.nn over images [N, H, W, C], as GraphDef nodes. Sizes of images need not be known. */
+/** Layers of torch.nn over images [N, H, W, C], as GraphDef nodes. Image sizes may be dynamic. */
 import type { NamedParameter, Parameters } from '../parameters.js';
 import { type BatchNorm, type BatchNormHandling, foldBatchNorm } from './batch_norm.js';
 import {
@@ -15,41 +15,41 @@ import {
 } from './graph_builder.js';
 import { TorchLayers } from './torch_layers.js';
 
-/** An extent along the height and the width, or one for both. */
+/** A size along height and width, or the same for both. */
 export type Extents = number | readonly [height: number, width: number];
 
 export interface ConvolutionOptions {
-  /** Channels. */
+  /** Input and output channels. */
   readonly inputs: number;
   readonly outputs: number;
   readonly bias: boolean;
-  /** BatchNorm behind a convolution without a bias. It is folded into the weights unless the layers keep it apart. */
+  /** BatchNorm after a convolution without a bias. It is folded into the weights unless the layers keep it separate. */
   readonly batchNorm?: BatchNorm;
   /** 3 by default. */
   readonly kernel?: Extents;
   /** 1 by default. */
   readonly stride?: Extents;
-  /** Rows and columns of zeros on every side; by default as many as keep the size at stride 1. */
+  /** Rows and columns of zeros on each side; by default as many as preserve the size at stride 1. */
   readonly padding?: Extents;
   /** 1 by default. */
   readonly dilation?: Extents;
   readonly activation?: 'none' | 'relu';
-  /** Of the output, where it must have a certain name or the module is used more than once. */
+  /** Name of the output node, where a certain name is required or the module is used more than once. */
   readonly node?: string;
 }
 
 export interface PoolingOptions {
   readonly kernel: Extents;
-  /** The kernel by default. */
+  /** Same as the kernel by default. */
   readonly stride?: Extents;
-  /** On every side, 0 by default; averages count it, as PyTorch's do by default. */
+  /** On each side, 0 by default; averages include it, as PyTorch's do by default. */
   readonly padding?: Extents;
 }
 
 export interface ResizeOptions {
   readonly method: 'bilinear' | 'nearest';
   readonly alignCorners?: boolean;
-  /** Rows and columns, or an image that has as many. */
+  /** Rows and columns, or an image of the target size. */
   readonly size: readonly [height: number, width: number] | Output;
 }
 
@@ -68,7 +68,7 @@ export class ImageLayers extends TorchLayers {
     super(graph);
   }
 
-  /** nn.Conv2d without groups, with zeros around the image. */
+  /** nn.Conv2d without groups, zero-padded. */
   convolution(module: Parameters, x: Output, options: ConvolutionOptions): Output {
     const { inputs, outputs, bias, kernel = 3, stride = 1, dilation = 1, activation = 'none' } = options;
     const { batchNorm, node = `${module.prefix}/convolution` } = options;
@@ -85,7 +85,7 @@ export class ImageLayers extends TorchLayers {
     );
     const attributes = {
       strides: ints([1, ...strides, 1]),
-      // PyTorch pads both sides; TensorFlow's SAME would pad one side alone at stride 2.
+      // PyTorch pads both sides; TensorFlow's SAME would pad a single side at stride 2.
       padding: text('EXPLICIT'),
       explicit_paddings: ints([0, 0, rows, rows, columns, columns, 0, 0]),
       ...IMAGES,
@@ -122,7 +122,7 @@ export class ImageLayers extends TorchLayers {
     );
     return this.graph.node('DepthwiseConv2dNative', `${module.prefix}/convolution`, [x, filter], {
       strides: ints([1, 1, 1, 1]),
-      padding: text('SAME'), // at stride 1 the same as PyTorch's one pixel on every side
+      padding: text('SAME'), // at stride 1 the same as PyTorch's padding of 1
       ...IMAGES,
       dilations: ints([1, 1, 1, 1]),
       ...FLOAT,
@@ -130,8 +130,8 @@ export class ImageLayers extends TorchLayers {
   }
 
   /**
-   * nn.ConvTranspose2d without groups and dilation: rows (H - 1) * stride - 2 * padding + kernel.
-   * @throws {Error} when the padding is as large as the kernel: nothing of an edge pixel would be left.
+   * nn.ConvTranspose2d without groups or dilation: (H - 1) * stride - 2 * padding + kernel rows.
+   * @throws {Error} if the padding is as large as the kernel: nothing of an edge pixel would be left
    */
   transposedConvolution(
     module: Parameters,
@@ -153,7 +153,7 @@ export class ImageLayers extends TorchLayers {
     const node = `${module.prefix}/transposed_convolution`;
     const area = height * width;
     const weight = module.tensor('weight', [inputs, outputs, height, width]);
-    // [N, (H - 1) * stride + kernel, (W - 1) * stride + kernel, O], and then the padding is cut off.
+    // [N, (H - 1) * stride + kernel, (W - 1) * stride + kernel, O], from which the padding is then cropped.
     const shape = graph.shapeOf(`${node}/shape`, x);
     const literal = (name: string, values: readonly number[]) =>
       graph.literal(`${node}/${name}`, values, 'int32');
@@ -196,9 +196,9 @@ export class ImageLayers extends TorchLayers {
   }
 
   /**
-   * What the pixels of x become where they do not overlap: [N, H, W, rows * columns * O] -> [N, H * rows, W * columns, O].
-   * @param shape that of x, whose first three sizes count
-   * @param tile rows, and columns times O
+   * The result where kernels do not overlap: [N, H, W, rows * columns * O] -> [N, H * rows, W * columns, O].
+   * @param shape of x, of which only the first three sizes are used
+   * @param tile rows, columns * O
    */
   private tiles(node: string, y: Output, shape: Output, tile: readonly number[], size: Output): Output {
     const { graph } = this;
@@ -212,7 +212,7 @@ export class ImageLayers extends TorchLayers {
     return graph.reshape(node, graph.transpose(`${node}/rows`, tiles, [0, 1, 3, 2, 4]), size);
   }
 
-  /** nn.BatchNorm2d with the running statistics. */
+  /** nn.BatchNorm2d with running statistics. */
   batchNormalization(
     module: Parameters,
     channels: number,
@@ -234,7 +234,7 @@ export class ImageLayers extends TorchLayers {
     return activation === 'relu' ? this.relu(`${module.prefix}/relu`, y) : y;
   }
 
-  /** F.interpolate: `bilinear` with pixel centres at half or corners on corners, `nearest` the pixel at floor(i * scale). */
+  /** F.interpolate: `bilinear` with half-pixel centres or aligned corners, `nearest` with the pixel at floor(i * scale). */
   resize(name: string, x: Output, { method, size, alignCorners = false }: ResizeOptions): Output {
     const isImage = typeof size === 'string';
     const sides: Record<string, AttributeValue> = isImage
@@ -248,12 +248,12 @@ export class ImageLayers extends TorchLayers {
     });
   }
 
-  /** nn.AdaptiveAvgPool2d to a square. */
+  /** nn.AdaptiveAvgPool2d to a square output. */
   adaptiveAveragePooling(name: string, x: Output, side: number): Output {
     return this.graph.node('AdaptiveAveragePool', name, [x], { out_height: int(side), out_width: int(side) });
   }
 
-  /** Along the channels. */
+  /** Concatenation along the channels. */
   concatenation(name: string, parts: readonly Output[]): Output {
     return this.graph.concatenation(name, parts, 3);
   }
@@ -300,7 +300,7 @@ export class ImageLayers extends TorchLayers {
     return graph.node(op, name, [padded], attributes);
   }
 
-  /** [2] int32. */
+  /** Height and width, [2] int32. */
   heightAndWidth(name: string, image: Output): Output {
     return this.graph.slice(name, this.graph.shapeOf(`${name}/shape`, image), [1], [2], 'int32');
   }
@@ -311,10 +311,10 @@ export class ImageLayers extends TorchLayers {
   }
 }
 
-/** Below every float32 number that a layer gives, and finite, as JSON and quantised sums need it. */
+/** Less than any float32 that a layer outputs, and finite, as required by JSON and by quantised sums. */
 const LOWEST = -3.4028234663852886e38;
 
-/** A vector several times, one after the other. */
+/** Repeats a vector. */
 function repeated(vector: NamedParameter, times: number): NamedParameter {
   return {
     ...vector,

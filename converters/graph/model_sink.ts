@@ -1,13 +1,13 @@
-/** Where a converted model goes: files by name. */
+/** Destinations of a converted model: files by name. */
 
-/** Takes the files of a model, the shards first and model.json last. */
+/** Receives the files of a model, the shards first and model.json last. */
 export interface ModelSink {
   write(name: string, bytes: Uint8Array): Promise<void>;
 }
 
 /**
- * Keeps a model in memory, in the form that `tf.loadGraphModel(tf.io.fromMemory(...))` takes. For pages, which have no
- * folder to write to.
+ * Keeps a model in memory, in the form that `tf.loadGraphModel(tf.io.fromMemory(...))` takes, for pages, which have no folder to
+ * write to.
  */
 export class MemorySink implements ModelSink {
   readonly files = new Map<string, Uint8Array>();
@@ -16,7 +16,7 @@ export class MemorySink implements ModelSink {
     this.files.set(name, bytes.slice());
   }
 
-  /** The model as tfjs's `ModelArtifacts`. @throws when no model has been written */
+  /** The model as tfjs's `ModelArtifacts`. @throws if no model has been written */
   artifacts(): { modelTopology: object; weightSpecs: object[]; weightData: ArrayBuffer } & Record<
     string,
     unknown
@@ -36,7 +36,7 @@ export class MemorySink implements ModelSink {
     return { ...model, weightSpecs, weightData: weights.buffer, ...this.filesBeside() };
   }
 
-  /** Artifacts are a single model: what a language model has beside it comes along, for `GrootL.load`. */
+  /** Artifacts are a single model; the further files of a language model are included for `GrootL.load`. */
   private filesBeside(): { files?: Record<string, string> } {
     const texts = ['decode.json', 'tokenizer.json', 'tokenizer_config.json'].flatMap((file) => {
       const bytes = this.files.get(file);

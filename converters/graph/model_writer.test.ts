@@ -1,4 +1,4 @@
-/** What the writer refuses: models far larger than their checkpoint, and values that a quantised type cannot hold. */
+/** What the writer refuses: models much larger than their checkpoint, and values that a quantised type cannot represent. */
 import t from 'tap';
 import { type GrootVSizes, grootVShapes } from '../../testing/checkpoints.js';
 import { convertCheckpoint } from '../convert.js';
@@ -78,7 +78,7 @@ t.test('the size of a model', async (t) => {
 });
 
 t.test('a small checkpoint of repeated values', async (t) => {
-  // Every tensor takes its values from one storage, which is as large as the largest of them.
+  // All tensors take their values from one storage, as large as the largest tensor.
   const sizes: GrootVSizes = { channels: 64, depths: [2, 2, 2, 2], classes: 10 };
   const shapes = grootVShapes(sizes);
   const elementsOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);

@@ -9,14 +9,14 @@ import { quantizedGraphs } from './quantize_graph.js';
 export const SHARD_BYTES = 4 * 2 ** 20;
 
 /**
- * How many times the bytes of the checkpoint the weights may take without being asked for. Half precision doubles when
- * it is widened to float32, and bytes quadruple; more than that are stored values that tensors share or repeat.
+ * Maximum ratio of the bytes of weights to those of the checkpoint, unless the caller allows more. Widening half precision to
+ * float32 doubles the size, and bytes quadruple; more than that means that tensors share or repeat stored values.
  */
 const MAX_GROWTH = 4;
-/** What may always be written, bytes. */
+/** Bytes that may always be written. */
 const ALWAYS_BYTES = 16 * 2 ** 20;
 
-/** What goes into model.json beside the graph. */
+/** Entries of model.json other than the graph. */
 export interface ModelDescription {
   readonly signature: {
     readonly inputs: Readonly<Record<string, SignatureEntry>>;
@@ -30,11 +30,11 @@ export interface ModelDescription {
 export interface WriteOptions {
   readonly quantize?: Quantization;
   readonly shardBytes?: number;
-  /** Bytes of the checkpoint: the model may take at most four times as many, or 16 MiB, unless `maxBytes` says more. */
+  /** Bytes of the checkpoint: the weights may take at most four times as many or 16 MiB, unless `maxBytes` allows more. */
   readonly sourceBytes?: number;
-  /** Most bytes of weights that are written. */
+  /** Maximum bytes of weights to write. */
   readonly maxBytes?: number;
-  /** Called with the number of weight bytes written so far and in all. */
+  /** Called with the weight bytes written so far and in total. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -46,7 +46,7 @@ interface WeightEntry {
   readonly quantization?: QuantizationEntry;
 }
 
-/** A graph and the file that it goes to. */
+/** A graph and the name of its file. */
 export interface NamedModel {
   readonly file: string;
   readonly graph: GraphBuilder;
@@ -54,8 +54,8 @@ export interface NamedModel {
 }
 
 /**
- * Writes `model.json` and its shards. One tensor is in memory at a time, and one shard.
- * @throws {CheckpointError} 'limit' when the weights are larger than allowed, 'values' when they cannot be quantised
+ * Writes `model.json` and its shards. Memory: one tensor and one shard at a time.
+ * @throws {CheckpointError} 'limit' if the weights are larger than allowed, 'values' if they cannot be quantised
  */
 export async function writeModel(
   graph: GraphBuilder,
@@ -67,8 +67,8 @@ export async function writeModel(
 }
 
 /**
- * Writes several graphs over the same shards: constants of the same name are one. The weights come first, then the
- * graphs in their order.
+ * Writes several graphs with shared shards: constants of the same name are stored once. The weights are written first, then the
+ * graphs in the given order.
  */
 export async function writeModels(
   models: readonly NamedModel[],
@@ -123,12 +123,12 @@ function bytesOfWeights(weights: ReadonlyMap<string, Weight>, quantization: Quan
   return total;
 }
 
-/** The graphs as they go into the files. */
+/** The graphs as they are written to the files. */
 function writtenGraphs(graphs: readonly GraphBuilder[], quantization: Quantization): readonly GraphBuilder[] {
   return quantization === 'int8' ? quantizedGraphs(graphs) : graphs;
 }
 
-/** @throws {CheckpointError} 'limit' before anything is written */
+/** @throws {CheckpointError} 'limit', before anything is written */
 function checkSize(totalBytes: number, { sourceBytes, maxBytes }: WriteOptions): void {
   const growth = sourceBytes === undefined ? Number.POSITIVE_INFINITY : sourceBytes * MAX_GROWTH;
   const most = maxBytes ?? Math.max(growth, ALWAYS_BYTES);
@@ -171,7 +171,7 @@ function encode(
   return { bytes, entry: { name, shape, dtype, quantization: entry } };
 }
 
-/** Cuts a stream of bytes into files of equal size; the last may be shorter. */
+/** Splits a stream of bytes into files of equal size; the last may be shorter. */
 class ShardWriter {
   readonly names: string[];
   written = 0;

@@ -1,7 +1,6 @@
 /**
- * Weight quantisation as TensorFlow.js's own converter defines it: `float16`, or an affine map of a tensor's range to
- * `uint8` or `uint16` in which zero stays exact. tfjs restores float32 when it loads the model. (`int8` changes the graph:
- * see quantize_graph.ts.)
+ * Weight quantisation as in TensorFlow.js's own converter: `float16`, or an affine map of a tensor's range to `uint8` or `uint16`
+ * that represents zero exactly. tfjs restores float32 when it loads the model. (`int8` changes the graph: see quantize_graph.ts.)
  */
 
 import { roundHalfEven, toFloat16 } from '../../plugin/float16.js';
@@ -10,7 +9,7 @@ import { CheckpointError, quote } from '../pytorch/errors.js';
 export const QUANTIZATIONS = ['none', 'float16', 'uint8', 'uint16', 'int8'] as const;
 export type Quantization = (typeof QUANTIZATIONS)[number];
 
-/** Bytes of a stored value; of `int8`, of one that is not in a layer. */
+/** Bytes per stored value; for `int8`, of weights that stay float32. */
 export const QUANTIZED_BYTES = { none: 4, float16: 2, uint8: 1, uint16: 2, int8: 4 } as const;
 
 /** The `quantization` entry of a weight in model.json. */
@@ -23,9 +22,9 @@ export interface QuantizationEntry {
 
 /**
  * Quantises one tensor.
- * @param name what the tensor is called, for messages
+ * @param name of the tensor, for messages
  * @returns its bytes (little-endian) and its entry in model.json
- * @throws {CheckpointError} 'values' for values that the type cannot hold
+ * @throws {CheckpointError} 'values' if the type cannot represent the values
  */
 export function quantize(
   name: string,
@@ -58,8 +57,8 @@ interface AffineRange {
 }
 
 /**
- * The range of a tensor, moved by less than a step so that zero is one of the stored values; undefined when a value is
- * not finite.
+ * The range of a tensor, shifted by less than a step so that zero is one of the stored values; undefined if a value is not
+ * finite.
  */
 function affineRange(values: Float32Array, quantization: 'uint8' | 'uint16'): AffineRange | undefined {
   const steps = quantization === 'uint8' ? 0xff : 0xffff;

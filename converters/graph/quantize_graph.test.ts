@@ -1,4 +1,4 @@
-/** `--quantize int8`: what is stored, what graphs of every kind give beside float32, and what is refused. */
+/** `--quantize int8`: what is stored, the outputs of all kinds of graphs compared with float32, and what is refused. */
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';

@@ -1,7 +1,6 @@
 /**
- * `--quantize int8`: a graph whose matrices and filters are whole numbers of 8 bits with a scale for each column, in the
- * layers that multiply by them. Everything else stays float32. It works on the finished graph, so that no architecture
- * knows of it.
+ * `--quantize int8`: layers that multiply by matrices or filters store them as 8-bit integers with a scale for each column.
+ * Everything else stays float32. It transforms the finished graph, so architectures are independent of it.
  */
 import { packedCodes, wordsOf } from '../../plugin/ops/quantized_weights.js';
 import { CheckpointError, quote } from '../pytorch/errors.js';
@@ -18,14 +17,14 @@ import {
   type Weight,
 } from './graph_builder.js';
 
-/** Weights with fewer inputs or outputs cost little, and a step of 8 bits in them moves all that follows. */
+/** Smaller weights cost little, and their rounding errors affect everything that follows. */
 const LEAST_INPUTS = 16;
 const LEAST_OUTPUTS = 32;
 
-/** The largest number: as far from zero on both sides. */
+/** The largest code; the range is symmetric around zero. */
 const LARGEST = 127;
 
-/** Inputs of a node that are matrices [I, O] or filters [P, Q, I, O], by op. */
+/** Indices of the inputs that are matrices [I, O] or filters [P, Q, I, O], by op. */
 const MATRICES: Readonly<Record<string, readonly number[]>> = {
   Linear: [1],
   Conv2D: [1],
@@ -33,13 +32,13 @@ const MATRICES: Readonly<Record<string, readonly number[]>> = {
   SelectiveLayer: [4, 7, 8, 12],
 };
 
-/** The same graphs over int8 weights. Graphs that are written together share constants, and so are changed together. */
+/** The same graphs with int8 weights. Graphs that are written together share constants, and so are transformed together. */
 export function quantizedGraphs(graphs: readonly GraphBuilder[]): GraphBuilder[] {
   const chosen = chosenWeights(graphs);
   return graphs.map((graph) => quantizedGraph(graph, chosen));
 }
 
-/** Names of the weights that nothing but a layer multiplies by, and that are large enough. */
+/** Names of the weights that are large enough and used only as factors in such layers. */
 function chosenWeights(graphs: readonly GraphBuilder[]): ReadonlySet<string> {
   const chosen = new Set<string>();
   const refused = new Set<string>();
@@ -61,7 +60,7 @@ function isLarge({ shape, quantizable, dtype }: Weight): boolean {
   return quantizable && dtype === 'float32' && inputs >= LEAST_INPUTS && outputs >= LEAST_OUTPUTS;
 }
 
-/** Whether a convolution pads as it says, which all of ours do. */
+/** Whether a convolution is padded explicitly, as all of ours are. */
 function isPlain(node: GraphNode): boolean {
   return (node.attr.padding as { s?: string } | undefined)?.s === btoa('EXPLICIT');
 }
@@ -83,7 +82,7 @@ function quantizedGraph(graph: GraphBuilder, chosen: ReadonlySet<string>): Graph
   return made;
 }
 
-/** What `constant` adds by itself. */
+/** The attributes without those that `constant` adds itself. */
 function withoutValue({ dtype: _, value: __, ...attr }: GraphNode['attr']): Record<string, AttributeValue> {
   return attr;
 }
@@ -115,7 +114,7 @@ function addWeights(graph: GraphBuilder, name: string, weight: Weight): void {
   });
 }
 
-/** What a step is in each column: the largest weight is 127 of them. @throws {CheckpointError} 'values' */
+/** The quantisation step of each column: its largest absolute weight / 127. @throws {CheckpointError} 'values' */
 function columnScales(name: string, values: ArrayLike<number>, columns: number): Float32Array {
   const scales = new Float32Array(columns);
   for (let i = 0; i < values.length; i++) {
@@ -161,7 +160,7 @@ function addConvolution(graph: GraphBuilder, { weights }: GraphBuilder, { name, 
   });
 }
 
-/** A layer of a language model in its parts, since the op for the whole takes float32 matrices. */
+/** A language model layer split into its parts, since the op for the whole layer takes float32 matrices. */
 function addLayer(
   graph: GraphBuilder,
   { weights }: GraphBuilder,

@@ -1,6 +1,6 @@
 /**
- * Layers of torch.nn as GraphDef nodes, channels-last. Constants carry the names of the PyTorch parameters that they
- * hold, in the layout that TensorFlow wants.
+ * Layers of torch.nn as GraphDef nodes, channels-last. Constants are named after the PyTorch parameters that they hold, in
+ * TensorFlow's layout.
  */
 
 import {
@@ -24,24 +24,24 @@ import {
 export interface LinearOptions {
   /** [.., O, I] or [O, I, 1, 1], as PyTorch stores them. */
   readonly weights: NamedParameter;
-  /** The matrix [I, O] of weights that PyTorch stores in another shape or order. */
+  /** The matrix [I, O], for weights that PyTorch stores in another shape or order. */
   readonly matrix?: { readonly shape: readonly [inputs: number, outputs: number] } & Omit<
     TorchLayout,
     'shape'
   >;
   readonly bias?: NamedParameter;
   readonly activation?: 'none' | 'gelu' | 'silu';
-  /** Only these outputs, from and to a fraction of all of them. */
+  /** Only a range of the outputs, given as fractions of their number. */
   readonly part?: readonly [from: number, to: number];
 }
 
-/** Adds layers to a graph, each with weights under the names that PyTorch gives them. */
+/** Adds layers to a graph, with weights named as in PyTorch. */
 export class TorchLayers {
   private readonly constants = new Map<string, Output>();
 
   constructor(readonly graph: GraphBuilder) {}
 
-  /** A parameter with sizes of 1 taken out, such as [1, D] as [D]. */
+  /** A parameter without axes of size 1, such as [1, D] as [D]. */
   vector(parameter: NamedParameter): Output {
     return this.constant(parameter, [parameter.shape.reduce((product, size) => product * size, 1)]);
   }
@@ -103,8 +103,8 @@ export class TorchLayers {
   }
 
   /**
-   * A parameter as a constant of a shape: its axes, or those of its view, in this order. The node states the layout, so
-   * that trained values find their way back.
+   * A parameter as a constant: its axes, or those of its view, permuted. The node records the layout, so that trained values can
+   * be written back.
    */
   protected constant(
     parameter: NamedParameter,
@@ -131,12 +131,12 @@ export class TorchLayers {
   }
 }
 
-/** [O, I] of a parameter with further sizes of 1. */
+/** [O, I] of a parameter with additional axes of size 1. */
 function matrixShape({ shape }: NamedParameter): readonly number[] {
   return shape.filter((_, axis) => !isUnitAxis(shape, axis));
 }
 
-/** The group axis of [1, O, I] and the spatial axes of [O, I, 1, 1]. */
+/** Whether an axis is the group axis of [1, O, I] or a spatial axis of [O, I, 1, 1]. */
 function isUnitAxis(shape: readonly number[], axis: number): boolean {
   return shape.length === 3 ? axis === 0 : axis >= 2;
 }

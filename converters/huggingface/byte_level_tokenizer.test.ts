@@ -1,4 +1,4 @@
-/** Tokenizers of folders that have no tokenizer.json. */
+/** Tokenizers of folders without a tokenizer.json. */
 import t from 'tap';
 import { TextTokenizer } from '../../plugin/models/text_tokenizer.js';
 import { filesDirectory, inspectCheckpoint } from '../index.js';

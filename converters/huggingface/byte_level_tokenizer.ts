@@ -1,6 +1,6 @@
 /**
- * tokenizer.json made of vocab.json and merges.txt, as transformers makes it for GPT2Tokenizer and GPTNeoXTokenizer
- * (convert_slow_tokenizer.py, GPT2Converter): byte-level BPE, and the added tokens that the other files name.
+ * Builds tokenizer.json from vocab.json and merges.txt, as transformers does for GPT2Tokenizer and GPTNeoXTokenizer
+ * (convert_slow_tokenizer.py, GPT2Converter): byte-level BPE, and the added tokens that the other files define.
  */
 import { checkTokenizer } from '../../plugin/models/tokenizer_checks.js';
 import { ArchitectureError } from '../errors.js';
@@ -9,7 +9,7 @@ import { isObject, type JsonObject, parseJsonObject } from './json_file.js';
 export const VOCABULARY = 'vocab.json';
 export const MERGES = 'merges.txt';
 
-/** An added token, as tokenizer.json has it. */
+/** An added token as in tokenizer.json. */
 interface AddedToken {
   readonly id: number;
   readonly content: string;
@@ -20,22 +20,22 @@ interface AddedToken {
   readonly special: boolean;
 }
 
-/** What GPT2Tokenizer and GPTNeoXTokenizer have as special token where no file names any. */
+/** The default special token of GPT2Tokenizer and GPTNeoXTokenizer, used if no file defines any. */
 const END_OF_TEXT = '<|endoftext|>';
 const SPECIAL_KEY = /^((bos|eos|unk|sep|pad|cls|mask)_token|additional_special_tokens)$/;
 
 /**
- * The characters that stand for the 256 bytes: those that print for themselves, the others from U+0100 on in their
- * order (A. Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, encoder.py).
+ * The characters that represent the 256 bytes: printable ones represent themselves, the others are U+0100 and up, in order (A.
+ * Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, encoder.py).
  */
 const BYTE_CHARACTERS = /^[!-~\u00a1-\u00ac\u00ae-\u00ff\u0100-\u0143]+$/;
-/** A space; with it begin the words of every byte-level vocabulary, and of no other kind. */
+/** A space. Words in byte-level vocabularies begin with it, and in no other kind. */
 const SPACE = '\u0120';
 
 /**
- * The text of tokenizer.json; undefined when there is no vocabulary with merges, or when it is not byte-level.
- * @param files bytes of the folder's files by name, each known to hold what its name says
- * @throws {ArchitectureError} when the files contradict each other, naming them
+ * The text of tokenizer.json; undefined if there is no vocabulary with merges, or if it is not byte-level.
+ * @param files bytes of the folder's files by name, each already validated
+ * @throws {ArchitectureError} if files contradict each other, naming them
  */
 export function byteLevelTokenizer(files: ReadonlyMap<string, Uint8Array>): string | undefined {
   const [vocabularyFile, mergesFile] = [files.get(VOCABULARY), files.get(MERGES)];
@@ -93,7 +93,7 @@ export function byteLevelTokenizer(files: ReadonlyMap<string, Uint8Array>): stri
   return JSON.stringify(tokenizer);
 }
 
-/** @throws {ArchitectureError} for a merge of or into a token that the vocabulary does not have */
+/** @throws {ArchitectureError} if a merge uses or gives a token that the vocabulary does not contain */
 function checkMerges(merges: readonly string[], vocabulary: ReadonlyMap<string, number>): void {
   for (const merge of merges) {
     const [left, right] = merge.split(' ');
@@ -105,7 +105,7 @@ function checkMerges(merges: readonly string[], vocabulary: ReadonlyMap<string, 
   }
 }
 
-/** The tokens that are found in a text before it is split, by their ids. */
+/** The tokens that are matched in a text before it is split, by their ids. */
 function addedTokens(
   vocabulary: ReadonlyMap<string, number>,
   added: JsonObject,
@@ -148,14 +148,14 @@ function addedTokens(
   return [...tokens.values()].sort((a, b) => a.id - b.id);
 }
 
-/** The largest of ids; -1 of none. */
+/** The largest id; -1 if there is none. */
 function largest(ids: Iterable<unknown>): number {
   let most = -1;
   for (const id of ids) if (typeof id === 'number' && id > most) most = id;
   return most;
 }
 
-/** A post-processor that puts the token for the beginning before a text, where the configuration asks for it. */
+/** A post-processor that prepends the beginning-of-text token, if the configuration asks for it. */
 function beginning(config: JsonObject, added: readonly AddedToken[]): object | undefined {
   if (config.add_bos_token !== true) return undefined;
   const content = isObject(config.bos_token) ? config.bos_token.content : config.bos_token;

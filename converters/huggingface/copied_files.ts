@@ -1,17 +1,17 @@
-/** Files of a HuggingFace folder that a converted model needs beside its graph. */
+/** Files of a HuggingFace folder that a converted model needs in addition to its graph. */
 
 import { ArchitectureError } from '../errors.js';
 import { isObject, type JsonObject, parseJsonObject } from './json_file.js';
 import type { SourceDirectory } from './source_directory.js';
 
-/** The largest tokenizer.json of a published model has 33 MB. */
+/** The largest tokenizer.json of a published model is 33 MB. */
 const MAX_BYTES = 2 ** 28;
 
 type Check = (bytes: Uint8Array, file: string) => void;
 
 /**
- * What is copied, each with what its content must be. A folder may have links to files elsewhere on the disk, as
- * HuggingFace's cache does: what is copied is only what such a file holds.
+ * Files that are copied, each with a check of its content. A folder may contain links to files elsewhere on disk, as
+ * HuggingFace's cache does; the checks ensure that only such content is copied.
  */
 const COPIED: Readonly<Record<string, Check>> = {
   'tokenizer.json': json(
@@ -52,7 +52,7 @@ function isVocabulary(tokens: JsonObject): boolean {
   return Object.values(tokens).every((id) => Number.isSafeInteger(id));
 }
 
-/** A text, an object that describes a token, or a list of these. */
+/** Whether a value is a string, an object that describes a token, or a list of these. */
 function isToken(token: unknown): boolean {
   if (Array.isArray(token)) return token.every(isToken);
   return (
@@ -60,7 +60,7 @@ function isToken(token: unknown): boolean {
   );
 }
 
-/** Two tokens a line, after lines of comments. */
+/** Two tokens per line, after comment lines. */
 function checkMerges(bytes: Uint8Array, file: string): void {
   const lines = new TextDecoder().decode(bytes).split(/\r?\n/);
   const bad = lines.findIndex((line) => !/^(#.*|\S+ \S+|)$/.test(line));
@@ -69,7 +69,7 @@ function checkMerges(bytes: Uint8Array, file: string): void {
   }
 }
 
-/** A file that goes into the converted model as it is. */
+/** A file that is copied unchanged into the converted model. */
 export interface CopiedFile {
   readonly file: string;
   readonly directory: SourceDirectory;
@@ -77,9 +77,9 @@ export interface CopiedFile {
 }
 
 /**
- * Reads the tokenizer and the configuration, and checks what they hold. Of several folders the first that has a file
- * gives it: fine-tuning may have added tokens.
- * @throws {ArchitectureError} that names a file which holds something else
+ * Reads and validates the tokenizer and the configuration. If several folders have a file, the first one is used: fine-tuning may
+ * have added tokens.
+ * @throws {ArchitectureError} if a file has other content, naming it
  */
 export async function readCopiedFiles(directories: readonly SourceDirectory[]): Promise<CopiedFile[]> {
   const copied: CopiedFile[] = [];

@@ -1,4 +1,4 @@
-/** HuggingFace folders in every layout, and what is wrong with others. */
+/** HuggingFace folders in all layouts, and invalid ones. */
 import t from 'tap';
 import { toFloat16 } from '../../plugin/float16.js';
 import { encodeSafetensors, type SafetensorsTensor } from '../../plugin/models/safetensors_writer.js';
@@ -32,7 +32,7 @@ t.test('one file, torch.save with a tied head, shards: the same model', async (t
     const { shape, values } = tensors.tensor(name);
     made.set(name, madeTensor('float32', shape, values));
   }
-  made.set('lm_head.weight', made.get(EMBEDDINGS) as MadeTensor); // one storage, two names
+  made.set('lm_head.weight', made.get(EMBEDDINGS) as MadeTensor); // one storage under two names
   const saved: Files = new Map([
     ['config.json', json(config)],
     ['pytorch_model.bin', await torchZipBytes(new MadeOrderedDict(made))],

@@ -1,9 +1,9 @@
-/** Small JSON files of a folder, untrusted: size and nesting are bounded. */
+/** Small JSON files of an untrusted folder: size and nesting are bounded. */
 import { ArchitectureError } from '../errors.js';
 import { quote } from '../pytorch/errors.js';
 import type { SourceDirectory } from './source_directory.js';
 
-/** Configurations are a few KB, an index of weights a few MB. */
+/** Configurations take a few KB, an index of weights a few MB. */
 const MAX_JSON_BYTES = 2 ** 24;
 
 /** Levels of nesting: a configuration has 3 or 4, a tokenizer 6. */
@@ -11,7 +11,7 @@ const MAX_NESTING = 64;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** The object in a JSON file, or undefined where there is no such file. @throws {ArchitectureError} if it is none */
+/** The object in a JSON file, or undefined if the file does not exist. @throws {ArchitectureError} if it is not an object */
 export async function readJsonObject(
   directory: SourceDirectory,
   file: string,
@@ -26,7 +26,7 @@ export async function readJsonObject(
   return parseJsonObject(await source.read(0, source.size), `${file} of ${directory.name}`);
 }
 
-/** The object that bytes hold as JSON. @throws {ArchitectureError} if they hold none, naming the file */
+/** Parses bytes as a JSON object. @throws {ArchitectureError} if they are not one, naming the file */
 export function parseJsonObject(bytes: Uint8Array, file: string): JsonObject {
   const text = new TextDecoder().decode(bytes);
   if (text.startsWith('version https://git-lfs')) {
@@ -48,7 +48,7 @@ export function parseJsonObject(bytes: Uint8Array, file: string): JsonObject {
   return json;
 }
 
-/** Whether brackets outside texts are nested beyond the bound; malformed JSON may give either answer. */
+/** Whether brackets outside strings are nested beyond the bound; malformed JSON may give either answer. */
 function isNestedTooDeeply(text: string): boolean {
   let depth = 0;
   let quoted = false;
@@ -69,7 +69,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A JSON value on one line of a message: texts in quotes, lists and objects by their kind alone. */
+/** A JSON value on one line of a message: strings in quotes, lists and objects only by their type. */
 export function showJson(value: unknown): string {
   if (typeof value === 'string') return quote(value);
   if (Array.isArray(value)) return 'a list';

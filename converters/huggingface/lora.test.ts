@@ -1,4 +1,4 @@
-/** LoRA adapters in every setting, beside the weights and within them, and what is wrong with others. */
+/** LoRA adapters with all settings, separate from the weights and within them, and invalid ones. */
 import t from 'tap';
 import { encodeSafetensors, type SafetensorsTensor } from '../../plugin/models/safetensors_writer.js';
 import { readFixture } from '../../testing/fixtures.js';

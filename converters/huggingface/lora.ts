@@ -1,6 +1,6 @@
 /**
- * LoRA adapters in the layout of PEFT, merged into the weights (E. Hu et al., "LoRA", 2021, section 4.1):
- * W + scaling * B A. A tied output head changes with the embeddings.
+ * LoRA adapters in the layout of PEFT, merged into the weights (E. Hu et al., "LoRA", 2021, section 4.1): W + scaling * B A. A
+ * tied output head changes together with the embeddings.
  */
 import type { Adapter, LowRank } from '../../plugin/models/adapter.js';
 import type { SourceFile } from '../../plugin/models/grootl_metadata.js';
@@ -16,16 +16,16 @@ import { openSingle } from './state.js';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
 export const ADAPTER_FILES: readonly string[] = ['adapter_model.safetensors', 'adapter_model.bin'];
-/** Embeddings and normalisations that were trained beside an adapter, whole, as the authors' scripts save them. */
+/** Fully trained embeddings and normalisations beside an adapter, as the authors' scripts save them. */
 export const TRAINED_FILE = 'trainable_params.bin';
 
 const LOW_RANK = /^(.+)\.lora_(embedding_)?([AB])(?:\.(?!weight$)[^.]+)?(?:\.weight)?$/;
-/** What PEFT puts around a module that it changes, and around one that it stores whole. */
+/** Wrappers of PEFT around a module that it adapts, and around one that it stores in full. */
 const BASE_LAYER = /\.base_layer\./;
 const SAVED = /\.modules_to_save\.(?:[^.]+\.(?=[^.]+$))?/;
 const REPLACED = /\.original_module\./;
 
-/** Settings under which merging would be something else. */
+/** Settings that would make merging a different operation. */
 const UNSUPPORTED: readonly (readonly [key: string, harmless: (value: unknown) => boolean])[] = [
   ['use_dora', (value) => !value],
   ['bias', (value) => value === undefined || value === null || value === 'none'],
@@ -34,7 +34,7 @@ const UNSUPPORTED: readonly (readonly [key: string, harmless: (value: unknown) =
   ['layer_replication', (value) => !value],
 ];
 
-/** A module's matrices, and what their product is multiplied by. */
+/** A module's matrices, and the factor of their product. */
 interface LowRankPair {
   readonly a: Parameter;
   readonly b: Parameter;
@@ -44,25 +44,28 @@ interface LowRankPair {
 
 type State = ReadonlyMap<string, Parameter>;
 
-/** An adapter, not yet read. */
+/** An opened adapter, whose values have not been read. */
 export interface OpenedAdapter {
   readonly source: SourceFile;
-  /** The file of parameters trained whole beside it, where there is one. */
+  /** The file of fully trained parameters beside it, if any. */
   readonly trained?: SourceFile;
   readonly ignored: readonly IgnoredEntry[];
   /**
    * The weights with the adapter merged into them; values are computed when they are read.
-   * @param canonical the name of a parameter of the model, of one without wrappers and holders
+   * @param canonical maps a name without wrappers and holders to the model's parameter name
    */
   merge(state: State, canonical: (name: string) => string): Map<string, Parameter>;
   /**
-   * The values of an adapter that changes nothing but matrices.
-   * @throws {ArchitectureError} when parameters were trained whole beside it
+   * Reads the values of an adapter that changes only matrices.
+   * @throws {ArchitectureError} if there are also fully trained parameters
    */
   read(canonical: (name: string) => string): Promise<Adapter>;
 }
 
-/** @throws {ArchitectureError} when it is no LoRA adapter that can be merged; {CheckpointError} for its files */
+/**
+ * @throws {ArchitectureError} if it is not a LoRA adapter, or one that cannot be merged
+ * @throws {CheckpointError} for its files
+ */
 export async function openAdapter(
   directory: SourceDirectory,
   options: PassOptions = {},
@@ -101,7 +104,7 @@ export async function openAdapter(
   );
 }
 
-/** The configuration of an adapter, or undefined where there is none. @throws as {@link openAdapter} */
+/** The configuration of an adapter, or undefined if there is none. @throws as {@link openAdapter} */
 export async function readAdapterConfig(directory: SourceDirectory): Promise<JsonObject | undefined> {
   const config = await readJsonObject(directory, ADAPTER_CONFIG);
   if (!config) return undefined;
@@ -124,15 +127,15 @@ function quoteJson(value: unknown): string {
   return typeof value === 'object' && value !== null ? showJson(value) : quote(String(value));
 }
 
-/** The state dict of a model inside PEFT: the model's own parameters, and the low-rank ones beside them. */
+/** The state dict of a model wrapped by PEFT: the model's own parameters, and the low-rank ones. */
 export interface WrappedState<Tensor> {
-  /** By names without what PEFT puts into them. */
+  /** By names without the segments that PEFT adds. */
   readonly model: ReadonlyMap<string, Tensor>;
   readonly lowRank: ReadonlyMap<string, Tensor>;
   readonly ignored: readonly IgnoredEntry[];
 }
 
-/** Tells the parameters of a model from those of an adapter around it; a state dict without PEFT's names is the model. */
+/** Separates the parameters of a model from those of an adapter around it; a state dict without PEFT's names is all model. */
 export function unwrapPeft<Tensor>(state: ReadonlyMap<string, Tensor>): WrappedState<Tensor> {
   const model = new Map<string, Tensor>();
   const lowRank = new Map<string, Tensor>();
@@ -150,8 +153,8 @@ export function unwrapPeft<Tensor>(state: ReadonlyMap<string, Tensor>): WrappedS
 }
 
 /**
- * W + scaling * B A for every module that has low-rank parameters; parameters that are stored whole replace the model's.
- * @throws {ArchitectureError} when one is none of the model's
+ * W + scaling * B A for every module that has low-rank parameters; parameters that are stored in full replace the model's.
+ * @throws {ArchitectureError} if the model does not have such a parameter
  */
 export function mergeLowRank(
   state: State,
@@ -168,9 +171,9 @@ export function mergeLowRank(
 }
 
 /**
- * The matrices by the parameter that they change.
- * @param state of the model, where it is known
- * @throws {ArchitectureError} when one of the two is missing or twice there, or the model has no such parameter
+ * The pairs of matrices by the parameter that they change.
+ * @param state of the model, if known
+ * @throws {ArchitectureError} if one of the two is missing or duplicated, or the model does not have the parameter
  */
 function pairsOf(
   lowRank: State,
@@ -234,7 +237,7 @@ async function readMatrix(weight: string, parameter: Parameter): Promise<LowRank
   return { shape: [rows, columns], values: await parameter.readFloat32() };
 }
 
-/** `modules_to_save`, and embeddings that fine-tuning has resized, are stored whole. */
+/** `modules_to_save`, and embeddings that fine-tuning resized, are stored in full. */
 function replaced(
   state: State,
   whole: State,
@@ -265,7 +268,7 @@ function scaling(config: JsonObject, module: string, a: Parameter): number {
   return alpha / (config.use_rslora ? Math.sqrt(rank) : rank);
 }
 
-/** PEFT's patterns name modules by the end of their names. */
+/** PEFT's patterns match modules by the end of their names. */
 function patterned(pattern: unknown, module: string): unknown {
   if (!isObject(pattern)) return undefined;
   const key = Object.keys(pattern).find((end) => module === end || module.endsWith(`.${end}`));
@@ -278,7 +281,7 @@ function mergedParameter(
   { a, b, embedding, scaling }: LowRankPair,
 ): Parameter {
   const [rows, columns] = base.shape;
-  // An embedding's product is transposed: A is [r, vocabulary], B [hidden, r].
+  // The product of an embedding is transposed: A is [r, vocabulary], B [hidden, r].
   const [left, right] = embedding ? [columns, rows] : [rows, columns];
   const [rank] = a.shape;
   if (base.shape.length !== 2 || `${a.shape}` !== `${[rank, right]}` || `${b.shape}` !== `${[left, rank]}`) {

@@ -1,11 +1,11 @@
-/** config.json of a Mamba model, as transformers (MambaConfig) or the original code (state-spaces/mamba) writes it. */
+/** config.json of a Mamba model, as written by transformers (MambaConfig) or by the original code (state-spaces/mamba). */
 import { ArchitectureError } from '../errors.js';
 import { isObject, type JsonObject, readJsonObject, showJson } from './json_file.js';
 import type { SourceDirectory } from './source_directory.js';
 
-/** What config.json says; undefined where it does not. */
+/** The values in config.json; undefined if missing. */
 export interface MambaConfig {
-  /** Names that config.json has for the sizes, for messages. */
+  /** Keys of the sizes in config.json, for messages. */
   readonly keys: typeof TRANSFORMERS_KEYS;
   readonly layers?: number;
   readonly hidden?: number;
@@ -45,7 +45,7 @@ const ORIGINAL_KEYS: typeof TRANSFORMERS_KEYS = {
   vocabulary: 'vocab_size',
 };
 
-/** @throws {ArchitectureError} when there is no config.json, or it describes another kind of model */
+/** @throws {ArchitectureError} if there is no config.json, or it describes another kind of model */
 export async function readMambaConfig(directory: SourceDirectory): Promise<MambaConfig> {
   const json = await readJsonObject(directory, 'config.json');
   if (!json) throw new ArchitectureError(await describeNoConfig(directory));
@@ -61,7 +61,7 @@ export async function readMambaConfig(directory: SourceDirectory): Promise<Mamba
   return type === undefined && json.d_model !== undefined ? originalConfig(json) : transformersConfig(json);
 }
 
-/** Why a folder is no model: what is in it may say where the model is. */
+/** Why a folder is not a model; its content may show where the model is. */
 async function describeNoConfig(directory: SourceDirectory): Promise<string> {
   const folders = ((await directory.list?.()) ?? []).filter((name) => name.endsWith('/'));
   const below =
@@ -95,7 +95,7 @@ function transformersConfig(json: JsonObject): MambaConfig {
   };
 }
 
-/** The original code's own: MambaConfig of mamba_ssm, whose `ssm_cfg` holds the arguments of a layer. */
+/** The original code's configuration: MambaConfig of mamba_ssm, whose `ssm_cfg` holds the arguments of a layer. */
 function originalConfig(json: JsonObject): MambaConfig {
   const layer = json.ssm_cfg ?? {};
   if (!isObject(layer)) {
@@ -174,7 +174,7 @@ function flag(json: JsonObject, key: string, otherwise: boolean): boolean {
   throw new ArchitectureError(`config.json has ${key} ${showJson(value)}, expected true or false`);
 }
 
-/** Some models list several end tokens; the first is the one that is written. */
+/** Some models list several end tokens; the first one is used. */
 function token(json: JsonObject, key: string): number | null {
   const value = Array.isArray(json[key]) ? json[key][0] : json[key];
   return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : null;

@@ -1,26 +1,26 @@
-/** A folder of files by name, wherever it lies: memory, a page's folder picker, a disk (node/ has that one). */
+/** A folder of files by name, in memory, in a page's folder picker or on disk (the last is in node/). */
 import { type ByteSource, blobSource, bytesSource } from '../byte_source.js';
 import { ArchitectureError } from '../errors.js';
 import { quote } from '../pytorch/errors.js';
 
-/** Named files, opened when they are asked for. */
+/** Named files, opened on request. */
 export interface SourceDirectory {
-  /** What the folder is called in messages. */
+  /** Name of the folder for messages. */
   readonly name: string;
-  /** The file of this name, or undefined where there is none. Names have no folders in them. */
+  /** Opens the file of this name; undefined if it does not exist. Names contain no path separators. */
   open(file: string): Promise<ByteSource | undefined>;
-  /** What the folder holds, so that a report can list what was not used; a sub-folder's name ends with a slash. */
+  /** Lists the folder, so that a report can name unused files; names of sub-folders end with a slash. */
   list?(): Promise<readonly string[]>;
-  /** The sub-folder of this name, or undefined where there is none. */
+  /** Opens the sub-folder of this name; undefined if it does not exist. */
   folder?(name: string): Promise<SourceDirectory | undefined>;
-  /** Rejects when a file that was opened is not the same any more. Absent where files cannot change. */
+  /** Rejects if a file has changed since it was opened. Absent if files cannot change. */
   checkUnchanged?(): Promise<void>;
 }
 
 /**
- * A folder made of files: those of `<input type="file" webkitdirectory>`, or bytes by name. Files of sub-folders are
- * reached through `folder` alone.
- * @throws {ArchitectureError} when two files have one name
+ * A folder made from files: those of `<input type="file" webkitdirectory>`, or bytes by name. Files in sub-folders are only
+ * accessible through `folder`.
+ * @throws {ArchitectureError} if two files have the same name
  */
 export function filesDirectory(
   files: Iterable<File> | ReadonlyMap<string, Blob | Uint8Array>,
@@ -51,7 +51,7 @@ export function filesDirectory(
   };
 }
 
-/** Files by their paths below the folder that was picked; those of other origin by their names. */
+/** Files by path relative to the picked folder; files from elsewhere by name. */
 function byPath(files: Iterable<File>): Map<string, File> {
   const named = new Map<string, File>();
   for (const file of files) {
@@ -67,7 +67,7 @@ function byPath(files: Iterable<File>): Map<string, File> {
   return named;
 }
 
-/** Whether a conversion's input is a folder. */
+/** Whether the input of a conversion is a folder. */
 export function isSourceDirectory(input: object): input is SourceDirectory {
   return 'open' in input && typeof input.open === 'function';
 }

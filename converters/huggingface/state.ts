@@ -1,4 +1,4 @@
-/** The weights of a HuggingFace folder: one file, or several with an index. */
+/** The weights of a HuggingFace folder: one file, or several files with an index. */
 import type { SourceFile } from '../../plugin/models/grootl_metadata.js';
 import type { Architecture } from '../architectures/architecture.js';
 import { readings } from '../architectures/recognize.js';
@@ -12,30 +12,30 @@ import type { StoredTensor } from '../pytorch/tensor.js';
 import { isObject, readJsonObject } from './json_file.js';
 import type { SourceDirectory } from './source_directory.js';
 
-/** Names of weight files, the safer format first; the library looks in the same order. */
+/** Names of weight files, the safer format first, which is also the order in which transformers looks. */
 const SINGLE = ['model.safetensors', 'pytorch_model.bin'] as const;
 const INDEXED = ['model.safetensors.index.json', 'pytorch_model.bin.index.json'] as const;
 
 /** More files than any published model has. */
 const MAX_SHARDS = 1024;
 
-/** A file of the same folder: the index is untrusted, and must not name files elsewhere. */
+/** A file in the same folder: the index is untrusted and must not name files elsewhere. */
 const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
 
-/** How the weights of a folder are read. */
+/** Options for reading the weights of a folder. */
 export interface StateOptions extends PassOptions {
   /** Keys that lead to the state dict of a file, joined by dots. */
   readonly key?: string;
-  /** Of several dicts of a file, one that may be such a network is taken. */
+  /** If a file has several dicts, one that may be such a network is chosen. */
   readonly architecture?: Architecture<unknown>;
 }
 
-/** The weights of a model, not yet read. */
+/** The weights of a model, whose values have not been read. */
 export interface FolderState {
   /** By the names in the files. */
   readonly entries: ReadonlyMap<string, StoredTensor>;
   readonly ignored: readonly IgnoredEntry[];
-  /** The file with the weights, or their index. */
+  /** The weight file, or the index of the weight files. */
   readonly source: SourceFile & { readonly shards: readonly SourceFile[] };
   readonly format: string;
   /** Bytes of all weight files. */
@@ -44,8 +44,8 @@ export interface FolderState {
 
 /**
  * Opens the weights of a folder.
- * @throws {ArchitectureError} when there are none or the index does not fit them; {CheckpointError} when a file cannot
- *   or must not be read, naming the file
+ * @throws {ArchitectureError} if there are none or the index does not match them
+ * @throws {CheckpointError} if a file cannot be read or is refused, naming the file
  */
 export async function openFolderState(
   directory: SourceDirectory,
@@ -63,7 +63,7 @@ export async function openFolderState(
   );
 }
 
-/** Opens one file of weights of a folder. @throws as {@link openFolderState} */
+/** Opens a single weight file of a folder. @throws as {@link openFolderState} */
 export async function openSingle(
   directory: SourceDirectory,
   file: string,

@@ -1,9 +1,9 @@
-/** What lies in a folder and goes into no model: listed, so that nothing is left out without a line. */
+/** Lists the files in a folder that the model does not use, so that a report omits nothing. */
 import type { IgnoredEntry } from '../pytorch/state_dict.js';
 import { ADAPTER_CONFIG, ADAPTER_FILES, TRAINED_FILE } from './lora.js';
 import type { SourceDirectory } from './source_directory.js';
 
-/** Files listed before the rest is only counted. */
+/** Number of files to list; the rest are counted. */
 const LISTED = 100;
 
 const WEIGHTS = /\.(safetensors|bin|pth?|ckpt|gguf|h5|msgpack)(\.index\.json)?$/;
@@ -18,7 +18,7 @@ function describe(name: string): string {
   return WEIGHTS.test(name) ? 'other weights, not used' : 'a file that the model does not need';
 }
 
-/** One row for each file and sub-folder of a folder that is not among the used ones. */
+/** One entry for each file and sub-folder that is not among the used ones. */
 export async function unusedFiles(
   directory: SourceDirectory,
   used: ReadonlySet<string>,

@@ -1,4 +1,4 @@
-/** Checkpoints of segmenters and detectors: layouts of both generations of the libraries, sizes, what is refused. */
+/** Checkpoints of segmenters and detectors: layouts of both generations of the libraries, sizes, refused ones. */
 import t from 'tap';
 import { randomState, renamed, smallMaskRCNN, smallUperNet } from '../../testing/checkpoints.js';
 import {

@@ -1,4 +1,4 @@
-/** Configurations as text: what is read of them, and that nothing in an untrusted one is run or takes long. */
+/** Configurations as text: what is read from them, and that nothing in an untrusted one is executed or takes long. */
 import t from 'tap';
 import { readConfigText, valueAt } from './config_text.js';
 
@@ -76,7 +76,7 @@ t.test('values under keys', async (t) => {
   t.equal(valueAt(values, 'model', 'size'), undefined);
 });
 
-/** Milliseconds of this process for the largest text that is read at all: a quadratic reader takes minutes. */
+/** Maximum CPU time in milliseconds for the largest text that is accepted: a quadratic reader takes minutes. */
 const TIME = 3000;
 
 for (const [what, text] of [

@@ -1,19 +1,19 @@
 /**
- * Configurations of mmsegmentation and mmdetection as text: assignments of Python literals, as `Config.pretty_text`
- * writes them. The text comes with an untrusted checkpoint. It is read as data within bounds; whatever is no literal,
- * such as a call or a sum, is an unknown value.
+ * Configurations of mmsegmentation and mmdetection as text: assignments of Python literals, as `Config.pretty_text` writes them.
+ * The text comes from an untrusted checkpoint and is parsed as data within bounds; anything that is not a literal, such as a call
+ * or a sum, is an unknown value.
  */
 
-/** undefined is a value that is no literal. A tuple is a list; `dict(...)` and `{...}` are maps. */
+/** undefined is a value that is not a literal. Tuples are lists; `dict(...)` and `{...}` are maps. */
 export type ConfigValue = undefined | null | boolean | number | string | ConfigList | ConfigDict;
 export type ConfigList = readonly ConfigValue[];
 export type ConfigDict = ReadonlyMap<string, ConfigValue>;
 
-/** Characters that are read; those of whole configurations are some ten thousand. */
+/** Maximum number of characters; complete configurations have tens of thousands. */
 const MAX_TEXT = 2 ** 20;
-/** Lists and dicts within one another. */
+/** Maximum nesting of lists and dicts. */
 const MAX_NESTING = 64;
-/** Values and skipped pieces of expressions. */
+/** Maximum number of values and of skipped pieces of expressions. */
 const MAX_STEPS = 500_000;
 
 /** Each must match at a given position. */
@@ -32,23 +32,23 @@ const CONSTANTS: ReadonlyMap<string, ConfigValue> = new Map<string, ConfigValue>
   ['False', false],
   ['None', null],
 ]);
-/** Calls that are another way to write a dict. */
+/** Calls that are equivalent to a dict literal. */
 const DICTS = new Set(['dict', 'ConfigDict']);
 const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 
-/** Something that is no literal and no expression. */
+/** Text that is neither a literal nor an expression. */
 class SyntaxProblem extends Error {}
-/** More than is read of any text. */
+/** The text exceeds a limit. */
 class LimitReached extends Error {}
 
 export interface ConfigText {
-  /** By the names that are assigned to, the last assignment of each. */
+  /** By the assigned names; the last assignment of a name counts. */
   readonly values: ConfigDict;
-  /** What was not read, on one line; undefined when everything was. */
+  /** What could not be read, on one line; undefined if everything was read. */
   readonly problem?: string;
 }
 
-/** Reads what a text assigns. Statements that are no assignment of literals are left out. Never throws. */
+/** Reads the assignments in a text. Other statements are ignored. Never throws. */
 export function readConfigText(text: string): ConfigText {
   if (text.length > MAX_TEXT) {
     return {
@@ -59,7 +59,7 @@ export function readConfigText(text: string): ConfigText {
   return new ConfigReader(text).read();
 }
 
-/** What lies under keys, one in the other; undefined when it is not there. */
+/** The value under nested keys; undefined if missing. */
 export function valueAt(value: ConfigValue, ...keys: readonly string[]): ConfigValue {
   return keys.reduce<ConfigValue>((at, key) => (at instanceof Map ? at.get(key) : undefined), value);
 }
@@ -120,7 +120,7 @@ class ConfigReader {
     if (number !== undefined) return Number(number.replaceAll('_', ''));
     let string = this.match(STRING);
     if (string) {
-      // Neighbouring strings are one.
+      // Adjacent strings are concatenated.
       let joined = '';
       for (; string; string = this.match(STRING)) {
         joined += unescaped(string[1] ?? string[2] ?? string[3] ?? string[4]);
@@ -129,7 +129,7 @@ class ConfigReader {
       }
       return joined;
     }
-    if (character === "'" || character === '"') throw new SyntaxProblem(); // a text without an end
+    if (character === "'" || character === '"') throw new SyntaxProblem(); // an unterminated string
     const name = this.match(NAME)?.[0];
     if (name === undefined) return undefined;
     if (DICTS.has(name) && this.peek(false) === '(') return this.dict(depth, ')', '=');
@@ -150,7 +150,7 @@ class ConfigReader {
       }
     }
     this.at++;
-    // Brackets around one value are no tuple.
+    // Parentheses around a single value are not a tuple.
     return closing === ')' && items.length === 1 && commas === 0 ? items[0] : items;
   }
 
@@ -171,7 +171,7 @@ class ConfigReader {
     return entries;
   }
 
-  /** Up to the comma or bracket behind an expression, or the end of its line outside of brackets. */
+  /** Skips to the comma or bracket after an expression, or to the end of its line if it is not in brackets. */
   private skipExpression(endsWithLine: boolean): void {
     const open: string[] = [];
     for (;;) {
@@ -190,7 +190,7 @@ class ConfigReader {
     }
   }
 
-  /** The next character that is not blank; '' at the end of the text, and of the line where that ends a value. */
+  /** The next character that is not blank; '' at the end of the text, and at the end of the line if that ends a value. */
   private peek(endsWithLine: boolean): string {
     if (endsWithLine) {
       this.match(SPACES);
@@ -218,7 +218,7 @@ class ConfigReader {
   }
 }
 
-/** Names of types and modes have none but these. */
+/** Names of types and modes contain no other escapes. */
 function unescaped(text: string): string {
   return text.replace(/\\(['"\\])/g, '$1');
 }

@@ -1,23 +1,23 @@
-/** Options of the conversion of segmenters and detectors. */
+/** Conversion options for segmenters and detectors. */
 import type { Colour } from '../../plugin/models/dense_metadata.js';
 import type { ProposalSettings } from '../../plugin/models/detector_metadata.js';
 
-/** What may be said of a segmenter or detector in place of what its checkpoint says. */
+/** Settings of a segmenter or detector that override those in its checkpoint. */
 export interface DenseOptions {
-  /** Most pixels of the long and of the short side, to which pictures are resized. */
+  /** Maximum size in pixels of the long and the short side, to which images are resized. */
   readonly scale?: readonly [long: number, short: number];
-  /** Sizes are rounded up to multiples of this by a second resize; null for none. */
+  /** A second resize rounds sizes up to multiples of this; null for none. */
   readonly multipleOf?: number | null;
-  /** Zeros right and bottom, to multiples of this; 1 for none. */
+  /** Zero-padding at the right and bottom to multiples of this; 1 for none. */
   readonly padTo?: number;
-  /** One colour a class. */
+  /** One colour per class. */
   readonly palette?: readonly Colour[];
-  /** Of segmenters. */
+  /** Segmenters only. */
   readonly mode?: 'whole' | 'slide';
-  /** Of windows, height and width in pixels. */
+  /** Size of the sliding windows, height and width in pixels. */
   readonly cropSize?: readonly [height: number, width: number];
   readonly stride?: readonly [height: number, width: number];
-  /** Of detectors. */
+  /** Detectors only. */
   readonly scoreThreshold?: number;
   readonly iouThreshold?: number;
   readonly maxDetections?: number;

@@ -1,4 +1,4 @@
-/** What checkpoints of segmenters and detectors say beside their weights, what options say, and defaults. */
+/** Settings of segmenters and detectors: from their checkpoints, from options, and defaults. */
 import t from 'tap';
 import { DETECTOR_METADATA } from '../../plugin/models/detector_metadata.js';
 import { SEGMENTER_METADATA } from '../../plugin/models/segmenter_metadata.js';

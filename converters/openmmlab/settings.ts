@@ -1,6 +1,6 @@
 /**
- * What a segmenter or detector is beside its weights: how pictures are resized, which classes it knows, thresholds.
- * Options of the conversion go before what the checkpoint says, and that before the defaults of the libraries.
+ * Settings of a segmenter or detector that its weights do not determine: resizing, class names, thresholds. Options of the
+ * conversion take precedence over the checkpoint, and the checkpoint over the defaults of the libraries.
  */
 import {
   type Check,
@@ -19,26 +19,26 @@ import type { Checkpoint } from '../pytorch/checkpoint.js';
 import type { DenseOptions } from './dense_options.js';
 import { TrainingConfig } from './training_config.js';
 
-/** Settings of any model of dense prediction. */
+/** Settings of any dense prediction model. */
 export interface DenseSettings extends ModelSettings {
   readonly preprocessing: DensePreprocessing;
   readonly classNames: readonly string[] | null;
   readonly palette: readonly Colour[] | null;
 }
 
-/** Of ImageNet's training images, RGB of 0 to 255. */
+/** Mean of ImageNet's training images, RGB, 0..255. */
 const MEAN = [123.675, 116.28, 103.53];
 const DEVIATION = [58.395, 57.12, 57.375];
 
 const NAMES = listOf(text(1000), 0, 1_000_000);
 const COLOURS = listOf(listOf(integer(0, 255), 3, 3), 0, 1_000_000);
 const MULTIPLE = integer(1, 1024);
-/** Of values from 0 to 255. */
+/** For values 0..255. */
 const MEANS = listOf(number(-1000, 1000), 3, 3);
 const DEVIATIONS = listOf(number(1e-3, 1000), 3, 3);
 export const PAIR = listOf(SIDE, 2, 2);
 
-/** @throws {ArchitectureError} for options that say nothing of this kind of model */
+/** @throws {ArchitectureError} for options that do not apply to this kind of model */
 export function refuseOptions<Options extends object>(
   options: Options,
   names: readonly (keyof Options & string)[],
@@ -48,7 +48,7 @@ export function refuseOptions<Options extends object>(
   if (given !== undefined) throw new ArchitectureError(`${given} was given, which is for ${isFor}`);
 }
 
-/** Chooses values, and remembers where each is from. */
+/** Chooses values and records the source of each. */
 export class SettingsReader {
   readonly report: Setting[] = [];
   readonly config: TrainingConfig;
@@ -58,9 +58,9 @@ export class SettingsReader {
   }
 
   /**
-   * @param option as the caller gave it
-   * @param stored as the checkpoint has it; undefined when it says nothing
-   * @throws {ArchitectureError} when an option is out of bounds. What a checkpoint says is then left for the default.
+   * @param option given by the caller
+   * @param stored in the checkpoint; undefined if missing
+   * @throws {ArchitectureError} if an option is out of bounds; an out-of-bounds value in a checkpoint gives way to the default
    */
   choose<T>(
     name: string,
@@ -87,12 +87,12 @@ export class SettingsReader {
     return usual;
   }
 
-  /** Something that the checkpoint says and that the model does not do. */
+  /** Records a setting in the checkpoint that the model does not support. */
   note(name: string, value: unknown, note: string): void {
     this.report.push({ name, value, from: 'default', note: `${this.config.where}: ${note}` });
   }
 
-  /** How pictures are prepared. @throws {ArchitectureError} for pictures that are not RGB */
+  /** Preprocessing of images. @throws {ArchitectureError} for images that are not RGB */
   preprocessing(
     options: DenseOptions,
     usual: { scale: readonly [number, number]; padTo: number },
@@ -130,7 +130,9 @@ export class SettingsReader {
     };
   }
 
-  /** Names of the classes, and their colours. @throws {ArchitectureError} when as many as given are not the model's */
+  /**
+   * Class names and their colours. @throws {ArchitectureError} if the given number differs from the number of the model's classes
+   */
   classes(
     classes: number,
     given: { readonly classNames?: readonly string[]; readonly palette?: readonly Colour[] },
@@ -186,7 +188,7 @@ export class SettingsReader {
 /** Transforms that resize to multiples of `size_divisor`. */
 const ALIGNING = /^(ResizeToMultiple|AlignResize|AlignedResize)$/;
 
-/** The long side first; the first of several pairs. */
+/** The long side first; the first if there are several pairs. */
 function pairOf(value: unknown): unknown {
   if (!Array.isArray(value)) return value;
   if (Array.isArray(value[0])) return pairOf(value[0]);

@@ -1,6 +1,6 @@
 /**
- * What checkpoints of mmsegmentation and mmdetection say beside their weights: `meta` with the class names, their
- * colours, and the whole configuration as text. Keys of 0.x and 1.x (mmdetection: 2.x) and of what followed.
+ * What checkpoints of mmsegmentation and mmdetection store in addition to their weights: `meta` with class names, their colours,
+ * and the whole configuration as text. Reads the keys of 0.x and 1.x (mmdetection: 2.x) and those of later versions.
  */
 import { EXPORTED } from '../../plugin/models/grootv_metadata.js';
 import type { Checkpoint } from '../pytorch/checkpoint.js';
@@ -9,7 +9,7 @@ import { PickleTuple, type PickleValue } from '../pytorch/pickle_values.js';
 import { configValue } from '../pytorch/state_dict.js';
 import { type ConfigDict, type ConfigValue, readConfigText, valueAt } from './config_text.js';
 
-/** Where pipelines of evaluation stand, the most telling first. */
+/** Where evaluation pipelines are, the most specific first. */
 const TEST_PIPELINES: readonly (readonly string[])[] = [
   ['test_pipeline'],
   ['data', 'test', 'pipeline'],
@@ -17,7 +17,7 @@ const TEST_PIPELINES: readonly (readonly string[])[] = [
   ['data', 'val', 'pipeline'],
   ['val_dataloader', 'dataset', 'pipeline'],
 ];
-/** Pipelines within a transform of a pipeline, as `MultiScaleFlipAug` has one. */
+/** Maximum nesting of pipelines within transforms, as in `MultiScaleFlipAug`. */
 const MAX_NESTING = 4;
 
 const CONFIGS = ['config', 'cfg'];
@@ -32,18 +32,18 @@ const PALETTES = [
   ['meta', 'dataset_meta', 'PALETTE'],
 ];
 
-/** Of files that this package exported: a safetensors file has its texts apart from the tensors. */
+/** For files exported by this package: a safetensors file keeps strings separate from tensors. */
 const EXPORTED_AT = '__metadata__';
 
-/** A value of a checkpoint, and the keys that lead to it. */
+/** A value in a checkpoint, and the keys that lead to it. */
 export interface Stored {
-  /** Such as `meta.CLASSES`. */
+  /** For example `meta.CLASSES`. */
   readonly where: string;
   readonly value: unknown;
 }
 
 export class TrainingConfig {
-  /** What of the configuration was not read, on one line. */
+  /** What of the configuration could not be read, on one line. */
   readonly problem: string | undefined;
   /** The key of the configuration, for messages. */
   readonly where: string;
@@ -64,12 +64,12 @@ export class TrainingConfig {
     this.transforms = pipeline ? flattened(pipeline) : [];
   }
 
-  /** A value below `model`. */
+  /** A value under `model`. */
   model(...keys: readonly string[]): ConfigValue {
     return valueAt(this.values, 'model', ...keys);
   }
 
-  /** A value below `test_cfg`, which old configurations have beside `model`. */
+  /** A value under `test_cfg`, which old configurations have next to `model`. */
   testing(...keys: readonly string[]): ConfigValue {
     return this.model('test_cfg', ...keys) ?? valueAt(this.values, 'test_cfg', ...keys);
   }
@@ -79,7 +79,7 @@ export class TrainingConfig {
     return this.model('data_preprocessor', ...keys) ?? valueAt(this.values, 'data_preprocessor', ...keys);
   }
 
-  /** An argument of the first transform of evaluation whose type fits and that has it. */
+  /** An argument of the first evaluation transform of matching type that has it. */
   transform(type: RegExp, ...names: readonly string[]): ConfigValue {
     for (const transform of this.transforms) {
       if (!this.isOf(transform, type)) continue;
@@ -106,7 +106,7 @@ export class TrainingConfig {
     return typeof name === 'string' && type.test(name);
   }
 
-  /** What is not JSON is a text, which no check of a list takes. */
+  /** Text that is not JSON is returned as it is, which every check for a list refuses. */
   private exported(key: string): Stored | undefined {
     const json = this.checkpoint.metadata.get(key);
     if (json === undefined) return undefined;
@@ -127,7 +127,7 @@ export class TrainingConfig {
   }
 }
 
-/** The transforms of a pipeline and of those within it. */
+/** The transforms of a pipeline, including nested ones. */
 function flattened(pipeline: ConfigValue, nesting = 0): ConfigDict[] {
   if (!Array.isArray(pipeline) || nesting > MAX_NESTING) return [];
   return pipeline.flatMap((item) => {
@@ -136,7 +136,7 @@ function flattened(pipeline: ConfigValue, nesting = 0): ConfigDict[] {
   });
 }
 
-/** Lists and tuples as arrays, two deep: names, and rows of numbers. */
+/** Lists and tuples as arrays, up to two levels deep: names, and rows of numbers. */
 function plain(value: PickleValue, depth = 0): unknown {
   const list = value instanceof PickleTuple ? value.items : value;
   if (!Array.isArray(list)) return value;

@@ -1,4 +1,4 @@
-/** HuggingFace folders that are made of the tiny model's, and what their conversion gives. */
+/** HuggingFace folders derived from the tiny model's, and the results of converting them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeSafetensors, type SafetensorsTensor } from '../../../plugin/models/safetensors_writer.js';
@@ -21,7 +21,7 @@ export function filesOf(folder: string): Files {
   return new Map(names.map(({ name }) => [name, Uint8Array.from(readFileSync(join(folder, name)))]));
 }
 
-/** The tiny model's tensors, some of them others or (null) left out. */
+/** The tiny model's tensors, some of them replaced or (null) removed. */
 export function state(changes: Record<string, SafetensorsTensor | null> = {}): SafetensorsTensor[] {
   const kept = tensors
     .names()
@@ -53,7 +53,7 @@ export async function converted(files: Files, options: { lora?: Files } = {}): P
   return sink;
 }
 
-/** The values of a constant of a converted model, in PyTorch's order where it is a matrix. */
+/** The values of a constant of a converted model; matrices in PyTorch's order. */
 export function constant(sink: MemorySink, name: string): Float32Array {
   const { weightSpecs, weightData } = sink.artifacts();
   let at = 0;
@@ -70,7 +70,7 @@ export function constant(sink: MemorySink, name: string): Float32Array {
   throw new Error(`no constant ${name}`);
 }
 
-/** Weights of a converted model, in one piece. */
+/** The concatenated weights of a converted model. */
 export async function weightsOf(files: Files, options: { lora?: Files } = {}): Promise<Buffer> {
   return Buffer.from((await converted(files, options)).artifacts().weightData as ArrayBuffer);
 }
