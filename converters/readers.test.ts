@@ -1,4 +1,4 @@
-/** What a person is told about the unusual parts of a checkpoint: left out and listed, read all the same, or refused. */
+/** What is reported about unusual parts of a checkpoint: left out and listed, read nevertheless, or refused. */
 import t from 'tap';
 import { grootVShapes, randomState } from '../testing/checkpoints.js';
 import { convertCheckpoint, inspectCheckpoint } from './convert.js';
@@ -22,7 +22,7 @@ const SHAPE = new MadeTuple(32, 8);
 const utils = (name: string, ...args: readonly Picklable[]): MadeObject =>
   new MadeObject(new MadeGlobal('torch._utils', name), { args, call: true });
 
-/** A checkpoint of a small network in which one weight is something else. */
+/** A checkpoint of a small network with one weight replaced. */
 function checkpointWith(
   value?: Picklable,
   beside: Readonly<Record<string, Picklable>> = {},

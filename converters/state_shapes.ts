@@ -1,4 +1,4 @@
-/** The tensors of a state dict against those that an architecture has. */
+/** Compares the tensors of a state dict with those of an architecture. */
 import { nearestName, unusedReason } from './names.js';
 import { quote } from './pytorch/errors.js';
 
@@ -14,13 +14,13 @@ export function entriesIn<Entry>(state: ReadonlyMap<string, Entry>, prefix: stri
 /** How a state dict differs from an architecture. */
 export interface Disagreements {
   readonly missing: readonly string[];
-  /** In modules of the architecture, so that they would change its values. */
+  /** In modules of the architecture, so that they would affect its outputs. */
   readonly unexpected: readonly string[];
-  /** Of the wrong shape, each as a text. */
+  /** With a wrong shape, each described as text. */
   readonly misshapen: readonly string[];
 }
 
-/** Names listed of each kind of disagreement before the rest is only counted: an error stays one readable line. */
+/** Number of names to list for each kind of disagreement; the rest are counted, so that an error stays one readable line. */
 const LISTED = 6;
 
 /**
@@ -54,7 +54,7 @@ export function countDisagreements({ missing, unexpected, misshapen }: Disagreem
 
 /**
  * Disagreements on one line.
- * @param foreign names of the file outside the architecture; those nearest to the missing are told
+ * @param foreign names in the file outside the architecture; those similar to missing names are mentioned
  */
 export function describeDisagreements(
   { missing, unexpected, misshapen }: Disagreements,
@@ -80,7 +80,7 @@ export function describeDisagreements(
     .join('. ');
 }
 
-/** A tensor's name, fit for one line of a terminal whatever the file says. */
+/** A tensor's name, made safe for one line of a terminal. */
 export function showName(name: string): string {
   return /^[\w.]{1,120}$/.test(name) ? name : quote(name);
 }

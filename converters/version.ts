@@ -1,2 +1,2 @@
-/** The version of this package, as package.json has it; a test keeps the two equal. */
+/** The version of this package, equal to that in package.json, which a test checks. */
 export const CONVERTER_VERSION = '0.1.0';

@@ -1,4 +1,4 @@
-// The reference checkpoints, read and compared with each other.
+// Reads the reference checkpoints and compares them with each other.
 
 import { createHash } from 'node:crypto';
 import t, { type Test } from 'tap';

@@ -1,4 +1,4 @@
-// The entry to the readers: opens any checkpoint file and checks it.
+// The entry point of the readers: opens any checkpoint file and validates it.
 
 import type { ByteSource } from '../byte_source.js';
 import {
@@ -14,25 +14,25 @@ import type { PickleValue } from './pickle_values.js';
 import { openSafetensors } from './safetensors.js';
 import { openZipCheckpoint } from './torch_zip_checkpoint.js';
 
-/** A checkpoint whose structure has been read and checked; tensor values are read when asked for. */
+/** A checkpoint whose structure has been read and validated; tensor values are read on request. */
 export interface Checkpoint {
-  /** What the file was called. */
+  /** Name of the file. */
   readonly name: string;
   readonly format: Container | 'folder';
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
   /** SHA-256 of the whole file, in hexadecimal. */
   readonly sha256: string;
-  /** What was saved; for safetensors a dict of tensors by name. */
+  /** The saved object; for safetensors a dict of tensors by name. */
   readonly root: PickleValue;
   /**
-   * Unknown Python names, none of them ever looked up or called, with the number of objects that were kept as data:
+   * Unknown Python names, none of which is looked up or called, with the number of objects that were kept as data:
    * `yacs.config.CfgNode (10)`. Printable.
    */
   readonly inertGlobals: readonly string[];
-  /** What of the file itself was not used, or not checked: bytes after its end, missing checksums. */
+  /** Parts of the file that were not used or not checked: bytes after its end, missing checksums. */
   readonly ignored: readonly IgnoredEntry[];
-  /** What the container says of itself (`version`, ...), or the `__metadata__` of a safetensors file. */
+  /** Metadata of the container (`version`, ...), or the `__metadata__` of a safetensors file. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 
@@ -45,11 +45,11 @@ const OPENERS: Readonly<
 };
 
 /**
- * Opens a checkpoint: tells the container by content, reads the file once from end to end for its SHA-256 and (zip)
- * its checksums, and reads its object structure. Nothing that the file asks for is executed. Memory: the structure
- * and a few MiB, however large the file is.
- * @param options `onProgress` gets the bytes done and in all; `signal` stops the reading
- * @throws CheckpointError for every failure; its `code` tells them apart
+ * Opens a checkpoint: detects the container by content, reads the file once from start to end for its SHA-256 and (zip) its
+ * checksums, and reads its object structure. Nothing in the file is executed. Memory: the structure and a few MiB, whatever the
+ * size of the file.
+ * @param options `onProgress` gets the bytes done and the total; `signal` aborts the reading
+ * @throws CheckpointError for every failure; its `code` says which
  */
 export async function openCheckpoint(source: ByteSource, options: PassOptions = {}): Promise<Checkpoint> {
   const format = await detectContainer(source);

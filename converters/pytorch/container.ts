@@ -1,4 +1,4 @@
-// What kind of file this is, by its first bytes; a file's name says nothing reliable.
+// Detects the type of a file by its first bytes; its name is not reliable.
 
 import type { ByteSource } from '../byte_source.js';
 import { CheckpointError, quote } from './errors.js';
@@ -9,24 +9,24 @@ import type { PickleValue } from './pickle_values.js';
 /** The containers that can be read. */
 export type Container = 'zip' | 'legacy' | 'safetensors';
 
-/** Something of the input that is not among the chosen weights, and why. */
+/** Something in the input that is not among the chosen weights, and why. */
 export interface IgnoredEntry {
   readonly name: string;
   readonly reason: string;
 }
 
-/** What the readers of all containers give. */
+/** The result of the readers of all containers. */
 export interface OpenedContainer {
   readonly sha256: string;
   readonly value: PickleValue;
-  /** As `Unpickled` of pickle.ts has it. */
+  /** As in `Unpickled` of pickle.ts. */
   readonly inert: ReadonlyMap<string, number>;
   readonly metadata: ReadonlyMap<string, string>;
-  /** What of the file itself was not used, or not checked. */
+  /** Parts of the file that were not used or not checked. */
   readonly ignored: readonly IgnoredEntry[];
 }
 
-/** `Checkpoint.inertGlobals` of what a pickle has. Python names may have letters of any alphabet. */
+/** `Checkpoint.inertGlobals` of a pickle. Python names may contain letters of any alphabet. */
 export function describeInert(inert: ReadonlyMap<string, number>): string[] {
   const printable = (path: string): string => (/^[\x20-\x7e]{1,120}$/.test(path) ? path : quote(path));
   return [...inert].map(([path, count]) => `${printable(path)} (${count})`);
@@ -37,7 +37,7 @@ const SNIFFED_BYTES = 512;
 
 /** Start of a legacy file after its two protocol bytes: LONG1, ten bytes of magic number, STOP. */
 const LEGACY_MAGIC = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
-/** From protocol 4 on a frame of so many bytes is announced before it. */
+/** From protocol 4 on it is preceded by a frame opcode with its length. */
 const LEGACY_FRAME = [0x95, LEGACY_MAGIC.length, 0, 0, 0, 0, 0, 0, 0];
 /** Protocols 0 and 1 write the magic number in decimal and have no protocol bytes. */
 const LEGACY_TEXT = [...new TextEncoder().encode('L119547037146038801333356L\n.')];
@@ -81,7 +81,7 @@ function refuse(looksLike: string): never {
 }
 
 /**
- * Tells the container by content.
+ * Detects the container by content.
  * @throws CheckpointError 'not-a-checkpoint' that says what the file looks like instead
  */
 export async function detectContainer(source: ByteSource): Promise<Container> {
@@ -91,7 +91,7 @@ export async function detectContainer(source: ByteSource): Promise<Container> {
     bytes.every((byte, i) => head[at + i] === byte);
 
   if (begins([0x50, 0x4b, 0x03, 0x04]) || begins([0x50, 0x4b, 0x05, 0x06])) return 'zip';
-  // Before all others: a header's length may begin with any bytes, a pickle's included.
+  // Tested first, as a header's length may begin with any bytes, even those of a pickle.
   if (source.size >= 10 && begins([0x7b], 8)) {
     const length = new DataView(head.buffer, head.byteOffset).getBigUint64(0, true);
     if (length <= BigInt(MAX_SAFETENSORS_HEADER_BYTES)) return 'safetensors';

@@ -1,5 +1,5 @@
-// Hostile containers, made by hand: zips, legacy and safetensors files, files that are something else, sources that
-// fail. Each must be refused by a CheckpointError with the right code, in one line, at the right place.
+// Hostile containers, made by hand: zips, legacy and safetensors files, files of other types, failing sources. Each must be
+// refused with a one-line CheckpointError with the right code and the right offset.
 
 import t from 'tap';
 import { encodeSafetensors } from '../../plugin/models/safetensors_writer.js';

@@ -1,5 +1,5 @@
-// CRC-32 as zip files use it (reflected polynomial 0xEDB88320), eight bytes a step ("slicing by 8": M. Kounavis,
-// F. Berry, "A Systematic Approach to Building High Performance Software-based CRC Generators", 2005).
+// CRC-32 as in zip files (reflected polynomial 0xEDB88320), eight bytes per step ("slicing by 8": M. Kounavis, F. Berry, "A
+// Systematic Approach to Building High Performance Software-based CRC Generators", 2005).
 
 const SLICES = 8;
 const TABLE = makeTables();
@@ -11,7 +11,7 @@ function makeTables(): Uint32Array {
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
     table[byte] = crc;
   }
-  // Slice s holds the effect of a byte that is followed by s zero bytes.
+  // Slice s holds the effect of a byte followed by s zero bytes.
   for (let i = 256; i < table.length; i++) {
     const previous = table[i - 256];
     table[i] = (previous >>> 8) ^ table[previous & 255];
@@ -19,7 +19,7 @@ function makeTables(): Uint32Array {
   return table;
 }
 
-/** The CRC-32 of `bytes`, as an unsigned integer; pass the previous result as `crc` to go on where it stopped. */
+/** The CRC-32 of `bytes`, as an unsigned integer; to continue a computation, pass its previous result as `crc`. */
 export function crc32(bytes: Uint8Array, crc = 0): number {
   const table = TABLE;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

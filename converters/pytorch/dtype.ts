@@ -1,4 +1,4 @@
-// The types of stored values, under torch's names.
+// Types of stored values, by torch's names.
 
 /** Types whose values can be read. */
 export type ReadableDType =
@@ -13,7 +13,7 @@ export type ReadableDType =
   | 'uint8'
   | 'bool';
 
-/** Types that are listed with their shapes and sizes, and whose values are refused. */
+/** Types that are listed with their shapes and sizes, but whose values are refused. */
 export type UnreadableDType =
   | 'complex32'
   | 'complex64'
@@ -31,7 +31,7 @@ export type UnreadableDType =
 
 export type DType = ReadableDType | UnreadableDType;
 
-/** Values of a tensor in row-major order. float16 and bfloat16 are the stored 16 bits; bool is one byte a value. */
+/** Values of a tensor in row-major order. float16 and bfloat16 are the stored 16 bits; bool is one byte per value. */
 export type TensorValues =
   | Float32Array
   | Float64Array
@@ -69,7 +69,7 @@ export const ITEM_BYTES: Readonly<Record<DType, number>> = {
   qint32: 4,
 };
 
-/** How the bytes of a readable type become a typed array (every JavaScript platform of today is little-endian). */
+/** Converts the bytes of a readable type to a typed array (every current JavaScript platform is little-endian). */
 export const VALUES_OF: Readonly<Record<ReadableDType, (buffer: ArrayBuffer) => TensorValues>> = {
   float16: (buffer) => new Uint16Array(buffer),
   bfloat16: (buffer) => new Uint16Array(buffer),
@@ -87,7 +87,7 @@ export function isReadable(dtype: DType): dtype is ReadableDType {
   return dtype in VALUES_OF;
 }
 
-/** torch's storage classes (`torch.FloatStorage`...); the untyped one counts in bytes. */
+/** torch's storage classes (`torch.FloatStorage`...); the untyped class counts bytes. */
 export const STORAGE_DTYPES: ReadonlyMap<string, DType> = new Map([
   ['HalfStorage', 'float16'],
   ['BFloat16Storage', 'bfloat16'],
@@ -118,7 +118,7 @@ export const TORCH_DTYPES: ReadonlyMap<string, DType> = new Map<string, DType>([
   ['long', 'int64'],
 ]);
 
-/** Names of types in safetensors headers. */
+/** Type names in safetensors headers. */
 export const SAFETENSORS_DTYPES: ReadonlyMap<string, DType> = new Map<string, DType>([
   ['F16', 'float16'],
   ['BF16', 'bfloat16'],

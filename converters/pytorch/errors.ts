@@ -2,11 +2,11 @@
 
 /** Why a checkpoint was refused. */
 export type CheckpointErrorCode =
-  /** The source itself failed, or gave other than the asked-for bytes. */
+  /** The source failed, or returned other bytes than requested. */
   | 'read-failed'
   /** The caller's AbortSignal fired. */
   | 'aborted'
-  /** The file is something else: a web page, a git-lfs pointer, a gzip, a tar... */
+  /** The file is of another type: a web page, a git-lfs pointer, a gzip, a tar... */
   | 'not-a-checkpoint'
   /** The file or a part of it ends too early. */
   | 'truncated'
@@ -30,7 +30,7 @@ export type CheckpointErrorCode =
   | 'forbidden-global'
   /** The zip refers to a class by its source code. */
   | 'refused-call'
-  /** A named limit of limits.ts was passed. */
+  /** A limit of limits.ts was exceeded. */
   | 'limit'
   /** A tensor's record is malformed. */
   | 'tensor-format'
@@ -38,22 +38,22 @@ export type CheckpointErrorCode =
   | 'tensor-bounds'
   /** A storage's bytes are missing, or not as many as the pickle says. */
   | 'storage-size'
-  /** The values are not there, or their type or form cannot be read. */
+  /** The values are missing, or their type or form cannot be read. */
   | 'dtype'
-  /** A tensor has values that cannot be stored in the type that was asked for. */
+  /** A tensor has values that the requested type cannot represent. */
   | 'values'
-  /** A legacy (non-zip) file breaks its layout. */
+  /** A legacy (non-zip) file violates its layout. */
   | 'legacy-format'
-  /** A safetensors file breaks its layout. */
+  /** A safetensors file violates its layout. */
   | 'safetensors-format'
-  /** The weights that were asked for are not in the file. */
+  /** The file does not contain the requested weights. */
   | 'weights-not-found';
 
-/** A checkpoint that cannot or must not be read. `message` is one line: what was found, what is expected. */
+/** A checkpoint that cannot be read or is refused. `message` is one line: what was found, what is expected. */
 export class CheckpointError extends Error {
   override readonly name = 'CheckpointError';
   readonly code: CheckpointErrorCode;
-  /** Byte offset in the file at which the trouble lies, where there is one. */
+  /** Byte offset of the problem in the file, if there is one. */
   readonly offset: number | undefined;
 
   constructor(code: CheckpointErrorCode, message: string, offset?: number, cause?: unknown) {
@@ -63,11 +63,11 @@ export class CheckpointError extends Error {
   }
 }
 
-/** Longest piece of a file's own text that a message repeats. */
+/** Maximum length of text from a file that a message quotes. */
 const QUOTED_CHARACTERS = 120;
 
 /**
- * Text from a file, made fit for one line of a terminal: in quotes, cut, and with everything beyond printable ASCII
+ * Text from a file, made safe for one line of a terminal: quoted, truncated, and with everything other than printable ASCII
  * escaped, so that a hostile name can neither break the line nor send control sequences.
  */
 export function quote(text: string): string {

@@ -1,4 +1,4 @@
-// One sequential pass over a file: its SHA-256 is computed on the way while a reader takes or checks the bytes.
+// One sequential pass over a file: computes its SHA-256 while a reader uses or checks the bytes.
 
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
@@ -6,16 +6,16 @@ import type { ByteSource } from '../byte_source.js';
 import { CheckpointError } from './errors.js';
 import { CHUNK_BYTES } from './limits.js';
 
-/** What a caller may watch and stop. */
+/** Progress and cancellation. */
 export interface PassOptions {
-  /** Called after each chunk with the bytes done and the bytes in all. */
+  /** Called after each chunk with the bytes done and the total. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
 }
 
 /**
- * `length` bytes at `offset` of a source.
- * @throws CheckpointError 'truncated' beyond the end, 'read-failed' if the source fails or breaks its promise.
+ * Reads `length` bytes at `offset` of a source.
+ * @throws CheckpointError 'truncated' beyond the end, 'read-failed' if the source fails or returns the wrong number of bytes
  */
 export async function readBytes(
   source: ByteSource,
@@ -47,7 +47,7 @@ export async function readBytes(
   return bytes;
 }
 
-/** Reads a source from its first byte to its last, once, in chunks of bounded size. */
+/** Reads a source once, from start to end, in chunks of bounded size. */
 export class FilePass {
   /** Offset of the next byte. */
   position = 0;
@@ -60,7 +60,7 @@ export class FilePass {
     private readonly options: PassOptions = {},
   ) {}
 
-  /** The next `length` bytes, as a copy. Meant for headers: they are held in memory. */
+  /** Returns a copy of the next `length` bytes. Meant for headers: the bytes are held in memory. */
   async take(length: number, what: string): Promise<Uint8Array> {
     const result = new Uint8Array(length);
     let filled = 0;
@@ -71,7 +71,7 @@ export class FilePass {
     return result;
   }
 
-  /** Goes over the next `length` bytes; `visit` sees them piece by piece and keeps none. */
+  /** Passes over the next `length` bytes; `visit` gets them piece by piece and must not keep them. */
   async drain(length: number, what: string, visit?: (bytes: Uint8Array) => void): Promise<void> {
     const end = this.position + length;
     if (end > this.source.size) await readBytes(this.source, this.position, length, what);
@@ -84,7 +84,7 @@ export class FilePass {
     }
   }
 
-  /** Goes over the rest of the file and gives the SHA-256 of all of it, in hexadecimal. */
+  /** Passes over the rest of the file and returns the SHA-256 of all of it, in hexadecimal. */
   async finish(): Promise<string> {
     await this.drain(this.source.size - this.position, 'the rest of the file');
     return bytesToHex(this.hash.digest());

@@ -1,10 +1,10 @@
-// The Python names whose purpose is to run code or to reach the system, each with the reason, in one table. A pickle
-// that names one of them is refused whether it calls it or not. Sources: the standard library's own documentation and
-// the lists of public scanners of pickles (picklescan, fickling, modelscan).
+// Python names whose purpose is to run code or to access the system, each with the reason, in one table. A pickle that names one
+// of them is refused even if it does not call it. Sources: the documentation of the standard library, and the lists of public
+// pickle scanners (picklescan, fickling, modelscan).
 
 interface Group {
   readonly reason: string;
-  /** Modules with all that is in them, or single names: `os`, `torch.load`. */
+  /** Modules with all their members, or single names: `os`, `torch.load`. */
   readonly paths: string;
 }
 
@@ -101,7 +101,7 @@ const GROUPS: readonly Group[] = [
   },
 ];
 
-/** Plain data and objects within the modules above. */
+/** Plain data and objects in the modules above. */
 const DATA: ReadonlySet<string> = new Set([
   'torch._dynamo.eval_frame.OptimizedModule',
   'urllib.parse.ParseResult',
@@ -112,7 +112,7 @@ const REASONS: ReadonlyMap<string, string> = new Map(
   GROUPS.flatMap(({ reason, paths }) => paths.split(' ').map((path): [string, string] => [path, reason])),
 );
 
-/** Modules under their second names: Python 2's, and the C halves of standard modules. */
+/** Second names of modules: Python 2's, and the C parts of standard modules. */
 const ALIASES: Readonly<Record<string, string>> = {
   __builtin__: 'builtins',
   __builtins__: 'builtins',
@@ -122,14 +122,14 @@ const ALIASES: Readonly<Record<string, string>> = {
   copy_reg: 'copyreg',
 };
 
-/** Modules that other modules carry within them, as attributes or as copies of their own (`gevent.subprocess`). */
+/** Modules that are reachable through other modules, as attributes or vendored copies (`gevent.subprocess`). */
 const CARRIED: ReadonlySet<string> = new Set(
   'os posix nt subprocess builtins __builtin__ __builtins__ importlib marshal cPickle ctypes pty pdb'.split(
     ' ',
   ),
 );
 
-/** Attributes through which a walk from a harmless object reaches modules, globals and code. */
+/** Attributes through which a path from a harmless object reaches modules, globals and code. */
 const WALKS: ReadonlySet<string> = new Set([
   ...CARRIED,
   ...(
@@ -139,7 +139,7 @@ const WALKS: ReadonlySet<string> = new Set([
   ).split(' '),
 ]);
 
-/** Functions that run code under whatever module's name they stand: a module offers what it has imported. */
+/** Functions that run code, whatever module they are named in: a module also exposes what it imports. */
 const RUNNERS: ReadonlySet<string> = new Set(
   (
     'eval exec execfile system popen popen2 popen3 popen4 Popen check_output check_call getoutput getstatusoutput ' +
@@ -154,21 +154,21 @@ const RUNNERS: ReadonlySet<string> = new Set(
 );
 
 function canonical(module: string): string {
-  // `six` gives the modules of both Pythons under names of its own.
+  // `six` exposes the modules of both Python versions under its own names.
   const plain = module.replace(/^six\.moves\./, '');
   const root = plain.split('.')[0];
   return Object.hasOwn(ALIASES, root) ? ALIASES[root] + plain.slice(root.length) : plain;
 }
 
-/** Whether attributes lead to code: `_os` and the like are how modules import for themselves. */
+/** Whether an attribute path leads to code: modules import others under names such as `_os`. */
 function walksToCode(attributes: readonly string[]): boolean {
   const through = attributes.slice(0, -1).some((part) => REASONS.has(part));
   return through || attributes.some((part) => WALKS.has(part) || WALKS.has(part.replace(/^_+/, '')));
 }
 
 /**
- * Why a pickle that names `name` of `module` is refused; undefined for all other names. `name` may be a walk, `a.b`.
- * Letters that only look different (full-width ones, ligatures) count as what they stand for.
+ * Why a pickle that names `name` of `module` is refused; undefined for all other names. `name` may be an attribute path, `a.b`.
+ * Look-alike letters (full-width ones, ligatures) count as the letters that they normalise to.
  */
 export function forbiddenReason(module: string, name: string): string | undefined {
   const attributes = name.normalize('NFKC').split('.');
@@ -181,13 +181,13 @@ export function forbiddenReason(module: string, name: string): string | undefine
   }
   const whole = REASONS.get(path);
   if (whole !== undefined) return whole;
-  // torch's compiler has its functions under one prefix.
+  // torch's compiler functions share this prefix.
   if (path.startsWith('torch._C._jit_')) return REASONS.get('torch._C._jit');
   const carried = modules.slice(1).some((part) => CARRIED.has(part));
   return carried || walksToCode(attributes) ? 'leads to code or to the system' : undefined;
 }
 
-/** Why a call of `name` is refused although the name itself is not; undefined for all other names. */
+/** Why a call of `name` is refused although naming it is not; undefined for all other names. */
 export function forbiddenCallReason(name: string): string | undefined {
   const last = name.slice(name.lastIndexOf('.') + 1).normalize('NFKC');
   return RUNNERS.has(last) ? 'runs code or reaches the system, wherever it was taken from' : undefined;

@@ -1,5 +1,5 @@
-// Random damage and random pickles: the readers end, throw nothing but CheckpointError, and stay small.
-// FUZZ_SEED=<number> repeats or varies a run, FUZZ_FACTOR=<number> lengthens it.
+// Random damage and random pickles: readers terminate, throw only CheckpointError, and use little memory. FUZZ_SEED=<number>
+// repeats or varies a run, FUZZ_FACTOR=<number> lengthens it.
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -19,10 +19,10 @@ import { openTorchZip } from './zip.js';
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_240_607);
 const FACTOR = Number(process.env.FUZZ_FACTOR ?? (process.env.GROOTVL_LONG ? 1 : 0.5));
-/** Megabytes of the whole process, test harness and compiler included. */
+/** Megabytes of the whole process, including test harness and compiler. */
 const MAX_RSS_MB = 512;
 
-// The harness leaves far more behind than the readers: collected now and then, it does not hide what they hold.
+// The harness leaves much more garbage than the readers; collecting it now and then makes what they hold visible.
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
 const RUNS_PER_COLLECTION = 50;
@@ -33,7 +33,7 @@ function sampleMemory(): void {
   peak = Math.max(peak, process.memoryUsage.rss() / 2 ** 20);
 }
 
-/** Whether the reading ended well, or in the one allowed way. */
+/** Whether the reading succeeded, or failed in the one allowed way. */
 async function survives(read: () => unknown): Promise<boolean> {
   if (runs++ % RUNS_PER_COLLECTION === 0) collectGarbage();
   try {
@@ -47,7 +47,7 @@ async function survives(read: () => unknown): Promise<boolean> {
   return true;
 }
 
-/** All tensors within a value, however nested; recursion ends because nesting is bounded. */
+/** All tensors in a value, however nested; the recursion terminates because nesting is bounded. */
 function* tensorsIn(value: PickleValue): Generator<StoredTensor> {
   if (value instanceof StoredTensor) yield value;
   else if (Array.isArray(value)) for (const item of value) yield* tensorsIn(item);
@@ -80,7 +80,7 @@ async function check<T>(
   t.equal(report, undefined, 'only CheckpointErrors');
 }
 
-/** Changes to a file: bits, bytes, cuts, and pieces copied over others. Positions are fractions of the length. */
+/** Changes to a file: bits, bytes, truncation, and pieces copied over others. Positions are fractions of the length. */
 const damage = fc.array(
   fc.record({
     kind: fc.constantFrom('bit', 'byte', 'cut', 'copy', 'insert', 'remove'),
@@ -140,7 +140,7 @@ t.test('heads of files, damaged where it hurts', async (t) => {
       t.pass(name, { skip: 'the fixture is not in this checkout' });
       continue;
     }
-    // Only the head and a little data: a wrong length is found at once, and the runs are many.
+    // Only the start and a little data: a wrong length is found at once, and there are many runs.
     const start = bytes.slice(0, head + 1000);
     await t.test(name, (t) => check(t, runs, damage, (changes) => openAndRead(damaged(start, changes))));
   }
@@ -215,7 +215,7 @@ const instruction: fc.Arbitrary<number[]> = fc.oneof(
   },
   {
     weight: 4,
-    // A whole tensor, so that streams reach what is behind it.
+    // A whole tensor, so that streams reach the code after it.
     arbitrary: fc
       .array(fc.integer({ min: 0, max: 9 }), { minLength: 3, maxLength: 3 })
       .map(([offset, size, stride]) => [

@@ -1,10 +1,10 @@
-// Strided values of a file into row-major order, reading a bounded window at a time.
+// Reads strided values of a file into row-major order, one bounded window at a time.
 
 import type { ByteSource } from '../byte_source.js';
 import { readBytes } from './file_pass.js';
 import { GATHER_BYTES } from './limits.js';
 
-/** One dimension of a tensor: how many steps, and how far a step goes in the storage and in the result (in values). */
+/** One dimension of a tensor: its size, and its strides in the storage and in the result (in values). */
 export interface Dimension {
   readonly size: number;
   readonly source: number;
@@ -26,7 +26,7 @@ function wordsOf(buffer: ArrayBufferLike, offset: number, length: number, itemBy
   }
 }
 
-/** Leaves out dimensions of one step and joins those that are one run in both places. */
+/** Removes dimensions of size 1 and merges those that are contiguous on both sides. */
 function coalesce(dimensions: readonly Dimension[]): Dimension[] {
   const result: Dimension[] = [];
   for (const dimension of dimensions) {
@@ -42,7 +42,7 @@ function coalesce(dimensions: readonly Dimension[]): Dimension[] {
   return result;
 }
 
-/** Copies a block whose source values lie in `words`, the first of them at index 0. */
+/** Copies a block whose source values are in `words`, the first of them at index 0. */
 function scatter(words: Words, result: Words, start: number, dimensions: readonly Dimension[]): void {
   const inner = dimensions.at(-1) ?? { size: 1, source: 1, target: 1 };
   const outer = dimensions.slice(0, -1);
@@ -67,8 +67,8 @@ function scatter(words: Words, result: Words, start: number, dimensions: readonl
 }
 
 /**
- * Fills `buffer` with the values that `dimensions` reach from value `offset` of the storage at byte `fileOffset`.
- * A block that spans more than GATHER_BYTES is halved along its widest stride until it does not.
+ * Fills `buffer` with the values of `dimensions`, starting at value `offset` of the storage at byte `fileOffset`. A block that
+ * spans more than GATHER_BYTES is halved along its widest stride until it does not.
  */
 export async function gather(
   source: ByteSource,

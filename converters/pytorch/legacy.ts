@@ -1,7 +1,6 @@
-// Files of torch.save before its zip format (torch < 1.6, or _use_new_zipfile_serialization=False): five pickles one
-// after the other (magic number, protocol, machine, object, storage keys), then each storage as an int64 count of
-// values and the values themselves. There are no checksums: a flipped bit in the values cannot be seen.
-// Source of the layout: torch/serialization.py, _legacy_save.
+// Files of torch.save before its zip format (torch < 1.6, or _use_new_zipfile_serialization=False): five consecutive pickles
+// (magic number, protocol, machine, object, storage keys), then each storage as an int64 count of values and the values. There
+// are no checksums: a flipped bit in the values cannot be detected. Source of the layout: torch/serialization.py, _legacy_save.
 
 import type { ByteSource } from '../byte_source.js';
 import type { OpenedContainer } from './container.js';
@@ -23,7 +22,7 @@ function fail(message: string, offset: number): never {
   throw new CheckpointError('legacy-format', message, offset);
 }
 
-/** Gives one storage per root key; a view (only torch 0.3 and older wrote them) is a window into its root. */
+/** One storage per root key; a view (written only by torch 0.3 and older) is a window into its root. */
 class Storages {
   readonly byKey = new Map<string, TensorStorage>();
   private readonly views = new Map<
@@ -61,7 +60,7 @@ class Storages {
     return made;
   }
 
-  /** Once the roots are placed, so are the views. */
+  /** Places the views, once the roots are placed. */
   placeViews(): void {
     for (const { view, root, first } of this.views.values()) {
       view.fileOffset = root.fileOffset + first * ITEM_BYTES[root.dtype];
@@ -115,7 +114,7 @@ function parseHead(source: ByteSource, bytes: Uint8Array): Head {
   return { object, keys: names, storages, end: at };
 }
 
-/** Reads enough of the file to hold the five pickles, whose length is told nowhere. */
+/** Reads enough of the file to hold the five pickles, whose length is not recorded. */
 async function readHead(source: ByteSource): Promise<Head> {
   for (let length = LEGACY_HEAD_BYTES; ; length *= 2) {
     const whole = Math.min(length, MAX_PICKLE_BYTES, source.size);
@@ -133,7 +132,7 @@ async function readHead(source: ByteSource): Promise<Head> {
 }
 
 /**
- * Opens a legacy torch file and checks that its storages fill it to the last byte.
+ * Opens a legacy torch file and checks that its storages extend exactly to its end.
  * @throws CheckpointError 'legacy-format', 'byte-order', 'storage-size', 'truncated', and as `readPickle`
  */
 export async function openLegacyCheckpoint(

@@ -1,4 +1,4 @@
-// The nesting of what a pickle built: bounded, and without cycles.
+// Checks the nesting of unpickled values: bounded and without cycles.
 
 import { CheckpointError } from './errors.js';
 import { MAX_NESTING } from './limits.js';
@@ -22,10 +22,10 @@ interface Visit {
 }
 
 /**
- * Checks the values reachable from `root`: containers form no cycle and nest at most MAX_NESTING deep, so that plain
- * recursion over them ends. What inert objects hold is checked on its own, since configuration objects may point back
- * to their parents. Shared values are visited once: time is linear however often the memo repeats them.
- * @throws CheckpointError 'limit' (too deep), 'pickle-format' (a container that holds itself)
+ * Checks the values reachable from `root`: containers form no cycle and nest at most MAX_NESTING deep, so that plain recursion
+ * over them terminates. The contents of inert objects are checked separately, since configuration objects may refer to their
+ * parents. Shared values are visited once: time is linear, however often the memo repeats them.
+ * @throws CheckpointError 'limit' (too deep), 'pickle-format' (a container that contains itself)
  */
 export function checkNesting(root: PickleValue, offset: number): void {
   const OPEN = -1;

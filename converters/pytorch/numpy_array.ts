@@ -1,5 +1,5 @@
-// NumPy arrays, as their pickles describe them, as tensors over the bytes that the pickle holds.
-// Source of the layout: `ndarray.__reduce__` and `dtype.__reduce__` in numpy/_core/src/multiarray.
+// Converts pickled NumPy arrays to tensors over the bytes in the pickle. Source of the layout: `ndarray.__reduce__` and
+// `dtype.__reduce__` in numpy/_core/src/multiarray.
 
 import { type ByteSource, bytesSource } from '../byte_source.js';
 import { type DType, ITEM_BYTES } from './dtype.js';
@@ -36,12 +36,12 @@ function readType(value: PickleValue | undefined): ArrayType | undefined {
   const dtype = DTYPES.get(match?.[2] ?? '');
   const state = value.state instanceof PickleTuple ? value.state.items : [];
   const order = typeof state[1] === 'string' ? state[1] : match?.[1];
-  // Names, fields and sub-arrays make a structured type.
+  // Names, fields and sub-arrays mean a structured type.
   const structured = state.slice(2, 5).some((part) => part !== null);
   return dtype === undefined || structured ? undefined : { dtype, bigEndian: order === '>' };
 }
 
-/** The bytes of a source of `itemBytes`-sized values, each in the opposite order. */
+/** The bytes of a source of `itemBytes`-sized values, with the byte order of each reversed. */
 function swapped(source: ByteSource, itemBytes: number): ByteSource {
   return {
     name: source.name,
@@ -72,7 +72,7 @@ function partsOf(object: InertObject): ArrayParts | undefined {
   return { type, shape, bytes, fortran: order === 'F' };
 }
 
-/** The array as a tensor; undefined for every other object, and for arrays of anything but numbers. */
+/** The array as a tensor; undefined for all other objects, and for arrays of anything but numbers. */
 export function arrayTensor(object: InertObject): StoredTensor | undefined {
   const parts = partsOf(object);
   const type = readType(parts?.type);

@@ -1,6 +1,5 @@
-// A pickle machine that cannot run anything. It knows the opcodes of protocols 0 to 5, makes plain data of them, and
-// keeps every name and call that it does not know as a description. Source of the opcodes' meaning: Lib/pickletools.py
-// and Lib/pickle.py of CPython.
+// A pickle machine that cannot run code. It implements the opcodes of protocols 0 to 5, produces plain data, and keeps every
+// unknown name and call as a description. Source of the opcodes' semantics: Lib/pickletools.py and Lib/pickle.py of CPython.
 
 import { CheckpointError } from './errors.js';
 import { MAX_OPCODES } from './limits.js';
@@ -17,27 +16,27 @@ import type { TensorStorage } from './tensor.js';
 
 /** The newest protocol of Python's pickle. */
 const MAX_PROTOCOL = 5;
-/** The first protocol in which a name may be a walk through attributes. */
+/** The first protocol in which a name may be a path through attributes. */
 const WALKS_PROTOCOL = 4;
 
-/** Where a pickle lies, and what its persistent ids stand for. */
+/** Where a pickle is, and how its persistent ids are resolved. */
 export interface PickleOptions {
   /** Offset in the file of the first byte of `bytes`, for messages. */
   readonly fileOffset: number;
-  /** Where in `bytes` to begin; 0 by default. */
+  /** Index in `bytes` to start at; 0 by default. */
   readonly start?: number;
-  /** The storage that a persistent id names; without it persistent ids are refused. */
+  /** The storage that a persistent id refers to; without this function persistent ids are refused. */
   readonly storage?: (id: StorageId, offset: number) => TensorStorage;
-  /** Whether persistent ids may name classes with their source code, as legacy files of whole modules do. */
+  /** Whether persistent ids may name classes with their source code, as in legacy files of whole modules. */
   readonly sources?: boolean;
 }
 
-/** What a pickle held. */
+/** The content of a pickle. */
 export interface Unpickled {
   readonly value: PickleValue;
   /** Index in `bytes` after the STOP opcode. */
   readonly end: number;
-  /** The unknown Python names: how many objects were made of each, or 1 for one that is only named. */
+  /** Unknown Python names, with the number of objects made of each, or 1 for one that is only named. */
   readonly inert: ReadonlyMap<string, number>;
 }
 
@@ -84,7 +83,7 @@ class Machine {
     return { value, end: cursor.position, inert: this.calls.namesAndObjects() };
   }
 
-  /** The value that an opcode puts on the stack; undefined for the opcodes that do something else. */
+  /** The value that an opcode pushes; undefined for opcodes with another effect. */
   private produce(opcode: number): PickleValue | undefined {
     const { cursor, stack, calls } = this;
     switch (opcode) {
@@ -194,7 +193,7 @@ class Machine {
     }
   }
 
-  /** The opcodes that change what is there. */
+  /** Executes an opcode that modifies existing values. */
   private act(opcode: number): void {
     const { cursor, stack } = this;
     switch (opcode) {
@@ -253,12 +252,12 @@ class Machine {
     add(this.stack.top(), values, this.stack.at);
   }
 
-  /** Keys and values, alternating, arrays of NumPy's among the values as tensors. */
+  /** Alternating keys and values, with NumPy arrays among the values replaced by tensors. */
   private withArrays(entries: readonly PickleValue[]): PickleValue[] {
     return entries.map((item, i) => (i % 2 === 0 ? item : this.calls.withArrays(item)));
   }
 
-  /** A name; from protocol 4 on it may be a walk through attributes. */
+  /** A name; from protocol 4 on it may be a path through attributes. */
   private global(module: string, name: string): InertGlobal {
     return this.calls.global(module, name, this.protocol >= WALKS_PROTOCOL);
   }
@@ -278,7 +277,7 @@ class Machine {
     return [callee, args.items];
   }
 
-  /** BUILD: attributes. Inert objects keep them; an OrderedDict's (a state dict's `_metadata`) mean nothing here. */
+  /** BUILD: sets attributes. Inert objects keep them; those of an OrderedDict (`_metadata` of a state dict) are not used. */
   private build(): void {
     const state = this.stack.pop();
     const target = this.stack.top();
@@ -287,7 +286,7 @@ class Machine {
       this.stack.fail('the pickle sets attributes of something that has none');
   }
 
-  /** A persistent id: to torch, a reference to a storage. */
+  /** Resolves a persistent id, which torch uses to refer to a storage. */
   private storage(id: PickleValue): TensorStorage | InertGlobal {
     const { storage, sources = false } = this.options;
     const [kind, source] = id instanceof PickleTuple ? id.items : [];
@@ -306,9 +305,9 @@ class Machine {
 }
 
 /**
- * Reads one pickle. Nothing that it asks for is executed.
+ * Reads one pickle. Nothing in it is executed.
  * @throws CheckpointError 'truncated', 'pickle-format', 'pickle-opcode', 'forbidden-global', 'refused-call', 'limit',
- *   'tensor-format', 'tensor-bounds', 'dtype', and whatever `options.storage` throws
+ * 'tensor-format', 'tensor-bounds', 'dtype', and whatever `options.storage` throws
  */
 export function readPickle(bytes: Uint8Array, options: PickleOptions): Unpickled {
   return new Machine(bytes, options).run();

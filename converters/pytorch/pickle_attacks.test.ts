@@ -1,5 +1,5 @@
-// Hostile pickles and the tensors in them, made by hand. Each must be refused by a CheckpointError with the right code,
-// in one line, at the right place; none may be executed, hang, or fill the memory.
+// Hostile pickles and tensors in them, made by hand. Each must be refused with a one-line CheckpointError with the right code and
+// the right offset; none may be executed, hang, or exhaust memory.
 
 import t from 'tap';
 import type { CheckpointErrorCode } from './errors.js';
@@ -86,7 +86,7 @@ t.test('pickles that run code', async (t) => {
       PICKLE_OFFSET + 2,
     );
   }
-  // Walks through harmless objects, with the opcodes of protocol 4: a name may be dotted, getattr may be called.
+  // Paths through harmless objects, with the opcodes of protocol 4: a name may be dotted, getattr may be called.
   const walk = (module: string, name: string): Uint8Array =>
     new Assembler(4).unicode(module).unicode(name).op('STACK_GLOBAL', 'EMPTY_TUPLE', 'REDUCE').stop();
   for (const [module, name] of [
@@ -260,7 +260,7 @@ t.test('malformed pickles', async (t) => {
 });
 
 t.test('bombs', async (t) => {
-  // 60 lists of ten times the one before: 10^60 values to whoever copies them, 61 to whoever shares them.
+  // 60 lists, each with ten references to the one before: 10^60 values if copied, 61 if shared.
   const laughs = new Assembler().op('MARK', 'EMPTY_LIST', 'BINPUT').uint8(0);
   for (let level = 0; level < 60; level++) {
     laughs
@@ -416,7 +416,7 @@ t.test('tensors that lie', async (t) => {
   t.equal((await expanded.readFloat32()).length, MAX_EXPANDED_ELEMENTS, 'small expanded views are read');
 });
 
-/** A list of one tensor [1] in a storage of the given name and claimed size. */
+/** A list of one tensor [1] in a storage with the given key and claimed size. */
 function rebuilt(key: string, elements: number): Uint8Array {
   const assembler = new Assembler()
     .op('EMPTY_LIST')

@@ -1,5 +1,5 @@
-// What a pickle asks for beyond plain data: names, calls, objects, attributes. Nothing is looked up or called; what a
-// call gives is known of torch's own functions and of containers alone, everything else becomes a description.
+// What a pickle asks for beyond plain data: names, calls, objects, attributes. Nothing is looked up or called; the results of
+// torch's own functions and of containers are known, everything else becomes a description.
 
 import { quote } from './errors.js';
 import { MAX_COPIED_ITEMS, MAX_GLOBAL_NAME, MAX_GLOBALS, MAX_OBJECTS, MAX_PICKLE_BYTES } from './limits.js';
@@ -13,22 +13,22 @@ import type { StoredTensor } from './tensor.js';
 import { findRebuild } from './tensor_rebuilds.js';
 import { callGlobal, makeObject } from './torch_calls.js';
 
-/** What arrays of NumPy are made of: no left-outs where the arrays are read. */
+/** Parts of NumPy arrays, which are not reported as left out when the arrays are read. */
 const ARRAY_PARTS: ReadonlySet<string> = new Set(['numpy.ndarray', 'numpy.dtype']);
 
-/** The names of one pickle and the objects made of them, all counted. */
+/** The names in one pickle and the objects made from them, all counted. */
 export class PickleCalls {
   private readonly globals = new Map<string, InertGlobal>();
   private readonly inert = new Map<string, number>();
-  /** Names that are called, or of which objects are made. */
+  /** Names that are called, or instantiated. */
   private readonly called = new Set<InertGlobal>();
-  /** Arrays of NumPy's that have become tensors. */
+  /** NumPy arrays that were converted to tensors. */
   private readonly arrays = new Map<InertObject, StoredTensor>();
   private objects = 0;
   private copied = 0;
   private copiedBytes = 0;
 
-  /** @param stack for the offset of the opcode at work */
+  /** @param stack for the offset of the current opcode */
   constructor(private readonly stack: PickleStack) {}
 
   /** Counts an object. */
@@ -37,7 +37,7 @@ export class PickleCalls {
     return value;
   }
 
-  /** A name; `walks` as checkGlobal has it. */
+  /** A name; for `walks` see checkGlobal. */
   global(module: string, name: string, walks: boolean): InertGlobal {
     const longest = Math.max(module.length, name.length);
     if (longest > MAX_GLOBAL_NAME) this.stack.limit('characters in a name', MAX_GLOBAL_NAME);
@@ -65,7 +65,7 @@ export class PickleCalls {
     return this.counted(callGlobal(callee, known, this.stack.at));
   }
 
-  /** An object made without a call of its class's `__init__`: NEWOBJ, NEWOBJ_EX. Of unknown classes it is inert. */
+  /** An object created without calling its class's `__init__`: NEWOBJ, NEWOBJ_EX. Objects of unknown classes are inert. */
   newObject(value: PickleValue, args: readonly PickleValue[]): PickleValue {
     const callee = this.callee(value, args);
     if (callee instanceof InertObject) return this.counted(new InertObject(callee.class, [callee, ...args]));
@@ -74,7 +74,7 @@ export class PickleCalls {
     return this.counted(makeObject(callee, args, this.stack.at));
   }
 
-  /** What is called: a name, or an object that a call has given (`functools.partial(f)`). */
+  /** The callee: a name, or an object returned by a call (`functools.partial(f)`). */
   private callee(value: PickleValue | undefined, args: readonly PickleValue[]): InertGlobal | InertObject {
     if (!(value instanceof InertGlobal) && !(value instanceof InertObject)) {
       return this.stack.fail('the pickle calls something that is no global');
@@ -83,14 +83,14 @@ export class PickleCalls {
       checkCall(value);
       this.called.add(value);
     }
-    // A container made of another one copies it: without a bound one long list could be copied a million times.
+    // A container made from another one copies it: without a limit one long list could be copied a million times.
     for (const arg of args) this.copied += sizeOf(arg);
     if (this.copied > MAX_COPIED_ITEMS)
       this.stack.limit('values copied from container to container', MAX_COPIED_ITEMS);
     return value;
   }
 
-  /** getattr(object, name): of a name another name, of everything else a description. */
+  /** getattr(object, name): for a name another name, for everything else a description. */
   private attribute(getattr: InertGlobal, args: readonly PickleValue[]): PickleValue {
     const [object, name] = args;
     if (args.length < 2 || typeof name !== 'string' || name.length > MAX_GLOBAL_NAME) refuseGetattr(getattr);
@@ -102,7 +102,7 @@ export class PickleCalls {
     return this.made(this.global(object.module, `${object.name}.${name}`, true));
   }
 
-  /** Bytes as Python 3 writes them for protocol 2: text of one character a byte. */
+  /** Bytes as Python 3 writes them for protocol 2: a string of one character per byte. */
   private latin1Bytes(text: string): Uint8Array {
     this.copiedBytes += text.length;
     if (this.copiedBytes > MAX_PICKLE_BYTES) this.stack.limit('bytes in encoded texts', MAX_PICKLE_BYTES);
@@ -111,7 +111,7 @@ export class PickleCalls {
     return bytes;
   }
 
-  /** Arrays of NumPy's are tensors where those are looked for: in dicts and as what tensors are rebuilt from. */
+  /** Converts NumPy arrays to tensors where tensors are expected: in dicts, and as arguments of tensor rebuilders. */
   withArrays(value: PickleValue): PickleValue {
     if (!(value instanceof InertObject)) return value;
     const known = this.arrays.get(value);
@@ -132,7 +132,7 @@ export class PickleCalls {
     return this.made(value);
   }
 
-  /** Inert objects by their class, and names that are values of their own: of functions, classes, members. */
+  /** Inert objects by class, and names that are values themselves: of functions, classes, members. */
   namesAndObjects(): Map<string, number> {
     const found = new Map([...this.inert].filter(([, count]) => count > 0));
     const inArrays = (path: string): boolean => this.arrays.size > 0 && ARRAY_PARTS.has(path);

@@ -1,4 +1,4 @@
-// Filling the containers of a pickle: bounded, and with keys and members that Python can hash.
+// Fills the containers of a pickle, within limits and with keys and members that Python can hash.
 
 import { CheckpointError } from './errors.js';
 import { MAX_CONTAINER_ITEMS } from './limits.js';
@@ -78,7 +78,7 @@ export function valuesOf(value: PickleValue): readonly PickleValue[] | undefined
   return Array.isArray(value) ? value : undefined;
 }
 
-/** How many values a container holds; 0 for everything else. */
+/** The number of values in a container; 0 for everything else. */
 export function sizeOf(value: PickleValue): number {
   if (value instanceof PickleTuple) return value.items.length;
   if (Array.isArray(value)) return value.length;

@@ -1,11 +1,11 @@
-// Little-endian fields out of a byte buffer, with every step checked.
+// Reads little-endian fields from a byte buffer, with bounds checks.
 
 import { CheckpointError } from './errors.js';
 import { MAX_GLOBAL_NAME, MAX_INTEGER_BYTES, MAX_STRING_BYTES } from './limits.js';
 
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** `bytes` with encoded lone surrogates, which UTF-8 does not have, replaced by U+FFFD; itself if there are none. */
+/** Replaces encoded lone surrogates, which are not valid UTF-8, with U+FFFD; returns `bytes` itself if there are none. */
 function replaceSurrogates(bytes: Uint8Array): Uint8Array {
   let replaced = bytes;
   for (let i = bytes.indexOf(0xed); i >= 0; i = bytes.indexOf(0xed, i + 1)) {
@@ -16,7 +16,7 @@ function replaceSurrogates(bytes: Uint8Array): Uint8Array {
   return replaced;
 }
 
-/** What a Python 2 byte string stands for: text if it is UTF-8, else bytes. */
+/** Decodes a Python 2 byte string: text if it is UTF-8, else bytes. */
 export function textOrBytes(bytes: Uint8Array): string | Uint8Array {
   try {
     return STRICT_UTF8.decode(bytes);
@@ -44,7 +44,7 @@ export class PickleCursor {
     return this.base + this.position;
   }
 
-  /** The next byte, left where it is; undefined at the end. */
+  /** The next byte, without consuming it; undefined at the end. */
   get next(): number | undefined {
     return this.bytes[this.position];
   }
@@ -78,7 +78,7 @@ export class PickleCursor {
     return this.view.getUint32(this.advance(4), true);
   }
 
-  /** BINFLOAT's number: the one big-endian field of the format. */
+  /** The number of BINFLOAT: the only big-endian field of the format. */
   float64(): number {
     return this.view.getFloat64(this.advance(8), false);
   }
@@ -97,7 +97,7 @@ export class PickleCursor {
     return this.bytes.subarray(start, start + length);
   }
 
-  /** UTF-8 text. Python writes lone surrogates too; they become U+FFFD. */
+  /** UTF-8 text. Python also writes lone surrogates; they become U+FFFD. */
   text(length: number): string {
     const at = this.offset;
     const bytes = this.peekString(length);
@@ -113,7 +113,7 @@ export class PickleCursor {
     return textOrBytes(this.take(length));
   }
 
-  /** A two's complement integer of `length` bytes: a number if it fits 53 bits, else a bigint. */
+  /** A two's complement integer of `length` bytes: a number if it fits in 53 bits, else a bigint. */
   integer(length: number): number | bigint {
     if (length > MAX_INTEGER_BYTES) {
       const message = `the pickle has an integer of ${length} bytes; at most ${MAX_INTEGER_BYTES} are read`;
@@ -127,12 +127,12 @@ export class PickleCursor {
     return Number.isSafeInteger(small) ? small : value;
   }
 
-  /** A length of eight bytes, as protocol 4 writes them; those beyond 2^53 are longer than any limit. */
+  /** An eight-byte length, as in protocol 4; lengths beyond 2^53 exceed every limit. */
   uint64(): number {
     return Number(this.view.getBigUint64(this.advance(8), true));
   }
 
-  /** Whether `length` more bytes are there: a frame announces them. */
+  /** Checks that `length` more bytes are available, as a frame announces. */
   expect(length: number): void {
     this.position = this.advance(length);
   }
@@ -161,12 +161,12 @@ export class PickleCursor {
     }
   }
 
-  /** The argument of an opcode of protocol 0: the text up to a line feed, one character a byte. */
+  /** The argument of an opcode of protocol 0: the text up to a line feed, one character per byte. */
   latin1Line(): string {
     return latin1(this.lineBytes(MAX_STRING_BYTES, 'a string'));
   }
 
-  /** The number of a memo entry, in decimal. */
+  /** The index of a memo entry, in decimal. */
   decimalIndex(): number {
     const at = this.offset;
     const text = latin1(this.lineBytes(MAX_GLOBAL_NAME, 'a number'));
@@ -178,7 +178,7 @@ export class PickleCursor {
 const LATIN1_PIECE = 8192;
 
 function latin1(bytes: Uint8Array): string {
-  // TextDecoder's latin1 is windows-1252, which differs in 27 characters.
+  // TextDecoder's latin1 is windows-1252, which differs for 27 characters.
   let text = '';
   for (let i = 0; i < bytes.byteLength; i += LATIN1_PIECE) {
     text += String.fromCharCode(...bytes.subarray(i, i + LATIN1_PIECE));

@@ -1,5 +1,5 @@
-// Which names a pickle may mention. Nothing is ever looked up or called: a call of one of torch's rebuilders is a few
-// lines of ours, every other name and call stays a description. Names whose purpose is to run code are refused.
+// Which names a pickle may mention. Nothing is ever looked up or called: calls of torch's rebuild functions are reimplemented
+// here, every other name and call stays a description. Names whose purpose is to run code are refused.
 
 import { CheckpointError, quote } from './errors.js';
 import { forbiddenCallReason, forbiddenReason } from './forbidden_globals.js';
@@ -7,14 +7,14 @@ import type { InertGlobal } from './pickle_values.js';
 
 const BUILTINS: ReadonlySet<string> = new Set(['builtins', '__builtin__', '__builtins__']);
 
-/** Names of builtins that are types of data. */
+/** Names of builtins that are data types. */
 const BUILTIN_TYPES: ReadonlySet<string> = new Set(
   'set frozenset list dict tuple int long float complex bool str unicode bytes bytearray slice range xrange object'.split(
     ' ',
   ),
 );
 
-/** Module and class names as Python writes them; the pickle text may hold anything. */
+/** Module and class names as Python writes them; a pickle may contain any text. */
 const IDENTIFIER_PATH = /^[_\p{ID_Start}][\p{ID_Continue}]*(\.[_\p{ID_Start}][\p{ID_Continue}]*)*$/u;
 
 /** @throws CheckpointError 'forbidden-global', always */
@@ -27,8 +27,8 @@ function refuse(path: string, reason: string, offset: number): never {
 }
 
 /**
- * Lets a name pass, or refuses it at sight, called or not.
- * @param walks whether `name` may be a walk through attributes, `Class.method`, as from protocol 4 on
+ * Accepts a name, or refuses it even if it is not called.
+ * @param walks whether `name` may be a path through attributes, `Class.method`, as from protocol 4 on
  * @throws CheckpointError 'forbidden-global' for anything that could run code, 'pickle-format' for a malformed name
  */
 export function checkGlobal(module: string, name: string, offset: number, walks: boolean): void {
@@ -45,23 +45,23 @@ export function checkGlobal(module: string, name: string, offset: number, walks:
   if (!walks && name.includes('.')) refuse(path, 'reaches through another object', offset);
 }
 
-/** @throws CheckpointError 'forbidden-global' for a call of a function that runs code whatever module gave it */
+/** @throws CheckpointError 'forbidden-global' for a call of a function that runs code, whatever module it is named in */
 export function checkCall({ path, name, at }: InertGlobal): void {
   const reason = forbiddenCallReason(name);
   if (reason !== undefined) refuse(path, reason, at);
 }
 
-/** @throws CheckpointError 'forbidden-global', always: getattr with anything but an object and one plain name */
+/** @throws CheckpointError 'forbidden-global', always: getattr with anything other than an object and one plain name */
 export function refuseGetattr({ path, at }: InertGlobal): never {
   return refuse(path, 'reaches into an object that is not named', at);
 }
 
-/** Whether this is Python's getattr, whatever the Python version calls its module. */
+/** Whether this is Python's getattr, whose module's name depends on the Python version. */
 export function isGetattr({ module, name }: InertGlobal): boolean {
   return BUILTINS.has(module) && name === 'getattr';
 }
 
-/** The name of a builtin type, whatever the Python version calls its module; undefined for everything else. */
+/** The name of a builtin type, whose module's name depends on the Python version; undefined for everything else. */
 export function builtinType({ module, name }: InertGlobal): string | undefined {
   return BUILTINS.has(module) && BUILTIN_TYPES.has(name) ? name : undefined;
 }

@@ -1,5 +1,5 @@
-// The opcodes of Python's pickle format, protocols 0 to 5, by byte: those of the machine by constant, those refused by
-// name. Source: Lib/pickletools.py of CPython, where each is described.
+// The opcodes of Python's pickle format, protocols 0 to 5, by byte: supported ones as constants, refused ones by name. Source:
+// Lib/pickletools.py of CPython, which describes each.
 
 export const OP = {
   MARK: 0x28,
@@ -78,7 +78,7 @@ const REFUSED: ReadonlyMap<number, readonly [string, string]> = new Map([
   [0x98, ['READONLY_BUFFER', OUT_OF_BAND]],
 ]);
 
-/** Why an opcode outside OP is refused, as one clause. */
+/** Why an opcode outside OP is refused, as a clause. */
 export function describeRefusedOpcode(opcode: number): string {
   const known = REFUSED.get(opcode);
   return known === undefined

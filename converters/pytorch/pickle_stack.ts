@@ -1,10 +1,10 @@
-// The pickle machine's memory: its stack with marks, and its memo. All of it bounded.
+// The memory of the pickle machine: a stack with marks, and a memo, all bounded.
 
 import { CheckpointError } from './errors.js';
 import { MAX_MARKS, MAX_MEMO, MAX_STACK } from './limits.js';
 import type { PickleValue } from './pickle_values.js';
 
-/** Values at work. `at` is the offset in the file of the opcode at work, for messages. */
+/** The values being built. `at` is the offset in the file of the current opcode, for messages. */
 export class PickleStack {
   at = 0;
   private readonly values: PickleValue[] = [];
@@ -28,21 +28,21 @@ export class PickleStack {
     this.values.push(value);
   }
 
-  /** The topmost value, which must lie above the topmost mark. */
+  /** Pops the top value, which must be above the topmost mark. */
   pop(): PickleValue {
     const floor = this.marks.at(-1) ?? 0;
     if (this.values.length <= floor) this.fail('the pickle takes a value from an empty stack');
     return this.values.pop() as PickleValue;
   }
 
-  /** The topmost value, left where it is. */
+  /** The top value, which stays on the stack. */
   top(): PickleValue {
     const value = this.pop();
     this.values.push(value);
     return value;
   }
 
-  /** The topmost `count` values, in the order in which they were pushed. */
+  /** Pops `count` values, in the order in which they were pushed. */
   popMany(count: number): PickleValue[] {
     const items = new Array<PickleValue>(count);
     for (let i = count - 1; i >= 0; i--) items[i] = this.pop();
@@ -54,14 +54,14 @@ export class PickleStack {
     this.marks.push(this.values.length);
   }
 
-  /** All values above the topmost mark; the mark goes too. */
+  /** Pops all values above the topmost mark, and the mark. */
   popToMark(): PickleValue[] {
     const mark = this.marks.pop();
     if (mark === undefined) this.fail('the pickle closes a container that it has not opened');
     return this.values.splice(mark);
   }
 
-  /** Takes the topmost value or mark away: to Python both lie on one stack. */
+  /** Discards the topmost value or mark, which in Python share a stack. */
   discard(): void {
     if (this.marks.at(-1) === this.values.length) this.marks.pop();
     else this.pop();
@@ -72,7 +72,7 @@ export class PickleStack {
     this.memo.set(index, this.top());
   }
 
-  /** Memorises the topmost value under the next number: protocol 4's way. */
+  /** Stores the top value under the next memo index, as in protocol 4. */
   memoriseNext(): void {
     this.memorise(this.memo.size);
   }

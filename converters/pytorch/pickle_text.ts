@@ -1,4 +1,4 @@
-// The arguments of protocol 0's opcodes: numbers and strings as Python's own text, one a line.
+// The arguments of protocol 0's opcodes: numbers and strings as Python source text, one per line.
 
 import { CheckpointError } from './errors.js';
 import { MAX_INTEGER_BYTES } from './limits.js';
@@ -26,7 +26,7 @@ function malformed(what: string, offset: number): never {
   throw new CheckpointError('pickle-format', `the pickle has ${what} that is malformed`, offset);
 }
 
-/** INT: an integer; `00` and `01` are the truth values. */
+/** INT: an integer; `00` and `01` are booleans. */
 export function parseInt0(text: string, offset: number): boolean | number | bigint {
   if (text === '00' || text === '01') return text === '01';
   return parseLong(text, offset);
@@ -44,7 +44,7 @@ export function parseLong(text: string, offset: number): number | bigint {
   return Number.isSafeInteger(value) ? value : BigInt(digits);
 }
 
-/** FLOAT: a number as Python's repr writes it. */
+/** FLOAT: a number as written by Python's repr. */
 export function parseFloat0(text: string, offset: number): number {
   const special: Readonly<Record<string, number>> = {
     inf: Number.POSITIVE_INFINITY,
@@ -57,7 +57,7 @@ export function parseFloat0(text: string, offset: number): number {
   return Number(text);
 }
 
-/** STRING: a byte string as Python 2's repr writes it. */
+/** STRING: a byte string as written by Python 2's repr. */
 export function parseString(text: string, offset: number): string | Uint8Array {
   const quote = text[0];
   const closed = text.length >= 2 && (quote === "'" || quote === '"') && text.endsWith(quote);
@@ -85,7 +85,7 @@ export function parseString(text: string, offset: number): string | Uint8Array {
   return textOrBytes(bytes.slice(0, length));
 }
 
-/** UNICODE: text in which backslashes, line ends and what is beyond Latin-1 are `\uXXXX` or `\UXXXXXXXX`. */
+/** UNICODE: text with backslashes, line ends and characters beyond Latin-1 as `\uXXXX` or `\UXXXXXXXX`. */
 export function parseUnicode(text: string, offset: number): string {
   return text.replace(
     /\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))/g,

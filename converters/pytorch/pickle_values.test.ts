@@ -1,5 +1,5 @@
-// What lies beside weights: objects of any Python program, in every protocol of pickle. Nothing of it makes a file
-// unreadable; unknown names and calls are kept as data and listed.
+// Data beside weights: objects of any Python program, in every pickle protocol. None of it makes a file unreadable; unknown names
+// and calls are kept as data and listed.
 
 import t from 'tap';
 import type { Checkpoint } from './checkpoint.js';
@@ -19,7 +19,7 @@ import {
   torchZipBytes,
 } from './testing/torch_writer.js';
 
-/** A value as text, for comparison: names with #, objects with @, tuples in parentheses. */
+/** A value as text for comparison: names with #, objects with @, tuples in parentheses. */
 function show(value: PickleValue): string {
   const list = (values: Iterable<PickleValue>): string => [...values].map(show).join(',');
   const pairs = (map: ReadonlyMap<PickleValue, PickleValue>): string =>
@@ -42,7 +42,7 @@ function show(value: PickleValue): string {
 const rootOf = async (pickle: Uint8Array): Promise<PickleValue> => (await open(await zipOf(pickle))).root;
 
 t.test('every protocol, as CPython 3.11 writes it', async (t) => {
-  // One dict of numbers, texts, bytes, sets, an OrderedDict, an enum member, a dict subclass (twice) and an object.
+  // A dict of numbers, strings, bytes, sets, an OrderedDict, an enum member, a dict subclass (twice) and an object.
   const pickles = [
     'KGRwMApWaW50cwpwMQoobHAyCkkwCmFJMjU1CmFJNjU1MzYKYUktMQphSS0yMTQ3NDgzNjQ4CmFMMjE0NzQ4MzY0OEwK' +
       'YUwxMTgwNTkxNjIwNzE3NDExMzAzNDI0TAphTC05MjIzMzcyMDM2ODU0Nzc1ODA4TAphc1ZmbG9hdHMKcDMKKGxwNApG' +
@@ -152,7 +152,7 @@ t.test('tensors in every protocol and both containers', async (t) => {
     const legacy = await read(torchLegacyBytes(root, { protocol }));
     t.equal(legacy.format, 'legacy', `legacy, protocol ${protocol}`);
   }
-  // Protocol 0 has no tuples as persistent ids: torch's are there as Python's str shows them.
+  // Persistent ids in protocol 0 are not tuples: torch's appear as Python's str of them.
   const text = new Assembler(null)
     .op('MARK')
     .unicode('w')
@@ -162,7 +162,7 @@ t.test('tensors in every protocol and both containers', async (t) => {
   text.op('INT').text('0\n').op('MARK').int(2).op('TUPLE', 'MARK').int(1).op('TUPLE').op('INT').text('00\n');
   const old = await open(await zipOf(text.op('NONE', 'TUPLE', 'REDUCE', 'DICT').stop(), [8]));
   t.equal(show(old.root), '{"w":tensor[2]}', 'protocol 0');
-  // As Python 3 begins a legacy file in protocols 0 and 4.
+  // The start of a legacy file in protocols 0 and 4, as Python 3 writes it.
   for (const start of ['L119547037146038801333356L\n.', '\x80\x04\x95\r\0\0\0\0\0\0\0']) {
     const magic = start.startsWith('L') ? '' : '\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.';
     const plain = torchLegacyBytes(root).subarray(15);
@@ -306,7 +306,7 @@ t.test('the class of a whole module in a legacy file', async (t) => {
     .unicode('class');
   body.op('TUPLE', 'BINPERSID', 'EMPTY_TUPLE', 'NEWOBJ', 'EMPTY_DICT', 'BUILD');
   const empty = torchLegacyBytes(null);
-  // The object is the fourth pickle of the file, `None` here: PROTO 2, NONE, STOP.
+  // The object is the fourth pickle of the file, here `None`: PROTO 2, NONE, STOP.
   const none = [OP.PROTO, 2, OP.NONE, OP.STOP];
   const at = empty.findIndex((_, i) => none.every((byte, k) => empty[i + k] === byte));
   const bytes = new Uint8Array([

@@ -1,12 +1,11 @@
-// What a pickle becomes here. Python's types map to JavaScript's where those are as good; whatever would need code from
-// the outside stays a description of itself.
+// The values of a pickle. Python types map to equivalent JavaScript types; whatever would need external code stays a description.
 
 import type { StoredTensor, TensorStorage } from './tensor.js';
 
 /**
- * A value of a checkpoint: None is null; int is number when it fits 53 bits, else bigint; list is an array; dict and
- * OrderedDict are Maps (so a key `__proto__` is a key like any other); set and frozenset are Sets.
- * Inert objects may refer back to what holds them; all other nesting is free of cycles and bounded.
+ * A value in a checkpoint: None is null; int is number if it fits in 53 bits, else bigint; list is an array; dict and OrderedDict
+ * are Maps (so a key `__proto__` is an ordinary key); set and frozenset are Sets. Inert objects may refer back to their
+ * containers; all other nesting is bounded and free of cycles.
  */
 export type PickleValue =
   | null
@@ -25,14 +24,14 @@ export type PickleValue =
   | TensorStorage;
 
 /**
- * A Python dict, in its order. Keys are strings, numbers, bigints, booleans, null, tuples and frozensets, and by their
- * identity inert globals and objects, tensors and storages.
+ * A Python dict, in order. Keys are strings, numbers, bigints, booleans, null, tuples and frozensets, and, by identity, inert
+ * globals and objects, tensors and storages.
  */
 export type PickleMap = Map<PickleValue, PickleValue>;
 
 /** A Python tuple. */
 export class PickleTuple {
-  /** Whether Python would take it as a dict key. */
+  /** Whether Python accepts it as a dict key. */
   readonly hashable: boolean;
 
   constructor(readonly items: readonly PickleValue[]) {
@@ -40,15 +39,15 @@ export class PickleTuple {
   }
 }
 
-/** A Python frozenset: a set that may be a key. */
+/** A Python frozenset: a set that can be a dict key. */
 export class FrozenSet extends Set<PickleValue> {}
 
-/** A name that the pickle refers to (`torch.float32`, a class): only the name, nothing is looked up. */
+/** A name that the pickle refers to (`torch.float32`, a class): only the name, which is not looked up. */
 export class InertGlobal {
   constructor(
     readonly module: string,
     readonly name: string,
-    /** Offset in the file at which it was first named. */
+    /** Offset in the file of its first occurrence. */
     readonly at: number,
   ) {}
 
@@ -58,11 +57,11 @@ export class InertGlobal {
   }
 }
 
-/** An object of a class that is not known here: what the pickle says of it, as data. Its class was never called. */
+/** An object of an unknown class: its pickled description, as data. Its class was never called. */
 export class InertObject {
   private entries: PickleMap | undefined;
   private values: PickleValue[] | undefined;
-  /** Attributes, as the object's own `__getstate__` or `__dict__` gave them. */
+  /** Attributes, as returned by the object's `__getstate__` or `__dict__`. */
   state: PickleValue | undefined;
 
   /** `module.name` of the class, such as `yacs.config.CfgNode`. */
@@ -70,13 +69,13 @@ export class InertObject {
 
   constructor(
     classPath: string,
-    /** Arguments that its constructor would have got. */
+    /** Arguments for its constructor. */
     readonly args: readonly PickleValue[],
   ) {
     this.class = classPath;
   }
 
-  // Made on demand: a hostile file may have half a million objects.
+  // Created on demand: a hostile file may have half a million objects.
 
   /** Entries, for classes derived from dict. */
   get items(): PickleMap {
@@ -90,9 +89,9 @@ export class InertObject {
     return this.values;
   }
 
-  /** What it holds and was made of: `items` and `list` if there are any, `args`, `state`. */
+  /** Its contents: `items` and `list` if there are any, `args`, `state`. */
   get parts(): PickleValue[] {
-    // `args` is one array however many objects share it, so whoever visits each array once stays quick.
+    // Objects can share one `args` array, so a traversal that visits each array once stays fast.
     const parts: PickleValue[] = [this.args as PickleValue[]];
     if (this.entries !== undefined) parts.push(this.entries);
     if (this.values !== undefined) parts.push(this.values);
@@ -101,7 +100,7 @@ export class InertObject {
   }
 }
 
-/** Whether Python would take the value as a dict key: all but lists, dicts, sets, and tuples of these. */
+/** Whether Python accepts the value as a dict key: all except lists, dicts, sets, and tuples that contain these. */
 export function isHashable(value: PickleValue): boolean {
   if (value instanceof PickleTuple) return value.hashable;
   if (Array.isArray(value) || value instanceof Map) return false;

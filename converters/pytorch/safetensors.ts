@@ -1,5 +1,5 @@
-// safetensors files: 8 bytes of header length, a JSON header, and the tensors end to end.
-// Source of the rules: the format's own description, github.com/huggingface/safetensors, README, "Format".
+// safetensors files: 8 bytes of header length, a JSON header, and contiguous tensors. Source of the rules: the format's
+// description, github.com/huggingface/safetensors, README, "Format".
 
 import type { ByteSource } from '../byte_source.js';
 import type { OpenedContainer } from './container.js';
@@ -19,7 +19,7 @@ import { rowMajorStrides, StoredTensor, TensorStorage } from './tensor.js';
 /** Bytes of the header's length. */
 const LENGTH_BYTES = 8;
 
-/** What a header says of one tensor. `begin` and `end` count bytes from the start of the file. */
+/** The header's description of a tensor. `begin` and `end` are byte offsets from the start of the file. */
 export interface SafetensorsEntry {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -28,7 +28,7 @@ export interface SafetensorsEntry {
 }
 
 export interface SafetensorsHeader {
-  /** In the order of the header. */
+  /** In header order. */
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: ReadonlyMap<string, string>;
 }
@@ -112,7 +112,7 @@ function parseEntry(name: string, json: Json, dataOffset: number, fileSize: numb
     const message = `${title} ends at byte ${end}, the file at ${fileSize}: it is incomplete or damaged`;
     throw new CheckpointError('truncated', message, fileSize);
   }
-  // Beyond 2^53 the product is rounded, and still far from the size of any file.
+  // Beyond 2^53 the product is rounded, but still far larger than any file.
   const bytes = shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, ITEM_BYTES[dtype]);
   if (bytes !== end - begin) {
     return fail(
@@ -124,7 +124,7 @@ function parseEntry(name: string, json: Json, dataOffset: number, fileSize: numb
 }
 
 /**
- * Reads and checks the header alone.
+ * Reads and validates only the header.
  * @throws CheckpointError 'safetensors-format', 'truncated', 'limit', 'dtype', 'read-failed'
  */
 export async function readSafetensorsHeader(source: ByteSource): Promise<SafetensorsHeader> {
@@ -153,7 +153,7 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<Safeten
   return { tensors, metadata: parseMetadata(header.get('__metadata__')) };
 }
 
-/** A checked entry as a tensor. */
+/** A validated entry as a tensor. */
 function storedTensor(source: ByteSource, name: string, entry: SafetensorsEntry): StoredTensor {
   const { dtype, shape, begin, end } = entry;
   const storage = new TensorStorage(source, name, dtype, (end - begin) / ITEM_BYTES[dtype], begin);
@@ -161,8 +161,8 @@ function storedTensor(source: ByteSource, name: string, entry: SafetensorsEntry)
 }
 
 /**
- * Opens a safetensors file; the value is a dict of its tensors, by name, in the order of the header. The format has
- * no checksums: a flipped bit in the values cannot be seen.
+ * Opens a safetensors file; the value is a dict of its tensors, by name, in header order. The format has no checksums: a flipped
+ * bit in the values cannot be detected.
  * @throws CheckpointError as `readSafetensorsHeader`, 'aborted'
  */
 export async function openSafetensors(

@@ -1,4 +1,4 @@
-// Where in a checkpoint the weights are: dicts of tensors, under the keys that training scripts give them.
+// Locates the weights in a checkpoint: dicts of tensors, under the keys that training scripts use.
 
 import type { Checkpoint } from './checkpoint.js';
 import type { IgnoredEntry } from './container.js';
@@ -17,29 +17,29 @@ export interface StateDict {
   readonly keys: readonly string[];
   /** The same, joined by dots; '' if the checkpoint itself is the state dict. */
   readonly path: string;
-  /** Whether its keys say that it is a moving average. */
+  /** Whether its keys name a moving average. */
   readonly set: WeightSet;
-  /** Whether every key on the way is one that training scripts give to weights. */
+  /** Whether every key on the path is one that training scripts use for weights. */
   readonly usual: boolean;
-  /** Tensors by name, in the order of the file. */
+  /** Tensors by name, in file order. */
   readonly entries: ReadonlyMap<string, StoredTensor>;
-  /** What else the dict has, by name: what kind of value it is. */
+  /** Other values of the dict, by name: the kind of each. */
   readonly others: ReadonlyMap<string, string>;
 }
 
-/** Which weights of a checkpoint are asked for; by default the trained ones, wherever they are. */
+/** Which weights of a checkpoint to use; by default the trained ones, wherever they are. */
 export interface WeightsChoice {
   readonly weights?: WeightSet;
   /** Keys that lead to the state dict, joined by dots. */
   readonly key?: string;
 }
 
-/** Keys under which training scripts save weights, or a dict that holds them. */
+/** Keys under which training scripts save weights, or a dict that contains them. */
 const USUAL =
   /^(model|net|network|module|params|weights|state_dict|checkpoint|pytorch_model)$|^(model|net|network|module)_?(state|weights|params|state_dict)$/;
-/** Keys of moving averages (`state_dict_ema` is timm's, `params_ema` BasicSR's). */
+/** Keys of moving averages (`state_dict_ema` is used by timm, `params_ema` by BasicSR). */
 const AVERAGE = /(^|[_.])(ema|swa|averaged?|shadow)([_.]|$)/;
-/** Keys of what has tensors under the names of parameters and is no weights. Entered only when `key` says so. */
+/** Keys of values that have tensors under parameter names but are not weights. Searched only if `key` names them. */
 const TRAINING =
   /optim|scheduler|scaler|momentum|gradient|^grads?$|exp_avg|^(amp|config|args|loops|callbacks)$/;
 
@@ -55,12 +55,12 @@ const TRAINING_STATE: Readonly<Record<string, string>> = {
   epoch: 'the progress of the training run',
 };
 
-/** Containers on the way from the root to a state dict. */
+/** Maximum depth of containers between the root and a state dict. */
 const MAX_DEPTH = 4;
-/** Values of a list or tuple that are looked into. */
+/** Number of values of a list or tuple that are searched. */
 const MAX_LIST = 64;
 
-/** A value in a few words. */
+/** A short description of a value. */
 function kindOf(value: PickleValue): string {
   if (value === null) return 'None';
   if (typeof value === 'string') return 'a text';
@@ -78,7 +78,7 @@ function kindOf(value: PickleValue): string {
   return 'a storage without a shape';
 }
 
-/** Whether an object is a torch.nn.Module: pickled whole, which needs its program to be read. */
+/** Whether an object is a torch.nn.Module, pickled as a whole, which cannot be read without its program. */
 function isModule({ state }: InertObject): boolean {
   return state instanceof Map && state.has('_modules') && state.has('_parameters');
 }
@@ -88,22 +88,22 @@ function nameOf(key: PickleValue): string {
   return typeof key === 'number' ? String(key) : `(${kindOf(key)})`;
 }
 
-/** Whether a key or a prefix says that the weights under it are a moving average. */
+/** Whether a key or a prefix indicates a moving average. */
 export function isAverage(name: string): boolean {
   return AVERAGE.test(name);
 }
 
-/** The attributes of an object that is no module: of a namespace, a data class, a UserDict. */
+/** The attributes of an object that is not a module: a namespace, a data class, a UserDict. */
 function attributesOf(value: PickleValue | undefined): ReadonlyMap<PickleValue, PickleValue> | undefined {
   if (!(value instanceof InertObject) || isModule(value)) return undefined;
   const { state } = value;
-  // Of a class with slots: (the other attributes, those in slots).
+  // For a class with slots: (the other attributes, those in slots).
   const parts = state instanceof PickleTuple && state.items.length === 2 ? state.items : [state];
   const maps = parts.filter((part) => part instanceof Map);
   return maps.length === 0 ? undefined : new Map(maps.flatMap((part) => [...part]));
 }
 
-/** The values that a container or an object holds, by the names of their keys; undefined for whatever holds none. */
+/** The values in a container or an object, by the names of their keys; undefined if it holds none. */
 function childrenOf(
   value: PickleValue | undefined,
   attributes = true,
@@ -115,7 +115,7 @@ function childrenOf(
   return list.slice(0, MAX_LIST).map((item, index) => [String(index), item]);
 }
 
-/** A dict as a state dict; undefined when it has neither tensors nor names of parameters. */
+/** A dict as a state dict; undefined if it has neither tensors nor parameter names. */
 function stateDictOf(keys: readonly string[], value: PickleValue): StateDict | undefined {
   const dict = entriesOf(value);
   if (!dict) return undefined;
@@ -133,10 +133,10 @@ function stateDictOf(keys: readonly string[], value: PickleValue): StateDict | u
   return { path: keys.join('.'), keys, set: average ? 'model_ema' : 'model', usual, entries, others };
 }
 
-/** The state dicts in a value; `attributes`: also among those of objects. */
+/** The state dicts in a value; `attributes`: also those in attributes of objects. */
 function statesIn(path: readonly string[], root: PickleValue, attributes: boolean): StateDict[] {
   const found: StateDict[] = [];
-  // Each container once, however often the file refers to it.
+  // Each container is visited once, however often the file refers to it.
   const seen = new Set<PickleValue>();
   const visit = (value: PickleValue, keys: readonly string[]) => {
     if (seen.has(value)) return;
@@ -153,14 +153,14 @@ function statesIn(path: readonly string[], root: PickleValue, attributes: boolea
 }
 
 /**
- * Every dict of a checkpoint that may be a state dict: the trained weights before their averages, and under usual keys
- * before others; the state of optimisers and schedulers is not looked into. With `key` the one dict that it names.
- * @throws CheckpointError 'weights-not-found' when there is none, with a list of what is there
+ * Every dict of a checkpoint that may be a state dict: trained weights before their averages, and those under the usual keys
+ * before others; the state of optimisers and schedulers is not searched. With `key`, only the dict that it names.
+ * @throws CheckpointError 'weights-not-found' if there is none, with a list of what there is
  */
 export function stateDicts(checkpoint: Checkpoint, { weights, key }: WeightsChoice = {}): StateDict[] {
   const { root } = checkpoint;
   if (key !== undefined) return [atKey(root, key)];
-  // What objects have among their attributes only where there is nothing else: those are helpers of the training.
+  // Attributes of objects are searched only if there is nothing else: such objects are training helpers.
   let found = statesIn([], root, false);
   if (found.length === 0) found = statesIn([], root, true);
   const rank = ({ set, usual }: StateDict) => (set === 'model' ? 0 : 2) + (usual ? 0 : 1);
@@ -168,7 +168,7 @@ export function stateDicts(checkpoint: Checkpoint, { weights, key }: WeightsChoi
   return found.sort((a, b) => rank(a) - rank(b));
 }
 
-/** The dict that keys joined by dots lead to; keys may have dots of their own. */
+/** The dict under keys joined by dots; keys may contain dots themselves. */
 function atKey(root: PickleValue, path: string): StateDict {
   const find = (value: PickleValue, rest: string, keys: readonly string[]): StateDict | undefined => {
     if (keys.length > MAX_DEPTH) return undefined;
@@ -189,7 +189,7 @@ function atKey(root: PickleValue, path: string): StateDict {
   );
 }
 
-/** What of a checkpoint is not in a state dict: what lies beside it, what in it is no tensor, and foreign objects. */
+/** What a checkpoint contains outside a state dict: values next to it, values in it that are not tensors, and unknown objects. */
 export function leftOutBeside(checkpoint: Checkpoint, { keys, others }: StateDict): IgnoredEntry[] {
   const ignored: IgnoredEntry[] = [...checkpoint.ignored];
   let value: PickleValue | undefined = checkpoint.root;
@@ -222,7 +222,7 @@ function describeSibling(name: string, path: readonly string[], value: PickleVal
   return `${kindOf(value)}, not part of the weights`;
 }
 
-/** The keys of a dict, or what else it is, for a message. */
+/** The keys of a dict, or what else the value is, for a message. */
 function listKeys(value: PickleValue): string {
   const keys = [...(childrenOf(value) ?? [])].slice(0, 16).map(([name, item]) => {
     return item instanceof InertObject ? `${quote(name)} (${kindOf(item)})` : quote(name);
@@ -249,12 +249,12 @@ export function refuse(checkpoint: Checkpoint, weights: WeightSet | undefined): 
   throw new CheckpointError('weights-not-found', `the checkpoint has no ${expected}: ${held}`);
 }
 
-/** Tensors named before the rest is only counted. */
+/** Number of tensors to name; the rest are counted. */
 const LISTED = 3;
 
 /**
  * Checks that the values of all tensors can be read.
- * @throws CheckpointError 'dtype' that names those that are sparse, quantised, without values, ..., and what to save
+ * @throws CheckpointError 'dtype' that names those that are sparse, quantised, without values, ..., and what to save instead
  */
 export function requireReadable(tensors: ReadonlyMap<string, unknown>): void {
   const problems: string[] = [];
@@ -268,21 +268,21 @@ export function requireReadable(tensors: ReadonlyMap<string, unknown>): void {
 }
 
 /**
- * A number in the configuration that a training checkpoint carries, such as `['config', 'DATA', 'IMG_SIZE']`, looked
- * up in dicts and in inert objects (their entries, then their attributes). Undefined if there is none.
+ * A number in the configuration stored in a training checkpoint, such as `['config', 'DATA', 'IMG_SIZE']`, looked up in dicts and
+ * in inert objects (first their entries, then their attributes). Undefined if there is none.
  */
 export function readConfigNumber(checkpoint: Checkpoint, path: readonly string[]): number | undefined {
   const value = configValue(checkpoint, path);
   return typeof value === 'number' ? value : undefined;
 }
 
-/** A text in the configuration, looked up likewise. */
+/** A string in the configuration, looked up the same way. */
 export function readConfigText(checkpoint: Checkpoint, path: readonly string[]): string | undefined {
   const value = configValue(checkpoint, path);
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Any value in the configuration, looked up likewise. */
+/** Any value in the configuration, looked up the same way. */
 export function configValue(checkpoint: Checkpoint, path: readonly string[]): PickleValue | undefined {
   let value: PickleValue | undefined = checkpoint.root;
   for (const key of path) {

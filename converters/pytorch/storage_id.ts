@@ -1,10 +1,10 @@
-// Persistent ids: how a torch pickle refers to the storages that lie beside it.
+// Persistent ids: how a torch pickle refers to storages outside it.
 
 import { type DType, STORAGE_DTYPES } from './dtype.js';
 import { CheckpointError, quote } from './errors.js';
 import { InertGlobal, PickleTuple, type PickleValue } from './pickle_values.js';
 
-/** What a persistent id of torch says: ('storage', class, key, location, number of values[, view]). */
+/** The content of a torch persistent id: ('storage', class, key, location, number of values[, view]). */
 export interface StorageId {
   readonly key: string;
   readonly dtype: DType;
@@ -21,7 +21,7 @@ export function storageDtype(value: PickleValue | undefined): DType | undefined 
   return STORAGE_DTYPES.get(name);
 }
 
-/** @throws CheckpointError 'tensor-format' if the id is anything else than a storage's */
+/** @throws CheckpointError 'tensor-format' if the id is not that of a storage */
 export function readStorageId(id: PickleValue, offset: number): StorageId {
   const expected = "torch's ('storage', class, key, location, size)";
   const items = id instanceof PickleTuple ? id.items : [];
@@ -48,7 +48,7 @@ const TEXT_ID =
   /^\('storage', (?:<class '([\w.]{1,100})'>|([\w.]{1,100})), '([\w.-]{1,100})', (?:'([\w:.-]{0,100})'|None), ([0-9]{1,16})(?:, None)?\)$/;
 
 /**
- * The persistent id that protocol 0 writes: the tuple as Python's `str` shows it.
+ * Parses the persistent id as protocol 0 writes it: Python's `str` of the tuple.
  * @throws CheckpointError 'tensor-format'
  */
 export function parseStorageId(text: string, offset: number): PickleTuple {

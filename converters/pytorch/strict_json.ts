@@ -4,7 +4,7 @@
 /** A JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | ReadonlyMap<string, Json>;
 
-/** Malformed JSON; `position` is the index of the character at which it was noticed. */
+/** Malformed JSON; `position` is the index of the character at which it was detected. */
 export class StrictJsonError extends Error {
   constructor(
     message: string,
@@ -82,7 +82,7 @@ class Parser {
     const start = this.position;
     let escaped = false;
     let end = start + 1;
-    // A loop, not a regular expression: those need stack for every character of a long text.
+    // A loop, because a regular expression needs stack for every character of a long string.
     for (; this.text[end] !== '"'; end++) {
       if (end >= this.text.length) this.fail('a text is not closed', start);
       if (this.text.charCodeAt(end) < 0x20) this.fail('a text has a bare control character', end);

@@ -1,4 +1,4 @@
-// Stored tensors: strides, types, bounded reading; and the small parts under them.
+// Stored tensors: strides, types, bounded reading; and the helpers that they use.
 
 import t from 'tap';
 import { encodeSafetensors } from '../../plugin/models/safetensors_writer.js';

@@ -1,4 +1,4 @@
-// A tensor as it lies in a checkpoint: a window of shape and strides into a storage. Nothing is read until asked for.
+// A tensor as stored in a checkpoint: a view with shape and strides into a storage. Nothing is read until requested.
 
 import type { ByteSource } from '../byte_source.js';
 import { type DType, ITEM_BYTES, isReadable, type TensorValues, VALUES_OF } from './dtype.js';
@@ -7,16 +7,16 @@ import { type Dimension, gather } from './gather.js';
 import { MAX_EXPANDED_ELEMENTS, MAX_RANK } from './limits.js';
 import { toFloat32 } from './widen.js';
 
-/** One buffer of the file; tensors may share it. */
+/** A buffer of the file, which several tensors may share. */
 export class TensorStorage {
   constructor(
     readonly source: ByteSource,
-    /** torch's name of the storage, unique in its file. */
+    /** torch's key of the storage, unique within its file. */
     readonly key: string,
     readonly dtype: DType,
     /** Number of values of `dtype`. */
     readonly elements: number,
-    /** Where its bytes start in the file. Legacy files tell only at their end: -1 until then. */
+    /** Byte offset in the file. In legacy files it is only known at their end, and -1 until then. */
     public fileOffset: number,
     /** torch's device tag, as saved (`cpu`, `cuda:0`). */
     readonly location = 'cpu',
@@ -27,7 +27,7 @@ export class TensorStorage {
   }
 }
 
-/** What a checkpoint records of a tensor. Sizes and strides count values, not bytes. */
+/** A checkpoint's description of a tensor. Sizes and strides count values, not bytes. */
 export interface TensorRecord {
   readonly storage: TensorStorage;
   readonly dtype: DType;
@@ -35,7 +35,7 @@ export interface TensorRecord {
   readonly strides: readonly number[];
   /** Index in the storage of the tensor's first value. */
   readonly offset: number;
-  /** Whether the values are the negatives of the stored ones: torch's negative bit. */
+  /** Whether the values are the negated stored values: torch's negative bit. */
   readonly negated?: boolean;
 }
 
@@ -52,7 +52,7 @@ export function rowMajorStrides(shape: readonly number[]): number[] {
   return strides;
 }
 
-/** Negates values where they lie; 16-bit floats by their sign bits, integers modulo their range, as torch does. */
+/** Negates values in place: 16-bit floats by flipping their sign bits, integers modulo their range, as torch does. */
 function negate(values: TensorValues, dtype: DType): void {
   if (values instanceof BigInt64Array) {
     for (let i = 0; i < values.length; i++) values[i] = -values[i];
@@ -63,7 +63,7 @@ function negate(values: TensorValues, dtype: DType): void {
   }
 }
 
-/** A tensor that has been checked against its storage, and can be read. */
+/** A tensor that has been checked against its storage and can be read. */
 export class StoredTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -77,9 +77,9 @@ export class StoredTensor {
   isParameter = false;
 
   /**
-   * A tensor of which the file holds less than its values, or holds them in a form that is not read.
-   * @param reason a clause that follows "the tensor": what it is, and what to save instead
-   * @throws CheckpointError 'tensor-format', 'tensor-bounds' for sizes that no tensor has
+   * A tensor whose values the file does not hold completely, or holds in an unsupported form.
+   * @param reason a clause after "the tensor": what it is, and what to save instead
+   * @throws CheckpointError 'tensor-format', 'tensor-bounds' for impossible sizes
    */
   static unreadable(dtype: DType, shape: readonly number[], reason: string, at?: number): StoredTensor {
     const storage = new TensorStorage(NO_BYTES, '', dtype, 0, 0);
@@ -87,14 +87,14 @@ export class StoredTensor {
     return new StoredTensor({ storage, dtype, shape, strides, offset: 0 }, at, reason);
   }
 
-  /** Why the values cannot be read, as a clause that follows "the tensor"; undefined if they can. */
+  /** Why the values cannot be read, as a clause after "the tensor"; undefined if they can be. */
   get problem(): string | undefined {
     if (this.unreadable !== undefined) return this.unreadable;
     if (isReadable(this.dtype)) return undefined;
     return `is of type ${this.dtype}; save it as float32, float16, bfloat16 or an integer type`;
   }
 
-  /** This tensor as another object, as torch makes a parameter of it. */
+  /** A copy of this tensor as a parameter, as torch creates one. */
   asParameter(): StoredTensor {
     const parameter: StoredTensor = Object.assign(Object.create(StoredTensor.prototype), this);
     parameter.isParameter = true;
@@ -103,8 +103,8 @@ export class StoredTensor {
 
   /**
    * @param at offset in the file of the record, for messages
-   * @throws CheckpointError 'tensor-format' (rank, sizes, strides), 'tensor-bounds' (reaches outside the storage, or
-   *   unfolds a small storage into a large tensor)
+   * @throws CheckpointError 'tensor-format' (rank, sizes, strides), 'tensor-bounds' (reaches outside the storage, or expands a
+   * small storage to a large tensor)
    */
   constructor(
     record: TensorRecord,
@@ -131,7 +131,7 @@ export class StoredTensor {
     }
     const available = Math.floor(storage.byteLength / ITEM_BYTES[dtype]);
     const elements = shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1);
-    // Both may round beyond 2^53, where they are far above any storage's length.
+    // Both may be rounded beyond 2^53, where they are far larger than any storage.
     const extent = elements === 0 ? 0 : shape.reduce((sum, size, i) => sum + (size - 1) * strides[i], 1);
     if (unreadable !== undefined && !Number.isSafeInteger(elements)) {
       throw new CheckpointError('tensor-bounds', `${describe()} has more values than any memory`, at);
@@ -165,8 +165,8 @@ export class StoredTensor {
   }
 
   /**
-   * The values in row-major order, as they are stored (see TensorValues for the 16-bit floats and bool). Only the part
-   * of the storage that the tensor spans is read, at most 16 MiB at a time.
+   * Reads the values in row-major order, as stored (see TensorValues for 16-bit floats and bool). Only the part of the storage
+   * that the tensor spans is read, at most 16 MiB at a time.
    * @throws CheckpointError 'dtype' if values of this type cannot be read, 'read-failed', 'truncated'
    */
   async read(): Promise<TensorValues> {
@@ -197,7 +197,7 @@ export class StoredTensor {
   }
 
   /**
-   * The values in row-major order as float32: float16 and bfloat16 widened exactly, float64 and integers rounded to
+   * Reads the values in row-major order as float32: float16 and bfloat16 are widened exactly, float64 and integers rounded to
    * nearest.
    * @throws CheckpointError as `read`
    */

@@ -1,5 +1,5 @@
-// Tensors that torch rebuilds in other ways than from a storage and a view: of other devices, with bits that change the
-// values, as arrays of NumPy, and those whose values are not there or not readable.
+// Tensors that torch does not rebuild from a storage and a view: from other devices, with bits that change the values, as NumPy
+// arrays, and those whose values are missing or unreadable.
 
 import t, { type Test } from 'tap';
 import type { DType } from './dtype.js';
@@ -25,7 +25,7 @@ const utils = (name: string, ...args: readonly Picklable[]): MadeObject =>
 const dtype = (name: string): MadeGlobal => new MadeGlobal('torch', name);
 const tuple = (...items: readonly Picklable[]): MadeTuple => new MadeTuple(...items);
 
-/** The tensor that a file of one entry `w` has, in both containers. */
+/** The tensor under the key `w` of a file, in both containers. */
 async function tensorsOf(value: Picklable): Promise<StoredTensor[]> {
   const root = new Map<Picklable, Picklable>([['w', value]]);
   const tensors: StoredTensor[] = [];
@@ -209,7 +209,7 @@ t.test('tensors whose values are not read', async (t) => {
   await refused(t, 'a negative size', negative, 'tensor-format');
 });
 
-/** Bytes as protocol 2 has them. */
+/** Bytes as protocol 2 writes them. */
 function bytesOf(view: ArrayBufferView): MadeObject {
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
   return call('_codecs', 'encode', String.fromCharCode(...bytes), 'latin1');

@@ -1,5 +1,5 @@
-// torch's functions that make tensors of storages, each as a few lines of ours.
-// Source of their arguments: torch/_utils.py and torch/_tensor.py of PyTorch 0.3 to 2.9.
+// Reimplementations of torch's functions that make tensors from storages. Source of their arguments: torch/_utils.py and
+// torch/_tensor.py of PyTorch 0.3 to 2.9.
 
 import { type DType, TORCH_DTYPES } from './dtype.js';
 import { CheckpointError, quote } from './errors.js';
@@ -31,7 +31,7 @@ function shownGlobal(value: PickleValue | undefined): string {
   return value instanceof InertGlobal ? value.path : 'unknown';
 }
 
-/** The bits that torch keeps beside a tensor's values: `neg` (honoured), `conj` and what backends add (refused). */
+/** The flags that torch stores with a tensor: `neg` (applied), `conj` and those added by backends (refused). */
 function readMetadata(
   path: string,
   value: PickleValue | undefined,
@@ -56,7 +56,7 @@ function rebuildTensor(
   metadata: PickleValue | undefined,
 ): StoredTensor {
   const [storage, offset, shape, strides] = args;
-  // torch_npu gives the tensor on the CPU where torch gives its storage.
+  // torch_npu passes the tensor on the CPU where torch passes its storage.
   const held = storage instanceof StoredTensor ? storage.storage : storage;
   if (!(held instanceof TensorStorage)) return malformed(path, 'a storage and its view', at);
   if (typeof offset !== 'number') return malformed(path, 'a storage and a plain offset', at);
@@ -66,7 +66,7 @@ function rebuildTensor(
   return problem === undefined ? tensor : StoredTensor.unreadable(tensor.dtype, tensor.shape, problem, at);
 }
 
-/** Floating-point types by width: a cast to a wider one keeps every value. */
+/** Floating-point types by width: a cast to a wider one preserves every value. */
 const FLOAT_WIDTH: Readonly<Partial<Record<DType, number>>> = {
   float16: 2,
   bfloat16: 2,
@@ -74,20 +74,20 @@ const FLOAT_WIDTH: Readonly<Partial<Record<DType, number>>> = {
   float64: 8,
 };
 
-/** A tensor of an accelerator, saved as a tensor or array of the CPU: (data, dtype, device, requires_grad). */
+/** A tensor of an accelerator, saved as a CPU tensor or array: (data, dtype, device, requires_grad). */
 const rebuildDeviceTensor: Rebuild = (args, path, at) => {
   const [tensor, dtypeName] = args;
   if (!(tensor instanceof StoredTensor)) return malformed(path, 'a tensor or an array of numbers', at);
   const dtype = torchDtype(path, dtypeName, at);
   const [from, to] = [FLOAT_WIDTH[tensor.dtype] ?? 0, FLOAT_WIDTH[dtype] ?? 0];
-  // NumPy has no bfloat16: torch saves those as float32, which loses nothing on the way back.
+  // NumPy has no bfloat16: torch saves such tensors as float32, and the conversion back is lossless.
   const keeps = dtype === tensor.dtype || (from > 0 && to > from) || (from === 4 && dtype === 'bfloat16');
   if (keeps) return tensor;
   const problem = `is saved as ${tensor.dtype} and rebuilt as ${dtype}, which changes its values; save tensor.cpu()`;
   return StoredTensor.unreadable(dtype, tensor.shape, problem, at);
 };
 
-/** A dtype argument that only describes values that are not there. */
+/** A dtype argument that only describes missing values. */
 function describedDtype(value: PickleValue | undefined): DType {
   const known = value instanceof InertGlobal ? TORCH_DTYPES.get(value.name) : undefined;
   return known ?? 'float32';
@@ -98,7 +98,7 @@ const rebuildParameter: Rebuild = ([data], path, at) =>
 
 const rebuildTensorV2: Rebuild = (args, path, at) => rebuildTensor(args, path, at, undefined, args[6]);
 
-/** A tensor with attributes of its own: (rebuild function, class, arguments, attributes). */
+/** A tensor with its own attributes: (rebuild function, class, arguments, attributes). */
 const rebuildFromType: Rebuild = ([rebuild, , inner], path, at) => {
   const known = rebuild instanceof InertGlobal ? findRebuild(rebuild) : undefined;
   if (known === undefined || known === rebuildFromType || !(inner instanceof PickleTuple)) {
@@ -156,8 +156,8 @@ const REBUILDS: Readonly<Record<string, Rebuild>> = {
 };
 
 /**
- * The function of ours for one of torch's that rebuild tensors, such as `torch._utils._rebuild_tensor_v2`; undefined
- * for every other name.
+ * The implementation of one of torch's functions that rebuild tensors, such as `torch._utils._rebuild_tensor_v2`; undefined for
+ * every other name.
  */
 export function findRebuild({ path }: InertGlobal): Rebuild | undefined {
   return Object.hasOwn(REBUILDS, path) ? REBUILDS[path] : undefined;

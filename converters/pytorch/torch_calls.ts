@@ -1,12 +1,11 @@
-// The calls of a pickle whose result is known: containers, and tensors rebuilt from storages. All other calls stay
-// descriptions of themselves.
+// The calls in a pickle whose result is known: containers, and tensors rebuilt from storages. All other calls stay descriptions.
 
 import { addItems, appendValues, frozenSet, setEntry, valuesOf } from './pickle_containers.js';
 import { builtinType } from './pickle_globals.js';
 import { InertGlobal, InertObject, type PickleMap, PickleTuple, type PickleValue } from './pickle_values.js';
 import { findRebuild, malformed, sizes } from './tensor_rebuilds.js';
 
-/** The one value that a container is made of; undefined for an iterable that only Python could walk through. */
+/** The argument that a container is made from; undefined for an iterable that only Python could iterate over. */
 function contentOf(path: string, args: readonly PickleValue[], offset: number) {
   if (args.length > 1) malformed(path, 'at most one value', offset);
   const [value = new PickleTuple([])] = args;
@@ -29,7 +28,7 @@ function buildMap(path: string, pairs: readonly PickleValue[], offset: number): 
 
 type Content = NonNullable<ReturnType<typeof contentOf>>;
 
-/** Containers that JavaScript has as well; the other types (int, complex, slice...) stay inert objects. */
+/** Containers with a JavaScript equivalent; other types (int, complex, slice...) stay inert objects. */
 const CONTAINERS: Readonly<Record<string, (content: Content, path: string, offset: number) => PickleValue>> =
   {
     list: ({ values }) => [...values],
@@ -39,7 +38,7 @@ const CONTAINERS: Readonly<Record<string, (content: Content, path: string, offse
     frozenset: ({ values }, _, at) => frozenSet(values, at),
   };
 
-/** Functions of copyreg that make an object of the class that is their first argument: protocols 0 and 1 call them. */
+/** Functions of copyreg that create an object of the class in their first argument; used by protocols 0 and 1. */
 const RECONSTRUCTORS: ReadonlySet<string> = new Set([
   'copyreg._reconstructor',
   'copy_reg._reconstructor',
@@ -48,7 +47,7 @@ const RECONSTRUCTORS: ReadonlySet<string> = new Set([
   'copyreg.__newobj_ex__',
 ]);
 
-/** Whether `callee` is a class whose objects are containers here. */
+/** The container type of `callee`, if it is a class of such containers. */
 function containerType(callee: InertGlobal): string | undefined {
   const type = callee.path === 'collections.OrderedDict' ? 'dict' : builtinType(callee);
   return type !== undefined && Object.hasOwn(CONTAINERS, type) ? type : undefined;
@@ -56,7 +55,7 @@ function containerType(callee: InertGlobal): string | undefined {
 
 /**
  * An object of a class: a container, or inert.
- * @throws CheckpointError 'tensor-format' for what no container can be made of
+ * @throws CheckpointError 'tensor-format' if a container cannot be made from the arguments
  */
 export function makeObject(kind: InertGlobal, args: readonly PickleValue[], offset: number): PickleValue {
   const type = containerType(kind);
@@ -66,8 +65,7 @@ export function makeObject(kind: InertGlobal, args: readonly PickleValue[], offs
 }
 
 /**
- * The result of a call that a pickle asks for (REDUCE). Functions that are not known here give an inert object that
- * carries their name and arguments.
+ * The result of a call in a pickle (REDUCE). Unknown functions give an inert object with their name and arguments.
  * @throws CheckpointError 'tensor-format' and 'tensor-bounds' for tensors that contradict their storage
  */
 export function callGlobal(callee: InertGlobal, args: readonly PickleValue[], offset: number): PickleValue {
@@ -78,7 +76,7 @@ export function callGlobal(callee: InertGlobal, args: readonly PickleValue[], of
   const [kind, ...rest] = args;
   if (!RECONSTRUCTORS.has(path) || !(kind instanceof InertGlobal)) return makeObject(callee, args, offset);
   const object = new InertObject(kind.path, rest);
-  // Of a class derived from dict or list, the third argument is what the object holds.
+  // For a class derived from dict or list, the third argument is the object's content.
   const [, content] = rest;
   if (content instanceof Map) for (const [key, value] of content) setEntry(object.items, key, value, offset);
   else if (Array.isArray(content)) appendValues(object.list, content, offset);

@@ -1,4 +1,4 @@
-// A torch zip as values: its pickle, with each storage found among the entries.
+// Reads a torch zip as values: its pickle, with each storage resolved to an entry.
 
 import type { ByteSource } from '../byte_source.js';
 import type { OpenedContainer } from './container.js';
@@ -14,7 +14,7 @@ import { openTorchZip, readEntry, type TorchArchive } from './zip.js';
 /** Length of the small text entries (`version`, `byteorder`). */
 export const MAX_TEXT_ENTRY_BYTES = 64;
 
-/** @throws CheckpointError 'byte-order' for values of the other byte order */
+/** @throws CheckpointError 'byte-order' for values in the other byte order */
 export function checkByteOrder(byteOrder: string | undefined, offset?: number): void {
   if (byteOrder === undefined || byteOrder === 'little') return;
   throw new CheckpointError(
@@ -57,7 +57,7 @@ function storageFinder(
 }
 
 /**
- * Opens a zip that torch.save wrote, checks all of it, and reads its pickle.
+ * Opens a zip written by torch.save, checks all of it, and reads its pickle.
  * @throws CheckpointError as `openTorchZip` and `readPickle`, 'byte-order', 'storage-size'
  */
 export async function openZipCheckpoint(

@@ -1,4 +1,4 @@
-// An unpacked checkpoint, as `unzip` leaves it: read as its file is, and refused where the folder and the pickle differ.
+// An unpacked checkpoint, as from `unzip`: read like its file, and refused if the folder and the pickle differ.
 
 import t from 'tap';
 import { grootVShapes, randomState } from '../../testing/checkpoints.js';

@@ -1,4 +1,4 @@
-// A torch zip that was unpacked: a folder with data.pkl and the storages beside it, each a file of data/.
+// An unpacked torch zip: a folder with data.pkl and the storages, each a file in data/.
 
 import type { ByteSource } from '../byte_source.js';
 import { isSourceDirectory, type SourceDirectory } from '../huggingface/source_directory.js';
@@ -15,13 +15,10 @@ import { checkByteOrder, MAX_TEXT_ENTRY_BYTES } from './torch_zip_checkpoint.js'
 
 const PICKLE = 'data.pkl';
 
-/** torch names storages by numbers; anything else could lead out of the folder. */
+/** torch names storages by numbers; other names could lead outside the folder. */
 const STORAGE_KEY = /^[0-9A-Za-z_]{1,64}$/;
 
-/**
- * The folder that holds `data.pkl`: this one, or the only one in it, as unpacking makes it. Undefined for every other
- * input.
- */
+/** The folder that holds `data.pkl`: this one, or the only one in it, as unzip creates. Undefined for any other input. */
 export async function findUnpacked(input: object): Promise<SourceDirectory | undefined> {
   if (!isSourceDirectory(input)) return undefined;
   const directory: SourceDirectory = input;
@@ -49,9 +46,9 @@ class StorageFile implements ByteSource {
 }
 
 /**
- * Opens an unpacked torch zip. There are no checksums in a folder; `sha256` is of the lines that `sha256sum` prints for
- * its files, data.pkl first, then the storages in the order in which the pickle names them.
- * @throws CheckpointError as `openCheckpoint`; 'storage-size' for a storage's file that is missing or of another size
+ * Opens an unpacked torch zip. A folder has no checksums; `sha256` is computed over the lines that `sha256sum` prints for its
+ * files: data.pkl first, then the storages in the order in which the pickle names them.
+ * @throws CheckpointError as `openCheckpoint`; 'storage-size' if a storage's file is missing or has another size
  */
 export async function openUnpackedCheckpoint(
   directory: SourceDirectory,

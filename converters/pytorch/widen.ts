@@ -1,5 +1,5 @@
-// Values of any readable type as float32. IEEE 754: every float16 and bfloat16 value is a float32 value, so those are
-// widened exactly (bit pattern of NaNs included); float64 and wide integers are rounded to nearest, ties to even.
+// Converts values of any readable type to float32. Every float16 and bfloat16 value is a float32 value, so these are widened
+// exactly (including the bit pattern of NaNs); float64 and wide integers are rounded to nearest, ties to even.
 
 import type { ReadableDType, TensorValues } from './dtype.js';
 
@@ -20,7 +20,7 @@ function halfToFloatBits(): Uint32Array {
       bits = sign;
     } else {
       if (exponent === 0) {
-        // Subnormal: float32 has room for its leading one.
+        // Subnormal: float32 can represent it as a normal number.
         exponent = 1;
         while ((fraction & 0x400) === 0) {
           fraction <<= 1;
@@ -35,7 +35,7 @@ function halfToFloatBits(): Uint32Array {
   return halfTable;
 }
 
-/** `values` (as `StoredTensor.read` gives them) as float32. A Float32Array is returned as it is. */
+/** Converts `values` (as returned by `StoredTensor.read`) to float32. A Float32Array is returned as it is. */
 export function toFloat32(values: TensorValues, dtype: ReadableDType): Float32Array {
   if (values instanceof Float32Array) return values;
   if (values instanceof Uint16Array) {

@@ -1,7 +1,6 @@
-// The zip files that torch.save writes: entries stored as they are, end to end, each under `<archive>/`.
-// Not a zip library: whatever torch does not write is refused. Every byte before the directory belongs to an entry,
-// every entry's CRC-32 is checked, and the local headers must say what the directory says, so that no two programs can
-// see different contents in one file.
+// The zip files that torch.save writes: stored (uncompressed), contiguous entries, each under `<archive>/`. Not a general zip
+// reader: what torch does not write is refused. Every byte before the directory belongs to an entry, every entry's CRC-32 is
+// checked, and local headers must agree with the directory, so that no two programs can see different contents in one file.
 
 import type { ByteSource } from '../byte_source.js';
 import type { IgnoredEntry } from './container.js';
@@ -33,14 +32,14 @@ const PADDING_BYTE = 0x5a;
 
 const SEE_ZIP64_32 = 0xffffffff;
 
-/** A checked torch archive. */
+/** A validated torch archive. */
 export interface TorchArchive {
   readonly sha256: string;
-  /** Name of the folder that all entries lie in; '' when they lie in none. */
+  /** Name of the folder that contains all entries; '' if there is none. */
   readonly archiveName: string;
-  /** Entries by their name inside that folder: `data.pkl`, `data/0`, `version`, ... */
+  /** Entries by their name in that folder: `data.pkl`, `data/0`, `version`, ... */
   readonly entries: ReadonlyMap<string, ZipEntry>;
-  /** What of the file was not used, or not checked, and why. */
+  /** Parts of the file that were not used or not checked, and why. */
   readonly ignored: readonly IgnoredEntry[];
 }
 
@@ -71,7 +70,7 @@ function checkLayout({ entries, offset }: ZipDirectory): {
   const prefix = pickle.name.slice(0, -'data.pkl'.length);
   const inside = new Map<string, ZipEntry>();
   for (const entry of entries) {
-    // The folders around it may have entries of their own.
+    // The enclosing folders may have their own entries.
     if (entry.name.endsWith('/') && prefix.startsWith(entry.name)) continue;
     if (!entry.name.startsWith(prefix)) {
       throw new CheckpointError(
@@ -92,7 +91,7 @@ function checkLayout({ entries, offset }: ZipDirectory): {
   return { archiveName: prefix.slice(0, -1), inside };
 }
 
-/** @param wideSizes whether the header's own fields for sizes are too small and refer to the zip64 field */
+/** @param wideSizes whether the size fields of the header are too small and refer to the zip64 field */
 function checkLocalExtra(extra: Uint8Array, entry: ZipEntry, offset: number, wideSizes: boolean): void {
   let wide = false;
   for (const [id, content] of readExtraFields(extra, offset)) {
@@ -124,8 +123,8 @@ function checkLocalExtra(extra: Uint8Array, entry: ZipEntry, offset: number, wid
 }
 
 /**
- * Goes over one entry: header, data, descriptor; ends where the next one must start.
- * @param checksums whether the file has any: torch can be told to write zeros
+ * Checks one entry: header, data, descriptor; ends where the next one must start.
+ * @param checksums whether the file has any: torch can be configured to write zeros
  */
 async function checkEntry(
   pass: FilePass,
@@ -201,9 +200,9 @@ async function checkEntry(
 }
 
 /**
- * Opens and checks a torch zip, reading the file once from end to end.
+ * Opens and checks a torch zip, reading the file once from start to end.
  * @throws CheckpointError 'truncated', 'zip-format', 'zip-unsupported', 'zip-name', 'zip-overlap', 'crc-mismatch',
- *   'not-a-checkpoint' (a program), 'limit', 'aborted', 'read-failed'
+ * 'not-a-checkpoint' (a program), 'limit', 'aborted', 'read-failed'
  */
 export async function openTorchZip(source: ByteSource, options: PassOptions = {}): Promise<TorchArchive> {
   const directory = await readZipDirectory(source);

@@ -1,15 +1,15 @@
-// The end records and the central directory of a zip, read as strictly as torch writes them.
-// Layout: PKWARE APPNOTE 6.3.10, sections 4.3.12 to 4.3.16 and 4.5.3.
+// The end records and the central directory of a zip, restricted to what torch writes. Layout: PKWARE APPNOTE 6.3.10, sections
+// 4.3.12 to 4.3.16 and 4.5.3.
 
 import type { ByteSource } from '../byte_source.js';
 import { CheckpointError, quote } from './errors.js';
 import { readBytes } from './file_pass.js';
 import { MAX_ZIP_DIRECTORY_BYTES, MAX_ZIP_ENTRIES, MAX_ZIP_NAME_BYTES } from './limits.js';
 
-/** What the central directory says of one entry. */
+/** An entry's record in the central directory. */
 export interface ZipEntry {
   readonly name: string;
-  /** How it is compressed; 0 is not at all. */
+  /** Compression method; 0 is none. */
   readonly method: number;
   /** Offset of the local header in the file. */
   readonly headerOffset: number;
@@ -24,7 +24,7 @@ export interface ZipEntry {
   dataOffset: number;
 }
 
-/** The directory: entries in the order in which they lie in the file. */
+/** The directory: entries in the order of their data in the file. */
 export interface ZipDirectory {
   readonly entries: readonly ZipEntry[];
   /** Offset of the central directory: the entries end here. */
@@ -43,10 +43,10 @@ const LOCATOR_BYTES = 20;
 const ZIP64_END_BYTES = 56;
 const CENTRAL_BYTES = 46;
 
-/** Longest comment at the end of a zip, and so the farthest from the file's end that its end record is looked for. */
+/** Maximum length of the comment at the end of a zip, and so the maximum distance of the end record from the end of the file. */
 const MAX_COMMENT_BYTES = 0xffff;
 
-/** "This field is too small: see the zip64 record." */
+/** Marks a field whose value is in the zip64 record. */
 const SEE_ZIP64_16 = 0xffff;
 const SEE_ZIP64_32 = 0xffffffff;
 
@@ -63,10 +63,10 @@ const FLAGS_STRONG_ENCRYPTION = 0x2040;
 
 export const ZIP64_EXTRA = 0x0001;
 
-/** Times and owners of files, which packing programs note: Info-ZIP's UT, UX, Ux and ux, and NTFS's. */
+/** Extra fields with times and owners of files: Info-ZIP's UT, UX, Ux and ux, and NTFS's. */
 export const HARMLESS_EXTRAS: ReadonlySet<number> = new Set([0x5455, 0x5855, 0x7855, 0x7875, 0x000a]);
 
-/** Spec versions of packing programs, times ten; torch writes 0. No bit flipped in a 0 gives one of them. */
+/** Spec versions written by archivers, times ten; torch writes 0. A single flipped bit in a 0 gives none of them. */
 const PACKER_VERSIONS: ReadonlySet<number> = new Set([20, 21, 23, 25, 30, 31, 45, 46, 51, 52, 61, 62, 63]);
 
 /** A 64-bit field as a number. @throws CheckpointError 'zip-format' beyond 2^53. */
@@ -82,7 +82,7 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** The extra fields of a header, by id. @throws CheckpointError 'zip-format' when they do not fill their space. */
+/** The extra fields of a header, by id. @throws CheckpointError 'zip-format' if they do not fill their space. */
 export function readExtraFields(bytes: Uint8Array, fileOffset: number): Map<number, Uint8Array> {
   const fields = new Map<number, Uint8Array>();
   const view = viewOf(bytes);
@@ -112,8 +112,8 @@ interface EndRecord {
 }
 
 /**
- * The last bytes of the file from a bit before the end record on, and the record's position in them: as in torch's
- * reader, the last one counts, and bytes may follow it.
+ * The last bytes of the file, from shortly before the end record, and the record's position in them. As in torch's reader, the
+ * last end record is used, and bytes may follow it.
  */
 async function findEndRecord(
   source: ByteSource,
@@ -198,7 +198,7 @@ async function readEndRecord(source: ByteSource): Promise<EndRecord> {
   return { ...wide, trailing };
 }
 
-/** @param folder whether the entry has no data, so that its name may end in a slash */
+/** @param folder whether the entry has no data, so that its name may end with a slash */
 function checkName(name: string, offset: number, folder: boolean): void {
   const parts = (folder ? name.replace(/\/$/, '') : name).split('/');
   const problem = name.includes('\0')
@@ -296,7 +296,7 @@ function readRecord(
   return [entry, end];
 }
 
-/** Programs that lie in zips with a data.pkl too, by the names of their entries. */
+/** Program archives that may also contain a data.pkl, recognised by entry names. */
 const PROGRAMS: readonly (readonly [RegExp, string])[] = [
   [
     /^(.*\/)?(constants\.pkl|code\/.*)$/,
@@ -312,7 +312,7 @@ const PROGRAMS: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Refuses programs by name, then whatever is compressed: programs often are, and their name says more. */
+/** Refuses programs by name, then compressed entries: programs are often compressed, and their name is the better message. */
 function checkMethods(entries: readonly ZipEntry[]): void {
   for (const { name, recordOffset } of entries) {
     const program = PROGRAMS.find(([pattern]) => pattern.test(name));
@@ -335,8 +335,8 @@ function checkMethods(entries: readonly ZipEntry[]): void {
 }
 
 /**
- * Who made an entry and its attributes mean nothing here. torch's writer repeats them for every entry, so in its
- * files a damaged byte shows; packing programs note the rights of each file.
+ * Who made an entry and its attributes have no meaning here. torch's writer writes the same values for every entry, so a damaged
+ * byte is visible in its files; archivers record each file's permissions.
  * @param records each entry's record in the directory
  */
 function checkAttributes(entries: readonly ZipEntry[], records: readonly Uint8Array[]): void {
@@ -355,7 +355,7 @@ function checkAttributes(entries: readonly ZipEntry[], records: readonly Uint8Ar
 }
 
 /**
- * Reads and checks the directory; the entries themselves are not looked at yet.
+ * Reads and validates the directory, but not the entries themselves.
  * @throws CheckpointError 'truncated', 'zip-format', 'zip-unsupported', 'zip-name', 'zip-overlap', 'limit'
  */
 export async function readZipDirectory(source: ByteSource): Promise<ZipDirectory> {

@@ -1,5 +1,5 @@
-// Zips that torch reads although it does not write them so: packed again by other programs, with comments, with bytes
-// behind, without checksums; and the fields of large files, when they say too little.
+// Zips that torch reads although it does not write them: repacked by other programs, with comments, with trailing bytes, without
+// checksums; and incomplete fields of large files.
 
 import t from 'tap';
 import type { StoredTensor } from './tensor.js';
@@ -106,7 +106,7 @@ t.test('zip64 fields that say too little', async (t) => {
   };
   const directory = view.getUint32(bytes.length - 6, true);
   const field = fieldAt(directory);
-  /** The field of 24 bytes as one of fewer, and a harmless one in what is left. */
+  /** Replaces the field of 24 bytes with a shorter one, and a harmless one in the remaining space. */
   const shorter = (at: number, length: number): Uint8Array => {
     const changed = bytes.slice();
     const fields = new ByteBuilder()
@@ -128,7 +128,7 @@ t.test('zip64 fields that say too little', async (t) => {
   const absent = bytes.slice();
   absent.set([0x75, 0x78], field);
   await refused(t, 'none', absent, 'zip-format', /zip64 field of 0 bytes where 24 are expected/);
-  // In the local header: sizes that refer to the field, and a field that has the offset alone.
+  // In the local header: sizes that refer to the field, and a field that only has the offset.
   const local = shorter(fieldAt(0), 8);
   const [crc, size] = [view.getUint32(directory + 16, true), 0xffffffff];
   for (const [at, value] of [

@@ -1,9 +1,9 @@
-// A pickle assembler: bytes of any opcode stream, honest or hostile. Numbers and strings choose the opcode that
-// Python's pickler (protocol 2) would.
+// A pickle assembler: the bytes of any opcode stream, valid or hostile. For numbers and strings it chooses the same opcodes as
+// Python's pickler (protocol 2).
 
 import { OP } from '../pickle_opcodes.js';
 
-/** Bytes that grow. */
+/** A growing byte buffer. */
 export class ByteBuilder {
   private bytes = new Uint8Array(1024);
   private view = new DataView(this.bytes.buffer);
@@ -69,7 +69,7 @@ export class ByteBuilder {
 
 /** Opcodes by name (`op('MARK', 'EMPTY_LIST')`), and values as Python pickles them. */
 export class Assembler extends ByteBuilder {
-  /** Starts with the protocol, unless that is null. */
+  /** Starts with the protocol, unless it is null. */
   constructor(protocol: number | null = 2) {
     super();
     if (protocol !== null) this.op('PROTO').uint8(protocol);
@@ -88,7 +88,7 @@ export class Assembler extends ByteBuilder {
     return this.op('BININT').uint32(value >>> 0);
   }
 
-  /** LONG1: two's complement, as few bytes as hold the sign. */
+  /** LONG1: two's complement, in as few bytes as hold the sign. */
   long(value: bigint): this {
     const bytes: number[] = [];
     let rest = value;

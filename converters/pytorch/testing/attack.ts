@@ -1,4 +1,4 @@
-// What the tests of hostile files share: files around lies, and what a refusal must look like.
+// Shared by the tests of hostile files: creates such files, and checks how they are refused.
 
 import type { Test } from 'tap';
 import { bytesSource } from '../../byte_source.js';

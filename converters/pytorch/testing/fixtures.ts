@@ -1,4 +1,4 @@
-// Where the reference checkpoints are, and how a test goes without one that is missing.
+// Locates the reference checkpoints; a test can skip those that are missing.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -14,7 +14,7 @@ function repositoryRoot(): string {
   return folder;
 }
 
-/** The path of a fixture (`grootv/grootv_tiny_module.pth`), or undefined if it is not there. */
+/** The path of a fixture (`grootv/grootv_tiny_module.pth`), or undefined if it does not exist. */
 export function fixturePath(name: string): string | undefined {
   const root = repositoryRoot();
   return [join(root, 'fixtures', name), join(root, '..', 'shared', 'fixtures', name)].find((path) =>
@@ -22,7 +22,7 @@ export function fixturePath(name: string): string | undefined {
   );
 }
 
-/** The bytes of a fixture, or undefined if it is not there. */
+/** The bytes of a fixture, or undefined if it does not exist. */
 export function fixtureBytes(name: string): Uint8Array | undefined {
   const path = fixturePath(name);
   return path === undefined ? undefined : new Uint8Array(readFileSync(path));

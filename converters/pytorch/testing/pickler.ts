@@ -1,4 +1,4 @@
-// Nested values of any kind as the pickle that torch.save would write, with their storages set aside.
+// Pickles nested values of any kind as torch.save does, and collects their storages.
 
 import type { DType } from '../dtype.js';
 import { ITEM_BYTES, STORAGE_DTYPES } from '../dtype.js';
@@ -6,8 +6,8 @@ import { rowMajorStrides } from '../tensor.js';
 import { Assembler } from './assembler.js';
 
 /**
- * A buffer to be saved; give one object to several tensors and they share it. `bytes` may be a function that yields
- * the data in pieces, so that files larger than memory can be made; it must yield `elements` values in all.
+ * A buffer to be saved; several tensors share it if they are given the same object. `bytes` may be a function that yields the
+ * data in pieces, so that files larger than memory can be made; it must yield `elements` values in total.
  */
 export interface MadeStorage {
   readonly dtype: DType;
@@ -17,7 +17,7 @@ export interface MadeStorage {
   readonly location?: string;
 }
 
-/** A tensor to be saved. Strides are row-major and the offset 0 unless given; neither is checked. */
+/** A tensor to be saved. Strides are row-major and the offset is 0 by default; neither is checked. */
 export class MadeTensor {
   readonly strides: readonly number[];
 
@@ -42,7 +42,7 @@ export class MadeTuple {
   }
 }
 
-/** A `collections.OrderedDict`; `model.state_dict()` is one, and carries the attribute `_metadata`. */
+/** A `collections.OrderedDict`; `model.state_dict()` returns one, which has the attribute `_metadata`. */
 export class MadeOrderedDict {
   constructor(
     readonly entries: ReadonlyMap<Picklable, Picklable>,
@@ -58,7 +58,7 @@ export class MadeGlobal {
   ) {}
 }
 
-/** An object of a class: made by NEWOBJ (or by a call), then given its entries and attributes. */
+/** An object of a class: created by NEWOBJ (or by a call), then given its entries and attributes. */
 export class MadeObject {
   constructor(
     readonly global: MadeGlobal,
@@ -71,7 +71,7 @@ export class MadeObject {
   ) {}
 }
 
-/** What can be pickled: arrays are lists, Maps are dicts, whole numbers are ints, others floats. */
+/** Values that can be pickled: arrays are lists, Maps are dicts, whole numbers are ints, others floats. */
 export type Picklable =
   | null
   | boolean
@@ -86,7 +86,7 @@ export type Picklable =
   | MadeObject
   | MadeTensor;
 
-/** A tensor of its own storage, filled with `values` of the type's typed array (16-bit floats: their bits). */
+/** A tensor with its own storage, filled with `values` of the type's typed array (16-bit floats: their bits). */
 export function madeTensor(dtype: DType, shape: readonly number[], values: ArrayBufferView): MadeTensor {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return new MadeTensor({ dtype, elements: bytes.byteLength / ITEM_BYTES[dtype], bytes }, shape);
@@ -105,7 +105,7 @@ export class Pickler {
     this.assembler = new Assembler(options.protocol ?? 2);
   }
 
-  /** The pickle of `root`; `storages` then has every storage in it with its key. */
+  /** The pickle of `root`; `storages` then maps keys to all its storages. */
   pickle(root: Picklable): Uint8Array {
     this.value(root);
     return this.assembler.stop();

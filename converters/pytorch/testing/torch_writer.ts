@@ -16,13 +16,13 @@ export * from './pickler.js';
 export type { Sink } from './zip_writer.js';
 
 export interface TorchZipOptions {
-  /** Name of the folder inside, torch's is the file's name without its ending; 'archive' by default. */
+  /** Name of the folder inside; torch uses the file's name without extension; 'archive' by default. */
   readonly archiveName?: string;
   /** Content of the `byteorder` entry, which torch 2 writes; none by default. */
   readonly byteOrder?: string;
   /** Pickle protocol; 2 by default, as torch's. */
   readonly protocol?: number;
-  /** 'always' gives small files the zip64 fields of large ones. */
+  /** 'always' also gives small files the zip64 fields of large ones. */
   readonly zip64?: 'needed' | 'always';
 }
 
@@ -49,7 +49,7 @@ export async function writeTorchZip(
   await zip.finish();
 }
 
-/** A sink that keeps everything, and what it has kept. */
+/** A sink that keeps all bytes in memory. */
 export function memorySink(): { readonly sink: Sink; readonly bytes: () => Uint8Array } {
   const builder = new ByteBuilder();
   return {
@@ -92,7 +92,7 @@ export function torchLegacyBytes(
   return file.build();
 }
 
-/** A dict of texts to values. */
+/** A dict with string keys. */
 export function madeDict(entries: Readonly<Record<string, Picklable>>): Map<Picklable, Picklable> {
   return new Map(Object.entries(entries));
 }

@@ -1,16 +1,16 @@
-// Zips as torch's writer lays them out: stored entries, sizes in descriptors, data aligned to 64 bytes with an 'FB'
-// field, zip64 end records always. Every field can be falsified.
+// Zips laid out as by torch's writer: stored entries, sizes in data descriptors, data aligned to 64 bytes with an 'FB' field,
+// zip64 end records always. Every field can be falsified.
 
 import { crc32 } from '../crc32.js';
 import { ByteBuilder } from './assembler.js';
 
-/** Takes the file's bytes as they come; may be asynchronous (a stream that wants to be waited for). */
+/** Receives the bytes of the file in order; may be asynchronous, to apply backpressure. */
 export type Sink = (bytes: Uint8Array) => void | Promise<void>;
 
 /** Data of an entry, whole or in pieces of `size` bytes in all. */
 export type EntryData = Uint8Array | { readonly size: number; readonly pieces: () => Iterable<Uint8Array> };
 
-/** Fields of one entry that shall say something else than the truth. */
+/** False values for fields of an entry. */
 export interface EntryLies {
   readonly method?: number;
   readonly flags?: number;
@@ -36,7 +36,7 @@ export class ZipWriter {
 
   constructor(
     private readonly sink: Sink,
-    /** Whether every entry gets zip64 fields, as otherwise only those of 4 GiB and more. */
+    /** Whether every entry gets zip64 fields, or only those of 4 GiB and more. */
     private readonly zip64: 'needed' | 'always' = 'needed',
   ) {}
 
