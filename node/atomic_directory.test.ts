@@ -121,7 +121,7 @@ t.test('listeners on the process last only as long as a folder is open', async (
 });
 
 t.test('a process that ends early leaves nothing behind', async (t) => {
-  // As built: processes that transpile first are slow to start.
+  // The built files: processes that transpile first are slow to start.
   const module = JSON.stringify(new URL('../dist/node/atomic_directory.js', import.meta.url).href);
   const program = `
     const { openAtomicDirectory } = await import(${module});

@@ -1,9 +1,8 @@
 /**
- * An output folder that is either complete or not there: files are written into a hidden folder beside it, which takes
- * the final name in one step. Where the folder exists already, the hidden one lies inside and its files move out at the
- * end, in the order in which they were written: the folder stays the same one, with its owner and permissions, also
- * where it is the root of a volume or the current folder of a shell.
- * An abort, a process exit, SIGINT, SIGTERM and SIGHUP leave nothing behind.
+ * An output folder that is either complete or absent: files are written to a hidden folder beside it, which is then renamed in
+ * one step. If the folder already exists, the hidden folder is inside it, and its files are moved out at the end, in the order in
+ * which they were written: the folder keeps its identity, owner and permissions, even if it is the root of a volume or the
+ * current directory of a shell. An abort, a process exit, SIGINT, SIGTERM and SIGHUP leave nothing behind.
  */
 import { lstat, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -25,26 +24,26 @@ export type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 export interface AtomicDirectory {
   /** Writes one new file. Throws `Error` for an unsafe name, a name already written, or a full disk. */
   write(name: string, chunks: Uint8Array | string | Chunks): Promise<void>;
-  /** Gives the folder its final name. Throws `Error` when something else has appeared there meanwhile. */
+  /** Gives the folder its final name. Throws `Error` if something else has appeared there in the meantime. */
   commit(): Promise<void>;
-  /** Removes everything written, and parent folders made for it. Does nothing after `commit` or a first `abort`. */
+  /** Removes everything written, and parent folders created for it. Has no effect after `commit` or an earlier `abort`. */
   abort(): Promise<void>;
 }
 
 export interface AtomicDirectoryOptions {
   /**
-   * Lets the folder hold something already: files of the same names are replaced, these are removed, and all others
-   * stay. By default it must be empty.
+   * Allows a folder that is not empty: files with the same names are replaced, these are removed, and all others are kept. By
+   * default the folder must be empty.
    */
   readonly replace?: readonly string[];
 }
 
-/** Letters, digits, dot, dash, underscore; no separators, nothing hidden: the same file on every system. */
+/** Letters, digits, dot, dash, underscore; no separators, no hidden files: the name means the same file on every system. */
 const SAFE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/;
 
 /**
- * Starts an output folder at `path`; missing parent folders are made, and a link is followed.
- * Throws `Error`, one line, when `path` is a file, a folder that is not empty, or may not be written to.
+ * Starts an output folder at `path`; missing parent folders are created, and a link is followed. Throws a one-line `Error` if
+ * `path` is a file, a folder that is not empty, or not writable.
  */
 export async function openAtomicDirectory(
   path: string,
@@ -56,7 +55,7 @@ export async function openAtomicDirectory(
       throw cannotWrite('the directory exists and is not empty');
     }
   };
-  /** Whether the folder is there. */
+  /** Whether the folder exists. */
   const check = async (folder: string): Promise<boolean> => {
     const status = await stat(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
@@ -124,8 +123,8 @@ export async function openAtomicDirectory(
 }
 
 /**
- * Writes such a folder: what `write` has written, when it is done and has not failed.
- * @returns what `write` does. Throws as {@link openAtomicDirectory}, and what `write` throws.
+ * Writes such a folder, and commits it if `write` succeeds.
+ * @returns the result of `write`. Throws as {@link openAtomicDirectory}, and what `write` throws.
  */
 export async function writeFolderAtomically<T>(
   path: string,
@@ -142,7 +141,7 @@ export async function writeFolderAtomically<T>(
   }
 }
 
-/** Follows links, also one to a folder that is not there yet. */
+/** Resolves links, including one to a folder that does not exist yet. */
 async function throughLinks(path: string): Promise<string> {
   let at = path;
   for (let links = 0; links < 40; links++) {
@@ -153,12 +152,12 @@ async function throughLinks(path: string): Promise<string> {
   throw new Error('too many links');
 }
 
-/** What is in a folder, other than what is being written there. */
+/** The entries of a folder, except the output in progress. */
 async function entriesOf(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => !isUnfinished(name));
 }
 
-/** Moves the files into the folder. What goes wrong in between leaves some of them there, but never the last ones. */
+/** Moves the files into the folder. A failure in between leaves some of the files there, but never the last ones. */
 async function moveInto(
   target: string,
   temporary: string,

@@ -22,7 +22,7 @@ import t from 'tap';
 import { writeFileAtomically } from './atomic_file.js';
 
 const BYTES = new TextEncoder().encode('new content');
-/** As built: processes that transpile first are slow to start. */
+/** The built files: processes that transpile first are slow to start. */
 const built = (file: string) => JSON.stringify(new URL(`../dist/node/${file}`, import.meta.url).href);
 
 t.test('a regular file, new or replaced, keeps its permissions', async (t) => {
@@ -75,7 +75,7 @@ t.test('pipes and devices are written into', async (t) => {
     t.equal(read, 'new content', name);
   }
   t.ok(lstatSync(join(dir, 'pipe')).isFIFO());
-  // Through links of the test's own: a mistake would replace these and not the devices of the machine.
+  // Uses links of its own: a bug would replace these and not the devices of the machine.
   symlinkSync('/dev/null', join(dir, 'null'));
   symlinkSync('/dev/full', join(dir, 'full'));
   await writeFileAtomically(join(dir, 'null'), BYTES);
@@ -94,7 +94,7 @@ t.test('the open files of the process, whatever they are', async (t) => {
       cwd: dir,
       encoding: 'utf8',
     });
-  // Not /dev/stdout itself: where nothing stands in the way of a mistake, it would be replaced for the whole machine.
+  // Not /dev/stdout itself, which a bug could replace for the whole machine.
   symlinkSync('/dev/stdout', join(dir, 'link'));
   for (const path of ['/dev/fd/1', '/proc/self/fd/1', 'link']) {
     t.equal(run(path, '| cat').length, 300000, path);

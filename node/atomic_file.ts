@@ -1,6 +1,6 @@
 /**
- * Output files. A regular file is either complete or as it was before: it is written beside its final name, then
- * renamed. What is no regular file (a pipe, a device such as /dev/null, standard output) is written into.
+ * Output files. A regular file is either complete or unchanged: the new one is written beside it, then renamed. Anything else (a
+ * pipe, a device such as /dev/null, standard output) is written to directly.
  */
 import { constants, fstatSync, type Stats, write } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, realpath, rename, rm } from 'node:fs/promises';
@@ -9,9 +9,12 @@ import { promisify } from 'node:util';
 import { reasonOf } from './system_error.js';
 import { forget, remember, removeStale, syncFile, syncFolder, unfinishedPath } from './unfinished.js';
 
-/** A folder is searched for what ended processes left so often at most: a search reads all its names, which may be many. */
+/**
+ * Minimum interval of searches of a folder for files left by terminated processes: a search reads all its names, which may be
+ * many.
+ */
 const SEARCHED_MS = 10_000;
-/** When folders were searched. */
+/** When each folder was searched. */
 const searched = new Map<string, number>();
 const MOST_FOLDERS = 1000;
 
@@ -22,29 +25,29 @@ async function removeStaleAtTimes(folder: string): Promise<void> {
   await removeStale(folder);
 }
 
-/** What a path leads to. */
+/** What a path resolves to. */
 type Target =
   | { readonly kind: 'descriptor'; readonly fd: number }
   | { readonly kind: 'stream'; readonly path: string }
   | { readonly kind: 'file'; readonly path: string; readonly status: Stats | undefined };
 
-/** Links that lead to links: as many as Linux follows. */
+/** Maximum length of a chain of links, as on Linux. */
 const MOST_LINKS = 40;
 
-/** An output that cannot be written; it says which, and why. */
+/** An output that cannot be written; the message names it and the reason. */
 export class UnwritableOutput extends Error {}
 
-/** Whether an error is that of an output, also of a pipe whose reader has gone. */
+/** Whether an error was caused by an output, including a pipe whose reader has gone. */
 export function isOfOutput(error: unknown): boolean {
   return error instanceof UnwritableOutput || (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
 }
 
 /**
- * Writes `path` piece by piece. What was there before stays until the new file is complete, and gives the new one its
- * permissions; a link stays, and what it leads to is replaced; pipes and devices are written into. When `write` throws, what was
- * written of a regular file is removed.
- * @throws {UnwritableOutput} one line, for a directory, a socket or a disk as `path`, and when writing fails. Of a pipe whose
- *     reader has gone, the system's own error with the code EPIPE.
+ * Writes `path` piece by piece. The previous file stays until the new one is complete, which gets its permissions; a link stays,
+ * and its target is replaced; pipes and devices are written to directly. If `write` throws, an unfinished regular file is
+ * removed.
+ * @throws {UnwritableOutput} one line, if `path` is a directory, a socket or a block device, or if writing fails. For a pipe
+ * whose reader has gone, the system's own error with the code EPIPE.
  */
 export async function writeOutput(
   path: string,
@@ -62,20 +65,20 @@ export async function writeOutput(
   }
 }
 
-/** Writes `path` at once, as {@link writeOutput} does. */
+/** Writes `path` in one piece, like {@link writeOutput}. */
 export function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
   return writeOutput(path, (append) => append(bytes));
 }
 
 /**
  * Whether a path is, or would be, a regular file.
- * @throws {Error} one line, where it cannot be written to: a directory, or in a folder that does not exist
+ * @throws {Error} one line, if it cannot be written to: a directory, or in a folder that does not exist
  */
 export function isRegularOutput(path: string): Promise<boolean> {
   return inWords(path, async () => (await targetOf(path)).kind === 'file');
 }
 
-/** Errors of the system name the path. */
+/** Wraps errors of the system in a message that names the path. */
 async function inWords<T>(path: string, body: () => Promise<T>): Promise<T> {
   try {
     return await body();
@@ -88,7 +91,7 @@ async function inWords<T>(path: string, body: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Whether a path is one of the process's own open files, such as /dev/stdout. */
+/** Whether a path is one of the process's own open file descriptors, such as /dev/stdout. */
 export function isDescriptor(path: string): boolean {
   return descriptorOf(path) !== undefined;
 }
@@ -129,9 +132,9 @@ function withStatus(path: string, status: Stats | undefined): Target {
 /** An output that is written piece by piece. */
 interface OpenedFile {
   write(bytes: Uint8Array): Promise<void>;
-  /** The file is complete: it gets its name. */
+  /** Completes the file, which gets its final name. */
   commit(): Promise<void>;
-  /** Removes what was written of a regular file. */
+  /** Removes an unfinished regular file. */
   abort(): Promise<void>;
 }
 
@@ -146,7 +149,7 @@ async function opened(target: Target): Promise<OpenedFile> {
   return { write: (bytes) => handle.writeFile(bytes), commit: close, abort: close };
 }
 
-/** Takes the place of a file when it is complete. */
+/** Replaces a file once it is complete. */
 async function replacement(path: string, status: Stats | undefined): Promise<OpenedFile> {
   const folder = dirname(path);
   await removeStaleAtTimes(folder);
@@ -183,13 +186,13 @@ async function replacement(path: string, status: Stats | undefined): Promise<Ope
   };
 }
 
-/** Gives a new file or folder the owner and the permissions of the one that it replaces. */
+/** Gives a new file or folder the owner and permissions of the one that it replaces. */
 async function keepPermissions(handle: FileHandle, { mode, uid, gid }: Stats): Promise<void> {
-  await handle.chown(uid, gid).catch(() => {}); // only root may give files away
+  await handle.chown(uid, gid).catch(() => {}); // only root may change the owner
   await handle.chmod(mode & 0o777);
 }
 
-/** Through the process's own streams where they are pipes, which may be slower than the writer. */
+/** Writes through the process's own streams if they are pipes, which may be slower than the writer. */
 async function writeToDescriptor(fd: number, bytes: Uint8Array): Promise<void> {
   const status = fstatSync(fd);
   const stream = [process.stdout, process.stderr].find((output) => output.fd === fd);

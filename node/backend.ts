@@ -1,20 +1,20 @@
-/** Starts a tfjs backend by its name. */
+/** Starts tfjs backends by name. */
 import { existsSync } from 'node:fs';
 import { type BackendOn, backendEntry, backendsOn } from '../plugin/backends.js';
 import { missingPackage } from './error_line.js';
 
 /** A backend that a command runs on. */
 export type StartedBackend = BackendOn<'node'>;
-/** What `--backend` takes. */
+/** Values of `--backend`. */
 export type CliBackend = StartedBackend | 'auto';
 
-/** Is told what a person should know of a start. */
+/** Receives warnings for the user. */
 export type Warn = (line: string) => void;
 
 /**
- * Starts a backend, or with `auto` the fastest that is there.
- * @returns the one that runs.
- * @throws {Error} when it is not there, naming what to install.
+ * Starts a backend, or the fastest available one for `auto`.
+ * @returns the name of the started backend
+ * @throws {Error} if it is not available, saying what to install
  */
 export async function startBackend(name: CliBackend, warn: Warn): Promise<StartedBackend> {
   if (name !== 'auto') return start(name, warn);
@@ -24,7 +24,7 @@ export async function startBackend(name: CliBackend, warn: Warn): Promise<Starte
     try {
       return await start(candidate, warn);
     } catch (error) {
-      if (missingPackage(error)) throw error; // one that the reference backend needs too
+      if (missingPackage(error)) throw error; // one that the cpu backend needs too
       warn(`${(error as Error).message} (slower backends are tried instead)`);
     }
   }
@@ -41,7 +41,7 @@ function isOnDevice(name: StartedBackend): name is keyof typeof DEVICES {
   return name in DEVICES;
 }
 
-/** Whether `auto` finds a GPU. What stands in for one is slow: it runs for those who name the backend. */
+/** Whether `auto` finds a GPU. Software renderers are slow, and only used if the backend is named. */
 const hasGpu: Readonly<Record<keyof typeof DEVICES, () => Promise<boolean>>> = {
   cuda: async () => {
     const { openDevice } = await import('../gpu/cuda/backend/load_driver.js');
@@ -55,7 +55,7 @@ const hasGpu: Readonly<Record<keyof typeof DEVICES, () => Promise<boolean>>> = {
     }
   },
   webgpu: async () => {
-    // Dawn takes time to load, and where there is no GPU its loader of drivers writes to stderr.
+    // Loading Dawn takes time, and without a GPU its driver loader prints to stderr.
     if (process.platform === 'linux' && !LINUX_GPUS.some((path) => existsSync(path))) return false;
     try {
       const { adapterDescription, ready } = await DEVICES.webgpu();
@@ -67,14 +67,14 @@ const hasGpu: Readonly<Record<keyof typeof DEVICES, () => Promise<boolean>>> = {
   },
 };
 
-/** Whether a model would run on another device than this machine's cores. */
+/** Whether a model would run on a device other than this machine's CPU. */
 export async function runsOnDevice(name: CliBackend): Promise<boolean> {
   if (name !== 'auto') return isOnDevice(name);
   const found = await Promise.all(Object.values(hasGpu).map((has) => has()));
   return found.includes(true);
 }
 
-/** Files of drivers: those of Mesa and others, NVIDIA's, that of Windows' Linux. */
+/** Device files of drivers: Mesa and others, NVIDIA, WSL. */
 const LINUX_GPUS = ['/dev/dri', '/dev/nvidiactl', '/dev/dxg'];
 
 async function start(name: StartedBackend, warn: Warn): Promise<StartedBackend> {
@@ -84,11 +84,11 @@ async function start(name: StartedBackend, warn: Warn): Promise<StartedBackend> 
     if (!missingPackage(error)) throw error;
     throw new Error(`the backend '${name}' needs the package ${tfjsPackage}: npm install ${tfjsPackage}`);
   });
-  // Not all of the plugin, of which each thread of a pool would load what it does not need.
+  // Not the whole plugin: each thread of a pool would load modules that it does not need.
   await Promise.all([import('../plugin/cpu/index.js'), import('../plugin/graph_model.js')]);
   const kernels = name === 'wasm' ? await wasmKernels(warn) : undefined;
-  tf.enableProdMode(); // no advice on other backends, no checks meant for developers of kernels
-  // Before tfjs starts the backend: the error says what is missing and what to do.
+  tf.enableProdMode(); // no advice on other backends, and no checks meant for kernel developers
+  // Before tfjs starts the backend: this error says what is missing and what to do.
   if (isOnDevice(name)) await (await DEVICES[name]()).ready();
   if (!(await tf.setBackend(name))) throw new Error(`the backend '${name}' could not be started`);
   await tf.ready();
@@ -97,9 +97,9 @@ async function start(name: StartedBackend, warn: Warn): Promise<StartedBackend> 
 }
 
 /**
- * Registers the gradients of tfjs's own ops, which training and receptive fields need; tfjs-core has them, but lets nobody import them alone
- * in Node.
- * @throws {Error} when the package that registers them is not installed
+ * Registers the gradients of tfjs's own ops, which training and receptive fields need. They are part of tfjs-core, which does not
+ * export them separately in Node.
+ * @throws {Error} if the package that registers them is not installed
  */
 export async function registerGradients(): Promise<void> {
   await import('@tensorflow/tfjs').catch((error) => {
@@ -108,7 +108,7 @@ export async function registerGradients(): Promise<void> {
   });
 }
 
-/** Our kernels for the wasm backend; a checkout without Emscripten has none, and runs without. */
+/** The plugin's kernels for the wasm backend; a checkout built without Emscripten runs without them. */
 async function wasmKernels(warn: Warn): Promise<{ ready(): Promise<void> } | undefined> {
   if (existsSync(new URL('../wasm/kernels.wasm', import.meta.url))) return import('../wasm/index.js');
   warn(

@@ -1,14 +1,14 @@
-/** Errors as one line for a person. */
+/** Formats errors as one line. */
 import { inline } from './printable.js';
 
-/** The packages that npm installs beside this one. */
+/** Peer dependencies. */
 const PEERS =
   '@tensorflow/tfjs-core @tensorflow/tfjs-converter @tensorflow/tfjs-backend-cpu @tensorflow/tfjs-backend-wasm';
 
-/** Characters of an error's message. */
+/** Maximum characters of an error's message. */
 const MESSAGE_CHARACTERS = 2000;
 
-/** An error's message on one line, whatever it was. */
+/** The message of any thrown value, on one line. */
 export function oneLine(error: unknown): string {
   const peer = missingPackage(error);
   if (peer?.startsWith('@tensorflow/')) return `the package ${peer} is not installed: npm install ${PEERS}`;
@@ -17,7 +17,7 @@ export function oneLine(error: unknown): string {
   return inline(line, MESSAGE_CHARACTERS) || 'failed for an unknown reason';
 }
 
-/** The package that an import did not find; undefined when that is not what went wrong. */
+/** The package that an import could not find; undefined for other errors. */
 export function missingPackage(error: unknown): string | undefined {
   const { code, message } = (error ?? {}) as NodeJS.ErrnoException;
   if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') return undefined;

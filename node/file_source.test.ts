@@ -86,7 +86,7 @@ t.test('a file that changes while it is read', async (t) => {
     const source = await fileSource(file);
     await source.read(0, 5);
     await source.checkUnchanged();
-    await new Promise((resolve) => setTimeout(resolve, 20)); // clocks of file systems have steps
+    await new Promise((resolve) => setTimeout(resolve, 20)); // file system timestamps have a coarse resolution
     change(file);
     const expected = { name: 'CheckpointError', message: `${file}: the file changed while it was read` };
     await t.rejects(source.read(5, 5), expected, name);

@@ -1,4 +1,4 @@
-/** A file on disk as a `ByteSource`: pieces are read when they are asked for, the file is never held whole. */
+/** A file on disk as a `ByteSource`: pieces are read on request, the file is never in memory as a whole. */
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -8,24 +8,24 @@ import { reasonOf } from './system_error.js';
 
 export interface FileSource extends ByteSource {
   /**
-   * Throws `CheckpointError` when another file has the path by now, or the size or the time of the last change is
-   * another than when the file was opened.
+   * Throws `CheckpointError` if the path now refers to another file, or the size or modification time has changed since the file
+   * was opened.
    */
   checkUnchanged(): Promise<void>;
-  /** Closes the file; reading afterwards rejects. */
+  /** Closes the file; later reads reject. */
   close(): Promise<void>;
 }
 
 /**
- * Opens a regular file for reading. `size` is its size now.
- * Throws `Error`, one line that names the file, when it is missing, may not be read, or is a directory, pipe, device
- * or socket; `read` throws when the range leaves the file, or the file has changed since it was opened.
+ * Opens a regular file for reading. `size` is its current size. Throws a one-line `Error` that names the file if it is missing,
+ * not readable, or a directory, pipe, device or socket; `read` throws if the range exceeds the file, or the file has changed
+ * since it was opened.
  */
 export async function fileSource(path: string): Promise<FileSource> {
   const cannotOpen = (error: unknown) => {
     throw new Error(`cannot open ${path}: ${reasonOf(error)}`);
   };
-  // Opening a pipe would wait for its writer, opening a device may do anything.
+  // Opening a pipe would wait for its writer, and opening a device may have side effects.
   checkRegular(path, await stat(path, { bigint: true }).catch(cannotOpen));
   const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(cannotOpen);
   const opened = await handle.stat({ bigint: true });
@@ -71,10 +71,7 @@ function checkRegular(path: string, status: BigIntStats): void {
 /** Node reads at most 2 GiB at a time. */
 const MAX_READ = 1 << 30;
 
-/**
- * Fills `target` with the bytes of the file from `offset` on.
- * Throws `Error` naming `path` when the file ends before.
- */
+/** Fills `target` with the bytes of the file starting at `offset`. Throws `Error` naming `path` if the file is too short. */
 export async function readExactly(
   handle: FileHandle,
   path: string,
@@ -92,7 +89,7 @@ export async function readExactly(
 
 /**
  * The text of a small file.
- * @throws {Error} one line that names the file, when {@link fileSource} would, or it has more than `most` bytes
+ * @throws {Error} one line that names the file, if {@link fileSource} would throw, or it is larger than `most` bytes
  */
 export async function readSmallFile(path: string, most: number): Promise<string> {
   const source = await fileSource(path);

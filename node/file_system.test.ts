@@ -10,7 +10,7 @@ import { fileSystem } from './file_system.js';
 
 const floatList = { type: { type: 'DT_FLOAT' } };
 
-/** `out = x + offset`, offset float32 [3], in two shards that cut a number in half. */
+/** `out = x + offset`, offset float32 [3], in two shards whose boundary is within a number. */
 function modelJson() {
   return {
     format: 'graph-model',

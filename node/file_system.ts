@@ -16,7 +16,7 @@ import {
 import { writeFolderAtomically } from './atomic_directory.js';
 import { readExactly } from './file_source.js';
 
-/** tfjs's own shard size: what a browser fetches and caches well. */
+/** tfjs's own shard size, which browsers fetch and cache well. */
 const SHARD_BYTES = 4 * 1024 * 1024;
 
 interface Shard {
@@ -25,19 +25,19 @@ interface Shard {
 }
 
 export interface FileSystemOptions {
-  /** Whether `load()` gives the weights as a stream, so that they are never all in JavaScript's memory; false. */
+  /** Whether `load()` returns the weights as a stream, so that they are never all in JavaScript memory; false by default. */
   readonly streamWeights?: boolean;
 }
 
 /**
  * An IOHandler for the graph model in folder `path` (its `model.json`), or for the `.json` file `path` itself.
  *
- * `load()` gives the weights as one ArrayBuffer, or as a stream where the options ask for it. It throws `Error`, one line that names the file, when the
- * folder, `model.json` or a shard is missing, when the JSON is not a graph model, when the shards do not add
- * up to the sizes the manifest declares, and when a shard's path leaves the folder.
+ * `load()` returns the weights as one ArrayBuffer, or as a stream if the options ask for it. It throws a one-line `Error` that
+ * names the file if the folder, `model.json` or a shard is missing, the JSON is not a graph model, the sizes of the shards differ
+ * from those in the manifest, or the path of a shard is outside the folder.
  *
- * `readText(name)` gives the text of a file beside model.json, which language models need.
- * `save()` writes a new folder of the same kind, complete or not at all; it throws when `path` is not empty.
+ * `readText(name)` returns the text of a file beside model.json, which language models need. `save()` writes a new folder of the
+ * same kind, complete or not at all; it throws if `path` is not empty.
  */
 export function fileSystem(path: string, options: FileSystemOptions = {}): ModelFolder {
   const { directory, file } = placeOf(path);
@@ -55,7 +55,9 @@ function placeOf(path: string): { directory: string; file: string } {
     : { directory: path, file: join(path, 'model.json') };
 }
 
-/** The files of the model that {@link fileSystem} loads from `path`: its JSON, then its shards in order. Throws as `load()` does. */
+/**
+ * The files of the model that {@link fileSystem} loads from `path`: its JSON, then its shards in order. Throws as `load()` does.
+ */
 export async function modelFiles(path: string): Promise<string[]> {
   const { directory, file } = placeOf(path);
   const model = parseModelJson(await readModelJson(directory, file), file);
@@ -69,7 +71,7 @@ async function load(
 ): Promise<io.ModelArtifacts> {
   const model = parseModelJson(await readModelJson(directory, file), file);
   const shards = await findShards(directory, file, model);
-  // The size of a text is known when it has been read, so that models with texts are not streamed.
+  // The size of a string tensor is only known once it has been read, so models with strings are not streamed.
   const hasTexts = model.weightsManifest.some(({ weights }) =>
     weights.some(({ dtype }) => dtype === 'string'),
   );
@@ -101,7 +103,7 @@ async function readText(path: string): Promise<string> {
 async function readBeside(directory: string, name: string): Promise<string | undefined> {
   const path = join(directory, basename(name));
   return readText(path).catch((error: NodeJS.ErrnoException) => {
-    // A folder that is not there is reported by whoever reads model.json.
+    // A missing folder is reported when model.json is read.
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
     throw new Error(`${path}: ${error.message}`);
   });
@@ -116,7 +118,7 @@ async function readModelJson(directory: string, file: string): Promise<string> {
   });
 }
 
-/** All shards in order, which are as long as the manifest declares. */
+/** All shards in order, with the total length that the manifest declares. */
 async function findShards(directory: string, file: string, { weightsManifest }: ModelJson): Promise<Shard[]> {
   const shards: Shard[] = [];
   for (const { paths, weights } of weightsManifest) {
@@ -169,8 +171,7 @@ async function readPart(file: string, target: Uint8Array, offset: number): Promi
 }
 
 /**
- * The weights one after another, each in one piece: tfjs joins the pieces of a weight by copying all that came before
- * with every piece.
+ * The weights one after another, each in one piece: tfjs joins pieces of a weight by copying all previous ones for every piece.
  */
 function streamWeightsOf({ weightsManifest }: ModelJson, shards: Shard[]): ReadableStream<ArrayBuffer> {
   const sizes = weightsManifest
@@ -231,7 +232,7 @@ async function save(directory: string, file: string, artifacts: io.ModelArtifact
   };
 }
 
-/** Views of at most SHARD_BYTES; the shards' ends need not be the buffers' ends, but nothing is copied. */
+/** Views of at most SHARD_BYTES, without copies; the ends of shards need not be the ends of buffers. */
 function* shardsOf(buffers: ArrayBuffer[]): Generator<Uint8Array> {
   for (const buffer of buffers) {
     for (let at = 0; at < buffer.byteLength; at += SHARD_BYTES) {

@@ -1,4 +1,7 @@
-/** tfjs-grootvl/node: models, checkpoints and pictures on disk, to use and to train with. Importing it lets models read image files. */
+/**
+ * tfjs-grootvl/node: models, checkpoints and images on disk, for inference and training. Importing it lets models read image
+ * files.
+ */
 import { setImageDecoder } from '../plugin/image/read.js';
 import { readImage } from './images/read_image.js';
 

@@ -1,4 +1,4 @@
-/** What tells one model from another: the SHA-256 of its JSON and its shards, one after another. */
+/** Identifies a model: the SHA-256 of the concatenation of its JSON and its shards. */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -8,18 +8,18 @@ import { modelFiles } from './file_system.js';
 import { isUrl, modelSource } from './model_source.js';
 import { reasonOf } from './system_error.js';
 
-/** A model as it was when its digest was computed. */
+/** A model at the time when its digest was computed. */
 export interface ModelIdentity {
   /** SHA-256, hexadecimal. */
   readonly digest: string;
-  /** Whether no file of it was written since; of a model behind a URL that is not known, and taken for granted. */
+  /** Whether none of its files has been written since; always true for a model at a URL, where this is unknown. */
   isUntouched(): Promise<boolean>;
 }
 
 /**
- * Reads a model once, a part at a time.
+ * Reads a model once, one part at a time.
  * @param model its folder, the path of its JSON, or the URL of either
- * @throws {Error} one line that names the file, when one is missing or cannot be read
+ * @throws {Error} one line that names the file, if one is missing or cannot be read
  */
 export async function identifyModel(model: string): Promise<ModelIdentity> {
   const hash = createHash('sha256');

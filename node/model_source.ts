@@ -1,4 +1,4 @@
-/** Where a model is that a person names. */
+/** Resolves the model that a user names. */
 import type { ModelFolder } from '../plugin/index.js';
 import type { FileSystemOptions } from './file_system.js';
 
@@ -8,7 +8,7 @@ export function isUrl(text: string): boolean {
 
 /**
  * A folder with a model.json, the file itself, or the URL of either.
- * @throws {Error} one line, for what begins like a URL and is none
+ * @throws {Error} one line, for something that begins like a URL but is not one
  */
 export async function modelSource(path: string, options?: FileSystemOptions): Promise<string | ModelFolder> {
   if (!isUrl(path)) return (await import('./file_system.js')).fileSystem(path, options);

@@ -6,22 +6,22 @@ import { type FileSource, fileSource } from './file_source.js';
 import { reasonOf } from './system_error.js';
 
 export interface OpenDirectory extends SourceDirectory {
-  /** Throws `CheckpointError` when one of the files that were opened has changed since. */
+  /** Throws `CheckpointError` if any opened file has changed since it was opened. */
   checkUnchanged(): Promise<void>;
-  /** Closes every file that was opened. */
+  /** Closes every opened file. */
   close(): Promise<void>;
 }
 
-/** Weights are only ever read as numbers, wherever they lie. */
+/** Weights are only ever read as numbers, wherever they are. */
 const WEIGHTS = /\.(safetensors|bin|pth?|ckpt)$/i;
 
 /**
- * A folder whose files are opened when they are asked for and stay open until `close`.
+ * A folder whose files are opened on request and stay open until `close`.
  *
- * A folder may be somebody else's, and a conversion copies some of its files: a link must stay within the folder, or
- * lead to the blobs of HuggingFace's cache where the folder is one of its snapshots. Weights may be links to anywhere.
+ * A folder may be untrusted, and a conversion copies some of its files: a link must stay within the folder, or lead to the blobs
+ * of HuggingFace's cache if the folder is one of its snapshots. Weights may be links to anywhere.
  *
- * Throws `Error`, one line that names the folder, when there is none; `open` when a file may not be read, is a link that
+ * Throws a one-line `Error` that names the folder if it does not exist; `open` throws if a file is not readable, is a link that
  * leads elsewhere, or its name is a path.
  */
 export async function sourceDirectory(path: string): Promise<OpenDirectory> {
@@ -59,7 +59,7 @@ export async function sourceDirectory(path: string): Promise<OpenDirectory> {
       checkName(name);
       const known = folders.get(name);
       if (known) return known;
-      // A link is no directory to lstat, and may lead anywhere.
+      // To lstat a link is not a directory, and it may lead anywhere.
       const found = await lstat(join(path, name)).catch(() => undefined);
       if (!found?.isDirectory()) return undefined;
       const folder = await sourceDirectory(join(path, name));
@@ -78,7 +78,7 @@ export async function sourceDirectory(path: string): Promise<OpenDirectory> {
   };
 }
 
-/** Throws `Error` for a link that leads to nothing, or to where it must not. */
+/** Throws `Error` for a dangling link, or one that leads to a place which is not allowed. */
 async function checkLink(folder: string, file: string): Promise<void> {
   const path = join(folder, file);
   const target = await realpath(path).catch((error) => {

@@ -1,4 +1,4 @@
-/** Errors of the operating system in words. */
+/** Describes errors of the operating system. */
 
 const REASONS: ReadonlyMap<string | undefined, string> = new Map([
   ['EACCES', 'permission denied'],
@@ -14,7 +14,7 @@ const REASONS: ReadonlyMap<string | undefined, string> = new Map([
   ['EROFS', 'the file system is read-only'],
 ]);
 
-/** Why a call of the operating system failed, without the names of calls and of temporary files. */
+/** Why a system call failed, without the names of calls and temporary files. */
 export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return REASONS.get(code) ?? message;

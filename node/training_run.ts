@@ -1,7 +1,7 @@
 /**
- * The folder of a training: `run.json` says what is trained with which options, `checkpoints/<step>` holds states to
- * continue from (complete or not there, the last two are kept), `curves.csv` and `curves.png` what the steps did. Whatever
- * is read back may have been changed by others: it is bounded and checked.
+ * The folder of a training run: `run.json` records model, data and options, `checkpoints/<step>` holds states to resume from
+ * (complete or absent; the last two are kept), `curves.csv` and `curves.png` the course of training. Files that are read back may
+ * have been changed by others: they are bounded and validated.
  */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,16 +23,16 @@ const MAX_RECORD_BYTES = 2 ** 20;
 const MAX_CURVES_BYTES = 2 ** 28;
 const [RECORD, CURVES, CHECKPOINTS] = ['run.json', 'curves.csv', 'checkpoints'];
 const [STATE, PROGRESS] = ['state.safetensors', 'progress.json'];
-/** States that are kept. */
+/** Number of states to keep. */
 const KEPT = 2;
 
-/** What a run is, which it continues with. */
+/** What a run was started with, and must be resumed with. */
 export interface RunRecord {
-  /** Of this layout: 1. */
+  /** Version of this layout: 1. */
   readonly version: 1;
-  /** As they are given on the command line, with defaults. */
+  /** As given on the command line, with defaults. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** SHA-256 of the checkpoint that the model is from. */
+  /** SHA-256 of the checkpoint of the initial model. */
   readonly model: string;
   /** SHA-256 of the labels. */
   readonly data: string;
@@ -76,7 +76,7 @@ export class TrainingRun {
     readonly record: RunRecord,
   ) {}
 
-  /** Starts a run in a folder that is new or empty. @throws {Error} one line, when it is neither or cannot be written */
+  /** Starts a run in a folder that is new or empty. @throws {Error} one line, if it is neither or cannot be written */
   static async create(path: string, record: RunRecord): Promise<TrainingRun> {
     await writeFolderAtomically(path, (folder) =>
       folder.write(RECORD, `${JSON.stringify(record, null, 2)}\n`),
@@ -84,7 +84,7 @@ export class TrainingRun {
     return new TrainingRun(path, record);
   }
 
-  /** Opens a run to continue it. @throws {Error} one line, when there is none */
+  /** Opens a run to continue it. @throws {Error} one line, if there is none */
   static async open(path: string): Promise<TrainingRun> {
     const file = join(path, RECORD);
     const record = parseBoundedJson(await readSmallFile(file, MAX_RECORD_BYTES), file);
@@ -92,7 +92,7 @@ export class TrainingRun {
     return new TrainingRun(path, record as RunRecord);
   }
 
-  /** The newest state; undefined where none was saved. Rows of later steps are dropped. */
+  /** The newest state; undefined if none was saved. Rows of later steps are dropped. */
   async newestState(): Promise<TrainingState | undefined> {
     const [name] = (await this.checkpoints()).reverse();
     if (name === undefined) return undefined;
@@ -120,7 +120,7 @@ export class TrainingRun {
     for (const name of old) await rm(join(this.path, CHECKPOINTS, name), { recursive: true, force: true });
   }
 
-  /** @throws {Error} one line that says so, where the picture library is missing; the CSV is written all the same */
+  /** @throws {Error} one line that says so, if the image library is missing; the CSV is still written */
   async writeCurves(): Promise<void> {
     if (this.rows.length === 0) return;
     const lines = this.rows.map((row) => COLUMNS.map((column) => row[column] ?? '').join(','));
@@ -181,7 +181,7 @@ export async function readTensors(path: string): Promise<Record<string, StoredTe
   }
 }
 
-/** Steps that a smooth line is the mean of, as a part of all. */
+/** Window of the smoothed line, as a fraction of all steps. */
 const SMOOTH_PART = 0.05;
 
 function panelsOf(rows: readonly CurveRow[]): CurvePanel[] {

@@ -1,6 +1,6 @@
 /**
- * Outputs that are being written, under hidden names beside their final ones. They are removed when the process ends
- * early, by an exit or by SIGINT, SIGTERM or SIGHUP; what SIGKILL leaves, a later output in the same folder removes.
+ * Unfinished outputs, under hidden names beside their final ones. They are removed when the process ends early, by an exit or by
+ * SIGINT, SIGTERM or SIGHUP; what SIGKILL leaves is removed by a later output to the same folder.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { fsync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
@@ -11,14 +11,14 @@ import { promisify } from 'node:util';
 
 /** `.NAME.OWNER-PID-RANDOM.partial`. */
 const UNFINISHED = /^\..+\.([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.partial$/;
-/** As versions before named them, without a process. */
+/** Names in earlier versions, without a process. */
 const UNOWNED = /^\..+\.[0-9a-f]{12}\.partial$/;
-/** Of a process that cannot be asked for, on another machine or in another container, nothing is kept longer. */
+/** Maximum age of files of a process whose state is unknown, as it runs on another machine or in another container. */
 const KEPT_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Within one owner a process number means one process: a machine since its start, and there a container (its numbers
- * are its own, and its host name may be another's).
+ * Within one owner a process id identifies a process: a machine since it booted, and on it a container (which has its own process
+ * ids, and may share its host name with others).
  */
 const OWNER = createHash('sha256')
   .update([hostname(), textOf('/proc/sys/kernel/random/boot_id'), linkOf('/proc/self/ns/pid')].join('\n'))
@@ -41,10 +41,10 @@ function linkOf(path: string): string {
   }
 }
 
-/** A new hidden path in `folder` for what will be called `name`. */
+/** A new hidden path in `folder` for the file or folder `name`. */
 export function unfinishedPath(folder: string, name: string): string {
   const random = randomBytes(4).toString('hex');
-  // A name may have 255 bytes; 40 characters have 160 at most.
+  // A name may have 255 bytes; 40 characters take at most 160.
   return join(folder, `.${name.slice(0, 40)}.${OWNER}-${process.pid}-${random}.partial`);
 }
 
@@ -53,7 +53,7 @@ export function isUnfinished(name: string): boolean {
   return UNFINISHED.test(name) || UNOWNED.test(name);
 }
 
-/** Removes what processes that have ended left in a folder. What cannot be removed stays. */
+/** Removes files left in a folder by processes that have ended. What cannot be removed is left. */
 export async function removeStale(folder: string): Promise<void> {
   for (const name of (await readdir(folder).catch(() => [])).filter(isUnfinished)) {
     const path = join(folder, name);
@@ -70,12 +70,12 @@ async function isRunning(pid: number): Promise<boolean> {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-  // One that has ended and that nobody has waited for still has its number.
+  // A zombie process, which has ended but not been waited for, keeps its process id.
   const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return !/\) Z [^)]*$/.test(status);
 }
 
-/** When a file, or anything in a folder, was changed last. Milliseconds since 1970; now where that is unknown. */
+/** The latest modification of a file, or of anything in a folder, in milliseconds since 1970; the current time if unknown. */
 async function lastChange(path: string): Promise<number> {
   const inside = await readdir(path).catch(() => []);
   const times = await Promise.all(
@@ -87,44 +87,44 @@ async function lastChange(path: string): Promise<number> {
 }
 
 /**
- * Makes what was written last through a loss of power. By the descriptor: with Yarn's Plug'n'Play a FileHandle has no
- * `sync` of its own ("Method not implemented").
+ * Ensures that the last write survives a loss of power. By the descriptor: with Yarn's Plug'n'Play a FileHandle has no `sync` of
+ * its own ("Method not implemented").
  */
 export async function syncFile({ fd }: FileHandle): Promise<void> {
   await promisify(fsync)(fd);
 }
 
-/** Makes renames within a folder last through a loss of power, where the system can do so. */
+/** Ensures that renames in a folder survive a loss of power, if the system supports it. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);
   if (handle) await syncFile(handle).catch(() => {});
   await handle?.close();
 }
 
-/** Unfinished outputs of this process, and for each the topmost folder that was made for it. */
+/** Unfinished outputs of this process, each with the topmost folder that was created for it. */
 const unfinished = new Map<string, string | undefined>();
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Has an output removed when the process ends before `forget`.
- * @param made the topmost of the folders above it that were made for it, which go too unless something else is in them.
+ * Removes an output if the process ends before `forget` is called for it.
+ * @param made the topmost parent folder created for it, which is removed too unless it contains something else
  */
 export function remember(path: string, made?: string): void {
   if (unfinished.size === 0) {
     process.on('exit', removeAll);
-    // First in line: listeners that end the process only when no other is left (signal-exit) then do so.
+    // Prepended: listeners that end the process only if they are the last ones (signal-exit) then still do so.
     for (const signal of SIGNALS) process.prependListener(signal, onSignal);
   }
   unfinished.set(path, made);
 }
 
-/** The output is finished, or removed. */
+/** The output is finished or removed. */
 export function forget(path: string): void {
   if (unfinished.delete(path) && unfinished.size === 0) unwatch();
 }
 
-/** Removes an unfinished output, and the folders that were made for it. */
+/** Removes an unfinished output, and the folders created for it. */
 export function removeUnfinished(path: string): void {
   rmSync(path, { recursive: true, force: true });
   const made = unfinished.get(path);
@@ -132,7 +132,7 @@ export function removeUnfinished(path: string): void {
   try {
     for (let folder = dirname(path); folder.startsWith(made); folder = dirname(folder)) rmdirSync(folder);
   } catch {
-    // Something else is in it by now.
+    // It contains something else by now.
   }
 }
 
@@ -143,7 +143,7 @@ function removeAll(): void {
 function onSignal(signal: NodeJS.Signals): void {
   removeAll();
   unwatch();
-  // A listener takes away the signal's usual effect; give it back unless the program has its own listener.
+  // A listener disables the signal's default action; restore it unless the program has its own listener.
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
 }
 

@@ -1,4 +1,4 @@
-/** `--backend`: where the model of a command runs. */
+/** The option `--backend`, which selects where a command's model runs. */
 import { type Command, Option } from 'commander';
 import { backendsOn } from '../../plugin/backends.js';
 import {
@@ -22,7 +22,7 @@ export function withBackend(command: Command): Command {
   );
 }
 
-/** Starts a backend, or with `auto` the fastest that is there, and says what a person should know of it. */
+/** Starts a backend, or the fastest available one for `auto`, and prints warnings for the user. */
 export function startBackend(name: CliBackend): Promise<StartedBackend> {
   return start(name, warn);
 }

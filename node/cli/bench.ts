@@ -1,4 +1,4 @@
-/** `grootvl bench`: how fast the ops are, against plain JavaScript, native code and built-in ops, in one run. */
+/** `grootvl bench`: measures ops against plain JavaScript, native code and built-in ops in one run. */
 import { type Command, Option } from 'commander';
 import { PART_NAMES, type Part } from '../../bench/parts.js';
 import { type BackendOn, backendsOn } from '../../plugin/backends.js';
@@ -7,7 +7,7 @@ import { startBackend } from './backend.js';
 import { pathOf } from './failure.js';
 import { note, print, printJson, showsProgress } from './terminal.js';
 
-/** All that run here but the reference; those of pages are measured in a page, by gpu/webgl/testing/bench.ts. */
+/** All backends of Node except the reference; gpu/webgl/testing/bench.ts measures those of pages. */
 const BENCHED = backendsOn('node').filter((name) => name !== 'cpu');
 
 interface Options {
@@ -65,7 +65,7 @@ async function onWebgpu(progress: (what: string) => void): Promise<{ report: obj
   const { benchWebgpu, formatWebgpuBench } = await import('../../bench/webgpu.js');
   const { adapterDescription, startWebgpu } = await import('../../gpu/webgpu/index.js');
   const { DAWN_OPTIONS } = await import('../../conformance/runners/software_vulkan.js');
-  // Without them SwiftShader compiles for minutes.
+  // Without these options SwiftShader compiles for minutes.
   if (adapterDescription().isFallback) await startWebgpu({ dawn: DAWN_OPTIONS });
   const report = await benchWebgpu(progress);
   return { report, text: formatWebgpuBench(report) };

@@ -1,4 +1,4 @@
-/** `grootvl classify`: what is in a picture. */
+/** `grootvl classify`: the most probable classes of images. */
 import type { Command } from 'commander';
 import { withBackend } from './backend.js';
 import { outputOf } from './failure.js';
@@ -7,7 +7,7 @@ import { classCount, type PictureFlags, withPictureOptions } from './picture_opt
 
 interface Flags extends PictureFlags {
   readonly top: number;
-  /** Another name of `--rows`. */
+  /** Alias of `--rows`. */
   readonly out?: string;
 }
 

@@ -1,4 +1,4 @@
-/** The program around the commands: usage, exit status, one line of error, standard input. */
+/** The program around the commands: usage, exit status, one-line errors, standard input. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -91,7 +91,7 @@ t.test('what fails is exit 1 and one line', async (t) => {
     t.equal(stdout, '');
   }
   t.notOk(existsSync(at('no')));
-  const env = { CUDA_VISIBLE_DEVICES: '' }; // also where there is a GPU
+  const env = { CUDA_VISIBLE_DEVICES: '' }; // even if there is a GPU
   const cuda = await grootvlProcess({ env }, 'classify', model, 'x.png', '--backend', 'cuda');
   t.match(cuda, { status: 1, stdout: '', stderr: /cuda: .*(libcuda\.so\.1|not there|no .*GPU|device)/i });
   t.equal(cuda.stderr.trim().split('\n').length, 1, cuda.stderr);

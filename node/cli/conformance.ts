@@ -1,4 +1,4 @@
-/** `grootvl conformance`: one body of cases on every backend, and verdicts. */
+/** `grootvl conformance`: runs the same cases on every backend and prints verdicts. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { SingleBar } from 'cli-progress';
@@ -41,10 +41,10 @@ export function addConformance(command: Command): void {
     .option('--require [names]', 'what is skipped fails: on all targets, or on these backends', parseNames)
     .option('--json', 'print the report as JSON')
     .action(async (options: Options) => {
-      // Imported here: the other commands need not wait for the suite.
+      // Imported here, so that other commands do not load the suite.
       const { htmlReport, onlyMatching, terminalReport, toJson } = await import('../../conformance/index.js');
       const { runOnTargets } = await import('../../conformance/node.js');
-      // The suite writes what is not finite as text.
+      // The suite writes non-finite values as strings.
       const json = (report: Report) => jsonText(JSON.parse(toJson(report)));
       const source = await casesOf(options.cases, options.generated);
       const progress = await CaseProgress.start();
@@ -72,7 +72,7 @@ export function addConformance(command: Command): void {
     });
 }
 
-/** A report whose texts, which may come from case files, hold no control characters. */
+/** A report without control characters in its strings, which may come from case files. */
 function printable(report: Report): Report {
   const cases = report.cases.map(
     (result): CaseResult => ({
@@ -86,12 +86,12 @@ function printable(report: Report): Report {
   return { ...report, cases };
 }
 
-/** Where the package is installed: the files of the repository are not part of it. */
+/** Message for an installed package, which does not include the files of the repository. */
 const NO_FIXTURES =
   'the case files that PyTorch made are in the repository, not in the npm package; ' +
   'git clone https://github.com/tfjs-grootvl/tfjs-grootvl, then --cases tfjs-grootvl/fixtures';
 
-/** A folder that is given must be there; the default one is not part of every installation. */
+/** A folder given by the user must exist; the default one is not part of every installation. */
 async function casesOf(folder: string | undefined, generated: boolean): Promise<CaseSource> {
   const { isCasePath, memorySource } = await import('../../conformance/index.js');
   const { directorySource } = await import('../../conformance/node.js');
@@ -147,7 +147,7 @@ function parseSeed(text: string): number {
   return seed;
 }
 
-/** A bar on a terminal, nothing in a pipe. */
+/** A progress bar on a terminal, nothing in a pipe. */
 class CaseProgress {
   private backend = '';
 

@@ -1,12 +1,12 @@
-/** What --resume continues: the options that it began with, the same model, the same data. */
+/** What --resume requires: the options that the run began with, the same model, the same data. */
 import type { RunRecord } from '../training_run.js';
 import { BAD_USAGE, Failure } from './failure.js';
 
 /**
  * The options that a run began with.
  * @param isGiven whether an option is on the command line
- * @param free those that may change, since none of them changes a weight
- * @throws {Failure} bad usage, where others are given
+ * @param free options that may change, since none of them affects a weight
+ * @throws {Failure} bad usage, if others are given
  */
 export function recordedOptions<Options extends object>(
   { options: recorded }: RunRecord,
@@ -31,7 +31,7 @@ export function recordedOptions<Options extends object>(
   return merged as Options;
 }
 
-/** @throws {Error} where a run would continue with another model or other data */
+/** @throws {Error} if a run would continue with another model or other data */
 export function checkSame(recorded: RunRecord, { model, data }: Pick<RunRecord, 'model' | 'data'>): void {
   if (recorded.model !== model) throw new Error('--resume: the model is another than the run began with');
   if (recorded.data !== data) throw new Error('--resume: the data are others than the run began with');

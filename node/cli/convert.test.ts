@@ -1,4 +1,4 @@
-/** `convert`: hostile files, whole networks at full size and their memory, settings of segmenters and detectors. */
+/** `convert`: hostile files, full-size networks and their memory use, settings of segmenters and detectors. */
 import { createWriteStream, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
@@ -78,7 +78,7 @@ t.test('hostile and broken files: exit 1, one line, no output folder, under 600 
   t.notOk(existsSync(marker), 'nothing was executed');
 });
 
-/** A zip whose data.pkl is 200 MB of zeros, deflated. */
+/** A zip whose data.pkl is 200 MB of zeros, compressed. */
 function deflatedZip(): Uint8Array {
   const name = Buffer.from('archive/data.pkl');
   const size = 200_000_000;
@@ -200,7 +200,7 @@ for (const [name, title, parts] of [
   });
 }
 
-/** A checkpoint of these keys, written piece by piece: the same random numbers over and over. */
+/** Writes a checkpoint with these keys piece by piece, repeating the same random numbers. */
 async function writeRandom(
   file: string,
   keys: { name: string; shape: number[]; dtype: string }[],

@@ -1,4 +1,4 @@
-/** `grootvl convert`: a PyTorch checkpoint becomes a folder that tf.loadGraphModel reads. */
+/** `grootvl convert`: converts a PyTorch checkpoint to a folder that tf.loadGraphModel reads. */
 import { basename, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { BatchNormHandling } from '../../converters/graph/batch_norm.js';
@@ -28,9 +28,9 @@ import {
 import { ByteProgress } from './progress.js';
 import { inline, print } from './terminal.js';
 
-/** A list of names is small; anything larger is some other file. */
+/** A list of names is small; anything larger is another kind of file. */
 const MAX_CLASSES_BYTES = 2 ** 24;
-/** The largest graph of a language model has a few MB. */
+/** The largest graph of a language model is a few MB. */
 const MAX_GRAPH_BYTES = 2 ** 28;
 
 const SCANS = ['tree', 'raster', 'cross', 'chain'] as const;
@@ -56,7 +56,7 @@ interface Options extends DenseFlags, UisMambaFlags {
   maxSize?: number;
 }
 
-/** What may be said of a segmenter or detector in place of what its checkpoint says. */
+/** Settings of a segmenter or detector that override those in its checkpoint. */
 interface DenseFlags {
   scale?: Pair;
   mode?: 'whole' | 'slide';
@@ -84,7 +84,7 @@ function addDenseFlags(command: Command): void {
     );
 }
 
-/** The options of the conversion; undefined when nothing is given, as for other models. */
+/** The options of the conversion; undefined if none is given, as for other models. */
 function denseFrom(flags: DenseFlags): DenseOptions | undefined {
   const options: DenseOptions = {
     scale: flags.scale,
@@ -247,7 +247,7 @@ function bytesFrom(text: string): number {
   return Number(match[1]) * 1000 ** ['B', 'KB', 'MB', 'GB', 'TB'].indexOf(match[2].toUpperCase() || 'B');
 }
 
-/** Lets `convert` write a folder that is complete or not there. */
+/** Runs a conversion that writes a folder which is complete or absent. */
 async function written<T>(
   outDir: string,
   force: boolean | undefined,
@@ -257,7 +257,7 @@ async function written<T>(
   return writeFolderAtomically(outDir, convert, { replace });
 }
 
-/** The graphs of a model in a folder and the shards that they name; none where there is no such model. */
+/** The graphs of a model in a folder and their shards; empty if there is no such model. */
 async function modelFiles(folder: string): Promise<string[]> {
   const files: string[] = [];
   for (const graph of ['model.json', 'decode.json']) {

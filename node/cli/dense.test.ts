@@ -1,4 +1,4 @@
-/** `segment` and `detect`: results, files, several pictures, bad usage. Models are stubs. */
+/** `segment` and `detect`: results, files, several images, bad usage. The models are test doubles. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-/** `grootvl detect`: the objects of a picture. */
+/** `grootvl detect`: the objects in images. */
 import { type Command, Option } from 'commander';
 import { withBackend } from './backend.js';
 import { fraction } from './failure.js';
@@ -12,7 +12,7 @@ interface Flags extends PictureFlags {
   readonly coco?: boolean;
 }
 
-/** Scores of objects that a person wants to see; a COCO evaluation wants all. */
+/** Default score threshold: objects that a user wants to see; a COCO evaluation uses all. */
 const SHOWN_SCORE = 0.3;
 
 export function addDetect(command: Command): void {

@@ -1,4 +1,4 @@
-/** `erf`: figures, a heat map, pictures that cannot be read, bad usage. */
+/** `erf`: figures, a heat map, unreadable images, bad usage. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-/** `grootvl erf`: the effective receptive field, how much the pixels of pictures contribute to the middle of the features. */
+/** `grootvl erf`: the effective receptive field, the contribution of an image's pixels to the centre of the feature map. */
 import { type Command, Option } from 'commander';
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import type { ContributionScale, ContributionSquare, ReceptiveField } from '../../plugin/index.js';
@@ -32,11 +32,11 @@ interface Options {
   backend: CliBackend;
 }
 
-/** What `--json` prints. */
+/** The document of `--json`. */
 interface Measured extends Pick<ReceptiveField, 'size' | 'level' | 'pictures'> {
   scale: ContributionScale;
   squares: readonly ContributionSquare[];
-  /** Pictures that could not be read. */
+  /** Images that could not be read. */
   failed: readonly FailedRow[];
   out?: string;
   backend: StartedBackend;
@@ -118,9 +118,9 @@ export function addErf(command: Command): void {
 }
 
 /**
- * The pictures that can be read, up to `limit`.
- * @param failed gets the others
- * @throws {Error} where none can be read
+ * The readable images, up to `limit`.
+ * @param failed receives the others
+ * @throws {Error} if none can be read
  */
 async function* readable(
   inputs: AsyncIterable<ImageInput>,

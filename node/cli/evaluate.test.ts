@@ -1,4 +1,4 @@
-/** `evaluate`: digits as the reference classifies them, stubs of dense models by hand, layouts, bad pictures, bad usage. */
+/** `evaluate`: digits against the reference's classes, test doubles of dense models, layouts, bad images, bad usage. */
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -83,7 +83,7 @@ t.test("digits: the reference's accuracy exactly, and its calibration", async (t
     });
     t.equal(run.top1, mean(rows.map(({ place }) => Number(place === 0))));
     t.equal(run.top5, mean(rows.map(({ place }) => Number(place < 5))));
-    // One bin: the distance of the mean confidence from the accuracy. Logits may differ by 1e-3.
+    // With one bin: the difference between mean confidence and accuracy. Logits may differ by 1e-3.
     const distance = Math.abs(mean(rows.map(({ confidence }) => confidence)) - run.top1);
     t.ok(
       Math.abs(run.calibration.expectedError - distance) < 1e-3,
@@ -207,7 +207,7 @@ t.test('ADE20K: classes from 1, 0 does not count, sums over all pictures', async
   await annotation('ade/annotations/validation/b.png', (x) => (x < 48 ? 1 : 3));
   const run = await evaluated(segmenter, '--ade20k', at('ade'), '--confusion', at('pixels.png'));
   t.equal(run.status, 0, run.stderr);
-  // Columns: 47 + 48 of class 0 are right, 10 of it are taken for class 2, 38 + 48 of class 2 are right.
+  // Columns: 47 + 48 of class 0 are right, 10 of class 0 are taken for class 2, 38 + 48 of class 2 are right.
   const [first, last] = [95 / 105, 86 / 96];
   t.match(run, {
     evaluated: 2,
@@ -272,7 +272,8 @@ t.test('COCO: boxes by hand, masks as evaluateCoco compares what detect finds', 
   t.match(run.dataset.classOrder, /categories in the order of their ids; the model names others/);
   const near = (given: number, value: number) =>
     t.ok(Math.abs(given - value) < 1e-9, `${given}, expected ${value}`);
-  // Category 9 is found exactly. The box of 5 is 96 wide for 80: 0.83 of the union, enough for seven of ten thresholds.
+  // The object of category 9 is found exactly. The box of category 5 is 96 wide instead of 80: an IoU of 0.83, enough for seven
+  // of ten thresholds.
   near(run.boxes.AP, (1 + 0.7) / 2);
   near(run.boxes.AP75, 1);
   t.equal(run.boxes.APlarge, null);

@@ -1,4 +1,4 @@
-/** `grootvl evaluate`: how good a model is on pictures of which the truth is known. */
+/** `grootvl evaluate`: evaluates a model on images with known labels. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { drawConfusion, MOST_DRAWN_CLASSES } from '../../plugin/image/draw_confusion.js';
 import { isRegularOutput, writeFileAtomically } from '../atomic_file.js';
@@ -38,11 +38,11 @@ interface Flags {
   readonly backend: CliBackend;
 }
 
-/** Data sets, of which one is named. */
+/** Datasets, exactly one of which must be given. */
 const SETS = ['imagenet', 'folders', 'mnist', 'ade20k', 'coco'] as const;
 type DataSet = (typeof SETS)[number];
 
-/** Options that some data sets have. */
+/** Datasets that an option applies to. */
 const OPTIONS_OF: Readonly<Record<string, readonly DataSet[]>> = {
   'ground-truth': ['imagenet'],
   'class-order': ['imagenet', 'folders'],
@@ -50,7 +50,7 @@ const OPTIONS_OF: Readonly<Record<string, readonly DataSet[]>> = {
   confusion: ['imagenet', 'folders', 'mnist', 'ade20k'],
 };
 
-/** Bad pictures that the text lists; JSON has all. */
+/** Number of bad images that the text output lists; JSON has all. */
 const LISTED = 20;
 
 export function addEvaluate(command: Command): void {
@@ -79,7 +79,7 @@ export function addEvaluate(command: Command): void {
   withBackend(withWorkers(command)).action(evaluate);
 }
 
-/** Collects the values of an option that takes several. */
+/** Collects the values of a repeatable option. */
 function paths(path: string, before: readonly string[] = []): readonly string[] {
   return [...before, pathOf(path)];
 }
@@ -102,7 +102,7 @@ async function evaluate(model: string, flags: Flags): Promise<void> {
   if (flags.confusion !== undefined && classes > MOST_DRAWN_CLASSES) {
     throw new Error(`--confusion draws at most ${MOST_DRAWN_CLASSES} classes, the model has ${classes}`);
   }
-  if (flags.confusion !== undefined) await isRegularOutput(flags.confusion); // where it cannot be written, before the work
+  if (flags.confusion !== undefined) await isRegularOutput(flags.confusion); // before the work, in case it cannot be written
   const inputs = evaluation.inputs.slice(0, flags.limit);
   const start = performance.now();
   const spec = { ...evaluation.task, model, backend: flags.backend };
@@ -156,7 +156,7 @@ function count(pictures: number): string {
   return `${pictures} ${pictures === 1 ? 'picture' : 'pictures'}`;
 }
 
-/** @throws {Failure} bad usage, unless one data set is named, with options that it has */
+/** @throws {Failure} bad usage, unless exactly one dataset is given, with options that apply to it */
 function setOf(flags: Flags): DataSet {
   const named = SETS.filter((set) => flags[set] !== undefined);
   const all = SETS.map((set) => `--${set}`).join(', ');
@@ -194,12 +194,12 @@ function setOf(flags: Flags): DataSet {
 interface Outcome {
   readonly backend: StartedBackend;
   readonly evaluated: number;
-  /** Pictures that could not be compared. */
+  /** Images that could not be compared. */
   readonly failed: readonly FailedRow[];
   readonly isInterrupted: boolean;
 }
 
-/** Compares the rows of all inputs, or of those until a signal. */
+/** Compares the rows of all inputs, or of those processed before a signal. */
 async function run(spec: TaskSpec, { inputs, add }: Evaluation, flags: Flags): Promise<Outcome> {
   const interruption = new Interruption();
   const { signal } = interruption;
@@ -217,7 +217,7 @@ async function run(spec: TaskSpec, { inputs, add }: Evaluation, flags: Flags): P
         bar?.add();
         if (!problem) evaluated++;
         else if (flags.strict) throw new Error(problem.error);
-        else if (!signal.aborted) failed.push(problem); // what a signal breaks off is no bad picture
+        else if (!signal.aborted) failed.push(problem); // an input interrupted by a signal is not a bad image
       }
       return { backend: runner.backend, evaluated, failed, isInterrupted: signal.aborted };
     } finally {

@@ -1,4 +1,4 @@
-/** How commands fail: one clear line, and an exit status that scripts can tell apart. */
+/** Failures of commands: a one-line message, and distinct exit statuses for scripts. */
 import { CommanderError, InvalidArgumentError } from 'commander';
 import { missingPackage, oneLine } from '../error_line.js';
 import { consoleText, note } from './terminal.js';
@@ -6,13 +6,13 @@ import { consoleText, note } from './terminal.js';
 export { missingPackage, oneLine };
 
 const DONE = 0;
-/** Exit status of a command that failed, and of one that was called wrongly. */
+/** Exit status of a command that failed, and of bad usage. */
 export const FAILED = 1;
 export const BAD_USAGE = 2;
-/** Exit status where some of several inputs failed, each with a row of its own, and the others are done. */
+/** Exit status if some of several inputs failed, each with its own row, and the others are done. */
 export const PARTLY_FAILED = 3;
 
-/** Ends a command with an exit status of its own; without a message where it has printed what there is to say. */
+/** Ends a command with a given exit status; without a message if the command has already printed everything. */
 export class Failure extends Error {
   constructor(
     readonly status: number,
@@ -23,26 +23,26 @@ export class Failure extends Error {
 }
 
 /**
- * Prints why the command line ended with an error, if there is something to say.
- * @param stack whether its stack is shown
+ * Prints why the command line ended with an error, unless everything has been printed.
+ * @param stack whether to print the stack
  * @returns the exit status
  */
 export function report(error: unknown, stack = false): number {
-  // Help and version are no errors; commander has written what there is to say.
+  // Help and version are not errors; commander has already printed its message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : BAD_USAGE;
-  // An output of --output or --out that nobody reads any more.
+  // An output of --output or --out whose reader has gone.
   if ((error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE') return DONE;
   const { status, message } = error instanceof Failure ? error : new Failure(FAILED, oneLine(error));
   if (message !== '') note(stack ? consoleText(error) : `grootvl: ${message}`);
   return status;
 }
 
-/** A failure with a status of its own: some of several pictures failed. */
+/** A failure with its own exit status: some of several images failed. */
 export function partlyFailed(failed: number, total: number, first: string): Failure {
   return new Failure(PARTLY_FAILED, `${failed} of ${total} pictures failed; the first: ${first}`);
 }
 
-/** Parses an integer argument of at least `least`, and at most `most`. */
+/** Parses an integer argument between `least` and `most`. */
 export function integerFrom(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   const expected = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
   return (text) => {

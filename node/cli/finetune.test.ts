@@ -1,4 +1,4 @@
-/** `grootvl finetune`: adapters that other commands read, rows that cannot be used, interruptions. */
+/** `grootvl finetune`: adapters for other commands, invalid rows, interruptions. */
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -94,12 +94,12 @@ t.test('all parameters', async (t) => {
   });
 });
 
-/** Runs the command, and presses Ctrl-C as soon as it trains and `isTime`. */
+/** Runs the command, and sends SIGINT as soon as it trains and `isTime`. */
 async function interrupted(args: readonly string[], isTime = () => true) {
   const listeners = process.listenerCount('SIGINT');
   const running = grootvl('finetune', ...args);
   const interrupt = setInterval(() => {
-    // Without a listener of the command it would end the test.
+    // Without a listener of the command SIGINT would end the test.
     if (process.listenerCount('SIGINT') === listeners || !isTime()) return;
     clearInterval(interrupt);
     process.emit('SIGINT', 'SIGINT');

@@ -1,4 +1,4 @@
-/** `grootvl finetune`: a language model learns the answers of instructions, whole or by a LoRA adapter. */
+/** `grootvl finetune`: trains a language model on the answers of an instruction dataset, in full or as a LoRA adapter. */
 import { createHash } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ import { loadLanguageModel } from './language_model.js';
 import { duration, progressBar } from './progress.js';
 import { inline, note, print } from './terminal.js';
 
-/** A string of JavaScript has about as many characters. */
+/** Close to the maximum length of a JavaScript string. */
 const MAX_DATA_BYTES = 2 ** 29;
 const ADAPTER_FILES = ['adapter_config.json', 'adapter_model.safetensors', 'adapter_model.bin'];
 
@@ -45,7 +45,7 @@ interface Options {
   backend: CliBackend;
 }
 
-/** What a continued training may have otherwise than before: none of them changes a weight. */
+/** Options that may change when a run is resumed: none of them affects a weight. */
 const FREE = new Set<keyof Options>(['out', 'saveEvery', 'resume', 'force', 'backend']);
 
 export function addFinetune(command: Command): void {
@@ -111,14 +111,14 @@ function checkOptions({ full, lora, alpha, targets }: Options): void {
   if (full && given) throw new Error(`--${given[0]} is for adapters, --full trains all parameters`);
 }
 
-/** What cannot be written is an error before hours of training. */
+/** Reports an output that cannot be written before hours of training. */
 async function checkOut(options: Options): Promise<void> {
   if (options.full) return;
   const directory = await openAtomicDirectory(options.out, replacing(options));
   await directory.abort();
 }
 
-/** A training that was interrupted has left an adapter. */
+/** Options for replacing the adapter left by an interrupted run. */
 function replacing({ force, resume }: Options): { readonly replace?: readonly string[] } {
   return force || resume ? { replace: ADAPTER_FILES } : {};
 }
@@ -127,7 +127,7 @@ function runFolder({ out }: Pick<Options, 'out'>): string {
   return `${out.replace(/[\\/]+$/, '')}.run`;
 }
 
-/** The run that is continued; undefined where one begins. @throws {Error} where one is there that was not to be continued */
+/** The run to continue; undefined for a new one. @throws {Error} if there is a run but it should not be continued */
 async function openRun({ out, resume, force }: Options): Promise<TrainingRun | undefined> {
   const folder = runFolder({ out });
   if (resume) return (await import('../training_run.js')).TrainingRun.open(folder);
@@ -143,7 +143,7 @@ function recordOf({ metadata }: GrootL, instructions: string, options: Options):
   return { version: 1, options: { ...options }, model: metadata.source?.sha256 ?? '', data };
 }
 
-/** The states of a training: a folder beside what it writes, from the first state until the training is done. */
+/** The states of a run: a folder beside its output, from the first state until the run is complete. */
 class States {
   constructor(
     private readonly options: Options,
@@ -183,7 +183,7 @@ async function openModel(path: string): Promise<GrootL> {
   }
 }
 
-/** The texts of a file; of each row that is none a line is printed. */
+/** The examples in a file; a line is printed for each invalid row. */
 async function examplesOf(
   { tokenizer, metadata }: GrootL,
   text: string,
@@ -215,7 +215,7 @@ async function learnerOf(model: GrootL, options: Options): Promise<LanguageLearn
   return full ? trainable(model, { seed }) : addLora(model, { rank, alpha, targets, dropout, seed });
 }
 
-/** Trains until all steps are done or SIGINT comes. @returns what was done, in a line, and whether that is all */
+/** Trains until all steps are done or SIGINT arrives. @returns a one-line summary, and whether training is complete */
 async function learn(
   learner: LanguageLearner,
   examples: readonly TextExample[],
@@ -252,7 +252,7 @@ async function learn(
         onStep,
         resume,
         saveEvery,
-        // What was being written when the signal came is removed with all unfinished outputs: it is written again.
+        // A signal removes all unfinished outputs, including a state that is being saved: save it again.
         save: (state) =>
           states.save(state).catch((error) => (signal.aborted ? states.save(state) : Promise.reject(error))),
         signal,
@@ -284,7 +284,7 @@ async function save(learner: LanguageLearner, base: string, options: Options): P
   await writeFolderAtomically(options.out, write, replacing(options));
 }
 
-/** Parses a number above a bound. */
+/** Parses a number greater than `bound`. */
 function numberAbove(bound: number): (text: string) => number {
   return (text) => {
     const value = Number(text);

@@ -38,7 +38,7 @@ export function addGenerate(command: Command): void {
     await withModel(loadLanguageModel(dir, lora), async (model) => {
       const tokens = model.stream(prompt, options);
       let next = await tokens.next();
-      if (!json) stream(prompt); // not before something can follow it
+      if (!json) stream(prompt); // not before the continuation can follow
       while (!next.done) {
         const { id, text } = next.value;
         if (!json && id !== model.metadata.tokens.endOfText) stream(text);

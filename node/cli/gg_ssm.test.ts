@@ -1,4 +1,4 @@
-/** GG-SSM on the command line: what decides the stem is told, and models over time run. */
+/** GG-SSM on the command line: the source of the stem's stride is reported, and models over time run. */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -51,7 +51,7 @@ for (const [name, input, output, expected] of OVER_TIME) {
   t.test(`${name} converts and runs`, async (t) => {
     const fixture = readFixture(`family/${name}_expected.safetensors`);
     const { shape, values } = fixture.tensor('input');
-    // Frames of one channel: as the file has them, with the channel last.
+    // Frames with one channel: as in the file, with the channel last.
     const sides = shape.length === 5 ? [shape[0], shape[1], shape[3], shape[4], 1] : shape;
     const tensor = { name: input, dtype: 'F32', shape: sides, data: Float32Array.from(values) } as const;
     writeFileSync(at(`${name}.safetensors`), encodeSafetensors([tensor]));

@@ -1,4 +1,4 @@
-/** What commands take as input: lists, folders, standard input, and what is no file. */
+/** Inputs of commands: lists, folders, standard input, and paths that are not files. */
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -23,7 +23,7 @@ import { fixturePath } from '../../testing/fixtures.js';
 const NANO = fixturePath('grootv/grootv_nano_mnist.pth') as string;
 const TINY = fixturePath('grootl/grootl_tiny') as string;
 const DIGITS = join('examples', 'digits');
-// Outside the checkout, whose packages are not to be found from it.
+// Outside the checkout, so that its packages are not resolved.
 const folder = mkdtempSync(join(tmpdir(), 'grootvl-inputs-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string) => join(folder, name);

@@ -1,13 +1,13 @@
-/** What commands take as input: texts, pictures and models, from arguments, folders, standard input and the network. */
+/** Inputs of commands: texts, images and models, from arguments, folders, standard input and the network. */
 import { isUrl, modelSource } from '../model_source.js';
 import { standardInput } from './terminal.js';
 
-/** A text; anything larger is something else. */
+/** Maximum size of a text on standard input. */
 const MAX_STANDARD_INPUT_BYTES = 2 ** 28;
 
 export { isUrl, modelSource };
 
-/** Loads a model for as long as `use` works with it. */
+/** Loads a model, passes it to `use` and disposes of it afterwards. */
 export async function withModel<M extends { dispose(): unknown }, T>(
   loading: Promise<M>,
   use: (model: M) => Promise<T>,
@@ -21,8 +21,8 @@ export async function withModel<M extends { dispose(): unknown }, T>(
 }
 
 /**
- * The text of an option, or for `-` what comes on standard input, without the line end that ends it.
- * @throws {Error} one line, when that is no UTF-8 or too long
+ * The text of an option, or for `-` the text on standard input, without the trailing line end.
+ * @throws {Error} one line, if it is not UTF-8 or too long
  */
 export async function textOf(option: string): Promise<string> {
   if (option !== '-') return option;

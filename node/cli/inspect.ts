@@ -1,4 +1,4 @@
-/** `grootvl inspect`: what a checkpoint holds. */
+/** `grootvl inspect`: reports the contents of a checkpoint. */
 import { stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { settingText } from '../../converters/architectures/architecture.js';
@@ -11,7 +11,7 @@ import { inline, print, printJson } from './terminal.js';
 
 export const WEIGHT_SETS = ['model', 'model_ema'] as const;
 
-/** Where the weights are, for files that name them in no usual way. */
+/** Where the weights are, for files that do not use the usual keys. */
 export const KEY = new Option('--key <a.b>', 'keys that lead to the state dict in the file');
 export const LORA = new Option(
   '--lora <dir>',
@@ -24,7 +24,7 @@ export const STEM_STRIDE = new Option(
   'of the stem: 1 of GG-SSM, 2 of GrootV (default: what the checkpoint says)',
 ).choices(['1', '2']);
 
-/** What nothing in the weights of UIS-Mamba tells. */
+/** Adds the settings of UIS-Mamba that its weights do not determine. */
 export function addUisMambaFlags(command: Command): Command {
   const byDefault = "(default: the checkpoint's configuration, or";
   return command
@@ -49,7 +49,7 @@ export function uisMambaFrom({ useHsw, hswVarphi, poolSize }: UisMambaFlags) {
   return { useHsw: useHsw === undefined ? undefined : useHsw === 'true', hswVarphi, poolSize };
 }
 
-/** The flags by their names, for refusals. */
+/** The given flags by name, for refusals. */
 export function uisMambaGiven({ useHsw, hswVarphi, poolSize }: UisMambaFlags) {
   return { 'use-hsw': useHsw, 'hsw-varphi': hswVarphi, 'pool-size': poolSize };
 }
@@ -125,8 +125,8 @@ interface Options extends UisMambaFlags {
 }
 
 /**
- * Opens a file or a folder for as long as `use` works with it.
- * @throws {Error} for what is no file: a checkpoint is read at any offset, and more than once
+ * Opens a file or a folder, passes it to `use` and closes it afterwards.
+ * @throws {Error} for anything that is not a regular file: a checkpoint is read at any offset, and more than once
  */
 export async function withInput<F, D>(
   path: string,
@@ -144,7 +144,7 @@ export async function withInput<F, D>(
   }
 }
 
-/** Opens the folder of an adapter, where one is given, for as long as `use` works with it. */
+/** Opens the folder of an adapter, if one is given, passes it to `use` and closes it afterwards. */
 export async function withAdapter<T>(
   path: string | undefined,
   use: (adapter: OpenDirectory | undefined) => Promise<T>,
@@ -157,7 +157,7 @@ export async function withAdapter<T>(
   }
 }
 
-/** @throws {Error} for an option that says nothing about a checkpoint file */
+/** @throws {Error} for an option that does not apply to a checkpoint file */
 export function refuseForFiles(options: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(options)) {
     if (value !== undefined)
@@ -165,7 +165,7 @@ export function refuseForFiles(options: Readonly<Record<string, unknown>>): void
   }
 }
 
-/** @throws {Error} for an option that says nothing about the folder of a language model */
+/** @throws {Error} for an option that does not apply to the folder of a language model */
 export function refuseForFolders(options: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(options)) {
     if (value !== undefined) {
@@ -182,7 +182,7 @@ export function describeInspection(inspection: Inspection | FolderInspection): s
   return rows.map(([name, value]) => `${name.padEnd(14)}${inline(String(value), 400)}`).join('\n');
 }
 
-/** What was left out: one row for the tensors of one module, or for one of every module, with the same reason. */
+/** What was left out: one row for tensors of the same module, or with the same name in every module, and the same reason. */
 function leftOut(ignored: Inspection['ignored']): [name: string, reason: string][] {
   const names = new Map<string, string[]>();
   for (const { name, reason } of ignored) names.set(reason, [...(names.get(reason) ?? []), name]);
@@ -217,7 +217,7 @@ function languageRows(inspection: FolderInspection): Rows {
   ];
 }
 
-/** What a conversion writes, the graph not counted. */
+/** Size of the output of a conversion, without the graph. */
 function outputOf({ outputBytes }: { readonly outputBytes: number }): string {
   return `${(outputBytes / 1e6).toFixed(1)} MB of weights`;
 }
@@ -263,12 +263,12 @@ function seriesRows({ patches = 0, patchLength = 0, forecastLength = 0 }: Inspec
   ];
 }
 
-/** Such as `tree (cosine, one a block, aggregate all)`. */
+/** For example `tree (cosine, one a block, aggregate all)`. */
 function describeScan({ scan, metric, trees, aggregate }: Inspection): string {
   return scan === 'tree' ? `tree (${metric}, one a ${trees}, aggregate ${aggregate})` : `${scan}`;
 }
 
-/** Who says what a setting is. */
+/** The sources of a setting. */
 const ORIGINS = {
   options: 'as given',
   checkpoint: 'from the checkpoint',
@@ -276,7 +276,7 @@ const ORIGINS = {
   default: 'by default',
 } as const;
 
-/** Such as `2048, 512 (from the checkpoint)`. */
+/** For example `2048, 512 (from the checkpoint)`. */
 function describeValue({ value, from, evidence, note }: Inspection['settings'][number]): string {
   const why = [ORIGINS[from], ...(evidence === undefined ? [] : [evidence])].join(': ');
   return `${settingText(value)} (${why}${note === undefined ? '' : `; ${note}`})`;

@@ -1,12 +1,12 @@
-/** Ctrl-C and SIGTERM: what has been begun is finished and kept; a second one ends the process at once. */
+/** Ctrl-C and SIGTERM: work in progress is finished and kept; a second signal ends the process at once. */
 import { Failure } from './failure.js';
 
-/** Exit status of a command that was interrupted, as shells give it. */
+/** Exit status of an interrupted command, as shells report it. */
 export const INTERRUPTED = 130;
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** From its making to `dispose`, the signals do not end the process. */
+/** From construction to `dispose`, the signals do not end the process. */
 export class Interruption {
   private readonly controller = new AbortController();
   private readonly interrupt = () => this.controller.abort();
@@ -15,12 +15,12 @@ export class Interruption {
     for (const name of SIGNALS) process.once(name, this.interrupt);
   }
 
-  /** Aborted by a signal. */
+  /** Aborted by the first signal. */
   get signal(): AbortSignal {
     return this.controller.signal;
   }
 
-  /** @throws {Failure} when there was a signal: `interrupted`, and what there is to say of it */
+  /** @throws {Failure} after a signal: `interrupted`, followed by `more` */
   check(more = ''): void {
     if (this.signal.aborted) throw new Failure(INTERRUPTED, `interrupted${more}`);
   }

@@ -1,4 +1,4 @@
-/** Language models as commands load them. */
+/** Loads language models for commands. */
 import { Option } from 'commander';
 import type { GrootL } from '../../plugin/index.js';
 import { modelSource } from './inputs.js';
@@ -6,7 +6,7 @@ import { withAdapter } from './inspect.js';
 
 export const ATTACHED = new Option('--lora <dir>', 'folder of a LoRA adapter (PEFT) to attach to the model');
 
-/** Loads a converted language model, and attaches an adapter where one is given. */
+/** Loads a converted language model, and attaches an adapter if one is given. */
 export async function loadLanguageModel(dir: string, lora?: string): Promise<GrootL> {
   const { GrootL } = await import('../../plugin/index.js');
   const { readAdapter } = await import('../../converters/index.js');

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The program `grootvl`: the command line in a process of its own. */
+/** The program `grootvl`: the command line as a process. */
 import { report } from './failure.js';
 import { main } from './program.js';
 import { guardOutput } from './terminal.js';

@@ -1,4 +1,4 @@
-/** Commands over many pictures: formats, files that are complete or not there, threads, runs that end early, bad input. */
+/** Commands over many images: formats, files that are complete or absent, threads, runs that end early, invalid input. */
 import {
   appendFileSync,
   existsSync,
@@ -124,7 +124,7 @@ t.test('a picture that cannot be written ends the run, which is continued when i
     rmSync(drawn);
     mkdirSync(join(drawn, names[2]), { recursive: true });
     for (const workers of ['1', '2']) {
-      // Threads are of the built program.
+      // Threads need the built program.
       const run = workers === '1' ? grootvl : (...all: string[]) => grootvlProcess({}, ...all);
       const full = await run(...args, '--workers', workers, '--resume');
       t.match(full, {
@@ -148,7 +148,7 @@ t.test('threads: the same rows in the same order', async (t) => {
   writeFileSync(at('list'), inputs.join('\n'));
   const one = await grootvl('classify', model, '--list', at('list'), '--rows', at('one.ndjson'));
   const args = ['--list', at('list'), '--workers', '2', '--batch', '3', '--rows', at('two.ndjson')];
-  // The built program: a thread does not compile TypeScript.
+  // The built program: threads do not compile TypeScript.
   const two = await grootvlProcess({}, 'classify', model, ...args);
   t.equal(one.status, 3, one.stderr);
   t.equal(two.status, 3, two.stderr);

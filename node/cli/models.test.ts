@@ -1,4 +1,4 @@
-/** One model, converted, and every command that it takes: inspect, convert, classify, tree, affinity, run. */
+/** A converted model with every command that takes one: inspect, convert, classify, tree, affinity, run. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-/** What commands print and write: pipes, full disks, control characters, and outputs that are no regular files. */
+/** Output of commands: pipes, full disks, control characters, and outputs that are not regular files. */
 import { execFileSync } from 'node:child_process';
 import { lstatSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

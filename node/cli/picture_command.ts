@@ -1,4 +1,4 @@
-/** What commands over pictures have in common: their inputs, where they go, what is said of them. */
+/** Common parts of commands over images: inputs, outputs, messages. */
 import { stat } from 'node:fs/promises';
 import type { CliBackend } from '../backend.js';
 import { type ImageInput, imageInputs, lookAhead } from '../pictures/inputs.js';
@@ -21,13 +21,13 @@ import { inline, note, print, printsOnTerminal, standardInput } from './terminal
 
 type Row = PictureRow | FailedRow;
 
-/** Where the pictures go that a command draws, by the name of the option and of the field of an input. */
+/** Outputs for drawn images, by the name of the option and of the input's field. */
 type Outputs = Readonly<Record<string, PictureOutput>>;
 
 /**
- * Does a task for all inputs; a row for each is printed, or goes to a file.
- * @param drawn paths of pictures to draw, by the name of the option
- * @throws {Failure} with a status of its own, where some of several pictures fail, or a signal ends it
+ * Runs a task over all inputs; prints a row for each, or writes it to a file.
+ * @param drawn paths for drawn images, by the name of the option
+ * @throws {Failure} with its own exit status, if some of several images fail, or after a signal
  */
 export async function runPictureCommand(
   spec: TaskSpec,
@@ -71,7 +71,7 @@ export async function runPictureCommand(
       const options = { batch: flags.batch ?? runner.batch, signal: interruption.signal };
       for await (const row of runPictures(runner, inputs, options)) {
         windows.stop();
-        // What a signal breaks off, such as a file that is being written, is done again.
+        // What a signal interrupts, such as a file being written, is repeated when the run is resumed.
         if (interruption.signal.aborted && isFailed(row)) continue;
         if (isFailed(row) && (!isSeveral || flags.strict)) throw new Error(row.error);
         await output.write(row);
@@ -109,8 +109,8 @@ async function outputsOf(
 }
 
 /**
- * Whether a picture goes to standard output.
- * @throws {Failure} bad usage, where something else goes there too
+ * Whether an image goes to standard output.
+ * @throws {Failure} bad usage, if other output goes there too
  */
 function checkStandardOutput(outputs: Outputs, hasDocument: boolean): boolean {
   const taken = Object.values(outputs).filter(({ isStandardOutput }) => isStandardOutput).length;
@@ -121,7 +121,7 @@ function checkStandardOutput(outputs: Outputs, hasDocument: boolean): boolean {
   return taken > 0;
 }
 
-/** Inputs that are not done yet, each with the files that are drawn of it. */
+/** Inputs that are not done yet, each with the paths of its drawn images. */
 async function* placed(
   inputs: AsyncIterable<ImageInput>,
   outputs: Outputs,
@@ -134,18 +134,18 @@ async function* placed(
   }
 }
 
-/** How many threads `--workers` asks for. */
+/** The number of threads that `--workers` asks for. */
 export async function threadsOf(workers: number | 'auto', backend: CliBackend): Promise<number> {
   return workers === 'auto' ? (await import('../pictures/pool.js')).threadsFor(backend) : workers;
 }
 
-/** Whether inputs can be counted beside the work; a pipe is read once. */
+/** Whether inputs can be counted while they are processed; a pipe can be read only once. */
 async function canBeReadTwice(files: readonly string[], { list }: PictureFlags): Promise<boolean> {
   if (files.includes('-')) return false;
   return list === undefined || ((await stat(list).catch(() => undefined))?.isFile() ?? false);
 }
 
-/** Whether a picture that failed is not in a document. */
+/** Whether the row of a failed image is omitted from a document. */
 function isLeftOut(row: Row, format: RowFormat, kind: PictureKind, { options }: TaskSpec): boolean {
   return format === 'json' && isFailed(row) && kind.elements?.(row, options).length === 0;
 }

@@ -1,4 +1,4 @@
-/** Options of all commands over pictures. */
+/** Options of all commands over images. */
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CliBackend } from '../backend.js';
@@ -12,21 +12,21 @@ export interface PictureFlags {
   readonly workers: number | 'auto';
   readonly format?: RowFormat;
   readonly json?: boolean;
-  /** The file of rows. */
+  /** The output file for rows. */
   readonly rows?: string;
   readonly resume?: boolean;
   readonly strict?: boolean;
 }
 
-/** Parses the number of pictures that are in memory together. */
+/** Parses the number of images that are in memory together. */
 export const batchSize = integerFrom(1, 10_000);
-/** Parses the number of classes to list, each of them columns of a table. */
+/** Parses the number of classes to list; in a table, each takes columns. */
 export const classCount = integerFrom(1, 100_000);
 
-/** Threads that have something to do: each takes memory for a model. */
+/** A useful maximum: each thread takes memory for a model. */
 const MOST_WORKERS = 8 * availableParallelism();
 
-/** Adds the options of {@link PictureFlags} but `--backend`. */
+/** Adds the options of {@link PictureFlags} except `--backend`. */
 export function withPictureOptions(command: Command): Command {
   return withWorkers(command)
     .option(

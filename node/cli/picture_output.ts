@@ -1,4 +1,4 @@
-/** Where the pictures go that a command draws. */
+/** Where a command writes the images that it draws. */
 import { mkdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
@@ -8,7 +8,7 @@ import { stemOf } from '../images/picture_files.js';
 import { reasonOf } from '../system_error.js';
 import { BAD_USAGE, Failure, outputOf } from './failure.js';
 
-/** Parses the path of a picture of a format that can be written, or of a folder for pictures. */
+/** Parses the path of an image in a supported output format, or of a folder for images. */
 export function pictureOutput(text: string): string {
   const path = outputOf(text);
   try {
@@ -19,9 +19,9 @@ export function pictureOutput(text: string): string {
   return path;
 }
 
-/** One file, or files of a folder, named after the pictures. */
+/** A single file, or files in a folder, named after the input images. */
 export class PictureOutput {
-  /** How many pictures had a name so far. */
+  /** How often each name has been used. */
   private readonly counts = new Map<string, number>();
 
   private constructor(
@@ -30,9 +30,9 @@ export class PictureOutput {
   ) {}
 
   /**
-   * @param option that names the path, for errors
-   * @param path a file for one picture; for several a folder, which is made where it is not there
-   * @throws {Failure} bad usage, when one file is named for several pictures
+   * @param option that gives the path, for errors
+   * @param path a file for one image; for several a folder, which is created if it does not exist
+   * @throws {Failure} bad usage, if a file is given for several images
    */
   static async of(option: string, path: string, isSeveral: boolean): Promise<PictureOutput> {
     const exists = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
@@ -45,12 +45,12 @@ export class PictureOutput {
     );
   }
 
-  /** Whether results go where text would go otherwise. */
+  /** Whether images are written to standard output, where text would go otherwise. */
   get isStandardOutput(): boolean {
     return isDescriptor(this.path);
   }
 
-  /** The file of the next picture. */
+  /** The output path for the next image. */
   async fileOf(picture: string): Promise<string> {
     if (!this.isFolder) return this.path;
     if (this.counts.size === 0) await makeFolder(this.path);

@@ -1,4 +1,4 @@
-/** The commands on pictures: many of them, thin ones, upright ones. */
+/** The commands over images: many, very thin, and with EXIF orientation. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ const model = at('model');
 const seven = join(DIGITS, 'digit-00-label-7.png');
 const two = join(DIGITS, 'digit-01-label-2.png');
 
-/** A grey picture. */
+/** A grey image. */
 async function blank(name: string, width: number, height: number): Promise<string> {
   await sharp({ create: { width, height, channels: 3, background: '#888' } })
     .png()

@@ -1,4 +1,4 @@
-/** `grootvl tree` and `grootvl affinity`: what a block of the model sees, drawn over the picture. */
+/** `grootvl tree` and `grootvl affinity`: draw a block's tree or affinities over the image. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { fittedExtent, prepareImage } from '../../plugin/image/prepare.js';
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
@@ -12,7 +12,7 @@ import { pictureOutput } from './picture_output.js';
 import { writeResult } from './result_file.js';
 import { note } from './terminal.js';
 
-/** Least short side that the model sees, pixels. */
+/** Minimum short side of the model's input, in pixels. */
 const LEAST_SIZE = 8;
 
 interface Options {
@@ -106,7 +106,7 @@ function withOptions(command: Command): Command {
   return withBackend(command);
 }
 
-/** Runs the model on the whole picture (nothing is cropped away) and writes what is drawn. */
+/** Runs the model on the whole image (without cropping) and writes the drawing. */
 async function withPicture(
   dir: string,
   file: string,
@@ -125,13 +125,13 @@ async function withPicture(
   await writeResult(out, await encodeImage(drawing, imageFormat(out)), started);
 }
 
-/** Pixels that the model sees of a picture without `--size`: only thin pictures have more. */
+/** Maximum pixels of the model's input without `--size`: only very thin images have more. */
 const MAX_PIXELS_UNASKED = 8e6;
 
-/** Pixels from which on a person is told what the work will take. */
+/** Number of pixels from which the expected cost is printed. */
 const ANNOUNCED_PIXELS = 2e6;
 
-/** A thin picture whose short side is enlarged would become one of many millions of pixels. */
+/** Refuses to enlarge a very thin image by its short side to many millions of pixels. */
 function checkThin(file: string, image: RgbImage, size: number, isAsked: boolean): void {
   const { width, height } = fittedExtent(image, size);
   if (isAsked || width * height <= MAX_PIXELS_UNASKED) return;
@@ -144,7 +144,7 @@ function checkThin(file: string, image: RgbImage, size: number, isAsked: boolean
   );
 }
 
-/** Says what a large picture will take: memory by the model's size, time by that of a small one. */
+/** Prints the expected cost of a large image: memory by the size of the model, time extrapolated from a small image. */
 async function announce(
   model: GrootV,
   image: RgbImage,
@@ -154,7 +154,7 @@ async function announce(
   if (width * height < ANNOUNCED_PIXELS) return;
   const small = prepareImage(image, model.metadata.preprocessing);
   const { block } = options;
-  await model.tree(small, { block }); // the first run also prepares kernels
+  await model.tree(small, { block }); // the first run also initialises kernels
   const start = performance.now();
   await model.tree(small, { block });
   const seconds = ((performance.now() - start) / 1000) * ((width * height) / (small.width * small.height));

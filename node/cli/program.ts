@@ -1,4 +1,4 @@
-/** The command line `grootvl`. A new command is a file beside this one, which adds its options, and an entry here. */
+/** The command line `grootvl`. To add a command, add a file in this folder with its options, and an entry here. */
 import { Argument, Command } from 'commander';
 import { CONVERTER_VERSION } from '../../converters/version.js';
 import { pathOf, report } from './failure.js';
@@ -8,7 +8,7 @@ interface CommandEntry {
   readonly name: string;
   readonly description: string;
   readonly arguments: readonly (readonly [name: string, description: string])[];
-  /** Imports the function that adds options and action. */
+  /** Imports the function that adds options and the action. */
   load(): Promise<(command: Command) => void>;
 }
 
@@ -18,10 +18,10 @@ const LANGUAGE_MODEL = ['<model-dir>', 'the folder of a language model, or its U
 const IMAGE = ['<image>', 'a picture'] as const;
 const WHAT_IMAGES = 'files, folders, patterns such as "photos/*.jpg", or - for file names on standard input';
 const IMAGES = ['<image...>', WHAT_IMAGES] as const;
-/** Where `--list` may stand for them. */
+/** Arguments of commands that accept `--list` as well. */
 const IMAGES_OR_LIST = ['[image...]', WHAT_IMAGES] as const;
 
-/** What help tells of all commands; the rest of a command is loaded when it is called. Arguments are paths. */
+/** What the help text shows of all commands; the rest of a command is loaded when it is called. Arguments are paths. */
 const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'inspect',
@@ -143,14 +143,14 @@ const COMMANDS: readonly CommandEntry[] = [
 ];
 
 /**
- * Runs the command line: `argv` as a shell gives it, without the program. One run at a time in a process, which owns the
+ * Runs the command line: `argv` as from a shell, without the program name. Only one run at a time in a process, as it owns the
  * console, tfjs's backend and the environment; models are disposed of at the end.
- * @returns the exit status: 0 done, 1 it failed, 2 bad usage, 3 some of several inputs failed
+ * @returns the exit status: 0 done, 1 failed, 2 bad usage, 3 some of several inputs failed
  */
 export function main(argv: readonly string[], streams: Streams = process): Promise<number> {
   return withStreams(streams, async () => {
     const program = grootvl();
-    // The first word, for --debug is the one option before it; `help classify` shows the options of the second.
+    // The first word, since --debug is the only option before it; `help classify` shows the options of the second.
     const called = argv.find((word) => !word.startsWith('-') && word !== 'help');
     try {
       const entry = COMMANDS.find(({ name }) => name === called);
@@ -172,7 +172,7 @@ function grootvl(): Command {
     .showHelpAfterError('(grootvl --help lists the commands)')
     .configureOutput(commanderOutput)
     .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
-    .exitOverride(); // an error instead of the end of the process, as in all its commands
+    .exitOverride(); // throw instead of ending the process, as in all its commands
   for (const { name, description, arguments: given } of COMMANDS) {
     const command = program.command(name).description(description);
     for (const [term, what] of given) {

@@ -1,10 +1,10 @@
-/** A progress bar on a terminal, nothing in a pipe. */
+/** Progress bars on a terminal, nothing in a pipe. */
 import type { SingleBar } from 'cli-progress';
 import { progressOutput } from './terminal.js';
 
 const MEBIBYTE = 2 ** 20;
 
-/** A bar of cli-progress on standard error; undefined where none is to be shown. */
+/** A bar of cli-progress on standard error; undefined if none should be shown. */
 export async function progressBar(format: string): Promise<SingleBar | undefined> {
   const stream = progressOutput();
   if (!stream) return undefined;
@@ -12,7 +12,7 @@ export async function progressBar(format: string): Promise<SingleBar | undefined
   return new SingleBar({ format, hideCursor: true, stream });
 }
 
-/** Shows how many of some things are done, where there are several. */
+/** Shows a count of completed items, if there are several. */
 export async function countBar(
   what: string,
 ): Promise<{ update(done: number, total: number): void; stop(): void }> {
@@ -32,7 +32,7 @@ export async function countBar(
   };
 }
 
-/** Shows how many pictures are done, at which rate, and where their number is known how long the rest takes. */
+/** Shows the number of images done, the rate, and, if the total is known, the remaining time. */
 export class PictureBar {
   private readonly start = performance.now();
   private done: number;
@@ -41,14 +41,14 @@ export class PictureBar {
 
   private constructor(
     private readonly bar: SingleBar,
-    /** Pictures of runs before. */
+    /** Images done in earlier runs. */
     private readonly before: number,
   ) {
     this.done = before;
     bar.start(0, 0, { text: 'starting' });
   }
 
-  /** @param before pictures that are done already */
+  /** @param before images that are already done */
   static async start(before: number, isShown: boolean): Promise<PictureBar | undefined> {
     const bar = isShown ? await progressBar('{bar} {text}') : undefined;
     return bar && new PictureBar(bar, before);
@@ -62,7 +62,7 @@ export class PictureBar {
     this.bar.update(this.done, { text: some + left });
   }
 
-  /** Counts the inputs while the work goes on. */
+  /** Counts the inputs while work goes on. */
   count(inputs: AsyncIterable<unknown>): void {
     const counted = async () => {
       let total = 0;
@@ -73,7 +73,7 @@ export class PictureBar {
       this.total = total;
       this.bar.setTotal(total);
     };
-    counted().catch(() => {}); // whoever does the pictures says what is wrong with the list
+    counted().catch(() => {}); // errors in the list are reported by the work itself
   }
 
   stop(): void {
@@ -82,7 +82,7 @@ export class PictureBar {
   }
 }
 
-/** A time as `h:mm:ss` or `m:ss`. */
+/** A duration as `h:mm:ss` or `m:ss`. */
 export function duration(seconds: number): string {
   const whole = Math.round(seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
@@ -90,7 +90,7 @@ export function duration(seconds: number): string {
   return `${hours > 0 ? `${hours}:${two(minutes)}` : minutes}:${two(whole % 60)}`;
 }
 
-/** Shows bytes done in all, by stage, on standard error. */
+/** Shows the bytes done of the total, by stage, on standard error. */
 export class ByteProgress {
   private stage = '';
 

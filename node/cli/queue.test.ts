@@ -1,4 +1,4 @@
-/** The commands of a queue, with a real server; work is done by the built program, since its threads are files of it. */
+/** The queue commands with a real server; the built program does the work, since its threads need built files. */
 import { cp, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';

@@ -1,4 +1,4 @@
-/** `grootvl queue`: a run over pictures that workers on any machine do, by a queue in Redis. */
+/** `grootvl queue`: a run over images, shared through a queue in Redis by workers on any number of machines. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ROW_FORMATS } from '../pictures/rows/row_writer.js';
 import { withBackend } from './backend.js';

@@ -32,7 +32,7 @@ export async function queueAdd(model: string, images: readonly string[], flags: 
   if (first.length === 1 && first[0].problem !== undefined) throw new Error(first[0].problem);
   await withServer(flags, async ({ redis }) => {
     const { digest } = await identifyModel(model);
-    await describeModel(model, MODEL_OF[flags.task], 'queue add'); // else each worker would say so
+    await describeModel(model, MODEL_OF[flags.task], 'queue add'); // otherwise each worker would report it
     const run = await beginRun<ImageInput>(redis, name, { task, model, digest, batch }, flags);
     const interruption = new Interruption();
     try {
@@ -40,7 +40,7 @@ export async function queueAdd(model: string, images: readonly string[], flags: 
       const count = await Jobs.with(redis, run, (jobs) => addInputs(run, jobs, inputs));
       print(`${count} inputs in the run ${name}: grootvl queue work --name ${name} does them`);
     } catch (error) {
-      // What a run has of inputs that cannot be read, such as a list that is none, is nothing.
+      // Inputs that could not be read, such as an invalid list, leave an empty run.
       if ((await run.progress()).inputs === 0) await removeRun(redis, name);
       interruption.check(`; --resume adds what is missing of the run ${name}`);
       throw error;

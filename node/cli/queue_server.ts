@@ -1,9 +1,9 @@
-/** The server of a queue, as the options or the environment name it. */
+/** The server of a queue, from the options or the environment. */
 import { type Connection, type RedisServer, redisServer, withRedis } from '../queue/redis.js';
 import { warn } from './backend.js';
 import { BAD_USAGE, Failure } from './failure.js';
 
-/** Options of all commands of a queue. */
+/** Options of all queue commands. */
 export interface QueueFlags {
   readonly redis?: string;
   readonly name: string;
@@ -12,7 +12,7 @@ export interface QueueFlags {
 
 export const URL_VARIABLE = 'GROOTVL_REDIS_URL';
 
-/** Connects to the server of the options for as long as `use` works. */
+/** Connects to the server, passes the connection to `use` and closes it afterwards. */
 export function withServer<T>(flags: QueueFlags, use: (connection: Connection) => Promise<T>): Promise<T> {
   return withRedis(serverOf(flags), { patience: flags.patience, note: warn }, use);
 }

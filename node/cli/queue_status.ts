@@ -6,7 +6,7 @@ import { Run, unitOf } from '../queue/run.js';
 import { type QueueFlags, withServer } from './queue_server.js';
 import { inline, print, printJson } from './terminal.js';
 
-/** The document of `--json`. Counts are inputs: waiting, active, done, failed and setAside are all of them. */
+/** The document of `--json`. Counts are of inputs; waiting, active, done, failed and setAside add up to all. */
 interface Status {
   readonly name: string;
   readonly task: object;
@@ -22,7 +22,7 @@ interface Status {
   readonly done: number;
   readonly failed: number;
   readonly setAside: readonly string[];
-  /** By machine and process; null where the server does not tell. */
+  /** By machine and process; null if the server does not report it. */
   readonly workers: readonly string[] | null;
 }
 
@@ -34,7 +34,7 @@ export async function queueStatus(flags: QueueFlags & { readonly json?: boolean 
 
 export async function queueRemove(flags: QueueFlags): Promise<void> {
   await withServer(flags, async ({ redis }) => {
-    if (!(await removeRun(redis, flags.name))) await Run.open(redis, flags.name); // says what there is
+    if (!(await removeRun(redis, flags.name))) await Run.open(redis, flags.name); // reports which runs exist
   });
   print(`the run ${flags.name} is removed`);
 }

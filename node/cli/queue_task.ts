@@ -1,4 +1,4 @@
-/** What `queue add` asks workers to do: the tasks of the commands over pictures, with their options. */
+/** The tasks of `queue add`: those of the commands over images, with their options. */
 import { type Command, Option } from 'commander';
 import type { ModelRole } from '../evaluation/model_description.js';
 import type { RunSpec } from '../queue/run.js';
@@ -15,14 +15,14 @@ export interface TaskFlags {
   readonly threshold?: number;
 }
 
-/** The models that each task works with. */
+/** The model family of each task. */
 export const MODEL_OF = {
   classify: 'classifier',
   segment: 'segmenter',
   detect: 'detector',
 } as const satisfies Record<TaskName, ModelRole>;
 
-/** The option of each task, and what it is where nothing is asked for. */
+/** The option of each task, and its default. */
 const OPTIONS = {
   classify: { name: 'top', standard: 5 },
   segment: { name: 'mode', standard: undefined },
@@ -41,7 +41,7 @@ export function withTaskOptions(command: Command): Command {
     .option('--threshold <score>', 'detect: least score of an object, 0 to 1 (default: 0.3)', fraction);
 }
 
-/** @throws {Failure} bad usage, when there is an option of another task */
+/** @throws {Failure} bad usage, if an option of another task is given */
 export function taskOf(flags: TaskFlags): RunSpec['task'] {
   const { name, standard } = OPTIONS[flags.task];
   for (const [task, other] of Object.entries(OPTIONS)) {

@@ -51,7 +51,7 @@ export async function queueWork(flags: Flags): Promise<void> {
       const bar = await PictureBar.start(0, true);
       const tally = new RowTally();
       try {
-        await model.check(); // it has just been read once more
+        await model.check(); // it has just been verified again
         await Jobs.with(redis, run, (jobs) =>
           work(lost, run, jobs, {
             compute: async (inputs) => {
@@ -88,7 +88,7 @@ export async function queueWork(flags: Flags): Promise<void> {
   }
 }
 
-/** The run, as soon as there is one; undefined after a signal. */
+/** The run, once it has been added; undefined after a signal. */
 async function addedRun(
   redis: Redis,
   name: string,
@@ -105,14 +105,14 @@ async function addedRun(
   return undefined;
 }
 
-/** A folder that is not there would make every picture of the run a failed one. */
+/** If the folder did not exist, every image of the run would fail. */
 async function checkRoot(root = '.'): Promise<void> {
   const status = await stat(root).catch(() => undefined);
   if (!status?.isDirectory())
     throw new Error(`--root ${root}: no such directory; expected that of the pictures`);
 }
 
-/** Where a file is, of which `add` was given a relative name. */
+/** The path of a file that `add` was given by a relative name. */
 function below(root: string | undefined, file: string): string {
   if (root === undefined || isUrl(file)) return file;
   return resolve(file) === file ? file : join(root, file);

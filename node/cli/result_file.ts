@@ -1,11 +1,10 @@
-/** A result that goes into a file. */
+/** Writes a result to a file. */
 import { isDescriptor, writeFileAtomically } from '../atomic_file.js';
 import { inline, note, print } from './terminal.js';
 
 /**
- * Writes a result, and says where it went and what computed it; on standard error where the result itself is on standard
- * output.
- * @throws {Error} one line, when it cannot be written
+ * Writes a result, and prints where it was written and the backend; on standard error if the result itself is on standard output.
+ * @throws {Error} one line, if it cannot be written
  */
 export async function writeResult(path: string, bytes: Uint8Array, backend: string): Promise<void> {
   await writeFileAtomically(path, bytes);

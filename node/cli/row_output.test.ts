@@ -1,4 +1,4 @@
-/** Files of rows and the model that they are about. */
+/** Row files and the model that they belong to. */
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

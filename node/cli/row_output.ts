@@ -1,4 +1,4 @@
-/** Where a command's rows go: to standard output, or to a file. */
+/** Where a command writes its rows: to standard output or to a file. */
 import { isDescriptor } from '../atomic_file.js';
 import { identifyModel } from '../model_digest.js';
 import { RowTally, type RowWriter } from '../pictures/rows/row.js';
@@ -9,14 +9,14 @@ import { BAD_USAGE, Failure } from './failure.js';
 import type { PictureFlags } from './picture_options.js';
 import { note, printed, stream } from './terminal.js';
 
-/** The file that rows go to; undefined for standard output. */
+/** The file for rows; undefined for standard output. */
 export function rowPathOf({ rows }: Pick<PictureFlags, 'rows'>): string | undefined {
   return rows === undefined || isDescriptor(rows) ? undefined : rows;
 }
 
 /**
- * The format that is asked for.
- * @throws {Failure} bad usage, when it cannot go where rows go
+ * The requested format.
+ * @throws {Failure} bad usage, if it cannot be written to that output
  */
 export function formatOf(flags: Pick<PictureFlags, 'rows' | 'json' | 'format' | 'resume'>): RowFormat {
   const path = rowPathOf(flags);
@@ -30,17 +30,17 @@ export function formatOf(flags: Pick<PictureFlags, 'rows' | 'json' | 'format' | 
 /** Rows of one model. */
 export interface ModelOutput extends RowOutput {
   /**
-   * To be asked when the model is read.
-   * @throws {Error} one line, when it is not the one that a file of rows is about
+   * To be called once the model has been read.
+   * @throws {Error} one line, if it is not the model that a row file belongs to
    */
   checkModel(): Promise<void>;
 }
 
 /**
  * Opens the output of a command.
- * @param isShared whether standard output has something else on it, so that rows go to standard error
- * @returns undefined where a run is to be continued that is complete
- * @throws {Error} one line, when the file cannot be written, or is of another run
+ * @param isShared whether standard output carries other data, so that rows go to standard error
+ * @returns undefined if the run to resume is already complete
+ * @throws {Error} one line, if the file cannot be written, or belongs to another run
  */
 export async function openRowOutput(
   kind: PictureKind,
@@ -62,7 +62,7 @@ export async function openRowOutput(
   return { ...file, checkModel };
 }
 
-/** A document is begun with its first row: a command that fails prints nothing. */
+/** A document starts with its first row: a command that fails prints nothing. */
 function printedRows(format: RowFormat, kind: PictureKind, spec: TaskSpec, isShared: boolean): RowOutput {
   let writer: Promise<RowWriter> | undefined;
   let isComplete = false;
@@ -86,7 +86,7 @@ function printedRows(format: RowFormat, kind: PictureKind, spec: TaskSpec, isSha
       await (await begun()).end();
       isComplete = true;
     },
-    // What ends early is still a whole document of the rows that it has.
+    // After an early end the document is still valid, with the rows so far.
     close: async () => {
       if (!isComplete) await (await writer)?.end();
     },

@@ -1,4 +1,4 @@
-/** `grootvl run`: any nodes of a model in, any nodes out, as safetensors. */
+/** `grootvl run`: feeds any nodes of a model and fetches any others, as safetensors. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import type { io, Tensor } from '@tensorflow/tfjs-core';
 import type { Command } from 'commander';
@@ -50,7 +50,7 @@ export function addRun(command: Command): void {
   });
 }
 
-/** Reads the tensors of a file into `inputs`, which holds those that there are also where a later one is refused. */
+/** Reads the tensors of a file into `inputs`, which also holds the earlier ones if a later one is refused. */
 async function readInputs(
   model: GraphModel,
   path: string,
@@ -75,7 +75,7 @@ async function readInputs(
   }
 }
 
-/** Floats become float32; integers int32, or float32 for the nodes that take images. */
+/** Floats become float32; integers int32, or float32 for nodes that take images. */
 async function toTensor(model: GraphModel, name: string, stored: StoredTensor): Promise<Tensor> {
   const { tensor } = await import('@tensorflow/tfjs-core');
   const shape = [...stored.shape];
@@ -87,7 +87,7 @@ async function toTensor(model: GraphModel, name: string, stored: StoredTensor): 
   return tensor(values, shape, dtype === 'float32' || name === 'normalized' ? 'float32' : 'int32');
 }
 
-/** Throws for a name that is no node, and lists some that are. */
+/** Throws for a name that is not a node, and lists some that are. */
 function nodeCheck(model: GraphModel, nodes: ReadonlySet<string>): (name: string) => void {
   return (name) => {
     if (nodes.has(name)) return;

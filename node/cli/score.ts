@@ -1,4 +1,4 @@
-/** `grootvl score`: how likely a continuation is after a context. */
+/** `grootvl score`: the log probability of a continuation after a context. */
 import type { Command } from 'commander';
 import type { GrootL, Score } from '../../plugin/index.js';
 import { type CliBackend, type StartedBackend, startBackend, withBackend } from './backend.js';

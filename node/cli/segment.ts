@@ -1,4 +1,4 @@
-/** `grootvl segment`: the class of every pixel of a picture. */
+/** `grootvl segment`: the class of every pixel of images. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { imageFormat } from '../images/encode.js';
 import { withBackend } from './backend.js';

@@ -1,10 +1,10 @@
-/** Keeps V8's heap near what lives in it. */
+/** Limits how far V8's heap grows beyond its live objects. */
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * For runs of any length: V8 lets garbage grow to several times what lives before it looks for it, so that a long run would
- * take more memory than a short one. All of the process, threads included. V8 then also optimises code less; limits on the growth
- * of the heap alone left it at 143 MB after 40,000 pictures, where it is 109 by this.
+ * For long runs: V8 lets garbage grow to several times the size of live objects before it collects it, so that a long run would
+ * take more memory than a short one. Affects the whole process, including threads. V8 then also optimises less code; limits on
+ * heap growth alone left the process at 143 MB after 40,000 images, this at 109 MB.
  */
 export function keepHeapSmall(): void {
   setFlagsFromString('--optimize-for-size');

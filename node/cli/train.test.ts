@@ -1,4 +1,4 @@
-/** `grootvl train`: what a run leaves, continuing one, Ctrl-C, and how mistakes are told. */
+/** `grootvl train`: the files of a run, resuming, Ctrl-C, and error messages. */
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ const FASHION = fixturePath('training/fashion-images-idx3-ubyte.gz') as string;
 const folder = t.testdir();
 const at = (...names: string[]) => join(folder, ...names);
 
-/** A run of a second. */
+/** A run that takes a second. */
 const small = (out: string, ...more: string[]) => [
   'train',
   NANO,

@@ -1,4 +1,4 @@
-/** `grootvl train`: fine-tunes a classifier on pictures with classes. */
+/** `grootvl train`: fine-tunes a classifier on labelled images. */
 import { createHash } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -60,13 +60,13 @@ interface Options {
   backend: CliBackend;
 }
 
-/** What a continued run may have otherwise than before: none of them changes a weight. */
+/** Options that may change when a run is resumed: none of them affects a weight. */
 const FREE = new Set<keyof Options>(['out', 'saveEvery', 'resume', 'json', 'backend']);
 
 const EPOCHS = 10;
-/** The authors' schedule: warm-up from a tenth of the rate, and a hundredth of it at the end. */
+/** The authors' schedule: warm-up from a tenth of the learning rate, and decay to a hundredth. */
 const [RATE_START, RATE_END] = [0.1, 0.01];
-/** Steps of the warm-up, unless a tenth of all are fewer. */
+/** Maximum steps of warm-up, and a tenth of all steps if that is fewer. */
 const WARM_UP = 20;
 
 export function addTrain(command: Command): void {
@@ -157,7 +157,7 @@ async function train(
   }
 }
 
-/** A checkpoint is converted in memory. */
+/** Loads a model; a checkpoint is converted in memory. */
 async function loadClassifier(path: string, { weights }: Options): Promise<GrootV> {
   const { GrootV } = await import('../../plugin/index.js');
   const isFile = !isUrl(path) && (await stat(path).catch(() => undefined))?.isFile();
@@ -258,7 +258,7 @@ interface HeldOut {
   readonly preparation: GrootV['metadata']['preprocessing'];
 }
 
-/** Trains, with progress, states and curves; Ctrl-C and SIGTERM end it behind the current step. */
+/** Trains, with progress, states and curves; Ctrl-C and SIGTERM end training after the current step. */
 async function follow(
   trainable: Trainable<GrootV>,
   batches: InstanceType<typeof import('../../plugin/training/index.js')['Batches']>,
@@ -278,12 +278,12 @@ async function follow(
   const bar = await TrainingBar.start(recipe.steps, resume?.progress.step ?? 0);
   let isDrawn = true;
   const save = async (state: Parameters<TrainingRun['saveState']>[0]) => {
-    // Before the state: a run that is killed in between drops rows that are behind its state, and lacks none.
+    // Before the state: a run killed in between drops rows of steps after its state, and is missing none.
     try {
       await run.writeCurves();
     } catch (error) {
       if (isDrawn) note(`grootvl: ${(error as Error).message}`);
-      isDrawn = false; // the same reason every time
+      isDrawn = false; // the reason would be the same every time
     }
     await run.saveState(state);
   };
@@ -294,7 +294,7 @@ async function follow(
       evaluateEvery,
       patience,
       saveEvery,
-      // What was being written when the signal came is removed with all unfinished outputs: it is written again.
+      // A signal removes all unfinished outputs, including a state that is being saved: save it again.
       save: (state) => save(state).catch((error) => (signal.aborted ? save(state) : Promise.reject(error))),
       onStep: (report) => {
         const { step, loss, accuracy, learningRate, gradientNorm } = report;
@@ -308,7 +308,7 @@ async function follow(
       },
     });
   } catch (error) {
-    await run.writeCurves().catch(() => {}); // the error is what there is to say
+    await run.writeCurves().catch(() => {}); // the error is more important
     throw error;
   } finally {
     bar.stop();
@@ -316,7 +316,7 @@ async function follow(
   }
 }
 
-/** Writes the model, and says what came of it. */
+/** Writes the model, and prints the result. */
 async function finish(
   trainable: Trainable<GrootV>,
   run: TrainingRun,
@@ -327,7 +327,7 @@ async function finish(
   const { exportCheckpoint } = await import('../../plugin/training/index.js');
   const { fileSystem } = await import('../file_system.js');
   const folder = join(out, 'model');
-  await rm(folder, { recursive: true, force: true }); // of this run, finished before
+  await rm(folder, { recursive: true, force: true }); // from this run, which was completed before
   await trainable.save(fileSystem(folder));
   const checkpoint = join(out, 'model.safetensors');
   await writeFileAtomically(checkpoint, await exportCheckpoint(trainable));
@@ -386,7 +386,7 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-/** Pictures of every step. */
+/** The images of every step. */
 async function readOrder(path: string): Promise<number[][]> {
   const { readTensors } = await import('../training_run.js');
   const { index } = await readTensors(path);

@@ -1,4 +1,4 @@
-/** ADE20K's layout, and the classes of its pixels. */
+/** ADE20K's layout, and its pixel labels. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';

@@ -1,25 +1,25 @@
-/** ADE20K's validation pictures, and the classes of their pixels (`ADEChallengeData2016`). */
+/** ADE20K's validation images and their pixel labels (`ADEChallengeData2016`). */
 import { basename, extname, join } from 'node:path';
 import type { Extent } from '../../plugin/image/prepare.js';
 import { readClassMap } from '../images/read_class_map.js';
 import { entriesOf, picturesIn } from './folder.js';
 
 const [PICTURES, ANNOTATIONS] = [join('images', 'validation'), join('annotations', 'validation')];
-/** Of pixels that do not count. */
+/** Label of ignored pixels. */
 export const NO_CLASS = -1;
-/** Values of pixels that do not count, of which 255 is one in files of 8 bits. */
+/** Stored values of ignored pixels; 255 only in 8-bit files. */
 const [OTHER, IGNORED] = [0, 255];
-/** The archive's own folder. */
+/** Top-level folder of the archive. */
 const ARCHIVE = 'ADEChallengeData2016';
 
 export interface SegmentedPictures {
-  /** By name. */
+  /** Sorted by name. */
   readonly files: readonly string[];
-  /** The folder with a PNG for each, of the same name. */
+  /** The folder with a PNG of the same name for each image. */
   readonly annotations: string;
 }
 
-/** @throws {Error} one line, when the folders are not there or hold no pictures */
+/** @throws {Error} one line, if the folders do not exist or contain no images */
 export async function openAde20k(path: string): Promise<SegmentedPictures> {
   const { folders } = await entriesOf(path);
   const root = !folders.includes('images') && folders.includes(ARCHIVE) ? join(path, ARCHIVE) : path;
@@ -28,17 +28,17 @@ export async function openAde20k(path: string): Promise<SegmentedPictures> {
   return { files: await picturesIn(join(root, PICTURES)), annotations };
 }
 
-/** Where the classes of a picture's pixels are. */
+/** The file with the pixel labels of an image. */
 export function annotationOf(picture: string, annotations: string): string {
   return join(annotations, `${basename(picture, extname(picture))}.png`);
 }
 
 /**
- * The classes of a picture's pixels, from 0, with NO_CLASS where they do not count: the files count from 1, and 0 is any other
- * class (`reduce_zero_label` of mmsegmentation).
+ * The pixel labels of an image, from 0, and NO_CLASS for ignored pixels: labels in files start at 1, and 0 is any other class
+ * (`reduce_zero_label` of mmsegmentation).
  * @param classes of the model
- * @param picture the size that the annotation has to have: predictions are resized to that of the picture
- * @throws {Error} one line that names the file, when it cannot be read, has another size, or a class that the model does not have
+ * @param picture the expected size of the annotation: predictions are resized to the size of the image
+ * @throws {Error} one line that names the file, if it cannot be read, has another size, or a class that the model does not have
  */
 export async function readAde20kClasses(file: string, classes: number, picture: Extent): Promise<Int32Array> {
   const { width, height, data } = await readClassMap(file);

@@ -1,32 +1,32 @@
-/** Which class of a model the classes of a set of pictures are. */
+/** Maps the classes of a dataset to those of a model. */
 import { IMAGENET_CLASSES } from '../../converters/architectures/grootv/imagenet_classes.js';
 import { quote } from '../../plugin/models/checks.js';
 import { readSmallFile } from '../file_source.js';
 
-/** Of a model: how many, and their names where they are known. */
+/** Number of classes of a model, and their names if known. */
 export interface ModelClasses {
   readonly count: number;
   readonly names: readonly string[] | null;
 }
 
-/** A class of the model for each class of the set, and how that was found out. */
+/** The model's class for each class of the dataset, and how the mapping was determined. */
 export interface ClassOrder {
   readonly indices: ReadonlyMap<string, number>;
-  /** For a person, to go with the results. */
+  /** Text for the user, shown with the results. */
   readonly statement: string;
 }
 
-/** A file that says which class is which: a line each, in the model's order. */
+/** A file that maps classes: one per line, in the model's order. */
 export interface ClassList {
   readonly file: string;
   readonly names: readonly string[];
-  /** What follows the name of a WordNet synset; empty where nothing does. */
+  /** The words after a WordNet synset's name; empty if there are none. */
   readonly words: readonly string[];
 }
 
 /** Names of ImageNet's folders: WordNet ids. */
 const SYNSET = /^n\d{8}$/;
-/** Of ILSVRC-2012, in alphabetical order: the classes of a model of 1000 classes. */
+/** First and last id of ILSVRC-2012, in alphabetical order: the classes of a model with 1000 classes. */
 const [FIRST_SYNSET, LAST_SYNSET] = ['n01440764', 'n15075141'];
 const MAX_LIST_BYTES = 2 ** 24;
 
@@ -35,9 +35,9 @@ export function isSynset(name: string): boolean {
 }
 
 /**
- * Reads a file such as `LOC_synset_mapping.txt`: a line for each class, the name of its folder; words after a WordNet id are
- * a name for people.
- * @throws {Error} one line, when it cannot be read, or a name occurs twice
+ * Reads a file such as `LOC_synset_mapping.txt`, with one class per line: the name of its folder; words after a WordNet id are a
+ * readable name.
+ * @throws {Error} one line, if it cannot be read, or a name occurs twice
  */
 export async function readClassList(file: string): Promise<ClassList> {
   const text = await readSmallFile(file, MAX_LIST_BYTES);
@@ -52,10 +52,10 @@ export async function readClassList(file: string): Promise<ClassList> {
 }
 
 /**
- * The classes of a set, found by a list, by the model's names, or by their order where that is known.
- * @param set what the classes are of, for errors
- * @param found names of classes in the set, each once
- * @throws {Error} one line, when it cannot be said which class is which
+ * Maps the classes of a dataset by a list, by the model's class names, or by their order if that is known.
+ * @param set that the classes belong to, for errors
+ * @param found unique class names in the dataset
+ * @throws {Error} one line, if the mapping cannot be determined
  */
 export function classOrder(
   set: string,
@@ -109,7 +109,7 @@ function listedOrder(
   return { indices, statement: `classes in the order of ${list.file}, ${checked}` };
 }
 
-/** Lists have all words for a class, models often the first one; a WordNet id alone says nothing of them. */
+/** Lists give all words for a class, models often only the first; a WordNet id alone has none. */
 function isSame(name: string, listed: string, words: string): boolean {
   if (name === listed || (words === '' && isSynset(listed))) return true;
   const of = (text: string) => text.toLowerCase().split(/,\s*/);

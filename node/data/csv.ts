@@ -1,11 +1,11 @@
-/** Comma-separated text (RFC 4180): fields may be quoted, quotes in them are doubled. The text is untrusted. */
+/** Comma-separated values (RFC 4180): fields may be quoted, with quotes in them doubled. The text is untrusted. */
 
-/** Rows that are read; a set of pictures has fewer. */
+/** Maximum number of rows, more than any image dataset has. */
 const MAX_ROWS = 2 ** 24;
-/** Fields of a row: two are used. */
+/** Maximum number of fields per row; two are used. */
 const MAX_FIELDS = 64;
 
-/** A row and the line that it starts on, from 1. */
+/** A row and the number of its first line, starting at 1. */
 export interface CsvRow {
   readonly line: number;
   readonly fields: readonly string[];
@@ -14,7 +14,8 @@ export interface CsvRow {
 /**
  * The rows of a text, without empty lines.
  * @param name of the file, for errors
- * @throws {Error} one line that names the file and the line: a quote that is not closed or followed by text, too much
+ * @throws {Error} one line that names the file and the line: a quote that is not closed or is followed by text, or a limit
+ * exceeded
  */
 export function parseCsv(name: string, text: string): CsvRow[] {
   const rows: CsvRow[] = [];
@@ -24,7 +25,7 @@ export function parseCsv(name: string, text: string): CsvRow[] {
   const fail = (what: string): never => {
     throw new Error(`${name}, line ${line}: ${what}`);
   };
-  // A field, plain or quoted, and what ends it. Sticky: each match starts where the last one ended.
+  // A field, plain or quoted, and its delimiter. Sticky: each match starts where the previous one ended.
   const field = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y;
   for (let at = text.startsWith('\ufeff') ? 1 : 0; at < text.length; at = field.lastIndex) {
     field.lastIndex = at;

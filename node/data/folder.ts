@@ -1,10 +1,10 @@
-/** What folders of pictures hold. */
+/** Lists folders of images. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IMAGE_ENDINGS, pictureFiles } from '../images/picture_files.js';
 import { reasonOf } from '../system_error.js';
 
-/** Where data sets have the pictures that nothing is trained with. */
+/** Names of folders with held-out images, which are not trained on. */
 export const HELD_OUT_FOLDERS: readonly string[] = ['val', 'valid', 'validation', 'test'];
 
 export interface FolderEntries {
@@ -12,7 +12,7 @@ export interface FolderEntries {
   readonly folders: readonly string[];
 }
 
-/** Names, sorted, without hidden ones. Links lead where they lead. @throws {Error} one line, when it cannot be read */
+/** Names, sorted, without hidden ones; links are followed. @throws {Error} one line, if it cannot be read */
 export async function entriesOf(folder: string): Promise<FolderEntries> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
     throw new Error(`cannot read the folder ${folder}: ${reasonOf(error)}`);
@@ -27,7 +27,7 @@ export async function entriesOf(folder: string): Promise<FolderEntries> {
   return { files: files.sort(), folders: folders.sort() };
 }
 
-/** All pictures below a folder, by name. @throws {Error} one line, when it cannot be read or there are none */
+/** All images below a folder, sorted by name. @throws {Error} one line, if it cannot be read or there are none */
 export async function picturesIn(folder: string): Promise<string[]> {
   const files = await pictureFiles(folder);
   if (files.length > 0) return files;

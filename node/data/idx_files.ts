@@ -1,4 +1,4 @@
-/** The two files of a set such as MNIST's, on disk. */
+/** The two idx files of a dataset such as MNIST. */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Examples, idxExamples } from '../../plugin/training/data/examples.js';
@@ -7,10 +7,10 @@ import { fileSource } from '../file_source.js';
 import { reasonOf } from '../system_error.js';
 import { entriesOf } from './folder.js';
 
-/** Names of idx files, as MNIST's are called. */
+/** Names of idx files, as in MNIST. */
 const IDX_IMAGES = /images[-.]idx3-ubyte(\.gz)?$/;
 const [IDX_TRAIN, IDX_HELD_OUT] = [/^train-/, /^(t10k|test)-/];
-/** Bytes of an idx file's sizes, and more. */
+/** Upper bound for the header of an idx file, in bytes. */
 const HEADER_BYTES = 1024;
 
 /** Paths of both files. */
@@ -24,9 +24,9 @@ export function isIdxImages(path: string): boolean {
 }
 
 /**
- * The sets of a folder: one to train with, and perhaps one that is held out.
- * @returns undefined when it holds no idx files of images
- * @throws {Error} one line, when labels are missing
+ * The datasets in a folder: one for training, and optionally a held-out one.
+ * @returns undefined if there are no idx files of images
+ * @throws {Error} one line, if labels are missing
  */
 export async function idxSets(
   folder: string,
@@ -43,9 +43,9 @@ export async function idxSets(
 }
 
 /**
- * The set to evaluate with: that of a folder that is held out if there is one, or the file of the images, with the labels
- * beside it or as named.
- * @throws {Error} one line, when there is none
+ * The dataset for evaluation: the held-out one of a folder if there is one, or the given image file, with the labels given or
+ * beside it.
+ * @throws {Error} one line, if there is none
  */
 export async function evaluatedIdxSet([path, labels]: readonly string[]): Promise<IdxPaths> {
   if (labels !== undefined) return { images: path, labels };
@@ -58,7 +58,7 @@ export async function evaluatedIdxSet([path, labels]: readonly string[]): Promis
   return sets.heldOut ?? sets.train;
 }
 
-/** The file of the labels lies beside that of the images and is called alike; either may be compressed. */
+/** Finds the label file, which is in the same folder as the image file and named accordingly; either may be compressed. */
 export async function withLabels(images: string): Promise<IdxPaths> {
   const plain = basename(images)
     .replace(/\.gz$/, '')
@@ -70,7 +70,7 @@ export async function withLabels(images: string): Promise<IdxPaths> {
   return { images, labels: join(dirname(images), labels) };
 }
 
-/** @throws {Error} one line that names the file, as `idxExamples` does, or when one cannot be read or is too large */
+/** @throws {Error} one line that names the file, as `idxExamples` does, or if one cannot be read or is too large */
 export async function readIdxSet({ images, labels }: IdxPaths): Promise<Examples> {
   return idxExamples({
     images: { name: images, bytes: await readWhole(images) },

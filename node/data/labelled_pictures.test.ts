@@ -1,4 +1,4 @@
-/** Pictures whose classes are known: layouts, lists, and which class of the model is which. */
+/** Labelled images: layouts, lists, and the mapping to the model's classes. */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';
@@ -9,7 +9,7 @@ import { imageNetPictures, labelledFolders } from './labelled_pictures.js';
 const folder = t.testdir();
 const at = (...names: string[]) => join(folder, ...names);
 
-/** Empty files: nothing here reads pictures. */
+/** Creates empty files: nothing here reads images. */
 function place(...paths: string[]): void {
   for (const path of paths) write(path, '');
 }

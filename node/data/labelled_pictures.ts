@@ -1,4 +1,4 @@
-/** Pictures on disk whose classes are known, to evaluate a classifier with: folders of classes, and ImageNet's layouts. */
+/** Labelled images on disk for evaluating classifiers: folders of classes, and ImageNet's layouts. */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { quote } from '../../plugin/models/checks.js';
@@ -8,7 +8,7 @@ import { type ClassList, classOrder, isSynset, type ModelClasses } from './class
 import { parseCsv } from './csv.js';
 import { entriesOf, type FolderEntries, HELD_OUT_FOLDERS, picturesIn } from './folder.js';
 
-/** A picture and which class of the model it is. */
+/** An image and its class in the model. */
 export interface LabelledPicture {
   readonly file: string;
   readonly label: number;
@@ -16,11 +16,11 @@ export interface LabelledPicture {
 
 export interface LabelledPictures {
   readonly pictures: readonly LabelledPicture[];
-  /** How it was found out which class is which. */
+  /** How the mapping of classes was determined. */
   readonly order: string;
 }
 
-/** Lists of true classes beside or above a flat folder of ImageNet's pictures, as they are published. */
+/** Published label lists beside or above a flat folder of ImageNet's images. */
 const TRUTH_FILES = [
   'LOC_val_solution.csv',
   'val_map.txt',
@@ -31,9 +31,9 @@ const TRUTH_FILES = [
 const MAX_LIST_BYTES = 2 ** 28;
 
 /**
- * Pictures in a folder for each class, perhaps below `val` or another of HELD_OUT_FOLDERS. The first of every class come first, then
- * the second of every class, so that the first ones of all are a sample.
- * @throws {Error} one line, when there are none, or it cannot be said which class of the model is which
+ * Images in a folder per class, optionally below `val` or another of HELD_OUT_FOLDERS. The first image of every class is followed
+ * by the second of every class, and so on, so that a prefix is a balanced sample.
+ * @throws {Error} one line, if there are none, or the mapping of classes cannot be determined
  */
 export async function labelledFolders(
   path: string,
@@ -60,9 +60,10 @@ export async function labelledFolders(
 }
 
 /**
- * ImageNet's validation pictures: `val/<WordNet id>/*.JPEG`, or all of them in one folder and a list of their classes.
- * @param truth the list: lines of a file and its WordNet id or class index (from 0, in alphabetical order of the ids), or of WordNet ids
- *   alone, in the order of the files' names; or Kaggle's CSV. By default one of the published names beside or above the pictures
+ * ImageNet's validation images: `val/<WordNet id>/*.JPEG`, or all in one folder with a list of their labels.
+ * @param truth the list: lines with a file and its WordNet id or class index (from 0, in alphabetical order of the ids), or with
+ * WordNet ids only, in the order of the file names; or Kaggle's CSV. By default one of the published names beside or above the
+ * images
  * @throws {Error} one line that names the file and the place in it
  */
 export async function imageNetPictures(
@@ -94,7 +95,7 @@ export async function imageNetPictures(
   return { pictures, order: statement };
 }
 
-/** The folder itself, or the one below it that holds the pictures to evaluate with. */
+/** The folder itself, or its subfolder with the held-out images. */
 async function heldOutFolder(path: string): Promise<FolderEntries & { readonly folder: string }> {
   const own = await entriesOf(path);
   const below = HELD_OUT_FOLDERS.find((name) => own.folders.includes(name));
@@ -114,7 +115,7 @@ async function publishedTruth(folder: string): Promise<string> {
   );
 }
 
-/** A picture's file and its WordNet id, or the index of its class. */
+/** An image file and its WordNet id or class index. */
 interface Truth {
   readonly file: string;
   readonly name: string | number;
@@ -128,7 +129,7 @@ async function readTruth(source: string, files: readonly string[]): Promise<Trut
   const known = new Map(files.map((file) => [stemOf(file), file]));
   const seen = new Set<string>();
   return rows.map(({ line, file, name }) => {
-    // A picture that is not there is a bad one among good ones. Its folder is given, whatever the list says.
+    // A missing image counts as a bad input among good ones. Its folder is the given one, whatever the list says.
     const found = known.get(stemOf(file)) ?? basename(file);
     if (seen.has(found)) throw new Error(`${source}, line ${line}: ${quote(file)} is listed twice`);
     if (typeof name !== typeof first.name) {
@@ -141,7 +142,7 @@ async function readTruth(source: string, files: readonly string[]): Promise<Trut
 
 type Row = Truth & { readonly line: number };
 
-/** Kaggle's list: the name of a picture, and its WordNet id before the corners of boxes. */
+/** Kaggle's list: the name of an image, and its WordNet id followed by the corners of boxes. */
 function fromCsv(source: string, text: string): Row[] {
   return parseCsv(source, text)
     .slice(1)
@@ -184,7 +185,7 @@ function classOf(source: string, line: number, text: string): string | number {
   );
 }
 
-/** A name without folders and ending. */
+/** A file name without folders and extension. */
 function stemOf(file: string): string {
   return basename(file).replace(/\.[a-z]+$/i, '');
 }

@@ -1,4 +1,4 @@
-/** Sets of pictures on disk: which layouts are read, what their classes are, and how bad ones are refused. */
+/** Image datasets on disk: supported layouts, their classes, and how invalid ones are refused. */
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ const PICTURES = fileURLToPath(new URL('../images/fixtures/', import.meta.url));
 const folder = t.testdir();
 const at = (...names: string[]) => join(folder, ...names);
 
-/** Copies pictures of the fixtures, whose names end like the paths. */
+/** Copies images of the fixtures to the given paths, by extension. */
 function place(...paths: string[]): void {
   for (const path of paths) {
     mkdirSync(dirname(at(path)), { recursive: true });

@@ -1,4 +1,4 @@
-/** Sets of pictures on disk for training: folders of classes, idx files, lists in CSV files. */
+/** Image datasets on disk for training: folders of classes, idx files, CSV lists. */
 import { stat } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import { classIndices, type Examples, namesOf } from '../../plugin/training/data/examples.js';
@@ -9,7 +9,7 @@ import { parseCsv } from './csv.js';
 import { entriesOf, HELD_OUT_FOLDERS, picturesIn } from './folder.js';
 import { idxSets, isIdxImages, readIdxSet, withLabels } from './idx_files.js';
 
-/** A list of several million paths. */
+/** Enough for a list of several million paths. */
 const MAX_CSV_BYTES = 2 ** 28;
 
 const TRAIN_FOLDERS = ['train', 'training'];
@@ -18,18 +18,18 @@ const EXPECTED =
   'expected a folder with a folder of pictures for each class, a folder with idx files such as ' +
   'train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz, the former file, or a CSV file of paths and labels';
 
-/** What a person has to train with. */
+/** The data to train with. */
 export interface PictureSets {
   readonly train: Examples;
-  /** Where the data has a part for that. */
+  /** The held-out part, if there is one. */
   heldOut?: Examples;
 }
 
 /**
- * Reads the labels and the names of a set; pictures of folders and lists are read when they are asked for.
- * @param path a folder of classes, perhaps under `train` and `val`; a folder with idx files, or the file of the images;
- *   a CSV file of paths and labels
- * @throws {Error} one line that names the file or folder, when it is none of these or holds no pictures
+ * Reads the labels and class names of a dataset; images in folders and lists are read on request.
+ * @param path a folder of classes, optionally under `train` and `val`; a folder with idx files, or the image file; a CSV file of
+ * paths and labels
+ * @throws {Error} one line that names the file or folder, if it is none of these or contains no images
  */
 export async function openPictureSets(path: string): Promise<PictureSets> {
   const status = await stat(path).catch((error) => {
@@ -64,7 +64,7 @@ async function openFolder(path: string): Promise<PictureSets> {
   };
 }
 
-/** @param classes in their order; the folder has one folder for each, or for some of them */
+/** @param classes in order; the folder has a subfolder for each, or for some of them */
 async function folderExamples(path: string, classes: readonly string[]): Promise<Examples> {
   const { folders } = await entriesOf(path);
   const files: string[] = [];
@@ -90,8 +90,8 @@ function fileExamples(
 }
 
 /**
- * Pictures listed in a CSV file: path and label, with or without a first line that names the columns. Paths start at the
- * file's folder. Labels that are all numbers are the classes themselves, others are names, whose order is the alphabet's.
+ * Images listed in a CSV file: path and label, with or without a header line. Paths are relative to the file's folder. If all
+ * labels are numbers, they are class indices; otherwise they are names, in alphabetical order.
  */
 async function csvExamples(path: string): Promise<Examples> {
   const rows = parseCsv(path, await readSmallFile(path, MAX_CSV_BYTES));
@@ -104,7 +104,7 @@ async function csvExamples(path: string): Promise<Examples> {
       throw new Error(`${path}, line ${line}: ${fields.length} fields, expected a path and a label`);
     if (fields[0].includes('\0')) throw new Error(`${path}, line ${line}: a path has no NUL character in it`);
   }
-  // Paths also where they look like URLs: somebody else's list does not make this machine fetch anything.
+  // Treated as paths even if they look like URLs: an untrusted list must not cause network requests.
   const files = listed.map(({ fields: [file] }) => resolve(dirname(path), file.trim()));
   const labels = listed.map(({ fields: [, label] }) => label.trim());
   if (labels.every((label) => /^\d{1,6}$/.test(label))) {

@@ -1,4 +1,4 @@
-/** A classifier on pictures whose classes are known. */
+/** Evaluates a classifier on labelled images. */
 import { ClassifierEvaluator, TOP } from '../../plugin/metrics/classification.js';
 import type { Prediction } from '../../plugin/models/grootv.js';
 import { readClassList } from '../data/class_order.js';
@@ -10,11 +10,11 @@ import { columns, type Evaluation, type EvaluationResult, labelsOf, orNull, perc
 import type { ModelDescription } from './model_description.js';
 
 export interface ClassifierOptions {
-  /** Of the calibration. */
+  /** Number of bins for the calibration error. */
   readonly bins?: number;
   /** A file that lists the classes in the model's order. */
   readonly classOrder?: string;
-  /** A list of the classes of ImageNet's pictures in one folder. */
+  /** A list of the labels of ImageNet's images in one folder. */
   readonly groundTruth?: string;
 }
 
@@ -25,8 +25,8 @@ interface Labelled extends ImageInput {
 type ClassifiedRow = PictureRow & { readonly predictions: readonly Prediction[] };
 
 /**
- * Pictures in folders of classes, or in ImageNet's layouts.
- * @throws {Error} one line, when there are none, or it cannot be said which class is which
+ * Images in folders of classes, or in ImageNet's layouts.
+ * @throws {Error} one line, if there are none, or the mapping of classes cannot be determined
  */
 export async function evaluateFiles(
   layout: 'imagenet' | 'folders',
@@ -44,8 +44,8 @@ export async function evaluateFiles(
 }
 
 /**
- * Pictures in idx files.
- * @throws {Error} one line, when they cannot be read, or have more classes than the model
+ * Images in idx files.
+ * @throws {Error} one line, if they cannot be read, or have more classes than the model
  */
 export async function evaluateIdx(
   paths: readonly string[],

@@ -1,4 +1,4 @@
-/** A detector on pictures with COCO's annotations. */
+/** Evaluates a detector on images with COCO annotations. */
 import { join } from 'node:path';
 import { type CocoEvaluation, CocoEvaluator, type CocoScores } from '../../plugin/metrics/coco.js';
 import {
@@ -16,8 +16,8 @@ import type { ModelDescription } from './model_description.js';
 
 /**
  * @param annotations a file such as `instances_val2017.json`
- * @param folder of the pictures
- * @throws {Error} one line, when they cannot be read, or it cannot be said which category is which class
+ * @param folder of the images
+ * @throws {Error} one line, if they cannot be read, or the mapping of categories to classes cannot be determined
  */
 export async function evaluateCocoFiles(
   annotations: string,
@@ -47,7 +47,7 @@ export async function evaluateCocoFiles(
       const truths = (pictures.get(id) as CocoPicture)
         .annotations()
         .filter(({ category_id }) => known.has(category_id));
-      // First what can fail: a picture counts in both measures or in none.
+      // Masks first, as they can fail: an image counts in both measures or in neither.
       masks?.add(truths, results);
       boxes.add(truths, results);
     },
@@ -58,7 +58,7 @@ export async function evaluateCocoFiles(
   };
 }
 
-/** What is printed, in the order of pycocotools. */
+/** Printed scores, in the order of pycocotools. */
 const SCORES: readonly (keyof CocoScores)[] = [
   ...(['AP', 'AP50', 'AP75', 'APsmall', 'APmedium', 'APlarge'] as const),
   ...(['AR1', 'AR10', 'AR100', 'ARsmall', 'ARmedium', 'ARlarge'] as const),
@@ -101,7 +101,7 @@ function resultOf(
   };
 }
 
-/** COCO's -1 says that there are no such objects. */
+/** COCO's -1 means that there are no such objects. */
 function orNothing(score: number): number | null {
   return score < 0 ? null : score;
 }

@@ -1,4 +1,4 @@
-/** What a model says of itself, without its weights. */
+/** Reads a model's description without its weights. */
 import { basename } from 'node:path';
 import type { Check } from '../../plugin/models/checks.js';
 import { DETECTOR_METADATA } from '../../plugin/models/detector_metadata.js';
@@ -9,7 +9,7 @@ import { parseModelJson } from '../../plugin/models/model_json.js';
 import { SEGMENTER_METADATA } from '../../plugin/models/segmenter_metadata.js';
 import { modelSource } from '../model_source.js';
 
-/** Models whose results are compared with what is known of pictures. */
+/** Model families that can be evaluated. */
 const FAMILIES = {
   classifier: { family: 'GrootV', check: GROOTV_METADATA },
   segmenter: { family: 'GrootV-UperNet', check: SEGMENTER_METADATA },
@@ -20,7 +20,7 @@ export type ModelRole = keyof typeof FAMILIES;
 
 export interface ModelDescription {
   readonly classes: number;
-  /** Names of the classes, where the model has them. */
+  /** Class names, if the model has them. */
   readonly names: readonly string[] | null;
 }
 
@@ -28,7 +28,7 @@ export interface ModelDescription {
  * The classes of a model.
  * @param path a folder with a model, its model.json, or the URL of either
  * @param command for errors
- * @throws {Error} one line, when it cannot be read, is of another family, or has no classes
+ * @throws {Error} one line, if it cannot be read, is of another family, or has no classes
  */
 export async function describeModel(
   path: string,

@@ -1,11 +1,11 @@
-/** A segmenter on pictures of ADE20K. */
+/** Evaluates a segmenter on images of ADE20K. */
 import { ConfusionMatrix } from '../../plugin/metrics/mean_iou.js';
 import { annotationOf, NO_CLASS, openAde20k } from '../data/ade20k.js';
 import type { AnnotatedPicture, ComparedPixels } from '../pictures/tasks/evaluate_pixels.js';
 import { columns, type Evaluation, type EvaluationResult, labelsOf, orNull, percent } from './evaluation.js';
 import type { ModelDescription } from './model_description.js';
 
-/** @throws {Error} one line, when there are no pictures or annotations */
+/** @throws {Error} one line, if there are no images or annotations */
 export async function evaluateAde20k(
   path: string,
   model: ModelDescription,

@@ -1,4 +1,4 @@
-/** What becomes of servers that do not answer, or not all of it. */
+/** Servers that do not answer, or only in part. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,8 +1,8 @@
-/** Pictures behind URLs. */
+/** Downloads images from URLs. */
 import { requestReason } from '../../plugin/request_reason.js';
 import { checkSize, UnreadableImage } from './file_bytes.js';
 
-/** Milliseconds after which a server that sends nothing is given up. */
+/** Milliseconds without data after which a download is given up. */
 const SILENCE_MS = 30_000;
 
 export interface DownloadOptions {
@@ -10,7 +10,7 @@ export interface DownloadOptions {
   readonly silenceMs?: number;
 }
 
-/** The bytes behind a URL. @throws {UnreadableImage} when there are none, or more than MAX_FILE_BYTES */
+/** The bytes at a URL. @throws {UnreadableImage} if there are none, or more than MAX_FILE_BYTES */
 export async function download(
   url: URL,
   { signal, silenceMs = SILENCE_MS }: DownloadOptions = {},
@@ -45,6 +45,6 @@ export async function download(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', end);
-    end(); // of an answer that was not read to its end
+    end(); // for a response that was not read to its end
   }
 }

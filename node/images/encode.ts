@@ -1,9 +1,9 @@
-/** RGB pixels to image files. */
+/** Encodes RGB pixels as image files. */
 import { extname } from 'node:path';
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import { loadSharp } from './sharp.js';
 
-/** Formats by the ending of a file's name; PNG where there is none. */
+/** Formats by file extension; PNG if there is none. */
 const FORMATS = {
   '': 'png',
   '.png': 'png',
@@ -15,8 +15,8 @@ const FORMATS = {
 export type ImageFormat = (typeof FORMATS)[keyof typeof FORMATS];
 
 /**
- * Drawings have thin lines of strong colour, which JPEG's usual quality and halved colour planes smear. Over photographs,
- * PNG's filters save more than the last levels of compression, and take less time.
+ * Drawings have thin, saturated lines, which JPEG's default quality and chroma subsampling blur. For photographs, PNG's filters
+ * save more than the highest compression levels, and take less time.
  */
 const OPTIONS = {
   png: { compressionLevel: 3, adaptiveFiltering: true },
@@ -24,7 +24,7 @@ const OPTIONS = {
   webp: { lossless: true },
 } as const;
 
-/** The format that a file's name asks for. Throws `Error`, one line, for an ending that is none of them. */
+/** The format for a file name. Throws a one-line `Error` for an unsupported extension. */
 export function imageFormat(file: string): ImageFormat {
   const ending = extname(file).toLowerCase();
   if (ending in FORMATS) return FORMATS[ending as keyof typeof FORMATS];
@@ -32,11 +32,11 @@ export function imageFormat(file: string): ImageFormat {
   throw new Error(`cannot write ${file}: pictures are written as ${known.join(', ')}, not as ${ending}`);
 }
 
-/** Classes that 8 bits tell apart. */
+/** Classes that 8 bits can represent. */
 const CLASSES_OF_A_BYTE = 256;
 
 /**
- * A grey PNG whose values are the classes of a picture's pixels: 8 bits, or 16 where there are more than 256 classes.
+ * A greyscale PNG whose values are the classes of an image's pixels: 8 bits, or 16 for more than 256 classes.
  * @param classMap uint16 [height, width]
  * @param classes of the model
  */
@@ -53,7 +53,7 @@ export async function encodeClassMap(
     .toBuffer();
 }
 
-/** An image file of the pixels; the same input gives the same bytes. */
+/** Encodes the pixels as an image file; the same input gives the same bytes. */
 export async function encodeImage(image: RgbImage, format: ImageFormat): Promise<Buffer> {
   const sharp = await loadSharp();
   const { width, height, data } = image;

@@ -1,4 +1,4 @@
-/** Bytes of files on the calling thread and on others: the same, and the same refusals. */
+/** Bytes of files, read on the calling thread and on others: the same bytes, and the same errors. */
 import { execFileSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** The bytes of picture files. */
+/** Reads the bytes of image files. */
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { MAX_FILE_BYTES } from '../../plugin/image/read.js';
@@ -7,7 +7,7 @@ import { reasonOf } from '../system_error.js';
 /** Without O_NONBLOCK, opening a pipe waits for its writer. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** What is wrong with a picture, in words. */
+/** An image that cannot be read; the message says why. */
 export class UnreadableImage extends Error {}
 
 /** @throws {UnreadableImage} unless it is a file of at most MAX_FILE_BYTES */
@@ -21,17 +21,17 @@ export async function fileBytes(file: string): Promise<Uint8Array> {
   }
 }
 
-/** Files that are read on the calling thread. */
+/** Maximum size of files that are read on the calling thread. */
 const SMALL_BYTES = 2 ** 18;
-/** What a file in memory takes at most, of which handing it to other threads would take the most part. */
+/** Maximum milliseconds to read a cached file; a handover to other threads takes most of that. */
 const QUICK_MS = 1;
-/** Files that others read after one that was not quick. */
+/** Number of files read on other threads after a slow one. */
 const PATIENCE = 50;
 
 /**
- * For threads that do nothing but their pictures: `fileBytes`, where small files are read at once as long as that is quick.
- * The four calls by which {@link fileBytes} gives a file to other threads take ten times as long as reading a small one that the
- * system has in memory. After one that was slow, as from a disk or over a network, others read.
+ * For threads that only process images: like `fileBytes`, but small files are read on the calling thread while that is fast. The
+ * four calls through which {@link fileBytes} uses libuv's threads take ten times as long as reading a small file from the page
+ * cache. After a slow read, as from a disk or over a network, other threads read the next files.
  */
 export class QuickFiles {
   private left = 0;
@@ -48,7 +48,7 @@ export class QuickFiles {
   }
 }
 
-/** The bytes of a file, undefined where it is large. */
+/** The bytes of a file, or undefined if it is large. */
 function smallFile(file: string): Uint8Array | undefined {
   let descriptor: number;
   try {
@@ -75,7 +75,7 @@ function checkFile(status: Stats): void {
   checkSize(status.size);
 }
 
-/** @throws {UnreadableImage} for more bytes than are read */
+/** @throws {UnreadableImage} for more bytes than the limit */
 export function checkSize(bytes: number): void {
   if (bytes > MAX_FILE_BYTES) throw new UnreadableImage(`${bytes} bytes, at most ${MAX_FILE_BYTES} are read`);
 }

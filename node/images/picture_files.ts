@@ -1,15 +1,15 @@
-/** Picture files below a folder. */
+/** Image files below a folder. */
 import { opendir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { isUrl } from '../model_source.js';
 import { reasonOf } from '../system_error.js';
 
-/** What names of picture files end with. */
+/** Extensions of image files. */
 export const IMAGE_ENDINGS: ReadonlySet<string> = new Set(
   '.png .jpg .jpeg .webp .gif .tif .tiff .avif'.split(' '),
 );
 
-/** A picture file, or why there is none. */
+/** An image file, or the reason why there is none. */
 export interface ImageInput {
   readonly file: string;
   readonly problem?: string;
@@ -20,9 +20,9 @@ export function isPictureName(name: string): boolean {
 }
 
 /**
- * All files below a folder that end like pictures, by path, as they are found: what is kept at a time are the names of one
- * folder and of those above it. Links to folders are not followed: they may lead in circles. A folder that cannot be read is
- * an input with its problem.
+ * All files below a folder with an image extension, sorted by path, as they are found: only the names in one folder and its
+ * ancestors are in memory at a time. Links to folders are not followed, as they may form cycles. A folder that cannot be read
+ * gives an input with its problem.
  */
 export async function* picturesBelow(folder: string): AsyncGenerator<ImageInput> {
   let names: string[];
@@ -38,7 +38,7 @@ export async function* picturesBelow(folder: string): AsyncGenerator<ImageInput>
   }
 }
 
-/** The pictures of a folder, and its folders with a slash behind them, in the order of their paths. */
+/** The images in a folder, and its subfolders with a trailing slash, sorted by path. */
 async function namesIn(folder: string): Promise<string[]> {
   const names: string[] = [];
   for await (const entry of await opendir(folder, { bufferSize: 256 })) {
@@ -50,7 +50,7 @@ async function namesIn(folder: string): Promise<string[]> {
 
 /**
  * The files of {@link picturesBelow}.
- * @throws {Error} one line, when a folder cannot be read
+ * @throws {Error} one line, if a folder cannot be read
  */
 export async function pictureFiles(folder: string): Promise<string[]> {
   const files: string[] = [];
@@ -61,7 +61,7 @@ export async function pictureFiles(folder: string): Promise<string[]> {
   return files;
 }
 
-/** The name of a picture's file without its ending. */
+/** The name of an image file without its extension. */
 export function stemOf(picture: string): string {
   const path = isUrl(picture) ? new URL(picture).pathname : picture;
   return basename(path, extname(path)) || 'picture';

@@ -1,4 +1,4 @@
-/** Pictures whose pixels are classes. */
+/** Images whose pixels are class indices. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

@@ -1,10 +1,10 @@
-/** Pictures whose pixels are classes: grey PNG files of 8 or 16 bits, as annotations of segmentation are published. */
+/** Images whose pixels are class indices: greyscale PNG files of 8 or 16 bits, as segmentation annotations are published. */
 import { MAX_FILE_BYTES } from '../../plugin/image/read.js';
 import { MAX_INPUT_PIXELS } from '../../plugin/image/rgb_image.js';
 import { fileSource } from '../file_source.js';
 import { loadSharp } from './sharp.js';
 
-/** The class of each pixel, as the file has it. */
+/** The class of each pixel, as stored in the file. */
 export interface ClassMap {
   readonly width: number;
   readonly height: number;
@@ -13,8 +13,8 @@ export interface ClassMap {
 }
 
 /**
- * @param file a grey PNG; its values are not scaled or turned by anything that the file says
- * @throws {Error} one line that names the file, when it cannot be read, is damaged, or has colours, a palette or fewer bits
+ * @param file a greyscale PNG; its values are neither scaled nor rotated by metadata in the file
+ * @throws {Error} one line that names the file, if it cannot be read, is damaged, or has colours, a palette or fewer bits
  */
 export async function readClassMap(file: string): Promise<ClassMap> {
   const bytes = await readSmall(file);

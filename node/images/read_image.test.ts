@@ -12,7 +12,7 @@ import { readImage } from './read_image.js';
 
 const fixtures = fileURLToPath(new URL('fixtures', import.meta.url));
 
-/** Where the pixel (x, y) of an upright picture is stored in a file of this EXIF orientation, w x h upright. */
+/** Where the pixel (x, y) of an upright w x h image is stored in a file with this EXIF orientation. */
 const STORED_AT: Record<number, (x: number, y: number, w: number, h: number) => [number, number]> = {
   1: (x, y) => [x, y],
   2: (x, y, w) => [w - 1 - x, y],
@@ -24,7 +24,7 @@ const STORED_AT: Record<number, (x: number, y: number, w: number, h: number) => 
   8: (x, y, _w, h) => [h - 1 - y, x],
 };
 
-/** The pixels of an upright picture as a file of this orientation holds them. */
+/** The pixels of an upright image as stored in a file with this orientation. */
 function storedAs(orientation: number, image: RgbImage): RgbImage {
   const { width, height } = image;
   const stored = orientation >= 5 ? { width: height, height: width } : { width, height };

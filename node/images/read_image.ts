@@ -1,8 +1,8 @@
 /**
- * Image files to RGB pixels, as PIL's `ImageOps.exif_transpose(Image.open(file)).convert('RGB')`: the picture stands
- * upright by its EXIF orientation, as in a page; alpha is dropped (not blended), embedded colour profiles are ignored,
- * an animation gives its first frame.
- * Greyscale, palette, 16-bit and CMYK pictures become 8-bit sRGB (CMYK by the decoder's default ink profile, where PIL only subtracts).
+ * Decodes image files to RGB pixels, as PIL's `ImageOps.exif_transpose(Image.open(file)).convert('RGB')`: the EXIF orientation is
+ * applied, as in a page; alpha is dropped (not blended), embedded colour profiles are ignored, an animation gives its first
+ * frame. Greyscale, palette, 16-bit and CMYK images become 8-bit sRGB (CMYK by the decoder's default ink profile, where PIL only
+ * subtracts).
  */
 import { fileURLToPath } from 'node:url';
 import { blobName, type EncodedImage, type ReadOptions, shortName } from '../../plugin/image/read.js';
@@ -12,14 +12,14 @@ import { checkSize, fileBytes, UnreadableImage } from './file_bytes.js';
 import { loadSharp } from './sharp.js';
 import { smallPng } from './small_png.js';
 
-/** Pixel formats only: SVG and PDF are programs to be drawn, not pictures. */
+/** Raster formats only: SVG and PDF are drawing programs. */
 const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif']);
 
-/** What JPEG, PNG, WebP and GIF files begin with, in Latin-1: they are decoded without a look at their format before. */
+/** Signatures of JPEG, PNG, WebP and GIF files, in Latin-1: these are decoded without detecting the format first. */
 const SIGNATURES = /^(\xff\xd8\xff|\x89PNG|RIFF.{4}WEBP|GIF8)/s;
 const SIGNATURE_BYTES = 12;
 
-/** Of URLs such as those of buckets. */
+/** Matches any URL, including those of storage buckets. */
 const SCHEME = /^([a-z][a-z\d+.-]*):\/\//i;
 
 export interface ImageReadOptions extends ReadOptions {
@@ -28,10 +28,10 @@ export interface ImageReadOptions extends ReadOptions {
 }
 
 /**
- * Reads a JPEG, PNG, WebP, GIF, TIFF or AVIF picture.
- * @param source a path, a URL (file:, http:, https:, data:, blob:; also as text), a Blob, or the bytes of a file.
- * @throws {Error} one line that names the source, when it is missing, a directory, empty, larger than MAX_FILE_BYTES,
- * not an image, of more than MAX_INPUT_PIXELS, or damaged; the signal's reason when it is aborted.
+ * Reads a JPEG, PNG, WebP, GIF, TIFF or AVIF image.
+ * @param source a path, a URL (file:, http:, https:, data:, blob:; also as a string), a Blob, or the bytes of a file
+ * @throws {Error} one line that names the source, if it is missing, a directory, empty, larger than MAX_FILE_BYTES, not an image,
+ * of more than MAX_INPUT_PIXELS, or damaged; the signal's reason if it is aborted
  */
 export async function readImage(source: EncodedImage, options: ImageReadOptions = {}): Promise<RgbImage> {
   const name = nameOf(source);
@@ -88,7 +88,7 @@ async function decode(bytes: Uint8Array): Promise<RgbImage> {
   const sharp = await loadSharp().catch((error: Error) => {
     throw new UnreadableImage(error.message);
   });
-  // From memory, not by name: the decoder would choose by file ending and may remember an older file.
+  // From memory, not by name: the decoder would choose by extension and may have cached an older file.
   const source = sharp(bytes, {
     limitInputPixels: MAX_INPUT_PIXELS,
     failOn: 'error',
@@ -115,7 +115,7 @@ function toRgb(data: Buffer, channels: number): Uint8Array {
   return rgbBytes(data, channels);
 }
 
-/** What the decoder says, in one plain line. */
+/** The decoder's message as one plain line. */
 function reason(error: unknown): string {
   const message = error instanceof Error ? error.message.replace(/\s+/g, ' ').trim() : String(error);
   if (message.includes('unsupported image format')) return 'not an image in a known format';

@@ -1,6 +1,6 @@
-/** The image library, loaded when a picture is read or written: the rest of the package works without it. */
+/** Loads sharp when an image is read or written: the rest of the package works without it. */
 
-/** @throws {Error} one line that says what to install, when sharp is missing or does not load. */
+/** @throws {Error} one line that says what to install, if sharp is missing or does not load */
 export async function loadSharp(): Promise<typeof import('sharp')['default']> {
   try {
     return (await import('sharp')).default;

@@ -1,4 +1,4 @@
-/** Small PNG files: the same pixels as the decoder's, and nothing but whole, plain files. */
+/** Small PNG files: the same pixels as sharp's, and only complete, plain files. */
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import t from 'tap';
@@ -11,11 +11,11 @@ interface Given {
   colour: number;
   depth?: number;
   interlace?: number;
-  /** Of each row. */
+  /** Filter of each row. */
   filters?: readonly number[];
-  /** Between header and pixels. */
+  /** Chunks between header and pixels. */
   chunks?: readonly [string, Buffer][];
-  /** Into how many chunks the pixels go. */
+  /** Number of chunks for the pixels. */
   parts?: number;
 }
 
@@ -29,7 +29,7 @@ function chunk(type: string, data: Buffer): Buffer {
   return Buffer.concat([length, body, sum]);
 }
 
-/** A PNG whose filtered bytes are arbitrary: they stand for some pixels by any filter. */
+/** A PNG whose filtered bytes are arbitrary: with any filter they represent some pixels. */
 function png({
   width,
   height,
@@ -129,7 +129,7 @@ t.test('damage is left to the decoder, which says what it is', (t) => {
   }
   t.same(read, []);
   t.equal(smallPng(Buffer.concat([file, Buffer.of(0)])), undefined, 'bytes behind the end');
-  // Whole chunks of too few or too many rows.
+  // Complete chunks with too few or too many rows.
   const header = Buffer.alloc(13);
   header.writeUInt32BE(9, 0);
   header.set([8, 2], 8);

@@ -1,36 +1,36 @@
 /**
- * Small PNG files to RGB pixels. To hand a digit to the decoder's threads takes more than ten times what reading it takes,
- * so the plainest files are read on the calling thread. Whatever is not plain, damage above all, is the decoder's.
+ * Decodes small PNG files to RGB pixels. Handing a digit to sharp's threads takes more than ten times as long as decoding it, so
+ * the plainest files are decoded on the calling thread. All others, in particular damaged ones, are left to sharp.
  */
 import { inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
 import { type RgbImage, rgbBytes } from '../../plugin/image/rgb_image.js';
 
-/** Pixels that are read faster than they are handed over. */
+/** Maximum pixels that are decoded faster than they are handed over. */
 const MOST_PIXELS = 128 * 128;
-/** Bytes of a file beside its pixels: what a file of few pixels and many bytes expands to is not known. */
+/** Maximum bytes of a file in addition to its pixels: what a file of few pixels and many bytes expands to is unknown. */
 const MOST_BESIDE = 4096;
 
 const SIGNATURE = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
 /** Length, type and checksum. */
 const CHUNK_BYTES = 12;
 const HEADER_BYTES = 13;
-/** Bytes a pixel of 8 bits a channel, by the colour types of grey, RGB and RGB with alpha. */
+/** Bytes per pixel at 8 bits per channel, by the colour types of grey, RGB and RGB with alpha. */
 const CHANNELS: Readonly<Record<number, 1 | 3 | 4>> = { 0: 1, 2: 3, 6: 4 };
-/** Pixels, and what changes none of them: sizes of print, dates, and profiles of colour, which are ignored. */
+/** Pixels, and chunks that do not change them: print sizes, dates, and colour profiles, which are ignored. */
 const PLAIN = new Set(['IDAT', 'pHYs', 'tIME', 'gAMA', 'cHRM', 'sRGB']);
 
 /**
- * The pixels of a PNG file of up to 16,384 pixels of 8 bits a channel, grey or RGB, not interlaced, with nothing in it that
- * could change them.
- * @returns undefined for any other bytes, damaged files included
+ * The pixels of a PNG file of up to 16,384 pixels, 8 bits per channel, grey or RGB, not interlaced, without chunks that could
+ * change them.
+ * @returns undefined for any other bytes, including damaged files
  */
 export function smallPng(bytes: Uint8Array): RgbImage | undefined {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const rows = plainRows(file);
   if (!rows) return undefined;
   try {
-    // pngjs takes rows that are missing for black ones.
+    // pngjs fills missing rows with black.
     if (inflateSync(rows.packed, { maxOutputLength: rows.bytes + 1 }).length !== rows.bytes) return undefined;
     const { width, height, data } = PNG.sync.read(file);
     return { width, height, data: rgbBytes(data, 4) };
@@ -39,7 +39,7 @@ export function smallPng(bytes: Uint8Array): RgbImage | undefined {
   }
 }
 
-/** The rows of a file that is plain, as it has them, and how many bytes they are. */
+/** The rows of a plain file as stored, and their size in bytes. */
 function plainRows(file: Buffer): { readonly packed: Buffer; readonly bytes: number } | undefined {
   const begin = SIGNATURE.length + CHUNK_BYTES + HEADER_BYTES;
   if (file.length < begin || !file.subarray(0, SIGNATURE.length).equals(SIGNATURE)) return undefined;
@@ -63,7 +63,7 @@ function plainRows(file: Buffer): { readonly packed: Buffer; readonly bytes: num
   return isWhole ? { packed: Buffer.concat(packed), bytes } : undefined;
 }
 
-/** Of the chunk that begins there. */
+/** Type of the chunk that begins there. */
 function typeAt(file: Buffer, at: number): string {
   return file.toString('latin1', at + 4, at + 8);
 }
