@@ -1,12 +1,12 @@
-/** Gelu (exact) and Silu: the activations of GrootV and GrootL. */
+/** Gelu (exact) and Silu, the activations of GrootV and GrootL. */
 import { add, erf, exp, mul, relu, sigmoid, square, sub, type Tensor } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
-/** What is applied to the sums of a layer. */
+/** Activation applied to the output of a linear or depthwise layer. */
 export type Activation = 'none' | 'gelu' | 'silu';
 
-/** Of an op that applies one. */
+/** The `activation` attribute of ops that apply one. */
 export const activationAttribute = {
   type: 'string',
   graphName: 'activation',
@@ -15,23 +15,23 @@ export const activationAttribute = {
   doc: 'applied to the sums; gelu is the exact one',
 } as const;
 
-/** What is applied to the sums of a convolution. */
+/** Activation applied to the output of a convolution. */
 export type ConvolutionActivation = Activation | 'relu';
 
-/** Of a convolution of images. */
+/** The `activation` attribute of image convolutions. */
 export const convolutionActivation = {
   ...activationAttribute,
   oneOf: ['none', 'relu', 'gelu', 'silu'],
 } as const;
 
-/** The node of a graph that applies an activation and nothing else. */
+/** The GraphModel node that applies each activation and nothing else. */
 export const ACTIVATION_NODES: Readonly<Record<Exclude<ConvolutionActivation, 'none'>, string>> = {
   relu: 'Relu',
   gelu: 'Gelu',
   silu: 'Silu',
 };
 
-/** An activation of sums, by its op. */
+/** Applies an activation through its own op. */
 export function activated(sums: Tensor, activation: ConvolutionActivation): Tensor {
   if (activation === 'none') return sums;
   return { relu, gelu, silu }[activation](sums);

@@ -1,6 +1,6 @@
 /**
- * BatchNormalization in training mode (S. Ioffe and C. Szegedy, "Batch Normalization", 2015): the statistics are those of
- * the batch.
+ * BatchNormalization in training mode (S. Ioffe and C. Szegedy, "Batch Normalization", 2015): uses the statistics of the
+ * batch.
  */
 import { add, mean, mul, rsqrt, square, sub, sum, type Tensor } from '@tensorflow/tfjs-core';
 import { alreadyComputed, defineOp } from './declare.js';
@@ -13,7 +13,7 @@ const attributes = {
 const image = (doc: string) => ({ dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc }) as const;
 const channels = (doc: string) => ({ dtype: 'float32', shape: ['C'], doc }) as const;
 
-/** Axes. */
+/** Axes that are reduced. */
 const PIXELS = [0, 1, 2];
 
 export const BatchNormalization = defineOp({

@@ -1,17 +1,17 @@
 /**
- * BoruvkaMST: the minimum spanning tree of a weighted graph and a breadth-first order of it (GrootVL, section 3.2;
- * O. Boruvka, "O jistem problemu minimalnim", 1926).
+ * BoruvkaMST: the minimum spanning tree of a weighted graph and its breadth-first order (GrootVL, section 3.2; O. Boruvka,
+ * "O jistem problemu minimalnim", 1926).
  */
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
 import { checkConnected, countVertices, trustTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 
-/** A spanning tree of every graph of a batch, as {@link boruvkaMST} returns it. All three tensors are int32. */
+/** A spanning tree of each graph in a batch, as returned by {@link boruvkaMST}. All three tensors are int32. */
 export interface Tree {
   /** Shape [B, V-1]: the chosen rows of `edges`, ascending. */
   readonly edgeIndex: Tensor2D;
-  /** Shape [B, V]: vertex ids in breadth-first order from the root; the neighbours of a vertex in ascending id. */
+  /** Shape [B, V]: vertex ids in breadth-first order from the root; neighbours of a vertex by ascending id. */
   readonly order: Tensor2D;
   /** Shape [B, V]: position in `order` of the parent of vertex `order[b, i]`. parent[b, i] < i, and parent[b, 0] = 0. */
   readonly parent: Tensor2D;
@@ -19,13 +19,13 @@ export interface Tree {
   dispose(): void;
 }
 
-/** The inputs by which ops take a tree. */
+/** The inputs through which ops take a tree. */
 export const treeInputs = {
   order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids, parents before their children' },
   parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
 } as const;
 
-/** What ops along a tree take of it: see {@link Tree}. */
+/** The part of a {@link Tree} that ops along a tree need. */
 export type ScanTree = Readonly<Record<keyof typeof treeInputs, Tensor>>;
 
 /** The graph from which a tree is chosen. */
@@ -35,7 +35,7 @@ export const edgesInput = {
   doc: 'vertex ids of the two ends of every edge',
 } as const;
 
-/** Of ops that choose a tree. */
+/** Attributes of ops that choose a tree. */
 export const treeAttributes = {
   numVertices: {
     type: 'integer',
@@ -54,7 +54,7 @@ export const treeAttributes = {
   },
 } as const;
 
-/** What these give. */
+/** Outputs of ops that choose a tree. */
 export const treeOutputs = {
   edgeIndex: { dtype: 'int32', shape: ['B', 'V-1'], doc: 'the chosen rows of edges, ascending' },
   order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids in breadth-first order from the root' },
@@ -78,24 +78,23 @@ export const BoruvkaMST = defineOp({
 });
 
 /**
- * The minimum spanning tree of each graph of a batch, by Boruvka's algorithm.
- *
+ * Finds the minimum spanning tree of each graph in a batch with Boruvka's algorithm.
  * @param weights [B, E] float32.
- * @param edges [E, 2] int32 vertex ids; parallel edges and loops are allowed.
+ * @param edges [E, 2] int32 vertex ids; parallel edges and self-loops are allowed.
  * @param options.numVertices V, at least 1.
- * @param options.root vertex from which the tree is ordered, 0 by default.
- * @throws {OpError} on wrong ranks, dtypes or sizes, vertex ids out of range, or a graph that is not connected.
+ * @param options.root vertex at which the breadth-first order starts, 0 by default.
+ * @throws {OpError} if a rank, dtype or size is wrong, a vertex id is out of range, or the graph is not connected.
  */
 export function boruvkaMST(
   weights: Tensor,
   edges: Tensor,
   options: { numVertices: number; root?: number },
 ): Tree {
-  const { numVertices, root } = options ?? {}; // the check of attributes says that numVertices is missing
+  const { numVertices, root } = options ?? {}; // if numVertices is missing, the attribute check reports it
   return treeOf(runOp(BoruvkaMST, { weights, edges }, { numVertices, root }));
 }
 
-/** The tree of three tensors in the order in which ops give them: edgeIndex, order, parent. */
+/** Makes a tree of the three tensors that ops return, in the order edgeIndex, order, parent. */
 export function treeOf(tensors: readonly Tensor[]): Tree {
   const [edgeIndex, order, parent] = tensors as readonly Tensor2D[];
   return {

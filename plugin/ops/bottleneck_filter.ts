@@ -1,6 +1,6 @@
 /**
- * BottleneckFilter: a mean over the whole tree, in which two vertices are as close as the longest edge on the path between
- * them is short (W. Li et al., "Label-efficient Segmentation via Affinity Propagation", NeurIPS 2023).
+ * BottleneckFilter: a weighted mean over the whole tree in which the affinity of two vertices depends on the longest edge on
+ * the path between them (W. Li et al., "Label-efficient Segmentation via Affinity Propagation", NeurIPS 2023).
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import { type ScanTree, treeInputs } from './boruvka_mst.js';
@@ -23,7 +23,7 @@ export const BottleneckFilter = defineOp({
     ...treeInputs,
   },
   attributes: {
-    // A smaller one leaves no more than x, and its square is no float32.
+    // With a smaller zeta the result is just x, and its square underflows float32.
     zeta: { type: 'number', graphName: 'zeta', least: 1e-15, doc: 'distances are in units of its square' },
   },
   outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'means by vertex id' } },
@@ -33,20 +33,19 @@ export const BottleneckFilter = defineOp({
 });
 
 /**
- * The affinity-weighted mean of values over a whole tree, O(V log V + V D). The affinity of two vertices is
- * exp(-(largest distance on the path between them) / zeta^2), that of a vertex to itself 1. Not differentiable: it makes
- * labels.
+ * Computes the affinity-weighted mean of values over a whole tree in O(V log V + V D). The affinity of two vertices is
+ * exp(-(largest distance on the path between them) / zeta^2), and 1 for a vertex and itself. Not differentiable: it is used
+ * to make labels.
  *
- * It runs on the host of backends without a kernel for it; on one that reads asynchronously only, `await
- * readForChecks(x, distance)` comes before.
- *
+ * Runs on the host where the backend has no kernel for it; on a backend that can only be read asynchronously, call `await
+ * readForChecks(x, distance)` first.
  * @param x [B, V, D] float32 by vertex id.
- * @param distance [B, V] float32: distance[b, v] is that of v and its parent, at least 0, such as parentDissimilarity
- *     gives for one group; the root's is ignored.
- * @param tree of {@link boruvkaMST}, or any `order` and `parent` of the same meaning.
+ * @param distance [B, V] float32, at least 0: distance[b, v] is the distance between v and its parent, for example from
+ *   parentDissimilarity with one group; the root's value is ignored.
+ * @param tree of {@link boruvkaMST}, or any `order` and `parent` with the same meaning.
  * @param options.zeta at least 1e-15.
  * @returns y [B, V, D] float32 by vertex id.
- * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ * @throws {OpError} if a rank, dtype or size is wrong, or `order` and `parent` do not form a tree.
  */
 export function bottleneckFilter(
   x: Tensor,
@@ -54,7 +53,7 @@ export function bottleneckFilter(
   tree: ScanTree,
   options: { zeta: number },
 ): Tensor3D {
-  const { order, parent } = tree ?? {}; // the check of inputs says that it is missing
+  const { order, parent } = tree ?? {}; // if they are missing, the input check reports it
   const { zeta } = options ?? {};
   return runOp(BottleneckFilter, { x, distance, order, parent }, { zeta })[0] as Tensor3D;
 }

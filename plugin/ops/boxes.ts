@@ -1,6 +1,6 @@
 /**
- * Boxes of a detector: AnchorGrid, DecodeBoxes and EncodeBoxes, BoxRois and RoiLevels. Small, and decisive for what is kept:
- * they run on the host in float32, the same on every backend.
+ * Boxes of a detector: AnchorGrid, DecodeBoxes and EncodeBoxes, BoxRois and RoiLevels. They are cheap and decide which boxes
+ * are kept, so they run on the host in float32 and give the same results on every backend.
  */
 import { type Tensor, type Tensor2D, type Tensor3D, tensor } from '@tensorflow/tfjs-core';
 import { anchorsOf } from '../kernels/boxes.js';
@@ -29,7 +29,7 @@ export const AnchorGrid = defineOp({
   },
 });
 
-/** Standard deviations that deltas are in units of. */
+/** Standard deviations by which deltas are scaled. */
 export const stds = {
   type: 'numbers',
   graphName: 'stds',
@@ -37,7 +37,7 @@ export const stds = {
   doc: 'four factors of the deltas: of x, y, width and height',
 } as const;
 
-/** How far sizes may change. */
+/** Limit on the change of a box's size. */
 export const maxRatio = {
   type: 'number',
   graphName: 'max_ratio',
@@ -47,7 +47,7 @@ export const maxRatio = {
   doc: 'sizes change by no more than this factor and its inverse',
 } as const;
 
-/** Of the input of a detector, before padding. */
+/** Size of a detector's input before padding. */
 export const imageShape = {
   dtype: 'int32',
   shape: ['2'],
@@ -137,13 +137,13 @@ export const RoiLevels = defineOp({
 });
 
 /**
- * Anchors of a map. Not differentiable.
+ * Returns the anchors of a feature map. Not differentiable.
  * @param features [N, H, W, C] float32; only its size is used.
- * @param options.stride input pixels between neighbours of the map.
+ * @param options.stride input pixels between neighbouring positions of the map.
  * @param options.scale size of an anchor in strides, 8 by default.
- * @param options.ratios heights over widths, 0.5, 1 and 2 by default.
+ * @param options.ratios height-to-width ratios, 0.5, 1 and 2 by default.
  * @returns [H * W * ratios, 4] float32: x1, y1, x2, y2 by row, column and ratio.
- * @throws {OpError} on a wrong rank or dtype.
+ * @throws {OpError} if the rank or dtype is wrong.
  */
 export function anchorGrid(
   features: Tensor,
@@ -153,14 +153,14 @@ export function anchorGrid(
 }
 
 /**
- * Boxes moved by deltas. Computed on the host; not differentiable.
+ * Moves boxes by deltas. Computed on the host; not differentiable.
  * @param boxes [K, 4] float32: x1, y1, x2, y2.
  * @param deltas [K, 4M] float32 for M classes.
  * @param imageShape [2] int32, height and width to which corners are clamped; none by default.
  * @param options.stds four factors of the deltas, 1 by default.
- * @param options.maxRatio sizes change by no more than this factor and its inverse, 16/1000 by default.
+ * @param options.maxRatio sizes change by at most this factor or its inverse, 16/1000 by default.
  * @returns [K, 4M] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function decodeBoxes(
   boxes: Tensor,
@@ -172,12 +172,12 @@ export function decodeBoxes(
 }
 
 /**
- * The deltas that make targets of boxes. Computed on the host; not differentiable.
+ * Computes the deltas that map boxes to targets. Computed on the host; not differentiable.
  * @param boxes [K, 4] float32: x1, y1, x2, y2.
  * @param targets [K, 4] float32.
  * @param options.stds four factors of the deltas, 1 by default.
  * @returns [K, 4] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function encodeBoxes(
   boxes: Tensor,
@@ -188,23 +188,23 @@ export function encodeBoxes(
 }
 
 /**
- * Boxes of one image as rois for {@link roiLevels} and `roiAlign`.
+ * Converts the boxes of one image to rois for {@link roiLevels} and `roiAlign`.
  * @param boxes [K, 4 or more] float32.
  * @param scale [4] float32 factors of x, y, x, y; 1 by default.
  * @returns [K, 5] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function boxRois(boxes: Tensor, scale?: Tensor): Tensor2D {
   return runOp(BoxRois, { boxes, scale })[0] as Tensor2D;
 }
 
 /**
- * The rois of every level of a feature pyramid.
+ * Assigns rois to the levels of a feature pyramid.
  * @param rois [K, 5] float32: image index, x1, y1, x2, y2 in input pixels.
  * @param options.levels 4 by default.
- * @param options.finestScale half the side at which the second level begins, 56 by default.
- * @returns [levels, max(K, 1), 5] float32; where a roi belongs to another level, its image index is -1.
- * @throws {OpError} on a wrong rank or dtype.
+ * @param options.finestScale half the box side at which the second level begins, 56 by default.
+ * @returns [levels, max(K, 1), 5] float32; a roi that belongs to another level has image index -1.
+ * @throws {OpError} if the rank or dtype is wrong.
  */
 export function roiLevels(rois: Tensor, options: { levels?: number; finestScale?: number } = {}): Tensor3D {
   return runOp(RoiLevels, { rois }, { ...options })[0] as Tensor3D;

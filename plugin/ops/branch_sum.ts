@@ -1,4 +1,4 @@
-/** BranchSum: what a block of a network adds to its input, for graphs that are trained. */
+/** BranchSum: adds a block's output to its input, in graphs that are trained. */
 import { add } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
 import { stopGradient } from './stop_gradient.js';

@@ -1,6 +1,6 @@
 /**
- * CausalConvolution: a depthwise convolution over time that sees the present and the past alone, and SiLU
- * (A. Gu and T. Dao, "Mamba", 2023, section 3.4).
+ * CausalConvolution: a depthwise convolution over time that sees only the current and earlier tokens, followed by SiLU (A.
+ * Gu and T. Dao, "Mamba", 2023, section 3.4).
  */
 import {
   add,
@@ -43,7 +43,7 @@ export const CausalConvolution = defineOp({
     const y = silu(add(weighted(extended, filter, length), bias));
     return [y, slice(extended, [0, length, 0], [batch, taps - 1, channels])];
   },
-  // Of y alone and without a past: nextPast and past are for decoding, through which nobody trains.
+  // Of y only, without `past`: `past` and `nextPast` serve decoding, which is not trained through.
   gradient: {
     saves: ['x', 'filter', 'bias'],
     compute: ({ x, filter, bias }, [dy]) => {
@@ -53,7 +53,7 @@ export const CausalConvolution = defineOp({
         return runOp(SiluGradient, { x: sums, dy })[0];
       });
       return {
-        // The transpose: the same convolution backwards in time.
+        // The transpose: the same convolution, reversed in time.
         x: () => tidy(() => reverse(weighted(withPast(reverse(dSums, 1), taps), filter, length), 1)),
         filter: () =>
           tidy(() =>
@@ -71,8 +71,8 @@ function withPast(x: Tensor, taps: number, past?: Tensor): Tensor3D {
 }
 
 /**
- * The sum over taps k of filter[k] * extended[t + k], for `length` tokens. Not by depthwiseConv2d, whose gradient
- * tfjs's wasm backend does not have.
+ * Returns the sum over k of filter[k] * extended[t + k] for `length` tokens. depthwiseConv2d is not used because tfjs's wasm
+ * backend lacks its gradient.
  */
 function weighted(extended: Tensor3D, filter: Tensor, length: number): Tensor {
   const terms = shifted(extended, filter.shape[0] as number, length).map((part, k) =>
@@ -81,20 +81,20 @@ function weighted(extended: Tensor3D, filter: Tensor, length: number): Tensor {
   return terms.reduce((total, term) => add(total, term));
 }
 
-/** extended[t + k] for every tap k, each [B, L, D]. */
+/** Returns extended[t + k] for every tap k, each [B, L, D]. */
 function shifted(extended: Tensor3D, taps: number, length: number): Tensor[] {
   return Array.from({ length: taps }, (_, k) => slice(extended, [0, k, 0], [-1, length, -1]));
 }
 
 /**
- * Convolves activations with the past, channel by channel, and applies SiLU. Differentiable in x, filter and bias
- * where no past is given.
+ * Convolves activations over time, channel by channel, and applies SiLU. Differentiable in x, filter and bias if `past` is
+ * not given.
  * @param x [B, L, D] float32.
- * @param filter [K, D] float32, the last tap for the present token.
+ * @param filter [K, D] float32; the last tap applies to the current token.
  * @param bias [D] float32.
  * @param past [B, K-1, D] float32, the inputs before x; zeros by default.
  * @returns `y` [B, L, D], and `nextPast` [B, K-1, D] for the tokens after x.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function causalConvolution(
   x: Tensor,

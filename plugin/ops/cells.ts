@@ -1,7 +1,7 @@
 /**
- * A map cut into square cells, as UIS-Mamba reads its own (R. Cong et al., 2025): CellMeans, CellCoordinates, and
- * ForegroundMask, which tells cells that are like their neighbours from others. Nodes of a converted model, so that one
- * graph serves every image size.
+ * Ops on a map divided into square cells, for UIS-Mamba (R. Cong et al., 2025): CellMeans, CellCoordinates, and
+ * ForegroundMask, which separates cells that resemble their neighbours from the others. They are nodes of a converted model,
+ * so that one graph serves every image size.
  */
 import {
   add,
@@ -35,7 +35,7 @@ import type { Letters } from './shape_letters.js';
 
 const side = { type: 'integer', graphName: 'side', least: 1, doc: 'of a cell, pixels' } as const;
 
-/** How many cells lie along an axis; the rest is left out. */
+/** Number of whole cells along an axis; the remainder is ignored. */
 function cellsAlong(op: string, axis: string, extent: number, side: number): number {
   if (extent >= side) return Math.floor(extent / side);
   throw new OpError(op, `x has ${extent} ${axis}, expected at least ${side}, the side of a cell`);
@@ -116,12 +116,12 @@ export const CellCoordinates = defineOp({
   },
 });
 
-/** Below the norms of features and under the roots of distances, as in the authors' code. */
+/** Lower bound of feature norms, and the term added under the square root of distances, as in the authors' code. */
 const SMALLEST_NORM = 1e-12;
 const SMALLEST_SQUARE = 1e-8;
 /** Added to the largest degree. */
 const SMALLEST_DEGREE = 1e-8;
-/** What distances between coordinates are divided by: the authors' square root of 2. */
+/** Divisor of distances between coordinates: the authors' value for the square root of 2. */
 // biome-ignore lint/suspicious/noApproximativeNumericConstant: it is their number.
 const FAR = 1.414;
 
@@ -156,7 +156,7 @@ export const ForegroundMask = defineOp({
       [images, cells],
     );
     const scaled = div(mul(degrees, 2), add(max(mul(degrees, 2), 1, true), SMALLEST_DEGREE));
-    // The lower median is the smallest of so many largest.
+    // The lower median is the smallest of the `count` largest values.
     const count = cells - Math.floor((cells - 1) / 2);
     const { values } = topk(scaled, count);
     const median = slice(values, [0, count - 1], [-1, 1]);
@@ -164,7 +164,7 @@ export const ForegroundMask = defineOp({
   },
   gradient: {
     saves: ['features', 'coordinates', 'share'],
-    // A choice: a small change of an input changes no cell.
+    // The mask is piecewise constant in its inputs.
     compute: (saved) => ({
       features: () => zerosLike(saved.features),
       coordinates: () => zerosLike(saved.coordinates),
@@ -173,7 +173,7 @@ export const ForegroundMask = defineOp({
   },
 });
 
-/** How alike every cell and the next one along an axis are: one cell less along that axis. */
+/** Similarity of each cell and the next one along an axis; the result is one shorter along that axis. */
 function likenessAlong(axis: number, directions: Tensor, coordinates: Tensor, share: Tensor): Tensor {
   const pair = (x: Tensor) => {
     const size = x.shape.slice() as number[];
@@ -189,7 +189,7 @@ function likenessAlong(axis: number, directions: Tensor, coordinates: Tensor, sh
   return add(mul(cosine, share), mul(near, sub(scalar(1), share)));
 }
 
-/** What lies between cells, at the cells before and at the cells behind. */
+/** Pads values between neighbouring cells to the cells before them and to the cells after them. */
 function toBothEnds(between: Tensor, axis: number): Tensor[] {
   const at = (before: number, after: number) =>
     pad(

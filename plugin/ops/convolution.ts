@@ -1,6 +1,6 @@
 /**
- * Convolution: tfjs's own convolution of images as an op of this package. Its gradients are computed for those inputs alone
- * that need one. Graphs that are trained have it, and models where a backend has a kernel of it (../models/fusion.ts).
+ * Convolution: tfjs's image convolution as an op of this package that computes only the gradients that are needed. Used in
+ * graphs that are trained, and in models on backends that have a kernel for it (../models/fusion.ts).
  */
 import {
   type backend_util,
@@ -21,7 +21,7 @@ import { runOp } from './kernels.js';
 import { RowSum } from './linear.js';
 import type { Letters } from './shape_letters.js';
 
-/** Of convolutions of images. */
+/** Attributes of image convolutions. */
 export const convolutionAttributes = {
   strides: {
     type: 'numbers',
@@ -37,7 +37,7 @@ export const convolutionAttributes = {
   },
 } as const;
 
-/** Sizes of a convolution. */
+/** Strides, padding and dilations of a convolution. */
 export interface ConvolutionAttributes {
   readonly strides: readonly number[];
   readonly padding: readonly number[];
@@ -49,7 +49,7 @@ const image = (doc: string) => ({ dtype: 'float32', shape: ['B', 'H', 'W', 'I'],
 const filter = (doc: string) => ({ dtype: 'float32', shape: ['P', 'Q', 'I', 'O'], doc }) as const;
 const output = (doc: string) => ({ dtype: 'float32', shape: ['B', 'Y', 'X', 'O'], doc }) as const;
 
-/** Rows and columns of the output, and that of a gradient, which must have as many. */
+/** Rows and columns of the output, checked against those of a gradient if one is given. */
 const derived = {
   Y: ({ H, P, Y }: Letters, attributes: ConvolutionAttributes) =>
     extentOf('Convolution', 'rows', H, P, attributes, 0, Y),
@@ -58,9 +58,11 @@ const derived = {
 };
 
 /**
- * Rows or columns of the output of a convolution.
- * @param size of the image. @param taps of the filter. @param given that another tensor has
- * @throws {OpError} when attributes are not what they should be, the filter is larger than the image, or `given` is another
+ * Computes the rows or columns of a convolution's output.
+ * @param size rows or columns of the image.
+ * @param taps rows or columns of the filter.
+ * @param given extent that another tensor has.
+ * @throws {OpError} if an attribute is invalid, the filter is larger than the image, or `given` differs from the result.
  */
 export function extentOf(
   op: string,
@@ -114,7 +116,7 @@ export const Convolution = defineOp({
     const given = { x: x as Tensor4D, filter: filter as Tensor4D, bias: bias as Tensor1D | undefined };
     return activated(fused.conv2d({ ...given, strides, pad }), attributes.activation);
   },
-  // The sums are what the gradient of an activation needs.
+  // The gradient of an activation needs the sums.
   recorded: ({ x, filter, bias }, { activation, ...attributes }) => {
     if (activation === 'none') return undefined;
     const [sums] = runOp(Convolution, { x, filter, bias }, attributes);
@@ -185,12 +187,12 @@ export const ConvolutionFilterGradient = defineOp({
     ),
 });
 
-/** The attributes as tfjs's convolutions take them. */
+/** Converts the attributes to those of tfjs's convolutions. */
 function asTfjs({ strides, padding }: ConvolutionAttributes) {
   return { strides: [...strides] as [number, number], pad: padOf(padding), dataFormat: 'NHWC' as const };
 }
 
-/** A padding as tfjs's convolutions take it. */
+/** Converts a padding to that of tfjs's convolutions. */
 export function padOf([top, bottom, left, right]: readonly number[]): backend_util.ExplicitPadding {
   return [
     [0, 0],

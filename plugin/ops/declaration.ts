@@ -1,21 +1,21 @@
 /**
- * What an op is.
+ * The structure of an op's declaration.
  *
- * A declaration names an op's inputs, attributes and outputs, their shapes in letters, and its gradient. The tfjs
- * kernels of every backend, the GraphModel registration, the converter and the conformance suite all read it.
+ * A declaration names an op's inputs, attributes and outputs, their shapes in letters, and its gradient. The tfjs kernels of
+ * every backend, the GraphModel registration, the converter and the conformance suite all read it.
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { Extent, Letters, ShapeLetters } from './shape_letters.js';
 
-/** Element types of the tensors that ops of this package take and give. */
+/** Element types of the inputs and outputs of this package's ops. */
 export type OpDtype = 'float32' | 'int32';
 
 /** One input or output tensor of an op. */
 export interface TensorDeclaration {
   readonly dtype: OpDtype;
   /**
-   * Its shape in letters, each with one extent throughout the op, or expressions of letters: see
-   * `parseExtent`. A leading `...` allows any number of axes; an output with `...` has those of the input with it.
+   * The shape as letters, each with one extent throughout the op, or expressions of letters: see `parseExtent`. A leading
+   * `...` stands for any number of axes; an output with `...` has the axes of the input with it.
    */
   readonly shape: readonly string[];
   readonly doc: string;
@@ -23,9 +23,9 @@ export interface TensorDeclaration {
 
 /** One input tensor of an op. */
 export interface InputDeclaration extends TensorDeclaration {
-  /** The last inputs of an op may be left out. */
+  /** Whether it may be omitted; only the last inputs of an op may. */
   readonly optional?: boolean;
-  /** Only its shape is used: it has no gradient. */
+  /** Whether only its shape is used; it then has no gradient. */
   readonly shapeOnly?: boolean;
 }
 
@@ -35,14 +35,14 @@ interface CommonAttribute {
   readonly doc: string;
 }
 
-/** A number, finite; an integer where `type` says so. */
+/** A finite number; an integer if `type` says so. */
 export interface NumberAttribute extends CommonAttribute {
   readonly type: 'number' | 'integer';
   readonly default?: number;
   readonly least?: number;
-  /** The largest value, a number or an expression of letters. */
+  /** The largest value: a number or an expression of letters. */
   readonly most?: number | string;
-  /** The letter of the shapes that has this value. */
+  /** The shape letter that has this value. */
   readonly letter?: string;
 }
 
@@ -96,10 +96,10 @@ export interface OutputSpec {
   readonly dtype: OpDtype;
 }
 
-/** Shapes of an op's inputs by name; those of optional inputs that were left out are missing. */
+/** Shapes of an op's inputs by name, without optional inputs that were omitted. */
 export type Shapes = Readonly<Record<string, readonly number[]>>;
 
-/** Tensors by input name; those of optional inputs that were left out are missing. */
+/** Tensors by input name, without optional inputs that were omitted. */
 export type Tensors = Readonly<Record<string, Tensor>>;
 
 /** Reads the values of a tensor on whichever backend holds it. */
@@ -107,13 +107,13 @@ export type ReadValues = (info: TensorInfo) => Int32Array;
 
 /** How an op is differentiated. */
 export interface GradientDeclaration {
-  /** Inputs that it needs. */
+  /** The inputs that it needs. */
   readonly saves: readonly string[];
   /** Whether it needs the outputs as well. */
   readonly savesOutputs?: boolean;
   /**
-   * Gradients by input name, each computed when it is asked for. Integer inputs have none: a tree is a choice.
-   * @param dy gradients of the outputs, in their order.
+   * Returns gradients by input name, each computed on demand. Integer inputs, such as trees, have none.
+   * @param dy gradients of the outputs, in order.
    */
   compute(
     saved: Tensors,
@@ -122,7 +122,7 @@ export interface GradientDeclaration {
   ): Readonly<Record<string, () => Tensor>>;
 }
 
-/** What an op is declared by: see `defineOp`. */
+/** The definition of an op, as passed to `defineOp`. */
 export interface OpDefinition {
   /** Name of the tfjs kernel and of the GraphModel node. */
   readonly name: string;
@@ -132,35 +132,38 @@ export interface OpDefinition {
   readonly attributes: Readonly<Record<string, AttributeDeclaration>>;
   /** In the order in which kernels return them. */
   readonly outputs: Readonly<Record<string, TensorDeclaration>>;
-  /** Letters that follow from others and from attributes, as expressions or functions. */
+  /** Letters computed from other letters and attributes, as expressions or functions. */
   readonly derived?: Readonly<
     Record<string, string | ((letters: Letters, attributes: Attributes) => number)>
   >;
   /**
-   * A derived letter with which every output begins and whose extent depends on values: what is derived is the largest
-   * that it may have. Outputs are made so large, and cut to the rows that a kernel says it has written.
+   * A derived letter that is the first axis of every output and whose extent depends on values: the derived extent is the
+   * maximum. Outputs are allocated at that size and cut to the number of rows that the kernel reports.
    */
   readonly counted?: string;
   /**
-   * Inputs whose values the op reads on the host. Without `compose` the kernel in plain TypeScript is then the regular
-   * one on every backend. A GraphModel node waits for the values where they can be read asynchronously only.
+   * Inputs whose values the op reads on the host. Without `compose`, the plain TypeScript kernel is then the regular one on
+   * every backend. A GraphModel node waits for the values where they can only be read asynchronously.
    */
   readonly reads?: readonly string[];
-  /** The least extent of letters; 0 for those that are not named. */
+  /** The smallest extent of each letter; 0 for those not named. */
   readonly least?: Readonly<Record<string, number>>;
   /**
-   * Checks values where shapes are not enough (vertex ids, trees). May read tensors, so it must remember what it
-   * has read before: see `graph_checks.ts`.
+   * Checks values where shapes are not enough (vertex ids, trees). It may read tensors, so it must remember what it has
+   * already checked: see `graph_checks.ts`.
    */
   validate?(inputs: Readonly<Record<string, TensorInfo>>, attributes: Attributes, read: ReadValues): void;
-  /** Called with the outputs of every kernel, so that results of ours need not be validated again. */
+  /** Called with the outputs of every kernel, so that our own results are not validated again. */
   produced?(outputs: readonly TensorInfo[], attributes: Attributes): void;
   /** The op composed from tfjs's own ops, for backends without a kernel of ours. */
   compose?(inputs: Tensors, attributes: Attributes): Tensor | Tensor[];
   readonly gradient?: GradientDeclaration;
-  /** While gradients are recorded: the same from other ops, where what their gradients need is not kept by this one. */
+  /**
+   * Replaces the op while gradients are recorded: computes the same from other ops, for cases in which this op does not keep
+   * what the gradient needs.
+   */
   recorded?(inputs: Tensors, attributes: Attributes): Tensor | Tensor[] | undefined;
-  /** Attributes that a GraphModel node may leave to its inputs. */
+  /** Derives attributes that a GraphModel node may omit from its inputs. */
   graphDefaults?(inputs: Tensors, read: ReadValues): Attributes;
 }
 
@@ -177,9 +180,9 @@ export type Declared<
 
 /** A declared op. */
 export interface OpDeclaration extends OpDefinition {
-  /** Names of the outputs in their order. */
+  /** Names of the outputs, in order. */
   readonly outputNames: readonly string[];
-  /** What the checks read, parsed once. */
+  /** The parsed shapes, which the checks read. */
   readonly parsed: ParsedShapes;
 }
 

@@ -1,4 +1,4 @@
-/** Declaring an op: its shapes are parsed, its gradient is registered with tfjs. */
+/** Declares ops: parses their shapes and registers their gradients with tfjs. */
 import { registerGradient, type Tensor, type TensorInfo, zeros } from '@tensorflow/tfjs-core';
 import type {
   AttributeDeclaration,
@@ -19,7 +19,7 @@ import type {
 import { completeAttributes } from './input_checks.js';
 import { type Letters, parseExtent, parseShape, type ShapeLetters } from './shape_letters.js';
 
-/** What the functions of a declaration are given, typed by its inputs and attributes. */
+/** The functions of a declaration, typed by its inputs and attributes. */
 interface TypedFunctions<
   I extends Readonly<Record<string, InputDeclaration>>,
   A extends Readonly<Record<string, AttributeDeclaration>>,
@@ -44,8 +44,8 @@ interface TypedFunctions<
 }
 
 /**
- * Declares an op and registers its gradient with tfjs. Names of inputs, attributes and outputs are kept for the compiler.
- * @throws {Error} when a shape cannot be parsed or names a letter that nothing binds.
+ * Declares an op and registers its gradient with tfjs. The types keep the names of inputs, attributes and outputs.
+ * @throws {Error} if a shape cannot be parsed or contains a letter that nothing defines.
  */
 export function defineOp<
   const I extends Readonly<Record<string, InputDeclaration>>,
@@ -67,7 +67,7 @@ export function defineOp<
 
 const ops = new Map<string, OpDeclaration>();
 
-/** The declaration of an op whose module was imported. */
+/** Returns the declaration of an op whose module has been imported. */
 export function declaredOp(name: string): OpDeclaration | undefined {
   return ops.get(name);
 }
@@ -105,7 +105,7 @@ function parse(op: OpDefinition): ParsedShapes {
   };
   bind(false);
   check(outputs.map(({ shape }) => shape));
-  bind(true); // an input that may be left out says what its own letters are
+  bind(true); // an optional input defines its own letters
   check(inputs.map(({ shape }) => shape));
   const { counted, reads = [] } = op;
   if (
@@ -125,10 +125,10 @@ function parse(op: OpDefinition): ParsedShapes {
   return { inputs, outputs, derived, least, bounded };
 }
 
-/** For calls through `tf.engine().runKernel`, and what `runOp` records of ops with several outputs. */
+/** Serves calls through `tf.engine().runKernel`, and ops with several outputs that `runOp` records. */
 function registerGradientOf(op: OpDeclaration): void {
   const { gradient } = op;
-  // tfjs cannot save an input that may be left out; `runOp` can.
+  // tfjs cannot save an optional input; `runOp` can.
   if (!gradient || gradient.saves.some((name) => op.inputs[name].optional)) return;
   const constants = Object.keys(op.inputs).filter((name) => !isDifferentiable(op, name));
   registerGradient({
@@ -139,25 +139,25 @@ function registerGradientOf(op: OpDeclaration): void {
       const given = namedSaved(op, saved);
       const complete = completeAttributes(op, attributes as Attributes);
       const gradients: Record<string, () => Tensor> = { ...gradient.compute(given, [dy].flat(), complete) };
-      // tfjs asks for the gradient of every input that what is differentiated leads to.
+      // tfjs asks for the gradient of every input that depends on a differentiated variable.
       for (const name of constants) if (given[name]) gradients[name] = () => zeros(given[name].shape);
       return gradients;
     },
   });
 }
 
-/** Whether an op has a gradient in an input. */
+/** Whether an op has a gradient with respect to an input. */
 export function isDifferentiable(op: OpDeclaration, input: string): boolean {
   const { dtype, shapeOnly = false } = op.inputs[input];
   return dtype !== 'int32' && !shapeOnly;
 }
 
-/** Gradients that were computed together, as a declaration returns them. */
+/** Wraps gradients that were computed together as a declaration returns them. */
 export function alreadyComputed(gradients: Tensors): Record<string, () => Tensor> {
   return Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, () => gradient]));
 }
 
-/** Saved tensors of a gradient by name: first those of `inputs`, then of the outputs. */
+/** Names the saved tensors of a gradient: first those of `inputs`, then the outputs. */
 export function namedSaved(
   op: OpDeclaration,
   saved: readonly Tensor[],

@@ -1,4 +1,4 @@
-/** DepthwiseConvolution: tfjs's own, with the activation behind it. Models use it as ../models/fusion.ts says. */
+/** DepthwiseConvolution: tfjs's own, followed by an activation. Where models use it is decided in ../models/fusion.ts. */
 import { depthwiseConv2d, type Tensor4D } from '@tensorflow/tfjs-core';
 import { activated, activationAttribute } from './activations.js';
 import { defineOp } from './declare.js';

@@ -1,6 +1,6 @@
 /**
- * NonMaxSuppression, RegionProposals and ClassDetections: what a detector keeps. How many rows come out depends on the
- * values, so these read their inputs on the host. And SelectChannels, for the masks of what was detected.
+ * NonMaxSuppression, RegionProposals and ClassDetections select what a detector keeps. The number of output rows depends on
+ * the values, so they read their inputs on the host. SelectChannels selects the masks of the detections.
  */
 import {
   cast,
@@ -174,21 +174,21 @@ export const SelectChannels = defineOp({
     const rows = channels.shape[0] as number;
     if (count === 1) return reshape(slice(x, 0, rows), [rows, height, width]);
     const maps = reshape(slice(x, 0, rows), [rows, height * width, count]);
-    // A product with a column of zeros and a one: exact, and differentiable, which gathering along two axes is not.
+    // A product with one-hot columns: exact, and differentiable, unlike gathering along two axes.
     const chosen = cast(equal(expandDims(channels, 1), range(0, count, 1, 'int32')), 'float32');
     return reshape(matMul(maps, reshape(chosen, [rows, count, 1])), [rows, height, width]);
   },
 });
 
 /**
- * Non-maximum suppression. Computed on the host; not differentiable.
+ * Performs non-maximum suppression. Computed on the host; not differentiable.
  * @param boxes [K, 4] float32: x1, y1, x2, y2.
- * @param scores [K] float32; among equal ones the lower index comes first.
+ * @param scores [K] float32; ties are broken by the lower index.
  * @param labels [K] int32, classes or levels that do not suppress each other; none by default.
  * @param options.iouThreshold a box is dropped when its intersection over union with a kept one exceeds it, 0.5 by default.
- * @param options.maxOutput no more boxes are kept; all by default.
+ * @param options.maxOutput maximum number of boxes to keep; unlimited by default.
  * @returns [M] int32, indices of the kept boxes by descending score.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function nonMaxSuppression(
   boxes: Tensor,
@@ -200,15 +200,15 @@ export function nonMaxSuppression(
 }
 
 /**
- * The proposals of a region proposal network. Computed on the host; not differentiable.
- * @param inputs.anchors [A, 4] float32 of all levels, one after the other.
+ * Selects the proposals of a region proposal network. Computed on the host; not differentiable.
+ * @param inputs.anchors [A, 4] float32, the levels one after another.
  * @param inputs.objectness [A] float32 logits.
  * @param inputs.deltas [A, 4] float32.
- * @param inputs.levelSizes [L] int32, anchors of every level.
+ * @param inputs.levelSizes [L] int32, number of anchors of each level.
  * @param inputs.imageShape [2] int32, height and width.
- * @param options as the attributes of the op, with its defaults.
+ * @param options the attributes of the op, with its defaults.
  * @returns [M, 5] float32: x1, y1, x2, y2, score, by descending score.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function regionProposals(
   inputs: Readonly<Record<'anchors' | 'objectness' | 'deltas' | 'levelSizes' | 'imageShape', Tensor>>,
@@ -224,9 +224,9 @@ export function regionProposals(
   return runOp(RegionProposals, { ...inputs }, { ...options })[0] as Tensor2D;
 }
 
-/** What a box head detects: M boxes by descending score. */
+/** Detections of a box head: M boxes by descending score. */
 export interface Detections {
-  /** [M, 4] float32: x1, y1, x2, y2 in pixels of the original picture. */
+  /** [M, 4] float32: x1, y1, x2, y2 in pixels of the original image. */
   readonly boxes: Tensor2D;
   /** [M] float32 */
   readonly scores: Tensor1D;
@@ -235,14 +235,14 @@ export interface Detections {
 }
 
 /**
- * The detections of a box head. Computed on the host; not differentiable.
+ * Selects the detections of a box head. Computed on the host; not differentiable.
  * @param inputs.proposals [K, 5] float32: x1, y1, x2, y2, score.
- * @param inputs.scores [R, classes + 1] float32 probabilities, background last; R >= K, further rows are left out.
+ * @param inputs.scores [R, classes + 1] float32 probabilities, background last; R >= K, further rows are ignored.
  * @param inputs.deltas [R, 4 * classes] float32, or [R, 4].
  * @param inputs.imageShape [2] int32, height and width of the input.
- * @param inputs.scaleFactor [4] float32, input pixels in one of the original picture.
- * @param options as the attributes of the op, with its defaults.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @param inputs.scaleFactor [4] float32, input pixels per pixel of the original image.
+ * @param options the attributes of the op, with its defaults.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function classDetections(
   inputs: Readonly<Record<'proposals' | 'scores' | 'deltas' | 'imageShape' | 'scaleFactor', Tensor>>,
@@ -259,11 +259,11 @@ export function classDetections(
 }
 
 /**
- * One channel of every map. Differentiable in x.
+ * Selects one channel of each map. Differentiable in x.
  * @param x [R, H, W, C] float32.
  * @param channels [K] int32, K <= R.
  * @returns [K, H, W] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function selectChannels(x: Tensor, channels: Tensor): Tensor3D {
   return runOp(SelectChannels, { x, channels })[0] as Tensor3D;

@@ -1,6 +1,6 @@
 /**
- * Discretize: from the continuous parameters of a selective state-space model to the decay and the input of its scan
- * (A. Gu and T. Dao, "Mamba", 2023, section 2: zero-order hold for A, Euler for B).
+ * Discretize: converts the continuous parameters of a selective state-space model to the decay and the input of its scan (A.
+ * Gu and T. Dao, "Mamba", 2023, section 2: zero-order hold for A, Euler for B).
  */
 import {
   add,
@@ -76,7 +76,7 @@ export const DiscretizeGradient = defineOp({
   },
 });
 
-/** Everything with its states apart, [B, V, D, N] or something that broadcasts to it. */
+/** Intermediate values with the states on their own axis: [B, V, D, N], or a shape that broadcasts to it. */
 function parts({ rawStep, stepBias, logA, inputGate, x }: Readonly<Record<string, Tensor>>) {
   const step = expandDims(softplus(add(rawStep, stepBias)), -1);
   const rate = neg(exp(logA));
@@ -89,13 +89,13 @@ function parts({ rawStep, stepBias, logA, inputGate, x }: Readonly<Record<string
 /**
  * Discretizes a selective state-space model. Differentiable in all inputs.
  *
- * @param rawStep [B, V, D] float32, the step before its bias and softplus.
+ * @param rawStep [B, V, D] float32, dt before its bias and softplus.
  * @param stepBias [D] float32.
  * @param logA [D, N] float32, log of -A.
  * @param inputGate [B, V, N] float32, B of the model.
  * @param x [B, V, D] float32 activations.
  * @returns `decay` and `input` of a tree scan, both [B, V, D*N] float32, channel d*N + n.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function discretize(
   rawStep: Tensor,

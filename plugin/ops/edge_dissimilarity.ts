@@ -1,5 +1,5 @@
 /**
- * EdgeDissimilarity: how unlike the features at the two ends of each edge are. The minimum spanning tree of these
+ * EdgeDissimilarity: the dissimilarity of the features at the two ends of each edge. The minimum spanning tree of these
  * weights is the topology of a tree scan (GrootVL, section 3.2).
  */
 import {
@@ -36,7 +36,7 @@ import { checkVertexIds, trustTree } from './graph_checks.js';
 import { readIds, runOp } from './kernels.js';
 import { treeScan } from './tree_scan.js';
 
-/** Cosine norms are clamped from below here, so that a zero vector has cosine 0 with everything. */
+/** Lower bound of norms in the cosine, so that a zero vector has cosine 0 with every vector. */
 export const SMALLEST_NORM = 1e-8;
 
 /** `cosine`: -cos(f_u, f_v). `euclidean`: squared L2 distance. `manhattan`: L1 distance. */
@@ -47,7 +47,7 @@ const inputs = {
   edges: edgesInput,
 } as const;
 
-/** Of every op that compares features. */
+/** The `metric` attribute of ops that compare features. */
 export const metricAttribute = {
   type: 'string',
   graphName: 'metric',
@@ -93,7 +93,7 @@ export const EdgeDissimilarityGradient = defineOp({
     const [batch, numVertices] = features.shape as number[];
     const [numEdges] = edges.shape as number[];
     const read = (tensor: TensorInfo) => readIds('EdgeDissimilarityGradient', tensor);
-    checkVertexIds('EdgeDissimilarityGradient', edges, numVertices, read); // no kernel does
+    checkVertexIds('EdgeDissimilarityGradient', edges, numVertices, read); // kernels do not check them
     if (numEdges === 0) return zerosLike(features);
     const [u, v] = [0, 1].map((end) => reshape(slice(edges, [0, end], [numEdges, 1]), [numEdges]));
     const slopes = SLOPES[metric](features, u, v).map((slope) => mul(slope, expandDims(dy, 2)));
@@ -101,7 +101,7 @@ export const EdgeDissimilarityGradient = defineOp({
   },
 });
 
-/** Derivatives of the weights [B, E] in the features of both ends, [B, E, D] each. */
+/** Derivatives of the weights [B, E] with respect to the features at both ends, [B, E, D] each. */
 type Slopes = (features: Tensor, u: Tensor, v: Tensor) => readonly [Tensor, Tensor];
 
 const SLOPES: Readonly<Record<Metric, Slopes>> = {
@@ -113,7 +113,8 @@ const SLOPES: Readonly<Record<Metric, Slopes>> = {
     const side = sign(sub(gather(features, u, 1), gather(features, v, 1)));
     return [side, neg(side)];
   },
-  // Of unit vectors a and b: a moves across itself alone, by 1 over the norm, unless the norm is clamped.
+  // For unit vectors a and b: moving a matters only perpendicular to a, scaled by 1 over the norm unless the norm is
+  // clamped.
   cosine: (features, u, v) => {
     const norms = sqrt(sum(square(features), 2, true));
     const clamped = maximum(norms, SMALLEST_NORM);
@@ -130,15 +131,15 @@ const SLOPES: Readonly<Record<Metric, Slopes>> = {
 };
 
 /**
- * The sums over all ends of edges at every vertex: [B, 2E, D], first ends before second ones, to [B, V, D]. A scan of a tree
- * in which the ends are children of their vertices adds them in one order every time, unlike tfjs's own scatter on a GPU.
+ * Sums the values of edge ends at each vertex: [B, 2E, D], first ends before second ends, to [B, V, D]. A scan of a tree in
+ * which the ends are children of their vertices always adds them in the same order, unlike tfjs's own scatter on a GPU.
  */
 function sumsOverEnds(values: Tensor, edges: Int32Array, batch: number, numVertices: number): Tensor {
   const [, numEnds, channels] = values.shape as number[];
   const ends = Array.from({ length: numEnds }, (_, i) => i);
   const vertexOf = (end: number) => edges[((2 * end) % numEnds) + Number(2 * end >= numEnds)];
   ends.sort((one, other) => vertexOf(one) - vertexOf(other) || one - other);
-  // The root, the vertices, the ends.
+  // The root, then the vertices, then the edge ends.
   const size = 1 + numVertices + numEnds;
   const order = new Int32Array(batch * size);
   const parent = new Int32Array(batch * size);
@@ -158,16 +159,16 @@ function sumsOverEnds(values: Tensor, edges: Int32Array, batch: number, numVerti
 }
 
 /**
- * Weighs the edges of a graph by how unlike the features at their ends are. Differentiable in the features; no gradient
- * flows through the choice of a tree.
+ * Weights the edges of a graph by the dissimilarity of the features at their ends. Differentiable in the features; no
+ * gradient flows through the choice of a tree.
  *
  * @param features [B, V, D] float32.
- * @param edges [E, 2] int32 vertex ids, such as {@link gridGraph} gives.
+ * @param edges [E, 2] int32 vertex ids, for example from {@link gridGraph}.
  * @param options.metric `cosine` (default): -cos(f_u, f_v), each norm clamped from below at 1e-8 before dividing;
- *     `euclidean`: squared L2 distance; `manhattan`: L1 distance. The gradient of the cosine is 0 in features of norm 0,
- *     that of the L1 distance where both are equal.
+ *   `euclidean`: squared L2 distance; `manhattan`: L1 distance. The gradient of the cosine is 0 for features of norm 0, that
+ *   of the L1 distance is 0 where both features are equal.
  * @returns [B, E] float32, smaller means more alike.
- * @throws {OpError} on wrong ranks or dtypes, or an edge that names a vertex outside 0..V-1.
+ * @throws {OpError} if a rank or dtype is wrong, or an edge contains a vertex id outside 0..V-1.
  */
 export function edgeDissimilarity(
   features: Tensor,

@@ -1,6 +1,6 @@
 /**
- * What comes behind linear layers, in one op with them: ResidualLinear and GatedLinear. Graphs are written without them; where a
- * backend has kernels, models put them in the place of the ops that they are made of (../models/fusion.ts).
+ * ResidualLinear and GatedLinear: linear layers fused with the ops that follow them. Graphs are written without them; where
+ * a backend has kernels for them, models substitute them for the ops they replace (../models/fusion.ts).
  */
 import { add } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';

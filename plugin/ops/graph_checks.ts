@@ -1,8 +1,7 @@
 /**
- * Checks of graphs and trees by value. Kernels index memory with these ids, so what a caller hands in is read once.
- * What was found is remembered by the data of the tensors, which are immutable, together with the shape in which they
- * were read: a reshaped tensor shares its data, and other ids are in range there. What this package made itself is
- * never read back.
+ * Checks graphs and trees by value. Kernels index memory with these ids, so tensors from a caller are read once. The result
+ * is remembered by the data of the tensors, which are immutable, together with the shape in which they were read: a reshaped
+ * tensor shares its data but has another range of valid ids. Tensors made by this package are never read back.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { breadthFirst, type TreeValues } from '../kernels/breadth_first.js';
@@ -10,35 +9,37 @@ import { UnionFind } from '../union_find.js';
 import type { ReadValues } from './declaration.js';
 import { OpError, showShape } from './input_checks.js';
 
-/** What is known of an edge list. */
+/** Facts about an edge list. */
 interface GraphFacts {
   /** One more than the largest vertex id; 0 without edges. */
   readonly idBound: number;
-  /** Whether every id from 0 to idBound - 1 hangs together. */
+  /** Whether the vertices 0 to idBound - 1 are all connected. */
   readonly connected: boolean;
 }
 
-/** What is known of the trees of a batch. */
+/** Facts about the trees of a batch. */
 interface TreeFacts {
-  /** [B, V] of order and parent. In no other shape is the same data a tree, unless it has no elements. */
+  /**
+   * Together with `batch`, the shape [B, V] of order and parent. In another shape the same data is not a tree, unless empty.
+   */
   readonly batch: number;
   readonly numVertices: number;
-  /** The vertex that all of them are rooted at; undefined where they differ. */
+  /** The root vertex of all trees; undefined if they differ. */
   readonly root: number | undefined;
-  /** The same trees in breadth-first order, where they were read in another. */
+  /** The same trees in breadth-first order, if they were given in another order. */
   readonly reordered?: TreeValues;
 }
 
 const knownGraphs = new WeakMap<object, GraphFacts>();
-/** By the data of `order`, then by that of `parent`. */
+/** By the data of `order`, then by the data of `parent`. */
 const knownTrees = new WeakMap<object, WeakMap<object, TreeFacts>>();
 
-/** Remembers an edge list that is known to be a connected graph on `numVertices` vertices. */
+/** Remembers that an edge list is a connected graph of `numVertices` vertices. */
 export function trustGraph(edges: TensorInfo, numVertices: number): void {
   knownGraphs.set(edges.dataId, { idBound: edges.shape[0] === 0 ? 0 : numVertices, connected: true });
 }
 
-/** Remembers trees that a kernel of ours made in breadth-first order, all of them rooted at the vertex `root`. */
+/** Remembers that trees were made by our own kernel in breadth-first order, all rooted at the vertex `root`. */
 export function trustTree(order: TensorInfo, parent: TensorInfo, root: number): void {
   const [batch, numVertices] = order.shape;
   remember(order, parent, { batch, numVertices, root });
@@ -51,14 +52,14 @@ function remember(order: TensorInfo, parent: TensorInfo, facts: TreeFacts): void
 }
 
 /**
- * The number of vertices of a connected graph given by its edges [E, 2]: every vertex of one with more than one
+ * Counts the vertices of a connected graph given by its edges [E, 2]. In a connected graph of more than one vertex, every
  * vertex is an end of some edge.
  */
 export function countVertices(op: string, edges: TensorInfo, read: ReadValues): number {
   return Math.max(1, graphFacts(op, edges, read).idBound);
 }
 
-/** @throws {OpError} when an edge names a vertex outside 0..numVertices-1. */
+/** @throws {OpError} if an edge contains a vertex id outside 0..numVertices-1. */
 export function checkVertexIds(op: string, edges: TensorInfo, numVertices: number, read: ReadValues): void {
   if (graphFacts(op, edges, read).idBound <= numVertices) return;
   const values = read(edges);
@@ -66,7 +67,7 @@ export function checkVertexIds(op: string, edges: TensorInfo, numVertices: numbe
   throw vertexOutOfRange(op, values, at, `vertex ids from 0 to ${numVertices - 1}`);
 }
 
-/** @throws {OpError} when ids are out of range or the graph falls into several components. */
+/** @throws {OpError} if ids are out of range or the graph has more than one component. */
 export function checkConnected(op: string, edges: TensorInfo, numVertices: number, read: ReadValues): void {
   checkVertexIds(op, edges, numVertices, read);
   const { idBound, connected } = graphFacts(op, edges, read);
@@ -80,9 +81,9 @@ export function checkConnected(op: string, edges: TensorInfo, numVertices: numbe
 }
 
 /**
- * Checks that each row of `order` is a permutation of the vertices, that parents come before their children and, where
- * `root` is given, that every row starts with that vertex.
- * @throws {OpError} that names the first entry which is wrong.
+ * Checks that each row of `order` is a permutation of the vertices, that parents come before their children and, if `root`
+ * is given, that every row starts with that vertex.
+ * @throws {OpError} that names the first wrong entry.
  */
 export function checkTree(
   op: string,
@@ -102,7 +103,7 @@ export function checkTree(
   }
 }
 
-/** Trees that were checked, in breadth-first order; undefined where they are in it. */
+/** Returns checked trees in breadth-first order; undefined if they already are. */
 export function reorderedTrees(order: TensorInfo, parent: TensorInfo): TreeValues | undefined {
   return knownFacts(order, parent)?.reordered;
 }
@@ -151,7 +152,7 @@ function treeFacts(op: string, order: TensorInfo, parent: TensorInfo, read: Read
 }
 
 function graphFacts(op: string, edges: TensorInfo, read: ReadValues): GraphFacts {
-  // Before what is remembered: these facts hold for the data as pairs of integers alone.
+  // Checked before the cache is read: the facts hold only for the data read as pairs of integers.
   if (edges.shape.length !== 2 || edges.shape[1] !== 2) {
     throw new OpError(op, `edges has shape ${showShape(edges.shape)}, expected [E, 2]`);
   }
@@ -164,7 +165,7 @@ function graphFacts(op: string, edges: TensorInfo, read: ReadValues): GraphFacts
     if (values[i] < 0) throw vertexOutOfRange(op, values, i >> 1, 'vertex ids from 0');
     if (values[i] >= idBound) idBound = values[i] + 1;
   }
-  // A connected graph has at least V - 1 edges: fewer cannot be connected, and need no memory for V vertices.
+  // A connected graph has at least V - 1 edges; with fewer, no memory for V vertices is needed to reject it.
   const connected = values.length / 2 >= idBound - 1 && countComponents(values, idBound) <= 1;
   const facts = { idBound, connected };
   knownGraphs.set(edges.dataId, facts);
@@ -184,7 +185,7 @@ function countComponents(edges: Int32Array, numVertices: number): number {
   return components.count;
 }
 
-/** The same where few of the vertices may have an edge: the others cost no memory. */
+/** Counts components when few of the vertices have edges: the others cost no memory. */
 function countComponentsOfNamed(edges: Int32Array, numVertices: number): number {
   const positions = new Map<number, number>();
   for (const id of edges) if (!positions.has(id)) positions.set(id, positions.size);

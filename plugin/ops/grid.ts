@@ -1,6 +1,7 @@
 /**
- * GridGraph, FlattenGrid and UnflattenGrid: between images [N, H, W, C] and the vertices of a graph [N, V, C]. Nodes
- * of a converted model, so that one graph serves every image size; they compute nothing, so no backend needs kernels.
+ * GridGraph, FlattenGrid and UnflattenGrid convert between images [N, H, W, C] and the vertices of a graph [N, V, C]. They
+ * are nodes of a converted model, so that one graph serves every image size; they compute nothing, so no backend needs
+ * kernels.
  */
 import { reshape } from '@tensorflow/tfjs-core';
 import { gridGraph } from '../graphs.js';

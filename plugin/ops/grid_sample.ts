@@ -1,4 +1,4 @@
-/** GridSample: a map read at given positions, between its pixels, as PyTorch's grid_sample with mode bilinear. */
+/** GridSample: samples maps at given positions by bilinear interpolation, like PyTorch's grid_sample in mode `bilinear`. */
 import {
   add,
   addN,
@@ -34,7 +34,7 @@ import type { AttributesOf } from './declaration.js';
 import { alreadyComputed, defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
-/** `zeros`: all is 0 beyond the pixels. `border`: as at the nearest position on the pixels. */
+/** `zeros`: values outside the map are 0. `border`: positions are clamped to the map. */
 export type Padding = 'zeros' | 'border';
 
 const x = { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'maps' } as const;
@@ -119,25 +119,25 @@ export const GridSampleGradient = defineOp({
   },
 });
 
-/** Positions on one axis: the pixel at or before each, the weights of it and of the next, all [N*P*Q, 1]. */
+/** Positions along one axis: the pixel at or before each, and the weights of it and of the next pixel, all [N*P*Q, 1]. */
 interface Axis {
   readonly first: Tensor;
   readonly low: Tensor;
   readonly high: Tensor;
-  /** Pixels that the position moves by for a change of the grid: 0 where it does not count. */
+  /** Derivative of the pixel position with respect to the grid value; 0 where the position is clamped. */
   readonly slope: Tensor;
 }
 
-/** The four pixels around every position: upper left, upper right, lower left, lower right. */
+/** The four pixels around each position: upper left, upper right, lower left, lower right. */
 interface Corners {
   /** Each [N*P*Q, C]. */
   readonly values: readonly Tensor[];
   /** Each [N*P*Q, 1]. */
   readonly weights: readonly Tensor[];
-  /** Each [N*P*Q], of the pixels of all maps that are read. */
+  /** Each [N*P*Q], into the pixels of all maps. */
   readonly indices: readonly Tensor[];
   readonly axes: readonly [row: Axis, column: Axis];
-  /** Of the maps that are read: with `zeros` one pixel of zeros stands around them. */
+  /** Shape of the sampled maps: with `zeros` they are padded with one pixel of zeros on every side. */
   readonly shape: [number, number, number, number];
 }
 
@@ -198,15 +198,15 @@ function axisOf(given: Tensor, size: number, edge: number, alignCorners: boolean
 }
 
 /**
- * Values of maps at positions between their pixels, as PyTorch's `grid_sample` with mode `bilinear`. Differentiable in
- * both, as there.
- * @param x [N, H, W, C] float32 maps, of one pixel at least.
- * @param grid [N, P, Q, 2] float32 positions (x, y): -1 is the left or upper end of a map, 1 the right or lower one. NaN
- *     is read as -1.
- * @param options.padding what is beyond the pixels: `zeros` (default), or `border`, the nearest position on the pixels.
- * @param options.alignCorners whether -1 and 1 are the centres of the outermost pixels; false (default): their edges.
+ * Samples maps between their pixels, like PyTorch's `grid_sample` in mode `bilinear`. Differentiable in both inputs.
+ * @param x [N, H, W, C] float32 maps with at least one pixel.
+ * @param grid [N, P, Q, 2] float32 positions (x, y): -1 is the left or top end of a map, 1 the right or bottom end. NaN is
+ *   read as -1.
+ * @param options.padding values outside the map: `zeros` (default), or `border`, the value at the nearest position of the
+ *   map.
+ * @param options.alignCorners whether -1 and 1 are the centres of the outermost pixels; false (default): their outer edges.
  * @returns [N, P, Q, C] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes, or maps without pixels.
+ * @throws {OpError} if a rank, dtype or size is wrong, or the maps have no pixels.
  */
 export function gridSample(
   x: Tensor,

@@ -1,4 +1,4 @@
-/** Every op of this package. A new op is a file beside this one and a line here. */
+/** Every op of this package. To add an op, add a file here and a line to this list. */
 import { Gelu, Silu } from './activations.js';
 import { BatchNormalization } from './batch_normalization.js';
 import { BoruvkaMST } from './boruvka_mst.js';

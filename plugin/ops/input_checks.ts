@@ -1,4 +1,4 @@
-/** The checks of an op's attributes and inputs against its declaration, which run before any kernel. */
+/** Checks an op's attributes and inputs against its declaration, before any kernel runs. */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type {
   AttributeDeclaration,
@@ -18,7 +18,7 @@ import {
   spellShape,
 } from './shape_letters.js';
 
-/** The one error type of ops: the op's name, what was given and what is expected. */
+/** The error type of all ops: the op's name, what was given and what is expected. */
 export class OpError extends Error {
   constructor(op: string, message: string, options?: ErrorOptions) {
     super(`${op}: ${message}`, options);
@@ -26,13 +26,13 @@ export class OpError extends Error {
   }
 }
 
-/** `[2, 49, 16]` as text, for errors. */
+/** Formats a shape for errors, for example `[2, 49, 16]`. */
 export function showShape(shape: readonly number[]): string {
   return `[${shape.join(', ')}]`;
 }
 
 /**
- * Fills in attribute defaults and refuses values that the declaration does not allow.
+ * Fills in attribute defaults and rejects values that the declaration does not allow.
  * @throws {OpError} that names the attribute, its value and what is expected.
  */
 export function completeAttributes(op: OpDeclaration, given: Attributes): Attributes {
@@ -64,7 +64,7 @@ function isAllowed(declaration: AttributeDeclaration, value: AttributeValue): bo
   }
 }
 
-/** What an attribute may be, in words; `most` where an expression has been evaluated. */
+/** Describes the allowed values of an attribute; `most` is its evaluated upper bound. */
 function allowed(declaration: AttributeDeclaration, most?: number): string {
   switch (declaration.type) {
     case 'string':
@@ -93,7 +93,7 @@ function showValue(value: unknown): string {
 /**
  * Checks the inputs of an op: rank and dtype of each, and that every letter has one extent.
  * @param attributes complete: see {@link completeAttributes}.
- * @returns the shapes and dtypes of its outputs.
+ * @returns the shapes and dtypes of the outputs.
  * @throws {OpError} that says what was given and what is expected.
  */
 export function checkInputs(
@@ -112,10 +112,10 @@ export function checkInputs(
 }
 
 /**
- * Shapes and dtypes of the outputs of an op.
- * @param shapes of its inputs, of the declared ranks; those of optional inputs that were left out are missing.
+ * Computes the shapes and dtypes of an op's outputs.
+ * @param shapes of its inputs, with the declared ranks; omitted optional inputs are missing.
  * @param attributes complete.
- * @throws {OpError} when the sizes do not fit together.
+ * @throws {OpError} if the sizes are inconsistent.
  */
 export function inferOutputs(op: OpDeclaration, shapes: Shapes, attributes: Attributes): OutputSpec[] {
   const { inputs, derived, least, bounded, outputs } = op.parsed;
@@ -157,7 +157,7 @@ export function inferOutputs(op: OpDeclaration, shapes: Shapes, attributes: Attr
     const extent = letters[letter];
     if (!(extent >= smallest && Number.isInteger(extent))) throw unfit(op, letter, extent, smallest, shapes);
   }
-  // What is derived may be an extent of inputs as well.
+  // Derived letters may also be extents of inputs.
   if (derived.length > 0) checkFit(op, shapes, letters);
   return outputs.map(({ dtype, shape: { anyRank, extents } }) => {
     const shape = extents.map(({ evaluate }) => evaluate(letters));
@@ -190,7 +190,7 @@ function checkKind(
   if (!hasRank(shape, input.shape)) {
     throw new OpError(op.name, `${name} has shape ${showShape(input.shape)}, expected ${expected}`);
   }
-  // tf.reshape takes [0.5, 8] for a shape of four values.
+  // tf.reshape accepts [0.5, 8] as a shape for four values.
   if (!input.shape.every((extent) => Number.isInteger(extent) && extent >= 0)) {
     throw new OpError(op.name, `${name} has shape ${showShape(input.shape)}, expected integers from 0`);
   }

@@ -1,7 +1,7 @@
 /**
- * Where ops meet tfjs: running an op on the current backend, registering kernels, and what happens on a backend that
- * has none of ours (a fused op is composed from tfjs's own ops; an op whose results decide shapes runs on the CPU; so
- * does a tree op, with one warning).
+ * Connects ops to tfjs: runs an op on the current backend and registers kernels. On a backend without a kernel of ours, a
+ * fused op is composed of tfjs's own ops; an op whose results decide shapes runs on the CPU, and so does a tree op, with one
+ * warning.
  */
 import {
   backend as currentBackend,
@@ -44,13 +44,13 @@ import { stopGradient } from './stop_gradient.js';
 
 export type { HostArray };
 
-/** What a kernel over typed arrays is called with. Outputs are zero-filled. */
+/** Arguments of a kernel over typed arrays. Outputs are zero-filled. */
 export interface HostKernelArguments<D extends OpDeclaration> extends KernelArguments<D, HostArray> {
-  /** Of an op with a `counted` letter: says how many rows of the outputs there are. All of them, if it is not called. */
+  /** For an op with a `counted` letter: sets the number of output rows. If it is not called, all rows are kept. */
   readonly written: (rows: number) => void;
 }
 
-/** A kernel in plain TypeScript: the specification of an op in code. */
+/** A kernel in plain TypeScript, which specifies the op in code. */
 export type HostKernel<D extends OpDeclaration> = (args: HostKernelArguments<D>) => void;
 
 /** A kernel of some backend, called after all checks. */
@@ -63,12 +63,12 @@ export type BackendKernel<D extends OpDeclaration = OpDeclaration> = (args: {
 
 const hostKernels = new Map<string, BackendKernel>();
 const fallbackKernels = new Set<string>();
-/** Of a backend itself; tfjs can copy those of another, which compute where that does. */
+/** Kernels of the backend itself. tfjs can copy kernels from another backend; those compute where that backend does. */
 const backendKernels = new Set<string>();
 
 /**
- * Registers the plain TypeScript kernel of an op: as the kernel of tfjs's `cpu` backend, and as what runs on a
- * backend without a kernel of its own when the op cannot be composed from built-in ops.
+ * Registers the plain TypeScript kernel of an op: as the kernel of tfjs's `cpu` backend, and as the fallback on a backend
+ * without its own kernel if the op cannot be composed of built-in ops.
  */
 export function registerHostKernel<D extends OpDeclaration>(op: D, kernel: HostKernel<D>): void {
   const onHost = backendKernelOnHost(op, kernel);
@@ -76,7 +76,7 @@ export function registerHostKernel<D extends OpDeclaration>(op: D, kernel: HostK
   registerBackendKernel(op, 'cpu', onHost);
 }
 
-/** A kernel over typed arrays as one of any backend: inputs are read from it, and outputs are handed to it. */
+/** Adapts a kernel over typed arrays to any backend: inputs are read from the backend, outputs are passed to it. */
 export function backendKernelOnHost<D extends OpDeclaration>(op: D, kernel: HostKernel<D>): BackendKernel<D> {
   return (call) => {
     const { outputs, backend } = call;
@@ -102,15 +102,15 @@ export function backendKernelOnHost<D extends OpDeclaration>(op: D, kernel: Host
   };
 }
 
-/** An output of an op with a `counted` letter, cut to its rows. */
+/** Cuts an output of an op with a `counted` letter to its number of rows. */
 function withRows({ shape, dtype }: OutputSpec, rows = shape[0]): OutputSpec {
   return { shape: rows === shape[0] ? shape : [rows, ...shape.slice(1)], dtype };
 }
 
 /**
- * The plain TypeScript kernel of an op, for a backend that runs it on the host: inputs are read from that backend,
- * one read-back each unless the host has them, and outputs are handed to it.
- * @throws {Error} when the op has none.
+ * Returns the plain TypeScript kernel of an op, for a backend that runs it on the host: each input is read from that backend
+ * once unless the host already has it, and outputs are passed to the backend.
+ * @throws {Error} if the op has none.
  */
 export function hostKernelOf(op: OpDeclaration): BackendKernel {
   const kernel = hostKernels.get(op.name);
@@ -119,16 +119,17 @@ export function hostKernelOf(op: OpDeclaration): BackendKernel {
 }
 
 /**
- * Registers a backend's kernel for an op. The op's checks run before it, also when the kernel is called directly
- * through `tf.engine().runKernel`, and a tree is brought into breadth-first order. May be called before or after the backend is ready, and more than once.
+ * Registers a backend's kernel for an op. The op's checks run before it, even if the kernel is called directly through
+ * `tf.engine().runKernel`, and trees are brought into breadth-first order. May be called before or after the backend is
+ * ready, and more than once.
  */
 export function registerBackendKernel<D extends OpDeclaration>(
   op: D,
   backendName: string,
   kernel: BackendKernel<D>,
 ): void {
-  // tfjs warns when a kernel is registered twice; a module that a bundler loaded twice, or a fallback of ours that
-  // gives way to a real kernel, needs no warning.
+  // tfjs warns when a kernel is registered twice. A module that a bundler loaded twice, or a fallback of ours that is
+  // replaced by a real kernel, needs no warning.
   if (getKernel(op.name, backendName)) unregisterKernel(op.name, backendName);
   fallbackKernels.delete(`${op.name} ${backendName}`);
   backendKernels.add(`${op.name} ${backendName}`);
@@ -151,13 +152,14 @@ export function registerBackendKernel<D extends OpDeclaration>(
   registerKernel({ kernelName: op.name, backendName, kernelFunc });
 }
 
-/** Whether the op runs on `backendName` by a kernel made for it (and not composed or on the host). */
+/** Whether `backendName` has its own kernel for the op, so that it is neither composed nor run on the host. */
 export function hasOwnKernel(op: OpDeclaration, backendName: string): boolean {
   return getKernel(op.name, backendName) != null && !fallbackKernels.has(`${op.name} ${backendName}`);
 }
 
 /**
- * The inputs whose values an op waits for on the current backend: none where that reads at once or has a kernel of its own.
+ * The inputs whose values an op must wait for on the current backend: none if it can read synchronously or has its own
+ * kernel.
  */
 export function awaitedInputs(op: OpDeclaration): readonly string[] {
   return mustWaitForValues() && !backendKernels.has(`${op.name} ${getBackend()}`) ? (op.reads ?? []) : [];
@@ -165,26 +167,26 @@ export function awaitedInputs(op: OpDeclaration): readonly string[] {
 
 /**
  * Runs an op on the current backend. Intermediate tensors are disposed.
- * @throws {OpError} before any kernel runs, when the inputs or attributes do not fit the declaration.
+ * @throws {OpError} before any kernel runs, if the inputs or attributes do not match the declaration.
  */
 export function runOp(
   op: OpDeclaration,
   inputs: Readonly<Record<string, Tensor | undefined>>,
   attributes: Attributes = {},
 ): Tensor[] {
-  const call = check(op, inputs, attributes); // before anything else, so that a bad call changes nothing
+  const call = check(op, inputs, attributes); // first, so that an invalid call has no effect
   if (!isRecording()) return runKernelOf(op, call);
   return tidy(() => runRecorded(op, call).map(choice));
 }
 
-/** A call whose inputs and attributes fit the declaration. */
+/** A call whose inputs and attributes match the declaration. */
 interface CheckedCall<T extends TensorInfo = Tensor> {
   readonly given: Readonly<Record<string, T>>;
   readonly attributes: Attributes;
   readonly outputs: readonly OutputSpec[];
 }
 
-/** @throws {OpError} when they do not */
+/** @throws {OpError} if they do not match the declaration. */
 function check<T extends TensorInfo>(
   op: OpDeclaration,
   inputs: Readonly<Record<string, T | null | undefined>>,
@@ -195,32 +197,32 @@ function check<T extends TensorInfo>(
   return { given, attributes: complete, outputs: checkInputs(op, given, complete) };
 }
 
-/** What `runOp` is handing to a kernel, which need not check it again. */
+/** The call that `runOp` is passing to a kernel, which need not check it again. */
 let handedOver: CheckedCall | undefined;
 
-/** The call of `runOp` that these inputs and attributes are of, once. */
+/** Takes the call of `runOp` that these inputs and attributes belong to; each call can be taken once. */
 function takeChecked(inputs: NamedTensorInfoMap, attributes: unknown): CheckedCall<TensorInfo> | undefined {
   const call = handedOver;
   handedOver = undefined;
   return call?.given === inputs && call.attributes === attributes ? call : undefined;
 }
 
-/** Whether tfjs is recording what is run, for gradients. */
+/** Whether tfjs is currently recording ops for gradients. */
 function isRecording(): boolean {
   const { gradientDepth, kernelDepth } = engine().state;
   return gradientDepth > 0 && kernelDepth === 0;
 }
 
 /**
- * Integers, such as a tree, may depend on what is differentiated: no gradient flows through a choice. tfjs's own ops
- * (`gather` by the order of a tree) fail where their indices seem to need one.
+ * Integers, such as a tree, may depend on a differentiated variable, but no gradient flows through them. tfjs's own ops
+ * (`gather` by the order of a tree) fail if a gradient of their indices seems to be needed.
  */
 function choice(tensor: Tensor): Tensor {
   return tensor.dtype === 'int32' ? stopGradient(tensor) : tensor;
 }
 
 /**
- * Runs an op so that tfjs uses its declared gradient on every backend, also where the op is composed. An op without one
+ * Runs an op so that tfjs uses its declared gradient on every backend, even if the op is composed. An op without a gradient
  * is composed, so that gradients can be differentiated again.
  */
 function runRecorded(op: OpDeclaration, call: CheckedCall): Tensor[] {
@@ -233,7 +235,9 @@ function runRecorded(op: OpDeclaration, call: CheckedCall): Tensor[] {
     : runDifferentiable(op, gradient, call);
 }
 
-/** What tfjs does for kernels that are not registered. Its `customGrad` computes gradients of all inputs, needed or not. */
+/**
+ * What tfjs does for kernels that are not registered. Its `customGrad` computes the gradients of all inputs, needed or not.
+ */
 interface RecordingEngine {
   runKernelFunc(kernel: {
     readonly forwardFunc: () => Tensor[];
@@ -247,8 +251,8 @@ interface RecordingEngine {
 }
 
 /**
- * The gradients are computed for those inputs alone that need one. What they need is saved by tensors over the same
- * data: tfjs saves clones, which are copies on its wasm backend.
+ * Computes gradients only for the inputs that need one. The tensors they need are saved as new tensors over the same data:
+ * tfjs saves clones, which are copies on its wasm backend.
  */
 function runWithGradient(
   op: OpDeclaration,
@@ -279,7 +283,7 @@ function runWithGradient(
   }
 }
 
-/** The same by `customGrad`, whose gradients can be differentiated again. tfjs has none of several outputs. */
+/** Does the same through `customGrad`, whose gradients can be differentiated again. It does not support several outputs. */
 function runDifferentiable(
   op: OpDeclaration,
   { saves, savesOutputs, compute }: GradientDeclaration,
@@ -305,9 +309,9 @@ function runDifferentiable(
   return [run(...names.map((name) => given[name]))];
 }
 
-/** Runs the kernel of an op, or what stands in for it on a backend that has none. */
+/** Runs the kernel of an op, or its replacement on a backend that has none. */
 function runKernelOf(op: OpDeclaration, call: CheckedCall): Tensor[] {
-  currentBackend(); // initialises tfjs's default backend when none has been chosen yet
+  currentBackend(); // initialises tfjs's default backend if none has been chosen yet
   const backendName = getBackend();
   if (!getKernel(op.name, backendName)) {
     const { compose: composed } = op;
@@ -323,7 +327,7 @@ function runKernelOf(op: OpDeclaration, call: CheckedCall): Tensor[] {
   return Array.isArray(results) ? results : [results];
 }
 
-/** Some of tfjs's own ops fail on tensors without elements, so results without any are not computed, unless recorded. */
+/** Some of tfjs's own ops fail on empty tensors, so empty results are not computed, unless recorded. */
 function compose(
   run: NonNullable<OpDeclaration['compose']>,
   { given, attributes, outputs }: CheckedCall,
@@ -334,12 +338,12 @@ function compose(
     : [run(given, attributes)].flat();
 }
 
-/** The values of an int32 tensor on the current backend, for the checks of an op: see `readValues`. */
+/** Reads the values of an int32 tensor on the current backend, for the checks of an op: see `readValues`. */
 export function readIds(op: string, info: TensorInfo): Int32Array {
   return readValues(op, currentBackend(), info) as Int32Array;
 }
 
-/** The values of a float32 tensor on the current backend: see `readValues`. */
+/** Reads the values of a float32 tensor on the current backend: see `readValues`. */
 export function readFloats(op: string, info: TensorInfo): Float32Array {
   return readValues(op, currentBackend(), info) as Float32Array;
 }
@@ -350,23 +354,23 @@ function registerFallbackKernel(op: OpDeclaration, backendName: string): void {
   registerBackendKernel(op, backendName, kernel);
   fallbackKernels.add(`${op.name} ${backendName}`);
   backendKernels.delete(`${op.name} ${backendName}`);
-  if (op.reads) return; // the host is where it runs
+  if (op.reads) return; // such ops run on the host by design
   console.warn(
     `tfjs-grootvl: ${op.name} has no kernel for the backend '${backendName}'; it runs on the CPU in plain ` +
       `JavaScript, and its tensors travel there and back.${adviceFor(backendName)}`,
   );
 }
 
-/** Our kernels for a backend are a module of their own, which is easily forgotten. */
+/** Our kernels for a backend are a separate module, which is easily forgotten. */
 function adviceFor(backendName: string): string {
   return isBackendName(backendName) ? ` To avoid this: import 'tfjs-grootvl/${backendName}'.` : '';
 }
 
-/** tfjs passes `undefined` for optional inputs; kernels see only what was given. */
+/** tfjs passes `undefined` for optional inputs; kernels see only the given ones. */
 function definedInputs<T extends TensorInfo>(
   inputs: Readonly<Record<string, T | null | undefined>>,
 ): Record<string, T> {
-  const given: Record<string, T> = {}; // a plain loop: this runs twice for every op
+  const given: Record<string, T> = {}; // a plain loop, since this runs twice per op
   for (const name in inputs) {
     const input = inputs[name];
     if (input != null) given[name] = input;

@@ -54,14 +54,14 @@ export const LayerNormalizationGradient = defineOp({
   },
 });
 
-/** (x - mean) / deviation over the last axis, and 1 / deviation. */
+/** Returns (x - mean) / deviation over the last axis, and 1 / deviation. */
 export function standardize(x: Tensor, epsilon: number): { normalized: Tensor; inverseDeviation: Tensor } {
   const centred = sub(x, mean(x, -1, true));
   const inverseDeviation = rsqrt(add(mean(square(centred), -1, true), epsilon));
   return { normalized: mul(centred, inverseDeviation), inverseDeviation };
 }
 
-/** The gradient of LayerNormalization in x, given that of its output. */
+/** Computes the gradient of LayerNormalization in x from the gradient of its output. */
 export function normalizationGradient(x: Tensor, gamma: Tensor, dy: Tensor, epsilon: number): Tensor {
   return tidy(() => {
     const { normalized, inverseDeviation } = standardize(x, epsilon);
@@ -72,12 +72,12 @@ export function normalizationGradient(x: Tensor, gamma: Tensor, dy: Tensor, epsi
 }
 
 /**
- * Layer normalisation over the last axis. Differentiable.
+ * Normalises over the last axis (layer normalisation). Differentiable.
  * @param x [..., C] float32.
  * @param gamma [C] float32 scale.
  * @param beta [C] float32 shift.
  * @param options.epsilon added to the variance, 1e-6 by default.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function layerNormalization<T extends Tensor>(
   x: T,

@@ -1,4 +1,4 @@
-/** Linear: a matrix product over the last axis with its bias and activation. */
+/** Linear: a matrix product over the last axis, plus bias and activation. */
 import {
   fused,
   matMul,
@@ -15,10 +15,10 @@ import { defineOp } from './declare.js';
 import { OpError } from './input_checks.js';
 import { runOp } from './kernels.js';
 
-/** `endOutput` when no column is left out at the end. */
+/** Value of `endOutput` that selects all columns up to the last. */
 const ALL = -1;
 
-/** Of ops that use a part of the columns of their weights. */
+/** The attributes of ops that use a range of the columns of their weights. */
 export const columnAttributes = {
   firstOutput: {
     type: 'integer',
@@ -60,7 +60,7 @@ export const Linear = defineOp({
     const rows = rowsOf(x);
     const [inputChannels, columns] = weights.shape as [number, number];
     const [first, end] = usedColumns(columns, attributes);
-    // A part is cut out of the weights or of the sums, whichever are fewer: a token of a text has one row.
+    // Slices the weights or the sums, whichever has fewer rows: a single token has one row.
     const cutsWeights = rows.shape[0] >= inputChannels;
     const used = cutsWeights
       ? usedPart(weights as Tensor2D, bias as Tensor1D | undefined, attributes)
@@ -71,7 +71,7 @@ export const Linear = defineOp({
     const y = reshape(part, [...x.shape.slice(0, -1), end - first]);
     return activated(y, attributes.activation);
   },
-  // The sums are what the gradient of an activation needs.
+  // The gradient of an activation needs the sums.
   recorded: ({ x, weights, bias }, { activation, ...attributes }) => {
     if (activation === 'none') return undefined;
     const [sums] = runOp(Linear, { x, weights, bias }, attributes);
@@ -144,13 +144,13 @@ export const RowSum = defineOp({
   compose: ({ x }) => sum(rowsOf(x), 0),
 });
 
-/** [..., C] as [rows, C]. */
+/** Reshapes [..., C] to [rows, C]. */
 export function rowsOf(x: Tensor): Tensor2D {
   const leading = x.shape.slice(0, -1);
   return reshape(x, [leading.reduce((product, extent) => product * extent, 1), x.shape[x.rank - 1]]);
 }
 
-/** The columns of weights that a call uses, from the first to the one behind the last. */
+/** Returns the range of weight columns that a call uses; the end is exclusive. */
 export function usedColumns(
   columns: number,
   { firstOutput, endOutput }: Columns,
@@ -163,7 +163,10 @@ interface Columns {
   readonly endOutput: number;
 }
 
-/** How many they are. @param given that another tensor has */
+/**
+ * Returns the number of columns in that range.
+ * @param given the number that another tensor has.
+ */
 export function usedCount(columns: number, attributes: Columns, given?: number): number {
   const [first, end] = usedColumns(columns, attributes);
   if (end < first) {
@@ -178,7 +181,7 @@ export function usedCount(columns: number, attributes: Columns, given?: number):
   return end - first;
 }
 
-/** How many columns stand before and behind those. */
+/** Returns the number of columns before and after that range. */
 function besideUsed(columns: number, attributes: Columns): [before: number, behind: number] {
   const [first, end] = usedColumns(columns, attributes);
   return [first, columns - end];
@@ -195,14 +198,14 @@ function usedPart(weights: Tensor2D, bias: Tensor1D | undefined, attributes: Col
 }
 
 /**
- * A linear layer over the last axis. Differentiable in x, weights and bias.
+ * Applies a linear layer over the last axis. Differentiable in x, weights and bias.
  * @param x [..., I] float32.
  * @param weights [I, O] float32.
- * @param bias [O] float32, or none.
+ * @param bias [O] float32; optional.
  * @param options.activation applied to the sums: `none` (default), `gelu` (exact) or `silu`.
- * @param options.firstOutput and `endOutput`: only these columns of weights, from the first to the one behind the last.
+ * @param options.firstOutput with `endOutput` (exclusive), the range of columns of `weights` to use; all by default.
  * @returns [..., O] float32, or fewer columns.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function linear(
   x: Tensor,

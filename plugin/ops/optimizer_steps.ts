@@ -1,4 +1,4 @@
-/** What is done with every parameter at every step of a training, as one kernel each. */
+/** Operations on every parameter in every training step, each as one kernel. */
 import { add, div, mul, type Scalar, sqrt, square, sub, sum, type Tensor } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
@@ -78,12 +78,12 @@ export const SquareSum = defineOp({
   compose: ({ x }) => sum(square(x)),
 });
 
-/** A tensor times a number that a backend has. */
+/** Multiplies a tensor by a scalar that is held by the backend. */
 export function scaleBy(x: Tensor, factor: Scalar): Tensor {
   return runOp(ScaleBy, { x, factor })[0];
 }
 
-/** The sum of the squares of all values of a tensor. */
+/** Returns the sum of squares of a tensor. */
 export function squareSum(x: Tensor): Scalar {
   return runOp(SquareSum, { x })[0] as Scalar;
 }

@@ -1,6 +1,6 @@
 /**
- * ParentDissimilarity: how unlike the features of each vertex and of its parent are, a group of channels at a time, and
- * ParentDissimilarityGradient, its gradient in the features. Filters along trees make their decays of it.
+ * ParentDissimilarity: the dissimilarity of the features of each vertex and its parent for each group of channels, and
+ * ParentDissimilarityGradient, its gradient in the features. Tree filters derive their decays from it.
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import { type ScanTree, treeInputs } from './boruvka_mst.js';
@@ -26,7 +26,7 @@ const attributes = {
   },
 } as const;
 
-/** Channels of a group. */
+/** Channels per group. */
 const derived = { P: 'C/G' } as const;
 
 export const ParentDissimilarity = defineOp({
@@ -66,25 +66,25 @@ export const ParentDissimilarityGradient = defineOp({
 });
 
 /**
- * Weighs the edges of trees by how unlike the features at their ends are. Differentiable in the features; no gradient
+ * Weights the edges of trees by the dissimilarity of the features at their ends. Differentiable in the features; no gradient
  * flows through the tree.
  *
  * @param features [B, V, C] float32 by vertex id, C divisible by `groups`.
- * @param tree of {@link boruvkaMST}, or any `order` and `parent` of the same meaning.
+ * @param tree of {@link boruvkaMST}, or any `order` and `parent` with the same meaning.
  * @param options.metric `cosine` (default): -cos(f_v, f_p), each norm clamped from below at 1e-8 before dividing;
- *     `euclidean`: squared L2 distance; `manhattan`: L1 distance. The gradient of the cosine is 0 in features of norm 0,
- *     that of the L1 distance where both are equal.
+ *   `euclidean`: squared L2 distance; `manhattan`: L1 distance. The gradient of the cosine is 0 for features of norm 0, that
+ *   of the L1 distance is 0 where both features are equal.
  * @param options.groups G, 1 by default: group g has the channels g*C/G to (g+1)*C/G - 1.
- * @returns [B, V, G] float32 by vertex id: of a vertex and its parent, 0 at the root. Smaller means more alike.
- * @throws {OpError} on wrong ranks, dtypes or sizes, groups that do not divide C, or an `order` and `parent` that are no
- *     tree.
+ * @returns [B, V, G] float32 by vertex id, between each vertex and its parent; 0 at the root. Smaller means more alike.
+ * @throws {OpError} if a rank, dtype or size is wrong, `groups` does not divide C, or `order` and `parent` do not form a
+ *   tree.
  */
 export function parentDissimilarity(
   features: Tensor,
   tree: ScanTree,
   options: { metric?: Metric; groups?: number } = {},
 ): Tensor3D {
-  const { order, parent } = tree ?? {}; // the check of inputs says that it is missing
+  const { order, parent } = tree ?? {}; // if they are missing, the input check reports it
   const { metric, groups } = options;
   return runOp(ParentDissimilarity, { features, order, parent }, { metric, groups })[0] as Tensor3D;
 }

@@ -1,6 +1,6 @@
 /**
- * ParentVertices and AtParent: the parent of every vertex, and values there, by vertex id. With them, decays of a scan
- * are made from features by tfjs's own ops. AtParentGradient sums over children.
+ * ParentVertices and AtParent: the parent of every vertex, and the values at the parent, by vertex id. With them, tfjs's own
+ * ops can compute the decays of a scan from features. AtParentGradient sums over children.
  */
 import {
   add,
@@ -40,7 +40,7 @@ export const ParentVertices = defineOp({
   compose: ({ order, parent }) => {
     checked('ParentVertices', order, parent);
     const [batch, numVertices] = order.shape as number[];
-    // Where nothing is passed on, the gradient of a decay is the gradient at the parent. That of the root is 0.
+    // With an input of ones and decays of 0, the gradient of a decay is the gradient at the parent; it is 0 at the root.
     const numbers = tile(reshape(range(1, numVertices + 1), [1, numVertices, 1]), [batch, 1, 1]);
     const one = onesLike(numbers);
     const inputs = { x: one, decay: zerosLike(numbers), order, parent, y: one, dy: numbers };
@@ -65,7 +65,7 @@ export const AtParent = defineOp({
     const [parents] = runOp(ParentVertices, { order, parent });
     const vertices = range(0, numVertices, 1, 'int32');
     const rows = add(where(less(parents, 0), vertices, parents), itemOffsets(batch, numVertices));
-    // Rows of all items under one index: tfjs's gather with batches is wrong on its wasm backend.
+    // Gathers rows of the flattened batch: tfjs's gather with batch dimensions is wrong on its wasm backend.
     return reshape(gather(reshape(x, [-1, channels]), reshape(rows, [-1])), x.shape);
   },
   gradient: {
@@ -94,7 +94,7 @@ export const AtParentGradient = defineOp({
   },
 });
 
-// The two ops are each other's gradients; with these functions the compiler can tell their types.
+// The two ops are each other's gradients; these functions let the compiler infer their types.
 function valuesAtParent(x: Tensor, order: Tensor, parent: Tensor): Tensor {
   return runOp(AtParent, { x, order, parent })[0];
 }
@@ -104,9 +104,9 @@ function sumsOverChildren(dy: Tensor, order: Tensor, parent: Tensor): Tensor {
 }
 
 /**
- * A scan sums over whole subtrees. Where only vertices of odd depth contribute, and only along the edges to their parents,
- * it sums over the children of vertices of even depth; and the other way round. (tfjs's own scatter of sums would add in
- * another order every time on a GPU.)
+ * A scan sums over whole subtrees. If only vertices of odd depth contribute, and only along the edges to their parents, it
+ * sums over the children of vertices of even depth, and vice versa. (tfjs's own scatter would add in a different order every
+ * time on a GPU.)
  */
 function composedSums(dy: Tensor, order: Tensor, parent: Tensor): Tensor {
   const scan = (x: Tensor, decay: Tensor, aggregate: Aggregate) =>
@@ -124,31 +124,31 @@ function composedSums(dy: Tensor, order: Tensor, parent: Tensor): Tensor {
 }
 
 /**
- * The parent of every vertex.
+ * Returns the parent of every vertex.
  *
- * @param tree of {@link boruvkaMST}, or any `order` and `parent` of the same meaning.
+ * @param tree of {@link boruvkaMST}, or any `order` and `parent` with the same meaning.
  * @returns [B, V] int32 vertex ids by vertex id, -1 for the root.
- * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ * @throws {OpError} if a rank, dtype or size is wrong, or `order` and `parent` do not form a tree.
  */
 export function parentVertices(tree: ScanTree): Tensor2D {
-  const { order, parent } = tree ?? {}; // the check of inputs says that it is missing
+  const { order, parent } = tree ?? {}; // if they are missing, the input check reports it
   return runOp(ParentVertices, { order, parent })[0] as Tensor2D;
 }
 
 /**
- * Values at the parent of every vertex. Differentiable in `x`; no gradient flows through the tree.
+ * Returns the values at the parent of every vertex. Differentiable in `x`; no gradient flows through the tree.
  *
  * @param x [B, V, D] float32 by vertex id.
- * @param tree of {@link boruvkaMST}, or any `order` and `parent` of the same meaning.
+ * @param tree of {@link boruvkaMST}, or any `order` and `parent` with the same meaning.
  * @returns y [B, V, D] float32 by vertex id, y[v] = x[parent of v]; the root has its own value.
- * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ * @throws {OpError} if a rank, dtype or size is wrong, or `order` and `parent` do not form a tree.
  */
 export function atParent(x: Tensor, tree: ScanTree): Tensor3D {
   const { order, parent } = tree ?? {};
   return runOp(AtParent, { x, order, parent })[0] as Tensor3D;
 }
 
-/** A kernel would check the tree before it runs. */
+/** Checks the tree, as a kernel would before it runs. */
 function checked(op: string, order: Tensor, parent: Tensor): void {
   checkTree(op, order, parent, (tensor) => readIds(op, tensor));
 }

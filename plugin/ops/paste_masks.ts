@@ -1,4 +1,4 @@
-/** PasteMasks: the masks of detections in their boxes, at the size of a picture. */
+/** PasteMasks: pastes the masks of detections into their boxes, at the size of an image. */
 import { reshape, type Tensor, type Tensor3D, zeros } from '@tensorflow/tfjs-core';
 import { type AxisMap, pastedSpan, pastingMap } from '../kernels/axis_map.js';
 import { defineOp } from './declare.js';
@@ -52,20 +52,20 @@ function axesOf([x1, y1, x2, y2]: Float32Array, mask: Pair, picture: Pair): [Axi
   return [pastingMap(y1, y2, mask[0], picture[0]), pastingMap(x1, x2, mask[1], picture[1])];
 }
 
-/** Part of a picture. */
+/** Part of an image. */
 export interface PastedMask {
   readonly left: number;
   readonly top: number;
   readonly width: number;
   readonly height: number;
-  /** [height, width] probabilities; everywhere else they are 0. */
+  /** [height, width] probabilities; 0 outside this part. */
   readonly values: Float32Array;
 }
 
 /**
- * The same for one mask on the host, and only where it may be above 0: all masks of a large picture need a lot of memory.
+ * Pastes one mask on the host, and returns only the part that may be above 0: all masks of a large image need much memory.
  * @param mask row-major probabilities of `size`.
- * @param box x1, y1, x2, y2 in pixels of the picture.
+ * @param box x1, y1, x2, y2 in pixels of the image.
  */
 export function pasteMask(
   mask: Float32Array,
@@ -97,12 +97,12 @@ export function pasteMask(
 }
 
 /**
- * Masks at the size of a picture. Differentiable in nothing.
+ * Pastes masks at the size of an image. Not differentiable.
  * @param masks [K, h, w] float32 probabilities.
- * @param boxes [K, 4] float32: x1, y1, x2, y2 in pixels of the picture. Read on the host.
+ * @param boxes [K, 4] float32: x1, y1, x2, y2 in pixels of the image. Read on the host.
  * @param picture its height and width in pixels.
  * @returns [K, height, width] float32; a detector's mask is where it is at least 0.5.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function pasteMasks(
   masks: Tensor,

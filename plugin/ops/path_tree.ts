@@ -1,6 +1,6 @@
 /**
- * PathTree: a path through the pixels of a grid as a tree, so that a scan along it is the recurrence of a model that
- * reads images line by line (raster and cross scans).
+ * PathTree: a path through the pixels of a grid as a tree, so that a scan along it is the recurrence of a model that reads
+ * images line by line (raster and cross scans).
  */
 import { type Tensor, type Tensor2D, tensor2d } from '@tensorflow/tfjs-core';
 import { type Tree, treeOf } from './boruvka_mst.js';
@@ -49,16 +49,16 @@ export const PathTree = defineOp({
 });
 
 /**
- * A path through all pixels of a grid, vertex v = y * width + x, as a tree that is rooted at its first pixel. A scan
- * along it with the aggregate `leaves` is the ordinary recurrence h(t) = decay * h(t-1) + x; with `all` it goes both ways.
+ * Returns a path through all pixels of a grid, vertex v = y * width + x, as a tree rooted at its first pixel. A scan along
+ * it with the aggregate `leaves` is the ordinary recurrence h(t) = decay * h(t-1) + x; with `all` it goes both ways.
  *
  * @param options.direction `row` (default): row by row; `snake`: odd rows backwards; `column`: column by column.
- * @param options.reverse whether the path goes from the last pixel to the first; not by default.
- * @param options.batch how many times the path is repeated, B, 1 by default.
- * @returns order and parent [B, V]; edgeIndex [B, V-1] holds 0 to V-2, by the edges of the path: edge i joins order[i] and
- *     order[i+1]. (Where a row ends, that is no edge of the grid.)
- * @throws {OpError} unless height and width are positive integers and batch is an integer of at least 0, or on an
- *     unknown direction.
+ * @param options.reverse whether the path goes from the last pixel to the first; false by default.
+ * @param options.batch number of copies of the path, B, 1 by default.
+ * @returns order and parent [B, V]; edgeIndex [B, V-1] holds 0 to V-2, indices of the path's edges: edge i joins order[i]
+ *   and order[i+1]. (Where a row ends, this is not an edge of the grid.)
+ * @throws {OpError} unless height and width are positive integers and batch is an integer of at least 0, or if the direction
+ *   is unknown.
  */
 export function pathTree(
   height: number,
@@ -84,7 +84,7 @@ export function pathTree(
     for (let b = 0; b < batch; b++) values.set(row, b * row.length);
     return tensor2d(values, [batch, row.length], 'int32');
   };
-  // The positions of the parents are those of the path from its second pixel on, which number its edges too.
+  // Parent positions from the second pixel on are 0, 1, ..., which are also the indices of the path's edges.
   const tensors: Tensor[] = [positions.subarray(1), path, positions].map(repeated);
   trustTree(tensors[1], tensors[2], path[0]);
   return treeOf(tensors);

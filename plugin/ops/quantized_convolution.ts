@@ -1,4 +1,4 @@
-/** QuantizedConvolution: a convolution of images whose weights are kept in 8 bits. */
+/** QuantizedConvolution: an image convolution with 8-bit weights. */
 import { fused, type Tensor1D, type Tensor4D } from '@tensorflow/tfjs-core';
 import { convolutionAttributes, extentOf, padOf } from './convolution.js';
 import { defineOp } from './declare.js';

@@ -1,4 +1,4 @@
-/** QuantizedLinear: a linear layer whose weights are kept in 8 bits. */
+/** QuantizedLinear: a linear layer with 8-bit weights. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { type Activation, activationAttribute } from './activations.js';
 import { defineOp } from './declare.js';
@@ -30,15 +30,15 @@ export const QuantizedLinear = defineOp({
 });
 
 /**
- * A linear layer over the last axis with weights of 8 bits. Not differentiable.
+ * Applies a linear layer with 8-bit weights over the last axis. Not differentiable.
  * @param x [..., I] float32.
- * @param codes [ceil(I / 4), O] int32: four weights that follow one another in a column are its bytes, the first the lowest,
- *   from -127 to 127; 0 beyond the last.
- * @param scales [O] float32: what 1 stands for in a column.
- * @param bias [O] float32, or none.
- * @param options as those of `linear`.
+ * @param codes [ceil(I / 4), O] int32: each packs four consecutive weights of a column, from -127 to 127, the first in the
+ *   lowest byte; 0 past the last weight.
+ * @param scales [O] float32: the weight that code 1 represents, per column.
+ * @param bias [O] float32; optional.
+ * @param options as for `linear`.
  * @returns [..., O] float32, or fewer columns.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function quantizedLinear(
   x: Tensor,

@@ -1,22 +1,22 @@
 /**
- * Weights of 8 bits: a whole number from -127 to 127 for each, times a scale for each column. tfjs has no tensors of
- * bytes; four numbers that follow one another in a column are the bytes of an int32, the first the lowest.
+ * 8-bit weights: integers from -127 to 127, times a scale per column. tfjs has no byte tensors, so each int32 packs four
+ * consecutive integers of a column, the first in the lowest byte.
  *
- * Kernels for them multiply whole numbers: they make rows of 7 bits of the activations on the way
- * (../cpu/quantized_product.ts says how). Other backends make float32 weights once and run the op of these.
+ * Kernels for them multiply integers: they quantise rows of the activations to 7 bits (../cpu/quantized_product.ts says
+ * how). Other backends convert the weights to float32 once and run the float32 op.
  */
 import { backend, type KernelBackend, keep, type Tensor, tensor } from '@tensorflow/tfjs-core';
 import { PerTensorCache } from '../kernels/per_tensor_cache.js';
 import { OpError } from './input_checks.js';
 import { readFloats, readIds } from './kernels.js';
 
-/** Numbers in an int32. */
+/** Codes per int32. */
 const CODES = 4;
 
-/** int32 of a column of so many weights. */
+/** Number of int32 for a column of `terms` weights. */
 export const wordsOf = (terms: number) => Math.ceil(terms / CODES);
 
-/** Inputs that ops of quantised weights have in common, a column for each of O outputs. */
+/** Inputs that ops with quantised weights share, with one column per output. */
 export const quantizedInputs = {
   codes: {
     dtype: 'int32',
@@ -30,8 +30,8 @@ export const quantizedInputs = {
 const made = new WeakMap<KernelBackend, PerTensorCache<Tensor>>();
 
 /**
- * The weights as float32, in a shape whose last axis is that of the columns: made once for each pair of tensors, and kept
- * as long as these.
+ * Converts the weights to float32, in a shape whose last axis is the columns. The result is made once per pair of tensors
+ * and kept as long as they exist.
  */
 export function dequantized(op: string, codes: Tensor, scales: Tensor, shape: number[]): Tensor {
   const current = backend();
@@ -58,7 +58,10 @@ export function dequantized(op: string, codes: Tensor, scales: Tensor, shape: nu
   });
 }
 
-/** The numbers one by one, row-major. @param size of all columns together */
+/**
+ * Unpacks the codes, row-major.
+ * @param size number of codes in all columns together.
+ */
 export function codesOf(words: Int32Array, columns: number, size: number): Int8Array {
   const codes = new Int8Array(size);
   for (let i = 0; i < size; i++) {
@@ -68,7 +71,10 @@ export function codesOf(words: Int32Array, columns: number, size: number): Int8A
   return codes;
 }
 
-/** The inverse. @param codes [terms, columns] */
+/**
+ * Packs codes, the inverse of `codesOf`.
+ * @param codes [terms, columns]
+ */
 export function packedCodes(codes: ArrayLike<number>, columns: number): Int32Array {
   const terms = columns === 0 ? 0 : codes.length / columns;
   const words = new Int32Array(wordsOf(terms) * columns);
@@ -79,7 +85,7 @@ export function packedCodes(codes: ArrayLike<number>, columns: number): Int32Arr
   return words;
 }
 
-/** The gradient of an op over them. */
+/** A gradient that always throws, for ops with quantised weights. */
 export function refusedGradient(op: string) {
   return {
     saves: [],

@@ -1,6 +1,6 @@
 /**
- * RandomSpanningTree: a spanning tree that prefers edges of large similarity. Filters along trees are trained with one
- * (LearnableTreeFilterV2, NeurIPS 2020), so that their gradients reach more than the edges of the minimum tree.
+ * RandomSpanningTree: a random spanning tree that prefers edges of large similarity. Tree filters are trained with it
+ * (LearnableTreeFilterV2, NeurIPS 2020), so that gradients reach more than the edges of the minimum spanning tree.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { edgesInput, type Tree, treeAttributes, treeOf, treeOutputs } from './boruvka_mst.js';
@@ -35,27 +35,27 @@ export const RandomSpanningTree = defineOp({
 });
 
 /**
- * A random spanning tree of each graph of a batch, by the procedure that LearnableTreeFilterV2 publishes: in every round of
- * Boruvka's algorithm each component goes through its edges by index and replaces its choice a by the edge b with
- * probability b / (a + b), of their similarities. That is no uniform draw: later edges are preferred. The draws follow
- * from the seed, the position in the batch, the round and the edge: a seed gives one tree, the same on every backend.
+ * Draws a random spanning tree of each graph in a batch by the procedure that LearnableTreeFilterV2 publishes: in every
+ * round of Boruvka's algorithm each component goes through its edges by index and replaces its choice a by the edge b with
+ * probability b / (a + b), where a and b stand for their similarities. The draw is not uniform: later edges are preferred.
+ * It depends on the seed, the position in the batch, the round and the edge: a seed gives the same tree on every backend.
  *
- * No gradient flows to the similarities. They are read on the host of backends without a kernel for it: where that reads
- * asynchronously only, `await readForChecks(similarity)` comes before.
+ * No gradient flows to the similarities. They are read on the host on backends without a kernel for the op; where that is
+ * only possible asynchronously, call `await readForChecks(similarity)` first.
  *
  * @param similarity [B, E] float32, at least 0; larger means more alike.
- * @param edges [E, 2] int32 vertex ids; parallel edges and loops are allowed.
+ * @param edges [E, 2] int32 vertex ids; parallel edges and self-loops are allowed.
  * @param options.numVertices V, at least 1.
- * @param options.root vertex from which the tree is ordered, 0 by default.
- * @param options.seed any integer, 0 by default; the lower 32 bits count.
- * @returns edgeIndex [B, V-1], order and parent [B, V], all int32, as {@link boruvkaMST} gives them.
- * @throws {OpError} on wrong ranks, dtypes or sizes, vertex ids out of range, or a graph that is not connected.
+ * @param options.root vertex at which the breadth-first order starts, 0 by default.
+ * @param options.seed any integer, 0 by default; only the lower 32 bits are used.
+ * @returns edgeIndex [B, V-1], order and parent [B, V], all int32, as from {@link boruvkaMST}.
+ * @throws {OpError} if a rank, dtype or size is wrong, a vertex id is out of range, or the graph is not connected.
  */
 export function randomSpanningTree(
   similarity: Tensor,
   edges: Tensor,
   options: { numVertices: number; root?: number; seed?: number },
 ): Tree {
-  const { numVertices, root, seed } = options ?? {}; // the check of attributes says that numVertices is missing
+  const { numVertices, root, seed } = options ?? {}; // if numVertices is missing, the attribute check reports it
   return treeOf(runOp(RandomSpanningTree, { similarity, edges }, { numVertices, root, seed }));
 }

@@ -1,6 +1,6 @@
 /**
- * Resample: images made of other images by separable maps of rows and columns. Resizing, pooling, RoI alignment, mask
- * pasting and their gradients are calls of it with other tables, so that a backend has one kernel for all of them.
+ * Resample: computes images from other images by separable maps of rows and columns. Resizing, pooling, RoI alignment, mask
+ * pasting and their gradients are calls of it with different tables, so that a backend needs one kernel for all of them.
  */
 import { type Tensor, type Tensor4D, type TensorInfo, tensor, zeros } from '@tensorflow/tfjs-core';
 import { type AxisMap, transposedMap } from '../kernels/axis_map.js';
@@ -46,9 +46,9 @@ export const Resample = defineOp({
   },
 });
 
-/** Tables that were made here, by the data of their ranges: what they were made for. */
+/** Tables made here, by the data of their ranges, with a key of what they were made for. */
 const trusted = new WeakMap<object, string>();
-/** The ranges that starts and terms were made with. */
+/** The ranges that `starts` and `terms` were made with. */
 const madeWith = new WeakMap<object, object>();
 
 function isTrusted({ dataId }: TensorInfo, ranges: TensorInfo): boolean {
@@ -60,7 +60,7 @@ interface Sizes {
   readonly height: number;
   readonly width: number;
   readonly rows: number;
-  /** Taps that there are weights of. */
+  /** Number of taps for which there are weights. */
   readonly most: number;
 }
 
@@ -94,17 +94,17 @@ function checkTables(
 
 type Shape = [images: number, height: number, width: number, channels: number];
 
-/** Maps of rows and columns, and which images they make of which. */
+/** Maps of rows and columns, and which input images each output image is made of. */
 export interface ResampleMap {
-  /** For every image that is made: images that are read, each with the index of its map. */
+  /** For every output image: the input images, each with the index of its map. */
   readonly terms: readonly (readonly (readonly [image: number, map: number])[])[];
-  /** One map at least. */
+  /** At least one map. */
   readonly rows: readonly AxisMap[];
-  /** As many. */
+  /** As many as `rows`. */
   readonly columns: readonly AxisMap[];
 }
 
-/** The same map of rows and of columns for every image. */
+/** Uses the same maps of rows and columns for every image. */
 export function sameForAll(images: number, rows: AxisMap, columns: AxisMap): ResampleMap {
   return {
     terms: Array.from({ length: images }, (_, n) => [[n, 0] as const]),
@@ -113,10 +113,10 @@ export function sameForAll(images: number, rows: AxisMap, columns: AxisMap): Res
   };
 }
 
-/** x [N, H, W, C] -> [M, P, Q, C]. */
+/** Resamples x [N, H, W, C] to [M, P, Q, C]. */
 export function resample(x: Tensor, map: ResampleMap): Tensor4D {
   const shape: Shape = [map.terms.length, map.rows[0].length, map.columns[0].length, x.shape[3] as number];
-  // tfjs has no textures without elements.
+  // tfjs has no empty textures.
   if (x.size === 0 || shape.includes(0) || map.terms.every((terms) => terms.length === 0))
     return zeros(shape);
   const tables = tablesOf(map);
@@ -134,7 +134,7 @@ export function resample(x: Tensor, map: ResampleMap): Tensor4D {
 }
 
 /**
- * The gradient of {@link resample} in x.
+ * Computes the gradient of {@link resample} in x.
  * @param dy [M, P, Q, C]
  * @param shape of x, [N, H, W, C]
  */

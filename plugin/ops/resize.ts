@@ -1,8 +1,8 @@
 /**
- * InterpolateBilinear, InterpolateNearest and AdaptiveAveragePool: images in another size, as PyTorch has them. tfjs's
- * bilinear resizing gives the same (within 7e-7 of the largest value), but its gradient leaves half-pixel centres out: it
- * was off by twice the largest value, and on its cpu backend fails unless height and width are equal. Its nearest
- * neighbours are others for 315 of the 12,800 pairs of sizes up to 64 and 200, since the quotient is not rounded.
+ * InterpolateBilinear, InterpolateNearest and AdaptiveAveragePool: resize images as PyTorch does. tfjs's bilinear resizing
+ * gives the same result (within 7e-7 of the largest value), but its gradient ignores half-pixel centres: it was off by twice
+ * the largest value, and on its cpu backend fails unless height and width are equal. Its nearest-neighbour resizing differs
+ * for 315 of the 12,800 pairs of sizes up to 64 and 200, because it does not round the quotient.
  */
 import { type Tensor, type Tensor4D, tidy, zerosLike } from '@tensorflow/tfjs-core';
 import { type AxisMap, bilinearMap, nearestMap, poolingMap } from '../kernels/axis_map.js';
@@ -14,7 +14,7 @@ import type { Letters } from './shape_letters.js';
 
 const images = { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'images' } as const;
 
-/** 0 where the size is that of `like`. */
+/** 0 if the size is that of `like`. */
 const side = (name: string) =>
   ({ type: 'integer', graphName: name, default: 0, least: 0, doc: 'of y; 0: that of `like`' }) as const;
 
@@ -34,7 +34,7 @@ const resized = {
 
 const size = { height: side('height'), width: side('width') };
 
-/** The side of y: given, or that of `like`. */
+/** The side of y: as given, or that of `like`. */
 function sideOf(op: string, name: 'height' | 'width', given: number, like: number | undefined): number {
   const extent = given || like;
   if (extent !== undefined) return extent;
@@ -48,7 +48,7 @@ function derivedSize(op: string) {
   };
 }
 
-/** An op that maps rows and columns to a new size, and its gradient. */
+/** Defines an op that maps rows and columns to a new size, and its gradient. */
 function resizing<A>(mapOf: (size: number, count: number, attributes: A) => AxisMap) {
   const map = (x: Tensor, [height, width]: readonly number[], attributes: A) =>
     sameForAll(
@@ -133,7 +133,7 @@ export const AdaptiveAveragePool = defineOp({
   gradient: { saves: ['x'], compute: ({ x }, [dy]) => pooling.gradient(x, undefined, dy, {}) },
 });
 
-/** A size, or a tensor [_, height, width, _] that has it. */
+/** A size, or a tensor [_, height, width, _] of that size. */
 type NewSize = Size | Tensor;
 
 function sizeArguments(to: NewSize) {
@@ -144,12 +144,12 @@ function sizeArguments(to: NewSize) {
 }
 
 /**
- * Bilinear interpolation with half-pixel centres, as PyTorch's. Differentiable in x.
+ * Resizes images by bilinear interpolation with half-pixel centres, as PyTorch does. Differentiable in x.
  * @param x [N, H, W, C] float32.
  * @param to `{height, width}` in pixels, or a tensor [B, height, width, D] float32.
- * @param options `alignCorners`: corners fall on corners; false by default.
+ * @param options `alignCorners`: whether the centres of the corner pixels are aligned; false by default.
  * @returns [N, height, width, C] float32.
- * @throws {OpError} on wrong ranks or dtypes, or images without pixels.
+ * @throws {OpError} if a rank or dtype is wrong, or the images have no pixels.
  */
 export function interpolateBilinear(
   x: Tensor,
@@ -161,11 +161,11 @@ export function interpolateBilinear(
 }
 
 /**
- * The nearest pixel, as PyTorch's. Differentiable in x.
+ * Resizes images by nearest-neighbour interpolation, as PyTorch does. Differentiable in x.
  * @param x [N, H, W, C] float32.
  * @param to `{height, width}` in pixels, or a tensor [B, height, width, D] float32.
  * @returns [N, height, width, C] float32.
- * @throws {OpError} on wrong ranks or dtypes, or images without pixels.
+ * @throws {OpError} if a rank or dtype is wrong, or the images have no pixels.
  */
 export function interpolateNearest(x: Tensor, to: NewSize): Tensor4D {
   const { like, attributes } = sizeArguments(to);
@@ -173,11 +173,11 @@ export function interpolateNearest(x: Tensor, to: NewSize): Tensor4D {
 }
 
 /**
- * Means over a grid of cells, which overlap where sizes do not divide, as PyTorch's. Differentiable in x.
+ * Averages over a grid of cells, as PyTorch does; cells overlap where sizes do not divide. Differentiable in x.
  * @param x [N, H, W, C] float32.
  * @param size.outHeight rows of cells, and `outWidth` columns.
  * @returns [N, outHeight, outWidth, C] float32.
- * @throws {OpError} on a wrong rank or dtype, or images without pixels.
+ * @throws {OpError} if the rank or dtype is wrong, or the images have no pixels.
  */
 export function adaptiveAveragePool(x: Tensor, size: { outHeight: number; outWidth: number }): Tensor4D {
   return runOp(AdaptiveAveragePool, { x }, { ...size })[0] as Tensor4D;

@@ -1,4 +1,4 @@
-/** RoiAlign: features of regions, each cut into bins, as in Mask R-CNN (K. He et al., 2017, section 3). */
+/** RoiAlign: features of regions, each divided into bins, as in Mask R-CNN (K. He et al., 2017, section 3). */
 import { type Tensor, type Tensor4D, tidy, zerosLike } from '@tensorflow/tfjs-core';
 import { type AxisMap, MOST_SAMPLES, regionMap } from '../kernels/axis_map.js';
 import type { AttributesOf } from './declaration.js';
@@ -56,12 +56,12 @@ export const RoiAlign = defineOp({
     compute: ({ features, rois }, [dy], attributes) => ({
       features: () =>
         tidy(() => resampleGradient(dy, regions(features, rois, attributes), features.shape as number[])),
-      rois: () => zerosLike(rois), // none flows through the choice of a region
+      rois: () => zerosLike(rois), // no gradient flows through the choice of a region
     }),
   },
 });
 
-/** The maps of all regions. */
+/** The resampling maps of all regions. */
 function regions(
   features: Tensor,
   rois: Tensor,
@@ -97,15 +97,15 @@ function regions(
 }
 
 /**
- * Features of regions. Differentiable in the features.
+ * Pools the features of regions. Differentiable in the features.
  * @param features [N, H, W, C] float32.
  * @param rois [K, 5] float32: image index, x1, y1, x2, y2 in input pixels. A negative index gives zeros. Read on the host.
  * @param options.outHeight rows of bins, and `outWidth` columns.
- * @param options.spatialScale pixels of the features in one of the input, 1 by default.
- * @param options.samplingRatio samples of a bin along each axis; 0 (default): one for each pixel that it covers.
+ * @param options.spatialScale feature pixels per input pixel, 1 by default.
+ * @param options.samplingRatio samples per bin along each axis; 0 (default): one for each pixel that the bin covers.
  * @param options.aligned true by default; false: as before half-pixel centres were introduced.
  * @returns [K, outHeight, outWidth, C] float32.
- * @throws {OpError} on wrong ranks or dtypes, or an image index of N or more.
+ * @throws {OpError} if a rank or dtype is wrong, or an image index is N or more.
  */
 export function roiAlign(
   features: Tensor,

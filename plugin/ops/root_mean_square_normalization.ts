@@ -1,4 +1,4 @@
-/** RootMeanSquareNormalization over the last axis (B. Zhang and R. Sennrich, 2019, equation 4). */
+/** RootMeanSquareNormalization (RMSNorm) over the last axis (B. Zhang and R. Sennrich, 2019, equation 4). */
 import { add, mean, mul, reshape, rsqrt, square, sub, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
@@ -25,7 +25,7 @@ export const RootMeanSquareNormalization = defineOp({
   gradient: {
     saves: ['x', 'gamma'],
     compute: ({ x, gamma }, [dy], { epsilon }) => {
-      // As rows: tfjs's webgpu backend cannot broadcast five axes and more.
+      // As rows: tfjs's webgpu backend cannot broadcast tensors of rank 5 or more.
       const [given, upstream] = [rowsOf(x), rowsOf(dy)];
       return {
         x: () =>
@@ -47,11 +47,11 @@ function inverseRoot(x: Tensor, epsilon: number): Tensor {
 }
 
 /**
- * Root mean square normalisation over the last axis. Differentiable.
+ * Normalises by the root mean square over the last axis (RMSNorm). Differentiable.
  * @param x [..., C] float32.
  * @param gamma [C] float32 scale.
  * @param options.epsilon added to the mean square, 1e-5 by default.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function rootMeanSquareNormalization<T extends Tensor>(
   x: T,

@@ -1,6 +1,6 @@
 /**
- * SelectiveDiscretize: from activations to the decay and the input of a tree scan, and the gate of its output, in one.
- * Models use it as ../models/fusion.ts says.
+ * SelectiveDiscretize: computes the decay and the input of a tree scan, and the gate of its output, from activations in one
+ * op. Where models use it is decided in ../models/fusion.ts.
  */
 import { defineOp } from './declare.js';
 import { discretize } from './discretize.js';

@@ -1,7 +1,7 @@
 /**
- * SelectiveLayer: a whole layer of a Mamba language model with the state behind the text (A. Gu and T. Dao, "Mamba",
- * 2023, figure 3 and algorithm 2). A token takes hardly longer than its weights take to read, so what an executor does
- * between nodes counts: see the ladder of ../../bench.
+ * SelectiveLayer: a whole layer of a Mamba language model, continued from the state of earlier tokens (A. Gu and T. Dao,
+ * "Mamba", 2023, figure 3 and algorithm 2). The time per token is close to that of reading its weights, so the overhead of
+ * an executor between nodes matters: see the step-by-step measurements of ../../bench.
  */
 import { add, mul, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 import { causalConvolution } from './causal_convolution.js';
@@ -90,11 +90,12 @@ export type SelectiveLayerInputs = Readonly<
 >;
 
 /**
- * A layer of a Mamba language model, continued from the state behind a text. Not differentiable: it is for decoding.
+ * Runs a layer of a Mamba language model, continued from the state after earlier tokens. Not differentiable: it is for
+ * decoding.
  * @param options.epsilon of the normalisation, 1e-5 by default.
- * @param options.inputScale of what every token adds to the scan, 1 by default.
- * @returns `y` [B, L, H], and `nextState` [B, D, N] and `nextPast` [B, K-1, D] for what comes after x.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @param options.inputScale factor on each token's contribution to the scan, 1 by default.
+ * @returns `y` [B, L, H], and `nextState` [B, D, N] and `nextPast` [B, K-1, D] for the tokens after x.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function selectiveLayer(
   inputs: SelectiveLayerInputs,

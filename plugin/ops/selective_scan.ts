@@ -1,13 +1,13 @@
 /**
- * SelectiveScan: the recurrence of a selective state-space model (A. Gu and T. Dao, "Mamba", 2023, equation 2), and
- * what is read out of its states. The states [B, L, D*N] are never in memory.
+ * SelectiveScan: the recurrence of a selective state-space model (A. Gu and T. Dao, "Mamba", 2023, equation 2) with its
+ * readout. The states [B, L, D*N] are never stored.
  */
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 import { scanGradients } from './selective_scan_gradient.js';
 
-/** What both selective scans take. */
+/** Inputs that both selective scans share. */
 export const scanInputs = {
   step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step of every token and channel' },
   drive: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'what a token adds, before the input gate' },
@@ -18,7 +18,7 @@ export const scanInputs = {
 
 export const scanInputNames = Object.keys(scanInputs) as (keyof typeof scanInputs)[];
 
-/** What both selective scans give. */
+/** Outputs that both selective scans share. */
 export const scanOutputs = {
   y: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'what is read out of the states' },
   nextState: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'the state after the last token' },
@@ -38,7 +38,7 @@ export const SelectiveScan = defineOp({
   },
   outputs: scanOutputs,
   least: { L: 1 },
-  // Without `state`, so that tfjs refuses to differentiate the decoding of a token.
+  // Excludes `state`, so that tfjs refuses to differentiate decoding.
   gradient: {
     saves: scanInputNames,
     compute: (inputs, dy, { inputScale }) => scanGradients(inputs, dy, [{ scale: inputScale }]),
@@ -47,7 +47,7 @@ export const SelectiveScan = defineOp({
 
 /** The tensors of {@link selectiveScan}. */
 export interface SelectiveScanInputs {
-  /** [B, L, D] float32, such as {@link selectiveStep} gives. */
+  /** [B, L, D] float32, for example from {@link selectiveStep}. */
   readonly step: Tensor;
   readonly drive: Tensor;
   /** [D, N] float32, log of -A. */
@@ -58,11 +58,11 @@ export interface SelectiveScanInputs {
 }
 
 /**
- * The recurrence of a selective state-space model. Differentiable in all inputs where no state is given.
+ * Runs the recurrence of a selective state-space model. Differentiable in all inputs if no state is given.
  * @param options.state [B, D, N] float32 before the first token; zeros by default.
- * @param options.inputScale of what every token adds, 1 by default.
+ * @param options.inputScale factor on each token's contribution, 1 by default.
  * @returns `y` [B, L, D] and the state after the last token, [B, D, N].
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function selectiveScan(
   inputs: SelectiveScanInputs,

@@ -1,4 +1,4 @@
-/** The gradient of both selective scans, from tfjs's own ops and tree scans. It does hold the states, [B, L, D*N]. */
+/** The gradient of both selective scans, from tfjs's own ops and tree scans. It does store the states, [B, L, D*N]. */
 import {
   add,
   concat,
@@ -19,13 +19,13 @@ import { alreadyComputed } from './declare.js';
 import { trustTree } from './graph_checks.js';
 import { treeScan, treeScanGradient } from './tree_scan.js';
 
-/** A tree whose sums over subtrees are part of the states; without one the chain of the tokens. */
+/** A tree whose subtree sums are part of the states; without a tree, the chain of tokens. */
 interface Branch {
   readonly scale: number;
   readonly tree?: { readonly order: Tensor; readonly parent: Tensor };
 }
 
-/** Gradients in step, drive, logA, inputGate and outputGate. */
+/** Computes the gradients in step, drive, logA, inputGate and outputGate. */
 export function scanGradients(
   { step, drive, logA, inputGate, outputGate }: Tensors,
   [dY, dNextState]: readonly Tensor[],
@@ -37,7 +37,7 @@ export function scanGradients(
     const vertices = [batch, length, channels * states];
     const apart = [batch, length, channels, states];
 
-    // [B, L, D, N] by token, or what broadcasts to it.
+    // [B, L, D, N] by token, or a shape that broadcasts to it.
     const rate = neg(exp(logA));
     const decay = exp(mul(rate, expandDims(step, -1)));
     const input = mul(expandDims(drive, -1), expandDims(inputGate, 2));
@@ -47,7 +47,8 @@ export function scanGradients(
     const dLast = add(slice(dReadStates, last), expandDims(dNextState, 1));
     const dStates = concat([slice(dReadStates, [0, 0, 0, 0], [-1, length - 1, -1, -1]), dLast], 1);
 
-    // [B, V, D*N] by vertex, in reversed time; the edge above a vertex carries the decay of the token after it.
+    // [B, V, D*N] by vertex, in reversed time; the edge from a vertex to its parent carries the decay of the following
+    // token.
     const byVertex = (values: Tensor) => reverse(reshape(values, vertices), 1);
     const byToken = (values: Tensor) => reshape(reverse(values, 1), apart);
     const rowEnd = [batch, length - 1, channels * states];

@@ -1,6 +1,6 @@
 /**
- * SelectiveSplit: the parts of a selective projection, by which a state-space model chooses its own parameters
- * (A. Gu and T. Dao, "Mamba", 2023, algorithm 2).
+ * SelectiveSplit: splits the x_proj output, from which a selective state-space model computes its own parameters (A. Gu and
+ * T. Dao, "Mamba", 2023, algorithm 2).
  */
 import { concat, split, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 import { defineOp } from './declare.js';
@@ -53,11 +53,11 @@ export const SelectiveJoin = defineOp({
 });
 
 /**
- * Splits a selective projection. Differentiable.
+ * Splits the x_proj output of a selective state-space model. Differentiable.
  * @param selected [B, V, R+2N] float32.
  * @param options.states N, 1 by default.
  * @returns `step` [B, V, R], and `inputGate` and `outputGate`, both [B, V, N].
- * @throws {OpError} on a wrong rank or dtype, or too few channels.
+ * @throws {OpError} if the rank or dtype is wrong, or there are too few channels.
  */
 export function selectiveSplit(
   selected: Tensor,

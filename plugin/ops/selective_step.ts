@@ -1,4 +1,6 @@
-/** SelectiveStep: how far each token moves the states of a channel, and what it adds to them before the input gate. */
+/**
+ * SelectiveStep: computes the step dt of each token and channel, and dt * x, which is multiplied by the input gate later.
+ */
 import {
   abs,
   add,
@@ -31,7 +33,7 @@ export const SelectiveStep = defineOp({
   },
   compose: ({ rawStep, stepBias, x }) => {
     const raw = add(rawStep, stepBias);
-    // Steps are small, and log(1 + e) would lose half their digits.
+    // dt is small, and log(1 + e) would lose half its digits.
     const step = add(relu(raw), log1p(exp(neg(abs(raw)))));
     return [step, mul(step, x)];
   },
@@ -46,12 +48,12 @@ export const SelectiveStep = defineOp({
 });
 
 /**
- * The steps of a selective state-space model and what they drive. Differentiable in all inputs.
+ * Computes dt = softplus(rawStep + stepBias) and dt * x of a selective state-space model. Differentiable in all inputs.
  * @param rawStep [B, L, D] float32, before bias and softplus.
  * @param stepBias [D] float32.
  * @param x [B, L, D] float32 activations.
- * @returns `step` and `drive`, both [B, L, D] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @returns `step`, dt, and `drive`, dt * x, both [B, L, D] float32.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function selectiveStep(
   rawStep: Tensor,

@@ -1,6 +1,6 @@
 /**
- * SelectiveTreeScan: the selective scan of GrootL (GrootVL, section 3.4), the recurrence along the text plus a
- * fraction of the sums over subtrees of a tree of its tokens. The states [B, L, D*N] are never in memory.
+ * SelectiveTreeScan: the selective scan of GrootL (GrootVL, section 3.4), the recurrence along the text plus a fraction of
+ * the subtree sums of a tree of its tokens. The states [B, L, D*N] are never stored.
  */
 import type { Tensor3D } from '@tensorflow/tfjs-core';
 import type { ScanTree } from './boruvka_mst.js';
@@ -10,7 +10,7 @@ import { runOp } from './kernels.js';
 import { type SelectiveScanInputs, scanInputNames, scanInputs, scanOutputs } from './selective_scan.js';
 import { scanGradients } from './selective_scan_gradient.js';
 
-/** What the authors multiply the tree's sums by. */
+/** The authors' factor on the tree's sums. */
 export const TREE_WEIGHT = 0.3;
 
 export const SelectiveTreeScan = defineOp({
@@ -34,7 +34,7 @@ export const SelectiveTreeScan = defineOp({
   },
   outputs: scanOutputs,
   least: { L: 1 },
-  // Vertex 0 is the last token: the decay of any other root would be that of the token after the last.
+  // Vertex 0 is the last token: with another root, its decay would be that of the token after the last.
   validate: ({ order, parent }, _attributes, read) => checkTree('SelectiveTreeScan', order, parent, read, 0),
   gradient: {
     saves: [...scanInputNames, 'order', 'parent'],
@@ -44,18 +44,18 @@ export const SelectiveTreeScan = defineOp({
 });
 
 /**
- * The selective scan of GrootL. Differentiable in the tensors of `inputs`; no gradient flows through the tree.
+ * Runs the selective scan of GrootL. Differentiable in the tensors of `inputs`; no gradient flows through the tree.
  * @param tree of {@link boruvkaMST} over {@link windowGraph}, rooted at vertex 0, the last token.
- * @param options.treeWeight what the sums of the tree count for, 0.3 by default.
+ * @param options.treeWeight factor on the tree's sums, 0.3 by default.
  * @returns `y` [B, L, D] and the state after the last token, [B, D, N].
- * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree rooted at vertex 0.
+ * @throws {OpError} if a rank, dtype or size is wrong, or `order` and `parent` do not form a tree rooted at vertex 0.
  */
 export function selectiveTreeScan(
   inputs: SelectiveScanInputs,
   tree: ScanTree,
   options: { treeWeight?: number } = {},
 ): { y: Tensor3D; nextState: Tensor3D } {
-  const { order, parent } = tree ?? {}; // the check of inputs says that it is missing
+  const { order, parent } = tree ?? {}; // if they are missing, the input check reports it
   const [y, nextState] = runOp(SelectiveTreeScan, { ...inputs, order, parent }, { ...options }) as Tensor3D[];
   return { y, nextState };
 }

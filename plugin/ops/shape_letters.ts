@@ -1,17 +1,17 @@
 /**
- * Shapes in letters: `[B, V, D]`, `[D, R+2N]`, `[N, H*W, C]`. A letter has one extent throughout a call; this module
- * parses the letters of a declaration once and binds them to the shapes of each call.
+ * Shapes as letters: `[B, V, D]`, `[D, R+2N]`, `[N, H*W, C]`. A letter has one extent throughout a call; this module parses
+ * the letters of a declaration once and binds them to the shapes of each call.
  */
 
-/** Extents by letter. The letter `...` has a list: any number of leading axes. */
+/** Extents by letter. */
 export type Letters = Readonly<Record<string, number>>;
 
 /** An extent in letters: a letter, an integer, or sums, differences, products and quotients of them; `2N` is 2*N. */
 export interface Extent {
   readonly text: string;
-  /** The letter, where the expression is nothing else: an input of this extent binds it. */
+  /** The letter, if the expression is a single letter: an input of this extent binds it. */
   readonly letter?: string;
-  /** NaN where a letter has no extent yet. */
+  /** Returns NaN if a letter has no extent yet. */
   readonly evaluate: (letters: Letters) => number;
 }
 
@@ -19,7 +19,7 @@ type Evaluate = Extent['evaluate'];
 
 const TOKEN = /\s*(?:(\d+)|([A-Z])|([-+*/()]))/y;
 
-/** @throws {Error} when the text is no expression: a mistake in a declaration. */
+/** @throws {Error} if the text is not a valid expression, which is a mistake in a declaration. */
 export function parseExtent(text: string): Extent {
   const tokens = tokensOf(text);
   let at = 0;
@@ -69,7 +69,7 @@ export function parseExtent(text: string): Extent {
   return { text, letter: /^[A-Z]$/.test(text) ? text : undefined, evaluate };
 }
 
-/** a / b, and 0 for 0 / 0: an axis may be empty. */
+/** a / b, but 0 for 0 / 0, since an axis may be empty. */
 function quotient(a: number, b: number): number {
   return a === 0 && b === 0 ? 0 : a / b;
 }
@@ -87,7 +87,7 @@ function tokensOf(text: string): string[] {
 export interface ShapeLetters {
   /** As declared: `[..., C]`. */
   readonly text: string;
-  /** Whether any number of axes may lead. */
+  /** Whether any number of leading axes is allowed. */
   readonly anyRank: boolean;
   readonly extents: readonly Extent[];
 }
@@ -107,7 +107,7 @@ export function hasRank({ anyRank, extents }: ShapeLetters, shape: readonly numb
   return anyRank ? shape.length >= extents.length : shape.length === extents.length;
 }
 
-/** Gives every letter that stands alone in a shape, and has no extent yet, that of its axis. */
+/** Binds each unbound letter that stands alone in a shape to the extent of its axis. */
 export function bindLetters(
   { extents }: ShapeLetters,
   shape: readonly number[],
@@ -120,13 +120,13 @@ export function bindLetters(
   }
 }
 
-/** Whether a shape has the extents that its letters say. */
+/** Whether a shape has the extents given by its letters. */
 export function fitsLetters({ extents }: ShapeLetters, shape: readonly number[], letters: Letters): boolean {
   const leading = shape.length - extents.length;
   return extents.every(({ evaluate }, axis) => evaluate(letters) === shape[leading + axis]);
 }
 
-/** A shape with its letters replaced by their extents, those without one kept: `[2, 4, C]`. */
+/** Formats a shape with its letters replaced by their extents; unbound letters are kept: `[2, 4, C]`. */
 export function spellShape({ anyRank, extents }: ShapeLetters, letters: Letters): string {
   const spelled = extents.map(({ text, evaluate }) => {
     const extent = evaluate(letters);

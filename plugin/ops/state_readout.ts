@@ -1,5 +1,5 @@
 /**
- * StateReadout: from the states of a tree scan to the output of a tree state-space model (GrootVL, section 3.2; the
+ * StateReadout: computes the output of a tree state-space model from the states of a tree scan (GrootVL, section 3.2; the
  * skip and the gate are those of A. Gu and T. Dao, "Mamba", 2023, section 3.4).
  */
 import { add, mul, sum, type Tensor } from '@tensorflow/tfjs-core';
@@ -93,15 +93,15 @@ function parts(inputs: Readonly<Record<string, Tensor>>, epsilon: number) {
 
 /** The tensors of {@link stateReadout}. */
 export interface StateReadoutInputs {
-  /** [B, V, D] float32, what the scan gives. */
+  /** [B, V, D] float32, the output of the scan. */
   readonly state: Tensor;
   /** [B, V, 1] float32, C of the state-space model. */
   readonly outputGate: Tensor;
-  /** [B, V, D] float32, what goes past the scan. */
+  /** [B, V, D] float32, activations that bypass the scan. */
   readonly x: Tensor;
   /** [D] float32, D of the state-space model. */
   readonly skip: Tensor;
-  /** [B, V, D] float32, what the output is multiplied by. */
+  /** [B, V, D] float32, multiplied with the output. */
   readonly gate: Tensor;
   /** [D] float32, scale and shift of the normalisation of the states. */
   readonly stateGamma: Tensor;
@@ -112,10 +112,10 @@ export interface StateReadoutInputs {
 }
 
 /**
- * Reads the output of a tree state-space model out of its states. Differentiable in all inputs.
+ * Computes the output of a tree state-space model from its states. Differentiable in all inputs.
  * @param options.epsilon added to both variances, 1e-5 by default.
  * @returns [B, V, D] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function stateReadout(inputs: StateReadoutInputs, options: { epsilon?: number } = {}): Tensor {
   return runOp(StateReadout, { ...inputs }, { epsilon: options.epsilon })[0];

@@ -1,7 +1,7 @@
-/** A tensor with the same data through which no gradient flows. */
+/** Returns a tensor over the same data through which no gradient flows. */
 import { engine, type Tensor } from '@tensorflow/tfjs-core';
 
-/** The tape of tfjs links tensors by their ids; this one has an id that no recorded op gave. */
+/** tfjs's tape links tensors by id, and no recorded op produced the id of this one. */
 export function stopGradient(tensor: Tensor): Tensor {
   const { backend } = engine();
   backend.incRef(tensor.dataId);

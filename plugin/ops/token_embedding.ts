@@ -1,4 +1,4 @@
-/** TokenEmbedding: the rows of an embedding matrix that belong to tokens. */
+/** TokenEmbedding: looks up tokens in an embedding matrix. */
 import {
   gather,
   matMul,
@@ -74,11 +74,11 @@ function checkIds(ids: Int32Array, vocabulary: number): void {
 }
 
 /**
- * Looks tokens up in an embedding matrix. Differentiable in the table.
+ * Looks up tokens in an embedding matrix. Differentiable in the table.
  * @param tokens [B, L] int32.
- * @param table [H, V] float32, one column a token.
+ * @param table [H, V] float32, one column per token.
  * @returns [B, L, H] float32.
- * @throws {OpError} on wrong ranks or dtypes, or an id outside 0..V-1.
+ * @throws {OpError} if a rank or dtype is wrong, or an id is outside 0..V-1.
  */
 export function tokenEmbedding(tokens: Tensor, table: Tensor): Tensor3D {
   return runOp(TokenEmbedding, { tokens, table })[0] as Tensor3D;

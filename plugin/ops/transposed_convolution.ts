@@ -1,6 +1,6 @@
 /**
- * TransposedConvolution: a transposed convolution whose stride is the size of its filter, so that a pixel becomes a tile of
- * pixels, none of which has two sources. Models use it as ../models/fusion.ts says.
+ * TransposedConvolution: a transposed convolution whose stride equals the size of its filter, so that each pixel becomes a
+ * separate tile of pixels. Where models use it is decided in ../models/fusion.ts.
  */
 import { reshape, transpose } from '@tensorflow/tfjs-core';
 import { activated, convolutionActivation } from './activations.js';

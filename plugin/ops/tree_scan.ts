@@ -75,7 +75,10 @@ export const TreeScanGradient = defineOp({
   validate: ({ order, parent }, _attributes, read) => checkTree('TreeScanGradient', order, parent, read),
 });
 
-/** Gradients of a scan in x and decay. @param inputs those of the scan, its output y, and the gradient of that */
+/**
+ * Computes the gradients of a scan in x and decay.
+ * @param inputs those of the scan, its output y, and the gradient of y.
+ */
 export function treeScanGradient(
   inputs: Readonly<Record<keyof typeof TreeScanGradient.inputs, Tensor>>,
   options: { aggregate: Aggregate },
@@ -87,18 +90,18 @@ export function treeScanGradient(
 /**
  * Propagates features along a tree.
  *
- * Differentiable in `x` and `decay`. No gradient flows through the tree: with a tree made from features, the
- * gradient is that of the scan along the tree as it stands.
+ * Differentiable in `x` and `decay`. No gradient flows through the tree: for a tree computed from features, the gradient
+ * treats the tree as constant.
  *
  * @param x [B, V, D] float32 by vertex id.
- * @param decay [B, V, G] float32, D divisible by G: channel d has the decay of group floor(d / (D/G)). decay[b, v] sits
- *     on the edge from v to its parent, and the root's is ignored.
- * @param tree of {@link boruvkaMST}, or any `order` and `parent` of the same meaning.
- * @param options.aggregate `all` (default): y[v] is the sum over every vertex u of x[u] times the decays along the
- *     path u..v. `root`: y[v] = x[v] + the sum over its children c of decay[c] * y[c]. `leaves`: y[v] = x[v] +
- *     decay[v] * y[parent of v].
+ * @param decay [B, V, G] float32, D divisible by G: channel d has the decay of group floor(d / (D/G)). decay[b, v] belongs
+ *   to the edge from v to its parent; the root's is ignored.
+ * @param tree of {@link boruvkaMST}, or any `order` and `parent` with the same meaning.
+ * @param options.aggregate `all` (default): y[v] is the sum over every vertex u of x[u] times the decays along the path
+ *   u..v. `root`: y[v] = x[v] + the sum over its children c of decay[c] * y[c]. `leaves`: y[v] = x[v] + decay[v] * y[parent
+ *   of v].
  * @returns y [B, V, D] float32 by vertex id.
- * @throws {OpError} on wrong ranks, dtypes or sizes, a G that does not divide D, or an `order` and `parent` that are no tree.
+ * @throws {OpError} if a rank, dtype or size is wrong, G does not divide D, or `order` and `parent` do not form a tree.
  */
 export function treeScan(
   x: Tensor,
@@ -106,6 +109,6 @@ export function treeScan(
   tree: ScanTree,
   options: { aggregate?: Aggregate } = {},
 ): Tensor3D {
-  const { order, parent } = tree ?? {}; // the check of inputs says that it is missing
+  const { order, parent } = tree ?? {}; // if they are missing, the input check reports it
   return runOp(TreeScan, { x, decay, order, parent }, { aggregate: options.aggregate })[0] as Tensor3D;
 }
