@@ -66,6 +66,14 @@ export interface SkippedCase {
 
 export type ConformanceCase = OpCase | ProgramCase | SkippedCase;
 
+export function programCase(name: string, op: string, run: ProgramCase['run']): ProgramCase {
+  return { kind: 'program', name, op, run };
+}
+
+export function skippedCase(name: string, op: string, reason: string): SkippedCase {
+  return { kind: 'skipped', name, op, reason };
+}
+
 /** Name of the row of the report in which a case appears. */
 export function rowOf(testCase: ConformanceCase): string {
   if (testCase.kind === 'op' && testCase.outputGradients) return `${testCase.op} gradient`;

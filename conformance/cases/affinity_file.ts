@@ -9,7 +9,13 @@ import { bottleneckFilterSpec } from '../../plugin/ops/bottleneck_filter.spec.js
 import { parentDissimilarity } from '../../plugin/ops/parent_dissimilarity.js';
 import { EXACT } from '../../plugin/ops/spec/bound.js';
 import { compositionBound } from '../bounds.js';
-import type { CaseTensor, ConformanceCase, OpCase, ProgramCase } from '../case.js';
+import {
+  type CaseTensor,
+  type ConformanceCase,
+  type OpCase,
+  type ProgramCase,
+  programCase,
+} from '../case.js';
 import { outputsCase } from '../spec_cases.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
 import { comparisonOf, judge } from '../verdict.js';
@@ -73,52 +79,45 @@ function propagationCase(file: CaseFile, image: CaseTensor, prob: CaseTensor): P
     })),
     ...['global_low', 'global_high'].flatMap((name) => stored(file, name, name)),
   ];
-  return {
-    kind: 'program',
-    name: file.name,
-    op: 'bottleneckFilter',
-    run: async ({ tolerance }) => {
-      const kept: Tensor[] = [];
-      const keep = <T extends Tensor>(tensor: T): T => {
-        kept.push(tensor);
-        return tensor;
+  return programCase(file.name, 'bottleneckFilter', async ({ tolerance }) => {
+    const kept: Tensor[] = [];
+    const keep = <T extends Tensor>(tensor: T): T => {
+      kept.push(tensor);
+      return tensor;
+    };
+    try {
+      const guide = keep(toTensor(image));
+      const tree = gridTree(guide, { metric: 'euclidean', mapping: 'plus_one' });
+      const { order, parent } = tree;
+      kept.push(tree.edgeIndex, order, parent);
+      const distanceTo = (map: Tensor) =>
+        keep(
+          tidy(() => reshape(parentDissimilarity(byPixel(map), tree, { metric: 'euclidean' }), order.shape)),
+        );
+      const filtered = async (map: Tensor, distance: Tensor, zeta: number) => {
+        const rows = keep(byPixel(map));
+        await readForChecks(rows, distance, order, parent);
+        return keep(tidy(() => reshape(bottleneckFilter(rows, distance, tree, { zeta }), map.shape)));
       };
-      try {
-        const guide = keep(toTensor(image));
-        const tree = gridTree(guide, { metric: 'euclidean', mapping: 'plus_one' });
-        const { order, parent } = tree;
-        kept.push(tree.edgeIndex, order, parent);
-        const distanceTo = (map: Tensor) =>
-          keep(
-            tidy(() =>
-              reshape(parentDissimilarity(byPixel(map), tree, { metric: 'euclidean' }), order.shape),
-            ),
-          );
-        const filtered = async (map: Tensor, distance: Tensor, zeta: number) => {
-          const rows = keep(byPixel(map));
-          await readForChecks(rows, distance, order, parent);
-          return keep(tidy(() => reshape(bottleneckFilter(rows, distance, tree, { zeta }), map.shape)));
-        };
-        const distanceLow = distanceTo(guide);
-        const globalLow = await filtered(keep(toTensor(prob)), distanceLow, low);
-        const distanceHigh = distanceTo(deep ? keep(toTensor(deep)) : globalLow);
-        const globalHigh = await filtered(globalLow, distanceHigh, high);
-        const made: Readonly<Record<string, Tensor>> = {
-          ...{ distance_low: distanceLow, distance_high: distanceHigh },
-          ...{ global_low: globalLow, global_high: globalHigh },
-        };
-        const ids = parentIds(await readTensor(order), await readTensor(parent));
-        const comparisons = [comparisonOf('tree.parent', ids, file.ints('tree.parent', 2), EXACT)];
-        const bound = compositionBound(tolerance, false);
-        for (const { of, from, tensor } of expected) {
-          comparisons.push(comparisonOf(from, await readTensor(made[of]), tensor, bound));
-        }
-        return judge(comparisons);
-      } finally {
-        dispose(kept);
+      const distanceLow = distanceTo(guide);
+      const globalLow = await filtered(keep(toTensor(prob)), distanceLow, low);
+      const distanceHigh = distanceTo(deep ? keep(toTensor(deep)) : globalLow);
+      const globalHigh = await filtered(globalLow, distanceHigh, high);
+      const made: Readonly<Record<string, Tensor>> = {
+        ...{ distance_low: distanceLow, distance_high: distanceHigh },
+        ...{ global_low: globalLow, global_high: globalHigh },
+      };
+      const ids = parentIds(await readTensor(order), await readTensor(parent));
+      const comparisons = [comparisonOf('tree.parent', ids, file.ints('tree.parent', 2), EXACT)];
+      const bound = compositionBound(tolerance, false);
+      for (const { of, from, tensor } of expected) {
+        comparisons.push(comparisonOf(from, await readTensor(made[of]), tensor, bound));
       }
-    },
-  };
+      return judge(comparisons);
+    } finally {
+      dispose(kept);
+    }
+  });
 }
 
 /** Each round adds ops to a case. */

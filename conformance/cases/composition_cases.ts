@@ -19,6 +19,7 @@ import {
   int32,
   type OpCase,
   type ProgramCase,
+  programCase,
 } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { outputsCase } from '../spec_cases.js';
@@ -192,26 +193,17 @@ function nameOfTree(file: CaseFile, prefix: string): string {
 /** Every step, with the trees that the backend makes itself. */
 function stepsCase(source: CompositionSource, name: string): ProgramCase {
   const { file, op, expected, trees, bound = (tolerance) => compositionBound(tolerance, false) } = source;
-  return {
-    kind: 'program',
-    name,
-    op,
-    run: async ({ tolerance }) => {
-      const values = await valuesOf(source, (inputs, prepared) => {
-        const steps = source.run(inputs, prepared);
-        return [
-          ...expected.map(({ of }) => steps[of]),
-          ...trees.flatMap(({ make }) => make(steps, prepared)),
-        ];
-      });
-      const made = (i: number) =>
-        values.slice(expected.length + i * PARTS, expected.length + (i + 1) * PARTS);
-      return combine([
-        ...trees.map((tree, i) => judgeTree(file, tree, made(i), tolerance)),
-        judge(comparisons(expected, (_, i) => values[i], bound(tolerance))),
-      ]);
-    },
-  };
+  return programCase(name, op, async ({ tolerance }) => {
+    const values = await valuesOf(source, (inputs, prepared) => {
+      const steps = source.run(inputs, prepared);
+      return [...expected.map(({ of }) => steps[of]), ...trees.flatMap(({ make }) => make(steps, prepared))];
+    });
+    const made = (i: number) => values.slice(expected.length + i * PARTS, expected.length + (i + 1) * PARTS);
+    return combine([
+      ...trees.map((tree, i) => judgeTree(file, tree, made(i), tolerance)),
+      judge(comparisons(expected, (_, i) => values[i], bound(tolerance))),
+    ]);
+  });
 }
 
 /** Edge index, order, parent and weights of a tree. */
@@ -290,23 +282,18 @@ function gradientCase(
   gradient: NonNullable<CompositionSource['gradient']>,
 ): ProgramCase {
   const { op } = source;
-  return {
-    kind: 'program',
-    name,
-    op: `${op} gradient`,
-    run: async ({ tolerance }) => {
-      if (!getGradient('RealDiv')) {
-        throw new NotSupported("the gradients of tfjs's own ops are not registered: import @tensorflow/tfjs");
-      }
-      const names = [...new Set(gradient.expected.map(({ of }) => of))];
-      const values = await valuesOf(source, (inputs, prepared) => {
-        const forward = () => source.run(inputs, prepared)[gradient.of];
-        const dy = gradient.dy && toTensor(gradient.dy);
-        const xs = names.map((name) => inputs[name]);
-        return engine().gradients(forward, xs, dy).grads;
-      });
-      const found = ({ of }: ExpectedStep) => values[names.indexOf(of)];
-      return judge(comparisons(gradient.expected, found, compositionBound(tolerance, true)));
-    },
-  };
+  return programCase(name, `${op} gradient`, async ({ tolerance }) => {
+    if (!getGradient('RealDiv')) {
+      throw new NotSupported("the gradients of tfjs's own ops are not registered: import @tensorflow/tfjs");
+    }
+    const names = [...new Set(gradient.expected.map(({ of }) => of))];
+    const values = await valuesOf(source, (inputs, prepared) => {
+      const forward = () => source.run(inputs, prepared)[gradient.of];
+      const dy = gradient.dy && toTensor(gradient.dy);
+      const xs = names.map((name) => inputs[name]);
+      return engine().gradients(forward, xs, dy).grads;
+    });
+    const found = ({ of }: ExpectedStep) => values[names.indexOf(of)];
+    return judge(comparisons(gradient.expected, found, compositionBound(tolerance, true)));
+  });
 }

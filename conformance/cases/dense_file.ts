@@ -1,6 +1,6 @@
 /** Files of expected values of segmenters and detectors: finds the checkpoint, and makes the cases of each input. */
 import type { ConvertOptions } from '../../converters/convert.js';
-import type { ConformanceCase, SkippedCase } from '../case.js';
+import { type ConformanceCase, type SkippedCase, skippedCase } from '../case.js';
 import { type CaseFile, LayoutError } from './case_file.js';
 import type { CaseFolder } from './case_folder.js';
 import { detectionCases } from './detection_cases.js';
@@ -18,7 +18,7 @@ export function denseFileCases(file: CaseFile, folder: CaseFolder): ConformanceC
   const [path] = checkpointsOf(file, folder);
   const isDetector = file.names.some((name) => name.startsWith('dets.'));
   const op = isDetector ? 'Mask R-CNN' : 'UperNet';
-  const skipped = (name: string, reason: string): SkippedCase => ({ kind: 'skipped', name, op, reason });
+  const skipped = (name: string, reason: string): SkippedCase => skippedCase(name, op, reason);
   if (path === undefined) {
     const named = file.metadata.get('weights') ?? 'it names none';
     return [skipped(file.name, `the checkpoint of ${file.path} is not there: ${named}`)];

@@ -10,8 +10,7 @@ import {
   detectionTie,
   MASK_PIXELS,
 } from '../bounds.js';
-import type { CaseTensor, ProgramCase, SkippedCase } from '../case.js';
-import { float32, int32 } from '../case.js';
+import { type CaseTensor, float32, int32, type ProgramCase, programCase, type SkippedCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { type Comparison, combine, fail, judge } from '../verdict.js';
 import { type CaseFile, channelsLast, LayoutError, metadataOf } from './case_file.js';
@@ -99,81 +98,73 @@ function stagesCase(
   feeds: Feeds,
   op: string,
 ): ProgramCase {
-  return {
-    kind: 'program',
-    name: `${file.name} ${tag}`,
-    op,
-    run: ({ tolerance }) =>
-      checkpoint.use(async (model) => {
-        const { trees, normalized, metadata } = input;
-        model.checkTrees(trees.trees, normalized.shape);
-        const maps = expectedMaps(file, tag, NODES);
-        const nodes = [
-          ...maps.map(({ node }) => node),
-          ...edgeWeightNodes(trees),
-          ...['proposals', 'boxes', 'scores', 'classes', 'masks'],
-        ];
-        const results = await model.run(feeds, nodes);
-        const result = (node: string) => results.get(node) as CaseTensor;
-        const comparisons = maps.map((map) => compareMap(map, result(map.node), denseStageBound, tolerance));
-        const [height = normalized.shape[1], width = normalized.shape[2]] = metadata.ori_shape ?? [];
-        const detections = judgeDetections(file, tag, result, tolerance);
-        return combine([
-          judge([...comparisons, ...compareEdgeWeights(trees, result, tolerance)]),
-          judgeProposals(result('proposals'), file.floats(`proposals.${tag}`, 2), tolerance),
-          detections.judgement,
-          judgeMasks(file, tag, result, detections.rows, { height, width }, maskThreshold),
-        ]);
-      }),
-  };
+  return programCase(`${file.name} ${tag}`, op, ({ tolerance }) =>
+    checkpoint.use(async (model) => {
+      const { trees, normalized, metadata } = input;
+      model.checkTrees(trees.trees, normalized.shape);
+      const maps = expectedMaps(file, tag, NODES);
+      const nodes = [
+        ...maps.map(({ node }) => node),
+        ...edgeWeightNodes(trees),
+        ...['proposals', 'boxes', 'scores', 'classes', 'masks'],
+      ];
+      const results = await model.run(feeds, nodes);
+      const result = (node: string) => results.get(node) as CaseTensor;
+      const comparisons = maps.map((map) => compareMap(map, result(map.node), denseStageBound, tolerance));
+      const [height = normalized.shape[1], width = normalized.shape[2]] = metadata.ori_shape ?? [];
+      const detections = judgeDetections(file, tag, result, tolerance);
+      return combine([
+        judge([...comparisons, ...compareEdgeWeights(trees, result, tolerance)]),
+        judgeProposals(result('proposals'), file.floats(`proposals.${tag}`, 2), tolerance),
+        detections.judgement,
+        judgeMasks(file, tag, result, detections.rows, { height, width }, maskThreshold),
+      ]);
+    }),
+  );
 }
 
 /** Both heads on the reference's proposals and detections, whose order a near tie may change. */
 function headsCase({ file, tag, checkpoint }: Common, feeds: Feeds): ProgramCase {
-  return {
-    kind: 'program',
-    name: `${file.name} ${tag}, heads`,
-    op: 'Mask R-CNN, trees pinned',
-    run: ({ tolerance }) =>
-      checkpoint.use(async (model) => {
-        const { boxes } = detectionsOf(file, tag);
-        const given = {
-          ...feeds,
-          proposals: file.floats(`proposals.${tag}`, 2),
-          boxes,
-          classes: file.ints(`labels.${tag}`, 1),
-        };
-        const stages: [node: string, kind: string, bound: typeof denseStageBound][] = [
-          ['box_features', 'roi_feats', denseStageBound],
-          ['box_hidden_1', 'shared_fc2', denseStageBound],
-          ['class_scores', 'cls_score', denseLogitsBound],
-          ['box_deltas', 'bbox_pred', denseLogitsBound],
-          ['mask_rois', 'mask_rois', denseLogitsBound],
-          ['mask_features', 'mask_roi_feats', denseStageBound],
-          ['mask_logits', 'mask_logits', denseLogitsBound],
-          ['mask_logits_of_classes', 'mask_logits_all', denseLogitsBound],
-        ];
-        const found = stages.flatMap(([node, kind, bound]) => {
-          const pattern = new RegExp(`^${kind}(?:_first\\d+)?$`);
-          const name = file.names.find((name) => {
-            const dot = name.indexOf('.');
-            return name.slice(dot + 1) === tag && pattern.test(name.slice(0, dot));
-          });
-          return name === undefined ? [] : [{ node, bound, expected: file.floats(name) }];
+  return programCase(`${file.name} ${tag}, heads`, 'Mask R-CNN, trees pinned', ({ tolerance }) =>
+    checkpoint.use(async (model) => {
+      const { boxes } = detectionsOf(file, tag);
+      const given = {
+        ...feeds,
+        proposals: file.floats(`proposals.${tag}`, 2),
+        boxes,
+        classes: file.ints(`labels.${tag}`, 1),
+      };
+      const stages: [node: string, kind: string, bound: typeof denseStageBound][] = [
+        ['box_features', 'roi_feats', denseStageBound],
+        ['box_hidden_1', 'shared_fc2', denseStageBound],
+        ['class_scores', 'cls_score', denseLogitsBound],
+        ['box_deltas', 'bbox_pred', denseLogitsBound],
+        ['mask_rois', 'mask_rois', denseLogitsBound],
+        ['mask_features', 'mask_roi_feats', denseStageBound],
+        ['mask_logits', 'mask_logits', denseLogitsBound],
+        ['mask_logits_of_classes', 'mask_logits_all', denseLogitsBound],
+      ];
+      const found = stages.flatMap(([node, kind, bound]) => {
+        const pattern = new RegExp(`^${kind}(?:_first\\d+)?$`);
+        const name = file.names.find((name) => {
+          const dot = name.indexOf('.');
+          return name.slice(dot + 1) === tag && pattern.test(name.slice(0, dot));
         });
-        const results = await model.run(
-          given,
-          found.map(({ node }) => node),
-        );
-        return judge(
-          found.map(({ node, bound, expected }) => {
-            const value = expected.shape.length === 4 ? channelsLast(expected) : expected;
-            const part = firstItems(results.get(node) as CaseTensor, value.shape[0]);
-            return compareMap({ node, value }, part, bound, tolerance);
-          }),
-        );
-      }),
-  };
+        return name === undefined ? [] : [{ node, bound, expected: file.floats(name) }];
+      });
+      const results = await model.run(
+        given,
+        found.map(({ node }) => node),
+      );
+      return judge(
+        found.map(({ node, bound, expected }) => {
+          const value = expected.shape.length === 4 ? channelsLast(expected) : expected;
+          const part = firstItems(results.get(node) as CaseTensor, value.shape[0]);
+          return compareMap({ node, value }, part, bound, tolerance);
+        }),
+      );
+    }),
+  );
 }
 
 /** As many proposals and detections show what a head does. */

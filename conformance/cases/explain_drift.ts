@@ -13,8 +13,7 @@ import {
 } from '../../plugin/ops/spec/rooted_tree.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { NEAR_TIE } from '../bounds.js';
-import type { CaseTensor } from '../case.js';
-import { int32 } from '../case.js';
+import { type CaseTensor, int32 } from '../case.js';
 import { distance } from '../measure.js';
 import { indicesOf } from './features_to_tree.js';
 import type { Feeds } from './graph_under_test.js';

@@ -5,7 +5,7 @@ import { boruvkaMST } from '../../plugin/ops/boruvka_mst.js';
 import { edgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
 import { edgeWeights } from '../../plugin/ops/edge_dissimilarity.spec.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
-import type { CaseTensor, ProgramCase } from '../case.js';
+import { type CaseTensor, type ProgramCase, programCase } from '../case.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
 import { combine, judgeTree } from '../verdict.js';
 import { LayoutError } from './case_file.js';
@@ -25,27 +25,22 @@ export function featuresToTreeCase(
   if (treeEdges.shape[0] !== batch) {
     throw new LayoutError(`${name}: trees of ${treeEdges.shape[0]} items, expected ${batch} as its features`);
   }
-  return {
-    kind: 'program',
-    name,
-    op: 'Features to tree',
-    run: async () => {
-      const edgeIndex = tidy(() => {
-        const edgesTensor = toTensor(edges);
-        const weights = edgeDissimilarity(toTensor(features), edgesTensor);
-        return boruvkaMST(weights, edgesTensor, { numVertices }).edgeIndex;
-      });
-      const chosen = (await readTensor(edgeIndex)).values;
-      edgeIndex.dispose();
-      const items = itemsOf(features).map((row, b) => {
-        const weights = edgeWeights(row, edges.values, channels, 'cosine');
-        const expected = indicesOf(itemsOf(treeEdges)[b], edges.values);
-        const own = Array.from(chosen.subarray(b * (numVertices - 1), (b + 1) * (numVertices - 1)));
-        return judgeTree(own, expected, weights, edges.values, numVertices, `tree ${b} of the batch`);
-      });
-      return combine(items);
-    },
-  };
+  return programCase(name, 'Features to tree', async () => {
+    const edgeIndex = tidy(() => {
+      const edgesTensor = toTensor(edges);
+      const weights = edgeDissimilarity(toTensor(features), edgesTensor);
+      return boruvkaMST(weights, edgesTensor, { numVertices }).edgeIndex;
+    });
+    const chosen = (await readTensor(edgeIndex)).values;
+    edgeIndex.dispose();
+    const items = itemsOf(features).map((row, b) => {
+      const weights = edgeWeights(row, edges.values, channels, 'cosine');
+      const expected = indicesOf(itemsOf(treeEdges)[b], edges.values);
+      const own = Array.from(chosen.subarray(b * (numVertices - 1), (b + 1) * (numVertices - 1)));
+      return judgeTree(own, expected, weights, edges.values, numVertices, `tree ${b} of the batch`);
+    });
+    return combine(items);
+  });
 }
 
 /** The rows of `edges` that a list of vertex pairs names. @throws {Error} on a pair that is no edge */

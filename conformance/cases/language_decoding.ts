@@ -2,7 +2,7 @@
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, scalar, type Tensor, tensor2d, tidy } from '@tensorflow/tfjs-core';
 import { decodingBound } from '../bounds.js';
-import type { ProgramCase } from '../case.js';
+import { type ProgramCase, programCase } from '../case.js';
 import { judge } from '../verdict.js';
 import { familyOf, type LanguageCheckpoint, type Scan } from './language_checkpoint.js';
 
@@ -20,17 +20,13 @@ export interface DecodingSource {
 /** The prompt at once and what follows token by token, against all of it at once. */
 export function decodingCase({ name, ids, promptLength, scan, checkpoint }: DecodingSource): ProgramCase {
   const text = ids.slice(0, promptLength + DECODED_TOKENS);
-  return {
-    kind: 'program',
-    name: `${name}, P = ${promptLength}`,
-    op: `${familyOf(scan)} decoding`,
-    run: ({ tolerance }) =>
-      checkpoint.useDecoder(scan, async (prefill, decode) => {
-        const expected = await logitsOfText(prefill, text, promptLength);
-        const given = await logitsTokenByToken(prefill, decode, text, promptLength);
-        return judge([{ tensor: 'logits', given, expected, bound: decodingBound(tolerance) }]);
-      }),
-  };
+  return programCase(`${name}, P = ${promptLength}`, `${familyOf(scan)} decoding`, ({ tolerance }) =>
+    checkpoint.useDecoder(scan, async (prefill, decode) => {
+      const expected = await logitsOfText(prefill, text, promptLength);
+      const given = await logitsTokenByToken(prefill, decode, text, promptLength);
+      return judge([{ tensor: 'logits', given, expected, bound: decodingBound(tolerance) }]);
+    }),
+  );
 }
 
 async function logitsOfText(

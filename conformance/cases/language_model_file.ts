@@ -3,7 +3,14 @@
 import { kruskal } from '../../plugin/ops/spec/kruskal.js';
 import { windowPairs } from '../../plugin/ops/window_graph.spec.js';
 import { languageGradientBound, languageModelBound, languageTreeTie, layerBound } from '../bounds.js';
-import { type CaseTensor, type ConformanceCase, int32, type ProgramCase } from '../case.js';
+import {
+  type CaseTensor,
+  type ConformanceCase,
+  int32,
+  type ProgramCase,
+  programCase,
+  skippedCase,
+} from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { type Comparison, combine, fail, judge, show } from '../verdict.js';
 import type { CaseFile } from './case_file.js';
@@ -86,7 +93,7 @@ async function modelsOf(
 }
 
 function missing(name: string, reason: string): ConformanceCase {
-  return { kind: 'skipped', name, op: 'GrootL logits', reason };
+  return skippedCase(name, 'GrootL logits', reason);
 }
 
 interface Text {
@@ -120,27 +127,23 @@ function logitsCase(
 ): ProgramCase {
   const ids = file.ints(`${text}.input_ids`).values;
   const expected = file.floats(stored);
-  return {
-    kind: 'program',
-    name: label,
-    op: `${familyOf(scan)} logits`,
-    run: ({ tolerance }) =>
-      checkpoint.useGraph(scan, async (graph) => {
-        const feeds = textFeeds([ids], promptLength);
-        const layers = treeLayers(graph);
-        const nodes = layers.flatMap((layer) => TREE_NODES.map((node) => `${layer}/${node}`));
-        const results = await graph.run(feeds, ['logits', ...nodes]);
-        const given = (results.get('logits') as CaseTensor).values;
-        const bound = languageModelBound(tolerance);
-        const logits = judge([{ tensor: 'logits', given, expected: expected.values, bound }]);
-        const trees = layers.map((layer) => judgeMinimal(layer, results, ids.length, promptLength));
-        if (logits.verdict === 'fail' && scan === 'tree' && margin <= languageTreeTie(tolerance)) {
-          const reason = `the reference's trees have a near tie within ${show(margin)}; ${logits.reason}`;
-          return combine([{ ...logits, verdict: 'tie-flip', reason, margin }, ...trees]);
-        }
-        return combine([logits, ...trees]);
-      }),
-  };
+  return programCase(label, `${familyOf(scan)} logits`, ({ tolerance }) =>
+    checkpoint.useGraph(scan, async (graph) => {
+      const feeds = textFeeds([ids], promptLength);
+      const layers = treeLayers(graph);
+      const nodes = layers.flatMap((layer) => TREE_NODES.map((node) => `${layer}/${node}`));
+      const results = await graph.run(feeds, ['logits', ...nodes]);
+      const given = (results.get('logits') as CaseTensor).values;
+      const bound = languageModelBound(tolerance);
+      const logits = judge([{ tensor: 'logits', given, expected: expected.values, bound }]);
+      const trees = layers.map((layer) => judgeMinimal(layer, results, ids.length, promptLength));
+      if (logits.verdict === 'fail' && scan === 'tree' && margin <= languageTreeTie(tolerance)) {
+        const reason = `the reference's trees have a near tie within ${show(margin)}; ${logits.reason}`;
+        return combine([{ ...logits, verdict: 'tie-flip', reason, margin }, ...trees]);
+      }
+      return combine([logits, ...trees]);
+    }),
+  );
 }
 
 /** Texts of one length, from their token ids. */
@@ -190,7 +193,7 @@ export async function languageGradientCases(file: CaseFile, folder: CaseFolder):
   const [checkpoint] = await checkpointsAt(inFolder(file.path, ''), folder);
   const op = 'GrootL gradient';
   if (!checkpoint) {
-    return [{ kind: 'skipped', name: file.name, op, reason: `no Mamba model beside ${file.path}` }];
+    return [skippedCase(file.name, op, `no Mamba model beside ${file.path}`)];
   }
   const ids = file.ints('input_ids').values;
   const labels = Array.from(file.ints('labels').values);
@@ -201,28 +204,24 @@ export async function languageGradientCases(file: CaseFile, folder: CaseFolder):
     .filter((name) => name.startsWith('grad.'))
     .map((name) => name.slice('grad.'.length));
   return [
-    {
-      kind: 'program',
-      name: `${file.name} of ${checkpoint.name}`,
-      op,
-      run: ({ tolerance }) =>
-        checkpoint.useGraph('tree', async (graph) => {
-          const feeds = textFeeds([ids], promptLength);
-          const logits = (await graph.run(feeds, ['logits'])).get('logits') as CaseTensor;
-          const { loss, gradient } = crossEntropy(logits, shifted);
-          const gradients = await graph.gradientsOf('logits', gradient, feeds, [], parameters);
-          const comparisons: Comparison[] = parameters.map((parameter) => {
-            const { values: given, shape } = gradients.get(parameter) as CaseTensor;
-            const expected = inConstantLayout(parameter, file.floats(`grad.${parameter}`), shape);
-            return { tensor: parameter, given, expected, bound: languageGradientBound(tolerance) };
-          });
-          const expected = file.floats('loss').values;
-          return judge([
-            ...comparisons,
-            { tensor: 'loss', given: [loss], expected, bound: layerBound(tolerance) },
-          ]);
-        }),
-    },
+    programCase(`${file.name} of ${checkpoint.name}`, op, ({ tolerance }) =>
+      checkpoint.useGraph('tree', async (graph) => {
+        const feeds = textFeeds([ids], promptLength);
+        const logits = (await graph.run(feeds, ['logits'])).get('logits') as CaseTensor;
+        const { loss, gradient } = crossEntropy(logits, shifted);
+        const gradients = await graph.gradientsOf('logits', gradient, feeds, [], parameters);
+        const comparisons: Comparison[] = parameters.map((parameter) => {
+          const { values: given, shape } = gradients.get(parameter) as CaseTensor;
+          const expected = inConstantLayout(parameter, file.floats(`grad.${parameter}`), shape);
+          return { tensor: parameter, given, expected, bound: languageGradientBound(tolerance) };
+        });
+        const expected = file.floats('loss').values;
+        return judge([
+          ...comparisons,
+          { tensor: 'loss', given: [loss], expected, bound: layerBound(tolerance) },
+        ]);
+      }),
+    ),
   ];
 }
 
@@ -241,13 +240,10 @@ export async function mergedCases(file: CaseFile, folder: CaseFolder): Promise<C
   try {
     checkpoints = await adaptersAt(inFolder(file.path, ''), folder);
   } catch (error) {
-    return [{ kind: 'skipped', name: file.name, op, reason: (error as Error).message }];
+    return [skippedCase(file.name, op, (error as Error).message)];
   }
-  return checkpoints.map((checkpoint) => ({
-    kind: 'program',
-    name: `${file.name} of ${checkpoint.name}`,
-    op,
-    run: ({ tolerance }) =>
+  return checkpoints.map((checkpoint) =>
+    programCase(`${file.name} of ${checkpoint.name}`, op, ({ tolerance }) =>
       checkpoint.useGraph('tree', async (graph) => {
         const comparisons: Comparison[] = [];
         for (const tensor of file.names) {
@@ -257,5 +253,6 @@ export async function mergedCases(file: CaseFile, folder: CaseFolder): Promise<C
         }
         return judge(comparisons);
       }),
-  }));
+    ),
+  );
 }

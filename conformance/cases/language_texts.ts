@@ -6,7 +6,13 @@
 import { EXACT } from '../../plugin/ops/spec/bound.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { greedyTie, scoreBound } from '../bounds.js';
-import type { CaseTensor, ConformanceCase, ProgramCase } from '../case.js';
+import {
+  type CaseTensor,
+  type ConformanceCase,
+  type ProgramCase,
+  programCase,
+  skippedCase,
+} from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { stem } from '../source.js';
 import { type Comparison, combine, fail, judge, show } from '../verdict.js';
@@ -87,7 +93,7 @@ export async function textsCases(json: Texts, path: string, folder: CaseFolder):
   const [checkpoint] = await checkpointsAt(inFolder(path, ''), folder);
   if (!checkpoint) {
     const reason = `no Mamba model beside ${path}`;
-    return [{ kind: 'skipped', name: stem(path), op: 'GrootL greedy text', reason }];
+    return [skippedCase(stem(path), 'GrootL greedy text', reason)];
   }
   const cases: ConformanceCase[] = [];
   if (json.tokenizer) cases.push(tokenizerCase(json.tokenizer, checkpoint));
@@ -110,7 +116,7 @@ export async function textsCases(json: Texts, path: string, folder: CaseFolder):
 }
 
 function program(op: string, name: string, scan: Scan, run: ProgramCase['run']): ProgramCase {
-  return { kind: 'program', name, op: `${familyOf(scan)} ${op}`, run };
+  return programCase(name, `${familyOf(scan)} ${op}`, run);
 }
 
 function tokenizerCase(texts: NonNullable<Texts['tokenizer']>, checkpoint: LanguageCheckpoint): ProgramCase {

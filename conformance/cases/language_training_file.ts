@@ -17,7 +17,13 @@ import {
   trainable,
 } from '../../plugin/training/index.js';
 import { gradientsOf } from '../../plugin/training/trainable.js';
-import type { CaseTensor, ConformanceCase, ProgramContext } from '../case.js';
+import {
+  type CaseTensor,
+  type ConformanceCase,
+  type ProgramContext,
+  programCase,
+  skippedCase,
+} from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
 import { type Comparison, judge } from '../verdict.js';
@@ -98,12 +104,12 @@ export async function languageTrainingCases(file: CaseFile, folder: CaseFolder):
     for (const trees of ['pinned', 'own'] as const) {
       const what = run.kind === 'full' ? 'training' : 'LoRA training';
       const op = `GrootL ${what}, ${trees === 'pinned' ? 'trees pinned' : 'own trees'}`;
-      cases.push({ kind: 'program', name: run.name, op, run: (context) => followRun(run, trees, context) });
+      cases.push(programCase(run.name, op, (context) => followRun(run, trees, context)));
     }
   }
   if (cases.length > 0) return cases;
   const reason = `no Mamba model ${START} among the files`;
-  return [{ kind: 'skipped', name: file.name, op: 'GrootL training', reason }];
+  return [skippedCase(file.name, 'GrootL training', reason)];
 }
 
 /** The runs of a file, none where the model that they start from is not there. */

@@ -1,5 +1,5 @@
 /** Case files to cases. Every kind is told by the tensors that it holds; the ending alone says nothing. */
-import type { ConformanceCase } from '../case.js';
+import { type ConformanceCase, programCase, skippedCase } from '../case.js';
 import { type CaseSource, stem } from '../source.js';
 import { fail } from '../verdict.js';
 import { affinityFileCases, isAffinityFile } from './affinity_file.js';
@@ -147,11 +147,11 @@ function unusable(path: string, error: Error): ConformanceCase {
   // What a reader of a kind of file did not foresee.
   const isRaw = error instanceof TypeError || error instanceof RangeError;
   const said = isRaw ? `${path} is laid out otherwise than the names of its tensors say` : reason;
-  return { kind: 'program', name: stem(path) || path, op: 'File', run: async () => fail(said) };
+  return programCase(stem(path) || path, 'File', async () => fail(said));
 }
 
 function skipped(path: string, reason: string): ConformanceCase {
-  return { kind: 'skipped', name: path, op: 'File', reason };
+  return skippedCase(path, 'File', reason);
 }
 
 function some(names: readonly string[]): string {

@@ -2,7 +2,7 @@
 import type { ConvertOptions } from '../../converters/convert.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { pinnedModelBound, UNEXPLAINED_DRIFT, UNKNOWN_TREES_MEDIAN } from '../bounds.js';
-import type { CaseTensor, ConformanceCase, ProgramCase } from '../case.js';
+import { type CaseTensor, type ConformanceCase, type ProgramCase, programCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { combine, fail, judge, show } from '../verdict.js';
 import type { CaseFile } from './case_file.js';
@@ -63,56 +63,52 @@ function unknownTreesCase(
   images: CaseTensor,
   logits: CaseTensor,
 ): ProgramCase {
-  return {
-    kind: 'program',
-    name,
-    op: 'GrootV, own trees',
-    run: ({ tolerance }) =>
-      checkpoint.use(async (model) => {
-        const results = await model.run({ normalized: images }, ['logits']);
-        const given = itemsOf(results.get('logits') as CaseTensor);
-        const imageRows = itemsOf(images) as Float32Array[];
-        const rounding = pinnedModelBound(tolerance);
-        const judgements: Judgement[] = [];
-        for (const [b, expected] of itemsOf(logits).entries()) {
-          const comparison = {
-            tensor: `logits of image ${b}`,
-            given: given[b],
-            expected,
-            bound: UNEXPLAINED_DRIFT,
-          };
-          const judgement = judge([comparison]);
-          const drift = judgement.figures!.maxAbs;
-          if (!sameClass(given[b], expected, rounding.absolute)) {
-            judgements.push(fail(`image ${b}: another class`));
-          } else if (drift <= rounding.absolute) {
-            judgements.push(judgement);
-          } else if (judgement.verdict === 'pass') {
-            const reason = `image ${b}: logits drift by ${show(drift)}, as a flipped near tie does`;
-            judgements.push({ ...judgement, verdict: 'tie-flip', reason });
-          } else {
-            const image = {
-              dtype: 'float32',
-              shape: [1, ...images.shape.slice(1)],
-              values: imageRows[b],
-            } as const;
-            const enough = UNEXPLAINED_DRIFT.absolute;
-            const explained = await explainDrift(model, image, expected, model.blocks, enough);
-            const how = `${explained.swaps} near ties leave ${show(explained.drift)} of a drift of ${show(drift)}`;
-            judgements.push(
-              explained.drift <= enough
-                ? { ...judgement, verdict: 'tie-flip', reason: `image ${b}: ${how}` }
-                : { ...judgement, reason: `${judgement.reason}; ${how}` },
-            );
-          }
+  return programCase(name, 'GrootV, own trees', ({ tolerance }) =>
+    checkpoint.use(async (model) => {
+      const results = await model.run({ normalized: images }, ['logits']);
+      const given = itemsOf(results.get('logits') as CaseTensor);
+      const imageRows = itemsOf(images) as Float32Array[];
+      const rounding = pinnedModelBound(tolerance);
+      const judgements: Judgement[] = [];
+      for (const [b, expected] of itemsOf(logits).entries()) {
+        const comparison = {
+          tensor: `logits of image ${b}`,
+          given: given[b],
+          expected,
+          bound: UNEXPLAINED_DRIFT,
+        };
+        const judgement = judge([comparison]);
+        const drift = judgement.figures!.maxAbs;
+        if (!sameClass(given[b], expected, rounding.absolute)) {
+          judgements.push(fail(`image ${b}: another class`));
+        } else if (drift <= rounding.absolute) {
+          judgements.push(judgement);
+        } else if (judgement.verdict === 'pass') {
+          const reason = `image ${b}: logits drift by ${show(drift)}, as a flipped near tie does`;
+          judgements.push({ ...judgement, verdict: 'tie-flip', reason });
+        } else {
+          const image = {
+            dtype: 'float32',
+            shape: [1, ...images.shape.slice(1)],
+            values: imageRows[b],
+          } as const;
+          const enough = UNEXPLAINED_DRIFT.absolute;
+          const explained = await explainDrift(model, image, expected, model.blocks, enough);
+          const how = `${explained.swaps} near ties leave ${show(explained.drift)} of a drift of ${show(drift)}`;
+          judgements.push(
+            explained.drift <= enough
+              ? { ...judgement, verdict: 'tie-flip', reason: `image ${b}: ${how}` }
+              : { ...judgement, reason: `${judgement.reason}; ${how}` },
+          );
         }
-        const drifts = judgements.map(({ figures }) => figures?.maxAbs ?? 0).sort((a, b) => a - b);
-        const median = drifts[Math.floor(drifts.length / 2)];
-        if (median > UNKNOWN_TREES_MEDIAN)
-          judgements.push(fail(`the median drift of an image is ${show(median)}`));
-        return summarized(combine(judgements), judgements);
-      }),
-  };
+      }
+      const drifts = judgements.map(({ figures }) => figures?.maxAbs ?? 0).sort((a, b) => a - b);
+      const median = drifts[Math.floor(drifts.length / 2)];
+      if (median > UNKNOWN_TREES_MEDIAN)
+        judgements.push(fail(`the median drift of an image is ${show(median)}`));
+      return summarized(combine(judgements), judgements);
+    }),
+  );
 }
 
 function summarized(judgement: Judgement, all: readonly Judgement[]): Judgement {

@@ -2,7 +2,7 @@
 import type { ConvertOptions } from '../../converters/convert.js';
 import type { StemStride } from '../../plugin/models/grootv_metadata.js';
 import { DISTINCT_TREES } from '../bounds.js';
-import type { CaseTensor, ConformanceCase, SkippedCase } from '../case.js';
+import { type CaseTensor, type ConformanceCase, type SkippedCase, skippedCase } from '../case.js';
 import { stem } from '../source.js';
 import { type CaseFile, channelsLast, LayoutError, metadataOf } from './case_file.js';
 import type { CaseFolder } from './case_folder.js';
@@ -108,7 +108,7 @@ export function modelFileCases(file: CaseFile, folder: CaseFolder): ConformanceC
 }
 
 function skipped(name: string, reason: string): SkippedCase {
-  return { kind: 'skipped', name, op: 'GrootV', reason };
+  return skippedCase(name, 'GrootV', reason);
 }
 
 /** Checkpoints that the metadata name, or the one of the same name; beside the file, else the only one of that name. */

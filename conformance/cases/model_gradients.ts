@@ -3,7 +3,7 @@
 import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
 import { NotSupported } from '../backend.js';
 import { layerBound, modelGradientBound } from '../bounds.js';
-import type { CaseTensor, ProgramCase } from '../case.js';
+import { type CaseTensor, type ProgramCase, programCase } from '../case.js';
 import { type Comparison, judge } from '../verdict.js';
 import { inConstantLayout } from './graph_under_test.js';
 import { type CheckpointUnderTest, treeFeeds } from './model_under_test.js';
@@ -32,41 +32,37 @@ export function modelGradientCase(source: ModelGradientSource): ProgramCase {
   const stored = new Map(
     [...source.parameters].filter(([, { values }]) => values.some((value) => value !== 0)),
   );
-  return {
-    kind: 'program',
-    name,
-    op: 'GrootV gradient, trees pinned',
-    run: ({ tolerance }) =>
-      checkpoint.use(async (model) => {
-        const feeds = { normalized: input, ...treeFeeds(trees) };
-        model.checkTrees(trees, input.shape);
-        if (!model.has(of)) throw new NotSupported(`the model of ${checkpoint.path} has no ${of}`);
-        const value = (await model.run(feeds, [of])).get(of) as CaseTensor;
-        const dy = upstream(value);
-        const { image, weights } = await model.gradients(of, feeds, dy, [...stored.keys()]);
-        const bound = modelGradientBound(tolerance);
-        const comparisons: Comparison[] = [];
-        if (lossOf && loss !== undefined) {
-          comparisons.push({
-            tensor: 'loss',
-            given: [lossOf(value)],
-            expected: [loss],
-            bound: layerBound(tolerance),
-          });
-        }
-        if (inputGradient) {
-          comparisons.push({ tensor: 'input', given: image.values, expected: inputGradient.values, bound });
-        }
-        for (const [parameter, expected] of stored) {
-          const given = weights.get(parameter) as CaseTensor;
-          comparisons.push({
-            tensor: parameter,
-            given: given.values,
-            expected: inConstantLayout(parameter, expected, given.shape),
-            bound,
-          });
-        }
-        return judge(comparisons);
-      }),
-  };
+  return programCase(name, 'GrootV gradient, trees pinned', ({ tolerance }) =>
+    checkpoint.use(async (model) => {
+      const feeds = { normalized: input, ...treeFeeds(trees) };
+      model.checkTrees(trees, input.shape);
+      if (!model.has(of)) throw new NotSupported(`the model of ${checkpoint.path} has no ${of}`);
+      const value = (await model.run(feeds, [of])).get(of) as CaseTensor;
+      const dy = upstream(value);
+      const { image, weights } = await model.gradients(of, feeds, dy, [...stored.keys()]);
+      const bound = modelGradientBound(tolerance);
+      const comparisons: Comparison[] = [];
+      if (lossOf && loss !== undefined) {
+        comparisons.push({
+          tensor: 'loss',
+          given: [lossOf(value)],
+          expected: [loss],
+          bound: layerBound(tolerance),
+        });
+      }
+      if (inputGradient) {
+        comparisons.push({ tensor: 'input', given: image.values, expected: inputGradient.values, bound });
+      }
+      for (const [parameter, expected] of stored) {
+        const given = weights.get(parameter) as CaseTensor;
+        comparisons.push({
+          tensor: parameter,
+          given: given.values,
+          expected: inConstantLayout(parameter, expected, given.shape),
+          bound,
+        });
+      }
+      return judge(comparisons);
+    }),
+  );
 }

@@ -1,8 +1,7 @@
 /** Images of model files as the networks take them, and reference trees as their blocks take them. */
 
 import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
-import type { CaseTensor } from '../case.js';
-import { float32 } from '../case.js';
+import { type CaseTensor, float32 } from '../case.js';
 import { type CaseFile, channelsLast, LayoutError, reshaped } from './case_file.js';
 import { contradiction, treesOfParentIds } from './tree_cases.js';
 

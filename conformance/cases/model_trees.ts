@@ -7,7 +7,7 @@ import { kruskal } from '../../plugin/ops/spec/kruskal.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { NotSupported } from '../backend.js';
 import { flippedTreesBound, layerBound, pinnedModelBound, UNBOUNDED } from '../bounds.js';
-import type { CaseTensor, ProgramCase } from '../case.js';
+import { type CaseTensor, type ProgramCase, programCase } from '../case.js';
 import { certify } from '../certificate.js';
 import type { Judgement } from '../judgement.js';
 import { type Comparison, combine, comparisonOf, fail, judge, judgeTree, show } from '../verdict.js';
@@ -36,31 +36,27 @@ export interface ModelSource {
 /** Everything that rounding alone may change, within tight bounds; and the tree that each block would have chosen. */
 export function pinnedTreesCase(source: ModelSource): ProgramCase {
   const { name, checkpoint, input, expected, trees, problem } = source;
-  return {
-    kind: 'program',
-    name,
-    op: 'GrootV, trees pinned',
-    run: ({ tolerance }) =>
-      checkpoint.use(async (model) => {
-        if (problem) return fail(problem);
-        const { found, note } = comparable(model, expected);
-        model.checkTrees(trees.trees, input.shape);
-        const blocks = trees.trees.map((_, i) => weightNodes(model, i));
-        const nodes = [...found.map(([node]) => node), ...blocks.flat()];
-        const results = await model.run({ normalized: input, ...treeFeeds(trees.trees) }, nodes);
-        const result = (node: string) => results.get(node) as CaseTensor;
-        const comparisons = found.map(([node, expected]) =>
-          comparisonOf(node, result(node), expected, pinnedBound(node, tolerance)),
-        );
-        const weights = trees.edgeWeights.flatMap((stored, i) => {
-          if (!stored) return [];
-          const given = result(`blocks_${i}/edge_weights`).values;
-          const expected = Float64Array.from(stored.values, Math.log);
-          return [{ tensor: `blocks_${i}/edge_weights`, given, expected, bound: layerBound(tolerance) }];
-        });
-        return noted(combine([judge([...comparisons, ...weights]), ...blockJudgements(model, result)]), note);
-      }),
-  };
+  return programCase(name, 'GrootV, trees pinned', ({ tolerance }) =>
+    checkpoint.use(async (model) => {
+      if (problem) return fail(problem);
+      const { found, note } = comparable(model, expected);
+      model.checkTrees(trees.trees, input.shape);
+      const blocks = trees.trees.map((_, i) => weightNodes(model, i));
+      const nodes = [...found.map(([node]) => node), ...blocks.flat()];
+      const results = await model.run({ normalized: input, ...treeFeeds(trees.trees) }, nodes);
+      const result = (node: string) => results.get(node) as CaseTensor;
+      const comparisons = found.map(([node, expected]) =>
+        comparisonOf(node, result(node), expected, pinnedBound(node, tolerance)),
+      );
+      const weights = trees.edgeWeights.flatMap((stored, i) => {
+        if (!stored) return [];
+        const given = result(`blocks_${i}/edge_weights`).values;
+        const expected = Float64Array.from(stored.values, Math.log);
+        return [{ tensor: `blocks_${i}/edge_weights`, given, expected, bound: layerBound(tolerance) }];
+      });
+      return noted(combine([judge([...comparisons, ...weights]), ...blockJudgements(model, result)]), note);
+    }),
+  );
 
   /** Each block sees the reference's features up to rounding, so its tree can differ by near ties only. */
   function blockJudgements(model: ModelUnderTest, result: (node: string) => CaseTensor): Judgement[] {
@@ -138,51 +134,47 @@ const REFERENCE_TIE = 1e-5;
  */
 export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor }): ProgramCase {
   const { name, checkpoint, input, image, expected, trees, problem, distinct } = source;
-  return {
-    kind: 'program',
-    name,
-    op: 'GrootV, own trees',
-    run: ({ tolerance }) =>
-      checkpoint.use(async (model) => {
-        if (problem) return fail(problem);
-        const { found } = comparable(model, expected);
-        model.checkTrees(trees.trees, input.shape);
-        const compared = found[0][0] === 'logits' ? found.slice(0, 1) : found;
-        const feeds: Feeds = image ? { image } : { normalized: input };
-        const nodes = compared.map(([node]) => node);
-        const { given, items } = await runWithTrees(model, feeds, trees, nodes, compared[0][1].shape[0]);
-        for (const [i, [node, { shape }]] of compared.entries()) {
-          const own = given[i].shape;
-          if (own.join() !== shape.join()) return fail(`${node} has shape [${own}], expected [${shape}]`);
-        }
-        return combine(
-          items.flatMap((tree, b) => {
-            if (tree.verdict === 'fail') return tree;
-            // Without trees in the file nothing tells a flip from an error: the wider bound applies, unless there can be none.
-            const hasTrees = trees.trees.length > 0;
-            const same = tree.verdict === 'pass' && (hasTrees || (distinct && tolerance === 'float32'));
-            return compared.map(([node, expected], i) => {
-              const drift = {
-                tensor: `${node} of image ${b}`,
-                given: itemsOf(given[i])[b],
-                expected: itemsOf(expected)[b],
-              };
-              const bound = same ? pinnedBound(node, tolerance) : flippedTreesBound(model.channels);
-              const judgement =
-                same || !node.startsWith('features_')
-                  ? judge([{ ...drift, bound }])
-                  : judgeNorm({ ...drift, bound });
-              if (node === 'logits' && !sameClass(drift.given, drift.expected, 2 * bound.absolute)) {
-                return fail(`image ${b}: another class`);
-              }
-              if (judgement.verdict === 'fail' || tree.verdict === 'pass') return judgement;
-              const reason = `${tree.reason}; ${node} drift by ${show(judgement.figures!.maxAbs)}`;
-              return { ...judgement, ...tree, reason };
-            });
-          }),
-        );
-      }),
-  };
+  return programCase(name, 'GrootV, own trees', ({ tolerance }) =>
+    checkpoint.use(async (model) => {
+      if (problem) return fail(problem);
+      const { found } = comparable(model, expected);
+      model.checkTrees(trees.trees, input.shape);
+      const compared = found[0][0] === 'logits' ? found.slice(0, 1) : found;
+      const feeds: Feeds = image ? { image } : { normalized: input };
+      const nodes = compared.map(([node]) => node);
+      const { given, items } = await runWithTrees(model, feeds, trees, nodes, compared[0][1].shape[0]);
+      for (const [i, [node, { shape }]] of compared.entries()) {
+        const own = given[i].shape;
+        if (own.join() !== shape.join()) return fail(`${node} has shape [${own}], expected [${shape}]`);
+      }
+      return combine(
+        items.flatMap((tree, b) => {
+          if (tree.verdict === 'fail') return tree;
+          // Without trees in the file nothing tells a flip from an error: the wider bound applies, unless there can be none.
+          const hasTrees = trees.trees.length > 0;
+          const same = tree.verdict === 'pass' && (hasTrees || (distinct && tolerance === 'float32'));
+          return compared.map(([node, expected], i) => {
+            const drift = {
+              tensor: `${node} of image ${b}`,
+              given: itemsOf(given[i])[b],
+              expected: itemsOf(expected)[b],
+            };
+            const bound = same ? pinnedBound(node, tolerance) : flippedTreesBound(model.channels);
+            const judgement =
+              same || !node.startsWith('features_')
+                ? judge([{ ...drift, bound }])
+                : judgeNorm({ ...drift, bound });
+            if (node === 'logits' && !sameClass(drift.given, drift.expected, 2 * bound.absolute)) {
+              return fail(`image ${b}: another class`);
+            }
+            if (judgement.verdict === 'fail' || tree.verdict === 'pass') return judgement;
+            const reason = `${tree.reason}; ${node} drift by ${show(judgement.figures!.maxAbs)}`;
+            return { ...judgement, ...tree, reason };
+          });
+        }),
+      );
+    }),
+  );
 }
 
 /** Maps under other trees: a flip changes single pixels by any amount, so all of them together are held to the bound. */

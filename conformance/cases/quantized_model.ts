@@ -18,7 +18,7 @@ import { type BatchOfTrees, batchOfTrees } from '../../plugin/ops/spec/rooted_tr
 import { NotSupported } from '../backend.js';
 import { layerBound, OTHER_ROUNDINGS, quantizedLayerBound } from '../bounds.js';
 import { withBuiltInOps } from '../built_in_ops.js';
-import type { CaseTensor, ProgramCase } from '../case.js';
+import { type CaseTensor, type ProgramCase, programCase } from '../case.js';
 import { digestOf } from '../digest.js';
 import type { Judgement } from '../judgement.js';
 import { measure } from '../measure.js';
@@ -62,49 +62,45 @@ export function quantizedModelCase(source: QuantizedModelSource): ProgramCase {
     return found;
   };
   const compared = (model: GraphUnderTest) => outputs.map(([node]) => node).filter((node) => model.has(node));
-  return {
-    kind: 'program',
-    name,
-    op: `${family}, int8`,
-    run: ({ tolerance }) =>
-      use(async (model) => {
-        const layers = layersOf(model.model);
-        if (layers.length === 0) {
-          throw new NotSupported('no layer of the model is large enough for weights of 8 bits');
+  return programCase(name, `${family}, int8`, ({ tolerance }) =>
+    use(async (model) => {
+      const layers = layersOf(model.model);
+      if (layers.length === 0) {
+        throw new NotSupported('no layer of the model is large enough for weights of 8 bits');
+      }
+      if (compared(model).length === 0) {
+        throw new NotSupported(
+          `the checkpoint gives a model without ${outputs.map(([node]) => node).join(', ')}`,
+        );
+      }
+      const nodes = [...compared(model), ...layers.flatMap(({ node, x }) => [node, x])];
+      const results = await model.run(feeds, [...new Set(nodes)]);
+      const result = (node: string) => results.get(node) as CaseTensor;
+      const rounds = hasOwnKernel(QuantizedLinear, getBackend());
+      const { expected, alone } = await onCpu(rounds, use, async (model) => {
+        const alone = new Map<string, CaseTensor>();
+        for (const { node, x } of layers) {
+          const [value] = (await model.run({ [x]: result(x) }, [node])).values();
+          alone.set(node, value);
         }
-        if (compared(model).length === 0) {
-          throw new NotSupported(
-            `the checkpoint gives a model without ${outputs.map(([node]) => node).join(', ')}`,
+        return { expected: await whole(rounds, model), alone };
+      });
+      const ofLayers = layers.map(({ node, isExact }) => {
+        const bound = quantizedLayerBound(tolerance, rounds && isExact);
+        return comparisonOf(node, result(node), alone.get(node) as CaseTensor, bound);
+      });
+      const judged = rounds
+        ? judgeRounded(results, expected, await onCpu(false, use, (model) => whole(false, model)))
+        : judge(
+            outputs
+              .filter(([node]) => model.has(node))
+              .map(([node, bound]) =>
+                comparisonOf(node, result(node), expected.get(node) as CaseTensor, bound(tolerance)),
+              ),
           );
-        }
-        const nodes = [...compared(model), ...layers.flatMap(({ node, x }) => [node, x])];
-        const results = await model.run(feeds, [...new Set(nodes)]);
-        const result = (node: string) => results.get(node) as CaseTensor;
-        const rounds = hasOwnKernel(QuantizedLinear, getBackend());
-        const { expected, alone } = await onCpu(rounds, use, async (model) => {
-          const alone = new Map<string, CaseTensor>();
-          for (const { node, x } of layers) {
-            const [value] = (await model.run({ [x]: result(x) }, [node])).values();
-            alone.set(node, value);
-          }
-          return { expected: await whole(rounds, model), alone };
-        });
-        const ofLayers = layers.map(({ node, isExact }) => {
-          const bound = quantizedLayerBound(tolerance, rounds && isExact);
-          return comparisonOf(node, result(node), alone.get(node) as CaseTensor, bound);
-        });
-        const judged = rounds
-          ? judgeRounded(results, expected, await onCpu(false, use, (model) => whole(false, model)))
-          : judge(
-              outputs
-                .filter(([node]) => model.has(node))
-                .map(([node, bound]) =>
-                  comparisonOf(node, result(node), expected.get(node) as CaseTensor, bound(tolerance)),
-                ),
-            );
-        return { ...combine([judge(ofLayers), judged]), bits: digestOf(results.values()) };
-      }),
-  };
+      return { ...combine([judge(ofLayers), judged]), bits: digestOf(results.values()) };
+    }),
+  );
 }
 
 /** A classifier or a backbone, of its first image. */

@@ -3,8 +3,7 @@ import type { ConvertOptions } from '../../converters/convert.js';
 import { classMapOf, type LogitWindow } from '../../plugin/image/class_map.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { DECISIVE_MARGIN, DISTINCT_TREES, denseLogitsBound, denseStageBound } from '../bounds.js';
-import type { CaseTensor, ProgramCase, SkippedCase } from '../case.js';
-import { float32 } from '../case.js';
+import { type CaseTensor, float32, type ProgramCase, programCase, type SkippedCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { combine, fail, judge } from '../verdict.js';
 import { type CaseFile, metadataOf } from './case_file.js';
@@ -40,11 +39,8 @@ export function segmentationCases(
   const input = denseInput(file, tag);
   const name = `${file.name} ${tag}`;
   const checkpoint = open();
-  const stages = (feeds: Feeds, op: string): ProgramCase => ({
-    kind: 'program',
-    name,
-    op,
-    run: ({ tolerance }) =>
+  const stages = (feeds: Feeds, op: string): ProgramCase =>
+    programCase(name, op, ({ tolerance }) =>
       checkpoint.use(async (model) => {
         model.checkTrees(input.trees.trees, input.normalized.shape);
         const maps = expectedMaps(file, tag, NODES);
@@ -70,7 +66,7 @@ export function segmentationCases(
           ...judgeSegmentation(file, tag, result('segmentation')),
         ]);
       }),
-  });
+    );
   const { normalized, trees, treeMargin } = input;
   const cases: (ProgramCase | SkippedCase)[] = [
     stages({ normalized, ...treeFeeds(trees.trees) }, 'UperNet, trees pinned'),
@@ -101,29 +97,25 @@ function slideCase(
     crop_size: readonly number[];
     stride: readonly number[];
   }>(file, `slide.${tag}`);
-  return {
-    kind: 'program',
-    name: `${file.name} ${tag}.slide`,
-    op: 'UperNet, trees pinned',
-    run: () =>
-      checkpoint.use(async (model) => {
-        const [, height, width] = input.normalized.shape;
-        const windows: LogitMaps[] = [];
-        for (const top of starts(height, crop[0], stride[0])) {
-          for (const left of starts(width, crop[1], stride[1])) {
-            const normalized = cropped(input.normalized, top, left, crop);
-            const { trees } = blockTrees(file, `trees.${tag}.slide.window${windows.length}.`);
-            windows.push({
-              top,
-              left,
-              size: normalized.shape,
-              logits: await logitsOf(model, normalized, trees),
-            });
-          }
+  return programCase(`${file.name} ${tag}.slide`, 'UperNet, trees pinned', () =>
+    checkpoint.use(async (model) => {
+      const [, height, width] = input.normalized.shape;
+      const windows: LogitMaps[] = [];
+      for (const top of starts(height, crop[0], stride[0])) {
+        for (const left of starts(width, crop[1], stride[1])) {
+          const normalized = cropped(input.normalized, top, left, crop);
+          const { trees } = blockTrees(file, `trees.${tag}.slide.window${windows.length}.`);
+          windows.push({
+            top,
+            left,
+            size: normalized.shape,
+            logits: await logitsOf(model, normalized, trees),
+          });
         }
-        return combine(await judgeClasses(file, `${tag}.slide`, input, windows));
-      }),
-  };
+      }
+      return combine(await judgeClasses(file, `${tag}.slide`, input, windows));
+    }),
+  );
 }
 
 async function logitsOf(

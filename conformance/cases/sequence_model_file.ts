@@ -7,7 +7,13 @@ import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { windowPairs } from '../../plugin/ops/window_graph.spec.js';
 import { flippedTreesBound, layerBound } from '../bounds.js';
-import type { CaseTensor, ConformanceCase, ProgramCase } from '../case.js';
+import {
+  type CaseTensor,
+  type ConformanceCase,
+  type ProgramCase,
+  programCase,
+  skippedCase,
+} from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { combine, comparisonOf, fail, judge, judgeTree } from '../verdict.js';
 import { type CaseFile, channelsLast, LayoutError, reshaped } from './case_file.js';
@@ -53,7 +59,7 @@ export function sequenceModelFileCases(file: CaseFile, folder: CaseFolder): Conf
   const op = file.has('coords') ? 'GG-SSM eye tracker' : 'GG-SSM forecaster';
   const paths = checkpointsOf(file, folder);
   if (paths.length === 0) {
-    return [{ kind: 'skipped', name: file.name, op, reason: `the checkpoint of ${file.path} is not there` }];
+    return [skippedCase(file.name, op, `the checkpoint of ${file.path} is not there`)];
   }
   return paths.flatMap((path) => {
     folder.use(path);
@@ -124,70 +130,59 @@ function sequenceTrees(file: CaseFile, node: string, name: string, length: numbe
 
 /** Everything that rounding alone may change. */
 function pinnedCase({ name, op, checkpoint, feeds, expected, trees }: SequenceSource): ProgramCase {
-  return {
-    kind: 'program',
-    name,
-    op: `${op}, trees pinned`,
-    run: ({ tolerance }) =>
-      checkpoint.use(async (model) => {
-        const pinned = Object.fromEntries(
-          trees.flatMap(({ node, trees: { order, parent } }) => [
-            [`${node}/order`, order],
-            [`${node}/parent`, parent],
-          ]),
-        );
-        const weighed = trees.filter(({ weights }) => weights !== undefined);
-        const nodes = [
-          ...expected.map(([node]) => node),
-          ...weighed.map(({ node }) => `${node}/edge_weights`),
-        ];
-        const results = await model.run({ ...feeds, ...pinned }, nodes);
-        const bound = layerBound(tolerance);
-        const comparisons = expected.map(([node, value]) =>
-          comparisonOf(node, results.get(node) as CaseTensor, value, bound),
-        );
-        for (const { node, weights } of weighed) {
-          const stored = (weights as CaseTensor).values;
-          const given = results.get(`${node}/edge_weights`) as CaseTensor;
-          comparisons.push({
-            tensor: `${node}/edge_weights`,
-            given: given.values.subarray(0, stored.length),
-            expected: Float64Array.from(stored, Math.log),
-            bound,
-          });
-        }
-        return judge(comparisons);
-      }),
-  };
+  return programCase(name, `${op}, trees pinned`, ({ tolerance }) =>
+    checkpoint.use(async (model) => {
+      const pinned = Object.fromEntries(
+        trees.flatMap(({ node, trees: { order, parent } }) => [
+          [`${node}/order`, order],
+          [`${node}/parent`, parent],
+        ]),
+      );
+      const weighed = trees.filter(({ weights }) => weights !== undefined);
+      const nodes = [...expected.map(([node]) => node), ...weighed.map(({ node }) => `${node}/edge_weights`)];
+      const results = await model.run({ ...feeds, ...pinned }, nodes);
+      const bound = layerBound(tolerance);
+      const comparisons = expected.map(([node, value]) =>
+        comparisonOf(node, results.get(node) as CaseTensor, value, bound),
+      );
+      for (const { node, weights } of weighed) {
+        const stored = (weights as CaseTensor).values;
+        const given = results.get(`${node}/edge_weights`) as CaseTensor;
+        comparisons.push({
+          tensor: `${node}/edge_weights`,
+          given: given.values.subarray(0, stored.length),
+          expected: Float64Array.from(stored, Math.log),
+          bound,
+        });
+      }
+      return judge(comparisons);
+    }),
+  );
 }
 
 /** Trees must be the minimum of the model's own weights, and the reference's unless near ties fell the other way. */
 function ownTreesCase({ name, op, checkpoint, feeds, expected, trees }: SequenceSource): ProgramCase {
-  return {
-    kind: 'program',
-    name,
-    op: `${op}, own trees`,
-    run: ({ tolerance }) =>
-      checkpoint.use(async (model) => {
-        const spots = trees.flatMap(({ node, block }) =>
-          ['edge_weights', 'order', 'parent', ...(block === undefined ? [] : ['x'])].map(
-            (part) => `${node}/${part}`,
-          ),
-        );
-        const nodes = [...expected.map(([node]) => node), ...spots.filter((node) => model.has(node))];
-        const results = await model.run(feeds, nodes);
-        const result = (node: string) => results.get(node) as CaseTensor;
-        const judged = trees.flatMap((each) => treesOf(model, each, result));
-        const flip = judged.find(({ verdict }) => verdict === 'fail') ?? judged.find(isFlip);
-        if (flip?.verdict === 'fail') return flip;
-        const bound = flip ? flippedTreesBound(model.channels) : layerBound(tolerance);
-        const values = expected.map(([node, value]) => comparisonOf(node, result(node), value, bound));
-        if (!flip) return judge(values);
-        // A flip changes single pixels of a map by any amount: what follows from all of them is compared.
-        const judgement = judge(values.slice(0, 1));
-        return judgement.verdict === 'fail' ? judgement : combine([judgement, flip]);
-      }),
-  };
+  return programCase(name, `${op}, own trees`, ({ tolerance }) =>
+    checkpoint.use(async (model) => {
+      const spots = trees.flatMap(({ node, block }) =>
+        ['edge_weights', 'order', 'parent', ...(block === undefined ? [] : ['x'])].map(
+          (part) => `${node}/${part}`,
+        ),
+      );
+      const nodes = [...expected.map(([node]) => node), ...spots.filter((node) => model.has(node))];
+      const results = await model.run(feeds, nodes);
+      const result = (node: string) => results.get(node) as CaseTensor;
+      const judged = trees.flatMap((each) => treesOf(model, each, result));
+      const flip = judged.find(({ verdict }) => verdict === 'fail') ?? judged.find(isFlip);
+      if (flip?.verdict === 'fail') return flip;
+      const bound = flip ? flippedTreesBound(model.channels) : layerBound(tolerance);
+      const values = expected.map(([node, value]) => comparisonOf(node, result(node), value, bound));
+      if (!flip) return judge(values);
+      // A flip changes single pixels of a map by any amount: what follows from all of them is compared.
+      const judgement = judge(values.slice(0, 1));
+      return judgement.verdict === 'fail' ? judgement : combine([judgement, flip]);
+    }),
+  );
 }
 
 const isFlip = ({ verdict }: Judgement) => verdict === 'tie-flip';

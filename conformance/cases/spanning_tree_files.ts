@@ -6,7 +6,13 @@ import { edgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
 import { randomSpanningTreeSpec, uniform } from '../../plugin/ops/random_spanning_tree.spec.js';
 import { EXACT } from '../../plugin/ops/spec/bound.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
-import type { CaseTensor, ConformanceCase, OpCase, ProgramCase } from '../case.js';
+import {
+  type CaseTensor,
+  type ConformanceCase,
+  type OpCase,
+  type ProgramCase,
+  programCase,
+} from '../case.js';
 import { outputsCase } from '../spec_cases.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
 import { comparisonOf, judge } from '../verdict.js';
@@ -117,38 +123,33 @@ function mappedTreeCase(
   const expected = { edge_index: file.ints(`${prefix}edge_index`, 2), order, parent };
   // An exponential may be off by some units; that of equal weights is the same.
   const relative = prefix.includes('.exp.') ? 2e-6 : 0;
-  return {
-    kind: 'program',
-    name: `${file.name} ${prefix.slice(0, -1).replace('.', ' ')}`,
-    op: 'mapped tree',
-    run: async () => {
-      const made = tidy(() => {
-        const [x, pairs] = [features, edges].map(toTensor);
-        const mappedWeights = map(edgeDissimilarity(x, pairs, { metric: 'euclidean' }));
-        const tree = boruvkaMST(mappedWeights, pairs, { numVertices: features.shape[1] });
-        return [tree.edgeIndex, tree.order, tree.parent, mappedWeights] as Tensor[];
-      });
-      const [edgeIndex, ownOrder, ownParent, ownWeights] = await Promise.all(made.map(readTensor));
-      dispose(made);
-      const trees = { edge_index: edgeIndex, order: ownOrder, parent: ownParent };
-      return judge([
-        ...Object.entries(expected).map(([part, tensor]) =>
-          comparisonOf(prefix + part, trees[part as keyof typeof trees], tensor, EXACT),
-        ),
-        {
-          tensor: `${prefix}edge_weights`,
-          // Of numbers beyond float32 the logarithm, so that one of them does not hide all others.
-          given: Float64Array.from(ownWeights.values, relative ? Math.log : Number),
-          shape: ownWeights.shape,
-          expected: Float64Array.from(weights.values, relative ? Math.log : Number),
-          expectedShape: weights.shape,
-          bound: {
-            absolute: 0,
-            relative,
-            reason: 'weights on a lattice are exact, their exponentials nearly',
-          },
+  return programCase(`${file.name} ${prefix.slice(0, -1).replace('.', ' ')}`, 'mapped tree', async () => {
+    const made = tidy(() => {
+      const [x, pairs] = [features, edges].map(toTensor);
+      const mappedWeights = map(edgeDissimilarity(x, pairs, { metric: 'euclidean' }));
+      const tree = boruvkaMST(mappedWeights, pairs, { numVertices: features.shape[1] });
+      return [tree.edgeIndex, tree.order, tree.parent, mappedWeights] as Tensor[];
+    });
+    const [edgeIndex, ownOrder, ownParent, ownWeights] = await Promise.all(made.map(readTensor));
+    dispose(made);
+    const trees = { edge_index: edgeIndex, order: ownOrder, parent: ownParent };
+    return judge([
+      ...Object.entries(expected).map(([part, tensor]) =>
+        comparisonOf(prefix + part, trees[part as keyof typeof trees], tensor, EXACT),
+      ),
+      {
+        tensor: `${prefix}edge_weights`,
+        // Of numbers beyond float32 the logarithm, so that one of them does not hide all others.
+        given: Float64Array.from(ownWeights.values, relative ? Math.log : Number),
+        shape: ownWeights.shape,
+        expected: Float64Array.from(weights.values, relative ? Math.log : Number),
+        expectedShape: weights.shape,
+        bound: {
+          absolute: 0,
+          relative,
+          reason: 'weights on a lattice are exact, their exponentials nearly',
         },
-      ]);
-    },
-  };
+      },
+    ]);
+  });
 }

@@ -10,7 +10,7 @@ import {
   trainable,
 } from '../../plugin/training/index.js';
 import { trainingBound } from '../bounds.js';
-import type { CaseTensor, ConformanceCase, ProgramContext } from '../case.js';
+import { type CaseTensor, type ConformanceCase, type ProgramContext, programCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
 import { type Comparison, judge } from '../verdict.js';
@@ -39,15 +39,12 @@ export async function trainingFileCases(file: CaseFile, folder: CaseFolder): Pro
   const kinds: Record<Trees, string> = { pinned: 'trees pinned', own: 'own trees' };
   return (['pinned', 'own'] as const)
     .filter((trees) => run.bounds[trees])
-    .map((trees) => ({
-      kind: 'program',
-      name: file.name,
-      op: `GrootV training, ${kinds[trees]}`,
-      run: (context) => {
+    .map((trees) =>
+      programCase(file.name, `GrootV training, ${kinds[trees]}`, (context) => {
         const isSlow = context.tolerance === 'shader' || context.backend === 'cuda';
         return followRun(run, trees, { steps: isSlow ? FEW_STEPS : run.steps });
-      },
-    }));
+      }),
+    );
 }
 
 /**
@@ -147,7 +144,7 @@ export async function firstGradientsCases(file: CaseFile, folder: CaseFolder): P
         trained.dispose();
       }
     });
-  return [{ kind: 'program', name: file.name, op: 'GrootV training, first gradients', run: runCase }];
+  return [programCase(file.name, 'GrootV training, first gradients', runCase)];
 }
 
 interface Step {

@@ -27,6 +27,7 @@ import {
   int32,
   type OpCase,
   type ProgramCase,
+  programCase,
   type Reference,
 } from '../case.js';
 import { largest } from '../measure.js';
@@ -156,44 +157,39 @@ function intermediateProblem(file: CaseFile, x: CaseTensor): string | undefined 
 
 /** The whole module with its tree pinned, from the input to the output. */
 function moduleCase(file: CaseFile): ProgramCase {
-  return {
-    kind: 'program',
-    name: file.name,
-    op: 'Tree state-space module',
-    run: async ({ tolerance }) => {
-      const expected: readonly (readonly [string, CaseTensor])[] = [
-        ['x_act', channelsLast(file.floats('x_act'))],
-        ['dts_raw', channelsLast(file.floats('dts_raw'))],
-        ['Bs', channelsLast(file.floats('Bs'))],
-        ['Cs', channelsLast(file.floats('Cs'))],
-        ['feature_out', channelsLast(file.floats('feature_out'))],
-        ['out_normed', file.floats('out_normed')],
-        ['output', file.floats('output')],
-      ];
-      const results = tidy(() => {
-        const all = runModule(file);
-        return expected.map(([name]) => all[name]);
+  return programCase(file.name, 'Tree state-space module', async ({ tolerance }) => {
+    const expected: readonly (readonly [string, CaseTensor])[] = [
+      ['x_act', channelsLast(file.floats('x_act'))],
+      ['dts_raw', channelsLast(file.floats('dts_raw'))],
+      ['Bs', channelsLast(file.floats('Bs'))],
+      ['Cs', channelsLast(file.floats('Cs'))],
+      ['feature_out', channelsLast(file.floats('feature_out'))],
+      ['out_normed', file.floats('out_normed')],
+      ['output', file.floats('output')],
+    ];
+    const results = tidy(() => {
+      const all = runModule(file);
+      return expected.map(([name]) => all[name]);
+    });
+    const comparisons: Comparison[] = [];
+    for (const [i, [tensor, { values, shape }]] of expected.entries()) {
+      const given = await readTensor(results[i]);
+      results[i].dispose();
+      const layer = layerBound(tolerance);
+      // Steps are not sums over many layers: relative to their size they are as good as a gradient of a product.
+      const { relative } = linearSpec.bound(tolerance, { inputs: {}, attributes: {} }, true);
+      const bound = tensor === 'dts_raw' ? { ...layer, relative } : layer;
+      comparisons.push({
+        tensor,
+        given: given.values,
+        expected: values,
+        shape: [given.values.length],
+        expectedShape: [shape.reduce((product, extent) => product * extent, 1)],
+        bound,
       });
-      const comparisons: Comparison[] = [];
-      for (const [i, [tensor, { values, shape }]] of expected.entries()) {
-        const given = await readTensor(results[i]);
-        results[i].dispose();
-        const layer = layerBound(tolerance);
-        // Steps are not sums over many layers: relative to their size they are as good as a gradient of a product.
-        const { relative } = linearSpec.bound(tolerance, { inputs: {}, attributes: {} }, true);
-        const bound = tensor === 'dts_raw' ? { ...layer, relative } : layer;
-        comparisons.push({
-          tensor,
-          given: given.values,
-          expected: values,
-          shape: [given.values.length],
-          expectedShape: [shape.reduce((product, extent) => product * extent, 1)],
-          bound,
-        });
-      }
-      return judge(comparisons);
-    },
-  };
+    }
+    return judge(comparisons);
+  });
 }
 
 /** The module (GrootVL, section 3.2, and the README of the fixtures) composed of the ops of this package. */

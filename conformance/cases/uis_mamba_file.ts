@@ -10,7 +10,7 @@ import { EXACT } from '../../plugin/ops/spec/bound.js';
 import { kruskal } from '../../plugin/ops/spec/kruskal.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { deformedBound, flippedTreesBound } from '../bounds.js';
-import type { CaseTensor, ConformanceCase, ProgramCase } from '../case.js';
+import { type CaseTensor, type ConformanceCase, type ProgramCase, programCase } from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { type Comparison, combine, fail, judge, judgeTree } from '../verdict.js';
 import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
@@ -111,25 +111,21 @@ interface Source {
 
 /** Everything that rounding alone may change. */
 function pinnedTreesCase({ name, checkpoint, image, trees, values }: Source): ProgramCase {
-  return {
-    kind: 'program',
-    name,
-    op: 'UIS-Mamba, trees pinned',
-    run: ({ tolerance }) =>
-      checkpoint.use(async (model) => {
-        model.checkTrees(trees.trees, image.shape);
-        const bound = deformedBound(tolerance);
-        const weights = trees.edgeWeights.map((_, i) => `blocks_${i}/edge_weights`);
-        const nodes = [...values.map(({ node }) => node), ...weights];
-        const results = await model.run({ normalized: image, ...treeFeeds(trees.trees) }, nodes);
-        const ofWeights = trees.edgeWeights.flatMap((stored, i): Comparison[] => {
-          if (!stored) return [];
-          const given = logarithms((results.get(weights[i]) as CaseTensor).values);
-          return [{ tensor: weights[i], given, expected: logarithms(stored.values), bound }];
-        });
-        return judge([...comparisons(values, results, bound), ...ofWeights]);
-      }),
-  };
+  return programCase(name, 'UIS-Mamba, trees pinned', ({ tolerance }) =>
+    checkpoint.use(async (model) => {
+      model.checkTrees(trees.trees, image.shape);
+      const bound = deformedBound(tolerance);
+      const weights = trees.edgeWeights.map((_, i) => `blocks_${i}/edge_weights`);
+      const nodes = [...values.map(({ node }) => node), ...weights];
+      const results = await model.run({ normalized: image, ...treeFeeds(trees.trees) }, nodes);
+      const ofWeights = trees.edgeWeights.flatMap((stored, i): Comparison[] => {
+        if (!stored) return [];
+        const given = logarithms((results.get(weights[i]) as CaseTensor).values);
+        return [{ tensor: weights[i], given, expected: logarithms(stored.values), bound }];
+      });
+      return judge([...comparisons(values, results, bound), ...ofWeights]);
+    }),
+  );
 }
 
 function comparisons(
@@ -159,30 +155,26 @@ function distinct(distance: number): number {
  * by float64 distances of its own features, of which near ties are those of the largest.
  */
 function ownTreesCase({ name, checkpoint, image, trees, values }: Source): ProgramCase {
-  return {
-    kind: 'program',
-    name,
-    op: 'UIS-Mamba, own trees',
-    run: ({ tolerance }) =>
-      checkpoint.use(async (model) => {
-        model.checkTrees(trees.trees, image.shape);
-        const parts = ['edge_weights', 'order', 'parent', 'deformed'];
-        const blocks = trees.trees.flatMap((_, i) => parts.map((part) => `blocks_${i}/${part}`));
-        const nodes = [...values.map(({ node }) => node), ...blocks];
-        const results = await model.run({ normalized: image }, [...new Set(nodes)]);
-        const judged = judgedTrees(model, image, trees, results);
-        const wrong = judged.find(({ verdict }) => verdict === 'fail');
-        if (wrong) return wrong;
-        const flip = judged.find(({ verdict }) => verdict !== 'pass');
-        if (!flip) return judge(comparisons(values, results, deformedBound(tolerance)));
-        const outputs = comparisons(
-          values.filter(({ isOutput }) => isOutput),
-          results,
-          flippedTreesBound(model.channels),
-        );
-        return combine([...judged, ...outputs.map(judgeNorm)]);
-      }),
-  };
+  return programCase(name, 'UIS-Mamba, own trees', ({ tolerance }) =>
+    checkpoint.use(async (model) => {
+      model.checkTrees(trees.trees, image.shape);
+      const parts = ['edge_weights', 'order', 'parent', 'deformed'];
+      const blocks = trees.trees.flatMap((_, i) => parts.map((part) => `blocks_${i}/${part}`));
+      const nodes = [...values.map(({ node }) => node), ...blocks];
+      const results = await model.run({ normalized: image }, [...new Set(nodes)]);
+      const judged = judgedTrees(model, image, trees, results);
+      const wrong = judged.find(({ verdict }) => verdict === 'fail');
+      if (wrong) return wrong;
+      const flip = judged.find(({ verdict }) => verdict !== 'pass');
+      if (!flip) return judge(comparisons(values, results, deformedBound(tolerance)));
+      const outputs = comparisons(
+        values.filter(({ isOutput }) => isOutput),
+        results,
+        flippedTreesBound(model.channels),
+      );
+      return combine([...judged, ...outputs.map(judgeNorm)]);
+    }),
+  );
 }
 
 /** Of every block and image, until the first flip of an image: features behind it are others. */
