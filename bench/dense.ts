@@ -16,7 +16,7 @@ import { Parameters } from '../converters/parameters.js';
 import { writeFolderAtomically } from '../node/atomic_directory.js';
 import { inProcess, inTemporaryFolder } from './child_process.js';
 import type { KernelShare } from './prediction.js';
-import { NOTHING_SAID, randomState } from './random_weights.js';
+import { randomState } from './random_weights.js';
 
 /** What the process is asked to measure. */
 export interface DenseJob {
@@ -99,7 +99,7 @@ export async function benchDense(
     const figures = await inTemporaryFolder(async (folder) => {
       const model = join(folder, 'model');
       const { graph } = build(new Parameters(randomState(shapes)));
-      await writeFolderAtomically(model, (sink) => writeModel(graph, NOTHING_SAID, sink));
+      await writeFolderAtomically(model, (sink) => writeModel(graph, sink));
       const job: DenseJob = { model, height, width, rounds };
       return inProcess<Omit<DenseTimes, 'name'>>('dense', job);
     });

@@ -6,7 +6,7 @@ import { writeModel } from '../converters/graph/model_writer.js';
 import type { Quantization } from '../converters/graph/quantize.js';
 import { Parameters } from '../converters/parameters.js';
 import { LoadedModel } from '../plugin/models/loaded_model.js';
-import { type GrootVSizes, grootVShapes, grootVSizes, NOTHING_SAID, randomState } from './random_weights.js';
+import { type GrootVSizes, grootVShapes, grootVSizes, randomState } from './random_weights.js';
 
 /** The published size T. */
 export const GROOTV_T = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };
@@ -27,6 +27,6 @@ export async function randomGrootVArtifacts(
   const state = randomState(grootVShapes(sizes));
   const { graph } = grootVGraph(grootVSizes(sizes), new Parameters(state));
   const sink = new MemorySink();
-  await writeModel(graph, NOTHING_SAID, sink, { quantize });
+  await writeModel(graph, sink, { quantize });
   return sink.artifacts() as unknown as tf.io.ModelArtifacts;
 }

@@ -36,13 +36,6 @@ export function grootVShapes(sizes: GrootVSizes): Map<string, readonly number[]>
   return shapes;
 }
 
-/** What model.json of a network with random weights says of it. */
-export const NOTHING_SAID = {
-  signature: { inputs: {}, outputs: {} },
-  userDefinedMetadata: {},
-  convertedBy: 'grootvl bench',
-};
-
 /** A state dict of a network; values are made when they are read, the same each time. */
 export function randomState(shapes: ReadonlyMap<string, readonly number[]>): Map<string, Parameter> {
   return new Map(

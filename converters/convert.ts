@@ -8,13 +8,7 @@ import {
 } from '../plugin/models/grootv_metadata.js';
 import type { UperNetArchitecture } from '../plugin/models/segmenter_metadata.js';
 import type { UisMambaArchitecture, UisMambaWeakening } from '../plugin/models/uis_mamba_metadata.js';
-import type {
-  FileArchitecture,
-  GraphEnd,
-  ModelSettings,
-  NetworkGraph,
-  Setting,
-} from './architectures/architecture.js';
+import type { FileArchitecture, ModelSettings, NetworkGraph, Setting } from './architectures/architecture.js';
 import type { EyeTrackerSizes } from './architectures/gg_ssm_eye_tracker/graph.js';
 import type { ForecasterSizes } from './architectures/gg_ssm_forecaster/graph.js';
 import { mambaArchitecture } from './architectures/grootl/architecture.js';
@@ -33,7 +27,7 @@ import { type ByteSource, blobSource, bytesSource } from './byte_source.js';
 import { type ChosenWeights, chooseWeights, type NamesChoice } from './choose_weights.js';
 import { ArchitectureError } from './errors.js';
 import type { BatchNormHandling } from './graph/batch_norm.js';
-import { DTYPE, tensorShape } from './graph/graph_builder.js';
+import type { GraphEnd } from './graph/graph_builder.js';
 import type { ModelSink } from './graph/model_sink.js';
 import { weightBytesOf, writeModel } from './graph/model_writer.js';
 import type { Quantization } from './graph/quantize.js';
@@ -263,41 +257,19 @@ async function convertFile(
   const { quantize = 'none', onProgress, signal, shardBytes, maxBytes } = options;
   const inspection = describe(opened, quantize);
   const { graph, inputs = [IMAGE], outputs, namedNodes } = network;
-  const entry = ({ name, shape, dtype = 'float32' }: GraphEnd) => ({
-    name: `${name}:0`,
-    dtype: DTYPE[dtype],
-    tensorShape: tensorShape(shape),
-  });
-  const entries = (ends: readonly GraphEnd[]) =>
-    Object.fromEntries(ends.map((end) => [end.name, entry(end)]));
   const { file, parameters, weightsUsed } = inspection;
-  const metadata = architecture.metadata(sizes, settings, {
+  const userDefinedMetadata = architecture.metadata(sizes, settings, {
     parameters,
     source: { file: file.name, sha256: file.sha256, weights: weightsUsed },
     quantization: quantize,
     nodes: namedNodes,
     converter: { name: 'tfjs-grootvl', version: CONVERTER_VERSION },
   });
-  await writeModel(
-    graph,
-    {
-      signature: {
-        inputs: entries(inputs),
-        outputs: entries(outputs),
-      },
-      userDefinedMetadata: metadata,
-      convertedBy: `tfjs-grootvl ${CONVERTER_VERSION}`,
-    },
-    sink,
-    {
-      quantize,
-      shardBytes,
-      sourceBytes: inspection.file.bytes,
-      maxBytes,
-      signal,
-      onProgress: (done, total) => onProgress?.('writing', done, total),
-    },
-  );
+  await writeModel(graph, sink, {
+    ...{ inputs, outputs, userDefinedMetadata },
+    ...{ quantize, shardBytes, sourceBytes: file.bytes, maxBytes, signal },
+    onProgress: (done, total) => onProgress?.('writing', done, total),
+  });
   return inspection;
 }
 

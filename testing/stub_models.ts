@@ -15,14 +15,9 @@ function pictureInputs(graph: GraphBuilder): string {
   return graph.node('Mul', 'normalized', [image, scale], FLOAT);
 }
 
-async function written(graph: GraphBuilder, metadata: object): Promise<MemorySink> {
+async function written(graph: GraphBuilder, userDefinedMetadata: object): Promise<MemorySink> {
   const sink = new MemorySink();
-  const description = {
-    signature: { inputs: {}, outputs: {} },
-    userDefinedMetadata: metadata,
-    convertedBy: 'test',
-  };
-  await writeModel(graph, description, sink);
+  await writeModel(graph, sink, { userDefinedMetadata });
   return sink;
 }
 

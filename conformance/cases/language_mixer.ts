@@ -15,7 +15,14 @@ import { kruskal } from '../../plugin/ops/spec/kruskal.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { windowPairs } from '../../plugin/ops/window_graph.spec.js';
 import { languageTreeTie, layerBound, mixerBound } from '../bounds.js';
-import { type CaseTensor, type ConformanceCase, float32, int32, type ProgramCase } from '../case.js';
+import {
+  type CaseTensor,
+  type ConformanceCase,
+  float32,
+  int32,
+  type ProgramCase,
+  programCase,
+} from '../case.js';
 import type { Judgement } from '../judgement.js';
 import { largest } from '../measure.js';
 import { type Comparison, combine, fail, judge, judgeTree } from '../verdict.js';
@@ -130,8 +137,7 @@ class MixerUnderTest {
     const { state: last } = selectiveMixer({ layers, sizes, window }, 'layers_0', parameters, x);
     graph.node('Identity', 'state_0', [last]);
     const sink = new MemorySink();
-    const description = { signature: { inputs: {}, outputs: {} }, userDefinedMetadata: {}, convertedBy: '' };
-    await writeModel(graph, description, sink);
+    await writeModel(graph, sink);
     return sink.artifacts() as io.ModelArtifacts;
   }
 }
@@ -144,42 +150,38 @@ function parametersOf(file: CaseFile, { prefix }: MixerLayout): string[] {
 /** What rounding alone may change: the output, the states after the last token, and the weights of the edges. */
 function pinnedCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest): ProgramCase {
   const stored = layout.outputs.filter((name) => file.has(name));
-  return {
-    kind: 'program',
-    name: file.name,
-    op: `${layout.op}, tree pinned`,
-    run: ({ tolerance }) =>
-      mixer.use(async (graph, _feeds, pinned) => {
-        const problem = outputProblem(file, layout);
-        if (problem) return fail(problem);
-        const hasGraph = file.has(layout.weights);
-        const nodes = ['layers_0/out_proj', 'state_0', ...(hasGraph ? ['layers_0/edge_weights'] : [])];
-        const results = await graph.run(pinned, nodes);
-        const given = (node: string) => (results.get(node) as CaseTensor).values;
-        const bound = mixerBound(tolerance, false);
-        const comparisons: Comparison[] = stored.map((tensor) => ({
-          ...{ tensor, given: given('layers_0/out_proj'), expected: file.tensor(tensor).values, bound },
-        }));
-        if (file.has('mix_out')) {
-          const expected = lastStates(file);
-          comparisons.push({
-            tensor: 'states after the last token',
-            given: given('state_0'),
-            expected,
-            bound,
-          });
-        }
-        if (hasGraph) {
-          comparisons.push({
-            tensor: 'layers_0/edge_weights',
-            given: given('layers_0/edge_weights'),
-            expected: Float64Array.from(file.floats(layout.weights).values, Math.log),
-            bound: layerBound(tolerance),
-          });
-        }
-        return judge(comparisons);
-      }),
-  };
+  return programCase(file.name, `${layout.op}, tree pinned`, ({ tolerance }) =>
+    mixer.use(async (graph, _feeds, pinned) => {
+      const problem = outputProblem(file, layout);
+      if (problem) return fail(problem);
+      const hasGraph = file.has(layout.weights);
+      const nodes = ['layers_0/out_proj', 'state_0', ...(hasGraph ? ['layers_0/edge_weights'] : [])];
+      const results = await graph.run(pinned, nodes);
+      const given = (node: string) => (results.get(node) as CaseTensor).values;
+      const bound = mixerBound(tolerance, false);
+      const comparisons: Comparison[] = stored.map((tensor) => ({
+        ...{ tensor, given: given('layers_0/out_proj'), expected: file.tensor(tensor).values, bound },
+      }));
+      if (file.has('mix_out')) {
+        const expected = lastStates(file);
+        comparisons.push({
+          tensor: 'states after the last token',
+          given: given('state_0'),
+          expected,
+          bound,
+        });
+      }
+      if (hasGraph) {
+        comparisons.push({
+          tensor: 'layers_0/edge_weights',
+          given: given('layers_0/edge_weights'),
+          expected: Float64Array.from(file.floats(layout.weights).values, Math.log),
+          bound: layerBound(tolerance),
+        });
+      }
+      return judge(comparisons);
+    }),
+  );
 }
 
 /** The float32 reference is near its own float64. */
@@ -210,78 +212,68 @@ function lastStates(file: CaseFile): Float64Array {
 
 /** The mixer as the model runs it: its tree may differ by near ties alone, and then its output is another one. */
 function ownTreeCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest): ProgramCase {
-  return {
-    kind: 'program',
-    name: file.name,
-    op: `${layout.op}, own tree`,
-    run: ({ tolerance }) =>
-      mixer.use(async (graph, feeds) => {
-        const nodes = ['out_proj', 'edge_weights', 'order', 'parent'].map((node) => `layers_0/${node}`);
-        const results = await graph.run(feeds, nodes);
-        const [output, weights, order, parent] = nodes.map((node) =>
-          itemsOf(results.get(node) as CaseTensor),
-        );
-        const { trees } = treesOfParentIds(file.ints(layout.parent, 2));
-        const stored = layout.outputs.filter((name) => file.has(name));
-        const expectedOutput = itemsOf(file.tensor(stored[stored.length - 1]));
-        const numVertices = order[0].length;
-        const edges = windowPairs(numVertices, contextLength(file));
-        const exact = itemsOf(file.floats(layout.weights, 2)).map((row) => Float64Array.from(row, Math.log));
-        const items = order.map((_, b): Judgement => {
-          const tree = { order: order[b] as Int32Array, parent: parent[b] as Int32Array };
-          const own = indicesOf(pairsOf(tree), edges);
-          const minimal = kruskal(weights[b], edges, numVertices);
-          if (own.join() !== minimal.join())
-            return fail(`the tree of item ${b} is not the minimum of its weights`);
-          const expected = indicesOf(pairsOf(trees[b]), edges);
-          const judgement = judgeTree(own, expected, exact[b], edges, numVertices, `item ${b}`);
-          if (judgement.margin !== undefined && judgement.margin <= languageTreeTie(tolerance)) {
-            return { ...judgement, verdict: 'tie-flip' };
-          }
-          if (judgement.verdict !== 'pass') return judgement;
-          const bound = mixerBound(tolerance, false);
-          return judge([
-            { tensor: `output of item ${b}`, given: output[b], expected: expectedOutput[b], bound },
-          ]);
-        });
-        return combine(items);
-      }),
-  };
+  return programCase(file.name, `${layout.op}, own tree`, ({ tolerance }) =>
+    mixer.use(async (graph, feeds) => {
+      const nodes = ['out_proj', 'edge_weights', 'order', 'parent'].map((node) => `layers_0/${node}`);
+      const results = await graph.run(feeds, nodes);
+      const [output, weights, order, parent] = nodes.map((node) => itemsOf(results.get(node) as CaseTensor));
+      const { trees } = treesOfParentIds(file.ints(layout.parent, 2));
+      const stored = layout.outputs.filter((name) => file.has(name));
+      const expectedOutput = itemsOf(file.tensor(stored[stored.length - 1]));
+      const numVertices = order[0].length;
+      const edges = windowPairs(numVertices, contextLength(file));
+      const exact = itemsOf(file.floats(layout.weights, 2)).map((row) => Float64Array.from(row, Math.log));
+      const items = order.map((_, b): Judgement => {
+        const tree = { order: order[b] as Int32Array, parent: parent[b] as Int32Array };
+        const own = indicesOf(pairsOf(tree), edges);
+        const minimal = kruskal(weights[b], edges, numVertices);
+        if (own.join() !== minimal.join())
+          return fail(`the tree of item ${b} is not the minimum of its weights`);
+        const expected = indicesOf(pairsOf(trees[b]), edges);
+        const judgement = judgeTree(own, expected, exact[b], edges, numVertices, `item ${b}`);
+        if (judgement.margin !== undefined && judgement.margin <= languageTreeTie(tolerance)) {
+          return { ...judgement, verdict: 'tie-flip' };
+        }
+        if (judgement.verdict !== 'pass') return judgement;
+        const bound = mixerBound(tolerance, false);
+        return judge([
+          { tensor: `output of item ${b}`, given: output[b], expected: expectedOutput[b], bound },
+        ]);
+      });
+      return combine(items);
+    }),
+  );
 }
 
 /** Gradients in the input and in every weight. */
 function gradientCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest): ProgramCase {
   const parameters = parametersOf(file, layout).filter((name) => file.has(layout.gradientOf(name)));
-  return {
-    kind: 'program',
-    name: file.name,
-    op: `${layout.op} gradient, tree pinned`,
-    run: ({ tolerance }) =>
-      mixer.use(async (graph, _feeds, pinned) => {
-        const problem = outputProblem(file, layout);
-        if (problem) return fail(problem);
-        const dy = float32(file.floats('grad_output').shape, file.floats('grad_output').values);
-        const gradients = await graph.gradientsOf(
-          'layers_0/out_proj',
-          dy,
-          pinned,
-          ['x'],
-          parameters.map((name) => `mixer.${name}`),
-        );
-        const bound = mixerBound(tolerance, true);
-        const comparisons: Comparison[] = [];
-        for (const tensor of layout.inputGradients) {
-          if (!file.has(tensor)) continue;
-          const given = (gradients.get('x') as CaseTensor).values;
-          comparisons.push({ tensor, given, expected: file.tensor(tensor).values, bound });
-        }
-        for (const parameter of parameters) {
-          const { values, shape } = gradients.get(`mixer.${parameter}`) as CaseTensor;
-          const tensor = layout.gradientOf(parameter);
-          const expected = inConstantLayout(parameter, file.tensor(tensor), shape);
-          comparisons.push({ tensor, given: values, expected, bound });
-        }
-        return judge(comparisons);
-      }),
-  };
+  return programCase(file.name, `${layout.op} gradient, tree pinned`, ({ tolerance }) =>
+    mixer.use(async (graph, _feeds, pinned) => {
+      const problem = outputProblem(file, layout);
+      if (problem) return fail(problem);
+      const dy = float32(file.floats('grad_output').shape, file.floats('grad_output').values);
+      const gradients = await graph.gradientsOf(
+        'layers_0/out_proj',
+        dy,
+        pinned,
+        ['x'],
+        parameters.map((name) => `mixer.${name}`),
+      );
+      const bound = mixerBound(tolerance, true);
+      const comparisons: Comparison[] = [];
+      for (const tensor of layout.inputGradients) {
+        if (!file.has(tensor)) continue;
+        const given = (gradients.get('x') as CaseTensor).values;
+        comparisons.push({ tensor, given, expected: file.tensor(tensor).values, bound });
+      }
+      for (const parameter of parameters) {
+        const { values, shape } = gradients.get(`mixer.${parameter}`) as CaseTensor;
+        const tensor = layout.gradientOf(parameter);
+        const expected = inConstantLayout(parameter, file.tensor(tensor), shape);
+        comparisons.push({ tensor, given: values, expected, bound });
+      }
+      return judge(comparisons);
+    }),
+  );
 }

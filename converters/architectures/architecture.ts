@@ -2,7 +2,7 @@
 import type { GrootVScan, StemStride } from '../../plugin/models/grootv_metadata.js';
 import type { UisMambaWeakening } from '../../plugin/models/uis_mamba_metadata.js';
 import type { BatchNormHandling } from '../graph/batch_norm.js';
-import type { GraphBuilder } from '../graph/graph_builder.js';
+import type { GraphBuilder, GraphEnd } from '../graph/graph_builder.js';
 import type { DenseOptions } from '../openmmlab/dense_options.js';
 import type { Parameter, Parameters } from '../parameters.js';
 import type { Checkpoint } from '../pytorch/checkpoint.js';
@@ -66,13 +66,6 @@ export interface SettingsOptions {
   readonly dense?: DenseOptions;
   readonly stemStride?: StemStride;
   readonly uisMamba?: Partial<UisMambaWeakening>;
-}
-
-/** An input or output of a graph, float32 by default; -1 is a dynamic size. */
-export interface GraphEnd {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly dtype?: 'float32' | 'int32';
 }
 
 /** A graph, its inputs and default outputs, and further nodes that can be requested. */

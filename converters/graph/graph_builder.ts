@@ -32,17 +32,17 @@ export interface GraphNode {
   readonly attr: Readonly<Record<string, AttributeValue>>;
 }
 
-/** An input or output of the graph, as a SavedModel signature lists it. */
-export interface SignatureEntry {
+/** An input or output of the whole graph, float32 by default; -1 is a dynamic size. */
+export interface GraphEnd {
   readonly name: string;
-  readonly dtype: string;
-  readonly tensorShape: TensorShape;
+  readonly shape: readonly number[];
+  readonly dtype?: Weight['dtype'];
 }
 
 /** One output of one node, `name` or `name:index`. */
 export type Output = string & { readonly __output?: never };
 
-export const DTYPE = { float32: 'DT_FLOAT', int32: 'DT_INT32' } as const;
+const DTYPE = { float32: 'DT_FLOAT', int32: 'DT_INT32' } as const;
 
 /** An integer attribute. */
 export const int = (value: number): AttributeValue => ({ i: String(value) });
@@ -64,8 +64,18 @@ export const texts = (values: readonly string[]): AttributeValue => ({
 export const type = (dtype: keyof typeof DTYPE): AttributeValue => ({ type: DTYPE[dtype] });
 
 /** A shape; -1 is a dynamic size. */
-export function tensorShape(shape: readonly number[]): TensorShape {
+function tensorShape(shape: readonly number[]): TensorShape {
   return { dim: shape.map((size) => ({ size: String(size) })) };
+}
+
+/** Inputs or outputs as the signature of a SavedModel lists them. */
+export function signatureOf(ends: readonly GraphEnd[]) {
+  return Object.fromEntries(
+    ends.map(({ name, shape, dtype = 'float32' }) => [
+      name,
+      { name: `${name}:0`, dtype: DTYPE[dtype], tensorShape: tensorShape(shape) },
+    ]),
+  );
 }
 
 /** Collects nodes in the order in which they are added. */

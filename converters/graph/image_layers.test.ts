@@ -60,8 +60,7 @@ async function check(
   const layers = new ImageLayers(new GraphBuilder());
   const output = build(layers, layers.graph.placeholder('x', [-1, -1, -1, channels]));
   const sink = new MemorySink();
-  const description = { signature: { inputs: {}, outputs: {} }, userDefinedMetadata: {}, convertedBy: '' };
-  await writeModel(layers.graph, description, sink);
+  await writeModel(layers.graph, sink);
   for (const backend of BACKENDS) {
     await t.test(`${what} on ${backend}`, async (t) => {
       const { leaked } = await onBackend(backend, async () => {

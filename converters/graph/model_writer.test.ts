@@ -15,17 +15,11 @@ import { MemorySink } from './model_sink.js';
 import { type WriteOptions, writeModel } from './model_writer.js';
 import { QUANTIZATIONS, type Quantization } from './quantize.js';
 
-const DESCRIPTION = {
-  signature: { inputs: {}, outputs: {} },
-  userDefinedMetadata: {},
-  convertedBy: 'a test',
-};
-
 function write(values: ArrayLike<number>, options: WriteOptions): Promise<unknown> {
   const graph = new GraphBuilder();
   const weight = { shape: [values.length], dtype: 'float32', quantizable: true } as const;
   graph.constant('layer.weight', { ...weight, read: async () => Float32Array.from(values) });
-  return writeModel(graph, DESCRIPTION, new MemorySink(), options);
+  return writeModel(graph, new MemorySink(), options);
 }
 
 t.test('values that a quantised type cannot hold', async (t) => {

@@ -1,6 +1,7 @@
 /** Writes a graph and its weights as tfjs's GraphModel files: `model.json` and binary shards. */
 import { CheckpointError } from '../pytorch/errors.js';
-import type { GraphBuilder, SignatureEntry, Weight } from './graph_builder.js';
+import { CONVERTER_VERSION } from '../version.js';
+import { type GraphBuilder, type GraphEnd, signatureOf, type Weight } from './graph_builder.js';
 import type { ModelSink } from './model_sink.js';
 import { bytesOf, QUANTIZED_BYTES, type Quantization, type QuantizationEntry, quantize } from './quantize.js';
 import { quantizedGraphs } from './quantize_graph.js';
@@ -18,13 +19,10 @@ const ALWAYS_BYTES = 16 * 2 ** 20;
 
 /** Entries of model.json other than the graph. */
 export interface ModelDescription {
-  readonly signature: {
-    readonly inputs: Readonly<Record<string, SignatureEntry>>;
-    readonly outputs: Readonly<Record<string, SignatureEntry>>;
-  };
+  readonly inputs?: readonly GraphEnd[];
+  readonly outputs?: readonly GraphEnd[];
   /** Free-form: `model.metadata` of the loaded model. */
-  readonly userDefinedMetadata: object;
-  readonly convertedBy: string;
+  readonly userDefinedMetadata?: object;
 }
 
 export interface WriteOptions {
@@ -47,10 +45,9 @@ interface WeightEntry {
 }
 
 /** A graph and the name of its file. */
-export interface NamedModel {
+export interface NamedModel extends ModelDescription {
   readonly file: string;
   readonly graph: GraphBuilder;
-  readonly description: ModelDescription;
 }
 
 /**
@@ -59,11 +56,12 @@ export interface NamedModel {
  */
 export async function writeModel(
   graph: GraphBuilder,
-  description: ModelDescription,
   sink: ModelSink,
-  options: WriteOptions = {},
+  options: ModelDescription & WriteOptions = {},
 ): Promise<{ weightBytes: number; shards: string[] }> {
-  return writeModels([{ file: 'model.json', graph, description }], sink, options);
+  const { inputs, outputs, userDefinedMetadata } = options;
+  const model = { file: 'model.json', graph, inputs, outputs, userDefinedMetadata };
+  return writeModels([model], sink, options);
 }
 
 /**
@@ -93,13 +91,13 @@ export async function writeModels(
     options.onProgress?.(shards.written, totalBytes);
   }
   await shards.finish();
-  for (const [i, { file, description }] of models.entries()) {
+  for (const [i, { file, inputs = [], outputs = [], userDefinedMetadata = {} }] of models.entries()) {
     const model = {
       format: 'graph-model',
       generatedBy: 'PyTorch',
-      convertedBy: description.convertedBy,
-      signature: description.signature,
-      userDefinedMetadata: description.userDefinedMetadata,
+      convertedBy: `tfjs-grootvl ${CONVERTER_VERSION}`,
+      signature: { inputs: signatureOf(inputs), outputs: signatureOf(outputs) },
+      userDefinedMetadata,
       modelTopology: { node: graphs[i].nodes, library: {}, versions: {} },
       weightsManifest: [{ paths: shards.names, weights: entries }],
     };

@@ -85,12 +85,7 @@ t.test('values that are not finite are refused', async (t) => {
   const weight = { shape: [16, 32], dtype: 'float32', quantizable: true } as const;
   const read = async () => new Float32Array(512).fill(Number.NaN, 5, 6);
   graph.node('Linear', 'y', [x, graph.constant('layer.weight', { ...weight, read })]);
-  const description = {
-    signature: { inputs: {}, outputs: {} },
-    userDefinedMetadata: {},
-    convertedBy: 'a test',
-  };
-  await t.rejects(writeModel(graph, description, new MemorySink(), { quantize: 'int8' }), {
+  await t.rejects(writeModel(graph, new MemorySink(), { quantize: 'int8' }), {
     code: 'values',
     message: 'the tensor "layer.weight" has values that are not finite and cannot be stored as int8',
   });

@@ -24,11 +24,7 @@ async function model(): Promise<LoadedModel> {
   graph.node('Mul', 'last', ['again', 'sum'], FLOAT);
   graph.node('Mul', 'beside', [waited, squares], FLOAT);
   const sink = new MemorySink();
-  await writeModel(
-    graph,
-    { signature: { inputs: {}, outputs: {} }, userDefinedMetadata: {}, convertedBy: 'test' },
-    sink,
-  );
+  await writeModel(graph, sink);
   return LoadedModel.from('a model', sink.artifacts());
 }
 

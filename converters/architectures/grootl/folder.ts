@@ -7,7 +7,6 @@ import type {
   SourceFile,
 } from '../../../plugin/models/grootl_metadata.js';
 import { ArchitectureError } from '../../errors.js';
-import { DTYPE, tensorShape } from '../../graph/graph_builder.js';
 import type { ModelSink } from '../../graph/model_sink.js';
 import { weightBytesOf, writeModels } from '../../graph/model_writer.js';
 import type { Quantization } from '../../graph/quantize.js';
@@ -29,6 +28,7 @@ import { quote } from '../../pytorch/errors.js';
 import { type IgnoredEntry, requireReadable } from '../../pytorch/state_dict.js';
 import { countDisagreements, describeDisagreements } from '../../state_shapes.js';
 import { CONVERTER_VERSION } from '../../version.js';
+import type { NetworkGraph } from '../architecture.js';
 import { isComplete, noReading, type Reading, readings } from '../recognize.js';
 import {
   canonicalName,
@@ -39,7 +39,7 @@ import {
   HEAD,
   mambaArchitecture,
 } from './architecture.js';
-import { decodeGraph, type GrootLGraph, prefillGraph } from './graph.js';
+import { decodeGraph, prefillGraph } from './graph.js';
 
 const TOKENIZER = 'tokenizer.json';
 
@@ -127,21 +127,13 @@ export async function convertFolder(
   const { quantize = 'none', shardBytes, maxBytes, signal, onProgress } = options;
   const { prefill, decode } = graphsOf(opened);
   for (const { file, bytes } of copied) await sink.write(file, bytes);
-  await writeModels(
-    [
-      { file: 'decode.json', graph: decode.graph, description: description(opened, decode, quantize) },
-      { file: 'model.json', graph: prefill.graph, description: description(opened, prefill, quantize) },
-    ],
-    sink,
-    {
-      quantize,
-      shardBytes,
-      sourceBytes: opened.folder.bytes,
-      maxBytes,
-      signal,
-      onProgress: (done, total) => onProgress?.('writing', done, total),
-    },
-  );
+  const models = Object.entries({ 'decode.json': decode, 'model.json': prefill }).map(([file, network]) => {
+    return { file, ...network, userDefinedMetadata: metadataOf(opened, network, quantize) };
+  });
+  await writeModels(models, sink, {
+    ...{ quantize, shardBytes, sourceBytes: opened.folder.bytes, maxBytes, signal },
+    onProgress: (done, total) => onProgress?.('writing', done, total),
+  });
   return describe(opened, quantize);
 }
 
@@ -310,13 +302,13 @@ function architectureOf({ sizes, scan }: Opened): GrootLArchitecture {
   return { name: scan === 'tree' ? 'GrootL' : 'Mamba', scan, ...architecture };
 }
 
-function description(
+function metadataOf(
   opened: Opened,
-  { inputs, outputs, namedNodes }: GrootLGraph,
+  { namedNodes }: NetworkGraph,
   quantization: Quantization,
-) {
+): GrootLMetadata {
   const { folder, adapter, trained, config, sizes } = opened;
-  const userDefinedMetadata: GrootLMetadata = {
+  return {
     architecture: {
       family: 'GrootL',
       ...architectureOf(opened),
@@ -327,18 +319,6 @@ function description(
     quantization,
     nodes: namedNodes,
     converter: { name: 'tfjs-grootvl', version: CONVERTER_VERSION },
-  };
-  const entries = (ports: GrootLGraph['inputs']) =>
-    Object.fromEntries(
-      ports.map(({ name, shape, dtype }) => [
-        name,
-        { name: `${name}:0`, dtype: DTYPE[dtype], tensorShape: tensorShape(shape) },
-      ]),
-    );
-  return {
-    signature: { inputs: entries(inputs), outputs: entries(outputs) },
-    userDefinedMetadata,
-    convertedBy: `tfjs-grootvl ${CONVERTER_VERSION}`,
   };
 }
 

@@ -3,9 +3,10 @@
  * 3.4; A. Gu and T. Dao, "Mamba", 2023, section 3.4). Constants are named after the PyTorch parameters.
  */
 import type { GrootLArchitecture } from '../../../plugin/models/grootl_metadata.js';
-import { float, GraphBuilder, int, type Output, outputOf } from '../../graph/graph_builder.js';
+import { float, GraphBuilder, type GraphEnd, int, type Output, outputOf } from '../../graph/graph_builder.js';
 import { TorchLayers } from '../../graph/torch_layers.js';
 import type { Parameters } from '../../parameters.js';
+import type { NetworkGraph } from '../architecture.js';
 import { convolutionParameters, mixerParameters, REACH, selectiveMixer, TREE_WEIGHT } from './mixer.js';
 
 /** Validated sizes, and which optional parameters are present. */
@@ -16,22 +17,6 @@ export interface GrootLSizes extends Omit<GrootLArchitecture, 'name' | 'scan'> {
 }
 
 type Scan = GrootLArchitecture['scan'];
-
-interface Port {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly dtype: 'float32' | 'int32';
-}
-
-/** A graph with its inputs and outputs. */
-export interface GrootLGraph {
-  readonly graph: GraphBuilder;
-  readonly inputs: readonly Port[];
-  /** `logits`, then the states after the last token: `state_<layer>` and `past_<layer>`. */
-  readonly outputs: readonly Port[];
-  /** `hidden`, and for each layer `layers_<i>/edge_weights`, `/order` and `/parent`. */
-  readonly namedNodes: readonly string[];
-}
 
 /** What the layers of a graph share. */
 interface Context {
@@ -48,12 +33,12 @@ interface Context {
 /**
  * Prefill: takes a whole text as `input_ids` and `prompt_length`; gives the logits of every token and the states after the last.
  */
-export function prefillGraph(sizes: GrootLSizes, scan: Scan, parameters: Parameters): GrootLGraph {
+export function prefillGraph(sizes: GrootLSizes, scan: Scan, parameters: Parameters): NetworkGraph {
   const layers = new TorchLayers(new GraphBuilder());
   const { graph } = layers;
   const tokens = graph.placeholder('input_ids', [-1, -1], 'int32');
   const prompt = graph.placeholder('prompt_length', [], 'int32');
-  const inputs: Port[] = [
+  const inputs: GraphEnd[] = [
     { name: tokens, shape: [-1, -1], dtype: 'int32' },
     { name: prompt, shape: [], dtype: 'int32' },
   ];
@@ -64,27 +49,27 @@ export function prefillGraph(sizes: GrootLSizes, scan: Scan, parameters: Paramet
 }
 
 /** Decode: takes the next `input_ids` and the states; gives logits and the next states. */
-export function decodeGraph(sizes: GrootLSizes, scan: Scan, parameters: Parameters): GrootLGraph {
+export function decodeGraph(sizes: GrootLSizes, scan: Scan, parameters: Parameters): NetworkGraph {
   const layers = new TorchLayers(new GraphBuilder());
   const tokens = layers.graph.placeholder('input_ids', [-1, -1], 'int32');
-  const inputs: Port[] = [
-    { name: tokens, shape: [-1, -1], dtype: 'int32' },
-    ...statePorts('', sizes).map((port) => {
-      layers.graph.placeholder(port.name, port.shape);
-      return port;
-    }),
-  ];
+  const states = statesOf('', sizes);
+  for (const { name, shape } of states) layers.graph.placeholder(name, shape);
+  const inputs: GraphEnd[] = [{ name: tokens, shape: [-1, -1], dtype: 'int32' }, ...states];
   return build({ layers, parameters, sizes, scan, decoding: true }, tokens, inputs);
 }
 
-function statePorts(prefix: string, { layers, intermediate, states, taps }: GrootLSizes): Port[] {
-  return Array.from({ length: layers }, (_, layer): Port[] => [
-    { name: `${prefix}state_${layer}`, shape: [-1, intermediate, states], dtype: 'float32' },
-    { name: `${prefix}past_${layer}`, shape: [-1, taps - 1, intermediate], dtype: 'float32' },
+function statesOf(prefix: string, { layers, intermediate, states, taps }: GrootLSizes): GraphEnd[] {
+  return Array.from({ length: layers }, (_, layer) => [
+    { name: `${prefix}state_${layer}`, shape: [-1, intermediate, states] },
+    { name: `${prefix}past_${layer}`, shape: [-1, taps - 1, intermediate] },
   ]).flat();
 }
 
-function build(context: Context, tokens: Output, inputs: readonly Port[]): GrootLGraph {
+/**
+ * Outputs: `logits`, then the states after the last token, `state_<layer>` and `past_<layer>`. Named nodes: `hidden`, and per
+ * layer `layers_<i>/edge_weights`, `/order` and `/parent`.
+ */
+function build(context: Context, tokens: Output, inputs: readonly GraphEnd[]): NetworkGraph {
   const { layers, parameters, sizes, decoding } = context;
   const { graph } = layers;
   const backbone = parameters.at('backbone');
@@ -104,8 +89,8 @@ function build(context: Context, tokens: Output, inputs: readonly Port[]): Groot
     graph,
     inputs,
     outputs: [
-      { name: logits, shape: [-1, -1, sizes.vocabulary], dtype: 'float32' },
-      ...statePorts(decoding ? 'next_' : '', sizes),
+      { name: logits, shape: [-1, -1, sizes.vocabulary] },
+      ...statesOf(decoding ? 'next_' : '', sizes),
     ],
     namedNodes: [
       hidden,

@@ -124,8 +124,7 @@ async function mixerModel(fixture: Fixture): Promise<MemorySink> {
   );
   graph.node('Identity', 'state_0', [last]);
   const sink = new MemorySink();
-  const signature = { inputs: {}, outputs: {} };
-  await writeModel(graph, { signature, userDefinedMetadata: {}, convertedBy: 'test' }, sink);
+  await writeModel(graph, sink);
   return sink;
 }
 

@@ -163,11 +163,7 @@ async function checkModule(t: Test, fixture: Fixture): Promise<void> {
   const ssm = new Parameters(parameters, 'module.TreeSSM');
   treeStateSpaceModel(new ImageLayers(graph), ssm, 'm', channels, input, scan);
   const sink = new MemorySink();
-  await writeModel(
-    graph,
-    { signature: { inputs: {}, outputs: {} }, userDefinedMetadata: {}, convertedBy: 'a test' },
-    sink,
-  );
+  await writeModel(graph, sink);
   const { leaked } = await onBackend(BACKEND, async () => {
     const model = await loadSink(sink);
     tf.tidy(() => {

@@ -8,10 +8,10 @@ import {
   type GrootVTrunk,
   inputChannelsOf,
 } from '../../../plugin/models/grootv_metadata.js';
-import { float, GraphBuilder, int, type Output, outputOf } from '../../graph/graph_builder.js';
+import { float, GraphBuilder, type GraphEnd, int, type Output, outputOf } from '../../graph/graph_builder.js';
 import { ImageLayers } from '../../graph/image_layers.js';
 import type { Parameters } from '../../parameters.js';
-import type { GraphEnd, NetworkGraph } from '../architecture.js';
+import type { NetworkGraph } from '../architecture.js';
 import { normalizationOf } from './preprocessing.js';
 import { LevelScan } from './scans.js';
 

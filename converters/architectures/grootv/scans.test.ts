@@ -72,12 +72,7 @@ async function moduleOf(choice: GrootVScan): Promise<GraphModel> {
   const scan = new LevelScan(graph, 0, input, choice);
   treeStateSpaceModel(new ImageLayers(graph), new Parameters(parameters), 'm', CHANNELS, input, scan);
   const sink = new MemorySink();
-  const described = {
-    signature: { inputs: {}, outputs: {} },
-    userDefinedMetadata: {},
-    convertedBy: 'a test',
-  };
-  await writeModel(graph, described, sink);
+  await writeModel(graph, sink);
   return loadSink(sink);
 }
 
