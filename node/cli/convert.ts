@@ -155,34 +155,28 @@ export function addConvert(command: Command): void {
     .action(async (path: string, outDir: string, options: Options) => {
       const { convertCheckpoint } = await import('../../converters/index.js');
       const progress = await ByteProgress.start();
-      const onProgress = progress.update;
       const { weights, key, prefix, quantize, classes, lora, scan, force, maxSize: maxBytes } = options;
       const { metric, trees, aggregate } = options;
-      const dense = denseFrom(options);
-      const stemStride = stemStrideFrom(options.stemStride);
-      const uisMamba = uisMambaFrom(options);
       const batchNorm: BatchNormHandling = options.trainable ? 'keep' : 'fold';
+      const chosen = {
+        ...{ weights, key, prefix, quantize, batchNorm, metric, trees, aggregate, maxBytes },
+        stemStride: stemStrideFrom(options.stemStride),
+        uisMamba: uisMambaFrom(options),
+        dense: denseFrom(options),
+        onProgress: progress.update,
+      };
+      const readNames = async () => (classes === undefined ? undefined : readClassNames(classes));
       try {
         const inspection = await withInput(path, {
           file: async (source) => {
             refuseForFiles({ lora });
             if (scan === 'chain') refuseForFiles({ 'scan chain': scan });
-            const classNames = classes === undefined ? undefined : await readClassNames(classes);
+            const classNames = await readNames();
             return written(outDir, force, (sink) =>
               convertCheckpoint(source, sink, {
-                weights,
-                key,
-                prefix,
-                stemStride,
-                uisMamba,
-                quantize,
+                ...chosen,
                 classNames,
-                dense,
-                batchNorm,
                 scan: scan === 'chain' ? undefined : scan,
-                ...{ metric, trees, aggregate },
-                maxBytes,
-                onProgress,
               }),
             );
           },
@@ -191,45 +185,20 @@ export function addConvert(command: Command): void {
             const unpacked = await findUnpacked(directory);
             if (!unpacked) {
               const { maxDetections, maskThreshold, scale, mode, crop, stride, threshold, iou } = options;
-              const counts = { 'max-detections': maxDetections, 'mask-threshold': maskThreshold };
-              const stem = { 'stem-stride': options.stemStride };
               refuseForFolders({
-                weights,
-                classes,
-                scale,
-                mode,
-                crop,
-                stride,
-                threshold,
-                iou,
-                ...counts,
-                ...stem,
-                ...uisMambaGiven(options),
+                ...{ weights, classes, scale, mode, crop, stride, threshold, iou },
+                ...{ 'max-detections': maxDetections, 'mask-threshold': maskThreshold },
+                ...{ 'stem-stride': options.stemStride, ...uisMambaGiven(options) },
                 ...{ metric, trees, aggregate },
               });
               if (scan === 'raster' || scan === 'cross') refuseForFolders({ [`scan ${scan}`]: scan });
             }
-            const classNames = classes === undefined ? undefined : await readClassNames(classes);
-            return withAdapter(lora, (adapter) => {
-              const chosen = {
-                weights,
-                key,
-                prefix,
-                stemStride,
-                uisMamba,
-                quantize,
-                classNames,
-                dense,
-                batchNorm,
-                scan,
-                ...{ metric, trees, aggregate },
-                maxBytes,
-                onProgress,
-              };
-              return written(outDir, force, (sink) =>
-                convertCheckpoint(directory, sink, { ...chosen, lora: adapter }),
-              );
-            });
+            const classNames = await readNames();
+            return withAdapter(lora, (adapter) =>
+              written(outDir, force, (sink) =>
+                convertCheckpoint(directory, sink, { ...chosen, classNames, scan, lora: adapter }),
+              ),
+            );
           },
         });
         progress.stop();
