@@ -43,47 +43,25 @@ function imageAxis(from: number, to: number, alignCorners: boolean): number[] {
   return [from, to, from - corner, to - corner];
 }
 
-registerBuiltInKernel('ResizeBilinear', ({ inputs, attrs, call, onCpu }) => {
-  const { images } = inputs as { images: TensorInfo };
-  const { alignCorners, halfPixelCenters, size } = attrs as object as ResizeAttributes;
-  if (images.dtype !== 'float32' && images.dtype !== 'int32') return onCpu();
-  checkResize(call, images, attrs as object as ResizeAttributes);
-  const [batch, height, width, channels] = images.shape;
-  const y = call.output([batch, ...size, channels], 'float32');
-  const count = util.sizeFromShape(y.shape);
-  if (count === 0) return y;
-  const axes = [imageAxis(height, size[0], alignCorners), imageAxis(width, size[1], alignCorners)];
-  const shift = new Float32(halfPixelCenters ? 0.5 : 0);
-  const kernel = `resize_bilinear_${SUFFIXES[images.dtype]}`;
-  call.launch(kernel, gridOf(count), call.input(images), y, count, channels, ...axes, shift);
-  return y;
-});
-
-registerBuiltInKernel('ResizeNearestNeighbor', ({ inputs, attrs, call, onCpu }) => {
-  const { images } = inputs as { images: TensorInfo };
-  const { alignCorners, halfPixelCenters, size } = attrs as object as ResizeAttributes;
-  if (images.dtype !== 'float32' && images.dtype !== 'int32') return onCpu();
-  checkResize(call, images, attrs as object as ResizeAttributes);
-  const [batch, height, width, channels] = images.shape;
-  const y = call.output([batch, ...size, channels], images.dtype);
-  const count = util.sizeFromShape(y.shape);
-  if (count === 0) return y;
-  const axes = [imageAxis(height, size[0], alignCorners), imageAxis(width, size[1], alignCorners)];
-  const shift = new Float32(halfPixelCenters ? 0.5 : 0);
-  const round = alignCorners ? 1 : 0;
-  call.launch(
-    'resize_nearest_4',
-    gridOf(count),
-    call.input(images),
-    y,
-    count,
-    channels,
-    ...axes,
-    shift,
-    round,
-  );
-  return y;
-});
+for (const op of ['ResizeBilinear', 'ResizeNearestNeighbor']) {
+  const isBilinear = op === 'ResizeBilinear';
+  registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
+    const { images } = inputs as { images: TensorInfo };
+    const { alignCorners, halfPixelCenters, size } = attrs as object as ResizeAttributes;
+    if (images.dtype !== 'float32' && images.dtype !== 'int32') return onCpu();
+    checkResize(call, images, attrs as object as ResizeAttributes);
+    const [batch, height, width, channels] = images.shape;
+    const y = call.output([batch, ...size, channels], isBilinear ? 'float32' : images.dtype);
+    const count = util.sizeFromShape(y.shape);
+    if (count === 0) return y;
+    const axes = [imageAxis(height, size[0], alignCorners), imageAxis(width, size[1], alignCorners)];
+    const shift = new Float32(halfPixelCenters ? 0.5 : 0);
+    const given = [call.input(images), y, count, channels, ...axes, shift] as const;
+    if (isBilinear) call.launch(`resize_bilinear_${SUFFIXES[images.dtype]}`, gridOf(count), ...given);
+    else call.launch('resize_nearest_4', gridOf(count), ...given, alignCorners ? 1 : 0);
+    return y;
+  });
+}
 
 for (const op of ['ResizeBilinearGrad', 'ResizeNearestNeighborGrad']) {
   registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
