@@ -11,8 +11,7 @@ import {
   problemOf,
   text,
 } from '../../plugin/models/checks.js';
-import type { Colour, DensePreprocessing } from '../../plugin/models/dense_metadata.js';
-import { SIDE } from '../../plugin/models/dense_metadata.js';
+import { type Colour, type DensePreprocessing, SIDE } from '../../plugin/models/dense_metadata.js';
 import type { ModelSettings, Setting } from '../architectures/architecture.js';
 import { ArchitectureError } from '../errors.js';
 import type { Checkpoint } from '../pytorch/checkpoint.js';

@@ -1,5 +1,6 @@
 /** Curves of numbers over steps, such as the loss of a training, as a chart that looks the same on every machine. */
 import type { Rgb } from './colour_map.js';
+import type { Rectangle } from './resample.js';
 import { checkExtent, type RgbImage } from './rgb_image.js';
 import { StrokeLayer } from './stroke_layer.js';
 import { fittedText, shortNumber, TEXT_HEIGHT, textStrokes, textWidth } from './stroke_text.js';
@@ -55,13 +56,6 @@ interface Range {
   readonly to: number;
 }
 
-interface Area {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
-
 /**
  * Draws charts, one below the other. Where a curve has several points in one column of pixels, their mean is drawn.
  * @throws {Error} when there is no panel, or the picture would be smaller than 200 x 120 pixels a chart.
@@ -99,7 +93,7 @@ export function drawCurves(
   return image;
 }
 
-function drawPanel(layer: StrokeLayer, panel: CurvePanel, area: Area, x: Range, palette: Rgb[]): void {
+function drawPanel(layer: StrokeLayer, panel: CurvePanel, area: Rectangle, x: Range, palette: Rgb[]): void {
   const { title, curves, includes = [] } = panel;
   const values = curves.flatMap(({ points }) => pointsOf(points).map(([, y]) => y));
   const yTicks = ticks(rangeOf([...values, ...includes]), area.height / GRID_STEP.y);

@@ -3,12 +3,10 @@
  * columns, from the left; polygons run along the edges of pixels.
  */
 import type { Extent } from './prepare.js';
+import type { Rectangle } from './resample.js';
 
 /** The pixels of an object, in a rectangle of the picture; outside there are none. */
-export interface MaskBitmap extends Extent {
-  /** Upper left corner in the picture, pixels. */
-  readonly left: number;
-  readonly top: number;
+export interface MaskBitmap extends Rectangle {
   /** uint8 [height, width]: 1 where the object is, else 0. */
   readonly data: Uint8Array;
 }

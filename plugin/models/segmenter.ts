@@ -3,6 +3,7 @@ import { slice, type Tensor4D } from '@tensorflow/tfjs-core';
 import { classMapOf, type LogitWindow, windowStarts } from '../image/class_map.js';
 import { type ClassShare, drawSegmentation } from '../image/draw_segmentation.js';
 import type { DenseInput, ImageInput } from '../image/input.js';
+import type { Rectangle } from '../image/resample.js';
 import type { RgbImage } from '../image/rgb_image.js';
 import { aFunction, options as checkOptions, listOf, oneOf } from './checks.js';
 import { SIDE } from './dense_metadata.js';
@@ -51,14 +52,6 @@ const OPTIONS = {
   onProgress: aFunction,
   ...DENSE_OPTIONS,
 };
-
-/** A part of the network's input, pixels. */
-interface Window {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** A converted segmenter (UperNet on GrootV). */
 export class Segmenter extends DenseModel<SegmenterMetadata> {
@@ -113,7 +106,7 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
   }
 
   /** Where the windows of a network's input go. */
-  private windows(options: SegmentOptions): (extent: { height: number; width: number }) => Window[] {
+  private windows(options: SegmentOptions): (extent: { height: number; width: number }) => Rectangle[] {
     const { inference, preprocessing } = this.metadata;
     const mode = options.mode ?? inference.mode;
     if (mode === 'whole') return (extent) => [{ left: 0, top: 0, ...extent }];
@@ -134,7 +127,7 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
 
   private async logits(
     { input, node }: DenseInput,
-    windows: readonly Window[],
+    windows: readonly Rectangle[],
     { signal, onProgress }: SegmentOptions,
   ): Promise<LogitWindow[]> {
     const { classes } = this.metadata.architecture;

@@ -12,6 +12,7 @@ import type { GrootL } from '../models/grootl.js';
 import { nextTask } from '../next_task.js';
 import { RandomNumbers } from '../random.js';
 import { answerLoss, textInputs } from './answer_loss.js';
+import type { FitOptions, StepReport } from './fit.js';
 import { clipByGlobalNorm, GradientAccumulator } from './gradients.js';
 import type { TextExample } from './instructions.js';
 import type { LoraAdapter } from './lora.js';
@@ -39,32 +40,15 @@ export interface FineTuneRecipe {
   readonly seed?: number;
 }
 
-/** What one update did. */
-export interface FineTuneStep {
-  /** Updates that are done, this one included. */
-  readonly step: number;
-  readonly steps: number;
-  /** Mean over the texts of the update, before it. */
-  readonly loss: number;
-  readonly learningRate: number;
-  /** Before clipping. */
-  readonly gradientNorm: number;
+/** What one update did; the loss is the mean over its texts. */
+export interface FineTuneStep extends Omit<StepReport, 'accuracy'> {
   /** Tokens that went through the model. */
   readonly tokens: number;
-  /** Seconds of this update. */
-  readonly seconds: number;
-  /** Seconds that are left, as the steps before took. */
-  readonly remainingSeconds: number;
 }
 
-export interface FineTuneOptions {
+/** A resumed training comes to the same values as one without a break. */
+export interface FineTuneOptions extends Pick<FitOptions, 'save' | 'saveEvery' | 'resume'> {
   readonly onStep?: (step: FineTuneStep) => void;
-  /** Keeps a state to continue from. */
-  readonly save?: (state: TrainingState) => Promise<void>;
-  /** Steps between two states; one is saved at the end too, and when the signal ends the training. */
-  readonly saveEvery?: number;
-  /** Continues from what `save` was given, to the same values as without a break. */
-  readonly resume?: TrainingState;
   /** Ends the training behind the current text, with the signal's reason: what is trained is what the last step gave. */
   readonly signal?: AbortSignal;
 }
@@ -139,14 +123,8 @@ export async function fineTune(
       const remainingSeconds = ((now - start) / 1000 / (step + 1 - first)) * (steps - step - 1);
       const seconds = (now - began) / 1000;
       onStep?.({
-        step: step + 1,
-        steps,
-        loss,
-        learningRate: rate,
-        gradientNorm,
-        tokens,
-        seconds,
-        remainingSeconds,
+        ...{ step: step + 1, steps, loss, learningRate: rate },
+        ...{ gradientNorm, tokens, seconds, remainingSeconds },
       });
       if (step + 1 === steps || (saveEvery && (step + 1) % saveEvery === 0)) await save(step + 1);
     }

@@ -1,8 +1,7 @@
 /** Graphs and trees of the shapes on which kernels go wrong. */
 
 import type { Random } from './random.js';
-import type { RootedTree } from './rooted_tree.js';
-import { rootTree } from './rooted_tree.js';
+import { type RootedTree, rootTree } from './rooted_tree.js';
 
 /** Vertex pairs of trees with V vertices, one entry a vertex and its parent. */
 export const TREE_SHAPES: Readonly<Record<string, (numVertices: number, random: Random) => number[]>> = {

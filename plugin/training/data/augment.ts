@@ -2,7 +2,7 @@
  * Random changes of training pictures, as the authors' training makes them (timm's `create_transform`): a crop of random
  * area and shape, mirroring, colour jitter, and an erased rectangle. RandAugment is not among them.
  */
-import { resizeBicubic } from '../../image/resample.js';
+import { type Rectangle, resizeBicubic } from '../../image/resample.js';
 import type { RgbImage } from '../../image/rgb_image.js';
 import type { RandomNumbers } from '../../random.js';
 
@@ -31,13 +31,6 @@ const CROP_ATTEMPTS = 10;
 const ERASED_AREA = [0.02, 1 / 3] as const;
 const ERASED_RATIO = [0.3, 1 / 0.3] as const;
 const ERASE_ATTEMPTS = 10;
-
-interface Rectangle {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** A square of `size` x `size` pixels from a random part of a picture. */
 export function augmentPicture(

@@ -1,6 +1,5 @@
 /** Pictures with classes, which training draws batches from. */
-import type { RgbImage } from '../../image/rgb_image.js';
-import { rgbBytes } from '../../image/rgb_image.js';
+import { type RgbImage, rgbBytes } from '../../image/rgb_image.js';
 import { type IdxArray, readIdx } from './idx.js';
 
 /** How pictures become squares of the model's size. */
