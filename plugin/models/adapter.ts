@@ -1,18 +1,18 @@
 /**
- * Low-rank changes of a language model's matrices (E. Hu et al., "LoRA", 2021, section 4.1): W + scaling * B A. They are
- * attached to a model while it runs: what they change lies beside the model's own weights, which stay as they are.
+ * Low-rank updates of a language model's matrices (E. Hu et al., "LoRA", 2021, section 4.1): W + scaling * B A. They are
+ * attached to a model at run time: the updated matrices are held beside the model's own weights, which do not change.
  */
 import { add, matMul, mul, type NamedTensorMap, type Tensor, tensor2d, tidy } from '@tensorflow/tfjs-core';
 import type { TopologyNode } from '../torch_layout.js';
 import { quote } from './checks.js';
 
-/** What an adapter changes in one module. */
+/** The update of one module. */
 export interface LowRank {
   /** Its name in the PyTorch model, such as `backbone.layers.0.mixer.in_proj`. */
   readonly module: string;
-  /** Of an embedding the product is transposed: A is [rank, vocabulary], B [hidden, rank]. */
+  /** Whether the module is an embedding. Its product is transposed: A is [rank, vocabulary], B [hidden, rank]. */
   readonly isEmbedding: boolean;
-  /** What the product is multiplied by. */
+  /** Factor of the product. */
   readonly scaling: number;
   /** A [rank, inputs], row-major. */
   readonly a: Matrix;
@@ -25,7 +25,7 @@ interface Matrix {
   readonly values: Float32Array;
 }
 
-/** The values of an adapter, as `readAdapter` of `tfjs-grootvl/converters` gives them. */
+/** The values of an adapter, as returned by `readAdapter` of `tfjs-grootvl/converters`. */
 export interface Adapter {
   readonly modules: readonly LowRank[];
 }
@@ -33,12 +33,12 @@ export interface Adapter {
 type Weights = Readonly<Record<string, readonly Tensor[]>>;
 
 const weightOf = (module: string) => `${module}.weight`;
-/** The embeddings are changed apart from an output head that is tied to them. */
+/** The embeddings are updated separately from an output head that is tied to them. */
 const embeddingsOf = (module: string) => `${module}.weight/adapted`;
 
 /**
- * The changed matrices by the names of their nodes; the caller disposes of them.
- * @throws {Error} when the adapter changes what the model does not have, or has other sizes
+ * Computes the updated matrices, by the names of their nodes; the caller disposes of them.
+ * @throws {Error} if the adapter updates a module that the model does not have, or has other sizes.
  */
 export function adaptedWeights(weights: Weights, { modules }: Adapter): NamedTensorMap {
   for (const each of modules) checkModule(weights, each);
@@ -46,7 +46,7 @@ export function adaptedWeights(weights: Weights, { modules }: Adapter): NamedTen
     Object.fromEntries(
       modules.map(({ module, isEmbedding, scaling, a, b }) => {
         const [left, right] = [a, b].map(({ values, shape }) => tensor2d(values, [...shape]));
-        // Matrices of a graph are the transposes of PyTorch's, but for the embeddings' twice.
+        // Matrices of a graph are the transposes of PyTorch's; for embeddings the two transpositions cancel.
         const product = isEmbedding ? matMul(right, left) : matMul(left, right, true, true);
         const name = isEmbedding ? embeddingsOf(module) : weightOf(module);
         return [name, add(weights[weightOf(module)][0], mul(product, scaling))];
@@ -70,7 +70,7 @@ function checkModule(weights: Weights, { module, isEmbedding, a, b }: LowRank): 
   );
 }
 
-/** The nodes of a graph whose embeddings, where the adapter changes them, are read from a constant of their own. */
+/** Returns the nodes of a graph in which updated embeddings are read from a separate constant. */
 export function withAdaptedEmbeddings(nodes: readonly TopologyNode[], { modules }: Adapter): TopologyNode[] {
   const names = new Map(
     modules

@@ -1,4 +1,4 @@
-/** What one block of GrootV does with one picture: its tree, and what travels along it. */
+/** One block of GrootV applied to one image: its tree, and how far features travel along it. */
 import {
   addN,
   buffer,
@@ -20,7 +20,7 @@ import { pathTree } from '../ops/path_tree.js';
 import { type Aggregate, treeScan } from '../ops/tree_scan.js';
 import { oneOf } from './checks.js';
 
-/** The spanning tree that a block scanned: vertex v is the place (v % width, floor(v / width)) of its grid. */
+/** The spanning tree that a block scanned: vertex v is the position (v % width, floor(v / width)) of its grid. */
 export interface BlockTree {
   readonly height: number;
   readonly width: number;
@@ -30,64 +30,64 @@ export interface BlockTree {
   readonly parent: Int32Array;
 }
 
-/** How much of every place of a block's grid reaches one of them. */
+/** How much each position of a block's grid contributes to one of them, the anchor. */
 export interface AffinityMap {
   readonly height: number;
   readonly width: number;
   /**
-   * [height * width], from 0 to 1: the product of decays along the path to the anchor, mean over channels, and over the
+   * [height * width], from 0 to 1: the product of decays along the path to the anchor, averaged over channels, and over the
    * four paths of a cross scan; 0 where the scan carries nothing to the anchor.
    */
   readonly values: Float32Array;
-  /** The place of the grid that was asked about. */
+  /** The grid position of the requested pixel. */
   readonly anchor: { readonly x: number; readonly y: number };
 }
 
-/** The place that an affinity map is of. */
+/** The position whose affinity map is requested. */
 export interface AffinityPoint {
-  /** Pixel of the picture that is given, before it is resized. */
+  /** Pixel of the given image, before it is resized. */
   readonly x: number;
   readonly y: number;
-  /** `raster`: what a scan along the rows would carry instead, by the same decays. Default: the model's own scan. */
+  /** `raster`: uses a scan along the rows with the same decays instead. Default: the model's own scan. */
   readonly scan?: 'raster';
 }
 
-/** What a run of the model gives of a block. The tensors become the view's. */
+/** The outputs of a model run for one block. The view takes ownership of the tensors. */
 export interface BlockScan {
   readonly height: number;
   readonly width: number;
   readonly aggregate: Aggregate;
   /** [1, V, D] float32. */
   readonly decay: Tensor3D;
-  /** The paths of the scan, [1, V] int32 each: one tree, or four of a cross scan. */
+  /** The paths of the scan, [1, V] int32 each: one tree, or the four of a cross scan. */
   readonly trees: readonly { readonly order: Tensor2D; readonly parent: Tensor2D }[];
-  /** [1, E] float32, of the edges of `gridGraph(height, width)`, where a tree was made of them. */
+  /** [1, E] float32, weights of the edges of `gridGraph(height, width)`, if a tree was chosen by them. */
   readonly edgeWeights?: Tensor2D;
-  /** The picture as the model saw it, and the size that it was given in, pixels. */
+  /** The image as the model saw it, and its size in pixels before it was resized. */
   readonly image: RgbImage;
   readonly given: Extent;
 }
 
 /**
- * One block of a model over one picture, as `GrootV.view` gives it. The model has run: what is asked here costs one scan
- * of a tree. The decays of all places stay on the backend until {@link dispose}.
+ * One block of a model applied to one image, as returned by `GrootV.view`. The model has already run: each query costs one
+ * scan of a tree. The decays stay on the backend until {@link dispose}.
  */
 export class BlockView {
   private constructor(
     private readonly scan: BlockScan,
-    /** The tree that was scanned, that of a path in a model with a raster scan; undefined for the four of a cross scan. */
+    /** The tree that was scanned; for a raster scan, that of its path; undefined for the four paths of a cross scan. */
     readonly tree: BlockTree | undefined,
     /**
-     * [V], in the order of `tree.order`: how unlike the features of a vertex and of its parent are, by the metric of the
-     * model (cosine: from -1, alike, to 1), 0 for the root. These weights made the tree minimal. Undefined where the tree was
-     * not made of features: raster and cross scans.
+     * [V], in the order of `tree.order`: dissimilarity of the features of each vertex and its parent, by the metric of the
+     * model (cosine: from -1, alike, to 1), 0 for the root. The tree minimises the sum of these weights. Undefined if the
+     * tree was not chosen by features: raster and cross scans.
      */
     readonly dissimilarity: Float32Array | undefined,
   ) {}
 
   /**
-   * Reads what can be read at once.
-   * @throws {unknown} the signal's reason when it is aborted; the tensors are freed
+   * Reads the small results from the backend.
+   * @throws {unknown} the signal's reason if it is aborted; the tensors are freed.
    * @internal
    */
   static async of(scan: BlockScan, signal?: AbortSignal): Promise<BlockView> {
@@ -118,16 +118,15 @@ export class BlockView {
     return this.scan.width;
   }
 
-  /** The picture as the model saw it: resized, 8 bits. */
+  /** The image as the model saw it: resized, 8 bits. */
   get image(): RgbImage {
     return this.scan.image;
   }
 
   /**
-   * What the scan of the block would carry from every other position to that of a pixel: the product of decays along the
-   * path between them, mean over channels.
-   * @throws {Error} one line, when the pixel is outside the picture, an option is not as described, or the view has been
-   * disposed.
+   * Computes how much the block's scan carries from every other position to that of a pixel: the product of decays along the
+   * path between them, averaged over channels.
+   * @throws {Error} one line, if the pixel is outside the image, an option is invalid, or the view has been disposed.
    */
   async affinity(point: AffinityPoint): Promise<AffinityMap> {
     checkPoint(point);
@@ -148,12 +147,12 @@ export class BlockView {
     }
   }
 
-  /** Frees the decays and the trees on the backend. What has been read stays. */
+  /** Frees the decays and the trees on the backend. Values that have been read remain available. */
   dispose(): void {
     dispose(tensorsOf(this.scan));
   }
 
-  /** What a scan of one vertex's own unit carries, in the opposite direction, to all vertices: [V]. */
+  /** Scans a unit impulse at one vertex in the opposite direction; returns its values at all vertices, [V]. */
   private carriedTo(vertex: number, instead?: 'raster'): Tensor {
     const { height, width, decay } = this.scan;
     const trees = instead ? [pathTree(height, width)] : this.scan.trees;
@@ -161,7 +160,7 @@ export class BlockView {
     const [, vertices, channels] = decay.shape;
     const one = buffer([1, vertices, 1], 'float32');
     one.set(1, 0, vertex, 0);
-    // Spread over the channels on the backend, so that V values are uploaded and not V * D.
+    // Broadcast over the channels on the backend, so that V values are uploaded instead of V * D.
     const impulse = mul(one.toTensor(), ones([1, 1, channels]));
     const [first, ...others] = trees.map((tree) =>
       squeeze(mean(treeScan(impulse, decay, tree, { aggregate }), -1), [0]),
@@ -170,10 +169,10 @@ export class BlockView {
   }
 }
 
-/** The scan that takes back to a vertex what a scan takes from it: the transpose. */
+/** The transpose of each scan. */
 const TRANSPOSED: Readonly<Record<Aggregate, Aggregate>> = { all: 'all', root: 'leaves', leaves: 'root' };
 
-/** @throws {Error} when it is no object, or its scan is none */
+/** @throws {Error} if it is not an object, or its scan is unknown. */
 export function checkPoint(point: AffinityPoint): void {
   if (typeof point !== 'object' || point === null) {
     throw new Error(`GrootV.affinity: expected options with x and y, got ${String(point)}`);

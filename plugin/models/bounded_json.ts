@@ -1,10 +1,10 @@
-/** JSON of untrusted files: its length and depth are bounded before it is parsed. */
+/** Parses JSON of untrusted files after bounding its length and depth. */
 
-/** The largest tokenizer.json of a published model has 33 MB. */
+/** The largest tokenizer.json of a published model is 33 MB. */
 export const MAX_JSON_CHARACTERS = 2 ** 27;
 const MAX_DEPTH = 64;
 
-/** @throws {Error} one line that names the file, when the text is too long, too deep or not JSON */
+/** @throws {Error} one line that names the file, if the text is too long, too deep or not JSON. */
 export function parseBoundedJson(text: string, file: string): unknown {
   if (text.length > MAX_JSON_CHARACTERS) {
     throw new Error(`${file}: ${text.length} characters, expected at most ${MAX_JSON_CHARACTERS}`);

@@ -1,16 +1,16 @@
 /**
- * Regular expressions of untrusted files. JavaScript's own engine may take time that is exponential in the text, and
- * cannot be stopped; this one remembers which choices have failed at which position, so that a search takes time in
- * proportion to text and pattern, and it has a budget for what remains.
+ * Regular expressions of untrusted files. JavaScript's own engine may take time that is exponential in the length of the
+ * text, and cannot be interrupted. This one remembers which choices failed at which position, so that a search takes time
+ * proportional to text and pattern, and limits the remaining work by a budget.
  */
 import { compilePattern, type Instruction, type Program } from './pattern_program.js';
 
-/** What work on one text may cost; shared by all patterns that see it. */
+/** Limits the work on one text; shared by all patterns that process it. */
 export class PatternBudget {
   private steps = 0;
   private longest = 0;
 
-  /** Begins with another text of so many characters. */
+  /** Starts a new text of `characters` characters. */
   reset(characters: number): void {
     this.steps = 20_000_000 + 500 * characters;
     this.longest = 10_000 + 32 * characters;
@@ -21,7 +21,7 @@ export class PatternBudget {
     if (this.steps < 0) throw new Error('the patterns of the tokenizer take too long with this text');
   }
 
-  /** @throws {Error} when a text has grown by more than any tokenizer needs */
+  /** @throws {Error} if a text has grown by more than any tokenizer needs. */
   checkLength(length: number): void {
     if (length > this.longest) {
       throw new Error(`the tokenizer makes the text longer than ${this.longest} characters`);
@@ -33,15 +33,15 @@ export class PatternBudget {
 const MAX_MEMORY = 2 ** 28;
 
 /**
- * Does what a RegExp with the flags `gu` does for `match`, `matchAll`, `replaceAll` and `split` of a text, without
- * captures. A round of a counted repetition may match nothing, which JavaScript takes back.
+ * Implements what a RegExp with the flags `gu` does for `match`, `matchAll`, `replaceAll` and `split`, without captures. An
+ * iteration of a counted repetition may match the empty string, which JavaScript does not accept.
  */
 export class BoundedPattern {
-  /** `matchAll` and `replaceAll` ask for it. */
+  /** Required by `matchAll` and `replaceAll`. */
   readonly flags = 'gu';
   private readonly program: Program;
 
-  /** @throws {Error} when the pattern is not supported */
+  /** @throws {Error} if the pattern is not supported. */
   constructor(
     { source }: RegExp,
     private readonly budget: PatternBudget,
@@ -58,7 +58,7 @@ export class BoundedPattern {
     for (const { start, end } of this.search(text)) yield { 0: text.slice(start, end), index: start };
   }
 
-  /** The replacement is taken as it is, `$` too, as in HuggingFace's tokenizers. */
+  /** The replacement is used literally, including `$`, as in HuggingFace's tokenizers. */
   [Symbol.replace](text: string, replacement: string): string {
     const pieces: string[] = [];
     let [at, length] = [0, text.length];
@@ -100,9 +100,9 @@ function next(text: string, position: number): number {
 class Matcher {
   private readonly instructions: readonly Instruction[];
   private readonly positions: number;
-  /** A bit for each choice and position that has been tried. */
+  /** One bit for each choice and position that has been tried. */
   private readonly tried: Uint8Array;
-  /** Answers of lookarounds by instruction and position. */
+  /** Results of lookarounds by instruction and position. */
   private readonly looked = new Map<number, boolean>();
 
   constructor(
@@ -118,18 +118,18 @@ class Matcher {
     this.tried = new Uint8Array(Math.ceil(bits / 8));
   }
 
-  /** The end of the match that begins at a position, or undefined. */
+  /** Returns the end of the match that begins at a position, or undefined. */
   matchAt(position: number): number | undefined {
     const trail: number[] = [];
     const end = this.run(0, position, trail);
-    // What was tried on the way to a match has not failed.
+    // Choices on the way to a match have not failed.
     if (end !== undefined) this.forget(trail);
     return end;
   }
 
   /**
-   * Runs from an instruction to `match`. A choice that was tried before has failed, or is being tried by a repetition
-   * whose last round matched nothing: neither leads anywhere.
+   * Runs from an instruction to `match`. A choice that was tried before has either failed, or is being tried by a repetition
+   * whose last iteration matched the empty string: neither can lead to a match.
    */
   private run(from: number, at: number, trail: number[]): number | undefined {
     const { instructions, text } = this;
@@ -205,7 +205,7 @@ class Matcher {
     return position - (isPair ? 2 : 1);
   }
 
-  /** Whether a choice is tried for the first time. */
+  /** Marks a choice as tried; returns whether it was new. */
   private try(bit: number, trail: number[]): boolean {
     const mask = 1 << (bit & 7);
     if (this.tried[bit >>> 3] & mask) return false;

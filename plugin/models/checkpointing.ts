@@ -1,7 +1,7 @@
 /**
  * Gradient checkpointing (T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016): between the parts of a
- * graph only what the next ones read is kept, and each part is computed again when its gradients are. tfjs has one tape at
- * a time, so a part is one call of its gradients.
+ * graph only what later parts read is kept, and each part is recomputed for its gradients. tfjs has a single tape, so each
+ * part is a separate gradient call.
  */
 import {
   add,
@@ -31,20 +31,20 @@ import {
 interface Part {
   /** Nodes of earlier parts that this one reads. */
   readonly reads: string[];
-  /** Nodes of this part that later ones read. */
+  /** Nodes of this part that later parts read. */
   readonly gives: string[];
-  /** Nodes with the vertices of trees that are chosen here: they are not chosen again. */
+  /** Nodes with the vertices of trees that are chosen in this part; they are not chosen again. */
   readonly trees: string[];
-  /** Nodes that the caller asks for in the first pass. */
+  /** Nodes whose values the caller requests in the first pass. */
   readonly watched: string[];
 }
 
 /**
- * Plans the parts: they end before and behind every branch of a block that leads to the result. The graph gets names for
- * outputs that cross from part to part, since of several outputs of a node only one can be fed.
- * @param result the node of which gradients are asked for, such as `logits`; the last part gives it alone
- * @param watched nodes whose values are asked for together in the first pass, such as the statistics of a batch
- * @returns none for a graph without the result
+ * Plans the parts: cuts lie before and after every block branch that leads to the result. Outputs that cross from part to
+ * part get names in the graph, because a single output of a multi-output node cannot be fed.
+ * @param result the node whose gradients are requested, such as `logits`; the last part returns only it
+ * @param watched nodes whose values are also requested in the first pass, such as the statistics of a batch
+ * @returns an empty list for a graph without the result
  */
 export function planParts(
   graph: GraphEditor,
@@ -82,7 +82,7 @@ export function planParts(
   return parts;
 }
 
-/** Whether an op chooses a tree among the edges of a graph. */
+/** Whether an op chooses a tree from the edges of a graph. */
 function choosesTree(op: string): boolean {
   const { inputs = {}, outputs = {} } = declaredOp(op) ?? {};
   return 'edges' in inputs && 'parent' in outputs;
@@ -101,7 +101,7 @@ function include(list: string[], item: string): void {
   if (!list.includes(item)) list.push(item);
 }
 
-/** A node of one output for an output that crosses. */
+/** Returns a single-output node for an output that crosses a cut. */
 function single(graph: GraphEditor, output: string): string {
   const [node, index] = [nodeName(output), outputIndex(output)];
   const isOnly = ![...graph.nodes.values()].some(({ input = [] }) =>
@@ -114,19 +114,19 @@ function single(graph: GraphEditor, output: string): string {
     : graph.add('Identity', name, [index === 0 ? node : `${node}:${index}`], FLOAT);
 }
 
-/** What a pass gives. */
+/** The result of a pass. */
 interface PassResult {
   readonly value: Scalar;
-  /** Of the node that the parts lead to. */
+  /** Value of the node that the parts lead to. */
   readonly result: Tensor;
   readonly gradients: Record<string, Tensor>;
 }
 
 /**
- * Loss and gradients of a pass in parts.
- * @param inputs everything that is fed; stays the caller's
+ * Computes loss and gradients of a pass in parts.
+ * @param inputs everything that is fed; remains owned by the caller
  * @param variables weights of the graph, or inputs
- * @param watch is given the values of the watched nodes of a part, once
+ * @param watch called once per part with the values of its watched nodes
  */
 export function gradientsInParts(
   graph: EditedGraph,
@@ -167,7 +167,7 @@ export function gradientsInParts(
           () => {
             const values = run(part, given);
             if (only) return values[0];
-            // The gradient of the sum of products with dy is what dy gives.
+            // The gradient of sum(value * dy) is the gradient that dy induces.
             return addN(values.map((each, i) => sum(mul(each, flowing.get(given[i])))));
           },
           only,
@@ -184,7 +184,7 @@ export function gradientsInParts(
     found.release();
   }
 
-  /** Adds the gradients of a part to those in the variables and in what it read. */
+  /** Adds the gradients of a part to those of the variables and of its inputs. */
   function backward(part: Part, forward: () => Tensor, dy?: Tensor): { value: Tensor } {
     const reads = part.reads.filter((name) => held.get(name).dtype === 'float32');
     const sources = [...reads.map((name) => held.get(name)), ...variables];
@@ -201,7 +201,7 @@ export function gradientsInParts(
   }
 }
 
-/** Tensors by name that outlive scopes. */
+/** Named tensors that outlive tidy scopes. */
 class Holder {
   private readonly tensors = new Map<string, Tensor>();
 
@@ -213,7 +213,7 @@ class Holder {
     return this.tensors.get(name) as Tensor;
   }
 
-  /** Those of these names that are there. */
+  /** Returns those of the named tensors that are present. */
   pick(names: readonly string[]): NamedTensorMap {
     return Object.fromEntries(names.filter((name) => this.has(name)).map((name) => [name, this.get(name)]));
   }

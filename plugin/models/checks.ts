@@ -1,12 +1,12 @@
 /**
- * Checks of values that come from outside: arguments of public functions, metadata of models, tokenizers. A check says
- * what it was given and what is expected, in one line.
+ * Checks of external values: arguments of public functions, metadata of models, tokenizers. An error says in one line what
+ * was given and what is expected.
  */
 
-/** @throws {Error} `<name> is <value>, expected ...` unless the value is what the check describes */
+/** @throws {Error} `<name> is <value>, expected ...` unless the check accepts the value. */
 export type Check = (value: unknown, name: string) => void;
 
-/** What a check says of a value; undefined where it is right. */
+/** Returns the message of a check; undefined if the value is valid. */
 export function problemOf(check: Check, value: unknown, name: string): string | undefined {
   try {
     check(value, name);
@@ -16,7 +16,7 @@ export function problemOf(check: Check, value: unknown, name: string): string | 
   }
 }
 
-/** Names the type of a value, and shows it where it is short. */
+/** Describes a value by its type, and shows it if it is short. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return quote(value);
   if (typeof value === 'bigint') return `${value}n`.slice(0, 40);
@@ -27,7 +27,7 @@ export function show(value: unknown): string {
   return typeof type === 'string' && type !== 'Object' ? `an object of type ${quote(type)}` : 'an object';
 }
 
-/** A text of an untrusted file in quotes: short, on one line, without control characters. */
+/** Quotes text of an untrusted file: short, on one line, without control characters. */
 export function quote(text: string): string {
   const short = text.length > 60 ? `${text.slice(0, 60)}...` : text;
   const hidden = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
@@ -37,7 +37,7 @@ export function quote(text: string): string {
   );
 }
 
-/** @throws {Error} that says what is expected instead */
+/** @throws {Error} that says what is expected instead. */
 export function refuse(value: unknown, name: string, expected: string): never {
   throw new Error(`${name} is ${show(value)}, expected ${expected}`);
 }
@@ -55,7 +55,7 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Check {
   };
 }
 
-/** A finite number between two others, which it may equal. */
+/** Accepts finite numbers from `min` to `max`, both included. */
 export function number(min: number, max: number): Check {
   return (value, name) => {
     if (typeof value !== 'number' || !(value >= min && value <= max)) {
@@ -108,7 +108,7 @@ export function optional(check: Check): Check {
   };
 }
 
-/** Writers of JSON leave out what is not set, or write null. */
+/** Accepts missing and null values, since writers of JSON differ in how they mark unset fields. */
 export function optionalOrNull(check: Check): Check {
   return optional(nullable(check));
 }
@@ -123,7 +123,7 @@ export function listOf(item: Check, min: number, max: number): Check {
   };
 }
 
-/** An object with these fields; others are left alone. */
+/** Accepts objects with these fields; other fields are ignored. */
 export function record(fields: Readonly<Record<string, Check>>): Check {
   return (value, name) => {
     if (!isRecord(value)) refuse(value, name, 'an object');
@@ -137,7 +137,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The options of a public function: an object, or nothing. */
+/** Checks the options of a public function: an object, or undefined. */
 export function options(value: unknown, method: string, fields: Readonly<Record<string, Check>>): void {
   if (!isRecord(value)) refuse(value, `${method}: options`, 'an object');
   for (const [field, check] of Object.entries(fields)) {

@@ -1,8 +1,8 @@
-/** Nodes of graphs that are convolutions of images, and which the op Convolution can stand for. */
+/** Recognises graph nodes that are image convolutions and can be replaced by the op Convolution. */
 import type { TopologyNode } from '../torch_layout.js';
 import { FLOAT } from './graph_editor.js';
 
-/** Attributes as model.json holds them: integers may be strings, strings are base64. */
+/** Attributes as stored in model.json: integers may be strings, strings are base64. */
 interface Attribute {
   readonly s?: string;
   readonly list?: { readonly i?: readonly (string | number)[]; readonly s?: readonly string[] };
@@ -10,7 +10,7 @@ interface Attribute {
 
 const integersOf = (attribute?: Attribute) => (attribute?.list?.i ?? []).map(Number);
 
-/** The attributes of the op Convolution in the place of a node, and the op behind it; undefined for other nodes. */
+/** Returns the attributes of an equivalent Convolution node and the op that follows it; undefined for other nodes. */
 export function asConvolution({
   op,
   attr = {},
@@ -23,7 +23,7 @@ export function asConvolution({
   if (textOf('data_format') === 'NCHW' || dilations.some((dilation) => dilation !== 1)) return undefined;
   const padding =
     textOf('padding') === 'VALID' ? [0, 0, 0, 0] : integersOf(attributes.explicit_paddings).slice(2, 6);
-  if (padding.length !== 4) return undefined; // SAME: the padding follows from the size of the image
+  if (padding.length !== 4) return undefined; // SAME: the padding depends on the size of the image
   const [bias, activation, ...more] = (attributes.fused_ops?.list?.s ?? []).map(atob);
   const isKnown = op === 'Conv2D' || (bias === 'BiasAdd' && more.length === 0);
   if (!isKnown || (activation !== undefined && activation !== 'Relu')) return undefined;

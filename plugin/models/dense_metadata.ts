@@ -1,4 +1,4 @@
-/** What models of dense prediction, segmentation and detection, say of their pictures and classes. */
+/** Metadata of dense prediction models (segmentation and detection): preprocessing and classes. */
 import { type Check, integer, listOf, nullable, number, oneOf, optional, record } from './checks.js';
 import {
   COLOUR_CHANNELS,
@@ -12,25 +12,28 @@ import {
 /** Red, green and blue from 0 to 255. */
 export type Colour = readonly [red: number, green: number, blue: number];
 
-/** How a picture becomes the input of the model, as the test pipelines of mmsegmentation and mmdetection do it. */
+/** How an image becomes the input of the model, as in the test pipelines of mmsegmentation and mmdetection. */
 export interface DensePreprocessing {
-  /** The picture is resized to the largest size whose long and short side stay within these, pixels. */
+  /** The image is resized to the largest size whose long and short side do not exceed these, in pixels. */
   readonly scale: readonly [long: number, short: number];
   readonly keepRatio: true;
   readonly resampling: 'opencv-bilinear';
   readonly channels: 'RGB';
-  /** Values that the graph's `image` input takes. */
+  /** Range of values of the graph's `image` input. */
   readonly range: readonly [0, 255];
-  /** Taken out inside the graph, between `image` and `normalized`; of values from 0 to 1. */
+  /**
+   * Mean that is subtracted and deviation that is divided by inside the graph, between `image` and `normalized`; for values
+   * from 0 to 1.
+   */
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
-  /** A second resize, to the next multiples of this, without keeping the ratio; null for none. */
+  /** A second resize, to the next multiples of this, without preserving the aspect ratio; null for none. */
   readonly multipleOf: number | null;
-  /** Zeros after normalisation, right and bottom, to multiples of this; 1 for none. */
+  /** Zero padding after normalisation, on the right and at the bottom, to multiples of this; 1 for none. */
   readonly padTo: number;
 }
 
-/** The LayerNorm over a level's features that is applied for the heads alone. */
+/** The LayerNorm of a level's features that is applied only for the heads. */
 export interface OutputNormalization {
   /** Levels that have one. */
   readonly levels: readonly number[];
@@ -38,27 +41,27 @@ export interface OutputNormalization {
   readonly epsilon: number;
 }
 
-/** The sizes that segmenters and detectors share. */
+/** Architecture fields that segmenters and detectors share. */
 export interface DenseTrunk extends GrootVTrunk {
   readonly outputNormalization: OutputNormalization | null;
   readonly classes: number;
 }
 
-/** What the metadata of segmenters and detectors share. */
+/** Metadata that segmenters and detectors share. */
 export interface DenseMetadata extends VisionMetadata {
   readonly preprocessing: DensePreprocessing;
-  /** One colour a class; null when they are not known. */
+  /** One colour per class; null if unknown. */
   readonly palette: readonly Colour[] | null;
 }
 
-/** Largest side that a picture may be resized or padded to, pixels. */
+/** Longest side to which an image may be resized or padded, in pixels. */
 export const MAX_DENSE_SIDE = 16_384;
-/** Pixels of the multiples to which sizes are rounded up. */
+/** Upper bound of the multiples to which sizes are rounded up, in pixels. */
 const MAX_MULTIPLE = 1024;
-/** Classes of one model. Every class has a map of the picture. */
+/** Maximum number of classes. The model outputs a map per class. */
 export const MAX_DENSE_CLASSES = 65_536;
 
-/** A side of a picture or of a window, pixels. */
+/** A side of an image or of a window, in pixels. */
 export const SIDE = integer(1, MAX_DENSE_SIDE);
 /** A number from 0 to 1. */
 export const FRACTION = number(0, 1);
@@ -81,9 +84,9 @@ const OUTPUT_NORMALIZATION = record({
 });
 
 /**
- * The check of a segmenter's or detector's metadata.
- * @param architecture fields beside those of {@link DenseTrunk}
- * @param more fields beside those of {@link DenseMetadata}
+ * Returns the check of a segmenter's or detector's metadata.
+ * @param architecture fields in addition to those of {@link DenseTrunk}
+ * @param more fields in addition to those of {@link DenseMetadata}
  */
 export function denseCheck(
   family: string,

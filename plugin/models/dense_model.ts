@@ -1,4 +1,4 @@
-/** What models of dense prediction have in common: classes with names and colours, and pictures that are prepared whole. */
+/** What dense prediction models share: named and coloured classes, and preprocessing of whole images. */
 import { classColours, type Rgb } from '../image/colour_map.js';
 import { type DenseInput, type ImageInput, toDenseInput } from '../image/input.js';
 import type { Extent } from '../image/prepare.js';
@@ -6,20 +6,20 @@ import { abortSignal, boolean } from './checks.js';
 import type { DenseMetadata, DenseTrunk } from './dense_metadata.js';
 import { checkWorkingBytes, failure, PictureModel } from './picture_model.js';
 
-/** Options of one picture. */
+/** Options for one image. */
 export interface DenseOptions {
-  /** Draws the result over the picture, 1120 pixels on the long side. Default false. */
+  /** Whether to draw the result over the image, with a long side of 1120 pixels. Default false. */
   readonly overlay?: boolean;
-  /** False: the pixels are taken as they are, neither resized nor rounded to 8 bits. Default true. */
+  /** False: the pixels are used as they are, neither resized nor rounded to 8 bits. Default true. */
   readonly prepare?: boolean;
-  /** Ends the work between two parts of it, with the signal's reason. */
+  /** Aborts the work between two of its steps, with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 /** Checks of {@link DenseOptions}. */
 export const DENSE_OPTIONS = { overlay: boolean, prepare: boolean, signal: abortSignal };
 
-/** A model whose results are pixels of the picture that is given. */
+/** A model whose results refer to pixels of the given image. */
 export abstract class DenseModel<
   Metadata extends DenseMetadata & { readonly architecture: DenseTrunk },
 > extends PictureModel<Metadata> {
@@ -27,20 +27,20 @@ export abstract class DenseModel<
     return this.metadata.preprocessing.scale[1];
   }
 
-  /** One name a class: those of the checkpoint, or `class 0` and so on. */
+  /** One name per class: those of the checkpoint, or `class 0` and so on. */
   get classNames(): readonly string[] {
     const { classNames, architecture } = this.metadata;
     return classNames ?? Array.from({ length: architecture.classes }, (_, i) => `class ${i}`);
   }
 
-  /** One colour a class: the palette of the checkpoint, or a generated one. */
+  /** One colour per class: the palette of the checkpoint, or a generated one. */
   get colours(): readonly Rgb[] {
     return this.metadata.palette ?? classColours(this.metadata.architecture.classes);
   }
 
   /**
-   * What `body` makes of a prepared picture. Errors name the method.
-   * @param seen what the network sees at once of an input of some size, pixels
+   * Calls `body` with a prepared image and returns its result. Errors name the method.
+   * @param seen the size that the network processes at once for a given input size, in pixels
    */
   protected async withPicture<T>(
     method: string,

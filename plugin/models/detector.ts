@@ -1,4 +1,4 @@
-/** Detector: what a person does with a converted model that finds objects, and the pixels of each. */
+/** Detector: a converted model that finds objects and the pixels of each. */
 import { dispose, type Tensor, tensor1d } from '@tensorflow/tfjs-core';
 import { drawDetections } from '../image/draw_detections.js';
 import { type DenseInput, type ImageInput, NOT_FINITE } from '../image/input.js';
@@ -15,47 +15,47 @@ import { readMetadata } from './metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
 import { checkShape, loadPictureModel, runGraph, valuesOf } from './picture_model.js';
 
-/** What masks may be given as. */
+/** Formats of masks. */
 export interface MaskFormats {
   readonly none: undefined;
-  /** The pixels, in a part of the picture. */
+  /** The pixels of the part of the image that contains the object. */
   readonly bitmap: MaskBitmap;
-  /** COCO's run lengths, compressed. */
+  /** COCO's compressed run-length encoding. */
   readonly rle: RunLengths & { readonly counts: string };
-  /** Contours, x and y of their corners in turn; filled by the even-odd rule they give the pixels. */
+  /** Contours as alternating x and y of their corners; filling them by the even-odd rule gives the pixels. */
   readonly polygon: number[][];
 }
 
 export interface DetectOptions<Format extends keyof MaskFormats = keyof MaskFormats> extends DenseOptions {
-  /** Only objects of a higher score. Those below `metadata.testing.scoreThreshold`, the default, are not found. */
+  /** Minimum score (exclusive). Objects below `metadata.testing.scoreThreshold`, the default, are never found. */
   readonly scoreThreshold?: number;
-  /** No more objects than this, the best ones. Default, and at most: `metadata.testing.maxDetections`. */
+  /** Maximum number of objects; the best are returned. Default and upper limit: `metadata.testing.maxDetections`. */
   readonly maxDetections?: number;
-  /** What masks are given as. Default `none`: the part of the network that makes them is left out. */
+  /** Format of masks. Default `none`: the mask head of the network is skipped. */
   readonly masks?: Format;
 }
 
 /** A detected object. */
 export interface Detection<Format extends keyof MaskFormats = keyof MaskFormats> {
-  /** Left, top, right and bottom: pixels of the picture that was given, not rounded. */
+  /** Left, top, right and bottom in pixels of the given image, not rounded. */
   readonly box: readonly [x1: number, y1: number, x2: number, y2: number];
   readonly label: string;
-  /** Of the class, from 0 on. */
+  /** Index of the class, from 0. */
   readonly index: number;
   /** From 0 to 1. */
   readonly score: number;
-  /** Where `masks` asks for it. */
+  /** Present if `masks` asks for it. */
   readonly mask?: MaskFormats[Format];
 }
 
-/** The objects of a picture. */
+/** The objects found in an image. */
 export interface DetectedObjects<Format extends keyof MaskFormats = keyof MaskFormats> {
-  /** Of the picture that was given, pixels. */
+  /** Size of the given image in pixels. */
   readonly width: number;
   readonly height: number;
-  /** The best first. */
+  /** By descending score. */
   readonly detections: readonly Detection<Format>[];
-  /** With `overlay: true`: the picture with boxes and labels, and with masks unless `masks` is `none`. */
+  /** With `overlay: true`: the image with boxes and labels, and with masks unless `masks` is `none`. */
   readonly overlay?: RgbImage;
 }
 
@@ -78,10 +78,10 @@ const FORMATS: {
 /** A converted detector (Mask R-CNN on GrootV or UIS-Mamba). */
 export class Detector extends DenseModel<DetectorMetadata> {
   /**
-   * Loads a model that `convertCheckpoint` wrote, or that `save` has.
+   * Loads a model that was written by `convertCheckpoint` or `save`.
    * @param source URL of its model.json (also `indexeddb://name`), any IOHandler such as `tf.io.http(url, options)` or
    *   `fileSystem(dir)` of `tfjs-grootvl/node`, or a `MemorySink`.
-   * @throws {Error} one line, when it cannot be loaded or is no detector; the signal's reason when it is aborted.
+   * @throws {Error} one line, if it cannot be loaded or is not a detector; the signal's reason if it is aborted.
    */
   static load(source: ModelSource, options: LoadOptions = {}): Promise<Detector> {
     return loadPictureModel('Detector.load', source, options, Detector.of);
@@ -98,11 +98,11 @@ export class Detector extends DenseModel<DetectorMetadata> {
   }
 
   /**
-   * The objects of a picture.
-   * @param image a picture as for `GrootV.classify`, of any size. It is resized and padded as `metadata.preprocessing`
-   *   says, unless `prepare: false`; boxes and masks are in pixels of the picture that is given.
-   * @throws {Error} one line, when the model has been disposed, an option is not as described, or the picture cannot be
-   *   read or is too large for the memory; the signal's reason when it is aborted.
+   * Finds the objects in an image.
+   * @param image an image as for `GrootV.classify`, of any size. It is resized and padded according to
+   *   `metadata.preprocessing`, unless `prepare: false`; boxes and masks are in pixels of the given image.
+   * @throws {Error} one line, if the model has been disposed, an option is invalid, or the image cannot be read or is too
+   *   large for the memory; the signal's reason if it is aborted.
    */
   async detect<Format extends keyof MaskFormats = 'none'>(
     image: ImageInput,
@@ -133,7 +133,7 @@ export class Detector extends DenseModel<DetectorMetadata> {
     );
   }
 
-  /** What the graph finds, and functions that paste the masks: those of a large picture need a lot of memory. */
+  /** Runs the graph. Masks are returned as functions that paste them, since all masks of a large image need much memory. */
   private async run(given: DenseInput, options: DetectOptions): Promise<Found[]> {
     const { testing } = this.metadata;
     const { scoreThreshold = testing.scoreThreshold, maxDetections = testing.maxDetections } = options;
@@ -179,7 +179,7 @@ export class Detector extends DenseModel<DetectorMetadata> {
   }
 }
 
-/** 1 where a value is at least the threshold, else 0. A loop: `Uint8Array.from` takes ten times as long. */
+/** Returns 1 where a value is at least the threshold, else 0. A loop, because `Uint8Array.from` takes ten times as long. */
 function atLeast(values: Float32Array, threshold: number): Uint8Array {
   const data = new Uint8Array(values.length);
   for (let i = 0; i < data.length; i++) data[i] = values[i] >= threshold ? 1 : 0;

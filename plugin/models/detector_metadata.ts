@@ -1,14 +1,14 @@
-/** What the converter writes into a Mask R-CNN model and what `Detector` reads from it: `model.metadata` in tfjs. */
+/** Metadata of Mask R-CNN models, written by the converter and read by `Detector`: `model.metadata` in tfjs. */
 import { boolean, type Check, integer, number, oneOf, optional, record } from './checks.js';
 import { type DenseMetadata, type DenseTrunk, denseCheck, FRACTION } from './dense_metadata.js';
 import { type UisMambaWeakening, WEAKENING_FIELDS } from './uis_mamba_metadata.js';
 
 /**
- * The sizes of Mask R-CNN (K. He et al., 2017) with a feature pyramid, on GrootV or UIS-Mamba, whose `depatch`, `useHsw`,
- * `hswVarphi` and `poolSize` are those of `UisMambaArchitecture`.
+ * Architecture of Mask R-CNN (K. He et al., 2017) with a feature pyramid, on GrootV or UIS-Mamba, for which `depatch`,
+ * `useHsw`, `hswVarphi` and `poolSize` are those of `UisMambaArchitecture`.
  */
 export interface MaskRCNNArchitecture extends DenseTrunk, Partial<UisMambaWeakening> {
-  /** GrootV where it is not there. */
+  /** GrootV if missing. */
   readonly backbone?: 'UIS-Mamba';
   readonly depatch?: boolean;
   /** Channels of the feature pyramid. */
@@ -19,33 +19,33 @@ export interface MaskRCNNArchitecture extends DenseTrunk, Partial<UisMambaWeaken
   readonly maskChannels: number;
   /** Convolutions of the mask head before the upsampling. */
   readonly maskConvolutions: number;
-  /** One box for all classes of a proposal. */
+  /** Whether a proposal has one box for all classes. */
   readonly classAgnosticBoxes: boolean;
-  /** One mask for all classes of a detection. */
+  /** Whether a detection has one mask for all classes. */
   readonly classAgnosticMasks: boolean;
 }
 
-/** How proposals are chosen. They are attributes of the graph: changing the metadata changes nothing. */
+/** How proposals are selected. The graph has these values as attributes: changing the metadata has no effect. */
 export interface ProposalSettings {
-  /** The best of a level that are looked at. */
+  /** Number of best anchors considered per level. */
   readonly perLevel: number;
-  /** Proposals kept. */
+  /** Number of proposals kept. */
   readonly maxOutput: number;
-  /** A proposal that overlaps a better one by more is dropped. */
+  /** A proposal is dropped if its overlap with a better one is larger. */
   readonly iouThreshold: number;
-  /** Proposals that are not wider and higher than this are dropped, pixels of the network's input. */
+  /** Proposals are dropped unless they are wider and higher than this, in pixels of the network's input. */
   readonly minSize: number;
 }
 
-/** How detections are chosen; but for the masks they are attributes of the graph. */
+/** How detections are selected. Except for the mask threshold, these are attributes of the graph. */
 export interface DetectorTesting {
-  /** Detections have scores above this. */
+  /** Minimum score (exclusive) of a detection. */
   readonly scoreThreshold: number;
-  /** A detection that overlaps a better one of its class by more is dropped. */
+  /** A detection is dropped if its overlap with a better one of its class is larger. */
   readonly iouThreshold: number;
-  /** Detections of a picture. */
+  /** Maximum number of detections per image. */
   readonly maxDetections: number;
-  /** Pixels of a mask are those of at least this probability. */
+  /** Minimum probability (inclusive) of a mask's pixels. */
   readonly maskThreshold: number;
   readonly proposals: ProposalSettings;
 }
@@ -60,7 +60,7 @@ export interface DetectorMetadata extends DenseMetadata {
 }
 
 const CHANNELS = integer(1, 65_536);
-/** Boxes of a picture: what the non-maximum suppression has to compare with one another. */
+/** Maximum number of boxes per image, all of which non-maximum suppression compares with one another. */
 export const MAX_BOXES = 100_000;
 
 const UIS_MAMBA = record({ depatch: optional(boolean), ...WEAKENING_FIELDS });
@@ -92,7 +92,7 @@ const SCHEMA = denseCheck(
   },
 );
 
-/** What untrusted metadata may hold. */
+/** Check of untrusted metadata. */
 export const DETECTOR_METADATA: Check = (value, name) => {
   SCHEMA(value, name);
   const { architecture } = value as DetectorMetadata;

@@ -1,72 +1,75 @@
-/** A GraphModel's graph rewritten: other nodes over the same weights, with some inputs rerouted. */
+/** Rewrites a GraphModel's graph: adds and replaces nodes over the same weights and reroutes inputs. */
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type io, keep, type Tensor } from '@tensorflow/tfjs-core';
 import type { TopologyNode } from '../torch_layout.js';
 
 type Attributes = Readonly<Record<string, unknown>>;
 
-/** Attributes of nodes of tfjs. */
+/** Attributes of float32 tfjs nodes. */
 export const FLOAT: Attributes = { T: { type: 'DT_FLOAT' } };
 
-/** The artifacts that a GraphModel was made from; tfjs keeps them where the type does not show it. */
+/** Returns the artifacts that a GraphModel was created from; tfjs keeps them in a field that its type does not declare. */
 export function artifactsOf(model: GraphModel): io.ModelArtifacts {
   return (model as unknown as { readonly artifacts: io.ModelArtifacts }).artifacts;
 }
 
-/** The nodes of a model, as model.json holds them. */
+/** Returns the nodes of a model, as in model.json. */
 export function nodesOf(model: GraphModel): readonly TopologyNode[] {
   return (artifactsOf(model).modelTopology as { node: readonly TopologyNode[] }).node;
 }
 
-/** Inputs that stand for order of execution alone, or name the first output: `^name`, `name:0`. */
+/** Removes the marks of a control dependency (`^name`) and of an output (`name:0`) from an input. */
 export function nodeName(input: string): string {
   return input.replace(/^\^/, '').replace(/:\d+$/, '');
 }
 
-/** The sums of a block and its branches, of GrootV and of GrootL. */
+/** Names of the nodes that add block branches, in GrootV and GrootL. */
 const BRANCH_SUM = /^(blocks_\d+\/(mixed|output)|layers_\d+\/output)$/;
 
-/** The nodes that add a branch of a block, their second input, to what goes past it. */
+/** Returns the nodes that add a block's branch, their second input, to its residual stream. */
 export function branchSums({ nodes }: GraphEditor): readonly TopologyNode[] {
   return [...nodes.values()].filter(
     ({ name, op }) => (op === 'AddV2' || op === 'BranchSum') && BRANCH_SUM.test(name),
   );
 }
 
-/** Which output of its node an input is. */
+/** Returns the output index that an input refers to. */
 export function outputIndex(input: string): number {
   return Number(/:(\d+)$/.exec(input)?.[1] ?? 0);
 }
 
 export class GraphEditor {
   readonly nodes: Map<string, TopologyNode>;
-  /** Constants and variables of its own, by node name. */
+  /** The editor's own constants and variables, by node name. */
   private readonly weights = new Map<string, Tensor>();
 
   constructor(readonly model: GraphModel) {
     this.nodes = new Map(nodesOf(model).map((node) => [node.name, node]));
   }
 
-  /** @throws {Error} when there is no such node */
+  /** @throws {Error} if there is no such node. */
   node(name: string): TopologyNode {
     const node = this.nodes.get(name);
     if (!node) throw new Error(`the graph has no node ${name}`);
     return node;
   }
 
-  /** Adds a node. @returns its first output */
+  /**
+   * Adds a node.
+   * @returns its first output
+   */
   add(op: string, name: string, input: readonly string[], attr: Attributes = {}): string {
     if (this.nodes.has(name)) throw new Error(`two nodes of the graph are named ${name}`);
     this.nodes.set(name, { name, op, input, attr });
     return name;
   }
 
-  /** Puts another node in the place of one: what read that reads this. */
+  /** Replaces a node by another of the same name, so that its readers read the new one. */
   replace(name: string, op: string, input: readonly string[], attr: Attributes = {}): void {
     this.nodes.set(this.node(name).name, { name, op, input, attr });
   }
 
-  /** Adds an input of the graph, of any shape. */
+  /** Adds an input of any shape to the graph. */
   placeholder(name: string): string {
     return this.add('Placeholder', name, [], {
       dtype: { type: 'DT_FLOAT' },
@@ -74,19 +77,22 @@ export class GraphEditor {
     });
   }
 
-  /** Adds a constant, or a variable. The editor's graph frees it. */
+  /** Adds a constant or variable, which is freed with the edited graph. */
   weight(name: string, tensor: Tensor): string {
     this.weights.set(name, keep(tensor));
     return this.add('Const', name, []);
   }
 
-  /** Gives an input of a node another source. */
+  /** Changes the source of a node's input. */
   reroute(name: string, index: number, source: string): void {
     const node = this.node(name);
     this.nodes.set(name, { ...node, input: node.input?.map((each, i) => (i === index ? source : each)) });
   }
 
-  /** Gives all that read an output another source. @param except nodes that go on reading it */
+  /**
+   * Changes the source of every input that reads an output.
+   * @param except nodes that keep reading it
+   */
   rerouteReaders(output: string, source: string, except: readonly string[] = []): void {
     const isIt = (input: string) =>
       nodeName(input) === nodeName(output) && outputIndex(input) === outputIndex(output);
@@ -96,12 +102,12 @@ export class GraphEditor {
     }
   }
 
-  /** Frees its own weights, where no graph is built after all. */
+  /** Frees the editor's own weights if no graph is built. */
   dispose(): void {
     dispose([...this.weights.values()]);
   }
 
-  /** The rewritten graph. It reads the weights of the model as they are at each run. */
+  /** Builds the rewritten graph. On each run it reads the current weights of the model. */
   build(): EditedGraph {
     const graph = new GraphModel({ load: () => ({}) as io.ModelArtifacts } as unknown as io.IOHandlerSync);
     const { signature } = artifactsOf(this.model);
@@ -112,7 +118,7 @@ export class GraphEditor {
       weightSpecs: [],
       weightData: new ArrayBuffer(0),
     } as unknown as io.ModelArtifacts);
-    // The lists are those of the model: a variable that takes a tensor's place is seen here too.
+    // The tensor lists are shared with the model, so that a variable that replaces a tensor is seen here too.
     Object.assign(graph.weights, this.model.weights);
     for (const [name, tensor] of this.weights) graph.weights[name] = [tensor];
     return new EditedGraph(graph as GraphModel, [...this.weights.values()]);
@@ -130,7 +136,7 @@ export class EditedGraph {
     return [this.graph.execute(inputs, [...outputs])].flat();
   }
 
-  /** Frees what is not the model's. */
+  /** Frees the weights that do not belong to the model. */
   dispose(): void {
     dispose([...this.own]);
   }

@@ -1,32 +1,32 @@
 /**
- * A graph in parts: what lies before, between and behind the nodes that wait for values of tensors (what a detector keeps
- * is decided on the host). Each part runs at once, those of waiting nodes when what they wait for has been read; the
- * others depend on values through kernels alone, so that a backend may record them.
+ * Splits a graph into parts: before, between and after the nodes that wait for tensor values (which boxes a detector keeps
+ * is decided on the host). Each part runs synchronously; parts with waiting nodes run once the values they need have been
+ * read. The other parts depend on values only through kernels, so that a backend may record them.
  */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import type { TopologyNode } from '../torch_layout.js';
 import { type EditedGraph, GraphEditor, nodeName, nodesOf, outputIndex } from './graph_editor.js';
 
-/** Ops of tfjs that run asynchronously or know nothing of parts: loops, choices, lists, tables. */
+/** tfjs ops that run asynchronously or cannot be split into parts: loops, conditionals, lists, tables. */
 const OTHER_CONTROL =
   /^((Ref)?(Switch|Merge|Enter|Exit|NextIteration)|(Stateless)?(If|While)|LoopCond|Where|Unique|NonMaxSuppressionV\d|Tensor(Array|List).*|.*HashTable.*|LookupTable.*|Placeholder.+)$/;
 
 /** Nodes that run together. */
 export interface GraphPart {
   readonly graph: EditedGraph;
-  /** The placeholders for whose values it waits; none where the part may be recorded. */
+  /** The placeholders whose values it waits for; empty if the part may be recorded. */
   readonly awaited: readonly string[];
-  /** Outputs that it is fed, of other parts or of nodes that the caller feeds, by the placeholders in their places. */
+  /** Outputs of other parts or of fed nodes that this part is fed, by the placeholders that replace them. */
   readonly inputs: ReadonlyMap<string, string>;
-  /** What is read of it, by other parts or by the caller. */
+  /** Outputs that other parts or the caller read. */
   readonly outputs: readonly string[];
 }
 
 /**
  * @param fed names of the nodes that the caller feeds
- * @param asked outputs that the caller asks for, as it names them
- * @param awaited the positions of the inputs whose values nodes of an op wait for
- * @returns the parts in the order in which they run; undefined for a graph that cannot be cut, or need not
+ * @param asked outputs that the caller requests, as it names them
+ * @param awaited positions of the inputs whose values nodes of an op wait for
+ * @returns the parts in execution order; undefined for a graph that cannot or need not be split
  */
 export function partsOf(
   model: GraphModel,
@@ -40,7 +40,7 @@ export function partsOf(
   if (!order || asked.some((output) => isFed(nodeName(output)) || isConstant(nodes.get(nodeName(output))))) {
     return undefined;
   }
-  // Nodes of odd stages wait, for outputs of stages before theirs.
+  // Nodes of odd stages wait for outputs of earlier stages.
   const stages = new Map<string, number>();
   for (const { name, op, input = [] } of order) {
     const before = Math.max(0, ...input.map((each) => stages.get(nodeName(each)) ?? 0));
@@ -63,7 +63,7 @@ export function partsOf(
   });
 }
 
-/** An output by its node and number, however it is written. */
+/** Normalises an output's name to node and index. */
 export function outputKey(output: string): string {
   return `${nodeName(output)}:${outputIndex(output)}`;
 }
@@ -72,7 +72,9 @@ function isConstant(node: TopologyNode | undefined): boolean {
   return node?.op === 'Const';
 }
 
-/** The nodes behind what is fed that outputs depend on, each after its inputs; undefined where one of them is not plain. */
+/**
+ * Returns the nodes between the fed nodes and the requested outputs, each after its inputs; undefined if one is unsupported.
+ */
 function neededNodes(
   nodes: ReadonlyMap<string, TopologyNode>,
   isFed: (name: string) => boolean,
@@ -97,7 +99,7 @@ function neededNodes(
   return [...order];
 }
 
-/** The graph of some nodes over the same weights, with placeholders for what they read of others. */
+/** Builds the graph of some nodes over the same weights, with placeholders for inputs from other parts. */
 function cut(
   model: GraphModel,
   part: readonly TopologyNode[],
@@ -118,7 +120,7 @@ function cut(
         editor.nodes.set(name, source);
         return [output];
       }
-      if (output.startsWith('^')) return []; // ran before
+      if (output.startsWith('^')) return []; // has already run
       const placeholder = `${name}@${outputIndex(output)}`;
       if (!inputs.has(placeholder)) editor.add('Placeholder', placeholder, []);
       inputs.set(placeholder, outputKey(output));

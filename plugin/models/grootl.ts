@@ -1,4 +1,4 @@
-/** GrootL: what a person does with a converted language model: continue a text, and ask how likely a text is. */
+/** GrootL: a converted language model that continues texts and computes their probability. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, type io, type Tensor3D } from '@tensorflow/tfjs-core';
 import { nextTask } from '../next_task.js';
@@ -36,36 +36,36 @@ import { TextStream } from './text_stream.js';
 import { TextTokenizer } from './text_tokenizer.js';
 
 export interface GenerateOptions extends SamplingOptions {
-  /** Tokens at most, 40 by default. */
+  /** Maximum number of tokens, 40 by default. */
   readonly maxTokens?: number;
-  /** A text before which to stop, or several; they are left out of the result. */
+  /** One or several strings before which generation stops; they are not part of the result. */
   readonly stop?: string | readonly string[];
   readonly signal?: AbortSignal;
 }
 
-/** A token as it comes. */
+/** A generated token. */
 export interface GeneratedToken {
   readonly id: number;
-  /** Text that has become certain with it: empty while a character or a stop string is incomplete. */
+  /** Text that is final with this token: empty while a character or a stop string is incomplete. */
   readonly text: string;
-  /** Natural logarithm of its probability, whatever the sampling. */
+  /** Natural logarithm of its probability, independent of the sampling options. */
   readonly logprob: number;
 }
 
-/** A text that was generated. */
+/** A generated text. */
 export interface Generation {
   /** Token ids of the prompt. */
   readonly promptTokens: readonly number[];
-  /** Token ids after the prompt, with that of the end of the text where it has come. */
+  /** Token ids after the prompt, including the end-of-text token if it was generated. */
   readonly tokens: readonly number[];
-  /** Their text, special tokens spelled out. */
+  /** Their text, with special tokens spelled out. */
   readonly text: string;
-  /** The end of the text, a stop string, or `maxTokens`. */
+  /** End of text, a stop string, or `maxTokens`. */
   readonly stop: 'eos' | 'stop' | 'length';
   readonly backend: string;
-  /** Milliseconds until the first token. */
+  /** Milliseconds to the first token. */
   readonly prefillMs: number;
-  /** Milliseconds of every further token, on average; 0 where there is none. */
+  /** Average milliseconds per further token; 0 if there is none. */
   readonly msPerToken: number;
 }
 
@@ -75,23 +75,23 @@ export class GrootL {
 
   private constructor(
     private readonly base: LanguageGraphs,
-    /** Undefined where the model has none: then prompts are token ids. */
+    /** Undefined if the model has none; prompts are then token ids. */
     readonly tokenizer: TextTokenizer | undefined,
   ) {}
 
   /**
-   * Loads a model that the converter wrote, or that {@link save} has.
+   * Loads a model that was written by the converter or by {@link save}.
    * @param source URL of its model.json (also `indexeddb://name`), a folder such as `fileSystem(dir)` of
-   *   `tfjs-grootvl/node`, any IOHandler such as `tf.io.http(url, options)`, or a `MemorySink`. Where a source is a
-   *   single model without what would lie beside it, `options.files` can give `decode.json` and `tokenizer.json`; without
-   *   the first a token costs as much as all tokens before it, without the second prompts are token ids.
-   * @throws {Error} one line, when it cannot be loaded or is no GrootL model; the signal's reason when it is aborted.
+   *   `tfjs-grootvl/node`, any IOHandler such as `tf.io.http(url, options)`, or a `MemorySink`. If the source is a single
+   *   model without the files beside it, `options.files` can provide `decode.json` and `tokenizer.json`; without the first,
+   *   each token costs as much as reading all previous tokens, without the second, prompts are token ids.
+   * @throws {Error} one line, if it cannot be loaded or is not a GrootL model; the signal's reason if it is aborted.
    */
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<GrootL> {
     const method = 'GrootL.load';
     const opened = openSource(method, source, options);
     const beside = readBeside(opened);
-    beside.catch(() => {}); // reported after the model
+    beside.catch(() => {}); // the error is reported after the model's
     return openModel(opened, options, (model) => GrootL.of(method, model, opened, beside));
   }
 
@@ -121,18 +121,19 @@ export class GrootL {
   }
 
   /**
-   * The GraphModel that reads a text: `input_ids` and `prompt_length` in, `logits` out. While an adapter is attached it is
-   * another one.
+   * The GraphModel that reads a text: inputs `input_ids` and `prompt_length`, output `logits`. A different one while an
+   * adapter is attached.
    */
   get model(): GraphModel {
     return this.graphs.prefill;
   }
 
   /**
-   * Attaches a LoRA adapter, in place of one that is attached. The model's own weights stay as they are, beside the
-   * matrices that the adapter changes; an output head that is tied to the embeddings stays as it is too, as in training.
-   * @param adapter what `readAdapter` of `tfjs-grootvl/converters` gives, or one that is trained, with its values now.
-   * @throws {Error} when it changes what the model does not have.
+   * Attaches a LoRA adapter and detaches the previous one. The model's own weights do not change: updated matrices are held
+   * beside them. An output head tied to the embeddings is not updated either, as in training.
+   * @param adapter the result of `readAdapter` of `tfjs-grootvl/converters`, or an adapter in training, with its current
+   *   values.
+   * @throws {Error} if it updates a module that the model does not have.
    */
   async attach(adapter: Adapter | { readonly weights: () => Promise<Adapter> }): Promise<void> {
     const given = 'weights' in adapter ? await adapter.weights() : adapter;
@@ -147,7 +148,7 @@ export class GrootL {
     return this.adapted !== undefined;
   }
 
-  /** Takes the adapter off: the model is what it was, bit for bit. Does nothing where there is none. */
+  /** Detaches the adapter: the model's outputs are again the same bit for bit. Does nothing if none is attached. */
   detach(): void {
     this.adapted?.dispose();
     this.adapted = undefined;
@@ -160,8 +161,8 @@ export class GrootL {
   /**
    * Continues a prompt.
    * @param prompt text, or token ids.
-   * @throws {Error} when it is a text and there is no tokenizer, an id or an option makes no sense, or the prompt does
-   *     not fit into memory; the signal's reason when it is aborted.
+   * @throws {Error} if it is text and there is no tokenizer, an id or option is invalid, or the prompt does not fit into
+   *   memory; the signal's reason if it is aborted.
    */
   async generate(prompt: string | readonly number[], options: GenerateOptions = {}): Promise<Generation> {
     const stream = this.stream(prompt, options);
@@ -171,7 +172,7 @@ export class GrootL {
     }
   }
 
-  /** Continues a prompt, token by token: see {@link generate}. The value of the iterator's end is the whole. */
+  /** Continues a prompt token by token: see {@link generate}. The iterator's return value is the complete result. */
   async *stream(
     prompt: string | readonly number[],
     options: GenerateOptions = {},
@@ -223,10 +224,10 @@ export class GrootL {
   }
 
   /**
-   * The tokens of a prompt, and the tree over them that a layer makes when it reads the prompt.
+   * Returns the tokens of a prompt, and the tree over them that a layer builds when it reads the prompt.
    * @param prompt text, or token ids.
    * @param options.layer from 0, the default, to `metadata.architecture.layers` - 1.
-   * @throws {Error} as {@link generate} does.
+   * @throws {Error} as {@link generate}.
    */
   async view(
     prompt: string | readonly number[],
@@ -246,9 +247,9 @@ export class GrootL {
   }
 
   /**
-   * How likely a continuation is after a context, with the meaning of EleutherAI's evaluation harness: white space at
-   * the end of the context belongs to the continuation, and an empty context is one token that begins a text.
-   * @throws {Error} when the model has no tokenizer or the continuation no tokens.
+   * Computes the log-probability of a continuation after a context, as defined by EleutherAI's evaluation harness: trailing
+   * white space of the context belongs to the continuation, and an empty context is one beginning-of-text token.
+   * @throws {Error} if the model has no tokenizer or the continuation has no tokens.
    */
   async score(context: string, continuation: string): Promise<Score> {
     ANY_TEXT(context, 'GrootL.score: the context');
@@ -257,7 +258,7 @@ export class GrootL {
     return score;
   }
 
-  /** Scores several continuations at once. What one is worth does not depend on the others. */
+  /** Scores several continuations at once. The scores do not depend on one another. */
   async scoreAll(
     requests: readonly { readonly context: string; readonly continuation: string }[],
   ): Promise<Score[]> {
@@ -266,11 +267,11 @@ export class GrootL {
   }
 
   /**
-   * How well the model predicts a text.
-   * @param options.window tokens of consecutive windows, whose incomplete rest is dropped. Without it the whole text is
-   *     one window, after a token that begins it, and every token is scored.
-   * @param options.promptLength tokens at the beginning of a window that are its prompt and not scored; half of it.
-   * @throws {Error} when the model has no tokenizer or the text is shorter than a window.
+   * Computes the perplexity of a text.
+   * @param options.window tokens per window; windows are consecutive and an incomplete last one is dropped. By default the
+   *   whole text is one window after a beginning-of-text token, and every token is scored.
+   * @param options.promptLength tokens at the start of a window that form its prompt and are not scored; half by default.
+   * @throws {Error} if the model has no tokenizer or the text is shorter than a window.
    */
   async perplexity(
     text: string | readonly number[],
@@ -306,8 +307,8 @@ export class GrootL {
   }
 
   /**
-   * Saves the model with the values that its weights have now, and what lies beside it within: one model.json that
-   * {@link load} takes from anywhere. An adapter that is attached is not part of it.
+   * Saves the model with the current values of its weights, and the files beside it embedded: a single model.json that
+   * {@link load} accepts from anywhere. An attached adapter is not included.
    * @param target an IOHandler such as `fileSystem(dir)`, or a URL such as `indexeddb://name`.
    */
   save(target: io.IOHandler | string): Promise<io.SaveResult> {
@@ -320,7 +321,7 @@ export class GrootL {
     this.base.dispose();
   }
 
-  /** What stands for the text before the first token. */
+  /** The token that stands for an empty text. */
   private get firstToken(): number {
     const { beginOfText, endOfText } = this.metadata.tokens;
     return beginOfText ?? endOfText ?? 0;
@@ -382,7 +383,7 @@ export class GrootL {
       const length = Math.max(...batch.map((index) => requests[index].ids.length - 1));
       const rows = batch.map((index) => {
         const { ids } = requests[index];
-        // What follows a text changes nothing before it, as long as the prompt is not longer.
+        // Padding after a text does not affect earlier positions, as long as the prompt is not longer.
         return Array.from({ length }, (_, t) => (t < ids.length - 1 ? ids[t] : 0));
       });
       const { promptLength } = requests[batch[0]];
@@ -437,7 +438,7 @@ async function readBeside({ readText }: OpenedSource): Promise<Record<string, st
   return Object.fromEntries(texts.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-/** Those that a model has within. */
+/** Returns those files that are embedded in a model. */
 function embedded(files: unknown): Record<string, string> {
   if (!isRecord(files)) return {};
   const texts = BESIDE.filter((file) => Object.hasOwn(files, file)).map((file) => {

@@ -1,4 +1,4 @@
-/** What the converter writes into a GrootL model and what `GrootL` reads from it: `model.metadata` in tfjs. */
+/** Metadata of GrootL models, written by the converter and read by `GrootL`: `model.metadata` in tfjs. */
 import {
   boolean,
   type Check,
@@ -12,32 +12,32 @@ import {
   text,
 } from './checks.js';
 
-/** The sizes of a Mamba language model (A. Gu and T. Dao, "Mamba", 2023) whose scan may have a tree (GrootVL). */
+/** Architecture of a Mamba language model (A. Gu and T. Dao, "Mamba", 2023), optionally with a tree scan (GrootVL). */
 export interface GrootLArchitecture {
   /** `GrootL`, or `Mamba` for the ordinary model without a tree. */
   readonly name: 'GrootL' | 'Mamba';
-  /** `tree`: the recurrence along the text plus 0.3 of the tree of the prompt; `chain`: the recurrence alone. */
+  /** `tree`: the recurrence along the text plus 0.3 times the tree scan of the prompt; `chain`: the recurrence alone. */
   readonly scan: 'tree' | 'chain';
   readonly layers: number;
   /** Channels between layers. */
   readonly hidden: number;
   /** Channels of the state-space models. */
   readonly intermediate: number;
-  /** States a channel. */
+  /** States per channel. */
   readonly states: number;
-  /** Taps of the causal convolution. */
+  /** Kernel size of the causal convolution. */
   readonly taps: number;
-  /** Rank of the projection that gives the step. */
+  /** Rank of the projection of dt. */
   readonly stepRank: number;
-  /** Rows of the embedding matrix; the tokenizer may name fewer. */
+  /** Rows of the embedding matrix; the tokenizer may define fewer. */
   readonly vocabulary: number;
-  /** Whether the output head is the embedding matrix. */
+  /** Whether the output head shares the embedding matrix. */
   readonly tiedHead: boolean;
-  /** Added to the mean square in normalisations. */
+  /** Added to the mean square in RMSNorm. */
   readonly epsilon: number;
 }
 
-/** A file that went into a model. */
+/** A file that the model was converted from. */
 export interface SourceFile {
   readonly file: string;
   readonly sha256: string;
@@ -46,7 +46,7 @@ export interface SourceFile {
 /** `userDefinedMetadata` of model.json and decode.json. */
 export interface GrootLMetadata {
   readonly architecture: GrootLArchitecture & { readonly family: 'GrootL'; readonly parameters: number };
-  /** Token ids with a meaning, where the configuration names them. */
+  /** Special token ids, if the configuration names them. */
   readonly tokens: {
     readonly beginOfText: number | null;
     readonly endOfText: number | null;
@@ -57,14 +57,14 @@ export interface GrootLMetadata {
     readonly shards: readonly SourceFile[];
     /** The LoRA adapter that was merged. */
     readonly adapter: SourceFile | null;
-    /** Parameters trained whole beside the adapter, which replaced the model's. */
+    /** Parameters that were fully trained beside the adapter and replaced those of the model. */
     readonly trained?: SourceFile;
   };
   readonly quantization: string;
-  /** Nodes that may be asked for beside the outputs, or fed. */
+  /** Nodes that may be requested in addition to the outputs, or fed. */
   readonly nodes: readonly string[];
   readonly converter: { readonly name: 'tfjs-grootvl'; readonly version: string };
-  /** Texts of the files beside model.json, where a model is one file, as in IndexedDB: `decode.json`, `tokenizer.json`. */
+  /** Texts of the files beside model.json for a model in a single file, as in IndexedDB: `decode.json`, `tokenizer.json`. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
@@ -72,7 +72,7 @@ const SIZE = integer(1, 2 ** 20);
 const TOKEN = nullable(integer(0, 2 ** 22));
 const FILE = record({ file: optional(text(1000)), sha256: optional(text(100)) });
 
-/** What untrusted metadata may hold. */
+/** Check of untrusted metadata. */
 export const GROOTL_METADATA: Check = record({
   architecture: record({
     family: oneOf('GrootL'),

@@ -1,4 +1,4 @@
-/** GrootV: what a person does with a converted vision model. */
+/** GrootV: a converted vision model that classifies images. */
 import {
   concat,
   dispose,
@@ -36,36 +36,36 @@ import { readMetadata } from './metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
 import { checkWorkingBytes, failure, loadPictureModel, PictureModel, workingBytes } from './picture_model.js';
 
-/** A class and how likely the model thinks it is. */
+/** A class and its predicted probability. */
 export interface Prediction {
   readonly index: number;
-  /** The class's name, or its index as text where the names are not known. */
+  /** The class's name, or its index as text if names are unknown. */
   readonly label: string;
   /** From 0 to 1. */
   readonly probability: number;
 }
 
-/** How pictures are given to `GrootV.prepare` and `GrootV.classify`. */
+/** How images are prepared for `GrootV.prepare` and `GrootV.classify`. */
 export interface PrepareOptions {
   /**
-   * True (the default): a picture becomes the square that the model was evaluated on, `metadata.preprocessing`: its
-   * short side resized, its middle cut out. False: the pixels are taken as they are, of any size.
+   * True (the default): an image is prepared as in the model's evaluation, see `metadata.preprocessing`: its short side is
+   * resized and the central square is cropped. False: the pixels are used as they are, at any size.
    */
   readonly prepare?: boolean;
-  /** Ends the work between two pictures, with the signal's reason. */
+  /** Aborts the work between two images, with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 export interface ClassifyOptions extends PrepareOptions {
-  /** Classes to list for each picture, at least 1; no more than the model has are given. Default 5. */
+  /** Number of classes to return per image, at least 1, limited to the classes of the model. Default 5. */
   readonly top?: number;
 }
 
-/** Which block of the model is looked at, and how large its picture is. */
+/** Which block of the model to inspect, and the size of its image. */
 export interface BlockOptions {
-  /** Counted over the whole network. Default 0. */
+  /** Index over the whole network. Default 0. */
   readonly block?: number;
-  /** Short side in pixels to which the picture is resized first, nothing is cut off. Default: as it is. */
+  /** Short side in pixels to which the image is resized first, without cropping. Default: not resized. */
   readonly size?: number;
   readonly signal?: AbortSignal;
 }
@@ -74,26 +74,26 @@ export interface AffinityOptions extends BlockOptions, AffinityPoint {}
 
 const NO_HEAD = 'the model has no classification head';
 
-/** Pictures of one prediction, of any size. */
+/** Images per prediction, whatever their size. */
 const FEWEST_TOGETHER = 8;
-/** Of small pictures: what JavaScript does for a prediction is done once for all of them, and for more it is little. */
+/** The same for small images: the overhead of a prediction in JavaScript is shared, and larger batches gain little more. */
 const MOST_TOGETHER = 64;
-/** Pixels of small pictures that go together: as many as the fewest of the usual 224 x 224 have. */
+/** Pixels per prediction of small images: those of `FEWEST_TOGETHER` images of the usual 224 x 224. */
 const PIXELS_TOGETHER = FEWEST_TOGETHER * 224 * 224;
 
-/** Pictures of this size that are predicted at a time: a longer list needs no more memory. */
+/** Images of this size that are predicted at a time, so that a longer list needs no more memory. */
 function fittingTogether({ width, height }: Extent): number {
   const fitting = Math.floor(PIXELS_TOGETHER / (width * height));
   return Math.max(FEWEST_TOGETHER, Math.min(fitting, MOST_TOGETHER));
 }
 
-/** A converted GrootV model. Any image size will do; `metadata.preprocessing` says what it was trained for. */
+/** A converted GrootV model. It accepts any image size; `metadata.preprocessing` says what it was trained for. */
 export class GrootV extends PictureModel<GrootVMetadata> {
   /**
-   * Loads a model that `convertCheckpoint` wrote, or that {@link save} has.
+   * Loads a model that was written by `convertCheckpoint` or {@link save}.
    * @param source URL of its model.json (also `indexeddb://name`), any IOHandler such as `tf.io.http(url, options)` or
    *   `fileSystem(dir)` of `tfjs-grootvl/node`, or a `MemorySink`.
-   * @throws {Error} one line, when it cannot be loaded or is no GrootV model; the signal's reason when it is aborted.
+   * @throws {Error} one line, if it cannot be loaded or is not a GrootV model; the signal's reason if it is aborted.
    */
   static load(source: ModelSource, options: LoadOptions = {}): Promise<GrootV> {
     return loadPictureModel('GrootV.load', source, options, GrootV.of);
@@ -110,21 +110,21 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     return this.metadata.preprocessing.size;
   }
 
-  /** Pictures of the model's size that `classify` predicts at a time, however many it is given: 8, of small ones up to 64. */
+  /** Images of the model's size that `classify` predicts at a time, however many it is given: 8, or up to 64 small ones. */
   get picturesTogether(): number {
     const { size } = this.metadata.preprocessing;
     return fittingTogether({ width: size, height: size });
   }
 
-  /** The blocks of the whole network. */
+  /** Number of blocks in the whole network. */
   get numBlocks(): number {
     return this.metadata.architecture.depths.reduce((total, depth) => total + depth, 0);
   }
 
   /**
-   * Logits [N, classes] of pictures as they are, [H, W, 3] or [N, H, W, 3], such as `prepare` gives. The caller disposes
-   * them.
-   * @throws {Error} one line, when the tensor is not as described or the model has no classes.
+   * Computes the logits [N, classes] of prepared images, [H, W, 3] or [N, H, W, 3], for example from `prepare`. The caller
+   * disposes them.
+   * @throws {Error} one line, if the tensor is invalid or the model has no classes.
    */
   logits(image: ImageTensor): Tensor2D {
     this.checkPictures('logits');
@@ -138,10 +138,10 @@ export class GrootV extends PictureModel<GrootVMetadata> {
   }
 
   /**
-   * The model's view of pictures, as `classify` gives it to the model: [N, size, size, 3] float32, RGB from 0 to 255.
-   * A tensor that already has the model's size passes unchanged. The caller disposes the result.
-   * @param images one picture or a list; a tensor of rank 4 is a batch of pictures.
-   * @throws {Error} as `classify` does.
+   * Prepares images as `classify` does for the model: [N, size, size, 3] float32, RGB from 0 to 255. A tensor that already
+   * has the model's size is returned unchanged. The caller disposes the result.
+   * @param images one image or a list; a tensor of rank 4 is a batch of images.
+   * @throws {Error} as `classify`.
    */
   async prepare(images: ImageInput | readonly ImageInput[], options: PrepareOptions = {}): Promise<Tensor4D> {
     const batches: Tensor4D[] = [];
@@ -158,15 +158,14 @@ export class GrootV extends PictureModel<GrootVMetadata> {
   }
 
   /**
-   * The most probable classes of each picture, the best first.
-   * @param images one picture or a list. A picture is what a person has of it: in a page an `<img>`, `<canvas>`, `<video>`
-   * (its current frame), OffscreenCanvas, ImageBitmap, ImageData, Blob or URL; in Node, with `tfjs-grootvl/node` imported,
-   * a path, URL, Blob or the bytes of a file; everywhere pixels {data, width, height} or a tensor [H, W, 3] or a batch
-   * [N, H, W, 3] with values from 0 to 255. Each is prepared as the model's metadata say, tensors too, unless
-   * `prepare: false`.
-   * @returns a row for each picture, in order.
-   * @throws {Error} one line, when the model has no classification head or has been disposed, an option or a tensor is
-   * not as described, or a picture cannot be read: not loaded yet, of another origin, empty, damaged.
+   * Returns the most probable classes of each image, by descending probability.
+   * @param images one image or a list. An image is, in a page, an `<img>`, `<canvas>`, `<video>` (its current frame),
+   *   OffscreenCanvas, ImageBitmap, ImageData, Blob or URL; in Node, with `tfjs-grootvl/node` imported, a path, URL, Blob or
+   *   the bytes of a file; everywhere, pixels {data, width, height} or a tensor [H, W, 3], or a batch [N, H, W, 3], with
+   *   values from 0 to 255. Each is prepared according to the model's metadata, tensors too, unless `prepare: false`.
+   * @returns a row for each image, in order.
+   * @throws {Error} one line, if the model has no classification head or has been disposed, an option or a tensor is
+   *   invalid, or an image cannot be read: not loaded yet, from another origin, empty, damaged.
    */
   async classify(
     images: ImageInput | readonly ImageInput[],
@@ -189,23 +188,26 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     return rows;
   }
 
-  /** About how many bytes the tensors of `view` take at their peak for a picture of this size, pixels. */
+  /** Estimates the peak bytes of the tensors of `view` for an image of this size in pixels. */
   workingBytes(extent: { readonly width: number; readonly height: number }): number {
     return workingBytes(extent, this.metadata.architecture);
   }
 
   /**
-   * A block (the first by default) over one picture, of the kinds that `classify` takes: its tree, and affinities that cost
-   * one scan each, so that they follow a pointer. The whole picture is read, as it is or resized to `size`. The caller
-   * disposes the view.
-   * @throws {Error} one line, also for a picture that would need more than 3.5 GB (`workingBytes`); the signal's reason when
-   * it is aborted.
+   * Inspects a block (the first by default) on one image, of the kinds that `classify` accepts: its tree, and affinities
+   * that cost one scan each, fast enough to follow a pointer. The whole image is used, as it is or resized to `size`. The
+   * caller disposes the view.
+   * @throws {Error} one line, also for an image that would need more than 3.5 GB (`workingBytes`); the signal's reason if it
+   *   is aborted.
    */
   async view(image: ImageInput, options: BlockOptions = {}): Promise<BlockView> {
     return this.viewOf('view', image, options);
   }
 
-  /** The tree of a {@link view}. @throws {Error} as `view` does, and where a cross scan goes along four paths. */
+  /**
+   * Returns the tree of a {@link view}.
+   * @throws {Error} as `view`, and for a cross scan, which follows four paths.
+   */
   async tree(image: ImageInput, options: BlockOptions = {}): Promise<BlockTree> {
     if (this.metadata.architecture.scan === 'cross')
       throw new Error('GrootV.tree: a cross scan goes along four paths, not along a tree');
@@ -214,7 +216,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     return view.tree as BlockTree;
   }
 
-  /** One {@link BlockView.affinity} of a {@link view}. */
+  /** Returns one {@link BlockView.affinity} of a {@link view}. */
   async affinity(image: ImageInput, options: AffinityOptions): Promise<AffinityMap> {
     checkPoint(options);
     const view = await this.viewOf('affinity', image, options);
@@ -225,7 +227,9 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     }
   }
 
-  /** Pictures as tensors [N, H, W, 3] of at most {@link fittingTogether}, unless one tensor holds more. */
+  /**
+   * Yields images as tensors [N, H, W, 3] with at most {@link fittingTogether} images, unless one given tensor holds more.
+   */
   private async *batches(
     method: string,
     images: ImageInput | readonly ImageInput[],
@@ -286,7 +290,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     if (weights !== undefined) names.push(weights);
     let nodes: Tensor[];
     try {
-      // An output may be a weight, which stays the model's.
+      // An output may be a weight, which the model still owns.
       nodes = tidy(() =>
         (this.model.execute({ image: input }, names) as Tensor[]).map((each) => each.clone()),
       );
@@ -306,7 +310,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     return BlockView.of(scan, options.signal);
   }
 
-  /** One whole picture as the model takes it, and the size that it had before it was resized. */
+  /** Returns one whole image as the model takes it, and its size before it was resized. */
   private async wholeInput(
     method: string,
     image: ImageInput,
@@ -333,7 +337,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     );
   }
 
-  /** What the scan of a block sums, the nodes of its trees, and that of the weights which a tree was made of. */
+  /** What the scan of a block sums, the nodes of its trees, and the node of the weights by which a tree was chosen. */
   private scanOf(block: number): { aggregate: Aggregate; paths: string[]; weights?: string } {
     const { depths, scan = 'tree', trees = 'block', aggregate = 'all' } = this.metadata.architecture;
     const level = this.levelOf(block);

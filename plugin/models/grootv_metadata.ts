@@ -1,4 +1,4 @@
-/** What the converter writes into a GrootV model and what `GrootV` reads from it: `model.metadata` in tfjs. */
+/** Metadata of GrootV models, written by the converter and read by `GrootV`: `model.metadata` in tfjs. */
 import type { Metric } from '../ops/edge_dissimilarity.js';
 import {
   boolean,
@@ -13,59 +13,62 @@ import {
   text,
 } from './checks.js';
 
-/** Stride of each of the two convolutions of the stem: 2 of GrootV, 1 of GG-SSM. */
+/** Stride of each of the two convolutions of the stem: 2 for GrootV, 1 for GG-SSM. */
 export type StemStride = 1 | 2;
 
-/** How the states of the blocks travel over the picture. Left out: what GrootV does, the first of each. */
+/**
+ * How the states of the blocks are propagated over the image. Missing fields have the first value of each, which is
+ * GrootV's.
+ */
 export interface GrootVScan {
   /**
-   * `tree`: along a spanning tree of the features. `raster`: along the rows, an ordinary recurrence. `cross`: the sum of
-   * the recurrences along rows, columns, and both backwards, with one set of parameters.
+   * `tree`: along a spanning tree of the features. `raster`: along the rows, an ordinary recurrence. `cross`: the sum of the
+   * recurrences along rows, columns, and both backwards, with shared parameters.
    */
   readonly scan?: (typeof SCANS)[number];
-  /** Of trees: the dissimilarity of the pixels that an edge joins, see `edgeDissimilarity`. */
+  /** For trees: the dissimilarity of the pixels that an edge joins, see `edgeDissimilarity`. */
   readonly metric?: Metric;
-  /** Of trees: every block makes its own, or the first block of a stage makes that of the whole stage. */
+  /** For trees: every block builds its own, or the first block of a stage builds that of the whole stage. */
   readonly trees?: (typeof TREES)[number];
-  /** Of trees: a vertex sums all vertices, or those from which the way to the first pixel, the root, leads through it. */
+  /** For trees: a vertex sums all vertices, or only its subtree, with the first pixel as the root. */
   readonly aggregate?: (typeof AGGREGATES)[number];
 }
 
-/** The values of each. */
+/** The allowed values of each. */
 export const SCANS = ['tree', 'raster', 'cross'] as const;
 export const METRICS = ['cosine', 'euclidean', 'manhattan'] as const satisfies readonly Metric[];
 export const TREES = ['block', 'stage'] as const;
-/** The paths of a cross scan, directions of `pathTree`; the first alone is that of a raster scan. */
+/** The paths of a cross scan, as directions of `pathTree`; the first is also that of a raster scan. */
 export const SCAN_PATHS = ['row', 'column', 'row_reverse', 'column_reverse'] as const;
 export const AGGREGATES = ['all', 'root'] as const;
 
-/** The sizes of GrootV without a head: what all networks on it have. */
+/** Architecture of GrootV without a head, shared by all networks built on it. */
 export interface GrootVTrunk extends GrootVScan {
   /**
-   * `GrootV-T`, `-S` or `-B` for the published sizes, else `GrootV`, with a stem of stride 1 `GG-SSM` in its stead; of a
-   * network with another head, ` + ` and its name.
+   * `GrootV-T`, `-S` or `-B` for the published sizes, otherwise `GrootV`, or `GG-SSM` if the stem has stride 1; with another
+   * head, followed by ` + ` and its name.
    */
   readonly name: string;
   /** Channels of the first level; each further level has twice as many. */
   readonly channels: number;
   /** Blocks of each level. */
   readonly depths: readonly number[];
-  /** Hidden channels of the MLPs over the channels of their level. */
+  /** Ratio of the hidden channels of the MLPs to the channels of their level. */
   readonly mlpRatio: number;
-  /** Whether the two branches of a block are scaled by learnt gamma1 and gamma2. */
+  /** Whether the two branches of a block are scaled by learned gamma1 and gamma2. */
   readonly layerScale: boolean;
-  /** 2 where it is not there, as in models that were converted before. */
+  /** 2 if missing, as in models converted by older versions. */
   readonly stemStride?: StemStride;
-  /** Channels of the input; 3 where it is not there. */
+  /** Channels of the input; 3 if missing. */
   readonly inputChannels?: number;
 }
 
-/** Channels of the images that a network takes. */
+/** Returns the channels of a network's input images. */
 export function inputChannelsOf({ inputChannels = 3 }: GrootVTrunk): number {
   return inputChannels;
 }
 
-/** Rows or columns of a level's grid, of an image that has so many: every stride of 2 halves and rounds up. */
+/** Computes the rows or columns of a level's grid from those of the image: each stride of 2 halves and rounds up. */
 export function gridSize(pixels: number, level: number, stemStride: StemStride = 2): number {
   let size = pixels;
   for (let halvings = level + (stemStride === 2 ? 2 : 0); halvings > 0; halvings--)
@@ -73,7 +76,7 @@ export function gridSize(pixels: number, level: number, stemStride: StemStride =
   return size;
 }
 
-/** The sizes of a GrootV network (GrootVL, section 3.3). */
+/** Architecture of a GrootV network (GrootVL, section 3.3). */
 export interface GrootVArchitecture extends GrootVTrunk {
   /** Classes of the head; 0 without one. */
   readonly classes: number;
@@ -81,32 +84,32 @@ export interface GrootVArchitecture extends GrootVTrunk {
   readonly convolutionHead: boolean;
 }
 
-/** How an image becomes the input of the model, as the authors' evaluation does it. */
+/** How an image becomes the input of the model, as in the authors' evaluation. */
 export interface Preprocessing {
-  /** Side of the square that is cropped, pixels. */
+  /** Side of the cropped square in pixels. */
   readonly size: number;
   readonly resize: 'short-side';
   readonly resampling: 'bicubic';
   readonly crop: 'centre';
-  /** `any` where the model takes other than three, which nothing names. */
+  /** `any` if the number of channels is not three; nothing then defines their meaning. */
   readonly channels: 'RGB' | 'any';
-  /** Values that the graph's `image` input takes. */
+  /** Range of values of the graph's `image` input. */
   readonly range: readonly [0, 255];
   /**
-   * Taken out inside the graph, between `image` and `normalized`; of values from 0 to 1, one a channel. GG-SSM, and whatever
-   * takes other than three channels, has a mean of 0 and a deviation of 1.
+   * Mean that is subtracted and deviation that is divided by inside the graph, between `image` and `normalized`; for values
+   * from 0 to 1, one per channel. GG-SSM, and every model whose number of channels is not three, has mean 0 and deviation 1.
    */
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
 }
 
-/** What the metadata of every vision model say. */
+/** Metadata that all vision models share. */
 export interface VisionMetadata {
-  /** One name a class; null when they are not known. */
+  /** One name per class; null if unknown. */
   readonly classNames: readonly string[] | null;
   readonly source: { readonly file: string; readonly sha256: string; readonly weights: string };
   readonly quantization: string;
-  /** Nodes that may be asked for beside the outputs. */
+  /** Nodes that may be requested in addition to the outputs. */
   readonly nodes: readonly string[];
   readonly converter: { readonly name: 'tfjs-grootvl'; readonly version: string };
 }
@@ -118,9 +121,9 @@ export interface GrootVMetadata extends VisionMetadata {
 }
 
 /**
- * What an exported `.safetensors` file says beside the weights: the side of the images of a classifier and the stride of
- * its stem; names and colours of classes as JSON; the configuration of a segmenter or detector, as mmsegmentation and
- * mmdetection write it; the scan, as JSON.
+ * Metadata of an exported `.safetensors` file: the image side of a classifier and the stride of its stem; names and colours
+ * of classes as JSON; the configuration of a segmenter or detector, in the format of mmsegmentation and mmdetection; the
+ * scan, as JSON.
  */
 export const EXPORTED = {
   imageSize: 'image_size',
@@ -131,12 +134,12 @@ export const EXPORTED = {
   scan: 'grootvl_scan',
 } as const;
 
-/** Side of the largest square that a model may ask for, pixels. */
+/** Maximum side of the square that a model may request, in pixels. */
 export const MAX_IMAGE_SIZE = 4096;
 export const MAX_CLASSES = 1_000_000;
 const MAX_INPUT_CHANNELS = 4096;
 const CHANNEL_VALUE = number(-1000, 1000);
-/** A mean or a deviation: one number a channel. */
+/** A mean or a deviation: one number per channel. */
 export const COLOUR_CHANNELS = listOf(CHANNEL_VALUE, 3, 3);
 const INPUT_CHANNELS = listOf(CHANNEL_VALUE, 1, MAX_INPUT_CHANNELS);
 
@@ -149,7 +152,7 @@ export const SCAN_FIELDS = {
 } satisfies Record<keyof GrootVScan, Check>;
 export const SCAN_NAMES = Object.keys(SCAN_FIELDS) as readonly (keyof GrootVScan)[];
 
-/** Checks of {@link GrootVTrunk}, and of the count of parameters. */
+/** Checks of {@link GrootVTrunk}, and of the parameter count. */
 export const TRUNK_FIELDS = {
   name: text(100),
   channels: integer(1, 65_536),
@@ -193,7 +196,7 @@ const SCHEMA = record({
   ...VISION_FIELDS,
 });
 
-/** What untrusted metadata may hold. */
+/** Check of untrusted metadata. */
 export const GROOTV_METADATA: Check = (value, name) => {
   SCHEMA(value, name);
   const { architecture, preprocessing, classNames } = value as GrootVMetadata;
@@ -204,7 +207,7 @@ export const GROOTV_METADATA: Check = (value, name) => {
     values(preprocessing[part], `${name}.preprocessing.${part}`);
 };
 
-/** @throws {Error} when a list is there and has other than one item a class */
+/** @throws {Error} if a list is present and does not have one item per class. */
 export function checkOnePerClass(
   list: readonly unknown[] | null,
   classes: number,

@@ -1,4 +1,4 @@
-/** The files of a model behind a URL. */
+/** Reads the files of a model from a URL. */
 import type { io } from '@tensorflow/tfjs-core';
 import { requestReason } from '../request_reason.js';
 import { MAX_JSON_CHARACTERS } from './bounded_json.js';
@@ -14,9 +14,9 @@ import {
 import { joined } from './streamed_weights.js';
 
 /**
- * The folder of the model.json at a URL.
- * @param url of model.json, also relative to the page, or of its folder with a slash at the end. What follows a `?` is
- *     kept for the files beside it.
+ * Returns the folder of the model.json at a URL.
+ * @param url of model.json, also relative to the page, or of its folder with a trailing slash. The part after a `?` is also
+ *   used for the files beside it.
  */
 export function httpFolder(url: string | URL, options: LoadOptions = {}): ModelFolder {
   const [, folder, name, query] = /^([^?#]*?)([^/?#]*)(\?[^#]*)?(?:#.*)?$/.exec(String(url)) ?? [];
@@ -53,7 +53,7 @@ class HttpFiles {
     return artifactsOf(model, { weightData: await this.readWeights(file, model) });
   }
 
-  /** Hosts of single-page applications answer paths that they do not know by their index page. */
+  /** Hosts of single-page applications answer unknown paths with their index page. */
   async readOptional(file: string): Promise<string | undefined> {
     const response = await this.request(file);
     if (response.status === 404 || response.status === 410) return undefined;
@@ -104,11 +104,11 @@ class HttpFiles {
   }
 
   private async readText(file: string, response: Response): Promise<string> {
-    // UTF-8 takes at least a byte a character.
+    // UTF-8 takes at least one byte per character.
     return new TextDecoder().decode(await this.read(file, response, MAX_JSON_CHARACTERS, () => {}));
   }
 
-  /** The body of an answer, which may not be longer than what is expected. */
+  /** Reads the body of a response, which may not be longer than expected. */
   private async read(
     file: string,
     response: Response,
@@ -150,7 +150,7 @@ class HttpFiles {
   }
 }
 
-/** No JSON begins as a page does; some hosts call every file HTML. */
+/** JSON never starts like an HTML page; some hosts label every file as HTML. */
 function isPage(response: Response, text: string): boolean {
   const [first] = text.trimStart();
   const isHtml = /^\s*text\/html\b/i.test(response.headers.get('content-type') ?? '');

@@ -1,4 +1,4 @@
-/** The two graphs of a GrootL model over one set of weights, and what flows between them. */
+/** The two graphs of a GrootL model over one set of weights, and the state passed between them. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import {
   concat,
@@ -20,14 +20,16 @@ import type { GrootLMetadata } from './grootl_metadata.js';
 import { LoadedModel } from './loaded_model.js';
 import { type ModelJson, parseModelJson } from './model_json.js';
 
-/** Positions whose logits are computed at once: with a vocabulary of 50,280, 13 MB of them. */
+/** Positions whose logits are computed at once: 13 MB for a vocabulary of 50,280. */
 const LOGIT_ROWS = 64;
 
-/** The state behind a text. */
+/** The state after a text. */
 export interface LanguageState {
-  /** Per layer what its scan and its convolution remember: `state_<layer>` [N, D, states], `past_<layer>` [N, taps-1, D]. */
+  /**
+   * Per layer, the states of its scan and of its convolution: `state_<layer>` [N, D, states], `past_<layer>` [N, taps-1, D].
+   */
   readonly tensors: NamedTensorMap;
-  /** The text itself, for models that have no graph to continue it. */
+  /** The text itself, for models without a decode graph. */
   readonly ids: readonly number[];
   readonly promptLength: number;
   dispose(): void;
@@ -43,7 +45,7 @@ export class LanguageGraphs {
     private readonly decode: LoadedModel | undefined,
     private readonly decodeJson: ModelJson | undefined,
     readonly metadata: GrootLMetadata,
-    /** Weights beside those of other graphs. */
+    /** Weights that replace those of the other graphs. */
     private readonly adapted?: NamedTensorMap,
   ) {
     this.stateNames = decode ? stateNamesOf(metadata) : [];
@@ -51,8 +53,8 @@ export class LanguageGraphs {
   }
 
   /**
-   * @param decodeText the text of decode.json. Without it a text is read again for each of its tokens.
-   * @throws {Error} when decode.json is no graph over the weights of the model.
+   * @param decodeText the text of decode.json. Without it, the whole text is read again for each token.
+   * @throws {Error} if decode.json is not a graph over the weights of the model.
    */
   static async over(
     prefill: LoadedModel,
@@ -68,8 +70,8 @@ export class LanguageGraphs {
   }
 
   /**
-   * The same graphs with the changes of an adapter. All other weights are the ones that these have, now and later.
-   * @throws {Error} when the adapter changes what the model does not have
+   * Returns the same graphs with an adapter applied. All other weights are shared, including later changes to them.
+   * @throws {Error} if the adapter updates a module that the model does not have.
    */
   async adaptedBy(adapter: Adapter): Promise<LanguageGraphs> {
     const adapted = adaptedWeights(this.prefill.weights, adapter);
@@ -93,7 +95,10 @@ export class LanguageGraphs {
     }
   }
 
-  /** Reads texts of one length. @returns [N, L, hidden], and the state behind the last token where it is asked for. */
+  /**
+   * Reads texts of one length.
+   * @returns [N, L, hidden], and the state after the last token if it is requested.
+   */
   read(rows: readonly (readonly number[])[], promptLength: number, withState: false): { hidden: Tensor3D };
   read(
     rows: readonly (readonly number[])[],
@@ -113,7 +118,9 @@ export class LanguageGraphs {
     return { hidden: hidden as Tensor3D, ...(withState && { state: this.named(states, text) }) };
   }
 
-  /** Order and parent of the tree of a layer over the tokens of a prompt, [L] each; vertices stand for tokens in reversed time. */
+  /**
+   * Order and parent of a layer's tree over the tokens of a prompt, [L] each; vertices stand for tokens in reversed time.
+   */
   async tree(ids: readonly number[], layer: number): Promise<[order: Int32Array, parent: Int32Array]> {
     const names = ['order', 'parent'].map((name) => `layers_${layer}/${name}`);
     const tensors = this.execute([ids], (input_ids) =>
@@ -126,7 +133,10 @@ export class LanguageGraphs {
     }
   }
 
-  /** Continues a text by a token, and disposes the state that it continues from. @returns what comes after it */
+  /**
+   * Continues a text by one token, and disposes the previous state.
+   * @returns the logits and state after that token
+   */
   async next(token: number, state: LanguageState): Promise<{ logits: Float32Array; state: LanguageState }> {
     const { decode } = this;
     const text = { ids: [...state.ids, token], promptLength: state.promptLength };
@@ -154,7 +164,7 @@ export class LanguageGraphs {
     }
   }
 
-  /** The logits of what comes after a text, and the state behind it. */
+  /** Returns the logits of the next token after a text, and the state after it. */
   async readToEnd(
     ids: readonly number[],
     promptLength: number,
@@ -173,7 +183,7 @@ export class LanguageGraphs {
     }
   }
 
-  /** Logits [positions][vocabulary] at places of a text that has been read, in pieces of bounded size. */
+  /** Yields logits [positions][vocabulary] at positions of a text that has been read, in pieces of bounded size. */
   async *logits(
     hidden: Tensor3D,
     places: readonly { readonly row: number; readonly position: number }[],
@@ -195,7 +205,7 @@ export class LanguageGraphs {
     }
   }
 
-  /** Frees the weights; of graphs with an adapter its changes. */
+  /** Frees the weights; for graphs with an adapter, only the updated matrices. */
   dispose(): void {
     if (this.adapted) {
       dispose(this.adapted);
@@ -234,7 +244,7 @@ export class LanguageGraphs {
   }
 }
 
-/** Engines have no error type of their own for it. */
+/** JavaScript engines have no separate error type for this. */
 function isOutOfMemory(error: unknown): boolean {
   const message = error instanceof Error ? error.message : String(error);
   return /out of memory|memory access out of bounds|allocation failed|cannot enlarge memory|aborted\(|array length|array buffer/i.test(
@@ -250,7 +260,7 @@ function nodesOf({ modelTopology }: Pick<ModelJson, 'modelTopology'>): readonly 
   return (modelTopology as { node: readonly TopologyNode[] }).node;
 }
 
-/** What nodes that do nothing but name an output stand for: every node costs a token time. */
+/** Resolves nodes that only name an output to their inputs, because every node adds time per token. */
 function nextNamesOf(decodeJson: ModelJson, stateNames: readonly string[]): string[] {
   const names = ['logits', ...stateNames.map((name) => `next_${name}`)];
   const meant = new Map(
@@ -267,7 +277,7 @@ function checkNodes(json: ModelJson, file: string, names: readonly string[]): vo
 
 type Description = Pick<ModelJson, 'modelTopology' | 'signature' | 'format'>;
 
-/** Loads a graph without weights and lets it read those of another, by name: they are in memory once. */
+/** Loads a graph without weights over the weights of another, matched by name, so that they are in memory once. */
 async function loadOver(
   file: string,
   { modelTopology, signature, format }: Description,

@@ -1,4 +1,4 @@
-/** Loads a model whose family the caller does not know. */
+/** Loads a model of any family. */
 import { quote } from './checks.js';
 import { Detector } from './detector.js';
 import { GrootL } from './grootl.js';
@@ -8,14 +8,14 @@ import { familyOf } from './metadata.js';
 import { type LoadOptions, type ModelSource, type OpenedSource, openSource } from './model_files.js';
 import { Segmenter } from './segmenter.js';
 
-/** A loaded model; `instanceof` tells which. */
+/** A loaded model; use `instanceof` to distinguish. */
 export type AnyModel = GrootV | Segmenter | Detector | GrootL;
 
 const METHOD = 'loadModel';
 
 type Reader = (method: string, model: LoadedModel, opened: OpenedSource) => AnyModel | Promise<AnyModel>;
 
-/** By the family that the metadata name. */
+/** By the family named in the metadata. */
 const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['GrootV', GrootV.of],
   ['GrootV-UperNet', Segmenter.of],
@@ -24,7 +24,7 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
 ]);
 
 /**
- * Loads a model that `convertCheckpoint` wrote, or that `save` has, of any family that has a class here. The weights are
+ * Loads a model that was written by `convertCheckpoint` or `save`, of any family that has a class here. The weights are
  * loaded once.
  *
  * ```js
@@ -34,15 +34,15 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
  *
  * @param source URL of its model.json (also `indexeddb://name`), any IOHandler such as `tf.io.http(url, options)` or
  *   `fileSystem(dir)` of `tfjs-grootvl/node`, or a `MemorySink`.
- * @throws {Error} one line, when it cannot be loaded, is of a family without a class (eye trackers, forecasters and bare
- *   UIS-Mamba: says how to run those), or names no family; the signal's reason when it is aborted.
+ * @throws {Error} one line, if it cannot be loaded, is of a family without a class (eye trackers, forecasters and bare
+ *   UIS-Mamba; the error says how to run those), or names no family; the signal's reason if it is aborted.
  */
 export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<AnyModel> {
   const opened = openSource(METHOD, source, options);
   return openModel(opened, options, (model) => readerOf(model)(METHOD, model, opened));
 }
 
-/** @throws {Error} where there is none */
+/** @throws {Error} if there is none. */
 function readerOf(model: LoadedModel): Reader {
   const family = familyOf(model);
   const reader = READERS.get(family ?? '');

@@ -1,4 +1,4 @@
-/** A GraphModel whose files were checked, whose errors can be read, and that saves the weights it has now. */
+/** A GraphModel that checks its files, throws readable errors, and saves its current weights. */
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, io, keep, type NamedTensorMap, Tensor, tidy } from '@tensorflow/tfjs-core';
 import { type Recorder, recorderOf } from '../kernels/recorders.js';
@@ -15,40 +15,40 @@ import { streamedWeights } from './streamed_weights.js';
 
 const MAX_MESSAGE = 500;
 
-/** Divisions into parts that a model keeps: one for what is fed and asked for. */
+/** Splits into parts that a model keeps, one per set of fed and requested nodes. */
 const MOST_DIVISIONS = 8;
 
-/** For the graph of a model whose weights come later. */
+/** For the graph of a model whose weights are loaded later. */
 const NO_WEIGHTS = { weightSpecs: [], weightData: new ArrayBuffer(0), getWeightStream: undefined };
 
 type Inputs = Tensor | Tensor[] | NamedTensorMap;
 
 export class LoadedModel extends GraphModel<io.IOHandler> {
-  /** Added to `userDefinedMetadata` where the model is saved. */
+  /** Added to `userDefinedMetadata` when the model is saved. */
   savedMetadata: Readonly<Record<string, object>> = {};
   private isDisposed = false;
-  /** By backend, made when it is needed. */
+  /** By backend, created on demand. */
   private readonly fused = new Map<string, FusedGraph | undefined>();
-  /** By backend, what is fed and what is asked for. */
+  /** By backend and by the fed and requested nodes. */
   private readonly parts = new Map<string, GraphPart[] | undefined>();
 
   private constructor(
-    /** The file that the model is from, for errors. */
+    /** The file that the model was loaded from, for errors. */
     readonly origin: string,
     private readonly description: io.ModelArtifacts,
-    /** What lies beside the model, where its artifacts carry it, as those of a `MemorySink` do. Untrusted. */
+    /** The files beside the model, if its artifacts include them, as those of a `MemorySink` do. Untrusted. */
     readonly files: unknown,
   ) {
     super({ load: async () => description });
   }
 
-  /** @throws {Error} one line, when the model cannot be read or its files contradict one another */
+  /** @throws {Error} one line, if the model cannot be read or its files contradict one another. */
   static async open(source: OpenedSource, signal?: AbortSignal): Promise<LoadedModel> {
     const artifacts: unknown = await source.load();
     return LoadedModel.from(source.origin, artifacts, signal);
   }
 
-  /** @throws {Error} as {@link open} */
+  /** @throws {Error} as {@link open}. */
   static async from(origin: string, artifacts: unknown, signal?: AbortSignal): Promise<LoadedModel> {
     checkArtifacts(origin, artifacts);
     // The weights are released once they are tensors; the caller's object keeps its own.
@@ -68,8 +68,7 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
   }
 
   /**
-   * Saves the model with the values that its weights have now, so that training is kept; quantised weights become
-   * what they stand for.
+   * Saves the model with the current values of its weights, including training; quantised weights are saved dequantised.
    * @param target an IOHandler such as `fileSystem(dir)`, or a URL such as `indexeddb://name`.
    */
   override async save(target: io.IOHandler | string, _config?: io.SaveConfig): Promise<io.SaveResult> {
@@ -97,7 +96,7 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     return { modelTopology: modelTopology as object, signature, format };
   }
 
-  /** Changes the graph, the signature or the metadata that the model is saved with. */
+  /** Changes the graph, the signature or the metadata with which the model is saved. */
   describe(changes: Pick<io.ModelArtifacts, 'modelTopology' | 'signature' | 'userDefinedMetadata'>): void {
     Object.assign(this.description, changes);
     this.fused.clear();
@@ -126,7 +125,7 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     super.dispose();
   }
 
-  /** The parts of a graph that waits for values, where the backend records computations. */
+  /** Returns the parts of a graph that waits for values, if the backend records computations. */
   private partsFor(
     graph: GraphModel,
     inputs: Inputs,
@@ -142,7 +141,7 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     return this.parts.get(key);
   }
 
-  /** Runs the graph, or does again what it did for inputs of the same shapes, where the backend can. */
+  /** Runs the graph, or replays the recording for inputs of the same shapes if the backend supports it. */
   private recorded(given: Inputs, outputs: string | string[] = []): Tensor | Tensor[] {
     const fused = this.fusedFor(given, outputs);
     const asked = Array.isArray(outputs) && outputs.length === 0 ? undefined : outputs;
@@ -153,7 +152,7 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     return results.length > 1 ? results : results[0];
   }
 
-  /** The graph with fewer nodes, where the backend has one and it has all that is fed and asked for. */
+  /** Returns the fused graph, if the backend has one and it contains every fed and requested node. */
   private fusedFor(inputs: Inputs, outputs: string | string[] = []): GraphModel | undefined {
     const backend = getBackend();
     if (!this.fused.has(backend)) this.fused.set(backend, fuse(this, backend));
@@ -167,17 +166,17 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
       throw new Error(`${this.origin}: the model has been disposed; load it again to use it`);
   }
 
-  /** The graph, and its weights unless they come as a stream. */
+  /** Loads the graph, and its weights unless they are streamed. */
   private loadGraph(): void {
-    // What was made before an error is freed with the scope.
+    // If this throws, the scope frees what was created before.
     tidy(() => {
-      // Kept by tfjs, so that changes by `describe` reach it.
+      // tfjs keeps this object, so that changes by `describe` reach it.
       this.loadSync(this.description);
       for (const tensors of Object.values(this.weights)) tensors.forEach(keep);
     });
   }
 
-  /** tfjs does not check nodes: errors of the engine say nothing about the graph. */
+  /** Rewords errors of the JavaScript engine: tfjs does not check nodes, and such errors say nothing about the graph. */
   private readable<T>(verb: 'read' | 'run', body: () => T): T {
     try {
       const result = body();
@@ -195,7 +194,7 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
   private explain(error: unknown, verb: 'read' | 'run'): unknown {
     if (error instanceof OpError) return error;
     if (error instanceof Error && !isOfEngine(error)) {
-      // tfjs lists every node that lacks something.
+      // tfjs lists every incomplete node.
       if (error.message.length <= MAX_MESSAGE) return error;
       const start = error.message.slice(0, MAX_MESSAGE);
       return new Error(`${this.origin}: the graph cannot be ${verb}: ${start}...`, { cause: error });
@@ -208,7 +207,7 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
   }
 }
 
-/** @param run computes outputs of inputs, by weights of the owner alone */
+/** @param run computes outputs from inputs, using only the weights of the owner */
 function recordedRun(
   recorder: Recorder,
   owner: GraphModel,
@@ -228,7 +227,7 @@ function recordedRun(
   });
 }
 
-/** Runs one part after the other, and frees what is not asked for. */
+/** Runs the parts one after another, and frees values that are not requested. */
 async function runParts(
   parts: readonly GraphPart[],
   fed: NamedTensorMap,
@@ -258,7 +257,7 @@ async function runParts(
   }
 }
 
-/** The positions of the inputs whose values nodes of an op wait for on the current backend. */
+/** Returns the positions of the inputs whose values nodes of an op wait for on the current backend. */
 function awaitedPositions(op: string): number[] {
   const declared = declaredOp(op);
   const names = Object.keys(declared?.inputs ?? {});
@@ -266,8 +265,8 @@ function awaitedPositions(op: string): number[] {
 }
 
 /**
- * After an asynchronous run tfjs frees every tensor that it did not know as a weight when these were set: also weights
- * that took the place of others since.
+ * After an asynchronous run, tfjs frees every tensor that was not a weight when the weights were set, including tensors that
+ * have replaced weights since. This registers the current ones.
  */
 function rememberWeights(model: GraphModel): void {
   const { executor } = model as unknown as { readonly executor: { weightMap: object } };
@@ -275,7 +274,7 @@ function rememberWeights(model: GraphModel): void {
   executor.weightMap = weightMap;
 }
 
-/** Whether an error was raised by the JavaScript engine, which knows nothing of graphs, and not by tfjs. */
+/** Whether an error was raised by the JavaScript engine, which knows nothing of graphs, rather than by tfjs. */
 function isOfEngine(error: unknown): boolean {
   if (error instanceof RangeError || error instanceof ReferenceError) return true;
   return error instanceof TypeError && !error.message.startsWith('Unknown op');
@@ -291,8 +290,8 @@ function onlyHandler(url: string): io.IOHandler {
 }
 
 /**
- * Opens a model and makes something of it; the weights are freed where that fails.
- * @throws {Error} one line, when it cannot be loaded; what `read` throws; the signal's reason when it is aborted
+ * Opens a model and passes it to `read`; the weights are freed if that fails.
+ * @throws {Error} one line, if it cannot be loaded; what `read` throws; the signal's reason if it is aborted.
  */
 export async function openModel<T>(
   source: OpenedSource,

@@ -1,14 +1,14 @@
-/** `userDefinedMetadata` of a model, checked against the schema of its family before anything uses it. */
+/** Checks the `userDefinedMetadata` of a model against the schema of its family before anything uses it. */
 import { type Check, isRecord } from './checks.js';
 import type { LoadedModel } from './loaded_model.js';
 
-/** What a model says of itself, and how errors name the file that it is in. */
+/** The metadata of a model, and the name of their file in errors. */
 interface Described {
   readonly metadata: LoadedModel['metadata'] | undefined;
   readonly origin: string;
 }
 
-/** The family that the metadata name, or undefined. */
+/** Returns the family that the metadata name, or undefined. */
 export function familyOf({ metadata }: Described): string | undefined {
   if (!isRecord(metadata) || !isRecord(metadata.architecture)) return undefined;
   const { family } = metadata.architecture;
@@ -16,8 +16,8 @@ export function familyOf({ metadata }: Described): string | undefined {
 }
 
 /**
- * @throws {Error} when the model is of another family, or a field is missing, of the wrong type or out of bounds: names
- *     the file, the field, what it holds and what is expected.
+ * @throws {Error} if the model is of another family, or a field is missing, of the wrong type or out of bounds; names the
+ *   file, the field, its value and what is expected.
  */
 export function readMetadata<T>(method: string, model: Described, family: string, check: Check): T {
   const { metadata, origin } = model;

@@ -1,4 +1,4 @@
-/** Where the files of a converted model are: its graph, its weights, and what lies beside them. */
+/** Locates the files of a converted model: its graph, its weights, and the files beside them. */
 import { io } from '@tensorflow/tfjs-core';
 import {
   abortSignal,
@@ -18,7 +18,7 @@ import { memoryFolder } from './read_folder.js';
 export type { LoadOptions, LoadProgress, ModelFolder } from './model_folder.js';
 
 /**
- * A model: the URL of its model.json, also `indexeddb://name` and whatever else tfjs has a handler for; any IOHandler,
+ * A model: the URL of its model.json, also `indexeddb://name` and any other URL that tfjs has a handler for; any IOHandler,
  * such as `tf.io.http(url, options)` or `fileSystem(dir)`; or files in memory, such as a `MemorySink`.
  */
 export type ModelSource =
@@ -29,12 +29,12 @@ export type ModelSource =
   | io.IOHandlerSync
   | { readonly files: ReadonlyMap<string, Uint8Array> };
 
-/** A source whose kind is known. */
+/** A source of known kind. */
 export interface OpenedSource {
-  /** Names model.json in errors. */
+  /** Name of model.json in errors. */
   readonly origin: string;
   load(): Promise<unknown>;
-  /** Undefined where a source is the model alone, and what would lie beside it cannot be asked for. */
+  /** Undefined if the source is only the model, and files beside it cannot be read. */
   readonly readText?: (file: string) => Promise<string | undefined>;
 }
 
@@ -52,7 +52,7 @@ const OPTIONS = {
   },
 };
 
-/** @throws {Error} that says what to give, when the source is none or nothing here loads it */
+/** @throws {Error} that says what to pass instead, if the source is invalid or no handler accepts it. */
 export function openSource(method: string, source: ModelSource, options: LoadOptions): OpenedSource {
   checkOptions(options, method, OPTIONS);
   const { files, signal } = options;
@@ -81,7 +81,7 @@ function openedSource(method: string, source: ModelSource, options: LoadOptions)
   const handler = source as io.IOHandler | ModelFolder;
   if ('readText' in handler) return opened(handler);
   if (isHttpRequest(handler)) {
-    // tfjs's handler has the URL and the options; what lies beside model.json is fetched in the same way.
+    // tfjs's handler has the URL and the options; the files beside model.json are fetched in the same way.
     const folder = httpFolder(handler.path, { ...handler, signal: options.signal });
     return { ...opened(folder), load: async () => handler.load?.() };
   }
@@ -116,7 +116,7 @@ function onDisk(method: string, path: string): string {
   return `a folder on disk is loaded with ${method}(fileSystem(${quote(folder)})), fileSystem from tfjs-grootvl/node`;
 }
 
-/** What `tf.io.http` gives. */
+/** Whether a handler is one made by `tf.io.http`. */
 function isHttpRequest(
   handler: object,
 ): handler is io.IOHandler & { path: string; requestInit?: RequestInit; fetch?: typeof fetch } {

@@ -1,34 +1,34 @@
-/** A folder with a model, wherever it is, and how it is fetched. */
+/** A model's folder, wherever it is, and the options for fetching it. */
 import type { io } from '@tensorflow/tfjs-core';
 
-/** A folder with a model: an IOHandler that also reads what lies beside model.json. In Node `fileSystem(dir)` is one. */
+/** A model's folder: an IOHandler that also reads the files beside model.json, such as `fileSystem(dir)` in Node. */
 export interface ModelFolder extends io.IOHandler {
-  /** Names model.json in errors. */
+  /** Name of model.json in errors. */
   readonly origin?: string;
-  /** The text of a file beside model.json, or undefined where there is none. */
+  /** Returns the text of a file beside model.json, or undefined if it does not exist. */
   readText(file: string): Promise<string | undefined>;
 }
 
-/** How far loading has come. */
+/** Progress of loading. */
 export interface LoadProgress {
-  /** The file that bytes have come of. */
+  /** The file that was read last. */
   readonly file: string;
-  /** Bytes of weights that have come. */
+  /** Bytes of weights loaded so far. */
   readonly loadedBytes: number;
-  /** Bytes of weights in all. */
+  /** Total bytes of weights. */
   readonly totalBytes: number;
 }
 
 /** How a model is fetched. `requestInit`, `fetchFunc` and `onProgress` are those of tfjs's `io.LoadOptions`. */
 export interface LoadOptions {
-  /** Of every request: headers, credentials and so on. */
+  /** Options of every request: headers, credentials and so on. */
   readonly requestInit?: RequestInit;
   /** Used instead of the global `fetch`; `fetchFunc` is tfjs's name for it. */
   readonly fetch?: typeof fetch;
   readonly fetchFunc?: typeof fetch;
-  /** Called with the fraction of the weights that has come, from 0 to 1. */
+  /** Called with the loaded fraction of the weights, from 0 to 1. */
   readonly onProgress?: (fraction: number, progress: LoadProgress) => void;
   readonly signal?: AbortSignal;
-  /** Texts of files that would lie beside model.json, such as `tokenizer.json`, where the source has none. */
+  /** Texts of the files beside model.json, such as `tokenizer.json`, if the source has none. */
   readonly files?: Readonly<Record<string, string>>;
 }

@@ -1,6 +1,6 @@
 /**
- * What a GraphModel consists of, checked before tfjs sees it: tfjs trusts its files, and a graph that it cannot read
- * ends in a TypeError or in a loop. Used by every way to load a model.
+ * Checks the contents of a GraphModel before tfjs sees it: tfjs trusts its files, and an unreadable graph ends in a
+ * TypeError or an endless loop. Used by every way to load a model.
  */
 import type { io } from '@tensorflow/tfjs-core';
 import { parseBoundedJson } from './bounded_json.js';
@@ -23,7 +23,7 @@ import { checkTopology, SHAPE } from './topology.js';
 /** model.json or decode.json. */
 export type ModelJson = Omit<io.ModelJSON, 'modelTopology'> & { readonly modelTopology: object };
 
-/** Bytes of one element on disk, by the dtype it is stored in. A text takes 4 bytes for its length, and its own. */
+/** Bytes per stored element, by stored dtype. A string takes 4 bytes for its length, plus its own. */
 const STORED_BYTES: ReadonlyMap<string, number> = new Map([
   ['float32', 4],
   ['int32', 4],
@@ -72,8 +72,8 @@ const MODEL = record({
 /**
  * Parses model.json or decode.json.
  * @param file names it in errors.
- * @throws {Error} one line that names the file and what is wrong in it, when it is no graph model, its graph has no
- *     meaning, or it names a file outside its folder.
+ * @throws {Error} one line that names the file and what is wrong in it, if it is not a graph model, its graph is invalid, or
+ *   it names a file outside its folder.
  */
 export function parseModelJson(json: string, file: string): ModelJson {
   const model = parseBoundedJson(json, file);
@@ -91,16 +91,16 @@ export function parseModelJson(json: string, file: string): ModelJson {
   return model as unknown as ModelJson;
 }
 
-/** Layers models and other JSON are told apart before any detail is complained about. */
+/** Rejects layers models and other JSON first, before any detail is checked. */
 function isGraphModel({ format, modelTopology, weightsManifest }: Record<string, unknown>): boolean {
   if (format !== undefined && format !== null && format !== 'graph-model') return false;
   return isRecord(modelTopology) && Array.isArray(modelTopology.node) && Array.isArray(weightsManifest);
 }
 
 /**
- * Checks what an IOHandler gave.
+ * Checks the artifacts returned by an IOHandler.
  * @param name names the model in errors.
- * @throws {Error} as {@link parseModelJson}, and when the weights are not as many bytes as they are said to be.
+ * @throws {Error} as {@link parseModelJson}, and if the weights do not have the declared number of bytes.
  */
 export function checkArtifacts(name: string, artifacts: unknown): asserts artifacts is io.ModelArtifacts {
   if (!isRecord(artifacts)) throw new Error(`${name}: the handler gave no model`);
@@ -115,7 +115,7 @@ export function checkArtifacts(name: string, artifacts: unknown): asserts artifa
   else checkWeightBytes(name, specs, weightData as io.WeightData | undefined);
 }
 
-/** The part `model.` of a field's name says nothing to who reads the file. */
+/** Removes the prefix `model.` from field names, which means nothing to a reader of the file. */
 function inFile(file: string, check: () => void): void {
   try {
     check();
@@ -126,7 +126,7 @@ function inFile(file: string, check: () => void): void {
   }
 }
 
-/** A model is somebody else's file: it must not name files elsewhere. */
+/** A model is an untrusted file: it must not name files elsewhere. */
 function checkShardPath(file: string, path: string): void {
   const parts = path.split(/[/\\]/);
   if (path === '' || parts[0] === '' || parts.includes('..') || /[:?#\0]|%(?:2e|2f|5c)/i.test(path)) {
@@ -145,8 +145,8 @@ function checkNames(file: string, weights: readonly io.WeightsManifestEntry[]): 
 }
 
 /**
- * Bytes that the weights of a group take on disk; of texts, the least that they may take.
- * @throws {Error} when a dtype is unknown or they are too many.
+ * Returns the stored bytes of a group's weights; for strings, the minimum.
+ * @throws {Error} if a dtype is unknown or there are too many bytes.
  */
 export function declaredBytes(file: string, weights: readonly io.WeightsManifestEntry[]): number {
   const declared = weights.reduce((sum, weight) => sum + storedBytes(file, weight), 0);
@@ -158,7 +158,7 @@ export function declaredBytes(file: string, weights: readonly io.WeightsManifest
   return declared;
 }
 
-/** Bytes of one weight on disk; of texts, the least that they may take. */
+/** Returns the stored bytes of one weight; for strings, the minimum. */
 export function storedBytes(
   file: string,
   { name, shape, dtype, quantization }: io.WeightsManifestEntry,
@@ -169,7 +169,7 @@ export function storedBytes(
   return shape.reduce((product, extent) => product * extent, bytes);
 }
 
-/** @throws {Error} unless the shards of a group have the size that the manifest declares */
+/** @throws {Error} unless the shards of a group have the size that the manifest declares. */
 export function checkStoredBytes(
   file: string,
   weights: readonly io.WeightsManifestEntry[],
@@ -201,7 +201,7 @@ function checkWeightBytes(
   );
 }
 
-/** What tfjs takes, from a model.json and its weights. */
+/** Returns the artifacts that tfjs loads, from a model.json and its weights. */
 export function artifactsOf(
   model: ModelJson,
   weights: Pick<io.ModelArtifacts, 'weightData' | 'getWeightStream'>,

@@ -1,9 +1,12 @@
-/** Graphs that are differentiated: convolutions and sums of tfjs become ops of this package, whose gradients have kernels. */
+/**
+ * Prepares graphs for differentiation: replaces tfjs's convolutions and sums by ops of this package, whose gradients have
+ * kernels.
+ */
 import { getGradient } from '@tensorflow/tfjs-core';
 import { asConvolution } from './convolution_nodes.js';
 import { branchSums, FLOAT, type GraphEditor } from './graph_editor.js';
 
-/** @throws {Error} when the gradients of tfjs's own ops are not registered */
+/** @throws {Error} if the gradients of tfjs's own ops are not registered. */
 export function checkGradients(method: string): void {
   if (getGradient('BatchMatMul')) return;
   throw new Error(
@@ -11,7 +14,7 @@ export function checkGradients(method: string): void {
   );
 }
 
-/** Replaces, in place, every convolution and sum of branches that an op of this package can stand for. */
+/** Replaces, in place, every convolution and branch sum for which this package has an op. */
 export function useOwnGradients(graph: GraphEditor): void {
   for (const { name, input = [] } of branchSums(graph)) graph.replace(name, 'BranchSum', input, FLOAT);
   useOwnConvolutions(graph);

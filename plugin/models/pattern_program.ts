@@ -1,14 +1,14 @@
 /** Regular expressions in JavaScript's syntax, compiled to instructions for `BoundedPattern`. */
 
-/** One instruction; targets are indices of instructions. */
+/** An instruction; targets are indices of instructions. */
 export type Instruction =
   | { readonly op: 'character'; readonly accepts: (codePoint: number) => boolean }
-  /** Goes on at `first`; should that fail, at `second`. `id` counts the choices of a program. */
+  /** Continues at `first` and, if that fails, at `second`. `id` numbers the choices of a program. */
   | { readonly op: 'choice'; first: number; second: number; readonly id: number }
   | { readonly op: 'jump'; target: number }
   | { readonly op: 'start' }
   | { readonly op: 'end' }
-  /** Runs what follows up to `match`, from `back` code points before; then goes on at `target`. */
+  /** Runs the following instructions up to `match`, starting `back` code points earlier; then continues at `target`. */
   | { readonly op: 'look'; negated: boolean; back: number; target: number; readonly id: number }
   | { readonly op: 'match' };
 
@@ -37,8 +37,7 @@ const MAX_SOURCE = 20_000;
 
 /**
  * Compiles the source of a RegExp with the flag `u`.
- * @throws {Error} when it has back references, lookbehinds of no fixed length or other syntax that is not supported, or
- *     is too large.
+ * @throws {Error} if it has back references, lookbehinds of variable length or other unsupported syntax, or is too large.
  */
 export function compilePattern(source: string): Program {
   if (source.length > MAX_SOURCE)
@@ -126,7 +125,7 @@ class Parser {
   }
 }
 
-/** Whether a code point is what one atom describes: the engine's own answer, remembered. */
+/** Returns whether an atom matches a code point, as the engine decides; results are cached. */
 function acceptor(atom: string): (codePoint: number) => boolean {
   const expression = new RegExp(`^${atom}$`, 'u');
   const known = new Map<number, boolean>();
@@ -230,7 +229,10 @@ class Emitter implements Program {
   }
 }
 
-/** Code points that a lookbehind takes. @throws {Error} when that is no fixed number */
+/**
+ * Returns the number of code points that a lookbehind matches.
+ * @throws {Error} if it is not fixed.
+ */
 function lengthOf(syntax: Syntax): number {
   switch (syntax.type) {
     case 'character':

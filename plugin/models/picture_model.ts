@@ -1,4 +1,4 @@
-/** What models of pictures have in common: a graph with metadata, and errors that name the method. */
+/** What image models share: a graph with metadata, and errors that name the method. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type io, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { type ImageInput, NOT_FINITE, toModelInput } from '../image/input.js';
@@ -18,16 +18,16 @@ import {
   type ReceptiveFieldOptions,
 } from './receptive_field.js';
 
-/** A loaded model of pictures. */
+/** A loaded image model. */
 export abstract class PictureModel<Metadata extends { readonly architecture: GrootVTrunk }> {
   protected constructor(
-    /** The GraphModel: `execute` for any node of `metadata.nodes`. */
+    /** The GraphModel; `execute` accepts any node of `metadata.nodes`. */
     readonly model: GraphModel,
     readonly metadata: Metadata,
   ) {}
 
   /**
-   * Saves the model with the values that its weights have now.
+   * Saves the model with the current values of its weights.
    * @param target an IOHandler such as `fileSystem(dir)`, or a URL such as `indexeddb://name`.
    */
   save(target: io.IOHandler | string): Promise<io.SaveResult> {
@@ -35,14 +35,14 @@ export abstract class PictureModel<Metadata extends { readonly architecture: Gro
   }
 
   /**
-   * The effective receptive field: how much every pixel contributes to the features in the middle of a level, mean over
-   * pictures, as RepLKNet's and VMamba's scripts take it. A spanning tree is a choice: no gradient flows through it, so
-   * that what reaches the middle is what travels along the trees of each picture, not what would change them.
-   * @param images pictures as for `GrootV.classify`, one or a list, or one after the other so that any number needs the
-   *   memory of one. A tensor of rank 4 is a batch of pictures, which are done together.
-   * @throws {Error} one line, when the gradients of tfjs's own ops are not registered (`import '@tensorflow/tfjs'`), the
-   *   model has been disposed, an option is not as described, there is no picture, or one cannot be read; the signal's
-   *   reason when it is aborted.
+   * Computes the effective receptive field: how much each pixel contributes to the features at the centre of a level,
+   * averaged over images, as in RepLKNet's and VMamba's scripts. No gradient flows through the choice of a spanning tree, so
+   * the result shows what the given trees carry to the centre, not what would change them.
+   * @param images images as for `GrootV.classify`: one, a list, or an async iterable, so that any number needs the memory of
+   *   one. A tensor of rank 4 is a batch of images that are processed together.
+   * @throws {Error} one line, if the gradients of tfjs's own ops are not registered (`import '@tensorflow/tfjs'`), the model
+   *   has been disposed, an option is invalid, there is no image, or one cannot be read; the signal's reason if it is
+   *   aborted.
    */
   async receptiveField(
     images: ImageInput | readonly ImageInput[] | AsyncIterable<ImageInput>,
@@ -82,10 +82,10 @@ export abstract class PictureModel<Metadata extends { readonly architecture: Gro
   /** The name of the class, for errors. */
   protected abstract readonly className: string;
 
-  /** Side of the square that pictures become where nobody says another, pixels. */
+  /** Default side, in pixels, of the square to which images are resized and cropped. */
   protected abstract get usualSide(): number;
 
-  /** @throws {Error} when the model takes other tensors than pictures */
+  /** @throws {Error} if the model takes tensors other than images. */
   protected checkPictures(method: string): void {
     const channels = inputChannelsOf(this.metadata.architecture);
     if (channels === 3) return;
@@ -120,10 +120,10 @@ function isSeveral(
 }
 
 /**
- * Loads a model of pictures.
- * @param method that a person has called, for errors
- * @param of makes it of its graph
- * @throws {Error} one line, when it cannot be loaded or is of another family; the signal's reason when it is aborted
+ * Loads an image model.
+ * @param method the public method that was called, for errors
+ * @param of creates it from its graph
+ * @throws {Error} one line, if it cannot be loaded or is of another family; the signal's reason if it is aborted.
  */
 export async function loadPictureModel<T>(
   method: string,
@@ -135,28 +135,28 @@ export async function loadPictureModel<T>(
 }
 
 /**
- * Runs a graph for some of its nodes. Only a graph with ops that wait for values runs asynchronously: tfjs's asynchronous
- * executor is slower, and warns of graphs in which it finds nothing to wait for.
+ * Runs a graph and returns some of its nodes. Only graphs with ops that wait for values run asynchronously: tfjs's
+ * asynchronous executor is slower, and warns if a graph has no asynchronous op.
  */
 export async function runGraph(
   model: GraphModel,
   inputs: NamedTensorMap,
   nodes: string[],
 ): Promise<Tensor[]> {
-  // tfjs gives a tensor for a list of one node.
+  // tfjs returns a single tensor for a list of one node.
   if (
     nodesOf(model)
       .map(({ op }) => declaredOp(op))
       .some((op) => op && awaitedInputs(op).length > 0)
   )
     return [await model.executeAsync(inputs, nodes)].flat();
-  // An output may be a weight, which stays the model's.
+  // An output may be a weight, which the model still owns.
   return tidy(() => [model.execute(inputs, nodes)].flat().map((tensor) => tensor.clone()));
 }
 
 /**
- * @param expected sizes; -1 stands for any of at least 1
- * @throws {Error} when what a node gives has another shape
+ * @param expected sizes; -1 stands for any size of at least 1
+ * @throws {Error} if the output of a node has another shape.
  */
 export function checkShape(node: string, { shape }: Tensor, expected: readonly number[]): void {
   const fits = (size: number, i: number) => (expected[i] === -1 ? size >= 1 : size === expected[i]);
@@ -166,8 +166,8 @@ export function checkShape(node: string, { shape }: Tensor, expected: readonly n
 }
 
 /**
- * The values of tensors, which are freed.
- * @param check throws where they are not as expected
+ * Reads the values of tensors, then frees them.
+ * @param check throws if the values are not as expected
  */
 export async function valuesOf(
   tensors: readonly Tensor[],
@@ -181,20 +181,19 @@ export async function valuesOf(
   }
 }
 
-/** An error of a method, whatever went wrong in it; the signal's reason when that is why it ended. */
+/** Wraps any error of a method with its name; returns the signal's reason if it was aborted. */
 export function failure(method: string, reason: unknown, which = '', signal?: AbortSignal): unknown {
   if (signal?.aborted) return signal.reason;
   const message = reason instanceof Error ? reason.message : String(reason);
   return new Error(`${method}: ${which}${message}`, { cause: reason });
 }
 
-/** What the tensors of a picture may take at their peak; wasm has 4 GB in all. */
+/** Limit on the peak memory of an image's tensors; wasm has 4 GB in all. */
 const MAX_WORKING_BYTES = 3.5e9;
 
 /**
- * About how many bytes the tensors of a backbone take at their peak for a picture of this size, pixels. With 16 channels
- * 105 bytes a pixel were measured (wasm, last block); they grow with the channels. A stem of stride 1 leaves 16 times as
- * many places for the levels.
+ * Estimates the peak bytes of a backbone's tensors for an image of this size in pixels. 105 bytes per pixel were measured
+ * with 16 channels (wasm, last block); they grow with the channels. A stem of stride 1 leaves 16 times as many positions.
  */
 export function workingBytes(
   { width, height }: Extent,
@@ -203,13 +202,13 @@ export function workingBytes(
   return width * height * (16 + 6 * channels) * (stemStride === 1 ? 16 : 1);
 }
 
-/** What a gradient in the picture takes, of `workingBytes`: 3.1 to 3.4 were measured (wasm, the nano model and GrootV-T). */
+/** Factor of `workingBytes` for a gradient in the image: 3.1 to 3.4 were measured (wasm, the nano model and GrootV-T). */
 const GRADIENT_BYTES = 3.5;
 
 /**
- * @param remedy what a person can do about it
- * @param factor of `workingBytes`, where more than a prediction is computed
- * @throws {Error} for a picture whose tensors would not fit
+ * @param remedy what the user can do about it
+ * @param factor of `workingBytes`, if more than a prediction is computed
+ * @throws {Error} if the image's tensors would not fit.
  */
 export function checkWorkingBytes(
   extent: Extent,

@@ -1,22 +1,22 @@
-/** The files of a model wherever a function reads them: storage of a page, an archive, memory. */
+/** Reads the files of a model through a function: from the storage of a page, an archive, or memory. */
 import { quote, show } from './checks.js';
 import type { LoadOptions, ModelFolder } from './model_folder.js';
 import { artifactsOf, declaredBytes, parseModelJson } from './model_json.js';
 
-/** The content of a file; bytes are not changed, and not copied where they fill their buffer. */
+/** The content of a file. Bytes are not modified, and not copied if they fill their buffer. */
 export type FileContent = Uint8Array | ArrayBuffer | Blob;
 
-/** Gives the content of a file of a model by its name, such as `model.json`; undefined where there is none. */
+/** Returns the content of a model's file by its name, such as `model.json`; undefined if it does not exist. */
 export type FileReader = (file: string) => Promise<FileContent | undefined> | FileContent | undefined;
 
-/** How far it has come, when it ends, and what model.json is called in errors. */
+/** Progress, abortion, and the name of model.json in errors. */
 export interface ReadFolderOptions extends Pick<LoadOptions, 'onProgress' | 'signal'> {
   readonly origin?: string;
 }
 
 /**
- * A folder whose files a function reads, one after another, as their weights become tensors: files that a page keeps in OPFS or
- * Cache Storage, or has in an archive. Loading it throws what `read` throws.
+ * Returns a folder whose files are read through a function, one after another, as their weights become tensors: for example
+ * files that a page keeps in OPFS, Cache Storage or an archive. Loading throws what `read` throws.
  *
  * ```js
  * const cache = await caches.open('models');
@@ -71,7 +71,7 @@ export function readFolder(read: FileReader, options: ReadFolderOptions = {}): M
   };
 }
 
-/** A folder of files by name, model.json and its shards among them: what a `MemorySink` holds in `files`. */
+/** Returns a folder of files by name, model.json and its shards among them, such as `files` of a `MemorySink`. */
 export function memoryFolder(files: ReadonlyMap<string, Uint8Array>): ModelFolder {
   return readFolder((file) => files.get(file));
 }

@@ -1,6 +1,6 @@
 /**
  * The effective receptive field (W. Luo et al., "Understanding the Effective Receptive Field in Deep Convolutional Neural
- * Networks", 2016): how much every pixel contributes to the features in the middle of a level, by their gradient.
+ * Networks", 2016): how much each pixel contributes to the features at the centre of a level, measured by their gradient.
  */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import {
@@ -23,15 +23,15 @@ import { useOwnGradients } from './own_gradients.js';
 
 export interface ReceptiveFieldOptions {
   /**
-   * Side of the square that every picture becomes, pixels: its short side resized, its middle cut out. Default: the side
-   * that the model was evaluated on, of segmenters and detectors the short side of their pictures.
+   * Side in pixels of the square to which every image is resized (short side) and cropped (centre). Default: the side that
+   * the model was evaluated on; for segmenters and detectors, the short side of their images.
    */
   readonly size?: number;
-  /** The level whose features are looked at, counted from 0. Default: the last, which the head reads. */
+  /** The level whose features are used, from 0. Default: the last, which the head reads. */
   readonly level?: number;
-  /** Called after each picture, or batch of pictures, with the number that is done. */
+  /** Called after each image, or batch of images, with the number done so far. */
   readonly onProgress?: (done: number) => void;
-  /** Ends the work between two pictures, with the signal's reason. */
+  /** Aborts the work between two images, with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -43,29 +43,29 @@ export const RECEPTIVE_FIELD_OPTIONS = {
   signal: abortSignal,
 };
 
-/** How much the pixels of a square contribute to the features in its middle. */
+/** How much the pixels of a square contribute to the features at its centre. */
 export interface ReceptiveField extends ContributionMap {
   /** The level of the features. */
   readonly level: number;
-  /** Pictures of which `values` are the mean. */
+  /** Number of images over which `values` are averaged. */
   readonly pictures: number;
   /**
-   * float32 [size, size], row-major: the contribution of each pixel, at least 0. It is the gradient of the sum of the
-   * positive features at the middle of the level in the normalised picture, its negative values set to 0, summed over the
-   * channels.
+   * float32 [size, size], row-major: the contribution of each pixel, at least 0. It is the gradient, with respect to the
+   * normalised image, of the sum of the positive features at the centre of the level; negative values are set to 0 and the
+   * channels summed.
    */
   readonly values: Float32Array;
 }
 
-/** The contributions of the pixels of pictures of one size, summed up. */
+/** Accumulates the contributions of pixels over images of one size. */
 export class Contributions {
-  /** Pictures that were added. */
+  /** Number of images added. */
   pictures = 0;
   private readonly graph: EditedGraph;
   private readonly parts: ReturnType<typeof planParts>;
   private readonly sums: Float64Array;
 
-  /** @throws {Error} when the model has no features of this level, or no normalised picture */
+  /** @throws {Error} if the model has no features of this level, or no `normalized` node. */
   constructor(
     private readonly model: GraphModel,
     private readonly size: number,
@@ -81,8 +81,8 @@ export class Contributions {
   }
 
   /**
-   * Adds pictures.
-   * @param images [N, size, size, 3] float32, 0 to 255; stays the caller's
+   * Adds images.
+   * @param images [N, size, size, 3] float32, 0 to 255; remains owned by the caller
    * @returns whether the gradients are finite; otherwise nothing is added
    */
   async add(images: Tensor4D): Promise<boolean> {
@@ -98,18 +98,18 @@ export class Contributions {
     }
   }
 
-  /** The mean of the pictures that were added. */
+  /** Returns the mean over the images that were added. */
   mean(): ReceptiveField {
     const { size, level, pictures, sums } = this;
     return { size, level, pictures, values: new Float32Array(sums.map((total) => total / pictures)) };
   }
 
-  /** Frees what is not the model's. */
+  /** Frees the weights that do not belong to the model. */
   dispose(): void {
     this.graph.dispose();
   }
 
-  /** [size, size], of each picture by itself, then summed. */
+  /** [size, size], computed for each image separately, then summed. */
   private gradientOf(images: Tensor4D): Tensor2D {
     const normalized = tidy(() => variable(this.model.execute({ image: images }, 'normalized') as Tensor));
     try {
@@ -130,8 +130,8 @@ export class Contributions {
 }
 
 /**
- * What is differentiated: the positive features [N, H, W, C] at the middle. The sum of all is no measure, since a LayerNorm
- * keeps it: its gradient is 0 but for the scales of the channels.
+ * The value to differentiate: the positive features [N, H, W, C] at the centre. The sum of all features is no measure,
+ * because LayerNorm keeps it constant: its gradient would be 0 but for the channels' scales.
  */
 function middle(features: Tensor): Scalar {
   const [samples, height, width, channels] = features.shape;

@@ -1,6 +1,6 @@
-// Writes safetensors files in memory. Source of the layout: see ../../converters/pytorch/safetensors.ts.
+// Writes safetensors files in memory. For the source of the format see ../../converters/pytorch/safetensors.ts.
 
-/** Types that can be written, with their bytes per value. */
+/** Dtypes that can be written, with their bytes per value. */
 const ITEM_BYTES = {
   F64: 8,
   F32: 4,
@@ -14,7 +14,7 @@ const ITEM_BYTES = {
   BOOL: 1,
 } as const;
 
-/** The header is padded with spaces to this multiple, so that the data is aligned for every type. */
+/** The header is padded with spaces to a multiple of this, so that the data is aligned for every dtype. */
 const ALIGNMENT = 8;
 
 /** A tensor to write: row-major values of `shape`, in a view whose bytes are those of `dtype`. */
@@ -26,8 +26,8 @@ export interface SafetensorsTensor {
 }
 
 /**
- * The bytes of a safetensors file with these tensors, in this order.
- * @throws Error when a name occurs twice or is reserved, or a shape does not match its data
+ * Encodes tensors as a safetensors file, in this order.
+ * @throws {Error} if a name occurs twice or is reserved, or a shape does not match its data.
  */
 export function encodeSafetensors(
   tensors: readonly SafetensorsTensor[],

@@ -1,16 +1,16 @@
-/** The choice of the next token from logits. */
+/** Chooses the next token from logits. */
 import { RandomNumbers } from '../random.js';
 import { type Check, options as checkOptions, integer, number, refuse } from './checks.js';
 
-/** How a token is chosen. */
+/** Options for choosing a token. */
 export interface SamplingOptions {
-  /** 0 (default): the most probable token, always. Else logits are divided by it. */
+  /** 0 (default): always the most probable token. Otherwise logits are divided by it. */
   readonly temperature?: number;
   /** Only the k most probable tokens; all by default. */
   readonly topK?: number;
-  /** Only the most probable tokens that together reach this probability; 1 by default, which is all. */
+  /** Only the most probable tokens that together reach this probability; 1 (all) by default. */
   readonly topP?: number;
-  /** Seed of the random numbers; another one each time by default. */
+  /** Seed of the random numbers; random by default. */
   readonly seed?: number;
 }
 
@@ -26,25 +26,25 @@ const OPTIONS = {
   seed: integer(Number.MIN_SAFE_INTEGER),
 };
 
-/** @throws {Error} naming the option that makes no sense */
+/** @throws {Error} that names the invalid option. */
 export function checkSampling(method: string, options: SamplingOptions): void {
   checkOptions(options, method, OPTIONS);
 }
 
-/** Uniform numbers in [0, 1) from a seed, so that a text can be had again. */
+/** Returns uniform random numbers in [0, 1) from a seed, so that a text can be reproduced. */
 export function randomNumbers(seed = Math.floor(Math.random() * 2 ** 32)): () => number {
   const random = new RandomNumbers(seed);
   return () => random.next();
 }
 
-/** The index of the largest of the logits, the first of several. */
+/** Returns the index of the largest logit, the first among equals. */
 export function mostProbable(logits: Float32Array): number {
   let best = 0;
   for (let id = 1; id < logits.length; id++) if (logits[id] > logits[best]) best = id;
   return best;
 }
 
-/** log(sum of exp(logits)): the natural logarithm of a token's probability is its logit less this. */
+/** Returns log(sum of exp(logits)); a token's log-probability is its logit minus this. */
 export function logSumExp(logits: Float32Array): number {
   const largest = logits[mostProbable(logits)];
   let sum = 0;
@@ -52,7 +52,7 @@ export function logSumExp(logits: Float32Array): number {
   return largest + Math.log(sum);
 }
 
-/** Chooses a token by its probability among those that the options leave. */
+/** Draws a token by its probability among those that the options allow. */
 export function chooseToken(logits: Float32Array, options: SamplingOptions, random: () => number): number {
   const { temperature = 0, topK = logits.length, topP = 1 } = options;
   if (temperature === 0 || topK === 1) return mostProbable(logits);
@@ -68,7 +68,7 @@ export function chooseToken(logits: Float32Array, options: SamplingOptions, rand
   if (topP < 1) {
     const enough = topP * total();
     let reached = 0;
-    // The token that crosses the line belongs to them.
+    // The token that reaches the limit is included.
     candidates = candidates.filter(({ weight }) => {
       const before = reached;
       reached += weight;

@@ -1,6 +1,6 @@
-/** What scoring a text takes and gives, and which requests are read together. */
+/** Requests and results of scoring texts, and how requests are batched. */
 
-/** How likely a continuation is after a context. */
+/** The score of a continuation after a context. */
 export interface Score {
   /** Natural logarithm of its probability. */
   readonly logprob: number;
@@ -9,7 +9,7 @@ export interface Score {
   readonly tokens: readonly { readonly id: number; readonly logprob: number }[];
 }
 
-/** How well the model predicts a text. */
+/** The perplexity of a text. */
 export interface Perplexity {
   /** exp(-logprob / scoredTokens). */
   readonly perplexity: number;
@@ -18,22 +18,22 @@ export interface Perplexity {
   readonly scoredTokens: number;
 }
 
-/** Token ids to read, and how many of them, at the end, to score. */
+/** Token ids to read, and how many of the last ones to score. */
 export interface Request {
   readonly ids: readonly number[];
   readonly promptLength: number;
   readonly scored: number;
 }
 
-/** White space of Python, which the evaluation harness strips. */
+/** White space as Python's `rstrip` defines it, which the evaluation harness uses. */
 export const TRAILING_SPACE = /(?:(?!\ufeff)[\s\u0085])+$/;
 
-/** Rows of a batch, in tokens, that are read at once. */
+/** Maximum number of tokens read at once. */
 const BATCH_TOKENS = 2048;
 
 /**
- * Indices of requests that can be read together: of one prompt length, because that decides which tree a text has, and
- * of similar length.
+ * Yields indices of requests that can be read together: of equal prompt length, because it determines the tree of a text,
+ * and of similar length.
  */
 export function* batches(requests: readonly Request[]): Generator<number[]> {
   const order = requests.map((_, index) => index);

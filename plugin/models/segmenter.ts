@@ -1,4 +1,4 @@
-/** Segmenter: what a person does with a converted model that gives every pixel a class. */
+/** Segmenter: a converted model that classifies every pixel. */
 import { slice, type Tensor4D } from '@tensorflow/tfjs-core';
 import { classMapOf, type LogitWindow, windowStarts } from '../image/class_map.js';
 import { type ClassShare, drawSegmentation } from '../image/draw_segmentation.js';
@@ -15,32 +15,32 @@ import { checkShape, loadPictureModel, runGraph, valuesOf } from './picture_mode
 import { checkInference, SEGMENTER_METADATA, type SegmenterMetadata } from './segmenter_metadata.js';
 
 export interface SegmentOptions extends DenseOptions {
-  /** `whole`: the picture at once. `slide`: window by window. Default: as `metadata.inference` says. */
+  /** `whole`: the image at once. `slide`: window by window. Default: according to `metadata.inference`. */
   readonly mode?: 'whole' | 'slide';
   /**
-   * Of windows, pixels of the prepared picture. Default: as `metadata.inference` says, else a square of the short side
-   * of `metadata.preprocessing.scale`.
+   * Size of windows in pixels of the prepared image. Default: according to `metadata.inference`, else a square of the short
+   * side of `metadata.preprocessing.scale`.
    */
   readonly cropSize?: readonly [height: number, width: number];
-  /** From one window to the next. Default: as `metadata.inference` says, else two thirds of `cropSize`. */
+  /** Step between windows. Default: according to `metadata.inference`, else two thirds of `cropSize`. */
   readonly stride?: readonly [height: number, width: number];
-  /** Called after each window with the fraction that is done, from 0 to 1. */
+  /** Called after each window with the fraction done, from 0 to 1. */
   readonly onProgress?: (
     fraction: number,
     progress: { readonly done: number; readonly total: number },
   ) => void;
 }
 
-/** The classes of a picture's pixels. */
+/** The classes of an image's pixels. */
 export interface Segmentation {
-  /** Of the picture that was given, pixels. */
+  /** Size of the given image in pixels. */
   readonly width: number;
   readonly height: number;
   /** uint16 [height, width], row-major: the class of each pixel. */
   readonly classMap: Uint16Array;
-  /** The classes that the picture holds, the largest share first. */
+  /** The classes present in the image, by descending share. */
   readonly classes: readonly ClassShare[];
-  /** With `overlay: true`: 1120 pixels on the long side, and a legend below. */
+  /** With `overlay: true`: 1120 pixels on the long side, with a legend below. */
   readonly overlay?: RgbImage;
 }
 
@@ -56,10 +56,10 @@ const OPTIONS = {
 /** A converted segmenter (UperNet on GrootV). */
 export class Segmenter extends DenseModel<SegmenterMetadata> {
   /**
-   * Loads a model that `convertCheckpoint` wrote, or that `save` has.
+   * Loads a model that was written by `convertCheckpoint` or `save`.
    * @param source URL of its model.json (also `indexeddb://name`), any IOHandler such as `tf.io.http(url, options)` or
    *   `fileSystem(dir)` of `tfjs-grootvl/node`, or a `MemorySink`.
-   * @throws {Error} one line, when it cannot be loaded or is no segmenter; the signal's reason when it is aborted.
+   * @throws {Error} one line, if it cannot be loaded or is not a segmenter; the signal's reason if it is aborted.
    */
   static load(source: ModelSource, options: LoadOptions = {}): Promise<Segmenter> {
     return loadPictureModel('Segmenter.load', source, options, Segmenter.of);
@@ -76,11 +76,11 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
   }
 
   /**
-   * The class of every pixel of a picture.
-   * @param image a picture as for `GrootV.classify`, of any size. It is resized as `metadata.preprocessing` says, unless
-   *   `prepare: false`; the result has the size of the picture that is given.
-   * @throws {Error} one line, when the model has been disposed, an option is not as described, or the picture cannot be
-   *   read or is too large for the memory; the signal's reason when it is aborted.
+   * Classifies every pixel of an image.
+   * @param image an image as for `GrootV.classify`, of any size. It is resized according to `metadata.preprocessing`, unless
+   *   `prepare: false`; the result has the size of the given image.
+   * @throws {Error} one line, if the model has been disposed, an option is invalid, or the image cannot be read or is too
+   *   large for the memory; the signal's reason if it is aborted.
    */
   async segment(image: ImageInput, options: SegmentOptions = {}): Promise<Segmentation> {
     const method = 'Segmenter.segment';
@@ -105,7 +105,7 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
     );
   }
 
-  /** Where the windows of a network's input go. */
+  /** Returns a function that places windows on a network input. */
   private windows(options: SegmentOptions): (extent: { height: number; width: number }) => Rectangle[] {
     const { inference, preprocessing } = this.metadata;
     const mode = options.mode ?? inference.mode;
@@ -150,7 +150,7 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
   }
 }
 
-/** The classes of a map and how much of it they have, the largest first, equal ones by index. */
+/** Returns the classes of a map and their shares, by descending share, ties by index. */
 function classShares(classMap: Uint16Array, names: readonly string[]): ClassShare[] {
   const counts = new Uint32Array(names.length);
   for (const index of classMap) counts[index]++;

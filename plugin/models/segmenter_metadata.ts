@@ -1,8 +1,8 @@
-/** What the converter writes into a UperNet model and what `Segmenter` reads from it: `model.metadata` in tfjs. */
+/** Metadata of UperNet models, written by the converter and read by `Segmenter`: `model.metadata` in tfjs. */
 import { type Check, integer, listOf, nullable, oneOf, record } from './checks.js';
 import { type DenseMetadata, type DenseTrunk, denseCheck, SIDE } from './dense_metadata.js';
 
-/** The sizes of UperNet (T. Xiao et al., "Unified Perceptual Parsing", 2018) on GrootV. */
+/** Architecture of UperNet (T. Xiao et al., "Unified Perceptual Parsing", 2018) on GrootV. */
 export interface UperNetArchitecture extends DenseTrunk {
   /** Channels of the head. */
   readonly headChannels: number;
@@ -10,11 +10,11 @@ export interface UperNetArchitecture extends DenseTrunk {
   readonly poolScales: readonly number[];
 }
 
-/** How logits of a picture are made. */
+/** How the logits of an image are computed. */
 export interface SegmenterInference {
-  /** `whole`: the picture at once. `slide`: windows, whose logits are averaged where they overlap. */
+  /** `whole`: the image at once. `slide`: windows, whose logits are averaged where they overlap. */
   readonly mode: 'whole' | 'slide';
-  /** Of windows, pixels; null when the checkpoint says none, as is usual for `whole`. */
+  /** Size of windows in pixels; null if the checkpoint does not specify it, as is usual for `whole`. */
   readonly cropSize: readonly [height: number, width: number] | null;
   readonly stride: readonly [height: number, width: number] | null;
 }
@@ -36,13 +36,13 @@ const FIELDS = denseCheck(
   { inference: record({ mode: oneOf('whole', 'slide'), cropSize: WINDOW, stride: WINDOW }) },
 );
 
-/** What untrusted metadata may hold. */
+/** Check of untrusted metadata. */
 export const SEGMENTER_METADATA: Check = (value, name) => {
   FIELDS(value, name);
   checkInference((value as SegmenterMetadata).inference, `${name}.inference`);
 };
 
-/** @throws {Error} when windows are asked for without their sizes, or would leave gaps */
+/** @throws {Error} if windows are requested without their sizes, or would leave gaps. */
 export function checkInference({ mode, cropSize, stride }: SegmenterInference, name: string): void {
   if (mode === 'slide' && (cropSize === null || stride === null)) {
     throw new Error(`${name}: mode is slide, expected cropSize and stride`);

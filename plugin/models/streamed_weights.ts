@@ -1,16 +1,16 @@
-/** Weights that come as a stream: each becomes a tensor when its bytes are there, so that they are never all in JavaScript. */
+/** Streamed weights: each becomes a tensor as soon as its bytes arrive, so that they are never all in JavaScript memory. */
 import { dispose, io, type NamedTensorMap } from '@tensorflow/tfjs-core';
 import { storedBytes } from './model_json.js';
 
-/** Bytes before every text: its length. */
+/** Bytes before every string: its length. */
 const TEXT_LENGTH = 4;
 
 /**
- * Reads weights in the order of their specifications. tfjs's own reader copies all that came before with every piece of a
- * weight, and leaves tensors behind where the stream breaks off.
+ * Reads weights in the order of their specifications. tfjs's own reader copies everything received so far with every piece
+ * of a weight, and leaks tensors if the stream breaks off.
  * @param origin names the model in errors
- * @throws {Error} when the stream has fewer or more bytes than the weights take; what the stream breaks off with; the signal's
- *     reason when it is aborted. No tensor is left behind.
+ * @throws {Error} if the stream has fewer or more bytes than the weights take; the error of the stream if it breaks off; the
+ *   signal's reason if it is aborted. No tensor is leaked.
  */
 export async function streamedWeights(
   origin: string,
@@ -46,10 +46,10 @@ async function textsOf(bytes: StreamedBytes, { shape }: io.WeightsManifestEntry)
   return new Blob(parts).arrayBuffer();
 }
 
-/** The bytes of a stream in pieces of any length. */
+/** Reads the bytes of a stream in pieces of any length. */
 class StreamedBytes {
   private readonly reader: ReadableStreamDefaultReader<ArrayBuffer>;
-  /** What has come and has not been taken. */
+  /** Bytes received but not yet taken. */
   private rest = new Uint8Array();
   private taken = 0;
 
@@ -60,9 +60,9 @@ class StreamedBytes {
     this.reader = stream.getReader();
   }
 
-  /** @throws {Error} when there are fewer */
+  /** @throws {Error} if there are fewer bytes. */
   async take(length: number): Promise<ArrayBuffer> {
-    // A length from a file is believed as far as bytes come.
+    // A length read from a file is trusted only as far as bytes arrive.
     const parts: Uint8Array[] = [];
     for (let missing = length; missing > 0; ) {
       if (this.rest.length === 0 && !(await this.read())) {
@@ -79,15 +79,15 @@ class StreamedBytes {
     return joined(parts, length);
   }
 
-  /** @throws {Error} when there are more bytes */
+  /** @throws {Error} if there are more bytes. */
   async end(): Promise<void> {
     while (this.rest.length === 0) if (!(await this.read())) return;
     throw new Error(`${this.origin}: the manifest declares ${this.taken} bytes of weights, there are more`);
   }
 
-  /** Tells the stream that no more is read. */
+  /** Tells the stream that no more will be read. */
   async cancel(reason: unknown): Promise<void> {
-    await this.reader.cancel(reason).catch(() => {}); // one that broke off has been told
+    await this.reader.cancel(reason).catch(() => {}); // a stream that broke off needs no cancelling
   }
 
   private async read(): Promise<boolean> {
@@ -97,7 +97,10 @@ class StreamedBytes {
   }
 }
 
-/** Pieces as one; a piece that is a whole buffer is not copied. @param length of all of them */
+/**
+ * Joins pieces; a single piece that fills its buffer is not copied.
+ * @param length total length of the pieces
+ */
 export function joined(parts: readonly Uint8Array[], length: number): ArrayBuffer {
   const [first] = parts;
   if (parts.length === 1 && first.buffer instanceof ArrayBuffer && first.length === first.buffer.byteLength) {

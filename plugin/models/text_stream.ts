@@ -1,29 +1,29 @@
-/** The text of tokens as they come: characters that span several tokens, and strings at which to stop. */
+/** Decodes tokens as they are generated: handles characters that span several tokens, and stop strings. */
 
-/** Stands for bytes that are no whole character yet. */
+/** Stands for bytes that do not form a complete character yet. */
 const REPLACEMENT = '\ufffd';
 
-/** Tokens by which the window moves on. It holds up to three times as many. */
+/** Tokens by which the window moves. It holds up to three times as many. */
 const STRIDE = 16;
 
 /**
- * Decodes a window of the last tokens, so that a token costs the same however long the text has become. What a token
- * means may depend on the tokens around it (a character of several bytes, a space that is dropped at the beginning), so
- * windows overlap, and one moves on only where the text of both agrees.
+ * Decodes a window of the last tokens, so that the cost of a token does not grow with the text. The text of a token may
+ * depend on the tokens around it (a character of several bytes, a space that is dropped at the beginning), so windows
+ * overlap, and the window moves only where the texts of both agree.
  */
 export class TextStream {
   private window: number[] = [];
-  /** Characters of the window's text that have been given out. */
+  /** Characters of the window's text that have been emitted. */
   private given = 0;
-  /** When the window is this long, it moves on. */
+  /** Length at which the window moves. */
   private limit = 3 * STRIDE;
   private readonly pieces: string[] = [];
-  /** Whether a stop string has come. */
+  /** Whether a stop string has been reached. */
   stopped = false;
 
   /**
    * @param stops strings before which the text ends.
-   * @param unstable beginnings of these at the end of a text may change with the next token.
+   * @param unstable strings of which a beginning at the end of a text may change with the next token.
    */
   constructor(
     private readonly decode: (ids: readonly number[]) => string,
@@ -31,16 +31,19 @@ export class TextStream {
     private readonly unstable: readonly string[] = [],
   ) {}
 
-  /** The text that has been given out, up to the first stop string. */
+  /** The text emitted so far, up to the first stop string. */
   get text(): string {
     return this.pieces.join('');
   }
 
-  /** Takes a token. @returns the text that is now certain; all that is left after the last token. */
+  /**
+   * Adds a token.
+   * @returns the text that is now final; after the last token, all remaining text
+   */
   push(id: number, isLast: (stopped: boolean) => boolean): string {
     this.window.push(id);
     const text = this.decode(this.window);
-    // A stop string begins in what has not been given out: its beginnings are held back.
+    // A stop string can only begin in text not yet emitted, since possible beginnings are held back.
     const cut = this.stops.map((stop) => text.indexOf(stop, this.given)).filter((at) => at >= 0);
     this.stopped = cut.length > 0;
     const ended = this.stopped ? text.slice(0, Math.min(...cut)) : text;
@@ -52,7 +55,7 @@ export class TextStream {
     return piece;
   }
 
-  /** How many characters at the end may still change, or be the beginning of a stop string. */
+  /** Returns the number of characters at the end that may still change, or may begin a stop string. */
   private uncertain(text: string): number {
     let held = 0;
     while (held < 4 && text[text.length - 1 - held] === REPLACEMENT) held++;
@@ -70,7 +73,7 @@ export class TextStream {
     const [same, sameNext] = [text, nextText].map((each) => each.length);
     let agreed = 0;
     while (agreed < sameNext && text[same - 1 - agreed] === nextText[sameNext - 1 - agreed]) agreed++;
-    // Where they differ must lie in the first tokens of the new window, and have been given out.
+    // Differences must lie in the first tokens of the new window, in text that has been emitted.
     const head = this.decode(next.slice(0, STRIDE)).length;
     const isLocal = sameNext - agreed <= head && this.given >= same - agreed;
     if (isLocal) {

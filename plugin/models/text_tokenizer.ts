@@ -1,4 +1,4 @@
-/** Text to token ids and back, by the tokenizer files of a HuggingFace model. */
+/** Converts text to token ids and back, using the tokenizer files of a HuggingFace model. */
 import type { Tokenizer } from '@huggingface/tokenizers';
 import { parseBoundedJson } from './bounded_json.js';
 import { BoundedPattern, PatternBudget } from './bounded_pattern.js';
@@ -6,30 +6,30 @@ import { boolean, options as checkOptions, isRecord, listOf, number, text as tex
 import { byteLevelPiece, plainPiece } from './token_pieces.js';
 import { checkTokenizer, checkTokenizerConfig } from './tokenizer_checks.js';
 
-/** Characters of a text that is encoded at once. */
+/** Maximum characters of a text to encode. */
 const MAX_TEXT = 2 ** 24;
 
-/** A text's characters that are joined with what comes after them, where the tokenizer cleans spaces up. */
+/** Strings whose spaces are removed by `clean_up_tokenization_spaces`. */
 const CLEANED_UP = [' .', ' ?', ' !', ' ,', " ' ", " n't", " 'm", " 's", " 've", " 're"];
 
 /**
- * The tokenizer of a model. Its files are untrusted: their structure is checked, their patterns run in bounded time
- * and their normalizers in bounded memory.
+ * The tokenizer of a model. Its files are untrusted: their structure is checked, their patterns run in bounded time and
+ * their normalizers in bounded memory.
  */
 export class TextTokenizer {
   private constructor(
     private readonly tokenizer: Tokenizer,
     private readonly budget: PatternBudget,
-    /** Tokens that stand for themselves. */
+    /** Added tokens, which are matched literally. */
     private readonly added: ReadonlySet<string>,
-    /** Beginnings of these at the end of a decoded text may change with the next token. */
+    /** Strings of which a beginning at the end of a decoded text may change with the next token. */
     readonly unstable: readonly string[],
   ) {}
 
   /**
    * @param files the texts of tokenizer.json and tokenizer_config.json.
-   * @returns undefined where the model has no tokenizer.json.
-   * @throws {Error} one line that names the file, when it cannot be used.
+   * @returns undefined if the model has no tokenizer.json.
+   * @throws {Error} one line that names the file, if it cannot be used.
    */
   static async load(files: Readonly<Record<string, string>>): Promise<TextTokenizer | undefined> {
     const json = files['tokenizer.json'];
@@ -50,15 +50,16 @@ export class TextTokenizer {
       const cleansUp = (config as { clean_up_tokenization_spaces?: boolean }).clean_up_tokenization_spaces;
       const contents = new Set(added.map(({ content }) => content));
       const loaded = new TextTokenizer(made, budget, contents, (cleansUp ?? true) ? CLEANED_UP : []);
-      // What cannot be used is found unusable now, and not in the middle of a text.
+      // Detects an unusable tokenizer now, and not in the middle of a text.
       loaded.decode(loaded.encode('A test.'));
       return loaded;
     });
   }
 
   /**
-   * @param options.specialTokens whether to add those that begin or end a text, as the tokenizer may say; true.
-   * @throws {Error} when the text is too long for the tokenizer.
+   * @param options.specialTokens whether to add the special tokens that the tokenizer puts at the start or end of a text;
+   *   default true.
+   * @throws {Error} if the text is too long for the tokenizer.
    */
   encode(text: string, options: { specialTokens?: boolean } = {}): number[] {
     textOf(MAX_TEXT)(text, 'TextTokenizer.encode: the text');
@@ -69,12 +70,12 @@ export class TextTokenizer {
       const { ids }: { ids: (number | undefined)[] } = this.tokenizer.encode(text, {
         add_special_tokens: options.specialTokens ?? true,
       });
-      // Where a token is unknown and there is none for unknown ones.
+      // Undefined for an unknown token if the tokenizer has no token for unknown ones.
       return ids.filter((id): id is number => id !== undefined);
     });
   }
 
-  /** The text of ids, special tokens spelled out. Ids without a token are left out. */
+  /** Decodes ids, with special tokens spelled out. Unknown ids are omitted. */
   decode(ids: readonly number[]): string {
     listOf(number(0, Number.MAX_SAFE_INTEGER), 0, Number.MAX_SAFE_INTEGER)(ids, 'TextTokenizer.decode: ids');
     this.budget.reset(1000 * ids.length);
@@ -85,8 +86,8 @@ export class TextTokenizer {
   }
 
   /**
-   * What every token stands for by itself, with its spaces: bytes that are no whole character as `<0xE2>`, an id without a token
-   * as `#` and the id.
+   * Decodes every token by itself, with its spaces: bytes that do not form a character as `<0xE2>`, an unknown id as `#` and
+   * the id.
    */
   pieces(ids: readonly number[]): string[] {
     const parts = [...partsOf(this.tokenizer.decoder)];
@@ -100,7 +101,7 @@ export class TextTokenizer {
   }
 }
 
-/** Errors of the library name the file; those of the engine say nothing of it. */
+/** Errors of the library name the file; those of the JavaScript engine do not help. */
 function readable<T>(what: string, body: () => T): T {
   try {
     return body();
@@ -111,7 +112,7 @@ function readable<T>(what: string, body: () => T): T {
   }
 }
 
-/** Gives every pattern of a tokenizer a bounded engine, and every normalizer a bounded result. */
+/** Replaces every pattern of a tokenizer by a bounded engine, and bounds the result of every normalizer. */
 function bound({ normalizer, pre_tokenizer, decoder }: Tokenizer, budget: PatternBudget): void {
   for (const part of [...partsOf(normalizer), ...partsOf(pre_tokenizer), ...partsOf(decoder)]) {
     // The patterns of other parts are the library's own.
@@ -135,7 +136,7 @@ interface AddedToken {
   readonly normalized?: boolean;
 }
 
-/** Finds added tokens in normalized texts too, as the library's constructor does. */
+/** Matches added tokens in normalized texts too, as the library's constructor does. */
 function normalizeAdded(tokenizer: Tokenizer, added: readonly AddedToken[], budget: PatternBudget): void {
   const { normalizer } = tokenizer;
   if (!normalizer) return;

@@ -1,4 +1,4 @@
-/** What single tokens stand for, for people to read: a token may be a part of a character. */
+/** Readable text of single tokens: a token may be a part of a character. */
 
 /** Byte-level tokenizers write every byte as one visible character (GPT-2, `bytes_to_unicode`). */
 const BYTE_OF: ReadonlyMap<string, number> = new Map(
@@ -11,7 +11,7 @@ const BYTE_OF: ReadonlyMap<string, number> = new Map(
   })(),
 );
 
-/** The text of a byte-level token; bytes that are no whole character as `<0xE2>`. */
+/** Returns the text of a byte-level token; bytes that do not form a character as `<0xE2>`. */
 export function byteLevelPiece(token: string): string {
   const bytes = Array.from(token, (character) => BYTE_OF.get(character));
   if (!bytes.every((byte) => byte !== undefined)) return token;
@@ -31,7 +31,7 @@ function characterAt(bytes: readonly number[], at: number): string | undefined {
     try {
       return UTF8.decode(Uint8Array.from(bytes.slice(at, at + length)));
     } catch {
-      // No character of this length.
+      // No character has this length.
     }
   }
   return undefined;
@@ -41,7 +41,7 @@ function bytesOf(character: string): number {
   return new TextEncoder().encode(character).length;
 }
 
-/** The text of a token of other tokenizers, which write a space as U+2581. */
+/** Returns the text of a token of other tokenizers, which write a space as U+2581. */
 export function plainPiece(token: string): string {
   return token.replaceAll('\u2581', ' ');
 }

@@ -1,4 +1,4 @@
-/** The structure of tokenizer.json and tokenizer_config.json, checked before a tokenizer is made of them. */
+/** Checks the structure of tokenizer.json and tokenizer_config.json before a tokenizer is created from them. */
 import {
   boolean,
   type Check,
@@ -20,13 +20,13 @@ const ID = integer(0, 2 ** 22);
 const MAX_TOKENS = 2 ** 21;
 const TOKEN = text(2000);
 const PIECE = text(1000);
-/** Parts of a normalizer, pre-tokenizer, post-processor or decoder, and how deep sequences may nest. */
+/** Maximum number of parts of a normalizer, pre-tokenizer, post-processor or decoder, and maximum nesting of sequences. */
 const MAX_PARTS = 64;
 const MAX_NESTING = 4;
 
 const PATTERN = record({ String: optionalOrNull(PIECE), Regex: optionalOrNull(text(20_000)) });
 
-/** Fields of parts, by type; types that have none worth checking are listed for the sake of those that are unknown. */
+/** Checked fields of parts, by type; types without such fields are listed so that unknown types can be rejected. */
 const NORMALIZERS: Parts = {
   list: 'normalizers',
   types: {
@@ -115,7 +115,7 @@ const DECODERS: Parts = {
 };
 
 interface Parts {
-  /** Name of the list of a part of type Sequence. */
+  /** Name of the list field of a part of type Sequence. */
   readonly list: string;
   readonly types: Readonly<Record<string, Readonly<Record<string, Check>>>>;
 }
@@ -144,7 +144,7 @@ const SCORED_TOKENS = listOf(
   (value, name) => {
     listOf(() => {}, 2, 2)(value, name);
     const [token, score] = value as unknown[];
-    // Every position of a text is looked up with all lengths.
+    // Every position of a text is looked up with all token lengths.
     text(256)(token, `${name}[0]`);
     number(-Number.MAX_VALUE, Number.MAX_VALUE)(score, `${name}[1]`);
   },
@@ -191,7 +191,7 @@ const MODEL: Check = (value, name) => {
   }
 };
 
-/** @throws {Error} that names the field, what it holds and what is expected */
+/** @throws {Error} that names the field, its value and what is expected. */
 export const checkTokenizer: Check = record({
   added_tokens: listOf(record({ id: ID, content: PIECE }), 0, 100_000),
   normalizer: partsOf(NORMALIZERS),
@@ -201,7 +201,7 @@ export const checkTokenizer: Check = record({
   model: MODEL,
 });
 
-/** @throws {Error} as {@link checkTokenizer} */
+/** @throws {Error} as {@link checkTokenizer}. */
 export const checkTokenizerConfig: Check = record({
   additional_special_tokens: optional(listOf(() => {}, 0, 100_000)),
   clean_up_tokenization_spaces: optionalOrNull(boolean),

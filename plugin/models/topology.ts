@@ -1,4 +1,4 @@
-/** The nodes of a GraphModel, checked before tfjs walks along them. */
+/** Checks the nodes of a GraphModel before tfjs traverses them. */
 
 import type { TopologyNode } from '../torch_layout.js';
 import {
@@ -18,14 +18,14 @@ const MAX_NODES = 200_000;
 const MAX_NAME = 1000;
 const MAX_VALUES = 2 ** 20;
 
-/** protobuf's JSON writes large integers and special floats as texts. */
+/** protobuf's JSON writes large integers and special floats as strings. */
 const NUMBER = /^(?:-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|NaN|-?Infinity)$/i;
 
 const SIZE: Check = (value, name) => {
   if (!/^-?\d+$/.test(String(value))) refuse(value, name, 'an integer');
 };
 
-/** A shape as protobuf's JSON writes it. */
+/** A shape in protobuf's JSON. */
 export const SHAPE = record({ dim: optional(listOf(record({ size: optional(SIZE) }), 0, 32)) });
 
 const BYTES: Check = (value, name) => {
@@ -100,8 +100,8 @@ const LIBRARY_FUNCTION: Check = (value, name) => {
 };
 
 /**
- * Checks the nodes of a graph and of its functions: names, types of attributes, inputs that are there, no cycles.
- * Whether an op is known is seen when it runs, since a model may be run without all of its nodes.
+ * Checks the nodes of a graph and of its functions: names, types of attributes, existing inputs, no cycles. Unknown ops are
+ * only detected when they run, because a model may be run without all of its nodes.
  */
 export function checkTopology(value: unknown, name: string): void {
   record({
@@ -140,7 +140,7 @@ function checkEdges(nodes: readonly TopologyNode[], known: readonly string[], na
   checkAcyclic(nodes, inputs, name);
 }
 
-/** Loops of TensorFlow 1 go back through a node of type NextIteration; every other cycle has no meaning. */
+/** Loops of TensorFlow 1 pass through a NextIteration node; every other cycle is invalid. */
 function checkAcyclic(
   nodes: readonly TopologyNode[],
   inputs: readonly (readonly number[])[],

@@ -1,15 +1,15 @@
-/** What the converter writes into a model of UIS-Mamba's backbone: `model.metadata` in tfjs. */
+/** Metadata of models of UIS-Mamba's backbone, written by the converter: `model.metadata` in tfjs. */
 import { boolean, type Check, integer, number } from './checks.js';
 import type { OutputNormalization } from './dense_metadata.js';
 import type { GrootVTrunk, VisionMetadata } from './grootv_metadata.js';
 
-/** What nothing in the names and shapes of a checkpoint tells. */
+/** Settings that the names and shapes of a checkpoint do not reveal. */
 export interface UisMambaWeakening {
-  /** Whether the scan's input is weakened where a cell is unlike its neighbours. */
+  /** Whether the scan's input is weakened in cells that differ from their neighbours. */
   readonly useHsw: boolean;
-  /** What it is multiplied by there. */
+  /** Factor of the scan's input there. */
   readonly hswVarphi: number;
-  /** Side of a cell, pixels of a level's map. */
+  /** Side of a cell in pixels of a level's map. */
   readonly poolSize: number;
 }
 
@@ -20,12 +20,12 @@ export const WEAKENING_FIELDS = {
   poolSize: integer(1, 1024),
 } satisfies Record<keyof UisMambaWeakening, Check>;
 
-/** The sizes of UIS-Mamba's backbone. */
+/** Architecture of UIS-Mamba's backbone. */
 export interface UisMambaArchitecture extends GrootVTrunk {
-  /** 0: there is no classifier. */
+  /** Always 0: there is no classifier. */
   readonly classes: number;
   readonly outputNormalization: OutputNormalization | null;
-  /** Whether a pixel of the next level is made of points of a box that it predicts, in place of a convolution. */
+  /** Whether pixels of the next level are sampled from points of a predicted box instead of computed by a convolution. */
   readonly depatch: boolean;
 }
 
@@ -35,9 +35,12 @@ export interface UisMambaMetadata extends VisionMetadata {
     UisMambaWeakening & { readonly family: 'UIS-Mamba'; readonly parameters: number };
   readonly preprocessing: {
     readonly channels: 'RGB';
-    /** Values that the graph's `image` input takes. */
+    /** Range of values of the graph's `image` input. */
     readonly range: readonly [0, 255];
-    /** Taken out inside the graph, between `image` and `normalized`; of values from 0 to 1. */
+    /**
+     * Mean that is subtracted and deviation that is divided by inside the graph, between `image` and `normalized`; for
+     * values from 0 to 1.
+     */
     readonly mean: readonly number[];
     readonly deviation: readonly number[];
   };
