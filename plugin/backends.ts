@@ -1,39 +1,43 @@
 /**
- * The tfjs backends that this package has kernels for, as data: command line, conformance suite, benchmark and tests
- * read this list. No backend is imported here; whoever starts one imports its package and its module. A new backend is
- * a folder of kernels and an entry below.
+ * The tfjs backends for which this package has kernels, as data that the command line, conformance suite, benchmark and
+ * tests read. No backend is imported here: code that starts one imports its package and its module. A new backend is a
+ * folder of kernels and an entry below.
  */
 
 /** Where JavaScript runs. */
 export type Platform = 'node' | 'page';
 
 /**
- * What arithmetic a backend promises, which decides the bounds that its results are held to. `float32`: IEEE float32,
- * correctly rounded, in the order of summation that an op declares. `shader`: float32 of a shading language, whose
- * division, root and exp may be off by several units, which may flush denormals to zero, and which promises nothing
- * for NaN and infinities.
+ * The arithmetic that a backend guarantees, which determines the tolerances of its results. `float32`: IEEE float32,
+ * correctly rounded, in the order of summation that an op declares. `shader`: float32 of a shading language, whose division,
+ * square root and exp may be off by several units in the last place, which may flush denormals to zero, and which guarantees
+ * nothing for NaN and infinities.
  */
 export type ToleranceClass = 'float32' | 'shader';
 
 export interface BackendEntry {
-  /** As it is registered with tfjs, and imported: `tfjs-grootvl/<name>`, cpu with `tfjs-grootvl` itself. */
+  /**
+   * Name under which it is registered with tfjs, and imported: `tfjs-grootvl/<name>`; cpu is part of `tfjs-grootvl` itself.
+   */
   readonly name: string;
   /**
-   * The npm package to import before it starts: it registers the backend, or, where the backend is ours, the one that
-   * ops without a kernel fall back to.
+   * The npm package to import before it starts: it registers the backend or, if the backend is our own, the one that ops
+   * without a kernel fall back to.
    */
   readonly tfjsPackage: string;
-  /** Our entry module, from the root of the sources or of a build, without its ending. */
+  /** Our entry module, relative to the root of the sources or of a build, without extension. */
   readonly module: string;
   readonly platforms: readonly Platform[];
   readonly tolerance: ToleranceClass;
-  /** Whether `dataSync` of a tensor on it works: if not, values can be read with `await tensor.data()` only. */
+  /** Whether tensors can be read synchronously with `dataSync`; otherwise only with `await tensor.data()`. */
   readonly readsSynchronously: boolean;
-  /** Needs a device that may not be there: `ready()` of our module says what is missing, before tfjs starts it. */
+  /**
+   * Whether it needs a device that may be missing. `ready()` of our module then says what is missing before tfjs starts it.
+   */
   readonly needsDevice?: true;
 }
 
-/** From the reference to the fastest: `auto` takes the last one that is there. */
+/** From the reference to the fastest: `auto` takes the last one that is available. */
 export const BACKENDS = [
   {
     name: 'cpu',
@@ -98,14 +102,14 @@ export function isBackendName(name: string): name is BackendName {
   return (BACKEND_NAMES as readonly string[]).includes(name);
 }
 
-/** @throws {Error} where this package has no kernels for a backend of this name */
+/** @throws {Error} if this package has no kernels for a backend of this name. */
 export function backendEntry(name: BackendName): BackendEntry {
   const entry = BACKENDS.find((entry) => entry.name === name);
   if (entry) return entry;
   throw new Error(`backendEntry: got ${String(name)}, expected one of ${BACKEND_NAMES.join(', ')}`);
 }
 
-/** The names of the backends of a platform, from the reference to the fastest; whether they start here is left open. */
+/** Returns the names of a platform's backends, from the reference to the fastest, whether or not they can start here. */
 export function backendsOn<P extends Platform>(platform: P): BackendOn<P>[] {
   return BACKENDS.filter(({ platforms }) => (platforms as readonly Platform[]).includes(platform)).map(
     ({ name }) => name as BackendOn<P>,

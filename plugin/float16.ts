@@ -1,6 +1,6 @@
-/** Numbers as float16 holds them. */
+/** Conversion to float16. */
 
-/** NumPy's rounding. */
+/** Rounds half to even, like NumPy. */
 export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const fraction = value - floor;
@@ -11,7 +11,7 @@ export function roundHalfEven(value: number): number {
 const floatView = new Float32Array(1);
 const bitsView = new Uint32Array(floatView.buffer);
 
-/** The bits of the nearest float16, ties to even; beyond its range infinity. */
+/** Returns the bits of the nearest float16, ties to even; infinity beyond its range. */
 export function toFloat16(value: number): number {
   floatView[0] = value;
   const bits = bitsView[0];

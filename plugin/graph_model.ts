@@ -1,8 +1,8 @@
 /**
  * Registers every op with the GraphModel executor of tfjs-converter, from its declaration.
  *
- * A page may have a second copy of tfjs-converter with executors of its own: a script tag beside a bundle of this
- * package. Engines and kernels are shared by all copies of tfjs-core, executors are not.
+ * A page may have a second copy of tfjs-converter with its own executors: a script tag beside a bundle of this package. All
+ * copies share tfjs-core's engine and kernels, but not the executors.
  */
 import { type GraphNode, registerOp } from '@tensorflow/tfjs-converter';
 import { backend, type Tensor } from '@tensorflow/tfjs-core';
@@ -13,10 +13,10 @@ import { OPS } from './ops/index.js';
 import { awaitedInputs, readIds, runOp } from './ops/kernels.js';
 
 /**
- * Registers the ops with another copy of tfjs, so that its `loadGraphModel` knows them. The copy that this package
- * imports, and `window.tf` of a script tag before it, know them already.
- * @param tf the copy: what `import * as tf from '@tensorflow/tfjs'` or a script tag gives.
- * @throws {Error} when it has no `registerOp`.
+ * Registers the ops with another copy of tfjs, so that its `loadGraphModel` supports them. The copy that this package
+ * imports, and `window.tf` of an earlier script tag, already do.
+ * @param tf the copy, from `import * as tf from '@tensorflow/tfjs'` or a script tag.
+ * @throws {Error} if it has no `registerOp`.
  */
 export function registerOps(tf: { registerOp: typeof registerOp }): void {
   if (typeof tf?.registerOp !== 'function') {
@@ -43,10 +43,10 @@ function execute(op: OpDeclaration, node: GraphNode) {
   const isUnknown = (tensor: Tensor | undefined) => tensor && !knownValues(backend(), tensor);
   const read = awaitedInputs(op).filter((name) => isUnknown(inputs[name]));
   if (read.length === 0) return runOp(op, inputs, attributes);
-  // Of tfjs's two executors only that of `executeAsync` waits for a promise.
+  // Of tfjs's two executors, only that of `executeAsync` waits for a promise.
   const results = readForChecks(...read.map((name) => inputs[name])).then(() =>
     runOp(op, inputs, attributes),
   );
-  results.catch(() => {}); // the other one refuses it, and disposes of the inputs
+  results.catch(() => {}); // the other one rejects the promise, and disposes the inputs
   return results;
 }

@@ -1,10 +1,10 @@
-/** Builders of the graphs from which trees are chosen. */
+/** Builds the graphs from which trees are chosen. */
 import { type Tensor2D, tensor2d } from '@tensorflow/tfjs-core';
 import { trustGraph } from './ops/graph_checks.js';
 import { OpError } from './ops/input_checks.js';
 
 /**
- * The 4-connected grid: vertex v = y * width + x. All vertical pairs (y, x)-(y+1, x) come first, then all horizontal
+ * Builds the 4-connected grid: vertex v = y * width + x. All vertical pairs (y, x)-(y+1, x) come first, then all horizontal
  * pairs (y, x)-(y, x+1), both row-major with the smaller id first.
  *
  * @returns [E, 2] int32 with E = (height-1)*width + height*(width-1).
@@ -34,7 +34,7 @@ export function gridGraph(height: number, width: number): Tensor2D {
   return edges;
 }
 
-/** The row of `gridGraph(height, width)` that joins two neighbours. */
+/** Returns the row of `gridGraph(height, width)` that joins two neighbours. */
 export function gridEdge(height: number, width: number, u: number, v: number): number {
   const smaller = Math.min(u, v);
   if (Math.abs(u - v) === width) return smaller;
@@ -43,12 +43,12 @@ export function gridEdge(height: number, width: number, u: number, v: number): n
 }
 
 /**
- * The language graph of GrootL. Vertices stand for tokens in reversed time (vertex 0 is the last token). The tokens
+ * Builds the language graph of GrootL. Vertices stand for tokens in reversed time (vertex 0 is the last token). The tokens
  * after the prompt form a chain; from vertex length - promptLength on, each is also joined to the next `reach` ones.
  *
- * @param length tokens, prompt included.
- * @param options.reach how far a token of the prompt is joined, 3 by default.
- * @param options.promptLength tokens of the prompt, `length` by default.
+ * @param length number of tokens, including the prompt.
+ * @param options.reach distance up to which tokens of the prompt are joined, 3 by default.
+ * @param options.promptLength number of tokens of the prompt, `length` by default.
  * @returns [E, 2] int32, the smaller id first, ordered by the smaller, then the larger id.
  * @throws {OpError} unless length and reach are positive integers and promptLength is from 0 to length.
  */

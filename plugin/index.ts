@@ -226,5 +226,5 @@ export { TokenEmbedding, tokenEmbedding } from './ops/token_embedding.js';
 export { type Aggregate, TreeScan, TreeScanGradient, treeScan } from './ops/tree_scan.js';
 export { WindowGraph } from './ops/window_graph.js';
 
-/** Resolves when the ops of this entry point can be used: at once, since their kernels are plain TypeScript. */
+/** Resolves when the ops of this entry point can be used: immediately, since their kernels are plain TypeScript. */
 export async function ready(): Promise<void> {}

@@ -1,8 +1,8 @@
-/** Waits for the next task: timers and aborts only have their turn between tasks. */
+/** Waits for the next task, because timers and aborts are only processed between tasks. */
 export function nextTask(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof setImmediate === 'function')
-      setImmediate(resolve); // does not wait; pages have none
+      setImmediate(resolve); // has no minimum delay; pages lack it
     else setTimeout(resolve);
   });
 }

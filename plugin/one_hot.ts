@@ -1,9 +1,9 @@
-/** Rows of ones and zeros. */
+/** One-hot encoding. */
 import { cast, equal, expandDims, range, type Tensor } from '@tensorflow/tfjs-core';
 
 /**
- * [..., classes] float32: 1 at the class, 0 elsewhere. Not by tfjs's oneHot, which wants two rows at least and gives
- * integers for floats on its wasm backend.
+ * Returns [..., classes] float32: 1 at the class, 0 elsewhere. tfjs's oneHot is not used, because it requires at least two
+ * rows and returns integers instead of floats on its wasm backend.
  * @param ids [...] int32
  */
 export function oneHotRows(ids: Tensor, classes: number): Tensor {

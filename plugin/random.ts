@@ -1,25 +1,25 @@
-/** Random numbers that a seed replays, the same in Node and in every browser. */
+/** Seeded random numbers, the same in Node and in every browser. */
 
-/** A sequence of random numbers, which its state continues. */
+/** A sequence of random numbers whose state can be saved and restored. */
 export class RandomNumbers {
   private state: number;
 
-  /** @param seed any integer; the lower 32 bits count */
+  /** @param seed any integer; only the lower 32 bits are used. */
   constructor(seed: number) {
     this.state = seed >>> 0;
   }
 
-  /** Streams of one seed are independent, so that one more changes no other. */
+  /** Streams of one seed are independent, so that adding a stream does not change the others. */
   static stream(seed: number, name: string): RandomNumbers {
     return new RandomNumbers(streamSeed(seed, name));
   }
 
-  /** What the next number follows from: an integer of 32 bits. */
+  /** The state that determines the next number: a 32-bit integer. */
   save(): number {
     return this.state;
   }
 
-  /** Continues where a sequence was when it gave this state. */
+  /** Continues from a saved state. */
   restore(state: number): void {
     this.state = state >>> 0;
   }
@@ -38,7 +38,7 @@ export class RandomNumbers {
     return low + Math.floor(this.next() * (high - low + 1));
   }
 
-  /** The numbers below `count` in random order (R. Fisher and F. Yates, 1938). */
+  /** Returns the integers below `count` in random order (R. Fisher and F. Yates, 1938). */
   permutation(count: number): Int32Array {
     const indices = Int32Array.from({ length: count }, (_, i) => i);
     for (let i = count - 1; i > 0; i--) {
@@ -54,7 +54,7 @@ export class RandomNumbers {
   }
 }
 
-/** The seed of a stream of random numbers of its own. */
+/** The seed of a named stream of random numbers. */
 export function streamSeed(seed: number, name: string): number {
   let hash = 1;
   for (const letter of name) hash = (Math.imul(hash, 31) + (letter.codePointAt(0) as number)) | 0;

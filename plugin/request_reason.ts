@@ -1,4 +1,4 @@
-/** Why a request failed, in words: in Node, the error of `fetch` says only that it did, and its cause says why. */
+/** Describes why a request failed: in Node, the error of `fetch` only says that it failed, and its cause says why. */
 export function requestReason(error: unknown): string {
   let reason = String(error);
   for (
@@ -8,6 +8,6 @@ export function requestReason(error: unknown): string {
   ) {
     if (at.message !== '') reason = at.message;
   }
-  const [, ofTls] = /:SSL routines:[^:]*:([^:]+):/.exec(reason) ?? []; // OpenSSL names its source files as well
+  const [, ofTls] = /:SSL routines:[^:]*:([^:]+):/.exec(reason) ?? []; // OpenSSL's messages also contain names of its source files.
   return ofTls === undefined ? reason : `TLS: ${ofTls}`;
 }

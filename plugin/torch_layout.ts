@@ -1,26 +1,26 @@
 /**
- * How a constant of a GraphModel holds a parameter of PyTorch: as the nodes of the graph say it, and both ways over
- * values. constant = reshape(transpose(parameter, axes), shape of the constant)
+ * How a constant of a GraphModel stores a PyTorch parameter: reads the layout from the graph's nodes, and converts values in
+ * both directions. constant = reshape(transpose(parameter, axes), shape of the constant)
  */
 import { integer, isRecord, listOf, quote } from './models/checks.js';
 
-/** Where the values of a constant lie in the tensor that PyTorch stores. */
+/** Where the values of a constant lie in PyTorch's tensor. */
 export interface TorchLayout {
-  /** Of PyTorch's tensor. */
+  /** Shape of PyTorch's tensor. */
   readonly shape: readonly number[];
-  /** The axes of PyTorch's tensor, or of its view, in the order in which the constant has them. */
+  /** The axes of PyTorch's tensor, or of its view, in the order of the constant. */
   readonly axes: readonly number[];
-  /** PyTorch's tensor in another shape of as many values, whose axes are meant; by default it is `shape`. */
+  /** Shape in which PyTorch's tensor is viewed, to which `axes` refer; by default `shape`. */
   readonly view?: readonly number[];
 }
 
 /** Attributes of `Const` nodes. */
 export const LAYOUT_ATTRIBUTES = { shape: 'torch_shape', axes: 'torch_axes', view: 'torch_view' } as const;
 
-/** A boolean attribute of `Const` nodes that hold what was computed from several parameters, such as a folded BatchNorm. */
+/** A boolean attribute of `Const` nodes whose values were computed from several parameters, such as a folded BatchNorm. */
 export const COMPUTED_ATTRIBUTE = 'torch_computed';
 
-/** A parameter's values, row-major, as its constant has them. */
+/** Converts a parameter's values, row-major, to those of its constant. */
 export function fromTorch(values: Float32Array, { shape, view = shape, axes }: TorchLayout): Float32Array {
   return transpose(values, view, axes);
 }
@@ -35,13 +35,13 @@ export function toTorch(values: Float32Array, { shape, view = shape, axes }: Tor
   );
 }
 
-/** The values of a tensor with its axes in another order; the given array where no value moves. */
+/** Returns the values of a tensor with its axes permuted; the given array if no value moves. */
 export function transpose(
   values: Float32Array,
   shape: readonly number[],
   axes: readonly number[],
 ): Float32Array {
-  // The axis that ends up last goes there first, in blocks that the cache holds: then the others move in whole rows.
+  // First the axis that ends up last is moved there, in blocks that fit the cache; the others are then moved in whole rows.
   const last = axes.filter((axis) => shape[axis] !== 1).at(-1) ?? 0;
   const order = [...shape.keys()].filter((axis) => axis !== last && shape[axis] !== 1);
   const lengths = order.map((axis) => shape[axis]);
@@ -53,10 +53,10 @@ export function transpose(
   return transposeRows(rowsLast, lengths, leading, shape[last]);
 }
 
-/** Values of a row that are transposed at a time: the rows that they go to stay in the cache. */
+/** Columns of a row that are transposed at a time, so that the destination rows stay in the cache. */
 const TRANSPOSED_COLUMNS = 16;
 
-/** [A, B, C] -> [A, C, B], where B is an axis of the shape. */
+/** Transposes [A, B, C] to [A, C, B], where B is an axis of the shape. */
 function moveToEnd(values: Float32Array, shape: readonly number[], axis: number): Float32Array {
   const product = (sizes: readonly number[]) => sizes.reduce((all, size) => all * size, 1);
   const [outer, rows, columns] = [
@@ -78,7 +78,7 @@ function moveToEnd(values: Float32Array, shape: readonly number[], axis: number)
   return moved;
 }
 
-/** The leading axes, of these lengths, in another order; behind them lie rows that stay whole. */
+/** Permutes the leading axes, of these lengths; the rows behind them are copied whole. */
 function transposeRows(
   values: Float32Array,
   lengths: readonly number[],
@@ -101,7 +101,7 @@ function transposeRows(
   return moved;
 }
 
-/** A node as model.json holds it. */
+/** A node in model.json. */
 export interface TopologyNode {
   readonly name: string;
   readonly op: string;
@@ -113,9 +113,9 @@ const MAX_RANK = 16;
 const SIZES = listOf(integer(0), 0, MAX_RANK);
 
 /**
- * The layout that a `Const` node states; undefined where it states none. Untrusted.
- * @param size values of the constant
- * @throws {Error} when it contradicts itself or the constant
+ * Reads the layout from a `Const` node; undefined if it has none. Untrusted.
+ * @param size number of values of the constant
+ * @throws {Error} if it contradicts itself or the constant.
  */
 export function readLayout({ name, attr = {} }: TopologyNode, size: number): TorchLayout | undefined {
   if (!(LAYOUT_ATTRIBUTES.shape in attr)) return undefined;

@@ -1,18 +1,18 @@
 /** Disjoint sets of vertices, by rank and with path halving (R. E. Tarjan and J. van Leeuwen, 1984). */
 export class UnionFind {
-  /** Sets that are left. */
+  /** Number of sets. */
   count: number;
   private readonly leader: Int32Array;
   private readonly rank: Uint8Array;
 
-  /** Every vertex a set of its own. */
+  /** Starts with every vertex in its own set. */
   constructor(numVertices: number) {
     this.count = numVertices;
     this.leader = Int32Array.from({ length: numVertices }, (_, v) => v);
     this.rank = new Uint8Array(numVertices);
   }
 
-  /** The vertex that stands for the set of `vertex`. */
+  /** Returns the representative vertex of the set of `vertex`. */
   find(vertex: number): number {
     const { leader } = this;
     let v = vertex;
@@ -23,7 +23,7 @@ export class UnionFind {
     return v;
   }
 
-  /** Joins two sets, unless they are one already. At equal rank the vertex that stands for that of `u` stands for both. */
+  /** Joins the sets of u and v; returns false if they are the same. At equal rank, the representative of `u` is kept. */
   join(u: number, v: number): boolean {
     const { leader, rank } = this;
     const [a, b] = [this.find(u), this.find(v)];

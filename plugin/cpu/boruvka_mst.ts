@@ -14,14 +14,14 @@ registerHostKernel(BoruvkaMST, ({ inputs, outputs, attributes: { numVertices, ro
   );
 });
 
-/** Whether weight a comes before weight b. -0 equals +0; NaN comes after everything and equals itself. */
+/** Whether weight a precedes weight b. -0 equals +0; NaN comes last and equals itself. */
 function isLess(a: number, b: number): boolean {
   return a < b || (Number.isNaN(b) && !Number.isNaN(a));
 }
 
 /**
- * Boruvka's algorithm: in every round each component takes the first edge, by (weight, index), that leaves it. The
- * order is total, so the chosen edges never close a cycle.
+ * Boruvka's algorithm: in every round each component takes the first edge, by (weight, index), that leaves it. The order is
+ * total, so the chosen edges never form a cycle.
  */
 function minimumTree(
   weights: Float32Array,
@@ -38,13 +38,13 @@ function minimumTree(
       const u = components.find(edges[2 * e]);
       const v = components.find(edges[2 * e + 1]);
       if (u === v) continue;
-      // Edges come in ascending index, so a tie keeps the one that is there.
+      // Edges are visited by ascending index, so a tie keeps the earlier one.
       if (first[u] === NONE || isLess(weights[e], weights[first[u]])) first[u] = e;
       if (first[v] === NONE || isLess(weights[e], weights[first[v]])) first[v] = e;
     }
     for (let component = 0; component < numVertices; component++) {
       const e = first[component];
-      if (e === NONE || chosen[e]) continue; // both ends may have taken the same edge
+      if (e === NONE || chosen[e]) continue; // both ends may have chosen the same edge
       chosen[e] = 1;
       components.join(edges[2 * e], edges[2 * e + 1]);
     }

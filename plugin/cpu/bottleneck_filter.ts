@@ -1,9 +1,9 @@
 /**
  * BottleneckFilter in plain TypeScript, in float64, rounded once.
  *
- * Edges are taken in ascending order, and each joins two components (J. B. Kruskal, 1956). It is the largest on every path
- * between the two: each side is given the affinity times the sum of the other. The components are the nodes of a binary
- * tree; sums go up it, and what is given goes down.
+ * Edges are processed by ascending distance, and each joins two components (J. B. Kruskal, 1956). The edge is the largest on
+ * every path between the two, so each side receives the affinity times the sum of the other. The components are the nodes of
+ * a binary tree: sums are computed from the leaves up, and received values are passed down.
  */
 import { BottleneckFilter } from '../ops/bottleneck_filter.js';
 import { registerHostKernel } from '../ops/kernels.js';
@@ -28,11 +28,11 @@ registerHostKernel(BottleneckFilter, ({ inputs, outputs: { y }, shapes, attribut
   }
 });
 
-/** Two nodes become one, the next after those that there are. The first are the vertices. */
+/** The join of two nodes into a new one, which gets the next number. The first nodes are the vertices. */
 interface Join {
   readonly left: number;
   readonly right: number;
-  /** The lower end of the edge. */
+  /** The end of the edge that is farther from the root. */
   readonly vertex: number;
 }
 
@@ -48,7 +48,7 @@ function joinsInOrder(
   const key = (v: number) => (Number.isNaN(distance[v]) ? Number.POSITIVE_INFINITY : distance[v]);
   vertices.sort((a, b) => (key(a) < key(b) ? -1 : Number(key(a) > key(b))));
   const components = new UnionFind(numVertices);
-  const nodes = Int32Array.from({ length: numVertices }, (_, v) => v); // by the vertex that stands for a component
+  const nodes = Int32Array.from({ length: numVertices }, (_, v) => v); // by the representative vertex of a component
   return vertices.map((vertex, i) => {
     const [left, right] = [vertex, parents[vertex]].map((end) => nodes[components.find(end)]);
     components.join(vertex, parents[vertex]);
@@ -57,7 +57,7 @@ function joinsInOrder(
   });
 }
 
-/** The sums over all vertices, weighted by their affinity to each: [V, D] of [V, D]. */
+/** Computes the affinity-weighted sums over all vertices, for each vertex: [V, D] to [V, D]. */
 function affineSums(
   joins: readonly (Join & { readonly affinity: number })[],
   x: ArrayLike<number>,
@@ -71,7 +71,7 @@ function affineSums(
       sums[(numVertices + i) * channels + d] = sums[left * channels + d] + sums[right * channels + d];
     }
   }
-  const given = new Float64Array(sums.length); // what the vertices of a node are given from beyond it
+  const given = new Float64Array(sums.length); // what the vertices of a node receive from outside of it
   for (let i = joins.length - 1; i >= 0; i--) {
     const { left, right, affinity } = joins[i];
     for (let d = 0; d < channels; d++) {

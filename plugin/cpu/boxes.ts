@@ -1,4 +1,4 @@
-/** Box ops in plain TypeScript: what they compute stands in plugin/kernels/boxes.ts. */
+/** Box ops in plain TypeScript; the computations are in plugin/kernels/boxes.ts. */
 import { boxDecoder, levelOf } from '../kernels/boxes.js';
 import { BoxRois, DecodeBoxes, EncodeBoxes, RoiLevels } from '../ops/boxes.js';
 import { registerHostKernel } from '../ops/kernels.js';

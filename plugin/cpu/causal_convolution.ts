@@ -8,7 +8,7 @@ registerHostKernel(CausalConvolution, ({ inputs, outputs, shapes }) => {
   const [batch, length, channels] = shapes.x;
   const [taps] = shapes.filter;
   for (let b = 0; b < batch; b++) {
-    /** The input of token t, which may lie before x. */
+    /** Returns the input of token t, which may precede x. */
     const inputAt = (t: number, d: number): number => {
       if (t >= 0) return x[(b * length + t) * channels + d];
       return past ? past[(b * (taps - 1) + t + taps - 1) * channels + d] : 0;

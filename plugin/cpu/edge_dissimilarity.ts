@@ -1,13 +1,13 @@
 /**
  * EdgeDissimilarity and its gradient in plain TypeScript.
  *
- * The order of summation, the same on every backend, so that weights and therefore trees are the same bit for bit:
- * channel d is added to the partial sum d mod 8, in ascending d; then the upper half of the partial sums is added to
- * the lower half, 8 -> 4 -> 2 -> 1. Every product and sum is rounded to float32; no fused multiply-add. Eight partial
- * sums are two SIMD registers.
+ * The order of summation is the same on every backend, so that weights, and therefore trees, are the same bit for bit:
+ * channel d is added to the partial sum d mod 8, in ascending d; then the upper half of the partial sums is added to the
+ * lower half, 8 -> 4 -> 2 -> 1. Every product and sum is rounded to float32; no fused multiply-add. Eight partial sums are
+ * two SIMD registers.
  *
- * The cosine is finished in float64 and rounded once: dot / (sqrt(squares_u) * sqrt(squares_v)). Equal features then
- * weigh exactly -1, so that ties of the input stay ties, and are not decided by rounding.
+ * The last step of the cosine is in float64 and rounded once: dot / (sqrt(squares_u) * sqrt(squares_v)). Equal features then
+ * have a weight of exactly -1, so that ties of the input remain ties and are not decided by rounding.
  */
 import { EdgeDissimilarity, EdgeDissimilarityGradient, SMALLEST_NORM } from '../ops/edge_dissimilarity.js';
 import { registerHostKernel } from '../ops/kernels.js';
@@ -54,7 +54,7 @@ registerHostKernel(
   },
 );
 
-/** What a channel adds to the sum of an edge, in float32 arithmetic. */
+/** The term of a channel in the sum of an edge, in float32 arithmetic. */
 const TERMS = {
   cosine: (a: number, b: number) => fround(a * b),
   euclidean: (a: number, b: number) => fround(fround(a - b) * fround(a - b)),

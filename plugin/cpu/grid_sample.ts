@@ -1,6 +1,6 @@
 /**
- * GridSample and GridSampleGradient in plain TypeScript. Positions are rounded to float32 as they are computed, which
- * decides between which pixels they lie; sums in float64.
+ * GridSample and GridSampleGradient in plain TypeScript. Positions are rounded to float32 in each step, because rounding
+ * decides between which pixels they lie; sums are in float64.
  */
 import { GridSample, GridSampleGradient } from '../ops/grid_sample.js';
 import { registerHostKernel } from '../ops/kernels.js';
@@ -37,12 +37,12 @@ registerHostKernel(GridSampleGradient, ({ inputs: { x, grid, dy }, outputs, shap
   outputs.dx.set(dx);
 });
 
-/** A pixel beside a position. */
+/** A pixel next to a position. */
 interface Corner {
-  /** Where its channels begin. */
+  /** Index of its first channel. */
   readonly from: number;
   readonly weight: number;
-  /** How the weight changes with the column and with the row. */
+  /** Derivatives of the weight with respect to the column and the row. */
   readonly alongColumns: number;
   readonly alongRows: number;
 }
@@ -50,7 +50,7 @@ interface Corner {
 interface Neighbourhood {
   /** Those of the four pixels that exist. */
   readonly corners: readonly Corner[];
-  /** Pixels for a unit of the grid, along columns and rows: 0 where the position is held at a border. */
+  /** Derivative of the pixel position with respect to the grid, along columns and rows; 0 where the position is clamped. */
   readonly slopes: readonly [number, number];
 }
 
@@ -98,7 +98,7 @@ function along(
   let slope = (alignCorners ? size - 1 : size) / 2;
   if (padding === 'border') {
     if (!(at > 0 && at < size - 1)) slope = 0;
-    at = at > 0 ? Math.min(at, size - 1) : 0; // NaN, an infinite coordinate of a single pixel, is 0 too
+    at = at > 0 ? Math.min(at, size - 1) : 0; // NaN, which an infinite coordinate gives on a single pixel, also becomes 0
   } else if (!(at >= -1 && at < size)) {
     return { pixels: [], slope: 0 };
   }

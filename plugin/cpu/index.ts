@@ -1,4 +1,4 @@
-/** Registers every kernel in this folder. A new kernel is a file beside this one and a line here. */
+/** Registers every kernel in this folder. To add a kernel, add a file here and a line to this list. */
 import './activations.js';
 import './boruvka_mst.js';
 import './bottleneck_filter.js';

@@ -1,6 +1,6 @@
 /**
- * P(X <= x) for a standard normal X, to float64 accuracy: the oracle of every GELU here. Near zero the series of
- * M. Abramowitz and I. Stegun, "Handbook of Mathematical Functions", 26.2.11, whose terms all have one sign; in the
+ * P(X <= x) for a standard normal X, to float64 accuracy; the reference for every GELU here. Near zero it uses the series of
+ * M. Abramowitz and I. Stegun, "Handbook of Mathematical Functions", 26.2.11, whose terms all have the same sign; in the
  * tails the continued fraction 26.2.14, which keeps its relative accuracy where the series would cancel.
  */
 const TAIL = 3; // both agree to 1e-15 here, and both converge quickly

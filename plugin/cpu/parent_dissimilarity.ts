@@ -3,11 +3,11 @@ import { type HostArray, registerHostKernel } from '../ops/kernels.js';
 import { ParentDissimilarity, ParentDissimilarityGradient } from '../ops/parent_dissimilarity.js';
 import { addSlopes, clamped, cosineOf } from './slopes.js';
 
-/** A group of channels of a vertex and of its parent. */
+/** A group of channels of a vertex and its parent. */
 interface EdgeGroup {
   /** Index in [B, V, G]. */
   readonly edge: number;
-  /** Indices in [B, V, C] of the first channel of both. */
+  /** Indices in [B, V, C] of the first channel of each. */
   readonly vertex: number;
   readonly parent: number;
   /** Channels of the group. */

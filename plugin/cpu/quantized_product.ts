@@ -1,7 +1,7 @@
 /**
- * QuantizedLinear and QuantizedConvolution in plain TypeScript. A row of activations is s * (q - z): q are whole numbers
- * from 0 to 127, z is that of 0. Its products with the weights' numbers are summed exactly, so that the order of the sums
- * means nothing: kernels that follow this, step by step in float32, give the same bits, before the activation.
+ * QuantizedLinear and QuantizedConvolution in plain TypeScript. A row of activations is represented as s * (q - z): q are
+ * integers from 0 to 127, and z represents 0. Products with the integer weights are summed exactly, so that the order of
+ * summation does not matter: kernels that take the same float32 steps give the same bits, before the activation.
  */
 import { roundHalfEven } from '../float16.js';
 import { registerHostKernel } from '../ops/kernels.js';
@@ -23,14 +23,14 @@ const ACTIVATIONS = {
   silu: (sum: number) => sum / (1 + Math.exp(-sum)),
 };
 
-/** q - z of a row, and what 1 of them stands for; NaN where the row has values that are not finite. */
+/** Quantises a row: returns q - z, and the scale s; s is NaN if the row has values that are not finite. */
 export function quantizedRow(row: Float32Array): { centred: Int16Array; scale: number } {
   let [low, high] = [0, 0];
   for (const value of row) [low, high] = [Math.min(low, value), Math.max(high, value)];
   const range = fround(high - low);
   const inverse = fround(LARGEST / range);
   const centred = new Int16Array(row.length);
-  if (inverse === Number.POSITIVE_INFINITY) return { centred, scale: 0 }; // nothing but zeros, or nearly
+  if (inverse === Number.POSITIVE_INFINITY) return { centred, scale: 0 }; // only zeros, or nearly so
   const zero = roundHalfEven(fround(-low * inverse));
   for (const [i, value] of row.entries()) {
     centred[i] = Math.min(roundHalfEven(fround(value * inverse)) + zero, LARGEST) - zero;
@@ -46,7 +46,7 @@ interface Weights {
   readonly columns: number;
 }
 
-/** The columns from `first` to the one before `end` of what one row gives. */
+/** Computes the output columns from `first` to `end` (exclusive) of one row. */
 function product(
   row: Float32Array,
   { codes, scales, bias, columns }: Weights,

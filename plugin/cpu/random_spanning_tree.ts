@@ -1,6 +1,6 @@
 /**
- * RandomSpanningTree in plain TypeScript, O(E log V): Boruvka's algorithm with draws, as LearnableTreeFilterV2 publishes it
- * (L. Song et al., "Rethinking Learnable Tree Filter for Generic Feature Transform", NeurIPS 2020).
+ * RandomSpanningTree in plain TypeScript, O(E log V): Boruvka's algorithm with random draws, as published with
+ * LearnableTreeFilterV2 (L. Song et al., "Rethinking Learnable Tree Filter for Generic Feature Transform", NeurIPS 2020).
  */
 import { registerHostKernel } from '../ops/kernels.js';
 import { RandomSpanningTree } from '../ops/random_spanning_tree.js';
@@ -19,9 +19,10 @@ registerHostKernel(RandomSpanningTree, ({ inputs, outputs, attributes: { numVert
 });
 
 /**
- * In every round each component goes through the edges that leave it, by index, and replaces its choice a by the edge b
- * where similarity[a] / (similarity[a] + similarity[b]) is less than a draw; if both are 0, it never is. Then components
- * are visited by the vertex that stands for them, and a choice is taken if its ends are still apart.
+ * In every round each component goes through the edges that leave it, by index, and replaces its choice a by the edge b if
+ * similarity[a] / (similarity[a] + similarity[b]) is less than a draw; if both are 0, it never does. Then components are
+ * visited in the order of their representative vertices, and a choice is taken if its ends are still in different
+ * components.
  */
 function randomTree(
   similarity: Float32Array,
@@ -55,8 +56,8 @@ function randomTree(
   edgeIndex.sort();
 }
 
-// A draw is a function of the seed, the item of the batch, the round and the slot, so that one seed gives one tree
-// everywhere: a hash of 32 bits, of which the upper 24 are the draw.
+// A draw is a function of the seed, the item of the batch, the round and the slot, so that a seed gives the same tree on
+// every backend: a 32-bit hash, of which the upper 24 bits are the draw.
 const SEED = 0x9e3779b9;
 const ITEM = 0x85ebca6b;
 const ROUND = 0xc2b2ae35;

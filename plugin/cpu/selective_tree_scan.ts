@@ -1,6 +1,6 @@
 /**
- * SelectiveTreeScan in plain TypeScript: one state of one channel at a time, so that the scratch memory is a row of
- * L decays and one of L sums.
+ * SelectiveTreeScan in plain TypeScript: processes one state of one channel at a time, so that the scratch memory is a row
+ * of L decays and one of L sums.
  */
 import { registerHostKernel } from '../ops/kernels.js';
 import { SelectiveTreeScan } from '../ops/selective_tree_scan.js';
@@ -29,7 +29,7 @@ registerHostKernel(SelectiveTreeScan, ({ inputs, outputs, shapes, attributes }) 
         }
         sums.set(input);
         for (let i = 0; i + 1 < length; i++) {
-          // Whatever the parent is, the edge carries the decay of the token right after the child.
+          // The decay of an edge is that of the token right after the child, whichever token the parent is.
           sums[parents[i]] += decay[tokens[i] + 1] * sums[tokens[i]];
         }
         let h = 0;
@@ -44,7 +44,7 @@ registerHostKernel(SelectiveTreeScan, ({ inputs, outputs, shapes, attributes }) 
   }
 });
 
-/** Every token but the last, the root, children before their parents, and the token that is its parent. */
+/** Returns every token except the last, which is the root, with children before their parents, and the parent of each. */
 function leavesFirst(
   order: ArrayLike<number>,
   parent: ArrayLike<number>,

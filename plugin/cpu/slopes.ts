@@ -1,27 +1,30 @@
 /**
- * Derivatives of the distance of two vectors in both, as gradients along edges have them in common. In float64.
+ * Derivatives of the distance of two vectors with respect to both, shared by the gradients along edges. In float64.
  *
- * With u and v the vectors, |.| norms of at least 1e-8 and dy the gradient of the distance, u is given (v takes the same with
- * both swapped):
+ * With u and v the vectors, |.| their norms, at least 1e-8, and dy the gradient of the distance, the gradient of u is (for v
+ * swap both):
  *   euclidean: 2 dy (u - v).  manhattan: dy sign(u - v), sign(0) = 0.
- *   cosine: -dy (v / (|u| |v|) - u (u.v) / (|u|^3 |v|)), the second term where the norm of u is not clamped; nothing where
- *   it is 0.
+ *   cosine: -dy (v / (|u| |v|) - u (u.v) / (|u|^3 |v|)), the second term only if the norm of u is not clamped; 0 if the norm
+ *   is 0.
  */
 import { type Metric, SMALLEST_NORM } from '../ops/edge_dissimilarity.js';
 
 /** An edge between two rows of features. */
 interface Edge {
   readonly features: ArrayLike<number>;
-  /** Indices of the first channel of both. */
+  /** Indices of the first channel of each. */
   readonly u: number;
   readonly v: number;
-  /** Channels. */
+  /** Number of channels. */
   readonly size: number;
   readonly dy: number;
   readonly metric: Metric;
 }
 
-/** Adds what both ends of an edge are given. @param sums of the shape of the features */
+/**
+ * Adds the gradients of both ends of an edge.
+ * @param sums of the shape of the features
+ */
 export function addSlopes(sums: Float64Array, { features, u, v, size, dy, metric }: Edge): void {
   if (metric === 'cosine') {
     const { dot, normOfU, normOfV } = cosineOf(features, u, v, size);

@@ -1,7 +1,7 @@
-/** What ops that choose a spanning tree have in common on the CPU: the trees of a batch, and their breadth-first order. */
+/** Shared by the CPU kernels that choose a spanning tree: the loop over a batch, and the breadth-first order. */
 import type { treeOutputs } from '../ops/boruvka_mst.js';
 
-/** Fills in the chosen edges of a graph, ascending. */
+/** Writes the chosen edges of a graph, ascending. */
 export type ChooseEdges = (weights: Float32Array, edgeIndex: Int32Array, item: number) => void;
 
 interface Trees {
@@ -30,7 +30,7 @@ export function spanningTrees(
   }
 }
 
-/** Breadth-first order of a tree from `root`, neighbours in ascending id, and each vertex's parent position. */
+/** Computes the breadth-first order of a tree from `root`, neighbours by ascending id, and each vertex's parent position. */
 function breadthFirstOrder(
   edgeIndex: Int32Array,
   edges: Int32Array,
@@ -76,7 +76,7 @@ function ascendingNeighbours(
     return lists;
   };
   const unsorted = fill(bothDirections(edgeIndex, edges));
-  // The same pairs again, this time by ascending neighbour: every list comes out ascending, in linear time.
+  // Inserts the pairs again, ordered by neighbour, so that every list is ascending, in linear time.
   const neighbours = fill(byNeighbour(start, unsorted));
   return { start, neighbours };
 }

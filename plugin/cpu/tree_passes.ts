@@ -1,6 +1,6 @@
 /**
- * The passes that tree scans and their gradients are made of (GrootVL, section 3.2). `values` is [V, D] and `decay`
- * [V, G] by vertex id, where channel d has the decay of group floor(d / (D/G)); a pass works in place.
+ * The passes of tree scans and their gradients (GrootVL, section 3.2). `values` is [V, D] and `decay` [V, G] by vertex id,
+ * where channel d has the decay of group floor(d / (D/G)). Passes work in place.
  */
 import type { HostArray } from '../ops/kernels.js';
 
@@ -10,7 +10,7 @@ export interface RootedTree {
   readonly parent: ArrayLike<number>;
 }
 
-/** Extents of `values` and `decay`: D and G. */
+/** D and G, the extents of `values` and `decay`. */
 export interface ScanWidth {
   readonly channels: number;
   readonly groups: number;
@@ -35,8 +35,8 @@ export function scanUp(
 }
 
 /**
- * Root to leaves, after {@link scanUp}: what reaches v through its parent p is all that p has, less what p has from
- * v itself. values[v] += decay[v] * (values[p] - decay[v] * values[v]).
+ * Root to leaves, after {@link scanUp}: v receives through its parent p the total of p minus the part that came from v
+ * itself. values[v] += decay[v] * (values[p] - decay[v] * values[v]).
  */
 export function scanDown(
   values: Float32Array,
@@ -73,7 +73,7 @@ export function spreadDown(
   }
 }
 
-/** The trees of a batch, each with a function that takes its [V, width] rows out of a [B, V, width] array. */
+/** Yields the trees of a batch, each with a function that selects its [V, width] rows of a [B, V, width] array. */
 export function* treesOf(
   inputs: { readonly order: HostArray; readonly parent: HostArray },
   batch: number,

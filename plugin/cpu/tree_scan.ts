@@ -1,4 +1,4 @@
-/** TreeScan in plain TypeScript: one pass or two over the vertices in breadth-first order, O(V * D). */
+/** TreeScan in plain TypeScript: one or two passes over the vertices in breadth-first order, O(V * D). */
 import { registerHostKernel } from '../ops/kernels.js';
 import { TreeScan } from '../ops/tree_scan.js';
 import { scanDown, scanUp, spreadDown, treesOf } from './tree_passes.js';

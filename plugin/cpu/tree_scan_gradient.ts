@@ -1,12 +1,12 @@
 /**
  * TreeScanGradient in plain TypeScript, O(V * D). With U the up pass, A the whole scan ('all'), p the parent of v:
  *
- * all:    dx = A(dy);  ddecay[v] = U(dy)[v] * (y[p] - decay[v] U(x)[v]) + U(x)[v] * (dx[p] - decay[v] U(dy)[v]).
- *         A path that crosses the edge (v, p) starts below v and ends beyond it, or the other way round.
- * root:   dx = dy spread from the root to the leaves;  ddecay[v] = y[v] * dx[p].
- * leaves: dx = U(dy);  ddecay[v] = dx[v] * y[p].
+ *   all:    dx = A(dy);  ddecay[v] = U(dy)[v] * (y[p] - decay[v] U(x)[v]) + U(x)[v] * (dx[p] - decay[v] U(dy)[v]).
+ *           A path that crosses the edge (v, p) starts in the subtree of v and ends outside of it, or vice versa.
+ *   root:   dx = dy propagated from the root to the leaves;  ddecay[v] = y[v] * dx[p].
+ *   leaves: dx = U(dy);  ddecay[v] = dx[v] * y[p].
  *
- * The channels of a group share a decay: its gradient is their sum.
+ * The channels of a group share a decay: its gradient is the sum over them.
  */
 import { registerHostKernel } from '../ops/kernels.js';
 import { TreeScanGradient } from '../ops/tree_scan.js';
@@ -41,7 +41,7 @@ registerHostKernel(TreeScanGradient, ({ inputs, outputs, shapes, attributes: { a
       });
     }
 
-    /** Sets ddecay to the sums over the channels of every group; v and p are indices of [V, D], w is the decay. */
+    /** Sets ddecay to the sums over the channels of each group; v and p are indices of [V, D], w is the decay. */
     function sumOverEdges(term: (v: number, p: number, w: number) => number): void {
       const size = channels / groups;
       for (let position = 1; position < numVertices; position++) {

@@ -1,7 +1,7 @@
 /**
- * Trees over the pixels of a map, as the published models make them. Each maps the weights of the edges before its
- * minimum spanning tree. In exact arithmetic no such mapping changes a tree; in float32 it makes ties, of which the lowest
- * edge wins, so it is kept.
+ * Trees over the pixels of a map, as the published models build them. Each model maps the edge weights before it computes
+ * the minimum spanning tree. In exact arithmetic no such mapping changes a tree; in float32 it creates ties, of which the
+ * lowest edge wins, so the mapping is kept.
  */
 import { add, exp, neg, reshape, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { gridGraph } from '../graphs.js';
@@ -12,20 +12,20 @@ import { runOp } from '../ops/kernels.js';
 import { stopGradient } from '../ops/stop_gradient.js';
 
 /**
- * What a model does to the weights of edges before it takes the minimum spanning tree. `none`: nothing. `plus_one`: adds
- * 1 (TreeFilter, Tree Energy Loss, BoxInstSeg, APro). `exp`: the exponential, +Infinity above 88.72 and 1 below 6e-8
- * (LearnableTreeFilterV2, UIS-Mamba, GrootV and GG-SSM).
+ * The mapping that a model applies to edge weights before it computes the minimum spanning tree. `none`: no change.
+ * `plus_one`: adds 1 (TreeFilter, Tree Energy Loss, BoxInstSeg, APro). `exp`: the exponential, +Infinity above 88.72 and 1
+ * below 6e-8 (LearnableTreeFilterV2, UIS-Mamba, GrootV and GG-SSM).
  */
 export type TreeMapping = 'none' | 'plus_one' | 'exp';
 
 export interface GridTreeOptions {
-  /** How unlike two pixels are: see {@link edgeDissimilarity}. `cosine` by default. */
+  /** Dissimilarity of two pixels: see {@link edgeDissimilarity}. `cosine` by default. */
   readonly metric?: Metric;
   /** `exp` by default. */
   readonly mapping?: TreeMapping;
-  /** Joins what is unlike: the minimum spanning tree of the mapped negative weights. False by default. */
+  /** Whether to join dissimilar pixels: the minimum spanning tree of the mapped negative weights. False by default. */
   readonly maximum?: boolean;
-  /** Pixel `y * W + x` at which the tree begins; 0 by default. */
+  /** Root pixel, `y * W + x`; 0 by default. */
   readonly root?: number;
 }
 
@@ -60,7 +60,7 @@ export const GridTree = defineOp({
     const [batch, height, width, channels] = features.shape as [number, number, number, number];
     const numVertices = height * width;
     const edges = gridGraph(height, width);
-    // No gradient flows through the choice of a tree: nothing of it is recorded.
+    // No gradient flows through the choice of a tree, so nothing is recorded.
     const rows = reshape(stopGradient(features), [batch, numVertices, channels]);
     const plain = edgeDissimilarity(rows, edges, { metric });
     const weights = mapped(maximum ? neg(plain) : plain, mapping);
@@ -69,19 +69,22 @@ export const GridTree = defineOp({
   },
 });
 
-/** The weights of edges as a model maps them before its tree, in float32. @param weights [B, E] float32. */
+/**
+ * Maps edge weights as a model does before it computes its tree, in float32.
+ * @param weights [B, E] float32.
+ */
 export function mapped(weights: Tensor, mapping: TreeMapping): Tensor {
   if (mapping === 'none' || weights.size === 0) return weights;
   return mapping === 'exp' ? exp(weights) : add(weights, 1);
 }
 
 /**
- * The spanning tree of the pixels of a map: of the 4-connected grid, by how unlike neighbours are. By default GrootV's
- * (GrootVL, section 3.2: exp of the negative cosine). No gradient flows through it.
+ * Builds the spanning tree of the pixels of a map: of the 4-connected grid, weighted by the dissimilarity of neighbours. The
+ * default is GrootV's tree (GrootVL, section 3.2: exp of the negative cosine). No gradient flows through it.
  *
  * @param features [B, H, W, C] float32.
  * @returns the tree of the pixels `y * W + x`, V = H * W.
- * @throws {OpError} on a wrong rank or dtype, a map without pixels, or options that are none.
+ * @throws {OpError} if the rank or dtype is wrong, the map has no pixels, or an option is invalid.
  */
 export function gridTree(features: Tensor, options: GridTreeOptions = {}): Tree {
   return treeOf(tidy(() => runOp(GridTree, { features }, { ...options }).slice(0, 3)));

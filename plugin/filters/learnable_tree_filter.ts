@@ -32,10 +32,10 @@ import { gridTree } from './grid_tree.js';
 import { byGroup, optionalTree } from './scans.js';
 import { byPixel, treeOfPixels } from './tree_filter.js';
 
-/** Added to the filtered confidence before it divides. */
+/** Added to the filtered confidence before the division. */
 const EPSILON = 1e-8;
 
-/** What a learnable tree filter learns. Tensors or variables. */
+/** The parameters of a learnable tree filter, as tensors or variables. */
 export interface LearnableTreeFilterWeights {
   /** [D, C] float32: embed_layer, a 1x1 convolution without bias (PyTorch's [C, D, 1, 1], transposed). G divides C. */
   readonly embed: Tensor;
@@ -43,15 +43,15 @@ export interface LearnableTreeFilterWeights {
   readonly guide: Tensor;
   /** [D, G] float32: conf_layer, whose sigmoid is the weight of a pixel in each group. */
   readonly confidence: Tensor;
-  /** [G] float32: every edge costs beta^2. It says how many groups there are; G divides D. */
+  /** [G] float32: every edge costs beta^2. Its length is the number of groups; G divides D. */
   readonly beta: Tensor;
-  /** [1] float32: how much of the filtered feature is added. 0 when training begins. */
+  /** [1] float32: scale of the filtered feature. 0 when training begins. */
   readonly gamma: Tensor;
 }
 
 export interface LearnableTreeFilterOptions {
   /**
-   * Filters along this tree, [B, H * W], in place of the minimum spanning tree of the guide: in training the random one of
+   * Tree to filter along, [B, H * W], instead of the minimum spanning tree of the guide: during training, the random tree of
    * {@link randomTreeOfGuide}.
    */
   readonly tree?: ScanTree;
@@ -60,7 +60,7 @@ export interface LearnableTreeFilterOptions {
 const map = (extents: readonly [string, string, string], doc: string) =>
   ({ dtype: 'float32', shape: ['B', ...extents], doc }) as const;
 
-/** All steps are outputs, so that each can be compared with what the authors' code gives. */
+/** All steps are outputs, so that each can be compared with the authors' code. */
 export const LearnableTreeFilter = defineOp({
   name: 'learnableTreeFilter',
   doc: 'A tree filter with a learnable unary term: y = gamma R(f c) / (1e-8 + R(c)) + f.',
@@ -117,7 +117,7 @@ export const LearnableTreeFilter = defineOp({
   },
 });
 
-/** What a random tree is made of: exp(-distance) of the embedded guide. */
+/** The edge weights of a random tree: exp(-distance) of the embedded guide. */
 const GuideSimilarity = defineOp({
   name: 'randomTreeOfGuide',
   doc: 'exp of the negative dissimilarities of the embedded guide, and the edges of its grid.',
@@ -141,7 +141,7 @@ const GuideSimilarity = defineOp({
   },
 });
 
-/** guide_layer of the guide, averaged over cells to the size of the feature. */
+/** Averages the guide over cells to the size of the feature, and applies guide_layer. */
 function embedded(guide: Tensor, weights: Tensor, feature: Tensor): Tensor {
   const [, height, width] = feature.shape as [number, number, number];
   const isSameSize = guide.shape[1] === height && guide.shape[2] === width;
@@ -150,15 +150,15 @@ function embedded(guide: Tensor, weights: Tensor, feature: Tensor): Tensor {
 }
 
 /**
- * The random tree along which the authors train {@link learnableTreeFilter}, with similarities exp(-distance) of the embedded
- * guide: see {@link randomSpanningTree}. It is another one for each step; dispose it after the step. No gradient flows
- * through it.
+ * Draws the random tree along which the authors train {@link learnableTreeFilter}, with similarities exp(-distance) of the
+ * embedded guide: see {@link randomSpanningTree}. Draw a new one for each training step and dispose it after the step. No
+ * gradient flows through it.
  *
- * @param feature [B, H, W, D] float32, of which the size is used.
+ * @param feature [B, H, W, D] float32, of which only the size is used.
  * @param guide [B, I, J, K] float32.
  * @param weights.guide [K, C] float32.
- * @param seed an integer; the lower 32 bits count.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @param seed an integer; only the lower 32 bits are used.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export async function randomTreeOfGuide(
   feature: Tensor,
@@ -177,17 +177,17 @@ export async function randomTreeOfGuide(
 }
 
 /**
- * The second learnable tree filter (NeurIPS 2020): as {@link treeFilter}, with a weight for every pixel (its confidence)
- * and a cost for every edge; the result is added to the feature. Affinities are those of two embeddings, of the feature
- * and of the guide; the tree is the minimum spanning tree of exp(distance) of the embedded guide in float32, as published.
- * Differentiable in the feature, the guide and all weights; no gradient flows through the tree.
+ * Applies the second learnable tree filter (NeurIPS 2020): like {@link treeFilter}, with a weight for every pixel (its
+ * confidence) and a cost for every edge; the result is added to the feature. Affinities are the product of those of two
+ * embeddings, of the feature and of the guide; the tree is the minimum spanning tree of exp(distance) of the embedded guide
+ * in float32, as published. Differentiable in the feature, the guide and all weights; no gradient flows through the tree.
  *
  * @param feature [B, H, W, D] float32.
  * @param guide [B, I, J, K] float32, averaged over cells to H x W.
- * @param weights of the layers, float32, with their shapes in {@link LearnableTreeFilterWeights}.
- * @param options.tree `order` and `parent` [B, H * W] int32, in place of the minimum spanning tree of the guide.
+ * @param weights of the layers, float32, with the shapes of {@link LearnableTreeFilterWeights}.
+ * @param options.tree `order` and `parent` [B, H * W] int32, instead of the minimum spanning tree of the guide.
  * @returns [B, H, W, D] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes, groups that do not divide channels, or a tree that is none.
+ * @throws {OpError} if a rank, dtype or size is wrong, the groups do not divide the channels, or the tree is invalid.
  */
 export function learnableTreeFilter(
   feature: Tensor,
@@ -198,7 +198,7 @@ export function learnableTreeFilter(
   return tidy(() => learnableTreeFilterSteps(feature, guide, weights, options)[0] as Tensor4D);
 }
 
-/** All outputs of {@link LearnableTreeFilter}. */
+/** Returns all outputs of {@link LearnableTreeFilter}. */
 export function learnableTreeFilterSteps(
   feature: Tensor,
   guide: Tensor,

@@ -1,6 +1,6 @@
 /**
- * The level-set loss of box supervision: W. Li et al., "Box-supervised Instance Segmentation with Level Set Evolution",
- * ECCV 2022, and Box2Mask, as BoxInstSeg has them.
+ * The level-set loss of box supervision, as in BoxInstSeg: W. Li et al., "Box-supervised Instance Segmentation with Level
+ * Set Evolution", ECCV 2022, and Box2Mask.
  */
 import {
   add,
@@ -27,14 +27,14 @@ const mask = (doc: string) => ({ dtype: 'float32', shape: ['I', 'H', 'W'], doc }
 const map = (batch: string, channels: string, doc: string) =>
   ({ dtype: 'float32', shape: [batch, 'H', 'W', channels], doc }) as const;
 
-/** The least that the phi of a region sums to, and the least area of a box. */
+/** Lower bounds of the sum of phi over a region, and of the area of a box. */
 const LEAST_SUM = 1e-5;
 const LEAST_AREA = 1;
 
 const IMAGE_WEIGHT = 0.05;
 const FEATURES_WEIGHT = 5;
 
-/** All steps are outputs, so that each can be compared with what the authors' code gives. */
+/** All steps are outputs, so that each can be compared with the authors' code. */
 export const LevelSetLoss = defineOp({
   name: 'levelSetLoss',
   doc: 'How much an image, and the masks filtered along trees, vary inside and outside of masks.',
@@ -73,7 +73,7 @@ export const LevelSetLoss = defineOp({
   },
 });
 
-/** A map for each instance: its own, or one for all. */
+/** Repeats a map for each instance, unless each has its own. */
 function forEach(map: Tensor, instances: number, name: string): Tensor {
   const [batch] = map.shape;
   if (batch === instances) return map;
@@ -84,7 +84,9 @@ function forEach(map: Tensor, instances: number, name: string): Tensor {
   );
 }
 
-/** The mean over channels of the squares of what a map [I, H, W, C] differs by from its means in the two regions. */
+/**
+ * Sums the phi-weighted squared differences between a map [I, H, W, C] and its means in the regions, averaged over channels.
+ */
 function variation(map: Tensor, ...regions: readonly Tensor[]): Tensor {
   const parts = regions.map((phi) => {
     const mean = div(sum(mul(phi, map), [1, 2], true), maximum(sum(phi, [1, 2], true), LEAST_SUM));
@@ -96,27 +98,27 @@ function variation(map: Tensor, ...regions: readonly Tensor[]): Tensor {
   );
 }
 
-/** Losses of every instance, [I] float32. */
+/** Losses of each instance, [I] float32. */
 export interface LevelSetLosses {
-  /** How much the image varies inside and outside of the mask, within the box; weighted by 0.05. */
+  /** Variation of the image inside and outside of the mask, within the box; weighted by 0.05. */
   readonly ofImage: Tensor1D;
-  /** How much the mask does, filtered along both trees; weighted by 5. */
+  /** Variation of the mask, filtered along both trees; weighted by 5. */
   readonly ofFeatures: Tensor1D;
 }
 
 /**
- * The level-set loss of instances of which boxes alone are known (ECCV 2022, BoxInstSeg): with `m` the sigmoid of the
- * logits, `phi = [m, 1 - m] * box`, of a map t it is the mean over channels of `sum((t - c1)^2 phi0 + (t - c2)^2 phi1)`
- * over the area of the box; c1 and c2 are the means of t weighted by phi. The maps are the image, and the mask filtered
- * along the tree of the image and then along that of the features. Differentiable in the logits, the image and the
- * features. A training takes the mean of `ofImage + ofFeatures`.
+ * Computes the level-set loss of instances with box labels only (ECCV 2022, BoxInstSeg): with `m` the sigmoid of the logits
+ * and `phi = [m, 1 - m] * box`, the loss of a map t is the mean over channels of `sum((t - c1)^2 phi0 + (t - c2)^2 phi1)`,
+ * divided by the area of the box; c1 and c2 are the means of t weighted by phi. The maps are the image, and the mask
+ * filtered along the tree of the image and then along that of the features. Differentiable in the logits, the image and the
+ * features. Training minimises the mean of `ofImage + ofFeatures`.
  *
  * @param maskLogits [I, H, W] float32, of I instances.
- * @param box [I, H, W] float32: 1 inside of the box of an instance, else 0.
+ * @param box [I, H, W] float32: 1 inside the box of an instance, else 0.
  * @param image [1, H, W, C] or [I, H, W, C] float32.
  * @param features [1, H, W, F] or [I, H, W, F] float32.
  * @param options.sigma affinities of the image are exp(-distance / sigma); above 0, 0.02 by default.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function levelSetLoss(
   maskLogits: Tensor,
@@ -131,7 +133,7 @@ export function levelSetLoss(
   return { ofImage, ofFeatures };
 }
 
-/** All outputs of {@link LevelSetLoss}. */
+/** Returns all outputs of {@link LevelSetLoss}. */
 export function levelSetLossSteps(
   maskLogits: Tensor,
   box: Tensor,

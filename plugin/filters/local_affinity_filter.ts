@@ -44,7 +44,7 @@ export const LocalAffinityFilter = defineOp({
     const size = height * width;
     const { ids, isInside } = neighbourhoods(height, width, reach);
     const around = isInside.length / size;
-    // [B, V, C] to [B, V, K, C]: values at the K pixels around each.
+    // [B, V, C] to [B, V, K, C]: values at the K pixels around each pixel.
     const values = (of: Tensor) => reshape(gather(of, ids, 1), [batch, size, around, of.shape[2] as number]);
     const colours = byPixel(guide);
     const centres = reshape(colours, [batch, size, 1, colours.shape[2] as number]);
@@ -58,7 +58,10 @@ export const LocalAffinityFilter = defineOp({
   },
 });
 
-/** Ids of the pixels around each, and 1 where there is such a pixel. Others are the pixel itself. */
+/**
+ * Returns the ids of the pixels around each pixel, and 1 for those inside the map. The others are replaced by the pixel
+ * itself.
+ */
 function neighbourhoods(height: number, width: number, reach: number) {
   const side = 2 * reach + 1;
   const ids = new Int32Array(height * width * side * side);
@@ -78,18 +81,18 @@ function neighbourhoods(height: number, width: number, reach: number) {
 }
 
 /**
- * The local filter of affinity propagation (APro, NeurIPS 2023): every pixel becomes the mean of those around it, weighted by
- * exp(-|difference of the guide|^2 / zeta^2), again and again. It makes labels: gradients are those of tfjs's ops, of which it
- * is composed.
+ * Applies the local filter of affinity propagation (APro, NeurIPS 2023): in each round every pixel becomes the mean of the
+ * pixels around it, weighted by exp(-|difference of the guide|^2 / zeta^2). It is meant for making labels; gradients are
+ * those of the tfjs ops that it is composed of.
  *
  * @param x [B, H, W, D] float32.
- * @param guide [B, H, W, C] float32, such as the image.
+ * @param guide [B, H, W, C] float32, for example the image.
  * @param options.box [B, H, W] float32, 1 where values are kept; elsewhere they are 0 before and after every round.
  * @param options.zeta at least 1e-15, 0.15 by default.
- * @param options.reach pixels to each side, 2 by default: a square of 5.
+ * @param options.reach pixels to each side, 2 by default: a 5 x 5 window.
  * @param options.rounds 20 by default.
  * @returns [B, H, W, D] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function localAffinityFilter(
   x: Tensor,

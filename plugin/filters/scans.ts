@@ -1,4 +1,4 @@
-/** Scans as the family of tree models composes them: normalised, and weighted an edge at a time. */
+/** Compositions of scans that tree models share: normalised scans, and scans with edge weights. */
 import {
   div,
   exp,
@@ -19,7 +19,10 @@ import { parentDissimilarity } from '../ops/parent_dissimilarity.js';
 import { treeScan } from '../ops/tree_scan.js';
 import { gridTree } from './grid_tree.js';
 
-/** A tree that may be left out, as optional inputs of an op. @throws {OpError} when it is there and has not both parts */
+/**
+ * Returns an optional tree as optional inputs of an op.
+ * @throws {OpError} if it is given without both of its parts.
+ */
 export function optionalTree(op: string, tree: ScanTree | undefined): Partial<ScanTree> {
   if (!tree) return {};
   const { order, parent } = tree;
@@ -50,7 +53,7 @@ export const NormalizedTreeScan = defineOp({
   },
 });
 
-/** An operation of x [..., D] and y [..., G], whose channel floor(d / (D/G)) goes with channel d of x. */
+/** Applies an operation to x [..., D] and y [..., G], where channel d of x is paired with channel floor(d / (D/G)) of y. */
 export function byGroup(operation: (x: Tensor, y: Tensor) => Tensor, x: Tensor, y: Tensor): Tensor {
   const [channels, groups] = [x, y].map(({ shape }) => shape[shape.length - 1] as number);
   if (groups === 1 || groups === channels) return operation(x, y);
@@ -62,15 +65,15 @@ export function byGroup(operation: (x: Tensor, y: Tensor) => Tensor, x: Tensor, 
 }
 
 /**
- * A mean of the whole tree for every vertex, weighted by the decays on the path: `scan(x) / scan(ones)`, the filter of
- * TreeFilter (NeurIPS 2019, section 3), Tree Energy Loss and BoxInstSeg. Differentiable in x and decay, through both
- * scans.
+ * Computes, for every vertex, the mean over the whole tree weighted by the decays on the path: `scan(x) / scan(ones)`, the
+ * filter of TreeFilter (NeurIPS 2019, section 3), Tree Energy Loss and BoxInstSeg. Differentiable in x and decay, through
+ * both scans.
  *
  * @param x [B, V, D] float32 by vertex id.
  * @param decay [B, V, G] float32, G divides D: see {@link treeScan}.
- * @param tree `order` and `parent` [B, V] int32, such as {@link boruvkaMST} gives.
+ * @param tree `order` and `parent` [B, V] int32, for example from {@link boruvkaMST}.
  * @returns [B, V, D] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ * @throws {OpError} if a rank, dtype or size is wrong, or `order` and `parent` do not form a tree.
  */
 export function normalizedTreeScan(x: Tensor, decay: Tensor, tree: ScanTree): Tensor3D {
   const { order, parent } = tree ?? {};
@@ -99,17 +102,17 @@ export const ParentAffinity = defineOp({
 });
 
 /**
- * How alike every vertex and its parent are, as the decays of a scan: `exp(-distance / sigma)` of each group of channels
- * (TreeFilter, NeurIPS 2019, section 3; sigma: Tree Energy Loss, CVPR 2022, Tree Affinity Generation). Differentiable in
- * the features.
+ * Computes the affinity of every vertex and its parent, as the decays of a scan: `exp(-distance / sigma)` of each group of
+ * channels (TreeFilter, NeurIPS 2019, section 3; sigma: Tree Energy Loss, CVPR 2022, Tree Affinity Generation).
+ * Differentiable in the features.
  *
  * @param features [B, V, C] float32 by vertex id.
- * @param tree `order` and `parent` [B, V] int32, such as {@link boruvkaMST} gives.
+ * @param tree `order` and `parent` [B, V] int32, for example from {@link boruvkaMST}.
  * @param options.metric `euclidean` (default, squared), `manhattan` or `cosine`: see {@link parentDissimilarity}.
- * @param options.groups G, 1 by default; divides C. Group g has the channels from g * C/G to (g + 1) * C/G.
+ * @param options.groups G, 1 by default; divides C. Group g has the channels g * C/G to (g + 1) * C/G - 1.
  * @param options.sigma above 0, 1 by default.
  * @returns [B, V, G] float32; 1 at the root.
- * @throws {OpError} on wrong ranks, dtypes or sizes, or an `order` and `parent` that are no tree.
+ * @throws {OpError} if a rank, dtype or size is wrong, or `order` and `parent` do not form a tree.
  */
 export function parentAffinity(
   features: Tensor,
@@ -148,18 +151,19 @@ export const GrootVScan = defineOp({
 });
 
 /**
- * GrootV's scan module (GrootVL, section 3.2): the tree of features and the scan along it. Differentiable in x, decay and
- * coefficient; no gradient flows through the tree.
+ * Runs GrootV's scan module (GrootVL, section 3.2): builds the tree of the features and scans along it. Differentiable in x,
+ * decay and coefficient; no gradient flows through the tree.
  *
  * @param x [B, V, D] float32, V = H * W.
  * @param decay [B, V, G] float32, G divides D.
- * @param features [B, H, W, C] float32, from which the tree is made.
- * @param options.coefficient [B, V] float32: multiplies all decays of the edge from a vertex to its parent; that of the
- *     root is ignored. The published models leave it at 1.
- * @param options.maximum the maximum tree, M(exp(cos)), which joins what is unlike. False by default.
+ * @param features [B, H, W, C] float32, from which the tree is built.
+ * @param options.coefficient [B, V] float32: multiplies all decays of the edge from a vertex to its parent; that of the root
+ *   is ignored. The published models leave it at 1.
+ * @param options.maximum whether to use the maximum spanning tree of exp(cos), which joins dissimilar pixels. False by
+ *   default.
  * @param options.metric `cosine` (default), `euclidean` (the authors' norm2) or `manhattan`; the tree is that of its exp.
  * @returns [B, V, D] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function grootVScan(
   x: Tensor,

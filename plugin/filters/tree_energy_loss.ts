@@ -26,7 +26,7 @@ import { treeFilter } from './tree_filter.js';
 const map = (height: string, width: string, channels: string, doc: string) =>
   ({ dtype: 'float32', shape: ['B', height, width, channels], doc }) as const;
 
-/** All steps are outputs, so that each can be compared with what the authors' code gives. */
+/** All steps are outputs, so that each can be compared with the authors' code. */
 export const TreeEnergyLoss = defineOp({
   name: 'treeEnergyLoss',
   doc: 'How far predictions are from themselves, filtered along trees of the image and of features.',
@@ -53,44 +53,44 @@ export const TreeEnergyLoss = defineOp({
     const [batch, height, width] = unlabeled.shape as [number, number, number];
     const mask = reshape(cast(unlabeled, 'float32'), [batch, height, width, 1]);
     const resizedMask = interpolateNearest(mask, logits);
-    // As in the authors' code, which resizes it without recording.
+    // As in the authors' code, which resizes the image without recording gradients.
     const resizedImage = interpolateBilinear(stopGradient(image), logits);
     const probabilities = softmax(logits);
     const filteredLow = treeFilter(probabilities, { embed: resizedImage, sigma });
     const filtered = features ? treeFilter(filteredLow, { embed: features }) : filteredLow;
     const distance = sum(mul(resizedMask, absolute(sub(probabilities, filtered))));
-    // Without unlabelled pixels the distance is 0.
+    // If every pixel is labelled, the distance is 0.
     const loss = mul(div(distance, maximum(sum(resizedMask), 1)), weight);
     return [loss, probabilities, resizedImage, resizedMask, filteredLow, filtered];
   },
 });
 
-/** |x| whose gradient at 0 is 0; that of tfjs's own is -1. */
+/** |x| with gradient 0 at 0; tfjs's own has gradient -1 there. */
 function absolute(x: Tensor): Tensor {
   return add(relu(x), relu(neg(x)));
 }
 
 export interface TreeEnergyLossOptions {
-  /** [B, H, W, F] float32, high-level features of the size of the logits; without them the image alone decides. */
+  /** [B, H, W, F] float32, high-level features of the size of the logits; without them only the image is used. */
   readonly features?: Tensor;
   /** Affinities of the image are exp(-distance / sigma); above 0, 0.02 by default. */
   readonly sigma?: number;
-  /** Of the loss, 0.4 by default. */
+  /** Weight of the loss, 0.4 by default. */
   readonly weight?: number;
 }
 
 /**
- * The tree energy loss of segmenters that learn from few labelled pixels (CVPR 2022: Tree Affinity Generation, equations 3
- * to 5, and Cascaded Filtering, 6 and 7): the softmax of the predictions, filtered along the minimum spanning tree of the
- * image and then along that of the features, is what unlabelled pixels should be. The loss is the weighted mean of the
- * absolute differences over those pixels, summed over classes. Differentiable in the logits and in the features, not in
- * the image.
+ * Computes the tree energy loss of segmenters that learn from few labelled pixels (CVPR 2022: Tree Affinity Generation,
+ * equations 3 to 5, and Cascaded Filtering, 6 and 7). The softmax of the predictions, filtered along the minimum spanning
+ * tree of the image and then along that of the features, is the target for unlabelled pixels. The loss is the weighted mean
+ * of the absolute differences over those pixels, summed over classes. Differentiable in the logits and in the features, not
+ * in the image.
  *
  * @param logits [B, H, W, K] float32, of K classes.
  * @param image [B, I, J, C] float32, resized to H x W bilinearly.
- * @param unlabeled [B, M, N] int32 or bool, 1 where a pixel has no label; the nearest pixel is taken.
- * @returns a scalar float32; 0 when every pixel has a label.
- * @throws {OpError} on wrong ranks, dtypes or sizes.
+ * @param unlabeled [B, M, N] int32 or bool, 1 where a pixel has no label; resized by nearest neighbour.
+ * @returns a scalar float32; 0 if every pixel has a label.
+ * @throws {OpError} if a rank, dtype or size is wrong.
  */
 export function treeEnergyLoss(
   logits: Tensor,
@@ -101,7 +101,7 @@ export function treeEnergyLoss(
   return tidy(() => treeEnergyLossSteps(logits, image, unlabeled, options)[0] as Scalar);
 }
 
-/** All outputs of {@link TreeEnergyLoss}. */
+/** Returns all outputs of {@link TreeEnergyLoss}. */
 export function treeEnergyLossSteps(
   logits: Tensor,
   image: Tensor,

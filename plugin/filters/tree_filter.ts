@@ -12,7 +12,7 @@ import { normalizedTreeScan, optionalTree, parentAffinity } from './scans.js';
 
 const map = (channels: string, doc: string) =>
   ({ dtype: 'float32', shape: ['B', 'H', 'W', channels], doc }) as const;
-/** Of a tree that may be given. */
+/** An optional tree input. */
 export const treeOfPixels = {
   dtype: 'int32',
   shape: ['B', 'H*W'],
@@ -46,36 +46,36 @@ export const TreeFilter = defineOp({
   },
 });
 
-/** [B, H, W, C] as [B, H * W, C]. */
+/** Reshapes [B, H, W, C] to [B, H * W, C]. */
 export function byPixel(map: Tensor): Tensor {
   const [batch, height, width, channels] = map.shape as [number, number, number, number];
   return reshape(map, [batch, height * width, channels]);
 }
 
 export interface TreeFilterOptions {
-  /** [B, H, W, C] float32, of which affinities are made; the feature itself by default. */
+  /** [B, H, W, C] float32, from which affinities are computed; the feature itself by default. */
   readonly embed?: Tensor;
-  /** [B, H, W, K] float32, of which the tree is made; `embed` by default. It gets no gradient. */
+  /** [B, H, W, K] float32, from which the tree is built; `embed` by default. It gets no gradient. */
   readonly guide?: Tensor;
-  /** Filters along this tree, [B, H * W], in place of that of the guide. */
+  /** Tree to filter along, [B, H * W], instead of that of the guide. */
   readonly tree?: ScanTree;
-  /** G, 1 by default; divides C and D. Channels of a group share their affinities. */
+  /** G, 1 by default; divides C and D. The channels of a group share their affinities. */
   readonly groups?: number;
-  /** Of affinities: `euclidean` (default, squared), `manhattan` or `cosine`. The tree is that of the first. */
+  /** Metric of affinities: `euclidean` (default, squared), `manhattan` or `cosine`. The tree always uses `euclidean`. */
   readonly metric?: Metric;
   /** Affinities are exp(-distance / sigma); above 0, 1 by default (Tree Energy Loss and BoxInstSeg: 0.02). */
   readonly sigma?: number;
 }
 
 /**
- * The learnable tree filter (NeurIPS 2019, section 3): every pixel becomes the mean of all pixels, weighted by the
- * affinities along the minimum spanning tree of the guide. The tree is that of 1 + squared distance in float32, as published.
- * Differentiable in the feature and the embedding.
+ * Applies the learnable tree filter (NeurIPS 2019, section 3): every pixel becomes the mean of all pixels, weighted by the
+ * affinities along the minimum spanning tree of the guide. The tree is that of 1 + squared distance in float32, as
+ * published. Differentiable in the feature and the embedding.
  *
  * @param feature [B, H, W, D] float32.
  * @returns [B, H, W, D] float32.
- * @throws {OpError} on wrong ranks, dtypes or sizes, groups that do not divide the channels, both a guide and a tree, or a
- *     tree that is none.
+ * @throws {OpError} if a rank, dtype or size is wrong, the groups do not divide the channels, both a guide and a tree are
+ *   given, or the tree is invalid.
  */
 export function treeFilter(feature: Tensor, options: TreeFilterOptions = {}): Tensor4D {
   const { embed = feature, guide, tree, ...attributes } = options;

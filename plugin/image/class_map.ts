@@ -1,15 +1,15 @@
 /**
- * From the logits of a segmenter to the class of every pixel of the picture: windows are averaged where they overlap,
- * then the logits are resized to the network's input and again to the picture, each bilinear, and the largest wins.
+ * Converts the logits of a segmenter to the class of every pixel of the image: windows are averaged where they overlap, then
+ * the logits are resized to the network's input and again to the image, both bilinearly, and the largest wins.
  *
- * A row at a time: the logits of the whole picture, hundreds of numbers a pixel, are never held.
+ * Works row by row: the logits of the whole image, hundreds of numbers per pixel, are never held.
  */
 import { bilinearMap } from '../kernels/axis_map.js';
 import { nextTask } from '../next_task.js';
 import { NOT_FINITE } from './input.js';
 import type { Extent } from './prepare.js';
 
-/** Logits of a part of the network's input, at a coarser grid. */
+/** Logits of a part of the network's input, on a coarser grid. */
 export interface LogitWindow extends Extent {
   /** Upper left corner and size in pixels of the network's input. */
   readonly left: number;
@@ -21,14 +21,14 @@ export interface LogitWindow extends Extent {
 }
 
 export interface ClassMapOptions {
-  /** Ends the work between two bands of rows, with the signal's reason. */
+  /** Aborts the work between two bands of rows, with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** Multiplications between two looks at the signal: some milliseconds. */
+/** Multiplications between two checks of the signal: some milliseconds. */
 const WORK_AT_A_TIME = 2 ** 24;
 
-/** For each sample of a resized side the lower and the upper neighbour, and how much of the upper one it has. */
+/** For each sample of a resized side, the lower and upper neighbour, and the weight of the upper one. */
 interface Taps {
   readonly lower: Int32Array;
   readonly upper: Int32Array;
@@ -45,11 +45,11 @@ function bilinearTaps(input: number, output: number): Taps {
 }
 
 /**
- * The class of each pixel of a picture, the first of equals.
- * @param windows cover the network's input; each pixel is the mean of those that hold it.
- * @param network the network's input, pixels.
+ * Returns the class of each pixel of an image, the first of equals.
+ * @param windows cover the network's input; a pixel in several windows gets their mean.
+ * @param network size of the network's input in pixels.
  * @returns uint16 [picture.height, picture.width]
- * @throws {Error} when the logits of a pixel are all NaN; the signal's reason when it is aborted
+ * @throws {Error} if the logits of a pixel are all NaN; the signal's reason if it is aborted.
  */
 export async function classMapOf(
   windows: readonly LogitWindow[],
@@ -108,7 +108,7 @@ function largestOfRow(
   }
 }
 
-/** Rows of the network's input, [network.width, classes], of which the last two are kept: the mean of the windows. */
+/** Yields rows of the network's input, [network.width, classes], averaged over the windows; the last two are cached. */
 function meanRows(
   windows: readonly LogitWindow[],
   classes: number,
@@ -149,7 +149,7 @@ function meanRows(
   return (y) => {
     const found = kept.find((each) => each.y === y);
     if (found) return found.row;
-    // The two rows that a blend reads are neighbours: the smaller one is not needed any more.
+    // The two rows to blend are adjacent, so the upper one is no longer needed.
     const oldest = kept[0].y < kept[1].y ? kept[0] : kept[1];
     fill(y, oldest.row);
     oldest.y = y;
@@ -157,7 +157,7 @@ function meanRows(
   };
 }
 
-/** Where windows of `crop` pixels go on a side: a step of `stride`, the last one moved back to end at the edge. */
+/** Positions of windows of `crop` pixels along a side, `stride` apart; the last one is moved back to end at the edge. */
 export function windowStarts(side: number, crop: number, stride: number): number[] {
   const count = Math.floor(Math.max(side - crop + stride - 1, 0) / stride) + 1;
   return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(i * stride, side - crop)));

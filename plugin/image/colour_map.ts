@@ -1,12 +1,12 @@
 /**
- * Colour maps from a few control points. Between them colours run straight in OKLab (B. Ottosson, "A perceptual
- * color space for image processing", 2020), so equal steps look equal and lightness changes evenly.
+ * Colour maps from a few control points. Colours between them are interpolated linearly in OKLab (B. Ottosson, "A perceptual
+ * color space for image processing", 2020), so that equal steps look equal and lightness changes evenly.
  */
 
 /** Red, green, blue: sRGB, 0..255. */
 export type Rgb = readonly [number, number, number];
 
-/** From the root outwards: cream, gold, coral, magenta, violet, blue. Lightness falls, all stand out on black. */
+/** From the root outwards: cream, gold, coral, magenta, violet, blue. Lightness decreases; all are visible on black. */
 export const DEPTH_COLOURS: readonly Rgb[] = [
   [255, 248, 214],
   [255, 209, 102],
@@ -16,7 +16,7 @@ export const DEPTH_COLOURS: readonly Rgb[] = [
   [80, 108, 226],
 ];
 
-/** From nothing to everything: night, violet, crimson, orange, cream. Lightness rises. */
+/** From lowest to highest: night, violet, crimson, orange, cream. Lightness increases. */
 export const HEAT_COLOURS: readonly Rgb[] = [
   [9, 6, 28],
   [58, 20, 108],
@@ -27,7 +27,7 @@ export const HEAT_COLOURS: readonly Rgb[] = [
   [255, 252, 224],
 ];
 
-/** Lightness and chroma in OKLab of the generated colours of classes: five kinds, so that similar hues differ. */
+/** Lightness and chroma in OKLab of generated class colours: five kinds, so that similar hues differ. */
 const CLASS_KINDS = [
   [0.72, 0.15],
   [0.56, 0.17],
@@ -36,10 +36,10 @@ const CLASS_KINDS = [
   [0.79, 0.17],
 ] as const;
 
-/** Hues of successive classes are a golden angle apart: any number of the first ones are spread evenly. */
+/** Hues of successive classes are a golden angle apart: the first n are evenly spread for every n. */
 const GOLDEN_ANGLE = Math.PI * (3 - Math.sqrt(5));
 
-/** Steps of a sampled map: finer than an 8-bit display can show. */
+/** Samples per map: finer than an 8-bit display can show. */
 export const COLOUR_STEPS = 256;
 
 /** Samples a map: uint8 [COLOUR_STEPS, 3] from the first to the last control point, evenly spaced. */
@@ -56,7 +56,7 @@ export function sampleColours(points: readonly Rgb[]): Uint8Array {
   return samples;
 }
 
-/** Colours of classes whose model names none: the same for the same class, whatever their number. */
+/** Generates class colours for a model without a palette: a class has the same colour whatever the number of classes. */
 export function classColours(count: number): Rgb[] {
   return Array.from({ length: count }, (_, i) => {
     const [light, chroma] = CLASS_KINDS[i % CLASS_KINDS.length];
@@ -66,14 +66,14 @@ export function classColours(count: number): Rgb[] {
   });
 }
 
-/** Index of the sample for `t` in 0..1; outside values are clamped. */
+/** Returns the index of the sample for `t`, clamped to 0..1. */
 export function colourIndex(t: number): number {
   return Math.round(Math.min(1, Math.max(0, t)) * (COLOUR_STEPS - 1));
 }
 
-/** Position of each value among all of them, 0..1; equal values share the lowest. */
+/** Returns the rank of each value, scaled to 0..1; equal values share the lowest. */
 export function ranksOf(values: Float32Array): Float64Array {
-  const sorted = values.slice().sort(); // of numbers alone: ten times as fast as of indices
+  const sorted = values.slice().sort(); // sorting numbers is ten times as fast as sorting indices
   return Float64Array.from(values, (value) => {
     let [from, to] = [0, sorted.length];
     while (from < to) {
@@ -85,7 +85,7 @@ export function ranksOf(values: Float32Array): Float64Array {
   });
 }
 
-/** Lightness of OKLab, 0..1, of an sRGB colour. */
+/** Returns the OKLab lightness, 0..1, of an sRGB colour. */
 export function lightness(colour: Rgb): number {
   return toOklab(colour)[0];
 }

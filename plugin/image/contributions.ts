@@ -1,27 +1,27 @@
-/** How contributions of pixels are compared: the scales of published receptive fields, and the squares that hold a share. */
+/** Scales for comparing pixel contributions, as in published receptive fields, and the squares that contain given shares. */
 import { checkExtent } from './rgb_image.js';
 
 /** Contributions of the pixels of a square, such as a receptive field. */
 export interface ContributionMap {
-  /** Side of the square, pixels. */
+  /** Side of the square in pixels. */
   readonly size: number;
   /** float32 [size, size], row-major, each finite and at least 0. */
   readonly values: Float32Array;
 }
 
 /**
- * `log`: log10(1 + x), as RepLKNet's figures have it. `root`: x ** 0.2, as VMamba's have it, which shows contributions that
- * are small beside the largest. Both are divided by the largest.
+ * `log`: log10(1 + x), as in RepLKNet's figures. `root`: x ** 0.2, as in VMamba's, which makes small contributions visible.
+ * Both are divided by the maximum.
  */
 export type ContributionScale = 'log' | 'root';
 
-/** The smallest square around the middle pixel that holds more than a share of all scaled contributions. */
+/** The smallest centred square that contains more than a share of all scaled contributions. */
 export interface ContributionSquare {
   /** From 0 to 1. */
   readonly share: number;
-  /** Pixels. */
+  /** In pixels. */
   readonly side: number;
-  /** Of the area of the map, from 0 to 1. */
+  /** Fraction of the map's area, from 0 to 1. */
   readonly areaRatio: number;
 }
 
@@ -32,10 +32,10 @@ const SCALES: Readonly<Record<ContributionScale, (value: number) => number>> = {
 
 export const CONTRIBUTION_SCALES = Object.keys(SCALES) as readonly ContributionScale[];
 
-/** The shares of which RepLKNet's table has the areas. */
+/** The shares listed in RepLKNet's table. */
 const SHARES = [0.2, 0.3, 0.5, 0.99] as const;
 
-/** @throws {Error} when the map is not as described */
+/** @throws {Error} if the map is invalid. */
 export function checkContributions(caller: string, { size, values }: ContributionMap): void {
   checkExtent(caller, 'size', size);
   if (values.length !== size * size) {
@@ -45,7 +45,7 @@ export function checkContributions(caller: string, { size, values }: Contributio
   if (bad >= 0) throw new Error(`${caller}: values[${bad}] = ${values[bad]}, expected finite and at least 0`);
 }
 
-/** Contributions from 0 to 1, [size, size]; all 0 where nothing contributes. */
+/** Scales contributions to 0..1, [size, size]; all 0 if nothing contributes. */
 export function scaledContributions(values: Float32Array, scale: ContributionScale = 'log'): Float32Array {
   const scaled = new Float64Array(values).map(SCALES[scale]);
   const most = scaled.reduce((most, value) => Math.max(most, value), 0);
@@ -53,11 +53,11 @@ export function scaledContributions(values: Float32Array, scale: ContributionSca
 }
 
 /**
- * The smallest squares around the middle pixel (row and column `floor(size / 2)`) that hold more than 20, 30, 50 and 99 % of
- * the scaled contributions: the areas by which RepLKNet's and VMamba's papers compare networks.
- * @param map such as `GrootV.receptiveField` gives
- * @returns the smallest share first; none where nothing contributes
- * @throws {Error} when the map is not as described
+ * Returns the smallest squares around the central pixel (row and column `floor(size / 2)`) that contain more than 20, 30, 50
+ * and 99 % of the scaled contributions: the areas by which RepLKNet's and VMamba's papers compare networks.
+ * @param map for example from `GrootV.receptiveField`
+ * @returns by ascending share; an empty list if nothing contributes
+ * @throws {Error} if the map is invalid.
  */
 export function contributionSquares(
   map: ContributionMap,

@@ -1,10 +1,11 @@
 /**
- * How strongly every place of a photograph is tied to one anchor through the tree: a heat map over the
- * photograph, which shows through where there is nothing.
+ * Draws the affinity of every position of a photograph to one anchor through the tree: a heat map that is transparent where
+ * affinities are low.
  *
- * Affinities are products of decays along a path and fall over many powers of ten, so that any fixed scale
- * shows one blot. The picture colours by rank instead (the hottest tenth of the places has the hottest tenth of
- * the colours), which no monotone change of the values alters; the bar tells the values at its marks.
+ * Affinities are products of decays along a path and span many powers of ten, so that with a linear scale only the pixels
+ * around the anchor would be visible. Colours are therefore chosen by rank (the highest tenth of the positions has the upper
+ * tenth of the colours), which is invariant under monotone changes of the values; the colour bar gives the values at its
+ * marks.
  */
 import { checkGrid, dim, enlarge, type Grid } from './backdrop.js';
 import { COLOUR_STEPS, colourIndex, HEAT_COLOURS, ranksOf, sampleColours } from './colour_map.js';
@@ -14,30 +15,30 @@ import { StrokeLayer } from './stroke_layer.js';
 import { shortNumber } from './stroke_text.js';
 
 export interface AffinityPicture {
-  /** The photograph, the same field of view as the model had; any size. */
+  /** The photograph, with the model's field of view; any size. */
   image: RgbImage;
-  /** Cells of `values`; they cover the image evenly. */
+  /** Grid of `values`, which covers the image evenly. */
   grid: Grid;
   /** float32 [grid.height * grid.width], row-major, each finite and at least 0. */
   values: Float32Array;
-  /** The place everything is compared with, in pixels of `image`: 0 <= x < width, 0 <= y < height. */
+  /** The anchor, in pixels of `image`: 0 <= x < width, 0 <= y < height. */
   anchor: { x: number; y: number };
 }
 
 const BACKDROP = { brightness: 0.6, colour: 0 };
 
-/** Cover of the coldest and the hottest colour; between them it grows evenly. */
+/** Opacity of the lowest and the highest colour; it is interpolated linearly. */
 const ALPHA = { cold: 0.25, hot: 0.78 };
 
-/** Above 1 keeps the hottest colours for fewer places. */
+/** Exponent of ranks; above 1, fewer positions get the highest colours. */
 const GAMMA = 1.6;
 
-/** Points of the anchor's ring. */
+/** Number of points of the ring around the anchor. */
 const RING_POINTS = 64;
 
 /**
  * Draws the heat map, 1120 pixels on the long side; the same input gives the same pixels.
- * Throws `Error` when sizes do not match, a value is negative or not finite, or the anchor is outside.
+ * @throws {Error} if sizes do not match, a value is negative or not finite, or the anchor is outside.
  */
 export function drawAffinity(picture: AffinityPicture): RgbImage {
   checkAffinity(picture);
@@ -76,9 +77,9 @@ function checkAffinity({ image, grid, values, anchor }: AffinityPicture): void {
 }
 
 /**
- * The heat map alone: the colour and the cover of each cell, for a page that lays it over a picture by itself and at once.
+ * Returns only the heat map: the colour and opacity of each cell, for a page that overlays it on an image by itself.
  * @param values float32 [V], each finite and at least 0.
- * @returns RGBA [V, 4], alpha not multiplied in, as `ImageData` takes it.
+ * @returns RGBA [V, 4], not premultiplied, as for `ImageData`.
  */
 export function affinityHeat(values: Float32Array): Uint8ClampedArray<ArrayBuffer> {
   const colours = sampleColours(HEAT_COLOURS);
@@ -92,12 +93,12 @@ export function affinityHeat(values: Float32Array): Uint8ClampedArray<ArrayBuffe
   return heat;
 }
 
-/** Rank of each value, 0..1, bent by GAMMA. */
+/** Rank of each value, 0..1, raised to the power of GAMMA. */
 function rankScale(values: Float32Array): Float32Array {
   return Float32Array.from(ranksOf(values), (rank) => rank ** GAMMA);
 }
 
-/** How much of the photograph a colour hides, 0..1. */
+/** Opacity of a colour over the photograph, 0..1. */
 function coverOf(index: number): number {
   return ALPHA.cold + ((ALPHA.hot - ALPHA.cold) * index) / (COLOUR_STEPS - 1);
 }
@@ -114,7 +115,7 @@ function blendHeat(canvas: RgbImage, heat: Float32Array): void {
   }
 }
 
-/** A ring with a cross whose middle stays free. */
+/** Draws a ring with a cross whose centre stays free. */
 function drawAnchor(marks: StrokeLayer, x: number, y: number): void {
   const ring = Array.from({ length: RING_POINTS + 1 }, (_, i) => {
     const angle = (2 * Math.PI * i) / RING_POINTS;

@@ -1,4 +1,4 @@
-/** Which class is taken for which: a square with a row for each true class and a column for each predicted one. */
+/** Draws a confusion matrix: a square with a row for each true class and a column for each predicted one. */
 import { COLOUR_STEPS, colourIndex, HEAT_COLOURS, lightness, type Rgb, sampleColours } from './colour_map.js';
 import type { RgbImage } from './rgb_image.js';
 import { StrokeLayer } from './stroke_layer.js';
@@ -6,35 +6,36 @@ import { fittedText, TEXT_HEIGHT, textStrokes, textWidth } from './stroke_text.j
 
 /** What is drawn. */
 export interface ConfusionPicture {
-  /** [classes, classes], row-major: how often a true class (row) was taken for another (column). */
+  /** [classes, classes], row-major: how often a true class (row) was predicted as another (column). */
   readonly counts: ArrayLike<number>;
-  /** One a class. */
+  /** One per class. */
   readonly names: readonly string[];
 }
 
-/** A pixel each: more than any set of classes has whose picture a person looks at. */
+/** One pixel per class; more classes cannot be drawn. */
 export const MOST_DRAWN_CLASSES = 4096;
-/** Of the square, about; a pixel a class where there are more. */
+/** Approximate side of the square in pixels; one pixel per class if there are more classes. */
 const SIDE = 840;
-/** Around the square, without the names of classes. */
+/** Margins around the square, excluding class names. */
 const MARGIN = { title: 46, right: 30, bottom: 94 };
-/** Of the longest name, pixels. */
+/** Width of the longest name in pixels. */
 const MOST_NAME = 200;
 const PAPER = 255;
 const [INK, LIGHT] = [0, 1];
 const PALETTE = Uint8Array.of(60, 62, 70, 255, 255, 255);
 const TEXT_SCALE = 1.2;
 const TEXT_LINE = 1.4;
-/** Pixels from one name to the next, and of a cell that has its share written in it. */
+/** Minimum pixels from one name to the next, and minimum side of a cell with its share written in it. */
 const LEAST = { label: 18, number: 40 };
-/** Shares that the bar of colours names. */
+/** Shares labelled at the colour bar. */
 const SCALE_SHARES = [0, 0.01, 0.1, 0.25, 0.5, 1];
 const BAR_HEIGHT = 12;
 
 /**
- * Draws a confusion matrix. A colour is the share of the row, and runs with its square root, so that rare confusions are
- * seen; a class without pictures has a white row.
- * @throws {Error} when there are not `names` x `names` counts, a count is negative or none, or there are more than 4096 classes
+ * Draws a confusion matrix. Colours encode the square root of a cell's share of its row, so that rare confusions are
+ * visible; a class without images has a white row.
+ * @throws {Error} if there are not `names` x `names` counts, a count is negative or not a number, or there are more than
+ *   4096 classes.
  */
 export function drawConfusion({ counts, names }: ConfusionPicture): RgbImage {
   const classes = names.length;
@@ -74,7 +75,7 @@ export function drawConfusion({ counts, names }: ConfusionPicture): RgbImage {
   return image;
 }
 
-/** NaN in rows without counts. */
+/** Returns each count's share of its row; NaN in rows without counts. */
 function rowShares(counts: ArrayLike<number>, classes: number): Float64Array {
   const sums = new Float64Array(classes);
   for (let i = 0; i < counts.length; i++) {
@@ -86,7 +87,7 @@ function rowShares(counts: ArrayLike<number>, classes: number): Float64Array {
   return Float64Array.from(counts, (count, i) => count / sums[Math.floor(i / classes)]);
 }
 
-/** Where the matrix is: its upper left corner on both axes, its side and that of a cell, pixels. */
+/** Position of the matrix: its upper left corner on both axes, its side and that of a cell, in pixels. */
 interface Square {
   readonly start: number;
   readonly side: number;
@@ -94,7 +95,7 @@ interface Square {
   readonly classes: number;
 }
 
-/** As many names as there is room for, evenly. */
+/** Selects as many evenly spaced names as fit. */
 function labelsOf(names: readonly string[], cell: number): { index: number; text: string }[] {
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((step) => step * cell >= LEAST.label) ?? 1000;
   return Array.from({ length: Math.ceil(names.length / step) }, (_, i) => ({
@@ -107,7 +108,7 @@ function paint({ data, width }: RgbImage, x: number, y: number, colour: Rgb): vo
   data.set(colour, 3 * (y * width + x));
 }
 
-/** A line of text; `isUpright`: rotated to be read from below to above. */
+/** Writes a line of text; `isUpright`: rotated to read from bottom to top. */
 function write(
   layer: StrokeLayer,
   text: string,
@@ -126,7 +127,7 @@ function write(
 
 const HALF_LINE = (TEXT_HEIGHT * TEXT_SCALE) / 2;
 
-/** Percent of each row, whole numbers; none for 0. */
+/** Writes each cell's share of its row in integer percent; nothing for 0. */
 function writeShares(
   layer: StrokeLayer,
   shares: Float64Array,
@@ -157,7 +158,7 @@ function writeNames(
   write(layer, 'true', [10, middle + textWidth('true', TEXT_SCALE) / 2], { isUpright: true });
 }
 
-/** What share of a row a colour is, in percent. */
+/** Draws the colour bar, labelled with shares of a row in percent. */
 function drawBar(image: RgbImage, layer: StrokeLayer, colours: Uint8Array, { start, side }: Square): void {
   const top = start + side + 26;
   for (let x = 0; x < side; x++) {

@@ -1,4 +1,4 @@
-/** Curves of numbers over steps, such as the loss of a training, as a chart that looks the same on every machine. */
+/** Draws line charts, such as the training loss over steps, that look the same on every machine. */
 import type { Rgb } from './colour_map.js';
 import type { Rectangle } from './resample.js';
 import { checkExtent, type RgbImage } from './rgb_image.js';
@@ -6,28 +6,28 @@ import { StrokeLayer } from './stroke_layer.js';
 import { fittedText, shortNumber, TEXT_HEIGHT, textStrokes, textWidth } from './stroke_text.js';
 
 export interface Curve {
-  /** Empty: not in the legend. */
+  /** If empty, the curve is not in the legend. */
   readonly name: string;
-  /** x and y of each point, x rising. Points that are not finite interrupt the curve. */
+  /** x and y of each point, with ascending x. Points that are not finite interrupt the curve. */
   readonly points: ArrayLike<number>;
-  /** Default: one of its own. */
+  /** Default: a colour chosen for this curve. */
   readonly colour?: Rgb;
-  /** Of the line, pixels; default 2.5. */
+  /** Line width in pixels; default 2.5. */
   readonly width?: number;
 }
 
-/** A chart; those of one picture stand below one another and share the range of x. */
+/** A chart. The charts of one image are stacked and share the range of x. */
 export interface CurvePanel {
   readonly title: string;
   readonly curves: readonly Curve[];
-  /** y that the chart shows at least. */
+  /** Values of y that the chart must include. */
   readonly includes?: readonly number[];
 }
 
 export interface CurveOptions {
-  /** Of the picture, pixels; default 1120. */
+  /** Width of the image in pixels; default 1120. */
   readonly width?: number;
-  /** Of one chart, pixels; default 340. */
+  /** Height of one chart in pixels; default 340. */
   readonly height?: number;
 }
 
@@ -45,10 +45,10 @@ const PAPER = 255;
 const TEXT_SCALE = 1.2;
 const TEXT_LINE = 1.4;
 const LINE = 2.5;
-/** Pixels around a chart. */
+/** Margins around a chart in pixels. */
 const MARGIN = { left: 74, right: 24, top: 40, bottom: 34 };
 const LEAST = { width: 200, height: 120 };
-/** About as many pixels lie between two lines of the grid. */
+/** Approximate pixels between two grid lines. */
 const GRID_STEP = { x: 120, y: 50 };
 
 interface Range {
@@ -57,8 +57,8 @@ interface Range {
 }
 
 /**
- * Draws charts, one below the other. Where a curve has several points in one column of pixels, their mean is drawn.
- * @throws {Error} when there is no panel, or the picture would be smaller than 200 x 120 pixels a chart.
+ * Draws charts, stacked vertically. If a curve has several points in one pixel column, their mean is drawn.
+ * @throws {Error} if there is no panel, or the image would be smaller than 200 x 120 pixels per chart.
  */
 export function drawCurves(
   panels: readonly CurvePanel[],
@@ -137,7 +137,7 @@ function drawPanel(layer: StrokeLayer, panel: CurvePanel, area: Rectangle, x: Ra
   }
 }
 
-/** Points that are finite. */
+/** Returns the finite points. */
 function pointsOf(points: ArrayLike<number>): [x: number, y: number][] {
   return Array.from({ length: points.length >> 1 }, (_, i): [number, number] => [
     points[2 * i],
@@ -145,7 +145,7 @@ function pointsOf(points: ArrayLike<number>): [x: number, y: number][] {
   ]).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
 }
 
-/** Parts of a curve without gaps, at most one point a column of pixels: its x on the picture, and y. */
+/** Returns the uninterrupted parts of a curve, at most one point per pixel column: x in the image, and y. */
 function linesOf(points: ArrayLike<number>, column: (x: number) => number): number[][] {
   const lines: number[][] = [];
   let line: number[] = [];
@@ -172,7 +172,7 @@ function linesOf(points: ArrayLike<number>, column: (x: number) => number): numb
   return lines;
 }
 
-/** The range of some values, never empty. */
+/** Returns the range of some values, never empty. */
 function rangeOf(values: readonly number[]): Range {
   let [from, to] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) {
@@ -183,7 +183,7 @@ function rangeOf(values: readonly number[]): Range {
   return from < to ? { from, to } : { from, to: from + Math.max(Math.abs(from) * 0.1, 1e-9) };
 }
 
-/** Round numbers, steps of 1, 2 or 5 times a power of ten, from at or below a range to at or above it. */
+/** Returns round numbers, 1, 2 or 5 times a power of ten apart, that enclose a range. */
 function ticks({ from, to }: Range, count: number): number[] {
   const rough = (to - from) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -193,7 +193,7 @@ function ticks({ from, to }: Range, count: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
 }
 
-/** Up to four digits as they are, other numbers short. */
+/** Formats a number: up to four significant digits in plain notation if short, else in scientific notation. */
 function tickText(value: number): string {
   const plain = String(Number(value.toPrecision(4)));
   if (plain.length <= 6 && !plain.includes('e')) return plain;

@@ -1,4 +1,4 @@
-/** Detected objects over their photograph: masks with outlines, boxes, and labels that keep clear of one another. */
+/** Draws detected objects over their photograph: masks with outlines, boxes, and labels that do not overlap. */
 import { dim, enlarge } from './backdrop.js';
 import { lightness, type Rgb } from './colour_map.js';
 import { type MaskBitmap, maskPolygons } from './mask.js';
@@ -7,12 +7,12 @@ import { checkRgbImage, type RgbImage } from './rgb_image.js';
 import { StrokeLayer } from './stroke_layer.js';
 import { fittedText, textStrokes, textWidth } from './stroke_text.js';
 
-/** What is drawn of a detected object. */
+/** A detected object to draw. */
 export interface DrawnDetection {
-  /** Left, top, right and bottom, pixels of the picture. */
+  /** Left, top, right and bottom in pixels of the image. */
   readonly box: readonly [x1: number, y1: number, x2: number, y2: number];
   readonly label: string;
-  /** Of the class: chooses the colour. */
+  /** Index of the class, which determines the colour. */
   readonly index: number;
   /** From 0 to 1. */
   readonly score: number;
@@ -22,9 +22,9 @@ export interface DrawnDetection {
 export interface DetectionPicture {
   /** The photograph. */
   image: RgbImage;
-  /** The best first: their labels are placed first, and they are drawn over the others. */
+  /** By descending score: labels are placed in this order, and earlier objects are drawn over later ones. */
   detections: readonly DrawnDetection[];
-  /** One for each class that is detected, by its index. */
+  /** One for each detected class, by its index. */
   colours: readonly Rgb[];
 }
 
@@ -35,32 +35,32 @@ export interface LabelPlace extends Extent {
 }
 
 const BACKDROP = { brightness: 0.82, colour: 0.75 };
-/** Of a mask's colour over the photograph. */
+/** Opacity of a mask's colour over the photograph. */
 const COVER = 0.42;
 
-/** Widths of lines in pixels; under each runs a wider dark one, so that it shows on any colour. */
+/** Line widths in pixels; each line has a wider dark one below it, so that it is visible on any colour. */
 const OUTLINE = 1.8;
 const BOX = 2.6;
 const SHADOW = 2;
 
-/** Labels: sizes in pixels. */
+/** Sizes of labels in pixels. */
 const TEXT_SCALE = 1.2;
 const TEXT_WIDTH = 1.7;
 const PADDING = { x: 7, y: 5 };
-const LABEL_HEIGHT = 13 * TEXT_SCALE + 2 * PADDING.y; // with descenders
+const LABEL_HEIGHT = 13 * TEXT_SCALE + 2 * PADDING.y; // including descenders
 const MOST_LABEL_WIDTH = 300;
-/** How far from its box a label may be put, in its heights. */
+/** Maximum distance of a label from its box, in label heights. */
 const REACH = 6;
 
 const DARK: Rgb = [12, 12, 18];
 const LIGHT: Rgb = [255, 255, 255];
-/** Colours that are lighter carry dark text. */
+/** Lightness above which a colour carries dark text. */
 const LIGHT_PLATE = 0.66;
 
 /**
- * Draws the objects, 1120 pixels on the long side; the same input gives the same pixels. A label for which there is no
- * free place near its box is left out.
- * @throws {Error} when a class has no colour, or a mask does not lie in the picture.
+ * Draws the objects, 1120 pixels on the long side; the same input gives the same pixels. A label is omitted if there is no
+ * free place near its box.
+ * @throws {Error} if a class has no colour, or a mask does not lie in the image.
  */
 export function drawDetections(picture: DetectionPicture): RgbImage {
   checkDetections(picture);
@@ -133,7 +133,7 @@ function checkDetections({ image, detections, colours }: DetectionPicture): void
   }
 }
 
-/** A contour through the middles of the sides of pixels, which has no steps, on the canvas. */
+/** Returns a contour through the midpoints of pixel sides, which is smooth, in canvas coordinates. */
 function smoothed(corners: readonly number[], scale: { x: number; y: number }): number[] {
   const points: number[] = [];
   let [fromX, fromY] = corners.slice(-2);
@@ -167,8 +167,8 @@ function fillMask(canvas: RgbImage, mask: MaskBitmap, scale: { x: number; y: num
 }
 
 /**
- * Where the label of each box goes: at its upper left corner if there is room, else elsewhere at or near the box; inside
- * the picture, clear of the labels before. Undefined where there is no such place.
+ * Places the label of each box: at its upper left corner if possible, else elsewhere at or near the box; inside the image
+ * and clear of earlier labels. Undefined if there is no such place.
  */
 export function placeLabels(
   boxes: readonly (readonly [number, number, number, number])[],

@@ -1,4 +1,7 @@
-/** How much every pixel contributes to the middle of a network's features: a heat map, and the squares that hold a share of it. */
+/**
+ * Draws how much each pixel contributes to the centre of a network's features: a heat map, and the squares that contain
+ * given shares.
+ */
 import { LONG_SIDE } from './backdrop.js';
 import { colourIndex, HEAT_COLOURS, sampleColours } from './colour_map.js';
 import {
@@ -16,17 +19,17 @@ import { shortNumber, TEXT_HEIGHT, textStrokes, textWidth } from './stroke_text.
 export interface ReceptiveFieldPicture extends ContributionMap {
   /** Default `log`. */
   readonly scale?: ContributionScale;
-  /** False leaves out squares and colour bar. Default true. */
+  /** Whether to draw squares and colour bar. Default true. */
   readonly marks?: boolean;
 }
 
-/** From the outline of a square to its label, pixels. */
+/** Pixels between the outline of a square and its label. */
 const PADDING = 6;
 
 /**
- * Draws the heat map, 1120 x 1120 pixels, with outlines of the squares of `contributionSquares`; the same input gives the same
- * pixels. The label of a square for which there is no place outside of the next smaller one is left out.
- * @throws {Error} when a size does not match, or a value is negative or not finite
+ * Draws the heat map, 1120 x 1120 pixels, with outlines of the squares of `contributionSquares`; the same input gives the
+ * same pixels. The label of a square is omitted if it does not fit outside of the next smaller one.
+ * @throws {Error} if a size does not match, or a value is negative or not finite.
  */
 export function drawReceptiveField(picture: ReceptiveFieldPicture): RgbImage {
   checkContributions('drawReceptiveField', picture);
@@ -48,9 +51,9 @@ export function drawReceptiveField(picture: ReceptiveFieldPicture): RgbImage {
 }
 
 /**
- * The heat map alone: the colour of each pixel, for a page that shows it in its own size.
- * @returns RGBA [size, size, 4], opaque, as `ImageData` takes it
- * @throws {Error} as `drawReceptiveField` does
+ * Returns only the heat map: the colour of each pixel, for a page that displays it at its own size.
+ * @returns RGBA [size, size, 4], opaque, as for `ImageData`.
+ * @throws {Error} as `drawReceptiveField`.
  */
 export function receptiveFieldHeat(
   map: ContributionMap,

@@ -1,15 +1,15 @@
-/** The classes of a photograph's pixels: their colours over it, and below it a legend with names and shares. */
+/** Draws the classes of a photograph's pixels: their colours over it, and a legend with names and shares below. */
 import { dim, enlarge } from './backdrop.js';
 import type { Rgb } from './colour_map.js';
 import { checkRgbImage, type RgbImage } from './rgb_image.js';
 import { StrokeLayer } from './stroke_layer.js';
 import { fittedText, TEXT_HEIGHT, textStrokes, textWidth } from './stroke_text.js';
 
-/** A class of a picture, and how much of it has this class. */
+/** A class of an image, and its share of the pixels. */
 export interface ClassShare {
   readonly index: number;
   readonly label: string;
-  /** Pixels of this class over all pixels, from 0 to 1. */
+  /** Pixels of this class divided by all pixels, from 0 to 1. */
   readonly share: number;
 }
 
@@ -18,18 +18,18 @@ export interface SegmentationPicture {
   image: RgbImage;
   /** uint16 [image.height, image.width]: the class of each pixel. */
   classMap: Uint16Array;
-  /** What the legend lists, the largest share first. */
+  /** Entries of the legend, by descending share. */
   classes: readonly ClassShare[];
-  /** One for each class that `classMap` holds, by its index. */
+  /** One for each class in `classMap`, by its index. */
   colours: readonly Rgb[];
-  /** False: the photograph alone, for a page that has a legend of its own. Default true. */
+  /** Whether to draw the legend; false for a page that has its own. Default true. */
   legend?: boolean;
 }
 
 const BACKDROP = { brightness: 0.95, colour: 0.3 };
-/** Of the class's colour over the photograph. */
+/** Opacity of class colours over the photograph. */
 const COVER = 0.58;
-/** Of what is there, along the border between two classes. */
+/** Brightness factor along the border between two classes. */
 const BORDER = 0.45;
 
 /** Sizes of the legend in pixels. */
@@ -39,7 +39,7 @@ const COLUMN = 262;
 const SWATCH = 16;
 const TEXT_SCALE = 1.2;
 const TEXT_WIDTH = 1.7;
-/** Entries of the legend; the others are one line. */
+/** Maximum number of legend entries; further classes share one line. */
 const MOST_ENTRIES = 32;
 
 const PLATE = [18, 18, 24] as const;
@@ -47,8 +47,9 @@ const INK = [238, 238, 242] as const;
 const FAINT = [150, 150, 160] as const;
 
 /**
- * Draws the picture, 1120 pixels on the long side, and its legend below unless `legend: false`; the same input gives the same pixels.
- * @throws {Error} when sizes do not match, or a class has no colour.
+ * Draws the image, 1120 pixels on the long side, with a legend below unless `legend: false`; the same input gives the same
+ * pixels.
+ * @throws {Error} if sizes do not match, or a class has no colour.
  */
 export function drawSegmentation(picture: SegmentationPicture): RgbImage {
   checkSegmentation(picture);
@@ -103,7 +104,7 @@ function checkSegmentation({ image, classMap, classes, colours }: SegmentationPi
   }
 }
 
-/** Lays the colours of the classes over the photograph, with a border where they meet. */
+/** Blends the colours of the classes over the photograph, with a border where they meet. */
 function colourPixels(
   photo: RgbImage,
   given: RgbImage,
@@ -125,13 +126,13 @@ function colourPixels(
       const at = 3 * (y * width + x);
       for (let c = 0; c < 3; c++) {
         const mixed = data[at + c] + COVER * (colour[c] - data[at + c]);
-        data[at + c] = (isBorder ? BORDER * mixed : mixed) + 0.5; // rounds, since bytes are cut off
+        data[at + c] = (isBorder ? BORDER * mixed : mixed) + 0.5; // rounds, because the fraction is truncated
       }
     }
   }
 }
 
-/** The entries of the legend; the last one, of index -1, stands for classes that have no line of their own. */
+/** Returns the entries of the legend; the last one, with index -1, stands for the classes without an entry. */
 function legendOf(classes: readonly ClassShare[]): readonly ClassShare[] {
   if (classes.length <= MOST_ENTRIES) return classes;
   const rest = classes.slice(MOST_ENTRIES - 1);
@@ -143,7 +144,7 @@ function percent(share: number): string {
   return share < 0.0005 ? '<0.1 %' : `${(100 * share).toFixed(1)} %`;
 }
 
-/** A picture with room for a legend below it, in the middle of a plate where it is narrower. */
+/** Returns the image with space for a legend below, centred if it is narrower. */
 function below(photo: RgbImage, width: number, height: number): RgbImage {
   const data = new Uint8Array(width * (photo.height + height) * 3);
   for (let i = 0; i < data.length; i++) data[i] = PLATE[i % 3];

@@ -1,6 +1,6 @@
 /**
- * A spanning tree over its photograph, drawn like a river system seen from above: every path runs to the root,
- * a stroke is the wider the more vertices drain through it, and its colour tells the depth or a value of the edge.
+ * Draws a spanning tree over its photograph in the style of a river map: every path leads to the root, the width of a stroke
+ * grows with the number of vertices in its subtree, and its colour encodes the depth or a value of the edge.
  */
 import { checkGrid, dim, enlarge, type Grid } from './backdrop.js';
 import { COLOUR_STEPS, colourIndex, DEPTH_COLOURS, ranksOf, sampleColours } from './colour_map.js';
@@ -8,7 +8,7 @@ import { checkRgbImage, type RgbImage } from './rgb_image.js';
 import { curveTo, StrokeLayer } from './stroke_layer.js';
 
 export interface TreePicture {
-  /** The photograph, the same field of view as the model had; any size. */
+  /** The photograph, with the model's field of view; any size. */
   image: RgbImage;
   /** The V = height * width vertices; vertex v is cell (v % width, floor(v / width)). */
   grid: Grid;
@@ -17,28 +17,28 @@ export interface TreePicture {
   /** int32 [V]: position in `order` of the parent of `order[i]`; `parent[i] < i`, `parent[0] = 0`. */
   parent: Int32Array;
   /**
-   * float32 [V], in the order of `order`: a value of the edge to the parent that its colour tells by rank, the largest in the
-   * light colours; that of the root counts for nothing. Such as `BlockView.dissimilarity`. Default: colours tell the depth.
+   * float32 [V], in the order of `order`: a value of each edge to the parent, which its colour encodes by rank, largest
+   * lightest; the root's is ignored. For example `BlockView.dissimilarity`. Default: colours encode the depth.
    */
   edgeValues?: Float32Array;
 }
 
-/** Widths in cells: of a leaf, and of a stream that carries every vertex. */
+/** Stroke widths in cells: of a leaf, and of an edge whose subtree is the whole tree. */
 const LEAF_WIDTH = 0.13;
 const TRUNK_WIDTH = 0.62;
 
-/** A river's width grows about with the square root of its discharge (L. Leopold, T. Maddock, 1953). */
+/** A river's width grows roughly with the square root of its discharge (L. Leopold, T. Maddock, 1953). */
 const WIDTH_EXPONENT = 0.5;
 
-/** Strokes of about the same width are drawn together, thin ones below. */
+/** Strokes of similar width are drawn together, thin ones first. */
 const WIDTH_CLASSES = 24;
 
-/** A dark bank on both sides keeps neighbouring streams apart; in cells. */
+/** Width of the dark border that separates neighbouring strokes, in cells. */
 const BANK_WIDTH = 0.07;
 const BANK_COLOUR = [10, 10, 20];
 const WHITE = [255, 255, 255];
 
-/** Colours of the drawing: one for each depth, then these two. */
+/** Palette indices: one for each depth, then these two. */
 const BANK = COLOUR_STEPS;
 const ROOT_RING = COLOUR_STEPS + 1;
 
@@ -49,8 +49,8 @@ const BACKDROP = { brightness: 0.48, colour: 0.55 };
 
 /**
  * Draws the tree, 1120 pixels on the long side; the same input gives the same pixels.
- * Throws `Error` when the sizes do not match, `order` and `parent` are not a tree in breadth-first order, it has more than
- * MAX_DRAWN_VERTICES vertices, or a value is NaN.
+ * @throws {Error} if the sizes do not match, `order` and `parent` are not a tree in breadth-first order, it has more than
+ *   MAX_DRAWN_VERTICES vertices, or a value is NaN.
  */
 export function drawTree(picture: TreePicture): RgbImage {
   checkTree(picture);
@@ -134,8 +134,8 @@ function drawStreams(layer: StrokeLayer, picture: TreePicture, canvas: RgbImage)
 }
 
 /**
- * The stream that leaves the vertex at position i: from the middle of its edge to its parent, round the parent's
- * corner, to the middle of the parent's own edge. A leaf starts at its own centre; at the root a stream ends.
+ * Returns the stroke of the vertex at position i: from the midpoint of the edge to its parent, in a curve around the parent,
+ * to the midpoint of the parent's own edge. The stroke of a leaf starts at the leaf; strokes to the root end there.
  */
 function streamPoints(
   x: Float64Array,

@@ -1,17 +1,17 @@
 /**
- * Polygons of COCO's annotations to masks, pixel by pixel as pycocotools fills them: each edge is walked in steps of a fifth
- * of a pixel, and a column begins or ends where the walk crosses its middle.
+ * Rasterises polygons of COCO's annotations pixel by pixel as pycocotools does: each edge is sampled in steps of a fifth of
+ * a pixel, and a run in a pixel column starts or ends where the samples cross its centre.
  */
 import { compressCounts, type RunLengths } from './mask.js';
 import type { Extent } from './prepare.js';
 
-/** Steps along the side of a pixel. */
+/** Steps per side of a pixel. */
 const STEPS = 5;
 
 /**
- * The union of polygons in COCO's run lengths, compressed.
- * @param polygons x and y of the corners in turn, pixels; parts outside of the picture are cut off
- * @throws {Error} one line, when a polygon has fewer than three corners, or one far outside of the picture
+ * Encodes the union of polygons as compressed COCO run lengths.
+ * @param polygons alternating x and y of the corners in pixels; parts outside of the image are clipped
+ * @throws {Error} one line, if a polygon has fewer than three corners, or a corner far outside of the image.
  */
 export function encodePolygons(
   polygons: readonly (readonly number[])[],
@@ -28,8 +28,8 @@ export function encodePolygons(
 }
 
 /**
- * Corners may lie outside of the picture, but not far: a small file cannot ask for much work.
- * @throws {Error} as {@link encodePolygons}
+ * Corners may lie outside of the image, but not far, so that a small file cannot cause much work.
+ * @throws {Error} as {@link encodePolygons}.
  */
 export function checkPolygon(polygon: readonly number[], { width, height }: Extent): void {
   if (polygon.length < 6 || polygon.length % 2 === 1) {
@@ -42,7 +42,7 @@ export function checkPolygon(polygon: readonly number[], { width, height }: Exte
   }
 }
 
-/** Where the pixels of a polygon begin and end, counted down the columns: crossings of its outline, in pairs. */
+/** Returns the runs of a polygon's pixels, counted column by column: pairs of crossings of its outline. */
 function runsOf(polygon: readonly number[], { width, height }: Extent): [from: number, to: number][] {
   checkPolygon(polygon, { width, height });
   const crossings: number[] = [];
@@ -68,7 +68,7 @@ function runsOf(polygon: readonly number[], { width, height }: Extent): [from: n
 }
 
 /**
- * Visits the grid points of an edge in steps of 1 along its longer side, from one end to the other. The other coordinate is
+ * Visits the grid points of an edge in steps of 1 along its longer axis, from one end to the other. The other coordinate is
  * rounded as seen from the end with the smaller one, so that both directions of an edge give the same points.
  */
 function walk(
@@ -90,7 +90,7 @@ function walk(
   }
 }
 
-/** Runs in ascending order that neither overlap nor touch. */
+/** Merges runs into ascending runs that neither overlap nor touch. */
 function union(runs: [from: number, to: number][]): [from: number, to: number][] {
   const merged: [number, number][] = [];
   for (const [from, to] of runs.sort((a, b) => a[0] - b[0])) {

@@ -1,4 +1,4 @@
-/** What heat maps are made of: values over a canvas, and a bar that tells which colour stands for which. */
+/** Parts of heat maps: resizing values to a canvas, and the colour bar. */
 import type { Grid } from './backdrop.js';
 import { colourIndex, HEAT_COLOURS, sampleColours } from './colour_map.js';
 import { bicubicTaps, type ResampleTaps } from './resample.js';
@@ -6,22 +6,22 @@ import type { RgbImage } from './rgb_image.js';
 import { StrokeLayer } from './stroke_layer.js';
 import { TEXT_HEIGHT, textStrokes } from './stroke_text.js';
 
-/** Colours of marks: dark below light, so that a line shows on any colour. */
+/** Colours of marks: dark below light, so that a line is visible on any colour. */
 export const MARKS = Uint8Array.of(10, 10, 20, 255, 255, 255);
 export const DARK = 0;
 export const LIGHT = 1;
 
-/** Where along the bar a value is written, as a part of its height. */
+/** Positions of the bar's labels, as fractions of its height. */
 const BAR_MARKS = [1, 0.75, 0.5, 0.25, 0];
 
-/** What a bar shows at a part of its height, 0 below and 1 above. */
+/** What a bar shows at a fraction of its height, from 0 at the bottom to 1 at the top. */
 export interface BarScale {
   /** Position in the colour map, 0..1. */
   readonly colourAt: (part: number) => number;
   readonly textAt: (part: number) => string;
 }
 
-/** Bicubic resampling of a float plane to the size of `canvas`; a reduction is antialiased. */
+/** Resamples a float plane bicubically to the size of `canvas`, with antialiasing when it shrinks. */
 export function resizePlane(plane: Float32Array, grid: Grid, canvas: RgbImage): Float32Array {
   const wide = resampleRows(plane, grid.height, grid.width, bicubicTaps(grid.width, canvas.width));
   const turned = transpose(wide, grid.height, canvas.width);
@@ -51,7 +51,7 @@ function transpose(plane: Float32Array, rows: number, columns: number): Float32A
   return result;
 }
 
-/** The colour bar in the lower right corner, on a dark plate, with the values at its marks. */
+/** Draws the colour bar in the lower right corner, on a dark plate, with the values at its marks. */
 export function drawBar(canvas: RgbImage, marks: StrokeLayer, { colourAt, textAt }: BarScale): void {
   const height = Math.min(180, canvas.height - 48);
   if (height < 60 || canvas.width < 160) return;

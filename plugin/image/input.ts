@@ -1,4 +1,4 @@
-/** From what a person has to the tensors that a model takes. */
+/** Converts images of all accepted kinds to the tensors that a model takes. */
 import {
   cast,
   expandDims,
@@ -16,28 +16,28 @@ import { type ImageSource, type ReadOptions, readPixels } from './read.js';
 import { checkExtent, checkPixels, type RgbImage, rgbBytes } from './rgb_image.js';
 
 /**
- * Pixels from 0 to 255, float32 or int32, as `tf.browser.fromPixels` gives: [H, W, C] or a batch [N, H, W, C]. C is 3
- * (RGB), 1 (grey, repeated) or 4 (alpha is dropped).
+ * Pixels from 0 to 255, float32 or int32, as from `tf.browser.fromPixels`: [H, W, C] or a batch [N, H, W, C]. C is 3 (RGB),
+ * 1 (grey, repeated) or 4 (alpha is dropped).
  */
 export type ImageTensor = Tensor3D | Tensor4D;
 
-/** Why an answer of NaN is refused. */
+/** Error message for a NaN output. */
 export const NOT_FINITE = 'the model answers NaN: the picture or the weights hold values that are not finite';
 
-/** What a person has of a picture. A tensor of rank 4 is a batch of pictures. */
+/** An image of any accepted kind. A tensor of rank 4 is a batch of images. */
 export type ImageInput = ImageTensor | ImageSource;
 
 export interface InputOptions extends ReadOptions {
-  /** False: the pixels are taken as they are. Default true. */
+  /** False: the pixels are used as they are. Default true. */
   readonly prepare?: boolean;
 }
 
 /**
- * A model's view of pictures, [N, size, size, 3] float32, 0 to 255; with `prepare: false` the pictures as they are,
- * [N, H, W, 3]. A tensor that already has the model's size passes unchanged; other tensors are rounded to 8 bits, on
- * which the resampling works. The caller disposes the result.
- * @throws {Error} one line, when a picture cannot be read, or a tensor has another shape or dtype or values that are
- * no pixels.
+ * Prepares images for a model: [N, size, size, 3] float32, 0 to 255; with `prepare: false` unchanged, [N, H, W, 3]. A tensor
+ * that already has the model's size is returned unchanged; other tensors are rounded to 8 bits, on which the resampling
+ * works. The caller disposes the result.
+ * @throws {Error} one line, if an image cannot be read, or a tensor has another shape or dtype or values that are not
+ *   pixels.
  */
 export async function toModelInput(
   input: ImageInput,
@@ -63,24 +63,24 @@ export async function toModelInput(
   }
 }
 
-/** One picture for a network of dense prediction. */
+/** One image for a dense prediction network. */
 export interface DenseInput {
   /** [1, H, W, 3] float32, the network's input. The caller disposes it. */
   readonly input: Tensor4D;
-  /** The node of the graph that takes it: prepared pictures are normalised already. */
+  /** The graph node that it is fed to: prepared images are already normalised. */
   readonly node: 'normalized' | 'image';
-  /** The picture that was given, in 8 bits. */
+  /** The given image in 8 bits. */
   readonly image: RgbImage;
-  /** What of the network's input is picture, from the upper left corner. */
+  /** Size of the image within the network's input, from the upper left corner. */
   readonly content: Extent;
-  /** `content` over the size of the picture that was given: x, y, x, y. */
+  /** `content` divided by the size of the given image: x, y, x, y. */
   readonly scaleFactor: readonly [number, number, number, number];
 }
 
 /**
- * One whole picture, prepared, or with `prepare: false` as it is.
- * @param check refuses a network's input of this size, in pixels, before tensors of it are made.
- * @throws {Error} as `toModelInput` does, and for a batch of more than one.
+ * Prepares one whole image, or converts it unchanged with `prepare: false`.
+ * @param check throws if a network input of this size in pixels is too large, before tensors are created.
+ * @throws {Error} as `toModelInput`, and for a batch of more than one.
  */
 export async function toDenseInput(
   given: ImageInput,
@@ -112,7 +112,7 @@ async function pictureOf(pixels: Tensor4D, isChecked: boolean): Promise<RgbImage
   return picturesOf(values, pixels.shape)[0];
 }
 
-/** A checked tensor [1, H, W, 3] of one picture. */
+/** Returns a tensor of one image, checked, as [1, H, W, 3]. */
 function oneInBatch(image: Tensor): Tensor4D {
   checkTensor(image);
   if (image.rank === 4 && image.shape[0] !== 1) {
@@ -121,20 +121,20 @@ function oneInBatch(image: Tensor): Tensor4D {
   return asBatch(image);
 }
 
-/** A whole picture for the model. */
+/** A whole image for the model. */
 export interface WholeInput {
   /** [1, H, W, 3] float32, 0 to 255. The caller disposes it. */
   readonly input: Tensor4D;
-  /** The same in 8 bits. */
+  /** The same image in 8 bits. */
   readonly image: RgbImage;
-  /** The size of the picture before it was resized, pixels. */
+  /** Size of the image in pixels before it was resized. */
   readonly given: Extent;
 }
 
 /**
- * One whole picture: as it is, or resized to a short side of `size` pixels.
- * @param check refuses a picture of this size, in pixels, before tensors of it are made.
- * @throws {Error} as `toModelInput` does, and for a batch of more than one.
+ * Converts one whole image, unchanged or resized to a short side of `size` pixels.
+ * @param check throws if an image of this size in pixels is too large, before tensors are created.
+ * @throws {Error} as `toModelInput`, and for a batch of more than one.
  */
 export async function toWholeInput(
   image: ImageInput,
@@ -159,7 +159,7 @@ export async function toWholeInput(
     const values = await pixels.data();
     if (size !== undefined) checkValues(values);
     const whole = fitted(picturesOf(values, pixels.shape)[0]);
-    // A tensor of the right size keeps its fractions.
+    // A tensor of the right size keeps its fractional values.
     const input = size === undefined ? pixels.clone() : toTensor([whole]);
     return { input, image: whole, given: { width, height } };
   } finally {
@@ -167,7 +167,7 @@ export async function toWholeInput(
   }
 }
 
-/** Throws `Error`, one line, unless a tensor has the shape and dtype of pictures with one of these numbers of channels. */
+/** @throws {Error} one line, unless a tensor has the shape and dtype of images with one of these numbers of channels. */
 export function checkTensor(image: Tensor, channels = [3, 1, 4]): asserts image is ImageTensor {
   if (!(image instanceof Tensor))
     throw new Error(`expected a tensor [H, W, 3] or [N, H, W, 3], got ${String(image)}`);
@@ -184,7 +184,7 @@ export function checkTensor(image: Tensor, channels = [3, 1, 4]): asserts image 
   }
 }
 
-/** [N, H, W, 3] float32 of a checked tensor. */
+/** Converts a checked tensor to [N, H, W, 3] float32. */
 export function asBatch(image: ImageTensor): Tensor4D {
   return tidy(() => {
     const batch = (image.rank === 3 ? expandDims(image) : image) as Tensor4D;
@@ -195,7 +195,7 @@ export function asBatch(image: ImageTensor): Tensor4D {
   });
 }
 
-/** Pixels of one size as a tensor [N, H, W, 3], float32. */
+/** Converts images of one size to a tensor [N, H, W, 3], float32. */
 function toTensor(images: readonly RgbImage[]): Tensor4D {
   const [{ width, height }] = images;
   const values = new Float32Array(images.length * height * width * 3);
@@ -203,7 +203,7 @@ function toTensor(images: readonly RgbImage[]): Tensor4D {
   return tensor4d(values, [images.length, height, width, 3]);
 }
 
-/** Throws `Error` for values that no picture has: those of pictures of another scale would give wrong classes. */
+/** @throws {Error} if values are not pixels: images in another range would silently give wrong classes. */
 function checkValues(values: Float32Array | Int32Array | Uint8Array): void {
   let least = Number.POSITIVE_INFINITY;
   let most = Number.NEGATIVE_INFINITY;
@@ -225,7 +225,7 @@ function checkValues(values: Float32Array | Int32Array | Uint8Array): void {
   }
 }
 
-/** 8-bit pictures of the values of a tensor [N, H, W, 3]. */
+/** Converts the values of a tensor [N, H, W, 3] to 8-bit images. */
 function picturesOf(values: Float32Array | Int32Array | Uint8Array, shape: readonly number[]): RgbImage[] {
   const [count, height, width] = shape;
   checkPixels(width, height);

@@ -1,32 +1,32 @@
 /**
- * Masks of detections: bitmaps of a part of the picture, and what they are written as. COCO's run lengths go down the
- * columns, from the left; polygons run along the edges of pixels.
+ * Masks of detections: bitmaps of a part of the image, and their encodings. COCO's run lengths are column-major, from the
+ * left; polygons follow the edges of pixels.
  */
 import type { Extent } from './prepare.js';
 import type { Rectangle } from './resample.js';
 
-/** The pixels of an object, in a rectangle of the picture; outside there are none. */
+/** The pixels of an object, in a rectangle of the image that contains all of them. */
 export interface MaskBitmap extends Rectangle {
-  /** uint8 [height, width]: 1 where the object is, else 0. */
+  /** uint8 [height, width]: 1 inside the object, else 0. */
   readonly data: Uint8Array;
 }
 
-/** A mask in COCO's run lengths. */
+/** A mask as COCO run lengths. */
 export interface RunLengths {
-  /** Of the picture, pixels. */
+  /** Size of the image in pixels. */
   readonly size: readonly [height: number, width: number];
-  /** Lengths of runs of 0 and 1 in turn, the first of 0: compressed as in COCO's files, or as numbers. */
+  /** Lengths of alternating runs of 0 and 1, starting with 0: compressed as in COCO's files, or as numbers. */
   readonly counts: string | readonly number[];
 }
 
-/** More than any picture that is read has; what a file of run lengths may ask for. */
+/** Limit on the size that a file of run lengths may request; more than any image that can be read has. */
 const MAX_PIXELS = 2 ** 28;
 
-/** COCO's run lengths, compressed, of a mask in a picture of `width` x `height` pixels. */
+/** Encodes a mask in an image of `width` x `height` pixels as compressed COCO run lengths. */
 export function encodeRle(mask: MaskBitmap, { width, height }: Extent): RunLengths & { counts: string } {
   const counts: number[] = [];
   let [value, end] = [0, 0];
-  /** A run of ones in the pixels counted down the columns. */
+  /** Adds a run of ones, as a range of column-major pixel indices. */
   const ones = (from: number, to: number) => {
     if (from === end && value === 1) counts[counts.length - 1] += to - from;
     else counts.push(from - end, to - from);
@@ -45,7 +45,7 @@ export function encodeRle(mask: MaskBitmap, { width, height }: Extent): RunLengt
   return { size: [height, width], counts: compressCounts(counts) };
 }
 
-/** Counts as COCO writes them: from the third on the difference to the last but one, 5 bits a character. */
+/** Compresses counts as COCO does: from the third on, the difference to the count two before, in 5 bits per character. */
 export function compressCounts(counts: readonly number[]): string {
   let text = '';
   for (const [i, count] of counts.entries()) {
@@ -60,7 +60,7 @@ export function compressCounts(counts: readonly number[]): string {
   return text;
 }
 
-/** @throws {Error} when the text is no run lengths */
+/** @throws {Error} if the text is not a valid run-length encoding. */
 export function expandCounts(text: string): number[] {
   const counts: number[] = [];
   for (let at = 0; at < text.length; ) {
@@ -81,8 +81,8 @@ export function expandCounts(text: string): number[] {
 }
 
 /**
- * Where the ones of run lengths begin and end, in turn: pixels counted down the columns.
- * @throws {Error} when the counts are no run lengths or do not add up to the picture.
+ * Returns the alternating starts and ends of the runs of ones, as column-major pixel indices.
+ * @throws {Error} if the counts are invalid or do not add up to the size of the image.
  */
 export function runsOfOnes({ size, counts }: RunLengths): number[] {
   const [height, width] = size;
@@ -105,8 +105,8 @@ export function runsOfOnes({ size, counts }: RunLengths): number[] {
 }
 
 /**
- * The pixels of a mask in COCO's run lengths: uint8 [height, width], 1 inside.
- * @throws {Error} as `runsOfOnes`
+ * Decodes COCO run lengths to uint8 [height, width], 1 inside the mask.
+ * @throws {Error} as `runsOfOnes`.
  */
 export function decodeRle(mask: RunLengths): Uint8Array {
   const runs = runsOfOnes(mask);
@@ -126,7 +126,7 @@ const STEPS = [
   [0, -1],
 ] as const;
 
-/** The pixel ahead at the right hand, from the corner where two sides meet; that at the left hand is the one before. */
+/** Offset of the pixel ahead on the right of a corner, by direction; the pixel ahead on the left is the previous entry. */
 const RIGHT_HAND = [
   [0, 0],
   [-1, 0],
@@ -135,9 +135,9 @@ const RIGHT_HAND = [
 ] as const;
 
 /**
- * The contours of a mask: x and y of their corners in turn, pixels of the picture, along the edges of pixels. Filled by
- * the even-odd rule they give the mask back: those around it run clockwise, those around holes the other way. Pixels
- * that touch at a corner alone are apart.
+ * Returns the contours of a mask: alternating x and y of their corners in pixels of the image, along the edges of pixels.
+ * Filling them by the even-odd rule restores the mask: outer contours run clockwise, those of holes counterclockwise. Pixels
+ * that touch only at a corner are not connected.
  */
 export function maskPolygons(mask: MaskBitmap): number[][] {
   const { left, top, width, height, data } = mask;
@@ -147,7 +147,7 @@ export function maskPolygons(mask: MaskBitmap): number[][] {
   const polygons: number[][] = [];
   for (let i = 0; i < data.length; i++) {
     const [startX, startY] = [i % width, Math.floor(i / width)];
-    // Every contour has an upper side, along which it runs to the right.
+    // Every contour has a top side, along which it runs to the right.
     if (followed[i] === 1 || !inside(startX, startY) || inside(startX, startY - 1)) continue;
     const corners: number[] = [];
     let [x, y, direction] = [startX, startY, 0];

@@ -1,11 +1,11 @@
 /**
- * From a photograph to what a model sees, as torchvision does it in the authors' evaluation:
- * `Resize(size, BICUBIC)` then `CenterCrop(size)`. Mean and deviation are taken out by the model itself.
+ * Prepares a photograph for a model, as torchvision does in the authors' evaluation: `Resize(size, BICUBIC)` then
+ * `CenterCrop(size)`. The model itself normalises by mean and deviation.
  */
 import { resizeBicubic } from './resample.js';
 import { checkExtent, checkRgbImage, type RgbImage } from './rgb_image.js';
 
-/** Python's `round`: halves go to the even neighbour. */
+/** Rounds like Python's `round`: halves go to the even neighbour. */
 export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   if (value - floor !== 0.5) return Math.round(value);
@@ -18,15 +18,15 @@ export interface Extent {
   readonly height: number;
 }
 
-/** What `fitImage` makes of a picture: the short side `size` pixels, the long side `trunc(size * long / short)`. */
+/** Returns the size of `fitImage`'s result: the short side `size` pixels, the long side `trunc(size * long / short)`. */
 export function fittedExtent({ width, height }: Extent, size: number): Extent {
   const long = Math.trunc((size * Math.max(width, height)) / Math.min(width, height));
   return width <= height ? { width: size, height: long } : { width: long, height: size };
 }
 
 /**
- * torchvision's `Resize(size)`: the short side becomes `size` pixels, the long side
- * `trunc(size * long / short)`; nothing is cut off.
+ * Resizes like torchvision's `Resize(size)`: the short side becomes `size` pixels, the long side `trunc(size * long /
+ * short)`; nothing is cropped.
  */
 export function fitImage(image: RgbImage, size: number): RgbImage {
   checkRgbImage('fitImage', image);
@@ -36,11 +36,11 @@ export function fitImage(image: RgbImage, size: number): RgbImage {
 }
 
 /**
- * The model's view of a photograph: `fitImage`, then the middle square of `size` x `size` pixels. Only what that
- * square depends on is resized.
- * @param image 8-bit RGB, any extent of at least 1 x 1.
- * @param preparation side of the square in pixels, or a model's `metadata.preprocessing`, which names it.
- * @throws {Error} when the side is not a whole number of at least 1.
+ * Prepares a photograph for the model: `fitImage`, then the central square of `size` x `size` pixels. Only the pixels of
+ * that square are computed.
+ * @param image 8-bit RGB of at least 1 x 1 pixels.
+ * @param preparation side of the square in pixels, or a model's `metadata.preprocessing`, which contains it.
+ * @throws {Error} if the side is not an integer of at least 1.
  */
 export function prepareImage(image: RgbImage, preparation: number | { readonly size: number }): RgbImage {
   const size = typeof preparation === 'object' && preparation !== null ? preparation.size : preparation;

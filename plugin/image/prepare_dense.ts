@@ -1,45 +1,45 @@
 /**
- * From a photograph to what a segmenter or detector sees, as the test pipelines of mmsegmentation and mmdetection do it:
- * resized with its ratio kept, normalised, then padded with zeros.
+ * Prepares a photograph for a segmenter or detector, as in the test pipelines of mmsegmentation and mmdetection: resized
+ * with its aspect ratio preserved, normalised, then padded with zeros.
  */
 import type { Extent } from './prepare.js';
 import { resizeBilinear } from './resize_bilinear.js';
 import { checkRgbImage, type RgbImage } from './rgb_image.js';
 
-/** Of a model's `metadata.preprocessing`: how its pictures are prepared. */
+/** The fields of a model's `metadata.preprocessing` that determine how images are prepared. */
 export interface DensePreparation {
-  /** The picture gets the largest size whose long and short side stay within these, pixels. */
+  /** The image is resized to the largest size whose long and short side do not exceed these, in pixels. */
   readonly scale: readonly [long: number, short: number];
-  /** A second resize, to the next multiples of this, without keeping the ratio; null for none. */
+  /** A second resize, to the next multiples of this, without preserving the aspect ratio; null for none. */
   readonly multipleOf: number | null;
-  /** Zeros after normalisation, right and bottom, to multiples of this; 1 for none. */
+  /** Zero padding after normalisation, on the right and at the bottom, to multiples of this; 1 for none. */
   readonly padTo: number;
-  /** Of values from 0 to 1: three numbers each. */
+  /** For values from 0 to 1: three numbers each. */
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
 }
 
-/** A picture as a network takes it. */
+/** An image prepared for a network. */
 export interface DensePicture extends Extent {
-  /** float32 [height, width, 3]: normalised, 0 where it is padded. */
+  /** float32 [height, width, 3]: normalised, 0 in the padding. */
   readonly values: Float32Array;
-  /** What of it is picture, from the upper left corner. */
+  /** Size of the image within it, from the upper left corner. */
   readonly content: Extent;
-  /** `content` over the size of the picture that was given: x, y, x, y. float32. */
+  /** `content` divided by the size of the given image: x, y, x, y. float32. */
   readonly scaleFactor: readonly [number, number, number, number];
 }
 
-/** The sizes on the way of a picture into a network, pixels. */
+/** Sizes of an image at each step of preparation, in pixels. */
 export interface DenseExtents {
-  /** After the resize that keeps the ratio. */
+  /** After the resize that preserves the aspect ratio. */
   readonly kept: Extent;
-  /** After the second resize: the picture in the network's input. */
+  /** After the second resize: the image within the network's input. */
   readonly content: Extent;
-  /** With the padding: the network's input. */
+  /** After padding: the network's input. */
   readonly padded: Extent;
 }
 
-/** Sizes of a picture of `given` pixels; no side gets below 1. */
+/** Computes these sizes for an image of `given` pixels; every side is at least 1. */
 export function denseExtents(given: Extent, preparation: DensePreparation): DenseExtents {
   const { scale, multipleOf, padTo } = preparation;
   const { width, height } = given;
@@ -50,7 +50,7 @@ export function denseExtents(given: Extent, preparation: DensePreparation): Dens
   return { kept, content, padded: roundedUp(content, padTo) };
 }
 
-/** A picture prepared for a network. */
+/** Prepares an image for a network. */
 export function prepareDense(image: RgbImage, preparation: DensePreparation): DensePicture {
   checkRgbImage('prepareDense', image);
   const { kept, content, padded } = denseExtents(image, preparation);
@@ -74,8 +74,8 @@ function roundedUp({ width, height }: Extent, multiple: number): Extent {
 }
 
 /**
- * Mean and deviation are taken out here and not by the graph, since what is padded has to be 0 afterwards. In float32,
- * subtraction and division each rounded: the numbers of the libraries (`input` of the fixtures).
+ * Normalises here and not in the graph, because the padding must be 0 afterwards. In float32, with the subtraction and the
+ * division each rounded, as in the original libraries (`input` of the fixtures).
  */
 function normalized(image: RgbImage, padded: Extent, { mean, deviation }: DensePreparation): Float32Array {
   const values = new Float32Array(padded.width * padded.height * 3);

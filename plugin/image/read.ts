@@ -1,37 +1,37 @@
 /**
- * From what a person has to RGB pixels, for Node and pages alike, as PIL's `convert('RGB')` gives them: alpha is dropped
- * (not blended), colour profiles are ignored, the picture stands upright by its EXIF orientation.
+ * Reads images of all accepted kinds as RGB pixels, in Node and pages alike, as PIL's `convert('RGB')` does: alpha is
+ * dropped (not blended), colour profiles are ignored, and the image is rotated upright by its EXIF orientation.
  *
- * A page decodes by itself. In Node, `tfjs-grootvl/node` brings the decoder when it is imported.
+ * A page decodes by itself. In Node, importing `tfjs-grootvl/node` installs a decoder.
  */
 import { type DrawableImage, readBitmap, readDrawable } from './read_in_page.js';
 import { checkPixels, type RgbImage, rgbBytes } from './rgb_image.js';
 
-/** Pixels in memory: RGB, RGBA (such as `ImageData`) or grey, 8 bits, row by row; told apart by the length of `data`. */
+/** Pixels in memory: RGB, RGBA (such as `ImageData`) or grey, 8 bits, row-major; distinguished by the length of `data`. */
 export interface PixelData {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** The bytes of an image file, or where they are: in a page a URL, in Node a path or a URL. */
+/** The bytes of an image file, or its location: in a page a URL, in Node a path or a URL. */
 export type EncodedImage = string | URL | Blob | ArrayBuffer | Uint8Array;
 
-/** What a person may have of a picture, beside a tensor. */
+/** An image of any accepted kind, except for tensors. */
 export type ImageSource = PixelData | EncodedImage | DrawableImage;
 
 export interface ReadOptions {
-  /** Ends the reading with the signal's reason. */
+  /** Aborts the reading with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** No picture within MAX_INPUT_PIXELS needs more, even uncompressed with 16 bits and alpha. */
+/** No image within MAX_INPUT_PIXELS needs more, even uncompressed with 16 bits and alpha. */
 export const MAX_FILE_BYTES = 1 << 30;
 
 type Decoder = (source: EncodedImage, options: ReadOptions) => Promise<RgbImage>;
 let decoder: Decoder | undefined;
 
-/** Sets what decodes image files where there is no browser. */
+/** Sets the decoder of image files outside of browsers. */
 export function setImageDecoder(decode: Decoder): void {
   decoder = decode;
 }
@@ -40,7 +40,7 @@ const EXPECTED =
   'a tensor, an <img>, <canvas>, <video>, ImageData, ImageBitmap, Blob, URL, path, bytes of an image file, ' +
   'or pixels {data, width, height}';
 
-/** Tags of what a page draws, and what an error calls them. */
+/** Class tags of drawable objects, and their names in errors. */
 const DRAWABLES = new Map([
   ['HTMLImageElement', '<img>'],
   ['HTMLCanvasElement', '<canvas>'],
@@ -50,15 +50,15 @@ const DRAWABLES = new Map([
   ['VideoFrame', 'VideoFrame'],
 ]);
 
-/** The class of an object, also of one from another frame. */
+/** Returns the class of an object, even if it is from another frame. */
 function tagOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice(8, -1);
 }
 
 /**
- * Reads a picture.
- * @throws {Error} one line that says what is wrong: nothing that holds a picture, not loaded yet, of another origin,
- * damaged, empty, or more than MAX_INPUT_PIXELS.
+ * Reads an image.
+ * @throws {Error} one line that says what is wrong: not an image, not loaded yet, from another origin, damaged, empty, or
+ *   more than MAX_INPUT_PIXELS.
  */
 export async function readPixels(source: ImageSource, options: ReadOptions = {}): Promise<RgbImage> {
   options.signal?.throwIfAborted();
@@ -130,12 +130,12 @@ function toBlob(source: Exclude<EncodedImage, string>): Blob {
   return source instanceof Blob ? source : new Blob([source as Uint8Array<ArrayBuffer>]);
 }
 
-/** What an error calls a Blob: the name of a File. */
+/** Returns the name of a Blob in errors: that of a File. */
 export function blobName(blob: Blob): string {
   return 'name' in blob ? String(blob.name) : 'the Blob';
 }
 
-/** data: URLs are as long as their picture. */
+/** A data: URL is as long as its image. */
 export function shortName(name: string): string {
   return name.length > 200 ? `${name.slice(0, 60)}...` : name;
 }

@@ -1,7 +1,7 @@
-/** Pixels of what a page shows. Uses the browser's canvas, also in a worker. */
+/** Reads the pixels of page elements. Uses the browser's canvas, also in a worker. */
 import { checkPixels, type RgbImage, rgbBytes } from './rgb_image.js';
 
-/** Everything that shows a picture in a page. */
+/** All page objects that can be drawn. */
 export type DrawableImage =
   | HTMLImageElement
   | HTMLCanvasElement
@@ -10,7 +10,7 @@ export type DrawableImage =
   | ImageBitmap
   | VideoFrame;
 
-/** The values of the file: no colour management, no multiplication by alpha. */
+/** The stored values of the file: no colour management, no premultiplied alpha. */
 const AS_STORED = {
   imageOrientation: 'from-image',
   colorSpaceConversion: 'none',
@@ -20,16 +20,16 @@ const AS_STORED = {
 type Canvas = HTMLCanvasElement | OffscreenCanvas;
 
 /**
- * Pixels of an element, a canvas or a frame.
- * @param name what an error calls it.
- * @throws {Error} one line, when it shows no picture or may not be read.
+ * Reads the pixels of an element, a canvas or a frame.
+ * @param name its name in errors.
+ * @throws {Error} one line, if it shows no image or may not be read.
  */
 export async function readDrawable(source: DrawableImage, name: string): Promise<RgbImage> {
   const { width, height } = sizeOf(source, name);
   if (width === 0 || height === 0)
     throw new Error(`the ${name} is empty: it has ${width} x ${height} pixels`);
   checkPixels(width, height);
-  // An <img> holds its file, whose values a drawing would change by the colour profile and by alpha.
+  // An <img> has its file, whose values drawing would change by colour profile and alpha.
   if (name === '<img>') {
     const stored = await createImageBitmap(source as HTMLImageElement, AS_STORED).catch(() => undefined);
     if (stored) return closing(stored, () => pixelsOf(stored, width, height, name, storedValues));
@@ -37,7 +37,10 @@ export async function readDrawable(source: DrawableImage, name: string): Promise
   return pixelsOf(source, width, height, name);
 }
 
-/** Decodes an image file. @param refusal message of the error when the browser cannot. */
+/**
+ * Decodes an image file.
+ * @param refusal message of the error if the browser cannot.
+ */
 export async function readBitmap(blob: Blob, refusal: string): Promise<RgbImage> {
   const bitmap = await createImageBitmap(blob, AS_STORED).catch(() => {
     throw new Error(refusal);
@@ -72,7 +75,7 @@ function sizeOf(source: DrawableImage, name: string): { width: number; height: n
   return source;
 }
 
-/** @param stored what gives the values of a source that is not opaque, where it can. */
+/** @param stored reads the stored values of a source that is not opaque, if possible. */
 function pixelsOf<Source extends DrawableImage>(
   source: Source,
   width: number,
@@ -106,8 +109,8 @@ function isOpaque(rgba: Uint8ClampedArray): boolean {
 }
 
 /**
- * RGBA of a bitmap whose alpha has not been multiplied in: a 2D canvas would lose the colour under transparent pixels.
- * Undefined where there is no WebGL or the bitmap is too large for it.
+ * Returns the RGBA of a bitmap without premultiplied alpha: a 2D canvas would lose the colour under transparent pixels.
+ * Undefined if there is no WebGL or the bitmap is too large for it.
  */
 function storedValues(bitmap: ImageBitmap): Uint8Array | undefined {
   const { width, height } = bitmap;
@@ -126,7 +129,7 @@ function storedValues(bitmap: ImageBitmap): Uint8Array | undefined {
   const rgba = new Uint8Array(width * height * 4);
   gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, rgba);
   const failed = gl.getError() !== gl.NO_ERROR;
-  gl.getExtension('WEBGL_lose_context')?.loseContext(); // browsers allow few contexts at a time
+  gl.getExtension('WEBGL_lose_context')?.loseContext(); // browsers limit the number of contexts
   return failed ? undefined : rgba;
 }
 

@@ -1,23 +1,23 @@
 /**
  * Bicubic resampling with antialiasing, as PIL does it.
  *
- * A model was trained on pictures that went through PIL's `Image.resize(..., BICUBIC)`. Canvas and image
- * libraries do not antialias, use another cubic (a = -0.75) or round elsewhere, which moves logits by more
- * than all float32 rounding of the network. So this file is bit-identical with Pillow for 8-bit RGB.
+ * Models were trained on images resized by PIL's `Image.resize(..., BICUBIC)`. Canvas and image libraries do not antialias,
+ * use another cubic (a = -0.75) or round differently, which changes logits by more than all float32 rounding of the network.
+ * So this file is bit-identical with Pillow for 8-bit RGB.
  *
- * The filter is Keys' cubic convolution kernel (R. Keys, "Cubic convolution interpolation for digital image
- * processing", 1981) with a = -0.5, stretched by the scale factor when shrinking.
+ * The filter is Keys' cubic convolution kernel (R. Keys, "Cubic convolution interpolation for digital image processing",
+ * 1981) with a = -0.5, stretched by the scale factor when shrinking.
  */
 import { checkExtent, checkRgbImage, type RgbImage } from './rgb_image.js';
 
-/** Half width of the cubic kernel, in source pixels at scale 1. */
+/** Half the width of the cubic kernel, in source pixels at scale 1. */
 const CUBIC_SUPPORT = 2;
 const CUBIC_A = -0.5;
 
 /** 8 bits of pixel and 2 bits of headroom for overshoot leave 22 fractional bits in an int32 sum. */
 const FRACTION_BITS = 32 - 8 - 2;
 
-/** Weights held at a time, so that a side of millions of pixels needs no table of its own size. */
+/** Maximum number of weights held at a time, so that a side of millions of pixels needs no table of its own size. */
 const MAX_WEIGHTS = 1 << 20;
 
 /** Output samples of one axis: `from <= i < to`. */
@@ -34,7 +34,7 @@ export interface Rectangle {
   readonly height: number;
 }
 
-/** Which source samples make up each output sample of a span, and with what weights. */
+/** Source samples and weights of each output sample of a span. */
 export interface ResampleTaps {
   /** First source sample of each output sample. */
   first: Int32Array;
@@ -52,7 +52,7 @@ function cubic(distance: number): number {
   return 0;
 }
 
-/** When shrinking, the kernel covers as many source pixels as one output pixel stands for: that is the antialiasing. */
+/** When shrinking, the kernel covers as many source pixels as one output pixel does, which is the antialiasing. */
 function kernelOf(inputSize: number, outputSize: number) {
   const scale = inputSize / outputSize;
   const stretch = Math.max(scale, 1);
@@ -68,8 +68,8 @@ function kernelOf(inputSize: number, outputSize: number) {
 }
 
 /**
- * The taps that bring an axis of `inputSize` samples to `outputSize` samples, pixel edges aligned; those of the
- * output samples of `span` only.
+ * Computes the taps that resample an axis of `inputSize` samples to `outputSize` samples, with pixel edges aligned; only for
+ * the output samples of `span`.
  */
 export function bicubicTaps(
   inputSize: number,
@@ -97,7 +97,7 @@ export function bicubicTaps(
   return { first, count, weights, stride };
 }
 
-/** Weights as signed fixed point, rounded half away from zero. */
+/** Converts weights to signed fixed point, rounded half away from zero. */
 function fixedPoint(weights: Float64Array): Int32Array {
   const one = 2 ** FRACTION_BITS;
   const fixed = new Int32Array(weights.length);
@@ -106,7 +106,10 @@ function fixedPoint(weights: Float64Array): Int32Array {
   return fixed;
 }
 
-/** Uint8 data seen as [outer, axis, inner], `inner` of whole pixels; `axis` holds the samples of `present`, of an axis of `inputSize`. */
+/**
+ * Uint8 data viewed as [outer, axis, inner], with `inner` whole pixels; `axis` holds the samples of `present`, of an axis of
+ * `inputSize`.
+ */
 interface Plane {
   readonly data: Uint8Array;
   readonly outer: number;
@@ -115,8 +118,8 @@ interface Plane {
 }
 
 /**
- * One pass of the separable filter: the output samples of `span`, of an axis that goes from `inputSize` to
- * `outputSize` samples. Every row of `inner` neighbouring bytes shares its taps; the three of a pixel are summed together.
+ * One pass of the separable filter: computes the output samples of `span` for an axis resampled from `inputSize` to
+ * `outputSize`. Every row of `inner` neighbouring bytes shares its taps; the three of a pixel are summed together.
  */
 function resamplePass(plane: Plane, inputSize: number, outputSize: number, span: Span): Uint8Array {
   const { data, outer, inner, present } = plane;
@@ -136,7 +139,7 @@ function resamplePass(plane: Plane, inputSize: number, outputSize: number, span:
         const taps = count[i];
         const tap = i * stride;
         if (taps === 4) {
-          // All but the edges of a picture that is enlarged.
+          // The case of all samples but the edges when an image is enlarged.
           const [first, second, third, fourth] = [fixed[tap], fixed[tap + 1], fixed[tap + 2], fixed[tap + 3]];
           for (let s = begin; s < begin + inner; s++) {
             const near = Math.imul(data[s + inner], second) + Math.imul(data[s + 2 * inner], third);
@@ -163,7 +166,7 @@ function resamplePass(plane: Plane, inputSize: number, outputSize: number, span:
   return new Uint8Array(result.buffer);
 }
 
-/** The pixels inside `part`, copied. */
+/** Copies the pixels inside `part`. */
 function cut(image: RgbImage, { left, top, width, height }: Rectangle): RgbImage {
   const data = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++) {
@@ -174,12 +177,12 @@ function cut(image: RgbImage, { left, top, width, height }: Rectangle): RgbImage
 }
 
 /**
- * Resizes to `width` x `height`, bit-identical with Pillow's `image.resize((width, height), BICUBIC)`, and gives
- * the pixels inside `part` of the result (all of them by default). Only the source pixels that `part` depends on
- * are read, and memory is bounded by `part`, whatever `width` and `height` are.
- * The horizontal pass runs first and its result is rounded to uint8. A size that does not change is copied.
+ * Resizes to `width` x `height`, bit-identical with Pillow's `image.resize((width, height), BICUBIC)`, and returns the
+ * pixels inside `part` of the result (all of them by default). Only the source pixels that `part` depends on are read, and
+ * memory is bounded by `part`, whatever `width` and `height` are. The horizontal pass runs first and its result is rounded
+ * to uint8. A side whose size does not change is copied.
  *
- * Throws `Error` when a size is not a whole number of at least 1, or `part` is not inside the result.
+ * @throws {Error} if a size is not an integer of at least 1, or `part` is not inside the result.
  */
 export function resizeBicubic(
   image: RgbImage,

@@ -1,7 +1,7 @@
 /**
- * OpenCV's bilinear resize of 8-bit pictures (`cv2.resize`, `INTER_LINEAR`), bit for bit. OpenCV computes with integers:
- * coefficients have 11 fractional bits, and the vertical pass drops bits twice before it rounds. Rounding a float
- * bilinear instead would differ by 1 in about 12 % of the bytes.
+ * OpenCV's bilinear resize of 8-bit images (`cv2.resize`, `INTER_LINEAR`), bit for bit. OpenCV computes with integers:
+ * coefficients have 11 fractional bits, and the vertical pass drops bits twice before it rounds. Rounding a float bilinear
+ * result instead would differ by 1 in about 12 % of the bytes.
  */
 import { roundHalfEven } from './prepare.js';
 import { checkExtent, checkRgbImage, type RgbImage } from './rgb_image.js';
@@ -15,7 +15,7 @@ interface LinearTaps {
   readonly coefficients: Int32Array;
 }
 
-/** @param clamps whether samples beyond the first and the last pixel have the weight of that pixel alone */
+/** @param clamps whether samples beyond the first and the last pixel use only that pixel */
 function linearTaps(input: number, output: number, clamps: boolean): LinearTaps {
   const first = new Int32Array(output);
   const coefficients = new Int32Array(2 * output);
@@ -34,8 +34,8 @@ function linearTaps(input: number, output: number, clamps: boolean): LinearTaps 
 }
 
 /**
- * Resizes to `width` x `height`. Beside the result it holds two rows.
- * @throws {Error} when a size is not a whole number of at least 1.
+ * Resizes to `width` x `height`. In addition to the result it holds two rows.
+ * @throws {Error} if a size is not an integer of at least 1.
  */
 export function resizeBilinear(image: RgbImage, width: number, height: number): RgbImage {
   checkRgbImage('resizeBilinear', image);
@@ -48,7 +48,7 @@ export function resizeBilinear(image: RgbImage, width: number, height: number): 
     const wide = new Int32Array(width * 3);
     for (let x = 0; x < width; x++) {
       const left = at + columns.first[x] * 3;
-      // The right neighbour of the last pixel has no weight.
+      // The right neighbour of the last pixel has weight 0.
       const right = columns.first[x] < image.width - 1 ? left + 3 : left;
       const [a, b] = [columns.coefficients[2 * x], columns.coefficients[2 * x + 1]];
       for (let c = 0; c < 3; c++) wide[3 * x + c] = image.data[left + c] * a + image.data[right + c] * b;

@@ -1,6 +1,6 @@
-/** Pictures in memory, with 8 bits a channel. */
+/** Images in memory, with 8 bits per channel. */
 
-/** An 8-bit RGB picture in memory. */
+/** An 8-bit RGB image in memory. */
 export interface RgbImage {
   /** Columns, at least 1. */
   width: number;
@@ -10,16 +10,16 @@ export interface RgbImage {
   data: Uint8Array;
 }
 
-/** More than any camera takes, and 300 MB of RGB: a small file cannot ask for much more memory than that. */
+/** More than any camera produces, and 300 MB of RGB, so that a small file cannot request much more memory. */
 export const MAX_INPUT_PIXELS = 100_000_000;
 
-/** Throws `Error` for more than MAX_INPUT_PIXELS. */
+/** @throws {Error} for more than MAX_INPUT_PIXELS. */
 export function checkPixels(width: number, height: number): void {
   if (width * height <= MAX_INPUT_PIXELS) return;
   throw new Error(`the picture has ${width} x ${height} pixels, at most ${MAX_INPUT_PIXELS} are read`);
 }
 
-/** RGB of pixels with 1, 3 or 4 channels: grey is repeated, alpha is dropped. */
+/** Converts pixels with 1, 3 or 4 channels to RGB: grey is repeated, alpha is dropped. */
 export function rgbBytes(data: Uint8Array | Uint8ClampedArray, channels: number): Uint8Array {
   if (channels === 3) return Uint8Array.from(data);
   const rgb = new Uint8Array((data.length / channels) * 3);
@@ -32,7 +32,7 @@ export function rgbBytes(data: Uint8Array | Uint8ClampedArray, channels: number)
   return rgb;
 }
 
-/** Throws an `Error` that starts with `caller` when `image` does not keep the promise of `RgbImage`. */
+/** @throws {Error} that starts with `caller` if `image` is not a valid `RgbImage`. */
 export function checkRgbImage(caller: string, image: RgbImage): void {
   if (typeof image !== 'object' || image === null || !ArrayBuffer.isView(image.data)) {
     throw new Error(`${caller}: expected a picture of width, height and data, got ${String(image)}`);
@@ -47,7 +47,7 @@ export function checkRgbImage(caller: string, image: RgbImage): void {
   }
 }
 
-/** Throws an `Error` unless `value` is a whole number of at least 1. */
+/** @throws {Error} unless `value` is an integer of at least 1. */
 export function checkExtent(caller: string, what: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 1) {
     throw new Error(`${caller}: ${what} must be a whole number of at least 1, got ${value}`);

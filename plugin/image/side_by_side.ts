@@ -1,30 +1,30 @@
-/** Drawings beside one another, each with a title in its upper left corner. */
+/** Arranges drawings side by side, each with a title in its upper left corner. */
 import { checkRgbImage, type RgbImage } from './rgb_image.js';
 import { StrokeLayer } from './stroke_layer.js';
 import { fittedText, TEXT_HEIGHT, textStrokes, textWidth } from './stroke_text.js';
 
 export interface TitledDrawing {
-  /** Cut where the drawing is narrower. */
+  /** Truncated if the drawing is narrower. */
   readonly title: string;
   readonly drawing: RgbImage;
 }
 
-/** Pixels between two drawings, white. */
+/** Width of the white gap between two drawings in pixels. */
 const GAP = 16;
-/** From the corner of a drawing to the plate of its title, and from that to the text. */
+/** Distance of a title's plate from the corner of its drawing, and of the text from the plate's edge. */
 const MARGIN = 12;
 const PADDING = 9;
 const TEXT_SCALE = 1.6;
 const TEXT_WIDTH = 2.2;
 const PLATE_OPACITY = 0.72;
 
-/** Dark of the plate, light of the text. */
+/** Dark for the plate, light for the text. */
 const COLOURS = Uint8Array.of(10, 10, 20, 255, 255, 255);
 const [DARK, LIGHT] = [0, 1];
 
 /**
- * One picture of several, from left to right, as high as the highest; the drawings stay as they are.
- * @throws {Error} when there is none, or one is no picture
+ * Combines drawings from left to right into one image of the height of the tallest; the drawings are not scaled.
+ * @throws {Error} if there is none, or one is not an image.
  */
 export function sideBySide(drawings: readonly TitledDrawing[]): RgbImage {
   if (drawings.length === 0) throw new Error('sideBySide: expected at least one drawing, got none');

@@ -1,29 +1,29 @@
 /**
- * Strokes and filled shapes over a picture, antialiased by 4 x 4 samples a pixel. Shapes have hard edges on the
- * samples, so neighbouring strokes meet without seams; pixels are the same on every machine, whose SVG renderers differ
- * and have limits on the size of a drawing.
+ * Draws strokes and filled shapes over an image, antialiased by 4 x 4 samples per pixel. Shapes have hard edges on the
+ * samples, so that neighbouring strokes meet without seams. The pixels are the same on every machine, whereas SVG renderers
+ * differ and limit the size of a drawing.
  */
 import type { RgbImage } from './rgb_image.js';
 
-/** Samples along one side of a pixel. */
+/** Samples along each side of a pixel. */
 const SAMPLES = 4;
 
 /** No stroke is thinner than one sample, so that none has gaps. */
 const LEAST_RADIUS = 0.5;
 
-/** Straight pieces that a curve is drawn as. */
+/** Number of line segments per curve. */
 const CURVE_PIECES = 8;
 
 export class StrokeLayer {
-  /** Index of the colour plus 1 of each sample; 0 where nothing is drawn. */
+  /** Palette index plus 1 of each sample; 0 where nothing is drawn. */
   private readonly samples: Uint16Array;
   private readonly columns: number;
   private readonly rows: number;
-  /** Rows of samples that are drawn on; at first none. */
+  /** Range of rows of samples that have been drawn on; initially empty. */
   private first: number;
   private end = 0;
 
-  /** An empty layer for a picture of `width` x `height` pixels; it takes 32 bytes a pixel. */
+  /** Creates an empty layer for an image of `width` x `height` pixels; it takes 32 bytes per pixel. */
   constructor(width: number, height: number) {
     this.columns = width * SAMPLES;
     this.rows = height * SAMPLES;
@@ -32,9 +32,9 @@ export class StrokeLayer {
   }
 
   /**
-   * A line through points, with round caps and joins.
-   * @param points x and y of each point, pixels; one point is a disc.
-   * @param width of the line, pixels.
+   * Draws a line through points, with round caps and joins.
+   * @param points x and y of each point in pixels; a single point gives a disc.
+   * @param width of the line in pixels.
    * @param colour index into the palette of `blend`.
    */
   stroke(points: ArrayLike<number>, width: number, colour: number): void {
@@ -46,7 +46,7 @@ export class StrokeLayer {
     }
   }
 
-  /** A filled rectangle with round corners; all sizes in pixels. */
+  /** Draws a filled rectangle with rounded corners; all sizes in pixels. */
   rectangle(left: number, top: number, width: number, height: number, corner: number, colour: number): void {
     const [x, y] = [left + corner, top + corner];
     const [right, bottom] = [left + width - corner, top + height - corner];
@@ -56,7 +56,7 @@ export class StrokeLayer {
     }
   }
 
-  /** Lays the drawing over an image of the layer's size. `palette`: uint8 [colours, 3]; `opacity` 0..1. */
+  /** Blends the drawing over an image of the layer's size. `palette`: uint8 [colours, 3]; `opacity` 0..1. */
   blend(image: RgbImage, palette: Uint8Array, opacity = 1): void {
     const { data, width } = image;
     const all = SAMPLES * SAMPLES;
@@ -85,7 +85,7 @@ export class StrokeLayer {
     }
   }
 
-  /** Everything within `radius` of the segment from a to b, in samples. Convex, so each row is one interval. */
+  /** Fills everything within `radius` of the segment from a to b, in samples. It is convex, so each row is one interval. */
   private capsule(ax: number, ay: number, bx: number, by: number, radius: number, value: number): void {
     const length = Math.hypot(bx - ax, by - ay);
     const [dx, dy] = length === 0 ? [1, 0] : [(bx - ax) / length, (by - ay) / length];
@@ -117,7 +117,7 @@ export class StrokeLayer {
     }
   }
 
-  /** The samples of a row whose centre lies between `from` and `to`. */
+  /** Fills the samples of a row whose centre lies between `from` and `to`. */
   private fillRow(row: number, from: number, to: number, value: number): void {
     if (row < 0 || row >= this.rows) return;
     const begin = Math.max(0, Math.ceil(from - 0.5));
@@ -129,7 +129,7 @@ export class StrokeLayer {
   }
 }
 
-/** The x for which `low <= slope * x + offset <= high`. */
+/** Returns the range of x for which `low <= slope * x + offset <= high`. */
 function interval(slope: number, offset: number, low: number, high: number): readonly [number, number] {
   if (slope === 0) {
     const inside = offset >= low && offset <= high;
@@ -139,7 +139,7 @@ function interval(slope: number, offset: number, low: number, high: number): rea
   return a < b ? [a, b] : [b, a];
 }
 
-/** Appends the points of a quadratic curve that starts at the last point of `points`; a straight one needs one piece. */
+/** Appends the points of a quadratic curve that starts at the last point of `points`; a straight one needs one segment. */
 export function curveTo(points: number[], cx: number, cy: number, x: number, y: number): void {
   const [x0, y0] = points.slice(-2);
   const straight = (cx - x0) * (y - cy) === (cy - y0) * (x - cx);

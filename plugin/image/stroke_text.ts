@@ -1,9 +1,9 @@
-/** Text drawn as strokes: a picture must not depend on which fonts a machine has. */
+/** Draws text as strokes, so that images do not depend on the fonts of a machine. */
 import { curveTo } from './stroke_layer.js';
 
 /**
- * Width and lines of each character: SVG path data of lines and quadratic curves (M, L, H, V, Q), in pixels. Capitals
- * and digits are TEXT_HEIGHT high, the base line is at TEXT_HEIGHT, and descenders end at 13.
+ * Width and lines of each character: SVG path data of lines and quadratic curves (M, L, H, V, Q), in pixels. Capitals and
+ * digits are TEXT_HEIGHT high, the baseline is at TEXT_HEIGHT, and descenders end at 13.
  */
 const GLYPHS: Readonly<Record<string, readonly [width: number, path: string]>> = {
   ' ': [2, ''],
@@ -102,7 +102,7 @@ const GLYPHS: Readonly<Record<string, readonly [width: number, path: string]>> =
   z: [4.9, 'M0 4H4.7L0 10H4.9'],
 };
 
-/** What stands for any other character. */
+/** Replaces every other character. */
 const UNKNOWN = [5, 'M0 0H5V10H0V0'] as const;
 
 /** Pixels between characters. */
@@ -111,26 +111,26 @@ const GAP = 3;
 /** Height of capitals and digits in pixels. */
 export const TEXT_HEIGHT = 10;
 
-/** Two significant digits in as few characters as possible: `0.35`, `12`, `3.1e-7`. */
+/** Formats two significant digits in as few characters as possible: `0.35`, `12`, `3.1e-7`. */
 export function shortNumber(value: number): string {
   if (value === 0) return '0';
   if (value >= 0.01 && value < 1000) return String(Number(value.toPrecision(2)));
   return Number(value.toPrecision(2)).toExponential().replace('+', '');
 }
 
-/** Letters without their accents, one glyph each. */
+/** Returns the glyphs of a text, without accents. */
 function glyphsOf(text: string): (readonly [width: number, path: string])[] {
   const plain = text.normalize('NFKD').replace(/\p{M}/gu, '');
   return [...plain].map((character) => (Object.hasOwn(GLYPHS, character) ? GLYPHS[character] : UNKNOWN));
 }
 
-/** Width of a text in pixels, `scale` times that of the glyphs. */
+/** Returns the width of a text in pixels, `scale` times that of the glyphs. */
 export function textWidth(text: string, scale = 1): number {
   const glyphs = glyphsOf(text);
   return scale * glyphs.reduce((sum, [width]) => sum + width + GAP, glyphs.length > 0 ? -GAP : 0);
 }
 
-/** A text cut to `most` pixels, with dots where something is left out. */
+/** Truncates a text to `most` pixels, with dots at the end if anything is omitted. */
 export function fittedText(text: string, most: number, scale = 1): string {
   if (textWidth(text, scale) <= most) return text;
   const characters = [...text];
@@ -138,7 +138,7 @@ export function fittedText(text: string, most: number, scale = 1): string {
   return `${characters.join('').trimEnd()}...`;
 }
 
-/** The lines of a text with the top left corner of its capitals at (x, y): x and y of their points. */
+/** Returns the strokes of a text whose capitals have their top left corner at (x, y), as x and y of their points. */
 export function textStrokes(text: string, x: number, y: number, scale = 1): number[][] {
   let pen = x;
   return glyphsOf(text).flatMap(([width, path]) => {

@@ -1,38 +1,38 @@
-/** What the adapters of backends have in common: tensors become what a kernel works on, under their declared names. */
+/** Shared by the adapters of backends: passes tensors to kernels under their declared names. */
 import type { NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
 import type { AttributesOf, OpDeclaration, OutputSpec } from '../ops/declaration.js';
 
-/** What a kernel is called with. `Input` and `Output`: an array, an address, a tensor on a device. */
+/** Arguments of a kernel. `Input` and `Output` are an array, an address, or a tensor on a device. */
 export interface KernelArguments<D extends OpDeclaration, Input, Output = Input> {
   readonly inputs: Readonly<Record<keyof D['inputs'], Input>>;
-  /** Of the declared shapes, for the kernel to write. */
+  /** With the declared shapes, for the kernel to write. */
   readonly outputs: Readonly<Record<keyof D['outputs'], Output>>;
-  /** Of the inputs. */
+  /** Shapes of the inputs. */
   readonly shapes: Readonly<Record<keyof D['inputs'], readonly number[]>>;
   readonly attributes: AttributesOf<D['attributes']>;
 }
 
-/** How a backend makes them. */
+/** How a backend provides inputs and outputs. */
 export interface KernelMemory<Input, Output> {
   input(tensor: TensorInfo): Input;
   output(spec: OutputSpec): Output;
 }
 
-/** What tfjs and the checks of an op give to a kernel. */
+/** What tfjs and the checks of an op pass to a kernel. */
 interface CheckedCall<D extends OpDeclaration> {
   readonly inputs: NamedTensorInfoMap;
   readonly attributes: AttributesOf<D['attributes']>;
   readonly outputs: readonly OutputSpec[];
 }
 
-/** The arguments of a kernel. Optional inputs that were left out are `absent`. Outputs are made first. */
+/** Builds the arguments of a kernel. Omitted optional inputs are `absent`. Outputs are allocated first. */
 export function kernelArguments<D extends OpDeclaration, Input, Output>(
   op: D,
   call: CheckedCall<D>,
   memory: KernelMemory<Input, Output>,
   absent?: Input,
 ): KernelArguments<D, Input, Output> {
-  // Plain loops: this is done for every op.
+  // Plain loops, because this runs for every op.
   const outputs: Record<string, Output> = {};
   op.outputNames.forEach((name, i) => {
     outputs[name] = memory.output(call.outputs[i]);

@@ -1,10 +1,10 @@
 /**
- * Separable resampling along one axis: what each position of the result takes from the positions of the source.
+ * Separable resampling along one axis: which source positions, with which weights, make up each position of the result.
  * Resizing, pooling, RoI alignment and mask pasting are such maps of rows and of columns; the gradient is the transposed
- * map. Positions are computed as PyTorch does, in float32 where it does, since a rounding decides which pixel is taken.
+ * map. Positions are computed as in PyTorch, in float32 where PyTorch does, because rounding decides which pixel is taken.
  */
 
-/** Weights of consecutive source positions, the first of which is `first`. */
+/** Weights of consecutive source positions, starting at `first`. */
 export interface Taps {
   readonly first: number;
   readonly weights: readonly number[];
@@ -16,12 +16,12 @@ export type AxisMap = readonly Taps[];
 const NOTHING: Taps = { first: 0, weights: [] };
 const f32 = Math.fround;
 
-/** The taps of every position from 0 to count - 1. */
+/** Computes the taps of positions 0 to count - 1. */
 function mapOf(count: number, tapsOf: (position: number) => Taps): AxisMap {
   return Array.from({ length: count }, (_, position) => tapsOf(position));
 }
 
-/** Between two neighbours, with nothing beyond the last. */
+/** Interpolates between two neighbours, clamped to the last. */
 function between(low: number, fraction: number, size: number): Taps {
   if (low >= size - 1) return { first: size - 1, weights: [1] };
   return { first: low, weights: [f32(1 - fraction), fraction] };
@@ -29,7 +29,7 @@ function between(low: number, fraction: number, size: number): Taps {
 
 /**
  * Bilinear interpolation: half-pixel centres, source `max((d + 0.5) * size / count - 0.5, 0)`.
- * @param alignCorners the first and the last positions fall on each other instead.
+ * @param alignCorners aligns the first and the last positions with each other instead.
  */
 export function bilinearMap(size: number, count: number, alignCorners = false): AxisMap {
   const ratio = alignCorners ? (count > 1 ? (size - 1) / (count - 1) : 0) : size / count;
@@ -40,13 +40,13 @@ export function bilinearMap(size: number, count: number, alignCorners = false): 
   });
 }
 
-/** The source `min(floor(d * float32(size / count)), size - 1)`, the product in float32. */
+/** The nearest source position, `min(floor(d * float32(size / count)), size - 1)`, with the product in float32. */
 export function nearestMap(size: number, count: number): AxisMap {
   const ratio = f32(size / count);
   return mapOf(count, (d) => ({ first: Math.min(Math.floor(f32(d * ratio)), size - 1), weights: [1] }));
 }
 
-/** Means of the positions from `floor(i * size / count)` to `ceil((i + 1) * size / count)`. */
+/** Means of the positions from `floor(i * size / count)` to `ceil((i + 1) * size / count)` (exclusive). */
 export function poolingMap(size: number, count: number): AxisMap {
   return mapOf(count, (i) => {
     const first = Math.floor((i * size) / count);
@@ -56,15 +56,15 @@ export function poolingMap(size: number, count: number): AxisMap {
 }
 
 /**
- * Most samples of a bin where their number is given. (Where it follows from a bin's size, samples outside the map are
- * not visited.)
+ * Maximum number of samples per bin if it is given. (If it follows from the size of a bin, samples outside the map are not
+ * visited.)
  */
 export const MOST_SAMPLES = 64;
 
 /**
- * One axis of a region that is cut into bins: each is the mean of bilinear samples in it.
+ * One axis of a region that is divided into bins: each is the mean of bilinear samples in it.
  * @param start of the region, and its length, in positions of the map.
- * @param samples of a bin; 0: one for each position that it covers, `ceil(bin)`.
+ * @param samples per bin; 0: one for each position that it covers, `ceil(bin)`.
  */
 export function regionMap(
   start: number,
@@ -86,16 +86,16 @@ export function regionMap(
   });
 }
 
-/** Which samples of a bin may lie in [-1, size]: all that do, and a few more. */
+/** Returns a range of samples of a bin that contains all in [-1, size], and a few more. */
 function samplesWithin(origin: number, step: number, count: number, size: number): [number, number] {
   const low = Math.floor((-1 - origin) / step) - 2;
   const high = Math.ceil((size - origin) / step) + 2;
   const from = Math.max(0, Math.min(low, count));
-  // Steps are longer than a half; where numbers are too large for such differences, samples mean nothing.
+  // Steps are longer than a half; for numbers too large for such differences, samples are meaningless.
   return [from, Math.max(0, Math.min(high, count, from + 2 * size + 8))];
 }
 
-/** A sample outside [-1, size] counts nothing; below 0 it is at 0, from the last position on at the last. */
+/** A sample outside [-1, size] is ignored; below 0 it is clamped to 0, and beyond the last position to that. */
 function sampleAt(at: number, size: number): Taps | undefined {
   if (!(at >= -1 && at <= size)) return undefined;
   const low = Math.floor(Math.max(at, 0));
@@ -103,8 +103,8 @@ function sampleAt(at: number, size: number): Taps | undefined {
 }
 
 /**
- * One axis of a mask that is stretched over the span from `start` to `end` of a picture: where the centres of pixels fall
- * in the mask, zeros outside. Only the pixels from floor(start) - 1 to ceil(end) + 1 are written.
+ * One axis of a mask that is stretched over the span from `start` to `end` of an image: maps the centres of pixels into the
+ * mask, with zeros outside. Only the pixels from floor(start) - 1 to ceil(end) + 1 are written.
  */
 export function pastingMap(start: number, end: number, size: number, count: number): AxisMap {
   const [from, to] = pastedSpan(start, end, count);
@@ -113,15 +113,15 @@ export function pastingMap(start: number, end: number, size: number, count: numb
   );
 }
 
-/** The pixels of 0 to count - 1 that a mask from `start` to `end` may reach: the first, and the one behind the last. */
+/** Returns the range of pixels from 0 to count - 1 that a mask from `start` to `end` may reach; the end is exclusive. */
 export function pastedSpan(start: number, end: number, count: number): [from: number, to: number] {
-  const within = (pixel: number) => (pixel > 0 ? Math.min(pixel, count) : 0); // NaN is none
+  const within = (pixel: number) => (pixel > 0 ? Math.min(pixel, count) : 0); // also maps NaN to 0
   return [within(Math.floor(start) - 1), within(Math.ceil(end) + 1)];
 }
 
 function pastedPixel(pixel: number, start: number, end: number, size: number): Taps {
   const ratio = f32(f32(f32(pixel + 0.5) - start) / f32(end - start));
-  // A span without length puts the middle of the mask on every pixel but the one that it lies in, where this is NaN.
+  // A span of length 0 maps every pixel to the centre of the mask, except for the pixel that contains it, where this is NaN.
   const u = Math.abs(ratio) === Number.POSITIVE_INFINITY ? 0 : f32(f32(ratio * 2) - 1);
   const at = f32(f32(f32(f32(u + 1) * size) - 1) / 2);
   const low = Math.floor(at);
@@ -132,7 +132,7 @@ function pastedPixel(pixel: number, start: number, end: number, size: number): T
   return { first: low, weights: low === size - 1 ? weights.slice(0, 1) : weights };
 }
 
-/** The weighted sum of taps. */
+/** Returns the weighted sum of taps. */
 function sumOf(all: readonly Taps[], factor: number): Taps {
   if (all.length === 0) return NOTHING;
   let [first, end] = [Number.POSITIVE_INFINITY, 0];
@@ -149,7 +149,7 @@ function sumOf(all: readonly Taps[], factor: number): Taps {
   return { first, weights };
 }
 
-/** What each of `size` positions of the source gives to the results. */
+/** Returns the transposed map: the contributions of each of `size` source positions to the results. */
 export function transposedMap(map: AxisMap, size: number): AxisMap {
   const given: { position: number; weight: number }[][] = Array.from({ length: size }, () => []);
   map.forEach(({ first, weights }, position) => {

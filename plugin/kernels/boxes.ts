@@ -1,20 +1,22 @@
 /**
- * Boxes (x1, y1, x2, y2) on the host, in float32 and in the order of operations of the reference: which boxes a
- * detector keeps may hang on a rounding.
+ * Box arithmetic (x1, y1, x2, y2) on the host, in float32 and in the order of operations of the reference implementation,
+ * because rounding may decide which boxes a detector keeps.
  */
 const f32 = Math.fround;
 
 /** How deltas are applied to boxes. */
 export interface Decoding {
-  /** Of x, y, width and height: deltas are multiplied by them. */
+  /** Factors of the deltas of x, y, width and height. */
   readonly stds: readonly number[];
-  /** Sizes are changed at most by this factor and its inverse. */
+  /** Sizes change by at most this factor or its inverse. */
   readonly maxRatio: number;
   /** Height and width to which corners are clamped. */
   readonly imageShape?: ArrayLike<number>;
 }
 
-/** A box of four numbers from `boxes[from..]` and the deltas `deltas[at..]`, written to `out[to..]`. */
+/**
+ * Returns a function that decodes the box at `boxes[from..]` with the deltas at `deltas[at..]` and writes it to `out[to..]`.
+ */
 export function boxDecoder({ stds, maxRatio, imageShape }: Decoding) {
   const [sx, sy, sw, sh] = stds.map(f32);
   const most = f32(Math.abs(Math.log(maxRatio)));
@@ -46,7 +48,10 @@ export function boxDecoder({ stds, maxRatio, imageShape }: Decoding) {
   };
 }
 
-/** Anchors of every position of a map, by row, column and ratio. @param ratios heights over widths */
+/**
+ * Returns the anchors of every position of a map, by row, column and ratio.
+ * @param ratios heights over widths
+ */
 export function anchorsOf(
   height: number,
   width: number,
@@ -78,12 +83,12 @@ export function anchorsOf(
 }
 
 /**
- * The level of a feature pyramid that a box belongs to, `floor(log2(sqrt(w * h) / finestScale + 1e-6))` of 0 to levels-1.
- * Boxes without an area belong to the finest.
+ * Returns the level of a feature pyramid that a box belongs to, `floor(log2(sqrt(w * h) / finestScale + 1e-6))` limited to 0
+ * to levels-1. Boxes without area belong to the finest.
  */
 export function levelOf(width: number, height: number, levels: number, finestScale: number): number {
   const scale = f32(f32(Math.sqrt(f32(width * height))) / f32(finestScale));
-  // Rounded as a logarithm in float32 is: from just below a power of two it comes out as that power's.
+  // Rounded like a logarithm in float32: values just below a power of two give that power's logarithm.
   const level = Math.floor(f32(Math.log2(f32(scale + f32(1e-6)))));
   return level > 0 ? Math.min(level, levels - 1) : 0;
 }

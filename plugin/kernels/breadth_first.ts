@@ -1,4 +1,4 @@
-/** The order that kernels rely on: breadth-first, so that the children of a vertex stand side by side. */
+/** Reorders trees breadth-first, the order that kernels rely on: the children of a vertex are adjacent. */
 
 /** Trees [B, V]: see `Tree` in plugin/ops/boruvka_mst.ts. */
 export interface TreeValues {
@@ -7,7 +7,7 @@ export interface TreeValues {
 }
 
 /**
- * Trees in breadth-first order, siblings as they are in `order`; undefined where they are in such an order already.
+ * Returns trees in breadth-first order, with siblings ordered as in `order`; undefined if they already are in such an order.
  * @param trees [B, V], parents before their children.
  */
 export function breadthFirst(
@@ -24,7 +24,7 @@ export function breadthFirst(
   return result;
 }
 
-/** Parents that never go back are those of a breadth-first order, level by level. */
+/** Parent positions of a breadth-first order never decrease. */
 function isBreadthFirst(parent: Int32Array, numVertices: number): boolean {
   return parent.every((position, at) => at % numVertices === 0 || position >= parent[at - 1]);
 }

@@ -1,4 +1,6 @@
-/** Trees as kernels get them: in breadth-first order, brought into it once where a caller gave another. */
+/**
+ * Converts trees to the form that kernels require, breadth-first order, once per tree that a caller gives in another order.
+ */
 import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
 import { reorderedTrees } from '../ops/graph_checks.js';
 import { PerTensorCache } from './per_tensor_cache.js';
@@ -11,8 +13,8 @@ interface TreeTensors {
 const caches = new WeakMap<KernelBackend, PerTensorCache<TreeTensors>>();
 
 /**
- * The inputs of an op with its tree, if it has one, in breadth-first order. Trees of boruvkaMST are so already; those of
- * a caller were read by the checks. The tensors that are made of these go with those of the caller.
+ * Returns the inputs of an op with its tree, if any, in breadth-first order. Trees of boruvkaMST already are; those of a
+ * caller were read by the checks. The converted tensors are freed together with those of the caller.
  * @param inputs checked.
  */
 export function withCanonicalTree<Inputs extends Readonly<Record<string, TensorInfo>>>(

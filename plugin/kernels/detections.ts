@@ -7,7 +7,7 @@ import { descending, type Suppress } from './suppression.js';
 
 const f32 = Math.fround;
 
-/** Boxes with what is known of each. */
+/** Candidate boxes with their scores and labels. */
 class Candidates {
   readonly boxes: Float32Array;
   readonly scores: Float32Array;
@@ -20,7 +20,7 @@ class Candidates {
     this.labels = new Int32Array(most);
   }
 
-  /** Those that are left: their indices. */
+  /** Returns the indices of the boxes that remain. */
   suppressed(suppress: Suppress, threshold: number, most: number): Int32Array {
     const [boxes, scores] = [this.boxes.subarray(0, 4 * this.count), this.scores.subarray(0, this.count)];
     return suppress(boxes, scores, { threshold, most, labels: this.labels.subarray(0, this.count) });
@@ -113,7 +113,7 @@ export function classDetections(
   written(kept.length);
 }
 
-/** Scores above the threshold in the first rows, without the last column. */
+/** Counts the scores above the threshold in the first rows, without the last column. */
 function countAbove(scores: HostArray, threshold: number, rows: number, columns: number): number {
   let count = 0;
   for (let k = 0; k < rows; k++) {

@@ -1,10 +1,10 @@
 /**
- * What is made from a tensor once and kept for as long as its backend keeps the tensor's values: packed weights, the
- * tables of a tree. Tensors are immutable, and a variable that is assigned to gets other data, so it never goes stale.
+ * Caches what is computed from a tensor for as long as its backend keeps the tensor's values: packed weights, the tables of
+ * a tree. Tensors are immutable, and assigning to a variable replaces its data, so that a value never becomes stale.
  */
 import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
 
-/** What a value is made from. Tensors of other shapes may share the data, so the shape is part of the key. */
+/** What a value is computed from. Tensors of different shapes may share data, so the shape is part of the key. */
 type Source = Pick<TensorInfo, 'dataId' | 'shape'>;
 
 interface Entry<Value> {
@@ -14,10 +14,10 @@ interface Entry<Value> {
 }
 
 export class PerTensorCache<Value> {
-  /** Under the data of each source. */
+  /** By the data of each source. */
   private readonly entries = new Map<object, Entry<Value>[]>();
 
-  /** @param free is called with a value as soon as `backend` disposes of the values of one of its sources. */
+  /** @param free called with a value as soon as `backend` disposes of the values of one of its sources. */
   constructor(
     backend: KernelBackend,
     private readonly free: (value: Value) => void,
@@ -26,8 +26,8 @@ export class PerTensorCache<Value> {
   }
 
   /**
-   * The value called `name` of the tensors `sources`, in their shapes; made by `make` when it is new, and then filled by
-   * `fill`. When that throws, the value is freed and nothing is kept.
+   * Returns the value called `name` of the tensors `sources`, in their shapes; a new one is allocated by `make` and then
+   * initialised by `fill`. If either throws, the value is freed and nothing is cached.
    */
   get(sources: readonly Source[], name: string, make: () => Value, fill?: (value: Value) => void): Value {
     const known = this.entryOf(sources, name);
@@ -52,7 +52,7 @@ export class PerTensorCache<Value> {
     return value;
   }
 
-  /** The value called `name`, if it was made. */
+  /** Returns the value called `name` if it exists. */
   find(sources: readonly Source[], name: string): Value | undefined {
     return this.entryOf(sources, name)?.value;
   }
@@ -92,18 +92,18 @@ function isSame(one: Source, other: Source): boolean {
 
 type Listener = (dataId: object) => void;
 
-/** A backend that tells when the values of a tensor go, as our own do. */
+/** A backend that reports when the values of a tensor are disposed of, as our own do. */
 interface TellsDisposal {
   onDispose(listener: Listener): void;
 }
 
-/** Calls back when a backend has disposed of the values of a tensor. */
+/** Registers a callback for when a backend disposes of the values of a tensor. */
 function onDisposal(backend: KernelBackend & Partial<TellsDisposal>, listener: Listener): void {
   if (backend.onDispose) {
     backend.onDispose(listener);
     return;
   }
-  // Those of tfjs tell nobody, so their one function for that is wrapped.
+  // tfjs's backends do not report it, so their one function for it is wrapped.
   const disposeData = backend.disposeData.bind(backend);
   backend.disposeData = (dataId, force) => {
     const gone = disposeData(dataId, force);

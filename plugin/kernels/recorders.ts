@@ -1,26 +1,26 @@
 /**
- * Recording: a backend may note what a computation makes it do, and do it again for other values of the inputs, without
- * the computation. Who computes the same over and over, a model for inputs of one shape, asks for it here.
+ * Recording: a backend may record the commands of a computation, and replay them for other input values without running the
+ * computation again. Callers that repeat a computation, such as a model for inputs of one shape, request it here.
  */
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { Attributes, OpDeclaration } from '../ops/declaration.js';
 
-/** A computation of tensors that depends on the values of its inputs through kernels and checks alone. */
+/** A computation of tensors that depends on the values of its inputs only through kernels and checks. */
 export interface Computation {
-  /** What it belongs to: recordings are kept for as long as this is. */
+  /** Its owner: recordings are kept as long as the owner exists. */
   readonly owner: object;
-  /** What tells it from others of its owner: names, shapes and dtypes of the inputs, names of the outputs. */
+  /** Identifies it among the computations of its owner: names, shapes and dtypes of the inputs, names of the outputs. */
   readonly key: string;
   readonly inputs: readonly Tensor[];
-  /** All other tensors that it may use. Where one of them is another than before, it is recorded anew. */
+  /** All other tensors that it may use. If one of them changes, it is recorded again. */
   readonly weights: readonly Tensor[];
-  /** Computes it. The result is the caller's to dispose. */
+  /** Runs it. The caller disposes the result. */
   readonly compute: (inputs: readonly Tensor[]) => Tensor[];
 }
 
-/** Of a backend. */
+/** The recorder of a backend. */
 export interface Recorder {
-  /** The outputs of a computation: computed, or as recorded before, to the same bits. */
+  /** Returns the outputs of a computation, computed or replayed, with the same bits. */
   run(computation: Computation): Tensor[];
 }
 
@@ -36,8 +36,8 @@ export function recorderOf(backendName: string): Recorder | undefined {
 }
 
 /**
- * Takes over a check of values, if it is of an input of what is being recorded: then it has been made, and is made again
- * whenever the recording is run.
+ * Takes over a check of values if it concerns an input of the computation that is being recorded: the check then runs, and
+ * runs again on each replay.
  */
 export type CheckTaker = (
   op: OpDeclaration,
@@ -47,7 +47,7 @@ export type CheckTaker = (
 
 let taker: CheckTaker | undefined;
 
-/** @param take while `run` runs */
+/** @param take used while `run` runs */
 export function takingChecks<Result>(take: CheckTaker, run: () => Result): Result {
   taker = take;
   try {

@@ -1,8 +1,8 @@
 /**
- * Values of tensors on the host, for checks: ids by which a kernel addresses memory are checked before it runs. A
- * backend that reads asynchronously only cannot be asked for them in the middle of an op. There they are known of
- * tensors that the backend has not moved to its device yet, and of those that were read ahead; all others are refused,
- * except what ops of this package made themselves, which is not read at all.
+ * Reads tensor values on the host, for checks: ids by which a kernel addresses memory are checked before it runs. A backend
+ * that can only be read asynchronously cannot provide them in the middle of an op. There, values are known for tensors that
+ * the backend has not yet moved to its device, and for those read in advance; all others are rejected, except for results of
+ * this package's ops, which are never read.
  */
 import { getBackend, type KernelBackend, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
 import { BACKENDS } from '../backends.js';
@@ -11,7 +11,7 @@ import { OpError, showShape } from '../ops/input_checks.js';
 /** The values of a tensor on the host, flat and row-major. */
 export type HostArray = Float32Array | Int32Array;
 
-/** The values of a tensor that are on the host still; undefined where reading would mean waiting. */
+/** Returns the values of a tensor that are still on the host; undefined if reading would have to wait. */
 export type HostValuesOf = (backend: KernelBackend, tensor: TensorInfo) => HostArray | undefined;
 
 const nothing: HostValuesOf = () => undefined;
@@ -22,7 +22,7 @@ const readBefore = new WeakMap<object, HostArray>();
 
 /**
  * Declares that tensors on a backend cannot be read synchronously: its `readSync` is not called.
- * @param hostValuesOf what is known without reading; by default nothing.
+ * @param hostValuesOf returns values known without reading; by default none.
  */
 export function readAsynchronously(backendName: string, hostValuesOf: HostValuesOf = nothing): void {
   asynchronous.set(backendName, hostValuesOf);
@@ -34,8 +34,9 @@ export function mustWaitForValues(): boolean {
 }
 
 /**
- * The values of a tensor on the current backend. Waits for that, unless it reads asynchronously only.
- * @throws {OpError} when it does, and the values are not known.
+ * Reads the values of a tensor on the current backend. Blocks until they are available, unless the backend can only be read
+ * asynchronously.
+ * @throws {OpError} if it is such a backend and the values are not known.
  */
 export function readValues(op: string, backend: KernelBackend, tensor: TensorInfo): HostArray {
   if (!mustWaitForValues()) return backend.readSync(tensor.dataId) as HostArray;
@@ -49,14 +50,14 @@ export function readValues(op: string, backend: KernelBackend, tensor: TensorInf
   );
 }
 
-/** The values of a tensor on a backend that reads asynchronously only, where they are known. */
+/** Returns the values of a tensor on a backend that can only be read asynchronously, if they are known. */
 export function knownValues(backend: KernelBackend, tensor: TensorInfo): HostArray | undefined {
   return readBefore.get(tensor.dataId) ?? asynchronous.get(getBackend())?.(backend, tensor);
 }
 
 /**
- * Reads tensors, so that ops can check their values on a backend that reads asynchronously only: trees and edges that
- * neither come from the host nor from an op of this package. On other backends there is no need to.
+ * Reads tensors in advance, so that ops can check their values on a backend that can only be read asynchronously: trees and
+ * edges that come neither from the host nor from an op of this package. Not needed on other backends.
  */
 export async function readForChecks(...tensors: Tensor[]): Promise<void> {
   await Promise.all(

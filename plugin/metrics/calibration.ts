@@ -1,35 +1,37 @@
-/** Whether a classifier is as often right as it says: the expected calibration error (C. Guo et al., 2017). */
+/**
+ * Calibration of a classifier: the expected calibration error (C. Guo et al., 2017), which compares confidence and accuracy.
+ */
 import { integer, number } from '../models/checks.js';
 
-/** Bins of equal width, as in the paper. */
+/** Number of bins of equal width, as in the paper. */
 export const CALIBRATION_BINS = 15;
 
-/** Predictions whose confidence is above `from` and not above `to`. */
+/** Predictions whose confidence is above `from` and at most `to`. */
 export interface CalibrationBin {
   readonly from: number;
   readonly to: number;
   readonly count: number;
-  /** Mean probability of the class that was predicted; null in an empty bin. */
+  /** Mean probability of the predicted class; null in an empty bin. */
   readonly confidence: number | null;
-  /** Share of the predictions that are right; null in an empty bin. */
+  /** Fraction of correct predictions; null in an empty bin. */
   readonly accuracy: number | null;
 }
 
 export interface CalibrationQuality {
-  /** Mean of the bins' distances between confidence and accuracy, weighted by their counts; NaN without predictions. */
+  /** Mean difference between confidence and accuracy over the bins, weighted by their counts; NaN without predictions. */
   readonly expectedError: number;
-  /** The largest of these distances. */
+  /** The largest difference. */
   readonly largestError: number;
   readonly bins: readonly CalibrationBin[];
 }
 
-/** Takes predictions one by one and keeps three sums a bin. */
+/** Accumulates predictions one by one; keeps three sums per bin. */
 export class Calibration {
   private readonly counts: Float64Array;
   private readonly confidences: Float64Array;
   private readonly right: Float64Array;
 
-  /** @param bins of equal width, from 0 to 1 */
+  /** @param bins number of bins of equal width, from 0 to 1 */
   constructor(readonly bins = CALIBRATION_BINS) {
     integer(1, 10_000)(bins, 'Calibration: bins');
     [this.counts, this.confidences, this.right] = [0, 1, 2].map(() => new Float64Array(bins));
@@ -37,8 +39,8 @@ export class Calibration {
 
   /**
    * Adds a prediction.
-   * @param confidence the probability of the class that was predicted
-   * @throws {Error} when the confidence is not from 0 to 1; up to 1e-6 beyond, as sums of float32 are, it counts as 1
+   * @param confidence the probability of the predicted class
+   * @throws {Error} if the confidence is not from 0 to 1; up to 1e-6 above, as for sums of float32, it counts as 1.
    */
   add(confidence: number, isRight: boolean): void {
     number(0, 1 + 1e-6)(confidence, 'Calibration: confidence');

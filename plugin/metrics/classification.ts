@@ -1,35 +1,35 @@
-/** How good a classifier is on pictures whose classes are known: accuracy, calibration, and which class is taken for which. */
+/** Evaluates a classifier on labelled images: accuracy, calibration, and the confusion matrix. */
 import { integer, refuse } from '../models/checks.js';
 import type { Prediction } from '../models/grootv.js';
 import { CALIBRATION_BINS, Calibration, type CalibrationQuality } from './calibration.js';
 import { ConfusionMatrix } from './mean_iou.js';
 
-/** Predictions that are looked at. */
+/** Number of best predictions considered. */
 export const TOP = 5;
 
 export interface ClassificationQuality {
   readonly pictures: number;
-  /** Share of the pictures whose class is the most probable one. */
+  /** Fraction of images whose label is the most probable class. */
   readonly top1: number;
-  /** Share of the pictures whose class is among the five most probable ones. */
+  /** Fraction of images whose label is among the five most probable classes. */
   readonly top5: number;
-  /** Mean of the classes' accuracies, so that a rare class counts as much as any other. */
+  /** Mean of the per-class accuracies, so that every class has the same weight. */
   readonly meanClassAccuracy: number;
-  /** Share of each class's pictures that are right; null where there are none. */
+  /** Fraction of each class's images that are classified correctly; null if it has none. */
   readonly classAccuracy: readonly (number | null)[];
   readonly calibration: CalibrationQuality;
 }
 
-/** Takes pictures one by one. What it keeps grows with the classes and the pairs that are taken for one another alone. */
+/** Accumulates predictions one by one; memory grows with the number of classes and of confused class pairs. */
 export class ClassifierEvaluator {
   private readonly calibration: Calibration;
   private readonly pictures: Float64Array;
   private readonly right: Float64Array;
-  /** By true class times `classes` plus most probable class. */
+  /** Keyed by label times `classes` plus the most probable class. */
   private readonly taken = new Map<number, number>();
   private amongFive = 0;
 
-  /** @param bins of the calibration */
+  /** @param bins number of bins of the calibration */
   constructor(
     readonly classes: number,
     { bins = CALIBRATION_BINS }: { readonly bins?: number } = {},
@@ -40,9 +40,10 @@ export class ClassifierEvaluator {
   }
 
   /**
-   * Adds a picture.
-   * @param predictions the best first, such as a row of `GrootV.classify`: five, or all classes where there are fewer
-   * @throws {Error} when there are fewer, or a class or a probability is none; then nothing has been added
+   * Adds an image.
+   * @param predictions by descending probability, such as a row of `GrootV.classify`: five, or all classes if there are
+   *   fewer
+   * @throws {Error} if there are fewer, or a class or probability is invalid; nothing has then been added.
    */
   add(label: number, predictions: readonly Pick<Prediction, 'index' | 'probability'>[]): void {
     const { classes } = this;
@@ -61,7 +62,7 @@ export class ClassifierEvaluator {
     if (predictions.slice(0, TOP).some((prediction) => prediction.index === label)) this.amongFive++;
   }
 
-  /** By true class and most probable class. It takes `classes` x `classes` numbers. */
+  /** Returns counts by label and most probable class, `classes` x `classes` numbers. */
   confusion(): ConfusionMatrix {
     const { classes } = this;
     const matrix = new ConfusionMatrix(classes);

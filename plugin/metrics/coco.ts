@@ -1,4 +1,4 @@
-/** Average precision and recall of detectors, as COCO defines them (T.-Y. Lin et al., 2014; pycocotools). */
+/** Average precision and recall of detectors, as defined by COCO (T.-Y. Lin et al., 2014; pycocotools). */
 import { options as checkOptions, oneOf } from '../models/checks.js';
 import { CategoryTally, type Curves } from './coco_curves.js';
 import {
@@ -15,17 +15,17 @@ export interface CocoOptions {
   readonly compare?: CocoComparison;
 }
 
-/** From 0 to 1; -1 where nothing is there to be found. */
+/** From 0 to 1; -1 if there are no objects to find. */
 export interface CocoScores {
-  /** Average precision, mean over the thresholds 0.5, 0.55 ... 0.95 of the overlap, and over categories. */
+  /** Average precision, averaged over the overlap thresholds 0.5, 0.55 ... 0.95 and over categories. */
   readonly AP: number;
   readonly AP50: number;
   readonly AP75: number;
-  /** Of objects below 32 x 32 pixels, up to 96 x 96, and above. */
+  /** For objects below 32 x 32 pixels, up to 96 x 96, and above. */
   readonly APsmall: number;
   readonly APmedium: number;
   readonly APlarge: number;
-  /** Average recall, with 1, 10 and 100 results of a picture and a category. */
+  /** Average recall with 1, 10 and 100 results per image and category. */
   readonly AR1: number;
   readonly AR10: number;
   readonly AR100: number;
@@ -34,7 +34,7 @@ export interface CocoScores {
   readonly ARlarge: number;
 }
 
-/** The scores of all categories, and those of each. */
+/** The scores over all categories, and those of each. */
 export interface CocoEvaluation extends CocoScores {
   /** Average precision at each of the thresholds 0.5, 0.55 ... 0.95. */
   readonly perThreshold: readonly number[];
@@ -42,25 +42,25 @@ export interface CocoEvaluation extends CocoScores {
 }
 
 /**
- * Compares what a detector found with what there is, picture by picture: of each result some 50 bytes are kept, no box and no
- * mask. Only the best 100 results of a picture and a category count. Where masks are compared, the area of a result is that of
- * its mask, as mmdetection has it (pycocotools takes that of the `bbox` if there is one).
+ * Compares a detector's results with the annotations, image by image: of each result some 50 bytes are kept, but no box or
+ * mask. Only the best 100 results per image and category count. When masks are compared, the area of a result is that of its
+ * mask, as in mmdetection (pycocotools uses that of the `bbox` if there is one).
  */
 export class CocoEvaluator {
   private readonly tallies = new Map<number, CategoryTally>();
   private readonly compare: CocoComparison;
 
-  /** @throws {Error} when an option is not as described */
+  /** @throws {Error} if an option is invalid. */
   constructor(options: CocoOptions = {}) {
     checkOptions(options, 'CocoEvaluator', { compare: oneOf('boxes', 'masks') });
     this.compare = options.compare ?? 'boxes';
   }
 
   /**
-   * Adds one picture. pycocotools has pictures in ascending order of their ids, which matters for equal scores alone.
-   * @param annotations all of the picture, of every category
-   * @param results likewise; for a picture without objects they are all wrong
-   * @throws {Error} one line, when a box or a mask is missing or is none, or a score is no number; then nothing is added
+   * Adds one image. pycocotools processes images by ascending id, which matters only for equal scores.
+   * @param annotations all of the image, of every category
+   * @param results likewise; for an image without objects all of them are false positives
+   * @throws {Error} one line, if a box or a mask is missing or invalid, or a score is not a number; nothing is then added.
    */
   add(annotations: readonly CocoAnnotation[], results: readonly CocoResult[]): void {
     for (const { image_id, score } of results) {
@@ -88,7 +88,7 @@ export class CocoEvaluator {
     }
   }
 
-  /** Of the pictures that have been added. */
+  /** Evaluates the images that have been added. */
   evaluation(): CocoEvaluation {
     const tallies = [...this.tallies].sort(([a], [b]) => a - b);
     const curves = tallies.map(([, tally]) => tally.curves());
@@ -99,9 +99,9 @@ export class CocoEvaluator {
 }
 
 /**
- * Compares what a detector found with what there is, as `CocoEvaluator` does.
- * @param annotations of all pictures; a picture that has none, but results, counts as empty
- * @throws {Error} one line, when a box or a mask is missing or is none
+ * Compares a detector's results with the annotations, like `CocoEvaluator`.
+ * @param annotations of all images; an image with results but no annotations counts as empty
+ * @throws {Error} one line, if a box or a mask is missing or invalid.
  */
 export function evaluateCoco(
   annotations: readonly CocoAnnotation[],
@@ -110,7 +110,7 @@ export function evaluateCoco(
 ): CocoEvaluation {
   const evaluator = new CocoEvaluator(options);
   const [truths, found] = [byPicture(annotations), byPicture(results)];
-  // As numpy's unique: numbers by value.
+  // Like numpy's unique: numbers are sorted by value.
   const pictures = [...new Set([...truths.keys(), ...found.keys()])].sort((a, b) =>
     a < b ? -1 : a > b ? 1 : 0,
   );
@@ -118,7 +118,7 @@ export function evaluateCoco(
   return evaluator.evaluation();
 }
 
-/** In the order of the list. */
+/** Keeps the order of the list. */
 function byPicture<Item extends CocoAnnotation | CocoResult>(
   items: readonly Item[],
 ): Map<number | string, Item[]> {
@@ -135,7 +135,7 @@ function mean(values: readonly number[]): number {
   return values.length === 0 ? -1 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Mean precision over categories that have objects, thresholds and recalls. */
+/** Returns the mean precision over categories that have objects, thresholds and recalls. */
 function precisionOf(
   categories: readonly Curves[],
   which: keyof Curves,
@@ -147,7 +147,7 @@ function precisionOf(
   );
 }
 
-/** Mean of the last recalls. */
+/** Returns the mean of the final recalls. */
 function recallOf(categories: readonly Curves[], which: keyof Curves): number {
   return mean(categories.flatMap((category) => category[which]?.recalls ?? []));
 }

@@ -1,4 +1,4 @@
-/** COCO's files of annotations (`instances_val2017.json` and alike). They are untrusted: everything of them is checked. */
+/** Reads COCO annotation files (`instances_val2017.json` and similar). They are untrusted: everything in them is checked. */
 import { checkPolygon, encodePolygons } from '../image/fill_polygons.js';
 import { type RunLengths, runsOfOnes } from '../image/mask.js';
 import { MAX_INPUT_PIXELS } from '../image/rgb_image.js';
@@ -16,7 +16,7 @@ import {
 } from '../models/checks.js';
 import type { CocoAnnotation } from './coco_matching.js';
 
-/** More than any set of pictures has. */
+/** More than any dataset has. */
 const MOST = {
   pictures: 2 ** 22,
   categories: 2 ** 16,
@@ -30,30 +30,30 @@ export interface CocoCategory {
   readonly name: string;
 }
 
-/** A picture and what there is to be found in it. */
+/** An image and its annotated objects. */
 export interface CocoPicture {
   readonly id: number;
-  /** Below the folder of the pictures. */
+  /** Relative to the folder of the images. */
   readonly fileName: string;
   readonly width: number;
   readonly height: number;
-  /** Polygons are filled anew with each call: masks of all pictures at once take much memory. */
+  /** Polygons are rasterised on each call, because the masks of all images together need much memory. */
   annotations(): CocoAnnotation[];
 }
 
 export interface CocoDataset {
-  /** In ascending order of their ids, as pictures are: pycocotools' order. */
+  /** By ascending id, as are images: pycocotools' order. */
   readonly categories: readonly CocoCategory[];
   readonly pictures: readonly CocoPicture[];
-  /** Objects in all pictures, crowds too. */
+  /** Objects in all images, including crowds. */
   readonly annotations: number;
-  /** Those that have a segmentation. */
+  /** Number of objects with a segmentation. */
   readonly masks: number;
 }
 
 type Segmentation = RunLengths | readonly (readonly number[])[];
 
-/** As the file has it. */
+/** As stored in the file. */
 interface StoredAnnotation {
   readonly image_id: number;
   readonly category_id: number;
@@ -79,7 +79,7 @@ const box: Check = (value, name) => {
   for (const i of [2, 3]) LENGTH((value as number[])[i], `${name}[${i}]`);
 };
 
-/** A relative path without a way out: a list that somebody else wrote opens nothing but pictures of the folder. */
+/** A relative path that does not leave the folder, so that an untrusted list opens only images of the folder. */
 const insideFolder: Check = (value, name) => {
   text(4096)(value, name);
   const parts = (value as string).split(/[/\\]/);
@@ -110,10 +110,11 @@ const FILE = record({
 });
 
 /**
- * Reads and checks a file of annotations; polygons are filled when they are asked for.
+ * Reads and checks an annotation file; polygons are rasterised on demand.
  * @param name of the file, for errors
- * @throws {Error} one line that names the file and the place in it: no such file, an id that occurs twice, an unknown picture
- *   or category, a wrong box, polygon or run lengths, run lengths of another size than the picture's, no objects at all
+ * @throws {Error} one line that names the file and the position in it: not an annotation file, a duplicate id, an unknown
+ *   image or category, an invalid box, polygon or run-length encoding, run lengths for another size than the image's, no
+ *   objects.
  */
 export function readCocoAnnotations(name: string, content: string): CocoDataset {
   const file = parseBoundedJson(content, name);
@@ -167,7 +168,7 @@ function byId<Item extends { readonly id: number }>(list: string, items: readonl
   return found;
 }
 
-/** An empty list is what tools write for objects that have a box alone. */
+/** Tools write an empty list for objects that only have a box. */
 function hasMask(segmentation: unknown): boolean {
   const isEmpty = Array.isArray(segmentation) && segmentation.length === 0;
   return segmentation !== undefined && segmentation !== null && !isEmpty;
@@ -191,7 +192,7 @@ function checkSegmentation(place: string, value: unknown, { width, height }: Sto
   }
 }
 
-/** Run lengths as numbers, or compressed to a text. */
+/** Run lengths as numbers, or compressed to text. */
 function countsOf(pixels: number): Check {
   const most = 2 * Math.min(pixels, MAX_INPUT_PIXELS) + 1;
   return (value, name) => {

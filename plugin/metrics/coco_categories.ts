@@ -1,19 +1,19 @@
-/** Which category of COCO's files a class of a detector is. */
+/** Maps the classes of a detector to the categories of COCO files. */
 import { quote } from '../models/checks.js';
 import type { CocoCategory } from './coco_annotations.js';
 
 export interface CategoryOrder {
-  /** Id of the category of each class. */
+  /** Category id of each class. */
   readonly ids: readonly number[];
-  /** How that was found out, for a person. */
+  /** How the mapping was determined, for display. */
   readonly statement: string;
 }
 
-/** COCO's ids of categories that none of its pictures has: 90 ids for 80 classes. */
+/** COCO category ids without images: there are 90 ids for 80 classes. */
 const COCO_GAPS = [12, 26, 29, 30, 45, 66, 68, 69, 71, 83];
 const COCO_IDS = Array.from({ length: 90 }, (_, i) => i + 1).filter((id) => !COCO_GAPS.includes(id));
 
-/** Ids of categories where there is no file of annotations: those of COCO for its 80 classes, else counted from 1 on. */
+/** Category ids without an annotation file: COCO's for its 80 classes, otherwise counted from 1. */
 export function usualCategoryIds(classNames: readonly string[]): readonly number[] {
   const isCoco =
     classNames.length === COCO_IDS.length && classNames[0] === 'person' && classNames[79] === 'toothbrush';
@@ -21,9 +21,9 @@ export function usualCategoryIds(classNames: readonly string[]): readonly number
 }
 
 /**
- * The categories of a file for the classes of a model: those of the same names, as mmdetection has it; else, where there are
- * as many and no name says otherwise, those in the order of their ids.
- * @throws {Error} one line, when it cannot be said which is which
+ * Maps the classes of a model to the categories of a file: by name, as in mmdetection; otherwise, if there are equally many
+ * and no name contradicts it, by ascending id.
+ * @throws {Error} one line, if the mapping cannot be determined.
  */
 export function categoryOrder(
   file: string,

@@ -1,9 +1,9 @@
-/** What is kept of the results of one category, picture by picture, and the curves of precision over recall at the end. */
+/** Accumulates the results of one category, image by image, and computes the precision-recall curves at the end. */
 import { IOU_THRESHOLDS, type Matches, MOST_RESULTS, rightAt, wrongAt } from './coco_matching.js';
 
 const LARGEST = 1e10;
 
-/** Sizes of objects that scores are of, squares of pixels. */
+/** Ranges of object sizes with separate scores, in square pixels. */
 export const AREAS = {
   all: { least: 0, most: LARGEST },
   small: { least: 0, most: 32 ** 2 },
@@ -13,7 +13,7 @@ export const AREAS = {
 
 type Area = keyof typeof AREAS;
 
-/** Which objects, and how many of the best results of each picture. */
+/** Range of object sizes, and number of best results per image, of each curve. */
 const CURVES = {
   all: { area: 'all', most: MOST_RESULTS },
   one: { area: 'all', most: 1 },
@@ -23,12 +23,12 @@ const CURVES = {
   large: { area: 'large', most: MOST_RESULTS },
 } as const satisfies Record<string, { area: Area; most: number }>;
 
-/** At which precision is averaged: numpy's linspace(0, 1, 101). */
+/** Recalls at which precision is averaged: numpy's linspace(0, 1, 101). */
 const RECALLS = Array.from({ length: 101 }, (_, i) => (i === 100 ? 1 : i * 0.01));
 /** numpy's spacing(1). */
 const EPSILON = 2 ** -52;
 
-/** Of a category: for each threshold precision at 101 recalls, and the last recall. */
+/** Curves of a category: for each threshold, precision at 101 recalls, and the final recall. */
 export interface Curve {
   readonly precisions: readonly Float64Array[];
   readonly recalls: readonly number[];
@@ -37,17 +37,17 @@ export interface Curve {
 /** undefined: there are no such objects. */
 export type Curves = Readonly<Record<keyof typeof CURVES, Curve | undefined>>;
 
-/** The results of one category in all pictures: some 50 bytes each. */
+/** The results of one category in all images: some 50 bytes each. */
 export class CategoryTally {
   private readonly scores: number[] = [];
-  /** Position among the results of its picture, the best first. */
+  /** Rank among the results of its image, best first. */
   private readonly ranks: number[] = [];
   private readonly verdicts: Record<Area, number[]> = { all: [], small: [], medium: [], large: [] };
   private readonly truths: Record<Area, number> = { all: 0, small: 0, medium: 0, large: 0 };
 
   /**
-   * Adds a picture. Of equal scores those of the picture that was added first come first.
-   * @param scores of its results, the best first
+   * Adds an image. Equal scores are ordered by the image that was added first.
+   * @param scores of its results, in descending order
    */
   add(scores: readonly number[], matchesOf: (area: (typeof AREAS)[Area]) => Matches): void {
     for (const [rank, score] of scores.entries()) {

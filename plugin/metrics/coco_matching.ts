@@ -1,24 +1,26 @@
 /**
- * Which results of a picture are objects of it, by the rules of COCO's evaluation (pycocotools): for one category, by
- * descending score, each gets the free object that it overlaps most, at each of ten thresholds.
+ * Matches an image's results to its objects by the rules of COCO's evaluation (pycocotools): per category and by descending
+ * score, each result gets the unmatched object that it overlaps most, at each of ten thresholds.
  */
 import { type RunLengths, runsOfOnes } from '../image/mask.js';
 
-/** An object of a picture, as COCO's files of annotations have it. */
+/** An object of an image, as in COCO's annotation files. */
 export interface CocoAnnotation {
   readonly image_id: number | string;
   readonly category_id: number;
-  /** x, y, width and height, pixels. */
+  /** x, y, width and height in pixels. */
   readonly bbox: readonly [x: number, y: number, width: number, height: number];
-  /** By which it is small, medium or large; by default that of the mask where masks are compared, or of the box. */
+  /**
+   * Determines whether it is small, medium or large; by default the area of the mask if masks are compared, else of the box.
+   */
   readonly area?: number;
-  /** A group of objects: what lies in it is neither right nor wrong. */
+  /** Whether it is a group of objects: results in it are neither true nor false positives. */
   readonly iscrowd?: 0 | 1;
-  /** Run lengths, where masks are compared. */
+  /** Run lengths, required if masks are compared. */
   readonly segmentation?: RunLengths;
 }
 
-/** What a detector found, as COCO's files of results have it. */
+/** A result of a detector, as in COCO's result files. */
 export interface CocoResult {
   readonly image_id: number | string;
   readonly category_id: number;
@@ -30,21 +32,21 @@ export interface CocoResult {
 /** What is compared. */
 export type CocoComparison = 'boxes' | 'masks';
 
-/** Thresholds of the intersection over union, as numpy's linspace(0.5, 0.95, 10) has them. */
+/** Thresholds of the intersection over union: numpy's linspace(0.5, 0.95, 10). */
 export const IOU_THRESHOLDS: readonly number[] = Array.from({ length: 10 }, (_, i) =>
   i === 9 ? 0.95 : 0.5 + i * ((0.95 - 0.5) / 9),
 );
 
-/** Results of a picture and a category that are looked at. */
+/** Maximum number of results per image and category. */
 export const MOST_RESULTS = 100;
 
-/** Squares of pixels. */
+/** In square pixels. */
 export interface AreaRange {
   readonly least: number;
   readonly most: number;
 }
 
-/** A box, or where the ones of a mask begin and end. */
+/** A box, or the starts and ends of a mask's runs of ones. */
 interface Region {
   readonly area: number;
   readonly box?: readonly number[];
@@ -53,7 +55,7 @@ interface Region {
 }
 
 interface Truth extends Region {
-  /** By which it is small or large. */
+  /** The area that decides its size range. */
   readonly statedArea: number;
   readonly isCrowd: boolean;
 }
@@ -62,29 +64,29 @@ interface Found extends Region {
   readonly score: number;
 }
 
-/** Objects and results of one category in one picture, with the overlaps of all pairs. */
+/** Objects and results of one category in one image, with the overlaps of all pairs. */
 export interface PictureCategory {
   readonly truths: readonly Truth[];
-  /** The best first. */
+  /** By descending score. */
   readonly found: readonly Found[];
   /** [found, truths] */
   readonly overlaps: readonly Float64Array[];
 }
 
-/** What the matching says of the results of a picture, the best first. */
+/** The matching of an image's results, by descending score. */
 export interface Matches {
-  /** [results] {@link rightAt} and {@link wrongAt} of each; what is neither does not count. */
+  /** [results] bits {@link rightAt} and {@link wrongAt} of each; a result with neither does not count. */
   readonly verdicts: Int32Array;
-  /** Objects that count. */
+  /** Number of objects that count. */
   readonly truths: number;
 }
 
-/** The bit of a verdict that says that a result is an object, by the index of the threshold. */
+/** The bit of a verdict that marks a true positive at a threshold, by its index. */
 export function rightAt(threshold: number): number {
   return 1 << threshold;
 }
 
-/** The bit of a verdict that says that a result is none. */
+/** The bit of a verdict that marks a false positive. */
 export function wrongAt(threshold: number): number {
   return 1 << (IOU_THRESHOLDS.length + threshold);
 }
@@ -129,7 +131,7 @@ function regionOf(
   return { area, runs, size: mask.size };
 }
 
-/** Intersection over union; over the result alone where the object is a crowd. */
+/** Intersection over union; for a crowd, intersection over the result's area. */
 function overlapOf(found: Found, truth: Truth): number {
   const shared = found.box
     ? sharedByBoxes(found.box, truth.box as readonly number[])
@@ -161,10 +163,10 @@ function sharedByMasks(found: Region, truth: Region): number {
   return shared;
 }
 
-/** Matches the results of a picture with its objects of some sizes. */
+/** Matches the results of an image with its objects within a size range. */
 export function matchResults({ truths, found, overlaps }: PictureCategory, range: AreaRange): Matches {
   const isOutside = (area: number) => area < range.least || area > range.most;
-  // Objects that count before those that do not, each in the order of the file.
+  // Objects that count precede those that do not, each in the order of the file.
   const doesCount = truths.map(({ isCrowd, statedArea }) => !isCrowd && !isOutside(statedArea));
   const order = [...truths.keys()].sort((a, b) => Number(doesCount[b]) - Number(doesCount[a]));
   const verdicts = new Int32Array(found.length);

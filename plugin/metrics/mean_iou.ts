@@ -1,39 +1,45 @@
-/** How good a segmenter is on pictures whose classes are known: the measures of mmsegmentation. */
+/** Evaluates a segmenter on labelled images, with the metrics of mmsegmentation. */
 import type { ImageInput } from '../image/input.js';
 import { abortSignal, options as checkOptions, integer } from '../models/checks.js';
 import type { Segmenter } from '../models/segmenter.js';
 import { nextTask } from '../next_task.js';
 
-/** The class of pixels that do not count, as data sets for segmentation have it. */
+/** The label of ignored pixels in segmentation datasets. */
 export const IGNORED_PIXEL = 255;
 
 export interface ConfusionOptions {
-  /** The class of pixels that do not count, whatever is predicted there; default 255. */
+  /** The label of pixels that are ignored, whatever is predicted there; default 255. */
   readonly ignoreIndex?: number;
 }
 
 export interface SegmentationQuality {
-  /** Of each class: pixels that have it in truth and prediction, over those that have it in one or both. null: none has. */
+  /**
+   * Intersection over union of each class: pixels with the class in both label and prediction, divided by those with it in
+   * at least one. null if there are none.
+   */
   readonly classIoU: readonly (number | null)[];
-  /** Mean of the classes that are there; NaN without any pixel. */
+  /** Mean over the classes that occur; NaN without any pixel. */
   readonly meanIoU: number;
-  /** Of each class: pixels that have it in truth and prediction, over those that have it in truth. null: none has. */
+  /**
+   * Accuracy of each class: pixels with the class in both label and prediction, divided by those with the label. null if
+   * there are none.
+   */
   readonly classAccuracy: readonly (number | null)[];
-  /** Mean of the classes that are there in truth. */
+  /** Mean over the classes that occur as labels. */
   readonly meanAccuracy: number;
-  /** Share of the pixels whose class is right. */
+  /** Fraction of pixels that are classified correctly. */
   readonly pixelAccuracy: number;
-  /** Pixels that count. */
+  /** Number of pixels that are not ignored. */
   readonly pixels: number;
 }
 
-/** Counts how often each class was taken for each. The sums of all pictures are compared, not means of pictures. */
+/** Counts pixels by label and predicted class. Counts are summed over all images before the metrics are computed. */
 export class ConfusionMatrix {
-  /** float64 [classes, classes], row-major: pixels by true class and predicted class. */
+  /** float64 [classes, classes], row-major: pixels by label and predicted class. */
   readonly counts: Float64Array;
   private readonly ignoreIndex: number;
 
-  /** @throws {Error} when an option is not as described */
+  /** @throws {Error} if an option is invalid. */
   constructor(
     readonly classes: number,
     options: ConfusionOptions = {},
@@ -46,7 +52,7 @@ export class ConfusionMatrix {
 
   /**
    * Adds pixels.
-   * @throws {Error} when there are not as many of both, or a class is not below `classes`; then nothing has been added
+   * @throws {Error} if the lengths differ, or a class is not below `classes`; nothing has then been added.
    */
   add(truth: ArrayLike<number>, prediction: ArrayLike<number>): void {
     if (truth.length !== prediction.length) {
@@ -67,7 +73,7 @@ export class ConfusionMatrix {
     }
   }
 
-  /** The counts that are not 0, to be sent elsewhere: true class, predicted class and count of each in turn. */
+  /** Returns the non-zero counts as a flat list for transfer: label, predicted class and count of each. */
   entries(): number[] {
     const { classes, counts } = this;
     const entries: number[] = [];
@@ -79,7 +85,7 @@ export class ConfusionMatrix {
 
   /**
    * Adds the {@link entries} of another matrix.
-   * @throws {Error} when they are not as described; then nothing has been added
+   * @throws {Error} if they are invalid; nothing has then been added.
    */
   addEntries(entries: readonly number[]): void {
     const classOf = integer(0, this.classes - 1);
@@ -118,16 +124,15 @@ export class ConfusionMatrix {
   }
 }
 
-/** A picture and the class of each of its pixels, row-major; 255 where it does not count. */
+/** An image and the label of each of its pixels, row-major; 255 where it is ignored. */
 export interface SegmentedPicture {
   readonly image: ImageInput;
   readonly classMap: ArrayLike<number>;
 }
 
 /**
- * Segments pictures as `Segmenter.segment` does by default, and compares.
- * @throws {Error} for a picture that cannot be read or whose class map is of another size; the signal's reason when it is
- *   aborted
+ * Segments images like `Segmenter.segment` with default options, and compares with the labels.
+ * @throws {Error} if an image cannot be read or its class map has another size; the signal's reason if it is aborted.
  */
 export async function evaluateSegmenter(
   segmenter: Pick<Segmenter, 'segment' | 'metadata'>,
