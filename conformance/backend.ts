@@ -1,46 +1,46 @@
-/** What the suite runs cases on, and the forms in which one's own backend is given to `defineBackend`. */
+/** The interface of backends in the suite, and the forms in which custom backends are given to `defineBackend`. */
 import type { ToleranceClass } from '../plugin/backends.js';
 import type { Attributes } from '../plugin/ops/declaration.js';
 import type { HostKernelFunction } from '../plugin/ops/spec/spec.js';
 import type { CaseTensor } from './case.js';
 
-/** Thrown by a backend's `start` when it cannot be had here: its cases are then skipped with this reason. */
+/** Thrown by a backend's `start` if it is not available: its cases are then skipped with this reason. */
 export class BackendMissing extends Error {
   override readonly name = 'BackendMissing';
 }
 
-/** Thrown when a backend cannot run an op or a gradient: that case is then skipped with this reason. */
+/** Thrown if a backend cannot run an op or a gradient: that case is then skipped with this reason. */
 export class NotSupported extends Error {
   override readonly name = 'NotSupported';
 }
 
 export interface Backend {
-  /** As it appears in reports. */
+  /** Name in reports. */
   readonly name: string;
-  /** Which bounds apply. */
+  /** Tolerance class, which selects the bounds. */
   readonly tolerance: ToleranceClass;
   /**
    * Makes the backend ready and current.
-   * @returns what it runs on, in words.
-   * @throws {BackendMissing} when it is not there.
+   * @returns a description of the device
+   * @throws {BackendMissing} if it is not available
    */
   start(): Promise<string>;
-  /** Outputs of an op by name. @throws {NotSupported} */
+  /** Outputs of an op, by name. @throws {NotSupported} */
   run(
     op: string,
     inputs: Readonly<Record<string, CaseTensor>>,
     attributes: Attributes,
   ): Promise<Map<string, CaseTensor>>;
-  /** Gradients in the floating-point inputs, by input name. @throws {NotSupported} */
+  /** Gradients with respect to the floating-point inputs, by input name. @throws {NotSupported} */
   gradients(
     op: string,
     inputs: Readonly<Record<string, CaseTensor>>,
     attributes: Attributes,
     outputGradients: Readonly<Record<string, CaseTensor>>,
   ): Promise<Map<string, CaseTensor>>;
-  /** Whether tfjs ops run on it after `start`, so that whole models can. */
+  /** Whether tfjs ops run on it after `start`, so that whole models can be run. */
   readonly runsModels: boolean;
-  /** Tensors and bytes that it holds now. */
+  /** Number of its current tensors and their bytes. */
   memory?(): { readonly numTensors: number; readonly numBytes: number };
   /** Called after the last case. */
   stop?(): Promise<void>;
@@ -50,19 +50,19 @@ interface CommonDefinition {
   readonly name: string;
   /** `float32` by default. */
   readonly tolerance?: ToleranceClass;
-  /** What it runs on, in words; the backend's name by default. */
+  /** Description of the device; the backend's name by default. */
   readonly device?: string;
 }
 
 /** A backend that is registered with tfjs; `start` may import and register whatever it needs. */
 export interface TfjsDefinition extends CommonDefinition {
   readonly tfjs: string;
-  /** @returns a description of the device, or nothing. @throws {BackendMissing} */
+  /** @returns a description of the device, or undefined. @throws {BackendMissing} */
   readonly start?: () => Promise<string | undefined>;
   readonly stop?: () => Promise<void>;
 }
 
-/** Kernels over plain arrays, by op name. They replace those of a copy of tfjs's cpu backend, so models run too. */
+/** Kernels over plain arrays, by op name. They replace those of a copy of tfjs's cpu backend, so models can also be run. */
 export interface KernelsDefinition extends CommonDefinition {
   readonly kernels: Readonly<Record<string, HostKernelFunction>>;
 }

@@ -1,42 +1,42 @@
-/** How far results of modules and whole models may be from their references, with the reason. Those of ops: see their specs. */
+/** Bounds on differences between modules or whole models and their references, with reasons. The specs have those of ops. */
 import type { ToleranceClass } from '../plugin/backends.js';
 import { type Bound, EXACT, SINGLE_OP } from '../plugin/ops/spec/bound.js';
 
-/** For figures that are reported, and judged otherwise. */
+/** For values that are reported here but judged elsewhere. */
 export const UNBOUNDED: Bound = { absolute: Number.POSITIVE_INFINITY, relative: 0, reason: 'only measured' };
 
 /**
- * For each edge outside a tree: its float64 weight plus this is at least the largest weight on the tree path between
- * its ends. Two float32 weights near 1 that are each off by three units (3 * 2^-24 * 2) can change places.
+ * Tolerance of the near-tie check: for each edge outside a tree, its float64 weight plus this must be at least the largest weight
+ * on the tree path between its ends. Two float32 weights near 1, each off by three units (3 * 2^-24 * 2), can swap places.
  */
 export const NEAR_TIE = 4e-7;
 
-/** An intermediate of a network: about thirty ops in a row, each within 2e-6. */
+/** An intermediate of a network: about thirty consecutive ops, each within 2e-6. */
 export function layerBound(tolerance: ToleranceClass): Bound {
   const size = { float32: 2e-5, shader: 2e-4 }[tolerance];
   return { absolute: size, relative: size, reason: 'some thirty ops in a row' };
 }
 
-/** A layer over weights of 8 bits, by the inputs that it had: sums of whole numbers leave nothing to an order. */
+/** A layer with 8-bit weights, given its actual inputs: sums of integers do not depend on their order. */
 export function quantizedLayerBound(tolerance: ToleranceClass, isExact: boolean): Bound {
   if (isExact) return EXACT;
   return { absolute: 0, relative: SINGLE_OP[tolerance], reason: 'a sum of products and an activation' };
 }
 
 /**
- * Two backends round a row to the same numbers of 7 bits but for values that lie between two steps, for the last bits of what
- * led to them; from there on, both round other rows. Errors that have nothing to do with each other are 1.41 times as far apart
- * as either from none. Of the norm; measured between cpu and wasm: nothing in half of the models, at most 0.66.
+ * Two backends round a row to the same 7-bit integers, except values that lie between two steps, because of the last bits of the
+ * preceding computation; from there on, they round different rows. Two unrelated errors are 1.41 times as far from each other as
+ * each is from zero. Relative to the norm; measured between cpu and wasm: 0 in half of the models, at most 0.66.
  */
 export const OTHER_ROUNDINGS = 1.5;
 
-/** UIS-Mamba, of the largest value: features are read at positions that were computed, and distances are squares of theirs. */
+/** UIS-Mamba, relative to the largest value: features are sampled at computed positions, and distances are their squares. */
 export function deformedBound(tolerance: ToleranceClass): Bound {
   const size = { float32: 5e-5, shader: 5e-4 }[tolerance];
   return { absolute: size, relative: size, reason: 'rounding through the whole network with the same trees' };
 }
 
-/** Logits with the reference's trees pinned: rounding alone, about 1e-5 at GrootV-T. */
+/** Logits with the reference's trees pinned: rounding only, about 1e-5 for GrootV-T. */
 export function pinnedModelBound(tolerance: ToleranceClass): Bound {
   return {
     absolute: { float32: 1e-4, shader: 1e-3 }[tolerance],
@@ -45,26 +45,26 @@ export function pinnedModelBound(tolerance: ToleranceClass): Bound {
   };
 }
 
-/** Gradients of a whole model in a parameter or in its input: sums over all pixels of what the bound above allows. */
+/** Gradients of a whole model with respect to a parameter or its input: sums over all pixels of what the bound above allows. */
 export function modelGradientBound(tolerance: ToleranceClass): Bound {
   const relative = { float32: 1e-3, shader: 2e-2 }[tolerance];
   return { absolute: 1e-9, relative, reason: 'back through the whole network, summed over pixels' };
 }
 
 /**
- * Logits of an image some of whose trees differ from the reference's by certified near ties. Each such flip changes
- * them by far more than rounding: measured, by up to 1e-2 in a small trained network and 4e-2 in GrootV-T, whose
- * 3136-vertex trees always hold near ties. (With the same trees the bound is that of pinned trees.)
+ * Logits of an image some of whose trees differ from the reference's by certified near ties. Each such flip changes them by far
+ * more than rounding: by up to 1e-2 measured in a small trained network, and 4e-2 in GrootV-T, whose 3136-vertex trees always
+ * have near ties. (With identical trees, the bound is that of pinned trees.)
  */
 export function flippedTreesBound(channels: number): Bound {
   const absolute = channels >= 64 ? 0.2 : 2e-2;
   return { absolute, relative: 0, reason: 'certified near ties fell the other way' };
 }
 
-/** Images whose reference trees are not known: half of them must be within this. */
+/** For images whose reference trees are unknown: half of them must be within this. */
 export const UNKNOWN_TREES_MEDIAN = 1e-3;
 
-/** What drifts further has to be explained by near ties; most flips stay below. */
+/** A larger difference has to be explained by near ties; most flips stay below. */
 export const UNEXPLAINED_DRIFT: Bound = {
   absolute: 2.5e-3,
   relative: 0,
@@ -72,8 +72,8 @@ export const UNEXPLAINED_DRIFT: Bound = {
 };
 
 /**
- * A mixer of the language model against float64, of the largest value. Measured: the authors' own float32 is up to
- * 4e-7 off its float64, and the gradients, which sum over tokens, 4e-7 and more.
+ * A mixer of the language model against float64, relative to the largest value. Measured: the authors' own float32 differs by up
+ * to 4e-7 from its float64, and gradients, which are sums over tokens, by 4e-7 or more.
  */
 export function mixerBound(tolerance: ToleranceClass, isGradient: boolean): Bound {
   const size = isGradient ? 2e-5 : 2e-6;
@@ -85,8 +85,8 @@ export function mixerBound(tolerance: ToleranceClass, isGradient: boolean): Boun
 }
 
 /**
- * Filters and losses along trees against float64, of the largest value. Measured: the authors' own float32 is up to 2.4e-6
- * off its float64; on cpu gradients in parameters, which sum over pixels, are 5e-6 off.
+ * Filters and losses along trees against float64, relative to the largest value. Measured: the authors' own float32 differs by up
+ * to 2.4e-6 from its float64; on cpu, gradients of parameters, which are sums over pixels, differ by 5e-6.
  */
 export function compositionBound(tolerance: ToleranceClass, isGradient: boolean): Bound {
   const size = isGradient ? 2e-5 : 5e-6;
@@ -97,7 +97,7 @@ export function compositionBound(tolerance: ToleranceClass, isGradient: boolean)
   };
 }
 
-/** Logits of a language model, which are about 10 in size: its trees depend on cosines that have no near ties. */
+/** Logits of a language model, of magnitude 10: its trees depend on cosines without near ties. */
 export function languageModelBound(tolerance: ToleranceClass): Bound {
   return {
     absolute: { float32: 2e-4, shader: 1e-3 }[tolerance],
@@ -106,7 +106,7 @@ export function languageModelBound(tolerance: ToleranceClass): Bound {
   };
 }
 
-/** Logits of a text read token by token, against those of the text read at once, on the same backend. */
+/** Logits of a text processed token by token, against those of the text as a whole, on the same backend. */
 export function decodingBound(tolerance: ToleranceClass): Bound {
   return {
     absolute: { float32: 1e-4, shader: 1e-3 }[tolerance],
@@ -124,29 +124,29 @@ export function scoreBound(tolerance: ToleranceClass): Bound {
   };
 }
 
-/** Gradients of the loss of a language model in its parameters: sums over all tokens. */
+/** Gradients of a language model's loss with respect to its parameters: sums over all tokens. */
 export function languageGradientBound(tolerance: ToleranceClass): Bound {
   const relative = { float32: 1e-4, shader: 1e-3 }[tolerance];
   return { absolute: 1e-9, relative, reason: 'back through the whole network, summed over tokens' };
 }
 
 /**
- * The lead of the most probable token up to which the second may be taken for it. IEEE backends must give the very
- * text; two logits that each may be off by the bound of a GPU can change places.
+ * Lead of the most probable token up to which the second may replace it. IEEE backends must generate identical text; on a GPU,
+ * two logits that may each be off by the bound can swap places.
  */
 export function greedyTie(tolerance: ToleranceClass): number {
   return tolerance === 'shader' ? 2 * languageModelBound(tolerance).absolute : 0;
 }
 
 /**
- * How far a rejected edge of the reference may be from being chosen before rounding decides, in weight: features carry
- * the rounding of all layers before.
+ * How far a rejected edge of the reference may be from being chosen before rounding decides, in weight: features include the
+ * rounding of all previous layers.
  */
 export function languageTreeTie(tolerance: ToleranceClass): number {
   return { float32: 1e-5, shader: 5e-5 }[tolerance];
 }
 
-/** Maps of segmenters and detectors with the same trees; float32 alone is up to 3e-5 off float64 behind the backbone. */
+/** Maps of segmenters and detectors with the same trees; after the backbone, float32 alone differs by up to 3e-5 from float64. */
 export function denseStageBound(tolerance: ToleranceClass): Bound {
   return {
     absolute: { float32: 2e-4, shader: 2e-3 }[tolerance],
@@ -155,7 +155,7 @@ export function denseStageBound(tolerance: ToleranceClass): Bound {
   };
 }
 
-/** Logits of classes and of masks, which reach 25; float32 alone is up to 2e-4 off float64. */
+/** Logits of classes and of masks, of magnitude up to 25; float32 alone differs by up to 2e-4 from float64. */
 export function denseLogitsBound(tolerance: ToleranceClass): Bound {
   return {
     absolute: { float32: 2e-3, shader: 2e-2 }[tolerance],
@@ -164,10 +164,10 @@ export function denseLogitsBound(tolerance: ToleranceClass): Bound {
   };
 }
 
-/** A pixel whose best class leads by more must have it: two logits that each may be off by five times less. */
+/** Lead above which the best class of a pixel must be the same: five times the error allowed for each of the two logits. */
 export const DECISIVE_MARGIN = 1e-2;
 
-/** Files whose trees are no closer to others than this are also run with the model's own trees. */
+/** Files whose trees are at least this far from near ties are also run with the model's own trees. */
 export const DISTINCT_TREES = 1e-5;
 
 /** Detections: boxes in pixels, scores from 0 to 1. Classes and order are exact. */
@@ -182,16 +182,16 @@ export function detectionBounds(tolerance: ToleranceClass): Record<'boxes' | 'sc
 }
 
 /**
- * How far apart the scores of two detections may be that change places. IEEE backends must give the very order; two scores
- * of a GPU that each may be off by its bound can change places.
+ * Maximum difference between the scores of two detections that swap places. IEEE backends must give the same order; on a GPU, two
+ * scores that may each be off by the bound can swap places.
  */
 export function detectionTie(tolerance: ToleranceClass): number {
   return tolerance === 'shader' ? 2 * detectionBounds(tolerance).scores.absolute : 0;
 }
 
 /**
- * Figures of a training run: the bound of its file, five times what rounding does to the reference itself. Measured on
- * WebGL: a fifth of it after three steps.
+ * Values of a training run: the bound of its file, five times the effect of rounding on the reference itself. Measured on WebGL:
+ * a fifth of it after three steps.
  */
 export function trainingBound(absolute: number, relative: number): Bound {
   return {
@@ -201,5 +201,5 @@ export function trainingBound(absolute: number, relative: number): Bound {
   };
 }
 
-/** The share of mask pixels that may differ: those within rounding of the threshold. */
+/** Fraction of mask pixels that may differ: those within rounding of the threshold. */
 export const MASK_PIXELS = 1e-4;

@@ -1,10 +1,10 @@
-/** The same computation without our fused kernels: tfjs's built-in ops, on the same backend, in the same run. */
+/** Runs a computation without our fused kernels: with tfjs's built-in ops, on the same backend, in the same run. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { OpDeclaration } from '../plugin/ops/declaration.js';
 
 /**
- * Runs `body` while ops that can be composed of built-in ops are so composed. The tree ops, which cannot, keep their
- * kernels: the comparison is then between graphs that differ in nothing else.
+ * Runs `body` with all ops that have a composition of built-in ops replaced by it. The tree ops have none and keep their kernels,
+ * so the compared graphs differ in nothing else.
  */
 export async function withBuiltInOps<T>(
   ops: readonly OpDeclaration[],

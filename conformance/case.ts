@@ -1,6 +1,6 @@
 /**
- * The case format: what is run, with which inputs, and what must come out. Cases are plain data (or, for whole
- * networks, a short program over tfjs), so the same ones run in Node and in a page.
+ * The case format: what to run, with which inputs, and the expected outputs. Cases are plain data (or, for whole networks, a
+ * short tfjs program), so the same ones run in Node and in a page.
  */
 import type { ToleranceClass } from '../plugin/backends.js';
 import type { Attributes } from '../plugin/ops/declaration.js';
@@ -10,53 +10,53 @@ import type { Judgement } from './judgement.js';
 
 export { type CaseTensor, float32, float64, int32 } from '../plugin/ops/spec/tensor.js';
 
-/** A value that an output must have. An output may have several: what a file says, and what an oracle says. */
+/** The expected value of an output. An output may have several: that of a file, and that of an oracle. */
 export interface Reference {
-  /** Name of the op's output; in a gradient case, of the input whose gradient it is. */
+  /** Name of the op's output, or, in a gradient case, of the input that the gradient belongs to. */
   readonly of: string;
-  /** Where the value comes from: a tensor of a file, or `float64 oracle`. */
+  /** Source of the value: a tensor of a file, or `float64 oracle`. */
   readonly from: string;
   readonly tensor: CaseTensor;
-  /** In place of the op's own bound. */
+  /** Replaces the op's own bound. */
   readonly bound?: Bound;
-  /** Only held against backends of this tolerance class. */
+  /** Only compared on backends of this tolerance class. */
   readonly only?: ToleranceClass;
 }
 
 /** One call of one op. */
 export interface OpCase {
   readonly kind: 'op';
-  /** Unique together with `op`; file cases start with the file's name. */
+  /** Unique together with `op`; names of file cases start with the file's name. */
   readonly name: string;
   /** Name of a declared op. */
   readonly op: string;
-  /** By the input names of the op's declaration. */
+  /** By input name in the op's declaration. */
   readonly inputs: Readonly<Record<string, CaseTensor>>;
   readonly attributes?: Attributes;
-  /** When given, by output name, the gradients in the inputs are compared instead of the outputs. */
+  /** If given, by output name: compare the gradients with respect to the inputs instead of the outputs. */
   readonly outputGradients?: Readonly<Record<string, CaseTensor>>;
   readonly references: readonly Reference[];
-  /** Set when the case contradicts itself (a file against the float64 oracle): it then fails on every backend. */
+  /** Set if the case contradicts itself (a file against the float64 oracle): it then fails on every backend. */
   readonly contradiction?: string;
 }
 
-/** What a program case is told about where it runs. The tfjs backend under test is the current one. */
+/** Context of a program case. The tfjs backend under test is the current one. */
 export interface ProgramContext {
   readonly tolerance: ToleranceClass;
   readonly backend: string;
 }
 
-/** Several ops in a row, up to a whole model: needs a backend that tfjs can run on. */
+/** A sequence of ops, up to a whole model: needs a backend that tfjs can run on. */
 export interface ProgramCase {
   readonly kind: 'program';
   readonly name: string;
-  /** What the row of the report is called, such as `GrootV, trees pinned`. */
+  /** Name of the row in the report, such as `GrootV, trees pinned`. */
   readonly op: string;
-  /** Leaves no tensor behind. @throws when it cannot be run: the case then fails with the message */
+  /** Leaves no tensors behind. @throws if it cannot be run: the case then fails with the message */
   readonly run: (context: ProgramContext) => Promise<Judgement>;
 }
 
-/** A case that cannot be run anywhere, with the reason. */
+/** A case that cannot be run on any backend, with the reason. */
 export interface SkippedCase {
   readonly kind: 'skipped';
   readonly name: string;
@@ -74,21 +74,21 @@ export function skippedCase(name: string, op: string, reason: string): SkippedCa
   return { kind: 'skipped', name, op, reason };
 }
 
-/** Name of the row of the report in which a case appears. */
+/** Name of the report row that a case belongs to. */
 export function rowOf(testCase: ConformanceCase): string {
   if (testCase.kind === 'op' && testCase.outputGradients) return `${testCase.op} gradient`;
   return testCase.op;
 }
 
-/** Of the cases of a row of the report whose `row: name` matches the expression, so many are run. */
+/** Pairs of an expression and a number: in each report row, that many of the cases whose `row: name` matches are run. */
 export type Sampling = readonly (readonly [expression: string, count: number])[];
 
-/** No case but those whose `row: name` matches. */
+/** Selects only the cases whose `row: name` matches. */
 export function onlyMatching(expression: string): Sampling {
   return [[`^(?!.*(?:${expression}))`, 0]];
 }
 
-/** Those of the first expression that matches, evenly spaced; all cases that none matches. */
+/** The cases selected by the first expression that matches them, evenly spaced in each row; cases that match none are kept. */
 export function sampled(cases: readonly ConformanceCase[], sampling: Sampling): ConformanceCase[] {
   const rules = sampling.map(([expression, count]) => ({ expression: new RegExp(expression), count }));
   const groups = new Map<string, { readonly count: number; readonly cases: ConformanceCase[] }>();

@@ -1,21 +1,23 @@
 /**
- * The certificate of a tree: how far it is from minimal. For each edge outside the tree, the largest weight on the
- * tree path between its ends less the edge's own weight; a minimum spanning tree has no positive one, and a tree
- * whose largest is tiny differs from the minimum only by near ties.
+ * The certificate of a tree: how far it is from minimal. For each edge outside the tree, it compares the largest weight on the
+ * tree path between its ends with the edge's own weight; no difference is positive for a minimum spanning tree, and a tree whose
+ * largest difference is tiny differs from the minimum only by near ties.
  */
 import { rootTree } from '../plugin/ops/spec/rooted_tree.js';
 
 export interface Certificate {
-  /** The largest excess of a tree edge over an edge that could replace it; 0 or less: minimal. -Infinity: no choice. */
+  /**
+   * The largest excess of a tree edge over an edge that could replace it; 0 or less: minimal. -Infinity: no alternative edges.
+   */
   readonly margin: number;
   /** Index of the edge outside the tree at which it occurs, or -1. */
   readonly edge: number;
 }
 
 /**
- * @param chosen indices of the tree's edges.
- * @param weights float64, by edge.
- * @throws {Error} when the chosen edges are no spanning tree.
+ * @param chosen indices of the tree's edges
+ * @param weights float64, by edge
+ * @throws {Error} if the chosen edges are not a spanning tree
  */
 export function certify(
   chosen: ArrayLike<number>,

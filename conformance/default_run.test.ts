@@ -7,9 +7,9 @@ import { DEFAULT_SEED, mergeReports, terminalReport } from './index.js';
 import { directorySource, parseTarget, runOnTargets, type Target } from './node.js';
 
 /**
- * 64 images twice, training, a detector's further passes, the gradient of a model of digits, and most texts: plain
- * JavaScript and emulated threads take minutes, for models whose kernels the other cases run. wasm runs them, and `grootvl
- * conformance` does on all.
+ * 64 images twice, training, further passes of a detector, the gradient of a digit model, and most texts: plain JavaScript and
+ * emulated threads take minutes for models whose kernels are covered by the other cases. wasm runs them here, and `grootvl
+ * conformance` runs them on all backends.
  */
 const LARGE = [
   '^Mask R-CNN, (trees pinned: .*(heads|x126)|(own trees|int8): .*x126)$',
@@ -18,7 +18,7 @@ const LARGE = [
   'greedy text: [0-35] |^GrootL decoding: .*P = (?!1$|22$)',
 ].join('|');
 
-// Blocks and threads in another order each time, as on a GPU: what depends on it has other bits in a second run.
+// Blocks and threads in a different order each time, as on a GPU: results that depend on it have other bits in a second run.
 process.env.GROOTVL_EMULATION_ORDER ??= 'shuffled';
 
 t.test('the default cases in Node', async (t) => {
@@ -33,7 +33,7 @@ t.test('the default cases in Node', async (t) => {
     });
   const all = Number.POSITIVE_INFINITY;
   const report = mergeReports([
-    // Together: what must come out is computed once.
+    // Together, so that expected values are computed once.
     await run(['cpu', 'cuda', 'wasm'], true, [[LARGE, 0]]),
     await run(['wasm'], false, [
       [LARGE, all],
@@ -50,13 +50,13 @@ t.test('the default cases in Node', async (t) => {
 });
 
 /**
- * Whole models take a software adapter minutes; `grootvl conformance --backends webgpu` runs
- * all, and GROOTVL_LONG=1 does here.
+ * Whole models take minutes on a software adapter; `grootvl conformance --backends webgpu` runs all of them, as does
+ * GROOTVL_LONG=1 here.
  */
 const QUICK_ON_WEBGPU =
   /grootv\/(edge_|mst_|treescan_|treessm_)|grootl\/op\/.*case(00|12)|family\/(tree_filter_v[12]_g4|tree_energy_loss_high|box_levelset_i2|grootv_)/;
 
-/** Gradients that are composed, of ops and of kernels that others run: each has pipelines of its own. */
+/** Composed gradients of ops, made of kernels that other cases run: each has its own pipelines. */
 async function fewComposed(): Promise<Sampling> {
   await import('../gpu/webgpu/index.js');
   const kernels = OPS.filter((op) => op.name.endsWith('Gradient') && hasOwnKernel(op, 'webgpu'));

@@ -1,11 +1,11 @@
-/** One's own backend, made ready for the suite. */
+/** Prepares a custom backend for the suite. */
 import { type Backend, type BackendDefinition, NotSupported } from './backend.js';
 import { hostBackend } from './host_backend.js';
 import { tfjsBackend } from './tfjs_backend.js';
 
 /**
- * Makes a backend that {@link runConformance} takes.
- * @throws {Error} when the name holds a `_` (tfjs finds no kernels then), or a kernel's op is not declared.
+ * Makes a backend for {@link runConformance}.
+ * @throws {Error} if the name contains a `_` (tfjs then finds no kernels), or a kernel's op is not declared
  */
 export function defineBackend(definition: BackendDefinition): Backend {
   if (!/^[^_\s,]+$/.test(definition.name)) {

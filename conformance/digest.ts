@@ -1,10 +1,10 @@
-/** A number that stands for the bits of results, so that those of pages can be compared without moving them. */
+/** A digest of the bits of results, so that results of pages can be compared without transferring them. */
 import type { CaseTensor } from './case.js';
 
 const words = new Int32Array(2);
 const doubles = new Float64Array(words.buffer);
 
-/** Of values in their order: two sums by FNV-1a over words of 32 bits. All NaN are one, -0 and 0 are two. */
+/** Digest of values in order: two FNV-1a sums over 32-bit words. All NaN are equal; -0 and 0 differ. */
 export function digestOf(tensors: Iterable<CaseTensor>): string {
   let [a, b] = [0x811c9dc5, 0x01000193];
   const add = (word: number) => {

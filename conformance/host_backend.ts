@@ -1,4 +1,4 @@
-/** A backend made of plain kernels: a copy of tfjs's cpu backend in which some kernels are replaced. */
+/** A backend of plain kernels: a copy of tfjs's cpu backend with some kernels replaced. */
 import {
   copyRegisteredKernels,
   backend as currentBackend,

@@ -1,6 +1,6 @@
 /**
- * tfjs-grootvl/conformance: one body of cases, every backend, verdicts that one can trust. Runs in Node and in
- * pages; folders of files and browsers are reached through tfjs-grootvl/conformance/node.
+ * tfjs-grootvl/conformance: the same cases on every backend, with reliable verdicts. Runs in Node and in pages;
+ * tfjs-grootvl/conformance/node adds folders of files and browsers.
  */
 export {
   type Backend,

@@ -1,16 +1,16 @@
-/** Distances between what came out and what was expected. */
+/** Differences between actual and expected values. */
 
-/** Decades of the error histograms: |error| / largest |expected| from 1e-12 to 1, two bins a decade. */
+/** Range of the error histograms: |error| / largest |expected| from 1e-12 to 1, two bins per decade. */
 export const HISTOGRAM_BINS = 24;
 export const HISTOGRAM_LOWEST = -12;
 
 export interface Figures {
-  /** Elements compared. */
+  /** Number of elements compared. */
   readonly count: number;
   readonly maxAbs: number;
-  /** maxAbs over the largest |expected|. */
+  /** maxAbs / largest |expected|. */
   readonly maxRel: number;
-  /** In units in the last place of float32, of the expected value rounded to float32. */
+  /** In float32 units in the last place, relative to the expected value rounded to float32. */
   readonly maxUlp: number;
   readonly p99Ulp: number;
   readonly meanUlp: number;
@@ -20,26 +20,26 @@ export interface Figures {
   readonly scale: number;
   /** Where the error is largest. */
   readonly worst: { readonly index: number; readonly given: number; readonly expected: number };
-  /** Counts of errors by size; the first entry counts those that are exactly 0. */
+  /** Number of errors by size; the first entry counts errors of exactly 0. */
   readonly histogram: readonly number[];
 }
 
 const bits = new Int32Array(1);
 const asFloat = new Float32Array(bits.buffer);
 
-/** A float32 as an integer that counts float32 values in order, so that a difference is a distance in ulp. */
+/** A float32 as an integer that numbers float32 values in order, so that differences are distances in ulp. */
 function ordinal(value: number): number {
   asFloat[0] = value;
   return bits[0] < 0 ? -(bits[0] & 0x7fffffff) : bits[0];
 }
 
-/** Float32 values between two numbers, each rounded to float32. NaN to NaN is 0, NaN to a number infinite. */
+/** Number of float32 values between two numbers rounded to float32. NaN to NaN is 0, NaN to a number infinite. */
 export function ulpDistance(a: number, b: number): number {
   if (Number.isNaN(a) || Number.isNaN(b)) return Object.is(a, b) ? 0 : Number.POSITIVE_INFINITY;
   return Math.abs(ordinal(a) - ordinal(b));
 }
 
-/** |a - b| with NaN and infinities compared as values: equal ones are 0 apart, others infinitely far. */
+/** |a - b| with NaN and infinities compared as values: 0 if equal, else infinite. */
 export function distance(a: number, b: number): number {
   if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return 0;
   const difference = Math.abs(a - b);
@@ -56,7 +56,7 @@ export function largest(values: ArrayLike<number>): number {
   return scale;
 }
 
-/** @throws {Error} when the lengths differ */
+/** @throws {Error} if the lengths differ */
 export function measure(given: ArrayLike<number>, expected: ArrayLike<number>): Figures {
   if (given.length !== expected.length) {
     throw new Error(`${given.length} values came out where ${expected.length} were expected`);
@@ -103,7 +103,7 @@ function binOf(error: number, scale: number): number {
   return 1 + Math.min(HISTOGRAM_BINS - 1, Math.max(0, bin));
 }
 
-/** Whether two arrays hold the same bits; every NaN is the same, -0 and 0 are not. */
+/** Whether two arrays have the same bits; all NaN are equal, -0 and 0 differ. */
 export function sameBits(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;

@@ -1,4 +1,4 @@
-/** Puts the faults of the specs into right kernels one by one, and says which case catches each. */
+/** Injects the faults of the specs into correct kernels one by one, and reports which case detects each. */
 import { inferOutputs } from '../plugin/ops/input_checks.js';
 import {
   type Fault,
@@ -16,17 +16,17 @@ import { defineBackend } from './define_backend.js';
 import type { CaseResult } from './report/report.js';
 import { runConformance } from './run.js';
 
-/** A fault, and the cases that fail because of it; none: the suite does not notice it. */
+/** A fault, and the cases that fail because of it; none if the suite does not detect it. */
 export interface Caught {
   readonly op: string;
   readonly fault: string;
   readonly by: readonly CaseResult[];
 }
 
-/** Of the cases that catch a fault, all or the first: the rest is not run. */
+/** Find all cases that detect a fault, or only the first, without running the rest. */
 type Find = 'all' | 'first';
 
-/** @returns a result for every fault; and first of all that the kernels without a fault pass. */
+/** @returns a result for every fault, preceded by that of the kernels without a fault */
 export async function checkMutations(
   cases: readonly ConformanceCase[],
   specs: readonly OpSpec[] = SPECS,
@@ -51,7 +51,7 @@ export async function checkMutations(
   return { correct, caught };
 }
 
-/** The cases that fail on kernels that are the spec's formulas with faults put in. */
+/** The cases that fail with kernels made from the spec's formulas and the injected faults. */
 async function failures(
   find: Find,
   spec: OpSpec,
@@ -84,7 +84,7 @@ function formulaBackend(spec: OpSpec, ofOutputs: Fault, ofGradients: Fault): Bac
       const [upstream] = Object.values(dy);
       const given = { ...inputs, ...Object.fromEntries(y), dy: upstream };
       const found = run(gradientKernel.op, gradient, given, attributes);
-      // By the name of the input: `dx` is the gradient in x.
+      // By the name of the input: `dx` is the gradient with respect to x.
       return new Map([...found].map(([name, tensor]) => [name.replace(/^d/, ''), tensor]));
     },
   });
@@ -126,7 +126,7 @@ function firstRows({ dtype, shape, values }: CaseTensor, rows: number): CaseTens
   return { dtype, shape: [rows, ...rest], values: values.slice(0, rows * sizeOf(rest)) } as CaseTensor;
 }
 
-/** The faults as a table in Markdown. */
+/** The faults as a Markdown table. */
 export function mutationTable(caught: readonly Caught[]): string {
   const clean = (text: string) => text.replaceAll('|', '/');
   const rows = caught.map(({ op, fault, by }) => {

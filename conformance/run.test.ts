@@ -25,7 +25,7 @@ t.test('the example of the README: a wrong kernel, and the verdict on it', async
   const wrong = defineBackend({
     name: 'forgetful',
     kernels: {
-      // Wrong: sums the subtree only, whatever is asked for, and forgets every second decay.
+      // Wrong: always sums the subtree only, whatever is asked for, and omits every second decay.
       [scan]: ({ inputs: { x, decay, order, parent }, outputs: { y }, shapes: { x: shape } }) => {
         const [batch, V, D] = shape;
         y.set(x);

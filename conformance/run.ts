@@ -14,20 +14,20 @@ import { combine, fail, judgeOpCase, show } from './verdict.js';
 
 export interface RunOptions {
   readonly backends: readonly Backend[];
-  /** Such as {@link loadCases} gives; the generated ones by default. */
+  /** For example from {@link loadCases}; the generated ones by default. */
   readonly cases?: readonly ConformanceCase[];
-  /** Of the generated cases; noted in the report. */
+  /** Of the generated cases; recorded in the report. */
   readonly seed?: number;
-  /** Turns what is skipped into a failure: `true`, or the names of the backends that must be there. */
+  /** Turns skips into failures: `true`, or the names of the required backends. */
   readonly require?: boolean | readonly string[];
   /** Called after each case. */
   readonly onProgress?: (progress: Progress) => void;
   /**
-   * Ends the run between two cases, with the signal's reason. What was run until then, `onProgress` has given; {@link reportOf}
-   * makes a report of it.
+   * Ends the run between two cases, with the signal's reason. The results up to then have been passed to `onProgress`; {@link
+   * reportOf} makes a report of them.
    */
   readonly signal?: AbortSignal;
-  /** What the report says of where it was made; found out when left out. */
+  /** Environment in the report; detected by default. */
   readonly environment?: Partial<Environment>;
 }
 
@@ -38,13 +38,15 @@ export interface Progress {
   readonly result: CaseResult;
 }
 
-/** Milliseconds after which a page may draw, timers fire and a signal is heard: kernels on the host never yield. */
+/**
+ * Milliseconds after which the run yields, so that a page can draw, timers fire and a signal is received: host kernels never
+ * yield.
+ */
 const YIELD_AFTER = 16;
 
 /**
- * Runs every case on every backend, one after the other.
- * Never throws for a backend that is not there or a case that fails: the report says so.
- * @throws {unknown} the signal's reason when it is aborted; the backend that runs is stopped
+ * Runs every case on every backend, one after the other. Never throws for a missing backend or a failed case: these are reported.
+ * @throws {unknown} the signal's reason if it is aborted; the running backend is stopped
  */
 export async function runConformance(options: RunOptions): Promise<Report> {
   const { backends, seed, onProgress, signal, cases = generatedCases(seed) } = options;
@@ -91,7 +93,7 @@ function blank(backend: string, device: string) {
   return { backend, device, maxAbs: null, maxRel: null, maxUlp: null, ms: 0 };
 }
 
-/** Skips of the required backends become failures. */
+/** Skips of required backends become failures. */
 export function applyRequire(results: readonly CaseResult[], require: RunOptions['require']): CaseResult[] {
   if (!require) return [...results];
   return results.map((result) => {
@@ -164,7 +166,7 @@ function figuresOf({
   };
 }
 
-/** Beyond this many elements a case is run once only. */
+/** Cases with more elements are run only once. */
 const REPEATED_ELEMENTS = 300_000;
 
 async function runOpCase(
@@ -188,7 +190,7 @@ async function runOpCase(
   const batch = batchOf(testCase);
   if (elements > REPEATED_ELEMENTS) return { judgement: judgements[0], extra };
 
-  // The last item alone: a wrong batch offset, or a buffer left over from another call, shows.
+  // The last item on its own: detects a wrong batch offset, or a buffer left over from another call.
   const alone =
     batch > 1
       ? await call(
@@ -213,7 +215,7 @@ async function runOpCase(
   return { judgement: combine(judgements), extra };
 }
 
-/** Inputs whose first axis is the batch, by the op's declaration; outputs all have one. */
+/** Whether the first axis of an input is the batch, according to the op's declaration; it always is for outputs. */
 function isBatched(testCase: OpCase, name: string): boolean {
   const input = declarationOf(testCase.op).inputs[name];
   return input === undefined || input.shape[0] === 'B';
@@ -236,7 +238,7 @@ function itemOf(testCase: OpCase, tensors: OpCase['inputs'], item: number): OpCa
   );
 }
 
-/** The inputs at the place of the worst error, as far as they have the shape of the output. */
+/** The inputs at the position of the worst error, if they have the shape of the output. */
 function inputsAt(
   testCase: OpCase,
   { figures, tensor }: Judgement,

@@ -1,2 +1,2 @@
-/** The seed of the generated cases where none is given. */
+/** The default seed of the generated cases. */
 export const DEFAULT_SEED = 20240607;

@@ -1,14 +1,14 @@
-/** Where case files come from: a folder, a server, memory. Implemented by the runners. */
+/** Sources of case files: a folder, a server, memory. Implemented by the runners. */
 import type { ByteSource } from '../converters/byte_source.js';
 
 export interface CaseSource {
-  /** Paths of all files, relative, with forward slashes, in any order. */
+  /** Relative paths of all files, with forward slashes, in any order. */
   list(): Promise<readonly string[]>;
-  /** @throws when there is no such file */
+  /** @throws if the file does not exist */
   open(path: string): Promise<ByteSource>;
 }
 
-/** Files held in memory. */
+/** Files in memory. */
 export function memorySource(files: ReadonlyMap<string, Uint8Array>): CaseSource {
   return {
     list: async () => [...files.keys()],
@@ -24,7 +24,7 @@ export function memorySource(files: ReadonlyMap<string, Uint8Array>): CaseSource
   };
 }
 
-/** A file with its folder and ending taken off: `a/b/mst_x.safetensors` is `mst_x`. */
+/** A file name without folder and extension: `a/b/mst_x.safetensors` gives `mst_x`. */
 export function stem(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1).replace(/\.[^.]*$/, '');
 }

@@ -1,4 +1,4 @@
-/** The cases of specs: every sample's outputs, and gradients, beside the float64 formula. */
+/** The cases of specs: every sample's outputs and gradients against the float64 formula. */
 import type { Attributes } from '../plugin/ops/declaration.js';
 import { inferOutputs } from '../plugin/ops/input_checks.js';
 import { EXACT, UNPROMISED } from '../plugin/ops/spec/bound.js';
@@ -18,10 +18,10 @@ export interface Call {
   readonly notFinite?: boolean;
 }
 
-/** The last ones, with their references: a process that runs the suite twice computes them once. */
+/** The most recent cases, with their references: a process that runs the suite twice computes them once. */
 let generated: { readonly seed: number; readonly cases: readonly ConformanceCase[] } | undefined;
 
-/** @param seed any integer; a report names it. */
+/** @param seed any integer; recorded in the report */
 export function generatedCases(seed: number = DEFAULT_SEED): readonly ConformanceCase[] {
   if (generated?.seed !== seed) {
     generated = { seed, cases: SPECS.flatMap((spec) => specCases(spec, seed)) };
@@ -29,7 +29,7 @@ export function generatedCases(seed: number = DEFAULT_SEED): readonly Conformanc
   return generated.cases;
 }
 
-/** The seeded cases of an op. The same seed gives the same cases everywhere, whatever other ops there are. */
+/** The seeded cases of an op. The same seed gives the same cases everywhere, independent of other ops. */
 export function specCases(spec: OpSpec, seed: number = DEFAULT_SEED): OpCase[] {
   const random = new Random(seed, spec.op.name);
   return spec.samples(random).flatMap((sample) => {
@@ -39,7 +39,7 @@ export function specCases(spec: OpSpec, seed: number = DEFAULT_SEED): OpCase[] {
   });
 }
 
-/** Random gradients of the outputs; undefined where the sample has no gradient case. */
+/** Random gradients of the outputs; undefined if the sample has no gradient case. */
 function upstream(spec: OpSpec, sample: Sample, random: Random): CaseTensors | undefined {
   const { op, differentiable = op.outputNames } = spec;
   if (sample.withoutGradient || differentiable.length === 0) return undefined;
@@ -52,7 +52,7 @@ function upstream(spec: OpSpec, sample: Sample, random: Random): CaseTensors | u
   );
 }
 
-/** The outputs of an op near its formula, and to the bit where the op promises it. */
+/** The outputs of an op close to its formula, and bit for bit if the op promises it. */
 export function outputsCase(spec: OpSpec, { name, inputs, attributes, notFinite }: Call): OpCase {
   const { op, formula, exact } = spec;
   return lazily({ kind: 'op', name, op: op.name, inputs, attributes }, () => {
@@ -76,7 +76,7 @@ export function outputsCase(spec: OpSpec, { name, inputs, attributes, notFinite 
   });
 }
 
-/** The gradients of the sum of dy * output in the float32 inputs. @param dy by output name. */
+/** Gradients of the sum of dy * output with respect to the float32 inputs. @param dy by output name */
 export function gradientCase(
   spec: OpSpec,
   { name, inputs, attributes, notFinite }: Call,
@@ -93,7 +93,7 @@ export function gradientCase(
   });
 }
 
-/** References of all ops take seconds: they are computed when they are first read. */
+/** References of all ops take seconds: they are computed when first read. */
 function lazily(rest: Omit<OpCase, 'references'>, compute: () => Reference[]): OpCase {
   let references: Reference[] | undefined;
   return {

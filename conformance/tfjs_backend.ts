@@ -1,4 +1,4 @@
-/** A backend of tfjs under test: ops run through the declarations of this package. */
+/** A tfjs backend under test: ops run through the declarations of this package. */
 import {
   addN,
   type DataType,
@@ -24,7 +24,7 @@ import type { CaseTensor } from './case.js';
 
 type CaseTensors = Readonly<Record<string, CaseTensor>>;
 
-/** @throws {NotSupported} when no op of this name is declared */
+/** @throws {NotSupported} if no op of this name is declared */
 export function declarationOf(op: string): OpDeclaration {
   const declaration = declaredOp(op);
   if (!declaration) throw new NotSupported(`no op ${op} is declared`);
@@ -38,7 +38,7 @@ export function tfjsBackend(definition: TfjsDefinition): Backend {
     tolerance,
     runsModels: true,
     start: async () => {
-      env().set('PROD', true); // no advice on the console, no checks meant for developers of kernels
+      env().set('PROD', true); // no advice on the console, no checks meant for kernel developers
       await import('../plugin/index.js');
       const described = (await definition.start?.()) ?? device;
       if (!(await setBackend(tfjs))) throw new BackendMissing(`tfjs could not start its backend '${tfjs}'`);
@@ -72,11 +72,11 @@ export function tfjsBackend(definition: TfjsDefinition): Backend {
   };
 }
 
-/** Which tree ops run by kernels made for the backend, and which do not. */
+/** Which tree ops have kernels made for the backend, and which do not. */
 function kernelsIn(backend: string): string {
   const own = OPS.filter((op) => hasOwnKernel(op, backend)).map(({ name }) => name);
   if (own.length === 0) return 'no kernels of this package: fallback to the CPU and to built-in ops';
-  // Ops without a kernel even on the host are made of built-in ops.
+  // Ops without a kernel even on the CPU are composed of built-in ops.
   const rest = OPS.filter(({ name }) => !own.includes(name) && getKernel(name, 'cpu')).map(
     ({ name }) => name,
   );
@@ -88,7 +88,7 @@ export function toTensor(value: CaseTensor): Tensor {
   const dtype: DataType = value.dtype === 'int32' ? 'int32' : 'float32';
   const values =
     value.dtype === 'int32' || value.dtype === 'float32' ? value.values : Float32Array.from(value.values);
-  // tfjs keeps the array that it is given: a kernel that wrote to its input must not change the case.
+  // tfjs keeps the array: a kernel that wrote to its input must not change the case.
   return tensor(values.slice(), [...value.shape], dtype);
 }
 
@@ -96,7 +96,7 @@ function toTensors(values: CaseTensors): Record<string, Tensor> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toTensor(value)]));
 }
 
-/** Reads and disposes. */
+/** Reads tensors and disposes of them. */
 async function readAll(
   names: readonly string[],
   tensors: readonly Tensor[],
@@ -107,7 +107,7 @@ async function readAll(
   return read;
 }
 
-/** The values of a tensor now: a copy, which no later kernel can change. */
+/** The current values of a tensor: a copy, which no later kernel can change. */
 export async function readTensor(result: Tensor): Promise<CaseTensor> {
   const values = (await result.data()).slice();
   const shape = [...result.shape];
@@ -128,7 +128,7 @@ function gradientsOf(
     const outputs = runOp(declaration, inputs, attributes);
     if (single) return outputs[0];
     const terms = outputs.map((output, i) => ({ output, dy: dy[declaration.outputNames[i]] }));
-    // tfjs's webgl backend cannot sum nothing.
+    // tfjs's webgl backend cannot sum an empty tensor.
     return addN(terms.filter(({ output }) => output.size > 0).map(({ output, dy }) => sum(mul(output, dy))));
   };
   try {

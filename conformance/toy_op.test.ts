@@ -1,4 +1,4 @@
-/** What docs/add-an-op.md and docs/add-a-backend.md describe, with an op and a backend that exist only here. */
+/** The steps of docs/add-an-op.md and docs/add-a-backend.md, with an op and a backend that exist only here. */
 import { add, gather, mul, range, reshape, type Tensor } from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { defineOp } from '../plugin/ops/declare.js';

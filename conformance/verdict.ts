@@ -1,4 +1,4 @@
-/** From figures to a verdict. */
+/** Turns figures into verdicts. */
 
 import type { ToleranceClass } from '../plugin/backends.js';
 import { completeAttributes } from '../plugin/ops/input_checks.js';
@@ -20,7 +20,7 @@ export interface Comparison {
   readonly bound: Bound;
 }
 
-/** A tensor and what it must be, of the same shape. */
+/** A tensor and its expected value, of the same shape. */
 export function comparisonOf(
   tensor: string,
   given: CaseTensor,
@@ -31,7 +31,7 @@ export function comparisonOf(
   return { tensor, given: given.values, shape, expected: expected.values, expectedShape, bound };
 }
 
-/** Passes when every comparison is within its bound. */
+/** Passes if every comparison is within its bound. */
 export function judge(comparisons: readonly Comparison[]): Judgement {
   let worst: { judgement: Judgement; severity: number } | undefined;
   for (const { tensor, given, expected, shape, expectedShape, bound } of comparisons) {
@@ -68,7 +68,7 @@ export function show(value: number): string {
   return Number.isInteger(value) && Math.abs(value) < 1e6 ? String(value) : value.toPrecision(4);
 }
 
-/** Judges the outputs of an op case (or the gradients, for a gradient case), given by name. */
+/** Judges the outputs of an op case (or gradients, for a gradient case), given by name. */
 export function judgeOpCase(
   testCase: OpCase,
   given: ReadonlyMap<string, CaseTensor>,
@@ -101,7 +101,7 @@ export function boundOf(testCase: OpCase, reference: Reference, tolerance: Toler
   return spec.bound(tolerance, { inputs, attributes: completeAttributes(spec.op, attributes) }, isGradient);
 }
 
-/** Draws the first tree of a batch that differs, and says whether it is minimal at least. */
+/** Draws the first tree of a batch that differs, and says whether it is minimal. */
 function explainTrees(
   testCase: OpCase,
   given: ReadonlyMap<string, CaseTensor>,
@@ -141,10 +141,10 @@ function explainTrees(
   return undefined;
 }
 
-/** At most this many vertices are drawn: more would be a grey smear. */
+/** Maximum number of vertices to draw: larger trees are illegible. */
 const DRAWN_VERTICES = 900;
 
-/** Two trees for the report, unless they are too large to look at. */
+/** Two trees for the report, unless they are too large to draw. */
 export function treePair(
   expected: readonly (readonly [number, number])[],
   given: readonly (readonly [number, number])[],
@@ -156,7 +156,7 @@ export function treePair(
   return [{ numVertices, width: gridWidth(edges, numVertices), expected, given, caption }];
 }
 
-/** The width of the grid whose edges these are, or undefined. */
+/** The width of the grid with these edges, or undefined. */
 function gridWidth(edges: ArrayLike<number>, numVertices: number): number | undefined {
   const width = edges.length > 1 && edges[0] === 0 && edges[1] > 1 ? edges[1] : numVertices;
   const steps = new Set<number>();
@@ -166,8 +166,8 @@ function gridWidth(edges: ArrayLike<number>, numVertices: number): number | unde
 }
 
 /**
- * Whether a tree may stand for another one: pass when the edges are the same, tie-flip when its certificate holds.
- * @param weights float64, by edge.
+ * Whether a tree may replace another one: pass if the edges are the same, tie-flip if its certificate holds.
+ * @param weights float64, by edge
  */
 export function judgeTree(
   chosen: readonly number[],
@@ -201,7 +201,7 @@ export function judgeTree(
   };
 }
 
-/** The worse verdict of several judgements, with the figures closest to a bound and all trees. */
+/** The worst verdict of several judgements, with the figures closest to a bound and all trees. */
 export function combine(judgements: readonly Judgement[]): Judgement {
   const rank = (verdict: Verdict) => ['skip', 'pass', 'tie-flip', 'fail'].indexOf(verdict);
   const worst = judgements.reduce((a, b) => (rank(b.verdict) > rank(a.verdict) ? b : a));

@@ -59,7 +59,7 @@ function filterCase(file: CaseFile, pass: 'low' | 'high', x: CaseTensor): OpCase
     inputs: { x: asRows(x), distance: file.input(`distance_${pass}`, 2), order, parent },
     attributes: { zeta: numberOf(file, `zeta_${pass}`) },
   });
-  // In a case by themselves values of float32 are held to what the reference rounds too.
+  // In a single-op case, float32 values are only bounded by the reference's own rounding.
   const references = stored(file, 'y', `global_${pass}`).map(({ of, from, tensor }) => ({
     ...{ of, from, tensor: asRows(tensor) },
     bound: compositionBound('float32', false),
@@ -120,10 +120,10 @@ function propagationCase(file: CaseFile, image: CaseTensor, prob: CaseTensor): P
   });
 }
 
-/** Each round adds ops to a case. */
+/** Maximum number of rounds, each of which adds ops to a case. */
 const MOST_ROUNDS = 1000;
 
-/** A number of the metadata that tells how much there is to compute. @throws {LayoutError} */
+/** An integer of the metadata that determines the amount of computation. @throws {LayoutError} */
 function integerOf(file: CaseFile, name: string, most: number): number {
   const value = numberOf(file, name);
   if (Number.isInteger(value) && value >= 0 && value <= most) return value;
@@ -136,7 +136,7 @@ function localCases(file: CaseFile, name: string, image: CaseTensor, prob: CaseT
   const [, height, width] = prob.shape;
   const options = {
     zeta: numberOf(file, 'zeta_local'),
-    // Pixels further away than the map is long are none.
+    // Pixels further away than the size of the map do not exist.
     reach: (integerOf(file, 'kernel', 2 * Math.max(height, width)) - 1) / 2,
     rounds: integerOf(file, 'iterations', MOST_ROUNDS),
   };

@@ -6,34 +6,34 @@ import { toFloat32 } from '../../converters/pytorch/widen.js';
 import type { CaseTensor } from '../case.js';
 import { stem } from '../source.js';
 
-/** A file gives no case because of how it is laid out: it is skipped, and this says what was found and expected. */
+/** The layout of a file gives no case: it is skipped with this message, which says what was found and expected. */
 export class LayoutError extends Error {
   override readonly name = 'LayoutError';
 }
 
 type Floats = CaseTensor & { readonly dtype: 'float32' };
 
-/** An opened case file: tensors are in memory, by name. Values and layouts that no case can use are a {@link LayoutError}. */
+/** An opened case file: tensors are in memory, by name. Values and layouts that no case can use cause a {@link LayoutError}. */
 export interface CaseFile {
-  /** Name without folder and ending. */
+  /** Name without folder and extension. */
   readonly name: string;
   readonly path: string;
   readonly metadata: ReadonlyMap<string, string>;
   readonly names: readonly string[];
   has(...names: string[]): boolean;
-  /** As the file has it. */
+  /** Dtype as stored in the file. */
   dtypeOf(name: string): DType | undefined;
-  /** A tensor of any type that cases hold. @param rank how many axes it must have. @throws {LayoutError} */
+  /** A tensor of any type that cases support. @param rank expected number of axes. @throws {LayoutError} */
   tensor(name: string, rank?: number): CaseTensor;
-  /** Expected values: float32, or float64 rounded to it. @throws {LayoutError} also on types with larger roundings */
+  /** Expected values: float32, or float64 rounded to it. @throws {LayoutError} also for types with larger rounding */
   floats(name: string, rank?: number): Floats;
-  /** Values that are fed to an op or a model: float16 and bfloat16 too, which are float32 values. @throws {LayoutError} */
+  /** Values to be fed to an op or a model: also float16 and bfloat16, which float32 represents exactly. @throws {LayoutError} */
   input(name: string, rank?: number): Floats;
   /** Integers of any type, as int32. @throws {LayoutError} */
   ints(name: string, rank?: number): CaseTensor & { readonly dtype: 'int32' };
 }
 
-/** An entry of the metadata, which are JSON in texts. @throws {LayoutError} when it is none */
+/** An entry of the metadata, which is JSON in a string. @throws {LayoutError} if it is not */
 export function metadataOf<T>(file: CaseFile, name: string): Partial<T> {
   const text = file.metadata.get(name);
   if (text === undefined) return {};
@@ -41,12 +41,12 @@ export function metadataOf<T>(file: CaseFile, name: string): Partial<T> {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null) return value as Partial<T>;
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new LayoutError(`${file.path}: ${name} of the metadata is no JSON object`);
 }
 
-/** All of a file. */
+/** All bytes of a file. */
 export async function bytesOf(source: ByteSource): Promise<Uint8Array> {
   return source.read(0, source.size);
 }
@@ -57,16 +57,16 @@ interface StoredTensor {
   readonly buffer: ArrayBuffer;
 }
 
-/** @throws {CheckpointError} when it is no safetensors file */
+/** @throws {CheckpointError} if it is not a safetensors file */
 export async function readCaseFile(source: ByteSource, path = source.name): Promise<CaseFile> {
   const header = await readSafetensorsHeader(source);
   const stored = new Map<string, StoredTensor>();
   for (const [name, { dtype, shape, begin, end }] of header.tensors) {
-    // A copy: typed arrays need aligned offsets, and a Buffer's slice would share its pool.
+    // A copy: typed arrays need aligned offsets, and a slice of a Buffer would share its pool.
     const { buffer } = new Uint8Array(await source.read(begin, end - begin));
     stored.set(name, { dtype, shape, buffer });
   }
-  // Decoded when they are asked for: weights of a model may be of types that no case uses.
+  // Decoded on request: weights of a model may have types that no case uses.
   const decoded = new Map<string, CaseTensor>();
   const fail = (name: string, found: string, expected: string): never => {
     throw new LayoutError(`${path}: ${name} ${found}, expected ${expected}`);
@@ -77,7 +77,7 @@ export async function readCaseFile(source: ByteSource, path = source.name): Prom
     if (rank !== undefined && found.shape.length !== rank) {
       fail(name, `has the shape [${found.shape}]`, `${rank} axes`);
     }
-    // Graphs of one vertex have no edges, and of some boxes none is left; anything else without items leaves nothing to
+    // Graphs of one vertex have no edges, and box filters may keep no boxes; any other tensor without items leaves nothing to
     // compare.
     if (found.shape[0] === 0 && !/(edges|pairs|\.dets|\.labels|\.inds)$/.test(name)) {
       throw new LayoutError(`${path}: ${name} has the shape [${found.shape}]: there is nothing to compare`);
@@ -139,7 +139,7 @@ export async function readCaseFile(source: ByteSource, path = source.name): Prom
 
 const INTEGERS: readonly DType[] = ['int8', 'int16', 'int32', 'int64', 'uint8', 'bool'];
 
-/** [B, D, V] -> [B, V, D]: files hold channels first, ops take them last. @throws {LayoutError} */
+/** [B, D, V] -> [B, V, D]: files are channels-first, ops channels-last. @throws {LayoutError} */
 export function channelsLast(tensor: CaseTensor): CaseTensor {
   if (tensor.shape.length < 3)
     throw new LayoutError(`a tensor of shape [${tensor.shape}], expected [batch, channels, ...]`);
@@ -156,7 +156,7 @@ export function channelsLast(tensor: CaseTensor): CaseTensor {
   return { dtype: tensor.dtype, shape: [batch, ...rest, channels], values } as CaseTensor;
 }
 
-/** The same values in another shape. */
+/** The same values with another shape. */
 export function reshaped<T extends CaseTensor>(tensor: T, shape: readonly number[]): T {
   return { ...tensor, shape };
 }

@@ -1,21 +1,21 @@
-/** The files among which a case file lies. */
+/** Access to the other files of the source of a case file. */
 import type { CaseSource } from '../source.js';
 import { bytesOf } from './case_file.js';
 
-/** The other files, for cases that need two. */
+/** The other files, for cases that need more than one. */
 export interface CaseFolder {
   readonly source: CaseSource;
   readonly paths: readonly string[];
-  /** Notes that a file is used, so that it is not reported as unknown. */
+  /** Marks a file as used, so that it is not reported as unknown. */
   use(path: string): void;
 }
 
-/** The path of a file beside another. */
+/** The path of a file in the same folder as another. */
 export function inFolder(path: string, file: string): string {
   return path.slice(0, path.lastIndexOf('/') + 1) + file;
 }
 
-/** A JSON document of the source, or undefined when it is none. */
+/** A JSON document of the source, or undefined if it is not valid JSON. */
 export async function readJson({ source }: CaseFolder, path: string): Promise<unknown> {
   try {
     return JSON.parse(new TextDecoder().decode(await bytesOf(await source.open(path))));
@@ -24,7 +24,7 @@ export async function readJson({ source }: CaseFolder, path: string): Promise<un
   }
 }
 
-/** The JSON documents beside a file. */
+/** The JSON documents in the same folder as a file. */
 export async function jsonBeside(folder: CaseFolder, path: string): Promise<unknown[]> {
   const beside = folder.paths.filter(
     (each) => /\.json$/i.test(each) && inFolder(each, '') === inFolder(path, ''),

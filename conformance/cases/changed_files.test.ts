@@ -1,7 +1,7 @@
 import t from 'tap';
 import { bytesOf, changedCopy, failures, firstFailures } from '../../testing/changed_files.js';
 
-/** Tensors with expected values, of a file of every kind. */
+/** Tensors with expected values in one file of each kind. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'grootv/mst_grid7x7_random.safetensors': ['tree_edges', 'tree_edge_index', 'tree_edge_index_sorted'],
   'grootv/mst_graph200_quant4.safetensors': ['tree_edge_index_sorted'],
@@ -148,7 +148,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'grootl/op/mst_ties.safetensors': ['t3.mst_edge_index', 't3.mst_edges'],
 };
 
-/** Whole models: the checkpoint comes along. */
+/** Whole models, with their checkpoint. */
 const MODELS: Readonly<Record<string, readonly [string, readonly string[]]>> = {
   'grootv/grootv_tiny_layerscale_expected.safetensors': [
     'grootv/grootv_tiny_layerscale.pth',
@@ -252,7 +252,7 @@ t.test(
   async (t) => {
     for (const [path, tensors] of Object.entries(EXPECTED)) {
       for (const [i, tensor] of tensors.entries()) {
-        // Here and there in the tensor; the same place every time.
+        // A different position in each tensor, but the same in every run.
         const at = ((i + 1) * 0.6180339887) % 1;
         const files = new Map([[path, changedCopy(path, tensor, at)]]);
         for (const found of await firstFailures(files, ['cpu', 'wasm'])) {
@@ -288,7 +288,10 @@ t.test('and in training runs', async (t) => {
   }
 });
 
-/** What else might explain such a change in a model is looked for, which takes seconds: of its two weights, in one. */
+/**
+ * For a changed model file, the suite searches for other explanations, which takes seconds: so only one of its two sets of
+ * weights is tested.
+ */
 const OF_MANY = ['model', 'first4', ...(process.env.GROOTVL_LONG === '1' ? ['model_ema'] : [])];
 
 t.test('and in a model of many pictures, whose cases fail each for its own tensor', async (t) => {

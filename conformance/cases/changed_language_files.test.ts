@@ -46,7 +46,7 @@ t.test('one element off by 1e-2 fails in whole language models', async (t) => {
   t.same(new Set(found.map(({ op }) => op)), new Set(Object.keys(edits)), 'and nothing else');
 });
 
-/** What of expected.json is edited. */
+/** The edited fields of expected.json. */
 interface Expected {
   logits: { context_len: number }[];
   tokenizer: { ids: number[] }[];

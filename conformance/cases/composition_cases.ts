@@ -1,4 +1,4 @@
-/** Files of functions that are composed of ops: every step on the backend under test, trees exactly, and gradients. */
+/** Files for functions composed of ops: every step on the backend under test, trees exactly, and gradients. */
 import { dispose, engine, exp, getGradient, mul, neg, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import type { ToleranceClass } from '../../plugin/backends.js';
 import { GridTree, type GridTreeOptions } from '../../plugin/filters/grid_tree.js';
@@ -28,7 +28,7 @@ import { type Comparison, combine, comparisonOf, fail, judge } from '../verdict.
 import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
 import { mstCase } from './mst_file.js';
 
-/** What a tensor of a file says of a step: channels last. */
+/** A file's tensor for a step, channels-last. */
 export interface ExpectedStep {
   readonly of: string;
   readonly from: string;
@@ -37,33 +37,33 @@ export interface ExpectedStep {
 
 export type Steps = Readonly<Record<string, Tensor>>;
 
-/** A tree of a file: `<prefix>parent`, `<prefix>edge_index` and `<prefix>edge_weights`. */
+/** A tree in a file: `<prefix>parent`, `<prefix>edge_index` and `<prefix>edge_weights`. */
 export interface TreeSource {
   readonly prefix: string;
-  /** The op gives it for the weights of the file. */
+  /** The case of the op that builds it from the file's weights. */
   readonly opCase: OpCase;
   /** Edge index, order, parent and weights of the backend's own tree. */
   readonly make: (steps: Steps, prepared?: Tree) => readonly Tensor[];
-  /** Weights as they are compared. */
+  /** Maps weights to the values that are compared. */
   readonly read: (weight: number) => number;
 }
 
 export interface CompositionSource {
   readonly file: CaseFile;
   readonly name?: string;
-  /** The row of the report: the function. */
+  /** Name of the row in the report: the function. */
   readonly op: string;
-  /** Floating-point inputs, channels last. */
+  /** Floating-point inputs, channels-last. */
   readonly inputs: Readonly<Record<string, CaseTensor>>;
-  /** What is made before, and disposed afterwards: trees of values that are read. */
+  /** Computed before and disposed of afterwards: trees that depend on values which are read back. */
   readonly prepare?: (inputs: Steps) => Promise<Tree>;
   /** All steps by name. */
   readonly run: (inputs: Steps, prepared?: Tree) => Steps;
   readonly expected: readonly ExpectedStep[];
-  /** Of the steps, in place of {@link compositionBound}. */
+  /** Bound of the steps, instead of {@link compositionBound}. */
   readonly bound?: (tolerance: ToleranceClass) => Bound;
   readonly trees: readonly TreeSource[];
-  /** Gradients of sum(dy * step `of`), of the step itself without dy, in inputs. */
+  /** Gradients of sum(dy * step `of`), or without dy of the step itself, with respect to inputs. */
   readonly gradient?: {
     readonly of: string;
     readonly dy?: CaseTensor;
@@ -71,7 +71,7 @@ export interface CompositionSource {
   };
 }
 
-/** Tensors of a file that say what a step is: as it is named, and computed in float64 (`_true`). */
+/** Tensors of a file for a step: under its own name, and computed in float64 (`_true`). */
 export function stored(
   file: CaseFile,
   of: string,
@@ -83,12 +83,12 @@ export function stored(
     .map((from) => ({ of, from, tensor: read(from) }));
 }
 
-/** [B, C, H, W] of a file as [B, H, W, C]. */
+/** A [B, C, H, W] tensor of a file as [B, H, W, C]. */
 export function mapOf(file: CaseFile, name: string): CaseTensor {
   return channelsLast(file.tensor(name, 4));
 }
 
-/** A number of the metadata. @throws {LayoutError} */
+/** A number in the metadata. @throws {LayoutError} */
 export function numberOf(file: CaseFile, name: string): number {
   const value = Number(file.metadata.get(name) ?? Number.NaN);
   if (!Number.isFinite(value)) throw new LayoutError(`${file.path} does not say what ${name} is`);
@@ -100,12 +100,12 @@ export function gridOf({ shape }: CaseTensor): [number, number] {
   return [shape[1], shape[2]];
 }
 
-/** [B, C, H, W] floats of a file that are an input, as [B, H, W, C]. @throws {LayoutError} */
+/** An input [B, C, H, W] of a file, as [B, H, W, C]. @throws {LayoutError} */
 export function inputMap(file: CaseFile, name: string): CaseTensor {
   return channelsLast(file.input(name, 4));
 }
 
-/** Takes the decays of roots [B, V, G] out: files have 0 there. @param tree the prefix of a tree of the file */
+/** Sets the decays of roots in [B, V, G] to 0, as in files. @param tree the prefix of a tree in the file */
 export function withoutRoots(file: CaseFile, tree: string): (decay: Tensor) => Tensor {
   const { shape, values } = file.ints(`${tree}parent`, 2);
   const others = float32(
@@ -124,7 +124,7 @@ export function compositionCases(source: CompositionSource): ConformanceCase[] {
   ];
 }
 
-/** The minimum spanning tree of features, mapped. @param features a step [B, H, W, C] */
+/** The minimum spanning tree of mapped feature distances. @param features a step [B, H, W, C] */
 export function minimumTree(
   file: CaseFile,
   prefix: string,
@@ -144,12 +144,12 @@ export function minimumTree(
     prefix,
     opCase,
     make: (steps) => runOp(GridTree, { features: features(steps) }, { ...options }),
-    // Exponentials are compared as what they are exponentials of: one of them would hide all others.
+    // Exponentials are compared by their logarithms: a single large one would hide all others.
     read: options.mapping === 'exp' ? Math.log : (weight) => weight,
   };
 }
 
-/** The random tree of exp(-distance) of features: `prepare` has made the backend's own. */
+/** The random tree of exp(-distance) of features; `prepare` creates the backend's own. */
 export function randomTree(
   file: CaseFile,
   prefix: string,
@@ -190,7 +190,7 @@ function nameOfTree(file: CaseFile, prefix: string): string {
   return `${file.name} ${prefix.replace(/[._]*$/, '')}`.trimEnd();
 }
 
-/** Every step, with the trees that the backend makes itself. */
+/** Every step, with the backend's own trees. */
 function stepsCase(source: CompositionSource, name: string): ProgramCase {
   const { file, op, expected, trees, bound = (tolerance) => compositionBound(tolerance, false) } = source;
   return programCase(name, op, async ({ tolerance }) => {
@@ -209,7 +209,7 @@ function stepsCase(source: CompositionSource, name: string): ProgramCase {
 /** Edge index, order, parent and weights of a tree. */
 const PARTS = 4;
 
-/** What is computed of the inputs, on the host; nothing else is left of it. */
+/** Computes values of the inputs and reads them; no tensor is left behind. */
 async function valuesOf(
   { inputs, prepare }: CompositionSource,
   compute: (inputs: Steps, prepared?: Tree) => Tensor[],
@@ -236,7 +236,7 @@ function comparisons(
   return expected.map((step, i) => comparisonOf(step.from, given(step, i), step.tensor, bound));
 }
 
-/** A tree of the backend's own: the file's to the edge, of weights near the file's. */
+/** Compares the backend's own tree with the file's: edges exactly, weights within a bound. */
 function judgeTree(
   file: CaseFile,
   { prefix, read }: TreeSource,
@@ -266,7 +266,7 @@ function judgeTree(
   ]);
 }
 
-/** [B, V] parent vertices, -1 at the roots, as files have them. */
+/** [B, V] parent vertices, -1 for the roots, as in files. */
 export function parentIds(order: CaseTensor, parent: CaseTensor): CaseTensor {
   const trees = treesOf({ order: order.values, parent: parent.values }, order.shape);
   return int32(

@@ -1,9 +1,9 @@
-/** Losses of expected gradients. */
+/** Losses for expected gradients. */
 import { type CaseTensor, float32 } from '../case.js';
 
 /**
- * Mean cross-entropy of softmax(logits) and its gradient in the logits [.., K], in float64. Rows with a label below 0
- * do not count.
+ * Mean cross-entropy of softmax(logits) and its gradient with respect to the logits [.., K], in float64. Rows with a negative
+ * label are ignored.
  */
 export function crossEntropy(
   logits: CaseTensor,

@@ -1,4 +1,4 @@
-/** Files of expected values of segmenters and detectors: finds the checkpoint, and makes the cases of each input. */
+/** Files of expected values for segmenters and detectors: finds the checkpoint, and creates the cases of each input. */
 import type { ConvertOptions } from '../../converters/convert.js';
 import { type ConformanceCase, type SkippedCase, skippedCase } from '../case.js';
 import { type CaseFile, LayoutError } from './case_file.js';

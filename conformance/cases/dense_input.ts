@@ -1,4 +1,4 @@
-/** Inputs and expected maps of segmenters and detectors, as their files have them. */
+/** Inputs and expected maps of segmenters and detectors, as stored in their files. */
 import type { ToleranceClass } from '../../plugin/backends.js';
 import { denseStageBound, layerBound } from '../bounds.js';
 import { type CaseTensor, float32 } from '../case.js';
@@ -6,7 +6,7 @@ import { type Comparison, comparisonOf } from '../verdict.js';
 import { type CaseFile, channelsLast, LayoutError, metadataOf } from './case_file.js';
 import { type BlockTrees, blockTrees, imageOf, normalizedImage } from './model_inputs.js';
 
-/** What the metadata say of an input. */
+/** Metadata of an input. */
 interface InputMetadata {
   readonly img_shape: readonly number[];
   readonly pad_shape: readonly number[];
@@ -14,17 +14,17 @@ interface InputMetadata {
   readonly ori_shape: readonly number[];
 }
 
-/** A picture as the network takes it, the reference's trees, and how far these are from others. */
+/** An image preprocessed for the network, the reference's trees, and their distance from near ties. */
 export interface DenseInput {
   /** [N, H, W, 3], normalised and padded. */
   readonly normalized: CaseTensor;
   readonly trees: BlockTrees;
   readonly metadata: Partial<InputMetadata>;
-  /** Noise of half of this on the weights of edges changes no tree. */
+  /** Noise of half this size on edge weights changes no tree. */
   readonly treeMargin: number;
 }
 
-/** @throws {LayoutError} when the file has neither `input.<tag>` nor pixels */
+/** @throws {LayoutError} if the file has neither `input.<tag>` nor pixels */
 export function denseInput(file: CaseFile, tag: string): DenseInput {
   const metadata = metadataOf<InputMetadata>(file, `input.${tag}`);
   const { min_tree_margin: treeMargin = 0 } = metadataOf<{ min_tree_margin: number }>(file, `stats.${tag}`);
@@ -51,12 +51,12 @@ function normalizedInput(file: CaseFile, tag: string, { pad_shape }: Partial<Inp
   return padded;
 }
 
-/** A node and the value that it must have. */
+/** A node and its expected value. */
 export interface ExpectedMap {
   readonly node: string;
-  /** Channels last. */
+  /** Channels-last. */
   readonly value: CaseTensor;
-  /** Only the first channels are in the file. */
+  /** Set if only the first channels are in the file. */
   readonly first?: number;
 }
 
@@ -84,7 +84,7 @@ export function expectedMaps(
   });
 }
 
-/** The comparison of a node's value with what a file has of it. */
+/** Compares a node's value with the part that is in the file. */
 export function compareMap(
   { node, value, first }: ExpectedMap,
   given: CaseTensor,
@@ -105,7 +105,7 @@ function firstChannels({ shape, values }: CaseTensor, count: number): CaseTensor
   return float32([...shape.slice(0, -1), count], first);
 }
 
-/** Weights of edges as the reference has them, exp of ours. */
+/** Compares edge weights; the reference's are exp of ours. */
 export function compareEdgeWeights(
   { edgeWeights }: BlockTrees,
   result: (node: string) => CaseTensor,
@@ -119,7 +119,7 @@ export function compareEdgeWeights(
   });
 }
 
-/** Nodes of the weights of the edges that a file has. */
+/** Nodes of those edge weights that are in a file. */
 export function edgeWeightNodes({ edgeWeights }: BlockTrees): string[] {
   return edgeWeights.flatMap((stored, i) => (stored ? [`blocks_${i}/edge_weights`] : []));
 }

@@ -7,7 +7,7 @@ import { standardBackend } from '../runners/standard.js';
 
 const folder = fileURLToPath(new URL('../../fixtures/dense/', import.meta.url));
 
-/** Verdicts of a file on cpu. @param edit changes its header, to one of the same length, or its values */
+/** Verdicts of a file on cpu. @param edit changes the values, or the header to one of the same length */
 async function run(name: string, edit?: (file: Uint8Array, header: string) => string | undefined) {
   const bytes = new Uint8Array(readFileSync(`${folder}${name}.safetensors`));
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
@@ -18,7 +18,7 @@ async function run(name: string, edit?: (file: Uint8Array, header: string) => st
   return (await runConformance({ backends: [standardBackend('cpu', nodeLoaders)], cases })).cases;
 }
 
-/** Adds to the first value of a tensor of float32 or, where `integer` is given, int32. */
+/** Adds to the first value of a tensor: float32, or int32 if `integer` is set. */
 function add(bytes: Uint8Array, header: string, tensor: string, amount: number, integer = false): void {
   const [begin] = JSON.parse(header)[tensor].data_offsets;
   const view = new DataView(bytes.buffer);

@@ -1,6 +1,6 @@
 /**
- * `ops_*` files of dense prediction: RoI alignment, resizing, pooling, boxes, suppression and mask pasting as PyTorch's
- * libraries compute them. Their metadata list the cases with their attributes; maps are channels first.
+ * `ops_*` files for dense prediction: RoI alignment, resizing, pooling, boxes, suppression and mask pasting as computed by
+ * PyTorch's libraries. Their metadata list the cases with their attributes; maps are channels-first.
  */
 import {
   anchorGridSpec,
@@ -23,11 +23,11 @@ import { type CaseTensor, type ConformanceCase, float32, int32, type OpCase } fr
 import { gradientCase, outputsCase } from '../spec_cases.js';
 import { type CaseFile, channelsLast, LayoutError } from './case_file.js';
 
-/** A case of the metadata. */
+/** A case in the metadata. */
 type Entry = Readonly<Record<string, unknown>> & { readonly name: string };
 
 interface Kind {
-  /** A tensor of each case, by which the kind is known. */
+  /** Recognises the kind by a tensor of each case. */
   readonly known: (file: CaseFile, entry: Entry) => boolean;
   readonly cases: (file: CaseFile, entries: readonly Entry[]) => ConformanceCase[];
 }
@@ -62,7 +62,7 @@ export function denseOpsFileCases(file: CaseFile): ConformanceCase[] {
   return kind.cases(file, entries);
 }
 
-/** The list `name` of the metadata; empty where there is none. */
+/** The list `name` in the metadata; empty if missing. */
 function entriesOf(file: CaseFile, name = 'cases'): readonly Entry[] {
   try {
     const list: unknown = JSON.parse(file.metadata.get(name) ?? '[]');
@@ -80,12 +80,12 @@ function hasMap(file: CaseFile, name: string): boolean {
   return file.has(`${name}.input`, `${name}.output`);
 }
 
-/** A case that also has what the file says came out. */
+/** A case with the additional expected value from the file. */
 function stored(testCase: OpCase, of: string, from: string, tensor: CaseTensor): OpCase {
   return { ...testCase, references: [...testCase.references, { of, from, tensor }] };
 }
 
-/** Outputs, and gradients where the file has them; maps become channels last. */
+/** Outputs, and gradients if the file has them; maps become channels-last. */
 function mapCases(
   file: CaseFile,
   spec: OpSpec,
@@ -136,7 +136,7 @@ function roiAlignCases(file: CaseFile, entries: readonly Entry[]): OpCase[] {
   return file.has('extractor.rois', 'extractor.level') ? [...cases, ...extractorCases(file)] : cases;
 }
 
-/** Rois that are taken from the levels of a pyramid: what comes from one level, zeros for the others. */
+/** Regions sampled from the levels of a pyramid: one case per level, with zeros for regions of other levels. */
 function extractorCases(file: CaseFile): OpCase[] {
   const { strides, finest_scale, sampling_ratio, aligned } = JSON.parse(
     file.metadata.get('extractor') ?? '{}',
@@ -201,7 +201,7 @@ function nmsCases(file: CaseFile, entry: Entry): OpCase[] {
   return [{ ...stored(testCase, 'keep', `${name}.keep`, keep), contradiction: problem }];
 }
 
-/** What is kept of all (box, class) whose score is large enough, background left out. */
+/** The (box, class) pairs whose score is large enough that are kept, without the background. */
 function multiclassCase(file: CaseFile, entry: Entry): OpCase {
   const { name } = entry;
   const multiBoxes = file.input(`${name}.multi_bboxes`, 2);
@@ -242,7 +242,7 @@ function multiclassCase(file: CaseFile, entry: Entry): OpCase {
   return { ...stored(testCase, 'keep', `${name}.inds`, int32([keep.length], keep)), contradiction };
 }
 
-/** `dets` are the kept boxes with their scores. */
+/** Checks that `dets` are the kept boxes with their scores. */
 function detsProblem(
   file: CaseFile,
   name: string,
@@ -273,7 +273,7 @@ function boxCases(file: CaseFile, entries: readonly Entry[]): OpCase[] {
   return [...decoding, ...encodingCases(file), ...anchorCases(file)];
 }
 
-/** In units of which the file has its deltas: those of a box head. */
+/** Units of the deltas in the file: those of a box head. */
 const BOX_HEAD_STDS = [0.1, 0.1, 0.2, 0.2];
 
 function encodingCases(file: CaseFile): OpCase[] {
@@ -316,7 +316,7 @@ function pasteCases(file: CaseFile): OpCase[] {
   return [{ ...stored(testCase, 'y', 'pasted', pasted), contradiction: maskProblem(file, pasted) }];
 }
 
-/** `binary_packed` and `area` are the pixels of at least the threshold. */
+/** Checks that `binary_packed` and `area` correspond to the pixels that reach the threshold. */
 function maskProblem(file: CaseFile, { values, shape }: CaseTensor): string | undefined {
   const threshold = Number(file.metadata.get('threshold') ?? 0.5);
   const packed = file.ints('binary_packed', 2);
@@ -344,7 +344,7 @@ function firstRows(tensor: CaseTensor, rows: number): CaseTensor {
   return float32([most, columns], (tensor.values as Float32Array).subarray(0, most * columns));
 }
 
-/** @throws {LayoutError} unless it is a list of numbers, of the given length */
+/** @throws {LayoutError} unless it is a list of numbers of the given length */
 function numbers(value: unknown, length?: number): number[] {
   const isList = Array.isArray(value) && value.every(Number.isFinite);
   if (isList && (length === undefined || value.length === length)) return value;

@@ -1,4 +1,4 @@
-/** Mask R-CNN: every stage of a picture with the reference's trees and with its own, up to the masks of what is found. */
+/** Mask R-CNN: every stage for an image with the reference's trees and with its own, up to the masks of detections. */
 import type { ConvertOptions } from '../../converters/convert.js';
 import type { ToleranceClass } from '../../plugin/backends.js';
 import { pasteMask } from '../../plugin/ops/paste_masks.js';
@@ -42,7 +42,7 @@ export interface TestConfig {
 
 type Open = (options?: ConvertOptions) => CheckpointUnderTest;
 
-/** The cases of one input; a tag that ends with `.small` is another's picture with other settings. @throws {LayoutError} */
+/** The cases of one input; a tag that ends with `.small` uses another tag's image with other settings. @throws {LayoutError} */
 export function detectionCases(file: CaseFile, tag: string, open: Open): (ProgramCase | SkippedCase)[] {
   const isSmall = tag.endsWith('.small');
   const of = isSmall ? tag.slice(0, -'.small'.length) : tag;
@@ -68,7 +68,7 @@ export function detectionCases(file: CaseFile, tag: string, open: Open): (Progra
   return cases;
 }
 
-/** The settings that a fixture's `test_cfg` says, as options of the conversion. */
+/** The settings in a fixture's `test_cfg`, as conversion options. */
 export function settingsOf({ rpn, rcnn }: TestConfig): ConvertOptions['dense'] {
   return {
     scoreThreshold: rcnn.score_thr,
@@ -92,7 +92,7 @@ interface Common {
   readonly maskThreshold: number;
 }
 
-/** Maps, proposals as a set, and detections in their order. */
+/** Maps, proposals as a set, and detections in order. */
 function stagesCase(
   { file, tag, input, checkpoint, maskThreshold }: Common,
   feeds: Feeds,
@@ -167,10 +167,10 @@ function headsCase({ file, tag, checkpoint }: Common, feeds: Feeds): ProgramCase
   );
 }
 
-/** As many proposals and detections show what a head does. */
+/** Number of proposals and detections, enough to test a head. */
 const FEW = 8;
 
-/** Over weights of 8 bits: maps, and both heads on some of the file's proposals and detections. */
+/** With 8-bit weights: maps, and both heads on some of the file's proposals and detections. */
 function quantizedDetectorCase({ file, tag, input, checkpoint }: Common, feeds: Feeds): ProgramCase {
   const few = {
     proposals: file.floats(`proposals.${tag}`, 2),
@@ -208,7 +208,7 @@ function detectionsOf(file: CaseFile, tag: string): { boxes: CaseTensor; scores:
   return { boxes: float32([rows, 4], boxes), scores: float32([rows], scores) };
 }
 
-/** The row of the expected detections that each given one stands for, and what this says. */
+/** The expected row for each detection, and the judgement of their order. */
 interface Order {
   readonly rows: readonly number[];
   readonly judgement: Judgement;
@@ -221,8 +221,9 @@ interface Found {
 }
 
 /**
- * The expected row of each detection: its own, or another of its class and place whose score is closer than `tie`.
- * @param bounds `box` is that of a coordinate
+ * The expected row for each detection: its own, or that of another detection of the same class and position whose score is closer
+ * than `tie`.
+ * @param bounds `box` is the bound of a coordinate
  */
 export function rowsOfDetections(
   given: Found,
@@ -242,7 +243,7 @@ export function rowsOfDetections(
   });
 }
 
-/** The same order, but for detections whose scores are too close for the backend to tell. */
+/** Checks the order, except for detections whose scores are too close for the backend to distinguish. */
 function orderOf(
   expected: ReturnType<typeof detectionsOf> & { readonly classes: CaseTensor },
   result: (node: string) => CaseTensor,
@@ -284,7 +285,7 @@ function judgeDetections(
   return { rows, judgement: combine([judge(comparisons), judgement]) };
 }
 
-/** Every expected proposal must be there, in any order: scores may be closer than rounding. */
+/** Every expected proposal must be present, in any order: scores may be closer than rounding. */
 function judgeProposals(given: CaseTensor, expected: CaseTensor, tolerance: ToleranceClass): Judgement {
   if (given.shape.join() !== expected.shape.join()) {
     return fail(`proposals has shape [${given.shape}], expected [${expected.shape}]`);
@@ -305,7 +306,7 @@ function judgeProposals(given: CaseTensor, expected: CaseTensor, tolerance: Tole
   return { verdict: 'pass', reason: '' };
 }
 
-/** Masks at the size of the original picture: `masks_packed.<tag>` has a bit a pixel, rows padded to whole bytes at the end. */
+/** Masks at the size of the original image: `masks_packed.<tag>` has one bit per pixel, rows padded to whole bytes at the end. */
 function judgeMasks(
   file: CaseFile,
   tag: string,

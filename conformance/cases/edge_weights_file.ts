@@ -1,4 +1,4 @@
-/** `edge_weights_*` files: features on a graph and the reference's weights of its edges. */
+/** `edge_weights_*` files: features on a graph and the reference's edge weights. */
 import type { Metric } from '../../plugin/ops/edge_dissimilarity.js';
 import { edgeDissimilaritySpec } from '../../plugin/ops/edge_dissimilarity.spec.js';
 import { type CaseTensor, type ConformanceCase, float64, type OpCase, type Reference } from '../case.js';
@@ -6,7 +6,7 @@ import { outputsCase } from '../spec_cases.js';
 import { type CaseFile, channelsLast, reshaped } from './case_file.js';
 import { checkEdges, contradiction } from './tree_cases.js';
 
-/** What the files store as a function of the op's weight, its inverse, and how far the inverse is to be trusted. */
+/** The stored function of the op's weight, its inverse, and the accuracy of the inverse. */
 const STORED: readonly {
   readonly tensor: string;
   readonly metric: Metric;
@@ -67,7 +67,7 @@ export interface EdgeWeightsSource {
   }[];
 }
 
-/** A case of the op: near float64, on an IEEE backend the bits that it promises, and near what the file says. */
+/** A case of the op: close to float64, bit for bit on IEEE backends as promised, and close to the file's values. */
 export function edgeWeightsCase({ name, features, edges, metric, stored = [] }: EdgeWeightsSource): OpCase {
   checkEdges(edges, features.shape[1]);
   const attributes = { metric };
@@ -81,7 +81,7 @@ export function edgeWeightsCase({ name, features, edges, metric, stored = [] }: 
       const tensor = float64(shape, Array.from(values.values, inverse));
       references.push({ of: 'weights', from, tensor });
     }
-    // A float32 exp of a weight that is itself off by a few units; beyond float32 it is infinite.
+    // A float32 exp of a weight that itself is off by a few units; infinite beyond the range of float32.
     const { absolute, relative } = edgeDissimilaritySpec.bound('float32', { inputs, attributes }, false);
     const expected = Array.from(oracle, (weight) => Math.fround(of(weight)));
     const slack = inverse ? 1 : Math.max(1, ...Array.from(oracle).filter((weight) => weight < 100));

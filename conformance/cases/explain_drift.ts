@@ -1,7 +1,7 @@
 /**
- * Why logits differ when the reference's trees are not known: looks for trees that differ from the model's own by
- * near ties alone and give the reference's logits. If there are such trees the drift is a tie-flip, and proven; if
- * there are none it is an error.
+ * Explains a difference of logits if the reference's trees are unknown: searches for trees that differ from the model's own only
+ * by near ties and give the reference's logits. If such trees exist, the difference is a proven tie-flip; otherwise it is an
+ * error.
  */
 
 import { edgeWeights } from '../../plugin/ops/edge_dissimilarity.spec.js';
@@ -21,19 +21,20 @@ import { firstItems } from './model_inputs.js';
 import { type ModelUnderTest, treeFeeds } from './model_under_test.js';
 import { pairsOf } from './tree_cases.js';
 
-/** Swaps that are tried together, and how many of them may pile up in one block. */
+/** Number of swaps tried in one batch, and maximum number of swaps per block. */
 const MOST_TRIALS = 32;
 const MOST_SWAPS = 6;
 
 export interface Explanation {
-  /** What is left of the drift with the trees that explain it best. */
+  /** The remaining difference with the trees that explain it best. */
   readonly drift: number;
   readonly swaps: number;
 }
 
 /**
- * @param image [1, H, W, 3], normalised. @param expected its reference logits.
- * @param enough the drift at which to stop looking.
+ * @param image [1, H, W, 3], normalised
+ * @param expected its reference logits
+ * @param enough the difference at which the search ends
  */
 export async function explainDrift(
   model: ModelUnderTest,
@@ -79,7 +80,7 @@ function drift(given: ArrayLike<number>, expected: ArrayLike<number>): number {
   return most;
 }
 
-/** The drift with each of some trees in the block after the pinned ones, all in one batch. */
+/** The difference with each of several trees in the block after the pinned ones, in one batch. */
 async function tryTrees(
   model: ModelUnderTest,
   image: CaseTensor,
@@ -108,7 +109,7 @@ async function tryTrees(
   return itemsOf(results.get('logits') as CaseTensor).map((logits) => drift(logits, expected));
 }
 
-/** Every tree that differs from the given one by an edge of nearly the same weight. */
+/** All trees that differ from the given one by swapping in an edge of nearly the same weight. */
 function nearTies(tree: RootedTree, weights: ArrayLike<number>, edges: ArrayLike<number>): RootedTree[] {
   const numVertices = tree.order.length;
   const chosen = indicesOf(pairsOf(tree), edges);
@@ -123,7 +124,7 @@ function nearTies(tree: RootedTree, weights: ArrayLike<number>, edges: ArrayLike
         const pairs = swapped.flatMap((each) => [edges[2 * each], edges[2 * each + 1]]);
         found.push(rootTree(pairs, numVertices));
       } catch {
-        // Not on the path between the ends of e: the swap leaves no tree.
+        // Not on the path between the ends of e: the result would not be a tree.
       }
     }
   }

@@ -1,4 +1,4 @@
-/** `op_scan_*` and `op_parent_dissimilarity_*` files: scans with decays of groups of channels, distances to parents. */
+/** `op_scan_*` and `op_parent_dissimilarity_*` files: scans with decays per group of channels, distances to parents. */
 import { normalizedTreeScan } from '../../plugin/filters/scans.js';
 import type { Metric } from '../../plugin/ops/edge_dissimilarity.js';
 import { parentDissimilaritySpec } from '../../plugin/ops/parent_dissimilarity.spec.js';
@@ -84,7 +84,7 @@ export function parentDissimilarityFileCases(file: CaseFile): ConformanceCase[] 
   });
 }
 
-/** A case that also has what the file says, which must not contradict the float64 oracle. */
+/** A case with the additional value from the file, which must not contradict the float64 oracle. */
 function withStored(file: CaseFile, testCase: OpCase, of: string, from: string): OpCase {
   if (!file.has(from)) return testCase;
   const tensor = file.tensor(from, 3);
@@ -97,7 +97,7 @@ function withStored(file: CaseFile, testCase: OpCase, of: string, from: string):
   };
 }
 
-/** A tensor [B, V, G] of some trees, where G divides the channels. @throws {LayoutError} */
+/** Checks that a tensor is [B, V, G] for the given trees, and that G divides the number of channels. @throws {LayoutError} */
 function checkGroups(
   file: CaseFile,
   { shape }: CaseTensor,

@@ -1,4 +1,4 @@
-/** Features to tree: the weights of a graph's edges on the backend under test, and the tree of those weights. */
+/** Features to tree: edge weights on the backend under test, and the tree of those weights. */
 
 import { tidy } from '@tensorflow/tfjs-core';
 import { boruvkaMST } from '../../plugin/ops/boruvka_mst.js';
@@ -13,7 +13,9 @@ import { sameEdges } from './tree_cases.js';
 
 /**
  * A case in which the tree may differ from the reference by near ties, which is then a tie-flip.
- * @param features [B, V, D] float32; @param edges [E, 2]; @param treeEdges [B, V-1, 2] vertex ids of the reference.
+ * @param features [B, V, D] float32
+ * @param edges [E, 2]
+ * @param treeEdges [B, V-1, 2] vertex ids of the reference
  */
 export function featuresToTreeCase(
   name: string,
@@ -43,7 +45,7 @@ export function featuresToTreeCase(
   });
 }
 
-/** The rows of `edges` that a list of vertex pairs names. @throws {Error} on a pair that is no edge */
+/** The rows of `edges` for a list of vertex pairs. @throws {Error} for a pair that is not an edge */
 export function indicesOf(pairs: ArrayLike<number>, edges: ArrayLike<number>): number[] {
   const index = new Map<string, number>();
   const key = (u: number, v: number) => `${Math.min(u, v)}-${Math.max(u, v)}`;

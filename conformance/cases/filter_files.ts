@@ -1,4 +1,4 @@
-/** `tree_filter_v1_*`, `tree_filter_v2_*` and `grootv_scan_*` files: filters and scans, every step and gradient of them. */
+/** `tree_filter_v1_*`, `tree_filter_v2_*` and `grootv_scan_*` files: filters and scans, with all their steps and gradients. */
 import { exp, neg, ones, square } from '@tensorflow/tfjs-core';
 import { type GridTreeOptions, gridTree } from '../../plugin/filters/grid_tree.js';
 import { learnableTreeFilterSteps, randomTreeOfGuide } from '../../plugin/filters/learnable_tree_filter.js';
@@ -138,7 +138,7 @@ function kernelOf({ shape, values }: CaseTensor): CaseTensor {
   );
 }
 
-/** What a `grootv_scan_*` file calls its trees, and how they are made. */
+/** Names of the trees in a `grootv_scan_*` file, and how they are built. */
 const SCANS: Readonly<Record<string, { metric: Metric; maximum: boolean }>> = {
   minimum: { metric: 'cosine', maximum: false },
   maximum: { metric: 'cosine', maximum: true },

@@ -6,7 +6,7 @@ import { NotSupported } from '../backend.js';
 import { type CaseTensor, float32 } from '../case.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';
 
-/** Values by the names of nodes. */
+/** Values by node name. */
 export type Feeds = Readonly<Record<string, CaseTensor>>;
 
 export class GraphUnderTest {
@@ -19,7 +19,7 @@ export class GraphUnderTest {
     return this.nodes.has(node);
   }
 
-  /** Values of some nodes. */
+  /** Values of the given nodes. */
   async run(feeds: Feeds, nodes: readonly string[]): Promise<Map<string, CaseTensor>> {
     const inputs = toTensors(feeds);
     try {
@@ -34,8 +34,8 @@ export class GraphUnderTest {
   }
 
   /**
-   * Gradients of sum(dy * node `of`) in nodes that are fed and in named weights, in the layout of the weights.
-   * @throws {NotSupported} when tfjs's gradients are not there
+   * Gradients of sum(dy * node `of`) with respect to fed nodes and named weights, in the layout of the weights.
+   * @throws {NotSupported} if tfjs's gradients are not registered
    */
   async gradientsOf(
     of: string,
@@ -67,12 +67,12 @@ export class GraphUnderTest {
     }
   }
 
-  /** Values of a parameter as the graph holds it. @throws {Error} when it has none */
+  /** Values of a parameter in the layout of the graph. @throws {Error} if the graph does not have it */
   async weight(parameter: string): Promise<CaseTensor> {
     return sideBySide(await Promise.all(this.constantsOf(parameter).map(readTensor)));
   }
 
-  /** The constant that holds a parameter, or those that hold its parts `<parameter>/<part>`, in order. */
+  /** The constant that holds a parameter, or those of its parts `<parameter>/<part>`, in order. */
   private constantsOf(parameter: string): Tensor[] {
     const { weights } = this.model;
     const names = weights[parameter]
@@ -87,7 +87,7 @@ function toTensors(feeds: Feeds): Record<string, Tensor> {
   return Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, toTensor(value)]));
 }
 
-/** Matrices [I, O1], [I, O2], ... as one [I, O1 + O2 + ...]. */
+/** Concatenates matrices [I, O1], [I, O2], ... to [I, O1 + O2 + ...]. */
 function sideBySide(parts: readonly CaseTensor[]): CaseTensor {
   if (parts.length === 1) return parts[0];
   const rows = parts[0].shape[0];
@@ -104,7 +104,7 @@ function sideBySide(parts: readonly CaseTensor[]): CaseTensor {
   return merged;
 }
 
-/** The rates of a state-space model, [D, N], lie as PyTorch has them; every other matrix is transposed. */
+/** The rates of a state-space model, [D, N], are in PyTorch's layout; all other matrices are transposed. */
 const AS_STORED = /\bA_logs?$/;
 
 /** A PyTorch parameter in the layout of the converted model's constant of the given shape. */
@@ -114,7 +114,7 @@ export function inConstantLayout(
   shape: readonly number[],
 ): ArrayLike<number> {
   if (shape.length === 4) {
-    // [O, I, H, W] -> [H, W, I, O]; depthwise [C, 1, H, W] -> [H, W, C, 1]: there I and O change places.
+    // [O, I, H, W] -> [H, W, I, O]; depthwise [C, 1, H, W] -> [H, W, C, 1], where I and O are swapped.
     const [height, width, inner, outer] = shape;
     const depthwise = outer === 1 && given[1] === 1;
     return Float64Array.from(source, (_, i) => {

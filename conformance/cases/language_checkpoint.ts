@@ -1,4 +1,4 @@
-/** HuggingFace folders of language models among the case files, converted and on the backend under test. */
+/** HuggingFace folders of language models among the case files, converted and run on the backend under test. */
 import { type GraphModel, loadGraphModel } from '@tensorflow/tfjs-converter';
 import { io } from '@tensorflow/tfjs-core';
 import { convertFolder } from '../../converters/architectures/grootl/folder.js';
@@ -13,12 +13,12 @@ import { GraphUnderTest } from './graph_under_test.js';
 
 export type Scan = GrootLArchitecture['scan'];
 
-/** What a model with this scan is called. */
+/** The name of a model with this scan. */
 export function familyOf(scan: Scan): GrootLArchitecture['name'] {
   return scan === 'tree' ? 'GrootL' : 'Mamba';
 }
 
-/** The forms in which a folder may hold its weights. All of them hold the same values. */
+/** Weight files of a folder, all with the same values. */
 const WEIGHTS = [
   'model.safetensors',
   'pytorch_model.bin',
@@ -27,24 +27,24 @@ const WEIGHTS = [
 ];
 const ADAPTER_WEIGHTS = ['adapter_model.safetensors', 'adapter_model.bin'];
 
-/** A folder with one form of its weights, with an adapter or without. Converts once, however many backends run it. */
+/** A folder with one of its weight files, with or without an adapter. Converted once for all backends. */
 export class LanguageCheckpoint {
   private readonly converted = new Map<Scan, Promise<MemorySink>>();
 
   constructor(
-    /** The file with the weights, or with the adapter's. */
+    /** The weight file of the model or of the adapter. */
     readonly name: string,
     private readonly directory: SourceDirectory,
     private readonly lora?: SourceDirectory,
     private readonly quantize?: Quantization,
   ) {}
 
-  /** The same over weights of 8 bits. */
+  /** The same with 8-bit weights. */
   inInt8(): LanguageCheckpoint {
     return new LanguageCheckpoint(this.name, this.directory, this.lora, 'int8');
   }
 
-  /** Loads the graph that reads a text on the current backend, and disposes it. */
+  /** Loads the prefill graph on the current backend, and disposes of it afterwards. */
   async useGraph<T>(
     scan: Scan,
     body: (graph: GraphUnderTest, metadata: GrootLMetadata) => Promise<T>,
@@ -52,7 +52,7 @@ export class LanguageCheckpoint {
     return this.useGraphs(scan, ({ graph, model }) => body(graph, model.metadata as GrootLMetadata));
   }
 
-  /** Loads the graph that reads a text and the one that continues it, each with weights of its own. */
+  /** Loads the prefill and the decode graph, each with its own weights. */
   async useDecoder<T>(scan: Scan, body: (prefill: GraphModel, decode: GraphModel) => Promise<T>): Promise<T> {
     return this.useGraphs(scan, async ({ model, artifacts, sink }) => {
       const text = new TextDecoder().decode(sink.files.get('decode.json'));
@@ -66,7 +66,7 @@ export class LanguageCheckpoint {
     });
   }
 
-  /** Loads the model as users do, and disposes it. */
+  /** Loads the model through the public API, and disposes of it afterwards. */
   async useModel<T>(scan: Scan, body: (model: GrootL) => Promise<T>): Promise<T> {
     const model = await GrootL.load(filesOf(await this.sink(scan)));
     try {
@@ -123,7 +123,7 @@ function filesOf(sink: MemorySink): ModelFolder {
   });
 }
 
-/** Two files of expected values of one model share its conversions. */
+/** Files of expected values for the same model share its conversions. */
 const known = new WeakMap<CaseFolder, Map<string, LanguageCheckpoint>>();
 
 function shared(folder: CaseFolder, key: string, make: () => LanguageCheckpoint): LanguageCheckpoint {
@@ -134,7 +134,7 @@ function shared(folder: CaseFolder, key: string, make: () => LanguageCheckpoint)
   return checkpoint;
 }
 
-/** The model in a folder of this name, wherever it lies; in the first form of its weights. */
+/** The model in a folder of this name, wherever it is, with its first weight file. */
 export async function checkpointNamed(
   name: string,
   folder: CaseFolder,
@@ -146,7 +146,7 @@ export async function checkpointNamed(
   return undefined;
 }
 
-/** The model in a folder, and in the folders right below it, in every form of its weights. */
+/** The model in a folder and in its immediate subfolders, with each weight file. */
 export async function checkpointsAt(directory: string, folder: CaseFolder): Promise<LanguageCheckpoint[]> {
   const found: LanguageCheckpoint[] = [];
   for (const path of folder.paths.filter((path) => /(^|\/)config\.json$/.test(path))) {
@@ -168,8 +168,8 @@ export async function checkpointsAt(directory: string, folder: CaseFolder): Prom
 }
 
 /**
- * The adapter in a folder, in every form of its weights, merged into the model that its configuration names.
- * @throws {Error} when there is no such model among the files
+ * The adapter in a folder, with each weight file, merged into the model that its configuration names.
+ * @throws {Error} if this model is not among the files
  */
 export async function adaptersAt(directory: string, folder: CaseFolder): Promise<LanguageCheckpoint[]> {
   const base = await baseOf(directory, folder);
@@ -184,8 +184,8 @@ export async function adaptersAt(directory: string, folder: CaseFolder): Promise
 }
 
 /**
- * The adapter where the output head is not tied to the embeddings, and so keeps its own weights.
- * @throws {Error} when the model has no form that holds a head of its own
+ * The adapter on a model whose output head is not tied to the embeddings, and so keeps its own weights.
+ * @throws {Error} if no weight file of the model has a separate head
  */
 export async function adapterBesideHead(directory: string, folder: CaseFolder): Promise<LanguageCheckpoint> {
   const base = await baseOf(directory, folder);
@@ -216,7 +216,7 @@ export function hasAdapter(directory: string, folder: CaseFolder): boolean {
   return folder.paths.includes(`${directory}adapter_config.json`);
 }
 
-/** The model that an adapter's configuration names by its path somewhere else. */
+/** The model that an adapter's configuration names by a path on another machine. */
 async function baseOf(directory: string, folder: CaseFolder): Promise<{ path: string; weights: string }> {
   const config = await readJson(folder, `${directory}adapter_config.json`);
   const given = (config as { base_model_name_or_path?: unknown })?.base_model_name_or_path;
@@ -236,7 +236,7 @@ function isMamba(config: unknown): boolean {
   return type === 'mamba';
 }
 
-/** Notes that weights, and the files that an index names, are used. */
+/** Marks weights, and the files named in an index, as used. */
 async function useWeights(folder: CaseFolder, place: string, weights: string): Promise<void> {
   folder.use(place + weights);
   if (!weights.endsWith('.index.json')) return;
@@ -244,7 +244,7 @@ async function useWeights(folder: CaseFolder, place: string, weights: string): P
   for (const file of Object.values(index?.weight_map ?? {})) folder.use(place + file);
 }
 
-/** A folder as if it held its weights in one form alone. */
+/** A folder that shows only one of its weight files. */
 function oneForm(
   { paths, source }: CaseFolder,
   place: string,

@@ -1,4 +1,4 @@
-/** Decoding: a text read token by token, through `decode.json`, is the text read at once. */
+/** Decoding: a text processed token by token with `decode.json` gives the same as the text processed as a whole. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, scalar, type Tensor, tensor2d, tidy } from '@tensorflow/tfjs-core';
 import { decodingBound } from '../bounds.js';
@@ -6,7 +6,7 @@ import { type ProgramCase, programCase } from '../case.js';
 import { judge } from '../verdict.js';
 import { familyOf, type LanguageCheckpoint, type Scan } from './language_checkpoint.js';
 
-/** Decodes at most so many tokens of a text: a GPU takes as long for one of them as for all of them at once. */
+/** Maximum number of decoded tokens per text: a GPU takes as long for each as for the whole text. */
 const DECODED_TOKENS = 16;
 
 export interface DecodingSource {
@@ -17,7 +17,7 @@ export interface DecodingSource {
   readonly checkpoint: LanguageCheckpoint;
 }
 
-/** The prompt at once and what follows token by token, against all of it at once. */
+/** The prompt as a whole and the rest token by token, against the whole text at once. */
 export function decodingCase({ name, ids, promptLength, scan, checkpoint }: DecodingSource): ProgramCase {
   const text = ids.slice(0, promptLength + DECODED_TOKENS);
   return programCase(`${name}, P = ${promptLength}`, `${familyOf(scan)} decoding`, ({ tolerance }) =>
@@ -38,7 +38,7 @@ async function logitsOfText(
   return read(logits);
 }
 
-/** The prompt, or the first token where there is none, and then token by token. */
+/** The prompt, or the first token if there is none, and then token by token. */
 async function logitsTokenByToken(
   prefill: GraphModel,
   decode: GraphModel,
@@ -81,7 +81,7 @@ function textTensors(ids: readonly number[], promptLength: number) {
   };
 }
 
-/** Reads and disposes. */
+/** Reads a tensor and disposes of it. */
 async function read(tensor: Tensor): Promise<Float32Array> {
   const values = (await tensor.data()) as Float32Array;
   tensor.dispose();

@@ -1,6 +1,6 @@
 /**
- * Operator files of the language model: candidate edges over tokens in reversed time, their weights, the tree, its
- * `root` scan and gradients, and the chain that is added to it.
+ * Op files of the language model: candidate edges over tokens in reversed order, their weights, the tree, its `root` scan and
+ * gradients, and the chain that is added to it.
  */
 
 import { treeScanBound } from '../../plugin/ops/spec/bound.js';
@@ -20,7 +20,7 @@ import { mstCase } from './mst_file.js';
 import { contradiction, pairsOf, sameEdges, treesOfParentIds } from './tree_cases.js';
 import { checkScan, isRounded, type Stored, treeScanCases } from './tree_scan_file.js';
 
-/** The tree counts this much beside the chain. */
+/** Weight of the tree relative to the chain. */
 const TREE_SHARE = 0.3;
 
 export function isLanguageFile(file: CaseFile): boolean {
@@ -74,7 +74,7 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
         stored: [{ of: 'y', from: 'mix_out less the tree', tensor: float64(x.shape, chain), exact: false }],
         problem: contradiction('mix_out', mixed, expected, {
           relative: 0,
-          // The chain's roundings, and those of the tree, which is no deeper.
+          // Rounding of the chain, and of the tree, which is no deeper.
           absolute: 2 * treeScanBound(numVertices - 1, 'float32').relative * largest(expected),
         }),
       }),
@@ -120,7 +120,7 @@ export function languageFileCases(file: CaseFile): ConformanceCase[] {
   }
 }
 
-/** The edges of a file are those of a text of this length. */
+/** The edges in a file must be those of a text of this length. */
 export function windowCase(name: string, edges: CaseTensor, length: number, promptLength: number): OpCase {
   const tokens = int32([1, length], new Int32Array(length));
   const testCase = outputsCase(windowGraphSpec, {
@@ -148,7 +148,7 @@ function rearrangementProblem(file: CaseFile): string | undefined {
       const n = i % states;
       const t = Math.floor(i / states) % length;
       const row = Math.floor(i / states / length); // b * D + d
-      // Vertex j stands for token L-1-j; its decay is that of the token after, and the root's wraps around.
+      // Vertex j is token L-1-j; its decay is that of the next token, and the root's wraps around.
       const vertex = (2 * length - shift - t) % length;
       if (source.values[i] !== expected.values[(row * states + n) * length + vertex]) {
         return `the file contradicts itself: ${name}[${i}] is not in ${by}`;

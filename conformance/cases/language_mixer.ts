@@ -1,6 +1,6 @@
 /**
- * The whole mixer of a file, as the converter builds it: with its tree pinned, with its own, and gradients. Of language files
- * and of the temporal mixers of GG-SSM, which are laid out otherwise.
+ * The mixer of a file, as built by the converter: with its tree pinned, with its own tree, and gradients. For language files, and
+ * for the temporal mixers of GG-SSM, which have another layout.
  */
 
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
@@ -31,20 +31,20 @@ import { indicesOf } from './features_to_tree.js';
 import { type Feeds, GraphUnderTest, inConstantLayout } from './graph_under_test.js';
 import { contradiction, pairsOf, treesOfParentIds } from './tree_cases.js';
 
-/** Names of the tensors of a mixer. Those after the first of a list are the same in float64. */
+/** Names of a mixer's tensors. In lists, those after the first are the same values in float64. */
 export interface MixerLayout {
   readonly op: string;
   /** [B, L, H] */
   readonly input: string;
   readonly outputs: readonly string[];
-  /** Parent vertices, [B, L]; the graph's weights are exp(-cosine). */
+  /** Parent vertices, [B, L]; edge weights are exp(-cosine). */
   readonly parent: string;
   readonly weights: string;
   readonly inputGradients: readonly string[];
-  /** What stands before the names of parameters, and the name of a parameter's gradient. */
+  /** Prefix of the parameter names, and the name of a parameter's gradient. */
   readonly prefix: string;
   gradientOf(parameter: string): string;
-  /** False where the convolution is stored and not used. */
+  /** False if the convolution is stored but not used. */
   readonly convolves?: boolean;
 }
 
@@ -63,7 +63,7 @@ export function isMixer(file: CaseFile): boolean {
   return file.has('mixer.A_log', 'mixer.out_proj.weight', 'input_states', 'output');
 }
 
-/** Tokens of the prompt, one number for a batch: of several the least. */
+/** Prompt length in tokens, one for a batch: the minimum if there are several. */
 export function contextLength(file: CaseFile): number {
   const stored = file.metadata.get('context_len');
   if (stored !== undefined) return Math.min(...[JSON.parse(stored)].flat());
@@ -79,7 +79,7 @@ export function mixerCases(file: CaseFile, layout: MixerLayout = LANGUAGE): Conf
   return cases;
 }
 
-/** One mixer as a model of its own: `x` [B, L, H] in place of normalised activations. */
+/** A model of a single mixer: `x` [B, L, H] replaces the normalised activations. */
 class MixerUnderTest {
   private artifacts: Promise<io.ModelArtifacts> | undefined;
   private readonly feeds: Feeds;
@@ -96,12 +96,12 @@ class MixerUnderTest {
       input_ids: int32([batch, length], new Int32Array(batch * length)),
       prompt_length: int32([], [contextLength(file)]),
     };
-    // A short prompt leaves a chain, of which files have no tree.
+    // With a short prompt the graph is a chain, for which files have no tree.
     const trees = file.has(layout.parent) ? treesOfParentIds(file.ints(layout.parent, 2)) : undefined;
     this.pinned = trees ? { 'layers_0/order': trees.order, 'layers_0/parent': trees.parent } : {};
   }
 
-  /** Loads it on the current backend and disposes it. */
+  /** Loads it on the current backend, and disposes of it afterwards. */
   async use<T>(body: (graph: GraphUnderTest, feeds: Feeds, pinned: Feeds) => Promise<T>): Promise<T> {
     this.artifacts ??= this.convert();
     const model = await loadGraphModel(io.fromMemory(await this.artifacts));
@@ -147,7 +147,7 @@ function parametersOf(file: CaseFile, { prefix }: MixerLayout): string[] {
   return file.names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
 }
 
-/** What rounding alone may change: the output, the states after the last token, and the weights of the edges. */
+/** What only rounding may change: the output, the states after the last token, and the edge weights. */
 function pinnedCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest): ProgramCase {
   const stored = layout.outputs.filter((name) => file.has(name));
   return programCase(file.name, `${layout.op}, tree pinned`, ({ tolerance }) =>
@@ -184,7 +184,7 @@ function pinnedCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest):
   );
 }
 
-/** The float32 reference is near its own float64. */
+/** Checks that the float32 reference is close to its own float64. */
 function outputProblem(file: CaseFile, { outputs, inputGradients }: MixerLayout): string | undefined {
   const problems = [
     [outputs, false],
@@ -210,7 +210,7 @@ function lastStates(file: CaseFile): Float64Array {
   );
 }
 
-/** The mixer as the model runs it: its tree may differ by near ties alone, and then its output is another one. */
+/** The mixer as run in the model: its tree may only differ by near ties, in which case the output differs. */
 function ownTreeCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest): ProgramCase {
   return programCase(file.name, `${layout.op}, own tree`, ({ tolerance }) =>
     mixer.use(async (graph, feeds) => {
@@ -245,7 +245,7 @@ function ownTreeCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest)
   );
 }
 
-/** Gradients in the input and in every weight. */
+/** Gradients with respect to the input and every weight. */
 function gradientCase(file: CaseFile, layout: MixerLayout, mixer: MixerUnderTest): ProgramCase {
   const parameters = parametersOf(file, layout).filter((name) => file.has(layout.gradientOf(name)));
   return programCase(file.name, `${layout.op} gradient, tree pinned`, ({ tolerance }) =>

@@ -1,4 +1,4 @@
-/** Expected values of whole language models: logits of texts, the gradients of a loss, and merged adapters. */
+/** Expected values of whole language models: logits of texts, gradients of a loss, and merged adapters. */
 
 import { kruskal } from '../../plugin/ops/spec/kruskal.js';
 import { windowPairs } from '../../plugin/ops/window_graph.spec.js';
@@ -38,12 +38,12 @@ export function isLanguageLogitsFile(file: CaseFile): boolean {
 
 const textOf = (name: string) => LOGITS.exec(name)?.[1] ?? '';
 
-/** `<text>.input_ids` [L], `<text>.tree_logits` [L, vocabulary] and the like; JSON beside it has the prompt lengths. */
+/** `<text>.input_ids` [L], `<text>.tree_logits` [L, vocabulary] etc.; a JSON file in the same folder has the prompt lengths. */
 export async function languageLogitsCases(file: CaseFile, folder: CaseFolder): Promise<ConformanceCase[]> {
   const directory = inFolder(file.path, '');
   const texts = await textsBeside(file.path, folder);
   const cases: ConformanceCase[] = [];
-  // Rounding changes trees, which have near ties: a chain has none.
+  // Rounding changes trees with near ties; a chain has none.
   const chain = file.names.find((name) => /^[^.]+\.chain_logits$/.test(name));
   for (const name of file.names) {
     const [, text, adapted, scan] = LOGITS.exec(name) ?? [];
@@ -98,7 +98,7 @@ function missing(name: string, reason: string): ConformanceCase {
 
 interface Text {
   readonly promptLength: number;
-  /** How far the reference's trees are from near ties, where the file says so. */
+  /** Distance of the reference's trees from near ties, if the file records it. */
   readonly margin: number;
 }
 
@@ -146,7 +146,7 @@ function logitsCase(
   );
 }
 
-/** Texts of one length, from their token ids. */
+/** Texts of equal length, from their token ids. */
 export function textFeeds(texts: readonly ArrayLike<number>[], promptLength: number): Feeds {
   const length = texts[0].length;
   return {
@@ -167,7 +167,7 @@ function treeLayers(graph: GraphUnderTest): string[] {
   return layers;
 }
 
-/** The tree of a layer is the minimum of the layer's own weights. */
+/** Checks that the tree of a layer is the minimum of the layer's own weights. */
 function judgeMinimal(
   layer: string,
   results: ReadonlyMap<string, CaseTensor>,
@@ -188,7 +188,7 @@ export function isLanguageGradientFile(file: CaseFile): boolean {
   return file.has('input_ids', 'labels', 'loss') && file.names.some((name) => name.startsWith('grad.'));
 }
 
-/** One text with labels, below 0 over its prompt: gradients of the mean cross-entropy of the token after each. */
+/** One text with labels, negative in its prompt: gradients of the mean cross-entropy of next tokens. */
 export async function languageGradientCases(file: CaseFile, folder: CaseFolder): Promise<ConformanceCase[]> {
   const [checkpoint] = await checkpointsAt(inFolder(file.path, ''), folder);
   const op = 'GrootL gradient';
@@ -198,7 +198,7 @@ export async function languageGradientCases(file: CaseFile, folder: CaseFolder):
   const ids = file.ints('input_ids').values;
   const labels = Array.from(file.ints('labels').values);
   const promptLength = labels.filter((label) => label < 0).length;
-  // The logits at a token are those of the token after it.
+  // The logits at a token predict the next token.
   const shifted = [...labels.slice(1), -1];
   const parameters = file.names
     .filter((name) => name.startsWith('grad.'))
@@ -225,7 +225,7 @@ export async function languageGradientCases(file: CaseFile, folder: CaseFolder):
   ];
 }
 
-/** Parameters of a model, beside an adapter: what they are when it has been merged into them. */
+/** Whether a file holds the parameters of a model after merging the adapter in its folder. */
 export function isMergedFile(file: CaseFile, folder: CaseFolder): boolean {
   return (
     hasAdapter(inFolder(file.path, ''), folder) &&

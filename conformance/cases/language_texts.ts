@@ -1,6 +1,5 @@
 /**
- * JSON of what a language model makes of texts: tokens, greedy continuations, how likely continuations are, and
- * perplexity.
+ * JSON of a language model's results for texts: tokens, greedy continuations, log probabilities of continuations, and perplexity.
  */
 
 import { EXACT } from '../../plugin/ops/spec/bound.js';
@@ -23,7 +22,7 @@ import { textFeeds } from './language_model_file.js';
 
 const SCANS = ['tree', 'chain'] as const;
 
-/** Fields of the file; those of the plain chain have names of their own in places. */
+/** Fields of the file; some have different names for the plain chain. */
 export interface Texts {
   readonly tokenizer?: readonly {
     readonly text: string;
@@ -59,7 +58,7 @@ interface Greedy {
   readonly context_len: number;
   readonly tree_ids: number[];
   readonly tree_text?: string;
-  /** Leads of the chosen tokens, step by step. */
+  /** Lead of the chosen token in each step. */
   readonly margins?: number[];
   readonly logprobs?: number[];
   readonly chain_ids?: number[];
@@ -89,7 +88,7 @@ export function isTexts(json: unknown): json is Texts {
 }
 
 export async function textsCases(json: Texts, path: string, folder: CaseFolder): Promise<ConformanceCase[]> {
-  // What other forms of the weights hold is compared by their logits.
+  // Other weight files are compared by their logits.
   const [checkpoint] = await checkpointsAt(inFolder(path, ''), folder);
   if (!checkpoint) {
     const reason = `no Mamba model beside ${path}`;
@@ -102,9 +101,9 @@ export async function textsCases(json: Texts, path: string, folder: CaseFolder):
       if (greedy[`${scan}_ids`]) cases.push(greedyCase(greedy, i, scan, checkpoint));
       const { context_len, prompt, prompt_ids, tree_ids } = greedy;
       const text = { name: `${i} ${quoted(prompt)}`, ids: [...prompt_ids, ...tree_ids], scan, checkpoint };
-      // Decoding knows no tree: of the plain chain one text will do.
+      // Decoding does not depend on the tree: for the plain chain one text is enough.
       if (scan === 'tree' || i === 0) cases.push(decodingCase({ ...text, promptLength: context_len }));
-      // Without a choice of trees, and most of the prompt token by token.
+      // Without alternative trees, and with most of the prompt token by token.
       if (i === 0) cases.push(decodingCase({ ...text, promptLength: 1 }));
     }
     const scored = (json.loglikelihood ?? []).filter((each) => each[`${scan}_sum_logprob`] !== undefined);
@@ -147,7 +146,7 @@ function quoted(text: string | undefined): string {
   return JSON.stringify(text !== undefined && text.length > 30 ? `${text.slice(0, 30)}...` : text);
 }
 
-/** The tokens of the reference; where its two most probable ones are too close for the backend, near ties. */
+/** The tokens of the reference; where its two most probable tokens are too close for the backend, a near tie. */
 function greedyCase(greedy: Greedy, index: number, scan: Scan, checkpoint: LanguageCheckpoint): ProgramCase {
   const { prompt, prompt_ids } = greedy;
   const expected = greedy[`${scan}_ids`] as number[];
@@ -155,7 +154,7 @@ function greedyCase(greedy: Greedy, index: number, scan: Scan, checkpoint: Langu
   return program('greedy text', `${index} ${quoted(prompt)}`, scan, ({ tolerance }) =>
     checkpoint.useModel(scan, async (model) => {
       const atEnd = expected[expected.length - 1] === model.metadata.tokens.endOfText;
-      // At the end of the text it stops by itself.
+      // At an end-of-text token it stops by itself.
       const stream = model.stream(model.tokenizer ? prompt : prompt_ids, {
         maxTokens: expected.length + (atEnd ? 1 : 0),
       });
@@ -246,7 +245,7 @@ function scoresCase(
   );
 }
 
-/** Several requests in one batch, padded at their ends, under the least of their prompt lengths. */
+/** Several requests in one batch, padded at the end, with the minimum of their prompt lengths. */
 function paddedCase(
   { loglikelihood = [] }: Texts,
   { rows: expected, context_len_used, padded_length, pad_id }: NonNullable<Texts['loglikelihood_batched']>,

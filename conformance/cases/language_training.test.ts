@@ -1,4 +1,4 @@
-/** Fine-tuning of the language model against the reference, and mistakes in it that have to be noticed. */
+/** Fine-tuning of the language model against the reference, and mistakes in it that must be detected. */
 import { readFileSync } from 'node:fs';
 import {
   add,
@@ -37,7 +37,7 @@ async function runs(): Promise<LanguageRun[]> {
   return languageRuns(await readCaseFile(await source.open(SFT), SFT), { source, paths, use: () => {} });
 }
 
-// On cpu, where a pass takes a second, the suite follows them.
+// On cpu, where a pass takes a second; the suite runs them.
 t.test('the first step on wasm', async (t) => {
   const { leaked } = await onBackend('wasm', async () => {
     for (const run of await runs()) {
@@ -50,7 +50,7 @@ t.test('the first step on wasm', async (t) => {
   t.equal(leaked, 0, 'no tensor is left behind');
 });
 
-/** The reference with one thing changed; in as many steps as it takes to show. */
+/** The reference with one change, for as many steps as it takes to detect it. */
 const MISTAKES: Readonly<
   Record<
     string,
@@ -98,7 +98,7 @@ const isLong = process.env.GROOTVL_LONG === '1';
 t.test('mistakes are noticed', async (t) => {
   const context = { tolerance: 'float32', backend: 'wasm' } as const;
   await onBackend('wasm', async () => {
-    // The adapter's run has all mistakes; those of the other are the same ones.
+    // The adapter's run covers all mistakes; the other run has the same ones.
     for (const run of (await runs()).filter(({ kind }) => isLong || kind === 'lora')) {
       for (const [name, { only, steps = 1, trees = 'pinned', recipe }] of Object.entries(MISTAKES)) {
         if (only && only !== run.kind) continue;
@@ -113,7 +113,7 @@ t.test('mistakes are noticed', async (t) => {
   });
 });
 
-/** Runs with a kernel of the scan's gradients that gives none to the decays. */
+/** Runs with a kernel of scan gradients that omits those of the decays. */
 async function withoutDecayGradients(body: () => Promise<void>): Promise<void> {
   const right = getKernel('TreeScanGradient', 'wasm');
   unregisterKernel(right.kernelName, right.backendName);

@@ -1,4 +1,4 @@
-/** Files of fine-tuning: a language model of which everything is trained, or a LoRA adapter alone, step by step. */
+/** Fine-tuning files: a language model trained in full, or only a LoRA adapter, step by step. */
 import { dispose, type NamedTensorMap, scalar, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import type { Adapter } from '../../plugin/models/adapter.js';
 import type { GrootL } from '../../plugin/models/grootl.js';
@@ -35,14 +35,14 @@ import { checkpointNamed, type LanguageCheckpoint } from './language_checkpoint.
 const KINDS = ['full', 'lora'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** The model that runs start from. */
+/** The initial model of all runs. */
 const START = 'grootl_tiny';
-/** What the adapter's products are multiplied by. */
+/** Factor of the adapter's products. */
 const SCALING = 2;
-/** What PEFT puts before names, and the ends of those of an adapter's matrices. */
+/** PEFT's prefix and the suffixes of an adapter's matrices. */
 const LOW_RANK = /^base_model\.model\.(.+)\.lora_(embedding_)?A(\.weight)?$/;
 
-/** Steps on backends that are slow: emulated ones, and shaders in software. */
+/** Number of steps on slow backends: emulated ones, and software renderers. */
 const FEW_STEPS = 3;
 
 interface RunBounds {
@@ -53,22 +53,22 @@ interface RunBounds {
   readonly logits_after: number;
 }
 
-/** What is trained: all of a model, or an adapter. */
+/** The trained object: a whole model, or an adapter. */
 export type Learner = Trainable<GrootL> | LoraAdapter;
 
-/** What a run is done with, apart from its data. A wrong one differs in one point. */
+/** The parameters of a run except its data. A wrong recipe differs in one of them. */
 export interface LanguageRecipe {
   readonly clip: number;
   readonly epsilon: number;
-  /** What the adapter's products are multiplied by. */
+  /** Factor of the adapter's products. */
   readonly scaling: number;
   /** The prompt length of a text. */
   readonly promptLength: (example: TextExample) => number;
-  /** The weights of the texts of a step, by how many tokens are learnt of each. */
+  /** The weights of the texts in a step, by the number of trained tokens of each. */
   readonly weights: (learnt: readonly number[]) => number[];
-  /** What is fed: a text, and its tokens and labels with padding behind it. */
+  /** The text that is fed, given the text and its padded version. */
   readonly fed: (example: TextExample, padded: TextExample) => TextExample;
-  /** The parent of each vertex, -1 at the root, in place of the reference's. */
+  /** The parent of each vertex, -1 for the root, replacing the reference's. */
   readonly parents: (parents: Int32Array) => Int32Array;
   readonly logits: (learner: Learner, inputs: NamedTensorMap) => Tensor;
 }
@@ -84,7 +84,7 @@ export const RIGHT_RECIPE: LanguageRecipe = {
   logits: (learner, inputs) => learner.forward(inputs),
 };
 
-/** A run as its file has it. */
+/** A run as stored in its file. */
 export interface LanguageRun {
   readonly name: string;
   readonly kind: Kind;
@@ -112,7 +112,7 @@ export async function languageTrainingCases(file: CaseFile, folder: CaseFolder):
   return [skippedCase(file.name, 'GrootL training', reason)];
 }
 
-/** The runs of a file, none where the model that they start from is not there. */
+/** The runs in a file; empty if their initial model is missing. */
 export async function languageRuns(file: CaseFile, folder: CaseFolder): Promise<LanguageRun[]> {
   const checkpoint = await checkpointNamed(START, folder);
   if (!checkpoint) return [];
@@ -125,10 +125,10 @@ export async function languageRuns(file: CaseFile, folder: CaseFolder): Promise<
 }
 
 /**
- * Trains as a file says and compares with it. No tree of these runs is near a tie: with trees of its own a run keeps to the
- * same bounds.
- * @param most steps that are done, and
- * @param recipe another one, for the mutation check
+ * Trains as the file specifies and compares with it. No tree of these runs is near a tie: with its own trees, a run has to
+ * satisfy the same bounds.
+ * @param most maximum number of steps
+ * @param recipe a wrong one, for the mutation check
  */
 export function followRun(
   run: LanguageRun,
@@ -199,10 +199,10 @@ function learnerOf(model: GrootL, { kind, file }: LanguageRun, { scaling }: Lang
 }
 
 interface Step {
-  /** Of each text. */
+  /** For each text. */
   readonly losses: number[];
   readonly loss: number;
-  /** Of the gradients, before they are clipped. */
+  /** Of the gradients, before clipping. */
   readonly norm: number;
 }
 
@@ -242,7 +242,7 @@ async function trainingStep(
   return { losses, loss: losses.reduce((sum, loss, row) => sum + weights[row] * loss, 0), norm: given };
 }
 
-/** A text of a step, as it is and with the padding that the file has behind it. */
+/** A text in a step, without and with the padding that it has in the file. */
 interface PaddedText {
   readonly text: TextExample;
   readonly padded: TextExample;
@@ -257,7 +257,7 @@ function textsOf({ file }: LanguageRun, step: number): PaddedText[] {
   });
 }
 
-/** @param parents [layers, L] of the reference's trees, or none for the run's own */
+/** @param parents [layers, L] of the reference's trees, or undefined for the run's own */
 function inputsOf(
   { text, padded }: PaddedText,
   recipe: LanguageRecipe,
@@ -303,7 +303,7 @@ async function valuesOf({ parameters }: Learner): Promise<Values> {
   return values;
 }
 
-/** What the file has of the parameters after so many updates. */
+/** The parameters in the file after the given number of updates. */
 function statesAfter({ file, kind }: LanguageRun, updates: string): Values {
   const prefix = `${kind}.after_${updates}.`;
   const names = file.names.filter((name) => name.startsWith(prefix));
@@ -312,19 +312,22 @@ function statesAfter({ file, kind }: LanguageRun, updates: string): Values {
   );
 }
 
-/** How far all parameters together are from the reference's, relative to the way from the start; and the furthest value. */
+/**
+ * The distance of all parameters from the reference's, relative to that of the reference from the start; and the largest
+ * difference of a value.
+ */
 function distances(given: Values, start: Values, reference: Values): { travel: number; largest: number } {
   let [squares, way, largest] = [0, 0, 0];
   for (const [name, expected] of reference) {
     const [values, from] = [given.get(name), start.get(name)];
     if (!values || !from) throw new LayoutError(`the file has the parameter ${name}, which is not trained`);
-    // Of large tensors a file has every so-manieth value.
+    // Of large tensors a file has only every n-th value.
     const stride = Math.ceil(values.length / expected.length);
     for (const [i, value] of expected.entries()) {
       const difference = Math.abs(values[i * stride] - value);
       squares += difference ** 2;
       way += (value - from[i * stride]) ** 2;
-      // NaN is the largest of all.
+      // NaN counts as the largest.
       if (!(difference <= largest)) largest = difference;
     }
   }

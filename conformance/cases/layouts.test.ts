@@ -23,7 +23,7 @@ import {
   verdicts,
 } from '../../testing/edited_case_files.js';
 
-/** What engines say when code goes wrong, as opposed to a message that was written for a person. */
+/** Messages of engine errors caused by bugs, as opposed to messages written for users. */
 const RAW =
   /Cannot read prop|is not (a function|iterable|defined)|undefined|NaN|Invalid (typed )?array length|offset is out/;
 
@@ -32,7 +32,7 @@ const RAW =
 const MODEL = 'grootv_tiny_layerscale';
 const checkpoint = new Uint8Array(readFileSync(`${FOLDER}${MODEL}.pth`));
 
-/** The weights of the model, without what `leaveOut` matches, as a safetensors file. */
+/** The weights of the model, without those that match `leaveOut`, as a safetensors file. */
 async function weightsWithout(leaveOut: RegExp): Promise<Uint8Array> {
   const [{ entries }] = stateDicts(await openCheckpoint(bytesSource(checkpoint, 'x.pth')));
   const tensors: SafetensorsTensor[] = [];
@@ -62,7 +62,7 @@ t.test('a backbone without a head: its features are compared, and what is not is
     [{ verdict: 'skip', reason: /has no logits/ }],
   );
   t.notOk(found.find(({ verdict }) => verdict === 'fail'));
-  // And they are really compared.
+  // And they are actually compared.
   const values = floatsOf(file, 'seq_out.32x32.2');
   values[7] += 1e-2;
   const other = replaced(file, floats('seq_out.32x32.2', [2, 2, 2, 32], values));
@@ -130,7 +130,7 @@ t.test('any form of a picture is an input', async (t) => {
     floats('note', [1], [1]),
     integers('crop_box.32x32', [4], [0, 0, 1, 1]),
   );
-  // The original picture beside the crop is no contradiction.
+  // The original image next to the crop is not a contradiction.
   const original = replaced(
     pixels(without(/grad/), 'crop_rgb'),
     integers('rgb.32x32', [1, 9, 9, 3], new Array(243).fill(0)),
@@ -141,7 +141,7 @@ t.test('any form of a picture is an input', async (t) => {
     t.same(verdicts(found), ['pass'], `${name}: ${found.find(({ verdict }) => verdict !== 'pass')?.reason}`);
     t.ok(found.length >= 2, `${name}: ${found.length} cases`);
   }
-  // Rounded to bfloat16 it is another picture: usable, and not the one of the pixels beside it.
+  // Rounded to bfloat16 it is a different image: usable, but inconsistent with the pixels in the file.
   const rounded = await results({
     'a.safetensors': encoded(replaced(without(/grad/), half('input.32x32'))),
     [`${MODEL}.pth`]: checkpoint,
@@ -334,7 +334,7 @@ t.test(
     for (const kind of kinds) {
       const isModel = kind === `${MODEL}_expected`;
       const file = isModel ? without(/grad\.|48x80/) : fixture(kind);
-      // Converting a model takes its time: one tensor of each sort.
+      // Converting a model takes time: only one tensor of each kind.
       const names = [...file.tensors.keys()].filter(
         (name) => !isModel || !/levels\.[1-9]|seq_out.*[1-9]$/.test(name),
       );

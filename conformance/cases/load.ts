@@ -1,4 +1,4 @@
-/** Case files to cases. Every kind is told by the tensors that it holds; the ending alone says nothing. */
+/** Loads case files as cases. Every kind is recognised by its tensors; the file extension is not sufficient. */
 import { type ConformanceCase, programCase, skippedCase } from '../case.js';
 import { type CaseSource, stem } from '../source.js';
 import { fail } from '../verdict.js';
@@ -60,7 +60,7 @@ import { isTreeScanFile, treeScanFileCases } from './tree_scan_file.js';
 import { isTreeSsmFile, treeSsmFileCases } from './tree_ssm_file.js';
 import { isUisMambaFile, uisMambaFileCases } from './uis_mamba_file.js';
 
-/** What a kind of file is, and how it becomes cases. A new kind is a file beside this one and a line here. */
+/** A kind of file, and how to create its cases. To add a kind, add a file in this folder and a line here. */
 interface FileKind {
   readonly is: (file: CaseFile, folder: CaseFolder) => boolean;
   readonly cases: (file: CaseFile, folder: CaseFolder) => ConformanceCase[] | Promise<ConformanceCase[]>;
@@ -100,14 +100,14 @@ const KINDS: readonly FileKind[] = [
 
 const CHECKPOINT = /\.(pth|pt|bin|ckpt)$/i;
 
-/** Whether a file of this name can hold cases or weights. (JSON documents go with such files.) */
+/** Whether a file of this name can hold cases or weights. (JSON documents only accompany such files.) */
 export function isCasePath(path: string): boolean {
   return /\.safetensors$/i.test(path) || CHECKPOINT.test(path);
 }
 
 /**
- * Reads every case file of a source. A file that is no case, or a broken one, becomes a skipped or failing case with
- * the reason; other files (other JSON, text, images) are not mentioned.
+ * Reads every case file of a source. Files that are not cases are skipped and broken ones fail, with the reason; other files
+ * (other JSON, text, images) are not mentioned.
  */
 export async function loadCases(source: CaseSource): Promise<ConformanceCase[]> {
   const paths = [...(await source.list())].sort();
@@ -118,7 +118,7 @@ export async function loadCases(source: CaseSource): Promise<ConformanceCase[]> 
   for (const path of paths) {
     try {
       if (path.endsWith('/')) {
-        await source.open(path); // a folder that could not be listed: the error says why
+        await source.open(path); // a folder that could not be listed: opening it gives the reason
       } else if (/\.safetensors$/i.test(path)) {
         const file = await readCaseFile(await source.open(path), path);
         const kind = KINDS.find(({ is }) => is(file, folder));
@@ -135,16 +135,16 @@ export async function loadCases(source: CaseSource): Promise<ConformanceCase[]> 
       cases.push(unusable(path, error as Error));
     }
   }
-  // Only now it is known which of them belong to a model.
+  // Only now is it known which of them belong to a model.
   for (const [path, reason] of unknown) if (!used.has(path)) cases.push(skipped(path, reason));
   return cases;
 }
 
-/** A layout without a case is skipped; a file that is damaged, contradicts itself or cannot be read fails. */
+/** An unusable layout is skipped; a file that is damaged, inconsistent or unreadable fails. */
 function unusable(path: string, error: Error): ConformanceCase {
   const reason = error.message.split('\n')[0];
   if (error instanceof LayoutError) return skipped(path, reason);
-  // What a reader of a kind of file did not foresee.
+  // An error that the reader of this kind of file does not handle.
   const isRaw = error instanceof TypeError || error instanceof RangeError;
   const said = isRaw ? `${path} is laid out otherwise than the names of its tensors say` : reason;
   return programCase(stem(path) || path, 'File', async () => fail(said));

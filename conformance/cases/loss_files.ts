@@ -1,4 +1,4 @@
-/** `tree_energy_loss_*` and `box_levelset_*` files: losses along trees, every step and gradient of them. */
+/** `tree_energy_loss_*` and `box_levelset_*` files: losses along trees, with all their steps and gradients. */
 import { add, mean, type Tensor, tile } from '@tensorflow/tfjs-core';
 import { type GridTreeOptions, gridTree } from '../../plugin/filters/grid_tree.js';
 import { levelSetLossSteps } from '../../plugin/filters/level_set_loss.js';
@@ -89,7 +89,7 @@ export function levelSetFileCases(file: CaseFile): ConformanceCase[] {
   };
   const [instances, ...grid] = inputs.maskLogits.shape as [number, number, number];
   const options: GridTreeOptions = { metric: 'euclidean', mapping: 'plus_one' };
-  // A tree for each instance, though all are of one picture.
+  // One tree per instance, although all belong to the same image.
   const forEach = (map: Tensor) => (map.shape[0] === instances ? map : tile(map, [instances, 1, 1, 1]));
   return compositionCases({
     file,

@@ -1,4 +1,4 @@
-/** The trained digit model: many images, two sets of weights, trees of the first few images. */
+/** The trained digit model: many images, two sets of weights, trees of the first images. */
 import type { ConvertOptions } from '../../converters/convert.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { pinnedModelBound, UNEXPLAINED_DRIFT, UNKNOWN_TREES_MEDIAN } from '../bounds.js';
@@ -54,8 +54,8 @@ export function digitCases(
 }
 
 /**
- * Images whose reference trees are not known. Half of them must agree to 1e-3 and all in their class; what drifts
- * further than a flip of one light edge does must be explained by near ties, image by image.
+ * Images whose reference trees are unknown. Half of them must agree within 1e-3, and all in their class; a difference larger than
+ * the flip of a light edge must be explained by near ties, image by image.
  */
 function unknownTreesCase(
   name: string,

@@ -1,4 +1,4 @@
-/** Files of expected values of whole models: finds the checkpoint, and makes the cases of each input in the file. */
+/** Files of expected values of whole models: finds the checkpoint, and creates the cases of each input in the file. */
 import type { ConvertOptions } from '../../converters/convert.js';
 import type { StemStride } from '../../plugin/models/grootv_metadata.js';
 import { DISTINCT_TREES } from '../bounds.js';
@@ -22,20 +22,19 @@ import { type ExpectedNode, ownTreesCase, pinnedTreesCase } from './model_trees.
 import { CheckpointUnderTest } from './model_under_test.js';
 import { quantizedGrootVCase } from './quantized_model.js';
 
-/** A value of the model, or of the same weights behind a stem of another stride. */
+/** A value of the model, or of the same weights with a stem of another stride. */
 interface Expected {
   readonly node: string;
   readonly tag: string;
   readonly stemStride?: StemStride;
 }
 
-/** A map of the last level, whichever that is. */
+/** The feature map of the last level. */
 const LAST_LEVEL = 'features';
 
 /**
- * The node and the input to which a tensor belongs: `logits.<tag>[.stride<n>]`, `pooled.<tag>`, `seq_out.<tag>.<level>`
- * (channels last), `features.<tag>.<level>` or, of the last level, `features.<tag>` (channels first). Files with a single
- * input may leave out the tag.
+ * The node and the input of a tensor: `logits.<tag>[.stride<n>]`, `pooled.<tag>`, `seq_out.<tag>.<level>` (channels-last),
+ * `features.<tag>.<level>` or, for the last level, `features.<tag>` (channels-first). Files with a single input may omit the tag.
  */
 function expectedNode(name: string): Expected | undefined {
   const [, whole, tag = '', stride] =
@@ -47,7 +46,7 @@ function expectedNode(name: string): Expected | undefined {
   return last === undefined ? undefined : { node: LAST_LEVEL, tag: last };
 }
 
-/** Inputs of which a file has expected values, and the strides of the stem that these belong to. */
+/** Inputs with expected values in a file, and the strides of the stem that these belong to. */
 function inputsOf(file: CaseFile): Pick<Expected, 'tag' | 'stemStride'>[] {
   const usual = stemStrideOf(file);
   const found = new Map<string, Pick<Expected, 'tag' | 'stemStride'>>();
@@ -60,7 +59,7 @@ function inputsOf(file: CaseFile): Pick<Expected, 'tag' | 'stemStride'>[] {
   return [...found.values()];
 }
 
-/** The stride of the stem that the metadata tell. */
+/** The stride of the stem according to the metadata. */
 function stemStrideOf(file: CaseFile): StemStride | undefined {
   const stride = Number(file.metadata.get('stem_stride'));
   return stride === 1 || stride === 2 ? stride : undefined;
@@ -78,7 +77,7 @@ export function modelFileCases(file: CaseFile, folder: CaseFolder): ConformanceC
   }
   return checkpoints.flatMap((path, i) => {
     folder.use(path);
-    // Several checkpoints may share a file: they hold the same weights in other containers.
+    // Several checkpoints may share a file: they hold the same weights in different containers.
     const name = checkpoints.length > 1 ? `${file.name} of ${stem(path)}` : file.name;
     const open = (options?: ConvertOptions) => new CheckpointUnderTest(folder.source, path, options);
     if (file.has('logits_model')) return digitCases(file, name, open);
@@ -98,7 +97,7 @@ export function modelFileCases(file: CaseFile, folder: CaseFolder): ConformanceC
           isFirst && new CheckpointUnderTest(folder.source, path, { stemStride, quantize: 'int8' });
         return inputCases(file, label, input, checkpoint, i === 0, int8);
       } catch (error) {
-        // The other inputs of the file may be laid out as expected.
+        // The other inputs in the file may be valid.
         if (error instanceof LayoutError) return [skipped(label, error.message)];
         throw error;
       }
@@ -111,7 +110,7 @@ function skipped(name: string, reason: string): SkippedCase {
   return skippedCase(name, 'GrootV', reason);
 }
 
-/** Checkpoints that the metadata name, or the one of the same name; beside the file, else the only one of that name. */
+/** Checkpoints named in the metadata, or the one of the same name, in the same folder or else the only one of that name. */
 export function checkpointsOf(file: CaseFile, { paths }: CaseFolder): string[] {
   const directory = file.path.slice(0, file.path.lastIndexOf('/') + 1);
   const named = [...file.metadata.values()].flatMap(
@@ -128,7 +127,7 @@ export function checkpointsOf(file: CaseFile, { paths }: CaseFolder): string[] {
   });
 }
 
-/** Expected values of one input. @throws {LayoutError} */
+/** Expected values for one input. @throws {LayoutError} */
 function expectedOf(
   file: CaseFile,
   { tag, stemStride }: Pick<Expected, 'tag' | 'stemStride'>,
@@ -157,13 +156,13 @@ function expectedOf(
     const tensor = file.floats(name, isMap ? 4 : 2);
     found.push([node, name.startsWith('features.') ? channelsLast(tensor) : tensor]);
   }
-  // Logits first: they are what the other values lead to.
+  // Logits first: the other values are their intermediates.
   return found.sort(([a], [b]) => Number(b === 'logits') - Number(a === 'logits'));
 }
 
 /**
- * The cases of one input of the file: its expected values, `trees.<tag>.*`, and gradients.
- * @param int8 the checkpoint over weights of 8 bits, for the input that is run with these
+ * The cases of one input of the file: expected values, `trees.<tag>.*`, and gradients.
+ * @param int8 the checkpoint with 8-bit weights, for the input that is run with them
  * @throws {LayoutError}
  */
 function inputCases(
@@ -178,7 +177,7 @@ function inputCases(
   const expected = expectedOf(file, of);
   const { input, image, problem } = imageInput(file, tag);
   const isUsual = stemStride === stemStrideOf(file);
-  // Trees are those of the stem that the metadata tell.
+  // Trees belong to the stem that the metadata specify.
   const trees = isUsual ? blockTrees(file, `${tagged('trees', tag)}.`) : NO_TREES;
   const distinct = treeMargin(file, isUsual ? tag : `${tag}.stride${stemStride}`) > DISTINCT_TREES;
   const common = { name, checkpoint, input, expected, trees, problem, distinct };
@@ -211,7 +210,7 @@ function inputCases(
 
 const NO_TREES: BlockTrees = { trees: [], edgeWeights: [] };
 
-/** How far the trees of an input are from others, where the metadata tell: the least of all blocks. */
+/** Distance of an input's trees from near ties according to the metadata: the minimum over all blocks. */
 function treeMargin(file: CaseFile, tag: string): number {
   const { [tag]: margins } = metadataOf<Record<string, unknown>>(file, 'margins');
   if (typeof margins === 'number') return margins;

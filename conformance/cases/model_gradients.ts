@@ -1,4 +1,4 @@
-/** Gradients of a whole model in its input and its parameters, with the trees pinned. */
+/** Gradients of a whole model with respect to its input and parameters, with pinned trees. */
 
 import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
 import { NotSupported } from '../backend.js';
@@ -14,9 +14,9 @@ export interface ModelGradientSource {
   /** [N, H, W, 3], normalised. */
   readonly input: CaseTensor;
   readonly trees: readonly BatchOfTrees[];
-  /** The node of which there are gradients, such as `logits`. */
+  /** The node that is differentiated, such as `logits`. */
   readonly of: string;
-  /** The gradient in that node, which may depend on its value. */
+  /** The gradient with respect to that node, which may depend on its value. */
   readonly upstream: (value: CaseTensor) => CaseTensor;
   readonly loss?: number;
   readonly lossOf?: (logits: CaseTensor) => number;
@@ -28,7 +28,8 @@ export interface ModelGradientSource {
 
 export function modelGradientCase(source: ModelGradientSource): ProgramCase {
   const { name, checkpoint, input, trees, of, upstream, loss, lossOf, inputGradient } = source;
-  // Gradients that are zero throughout were never computed: the bias of the head sums what comes in, which is not.
+  // Gradients that are zero everywhere were not computed: the gradient of the head's bias is a sum of the upstream gradient,
+  // which is not zero.
   const stored = new Map(
     [...source.parameters].filter(([, { values }]) => values.some((value) => value !== 0)),
   );

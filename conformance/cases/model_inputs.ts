@@ -1,18 +1,18 @@
-/** Images of model files as the networks take them, and reference trees as their blocks take them. */
+/** Inputs of model files in the form that networks take, and reference trees in the form that blocks take. */
 
 import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
 import { type CaseTensor, float32 } from '../case.js';
 import { type CaseFile, channelsLast, LayoutError, reshaped } from './case_file.js';
 import { contradiction, treesOfParentIds } from './tree_cases.js';
 
-/** Mean and deviation of ImageNet's training images, RGB, as the reference takes them out. */
+/** Mean and deviation of ImageNet's training images, RGB, as in the reference. */
 const MEAN = [0.485, 0.456, 0.406];
 const DEVIATION = [0.229, 0.224, 0.225];
 
 /** The side to which the digits of the reference model are resized. */
 const DIGIT_SIZE = 64;
 
-/** [N, H, W, 3] of values 0..255, mean and deviation taken out. */
+/** Normalises [N, H, W, 3] with values 0..255 by mean and deviation. */
 export function normalizedImage(rgb: CaseTensor): CaseTensor {
   return float32(
     rgb.shape,
@@ -20,7 +20,7 @@ export function normalizedImage(rgb: CaseTensor): CaseTensor {
   );
 }
 
-/** [N, h, w] digits, 0..255, resized to a square with half-pixel centres, as three equal channels, normalised. */
+/** Digits [N, h, w], 0..255, resized to a square with half-pixel centres, as three equal channels, normalised. */
 export function normalizedDigits(digits: CaseTensor): CaseTensor {
   const [count, height, width] = digits.shape;
   const taps = (size: number) =>
@@ -47,14 +47,14 @@ export function normalizedDigits(digits: CaseTensor): CaseTensor {
   return image;
 }
 
-/** The reference's tree of every block for one input: blocks are counted over the whole network. */
+/** The reference's tree of every block for one input; blocks are counted over the whole network. */
 export interface BlockTrees {
   readonly trees: readonly BatchOfTrees[];
-  /** exp(-cos) of every edge, [B, E], where the file has it. */
+  /** exp(-cos) of every edge, [B, E], if the file has it. */
   readonly edgeWeights: readonly (CaseTensor | undefined)[];
 }
 
-/** Tensors `<prefix>levels.<i>.blocks.<j>.parent` in the order of the network. */
+/** Tensors `<prefix>levels.<i>.blocks.<j>.parent` in network order. */
 export function blockTrees(file: CaseFile, prefix: string): BlockTrees {
   const found = file.names.flatMap((name) => {
     const match = name.startsWith(prefix)
@@ -72,7 +72,7 @@ export function blockTrees(file: CaseFile, prefix: string): BlockTrees {
   };
 }
 
-/** Images [N, C, H, W] or [N, H, W, C], or one without N, as [N, H, W, C]. @throws {LayoutError} */
+/** Images [N, C, H, W] or [N, H, W, C], or a single one without N, as [N, H, W, C]. @throws {LayoutError} */
 export function imageOf(path: string, name: string, tensor: CaseTensor, channels = 3): CaseTensor {
   const batch = tensor.shape.length === 3 ? reshaped(tensor, [1, ...tensor.shape]) : tensor;
   const [, first, , last] = batch.shape;
@@ -83,30 +83,30 @@ export function imageOf(path: string, name: string, tensor: CaseTensor, channels
   );
 }
 
-/** Tensors `<name>.<tag>` that hold pixels of 0 to 255; a picture as the network takes it stands before its original. */
+/** Tensors `<name>.<tag>` with pixels 0..255; preprocessed images come before their originals. */
 const PIXELS = ['crop_rgb', 'resized_rgb', 'rgb', 'image'];
 
-/** An input of a model, as a file has it. */
+/** An input of a model, as stored in a file. */
 export interface ImageInput {
-  /** [N, H, W, 3], mean and deviation taken out. */
+  /** [N, H, W, 3], normalised. */
   readonly input: CaseTensor;
-  /** The same as pixels of 0 to 255, where the file has them. */
+  /** The same as pixels 0..255, if the file has them. */
   readonly image?: CaseTensor;
-  /** Set when the two are not the same picture. */
+  /** Set if the two are different images. */
   readonly problem?: string;
 }
 
-/** A tensor `<name>.<tag>`, or just `<name>` in a file whose only input has no tag. */
+/** A tensor `<name>.<tag>`, or `<name>` in a file whose only input has no tag. */
 export function tagged(name: string, tag: string): string {
   return tag === '' ? name : `${name}.${tag}`;
 }
 
-/** Whether a file has something to feed for a tag. */
+/** Whether a file has an input for a tag. */
 export function hasInput(file: CaseFile, tag: string): boolean {
   return ['input', ...PIXELS].some((name) => file.has(tagged(name, tag)));
 }
 
-/** `input.<tag>`, else the pixels from which it is made. @throws {LayoutError} when the file has neither */
+/** `input.<tag>`, or else computed from the pixels. @throws {LayoutError} if the file has neither */
 export function imageInput(file: CaseFile, tag: string): ImageInput {
   const channels = Number(file.metadata.get('in_channels') ?? 3);
   const read = (name: string, tensor: (name: string) => CaseTensor) =>
@@ -124,7 +124,7 @@ export function imageInput(file: CaseFile, tag: string): ImageInput {
     );
   }
   const input = read(name, file.input);
-  // Pixels of another size are those from before the picture was resized, cropped or padded.
+  // Pixels of another size are those before the image was resized, cropped or padded.
   const image = pixels.find(({ shape }) => shape.join() === input.shape.join());
   const problem =
     image &&

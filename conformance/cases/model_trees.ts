@@ -1,4 +1,4 @@
-/** Whole models: with the reference's trees, which tells rounding apart from flips, and with their own. */
+/** Whole models: with the reference's trees, which separates rounding from flips, and with their own. */
 
 import type { ToleranceClass } from '../../plugin/backends.js';
 import { edgeWeights } from '../../plugin/ops/edge_dissimilarity.spec.js';
@@ -25,15 +25,15 @@ export interface ModelSource {
   readonly checkpoint: CheckpointUnderTest;
   /** [N, H, W, 3], normalised. */
   readonly input: CaseTensor;
-  /** Logits first, where there are some. */
+  /** Logits first, if there are any. */
   readonly expected: readonly ExpectedNode[];
   readonly trees: BlockTrees;
   readonly problem?: string;
-  /** Whether the file says that no tree of this input is near another: then rounding changes none. */
+  /** Whether, according to the file, no tree of this input is near a tie: rounding then changes none. */
   readonly distinct?: boolean;
 }
 
-/** Everything that rounding alone may change, within tight bounds; and the tree that each block would have chosen. */
+/** Everything that only rounding may change, within tight bounds; and the tree that each block would have chosen. */
 export function pinnedTreesCase(source: ModelSource): ProgramCase {
   const { name, checkpoint, input, expected, trees, problem } = source;
   return programCase(name, 'GrootV, trees pinned', ({ tolerance }) =>
@@ -58,7 +58,7 @@ export function pinnedTreesCase(source: ModelSource): ProgramCase {
     }),
   );
 
-  /** Each block sees the reference's features up to rounding, so its tree can differ by near ties only. */
+  /** Each block gets the reference's features up to rounding, so its tree may only differ by near ties. */
   function blockJudgements(model: ModelUnderTest, result: (node: string) => CaseTensor): Judgement[] {
     return trees.trees.flatMap(({ trees: expected }, i) => {
       const edges = model.edgesOf(i, input.shape);
@@ -81,8 +81,8 @@ export function pinnedTreesCase(source: ModelSource): ProgramCase {
 }
 
 /**
- * The expected values that the model has nodes for: a bare backbone has no logits.
- * @throws {NotSupported} when there are none
+ * The expected values for which the model has nodes: a backbone has no logits.
+ * @throws {NotSupported} if there are none
  */
 function comparable(
   model: ModelUnderTest,
@@ -98,7 +98,7 @@ function comparable(
   };
 }
 
-/** What a pass leaves out is said. */
+/** Adds a note about what a passed case does not cover. */
 function noted(judgement: Judgement, note: string): Judgement {
   return judgement.verdict === 'pass' && note !== '' ? { ...judgement, reason: note } : judgement;
 }
@@ -107,12 +107,12 @@ export function pinnedBound(node: string, tolerance: ToleranceClass): Bound {
   return node === 'logits' ? pinnedModelBound(tolerance) : layerBound(tolerance);
 }
 
-/** The nodes from which a block's tree is judged: the features too, where a converted model keeps them apart. */
+/** The nodes needed to judge a block's tree: also the features, if a converted model has a node for them. */
 function weightNodes(model: ModelUnderTest, block: number): string[] {
   return [`blocks_${block}/edge_weights`, `blocks_${block}/x`].filter((node) => model.has(node));
 }
 
-/** Weights of a block's edges, image by image: in float64 from its features, else as the model has them. */
+/** Weights of a block's edges, image by image: in float64 from its features, or else the model's own. */
 export function exactWeights(
   model: ModelUnderTest,
   block: number,
@@ -124,13 +124,13 @@ export function exactWeights(
   return itemsOf(features).map((row) => edgeWeights(row, edges, features.shape[2], 'cosine'));
 }
 
-/** The reference's tree may be this far from minimal by our features: they carry rounding of all blocks before. */
+/** How far the reference's tree may be from minimal by our features, which include the rounding of all previous blocks. */
 const REFERENCE_TIE = 1e-5;
 
 /**
- * The model as users run it. Trees must be the minimum of the model's own weights. Images whose trees are all the
- * reference's are held to rounding; the others to what a flip may do, and to the reference's class. Of a model without
- * logits the other values are compared.
+ * The model as users run it. Trees must be the minimum of the model's own weights. Images whose trees all equal the reference's
+ * are compared within rounding; the others within the effect of a flip, and by class. For a model without logits the other values
+ * are compared.
  */
 export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor }): ProgramCase {
   const { name, checkpoint, input, image, expected, trees, problem, distinct } = source;
@@ -150,7 +150,8 @@ export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor
       return combine(
         items.flatMap((tree, b) => {
           if (tree.verdict === 'fail') return tree;
-          // Without trees in the file nothing tells a flip from an error: the wider bound applies, unless there can be none.
+          // Without trees in the file, nothing distinguishes a flip from an error: the wider bound applies, unless flips are
+          // impossible.
           const hasTrees = trees.trees.length > 0;
           const same = tree.verdict === 'pass' && (hasTrees || (distinct && tolerance === 'float32'));
           return compared.map(([node, expected], i) => {
@@ -177,7 +178,7 @@ export function ownTreesCase(source: ModelSource & { readonly image?: CaseTensor
   );
 }
 
-/** Maps under other trees: a flip changes single pixels by any amount, so all of them together are held to the bound. */
+/** Compares maps with different trees: a flip changes single pixels by any amount, so the bound applies to the norm over all. */
 export function judgeNorm(comparison: Comparison): Judgement {
   const judgement = judge([{ ...comparison, bound: UNBOUNDED }]);
   const { normwise } = judgement.figures!;
@@ -216,7 +217,7 @@ async function runWithTrees(
       if (own.join() !== kruskal(weights[b], edges, numVertices).join()) {
         items[b] = fail(`${what}: its tree is not the minimum of its weights`);
       }
-      // After the first flip the features are others, and so may the trees be.
+      // After the first flip the features differ, and so may the later trees.
       if (items[b].verdict !== 'pass') continue;
       const expected = indicesOf(pairsOf(reference.trees[i].trees[b]), edges);
       if (own.join() === expected.join()) continue;
@@ -226,7 +227,7 @@ async function runWithTrees(
   return { given: values.map(result), items };
 }
 
-/** The same largest entry, unless the expected one leads by less than `gap`. */
+/** Whether the largest entry is the same, unless the expected one leads by less than `gap`. */
 export function sameClass(given: ArrayLike<number>, expected: ArrayLike<number>, gap: number): boolean {
   const [best] = descending(given);
   const [first] = descending(expected);

@@ -11,7 +11,7 @@ import type { CaseTensor } from '../case.js';
 import type { CaseSource } from '../source.js';
 import { type Feeds, GraphUnderTest } from './graph_under_test.js';
 
-/** Converts once, however many backends run it. */
+/** Converted once for all backends. */
 export class CheckpointUnderTest {
   private artifacts: Promise<io.ModelArtifacts> | undefined;
 
@@ -22,8 +22,9 @@ export class CheckpointUnderTest {
   ) {}
 
   /**
-   * Loads the model on the current backend, calls back and disposes it.
-   * @throws {NotSupported} when it is a model that the converter does not know; {Error} when its file is damaged
+   * Loads the model on the current backend, passes it to `body` and disposes of it.
+   * @throws {NotSupported} if the converter does not support the model
+   * @throws {Error} if its file is damaged
    */
   async use<T>(body: (model: ModelUnderTest) => Promise<T>): Promise<T> {
     this.artifacts ??= this.convert();
@@ -59,7 +60,7 @@ export function treeFeeds(trees: readonly BatchOfTrees[]): Feeds {
   );
 }
 
-/** Kernels of tfjs that the gradients of convolutions need; not every backend of tfjs has them. */
+/** Kernels that gradients of convolutions need; not every tfjs backend has them. */
 const GRADIENT_KERNELS = [
   'Conv2DBackpropInput',
   'Conv2DBackpropFilter',
@@ -81,7 +82,7 @@ export class ModelUnderTest extends GraphUnderTest {
     this.depths = metadata?.architecture.depths ?? [];
   }
 
-  /** Blocks of all levels. */
+  /** Number of blocks in all levels. */
   get blocks(): number {
     return this.depths.reduce((total, depth) => total + depth, 0);
   }
@@ -91,7 +92,7 @@ export class ModelUnderTest extends GraphUnderTest {
     return Int32Array.from(gridEdges(...this.gridOf(block, image)));
   }
 
-  /** @throws {NotSupported} unless trees are of as many blocks and vertices as the model has */
+  /** @throws {NotSupported} if the number of blocks or vertices differs from the model's */
   checkTrees(trees: readonly BatchOfTrees[], image: readonly number[]): void {
     if (trees.length > this.blocks) {
       throw new NotSupported(`the file has trees of ${trees.length} blocks, the model ${this.blocks} blocks`);
@@ -113,7 +114,7 @@ export class ModelUnderTest extends GraphUnderTest {
     return [gridSize(height, level, this.stemStride), gridSize(width, level, this.stemStride)];
   }
 
-  /** Gradients of sum(dy * node `of`) in the node `normalized` and in named weights, in the layout of the weights. */
+  /** Gradients of sum(dy * node `of`) with respect to the node `normalized` and named weights, in the layout of the weights. */
   async gradients(
     of: string,
     feeds: Feeds,
@@ -121,7 +122,7 @@ export class ModelUnderTest extends GraphUnderTest {
     weights: readonly string[],
   ): Promise<{ image: CaseTensor; weights: ReadonlyMap<string, CaseTensor> }> {
     for (const kernel of GRADIENT_KERNELS) {
-      // Asked for before: tfjs would leave the whole tape behind when it finds out half-way.
+      // Checked in advance: tfjs would leak the whole tape if it failed half-way.
       if (!getKernel(kernel, getBackend())) {
         throw new NotSupported(`tfjs has no kernel ${kernel} for its backend '${getBackend()}'`);
       }

@@ -31,7 +31,7 @@ export interface MstSource {
   readonly weights: CaseTensor;
   readonly edges: CaseTensor;
   readonly numVertices: number;
-  /** What files say was chosen, in any order. */
+  /** Chosen edges according to the file, in any order. */
   readonly chosen?: readonly { readonly from: string; readonly index: CaseTensor }[];
   /** [B, V-1, 2] */
   readonly treeEdges?: CaseTensor;
@@ -39,7 +39,7 @@ export interface MstSource {
   readonly totalWeight?: string;
 }
 
-/** A case of the op: exactly the tree that Kruskal's algorithm gives, and what the file says. */
+/** A case of the op: exactly the tree of Kruskal's algorithm, and the file's values. */
 export function mstCase(source: MstSource): OpCase {
   const { name, weights, edges, numVertices, chosen = [], treeEdges, totalWeight } = source;
   if (!(numVertices >= 1 && edges.shape[0] >= numVertices - 1)) {
@@ -90,7 +90,10 @@ export function mstCase(source: MstSource): OpCase {
   }
 }
 
-/** Files of many small graphs, `<name>.pairs`, `<name>.weight`, `<name>.mst_edge_index`: ties are broken by index. */
+/**
+ * Whether a file holds many small graphs, `<name>.pairs`, `<name>.weight`, `<name>.mst_edge_index`, whose ties are broken by
+ * index.
+ */
 export function isTiesFile(file: CaseFile): boolean {
   return graphsOf(file).length > 0;
 }

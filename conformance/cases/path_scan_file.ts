@@ -1,4 +1,4 @@
-/** `op_path_scan_*` files: paths through a grid, the recurrences along them, and the sum of four. */
+/** `op_path_scan_*` files: paths through a grid, the recurrences along them, and the sum over four paths. */
 import { addN, type Tensor, unstack } from '@tensorflow/tfjs-core';
 import { type PathDirection, pathTree } from '../../plugin/ops/path_tree.js';
 import { pathTreeSpec } from '../../plugin/ops/path_tree.spec.js';
@@ -33,7 +33,7 @@ export function pathScanFileCases(file: CaseFile): ConformanceCase[] {
 
 type Grid = readonly [height: number, width: number];
 
-/** What the metadata say of the pixels of x [K, B, V, D]. @throws {LayoutError} when these are others */
+/** The grid in the metadata of the pixels of x [K, B, V, D]. @throws {LayoutError} if the sizes differ */
 function gridOfPaths(file: CaseFile, { shape }: CaseTensor): Grid {
   const [height, width] = ['height', 'width'].map((extent) => numberOf(file, extent));
   const [, , numVertices] = shape;
@@ -43,7 +43,7 @@ function gridOfPaths(file: CaseFile, { shape }: CaseTensor): Grid {
   throw new LayoutError(`${file.path}: x has ${numVertices} vertices, its grid is ${height} x ${width}`);
 }
 
-/** @throws {LayoutError} when it is no path that there is */
+/** @throws {LayoutError} if there is no such path */
 function pathOf(file: CaseFile, name: string): Path {
   const [direction, reverse] = name.split('_');
   if (['row', 'snake', 'column'].includes(direction) && (reverse ?? 'reverse') === 'reverse') {
@@ -109,7 +109,7 @@ function pathCases(
   ];
 }
 
-/** The sum over four paths, each with inputs of its own, along trees of the backend. */
+/** The sum over four paths, each with its own inputs, along trees of the backend. */
 function crossCases(
   file: CaseFile,
   [height, width]: Grid,

@@ -1,4 +1,4 @@
-/** Models over weights of 8 bits: what is wrong in one layer, or in what rounds its rows, is seen. */
+/** Models with 8-bit weights: errors in a single layer, or in the rounding of its rows, are detected. */
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';

@@ -1,10 +1,10 @@
 /**
- * Models over weights of 8 bits, as `convert --quantize int8` writes them, beside the backend cpu running the same model,
- * with trees pinned or none. A case needs no expected values but the inputs of a file.
+ * Models with 8-bit weights, as written by `convert --quantize int8`, against the same model on the backend cpu, with pinned
+ * trees if there are any. A case needs only the inputs of a file, not its expected values.
  *
- * Every layer over such weights is compared alone, by the inputs that it had: there cpu gives what it must give, to the bit
- * where no activation follows. Whole networks differ by more where activations are rounded to 7 bits, since a value between
- * two steps goes to the one or the other by the last bits of what led to it.
+ * Each layer with such weights is compared separately, given its actual inputs: its output must equal cpu's, bit for bit if no
+ * activation follows. Whole networks differ by more where activations are rounded to 7 bits, since a value between two steps is
+ * rounded up or down depending on the last bits of the preceding computation.
  */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { getBackend, setBackend } from '@tensorflow/tfjs-core';
@@ -30,32 +30,32 @@ import { type CheckpointUnderTest, treeFeeds } from './model_under_test.js';
 
 export interface QuantizedModelSource {
   readonly name: string;
-  /** `GrootV` and the like. */
+  /** For example `GrootV`. */
   readonly family: string;
-  /** Loads the model, converted with `quantize: 'int8'`, on the current backend, calls back and disposes it. */
+  /** Loads the model, converted with `quantize: 'int8'`, on the current backend, passes it to `body` and disposes of it. */
   readonly use: <T>(body: (model: GraphUnderTest) => Promise<T>) => Promise<T>;
-  /** Trees included, so that rounding flips none. */
+  /** Includes trees, so that rounding causes no flips. */
   readonly feeds: Feeds;
-  /** Nodes that are compared, with the bounds of float32 weights. */
+  /** Nodes to compare, with the bounds for float32 weights. */
   readonly outputs: readonly (readonly [node: string, bound: (tolerance: ToleranceClass) => Bound])[];
 }
 
 const OPS = [QuantizedLinear, QuantizedConvolution];
-/** Behind which results have the same bits on every backend that multiplies whole numbers. */
+/** Activations after which results have the same bits on every backend that multiplies integers. */
 const EXACT_ACTIVATIONS = ['none', 'relu'];
 
 interface QuantizedLayer {
   readonly node: string;
   /** The node of its input. */
   readonly x: string;
-  /** Whether every backend that multiplies whole numbers gives the same bits. */
+  /** Whether all backends that multiply integers give the same bits. */
   readonly isExact: boolean;
 }
 
 export function quantizedModelCase(source: QuantizedModelSource): ProgramCase {
   const { name, family, use, feeds, outputs } = source;
   const wholes = new Map<boolean, Promise<Map<string, CaseTensor>>>();
-  /** What cpu gives for the whole, once however many backends there are. */
+  /** The result on cpu for the whole network, computed once for all backends. */
   const whole = (rounds: boolean, model: GraphUnderTest) => {
     const found = wholes.get(rounds) ?? model.run(feeds, compared(model));
     wholes.set(rounds, found);
@@ -103,7 +103,7 @@ export function quantizedModelCase(source: QuantizedModelSource): ProgramCase {
   );
 }
 
-/** A classifier or a backbone, of its first image. */
+/** A classifier or a backbone, on its first image. */
 export function quantizedGrootVCase({ name, checkpoint, input, expected, trees }: ModelSource): ProgramCase {
   const normalized = firstItems(input, 1);
   const ofFirst = trees.trees.map(({ trees: [first] }) => batchOfTrees([first]));
@@ -116,7 +116,7 @@ export function quantizedGrootVCase({ name, checkpoint, input, expected, trees }
   });
 }
 
-/** The model of a checkpoint, once it is known that these trees are its own for images [N, H, W, 3]. */
+/** The model of a checkpoint, after checking that the trees fit it for images [N, H, W, 3]. */
 export function withTrees(
   checkpoint: CheckpointUnderTest,
   trees: readonly BatchOfTrees[],
@@ -139,7 +139,7 @@ function layersOf(model: GraphModel): QuantizedLayer[] {
     });
 }
 
-/** The model on cpu, with kernels for whole numbers or with float32 weights made of these, as the backend under test has it. */
+/** Runs the model on cpu, with integer kernels or with dequantised float32 weights, like the backend under test. */
 async function onCpu<T>(
   rounds: boolean,
   use: QuantizedModelSource['use'],
@@ -155,7 +155,7 @@ async function onCpu<T>(
   }
 }
 
-/** Outputs behind rows of 7 bits: as far from cpu's as other roundings of the same size would leave them, at most. */
+/** Outputs after 7-bit rounding of rows: at most as far from cpu's as different roundings of the same size allow. */
 function judgeRounded(
   given: ReadonlyMap<string, CaseTensor>,
   expected: ReadonlyMap<string, CaseTensor>,

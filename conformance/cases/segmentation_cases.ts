@@ -1,4 +1,4 @@
-/** UperNet: every stage of a picture with the reference's trees and with its own, and the classes of the pixels. */
+/** UperNet: every stage for an image with the reference's trees and with its own, and the classes of the pixels. */
 import type { ConvertOptions } from '../../converters/convert.js';
 import { classMapOf, type LogitWindow } from '../../plugin/image/class_map.js';
 import { itemsOf } from '../../plugin/ops/spec/tensor.js';
@@ -86,7 +86,7 @@ export function segmentationCases(
   return cases;
 }
 
-/** The same picture in windows, each with its own pinned trees. */
+/** The same image in sliding windows, each with its own pinned trees. */
 function slideCase(
   file: CaseFile,
   tag: string,
@@ -128,7 +128,7 @@ async function logitsOf(
   return results.get('logits') as CaseTensor;
 }
 
-/** Where windows start: the last one ends at the edge. */
+/** Start positions of windows: the last one ends at the edge. */
 function starts(extent: number, crop: number, stride: number): number[] {
   const count = Math.floor(Math.max(extent - crop + stride - 1, 0) / stride) + 1;
   return Array.from({ length: count }, (_, i) => Math.max(Math.min(i * stride + crop, extent) - crop, 0));
@@ -155,7 +155,7 @@ interface LogitMaps {
   readonly logits: CaseTensor;
 }
 
-/** Classes at the size of the original picture: every pixel whose class is not close to another must have it. */
+/** Classes at the size of the original image: pixels must have the same class unless another one is close. */
 async function judgeClasses(
   file: CaseFile,
   tag: string,
@@ -179,7 +179,7 @@ async function judgeClasses(
   return judgements;
 }
 
-/** The node `segmentation`, where the picture was not resized. */
+/** The node `segmentation`, if the image was not resized. */
 function judgeSegmentation(file: CaseFile, tag: string, given: CaseTensor): Judgement[] {
   const expected = file.ints(`argmax.${tag}`);
   if (expected.shape.join() !== given.shape.join()) return [];

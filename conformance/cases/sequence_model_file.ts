@@ -1,6 +1,6 @@
 /**
- * Files of expected values of GG-SSM's models over time: the eye tracker (`coords` of frames) and the forecasting model.
- * Their trees are of pictures, by block, and of the sequence.
+ * Expected values of GG-SSM's models over time: the eye tracker (`coords` of frames) and the forecasting model. Their trees are
+ * those of blocks over images, and of the sequence.
  */
 import { kruskal } from '../../plugin/ops/spec/kruskal.js';
 import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
@@ -28,13 +28,13 @@ import { pairsOf, treesOfParentIds } from './tree_cases.js';
 
 /** The trees of one block or mixer. */
 interface Trees {
-  /** Before `/order`, `/parent` and `/edge_weights`. */
+  /** Prefix of `/order`, `/parent` and `/edge_weights`. */
   readonly node: string;
-  /** Of trees over pictures, counted over the network. */
+  /** For trees over images: index of the block in the network. */
   readonly block?: number;
   readonly trees: BatchOfTrees;
   edges(model: ModelUnderTest): Int32Array;
-  /** exp(-cosine) of every edge, of the first items of the batch or of all. */
+  /** exp(-cosine) of every edge, for the first items of the batch or for all. */
   readonly weights?: CaseTensor;
 }
 
@@ -119,7 +119,7 @@ function optional(file: CaseFile, name: string, rank: number): CaseTensor | unde
   return file.has(name) ? file.floats(name, rank) : undefined;
 }
 
-/** Of a sequence whose prompt is all of it. */
+/** Trees of a sequence whose prompt is the whole sequence. */
 function sequenceTrees(file: CaseFile, node: string, name: string, length: number): Trees[] {
   if (!file.has(name)) throw new LayoutError(`${file.path} has no tensor ${name}`);
   const weights = name.replace(/parent$/, 'edge_weights');
@@ -128,7 +128,7 @@ function sequenceTrees(file: CaseFile, node: string, name: string, length: numbe
   return [{ node, trees, edges, weights: optional(file, weights, 2) }];
 }
 
-/** Everything that rounding alone may change. */
+/** Everything that only rounding may change. */
 function pinnedCase({ name, op, checkpoint, feeds, expected, trees }: SequenceSource): ProgramCase {
   return programCase(name, `${op}, trees pinned`, ({ tolerance }) =>
     checkpoint.use(async (model) => {
@@ -160,7 +160,7 @@ function pinnedCase({ name, op, checkpoint, feeds, expected, trees }: SequenceSo
   );
 }
 
-/** Trees must be the minimum of the model's own weights, and the reference's unless near ties fell the other way. */
+/** Trees must be the minimum of the model's own weights, and equal to the reference's except for near ties. */
 function ownTreesCase({ name, op, checkpoint, feeds, expected, trees }: SequenceSource): ProgramCase {
   return programCase(name, `${op}, own trees`, ({ tolerance }) =>
     checkpoint.use(async (model) => {
@@ -178,7 +178,7 @@ function ownTreesCase({ name, op, checkpoint, feeds, expected, trees }: Sequence
       const bound = flip ? flippedTreesBound(model.channels) : layerBound(tolerance);
       const values = expected.map(([node, value]) => comparisonOf(node, result(node), value, bound));
       if (!flip) return judge(values);
-      // A flip changes single pixels of a map by any amount: what follows from all of them is compared.
+      // A flip changes single pixels of a map by any amount: only the output, which depends on all of them, is compared.
       const judgement = judge(values.slice(0, 1));
       return judgement.verdict === 'fail' ? judgement : combine([judgement, flip]);
     }),
@@ -187,7 +187,7 @@ function ownTreesCase({ name, op, checkpoint, feeds, expected, trees }: Sequence
 
 const isFlip = ({ verdict }: Judgement) => verdict === 'tie-flip';
 
-/** The own trees of one block or mixer, item by item. */
+/** The model's own trees for one block or mixer, item by item. */
 function treesOf(
   model: ModelUnderTest,
   { node, block, trees: { trees }, edges: edgesOf }: Trees,

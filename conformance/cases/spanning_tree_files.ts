@@ -1,4 +1,4 @@
-/** `op_random_tree_*` and `op_tree_mapping_*` files: random trees of a seed, and trees of mapped weights. */
+/** `op_random_tree_*` and `op_tree_mapping_*` files: seeded random trees, and trees of mapped weights. */
 import { dispose, neg, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { mapped } from '../../plugin/filters/grid_tree.js';
 import { boruvkaMST } from '../../plugin/ops/boruvka_mst.js';
@@ -38,7 +38,7 @@ export function randomTreeFileCases(file: CaseFile): ConformanceCase[] {
   return [withTree(testCase, file, '', probeProblem(file))];
 }
 
-/** The draws of the spec are those of the file. */
+/** Checks that the spec draws the same random numbers as the file. */
 function probeProblem(file: CaseFile): string | undefined {
   if (!file.has('probe', 'probe_uniform')) return undefined;
   const draws = file.floats('probe_uniform', 1).values;
@@ -50,7 +50,7 @@ function probeProblem(file: CaseFile): string | undefined {
     : `the file contradicts the oracle: probe_uniform[${wrong}] is ${draws[wrong]}`;
 }
 
-/** All trees of a file have one root: the vertex whose parent is -1. @throws {LayoutError} */
+/** All trees in a file have the same root: the vertex whose parent is -1. @throws {LayoutError} */
 function rootOf(parents: CaseTensor): number {
   const roots = new Set(itemsOf(parents).map((row) => Array.from(row).indexOf(-1)));
   const [root] = roots;
@@ -58,7 +58,7 @@ function rootOf(parents: CaseTensor): number {
   throw new LayoutError(`the trees have the roots ${[...roots]}, expected one`);
 }
 
-/** A case of an op that chooses trees, with those of the file: `<prefix>edge_index` and `<prefix>parent`. */
+/** A case of an op that builds trees, with the file's trees: `<prefix>edge_index` and `<prefix>parent`. */
 function withTree(testCase: OpCase, file: CaseFile, prefix: string, problem?: string): OpCase {
   const [index, parents] = ['edge_index', 'parent'].map((part) => file.ints(prefix + part, 2));
   const { order, parent } = treesOfParentIds(parents);
@@ -74,7 +74,7 @@ function withTree(testCase: OpCase, file: CaseFile, prefix: string, problem?: st
   };
 }
 
-/** What is done to the weights of edges in float32 before their tree. */
+/** Functions applied to edge weights in float32 before the tree is built. */
 const MAPPINGS: Readonly<Record<string, (weights: Tensor) => Tensor>> = {
   identity: (weights) => weights,
   plus_one: (weights) => mapped(weights, 'plus_one'),
@@ -110,7 +110,7 @@ export function treeMappingFileCases(file: CaseFile): ConformanceCase[] {
   });
 }
 
-/** The same of features: squared distances on a lattice are exact in any order of summation, and so is the tree. */
+/** The same from features: squared distances on a lattice are exact in any order of summation, and so is the tree. */
 function mappedTreeCase(
   file: CaseFile,
   prefix: string,
@@ -121,7 +121,7 @@ function mappedTreeCase(
   const weights = file.floats(`${prefix}edge_weights`, 2);
   const { order, parent } = treesOfParentIds(file.ints(`${prefix}parent`, 2));
   const expected = { edge_index: file.ints(`${prefix}edge_index`, 2), order, parent };
-  // An exponential may be off by some units; that of equal weights is the same.
+  // An exponential may be off by a few units; for equal weights it is the same.
   const relative = prefix.includes('.exp.') ? 2e-6 : 0;
   return programCase(`${file.name} ${prefix.slice(0, -1).replace('.', ' ')}`, 'mapped tree', async () => {
     const made = tidy(() => {
@@ -139,7 +139,7 @@ function mappedTreeCase(
       ),
       {
         tensor: `${prefix}edge_weights`,
-        // Of numbers beyond float32 the logarithm, so that one of them does not hide all others.
+        // Logarithms of numbers beyond float32, so that a single one does not hide all others.
         given: Float64Array.from(ownWeights.values, relative ? Math.log : Number),
         shape: ownWeights.shape,
         expected: Float64Array.from(weights.values, relative ? Math.log : Number),

@@ -1,4 +1,6 @@
-/** The temporal mixers of GG-SSM: those of its eye tracker, and those of its forecasting code, which use no convolution. */
+/**
+ * The temporal mixers of GG-SSM: those of its eye tracker, and those of its forecasting code, which do not use the convolution.
+ */
 import type { ConformanceCase } from '../case.js';
 import { type CaseFile, metadataOf } from './case_file.js';
 import { windowCase } from './language_file.js';

@@ -1,4 +1,4 @@
-/** Files of training runs, and of the gradients of their first step. */
+/** Files of training runs, and of the gradients in their first step. */
 import { dispose, type Tensor } from '@tensorflow/tfjs-core';
 import { toTorch } from '../../plugin/torch_layout.js';
 import {
@@ -19,10 +19,10 @@ import { type CaseFolder, inFolder } from './case_folder.js';
 import { type ModelUnderTest, treeFeeds } from './model_under_test.js';
 import { json, partOf, type Recipe, readRun, sampled, type TrainingRun } from './training_run.js';
 
-/** Steps on backends that are slow: emulated ones, and shaders in software. */
+/** Number of steps on slow backends: emulated ones, and software renderers. */
 const FEW_STEPS = 3;
 
-/** What rounding does to the reference is multiplied by this to bound it, for gradients as the files do for runs. */
+/** Factor between the effect of rounding on the reference and the bound, the same for gradients as files use for runs. */
 const NOISE_FACTOR = 5;
 
 /** Runs whose first step has the gradients of `nano_step0_gradients`. */
@@ -48,8 +48,9 @@ export async function trainingFileCases(file: CaseFile, folder: CaseFolder): Pro
 }
 
 /**
- * Trains as a file says, and compares with it.
- * @param options.steps most that are done. @param options.recipe another one, for the mutation check
+ * Trains as the file specifies, and compares with it.
+ * @param options.steps maximum number of steps
+ * @param options.recipe a wrong one, for the mutation check
  */
 export function followRun(
   run: TrainingRun,
@@ -155,7 +156,7 @@ interface Step {
   readonly trees: Trees;
 }
 
-/** Calls back with loss and gradients of a step, and frees them. */
+/** Passes the loss and gradients of a step to `body`, and frees them. */
 async function withStep<T>(
   run: TrainingRun,
   { trained, model, recipe: { labelSmoothing }, step, trees }: Step,
@@ -184,13 +185,13 @@ async function torchValues(trained: Trainable, name: string): Promise<Float32Arr
   return toTorch((await parameter.variable.data()) as Float32Array, parameter);
 }
 
-/** A figure, and the parameter that it belongs to. */
+/** A value, and the parameter that it belongs to. */
 interface Distance {
   value: number;
   where: string;
 }
 
-/** How far a state is from the reference's. */
+/** Distances between a state and the reference's. */
 async function distances(
   run: TrainingRun,
   trained: Trainable,
@@ -213,7 +214,7 @@ async function distances(
     for (const [i, value] of now.entries()) {
       off += (value - expected[i]) ** 2;
       way += (expected[i] - before[i]) ** 2;
-      largest = Math.max(largest, Math.abs(value - expected[i])); // NaN stays
+      largest = Math.max(largest, Math.abs(value - expected[i])); // NaN is kept
       size = Math.max(size, Math.abs(expected[i]));
     }
     if (/\.running_(mean|var)$/.test(name)) {

@@ -1,4 +1,4 @@
-/** A training run as its file has it: losses, gradient norms and logits of every step, and parameters after some. */
+/** A training run as stored in its file: losses, gradient norms and logits of every step, and parameters after some. */
 import type { BatchOfTrees } from '../../plugin/ops/spec/rooted_tree.js';
 import type {
   AdamW,
@@ -14,7 +14,7 @@ import { normalizedDigits } from './model_inputs.js';
 import { CheckpointUnderTest } from './model_under_test.js';
 import { treesOfParentIds } from './tree_cases.js';
 
-/** Figures of a run that are held to a bound: of every step, and of every state that is kept, by updates before it. */
+/** Bounded values of a run: for every step, and for every stored state, by the number of preceding updates. */
 export interface RunBounds {
   readonly loss: readonly number[];
   readonly grad_norm: readonly number[];
@@ -25,16 +25,16 @@ export interface RunBounds {
   readonly running: Readonly<Record<string, number>>;
 }
 
-/** What a run is done with, apart from its data. A wrong one differs in one point. */
+/** The parameters of a run except its data. A wrong recipe differs in one of them. */
 export interface Recipe {
   readonly labelSmoothing: number;
-  /** Of the gradients' norm. */
+  /** Maximum norm of the gradients. */
   readonly clip: number;
   readonly model: TrainableOptions;
   readonly optimizer:
     | ({ readonly kind: 'sgd' } & MomentumOptions)
     | ({ readonly kind: 'adamw' } & AdamWOptions);
-  /** In place of the optimiser of these options. */
+  /** Replaces the optimiser of these options. */
   readonly makeOptimizer?: () => AdamW | Momentum;
 }
 
@@ -43,7 +43,7 @@ export interface TrainingRun {
   readonly checkpoint: CheckpointUnderTest;
   readonly steps: number;
   readonly recipe: Recipe;
-  /** The reference's trees of a step. */
+  /** The reference's trees in a step. */
   readonly trees: (step: number) => BatchOfTrees[];
   /** [N, 64, 64, 3], normalised. */
   readonly images: (step: number) => CaseTensor;
@@ -54,21 +54,21 @@ export interface TrainingRun {
   readonly norms: ArrayLike<number>;
   /** [N, classes] */
   readonly logits: (step: number) => CaseTensor;
-  /** Parameters and running statistics after so many updates, by name; of large ones every `stride`-th value. */
+  /** Parameters and running statistics by number of updates, then by name; of large ones every `stride`-th value. */
   readonly states: ReadonlyMap<number, ReadonlyMap<string, CaseTensor>>;
   readonly stride: number;
-  /** Parameters whose gradient is nothing but rounding. */
+  /** Parameters whose gradient consists only of rounding errors. */
   readonly undetermined: ReadonlySet<string>;
   readonly bounds: { readonly pinned: RunBounds; readonly own?: RunBounds };
 }
 
-/** What all runs start from. */
+/** The initial checkpoint of all runs. */
 const CHECKPOINT = 'grootv_nano_mnist.pth';
 
-/** The largest tensor that is stored whole in a sampled state. */
+/** The largest tensor that is stored completely in a sampled state. */
 const WHOLE = 4096;
 
-/** @throws {LayoutError} when the batches or the checkpoint of the run are not there */
+/** @throws {LayoutError} if the batches or the checkpoint of the run are missing */
 export async function readRun(file: CaseFile, folder: CaseFolder): Promise<TrainingRun> {
   const { batches, checkpoint } = await filesOf(file, folder);
   const [steps] = file.floats('loss', 1).shape;
@@ -100,7 +100,7 @@ export async function readRun(file: CaseFile, folder: CaseFolder): Promise<Train
   };
 }
 
-/** The optimiser as the file's metadata state it. */
+/** The optimiser as specified in the file's metadata. */
 interface OptimizerSettings {
   readonly kind: 'sgd' | 'adamw';
   readonly momentum?: number;
@@ -128,7 +128,7 @@ function recipeOf(file: CaseFile): Recipe {
   };
 }
 
-/** The batches lie in the same folder, the checkpoint anywhere. Parts of runs have parts of the batches. */
+/** The batches are in the same folder, the checkpoint may be anywhere. Parts of runs have parts of the batches. */
 async function filesOf(
   file: CaseFile,
   folder: CaseFolder,
@@ -151,7 +151,7 @@ export function partOf(file: CaseFile): string {
   return /_short$/.exec(file.name)?.[0] ?? '';
 }
 
-/** Every `stride`-th value where fewer than all are stored. */
+/** Every `stride`-th value, if not all are stored. */
 export function sampled(values: Float32Array, stored: number, stride: number): Float32Array {
   return stored < values.length && values.length > WHOLE ? values.filter((_, i) => i % stride === 0) : values;
 }
@@ -163,7 +163,7 @@ function item<T extends CaseTensor>(tensor: T, index: number): T {
   return { ...tensor, shape, values: tensor.values.subarray(index * size, (index + 1) * size) };
 }
 
-/** @throws {LayoutError} when the metadata have no such JSON */
+/** @throws {LayoutError} if the metadata have no such JSON */
 export function json<T>(file: CaseFile, key: string): T {
   try {
     return JSON.parse(file.metadata.get(key) ?? '');

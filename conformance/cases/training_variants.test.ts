@@ -1,4 +1,4 @@
-/** Every training that is wrong in one point is caught by the cases of training files. */
+/** Training with one mistake is detected by the cases of training files, for each kind of mistake. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
@@ -14,10 +14,10 @@ import { followRun } from './training_file.js';
 import { type Recipe, readRun, type TrainingRun } from './training_run.js';
 
 interface Wrong {
-  /** Steps in which it is seen. */
+  /** Number of steps after which it is detected. */
   readonly steps: number;
   readonly recipe?: (right: Recipe) => Recipe;
-  /** Changes the gradients of the tree scan. */
+  /** Modifies the gradients of the tree scan. */
   readonly kernel?: (right: tf.KernelFunc) => tf.KernelFunc;
 }
 
@@ -27,7 +27,7 @@ const optimizer = (change: Partial<Record<string, unknown>>) => (right: Recipe) 
   optimizer: { ...right.optimizer, ...change } as Optimizer,
 });
 
-/** Wrong for both optimisers. */
+/** Mistakes for both optimisers. */
 const COMMON: Readonly<Record<string, Wrong>> = {
   'no gradient to the decays': {
     steps: 1,
@@ -56,11 +56,11 @@ const COMMON: Readonly<Record<string, Wrong>> = {
   'no clipping': { steps: 1, recipe: (right) => ({ ...right, clip: 1e9 }) },
 };
 
-/** Leaves parameters out of those that decay. */
+/** Excludes parameters from weight decay. */
 const notDecayed = (pattern: RegExp) => (right: Recipe) =>
   optimizer({ decays: (name: string) => right.optimizer.decays?.(name) && !pattern.test(name) })(right);
 
-/** Adam with the decay in its gradient. */
+/** Adam with weight decay in its gradient. */
 class CoupledAdam extends AdamW {
   constructor(private readonly coupled: AdamWOptions) {
     super({ ...coupled, weightDecay: 0 });
@@ -104,7 +104,9 @@ const WRONG: Readonly<Record<string, Readonly<Record<string, Wrong>>>> = {
   },
 };
 
-/** Those that `npm test` checks, in the run that is carried. `GROOTVL_LONG=1` checks all, where the long runs are. */
+/**
+ * Checked by `npm test`, in the run that is part of the repository. `GROOTVL_LONG=1` checks all, if the long runs are present.
+ */
 const CARRIED = [
   'no gradient to the decays',
   'BatchNorm momentum 0.01',
@@ -143,7 +145,7 @@ async function openRun(name: string): Promise<TrainingRun> {
   return readRun(await readCaseFile(await source.open(path), path), { source, paths, use: () => {} });
 }
 
-/** Runs with another kernel of the scan's gradients. */
+/** Runs with another kernel of scan gradients. */
 async function withKernel<T>(change: Wrong['kernel'], body: () => Promise<T>): Promise<T> {
   const right = tf.getKernel('TreeScanGradient', 'wasm');
   if (!change) return body();

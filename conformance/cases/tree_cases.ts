@@ -1,4 +1,4 @@
-/** What several kinds of files have in common: trees, checks of a file against the float64 oracle. */
+/** Common to several kinds of files: trees, checks of a file against the float64 oracle. */
 
 import {
   type BatchOfTrees,
@@ -9,16 +9,17 @@ import {
 import { type CaseTensor, itemsOf } from '../../plugin/ops/spec/tensor.js';
 import { LayoutError } from './case_file.js';
 
-/** From a tensor [B, V] of parent vertex ids, -1 at the root. @throws {Error} when they are no trees, or none */
+/** Trees from a tensor [B, V] of parent vertex ids, -1 for the root. @throws {Error} if they are not trees, or there are none */
 export function treesOfParentIds(parentIds: CaseTensor): BatchOfTrees {
   if (parentIds.shape[0] === 0) throw new LayoutError('the batch is empty: there is nothing to compare');
   return batchOfTrees(itemsOf(parentIds).map(treeOfParentIds));
 }
 
 /**
- * Compares a file's values with the float64 oracle's: a case that contradicts itself tells nothing of a backend.
- * @param relative of each value; @param absolute of all.
- * @returns what is wrong, or undefined.
+ * Compares a file's values with the float64 oracle's: a case that contradicts itself says nothing about a backend.
+ * @param relative bound, relative to each value
+ * @param absolute bound for all values
+ * @returns what is wrong, or undefined
  */
 export function contradiction(
   name: string,
@@ -37,12 +38,12 @@ export function contradiction(
   return undefined;
 }
 
-/** A float64 value that was stored as float32. */
+/** The bound for a float64 value that was stored as float32. */
 export function storedAsFloat32(scale: number) {
   return { relative: 2 ** -23, absolute: 1e-9 * scale };
 }
 
-/** The pairs of vertex ids of some edges, each smaller id first, as a set of keys. */
+/** The vertex pairs of edges, the smaller id first, as a set of keys. */
 export function edgeKeys(pairs: ArrayLike<number>): Set<string> {
   const keys = new Set<string>();
   for (let i = 0; i + 1 < pairs.length; i += 2) {
@@ -51,7 +52,7 @@ export function edgeKeys(pairs: ArrayLike<number>): Set<string> {
   return keys;
 }
 
-/** Whether two lists of edges hold the same ones. */
+/** Whether two lists contain the same edges. */
 export function sameEdges(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   const [left, right] = [edgeKeys(a), edgeKeys(b)];
   return left.size === right.size && [...left].every((key) => right.has(key));
@@ -77,7 +78,7 @@ export function checkEdges(edges: CaseTensor, numVertices: number): void {
   }
 }
 
-/** @throws {LayoutError} unless the tensors, by name, have one shape */
+/** @throws {LayoutError} unless the tensors, given by name, have the same shape */
 export function checkSameShape(path: string, tensors: Readonly<Record<string, CaseTensor>>): void {
   const [[first, { shape }], ...rest] = Object.entries(tensors);
   for (const [name, other] of rest) {

@@ -48,7 +48,7 @@ export function treeScanFileCases(file: CaseFile): ConformanceCase[] {
   });
 }
 
-/** Tensors [B, V, D] of a scan have one shape, that of its trees. @throws {LayoutError} */
+/** Checks that tensors [B, V, D] of a scan have the same shape, and that it fits the trees. @throws {LayoutError} */
 export function checkScan(
   path: string,
   tensors: Readonly<Record<string, CaseTensor>>,
@@ -63,12 +63,12 @@ export function checkScan(
   }
 }
 
-/** Whether some of the tensors are float64: they are rounded before an op takes them. */
+/** Whether any of the tensors is float64: ops get them rounded. */
 export function isRounded(file: CaseFile, ...names: string[]): boolean {
   return names.some((name) => file.has(name) && file.dtypeOf(name) === 'float64');
 }
 
-/** A value of a file: `exact` when it was computed in float64. */
+/** A value in a file: `exact` if it was computed in float64. */
 export interface Stored {
   readonly of: string;
   readonly from: string;
@@ -86,12 +86,12 @@ export interface TreeScanSource {
   readonly stored?: readonly Stored[];
   readonly dy?: CaseTensor;
   readonly storedGradients?: readonly Stored[];
-  /** Set when x, decay or dy were float64 in the file: its values then belong to slightly other inputs. */
+  /** Set if x, decay or dy are float64 in the file: its values then belong to slightly different inputs. */
   readonly roundedInputs?: boolean;
   readonly problem?: string;
 }
 
-/** The cases of the op and of its gradient: near the float64 oracle and near what the file says. */
+/** The cases of the op and of its gradient: close to the float64 oracle and to the file's values. */
 export function treeScanCases(source: TreeScanSource): OpCase[] {
   const { name, x, decay, trees, aggregate, dy, stored = [], storedGradients = [], problem } = source;
   const call = {
@@ -112,9 +112,9 @@ export function treeScanCases(source: TreeScanSource): OpCase[] {
 }
 
 /**
- * A float32 reference has roundings of its own, a fifth of what a backend may have. On deep trees they pile up as those
- * of a result do, in all values alike: measured, the largest is then three times their root mean square. As far as a
- * result may be off the reference may be too, unless single values stand out: those are errors of the file.
+ * A float32 reference has its own rounding errors, a fifth of what a backend may have. On deep trees they accumulate as in a
+ * result, in all values alike: measured, the largest is then three times their root mean square. The reference may be as far off
+ * as a result, unless single values stand out: those are errors in the file.
  */
 function firstContradiction(
   stored: readonly Stored[],
@@ -143,17 +143,17 @@ function firstContradiction(
   return undefined;
 }
 
-/** Errors up to this many times their root mean square are those of all values. */
+/** Errors up to this many times their root mean square are common to all values. */
 const SPREAD = 6;
 
-/** Of the differences; 0 where some are not finite. */
+/** Of the differences; 0 if some are not finite. */
 function rootMeanSquare(given: ArrayLike<number>, expected: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < expected.length; i++) sum += (given[i] - expected[i]) ** 2;
   return Number.isFinite(sum) && expected.length > 0 ? Math.sqrt(sum / expected.length) : 0;
 }
 
-/** `tree_edges` and `bfs_sorted_index` say the same as `parent`, where they are there. */
+/** Checks that `tree_edges` and `bfs_sorted_index`, if present, agree with `parent`. */
 function treeProblem(file: CaseFile, { trees }: BatchOfTrees): string | undefined {
   if (file.has('tree_edges')) {
     const edges = itemsOf(file.ints('tree_edges', 3));

@@ -128,7 +128,7 @@ export function treeSsmFileCases(file: CaseFile): ConformanceCase[] {
   ];
 }
 
-/** The steps between the tensors that no op of ours computes, in float64. */
+/** Checks, in float64, the steps between tensors that none of our ops computes. */
 function intermediateProblem(file: CaseFile, x: CaseTensor): string | undefined {
   const bias = file.floats('state.dt_projs_bias').values;
   const rawStep = channelsLast(file.floats('dts_raw')).values;
@@ -155,7 +155,7 @@ function intermediateProblem(file: CaseFile, x: CaseTensor): string | undefined 
   );
 }
 
-/** The whole module with its tree pinned, from the input to the output. */
+/** The whole module with pinned trees, from input to output. */
 function moduleCase(file: CaseFile): ProgramCase {
   return programCase(file.name, 'Tree state-space module', async ({ tolerance }) => {
     const expected: readonly (readonly [string, CaseTensor])[] = [
@@ -176,7 +176,7 @@ function moduleCase(file: CaseFile): ProgramCase {
       const given = await readTensor(results[i]);
       results[i].dispose();
       const layer = layerBound(tolerance);
-      // Steps are not sums over many layers: relative to their size they are as good as a gradient of a product.
+      // These steps are not sums over many layers: their relative error is that of a gradient of a product.
       const { relative } = linearSpec.bound(tolerance, { inputs: {}, attributes: {} }, true);
       const bound = tensor === 'dts_raw' ? { ...layer, relative } : layer;
       comparisons.push({

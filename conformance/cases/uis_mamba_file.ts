@@ -1,8 +1,8 @@
 /**
- * Expected values of UIS-Mamba's backbone: `outputs.<tag>.<level>` [N, C, h, w]; of every block
- * `trees.<tag>.levels.<i>.blocks.<j>.parent` and `.edge_weights` (exp of squared distances), `mask.<tag>.<block>` [N, cells],
- * and of some `deformed.<tag>.<block>` [N, V, D] and `coords.<tag>.<block>` [N, cells, 2]. The metadata say what nothing in
- * the checkpoint tells: `use_hsw`, `hsw_varphi`, `pool_size`.
+ * Expected values of UIS-Mamba's backbone: `outputs.<tag>.<level>` [N, C, h, w]; for every block
+ * `trees.<tag>.levels.<i>.blocks.<j>.parent` and `.edge_weights` (exp of squared distances), `mask.<tag>.<block>` [N, cells], and
+ * for some `deformed.<tag>.<block>` [N, V, D] and `coords.<tag>.<block>` [N, cells, 2]. The metadata give what the checkpoint
+ * does not determine: `use_hsw`, `hsw_varphi`, `pool_size`.
  */
 import type { UisMambaWeakening } from '../../plugin/models/uis_mamba_metadata.js';
 import { edgeWeights } from '../../plugin/ops/edge_dissimilarity.spec.js';
@@ -24,7 +24,7 @@ import { pairsOf } from './tree_cases.js';
 
 const OUTPUT = /^outputs\.(.+)\.(\d+)$/;
 
-/** Beyond this the exp of a distance is infinite, below the other it is 1: those weights are alike. */
+/** Above this, the exp of a distance is infinite; below the next, it is 1: such weights are equal. */
 const LARGEST_LOGARITHM = 88.72;
 const SMALLEST_LOGARITHM = 6e-8;
 
@@ -54,7 +54,7 @@ export function uisMambaFileCases(file: CaseFile, folder: CaseFolder): Conforman
   });
 }
 
-/** What the metadata say; what they do not say is as the converter takes it. */
+/** The settings in the metadata; the converter's defaults apply to the others. */
 function weakeningOf(file: CaseFile): Partial<UisMambaWeakening> {
   const read = <T>(name: string, parse: (text: string) => T): T | undefined => {
     const text = file.metadata.get(name);
@@ -67,7 +67,7 @@ function weakeningOf(file: CaseFile): Partial<UisMambaWeakening> {
   };
 }
 
-/** A value of a node, element by element in one order; what becomes of pixels has its shape. */
+/** A node's expected value, compared element by element in the same order; for outputs the shapes are compared as well. */
 interface Expected {
   readonly node: string;
   readonly tensor: CaseTensor;
@@ -109,7 +109,7 @@ interface Source {
   readonly values: readonly Expected[];
 }
 
-/** Everything that rounding alone may change. */
+/** Everything that only rounding may change. */
 function pinnedTreesCase({ name, checkpoint, image, trees, values }: Source): ProgramCase {
   return programCase(name, 'UIS-Mamba, trees pinned', ({ tolerance }) =>
     checkpoint.use(async (model) => {
@@ -141,7 +141,7 @@ function comparisons(
   });
 }
 
-/** Logarithms of weights, as far as float32 weights tell them apart. */
+/** Logarithms of weights, as far as float32 weights distinguish them. */
 function logarithms(weights: ArrayLike<number>): Float64Array {
   return Float64Array.from(weights, (weight) => distinct(Math.log(weight)));
 }
@@ -151,8 +151,8 @@ function distinct(distance: number): number {
 }
 
 /**
- * The model as users run it. Trees must be the minimum of its weights; where one is not the reference's, it must be minimal
- * by float64 distances of its own features, of which near ties are those of the largest.
+ * The model as users run it. Trees must be the minimum of its weights; a tree that differs from the reference's must be minimal
+ * by float64 distances of the model's features, with near ties relative to the largest distance.
  */
 function ownTreesCase({ name, checkpoint, image, trees, values }: Source): ProgramCase {
   return programCase(name, 'UIS-Mamba, own trees', ({ tolerance }) =>
@@ -177,7 +177,7 @@ function ownTreesCase({ name, checkpoint, image, trees, values }: Source): Progr
   );
 }
 
-/** Of every block and image, until the first flip of an image: features behind it are others. */
+/** For every block and image, up to the first flip of an image, after which the features differ. */
 function judgedTrees(
   model: ModelUnderTest,
   image: CaseTensor,

@@ -1,4 +1,4 @@
-/** The report as one HTML page that needs nothing else. */
+/** The report as one self-contained HTML page. */
 import { errorHistogram } from './html_errors.js';
 import { STYLE } from './html_style.js';
 import { escapeHtml, MARKS, scientific } from './html_text.js';
@@ -60,7 +60,7 @@ function matrixCell(cell: Cell | undefined): string {
   );
 }
 
-/** Shown in full for every op on every backend; the rest is in the table of all cases. */
+/** Number of cases shown in full for every op and backend; the table of all cases has the others. */
 const CARDS_PER_CELL = 3;
 const MOST_CARDS = 40;
 
@@ -71,7 +71,7 @@ function notable(report: Report, verdict: CaseResult['verdict'], heading: string
   const shown = ops.flatMap((op) =>
     backends.flatMap((backend) => {
       const cell = found.filter((result) => result.op === op && result.backend === backend);
-      // Those with drawings first: they show most.
+      // Those with drawings first, as they show most.
       return cell.sort((a, b) => Number(!a.trees) - Number(!b.trees)).slice(0, CARDS_PER_CELL);
     }),
   );

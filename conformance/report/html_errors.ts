@@ -6,7 +6,7 @@ import { isBelowFloor } from './terminal.js';
 const [WIDTH, HEIGHT, ZERO_WIDTH, AXIS] = [240, 46, 16, 13];
 const BIN = (WIDTH - ZERO_WIDTH - 6) / HISTOGRAM_BINS;
 
-/** Errors of all elements of all cases, relative to the largest value of each; undefined where nothing is measured. */
+/** Errors of all elements of all cases, relative to the largest value of each; undefined if nothing was measured. */
 export function errorHistogram(results: readonly CaseResult[]): string | undefined {
   const counts = new Array<number>(HISTOGRAM_BINS + 1).fill(0);
   for (const { histogram } of results.filter((result) => !isBelowFloor(result))) {
@@ -14,7 +14,7 @@ export function errorHistogram(results: readonly CaseResult[]): string | undefin
   }
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (total === 0) return undefined;
-  // Square roots: one element in a hundred thousand must still be seen.
+  // Square roots: one element in a hundred thousand must still be visible.
   const height = (count: number) =>
     count === 0 ? 0 : Math.max(1.5, (HEIGHT - AXIS - 2) * Math.sqrt(count / total));
   const base = HEIGHT - AXIS;
@@ -51,7 +51,7 @@ function binX(bin: number): number {
   return ZERO_WIDTH + bin * BIN;
 }
 
-/** Where the loosest relative bound of the cases lies on the axis. */
+/** Position of the loosest relative bound of the cases on the axis. */
 function boundOf(results: readonly CaseResult[]): string | undefined {
   const bounds = results.flatMap(({ bound }) => (bound && bound.relative > 0 ? [bound.relative] : []));
   if (bounds.length === 0) return undefined;

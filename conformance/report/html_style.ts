@@ -1,4 +1,4 @@
-/** The look of the HTML report. */
+/** Style sheet of the HTML report. */
 export const STYLE = `
 :root { color-scheme: light dark; --ink: #1d2330; --soft: #5d6679; --paper: #f6f7fa; --card: #fff; --line: #dde1ea;
   --pass: #1f8a5b; --pass-bg: #e2f5ec; --tie-flip: #a86a00; --tie-flip-bg: #fdf1d8; --fail: #c62f3e; --fail-bg: #fde4e6;

@@ -4,7 +4,7 @@ export function escapeHtml(text: unknown): string {
   return String(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** A size in scientific notation, as people read it: 3.4e-7. */
+/** A number in short scientific notation: 3.4e-7. */
 export function scientific(value: number | string | null | undefined): string {
   if (value === null || value === undefined) return '–';
   const number = Number(value);
@@ -13,5 +13,5 @@ export function scientific(value: number | string | null | undefined): string {
   return Number.isInteger(number) && Math.abs(number) < 1e5 ? String(number) : number.toExponential(1);
 }
 
-/** Words for verdicts: colour is never the only sign. */
+/** Symbols for verdicts: colour is never the only indication. */
 export const MARKS = { pass: '✓', 'tie-flip': '≈', fail: '✗', skip: '·' } as const;

@@ -1,4 +1,4 @@
-/** Two trees side by side: what was expected and what came out, with the edges that only one of them has marked. */
+/** Two trees side by side, the expected and the actual one, with the edges marked that only one of them has. */
 import type { TreePair } from '../judgement.js';
 import { escapeHtml } from './html_text.js';
 
@@ -14,7 +14,7 @@ export function drawTrees(pair: TreePair): string {
   const scale = fit(points);
   const draw = (edges: TreePair['expected'], other: ReadonlySet<string>, style: string) => {
     const differs = (edge: readonly [number, number]) => !other.has(key(edge));
-    // Marked edges last, so that nothing covers them.
+    // Marked edges last, so that they are on top.
     const sorted = [...edges].sort((a, b) => Number(differs(a)) - Number(differs(b)));
     const lines = sorted.map(([u, v]) => {
       const [[x1, y1], [x2, y2]] = [scale(points[u]), scale(points[v])];
@@ -45,7 +45,7 @@ function gridPoints(numVertices: number, width: number): Point[] {
   return Array.from({ length: numVertices }, (_, v) => [v % width, Math.floor(v / width)]);
 }
 
-/** Levels of the reference from vertex 0 on, from top to bottom. */
+/** Levels of the reference from vertex 0, from top to bottom. */
 function layeredPoints({ numVertices, expected }: TreePair): Point[] {
   const neighbours = Array.from({ length: numVertices }, () => [] as number[]);
   for (const [u, v] of expected) {
@@ -69,7 +69,7 @@ function layeredPoints({ numVertices, expected }: TreePair): Point[] {
   return points;
 }
 
-/** Maps points to the drawing; each axis is stretched by itself unless the points are a grid. */
+/** Maps points to the drawing; each axis is scaled separately unless the points are a grid. */
 function fit(points: readonly Point[]): (point: Point) => Point {
   const axis = (i: 0 | 1) => {
     const values = points.map((point) => point[i]);

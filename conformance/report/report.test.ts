@@ -19,7 +19,7 @@ const result = (more: Partial<CaseResult>): CaseResult => ({
   ...more,
 });
 
-// A square with a diagonal's worth of choice: the tree that came out is 0.5 too heavy.
+// A square in which one edge can be replaced: the actual tree is 0.5 too heavy.
 const square = [0, 2, 1, 3, 0, 1, 2, 3];
 const flipped = judgeTree([0, 1, 2], [0, 1, 3], [1, 1, 1, 0.5], square, 4, 'tree 0');
 const figures = measure([1, 2, 3], [1, 2, 3.00001]);

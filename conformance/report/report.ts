@@ -1,15 +1,15 @@
-/** The report: what `--report x.json` holds. */
+/** The report: the content of `--report x.json`. */
 import type { Bound } from '../../plugin/ops/spec/bound.js';
 import type { TreePair, Verdict } from '../judgement.js';
 
 export interface Environment {
   /** ISO 8601. */
   readonly date: string;
-  /** Node's version, or the page's user agent. */
+  /** Node version, or the page's user agent. */
   readonly runtime: string;
-  /** Replays the generated cases: `--seed`. */
+  /** Seed to repeat the generated cases: `--seed`. */
   readonly seed?: number;
-  /** The run was ended before its last case. */
+  /** Set if the run was ended before its last case. */
   readonly incomplete?: true;
   /** Pages in which backends ran, by name of the environment. */
   readonly browsers?: Readonly<Record<string, BrowserDescription>>;
@@ -19,21 +19,21 @@ export interface Environment {
 export interface BrowserDescription {
   readonly userAgent: string;
   readonly crossOriginIsolated: boolean;
-  /** WebGL renderer string, where there is WebGL. */
+  /** WebGL renderer string, if WebGL is available. */
   readonly renderer?: string;
 }
 
-/** One case on one backend. Numbers are null where nothing was compared. */
+/** One case on one backend. Numbers are null if nothing was compared. */
 export interface CaseResult {
   readonly case: string;
   readonly op: string;
   readonly backend: string;
-  /** What the backend ran on, and whose kernels it used. */
+  /** The device of the backend, and whose kernels it used. */
   readonly device: string;
   readonly verdict: Verdict;
   readonly reason: string;
   readonly maxAbs: number | null;
-  /** maxAbs over the largest |expected|. */
+  /** maxAbs / largest |expected|. */
   readonly maxRel: number | null;
   readonly maxUlp: number | null;
   readonly ms: number;
@@ -49,10 +49,10 @@ export interface CaseResult {
   readonly worstInputs?: Readonly<Record<string, string>>;
   readonly histogram?: readonly number[];
   readonly bound?: Bound;
-  /** Of a tie-flip: by how much weight the tree misses the minimum. */
+  /** For a tie-flip: the excess weight of the tree over the minimum. */
   readonly margin?: number;
   readonly trees?: readonly TreePair[];
-  /** Stands for the bits of the results: targets of `wasm` must give the same (`haveSameBits`). */
+  /** Digest of the results: targets of `wasm` must give the same one (`haveSameBits`). */
   readonly bits?: string;
   readonly sameOnRepeat?: boolean;
   readonly sameInBatch?: boolean;
@@ -85,9 +85,9 @@ export function summarize(cases: readonly CaseResult[]): Summary {
 }
 
 /**
- * The report of results, such as `onProgress` has given before a run was ended.
- * @param about.seed of the generated cases, to be noted
- * @param about.environment what it says of where it was made, `incomplete` among it; found out when left out
+ * The report of results, such as those passed to `onProgress` before a run was ended.
+ * @param about.seed of the generated cases, recorded in the report
+ * @param about.environment including `incomplete`; detected by default
  */
 export function reportOf(
   cases: readonly CaseResult[],
@@ -110,18 +110,18 @@ function describeEnvironment(): Environment {
   };
 }
 
-/** One report of several, such as of Node and of a page. */
+/** Merges several reports, such as those of Node and of a page. */
 export function mergeReports(reports: readonly Report[]): Report {
   const cases = reports.flatMap((report) => report.cases);
   const browsers = Object.assign({}, ...reports.map(({ environment }) => environment.browsers));
-  // The first report was made where the run was started.
+  // The first report is from the environment in which the run was started.
   const environment = Object.assign({}, ...reports.map((report) => report.environment).reverse(), {
     browsers,
   });
   return { environment, cases, summary: summarize(cases) };
 }
 
-/** JSON, with infinities and NaN as text, since JSON has none. */
+/** JSON, with infinities and NaN as strings, since JSON has none. */
 export function toJson(report: Report): string {
   return JSON.stringify(
     report,

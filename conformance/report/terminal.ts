@@ -1,25 +1,25 @@
-/** The report in a terminal: a table op x backend, then what did not pass. */
+/** The report in a terminal: a table of ops and backends, then everything that did not pass. */
 import { OPS } from '../../plugin/ops/index.js';
 import type { CaseResult, Report } from './report.js';
 
-/** After the seed, of an incomplete run. */
+/** Appended to the seed in the report of an incomplete run. */
 export const ENDED = ', ended before its last case';
 
-/** A cell: cases by verdict, and the largest error relative to the largest value, where that is not 0. */
+/** A cell: number of cases by verdict, and the largest error relative to the largest value, if it is not 0. */
 export interface Cell {
   readonly results: readonly CaseResult[];
   readonly verdict: CaseResult['verdict'];
   readonly maxRel: number;
 }
 
-/** An error within the floor for denormals says nothing when it is taken relative to a denormal. */
+/** Whether an error is within the floor for denormals, where a relative error is meaningless. */
 export function isBelowFloor({ bound, maxAbs }: CaseResult): boolean {
   return (
     bound !== undefined && bound.absolute < 1e-30 && Number(maxAbs) > 0 && Number(maxAbs) <= bound.absolute
   );
 }
 
-/** The worst verdict counts, but a skip only where nothing ran. */
+/** The worst verdict counts; a skip only if nothing was run. */
 export function cellOf(results: readonly CaseResult[]): Cell {
   const has = (verdict: CaseResult['verdict']) => results.some((result) => result.verdict === verdict);
   const verdict = has('fail') ? 'fail' : has('tie-flip') ? 'tie-flip' : has('pass') ? 'pass' : 'skip';
@@ -32,7 +32,7 @@ export function cellOf(results: readonly CaseResult[]): Cell {
   return { results, verdict, maxRel };
 }
 
-/** Ops and backends in the order in which they first appear, and the cells. */
+/** Ops and backends in order of first appearance, and the cells. */
 export function matrixOf(report: Report): {
   readonly ops: string[];
   readonly backends: string[];
@@ -53,7 +53,7 @@ export function matrixOf(report: Report): {
   };
 }
 
-/** Ops in the order in which they are listed, with their gradients; modules and networks; then what is no op. */
+/** Ops in list order, with their gradients; then modules and networks; then everything else. */
 function byImportance(a: string, b: string): number {
   const rank = (row: string) => {
     const listed = OPS.findIndex(({ name }) => name === row.replace(/ gradient$/, ''));
@@ -64,7 +64,10 @@ function byImportance(a: string, b: string): number {
 
 const COLOURS = { pass: 32, 'tie-flip': 33, fail: 31, skip: 90 } as const;
 
-/** @param colour whether the stream shows colours. @param mostLines of failures and skips. */
+/**
+ * @param colour whether the stream supports colours
+ * @param mostLines maximum number of lines for failures and skips
+ */
 export function terminalReport(report: Report, colour: boolean, mostLines = 20): string {
   const { ops, backends, cell } = matrixOf(report);
   const paint = (text: string, verdict: CaseResult['verdict']) =>
