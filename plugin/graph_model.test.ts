@@ -1,4 +1,4 @@
-/** A page may have a second copy of tfjs: its executor knows the ops too. */
+/** A page may have a second copy of tfjs: its executor must support the ops too. */
 import { createRequire } from 'node:module';
 import t from 'tap';
 

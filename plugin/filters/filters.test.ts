@@ -1,4 +1,7 @@
-/** Arguments, ends of ranges and memory of the filters and losses. Values: conformance/cases/filter_files.ts. */
+/**
+ * Tests arguments, boundary values and memory of the filters and losses. Values are tested by
+ * conformance/cases/filter_files.ts.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
@@ -222,7 +225,7 @@ t.test('what cannot be: one line that says what was given and what is expected',
 t.test('no gradient of the tree energy loss flows through the image', async (t) => {
   await tf.setBackend('cpu');
   const logits = maps(1, 3, 4, 3);
-  const pinned = tf.clone(logits); // tf.grad calls with the tensor that it is given
+  const pinned = tf.clone(logits); // tf.grad passes its own tensor to the function
   const labels = tf.ones([1, 3, 4], 'int32');
   const gradient = (imageOf: (logits: tf.Tensor) => tf.Tensor) =>
     Array.from(
@@ -250,11 +253,11 @@ t.test('mappings make ties in float32, of which the lowest edge wins', async (t)
         }).edgeIndex.dataSync(),
       ),
     );
-  const small = [0, 2 ** -14, 2 ** -13, 2 ** -14]; // 2^-26, 0, 2^-28, 2^-28: all are 1 + nothing
+  const small = [0, 2 ** -14, 2 ** -13, 2 ** -14]; // 2^-26, 0, 2^-28, 2^-28: all round to 1 when 1 is added
   t.same(treeOf(small, { mapping: 'none' }), [1, 2, 3]);
   t.same(treeOf(small, { mapping: 'plus_one' }), [0, 1, 2]);
   t.same(treeOf(small, { mapping: 'exp' }), [0, 1, 2]);
-  const large = [0, 10, 11, 0]; // 121, 100, 100, 121: all are infinite
+  const large = [0, 10, 11, 0]; // 121, 100, 100, 121: all become infinite
   t.same(treeOf(large, { mapping: 'plus_one' }), [0, 1, 2]);
   t.same(treeOf(large, { mapping: 'none', maximum: true }), [0, 1, 3]);
   t.same(treeOf([0, 10, 9, 1], { mapping: 'none' }), [0, 1, 3]); // 81, 81, 100, 64

@@ -1,4 +1,4 @@
-/** The same picture in a page of a real Chromium and in Node: the same pixels for the model, the same logits and classes. */
+/** The same image in a page of a real Chromium and in Node must give the same pixels, logits and classes. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -138,7 +138,7 @@ async function listen(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 }
 
-/** PNG files of every kind of pixel. */
+/** PNG files with every kind of pixel. */
 async function pngs(): Promise<Record<string, Buffer>> {
   const noise = (channels: 3 | 4) =>
     sharp(
@@ -162,7 +162,7 @@ async function pngs(): Promise<Record<string, Buffer>> {
   };
 }
 
-/** A converted model of the fixtures, for small pictures. */
+/** A converted fixture model, for small images. */
 async function denseModel(name: 'upernet_tiny' | 'mask_rcnn_tiny') {
   const { model, sink } = await loadConverted(`dense/${name}.pth`, { dense: { scale: [96, 64] } });
   model.dispose();
@@ -185,7 +185,7 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
     platform: 'browser',
     format: 'esm',
     write: false,
-    // package.json says which files of dist/ have side effects, not which of the sources.
+    // package.json lists the files of dist/ that have side effects, not those of the sources.
     ignoreAnnotations: true,
     logLevel: 'silent',
   });
@@ -233,7 +233,7 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
       const prepared = await model.prepare(await readImage(bytes));
       for (const kind of ['img', 'Blob']) {
         const actual = await inPage<number[]>('prepared', `${name}.png`, kind);
-        // Chromium rounds the 16 bits of an <img> to 8, where PIL and its own reading of a Blob keep the high byte.
+        // Chromium rounds the 16 bits of an <img> to 8, whereas PIL and Chromium's own reading of a Blob keep the high byte.
         const bound = name === '16 bits' && kind === 'img' ? 2 : 0;
         t.ok(maxDifference(actual, prepared.dataSync()) <= bound, `${name} as ${kind}`);
       }

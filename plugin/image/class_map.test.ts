@@ -5,7 +5,7 @@ import { classMapOf, type LogitWindow, windowStarts } from './class_map.js';
 const FILES = ['upernet_tiny', 'upernet_tiny_outnorm'].map((name) => `dense/${name}_expected.safetensors`);
 const skip = fixturePath(FILES[0]) ? false : 'the whole fixtures of dense prediction are not there';
 
-/** What is wrong at a pixel whose margin exceeds 1e-2, or nothing. */
+/** Returns the wrong pixels whose margin exceeds 1e-2. */
 function differing(actual: Uint16Array, expected: ArrayLike<number>, margin: ArrayLike<number>): number[] {
   return Array.from(actual.keys()).filter((i) => actual[i] !== expected[i] && margin[i] > 1e-2);
 }
@@ -44,7 +44,7 @@ t.test('windows step, and the last one ends at the edge', async (t) => {
   t.same(windowStarts(40, 64, 32), [0], 'a smaller picture is one window');
 });
 
-/** A window whose logits are the same everywhere. */
+/** A window with constant logits. */
 function flat(left: number, width: number, logits: number[]): LogitWindow {
   const rows = 2;
   return {

@@ -25,7 +25,7 @@ t.test('lightness runs one way from end to end', async (t) => {
     let wrong = 0;
     for (let i = 1; i < COLOUR_STEPS; i++) {
       const step = lightness(sampleAt(samples, i)) - lightness(sampleAt(samples, i - 1));
-      // Rounding to 8 bits may hold a colour back by a little.
+      // Rounding to 8 bits may change the lightness slightly.
       if (step * direction < -0.004) wrong++;
     }
     t.equal(wrong, 0);

@@ -5,7 +5,7 @@ import type { RgbImage } from './rgb_image.js';
 const RED = [255, 0, 0] as const;
 const size = { width: 400, height: 200 };
 
-/** Rows of a column whose pixels are of a colour. */
+/** Rows of a column with pixels of the given colour. */
 function rowsOf({ width, height, data }: RgbImage, column: number, colour: readonly number[]): number[] {
   return Array.from({ length: height }, (_, y) => y).filter((y) =>
     colour.every((value, c) => Math.abs(data[(y * width + column) * 3 + c] - value) < 60),

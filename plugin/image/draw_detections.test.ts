@@ -45,7 +45,7 @@ t.test('a box, its mask with an outline, and a label in the colour of the class'
   t.same(colourAt(drawn, 404, 178), [0, 255, 0], 'the plate of the label, above the box');
 });
 
-/** Whether all places are inside, and none overlaps another. */
+/** Whether all rectangles are inside the image and none overlaps another. */
 function areApart(places: ReturnType<typeof placeLabels>, width: number, height: number): boolean {
   const given = places.filter((place) => place !== undefined);
   return given.every((a, i) => {

@@ -8,7 +8,7 @@ const [COLDEST, HOTTEST] = [HEAT_COLOURS[0], HEAT_COLOURS[HEAT_COLOURS.length - 
   ...colour,
 ]);
 
-/** Falls from the middle outwards. */
+/** Decreases from the centre outwards. */
 const size = 28;
 const values = Float32Array.from({ length: size * size }, (_, i) => {
   const [y, x] = [Math.floor(i / size) - 14, (i % size) - 14];

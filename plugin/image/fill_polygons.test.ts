@@ -1,10 +1,13 @@
-/** Filled polygons: rectangles pixel by pixel, and what must not matter. pycocotools' pixels: `metrics/coco_fixtures.test.ts`. */
+/**
+ * Tests filled polygons: rectangles pixel by pixel, and invariances. Pixels from pycocotools:
+ * `metrics/coco_fixtures.test.ts`.
+ */
 import fc from 'fast-check';
 import t from 'tap';
 import { encodePolygons } from './fill_polygons.js';
 import { encodeRle } from './mask.js';
 
-/** In widths and heights of the picture together. */
+/** As fractions of the width and the height of the image. */
 const coordinate = fc.double({ min: -1, max: 2, noNaN: true });
 const polygon = fc
   .array(fc.tuple(coordinate, coordinate), { minLength: 3, maxLength: 9 })

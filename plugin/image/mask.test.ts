@@ -6,13 +6,13 @@ import { decodeRle, encodeRle, expandCounts, type MaskBitmap, maskPolygons } fro
 const PASTE = 'dense/ops_paste.safetensors';
 const MASK_RCNN = 'dense/mask_rcnn_tiny_expected.safetensors';
 
-/** Masks of a picture, most significant bit first. */
+/** Masks of an image, most significant bit first. */
 function unpacked(packed: ArrayLike<number>, width: number, height: number): MaskBitmap {
   const data = Uint8Array.from({ length: width * height }, (_, i) => (packed[i >> 3] >> (7 - (i & 7))) & 1);
   return { left: 0, top: 0, width, height, data };
 }
 
-/** The smallest rectangle of a mask that holds all of it, or its first pixel. */
+/** Crops a mask to the smallest rectangle that contains it, or to its first pixel if it is empty. */
 function cropped({ width, data }: MaskBitmap): MaskBitmap {
   const on = Array.from(data.keys()).filter((i) => data[i] === 1);
   const [xs, ys] = [on.map((i) => i % width), on.map((i) => Math.floor(i / width))];
@@ -31,7 +31,7 @@ t.test("run lengths are COCO's", async (t) => {
     [MASK_RCNN, 'masks_packed.94x126', 'rle.94x126'],
     [MASK_RCNN, 'masks_packed.pipe', 'rle.pipe'],
   ]) {
-    if (!fixturePath(file)) continue; // beside the repository
+    if (!fixturePath(file)) continue; // not in the repository
     const fixture = readFixture(file);
     const { shape, values } = fixture.tensor(packed);
     const expected: { size: [number, number]; counts: string }[] = JSON.parse(fixture.metadata[lengths]);

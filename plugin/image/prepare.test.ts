@@ -53,7 +53,7 @@ t.test('prepareImage of a thin picture reads and makes no more than the middle',
     const image = { width, height, data };
     const before = process.memoryUsage().arrayBuffers;
     const prepared = prepareImage(image, 224);
-    // The prepared picture, and two tables of weights.
+    // The prepared image and two tables of weights.
     t.ok(process.memoryUsage().arrayBuffers - before < 30e6, `${width}x${height}`);
     t.same([prepared.width, prepared.height, prepared.data.length], [224, 224, 224 * 224 * 3]);
   }

@@ -25,7 +25,7 @@ function preparation(scale: readonly [number, number], padTo = 1, multipleOf = 0
   return { scale, multipleOf: multipleOf || null, padTo, mean, deviation };
 }
 
-/** The resizes of a preparation alone; the second is the identity where there is none. */
+/** Only the resizes of a preparation; the second is the identity if there is none. */
 function resizedTwice(image: RgbImage, asked: DensePreparation): RgbImage {
   const { kept, content } = denseExtents(image, asked);
   return resizeBilinear(resizeBilinear(image, kept.width, kept.height), content.width, content.height);
@@ -48,7 +48,7 @@ t.test('resizeBilinear is bit-identical with OpenCV', async (t) => {
 t.test('pictures of the test pipelines: sizes, scale factor, pixels, padding', async (t) => {
   let compared = 0;
   for (const file of ['upernet_tiny', 'upernet_tiny_outnorm', 'mask_rcnn_tiny']) {
-    if (!fixturePath(`dense/${file}.pth`)) continue; // beside the repository
+    if (!fixturePath(`dense/${file}.pth`)) continue; // not in the repository
     const fixture = readDenseModel(file);
     const isDetection = file.includes('mask_rcnn');
     for (const name of Object.keys(fixture.metadata).filter((key) => key.startsWith('input.'))) {

@@ -73,7 +73,7 @@ t.test('resizeBicubic refuses what is not an image or a size', async (t) => {
   t.throws(() => resizeBicubic({ ...image, height: 3 }, 2, 2), { message: /2x3 has 18 bytes, got 12/ });
 });
 
-/** A picture whose pixels follow from its size. */
+/** An image whose pixels are determined by its size. */
 function noise(width: number, height: number) {
   let state = width * 65537 + height;
   const data = Uint8Array.from({ length: width * height * 3 }, () => {

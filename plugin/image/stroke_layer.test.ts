@@ -3,7 +3,7 @@ import { curveTo, StrokeLayer } from './stroke_layer.js';
 
 const WHITE = Uint8Array.of(255, 255, 255);
 
-/** Draws white on black and gives the brightness of each pixel, 0..255, row by row. */
+/** Draws white on black and returns the brightness of each pixel, 0..255, row by row. */
 function drawn(width: number, height: number, draw: (layer: StrokeLayer) => void, opacity?: number) {
   const layer = new StrokeLayer(width, height);
   draw(layer);

@@ -1,4 +1,6 @@
-/** Trees in any order of parents first: kernels see them in breadth-first order, made once and freed with the tree. */
+/**
+ * Trees in any order with parents first: kernels get them in breadth-first order, converted once and freed with the tree.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import t from 'tap';
@@ -9,7 +11,7 @@ import { checkTree } from '../ops/graph_checks.js';
 import { registerBackendKernel, runOp } from '../ops/kernels.js';
 import { breadthFirst } from './breadth_first.js';
 
-/** Trees of one batch: names of vertices, and for each position a number from which its parent's follows. */
+/** Trees of one batch: vertex ids, and for each position a number that determines its parent's position. */
 const trees = fc
   .record({ numVertices: fc.integer({ min: 1, max: 40 }), batch: fc.integer({ min: 0, max: 3 }) })
   .chain(({ numVertices, batch }) =>
@@ -27,7 +29,7 @@ const trees = fc
     ),
   );
 
-/** By definition: from the root, the children of each vertex in the queue, as they are in the order. */
+/** By definition: from the root, the children of each vertex are appended to the queue in their given order. */
 function queued(order: readonly number[], parent: readonly number[]): { order: number[]; parent: number[] } {
   const result: { order: number[]; parent: number[] } = { order: [], parent: [] };
   const queue = [{ at: 0, parent: 0 }];

@@ -1,4 +1,4 @@
-/** Variables that are assigned to between steps; on webgl and cuda: gpu. */
+/** Tests variables that are assigned to between steps; on webgl and cuda: see gpu/. */
 import t from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
 import { checkChangedVariables } from '../../testing/changed_variables.js';

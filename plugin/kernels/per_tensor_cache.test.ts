@@ -1,4 +1,4 @@
-/** What is kept per tensor: by data, shape and name; freed once, with the tensor. */
+/** Tests that values are cached per tensor by data, shape and name, and freed once, together with the tensor. */
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import t from 'tap';
 import { PerTensorCache } from './per_tensor_cache.js';

@@ -1,4 +1,4 @@
-/** Checks on a backend that reads asynchronously only, and whose readSync throws. */
+/** Tests checks on a backend that can only be read asynchronously and whose readSync throws. */
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
@@ -10,7 +10,7 @@ import { treeScanSpec } from '../ops/tree_scan.spec.js';
 import { type HostArray, readAsynchronously } from './values.js';
 
 class ToyBackend extends MathBackendCPU {
-  /** Data of tensors that came from the host and were not used yet. */
+  /** Data of tensors that came from the host and have not been used yet. */
   readonly onHost = new WeakSet<object>();
 
   valuesOf({ dataId }: Pick<tf.TensorInfo, 'dataId'>): HostArray {

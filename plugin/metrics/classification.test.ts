@@ -1,4 +1,4 @@
-/** Accuracy and calibration against the definitions, written out. */
+/** Tests accuracy and calibration against their definitions. */
 import fc from 'fast-check';
 import t from 'tap';
 import { Calibration } from './calibration.js';
@@ -6,7 +6,7 @@ import { ClassifierEvaluator } from './classification.js';
 
 const CLASSES = 8;
 
-/** Pictures with a true class and the probabilities of all classes. */
+/** Images with a label and the probabilities of all classes. */
 const pictures = fc.array(
   fc.record({
     label: fc.nat(CLASSES - 1),
@@ -32,7 +32,7 @@ t.test('top-1, top-5, mean of classes', async () => {
         evaluator.add(label, ranked(probabilities).slice(0, 5));
       }
       const quality = evaluator.quality();
-      /** How many classes are more probable than the true one. */
+      /** Number of classes that are more probable than the label. */
       const places = pictures.map(
         ({ label, probabilities }) =>
           probabilities.filter((value, i) => {
@@ -74,7 +74,8 @@ t.test('expected calibration error', async () => {
       let error = 0;
       let largest = 0;
       for (const { from, to, count, accuracy, confidence } of quality.bins) {
-        // The lowest bin holds 0 too. A product of a float and the bins may be rounded up: its bin is asked for, not another one.
+        // The lowest bin includes 0. The product of a float and the number of bins may be rounded up: this selects exactly
+        // its bin.
         const own = predictions.filter(
           ([value]) => Math.max(0, Math.ceil(value * bins) - 1) === Math.round(from * bins),
         );

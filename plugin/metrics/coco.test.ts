@@ -1,4 +1,4 @@
-/** COCO's average precision and recall, worked out by hand. */
+/** Tests COCO's average precision and recall against values computed by hand. */
 import t from 'tap';
 import { encodeRle } from '../image/mask.js';
 import { evaluateCoco } from './coco.js';
@@ -19,7 +19,7 @@ const result = (score: number, bbox: Box, more: Partial<CocoResult> = {}): CocoR
   bbox,
   ...more,
 });
-/** Precisions have the smallest positive number that 1 can be told from in their denominator. */
+/** The denominators of precisions contain the machine epsilon. */
 const near = (given: number | undefined, expected: number) =>
   Math.abs((given ?? Number.NaN) - expected) < 1e-12;
 
@@ -30,7 +30,8 @@ const NOWHERE: Box = [150, 0, 40, 40];
 t.test('precision at 101 recalls', (t) => {
   const found = [result(0.7, B), result(0.9, A), result(0.8, NOWHERE)];
   const scores = evaluateCoco([object(A), object(B)], found);
-  // Recalls 1/2, 1/2, 1 and precisions 1, 1/2, 2/3: 1 up to recall 0.5, 2/3 beyond, as more recall never costs precision.
+  // Recalls 1/2, 1/2, 1 and precisions 1, 1/2, 2/3: 1 up to recall 0.5, 2/3 beyond, since the precision curve is made
+  // non-increasing from the right.
   for (const ap of [scores.AP, scores.AP50, scores.AP75, scores.APmedium]) {
     t.ok(near(ap, (51 + 50 * (2 / 3)) / 101), String(ap));
   }
@@ -40,7 +41,7 @@ t.test('precision at 101 recalls', (t) => {
 });
 
 t.test('thresholds of the overlap', (t) => {
-  // 0.78: enough for 0.5, 0.55 ... 0.75, not for 0.8.
+  // Overlap 0.78: enough for the thresholds 0.5, 0.55 ... 0.75, but not for 0.8.
   const scores = evaluateCoco([object([0, 0, 100, 100])], [result(0.5, [0, 0, 100, 78])]);
   t.ok(near(scores.AP, 0.6) && near(scores.AP50, 1) && near(scores.AP75, 1) && near(scores.AR1, 0.6));
   const exact = evaluateCoco([object([0, 0, 100, 100])], [result(0.5, [0, 0, 100, 50])]);
@@ -53,7 +54,7 @@ t.test('each object is found once, by the best result', (t) => {
   t.ok(near(twice.AP, 1), 'the second is wrong, behind full recall');
   const worse = evaluateCoco([object(A)], [result(0.8, [0, 0, 40, 39]), result(0.9, NOWHERE)]);
   t.ok(near(worse.AP50, 0.5));
-  // The first of equal scores takes the object that both overlap most, and the second another one.
+  // The first of equal scores gets the object that both overlap most, and the second another one.
   const [left, right]: Box[] = [
     [0, 0, 10, 10],
     [4, 0, 10, 10],
@@ -81,7 +82,7 @@ t.test('pictures, categories', (t) => {
 
 t.test('crowds count neither way', (t) => {
   const crowd = object([0, 0, 100, 100], { iscrowd: 1 });
-  // Both lie in the crowd; over the union they would overlap it by a quarter of the least threshold.
+  // Both lie in the crowd; by intersection over union their overlap would be a quarter of the lowest threshold.
   const found = [result(0.9, [0, 0, 20, 20]), result(0.8, [50, 50, 20, 20]), result(0.7, NOWHERE)];
   const scores = evaluateCoco([object(NOWHERE), crowd], found);
   t.ok(near(scores.AP, 1));
@@ -118,7 +119,7 @@ t.test('the best 100 results of a picture and a category', (t) => {
 });
 
 t.test('masks', (t) => {
-  /** A rectangle of a picture of 200 x 160 pixels. */
+  /** A rectangle in an image of 200 x 160 pixels. */
   const mask = ([left, top, width, height]: Box) =>
     encodeRle(
       { left, top, width, height, data: new Uint8Array(width * height).fill(1) },

@@ -1,4 +1,4 @@
-/** Files of annotations: what is read of them, and how bad ones are refused. */
+/** Tests which parts of annotation files are read, and how invalid files are rejected. */
 import fc from 'fast-check';
 import t from 'tap';
 import { decodeRle } from '../image/mask.js';
@@ -111,7 +111,7 @@ t.test('whatever stands in a file: it is read, or refused in one line that names
   fc.assert(
     fc.property(fc.nat(200), value, (at, value) => {
       let left = at;
-      // Any value of the file in place of another: the text stays JSON.
+      // Replaces one value of the file by another; the text remains valid JSON.
       const text = JSON.stringify(base, (_, own) => (left-- === 0 ? value : own)) ?? '';
       try {
         for (const picture of readCocoAnnotations('a.json', text).pictures) picture.annotations();

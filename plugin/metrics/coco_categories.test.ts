@@ -19,7 +19,7 @@ t.test('by name; by ids where names differ and there are as many', async (t) => 
   t.same(categoryOrder('a.json', categories, ['human', 'car', 'brush']).ids, [1, 3, 90]);
   for (const names of [
     ['car', 'cat'],
-    ['car', 'cat', 'person'], // as many, but in another order
+    ['car', 'cat', 'person'], // equally many, but in another order
   ]) {
     t.throws(() => categoryOrder('a.json', categories, names), {
       message: `a.json has 3 categories, the model ${names.length} classes, of which "cat" is not among them`,

@@ -1,4 +1,4 @@
-/** COCO's measures against pycocotools' numbers (fixtures/coco). */
+/** Tests COCO's metrics against pycocotools' values (fixtures/coco). */
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { fixtureFiles, fixturePath } from '../../testing/fixtures.js';
@@ -69,7 +69,7 @@ function compareScores(t: Test, name: string, scores: CocoEvaluation, expected: 
   for (const [what, value] of Object.entries(means)) near(scores[what as 'AP'], value, what);
   for (const [i, value] of perThreshold.entries()) near(scores.perThreshold[i], value, `threshold ${i}`);
   for (const [id, value] of Object.entries(categories)) {
-    // A category that has neither objects nor results is not known to the evaluator.
+    // The evaluator does not know a category without objects and results.
     near(scores.categories.get(Number(id))?.AP ?? -1, value, `category ${id}`);
   }
 }

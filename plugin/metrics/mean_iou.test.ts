@@ -1,9 +1,9 @@
-/** Mean IoU by hand. */
+/** Tests mean IoU against values computed by hand. */
 import fc from 'fast-check';
 import t from 'tap';
 import { ConfusionMatrix, evaluateSegmenter } from '../index.js';
 
-/** 3 x 3 pixels of 4 classes, of which nobody has class 3; one pixel does not count. */
+/** 3 x 3 pixels of 4 classes, of which class 3 does not occur; one pixel is ignored. */
 const TRUTH = [0, 0, 0, 1, 1, 1, 2, 2, 255];
 const PREDICTION = [0, 0, 1, 1, 1, 2, 2, 2, 0];
 

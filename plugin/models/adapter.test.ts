@@ -1,4 +1,4 @@
-/** LoRA adapters attached to a running model, against the authors' code. */
+/** Tests LoRA adapters attached to a running model against the authors' code. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
@@ -28,7 +28,7 @@ async function adapterOf(): Promise<Adapter> {
   }
 }
 
-/** The model with the adapter merged into all but its output head, which is not tied. */
+/** The model with the adapter merged into everything but its output head, which is untied. */
 async function mergedBesideHead(): Promise<MemorySink> {
   const tiny = fixturePath(TINY) as string;
   const weights = readFixture(`${TINY}/model.safetensors`);

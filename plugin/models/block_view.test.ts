@@ -12,7 +12,7 @@ async function load(options: ConvertOptions = {}): Promise<GrootV> {
   return GrootV.load(tf.io.fromMemory(sink.artifacts() as tf.io.ModelArtifacts));
 }
 
-/** 90 x 64 pixels that no two places have in common. */
+/** 90 x 64 pixels that differ from one another. */
 const PICTURE = {
   width: 90,
   height: 64,

@@ -1,4 +1,4 @@
-/** Patterns of tokenizers: the engine's own matches, in bounded time. */
+/** Tests tokenizer patterns: the same matches as JavaScript's own engine, in bounded time. */
 import { deepEqual } from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
@@ -21,7 +21,7 @@ function bounded(source: string): BoundedPattern {
   return new BoundedPattern(new RegExp(source, 'gu'), budget);
 }
 
-/** What tokenizers do with a pattern, by the engine of JavaScript and by ours. */
+/** Applies a pattern as tokenizers do, with JavaScript's engine and with ours. */
 function compare(source: string, text: string) {
   const native = new RegExp(source, 'gu');
   const ours = bounded(source) as unknown as RegExp;
@@ -64,12 +64,12 @@ for (const [name, source] of Object.entries(PUBLISHED)) {
   });
 }
 
-/** Rounds of a repetition that match nothing are left out: JavaScript takes them back, ours may keep them. */
+/** Excludes patterns with empty iterations of a repetition: JavaScript discards them, ours may keep them. */
 function alwaysConsumes(source: string): boolean {
   return !/[\^$](?!a\])|\(\?[<=!]/.test(source) && !new RegExp(`^(?:${source})$`, 'u').test('');
 }
 
-/** Sources of patterns without groups that capture, which `split` would put into its result. */
+/** Sources of patterns without capturing groups, which `split` would include in its result. */
 const sources: fc.Arbitrary<string> = fc.letrec<{ part: string; pattern: string }>((tie) => ({
   part: fc.oneof(
     { depthSize: 'small' },
@@ -109,7 +109,7 @@ const sources: fc.Arbitrary<string> = fc.letrec<{ part: string; pattern: string 
 })).pattern;
 
 t.test('any pattern matches as the engine of JavaScript does', async () => {
-  // V8 finds empty matches inside of surrogate pairs, so that there are none here.
+  // V8 finds empty matches inside of surrogate pairs, so that none are used here.
   const short = fc.array(fc.constantFrom('a', 'A', 'b', ' ', '\n', 'é'), { maxLength: 7 });
   fc.assert(
     fc.property(sources, short, (source, parts) => {

@@ -1,4 +1,4 @@
-/** Segmenter and Detector from checkpoints to pixels of the picture, against the reference numbers. */
+/** Tests Segmenter and Detector from checkpoints to pixels of the image, against reference values. */
 import type * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { rowsOfDetections, settingsOf } from '../../conformance/cases/detection_cases.js';
@@ -16,7 +16,7 @@ async function converted(file: string, options: ConvertOptions = {}) {
   return sink;
 }
 
-/** Picture i of an input. */
+/** Image i of an input. */
 function picture(fixture: Fixture, input: string, i = 0) {
   const { shape, values } = fixture.tensor(`rgb.${input}`);
   const [, height, width] = shape;
@@ -58,7 +58,7 @@ for (const file of ['upernet_tiny', 'upernet_tiny_outnorm']) {
   });
 }
 
-/** Feeds trees with everything that a detector feeds. */
+/** Feeds trees together with everything that a detector feeds. */
 function pinTrees({ model }: Detector, trees: tf.NamedTensorMap): void {
   const execute = model.execute.bind(model);
   model.execute = (inputs, nodes) => execute({ ...(inputs as tf.NamedTensorMap), ...trees }, nodes);
@@ -74,7 +74,7 @@ t.test('detect: mask_rcnn_tiny', async (t) => {
     for (const [name, settings] of [
       ['94x126', {}],
       ['94x126.small', small],
-      ['pipe', {}], // with pinned trees: pixels of padding alone make ties
+      ['pipe', {}], // with pinned trees, because pixels of padding alone give ties
     ] as const) {
       const [input] = name.split('.');
       if (!fixture.has(`dets.${name}`)) continue; // in the whole fixture only
@@ -94,7 +94,7 @@ t.test('detect: mask_rcnn_tiny', async (t) => {
           boxes: dets.values.filter((_, i) => i % 5 < 4),
           scores: dets.values.filter((_, i) => i % 5 === 4),
         },
-        // Scores that are so close have no order where each may be off by its bound.
+        // The order of scores is undefined if their difference is within their tolerance.
         { tie: 2 * SCORE_BOUND, box: BOX_BOUND },
       );
       t.same(

@@ -1,11 +1,11 @@
-/** What metadata of segmenters and detectors may hold: they come with untrusted models. */
+/** Tests the checks of segmenter and detector metadata, which come with untrusted models. */
 import t from 'tap';
 import { DETECTOR, SEGMENTER } from '../../testing/dense_metadata.js';
 import type { Check } from './checks.js';
 import { DETECTOR_METADATA } from './detector_metadata.js';
 import { SEGMENTER_METADATA } from './segmenter_metadata.js';
 
-/** A copy with one field changed; undefined takes it away. */
+/** A copy with one field changed; undefined removes it. */
 function changed(metadata: object, path: string, value: unknown): object {
   const copy = JSON.parse(JSON.stringify(metadata));
   const fields = path.split('.');

@@ -22,7 +22,7 @@ for (const backend of BACKENDS) {
       t.same([width, height, overlay?.width, overlay?.height], [120, 90, 1120, 840]);
       for (const [i, { box, label, index, score, mask }] of detections.entries()) {
         const expected = STUB_DETECTIONS[i];
-        // The network's input is 85 x 64 pixels of picture, whose sizes are rounded.
+        // The image takes up 85 x 64 pixels of the network's input, which are rounded sizes.
         const corners = expected.part.map((part, c) => part * [120, 90][c % 2]);
         t.ok(maxDifference(box, corners) < 1e-4, `${box}, expected ${corners}`);
         t.same([label, index], [classNames[expected.index], expected.index]);

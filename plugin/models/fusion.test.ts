@@ -1,4 +1,4 @@
-/** Graphs with several nodes in one: the same values, and no fewer nodes for those who ask for them. */
+/** Tests fused graphs: the same values, and every requested node is still available. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { readFixture } from '../../testing/fixtures.js';
@@ -24,10 +24,10 @@ const FUSED: readonly OpDeclaration[] = [
   SelectiveDiscretize,
 ];
 
-/** What GrootV has none of. */
+/** Not part of GrootV. */
 const OF_DETECTORS: readonly OpDeclaration[] = [TransposedConvolution];
 
-/** Gives the backend cpu kernels of the fused ops, as a backend that gains by them has. */
+/** Registers cpu kernels of the fused ops, so that cpu acts like a backend that has them. */
 function registerFused(): void {
   for (const op of [...FUSED, ...OF_DETECTORS]) {
     const { formula } = specOf(op.name) as OpSpec;

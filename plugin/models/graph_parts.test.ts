@@ -11,7 +11,7 @@ import { LoadedModel } from './loaded_model.js';
 const FLOAT = { T: type('float32') };
 const awaited = (op: string) => (op === 'Neg' ? [0] : []);
 
-/** Squares, the wait, two halves of what comes of it, and a sum that also reads what was before. */
+/** Squares, the waiting node, two halves of its output, and a sum that also reads an earlier value. */
 async function model(): Promise<LoadedModel> {
   const graph = new GraphBuilder();
   const x = graph.placeholder('x', [4]);
@@ -28,7 +28,7 @@ async function model(): Promise<LoadedModel> {
   return LoadedModel.from('a model', sink.artifacts());
 }
 
-/** Runs parts one after the other. */
+/** Runs the parts one after another. */
 function run(parts: readonly GraphPart[], fed: Record<string, tf.Tensor>, asked: readonly string[]) {
   return tf.tidy(() => {
     const values = new Map(Object.entries(fed).map(([name, tensor]) => [outputKey(name), tensor]));

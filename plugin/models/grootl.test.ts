@@ -1,4 +1,4 @@
-/** GrootL against the authors' code: texts, scores, perplexities; and what it does with options and errors. */
+/** Tests GrootL against the authors' code: texts, scores, perplexities; and its handling of options and errors. */
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
@@ -8,14 +8,14 @@ import { convertedFolder, sinkFiles } from '../../testing/language_models.js';
 import { boruvkaMST, GrootL, memoryFolder, windowGraph } from '../index.js';
 import { TextStream } from './text_stream.js';
 
-/** Largest difference of a sum of log-probabilities, and of a single one. */
+/** Largest differences of a sum of log-probabilities, and of a single one. */
 const SUM = 1e-3;
 const SINGLE = 2e-4;
 
 const TINY = 'grootl/grootl_tiny';
 const expected = JSON.parse(readFileSync(fixturePath(`${TINY}/expected.json`) as string, 'utf8'));
 
-/** Runs `body` with the tiny model on a backend, and checks that nothing is left behind. */
+/** Runs `body` with the tiny model on a backend, and checks that no tensor is leaked. */
 async function withModel(
   t: Test,
   backend: (typeof BACKENDS)[number],

@@ -51,7 +51,7 @@ for (const backend of BACKENDS) {
         t.same([tree.height, tree.width, tree.order.length], [side, side, side * side], `block ${block}`);
       }
 
-      // Affinity: the definition, path by path.
+      // Affinity by its definition, path by path.
       const block = 2;
       const map = await model.affinity(one, { x: 63, y: 17, block });
       t.same(map.anchor, { x: 3, y: 1 });

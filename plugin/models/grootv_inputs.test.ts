@@ -1,4 +1,7 @@
-/** Every kind of picture that GrootV takes, and what it says of anything else. Elements of a page: ../image/browser.test.ts. */
+/**
+ * Tests every kind of image that GrootV accepts, and the errors for all others. Elements of a page:
+ * ../image/browser.test.ts.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';

@@ -1,4 +1,4 @@
-/** Where a model is loaded from, and that it is saved with the weights that it has. */
+/** Tests the sources that a model can be loaded from, and that it is saved with its current weights. */
 import * as tf from '@tensorflow/tfjs';
 import t, { type Test } from 'tap';
 import { MemorySink } from '../../converters/index.js';
@@ -24,7 +24,7 @@ const vision = async () => {
 };
 const language = () => convertedFolder('grootl/grootl_tiny', { shardBytes: 65_536 });
 
-/** A server with the files of a sink at /model/; `answer` answers first. */
+/** A server with the files of a sink at /model/; `answer` may answer before it. */
 function serve(
   sink: MemorySink,
   answer: (path: string, init?: RequestInit) => Response | undefined = () => undefined,
@@ -44,7 +44,7 @@ const blobOf = (bytes: Uint8Array | undefined) => bytes && new Blob([bytes.slice
 
 const URL_OF_MODEL = 'https://host.test/model/model.json';
 
-/** A model that continues a text as the folder that it is from does. */
+/** Checks that a model continues a text like the folder that it came from. */
 async function sameText(t: Test, load: () => Promise<GrootL>, expected: string, name: string): Promise<void> {
   const model = await load();
   const { tokens } = await model.generate(PROMPT, { maxTokens: 8 });
@@ -349,7 +349,7 @@ t.test('a language model is saved with what lies beside it', async (t) => {
     const again = await GrootL.load(tf.io.fromMemory(saved as tf.io.ModelArtifacts));
     t.same((await again.generate('The maintainer', { maxTokens: 8 })).tokens, expected.tokens);
     again.dispose();
-    // Both graphs read the weight that is changed, and so does what is saved.
+    // Both graphs read the changed weight, and so does the saved model.
     const weights = model.model.weights[name];
     const halved = tf.neg(weights[0]);
     weights[0].dispose();

@@ -1,4 +1,4 @@
-/** Receptive fields: against finite differences, what cannot reach the middle, several pictures, memory, errors. */
+/** Tests receptive fields: finite differences, pixels that cannot reach the centre, several images, memory, errors. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { type ConvertOptions, convertCheckpoint, MemorySink } from '../../converters/index.js';
@@ -16,13 +16,13 @@ async function nano(options: ConvertOptions = {}): Promise<GrootV> {
   return GrootV.load(sink);
 }
 
-/** Pixels that no two places have in common. */
+/** Pixels that differ from one another. */
 function picture(width: number, height: number, seed = 7) {
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * i * seed + (i % 3) * 50) % 251);
   return { width, height, data };
 }
 
-/** Rows and columns from the first to the last that contribute. */
+/** Range of rows and columns that contribute. */
 function extentOf({ size, values }: { size: number; values: Float32Array }) {
   const rows = Array.from(values, (value, i) => (value > 0 ? [Math.floor(i / size), i % size] : [])).filter(
     ([row]) => row !== undefined,
@@ -49,7 +49,7 @@ t.test('the values are the positive slopes of the positive features, trees kept'
       ...trees.flat(),
     ]) as tf.Tensor[];
     const feeds = Object.fromEntries(trees.flat().map((name, i) => [name, chosen[i]]));
-    /** The sum of the positive features in the middle: the last of 2 x 2 cells. */
+    /** The sum of the positive features at the centre: the last of 2 x 2 cells. */
     const measured = (pixels: Float32Array) =>
       tf.tidy(() => {
         const features = model.model.execute(
@@ -74,7 +74,7 @@ t.test('the values are the positive slopes of the positive features, trees kept'
     for (const place of [places[0], places[1], places[20], places[400]]) {
       const slopes = [0, 1, 2].map((channel) => {
         const i = 3 * place + channel;
-        return (4 * slope(i, 0.02) - slope(i, 0.04)) / 3; // Richardson: without the cubic term
+        return (4 * slope(i, 0.02) - slope(i, 0.04)) / 3; // Richardson extrapolation, which removes the cubic term
       });
       const expected = slopes.reduce((sum, value) => sum + Math.max(0, value), 0);
       t.ok(
@@ -115,7 +115,7 @@ t.test('without scans only what convolutions cover contributes', async (t) => {
       weights[0].dispose();
       weights[0] = tf.keep(tf.zerosLike(weights[0]));
     }
-    // Cell c of the first level covers pixels 4 c - 3 to 4 c + 3, of the second the cells 2 c - 1 to 2 c + 1 of those.
+    // Cell c of the first level covers pixels 4 c - 3 to 4 c + 3; of the second, cells 2 c - 1 to 2 c + 1 of the first.
     for (const [level, from, to] of [
       [0, 13, 19],
       [1, 9, 23],
@@ -132,7 +132,7 @@ t.test('a raster scan carries nothing back', async (t) => {
   const { leaked } = await onBackend('wasm', async () => {
     const model = await nano({ scan: 'raster' });
     const [first, last] = extentOf(await model.receptiveField(picture(64, 64), { level: 0, size: 64 }));
-    // The row of the middle is 8 of 16; its convolution reads row 9, which covers pixels to 4 * 9 + 3.
+    // The centre row is 8 of 16; its convolution reads row 9, which covers pixels to 4 * 9 + 3.
     t.same([first, last], [0, 39]);
     model.dispose();
   });

@@ -6,7 +6,7 @@ import { loadConverted } from '../../testing/models.js';
 import { GrootV, readFolder } from '../index.js';
 import { streamedWeights } from './streamed_weights.js';
 
-/** float32, quantised, a text of no ASCII, and a weight without elements. */
+/** float32, quantised, a non-ASCII string, and an empty weight. */
 const SPECS: tf.io.WeightsManifestEntry[] = [
   { name: 'a', shape: [2, 2], dtype: 'float32' },
   { name: 'texts', shape: [2], dtype: 'string' },
@@ -29,7 +29,7 @@ async function bytesOfWeights(): Promise<Uint8Array> {
   return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
 }
 
-/** Pieces of so many bytes; then it breaks off where there is an error. */
+/** Yields pieces of `piece` bytes; then fails if an error is given. */
 function streamOf(bytes: Uint8Array, piece: number, error?: Error): ReadableStream<ArrayBuffer> {
   let at = 0;
   return new ReadableStream({

@@ -1,4 +1,4 @@
-/** Text of tokens as they come: what is given out is the text of all tokens, and a token costs the same at any length. */
+/** Tests streamed text: it equals the text of all tokens, and the cost of a token does not depend on the length. */
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
@@ -8,7 +8,7 @@ import { TextTokenizer } from './text_tokenizer.js';
 
 type Decode = (ids: readonly number[]) => string;
 
-/** Gives out a text token by token. */
+/** Streams a text token by token. */
 function streamed(
   decode: Decode,
   ids: readonly number[],
@@ -34,14 +34,14 @@ const whole = fc
   .string({ unit: 'grapheme', maxLength: 120 })
   .map((text) => [...new TextEncoder().encode(text)]);
 
-/** As SentencePiece's decoder: the first space of a text is dropped. */
+/** Like SentencePiece's decoder: the first space of a text is dropped. */
 const spaced: Decode = (ids) =>
   ids
     .map((id) => ` w${id}`)
     .join('')
     .slice(1);
 
-/** Spaces before full stops go, as where `clean_up_tokenization_spaces` is set. */
+/** Spaces before full stops are removed, as with `clean_up_tokenization_spaces`. */
 const cleaned: Decode = (ids) =>
   ids
     .map((id) => ['a', ' ', '.', ' b', ' .'][id % 5])

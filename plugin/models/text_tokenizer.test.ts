@@ -1,4 +1,4 @@
-/** Tokenizers are untrusted: what they ask for ends in time, and what is wrong in them is told in a line. */
+/** Tokenizers are untrusted: their processing ends in bounded time, and errors in them are reported in one line. */
 import { readFileSync } from 'node:fs';
 import { Tokenizer } from '@huggingface/tokenizers';
 import fc from 'fast-check';
@@ -146,7 +146,7 @@ t.test('pieces are the tokens alone, whatever they hold', async (t) => {
   );
 });
 
-/** The bytes of a text, written out ones among them. */
+/** The bytes of a text, including those written as <0x..>. */
 function bytesOf(text: string): string {
   const parts = text.split(/<0x(..)>/).map((part, i) => {
     return i % 2 === 1 ? [Number.parseInt(part, 16)] : Array.from(new TextEncoder().encode(part));

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { byteLevelPiece, plainPiece } from './token_pieces.js';
 
-/** The visible characters that GPT-2 gives bytes: checked against its table at the ends of every range. */
+/** The visible characters that GPT-2 assigns to bytes: checked against its table at the ends of every range. */
 const ALPHABET: readonly [character: string, byte: number][] = [
   ['!', 0x21],
   ['~', 0x7e],
@@ -40,7 +40,7 @@ t.test('whole characters are text, other bytes are written out', async (t) => {
   t.equal(plainPiece('\u2581the'), ' the');
 });
 
-/** By another way than the file's: the characters of every byte, from the ends of the ranges. */
+/** Derived differently than in the tested file: the characters of every byte, from the ends of the ranges. */
 function alphabet(): string[] {
   const shown = new Array<string>(256);
   let next = 0;

@@ -1,4 +1,4 @@
-/** Converted models are untrusted: whatever is changed in one, it works, or an error says what is wrong. */
+/** Converted models are untrusted: whatever is changed in one, it either works or an error says what is wrong. */
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import t from 'tap';
@@ -37,11 +37,11 @@ async function generate(files: ReadonlyMap<string, Uint8Array>): Promise<void> {
   }
 }
 
-/** Milliseconds that one changed model may take; unchanged ones take a tenth of a second. */
+/** Time limit in milliseconds for one changed model; unchanged ones take a tenth of a second. */
 const TIME = 20_000;
 
 const RUNS = process.env.GROOTVL_LONG ? 500 : 40;
-/** Of all files: few fields of tokenizer_config.json are read, so that by chance none of its changes may matter. */
+/** Over all files: few fields of tokenizer_config.json are read, so that by chance none of its changes may matter. */
 let allRefused = 0;
 
 for (const [file, convert, use] of [
@@ -79,7 +79,7 @@ for (const [file, convert, use] of [
 
 t.test('changes are refused', async (t) => t.ok(allRefused > RUNS / 4, `${allRefused} of all`));
 
-/** The files of a model with one field of a JSON file changed. */
+/** Returns the files of a model with one field of a JSON file changed. */
 function changed(files: ReadonlyMap<string, Uint8Array>, file: string, path: string, value: unknown) {
   const json = parse(files.get(file)) as Record<string, unknown>;
   const keys = path.split('.');

@@ -52,7 +52,7 @@ export const siluSpec = defineSpec(Silu, {
   perf,
 });
 
-/** Nodes and weights of the Gauss-Legendre rule of five points on [-1, 1]. */
+/** Nodes and weights of the five-point Gauss-Legendre rule on [-1, 1]. */
 const GAUSS_LEGENDRE = [
   [0, 128 / 225],
   ...[-1, 1].flatMap((sign) => [
@@ -61,7 +61,7 @@ const GAUSS_LEGENDRE = [
   ]),
 ];
 
-/** P(X <= x) of a standard normal X: the integral from 0, in panels of half a unit, each right to about 1e-13. */
+/** P(X <= x) of a standard normal X: the integral from 0, in panels of half a unit, each accurate to about 1e-13. */
 function normalDistribution(x: number): number {
   const end = Math.min(Math.abs(x), 9); // beyond, 1 - P is below 1e-18
   const panels = Math.ceil(2 * end);
@@ -82,7 +82,7 @@ export const siluOf = (x: number): number => x / (1 + Math.exp(-x));
 /** log(1 + e^x). */
 export const softplusOf = (x: number): number => (x > 30 ? x : Math.log1p(Math.exp(x)));
 
-/** The activation of a layer by name. */
+/** Applies an activation by name. */
 export function activated(activation: string, x: number): number {
   if (activation === 'relu') return Math.max(x, 0);
   return activation === 'gelu' ? geluOf(x) : activation === 'silu' ? siluOf(x) : x;

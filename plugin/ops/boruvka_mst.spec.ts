@@ -75,11 +75,11 @@ export const boruvkaMSTSpec = defineSpec(BoruvkaMST, {
   },
 });
 
-/** How the weights of a graph are drawn. */
+/** Distributions of edge weights. */
 const WEIGHTS: Readonly<Record<string, (random: Random, edge: number) => number>> = {
   distinct: (random) => random.normal(),
   equal: () => 0.5,
-  // The components that merge are chains.
+  // The merged components are chains.
   ascending: (_, edge) => edge,
   'few values': (random) => random.pick([0.25, 0.5, 0.75, 1]),
   'signed zeros': (random) => random.pick([0, -0, 1, -1]),
@@ -113,7 +113,7 @@ function samples(random: Random): Sample[] {
     ['star', 300],
     ['comb', 301],
   ] as const) {
-    // The vertex ids of neighbours lie far apart.
+    // The vertex ids of neighbours are far apart.
     const names = permutation(numVertices, random);
     const edges = TREE_SHAPES[shape](numVertices, random).map((v) => names[v]);
     all.push({
@@ -154,7 +154,7 @@ function graphInputs(
   };
 }
 
-/** The outputs of an op that chooses the edges of a tree for every item of a batch. */
+/** Returns the outputs of an op that chooses the edges of a tree for every item of a batch. */
 export function chosenTrees(
   edges: Values,
   {
@@ -181,7 +181,7 @@ function choosing(choose: typeof kruskal) {
   });
 }
 
-/** Orders the vertices of every tree depth first. */
+/** Puts the vertices of every tree in depth-first order. */
 function depthFirst({ outputs: { order, parent }, attributes }: KernelArguments): void {
   const numVertices = attributes.numVertices as number;
   for (let b = 0; b < order.length; b += numVertices) {

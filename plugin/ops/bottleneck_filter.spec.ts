@@ -20,7 +20,7 @@ const largest: Along = (distances) => Math.max(...distances);
 export const bottleneckFilterSpec = defineSpec(BottleneckFilter, {
   formula: (args) => ({ y: means(args, largest) }),
   differentiable: [],
-  // A mean is no larger than what it is of, and rounds as much: sums of positive weights, a product and a quotient.
+  // A mean is bounded by its values and has similar rounding: sums with positive weights, a product and a quotient.
   tolerance: (tolerance, { inputs: { x } }) => ({
     absolute: SINGLE_OP[tolerance] * Array.from(x.values, Math.abs).reduce((a, b) => Math.max(a, b), 0),
     relative: 0,
@@ -110,7 +110,7 @@ function samples(random: Random): Sample[] {
   return [...drawn, single, sample('not breadth-first', trees, distances.usual, 4)];
 }
 
-/** By the definition, every pair of vertices on its own. */
+/** Computes every pair of vertices separately, by the definition. */
 function means(
   { inputs: { x, distance, order, parent }, shapes, attributes }: FormulaArguments,
   along: Along,
@@ -146,7 +146,7 @@ function meansOfTree(
   return y;
 }
 
-/** The lower ends of the edges between two vertices. */
+/** Returns the child ends of the edges between two vertices. */
 function pathBetween({ order, parent }: RootedTree, u: number, v: number): number[] {
   let [a, b] = [u, v].map((vertex) => order.indexOf(vertex));
   const path: number[] = [];

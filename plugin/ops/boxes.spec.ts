@@ -49,7 +49,7 @@ interface GridOptions {
   readonly ratios: readonly number[];
 }
 
-/** Sides and corners are those of float32. */
+/** Sides and corners are computed in float32. */
 function anchors([, height, width]: readonly number[], { stride, scale, ratios }: GridOptions): Float32Array {
   const f = Math.fround;
   const values: number[] = [];
@@ -63,7 +63,7 @@ function anchors([, height, width]: readonly number[], { stride, scale, ratios }
   return Float32Array.from(values);
 }
 
-/** Boxes of 1 to 40 pixels in a picture of 100 x 100. */
+/** Boxes of 1 to 40 pixels in an image of 100 x 100. */
 export function someBoxes(random: Random, count: number, columns = 4): CaseTensor {
   const rows = Array.from({ length: count }, () => {
     const [x, y] = [random.next() * 60, random.next() * 60];
@@ -80,7 +80,10 @@ interface DecodeOptions {
   readonly maxRatio: number;
 }
 
-/** In float64. @param image [height, width], where corners are clamped */
+/**
+ * Decodes boxes in float64.
+ * @param image [height, width] to which corners are clamped
+ */
 export function decoded(
   box: Values,
   delta: Values,

@@ -18,7 +18,7 @@ export const causalConvolutionSpec = defineSpec(CausalConvolution, {
       { batch: 1, length: 1, channels: 1, taps: 1 },
       { batch: 3, length: 2, channels: 33, taps: 4 },
       { batch: 2, length: 12, channels: 6, taps: 9 },
-      // Where exp(-sum) overflows, and where it is 0.
+      // Cases in which exp(-sum) overflows, and in which it is 0.
       { batch: 1, length: 4, channels: 8, taps: 2, scale: 100 },
       { batch: 0, length: 4, channels: 3, taps: 2 },
     ].flatMap(({ batch, length, channels, taps, scale = 1 }) =>
@@ -65,7 +65,7 @@ export const causalConvolutionSpec = defineSpec(CausalConvolution, {
 });
 
 /**
- * A depthwise convolution over time and an activation, and the inputs of the last tokens.
+ * Applies a depthwise convolution over time and an activation; also returns the inputs of the last tokens.
  * @param shape of x, [B, L, D].
  */
 export function convolved(
@@ -77,7 +77,7 @@ export function convolved(
   activation = siluOf,
 ): { y: Float64Array; nextPast: Float64Array } {
   const before = filter.length / channels - 1;
-  /** The input of a token; those before the first have negative numbers. */
+  /** Returns the input of a token; tokens before the first have negative indices. */
   const at = (b: number, t: number, d: number) => {
     if (t >= 0) return x[(b * length + t) * channels + d];
     return past ? past[(b * before + before + t) * channels + d] : 0;
@@ -101,7 +101,7 @@ export function convolved(
   return { y, nextPast };
 }
 
-/** What lies in memory before every item but the first: the last inputs of the item before. */
+/** A fault: reads what precedes each item but the first in memory, the last inputs of the previous item. */
 function pastInMemory({ inputs: { x, past }, shapes }: KernelArguments): Float32Array {
   const [batch, length, channels] = shapes.x;
   const before = shapes.filter[0] - 1;

@@ -8,7 +8,7 @@ import { float32 } from './spec/tensor.js';
 
 type Sizes = readonly number[];
 
-/** Calls back with every element of the means and one of the map that counts there. */
+/** Calls back with every element of the means and each element of the map that contributes to it. */
 function visitCells(
   [images, height, width, channels]: Sizes,
   side: number,
@@ -108,7 +108,7 @@ export const cellCoordinatesSpec = defineSpec(CellCoordinates, {
 // biome-ignore lint/suspicious/noApproximativeNumericConstant: the authors' number.
 const FAR = 1.414;
 
-/** Masks, cell by cell: for each the neighbours are looked up, and degrees are sorted. */
+/** Computes the masks cell by cell: the neighbours of each are looked up, and degrees are sorted. */
 function masks(
   { inputs, shapes }: Pick<FormulaArguments, 'inputs' | 'shapes'>,
   isForeground = (degree: number, sorted: Float64Array) => degree >= sorted[(sorted.length - 1) >> 1],

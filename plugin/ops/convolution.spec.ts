@@ -17,19 +17,19 @@ export const convolutionSpec = defineSpec(Convolution, {
         { x: [2, 5, 6, 3], filter: [3, 3, 9], padding: [1, 1, 1, 1], bias: true },
         { x: [2, 7, 5, 4], filter: [3, 3, 5], strides: [2, 2], padding: [1, 1, 1, 1] },
         { x: [1, 9, 8, 2], filter: [2, 4, 3], strides: [2, 1], padding: [2, 0, 0, 3], bias: true },
-        // Every position is a row of a matrix product: few of them, some and many.
+        // Every position is a row of a matrix product: few, some and many rows.
         { x: [1, 1, 3, 6], filter: [1, 1, 4], activation: 'relu' },
         { x: [2, 3, 4, 7], filter: [1, 1, 9], bias: true, activation: 'gelu' },
         { x: [1, 17, 16, 4], filter: [1, 1, 3], bias: true, activation: 'silu' },
-        // A filter of one position that skips some, or meets zeros.
+        // A 1 x 1 filter that skips positions, or reads zeros.
         { x: [1, 5, 4, 3], filter: [1, 1, 5], strides: [2, 3], activation: 'relu' },
         { x: [1, 3, 2, 2], filter: [1, 1, 4], padding: [1, 0, 0, 2], bias: true },
         { x: [1, 3, 3, 2], filter: [1, 1, 2], strides: [2, 2], padding: [1, 2, 1, 2] },
         // More positions than a block of patches has.
         { x: [1, 12, 9, 1], filter: [3, 3, 1], padding: [1, 1, 1, 1] },
         { x: [1, 2, 2, 5], filter: [5, 5, 2], padding: [2, 2, 2, 2], activation: 'silu' },
-        // Enough channels and tiles of 2 x 2 positions for Winograd's method; some tiles reach beyond the edges. Differences
-        // in so many values take a minute, and some meet the bend of relu.
+        // Enough channels and tiles of 2 x 2 positions for Winograd's method; some tiles extend beyond the edges. Finite
+        // differences of so many values would take a minute, and some cross the kink of relu.
         {
           withoutGradient: true,
           x: [1, 11, 12, 20],
@@ -76,7 +76,7 @@ export const convolutionSpec = defineSpec(Convolution, {
   },
 });
 
-/** bias + the sums of x under a filter, zeros around the image. */
+/** bias + the sums of x times a filter, with zeros around the image. */
 export function convolutionOf(
   x: Values,
   filter: Values,

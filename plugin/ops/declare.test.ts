@@ -1,4 +1,4 @@
-/** Declarations: shapes in letters, attributes, gradients; with a toy op that is defined here. */
+/** Tests declarations: shapes in letters, attributes, gradients; with a toy op that is defined here. */
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
@@ -35,7 +35,7 @@ t.test('extents are expressions of letters', async (t) => {
   }
 });
 
-/** y = scale * (x with its channels in pairs summed) + bias. */
+/** y = scale * (x with its channels summed in pairs) + bias. */
 const PairSum = defineOp({
   name: 'ToyPairSum',
   doc: 'y[.., c] = scale * (x[.., 2c] + x[.., 2c+1]) + bias[c]',
@@ -68,7 +68,7 @@ const PairSum = defineOp({
   gradient: {
     saves: ['x', 'bias'],
     compute: ({ x, bias }, [dy], { scale }) => ({
-      // Ten times the true gradient, so that the test sees which one tfjs used.
+      // Ten times the true gradient, so that the test can tell which one tfjs used.
       x: () => tf.mul(tf.reshape(tf.stack([dy, dy], -1), x.shape), 10 * scale),
       ...(bias && { bias: () => tf.sum(dy, tf.range(0, dy.rank - 1).arraySync()) }),
     }),

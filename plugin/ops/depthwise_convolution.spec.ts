@@ -14,7 +14,7 @@ export const depthwiseConvolutionSpec = defineSpec(DepthwiseConvolution, {
       [
         { image: [2, 3, 4, 5], filter: [3, 3], activation: 'silu' },
         { image: [1, 5, 2, 8], filter: [3, 3], activation: 'none' },
-        // Rows of one group of four columns, of several, and of some that overlap.
+        // Rows of one group of four columns, of several, and of overlapping groups.
         { image: [2, 2, 4, 4], filter: [3, 3], activation: 'none' },
         { image: [1, 3, 8, 8], filter: [3, 3], activation: 'silu' },
         { image: [2, 1, 7, 4], filter: [3, 3], activation: 'gelu' },
@@ -27,7 +27,7 @@ export const depthwiseConvolutionSpec = defineSpec(DepthwiseConvolution, {
       what: `${image} by ${filter}, ${activation}`,
       inputs: { x: random.tensor(image), filter: random.tensor([...filter, image[3], 1]) },
       attributes: { activation },
-      // tfjs's gradients, of which this op's are composed, refuse empty tensors on webgpu.
+      // tfjs's gradients, of which this op's are composed, reject empty tensors on webgpu.
       withoutGradient: image[0] === 0,
     })),
   faults: {
@@ -49,7 +49,10 @@ export const depthwiseConvolutionSpec = defineSpec(DepthwiseConvolution, {
   },
 });
 
-/** The sums. @param wraps whether a column beyond an edge is one of the row beside, as it lies in memory */
+/**
+ * Computes the sums.
+ * @param wraps whether a column beyond an edge is read from the adjacent row, as it lies in memory
+ */
 function convolved(
   x: Values,
   filter: Values,

@@ -8,7 +8,7 @@ import { type CaseTensor, float32, int32 } from './spec/tensor.js';
 
 const f = Math.fround;
 
-/** What is compared is decided in float32 on the host; boxes and scores carry its roundings. */
+/** Comparisons are in float32 on the host; boxes and scores contain rounding errors of float32. */
 const hostTolerance = {
   float32: 2e-6,
   shader: 2e-6,
@@ -24,19 +24,19 @@ interface Candidate {
 interface Rules {
   readonly iouThreshold: number;
   readonly maxOutput: number;
-  /** Equal scores: the higher index first. */
+  /** Equal scores: higher index first. */
   readonly lastFirst?: boolean;
-  /** Boxes that were dropped drop others. */
+  /** Dropped boxes suppress others too. */
   readonly transitive?: boolean;
-  /** The threshold itself is too much. */
+  /** An overlap equal to the threshold suppresses too. */
   readonly inclusive?: boolean;
-  /** As pixels, of which the last one counts too. */
+  /** As pixel ranges whose last pixel is included. */
   readonly plusOne?: boolean;
 }
 
 /**
- * The indices of the boxes that are left, in the order of visits. Every pair is compared; what is compared is rounded to
- * float32, as the op declares.
+ * Returns the indices of the boxes that remain, in the order of visits. Every pair is compared; compared values are rounded
+ * to float32, as the op declares.
  */
 function left(candidates: readonly Candidate[], rules: Rules): number[] {
   const {
@@ -116,7 +116,7 @@ export const nonMaxSuppressionSpec = defineSpec(NonMaxSuppression, {
         attributes: { maxOutput: 6 },
       },
       {
-        // Intersections of exactly a half and a third, boxes without an area, one within another, one twice.
+        // Intersections of exactly a half and a third, boxes without area, nested boxes, a duplicate.
         what: 'on the threshold',
         inputs: {
           boxes: float32(
@@ -176,7 +176,7 @@ function proposed(inputs: Readonly<Record<string, Values>>, options: ProposalOpt
   Array.from(levelSizes).forEach((size, label) => {
     const all = Array.from({ length: size }, (_, i) => first + i);
     const best = all.sort((a, b) => objectness[b] - objectness[a] || a - b).slice(0, options.perLevel);
-    // A level with no more anchors than that is left in its order, which decides among equal scores.
+    // A level with at most that many anchors keeps its order, which decides between equal scores.
     for (const a of size > options.perLevel ? best : best.sort((a, b) => a - b)) {
       const box = decoded(boxes[a], moves[a], options, imageShape);
       const isLarge = box[2] - box[0] > options.minSize && box[3] - box[1] > options.minSize;
@@ -283,7 +283,7 @@ export const classDetectionsSpec = defineSpec(ClassDetections, {
       { count: 9, classes: 3, perRow: 4 },
       { maxOutput: 7 },
     ),
-    // As behind `RoiLevels`, which gives a row where there are no proposals.
+    // As after `RoiLevels`, which returns one row if there are no proposals.
     detectionSample(random, 'no proposals, one row', { count: 0, rows: 1, classes: 4, perRow: 16 }, {}),
     detectionSample(random, 'nothing is left', { count: 3, classes: 2, perRow: 8 }, { scoreThreshold: 1 }),
   ],
@@ -321,7 +321,7 @@ function detectionSample(
   { count, rows = count, classes, perRow }: { count: number; rows?: number; classes: number; perRow: number },
   attributes: Attributes,
 ): Sample {
-  // Scores differ by more than what rounds away.
+  // Scores differ by more than rounding errors.
   const drawn = Array.from({ length: rows * (classes + 1) }, (_, i) => (i + 1) / (rows * (classes + 1) + 1));
   const shuffled = drawn.map((score) => ({ score, at: random.next() })).sort((a, b) => a.at - b.at);
   const proposals: CaseTensor = someBoxes(random, count, 5);

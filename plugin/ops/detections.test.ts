@@ -1,4 +1,4 @@
-/** Detectors that find nothing, and what is refused. Values: see the specs. */
+/** Tests detectors that find nothing, and rejected arguments. For values see the specs. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';

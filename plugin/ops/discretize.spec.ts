@@ -26,7 +26,7 @@ export const discretizeSpec = defineSpec(Discretize, {
       { channels: 3, states: 4, scale: 2 },
       { channels: 8, states: 2, scale: 2 },
       { channels: 5, states: 16, scale: 2 },
-      // Where softplus is its argument, and where it is 0 in float32.
+      // Cases in which softplus equals its argument, and in which it is 0 in float32.
       { channels: 7, states: 1, scale: 100 },
     ].map(({ channels, states, scale }) => ({
       what: `D = ${channels}, N = ${states}${scale > 2 ? `, steps about ${scale}` : ''}`,

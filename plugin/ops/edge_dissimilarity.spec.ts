@@ -24,14 +24,14 @@ export const edgeDissimilaritySpec = defineSpec(EdgeDissimilarity, {
   gradient: (args, { weights: dy }) => ({
     features: gradient({ ...args, inputs: { ...args.inputs, dy } }).dfeatures,
   }),
-  // -cos: the dot product of unit vectors in eight partial sums errs by at most (D / 8 + 3) u, 23 u or 1.4e-6 at
-  // D = 160, three roundings for the norms and quotients; a GPU's roots and quotients add a few units each. The
-  // distances are sums of positive terms: the same, relative.
+  // -cos: the dot product of unit vectors in eight partial sums errs by at most (D / 8 + 3) u, 23 u or 1.4e-6 at D = 160,
+  // plus three roundings for the norms and quotients; a GPU's roots and quotients add a few units each. The distances are
+  // sums of positive terms: the same bound, relative.
   tolerance: (tolerance, { inputs: { features }, attributes: { metric } }, isGradient) => {
     const reason = 'rounding of a sum in eight partial sums, two norms and two quotients';
     const size = { float32: SINGLE_OP.float32, shader: 1e-5 }[tolerance];
     if (isGradient) {
-      // That of a cosine is a difference of vectors as long as one over the norm.
+      // The gradient of a cosine is a difference of vectors of length 1 / norm.
       const terms = metric === 'cosine' ? 1 / smallestNorm(features, 1) : 0;
       return { absolute: DENORMAL[tolerance] + 4 * size * terms, relative: 4 * size, reason };
     }
@@ -158,13 +158,13 @@ function samples(random: Random): Sample[] {
       },
       attributes: { metric },
       notFinite: true,
-      withoutGradient: true, // of NaN there is none
+      withoutGradient: true, // NaN has no gradient
     },
   ]);
   return [...drawn, ...special];
 }
 
-/** Draws the values of an array again and again. */
+/** Cycles through the values of an array. */
 function repeated(values: Values): () => number {
   let at = 0;
   return () => values[at++ % values.length];
@@ -200,8 +200,9 @@ export function edgeWeights(features: Values, edges: Values, channels: number, m
 }
 
 /**
- * The same with sums in float32, bit for bit what the op promises: term d goes to partial sum d mod 8, and the eight are
- * added as ((0+4)+(2+6))+((1+5)+(3+7)), every product and sum rounded. The cosine is finished in float64 and rounded once.
+ * The same with sums in float32, bit for bit as the op guarantees: term d goes to partial sum d mod 8, and the eight are
+ * added as ((0+4)+(2+6))+((1+5)+(3+7)), every product and sum rounded. The last step of the cosine is in float64, rounded
+ * once.
  */
 export function edgeWeightsInFloat32(
   features: Values,
@@ -231,7 +232,7 @@ function gradient(args: FormulaArguments): { dfeatures: Float64Array } {
   return { dfeatures: gradientAtEnds(args, [0, 1]) };
 }
 
-/** The gradient of the features, of what some ends of all edges are given. */
+/** Computes the gradient of the features from the gradients at the ends of all edges. */
 function gradientAtEnds(
   { inputs, shapes, attributes }: FormulaArguments,
   ends: readonly number[],
@@ -255,7 +256,7 @@ function gradientAtEnds(
   return sums;
 }
 
-/** Edges at a vanishing vector divide by norms in another way. */
+/** A fault: edges at a zero vector use another rule for the division by norms. */
 function smallNorms(divide: (dot: number, u: number, v: number) => number): Fault {
   return after(({ inputs: { features, edges }, outputs: { weights }, shapes, attributes }) => {
     const [batch, numVertices, channels] = shapes.features;

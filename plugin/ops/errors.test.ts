@@ -1,4 +1,4 @@
-/** What ops refuse: one line that says what was given and what is expected, before any kernel runs. */
+/** Tests the errors of ops: one line that says what was given and what is expected, before any kernel runs. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { onBackend } from '../../testing/backends.js';

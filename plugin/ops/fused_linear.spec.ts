@@ -8,7 +8,7 @@ const SIZES = [
   { x: [2, 3, 7], outputs: 5, bias: false },
   { x: [2, 3, 4], outputs: 9, bias: true },
   { x: [1, 1], outputs: 1, bias: false },
-  // Rows around the tiles of a matrix product, in fours and not.
+  // Numbers of rows around the tile size of a matrix product, multiples of four and others.
   { x: [1, 37], outputs: 28, bias: true },
   { x: [11, 16], outputs: 16, bias: false },
   { x: [2, 101, 5], outputs: 8, bias: true },

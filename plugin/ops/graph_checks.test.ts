@@ -1,4 +1,4 @@
-/** What is remembered of trees and graphs that were checked once: in which shape they were, and with what root. */
+/** Tests the cache of checked trees and graphs: it depends on the shape and on the root. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
@@ -46,7 +46,7 @@ for (const backend of BACKENDS) {
   });
 }
 
-/** How often values are read from the current backend. */
+/** Counts how often values are read from the current backend. */
 function countReads(run: () => void): number {
   const backend = tf.backend();
   const { readSync } = backend;

@@ -82,7 +82,7 @@ export const gridSampleSpec = defineSpec(GridSample, {
   perf: {
     sample: ({ side, channels }, random) => {
       const shape = [1, side, side, channels];
-      // As deformed features are read: each pixel near its own position.
+      // As for deformed features: each position is near its own pixel.
       const near = (i: number, axis: number) => {
         const at = axis === 0 ? i % side : Math.floor(i / side);
         return side === 1 ? 0 : (2 * (at + random.next())) / side - 1;
@@ -96,7 +96,7 @@ export const gridSampleSpec = defineSpec(GridSample, {
   },
 });
 
-/** The position of a coordinate in pixels, as float32 has it. */
+/** Converts a coordinate to a position in pixels, as in float32. */
 function positionOf(coordinate: number, size: number, alignCorners: boolean): number {
   const f32 = Math.fround;
   const shifted = f32(coordinate + 1);
@@ -105,7 +105,7 @@ function positionOf(coordinate: number, size: number, alignCorners: boolean): nu
 
 type Pair = readonly [row: number, column: number];
 
-/** Calls back with every position and pixel whose distance along both axes is below 1, or counts for the gradient. */
+/** Calls back with every position and pixel less than 1 apart along both axes, and those that matter for the gradient. */
 function visit(
   { inputs: { grid }, shapes, attributes }: Pick<FormulaArguments, 'inputs' | 'shapes' | 'attributes'>,
   add: (position: number, pixel: number, weights: Pair, changes: Pair) => void,
@@ -119,11 +119,11 @@ function visit(
       const coordinate = Number.isNaN(given) ? -1 : given;
       const exact = positionOf(coordinate, size, attributes.alignCorners as boolean);
       const border = attributes.padding === 'border';
-      const at = border ? (exact > 0 ? Math.min(size - 1, exact) : 0) : exact; // NaN is held at 0
+      const at = border ? (exact > 0 ? Math.min(size - 1, exact) : 0) : exact; // NaN is clamped to 0
       const held = border && (exact <= 0 || exact >= size - 1);
       const perUnit = held ? 0 : (attributes.alignCorners ? size - 1 : size) / 2;
       return Array.from({ length: size }, (_, pixel) => pixel).flatMap((pixel) => {
-        // The pixel is the one at or before the position, or the one after that.
+        // The pixel is the one at or before the position, or the next one.
         const distance = at - pixel;
         if (distance >= 0 && distance < 1) return [{ pixel, weight: 1 - distance, change: -perUnit }];
         if (distance >= -1 && distance < 0) return [{ pixel, weight: 1 + distance, change: perUnit }];
@@ -174,7 +174,7 @@ function samples(random: Random): Sample[] {
   );
   return [
     ...kinds.flatMap(({ name, ...attributes }) => {
-      // Such that the coordinates of pixels are exact.
+      // Chosen so that the coordinates of pixels are exact.
       const size = attributes.alignCorners ? 5 : 4;
       return [
         sample(`inside; ${name}`, [2, 4, 5, 3], random.tensor([2, 3, 4, 2], within(1)), attributes),
@@ -226,7 +226,7 @@ const strange = float32(
 
 const infinite = float32([1, 1, 3, 2], [Infinity, 0.5, -Infinity, Infinity, 0.25, -Infinity]);
 
-/** Every pair of pixels of an axis of `size`, and of one more on each side. */
+/** Positions at every pair of pixels of an axis of `size`, and of one more on each side. */
 function onPixels(size: number, { alignCorners }: { readonly alignCorners: boolean }): CaseTensor {
   const at = Array.from({ length: size + 2 }, (_, i) =>
     alignCorners ? (2 * (i - 1)) / (size - 1) - 1 : (2 * (i - 1) + 1) / size - 1,

@@ -1,4 +1,4 @@
-/** How ops meet backends: ours, foreign ones without kernels of ours, kernels that come late, direct calls. */
+/** Tests ops on backends: ours, foreign ones without our kernels, kernels registered late, direct calls. */
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs'; // with gradients
@@ -15,7 +15,7 @@ import { treeScanSpec } from './tree_scan.spec.js';
 
 const { op: scan } = treeScanSpec;
 
-/** A backend with all built-in kernels and none of this package, as any other tfjs backend is. */
+/** Registers a backend with all built-in kernels and none of this package, like any other tfjs backend. */
 async function startForeign(name: string): Promise<void> {
   tf.registerBackend(name, () => new MathBackendCPU());
   tf.copyRegisteredKernels('cpu', name);
@@ -141,7 +141,7 @@ t.test('gradients are differentiated again, and none is computed that nobody ask
           .grad((x) => tf.sum(slope(x)))(x)
           .dataSync(),
       );
-      // Of silu(x1 + 2 x2) at -1.5, times (1 + 2) for the sum of the slopes and 1 or 2 for each input.
+      // Second derivative of silu(x1 + 2 x2) at -1.5, times (1 + 2) for the sum of the slopes and 1 or 2 for each input.
       const second = 0.1562;
       t.ok(Math.abs(curvature[0] / 3 - second) < 1e-3, `${backend}: ${curvature}`);
       t.ok(Math.abs(curvature[1] / 6 - second) < 1e-3, `${backend}: ${curvature}`);

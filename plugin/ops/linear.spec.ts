@@ -3,7 +3,7 @@ import { Linear } from './linear.js';
 import { always, before, without } from './spec/faults.js';
 import { defineSpec, type Values } from './spec/spec.js';
 
-/** Shapes and attributes of samples, of Linear and of the same over other weights. */
+/** Shapes and attributes of samples for Linear and its quantised variant. */
 export const LINEAR_SAMPLES = [
   { x: [2, 3, 7], outputs: 5, activation: 'none', bias: false },
   { x: [2, 3, 4], outputs: 9, activation: 'gelu', bias: true },
@@ -12,7 +12,7 @@ export const LINEAR_SAMPLES = [
   { x: [2, 3, 6], outputs: 9, activation: 'silu', bias: true, used: [4, 9] },
   { x: [5], outputs: 3, activation: 'none', bias: true },
   { x: [1, 1, 1, 1], outputs: 1, activation: 'gelu', bias: true },
-  // Rows around the tile of a matrix product, and more than one vector of inputs and outputs.
+  // Numbers of rows around the tile size of a matrix product, and more than one vector of inputs and outputs.
   { x: [1, 37], outputs: 27, activation: 'silu', bias: true },
   { x: [4, 33], outputs: 26, activation: 'gelu', bias: false, used: [3, 22] },
   { x: [11, 18], outputs: 17, activation: 'none', bias: true },
@@ -60,7 +60,7 @@ export const linearSpec = defineSpec(Linear, {
   },
 });
 
-/** activation(x @ weights + bias), of the columns from `first` up to `end`. `outputs`: columns of weights. */
+/** activation(x @ weights + bias), for the columns from `first` to `end` (exclusive). `outputs`: columns of weights. */
 export function linearOf(
   x: Values,
   weights: Values,

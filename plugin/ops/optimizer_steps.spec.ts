@@ -3,10 +3,10 @@ import { always, computing, mapped, without } from './spec/faults.js';
 import type { Random } from './spec/random.js';
 import { defineSpec } from './spec/spec.js';
 
-/** Around the widths of registers. */
+/** Sizes around the widths of registers. */
 const SHAPES = [[1], [7], [3, 3, 2, 5], [4, 8], [33]];
 
-/** Random tensors of every shape by the names of inputs; those in `positive` are squares. */
+/** Random tensors of every shape for the named inputs; those in `positive` are squared. */
 const samplesOf =
   (names: readonly string[], attributes: readonly Record<string, number | boolean>[], positive = '') =>
   (random: Random) =>
@@ -86,7 +86,7 @@ export const squareSumSpec = defineSpec(SquareSum, {
   tolerance: { float32: 2e-6, shader: 2e-5, reason: 'a sum of squares' },
   samples: (random) => [
     ...samplesOf(['x'], [{}])(random),
-    // More than are summed at a time.
+    // More values than are summed at a time.
     { what: '2500 values', inputs: { x: random.tensor([2500]) }, withoutGradient: true },
   ],
   faults: {

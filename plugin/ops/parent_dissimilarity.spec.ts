@@ -27,7 +27,7 @@ export const parentDissimilaritySpec = defineSpec(ParentDissimilarity, {
   tolerance: (tolerance, { inputs, attributes }, isGradient) => {
     const relative = SINGLE_OP[tolerance] * (isGradient ? 4 : 1);
     const isCosine = attributes.metric === 'cosine';
-    // A cosine is at most 1; its gradient is a difference of vectors as long as one over the norm.
+    // A cosine is at most 1; its gradient is a difference of vectors of length 1 / norm.
     const terms = isCosine
       ? isGradient
         ? 1 / smallestNorm(inputs.features, attributes.groups as number)
@@ -152,10 +152,10 @@ const SMALLEST_NORM = 1e-8;
 const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 const norm = (a: Float64Array) => Math.max(SMALLEST_NORM, Math.sqrt(dot(a, a)));
 
-/** Of two vectors. */
+/** Formulas for two vectors. */
 interface MetricFormulas {
   readonly distance: (u: Float64Array, p: Float64Array) => number;
-  /** Slopes in u; those in p are the same with both swapped. */
+  /** Derivative in u; that in p is the same with both swapped. */
   readonly slope: (u: Float64Array, p: Float64Array) => Float64Array;
 }
 
@@ -168,7 +168,8 @@ export const METRICS: Readonly<Record<Metric, MetricFormulas>> = {
     distance: (u, p) => u.reduce((sum, value, i) => sum + Math.abs(value - p[i]), 0),
     slope: (u, p) => u.map((value, i) => Math.sign(value - p[i])),
   },
-  // Of unit vectors a and b: a moves across itself alone, by 1 over the norm, unless the norm is clamped.
+  // For unit vectors a and b: moving a matters only perpendicular to a, scaled by 1 over the norm unless the norm is
+  // clamped.
   cosine: {
     distance: (u, p) => -dot(u, p) / norm(u) / norm(p),
     slope: (u, p) => {
@@ -183,14 +184,14 @@ export const METRICS: Readonly<Record<Metric, MetricFormulas>> = {
 interface Pair {
   /** Index in [B, V, G]. */
   readonly edge: number;
-  /** Indices in [B, V, C] of the group in the vertex and its parent, and its features there. */
+  /** Indices in [B, V, C] of the group of the vertex and of its parent, and their features. */
   readonly vertex: number;
   readonly parent: number;
   readonly u: Float64Array;
   readonly p: Float64Array;
 }
 
-/** Every group of every vertex that has a parent. */
+/** Yields every group of every vertex that has a parent. */
 function* pairs({ inputs, shapes, attributes }: FormulaArguments): Generator<Pair> {
   const [, numVertices, channels] = shapes.features;
   const groups = attributes.groups as number;
@@ -211,7 +212,7 @@ function* pairs({ inputs, shapes, attributes }: FormulaArguments): Generator<Pai
 
 type Slopes = readonly [ofVertex: Float64Array | undefined, ofParent: Float64Array | undefined];
 
-/** The gradient of the features, of the slopes at both ends of every edge. */
+/** Computes the gradient of the features from the derivatives at both ends of every edge. */
 function gradientOf(
   args: FormulaArguments,
   slopes: (pair: Pair & { readonly ofVertex: Float64Array; readonly ofParent: Float64Array }) => Slopes,
@@ -240,7 +241,7 @@ function rootsOf({ inputs, shapes }: KernelArguments): number[] {
   return Array.from({ length: batch }, (_, b) => b * numVertices + inputs.order[b * numVertices]);
 }
 
-/** Of the groups whose norm is not clamped; infinite where there is none. */
+/** The smallest norm that is not clamped over all groups; infinite if there is none. */
 export function smallestNorm({ values, shape }: CaseTensor, groups: number): number {
   const size = shape[2] / groups;
   let smallest = Number.POSITIVE_INFINITY;
@@ -251,7 +252,7 @@ export function smallestNorm({ values, shape }: CaseTensor, groups: number): num
   return smallest;
 }
 
-/** Channels and groups: of one channel, of a multiple of four, and of what no register holds. */
+/** Channels and groups: groups of one channel, of a multiple of four, and of sizes that do not fit a register. */
 const WIDTHS: readonly (readonly [channels: number, groups: number])[] = [
   [5, 1],
   [8, 1],

@@ -117,7 +117,7 @@ function samples(random: Random): Sample[] {
   ];
 }
 
-/** Vertex ids of the parents by vertex, -1 at roots, item after item. */
+/** Parent vertex ids by vertex, -1 at roots, item after item. */
 function parents({
   inputs,
   shapes,
@@ -126,7 +126,7 @@ function parents({
   return treesOf({ order, parent }, shapes.order).flatMap((tree) => Array.from(parentIdsOf(tree)));
 }
 
-/** Adds every row of dy, or those that count, to the row of its parent; that of a root to its own. */
+/** Adds every row of dy, or only those that count, to the row of its parent; a root's to its own. */
 function sumInto(
   dx: Float64Array,
   { inputs: { dy }, shapes }: { readonly inputs: NamedValues; readonly shapes: FormulaArguments['shapes'] },

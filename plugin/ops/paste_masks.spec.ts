@@ -9,7 +9,7 @@ interface Options {
   readonly width: number;
 }
 
-/** Positions are those of float32; a pixel in the middle of a box without extent gets nothing. */
+/** Positions are computed in float32; a pixel in the centre of a box of size 0 gets nothing. */
 function pasted(
   masks: Values,
   boxes: Values,
@@ -20,7 +20,7 @@ function pasted(
 ) {
   const f = Math.fround;
   const y = new Float64Array(shape[0] * height * width);
-  /** Where a pixel falls on an axis of the mask: positions with their weights. */
+  /** Returns the mask positions, with weights, that a pixel falls on along one axis. */
   const taps = (pixel: number, start: number, end: number, size: number): [number, number][] => {
     if (pixel < Math.floor(start) - beyond || pixel >= Math.ceil(end) + beyond) return [];
     const share = f(f(pixel + centre - start) / f(end - start));

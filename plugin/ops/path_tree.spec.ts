@@ -56,7 +56,7 @@ export const pathTreeSpec = defineSpec(PathTree, {
   },
 });
 
-/** All pixels, sorted by what comes first in the direction. */
+/** Returns all pixels in the order of the direction. */
 function pixels([, height, width]: readonly number[], direction: string): number[] {
   const rank = (v: number): number => {
     const [x, y] = [v % width, Math.floor(v / width)];

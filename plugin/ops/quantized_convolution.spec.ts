@@ -39,7 +39,7 @@ export const quantizedConvolutionSpec = defineSpec(QuantizedConvolution, {
           bias: true,
         },
         { x: [1, 9, 8, 5], filter: [3, 2, 8], attributes: { dilations: [2, 3], padding: [2, 2, 1, 1] } },
-        // Pixels that are rows already, and more positions than a chunk of patches has.
+        // Pixels that are already rows, and more positions than a chunk of patches has.
         { x: [2, 3, 3, 20], filter: [1, 1, 11], attributes: { activation: 'relu' }, bias: true },
         { x: [1, 12, 9, 1], filter: [3, 3, 1], attributes: { padding: [1, 1, 1, 1] } },
       ] as const
@@ -60,7 +60,7 @@ export const quantizedConvolutionSpec = defineSpec(QuantizedConvolution, {
       const { padding, dilations } = attributes as Record<string, readonly number[]>;
       const [top, bottom, left, right] = padding;
       const { rows, columns } = attributes as Record<string, number>;
-      // So much less padding that the output has its size.
+      // Reduces the padding so that the output has the size of an undilated filter's.
       const less = [(rows - 1) * (dilations[0] - 1), (columns - 1) * (dilations[1] - 1)];
       return {
         attributes: {

@@ -25,7 +25,7 @@ export const quantizedLinearSpec = defineSpec(QuantizedLinear, {
     (
       [
         ...LINEAR_SAMPLES,
-        // Sums of products that do not fit into 16 bits.
+        // Sums of products that exceed 16 bits.
         { x: [6, 64], outputs: 20, activation: 'none', bias: true, codes: 'largest' },
         { x: [5, 24], outputs: 8, activation: 'none', bias: true, rows: 'positive' },
         { x: [5, 9], outputs: 8, activation: 'none', bias: true, rows: 'zero' },
@@ -76,7 +76,7 @@ export const quantizedLinearSpec = defineSpec(QuantizedLinear, {
   },
 });
 
-/** Codes of normal weights, and scales by which they are about 1. */
+/** Codes of normally distributed weights, with scales that make them about 1. */
 export function quantizedTensors(
   random: Random,
   terms: number,
@@ -98,8 +98,8 @@ export function weightsOf(codes: Values, scales: Values, terms: number): Float64
 }
 
 /**
- * Backends of the class float32 may round every row to 127 steps of its range: an error of up to half a step in each
- * term, as often up as down. Those of the class shader do not.
+ * Backends of the class float32 may round every row to 127 steps of its range: an error of up to half a step in each term,
+ * with either sign equally likely. Those of the class shader do not.
  */
 export function roundedRowsBound({ x, codes, scales }: CaseTensors, tolerance: ToleranceClass): Bound {
   const relative = tolerance === 'shader' ? 1e-5 : 2e-6;
@@ -113,7 +113,7 @@ export function roundedRowsBound({ x, codes, scales }: CaseTensors, tolerance: T
   );
   const squares = new Float64Array(columns);
   for (const [i, weight] of weights.entries()) squares[i % columns] += weight * weight;
-  // Six standard deviations of the errors, half a step for a single term; slopes of activations are at most 1.13.
+  // Six standard deviations of the errors, half a step for a single term; derivatives of activations are at most 1.13.
   const absolute = 2 * step * Math.sqrt(Math.max(0, ...squares));
   return { absolute, relative, reason: 'activations of 7 bits: six standard deviations of their rounding' };
 }

@@ -122,7 +122,7 @@ function trees(
   );
 }
 
-/** The bits of a draw, in arithmetic without bounds. */
+/** The bits of a draw, in arbitrary-precision arithmetic. */
 function hash(seed: number, item: number, round: number, slot: number): number {
   const bits = (value: bigint) => BigInt.asUintN(32, value);
   const mix = (value: bigint) => {
@@ -144,8 +144,8 @@ function hash(seed: number, item: number, round: number, slot: number): number {
 export const uniform: Uniform = (...of) => Math.floor(hash(...of) / 2 ** 8) / 2 ** 24;
 
 /**
- * Chosen edges, ascending. Every vertex has the name of its component; the smaller rank takes the other's name, at equal
- * rank that of the edge's first end stays.
+ * Returns the chosen edges, ascending. Each vertex stores the name of its component; the component of smaller rank is
+ * renamed, at equal rank that of the edge's second end.
  * @param direction in which components are visited by name: 1 or -1.
  */
 function randomTree(

@@ -1,4 +1,6 @@
-/** How often edges are drawn, by fixtures/family/op_random_tree_distribution.json. Single trees: see the spec. */
+/**
+ * Tests how often edges are drawn, against fixtures/family/op_random_tree_distribution.json. For single trees see the spec.
+ */
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
@@ -22,7 +24,7 @@ const path = new URL('../../fixtures/family/op_random_tree_distribution.json', i
 const { grid16_equal: large, ...graphs }: Record<string, Graph> & { readonly grid16_equal: Graph & Shares } =
   JSON.parse(readFileSync(path, 'utf8'));
 
-/** How often each edge of a grid is in the trees of a batch of draws. */
+/** Returns how often each edge of a grid is in the trees of a batch of draws. */
 function inclusion(
   height: number,
   width: number,

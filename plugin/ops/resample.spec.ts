@@ -5,7 +5,7 @@ import type { Random } from './spec/random.js';
 import { defineSpec, type OpSpec, type Sample, type Values } from './spec/spec.js';
 import { int32 } from './spec/tensor.js';
 
-/** Weighted sums of some pixels: the same bound for outputs and gradients, which are such sums too. */
+/** Weighted sums of some pixels: the same bound for outputs and gradients, which are such sums as well. */
 export const resampled: OpSpec['bound'] = (tolerance) =>
   boundOfTolerance(
     { ...SINGLE_OP, reason: 'a weighted sum of pixels; positions are those of float32' },
@@ -19,7 +19,7 @@ export const resampleSpec = defineSpec(Resample, {
     const [, positions, most] = shapes.weights;
     const columns = positions - rows;
     const y = new Float64Array((starts.length - 1) * rows * columns * channels);
-    /** The weight of position `source` in what is made at `position`. */
+    /** Returns the weight of position `source` in the result at `position`. */
     const weightOf = (table: number, position: number, source: number) => {
       const at = table * positions + position;
       const tap = source - ranges[2 * at];
@@ -93,7 +93,7 @@ export const resampleSpec = defineSpec(Resample, {
     sample: ({ side, channels }, random) => {
       const size = Math.max(1, side >> 1);
       const [height, width] = [2 * size, 2 * size];
-      // Twice the size, between two neighbours.
+      // Twice the size, interpolated between two neighbours.
       const first = (d: number) => Math.max(0, Math.min((d - 1) >> 1, size - 2));
       const ranges = Array.from({ length: height + width }, (_, i) => [first(i % height), Math.min(2, size)]);
       return {
@@ -110,7 +110,7 @@ export const resampleSpec = defineSpec(Resample, {
   },
 });
 
-/** The indices of a flat index by the extents of the last axes: one more than there are extents. */
+/** Converts a flat index to indices by the extents of the last axes; returns one more index than there are extents. */
 export function indexOf(flat: number, extents: readonly number[]): number[] {
   const indices: number[] = [];
   let rest = flat;
@@ -136,7 +136,7 @@ function sampleOf(random: Random, what: string, { x, made, tables, most, terms }
     const taps = random.integer(0, Math.min(most, size));
     return [random.integer(0, size - taps), taps];
   });
-  // One table has all of them.
+  // All of them in one table.
   ranges.splice(
     0,
     rows + columns,

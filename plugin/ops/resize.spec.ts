@@ -5,7 +5,7 @@ import { always, computing } from './spec/faults.js';
 import type { Random } from './spec/random.js';
 import { defineSpec, type FormulaArguments, type PerfSpec, type Sample, type Values } from './spec/spec.js';
 
-/** What position i of `count` takes from a source of `size`: positions with their weights. */
+/** Returns the source positions of a side of `size`, with weights, for position i of `count`. */
 type Rule = (
   i: number,
   size: number,
@@ -27,7 +27,7 @@ function neighbours(at: number, size: number): [number, number][] {
   ];
 }
 
-/** The quotient and the product are those of float32: they decide which pixel it is. */
+/** Quotient and product are computed in float32, because they decide which pixel is taken. */
 const nearest: Rule = (i, size, count) => [
   [Math.min(Math.floor(Math.fround(i * Math.fround(size / count))), size - 1), 1],
 ];
@@ -37,7 +37,7 @@ const mean: Rule = (i, size, count) => {
   return Array.from({ length: end - first }, (_, k) => [first + k, 1 / (end - first)] as const);
 };
 
-/** Calls back for every term of every element of the output, by a rule for both axes. */
+/** Calls back for every term of every element of the output, with one rule for both axes. */
 function visit(
   rule: Rule,
   [images, height, width, channels]: readonly number[],
@@ -55,7 +55,7 @@ function visit(
   }
 }
 
-/** Both axes by a rule. */
+/** Applies a rule to both axes. */
 function by(rule: Rule, x: Values, shape: readonly number[], size: readonly number[]) {
   const y = new Float64Array(shape[0] * size[0] * size[1] * shape[3]);
   visit(rule, shape, size, (to, from, weight) => {
@@ -64,7 +64,7 @@ function by(rule: Rule, x: Values, shape: readonly number[], size: readonly numb
   return { y };
 }
 
-/** Formula and gradients of an op that resizes. */
+/** Formula and gradients of a resizing op. */
 function resizing(rule: (attributes: Attributes) => Rule, size: (args: Sizes) => [number, number]) {
   return {
     formula: ({ inputs: { x }, ...args }: Resize) => by(rule(args.attributes), x, args.shapes.x, size(args)),
@@ -171,7 +171,7 @@ export const interpolateNearestSpec = defineSpec(InterpolateNearest, {
   tolerance: resampled,
   samples: (random) => [
     ...resizeSamples(random),
-    // 41 * float32(6/41) is below 6 here and there: another pixel than by exact quotients.
+    // 41 * float32(6/41) is below 6 in some places: another pixel than with exact quotients.
     {
       what: 'where float32 decides',
       inputs: { x: random.tensor([1, 5, 1, 1]) },

@@ -92,8 +92,8 @@ function aligned(mistakes: Mistakes) {
 type Visit = (bin: number, image: number, row: number, column: number, weight: number) => void;
 
 /**
- * Every pixel of every sample of every bin, with its weight. Positions are rounded to float32 as the op declares; what is
- * summed is not.
+ * Visits every pixel of every sample of every bin, with its weight. Positions are rounded to float32 as the op declares;
+ * sums are not.
  */
 function visit(
   rois: Values,
@@ -152,10 +152,10 @@ function pixels(at: number, size: number, { wraps }: Mistakes): [number, number]
 function samples(random: Random): Sample[] {
   const rois = [
     [0, 1.3, 2.1, 14.2, 11.7],
-    [1, 0, 0, 24, 20], // the whole map: bins of a whole number of pixels
+    [1, 0, 0, 24, 20], // the whole map: bins of an integer number of pixels
     [1, -7.5, -3.25, 6.5, 40], // beyond the borders
-    [-1, 3, 3, 9, 9], // of no image
-    [0, 8, 5, 8, 5], // of no size
+    [-1, 3, 3, 9, 9], // image index -1: no image
+    [0, 8, 5, 8, 5], // size 0
     [0, 20.5, 17.5, 23.9, 19.9],
   ];
   const sample = (what: string, attributes: Attributes): Sample => ({

@@ -22,10 +22,10 @@ export const rootMeanSquareNormalizationSpec = defineSpec(RootMeanSquareNormaliz
         gamma: random.tensor([channels]),
       },
       attributes: { epsilon },
-      // The steps of the differences are about 1e-3; and of one channel hardly anything but rounding is left.
+      // The finite differences use steps of about 1e-3; with one channel, hardly anything but rounding error remains.
       withoutGradient: scale < 0.1 || scale > 10 || channels === 1,
     })),
-    // Any rank, and channels around a warp and beyond one.
+    // Any rank, and numbers of channels around a warp and above.
     ...[[5], [3, 8], [7, 31], [7, 32], [2, 3, 5, 16], [2, 2, 2, 2, 3], [7, 160], [3, 700]].map((shape) => {
       const channels = shape[shape.length - 1];
       return {

@@ -59,7 +59,7 @@ export const selectiveScanSpec = defineSpec(SelectiveScan, {
   },
 });
 
-/** What both selective scans take: see their declarations. */
+/** Inputs that both selective scans share: see their declarations. */
 export type ScanValues = Readonly<Record<'step' | 'drive' | 'logA' | 'inputGate' | 'outputGate', Values>>;
 
 export interface ScanSizes {
@@ -69,7 +69,7 @@ export interface ScanSizes {
   readonly states: number;
 }
 
-/** Of one token and one state, channels and states around the widths of registers, and lengths with another loop. */
+/** One token and one state, channels and states around the widths of registers, and lengths that take another loop. */
 export const SCAN_SIZES: readonly ScanSizes[] = [
   { batch: 1, length: 1, channels: 1, states: 1 },
   { batch: 2, length: 1, channels: 5, states: 16 },
@@ -90,7 +90,7 @@ export function describeScan({ batch, length, channels, states }: ScanSizes): st
   return `B = ${batch}, L = ${length}, D = ${channels}, N = ${states}`;
 }
 
-/** Beyond this differences take seconds; and of nothing there are none. */
+/** Finite differences of larger samples take seconds; empty samples have none. */
 export function isTooLarge({ batch, length, channels, states }: ScanSizes): boolean {
   const size = batch * length * channels * states;
   return size === 0 || size > 500;
@@ -99,7 +99,7 @@ export function isTooLarge({ batch, length, channels, states }: ScanSizes): bool
 export function scanInputs(random: Random, { batch, length, channels, states }: ScanSizes) {
   const tokens = [batch, length];
   return {
-    // Steps as a softplus gives them, decays from almost 0 to almost 1.
+    // dt as from a softplus, decays from almost 0 to almost 1.
     step: random.tensor([...tokens, channels], () => Math.exp(random.normal() - 1)),
     drive: random.tensor([...tokens, channels]),
     logA: random.tensor([channels, states]),
@@ -113,7 +113,7 @@ export function scanSizesOf({ step, logA }: Shapes): ScanSizes {
   return { batch, length, channels, states: logA[1] };
 }
 
-/** h[t] = decay[t] h[t-1] + inputScale * drive[t] inputGate[t], read out by the output gate; and the last states. */
+/** h[t] = decay[t] h[t-1] + inputScale * drive[t] inputGate[t], multiplied by the output gate; and the last states. */
 export function scanOf(
   { step, drive, logA, inputGate, outputGate }: ScanValues,
   { batch, length, channels, states }: ScanSizes,
@@ -139,7 +139,7 @@ function nextStateOneTokenShort(): Fault {
   return (correct) => (args) => {
     correct(args);
     const { length, channels } = scanSizesOf(args.shapes);
-    // A token without a step and a drive leaves the states as they are.
+    // A token with step and drive 0 leaves the states unchanged.
     const still = (values: Values) =>
       Float32Array.from(values, (value, i) => (Math.floor(i / channels) % length === length - 1 ? 0 : value));
     const { step, drive } = args.inputs;

@@ -30,14 +30,14 @@ export const selectiveSplitSpec = defineSpec(SelectiveSplit, {
     },
   },
   perf: {
-    // C / 16 channels of the step, and the scan has 2C channels.
+    // dt has C / 16 channels, and the scan has 2C.
     sample: ({ side, channels }, random) => ({
       inputs: { selected: random.tensor([1, side * side, Math.ceil(channels / 32) + 2]) },
     }),
   },
 });
 
-/** Columns of a matrix with `width` columns, from `first` up to `end`. */
+/** Returns the columns of a matrix of `width` columns, from `first` to `end` (exclusive). */
 export function columns(values: Values, width: number, first: number, end: number): Float64Array {
   const count = end - first;
   return Float64Array.from(

@@ -21,7 +21,7 @@ export const selectiveStepSpec = defineSpec(SelectiveStep, {
     return [
       ...[1, 3, 4, 9, 33].map((channels) => sample('usual', random.tensor([2, 3, channels]))),
       sample('one token', random.tensor([1, 1, 5])),
-      // exp(100) is no float32, and log(1 + exp(-20)) is 0 where 1 + exp(-20) is rounded first.
+      // exp(100) overflows float32, and log(1 + exp(-20)) is 0 if 1 + exp(-20) is rounded first.
       sample('large', random.tensor([1, 3, 4], about(100, 1))),
       sample('small', random.tensor([1, 3, 7], about(-20, 1))),
       sample('of both signs', random.tensor([1, 4, 16], about(0, 6))),

@@ -54,7 +54,7 @@ export const selectiveTreeScanSpec = defineSpec(SelectiveTreeScan, {
     'an edge carries the decay of its own token': computing((args) => {
       const { channels, length } = scanSizesOf(args.shapes);
       const { step } = args.inputs;
-      // The edge of a token takes the step after it, here its own.
+      // The edge of a token must use the step of the next token; here it uses its own.
       const isFirst = (i: number) => Math.floor(i / channels) % length === 0;
       return scanAlongTrees(
         args,
@@ -81,10 +81,10 @@ export const selectiveTreeScanSpec = defineSpec(SelectiveTreeScan, {
 /** Trees over tokens in reversed time, rooted at the last one. */
 const TREES = {
   chosen: (length: number, random: Random) => chosenTree(length, length, random),
-  /** Half of the text is a prompt. */
+  /** Half of the text is the prompt. */
   'half chosen': (length: number, random: Random) => chosenTree(length, length >> 1, random),
   star: (length: number) => rootTree(Array.from({ length: length - 1 }, (_, i) => [0, i + 1]).flat(), length),
-  /** Of five tokens: siblings are not side by side. */
+  /** Five tokens: siblings are not adjacent. */
   'depth-first': (): RootedTree => ({
     order: Int32Array.of(0, 1, 2, 4, 3),
     parent: Int32Array.of(0, 0, 1, 2, 0),
@@ -108,8 +108,8 @@ function treeInputs(random: Random, { batch, length }: ScanSizes, kind: keyof ty
 }
 
 /**
- * The scan along the text plus treeWeight of the sums over subtrees.
- * @param edgeStep the steps from which the edges of the tree take their decays.
+ * The scan along the text plus treeWeight times the subtree sums.
+ * @param edgeStep the steps that determine the decays of the tree's edges.
  */
 function scanAlongTrees(
   { inputs, shapes, attributes }: FormulaArguments,
@@ -129,7 +129,7 @@ function scanAlongTrees(
         value(Math.floor(i / width), Math.floor(i / states) % channels, i % states),
       );
     const x = ofStates((v, d, n) => drive[tokenOf(v) * channels + d] * inputGate[tokenOf(v) * states + n]);
-    // The edge above a vertex carries the decay of the token after; the root has none.
+    // The edge from a vertex to its parent carries the decay of the following token; the root has none.
     const decay = ofStates((v, d, n) =>
       v === 0 ? 0 : Math.exp(-Math.exp(logA[d * states + n]) * edgeStep[(tokenOf(v) + 1) * channels + d]),
     );
@@ -144,7 +144,7 @@ function scanAlongTrees(
   return result;
 }
 
-/** Other trees in place of those given. */
+/** A fault: replaces the given trees. */
 function withTrees(change: (tree: RootedTree, length: number) => RootedTree): Fault {
   return before(({ inputs, shapes }) => {
     const trees = treesOf(inputs as unknown as { order: Values; parent: Values }, shapes.order);

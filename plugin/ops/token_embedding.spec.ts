@@ -20,7 +20,7 @@ export const tokenEmbeddingSpec = defineSpec(TokenEmbedding, {
       { tokens: [2, 5], hidden: 3, vocabulary: 7 },
       { tokens: [3, 4], hidden: 9, vocabulary: 33 },
     ].map(({ tokens, hidden, vocabulary }) => {
-      // Some tokens come twice: their gradients are summed.
+      // Some tokens occur twice: their gradients are summed.
       const ids = Array.from({ length: sizeOf(tokens) }, () => random.integer(0, vocabulary - 1));
       ids[ids.length - 1] = vocabulary - 1;
       return {
@@ -50,7 +50,7 @@ export const tokenEmbeddingSpec = defineSpec(TokenEmbedding, {
   },
 });
 
-/** [B, L, H] of the values of every token. */
+/** Returns [B, L, H] with the given value for every token. */
 function embedded(tokens: Values, hidden: number, value: (id: number, h: number) => number): Float64Array {
   return Float64Array.from({ length: tokens.length * hidden }, (_, i) =>
     value(tokens[Math.floor(i / hidden)], i % hidden),

@@ -11,7 +11,7 @@ export const transposedConvolutionSpec = defineSpec(TransposedConvolution, {
     const y = Float64Array.from({ length: batch * height * width * all }, (_, at) => {
       const o = at % outputs;
       const j = Math.floor(at / outputs) % (width * columns);
-      const i = Math.floor(at / outputs / (width * columns)); // of all images
+      const i = Math.floor(at / outputs / (width * columns)); // counted over all images
       const pixel = Math.floor(i / rows) * width + Math.floor(j / columns);
       const column = ((i % rows) * columns + (j % columns)) * outputs + o;
       let sum = bias ? bias[column] : 0;
@@ -25,7 +25,7 @@ export const transposedConvolutionSpec = defineSpec(TransposedConvolution, {
     (
       [
         { image: [1, 2, 3, 8], tile: [2, 2, 8], bias: true, activation: 'relu' },
-        // Rows of a tile that end within eight columns, and fewer pixels than a tile of a matrix product has.
+        // Tile rows that end within eight columns, and fewer pixels than a tile of a matrix product has.
         { image: [2, 3, 3, 5], tile: [2, 2, 3], bias: true, activation: 'none' },
         { image: [1, 1, 3, 7], tile: [3, 1, 2], bias: false, activation: 'silu' },
         { image: [1, 1, 1, 4], tile: [1, 4, 5], bias: true, activation: 'gelu' },
@@ -40,7 +40,7 @@ export const transposedConvolutionSpec = defineSpec(TransposedConvolution, {
         ...(bias && { bias: random.tensor([rows * columns * outputs]) }),
       },
       attributes: { rows, columns, activation },
-      // Differences meet the bend of relu.
+      // Finite differences cross the kink of relu.
       withoutGradient: activation === 'relu',
     })),
   faults: {

@@ -135,7 +135,7 @@ export const treeScanSpec = defineSpec(TreeScan, {
   },
 });
 
-/** A formula of one tree with a decay for every channel, over a batch. */
+/** Applies a formula for one tree, with a decay per channel, to a batch. */
 function overTrees<Name extends string>(
   { inputs, shapes }: Pick<FormulaArguments, 'inputs' | 'shapes'>,
   outputs: readonly Name[],
@@ -152,7 +152,7 @@ function overTrees<Name extends string>(
   });
 }
 
-/** Decays [B, V, G] as [B, V, D]: those of a channel stand side by side with those of its group. */
+/** Expands decays [B, V, G] to [B, V, D]: the channels of a group are adjacent. */
 function channelDecays(decay: Values, { x, decay: { 2: groups } }: FormulaArguments['shapes']): Float64Array {
   const size = x[2] / groups;
   return Float64Array.from({ length: x[0] * x[1] * x[2] }, (_, i) => decay[Math.floor(i / size)]);
@@ -172,7 +172,7 @@ function gradients(args: FormulaArguments): { dx: Float64Array; ddecay: Float64A
   return { dx, ddecay };
 }
 
-/** How decays are drawn. */
+/** Distributions of decays. */
 const DECAYS: Readonly<Record<string, (random: Random) => number>> = {
   usual: (random) => random.next(),
   zero: () => 0,
@@ -182,7 +182,7 @@ const DECAYS: Readonly<Record<string, (random: Random) => number>> = {
   negative: (random) => 2 * random.next() - 1,
 };
 
-/** How values are drawn. */
+/** Distributions of values. */
 const VALUES: Readonly<Record<string, (random: Random) => number>> = {
   usual: (random) => random.normal(),
   huge: (random) => random.normal() * 1e30,
@@ -195,7 +195,7 @@ const VALUES: Readonly<Record<string, (random: Random) => number>> = {
 /** Channel counts around the widths of SIMD registers and of texels. */
 export const CHANNELS = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33];
 
-/** Channels and groups: of one channel, of a multiple of four, and of what no register holds. */
+/** Channels and groups: groups of one channel, of a multiple of four, and of sizes that do not fit a register. */
 const GROUPED: readonly (readonly [channels: number, groups: number])[] = [
   [8, 1],
   [6, 3],
@@ -247,7 +247,7 @@ function samples(random: Random): Sample[] {
       });
     }
   }
-  // In the mode `all` the second pass takes out what came from below, and infinity less infinity is NaN.
+  // In mode `all` the second pass subtracts what came from below, and infinity minus infinity is NaN.
   add('binary', 'usual', 'infinite', { aggregate: 'root' });
   for (const [i, [channels, groups]] of GROUPED.entries()) {
     const options = { aggregate: AGGREGATES[i % 3], channels, groups };
@@ -266,10 +266,10 @@ function samples(random: Random): Sample[] {
 interface SampleOptions {
   readonly aggregate: Aggregate;
   readonly vertices?: number;
-  /** Parents come before their children, but not breadth first. */
+  /** Parents come before their children, but not in breadth-first order. */
   readonly anyOrder?: boolean;
   readonly channels?: number;
-  /** As many as channels where it is left out. */
+  /** As many as channels by default. */
   readonly groups?: number;
 }
 
@@ -312,19 +312,19 @@ export function perfTree(side: number, random: Random) {
   return [order, parent];
 }
 
-/** Whether an element of [B, V, width] is of a root. */
+/** Whether an element of [B, V, width] belongs to a root. */
 function isRoot(i: number, width: number, { inputs, shapes }: KernelArguments): boolean {
   const [, numVertices] = shapes.x;
   const row = Math.floor(i / width);
   return row % numVertices === inputs.order[row - (row % numVertices)];
 }
 
-/** The element of decay that an element of x has. */
+/** Returns the index of the decay of an element of x. */
 function groupOf(i: number, { shapes }: KernelArguments): number {
   return Math.floor((i * shapes.decay[2]) / shapes.x[2]);
 }
 
-/** In the mode `leaves`, the decay of a vertex on the edges to its children. */
+/** In mode `leaves`, uses the decay of a vertex on the edges to its children. */
 function parentsDecays({ inputs, shapes, attributes }: KernelArguments): Partial<KernelArguments> {
   if (attributes.aggregate !== 'leaves') return {};
   const { order, parent, decay } = inputs;
@@ -338,7 +338,7 @@ function parentsDecays({ inputs, shapes, attributes }: KernelArguments): Partial
   return { inputs: { ...inputs, decay: moved } };
 }
 
-/** Gradients of decays that leave out all channels of a group but its first. */
+/** Gradients of decays that ignore all channels of a group but the first. */
 function firstChannels(): Fault {
   return (correct) => (args) => {
     correct(args);
@@ -353,13 +353,13 @@ function firstChannels(): Fault {
 }
 
 interface Passes {
-  /** Whether the child at a position counts for its parent. */
+  /** Whether the child at a position is added to its parent. */
   readonly counts?: (position: number, parent: Values) => boolean;
   readonly down?: (own: number, decay: number, parent: number) => number;
   readonly channels?: (channels: number) => number;
 }
 
-/** Both passes as a kernel runs them, with a hook at each edge. */
+/** Both passes as in a kernel, with a hook at each edge. */
 function passes({
   counts = () => true,
   down = (own, w, p) => own + w * (p - w * own),
@@ -390,7 +390,7 @@ function passes({
   };
 }
 
-/** Takes the children of a vertex to be the positions from its first child on. */
+/** Assumes that the children of a vertex are the consecutive positions from its first child on. */
 function siblingsSideBySide(): Fault {
   return before(({ inputs, shapes }) => {
     const [, numVertices] = shapes.order;

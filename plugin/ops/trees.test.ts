@@ -1,4 +1,4 @@
-/** How tree ops meet tfjs's gradients and direct calls, and large graphs. Values: see the specs. */
+/** Tests tree ops with tfjs's gradients, direct calls, and large graphs. For values see the specs. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
@@ -62,7 +62,7 @@ for (const backend of BACKENDS) {
           const inputs = (x: tf.Tensor) => ({ x, decay, order: tree.order, parent: tree.parent });
           const decay = tf.fill([1, 4, 1], 0.5);
           const x = tf.ones([1, 4, 1]);
-          treeScan(x, decay, tree); // a backend without a kernel of ours has one from its first use on
+          treeScan(x, decay, tree); // a backend without a kernel of ours gets one on its first use
           const run = (x: tf.Tensor) =>
             tf.engine().runKernel(treeScanSpec.op.name, inputs(x) as unknown as tf.NamedTensorMap, {
               aggregate: 'root',

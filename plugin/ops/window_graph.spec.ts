@@ -61,14 +61,14 @@ export const windowGraphSpec = defineSpec(WindowGraph, {
 });
 
 /**
- * Pairs of vertices, tokens in reversed time, that may be joined: neighbours in the text, and those of the first
+ * Pairs of vertices (tokens in reversed time) that may be joined: neighbours in the text, and those of the first
  * `promptLength` tokens up to `reach` apart. Ordered by the smaller vertex, then by the larger one.
  */
 export function windowPairs(length: number, promptLength: number, reach = 3): number[] {
   return pairsWithin(length, (i) => (i < length - promptLength ? 1 : reach));
 }
 
-/** Every vertex with those after it up to its reach. */
+/** Joins every vertex to the following ones within its reach. */
 function pairsWithin(length: number, reachOf: (vertex: number) => number): number[] {
   const pairs: number[] = [];
   for (let i = 0; i + 1 < length; i++) {

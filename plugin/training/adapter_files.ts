@@ -2,10 +2,10 @@
 import type { Adapter, LowRank } from '../models/adapter.js';
 import { encodeSafetensors } from '../models/safetensors_writer.js';
 
-/** What PEFT puts before the names of a model's modules. */
+/** Prefix that PEFT adds to the names of a model's modules. */
 const PREFIX = 'base_model.model.';
 
-/** The names of a module's matrices A and B, with their values where there are some. */
+/** Returns the names of a module's matrices A and B, with their values if it has any. */
 export function parametersOf(module: LowRank): [name: string, matrix: LowRank['a']][];
 export function parametersOf(module: Omit<LowRank, 'a' | 'b'>): [name: string, matrix: undefined][];
 export function parametersOf({
@@ -22,14 +22,14 @@ export function parametersOf({
   ];
 }
 
-/** What PEFT keeps of how an adapter was made. */
+/** Settings that PEFT stores with an adapter. */
 export interface AdapterSettings {
   readonly dropout: number;
-  /** Ends of the names of modules that are changed. */
+  /** Suffixes of the names of adapted modules. */
   readonly targets: readonly string[];
 }
 
-/** The files of an adapter by name, as PEFT writes them. */
+/** Returns the files of an adapter by name, in PEFT's format. */
 export function adapterFiles(
   { modules }: Adapter,
   { base, dropout, targets }: AdapterSettings & { readonly base: string },

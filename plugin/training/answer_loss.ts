@@ -1,4 +1,4 @@
-/** What a language model learns from: the tokens of answers. */
+/** The loss of a language model on the tokens of answers. */
 import {
   concat,
   type NamedTensorMap,
@@ -15,8 +15,8 @@ import type { TextExample } from './instructions.js';
 import { crossEntropy } from './losses.js';
 
 /**
- * The inputs of a language model's graph for a text, which goes through it alone. The prompt, whose tokens have a tree, is
- * as long as there are labels that are not learnt. The caller disposes of them.
+ * Builds the inputs of a language model's graph for a single text. The prompt, over whose tokens the tree is built, consists
+ * of the leading tokens whose labels are ignored. The caller disposes of the inputs.
  */
 export function textInputs({ ids, labels }: TextExample): NamedTensorMap {
   if (ids.length !== labels.length || ids.length < 2) {
@@ -32,10 +32,10 @@ export function textInputs({ ids, labels }: TextExample): NamedTensorMap {
 }
 
 /**
- * The mean cross entropy of the tokens that are learnt, each from the logits at the token before it.
+ * Computes the mean cross-entropy of the labelled tokens, each predicted by the logits at the token before it.
  * @param logits [1, L, vocabulary] float32
- * @param labels L token ids; those below 0 are not learnt
- * @throws {Error} when none is learnt
+ * @param labels L token ids; those below 0 are ignored
+ * @throws {Error} if all are ignored.
  */
 export function answerLoss(logits: Tensor, labels: readonly number[]): Scalar {
   const [, length, vocabulary] = logits.shape;
@@ -51,7 +51,7 @@ export function answerLoss(logits: Tensor, labels: readonly number[]): Scalar {
   return crossEntropy(picked.length === 1 ? picked[0] : concat(picked, 0), tensor1d(learnt, 'int32'));
 }
 
-/** Where labels are learnt, from a token to the one behind the last; the first token of all cannot be. */
+/** Returns the ranges of labelled tokens, ends exclusive; the very first token cannot be predicted. */
 function learntRuns(labels: readonly number[]): [first: number, end: number][] {
   const runs: [number, number][] = [];
   for (let at = 1; at < labels.length; at++) {

@@ -1,4 +1,4 @@
-/** Segmenters whose BatchNorms stay layers of their own: they compute the same, and can be trained. */
+/** Segmenters whose BatchNorms are not folded: they compute the same, and can be trained. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { onBackend } from '../../testing/backends.js';
@@ -82,7 +82,7 @@ t.test('gradients of pixels are the same on cpu and wasm', async (t) => {
   const all = Math.max(...names.map((name) => largest(cpu[name])));
   for (const name of names) {
     const difference = maxDifference(wasm[name], cpu[name]);
-    // Sums of many terms that cancel: float32 of the largest gradient of all is what they are exact to.
+    // Sums of many terms that cancel: float32 relative to the largest gradient of all is their precision.
     const bound = 1e-3 * largest(cpu[name]) + 1e-5 * all;
     if (difference > bound) t.fail(`${name}: ${difference} of ${largest(cpu[name])}`);
   }

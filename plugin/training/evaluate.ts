@@ -1,4 +1,4 @@
-/** How good a classifier is on examples. */
+/** Evaluates a classifier on examples. */
 import { argMax, cast, dispose, equal, sum, tensor1d, tidy } from '@tensorflow/tfjs-core';
 import type { GrootV } from '../models/grootv.js';
 import { nextTask } from '../next_task.js';
@@ -7,7 +7,7 @@ import { crossEntropy } from './losses.js';
 
 export interface Evaluation {
   readonly examples: number;
-  /** Share of the examples whose class is the most probable one. */
+  /** Fraction of examples whose label is the most probable class. */
   readonly accuracy: number;
   /** Mean cross-entropy, without label smoothing. */
   readonly loss: number;
@@ -15,8 +15,8 @@ export interface Evaluation {
 
 /**
  * Evaluates in inference mode.
- * @param batches which are used up
- * @throws the signal's reason when it is aborted, between two batches
+ * @param batches are consumed and disposed
+ * @throws the signal's reason if it is aborted, between two batches.
  */
 export async function evaluateClassifier(
   model: Pick<GrootV, 'logits'>,

@@ -1,4 +1,4 @@
-/** Weights back to PyTorch: what is exported and converted again is the same model. */
+/** Tests the export for PyTorch: exporting and converting again gives the same model. */
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';

@@ -1,4 +1,4 @@
-/** Weights back to PyTorch. */
+/** Exports weights for PyTorch. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { toFloat16 } from '../float16.js';
 import { options as checkOptions, oneOf, record } from '../models/checks.js';
@@ -13,18 +13,18 @@ import { detectorConfig, segmenterConfig, weakeningArguments } from './openmmlab
 import { graphOf, layoutsOf, Trainable, type TrainableModel } from './trainable.js';
 
 export interface ExportOptions {
-  /** Type of the values, default float32. float16 halves the file; values are rounded to the nearest. */
+  /** Dtype of the values, default float32. float16 halves the file size; values are rounded to nearest. */
   readonly dtype?: 'float32' | 'float16';
 }
 
 /**
- * The parameters of a model, and its running statistics, as a `.safetensors` file under the names and in the layouts of
- * the authors' PyTorch code. Converted again it gives the same graph and, of float32, the same weights. Class names, and
- * what else a conversion cannot see in the weights, are in its `__metadata__`; of segmenters and detectors as a
- * configuration of mmsegmentation or mmdetection.
- * @param model converted by this package, or what `trainable` made of it; quantised weights are what they stand for
- * @throws {Error} one line, when the weights do not say how PyTorch stores them, were computed from several parameters, or
- *   float16 cannot hold one
+ * Exports the parameters of a model, with its running statistics, as a `.safetensors` file with the names and layouts of the
+ * authors' PyTorch code. Converting it again gives the same graph and, for float32, the same weights. Class names, and
+ * everything else that a conversion cannot infer from the weights, are in its `__metadata__`; for segmenters and detectors
+ * as a configuration in the format of mmsegmentation or mmdetection.
+ * @param model converted by this package, or returned by `trainable`; quantised weights are exported dequantised
+ * @throws {Error} one line, if the weights lack their PyTorch layout, were computed from several parameters, or exceed the
+ *   range of float16.
  */
 export async function exportCheckpoint(
   model: TrainableModel | Trainable,
@@ -55,7 +55,7 @@ function halves(name: string, values: Float32Array): Uint16Array {
   );
 }
 
-/** What a conversion takes from a file beside its weights. */
+/** The settings that a conversion reads from a file in addition to its weights. */
 function settingsOf(graph: GraphModel): Record<string, string> {
   const { metadata } = graph as { metadata?: unknown };
   const { architecture, preprocessing, classNames } = (metadata ?? {}) as Partial<GrootVMetadata>;
@@ -85,20 +85,20 @@ function settingsOf(graph: GraphModel): Record<string, string> {
   };
 }
 
-/** What the converter reads of UIS-Mamba. */
+/** The settings of UIS-Mamba that the converter reads. */
 function weakeningTexts(architecture: unknown): Record<string, string> {
   record(WEAKENING_FIELDS)(architecture, 'exportCheckpoint: the metadata.architecture');
   const given = Object.entries(weakeningArguments(architecture as UisMambaWeakening));
   return Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
 }
 
-/** How states travel, where the model says so. */
+/** The scan settings, if the model has any. */
 function scanOf(architecture: GrootVScan = {}): GrootVScan | undefined {
   const said = SCAN_NAMES.filter((name) => architecture[name] !== undefined);
   return said.length === 0 ? undefined : Object.fromEntries(said.map((name) => [name, architecture[name]]));
 }
 
-/** Nothing of what is not known. */
+/** An empty object if the value is unknown. */
 function jsonOf(key: string, value: unknown): Record<string, string> {
   return value === null || value === undefined ? {} : { [key]: JSON.stringify(value) };
 }

@@ -1,4 +1,4 @@
-/** The training loop of a language model on instructions, for pages and Node. */
+/** Fine-tunes a language model on instructions, in pages and Node. */
 import { dispose } from '@tensorflow/tfjs-core';
 import {
   abortSignal,
@@ -21,49 +21,51 @@ import { AdamW } from './optimizers.js';
 import { restoreState, saveState, type TrainingState } from './state.js';
 import type { Trainable } from './trainable.js';
 
-/** What is trained: an adapter, or all of a model. */
+/** What is trained: an adapter, or a whole model. */
 export type LanguageLearner = LoraAdapter | Trainable<GrootL>;
 
-/** How it is trained. The defaults are those of the authors' script. */
+/** Hyperparameters. The defaults are those of the authors' script. */
 export interface FineTuneRecipe {
-  /** Updates in all. */
+  /** Total number of updates. */
   readonly steps: number;
-  /** Default 2e-5 after 20 steps of warm-up; a number is the rate of every step, a function gives it by the step, from 0. */
+  /**
+   * Default 2e-5 after 20 steps of warm-up; a number is the rate of every step, a function returns it for a step, from 0.
+   */
   readonly learningRate?: number | ((step: number) => number);
-  /** Texts of an update, each of which goes through the model alone; default 16. */
+  /** Texts per update, each processed separately; default 16. */
   readonly batch?: number;
-  /** Most norm of all gradients together; default 1. */
+  /** Maximum norm of all gradients together; default 1. */
   readonly clip?: number;
   /** Default 0. */
   readonly weightDecay?: number;
-  /** Of the order of the texts; default 0. */
+  /** Seed of the order of the texts; default 0. */
   readonly seed?: number;
 }
 
-/** What one update did; the loss is the mean over its texts. */
+/** Report of one update; the loss is the mean over its texts. */
 export interface FineTuneStep extends Omit<StepReport, 'accuracy'> {
-  /** Tokens that went through the model. */
+  /** Number of tokens processed. */
   readonly tokens: number;
 }
 
-/** A resumed training comes to the same values as one without a break. */
+/** Resumed training gives the same values as uninterrupted training. */
 export interface FineTuneOptions extends Pick<FitOptions, 'save' | 'saveEvery' | 'resume'> {
   readonly onStep?: (step: FineTuneStep) => void;
-  /** Ends the training behind the current text, with the signal's reason: what is trained is what the last step gave. */
+  /** Aborts the training after the current text, with the signal's reason; the parameters are those after the last step. */
   readonly signal?: AbortSignal;
 }
 
 const RATE = 2e-5;
 const WARM_UP = 20;
 const POSITIVE = number(0, Number.MAX_VALUE);
-/** Texts that steps have learnt. */
+/** Number of texts consumed. */
 const POSITION = record({ texts: integer(0) });
 
 /**
- * Trains on the answers of texts. Every epoch has an order of its own, which follows from the seed.
- * @returns the updates that were done, those before `resume` included
- * @throws {Error} one line, when an option makes no sense, or a state is of another training; the signal's reason; a `NotFiniteError` when loss or gradients are NaN or infinite: then
- *   what is trained is what it was before that step
+ * Trains on the answers of texts. Every epoch has its own order, which is determined by the seed.
+ * @returns the number of updates, including those before `resume`
+ * @throws {Error} one line, if an option is invalid, or a state belongs to another training; the signal's reason; a
+ *   `NotFiniteError` if the loss or gradients are NaN or infinite: the parameters are then those before that step.
  */
 export async function fineTune(
   learner: LanguageLearner,
@@ -135,7 +137,7 @@ export async function fineTune(
   }
 }
 
-/** @returns the steps that are done */
+/** @returns the number of steps done */
 async function restore(
   learner: LanguageLearner,
   optimizer: AdamW,
@@ -152,7 +154,10 @@ async function restore(
   return step;
 }
 
-/** All examples again and again, each epoch in another order. @param from texts that are left out at the start */
+/**
+ * Yields all examples repeatedly, each epoch in a different order.
+ * @param from number of texts to skip at the start
+ */
 function* endless(examples: readonly TextExample[], seed: number, from: number): Generator<TextExample> {
   const count = examples.length;
   let left = from % count;
@@ -163,7 +168,10 @@ function* endless(examples: readonly TextExample[], seed: number, from: number):
   }
 }
 
-/** Adds the gradients of a text. @returns its loss */
+/**
+ * Adds the gradients of a text.
+ * @returns its loss
+ */
 async function accumulate(
   learner: LanguageLearner,
   { ids, labels }: TextExample,

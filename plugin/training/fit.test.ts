@@ -1,4 +1,4 @@
-/** The training loop: it follows PyTorch, stops as it should, and continues to the same weights bit for bit. */
+/** Tests the training loop: it matches PyTorch, stops correctly, and resumes to the same weights bit for bit. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
@@ -103,7 +103,7 @@ function setHead(trained: Trainable<GrootV>, torch: number[]): void {
   weight.dispose();
 }
 
-/** Everything that has state: moving average, mixing, changed pictures, drop path, accumulation. */
+/** Everything that has state: moving average, mixing, augmentation, drop path, accumulation. */
 const RECIPE: Recipe = {
   steps: 4,
   learningRate: (step) => 1e-3 / (step + 1),
@@ -114,7 +114,7 @@ const RECIPE: Recipe = {
   seed: 5,
 };
 
-/** A run of a small model on small pictures. */
+/** Trains a small model on small images. */
 async function run(
   recipe: Partial<Recipe>,
   options: FitOptions = {},

@@ -1,4 +1,4 @@
-/** The training loop of a classifier, for pages and Node. */
+/** Trains a classifier, in pages and Node. */
 import {
   argMax,
   cast,
@@ -34,61 +34,61 @@ import { decayedParameters } from './schedules.js';
 import { restoreState, saveState, type TrainingState } from './state.js';
 import type { Gradients, Trainable } from './trainable.js';
 
-/** How a model is trained. The defaults are those of the authors' training, but for the learning rate. */
+/** Hyperparameters. The defaults are those of the authors' training, except for the learning rate. */
 export interface Recipe {
-  /** Updates in all. */
+  /** Total number of updates. */
   readonly steps: number;
-  /** Of every step, or by the step, from 0, as `cosineSchedule` gives it. */
+  /** For every step, or as a function of the step, from 0, such as `cosineSchedule` returns. */
   readonly learningRate: number | ((step: number) => number);
-  /** Default 'adamw'; 'sgd' is with momentum 0.9 and Nesterov's correction. */
+  /** Default 'adamw'; 'sgd' uses momentum 0.9 with Nesterov's correction. */
   readonly optimizer?: 'adamw' | 'sgd';
-  /** Of the parameters that decay by the authors' rule; default 0.05. */
+  /** Applied to the parameters that decay by the authors' rule; default 0.05. */
   readonly weightDecay?: number;
-  /** Most norm of all gradients together; 0: as it is. Default 5. */
+  /** Maximum norm of all gradients together; 0: no clipping. Default 5. */
   readonly clip?: number;
   /** Default 0.1. */
   readonly labelSmoothing?: number;
-  /** Alpha of mixup; 0 (the default): none. With both, each batch has one of them. */
+  /** Alpha of mixup; 0 (the default): none. With both mixup and CutMix, each batch uses one of them. */
   readonly mixup?: number;
   /** Alpha of CutMix; 0 (the default): none. */
   readonly cutmix?: number;
-  /** Decay of a moving average of the weights, which is what is evaluated, and in the model at the end; default none. */
+  /** Decay of a moving average of the weights, which is used for evaluation and ends up in the model; default none. */
   readonly movingAverage?: number;
-  /** Batches of an update; default 1. */
+  /** Batches per update; default 1. */
   readonly accumulate?: number;
-  /** Whether activations are computed again in place of being kept: less memory, more time; default false. */
+  /** Whether activations are recomputed instead of kept: less memory, more time; default false. */
   readonly checkpointing?: boolean;
-  /** Of mixup and CutMix; default 0. */
+  /** Seed of mixup and CutMix; default 0. */
   readonly seed?: number;
 }
 
-/** Where batches come from. `Batches` is one. */
+/** A source of batches, such as `Batches`. */
 export interface BatchSource {
   next(): Promise<Batch>;
-  /** Which batch comes next: plain JSON. */
+  /** Position of the next batch: plain JSON. */
   readonly position: unknown;
   restore(position: unknown): void;
 }
 
-/** What one update did. */
+/** Report of one update. */
 export interface StepReport {
-  /** Updates that are done, this one included. */
+  /** Number of updates done, including this one. */
   readonly step: number;
   readonly steps: number;
-  /** Mean over the batches of the update, before it. */
+  /** Mean over the batches of the update, before the update. */
   readonly loss: number;
-  /** Share of the examples whose class (the largest part, where they are mixed) is the most probable one. */
+  /** Fraction of examples whose label (the one with the largest share if they are mixed) is the most probable class. */
   readonly accuracy: number;
   readonly learningRate: number;
   /** Before clipping. */
   readonly gradientNorm: number;
-  /** Seconds of this update, pictures included. */
+  /** Seconds for this update, including image loading. */
   readonly seconds: number;
-  /** Seconds that are left, as the steps before took. */
+  /** Estimated seconds to the end, from the previous steps. */
   readonly remainingSeconds: number;
 }
 
-/** Held-out examples after some steps. */
+/** Evaluation on held-out examples after some steps. */
 export interface EvaluationReport extends Evaluation {
   readonly step: number;
 }
@@ -96,26 +96,26 @@ export interface EvaluationReport extends Evaluation {
 export interface FitOptions {
   readonly onStep?: (report: StepReport) => void;
   readonly onEvaluation?: (report: EvaluationReport) => void;
-  /** Held-out examples, once. */
+  /** Returns the held-out examples, once through. */
   readonly heldOut?: () => AsyncIterable<Batch>;
-  /** Steps between evaluations; after the last step there is one. Default: that one alone. */
+  /** Steps between evaluations; there is always one after the last step. Default: only that one. */
   readonly evaluateEvery?: number;
-  /** Evaluations without a better accuracy after which training ends; default: it does not. */
+  /** Number of evaluations without better accuracy after which training stops early; default: never. */
   readonly patience?: number;
-  /** Keeps a state to continue from. */
+  /** Stores a state from which training can resume. */
   readonly save?: (state: TrainingState) => Promise<void>;
-  /** Steps between two states; one is saved at the end too, and when the signal ends the training. */
+  /** Steps between saved states; one is also saved at the end, and when the signal aborts the training. */
   readonly saveEvery?: number;
-  /** Continues from what `save` was given. */
+  /** Resumes from a state passed to `save`. */
   readonly resume?: TrainingState;
-  /** Ends the training behind the current step, with the signal's reason. */
+  /** Aborts the training after the current step, with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 export interface FitResult {
-  /** Updates that were done, those before `resume` included. */
+  /** Number of updates, including those before `resume`. */
   readonly steps: number;
-  /** Whether all steps were done, or `patience` ended them. */
+  /** Whether all steps were done, or `patience` stopped the training. */
   readonly stopped: 'finished' | 'early';
   readonly evaluation?: EvaluationReport;
 }
@@ -134,16 +134,16 @@ const DEFAULTS = {
 
 type FullRecipe = Required<Omit<Recipe, 'movingAverage'>> & Pick<Recipe, 'movingAverage'>;
 
-/** Of torch.optim.SGD as the authors build it. */
+/** Of torch.optim.SGD in the authors' code. */
 const MOMENTUM = 0.9;
-/** Steps that the remaining time is estimated from. */
+/** Number of steps from which the remaining time is estimated. */
 const TIMED_STEPS = 20;
 
 /**
- * Trains a classifier. The model has the new weights at every moment; with a moving average it has that at the end.
- * @param data batches of pictures as the node `image` takes them
- * @throws {Error} one line: options that make no sense, pictures that cannot be read, a state of another training; a
- *   `NotFiniteError` when loss or gradients are NaN or infinite; the signal's reason
+ * Trains a classifier. The model always has the current weights; with a moving average, it has the average at the end.
+ * @param data batches of images for the node `image`
+ * @throws {Error} one line: an invalid option, an image that cannot be read, a state of another training; a `NotFiniteError`
+ *   if the loss or gradients are NaN or infinite; the signal's reason.
  */
 export async function fit(
   trainable: Trainable<GrootV>,
@@ -211,7 +211,7 @@ class Training {
       const isLast = this.step >= steps;
       if (isLast || (evaluateEvery && this.step % evaluateEvery === 0)) await this.evaluate();
       if (saveEvery && this.step % saveEvery === 0) await save();
-      await nextTask(); // aborts and a page's events have their turn
+      await nextTask(); // lets aborts and page events be processed
     }
     await save();
     this.average?.swap();
@@ -228,7 +228,7 @@ class Training {
     this.accumulator.dispose();
   }
 
-  /** One update. */
+  /** Performs one update. */
   private async update(): Promise<StepReport> {
     const start = performance.now();
     const { accumulate, learningRate: rate, clip } = this.recipe;
@@ -301,7 +301,7 @@ class Training {
     }
   }
 
-  /** The batch, mixed where the recipe says so. It is used up. */
+  /** Mixes the batch if the recipe says so. The given batch is consumed. */
   private mix(
     { images, labels }: Batch,
     part: number,
@@ -323,7 +323,7 @@ class Training {
   private report(seconds: number): Pick<StepReport, 'step' | 'steps' | 'seconds' | 'remainingSeconds'> {
     const { steps } = this.recipe;
     this.times = [...this.times, seconds].slice(-TIMED_STEPS);
-    // The first step of a run also prepares kernels.
+    // The first step of a run also compiles kernels.
     const counted =
       this.times.length > 1 && this.times.length < TIMED_STEPS ? this.times.slice(1) : this.times;
     const mean = counted.reduce((sum, time) => sum + time, 0) / counted.length;
@@ -364,7 +364,7 @@ class Training {
   }
 }
 
-/** Indices of classes, of labels or probabilities. */
+/** Returns the class indices of labels or probabilities. */
 function classesOf(targets: Tensor1D | Tensor2D): Tensor {
   return targets.rank === 1 ? targets : argMax(targets, -1);
 }

@@ -1,4 +1,4 @@
-/** What is done with gradients between a pass and an update. Gradients are named tensors, float32. */
+/** Operations on gradients between a pass and an update. Gradients are named tensors, float32. */
 import {
   add,
   addN,
@@ -22,9 +22,9 @@ import type { Gradients } from './trainable.js';
 const CLIP_EPSILON = 1e-6;
 
 /**
- * Scales gradients so that their norm, over all of them together, is at most a bound.
- * @param gradients stay the caller's
- * @returns the scaled ones, and the norm before; the caller disposes both
+ * Scales gradients so that their joint norm is at most a bound.
+ * @param gradients remain owned by the caller
+ * @returns the scaled gradients, and the norm before scaling; the caller disposes both
  */
 export function clipByGlobalNorm(gradients: Gradients, most: number): { gradients: Gradients; norm: Scalar } {
   number(Number.MIN_VALUE, Number.MAX_VALUE)(most, 'clipByGlobalNorm: most');
@@ -36,11 +36,14 @@ export function clipByGlobalNorm(gradients: Gradients, most: number): { gradient
   });
 }
 
-/** Sums gradients of several passes: a large batch in parts. */
+/** Sums the gradients of several passes, to split a large batch. */
 export class GradientAccumulator {
   private readonly sums = new Map<string, Tensor>();
 
-  /** @param gradients stay the caller's. @param weight of them in the sum; 1/n gives the mean of n passes */
+  /**
+   * @param gradients remain owned by the caller.
+   * @param weight factor in the sum; 1/n gives the mean of n passes
+   */
   add(gradients: Gradients, weight = 1): void {
     for (const [name, gradient] of Object.entries(gradients)) {
       const before = this.sums.get(name);
@@ -53,7 +56,7 @@ export class GradientAccumulator {
     }
   }
 
-  /** The sums since the last time; the caller disposes them. */
+  /** Returns the sums since the last call; the caller disposes them. */
   take(): Gradients {
     const gradients = Object.fromEntries(this.sums);
     this.sums.clear();

@@ -1,4 +1,4 @@
-/** Instruction data: rows of files, prompts, labels. */
+/** Tests instruction data: rows of files, prompts, labels. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

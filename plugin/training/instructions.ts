@@ -1,11 +1,11 @@
-/** Instruction data of language models: rows of a file, and the token ids that are learnt. */
+/** Instruction data of language models: rows of a file, and the labels of their tokens. */
 import { options as checkOptions, integer, isRecord, quote, show } from '../models/checks.js';
 import type { TextTokenizer } from '../models/text_tokenizer.js';
 
-/** Not learnt: the label of a prompt's token, as in PyTorch. */
+/** The label of tokens that are not trained on, as in PyTorch. */
 export const IGNORED_LABEL = -100;
 
-/** A prompt and what is to be learnt to follow it. */
+/** A prompt and the completion to train on. */
 export interface Instruction {
   readonly prompt: string;
   readonly completion: string;
@@ -14,23 +14,23 @@ export interface Instruction {
 /** A text that a language model is trained on. */
 export interface TextExample {
   readonly ids: readonly number[];
-  /** One a token: its id where it is learnt, -100 where it is not. */
+  /** One per token: its id if it is trained on, else -100. */
   readonly labels: readonly number[];
 }
 
-/** A row that cannot be used, counted from 1, and why. */
+/** A row that cannot be used, counted from 1, and the reason. */
 export interface BadRow {
   readonly row: number;
   readonly reason: string;
 }
 
-/** Characters of one row. */
+/** Maximum characters of one row. */
 const MAX_ROW = 2 ** 24;
 
 /**
- * Rows of a file: one JSON object a line, or one JSON array of them. Either `instruction`, `input` (may be left out or
- * empty) and `output`, as the Alpaca data has them, or `prompt` and `completion`, whose texts are taken as they are.
- * Empty lines are left out.
+ * Parses the rows of a file: one JSON object per line, or one JSON array of them. Either `instruction`, `input` (may be
+ * missing or empty) and `output`, as in the Alpaca data, or `prompt` and `completion`, whose texts are used unchanged. Empty
+ * lines are skipped.
  */
 export function parseInstructions(text: string): {
   readonly rows: readonly (Instruction & { readonly row: number })[];
@@ -48,7 +48,7 @@ export function parseInstructions(text: string): {
   return { rows, bad };
 }
 
-/** Lines with their numbers, or the values of one array. */
+/** Returns lines with their numbers, or the values of one array. */
 function rowsOf(text: string): [row: number, json: string | { value: unknown }][] {
   const plain = text.replace(/^\ufeff/, '');
   if (/^\s*\[/.test(plain)) {
@@ -56,7 +56,7 @@ function rowsOf(text: string): [row: number, json: string | { value: unknown }][
     try {
       list = JSON.parse(plain);
     } catch {
-      // A line may be an array too, and is then a row that is none.
+      // The line may also be an array, which is then reported as an invalid row.
     }
     if (Array.isArray(list)) return list.map((value, i) => [i + 1, { value }]);
   }
@@ -96,18 +96,18 @@ function textIn(json: Record<string, unknown>, field: string, mayBeEmpty = false
   return value;
 }
 
-/** What the authors put before an answer. */
+/** The authors' template for the text before an answer. */
 export function instructionPrompt(instruction: string, input = ''): string {
   const context = input === '' ? '' : `### Input:\n${input}\n\n`;
   return `### Instruction:\n${instruction}\n\n${context}### Response:`;
 }
 
 /**
- * The ids of a prompt with its completion and the token that ends a text; the prompt's are not learnt. Prompt and
- * completion are split into tokens together, as a text that is generated.
- * @param options.endOfText left out where the model has none
- * @param options.maxLength tokens; what is behind is cut off. Default 2048
- * @throws {Error} when nothing is left to be learnt
+ * Encodes a prompt with its completion and the end-of-text token; the prompt's tokens are not trained on. Prompt and
+ * completion are tokenized together, like generated text.
+ * @param options.endOfText omitted if the model has none
+ * @param options.maxLength maximum number of tokens; the rest is cut off. Default 2048
+ * @throws {Error} if no token is left to train on.
  */
 export function encodeInstruction(
   tokenizer: TextTokenizer,
@@ -119,7 +119,7 @@ export function encodeInstruction(
   const all = tokenizer.encode(prompt + completion);
   if (typeof endOfText === 'number') all.push(endOfText);
   const ids = all.slice(0, maxLength);
-  // The first token of a text has nothing before it from which it could be learnt.
+  // The first token of a text cannot be predicted.
   const unlearnt = Math.max(1, tokenizer.encode(prompt).length);
   if (unlearnt >= ids.length) {
     throw new Error(

@@ -1,4 +1,4 @@
-/** Adapters: their files, what they compute beside what is attached and merged, dropout, errors. */
+/** Tests adapters: their files, outputs compared with attached and merged adapters, dropout, errors. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { convertFolder } from '../../converters/architectures/grootl/folder.js';
@@ -162,7 +162,10 @@ for (const backend of BACKENDS) {
       }),
     );
     const recipe = { steps: 2, batch: 2, learningRate: 0.01 };
-    /** An adapter, or all parameters, from the start or from a state. @returns all values */
+    /**
+     * Trains an adapter, or all parameters, from the start or from a state.
+     * @returns all values
+     */
     const run = async (isAdapter: boolean, options: FineTuneOptions = {}, changed = {}) => {
       const values: Float32Array[] = [];
       const leaked = await withModel(async (model) => {
@@ -188,7 +191,7 @@ for (const backend of BACKENDS) {
       };
       const controller = new AbortController();
       const onStep = ({ step }: { step: number }) => {
-        // Within the second step: what its first text has drawn is drawn again.
+        // Within the second step: the random numbers of its first text are drawn again.
         if (step === 1) setTimeout(() => controller.abort(new Error('enough')));
       };
       const { signal } = controller;

@@ -1,6 +1,6 @@
 /**
- * Training of low-rank changes alone (E. Hu et al., "LoRA", 2021): every changed layer adds scaling * B A x to what the
- * frozen model computes, as PEFT does it.
+ * Trains low-rank updates only (E. Hu et al., "LoRA", 2021): every adapted layer adds scaling * B A x to the output of the
+ * frozen model, as in PEFT.
  */
 import {
   type NamedTensorMap,
@@ -29,26 +29,26 @@ import {
   type TrainedParameter,
 } from './trainable.js';
 
-/** What an adapter changes, and how. */
+/** Which modules an adapter updates, and how. */
 export interface LoraOptions {
   /** Default 8. */
   readonly rank?: number;
-  /** The product is multiplied by alpha / rank; default twice the rank. */
+  /** Scale of the product is alpha / rank; default twice the rank. */
   readonly alpha?: number;
-  /** Ends of the names of modules; default the authors': in_proj, x_proj, out_proj, embeddings. */
+  /** Suffixes of module names; default the authors': in_proj, x_proj, out_proj, embeddings. */
   readonly targets?: readonly string[];
-  /** Probability from 0 to below 1 that what a matrix A is given is left out; not of embeddings. Default 0. */
+  /** Dropout probability of the input of matrices A, from 0 to below 1; not for embeddings. Default 0. */
   readonly dropout?: number;
-  /** Of the first values and of what is left out; default 0. */
+  /** Seed of the initial values and of dropout; default 0. */
   readonly seed?: number;
-  /** Continues from these values; rank, alpha and targets are theirs. */
+  /** Continues from these values, which also determine rank, alpha and targets. */
   readonly initial?: Adapter;
 }
 
 /** The authors' targets. */
 const TARGETS = ['in_proj', 'x_proj', 'out_proj', 'embeddings'];
 
-/** A module that is changed. */
+/** A module to adapt. */
 interface Target {
   readonly module: string;
   readonly isEmbedding: boolean;
@@ -59,10 +59,10 @@ interface Target {
 }
 
 /**
- * Adds an adapter to a model, which is trained while the model's own weights stay as they are. An output head that is
- * tied to the embeddings keeps its values. The model itself does not change: `model.attach(adapter)` shows it what the
- * adapter is at that time.
- * @throws {Error} one line, when an option is not as described or names what the model does not have
+ * Adds an adapter to a model, which is trained while the model's own weights stay frozen. An output head tied to the
+ * embeddings is not updated. The model itself does not change: `model.attach(adapter)` applies the current values of the
+ * adapter to it.
+ * @throws {Error} one line, if an option is invalid or names a module that the model does not have.
  */
 export function addLora(model: GrootL, options: LoraOptions = {}): LoraAdapter {
   checkOptions(options, 'addLora', {
@@ -76,14 +76,14 @@ export function addLora(model: GrootL, options: LoraOptions = {}): LoraAdapter {
   return new LoraAdapter(model, options);
 }
 
-/** See {@link addLora}. What trains a `Trainable` trains it too. */
+/** See {@link addLora}. It can be trained like a `Trainable`. */
 export class LoraAdapter {
-  /** By the names that PEFT gives them. */
+  /** By PEFT's names. */
   readonly parameters: ReadonlyMap<string, TrainedParameter>;
-  /** What a product is multiplied by. */
+  /** The modules with the scale of their products. */
   private readonly lowRank: readonly Omit<LowRank, 'a' | 'b'>[];
   private readonly graph: EditedGraph;
-  /** Placeholders of what is left out at random, and how many values a token has there. */
+  /** Placeholders of dropout factors, and their number of values per token. */
   private readonly dropped: ReadonlyMap<string, number>;
   private readonly settings: AdapterSettings;
   private readonly random: RandomNumbers;
@@ -118,8 +118,8 @@ export class LoraAdapter {
   }
 
   /**
-   * A pass with the adapter, inside tf.variableGrads or `minimize` where gradients are needed.
-   * @param inputs as `textInputs` gives them: `input_ids` [N, L] int32, `prompt_length` scalar int32
+   * Runs a pass with the adapter; call it inside tf.variableGrads or `minimize` if gradients are needed.
+   * @param inputs as from `textInputs`: `input_ids` [N, L] int32, `prompt_length` scalar int32
    * @param output a node, by default `logits` [N, L, vocabulary], or several
    */
   forward(inputs: NamedTensorMap, output?: string): Tensor;
@@ -130,7 +130,7 @@ export class LoraAdapter {
     return typeof output === 'string' ? results[0] : results;
   }
 
-  /** Loss and gradients of a pass. The caller disposes of the tensors of the result. */
+  /** Computes loss and gradients of a pass. The caller disposes of the returned tensors. */
   gradients(
     inputs: NamedTensorMap,
     loss: (logits: Tensor) => Scalar,
@@ -138,7 +138,7 @@ export class LoraAdapter {
     return gradientsOf(() => this.forward(inputs), this.variables, loss);
   }
 
-  /** The values of the adapter now, as `GrootL.attach` takes them. */
+  /** Returns the current values of the adapter, for `GrootL.attach`. */
   async weights(): Promise<Adapter> {
     const modules: LowRank[] = [];
     for (const each of this.lowRank) {
@@ -149,14 +149,15 @@ export class LoraAdapter {
   }
 
   /**
-   * The files of a folder in PEFT's layout, by name: what `convert --lora`, `readAdapter` and PEFT in Python read.
-   * @param base what the adapter belongs to: the folder or the name of the model on the HuggingFace hub
+   * Returns the files of an adapter folder in PEFT's format, by name, for `convert --lora`, `readAdapter` and PEFT in
+   * Python.
+   * @param base the model that the adapter belongs to: its folder, or its name on the HuggingFace hub
    */
   async files(base = ''): Promise<Record<string, Uint8Array>> {
     return adapterFiles(await this.weights(), { ...this.settings, base });
   }
 
-  /** What {@link restoreRandom} continues from: plain JSON. */
+  /** The state for {@link restoreRandom}: plain JSON. */
   randomState(): RandomState {
     return { random: this.random.save() };
   }
@@ -184,7 +185,10 @@ export class LoraAdapter {
   }
 }
 
-/** The modules that are meant, by the ends of their names. @throws {Error} for a name that means none */
+/**
+ * Finds modules by the suffixes of their names.
+ * @throws {Error} if a name matches none.
+ */
 function targetsOf(editor: GraphEditor, names: readonly string[]): Target[] {
   const all = changeable(editor);
   const means = (name: string, module: string) => module === name || module.endsWith(`.${name}`);
@@ -196,7 +200,7 @@ function targetsOf(editor: GraphEditor, names: readonly string[]): Target[] {
   return all.filter(({ module }) => names.some((name) => means(name, module)));
 }
 
-/** All linear layers and embeddings of a graph. Of embeddings that an output head shares, the head is none of them. */
+/** Returns all linear layers and embeddings of a graph. An output head that shares the embeddings is excluded. */
 function changeable(editor: GraphEditor): Target[] {
   const readers = new Map<string, TopologyNode[]>();
   for (const node of editor.nodes.values()) {
@@ -215,7 +219,7 @@ function changeable(editor: GraphEditor): Target[] {
   });
 }
 
-/** As PEFT's: A uniform, B 0; of embeddings A 0 and B normal. What is added is 0. */
+/** As in PEFT: A uniform, B 0; for embeddings A 0 and B normal. The initial update is 0. */
 function firstValues(
   { module, isEmbedding, inputs, outputs }: Target,
   rank: number,
@@ -238,7 +242,7 @@ function firstValues(
   };
 }
 
-/** The values that training continues from, in the order of the targets. */
+/** Returns the values to continue from, in the order of the targets. */
 function checkedInitial({ modules }: Adapter, found: readonly Target[]): LowRank[] {
   return found.map(({ module, isEmbedding, inputs, outputs }) => {
     const given = modules.find((each) => each.module === module);
@@ -262,7 +266,7 @@ function trained(name: string, { shape, values }: LowRank['a']): TrainedParamete
   return { ...layout, variable, trained: true };
 }
 
-/** Linear layers of a graph take transposes; an embedding's table is one already. */
+/** Linear layers of a graph take transposed matrices; an embedding's table is already transposed. */
 function layoutOf(name: string, shape: readonly number[]): TorchLayout {
   return { shape, axes: name.endsWith('lora_embedding_A') ? [0, 1] : [1, 0] };
 }
@@ -272,7 +276,7 @@ async function matrixOf({ variable, shape, axes }: TrainedParameter): Promise<Lo
   return { shape: shape as [number, number], values: values.slice() };
 }
 
-/** Adds scaling * B A x to what the nodes of a module compute, before its activation. */
+/** Adds scaling * B A x to the output of a module's nodes, before the activation. */
 function addTerms(
   editor: GraphEditor,
   { inputs, nodes }: Target,
@@ -316,7 +320,7 @@ function addDropout(
   return editor.add('Mul', `${name}_kept`, [x, factor], FLOAT);
 }
 
-/** The op of the activation of a linear layer, which its attribute names in base64. */
+/** Returns the op of a linear layer's activation, which an attribute names in base64. */
 function activationOf(attribute: unknown): string | undefined {
   const { s } = (attribute ?? {}) as { s?: unknown };
   return Object.entries(ACTIVATION_NODES).find(([activation]) => btoa(activation) === s)?.[1];

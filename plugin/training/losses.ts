@@ -1,4 +1,4 @@
-/** Losses of classifiers, of pictures, pixels or tokens. */
+/** Losses for classification of images, pixels or tokens. */
 import {
   add,
   cast,
@@ -26,19 +26,19 @@ import { options as checkOptions, integer, number } from '../models/checks.js';
 import { oneHotRows } from '../one_hot.js';
 
 export interface CrossEntropyOptions {
-  /** Probability from 0 to 1 that is spread evenly over all classes; default 0. */
+  /** Probability, from 0 to 1, that is spread uniformly over all classes; default 0. */
   readonly labelSmoothing?: number;
-  /** The class of what is not learnt and does not count in the mean; default none. */
+  /** Label that is ignored and excluded from the mean; default none. */
   readonly ignoreIndex?: number;
 }
 
 /**
- * Mean over the batch of the cross-entropy of logits, as torch.nn.functional.cross_entropy. Of a segmenter's pixels: the
- * logits are its node `resized_logits`, and `ignoreIndex` is IGNORED_PIXEL.
+ * Computes the mean cross-entropy of logits over the batch, like torch.nn.functional.cross_entropy. For the pixels of a
+ * segmenter, the logits are its node `resized_logits`, and `ignoreIndex` is IGNORED_PIXEL.
  * @param logits [..., C] float32
  * @param targets classes [...] int32, or probabilities [..., C] float32
- * @returns 0 when all targets are ignored
- * @throws {Error} when the shapes do not fit, or probabilities are to be ignored
+ * @returns 0 if all targets are ignored
+ * @throws {Error} if the shapes do not match, or `ignoreIndex` is given with probabilities.
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Scalar {
   checkOptions(options, 'crossEntropy', {
@@ -73,10 +73,10 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
   });
 }
 
-/** Values that are added one after the other: backends may do so in float32, and lose digits over a vocabulary. */
+/** Number of values summed sequentially: backends may sum in float32, which loses precision over a vocabulary. */
 const ADDED = 64;
 
-/** As tfjs's logSoftmax, but for the sum. */
+/** Like tfjs's logSoftmax, except for the sum. */
 const logProbabilities = customGrad((...inputs) => {
   const [logits, save] = inputs as [Tensor, GradSaveFunc];
   const shifted = sub(logits, max(logits, -1, true));
@@ -88,7 +88,7 @@ const logProbabilities = customGrad((...inputs) => {
   };
 }) as (logits: Tensor) => Tensor;
 
-/** [..., C] -> [..., 1], in two steps. */
+/** Sums [..., C] to [..., 1] in two steps. */
 function sumOfMany(values: Tensor): Tensor {
   const leading = values.shape.slice(0, -1);
   const count = values.shape[values.rank - 1];

@@ -1,4 +1,4 @@
-/** No tensor is left behind by training on cpu and wasm. The same on webgl and cuda: gpu/. */
+/** Tests that training leaks no tensors on cpu and wasm. For webgl and cuda see gpu/. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { BACKENDS, onBackend } from '../../testing/backends.js';
@@ -16,7 +16,7 @@ import { tfjsModule, watchAllocations } from '../../testing/wasm_backend.js';
 await tf.setBackend('cpu');
 const language = sinkFiles(await convertedFolder('grootl/grootl_tiny'));
 
-/** Of tfjs's wasm backend: its memory, and what is allocated in it since now. */
+/** Counts of tfjs's wasm backend: its memory, and what has been allocated in it from now on. */
 function heapCounts(): () => Counts {
   const blocks = watchAllocations();
   return () => ({
@@ -26,7 +26,7 @@ function heapCounts(): () => Counts {
   });
 }
 
-/** What is trained. A step of the latter two does on cpu what it does on wasm, and takes longer. */
+/** The kinds of training. A step of the last two does the same on cpu as on wasm, and takes longer. */
 const KINDS: Readonly<Record<string, (run: MemoryRun) => Promise<MemoryUse>>> = {
   'a classifier': classifierMemory,
   'a classifier by SGD, activations computed again': (run) =>

@@ -1,4 +1,4 @@
-/** Batches whose images are mixed with one another: mixup (H. Zhang et al., 2018) and CutMix (S. Yun et al., 2019). */
+/** Mixes the images of a batch: mixup (H. Zhang et al., 2018) and CutMix (S. Yun et al., 2019). */
 import {
   add,
   buffer,
@@ -16,20 +16,20 @@ import { oneHotRows } from '../one_hot.js';
 import type { RandomNumbers } from '../random.js';
 
 export interface MixingOptions {
-  /** Shares of the two images follow Beta(alpha, alpha). */
+  /** The mixing ratio follows Beta(alpha, alpha). */
   readonly alpha: number;
   readonly classes: number;
   readonly random: RandomNumbers;
 }
 
-/** Images [N, H, W, C] and probabilities of the classes [N, classes], float32. The caller disposes both. */
+/** Images [N, H, W, C] and class probabilities [N, classes], float32. The caller disposes both. */
 export interface MixedBatch {
   readonly images: Tensor4D;
   readonly targets: Tensor2D;
 }
 
 /**
- * Every image is mixed with the one at its place from the end, the whole batch with one share.
+ * Mixes each image with the one at the mirrored position of the batch, all with the same ratio.
  * @param labels classes [N] int32, or probabilities [N, classes]
  */
 export function mixup(images: Tensor4D, labels: Tensor1D | Tensor2D, options: MixingOptions): MixedBatch {
@@ -40,7 +40,9 @@ export function mixup(images: Tensor4D, labels: Tensor1D | Tensor2D, options: Mi
   }));
 }
 
-/** A rectangle of every image is that of the one at its place from the end; the share is that of its pixels. */
+/**
+ * Replaces a rectangle of each image by that of the image at the mirrored position; the mixing ratio is that of the pixels.
+ */
 export function cutmix(images: Tensor4D, labels: Tensor1D | Tensor2D, options: MixingOptions): MixedBatch {
   const { classes, random } = options;
   const [, height, width] = images.shape;
@@ -62,7 +64,7 @@ export function cutmix(images: Tensor4D, labels: Tensor1D | Tensor2D, options: M
   }));
 }
 
-/** share * x + (1 - share) * x in the other order of the batch */
+/** share * x + (1 - share) * x in the reversed order of the batch */
 function blend<T extends Tensor>(x: T, share: number | Tensor): T {
   return add(mul(x, share), mul(reverse(x, 0), typeof share === 'number' ? 1 - share : sub(1, share)));
 }
@@ -77,7 +79,7 @@ function sharesOf(method: string, { alpha, random }: MixingOptions): number {
   return a + b > 0 ? a / (a + b) : 0.5;
 }
 
-/** A number of the Gamma distribution (G. Marsaglia and W. Tsang, 2000). */
+/** Draws from the Gamma distribution (G. Marsaglia and W. Tsang, 2000). */
 function gamma(shape: number, random: RandomNumbers): number {
   if (shape < 1) return gamma(shape + 1, random) * (1 - random.next()) ** (1 / shape);
   const d = shape - 1 / 3;

@@ -1,4 +1,4 @@
-/** The exponential moving average of what is trained, running statistics too. */
+/** The exponential moving average of trained parameters and running statistics. */
 import { add, dispose, keep, mul, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { number } from '../models/checks.js';
 import type { Trainable } from './trainable.js';
@@ -7,7 +7,10 @@ export class MovingAverage {
   private readonly averages: Map<string, Tensor>;
   private isSwapped = false;
 
-  /** Starts at the values that the parameters have now. @param decay from 0 to 1, such as 0.9999 */
+  /**
+   * Starts at the current values of the parameters.
+   * @param decay from 0 to 1, such as 0.9999
+   */
   constructor(
     private readonly trainable: Pick<Trainable, 'parameters'>,
     readonly decay: number,
@@ -27,7 +30,7 @@ export class MovingAverage {
     }
   }
 
-  /** Exchanges the averages with the values of the model: to evaluate or save them, and back again. */
+  /** Exchanges the averages with the values of the model, to evaluate or save them; call it again to restore. */
   swap(): void {
     this.isSwapped = !this.isSwapped;
     for (const [name, { variable }] of this.trainable.parameters) {
@@ -39,12 +42,12 @@ export class MovingAverage {
     }
   }
 
-  /** The averages by the names of parameters in PyTorch. They stay this object's. */
+  /** The averages by PyTorch parameter name. They remain owned by this object. */
   tensors(): Record<string, Tensor> {
     return Object.fromEntries(this.averages);
   }
 
-  /** Continues from what {@link tensors} gave. The tensors stay the caller's. */
+  /** Continues from the result of {@link tensors}. The tensors remain owned by the caller. */
   restore(tensors: Readonly<Record<string, Tensor>>): void {
     for (const name of this.averages.keys()) {
       if (!tensors[name]) throw new Error(`MovingAverage.restore: there is no ${name}`);

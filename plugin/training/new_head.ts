@@ -1,4 +1,4 @@
-/** A classifier for other classes in place of the one that a model has. */
+/** Replaces a model's classifier by one for other classes. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { type io, keep, type Tensor, tensor, zeros } from '@tensorflow/tfjs-core';
 import { options as checkOptions, integer, listOf, text } from '../models/checks.js';
@@ -8,22 +8,22 @@ import { LoadedModel } from '../models/loaded_model.js';
 import { RandomNumbers } from '../random.js';
 import { LAYOUT_ATTRIBUTES, type TorchLayout } from '../torch_layout.js';
 
-/** Classes, or their names. */
+/** Number of classes, or their names. */
 export type NewHead =
   | number
   | readonly string[]
   | { readonly classes: number; readonly classNames?: readonly string[]; readonly seed?: number };
 
-/** Deviation of the authors' initial weights. */
+/** Standard deviation of the authors' initial weights. */
 const DEVIATION = 0.02;
 
 const WEIGHT = 'head.weight';
 const BIAS = 'head.bias';
 
 /**
- * Gives a model a new head: weights normal with deviation 0.02, biases 0. Its graph and metadata are changed too.
+ * Gives a model a new head: weights normal with standard deviation 0.02, biases 0. Updates its graph and metadata too.
  * @param layouts those of the model, in which the head's are replaced
- * @throws {Error} before anything is changed
+ * @throws {Error} before anything is changed.
  */
 export function replaceHead(
   model: object,

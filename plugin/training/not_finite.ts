@@ -1,4 +1,4 @@
-/** Training that runs into NaN or infinity: which tensor was the first. */
+/** Finds the first tensor that became NaN or infinite in training. */
 import {
   all,
   dispose,
@@ -10,10 +10,10 @@ import {
 import { nodesOf } from '../models/graph_editor.js';
 import { type Gradients, graphOf, type Trainable } from './trainable.js';
 
-/** Loss or gradients are NaN or infinite. */
+/** Thrown if the loss or gradients are NaN or infinite. */
 export class NotFiniteError extends Error {
   constructor(
-    /** Updates that were done before. */
+    /** Number of updates before. */
     readonly step: number,
     readonly learningRate: number,
     /** The first tensor that is not finite: the input, a parameter, a node of the graph, a gradient. */
@@ -29,20 +29,20 @@ export class NotFiniteError extends Error {
 interface Case {
   readonly step: number;
   readonly learningRate: number;
-  /** The batch, where the loss is not finite. */
+  /** The batch, if the loss is not finite. */
   readonly images?: Tensor4D;
   readonly loss?: number;
-  /** By names of variables, where their norm is not finite. */
+  /** By variable name, if their norm is not finite. */
   readonly gradients?: Gradients;
   readonly gradientNorm?: number;
 }
 
-/** Nodes that are looked at in one pass: their values are all in memory. */
+/** Nodes checked in one pass, whose values are all in memory. */
 const NODES_OF_A_PASS = 32;
-/** What computes nothing. */
+/** Nodes that compute nothing. */
 const SKIPPED = new Set(['Const', 'Placeholder', 'NoOp']);
 
-/** Looks for the first tensor that is not finite: in the order of computation. */
+/** Finds the first tensor that is not finite, in the order of computation. */
 export async function explainNotFinite(
   trainable: Trainable,
   { step, learningRate, images, loss, gradients = {}, gradientNorm }: Case,
@@ -59,7 +59,7 @@ export async function explainNotFinite(
   return error(node === undefined ? 'the loss itself' : `the node ${node}`);
 }
 
-/** The first of parameters and gradients that is not finite; undefined where all are. */
+/** Returns the first parameter or gradient that is not finite; undefined if all are. */
 export async function firstNotFinite(
   parameters: Trainable['parameters'],
   gradients: Gradients,

@@ -1,6 +1,6 @@
 /**
- * Configurations of mmsegmentation and mmdetection: the text that stands beside the weights of their checkpoints. Only what
- * a converter reads: how pictures are prepared, windows, thresholds, anchors.
+ * Writes configurations of mmsegmentation and mmdetection, which are stored with the weights in their checkpoints. Only the
+ * parts that a converter reads: preprocessing, windows, thresholds, anchors.
  */
 import type { DensePreprocessing } from '../models/dense_metadata.js';
 import type { DetectorMetadata } from '../models/detector_metadata.js';
@@ -21,7 +21,7 @@ export function segmenterConfig({ architecture, preprocessing, inference }: Segm
   });
 }
 
-/** @param boxes of the graph: they are not among what the metadata says */
+/** @param boxes box settings of the graph, which the metadata do not contain */
 export function detectorConfig(
   { architecture, preprocessing, testing }: DetectorMetadata,
   boxes: BoxSettings,
@@ -58,7 +58,7 @@ export function detectorConfig(
   });
 }
 
-/** Under the names of the authors' arguments. */
+/** Uses the names of the authors' arguments. */
 export function weakeningArguments({ useHsw, hswVarphi, poolSize }: UisMambaWeakening) {
   return { use_hsw: useHsw, hsw_varphi: hswVarphi, pool_size: poolSize };
 }
@@ -72,12 +72,12 @@ function pipeline({ scale, multipleOf, padTo, mean, deviation }: DensePreprocess
   ];
 }
 
-/** Of values from 0 to 255, without the digits that the division by 255 left. */
+/** Converts a value from 0..1 to 0..255, without the digits that the division by 255 left. */
 function ofBytes(value: number): number {
   return Number((value * 255).toPrecision(12));
 }
 
-/** Assignments of Python. */
+/** Formats Python assignments. */
 function text(values: { readonly [name: string]: Literal }): string {
   return Object.entries(values)
     .map(([name, value]) => `${name} = ${python(value)}\n`)

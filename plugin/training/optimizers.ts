@@ -1,4 +1,4 @@
-/** Optimisers of PyTorch that tfjs lacks, or does otherwise. */
+/** PyTorch optimisers that tfjs lacks or implements differently. */
 import {
   dispose,
   engine,
@@ -16,27 +16,27 @@ import { AdamWStep, MomentumStep } from '../ops/optimizer_steps.js';
 import { parameterName } from './parameter_names.js';
 import { type Selection, selects } from './selection.js';
 
-/** Parameters that are updated in another way; the first group that names a parameter counts. */
+/** Parameters with other settings; the first group that matches a parameter applies. */
 export interface ParameterGroup {
   readonly parameters: Selection;
-  /** What the learning rate is multiplied by; default 1. */
+  /** Factor of the learning rate; default 1. */
   readonly learningRate?: number;
-  /** In place of the optimiser's. */
+  /** Replaces the optimiser's weight decay. */
   readonly weightDecay?: number;
 }
 
-/** As tfjs's optimisers take and give them. */
+/** Named tensors as in tfjs's optimisers. */
 interface NamedTensor {
   readonly name: string;
   readonly tensor: Tensor;
 }
 
-/** What {@link AdamW} and {@link Momentum} have in common. */
+/** Options that {@link AdamW} and {@link Momentum} share. */
 export interface DecayOptions {
   readonly learningRate: number;
   /** Default 0. */
   readonly weightDecay?: number;
-  /** Which parameters decay, by their names in PyTorch; default all. See {@link decayedParameters}. */
+  /** Which parameters decay, by PyTorch name; default all. See {@link decayedParameters}. */
   readonly decays?: (name: string) => boolean;
   readonly groups?: readonly ParameterGroup[];
 }
@@ -44,22 +44,22 @@ export interface DecayOptions {
 const POSITIVE = number(0, Number.MAX_VALUE);
 const FRACTION = number(0, 1);
 
-/** How one parameter is updated at one step. */
+/** Settings of one parameter's update in one step. */
 interface Update {
   readonly learningRate: number;
   readonly weightDecay: number;
 }
 
-/** An optimiser with parameter groups, whose state is known by the names of parameters in PyTorch. */
+/** An optimiser with parameter groups, whose state is keyed by PyTorch parameter name. */
 abstract class GroupedOptimizer extends Optimizer {
   /** May be set before every step. */
   learningRate: number;
-  /** Updates so far. */
+  /** Number of updates so far. */
   protected steps = 0;
   private readonly weightDecay: number;
   private readonly decays: (name: string) => boolean;
   private readonly groups: readonly ParameterGroup[];
-  /** What is remembered of a parameter, in the order of the slots. */
+  /** State of each parameter, in the order of the slots. */
   private readonly state = new Map<string, readonly Tensor[]>();
 
   constructor(
@@ -73,7 +73,7 @@ abstract class GroupedOptimizer extends Optimizer {
     this.groups = groups;
   }
 
-  /** @param gradients by the names of variables, as `Trainable.gradients` and tf.variableGrads give them */
+  /** @param gradients by variable name, as returned by `Trainable.gradients` and tf.variableGrads */
   applyGradients(gradients: NamedTensorMap | NamedTensor[]): void {
     const list = Array.isArray(gradients)
       ? gradients
@@ -82,7 +82,7 @@ abstract class GroupedOptimizer extends Optimizer {
     this.steps++;
     tidy(() => {
       for (const { name, tensor } of list) {
-        if (!tensor) continue; // not in the path to the loss
+        if (!tensor) continue; // not on the path to the loss
         const variable = variables[name];
         if (!variable)
           throw new Error(`${this.getClassName()}: there is no variable ${name} for a gradient of this name`);
@@ -105,8 +105,8 @@ abstract class GroupedOptimizer extends Optimizer {
   }
 
   /**
-   * The new value of a variable, and what is remembered of it, which may be more than there are slots.
-   * @param state empty at its first update
+   * Returns the new value of a variable, and its new state, which may have more tensors than there are slots.
+   * @param state empty at the first update
    */
   protected abstract update(
     value: Variable,
@@ -124,7 +124,7 @@ abstract class GroupedOptimizer extends Optimizer {
     };
   }
 
-  /** What is remembered, by the names of parameters, with the number of updates first. */
+  /** Returns the state by parameter name, preceded by the number of updates. */
   override async getWeights(): Promise<NamedTensor[]> {
     const state = [...this.state].flatMap(([parameter, tensors]) =>
       tensors.map((tensor, i) => ({ name: `${parameter}/${this.slots[i]}`, tensor })),
@@ -132,7 +132,7 @@ abstract class GroupedOptimizer extends Optimizer {
     return [await this.saveIterations(), ...state];
   }
 
-  /** Continues from what {@link getWeights} gave. The tensors stay the caller's. */
+  /** Continues from the result of {@link getWeights}. The tensors remain owned by the caller. */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
     const state = await this.extractIterations(weights);
     this.steps = this.iterations;
@@ -154,7 +154,7 @@ abstract class GroupedOptimizer extends Optimizer {
     }
   }
 
-  /** Frees what is remembered. */
+  /** Frees the state. */
   override dispose(): void {
     super.dispose();
     this.forget();
@@ -175,7 +175,7 @@ export interface AdamWOptions extends DecayOptions {
   readonly epsilon?: number;
 }
 
-/** Adam with decoupled weight decay (I. Loshchilov and F. Hutter, 2019), as torch.optim.AdamW. */
+/** Adam with decoupled weight decay (I. Loshchilov and F. Hutter, 2019), like torch.optim.AdamW. */
 export class AdamW extends GroupedOptimizer {
   static readonly className = 'AdamW';
   private readonly beta1: number;
@@ -230,7 +230,7 @@ export interface MomentumOptions extends DecayOptions {
   readonly nesterov?: boolean;
 }
 
-/** Stochastic gradient descent as torch.optim.SGD: weight decay is added to the gradient. */
+/** Stochastic gradient descent like torch.optim.SGD: weight decay is added to the gradient. */
 export class Momentum extends GroupedOptimizer {
   static readonly className = 'MomentumSGD';
   private readonly momentum: number;

@@ -1,9 +1,9 @@
-/** The names that variables have in PyTorch: those that tfjs gives them are unique among all models of a page. */
+/** Maps variables to their PyTorch names, because tfjs requires variable names to be unique among all models of a page. */
 import { engine, keep, type Tensor, type Variable, variable } from '@tensorflow/tfjs-core';
 
 const names = new WeakMap<Variable, string>();
 
-/** A variable for a parameter. It has the name of PyTorch, with a suffix where another model's has that name. */
+/** Creates a variable for a parameter. It has the PyTorch name, with a suffix if another model's variable has that name. */
 export function parameterVariable(value: Tensor, trained: boolean, name: string): Variable {
   const taken = engine().registeredVariables;
   let free = name;
@@ -13,7 +13,7 @@ export function parameterVariable(value: Tensor, trained: boolean, name: string)
   return made;
 }
 
-/** The name of a variable in PyTorch, or the one that tfjs knows. */
+/** Returns the PyTorch name of a variable, or else its tfjs name. */
 export function parameterName(variable: Variable): string {
   return names.get(variable) ?? variable.name;
 }

@@ -1,4 +1,4 @@
-/** What a recipe is made of: rates, which parameters decay, losses, mixed batches. */
+/** Tests the parts of a recipe: learning rates, which parameters decay, losses, mixed batches. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { onBackend } from '../../testing/backends.js';
@@ -91,7 +91,7 @@ for (const backend of ['cpu', 'wasm'] as const) {
           const [share] = mixed.targets.dataSync();
           t.ok(share > 0 && share < 1, `${mix.name}: ${share}`);
           t.ok(close(mixed.targets.dataSync(), [share, 0, 1 - share, 1 - share, 0, share]), 'targets');
-          // The share of ones in the first image is that of the second's class.
+          // The fraction of ones in the first image is the share of the second image's class.
           const means = tf.mean(mixed.images, [1, 2, 3]).dataSync();
           t.ok(close(means, [1 - share, share], 1e-5), 'images');
         }

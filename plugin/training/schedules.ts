@@ -1,12 +1,12 @@
-/** Learning rates and decay as the authors' training has them. */
+/** Learning rate schedule and weight decay rule of the authors' training. */
 import { options as checkOptions, integer, number } from '../models/checks.js';
 import type { Trainable } from './trainable.js';
 
 export interface CosineOptions {
-  /** The rate of step 0, from which it rises evenly to `peak`; default 0. */
+  /** The rate of step 0, from which it rises linearly to `peak`; default 0. */
   readonly start?: number;
   readonly peak: number;
-  /** The rate at and behind the last step. */
+  /** The rate at and after the last step. */
   readonly end: number;
   /** Steps over which the rate rises; default 0. */
   readonly warmup?: number;
@@ -14,9 +14,9 @@ export interface CosineOptions {
 }
 
 /**
- * Warm-up, then half a cosine. The cosine is counted from step 0, as the authors do: behind the warm-up the rate is
- * below the peak.
- * @returns the learning rate of a step, counted from 0
+ * Warm-up followed by half a cosine. The cosine is counted from step 0, as in the authors' code, so that after the warm-up
+ * the rate is below the peak.
+ * @returns a function from the step, counted from 0, to the learning rate
  */
 export function cosineSchedule(options: CosineOptions): (step: number) => number {
   const rate = number(0, Number.MAX_VALUE);
@@ -31,8 +31,8 @@ export function cosineSchedule(options: CosineOptions): (step: number) => number
 }
 
 /**
- * The authors' rule of which parameters decay: not those that PyTorch stores with one dimension, and no `.bias`.
- * @returns takes names in PyTorch
+ * The authors' rule for which parameters decay: all except those that are one-dimensional in PyTorch and every `.bias`.
+ * @returns a function of the PyTorch name
  */
 export function decayedParameters({ parameters }: Pick<Trainable, 'parameters'>): (name: string) => boolean {
   return (name) => (parameters.get(name)?.shape.length ?? 0) > 1 && !name.endsWith('.bias');

@@ -1,13 +1,13 @@
-/** Which parameters are meant, by their names in PyTorch. */
+/** Selects parameters by PyTorch name. */
 import { quote } from '../models/checks.js';
 
 /**
- * Names or patterns, or a function that says whether a name is meant. A text stands for the parameter or module of that
- * name: `levels.3` for all of its parameters, and not for `levels.30`.
+ * Names or patterns, or a predicate on names. A string selects the parameter or module of that name: `levels.3` selects all
+ * of its parameters, but not those of `levels.30`.
  */
 export type Selection = readonly (string | RegExp)[] | ((name: string) => boolean);
 
-/** Whether a selection means a name. */
+/** Whether a selection contains a name. */
 export function selects(selection: Selection, name: string): boolean {
   if (typeof selection === 'function') return selection(name);
   return selection.some((each) => means(each, name));
@@ -15,7 +15,7 @@ export function selects(selection: Selection, name: string): boolean {
 
 /**
  * @param option names the selection in errors
- * @throws {Error} when a part of the selection means none of the names, which is a mistake of its spelling
+ * @throws {Error} if a part of the selection matches none of the names, which indicates a misspelling.
  */
 export function checkSelection(selection: Selection, names: readonly string[], option: string): void {
   if (typeof selection === 'function') return;

@@ -1,6 +1,6 @@
 /**
- * What a training continues from: every value of the model, of the optimiser and of the moving average, bit for bit, and
- * where data and random numbers are. Plain arrays and plain JSON, so that a folder or IndexedDB can hold it.
+ * The state from which training resumes: every value of the model, the optimiser and the moving average, bit for bit, and
+ * the positions of data and random numbers. Plain arrays and JSON, which a folder or IndexedDB can store.
  */
 import { dispose, type Optimizer, type Tensor, tensor } from '@tensorflow/tfjs-core';
 import { integer, isRecord, number, optional, record } from '../models/checks.js';
@@ -22,16 +22,16 @@ export interface BestResult {
 
 /** Plain JSON. */
 export interface TrainingProgress {
-  /** Of this layout: 1. */
+  /** Version of this format: 1. */
   readonly version: 1;
-  /** Updates that are done. */
+  /** Number of updates done. */
   readonly step: number;
-  /** Of the source of batches. */
+  /** Position of the source of batches. */
   readonly position: unknown;
-  /** Of the trainable model. */
+  /** Random state of the trainable model. */
   readonly random: unknown;
   readonly best?: BestResult;
-  /** Evaluations since the best one. */
+  /** Number of evaluations since the best one. */
   readonly waited: number;
 }
 
@@ -42,7 +42,7 @@ export interface TrainingState {
   readonly tensors: Readonly<Record<string, StoredTensor>>;
 }
 
-/** What has state. */
+/** The objects whose state is saved. */
 export interface Trained {
   readonly trainable: Pick<Trainable, 'parameters' | 'randomState' | 'restoreRandom'>;
   readonly optimizer: Optimizer;
@@ -70,14 +70,14 @@ export async function saveState(
   for (const [name, { variable }] of trainable.parameters) await store(`model/${name}`, variable);
   const [iterations, ...slots] = await optimizer.getWeights();
   for (const { name, tensor } of [iterations, ...slots]) await store(`optimizer/${name}`, tensor);
-  iterations.tensor.dispose(); // made for this list, the others are the optimiser's own
+  iterations.tensor.dispose(); // created for this list; the others belong to the optimiser
   for (const [name, value] of Object.entries(average?.tensors() ?? {})) await store(`average/${name}`, value);
   return { progress, tensors };
 }
 
 /**
- * Puts a state back, which may come from an untrusted file: everything is checked before anything is changed.
- * @throws {Error} one line, where it is not a state of this model and these options
+ * Restores a state, which may come from an untrusted file: everything is checked before anything is changed.
+ * @throws {Error} one line, if it is not a state for this model and these options.
  */
 export async function restoreState(
   { trainable, optimizer, average }: Trained,
@@ -118,7 +118,7 @@ export async function restoreState(
   trainable.restoreRandom(state.progress.random as Parameters<Trained['trainable']['restoreRandom']>[0]);
 }
 
-/** @throws {Error} for what is no progress of a training */
+/** @throws {Error} if the value is not the progress of a training. */
 export function checkProgress(value: unknown): asserts value is TrainingProgress {
   PROGRESS(value, 'the progress');
   if (!isRecord((value as TrainingProgress).position))
@@ -139,7 +139,7 @@ function splitState({ tensors }: TrainingState): Record<'model' | 'optimizer' | 
   return parts;
 }
 
-/** Every parameter once, in its shape, and nothing else. */
+/** Checks that every parameter is present with its shape, and nothing else. */
 function checkParameters(part: string, stored: Part, shapes: ReadonlyMap<string, readonly number[]>): void {
   for (const [name, value] of stored) checkTensor(`${part}/${name}`, value, shapes.get(name));
   for (const name of shapes.keys()) {

@@ -1,4 +1,4 @@
-/** A converted model that is trained: its weights as variables under their names in PyTorch, and a pass in training mode. */
+/** A converted model in training: its weights as variables under their PyTorch names, and a pass in training mode. */
 import { GraphModel } from '@tensorflow/tfjs-converter';
 import {
   add,
@@ -38,38 +38,38 @@ import {
   useBatchStatistics,
 } from './training_graph.js';
 
-/** What can be trained. */
+/** Models that can be trained. */
 export type TrainableModel = GrootV | GrootL | Segmenter | Detector | GraphModel;
 
 export interface TrainableOptions {
-  /** What is trained; by default all. */
+  /** Parameters to train; by default all. */
   readonly parameters?: Selection;
-  /** Taken out of them. A BatchNorm that is frozen keeps its running statistics. */
+  /** Parameters to exclude. A frozen BatchNorm keeps its running statistics. */
   readonly freeze?: Selection;
-  /** A new classifier: its classes, or their names. */
+  /** A new classifier: its number of classes, or their names. */
   readonly newHead?: NewHead;
   /**
-   * Probability from 0 to below 1 that a branch of the last block is left out; those before have rates that fall evenly
-   * to 0. By default the authors': GrootV-T 0.1, -S 0.3, -B 0.5, other sizes 0.
+   * Drop path probability of the last block, from 0 to below 1; the rates of earlier blocks decrease linearly to 0. The
+   * default is the authors': GrootV-T 0.1, -S 0.3, -B 0.5, other sizes 0.
    */
   readonly dropPath?: number;
-  /** Probability from 0 to below 1 that a feature is left out before the classifier; default 0. */
+  /** Dropout probability of the features before the classifier, from 0 to below 1; default 0. */
   readonly dropout?: number;
-  /** Share of a batch's statistics in the running ones; default 0.1, as PyTorch's. */
+  /** Weight of a batch's statistics in the running ones; default 0.1, as in PyTorch. */
   readonly batchNormMomentum?: number;
-  /** Of what is left out; default 0. */
+  /** Seed of dropout and drop path; default 0. */
   readonly seed?: number;
 }
 
-/** A parameter of PyTorch, or a running statistic. */
+/** A PyTorch parameter or running statistic. */
 export interface TrainedParameter extends TorchLayout {
   /** The values, in the layout of the constant that they replace. */
   readonly variable: Variable;
-  /** Whether an optimiser is to change it. */
+  /** Whether an optimiser may change it. */
   readonly trained: boolean;
 }
 
-/** Gradients by the names of their variables, as tf.variableGrads gives them and optimisers take them. */
+/** Gradients by variable name, as tf.variableGrads returns and optimisers accept them. */
 export type Gradients = Record<string, Tensor>;
 
 export interface GradientOptions {
@@ -77,26 +77,26 @@ export interface GradientOptions {
   readonly checkpointing?: boolean;
 }
 
-/** What continues the random numbers of a trainable model. */
+/** State of the random numbers of a trainable model. */
 export interface RandomState {
   readonly random: number;
 }
 
-/** The authors' rates of drop path. */
+/** The authors' drop path rates. */
 const DROP_PATH: Readonly<Record<string, number>> = { 'GrootV-T': 0.1, 'GrootV-S': 0.3, 'GrootV-B': 0.5 };
 
 const PROBABILITY = number(0, 1 - 2 ** -20);
 
-/** Models that are trainable now. */
+/** Models that are currently trainable. */
 const inTraining = new WeakSet<GraphModel>();
 
 /**
- * Makes a model trainable: from now on its weights are variables, which the model itself reads, so that `classify`,
- * `save` and the like see what was learnt. Weights are float32, quantised ones what they stand for.
+ * Makes a model trainable: its weights become variables that the model itself reads, so that `classify`, `save` and so on
+ * use the trained values. Weights are float32; quantised ones are dequantised.
  * @param model converted by this package
- * @throws {Error} one line, when the model is trainable already, was converted before constants stated how PyTorch
- *   stores them, holds weights that were computed from several parameters, an option is not as described, or no gradients of tfjs's
- *   own ops are registered, as `import '@tensorflow/tfjs'` does
+ * @throws {Error} one line, if the model is already trainable, was converted by a version that did not store PyTorch
+ *   layouts, has weights that were computed from several parameters, an option is invalid, or the gradients of tfjs's own
+ *   ops are not registered (`import '@tensorflow/tfjs'`).
  */
 export function trainable<M extends TrainableModel>(model: M, options: TrainableOptions = {}): Trainable<M> {
   checkOptions(options, 'trainable', {
@@ -111,7 +111,7 @@ export function trainable<M extends TrainableModel>(model: M, options: Trainable
 
 /** See {@link trainable}. */
 export class Trainable<M extends TrainableModel = TrainableModel> {
-  /** By their names in PyTorch, running statistics too. */
+  /** By PyTorch name, including running statistics. */
   readonly parameters: ReadonlyMap<string, TrainedParameter>;
   private readonly graphModel: GraphModel;
   private readonly graph: EditedGraph;
@@ -119,7 +119,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
   private readonly hasNormalized: boolean;
   private readonly parts: ReturnType<typeof planParts>;
   private readonly statistics: readonly BatchStatistics[];
-  /** All their nodes. */
+  /** The nodes of all statistics. */
   private readonly watched: readonly string[];
   private readonly factors: readonly RandomFactor[];
   private readonly batchNormMomentum: number;
@@ -150,7 +150,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     useOwnGradients(editor);
     averageSinglePixels(editor);
     this.parts = planParts(editor, 'logits', this.statistics.map(nodesOfStatistics));
-    // From here on the model is changed.
+    // From here on the model is modified.
     try {
       if (newHead !== undefined) replaceHead(model, graphModel, newHead, layouts);
     } catch (error) {
@@ -167,16 +167,16 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     inTraining.add(graphModel);
   }
 
-  /** Those that are trained, for tf.variableGrads and `minimize` of an optimiser. */
+  /** The trained variables, for tf.variableGrads and `minimize` of an optimiser. */
   get variables(): readonly Variable[] {
     return [...this.parameters.values()].filter(({ trained }) => trained).map(({ variable }) => variable);
   }
 
   /**
-   * A pass in training mode, which updates the running statistics of the BatchNorms. To be called inside
-   * tf.variableGrads or `minimize` where gradients are needed.
-   * @param inputs images [N, H, W, 3] as the model's graph takes them, or tensors by the names of nodes: `normalized`
-   *   in place of `image`, `blocks_<i>/order` and `blocks_<i>/parent` to give the trees
+   * Runs a pass in training mode, which updates the running statistics of BatchNorms. Call it inside tf.variableGrads or
+   * `minimize` if gradients are needed.
+   * @param inputs images [N, H, W, 3] as the model's graph takes them, or tensors by node name: `normalized` instead of
+   *   `image`, `blocks_<i>/order` and `blocks_<i>/parent` to provide the trees
    * @param output a node, by default `logits`, or several
    */
   forward(inputs: NamedTensorMap | Tensor4D, output?: string): Tensor;
@@ -195,9 +195,9 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
   }
 
   /**
-   * Loss and gradients of a pass in training mode. The caller disposes the tensors of the result.
+   * Computes loss and gradients of a pass in training mode. The caller disposes the returned tensors.
    * @param inputs as {@link forward}
-   * @param loss a scalar from the logits
+   * @param loss computes a scalar from the logits
    */
   gradients(
     inputs: NamedTensorMap | Tensor4D,
@@ -226,8 +226,8 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
   }
 
   /**
-   * What no variable leads to is computed before, and running statistics are updated after what tfjs records: of every op
-   * in between it keeps copies.
+   * Computes what does not depend on a variable before, and updates running statistics after, the part that tfjs records,
+   * because tfjs keeps copies for every recorded op.
    */
   private gradientsAtOnce(given: NamedTensorMap, loss: (logits: Tensor) => Scalar) {
     const { image, ...others } = given;
@@ -253,17 +253,20 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     }
   }
 
-  /** A pass. @returns the outputs, and after them the nodes of all statistics */
+  /**
+   * Runs a pass.
+   * @returns the outputs, followed by the nodes of all statistics
+   */
   private execute(given: NamedTensorMap, outputs: readonly string[]): Tensor[] {
     return this.graph.execute({ ...given, ...this.randomFactors(given) }, [...outputs, ...this.watched]);
   }
 
-  /** As the model's `save`. */
+  /** Like the model's `save`. */
   save(target: io.IOHandler | string): Promise<io.SaveResult> {
     return this.model.save(target as io.IOHandler);
   }
 
-  /** What {@link restoreRandom} continues from: plain JSON. */
+  /** The state for {@link restoreRandom}: plain JSON. */
   randomState(): RandomState {
     return { random: this.random.save() };
   }
@@ -294,14 +297,14 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     return Object.fromEntries(factors);
   }
 
-  /** @param values of all nodes of statistics */
+  /** @param values of the nodes of all statistics */
   private updateAllStatistics(values: readonly Tensor[]): void {
     this.updateStatistics((node) => values[this.watched.indexOf(node)]);
   }
 
   /**
-   * Updates the running statistics of which the batch's are there. The running variance takes the unbiased one, as in
-   * PyTorch.
+   * Updates the running statistics for which batch statistics are given. The running variance uses the unbiased variance, as
+   * in PyTorch.
    */
   private updateStatistics(value: (node: string) => Tensor | undefined): void {
     const momentum = this.batchNormMomentum;
@@ -328,7 +331,7 @@ function nodesOfStatistics({
   return [x, mean, variance];
 }
 
-/** Loss and gradients of a pass. */
+/** Computes loss and gradients of a pass. */
 export function gradientsOf(
   pass: () => Tensor,
   variables: readonly Variable[],
@@ -348,7 +351,7 @@ export function gradientsOf(
   }
 }
 
-/** The graph of a model. */
+/** Returns the graph of a model. */
 export function graphOf(model: TrainableModel, method = 'trainable'): GraphModel {
   if ((model as Partial<GrootL>)?.hasAdapter) {
     throw new Error(`${method}: an adapter is attached to the model; detach() it first`);
@@ -360,7 +363,7 @@ export function graphOf(model: TrainableModel, method = 'trainable'): GraphModel
   );
 }
 
-/** @throws {Error} when the weights of the model do not say how PyTorch stores them */
+/** @throws {Error} if the weights of the model lack their PyTorch layouts. */
 export function layoutsOf(method: string, graph: GraphModel): Map<string, TorchLayout> {
   const layouts = new Map<string, TorchLayout>();
   const editor = new GraphEditor(graph);
@@ -403,7 +406,7 @@ function chosen(
   return (name) => trained.has(name);
 }
 
-/** A variable in place of a weight. */
+/** Replaces a weight by a variable. */
 function variableOf(graph: GraphModel, name: string, trained: boolean): Variable {
   const [weight] = graph.weights[name];
   const made = parameterVariable(weight, trained, name);

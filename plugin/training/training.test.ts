@@ -1,4 +1,6 @@
-/** Training of converted models: what is updated, what is kept, and what is refused. The numbers: conformance/cases. */
+/**
+ * Tests training of converted models: what is updated, what is kept, and what is rejected. For values see conformance/cases.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
 import type { ConvertOptions } from '../../converters/index.js';
@@ -18,7 +20,7 @@ import {
 
 const FILE = 'grootv/grootv_nano_mnist.pth';
 
-/** Calls back on wasm with the nano model, a batch, and the loss of it; nothing may be left behind. */
+/** Calls back on wasm with the nano model, a batch, and its loss; no tensor may be leaked. */
 async function withModel(
   t: Test,
   body: (
@@ -152,7 +154,7 @@ for (const choice of [{ scan: 'raster' }, { scan: 'cross' }, { trees: 'stage' }]
             return loss(trained.forward(image)).dataSync()[0];
           });
         const central = (step: number) => (at(step) - at(-step)) / (2 * step);
-        // Two pictures make the statistics of a batch steep. Richardson: without the cubic term.
+        // Two images give steep batch statistics. Richardson extrapolation, which removes the cubic term.
         const slope = (4 * central(1e-3) - central(2e-3)) / 3;
         t.ok(Math.abs(slope / length - 1) < 0.02, `slope ${slope}, gradient ${length}`);
         tf.dispose([start, gradient]);

@@ -1,12 +1,9 @@
-/**
- * What training changes in a graph: batch normalisation takes the statistics of the batch, and branches of blocks and
- * features before the classifier are left out at random.
- */
+/** Modifies a graph for training: BatchNorms use batch statistics, and drop path and dropout are added. */
 import { FLOAT, type GraphEditor, nodeName } from '../models/graph_editor.js';
 
-/** The statistics of a batch that a BatchNorm took, as nodes, and the running ones that follow them. */
+/** The nodes of a batch's statistics in a BatchNorm, and the running statistics that are updated from them. */
 export interface BatchStatistics {
-  /** What was normalised, [..., C]. */
+  /** The input that is normalised, [..., C]. */
   readonly x: string;
   /** Mean and biased variance, [C]. */
   readonly mean: string;
@@ -16,18 +13,18 @@ export interface BatchStatistics {
   readonly runningVariance: string;
 }
 
-/** A factor that is 0 with a probability, and otherwise as large as keeps the mean. */
+/** A factor that is 0 with some probability, and otherwise such that the expected value is 1. */
 export interface RandomFactor {
   /** Its placeholder. */
   readonly input: string;
   readonly probability: number;
-  /** Of what it multiplies: one factor a sample, or one a feature of a sample. */
+  /** Shape of the factor: one value per sample, or one per feature of a sample. */
   readonly shape: (samples: number) => number[];
 }
 
 const BATCH_NORM = /^FusedBatchNorm(V\d)?$/;
 
-/** Weights that a BatchNorm reads as running statistics. */
+/** Returns the weights that BatchNorms read as running statistics. */
 export function runningStatistics({ nodes }: GraphEditor): Set<string> {
   return new Set(
     [...nodes.values()]
@@ -37,8 +34,8 @@ export function runningStatistics({ nodes }: GraphEditor): Set<string> {
 }
 
 /**
- * Lets every BatchNorm take the statistics of its batch. A gradient flows through them.
- * @param isFrozen of a BatchNorm's parameter `weight`: then it keeps the running statistics
+ * Makes every BatchNorm use the statistics of its batch. Gradients flow through them.
+ * @param isFrozen takes the name of a BatchNorm's `weight`; a frozen one keeps using the running statistics
  */
 export function useBatchStatistics(
   graph: GraphEditor,
@@ -61,8 +58,8 @@ export function useBatchStatistics(
 }
 
 /**
- * Pooling of single pixels, which leaves out rows and columns, takes their mean in place of their maximum: the same
- * values. On tfjs's wasm backend the gradient of MaxPool is wrong where a whole window is negative.
+ * Replaces max pooling with a 1 x 1 window, which drops rows and columns, by average pooling, which gives the same values.
+ * On tfjs's wasm backend the gradient of MaxPool is wrong if a whole window is negative.
  */
 export function averageSinglePixels(graph: GraphEditor): void {
   for (const { name, op, input = [], attr = {} } of [...graph.nodes.values()]) {
@@ -73,9 +70,9 @@ export function averageSinglePixels(graph: GraphEditor): void {
 }
 
 /**
- * Drop path (G. Huang et al., "Deep Networks with Stochastic Depth", 2016): both branches of a block are left out at
- * random, for each sample by itself.
- * @param rate of the last block; those before it have rates that fall evenly to 0 at the first
+ * Drop path (G. Huang et al., "Deep Networks with Stochastic Depth", 2016): both branches of a block are dropped at random,
+ * independently for each sample.
+ * @param rate of the last block; the rates of earlier blocks decrease linearly to 0 at the first
  */
 export function addDropPath(graph: GraphEditor, rate: number): RandomFactor[] {
   const sums: string[][] = [];
@@ -94,7 +91,7 @@ export function addDropPath(graph: GraphEditor, rate: number): RandomFactor[] {
   });
 }
 
-/** Dropout of the features [N, C] that the classifier takes. */
+/** Adds dropout to the features [N, C] before the classifier. */
 export function addDropout(graph: GraphEditor, probability: number, features: number): RandomFactor[] {
   if (probability === 0) return [];
   const [pooled] = graph.node('logits').input as readonly string[];

@@ -2,8 +2,8 @@
 import type { FormulaArguments, NamedValues, OpSpec, Values } from './spec.js';
 
 /**
- * Gradient of a function of several arrays by central differences, with one step of Richardson's extrapolation: right
- * to about 1e-10 for smooth functions.
+ * Computes the gradient of a function of several arrays by central differences, with one step of Richardson extrapolation:
+ * accurate to about 1e-10 for smooth functions.
  */
 export function centralDifferences(
   f: (inputs: readonly Float64Array[]) => number,
@@ -27,8 +27,8 @@ export function centralDifferences(
 }
 
 /**
- * Gradients of the sum of dy * output in the float32 inputs of a call, by input name: those of the spec, else central
- * differences of its formula.
+ * Computes the gradients of the sum of dy * output in the float32 inputs of a call, by input name: with the gradient formula
+ * of the spec, else by central differences.
  */
 export function gradientsOf(spec: OpSpec, args: FormulaArguments, dy: NamedValues): NamedValues {
   if (spec.gradient) return spec.gradient(args, dy);

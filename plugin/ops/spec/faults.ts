@@ -1,13 +1,13 @@
-/** Ways to put a fault into a right kernel. */
+/** Ways to inject faults into a correct kernel. */
 import type { Attributes } from '../declaration.js';
 import { type Fault, type KernelArguments, kernelOf, type NamedValues, type Values } from './spec.js';
 
-/** The right kernel with its inputs or attributes changed before. */
+/** Changes the inputs or attributes before the correct kernel runs. */
 export function before(change: (args: KernelArguments) => Partial<KernelArguments>): Fault {
   return (correct) => (args) => correct({ ...args, ...change(args) });
 }
 
-/** The right kernel with its outputs changed after. */
+/** Changes the outputs after the correct kernel has run. */
 export function after(change: (args: KernelArguments) => void): Fault {
   return (correct) => (args) => {
     correct(args);
@@ -15,12 +15,12 @@ export function after(change: (args: KernelArguments) => void): Fault {
   };
 }
 
-/** Another formula. */
+/** Replaces the formula. */
 export function computing(formula: (args: KernelArguments) => NamedValues): Fault {
   return () => kernelOf((args) => formula(args as KernelArguments));
 }
 
-/** One input mapped value by value. */
+/** Maps one input value by value. */
 export function mapped(
   name: string,
   f: (value: number, index: number, args: KernelArguments) => number,
@@ -32,14 +32,14 @@ export function mapped(
   });
 }
 
-/** Inputs that are left out. */
+/** Omits inputs. */
 export function without(...names: string[]): Fault {
   return before(({ inputs }) => ({
     inputs: Object.fromEntries(Object.entries(inputs).filter(([name]) => !names.includes(name))),
   }));
 }
 
-/** Attributes that are always the same. */
+/** Fixes attributes to constant values. */
 export function always(attributes: Attributes): Fault {
   return before((args) => ({ attributes: { ...args.attributes, ...attributes } }));
 }
@@ -48,7 +48,7 @@ export function swapped(a: string, b: string): Fault {
   return before(({ inputs }) => ({ inputs: { ...inputs, [a]: inputs[b], [b]: inputs[a] } }));
 }
 
-/** Every item of a batch has the first one's values of some inputs. */
+/** Uses the first item's values of some inputs for every item of a batch. */
 export function firstItem(...names: string[]): Fault {
   return before(({ inputs, shapes }) => ({
     inputs: Object.fromEntries(
@@ -60,7 +60,7 @@ export function firstItem(...names: string[]): Fault {
   }));
 }
 
-/** The last channels or states of an input that do not fill a register of four. */
+/** Ignores the last channels or states of an input that do not fill a register of four. */
 export function tailMissing(name: string): Fault {
   return mapped(name, (value, i, { shapes }) => {
     const width = shapes[name][shapes[name].length - 1];
@@ -68,7 +68,7 @@ export function tailMissing(name: string): Fault {
   });
 }
 
-/** An input rounded to the eleven bits of significand that float16 has. */
+/** Rounds an input to the 11-bit significand of float16. */
 export const roundedToFloat16 = (name: string): Fault => mapped(name, toFloat16Precision);
 
 function toFloat16Precision(value: number): number {
@@ -77,11 +77,11 @@ function toFloat16Precision(value: number): number {
   return Math.round(value / step) * step;
 }
 
-/** Values below the smallest normal float32 become 0. */
+/** Flushes values below the smallest normal float32 to 0. */
 export const flushed = (name: string): Fault =>
   mapped(name, (value) => (Math.abs(value) < 2 ** -126 ? 0 : value));
 
-/** A kernel that gives what it computed the last time for an output of the same size. */
+/** Returns the result of the previous call for an output of the same size. */
 export const stale =
   (output: string): Fault =>
   (correct) => {
@@ -95,7 +95,7 @@ export const stale =
     };
   };
 
-/** A kernel that adds to a buffer that it does not clear. */
+/** Adds to a buffer that is not cleared. */
 export const uncleared =
   (output: string): Fault =>
   (correct) => {

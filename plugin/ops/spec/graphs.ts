@@ -1,9 +1,9 @@
-/** Graphs and trees of the shapes on which kernels go wrong. */
+/** Graphs and trees of shapes that are prone to errors in kernels. */
 
 import type { Random } from './random.js';
 import { type RootedTree, rootTree } from './rooted_tree.js';
 
-/** Vertex pairs of trees with V vertices, one entry a vertex and its parent. */
+/** Parents of trees with V vertices, as one entry per vertex. */
 export const TREE_SHAPES: Readonly<Record<string, (numVertices: number, random: Random) => number[]>> = {
   path: (n) => attach(n, (v) => v - 1),
   star: (n) => attach(n, () => 0),
@@ -19,14 +19,14 @@ function attach(numVertices: number, parent: (v: number) => number): number[] {
   return pairs;
 }
 
-/** A tree of a shape with its vertices renamed at random, seen from a random root. */
+/** Returns a tree of a shape with its vertices randomly renamed, from a random root. */
 export function shuffledTree(shape: string, numVertices: number, random: Random): RootedTree {
   const names = permutation(numVertices, random);
   const pairs = TREE_SHAPES[shape](numVertices, random).map((v) => names[v]);
   return rootTree(pairs, numVertices, random.integer(0, numVertices - 1));
 }
 
-/** The same tree in any order of its vertices that has parents before their children. */
+/** Returns the same tree in a random vertex order with parents before their children. */
 export function reordered({ order, parent }: RootedTree, random: Random): RootedTree {
   const positions = [0];
   const ready = childrenOf(parent, 0);
@@ -56,7 +56,7 @@ export function permutation(count: number, random: Random): number[] {
   return order;
 }
 
-/** Edges of a connected graph: a random tree, and more pairs that may repeat an edge or be a loop; in random order. */
+/** Edges of a connected graph, in random order: a random tree, and `more` pairs that may be duplicates or self-loops. */
 export function connectedGraph(numVertices: number, more: number, random: Random): number[] {
   const tree = TREE_SHAPES.random(numVertices, random);
   const pairs: [number, number][] = [];

@@ -1,9 +1,12 @@
 /**
- * Minimum spanning trees by J. B. Kruskal's algorithm ("On the shortest spanning subtree of a graph", 1956), in the
- * total order (weight, edge index) that the ops promise: -0 equals +0, NaN comes after +Infinity.
+ * Minimum spanning trees by J. B. Kruskal's algorithm ("On the shortest spanning subtree of a graph", 1956), in the total
+ * order (weight, edge index) that the ops guarantee: -0 equals +0, NaN comes after +Infinity.
  */
 
-/** Chosen edges, ascending. `edges` holds pairs of vertex ids. @throws {Error} when the graph is not connected */
+/**
+ * Returns the chosen edges, ascending. `edges` holds pairs of vertex ids.
+ * @throws {Error} if the graph is not connected.
+ */
 export function kruskal(
   weights: ArrayLike<number>,
   edges: ArrayLike<number>,

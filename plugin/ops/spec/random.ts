@@ -1,9 +1,9 @@
-/** Random tensors that a seed replays. */
+/** Seeded random tensors. */
 import { RandomNumbers, streamSeed } from '../../random.js';
 import { type CaseTensor, float32, int32, sizeOf } from './tensor.js';
 
 export class Random extends RandomNumbers {
-  /** @param stream a name: streams of one seed are independent, so that one more changes no other. */
+  /** @param stream a name: streams of one seed are independent, so that adding one does not change the others. */
   constructor(seed: number, stream = '') {
     super(streamSeed(seed, stream));
   }
@@ -12,12 +12,12 @@ export class Random extends RandomNumbers {
     return choices[this.integer(0, choices.length - 1)];
   }
 
-  /** A float32 tensor of numbers that are drawn, standard normal ones by default. */
+  /** Returns a float32 tensor of random numbers, standard normal by default. */
   tensor(shape: readonly number[], draw: () => number = () => this.normal()): CaseTensor {
     return float32(shape, this.floats(sizeOf(shape), draw));
   }
 
-  /** An int32 tensor, by the position of each value. */
+  /** Returns an int32 tensor of values computed from their index. */
   ints(shape: readonly number[], draw: (index: number) => number): CaseTensor {
     return int32(
       shape,

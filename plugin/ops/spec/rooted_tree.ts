@@ -1,4 +1,4 @@
-/** Rooted trees as the ops take them: breadth-first order, and the position of each vertex's parent. */
+/** Rooted trees in the form of the ops: breadth-first order, and the position of each vertex's parent. */
 import { type CaseTensor, int32, itemsOf } from './tensor.js';
 
 export interface RootedTree {
@@ -8,7 +8,10 @@ export interface RootedTree {
   readonly parent: Int32Array;
 }
 
-/** The tree of the edges `pairs` (u0, v0, u1, v1, ...) seen from `root`. @throws {Error} when they are no tree */
+/**
+ * Returns the tree of the edges `pairs` (u0, v0, u1, v1, ...) rooted at `root`.
+ * @throws {Error} if they do not form a tree.
+ */
 export function rootTree(pairs: ArrayLike<number>, numVertices: number, root = 0): RootedTree {
   const neighbours = Array.from({ length: numVertices }, () => [] as number[]);
   for (let i = 0; i < pairs.length; i += 2) {
@@ -35,7 +38,10 @@ export function rootTree(pairs: ArrayLike<number>, numVertices: number, root = 0
   return { order: Int32Array.from(order), parent: Int32Array.from(parent) };
 }
 
-/** The tree in which parentIds[v] is the parent's vertex id, and that of the root is -1. @throws {Error} */
+/**
+ * Returns the tree in which parentIds[v] is the parent's vertex id, -1 for the root.
+ * @throws {Error} if they do not form a tree.
+ */
 export function treeOfParentIds(parentIds: ArrayLike<number>): RootedTree {
   const root = Array.from(parentIds).indexOf(-1);
   const pairs: number[] = [];
@@ -53,7 +59,7 @@ export function parentIdsOf({ order, parent }: RootedTree): Int32Array {
   return ids;
 }
 
-/** Edges between the root and the furthest vertex. */
+/** Returns the number of edges between the root and the furthest vertex. */
 export function depthOf({ parent }: Pick<RootedTree, 'parent'>): number {
   const depth = new Int32Array(parent.length);
   let deepest = 0;
@@ -64,7 +70,7 @@ export function depthOf({ parent }: Pick<RootedTree, 'parent'>): number {
   return deepest;
 }
 
-/** The trees of a batch as the ops take them. */
+/** The trees of a batch in the form of the ops. */
 export interface BatchOfTrees {
   readonly trees: readonly RootedTree[];
   /** [B, V] int32 both. */
@@ -72,7 +78,7 @@ export interface BatchOfTrees {
   readonly parent: CaseTensor;
 }
 
-/** @throws {Error} without a tree: an empty batch has no number of vertices */
+/** @throws {Error} without a tree: an empty batch has no number of vertices. */
 export function batchOfTrees(trees: readonly RootedTree[]): BatchOfTrees {
   if (trees.length === 0) throw new Error('the batch is empty: there is nothing to compare');
   const shape = [trees.length, trees[0].order.length];
@@ -84,7 +90,7 @@ export function batchOfTrees(trees: readonly RootedTree[]): BatchOfTrees {
   return { trees, order: flatten('order'), parent: flatten('parent') };
 }
 
-/** The largest depth of trees whose parents are [B, V]. */
+/** Returns the largest depth of trees with parents [B, V]. */
 export function depthOfBatch(parent: CaseTensor): number {
   let depth = depths.get(parent);
   if (depth === undefined) {
@@ -96,7 +102,7 @@ export function depthOfBatch(parent: CaseTensor): number {
 
 const depths = new WeakMap<CaseTensor, number>();
 
-/** The trees of a batch from the values of `order` and `parent`, both [B, V]. */
+/** Returns the trees of a batch from the values of `order` and `parent`, both [B, V]. */
 export function treesOf(
   { order, parent }: { readonly order: ArrayLike<number>; readonly parent: ArrayLike<number> },
   [batch, numVertices]: readonly number[],

@@ -1,7 +1,7 @@
 /**
- * What an op has to compute. The spec of an op stands beside its declaration and holds a float64 formula, seeded sample
- * inputs, the tolerance with its reason, faults that a check must notice, and the sizes at which it is timed. The
- * conformance suite runs specs on every backend: outputs, gradients, and kernels with the faults put in.
+ * What an op must compute. The spec of an op is a file beside its declaration with a float64 formula, seeded sample inputs,
+ * the tolerance with its reason, faults that tests must detect, and the sizes at which it is timed. The conformance suite
+ * runs specs on every backend: outputs, gradients, and kernels with injected faults.
  */
 import type { ToleranceClass } from '../../backends.js';
 import type {
@@ -24,7 +24,7 @@ export type Values = ArrayLike<number>;
 /** Values by name. */
 export type NamedValues = Readonly<Record<string, Values>>;
 
-/** What a formula is given. */
+/** Arguments of a formula. */
 export interface FormulaArguments {
   /** By input name; optional inputs may be missing. */
   readonly inputs: NamedValues;
@@ -36,34 +36,34 @@ export interface FormulaArguments {
 /** Computes all outputs by name. */
 export type Formula = (args: FormulaArguments) => NamedValues;
 
-/** A kernel over typed arrays: it writes `outputs`, which have the declared sizes and are zero. */
+/** A kernel over typed arrays: it writes `outputs`, which have the declared sizes and are zero-filled. */
 export type HostKernelFunction = (args: {
   readonly inputs: Readonly<Record<string, Float32Array | Int32Array>>;
   readonly outputs: Readonly<Record<string, Float32Array | Int32Array>>;
   readonly shapes: Shapes;
   readonly attributes: Attributes;
-  /** Rows that the outputs have, of an op with a `counted` letter the largest number of them. */
+  /** Number of rows of the outputs; for an op with a `counted` letter, the maximum. */
   readonly mostRows: number;
-  /** Of such an op: says how many there are. */
+  /** For such an op: sets the actual number of rows. */
   readonly written: (rows: number) => void;
 }) => void;
 
 export type KernelArguments = Parameters<HostKernelFunction>[0];
 
-/** Puts a fault into a right kernel. */
+/** Injects a fault into a correct kernel. */
 export type Fault = (correct: HostKernelFunction) => HostKernelFunction;
 
 export type Faults = Readonly<Record<string, Fault>>;
 
 /** One call of an op. */
 export interface Sample {
-  /** In a few words, unique in the spec. */
+  /** A short description, unique in the spec. */
   readonly what: string;
   readonly inputs: CaseTensors;
   readonly attributes?: Attributes;
-  /** Where differences of the formula are not accurate: values that round away, or that bend too fast. */
+  /** Set if finite differences of the formula are inaccurate: values that vanish in rounding, or high curvature. */
   readonly withoutGradient?: boolean;
-  /** Set where inputs hold NaN or infinities, for which the tolerance class `shader` promises nothing. */
+  /** Set if inputs contain NaN or infinities, for which the tolerance class `shader` guarantees nothing. */
   readonly notFinite?: boolean;
 }
 
@@ -78,10 +78,10 @@ export interface PerfSize {
 
 /** How an op is timed. */
 export interface PerfSpec {
-  /** Different samples that take turns, where a processor would learn the branches of a single one. 1 by default. */
+  /** Number of different samples to alternate, if a processor would learn the branches of a single one. 1 by default. */
   readonly samples?: number;
   sample(size: PerfSize, random: Random): Pick<Sample, 'inputs' | 'attributes'>;
-  /** Attributes of other computations that are timed too, on the same samples, by a word for each. */
+  /** Attributes of other computations that are timed as well, on the same samples, with a label for each. */
   readonly variants?: Readonly<Record<string, Attributes>>;
 }
 
@@ -89,22 +89,22 @@ export interface OpSpec {
   readonly op: OpDeclaration;
   /** In float64. */
   readonly formula: Formula;
-  /** What backends with IEEE arithmetic must give to the bit, where the op promises an order of summation. */
+  /** The result that backends with IEEE arithmetic must match bit for bit, if the op guarantees an order of summation. */
   readonly exact?: Formula;
-  /** Central differences of the formula where this is left out. */
+  /** By default, central differences of the formula. */
   readonly gradient?: GradientFormula;
-  /** Outputs through which the op has gradients: all by default, an empty list for an op without any. */
+  /** Outputs through which the op has gradients: all by default, an empty list for none. */
   readonly differentiable?: readonly string[];
   readonly bound: (
     tolerance: ToleranceClass,
     call: { readonly inputs: CaseTensors; readonly attributes: Attributes },
     isGradient: boolean,
   ) => Bound;
-  /** Whether the result for an item of a batch is the same to the bit with other items beside it. */
+  /** Whether the result for an item of a batch is the same, bit for bit, with other items in the batch. */
   readonly batchInvariant?: boolean;
   readonly samples: (random: Random) => readonly Sample[];
   readonly faults: Faults;
-  /** The op that computes the gradients, where they are a kernel of their own, and faults of that kernel. */
+  /** The op that computes the gradients, if they have their own kernel, and faults of that kernel. */
   readonly gradientKernel?: {
     readonly op: OpDeclaration;
     readonly formula: Formula;
@@ -125,7 +125,7 @@ interface TypedArguments<I extends Readonly<Record<string, InputDeclaration>>, A
 
 type TypedOutputs<O> = { readonly [Name in keyof O]: Values };
 
-/** The spec of a declared op, whose formula is typed by the declaration. */
+/** Defines the spec of a declared op; the formula is typed by the declaration. */
 export function defineSpec<
   I extends Readonly<Record<string, InputDeclaration>>,
   A extends OpDeclaration['attributes'],
@@ -156,12 +156,12 @@ export function defineSpec<
 
 const specs = new Map<string, OpSpec>();
 
-/** The spec of an op whose module was imported. */
+/** Returns the spec of an op whose module has been imported. */
 export function specOf(op: string): OpSpec | undefined {
   return specs.get(op);
 }
 
-/** What a formula is told of a call. */
+/** Builds the arguments of a formula for a call. */
 export function formulaArguments(
   op: OpDeclaration,
   inputs: CaseTensors,
@@ -176,7 +176,7 @@ export function formulaArguments(
   };
 }
 
-/** The right kernel: a formula, rounded once. */
+/** Returns the correct kernel: a formula, rounded once. */
 export function kernelOf(formula: Formula): HostKernelFunction {
   return (args) => {
     for (const [name, values] of Object.entries(formula(args))) {
@@ -187,13 +187,13 @@ export function kernelOf(formula: Formula): HostKernelFunction {
   };
 }
 
-/** What a kernel is given of one item of a batch, typed as the formulas of single items take it. */
+/** Returns the values of one item of a batch, in the type that formulas of single items take. */
 export function itemOf(values: Values, batch: number, item: number): Float32Array {
   const size = batch === 0 ? 0 : values.length / batch;
   return (values as Float32Array).subarray(item * size, (item + 1) * size);
 }
 
-/** Results of the items of a batch, end to end, by name. */
+/** Concatenates the results of the items of a batch, by name. */
 export function overBatch<Name extends string>(
   batch: number,
   names: readonly Name[],

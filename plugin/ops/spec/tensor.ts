@@ -1,4 +1,4 @@
-/** Tensors of cases: plain arrays, the same in Node and in pages. */
+/** Tensors of test cases: plain arrays, the same in Node and in pages. */
 
 /** A tensor on the host, row-major. References may be float64, inputs are float32 or int32. */
 export type CaseTensor =
@@ -25,7 +25,7 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1);
 }
 
-/** The items of a tensor [B, ...], as B arrays that share its memory. */
+/** Returns the items of a tensor [B, ...] as B arrays that share its memory. */
 export function itemsOf(tensor: CaseTensor): CaseTensor['values'][] {
   const batch = tensor.shape[0];
   const size = batch === 0 ? 0 : tensor.values.length / batch;

@@ -1,13 +1,13 @@
 /**
- * Tree scans and their gradients in float64, by message passing: each vertex sums what its subtree sends up and,
- * separately, what the rest of the tree sends down. Nothing is ever taken out of a sum again, unlike in the kernels,
- * so nothing cancels. One tree; x, decay and the results are [V, D] by vertex id.
+ * Tree scans and their gradients in float64, by message passing: each vertex sums what its subtree sends up and, separately,
+ * what the rest of the tree sends down. Unlike in the kernels, nothing is ever subtracted from a sum, so nothing cancels.
+ * One tree; x, decay and the results are [V, D] by vertex id.
  */
 import type { RootedTree } from './rooted_tree.js';
 
 export type Aggregate = 'all' | 'root' | 'leaves';
 
-/** x summed over the subtree of each vertex, and over the rest of the tree as seen from its parent. */
+/** Sums x over the subtree of each vertex, and over the rest of the tree as seen from its parent. */
 function messages(
   x: ArrayLike<number>,
   decay: ArrayLike<number>,
@@ -44,7 +44,7 @@ function messages(
   return { below, beyond };
 }
 
-/** x summed over the ancestors of each vertex and itself. */
+/** Sums x over the ancestors of each vertex and itself. */
 function fromRoot(
   x: ArrayLike<number>,
   decay: ArrayLike<number>,
@@ -78,7 +78,7 @@ export function treeScan(
   return below;
 }
 
-/** Gradients in x and decay of the sum of dy * y: a pair of vertices counts where its path crosses the edge. */
+/** Gradients in x and decay of the sum of dy * y: a pair of vertices contributes to an edge if its path crosses the edge. */
 export function treeScanGradient(
   x: ArrayLike<number>,
   decay: ArrayLike<number>,
@@ -90,7 +90,7 @@ export function treeScanGradient(
   const { order, parent } = tree;
   const ddecay = new Float64Array(x.length);
   if (aggregate !== 'all') {
-    // The scans against and along the edges are each other's transpose: a decay joins what is below to what is above.
+    // The scans against and along the edges are transposes of each other: a decay joins the values below and above its edge.
     const y = treeScan(x, decay, tree, channels, aggregate);
     const dx = treeScan(dy, decay, tree, channels, aggregate === 'root' ? 'leaves' : 'root');
     const [below, above] = aggregate === 'root' ? [y, dx] : [dx, y];
@@ -111,7 +111,7 @@ export function treeScanGradient(
   return { dx: treeScan(dy, decay, tree, channels, 'all'), ddecay };
 }
 
-/** The same by the definition, every pair of vertices on its own: O(V^2 * depth). Checks the functions above. */
+/** The same by the definition, each pair of vertices separately: O(V^2 * depth). Checks the functions above. */
 export function treeScanByDefinition(
   x: ArrayLike<number>,
   decay: ArrayLike<number>,

@@ -1,17 +1,17 @@
 /**
- * Random changes of training pictures, as the authors' training makes them (timm's `create_transform`): a crop of random
- * area and shape, mirroring, colour jitter, and an erased rectangle. RandAugment is not among them.
+ * Random augmentation of training images, as in the authors' training (timm's `create_transform`): a crop of random area and
+ * aspect ratio, mirroring, colour jitter, and random erasing. RandAugment is not included.
  */
 import { type Rectangle, resizeBicubic } from '../../image/resample.js';
 import type { RgbImage } from '../../image/rgb_image.js';
 import type { RandomNumbers } from '../../random.js';
 
 export interface Augmentation {
-  /** Least and greatest share of the picture's area that a crop has; default 0.08 and 1. */
+  /** Minimum and maximum fraction of the image's area in a crop; default 0.08 and 1. */
   readonly area?: readonly [number, number];
-  /** Whether half of the pictures are mirrored; default true. */
+  /** Whether half of the images are mirrored; default true. */
   readonly mirror?: boolean;
-  /** Most change of brightness, contrast and saturation, as a factor from 1 - c to 1 + c; default 0.4. */
+  /** Maximum change c of brightness, contrast and saturation, as a factor from 1 - c to 1 + c; default 0.4. */
   readonly colour?: number;
   /** Probability that a rectangle is replaced by noise; default 0.25. */
   readonly erase?: number;
@@ -24,15 +24,15 @@ export const AUGMENTATION: Required<Augmentation> = {
   erase: 0.25,
 };
 
-/** Width over height of a crop, from one to the other. */
+/** Range of aspect ratios (width / height) of a crop. */
 const CROP_RATIO = [3 / 4, 4 / 3] as const;
 const CROP_ATTEMPTS = 10;
-/** Share of the picture that is erased, and the ratio of its sides. */
+/** Ranges of the erased fraction of the image, and of the aspect ratio of the erased rectangle. */
 const ERASED_AREA = [0.02, 1 / 3] as const;
 const ERASED_RATIO = [0.3, 1 / 0.3] as const;
 const ERASE_ATTEMPTS = 10;
 
-/** A square of `size` x `size` pixels from a random part of a picture. */
+/** Returns an augmented square of `size` x `size` pixels from a random part of an image. */
 export function augmentPicture(
   image: RgbImage,
   size: number,
@@ -46,7 +46,7 @@ export function augmentPicture(
   return square;
 }
 
-/** torchvision's `RandomResizedCrop`: a rectangle of random area and ratio, or the largest one of a fitting ratio. */
+/** torchvision's `RandomResizedCrop`: a rectangle of random area and aspect ratio, or the largest with an allowed ratio. */
 export function randomCrop(
   { width, height }: { readonly width: number; readonly height: number },
   [least, most]: readonly [number, number],
@@ -66,9 +66,9 @@ export function randomCrop(
 }
 
 /**
- * timm's `RandomErasing` in the mode 'pixel': a rectangle of normal noise in place of a part of the picture.
- * @param values float32 [size, size, 3], 0 to 255, changed in place
- * @param mean and `deviation` of a channel, of values from 0 to 1, which the model takes out
+ * timm's `RandomErasing` in mode 'pixel': replaces a rectangle of the image by normal noise.
+ * @param values float32 [size, size, 3], 0 to 255, modified in place
+ * @param mean with `deviation`, those of each channel for values from 0 to 1, by which the model normalises
  */
 export function eraseRectangle(
   values: Float32Array,
@@ -110,7 +110,7 @@ function mirrorRows({ data, width, height }: RgbImage): void {
 
 const LUMA = [0.299, 0.587, 0.114] as const;
 
-/** Brightness, contrast and saturation in a random order, each rounded to 8 bits as PIL does. */
+/** Changes brightness, contrast and saturation in a random order, each rounded to 8 bits as in PIL. */
 function jitterColours(image: RgbImage, most: number, random: RandomNumbers): void {
   const { data } = image;
   const factor = () => between(random, Math.max(0, 1 - most), 1 + most);
@@ -139,7 +139,7 @@ function jitterColours(image: RgbImage, most: number, random: RandomNumbers): vo
   for (let left = changes.length; left > 0; left--) changes.splice(random.integer(0, left - 1), 1)[0]();
 }
 
-/** @throws {Error} naming the option that makes no sense */
+/** @throws {Error} that names the invalid option. */
 export function checkAugmentation({ area, colour, erase }: Required<Augmentation>): void {
   const isShare = (value: number) => value >= 0 && value <= 1;
   if (!(area[0] > 0 && area[0] <= area[1] && area[1] <= 1)) {

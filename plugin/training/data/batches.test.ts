@@ -1,4 +1,4 @@
-/** Batches: every example once an epoch, the same from the same seed, from any position, prepared as the fixtures say. */
+/** Tests batches: every example once per epoch, reproducible by seed, from any position, prepared as in the fixtures. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { prepareImage } from '../../image/prepare.js';
@@ -14,7 +14,7 @@ import { type Examples, firstExamples, pictureExamples } from './examples.js';
 await tf.setBackend('cpu');
 const preparation = { size: 4, mean: [0.5, 0.5, 0.5], deviation: [0.2, 0.2, 0.2] };
 
-/** Picture i is of the colour i, its class i % 3. */
+/** Image i has the colour i and the class i % 3. */
 const examples = pictureExamples(
   Array.from({ length: 10 }, (_, i) => ({
     picture: { width: 5, height: 4, data: new Uint8Array(60).fill(i) },
@@ -22,7 +22,7 @@ const examples = pictureExamples(
   })),
 );
 
-/** The colours of the pictures of the next batches. */
+/** Returns the colours of the images of the next batches. */
 async function colours(batches: Batches, count: number): Promise<number[][]> {
   const found: number[][] = [];
   for (let i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-/** Batches of examples: shuffled by a seed, from a position that can be saved, prepared as the model takes them. */
+/** Batches of examples: shuffled by a seed, with a position that can be saved, and prepared for the model. */
 import { concat, type Tensor4D, tensor4d, tidy } from '@tensorflow/tfjs-core';
 import { prepareImage } from '../../image/prepare.js';
 import type { RgbImage } from '../../image/rgb_image.js';
@@ -15,41 +15,41 @@ import {
 } from './augment.js';
 import type { Examples } from './examples.js';
 
-/** Pictures as the node `image` of a model takes them. */
+/** Images for the node `image` of a model. */
 export interface Batch {
-  /** [N, size, size, 3] float32, 0 to 255. Whoever takes the batch disposes it. */
+  /** [N, size, size, 3] float32, 0 to 255. The consumer of the batch disposes it. */
   readonly images: Tensor4D;
   /** int32 [N] */
   readonly labels: Int32Array;
 }
 
-/** What of a model's metadata tells how pictures are prepared. */
+/** The fields of a model's metadata that determine how images are prepared. */
 export type Preparation = Pick<Preprocessing, 'size' | 'mean' | 'deviation'>;
 
 export interface BatchOptions {
-  /** Pictures of a batch, default 32; fewer where the set has fewer. What is left of an epoch is left out. */
+  /** Images per batch, default 32, limited to the size of the set. An incomplete last batch of an epoch is dropped. */
   readonly batch?: number;
   readonly preparation: Preparation;
   /** Default 0. */
   readonly seed?: number;
-  /** Random changes of the pictures; default false. */
+  /** Whether, and how, images are randomly augmented; default false. */
   readonly augment?: boolean | Augmentation;
-  /** Examples of each batch, in place of shuffling; from the start again after the last. */
+  /** Indices of the examples of each batch, instead of shuffling; repeated from the start after the last. */
   readonly order?: readonly (readonly number[])[];
 }
 
-/** Which batch comes next. Plain data, for JSON. */
+/** Position of the next batch. Plain data that can be stored as JSON. */
 export interface DataPosition {
   readonly epoch: number;
-  /** Of the epoch, from 0. */
+  /** Within the epoch, from 0. */
   readonly batch: number;
 }
 
 const POSITION = record({ epoch: integer(0), batch: integer(0) });
 
 /**
- * Batches without end, epoch by epoch. Everything random follows from the seed and the position: the order of an epoch
- * from its number, the changes of a picture from epoch and picture.
+ * Endless batches, epoch by epoch. All randomness is determined by the seed and the position: the order of an epoch by its
+ * number, the augmentation of an image by epoch and image.
  */
 export class Batches {
   private readonly batch: number;
@@ -60,7 +60,7 @@ export class Batches {
   private at: DataPosition = { epoch: 0, batch: 0 };
   private order: { readonly epoch: number; readonly indices: Int32Array } | undefined;
 
-  /** @throws {Error} one line, for options that make no sense */
+  /** @throws {Error} one line, if an option is invalid. */
   constructor(
     readonly examples: Examples,
     { batch = 32, preparation, seed = 0, augment = false, order }: BatchOptions,
@@ -91,12 +91,12 @@ export class Batches {
     return this.given?.length ?? Math.floor(this.examples.labels.length / this.batch);
   }
 
-  /** Where the next batch is. */
+  /** Position of the next batch. */
   get position(): DataPosition {
     return this.at;
   }
 
-  /** @throws {Error} for what is no position of these examples, such as one of another set */
+  /** @throws {Error} if it is not a valid position for these examples, for example one of another set. */
   restore(position: unknown): void {
     POSITION(position, 'the position of the data');
     const { epoch, batch } = position as DataPosition;
@@ -108,7 +108,10 @@ export class Batches {
     this.at = { epoch, batch };
   }
 
-  /** The next batch. @throws {Error} one line that names the picture, when one cannot be read; the position stays */
+  /**
+   * Returns the next batch.
+   * @throws {Error} one line that names the image, if one cannot be read; the position then does not change.
+   */
   async next(): Promise<Batch> {
     const { epoch, batch } = this.at;
     const indices =
@@ -137,7 +140,7 @@ export class Batches {
   }
 }
 
-/** All examples once, in order, the last batch as large as it is. */
+/** Yields all examples once, in order; the last batch may be smaller. */
 export async function* inOrder(
   examples: Examples,
   { batch = 32, preparation }: Pick<BatchOptions, 'batch' | 'preparation'>,
@@ -167,7 +170,7 @@ async function toBatch(
   return { images, labels: Int32Array.from(list, (index) => examples.labels[index]) };
 }
 
-/** Squares of 8 bits, [N, size, size, 3]. */
+/** Prepares 8-bit squares, [N, size, size, 3]. */
 function squares(
   pictures: readonly RgbImage[],
   preparation: Preparation,
@@ -187,13 +190,13 @@ function squares(
   return tensor4d(values, [pictures.length, size, size, 3]);
 }
 
-/** Whole pictures, bilinear, [N, size, size, 3]. */
+/** Resizes whole images bilinearly, [N, size, size, 3]. */
 function enlarged(pictures: readonly RgbImage[], size: number): Tensor4D {
   return tidy(() => {
     const parts: Tensor4D[] = [];
     for (let from = 0, to = 0; from < pictures.length; from = to) {
       const { width, height } = pictures[from];
-      // Pictures of one size are one tensor.
+      // Consecutive images of equal size share a tensor.
       while (pictures[to]?.width === width && pictures[to].height === height) to++;
       const values = new Float32Array((to - from) * height * width * 3);
       for (let i = from; i < to; i++) values.set(pictures[i].data, (i - from) * height * width * 3);

@@ -1,33 +1,33 @@
-/** Pictures with classes, which training draws batches from. */
+/** Labelled images from which training draws batches. */
 import { type RgbImage, rgbBytes } from '../../image/rgb_image.js';
 import { type IdxArray, readIdx } from './idx.js';
 
-/** How pictures become squares of the model's size. */
+/** How images are resized to squares of the model's size. */
 export type Resizing =
-  /** As the model's metadata say: the short side resized, the middle cut out. */
+  /** According to the model's metadata: short side resized, centre cropped. */
   | 'crop'
-  /** The whole picture, bilinear with half-pixel centres and without rounding to 8 bits, as small digits are enlarged. */
+  /** The whole image, bilinear with half-pixel centres and without rounding to 8 bits, as for enlarging small digits. */
   | 'bilinear';
 
-/** A set of pictures with classes. */
+/** A set of labelled images. */
 export interface Examples {
-  /** Names the set in errors. */
+  /** Name of the set in errors. */
   readonly name: string;
-  /** The class of each picture, int32 [N], from 0. */
+  /** The class of each image, int32 [N], from 0. */
   readonly labels: Int32Array;
-  /** One name a class; null where classes are numbers only. */
+  /** One name per class; null if classes only have numbers. */
   readonly classNames: readonly string[] | null;
   readonly resizing: Resizing;
-  /** @throws {Error} one line that names the picture, when it cannot be read */
+  /** @throws {Error} one line that names the image, if it cannot be read. */
   picture(index: number): RgbImage | Promise<RgbImage>;
 }
 
-/** Classes of a set: one more than the largest label where they have no names. */
+/** Returns the number of classes of a set: one more than the largest label if they have no names. */
 export function classesOf({ labels, classNames }: Examples): number {
   return classNames?.length ?? labels.reduce((most, label) => Math.max(most, label), -1) + 1;
 }
 
-/** A picture in memory and its class. */
+/** An image in memory and its class. */
 export interface LabelledPicture {
   readonly picture: RgbImage;
   /** The name of its class. */
@@ -35,9 +35,9 @@ export interface LabelledPicture {
 }
 
 /**
- * Pictures in memory, such as a person draws in a page.
- * @param classNames in the order of the classes; by default those of the pictures, sorted
- * @throws {Error} for a picture whose class is not among them, or no picture at all
+ * Creates examples from images in memory, for example drawn in a page.
+ * @param classNames in the order of the classes; by default those of the images, sorted
+ * @throws {Error} if an image's class is not among them, or there are no images.
  */
 export function pictureExamples(
   pictures: readonly LabelledPicture[],
@@ -58,12 +58,12 @@ export function pictureExamples(
   };
 }
 
-/** The names of classes that labels have, sorted. */
+/** Returns the distinct class names of labels, sorted. */
 export function namesOf(labels: readonly string[]): string[] {
   return [...new Set(labels)].sort();
 }
 
-/** @throws {Error} for a label that is not among the names */
+/** @throws {Error} if a label is not among the names. */
 export function classIndices(
   name: string,
   labels: readonly string[],
@@ -81,15 +81,15 @@ export function classIndices(
   });
 }
 
-/** The two files of a set such as MNIST's. */
+/** The two files of a set in the format of MNIST. */
 export interface IdxFiles {
   readonly images: { readonly name: string; readonly bytes: Uint8Array };
   readonly labels: { readonly name: string; readonly bytes: Uint8Array };
 }
 
 /**
- * A set of grey pictures in idx files, plain or compressed with gzip.
- * @throws {Error} one line that names the file, as `readIdx` does, and where pictures and labels do not match
+ * Reads a set of grey images from idx files, plain or gzip-compressed.
+ * @throws {Error} one line that names the file, as `readIdx`, and if images and labels do not match.
  */
 export async function idxExamples(
   { images, labels }: IdxFiles,
@@ -130,7 +130,7 @@ function checkRank(name: string, array: IdxArray, rank: number, expected: string
   throw new Error(`${name} has shape [${array.shape.join(', ')}], expected ${expected}`);
 }
 
-/** The first pictures of a set. */
+/** Returns the first `count` examples of a set. */
 export function firstExamples(examples: Examples, count: number): Examples {
   return { ...examples, labels: examples.labels.subarray(0, count) };
 }

@@ -1,4 +1,4 @@
-/** Pictures and a model: which class is which, and in which size the model sees them. */
+/** Adapts examples to a model: maps classes and sets the image size. */
 
 import { integer } from '../../models/checks.js';
 import { artifactsOf } from '../../models/graph_editor.js';
@@ -8,9 +8,9 @@ import { LoadedModel } from '../../models/loaded_model.js';
 import { classesOf, classIndices, type Examples } from './examples.js';
 
 /**
- * The examples with the classes of a model: classes of the same names are the same, whatever their order.
- * @param isNewHead whether the model gets a classifier for the classes as they are
- * @throws {Error} where the model has no such classes
+ * Maps the labels of examples to the classes of a model, by name, whatever their order.
+ * @param isNewHead whether the model gets a new classifier for the classes of the examples
+ * @throws {Error} if the model lacks such classes.
  */
 export function examplesFor(model: GrootV, examples: Examples, isNewHead: boolean): Examples {
   if (isNewHead) return examples;
@@ -33,7 +33,10 @@ export function examplesFor(model: GrootV, examples: Examples, isNewHead: boolea
   throw new Error(`${name} has ${classes} classes, the model ${architecture.classes}; ${remedy}`);
 }
 
-/** Changes the size in which a model prepares pictures, also where it is saved. @param size of their sides, pixels */
+/**
+ * Changes the size to which a model prepares images, including in its saved metadata.
+ * @param size side in pixels
+ */
 export function setImageSize(model: GrootV, size: number): void {
   integer(1, MAX_IMAGE_SIZE)(size, 'setImageSize: size');
   const graph = model.model;

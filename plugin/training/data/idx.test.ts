@@ -1,10 +1,10 @@
-/** idx files: what is read, and that hostile ones are refused before anything large is allocated. */
+/** Tests the reading of idx files, and that malicious ones are rejected before anything large is allocated. */
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { classesOf, idxExamples } from './examples.js';
 import { readIdx } from './idx.js';
 
-/** An idx file with these header sizes and values. */
+/** Builds an idx file with these extents and values. */
 function idx(sizes: readonly number[], values: ArrayLike<number>, type = 8): Uint8Array {
   const bytes = new Uint8Array(4 + 4 * sizes.length + values.length);
   bytes.set([0, 0, type, sizes.length]);
@@ -36,7 +36,7 @@ for (const [how, packed] of [
 const TRUNCATED = gzipSync(IMAGES).subarray(0, 25);
 const DAMAGED = Uint8Array.from(gzipSync(IMAGES));
 DAMAGED[DAMAGED.length - 8] ^= 1; // of the checksum
-/** As large as its header says it would be 1.6 GB: the header alone must refuse it. */
+/** With the size in its header it would be 1.6 GB: the header alone must cause the rejection. */
 const BOMB = gzipSync(Buffer.concat([idx([40_000, 40_000], []), Buffer.alloc(5e6)]));
 
 for (const [what, bytes, message] of [

@@ -1,8 +1,8 @@
 /**
- * idx files, in which MNIST and Fashion-MNIST are published, plain or compressed with gzip. They are untrusted: sizes are
- * checked before anything is allocated, and compressed data is read no further than the header says.
+ * Reads idx files, the format of MNIST and Fashion-MNIST, plain or gzip-compressed. They are untrusted: sizes are checked
+ * before anything is allocated, and compressed data is decompressed only up to the size in the header.
  *
- * Layout: two zero bytes, the type (8: uint8), the number of sizes, the sizes (uint32, big-endian), the values.
+ * Format: two zero bytes, the type (8: uint8), the rank, the extents (uint32, big-endian), the values.
  */
 
 /** The values of an idx file. */
@@ -12,7 +12,7 @@ export interface IdxArray {
   readonly data: Uint8Array;
 }
 
-/** More than the 47 MB of MNIST's training images leave room for larger sets. */
+/** MNIST's training images have 47 MB; this leaves room for larger sets. */
 export const MAX_IDX_BYTES = 2 ** 30;
 
 const UINT8 = 8;
@@ -22,9 +22,9 @@ const HEADER_BYTES = 4 + 4 * MAX_RANK;
 /**
  * Reads an idx file of uint8 values.
  * @param name of the file, for errors
- * @param bytes of the file; a gzip file is told by its first two bytes
- * @throws {Error} one line that names the file: another format or type, sizes that do not match its length, more than
- * MAX_IDX_BYTES of values, damaged gzip data
+ * @param bytes of the file; gzip is detected by the first two bytes
+ * @throws {Error} one line that names the file: another format or type, extents that do not match its length, more than
+ *   MAX_IDX_BYTES of values, damaged gzip data.
  */
 export async function readIdx(name: string, bytes: Uint8Array): Promise<IdxArray> {
   const start = await firstBytes(name, bytes, HEADER_BYTES);
@@ -55,7 +55,7 @@ function readShape(name: string, start: Uint8Array): number[] {
   return Array.from({ length: rank }, (_, i) => view.getUint32(4 + 4 * i));
 }
 
-/** The first `most` bytes of a file's content, or all where there are fewer. */
+/** Returns the first `most` bytes of a file's decompressed content, or all if there are fewer. */
 async function firstBytes(name: string, bytes: Uint8Array, most: number): Promise<Uint8Array> {
   const isCompressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
   if (!isCompressed) return bytes.subarray(0, most);

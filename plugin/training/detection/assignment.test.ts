@@ -1,24 +1,24 @@
-/** Which boxes are learnt, against overlaps worked out by hand. */
+/** Tests the assignment of boxes against overlaps computed by hand. */
 import t from 'tap';
 import { RandomNumbers } from '../../random.js';
 import { assignBoxes, BACKGROUND, IGNORED, sampleBoxes } from './assignment.js';
 
 const boxes = (...rows: readonly (readonly number[])[]) => Float32Array.from(rows.flat());
 
-/** Two objects of 10 x 10 pixels, side by side. */
+/** Two adjacent objects of 10 x 10 pixels. */
 const OBJECTS = boxes([0, 0, 10, 10], [10, 0, 20, 10]);
 const RULE = { positive: 0.7, negative: 0.3, best: 0.3 };
 
 t.test('assignBoxes: bounds of overlaps', (t) => {
   const given = boxes(
     [0, 0, 10, 10], // the first object itself
-    [10, 0, 20, 7], // 0.7 of the second: the bound belongs to it
-    [0, 0, 10, 5], // 0.5 of the first: between the bounds
-    [0, 0, 3, 10], // 0.3 of the first: still between
+    [10, 0, 20, 7], // 0.7 of the second: the threshold is inclusive
+    [0, 0, 10, 5], // 0.5 of the first: between the thresholds
+    [0, 0, 3, 10], // 0.3 of the first: still between them
     [0, 0, 2, 10], // 0.2
     [4, 0, 15, 10], // 60 / 150 of the first, 50 / 160 of the second
     [30, 30, 40, 40], // nothing
-    [5, 5, 5, 5], // without an area
+    [5, 5, 5, 5], // without area
   );
   t.same(
     [...assignBoxes(given, OBJECTS, { positive: 0.7, negative: 0.3 })],
@@ -57,7 +57,7 @@ t.test('sampleBoxes: counts', (t) => {
   for (const [objects, background, positives, negatives] of [
     [50, 50, 4, 12],
     [2, 50, 2, 14], // background fills the rest
-    [50, 3, 4, 3], // objects do not
+    [50, 3, 4, 3], // objects do not fill the rest
     [0, 50, 0, 16],
     [3, 0, 3, 0],
   ]) {

@@ -1,30 +1,30 @@
-/** Which object each box learns, by overlap, and which of the boxes are learnt from, at random: as mmdetection does it. */
+/** Assigns boxes to objects by overlap, and samples the boxes to train on, as mmdetection does. */
 import { areasOf, overlap } from '../../kernels/suppression.js';
 import type { RandomNumbers } from '../../random.js';
 
-/** What is to be learnt of a box that is no object's. */
+/** Label of a box that belongs to no object. */
 export const BACKGROUND = -1;
-/** A box from which nothing is learnt. */
+/** Label of a box that is not trained on. */
 export const IGNORED = -2;
 
-/** Bounds of the intersection over union of a box and the object that it overlaps most. */
+/** Thresholds on the intersection over union of a box and the object that it overlaps most. */
 export interface AssignmentRule {
-  /** From this on the box is that object's. */
+  /** From this value on, the box is assigned to that object. */
   readonly positive: number;
-  /** Below this it is background; between the two it is ignored. */
+  /** Below this value it is background; between the two it is ignored. */
   readonly negative: number;
   /**
-   * An object also gets the boxes that overlap it most of all, from this overlap on, be they another's or none's; by
-   * default it does not.
+   * Minimum overlap from which an object also gets the boxes that overlap it most, whatever they are assigned to; by default
+   * this rule is not used.
    */
   readonly best?: number;
 }
 
-/** How many boxes of a picture are learnt from. */
+/** How many boxes of an image are sampled. */
 export interface SamplingRule {
-  /** Boxes at most. */
+  /** Maximum number of boxes. */
   readonly count: number;
-  /** Share of boxes of objects at most; background fills the rest. */
+  /** Maximum fraction of boxes assigned to objects; background fills the rest. */
   readonly positives: number;
 }
 
@@ -35,7 +35,7 @@ export interface SampledBoxes {
 }
 
 /**
- * The object of each box, `BACKGROUND` or `IGNORED` (mmdetection's MaxIoUAssigner).
+ * Returns the object of each box, `BACKGROUND` or `IGNORED` (mmdetection's MaxIoUAssigner).
  * @param boxes [K, 4] x1, y1, x2, y2
  * @param objects [G, 4]
  * @returns [K]
@@ -49,7 +49,7 @@ export function assignBoxes(boxes: Float32Array, objects: Float32Array, rule: As
   const areas = areasOf(all);
   const largest = new Float32Array(count);
   const assigned = new Int32Array(count).fill(BACKGROUND);
-  // Of one object after the other: overlaps with all boxes, and the boxes that overlap it most.
+  // For one object at a time: its overlaps with all boxes, and the boxes that overlap it most.
   const bestBoxes: number[][] = [];
   for (let g = 0; g < objectCount; g++) {
     let [most, best]: [number, number[]] = [0, []];
@@ -72,7 +72,7 @@ export function assignBoxes(boxes: Float32Array, objects: Float32Array, rule: As
   return assigned;
 }
 
-/** A random choice of assigned boxes (mmdetection's RandomSampler). */
+/** Samples assigned boxes at random (mmdetection's RandomSampler). */
 export function sampleBoxes(
   assigned: Int32Array,
   { count, positives }: SamplingRule,

@@ -1,4 +1,4 @@
-/** Losses of a detector: their parts against sums in double precision, and all of them on a small model. */
+/** Tests the losses of a detector: each term against sums in double precision, and all of them on a small model. */
 import * as tf from '@tensorflow/tfjs';
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import t from 'tap';
@@ -24,7 +24,7 @@ import { type LearntBoxes, maskLoss, proposalLosses, regionLosses } from './part
 
 const DEVIATIONS = [0.1, 0.1, 0.2, 0.2];
 
-/** The deltas that make `to` of `from`. */
+/** Computes the deltas that map `from` to `to`. */
 function deltasOf(from: readonly number[], to: readonly number[], deviations: readonly number[]): number[] {
   const [w, h] = [from[2] - from[0], from[3] - from[1]];
   return [
@@ -49,7 +49,7 @@ const OBJECTS = [
   [6, 4, 26, 28],
   [1, 1, 10, 19],
 ];
-/** Boxes 2 and 3 are of objects 0 and 1, box 0 is background; box 1 was not sampled. */
+/** Boxes 2 and 3 are assigned to objects 0 and 1, box 0 is background; box 1 was not sampled. */
 const LEARNT: LearntBoxes = {
   boxes: Float32Array.from(BOXES.flat()),
   objects: Float32Array.from(OBJECTS.flat()),
@@ -145,7 +145,7 @@ for (const backend of ['cpu', 'wasm'] as const) {
   });
 }
 
-/** A rectangle as an object of an input of `size` x `size` pixels. */
+/** A rectangular object in an input of `size` x `size` pixels. */
 function rectangle(label: number, box: TrueObject['box'], size: number): TrueObject {
   const mask = new Uint8Array(size * size);
   for (let y = box[1]; y < box[3]; y++) mask.fill(1, y * size + box[0], y * size + box[2]);
@@ -211,7 +211,7 @@ t.test('gradients are the slopes of the losses', async (t) => {
     const measure = () =>
       tf.tidy(() => detectionLosses(trained, image, objects, options()).total.dataSync()[0]);
     const { gradients } = detectionGradients(trained, image, objects, options());
-    // Layers behind all choices of boxes: a small change of them changes no choice.
+    // Layers after all choices of boxes, so that a small change of them does not change a choice.
     for (const name of [
       'roi_head.bbox_head.fc_cls.bias',
       'roi_head.bbox_head.fc_reg.bias',

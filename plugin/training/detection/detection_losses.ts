@@ -1,4 +1,4 @@
-/** The losses of a Mask R-CNN on a picture, as mmdetection's configuration of it has them. */
+/** The losses of Mask R-CNN on an image, as in mmdetection's configuration. */
 import {
   addN,
   getBackend,
@@ -22,51 +22,50 @@ import { DETECTOR_NODES, type DetectorNodes, nodesOfDetector } from './detector_
 import { type LearntBoxes, maskLoss, proposalLosses, regionLosses } from './part_losses.js';
 import { boxesOf, checkObjects, type TrueObject } from './true_objects.js';
 
-/** Which boxes are learnt from. */
+/** Which boxes are trained on. */
 export interface DetectionRecipe {
-  /** Anchors, for the proposals. */
+  /** Anchors, for the region proposal network. */
   readonly anchors: AssignmentRule & SamplingRule;
-  /** Proposals, and the boxes of the objects themselves, for the heads. */
+  /** Proposals and the ground-truth boxes, for the heads. */
   readonly regions: AssignmentRule & SamplingRule;
 }
 
-/** mmdetection's for Mask R-CNN. */
+/** mmdetection's settings for Mask R-CNN. */
 export const MASK_RCNN_RECIPE: DetectionRecipe = {
   anchors: { positive: 0.7, negative: 0.3, best: 0.3, count: 256, positives: 0.5 },
   regions: { positive: 0.5, negative: 0.5, count: 512, positives: 0.25 },
 };
 
 export interface DetectionLossOptions {
-  /** Of the choice of boxes. */
+  /** Used to sample boxes. */
   readonly random: RandomNumbers;
   /** By default `MASK_RCNN_RECIPE`. */
   readonly recipe?: DetectionRecipe;
 }
 
-/** The parts of the loss, each as it is summed. */
+/** The terms of the loss, as they enter the sum. */
 export interface DetectionLosses<Value = Scalar> {
   readonly total: Value;
-  /** Whether an anchor is an object: mean over the sampled anchors. */
+  /** Objectness of anchors: mean over the sampled anchors. */
   readonly proposalScore: Value;
-  /** How anchors of objects are moved: sum of absolute errors over the number of sampled anchors. */
+  /** Box deltas of anchors assigned to objects: sum of absolute errors divided by the number of sampled anchors. */
   readonly proposalBox: Value;
-  /** Classes of regions: mean over the sampled regions. */
+  /** Classification of regions: mean over the sampled regions. */
   readonly class: Value;
-  /** How regions of objects are moved: sum of absolute errors over the number of sampled regions. */
+  /** Box deltas of regions assigned to objects: sum of absolute errors divided by the number of sampled regions. */
   readonly box: Value;
-  /** Masks of the regions of objects: mean over their pixels. */
+  /** Masks of regions assigned to objects: mean over their pixels. */
   readonly mask: Value;
 }
 
 /**
- * The losses of a detector on one picture: those of its proposals, and those of its heads on a sample of proposals and
- * the boxes of the objects. To be called inside tf.variableGrads or `minimize` where gradients are needed; none flows
- * through the choice of proposals. The tensors read on the host are read synchronously.
- * @param inputs image [1, H, W, 3] as the model's graph takes it, or tensors by the names of nodes, `image` or
- *   `normalized` among them
- * @param objects what there is in the picture, at most 100,000; boxes and masks in pixels of the input
- * @throws {Error} one line, when the model is no detector, an object is not as described, or the backend reads
- *   asynchronously only, as webgpu does
+ * Computes the losses of a detector on one image: those of its proposals, and those of its heads on a sample of proposals
+ * and ground-truth boxes. Call it inside tf.variableGrads or `minimize` if gradients are needed; no gradient flows through
+ * the choice of proposals. Some tensors are read synchronously on the host.
+ * @param inputs image [1, H, W, 3] as the model's graph takes it, or tensors by node name, including `image` or `normalized`
+ * @param objects the objects in the image, at most 100,000; boxes and masks in pixels of the input
+ * @throws {Error} one line, if the model is not a detector, an object is invalid, or the backend can only be read
+ *   asynchronously, such as webgpu.
  */
 export function detectionLosses(
   trained: Trainable,
@@ -109,8 +108,8 @@ export function detectionLosses(
 }
 
 /**
- * Losses and gradients of a picture, for an optimiser or a `GradientAccumulator`. The caller disposes the gradients. A
- * picture without objects has none for the parameters of masks.
+ * Computes losses and gradients for an image, for an optimiser or a `GradientAccumulator`. The caller disposes the
+ * gradients. If the image has no objects, there are no gradients for the parameters of masks.
  */
 export function detectionGradients(
   trained: Trainable,
@@ -144,7 +143,7 @@ function learntBoxes(
   return { boxes, objects, assigned, sampled: sampleBoxes(assigned, rule, random), deviations };
 }
 
-/** The boxes of the objects before those of the proposals [K, 5]. */
+/** Concatenates the ground-truth boxes and the boxes of the proposals [K, 5]. */
 function withObjects(proposals: Tensor, objects: Float32Array): Float32Array {
   const rows = proposals.dataSync();
   const boxes = new Float32Array(objects.length + (rows.length / 5) * 4);
@@ -154,7 +153,7 @@ function withObjects(proposals: Tensor, objects: Float32Array): Float32Array {
   return boxes;
 }
 
-/** What the heads make of sampled regions, and how wrong it is. */
+/** Runs the heads on sampled regions and computes their losses. */
 function headLosses(
   trained: Trainable,
   nodes: DetectorNodes,

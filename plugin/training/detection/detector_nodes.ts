@@ -1,4 +1,4 @@
-/** The nodes of a converted Mask R-CNN between which it is trained, and what its graph says of its boxes. */
+/** The nodes of a converted Mask R-CNN that training uses, and the box settings of its graph. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { nodeName, nodesOf } from '../../models/graph_editor.js';
 import { graphOf, type Trainable } from '../trainable.js';
@@ -12,43 +12,43 @@ export const DETECTOR_NODES = {
   deltas: 'rpn/deltas',
   /** [K, 5]. */
   proposals: 'proposals',
-  /** [R, 5]: may be fed, with the features. */
+  /** [R, 5]: may be fed, together with the features. */
   boxRois: 'box_rois',
   classScores: 'class_scores',
   boxDeltas: 'box_deltas',
-  /** [P, 5]: may be fed, with the features. */
+  /** [P, 5]: may be fed, together with the features. */
   maskRois: 'mask_rois',
   /** [P, 28, 28, C]. */
   maskLogits: 'mask_logits_of_classes',
 } as const;
 
-/** What the graph of a detector does with boxes. */
+/** Box settings of a detector's graph. */
 export interface BoxSettings {
-  /** Size of an anchor, in strides of its level. */
+  /** Size of an anchor in strides of its level. */
   readonly anchorScale: number;
   /** Heights over widths. */
   readonly anchorRatios: readonly number[];
-  /** What deltas are in units of: of x, y, width and height. */
+  /** Standard deviations by which deltas of x, y, width and height are scaled. */
   readonly proposalDeviations: readonly number[];
   readonly boxDeviations: readonly number[];
-  /** Samples along a side of a cell of RoiAlign; 0: as many as it has pixels. */
+  /** Samples per side of a RoiAlign bin; 0: one per pixel that it covers. */
   readonly samplingRatio: number;
 }
 
 export interface DetectorNodes extends BoxSettings {
-  /** Those that the heads read, the finest level first. */
+  /** Those that the heads read, finest level first. */
   readonly features: readonly string[];
   readonly classes: number;
 }
 
-/** Attributes as model.json holds them: integers may be strings. */
+/** Attributes as stored in model.json: integers may be strings. */
 interface Attribute {
   readonly f?: number;
   readonly i?: number | string;
   readonly list?: { readonly f?: readonly number[] };
 }
 
-/** What stands in the nodes of a Mask R-CNN. */
+/** Reads the box settings from the nodes of a Mask R-CNN. */
 export function boxSettingsOf(graph: GraphModel): BoxSettings {
   const nodes = new Map(nodesOf(graph).map(({ name, attr = {} }) => [name, attr]));
   const attribute = (node: string, name: string) => nodes.get(node)?.[name] as Attribute | undefined;
@@ -62,7 +62,7 @@ export function boxSettingsOf(graph: GraphModel): BoxSettings {
   };
 }
 
-/** @throws {Error} when the model is no Mask R-CNN */
+/** @throws {Error} if the model is not a Mask R-CNN. */
 export function nodesOfDetector(trained: Trainable): DetectorNodes {
   const graph = graphOf(trained.model);
   const nodes = new Map(nodesOf(graph).map((node) => [node.name, node]));

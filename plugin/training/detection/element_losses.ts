@@ -1,4 +1,4 @@
-/** Losses of single values, summed with weights. They are finite for any logits, and so are their gradients. */
+/** Elementwise losses, summed with weights. Losses and gradients are finite for any logits. */
 import {
   abs,
   add,
@@ -19,7 +19,7 @@ import {
 } from '@tensorflow/tfjs-core';
 
 /**
- * Sum of the weighted cross-entropies of logits of probabilities.
+ * Sums the weighted binary cross-entropies of logits.
  * @param targets from 0 to 1, of the same shape
  * @param weights of the same shape, or a number for all
  */
@@ -35,7 +35,7 @@ export function binaryCrossEntropySum(logits: Tensor, targets: Tensor, weights: 
   return tidy(() => sum(mul(loss(logits), weights)) as Scalar);
 }
 
-/** Sum of the weighted absolute errors. All of one shape; at the target the gradient is 0, as PyTorch's. */
+/** Sums the weighted absolute errors. All inputs have the same shape; at the target the gradient is 0, as in PyTorch. */
 export function absoluteErrorSum(values: Tensor, targets: Tensor, weights: Tensor): Scalar {
   const loss = customGrad((...inputs) => {
     const [x, save] = inputs as [Tensor, GradSaveFunc];

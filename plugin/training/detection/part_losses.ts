@@ -1,4 +1,4 @@
-/** The losses of the parts of a Mask R-CNN, from their outputs and what they were to be. */
+/** The losses of the parts of a Mask R-CNN, from their outputs and targets. */
 import { div, type Scalar, scalar, type Tensor, tensor, tensor1d, tensor2d } from '@tensorflow/tfjs-core';
 import { encodeBoxes } from '../../ops/boxes.js';
 import { selectChannels } from '../../ops/detections.js';
@@ -6,18 +6,21 @@ import { crossEntropy } from '../losses.js';
 import type { SampledBoxes } from './assignment.js';
 import { absoluteErrorSum, binaryCrossEntropySum } from './element_losses.js';
 
-/** Boxes [K, 4] of which some were sampled to learn from objects [G, 4]. */
+/** Boxes [K, 4], some of which were sampled for training, and objects [G, 4]. */
 export interface LearntBoxes {
   readonly boxes: Float32Array;
   readonly objects: Float32Array;
-  /** [K], as {@link assignBoxes} gives it. */
+  /** [K], as returned by {@link assignBoxes}. */
   readonly assigned: Int32Array;
   readonly sampled: SampledBoxes;
-  /** Standard deviations that deltas are in units of: of x, y, width and height. */
+  /** Standard deviations by which deltas of x, y, width and height are scaled. */
   readonly deviations: readonly number[];
 }
 
-/** @param scores [A] logits. @param deltas [A, 4] */
+/**
+ * @param scores [A] logits.
+ * @param deltas [A, 4]
+ */
 export function proposalLosses(
   scores: Tensor,
   deltas: Tensor,
@@ -38,8 +41,8 @@ export function proposalLosses(
 }
 
 /**
- * Targets [rows, 4 * columns] of deltas, zeros but where boxes of objects are learnt, and weights that are 1 there.
- * @param positives boxes, the first rows
+ * Returns targets [rows, 4 * columns] of deltas, zero except for boxes assigned to objects, and weights that are 1 there.
+ * @param positives boxes assigned to objects, which are the first rows
  * @param column of a box
  * @param row of a box; by default the box itself
  */
@@ -75,9 +78,9 @@ function sparseTargets(
 }
 
 /**
- * @param scores [R, C + 1] logits of regions, those of objects first, background is the last class
+ * @param scores [R, C + 1] logits of regions, those assigned to objects first; background is the last class
  * @param deltas [R, 4C], or [R, 4] for all classes
- * @param labels of the objects' regions
+ * @param labels of the regions assigned to objects
  */
 export function regionLosses(
   scores: Tensor,
@@ -99,9 +102,10 @@ export function regionLosses(
 }
 
 /**
- * Mean cross-entropy of the masks of the true classes.
+ * Computes the mean cross-entropy of the masks of the true classes.
  * @param logits [P, h, w, C], or [P, h, w, 1] for all classes
- * @param shares [P, h, w, 1] of the object in each pixel; half of it makes a pixel the object's
+ * @param shares [P, h, w, 1] fraction of each pixel that is covered by the object; from 0.5 on the pixel counts as the
+ *   object
  * @param labels [P]
  */
 export function maskLoss(logits: Tensor, shares: Tensor, labels: Int32Array): Scalar {

@@ -1,15 +1,15 @@
-/** What there is in a picture that a detector learns from. */
+/** Ground-truth objects of an image that a detector is trained on. */
 import { type NamedTensorMap, Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import { show } from '../../models/checks.js';
 import { MAX_BOXES } from '../../models/detector_metadata.js';
 
-/** An object in a picture. */
+/** A ground-truth object. */
 export interface TrueObject {
-  /** Class, from 0 on. */
+  /** Class, from 0. */
   readonly label: number;
-  /** In pixels of the input, exclusive at the right and the bottom. */
+  /** In pixels of the input, exclusive on the right and at the bottom. */
   readonly box: readonly [x1: number, y1: number, x2: number, y2: number];
-  /** [H, W] of the input, row-major: 1 where the object is, else 0. */
+  /** [H, W] of the input, row-major: 1 inside the object, else 0. */
   readonly mask: Uint8Array;
 }
 
@@ -19,8 +19,8 @@ export function boxesOf(objects: readonly TrueObject[]): Float32Array {
 }
 
 /**
- * Height and width of the input.
- * @throws {Error} unless the objects are as described and lie in the picture
+ * Returns height and width of the input.
+ * @throws {Error} unless the objects are valid and lie in the image.
  */
 export function checkObjects(
   inputs: NamedTensorMap | Tensor4D,
