@@ -4,7 +4,7 @@ import { Gelu, GeluGradient, Silu, SiluGradient } from '../plugin/ops/activation
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** About what a value takes. */
+/** Approximate time per value. */
 const NANOSECONDS = 1;
 
 const ACTIVATIONS = [

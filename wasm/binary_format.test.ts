@@ -1,4 +1,4 @@
-/** Modules that are changed to import a memory that threads share. */
+/** Tests modules that are rewritten to import a shared memory. */
 import t from 'tap';
 import { PREAMBLE, withSharedMemory } from './binary_format.js';
 

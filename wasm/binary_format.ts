@@ -1,11 +1,11 @@
-/** The binary format of WebAssembly, as far as our modules are read and changed: https://webassembly.github.io/spec/core/binary/ */
+/** Reads and rewrites our modules in WebAssembly's binary format: https://webassembly.github.io/spec/core/binary/ */
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 /** The start of every module: `\0asm` and the version. */
 export const PREAMBLE: Bytes = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
-/** Reads from a position onwards. */
+/** Reads from a given position. */
 export class Cursor {
   constructor(
     readonly bytes: Uint8Array,
@@ -16,7 +16,7 @@ export class Cursor {
     return this.bytes[this.at++];
   }
 
-  /** A number in LEB128. */
+  /** Reads an unsigned LEB128 number. */
   unsigned(): number {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
@@ -39,13 +39,13 @@ const IMPORT_SECTION = 2;
 const IMPORTED = { function: 0, table: 1, memory: 2, global: 3 } as const;
 const HAS_MAXIMUM = 1;
 const SHARED = 2;
-/** 4 GB. A maximum below that of the memory of tfjs would not link. */
+/** 4 GB. A maximum below that of tfjs's memory would fail to link. */
 const MAXIMUM_PAGES = 65536;
 
 /**
- * A module that imports a memory, changed to import one that threads share: code without atomic instructions runs in
- * both, and the type of the memory alone tells the two modules apart.
- * @throws {Error} when the module imports no memory
+ * Rewrites a module that imports a memory so that it imports a shared one: code without atomic instructions runs in both,
+ * and the two modules differ only in the type of the memory.
+ * @throws {Error} if the module imports no memory.
  */
 export function withSharedMemory(module: Uint8Array): Bytes {
   const cursor = new Cursor(module, PREAMBLE.length);
@@ -71,7 +71,7 @@ export function withSharedMemory(module: Uint8Array): Bytes {
   throw new Error('the module imports nothing, expected a memory');
 }
 
-/** Finds the memory among the imports that begin at the cursor. */
+/** Finds the memory among the imports that start at the cursor. */
 function memoryLimits(cursor: Cursor): {
   readonly start: number;
   readonly end: number;

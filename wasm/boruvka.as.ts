@@ -1,33 +1,32 @@
-// Boruvka's algorithm in AssemblyScript: a minimum or random spanning tree and its breadth-first order. The module
-// imports nothing but the memory; callers hand it every array, scratch included, so it needs neither stack nor heap of
-// its own.
+// Boruvka's algorithm in AssemblyScript: a minimum or random spanning tree and its breadth-first order. The module imports
+// only the memory; callers pass every array, including scratch memory, so it needs neither a stack nor a heap of its own.
 
-/** Bytes of an entry: of the int32 arrays, and of the edges that are still there. */
+/** Bytes of an entry of the int32 arrays, and of an entry of the list of remaining edges. */
 const WORD: usize = 4;
 const EDGE: usize = 16;
 
-/** No edge leaves the component (yet): after every edge in the total order. */
+/** No edge leaves the component (yet): sorts after every edge in the total order. */
 const NONE: u64 = u64.MAX_VALUE;
 
 const INFINITY_BITS: u32 = 0x7f800000;
 
-/** An unsigned integer that orders weights: -0 equals +0, NaN comes after +Infinity. */
+/** Maps weights to unsigned integers of the same order: -0 equals +0, NaN comes after +Infinity. */
 function orderOf(weight: f32): u32 {
   const bits = reinterpret<u32>(weight + 0.0); // -0 + 0 is +0
   if ((bits & 0x7fffffff) > INFINITY_BITS) return u32.MAX_VALUE; // NaN
   return bits & 0x80000000 ? ~bits : bits | 0x80000000;
 }
 
-/** Bytes of scratch that spanningTree needs. */
+/** Bytes of scratch memory that spanningTree needs. */
 export function spanningTreeScratch(numVertices: i32, numEdges: i32): usize {
   return <usize>numEdges * (EDGE + 1) + <usize>numVertices * (8 + 2 * WORD) + 16;
 }
 
 /**
- * Boruvka's algorithm with contraction. In every round each component takes the first edge, by (weight, index), that
- * leaves it; then components that joined become one vertex, and edges within it are dropped. Edges keep their order,
- * so (weight, place in the list) orders them as (weight, index) does. The order is total: no cycle can close. What
- * happens to an edge depends on its weight, which no processor can predict: hence selections instead of branches.
+ * Boruvka's algorithm with contraction. In every round each component takes the first edge, by (weight, index), that leaves
+ * it; then joined components become one vertex, and edges within it are dropped. Edges keep their order, so (weight,
+ * position in the list) orders them as (weight, index) does. The order is total, so no cycle can form. What happens to an
+ * edge depends on its weight, which branch prediction cannot predict: hence selects instead of branches.
  *
  * The graph is connected, as the op has checked.
  *
@@ -44,11 +43,11 @@ export function spanningTree(
   edgeIndex: usize,
   scratch: usize,
 ): void {
-  // Per component: its first edge as (order of the weight, place); the component it joins; its new number.
+  // Per component: its first edge as (order of the weight, position); the component that it joins; its new number.
   const first = scratch;
   const joins = first + <usize>numVertices * 8;
   const renamed = joins + <usize>numVertices * WORD;
-  // Per edge that is left: both ends, the order of its weight, its index.
+  // Per remaining edge: both ends, the order of its weight, its index.
   const list = (renamed + <usize>numVertices * WORD + 7) & ~7;
   const chosen = list + <usize>numEdges * EDGE;
   memory.fill(chosen, 0, numEdges);
@@ -62,7 +61,7 @@ export function spanningTree(
     store<i32>(at, v, 4);
     store<u32>(at, orderOf(load<f32>(weights + <usize>e * WORD)), 8);
     store<i32>(at, e, 12);
-    left += i32(u !== v); // a loop is overwritten by the next edge
+    left += i32(u !== v); // a self-loop is overwritten by the next edge
   }
 
   for (let components = numVertices; components > 1; ) {
@@ -81,7 +80,7 @@ export function spanningTree(
       store<u8>(chosen + <usize>load<i32>(at, 12), 1);
       store<i32>(joins + <usize>c * WORD, load<i32>(at) ^ load<i32>(at, 4) ^ c); // the other end
     }
-    // Two components that took the same edge point at each other: the smaller becomes the root of what they join.
+    // Two components that took the same edge point at each other: the smaller one becomes the root of their union.
     let roots = 0;
     for (let c = 0; c < components; c++) {
       const other = load<i32>(joins + <usize>c * WORD);
@@ -90,7 +89,7 @@ export function spanningTree(
       store<i32>(renamed + <usize>c * WORD, roots); // holds for roots
       roots += isRoot;
     }
-    // Everyone looks twice as far in every turn, until all see their root.
+    // Pointer jumping: each iteration doubles the distance, until every component points at its root.
     for (let moved = 1; moved; ) {
       moved = 0;
       for (let c = 0; c < components; c++) {
@@ -124,13 +123,14 @@ function newNumber(joins: usize, renamed: usize, component: i32): i32 {
   return load<i32>(renamed + <usize>load<i32>(joins + <usize>component * WORD) * WORD);
 }
 
-/** Bytes of scratch that randomSpanningTree needs. */
+/** Bytes of scratch memory that randomSpanningTree needs. */
 export function randomSpanningTreeScratch(numVertices: i32, numEdges: i32): usize {
   return <usize>numVertices * (2 * WORD + 1) + <usize>numEdges;
 }
 
 /**
- * Boruvka's algorithm with draws: plugin/cpu/random_spanning_tree.ts says how. The graph is connected, as the op has checked.
+ * Boruvka's algorithm with random draws, as described in plugin/cpu/random_spanning_tree.ts. The graph is connected, as the
+ * op has checked.
  *
  * @param similarity [E] float32
  * @param edges [E, 2] int32
@@ -146,7 +146,7 @@ export function randomSpanningTree(
   edgeIndex: usize,
   scratch: usize,
 ): void {
-  // Per vertex: one of its component nearer to the one that stands for it; the choice of what it stands for; a rank.
+  // Per vertex: a vertex nearer to the representative of its component; if it is one, the component's choice; a rank.
   const leaders = scratch;
   const choices = leaders + <usize>numVertices * WORD;
   const ranks = choices + <usize>numVertices * WORD;
@@ -170,7 +170,7 @@ export function randomSpanningTree(
       if (e < 0) continue;
       const u = leaderOf(leaders, load<i32>(edges + <usize>e * 8));
       const v = leaderOf(leaders, load<i32>(edges + <usize>e * 8, 4));
-      if (u === v) continue; // choices can close a cycle
+      if (u === v) continue; // the choices may form a cycle
       const rankOfU = load<u8>(ranks + <usize>u);
       const rankOfV = load<u8>(ranks + <usize>v);
       if (rankOfU < rankOfV) store<i32>(leaders + <usize>u * WORD, v);
@@ -194,7 +194,7 @@ function choose(choices: usize, similarity: usize, component: i32, e: i32, hash:
   store<i32>(at, e);
 }
 
-/** The vertex that stands for a component. Paths are halved on the way. */
+/** Returns the representative vertex of a component, with path halving. */
 function leaderOf(leaders: usize, vertex: i32): i32 {
   let at = leaders + <usize>vertex * WORD;
   for (let up = load<i32>(at); up !== vertex; up = load<i32>(at)) {
@@ -212,7 +212,7 @@ function mix(bits: u32): u32 {
   return x ^ (x >>> 15);
 }
 
-/** The edges that are chosen, of which there are V-1. */
+/** Writes the V-1 chosen edges in ascending order. */
 function ascending(chosen: usize, numVertices: i32, numEdges: i32, edgeIndex: usize): void {
   let count: usize = 0;
   const last: usize = <usize>numVertices - 1;
@@ -222,13 +222,13 @@ function ascending(chosen: usize, numVertices: i32, numEdges: i32, edgeIndex: us
   }
 }
 
-/** Bytes of scratch that breadthFirstOrder needs. */
+/** Bytes of scratch memory that breadthFirstOrder needs. */
 export function breadthFirstOrderScratch(numVertices: i32): usize {
   return <usize>numVertices * 6 * WORD + 8;
 }
 
 /**
- * Breadth-first order of a tree, the neighbours of a vertex ascending, in linear time.
+ * Computes the breadth-first order of a tree, with the neighbours of a vertex ascending, in linear time.
  *
  * @param edgeIndex [V-1] int32, the tree's edges
  * @param edges [E, 2] int32
@@ -272,7 +272,7 @@ export function breadthFirstOrder(
     push(unsorted, next, u, v);
     push(unsorted, next, v, u);
   }
-  // The same pairs again, now by ascending neighbour: every list comes out ascending.
+  // Inserts the pairs again, ordered by neighbour, so that every list is ascending.
   for (let v = 0; v < numVertices; v++) {
     store<i32>(next + <usize>v * WORD, load<i32>(end + <usize>v * WORD - WORD));
   }
@@ -291,7 +291,7 @@ export function breadthFirstOrder(
     const stop = load<i32>(end + <usize>v * WORD);
     for (let i = load<i32>(end + <usize>v * WORD - WORD); i < stop; i++) {
       const neighbour = load<i32>(sorted + <usize>i * WORD);
-      if (neighbour === above) continue; // in a tree, the only one that has been there
+      if (neighbour === above) continue; // in a tree, the only neighbour already visited
       store<i32>(order + <usize>filled * WORD, neighbour);
       store<i32>(parent + <usize>filled * WORD, position);
       filled++;

@@ -5,7 +5,7 @@ import { ADDRESSABLE_BYTES } from './heap.js';
 import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
 import { itemsOf, type Parts } from './threads.js';
 
-/** Of boruvka.as.ts. */
+/** Exports of boruvka.as.ts. */
 interface Functions {
   spanningTreeScratch(numVertices: number, numEdges: number): number;
   spanningTree(
@@ -65,7 +65,7 @@ registerWasmKernel<typeof RandomSpanningTree, Functions>(RandomSpanningTree, (ca
   );
 });
 
-/** Of the call of an op that chooses trees. */
+/** Arguments of an op that chooses trees. */
 interface TreeCall
   extends Pick<
     WasmKernelArguments<typeof BoruvkaMST, Functions>,
@@ -76,15 +76,15 @@ interface TreeCall
 }
 
 /**
- * The trees of a batch, an item a part: their edges, which `choose` writes, and then their order.
- * @param bytes of scratch that `choose` needs for an item.
+ * Computes the trees of a batch, one item per part: first their edges, written by `choose`, then their order.
+ * @param bytes of scratch memory that `choose` needs for an item.
  */
 function withTrees(
   { inputs: { edges }, outputs, attributes: { numVertices, root }, functions, inParts, scratch }: TreeCall,
   { batch, numEdges, bytes }: { readonly batch: number; readonly numEdges: number; readonly bytes: number },
   choose: (parts: Parts, edgeIndexOf: (item: number) => number, spaceOf: (slot: number) => number) => void,
 ): void {
-  // More than the module asks for: from here on its sums, of 32 bits, would wrap around.
+  // An upper bound of what the module needs: beyond it, its 32-bit sums would overflow.
   const atMost = 32 * (numEdges + numVertices);
   if (atMost >= ADDRESSABLE_BYTES) throw new Error(`tfjs-grootvl/wasm: out of memory (${atMost} bytes)`);
   const parts = itemsOf(batch, 40 * numVertices);

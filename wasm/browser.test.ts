@@ -1,4 +1,7 @@
-/** The kernels in a real Chromium: in a page with a strict policy, and in a cross-origin isolated one, which gets the threaded build. */
+/**
+ * Tests the kernels in a real Chromium: in a page with a strict policy, and in a cross-origin isolated one, which gets the
+ * threaded build.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,7 +15,7 @@ import { sharedChromium } from '../testing/chromium.js';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const TFJS = join(HERE, '..', 'node_modules', '@tensorflow', 'tfjs-backend-wasm', 'dist');
 
-/** What a page does: everything once on wasm and once on cpu. */
+/** The page's script: runs everything once on wasm and once on cpu. */
 const PAGE = `
   import * as tf from '@tensorflow/tfjs-core';
   import '@tensorflow/tfjs-backend-cpu';
@@ -98,7 +101,7 @@ t.test('in Chromium', { skip: chromiumMissing() ?? false }, async (t) => {
     platform: 'browser',
     format: 'esm',
     write: false,
-    // package.json says which files of dist/ have side effects, not which of the sources.
+    // package.json lists the files of dist/ that have side effects, not those of the sources.
     ignoreAnnotations: true,
     logLevel: 'silent',
   });

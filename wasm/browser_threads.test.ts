@@ -1,4 +1,4 @@
-/** Threads in Chromium, in tfjs's own memory: on the main thread of a page and in a worker. */
+/** Tests threads in Chromium, in tfjs's own memory: on the main thread of a page and in a worker. */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,11 +13,11 @@ import { convertedSink } from '../testing/models.js';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const TFJS = join(HERE, '..', 'node_modules', '@tensorflow', 'tfjs-backend-wasm', 'dist');
 const isLong = process.env.GROOTVL_LONG === '1';
-/** After which memory must be as before. */
+/** Number of runs after which memory must be as before. */
 const RUNS = { 'a page': isLong ? 1000 : 50, 'a worker': isLong ? 1000 : 10 };
 const PREDICTIONS = isLong ? 1000 : 20;
 
-/** What a page, or a worker in it, does; sizes are such that much is split. */
+/** The script of a page, or of a worker in it; sizes are such that much of the work is split. */
 const PROGRAM = `
   import * as tf from '@tensorflow/tfjs-core';
   import '@tensorflow/tfjs-backend-cpu';
@@ -125,7 +125,7 @@ const TYPES: Record<string, string> = { wasm: 'application/wasm', js: 'text/java
 
 type Files = Readonly<Record<string, () => string | Uint8Array>>;
 
-/** @param more by the paths that ask for them */
+/** @param more further files by path */
 async function serve(script: string, more: Files = {}): Promise<{ url: string; close(): void }> {
   const server = createServer(({ url = '/' }, response) => {
     const name = url.split('/').at(-1) || 'index.html';
@@ -166,7 +166,7 @@ t.test('threads in Chromium', { skip: chromiumMissing() ?? false }, async (t) =>
   const browser = await sharedChromium(t);
   const open = async (t: Test, more?: Files) => {
     const server = await serve(text, more);
-    t.teardown(server.close); // also where the test fails: a server that listens keeps the process
+    t.teardown(server.close); // even if the test fails: a listening server keeps the process alive
     const page = await browser.newPage();
     t.teardown(() => page.close());
     await page.goto(server.url);

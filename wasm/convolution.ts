@@ -14,7 +14,7 @@ import { ACTIVATIONS, MANY_ROWS, multiply, packedFor, rowNanoseconds, weightsOf 
 import { FEW_TOGETHER, partsOf } from './threads.js';
 import { isForWinograd, winograd } from './winograd.js';
 
-/** About what a value of a patch takes. */
+/** Approximate time per value of a patch. */
 const NANOSECONDS_OF_COPY = 0.2;
 
 registerWasmKernel(Convolution, (args) => {
@@ -36,7 +36,7 @@ registerWasmKernel(Convolution, (args) => {
   }
   const bytesOfPatch = 4 * weights.inputs;
   if (positions < MANY_ROWS || bytesOfPatch === 0) {
-    // All patches at once: what takes time is to read the filter, of which every part has columns of its own.
+    // All patches at once: reading the filter dominates, and each part reads its own columns of it.
     const patches = scratch(bytesOfPatch * positions);
     const copies = partsOf(positions, NANOSECONDS_OF_COPY * weights.inputs);
     inParts('convolution_patches', copies, (first, count) => [
@@ -48,7 +48,7 @@ registerWasmKernel(Convolution, (args) => {
   const packed = packedFor(positions, args, weights);
   const bytes = functions.convolution_scratch(window);
   const nanoseconds = rowNanoseconds(weights.inputs, info.outChannels);
-  // The filter is read once for each part, or for as many positions as have their patches in memory at a time.
+  // The filter is read once per part, or once per as many positions as have their patches in memory at a time.
   const parts = partsOf(positions, nanoseconds, bytes / bytesOfPatch, threads > 1 ? FEW_TOGETHER : 1);
   const patches = scratch(bytes * parts.together);
   inParts('convolution', parts, (first, count, slot) => [

@@ -1,4 +1,4 @@
-/** Gradients of tfjs's convolutions, ours on wasm and tfjs's own on cpu; those of other backends: gpu. */
+/** Tests gradients of tfjs's convolutions: ours on wasm against tfjs's own on cpu. For other backends see gpu. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { BACKENDS, onBackend } from '../testing/backends.js';

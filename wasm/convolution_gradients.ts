@@ -1,4 +1,4 @@
-/** Gradients of tfjs's own convolutions, for which its wasm backend has no kernels. Channels last. */
+/** Gradients of tfjs's own convolutions, for which its wasm backend lacks kernels. Channels last. */
 import {
   backend_util,
   Conv2DBackpropFilter,
@@ -48,14 +48,14 @@ interface Attributes {
   readonly strides: number | [number, number];
   readonly pad: 'same' | 'valid' | number | backend_util.ExplicitPadding;
   readonly dataFormat?: 'NHWC' | 'NCHW';
-  /** Of depthwise convolutions; tfjs refuses gradients of other dilated ones. */
+  /** For depthwise convolutions; tfjs rejects gradients of other dilated ones. */
   readonly dilations?: number | [number, number];
   readonly dimRoundingMode?: 'floor' | 'round' | 'ceil';
 }
 
 /**
- * The address of the sizes of a convolution, as convolution_gradients.cc reads them.
- * @throws {Error} for channels first, and where the gradient of the output has another shape than the output
+ * Returns the address of the sizes of a convolution, in the format of convolution_gradients.cc.
+ * @throws {Error} for channels first, and if the shape of the output's gradient differs from that of the output.
  */
 function windowOf(
   call: Call,

@@ -1,14 +1,14 @@
-/** The sizes of a convolution in the memory of a backend, as window.h reads them. */
+/** Writes the sizes of a convolution to a backend's memory, in the format of window.h. */
 import type { backend_util } from '@tensorflow/tfjs-core';
 import { WINDOW_SIZES } from './constants.js';
 
-/** What it needs of a call of a kernel: see kernels.ts. */
+/** The kernel arguments that it needs: see kernels.ts. */
 interface Memory {
   readonly memory: WebAssembly.Memory;
   readonly scratch: (bytes: number) => number;
 }
 
-/** Whether every pixel of the output is computed from the pixel in its place alone, so that both images are rows. */
+/** Whether every output pixel depends only on the input pixel at the same position, so that both images are rows. */
 export function isOfPixels(info: backend_util.Conv2DInfo): boolean {
   const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = info;
   const { top, bottom, left, right } = padInfo;
@@ -16,7 +16,10 @@ export function isOfPixels(info: backend_util.Conv2DInfo): boolean {
   return isOne && [top, bottom, left, right].every((size) => size === 0);
 }
 
-/** Writes them. @returns their address, for this call */
+/**
+ * Writes the sizes.
+ * @returns their address, valid for this call
+ */
 export function writeWindow({ memory, scratch }: Memory, info: backend_util.Conv2DInfo): number {
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
   const { filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padInfo } =

@@ -8,7 +8,7 @@ import { partsOf } from './threads.js';
 
 type Shape4D = [number, number, number, number];
 
-/** About what a value takes: for each tap, and for the activation. */
+/** Approximate time per value: for each tap, and for the activation. */
 const NANOSECONDS = { tap: 0.05, activation: 1 };
 
 registerWasmKernel(DepthwiseConvolution, (args) => {

@@ -1,4 +1,6 @@
-/** Non-maximum suppression, proposals and detections: what compares boxes in pairs is WebAssembly, the rest runs on the host. */
+/**
+ * Non-maximum suppression, proposals and detections: pairs of boxes are compared in WebAssembly, the rest runs on the host.
+ */
 import type { KernelBackend } from '@tensorflow/tfjs-core';
 import { classDetections, nonMaxSuppression, regionProposals } from '../plugin/kernels/detections.js';
 import { apartByLabel, type Suppress } from '../plugin/kernels/suppression.js';

@@ -9,7 +9,7 @@ import { Metric as Code } from './constants.js';
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** The numbers of metrics in constants.h. */
+/** The codes of metrics in constants.h. */
 export const METRICS: Readonly<Record<Metric, number>> = {
   cosine: Code.COSINE,
   euclidean: Code.EUCLIDEAN,

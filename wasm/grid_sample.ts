@@ -2,7 +2,7 @@
 import { GridSample, GridSampleGradient } from '../plugin/ops/grid_sample.js';
 import { registerWasmKernel } from './kernels.js';
 
-/** Images, height, width, channels; positions of an image; whether padding is that of borders; whether corners are aligned. */
+/** Images, height, width, channels; positions per image; whether the padding is `border`; whether corners are aligned. */
 type Sizes = readonly [number, number, number, number, number, boolean, boolean];
 
 interface Call {

@@ -1,64 +1,64 @@
 /**
- * Memory that kernels work on: tfjs's own, where tensors already are, or a memory of ours to which they are copied.
- * Addresses are unsigned (memory may exceed 2 GB). No view of a memory is ever kept: growth detaches it.
+ * Memory that kernels work on: tfjs's own, which already holds the tensors, or our own, to which they are copied. Addresses
+ * are unsigned (memory may exceed 2 GB). Views of a memory are never kept, because growth detaches them.
  */
 import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
 import { sizeOf } from '../plugin/kernels/sizes.js';
 import type { OutputSpec } from '../plugin/ops/declaration.js';
 import type { HostArray } from '../plugin/ops/kernels.js';
 
-/** malloc of dlmalloc aligns to 8 bytes; SIMD loads do not need more. */
+/** dlmalloc's malloc aligns to 8 bytes; SIMD loads do not need more. */
 const ALIGNMENT = 16;
 const PAGE = 65536;
-/** Of a WebAssembly memory. Sizes from here on would wrap around when they become integers of 32 bits. */
+/** Limit of a WebAssembly memory. Larger sizes would overflow 32-bit integers. */
 export const ADDRESSABLE_BYTES = 2 ** 32;
 
-/** Where kernels find tensors and scratch. */
+/** The memory of tensors and scratch blocks. */
 export interface Heap {
   readonly memory: WebAssembly.Memory;
-  /** Whether tensors are used where they are, so that a block may be kept from call to call. */
+  /** Whether tensors are used in place, so that a block may be kept from call to call. */
   readonly inPlace: boolean;
-  /** @throws {Error} when memory is used up */
+  /** @throws {Error} if memory is exhausted. */
   allocate(bytes: number): number;
   free(address: number): void;
-  /** The address of a tensor's values, for the current call. */
+  /** Returns the address of a tensor's values, for the current call. */
   input(info: TensorInfo): number;
   output(spec: OutputSpec): NewTensor;
-  /** Ends a call: takes back what was copied in for it. */
+  /** Ends a call: frees what was copied for it. */
   endCall(): void;
 }
 
 /** An output of a kernel. */
 export interface NewTensor {
   readonly address: number;
-  /** Once the kernel has written it: what tfjs knows it by. */
+  /** Called after the kernel has written it; returns the tensor for tfjs. */
   finish(): TensorInfo;
-  /** When the kernel has failed. */
+  /** Called if the kernel has failed. */
   discard(): void;
 }
 
-/** What is used of tfjs's `BackendWasm`, and what of it is not public API and therefore looked for. */
+/** The parts of tfjs's `BackendWasm` that are used; those that are not public API are optional and checked for. */
 interface WasmBackend extends KernelBackend {
   readonly wasm?: Partial<EmscriptenModule>;
   readonly dataIdMap?: { get(dataId: object): { readonly memoryOffset: number } };
 }
 
 interface EmscriptenModule {
-  /** Of the threaded build. */
+  /** In the threaded build. */
   readonly wasmMemory: unknown;
-  /** Of the single-threaded builds. */
+  /** In the single-threaded builds. */
   readonly asm: { readonly memory?: unknown };
   _malloc(bytes: number): number;
   _free(address: number): void;
 }
 
-/** The heap of a tfjs backend, or undefined when it cannot be found (it is not public API). */
+/** Returns the heap of a tfjs backend, or undefined if it cannot be found (it is not public API). */
 export function heapOfBackend(backend: KernelBackend): Heap | undefined {
   const { wasm, dataIdMap } = backend as WasmBackend;
   const memory = wasm?.wasmMemory ?? wasm?.asm?.memory;
   const canAllocate = wasm?._malloc !== undefined && wasm._free !== undefined;
   if (!(memory instanceof WebAssembly.Memory) || !canAllocate || !dataIdMap) return undefined;
-  const module = wasm as EmscriptenModule; // its functions replace themselves when they are first called: keep none
+  const module = wasm as EmscriptenModule; // its functions replace themselves on their first call, so none is kept
   const addressOf = (dataId: object) => dataIdMap.get(dataId).memoryOffset >>> 0;
   return {
     memory,
@@ -67,7 +67,7 @@ export function heapOfBackend(backend: KernelBackend): Heap | undefined {
     free: (address) => module._free(address),
     input: ({ dataId }) => addressOf(dataId),
     output: ({ shape, dtype }) => {
-      const dataId = backend.write(null as unknown as HostArray, shape, dtype); // null: left as it is
+      const dataId = backend.write(null as unknown as HostArray, shape, dtype); // null: the memory is not initialised
       const address = addressOf(dataId);
       const discard = () => void backend.disposeData(dataId, true);
       return { address, finish: () => ({ dataId, shape, dtype }), discard };
@@ -77,12 +77,12 @@ export function heapOfBackend(backend: KernelBackend): Heap | undefined {
 }
 
 /**
- * tfjs writes a tensor that memory has no room for to address 0, over the state of its allocator, which then hangs or
- * traps. Here that is an error, and the heap stays as it was.
+ * If memory has no room for a tensor, tfjs writes it to address 0, over the state of its allocator, which then hangs or
+ * traps. Here that becomes an error, and the heap is left as it was.
  */
 export function refuseWithoutMemory(backend: KernelBackend): void {
   const module = (backend as WasmBackend).wasm as EmscriptenModule;
-  module._free(module._malloc(1)); // what Emscripten puts there is replaced by the function when it is first called
+  module._free(module._malloc(1)); // Emscripten's placeholders are replaced by the functions on their first call
   const malloc = module._malloc;
   module._malloc = (bytes) => {
     const address = bytes < ADDRESSABLE_BYTES ? malloc(bytes) : 0;
@@ -91,7 +91,7 @@ export function refuseWithoutMemory(backend: KernelBackend): void {
   };
 }
 
-/** Calls back before a backend goes, while its memory is there. */
+/** Calls back before a backend is disposed, while its memory still exists. */
 export function beforeDisposal(backend: KernelBackend, callback: () => void): void {
   const dispose = backend.dispose?.bind(backend);
   backend.dispose = () => {
@@ -100,7 +100,7 @@ export function beforeDisposal(backend: KernelBackend, callback: () => void): vo
   };
 }
 
-/** A memory of our own, from and to which tensors are copied in every call. */
+/** A memory of our own; tensors are copied in and out in every call. */
 export function copyingHeap(backend: KernelBackend): Heap {
   const memory = new WebAssembly.Memory({ initial: 1 });
   let top = ALIGNMENT;
@@ -110,7 +110,7 @@ export function copyingHeap(backend: KernelBackend): Heap {
     const address = top;
     top = Math.ceil((top + bytes) / ALIGNMENT) * ALIGNMENT;
     const missing = top - memory.buffer.byteLength;
-    if (missing > 0) memory.grow(Math.ceil(missing / PAGE)); // throws a RangeError when memory is used up
+    if (missing > 0) memory.grow(Math.ceil(missing / PAGE)); // throws a RangeError if memory is exhausted
     if (!inCall) permanent = top;
     return address;
   };
@@ -118,7 +118,7 @@ export function copyingHeap(backend: KernelBackend): Heap {
     memory,
     inPlace: false,
     allocate,
-    free: () => {}, // endCall frees all
+    free: () => {}, // endCall frees everything
     input: ({ dataId }) => {
       inCall = true;
       const values = backend.readSync(dataId) as HostArray;

@@ -1,4 +1,4 @@
-/** Our modules in tfjs's memory: nothing of tfjs's is overwritten, nothing is copied, nothing is left behind. */
+/** Tests our modules in tfjs's memory: they overwrite nothing of tfjs's, copy nothing, and leak nothing. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { boruvkaMST, edgeDissimilarity, gelu, gridGraph, linear, treeScan } from '../plugin/index.js';
@@ -14,7 +14,7 @@ import {
 import { hostOf } from './host.js';
 import { ready } from './index.js';
 
-/** Every kind of kernel once, on a small problem with odd sizes. */
+/** Runs every kind of kernel once, on a small problem with odd sizes. */
 function runAll(): Float32Array {
   return tf.tidy(() => {
     const [height, width, channels] = [5, 7, 11];
@@ -50,7 +50,7 @@ t.test('while a kernel runs, memory changes only in its outputs and in our own b
   const blocks = watchAllocations();
   const module = tfjsModule();
   const { exports } = hostOf(tf.backend());
-  const ours = new Map(blocks); // the side module's data and stack: all that we have allocated so far
+  const ours = new Map(blocks); // the side module's data and stack: everything that we have allocated so far
   const heapStart = module._malloc(8);
   module._free(heapStart);
   const memory = () => Buffer.from(module.HEAPU8.buffer);
@@ -64,7 +64,7 @@ t.test('while a kernel runs, memory changes only in its outputs and in our own b
       const result = (native as (...args: number[]) => unknown)(...args);
       const after = memory();
       calls++;
-      // Static data and the stack of tfjs lie below everything that malloc gives.
+      // tfjs's static data and stack lie below everything that malloc returns.
       const staticEnd = Math.min(...ours.keys(), ...blocks.keys());
       if (before.compare(after, 0, staticEnd, 0, staticEnd) !== 0) staticChanges++;
       for (const at of changedBytes(before, after)) {
@@ -93,7 +93,7 @@ function within(argument: number, address: number, bytes: number): boolean {
   return argument >>> 0 >= address && argument >>> 0 < address + bytes;
 }
 
-/** Addresses of all bytes that differ. Pages that are the same are passed over at once. */
+/** Yields the addresses of all bytes that differ. Equal pages are skipped as a whole. */
 function* changedBytes(before: Buffer, after: Buffer): Generator<number> {
   const PAGE = 1024;
   for (let page = 0; page < before.length; page += PAGE) {
@@ -136,7 +136,7 @@ t.test('above 2 GB', async (t) => {
   await newWasmBackend();
   const expected = await onCpu(runAll);
   const module = tfjsModule();
-  const blocks = [1, 1, 1].map(() => module._malloc(2 ** 30) >>> 0); // never touched, so they cost nothing
+  const blocks = [1, 1, 1].map(() => module._malloc(2 ** 30) >>> 0); // never touched, so they cost no physical memory
   if (blocks.includes(0)) {
     t.comment('skipped: this engine gives no 3 GB of address space');
   } else {
@@ -152,7 +152,7 @@ t.test('above 2 GB', async (t) => {
   for (const block of blocks) if (block) module._free(block);
 });
 
-/** Checks that small blocks, too, come from above 2 GB: what lies below is filled first. */
+/** Ensures that small blocks, too, lie above 2 GB, by filling the memory below first. */
 async function newHostAbove(t: Tap, module: TfjsModule, blocks: number[]): Promise<void> {
   for (let size = 2 ** 24; size >= 64; size /= 2) {
     for (;;) {

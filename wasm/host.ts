@@ -1,4 +1,4 @@
-/** Our modules inside a tfjs backend: made when the first kernel runs, one host for each backend that there is. */
+/** Our modules inside a tfjs backend: one host per backend, created when the first kernel runs. */
 import type { KernelBackend } from '@tensorflow/tfjs-core';
 import { PerTensorCache } from '../plugin/kernels/per_tensor_cache.js';
 import type { WasmFunctions } from './functions.js';
@@ -16,17 +16,18 @@ export interface Host {
   readonly heap: Heap;
   readonly exports: Exports;
   readonly threads: Threads;
-  /** Whether products of float32 run by relaxed SIMD. */
+  /** Whether float32 products use relaxed SIMD. */
   readonly isRelaxed: boolean;
-  /** Addresses of blocks that belong to tensors. Missing where tensors are copied. */
+  /** Addresses of blocks that belong to tensors. Missing if tensors are copied. */
   readonly cache?: PerTensorCache<number>;
 }
 
 const hosts = new WeakMap<KernelBackend, Host>();
 
 /**
- * The host of a backend. Synchronous: modules are compiled before (`ready()`), or at once where that is possible.
- * @throws {Error} that says to await `ready()`, where it is not.
+ * Returns the host of a backend. Synchronous: modules are compiled in advance (`ready()`), or immediately where that is
+ * possible.
+ * @throws {Error} that says to await `ready()` where it is not.
  */
 export function hostOf(backend: KernelBackend): Host {
   const known = hosts.get(backend);
@@ -39,8 +40,8 @@ export function hostOf(backend: KernelBackend): Host {
 /**
  * Resolves when the kernels of this entry point can run, and their threads have started. It may be called before or after
  * `tf.setBackend('wasm')`, and does not choose or start the backend itself.
- * @throws {Error} when the backend `wasm` is not registered, when it did not start after `tf.setBackend('wasm')`, and
- *   when the kernels cannot be loaded or compiled; each says what to do
+ * @throws {Error} if the backend `wasm` is not registered, if it did not start after `tf.setBackend('wasm')`, and if the
+ *   kernels cannot be loaded or compiled; each message says what to do.
  */
 export async function ready(): Promise<void> {
   const backend = await startedBackend();
@@ -53,8 +54,8 @@ export async function ready(): Promise<void> {
 }
 
 /**
- * Whether products and convolutions run by relaxed SIMD on a backend, in float32, where results differ in their last bits, and over
- * weights of 8 bits, where they do not.
+ * Whether products and convolutions use relaxed SIMD on a backend: in float32, where results differ in their last bits, and
+ * with 8-bit weights, where they do not.
  */
 export function usesRelaxedSimd(backend: KernelBackend): Readonly<Record<'float32' | 'int8', boolean>> {
   const { exports, isRelaxed } = hostOf(backend);
@@ -75,7 +76,7 @@ function hostInPlace(backend: KernelBackend): Host | undefined {
     beforeDisposal(backend, () => host.threads.end());
     return { ...host, cache: new PerTensorCache(backend, heap.free) };
   } catch (error) {
-    if (error instanceof WebAssembly.LinkError) return undefined; // a memory of some other kind
+    if (error instanceof WebAssembly.LinkError) return undefined; // another kind of memory
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Kernels for tfjs's `wasm` backend. Importing this module registers them, whether the backend is ready or not, in
- * any order with other packages, as often as one likes.
+ * Kernels for tfjs's `wasm` backend. Importing this module registers them, whether or not the backend is ready, in any order
+ * with other packages, any number of times.
  */
 import './activations.js';
 import './batch_normalization.js';

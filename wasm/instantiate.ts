@@ -1,29 +1,29 @@
-/** Places our WebAssembly modules in the memory of another: here, in that of tfjs. */
+/** Instantiates our WebAssembly modules in the memory of another module: here, tfjs's. */
 import { Cursor } from './binary_format.js';
 
 /** Kernels keep no large arrays on their stack. */
 const STACK_BYTES = 65536;
 
-/** Exported functions; which there are and what they take, each kernel's .ts file says. */
+/** Exported functions; each kernel's .ts file declares those that it uses and their parameters. */
 export type Exports = WebAssembly.Exports;
 
 /** Our modules, compiled. */
 export interface KernelModules {
   /** The kernels in C++: an Emscripten side module. */
   readonly kernels: WebAssembly.Module;
-  /** Functions that take the place of some of these, where relaxed SIMD is used. They need neither data nor a stack of their own. */
+  /** Functions that replace some of these if relaxed SIMD is used. They need neither data nor a stack of their own. */
   readonly relaxed?: { readonly module: WebAssembly.Module; readonly hasTallTiles: boolean };
-  /** The graph work: it imports nothing but its memory, such as AssemblyScript makes of code without static data. */
+  /** The graph algorithms, in AssemblyScript without static data: it imports only its memory. */
   readonly graph: WebAssembly.Module;
-  /** Products of whole numbers: likewise. */
+  /** Integer products: likewise. */
   readonly products: WebAssembly.Module;
 }
 
 /**
- * Instantiates all. `block` is an address of {@link instanceBytes} bytes that this instance alone uses.
+ * Instantiates all modules. `block` is the address of {@link instanceBytes} bytes that only this instance uses.
  *
- * The static data and the stack of the side module live there, at an address that it is given (a module linked to fixed
- * addresses would overwrite tfjs's own data); indirect calls go through a table of its own. The convention:
+ * The static data and the stack of the side module are placed there, at an address passed to it (a module linked to fixed
+ * addresses would overwrite tfjs's own data); indirect calls use a separate table. The convention:
  * https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md
  */
 export function instantiateKernels(
@@ -52,7 +52,7 @@ export function instantiateKernels(
   return { ...exportsOf(graph), ...exportsOf(products), ...exports, ...replaced };
 }
 
-/** Bytes of memory that an instance needs for itself. */
+/** Returns the bytes of memory that an instance needs for itself. */
 export function instanceBytes({ kernels }: KernelModules): number {
   const { memorySize, memoryAlignment } = readDylink(kernels);
   return STACK_BYTES + memorySize + memoryAlignment;
@@ -64,7 +64,7 @@ interface Dylink {
   readonly tableSize: number;
 }
 
-/** Reads the `WASM_DYLINK_MEM_INFO` entry of the `dylink.0` section: what a side module needs of its host. */
+/** Reads the `WASM_DYLINK_MEM_INFO` entry of the `dylink.0` section: what a side module requires of its host. */
 function readDylink(module: WebAssembly.Module): Dylink {
   const MEM_INFO = 1;
   const [section] = WebAssembly.Module.customSections(module, 'dylink.0');

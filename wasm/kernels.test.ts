@@ -1,4 +1,7 @@
-/** What only these kernels can get wrong: paths of matrix products, threads of tfjs, odd addresses. Values: see the specs. */
+/**
+ * Tests what is specific to these kernels: paths of matrix products, tfjs's threads, odd addresses. For values see the
+ * specs.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { gelu, linear } from '../plugin/index.js';
@@ -24,7 +27,7 @@ import { onCpu, tfjsModule } from '../testing/wasm_backend.js';
 import { PART_FLAG } from './threads.js';
 
 t.before(async () => {
-  tf.env().set(PART_FLAG, 1); // little work is split as well
+  tf.env().set(PART_FLAG, 1); // small work is split as well
   await tf.setBackend('wasm');
   await tf.ready();
 });
@@ -33,13 +36,13 @@ function random<R extends tf.Rank>(shape: tf.ShapeMap[R], seed: number): tf.Tens
   return tf.randomNormal<R>(shape, 0, 1, 'float32', seed);
 }
 
-/** The values of tensors that `compute` makes, on cpu and on wasm. */
+/** Returns the values of the tensors that `compute` creates, on cpu and on wasm. */
 async function onBoth(
   compute: () => tf.Tensor[],
 ): Promise<{ expected: Float32Array[]; given: Float32Array[] }> {
   const run = () => {
     let values: Float32Array[] = [];
-    // tidy looks through all that it returns for tensors, number by number.
+    // tidy searches everything that it returns for tensors, number by number.
     tf.tidy(() => {
       values = compute().map((tensor) => tensor.dataSync() as Float32Array);
     });
@@ -49,7 +52,7 @@ async function onBoth(
 }
 
 t.test('gelu: within two units of float32 everywhere', async (t) => {
-  // Its errors pile up along a network: 1.3e-6 moved the scores of a detector twice as far as all other rounding.
+  // Its errors accumulate along a network: 1.3e-6 changed the scores of a detector twice as much as all other rounding.
   const x = Float32Array.from({ length: 20_001 }, (_, i) => (i - 10_000) / 1000);
   const y = tf.tidy(() => gelu(tf.tensor1d(x)).dataSync());
   for (const [i, value] of x.entries()) {
@@ -89,13 +92,13 @@ t.test('linear: few, some and many rows give the same bits', async (t) => {
         const many = linear(x, weights, bias, options); // packed for this call
         for (const [first, rows] of [
           [0, 1],
-          [3, 3], // read where they are
+          [3, 3], // read in place
           [6, 4],
           [10, 251], // packed once
         ]) {
           const part = linear(tf.slice(x, [first, 0], [rows, -1]), weights, bias, options);
           const expected = tf.slice(many, [first, 0], [rows, -1]);
-          // A million values: element by element, tap takes longer than all of this file.
+          // A million values: comparing them one by one in tap takes longer than this whole file.
           const [found, same] = [part, expected].map((each) => {
             const { buffer, byteOffset, byteLength } = each.dataSync();
             return Buffer.from(buffer, byteOffset, byteLength);
@@ -113,9 +116,9 @@ t.test('convolution: the same bits in parts and in one, of few positions and of 
   const part = tf.env().getNumber(PART_FLAG);
   for (const [channels, outputs, strides, size = [11, 13]] of [
     [3, 11, [2, 2]],
-    [150, 70, [1, 1]], // a block of panels is not all of them
-    [500, 9, [2, 1]], // fewer patches than usual fit the second cache
-    // By Winograd's method: a tile is not a block, outputs are done in two groups or in one.
+    [150, 70, [1, 1]], // a block of panels does not hold all of them
+    [500, 9, [2, 1]], // fewer patches than usual fit the second-level cache
+    // Winograd's method: a tile is not a whole block, outputs are computed in two groups or in one.
     [16, 140, [1, 1]],
     [20, 260, [1, 1]],
     [24, 20, [2, 2], [45, 47]],
@@ -310,7 +313,7 @@ function boxAt(x: number, y: number, size: number): number[] {
   return [x, y, x + size, y + 0.8 * size];
 }
 
-/** The numbers of one list after the other. */
+/** The numbers of one list after another. */
 function numbersOf(draw: () => number[]): () => number {
   let left: number[] = [];
   return () => {

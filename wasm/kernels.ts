@@ -1,4 +1,4 @@
-/** Registers kernels that run in WebAssembly: addresses instead of tensors. */
+/** Registers kernels that run in WebAssembly, which take addresses instead of tensors. */
 import {
   getKernel,
   type KernelBackend,
@@ -17,7 +17,7 @@ import { BACKEND } from './tfjs_start.js';
 import { ThreadLost } from './thread_pool.js';
 import type { Parts } from './threads.js';
 
-/** What a kernel is called with. Inputs and outputs are addresses, 0 for an optional input that was left out. */
+/** Arguments of a kernel. Inputs and outputs are addresses, 0 for an omitted optional input. */
 export interface WasmKernelArguments<D extends OpDeclaration, Functions> extends KernelArguments<D, number> {
   /** The exported functions that it uses. */
   readonly functions: Functions;
@@ -25,18 +25,18 @@ export interface WasmKernelArguments<D extends OpDeclaration, Functions> extends
   /** Allocates memory for this call. */
   readonly scratch: (bytes: number) => number;
   readonly inParts: InParts<Functions>;
-  /** How many threads take parts. Results must have the same bits for every number. */
+  /** Number of threads that share the work. Results must be the same, bit for bit, for every number. */
   readonly threads: number;
-  /** The input tensors themselves, for what is remembered about them from call to call. */
+  /** The input tensors themselves, for values that are cached per tensor. */
   readonly tensors: Readonly<Record<keyof D['inputs'], TensorInfo>>;
   readonly cached: Cached;
 }
 
 /**
- * Calls a function for parts of its work, on all threads there are, and returns when all are done. `argumentsOf` gives the
- * arguments for `count` items from `first` on, which must not depend on what other parts write. This is where a kernel
- * says how its work splits; on one thread the same parts run one after another. Those that run at the same time have different
- * numbers `slot`, below `parts.together`, to choose scratch memory by.
+ * Calls a function for parts of its work, on all available threads, and returns when all are done. `argumentsOf` returns the
+ * arguments for `count` items from `first` on, which must not depend on what other parts write. A kernel thereby defines how
+ * its work is split; on one thread the same parts run one after another. Parts that run concurrently have different values
+ * of `slot`, below `parts.together`, which select their scratch memory.
  */
 export type InParts<Functions> = <Name extends keyof Functions & string>(
   name: Name,
@@ -50,7 +50,7 @@ type NumbersOf<Function> = Function extends (...args: infer Arguments) => unknow
     : never
   : never;
 
-/** A block called `name` that `fill` writes from input tensors once, kept as long as they all are. */
+/** Returns a block called `name` that `fill` computes from input tensors once, cached as long as all of them exist. */
 export type Cached = (
   tensors: readonly TensorInfo[],
   name: string,
@@ -63,8 +63,8 @@ export type WasmKernel<D extends OpDeclaration, Functions> = (
 ) => void;
 
 /**
- * Registers the kernel of an op for tfjs's `wasm` backend, before or after that is ready. The exports that it uses are those of
- * the module of C++, unless it says so.
+ * Registers the kernel of an op for tfjs's `wasm` backend, before or after the backend is ready. By default it uses the
+ * exports of the C++ module.
  */
 export function registerWasmKernel<D extends OpDeclaration, Functions = WasmFunctions>(
   op: D,
@@ -73,7 +73,7 @@ export function registerWasmKernel<D extends OpDeclaration, Functions = WasmFunc
   registerBackendKernel(op, BACKEND, backendKernel(op, kernel));
 }
 
-/** A kernel over tensors made from one over addresses. */
+/** Adapts a kernel over addresses to tensors. */
 export function backendKernel<D extends OpDeclaration, Functions>(
   op: D,
   kernel: WasmKernel<D, Functions>,
@@ -83,7 +83,7 @@ export function backendKernel<D extends OpDeclaration, Functions>(
       const { inputs, outputs, shapes, attributes } = kernelArguments(op, call, space, 0);
       const { functions, memory, scratch, inParts, threads, cached } = space;
       const tensors = call.inputs as Record<keyof D['inputs'], TensorInfo>;
-      // Not spread: this is done for every op, and a spread costs more than many a kernel.
+      // Not spread: this runs for every op, and a spread costs more than many kernels.
       kernel({
         inputs,
         outputs,
@@ -100,19 +100,19 @@ export function backendKernel<D extends OpDeclaration, Functions>(
     });
 }
 
-/** What a call of a kernel may use of the memory of a backend. */
+/** The memory functions of a backend that a kernel call may use. */
 interface CallMemory<Functions>
   extends Pick<
     WasmKernelArguments<OpDeclaration, Functions>,
     'functions' | 'memory' | 'scratch' | 'inParts' | 'threads' | 'cached'
   > {
-  /** The address of a tensor. */
+  /** Returns the address of a tensor. */
   readonly input: (tensor: TensorInfo) => number;
-  /** The address of a new tensor, which the call gives. */
+  /** Returns the address of a new tensor, which the call returns. */
   readonly output: (spec: OutputSpec) => number;
 }
 
-/** Runs one call of a kernel. Memory of the call is freed, and its outputs are given, or disposed of when it throws. */
+/** Runs one kernel call. Its memory is freed; its outputs are returned, or disposed if it throws. */
 function inMemoryOf<Functions>(
   backend: KernelBackend,
   run: (memory: CallMemory<Functions>) => void,
@@ -144,7 +144,7 @@ function inMemoryOf<Functions>(
     return made.map((tensor) => tensor.finish());
   } catch (error) {
     if (error instanceof ThreadLost) {
-      blocks.length = 0; // still in use, perhaps
+      blocks.length = 0; // possibly still in use
     } else {
       for (const tensor of made) tensor.discard();
     }
@@ -155,13 +155,13 @@ function inMemoryOf<Functions>(
   }
 }
 
-/** One of tfjs's own kernels: what it is called with. */
+/** Arguments of one of tfjs's own kernels. */
 export interface BuiltInCall<Functions> extends CallMemory<Functions> {
   readonly inputs: NamedTensorInfoMap;
   readonly attrs: NamedAttrMap;
 }
 
-/** Registers a kernel with one output under a name of tfjs, unless tfjs's backend has one: those of gradients that it lacks. */
+/** Registers a kernel with one output under a tfjs name, unless tfjs's backend has one: for gradients that it lacks. */
 export function registerBuiltInKernel<Functions>(
   kernelName: string,
   kernel: (call: BuiltInCall<Functions>) => void,

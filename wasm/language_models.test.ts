@@ -1,4 +1,6 @@
-/** The kernels of language models against those of the backend `cpu`, at every size of tail, and whole models. */
+/**
+ * Tests the kernels of language models against those of the backend `cpu`, with every size of remainder, and whole models.
+ */
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
@@ -35,7 +37,7 @@ const sizes = {
 
 const random = (shape: number[], seed: number) => tf.randomNormal(shape, 0, 1, 'float32', seed);
 
-/** Runs `compute` on both backends; every result may differ by `bound` of its largest value. */
+/** Runs `compute` on both backends; every result may differ by `bound` times its largest value. */
 async function compare(compute: () => tf.Tensor[], bound: number): Promise<void> {
   const run = () => tf.tidy(() => compute().map((tensor) => tensor.dataSync() as Float32Array));
   const wanted = await onCpu(run);

@@ -1,4 +1,4 @@
-/** How a matrix product is done on WebAssembly: by the number of its rows. */
+/** Matrix products on WebAssembly; the method depends on the number of rows. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { ConvolutionActivation } from '../plugin/ops/activations.js';
 import { Activation as Code, LANES, PANEL, TILE } from './constants.js';
@@ -6,24 +6,24 @@ import type { WasmFunctions } from './functions.js';
 import type { Cached, InParts } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** What it needs of a kernel's arguments: see kernels.ts. */
+/** The kernel arguments that it needs: see kernels.ts. */
 interface Memory<Functions = Pick<WasmFunctions, 'linear_pack' | 'linear' | 'linear_streaming'>> {
   readonly inParts: InParts<Functions>;
   readonly scratch: (bytes: number) => number;
   readonly cached: Cached;
 }
 
-/** A matrix [inputs, columns], of which some columns are used, all by default. */
+/** A matrix [inputs, columns] and the range of columns to use, all by default. */
 export interface Weights {
   readonly address: number;
-  /** The tensor whose values they are. */
+  /** The tensor that holds the values. */
   readonly tensor: TensorInfo;
   readonly inputs: number;
   readonly columns: number;
   readonly used?: readonly [first: number, end: number];
 }
 
-/** The weights of a tensor whose last axis is that of the columns. */
+/** Returns the weights in a tensor whose last axis is the columns. */
 export function weightsOf(address: number, tensor: TensorInfo): Weights {
   const columns = tensor.shape[tensor.shape.length - 1];
   const inputs = tensor.shape.slice(0, -1).reduce((product, size) => product * size, 1);
@@ -43,7 +43,7 @@ export interface Product {
   readonly activation?: ConvolutionActivation;
 }
 
-/** As kernels in C++ are told of them. */
+/** Their codes in C++ kernels. */
 export const ACTIVATIONS: Readonly<Record<ConvolutionActivation, number>> = {
   none: Code.NONE,
   gelu: Code.GELU,
@@ -51,16 +51,18 @@ export const ACTIVATIONS: Readonly<Record<ConvolutionActivation, number>> = {
   relu: Code.RELU,
 };
 
-/** From so many rows on packing costs a few hundredths of the product: it is done every time, and nothing is kept. */
+/**
+ * From this number of rows on, packing costs a few hundredths of the product, so it is repeated each time and not cached.
+ */
 export const MANY_ROWS = 256;
 
-/** Of a product and of packing, for a number of the weights; of reading weights where they are. */
+/** Time of a product and of packing per weight, and of reading weights in place. */
 const NANOSECONDS = { product: 0.035, packing: 0.3, streaming: 0.3 };
 
-/** About what a product takes for a row. */
+/** Approximate time of a product per row. */
 export const rowNanoseconds = (inputs: number, outputs: number) => NANOSECONDS.product * inputs * outputs;
 
-/** The address of weights in panels: packed for this call, or, for fewer rows, once for their tensor. */
+/** Returns the address of weights in panels: packed for this call or, for fewer rows, cached with their tensor. */
 export function packedFor(
   rows: number,
   { inParts, scratch, cached }: Memory<Pick<WasmFunctions, 'linear_pack'>>,
@@ -88,7 +90,7 @@ export function multiply(memory: Memory, product: Product): void {
   const biasUsed = bias === 0 ? 0 : bias + 4 * first;
   const applied = ACTIVATIONS[activation];
   if (rows < TILE) {
-    // The weights are read where they are: packing would cost more than the product. Rows of several are not split.
+    // The weights are read in place: packing would cost more than the product. Products of several rows are not split.
     const parts = partsOf(outputs, rows === 1 ? NANOSECONDS.streaming * inputs : 0, 4 * LANES);
     inParts('linear_streaming', parts, (column, count) => [
       ...([x, weights.address, biasUsed && biasUsed + 4 * column, y + 4 * column] as const),

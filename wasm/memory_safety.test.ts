@@ -1,6 +1,6 @@
 /**
- * Every op on shapes and indices that do not fit, in tfjs's own heap with guard words around each allocation: it gives
- * a result or throws a typed error, and nothing but its own memory is written.
+ * Tests every op with mismatched shapes and indices, in tfjs's own heap with guard words around each allocation: it either
+ * returns a result or throws a typed error, and writes only to its own memory.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
@@ -26,17 +26,20 @@ import './index.js';
 import { PART_FLAG } from './threads.js';
 
 tf.enableProdMode();
-tf.env().set(PART_FLAG, 1); // little work is split as well
+tf.env().set(PART_FLAG, 1); // small work is split as well
 await tf.setBackend('wasm');
 await tf.ready();
 
 const GUARD = 64;
 const PATTERN = 0xa5;
 
-/** Puts guards around what is allocated from now on. @returns how many of them were written since the last call */
+/**
+ * Puts guards around all further allocations.
+ * @returns a function that returns how many of them were overwritten since its last call
+ */
 function guardAllocations(): () => number {
   const module = tfjsModule();
-  module._free(module._malloc(8)); // Emscripten puts the functions themselves there when they are first called
+  module._free(module._malloc(8)); // Emscripten installs the actual functions on their first call
   const { _malloc: malloc, _free: free } = module;
   const sizes = new Map<number, number>();
   const damaged = (address: number, bytes: number) =>
@@ -67,7 +70,7 @@ function guardAllocations(): () => number {
 
 const damages = guardAllocations();
 
-/** Extents that fit together, by the letters of declarations; V is that of a grid of 2 x 3 pixels, E of its edges. */
+/** Consistent extents, by the letters of declarations; V is that of a grid of 2 x 3 pixels, E the number of its edges. */
 const LETTERS = {
   A: 4,
   B: 2,
@@ -92,9 +95,11 @@ const LETTERS = {
   X: 2,
   Y: 1,
 };
-/** Numbers of an input: a tensor of a gigabyte shows no more than one of 16 MB, and takes seconds to fill. */
+/**
+ * Maximum number of elements of an input: a tensor of a gigabyte shows no more than one of 16 MB, and takes seconds to fill.
+ */
 const LARGEST = 2 ** 22;
-/** Attributes that have no default and are no extent. */
+/** Attributes that have no default and are not extents. */
 const REQUIRED: Readonly<Record<string, number>> = {
   numVertices: LETTERS.V,
   beta1: 0.9,
@@ -108,7 +113,7 @@ const REQUIRED: Readonly<Record<string, number>> = {
   zeta: 1,
 };
 
-/** Attributes of an op that fit the shapes. */
+/** Returns attributes of an op that match the shapes. */
 function attributesOf(op: OpDeclaration): Record<string, number> {
   const values = Object.entries(op.attributes).map(([name, attribute]) => {
     const letter = 'letter' in attribute ? attribute.letter : undefined;
@@ -117,7 +122,7 @@ function attributesOf(op: OpDeclaration): Record<string, number> {
   return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
 
-/** Shapes of an op's inputs that are right, those of optional ones included. */
+/** Returns valid shapes of an op's inputs, including optional ones. */
 function shapesOf(op: OpDeclaration): Record<string, number[]> {
   const letters: Record<string, number> = { ...LETTERS };
   const attributes = completeAttributes(op, attributesOf(op));
@@ -131,8 +136,8 @@ function shapesOf(op: OpDeclaration): Record<string, number[]> {
 }
 
 /**
- * The edges of a grid, a chain from vertex 0 for every row, sizes of levels of which the first has all, or values from -1
- * to 1; `shift` is added to the last id.
+ * Returns the edges of a grid, a chain from vertex 0 for every row, level sizes of which the first has all, or values from
+ * -1 to 1; `shift` is added to the last id.
  */
 function tensorOf(name: string, dtype: string, shape: number[], shift: number): tf.Tensor {
   const size = shape.reduce((product, extent) => product * extent, 1);
@@ -156,12 +161,12 @@ function tensorOf(name: string, dtype: string, shape: number[], shift: number): 
 }
 
 const changes = fc.record({
-  /** Which extent becomes which, if any, and whether it is so in all inputs. */
+  /** Which extent is replaced by which, if any, and whether in all inputs. */
   at: fc.nat(),
   extent: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.constantFrom(64, 257)),
   inAll: fc.boolean(),
   how: fc.constantFrom('keep', 'keep', 'drop', 'replace'),
-  /** What is added to the last id of one input. */
+  /** An offset that is added to the last id of one input. */
   wrong: fc.constantFrom('order', 'parent', 'edges', 'starts', 'terms', 'ranges', 'levelSizes'),
   shift: fc.constantFrom(0, -7, -1, 1, 2 ** 20, 2 ** 30, -(2 ** 31)),
   attribute: fc.constantFrom(
@@ -179,7 +184,7 @@ const changes = fc.record({
   ),
 });
 
-/** Ops that no graph names: gradients, and what optimisers do. */
+/** Ops that no graph contains: gradients, and optimiser steps. */
 const INNER_OPS = [
   ...[activations, convolution, discretize, layerNormalization, linear],
   ...[optimizerSteps, selectiveSplit, stateReadout, tokenEmbedding],

@@ -1,6 +1,6 @@
 /**
- * Our WebAssembly modules and where their bytes come from: they are part of this package's JavaScript (embedded.js), so
- * that no bundler, server or policy has to know of them; or they are files, where setWasmPaths() says.
+ * Our WebAssembly modules and the sources of their bytes: they are part of this package's JavaScript (embedded.js), so that
+ * bundlers, servers and policies need not handle them; or they are files, if setWasmPaths() was called.
  */
 import { type Bytes, PREAMBLE, withSharedMemory } from './binary_format.js';
 import { EMBEDDED } from './embedded.js';
@@ -10,7 +10,7 @@ const FILE_NAMES = [
   ...(['quantized.wasm', 'quantized_relaxed.wasm'] as const),
 ] as const;
 
-/** Names of the files: the kernels in C++, the graph work, products of whole numbers, and what is for relaxed SIMD. */
+/** File names: the C++ kernels, the graph algorithms, integer products, and their variants for relaxed SIMD. */
 export type WasmFileName = (typeof FILE_NAMES)[number];
 
 const PACKAGE = 'tfjs-grootvl/wasm';
@@ -18,22 +18,22 @@ const REMEDY =
   `setWasmPaths() of ${PACKAGE} says where the files are (they are ${PACKAGE}/<name>.wasm in this package); without it ` +
   'the kernels come with the JavaScript';
 
-/** For a memory of one thread, and for one that threads share. */
+/** For a single-threaded memory, and for a shared one. */
 const compiled = {
   plain: new Map<WasmFileName, WebAssembly.Module>(),
   shared: new Map<WasmFileName, WebAssembly.Module>(),
 };
-/** Which of the two. */
+/** One of the two. */
 export type MemoryKind = keyof typeof compiled;
 
 let located: ((name: WasmFileName) => string | URL) | undefined;
 
 /**
- * Loads the kernels from files instead of from this package's JavaScript: for pages that want the bytes cached, or
- * compiled, apart from it. Call it before the first op runs and before `ready()`, and await `ready()`.
+ * Loads the kernels from files instead of from this package's JavaScript, for pages that want to cache or compile the bytes
+ * separately. Call it before the first op runs and before `ready()`, and await `ready()`.
  *
  * @param prefixOrFileMap a folder, ending in `/`; or the path or URL of every file, by name.
- * @throws {Error} when it is neither, or a map has no entry for one of the files.
+ * @throws {Error} if it is neither, or a map has no entry for one of the files.
  */
 export function setWasmPaths(prefixOrFileMap: string | Readonly<Record<WasmFileName, string | URL>>): void {
   if (typeof prefixOrFileMap === 'string') {
@@ -51,9 +51,9 @@ export function setWasmPaths(prefixOrFileMap: string | Readonly<Record<WasmFileN
 }
 
 /**
- * The compiled module of a file whose bytes are here: loaded before by {@link loadModule}, part of the JavaScript, or on
- * a disk.
- * @throws {Error} when it has to be fetched first, or cannot be compiled
+ * Returns the compiled module of a file whose bytes are available: loaded by {@link loadModule}, part of the JavaScript, or
+ * on disk.
+ * @throws {Error} if it must be fetched first, or cannot be compiled.
  */
 export function moduleNow(name: WasmFileName, memory: MemoryKind): WebAssembly.Module {
   const known = compiled[memory].get(name);
@@ -64,7 +64,7 @@ export function moduleNow(name: WasmFileName, memory: MemoryKind): WebAssembly.M
   try {
     module = new WebAssembly.Module(forMemory(bytes, memory));
   } catch (cause) {
-    // Some engines compile no more than a few kilobytes at once on the main thread of a page.
+    // On the main thread of a page, some engines compile only a few kilobytes synchronously.
     if (cause instanceof RangeError) {
       throw new Error(`${PACKAGE}: \`await ready()\` of ${PACKAGE} first: ${cause.message}`, { cause });
     }
@@ -74,7 +74,10 @@ export function moduleNow(name: WasmFileName, memory: MemoryKind): WebAssembly.M
   return module;
 }
 
-/** Loads and compiles a file. @throws {Error} that says what came in its place, or why it cannot be compiled */
+/**
+ * Loads and compiles a file.
+ * @throws {Error} that says what was received instead, or why it cannot be compiled.
+ */
 export async function loadModule(name: WasmFileName, memory: MemoryKind): Promise<void> {
   if (compiled[memory].has(name)) return;
   const bytes = bytesNow(name) ?? (await fetchBytes(name, located?.(name) as string | URL));
@@ -85,7 +88,7 @@ export async function loadModule(name: WasmFileName, memory: MemoryKind): Promis
   }
 }
 
-/** Why no module at all can be compiled here, as one clause; undefined where an empty one can. */
+/** Returns why no module can be compiled in this environment, as one clause; undefined if an empty one can. */
 export function whyNothingCompiles(): string | undefined {
   if (typeof WebAssembly === 'undefined') return 'there is no WebAssembly in this engine';
   try {
@@ -111,7 +114,7 @@ function forMemory(bytes: Bytes, memory: MemoryKind): Bytes {
   return memory === 'shared' ? withSharedMemory(bytes) : bytes;
 }
 
-/** The bytes that need not be fetched; undefined for those that must. */
+/** Returns the bytes that need not be fetched; undefined for those that must. */
 function bytesNow(name: WasmFileName): Bytes | undefined {
   if (!located) {
     const text = EMBEDDED[name];
@@ -119,7 +122,7 @@ function bytesNow(name: WasmFileName): Bytes | undefined {
     return decodeBase64(text);
   }
   const location = located(name);
-  // Bundlers make such URLs of small files, and policies may not allow to fetch them.
+  // Bundlers create such URLs for small files, and policies may forbid fetching them.
   const inline = /^data:[^,]*;base64,(.*)$/is.exec(String(location));
   if (inline) return checkedBytes(decodeBase64(inline[1]), name, 'a data: URL');
   const path = localPath(location);
@@ -146,7 +149,7 @@ async function fetchBytes(name: WasmFileName, location: string | URL): Promise<B
   return checkedBytes(bytes, name, `${location} (${response.status} ${type})`, response.ok);
 }
 
-/** @throws {Error} that shows the first of the bytes, unless they are a WebAssembly module */
+/** @throws {Error} that shows the first bytes, unless they are a WebAssembly module. */
 function checkedBytes(bytes: Bytes, name: WasmFileName, origin: string, isOk = true): Bytes {
   if (isOk && PREAMBLE.every((byte, i) => bytes[i] === byte)) return bytes;
   const start = new TextDecoder().decode(bytes.subarray(0, 60));
@@ -159,7 +162,7 @@ function decodeBase64(text: string): Bytes {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
-/** What Node's file functions take, or undefined where the file must be fetched. */
+/** Returns a location for Node's file functions, or undefined if the file must be fetched. */
 function localPath(location: string | URL): string | URL | undefined {
   if (typeof process === 'undefined' || !process.versions?.node || !process.getBuiltinModule)
     return undefined;

@@ -1,4 +1,4 @@
-/** What optimisers do with every parameter, on WebAssembly. */
+/** Optimiser steps on every parameter, on WebAssembly. */
 import { sizeOf } from '../plugin/kernels/sizes.js';
 import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from '../plugin/ops/optimizer_steps.js';
 import { registerWasmKernel } from './kernels.js';

@@ -4,10 +4,10 @@ import { ParentDissimilarity, ParentDissimilarityGradient } from '../plugin/ops/
 import { METRICS } from './edge_dissimilarity.js';
 import { registerWasmKernel } from './kernels.js';
 
-/** Images, vertices, groups, channels of a group; the metric and its smallest norm. */
+/** Batch, vertices, groups, channels per group; the metric and its smallest norm. */
 type Sizes = [number, number, number, number, number, number];
 
-/** Sizes that both functions take, and bytes of scratch memory for norms. */
+/** Returns the sizes that both functions take, and the bytes of scratch memory for norms. */
 function sizesOf(
   { features: [batch, vertices, channels] }: { readonly features: readonly number[] },
   { metric, groups }: { readonly metric: keyof typeof METRICS; readonly groups: number },

@@ -1,4 +1,7 @@
-/** Predictions leave nothing behind in Node, where there is one thread. In a page, with two as well: browser_threads.test.ts. */
+/**
+ * Tests that predictions leak nothing in Node, with one thread. In a page, with two threads as well:
+ * browser_threads.test.ts.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { GrootV } from '../plugin/index.js';

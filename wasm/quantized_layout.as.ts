@@ -1,35 +1,36 @@
-// How rows and weights of whole numbers lie in memory.
+// Memory layout of integer rows and weights.
 
-/** Columns of a panel of packed weights, rows of a tile of q. */
+/** Columns per panel of packed weights, rows per tile of q. */
 export const PANEL: i32 = 8;
 export const TILE: i32 = 4;
 
 /**
- * Four codes of a column are a word; so are four q of a row. Relaxed products take them as they are; others take pairs of
- * 16-bit integers: first those of the even bytes, then those of the odd ones, which needs no constant to tell apart.
+ * Four codes of a column form a word, as do four q of a row. Relaxed products use them directly; others use pairs of 16-bit
+ * integers: first those of the even bytes, then those of the odd ones, which can be separated without a constant.
  */
 export const WORD_BYTES: usize = ASC_FEATURE_RELAXED_SIMD ? 4 : 8;
 
-/** Of a panel: sums of the codes of a column, scales, biases, and whether sums of pairs need 32 bits. Then the words. */
+/**
+ * Header of a panel: sums of the codes of a column, scales, biases, and whether sums of pairs need 32 bits. Then the words.
+ */
 export const SCALES: usize = 32;
 export const BIASES: usize = 64;
 export const IS_WIDE: usize = 96;
 /**
- * Eight times 1. Engines make a constant vector anew wherever it is used; one that is read from memory stays in a
- * register.
+ * Eight ones. Engines materialise a constant vector wherever it is used; one that is read from memory stays in a register.
  */
 export const ONES: usize = 112;
 export const PANEL_HEADER: usize = 128;
 
-/** Of a tile: the scales of its rows, and the q of their zeros. Then the words, one of every row after another. */
+/** Header of a tile: the scales of its rows, and the q of their zeros. Then the words, interleaved by row. */
 export const ZEROS: usize = 16;
 export const TILE_HEADER: usize = 32;
 
-/** Of what is known of a panel without packing it: the sums of its columns, and IS_WIDE. */
+/** What is computed of a panel without packing it: the sums of its columns, and IS_WIDE. */
 export const TOTALS_IS_WIDE: usize = 32;
 export const TOTALS_BYTES: usize = 48;
 
-/** Words of a column; an even number, since words are multiplied in pairs. */
+/** Words per column; an even number, since words are multiplied in pairs. */
 export function wordsOf(inputs: i32): i32 {
   return ((inputs + 7) >> 3) << 1;
 }
@@ -47,7 +48,7 @@ export function quantizedIsRelaxed(): bool {
   return ASC_FEATURE_RELAXED_SIMD;
 }
 
-/** Bytes of what quantizedTotals writes. */
+/** Bytes that quantizedTotals writes. */
 export function quantizedTotalBytes(outputs: i32): usize {
   return <usize>((outputs + PANEL - 1) / PANEL) * TOTALS_BYTES;
 }
@@ -62,7 +63,7 @@ export function quantizedTileBytes(rows: i32, inputs: i32): usize {
   return <usize>((rows + TILE - 1) / TILE) * tileBytes(inputs);
 }
 
-/** The first of four 32-bit lanes, at most; the others are 0. */
+/** Loads the first `count` of four 32-bit lanes; the others are 0. */
 export function loadLanes(from: usize, count: i32): v128 {
   if (count >= 4) return v128.load(from);
   let lanes = i32x4.splat(0);

@@ -1,11 +1,11 @@
 /**
- * Which build of the products of whole numbers runs: that for relaxed SIMD, where the engine has it and it gives what the
- * other one gives, or the one that every engine has.
+ * Selects the build of the integer products: that for relaxed SIMD, if the engine supports it and it gives the same results,
+ * or the one that every engine supports.
  */
 import type { WasmFileName } from './module_files.js';
 import { mayRelax, type Space } from './relaxed_simd.js';
 
-/** Of quantized_product.as.ts. */
+/** Exports of quantized_product.as.ts. */
 export interface QuantizedFunctions {
   quantizedIsRelaxed(): number;
   quantizedTotalBytes(outputs: number): number;
@@ -57,19 +57,19 @@ export interface QuantizedFunctions {
 const PLAIN = 'quantized.wasm';
 const RELAXED = 'quantized_relaxed.wasm';
 
-/** Sizes of what is compared: panels and tiles that are full and that are not, and enough for a measurement. */
+/** Sizes of the comparison: full and partial panels and tiles, and enough work to measure. */
 const ROWS = 30;
 const INPUTS = 148;
 const OUTPUTS = 44;
 
-/** The files that have to be loaded for this engine. */
+/** Returns the files that must be loaded for this engine. */
 export function productFiles(): WasmFileName[] {
   return mayRelax() ? [PLAIN, RELAXED] : [PLAIN];
 }
 
 /**
- * The module for this engine. That for relaxed SIMD is taken only if it gives the same bits as the other one: before they
- * were released, engines had these instructions behind a flag, with errors of their own.
+ * Returns the module for this engine. The one for relaxed SIMD is used only if it gives the same bits as the other: before
+ * release, engines had these instructions behind a flag, with bugs of their own.
  */
 export function productModule(
   moduleOf: (file: WasmFileName) => WebAssembly.Module,
@@ -93,7 +93,7 @@ function functionsOf(module: WebAssembly.Module, { memory }: Space): QuantizedFu
 
 let fusedIsFaster: boolean | undefined;
 
-/** Whether the relaxed instruction that multiplies and adds is the faster way: measured when it is first asked for. */
+/** Whether the relaxed multiply-and-add instruction is faster; measured on the first call. */
 export function sumsFused(functions: QuantizedFunctions, space: Space): boolean {
   if (!functions.quantizedIsRelaxed()) return false;
   fusedIsFaster ??= isFaster(functions, space);
@@ -114,7 +114,10 @@ function isFaster(relaxed: QuantizedFunctions, space: Space): boolean {
   return times.fused < times.apart;
 }
 
-/** A product of fixed numbers. `use` runs it as often as it likes. @returns the result */
+/**
+ * Computes a product of fixed numbers. `use` may run it any number of times.
+ * @returns the result
+ */
 function sampleOf(
   functions: QuantizedFunctions,
   { memory, allocate, free }: Space,

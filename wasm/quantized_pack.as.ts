@@ -1,4 +1,4 @@
-// Weights of 8 bits, packed in panels of eight columns.
+// Packs 8-bit weights in panels of eight columns.
 import {
   BIASES,
   IS_WIDE,
@@ -14,11 +14,12 @@ import {
   wordsOf,
 } from './quantized_layout.as';
 
-/** Sums of as many weights of one sign stay in 16 bits when they are multiplied by 127. */
+/** Sums of this many weights of one sign stay within 16 bits when multiplied by 127. */
 const MOST_OF_ONE_SIGN: i32 = 258;
 
 /**
- * What is known of weights without packing them: sums of columns, and whether sums of products of two words need 32 bits.
+ * Computes what products need of weights without packing them: sums of columns, and whether sums of products of two words
+ * need 32 bits.
  * @param codes [ceil(inputs / 4), columns], four codes of a column in the bytes of a word
  * @param totals of quantizedTotalBytes, the result, a record for each panel
  */
@@ -60,7 +61,7 @@ function totalsOfLanes(codes: usize, totals: usize, inputs: i32, columns: i32, u
   return v128.any_true(i16x8.gt_s(largest, i16x8.splat(<i16>MOST_OF_ONE_SIGN)));
 }
 
-/** As a product of bytes adds them. */
+/** Adds pairs like a product of bytes does. */
 function sumsOfTwo(codes: v128): v128 {
   return i16x8.extadd_pairwise_i8x16_s(codes);
 }
@@ -116,7 +117,7 @@ function packWords(from: usize, to: usize, inputs: i32, columns: i32, used: i32)
   if (k < wordsOf(inputs)) storeWords(to, i32x4.splat(0), i32x4.splat(0));
 }
 
-/** A word of each of eight columns. */
+/** Stores one word of each of eight columns. */
 function storeWords(to: usize, low: v128, high: v128): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     v128.store(to, low);

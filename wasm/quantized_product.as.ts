@@ -1,5 +1,5 @@
-// Products of rows of 7 bits and columns of weights of 8 bits, in AssemblyScript. Built twice: for every engine with SIMD, and
-// for those with relaxed SIMD, whose products of bytes this package's C++ compiler has no name for.
+// Products of 7-bit rows and 8-bit weight columns, in AssemblyScript. Built twice: for every engine with SIMD, and for those
+// with relaxed SIMD, whose byte products this package's C++ compiler does not support.
 export {
   quantizedIsRelaxed,
   quantizedPackBytes,

@@ -1,4 +1,4 @@
-/** Products of whole numbers: both builds give the bits of the kernel in plain TypeScript, whichever way they go. */
+/** Tests integer products: on every path, both builds give the same bits as the plain TypeScript kernel. */
 import { setFlagsFromString } from 'node:v8';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
@@ -13,7 +13,7 @@ import './index.js';
 import { moduleNow, type WasmFileName } from './module_files.js';
 import { productModule, type QuantizedFunctions, sumsFused } from './quantized_module.js';
 
-// Node 20 has relaxed SIMD behind a flag. Its compiler of first code errs there; later engines need neither flag.
+// Node 20 has relaxed SIMD behind a flag, and its baseline compiler has a bug there; later engines need neither flag.
 const NODE_20 = process.versions.node.startsWith('20.');
 if (NODE_20)
   for (const flag of ['--experimental-wasm-relaxed-simd', '--no-liftoff']) setFlagsFromString(flag);
@@ -25,7 +25,7 @@ t.before(async () => {
   await tf.ready();
 });
 
-/** Memory with a module of its own. */
+/** A memory with its own module. */
 function instance(file: WasmFileName) {
   const memory = new WebAssembly.Memory({ initial: 64 });
   const { exports } = new WebAssembly.Instance(moduleNow(file, 'plain'), { env: { memory } });
@@ -133,7 +133,7 @@ t.test('the build for relaxed SIMD is taken where it is right, and else the othe
   const chosen = (moduleOf: (file: WasmFileName) => WebAssembly.Module) => productModule(moduleOf, space);
   const compiled = (file: WasmFileName) => moduleNow(file, 'plain');
   t.equal(chosen(compiled), compiled('quantized_relaxed.wasm'));
-  // An engine that errs: its sums of products have another sign.
+  // An engine with a bug: its sums of products have the wrong sign.
   const bytes = wrongBytes(compiled);
   t.equal(
     chosen((file) => (file === 'quantized.wasm' ? compiled(file) : bytes)),
@@ -156,7 +156,7 @@ function wrongBytes(compiled: (file: WasmFileName) => WebAssembly.Module): WebAs
     ...content,
   ];
   const text = (value: string) => [value.length, ...Buffer.from(value)];
-  // Every function takes ten numbers, of which callers give fewer, and gives 1024.
+  // Every function takes ten numbers, of which callers may pass fewer, and returns 1024.
   const types = [1, 0x60, 10, ...new Array(10).fill(0x7f), 1, 0x7f];
   const memory = [1, ...text('env'), ...text('memory'), 2, 0, 1];
   const exports = [names.length, ...names.flatMap(({ name }, i) => [...text(name), 0, i])];

@@ -1,4 +1,4 @@
-/** QuantizedLinear and QuantizedConvolution on WebAssembly: rows and weights as whole numbers, see quantized_product.as.ts. */
+/** QuantizedLinear and QuantizedConvolution on WebAssembly: integer rows and weights, see quantized_product.as.ts. */
 import { backend_util } from '@tensorflow/tfjs-core';
 import { rowsOf } from '../plugin/kernels/sizes.js';
 import { usedColumns } from '../plugin/ops/linear.js';
@@ -11,15 +11,15 @@ import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
 import { type QuantizedFunctions, sumsFused } from './quantized_module.js';
 import { partsOf } from './threads.js';
 
-/** Products are in AssemblyScript, what is beside them in C++. */
+/** Products are in AssemblyScript, the other functions in C++. */
 type Functions = QuantizedFunctions &
   Pick<WasmFunctions, 'gelu_all' | 'silu_all' | 'relu_all' | 'convolution_patches'>;
 
-/** What the rows of a chunk and their results take of the second cache, at most. */
+/** Maximum bytes of the second-level cache for the rows of a chunk and their results. */
 const CHUNK_BYTES = 400_000;
 const LEAST_CHUNK = 32;
 
-/** Of a product, for a number of the weights and a row; of packing, for a number; of a number of a row, and of a result. */
+/** Time of a product per weight and row; of packing per weight; of quantising per row value; of an activation per result. */
 const NANOSECONDS = { product: 0.018, packing: 0.08, row: 0.25, activation: 1 };
 
 type Call = Pick<
@@ -28,7 +28,7 @@ type Call = Pick<
 >;
 
 interface Product {
-  /** [terms, columns], as its tensor has them. */
+  /** [terms, columns], as in its tensor. */
   readonly codes: number;
   readonly scales: number;
   readonly bias: number;
@@ -39,7 +39,7 @@ interface Product {
   /** [rows, used columns], the result. */
   readonly y: number;
   readonly activation: 'none' | 'relu' | 'gelu' | 'silu';
-  /** Where rows begin, [count, terms] float32, until it is called again. */
+  /** Returns the address of rows, [count, terms] float32, valid until the next call. */
   readonly rowsFrom: (first: number, count: number) => number;
 }
 
@@ -63,7 +63,7 @@ function multiply(call: Call, product: Product): void {
     ]);
   };
   if (rows < TILE) {
-    // The weights are read where they are: packing would cost more than the product.
+    // The weights are read in place: packing would cost more than the product.
     quantize(rowsFrom(0, rows), rows);
     functions.quantizedStream(tiles, codes, scales, bias, y, rows, terms, columns, first, end);
     activate(y, rows);
@@ -96,7 +96,7 @@ function multiply(call: Call, product: Product): void {
   }
 }
 
-/** Rows, whole tiles of them. */
+/** Rows per chunk, a multiple of the tile size. */
 function chunkOf(terms: number, outputs: number): number {
   const rows = CHUNK_BYTES / (4 * outputs + 2 * terms + 1);
   return Math.max(LEAST_CHUNK, Math.floor(rows / TILE) * TILE);

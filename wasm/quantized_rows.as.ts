@@ -1,24 +1,24 @@
-// Rows of float32 as whole numbers of 7 bits: a row of x is s * (q - z), with q of 0 to 127 and z the q of 0. What the
-// relaxed product leaves to the machine begins with its second operand's eighth bit and with sums of two products beyond
-// 16 bits: 2 * 127 * 127 is within.
+// Quantises float32 rows to 7-bit integers: a row of x is s * (q - z), with q from 0 to 127 and z the q of 0. The relaxed
+// product is implementation-defined only if the eighth bit of its second operand is set, or if sums of two products exceed
+// 16 bits: 2 * 127 * 127 does not.
 import { loadLanes, TILE, TILE_HEADER, tileBytes, WORD_BYTES, wordsOf, ZEROS } from './quantized_layout.as';
 
 /** The largest q. */
 const LARGEST: i32 = 127;
-/** Added to a float32 of less than 2^22, it leaves the nearest integer in the low bits; halves go to the even one. */
+/** Added to a float32 below 2^22, it leaves the nearest integer in the low bits; halves go to the even one. */
 const ROUNDING: f32 = 12582912.0;
 const ROUNDING_BITS: i32 = 0x4b400000;
 
 /**
- * Rows of x as tiles of four rows of q.
+ * Quantises rows of x to tiles of four rows of q.
  * @param x [rows, inputs] float32
- * @param tiles of quantizedTileBytes, the result; q of rows beyond the last mean nothing
+ * @param tiles of quantizedTileBytes, the result; q of rows beyond the last are meaningless
  */
 export function quantizedRows(x: usize, tiles: usize, rows: i32, inputs: i32): void {
   const bytes = tileBytes(inputs);
   const stride = (<usize>inputs) << 2;
   for (let row = 0; row < rows; row += TILE, tiles += bytes, x += <usize>TILE * stride) {
-    // A row that is not there is the last one once more.
+    // A missing row repeats the last one.
     const last = rows - row - 1;
     const b = x + <usize>min(1, last) * stride;
     const c = x + <usize>min(2, last) * stride;
@@ -38,7 +38,7 @@ function writeTile(a: usize, b: usize, c: usize, d: usize, tile: usize, inputs: 
   const offsetC = i32x4.splat(load<i32>(tile, ZEROS + 8) - ROUNDING_BITS);
   const offsetD = i32x4.splat(load<i32>(tile, ZEROS + 12) - ROUNDING_BITS);
   if (inputs === 0) return; // a tile ends here
-  // By way of memory: a constant vector would be made anew wherever it is used.
+  // Through memory: a constant vector would be materialised wherever it is used.
   let to = tile + TILE_HEADER;
   store<f32>(to, ROUNDING);
   const rounding = v128.load32_splat(to);
@@ -57,7 +57,7 @@ function writeTile(a: usize, b: usize, c: usize, d: usize, tile: usize, inputs: 
     );
     storeWords(to, i8x16.min_u(i8x16.narrow_i16x8_u(ab, cd), largest));
   }
-  // Codes beyond the inputs are 0, so that their q mean nothing.
+  // Codes beyond the inputs are 0, so their q do not matter.
   const left = inputs & 3;
   if (left > 0) {
     const ab = i16x8.narrow_i32x4_s(
@@ -78,7 +78,7 @@ function rounded(values: v128, factor: v128, rounding: v128, offset: v128): v128
   return i32x4.add(f32x4.add(f32x4.mul(values, factor), rounding), offset);
 }
 
-/** Four q of each of four rows. */
+/** Stores four q of each of four rows. */
 function storeWords(to: usize, q: v128): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     v128.store(to, q);
@@ -88,11 +88,14 @@ function storeWords(to: usize, q: v128): void {
   }
 }
 
-/** Writes the scale of a row, and its z behind. @returns the inverse of the scale */
+/**
+ * Writes the scale of a row, followed by its z.
+ * @returns the inverse of the scale
+ */
 function writeScale(x: usize, to: usize, inputs: i32): v128 {
   const end = x + ((<usize>inputs) << 2);
-  // Read as integers, numbers above 0 are in their order, those below 0 in the opposite one and, unsigned, beyond all
-  // others; NaN is beyond infinity.
+  // As integers, positive floats have the same order; negative ones have the opposite order and, unsigned, are above all
+  // others; NaN is above infinity.
   let high = i32x4.splat(0);
   let low = i32x4.splat(0);
   let moreHigh = i32x4.splat(0);
@@ -124,7 +127,7 @@ function writeScale(x: usize, to: usize, inputs: i32): v128 {
   const range = most - (i32x4.extract_lane(low, 0) < 0 ? least : 0);
   let scale: f32 = range / <f32>LARGEST;
   let inverse: f32 = <f32>LARGEST / range;
-  if (inverse === Infinity) scale = inverse = 0; // nothing but zeros, or nearly
+  if (inverse === Infinity) scale = inverse = 0; // only zeros, or nearly so
   const zero: f32 = i32x4.extract_lane(low, 0) < 0 ? -least * inverse : 0;
   store<f32>(to, scale);
   store<i32>(to, reinterpret<i32>(zero + ROUNDING) - ROUNDING_BITS, ZEROS);

@@ -1,4 +1,4 @@
-// Products of few rows: the weights are read where they are, once and in order.
+// Products of few rows: the weights are read in place, once and in order.
 import {
   loadLanes,
   storeLanes,
@@ -10,7 +10,7 @@ import {
 } from './quantized_layout.as';
 
 /**
- * The product of quantizedProduct for few rows.
+ * Computes the product of quantizedProduct for few rows.
  * @param tiles of quantizedRows
  * @param y [rows, end - first] float32, the result
  */
@@ -73,7 +73,7 @@ export function quantizedStream(
   }
 }
 
-/** q - z of the even (0) or the odd (1) codes of a word, as pairs of 16-bit integers. */
+/** Returns q - z of the even (0) or odd (1) codes of a word, as pairs of 16-bit integers. */
 function centred(row: usize, word: i32, odd: i32, zero: i32): v128 {
   const low = qOf(row, word, odd) - zero;
   const high = qOf(row, word, odd + 2) - zero;
@@ -86,7 +86,7 @@ function qOf(row: usize, word: i32, index: i32): i32 {
   return load<i16>(at + ((<usize>index & 1) << 4) + (<usize>index & 2));
 }
 
-/** Sums over four words of codes times q - z. */
+/** Returns sums over four words of codes times q - z. */
 function products(words: v128, even: v128, odd: v128): v128 {
   const evenCodes = i16x8.shr_s(i16x8.shl(words, 8), 8);
   const oddCodes = i16x8.shr_s(words, 8);

@@ -1,7 +1,7 @@
-// Products of tiles of rows and panels of weights. All sums are of integers, so that every way gives the same bits.
+// Products of tiles of rows and panels of weights. All sums are of integers, so that every path gives the same bits.
 //
-// Registers: engines may read all that an iteration needs at its beginning, so that words, sums and what is between them
-// have to fit the 16 registers of x64 together. Spilled, the relaxed product takes an eighth longer.
+// Registers: engines may hoist all loads of an iteration to its start, so that words, sums and intermediates must fit the 16
+// registers of x64 together. If they spill, the relaxed product takes an eighth longer.
 import {
   BIASES,
   IS_WIDE,
@@ -19,11 +19,13 @@ import {
 } from './quantized_layout.as';
 
 /**
- * y = s * scales * sum over k of (q - z) * codes + bias. All rows pass a panel, which stays in the first cache.
+ * y = s * scales * sum over k of (q - z) * codes + bias. All rows are processed per panel, which stays in the first-level
+ * cache.
  * @param tiles of quantizedRows
  * @param packed of quantizedPack
  * @param y [rows, outputs] float32, the result
- * @param fused whether sums of relaxed products are taken by the instruction that adds, which some processors have as one
+ * @param fused whether relaxed products use the multiply-and-add instruction, which some processors implement as one
+ *   instruction
  */
 export function quantizedProduct(
   tiles: usize,
@@ -82,7 +84,7 @@ function pairs(tile: usize, panel: usize, y: usize, words: i32, rows: i32, used:
   storeFour(tile, panel, y, rows, used, outputs, a0, a1, b0, b1, c0, c1, d0, d1);
 }
 
-/** Sums of products of bytes, by the instruction that also adds, four rows. */
+/** Sums of products of bytes with the multiply-and-add instruction, four rows. */
 function fusedBytes(
   tile: usize,
   panel: usize,
@@ -123,7 +125,7 @@ function fusedBytes(
   storeFour(tile, panel, y, rows, used, outputs, a0, a1, b0, b1, c0, c1, d0, d1);
 }
 
-/** Sums of products of bytes, in 32 bits at once, two rows: for panels whose sums of two products do not fit into 16. */
+/** Sums of products of bytes, directly in 32 bits, two rows: for panels whose sums of two products exceed 16 bits. */
 function wideBytes(
   tile: usize,
   panel: usize,
@@ -155,7 +157,10 @@ function wideBytes(
   storeTwo(tile, panel, y, rows, used, outputs, a0, a1, b0, b1);
 }
 
-/** Sums of products of bytes, two words at a time in 16 bits, two rows: for processors that have no instruction that also adds. */
+/**
+ * Sums of products of bytes, two words at a time in 16 bits, two rows: for processors without a multiply-and-add
+ * instruction.
+ */
 function bytes(tile: usize, panel: usize, y: usize, words: i32, rows: i32, used: i32, outputs: i32): void {
   let a0 = i32x4.splat(0);
   let a1 = i32x4.splat(0);
@@ -236,7 +241,10 @@ function storeTwo(
   }
 }
 
-/** @param row the scale of a row, and its z behind. @param columns what a panel has of four columns */
+/**
+ * @param row the scale of a row, followed by its z.
+ * @param columns the panel header of four columns
+ */
 function finished(row: usize, columns: usize, sums: v128): v128 {
   const beyond = i32x4.mul(v128.load32_splat(row, ZEROS), v128.load(columns));
   const scales = f32x4.mul(v128.load32_splat(row), v128.load(columns, SCALES));

@@ -1,4 +1,4 @@
-/** What `ready()` says where something is missing, and what arrives in place of a .wasm file. */
+/** Tests the errors of `ready()` when something is missing, or something else arrives instead of a .wasm file. */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,13 +18,13 @@ const FILES = [
 ] as const satisfies readonly WasmFileName[];
 const HERE = fileURLToPath(new URL('./', import.meta.url));
 
-/** A backend `wasm` that is made by `factory`, in the place of the one there was. */
+/** Replaces the backend `wasm` by one that is created by `factory`. */
 function register(factory: () => Promise<tf.KernelBackend>): void {
   if (tf.findBackendFactory('wasm')) tf.removeBackend('wasm');
   tf.registerBackend('wasm', factory);
 }
 
-/** tfjs writes the reasons of a failed start as warnings. */
+/** tfjs logs the reasons of a failed start as warnings. */
 async function quietly<T>(run: () => Promise<T>): Promise<T> {
   const { warn } = console;
   console.warn = () => {};
@@ -77,7 +77,7 @@ t.test('a start that is under way is waited for, and not started twice', async (
 
 t.test('kernels from files', async (t) => {
   const url = await serve(t);
-  /** A backend without a host of ours: kernels are instantiated for it again. */
+  /** Creates a backend without a host of ours, so that kernels are instantiated again. */
   const restart = async () => {
     register(tf.findBackendFactory('wasm') as () => Promise<tf.KernelBackend>);
     await tf.setBackend('wasm');

@@ -1,4 +1,6 @@
-/** Products of float32 by relaxed SIMD: right, the same in every way and on every number of threads, and left aside where asked. */
+/**
+ * Tests float32 products with relaxed SIMD: correct, the same on every path and number of threads, and not used if disabled.
+ */
 import { setFlagsFromString } from 'node:v8';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
@@ -19,14 +21,14 @@ import { moduleNow } from './module_files.js';
 import { bestRelaxed, fastest } from './relaxed_kernels.js';
 import { PART_FLAG, partsOf, Threads } from './threads.js';
 
-// Node 20 has relaxed SIMD behind a flag. Its compiler of first code errs there; later engines need neither flag.
+// Node 20 has relaxed SIMD behind a flag, and its baseline compiler has a bug there; later engines need neither flag.
 const NODE_20 = process.versions.node.startsWith('20.');
 if (NODE_20)
   for (const flag of ['--experimental-wasm-relaxed-simd', '--no-liftoff']) setFlagsFromString(flag);
 
 const RELAXED_FLAG = 'GROOTVL_WASM_RELAXED_SIMD';
 
-/** A backend that uses it, or does not. */
+/** Starts a backend with or without relaxed SIMD. */
 async function start(isRelaxed: boolean): Promise<void> {
   tf.env().set(RELAXED_FLAG, isRelaxed ? 1 : 0);
   await (tf.getBackend() === 'wasm' ? newWasmBackend() : tf.setBackend('wasm'));
@@ -71,7 +73,7 @@ t.test(
         for (const [first, rows] of [
           [0, 261],
           [7, 1],
-          [3, 3], // read where they are
+          [3, 3], // read in place
           [6, 40], // packed once
         ]) {
           const expected = whole.subarray(4 * 93 * first, 4 * 93 * (first + rows));
@@ -183,7 +185,7 @@ t.test('it is left aside where it errs, where it is slower, and where the flag i
   t.equal(fastest([takes(0.2), takes(0.3)], takes(0.1)), undefined);
   t.equal(fastest([takes(0.105)], takes(0.1)), 0, 'a tie');
   t.equal(fastest([takes(0)], takes(0)), 0, 'a clock that stands still');
-  // Engines compile the one later than the other.
+  // Engines compile one of them later than the other.
   let calls = 0;
   const late = () => {
     ms += calls++ < 12 ? 0.5 : 0.05;

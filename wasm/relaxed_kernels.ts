@@ -1,6 +1,6 @@
 /**
- * Whether products of float32 run by relaxed SIMD, whose `f32x4.relaxed_madd` multiplies and adds in one instruction, and
- * rounds once, on processors that have it. Results then differ from those of other machines in their last bits.
+ * Decides whether float32 products use relaxed SIMD, whose `f32x4.relaxed_madd` multiplies and adds in one instruction, with
+ * one rounding, on processors that have it. Results then differ from those of other machines in their last bits.
  */
 import { PANEL } from './constants.js';
 import type { WasmFunctions } from './functions.js';
@@ -8,32 +8,34 @@ import type { Space } from './relaxed_simd.js';
 
 type Linear = Pick<WasmFunctions, 'linear'>;
 
-/** Sizes of what is compared: panels and tiles that are full and that are not, and enough for a measurement. */
+/** Sizes of the comparison: full and partial panels and tiles, and enough work to measure. */
 const ROWS = 37;
 const INPUTS = 100;
 const OUTPUTS = 60;
 
-/** Of the largest value: sums of so many terms differ by less, whether they are rounded once a term or twice. */
+/** Relative to the largest value: sums of this many terms differ by less, whether rounded once or twice per term. */
 const BOUND = 1e-5;
 
-/** A round lasts as long, for clocks of pages are coarse; but it ends after so many calls, for some clocks stand still. */
+/**
+ * A round lasts this long, because clocks of pages are coarse; but it ends after this many calls, because some clocks stop.
+ */
 const ROUND = { ms: 1, calls: 200 };
-/** Rounds after the last in which a way leapt ahead: engines compile what is busy once more, each function at its time. */
+/** Rounds to wait after the last sudden speed-up: engines recompile busy functions, each at a different time. */
 const CALM_ROUNDS = 8;
 const MOST_ROUNDS = 60;
 const LEAP = 1.25;
 
 /**
- * Relaxed SIMD is left aside where it takes this much longer. If a tie were one, chance would decide it, and the next run would
- * give other bits.
+ * Relaxed SIMD is not used if it takes this much longer. If ties counted as slower, the choice would be random, and the next
+ * run would give different bits.
  */
 const SLOWER = 1.1;
 
 let measured: { readonly best: number | undefined } | undefined;
 
 /**
- * Which of some ways of relaxed SIMD, which give the same bits, to take: measured when it is first asked. Undefined where there is
- * none, where one is wrong, and where all are slower.
+ * Returns which of several relaxed SIMD variants, which give the same bits, is fastest; measured on the first call.
+ * Undefined if there is none, one is wrong, or all are slower.
  */
 export function bestRelaxed(plain: Linear, ways: readonly Linear[], space: Space): number | undefined {
   if (ways.length === 0) return undefined;
@@ -54,11 +56,11 @@ export function bestRelaxed(plain: Linear, ways: readonly Linear[], space: Space
         () => run(plain),
       ),
     };
-    return areRight() ? measured.best : undefined; // again: the code of all may be another by now
+    return areRight() ? measured.best : undefined; // checked again, because the code of all may have been recompiled
   });
 }
 
-/** By the best round of each way; undefined where all take much longer than the other. */
+/** Compares the best round of each; undefined if all take much longer than the other. */
 export function fastest(ways: readonly (() => void)[], other: () => void): number | undefined {
   const best = [...ways, other].map(() => 0);
   let end = CALM_ROUNDS;
@@ -84,7 +86,7 @@ function rateOf(run: () => void): number {
   }
 }
 
-/** A product of fixed numbers. `use` runs it as often as it likes, and asks for its result. */
+/** Computes a product of fixed numbers. `use` may run it any number of times, and reads its result. */
 function withSample<T>(
   { memory, allocate, free }: Space,
   use: (run: (functions: Linear) => void, values: () => Float32Array) => T,

@@ -1,4 +1,4 @@
-/** SelectiveLayer on WebAssembly: the kernels of its parts one after another, with nothing of tfjs between them. */
+/** SelectiveLayer on WebAssembly: runs the kernels of its parts one after another, without tfjs in between. */
 import { SelectiveLayer } from '../plugin/ops/selective_layer.js';
 import { registerWasmKernel } from './kernels.js';
 import { multiply, weightsOf } from './matrix_product.js';

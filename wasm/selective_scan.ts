@@ -5,10 +5,12 @@ import { LANES, SCAN_VECTORS } from './constants.js';
 import type { WasmFunctions } from './functions.js';
 import { registerWasmKernel, type WasmKernelArguments } from './kernels.js';
 
-/** Bytes of scratch memory a token: vectors of four channels, and both gates. */
+/** Bytes of scratch memory per token: vectors of four channels, and both gates. */
 export const scanBytesAToken = (states: number): number => 4 * (SCAN_VECTORS * LANES + 2 * states);
 
-/** -exp(logA), for powers of two, which depends on weights alone: the address of a block that is kept with them. */
+/**
+ * Returns the address of -exp(logA), scaled for base-2 exponentials, which depends only on weights and is cached with them.
+ */
 export function ratesOf({
   functions,
   inputs: { logA },

@@ -18,7 +18,7 @@ registerWasmKernel(SelectiveTreeScan, ({ inputs, outputs, shapes, attributes, fu
     parent,
     outputs.y,
     outputs.nextState,
-    // Every token has one edge at most.
+    // Every token has at most one edge.
     scratch((scanBytesAToken(states) + EDGE_BYTES) * length),
     batch,
     length,

@@ -3,7 +3,7 @@ import { StateReadout, StateReadoutGradient } from '../plugin/ops/state_readout.
 import { registerWasmKernel } from './kernels.js';
 import { partsOf } from './threads.js';
 
-/** Addresses of what the op and its gradient both read. */
+/** Addresses of the inputs that the op and its gradient share. */
 type Inputs = [
   state: number,
   outputGate: number,

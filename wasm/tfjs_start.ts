@@ -1,6 +1,6 @@
 /**
- * The start of tfjs's own `wasm` backend, which our kernels need. tfjs reports a failure only as `setBackend()`
- * resolving to false; its threaded build can also wait for ever. Here both become errors that say what to do.
+ * The start of tfjs's own `wasm` backend, which our kernels need. tfjs reports a failure only as `setBackend()` resolving to
+ * false, and its threaded build may wait forever. Here both become errors that say what to do.
  */
 import {
   engine,
@@ -16,17 +16,17 @@ export const BACKEND = 'wasm';
 
 const PACKAGE = '@tensorflow/tfjs-backend-wasm';
 /**
- * For the threaded build only. It sends its own source text to its workers; that of a minified bundle may refer to names
- * that are not there: then the workers stop, and nobody tells.
+ * Only for the threaded build. It sends its own source text to its workers; in a minified bundle the text may refer to names
+ * that do not exist there, and the workers then stop without a message.
  */
 const START_LIMIT_MS = 20_000;
 
 type Factory = () => KernelBackend | Promise<KernelBackend>;
 
-/** Factories that tell how their last start failed, if it did. */
+/** Factories that record how their last start failed, if it did. */
 const watched = new WeakMap<Factory, { failure?: Error }>();
 
-/** Makes later starts of the backend, if it is registered by now, fail with a reason instead of hanging. */
+/** Makes later starts of the backend, if it is already registered, fail with a reason instead of hanging. */
 export function watchStart(): void {
   const registration = engine().registryFactory[BACKEND];
   if (!registration || watched.has(registration.factory)) return;
@@ -46,8 +46,8 @@ export function watchStart(): void {
 }
 
 /**
- * tfjs's backend, once it runs; undefined where nobody has chosen it so far. Waits for a start that is under way.
- * @throws {Error} when it is not registered, or its start has failed or hangs
+ * Returns tfjs's backend once it runs; undefined if it has not been chosen. Waits for a pending start.
+ * @throws {Error} if it is not registered, or its start has failed or hangs.
  */
 export async function startedBackend(): Promise<KernelBackend | undefined> {
   watchStart();
@@ -66,14 +66,14 @@ export async function startedBackend(): Promise<KernelBackend | undefined> {
         outcome.failure ??= startError(cause);
       });
     }
-    // A start that failed before it was watched: once more, for the reason.
+    // A start that failed before it was watched is repeated to get the reason.
     if (!registry[BACKEND] && !outcome.failure) await setBackend(BACKEND);
   }
   if (!registry[BACKEND] && outcome.failure) throw outcome.failure;
   return registry[BACKEND];
 }
 
-/** Which of its builds tfjs's backend will choose, once it is imported. */
+/** Whether tfjs's backend will choose its threaded build when it is imported. */
 export async function picksThreadedBuild(): Promise<boolean> {
   const flags = ['WASM_HAS_SIMD_SUPPORT', 'WASM_HAS_MULTITHREAD_SUPPORT'];
   const supported = await Promise.all(

@@ -1,21 +1,21 @@
 /**
- * The program of a thread: our modules once more, on the memory of the first, with a stack and static data of their own,
- * and then whatever the queue offers. It is bundled into one file, thread_script.js, by scripts/embed_wasm.mjs.
+ * The program of a thread: instantiates our modules on the shared memory, with a separate stack and static data, and then
+ * serves the queue. scripts/embed_wasm.mjs bundles it into one file, thread_script.js.
  */
 import { instantiateKernels, type KernelModules } from './instantiate.js';
 import { type NativeFunction, ThreadQueue } from './thread_queue.js';
 
-/** What a thread is told when it starts. */
+/** The message that starts a thread. */
 export interface ThreadStart {
   readonly modules: KernelModules;
   readonly memory: WebAssembly.Memory;
-  /** Of the queue. */
+  /** Address of the queue. */
   readonly queue: number;
-  /** Of a block that is this thread's alone, see `instantiateKernels`. */
+  /** Address of a block that only this thread uses, see `instantiateKernels`. */
   readonly block: number;
 }
 
-/** What it says: it is ready for jobs; it has ended, so that its memory may be freed; or why it cannot start. */
+/** Messages of a thread: it is ready for jobs; it has ended, so that its memory may be freed; or why it cannot start. */
 export type ThreadMessage = 'started' | 'ended' | { readonly error: string };
 
 interface Port {
@@ -37,7 +37,7 @@ function run(port: Port, { modules, memory, queue, block }: ThreadStart): void {
   port.postMessage('ended');
 }
 
-// A worker of a page, or one of Node.
+// A worker of a page, or of Node.
 const port = (
   'WorkerGlobalScope' in globalThis ? globalThis : process.getBuiltinModule('node:worker_threads').parentPort
 ) as Port;

@@ -8,10 +8,10 @@ import { type NativeFunction, QUEUE_BYTES, ThreadQueue } from './thread_queue.js
 const SCRIPT = 'thread_script.js';
 const PACKAGE = 'tfjs-grootvl/wasm';
 
-/** Of starting and of ending; and of a part, of which the longest take milliseconds. */
+/** Limit for starting and for ending, and for a part, the longest of which take milliseconds. */
 const LIMIT_MS = 10_000;
 
-/** A thread was lost in the middle of a part. What it works on must not be freed: it may still be there. */
+/** A thread was lost in the middle of a part. The memory it works on must not be freed, because it may still be running. */
 export class ThreadLost extends Error {}
 
 /** A worker of a page or of Node. */
@@ -19,7 +19,7 @@ interface Thread {
   start(message: ThreadStart): void;
   onMessage?: (message: ThreadMessage) => void;
   onError?: (reason: string) => void;
-  /** Whether it keeps a process of Node from ending. */
+  /** Whether it keeps a Node process alive. */
   hold(isHeld: boolean): void;
   terminate(): void;
 }
@@ -27,18 +27,18 @@ interface Thread {
 export interface PoolOptions {
   readonly heap: Heap;
   readonly modules: KernelModules;
-  /** Of the caller, with the same functions. */
+  /** Exports of the caller's instance, with the same functions. */
   readonly exports: Exports;
-  /** Beside the caller. */
+  /** In addition to the caller. */
   readonly threads: number;
-  /** URL of the script of a thread; by default it is part of this package's JavaScript, as a blob. */
+  /** URL of the script of a thread; by default a blob of the script in this package's JavaScript. */
   readonly script?: string | URL;
-  /** Milliseconds without progress after which a thread is lost. */
+  /** Milliseconds without progress after which a thread counts as lost. */
   readonly limit?: number;
 }
 
 export class ThreadPool {
-  /** @throws {Error} when a thread cannot start; then none is left */
+  /** @throws {Error} if a thread cannot start; all are then ended. */
   static async start(options: PoolOptions): Promise<ThreadPool> {
     const pool = new ThreadPool(options);
     try {
@@ -71,10 +71,10 @@ export class ThreadPool {
   }
 
   /**
-   * Calls a function for each part, on all threads. Whether threads are awake does not matter: the caller does what they
-   * do not take.
-   * @throws {Error} what the first part to fail has thrown, when all have ended
-   * @throws {ThreadLost} when a thread was lost in the middle of a part; the pool is of no use then
+   * Calls a function for each part, on all threads. It does not matter whether threads are awake: the caller runs the parts
+   * that they do not take.
+   * @throws {Error} the error of the first part that failed, after all parts have ended.
+   * @throws {ThreadLost} if a thread was lost in the middle of a part; the pool can then no longer be used.
    */
   run(name: string, parts: number, argumentsOf: (part: number) => readonly number[]): void {
     const { queue, options } = this;
@@ -90,7 +90,7 @@ export class ThreadPool {
     if (failure !== undefined) throw new Error(`${PACKAGE}: ${name}: ${failure}`);
   }
 
-  /** Ends the threads and frees their memory, but that of threads which do not say that they have ended. */
+  /** Ends the threads and frees their memory, except that of threads that do not confirm their end. */
   async end(): Promise<void> {
     const { heap } = this.options;
     this.queue.end();
@@ -102,7 +102,7 @@ export class ThreadPool {
   }
 }
 
-/** A thread and what it has said so far. */
+/** A thread and the messages received from it. */
 class Member {
   readonly thread: Thread;
   readonly block: number;
@@ -136,11 +136,14 @@ class Member {
         else fail(message.error);
       };
     });
-    this.started.catch(() => {}); // ThreadPool.start tells
+    this.started.catch(() => {}); // ThreadPool.start reports it
     thread.start(start);
   }
 
-  /** Waits for its end. @returns false where it does not come */
+  /**
+   * Waits for its end.
+   * @returns false if it does not end in time
+   */
   async end(): Promise<boolean> {
     this.thread.hold(true);
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -186,7 +189,7 @@ function pageThread(script: string | URL | undefined): Thread {
       thread.onMessage?.(data);
     };
     worker.onerror = (event) => {
-      event.preventDefault(); // it is told by the promise
+      event.preventDefault(); // the promise reports it
       refuse(event.message || `the script ${url} cannot be loaded`);
     };
     thread.start = (message) => worker.postMessage(message);

@@ -1,28 +1,28 @@
 /**
- * The queue of a pool of threads, in the memory that they share. It holds one job at a time: a function that is called
- * for every part of some work. Whoever is there, the caller and the threads, takes the next part until none is left.
+ * The job queue of a pool of threads, in their shared memory. It holds one job at a time: a function that is called for
+ * every part of some work. The caller and the awake threads take the next part until none is left.
  */
 
-/** Words of 32 bits at its start. */
+/** 32-bit words at its start. */
 const Word = {
-  /** Parts that nobody has taken; what idle threads wait on. */
+  /** Number of parts not yet taken; idle threads wait on it. */
   REMAINING: 0,
-  /** Parts that are not done; what the caller waits on. */
+  /** Number of parts not yet done; the caller waits on it. */
   UNFINISHED: 1,
   /** Index of the function. */
   FUNCTION: 2,
-  /** How many arguments it takes. */
+  /** Number of its arguments. */
   ARGUMENTS: 3,
-  /** Whether a part has failed: the first one leaves its message. */
+  /** Whether a part has failed; the first one stores its message. */
   FAILED: 4,
   MESSAGE_BYTES: 5,
-  /** How many there are, an even number: float64 follows. */
+  /** Number of words; even, because float64 values follow. */
   WORDS: 6,
 } as const;
-/** In the place of the remaining parts: threads end. */
+/** Value of REMAINING that makes threads end. */
 const ENDED = -1;
 
-/** Of a job: the caller and the threads end within half a part of each other. */
+/** Maximum parts of a job, so that the caller and the threads finish within half a part of each other. */
 export const MOST_PARTS = 64;
 const MOST_ARGUMENTS = 24;
 const MESSAGE_BYTES = 256;
@@ -31,22 +31,22 @@ const MESSAGE_AT = ARGUMENTS_AT + 8 * MOST_PARTS * MOST_ARGUMENTS;
 export const QUEUE_BYTES = MESSAGE_AT + MESSAGE_BYTES;
 
 /**
- * How long a thread looks for a next job before it sleeps. To wake it takes 0.05 ms and more, as long as many a job; of the
- * gaps between two jobs of a prediction most are shorter than this.
+ * How long a thread spins for the next job before it sleeps. Waking it takes 0.05 ms or more, as long as many jobs; most
+ * gaps between two jobs of a prediction are shorter than this.
  */
 const LOOKING_MS = 0.5;
-/** Looks between two looks at the clock. */
+/** Spins between two reads of the clock. */
 const LOOKS = 64;
-/** Sleep of a page, which stops its clock too, counts as no more than this. */
+/** Limit on a step of the clock, since a suspended page also stops its clock. */
 const LONGEST_STEP_MS = 100;
 
-/** Leaves a core to its other thread while this one looks; where the engine has it. */
+/** Yields a core to its sibling hardware thread while this one spins, if the engine supports it. */
 const { pause } = Atomics as { readonly pause?: () => void };
 
 export type NativeFunction = (...args: number[]) => unknown;
 
 export class ThreadQueue {
-  /** These stay: only views of a memory that is not shared are detached when it grows. */
+  /** These views stay valid: growth detaches only views of memory that is not shared. */
   private readonly words: Int32Array;
   private readonly numbers: Float64Array;
   private readonly message: Uint8Array;
@@ -57,15 +57,15 @@ export class ThreadQueue {
     this.message = new Uint8Array(buffer, address + MESSAGE_AT, MESSAGE_BYTES);
   }
 
-  /** Before anyone else sees it. */
+  /** Call it before any other thread sees the queue. */
   clear(): void {
     this.words.fill(0);
   }
 
-  /** Makes a job known to the threads. `argumentsOf` gives those of a part. */
+  /** Publishes a job to the threads. `argumentsOf` returns those of a part. */
   offer(functionIndex: number, parts: number, argumentsOf: (part: number) => readonly number[]): void {
     const { words, numbers } = this;
-    Atomics.notify(words, Word.REMAINING); // those asleep wake up meanwhile
+    Atomics.notify(words, Word.REMAINING); // wakes sleeping threads meanwhile
     let count = 0;
     for (let part = 0; part < parts; part++) {
       const values = argumentsOf(part);
@@ -80,7 +80,7 @@ export class ThreadQueue {
     Atomics.notify(words, Word.REMAINING);
   }
 
-  /** Takes parts and runs them until none is left. The job stays as it is while a part that was taken is not done. */
+  /** Takes parts and runs them until none is left. The job does not change while a taken part is unfinished. */
   takeParts(functions: readonly NativeFunction[]): void {
     const { words, numbers } = this;
     for (;;) {
@@ -98,15 +98,15 @@ export class ThreadQueue {
     }
   }
 
-  /** The life of a thread: parts of one job after another, until `end`. */
+  /** The loop of a thread: runs parts of one job after another, until `end`. */
   serve(functions: readonly NativeFunction[]): void {
     while (this.waitForJob() !== ENDED) this.takeParts(functions);
   }
 
   /**
-   * Waits until all parts are done: asleep where that is allowed. The main thread of a page may not sleep: it looks again
-   * and again, no longer than the parts take that others have begun, since it has taken parts itself until none was left.
-   * @returns false where nothing was done for `limit` milliseconds.
+   * Waits until all parts are done: asleep where that is allowed. The main thread of a page may not sleep: it spins, no
+   * longer than the parts take that others have started, because it has taken parts itself until none was left.
+   * @returns false if there was no progress for `limit` milliseconds
    */
   waitForAll(canSleep: boolean, limit: number): boolean {
     const { words } = this;
@@ -130,14 +130,14 @@ export class ThreadQueue {
     return true;
   }
 
-  /** What the first part to fail said; undefined where none has. */
+  /** Returns the message of the first part that failed; undefined if none has. */
   failure(): string | undefined {
     const { words, message } = this;
     if (Atomics.load(words, Word.FAILED) === 0) return undefined;
     return new TextDecoder().decode(message.slice(0, words[Word.MESSAGE_BYTES]));
   }
 
-  /** Lets the threads end. */
+  /** Makes the threads end. */
   end(): void {
     Atomics.store(this.words, Word.REMAINING, ENDED);
     Atomics.notify(this.words, Word.REMAINING);

@@ -1,4 +1,4 @@
-/** Threads on a shared memory of our own: here in Node; browser.test.ts has tfjs's memory in a page. */
+/** Tests threads on a shared memory of our own in Node; browser_threads.test.ts tests tfjs's memory in a page. */
 import t from 'tap';
 import { type SharedHeap, sharedHeap } from '../testing/shared_heap.js';
 import { moduleNow } from './module_files.js';
@@ -15,7 +15,7 @@ const modules = {
 const SIZE = 10_007;
 const parts = partsOf(SIZE, 10);
 
-/** The activation of all numbers, in parts. */
+/** Applies the activation to all numbers, in parts. */
 function gelu({ heap }: SharedHeap, run: Threads['run']): Uint8Array {
   const [x, y] = [heap.allocate(4 * SIZE), heap.allocate(4 * SIZE)];
   const { buffer } = heap.memory;
@@ -104,7 +104,7 @@ t.test('an error in any part is an error of the call, and the next call works', 
 t.test('a thread that ends in the middle of a part does not hang the caller', async (t) => {
   const shared = sharedHeap(modules);
   const pool = await ThreadPool.start({ ...shared, modules, threads: 1, limit: 300 });
-  // A part is taken and never done.
+  // A part is taken and never finished.
   const { takeParts } = ThreadQueue.prototype;
   t.teardown(() => Object.assign(ThreadQueue.prototype, { takeParts }));
   ThreadQueue.prototype.takeParts = function (functions: readonly NativeFunction[]) {

@@ -1,42 +1,42 @@
-/** How many threads run our kernels, and how work is cut into parts for them. */
+/** The number of threads that run our kernels, and how work is split into parts for them. */
 import { env } from '@tensorflow/tfjs-core';
 import type { Heap } from './heap.js';
 import type { Exports, KernelModules } from './instantiate.js';
 import { ThreadLost, ThreadPool } from './thread_pool.js';
 import { MOST_PARTS, type NativeFunction } from './thread_queue.js';
 
-/** Of `auto`, which takes no more than there are processors. */
+/** Limit of `auto`, which uses no more threads than there are processors. */
 const AUTO_AT_MOST = 8;
 const AT_MOST = 64;
 
-/** Threads that run our kernels now. */
+/** Threads that currently run our kernels. */
 export interface ThreadsInfo {
-  /** The caller is one of them. */
+  /** Including the caller. */
   readonly count: number;
-  /** Why there is no other, where there is none. */
+  /** Why there is only one. */
   readonly reason?: string;
 }
 
 export interface ThreadsOptions {
   /**
-   * URL of `thread_script.js` of this package (beside its .wasm files), for pages that take scripts from files alone. By
-   * default the script comes with the JavaScript and becomes a blob.
+   * URL of this package's `thread_script.js` (beside its .wasm files), for pages whose policy only allows scripts from
+   * files. By default the script is part of the JavaScript and becomes a blob.
    */
   readonly script?: string | URL;
 }
 
 let asked: { readonly count: number | 'auto' } & ThreadsOptions = { count: 'auto' };
-/** Of backends that are in use. */
+/** Threads of the backends that are in use. */
 const teams = new Set<Threads>();
 
 /**
  * Sets how many threads run the kernels of this entry point: the caller and workers, in cross-origin isolated pages and
- * workers; elsewhere there is one, and {@link getThreads} says why. Results have the same bits for every number. tfjs's
- * own kernels keep tfjs's own threads.
+ * workers; elsewhere there is one, and {@link getThreads} says why. Results are the same, bit for bit, for every number.
+ * tfjs's own kernels keep using tfjs's own threads.
  *
- * @param count 1 to 64, or `auto` (what it is before this is called): as many as there are processors, 8 at most.
- * @returns a promise of when threads have started and those before have ended.
- * @throws {Error} for another number, and when a thread that can be had does not start; then there is one
+ * @param count 1 to 64, or `auto` (the initial setting): as many as there are processors, at most 8.
+ * @returns a promise that resolves when the threads have started and previous ones have ended.
+ * @throws {Error} for another number, and if a thread that should be available does not start; one thread is then used.
  */
 export async function setThreads(count: number | 'auto', options: ThreadsOptions = {}): Promise<void> {
   if (count !== 'auto' && !(Number.isInteger(count) && count >= 1 && count <= AT_MOST)) {
@@ -46,30 +46,30 @@ export async function setThreads(count: number | 'auto', options: ThreadsOptions
   await Promise.all([...teams].map((team) => team.change()));
 }
 
-/** How many threads run the kernels of this entry point. */
+/** Returns the number of threads that run the kernels of this entry point. */
 export function getThreads(): ThreadsInfo {
   return [...teams].at(-1)?.info() ?? { count: 1, reason: "tfjs's backend wasm has not started" };
 }
 
-/** Work in parts. How many depends on the work alone, so that results do not depend on the number of threads. */
+/** A split of work into parts. It depends only on the work, so that results do not depend on the number of threads. */
 export interface Parts {
-  /** Rows, columns, images: whatever is shared out. */
+  /** Number of rows, columns or images that are divided. */
   readonly total: number;
-  /** Of a part; the last one may have fewer. */
+  /** Of a part; the last one may be smaller. */
   readonly size: number;
   readonly count: number;
-  /** How many may run at the same time: those in turn can have the same scratch memory. */
+  /** How many may run concurrently: those that run one after another can share scratch memory. */
   readonly together: number;
 }
 
-/** Flag of tfjs: work that is worth a part. A thread that is awake takes one in about a microsecond. Tests make it small. */
+/** Flag of tfjs: minimum work of a part. An awake thread takes one in about a microsecond. Tests make it small. */
 export const PART_FLAG = 'GROOTVL_WASM_PART_NANOSECONDS';
 env().registerFlag(PART_FLAG, () => 20_000);
 
 /**
- * @param nanoseconds about what one of `total` takes; 0: they are not split.
- * @param multiple of which the size of a part is one.
- * @param together at most, where each needs much scratch memory.
+ * @param nanoseconds approximate time of one of `total`; 0: they are not split.
+ * @param multiple divides the size of a part.
+ * @param together maximum of concurrent parts, if each needs much scratch memory.
  */
 export function partsOf(total: number, nanoseconds: number, multiple = 1, together = MOST_PARTS): Parts {
   const least = Math.max(total / MOST_PARTS, env().getNumber(PART_FLAG) / nanoseconds);
@@ -78,10 +78,13 @@ export function partsOf(total: number, nanoseconds: number, multiple = 1, togeth
   return { total, size, count, together: Math.min(count, together) };
 }
 
-/** Parts that need much scratch memory, such as images, so that of few is enough. */
+/** Limit for parts that need much scratch memory, such as images. */
 export const FEW_TOGETHER = 8;
 
-/** A part for each item, such as an image. @param nanoseconds about what one takes */
+/**
+ * Makes one part per item, such as an image.
+ * @param nanoseconds approximate time of one item
+ */
 export function itemsOf(total: number, nanoseconds: number): Parts {
   const isLittle = total * nanoseconds < env().getNumber(PART_FLAG);
   return { total, size: 1, count: total, together: isLittle ? 1 : Math.min(total, FEW_TOGETHER) };
@@ -101,11 +104,11 @@ export class Threads {
     private readonly modules: KernelModules,
   ) {
     teams.add(this);
-    // With `auto` nobody has asked: it works without.
+    // `auto` was not requested explicitly, so a failure is only a warning.
     this.change().catch((error: Error) => console.warn(`${error.message}; kernels run on one thread`));
   }
 
-  /** How many there are, the caller among them. */
+  /** Number of threads, including the caller. */
   get size(): number {
     return this.pool ? this.count : 1;
   }
@@ -114,12 +117,15 @@ export class Threads {
     return this.pool ? { count: this.count } : { count: 1, reason: this.reason };
   }
 
-  /** Resolves when the changes that were asked for are made. */
+  /** Resolves when the requested changes have been made. */
   settled(): Promise<void> {
     return this.changes.catch(() => {});
   }
 
-  /** Makes the threads those that are asked for. @throws {Error} when one does not start */
+  /**
+   * Starts or ends threads as requested.
+   * @throws {Error} if one does not start.
+   */
   change(): Promise<void> {
     this.changes = this.changes.catch(() => {}).then(() => this.changeNow());
     return this.changes;
@@ -127,7 +133,7 @@ export class Threads {
 
   private async changeNow(): Promise<void> {
     const { pool } = this;
-    this.pool = undefined; // calls meanwhile run on one
+    this.pool = undefined; // calls in the meantime run on one thread
     this.count = 1;
     await pool?.end();
     if (this.isOver) return;
@@ -152,8 +158,8 @@ export class Threads {
   }
 
   /**
-   * Calls a function for each part, with arguments for `count` items from `first` on; parts that run at the same time have
-   * different numbers `slot`, below `together`.
+   * Calls a function for each part, with arguments for `count` items from `first` on; parts that run concurrently have
+   * different values of `slot`, below `together`.
    */
   run(
     name: string,
@@ -183,7 +189,7 @@ export class Threads {
     }
   }
 
-  /** With the backend, whose memory goes. */
+  /** Ends with the backend, whose memory is freed. */
   end(): void {
     this.isOver = true;
     teams.delete(this);

@@ -5,7 +5,7 @@ import { registerWasmKernel } from './kernels.js';
 import { ACTIVATIONS, packedFor, rowNanoseconds, weightsOf } from './matrix_product.js';
 import { partsOf } from './threads.js';
 
-/** Pixels of a part are a multiple: each part reads all weights. */
+/** The pixels of a part are a multiple of this, since each part reads all weights. */
 const TOGETHER = 64;
 
 registerWasmKernel(TransposedConvolution, (args) => {

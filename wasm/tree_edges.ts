@@ -3,14 +3,14 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { WasmFunctions } from './functions.js';
 import type { Cached } from './kernels.js';
 
-/** Values and decays of an image up to which a processor's last cache is taken to hold them. */
+/** Size of the values and decays of an image up to which they are assumed to fit a processor's last-level cache. */
 const CACHED_BYTES = 12 << 20;
-/** Rows of a cell of larger images, for the second cache of 1 MB, in which other rows are as well. */
+/** Size of the rows of a cell for larger images, for a second-level cache of 1 MB, which holds other rows as well. */
 const CELL_BYTES = 384 << 10;
-/** One cell, however many vertices. */
+/** A single cell, for any number of vertices. */
 const WHOLE = 30;
 
-/** What it needs of a kernel's arguments: see kernels.ts. */
+/** The kernel arguments that it needs: see kernels.ts. */
 interface Memory {
   readonly inputs: { readonly order: number; readonly parent: number };
   readonly tensors: { readonly order: TensorInfo; readonly parent: TensorInfo };
@@ -21,8 +21,8 @@ interface Memory {
 }
 
 /**
- * The arguments `edges` and `shift` for an image. Its order decides in which order sums are made: it depends on the sizes of
- * whole rows, not on how these are split. Lists are kept with the tree.
+ * Returns the arguments `edges` and `shift` for an image. The order of the list determines the order of summation, so it
+ * depends on the sizes of whole rows, not on how these are split. Lists are cached with the tree.
  */
 export function edgesOf({
   inputs,

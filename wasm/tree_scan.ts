@@ -5,18 +5,18 @@ import { registerWasmKernel } from './kernels.js';
 import { itemsOf, type Parts } from './threads.js';
 import { edgesOf } from './tree_edges.js';
 
-/** The numbers that the functions of both kernels take. */
+/** The codes that the functions of both kernels take. */
 export const AGGREGATES = { root: Aggregate.ROOT, all: Aggregate.ALL, leaves: Aggregate.LEAVES } as const;
 
-/** Channels of an image that are scanned together: the fewer, the more the walk along the tree weighs. */
+/** Minimum channels of an image that are scanned together: the fewer, the larger the overhead of traversing the tree. */
 const LEAST_CHANNELS = 32;
-/** Of an image, at most. */
+/** Maximum number of blocks per image. */
 const BLOCKS = 4;
 
-/** A part of a scan: some channels of an image. Positions are in numbers of 4 bytes. */
+/** A part of a scan: some channels of an image. Offsets are in units of 4 bytes. */
 interface Block {
   readonly image: number;
-  /** Of the first channel, in values. */
+  /** Offset of the first channel in the values. */
   readonly values: number;
   readonly decays: number;
   readonly channels: number;
@@ -24,10 +24,10 @@ interface Block {
 }
 
 /**
- * How a scan splits: images, and, where those are fewer than the threads, channels in blocks of whole groups. No more of these
- * than threads can take: rows in pieces take up to three times as long from memory. No channel has to do with another, so
- * that the bits are those of whole rows. Where one decay is for all channels, its gradient is a sum over them, which
- * `isGradient` leaves whole.
+ * Splits a scan by images and, if there are fewer images than threads, by blocks of channels in whole groups. No more blocks
+ * than threads can take: rows in pieces take up to three times as long from memory. Channels are independent of one another,
+ * so the bits are those of whole rows. If all channels share one decay, its gradient is a sum over them, which `isGradient`
+ * keeps whole.
  */
 export function blocksOf(
   [batch, vertices, channels]: readonly number[],

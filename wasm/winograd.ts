@@ -1,4 +1,4 @@
-/** Which convolutions go by Winograd's method on WebAssembly, and how: see winograd.cc. */
+/** Decides which convolutions use Winograd's method on WebAssembly, and how: see winograd.cc. */
 import type { backend_util } from '@tensorflow/tfjs-core';
 import type { ConvolutionActivation } from '../plugin/ops/activations.js';
 import { LANES, PANEL, TILE } from './constants.js';
@@ -7,32 +7,35 @@ import type { WasmKernelArguments } from './kernels.js';
 import { ACTIVATIONS, type Weights } from './matrix_product.js';
 import { FEW_TOGETHER, partsOf } from './threads.js';
 
-/** Of winograd.cc. */
+/** Exports of winograd.cc. */
 export type WinogradFunctions = Pick<WasmFunctions, 'winograd_scratch' | 'winograd_pack' | 'winograd'>;
 
-/** With fewer channels or outputs, what is done beside the products takes what it saves. */
+/** With fewer channels or outputs, the overhead outweighs what the products save. */
 const LEAST_CHANNELS = 16;
 
-/** Tiles of an image, by the stride: with fewer, the larger filter takes longer to read than its products. */
+/** Minimum tiles per image, by stride: with fewer, reading the larger filter takes longer than its products. */
 const LEAST_TILES = [32, 128];
 
-/** Outputs at a time: the transformed filter is up to 2.8 times as large as the filter. */
+/** Outputs computed at a time: the transformed filter is up to 2.8 times as large as the filter. */
 const OUTPUTS = 256;
 
-/** From so many tiles on, or if it is larger, the filter is transformed for each call, which takes a few hundredths of the products. */
+/**
+ * From this number of tiles on, or if it is larger, the filter is transformed for each call, which takes a few hundredths of
+ * the time of the products.
+ */
 const KEPT = { tiles: 256, bytes: 2 ** 22 };
 
-/** Tiles at a time: what they become stays in the second cache, and the filter is read once for all of them. */
+/** Tiles per block: the transformed tiles stay in the second-level cache, and the filter is read once for all of them. */
 const BLOCK = { least: 32, most: 64, bytes: 3 * 2 ** 17 };
 
-/** Nanoseconds of a product of two numbers, and of transforming a number of the filter. */
+/** Nanoseconds per product of two numbers, and per transformed filter value. */
 const NANOSECONDS = { product: 0.035, packing: 0.6 };
 
-/** Tiles of 2 x 2 positions of an image of the output. */
+/** Number of 2 x 2 tiles per output image. */
 const tilesOf = ({ outHeight, outWidth }: backend_util.Conv2DInfo) =>
   Math.ceil(outHeight / 2) * Math.ceil(outWidth / 2);
 
-/** Whether the method is for it. This depends on a single image, so that its values do not depend on the others. */
+/** Whether to use the method. It depends on a single image, so that the values of an image do not depend on the others. */
 export function isForWinograd(info: backend_util.Conv2DInfo): boolean {
   const { filterHeight, filterWidth, strideHeight, strideWidth, inChannels, outChannels } = info;
   return (
@@ -47,7 +50,10 @@ export function isForWinograd(info: backend_util.Conv2DInfo): boolean {
   );
 }
 
-/** How many tiles are done at a time, in blocks of nearly equal sizes. @param bytes of a tile */
+/**
+ * Returns the number of tiles per block, in blocks of nearly equal size.
+ * @param bytes per tile
+ */
 function blockOf(tiles: number, bytes: number): number {
   const fitting = Math.max(BLOCK.least, Math.min(Math.floor(BLOCK.bytes / bytes), BLOCK.most));
   return Math.ceil(tiles / Math.ceil(tiles / fitting) / TILE) * TILE;
@@ -64,7 +70,7 @@ interface Convolved {
   readonly activation: ConvolutionActivation;
 }
 
-/** y = activation(convolution of x + bias), for what {@link isForWinograd} says. */
+/** y = activation(convolution of x + bias), for the convolutions selected by {@link isForWinograd}. */
 export function winograd(
   memory: Pick<
     WasmKernelArguments<never, WinogradFunctions>,
