@@ -1,9 +1,9 @@
-// The activation behind a layer.
+// The activation after a layer.
 #pragma once
 #include "simd_math.h"
 
-// Of a part of `rows` rows that has just been written, while it is in the first cache. A function of its own: inlined, its
-// constants would take registers from the tile of a product (5 % slower).
+// Applies it to a part of `rows` rows that has just been written, while it is in the first-level cache. Not inlined,
+// since its constants would take registers from the tile of a product (5 % slower).
 [[maybe_unused]] __attribute__((noinline)) static void activate(float* y, int rows, int outputs, int columns,
                                                                 Activation activation) {
   if (activation == NONE) return;

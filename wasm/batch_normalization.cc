@@ -1,14 +1,14 @@
-// Normalisation of channels by the mean and variance of all rows, and its gradients. What is summed over rows is summed in
-// blocks of them.
+// Normalisation of channels by the mean and variance over all rows, and its gradients. Sums over rows are computed in
+// blocks of rows.
 #include "row_totals.h"
 
-// Of each channel.
+// Statistics of each channel.
 struct Statistics {
   float* mean;
   float* variance;
 };
 
-// Sums over all rows of compute(row, d, count), divided by their number. `partial`: [C].
+// Sums over all rows of compute(row, d, count), divided by the number of rows. `partial`: [C].
 template <typename Compute>
 INLINE void average_rows(float* to, float* partial, int rows, int channels, const Compute& compute) {
   RowTotals<1> totals = {{to}, partial, channels};
@@ -22,7 +22,7 @@ INLINE void average_rows(float* to, float* partial, int rows, int channels, cons
   for_channels(to, channels, [&](int d, int n) { return div(load_first(to + d, n), count); });
 }
 
-// The variance is that of what is left when the mean is taken out.
+// The variance is computed after the mean is subtracted.
 static void statistics_of(const float* x, const Statistics& of, float* partial, int rows, int channels) {
   const auto value = [&](int row, int d, int n) { return load_first(x + size_t(row) * channels + d, n); };
   average_rows(of.mean, partial, rows, channels, value);
@@ -32,7 +32,7 @@ static void statistics_of(const float* x, const Statistics& of, float* partial, 
   });
 }
 
-// 1 / sqrt(variance + epsilon), in place of the variance.
+// Replaces the variance by 1 / sqrt(variance + epsilon).
 static void invert_deviations(float* variance, int channels, float epsilon) {
   for_channels(variance, channels, [&](int d, int n) {
     return div(splat(1.0f), wasm_f32x4_sqrt(add(load_first(variance + d, n), splat(epsilon))));

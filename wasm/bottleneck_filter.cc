@@ -1,17 +1,17 @@
-// The affinity-weighted mean over a tree. How components are joined stands in plugin/cpu/bottleneck_filter.ts.
+// The affinity-weighted mean over a tree. plugin/cpu/bottleneck_filter.ts describes how components are joined.
 #include "simd_math.h"
 #include "sort.h"
 
-// Channels whose sums are computed together: those of a node are a line of a cache.
+// Channels whose sums are computed together: those of a node fill a cache line.
 constexpr int BLOCK = 8;
 
-// Two nodes become one. The first nodes are the vertices; those that are made follow.
+// Two nodes joined into one. The first nodes are the vertices; joined nodes follow.
 struct Join {
   int32_t left, right;
   double affinity;
 };
 
-// Ascending as the numbers are: NaN comes last.
+// Sorts like the numbers; NaN comes last.
 static uint32_t key_of(float distance) {
   if (distance != distance) return 0xffffffffu;
   uint32_t bits;
@@ -19,13 +19,13 @@ static uint32_t key_of(float distance) {
   return bits >> 31 ? ~bits : bits | 0x80000000u;
 }
 
-// The vertex that stands for a component. Paths are halved on the way.
+// Returns the representative vertex of a component, with path halving.
 static int leader_of(int32_t* leaders, int vertex) {
   while (leaders[vertex] != vertex) vertex = leaders[vertex] = leaders[leaders[vertex]];
   return vertex;
 }
 
-// sums: [2V-1, WIDTH], of the vertices first. There, what each is given by all others takes the place of its own.
+// sums: [2V-1, WIDTH], vertices first. They are replaced by the sums that each node receives from all others.
 template <int WIDTH>
 static void spread(const Join* joins, int vertices, double* sums) {
   double* const made = sums + size_t(vertices) * WIDTH;
@@ -69,10 +69,10 @@ EXPORT void bottleneck_filter(const float* x,         // [V, D]
   Entry* const entries = reinterpret_cast<Entry*>(total + size_t(2) * vertices);
   Entry* const sorted = entries + vertices;
   int32_t* const leaders = reinterpret_cast<int32_t*>(sorted + vertices);
-  int32_t* const nodes = leaders + vertices;  // by the vertex that stands for a component
+  int32_t* const nodes = leaders + vertices;  // by the representative vertex of a component
   uint32_t* const starts = reinterpret_cast<uint32_t*>(nodes + vertices);
 
-  // Positions in `order` by distance. The root has none.
+  // Positions in `order`, sorted by distance. The root has none.
   for (int i = 1; i < vertices; i++) entries[i - 1] = {key_of(distance[order[i]]), i};
   sort_by_key(entries, sorted, vertices - 1, starts);
   for (int v = 0; v < vertices; v++) leaders[v] = nodes[v] = v;
@@ -81,7 +81,7 @@ EXPORT void bottleneck_filter(const float* x,         // [V, D]
     const int u = leader_of(leaders, vertex), v = leader_of(leaders, order[parent[position]]);
     const float affinity = wasm_f32x4_extract_lane(exponential(splat(scale * distance[vertex])), 0);
     joins[i] = {nodes[u], nodes[v], double(affinity)};
-    // The later node is the larger component, mostly.
+    // The later node is usually the larger component.
     const bool joins_v = nodes[u] < nodes[v];
     leaders[joins_v ? u : v] = joins_v ? v : u;
     nodes[joins_v ? v : u] = vertices + i;

@@ -1,9 +1,9 @@
-// A depthwise convolution over time that sees the present and the past alone, and SiLU.
+// A depthwise convolution over time that sees only the current and earlier tokens, and SiLU.
 #include <cstring>
 
 #include "simd_math.h"
 
-// The input of token t, which may lie before x; null where it is zero.
+// The input of token t, which may precede x; null if it is zero.
 INLINE const float* input_at(const float* x, const float* past, int t, int taps, int channels) {
   if (t >= 0) return x + size_t(t) * channels;
   return past ? past + size_t(t + taps - 1) * channels : nullptr;

@@ -1,13 +1,13 @@
-// Convolutions of images and their gradient in the image: products of patches, a few positions at a time, so that these stay
-// in the second cache.
+// Convolutions of images and their gradient in the image: products of patches, a few positions at a time, so that the
+// patches stay in the second-level cache.
 #include <cstring>
 
 #include "activate.h"
 #include "panels.h"
 #include "window.h"
 
-// Positions whose patches, of so many values, are in the second cache beside a block of weights; with fewer than 32 the
-// weights, which are read again for each such block, would take longer than the products.
+// Number of patches of `terms` values that fit the second-level cache beside a block of weights, at least 32: with
+// fewer, reading the weights again for each block would take longer than the products.
 INLINE int patches_of(int terms) {
   constexpr int LEAST = 32, MOST = 64;
   if (terms == 0) return MOST;
@@ -15,7 +15,7 @@ INLINE int patches_of(int terms) {
   return fitting > MOST ? MOST : fitting > LEAST ? fitting : LEAST;
 }
 
-// What positions of the output are computed from, zero beyond the edges.
+// Gathers the inputs of output positions, zero beyond the edges.
 EXPORT void convolution_patches(const float* x,  // [batch, height, width, channels]
                                 float* patches,  // [count, terms], the result
                                 const Window* window,
@@ -31,7 +31,7 @@ EXPORT int convolution_scratch(const Window* window  // as convolution_window.ts
   return 4 * terms * patches_of(terms);
 }
 
-// Some positions of the output, with a filter that was packed before.
+// Computes some positions of the output, with a packed filter.
 EXPORT void convolution(const float* x,       // [batch, height, width, channels]
                         const float* packed,  // of pack_panels: [terms, out_channels]
                         const float* bias,    // [out_channels], or null

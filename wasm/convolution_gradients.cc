@@ -1,5 +1,5 @@
-// Gradients of convolutions that tfjs's backend has no kernels for. Channels last; a filter is [height, width, channels,
-// outputs] or, of a convolution of every channel by itself, [height, width, channels, outputs of each channel].
+// Gradients of convolutions for which tfjs's backend lacks kernels. Channels last; a filter is [height, width,
+// channels, outputs] or, for a depthwise convolution, [height, width, channels, outputs of each channel].
 #include <cstring>
 
 #include "outer_products.h"
@@ -40,7 +40,7 @@ EXPORT int depthwise_input_scratch(const Window* window) {
   return int(sizeof(Tap)) * taps_of(*window);
 }
 
-// Of one channel's output `tap` positions before, where there is one: the position in the output, else -1.
+// The output position that reads `position` through tap `before`, or -1 if there is none.
 INLINE int output_of(int position, int before, int offset, int stride, int size) {
   const int at = position + before - offset;
   if (at < 0 || at % stride != 0 || at / stride >= size) return -1;
@@ -102,7 +102,7 @@ INLINE void add_pixels(float* to, const float* x, const float* dy, int count, si
     store_first(to + i * LANES, add(load_first(to + i * LANES, lanes), sums[i]), lanes);
 }
 
-// Sums of a row of the output first, so that roundings do not pile up over all positions.
+// Sums each row of the output first, so that rounding errors do not accumulate over all positions.
 EXPORT void depthwise_filter_gradient(const float* x,   // [batch, height, width, channels]
                                       const float* dy,  // [batch, out_height, out_width, out_channels]
                                       float* dfilter,   // [filter_height, filter_width, channels, outputs of each]

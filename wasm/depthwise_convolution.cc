@@ -1,12 +1,12 @@
-// Convolutions of every channel by itself.
+// Depthwise convolutions.
 #include "activate.h"
 #include "window.h"
 
-// Columns of a tile of the output of a filter of 3 x 3: their sums, six values and a weight fit the 16 registers of x64.
+// Columns per tile of the output of a 3 x 3 filter: their sums, six values and a weight fit the 16 registers of x64.
 constexpr int ACROSS = 4;
 constexpr int SIDE = 3, VALUES = ACROSS + SIDE - 1;
 
-// A row of the filter. Values of the first and of the last column are zero where these are beyond the edges.
+// Adds a row of the filter. Values of the first and the last column are zero where these are beyond the edges.
 INLINE void add_row(const float* x, const float* filter, const int (&column)[VALUES], int channels, v128_t first,
                     v128_t last, v128_t (&sums)[ACROSS]) {
   v128_t values[VALUES];
@@ -22,7 +22,7 @@ INLINE void add_row(const float* x, const float* filter, const int (&column)[VAL
   }
 }
 
-// Four neighbours of a row of the output, by a filter of 3 x 3 at stride 1 with a column of zeros at either side.
+// Computes four adjacent outputs of a row, for a 3 x 3 filter at stride 1 with a column of zeros on either side.
 static void convolve_tile(const float* image,   // [height, width, channels]
                           const float* filter,  // [3, 3, channels]
                           float* y,             // [4, channels], the result
@@ -50,7 +50,7 @@ static void convolve_tile(const float* image,   // [height, width, channels]
   }
 }
 
-// A pixel of the output, by the part of the filter that meets the image.
+// Computes a pixel of the output from the part of the filter that overlaps the image.
 static void convolve_pixel(const float* image, const float* filter, float* y, const Window& w, int out_y, int out_x) {
   for_channels(y, w.channels, [&](int d, int n) {
     v128_t sum = zero();
@@ -68,7 +68,7 @@ static void convolve_pixel(const float* image, const float* filter, float* y, co
   });
 }
 
-// Some rows of the output. Tiles begin at every fourth column, the last one wherever it ends with the row.
+// Computes some rows of the output. Tiles begin at every fourth column; the last one is moved back to end with the row.
 EXPORT void depthwise_convolution(const float* x,       // [batch, height, width, channels]
                                   const float* filter,  // [filter_height, filter_width, channels]
                                   float* y,             // [batch, out_height, out_width, channels], the result

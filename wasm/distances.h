@@ -1,6 +1,6 @@
-// What dissimilarities of two rows have in common: their sums, and their gradients. The sums are, bit for bit, those of
-// plugin/cpu/edge_dissimilarity.ts: eight interleaved partial sums are the lanes of two registers; they are folded
-// 8 -> 4 -> 2 -> 1. Nothing is fused or reassociated.
+// Shared by dissimilarities of two rows: their sums and gradients. The sums equal, bit for bit, those of
+// plugin/cpu/edge_dissimilarity.ts: the eight interleaved partial sums are the lanes of two registers, reduced 8 -> 4
+// -> 2 -> 1. Nothing is fused or reassociated.
 #pragma once
 #include "simd.h"
 
@@ -11,7 +11,7 @@ INLINE v128_t term(v128_t a, v128_t b) {
   return metric == EUCLIDEAN ? mul(difference, difference) : wasm_f32x4_abs(difference);
 }
 
-// Lanes beyond the last channel add a term of zeros, which is +0: no partial sum is ever -0, so none changes.
+// Lanes beyond the last channel add +0, which changes no partial sum, because none is ever -0.
 template <Metric metric>
 INLINE float sum(const float* a, const float* b, int channels) {
   v128_t low = zero(), high = zero();
@@ -36,17 +36,17 @@ INLINE double norm_of(const float* row, int channels) {
   return __builtin_sqrt(double(sum<COSINE>(row, row, channels)));
 }
 
-// Which norm divides: `smallest` where it is smaller. NaN stays.
+// The divisor: `smallest` if the norm is smaller. NaN is kept.
 INLINE double clamped(double norm, double smallest) { return norm < smallest ? smallest : norm; }
 
-// An end of an edge: a row of features, its gradient, and its norm where the metric is the cosine.
+// An end of an edge: a row of features, its gradient, and its norm if the metric is the cosine.
 struct End {
   const float* features;
   float* gradient;
   double norm;
 };
 
-// Adds the slopes in both ends of an edge: the formulas stand in plugin/cpu/slopes.ts.
+// Adds the gradients of both ends of an edge; the formulas are in plugin/cpu/slopes.ts.
 template <Metric metric>
 INLINE void add_slopes(const End& u, const End& v, int channels, float dy, double smallest_norm) {
   if (metric == COSINE) {

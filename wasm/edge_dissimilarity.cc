@@ -1,7 +1,8 @@
-// Weights of edges, and their gradient: the sums and slopes of distances.h; the cosine is finished in float64.
+// Weights of edges, and their gradient: the sums and gradients of distances.h; the last step of the cosine is in
+// float64.
 #include "distances.h"
 
-// Norms of rows, clamped: what the cosine divides by.
+// Norms of rows, clamped: the divisors of the cosine.
 EXPORT void edge_norms(const float* features,  // [rows, D]
                        double* norms,          // [rows], the result
                        int rows,

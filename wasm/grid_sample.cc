@@ -1,17 +1,17 @@
-// Maps read at positions between their pixels, and the gradients of that in both.
+// Samples maps between their pixels, and computes the gradients in both inputs.
 #include <cstring>
 
 #include "simd.h"
 
-// Where a coordinate lies along an axis of `size` pixels.
+// Position of a coordinate along an axis of `size` pixels.
 struct Position {
   int first;    // the pixel at or before it
   float low;    // weight of that pixel, and of the one after it
   float high;
-  float slope;  // pixels for a unit of the coordinate: 0 where it is held at a border
+  float slope;  // derivative of the pixel position; 0 where it is clamped
 };
 
-// false: it is so far beyond the pixels that none counts.
+// Returns false if it is so far outside that no pixel counts.
 INLINE bool position_of(float coordinate, int size, bool border, bool corners, Position& position) {
   const float along = (coordinate == coordinate ? coordinate : -1) + 1;
   float at = corners ? along / 2 * (size - 1) : (along * size - 1) / 2;
@@ -28,13 +28,13 @@ INLINE bool position_of(float coordinate, int size, bool border, bool corners, P
   return true;
 }
 
-// A pixel beside a position, and how its weight changes with the column and with the row.
+// A pixel next to a position, and the derivatives of its weight with respect to the column and the row.
 struct Corner {
   size_t from;
   float weight, along_columns, along_rows;
 };
 
-// Those of the four pixels that exist; returns how many.
+// Computes those of the four pixels that exist; returns their number.
 INLINE int corners_of(const Position& row, const Position& column, size_t image, int height, int width, int channels,
                       Corner* corners) {
   int count = 0;

@@ -1,4 +1,4 @@
-// Normalisation by mean and variance: three passes over each row, which stays in the first cache.
+// Normalisation by mean and variance: three passes over each row, which stays in the first-level cache.
 #include "rows.h"
 
 EXPORT void layer_normalization(const float* x,      // [rows, C]

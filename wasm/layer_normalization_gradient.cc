@@ -1,4 +1,4 @@
-// Gradients of a normalisation by mean and variance, row by row in the first cache.
+// Gradients of a normalisation by mean and variance, row by row in the first-level cache.
 #include "normalization_gradients.h"
 
 EXPORT void layer_normalization_gradient(const float* x,      // [rows, C]

@@ -1,10 +1,10 @@
-// A matrix product. Few rows read the weights where they are; for more, the weights are packed. The register
-// tile is 4 rows x 8 columns: eight sums, two registers of weights and one splat value fit the 16 registers of x64
-// (6 x 8 spills). Every way adds up the terms of a sum in the same order.
+// Matrix products. For few rows, the weights are read in place; for more, they are packed. The register tile is 4 rows
+// x 8 columns: eight sums, two registers of weights and one splat value fit the 16 registers of x64 (6 x 8 spills).
+// Every path adds the terms of a sum in the same order.
 #include "activate.h"
 #include "panels.h"
 
-// Columns whose sums, 16 KB, stay in the first cache.
+// Columns whose sums, 16 KB, stay in the first-level cache.
 constexpr int CACHED_SUMS = 4096;
 
 EXPORT void linear_pack(const float* weights,  // [I, columns]
@@ -17,7 +17,7 @@ EXPORT void linear_pack(const float* weights,  // [I, columns]
   pack_panels(weights, packed, inputs, columns, first, end);
 }
 
-// The columns of the panels from `first` to `end`, with weights that were packed before.
+// The columns of the panels from `first` to `end`, with packed weights.
 EXPORT void linear(const float* x,       // [rows, I]
                    const float* packed,  // of linear_pack
                    const float* bias,    // [O], or null
@@ -68,9 +68,9 @@ INLINE void accumulate(const float* x, const float* weights, float* y, int colum
   }
 }
 
-// The same for few rows, such as a token: what takes time is to read the weights, which happens once and in order. Sums
-// that stay in the first cache take one row of weights at a time, so that memory is read as one stream; longer ones
-// four, so that they are read less often.
+// The same for few rows, such as a token: reading the weights dominates, and they are read once, in order. If the sums
+// fit the first-level cache, one row of weights is added at a time, so that memory is read as a single stream;
+// otherwise four rows, so that the sums are read less often.
 EXPORT void linear_streaming(const float* x,        // [rows, I]
                              const float* weights,  // [I, columns]
                              const float* bias,     // [O], or null

@@ -1,4 +1,4 @@
-// What is left of a gradient behind a normalisation by mean and variance.
+// The gradient of a normalisation by mean and variance.
 #pragma once
 #include "row_totals.h"
 #include "rows.h"
@@ -7,7 +7,7 @@ INLINE v128_t normalized_at(const float* x, int d, int n, const Moments& moments
   return mul(sub(load_first(x + d, n), moments.mean), moments.inverse_deviation);
 }
 
-// The gradient of a row x in place of that of its normalised values: inverse deviation * (g - mean of g - normalised *
+// Replaces the gradient of normalised values by that of the row x: inverse deviation * (g - mean of g - normalised *
 // mean of g * normalised). `along`: the sum of g, then that of g * normalised.
 INLINE void through_normalization(const float* x, float* gradient, int channels, const Moments& moments,
                                   const float (&along)[2]) {

@@ -1,4 +1,4 @@
-// Updates of parameters, value by value, and the norm of gradients.
+// Elementwise parameter updates, and the norm of gradients.
 #include "rows.h"
 
 EXPORT void adamw_step(const float* value,     // [size]
@@ -50,7 +50,7 @@ EXPORT void scale_by(const float* x,       // [size]
   for_channels(y, size, [&](int i, int n) { return mul(load_first(x + i, n), by); });
 }
 
-// Numbers whose squares are summed apart: roundings pile up over a part and over the parts.
+// Number of squares per partial sum: rounding errors accumulate within a part and over the parts.
 constexpr int PART = 1024;
 
 EXPORT void square_sum(const float* x,  // [size]

@@ -1,9 +1,9 @@
-// Sums of outer products: the gradient of a matrix product in its second factor, from many rows of both.
+// Sums of outer products: the gradient of a matrix product in its second factor, from many rows of both factors.
 #pragma once
 #include "panels.h"
 
-// Rows whose part of dy, packed, stays in the second cache. No more than 256, so that roundings pile up over a block and
-// over the blocks, not over all rows.
+// Rows of dy whose packed part stays in the second-level cache. At most 256, so that rounding errors accumulate within
+// a block and over the blocks, not over all rows.
 INLINE int rows_of_block(int outputs) {
   if (outputs <= 0) return 256;  // no sums: nothing has to fit
   const int fitting = 32 * 1024 / (panels_of(outputs) * PANEL);

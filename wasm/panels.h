@@ -1,21 +1,22 @@
-// Products of matrices. One factor is packed in panels of eight columns; the register tile is 4 rows x 8 columns: eight
-// sums, two registers of weights and one splat value fit the 16 registers of x64 (6 x 8 spills). Every way adds up the
+// Matrix products. One factor is packed in panels of eight columns; the register tile is 4 rows x 8 columns: eight
+// sums, two registers of weights and one splat value fit the 16 registers of x64 (6 x 8 spills). Every path adds the
 // terms of a sum in the same order.
 #pragma once
 #include "simd.h"
 
 #ifdef RELAXED_SIMD
-// Products need no register of their own, so that sums of six rows fit, in engines that read factors one by one: which is measured.
+// With fused multiply-add, products need no register, so that sums of six rows fit in engines that load factors one by
+// one; whether they do is measured.
 constexpr int TALL_TILE = 6;
 extern "C" __attribute__((const)) int has_tall_tiles();
 #endif
 
-// Terms of a sum that an iteration adds.
+// Terms of a sum per iteration.
 constexpr int STEPS = 8;
 
-// step(k) for each of `terms` terms, k below STEPS, and advance() after STEPS of them. A constant k is part of the loads,
-// an index takes an instruction for each. The loop may end after every term: V8 moves no sum across such a branch;
-// without the branches it loads the factors of several terms first, and registers spill.
+// Calls step(k) for each of `terms` terms, k below STEPS, and advance() after every STEPS terms. A constant k is part
+// of the load instruction, an index takes an instruction of its own. The loop may end after every term: V8 does not
+// move sums across such a branch; without the branches it hoists the loads of several terms, and registers spill.
 template <typename Step, typename Advance>
 INLINE void for_terms(int terms, const Step& step, const Advance& advance) {
   const auto goes_on_after = [&](int k) __attribute__((always_inline)) {
@@ -31,7 +32,7 @@ INLINE void for_terms(int terms, const Step& step, const Advance& advance) {
   }
 }
 
-// Rows that are packed at a time: the rows of a wide matrix lie in pages of their own, the panels in a few cache sets.
+// Rows packed at a time: the rows of a wide matrix lie in different pages, the panels in few cache sets.
 constexpr int PACKED_ROWS = 16;
 
 INLINE int panels_of(int columns) { return (columns + PANEL - 1) / PANEL; }
@@ -60,7 +61,7 @@ INLINE void pack_panels(const float* weights,  // [rows, columns]
   }
 }
 
-// Panels of the transpose: row k of panel p holds weights[8p + 0 .. 8p + 7][first + k]; zero beyond the last row.
+// Packs the transpose: row k of panel p holds weights[8p + 0 .. 8p + 7][first + k]; zero beyond the last row.
 INLINE void pack_transposed(const float* weights,  // [rows, columns]
                             float* packed,         // [ceil((end - begin) / 8), outputs, 8], the result
                             int begin, int end,    // rows
@@ -143,17 +144,17 @@ INLINE void tiles(const float* x, const float* packed, const float* bias, float*
   }
 }
 
-// Weights of this many bytes stay in the second cache while all rows pass.
+// Bytes of weights that stay in the second-level cache while all rows are processed.
 constexpr int CACHED_BYTES = 256 * 1024;
 
-// Panels whose weights stay in the second cache.
+// Number of panels whose weights stay in the second-level cache.
 INLINE int panels_of_block(int inputs) {
   const int fitting = CACHED_BYTES / ((inputs + 1) * PANEL * int(sizeof(float)));
   return fitting > 1 ? fitting : 1;
 }
 
-// All rows of x times the panels from `first` to `end`, of which `packed` is the first. `after` gets the rows that have
-// just been written, while they are in the first cache.
+// All rows of x times the panels from `first` to `end`, of which `packed` is the first. `after` is called for rows that
+// have just been written, while they are in the first-level cache.
 template <typename After>
 INLINE void multiply_block(const float* x, const float* packed, const float* bias, float* y, int rows, int inputs,
                            int outputs, int first, int end, const After& after) {

@@ -1,5 +1,5 @@
-// Distances of vertices to their parents, a group of channels at a time, and their gradient: the formulas stand in
-// plugin/cpu/slopes.ts. The cosine is finished in float64.
+// Distances of vertices to their parents, for each group of channels, and their gradient; the formulas are in
+// plugin/cpu/slopes.ts. The last step of the cosine is in float64.
 #include "distances.h"
 
 struct Groups {

@@ -1,4 +1,5 @@
-// Images made of other images by separable maps of rows and columns: resizing, pooling, RoI alignment, their gradients.
+// Computes images from other images by separable maps of rows and columns: resizing, pooling, RoI alignment, their
+// gradients.
 #include <cstring>
 
 #include "simd.h"
@@ -14,7 +15,7 @@ INLINE Taps taps_at(const int32_t* ranges, const float* weights, int most, size_
   return {ranges[2 * position], ranges[2 * position + 1], weights + position * most};
 }
 
-// A new pixel of few others, as in interpolation: their weights stay in registers.
+// A new pixel from few others, as in interpolation: their weights stay in registers.
 template <int COUNT>
 static void weigh_few(float* y, const float* x, size_t line, int channels, const Taps& rows, const Taps& columns) {
   const float* from[COUNT];
@@ -32,7 +33,8 @@ static void weigh_few(float* y, const float* x, size_t line, int channels, const
   });
 }
 
-// The channels from d on, as many vectors as `totals` has: a line of pixels first, so that roundings do not pile up over all.
+// Channels from d on, as many vectors as `totals` has. Each line of pixels is summed first, so that rounding errors do
+// not accumulate over all pixels.
 template <int VECTORS, typename Load>
 INLINE void add_lines(v128_t (&totals)[VECTORS], const float* from, size_t line, int channels, const Taps& rows,
                       const Taps& columns, const Load& load_at) {
@@ -49,12 +51,12 @@ INLINE void add_lines(v128_t (&totals)[VECTORS], const float* from, size_t line,
   }
 }
 
-// One pixel: y += the weighted sum, or y = it where the pixel is new.
+// One pixel: adds the weighted sum to y, or assigns it if the pixel is new.
 static void weigh(float* y, const float* x, size_t line, int channels, const Taps& rows, const Taps& columns,
                   bool is_new) {
   const float* const first = x + rows.first * line + size_t(columns.first) * channels;
   int d = 0;
-  // Four vectors at once: a line of the cache of every pixel that is read.
+  // Four vectors at once: a cache line of every pixel that is read.
   for (; d + 4 * LANES <= channels; d += 4 * LANES) {
     v128_t totals[4];
     for (int i = 0; i < 4; i++) totals[i] = is_new ? zero() : load(y + d + i * LANES);

@@ -1,11 +1,11 @@
-// Sums over all rows, for the gradients of vectors that every row is multiplied by or that are added to it.
+// Sums over all rows, for the gradients of vectors that are multiplied with or added to every row.
 #pragma once
 #include <cstring>
 
 #include "simd.h"
 
-// Rows whose sums are kept apart before they go into the total: roundings pile up over a block and over the blocks, not
-// over all rows.
+// Rows per partial sum before it is added to the total: rounding errors accumulate within a block and over the blocks,
+// not over all rows.
 constexpr int TOTAL_ROWS = 64;
 
 // compute(d, count) for d = 0, 4, 8, ..
@@ -18,7 +18,7 @@ INLINE void for_vectors(int channels, const Compute& compute) {
 
 namespace {
 
-// COUNT totals of `size` numbers each. Sums of a block lie in `partial`, one after the other.
+// COUNT totals of `size` numbers each. The sums of a block are stored one after another in `partial`.
 template <int COUNT>
 struct RowTotals {
   float* totals[COUNT];
@@ -46,7 +46,7 @@ struct RowTotals {
     memset(partial, 0, sizeof(float) * COUNT * size);
   }
 
-  // After every row.
+  // Call it after every row.
   void next_row() {
     if (++rows % TOTAL_ROWS == 0) fold();
   }

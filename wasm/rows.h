@@ -2,7 +2,7 @@
 #pragma once
 #include "simd.h"
 
-// Sum over d of compute(d, count): lanes beyond the row must come out as zero.
+// Sum over d of compute(d, count), which must return zero in lanes beyond the row.
 template <typename Compute>
 INLINE float sum_channels(int channels, const Compute& compute) {
   v128_t a = zero(), b = zero(), c = zero(), e = zero();
@@ -23,7 +23,7 @@ struct Moments {
   v128_t inverse_deviation;  // 1 / sqrt(variance + epsilon), in all lanes
 };
 
-// Mean and variance of a row, the variance from what is left when the mean is taken out.
+// Mean and variance of a row; the variance is computed after the mean is subtracted.
 INLINE Moments moments_of(const float* x, int channels, float epsilon) {
   const v128_t mean = splat(sum_channels(channels, [&](Channel d, int n) { return load_first(x + d, n); }) / channels);
   const float squares = sum_channels(channels, [&](Channel d, int n) {

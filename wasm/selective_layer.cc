@@ -1,9 +1,9 @@
-// SelectiveLayer: what its kernel does beside calling the kernels of other ops.
+// SelectiveLayer: the steps of its kernel between the kernels of other ops.
 #include <cstring>
 
 #include "simd_math.h"
 
-// The two halves of a projection: what is scanned, and its gate.
+// Splits a projection into halves: the input of the scan, and its gate.
 EXPORT void selective_layer_split(const float* projected,  // [rows, 2 * D]
                                   float* u,                // [rows, D], the first result
                                   float* gate,             // [rows, D], the second: silu of the other half

@@ -1,10 +1,10 @@
-// The recurrence of a selective state-space model. Decays and inputs never leave the registers.
+// The recurrence of a selective state-space model. Decays and inputs stay in registers.
 #include "selective_scan.h"
 
 #include <cstring>
 
-// Texts shorter than this go token by token, four states in the lanes: with one token, as in decoding, what takes time
-// is the states, which lie that way.
+// Texts shorter than this are processed token by token, with four states in the lanes: for one token, as in decoding,
+// reading the states dominates, and they are stored in that order.
 constexpr int SHORT = 4;
 
 // to[i] = rate_of(log_a[i])
@@ -15,7 +15,7 @@ EXPORT void selective_scan_rates(const float* log_a,  // [D, N]
   for_channels(to, size, [&](int i, int n) { return rate_of(load_first(log_a + i, n)); });
 }
 
-// One token: h = decay * h + input in place, and the output of every channel.
+// Advances one token: h = decay * h + input in place, and the output of every channel.
 static void advance(const float* step, const float* drive, const float* rate, const float* input_gate,
                     const float* output_gate, float* h, float* y, float input_scale, int channels, int states) {
   for (int d = 0; d < channels; d++, rate += states, h += states) {

@@ -1,5 +1,5 @@
-// What both selective scans share. Lanes are four channels; one pass handles two of their states, so that the latency
-// of one recurrence hides behind the other, and all that it touches fits the first cache.
+// Shared by both selective scans. Lanes are four channels; one pass processes two of their states, so that the latency
+// of one recurrence is hidden by the other, and all data of the pass fits the first-level cache.
 #pragma once
 #include "simd_math.h"
 
@@ -19,8 +19,8 @@ struct Block {
   v128_t* y;      // [L]
   v128_t* decay;  // [L, 2]
   v128_t* sums;   // [L, 2]
-  // The gates of a text, by pairs of states [N / 2, L, 2], so that one pass finds its own side by side; the last of an
-  // odd number is alone, [L].
+  // The gates of a text, by pairs of states [N / 2, L, 2], so that each pass reads its own contiguously; the last of an
+  // odd number is separate, [L].
   float* input_gate;
   float* output_gate;
 };
@@ -32,7 +32,7 @@ INLINE Block block_in(float* scratch, const Sizes& sizes) {
   return {at, at + length, at + 2 * length, at + 3 * length, at + 5 * length, gates, gates + length * sizes.states};
 }
 
-// [L, N] by pairs of states, times a factor.
+// Rearranges [L, N] by pairs of states, multiplied by a factor.
 INLINE void pair_states(const float* gate, float* to, float factor, const Sizes& sizes) {
   for (int n = 0; n < sizes.states; n += 2) {
     const int used = sizes.states - n < 2 ? 1 : 2;
@@ -42,7 +42,7 @@ INLINE void pair_states(const float* gate, float* to, float factor, const Sizes&
   }
 }
 
-// Four values, `stride` apart; the lanes beyond `count` are zero.
+// Loads four values, `stride` apart; the lanes beyond `count` are zero.
 INLINE v128_t load_lanes(const float* from, int stride, int count) {
   float values[LANES] = {0, 0, 0, 0};
   for (int i = 0; i < count; i++) values[i] = from[size_t(i) * stride];
@@ -55,7 +55,7 @@ INLINE void store_lanes(float* to, int stride, int count, v128_t lanes) {
   for (int i = 0; i < count; i++) to[size_t(i) * stride] = values[i];
 }
 
-// Steps and drives of `count` channels from d on, and no output yet.
+// Loads steps and drives of `count` channels from d on, and clears the output.
 INLINE void load_block(const Block& block, const float* step, const float* drive, const Sizes& sizes, int d,
                        int count) {
   for (int t = 0; t < sizes.length; t++) {
@@ -70,8 +70,8 @@ INLINE void store_block(const Block& block, float* y, const Sizes& sizes, int d,
   for (int t = 0; t < sizes.length; t++) store_first(y + size_t(t) * sizes.channels + d, block.y[t], count);
 }
 
-// The recurrence of STATES states of a block from n on, and its part of the output. With KEEP the decays and the inputs
-// stay in the block.
+// The recurrence of STATES states of a block from n on, and its part of the output. With KEEP, decays and inputs are
+// stored in the block.
 template <int STATES, bool KEEP>
 INLINE void recur(const Block& block, const v128_t* rate, v128_t* h, int n, int length) {
   const float* input_gate = block.input_gate + n * length;

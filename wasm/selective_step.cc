@@ -1,4 +1,4 @@
-// The steps of a selective state-space model and what they drive.
+// The step dt of a selective state-space model, and dt * x.
 #include "simd_math.h"
 
 EXPORT void selective_step(const float* raw_step,   // [rows, D]

@@ -1,7 +1,7 @@
-// The recurrence along a text and the sums over subtrees of a tree of its tokens.
+// The recurrence along a text and the subtree sums of a tree of its tokens.
 #include "selective_scan.h"
 
-// Every token but the last, the root, children before their parents.
+// Every token except the last, which is the root, with children before their parents.
 struct Edge {
   int32_t child;   // token
   int32_t parent;  // token
@@ -13,8 +13,8 @@ static void leaves_first(Edge* edges, const int32_t* order, const int32_t* paren
   for (int i = length - 1; i > 0; i--) *edges++ = {length - 1 - order[i], length - 1 - order[parent[i]]};
 }
 
-// Sums over subtrees, and their part of the output. Whatever the parent is, the edge carries the decay of the token
-// right after the child.
+// Subtree sums, and their part of the output. The decay of an edge is that of the token right after the child,
+// whichever token the parent is.
 template <int STATES>
 INLINE void sum_subtrees(const Block& block, const Edge* edges, const float* output_gate, float tree_weight,
                          int length) {

@@ -1,4 +1,4 @@
-// What every kernel here shares: four float32 lanes, loads and stores of fewer than four, and loops over rows.
+// Shared by all kernels: four float32 lanes, loads and stores of fewer than four, and loops over rows.
 #pragma once
 #include <wasm_simd128.h>
 
@@ -22,11 +22,11 @@ INLINE v128_t mul(v128_t a, v128_t b) { return wasm_f32x4_mul(a, b); }
 INLINE v128_t div(v128_t a, v128_t b) { return wasm_f32x4_div(a, b); }
 
 #ifdef RELAXED_SIMD
-// This compiler has a draft of f32x4.relaxed_madd alone: scripts/relaxed_simd.mjs makes the instruction of each call.
+// The compiler only has a draft of f32x4.relaxed_madd: scripts/relaxed_simd.mjs replaces each call by the instruction.
 extern "C" __attribute__((const)) v128_t relaxed_madd(v128_t a, v128_t b, v128_t sum);
 #endif
 
-// sum + a * b: rounded twice, or, in the build for relaxed SIMD, as the processor has it, once on most.
+// sum + a * b: rounded twice or, in the build for relaxed SIMD, as implemented by the processor, usually once.
 INLINE v128_t add_product(v128_t sum, v128_t a, v128_t b) {
 #ifdef RELAXED_SIMD
   return relaxed_madd(a, b, sum);
@@ -72,8 +72,8 @@ INLINE float sum_lanes(v128_t a) {
   return wasm_f32x4_extract_lane(halves, 0) + wasm_f32x4_extract_lane(halves, 1);
 }
 
-// A channel of a row. `row + channel` adds `offset`, a constant, last: there it is part of the load or store, while the
-// offset of a plain sum takes an instruction for each.
+// A channel of a row. `row + channel` adds `offset`, a constant, last: there it becomes part of the load or store,
+// while the offset of a plain sum takes an instruction of its own.
 struct Channel {
   int first;
   int offset;
@@ -84,8 +84,8 @@ INLINE Number* operator+(Number* row, Channel channel) {
   return row + channel.first + channel.offset;
 }
 
-// to[d] = compute(d, count) for the channels d = 0, 4, 8, ..: `count` lanes of it, 4 but at the end. Two steps a turn,
-// so that the loop itself costs little and loads of one step overlap the arithmetic of the other.
+// to[d] = compute(d, count) for the channels d = 0, 4, 8, ..: `count` lanes of it, 4 except at the end. Two steps per
+// iteration reduce the loop overhead and let loads of one step overlap the arithmetic of the other.
 template <typename Compute>
 INLINE void for_channels(float* to, int channels, const Compute& compute) {
   int d = 0;

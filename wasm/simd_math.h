@@ -1,10 +1,10 @@
-// Elementary functions on four lanes. Coefficients are least-maximum fits made for these ranges; each function says
-// how far it is from its definition. NaN stays NaN.
+// Elementary functions on four lanes. Coefficients are minimax fits for these ranges; each function states its error.
+// NaN stays NaN.
 #pragma once
 #include "simd.h"
 
-// V8 compiles f32x4.min and max to a sequence that orders zeros and NaN; these are one instruction on x64. Where the
-// first argument is NaN they return it.
+// V8 compiles f32x4.min and max to a sequence that orders zeros and NaN; these are one instruction on x64. If the first
+// argument is NaN they return it.
 INLINE v128_t smaller(v128_t a, v128_t b) { return wasm_f32x4_pmin(a, b); }
 INLINE v128_t larger(v128_t a, v128_t b) { return wasm_f32x4_pmax(a, b); }
 
@@ -24,7 +24,7 @@ INLINE v128_t exponential(v128_t x) {
   const v128_t shift = splat(12582912.0f + 127.0f);
   const v128_t shifted = add(mul(x, splat(1.44269504f)), shift);
   const v128_t n = sub(shifted, shift);
-  // log(2) in two parts, so that n * log(2) is exact to both: |r| <= log(2) / 2.
+  // log(2) in two parts, so that the product of n and the first part is exact: |r| <= log(2) / 2.
   const v128_t r = sub(sub(x, mul(n, splat(0.693359375f))), mul(n, splat(-2.12194440e-4f)));
   const v128_t power = polynomial(r, 1.0f, 0.999999702f, 0.499991506f, 0.166676357f, 0.0418979302f, 0.00829031318f);
   return mul(power, wasm_i32x4_shl(shifted, 23));
@@ -39,8 +39,8 @@ INLINE v128_t power_of_two_within(v128_t x) {
   return mul(power, wasm_i32x4_shl(shifted, 23));
 }
 
-// 2^x, relative error 2e-7; 0 below -126.5 and infinity above 127.5. A fifth fewer instructions than e^x: what is left
-// beside the integer is exact.
+// 2^x, relative error 2e-7; 0 below -126.5 and infinity above 127.5. A fifth fewer instructions than e^x, because the
+// fractional part is exact.
 INLINE v128_t power_of_two(v128_t x) { return power_of_two_within(smaller(larger(x, splat(-127.0f)), splat(128.0f))); }
 
 // log(1 + u) for 0 <= u <= 1 as 2 atanh(u / (2 + u)), relative error 2e-7.
@@ -54,7 +54,7 @@ INLINE v128_t softplus(v128_t x) {
   return add(larger(x, zero()), log_one_plus(exponential(wasm_f32x4_neg(wasm_f32x4_abs(x)))));
 }
 
-// x / (1 + e^-x), relative error 2e-7 and 4e-8 more for each unit of -x.
+// x / (1 + e^-x), relative error 2e-7, plus 4e-8 for each unit of -x.
 INLINE v128_t silu(v128_t x) { return div(x, add(splat(1.0f), power_of_two(mul(splat(-1.44269504f), x)))); }
 
 // The derivative of silu: gate * (1 + x * (1 - gate)) with gate = 1 / (1 + e^-x).
@@ -68,10 +68,10 @@ struct NormalTail {
   v128_t outside;  // P(X > a)
 };
 
-// What follows takes tails beyond this as 0.
+// Tails beyond this are treated as 0.
 constexpr float LAST_TAIL = 13.28f;
 
-// Of a standard normal X, for 0 <= a <= LAST_TAIL, absolute error 1e-7: a polynomial of t = 1 / (1 + 0.2316419 a) times
+// For a standard normal X, 0 <= a <= LAST_TAIL, absolute error 1e-7: a polynomial of t = 1 / (1 + 0.2316419 a) times
 // the power (Abramowitz and Stegun, 7.1.26).
 INLINE NormalTail normal_tail(v128_t a) {
   const v128_t t = div(splat(1.0f), add(splat(1.0f), mul(splat(0.231641888f), a)));
@@ -80,7 +80,7 @@ INLINE NormalTail normal_tail(v128_t a) {
   return {power, mul(mul(p, t), power)};
 }
 
-// x * P(X <= x) for a standard normal X, absolute error 2e-7 beside the rounding of the result: max(x, 0) - a * P(X > a)
+// x * P(X <= x) for a standard normal X, absolute error 2e-7 plus the rounding of the result: max(x, 0) - a * P(X > a)
 // with a = |x|.
 INLINE v128_t gelu(v128_t x) {
   const v128_t a = smaller(wasm_f32x4_abs(x), splat(LAST_TAIL));

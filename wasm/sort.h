@@ -1,4 +1,4 @@
-// Sorting by keys of 32 bits, equal ones as they were: by digits, the lowest first.
+// Stable radix sort by 32-bit keys, lowest digit first.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -11,7 +11,7 @@ struct Entry {
   int32_t index;
 };
 
-// A digit at a time, from `from` to `to`.
+// Sorts by one digit, from `from` to `to`.
 static void sort_by_digit(const Entry* from, Entry* to, int count, int shift, uint32_t* starts) {
   memset(starts, 0, DIGITS * sizeof(uint32_t));
   for (int i = 0; i < count; i++) starts[(from[i].key >> shift) & (DIGITS - 1)]++;
@@ -24,7 +24,7 @@ static void sort_by_digit(const Entry* from, Entry* to, int count, int shift, ui
   for (int i = 0; i < count; i++) to[starts[(from[i].key >> shift) & (DIGITS - 1)]++] = from[i];
 }
 
-// Entries in `from`, ascending by key in `to`; those in `from` are overwritten. `starts` is scratch of DIGITS.
+// Sorts the entries of `from` ascending by key into `to`; `from` is overwritten. `starts` is scratch memory of DIGITS.
 static void sort_by_key(Entry* from, Entry* to, int count, uint32_t* starts) {
   sort_by_digit(from, to, count, 0, starts);
   sort_by_digit(to, from, count, DIGIT_BITS, starts);

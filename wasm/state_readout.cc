@@ -1,4 +1,4 @@
-// Two normalisations and the products around them, row by row in the first cache.
+// Two normalisations and the products around them, row by row in the first-level cache.
 #include "rows.h"
 
 EXPORT void state_readout(const float* state,         // [rows, D]

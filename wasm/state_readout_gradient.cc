@@ -1,4 +1,4 @@
-// Gradients of two normalisations and the products around them, row by row in the first cache.
+// Gradients of two normalisations and the products around them, row by row in the first-level cache.
 #include "normalization_gradients.h"
 
 EXPORT void state_readout_gradient(const float* state,         // [rows, D]
@@ -52,7 +52,7 @@ EXPORT void state_readout_gradient(const float* state,         // [rows, D]
       store_first(dx + d, scaled, n);
     });
     through_normalization(mixed, dx, channels, of_output, {sum_lanes(sum), sum_lanes(slope)});
-    // dx holds the gradient of what was normalised: read * output_gate + skip * x.
+    // dx holds the gradient of the normalised input: read * output_gate + skip * x.
     v128_t read = zero();
     sum = slope = zero();
     for_vectors(channels, [&](int d, int n) {

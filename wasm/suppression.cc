@@ -1,4 +1,4 @@
-// Non-maximum suppression. What is compared, and in which order, stands in plugin/kernels/suppression.ts.
+// Non-maximum suppression, with the comparisons of plugin/kernels/suppression.ts in the same order.
 #include <cfloat>
 #include <cstring>
 
@@ -14,12 +14,12 @@ static uint32_t key_of(float score) {
   return bits >> 31 ? bits : ~(bits | 0x80000000u);
 }
 
-// Kept boxes lie in the cells of a grid by their centres. Two intervals of lengths a and b whose intersection over union
-// is t have b <= a / t, and centres no further apart than a * (1 - t) / (2t): only cells within that reach can hold a box
-// that overlaps another one enough.
+// Kept boxes are stored in the cells of a grid by their centres. Two intervals of lengths a and b whose intersection
+// over union is t have b <= a / t, and centres at most a * (1 - t) / (2t) apart: only cells within that distance can
+// hold a box with enough overlap.
 constexpr int SIDE = 32;
 constexpr int CELLS = SIDE * SIDE;
-// Of a box's sides: more than what rounds away.
+// Relative to a box's side: more than rounding errors.
 constexpr double SLACK = 1e-5;
 
 // One axis of the grid.
@@ -31,7 +31,7 @@ struct Axis {
     if (centre < first) first = centre;
     if (centre > last) last = centre;
   }
-  // With all centres in one cell where they do not lie in a finite range.
+  // Uses a single cell if the centres do not lie in a finite range.
   void divide() {
     const double length = last - first;
     if (length > 0 && length < FLT_MAX) cells_per_unit = SIDE / length;
@@ -42,7 +42,7 @@ struct Axis {
   }
 };
 
-// A box that can overlap others: it has an area.
+// A box with a positive area, which can overlap others.
 struct Box {
   float x1, y1, x2, y2;
   explicit Box(const float* at) : x1(at[0]), y1(at[1]), x2(at[2]), y2(at[3]) {}
@@ -53,7 +53,7 @@ struct Box {
   double y() const { return (double(y1) + y2) / 2; }
 };
 
-// Kept boxes by cell, a coordinate after the other, each cell in whole vectors: what is not filled overlaps nothing.
+// Kept boxes by cell, one coordinate after another, each cell padded to whole vectors with boxes that overlap nothing.
 struct Kept {
   float *x1, *y1, *x2, *y2, *area;
   int32_t* starts;  // of every cell
@@ -83,7 +83,7 @@ INLINE v128_t larger(v128_t a, v128_t b) { return wasm_f32x4_pmax(a, b); }
 static bool drops(const Kept& kept, int cell, const Box& box, float area, float threshold) {
   const v128_t left = splat(box.x1), top = splat(box.y1), right = splat(box.x2), bottom = splat(box.y2);
   const v128_t own = splat(area), limit = splat(threshold);
-  // A quotient takes longest: it is computed where a product says that it may be large enough.
+  // The division is slowest, so it is computed only if a product says that the quotient may be large enough.
   const v128_t nearly = splat(threshold * (1 - 1e-6f));
   const int end = kept.starts[cell] + kept.counts[cell];
   for (int k = kept.starts[cell]; k < end; k += LANES) {

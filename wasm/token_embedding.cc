@@ -1,4 +1,4 @@
-// Columns of an embedding matrix by token, and their gradient.
+// Looks up columns of an embedding matrix by token, and their gradient.
 #include <cstring>
 
 #include "simd.h"

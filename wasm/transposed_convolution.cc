@@ -1,9 +1,10 @@
-// Transposed convolutions whose stride is the size of the filter: a product of matrices, whose rows become tiles of pixels.
+// Transposed convolutions whose stride equals the filter size: a matrix product, whose rows become tiles of pixels.
 #include "activate.h"
 #include "panels.h"
 #include "window.h"
 
-// Some pixels of the image. The sums of a few are in the first cache until they are at their places.
+// Some pixels of the image. A few sums at a time stay in the first-level cache until they are written to their
+// positions.
 EXPORT void transposed_convolution(const float* x,       // [pixels, inputs]
                                    const float* packed,  // of pack_panels: [inputs, tile_rows * outputs]
                                    const float* bias,    // [tile_rows * outputs], or null

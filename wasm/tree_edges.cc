@@ -1,9 +1,9 @@
-// The list of edges of tree_edges.h, O(V).
+// Builds the list of edges of tree_edges.h in O(V).
 #include "tree_edges.h"
 
 static int bits_of(int number) { return number == 0 ? 0 : 32 - __builtin_clz(number); }
 
-// A block is named by its last cell and its level, 0 for a cell.
+// A block is identified by its last cell and its level, 0 for a cell.
 static int levels_of(int vertices, int shift) { return bits_of(Edges::cells_of(vertices, shift) - 1) + 1; }
 
 EXPORT int tree_edges_bytes(int vertices, int shift) {

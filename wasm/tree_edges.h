@@ -1,18 +1,18 @@
-// The edges of a tree in the order in which passes visit them: below a vertex before the edge to its parent on the way
-// up, the other way round on the way down. A pass reads this one list and has no branch that depends on the tree, which
-// processors would guess wrongly.
+// The edges of a tree in the order in which passes visit them: on the way up, the edges below a vertex before the edge
+// to its parent; on the way down, the reverse. A pass reads this one list and has no branch that depends on the tree,
+// which processors could not predict.
 //
-// Values that fit the cache are visited breadth-first. In a large graph neighbours in that order lie far apart in memory,
-// whose rows take four times as long one by one as one after another. There the ids of vertices are cut into cells of
-// 2^shift, whose rows stand side by side; cells are paired, pairs are paired, and so on. An edge belongs to the smallest
-// of these blocks that has both its ends and all that is below it. On the way up the blocks of the first half come first,
-// then those of the second, then the edges of the whole. Rows are read in the order of memory when their cell begins, and
-// most edges are visited while these are in the cache.
+// Values that fit the cache are visited breadth-first. In a large graph, neighbours in that order are far apart in
+// memory, where reading rows in random order takes four times as long as in sequence. There the vertex ids are divided
+// into cells of 2^shift, whose rows are contiguous; cells are paired, pairs are paired, and so on. An edge belongs to
+// the smallest of these blocks that contains both its ends and everything below it. On the way up the blocks of the
+// first half come first, then those of the second, then the edges of the whole. Rows are read in memory order when
+// their cell begins, and most edges are visited while their rows are in the cache.
 #pragma once
 #include "simd.h"
 
-// Bits 0 are set where the sums of the vertex are x alone when the edge is visited on the way up: the child is a leaf, or
-// it is the first of its parent. For the child this holds on the way down as well.
+// Bits 0 are set if the sums of the vertex are just x when the edge is visited on the way up: the child is a leaf, or
+// it is the first of its parent. For the child this also holds on the way down.
 struct Edge {
   int32_t child_bits;
   int32_t parent_bits;
@@ -23,7 +23,7 @@ struct Edge {
   INLINE_MEMBER int is_first() const { return parent_bits & 1; }
 };
 
-// Cells that the way down reads at a time: their edges come last there, and most are visited from the cache.
+// Cells that are read at a time on the way down: their edges come last there, and most are visited from the cache.
 constexpr int CELLS_DOWN = 4;
 
 struct Edges {
@@ -44,7 +44,7 @@ struct Edges {
   int cells() const { return cells_of(vertices, shift); }
   int root() const { return vertices > 1 ? edges[vertices - 2].parent() : 0; }
 
-  // Calls visit(edge), and before those of a cell prepare(first vertex, end).
+  // Calls visit(edge), and before the edges of a cell prepare(first vertex, end).
   template <typename Prepare, typename Visit>
   INLINE_MEMBER void up(const Prepare& prepare, const Visit& visit) const {
     for (int cell = 0, i = 0; cell < cells(); cell++) {

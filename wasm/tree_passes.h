@@ -1,11 +1,11 @@
-// The passes that tree scans and their gradients are made of (GrootVL, algorithm 1); values are [V, D] by vertex id.
-// What a pass works on may be some of the channels, side by side: rows of values and decays are then `stride` apart.
-// A pass is compiled for a decay a channel and for two ways of sharing one; where they differ it asks the decays.
+// The passes of tree scans and their gradients (GrootVL, algorithm 1); values are [V, D] by vertex id. A pass may
+// process a contiguous part of the channels: rows of values and decays are then `stride` apart. A pass is compiled for
+// one decay per channel and for two ways of sharing decays; the differences are in the decay types.
 #pragma once
 #include "rows.h"
 #include "tree_edges.h"
 
-constexpr int LINE = 16;  // numbers of a line of the cache
+constexpr int LINE = 16;  // numbers per cache line
 static volatile int32_t used;
 
 // Reads rows into the cache: `width` numbers of each, `stride` apart.
@@ -22,7 +22,7 @@ __attribute__((noinline)) static void touch_rows(const float* rows, int stride, 
   used = bits;
 }
 
-// A tree, and what a pass works on.
+// A tree, and the channels that a pass processes.
 struct Tree {
   Edges edges;
   int stride;    // channels of a row
@@ -31,16 +31,16 @@ struct Tree {
   size_t row(int vertex) const { return size_t(vertex) * stride; }
   bool has_cells() const { return edges.cells() > 1; }
 
-  // Reads rows of values into the cache, where they do not stay there anyway.
+  // Reads rows of values into the cache, unless they stay there anyway.
   template <typename... Values>
   INLINE_MEMBER void touch(int from, int to, const Values*... values) const {
     if (has_cells()) (touch_rows(values, stride, channels, from, to), ...);
   }
 };
 
-// Decays [V, D], one a channel: a row is one part.
+// Decays [V, D], one per channel: a row is one part.
 struct ChannelDecays {
-  float* values;  // of a gradient written, else read
+  float* values;  // written for a gradient, else read
   int stride;
   int channels;
 
@@ -58,8 +58,8 @@ struct ChannelDecays {
   }
 };
 
-// Decays [V, G], one for D/G channels side by side, any number of them: a row has G parts. GROUPS is G where that is
-// known when this is compiled, else 0: with one group, a loop over parts would take a tenth of the time of a row.
+// Decays [V, G], each shared by D/G adjacent channels, for any D/G: a row has G parts. GROUPS is G if that is known at
+// compile time, else 0: with one group, a loop over parts would take a tenth of the time of a row.
 template <int GROUPS>
 struct GroupDecays {
   float* values;
@@ -75,14 +75,14 @@ struct GroupDecays {
   int size() const { return channels; }
   int width() const { return parts(); }
   INLINE_MEMBER Part of(int vertex, int part) const { return {splat(values[size_t(vertex) * stride + part])}; }
-  // The sum over the channels: lanes beyond them must come out as zero.
+  // The sum over the channels; compute must return zero in lanes beyond them.
   template <typename Compute>
   INLINE_MEMBER void set(int vertex, int part, const Compute& compute) const {
     values[size_t(vertex) * stride + part] = sum_channels(channels, compute);
   }
 };
 
-// The same for a power of two of channels from 4 on, all lanes of a register: a row is one part, however many groups.
+// The same if D/G is a power of two from 4 on, so that a register holds one decay: a row is one part, whatever G is.
 struct BlockDecays {
   float* values;
   int stride;
@@ -109,7 +109,7 @@ struct BlockDecays {
   }
 };
 
-// Channels of a group up to which a part of a row costs more than it saves.
+// Channels per group up to which splitting a row costs more than it saves.
 constexpr int SMALL_GROUP = 64;
 
 // Calls run(first channel, number of channels, part) for each part of a row.
@@ -118,14 +118,14 @@ INLINE void for_parts(const Decays& decays, const Run& run) {
   for (int part = 0; part < decays.parts(); part++) run(part * decays.size(), decays.size(), part);
 }
 
-// Decays of `groups` groups, `stride` of which are a row, for `channels` channels.
+// Decays of `groups` groups, in rows `stride` apart, for `channels` channels.
 struct DecayRows {
   const float* values;
   int stride;
   int groups;
 };
 
-// Calls run with the decays as it is fastest to take them.
+// Calls run with the decays in their fastest representation.
 template <typename Run>
 INLINE void with_decays(const DecayRows& rows, int channels, const Run& run) {
   float* const values = const_cast<float*>(rows.values);
@@ -155,20 +155,20 @@ INLINE void copy_row(float* y, const float* x, int channels) {
   for_channels(y, channels, [&](Channel d, int n) { return load_first(x + d, n); });
 }
 
-// `a` where the bit is 1, else `b`, without a branch: a bool instead of a number would become one.
+// `a` if the bit is 1, else `b`, without a branch: with a bool the compiler would generate one.
 INLINE const float* either(int bit, const float* a, const float* b) {
   const uintptr_t from = reinterpret_cast<uintptr_t>(a), to = reinterpret_cast<uintptr_t>(b);
   return reinterpret_cast<const float*>(to + ((from - to) & -bit));
 }
 
-// Reads decays of vertices into the cache, where they do not stay there anyway.
+// Reads decays of vertices into the cache, unless they stay there anyway.
 template <typename Decays>
 INLINE void touch_decays(const Decays& decays, const Tree& tree, int from, int to) {
   if (tree.has_cells()) touch_rows(decays.values, decays.stride, decays.width(), from, to);
 }
 
-// Leaves to root: y[v] = x[v] + sum over children c of decay[c] * y[c]. Rows of y start as those of x, or, where
-// LEAVES_STAY, are written with the first child: rows of leaves stay in x alone.
+// Leaves to root: y[v] = x[v] + sum over children c of decay[c] * y[c]. Rows of y are initialised with those of x or,
+// with LEAVES_STAY, written with the first child: rows of leaves then remain in x only.
 template <bool LEAVES_STAY, typename Decays>
 INLINE void add_upwards(float* y, const float* x, const Decays& decays, const Tree& tree) {
   tree.edges.up(
@@ -200,10 +200,10 @@ static void scan_up(float* y, const float* x, const Decays& decays, const Tree& 
   }
 }
 
-// Both passes. Going down, what reaches v through its parent p is all that p has, less what p has from v itself:
-// y[v] += decay[v] * (y[p] - decay[v] * y[v]). As (1 - decay[v]^2) * y[v] + decay[v] * y[p] it would be an operation less,
-// but where decays are close to 1 roundings of the second product add up along a path. Rows of leaves are copied only
-// where that brings rows of y into the cache.
+// Both passes. Going down, v receives through its parent p the total of p minus the part that came from v itself: y[v]
+// += decay[v] * (y[p] - decay[v] * y[v]). The form (1 - decay[v]^2) * y[v] + decay[v] * y[p] needs one operation less,
+// but if decays are close to 1, rounding errors of the second product accumulate along a path. Rows of leaves are
+// copied only where that brings rows of y into the cache.
 template <bool LEAVES_STAY, typename Decays>
 static void scan_both_ways(float* y, const float* x, const Decays& decays, const Tree& tree) {
   add_upwards<LEAVES_STAY>(y, x, decays, tree);

@@ -1,4 +1,4 @@
-// One pass or two along a tree, O(V * D).
+// One or two passes along a tree, O(V * D).
 #include "tree_passes.h"
 
 EXPORT void tree_scan(const float* x,         // [V, stride], D channels of it

@@ -1,4 +1,4 @@
-// Gradients of sums along trees. The formulas stand in plugin/cpu/tree_scan_gradient.ts.
+// Gradients of sums along trees. The formulas are in plugin/cpu/tree_scan_gradient.ts.
 #include "tree_passes.h"
 
 // ddecay[v] = below[v] * above[p], over the channels of a part.
@@ -12,7 +12,7 @@ INLINE void set_products(const Decays& ddecays, const float* below, const float*
   });
 }
 
-// all: both directions of each edge, from the sums below it and what lies beyond it.
+// all: both directions of each edge, from the sums below it and beyond it.
 template <typename Decays>
 static void gradient_of_whole_tree(const float* x, const Decays& decays, const float* y, const float* dy, float* dx,
                                    const Decays& ddecays, float* subtree_x, const Tree& tree) {

@@ -1,5 +1,5 @@
-// What convolutions have in common. Channels last; a filter is [height, width, channels, outputs] or, of a convolution of
-// every channel by itself, [height, width, channels, outputs of each channel].
+// Shared by convolutions. Channels last; a filter is [height, width, channels, outputs] or, for a depthwise
+// convolution, [height, width, channels, outputs of each channel].
 #pragma once
 #include "simd.h"
 
@@ -24,7 +24,7 @@ INLINE int positions_of(const Window& w) { return w.batch * w.out_height * w.out
 
 INLINE int within(int value, int most) { return value < 0 ? 0 : value < most ? value : most; }
 
-// Copies `count` values, the last of them in a vector that may overlap the one before.
+// Copies `count` values; the last vector may overlap the one before.
 INLINE void copy_values(const float* from, float* to, int count) {
   if (count < LANES) {
     store_first(to, load_first(from, count), count);
@@ -34,8 +34,8 @@ INLINE void copy_values(const float* from, float* to, int count) {
   store(to + count - LANES, load(from + count - LANES));
 }
 
-// What `count` positions of the output from `first` on are computed from: the values under the filter, zero beyond the
-// edges. A row of the filter lies on neighbours in the image, unless it is dilated.
+// Gathers the inputs of `count` output positions from `first` on: the values under the filter, zero beyond the edges. A
+// row of the filter covers contiguous pixels, unless it is dilated.
 [[maybe_unused]] static void copy_patches(const float* x,  // [batch, height, width, channels]
                                           float* to,       // [count, filter_height, filter_width, channels]
                                           const Window& w, int first, int count) {

@@ -1,6 +1,6 @@
-// Convolutions of 3 x 3 by Winograd's method, for two outputs of a row and of a column at a time. A tile of the image becomes
-// sums and differences of its values, the filter as well; a product of these for all channels takes the place of a sum over
-// the filter: at stride 1 16 products for 4 outputs that have 36, at stride 2 25. A product is one of matrices, tiles x
+// 3 x 3 convolutions by Winograd's method, for two outputs per axis at a time. A tile of the image is transformed to
+// sums and differences of its values, as is the filter; products of these replace the sums over the filter: for 4
+// outputs, 16 products instead of 36 at stride 1, and 25 at stride 2. Each of them is a matrix product, tiles x
 // channels by channels x outputs. Chosen in winograd.ts.
 #include "activate.h"
 #include "panels.h"
@@ -37,8 +37,8 @@ struct Scheme<1> {
   }
 };
 
-// Of values 0 to 4, the even ones meet the filter's first and last value at stride 1, F(2, 2), and the odd ones the one between.
-// Products that are parts of the same output alone are terms of one sum.
+// Of values 0 to 4, the even ones meet the filter's first and last value at stride 1, F(2, 2), and the odd ones the
+// middle one. Products that contribute only to the same output are terms of one sum.
 template <>
 struct Scheme<2> {
   static constexpr int SIDE = 5, POINTS = 5, GROUPS = 3;
@@ -61,10 +61,10 @@ struct Scheme<2> {
   }
 };
 
-// Panels whose sums stay in the second cache beside the tiles that they are computed from.
+// Panels whose sums stay in the second-level cache beside the tiles from which they are computed.
 constexpr int SUM_PANELS = 16;
 
-// Values between matrices, so that the same row of all is not in the same few sets of a cache.
+// Values between matrices, so that the same rows of all matrices do not map to the same few cache sets.
 constexpr int APART = 16;
 
 // Terms of a channel in all sums before those of a pair of groups.
@@ -84,7 +84,7 @@ INLINE v128_t combined(const Point& point, v128_t first, v128_t second) {
   return point.sign == 0 ? first : point.sign > 0 ? add(first, second) : sub(first, second);
 }
 
-// A block of tiles: what it is computed from, and where.
+// A block of tiles: its inputs and their positions.
 template <int STRIDE>
 struct Tiles {
   using S = Scheme<STRIDE>;
@@ -109,7 +109,7 @@ struct Tiles {
     return sums + (a * S::GROUPS + b) * (most * SUM_PANELS * PANEL + APART);
   }
 
-  // Tile `t` of a block, from the image or a patch of it, whose rows are `stride` apart.
+  // Transforms tile `t` of a block, from the image or a patch of it, whose rows are `stride` apart.
   INLINE_MEMBER void transform(int t, const float* x, size_t stride) const {
     const int channels = w.channels;
 #pragma clang loop unroll(disable)
@@ -135,7 +135,7 @@ struct Tiles {
     }
   }
 
-  // Columns of the outputs of tile `t`, from sums.
+  // Computes columns of the outputs of tile `t` from sums.
   INLINE_MEMBER void outputs(int t, int columns, const float* bias, float* const* to) const {
 #pragma clang loop unroll(disable)
     for (int d = 0; d < columns; d += LANES) {
@@ -288,7 +288,8 @@ EXPORT void winograd_pack(const float* filter,  // [3, 3, channels, out_channels
   }
 }
 
-// Some outputs of some tiles of 2 x 2 positions: a convolution of 3 x 3 with strides of 1 or of 2. Channels are multiples of 4.
+// Computes some outputs of some tiles of 2 x 2 positions: a 3 x 3 convolution with stride 1 or 2. Channels are
+// multiples of 4.
 EXPORT void winograd(const float* x,       // [batch, height, width, channels]
                      const float* packed,  // of winograd_pack, with the same first_output and outputs
                      const float* bias,    // [out_channels], or null
