@@ -1,9 +1,9 @@
-// What the WebAssembly kernels are measured against: the same algorithms in C++ for this very processor, with every
-// vector instruction it has (g++ -O3 -march=native), and what it can add and multiply in 128-bit vectors without fused
-// multiply-add, which is all that WebAssembly SIMD offers.
+// The native code that WebAssembly kernels are compared with: the same algorithms in C++ for this processor, with all of
+// its vector instructions (g++ -O3 -march=native), and its peak rate in 128-bit vectors without fused multiply-add,
+// which is all that WebAssembly SIMD offers.
 //   native scan FILE, native tree FILE   time one problem, as JSON
 //   native peak                          GFLOP/s
-//   native read BYTES                    milliseconds in which memory gives so many bytes
+//   native read BYTES                    milliseconds to read that many bytes of memory
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 static int V, D, E;
 
-// The rows that a call names are different ones, or the same one exactly.
+// The rows of a call are either distinct or identical.
 static inline void copy_row(float* y, const float* x, int channels) { memcpy(y, x, channels * sizeof(float)); }
 
 static inline void gather_one(float* y, const float* base, const float* w, const float* up, int channels) {
@@ -154,7 +154,7 @@ static void spanning_tree(const float* weights, const int32_t* edges, int32_t* e
   }
 }
 
-// Median over batches of calls, microseconds a call.
+// Median over batches of calls, in microseconds per call.
 template <typename Run>
 static double median_us(Run run) {
   using clock = std::chrono::steady_clock;
@@ -171,13 +171,13 @@ static double median_us(Run run) {
   return times[50];
 }
 
-// GFLOP/s of multiplications and additions in 128-bit vectors that depend on nothing but registers.
+// GFLOP/s of multiplications and additions in 128-bit vectors, on registers only.
 static double peak_gflops() {
   using Lanes = float __attribute__((vector_size(16)));
   constexpr int SUMS = 8, TURNS = 1 << 15;
   Lanes total = {};
   const double us = median_us([&] {
-    Lanes factor = {1, 1, 1, 1};  // smaller ones would end in subnormal products, which are slow
+    Lanes factor = {1, 1, 1, 1};  // smaller ones would lead to subnormal products, which are slow
     asm("" : "+x"(factor));
     Lanes sums[SUMS] = {}, products[SUMS];
     for (Lanes& product : products) product = factor;
@@ -203,7 +203,7 @@ static std::vector<T> read(FILE* file, size_t count) {
   return values;
 }
 
-// Milliseconds to read so many bytes of memory once, in order: the median of several times.
+// Milliseconds to read that many bytes of memory once, in order: the median of several runs.
 static double reading_ms(size_t bytes) {
   using clock = std::chrono::steady_clock;
   using Lanes = float __attribute__((vector_size(64)));
@@ -250,7 +250,7 @@ static void time_scan(FILE* file) {
   print(us, sum(y));
 }
 
-// V, E, S; weights [S, E], of which the first decides the checksum; edges [E, 2].
+// V, E, S; weights [S, E], the first of which determines the checksum; edges [E, 2].
 static void time_tree(FILE* file) {
   const auto sizes = read<int32_t>(file, 3);
   V = sizes[0], E = sizes[1];

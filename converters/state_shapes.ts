@@ -25,7 +25,7 @@ const LISTED = 6;
 
 /**
  * Compares every name and shape.
- * @param owns says whether a name lies in a module of the architecture
+ * @param owns says whether a name belongs to a module of the architecture
  */
 export function disagreements(
   state: StateShapes,

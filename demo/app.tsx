@@ -1,4 +1,4 @@
-/** The whole page: the models, what can be done with the open one, and a line that says what is going on. */
+/** The whole page: the models, what can be done with the open one, and a status line. */
 import { computed, effect, signal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { error } from './state/engine.js';
@@ -16,10 +16,10 @@ const TABS: Readonly<Record<string, { readonly title: string; readonly Panel: Co
 };
 const NAMES = Object.keys(TABS);
 
-/** The tab that is shown. */
+/** The selected tab. */
 const tab = signal('look');
 
-// A model of another kind brings the tab that it is for.
+// Opening a model of another kind selects the tab for it.
 const family = computed(() => opened.value?.family);
 effect(() => {
   const isWriter = family.value === 'GrootL';
@@ -75,7 +75,7 @@ function ErrorBar() {
   );
 }
 
-/** As the ARIA practices describe tabs: one of them is in the order of the Tab key, arrow keys choose another. */
+/** Tabs according to the ARIA practices: one of them is in the tab order, arrow keys select another. */
 function Tabs() {
   const choose = (name: string) => {
     tab.value = name;

@@ -11,7 +11,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
-  base: './', // the built page runs in any folder of any host
+  base: './', // the built page can be in any folder of any host
   publicDir: 'static',
   plugins: [bundledModels, contentSecurityPolicy, offline, noteChunks, reportSizes],
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },

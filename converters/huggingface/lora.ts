@@ -16,7 +16,7 @@ import { openSingle } from './state.js';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
 export const ADAPTER_FILES: readonly string[] = ['adapter_model.safetensors', 'adapter_model.bin'];
-/** Fully trained embeddings and normalisations beside an adapter, as the authors' scripts save them. */
+/** Embeddings and normalisations trained in full beside an adapter, as the authors' scripts save them. */
 export const TRAINED_FILE = 'trainable_params.bin';
 
 const LOW_RANK = /^(.+)\.lora_(embedding_)?([AB])(?:\.(?!weight$)[^.]+)?(?:\.weight)?$/;
@@ -47,7 +47,7 @@ type State = ReadonlyMap<string, Parameter>;
 /** An opened adapter, whose values have not been read. */
 export interface OpenedAdapter {
   readonly source: SourceFile;
-  /** The file of fully trained parameters beside it, if any. */
+  /** The file of parameters trained in full beside it, if any. */
   readonly trained?: SourceFile;
   readonly ignored: readonly IgnoredEntry[];
   /**
@@ -57,7 +57,7 @@ export interface OpenedAdapter {
   merge(state: State, canonical: (name: string) => string): Map<string, Parameter>;
   /**
    * Reads the values of an adapter that changes only matrices.
-   * @throws {ArchitectureError} if there are also fully trained parameters
+   * @throws {ArchitectureError} if other parameters were trained in full
    */
   read(canonical: (name: string) => string): Promise<Adapter>;
 }

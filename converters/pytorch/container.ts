@@ -32,7 +32,7 @@ export function describeInert(inert: ReadonlyMap<string, number>): string[] {
   return [...inert].map(([path, count]) => `${printable(path)} (${count})`);
 }
 
-/** A tar's signature lies at byte 257. */
+/** A tar's signature is at byte 257. */
 const SNIFFED_BYTES = 512;
 
 /** Start of a legacy file after its two protocol bytes: LONG1, ten bytes of magic number, STOP. */

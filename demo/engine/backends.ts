@@ -1,4 +1,4 @@
-/** The backends of tfjs: which are there, how each is started, and which one computes. Packages are loaded when chosen. */
+/** The tfjs backends: which are available, how each is started, and which one is current. Packages are loaded on request. */
 import { engine, env, memory, setBackend } from '@tensorflow/tfjs-core';
 import { type BackendOn, backendsOn } from 'tfjs-grootvl';
 import { webgl, webgpu } from './gpu_backends.js';
@@ -12,7 +12,7 @@ export type BackendOffer = Offer & { readonly name: BackendName };
 
 export interface RunningBackend {
   readonly name: BackendName;
-  /** What it runs on, in words. */
+  /** Description of the device. */
   readonly device: string;
 }
 
@@ -35,14 +35,14 @@ const STARTERS: Readonly<Record<BackendName, Starter>> = {
 let running: Promise<RunningBackend> | undefined;
 let tellLoss: OnLoss = () => {};
 
-/** @returns the backend that computes; the first call starts one */
+/** @returns the current backend; the first call starts one */
 export function startBackend(choice: Choice = 'auto'): Promise<RunningBackend> {
   return running ?? useBackend(choice);
 }
 
 /**
- * Starts a backend and makes it the current one. One that has lost its GPU is started anew. Models have to be loaded again.
- * @throws {Error} when it does not start; the one before then still computes
+ * Starts a backend and makes it the current one; restarts it if it has lost its GPU. Models have to be reloaded afterwards.
+ * @throws {Error} if it does not start; the previous one then remains current
  */
 export function useBackend(choice: Choice): Promise<RunningBackend> {
   const before = running;
@@ -68,7 +68,9 @@ async function start(name: BackendName): Promise<RunningBackend> {
   return { name, device: await STARTERS[name].start((what) => tellLoss(what)) };
 }
 
-/** In which order `auto` tries: a software rasteriser is slower than wasm, and WebGL on a GPU has not been measured. */
+/**
+ * The order in which `auto` tries backends: a software rasteriser is slower than wasm, and WebGL on a GPU has not been measured.
+ */
 async function candidates(): Promise<BackendName[]> {
   const offer = await webgpu.offer();
   return 'isGpu' in offer && offer.isGpu ? ['webgpu', 'wasm', 'cpu'] : ['wasm', 'cpu'];
@@ -83,18 +85,18 @@ async function startFirst([name, ...rest]: readonly BackendName[]): Promise<Runn
   }
 }
 
-/** What could be chosen, the fastest first. */
+/** The available backends, the fastest first. */
 async function listBackends(): Promise<BackendOffer[]> {
   const names = backendsOn('page').reverse();
   return Promise.all(names.map(async (name) => ({ name, ...(await STARTERS[name].offer()) })));
 }
 
-/** Tells from now on when the current backend has lost its GPU. */
+/** Reports from now on if the current backend loses its GPU. */
 async function onBackendLoss(tell: OnLoss): Promise<void> {
   tellLoss = tell;
 }
 
-/** Tensors of the current backend, and their bytes. */
+/** Tensors on the current backend, and their bytes. */
 async function memoryInUse(): Promise<{ tensors: number; bytes: number }> {
   const { numTensors, numBytes } = memory();
   return { tensors: numTensors, bytes: numBytes };

@@ -1,25 +1,25 @@
-/** One block of the open model over a picture: its tree, and affinities that follow a pointer. */
+/** A block of the open model on an image: its tree, and affinities that follow a pointer. */
 import { transfer } from 'comlink';
 import { affinityHeat, type BlockView, drawTree, GrootV, type RgbImage } from 'tfjs-grootvl';
 import { openedModel } from './library.js';
 import { backdropOf, bitmapOf, decode, type Extent, rgbOf } from './pixels.js';
 
-/** What the page shows of a block. Bitmaps are the receiver's to close. */
+/** A block as shown by the page. The receiver must close the bitmaps. */
 export interface BlockSummary {
-  /** Names the view in later calls. */
+  /** Identifies the view in later calls. */
   readonly id: number;
-  /** Places of the block's grid. */
+  /** Size of the block's grid, in cells. */
   readonly height: number;
   readonly width: number;
   readonly hasTree: boolean;
   readonly hasDissimilarity: boolean;
-  /** The picture, dimmed. */
+  /** The image, dimmed. */
   readonly backdrop: ImageBitmap;
-  /** RGBA of the colours of a heat map, the coldest first. */
+  /** RGBA colours of the heat map, from the coldest. */
   readonly colours: Uint8ClampedArray<ArrayBuffer>;
 }
 
-/** What reaches one place of the grid. */
+/** The affinities of one cell of the grid. */
 export interface AffinityPlane {
   /** [height * width], from 0 to 1. */
   readonly values: Float32Array;
@@ -31,22 +31,22 @@ export interface AffinityPlane {
 }
 
 export interface AffinityPair {
-  /** The place that was asked about. */
+  /** The cell that was asked for. */
   readonly anchor: { readonly x: number; readonly y: number };
-  /** By the model's own scan. */
+  /** With the model's own scan. */
   readonly own: AffinityPlane;
-  /** By a raster scan with the same decays. */
+  /** With a raster scan using the same decays. */
   readonly raster: AffinityPlane;
-  /** Both scans and their colours. */
+  /** For both scans and their colours. */
   readonly milliseconds: number;
 }
 
 export type Colouring = 'depth' | 'dissimilarity';
 
-/** Parts of all places, from the weakest. */
+/** Fractions of all cells, from the weakest. */
 const QUANTILES = [0, 0.25, 0.5, 0.75, 1];
 
-/** Colours of the bar. */
+/** Number of colours of the scale. */
 const BAR_STEPS = 64;
 
 let opened:
@@ -54,13 +54,13 @@ let opened:
   | undefined;
 let views = 0;
 
-/** Forgets the view that is open. */
+/** Closes the open view. */
 async function closeBlock(): Promise<void> {
   opened?.view.dispose();
   opened = undefined;
 }
 
-/** Opens a block in place of the one that is open. @param size short side of what the model sees, pixels */
+/** Opens a block, replacing the open one. @param size short side of the model's input, in pixels */
 async function openBlock(
   picture: Blob,
   block: number,
@@ -73,7 +73,7 @@ async function openBlock(
   const { bitmap, given } = await decode(picture);
   try {
     const view = await model.view(picture, { block, size, signal });
-    await closeBlock(); // of a call that was made meanwhile
+    await closeBlock(); // that of a concurrent call
     const id = ++views;
     opened = { id, view, image: rgbOf(bitmap), given };
     const { height, width } = view;
@@ -86,7 +86,7 @@ async function openBlock(
   }
 }
 
-/** The tree over the picture; undefined where the view is no longer open or has none. */
+/** The tree over the image; undefined if the view is no longer open or has no tree. */
 async function drawBlockTree(id: number, colouring: Colouring): Promise<ImageBitmap | undefined> {
   if (opened?.id !== id || !opened.view.tree) return undefined;
   const { height, width, order, parent } = opened.view.tree;
@@ -96,13 +96,13 @@ async function drawBlockTree(id: number, colouring: Colouring): Promise<ImageBit
   return transfer(bitmap, [bitmap]);
 }
 
-/** What reaches the place at column x and row y of the grid; undefined where the view is no longer open. */
+/** The affinities of the cell at column x and row y of the grid; undefined if the view is no longer open. */
 async function affinityAt(id: number, x: number, y: number): Promise<AffinityPair | undefined> {
   if (opened?.id !== id) return undefined;
   const { view, given } = opened;
   const started = performance.now();
   const pixel = { x: ((x + 0.5) * given.width) / view.width, y: ((y + 0.5) * given.height) / view.height };
-  // Both are begun at once: the view may be closed before the first has been read.
+  // Both are started at once: the view may be closed before the first has been read.
   const [own, raster] = await Promise.all([
     view.affinity(pixel),
     view.affinity({ ...pixel, scan: 'raster' }),

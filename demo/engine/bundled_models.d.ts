@@ -1,8 +1,8 @@
-/** What the build makes of the models that come with the page. */
+/** The virtual module that the build creates for the models bundled with the page. */
 declare module 'virtual:bundled-models' {
   interface BundledModel {
     readonly summary: import('./summary.js').ModelSummary;
-    /** URLs by the names of files. */
+    /** URLs by file name. */
     readonly files: Readonly<Record<string, string>>;
   }
   const models: readonly BundledModel[];

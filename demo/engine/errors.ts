@@ -1,9 +1,9 @@
-/** Errors of the browser as one line that a person can act on. */
+/** Turns errors of the browser into one line that tells the user what to do. */
 
-/** Name of the error after which the worker is of no more use: the page starts a new one. */
+/** Name of an error after which the worker is unusable: the page starts a new one. */
 export const WORKER_LOST = 'WorkerLost';
 
-/** @returns the error to show in place of one that was thrown */
+/** @returns the error to show instead of the given one */
 function explain(error: unknown): unknown {
   for (let at = error; at instanceof Error; at = at.cause) {
     if (at.name === 'QuotaExceededError') {
@@ -27,7 +27,7 @@ function explain(error: unknown): unknown {
   return error;
 }
 
-/** After these the heap of WebAssembly is in no known state. */
+/** After these errors the state of the WebAssembly heap is undefined. */
 function isHeapLost(error: Error): boolean {
   return (
     error instanceof WebAssembly.RuntimeError ||
@@ -37,7 +37,7 @@ function isHeapLost(error: Error): boolean {
 
 type Calls = Record<string, (...given: never[]) => Promise<unknown>>;
 
-/** The same calls, each made by `around`. */
+/** The same calls, each made through `around`. */
 export function wrapped<T extends Calls>(
   calls: T,
   around: (ask: () => Promise<unknown>) => Promise<unknown>,

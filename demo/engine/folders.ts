@@ -1,13 +1,13 @@
-/** Folders of files that outlive the page: the browser's private file system, or memory where there is none. */
+/** Persistent folders of files: in the browser's private file system, or in memory if there is none. */
 
-/** Named folders, each with named files. Names are of this program's making, or checked by it. */
+/** Named folders, each with named files. Names are created or validated by this program. */
 export interface Folders {
-  /** Whether they are there at the next visit. */
+  /** Whether they are kept until the next visit. */
   readonly areKept: boolean;
   names(): Promise<string[]>;
-  /** Writes one file, in place of one of the same name. */
+  /** Writes a file, replacing one of the same name. */
   write(folder: string, file: string, bytes: Uint8Array): Promise<void>;
-  /** Undefined where there is no such file. */
+  /** Undefined if the file does not exist. */
   read(folder: string, file: string): Promise<Blob | undefined>;
   files(folder: string): Promise<Map<string, Blob>>;
   remove(folder: string): Promise<void>;
@@ -23,7 +23,7 @@ export async function openFolders(name: string): Promise<Folders> {
   }
 }
 
-/** The part that is used here of what only workers have. */
+/** The part of the worker-only API that is used here. */
 interface SyncAccess {
   write(bytes: Uint8Array, options: { at: number }): number;
   flush(): void;

@@ -1,21 +1,21 @@
-/** The backends `webgl` and `webgpu`: whether there is a GPU for them; the browser may take it away at any time. */
+/** The backends `webgl` and `webgpu`: whether there is a GPU for them; the browser may revoke it at any time. */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { backend, engine, env, getBackend, setBackend } from '@tensorflow/tfjs-core';
 import type { OnLoss, Starter } from './starter.js';
 
-/** Of a processor that stands in for a GPU. */
+/** Software renderers, which run on the CPU. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|software|basic render/i;
 
 const lost = new WeakSet<object>();
 
-/** @param started whose GPU is gone: it is said where that backend computes, and remembered otherwise */
+/** @param started backend that has lost its GPU: reported if it is current, and remembered otherwise */
 function onGpuLost(started: object, tell: () => void): void {
   lost.add(started);
   if (engine().registry[getBackend()] === started) tell();
 }
 
-/** @returns a backend that runs already, and whether it has lost its GPU */
+/** @returns a backend that is already running, and whether it has lost its GPU */
 function earlier(name: string): { before?: object; isLost: boolean } {
   const before = engine().registry[name];
   return { before, isLost: before !== undefined && lost.has(before) };
@@ -27,7 +27,7 @@ export const webgl: Starter = {
     const gl = canvas?.getContext('webgl2');
     if (!gl) return { missing: 'this browser has no WebGL 2 in workers' };
     const device = rendererOf(gl);
-    gl.getExtension('WEBGL_lose_context')?.loseContext(); // a page has few contexts: this one is given back
+    gl.getExtension('WEBGL_lose_context')?.loseContext(); // a page has few contexts: release this one
     return { device, isGpu: !SOFTWARE.test(device) };
   },
 
@@ -35,12 +35,12 @@ export const webgl: Starter = {
     await import('@tensorflow/tfjs-backend-webgl');
     const { ready, restartWebgl } = await import('tfjs-grootvl/webgl');
     const offer = await webgl.offer();
-    // Where a processor compiles shaders, that takes longest: one for all shapes does instead of one for each.
+    // With a software renderer, compiling shaders takes longest: one shader for all shapes replaces one for each.
     if ('isGpu' in offer && !offer.isGpu) env().set('WEBGL_USE_SHAPES_UNIFORMS', true);
     const { before, isLost } = earlier('webgl');
     if (isLost) await restartWebgl();
     else await setBackend('webgl');
-    await ready(); // throws what is missing
+    await ready(); // throws an error that says what is missing
     const started = backend() as MathBackendWebGL;
     const { gl } = started.getGPGPUContext();
     if (started !== before) {
@@ -57,7 +57,7 @@ function rendererOf(gl: WebGLRenderingContext): string {
   return String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
 }
 
-/** tfjs's types of WebGPU are older. */
+/** tfjs's WebGPU types are older. */
 type AdapterInfo = Readonly<Record<'vendor' | 'architecture' | 'device' | 'description', string>>;
 
 export const webgpu: Starter = {
@@ -74,7 +74,7 @@ export const webgpu: Starter = {
     if (!adapter) return { missing: 'no adapter was found; chrome://gpu or about:support says why' };
     const { info } = adapter as unknown as { readonly info: AdapterInfo };
     const name = [info.vendor, info.architecture, info.description || info.device].filter(Boolean).join(' ');
-    // Newer browsers say it of the information, older ones of the adapter.
+    // A property of the adapter information in newer browsers, of the adapter in older ones.
     const isFallback = [info, adapter].some((part) => 'isFallbackAdapter' in part && part.isFallbackAdapter);
     return { device: name || 'unnamed adapter', isGpu: !isFallback && !SOFTWARE.test(name) };
   },
@@ -83,7 +83,7 @@ export const webgpu: Starter = {
     const { adapterDescription, ready, startWebgpu } = await import('tfjs-grootvl/webgpu');
     const { before, isLost } = earlier('webgpu');
     if (isLost) await startWebgpu();
-    else await ready(); // throws what is missing
+    else await ready(); // throws an error that says what is missing
     await setBackend('webgpu');
     const started = backend() as WebGPUBackend;
     if (started !== before) {

@@ -1,4 +1,4 @@
-/** Models that are given to the page: recognised, read, checked, and written where models are kept. */
+/** Models added to the page: detects their kind, reads, validates and stores them. */
 import {
   type ConvertOptions,
   convertCheckpoint,
@@ -8,12 +8,12 @@ import {
 import type { Draft, ModelStore, StoredModel } from './model_store.js';
 import { describeModel, type ModelSummary } from './summary.js';
 
-/** More does not fit into the memory of a page once it runs. */
+/** Larger models do not fit in the memory of a page once they run. */
 const MAX_FILE_BYTES = 2 * 2 ** 30;
 /** A repository's folder has a few dozen. */
 const MAX_FILES = 2000;
 const MAX_JSON_BYTES = 2 ** 27;
-/** What may lie beside model.json and its shards. */
+/** Files that may accompany model.json and its shards. */
 const BESIDE = [
   'decode.json',
   'config.json',
@@ -24,12 +24,12 @@ const BESIDE = [
 ];
 const SAFE_PATH = /^\w[\w.-]*(\/\w[\w.-]*)*$/;
 
-/** Files by their paths below what was dropped or chosen, or where to fetch one. */
+/** Files by path relative to what was dropped or chosen, or a URL. */
 export type IntakeSource =
   | { readonly name: string; readonly files: readonly { readonly path: string; readonly file: File }[] }
   | { readonly url: string };
 
-/** What a person chooses beside the source, as of `convertCheckpoint`. */
+/** Options chosen by the user, as in `convertCheckpoint`. */
 export type IntakeOptions = Pick<
   ConvertOptions,
   'quantize' | 'weights' | 'key' | 'prefix' | 'stemStride' | 'metric' | 'trees' | 'aggregate'
@@ -50,8 +50,8 @@ interface Watch {
 }
 
 /**
- * Stores the model that a source holds, and nothing when it fails.
- * @throws {Error} one line: why the source is none, or cannot be stored
+ * Stores the model in a source, and nothing if that fails.
+ * @throws {Error} one line: why the source is not a model, or cannot be stored
  */
 export async function takeIn(
   store: ModelStore,
@@ -111,17 +111,17 @@ function checkpoint(name: string, input: File | ReturnType<typeof filesDirectory
   };
 }
 
-/** Where the files of a converted model are. */
+/** Access to the files of a converted model. */
 interface ModelFiles {
   readonly name: string;
   readonly modelJson: Blob;
-  /** Undefined where there is no such file. */
+  /** Undefined if the file does not exist. */
   read(path: string, watch: Watch): Promise<Blob | undefined>;
-  /** What is there, where that is known. */
+  /** The files that exist, if known. */
   readonly held?: ReadonlyMap<string, Blob>;
 }
 
-/** A model that this package has converted. What is in its files is checked when it is opened. */
+/** A model converted by this package. The content of its files is validated when it is opened. */
 function convertedModel({ name, modelJson, read, held = new Map() }: ModelFiles): Writer {
   return async (draft, _options, watch) => {
     const shards = await shardsOf(modelJson);
@@ -134,7 +134,7 @@ function convertedModel({ name, modelJson, read, held = new Map() }: ModelFiles)
       if (!file && shards.includes(path)) {
         throw new Error(`${name}: ${path} is missing, which model.json names`);
       }
-      // Hosts of single-page applications answer names that they do not know by their index page.
+      // Hosts of single-page applications serve their index page for unknown names.
       if (!file || (!shards.includes(path) && !(await isJson(file)))) continue;
       checkSize(path, file.size);
       await kept.write(path, await bytesOf(file));
@@ -148,7 +148,7 @@ function convertedModel({ name, modelJson, read, held = new Map() }: ModelFiles)
   };
 }
 
-/** @throws {Error} when this is no model of this package */
+/** @throws {Error} if it is not a model of this package */
 async function shardsOf(file: Blob): Promise<string[]> {
   if (file.size > MAX_JSON_BYTES) throw new Error('model.json is larger than any model graph');
   let json: { weightsManifest?: { paths?: unknown }[] };
@@ -176,7 +176,7 @@ async function bytesOf(file: Blob): Promise<Uint8Array> {
   return new Uint8Array(await file.arrayBuffer());
 }
 
-/** A sink that counts, and reads what model.json says. */
+/** A sink that counts bytes, and reads the metadata in model.json. */
 class KeptFiles {
   bytes = 0;
   private described: ReturnType<typeof describeModel> | undefined;
@@ -216,7 +216,7 @@ function parseUrl(text: string): URL {
   try {
     url = new URL(text);
   } catch {
-    // Said below.
+    // Reported below.
   }
   if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
   throw new Error(
@@ -224,7 +224,7 @@ function parseUrl(text: string): URL {
   );
 }
 
-/** Undefined where the server has no such file. */
+/** Undefined if the server does not have the file. */
 async function fetchFile(url: URL, { onProgress, signal }: Watch): Promise<Blob | undefined> {
   let response: Response;
   try {
@@ -249,6 +249,6 @@ async function fetchFile(url: URL, { onProgress, signal }: Watch): Promise<Blob 
       controller.enqueue(chunk);
     },
   });
-  // The browser keeps a large Blob on the disk.
+  // The browser stores a large Blob on disk.
   return new Response(response.body.pipeThrough(counted, { signal })).blob();
 }

@@ -1,4 +1,4 @@
-/** The models that the page knows, and the one that is open. */
+/** The models available in the page, and the open one. */
 import bundled from 'virtual:bundled-models';
 import { downloadZip } from 'client-zip';
 import { type AnyModel, loadModel, type ModelFolder, readFolder } from 'tfjs-grootvl';
@@ -9,19 +9,19 @@ import type { ModelSummary } from './summary.js';
 
 export type { Family, ModelSummary } from './summary.js';
 
-/** What the page can open. */
+/** The models that the page can open. */
 export interface Library {
   readonly models: readonly ModelSummary[];
-  /** Whether models that are added are there at the next visit. */
+  /** Whether added models are kept until the next visit. */
   readonly areKept: boolean;
-  /** Bytes that this page has stored, and may store; undefined where the browser does not say. */
+  /** Bytes stored by this page and its quota; undefined if the browser does not report them. */
   readonly usedBytes?: number;
   readonly allowedBytes?: number;
 }
 
-/** Without a model where it could not be loaded. */
+/** Without a model if it could not be loaded. */
 let open: { readonly summary: ModelSummary; readonly model?: AnyModel } | undefined;
-/** Ends what still runs with the open model. */
+/** Aborts work in progress on the open model. */
 let closing = new AbortController();
 let opening: Promise<unknown> = Promise.resolve();
 let opened: Promise<ModelStore> | undefined;
@@ -31,25 +31,25 @@ function store(): Promise<ModelStore> {
   return opened;
 }
 
-/** @throws {Error} when no model is open */
+/** @throws {Error} if no model is open */
 export function openedModel(): AnyModel {
   if (open?.model) return open.model;
   throw new Error('no model is open: choose one from the list');
 }
 
-/** @returns a signal that is aborted before the open model is disposed */
+/** @returns a signal that is aborted before the open model is disposed of */
 export function modelClosing(): AbortSignal {
   return closing.signal;
 }
 
-/** Loads the open model again, as another backend needs it. */
+/** Reloads the open model, as required after a change of backend. */
 export async function reopenModel(): Promise<void> {
   if (open) await openModel(open.summary.id);
 }
 
-/** Opens a model in place of the one that is open, which is kept where that fails. */
+/** Opens a model, replacing the open one, which is kept if that fails. */
 function openModel(id: string): Promise<ModelSummary> {
-  // One after another: each disposes the one before.
+  // Sequentially: each disposes of the previous one.
   const next = opening.then(
     () => replaceModel(id),
     () => replaceModel(id),
@@ -62,7 +62,7 @@ async function replaceModel(id: string): Promise<ModelSummary> {
   await startBackend();
   const { summary, folder } = await find(id);
   const previous = open;
-  // Two models at once may not fit into memory.
+  // Two models at once may not fit in memory.
   open = { summary };
   closing.abort();
   closing = new AbortController();
@@ -107,7 +107,7 @@ async function listModels(): Promise<Library> {
   };
 }
 
-/** Stores what a person has given: see `takeIn`. */
+/** Stores a model added by the user: see `takeIn`. */
 async function addModel(
   source: IntakeSource,
   options: IntakeOptions,
@@ -124,12 +124,12 @@ async function addModel(
   try {
     return await takeIn(await store(), source, options, { onProgress: onSeldom, signal });
   } catch (error) {
-    signal.throwIfAborted(); // however the reader says so
+    signal.throwIfAborted(); // whatever error the reader throws
     throw error;
   }
 }
 
-/** What is known of a model that was added. */
+/** The conversion report of an added model. */
 async function modelReport(id: string): Promise<StoredModel | undefined> {
   return (await store()).find(id);
 }
@@ -138,12 +138,12 @@ async function renameModel(id: string, title: string): Promise<void> {
   await (await store()).rename(id, title);
 }
 
-/** Removes a model from where models are kept; it stays open where it is. */
+/** Removes a stored model; it stays open if it is. */
 async function deleteModel(id: string): Promise<void> {
   await (await store()).remove(id);
 }
 
-/** The files of a model in a zip. */
+/** The files of a model as a zip. */
 async function zipModel(id: string): Promise<Blob> {
   const files = await (await store()).files(id);
   return downloadZip([...files].map(([name, input]) => ({ name, input }))).blob();

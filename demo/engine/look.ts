@@ -1,4 +1,4 @@
-/** What a model of pictures makes of one. */
+/** Runs an image model on an image. */
 import { transfer } from 'comlink';
 import {
   type ClassShare,
@@ -14,20 +14,20 @@ import {
 import { openedModel } from './library.js';
 import { bitmapOf, decode, rgbOf } from './pixels.js';
 
-/** What the page offers of the open model. */
+/** The properties of the open model that the page needs. */
 export type PictureModel =
   | {
       readonly kind: 'classifier';
-      /** 0: a backbone, which has features only. */
+      /** 0 for a backbone, which only has features. */
       readonly classes: number;
-      /** Blocks of each level. */
+      /** Blocks per level. */
       readonly depths: readonly number[];
       readonly scan: 'tree' | 'raster' | 'cross';
     }
   | { readonly kind: 'segmenter' }
   | { readonly kind: 'detector' };
 
-/** The classes of a picture's pixels. Bitmaps are the receiver's to close. */
+/** Pixel classes of an image. The receiver must close the bitmaps. */
 export interface SegmentedPicture {
   readonly picture: ImageBitmap;
   readonly overlay: ImageBitmap;
@@ -35,19 +35,19 @@ export interface SegmentedPicture {
   readonly milliseconds: number;
 }
 
-/** The objects of a picture, the surest first; `drawObjects` draws them. */
+/** The objects in an image, in descending order of the score; `drawObjects` draws them. */
 export interface DetectedPicture {
   readonly objects: readonly {
     readonly label: string;
     readonly score: number;
     readonly colour: Rgb;
-    /** Pixels of the picture as it is shown. */
+    /** In pixels of the displayed image. */
     readonly box: readonly [x1: number, y1: number, x2: number, y2: number];
   }[];
   readonly milliseconds: number;
 }
 
-/** The open model, or undefined where it takes no pictures. @throws {Error} when none is open */
+/** The open model, or undefined if it is not an image model. @throws {Error} if none is open */
 async function describePictureModel(): Promise<PictureModel | undefined> {
   const model = openedModel();
   if (model instanceof Segmenter) return { kind: 'segmenter' };
@@ -57,7 +57,7 @@ async function describePictureModel(): Promise<PictureModel | undefined> {
   return { kind: 'classifier', classes, depths, scan };
 }
 
-/** The most probable classes, the best first, and how long they took in milliseconds. */
+/** The most probable classes, in descending order, and the time in milliseconds. */
 async function classify(
   picture: Blob,
   top: number,
@@ -90,13 +90,13 @@ async function segment(picture: Blob, signal?: AbortSignal): Promise<SegmentedPi
   }
 }
 
-/** Objects below this score are not kept. */
+/** Objects with a lower score are dropped. */
 const LEAST_SCORE = 0.05;
 
-/** What was detected last. */
+/** The most recent detections. */
 let detected: DetectionPicture | undefined;
 
-/** The objects of a picture, which the engine keeps for `drawObjects`. */
+/** The objects in an image, which the engine keeps for `drawObjects`. */
 async function detect(picture: Blob, signal?: AbortSignal): Promise<DetectedPicture> {
   const model = openedModel();
   if (!(model instanceof Detector)) throw new Error('the open model does not detect objects');
@@ -116,7 +116,7 @@ async function detect(picture: Blob, signal?: AbortSignal): Promise<DetectedPict
   return { objects, milliseconds };
 }
 
-/** The objects that `detect` found last, as far as their score is at least `threshold`, over their picture. */
+/** The objects of the last `detect` with a score of at least `threshold`, drawn over their image. */
 async function drawObjects(threshold: number): Promise<ImageBitmap | undefined> {
   if (!detected) return undefined;
   const detections = detected.detections.filter(({ score }) => score >= threshold);

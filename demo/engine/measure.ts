@@ -1,24 +1,24 @@
-/** How long a prediction takes, and whether anything is left behind by many of them. */
+/** Measures the time of a prediction, and whether many of them leak tensors. */
 import { memory } from '@tensorflow/tfjs-core';
 import { Detector, GrootV, Segmenter } from 'tfjs-grootvl';
 import { openedModel } from './library.js';
 
 export interface Measurement {
-  /** Predictions that were made. */
+  /** Number of predictions. */
   readonly times: number;
-  /** Milliseconds of one, from the file of the picture to the answer. */
+  /** Milliseconds per prediction, from the image file to the result. */
   readonly median: number;
   readonly fastest: number;
   readonly slowest: number;
-  /** On the backend, before the first and after the last. */
+  /** Tensors on the backend, before the first and after the last prediction. */
   readonly tensors: readonly [before: number, after: number];
   readonly bytes: readonly [before: number, after: number];
 }
 
-/** Milliseconds between two reports. */
+/** Milliseconds between two progress reports. */
 const REPORT_EVERY = 100;
 
-/** Makes the same prediction again and again, until it is stopped. */
+/** Repeats the same prediction until it is stopped. */
 async function measure(
   picture: Blob,
   times: number,
@@ -38,7 +38,7 @@ async function measure(
     if (now - reported < REPORT_EVERY) continue;
     reported = now;
     onProgress(each.length);
-    await new Promise((resolve) => setTimeout(resolve)); // the signal comes as a message
+    await new Promise((resolve) => setTimeout(resolve)); // lets the signal's message arrive
   } while (each.length < times && !signal.aborted);
   const after = memory();
   each.sort((a, b) => a - b);
@@ -52,7 +52,7 @@ async function measure(
   };
 }
 
-/** A prediction of the open model. @throws {Error} where it predicts nothing of a picture */
+/** A prediction of the open model. @throws {Error} if it predicts nothing for an image */
 export function predictionOf(picture: Blob): () => Promise<unknown> {
   const model = openedModel();
   if (model instanceof GrootV && model.metadata.architecture.classes > 0)

@@ -1,20 +1,20 @@
 /**
- * Converted models that are kept. A folder is a model once its entry is there, which is written last; a folder without
- * one is being written by a page, which holds a lock of its name, or is left of one that was closed.
+ * Stored converted models. A folder is a model once its entry exists, which is written last; a folder without an entry is being
+ * written by a page, which holds a lock of its name, or was left by a page that has been closed.
  */
 import type { FolderInspection, Inspection } from 'tfjs-grootvl/converters';
 import { type Folders, openFolders } from './folders.js';
 import type { ModelSummary } from './summary.js';
 
-/** No file of a model is stored under this name: theirs are encoded, since a shard may lie in a folder. */
+/** No file of a model has this name: their names are encoded, since shards may be in subfolders. */
 const ENTRY = '@model';
 
-/** What is known of a stored model. */
+/** Information about a stored model. */
 export interface StoredModel {
   readonly summary: ModelSummary;
-  /** What its checkpoint held. Absent for models that were converted elsewhere. */
+  /** Contents of its checkpoint. Absent for models that were converted elsewhere. */
   readonly inspection?: Inspection | FolderInspection;
-  /** What was given and is not part of the model, with the reason. */
+  /** Given files or tensors that are not part of the model, with the reason. */
   readonly leftOut: Inspection['ignored'];
 }
 
@@ -23,7 +23,7 @@ export interface Draft {
   readonly id: string;
   write(file: string, bytes: Uint8Array): Promise<void>;
   commit(model: StoredModel): Promise<void>;
-  /** Removes what was written; nothing after `commit`. */
+  /** Removes what was written; no effect after `commit`. */
   end(): Promise<void>;
 }
 
@@ -36,12 +36,12 @@ export class ModelStore {
     return store;
   }
 
-  /** Whether models are there at the next visit. */
+  /** Whether models are kept until the next visit. */
   get areKept(): boolean {
     return this.folders.areKept;
   }
 
-  /** The latest first. */
+  /** The newest first. */
   async list(): Promise<ModelSummary[]> {
     const models = await Promise.all((await this.folders.names()).map((id) => this.find(id)));
     return models
@@ -49,14 +49,14 @@ export class ModelStore {
       .sort((a, b) => (b.savedAt ?? 0) - (a.savedAt ?? 0));
   }
 
-  /** Undefined where there is no such model, or it is being written. */
+  /** Undefined if the model does not exist or is still being written. */
   async find(id: string): Promise<StoredModel | undefined> {
     const entry = await this.folders.read(id, ENTRY);
     if (!entry) return undefined;
     try {
       return JSON.parse(await entry.text());
     } catch {
-      return undefined; // the page was closed while it was written
+      return undefined; // the page was closed while writing it
     }
   }
 
@@ -64,7 +64,7 @@ export class ModelStore {
     return this.folders.read(id, encodeURIComponent(file));
   }
 
-  /** The files of a model by their names. */
+  /** The files of a model by name. */
   async files(id: string): Promise<Map<string, Blob>> {
     const files = await this.folders.files(id);
     files.delete(ENTRY);
@@ -107,7 +107,7 @@ export class ModelStore {
     for (const id of await this.folders.names()) {
       if (await this.find(id)) continue;
       await navigator.locks.request(lockOf(id), { ifAvailable: true }, async (free) => {
-        // A browser may hold files of a page that is just closing: they are removed the next time.
+        // A browser may still hold files of a page that is closing: they are removed the next time.
         if (free && !(await this.find(id))) await this.folders.remove(id).catch(() => undefined);
       });
     }
@@ -118,10 +118,10 @@ function lockOf(id: string): string {
   return `models/${id}`;
 }
 
-/** @returns what releases it; it goes with the page as well */
+/** @returns a function that releases the lock, which is also released with the page */
 function lock(id: string): Promise<() => void> {
   return new Promise((resolve) => {
-    if (!navigator.locks) return resolve(() => undefined); // where there is no file system either
+    if (!navigator.locks) return resolve(() => undefined); // missing where there is no file system either
     void navigator.locks.request(lockOf(id), () => new Promise<void>((release) => resolve(release)));
   });
 }

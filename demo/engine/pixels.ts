@@ -1,10 +1,12 @@
-/** Between the pixels that the package draws and the bitmaps that a page shows. */
+/** Converts between the package's pixels and the page's bitmaps. */
 import type { RgbImage } from 'tfjs-grootvl';
 
-/** Long side of what is shown, pixels: that of the package's drawings. */
+/** Maximum long side of displayed images, in pixels, as in the package's drawings. */
 const SHOWN_SIDE = 1120;
 
-/** A picture as the page shows it: upright, at most SHOWN_SIDE pixels long. @throws {Error} one line, when it cannot be read */
+/**
+ * An image as shown by the page: upright, with a long side of at most SHOWN_SIDE. @throws {Error} one line, if it cannot be read
+ */
 export async function decode(picture: Blob): Promise<{ bitmap: ImageBitmap; given: Extent }> {
   const whole = await createImageBitmap(picture).catch(() => {
     const name = 'name' in picture ? String(picture.name) : 'the picture';
@@ -28,7 +30,7 @@ export interface Extent {
   readonly height: number;
 }
 
-/** A canvas that holds a bitmap. */
+/** A canvas with the content of a bitmap. */
 function canvasOf(bitmap: ImageBitmap): OffscreenCanvasRenderingContext2D {
   const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d', {
     willReadFrequently: true,
@@ -64,7 +66,7 @@ export function bitmapOf({ width, height, data }: RgbImage): Promise<ImageBitmap
   return createImageBitmap(image);
 }
 
-/** The background of a heat map, as the package's own drawing has it: grey, and dark enough for colours to stand out. */
+/** The background of a heat map, as in the package's own drawings: grey, and dark enough for colours to stand out. */
 export function backdropOf(bitmap: ImageBitmap): ImageBitmap {
   const context = canvasOf(bitmap);
   const { width, height } = bitmap;

@@ -1,4 +1,4 @@
-/** What a prediction of the open model is made of. */
+/** Profiles a prediction of the open model. */
 import { profile } from '@tensorflow/tfjs-core';
 import { GrootL } from 'tfjs-grootvl';
 import { openedModel } from './library.js';
@@ -7,20 +7,20 @@ import { predictionOf } from './measure.js';
 export interface KernelTime {
   readonly name: string;
   readonly calls: number;
-  /** Of all calls; undefined where the backend has no clock for kernels. */
+  /** Total over all calls; undefined if the backend cannot time kernels. */
   readonly milliseconds?: number;
 }
 
 export interface Profile {
-  /** Calls of kernels in one prediction. */
+  /** Number of kernel calls in a prediction. */
   readonly kernels: number;
-  /** Bytes of tensors at the most. */
+  /** Peak bytes of tensors. */
   readonly peakBytes: number;
-  /** All that ran, the slowest first. */
+  /** All kernels, slowest first. */
   readonly slowest: readonly KernelTime[];
 }
 
-/** One prediction, of a picture or, by a language model, of the token after a text. */
+/** Profiles a prediction for an image or, with a language model, of the next token of a text. */
 async function profileModel(picture: Blob, text: string): Promise<Profile> {
   const model = openedModel();
   const predict =
@@ -29,7 +29,7 @@ async function profileModel(picture: Blob, text: string): Promise<Profile> {
     await predict();
     return [];
   });
-  // Fused ops stand there a second time, by a name of their own.
+  // Fused ops are listed a second time, under a separate name.
   const kernels = recorded.filter(({ name }) => !name.endsWith('__op'));
   const byName = new Map<string, { calls: number; milliseconds: number }>();
   for (const { name, kernelTimeMs } of kernels) {

@@ -1,4 +1,4 @@
-/** The conformance suite on backends of the page. It runs in an instance of the worker of its own. */
+/** Runs the conformance suite on backends of the page, in a separate instance of the worker. */
 import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 import { backendEntry } from 'tfjs-grootvl';
 import {
@@ -14,7 +14,7 @@ import {
 } from 'tfjs-grootvl/conformance';
 import { type BackendName, useBackend } from './backends.js';
 
-/** What the page shows of a case. */
+/** The part of a case's result that the page shows. */
 export type Outcome = Pick<
   CaseResult,
   'case' | 'op' | 'backend' | 'device' | 'verdict' | 'reason' | 'maxRel'
@@ -25,15 +25,15 @@ export interface SuiteReport {
   readonly html: Blob;
 }
 
-/** Results are sent together: a message for each would take longer than most cases. */
+/** Results are sent in batches: a message for each would take longer than most cases. */
 const SEND_AFTER_MS = 100;
 
 /**
  * Runs the generated cases.
- * @param ops of these alone: a part of their names
- * @param onOutcomes is given what has been run since its last call, and how many cases there are in all
+ * @param ops run only ops whose names contain this
+ * @param onOutcomes called with the results since its last call, and the total number of cases
  * @returns the report, also of a run that was ended by the signal
- * @throws {Error} when no op has such a name
+ * @throws {Error} if no op has such a name
  */
 export async function runSuite(
   backends: readonly BackendName[],

@@ -1,6 +1,6 @@
-/** What the page shows of a model, and where it is read from. No tfjs: the build imports it too. */
+/** What the page shows of a model, and the metadata that it comes from. Does not use tfjs: the build imports it too. */
 
-/** Classes of the package by what models say of themselves. */
+/** Classes of the package by architecture in a model's metadata. */
 const FAMILIES = {
   GrootV: 'GrootV',
   'GrootV-UperNet': 'Segmenter',
@@ -8,30 +8,30 @@ const FAMILIES = {
   GrootL: 'GrootL',
 } as const;
 
-/** Class of the package that runs a model; `none` for graphs that none of them runs. */
+/** Class of the package that runs a model; `none` for graphs that no class runs. */
 export type Family = (typeof FAMILIES)[keyof typeof FAMILIES] | 'none';
 
-/** What the page shows of a model. */
+/** Model information shown by the page. */
 export interface ModelSummary {
   readonly id: string;
   readonly title: string;
   readonly family: Family;
-  /** As the converter names it: `GrootV-T`. */
+  /** The converter's name for it: `GrootV-T`. */
   readonly architecture: string;
   readonly parameters: number;
-  /** Of a classifier; 0 for a backbone. */
+  /** For a classifier; 0 for a backbone. */
   readonly classes?: number;
   /** Bytes of the converted files. */
   readonly bytes: number;
   readonly isBundled: boolean;
-  /** When it was converted, milliseconds since 1970. Absent for bundled models. */
+  /** Time of the conversion, in milliseconds since 1970. Absent for bundled models. */
   readonly savedAt?: number;
 }
 
 /**
- * What a model.json of this package's converter says of its model.
+ * Reads the metadata in a model.json of this package's converter.
  * @param json parsed, untrusted
- * @throws {Error} when it says nothing
+ * @throws {Error} if it has no such metadata
  */
 export function describeModel(
   json: unknown,

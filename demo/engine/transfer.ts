@@ -1,7 +1,7 @@
-/** What Comlink does not carry by itself: a signal. */
+/** Transfers abort signals, which Comlink does not support itself. */
 import { type TransferHandler, transferHandlers } from 'comlink';
 
-/** Called on both sides. An import for its effect would not do: package.json says that files of the page have none. */
+/** Called on both sides. An import for side effects would not work: according to package.json, files of the page have none. */
 export function carrySignals(): void {
   transferHandlers.set('signal', SIGNAL);
 }

@@ -4,11 +4,11 @@ import threadedWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-t
 import { engine, env, setBackend } from '@tensorflow/tfjs-core';
 import type { Starter } from './starter.js';
 
-/** Of the trial: a worker that starts at all has done so long before. */
+/** Time limit of the trial: a worker that starts at all does so long before. */
 const TRIAL_LIMIT_MS = 2_000;
 const THREADS = 'WASM_HAS_MULTITHREAD_SUPPORT';
 
-/** The page may have threads, and tfjs's do not start in it. */
+/** Set if the page may have threads, but tfjs's do not start in it. */
 let isRefused = false;
 
 export const wasm: Starter = {
@@ -24,7 +24,7 @@ export const wasm: Starter = {
       import('tfjs-grootvl/wasm'),
     ]);
     if (!engine().registry.wasm) {
-      // Our kernels need SIMD, so tfjs's plain build is never asked for.
+      // Our kernels need SIMD, so tfjs's build without it is never requested.
       setWasmPaths({
         'tfjs-backend-wasm.wasm': simdWasm,
         'tfjs-backend-wasm-simd.wasm': simdWasm,
@@ -34,7 +34,7 @@ export const wasm: Starter = {
       if (isRefused) env().set(THREADS, false);
     }
     await setBackend('wasm');
-    await ready(); // throws what is missing
+    await ready(); // throws an error that says what is missing
     if (isRefused) return 'WebAssembly, one thread: the policy of the page lets no more start';
     const { count } = getThreads();
     return `WebAssembly, ${count > 1 ? `${count} threads` : 'one thread'}`;
@@ -42,8 +42,8 @@ export const wasm: Starter = {
 };
 
 /**
- * Whether tfjs's threads would start, found out by doing what they do: a worker that is a blob imports another blob. A
- * policy may refuse either, and tfjs would then wait for ever.
+ * Whether tfjs's threads would start, tested by doing the same: a worker made from a blob imports another blob. A policy may
+ * refuse either, and tfjs would then wait for ever.
  */
 async function threadsStart(): Promise<boolean> {
   const urls: string[] = [];
@@ -60,7 +60,7 @@ async function threadsStart(): Promise<boolean> {
     return await new Promise<boolean>((resolve) => {
       worker.onmessage = () => resolve(true);
       worker.onerror = (event) => {
-        event.preventDefault(); // an answer, no error of the page
+        event.preventDefault(); // a result, not an error of the page
         resolve(false);
       };
       setTimeout(resolve, TRIAL_LIMIT_MS, false);

@@ -1,4 +1,4 @@
-/** The worker that holds the model: everything that takes time happens here, so that the page stays responsive. */
+/** The worker that holds the model: all long-running work is done here, so that the page stays responsive. */
 import { expose } from 'comlink';
 import * as backends from './backends.js';
 import * as block from './block.js';
@@ -17,7 +17,7 @@ const suite = {
   runSuite: async (...given: Parameters<typeof runSuite>) => (await import('./suite.js')).runSuite(...given),
 };
 
-/** Asks the open model. What fails because another one is opened meanwhile ends as if it were aborted. */
+/** Calls the open model. If it fails because another model is opened in the meantime, it ends as if it had been aborted. */
 async function whileOpen(ask: () => Promise<unknown>): Promise<unknown> {
   const closing = library.modelClosing();
   try {
@@ -28,7 +28,7 @@ async function whileOpen(ask: () => Promise<unknown>): Promise<unknown> {
   }
 }
 
-/** What the page can ask for. Each answer is structured-clonable; an error has one line that a person can act on. */
+/** The calls available to the page. Results are structured-cloneable; errors are one line that tells the user what to do. */
 const engine = explained({
   ...backends.calls,
   ...library.calls,

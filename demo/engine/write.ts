@@ -1,21 +1,21 @@
-/** How a language model continues a text. */
+/** Text generation with a language model. */
 import { type GenerateOptions, type Generation, GrootL } from 'tfjs-grootvl';
 import { modelClosing, openedModel } from './library.js';
 
-/** How the tokens are chosen, and how many there are at most. */
+/** How tokens are sampled, and their maximum number. */
 export type WritingOptions = Omit<GenerateOptions, 'signal'>;
 
-/** How far a text has come. */
+/** Progress and speed of a text. */
 export interface Pace {
   /** Tokens after the prompt. */
   readonly tokens: number;
-  /** Milliseconds until the first of them. */
+  /** Milliseconds to the first of them. */
   readonly firstTokenMs: number;
-  /** Of all tokens after the first; undefined while there is none. */
+  /** For all tokens after the first; undefined if there are none yet. */
   readonly tokensPerSecond: number | undefined;
 }
 
-/** @throws {Error} when no language model is open, or one that reads no texts */
+/** @throws {Error} if no language model is open, or it has no tokenizer */
 function languageModel(): GrootL {
   const model = openedModel();
   if (!(model instanceof GrootL)) throw new Error('the open model writes no texts');
@@ -23,14 +23,14 @@ function languageModel(): GrootL {
   throw new Error('the open model has no tokenizer: add its folder again, with tokenizer.json');
 }
 
-/** Aborted with the given one, and when another model is opened. */
+/** Aborted with the given signal, and when another model is opened. */
 function untilClosed(signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, modelClosing()]);
 }
 
 /**
  * Continues a prompt.
- * @param onPiece is called with the text of every token as it comes; it may be empty while a character is incomplete
+ * @param onPiece called with the text of each token as it is generated; empty while a character is incomplete
  */
 async function write(
   prompt: string,
@@ -47,12 +47,12 @@ async function write(
     const now = performance.now();
     first ??= now;
     const tokensPerSecond = tokens === 1 ? undefined : (1000 * (tokens - 1)) / (now - first);
-    // Waits for the page, so that no piece is under way when the answer arrives.
+    // Waits for the page, so that no piece is in transit when the result arrives.
     await onPiece(next.value.text, { tokens, firstTokenMs: first - started, tokensPerSecond });
   }
 }
 
-/** A prompt as a model reads it. */
+/** A prompt as tokenized by a model. */
 export interface ReadPrompt {
   /** The text of every token. */
   readonly tokens: readonly string[];
@@ -61,7 +61,7 @@ export interface ReadPrompt {
   readonly layers: number;
 }
 
-/** The tokens of a prompt, and the tree that a layer makes of them. */
+/** The tokens of a prompt, and a layer's tree over them. */
 async function readPrompt(prompt: string, layer: number, signal: AbortSignal): Promise<ReadPrompt> {
   const model = languageModel();
   const { tokens, tree } = await model.view(prompt, { layer, signal: untilClosed(signal) });

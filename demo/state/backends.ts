@@ -1,4 +1,4 @@
-/** The backend that computes: which could, which does, and what happens when its GPU is taken away. */
+/** The backends: which are available, which is current, and recovery from the loss of its GPU. */
 import { effect, signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import type { BackendOffer, Choice, RunningBackend } from '../engine/backends.js';
@@ -9,10 +9,10 @@ import { lookAgain } from './look.js';
 export const offers = signal<readonly BackendOffer[]>([]);
 export const choice = signal<Choice>('auto');
 export const running = signal<RunningBackend | undefined>();
-/** Tensors of the model and of the page, and their bytes. */
+/** Tensors of the model and the page, and their bytes. */
 export const memory = signal<{ readonly tensors: number; readonly bytes: number } | undefined>();
 
-/** Has another backend compute, and does with it again what is shown. */
+/** Changes the backend, and repeats on it what is shown. */
 export async function choose(name: Choice): Promise<boolean> {
   const started = await attempt('Starting the backend', () => call((engine) => engine.switchBackend(name)));
   if (!started) return false;
@@ -22,14 +22,14 @@ export async function choose(name: Choice): Promise<boolean> {
   return true;
 }
 
-/** Goes on with the backend started anew; or, if it does not start, with what `auto` finds. */
+/** Restarts the backend; if it does not start, starts the one that `auto` finds. */
 async function recover(what: string): Promise<void> {
   const lost = running.value?.name;
   const isBack = (await choose(choice.value)) || (await choose('auto'));
   if (isBack) error.value = `${lost}: ${what}; the page goes on with ${running.value?.name}, started anew`;
 }
 
-// Each worker starts a backend of its own.
+// Each worker starts its own backend.
 effect(() => {
   generation.value;
   running.value = undefined;
@@ -40,7 +40,7 @@ effect(() => {
   })();
 });
 
-// What is in memory changes with everything that is done.
+// Memory changes with every action.
 effect(() => {
   if (busy.value !== undefined || !running.value) return;
   void (async () => {

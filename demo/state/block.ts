@@ -1,26 +1,26 @@
-/** The block that is shown: its tree, and the affinities of the place under the pointer. */
+/** The displayed block: its tree, and the affinities of the cell under the pointer. */
 import { batch, computed, signal } from '@preact/signals';
 import type { AffinityPair, BlockSummary, Colouring } from '../engine/block.js';
 import { attempt, call, error } from './engine.js';
 import { latest, replace, whenSettled } from './latest.js';
 
-/** Counted over the whole network. */
+/** Index over the whole network. */
 export const block = signal(0);
-/** Short side of what the model sees, pixels. */
+/** Short side of the model's input, in pixels. */
 export const size = signal(224);
 export const colouring = signal<Colouring>('depth');
 
 export const view = signal<BlockSummary | undefined>();
 export const tree = signal<ImageBitmap | undefined>();
 export const affinity = signal<AffinityPair | undefined>();
-/** Of the last pair of maps, in the worker. */
+/** For the last pair of maps, in the worker. */
 export const affinityMilliseconds = signal<number | undefined>();
-/** A place that stays while the pointer reads values of others; undefined while the pointer is the place. */
+/** Whether the anchor stays in place while the pointer reads other values; otherwise it follows the pointer. */
 export const isPinned = signal(false);
-/** The place of the grid whose values are read out. */
+/** The cell whose values are shown. */
 export const probe = signal<{ readonly x: number; readonly y: number }>({ x: 0, y: 0 });
 
-/** Milliseconds without a change before the value of a slider counts, and before a place is read out. */
+/** Milliseconds without a change before a slider takes effect, and before a cell is announced. */
 const DEBOUNCE = 150;
 const SILENCE = 700;
 
@@ -28,14 +28,14 @@ let shown: { readonly blob: Blob; readonly signal: AbortSignal } | undefined;
 const nextShow = latest();
 const nextDrawing = latest();
 
-/** Shows the block of a picture. @param place where affinities are shown at first: parts of the width and of the height */
+/** Shows the block for an image. @param place initial anchor: fractions of the width and the height */
 export async function showBlock(
   blob: Blob,
   place: readonly [x: number, y: number],
   signal: AbortSignal,
 ): Promise<void> {
   shown = { blob, signal };
-  await reopen(place, () => replace(tree, undefined)); // that of another picture
+  await reopen(place, () => replace(tree, undefined)); // that of another image
 }
 
 export function hideBlock(): void {
@@ -64,7 +64,7 @@ async function reopen(place: readonly [x: number, y: number], onOpened = () => {
   await drawTree();
 }
 
-/** The place of the grid that holds a point of the picture, given as parts of its width and height. */
+/** The cell at a point of the image, given as fractions of its width and height. */
 function cellOf(
   [x, y]: readonly [number, number],
   grid: { width: number; height: number },
@@ -102,7 +102,7 @@ whenSettled(
 let wanted: { readonly x: number; readonly y: number } | undefined;
 let isFollowing = false;
 
-/** Reads the values at a place of the grid; unless another one is pinned, shows what reaches it. The newest call counts. */
+/** Reads the values of a cell; unless another one is pinned, shows its affinities. The latest call wins. */
 export function pointAt(x: number, y: number): void {
   probe.value = { x, y };
   if (isPinned.peek()) return;
@@ -110,7 +110,7 @@ export function pointAt(x: number, y: number): void {
   if (!isFollowing) void follow();
 }
 
-/** As `pointAt` for parts of the width and of the height. */
+/** Like `pointAt`, with fractions of the width and the height. */
 export function pointAtPart(x: number, y: number): void {
   const grid = view.peek();
   if (grid) pointAt(...cellOf([x, y], grid));
@@ -137,7 +137,7 @@ async function follow(): Promise<void> {
   }
 }
 
-/** The maps in words: which place, and how far the two scans carry. */
+/** The maps as text: the cell, and how far the two scans reach. */
 export const description = computed(() => {
   const [grid, pair] = [view.value, affinity.value];
   if (!grid || !pair) return '';
@@ -153,7 +153,7 @@ export const description = computed(() => {
   return `${place}: on average ${own} of every place arrives by the model's scan, ${raster} by a raster scan.`;
 });
 
-/** What a screen reader says: the words when the place has not moved for a while. */
+/** Text for screen readers: the description once the cell has not changed for a while. */
 export const announced = signal('');
 whenSettled(
   () => description.value,

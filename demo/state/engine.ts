@@ -1,23 +1,23 @@
-/** The page's side of the worker that holds the model: calls, errors, and a new worker where one has died. */
+/** The page's side of the worker that holds the model: calls, errors, and restarting a worker that has died. */
 import { computed, signal } from '@preact/signals';
 import { type Remote, wrap } from 'comlink';
 import { WORKER_LOST } from '../engine/errors.js';
 import { carrySignals } from '../engine/transfer.js';
 import type { Engine } from '../engine/worker.js';
 
-/** The message that the page shows, or undefined. */
+/** The error message shown by the page, or undefined. */
 export const error = signal<string | undefined>();
-/** What is being done, the latest last. */
+/** Actions in progress, the newest last. */
 const actions = signal<readonly { readonly what: string }[]>([]);
-/** What is being done, or undefined: of several actions the one that was begun last. */
+/** The newest action in progress, or undefined. */
 export const busy = computed(() => actions.value.at(-1)?.what);
-/** Counts the workers: what was open in an earlier one is gone. */
+/** Number of workers so far: what was open in an earlier one is lost. */
 export const generation = signal(0);
 
 interface Running {
   readonly worker: Worker;
   readonly remote: Remote<Engine>;
-  /** Rejects the calls that wait. */
+  /** Rejects pending calls. */
   readonly waiting: Set<(reason: Error) => void>;
   hasAnswered: boolean;
 }
@@ -44,13 +44,14 @@ function stop(own: Running, reason: Error): void {
   own.worker.terminate();
   if (running === own) {
     running = undefined;
-    // One that has never answered, as without a network, is not replaced by itself: the next might not answer either.
+    // A worker that has never answered, as without a network, is not restarted automatically: the next one might not answer
+    // either.
     if (own.hasAnswered) generation.value++;
   }
   for (const reject of own.waiting) reject(reason);
 }
 
-/** Asks the worker; the first call starts one. @throws {Error} what went wrong there, or that the worker has died */
+/** Calls the worker; the first call starts one. @throws {Error} its error, or that the worker has died */
 export async function call<T>(ask: (engine: Remote<Engine>) => T): Promise<Awaited<T>> {
   running ??= start();
   const own = running;
@@ -73,8 +74,8 @@ export async function call<T>(ask: (engine: Remote<Engine>) => T): Promise<Await
 }
 
 /**
- * Does what a person asked for: says meanwhile what it is, shows an error where it fails, and the page goes on.
- * @returns undefined where it has failed or was stopped
+ * Runs an action of the user: shows it while in progress, and shows an error if it fails.
+ * @returns undefined if it has failed or was stopped
  */
 export async function attempt<T>(what: string, action: () => Promise<T>): Promise<T | undefined> {
   error.value = undefined;

@@ -1,7 +1,7 @@
-/** For work of which the newest alone counts, the values that ask for it, and the bitmaps that it gives. */
+/** For work of which only the newest result counts: signals, triggers, and the resulting bitmaps. */
 import { effect, type Signal } from '@preact/signals';
 
-/** @returns a function that gives the next piece of work its signal, and aborts that of the one before */
+/** @returns a function that returns a signal for new work, and aborts the previous one */
 export function latest(): () => AbortSignal {
   let controller = new AbortController();
   return () => {
@@ -11,7 +11,7 @@ export function latest(): () => AbortSignal {
   };
 }
 
-/** Gives a signal a new value and closes the bitmaps of the old one. */
+/** Sets a signal and closes the bitmaps of its old value. */
 export function replace<T extends ImageBitmap | object>(
   target: Signal<T | undefined>,
   value: T | undefined,
@@ -21,14 +21,14 @@ export function replace<T extends ImageBitmap | object>(
   if (old) close(old);
 }
 
-/** Frees a bitmap, or those that an answer of the worker holds. */
+/** Frees a bitmap, or the bitmaps in a result of the worker. */
 export function close(answer: ImageBitmap | object): void {
   for (const each of answer instanceof ImageBitmap ? [answer] : Object.values(answer)) {
     if (each instanceof ImageBitmap) each.close();
   }
 }
 
-/** Calls `action` when what `values` reads has been the same for some milliseconds; not for what it reads first. */
+/** Calls `action` when what `values` reads has not changed for `delay` milliseconds; not for the initial values. */
 export function whenSettled(values: () => unknown, action: () => unknown, delay: number): void {
   let isFirst = true;
   effect(() => {

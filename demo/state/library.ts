@@ -1,4 +1,4 @@
-/** The models that the page knows, the open one, and one that is being added. */
+/** The available models, the open one, and one that is being added. */
 import { batch, signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import type { IntakeOptions, IntakeProgress, IntakeSource } from '../engine/intake.js';
@@ -9,13 +9,13 @@ import { recall, remember } from './memory.js';
 
 export type { IntakeSource };
 
-/** Opened at a first visit, and where the last one is gone. */
+/** Opened on the first visit, and if the last one no longer exists. */
 const FIRST = 'digits';
 
 export const library = signal<Library | undefined>();
 /** The model that is open. */
 export const opened = signal<ModelSummary | undefined>();
-/** What is being added, and how far that has come. */
+/** The model that is being added, and its progress. */
 export const intake = signal<
   | {
       readonly name: string;
@@ -25,16 +25,16 @@ export const intake = signal<
     }
   | undefined
 >();
-/** What was found in a model, or why it was not added. */
+/** The report of an added model, or why it was not added. */
 export const report = signal<
   StoredModel | { readonly name: string; readonly refusal: string; readonly source: IntakeSource } | undefined
 >();
-/** What is chosen for models that are added. */
+/** Options for models that are added. */
 export const options = signal<IntakeOptions>({ quantize: 'none' });
 
 let stopping: AbortController | undefined;
 
-/** Opens what was open at the last visit. */
+/** Opens the model of the last visit. */
 export async function openFirst(): Promise<void> {
   const last = recall('model') ?? FIRST;
   void refresh();
@@ -43,7 +43,7 @@ export async function openFirst(): Promise<void> {
 
 /** @returns whether it is open */
 export async function open(id: string): Promise<boolean> {
-  // A model that takes the whole tab down is not opened at the next visit.
+  // A model that crashes the whole tab is not opened on the next visit.
   remember('model', undefined);
   const summary = await attempt('Opening the model', () => call((engine) => engine.openModel(id)));
   if (!summary) return false;
@@ -52,12 +52,12 @@ export async function open(id: string): Promise<boolean> {
   return true;
 }
 
-/** Reads the list of models again. */
+/** Reloads the list of models. */
 async function refresh(): Promise<void> {
   library.value = await call((engine) => engine.listModels());
 }
 
-/** Adds the model that a source holds, and opens it. */
+/** Adds the model in a source, and opens it. */
 export async function add(source: IntakeSource): Promise<void> {
   const name = 'url' in source ? source.url : source.name;
   if (stopping) {
@@ -85,19 +85,19 @@ export async function add(source: IntakeSource): Promise<void> {
   void askToKeep();
   await refresh();
   if (summary.family !== 'none' && !(await open(summary.id)) && !inspection) {
-    // Files of a model that was converted elsewhere are first checked when it is opened.
+    // Files of a model that was converted elsewhere are validated when it is first opened.
     const refusal = error.value ?? '';
     await remove(summary.id);
     report.value = { name, refusal, source };
   } else report.value = added;
 }
 
-/** Ends what `add` does. */
+/** Cancels `add`. */
 export function cancel(): void {
   stopping?.abort();
 }
 
-/** Shows what is known of a model that was added. */
+/** Shows the report of an added model. */
 export async function showReport(id: string): Promise<void> {
   report.value = await attempt('Reading the report', () => call((engine) => engine.modelReport(id)));
 }
@@ -120,19 +120,19 @@ export async function remove(id: string): Promise<void> {
   if (shown && 'summary' in shown && shown.summary.id === id) report.value = undefined;
 }
 
-/** The files of a model in a zip. */
+/** The files of a model as a zip. */
 export function zip(id: string): Promise<Blob | undefined> {
   return attempt('Packing the model', () => call((engine) => engine.zipModel(id)));
 }
 
-/** Browsers may remove what pages store unless they were asked not to; some of them ask the person in turn. */
+/** Browsers may evict storage unless they were asked not to; some then ask the user. */
 async function askToKeep(): Promise<void> {
   if (recall('asked-to-keep') || !navigator.storage?.persist) return;
   remember('asked-to-keep', 'yes');
   await navigator.storage.persist().catch(() => false);
 }
 
-// The model that was open has gone with its worker.
+// The open model is lost with its worker.
 generation.subscribe((count) => {
   if (count === 0) return;
   opened.value = undefined;

@@ -1,4 +1,4 @@
-/** What the open model makes of the picture that is looked at. A newer picture or model stops the work for an older one. */
+/** The open model's results for the selected image. Selecting another image or model aborts the previous work. */
 import { effect, signal, untracked } from '@preact/signals';
 import type { Prediction } from 'tfjs-grootvl';
 import type { ModelSummary } from '../engine/library.js';
@@ -12,23 +12,23 @@ import { fetchPicture, isPicture, type Picture, picture, suitPicture, useOwnPict
 
 export { affinityMilliseconds } from './block.js';
 
-/** What the open model can do; undefined where it takes no pictures, or none is open. */
+/** Properties of the open model; undefined if it is not an image model, or none is open. */
 export const model = signal<PictureModel | undefined>();
-/** True while what is shown is of an older picture or model, or not all there. */
+/** True while what is shown belongs to an older image or model, or is incomplete. */
 export const isLooking = signal(false);
 export const predictions = signal<
   { readonly of: Picture; readonly classes: readonly Prediction[] } | undefined
 >();
 export const segmented = signal<SegmentedPicture | undefined>();
 export const detected = signal<DetectedPicture | undefined>();
-/** The objects above the threshold over their picture. */
+/** The objects above the threshold, drawn over their image. */
 export const objectDrawing = signal<ImageBitmap | undefined>();
-/** The least score of an object that is shown. */
+/** Minimum score of displayed objects. */
 export const threshold = signal(0.3);
-/** Of the last prediction. */
+/** Time of the last prediction. */
 export const milliseconds = signal<number | undefined>();
 
-/** Milliseconds without a change before the value of a slider counts. */
+/** Milliseconds without a change before a slider takes effect. */
 const DEBOUNCE = 50;
 
 const nextLook = latest();
@@ -43,7 +43,7 @@ effect(() => {
   untracked(() => void look(summary, chosen));
 });
 
-/** Does again what is shown, on the backend that computes now. */
+/** Repeats what is shown on the current backend. */
 export function lookAgain(): Promise<void> {
   return look(opened.peek(), picture.peek());
 }
@@ -71,7 +71,7 @@ async function look(summary: ModelSummary | undefined, chosen: Picture): Promise
   if (!done) forget();
 }
 
-/** What is shown of the last picture goes away. */
+/** Clears the results of the last image. */
 function forget(): void {
   hideBlock();
   predictions.value = undefined;
@@ -127,7 +127,7 @@ whenSettled(
   DEBOUNCE,
 );
 
-/** Looks at a file that somebody chose, dropped or pasted. */
+/** Selects a file that was chosen, dropped or pasted. */
 export function lookAtFile(file: File): void {
   if (isPicture(file)) useOwnPicture(file, file.name || 'Your picture');
   else error.value = `${file.name} is not a picture: expected a PNG, JPEG, WebP, GIF, AVIF or BMP file`;

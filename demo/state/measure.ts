@@ -1,4 +1,4 @@
-/** Predictions of the picture that is looked at, many times. */
+/** Repeated predictions for the selected image. */
 import { signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import type { Measurement } from '../engine/measure.js';
@@ -7,7 +7,7 @@ import { latest } from './latest.js';
 import { fetchPicture, picture } from './pictures.js';
 
 export const measurement = signal<Measurement | undefined>();
-/** How many predictions have been made; undefined where none are. */
+/** Number of predictions so far; undefined if not measuring. */
 export const progress = signal<number | undefined>();
 
 const nextMeasurement = latest();
@@ -23,17 +23,17 @@ export async function measure(times: number): Promise<void> {
     });
     return call((engine) => engine.measure(blob, times, onProgress, signal));
   });
-  if (progress.peek() === undefined) return; // forgotten meanwhile
+  if (progress.peek() === undefined) return; // discarded in the meantime
   progress.value = undefined;
   measurement.value = result;
 }
 
-/** Ends with the predictions that have been made. */
+/** Stops, keeping the predictions made so far. */
 export function stopMeasuring(): void {
   nextMeasurement();
 }
 
-/** Another picture or model is looked at. */
+/** Discards the measurement when another image or model is selected. */
 export function forgetMeasurement(): void {
   stopMeasuring();
   progress.value = undefined;

@@ -1,4 +1,4 @@
-/** What the page remembers from visit to visit; nothing where the browser does not let it. */
+/** Values remembered between visits; none if the browser does not allow it. */
 
 const PREFIX = 'tfjs-grootvl.';
 
@@ -10,12 +10,12 @@ export function recall(name: string): string | undefined {
   }
 }
 
-/** Undefined forgets. */
+/** Undefined removes the value. */
 export function remember(name: string, value: string | undefined): void {
   try {
     if (value === undefined) localStorage.removeItem(PREFIX + name);
     else localStorage.setItem(PREFIX + name, value);
   } catch {
-    // It is asked or opened again at the next visit.
+    // The user is asked again, or the default is opened, on the next visit.
   }
 }

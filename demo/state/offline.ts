@@ -1,14 +1,14 @@
-/** The page without a network: a service worker keeps it, and says when a newer version is there. */
+/** Offline use: a service worker caches the page, and reports when a newer version is available. */
 
 import { registerSW } from 'virtual:pwa-register';
 import { signal } from '@preact/signals';
 
-/** Whether the page is kept for the time without a network. */
+/** Whether the page is cached for offline use. */
 export const isKept = signal(navigator.serviceWorker?.controller != null);
-/** Loads the newer version that is there; undefined where there is none. */
+/** Loads the newer version; undefined if there is none. */
 export const update = signal<(() => void) | undefined>();
 
-/** Without a service worker, as in some private windows, the page runs all the same. */
+/** Without a service worker, as in some private windows, the page still works. */
 export function keepForOffline(): void {
   const load = registerSW({
     onOfflineReady: () => {
@@ -16,7 +16,7 @@ export function keepForOffline(): void {
     },
     onNeedRefresh: () => {
       update.value = () => {
-        // Also where this page was there before any service worker.
+        // Also if the page was loaded before there was any service worker.
         navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true });
         void load();
       };

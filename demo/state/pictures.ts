@@ -1,4 +1,4 @@
-/** The pictures that can be looked at, and the one that is. */
+/** The available images, and the selected one. */
 import { computed, signal } from '@preact/signals';
 import astronaut from '../../examples/photos/astronaut.png?url';
 import chelsea from '../../examples/photos/chelsea.png?url';
@@ -12,7 +12,7 @@ export interface Picture {
   readonly title: string;
   readonly kind: PictureKind;
   readonly url: string;
-  /** Where affinities are shown at first: parts of the width and of the height, 0 to 1. */
+  /** Initial anchor of affinities: fractions of the width and the height, 0 to 1. */
   readonly anchor: readonly [x: number, y: number];
 }
 
@@ -33,23 +33,23 @@ const BUNDLED: readonly Picture[] = [
   ...DIGITS,
 ];
 
-/** What pictures a family of models is shown at first: the bundled ones were trained on scenes. */
+/** The kind of image that a family of models is shown first: the bundled models were trained on scenes. */
 const SUITABLE: Readonly<Partial<Record<ModelSummary['family'], PictureKind>>> = {
   GrootV: 'photograph',
   Segmenter: 'scene',
   Detector: 'scene',
 };
 
-/** A classifier of so many classes is taken for one of digits. */
+/** A classifier with this number of classes is assumed to classify digits. */
 const DIGIT_CLASSES = 10;
 
-/** The last one that is not of the page: a file, from the clipboard or from the camera. */
+/** The last image from the user: a file, the clipboard or the camera. */
 const own = signal<Picture | undefined>();
 
-/** What can be chosen. */
+/** The available images. */
 export const pictures = computed(() => (own.value ? [...BUNDLED, own.value] : BUNDLED));
 
-/** The picture that is looked at. */
+/** The selected image. */
 export const picture = signal<Picture>(BUNDLED[0]);
 
 export function choosePicture(id: string): void {
@@ -57,7 +57,7 @@ export function choosePicture(id: string): void {
   if (found) picture.value = found;
 }
 
-/** @throws {Error} one line, when it cannot be loaded; the signal's reason when it is aborted */
+/** @throws {Error} one line, if it cannot be loaded; the signal's reason if it is aborted */
 export async function fetchPicture({ url, title }: Picture, signal: AbortSignal): Promise<Blob> {
   const response = await fetch(url, { signal }).catch(() => undefined);
   signal.throwIfAborted();
@@ -65,7 +65,7 @@ export async function fetchPicture({ url, title }: Picture, signal: AbortSignal)
   return response.blob();
 }
 
-/** Looks at a picture that is not of the page. */
+/** Selects an image from the user. */
 export function useOwnPicture(file: Blob, title: string): void {
   const before = own.peek();
   const url = URL.createObjectURL(file);
@@ -74,7 +74,7 @@ export function useOwnPicture(file: Blob, title: string): void {
   if (before) URL.revokeObjectURL(before.url);
 }
 
-/** Looks at a picture that suits a model, unless the one that is looked at does, or is not of the page. */
+/** Selects an image that suits a model, unless the selected one does, or is from the user. */
 export function suitPicture({ family, classes }: ModelSummary): void {
   const now = picture.peek().kind;
   const kind = family === 'GrootV' && classes === DIGIT_CLASSES ? 'digit' : SUITABLE[family];
@@ -82,7 +82,7 @@ export function suitPicture({ family, classes }: ModelSummary): void {
   if (suits && now !== kind && now !== 'own') picture.value = suits;
 }
 
-/** True for a file that a page can show, by its type or else its name. */
+/** Whether a page can show a file, by its type or else its name. */
 export function isPicture({ type, name }: File): boolean {
   return type === '' ? /\.(png|jpe?g|webp|gif|avif|bmp|svg)$/i.test(name) : type.startsWith('image/');
 }

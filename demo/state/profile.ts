@@ -1,4 +1,4 @@
-/** What a prediction of the open model is made of, when somebody asks. */
+/** The profile of a prediction of the open model, on request. */
 import { effect, signal } from '@preact/signals';
 import type { Profile } from '../engine/profile.js';
 import { running } from './backends.js';
@@ -9,7 +9,7 @@ import { prompt } from './write.js';
 
 export const profile = signal<Profile | undefined>();
 
-// That of another model or backend says nothing of these.
+// A profile of another model or backend does not apply.
 effect(() => {
   opened.value;
   running.value;

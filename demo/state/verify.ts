@@ -1,4 +1,4 @@
-/** A run of the conformance suite: its matrix of ops and backends, which fills in while it runs, and its report. */
+/** A run of the conformance suite: its table of ops and backends, which fills while it runs, and its report. */
 import { signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import type { BackendName } from '../engine/backends.js';
@@ -10,7 +10,7 @@ export type Verdict = Outcome['verdict'];
 /** The cases of an op on a backend. */
 export interface Cell {
   readonly counts: Readonly<Record<Verdict, number>>;
-  /** The largest error, as a part of the largest value of its tensor. */
+  /** The largest error, relative to the largest value of its tensor. */
   readonly maxRel: number;
 }
 
@@ -18,30 +18,30 @@ export interface Run {
   readonly backends: readonly BackendName[];
   /** By op, then by backend. */
   readonly matrix: ReadonlyMap<string, ReadonlyMap<string, Cell>>;
-  /** On what each backend ran. */
+  /** The device of each backend. */
   readonly devices: ReadonlyMap<string, string>;
   readonly failures: readonly Outcome[];
   readonly done: number;
   readonly total: number;
   readonly seconds: number;
-  /** Where the report can be saved from, at the end. */
+  /** URLs of the report, once complete. */
   readonly report?: { readonly json: string; readonly html: string };
 }
 
 const NO_CELL: Cell = { counts: { pass: 0, 'tie-flip': 0, fail: 0, skip: 0 }, maxRel: 0 };
-/** A run that does not end of itself when it is asked to: a case takes long. */
+/** Time limit for a run to end when asked to: a case may take long. */
 const STOP_LIMIT_MS = 5_000;
 
 /** The last run. */
 export const run = signal<Run | undefined>();
 export const running = signal<AbortController | undefined>();
 
-/** Ends the run after its present case. */
+/** Ends the run after its current case. */
 export function stop(): void {
   running.value?.abort();
 }
 
-/** @param ops a part of the names of the ops that are to be run; empty: all */
+/** @param ops run only ops whose names contain this; empty: all */
 export async function verify(backends: readonly BackendName[], ops: string): Promise<void> {
   const controller = new AbortController();
   const { worker, remote } = newWorker();

@@ -1,4 +1,4 @@
-/** A text that a language model continues, and how. */
+/** The text that a language model continues, and the options. */
 import { computed, effect, signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import type { Pace, ReadPrompt, WritingOptions } from '../engine/write.js';
@@ -8,10 +8,10 @@ import { opened } from './library.js';
 export const prompt = signal('This program is free software; you can redistribute it');
 export const options = signal<WritingOptions>({ temperature: 0.8, topK: 40, maxTokens: 60, seed: 1 });
 
-/** What was continued, and the text after it so far. */
+/** The prompt, and the text generated so far. */
 export const written = signal<{ readonly prompt: string; readonly text: string } | undefined>();
 export const pace = signal<Pace | undefined>();
-/** Why the text ended; undefined while it goes on. */
+/** Why the text ended; undefined while it is being generated. */
 export const ending = signal<string | undefined>();
 
 const ENDINGS = {
@@ -20,16 +20,16 @@ const ENDINGS = {
   length: 'the maximum of new tokens is reached',
 };
 
-/** Of the text that is being written. */
+/** Aborts the text that is being generated. */
 const running = signal<AbortController | undefined>();
 export const isWriting = computed(() => running.value !== undefined);
 
-/** Ends the text after the token that is being computed. */
+/** Stops after the token that is being computed. */
 export function stop(): void {
   running.value?.abort();
 }
 
-/** Continues the prompt, in place of what was written before. */
+/** Continues the prompt, replacing the previous text. */
 export async function generate(): Promise<void> {
   const controller = new AbortController();
   const given = prompt.value;
@@ -51,12 +51,12 @@ export async function generate(): Promise<void> {
 
 /** Layer whose tree is shown. */
 export const layer = signal(0);
-/** The prompt as the model reads it. */
+/** The prompt as tokenized by the model. */
 export const read = signal<ReadPrompt | undefined>();
-/** Position of the token that is pointed at. */
+/** Position of the token under the pointer. */
 export const pointed = signal<number | undefined>();
 
-/** Positions from the token that is pointed at to the root of the tree. */
+/** Positions from the token under the pointer to the root of the tree. */
 export const path = computed(() => {
   const parents = read.value?.parents;
   const positions: number[] = [];
@@ -66,14 +66,14 @@ export const path = computed(() => {
   return positions;
 });
 
-/** Stands for the parent that the root does not have. */
+/** Marks the missing parent of the root. */
 export const ROOT = -1;
 
-/** Milliseconds without a keystroke after which a prompt is read. */
+/** Milliseconds without a keystroke before the prompt is processed. */
 const PAUSE = 200;
 
 effect(() => {
-  opened.value; // another model
+  opened.value; // depends on the model
   layer.value = 0;
   read.value = undefined;
 });
@@ -82,7 +82,7 @@ effect(() => {
   const [text, ofLayer] = [prompt.value, layer.value];
   if (opened.value?.family !== 'GrootL') return undefined;
   const controller = new AbortController();
-  // No attempt(): what happens while somebody types is not announced.
+  // Not through attempt(): what happens while the user types is not announced.
   const timer = setTimeout(async () => {
     try {
       const answer = await call((engine) => engine.readPrompt(text, ofLayer, controller.signal));

@@ -1,4 +1,4 @@
-/** The page without a mouse, without colours, without motion: what axe finds, and what the Tab key reaches. */
+/** The page without a mouse, without colours, without motion: axe's findings, and what the Tab key reaches. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';
@@ -81,14 +81,14 @@ async function checkTabs(t: Test, page: Page, state: string, tabs: readonly stri
   await page.setViewportSize(WIDE);
 }
 
-/** What waits for an answer is paler. */
+/** Pending elements are paler. */
 async function untilIdle(page: Page): Promise<void> {
   await page.waitForFunction(
     () => !document.querySelector('[aria-busy="true"]') && document.getAnimations().length === 0,
   );
 }
 
-/** Serious and critical ones, a line each. */
+/** Serious and critical violations, one per line. */
 function violations(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
     const { axe } = globalThis as unknown as { axe: { run: (options: object) => Promise<AxeResults> } };
@@ -113,7 +113,7 @@ async function checkTabKey(t: Test, page: Page): Promise<void> {
   await page.setViewportSize(WIDE);
 }
 
-/** Presses Tab until it has been around the page. */
+/** Presses Tab until it has cycled through the page. */
 async function walk(page: Page): Promise<{ reached: number; missed: string[]; unseen: string[] }> {
   const expected = await page.evaluate(() => {
     (document.activeElement as HTMLElement).blur();
@@ -123,7 +123,7 @@ async function walk(page: Page): Promise<{ reached: number; missed: string[]; un
     const all = [...controls].filter(
       (control) => control.tabIndex >= 0 && !control.matches(':disabled') && control.checkVisibility(),
     );
-    // Of radio buttons with one name the Tab key reaches one.
+    // The Tab key reaches only one of the radio buttons with the same name.
     const reachable = all.filter(
       (control) => !(control instanceof HTMLInputElement && control.type === 'radio') || control.checked,
     );
@@ -132,7 +132,7 @@ async function walk(page: Page): Promise<{ reached: number; missed: string[]; un
   });
   const reached = new Set<number>();
   const unseen: string[] = [];
-  // Between the last control and the first the focus is outside of the page.
+  // Between the last control and the first the focus is outside the page.
   for (let press = 0; press < expected.length + 3; press++) {
     await page.keyboard.press('Tab');
     const focused = await page.evaluate(() => {
@@ -140,7 +140,7 @@ async function walk(page: Page): Promise<{ reached: number; missed: string[]; un
       const marked = element.closest('label') ?? element;
       const hasOutline = [element, marked].some((each) => getComputedStyle(each).outlineStyle !== 'none');
       const footer = document.querySelector('footer') as HTMLElement;
-      // Canvases may be higher than what is seen of the page; of a text field the caret is brought into view.
+      // Canvases may be higher than the viewport; for a text field the caret is scrolled into view.
       const { top, height } = marked.getBoundingClientRect();
       const isCovered =
         !footer.contains(element) && top + Math.min(height, 24) > footer.getBoundingClientRect().top + 1;

@@ -1,10 +1,10 @@
-/** Backends of the page: each gives the same answer, and a GPU that is taken away is no end of it. */
+/** Backends of the page: each gives the same result, and the page recovers from the loss of a GPU. */
 import type { Page } from 'playwright-core';
 import t from 'tap';
 import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
 import { openDemo } from './page.js';
 
-/** What is said of the backend that computes, once nothing is being done. */
+/** The status of the current backend, once nothing is in progress. */
 async function status(page: Page): Promise<string> {
   const line = page.locator('footer [aria-busy=false]');
   await line.waitFor();
@@ -71,7 +71,7 @@ t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
 
   t.test('threads, where the page is isolated', async (t) => {
     const { page, messages } = await openDemo(t, { isolated: true });
-    t.match(await status(page), /wasm: WebAssembly, (one thread|\d threads)/); // tfjs takes half of the processors
+    t.match(await status(page), /wasm: WebAssembly, (one thread|\d threads)/); // tfjs uses half of the processors
     const [worker] = page.workers();
     const shared = await worker.evaluate(() => {
       const { _tfengine } = globalThis as unknown as {

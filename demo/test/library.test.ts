@@ -1,4 +1,4 @@
-/** Adding models to the page, and keeping them. */
+/** Adding models to the page, and storing them. */
 import { readFileSync } from 'node:fs';
 import { truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -26,7 +26,7 @@ const titles = (page: Page) => page.locator('.models .title').allTextContents();
 const chosen = (page: Page, label: 'Choose files' | 'Choose a folder', paths: string | string[]) =>
   page.getByLabel(label).setInputFiles(paths);
 
-/** Folders in the browser's private file system, and how many files each has. */
+/** Folders in the browser's private file system, and the number of files in each. */
 const stored = (page: Page) =>
   page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();
@@ -218,7 +218,7 @@ t.test('folders: converted, of HuggingFace, dropped or chosen', { skip }, async 
 });
 
 t.test('memory and storage that are used up, and files that are too large', { skip }, async (t) => {
-  // Files of two sizes end as the browser ends what needs more memory than there is; WebAssembly has 25 MB.
+  // Files of two sizes simulate how the browser aborts what needs more memory than there is; WebAssembly has 25 MB.
   const { page, context } = await openDemo(t, {
     inWorker: `const { slice } = Blob.prototype;
       Blob.prototype.slice = function (...range) {
@@ -304,7 +304,7 @@ async function convertedTiny(shardBytes?: number): Promise<MemorySink> {
   return converted;
 }
 
-/** Stored entries of a zip by their names, as its directory lists them. */
+/** Stored entries of a zip by name, as listed in its directory. */
 function zipEntries(zip: Buffer): Map<string, Buffer> {
   const entries = new Map<string, Buffer>();
   const end = zip.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]));

@@ -1,4 +1,4 @@
-/** Looking at pictures in the page: what it shows is what the package gives in Node for the same pictures. */
+/** Image models in the page: their results equal those of the package in Node for the same images. */
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Locator, Page } from 'playwright-core';
@@ -21,7 +21,7 @@ const SCENE = `${EXAMPLES}scenes/scene.png`;
 const CAT = `${EXAMPLES}photos/chelsea.png`;
 const skip = chromiumMissing() ?? false;
 
-/** A model as the page has it. */
+/** A model as in the page. */
 async function converted(path: string): Promise<MemorySink> {
   const file = await fileSource(`${ROOT}${path}`);
   const sink = new MemorySink();
@@ -30,7 +30,7 @@ async function converted(path: string): Promise<MemorySink> {
   return sink;
 }
 
-/** Runs `body` with the model of digits in Node. */
+/** Runs `body` with the digit model in Node. */
 async function withDigits(body: (model: GrootV) => Promise<void>): Promise<void> {
   await onBackend('wasm', async () => {
     const model = await GrootV.load(await converted('fixtures/grootv/grootv_nano_mnist.pth'));
@@ -39,13 +39,13 @@ async function withDigits(body: (model: GrootV) => Promise<void>): Promise<void>
   });
 }
 
-/** Looks at a picture of the page. */
+/** Selects an image of the page. */
 async function choose(page: Page, title: string): Promise<void> {
   await page.getByRole('radio', { name: title, exact: true }).check({ force: true });
   await page.getByRole('list', { name: title, exact: true }).waitFor();
 }
 
-/** Waits until the words below the maps begin so. @returns their numbers, the model's scan first */
+/** Waits until the text below the maps begins with `beginning`. @returns its numbers, the model's scan first */
 async function readingAt(page: Page, beginning: string): Promise<number[]> {
   const reading = page.locator('#reading', { hasText: beginning });
   await reading.waitFor();
@@ -55,7 +55,7 @@ async function readingAt(page: Page, beginning: string): Promise<number[]> {
   return [own, raster].map(Number);
 }
 
-/** The middle of a place of a grid on the screen. */
+/** The centre of a grid cell on the screen. */
 async function placeOn(surface: Locator, [x, y]: readonly number[], grid: { width: number; height: number }) {
   const box = (await surface.boundingBox()) as { x: number; y: number; width: number; height: number };
   return [
@@ -64,7 +64,7 @@ async function placeOn(surface: Locator, [x, y]: readonly number[], grid: { widt
   ] as const;
 }
 
-/** Distinct colours of a canvas. */
+/** Number of distinct colours in a canvas. */
 function coloursOf(canvas: Locator): Promise<number> {
   return canvas.evaluate((element) => {
     const { width, height } = element as HTMLCanvasElement;
@@ -362,7 +362,7 @@ t.test('looking at pictures', { skip }, async (t) => {
     t.ok((await coloursOf(canvas)) > 1000, 'drawn');
   });
 
-  // Chromium advises on canvases that a test reads.
+  // Chromium warns about canvases that a test reads.
   t.same(
     messages.filter((message) => !message.includes('willReadFrequently')),
     [],

@@ -1,4 +1,4 @@
-/** The built page in a real Chromium, as a person would have it. */
+/** The built page in a real Chromium, as a user would have it. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -29,7 +29,7 @@ const ISOLATION = {
 
 let built: Promise<string> | undefined;
 
-/** Builds the page once for all tests of a process. @returns its folder, removed when the process ends */
+/** Builds the page once for all tests of a process. @returns its folder, which is removed when the process ends */
 function builtDemo(): Promise<string> {
   built ??= (async () => {
     const folder = mkdtempSync(join(tmpdir(), 'grootvl-demo-'));
@@ -43,13 +43,13 @@ function builtDemo(): Promise<string> {
 export interface DemoOptions extends BrowserContextOptions {
   /** With the headers of a cross-origin isolated page. */
   readonly isolated?: boolean;
-  /** Of every answer of the server, besides. */
+  /** Additional headers of every response. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** In which folder of its host the page lies: `/a/b/`. */
+  /** Folder of the page on its host: `/a/b/`. */
   readonly folder?: string;
-  /** A script that runs in the worker of the model before it does anything. */
+  /** A script that runs in the model's worker before anything else. */
   readonly inWorker?: string;
-  /** Keeps itself for offline use, which takes as long as half of its start; not with `inWorker`. */
+  /** Caches itself for offline use, which takes half as long as its start; not with `inWorker`. */
   readonly offline?: boolean;
 }
 
@@ -59,13 +59,13 @@ export interface OpenedDemo {
   readonly url: string;
   /** The folder that is served. */
   readonly files: string;
-  /** What the page has said in its console, and what it has thrown. */
+  /** Console messages of the page, and errors that it has thrown. */
   readonly messages: string[];
-  /** Stops the server, as a lost connection does. */
+  /** Stops the server, like a lost connection. */
   readonly closeServer: () => void;
 }
 
-/** Opens the page in a browser profile of its own, and waits for the first prediction. All of it is closed after the test. */
+/** Opens the page in a separate browser profile, and waits for the first prediction. Everything is closed after the test. */
 export async function openDemo(t: Test, options: DemoOptions = {}): Promise<OpenedDemo> {
   const {
     isolated = false,
@@ -80,7 +80,7 @@ export async function openDemo(t: Test, options: DemoOptions = {}): Promise<Open
   const browser = await sharedChromium(t);
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
-    serviceWorkers: offline ? 'allow' : 'block', // one would answer with the worker's script as it is
+    serviceWorkers: offline ? 'allow' : 'block', // a service worker would answer with the unmodified worker script
     ...contextOptions,
   });
   t.teardown(async () => {

@@ -1,11 +1,11 @@
-/** The panel of the conformance suite: its matrix, its report, failures, and a run that is stopped. */
+/** The panel of the conformance suite: its table, its report, failures, and stopping a run. */
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import t from 'tap';
 import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
 import { openDemo } from './page.js';
 
-/** Chooses backends and a part of the names of ops, and starts the suite. */
+/** Selects backends and a part of the names of ops, and starts the suite. */
 async function run(page: Page, backends: readonly string[], ops: string): Promise<void> {
   for (const box of await page.getByRole('checkbox', { disabled: false }).all()) {
     const name = (await box.locator('..').textContent())?.trim() ?? '';
@@ -58,7 +58,7 @@ t.test('in a browser', { skip: chromiumMissing() }, async (t) => {
 
     await t.test('a run that is stopped has a report of what has run', async (t) => {
       await run(page, ['cpu'], '');
-      await page.getByRole('button', { name: /pass/ }).nth(2).waitFor(); // the run before has two
+      await page.getByRole('button', { name: /pass/ }).nth(2).waitFor(); // the previous run has two
       await page.getByRole('button', { name: 'Stop' }).click();
       await page.getByText(/Stopped after \d+ of \d+ cases/).waitFor();
       t.match(JSON.parse(await save(page, 'as JSON')).environment, { incomplete: true });

@@ -1,4 +1,4 @@
-/** Writing: a language model continues a text in the page as it does in Node, and shows the tree of the prompt. */
+/** Text generation: a language model continues a text in the page as in Node, and shows the tree of the prompt. */
 import type { Locator } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { chromiumMissing } from '../../conformance/runners/launch_chromium.js';
@@ -10,7 +10,7 @@ import { openDemo } from './page.js';
 
 const skip = chromiumMissing() ?? false;
 
-/** What comes with the page as a language model. */
+/** The language model bundled with the page. */
 const FOLDER = 'grootl/grootl_tiny';
 const TITLE = /Texts on licences/;
 const PROMPT = 'The maintainer of a package';
@@ -72,7 +72,7 @@ async function sameText(t: Test, { write, ended, panel }: Writer): Promise<void>
   });
 }
 
-/** Generates, and presses a button in the very task in which the page shows the tenth token. @returns what it shows then */
+/** Generates, and presses a button in the same task in which the page shows the tenth token. @returns the text shown then */
 async function pressMeanwhile(
   { panel }: Writer,
   button: Locator,
@@ -124,7 +124,7 @@ async function tree(t: Test, { panel, page }: Writer): Promise<void> {
     const texts = views[0].tokens.map(({ text }) => text);
     await tokens.nth(texts.length - 1).waitFor();
     t.same(await tokens.allTextContents(), texts);
-    /** Waits until the page says of a token what the view says. */
+    /** Waits until the page shows the same for a token as the view. */
     const shows = async (token: number, { tree }: PromptView) => {
       const { order, parent } = tree as PromptTree;
       const words = [];
@@ -158,7 +158,7 @@ async function otherModels(t: Test, writer: Writer): Promise<void> {
   const { page, panel } = writer;
   await panel.getByLabel('New tokens').fill('10000');
   await pressMeanwhile(writer, page.getByRole('button', { name: /^Handwritten digits/ }));
-  await page.getByRole('tabpanel', { name: 'Look' }).waitFor(); // a model of pictures brings their tab
+  await page.getByRole('tabpanel', { name: 'Look' }).waitFor(); // an image model selects its own tab
   await page.getByRole('tab', { name: 'Write' }).click();
   await panel.getByText('Open a language model').waitFor();
   await page.locator('summary', { hasText: 'options' }).click();

@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Formats numbers. */
 
 /** Bytes, such as `1.4 MB`. */
 export function formatBytes(bytes: number): string {

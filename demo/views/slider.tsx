@@ -6,12 +6,15 @@ interface SliderProps {
   readonly max: number;
   readonly step?: number;
   readonly value: number;
-  /** The value in words. */
+  /** The value as text. */
   readonly text: string;
   readonly onInput: (value: number) => void;
 }
 
-/** A range with its label and its value, which is no `<output>`: a label names the first one that it holds. */
+/**
+ * A range input with its label and its value. The value is not an `<output>`, because a label applies to the first labelable
+ * element that it contains.
+ */
 export function Slider({ label, text, onInput, ...range }: SliderProps) {
   return (
     <label class="slider">

@@ -7,8 +7,8 @@ import { isKept, update } from '../state/offline.js';
 import './status_line.css';
 
 /**
- * What is being done; or what is open, on which backend, how long its last prediction took and what it keeps. Only the first
- * is announced: numbers change with every move of the pointer.
+ * What is in progress; or which model is open, on which backend, the time of its last prediction, and its memory. Only the first
+ * is announced, as the numbers change with every move of the pointer.
  */
 export function StatusLine() {
   return (

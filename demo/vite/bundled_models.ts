@@ -1,6 +1,6 @@
 /**
- * Models that come with the page, converted when it is built. The module `virtual:bundled-models` lists them; their files
- * are assets like others, fetched when a model is opened.
+ * Models bundled with the page, converted when it is built. The module `virtual:bundled-models` lists them; their files are
+ * ordinary assets, fetched when a model is opened.
  */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { describeModel } from '../engine/summary.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDER = join(ROOT, 'out/demo-models');
 
-/** What the page offers, the model of a first visit first. */
+/** The bundled models, starting with that of the first visit. */
 const MODELS = [
   { id: 'digits', title: 'Handwritten digits', path: 'fixtures/grootv/grootv_nano_mnist.pth' },
   { id: 'segmenter', title: 'Digits in a scene, by pixel', path: 'examples/models/upernet_nano.safetensors' },
@@ -67,7 +67,7 @@ async function convert({ id, title, path }: BundledModel) {
   const files = await Promise.all(
     [...sink.files].map(async ([name, bytes], i) => {
       const stored = join(FOLDER, `${id}-${name}`);
-      // Several builds may run at once: none of them reads half a file.
+      // Several builds may run at the same time: none of them may read an incomplete file.
       await writeFile(`${stored}.${process.pid}`, bytes);
       await rename(`${stored}.${process.pid}`, stored);
       return { name, path: stored, variable: `${id}${i}`, bytes: bytes.length };

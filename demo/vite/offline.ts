@@ -1,9 +1,9 @@
-/** The service worker and the manifest: after the first visit the page needs no network. */
+/** The service worker and the manifest: after the first visit the page works without a network. */
 import { VitePWA } from 'vite-plugin-pwa';
 
 export const offline = VitePWA({
-  registerType: 'prompt', // a newer version is announced, and loaded when it is asked for
-  injectRegister: null, // state/offline.ts does it
+  registerType: 'prompt', // a newer version is announced, and loaded on request
+  injectRegister: null, // done in state/offline.ts
   manifest: {
     name: 'tfjs-grootvl: tree state-space models in your browser',
     short_name: 'grootvl',
@@ -21,12 +21,12 @@ export const offline = VitePWA({
   },
   includeManifestIcons: false,
   workbox: {
-    // All code, and the model that the page opens with. The others are kept when they are first used.
+    // All code, and the initial model. The others are cached when first used.
     globPatterns: ['**/*.{html,js,css,wasm,svg,png,jpg}', 'assets/digits-*'],
     maximumFileSizeToCacheInBytes: 16 * 2 ** 20,
     dontCacheBustURLsMatching: /assets\//,
     inlineWorkboxRuntime: true,
-    clientsClaim: true, // so that models of the first visit are kept
+    clientsClaim: true, // so that models of the first visit are cached
     cleanupOutdatedCaches: true,
     runtimeCaching: [
       {

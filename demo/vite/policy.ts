@@ -1,4 +1,4 @@
-/** The Content-Security-Policy of the built page. Vite's own page for development has inline scripts, and none. */
+/** The Content-Security-Policy of the built page. Vite's development page has inline scripts, and no policy. */
 import type { Plugin } from 'vite';
 
 const POLICY = {
@@ -7,9 +7,9 @@ const POLICY = {
   'style-src': "'self'",
   'img-src': "'self' blob: data: https:",
   'media-src': "'self' blob:",
-  // Models may come from any host, and from a server on the same machine.
+  // Models may be fetched from any host, and from a server on the same machine.
   'connect-src': "'self' blob: data: https: http://localhost:* http://127.0.0.1:*",
-  // tfjs's threads are blobs.
+  // tfjs starts its threads from blobs.
   'worker-src': "'self' blob:",
   'object-src': "'none'",
   'base-uri': "'none'",

@@ -1,4 +1,4 @@
-/** How much code a visitor loads: printed after each build, which fails where it is too much. Models are not counted. */
+/** Prints the size of the code that a visitor loads after each build, which fails if it is too large. Models are not counted. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -6,7 +6,7 @@ import type { Plugin } from 'vite';
 
 const LIMIT = 1e6;
 
-/** What is loaded when it is first needed, by the modules that are imported then. */
+/** What is loaded on demand, by the modules that are imported then. */
 const LATER: Readonly<Record<string, RegExp>> = {
   'backend cpu': /tfjs-backend-cpu/,
   'backend webgl': /tfjs-backend-webgl|gpu\/webgl/,
@@ -15,21 +15,21 @@ const LATER: Readonly<Record<string, RegExp>> = {
   'language models': /tokenizers/,
 };
 
-/** What an isolated page loads in place of the build without threads. */
+/** Loaded by an isolated page instead of the build without threads. */
 const THREADED = /threaded-simd.*\.wasm$/;
 
 interface Chunk {
   readonly imports: readonly string[];
   /** Imported on demand. */
   readonly later: readonly string[];
-  /** What it was made of. */
+  /** The module that it was built from. */
   readonly source: string;
   readonly isEntry: boolean;
 }
 
 const chunks = new Map<string, Chunk>();
 
-/** Notes the chunks of the page and of its worker, each of which is a build. */
+/** Records the chunks of the page and of its worker, which are separate builds. */
 export const noteChunks: Plugin = {
   name: 'note-chunks',
   apply: 'build',
@@ -45,7 +45,7 @@ export const noteChunks: Plugin = {
   },
 };
 
-/** Prints the sizes. @throws {Error} when all code is more than the limit */
+/** Prints the sizes. @throws {Error} if the total size of the code exceeds the limit */
 export const reportSizes: Plugin = {
   name: 'report-sizes',
   apply: 'build',
@@ -75,7 +75,7 @@ export const reportSizes: Plugin = {
   },
 };
 
-/** Each file once: with what is loaded first, or with what needs it first. */
+/** Each file once: with the initial load, or with the first feature that needs it. */
 function groups(names: readonly string[]): [title: string, names: readonly string[]][] {
   const counted = new Set<string>();
   const take = (starts: readonly string[]) => {

@@ -1,9 +1,9 @@
-/** tfjs's threads in a minified build. */
+/** Makes tfjs's threads work in a minified build. */
 import type { Plugin } from 'vite';
 
 /**
- * tfjs starts its threads with the source text of a function, which tests with `typeof` for a variable beside it. A
- * minifier drops the test, and the threads fail: here the function has the variable itself.
+ * tfjs starts its threads with the source text of a function that tests a variable outside it with `typeof`. A minifier removes
+ * the test, and the threads fail: this declares the variable in the function.
  */
 export const selfContainedThreads: Plugin = {
   name: 'self-contained-threads',

@@ -17,7 +17,7 @@ export interface EyeTrackerSizes extends GrootVTrunk {
   readonly coordinates: number;
 }
 
-/** From `frames` [N, T, H, W, C], not normalised, to `coords` [N, T, coordinates]. */
+/** From `frames` [N, T, H, W, C], whose values are used unchanged, to `coords` [N, T, coordinates]. */
 export function eyeTrackerGraph(sizes: EyeTrackerSizes, parameters: Parameters): NetworkGraph {
   const layers = new ImageLayers(new GraphBuilder());
   const { graph } = layers;

@@ -85,7 +85,7 @@ export interface FolderInspection {
   readonly weightsUsed: string;
   /** The LoRA adapter that is merged, or null. */
   readonly adapter: string | null;
-  /** The file of fully trained parameters beside the adapter, which replace the model's, or null. */
+  /** The file of parameters trained in full beside the adapter, which replace the model's, or null. */
   readonly trained: string | null;
   /** What was left out, and why. */
   readonly ignored: readonly IgnoredEntry[];
@@ -162,7 +162,7 @@ interface Opened {
   readonly folder: FolderState;
   /** The adapter that is merged, if any. */
   readonly adapter: SourceFile | null;
-  /** The file of fully trained parameters beside it. */
+  /** The file of parameters trained in full beside it. */
   readonly trained: SourceFile | undefined;
   /** The weights, with any adapter merged into them. */
   readonly state: ReadonlyMap<string, Parameter>;

@@ -13,8 +13,8 @@ export const IMAGENET_DEVIATION: readonly number[] = [0.229, 0.224, 0.225];
 export const IMAGENET_SIZE = 224;
 
 /**
- * Mean and deviation for values 0..1, one number per channel: ImageNet's for GrootV. GG-SSM takes values as they are, and so does
- * a network whose number of channels is not three, as their meaning is unknown.
+ * Mean and deviation for values 0..1, one number per channel: ImageNet's for GrootV. GG-SSM takes values as they are; so do
+ * networks with other than three channels, whose meaning is unknown.
  */
 export function normalizationOf(trunk: GrootVTrunk): Pick<Preprocessing, 'mean' | 'deviation'> {
   const channels = inputChannelsOf(trunk);

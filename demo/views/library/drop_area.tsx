@@ -5,7 +5,9 @@ import { lookAtFile } from '../../state/look.js';
 import { isPicture } from '../../state/pictures.js';
 import { filesOfDrop } from './dropped.js';
 
-/** Takes what is dropped anywhere on the page, unless a part of it has: pictures to look at, else a model. */
+/**
+ * Accepts drops anywhere on the page, unless an element has handled them: images are selected, anything else is added as a model.
+ */
 export function DropArea() {
   const isOver = useSignal(false);
   useSignalEffect(() => {

@@ -1,4 +1,4 @@
-/** The files of a drop or of a file dialog, as the engine takes them. */
+/** Converts the files of a drop or of a file dialog to the engine's input. */
 import type { IntakeSource } from '../../state/library.js';
 
 interface Named {
@@ -6,11 +6,11 @@ interface Named {
   readonly file: File;
 }
 
-/** More than a model's folder has: the engine refuses them by their number. */
+/** More than a model's folder has: the engine refuses this number. */
 const MOST = 2001;
 const WEIGHTS = /\.(pth|pt|bin|safetensors|ckpt)$/i;
 
-/** Call it within the event: what was dropped is gone behind it. */
+/** Must be called during the event: dropped items are inaccessible after it. */
 export function filesOfDrop({ items }: DataTransfer): Promise<IntakeSource> {
   const dropped = [...items].filter(({ kind }) => kind === 'file');
   const entries = dropped.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
@@ -31,7 +31,7 @@ async function sourceOf(entries: readonly (FileSystemEntry | File)[]): Promise<I
   return { name: nameOf(files), files };
 }
 
-/** Of `<input type="file">`, which may choose a folder. */
+/** For `<input type="file">`, which may select a folder. */
 export function filesOfInput(list: FileList): IntakeSource {
   const files = [...list];
   const folder = files[0]?.webkitRelativePath.split('/')[0];
@@ -43,7 +43,7 @@ export function filesOfInput(list: FileList): IntakeSource {
   return { name: folder || nameOf(visible), files: visible };
 }
 
-/** Files that are given together are called by their weights. */
+/** Files given together are named after their weights. */
 function nameOf(files: readonly Named[]): string {
   return (files.find(({ path }) => WEIGHTS.test(path)) ?? files[0])?.path ?? 'The folder';
 }
@@ -52,7 +52,7 @@ function isFolder(entry: FileSystemEntry | File): entry is FileSystemDirectoryEn
   return 'isDirectory' in entry && entry.isDirectory;
 }
 
-/** Hidden files, such as those of git, are no part of a model. */
+/** Hidden files, such as git's, are not part of a model. */
 async function collect(entry: FileSystemEntry, path: string, files: Named[]): Promise<void> {
   if (files.length >= MOST) return;
   if (!isFolder(entry)) {
@@ -64,7 +64,7 @@ async function collect(entry: FileSystemEntry, path: string, files: Named[]): Pr
   }
   const reader = entry.createReader();
   for (;;) {
-    // It gives them in parts, and none at the end.
+    // Entries are returned in batches, the last of which is empty.
     const part = await new Promise<FileSystemEntry[]>((resolve, reject) =>
       reader.readEntries(resolve, reject),
     );

@@ -6,7 +6,7 @@ import { IntakeOptions } from './intake_options.js';
 
 const STAGES = { fetching: 'Fetching', reading: 'Reading and checking', writing: 'Converting' } as const;
 
-/** How a model is given other than by a drop, and how far adding it has come. */
+/** Ways to add a model other than by a drop, and the progress of adding one. */
 export function IntakeForm() {
   return (
     <>
@@ -36,7 +36,7 @@ interface ChooserProps {
   readonly onChoose: (source: IntakeSource) => void;
 }
 
-/** A button whose input is the browser's. */
+/** A button for a native file input. */
 function Chooser({ label, isFolder = false, onChoose }: ChooserProps) {
   return (
     <label class="button">
@@ -49,7 +49,7 @@ function Chooser({ label, isFolder = false, onChoose }: ChooserProps) {
         onChange={({ currentTarget }) => {
           const { files } = currentTarget;
           if (files?.length) onChoose(filesOfInput(files));
-          currentTarget.value = ''; // the same files may be chosen again
+          currentTarget.value = ''; // so that the same files can be chosen again
         }}
       />
     </label>

@@ -1,6 +1,6 @@
 import { options } from '../../state/library.js';
 
-/** Choices of the conversion, by their flags of `npx tfjs-grootvl convert`, which refusals and warnings mention. */
+/** Conversion options by their flags of `npx tfjs-grootvl convert`, which error messages and warnings mention. */
 const CHOICES = [
   {
     name: 'stemStride',
@@ -28,7 +28,7 @@ const FIELDS = [
 ] as const;
 const NUMBERS: readonly string[] = ['hswVarphi', 'poolSize'];
 
-/** How weights are stored, and what those of some checkpoints do not tell. */
+/** How weights are stored, and settings that some checkpoints do not determine. */
 export function IntakeOptions() {
   const set = (change: object) => {
     options.value = { ...options.value, ...change };

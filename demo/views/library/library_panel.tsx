@@ -6,7 +6,7 @@ import { IntakeForm } from './intake_form.js';
 import { ModelList } from './model_list.js';
 import { Report } from './report.js';
 
-/** The models that the page knows, and how to add one. */
+/** The available models, and how to add one. */
 export function LibraryPanel() {
   return (
     <div class="library">

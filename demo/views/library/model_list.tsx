@@ -4,7 +4,7 @@ import type { ModelSummary } from '../../engine/library.js';
 import { library, open, opened, remove, rename, showReport, zip } from '../../state/library.js';
 import { formatBytes, formatCount } from '../format.js';
 
-/** Every model, with what can be done with it. */
+/** All models, with the actions for each. */
 export function ModelList() {
   return (
     <ul class="models">
@@ -129,6 +129,6 @@ async function download(id: string, title: string): Promise<void> {
   link.href = URL.createObjectURL(blob);
   link.download = `${title.replace(/[^\w.-]+/g, '_')}.zip`;
   link.click();
-  // The browser reads the blob once it has asked where to put it.
+  // The browser reads the blob only after asking where to save it.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

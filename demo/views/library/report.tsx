@@ -2,7 +2,7 @@ import { type FolderInspection, type Inspection, settingText } from 'tfjs-grootv
 import { add, report } from '../../state/library.js';
 import { formatBytes, formatCount } from '../format.js';
 
-/** What was found in the model that was added last, or why it was not. */
+/** The report of the model that was added last, or why it was not added. */
 export function Report() {
   const shown = report.value;
   if (!shown) return null;
@@ -108,7 +108,7 @@ function describe({ value, from, evidence, note }: Inspection['settings'][number
     .join('; ');
 }
 
-/** Names with the same reason together. */
+/** Groups names with the same reason. */
 function LeftOut({ entries }: { readonly entries: Inspection['ignored'] }) {
   if (entries.length === 0) return <p>Nothing was left out.</p>;
   const reasons = new Map<string, string[]>();

@@ -11,7 +11,7 @@ import {
 import { model } from '../../state/look.js';
 import { useCanvas } from './canvas.js';
 
-/** What reaches a place along the model's own scan, and beside it along a raster scan: as the paper compares them. */
+/** Affinities of a cell with the model's own scan, next to those with a raster scan, as compared in the paper. */
 export function AffinityFigures() {
   const scan = model.value?.kind === 'classifier' ? model.value.scan : 'tree';
   return (
@@ -74,7 +74,7 @@ function AffinityFigure({ which, title }: AffinityFigureProps) {
   );
 }
 
-/** A finger sets the place by itself; there a button pins it. */
+/** On touch screens, a tap sets the anchor; a button pins it. */
 function onClick(event: MouseEvent): void {
   if (event instanceof PointerEvent && event.pointerType === 'mouse') togglePin();
 }
@@ -107,7 +107,7 @@ function onKeyDown(event: KeyboardEvent): void {
   event.preventDefault();
 }
 
-/** RGBA as something that can be drawn. */
+/** RGBA as a drawable canvas. */
 function picture(rgba: Uint8ClampedArray<ArrayBuffer>, width: number): OffscreenCanvas {
   const canvas = new OffscreenCanvas(width, rgba.length / 4 / width);
   canvas.getContext('2d')?.putImageData(new ImageData(rgba, width), 0, 0);
@@ -128,7 +128,7 @@ function mark(context: CanvasRenderingContext2D, x: number, y: number, radius: n
   }
 }
 
-/** The colours, and the values at five of them. */
+/** The colour scale, and the values at five of its colours. */
 function Scale({ which }: { readonly which: 'own' | 'raster' }) {
   const canvas = useCanvas((context, width, height) => {
     const colours = view.value?.colours;
@@ -153,7 +153,7 @@ function shortNumber(value: number): string {
   return value.toExponential(0);
 }
 
-/** The maps in words. */
+/** The maps as text. */
 function Reading() {
   return (
     <div class="reading">

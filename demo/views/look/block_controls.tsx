@@ -4,7 +4,7 @@ import { Slider } from '../slider.js';
 
 const SIZES = { min: 64, max: 448, step: 32 };
 
-/** Which block is shown, of how large a picture, and what the colours of the tree tell. */
+/** Which block is shown, at which input size, and what the colours of the tree mean. */
 export function BlockControls() {
   if (model.value?.kind !== 'classifier') return null;
   const { depths } = model.value;

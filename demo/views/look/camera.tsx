@@ -61,7 +61,7 @@ function CameraDialog({ stream, onClose }: { readonly stream: MediaStream; reado
   );
 }
 
-/** The frame that a video shows, as a file. */
+/** The current frame of a video, as a file. */
 async function frameOf(video: HTMLVideoElement): Promise<Blob> {
   const canvas = document.createElement('canvas');
   canvas.width = video.videoWidth;

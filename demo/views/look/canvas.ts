@@ -3,8 +3,8 @@ import type { Ref } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 
 /**
- * A canvas that has a pixel for every pixel of the screen.
- * @param draw is called on the cleared canvas, again when its size or a signal that it reads has changed.
+ * A canvas with one pixel per screen pixel.
+ * @param draw called with the cleared canvas; called again when its size or a signal that it reads has changed
  */
 export function useCanvas(
   draw: (context: CanvasRenderingContext2D, width: number, height: number) => void,

@@ -5,7 +5,7 @@ import { Legend } from './legend.js';
 import { Measurement } from './measurement.js';
 import { ZoomFigure } from './zoom_figure.js';
 
-/** The objects of the picture, drawn and as a list. */
+/** The objects in the image, drawn and as a list. */
 export function DetectionFigure() {
   const layers = useComputed(() =>
     objectDrawing.value ? [{ bitmap: objectDrawing.value, opacity: 1 }] : [],

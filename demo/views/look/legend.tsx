@@ -3,11 +3,11 @@ import type { Rgb } from 'tfjs-grootvl';
 export interface LegendEntry {
   readonly label: string;
   readonly colour: Rgb;
-  /** A score, or a share of the picture. */
+  /** A score, or a fraction of the image. */
   readonly text: string;
 }
 
-/** What the colours of a picture stand for. */
+/** What the colours of an image mean. */
 export function Legend({ entries }: { readonly entries: readonly LegendEntry[] }) {
   return (
     <ul class="legend">

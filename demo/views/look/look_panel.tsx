@@ -10,7 +10,7 @@ import { Predictions } from './predictions.js';
 import { SegmentationFigure } from './segmentation_figure.js';
 import { TreeFigure } from './tree_figure.js';
 
-/** A picture that is in the clipboard, wherever on the page it is pasted. */
+/** Accepts an image from the clipboard, wherever on the page it is pasted. */
 document.addEventListener('paste', (event) => {
   const file = [...(event.clipboardData?.files ?? [])].find(isPicture);
   if (!file) return;
@@ -18,7 +18,7 @@ document.addEventListener('paste', (event) => {
   lookAtFile(file);
 });
 
-/** Look at a picture. */
+/** The panel for image models. */
 export function LookPanel() {
   if (opened.value && !isLooking.value && !model.value) {
     return <p>{opened.value.title} takes no pictures. Open a model of pictures to look at one.</p>;

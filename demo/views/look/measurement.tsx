@@ -4,7 +4,7 @@ import { measure, measurement, progress, stopMeasuring } from '../../state/measu
 
 const TIMES = [10, 100, 1000];
 
-/** How long the prediction took, and how long it takes when it is made many times. */
+/** The time of the last prediction, and of repeated ones. */
 export function Measurement() {
   const times = useSignal(TIMES[0]);
   if (milliseconds.value === undefined) return null;

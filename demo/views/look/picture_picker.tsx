@@ -2,7 +2,7 @@ import { lookAtFile } from '../../state/look.js';
 import { choosePicture, type Picture, picture, pictures } from '../../state/pictures.js';
 import { CameraButton } from './camera.js';
 
-/** The pictures of the page as a group of radio buttons, and ways to another one. */
+/** The images of the page as a group of radio buttons, and ways to add another one. */
 export function PicturePicker() {
   const [digits, others] = [true, false].map((isDigit) =>
     pictures.value.filter(({ kind }) => (kind === 'digit') === isDigit),
@@ -22,7 +22,7 @@ export function PicturePicker() {
             onChange={({ currentTarget }) => {
               const file = currentTarget.files?.[0];
               if (file) lookAtFile(file);
-              currentTarget.value = ''; // the same file may be chosen again
+              currentTarget.value = ''; // so that the same file can be chosen again
             }}
           />
         </label>

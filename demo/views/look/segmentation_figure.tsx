@@ -6,7 +6,7 @@ import { Measurement } from './measurement.js';
 import { percent } from './predictions.js';
 import { ZoomFigure } from './zoom_figure.js';
 
-/** The classes of the picture's pixels, and a legend. */
+/** The image's pixel classes, and a legend. */
 export function SegmentationFigure() {
   const opacity = useSignal(0.8);
   const layers = useComputed(() => {

@@ -3,10 +3,10 @@ import { block, colouring, tree, view } from '../../state/block.js';
 import { model } from '../../state/look.js';
 import { ZoomFigure } from './zoom_figure.js';
 
-/** The tree of the block over the picture. */
+/** The block's tree over the image. */
 export function TreeFigure() {
   const layers = useComputed(() => {
-    const bitmap = tree.value ?? view.value?.backdrop; // until it is drawn
+    const bitmap = tree.value ?? view.value?.backdrop; // until the tree is drawn
     return bitmap ? [{ bitmap, opacity: 1 }] : [];
   });
   if (view.value && !view.value.hasTree) {

@@ -2,7 +2,7 @@ import { type ReadonlySignal, useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { useCanvas } from './canvas.js';
 
-/** Bitmaps of one picture, one over the other. */
+/** Bitmaps of the same image, drawn over each other. */
 export interface Layer {
   readonly bitmap: ImageBitmap;
   /** From 0 to 1. */
@@ -11,20 +11,20 @@ export interface Layer {
 
 interface ZoomFigureProps {
   readonly layers: ReadonlySignal<readonly Layer[]>;
-  /** What is to be seen. */
+  /** Title of the figure. */
   readonly title: string;
   readonly hint?: string;
 }
 
 const MOST = 12;
-/** Of the + and - keys and buttons. */
+/** Zoom factor of the + and - keys and buttons. */
 const STEP = 1.5;
-/** Part of what is seen that an arrow key moves. */
+/** Fraction of the visible part that an arrow key moves by. */
 const PAN = 0.15;
 
-/** A picture that can be enlarged and moved: by wheel, two fingers, dragging, + and - and arrow keys, or buttons. */
+/** An image that can be zoomed and panned: with the wheel, two fingers, dragging, + and - and arrow keys, or buttons. */
 export function ZoomFigure({ layers, title, hint }: ZoomFigureProps) {
-  /** Enlargement, and the point of the picture in the middle: parts of its width and height. */
+  /** Zoom, and the point of the image at the centre: fractions of its width and height. */
   const seen = useSignal({ zoom: 1, x: 0.5, y: 0.5 });
   const fingers = useRef(new Map<number, { x: number; y: number }>());
   const first = layers.value[0]?.bitmap;
@@ -33,7 +33,7 @@ export function ZoomFigure({ layers, title, hint }: ZoomFigureProps) {
     const within = (part: number) => Math.min(1 - 0.5 / zoom, Math.max(0.5 / zoom, part));
     seen.value = { zoom, x: within(x), y: within(y) };
   };
-  /** Enlarges round a point of the canvas, given as parts of its width and height. */
+  /** Zooms around a point of the canvas, given as fractions of its width and height. */
   const zoomAt = (factor: number, atX = 0.5, atY = 0.5) => {
     const { zoom, x, y } = seen.peek();
     const next = Math.min(MOST, Math.max(1, zoom * factor));
@@ -63,7 +63,7 @@ export function ZoomFigure({ layers, title, hint }: ZoomFigureProps) {
     return { x: (clientX - left) / width, y: (clientY - top) / height };
   };
   const onWheel = (event: WheelEvent) => {
-    if (event.deltaY > 0 && seen.peek().zoom === 1) return; // the page scrolls on
+    if (event.deltaY > 0 && seen.peek().zoom === 1) return; // let the page scroll
     event.preventDefault();
     const { x, y } = partOf(event);
     zoomAt(2 ** (-event.deltaY / (event.ctrlKey ? 100 : 400)), x, y);

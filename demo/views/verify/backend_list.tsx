@@ -3,7 +3,7 @@ import { busy } from '../../state/engine.js';
 import { opened } from '../../state/library.js';
 import { profile, profilePrediction } from '../../state/profile.js';
 
-/** The backends and what each would run on; what a prediction is made of on the one that computes. */
+/** The backends and their devices; the profile of a prediction on the current one. */
 export function BackendList() {
   return (
     <>

@@ -3,10 +3,10 @@ import type { Cell, Run, Verdict } from '../../state/verify.js';
 
 const VERDICTS = ['fail', 'tie-flip', 'pass', 'skip'] as const satisfies readonly Verdict[];
 
-/** The cell that the pointer is over, or that has the focus: its op and backend. */
+/** The op and backend of the cell that is hovered or focused. */
 const shown = signal<readonly [op: string, backend: string] | undefined>();
 
-/** Ops by backends: how many cases passed; the largest error of a cell that is pointed at. */
+/** A table of ops and backends: how many cases passed, and the largest error of the hovered or focused cell. */
 export function Matrix({ matrix, backends }: Run) {
   const [op = '', backend = ''] = shown.value ?? [];
   const cell = matrix.get(op)?.get(backend);

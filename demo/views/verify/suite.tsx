@@ -4,7 +4,7 @@ import { running as current, offers } from '../../state/backends.js';
 import { type Run, run, running, stop, verify } from '../../state/verify.js';
 import { Matrix } from './matrix.js';
 
-/** Those that somebody has chosen; before that the one that computes. */
+/** The backends selected by the user; before that, the current one. */
 const chosen = signal<readonly BackendName[] | undefined>();
 const ops = signal('');
 

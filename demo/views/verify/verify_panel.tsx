@@ -2,7 +2,7 @@ import { BackendList } from './backend_list.js';
 import { Suite } from './suite.js';
 import './verify.css';
 
-/** What computes here, and whether it computes right. */
+/** The panel for backends and their verification. */
 export function VerifyPanel() {
   return (
     <>

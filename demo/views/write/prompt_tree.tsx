@@ -1,7 +1,7 @@
 import { layer, path, pointed, ROOT, read } from '../../state/write.js';
 import { Slider } from '../slider.js';
 
-/** The tokens of the prompt and the tree over them: who points at a token sees its path to the root. */
+/** The tokens of the prompt and the tree over them: pointing at a token highlights its path to the root. */
 export function PromptTree() {
   const { tokens, parents, layers } = read.value ?? {};
   if (!tokens || !layers) return null;
@@ -31,7 +31,7 @@ export function PromptTree() {
 
 const NO_TREE = 'This model has no tree: its scan goes along the text, from each token to the next.';
 
-/** A toolbar: one token is in the order of the Tab key, arrow keys choose another. */
+/** A toolbar: one token is in the tab order, arrow keys select another. */
 function Tokens({ texts }: { readonly texts: readonly string[] }) {
   const [own, parent] = path.value;
   const inOrder = own ?? 0;
@@ -62,7 +62,7 @@ function Tokens({ texts }: { readonly texts: readonly string[] }) {
   );
 }
 
-/** An arc from every token to its parent, those of the path on top. The tokens above say the same in words. */
+/** An arc from every token to its parent, with the arcs of the path on top. The tokens above give the same as text. */
 function Arcs({ parents }: { readonly parents: readonly number[] }) {
   const arcs = parents.flatMap((parent, i) => (parent === ROOT ? [] : [arc(i, parent)]));
   const highest = Math.max(1, ...parents.map((parent, i) => (parent === ROOT ? 0 : Math.abs(i - parent))));
@@ -90,7 +90,7 @@ function Arcs({ parents }: { readonly parents: readonly number[] }) {
   );
 }
 
-/** Half a circle over two places of a line; the middle of token i is at i + 0.5. */
+/** A half circle above a line, between two tokens; the centre of token i is at i + 0.5. */
 function arc(from: number, to: number): string {
   const radius = Math.abs(to - from) / 2;
   return `M${from + 0.5} 0A${radius} ${radius} 0 0 ${to > from ? 1 : 0} ${to + 0.5} 0`;
@@ -103,7 +103,7 @@ function pathInWords(tokens: readonly string[]): string {
   return `The parent of ${own} is ${others[0]}. Path to the root: ${[own, ...others].join(' → ')}`;
 }
 
-/** A token's text, with signs for white space where there is nothing else. */
+/** A token's text, with visible symbols if it is only white space. */
 function visible(text: string): string {
   if (text.trim() !== '') return text;
   return Array.from(text, (character) => SIGNS[character] ?? '␣').join('') || '∅';

@@ -3,7 +3,7 @@ import { library, open, opened } from '../../state/library.js';
 import { ending, generate, isWriting, options, pace, prompt, stop, written } from '../../state/write.js';
 import { PromptTree } from './prompt_tree.js';
 
-/** Continue a text with a language model. */
+/** The panel for language models. */
 export function WritePanel() {
   if (opened.value?.family !== 'GrootL') return <NoLanguageModel />;
   return (
@@ -65,7 +65,7 @@ interface NumberFieldProps {
   readonly max?: number;
   readonly step?: 'any';
   readonly required?: boolean;
-  /** What no number means. */
+  /** Shown if there is no number: its meaning. */
   readonly placeholder?: string;
 }
 
@@ -86,7 +86,7 @@ function NumberField({ option, label, ...limits }: NumberFieldProps) {
   );
 }
 
-/** The text as it comes. It is announced once, when it has ended. */
+/** The text as it is generated. It is announced once, when it is complete. */
 function Written() {
   const { prompt: given, text } = written.value ?? {};
   return (
