@@ -9,17 +9,17 @@ const targets = (...names: string[]) => names.map((name) => parseTarget(name) as
 const isLong = process.env.GROOTVL_LONG === '1';
 
 /**
- * Models whose like is among the others: a software renderer takes minutes for them. `grootvl conformance --backends
- * webgl` runs all, as it does the cases that SAMPLING leaves out. It also runs box_levelset_i3, where shapes as uniforms
- * (`fewerShaders`) are wrong: tfjs takes its shader that packs maps of one channel for textures of another size too.
+ * Models similar to others that are run: a software renderer takes minutes for them. `grootvl conformance --backends webgl` runs
+ * all, as it does the cases that SAMPLING leaves out. It also runs box_levelset_i3, which is wrong with shapes as uniforms
+ * (`fewerShaders`): tfjs then reuses its shader that packs one-channel maps for textures of another size.
  */
 const LEFT_OUT = /grootv_nano_mnist|training\/|grootv_tiny_(bf16|fp16|module)|upernet_tiny|box_levelset_i3/;
 
 /**
- * What a software renderer takes long for and other cases run as well. Gradients other than those of scans are composed
- * of tfjs's ops, the same on every backend, and so are values at parents; each compiles tens of shaders. Of texts a model
- * continues, scores and decodes one or two: on the host it does what it does on the other backends. A detector and
- * UIS-Mamba run on their smaller pictures: kernels of other shapes are those of ops.
+ * Cases that take long on a software renderer and are covered by others. Gradients other than those of scans are composed of
+ * tfjs's ops, the same on every backend, and so are values at parents; each compiles tens of shaders. A model continues, scores
+ * and decodes only one or two texts: the host code is the same as on other backends. A detector and UIS-Mamba run on their
+ * smaller images: kernels of other shapes are covered by ops.
  */
 const SAMPLING: Sampling = [
   ['^(?!TreeScan ).* gradient: generated', 2],
@@ -47,11 +47,13 @@ t.test('the default cases in Chromium, where there is one', async (t) => {
     fewerShaders: true,
   });
   t.equal(report.summary.fail, 0, 'nothing fails');
-  // Nothing is skipped silently: the report says what was not here.
+  // No silent skips: the report says what was not available.
   t.comment(terminalReport(report, false));
 });
 
-/** Of each op a few, and a model: kernels are those of Node, where all cases run. GROOTVL_LONG=1 runs them here too. */
+/**
+ * A few cases of each op, and one model: kernels are the same as in Node, where all cases run. GROOTVL_LONG=1 runs them here too.
+ */
 const FEW_ON_WEBGPU = /mst_(ties|grid5x9)|treescan_(L2|star|mst)|edge_weights_photo|grootv_tiny_layerscale/;
 
 t.test('webgpu in a page', async (t) => {
@@ -81,8 +83,8 @@ t.test('a page with threads, and a plain one', async (t) => {
     ),
     source: models,
     seed: DEFAULT_SEED,
-    // Models over weights of 8 bits: their bits are the same on all targets. Of the rest a little: the same modules run all in
-    // Node, but for the threaded ones' memory.
+    // Models with 8-bit weights, whose bits are the same on all targets, and a few of the other cases: Node runs all of them with
+    // the same modules, except for the shared memory of threaded ones.
     sampling: [
       [', int8: ', Number.POSITIVE_INFINITY],
       [': (grootv|upernet)_', 0],

@@ -10,18 +10,18 @@ import { servePages } from './page_server.js';
 import type { Target } from './targets.js';
 
 export interface ChromiumOptions {
-  /** Of one kind: all isolated, or none. */
+  /** All isolated, or none. */
   readonly targets: readonly Target[];
   readonly source: CaseSource;
   readonly seed: number;
   readonly generated: boolean;
   readonly sampling: Sampling;
-  /** tfjs compiles a shader for several shapes where the renderer is software; off by default, as it is in tfjs. */
+  /** With a software renderer, tfjs compiles one shader for several shapes; off by default, as in tfjs. */
   readonly fewerShaders?: boolean;
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** Never throws: targets that cannot be had are skipped with the reason. */
+/** Never throws: unavailable targets are skipped with the reason. */
 export async function runInChromium(options: ChromiumOptions): Promise<Report> {
   const { targets, seed, onProgress } = options;
   try {

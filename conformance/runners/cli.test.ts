@@ -31,7 +31,7 @@ t.test('verdicts, reports and exit status', async (t) => {
   t.match(JSON.parse((await only('gradient: other')).stdout), { summary: { pass: 1 } });
   t.match(await only('training'), { status: 1, stderr: /no case matches training/ });
 
-  // The last float of the file belongs to an expected value.
+  // The last float of the file is part of an expected value.
   const view = new DataView(bytes.buffer);
   view.setFloat32(bytes.length - 4, view.getFloat32(bytes.length - 4, true) + 1e-2, true);
   await writeFile(join(folder, 'cases/deep/other_name.safetensors'), bytes);
@@ -41,7 +41,7 @@ t.test('verdicts, reports and exit status', async (t) => {
 });
 
 t.test('a backend that is not there', async (t) => {
-  const env = { GROOTVL_CUDA: 'device', CUDA_VISIBLE_DEVICES: '' }; // also where there is a GPU
+  const env = { GROOTVL_CUDA: 'device', CUDA_VISIBLE_DEVICES: '' }; // even if there is a GPU
   const folder = t.testdir({});
   await copyFile(fixture('mst_grid1x2_random.safetensors'), join(folder, 'a.safetensors'));
   const run = (backends: string, ...args: string[]) => {

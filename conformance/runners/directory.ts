@@ -6,9 +6,9 @@ import { bytesSource } from '../../converters/byte_source.js';
 import type { CaseSource } from '../source.js';
 
 /**
- * Every file below `path`, also through links. A folder below it that cannot be listed is given as a path that ends in
- * a slash and cannot be opened, so that its files do not go missing without a word. @throws {Error} one line, from
- * `list`, when `path` itself is no folder that can be read
+ * All files below `path`, following links. A subfolder that cannot be listed is returned as a path with a trailing slash that
+ * cannot be opened, so that its files are not silently missing. @throws {Error} one line, from `list`, if `path` itself is not a
+ * readable folder
  */
 export function directorySource(path: string): CaseSource {
   return {
@@ -18,13 +18,13 @@ export function directorySource(path: string): CaseSource {
       });
       return filesOf(path, '', entries, new Set([await realpath(path)]));
     },
-    // Files of cases are small, and read whole anyway: nothing is left open.
+    // Case files are small, and read completely anyway: no file stays open.
     open: async (file) => {
       const found = await stat(join(path, file)).catch((error: NodeJS.ErrnoException) => {
         throw new Error(`cannot read ${file}: ${WHY[error.code ?? ''] ?? error.message}`);
       });
       if (found.isDirectory()) await readdir(join(path, file));
-      // A pipe or a device would never end.
+      // Reading a pipe or a device might never end.
       if (!found.isFile()) throw new Error(`cannot read ${file}: it is no regular file`);
       return bytesSource(await readFile(join(path, file)), file);
     },
@@ -37,7 +37,7 @@ const WHY: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
 };
 
-/** Paths of the files below a folder, relative to `root`. Each folder once, however many links lead to it. */
+/** Paths of the files below a folder, relative to `root`. Each folder is visited once, however many links lead to it. */
 async function filesOf(
   root: string,
   below: string,
@@ -51,7 +51,7 @@ async function filesOf(
     const isFolder = entry.isSymbolicLink()
       ? await stat(path).then(
           (target) => target.isDirectory(),
-          () => false, // leads nowhere: opening it says so
+          () => false, // a dangling link: opening it gives the error
         )
       : entry.isDirectory();
     if (!isFolder) {

@@ -1,9 +1,9 @@
-/** Finds and starts a real Chromium: for the suite, and for tests that need a page. */
+/** Finds and starts a real Chromium, for the suite and for tests that need a page. */
 import { existsSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { BackendMissing } from '../backend.js';
 
-/** Names this variable's value first; then where distributions put Chromium and Chrome. */
+/** This variable's value has precedence; then the locations used by distributions for Chromium and Chrome. */
 const VARIABLE = 'CHROMIUM_PATH';
 const USUAL_PATHS = [
   '/usr/bin/chromium',
@@ -15,8 +15,8 @@ const USUAL_PATHS = [
 ];
 
 /**
- * Features of Chromium that are off: those that Playwright turns off, since a second list replaces the first, and the
- * pages behind the address bar, which are loaded for each window and take a fifth of opening one.
+ * Disabled features of Chromium: those that Playwright disables, since a second list replaces the first, and the address bar's
+ * pages, which are loaded for each window and take a fifth of the time to open one.
  */
 const FEATURES_OFF = [
   'AvoidUnnecessaryBeforeUnloadCheckSync',
@@ -37,8 +37,8 @@ const FEATURES_OFF = [
 ];
 
 /**
- * Nothing that talks to the network by itself; WebGL in software where there is no GPU, on the GPU where there is one.
- * Compiled shaders are not kept: every browser here has a profile of its own, and writing them takes a tenth of a run.
+ * No background network access; WebGL in software if there is no GPU, otherwise on the GPU. Compiled shaders are not cached:
+ * every browser here has a new profile, and writing the cache takes a tenth of a run.
  */
 const FLAGS = [
   `--disable-features=${FEATURES_OFF.join()}`,
@@ -49,12 +49,12 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
   '--enable-unsafe-swiftshader',
-  // WebGPU too, in software where there is no GPU, and without zeroing workgroup memory (software_vulkan.ts says why).
+  // WebGPU too, in software if there is no GPU, and without zeroing workgroup memory (software_vulkan.ts says why).
   '--enable-unsafe-webgpu',
   '--enable-dawn-features=disable_workgroup_init',
   '--disable-gpu-program-cache',
   '--disable-gpu-shader-disk-cache',
-  // Else programs are merged and compressed for that cache, and compiled in parts before they are whole.
+  // Otherwise programs are merged and compressed for that cache, and compiled in parts before they are complete.
   `--disable-angle-features=${[
     'warmUpPipelineCacheAtLink',
     'cacheCompiledShader',
@@ -65,7 +65,7 @@ const FLAGS = [
   ]}`,
 ];
 
-/** @throws {BackendMissing} that says how to get one */
+/** @throws {BackendMissing} that says how to install one */
 export function findChromium(): string {
   const chosen = process.env[VARIABLE];
   if (chosen) {
@@ -77,7 +77,7 @@ export function findChromium(): string {
   return found;
 }
 
-/** Why there is no Chromium, for tests that then skip; undefined when there is one. */
+/** Why there is no Chromium, for tests that then skip; undefined if there is one. */
 export function chromiumMissing(): string | undefined {
   try {
     findChromium();
@@ -87,7 +87,7 @@ export function chromiumMissing(): string | undefined {
   }
 }
 
-/** Starts it, headless. @throws {BackendMissing} when it cannot be had */
+/** Starts it, headless. @throws {BackendMissing} if it is not available */
 export async function launchChromium(): Promise<Browser> {
   const executablePath = findChromium();
   const { chromium } = await import('playwright-core').catch(() => {

@@ -1,4 +1,4 @@
-/** The backends of plain Node. */
+/** The backends of Node. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { backendEntry } from '../../plugin/backends.js';
@@ -26,8 +26,8 @@ export const nodeLoaders: Loaders = {
 };
 
 /**
- * Without a GPU the kernels of `cuda` run emulated on the host, where a checkout has built that; the report names the
- * device. `GROOTVL_CUDA=device` wants a GPU.
+ * Without a GPU, the kernels of `cuda` run emulated on the CPU, if a checkout has built the emulation; the report names the
+ * device. `GROOTVL_CUDA=device` requires a GPU.
  */
 async function emulateWithoutGpu(entry: KernelEntry): Promise<void> {
   if (process.env.GROOTVL_CUDA) return;
@@ -35,26 +35,26 @@ async function emulateWithoutGpu(entry: KernelEntry): Promise<void> {
     await entry.ready();
   } catch {
     process.env.GROOTVL_CUDA = 'emulation';
-    // Then there is neither: the error of the device is the one that says what is missing.
+    // Neither is available: the error of the device says what is missing.
     await entry.ready().catch(() => delete process.env.GROOTVL_CUDA);
   }
 }
 
-/** Without a GPU, `webgpu` runs on a software driver, where there is one; the report names the adapter. */
+/** Without a GPU, `webgpu` runs on a software driver if there is one; the report names the adapter. */
 async function standInForGpu(entry: KernelEntry): Promise<void> {
   try {
     await softwareVulkan(async () => entry.startWebgpu?.({ dawn: DAWN_OPTIONS }));
   } catch {
-    // ready() says what is missing.
+    // ready() reports what is missing.
   }
 }
 
-/** The gradients of tfjs's own ops come with the whole of tfjs; without it gradient cases are skipped. */
+/** The gradients of tfjs's own ops are part of the tfjs union package; without it gradient cases are skipped. */
 async function registerStockGradients(): Promise<void> {
   await import('@tensorflow/tfjs').catch(ignoreMissing);
 }
 
-/** A module, or undefined when it is not there; a module that is there and broken throws. */
+/** A module, or undefined if it does not exist; a broken module throws. */
 async function importIfPresent(specifier: string): Promise<unknown> {
   if (specifier.startsWith('file:')) {
     const path = fileURLToPath(specifier);
@@ -65,7 +65,7 @@ async function importIfPresent(specifier: string): Promise<unknown> {
   return import(specifier).catch(ignoreMissing);
 }
 
-/** By the code: Plug'n'Play has texts of its own. */
+/** By error code: Plug'n'Play has its own messages. */
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ERR_MODULE_NOT_FOUND' && error.code !== 'MODULE_NOT_FOUND') throw error;
 }

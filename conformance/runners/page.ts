@@ -1,4 +1,4 @@
-/** What runs inside a page: the same cases, read from the server that served the page. */
+/** The code that runs in a page: the same cases, fetched from the server of the page. */
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { ByteSource } from '../../converters/byte_source.js';
 import { bytesSource } from '../../converters/byte_source.js';
@@ -22,7 +22,7 @@ export interface PageRequest {
   readonly fewerShaders: boolean;
 }
 
-/** Kernels of this package that were bundled, by backend. */
+/** Bundled kernels of this package, by backend. */
 export type BundledKernels = Partial<Record<BackendName, KernelEntry>>;
 
 declare global {
@@ -34,9 +34,9 @@ declare global {
   }
 }
 
-/** Makes the page ready to be called by the runner. */
+/** Prepares the page for calls by the runner. */
 export function servePage(kernels: BundledKernels): void {
-  // From the server that the page came from.
+  // From the server of the page.
   setWasmPaths('/tfjs-wasm/');
   window.runConformanceInPage = async ({
     backends,

@@ -1,4 +1,4 @@
-/** Bundles the page with esbuild: this package's cases, tfjs with its backends, and whichever kernels there are. */
+/** Bundles the page with esbuild: the cases of this package, tfjs with its backends, and the available kernels. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,14 +9,14 @@ const here = dirname(fileURLToPath(import.meta.url));
 /** `.ts` in a checkout, `.js` in a build. */
 const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 
-/** Backends of pages that have kernels besides the reference ones, which the suite itself imports. */
+/** Backends of pages that have kernels in addition to the reference ones, which the suite itself imports. */
 const BUNDLED = BACKENDS.filter(
   ({ name, platforms }) => name !== 'cpu' && (platforms as readonly string[]).includes('page'),
 );
 
 let bundled: Promise<string> | undefined;
 
-/** Once for all pages of a process. @returns the text of a module. @throws {BackendMissing} when esbuild is not installed */
+/** Built once for all pages of a process. @returns the text of a module. @throws {BackendMissing} if esbuild is not installed */
 export function bundlePage(): Promise<string> {
   bundled ??= bundle();
   return bundled;
@@ -36,8 +36,8 @@ async function bundle(): Promise<string> {
 
 /**
  * A module for a page.
- * @param contents its text, whose relative imports begin in `resolveDir`
- * @throws {BackendMissing} when esbuild is not installed
+ * @param contents its text, with imports relative to `resolveDir`
+ * @throws {BackendMissing} if esbuild is not installed
  */
 export async function bundleForPage(contents: string, resolveDir: string): Promise<string> {
   const { build } = await import('esbuild').catch(() => {
@@ -50,7 +50,7 @@ export async function bundleForPage(contents: string, resolveDir: string): Promi
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
-    // Registrations are side effects, also of files that a package lists as free of them.
+    // Registrations are side effects, even in files that a package declares free of them.
     ignoreAnnotations: true,
     logLevel: 'silent',
   });

@@ -1,4 +1,4 @@
-/** A server on this machine for the page, its modules and the case files. */
+/** A local server for the page, its modules and the case files. */
 import { readFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
@@ -14,7 +14,7 @@ export interface PageServer {
 const PAGE =
   '<!doctype html><meta charset="utf-8"><title>conformance</title><script type="module" src="/page.js"></script>';
 
-/** With these two headers a page is cross-origin isolated and may have threads. */
+/** With these two headers a page is cross-origin isolated and may use threads. */
 const ISOLATION = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',

@@ -19,7 +19,7 @@ t.test(
         result('wasm', '3'), // another engine
         result('wasm@chromium', '1'),
         result('wasm@chromium', '1', { case: 'b' }),
-        result('wasm-baseline@chromium', '3'), // no op: a model, say
+        result('wasm-baseline@chromium', '3'), // not an op, for example a model
         result('wasm-2threads@chromium', '2'),
         result('wasm-2threads@chromium', '2', { case: 'c' }),
         result('webgl', '4'),

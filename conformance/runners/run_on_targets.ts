@@ -1,4 +1,4 @@
-/** One run over backends of Node and of Chromium, merged into one report. */
+/** A run over backends of Node and of Chromium, merged into one report. */
 import { OPS } from '../../plugin/ops/index.js';
 import { SPECS } from '../../plugin/ops/specs.js';
 import { type ConformanceCase, type Sampling, sampled } from '../case.js';
@@ -19,12 +19,12 @@ export interface TargetsOptions {
   readonly source: CaseSource;
   /** Of the generated cases. */
   readonly seed: number;
-  /** Generated cases are run too; true by default. */
+  /** Whether to run generated cases as well; true by default. */
   readonly generated?: boolean;
-  /** Fewer cases, for tests; all by default. */
+  /** Selects fewer cases, for tests; all by default. */
   readonly sampling?: Sampling;
   readonly require?: boolean | readonly string[];
-  /** Of a run on webgl in software: see ChromiumOptions. */
+  /** For webgl with a software renderer: see ChromiumOptions. */
   readonly fewerShaders?: boolean;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -40,11 +40,11 @@ export async function runOnTargets(options: TargetsOptions): Promise<Report> {
     onProgress,
     require,
   } = options;
-  await source.list(); // a folder that is not there is an error of the caller, not of a backend
+  await source.list(); // a missing folder is an error of the caller, not of a backend
   const reports: Report[] = [];
   const made = generated ? generatedCases(seed) : [];
   let cases: ConformanceCase[] | undefined;
-  // One by one, in the order asked for: backends must not compete for the processor.
+  // One at a time, in the requested order: backends must not compete for the CPU.
   for (const group of groups(targets)) {
     if (group[0].chromium) {
       reports.push(
@@ -70,7 +70,7 @@ export async function runOnTargets(options: TargetsOptions): Promise<Report> {
   };
 }
 
-/** Ops that sum products of float32. Whatever is no op, such as a model, has some. */
+/** Ops that sum float32 products. Everything that is not an op, such as a model, includes some. */
 const PRODUCTS = [
   'Linear',
   'Convolution',
@@ -82,7 +82,7 @@ const PRODUCTS = [
 ];
 const withoutProducts = new Set(OPS.map(({ name }) => name).filter((name) => !PRODUCTS.includes(name)));
 
-/** Fails what has other bits than on the first of the targets that must give the same. */
+/** Fails results whose bits differ from those of the first of the targets that must agree. */
 export function withSameBits(results: readonly CaseResult[], targets: readonly Target[]): CaseResult[] {
   const byName = new Map(targets.map((target) => [target.name, target]));
   const first = new Map<string, CaseResult>();
@@ -99,15 +99,15 @@ export function withSameBits(results: readonly CaseResult[], targets: readonly T
   });
 }
 
-/** Declared ops that no generated case runs: a report must not look as if they had been tested. */
+/** Declared ops without a generated case: a report must not suggest that they have been tested. */
 function opsWithoutCases(generated: readonly ConformanceCase[]): string[] {
   const tested = new Set(generated.map(({ op }) => op));
-  // Kernels of gradients are tested through the op that they belong to.
+  // Kernels of gradients are tested through their op.
   for (const { gradientKernel } of SPECS) if (gradientKernel) tested.add(gradientKernel.op.name);
   return OPS.map(({ name }) => name).filter((name) => !tested.has(name));
 }
 
-/** Targets that can share a process or a page. */
+/** Groups targets that can share a process or a page. */
 function groups(targets: readonly Target[]): Target[][] {
   const found = new Map<string, Target[]>();
   for (const target of targets) {

@@ -1,23 +1,24 @@
-/** WebGPU in Node where there is no GPU: by the software driver that comes with Chromium. */
+/** WebGPU in Node without a GPU, with Chromium's software driver. */
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findChromium } from './launch_chromium.js';
 
 /**
- * SwiftShader takes seconds to compile the zeroing of workgroup memory, which no kernel here relies on: without it, one
- * that does fails.
+ * SwiftShader takes seconds to compile the zeroing of workgroup memory, on which no kernel here relies: without it, a kernel that
+ * does would fail.
  */
 export const DAWN_OPTIONS = ['enable-dawn-features=disable_workgroup_init'];
 
-/** Where the Vulkan loader looks for drivers. */
+/** The variable that tells the Vulkan loader where to find drivers. */
 const VARIABLE = 'VK_DRIVER_FILES';
-/** Debian's /usr/bin/chromium is a script; the program and the driver are in a folder of their own. */
+/** Debian's /usr/bin/chromium is a script; the program and the driver are in another folder. */
 const FOLDERS = ['/usr/lib/chromium', '/usr/lib/chromium-browser', '/opt/google/chrome'];
 const DRIVER = 'vk_swiftshader_icd.json';
 
 /**
- * Starts a backend, and where there is no adapter again, on the software driver. `VK_DRIVER_FILES` that is set stays.
- * @throws what the first start threw, where there is neither
+ * Starts a backend, and if there is no adapter, starts it again with the software driver. An existing value of `VK_DRIVER_FILES`
+ * is kept.
+ * @throws the error of the first start, if both fail
  */
 export async function softwareVulkan<T>(start: () => Promise<T>): Promise<T> {
   try {
@@ -37,6 +38,6 @@ function findDriver(): string | undefined {
   const folders = [...FOLDERS];
   try {
     folders.unshift(dirname(realpathSync(findChromium())));
-  } catch {} // there is none
+  } catch {} // there is no driver
   return folders.map((folder) => join(folder, DRIVER)).find((path) => existsSync(path));
 }

@@ -1,4 +1,4 @@
-/** The backends that this package knows, by name. How their packages are loaded depends on where one is. */
+/** The backends known to this package, by name. How their packages are loaded depends on the environment. */
 import {
   backend as currentBackend,
   env,
@@ -14,29 +14,29 @@ import type { Target } from './targets.js';
 /** An entry point of this package for a backend. */
 export interface KernelEntry {
   ready(): Promise<void>;
-  /** Of `cuda`. */
+  /** For `cuda`. */
   deviceDescription?(): { readonly kind: string; readonly name: string; readonly driverVersion: string };
-  /** Of `wasm`, as the next. */
+  /** For `wasm`, like the next one. */
   setThreads?(count: number | 'auto'): Promise<void>;
   getThreads?(): { readonly count: number; readonly reason?: string };
   usesRelaxedSimd?(backend: KernelBackend): Readonly<Record<'float32' | 'int8', boolean>>;
-  /** Of `webgpu`, as the next. */
+  /** For `webgpu`, like the next one. */
   startWebgpu?(options: { readonly dawn: readonly string[] }): Promise<unknown>;
   adapterDescription?(): { readonly name: string; readonly isFallback: boolean };
 }
 
 export interface Loaders {
-  /** Imports tfjs's package of a backend. @throws {BackendMissing} */
+  /** Imports tfjs's package for a backend. @throws {BackendMissing} */
   stock(backend: BackendName): Promise<void>;
-  /** Imports this package's kernels for it; undefined when there are none. */
+  /** Imports this package's kernels for it; undefined if there are none. */
   kernels(backend: BackendName): Promise<KernelEntry | undefined>;
-  /** Appended to the device. */
+  /** Appended to the device description. */
   readonly where: string;
   /** See `compileFewerShaders`. */
   readonly fewerShaders?: boolean;
 }
 
-/** @param target of which the name, by default the backend's own, is that in reports. */
+/** @param target whose name, by default that of the backend, is used in reports */
 export function standardBackend(
   backend: BackendName,
   loaders: Loaders,
@@ -50,7 +50,7 @@ export function standardBackend(
     start: async () => {
       await loaders.stock(backend);
       const entry = await loaders.kernels(backend);
-      // Before tfjs starts the backend, which would say less of what is missing.
+      // Before tfjs starts the backend, whose error would say less about what is missing.
       if (backendEntry(backend).needsDevice) await deviceIsThere(backend, entry);
       for (const [flag, value] of Object.entries(flags)) {
         before.set(flag, env().getNumber(flag));
@@ -69,7 +69,7 @@ export function standardBackend(
   });
 }
 
-/** @throws {BackendMissing} with the message of the backend, which says what is missing and how to fix it */
+/** @throws {BackendMissing} with the backend's message, which says what is missing and how to fix it */
 async function deviceIsThere(backend: BackendName, entry: KernelEntry | undefined): Promise<void> {
   if (!entry) throw new BackendMissing(`tfjs-grootvl/${backend} is not there`);
   try {
@@ -106,20 +106,20 @@ async function describe(backend: BackendName, entry: KernelEntry | undefined): P
   return backend;
 }
 
-/** A flag of tfjs: its shaders take shapes as uniforms where they can, instead of one shader for every shape. */
+/** A tfjs flag: its shaders take shapes as uniforms where possible, instead of one shader for every shape. */
 export const SHAPES_AS_UNIFORMS = 'WEBGL_USE_SHAPES_UNIFORMS';
 
-/** A software renderer spends nearly all of the time of small cases on compiling shaders: tests there set tfjs's flag. */
+/** With a software renderer, small cases spend nearly all of their time compiling shaders: tests then set tfjs's flag. */
 export function compileFewerShaders(): void {
   if (/SwiftShader|llvmpipe|softpipe/i.test(webglRenderer() ?? '')) env().set(SHAPES_AS_UNIFORMS, true);
 }
 
-/** The renderer's name, in pages that have WebGL. */
+/** The renderer's name, in pages with WebGL. */
 export function webglRenderer(): string | undefined {
   if (typeof document === 'undefined') return undefined;
   const gl = document.createElement('canvas').getContext('webgl2');
   const info = gl?.getExtension('WEBGL_debug_renderer_info');
   const name = info ? gl?.getParameter(info.UNMASKED_RENDERER_WEBGL) : undefined;
-  gl?.getExtension('WEBGL_lose_context')?.loseContext(); // pages have few contexts; give this one back
+  gl?.getExtension('WEBGL_lose_context')?.loseContext(); // pages have few contexts; release this one
   return typeof name === 'string' ? name : undefined;
 }

@@ -1,4 +1,4 @@
-/** The names by which backends are asked for. Imports no backend, so that a command line can offer them at no cost. */
+/** The names of backends on the command line. Imports no backend, so that a command can list them at no cost. */
 import {
   BACKEND_NAMES,
   BACKENDS,
@@ -9,26 +9,26 @@ import {
 
 /** Where a backend runs: `wasm` in Node, `wasm@chromium` in a page, `wasm-2threads@chromium` in an isolated one. */
 export interface Target {
-  /** As given, and as it appears in reports. */
+  /** Name as given, and in reports. */
   readonly name: string;
   readonly backend: BackendName;
   readonly chromium: boolean;
-  /** Cross-origin isolated: pages have threads only then. */
+  /** Cross-origin isolated, without which pages have no threads. */
   readonly isolated: boolean;
-  /** Flags of tfjs that are set while it runs. */
+  /** tfjs flags that are set while it runs. */
   readonly flags?: Readonly<Record<string, number>>;
-  /** Threads of the kernels of `wasm`. */
+  /** Number of threads of the `wasm` kernels. */
   readonly threads?: number | 'auto';
-  /** A page of its own: what is chosen when a backend starts is chosen anew. */
+  /** Uses a separate page, so that choices made when a backend starts are made again. */
   readonly ownPage?: true;
 }
 
-/** Work of small cases is split as well. */
+/** So that even small cases are split between threads. */
 const SMALL_PARTS = { GROOTVL_WASM_PART_NANOSECONDS: 1 };
 
 const RELAXED_FLAG = 'GROOTVL_WASM_RELAXED_SIMD';
 
-/** Backends as they are on a smaller device, and with threads, by the names of targets. */
+/** Backends as on a smaller device, and with threads, by target name. */
 const VARIANTS: Readonly<Record<string, Pick<Target, 'backend' | 'flags' | 'threads' | 'ownPage'>>> = {
   'webgpu-32lanes': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_LANES: 32 } },
   'webgpu-64lanes': { backend: 'webgpu', flags: { GROOTVL_WEBGPU_LANES: 64 } },
@@ -39,24 +39,24 @@ const VARIANTS: Readonly<Record<string, Pick<Target, 'backend' | 'flags' | 'thre
   'wasm-2threads': { backend: 'wasm', threads: 2, flags: SMALL_PARTS },
 };
 
-/** Every name that {@link parseTarget} takes. */
+/** All names that {@link parseTarget} accepts. */
 export const TARGETS: readonly string[] = [
   ...BACKEND_NAMES,
   ...BACKENDS.flatMap(({ name, platforms }) =>
     (platforms as readonly string[]).includes('page') ? [`${name}@chromium`] : [],
   ),
   ...Object.entries(VARIANTS).flatMap(([name, { threads, ownPage }]) => [
-    ...(threads || ownPage ? [] : [name]), // of pages alone
+    ...(threads || ownPage ? [] : [name]), // only in pages
     `${name}@chromium`,
   ]),
 ];
 
-/** Run by default: every backend. What is not there is skipped, and the report says why. */
+/** The default: every backend. Unavailable ones are skipped, and the report says why. */
 export const DEFAULT_TARGETS: readonly string[] = BACKEND_NAMES;
 
 /**
- * Whether two targets must give the same bits: threads do not change those of `wasm` in one engine, and relaxed SIMD changes those
- * of products of float32 alone.
+ * Whether two targets must give the same bits: threads do not change those of `wasm` in one engine, and relaxed SIMD only changes
+ * those of float32 products.
  */
 export function haveSameBits(one: Target, other: Target, hasProducts: boolean): boolean {
   if (one.backend !== 'wasm' || other.backend !== 'wasm' || one.chromium !== other.chromium) return false;
@@ -64,13 +64,13 @@ export function haveSameBits(one: Target, other: Target, hasProducts: boolean): 
   return !hasProducts || mayRelax(one) === mayRelax(other);
 }
 
-/** @returns undefined for a name that is no target. */
+/** @returns undefined for a name that is not a target */
 export function parseTarget(name: string): Target | undefined {
   if (!TARGETS.includes(name)) return undefined;
   const [left] = name.split('@');
   const { backend, flags, threads, ownPage } = VARIANTS[left] ?? { backend: left };
   if (!isBackendName(backend)) return undefined;
-  // What runs in pages only needs no `@chromium`.
+  // Backends that only run in pages do not need `@chromium`.
   const chromium = name.includes('@') || !backendEntry(backend).platforms.includes('node');
   return { name, backend, chromium, isolated: threads !== undefined, flags, threads, ownPage };
 }

@@ -1,4 +1,4 @@
-/** Which pictures arguments, folders, patterns and lists name. */
+/** Which images arguments, folders, patterns and lists name. */
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

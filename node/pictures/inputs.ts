@@ -1,4 +1,4 @@
-/** The pictures that a command is given, one after another: however many there are, few are known at a time. */
+/** The images that a command is given, as a stream: few are in memory at a time, whatever their number. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
@@ -10,21 +10,21 @@ import { listedNames } from './name_list.js';
 export type { ImageInput };
 
 export interface InputOptions {
-  /** A file with names of files, folders and URLs, which come after those of the arguments. */
+  /** A file with names of files, folders and URLs, processed after those of the arguments. */
   readonly list?: string;
-  /** What `-` reads; the process's own standard input by default. */
+  /** The stream that `-` reads; the process's own standard input by default. */
   readonly standardInput?: AsyncIterable<Uint8Array>;
 }
 
-/** What makes an argument a pattern. */
+/** Characters that make an argument a pattern. */
 const MAGIC = /[*?[\]{}]|[!+@]\(/;
 
 /**
- * The pictures that arguments name: files and URLs as they are; of a folder all that end like pictures, also in sub-folders, by
- * path; of a pattern such as `photos/*.jpg`, where there is no such file, all that it matches; `-` stands for names of files,
- * folders and URLs on standard input, one a line or each ended by a NUL character. What names no picture is an input with its
- * problem.
- * @throws {Error} one line, when a list cannot be read or is none
+ * The images that arguments name: files and URLs as they are; for a folder all files with an image extension, including those in
+ * subfolders, sorted by path; for a pattern such as `photos/*.jpg`, if there is no file of that name, all matches; `-` for names
+ * of files, folders and URLs on standard input, one per line or each terminated by NUL. Anything that names no image is an input
+ * with its problem.
+ * @throws {Error} one line, if a list cannot be read or is not a list
  */
 export async function* imageInputs(
   paths: readonly string[],
@@ -53,7 +53,7 @@ async function* named(path: string, isArgument: boolean): AsyncGenerator<ImageIn
 
 const ENDINGS = [...IMAGE_ENDINGS].join(', ');
 
-/** Files that a pattern matches, by path. Their names are all known at once. */
+/** Files that a pattern matches, sorted by path. All their names are in memory at once. */
 async function* matching(pattern: string): AsyncGenerator<ImageInput> {
   const { glob } = await import('tinyglobby');
   const files = await glob(pattern, {
@@ -66,7 +66,7 @@ async function* matching(pattern: string): AsyncGenerator<ImageInput> {
 }
 
 async function* listed(names: AsyncIterable<string>, origin: string): AsyncGenerator<ImageInput> {
-  // A list in the list would wait for a second standard input.
+  // A list within a list would wait for a second standard input.
   const inputs = async function* () {
     for await (const name of names) if (name !== '-') yield* named(name, false);
   };
@@ -81,7 +81,7 @@ async function* listFile(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Inputs, or where there are none one with this problem. */
+/** The inputs, or if there are none, one with this problem. */
 async function* orNone(
   file: string,
   inputs: AsyncIterable<ImageInput>,
@@ -96,7 +96,7 @@ async function* orNone(
 }
 
 /**
- * Looks at the first inputs.
+ * Reads the first inputs ahead.
  * @returns up to `count` of them, and all inputs
  */
 export async function lookAhead<Input>(

@@ -1,4 +1,4 @@
-/** The kinds of task, by name. One more kind: a file in `tasks/` and an entry here. */
+/** The kinds of task, by name. To add one, add a file in `tasks/` and an entry here. */
 import type { ImageInput } from '../images/picture_files.js';
 import type { OpenOptions, PictureKind, PictureRow, Task, TaskKind, TaskSpec } from './task.js';
 
@@ -8,7 +8,7 @@ const KINDS = {
   detect: async () => (await import('./tasks/detect.js')).DETECT,
 };
 
-/** Kinds whose rows are compared with what is known of their pictures. */
+/** Kinds whose rows are compared with labels. */
 const EVALUATIONS = {
   'evaluate-digits': async () => (await import('./tasks/evaluate_digits.js')).EVALUATE_DIGITS,
   'evaluate-pixels': async () => (await import('./tasks/evaluate_pixels.js')).EVALUATE_PIXELS,
@@ -17,7 +17,7 @@ const EVALUATIONS = {
 
 const ALL = { ...KINDS, ...EVALUATIONS };
 
-/** @throws {Error} for a name that no kind with rows for people has, such as one of a later version */
+/** @throws {Error} for a name that is not a kind with printable rows, such as one of a later version */
 export async function kindOf({ kind }: Pick<TaskSpec, 'kind'>): Promise<PictureKind> {
   return (await entryOf(KINDS, kind)()) as PictureKind;
 }
@@ -29,7 +29,7 @@ function entryOf<Kinds extends object>(kinds: Kinds, kind: string): Kinds[keyof 
 
 /**
  * Starts the backend and loads the model of a task.
- * @throws {Error} one line, when the backend or the model cannot be had
+ * @throws {Error} one line, if the backend or the model is not available
  */
 export async function openTask<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow>(
   spec: TaskSpec,

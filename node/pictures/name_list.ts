@@ -1,16 +1,16 @@
-/** Lists of file names: one a line, or each ended by a NUL character. */
+/** Lists of file names: one per line, or each terminated by NUL. */
 
 const NUL = /\0/;
 const LINE_END = /\r?\n/;
 
-/** Of a name; a longer one shows that this is no list. */
+/** Maximum length of a name; a longer one means that the input is not a list of names. */
 const MAX_NAME_CHARACTERS = 2 ** 16;
 
 /**
- * The names of a list, as they come. Empty ones and lines of blanks are left out. Names are ended by NUL characters where the first part of the
- * list that ends a name has one.
+ * The names in a list, as they arrive. Empty and blank ones are skipped. Names are terminated by NUL if the first chunk of the
+ * list that terminates a name contains NUL.
  * @param origin of the list, for errors
- * @throws {Error} one line, when it is no list of names: not UTF-8, or with a name of more than 65,536 characters
+ * @throws {Error} one line, if it is not a list of names: not UTF-8, or with a name of more than 65,536 characters
  */
 export async function* listedNames(bytes: AsyncIterable<Uint8Array>, origin: string): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -1,4 +1,4 @@
-/** Tasks on pictures whose files are written while the model works; no model. */
+/** Tasks over images whose files are written while the model works; without a model. */
 import t from 'tap';
 import { UnwritableOutput } from '../atomic_file.js';
 import { openPictureTask } from './picture_task.js';
@@ -7,7 +7,7 @@ const spec = { kind: 'drawn', model: '', backend: 'cpu', options: {} } as const;
 const image = { width: 1, height: 1, data: new Uint8Array(3) };
 const names = (...files: readonly string[]) => files.map((file) => ({ file }));
 
-/** A task that tells what it does; a picture is written when its turn ends. */
+/** A task that records what it does; an image's file is written when its turn ends. */
 async function opened(writeOf: (file: string) => Promise<void>) {
   const events: string[] = [];
   const task = await openPictureTask(

@@ -1,4 +1,4 @@
-/** What tasks on picture files have in common: the model, pictures read while it works, errors as rows. */
+/** Common parts of tasks over image files: the model, reading images while it works, errors as rows. */
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import type { ModelSource } from '../../plugin/index.js';
 import { isOfOutput } from '../atomic_file.js';
@@ -10,49 +10,49 @@ import { readImage } from '../images/read_image.js';
 import { modelSource } from '../model_source.js';
 import type { FailedRow, OpenOptions, PictureRow, Task, TaskSpec } from './task.js';
 
-/** Pictures of a batch that are decoded at the same time; libuv has four threads. */
+/** Maximum number of images of a batch that are decoded at the same time; libuv has four threads. */
 const READ_AT_A_TIME = 4;
 
 const files = new QuickFiles();
 
-/** A picture for the model. */
+/** An image for the model. */
 export interface GivenPicture<Input> {
   readonly input: Input;
   readonly image: RgbImage;
-  /** Milliseconds that its preparation has taken. */
+  /** Milliseconds of its preparation. */
   readonly ms: number;
 }
 
-/** What is done with pictures. */
+/** How a task processes images. */
 export type PictureWork<Input, Row> = Reading<Input> & (Single<Input, Row> | Several<Input, Row>);
 
 interface Reading<Input> {
-  /** Pictures of a batch where no number is asked for; 1 by default. */
+  /** Default batch size; 1 if undefined. */
   readonly batch?: number;
-  /** Reads a picture that is not in a file of its own. */
+  /** Reads an image that is not stored in a separate file. */
   read?(input: Input): Promise<RgbImage>;
-  /** Makes a picture smaller, so that those of a batch take little memory. */
+  /** Reduces an image in size, so that those of a batch take little memory. */
   prepare?(image: RgbImage): RgbImage;
 }
 
 interface Single<Input, Row> {
   /**
-   * The row of a picture.
-   * @param later takes what writes its files: that is done while the model works on the next picture
+   * Computes the row of an image.
+   * @param later takes a function that writes its files, which runs while the model processes the next image
    */
   compute(picture: GivenPicture<Input>, later: (write: () => Promise<void>) => void): Promise<Row>;
 }
 
 interface Several<Input, Row> {
-  /** A row for each picture. Where it throws for several, each is tried by itself. */
+  /** Computes a row for each image. If it throws for several images, each is retried separately. */
   computeAll(pictures: readonly GivenPicture<Input>[]): Promise<Row[]>;
 }
 
 /**
- * Opens a task on picture files.
- * @param load the model of a source
- * @param workOf what the model does with pictures
- * @throws {Error} one line, when the backend or the model cannot be had
+ * Opens a task over image files.
+ * @param load loads the model from a source
+ * @param workOf how the model processes images
+ * @throws {Error} one line, if the backend or the model is not available
  */
 export async function openPictureTask<
   Model extends { dispose(): void },
@@ -80,19 +80,19 @@ export async function openPictureTask<
   };
 }
 
-/** One batch at a time is computed, and the files of one picture written: both take memory. */
+/** Computes only one batch at a time, and writes the files of only one image at a time, as both take memory. */
 class Turns {
   private computing: Promise<unknown> = Promise.resolve();
   private writing: Promise<unknown> = Promise.resolve();
 
-  /** Computes when what came before is computed. */
+  /** Computes after everything before it has been computed. */
   compute<T>(work: () => Promise<T>): Promise<T> {
     const result = this.computing.then(work);
     this.computing = result.catch(() => {});
     return result;
   }
 
-  /** Begins to write when what came before is written. */
+  /** Starts writing after everything before it has been written. */
   async write(work: () => Promise<void>): Promise<{ readonly written: Promise<void> }> {
     await this.writing;
     const written = work();
@@ -101,7 +101,7 @@ class Turns {
   }
 }
 
-/** Each input as a picture, or the row of why there is none. */
+/** Each input as an image, or as the row of its error. */
 async function readAll<Input extends ImageInput>(
   inputs: readonly Input[],
   work: Reading<Input>,
@@ -128,7 +128,7 @@ async function readOne<Input extends ImageInput>(
   return { input, image, ms: performance.now() - start };
 }
 
-/** The row of each picture, some of which come when their files are written. */
+/** The row of each image; some of them arrive once their files have been written. */
 async function rowsOf<Input extends ImageInput, Row extends PictureRow>(
   pictures: readonly (GivenPicture<Input> | FailedRow)[],
   work: PictureWork<Input, Row>,
@@ -154,7 +154,7 @@ async function computed<Input extends ImageInput, Row extends PictureRow>(
   const rows: Promise<Row | FailedRow>[] = [];
   for (const picture of given) {
     const orFailed = (error: unknown) => {
-      if (isOfOutput(error)) throw error; // a full disk is no fault of the picture
+      if (isOfOutput(error)) throw error; // a full disk is not an error of the image
       return failed(picture.input, error);
     };
     let write = async () => {};
@@ -177,7 +177,7 @@ function failed({ file }: ImageInput, error: unknown): FailedRow {
   return { file, error: oneLine(error) };
 }
 
-/** Milliseconds to a tenth. */
+/** Rounds milliseconds to tenths. */
 export function tenths(ms: number): number {
   return Math.round(ms * 10) / 10;
 }

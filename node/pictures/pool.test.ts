@@ -1,4 +1,4 @@
-/** Threads that end, and memory that does not grow with the number of inputs: the built program, in a process of its own. */
+/** Threads that end, and memory use independent of the number of inputs: the built program, in a separate process. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ const folder = t.testdir();
 const at = (name: string) => join(folder, name);
 const model = at('model');
 
-/** Ends the first thread when the journal of a run has some rows. */
+/** Ends the first thread once the journal of a run has some rows. */
 const ENDS_A_THREAD = `data:text/javascript,${encodeURIComponent(`
 import threads from 'node:worker_threads';
 import { syncBuiltinESMExports } from 'node:module';
@@ -72,6 +72,6 @@ t.test('memory does not grow with the number of inputs', async (t) => {
   const [few, many] = process.env.GROOTVL_LONG ? [1000, 100_000] : [100, 1000];
   const [small, large] = [await peak(few), await peak(many)];
   t.comment(`${few} inputs: ${small.toFixed(0)} MB, ${many} inputs: ${large.toFixed(0)} MB`);
-  // Node's heap fills before it is first collected: a short run shows no more than that there is no leak of pictures.
+  // Node's heap grows before its first full collection: a short run can only show that images are not leaked.
   t.ok(large < small * (process.env.GROOTVL_LONG ? 1.1 : 1.5), `${large} of ${small} MB`);
 });

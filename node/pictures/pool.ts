@@ -1,4 +1,4 @@
-/** A task in threads, for all cores of a machine. */
+/** Runs a task in worker threads, to use all cores of a machine. */
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type CliBackend, runsOnDevice } from '../backend.js';
@@ -7,7 +7,7 @@ import type { Opened, PoolMessage, ThreadFailure } from './pool_thread.js';
 import { readSharedModel } from './shared_model.js';
 import type { FailedRow, OpenOptions, PictureRow, Runner, TaskSpec } from './task.js';
 
-/** Batches that a thread has: the pictures of one are read while the model works on the other. */
+/** Batches per thread: the images of one are read while the model works on the other. */
 const BATCHES_OF_A_THREAD = 2;
 
 export interface Pool<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow>
@@ -15,15 +15,15 @@ export interface Pool<Input extends ImageInput = ImageInput, Row extends Picture
   readonly threads: number;
 }
 
-/** Threads for `--workers auto`: one a core, and one alone where the model runs on another device than the cores. */
+/** Number of threads for `--workers auto`: one per core, or just one if the model runs on a device other than the CPU. */
 export async function threadsFor(backend: CliBackend): Promise<number> {
   return (await runsOnDevice(backend)) ? 1 : availableParallelism();
 }
 
 /**
- * Opens a task in threads; all have opened it when this resolves. The model is read once.
+ * Opens a task in worker threads; resolves when all have opened it. The model is read once.
  * @param threads at least 1
- * @throws {Error} one line, when the backend or the model cannot be had
+ * @throws {Error} one line, if the backend or the model is not available
  */
 export async function openPool<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow>(
   spec: TaskSpec,
@@ -36,11 +36,11 @@ export async function openPool<Input extends ImageInput = ImageInput, Row extend
     minThreads: threads,
     maxThreads: threads,
     concurrentTasksPerWorker: BATCHES_OF_A_THREAD,
-    atomics: 'disabled', // a thread that waits for a picture must not sleep
+    atomics: 'disabled', // a thread that waits for an image must not block
     recordTiming: false,
     workerData: { spec },
   });
-  pool.on('error', () => {}); // of a thread that had nothing to do; another takes its place
+  pool.on('error', () => {}); // an idle thread has ended; another one replaces it
   const ask = async <T extends object>(message: PoolMessage): Promise<T> => {
     const answer: T | ThreadFailure = await pool.run(message).catch((error: Error) => {
       throw new Error(`a worker ended before its pictures were done: ${error.message}`);

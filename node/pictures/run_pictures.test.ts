@@ -1,4 +1,4 @@
-/** Batches, order, backpressure, and what becomes of rows when something goes wrong. */
+/** Batches, order, backpressure, and what happens to rows after an error. */
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { ImageInput } from '../images/picture_files.js';

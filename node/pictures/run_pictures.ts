@@ -1,18 +1,18 @@
-/** Many inputs through a task: batches, few of them at a time, rows in the order of the inputs. */
+/** Runs many inputs through a task: in batches, few of them at a time, with rows in input order. */
 import type { ImageInput } from '../images/picture_files.js';
 import type { FailedRow, PictureRow, Runner } from './task.js';
 
 export interface RunOptions {
-  /** Inputs of a batch; at least 1. */
+  /** Batch size; at least 1. */
   readonly batch: number;
-  /** No more inputs are taken once it is aborted; batches that have been begun are finished. */
+  /** Once it is aborted, no more inputs are taken; batches in progress are completed. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * A row for each input, in order. Inputs are taken as there is room for another batch and as rows are taken, so that memory
- * does not grow with their number.
- * @throws {Error} what the inputs or a batch throw, after the rows of all other batches that had been begun
+ * A row for each input, in order. Inputs are taken as batches complete and as rows are consumed, so that memory does not grow
+ * with their number.
+ * @throws {Error} errors of the inputs or of a batch, after the rows of all other batches in progress
  */
 export async function* runPictures<Input extends ImageInput, Row extends PictureRow>(
   runner: Pick<Runner<Input, Row>, 'run' | 'inFlight'>,
@@ -46,7 +46,7 @@ export async function* runPictures<Input extends ImageInput, Row extends Picture
       else failures.push(outcome.failure);
     }
   } finally {
-    // Not awaited: a list whose writer waits would never end.
+    // Not awaited: a list whose writer is waiting would never end.
     source.return?.().catch(() => {});
     await Promise.all(begun);
   }
@@ -82,13 +82,13 @@ async function take<Input>(source: AsyncIterator<Input>, count: number): Promise
   }
 }
 
-/** What comes first; undefined where that is the signal. */
+/** The first event; undefined if that is the signal. */
 async function firstOf<T>(events: readonly Promise<T>[], signal?: AbortSignal): Promise<T | undefined> {
   let abort = () => {};
   const stopped = new Promise<undefined>((resolve) => {
     abort = () => resolve(undefined);
   });
-  // A listener of this call alone: promises that are raced again and again keep all that has waited for them.
+  // A listener per call: promises that are raced repeatedly keep everything that has waited for them.
   signal?.addEventListener('abort', abort);
   try {
     return await Promise.race([...events, stopped]);

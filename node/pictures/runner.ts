@@ -1,16 +1,16 @@
-/** Where a task works: in this process, or in threads. */
+/** Runs a task in this process or in worker threads. */
 import type { ImageInput } from '../images/picture_files.js';
 import { openTask } from './kinds.js';
 import type { OpenOptions, PictureRow, Runner, TaskSpec } from './task.js';
 
 export interface RunnerOptions extends Omit<OpenOptions, 'source'> {
-  /** Threads that work beside this one, from 2 on. With 1, the default, the task is opened in this process. */
+  /** Number of worker threads, from 2. With 1, the default, the task is opened in this process. */
   readonly workers?: number;
 }
 
 /**
  * Opens a task.
- * @throws {Error} one line, when the backend or the model cannot be had
+ * @throws {Error} one line, if the backend or the model is not available
  */
 export async function openRunner<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow>(
   spec: TaskSpec,
@@ -21,7 +21,7 @@ export async function openRunner<Input extends ImageInput = ImageInput, Row exte
   return {
     backend: task.backend,
     batch: task.batch,
-    inFlight: 2, // the pictures of one are read while the model works on the other
+    inFlight: 2, // the images of one are read while the model works on the other
     run: (inputs) => task.run(inputs),
     dispose: async () => task.dispose(),
   };

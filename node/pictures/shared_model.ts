@@ -1,10 +1,10 @@
-/** A model that is read once, for all threads of a process. */
+/** A model that is read once for all threads of a process. */
 import type { io } from '@tensorflow/tfjs-core';
 import { type ModelFolder, type OpenedSource, openSource } from '../../plugin/models/model_files.js';
 import { storedBytes } from '../../plugin/models/model_json.js';
 import { modelSource } from '../model_source.js';
 
-/** Goes to a thread without a copy of the weights. */
+/** Can be sent to a thread without copying the weights. */
 export interface SharedModel {
   readonly origin: string;
   /** Without weights. */
@@ -18,7 +18,7 @@ const PIECE_BYTES = 2 ** 20;
 /**
  * Reads a model.
  * @param path its folder or URL
- * @throws {Error} one line, when it cannot be read
+ * @throws {Error} one line, if it cannot be read
  */
 export async function readSharedModel(path: string): Promise<SharedModel> {
   const source = openSource('grootvl', await modelSource(path, { streamWeights: true }), {});
@@ -59,7 +59,7 @@ function fromBuffers(buffers: readonly ArrayBuffer[]): SharedArrayBuffer {
   return weights.buffer as SharedArrayBuffer;
 }
 
-/** In a thread: the model, whose weights are copied one after another into the memory of the backend. */
+/** In a thread: the model, whose weights are copied one after another to the backend's memory. */
 export function sharedFolder({ origin, description, weights }: SharedModel): ModelFolder {
   const getWeightStream = () => {
     let at = 0;

@@ -1,4 +1,4 @@
-/** What is computed for pictures: the same in a command's process, in a thread of a pool and in a worker of a queue. */
+/** The interface of computations over images: the same in a command's process, in a thread of a pool and in a queue worker. */
 import type { ModelSource } from '../../plugin/index.js';
 import type { CliBackend, StartedBackend, Warn } from '../backend.js';
 import type { ImageInput } from '../images/picture_files.js';
@@ -8,9 +8,9 @@ import type { Table } from './rows/table.js';
 export { isFailed } from './rows/row.js';
 export type { FailedRow, PictureRow };
 
-/** Names a task. Plain data: it goes to threads and into queues. */
+/** Identifies a task. Plain data: it is sent to threads and stored in queues. */
 export interface TaskSpec<Options extends object = object> {
-  /** A name of `KINDS`. */
+  /** A name in `KINDS`. */
   readonly kind: string;
   /** A folder with a model, or its URL. */
   readonly model: string;
@@ -18,14 +18,14 @@ export interface TaskSpec<Options extends object = object> {
   readonly options: Options;
 }
 
-/** A task that is ready to work. */
+/** An opened task. */
 export interface Task<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow> {
   readonly backend: StartedBackend;
-  /** Inputs of a batch where no number is asked for. */
+  /** Default batch size. */
   readonly batch: number;
   /**
-   * A row for each input, in order; a bad input is a {@link FailedRow}. Several calls may be in flight: pictures of one are
-   * read while the model works on another.
+   * Returns a row for each input, in order; a {@link FailedRow} for a bad input. Several calls may be in flight: the images of
+   * one are read while the model works on another.
    */
   run(inputs: readonly Input[]): Promise<(Row | FailedRow)[]>;
   /** Frees the model. */
@@ -35,47 +35,47 @@ export interface Task<Input extends ImageInput = ImageInput, Row extends Picture
 /** An opened task that takes batches of inputs. */
 export interface Runner<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow> {
   readonly backend: StartedBackend;
-  /** Inputs of a batch where no number is asked for. */
+  /** Default batch size. */
   readonly batch: number;
-  /** Batches that it works on at a time, those included whose pictures are read meanwhile. */
+  /** Number of batches that it processes at a time, including those whose images are being read. */
   readonly inFlight: number;
-  /** @throws {Error} when the thread that worked on it has ended */
+  /** @throws {Error} if the thread that processed it has ended */
   run(inputs: readonly Input[]): Promise<(Row | FailedRow)[]>;
   dispose(): Promise<void>;
 }
 
-/** How a task is opened. */
+/** How to open a task. */
 export interface OpenOptions {
-  /** Where the model's files come from in place of `spec.model`. */
+  /** Source of the model's files, instead of `spec.model`. */
   readonly source?: ModelSource;
-  /** Is told what a person should know. */
+  /** Receives warnings for the user. */
   readonly warn?: Warn;
-  /** Called as parts of one picture are done. */
+  /** Called as parts of an image are completed. */
   readonly onPart?: (done: number, total: number) => void;
 }
 
-/** How tasks of one kind are opened. */
+/** How to open tasks of one kind. */
 export interface TaskKind<
   Options extends object = object,
   Input extends ImageInput = ImageInput,
   Row extends PictureRow = PictureRow,
 > {
-  /** @throws {Error} one line, when the backend or the model cannot be had */
+  /** @throws {Error} one line, if the backend or the model is not available */
   open(spec: TaskSpec<Options>, options: OpenOptions): Promise<Task<Input, Row>>;
 }
 
-/** A kind of task whose rows are results for people and files: a file of `tasks/`. */
+/** A kind of task whose rows are results for the user and for files: one file in `tasks/`. */
 export interface PictureKind<
   Options extends object = object,
   Input extends ImageInput = ImageInput,
   Row extends PictureRow = PictureRow,
 > extends TaskKind<Options, Input, Row> {
-  /** Pictures of a queue's job where no number is asked for. */
+  /** Default number of images per job of a queue. */
   readonly job: number;
-  /** A row as text for a person: one line or more. */
+  /** A row as text for the user: one or more lines. */
   describe(row: Row): string;
-  /** What a row is in a document of JSON: itself by default. */
+  /** The elements of a row in a JSON document: the row itself by default. */
   elements?(row: Row | FailedRow, options: Options): readonly object[];
-  /** Rows as a table of fixed columns. */
+  /** Rows as a table with fixed columns. */
   table(options: Options): Table<Row>;
 }

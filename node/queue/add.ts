@@ -3,19 +3,19 @@ import type { Redis } from 'ioredis';
 import { Jobs } from './jobs.js';
 import { Run, type RunSpec, type Unit } from './run.js';
 
-/** Batches that are added, or compared, at a time. */
+/** Number of batches that are added, or compared, at a time. */
 const PAGE = 64;
 
 export interface BeginOptions {
-  /** Continues a run that is there: what it has must be what the same inputs begin with. */
+  /** Resumes an existing run: its inputs must be the first of these inputs. */
   readonly resume?: boolean;
-  /** Removes a run that is there. */
+  /** Removes an existing run. */
   readonly force?: boolean;
 }
 
 /**
- * A new run, or with `resume` the one that is there.
- * @throws {Error} one line, when there is one and nothing says what is to become of it, or it is about something else
+ * Creates a run, or with `resume` opens the existing one.
+ * @throws {Error} one line, if there is one and neither option is given, or its task, model or batch size differ
  */
 export async function beginRun<Input>(
   redis: Redis,
@@ -25,7 +25,7 @@ export async function beginRun<Input>(
 ): Promise<Run<Input>> {
   const there = force ? undefined : await Run.find<Input>(redis, name);
   if (!there) {
-    await removeRun(redis, name); // of one whose removal was interrupted as well
+    await removeRun(redis, name); // also the remains of an interrupted removal
     const created = await Run.create<Input>(redis, name, spec);
     if (created) return created;
     throw new Error(`another grootvl queue add has just begun the run '${name}'`);
@@ -47,7 +47,7 @@ export async function beginRun<Input>(
   return there;
 }
 
-/** Removes a run and all that is kept of it. @returns whether there was one */
+/** Removes a run and all its data. @returns whether there was one */
 export async function removeRun(redis: Redis, name: string): Promise<boolean> {
   const id = await Run.dismiss(redis, name);
   if (id === undefined) return false;
@@ -57,11 +57,11 @@ export async function removeRun(redis: Redis, name: string): Promise<boolean> {
 }
 
 /**
- * Adds inputs to a run, as they come.
- * @param inputs all of them, those that the run has already first
- * @param onProgress called with how many there are
- * @returns how many there are
- * @throws {Error} one line, when the run has others, or more
+ * Adds inputs to a run, as they arrive.
+ * @param inputs all of them, starting with those that the run already has
+ * @param onProgress called with their number so far
+ * @returns their number
+ * @throws {Error} one line, if the run has others, or more
  */
 export async function addInputs<Input>(
   run: Run<Input>,
@@ -116,7 +116,7 @@ function checkSame<Input>(run: string, had: readonly Input[], given: readonly In
   }
 }
 
-/** The units of some batches that nothing has become of. */
+/** The units of some batches that have no result yet. */
 async function unsettled<Input>(
   run: Run<Input>,
   first: number,

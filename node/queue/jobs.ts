@@ -4,38 +4,38 @@ import type { Redis } from 'ioredis';
 import { importPeer } from './redis.js';
 import { nameOf, PREFIX, type Unit } from './run.js';
 
-/** What a job keeps beside its name. */
+/** Data of a job in addition to its name. */
 export interface JobData {
-  /** How often it was begun with nothing beside it. */
+  /** How often it was started on its own, with no other job beside it. */
   readonly tries: number;
 }
 
 export type RunJob = Job<JobData, void>;
 
-/** A run that is begun later under the same name has another id, and with it other jobs. */
+/** A run that is later created under the same name has another id, and thus other jobs. */
 export interface RunId {
   readonly name: string;
   readonly id: string;
 }
 
-/** Who works on a run, and on what. */
+/** The workers of a run, and their jobs. */
 export interface Activity {
   readonly active: readonly string[];
-  /** Undefined where the server does not tell. */
+  /** Undefined if the server does not report it. */
   readonly workers: readonly string[] | undefined;
 }
 
 export interface JobWorkerOptions {
-  /** As others see it. */
+  /** Name shown to others. */
   readonly name: string;
   readonly concurrency: number;
-  /** After how many seconds without a sign of life a job goes to another worker. */
+  /** Seconds without a sign of life after which a job is given to another worker. */
   readonly lock: number;
 }
 
-/** BullMQ's stream of events, which nobody reads here. */
+/** Length of BullMQ's event stream, which is not used here. */
 const EVENTS = 100;
-/** A job that fails comes back at once; `tries` says how often. */
+/** A job that fails is retried at once; `tries` counts the attempts. */
 const ATTEMPTS = 1000;
 
 export class Jobs {
@@ -45,7 +45,7 @@ export class Jobs {
     private readonly prefix: string,
   ) {}
 
-  /** The jobs of a run, for as long as `use` works with them. */
+  /** Opens the jobs of a run, passes them to `use` and closes them afterwards. */
   static async with<T>(redis: Redis, { name, id }: RunId, use: (jobs: Jobs) => Promise<T>): Promise<T> {
     const { Queue } = await importPeer(() => import('bullmq'));
     const prefix = `${PREFIX}:${name}`;
@@ -55,7 +55,7 @@ export class Jobs {
       streams: { events: { maxLen: EVENTS } },
       defaultJobOptions: { attempts: ATTEMPTS, removeOnComplete: true, stackTraceLimit: 0 },
     });
-    queue.on('error', () => {}); // the connection tells of it
+    queue.on('error', () => {}); // reported by the connection
     try {
       return await use(new Jobs(queue, redis, prefix));
     } finally {
@@ -63,7 +63,7 @@ export class Jobs {
     }
   }
 
-  /** Adds jobs; one that is there already stays as it is. */
+  /** Adds jobs; existing ones are left unchanged. */
   async add(units: readonly Unit[]): Promise<void> {
     const jobs = units.map((unit) => ({ name: 'batch', data: { tries: 0 }, opts: { jobId: nameOf(unit) } }));
     if (jobs.length > 0) await this.queue.addBulk(jobs);
@@ -78,7 +78,7 @@ export class Jobs {
     };
   }
 
-  /** Removes all jobs, those that are being done as well. */
+  /** Removes all jobs, including those in progress. */
   async remove(): Promise<void> {
     await this.queue.obliterate({ force: true });
   }
@@ -103,7 +103,7 @@ export class Jobs {
     });
   }
 
-  /** Gives a job back to the queue. @returns what whoever works on it is to throw */
+  /** Returns a job to the queue. @returns the error that its processor must throw */
   async giveBack(job: RunJob): Promise<Error> {
     const { WaitingError } = await importPeer(() => import('bullmq'));
     await job.moveToWait(job.token);

@@ -1,6 +1,6 @@
 /**
- * Three workers in processes of their own, two of which are killed at random moments, and a server that is killed and
- * started again: every input has one row, that of a single process. With GROOTVL_LONG=1 10,000 digits, else 320.
+ * Three workers in separate processes, two of which are killed at random moments, and a server that is killed and restarted:
+ * every input has one row, equal to that of a single process. With GROOTVL_LONG=1 10,000 digits, else 320.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ interface Row {
   readonly predictions: unknown;
 }
 
-/** Digits, each moved to another place. */
+/** Digits, each shifted to another position. */
 async function drawDigits(folder: string): Promise<void> {
   await mkdir(folder);
   const digits = await Promise.all((await pictureFiles(DIGITS)).map((file) => readImage(file)));

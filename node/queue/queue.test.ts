@@ -1,4 +1,4 @@
-/** Runs, jobs and workers on a real server; what is computed is a text, since the queue does not look into rows. */
+/** Runs, jobs and workers on a real server; results are strings, since the queue does not inspect rows. */
 import t from 'tap';
 import { noRedis, RedisServer } from '../../testing/redis_server.js';
 import { addInputs, beginRun, removeRun } from './add.js';
@@ -33,7 +33,7 @@ function rowsOf(inputs: readonly Input[]): Row[] {
   return inputs.map(({ file }) => ({ file, answer: `of ${file}` }));
 }
 
-/** A connection for as long as `use` works, with what the commands hold open. */
+/** Opens a connection with what the commands keep open, passes it to `use` and closes it afterwards. */
 function connected<T>(
   url: string,
   use: (parts: { redis: Parameters<typeof Run.open>[0]; lost: AbortSignal }) => Promise<T>,

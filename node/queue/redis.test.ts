@@ -1,4 +1,4 @@
-/** Where a server is, and that its credentials are in no error. */
+/** Addresses of servers, and that errors do not contain credentials. */
 import { execFileSync } from 'node:child_process';
 import { inspect } from 'node:util';
 import t from 'tap';
@@ -57,7 +57,7 @@ t.test('a server', { skip: noRedis ?? false }, async (t) => {
     t.notMatch(inspect(error, { depth: 9, showHidden: true }), /wr0ng/);
     await t.rejects(ask(server.url.replace(`:${ENCODED}@`, '')), { message: /NOAUTH/ });
 
-    // What a user sees, stacks and all that errors hold included.
+    // What a user sees, including stacks and all properties of errors.
     for (const url of [wrong, server.url]) {
       for (const where of [['--redis', url], []]) {
         const env = { GROOTVL_REDIS_URL: url };

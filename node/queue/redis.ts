@@ -1,16 +1,16 @@
-/** A connection to Redis: where it is, how long it may be away, and errors in which its credentials never are. */
+/** Connections to Redis: the address, how long the server may be unreachable, and errors without credentials. */
 import type { Redis, RedisOptions } from 'ioredis';
 
-/** Where a Redis server is, and who asks. */
+/** Address of a Redis server, and credentials. */
 export interface RedisServer {
-  /** As messages name it: no user, no password. */
+  /** Name in messages: no user, no password. */
   readonly name: string;
   readonly options: RedisOptions;
-  /** What must not be printed. */
+  /** Strings that must not be printed. */
   readonly secrets: readonly string[];
 }
 
-/** A command that a server has not answered for so long is sent again, on a new connection. */
+/** A command that the server has not answered after this time is sent again, on a new connection. */
 const UNANSWERED_MS = 30_000;
 const CONNECT_MS = 5000;
 const LONGEST_DELAY_MS = 1000;
@@ -19,9 +19,9 @@ const EXPECTED =
   'the characters / ? # @ : % are written as %2F %3F %23 %40 %3A %25';
 
 /**
- * The server that a URL names. No message repeats the URL, which may hold a password.
- * @param source names the option or variable that holds the URL
- * @throws {Error} one line, when it is not the URL of a Redis server
+ * The server at a URL. No message repeats the URL, which may contain a password.
+ * @param source name of the option or variable that holds the URL
+ * @throws {Error} one line, if it is not the URL of a Redis server
  */
 export function redisServer(url: string, source: string): RedisServer {
   const refuse = (why: string) => new Error(`${source}: ${why}; ${EXPECTED}`);
@@ -37,7 +37,7 @@ export function redisServer(url: string, source: string): RedisServer {
   const { protocol, hostname, port, pathname, search, hash } = parsed;
   if (protocol !== 'redis:' && protocol !== 'rediss:') throw refuse('not the URL of a Redis server');
   if (hostname === '') throw refuse('the URL names no host');
-  // With one of these in a password, what is left of it would be taken for a host's name.
+  // If a password contains one of these, the rest of it would be taken for a host name.
   const database = /^\/?(\d{0,5})$/.exec(pathname)?.[1];
   if (search !== '' || hash !== '' || database === undefined) throw refuse('there is more behind the host');
   const isEncrypted = protocol === 'rediss:';
@@ -55,23 +55,25 @@ export function redisServer(url: string, source: string): RedisServer {
   };
 }
 
-/** What lasts as long as a connection. */
+/** State during a connection. */
 export interface Connection {
   readonly redis: Redis;
-  /** Aborted when the server has been away for too long. */
+  /** Aborted if the server has been unreachable for too long. */
   readonly lost: AbortSignal;
 }
 
 export interface ConnectionOptions {
-  /** How long the server may be away, seconds. */
+  /** Seconds that the server may be unreachable. */
   readonly patience: number;
-  /** Told when the server goes away and when it is back. */
+  /** Called when the server becomes unreachable and when it is back. */
   readonly note: (line: string) => void;
 }
 
 /**
- * Connects for as long as `use` works. A server that goes away is waited for, and what it has not answered is sent again.
- * @throws {Error} one line, when the server cannot be reached at first, refuses, or stays away for longer than `patience`
+ * Connects to a server, passes the connection to `use` and closes it afterwards. If the server becomes unreachable, it waits, and
+ * repeats what was not answered.
+ * @throws {Error} one line, if the server cannot be reached initially, refuses the connection, or stays unreachable for longer
+ * than `patience`
  */
 export async function withRedis<T>(
   server: RedisServer,
@@ -83,9 +85,9 @@ export async function withRedis<T>(
   let isKnown = false;
   let awaySince: number | undefined;
   let reason = 'no answer';
-  // BullMQ's second connection asks it too. Without another try, commands that wait for an answer fail.
+  // BullMQ's second connection uses it too. Without a retry, pending commands fail.
   const retryStrategy = (times: number): number | null => {
-    // The first connection fails at once: more often than not the URL is wrong.
+    // The first connection fails immediately: the URL is probably wrong.
     if (!isKnown) return null;
     if (awaySince !== undefined && performance.now() - awaySince > 1000 * patience) lost.abort();
     return lost.signal.aborted ? null : Math.min(100 * times, LONGEST_DELAY_MS);
@@ -128,14 +130,14 @@ export async function withRedis<T>(
   }
 }
 
-/** An error as it may be printed: those of ioredis hold the commands that failed, AUTH among them. */
+/** An error that is safe to print: those of ioredis contain the failed commands, including AUTH. */
 function withoutSecrets(error: unknown, server: RedisServer): unknown {
   const isReply = error instanceof Error && 'command' in error;
   return isReply ? new Error(`${server.name}: ${reasonOf(error, server)}`) : error;
 }
 
 function reasonOf(error: Error, { secrets }: RedisServer): string {
-  const first = error instanceof AggregateError ? error.errors[0] : error; // of a host with several addresses
+  const first = error instanceof AggregateError ? error.errors[0] : error; // for a host with several addresses
   const said = first.message || (first as NodeJS.ErrnoException).code || 'no answer';
   const message = said.replace(/^Unknown RESP type.*/, 'it answers in another protocol');
   return secrets.reduce((text, secret) => text.replaceAll(secret, '***'), message);
@@ -143,7 +145,7 @@ function reasonOf(error: Error, { secrets }: RedisServer): string {
 
 /**
  * Imports one of the two packages that only queues need.
- * @throws {Error} one line that says how they are installed
+ * @throws {Error} one line that says how to install them
  */
 export async function importPeer<M>(load: () => Promise<M>): Promise<M> {
   try {

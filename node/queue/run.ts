@@ -1,28 +1,28 @@
-/** A run: what a queue keeps in Redis of the pictures that are to be done, and of what has become of them. */
+/** A run: the state of a queue in Redis, which holds inputs and results. */
 import { randomBytes } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Redis } from 'ioredis';
 
-/** All keys of this package in Redis begin with it. */
+/** Prefix of all keys of this package in Redis. */
 export const PREFIX = 'grootvl';
-/** What stands in place of the rows of a batch whose inputs are jobs of their own. */
+/** Replaces the rows of a batch whose inputs are separate jobs. */
 const SPLIT = 'split';
-/** Batches that one command asks for. */
+/** Batches per command. */
 const PAGE = 32;
 const WAIT_MS = 500;
 
-/** What every run is about. */
+/** What a run computes. */
 export interface RunSpec {
-  /** What is computed: plain data. */
+  /** The computation: plain data. */
   readonly task: { readonly kind: string; readonly options: object };
-  /** The model as the one who added the run named it, and its SHA-256. */
+  /** The model's path as given by whoever added the run, and its SHA-256. */
   readonly model: string;
   readonly digest: string;
-  /** Inputs of a job. */
+  /** Inputs per job. */
   readonly batch: number;
 }
 
-/** How far a run is, in inputs: done, failed and aside together are those that have a row. */
+/** Progress of a run, in inputs; those done, failed and set aside together have rows. */
 export interface Progress {
   readonly inputs: number;
   readonly batches: number;
@@ -31,7 +31,7 @@ export interface Progress {
   readonly done: number;
   /** Rows with an error. */
   readonly failed: number;
-  /** Inputs that were given up. */
+  /** Inputs that were set aside. */
   readonly aside: number;
 }
 
@@ -46,10 +46,10 @@ export interface Row {
   readonly error?: string;
 }
 
-/** The run is not there, or is another one by now. */
+/** The run does not exist, or has been replaced. */
 export class NoRun extends Error {}
 
-/** Adds batches behind those that are there; what is there already must be the same. */
+/** Appends batches; existing ones must be the same. */
 const EXTEND = `
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return -1 end
 local first = tonumber(ARGV[2])
@@ -61,7 +61,7 @@ for i = 5, #ARGV do redis.call('HSET', KEYS[2], first + i - 5, ARGV[i]) end
 redis.call('HSET', KEYS[1], 'batches', first + #ARGV - 4, 'inputs', ARGV[3], 'isAdded', ARGV[4])
 return 1`;
 
-/** Takes what has become of a unit, unless something has become of it already. */
+/** Stores the result of a unit, unless it already has one. */
 const SETTLE = `
 if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return -1 end
 if redis.call('HSETNX', KEYS[2], ARGV[2], ARGV[3]) == 0 then return 0 end
@@ -76,7 +76,7 @@ redis.call('SADD', KEYS[2], ARGV[1])
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 return 1`;
 
-/** Nothing more is added to a run or settled of it; its keys are still to be found. */
+/** After this nothing more is added to a run or stored as a result; its keys can still be found. */
 const DISMISS = `
 local id = redis.call('HGET', KEYS[1], 'id')
 if id then
@@ -89,7 +89,7 @@ function keyOf(name: string): string {
   return `${PREFIX}:${name}`;
 }
 
-/** The name of a job, and of the field that its rows are in. */
+/** The name of a job, and of the field that holds its rows. */
 export function nameOf({ batch, input }: Unit): string {
   return input === undefined ? `b${batch}` : `b${batch}.${input}`;
 }
@@ -111,7 +111,7 @@ export class Run<Input = unknown> {
     this.key = keyOf(name);
   }
 
-  /** Begins a run. @returns undefined when there is one of that name */
+  /** Creates a run. @returns undefined if there is one of that name */
   static async create<Input>(redis: Redis, name: string, spec: RunSpec): Promise<Run<Input> | undefined> {
     const id = randomBytes(4).toString('hex');
     const fields = Object.entries({
@@ -130,7 +130,7 @@ export class Run<Input = unknown> {
     return id && spec ? new Run(redis, name, id, JSON.parse(spec)) : undefined;
   }
 
-  /** @throws {NoRun} one line that names the runs that are there */
+  /** @throws {NoRun} one line that names the existing runs */
   static async open<Input>(redis: Redis, name: string): Promise<Run<Input>> {
     const run = await Run.find<Input>(redis, name);
     if (run) return run;
@@ -145,14 +145,14 @@ export class Run<Input = unknown> {
   }
 
   /**
-   * Ends a run of this name, if there is one: from now on nothing becomes of its jobs.
+   * Ends the run of this name, if there is one: from now on its jobs have no effect.
    * @returns its id, for {@link forget}
    */
   static async dismiss(redis: Redis, name: string): Promise<string | undefined> {
     return ((await redis.eval(DISMISS, 1, keyOf(name))) as string | null) ?? undefined;
   }
 
-  /** Removes what is left of a run that was dismissed. */
+  /** Removes the remaining data of a run after `dismiss`. */
   static async forget(redis: Redis, name: string, id: string): Promise<void> {
     const key = keyOf(name);
     await redis.unlink(`${key}:${id}-inputs`, `${key}:${id}-rows`, `${key}:${id}-aside`);
@@ -161,9 +161,9 @@ export class Run<Input = unknown> {
 
   /**
    * Appends batches of inputs.
-   * @param first the number of the first of them
-   * @param inputs that the run has with them
-   * @throws {Error} when others are there under these numbers
+   * @param first number of the first of them
+   * @param inputs number of inputs of the run including them
+   * @throws {Error} if the run has other batches under these numbers
    */
   async extend(
     first: number,
@@ -184,7 +184,7 @@ export class Run<Input = unknown> {
     return input === undefined ? inputs : [inputs[input]];
   }
 
-  /** The inputs of `count` batches from the one of number `first` on. */
+  /** The inputs of `count` batches, starting at batch number `first`. */
   async batches(first: number, count: number): Promise<Input[][]> {
     const fields = Array.from({ length: count }, (_, i) => String(first + i));
     const packed = await this.redis.hmgetBuffer(this.part('inputs'), ...fields);
@@ -194,7 +194,7 @@ export class Run<Input = unknown> {
     });
   }
 
-  /** The units of which something has become: rows, or a split. */
+  /** Whether each unit has a result: rows, or a split. */
   async areSettled(units: readonly Unit[]): Promise<boolean[]> {
     const replies = await this.redis
       .pipeline(units.map((unit) => ['hexists', this.part('rows'), nameOf(unit)]))
@@ -205,18 +205,18 @@ export class Run<Input = unknown> {
     });
   }
 
-  /** Takes the rows of a unit. What became of it first stays, so that each input has one row. */
+  /** Stores the rows of a unit. The first result of a unit is kept, so that each input has one row. */
   async settle(unit: Unit, rows: readonly Row[]): Promise<void> {
     const failed = rows.filter(({ error }) => error !== undefined).length;
     await this.settleAs(unit, pack(rows), rows.length - failed, failed);
   }
 
-  /** Sets the one input of a unit aside. */
+  /** Sets the only input of a unit aside. */
   async setAside(unit: Unit, row: Row): Promise<void> {
     await this.settleAs(unit, pack([row]), 0, 0, row.file);
   }
 
-  /** Every input of a batch is a unit of its own now. */
+  /** Makes every input of a batch a separate unit. */
   async split(batch: number): Promise<void> {
     await this.settleAs({ batch }, Buffer.from(SPLIT), 0, 0);
   }
@@ -248,8 +248,8 @@ export class Run<Input = unknown> {
   }
 
   /**
-   * The rows in the order of the inputs, a page at a time.
-   * @param wait whether those that are not there yet are waited for; else they are left out
+   * The rows in input order, one page at a time.
+   * @param wait whether to wait for missing rows; otherwise they are left out
    */
   async *rows({ wait, signal }: { wait: boolean; signal?: AbortSignal }): AsyncGenerator<Row> {
     for (let next = 0; ; ) {
@@ -267,7 +267,7 @@ export class Run<Input = unknown> {
     }
   }
 
-  /** For each of some batches its rows; undefined in place of what is not there. */
+  /** The rows of each batch; undefined for missing ones. */
   private async rowsOf(batches: readonly number[]): Promise<(Row | undefined)[][]> {
     if (batches.length === 0) return [];
     const found = await this.settled(batches.map((batch) => ({ batch })));

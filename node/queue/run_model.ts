@@ -14,7 +14,7 @@ export class RunModel {
 
   /**
    * @param model where this worker has it
-   * @throws {Error} one line, when it is another one than the run was added with
+   * @throws {Error} one line, if it differs from the model that the run was added with
    */
   static async verify(run: Pick<Run, 'name' | 'spec'>, model: string): Promise<RunModel> {
     const identity = await identifyModel(model);
@@ -26,7 +26,7 @@ export class RunModel {
     );
   }
 
-  /** @throws {Error} one line, when its files were changed since */
+  /** @throws {Error} one line, if its files have changed since */
   async check(): Promise<void> {
     if (await this.identity.isUntouched()) return;
     const { digest } = this.run.spec;

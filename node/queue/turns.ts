@@ -1,7 +1,4 @@
-/**
- * Work that shares its time with other work, and work that is done with nothing beside it. In the order in which it
- * comes, so that neither kind waits for ever.
- */
+/** Runs some work concurrently and some exclusively, in order of arrival, so that neither kind waits for ever. */
 export class Turns {
   private readonly shared = new Set<Promise<unknown>>();
   private lastAlone: Promise<unknown> = Promise.resolve();

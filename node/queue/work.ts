@@ -1,33 +1,32 @@
-/** A worker: takes jobs of a run until all of it is done. */
+/** A worker: takes jobs of a run until all are done. */
 import { hostname } from 'node:os';
 import type { Jobs, RunJob } from './jobs.js';
 import { type Row, type Run, type Unit, unitOf } from './run.js';
 import { Turns } from './turns.js';
 
-/** How often an input or a batch is begun before it is given up. */
+/** How often an input or a batch is started before it is given up. */
 export const TRIES = 3;
 const POLL_MS = 1000;
 
 export interface WorkOptions<Input extends { readonly file: string }> {
-  /** The rows of some inputs, in their order. Off this thread, whose timers keep the locks of jobs. */
+  /** Computes the rows of some inputs, in order. Not on this thread, whose timers renew the locks of jobs. */
   readonly compute: (inputs: readonly Input[]) => Promise<Row[]>;
-  /** Jobs to have at a time. */
+  /** Number of concurrent jobs. */
   readonly concurrency: number;
-  /** After how many seconds without a sign of life a job goes to another worker. */
+  /** Seconds without a sign of life after which a job is given to another worker. */
   readonly lock: number;
-  /** Throws when the model is not that of the run any more. */
+  /** Throws if the model is no longer that of the run. */
   readonly checkModel: () => Promise<void>;
-  /** When aborted, jobs that were begun are finished and no others are taken. */
+  /** When aborted, jobs in progress are completed and no others are taken. */
   readonly stop: AbortSignal;
   readonly note: (line: string) => void;
   readonly onRows?: (rows: readonly Row[]) => void;
 }
 
 /**
- * A job that comes back, because its worker died or because it failed, is tried again with nothing beside it, so that
- * what kills a worker is known. A batch that was begun {@link TRIES} times is split into jobs of one input; such an
- * input is set aside.
- * @throws {Error} one line, when the model changes, the run is removed, or the server stays away
+ * A job that is returned to the queue, because its worker died or because it failed, is retried on its own, to find out what
+ * kills a worker. A batch that was started {@link TRIES} times is split into jobs of one input; such an input is set aside.
+ * @throws {Error} one line, if the model changes, the run is removed, or the server stays unreachable
  */
 export async function work<Input extends { readonly file: string }>(
   lost: AbortSignal,
@@ -50,7 +49,7 @@ export async function work<Input extends { readonly file: string }>(
     try {
       const [isSettled] = await run.areSettled([unit]);
       if (isSettled) {
-        // Whoever split it may not have come to adding the parts.
+        // The worker that split it may have died before adding the parts.
         if (unit.input === undefined && (await run.isSplit(unit.batch))) await addParts(unit.batch);
         return;
       }
@@ -70,7 +69,7 @@ export async function work<Input extends { readonly file: string }>(
     }
   }
 
-  /** What the server refuses, for a lack of memory or of rights, it would refuse again. */
+  /** What the server refuses for lack of memory or permissions, it would refuse again. */
   function endIfRefused(error: unknown): void {
     if (error instanceof Error && error.name === 'ReplyError') end(error);
   }
@@ -128,11 +127,11 @@ export async function work<Input extends { readonly file: string }>(
   });
   stop.addEventListener('abort', onStop);
   lost.addEventListener('abort', onLost);
-  // Others are of the connection, which tells of it, or of a job that is another worker's by now.
+  // Other errors are of the connection, which reports them, or of a job that another worker has by now.
   worker.on('error', endIfRefused);
   try {
     if (stop.aborted) end();
-    // Without a server nothing of the jobs that were begun can be finished.
+    // Without a server no job in progress can be completed.
     await Promise.race([worker.run(), isLost]);
     await worker.close(lost.aborted);
   } finally {

@@ -1,11 +1,11 @@
-/** Rows on disk while a run goes on: what is done is kept when the run ends early. */
+/** Keeps the rows of a run on disk while it goes on, so that they are not lost if it ends early. */
 import { constants, createReadStream } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { reasonOf } from '../../system_error.js';
 import { syncFile } from '../../unfinished.js';
 import { type FailedRow, type PictureRow, RowTally } from './row.js';
 
-/** What a run is about: a run with another one is not continued. */
+/** Identity of a run: a run with another one is not resumed. */
 export interface RunIdentity {
   readonly kind: string;
   /** SHA-256 of the model, hexadecimal. */
@@ -14,26 +14,26 @@ export interface RunIdentity {
   readonly options: object;
 }
 
-/** What a journal has beside its rows. */
+/** Content of a journal in addition to its rows. */
 interface Header extends RunIdentity {
   readonly journal: typeof VERSION;
 }
 
 const VERSION = 'grootvl rows 1';
-/** A loss of power takes the rows of so many milliseconds at most. */
+/** A loss of power loses the rows of at most this many milliseconds. */
 const SYNC_MS = 1000;
-/** Rows that wait for those before them to be written. */
+/** Maximum number of rows that wait for earlier ones to be written. */
 const MOST_LINES = 1000;
 const LINE_FEED = 0x0a;
 
-/** A file beside the one that a run is to give: a line with what the run is about, then a line of JSON a row. */
+/** A file beside the output of a run: a line with the identity of the run, then one line of JSON per row. */
 export class Journal {
   private synced = performance.now();
-  /** Rows that are still to be written. */
+  /** Rows that have not been written yet. */
   private lines: Buffer[] = [];
   private writing: Promise<void> | undefined;
   private failure: Error | undefined;
-  /** Of all rows, also those of before. */
+  /** Of all rows, including earlier ones. */
   readonly tally = new RowTally();
 
   private constructor(
@@ -41,13 +41,13 @@ export class Journal {
     private readonly handle: FileHandle,
     /** Bytes of the first line. */
     private readonly start: number,
-    /** How often each file is done. */
+    /** How often each file has been done. */
     private readonly files: Map<string, number>,
   ) {}
 
   /**
-   * Begins a journal.
-   * @throws {Error} one line, when there is one already, or it cannot be written
+   * Creates a journal.
+   * @throws {Error} one line, if there is one already, or it cannot be written
    */
   static async begin(path: string, identity: RunIdentity): Promise<Journal> {
     const handle = await open(path, 'ax').catch((error: NodeJS.ErrnoException) => {
@@ -64,9 +64,9 @@ export class Journal {
   }
 
   /**
-   * Goes on with a journal. A last line that was not written whole is dropped.
-   * @returns undefined where there is none
-   * @throws {Error} one line, when it is about another run, or is none
+   * Resumes a journal. An incomplete last line is dropped.
+   * @returns undefined if there is none
+   * @throws {Error} one line, if it belongs to another run, or is not a journal
    */
   static async resume(path: string, identity: RunIdentity): Promise<Journal | undefined> {
     const handle = await open(path, constants.O_RDWR | constants.O_APPEND).catch(
@@ -89,7 +89,7 @@ export class Journal {
       }
       await handle.truncate(end);
       if (journal) return journal;
-      // Ended before its first line was whole.
+      // It ended before its first line was complete.
       await handle.close();
       await rm(path);
       return undefined;
@@ -99,7 +99,7 @@ export class Journal {
     }
   }
 
-  /** Whether a file is done that comes once more; each row of a resumed journal stands for one input. */
+  /** Whether a file has been done, counted once per call; each row of a resumed journal is for one input. */
   takeDone(file: string): boolean {
     const left = this.files.get(file);
     if (left === undefined) return false;
@@ -109,8 +109,8 @@ export class Journal {
   }
 
   /**
-   * Begins to write a row; rows that come while others are written go together.
-   * @throws {Error} one line, when it, or one before it, cannot be written
+   * Starts writing a row; rows that arrive during a write are written together.
+   * @throws {Error} one line, if it or an earlier one cannot be written
    */
   async write(row: PictureRow | FailedRow): Promise<void> {
     this.lines.push(lineOf(row));
@@ -119,16 +119,16 @@ export class Journal {
     if (this.failure || this.lines.length > MOST_LINES) await this.written();
   }
 
-  /** All rows, also those of before. @throws {Error} one line, when they could not be written */
+  /** All rows, including earlier ones. @throws {Error} one line, if they could not be written */
   async *all(): AsyncGenerator<PictureRow | FailedRow> {
     await this.written();
     for await (const { text } of linesOf(this.path, this.start)) yield rowOf(this.path, text);
   }
 
-  /** What there is stays, unless there is nothing. */
+  /** Keeps the journal, unless it is empty. */
   async close(): Promise<void> {
     await this.writing;
-    await syncFile(this.handle).catch(() => {}); // it is written
+    await syncFile(this.handle).catch(() => {}); // the data is already written
     await this.handle.close();
     if (this.tally.rows === 0) await this.remove();
   }
@@ -172,7 +172,7 @@ function lineOf(value: object): Buffer {
   return Buffer.from(`${JSON.stringify(value)}\n`);
 }
 
-/** Whole lines of a file from byte `start` on, and where each ends. */
+/** Complete lines of a file from byte `start`, and where each ends. */
 async function* linesOf(path: string, start: number): AsyncGenerator<{ text: string; end: number }> {
   let rest = Buffer.alloc(0);
   let end = start;
@@ -194,7 +194,7 @@ function rowOf(path: string, text: string): PictureRow | FailedRow {
   throw new Error(`${path} is damaged: a line of it is no row; remove it to begin anew`);
 }
 
-/** @throws {Error} one line, when a journal is none or about another run */
+/** @throws {Error} one line, if it is not a journal or belongs to another run */
 function checkHeader(path: string, text: string, identity: RunIdentity): void {
   const header = parsed(text);
   if (header?.journal !== VERSION) throw new Error(`${path} is no journal of a run; remove it to begin anew`);

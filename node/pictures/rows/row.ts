@@ -1,10 +1,10 @@
-/** What becomes of an input; plain data. */
+/** The result for an input; plain data. */
 
 export interface PictureRow {
   readonly file: string;
 }
 
-/** An input that something went wrong with. */
+/** An input that failed. */
 export interface FailedRow extends PictureRow {
   readonly error: string;
 }
@@ -13,7 +13,7 @@ export function isFailed(row: object): row is FailedRow {
   return 'error' in row;
 }
 
-/** Takes what a writer makes. */
+/** Receives the output of a writer. */
 export type Sink = (bytes: string | Uint8Array) => Promise<void>;
 
 export interface RowWriter {
@@ -22,7 +22,7 @@ export interface RowWriter {
   end(): Promise<void>;
 }
 
-/** How many rows there are, and what went wrong. */
+/** Counts rows and errors. */
 export class RowTally {
   rows = 0;
   failed = 0;

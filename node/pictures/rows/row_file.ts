@@ -1,4 +1,4 @@
-/** Rows in a file that is complete or not there, and what is kept meanwhile. */
+/** Rows in a file that is either complete or absent, and the journal kept until then. */
 import { stat } from 'node:fs/promises';
 import { isRegularOutput, writeOutput } from '../../atomic_file.js';
 import type { PictureKind } from '../task.js';
@@ -10,35 +10,35 @@ export interface RowFileOptions {
   readonly path: string;
   readonly format: RowFormat;
   readonly kind: PictureKind;
-  /** Goes on with what a run before has left. */
+  /** Resumes an earlier run. */
   readonly resume: boolean;
-  /** What the run is about. */
+  /** The identity of the run. */
   readonly identity: RunIdentity;
 }
 
-/** Where rows go. */
+/** Destination of rows. */
 export interface RowOutput {
-  /** Of this run and those that it continues. */
+  /** Of this run and those that it resumes. */
   readonly tally: RowTally;
-  /** Whether an input is done already; it is asked once for each. */
+  /** Whether an input has already been done; called once for each. */
   takeDone(file: string): boolean;
   write(row: PictureRow | FailedRow): Promise<void>;
-  /** All rows are there. */
+  /** Called when all rows have been written. */
   complete(): Promise<void>;
-  /** Ends, complete or not. */
+  /** Closes it, whether complete or not. */
   close(): Promise<void>;
 }
 
-/** The journal beside a file of rows. */
+/** The journal of a row file. */
 export function journalOf(path: string): string {
   return `${path}.partial`;
 }
 
 /**
- * Opens a file for rows: they go to a journal, and when all are there to their file.
- * @returns undefined where a run is to be continued that is complete already
- * @throws {Error} one line, when it cannot be written, when there is a run that is neither continued nor removed, or the one
- *     that is to be continued is about something else
+ * Opens a file for rows: they are written to a journal, and once complete to the file.
+ * @returns undefined if the run to resume is already complete
+ * @throws {Error} one line, if it cannot be written, there is a run that is neither resumed nor removed, or the run to resume has
+ * another identity
  */
 export async function openRowFile(options: RowFileOptions): Promise<RowOutput | undefined> {
   const { path, format, kind, resume, identity } = options;

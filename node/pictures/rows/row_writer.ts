@@ -1,4 +1,4 @@
-/** Rows in a format that people or other tools read, one after another. */
+/** Writes rows one after another, in formats for people or other tools. */
 import { extname } from 'node:path';
 import { inline, jsonText } from '../../printable.js';
 import type { PictureKind, TaskSpec } from '../task.js';
@@ -8,7 +8,7 @@ export const ROW_FORMATS = ['text', 'json', 'ndjson', 'csv', 'parquet'] as const
 export type RowFormat = (typeof ROW_FORMATS)[number];
 
 /**
- * A writer of rows.
+ * Creates a writer of rows.
  * @param kind of the task that gives the rows
  */
 export async function rowWriter(
@@ -20,7 +20,7 @@ export async function rowWriter(
   return WRITERS[format](kind, options, sink);
 }
 
-/** A row as text for a person. */
+/** A row as text for the user. */
 export function describeRow(kind: PictureKind, row: PictureRow | FailedRow): string {
   return isFailed(row) ? `${inline(row.file)}: ${row.error}` : kind.describe(row);
 }
@@ -54,7 +54,7 @@ const WRITERS: Readonly<
     (await import('./table_writers.js')).parquetWriter(kind.table(options), sink),
 };
 
-/** Endings of names that tell the format of a file. */
+/** File extensions of formats. */
 const ENDINGS: Readonly<Record<string, RowFormat>> = {
   '.json': 'json',
   '.ndjson': 'ndjson',
@@ -63,7 +63,7 @@ const ENDINGS: Readonly<Record<string, RowFormat>> = {
   '.parquet': 'parquet',
 };
 
-/** The format that the name of a file tells. */
+/** The format for a file name. */
 export function rowFormatOf(file: string): RowFormat | undefined {
   return ENDINGS[extname(file).toLowerCase()];
 }

@@ -1,4 +1,4 @@
-/** Rows as a table of fixed columns, for CSV and Parquet. */
+/** Rows as a table with fixed columns, for CSV and Parquet. */
 import { type FailedRow, isFailed, type PictureRow } from './row.js';
 
 export interface Column {
@@ -6,17 +6,17 @@ export interface Column {
   readonly type: 'text' | 'integer' | 'number';
 }
 
-/** A cell that is not there is undefined. */
+/** Missing cells are undefined. */
 export type Cell = string | number | undefined;
 
 export interface Table<Row> {
-  /** Those of a kind; `file` is before them and `error` behind. */
+  /** Columns of a kind; `file` is before them and `error` after them. */
   readonly columns: readonly Column[];
-  /** One or more lines of the table for a row. */
+  /** One or more table lines for a row. */
   lines(row: Row): readonly (readonly Cell[])[];
 }
 
-/** A table with the columns that all kinds have. */
+/** A table with the columns common to all kinds. */
 export function wholeTable<Row extends PictureRow>({ columns, lines }: Table<Row>): Table<Row | FailedRow> {
   return {
     columns: [{ name: 'file', type: 'text' }, ...columns, { name: 'error', type: 'text' }],

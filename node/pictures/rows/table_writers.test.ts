@@ -1,4 +1,4 @@
-/** Parquet of more lines than a row group has, read by another library. */
+/** Parquet with more lines than a row group, read by another library. */
 import { parquetReadObjects } from 'hyparquet';
 import t from 'tap';
 import type { Table } from './table.js';

@@ -1,14 +1,14 @@
-/** Rows as CSV and as Parquet. */
+/** Writes rows as CSV and as Parquet. */
 import type { SchemaElement } from 'hyparquet-writer';
 import type { FailedRow, PictureRow, RowWriter, Sink } from './row.js';
 import { type Cell, type Column, type Table, wholeTable } from './table.js';
 
-/** Lines of a row group of Parquet: what is kept in memory. */
+/** Lines per row group of Parquet, which are kept in memory. */
 const GROUP_LINES = 2000;
 
 type AnyTable = Table<PictureRow | FailedRow>;
 
-/** A line of names, then a line or more a row; lines end with a line feed. */
+/** A header line, then one or more lines per row; lines end with a line feed. */
 export async function csvWriter(given: Table<PictureRow>, sink: Sink): Promise<RowWriter> {
   const { stringify } = await import('csv-stringify/sync');
   const { columns, lines }: AnyTable = wholeTable(given);
@@ -19,7 +19,7 @@ export async function csvWriter(given: Table<PictureRow>, sink: Sink): Promise<R
   };
 }
 
-/** Columns may all be null; those of text are UTF-8, integers INT32, numbers DOUBLE. */
+/** All columns are nullable; text is UTF-8, integers are INT32, numbers DOUBLE. */
 export async function parquetWriter(given: Table<PictureRow>, sink: Sink): Promise<RowWriter> {
   const { ByteWriter, ParquetWriter } = await import('hyparquet-writer');
   const { columns, lines }: AnyTable = wholeTable(given);
@@ -28,7 +28,7 @@ export async function parquetWriter(given: Table<PictureRow>, sink: Sink): Promi
   const writer = new ParquetWriter({ writer: bytes, schema, createdBy: 'tfjs-grootvl' });
   const drain = async () => {
     const written = bytes.getBytes().slice();
-    bytes.index = 0; // it counts what it has, and where it is in the file apart
+    bytes.index = 0; // its position in the buffer; the position in the file is tracked separately
     await sink(written);
   };
   let group: (readonly Cell[])[] = [];

@@ -1,4 +1,4 @@
-/** The most probable classes of pictures. */
+/** The most probable classes of images. */
 import type { GrootV, Prediction } from '../../../plugin/index.js';
 import type { StartedBackend } from '../../backend.js';
 import type { ImageInput } from '../../images/picture_files.js';
@@ -8,16 +8,16 @@ import type { Column } from '../rows/table.js';
 import type { OpenOptions, PictureKind, Task, TaskSpec } from '../task.js';
 
 export interface ClassifyOptions {
-  /** Classes to list. */
+  /** Number of classes to list. */
   readonly top: number;
 }
 
 export interface Classified {
   readonly file: string;
-  /** The best first. */
+  /** In descending order. */
   readonly predictions: readonly Prediction[];
   readonly backend: StartedBackend;
-  /** Milliseconds of preparation and prediction; of a batch each picture's share. */
+  /** Milliseconds of preparation and prediction; in a batch each image's share. */
   readonly ms: number;
 }
 

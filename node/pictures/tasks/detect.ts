@@ -1,4 +1,4 @@
-/** The objects of pictures. */
+/** The objects in images. */
 import type { Detection, Detector } from '../../../plugin/index.js';
 import { usualCategoryIds } from '../../../plugin/metrics/coco_categories.js';
 import { writeFileAtomically } from '../../atomic_file.js';
@@ -10,14 +10,14 @@ import { openPictureTask, type PictureWork, tenths } from '../picture_task.js';
 import { isFailed, type OpenOptions, type PictureKind, type Task, type TaskSpec } from '../task.js';
 
 export interface DetectOptions {
-  /** Least score of an object; the model's own by default. */
+  /** Minimum score of an object; the model's own by default. */
   readonly threshold?: number;
-  /** Whether rows hold what COCO's evaluation reads. */
+  /** Whether rows include the input format of COCO's evaluation. */
   readonly coco?: boolean;
 }
 
 export interface DetectInput extends ImageInput {
-  /** Where the picture with its objects goes. */
+  /** Output path of the image with its objects drawn. */
   readonly out?: string;
 }
 
@@ -25,7 +25,7 @@ export interface Detected {
   readonly file: string;
   readonly width: number;
   readonly height: number;
-  /** The best first. */
+  /** In descending order of the score. */
   readonly detections: readonly Pick<Detection, 'box' | 'label' | 'index' | 'score'>[];
   /** The file that was written. */
   readonly out?: string;
@@ -117,14 +117,14 @@ async function open(
   return openPictureTask(spec, options, (source) => Detector.load(source), workOf);
 }
 
-/** The number at the end of a picture's name, as in COCO's files, or the name. */
+/** The number at the end of an image's name, as in COCO's files, or the name. */
 function imageId(file: string): number | string {
   const name = stemOf(file);
   const number = /(?:^|_)(\d{1,15})$/.exec(name);
   return number ? Number(number[1]) : name;
 }
 
-/** Objects as COCO's evaluation reads them: boxes are x, y, width and height. */
+/** Objects in the input format of COCO's evaluation: boxes are x, y, width and height. */
 function cocoResults(file: string, detections: readonly Detection[], ids: readonly number[]): object[] {
   return detections.map(({ box: [x1, y1, x2, y2], index, score, mask }) => ({
     image_id: imageId(file),

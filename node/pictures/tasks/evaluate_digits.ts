@@ -1,4 +1,4 @@
-/** The most probable classes of pictures in idx files, prepared as small digits are: the whole picture, bilinear. */
+/** The most probable classes of images in idx files, preprocessed as small digits: the whole image, resized bilinearly. */
 import type { GrootV, Prediction } from '../../../plugin/index.js';
 import { TOP } from '../../../plugin/metrics/classification.js';
 import type { IdxPaths } from '../../data/idx_files.js';
@@ -6,13 +6,13 @@ import type { ImageInput } from '../../images/picture_files.js';
 import { openPictureTask, type PictureWork } from '../picture_task.js';
 import type { OpenOptions, PictureRow, Task, TaskKind, TaskSpec } from '../task.js';
 
-/** A picture of the file of images. */
+/** An image in an image file of a dataset. */
 export interface Digit extends ImageInput {
   readonly index: number;
 }
 
 export interface ClassifiedDigit extends PictureRow {
-  /** The best first. */
+  /** In descending order. */
   readonly predictions: readonly Prediction[];
 }
 

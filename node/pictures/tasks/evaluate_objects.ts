@@ -1,4 +1,4 @@
-/** Everything that a detector finds in a picture, as COCO's files of results have it. */
+/** All detections in an image, in the format of COCO's result files. */
 import type { Detector } from '../../../plugin/index.js';
 import type { CocoResult } from '../../../plugin/metrics/coco_matching.js';
 import type { ImageInput } from '../../images/picture_files.js';
@@ -6,13 +6,13 @@ import { openPictureTask, type PictureWork } from '../picture_task.js';
 import type { OpenOptions, PictureRow, Task, TaskKind, TaskSpec } from '../task.js';
 
 export interface ObjectsOptions {
-  /** Whether masks are made, too. */
+  /** Whether to compute masks. */
   readonly masks: boolean;
-  /** Category of each class of the model. */
+  /** COCO category of each class of the model. */
   readonly categories: readonly number[];
 }
 
-/** A picture, its id, and the size that its annotations are of. */
+/** An image, its id, and the size that its annotations refer to. */
 export interface CocoPictureInput extends ImageInput {
   readonly id: number;
   readonly width: number;

@@ -1,4 +1,6 @@
-/** How often the class of a picture's pixels is taken for each: counts, which are small however large the picture is. */
+/**
+ * How often each class of an image's pixels is predicted as each class: counts, whose size is independent of that of the image.
+ */
 
 import type { Segmenter } from '../../../plugin/index.js';
 import { ConfusionMatrix } from '../../../plugin/metrics/mean_iou.js';
@@ -7,7 +9,7 @@ import type { ImageInput } from '../../images/picture_files.js';
 import { openPictureTask, type PictureWork } from '../picture_task.js';
 import type { OpenOptions, PictureRow, Task, TaskKind, TaskSpec } from '../task.js';
 
-/** A picture, and the file with the classes of its pixels. */
+/** An image, and the file with its pixel labels. */
 export interface AnnotatedPicture extends ImageInput {
   readonly annotation: string;
 }

@@ -1,4 +1,4 @@
-/** The class of every pixel of pictures. */
+/** The class of every pixel of images. */
 import type { ClassShare, Segmenter } from '../../../plugin/index.js';
 import { writeFileAtomically } from '../../atomic_file.js';
 import type { StartedBackend } from '../../backend.js';
@@ -13,9 +13,9 @@ export interface SegmentOptions {
 }
 
 export interface SegmentInput extends ImageInput {
-  /** Where the classes go, drawn over the picture. */
+  /** Output path of the classes drawn over the image. */
   readonly out?: string;
-  /** Where the class indices go. */
+  /** Output path of the class indices. */
   readonly mask?: string;
 }
 
@@ -23,7 +23,7 @@ export interface Segmented {
   readonly file: string;
   readonly width: number;
   readonly height: number;
-  /** The largest share first. */
+  /** In descending order of the share. */
   readonly classes: readonly ClassShare[];
   readonly backend: StartedBackend;
   /** Milliseconds of preparation, prediction and drawing. */
@@ -33,7 +33,7 @@ export interface Segmented {
   readonly mask?: string;
 }
 
-/** Classes that the text lists. */
+/** Number of classes that the text output lists. */
 const LISTED = 10;
 
 export const SEGMENT: PictureKind<SegmentOptions, SegmentInput, Segmented> = {
