@@ -16,7 +16,7 @@ export const CLI_BACKENDS: readonly CliBackend[] = ['auto', ...backendsOn('node'
 /** Adds `--backend` to a command. */
 export function withBackend(command: Command): Command {
   return command.addOption(
-    new Option('--backend <name>', 'where the model runs; auto: the fastest that is there')
+    new Option('--backend <name>', 'backend that runs the model; auto: the fastest available one')
       .choices(CLI_BACKENDS)
       .default('auto'),
   );

@@ -20,17 +20,17 @@ interface Options {
 export function addBench(command: Command): void {
   command
     .addOption(
-      new Option('--backends <name>', 'what to measure; auto: the fastest that is there')
+      new Option('--backends <name>', 'backend to measure; auto: the fastest available one')
         .choices(['auto', ...BENCHED])
         .default('auto'),
     )
     .addOption(
       new Option(
         '--only <parts...>',
-        'with wasm: nothing but these parts, such as language; without it all but pictures',
+        'with wasm: run only these parts, such as language (default: all except pictures)',
       ).choices(PART_NAMES),
     )
-    .option('--out <file>', 'also write the JSON document to a file', pathOf)
+    .option('--out <file>', 'write the JSON document to a file as well', pathOf)
     .option('--json', 'print one JSON document')
     .action(async ({ backends, only, out, json }: Options) => {
       const backend = await startBackend(backends);

@@ -13,8 +13,8 @@ interface Flags extends PictureFlags {
 
 export function addClassify(command: Command): void {
   command
-    .option('--top <n>', 'classes to list', classCount, 5)
-    .option('--out <file>', 'where the results go, as --rows', outputOf);
+    .option('--top <n>', 'number of classes to list', classCount, 5)
+    .option('--out <file>', 'same as --rows', outputOf);
   withBackend(withPictureOptions(command)).action((model: string, files: string[], flags: Flags) => {
     const { top, out, backend } = flags;
     const spec = { kind: 'classify', model, backend, options: { top } };

@@ -25,20 +25,24 @@ interface Options {
 export function addConformance(command: Command): void {
   command
     .addOption(
-      new Option('--backends <names>', `where to run: ${TARGETS.join(', ')}`)
+      new Option('--backends <names>', `targets to run on: ${TARGETS.join(', ')}`)
         .argParser(parseTargets)
         .default(parseTargets(DEFAULT_TARGETS.join(',')), DEFAULT_TARGETS.join(',')),
     )
-    .option('--cases <dir>', 'folder of case files (default: those that come with the suite)', pathOf)
-    .option('--report <file>', 'write the report: .json, or .html for a page to look at', parseReport)
-    .option('--seed <integer>', 'of the generated cases', parseSeed, DEFAULT_SEED)
+    .option('--cases <dir>', 'folder of case files (default: those of the suite)', pathOf)
+    .option('--report <file>', 'write the report to a .json or .html file', parseReport)
+    .option('--seed <integer>', 'seed of the generated cases', parseSeed, DEFAULT_SEED)
     .option('--no-generated', 'run case files only')
     .option(
       '--only <expression>',
-      'run the cases whose `op: name` has a match, such as training',
+      'run only cases whose `op: name` matches this regular expression, such as training',
       parseExpression,
     )
-    .option('--require [names]', 'what is skipped fails: on all targets, or on these backends', parseNames)
+    .option(
+      '--require [names]',
+      'treat skipped cases as failures: on all targets, or on these backends',
+      parseNames,
+    )
     .option('--json', 'print the report as JSON')
     .action(async (options: Options) => {
       // Imported here, so that other commands do not load the suite.

@@ -70,18 +70,20 @@ interface DenseFlags {
 
 function addDenseFlags(command: Command): void {
   command
-    .option('--scale <long,short>', 'segmenters, detectors: most pixels of the sides of a picture', pairFrom)
-    .addOption(new Option('--mode <mode>', 'segmenters: the picture at once, or in windows').choices(MODES))
-    .option('--crop <height,width>', 'segmenters: size of a window, pixels', pairFrom)
-    .option('--stride <height,width>', 'segmenters: from window to window, pixels', pairFrom)
-    .option('--threshold <score>', 'detectors: least score of a detection', numberFrom)
-    .option('--iou <overlap>', 'detectors: overlap from which the weaker box is dropped', numberFrom)
-    .option('--max-detections <count>', 'detectors: detections of a picture', numberFrom)
+    .option('--scale <long,short>', 'segmenters, detectors: maximum sides of an image in pixels', pairFrom)
+    .addOption(
+      new Option('--mode <mode>', 'segmenters: predict the whole image, or sliding windows').choices(MODES),
+    )
+    .option('--crop <height,width>', 'segmenters: size of a window in pixels', pairFrom)
+    .option('--stride <height,width>', 'segmenters: distance between windows in pixels', pairFrom)
+    .option('--threshold <score>', 'detectors: minimum score of a detection', numberFrom)
     .option(
-      '--mask-threshold <probability>',
-      'detectors: least probability of a pixel of a mask',
+      '--iou <overlap>',
+      'detectors: overlap (IoU) above which the lower-scoring box is dropped',
       numberFrom,
-    );
+    )
+    .option('--max-detections <count>', 'detectors: maximum number of detections per image', numberFrom)
+    .option('--mask-threshold <probability>', 'detectors: minimum probability of a mask pixel', numberFrom);
 }
 
 /** The options of the conversion; undefined if none is given, as for other models. */
@@ -111,14 +113,16 @@ export function addConvert(command: Command): void {
   addUisMambaFlags(command);
   command
     .addOption(
-      new Option('--weights <name>', 'which weights of a training checkpoint (default: model)').choices(
+      new Option('--weights <name>', 'weights to use from a training checkpoint (default: model)').choices(
         WEIGHT_SETS,
       ),
     )
     .addOption(KEY)
     .addOption(PREFIX)
     .addOption(STEM_STRIDE)
-    .addOption(new Option('--quantize <type>', 'store weights in').choices(QUANTIZATIONS).default('none'))
+    .addOption(
+      new Option('--quantize <type>', 'type of the stored weights').choices(QUANTIZATIONS).default('none'),
+    )
     .option(
       '--classes <names.json>',
       "a JSON array of class names (default: the checkpoint's, or ImageNet's for 1000 classes)",
@@ -127,31 +131,36 @@ export function addConvert(command: Command): void {
     .addOption(
       new Option(
         '--scan <kind>',
-        'along a tree, or without one: raster or cross (GrootV), chain (language models) (default: tree)',
+        'scan along a tree, or without one: raster or cross (GrootV), chain (language models) (default: tree)',
       ).choices(SCANS),
     )
     .addOption(
-      new Option('--metric <name>', 'GrootV: what the trees are made by (default: cosine)').choices(METRICS),
+      new Option(
+        '--metric <name>',
+        'GrootV: dissimilarity that trees are built from (default: cosine)',
+      ).choices(METRICS),
     )
     .addOption(
-      new Option('--trees <whose>', 'GrootV: a tree a block, or one a stage (default: block)').choices(TREES),
+      new Option('--trees <whose>', 'GrootV: one tree per block or per stage (default: block)').choices(
+        TREES,
+      ),
     )
     .addOption(
       new Option(
         '--aggregate <of>',
-        'GrootV: of all vertices, or towards the root alone (default: all)',
+        'GrootV: aggregate over all vertices, or only towards the root (default: all)',
       ).choices(AGGREGATES),
     )
     .option(
       '--trainable',
-      'segmenters, detectors: BatchNorms stay layers of their own, for training and export',
+      'segmenters, detectors: keep BatchNorms as separate layers, for training and export',
     )
     .option(
       '--max-size <size>',
-      'most weights to write, such as 500MB (default: 4 times the file)',
+      'maximum size of the weights to write, such as 500MB (default: 4 times the file)',
       bytesFrom,
     )
-    .option('--force', 'replace the model that is in the folder; other files in it stay')
+    .option('--force', 'replace the model in the folder; other files in it are kept')
     .action(async (path: string, outDir: string, options: Options) => {
       const { convertCheckpoint } = await import('../../converters/index.js');
       const progress = await ByteProgress.start();

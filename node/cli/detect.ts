@@ -19,7 +19,7 @@ export function addDetect(command: Command): void {
   command
     .option(
       '--out <file.png>',
-      'boxes, masks and labels drawn over the picture: .png, .jpg or .webp; a folder for several pictures',
+      'write the image with boxes, masks and labels: .png, .jpg or .webp; a folder for several images',
       pictureOutput,
     )
     .option(
@@ -28,7 +28,7 @@ export function addDetect(command: Command): void {
       fraction,
     );
   withPictureOptions(command).addOption(
-    new Option('--coco', "one JSON document in COCO's format of results, with masks").conflicts('format'),
+    new Option('--coco', "print one JSON document in COCO's results format, with masks").conflicts('format'),
   );
   withBackend(command).action((model: string, files: string[], flags: Flags) => {
     const { coco, out, backend } = flags;

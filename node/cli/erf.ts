@@ -46,18 +46,14 @@ interface Measured extends Pick<ReceptiveField, 'size' | 'level' | 'pictures'> {
 
 export function addErf(command: Command): void {
   command
-    .option('--out <file.png>', 'where the heat map goes: .png, .jpg or .webp', pictureOutput)
+    .option('--out <file.png>', 'write a heat map: .png, .jpg or .webp', pictureOutput)
     .option(
       '--size <pixels>',
-      "side of the square that pictures become; papers take 1024 (default: the model's own)",
+      "side of the square that images are resized to; papers use 1024 (default: the model's)",
       integerFrom(8),
     )
-    .option(
-      '--level <i>',
-      'the level whose features are looked at, from 0 (default: the last)',
-      integerFrom(0),
-    )
-    .option('--limit <n>', 'the number of pictures to take', integerFrom(1))
+    .option('--level <i>', 'level of the features, from 0 (default: the last)', integerFrom(0))
+    .option('--limit <n>', 'maximum number of images', integerFrom(1))
     .addOption(
       new Option(
         '--scale <kind>',

@@ -57,24 +57,28 @@ export function addEvaluate(command: Command): void {
   command
     .option(
       '--imagenet <folder>',
-      'val/<WordNet id>/*.JPEG, or pictures in one folder and a list of their classes',
+      'val/<WordNet id>/*.JPEG, or images in one folder with a list of their labels',
       pathOf,
     )
-    .option('--folders <folder>', 'a folder of pictures for each class, perhaps below val', pathOf)
-    .option('--mnist <paths...>', 'a folder with idx files, or the files of images and labels', paths)
-    .option('--ade20k <folder>', 'images/validation and annotations/validation', pathOf)
-    .option('--coco <paths...>', 'a file of annotations and the folder of its pictures', paths)
-    .option('--ground-truth <file>', "the list of the classes of ImageNet's pictures in one folder", pathOf)
-    .option('--class-order <file>', "the folders of the classes in the model's order, a line each", pathOf)
-    .option('--bins <n>', 'of the calibration (default: 15)', integerFrom(1, 10_000))
+    .option('--folders <folder>', 'a folder of images per class, optionally below val', pathOf)
+    .option('--mnist <paths...>', 'a folder with idx files, or the image file and the label file', paths)
+    .option('--ade20k <folder>', 'a folder with images/validation and annotations/validation', pathOf)
+    .option('--coco <paths...>', 'an annotation file and the folder of its images', paths)
+    .option('--ground-truth <file>', "list of the labels of ImageNet's images in one folder", pathOf)
+    .option(
+      '--class-order <file>',
+      "file with the folder name of each class per line, in the model's order",
+      pathOf,
+    )
+    .option('--bins <n>', 'number of bins for the calibration error (default: 15)', integerFrom(1, 10_000))
     .option(
       '--limit <n>',
-      'only the first pictures; of folders the first ones of every class',
+      'use only the first images; with folders the first ones of every class',
       integerFrom(1),
     )
-    .option('--confusion <file.png>', 'which class is taken for which, as a picture', confusionFile)
-    .option('--batch <n>', 'pictures that go through the model at a time', batchSize)
-    .option('--strict', 'stop at the first picture that fails, with status 1')
+    .option('--confusion <file.png>', 'write the confusion matrix as an image', confusionFile)
+    .option('--batch <n>', 'batch size', batchSize)
+    .option('--strict', 'stop at the first image that fails, with exit status 1')
     .option('--json', 'print one JSON document');
   withBackend(withWorkers(command)).action(evaluate);
 }

@@ -52,27 +52,28 @@ export function addFinetune(command: Command): void {
   command
     .requiredOption('--out <path>', 'folder of the adapter; with --full a .safetensors file', pathOf)
     .option('--lora <rank>', 'rank of the adapter (default: 8)', integerFrom(1))
-    .option('--full', 'train all parameters of the model in place of an adapter')
-    .option(
-      '--alpha <a>',
-      'what it adds is multiplied by alpha / rank (default: twice the rank)',
-      numberAbove(0),
-    )
+    .option('--full', 'train all parameters of the model instead of an adapter')
+    .option('--alpha <a>', 'the adapter is scaled by alpha / rank (default: twice the rank)', numberAbove(0))
     .option(
       '--targets <name,name>',
-      'modules that it changes (default: in_proj,x_proj,out_proj,embeddings)',
+      'modules to adapt (default: in_proj,x_proj,out_proj,embeddings)',
       (text) => text.split(','),
     )
-    .option('--dropout <p>', 'probability that an input of it is left out', numberAbove(-1), 0)
-    .option('--epochs <n>', 'how often every text is learnt', numberAbove(0), 1)
-    .option('--steps <n>', 'updates, in place of --epochs', integerFrom(1))
-    .option('--batch <n>', 'texts of an update', integerFrom(1), 16)
-    .option('--learning-rate <r>', 'default: 2e-5, reached in 20 steps', numberAbove(0))
-    .option('--max-length <n>', 'tokens of a text; what is behind is cut off', integerFrom(2), 2048)
-    .option('--seed <n>', 'of the first values and the order of the texts', integerFrom(0), 0)
-    .option('--save-every <steps>', 'saves a state to continue from, in <out>.run', integerFrom(1), 100)
-    .option('--resume', 'continues a training that was interrupted')
-    .option('--force', 'replace the adapter that is in the folder');
+    .option('--dropout <p>', 'dropout probability of the adapter', numberAbove(-1), 0)
+    .option('--epochs <n>', 'number of epochs', numberAbove(0), 1)
+    .option('--steps <n>', 'number of updates, instead of --epochs', integerFrom(1))
+    .option('--batch <n>', 'texts per update', integerFrom(1), 16)
+    .option('--learning-rate <r>', 'learning rate after 20 warm-up steps (default: 2e-5)', numberAbove(0))
+    .option(
+      '--max-length <n>',
+      'maximum number of tokens per text; longer texts are truncated',
+      integerFrom(2),
+      2048,
+    )
+    .option('--seed <n>', 'seed of the initial values and the order of the texts', integerFrom(0), 0)
+    .option('--save-every <steps>', 'save a state to resume from, in <out>.run', integerFrom(1), 100)
+    .option('--resume', 'resume an interrupted run')
+    .option('--force', 'replace the adapter in the folder');
   withBackend(command).action(async (path: string, data: string, given: Options) => {
     checkOptions(given);
     const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli';

@@ -23,11 +23,15 @@ interface Options {
 export function addGenerate(command: Command): void {
   command
     .requiredOption('--prompt <text>', 'what to continue; - reads standard input')
-    .option('--max-tokens <n>', 'tokens at most', integerFrom(1), 40)
-    .option('--temperature <t>', '0: always the most probable token', numberFrom(0), 0)
-    .option('--top-k <k>', 'only the k most probable tokens', integerFrom(1))
-    .option('--top-p <p>', 'only the most probable tokens that together reach p', numberFrom(0))
-    .option('--seed <n>', 'of the random numbers', integerFrom(0))
+    .option('--max-tokens <n>', 'maximum number of tokens', integerFrom(1), 40)
+    .option('--temperature <t>', 'sampling temperature; 0: always the most probable token', numberFrom(0), 0)
+    .option('--top-k <k>', 'sample only from the k most probable tokens', integerFrom(1))
+    .option(
+      '--top-p <p>',
+      'sample only from the most probable tokens whose total probability reaches p',
+      numberFrom(0),
+    )
+    .option('--seed <n>', 'seed of the random numbers', integerFrom(0))
     .option('--stop <text...>', 'stop before one of these texts')
     .addOption(ATTACHED)
     .option('--json', 'print one JSON document');

@@ -17,11 +17,11 @@ export const LORA = new Option(
   '--lora <dir>',
   'folder of a LoRA adapter (PEFT) to merge into a language model',
 );
-export const PREFIX = new Option('--prefix <p.>', 'what stands before the names of the parameters');
+export const PREFIX = new Option('--prefix <p.>', 'prefix of the parameter names');
 
 export const STEM_STRIDE = new Option(
   '--stem-stride <n>',
-  'of the stem: 1 of GG-SSM, 2 of GrootV (default: what the checkpoint says)',
+  'stride of the stem: 1 for GG-SSM, 2 for GrootV (default: from the checkpoint)',
 ).choices(['1', '2']);
 
 /** Adds the settings of UIS-Mamba that its weights do not determine. */
@@ -34,8 +34,8 @@ export function addUisMambaFlags(command: Command): Command {
         'false',
       ]),
     )
-    .option('--hsw-varphi <factor>', `UIS-Mamba: of the background ${byDefault} 0.7)`, numberFrom)
-    .option('--pool-size <pixels>', `UIS-Mamba: side of a cell ${byDefault} 2)`, numberFrom);
+    .option('--hsw-varphi <factor>', `UIS-Mamba: factor of the background ${byDefault} 0.7)`, numberFrom)
+    .option('--pool-size <pixels>', `UIS-Mamba: side of a cell in pixels ${byDefault} 2)`, numberFrom);
 }
 
 export interface UisMambaFlags {
@@ -68,7 +68,9 @@ export function stemStrideFrom(text: string | undefined): 1 | 2 | undefined {
 
 export function addInspect(command: Command): void {
   addUisMambaFlags(command)
-    .addOption(new Option('--weights <name>', 'which weights of a training checkpoint').choices(WEIGHT_SETS))
+    .addOption(
+      new Option('--weights <name>', 'weights to use from a training checkpoint').choices(WEIGHT_SETS),
+    )
     .addOption(KEY)
     .addOption(PREFIX)
     .addOption(STEM_STRIDE)

@@ -31,26 +31,29 @@ export function withPictureOptions(command: Command): Command {
   return withWorkers(command)
     .option(
       '--list <file>',
-      'a file with names of pictures, folders and URLs: one a line, or each ended by a NUL character',
+      'a file with names of images, folders and URLs: one per line, or each terminated by NUL',
       pathOf,
     )
-    .option('--batch <n>', 'pictures that go through the model at a time', batchSize)
+    .option('--batch <n>', 'batch size', batchSize)
     .addOption(
-      new Option('--format <name>', 'of the results (default: as the name of their file ends, else text)')
+      new Option(
+        '--format <name>',
+        'format of the results (default: by the extension of their file, else text)',
+      )
         .choices(ROW_FORMATS)
         .conflicts('json'),
     )
-    .option('--json', 'one JSON document, as --format json')
-    .option('--rows <file>', 'where the results go: a file that is complete or not there', outputOf)
-    .option('--resume', 'continue a run to a file that ended early')
-    .option('--strict', 'stop at the first picture that fails, with status 1');
+    .option('--json', 'print one JSON document, same as --format json')
+    .option('--rows <file>', 'write the results to a file, which is complete or absent', outputOf)
+    .option('--resume', 'resume a run that writes to a file and ended early')
+    .option('--strict', 'stop at the first image that fails, with exit status 1');
 }
 
 /** Adds `--workers`. */
 export function withWorkers(command: Command): Command {
   return command.option(
     '--workers <n>',
-    'threads, each with a model of its own; auto: one a core',
+    'number of threads, each with its own model; auto: one per core',
     workersOf,
     1,
   );

@@ -34,7 +34,7 @@ interface AffinityFlags extends Options {
 export function addTree(command: Command): void {
   withOptions(command)
     .addOption(
-      new Option('--colour <by>', 'what the colour of an edge tells: its depth, or how unlike its ends are')
+      new Option('--colour <by>', 'colour of edges: by depth, or by dissimilarity of their ends')
         .choices(['depth', 'dissimilarity'])
         .default('depth'),
     )
@@ -63,7 +63,7 @@ export function addAffinity(command: Command): void {
   withOptions(command)
     .requiredOption('--at <x,y>', 'the position, in pixels of the picture', parsePoint)
     .addOption(
-      new Option('--scan <kind>', 'beside the tree, what a scan along the rows would carry').choices([
+      new Option('--scan <kind>', 'next to the tree, draw what a raster scan would propagate').choices([
         'raster',
       ]),
     )
@@ -96,13 +96,13 @@ export function addAffinity(command: Command): void {
 
 function withOptions(command: Command): Command {
   command
-    .option('--block <i>', 'block, counted over the whole network', integerFrom(0), 0)
+    .option('--block <i>', 'index of the block over the whole network', integerFrom(0), 0)
     .option(
       '--size <pixels>',
-      "short side of the picture that the model sees (default: the model's own)",
+      "short side of the model's input in pixels (default: the model's)",
       integerFrom(LEAST_SIZE),
     )
-    .requiredOption('--out <file.png>', 'where the picture goes: .png, .jpg or .webp', pictureOutput);
+    .requiredOption('--out <file.png>', 'output image: .png, .jpg or .webp', pictureOutput);
   return withBackend(command);
 }
 

@@ -15,7 +15,7 @@ interface CommandEntry {
 const CHECKPOINT = ['<checkpoint>', 'a file, or the folder of a language model'] as const;
 const MODEL = ['<model-dir>', 'the folder of a converted model, or its URL'] as const;
 const LANGUAGE_MODEL = ['<model-dir>', 'the folder of a language model, or its URL'] as const;
-const IMAGE = ['<image>', 'a picture'] as const;
+const IMAGE = ['<image>', 'an image'] as const;
 const WHAT_IMAGES = 'files, folders, patterns such as "photos/*.jpg", or - for file names on standard input';
 const IMAGES = ['<image...>', WHAT_IMAGES] as const;
 /** Arguments of commands that accept `--list` as well. */
@@ -26,7 +26,7 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'inspect',
     description:
-      'architecture, parameters, tensors, and what was left out and why; of a file, or of the HuggingFace folder ' +
+      'show architecture, parameters, tensors, and what was left out and why, for a file or the HuggingFace folder ' +
       'of a language model',
     arguments: [CHECKPOINT],
     load: async () => (await import('./inspect.js')).addInspect,
@@ -40,76 +40,73 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'classify',
-    description: 'the most probable classes of pictures',
+    description: 'print the most probable classes of images',
     arguments: [MODEL, IMAGES_OR_LIST],
     load: async () => (await import('./classify.js')).addClassify,
   },
   {
     name: 'segment',
-    description: 'the class of every pixel of pictures',
+    description: 'predict the class of every pixel of images',
     arguments: [MODEL, IMAGES_OR_LIST],
     load: async () => (await import('./segment.js')).addSegment,
   },
   {
     name: 'detect',
-    description: 'the objects of pictures, with their pixels',
+    description: 'detect the objects in images, with their masks',
     arguments: [MODEL, IMAGES_OR_LIST],
     load: async () => (await import('./detect.js')).addDetect,
   },
   {
     name: 'evaluate',
-    description:
-      'how good a model is: accuracy, mean IoU or average precision on pictures whose truth is known',
+    description: 'evaluate a model: accuracy, mean IoU or average precision on labelled images',
     arguments: [MODEL],
     load: async () => (await import('./evaluate.js')).addEvaluate,
   },
   {
     name: 'queue',
     description:
-      'pictures for workers on any machine, by a queue in Redis: add, work, collect, status, remove',
+      'process images with workers on any number of machines, through a queue in Redis: add, work, collect, status, remove',
     arguments: [],
     load: async () => (await import('./queue.js')).addQueue,
   },
   {
     name: 'tree',
-    description: 'draw the spanning tree of a block over a picture, coloured by depth',
+    description: 'draw the spanning tree of a block over an image, coloured by depth',
     arguments: [MODEL, IMAGE],
     load: async () => (await import('./pictures.js')).addTree,
   },
   {
     name: 'affinity',
-    description: 'draw how much of every position reaches one of them through a block',
+    description: 'draw the affinities of all positions with one of them in a block',
     arguments: [MODEL, IMAGE],
     load: async () => (await import('./pictures.js')).addAffinity,
   },
   {
     name: 'erf',
     description:
-      'the effective receptive field: how much the pixels of pictures contribute to the middle of the features',
+      'measure the effective receptive field: the contribution of pixels to the centre of the feature map',
     arguments: [MODEL, IMAGES],
     load: async () => (await import('./erf.js')).addErf,
   },
   {
     name: 'run',
-    description:
-      'feed the tensors of a file to the nodes they are named after, and write other nodes to a file',
+    description: 'feed the tensors in a file to the nodes of the same names, and write other nodes to a file',
     arguments: [MODEL],
     load: async () => (await import('./run.js')).addRun,
   },
   {
     name: 'train',
     description:
-      'fine-tune a classifier on pictures: folders of classes, idx files or a CSV of paths and labels',
+      'fine-tune a classifier on images: folders of classes, idx files or a CSV of paths and labels',
     arguments: [
       ['<model>', 'a checkpoint, or the folder of a converted model'],
-      ['<data>', 'pictures and their classes'],
+      ['<data>', 'labelled images'],
     ],
     load: async () => (await import('./train.js')).addTrain,
   },
   {
     name: 'conformance',
-    description:
-      'run the conformance suite on backends of this machine and say which compute what PyTorch did',
+    description: 'run the conformance suite on backends of this machine, and report which agree with PyTorch',
     arguments: [],
     load: async () => (await import('./conformance.js')).addConformance,
   },
@@ -121,7 +118,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'finetune',
-    description: 'teach a language model the answers of instructions, by a LoRA adapter or whole',
+    description: 'fine-tune a language model on instructions, with a LoRA adapter or in full',
     arguments: [
       ['<model>', 'the HuggingFace folder of a language model, or the folder of a converted one'],
       ['<data.jsonl>', 'rows with instruction, input and output, or with prompt and completion'],
@@ -130,13 +127,14 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'generate',
-    description: 'continue a text with a language model, as it comes',
+    description: 'continue a text with a language model, printing it as it is generated',
     arguments: [LANGUAGE_MODEL],
     load: async () => (await import('./generate.js')).addGenerate,
   },
   {
     name: 'score',
-    description: 'log-probability of a continuation after a context, as the evaluation harness takes it',
+    description:
+      'print the log probability of a continuation after a context, as the evaluation harness computes it',
     arguments: [LANGUAGE_MODEL],
     load: async () => (await import('./score.js')).addScore,
   },
@@ -168,7 +166,7 @@ function grootvl(): Command {
   const program = new Command('grootvl')
     .description('tree state-space models (GrootVL, also published as MambaTree) for TensorFlow.js')
     .version(CONVERTER_VERSION)
-    .option('--debug', 'show the stack of an error')
+    .option('--debug', 'show the stack trace of an error')
     .showHelpAfterError('(grootvl --help lists the commands)')
     .configureOutput(commanderOutput)
     .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })

@@ -11,24 +11,24 @@ const PATIENCE_S = 60;
 const LOCK_S = 30;
 
 export function addQueue(command: Command): void {
-  const add = subcommand(command, 'add', 'put pictures into a queue, as batches of their names')
+  const add = subcommand(command, 'add', 'add images to a queue, as batches of their names')
     .argument('<model-dir>', 'the folder of a converted model, or its URL', pathOf)
-    .argument('[image...]', 'files, folders, patterns and URLs of pictures, or - for names on standard input')
-    .option('--list <file>', 'a file with names of pictures, folders and URLs', pathOf)
-    .addOption(new Option('--task <kind>', 'what is done with them').choices(TASKS).default('classify'))
-    .option('--batch <n>', 'pictures of a job', batchSize)
-    .option('--resume', 'add to a run of this name what it does not have')
-    .addOption(new Option('--force', 'remove a run of this name and begin anew').conflicts('resume'));
+    .argument('[image...]', 'files, folders, patterns and URLs of images, or - for names on standard input')
+    .option('--list <file>', 'a file with names of images, folders and URLs', pathOf)
+    .addOption(new Option('--task <kind>', 'task of the run').choices(TASKS).default('classify'))
+    .option('--batch <n>', 'images per job', batchSize)
+    .option('--resume', 'add what a run of this name does not have yet')
+    .addOption(new Option('--force', 'remove a run of this name and start again').conflicts('resume'));
   withTaskOptions(add).action(async (model, images, flags) => {
     await (await import('./queue_add.js')).queueAdd(model, images, flags);
   });
 
-  const work = subcommand(command, 'work', 'take jobs of a run until all of it is done')
-    .option('--model <dir>', 'where the model is here (default: where it was for `add`)', pathOf)
-    .option('--root <dir>', 'what names of files are relative to (default: the working directory)', pathOf)
+  const work = subcommand(command, 'work', 'process jobs of a run until all are done')
+    .option('--model <dir>', 'local path of the model (default: its path in `add`)', pathOf)
+    .option('--root <dir>', 'folder that file names are relative to (default: the working directory)', pathOf)
     .option(
       '--lock <s>',
-      "seconds without a sign of life after which a job is another worker's",
+      'seconds without a sign of life after which a job is given to another worker',
       integerFrom(1, 86_400),
       LOCK_S,
     )
@@ -37,20 +37,20 @@ export function addQueue(command: Command): void {
     await (await import('./queue_work.js')).queueWork(flags);
   });
 
-  subcommand(command, 'collect', 'the results, in the order of the inputs')
-    .option('--wait', 'wait for all of them; else those that are there are taken')
+  subcommand(command, 'collect', 'print the results, in input order')
+    .option('--wait', 'wait for all results instead of using those available')
     .addOption(
       new Option(
         '--format <name>',
-        'of the results (default: as the name of their file ends, else text)',
+        'format of the results (default: by the extension of their file, else text)',
       ).choices(ROW_FORMATS),
     )
-    .option('--out <file>', 'where they go: a file that is complete or not there', outputOf)
+    .option('--out <file>', 'write the results to a file, which is complete or absent', outputOf)
     .action(async (flags) => {
       await (await import('./queue_collect.js')).queueCollect(flags);
     });
 
-  subcommand(command, 'status', 'how far a run is, and who works on it')
+  subcommand(command, 'status', 'show the progress of a run and its workers')
     .option('--json', 'print one JSON document')
     .action(async (flags) => {
       await (await import('./queue_status.js')).queueStatus(flags);
@@ -67,7 +67,7 @@ function subcommand(command: Command, name: string, description: string): Comman
     .description(description)
     .requiredOption('--name <run>', 'the name of the run', runName)
     .option('--redis <url>', `the Redis server, redis:// or rediss:// for TLS (default: ${URL_VARIABLE})`)
-    .option('--patience <s>', 'seconds that the server may be away', integerFrom(1), PATIENCE_S);
+    .option('--patience <s>', 'seconds that the server may be unreachable', integerFrom(1), PATIENCE_S);
 }
 
 function runName(text: string): string {

@@ -31,14 +31,14 @@ const OPTIONS = {
 
 export function withTaskOptions(command: Command): Command {
   return command
-    .option('--top <n>', 'classify: classes to list (default: 5)', classCount)
+    .option('--top <n>', 'classify: number of classes to list (default: 5)', classCount)
     .addOption(
-      new Option('--mode <mode>', 'segment: the picture at once, or windows of it').choices([
+      new Option('--mode <mode>', 'segment: predict the whole image, or sliding windows').choices([
         'whole',
         'slide',
       ]),
     )
-    .option('--threshold <score>', 'detect: least score of an object, 0 to 1 (default: 0.3)', fraction);
+    .option('--threshold <score>', 'detect: minimum score of an object, 0 to 1 (default: 0.3)', fraction);
 }
 
 /** @throws {Failure} bad usage, if an option of another task is given */

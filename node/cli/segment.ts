@@ -16,14 +16,18 @@ export function addSegment(command: Command): void {
   command
     .option(
       '--out <file.png>',
-      'the classes drawn over the picture, with a legend: .png, .jpg or .webp; a folder for several pictures',
+      'write the image with its classes and a legend: .png, .jpg or .webp; a folder for several images',
       pictureOutput,
     )
-    .option('--mask <file.png>', 'a grey PNG of class indices; a folder for several pictures', maskOutput)
+    .option(
+      '--mask <file.png>',
+      'write a greyscale PNG of class indices; a folder for several images',
+      maskOutput,
+    )
     .addOption(
       new Option(
         '--mode <mode>',
-        "the picture at once, or windows of it (default: as the model's checkpoint says)",
+        "predict the whole image, or sliding windows (default: from the model's checkpoint)",
       ).choices(['whole', 'slide']),
     );
   withBackend(withPictureOptions(command)).action((model: string, files: string[], flags: Flags) => {

@@ -74,52 +74,72 @@ export function addTrain(command: Command): void {
   const positive = numberFrom(0);
   command
     .requiredOption('--out <folder>', 'the run: checkpoints, curves and the trained model', pathOf)
-    .addOption(new Option('--weights <name>', 'which weights of a training checkpoint').choices(WEIGHT_SETS))
-    .option('--steps <n>', `updates (default: those of ${EPOCHS} epochs)`, integerFrom(1))
-    .option('--epochs <n>', 'times that every picture is seen, in place of --steps', integerFrom(1))
-    .option('--batch <n>', 'pictures of a pass', integerFrom(1), 32)
-    .option('--accumulate <n>', 'passes of an update', integerFrom(1), 1)
+    .addOption(
+      new Option('--weights <name>', 'weights to use from a training checkpoint').choices(WEIGHT_SETS),
+    )
+    .option('--steps <n>', `number of updates (default: ${EPOCHS} epochs)`, integerFrom(1))
+    .option('--epochs <n>', 'number of epochs, instead of --steps', integerFrom(1))
+    .option('--batch <n>', 'images per pass', integerFrom(1), 32)
+    .option('--accumulate <n>', 'passes per update', integerFrom(1), 1)
     .addOption(
       new Option('--optimizer <name>', 'sgd: with momentum 0.9 and Nesterov')
         .choices(['adamw', 'sgd'])
         .default('adamw'),
     )
-    .option('--learning-rate <rate>', 'at the end of the warm-up; a cosine follows', positive, 5e-4)
+    .option(
+      '--learning-rate <rate>',
+      'learning rate after the warm-up, followed by a cosine schedule',
+      positive,
+      5e-4,
+    )
     .option(
       '--warmup <steps>',
       `steps in which the rate rises (default: ${WARM_UP}, at most a tenth)`,
       integerFrom(0),
     )
-    .option('--weight-decay <decay>', 'of parameters of more than one dimension', positive, 0.05)
-    .option('--clip <norm>', 'most norm of all gradients; 0: none', positive, 5)
+    .option(
+      '--weight-decay <decay>',
+      'weight decay of parameters with more than one dimension',
+      positive,
+      0.05,
+    )
+    .option('--clip <norm>', 'maximum norm of all gradients; 0: no clipping', positive, 5)
     .option('--label-smoothing <share>', 'probability spread over all classes', share, 0.1)
-    .option('--mixup <alpha>', 'mixes pictures with one another', positive, 0)
-    .option('--cutmix <alpha>', 'mixes parts of pictures', positive, 0)
-    .option('--ema <decay>', 'takes the moving average of the weights, such as 0.999', share)
-    .option('--checkpointing', 'keeps less in memory, and computes most of a pass twice')
-    .option('--drop-path <rate>', "rate of the last block (default: the authors' for the size)", share)
-    .option('--dropout <rate>', 'before the classifier', share)
-    .option('--freeze <modules...>', 'parameters that stay, such as patch_embed levels.0')
-    .option('--new-head', 'a new classifier for the classes of the data')
-    .option('--image-size <pixels>', "side of the pictures (default: the model's)", integerFrom(8))
-    .option('--augment', 'random crops, mirroring, colours and erased parts')
-    .option('--seed <n>', 'of everything random', integerFrom(0), 0)
+    .option('--mixup <alpha>', 'mix images with each other', positive, 0)
+    .option('--cutmix <alpha>', 'mix parts of images', positive, 0)
+    .option('--ema <decay>', 'use the moving average of the weights, with a decay such as 0.999', share)
+    .option('--checkpointing', 'gradient checkpointing: use less memory, and compute most of a pass twice')
+    .option(
+      '--drop-path <rate>',
+      "drop path rate of the last block (default: the authors' for the model size)",
+      share,
+    )
+    .option('--dropout <rate>', 'dropout rate before the classifier', share)
+    .option('--freeze <modules...>', 'parameters that are not trained, such as patch_embed levels.0')
+    .option('--new-head', 'train a new classifier for the classes of the data')
+    .option('--image-size <pixels>', "side of the images (default: the model's)", integerFrom(8))
+    .option('--augment', 'augment with random crops, mirroring, colours and erased parts')
+    .option('--seed <n>', 'seed of all random numbers', integerFrom(0), 0)
     .option(
       '--order <file>',
-      'a .safetensors with `index` [steps, batch] int32: pictures of every step',
+      'a .safetensors file with `index` [steps, batch] int32: the images of every step',
       pathOf,
     )
-    .option('--limit <n>', 'only the first pictures of the data', integerFrom(1))
-    .option('--validation <data>', 'held-out pictures (default: the part of the data for that)', pathOf)
-    .option('--validation-limit <n>', 'only the first held-out pictures', integerFrom(1))
+    .option('--limit <n>', 'use only the first images of the data', integerFrom(1))
+    .option('--validation <data>', 'held-out images (default: the held-out part of the data)', pathOf)
+    .option('--validation-limit <n>', 'use only the first held-out images', integerFrom(1))
     .option(
       '--evaluate-every <steps>',
-      'evaluates the held-out pictures (default: at the end)',
+      'evaluate on the held-out images every n steps (default: only at the end)',
       integerFrom(1),
     )
-    .option('--patience <n>', 'evaluations without a better accuracy that end the training', integerFrom(1))
-    .option('--save-every <steps>', 'saves a state to continue from', integerFrom(1), 100)
-    .option('--resume', 'continues the run in --out')
+    .option(
+      '--patience <n>',
+      'end training after this many evaluations without a better accuracy',
+      integerFrom(1),
+    )
+    .option('--save-every <steps>', 'save a state to resume from', integerFrom(1), 100)
+    .option('--resume', 'resume the run in --out')
     .option('--json', 'print one JSON document');
   withBackend(command).action(async (model: string, data: string, options: Options) => {
     const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli';
