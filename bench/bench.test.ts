@@ -1,4 +1,4 @@
-/** That everything can be measured, not how fast it is. */
+/** Checks that everything can be measured, not how fast it is. */
 import '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -49,7 +49,7 @@ const sumOf = (tensors: readonly tf.Tensor[]) =>
 t.test('the alternatives compute the same', async (t) => {
   for (const [spec, { javascript, native: nativeProblem }] of OTHER_CODE) {
     const call = perfCall(spec, SIZE);
-    // The call that counted bytes took the first of the samples; native code gives the sum of the first one.
+    // The call that counted bytes used the first sample; native code returns the sum of the first one.
     const { name } = spec.op;
     for (let i = 1; i < call.samples.length; i++) tf.dispose(call.runs[name]());
     const ours = call.runs[name]();

@@ -1,11 +1,11 @@
-/** Measurements in a process of their own, whose memory holds nothing else. */
+/** Measurements in a separate process, whose memory holds nothing else. */
 import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What is measured with the files of a folder, which is removed afterwards. */
+/** Measures with the files of a temporary folder, which is removed afterwards. */
 export async function inTemporaryFolder<Result>(
   measure: (folder: string) => Promise<Result>,
 ): Promise<Result> {
@@ -18,8 +18,8 @@ export async function inTemporaryFolder<Result>(
 }
 
 /**
- * Runs `<program>_process` beside this file with a job, and returns the message that it sends.
- * @throws {Error} when it ends without one
+ * Runs `<program>_process` in this folder with a job, and returns the message that it sends.
+ * @throws {Error} if it ends without one
  */
 export function inProcess<Result>(program: string, job: object): Promise<Result> {
   const path = fileURLToPath(import.meta.resolve(`./${program}_process.js`));
@@ -37,7 +37,7 @@ export function inProcess<Result>(program: string, job: object): Promise<Result>
   });
 }
 
-/** In such a process: measures the job on the backend wasm, and sends what is found. */
+/** In such a process: measures the job on the backend wasm, and sends the result. */
 export async function answer<Job, Result>(measure: (job: Job) => Promise<Result>): Promise<void> {
   process.send?.(await measure(JSON.parse(process.argv[2]) as Job));
   process.disconnect?.();

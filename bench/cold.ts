@@ -1,28 +1,28 @@
-/** From a model's files on a disk to its first prediction: GrootV-T with random weights, beside a warm prediction. */
+/** From a model's files on disk to its first prediction: GrootV-T with random weights, compared with a warm prediction. */
 import { join } from 'node:path';
 import { inProcess, inTemporaryFolder } from './child_process.js';
 import { writeClassifier } from './picture_folders.js';
 import { GROOTV_T } from './random_model.js';
 import type { GrootVSizes } from './random_weights.js';
 
-/** What the process is asked to measure. */
+/** The job of the process. */
 export interface ColdJob {
   /** The folder of the model. */
   readonly model: string;
-  /** Of the picture, pixels. */
+  /** Side of the image, in pixels. */
   readonly side: number;
 }
 
-/** Milliseconds of one process. */
+/** Times of one process, in milliseconds. */
 export interface ColdFigures {
   /** From its start until the kernels are ready: Node, the modules of tfjs and of this package, tfjs's backend. */
   readonly startMs: number;
-  /** Loading the model, whose files the system has in memory. */
+  /** Loading the model, whose files are in the page cache. */
   readonly loadMs: number;
   readonly firstMs: number;
   /** Median of later predictions. */
   readonly warmMs: number;
-  /** Loading and the first prediction, over a warm one. */
+  /** (Loading + first prediction) / warm prediction. */
   readonly ratio: number;
 }
 
@@ -34,7 +34,7 @@ export interface ColdTimes extends ColdFigures {
 const PROCESSES = 3;
 const SIDE = 224;
 
-/** Measures on the backend wasm. Of several processes, the one whose ratio is the median. */
+/** Measures on the backend wasm. Of several processes, returns the one with the median ratio. */
 export async function benchCold(
   sizes: GrootVSizes = GROOTV_T,
   side = SIDE,

@@ -1,4 +1,4 @@
-/** The process in which cold.ts measures: what a program in Node does, by the public API. */
+/** The process in which cold.ts measures: a typical Node program that uses the public API. */
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { fileSystem } from '../node/index.js';
@@ -8,12 +8,12 @@ import { answer } from './child_process.js';
 import type { ColdFigures, ColdJob } from './cold.js';
 import { median } from './timing.js';
 
-/** The engine compiles WebAssembly again, better, while the first predictions run. */
+/** Predictions during which the engine recompiles WebAssembly with optimisation. */
 const WARM_UP = 4;
 const REPETITIONS = 7;
 
 async function measure({ model: path, side }: ColdJob): Promise<ColdFigures> {
-  const startMs = performance.now(); // counted from the start of the process
+  const startMs = performance.now(); // relative to the start of the process
   const image = tf.randomUniform<tf.Rank.R3>([side, side, 3], 0, 255, 'float32', 1);
   const before = performance.now();
   const model = await GrootV.load(fileSystem(path));

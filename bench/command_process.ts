@@ -1,23 +1,23 @@
-/** The command line in processes of its own: how long a command takes, and how much memory. */
+/** Runs the command line in separate processes, and measures time and memory. */
 import { spawn } from 'node:child_process';
 
-/** Writes the largest resident set of the process to its standard error, where it ends. */
+/** Writes the maximum resident set size of the process to its standard error when it ends. */
 const METER =
   'data:text/javascript,import{isMainThread}from"node:worker_threads";import{writeSync}from"node:fs";' +
   'if(isMainThread)process.on("exit",()=>writeSync(2,"\\npeak "+process.resourceUsage().maxRSS+"\\n"))';
 
-/** What a command took. */
+/** Time and memory of a command. */
 export interface CommandRun {
-  /** From the start of the process to its end, milliseconds. */
+  /** From the start of the process to its end, in milliseconds. */
   readonly ms: number;
-  /** The largest resident set, with Node and all threads. */
+  /** Maximum resident set size, including Node and all threads. */
   readonly peakBytes: number;
 }
 
 /**
- * Runs the command line with these arguments; what it prints is dropped.
+ * Runs the command line with these arguments and discards its output.
  * @param program the file that runs it
- * @throws {Error} with what it says on standard error, when it fails
+ * @throws {Error} with its standard error, if it fails
  */
 export async function runCommand(program: string, ...args: readonly string[]): Promise<CommandRun> {
   const start = performance.now();

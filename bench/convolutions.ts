@@ -1,4 +1,4 @@
-/** Convolutions of networks for images: our kernels against tfjs's own. */
+/** Convolutions of image networks: our kernels against tfjs's own. */
 import * as tf from '@tensorflow/tfjs-core';
 import { Convolution } from '../plugin/ops/convolution.js';
 import { runOp } from '../plugin/ops/kernels.js';
@@ -9,12 +9,12 @@ interface Size {
   readonly width: number;
   readonly inputs: number;
   readonly outputs: number;
-  /** Of the filter. */
+  /** Side of the filter. */
   readonly side: number;
   readonly stride: number;
 }
 
-/** Of segmenters and detectors, and of GrootV between its levels and before the first. */
+/** Those of segmenters and detectors, and of GrootV's stem and downsampling layers. */
 const SIZES: readonly Size[] = [
   { height: 128, width: 128, inputs: 128, outputs: 128, side: 3, stride: 1 },
   { height: 32, width: 32, inputs: 256, outputs: 256, side: 3, stride: 1 },

@@ -1,14 +1,15 @@
 /**
- * How many cores of its own a page has right now: the rate of arithmetic in it and in a worker at the same time, over the
- * rate in it alone. Processors of a virtual machine may be the two threads of one core, at times; then it is near 1.
+ * Measures how many cores a page currently has to itself: the combined rate of arithmetic in the page and in a worker at the same
+ * time, divided by the page's rate alone. The processors of a virtual machine may at times be two hardware threads of one core;
+ * the result is then close to 1.
  */
 
-/** The worker begins after and ends before the page. */
+/** The worker starts after the page and ends before it. */
 const PAGE_MS = 40;
 const WORKER_MS = 30;
 const TURNS = 20_000;
 
-/** Additions and products that do not wait for each other: as many as a core can do. @returns calls a millisecond */
+/** Independent additions and multiplications, as many as a core can execute. @returns calls per millisecond */
 function rateOf(limit: number, turns: number): number {
   const start = performance.now();
   let calls = 0;
@@ -30,12 +31,12 @@ function rateOf(limit: number, turns: number): number {
   return a + b + c + d + e + f + g + h > 0 ? calls / elapsed : 0;
 }
 
-/** What the worker runs. @param measure of any name: bundlers give functions others */
+/** The code of the worker. @param measure may have any name: bundlers rename functions */
 export function workerScript(measure: typeof rateOf): string {
   return `const rate = ${measure}; onmessage = () => postMessage(rate(${WORKER_MS}, ${TURNS}));`;
 }
 
-/** A worker to measure beside. */
+/** A worker to measure in parallel with. */
 export class Cores {
   private readonly worker: Worker;
 
@@ -44,7 +45,7 @@ export class Cores {
     this.worker = new Worker(url);
   }
 
-  /** @returns up to 2 */
+  /** @returns at most 2 */
   async measure(): Promise<number> {
     const alone = rateOf(WORKER_MS, TURNS);
     const other = new Promise<number>((resolve, reject) => {

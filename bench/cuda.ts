@@ -1,4 +1,4 @@
-/** The backend `cuda` measured: ops and whole predictions of GrootV-T on batches, by the device's own clock. */
+/** Benchmark of the backend `cuda`: ops and whole predictions of GrootV-T on batches, by the device's clock. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { counts, deviceDescription } from '../gpu/cuda/index.js';
@@ -12,7 +12,7 @@ import { median } from './timing.js';
 /** An op on a batch of one stage. */
 export interface CudaOpTime {
   readonly stage: string;
-  /** The name of the op, with that of its variant. */
+  /** Name of the op and of its variant. */
   readonly op: string;
   readonly us: number;
   /** Microseconds of an addition that moves as many bytes as the op reads and writes. */
@@ -25,23 +25,23 @@ export interface CudaBench {
   readonly batch: number;
   /** GB/s that an addition of two large tensors moves. */
   readonly bandwidth: number;
-  /** Microseconds of the host for a call of a kernel on tiny tensors, without waiting. */
+  /** Host microseconds to launch a kernel on tiny tensors, without waiting. */
   readonly callUs: number;
   readonly ops: readonly CudaOpTime[];
   readonly prediction: {
     readonly imagesPerSecond: number;
     /** Device milliseconds of a batch, all kernels. */
     readonly deviceMs: number;
-    /** The part of it that trees and scans take, from 0 to 1. */
+    /** Fraction of it for trees and scans, from 0 to 1. */
     readonly treeShare: number;
     readonly kernelCalls: number;
     readonly launches: number;
-    /** Copies to the host before the logits are read: each would be a synchronisation. */
+    /** Copies to the host before the logits are read, each of which is a synchronisation. */
     readonly readBacks: number;
   };
 }
 
-/** Times are for a GPU; the emulation is measured at a small size only to see that the bench runs. */
+/** Times are for a GPU; the emulation is only run at a small size to check that the benchmark works. */
 const MEASURED = {
   cuda: { batch: 128, sizes: STAGES, side: 224, repetitions: 10, bandwidthElements: 1 << 27 },
   'host emulation': {
@@ -49,10 +49,10 @@ const MEASURED = {
     ...{ repetitions: 1, bandwidthElements: 1 << 16 },
   },
 } as const;
-/** Those of trees and scans: they cannot be composed of built-in ops. */
+/** Trees and scans: these cannot be composed of built-in ops. */
 const TREE_KERNELS = new Set(OPS.filter(({ compose }) => !compose).map(({ name }) => name));
 
-/** Measures the backend `cuda`, which must be the current one. */
+/** Benchmarks the backend `cuda`, which must be the current one. */
 export async function benchCuda(progress: (what: string) => void = () => {}): Promise<CudaBench> {
   const { kind, name, driverVersion } = deviceDescription();
   const { batch, sizes, side, repetitions, bandwidthElements } = MEASURED[kind];
@@ -94,7 +94,7 @@ async function benchSize(size: PerfSize, batch: number, repetitions: number): Pr
   return times;
 }
 
-/** Device microseconds of a call: the median of some, after one that is not counted. */
+/** Device microseconds of a call: the median of several, after one warm-up call. */
 async function deviceTime(run: () => tf.Tensor[], repetitions: number): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i <= repetitions; i++) {
@@ -162,7 +162,7 @@ async function benchBatch(
   };
 }
 
-/** The report for people. */
+/** The report as text. */
 export function formatCudaBench({
   device,
   date,

@@ -1,6 +1,6 @@
 /**
- * UperNet and Mask R-CNN on GrootV-T with random weights: a prediction at the size that papers count, its convolutions
- * against the core's rate of matrix products, what is neither, and memory. Each in a process of its own.
+ * UperNet and Mask R-CNN on GrootV-T with random weights: a prediction at the size that papers use for FLOP counts, its
+ * convolutions compared with the core's matrix product rate, everything else, and memory. Each in a separate process.
  */
 import { join } from 'node:path';
 import type { NetworkGraph } from '../converters/architectures/architecture.js';
@@ -18,7 +18,7 @@ import { inProcess, inTemporaryFolder } from './child_process.js';
 import type { KernelShare } from './prediction.js';
 import { randomState } from './random_weights.js';
 
-/** What the process is asked to measure. */
+/** The job of the process. */
 export interface DenseJob {
   readonly model: string;
   readonly height: number;
@@ -30,26 +30,26 @@ export interface DenseTimes {
   readonly name: string;
   readonly height: number;
   readonly width: number;
-  /** Median of a prediction, milliseconds. */
+  /** Median time of a prediction, in milliseconds. */
   readonly ms: number;
-  /** Multiply-adds of convolutions and matrix products, 1e9. */
+  /** Multiply-adds of convolutions and matrix products, in 1e9. */
   readonly multiplyAdds: number;
-  /** GFLOP/s of the convolutions larger than 1 x 1, of the round whose ratio to the next is the median. */
+  /** GFLOP/s of the convolutions larger than 1 x 1, in the round whose ratio to the next value is the median. */
   readonly convolutionRate: number;
-  /** GFLOP/s of a large matrix product by our linear layer, before and behind that prediction. */
+  /** GFLOP/s of a large matrix product in our linear layer, before and after that prediction. */
   readonly productRate: number;
-  /** The part of a prediction outside convolutions, matrix products and tree scans, from 0 to 1. */
+  /** Fraction of a prediction outside convolutions, matrix products and tree scans, from 0 to 1. */
   readonly otherShare: number;
   /** Slowest first. */
   readonly kernels: readonly KernelShare[];
   readonly weightBytes: number;
-  /** The largest two outputs of kernels. */
+  /** The two largest outputs of kernels. */
   readonly activationBytes: number;
-  /** The largest resident set of the process, less that before the model was loaded, of Node and tfjs. */
+  /** Maximum resident set size of the process, minus that before the model was loaded (Node and tfjs). */
   readonly peakBytes: number;
 }
 
-/** A network to measure, and the size of its picture. */
+/** A network to measure, and the size of its image. */
 interface DenseNetwork {
   readonly name: string;
   readonly height: number;
@@ -83,7 +83,7 @@ export function maskRCNN(sizes: Partial<MaskRCNNSizes>, height: number, width: n
   return {
     ...{ name: `Mask R-CNN, ${network.name}`, height, width },
     shapes: maskRCNNShapes(network),
-    // Every proposal is a candidate, so that there are as many detections as there may be.
+    // Every proposal is a candidate, so that the number of detections is the maximum.
     build: (parameters) =>
       maskRCNNGraph(network, parameters, { ...MASK_RCNN_DEFAULTS, scoreThreshold: 0, preprocessing }),
   };

@@ -20,7 +20,7 @@ const CONVOLUTIONS: readonly string[] = [
   ...[tf.FusedConv2D, tf.Conv2D, tf.Conv2DBackpropInput],
 ];
 const PRODUCTS: readonly string[] = [linearSpec.op.name, tf._FusedMatMul, tf.BatchMatMul];
-/** Rows, inputs and outputs of the product that tells the core's rate: a 3 x 3 convolution of 256 channels at 32 x 32. */
+/** Rows, inputs and outputs of the product that determines the core's rate: a 3 x 3 convolution of 256 channels at 32 x 32. */
 const PRODUCT = [1024, 2304, 256] as const;
 
 const REPETITIONS = 15;
@@ -36,10 +36,10 @@ async function measure({ model: path, height, width, rounds }: DenseJob): Promis
   const predict = () => tf.dispose(model.execute({ image }));
   predict(); // packs weights
   predict();
-  const peakBytes = process.resourceUsage().maxRSS * 1024 - rssBefore; // profiling takes more
+  const peakBytes = process.resourceUsage().maxRSS * 1024 - rssBefore; // profiling takes more memory
   const found: { ms: number; convolutionRate: number; productRate: number; kernels: Kernel[] }[] = [];
   for (let round = 0; round < rounds; round++) {
-    // The rate of a shared processor changes within seconds: products before and behind, and ratios within a round.
+    // The rate of a shared processor changes within seconds: products are measured before and after, and ratios within a round.
     const before = productRates();
     const start = performance.now();
     predict();
@@ -78,16 +78,16 @@ async function profile(model: GraphModel, image: tf.Tensor): Promise<Kernel[]> {
   return Promise.all(run.map(async (kernel) => ({ ...kernel, ms: (await kernel.kernelTimeMs) as number })));
 }
 
-/** Of a convolution or a matrix product, from the shapes of its inputs and of its output; else 0. */
+/** Multiply-adds of a convolution or a matrix product, from the shapes of its inputs and its output; 0 for other kernels. */
 function multiplyAdds({ name, inputShapes: [x, weights], outputShapes: [y] }: Kernel): number {
   if (!x || !weights || !y) return 0;
-  // Of a transposed convolution, every input pixel meets the whole filter.
+  // In a transposed convolution, every input pixel is multiplied by the whole filter.
   if (name === tf.Conv2DBackpropInput) return (size(x) / weights[3]) * size(weights);
   if (CONVOLUTIONS.includes(name)) return (size(y) / weights[3]) * size(weights);
   return PRODUCTS.includes(name) ? size(y) * (x.at(-1) as number) : 0;
 }
 
-/** GFLOP/s, some times over. */
+/** GFLOP/s of several runs. */
 function productRates(): number[] {
   const [rows, inputs, outputs] = PRODUCT;
   const [x, weights] = [tf.randomUniform([rows, inputs]), tf.randomUniform([inputs, outputs])];

@@ -1,4 +1,4 @@
-/** The figures of documents, which are generated from a report: see scripts/bench_figures.mjs. */
+/** Generates the benchmark figures in documents from a report: see scripts/bench_figures.mjs. */
 import { boruvkaMSTSpec } from '../plugin/ops/boruvka_mst.spec.js';
 import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
 import { STAGES, sizeName } from './perf_calls.js';
@@ -9,7 +9,7 @@ const FIGURES: Readonly<Record<string, (report: BenchReport) => string>> = {
   summary,
 };
 
-/** A document with the figures of `report` between `<!-- bench: tables -->`, or `summary`, and `<!-- bench: end -->`. */
+/** A document with the figures of `report` inserted between `<!-- bench: tables -->`, or `summary`, and `<!-- bench: end -->`. */
 export function withFigures(document: string, report: BenchReport): string {
   return document.replace(
     /(<!-- bench: (\w+) -->\n).*?(<!-- bench: end -->)/gs,
@@ -18,7 +18,7 @@ export function withFigures(document: string, report: BenchReport): string {
   );
 }
 
-/** A few rows for the page that people see first. */
+/** A few rows for the front page. */
 function summary(report: BenchReport): string {
   const { ops = [], products = [], prediction, language } = report;
   const [stage] = STAGES.map(sizeName);

@@ -1,17 +1,17 @@
-/** Counts calls of WebGPU, by watching the methods of its classes. */
+/** Counts calls of WebGPU by wrapping methods of its classes. */
 
-/** What is recorded for the GPU while something runs, by this package and by tfjs. */
+/** Commands recorded for the GPU, by this package and by tfjs. */
 export interface GpuCalls {
   readonly dispatches: number;
   readonly passes: number;
   readonly submits: number;
-  /** Buffers that the host fills, and their bytes. */
+  /** Buffers filled by the host, and their bytes. */
   readonly uploads: number;
   readonly uploadedBytes: number;
   readonly readBacks: number;
 }
 
-/** Counts what `run` records, until it returns. */
+/** Counts what `run` records until it returns. */
 export function countGpuCalls<Result>(run: () => Result): {
   readonly result: Result;
   readonly calls: GpuCalls;
@@ -44,7 +44,7 @@ export function countGpuCalls<Result>(run: () => Result): {
 
 type Written = [to: GPUBuffer, at: number, data: Uint8Array, from?: number, size?: number];
 
-/** Tells of the calls of a method, on what and with what, until what it returns is called. */
+/** Reports calls of a method with its receiver and arguments, until the returned function is called. */
 function watched<Name extends string>(
   of: Record<Name, (...args: never[]) => unknown>,
   name: Name,

@@ -1,6 +1,6 @@
 /**
- * Scans whose channels share one decay, as the filters along trees have it, beside what they are measured by: reading x and
- * writing y once, the scan of decays that were expanded to all channels, and that with the expansion.
+ * Scans whose channels share a decay, as in tree filters, compared with reading x and writing y once, with the scan of decays
+ * expanded to all channels, and with that scan including the expansion.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { PerfSize } from '../plugin/ops/spec/spec.js';
@@ -17,11 +17,11 @@ const AGGREGATES: readonly Aggregate[] = ['all', 'root', 'leaves'];
 export interface GroupTime {
   readonly size: string;
   readonly aggregate: Aggregate;
-  /** Of the scan with one decay a vertex, microseconds, as are the others. */
+  /** Scan with one decay per vertex; all times are in microseconds. */
   readonly us: number;
   /** tfjs's own Neg of x. */
   readonly streamUs: number;
-  /** The scan with a decay a channel, and that with the expansion of the decays before it. */
+  /** Scan with one decay per channel, without and with the expansion of the decays. */
   readonly expandedUs: number;
   readonly expandingUs: number;
 }

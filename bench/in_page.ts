@@ -11,30 +11,32 @@ import type { ThreadsTime } from './threads_page.js';
 
 declare global {
   interface Window {
-    /** Of the module that a page has. */
+    /** Exported by the module in the page. */
     measure?: (argument?: number) => Promise<unknown>;
   }
 }
 
-/** Why something was not measured: there is no Chromium, or no esbuild. */
+/** Why something was not measured: Chromium or esbuild is missing. */
 export interface NoPage {
   readonly missing: string;
 }
 
-/** Threads beside one. */
+/** Number of threads to compare with one. */
 const THREADS = 2;
 
-/** What threads gain: a prediction of GrootV-T in a cross-origin isolated page. */
+/** The speed-up by threads: a prediction of GrootV-T in a cross-origin isolated page. */
 export function benchThreads(): Promise<ThreadsTime | NoPage> {
   return measureIn('threads_page', true, THREADS);
 }
 
-/** What prediction.ts measures, on one thread in a plain page: engines of pages may have other instructions than Node. */
+/**
+ * The measurements of prediction.ts, single-threaded in a plain page: engines of pages may support other instructions than Node.
+ */
 export function benchPage(): Promise<PredictionTimes | NoPage> {
   return measureIn('prediction_page', false);
 }
 
-/** What `window.measure` of a module of this folder returns. */
+/** The result of `window.measure` of a module in this folder. */
 async function measureIn<Times>(
   name: string,
   isIsolated: boolean,

@@ -1,4 +1,4 @@
-/** The benchmark as a library; `grootvl bench` prints what it returns. */
+/** The benchmark as a library; `grootvl bench` prints its result. */
 import { cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { benchCold } from './cold.js';
@@ -21,7 +21,7 @@ import { benchTraining } from './training.js';
 
 export { type BenchReport, formatReport } from './report.js';
 
-/** The fields of the report that a part gives. */
+/** The report fields of each part. */
 const MEASURE: Readonly<
   Record<Part, (native: Native, progress: (what: string) => void) => Promise<Partial<BenchReport>>>
 > = {
@@ -62,9 +62,9 @@ const MEASURE: Readonly<
 };
 
 /**
- * Measures the current backend, which must be ready and have its kernels registered.
- * @param progress is told what is being measured.
- * @param parts by default everything but runs over many pictures.
+ * Benchmarks the current backend, which must be ready and have its kernels registered.
+ * @param progress called with a description of each measurement
+ * @param parts by default everything except runs over many images
  */
 export async function runBench(
   progress: (what: string) => void = () => {},

@@ -1,6 +1,6 @@
 /**
- * GrootL with random weights: reading a prompt against its matrix products, a token against reading the weights once,
- * and memory against the weights. In a process of its own, whose memory holds nothing else.
+ * GrootL with random weights: prefill compared with its matrix products, a token compared with reading the weights once, and
+ * memory compared with the weights. In a separate process, whose memory holds nothing else.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,43 +11,43 @@ import { sourceDirectory } from '../node/source_directory.js';
 import { inProcess, inTemporaryFolder } from './child_process.js';
 import { MAMBA_130M, writeRandomMamba } from './random_mamba.js';
 
-/** What is measured, and how often. */
+/** What to measure, and how often. */
 export interface LanguageModelTask {
   readonly promptTokens: number;
-  /** Tokens after the prompt in a round. */
+  /** Tokens after the prompt per round. */
   readonly tokens: number;
   readonly rounds: number;
 }
 
-/** Milliseconds are medians over rounds, in each of which everything has its turn. */
+/** Times are in milliseconds: medians over rounds, each of which measures everything in turn. */
 export interface LanguageModelTimes extends LanguageModelTask {
   readonly parameters: number;
   readonly weightBytes: number;
-  /** Until the first token. */
+  /** Time to the first token. */
   readonly prefillMs: number;
-  /** The matrix products of the prompt alone, by linear layers, with the model's own weights. */
+  /** Only the matrix products of the prompt, by linear layers with the model's own weights. */
   readonly productMs: number;
-  /** GFLOP/s of those. */
+  /** GFLOP/s of these products. */
   readonly productRate: number;
-  /** Of every further token, the median of all. */
+  /** Median time of each further token. */
   readonly tokenMs: number;
-  /** As many bytes as the weights have, read once by WebAssembly in the memory where they are. */
+  /** Time for WebAssembly to read as many bytes as the weights have once, in the memory where they are. */
   readonly readMs: number;
   /** The same in native code. */
   readonly nativeReadMs?: number;
-  /** The largest resident set of the process, from its start, with Node and tfjs. */
+  /** Maximum resident set size of the process since its start, including Node and tfjs. */
   readonly peakBytes: number;
 }
 
 const TASK: LanguageModelTask = { promptTokens: 512, tokens: 24, rounds: 5 };
 
-/** Where the process finds what it needs. */
+/** The job of the process. */
 export interface LanguageModelJob extends LanguageModelTask {
   readonly model: string;
   readonly nativeProgram?: string;
 }
 
-/** Measures on the backend wasm. @param nativeProgram that of native.ts, where there is one. */
+/** Measures on the backend wasm. @param nativeProgram that of native.ts, if there is one */
 export async function benchLanguageModel(
   nativeProgram: string | undefined,
   sizes: GrootLSizes = MAMBA_130M,

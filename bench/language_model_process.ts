@@ -1,4 +1,4 @@
-/** The process in which language_model.ts measures: one job in, one message out. */
+/** The process in which language_model.ts measures: receives one job, sends one message. */
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { fileSystem } from '../node/file_system.js';
@@ -11,7 +11,7 @@ import { nativeReadMs } from './native.js';
 import { streamingRead } from './streaming_read.js';
 import { median } from './timing.js';
 
-/** Reads of the weights in a round. */
+/** Reads of the weights per round. */
 const READS = 5;
 const PROJECTION = /\.(in|x|dt|out)_proj\.weight$/;
 
@@ -26,7 +26,7 @@ async function measure(job: LanguageModelJob): Promise<LanguageModelTimes> {
   const projections = weights.filter(({ name }) => PROJECTION.test(name)).map(({ tensor }) => tensor);
   const { vocabulary } = model.metadata.architecture;
   const prompt = Array.from({ length: promptTokens }, (_, i) => (i * 7919) % vocabulary);
-  /** Milliseconds until each token of a text. */
+  /** Milliseconds to each token of a text. */
   const generate = async (): Promise<number[]> => {
     const ms: number[] = [];
     let start = performance.now();
@@ -36,7 +36,7 @@ async function measure(job: LanguageModelJob): Promise<LanguageModelTimes> {
     }
     return ms;
   };
-  await generate(); // compiles
+  await generate(); // compiles the kernels
 
   const times = {
     prefillMs: [] as number[],
@@ -69,7 +69,7 @@ async function measure(job: LanguageModelJob): Promise<LanguageModelTimes> {
   };
 }
 
-/** Every matrix product of a prompt once. */
+/** Time for every matrix product of a prompt, once. */
 function productMs(projections: readonly tf.Tensor[], rows: number): number {
   let ms = 0;
   for (const weights of projections) {

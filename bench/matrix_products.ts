@@ -1,4 +1,4 @@
-/** The matrix products of GrootV-T: our packed kernel against tfjs's own matMul, and over weights of 8 bits. */
+/** The matrix products of GrootV-T: our packed kernel against tfjs's own matMul, and with 8-bit weights. */
 import * as tf from '@tensorflow/tfjs-core';
 import { linear, quantizedLinear } from '../plugin/index.js';
 import { hasOwnKernel } from '../plugin/ops/kernels.js';
@@ -24,7 +24,7 @@ export interface ProductTime {
   /** GFLOP/s of our kernel, and of tfjs's fused matMul with bias. */
   readonly linear: number;
   readonly matMul: number;
-  /** Thousand million operations a second over weights of 8 bits, rounding of the rows included; where there is a kernel. */
+  /** 1e9 operations per second with 8-bit weights, including rounding of the rows, if there is such a kernel. */
   readonly int8?: number;
 }
 
@@ -54,7 +54,7 @@ export async function benchProducts(): Promise<ProductTime[]> {
   return times;
 }
 
-/** Normal weights, as trained ones nearly are: a quarter of the largest number is their standard deviation. */
+/** Normally distributed weights, similar to trained ones: their standard deviation is a quarter of the largest value. */
 function quantized(inputs: number, outputs: number): { codes: tf.Tensor2D; scales: tf.Tensor1D } {
   const weights = tf.tidy(() => tf.randomNormal([inputs, outputs], 0, 32, 'float32', 1).dataSync());
   const numbers = Int8Array.from(weights, (value) => Math.max(-127, Math.min(127, Math.round(value))));

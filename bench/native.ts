@@ -1,4 +1,4 @@
-/** The native side of the comparison: native.cc, built by the machine's own compiler when there is one. */
+/** The native side of the comparison: native.cc, compiled with this machine's compiler if it has one. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Tensor } from '@tensorflow/tfjs-core';
 
-/** Vectors as wide as the processor has them; gcc takes half of an AVX-512 register unless told. */
+/** Vectors as wide as the processor supports; by default, gcc uses half of an AVX-512 register. */
 const FLAGS = ['-O3', '-march=native', '-mprefer-vector-width=512', '-std=c++17'];
 
-/** What the program is given: the extents and tensors that an algorithm of native.cc reads. */
+/** Input of the program: the sizes and tensors that an algorithm of native.cc reads. */
 export interface NativeProblem {
   readonly algorithm: 'scan' | 'tree';
   readonly sizes: readonly number[];
@@ -17,17 +17,17 @@ export interface NativeProblem {
 }
 
 export interface NativeTime {
-  /** Microseconds of a call. */
+  /** Microseconds per call. */
   readonly us: number;
-  /** The sum of all values of the outputs, so that both sides can be seen to have done the same. */
+  /** The sum of all output values, to check that both sides compute the same. */
   readonly checksum: number;
 }
 
-/** The built program, or why there is none. */
+/** The compiled program, or why there is none. */
 export type Native =
   | {
       run(problem: NativeProblem): NativeTime;
-      /** GFLOP/s in 128-bit vectors without fused multiply-add: the ceiling of WebAssembly SIMD. */
+      /** GFLOP/s in 128-bit vectors without fused multiply-add: the upper limit of WebAssembly SIMD. */
       peak(): number;
       /** The path of the program. */
       readonly program: string;
@@ -35,9 +35,9 @@ export type Native =
     }
   | { readonly missing: string };
 
-/** Builds native.cc. */
+/** Compiles native.cc. */
 export function buildNative(): Native {
-  // Beside this file, or, when this is the built file of a checkout, in the sources.
+  // In this folder, or, if this is the built file of a checkout, among the sources.
   const source = ['./native.cc', '../../bench/native.cc']
     .map((path) => fileURLToPath(new URL(path, import.meta.url)))
     .find((path) => existsSync(path));
@@ -63,7 +63,7 @@ export function buildNative(): Native {
   };
 }
 
-/** Milliseconds in which the program reads so many bytes of memory once. */
+/** Milliseconds for the program to read the given number of bytes once. */
 export function nativeReadMs(program: string, bytes: number): number {
   return Number(execFileSync(program, ['read', `${bytes}`], { encoding: 'utf8' }));
 }

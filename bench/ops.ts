@@ -1,4 +1,4 @@
-/** The time of each op at the four stages of GrootV-T, and what it is to be compared with. */
+/** The time of each op at the four stages of GrootV-T, and of alternatives. */
 import * as tf from '@tensorflow/tfjs-core';
 import { withBuiltInOps } from '../conformance/built_in_ops.js';
 import { OPS } from '../plugin/ops/index.js';
@@ -9,22 +9,22 @@ import { OTHER_CODE } from './other_code.js';
 import { perfCall, STAGES, sizeName, TIMED_SPECS, triadCall } from './perf_calls.js';
 import { medianTimes, type Timing } from './timing.js';
 
-/** So small that a call costs what it costs whatever the op computes. */
+/** So small that a call costs the same whatever the op computes. */
 const SMALLEST: PerfSize = { side: 2, channels: 2 };
 export const SMALLEST_STAGE = sizeName(SMALLEST);
 
-/** One op at one stage. Times in microseconds, all through the public API of tfjs. */
+/** One op at one stage. Times are in microseconds and measured through the public API of tfjs. */
 export interface OpTime {
   readonly stage: string;
-  /** The name of the op, with that of its variant. */
+  /** Name of the op and of its variant. */
   readonly op: string;
   readonly us: number;
-  /** c = a + b by tfjs's own Add on this backend, over as many bytes as the op reads and writes. */
+  /** c = a + b with tfjs's own Add on this backend, over as many bytes as the op reads and writes. */
   readonly triadUs: number;
-  /** The op composed of tfjs's built-in ops on this backend, or a loop in JavaScript. */
+  /** The op composed of tfjs's built-in ops on this backend, or a JavaScript loop. */
   readonly alternativeUs?: number;
   readonly alternative?: 'built-in ops' | 'JavaScript loop';
-  /** The same algorithm in C++ with every vector instruction of this processor. */
+  /** The same algorithm in C++ with all vector instructions of this processor. */
   readonly nativeUs?: number;
 }
 

@@ -1,4 +1,4 @@
-/** What ops that cannot be composed of built-in ops are compared with: code that people write where a kernel is missing. */
+/** Alternatives to ops that cannot be composed of built-in ops: code that users write if a kernel is missing. */
 import { type Tensor, tensor } from '@tensorflow/tfjs-core';
 import { scanDown, scanUp } from '../plugin/cpu/tree_passes.js';
 import { boruvkaMSTSpec } from '../plugin/ops/boruvka_mst.spec.js';
@@ -9,9 +9,9 @@ import type { NativeProblem } from './native.js';
 import type { PerfCall } from './perf_calls.js';
 
 interface OtherCode {
-  /** dataSync, a loop in JavaScript, a new tensor. Batch 1. */
+  /** dataSync, a JavaScript loop, a new tensor. Batch 1. */
   javascript?(inputs: Tensors): Tensor;
-  /** The problem for native.cc. Batch 1. */
+  /** The input for native.cc. Batch 1. */
   native(call: PerfCall): NativeProblem;
 }
 

@@ -1,4 +1,4 @@
-/** What of the benchmark can be measured by itself, and what it is. */
+/** The parts of the benchmark that can be run separately, with descriptions. */
 export const PARTS = {
   ops: 'ops',
   products: 'matrix products',
@@ -17,5 +17,5 @@ export const PARTS = {
 } as const;
 export type Part = keyof typeof PARTS;
 export const PART_NAMES = Object.keys(PARTS) as readonly Part[];
-/** What is measured where nobody names parts: runs over many pictures take minutes of two cores. */
+/** The default parts: runs over many images take minutes on two cores. */
 export const USUAL_PARTS = PART_NAMES.filter((name) => name !== 'pictures');

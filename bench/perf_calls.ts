@@ -1,4 +1,4 @@
-/** The calls that benches time, on whatever backend is current: ops on the samples that their specs have for timing. */
+/** The calls that benchmarks time on the current backend: ops with the timing samples of their specs. */
 import { add, dispose, randomNormal, type Tensor, tensor, tidy, tile } from '@tensorflow/tfjs-core';
 import type { Attributes, OpDeclaration, Tensors } from '../plugin/ops/declaration.js';
 import { hasOwnKernel, runOp } from '../plugin/ops/kernels.js';
@@ -7,7 +7,7 @@ import type { OpSpec, PerfSize } from '../plugin/ops/spec/spec.js';
 import type { CaseTensor, CaseTensors } from '../plugin/ops/spec/tensor.js';
 import { SPECS } from '../plugin/ops/specs.js';
 
-/** The four stages of GrootV-T at 224 x 224, with the channels of their scans. */
+/** The four stages of GrootV-T at 224 x 224, with the number of channels that are scanned. */
 export const STAGES: readonly PerfSize[] = [
   { side: 56, channels: 160 },
   { side: 28, channels: 320 },
@@ -15,10 +15,10 @@ export const STAGES: readonly PerfSize[] = [
   { side: 7, channels: 1280 },
 ];
 
-/** The specs whose ops are timed. */
+/** The specs of timed ops. */
 export const TIMED_SPECS = SPECS.filter(({ perf }) => perf);
 
-/** Those timed on a GPU: what reads values and has no kernel there is computed by the CPU, some of it for seconds. */
+/** The specs timed on a GPU: ops that read values and have no kernel there run on the CPU, some of them for seconds. */
 export function specsTimedOn(backend: 'cuda' | 'webgpu'): typeof TIMED_SPECS {
   return TIMED_SPECS.filter(({ op }) => !op.reads || hasOwnKernel(op, backend));
 }
@@ -35,15 +35,15 @@ export interface PerfCall {
   readonly samples: readonly { readonly inputs: Tensors; readonly attributes?: Attributes }[];
   /** Bytes of the inputs and outputs of a call. */
   readonly bytes: number;
-  /** Calls with the next sample, by the name of the op, with `, root` behind it for a variant of that name. */
+  /** Calls with the next sample, by name of the op, with `, root` appended for a variant of that name. */
   readonly runs: Readonly<Record<string, () => Tensor[]>>;
   dispose(): void;
 }
 
 /**
- * @param spec must have `perf`.
- * @param batch how often the sample of one item is repeated. Floats with the axis of the batch are where kernels left
- *   them, so that on a GPU they need no upload; weights and graphs are known to the host, as in a model.
+ * @param spec must have `perf`
+ * @param batch number of repetitions of a one-item sample. Floats with a batch axis are left where kernels wrote them, so that on
+ * a GPU they need no upload; weights and graphs are known to the host, as in a model
  */
 export function perfCall(spec: OpSpec, size: PerfSize, batch = 1): PerfCall {
   const { op, perf } = spec;
@@ -77,7 +77,7 @@ export function perfCall(spec: OpSpec, size: PerfSize, batch = 1): PerfCall {
   };
 }
 
-/** tfjs's own addition of tensors as large as those of a scan: what moving `bytes` costs. */
+/** tfjs's own addition of tensors as large as those of a scan: the cost of moving `bytes`. */
 export function triadCall({ side, channels }: PerfSize, batch = 1) {
   const [a, b] = [0, 1].map(() => randomNormal([batch, side * side, channels]));
   return {
@@ -87,7 +87,7 @@ export function triadCall({ side, channels }: PerfSize, batch = 1) {
   };
 }
 
-/** @param known a sample, whose tensors are taken where an input is the same graph. */
+/** @param known a sample whose tensors are reused for inputs that are the same graph */
 function tensorsOf(
   op: OpDeclaration,
   inputs: CaseTensors,
@@ -103,12 +103,12 @@ function tensorsOf(
   return Object.fromEntries(Object.entries(inputs).map(tensorOf));
 }
 
-/** Whether an input has the axis of the batch, which is `B` in declarations, or the first of `...`. */
+/** Whether an input has a batch axis, which is `B` in declarations, or the first of `...`. */
 function isPerItem(op: OpDeclaration, input: string): boolean {
   return ['B', '...'].includes(op.inputs[input].shape[0]);
 }
 
-/** As the weights of a model are, whose values kernels may read on the host before they go to a device. */
+/** Like the weights of a model, whose values kernels may read on the host before they are uploaded. */
 function fromHost({ values, shape, dtype }: CaseTensor): Tensor {
   return tensor(values, [...shape], dtype === 'int32' ? 'int32' : 'float32');
 }
@@ -120,6 +120,6 @@ function ofBatch({ values, shape, dtype }: CaseTensor, repeats: number): Tensor 
     return tensor(repeated, [shape[0] * repeats, ...shape.slice(1)], dtype);
   }
   const times = [repeats, ...shape.slice(1).map(() => 1)];
-  // The sum leaves the packed layout of tfjs's webgl backend, as the ops before ours in a model do.
+  // The addition unpacks the layout of tfjs's webgl backend, as do the ops before ours in a model.
   return tidy(() => add(tile(tensor(values, [...shape], 'float32'), times), 0));
 }

@@ -1,4 +1,4 @@
-/** What runs over many pictures are measured on: folders of pictures, and classifiers with random weights. */
+/** Data for benchmarks over many images: folders of images, and classifiers with random weights. */
 import { link, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { convertCheckpoint } from '../converters/index.js';
@@ -12,18 +12,18 @@ import { encodeSafetensors } from '../plugin/models/safetensors_writer.js';
 import { RandomNumbers } from '../plugin/random.js';
 import { type GrootVSizes, grootVShapes, randomValues, uniform } from './random_weights.js';
 
-/** Files that differ; the others are further names of them, so that 100,000 are made within seconds. */
+/** Number of distinct files; the others are hard links to them, so that 100,000 are created within seconds. */
 const DIFFERENT = 100;
-/** Files of a folder. */
+/** Files per folder. */
 const OF_A_FOLDER = 1000;
 
 const DIGIT_SIDE = 28;
-/** As many of ImageNet are. */
+/** A common size in ImageNet. */
 const PHOTOGRAPH = { width: 500, height: 375 };
-/** What a value of a photograph differs from its surroundings. */
+/** Amplitude of the noise in a photograph. */
 const NOISE = 20;
 
-/** Digits as MNIST has them, white on black, in folders of a thousand. @param folder is made */
+/** Digits as in MNIST, white on black, in folders of a thousand. @param folder is created */
 export async function writeDigits(folder: string, count: number): Promise<void> {
   const first: string[] = [];
   for (let i = 0; i < count; i++) {
@@ -38,7 +38,7 @@ export async function writeDigits(folder: string, count: number): Promise<void> 
   }
 }
 
-/** Pictures with the bytes of photographs. @param folder is made */
+/** Images with as many bytes as photographs. @param folder is created */
 export async function writePhotographs(folder: string, count: number): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (let i = 0; i < count; i++) {
@@ -48,8 +48,8 @@ export async function writePhotographs(folder: string, count: number): Promise<v
 
 /**
  * Converts a classifier with random weights.
- * @param folder is made
- * @param side of the squares that its pictures become, pixels
+ * @param folder is created
+ * @param side of the square model inputs, in pixels
  */
 export async function writeClassifier(folder: string, sizes: GrootVSizes, side: number): Promise<void> {
   const random = uniform(1);

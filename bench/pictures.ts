@@ -1,6 +1,7 @@
 /**
- * Runs over many pictures, as the command line does them: a run beside the model's own time, two threads beside one, workers
- * of a queue beside threads, and memory against the number of pictures. Random weights; each in processes of their own. Times of commands count their start.
+ * Runs over many images through the command line: a run compared with the model's own time, two threads with one, queue workers
+ * with threads, and memory by the number of images. Random weights, each measurement in separate processes. Times of commands
+ * include their start.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,35 +12,35 @@ import { writeClassifier, writeDigits, writePhotographs } from './picture_folder
 import type { GrootVSizes } from './random_weights.js';
 import { startRedis } from './redis.js';
 
-/** What is measured, and how much of it. */
+/** What to measure, and how much of it. */
 export interface PictureTask {
-  /** Photographs of a round through the network of the published size, and rounds. */
+  /** Photographs per round through the network of the published size, and number of rounds. */
   readonly photographs: number;
   readonly rounds: number;
   readonly large: GrootVSizes;
   /** Digits that one and two workers classify. */
   readonly digits: number;
-  /** Pictures of the runs whose memory is compared. */
+  /** Images in the runs whose memory is compared. */
   readonly few: number;
   readonly many: number;
   /** The file that runs the command line. */
   readonly program: string;
 }
 
-/** What the process is asked to measure. */
+/** The job of the process. */
 export interface PipelineJob {
   readonly model: string;
-  /** Of pictures. */
+  /** Folder of images. */
   readonly folder: string;
   readonly batch: number;
   readonly rounds: number;
 }
 
-/** Medians of rounds, milliseconds a picture. */
+/** Medians over rounds, in milliseconds per image. */
 export interface PipelineFigures {
-  /** From files to rows in a file. */
+  /** From image files to rows in a file. */
   readonly runMs: number;
-  /** The same batches of prepared pictures through `classify`. */
+  /** The same batches of preprocessed images through `classify`. */
   readonly modelMs: number;
   /** Median of the rounds' run / model. */
   readonly ratio: number;
@@ -51,16 +52,16 @@ export interface PictureTimes {
   /** Seconds of `classify` with one worker and with two. */
   readonly oneWorkerSeconds: number;
   readonly twoWorkersSeconds: number;
-  /** Of two workers of a queue, until all is done; why there are none, where there is no server or no client. */
+  /** Seconds of two queue workers until all is done; or why not measured, if there is no server or client. */
   readonly queueSeconds: number | { readonly missing: string };
   readonly few: number;
   readonly many: number;
-  /** The largest resident sets of `classify`, in this process. */
+  /** Maximum resident set sizes of `classify`, in this process. */
   readonly fewPeakBytes: number;
   readonly manyPeakBytes: number;
 }
 
-/** As `classify` takes them. */
+/** The batch size of `classify`. */
 const BATCH = 8;
 
 const TASK: PictureTask = {
@@ -69,7 +70,7 @@ const TASK: PictureTask = {
   program: fileURLToPath(import.meta.resolve('../node/cli/main.js')),
 };
 
-/** Those of grootv_nano_mnist.pth, and a network that takes hardly any time. */
+/** The sizes of grootv_nano_mnist.pth, and a network that takes almost no time. */
 const NANO: GrootVSizes = { channels: 16, depths: [1, 1, 2, 1] };
 const SMALLEST: GrootVSizes = { channels: 4, depths: [1] };
 
@@ -80,7 +81,7 @@ export async function benchPictures(
 ): Promise<PictureTimes> {
   return inTemporaryFolder(async (folder) => {
     const at = (name: string) => join(folder, name);
-    /** Rows go to a file. */
+    /** Rows are written to a file. */
     const classify = (model: string, pictures: string, ...options: readonly string[]) =>
       runCommand(
         program,
@@ -119,7 +120,7 @@ export async function benchPictures(
   });
 }
 
-/** Seconds that two workers of a queue take for pictures that were added before, their start included. */
+/** Seconds of two queue workers for images that were added before, including their start. */
 async function queued(
   program: string,
   model: string,

@@ -1,4 +1,4 @@
-/** The process in which pictures.ts measures what a run costs beside its model. */
+/** The process in which pictures.ts measures the overhead of a run over its model. */
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readImage } from '../node/images/read_image.js';
@@ -13,10 +13,10 @@ import { answer } from './child_process.js';
 import type { PipelineFigures, PipelineJob } from './pictures.js';
 import { median } from './timing.js';
 
-/** Classes of a row. */
+/** Classes per row. */
 const TOP = 5;
 
-/** A run from files to a file of rows, and the same batches of prepared pictures through the model alone, in turn. */
+/** A run from image files to a row file, alternating with the same batches of preprocessed images through the model only. */
 async function measure({ model: path, folder, batch, rounds }: PipelineJob): Promise<PipelineFigures> {
   const spec = { kind: 'classify', model: path, backend: 'wasm', options: { top: TOP } } as const;
   const [kind, runner] = [await kindOf(spec), await openRunner(spec)];

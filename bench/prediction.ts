@@ -1,4 +1,4 @@
-/** A whole prediction of GrootV-T: its time, its kernel calls, and which kinds of kernel take it. */
+/** A whole prediction of GrootV-T: its time, its kernel calls, and the time by kind of kernel. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { withBuiltInOps } from '../conformance/built_in_ops.js';
@@ -6,10 +6,10 @@ import { OPS } from '../plugin/ops/index.js';
 import { median } from './timing.js';
 
 const SIDE = 224;
-/** Predictions of each kind, in turn, so that other load on the machine hits both alike. */
+/** Predictions of each kind, alternating, so that other load on the machine affects all equally. */
 const REPETITIONS = 15;
 
-/** The kernels of one name in one prediction. */
+/** All kernels of one name in a prediction. */
 export interface KernelShare {
   readonly kernel: string;
   readonly calls: number;
@@ -17,7 +17,7 @@ export interface KernelShare {
 }
 
 export interface PredictionTime {
-  /** Median time of a prediction, milliseconds. */
+  /** Median time of a prediction, in milliseconds. */
   readonly ms: number;
   readonly kernelCalls: number;
   /** Slowest first. */
@@ -29,12 +29,12 @@ export interface PredictionTimes {
   readonly fused: PredictionTime;
   /** With tfjs's built-in ops. */
   readonly builtIn: PredictionTime;
-  /** With the fused kernels, over weights of 8 bits. */
+  /** With the fused kernels and 8-bit weights. */
   readonly int8?: PredictionTime;
   readonly largestDifference: number;
 }
 
-/** All of these in one run, in turn; batch 1, 224 x 224. */
+/** Measures all of these in one run, alternating; batch 1, 224 x 224. */
 export async function benchPrediction(model: GraphModel, int8Model: GraphModel): Promise<PredictionTimes> {
   const image = tf.randomUniform<tf.Rank.R4>([1, SIDE, SIDE, 3], 0, 255, 'float32', 1);
   const predict = (of = model) => {
@@ -75,14 +75,14 @@ export async function profilePrediction(
 ): Promise<Omit<PredictionTime, 'ms'>> {
   const { kernels, result } = await tf.profile(() => model.execute({ image }) as tf.Tensor);
   tf.dispose(result);
-  const run = kernels.filter(({ name }) => tf.getKernel(name, tf.getBackend())); // not functions around kernels
+  const run = kernels.filter(({ name }) => tf.getKernel(name, tf.getBackend())); // without functions that wrap kernels
   const timed = await Promise.all(
     run.map(async ({ name, kernelTimeMs }) => ({ name, ms: (await kernelTimeMs) as number })),
   );
   return { kernelCalls: run.length, kernels: sharesOf(timed) };
 }
 
-/** Kernels by name, the slowest first. */
+/** Kernels by name, slowest first. */
 export function sharesOf(kernels: readonly { readonly name: string; readonly ms: number }[]): KernelShare[] {
   const byName = new Map<string, { calls: number; ms: number }>();
   for (const { name, ms } of kernels) {

@@ -1,4 +1,4 @@
-/** What runs in the page of `benchPage`: GrootV-T on one thread. */
+/** The page of `benchPage`: GrootV-T on one thread. */
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { ready } from '../wasm/index.js';
@@ -6,7 +6,7 @@ import { benchPrediction } from './prediction.js';
 import { GROOTV_T, randomGrootV } from './random_model.js';
 
 window.measure = async () => {
-  setWasmPaths('/tfjs-wasm/'); // of the server that the page came from
+  setWasmPaths('/tfjs-wasm/'); // from the server of the page
   await tf.setBackend('wasm');
   await ready();
   return benchPrediction(await randomGrootV(), await randomGrootV(GROOTV_T, 'int8'));

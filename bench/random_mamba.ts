@@ -30,7 +30,7 @@ export function mambaConfig(sizes: GrootLSizes): Record<string, unknown> {
   };
 }
 
-/** Values of one tensor, of the sizes that a trained model has. */
+/** Values of a tensor, with magnitudes as in a trained model. */
 export function mambaValues(name: string, shape: readonly number[], random: () => number): Float32Array {
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
   const fanIn = shape.length > 1 ? shape[shape.length - 1] : 1;
@@ -44,7 +44,7 @@ export function mambaValues(name: string, shape: readonly number[], random: () =
   return fill(0, (shape.length > 1 ? 1 : 0.1) / Math.sqrt(fanIn));
 }
 
-/** Writes config.json and model.safetensors, a tensor at a time. */
+/** Writes config.json and model.safetensors, one tensor at a time. */
 export async function writeRandomMamba(directory: string, sizes: GrootLSizes, seed = 1): Promise<void> {
   const shapes = [...grootLShapes(sizes)];
   let end = 0;

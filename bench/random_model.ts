@@ -1,4 +1,4 @@
-/** GrootV with random weights, made in memory: as fast or slow as the trained one. */
+/** GrootV with random weights, created in memory: as fast as the trained one. */
 import type * as tf from '@tensorflow/tfjs-core';
 import { grootVGraph } from '../converters/architectures/grootv/graph.js';
 import { MemorySink } from '../converters/graph/model_sink.js';
@@ -11,7 +11,10 @@ import { type GrootVSizes, grootVShapes, grootVSizes, randomState } from './rand
 /** The published size T. */
 export const GROOTV_T = { channels: 80, depths: [2, 2, 9, 2], mlpRatio: 4, layerScale: false, classes: 1000 };
 
-/** Loaded as the classes of this package load it, so that a backend with kernels of fused ops runs these. @param sizes those of GrootV-T by default */
+/**
+ * Loads the model like the classes of this package, so that a backend with kernels for fused ops uses them. @param sizes those of
+ * GrootV-T by default
+ */
 export async function randomGrootV(
   sizes: GrootVSizes = GROOTV_T,
   quantize?: Quantization,
@@ -19,7 +22,7 @@ export async function randomGrootV(
   return LoadedModel.from('random', await randomGrootVArtifacts(sizes, quantize));
 }
 
-/** What a converter would write. */
+/** The output of a conversion. */
 export async function randomGrootVArtifacts(
   sizes: GrootVSizes = GROOTV_T,
   quantize?: Quantization,

@@ -1,4 +1,4 @@
-/** Random weights of GrootV networks of any size: as fast or slow as trained ones. */
+/** Random weights for GrootV networks of any size: as fast as trained ones. */
 import { grootVShapes as networkShapes } from '../converters/architectures/grootv/architecture.js';
 import { elementsOf, type Parameter } from '../converters/parameters.js';
 import type { GrootVArchitecture, GrootVScan, StemStride } from '../plugin/models/grootv_metadata.js';
@@ -16,7 +16,7 @@ export interface GrootVSizes extends GrootVScan {
   readonly convolutionHead?: boolean;
 }
 
-/** Uniform numbers in [-1, 1), so that tests repeat. */
+/** Uniform random numbers in [-1, 1), seeded for repeatable tests. */
 export function uniform(seed: number): () => number {
   const random = new RandomNumbers(seed);
   return () => 2 * random.next() - 1;
@@ -36,7 +36,7 @@ export function grootVShapes(sizes: GrootVSizes): Map<string, readonly number[]>
   return shapes;
 }
 
-/** A state dict of a network; values are made when they are read, the same each time. */
+/** A state dict of a network; values are generated each time they are read, always the same. */
 export function randomState(shapes: ReadonlyMap<string, readonly number[]>): Map<string, Parameter> {
   return new Map(
     [...shapes].map(([name, shape]) => {
@@ -46,7 +46,7 @@ export function randomState(shapes: ReadonlyMap<string, readonly number[]>): Map
   );
 }
 
-/** Values for a parameter of this name: norms and variances near 1, matrices scaled by their fan-in. */
+/** Values for a parameter of this name: norms and variances close to 1, matrices scaled by their fan-in. */
 export function randomValues(name: string, shape: readonly number[], random: () => number): Float32Array {
   const fanIn = elementsOf(shape.slice(1));
   const isScale = /norm.*weight|bn\.weight|conv_head\.1\.0\.weight|running_var|Ds|gamma/.test(name);

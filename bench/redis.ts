@@ -1,4 +1,4 @@
-/** A Redis server for a measurement: Debian's or another that is installed, on a free port, in a folder of its own. */
+/** A Redis server for benchmarks: an installed one, on a free port, in a separate folder. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -8,7 +8,7 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-/** @returns why there is none, where it is not installed */
+/** @returns why there is none, if Redis is not installed */
 export async function startRedis(folder: string): Promise<RedisServer | { readonly missing: string }> {
   const port = await freePort();
   const settings = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder, '--appendonly', 'yes'];

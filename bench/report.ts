@@ -1,4 +1,4 @@
-/** What a run of the benchmark found, as tables: of text for people, of markdown for documents. */
+/** The results of a benchmark as tables: text for terminals, markdown for documents. */
 import type { ColdTimes } from './cold.js';
 import type { ConvolutionTime } from './convolutions.js';
 import type { DenseTimes } from './dense.js';
@@ -22,11 +22,11 @@ export interface BenchReport {
     readonly tfjs: string;
     /** ISO 8601. */
     readonly date: string;
-    /** Why there are no native times, when there are none. */
+    /** Why there are no native times, if so. */
     readonly nativeMissing?: string;
   };
   readonly ops?: readonly OpTime[];
-  /** GFLOP/s of this core in 128-bit vectors without fused multiply-add, found by native code; with `products`. */
+  /** GFLOP/s of this core in 128-bit vectors without fused multiply-add, measured by native code; with `products`. */
   readonly peak?: number;
   readonly products?: readonly ProductTime[];
   readonly convolutions?: readonly ConvolutionTime[];
@@ -37,7 +37,7 @@ export interface BenchReport {
   readonly page?: PredictionTimes;
   readonly cold?: ColdTimes;
   readonly threads?: ThreadsTime;
-  /** Why nothing was measured in a page, when it was not. */
+  /** Why nothing was measured in a page, if so. */
   readonly pageMissing?: string;
   readonly scans?: readonly ScanTime[];
   readonly dense?: readonly DenseTimes[];
@@ -53,10 +53,10 @@ interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** Kernels listed of a prediction. */
+/** Number of kernels to list per prediction. */
 const LISTED = 10;
 
-/** The report for people. */
+/** The report as text. */
 export function formatReport(report: BenchReport): string {
   const { nativeMissing } = report.environment;
   const { pageMissing } = report;
@@ -68,7 +68,7 @@ export function formatReport(report: BenchReport): string {
   ].join('\n');
 }
 
-/** The report for a document. */
+/** The report as markdown. */
 export function markdownReport(report: BenchReport): string {
   return [
     `${environmentLine(report)}.`,
@@ -121,7 +121,7 @@ function opTables(ops: readonly OpTime[]): Table[] {
   const stages = [...new Set(ops.map(({ stage }) => stage))];
   const names = [...new Set(ops.map(({ op }) => op))];
   const find = (op: string, stage: string) => ops.find((time) => time.op === op && time.stage === stage);
-  /** A row an op, a column a stage; ops without any figure are left out. */
+  /** One row per op, one column per stage; ops without any figure are left out. */
   const byStage = (title: string, figure: (time: OpTime) => string | undefined, of = stages): Table => {
     const rows = names.map((op) => [
       op,
@@ -415,7 +415,7 @@ function picturesTable(times: PictureTimes): Table {
   };
 }
 
-/** Columns padded to their widest entry; the first column to the left, numbers to the right. */
+/** Columns padded to their widest entry; the first column left-aligned, numbers right-aligned. */
 function columns(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
   return rows

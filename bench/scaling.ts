@@ -1,4 +1,4 @@
-/** Whether tree scan and tree cost grow linearly with the number of vertices. */
+/** Whether the times of tree scans and trees grow linearly with the number of vertices. */
 import * as tf from '@tensorflow/tfjs-core';
 import { boruvkaMSTSpec } from '../plugin/ops/boruvka_mst.spec.js';
 import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
@@ -8,18 +8,18 @@ import { perfCall, triadCall } from './perf_calls.js';
 import { medianTimes } from './timing.js';
 
 const SIDES = [7, 14, 28, 56, 112, 224, 512];
-/** So many that rows are read whole; the largest grid then has 32 MB a tensor. */
+/** Enough that rows fill cache lines; the largest grid then has 32 MB per tensor. */
 const CHANNELS = 32;
 
 export interface ScalingTime {
   readonly vertices: number;
-  /** Nanoseconds a vertex and channel. */
+  /** Nanoseconds per vertex and channel. */
   readonly scanNs: number;
-  /** The triad of the same bytes, nanoseconds a vertex and channel: what the caches give at this size. */
+  /** The triad of the same bytes, nanoseconds per vertex and channel: the speed of the caches at this size. */
   readonly triadNs: number;
-  /** Nanoseconds a vertex, tree and order. */
+  /** Nanoseconds per vertex, for tree and order. */
   readonly treeNs: number;
-  /** Of the scan and of the tree in native code, where that was built. */
+  /** For the scan and the tree in native code, if it was compiled. */
   readonly nativeScanNs?: number;
   readonly nativeTreeNs?: number;
 }

@@ -1,7 +1,7 @@
 /**
- * What a way of scanning costs: GrootV-T and GG-SSM of its sizes, whose stem of stride 1 gives the first level 50,176 vertices at
- * 224 x 224, with a tree a block, one a stage, and without trees. Random weights; predictions in turn, so that other load on the
- * machine hits all alike.
+ * The cost of scan variants: GrootV-T and a GG-SSM of the same sizes, whose stem of stride 1 gives the first level 50,176
+ * vertices at 224 x 224, with one tree per block, one per stage, and without trees. Random weights; predictions alternate, so
+ * that other load on the machine affects all equally.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { GrootVScan } from '../plugin/models/grootv_metadata.js';
@@ -17,7 +17,7 @@ import { median } from './timing.js';
 export interface ScannedNetwork {
   readonly name: string;
   readonly sizes: GrootVSizes;
-  /** Of the picture, batch 1. */
+  /** Side of the image, batch 1. */
   readonly side: number;
   readonly rounds: number;
 }
@@ -26,16 +26,16 @@ export interface ScanTime {
   readonly network: string;
   readonly side: number;
   readonly scan: string;
-  /** Median time of a prediction, milliseconds. */
+  /** Median time of a prediction, in milliseconds. */
   readonly ms: number;
-  /** Median of the rounds' time over that with a tree a block. */
+  /** Median over rounds of the time relative to that with one tree per block. */
   readonly ratio: number;
-  /** Of a profiled prediction: weights of edges and spanning trees, and scans along trees and paths, milliseconds. */
+  /** In a profiled prediction: milliseconds for edge weights and spanning trees, and for scans along trees and paths. */
   readonly treeMs: number;
   readonly scanMs: number;
 }
 
-/** The first is what the others are compared with. */
+/** The others are compared with the first. */
 const SCANS: readonly (readonly [string, GrootVScan])[] = [
   ['a tree a block', {}],
   ['a tree a stage', { trees: 'stage' }],

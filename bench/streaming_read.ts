@@ -1,11 +1,11 @@
 /**
- * How fast an engine streams memory: all that a token of a language model has to wait for is that every weight is read
- * once. A WebAssembly module of one loop, in the memory of tfjs's backend, where the weights are; assembled here, because
- * it is nothing that users of the kernels need.
+ * Measures how fast an engine streams memory: the lower limit for a token of a language model is reading every weight once. Uses
+ * a WebAssembly module with a single loop over the memory of tfjs's backend, where the weights are; it is assembled here because
+ * users of the kernels do not need it.
  */
 import type { Heap } from '../wasm/heap.js';
 
-/** Bytes of a turn of the loop: four vectors into four sums, so that no addition waits for the one before. */
+/** Bytes per iteration: four vectors are added to four sums, so that no addition waits for the previous one. */
 const TURN = 64;
 
 // Opcodes of WebAssembly, those of vectors after the prefix 0xfd.
@@ -18,7 +18,7 @@ const [V128_LOAD, F32X4_ADD, F32X4_FIRST_LANE] = [
 ];
 const [I32, F32, V128, NOTHING] = [0x7f, 0x7d, 0x7b, 0x40];
 
-/** `read(from, end)`: the sum of some lanes, so that nothing can be left out. */
+/** `read(from, end)`: returns the sum of some lanes, so that no load can be optimised away. */
 function moduleBytes(): Uint8Array<ArrayBuffer> {
   const [from, end, firstSum, sums] = [0, 1, 2, 4];
   const text = (value: string) => [value.length, ...new TextEncoder().encode(value)];
@@ -47,8 +47,8 @@ function moduleBytes(): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * A function that reads the first `bytes` of a heap once, in order, and says how many milliseconds it took.
- * @throws {RangeError} when the heap has fewer.
+ * A function that reads the first `bytes` of a heap once, in order, and returns the time in milliseconds.
+ * @throws {RangeError} if the heap is smaller
  */
 export function streamingRead({ memory }: Heap, bytes: number): () => number {
   const module = new WebAssembly.Module(moduleBytes());

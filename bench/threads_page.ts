@@ -1,4 +1,4 @@
-/** What runs in the page of `benchThreads`: GrootV-T by one thread and by several, in turn. */
+/** The page of `benchThreads`: GrootV-T with one thread and with several, alternating. */
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { getThreads, ready, setThreads } from '../wasm/index.js';
@@ -8,21 +8,27 @@ import { randomGrootV } from './random_model.js';
 import { median } from './timing.js';
 
 const SIDE = 224;
-/** Each by one thread and by several, one right after the other: what else the machine does hits both alike. */
+/** Each with one thread and with several, one right after the other, so that other load on the machine affects both equally. */
 const ROUNDS = 24;
-/** Of the number of threads: cores that a round has, before and behind the prediction by several, to count as undisturbed. */
+/**
+ * A round counts as undisturbed if it has this fraction of as many cores as threads, both before and after the multi-threaded
+ * prediction.
+ */
 const OWN_CORES = 0.9;
 
-/** One number of threads beside another. */
+/** A number of threads compared with another. */
 export interface ThreadsTime {
   readonly threads: number;
   readonly one: PredictionTime;
   readonly several: PredictionTime;
   /** The median of the rounds' ratios. */
   readonly speedup: number;
-  /** The same of rounds in which the machine gave as many cores as there were threads (see cores.ts), and how many those are. */
+  /**
+   * The same for rounds in which the machine provided as many cores as there were threads (see cores.ts), and the number of such
+   * rounds.
+   */
   readonly undisturbed: { readonly rounds: number; readonly speedup?: number };
-  /** The median of the cores that a round had. */
+  /** The median number of cores over the rounds. */
   readonly cores: number;
   readonly rounds: number;
   /** Whether all logits have the same bits. */
@@ -30,7 +36,7 @@ export interface ThreadsTime {
 }
 
 window.measure = async (threads = 2): Promise<ThreadsTime> => {
-  setWasmPaths('/tfjs-wasm/'); // of the server that the page came from
+  setWasmPaths('/tfjs-wasm/'); // from the server of the page
   await tf.setBackend('wasm');
   await ready();
   const model = await randomGrootV();

@@ -1,14 +1,14 @@
-/** Times by tinybench: alternatives in turn, several rounds, the median of the rounds' medians. */
+/** Times measured with tinybench: alternatives in turn, several rounds, median of the rounds' medians. */
 import { Bench } from 'tinybench';
 
 export interface Timing {
-  /** What else the machine does changes from one to the next, and hits all alternatives alike. 3 by default. */
+  /** Other load on the machine changes between rounds, and affects all alternatives equally. 3 by default. */
   readonly rounds?: number;
-  /** Milliseconds for one alternative in one round, 100 by default. */
+  /** Milliseconds per alternative and round, 100 by default. */
   readonly time?: number;
 }
 
-/** The median time of a call of each alternative, in milliseconds. */
+/** The median time per call of each alternative, in milliseconds. */
 export async function medianTimes<Name extends string>(
   alternatives: Readonly<Record<Name, () => void>>,
   { rounds = 3, time = 100 }: Timing = {},

@@ -1,36 +1,36 @@
 /**
- * Training: a step of a small classifier beside its forward pass, the part of tree ops in it, and what a step of GrootV-T
- * holds in memory with and without gradient checkpointing. Random weights and pictures, each in a process of its own.
+ * Training: a step of a small classifier compared with its forward pass, the fraction of time for tree ops, and the memory of a
+ * step of GrootV-T with and without gradient checkpointing. Random weights and images, each measurement in a separate process.
  */
 import { inProcess } from './child_process.js';
 import type { GrootVSizes } from './random_weights.js';
 
-/** What the process is asked to measure. */
+/** The job of the process. */
 export interface TrainingJob {
   readonly sizes: GrootVSizes;
-  /** Of the pictures. */
+  /** Side of the images. */
   readonly side: number;
   readonly batch: number;
-  /** Forward passes and steps in turn; without, one step for its memory. */
+  /** Number of alternating forward passes and steps; if undefined, a single step to measure its memory. */
   readonly rounds?: number;
   readonly checkpointing?: boolean;
 }
 
-/** What it answers. */
+/** The result of the process. */
 export interface TrainingFigures {
-  /** A forward pass in training mode, and forward, backward, clipping and AdamW: medians, milliseconds. */
+  /** A forward pass in training mode, and forward, backward, clipping and AdamW: medians, in milliseconds. */
   readonly forwardMs: number;
   readonly stepMs: number;
   /** Median of the rounds' step / forward. */
   readonly ratio: number;
-  /** The part of tree ops in the time of a step, from 0 to 1. */
+  /** Fraction of a step's time for tree ops, from 0 to 1. */
   readonly treeShare: number;
-  /** The largest resident set of the process, less that before the model was made. */
+  /** Maximum resident set size of the process, minus that before the model was created. */
   readonly peakBytes: number;
 }
 
 export interface TrainingTimes extends Omit<TrainingFigures, 'peakBytes'> {
-  /** Bytes at the peak of a step of GrootV-T. */
+  /** Peak bytes of a step of GrootV-T. */
   readonly peakBytes: number;
   /** The same with gradient checkpointing. */
   readonly checkpointedBytes: number;

@@ -17,7 +17,7 @@ import { randomGrootV } from './random_model.js';
 import { median } from './timing.js';
 import type { TrainingFigures, TrainingJob } from './training.js';
 
-/** Ops over the edges of a graph, or along a tree. */
+/** Ops over the edges of a graph or along a tree. */
 const TREE_OPS = OPS.filter(({ inputs }) => inputs.edges || inputs.parent);
 
 async function measure(job: TrainingJob): Promise<TrainingFigures> {
@@ -44,7 +44,7 @@ async function measure(job: TrainingJob): Promise<TrainingFigures> {
   }
   const times: { forwardMs: number; stepMs: number; treeShare: number }[] = [];
   for (let round = 0; round < rounds; round++) {
-    // The rate of a shared processor changes within seconds: ratios are within a round.
+    // The rate of a shared processor changes within seconds: ratios are taken within a round.
     const forwardMs = timeOf(forward);
     const stepMs = timeOf(step);
     times.push({ forwardMs, stepMs, treeShare: treeTime(step) });
@@ -66,7 +66,7 @@ function timeOf(run: () => void): number {
   return performance.now() - start;
 }
 
-/** The part of tree ops in the time of a step: their kernels are timed while it runs. */
+/** Fraction of a step's time for tree ops, whose kernels are timed while it runs. */
 function treeTime(step: () => void): number {
   let ms = 0;
   const backend = tf.getBackend();

@@ -1,4 +1,4 @@
-/** That everything can be measured on the adapter that is here, and that counts are counts. */
+/** Checks that everything can be measured on the available adapter, and that counts are numbers. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { NO_ADAPTER, startInNode } from '../gpu/webgpu/testing/node_device.js';
@@ -7,7 +7,7 @@ import { countGpuCalls } from './gpu_calls.js';
 import { benchWebgpu, formatWebgpuBench } from './webgpu.js';
 
 const SMALL = {
-  // tfjs adds up to 1,000 numbers on the host, where their values are known: the second size has more.
+  // tfjs adds up to 1,000 numbers on the CPU if their values are known there: the second size has more.
   stages: [
     { side: 3, channels: 4 },
     { side: 1, channels: 1024 },

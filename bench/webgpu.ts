@@ -1,6 +1,6 @@
 /**
- * The backend `webgpu` measured: what ops and whole predictions of GrootV-T record for the GPU, which is the same on every
- * device, and times, which are those of the adapter that is named with them. A software adapter's are marked.
+ * Benchmark of the backend `webgpu`: the commands that ops and whole predictions of GrootV-T record for the GPU, which are the
+ * same on every device, and times, which depend on the reported adapter. Times on a software adapter are marked.
  */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
@@ -15,15 +15,15 @@ import type { GrootVSizes } from './random_weights.js';
 import { median } from './timing.js';
 
 export interface WebgpuTimes {
-  /** Microseconds in which the host records it, waiting for nothing: the median of some. */
+  /** Host microseconds to record it, without waiting: a median. */
   readonly hostUs: number;
-  /** Microseconds of the device for its dispatches, by timestamps; undefined where the device has none. */
+  /** Device microseconds of its dispatches, by timestamps; undefined if the device does not support them. */
   readonly deviceUs?: number;
 }
 
 export interface WebgpuBench {
   readonly adapter: string;
-  /** No GPU: times are good for nothing but finding mistakes. */
+  /** Not a GPU: times are only useful to check that the benchmark works. */
   readonly isSoftware: boolean;
   readonly date: string;
   /** An op at one stage, on one image. */
@@ -33,10 +33,10 @@ export interface WebgpuBench {
 
 export interface WebgpuPrediction extends WebgpuTimes {
   readonly model: string;
-  /** Of the first prediction, which compiles, and of one when all is known. */
+  /** The first prediction, which compiles shaders, and a later one. */
   readonly first: GpuCalls & { readonly hostMs: number };
   readonly later: GpuCalls;
-  /** Milliseconds until the logits are on the host: the median of some. */
+  /** Milliseconds until the logits are on the host: a median. */
   readonly ms: number;
 }
 
@@ -49,10 +49,10 @@ export interface WebgpuSizes {
 }
 
 const ON_GPU: WebgpuSizes = { stages: STAGES, side: 224, repetitions: 10 };
-/** To see that the bench runs. */
+/** Sizes to check that the benchmark works. */
 const ON_SOFTWARE: WebgpuSizes = { stages: [{ side: 7, channels: 64 }], side: 64, repetitions: 1 };
 
-/** Measures the backend `webgpu`, which must be the current one. @param sizes by the adapter where they are left out */
+/** Benchmarks the backend `webgpu`, which must be the current one. @param sizes depend on the adapter by default */
 export async function benchWebgpu(
   progress: (what: string) => void = () => {},
   sizes?: WebgpuSizes,
@@ -64,11 +64,11 @@ export async function benchWebgpu(
     progress(`ops at ${sizeName(size)}`);
     for (const spec of specsTimedOn('webgpu')) {
       const call = perfCall(spec, size);
-      // As edges and trees of a model are: known to the host.
+      // The host knows edges and trees, as in a model.
       for (const { inputs } of call.samples) await readForChecks(...integers(Object.values(inputs)));
       for (const [op, run] of Object.entries(call.runs)) {
         const { calls, ...times } = await measure(run, repetitions);
-        // What makes graphs runs on the host.
+        // Ops that create graphs run on the host.
         if (calls.dispatches > 0) ops.push({ stage: sizeName(size), op, ...calls, ...times });
       }
       call.dispose();
@@ -83,13 +83,13 @@ function integers(tensors: readonly (tf.Tensor | undefined)[]): tf.Tensor[] {
   return tensors.filter((tensor): tensor is tf.Tensor => tensor?.dtype === 'int32');
 }
 
-/** Once to compile and upload, once to count, then to time. */
+/** One call to compile and upload, one to count, then the timed ones. */
 async function measure(
   run: () => tf.Tensor[],
   repetitions: number,
 ): Promise<WebgpuTimes & { readonly calls: GpuCalls }> {
   tf.dispose(run());
-  await settled(); // a pass of its own
+  await settled(); // in a separate compute pass
   const { calls } = countGpuCalls(() => tf.dispose(run()));
   const times: number[] = [];
   for (let i = 0; i < repetitions; i++) {
@@ -113,7 +113,7 @@ async function deviceTime(run: () => tf.Tensor[], repetitions: number): Promise<
   return { deviceUs: median(times) };
 }
 
-/** Waits until the device has done what was recorded. */
+/** Waits until the device has executed all recorded commands. */
 async function settled(): Promise<void> {
   const backend = tf.backend() as WebGPUBackend;
   backend.ensureCommandEncoderReady();
@@ -152,7 +152,7 @@ async function benchPrediction(
   }
 }
 
-/** The report for people. */
+/** The report as text. */
 export function formatWebgpuBench({ adapter, isSoftware, date, ops, prediction }: WebgpuBench): string {
   const { model, first, later, ms, ...times } = prediction;
   return [

@@ -76,8 +76,8 @@ export class Parameters {
 }
 
 /**
- * Names and shapes that a walk over the layers declares.
- * @param state where sizes are free those of its parameters, else the usual ones
+ * Names and shapes that a traversal of the layers declares.
+ * @param state source of the sizes that the architecture leaves free; without it the usual ones are declared
  */
 export function declaredShapes(
   walk: (parameters: Parameters) => unknown,

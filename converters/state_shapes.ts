@@ -5,7 +5,7 @@ import { quote } from './pytorch/errors.js';
 /** Shapes of the tensors of a state dict. */
 export type StateShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 
-/** The entries of a module, by their names in it. @param prefix such as `backbone.` */
+/** The entries of a module, by their names within it. @param prefix such as `backbone.` */
 export function entriesIn<Entry>(state: ReadonlyMap<string, Entry>, prefix: string): Map<string, Entry> {
   const inside = [...state].filter(([name]) => name.startsWith(prefix));
   return new Map(inside.map(([name, entry]) => [name.slice(prefix.length), entry]));

@@ -1,4 +1,4 @@
-/** Puts the newest results of bench/results/ (`grootvl bench --out`) into the documents that show figures. */
+/** Inserts the newest results of bench/results/ (`grootvl bench --out`) into the documents that show figures. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withFigures } from '../dist/bench/figures.js';

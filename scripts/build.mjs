@@ -1,6 +1,6 @@
 /**
- * `npm run build`: what is native and dist/, side by side where one does not need the other. With `--test`, as `npm test`
- * calls it, also the addon that looks for races, and the checks of the sources.
+ * `npm run build`: builds the native parts and dist/, in parallel where they are independent. With `--test`, as from `npm test`,
+ * also the addon with race detection, and the checks of the sources.
  */
 import { parseArgs } from 'node:util';
 import { hasProgram, run, runTogether } from './setup.mjs';
@@ -15,13 +15,13 @@ const others = [
   ...(test
     ? [
         ['npx', ['biome', 'check']],
-        ['npx', ['tsc', '-p', 'demo']], // from dist/, as a user of the package has it
+        ['npx', ['tsc', '-p', 'demo']], // against dist/, like a user of the package
       ]
     : []),
 ];
 
 run(...script('constants'));
 run(...script('wasm_functions'));
-// What is missing is installed by them, and two installations at the same time refuse each other.
+// These install what is missing, and two installations at the same time fail.
 const installs = ['emcc', 'cmake', 'make', 'g++'].some((program) => !hasProgram(program));
 await (installs ? runTogether([...cuda, ...others]) : runTogether(cuda, others));

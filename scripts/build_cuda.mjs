@@ -1,7 +1,7 @@
 /**
- * Builds the native addons of gpu/cuda/backend/addon, with the kernels of the backend and ours, into gpu/cuda/build: the
- * one for GPUs, where a CUDA toolkit is, and the emulation for tests; with `--races` also the emulation that looks for
- * races between threads. Only the first goes into the package, by way of dist/gpu/cuda/.
+ * Builds the native addons of gpu/cuda/backend/addon, with the kernels of the backend and ours, into gpu/cuda/build: the one for
+ * GPUs, if there is a CUDA toolkit, and the emulation for tests; with `--races` also the emulation that detects races between
+ * threads. Only the first is part of the package, as dist/gpu/cuda/.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -22,7 +22,7 @@ import { ensureProgram, ROOT } from './setup.mjs';
 
 const cuda = join(ROOT, 'gpu', 'cuda');
 const sources = join(cuda, 'backend', 'addon');
-/** Where .cu files are. */
+/** Folders with .cu files. */
 const kernels = [join(cuda, 'backend', 'kernels'), cuda];
 const build = join(cuda, 'build');
 const dist = join(ROOT, 'dist', 'gpu', 'cuda');
@@ -34,13 +34,13 @@ const RACES = 'grootvl_cuda_races.node';
 const OLDEST_TOOLKIT = 12;
 
 /**
- * GPUs that the addon is compiled for. All of them take minutes: GROOTVL_CUDA_GENERATIONS=90, or 90-virtual
- * for PTX alone, is for checks on a machine without a GPU. What was compiled last stands beside it.
+ * GPU generations that the addon is compiled for. Compiling for all of them takes minutes: GROOTVL_CUDA_GENERATIONS=90, or
+ * 90-virtual for PTX only, is for checks on a machine without a GPU. A file beside the addon records what was compiled last.
  */
 const ALL_GENERATIONS = '75;80;86;89;90;100;120';
 const compiledFor = join(build, 'generations.txt');
 
-/** The major version of the CUDA toolkit, found where cuda/fatbins.cmake looks as well; undefined without one. */
+/** The major version of the CUDA toolkit, found in the same places as by cuda/fatbins.cmake; undefined if there is none. */
 function toolkitVersion() {
   const homes = [process.env.CUDA_PATH, process.env.CUDA_HOME, '/usr/local/cuda'].filter(Boolean);
   for (const nvcc of ['nvcc', ...homes.map((home) => join(home, 'bin', 'nvcc'))]) {
@@ -51,7 +51,7 @@ function toolkitVersion() {
   return undefined;
 }
 
-/** Times of change of what the addons are made of. */
+/** Modification times of the sources of the addons. */
 function sourceTimes(folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
@@ -62,7 +62,7 @@ function sourceTimes(folder) {
 }
 
 function isStale(addons) {
-  // A folder changes when a file of it comes or goes.
+  // The modification time of a folder changes when a file is added or removed.
   const others = [sources, ...kernels, fileURLToPath(import.meta.url)];
   const changed = Math.max(...sourceTimes(cuda), ...others.map((path) => statSync(path).mtimeMs));
   return addons.some((addon) => {
@@ -71,7 +71,7 @@ function isStale(addons) {
   });
 }
 
-/** @returns whether everything that a compiler of C++ needs is there */
+/** @returns whether everything needed to compile C++ is installed */
 function ensureCompiler() {
   const elsewhere = 'the CUDA backend and its emulation are not built; install CMake 3.20, make and g++';
   return (
@@ -91,7 +91,7 @@ function cmake(args) {
   process.exit(1);
 }
 
-/** CMake refuses the cache of another source folder, as a checkout that was moved or is of an earlier version has. */
+/** Removes a CMake cache of another source folder, which CMake refuses, after a checkout was moved. */
 function forgetOtherSources() {
   const cache = join(build, 'CMakeCache.txt');
   if (
@@ -102,7 +102,7 @@ function forgetOtherSources() {
   }
 }
 
-/** Builds what is out of date, and copies what ships. */
+/** Builds what is out of date, and copies what is part of the package. */
 export function buildCuda({ races = false } = {}) {
   const version = toolkitVersion();
   const toolkit = version !== undefined && version >= OLDEST_TOOLKIT;
@@ -123,7 +123,7 @@ export function buildCuda({ races = false } = {}) {
     cmake(['-S', sources, '-B', build, `-DKERNEL_FOLDERS=${kernels.join(';')}`, generations]);
     const targets = addons.map((addon) => addon.replace('.node', ''));
     cmake(['--build', build, '--parallel', String(availableParallelism()), '--target', ...targets]);
-    // Also where no byte of it changed, or it would be out of date for ever.
+    // Even if no byte changed, as it would otherwise be out of date for ever.
     for (const addon of addons) cmake(['-E', 'touch', join(build, addon)]);
     if (toolkit) writeFileSync(compiledFor, wished);
   }

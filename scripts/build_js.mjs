@@ -1,8 +1,7 @@
 /**
- * Compiles TypeScript into dist/, then removes what earlier builds left there, so that neither a test nor the package sees
- * a file whose source is gone. Nothing else is removed: a program that runs from dist/ meanwhile finds its files.
- * `--check-all` also checks the types of tests, scripts and examples, in the same program: most of the time goes into
- * what they share.
+ * Compiles TypeScript to dist/, then removes files left by earlier builds, so that neither tests nor the package contain a file
+ * without a source. Nothing else is removed: a program running from dist/ still finds its files. `--check-all` also checks the
+ * types of tests, scripts and examples, in the same program: most of the time is spent on what they share.
  */
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -11,7 +10,7 @@ import ts from 'typescript';
 import { ROOT } from './setup.mjs';
 
 const DIST = join(ROOT, 'dist');
-const ADDON = join('gpu', 'cuda', 'grootvl_cuda.node'); // made by build_cuda.mjs where a toolkit is
+const ADDON = join('gpu', 'cuda', 'grootvl_cuda.node'); // built by build_cuda.mjs if there is a toolkit
 
 const { 'check-all': checkAll } = parseArgs({ options: { 'check-all': { type: 'boolean' } } }).values;
 const built = configuration('tsconfig.build.json');
@@ -19,10 +18,10 @@ const program = ts.createProgram({
   rootNames: checkAll ? [...built.fileNames, ...configuration('tsconfig.json').fileNames] : built.fileNames,
   options: built.options,
 });
-// With declarations, so also of types that dist/ could not declare.
+// With declarations, to find types that dist/ could not declare.
 report([...built.errors, ...ts.getPreEmitDiagnostics(program)]);
 
-/** As seen from dist/. */
+/** Relative to dist/. */
 const emitted = new Set();
 for (const file of built.fileNames) {
   const { diagnostics } = program.emit(program.getSourceFile(file), (path, text) => {
@@ -38,7 +37,7 @@ function configuration(file) {
   return ts.getParsedCommandLineOfConfigFile(join(ROOT, file), {}, host);
 }
 
-/** Prints what is wrong, if anything, and ends. */
+/** Prints any errors, and exits. */
 function report(diagnostics) {
   if (diagnostics.length === 0) return;
   const host = {
@@ -50,7 +49,7 @@ function report(diagnostics) {
   process.exit(1);
 }
 
-/** @returns whether the folder, named as seen from dist/, is empty now */
+/** @returns whether the folder, relative to dist/, is now empty */
 function removeOthers(folder) {
   let isEmpty = true;
   for (const entry of readdirSync(join(DIST, folder), { withFileTypes: true })) {
@@ -63,7 +62,7 @@ function removeOthers(folder) {
   return isEmpty;
 }
 
-/** Compiled, or copied: the .wasm files and their module lie beside the sources as well. */
+/** Compiled or copied: the .wasm files and their module are also beside the sources. */
 function isBuilt(name) {
   return emitted.has(name) || existsSync(join(ROOT, name)) || name === ADDON;
 }

@@ -1,8 +1,8 @@
 /**
- * Builds the WebAssembly modules of wasm/: the C++ kernels as one Emscripten side module, and products of float32 once more for
- * relaxed SIMD; the graph work, and products of whole numbers with and without relaxed SIMD, in AssemblyScript. They land beside
- * their sources and in dist/wasm/, as files and as text in a module (embed_wasm.mjs). For a memory that threads share they are
- * changed when they are loaded.
+ * Builds the WebAssembly modules of wasm/: the C++ kernels as an Emscripten side module, and float32 products a second time for
+ * relaxed SIMD; graph algorithms, and integer products with and without relaxed SIMD, in AssemblyScript. They are written beside
+ * their sources and to dist/wasm/, as files and as text in a module (embed_wasm.mjs). For a memory shared by threads they are
+ * modified when they are loaded.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -22,13 +22,13 @@ const EMCC_FLAGS = [
   '-fno-exceptions',
   '-fno-rtti',
   '-fvisibility=hidden',
-  '-ffp-contract=off', // weights, and so trees, are the same on every backend
+  '-ffp-contract=off', // so that weights, and thus trees, are the same on every backend
   '-Wall',
   '-Wextra',
 ];
 const ASC_FLAGS = [
   ...['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--initialMemory', '1'],
-  ...['--disableWarning', '112'], // vectors that modules exchange: no function that is exported to JavaScript takes one
+  ...['--disableWarning', '112'], // vectors exchanged between modules: no function that is exported to JavaScript takes one
 ];
 
 const emscripten = ensureProgram(
@@ -39,7 +39,7 @@ const emscripten = ensureProgram(
 const files = readdirSync(sources);
 const cxx = files.filter((file) => file.endsWith('.cc'));
 const headers = files.filter((file) => file.endsWith('.h'));
-/** Products of float32. Their gradients, and all else, are the same with relaxed SIMD and without. */
+/** Products of float32. Their gradients, and everything else, are the same with and without relaxed SIMD. */
 const RELAXED = {
   sources: ['linear.cc', 'convolution.cc', 'transposed_convolution.cc', 'winograd.cc'],
   functions: ['linear', 'linear_streaming', 'convolution', 'transposed_convolution', 'winograd'],
@@ -60,7 +60,7 @@ function isStale(output, inputs) {
 async function buildKernels(output) {
   if (!isStale(output, [...cxx, ...headers])) return;
   if (!emscripten) return;
-  // Every function marked EXPORT in the sources: side modules keep only what is listed.
+  // Every function marked EXPORT in the sources: side modules keep only listed functions.
   const listed = execFileSync('grep', ['-ohE', '^EXPORT .*\\(', ...cxx], { cwd: sources, encoding: 'utf8' });
   await runEmcc(
     cxx,
@@ -70,7 +70,7 @@ async function buildKernels(output) {
   checkImports(output);
 }
 
-/** Functions that take the place of those of the kernels where relaxed SIMD is used. */
+/** Functions that replace those of the kernels if relaxed SIMD is used. */
 async function buildRelaxed(output) {
   if (!isStale(output, ['../scripts/relaxed_simd.mjs', ...RELAXED.sources, ...headers])) return;
   if (!emscripten) return;
@@ -96,7 +96,7 @@ function runEmcc(from, functions, output, flags = []) {
   ]);
 }
 
-/** A function that is not static, or one of the C library, would be imported, and there is nobody to import it from. */
+/** A function that is not static, or from the C library, would become an import that nothing provides. */
 function checkImports(output, allowed = []) {
   const module = new WebAssembly.Module(readFileSync(join(sources, output)));
   const missing = WebAssembly.Module.imports(module).filter(

@@ -1,16 +1,16 @@
 /**
- * Numbers that C++ or CUDA code shares with TypeScript stand once, in a header `constants.h`; this writes `constants.ts`
- * beside each. testing/constants.test.ts checks that they are up to date.
+ * Constants shared by TypeScript and C++ or CUDA code are defined in a header `constants.h`; this writes a `constants.ts` beside
+ * each. testing/constants.test.ts checks that they are up to date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROOT } from './setup.mjs';
 
-/** Folders with a constants.h. */
+/** Folders that have a constants.h. */
 export const FOLDERS = ['wasm', 'gpu/cuda', 'gpu/cuda/backend/kernels'];
 
-/** A doc comment of one line or several, a constant, or an enumeration whose members count from 0. */
+/** A doc comment of one or more lines, a constant, or an enumeration whose members count from 0. */
 const PART =
   /(?<comment>\/\*\*[\s\S]*?\*\/)|constexpr int (?<name>\w+) = (?<value>\d+);|enum (?<type>\w+) \{(?<members>[^}=]*)\};/y;
 const PRAGMA = '#pragma once';
@@ -18,7 +18,7 @@ const PRAGMA = '#pragma once';
 /**
  * @param {string} header the text of a constants.h
  * @returns {string} the same constants in TypeScript
- * @throws {Error} where it has anything else in it
+ * @throws {Error} if it contains anything else
  */
 export function constantsOf(header) {
   const [, body] = header.split(PRAGMA);

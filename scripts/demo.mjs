@@ -1,4 +1,4 @@
-/** `npm run demo` serves the page of demo/ for development; with `--build` it is built into out/demo, for any static host. */
+/** `npm run demo` serves the page of demo/ for development; with `--build` it is built to out/demo, for any static host. */
 import { parseArgs } from 'node:util';
 import { installPackages, run } from './setup.mjs';
 

@@ -1,4 +1,4 @@
-/** What `npm run test:cuda` and `npm run test:webgpu` share: parts that run one after the other, and their outcomes. */
+/** Shared by `npm run test:cuda` and `npm run test:webgpu`: runs parts one after the other and records their outcomes. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,13 +9,13 @@ import { ROOT } from './setup.mjs';
 export const CLI = 'dist/node/cli/main.js';
 const TAP = 'node_modules/tap/dist/esm/run.mjs';
 
-/** The part that measures a backend. */
+/** The part that benchmarks a backend. */
 export function benchPart(backend) {
   const figures = join(scratchFolder(), 'bench.json');
   return { command: [process.execPath, CLI, 'bench', '--backends', backend, '--out', figures], figures };
 }
 
-/** The part that runs the tests of a folder. tap takes every file of a folder that it is given for a test. */
+/** The part that runs the tests of a folder. tap treats every file in a given folder as a test. */
 export function testsPart(folder) {
   const names = readdirSync(join(ROOT, folder), { recursive: true });
   const files = names.filter((name) => name.endsWith('.test.ts')).map((name) => join(folder, name));
@@ -25,7 +25,7 @@ export function testsPart(folder) {
   };
 }
 
-/** What a program of Node prints, as JSON; where it fails, says why by `reason` of its stderr, and ends the process. */
+/** The JSON output of a Node program; if it fails, prints `reason` of its stderr and exits. */
 export function describeDevice(program, env, reason) {
   const options = { cwd: ROOT, env, encoding: 'utf8' };
   const { status, stdout, stderr } = spawnSync(
@@ -40,10 +40,10 @@ export function describeDevice(program, env, reason) {
 }
 
 /**
- * Runs parts by name, those that `--only` names or all, and says what came of them; `--out FILE` also writes outcomes and
- * figures as JSON, after every part.
- * @param parts by name: `command`, `missing` for why it cannot run, `figures` for a file that it writes
- * @param open gives the device, and the environment of the parts, before they run
+ * Runs the parts named by `--only`, or all, and prints a summary; `--out FILE` also writes outcomes and figures as JSON, after
+ * every part.
+ * @param parts by name: `command`, `missing` (why it cannot run), `figures` (a file that it writes)
+ * @param open called before the parts; returns the device and the environment of the parts
  * @param title of the device
  */
 export function runParts(parts, open, title, { out: defaultOut } = {}) {
@@ -73,7 +73,7 @@ export function runParts(parts, open, title, { out: defaultOut } = {}) {
   if (Object.values(report.parts).some(({ outcome }) => outcome === 'failed')) process.exitCode = 1;
 }
 
-/** @returns the outcome `passed`, `failed` or `skipped`, with its reason */
+/** @returns the outcome `passed`, `failed` or `skipped`, with a reason */
 function runPart({ command: [program, ...args], missing }, env) {
   const reason = missing?.();
   if (reason) return { outcome: 'skipped', reason };

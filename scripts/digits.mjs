@@ -1,4 +1,4 @@
-/** Classifies the digits in examples/ and shows the true label beside each answer. */
+/** Classifies the digits in examples/ and shows the true label next to each result. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Writes wasm/embedded.js, the .wasm files of wasm/ and the script of a thread as text, and copies these to dist/wasm/. The
- * end of build_wasm.mjs; and the start of every test file, so that tests never see the bytes of an older build.
+ * Writes wasm/embedded.js, which contains the .wasm files of wasm/ and the script of a thread as text, and copies these to
+ * dist/wasm/. Runs at the end of build_wasm.mjs, and before every test file, so that tests never use an outdated build.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ writeIfChanged(join(dist, SCRIPT), script);
 text += `  '${SCRIPT}': ${JSON.stringify(Buffer.from(script).toString())},\n`;
 for (const folder of [sources, dist]) writeIfChanged(join(folder, MODULE), Buffer.from(`${text}};\n`));
 
-/** By way of a file beside it: a test that runs at the same time reads the old bytes or the new ones. */
+/** By renaming a temporary file: a test that runs at the same time reads either the old or the new bytes. */
 function writeIfChanged(path, bytes) {
   if (existsSync(path) && readFileSync(path).equals(bytes)) return;
   const temporary = `${path}.${process.pid}`;

@@ -1,4 +1,4 @@
-/** Prints the table of faults that the conformance suite must catch: `npm run build`, then this. Fails when one is missed. */
+/** Prints the table of faults that the conformance suite must detect; run `npm run build` first. Fails if one is missed. */
 import { checkMutations, mutationTable } from '../dist/conformance/mutate.js';
 import { generatedCases } from '../dist/conformance/spec_cases.js';
 

@@ -1,17 +1,17 @@
 /**
- * Gives a WebAssembly module what C++ cannot say in Emscripten before 3.1.33: `f32x4.relaxed_madd`, which its compiler has, if at
- * all, under the code of a draft, and a constant that is known when the module is instantiated. In the sources both are
- * functions that are imported.
+ * Adds to a WebAssembly module what C++ cannot express in Emscripten before 3.1.33: `f32x4.relaxed_madd`, which its compiler
+ * supports, if at all, with the opcode of a draft, and a constant that is known when the module is instantiated. In the sources
+ * both are imported functions.
  */
-import binaryen from 'binaryen'; // of the version that AssemblyScript has
+import binaryen from 'binaryen'; // the version that AssemblyScript uses
 
-/** What `dylink.0` says of a module that needs no memory and no table. */
+/** `dylink.0` of a module that needs neither memory nor a table. */
 const NEEDS_NOTHING = '1,4,0,0,0,0';
 
 /**
- * @param {Uint8Array} bytes of a side module without static data: it takes the place of another's functions, and has its stack
- * @returns {Uint8Array} a module that is no longer a side module, but imports what one does, and a global `has_tall_tiles`
- * @throws {Error} where it does not import the functions, or has static data
+ * @param {Uint8Array} bytes of a side module without static data: it replaces functions of another module, and shares its stack
+ * @returns {Uint8Array} a module that is no longer a side module but has the same imports, and a global `has_tall_tiles`
+ * @throws {Error} if it does not import the functions, or has static data
  */
 export function withRelaxedSimd(bytes) {
   const [section] = WebAssembly.Module.customSections(new WebAssembly.Module(bytes), 'dylink.0');
@@ -48,7 +48,7 @@ function textOf(bytes) {
   }
 }
 
-/** The text with another import in the place of that of a function, and other code in the place of its calls. */
+/** Replaces the import of a function in the text, and the code of its calls. */
 function replaceImport(text, name, other, callsOf) {
   const found = new RegExp(`^ *\\(import "env" "${name}" \\(func (\\S+) .*\\n`, 'm').exec(text);
   if (!found) throw new Error(`relaxed_simd: the module does not import ${name}`);

@@ -1,4 +1,4 @@
-/** What `npm start` and `npm test` do first: install what is missing. Plain JavaScript, since nothing is built yet. */
+/** The first step of `npm start` and `npm test`: installs what is missing. Plain JavaScript, since nothing is built yet. */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,14 +6,14 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Runs a command with its output shown; a failure ends this process with its exit status. */
+/** Runs a command and shows its output; a failure ends this process with its exit status. */
 export function run(command, args, options = {}) {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit', ...options });
   if (error) console.error(`${command} could not be run: ${error.message}`);
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Runs lists of commands at the same time, each in its order until one fails; a failure ends this process. */
+/** Runs lists of commands in parallel, each list in order until a command fails; a failure ends this process. */
 export async function runTogether(...lists) {
   const statuses = await Promise.all(lists.map(runInOrder));
   const failed = statuses.find((status) => status !== 0);
@@ -35,7 +35,7 @@ async function runInOrder(commands) {
   return 0;
 }
 
-/** Installs the npm packages, unless they are those of package-lock.json already. */
+/** Installs the npm packages, unless they already match package-lock.json. */
 export function installPackages() {
   const installed = join(ROOT, 'node_modules', '.package-lock.json');
   const expected = join(ROOT, 'package-lock.json');
@@ -49,20 +49,20 @@ export function hasProgram(program) {
   return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 }
 
-/** Whether the loader of programs finds a shared library. */
+/** Whether the dynamic loader finds a shared library. */
 function hasLibrary(library) {
   return spawnSync('sh', ['-c', `PATH=$PATH:/sbin:/usr/sbin ldconfig -p | grep -q ${library}`]).status === 0;
 }
 
 /**
- * Installs a Debian package when `program` is missing and this is root on Debian; elsewhere says in one line what to
- * install. @returns whether the program is there now
+ * Installs a Debian package if `program` is missing and this is root on Debian; otherwise prints a line that says what to
+ * install. @returns whether the program is now installed
  */
 export function ensureProgram(program, debianPackage, elsewhere) {
   return ensure(program, () => hasProgram(program), debianPackage, elsewhere);
 }
 
-/** The same for a library of Linux, without what its package recommends. */
+/** The same for a Linux library, without recommended packages. */
 export function ensureLibrary(library, debianPackage, elsewhere) {
   const isThere = () => process.platform !== 'linux' || hasLibrary(library);
   return ensure(library, isThere, debianPackage, elsewhere, ['--no-install-recommends']);

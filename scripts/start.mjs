@@ -1,7 +1,7 @@
 /**
- * `npm start`: the whole way on real input. A PyTorch checkpoint trained on MNIST becomes a TensorFlow.js model, which
- * classifies digits it has never seen and shows what its trees look like on photographs. Then a segmenter and a detector that
- * this package has trained itself, on a scene that they have not seen.
+ * `npm start`: the whole workflow on real input. Converts a PyTorch checkpoint trained on MNIST to a TensorFlow.js model,
+ * classifies digits that it was not trained on, and draws its trees over photographs. Then runs a segmenter and a detector, both
+ * trained by this package, on a scene that they were not trained on.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

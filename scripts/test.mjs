@@ -1,6 +1,6 @@
 /**
- * `npm test`: installs what is missing, builds, and runs every check. Options are handed to tap; names of test files
- * choose these in place of all.
+ * `npm test`: installs what is missing, builds, and runs every check. Options are passed to tap; names of test files select these
+ * instead of all.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -9,18 +9,18 @@ import { ensureLibrary, ensureProgram, installPackages, ROOT, run } from './setu
 
 installPackages();
 ensureProgram('chromium', 'chromium', 'tests in a page are skipped; install Chromium, or set CHROMIUM_PATH');
-// Which Node's WebGPU takes drivers by; the driver, in software, comes with Chromium.
+// Node's WebGPU loads drivers through it; the software driver is part of Chromium.
 ensureLibrary('libvulkan.so.1', 'libvulkan1', 'tests of WebGPU in Node are skipped');
 ensureProgram('redis-server', 'redis-server', 'tests of queues are skipped; install Redis');
-// All generations of GPUs take minutes to compile for, and none of them is here: PTX says whether the kernels compile.
+// Compiling for all GPU generations takes minutes, and there is no GPU here: PTX shows whether the kernels compile.
 if (!existsSync('/dev/nvidiactl')) process.env.GROOTVL_CUDA_GENERATIONS ??= '90-virtual';
 run('node', ['scripts/build.mjs', '--test']);
 
-// Without the plugins of tap that package.json leaves out, else the first run after an installation has them.
+// Without tap's plugins that package.json excludes, which the first run after an installation would otherwise have.
 const built = join(ROOT, 'node_modules/@tapjs/test/test-built/dist/esm/index.js');
 if (/@tapjs\/(typescript|mock)/.test(readFileSync(built, 'utf8'))) run('npx', ['tap', 'build']);
 
-// Imported now: it may just have been installed.
+// Imported here, because it may only just have been installed.
 const { transpile, TRANSPILED, transpiledName } = await import('./transpile.mjs');
 const { groupTests } = await import('./test_groups.mjs');
 const files = await transpile();

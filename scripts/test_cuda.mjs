@@ -1,8 +1,8 @@
 /**
- * `npm run test:cuda`: everything that needs a GPU, on the GPU of this machine: the driver interface and the backend by
- * their own tests, the conformance suite, tfjs-core's own specs, and the bench; with compute-sanitizer's memcheck and
- * racecheck where that is installed. It runs what `npm run build` has made, with node alone: there need be no npm and no
- * compiler. `--out FILE` also writes outcomes and figures as JSON, after every part; `--only NAME,...` runs some parts.
+ * `npm run test:cuda`: everything that needs a GPU, on the GPU of this machine: the tests of the driver interface and the
+ * backend, the conformance suite, tfjs-core's own specs, and the benchmark; with compute-sanitizer's memcheck and racecheck if it
+ * is installed. Runs the output of `npm run build` with node only: neither npm nor a compiler is needed. `--out FILE` also writes
+ * outcomes and figures as JSON, after every part; `--only NAME,...` runs some parts.
  */
 import { benchPart, CLI, describeDevice, runParts, testsPart } from './device_parts.mjs';
 import { hasProgram } from './setup.mjs';
@@ -13,7 +13,7 @@ const conformance = [process.execPath, CLI, 'conformance', '--backends', 'cuda',
 
 /** @returns a part that runs under compute-sanitizer */
 function sanitizer(tool) {
-  // Errors of calls are checked by the addon, which provokes some: a kernel is looked for in one module after another.
+  // The addon checks errors of calls, and causes some: it looks for a kernel in one module after another.
   const options = ['--tool', tool, '--report-api-errors', 'no', '--error-exitcode', '1'];
   return {
     command: ['compute-sanitizer', ...options, ...conformance],
@@ -21,7 +21,7 @@ function sanitizer(tool) {
   };
 }
 
-/** Those that take longest come last. */
+/** The slowest ones come last. */
 const PARTS = {
   bench: benchPart('cuda'),
   conformance: { command: conformance },

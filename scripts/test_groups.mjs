@@ -1,6 +1,6 @@
 /**
- * Test files that `npm test` runs in one process, one after the other: starting Node, tap and tfjs takes longer than
- * most of them. A file has its own process where it changes the process or loads tfjs twice, and where it takes long.
+ * Groups of test files that `npm test` runs in one process, one after the other: starting Node, tap and tfjs takes longer than
+ * most of them. A file gets its own process if it modifies the process, loads tfjs twice, or takes long.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -24,13 +24,13 @@ const GROUPS = [
   /^(conformance\/(cases\/(dense_ops_file|load)|certificate|measure|report|toy_op)|testing\/(?!.*bundle)[^/]+\.test)/,
 ];
 
-/** With a teardown of its own, tap's root ends when it is first idle: between two files. */
+/** If it has a teardown of its own, tap's root ends when it is first idle: between two files. */
 const GUARD =
   "t.teardown = () => { throw new Error('a test file of a group has a teardown outside of its tests'); };\n";
 
 /**
- * What takes longest is begun first, so that no process is left alone with it at the end: from two minutes of a processor
- * to ten seconds. A group by any of its files.
+ * The slowest ones are started first, so that no process is left alone with one at the end: from two minutes of CPU time to ten
+ * seconds. A group is named by any of its files.
  */
 const LONGEST = [
   /^demo\/test\//,
@@ -43,15 +43,15 @@ const LONGEST = [
   /^converters\/(?!pytorch\/fuzz)/,
   /^conformance\/(cases\/changed_files|mutate)/,
   /^gpu\/cuda\/backend\/allocator/,
-  /^node\/queue\/(killed_workers|queue)/, // they wait most of their time
+  /^node\/queue\/(killed_workers|queue)/, // they wait most of the time
   /^gpu\/webgpu\/dispatches/,
   /^plugin\/training\/(?!fit)/,
   /^(node\/cli\/(convert|language|train|models)|bench\/bench|examples\/finetune|gpu\/cuda\/thread_orders)/,
 ];
 
 /**
- * Writes a file for each group, and for each file without one, and returns them in the order in which they are to be run:
- * that of their names, since tap sorts what it is given.
+ * Writes a file for each group, and for each file without one, and returns them in the order in which they should be run: sorted
+ * by name, since tap sorts its arguments.
  *
  * @param folder of the transpiled files, relative to the root, as the files are
  */
@@ -71,7 +71,7 @@ export function groupTests(files, folder) {
     const file = join(folder, 'run', `${String(i + 1).padStart(2, '0')}-${name}.test.js`);
     const imports = group.map((each) => {
       const path = relative(dirname(file), each);
-      // Tests wait in the order in which files add them: this one ends after all of its file.
+      // Tests wait in the order in which files add them: this one ends after all others of its file.
       return `await import('${path}');\nawait t.test('end of ${source(each)}', async () => {});\n`;
     });
     const alone = `import '${relative(dirname(file), group[0])}';\n`;

@@ -1,6 +1,6 @@
 /**
- * Runs before each test file. `npm test` has compiled them (transpile.mjs); by itself a .test.ts is compiled when it is
- * loaded, and takes the .wasm files as they are.
+ * Runs before each test file. Under `npm test` the file has been compiled (transpile.mjs); otherwise a .test.ts is compiled when
+ * it is loaded, and uses the existing .wasm files.
  */
 if (!process.env.GROOTVL_TRANSPILED) {
   await import('tsx');

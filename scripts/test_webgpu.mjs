@@ -1,8 +1,8 @@
 /**
- * `npm run test:webgpu`: the bench, the conformance suite and the tests of WebGPU in Node, on whatever adapter is there: a
- * GPU, or the software driver that comes with Chromium, which is marked and whose times rank nothing. It runs what `npm
- * run build` has made, with node alone. Outcomes and figures go into figures.json (`--out FILE`: another), after every
- * part; `--only NAME,...` runs some parts.
+ * `npm run test:webgpu`: the benchmark, the conformance suite and the tests of WebGPU in Node, on the available adapter: a GPU,
+ * or the software driver of Chromium, which is marked, and whose times are not comparable. Runs the output of `npm run build`
+ * with node only. Writes outcomes and figures to figures.json (`--out FILE`: another file), after every part; `--only NAME,...`
+ * runs some parts.
  */
 import { join } from 'node:path';
 import { benchPart, CLI, describeDevice, runParts, testsPart } from './device_parts.mjs';
@@ -14,7 +14,7 @@ const PARTS = {
   tests: testsPart('gpu/webgpu'),
 };
 
-/** What is found here, the software driver with it, is given to the parts. */
+/** The adapter found here, including the software driver, is passed to the parts. */
 const DESCRIBE = `
   import '@tensorflow/tfjs-backend-webgpu';
   const { startWebgpu } = await import('./dist/gpu/webgpu/index.js');

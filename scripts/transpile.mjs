@@ -1,7 +1,7 @@
 /**
- * Writes every TypeScript file as JavaScript to .transpiled/, for `npm test`: a loader that compiles in each of some
- * hundred test processes takes a third of their time. `import.meta.url` stays that of the source, so that what lies
- * beside it is found; source maps lead errors there.
+ * Writes every TypeScript file as JavaScript to .transpiled/, for `npm test`: a loader that compiles in each of about a hundred
+ * test processes takes a third of their time. `import.meta.url` stays that of the source, so that files beside it are found;
+ * source maps map errors to it.
  */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -10,7 +10,7 @@ import { transform } from 'esbuild';
 import { ROOT } from './setup.mjs';
 
 export const TRANSPILED = '.transpiled';
-/** CMake's files of dependencies end in .ts as well. */
+/** CMake's dependency files also have the extension .ts. */
 const CUDA_BUILD = join('gpu', 'cuda', 'build');
 
 /** Returns the test files, relative to the root. */
@@ -46,7 +46,7 @@ async function transpileFile(file) {
   writeFileSync(`${target}.map`, map);
 }
 
-/** Where the JavaScript of a file goes, relative to the root. */
+/** The path of a file's JavaScript, relative to the root. */
 export function transpiledName(file) {
   return join(TRANSPILED, file.replace(/ts$/, 'js'));
 }

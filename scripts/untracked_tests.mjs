@@ -1,6 +1,6 @@
 /**
- * Runs in tap's own process (test.mjs), not in those of tests. For coverage, which is off here, tap has every process and
- * its children record each module that they load, which takes a third of a small test: they are started without that.
+ * Runs in tap's own process (test.mjs), not in those of tests. For coverage, which is off here, tap makes every process and its
+ * children record each module that they load, which takes a third of the time of a small test: this disables it.
  */
 import { ChildProcess } from 'node:child_process';
 

@@ -1,5 +1,5 @@
 /**
- * What the C++ of wasm/ exports is declared once, there; this writes the same signatures for TypeScript, as
+ * The C++ of wasm/ is the only place where its exports are declared; this writes the same signatures for TypeScript, as
  * wasm/functions.ts. testing/wasm_functions.test.ts checks that it is up to date.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,14 +9,14 @@ import { ROOT } from './setup.mjs';
 
 const FOLDER = join(ROOT, 'wasm');
 const EXPORTED = /EXPORT (?<result>\w+) (?<name>\w+)\((?<parameters>[^)]*)\)\s*\{/g;
-/** A pointer is an address; enumerations are numbers. */
+/** Pointers are addresses; enumerations are numbers. */
 const PARAMETER = /^(?:const )?(?:(?<plain>\w+)|\w+ ?\*(?: ?const)?) ?\b(?<name>\w+)$/;
 const WIDTH = 110;
 
 /**
- * @param {Readonly<Record<string, string>>} sources C++ by name of the file
- * @returns {string} an interface with all functions that they export
- * @throws {Error} where a parameter is none of what JavaScript can pass
+ * @param {Readonly<Record<string, string>>} sources C++ by file name
+ * @returns {string} an interface with all exported functions
+ * @throws {Error} if JavaScript cannot pass a parameter's type
  */
 export function functionsOf(sources) {
   const parts = Object.entries(sources).flatMap(([file, source]) => {
@@ -46,7 +46,7 @@ function signature(file, { result, name, parameters }) {
     : `  ${name}(\n${list.map((each) => `    ${each},\n`).join('')}  ${end}`;
 }
 
-/** The sources of the module, by name. */
+/** The sources of the module, by file name. */
 export function sourcesOf() {
   const names = readdirSync(FOLDER).filter((name) => name.endsWith('.cc'));
   return Object.fromEntries(names.sort().map((name) => [name, readFileSync(join(FOLDER, name), 'utf8')]));

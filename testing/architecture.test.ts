@@ -1,4 +1,4 @@
-/** Who imports whom: the rules of .dependency-cruiser.mjs, and that they find what breaks them. */
+/** Dependencies between folders: the rules of .dependency-cruiser.mjs, and that they detect violations. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

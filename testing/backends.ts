@@ -1,17 +1,17 @@
-/** The backends that this machine has, so that one test body runs on all of them. */
+/** The backends available on this machine, so that the same tests run on all of them. */
 import '@tensorflow/tfjs'; // the gradients of the built-in ops, and the cpu backend
 import '@tensorflow/tfjs-backend-wasm';
-import '../wasm/index.js'; // the kernels that are under test
+import '../wasm/index.js'; // the kernels under test
 import * as tf from '@tensorflow/tfjs-core';
 import { backendsOn } from '../plugin/backends.js';
 
-tf.enableProdMode(); // no advice on other backends between the results
+tf.enableProdMode(); // no advice on other backends among the results
 
-/** Those of Node that need no device and no addon. */
+/** Node backends that need neither a device nor an addon. */
 export const BACKENDS = backendsOn('node').filter((name) => name !== 'cuda' && name !== 'webgpu');
 export type BackendName = (typeof BACKENDS)[number];
 
-/** Runs `body` with the backend chosen, and fails when it leaves tensors behind. */
+/** Runs `body` with the backend set, and fails if it leaks tensors. */
 export async function onBackend(
   name: BackendName,
   body: () => void | Promise<void>,

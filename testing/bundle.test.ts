@@ -1,4 +1,4 @@
-/** The package as a bundler sees it: its entry points by name, built for a browser, with unused code taken out. */
+/** The package in a bundler: its entry points by name, built for a browser with tree shaking. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { maxDifference } from './measure.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** What a page would do: a dropped file becomes a model, and the model predicts. */
+/** A typical page: a dropped file is converted to a model, and the model predicts. */
 const PAGE = `
   import 'tfjs-grootvl';
   import * as tf from '@tensorflow/tfjs-core';
@@ -39,7 +39,7 @@ t.test('a page that converts and predicts, bundled with esbuild', async (t) => {
     outfile,
     metafile: true,
     logLevel: 'silent',
-    // tfjs asks where it is: here it is to believe that this is a worker of a page.
+    // tfjs detects its environment: here it must detect the worker of a page.
     define: { 'process.versions.node': 'undefined', WorkerGlobalScope: 'Object' },
   });
   t.same(warnings, []);

@@ -1,4 +1,4 @@
-/** Copies of case files with one value changed, and what the suite says of them. */
+/** Copies of case files with one value changed, and the suite's results for them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ export function bytesOf(path: string): Uint8Array {
 
 /**
  * A copy of a file with one element of a tensor off by 1e-2, or an id off by one.
- * @param at where in the tensor, from 0 below 1
+ * @param at position in the tensor, in [0, 1)
  */
 export function changedCopy(path: string, tensor: string, at: number, bytes = bytesOf(path)): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
@@ -37,7 +37,7 @@ export function changedCopy(path: string, tensor: string, at: number, bytes = by
   return bytes;
 }
 
-/** The files of a folder, by their paths in it. */
+/** The files in a folder, by relative path. */
 export function filesOf(folder: string): Map<string, Uint8Array> {
   const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
@@ -50,23 +50,23 @@ export function filesOf(folder: string): Map<string, Uint8Array> {
   );
 }
 
-/** The files of a folder of fixtures/, by their paths in it. */
+/** The files in a folder of fixtures/, by relative path. */
 export function fixtureFolder(folder: string): Map<string, Uint8Array> {
   return filesOf(root + folder);
 }
 
-/** Their cases but for those over weights of 8 bits, which take nothing but the input and the trees of a file. */
+/** The cases of files, except those with 8-bit weights, which only use the input and the trees of a file. */
 export const casesOf = async (files: Map<string, Uint8Array>) =>
   (await loadCases(memorySource(files))).filter(({ op }) => !op.endsWith(', int8'));
 
-/** The cases of these files that fail on wasm. */
+/** The cases of files that fail on wasm. */
 export const failures = async (files: Map<string, Uint8Array>) => {
   const cases = await casesOf(files);
   const report = await runConformance({ backends: [standardBackend('wasm', nodeLoaders)], cases });
   return report.cases.filter(({ verdict }) => verdict === 'fail');
 };
 
-/** The first case that fails on each backend; those after it are not run. */
+/** The first case that fails on each backend; the cases after it are not run. */
 export const firstFailures = async (files: Map<string, Uint8Array>, names: readonly ('cpu' | 'wasm')[]) => {
   const cases = await casesOf(files);
   const found: (CaseResult | undefined)[] = [];

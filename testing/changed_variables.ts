@@ -1,12 +1,12 @@
 /**
- * What kernels keep of a tensor (packed weights, rates, tables of trees) when it is a variable that is assigned to between
- * steps, on the current backend: a shared test body.
+ * A shared test: what kernels cache for a tensor (packed weights, rates, tables of trees) if it is a variable that is assigned to
+ * between steps, on the current backend.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { edgeDissimilarity, linear, selectiveScan, treeScan } from '../plugin/index.js';
 import { relativeDifference } from './measure.js';
 
-/** What a test has in Node and in pages. */
+/** Test functions available in Node and in pages. */
 interface Test {
   equal<T>(given: T, expected: T, what: string): unknown;
 }
@@ -67,17 +67,17 @@ export async function checkChangedVariables(t: Test): Promise<void> {
   for (const what of Object.keys(all)) {
     const { values } = all[what];
     const variable = tf.variable(values[0]);
-    /** In memory of its own. */
+    /** A copy in separate memory. */
     const copyOf = (value: tf.Tensor) => tf.add(value, tf.zeros([], value.dtype));
     for (const step of [0, 1, 0, 1, 1, 0]) {
       tf.tidy(() => {
-        variable.assign(copyOf(values[step])); // the values before are freed
+        variable.assign(copyOf(values[step])); // the previous values are freed
       });
       const [given, expected] = tf.tidy(() => {
         const { run } = calls()[what];
         return [run(variable), run(copyOf(values[step]))];
       });
-      // tfjs's webgl backend runs some small ops on the host, whose roundings are others.
+      // tfjs's webgl backend runs some small ops on the CPU, which rounds differently.
       const difference = relativeDifference(await given.data(), await expected.data());
       t.equal(difference <= 1e-5, true, `${what}, value ${step}: ${difference}`);
       tf.dispose([given, expected]);

@@ -1,4 +1,4 @@
-/** GrootV checkpoints of any size with random weights, as torch.save would write them. */
+/** GrootV checkpoints of any size with random weights, as written by torch.save. */
 import { type GrootVSizes, grootVShapes, randomValues, uniform } from '../bench/random_weights.js';
 import { maskRCNNShapes } from '../converters/architectures/grootv_mask_rcnn/architecture.js';
 import type { MaskRCNNSizes } from '../converters/architectures/grootv_mask_rcnn/sizes.js';
@@ -15,7 +15,7 @@ import {
 
 export { type GrootVSizes, grootVShapes, randomValues, uniform };
 
-/** One random tensor a name, of sizes that keep activations near 1. */
+/** Random tensors by name, scaled to keep activations close to 1. */
 export function randomState(
   shapes: ReadonlyMap<string, readonly number[]>,
   seed = 1,
@@ -41,12 +41,12 @@ const DENSE = {
   classes: 3,
 };
 
-/** Names and shapes of a UperNet, small where nothing else is said. */
+/** Names and shapes of a UperNet, small by default. */
 export function smallUperNet(sizes: Partial<UperNetSizes> = {}): Map<string, readonly number[]> {
   return new Map(uperNetShapes({ ...DENSE, headChannels: 5, pools: 4, ...sizes }));
 }
 
-/** Names and shapes of a Mask R-CNN, small where nothing else is said. */
+/** Names and shapes of a Mask R-CNN, small by default. */
 export function smallMaskRCNN(sizes: Partial<MaskRCNNSizes> = {}): Map<string, readonly number[]> {
   return new Map(
     maskRCNNShapes({
@@ -70,10 +70,7 @@ function randomTensor(name: string, shape: readonly number[], random: () => numb
   return madeTensor('float32', shape, randomValues(name, shape, random));
 }
 
-/**
- * A tensor as float32 rounded to bfloat16 or float16 values and stored so, or stored transposed (a strided view of
- * contiguous data), or as a window of a larger storage.
- */
+/** A tensor stored transposed (a strided view of contiguous data), or as a window of a larger storage. */
 export function storedAs(tensor: MadeTensor, how: 'transposed' | 'window'): MadeTensor {
   const { storage, shape } = tensor;
   const values = new Float32Array((storage.bytes as Uint8Array).slice().buffer);
@@ -84,7 +81,7 @@ export function storedAs(tensor: MadeTensor, how: 'transposed' | 'window'): Made
     return new MadeTensor({ dtype: 'float32' as DType, elements: padded.length, bytes }, shape, undefined, 5);
   }
   const moved = new Float32Array(values.length);
-  // Column-major storage: strides grow from the first axis on.
+  // Column-major storage: strides increase from the first axis on.
   const strides = shape.map((_, axis) => shape.slice(0, axis).reduce((product, size) => product * size, 1));
   const index = new Array<number>(shape.length).fill(0);
   for (let i = 0; i < values.length; i++) {
@@ -95,7 +92,7 @@ export function storedAs(tensor: MadeTensor, how: 'transposed' | 'window'): Made
   return new MadeTensor({ dtype: 'float32' as DType, elements: moved.length, bytes }, shape, strides);
 }
 
-/** A state dict under other names. */
+/** A state dict with other names. */
 export function renamed<Value>(
   state: ReadonlyMap<string, Value>,
   name: (name: string) => string,

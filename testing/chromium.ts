@@ -1,4 +1,4 @@
-/** The Chromium of the page tests of a process: starting one takes longer than many a test. */
+/** The Chromium shared by the page tests of a process: starting one takes longer than many tests. */
 import type { Browser } from 'playwright-core';
 import { launchChromium } from '../conformance/runners/launch_chromium.js';
 
@@ -6,13 +6,13 @@ interface Test {
   teardown(end: () => void): unknown;
 }
 
-/** Milliseconds after the last test until it is closed, unless another comes. (tap ends where its root has a teardown.) */
+/** Milliseconds from the last test until it is closed, unless another one starts. (tap ends if its root has a teardown.) */
 const IDLE = 2000;
 
 let browser: Promise<Browser> | undefined;
 let users = 0;
 
-/** Stays open while a test of this process needs it; a test closes its pages itself. */
+/** Stays open while a test of this process needs it; tests close their own pages. */
 export function sharedChromium(t: Test): Promise<Browser> {
   browser ??= launchChromium();
   users++;

@@ -1,6 +1,6 @@
 /**
- * The command line for tests: within the test's own process, which loads tfjs once, or as a user runs it, the built
- * program in a process of its own, where the process is what is tested.
+ * Runs the command line in tests: in the test's own process, which loads tfjs once, or, to test the process itself, the built
+ * program in a separate process, as a user runs it.
  */
 import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
@@ -14,11 +14,11 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CLI = join(ROOT, 'dist', 'node', 'cli');
 const MAIN = join(CLI, 'main.js');
 
-/** Prints the peak of the process's memory at its end. */
+/** Prints the peak memory of the process at its end. */
 const METER =
   'data:text/javascript,process.on("exit",()=>console.error("peak",process.resourceUsage().maxRSS))';
 
-/** Runs the built program for each list of arguments; its output holds no other NUL characters. */
+/** Runs the built program for each list of arguments; its output contains no other NUL characters. */
 const RUNS = `
 import { main } from ${JSON.stringify(pathToFileURL(join(CLI, 'program.js')))};
 for (const argv of JSON.parse(process.argv[1])) {
@@ -33,27 +33,27 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Of a process. */
+/** Outcome of a process. */
 export interface ProcessOutcome extends Outcome {
   /** Peak resident memory, MB. */
   readonly peak: number;
 }
 
 export interface RunOptions {
-  /** What comes on standard input; nothing by default. */
+  /** Standard input; empty by default. */
   readonly input?: string | Uint8Array;
-  /** Set in the environment. */
+  /** Environment variables to set. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Of a run in this process: its input may come piece by piece. */
+/** Options of a run in this process: input may arrive piece by piece. */
 export interface OwnRunOptions extends Omit<RunOptions, 'input'> {
   readonly input?: RunOptions['input'] | AsyncIterable<Uint8Array>;
 }
 
 export interface ProcessOptions extends RunOptions {
   readonly cwd?: string;
-  /** A module imported before the program. */
+  /** A module to import before the program. */
   readonly preload?: string;
 }
 
@@ -64,7 +64,7 @@ export function grootvl(...args: string[]): Promise<Outcome> {
 
 /**
  * Runs the command line in this process, one run at a time.
- * @throws {Error} when it leaves tensors behind
+ * @throws {Error} if it leaks tensors
  */
 export async function grootvlWith(
   { input = '', env = {} }: OwnRunOptions,
@@ -94,7 +94,7 @@ export async function grootvlWith(
   }
 }
 
-/** Runs the built program in a process of its own. */
+/** Runs the built program in a separate process. */
 export function grootvlProcess(options: ProcessOptions, ...args: string[]): Promise<ProcessOutcome> {
   const { preload = METER } = options;
   return outcome(process.execPath, ['--import', preload, MAIN, ...args], options);
@@ -103,7 +103,7 @@ export function grootvlProcess(options: ProcessOptions, ...args: string[]): Prom
 /** The built program in a process that may be killed. */
 export interface ChildOutcome {
   kill(signal: NodeJS.Signals): void;
-  /** `status` is null of one that was killed. */
+  /** `status` is null if it was killed. */
   readonly ended: Promise<{
     readonly status: number | null;
     readonly stdout: string;
@@ -140,13 +140,13 @@ export async function grootvlRuns(runs: string[][]): Promise<{ outcomes: Outcome
   return { outcomes, peak: all.peak };
 }
 
-/** A script of bash in which `grootvl` is the built program. */
+/** Runs a bash script in which `grootvl` is the built program. */
 export function shell(script: string, options: ProcessOptions = {}): Promise<Outcome> {
   const command = `grootvl() { "${process.execPath}" "${MAIN}" "$@"; }\n${script}`;
   return outcome('bash', ['-c', command], options);
 }
 
-/** The built program where of tfjs only these packages are installed. `folder` is made for the installation. */
+/** Runs the built program with only these tfjs packages installed. `folder` is created for the installation. */
 export function grootvlWithPackages(folder: string, packages: string[], ...args: string[]): Promise<Outcome> {
   const modules = join(ROOT, 'node_modules');
   mkdirSync(join(folder, 'node_modules', '@tensorflow'), { recursive: true });
@@ -159,7 +159,7 @@ export function grootvlWithPackages(folder: string, packages: string[], ...args:
   return outcome(process.execPath, ['--preserve-symlinks', '--preserve-symlinks-main', main, ...args], {});
 }
 
-/** Without NODE_OPTIONS, in which tap asks every process to load its own modules: as long as the program itself takes. */
+/** Without NODE_OPTIONS, through which tap makes every process load its modules, which takes as long as the program itself. */
 function outcome(
   program: string,
   args: string[],

@@ -1,4 +1,4 @@
-/** Constants that C++ and CUDA code share with TypeScript. */
+/** Constants shared by C++, CUDA and TypeScript code. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

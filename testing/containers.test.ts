@@ -1,4 +1,4 @@
-/** The files of containers, by linters of their formats. No image is built here. */
+/** Lints the container files. No image is built here. */
 import { readFile } from 'node:fs/promises';
 import { DCLinter } from 'dclint';
 import { validate } from 'dockerfile-utils';

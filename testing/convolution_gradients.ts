@@ -1,9 +1,9 @@
-/** Gradients of tfjs's convolutions on the current backend against sums in float64: a shared test body. */
+/** A shared test: gradients of tfjs's convolutions on the current backend against sums in float64. */
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../plugin/ops/spec/random.js';
 import { relativeDifference } from './measure.js';
 
-/** What a test has in Node and in pages. */
+/** Test functions available in Node and in pages. */
 interface Test {
   ok(value: boolean, what: string): unknown;
   equal<T>(given: T, expected: T, what: string): unknown;
@@ -13,7 +13,7 @@ type Pair = readonly [number, number];
 
 interface Case {
   readonly image: readonly [batch: number, height: number, width: number, channels: number];
-  /** Outputs, or outputs of each channel of a depthwise convolution. */
+  /** Outputs, or outputs per channel of a depthwise convolution. */
   readonly filter: readonly [height: number, width: number, outputs: number];
   readonly strides?: Pair;
   readonly dilations?: Pair;
@@ -47,7 +47,7 @@ const CASES: readonly Case[] = [
   { image: [1, 3, 3, 2], filter: [5, 5, 3], strides: [2, 2], pad: 'same', depthwise: true },
 ];
 
-/** tfjs's own kernels take none, and its gradients refuse them. */
+/** tfjs's own kernels support no dilation, and its gradients refuse it. */
 const DILATED: readonly Case[] = [
   { image: [1, 12, 11, 4], filter: [3, 2, 1], dilations: [2, 3], pad: 'same', depthwise: true },
   { image: [2, 7, 7, 3], filter: [3, 3, 2], dilations: [2, 2], depthwise: true },
@@ -55,8 +55,8 @@ const DILATED: readonly Case[] = [
 
 /**
  * @param bound relative to the largest value of a gradient
- * @param dilated whether the backend's kernels take dilations
- * @param every which of the cases are run: the every-th
+ * @param dilated whether the backend's kernels support dilation
+ * @param every run only every n-th case
  */
 export async function checkConvolutionGradients(
   t: Test,
@@ -111,7 +111,7 @@ export async function checkConvolutionGradients(
   t.equal(tf.memory().numTensors, before, 'tensors');
 }
 
-/** By the definition: every product of a value of the image and one of the filter. */
+/** By definition: sums over all products of a value of the image and one of the filter. */
 function gradients(
   info: tf.backend_util.Conv2DInfo,
   { x, filter, dy }: Readonly<Record<'x' | 'filter' | 'dy', Float32Array>>,

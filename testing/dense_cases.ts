@@ -1,4 +1,4 @@
-/** Conformance cases of the files of expected values that a test names, on one backend of Node. */
+/** Runs the conformance cases of given files of expected values on one Node backend. */
 import { dirname } from 'node:path';
 import { loadCases, type Report, runConformance } from '../conformance/index.js';
 import { directorySource, nodeLoaders } from '../conformance/node.js';
@@ -7,8 +7,8 @@ import type { BackendName } from './backends.js';
 import { fixturePath } from './fixtures.js';
 
 /**
- * @param checkpoint such as `dense/upernet_tiny.pth`; its expected values lie beside it
- * @returns undefined where the files are not
+ * @param checkpoint such as `dense/upernet_tiny.pth`; its expected values are in the same folder
+ * @returns undefined if the files are missing
  */
 export async function runExpected(checkpoint: string, backend: BackendName): Promise<Report | undefined> {
   const path = fixturePath(checkpoint.replace('.pth', '_expected.safetensors'));

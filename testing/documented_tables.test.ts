@@ -1,4 +1,4 @@
-/** Tables in README.md, FEATURES.md and docs/ that are made from the registries. */
+/** Tables in README.md, FEATURES.md and docs/ that are generated from the registries. */
 import t from 'tap';
 import { DOCUMENTS, readDocument, withTables } from './documented_tables.js';
 

@@ -1,7 +1,7 @@
 /**
- * The tables of README.md, FEATURES.md and docs/ that follow from the code: ops, backends, bounds and architectures, as
- * the registries have them. Run as a program (`npm run tables`), this writes them between their markers,
- * `<!-- table: name -->` and `<!-- table: end -->`; documented_tables.test.ts fails where they are stale.
+ * Generates the tables of README.md, FEATURES.md and docs/ that follow from the code: ops, backends, bounds and architectures,
+ * from the registries. As a program (`npm run tables`) it writes them between their markers, `<!-- table: name -->` and `<!--
+ * table: end -->`; documented_tables.test.ts fails if they are outdated.
  */
 import '@tensorflow/tfjs-backend-wasm';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -25,13 +25,13 @@ import '../wasm/index.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Files that have tables, from the root of the checkout. */
+/** Files with tables, relative to the root of the checkout. */
 export const DOCUMENTS = ['README.md', 'FEATURES.md', 'docs/numerics.md'];
 
 const TABLES: Readonly<Record<string, () => string>> = { ops, backends, bounds, architectures };
 const TABLE = /<!-- table: (\w+) -->\n[\s\S]*?<!-- table: end -->/g;
 
-/** A document with its tables made anew. @throws {Error} when a marker names an unknown table */
+/** A document with its tables regenerated. @throws {Error} if a marker names an unknown table */
 export function withTables(document: string): string {
   return document.replace(TABLE, (_, name: string) => {
     if (!TABLES[name])
@@ -48,7 +48,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** By what each op runs on each backend, and whether gradients pass it. */
+/** How each op runs on each backend, and whether it has gradients. */
 function ops(): string {
   const elsewhere = (op: OpDeclaration) => (op.compose ? 'composed' : 'CPU');
   return table(
@@ -82,7 +82,7 @@ function backends(): string {
   );
 }
 
-/** The bounds of every op over the samples of its spec, of one seed. */
+/** The bounds of every op over the samples of its spec, for one seed. */
 function bounds(): string {
   return table(
     ['op', '`float32`', '`shader`', 'gradients, `float32`', 'reason'],
@@ -103,7 +103,7 @@ function boundsOf(spec: OpSpec, tolerance: ToleranceClass, isGradient: boolean):
     .map(({ inputs, attributes = {} }) => spec.bound(tolerance, { inputs, attributes }, isGradient));
 }
 
-/** What a denormal may lose is left out. */
+/** Smaller values are the allowance for denormals, which is left out. */
 const NEGLIGIBLE = 1e-30;
 
 function shown(bounds: readonly Bound[]): string {

@@ -1,4 +1,4 @@
-/** Case files of fixtures/grootv taken apart and put together otherwise, and what the suite says of them. */
+/** Edited case files of fixtures/grootv, and the suite's results for them. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type CaseResult, runConformance } from '../conformance/index.js';
@@ -15,7 +15,7 @@ export interface File {
   readonly metadata: Record<string, string>;
 }
 
-/** A file of fixtures/grootv, taken apart to be edited. */
+/** A file of fixtures/grootv, parsed for editing. */
 export function fixture(name: string): File {
   const bytes = new Uint8Array(readFileSync(`${FOLDER}${name}.safetensors`));
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
@@ -47,7 +47,7 @@ export function fixture(name: string): File {
 
 export const encoded = ({ tensors, metadata }: File) => encodeSafetensors([...tensors.values()], metadata);
 
-/** The file with its tensors under other names; those without one are left out. */
+/** The file with its tensors renamed; those without a new name are left out. */
 export function renamed(file: File, name: (tensor: string) => string | undefined): File {
   const tensors: Tensors = new Map();
   for (const [tensor, value] of file.tensors) {
@@ -57,7 +57,7 @@ export function renamed(file: File, name: (tensor: string) => string | undefined
   return { ...file, tensors };
 }
 
-/** The file with a tensor in place of another one. */
+/** The file with some tensors replaced. */
 export function replaced(file: File, ...others: SafetensorsTensor[]): File {
   const tensors = new Map(file.tensors);
   for (const other of others) tensors.set(other.name, other);
@@ -69,13 +69,13 @@ export const floatsOf = (file: File, name: string) => {
   return new Float32Array((data as Uint8Array).slice().buffer);
 };
 
-/** A float32 tensor rewritten in another type. */
+/** A float32 tensor converted to another type. */
 export function stored(file: File, name: string, dtype: 'F64' | 'F16' | 'BF16'): SafetensorsTensor {
   const values = floatsOf(file, name);
   const { shape } = file.tensors.get(name) as SafetensorsTensor;
   if (dtype === 'F64') return { name, dtype, shape, data: Float64Array.from(values) };
   const bits = new Uint32Array(values.buffer);
-  // The upper half of a float32 is a bfloat16; as float16, 1 and 0 will do.
+  // The upper half of a float32 is a bfloat16; for float16, 1 and 0 are sufficient.
   return {
     name,
     dtype,
@@ -102,6 +102,6 @@ export async function results(files: Readonly<Record<string, Uint8Array>>): Prom
   return (await runConformance({ backends: [standardBackend('cpu', nodeLoaders)], cases })).cases;
 }
 
-/** The verdicts that there are. */
+/** The distinct verdicts. */
 export const verdicts = (found: readonly CaseResult[]) =>
   [...new Set(found.map(({ verdict }) => verdict))].sort();

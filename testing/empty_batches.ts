@@ -1,7 +1,7 @@
 /**
- * A detector whose proposals or detections are none, on the current backend: a shared test body. `roiLevels` gives one row
- * where there are no rois, so that convolutions, linear layers and softmax behind it never get an empty batch, which
- * some of tfjs's kernels cannot take.
+ * A shared test: a detector without any proposals or detections, on the current backend. `roiLevels` gives one row if there are
+ * no regions, so that convolutions, linear layers and softmax after it never get an empty batch, which some of tfjs's kernels do
+ * not support.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import {
@@ -16,7 +16,7 @@ import {
   selectChannels,
 } from '../plugin/index.js';
 
-/** What a test has in Node and in pages. */
+/** Test functions available in Node and in pages. */
 interface Test {
   equal(given: unknown, expected: unknown, what: string): unknown;
 }

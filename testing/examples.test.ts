@@ -1,4 +1,4 @@
-/** The projects of examples/: what they declare, and what README.md and docs/ show of them. consumer/ runs them. */
+/** The projects of examples/: their manifests, and the listings of them in README.md and docs/. consumer/ runs them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,10 +18,10 @@ interface Manifest {
 
 const OWN: Manifest = JSON.parse(read('package.json'));
 
-/** Documents whose listings are parts of examples. */
+/** Documents whose listings are taken from examples. */
 const DOCUMENTS = ['README.md', 'docs/family.md'];
 
-/** Paragraphs, without their indentation. */
+/** Paragraphs, without indentation. */
 function paragraphs(text: string): string[] {
   return text
     .split(/\n\s*\n/)
@@ -29,7 +29,7 @@ function paragraphs(text: string): string[] {
     .filter((part) => part !== '');
 }
 
-/** Whether a listing consists of parts of a file, in its order; an empty line stands where something is left out. */
+/** Whether a listing consists of parts of a file, in order; an empty line marks an omission. */
 function isOf(listing: string, source: string): boolean {
   let from = 0;
   for (const part of paragraphs(listing)) {

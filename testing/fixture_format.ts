@@ -1,4 +1,4 @@
-/** The format of fixture files, also for tests that run in a page. A plain reader for files we trust. */
+/** The format of fixture files, also for tests in a page. A plain reader for trusted files. */
 
 export type Values = Float32Array | Float64Array | Int32Array | Uint8Array;
 
@@ -10,7 +10,7 @@ export interface FixtureTensor {
 export interface Fixture {
   readonly name: string;
   readonly metadata: Record<string, string>;
-  /** @throws when there is no tensor of this name */
+  /** @throws if there is no tensor of this name */
   tensor(name: string): FixtureTensor;
   has(name: string): boolean;
   names(): string[];
@@ -38,7 +38,7 @@ export function parseFixture(name: string, bytes: Uint8Array): Fixture {
   };
 }
 
-/** [B, D, V] -> [B, V, D], the layout of the op fixtures and that of the ops. */
+/** [B, D, V] -> [B, V, D]: from the layout of op fixtures to that of the ops. */
 export function channelsLast({ shape, values }: FixtureTensor): FixtureTensor {
   const [batch, channels, vertices] = shape;
   const moved = new Float32Array(values.length);

@@ -1,6 +1,6 @@
 /**
- * Reference numbers for tests: `fixtures/` of this repository, and beside it, where it is present, the full set in
- * `../shared/fixtures/`. The reader is a plain one for files we trust, independent of the one under test.
+ * Reference values for tests: `fixtures/` of this repository and, if present, the full set in `../shared/fixtures/`. A plain
+ * reader for trusted files, independent of the one under test.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,12 +14,12 @@ const folders = [join(root, 'fixtures'), join(root, '..', 'shared', 'fixtures')]
 
 export { channelsLast, type Fixture, type FixtureTensor, type Values } from './fixture_format.js';
 
-/** The path of a fixture file, or undefined where it is not present. */
+/** The path of a fixture file, or undefined if it is missing. */
 export function fixturePath(file: string): string | undefined {
   return folders.map((dir) => join(dir, file)).find((path) => existsSync(path));
 }
 
-/** The names of the fixture files in a folder such as `grootv` that match a pattern, from all places, sorted. */
+/** The names of the fixture files in a folder such as `grootv` that match a pattern, from all locations, sorted. */
 export function fixtureFiles(folder: string, pattern: RegExp): string[] {
   const names = new Set<string>();
   for (const dir of folders) {
@@ -29,13 +29,13 @@ export function fixtureFiles(folder: string, pattern: RegExp): string[] {
   return [...names].sort().map((name) => `${folder}/${name}`);
 }
 
-/** The numbers of a model of `dense`: all of them, or the part of them that is in this repository. */
+/** The expected values of a model of `dense`: all, or the part that is in this repository. */
 export function readDenseModel(name: string): Fixture {
   const [whole, part] = ['', '_short'].map((suffix) => `dense/${name}_expected${suffix}.safetensors`);
   return readFixture(fixturePath(whole) ? whole : part);
 }
 
-/** Reads a safetensors fixture. @throws when the file is not there */
+/** Reads a safetensors fixture. @throws if the file is missing */
 export function readFixture(file: string): Fixture {
   const path = fixturePath(file);
   if (!path) throw new Error(`no fixture ${file} in ${folders.join(' or ')}`);

@@ -1,14 +1,14 @@
-/** Graphs on which backends build the trees of `cpu`. */
+/** Graphs on which backends must build the same trees as `cpu`. */
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { gridGraph, windowGraph } from '../plugin/index.js';
 
-/** NaN of either sign is one and the same. */
+/** NaN of either sign count as equal. */
 const SPECIAL_BITS = [
   0, 0x80000000, 0x3f800000, 0xbf800000, 1, 0x80000001, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001,
 ];
 
-/** A connected graph: a random tree, and further edges, among them loops and parallel ones. */
+/** A connected graph: a random tree plus further edges, including self-loops and parallel ones. */
 function randomGraph(numVertices: number, extra: number, pick: (below: number) => number): number[][] {
   const edges = Array.from({ length: numVertices - 1 }, (_, i) => [pick(i + 1), i + 1]);
   for (let i = 0; i < extra; i++) edges.push([pick(numVertices), pick(numVertices)]);
@@ -40,7 +40,7 @@ export function graphOf({ weights, batch, edges }: Graph): [tf.Tensor2D, tf.Tens
   return [tf.tensor2d(weights, [batch, numEdges]), tf.tensor2d(edges, [numEdges, 2], 'int32')];
 }
 
-/** Small graphs of any kind, with their names. */
+/** Small graphs of various kinds, with names. */
 export function randomGraphs(numRuns: number): [string, Graph][] {
   const cases = fc.record({
     numVertices: fc.integer({ min: 1, max: 40 }),
@@ -78,7 +78,7 @@ export function* largeGraphs(most = Number.POSITIVE_INFINITY): Generator<[string
   for (const [what, numVertices, make] of SHAPES) {
     if (numVertices > most) continue;
     const edges = Int32Array.from(make().flat());
-    // Ascending weights make Boruvka's components chains.
+    // With ascending weights, Boruvka's components are chains.
     for (const kind of ['random', 'ascending', 'equal']) {
       const pick = picker(3);
       const weights = Float32Array.from({ length: edges.length / 2 }, (_, i) =>

@@ -1,34 +1,37 @@
-/** GrootV-T at full size, with random weights: what tests of whole models on further backends share. */
+/** GrootV-T at full size with random weights, for tests of whole models on several backends. */
 import * as tf from '@tensorflow/tfjs-core';
 import { randomGrootV } from '../bench/random_model.js';
 import '../plugin/index.js';
 
-/** Smaller than its 224: every layer is of full size, and software renderers take minutes for twelve times the pixels. */
+/**
+ * Smaller than its default of 224: every layer has its full size, and software renderers take minutes for twelve times the
+ * pixels.
+ */
 const SIDE = 64;
 const BLOCKS = 15;
 
-/** The bound of logits with trees of its own: docs/numerics.md. */
+/** The bound of logits with the model's own trees: see docs/numerics.md. */
 export const OWN_TREES = 0.2;
 
-/** Nodes by which the tree of every block is read, and fed. */
+/** Nodes through which the tree of every block is read, and fed. */
 export const TREE_NODES = Array.from({ length: BLOCKS }, (_, i) => [
   `blocks_${i}/order`,
   `blocks_${i}/parent`,
 ]).flat();
 
-/** The logits of one prediction, and the trees that led to them. */
+/** The logits of a prediction, and its trees. */
 export interface Prediction {
   readonly logits: Float32Array;
   readonly trees: readonly { readonly values: Int32Array; readonly shape: number[] }[];
 }
 
-/** A picture [1, side, side, 3] of the current backend. */
+/** An image [1, side, side, 3] on the current backend. */
 export function picture(side = SIDE): tf.Tensor4D {
   const pixels = Float32Array.from({ length: side * side * 3 }, (_, i) => (i * 7919) % 256);
   return tf.tensor4d(pixels, [1, side, side, 3]);
 }
 
-/** Predicts on a backend, to compare others with. */
+/** Predicts on a backend, for comparison with others. */
 export async function predictOn(backend: string): Promise<Prediction> {
   await tf.setBackend(backend);
   const model = await randomGrootV();
@@ -43,7 +46,7 @@ export async function predictOn(backend: string): Promise<Prediction> {
   return found;
 }
 
-/** The trees of a prediction as feeds of the current backend. */
+/** The trees of a prediction as feeds on the current backend. */
 export function pinned({ trees }: Prediction): Record<string, tf.Tensor> {
   return Object.fromEntries(
     trees.map(({ values, shape }, i) => [TREE_NODES[i], tf.tensor(values, shape, 'int32')]),

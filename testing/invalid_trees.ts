@@ -1,6 +1,6 @@
 /**
- * Trees and graphs that are none, for every op that takes one: a shared test body. Kernels index memory with these
- * ids, so each of them must be refused before a kernel runs, also where the data was checked before in another shape.
+ * A shared test: invalid trees and graphs, for every op that takes one. Kernels index memory with these ids, so each must be
+ * refused before a kernel runs, even if the data was validated before with another shape.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type t from 'tap';
@@ -20,7 +20,7 @@ export interface Call {
   readonly attributes?: Readonly<Record<string, number>>;
 }
 
-/** Sizes of what the letters of declared shapes do not bind. */
+/** Sizes that the letters of declared shapes do not determine. */
 const CHANNELS = 3;
 const STATES = 2;
 
@@ -47,7 +47,7 @@ function inputsBeside(op: (typeof OPS)[number], batch: number, vertices: number)
   );
 }
 
-/** 1 for every number that an op has no default for. */
+/** 1 for every number without a default. */
 function attributesOf({ attributes }: (typeof OPS)[number]): Record<string, number> {
   const missing = Object.entries(attributes).filter(
     ([, { type, default: value }]) => (type === 'number' || type === 'integer') && value === undefined,
@@ -55,10 +55,10 @@ function attributesOf({ attributes }: (typeof OPS)[number]): Record<string, numb
   return Object.fromEntries(missing.map(([name]) => [name, 1]));
 }
 
-/** Each op of `OPS` that takes an order and a parent. */
+/** Ops of `OPS` that take an order and a parent. */
 export const TREE_OPS = OPS.filter(({ inputs }) => 'order' in inputs && 'parent' in inputs);
 
-/** A chain of `vertices` from vertex 0, checked or made in the shape [1, vertices]. */
+/** A chain of `vertices` from vertex 0, validated or created with the shape [1, vertices]. */
 const CHECKED: Readonly<Record<string, (vertices: number) => { order: tf.Tensor; parent: tf.Tensor }>> = {
   'made by boruvkaMST': (vertices) =>
     boruvkaMST(tf.zeros([1, vertices - 1]), gridGraph(1, vertices), { numVertices: vertices }),
@@ -71,7 +71,7 @@ const CHECKED: Readonly<Record<string, (vertices: number) => { order: tf.Tensor;
   },
 };
 
-/** Calls that must throw an OpError: checked trees in other shapes, or with other parents. */
+/** Calls that must throw an OpError: validated trees with other shapes, or with other parents. */
 export function reshapedTrees(): Call[] {
   const V = 4096;
   const shapes = [
@@ -127,7 +127,7 @@ export function reshapedTrees(): Call[] {
   return calls;
 }
 
-/** Trees of selective scans that are rooted at another vertex than 0, the last token. */
+/** Trees of selective scans that are rooted at a vertex other than 0, the last token. */
 export function otherRoots(): Call[] {
   const op = selectiveTreeScanSpec.op;
   const ids = (values: number[][]) => tf.tensor2d(values, undefined, 'int32');
@@ -153,7 +153,7 @@ export function otherRoots(): Call[] {
   }));
 }
 
-/** Runs the kernel, or what stands in for it on a backend without one, and reads the results. */
+/** Runs the kernel, or its fallback on a backend without one, and reads the results. */
 export function run({ op, inputs, attributes }: Call): tf.Tensor[] {
   const declaration = declaredOp(op);
   const results =
@@ -175,9 +175,9 @@ export function checkRefused(t: Tap, calls: () => Call[]): void {
   });
 }
 
-/** What all backends are tested for. */
+/** The tests for all backends. */
 export function checkTrees(t: Tap): void {
-  // Tensors of somebody else, between which the results of kernels lie.
+  // Unrelated tensors, between which the results of kernels are allocated.
   const others = Array.from({ length: 12 }, (_, i) => tf.fill([4096], i));
   others[5].dispose();
   checkRefused(t, reshapedTrees);

@@ -1,4 +1,4 @@
-/** A language model in a page: converted from files that were dropped, loaded from URLs, generating. */
+/** A language model in a page: converted from dropped files, loaded from URLs, generating text. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

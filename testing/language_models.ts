@@ -8,7 +8,7 @@ import '../plugin/index.js';
 import type { ModelFolder } from '../plugin/models/model_files.js';
 import { fixturePath } from './fixtures.js';
 
-/** Converts a HuggingFace folder of the fixtures in memory. `lora` names another. */
+/** Converts a HuggingFace folder of the fixtures in memory. `lora` names another folder. */
 export async function convertedFolder(
   folder: string,
   options: Omit<FolderConvertOptions, 'lora'> & { lora?: string } = {},

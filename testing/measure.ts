@@ -1,6 +1,6 @@
-/** Distances between arrays, for tests. */
+/** Differences between arrays, for tests. */
 
-/** The largest |a - b|; NaN against NaN and equal infinities are no difference, NaN against a number is infinite. */
+/** The largest |a - b|; NaN against NaN and equal infinities count as 0, NaN against a number as infinite. */
 export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) throw new Error(`lengths differ: ${a.length} and ${b.length}`);
   let largest = 0;
@@ -12,7 +12,7 @@ export function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): numbe
   return largest;
 }
 
-/** The largest |a - b| over the largest |b|. */
+/** The largest |a - b| / the largest |b|. */
 export function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let scale = 0;
   for (let i = 0; i < b.length; i++) scale = Math.max(scale, Math.abs(b[i]));

@@ -1,9 +1,9 @@
-/** Changes of JSON at random places, as somebody who means harm or a damaged disk would make them. */
+/** Random changes of JSON, as by an attacker or a damaged disk. */
 import fc from 'fast-check';
 
 type Path = readonly (string | number)[];
 
-/** Paths to all values of a JSON document, those near the root as often as those of long lists. */
+/** Paths to all values of a JSON document, those near the root as often as those in long lists. */
 function pathsOf(json: unknown, path: Path = []): Path[] {
   if (typeof json !== 'object' || json === null) return [path];
   const inner = Object.entries(json).slice(0, 30);
@@ -32,10 +32,10 @@ const VALUES: readonly unknown[] = [
   { length: 1e9 },
 ];
 
-/** A copy with up to three values changed, removed, or put in place of one another. */
+/** A copy with up to three values changed, removed, or replaced with one another. */
 export function mutated(json: object): fc.Arbitrary<{ json: object; change: string }> {
   const paths = pathsOf(json).filter((path) => path.length > 0);
-  // A path of each depth first, so that the few values near the root are changed as often as the many below.
+  // The depth of a path is chosen first, so that the few values near the root are changed as often as the many deep ones.
   const depths = [...new Set(paths.map((path) => path.length))];
   const path = fc
     .constantFrom(...depths)
@@ -78,7 +78,7 @@ function put(json: object, path: Path, value: unknown): void {
     });
 }
 
-/** Whether a message says something to a reader: one line, and not what the engine says of its own objects. */
+/** Whether a message is readable: one line, and not an engine's message about its own objects. */
 export function isReadable(error: unknown): boolean {
   if (!(error instanceof Error) || error.message === '' || error.message.length > 1000) return false;
   return !/\n|Cannot (read|set|convert|destructure)|is not (a function|iterable|defined|a constructor)|reading '|call stack/.test(

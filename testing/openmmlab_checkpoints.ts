@@ -1,4 +1,4 @@
-/** Checkpoints as mmsegmentation and mmdetection save them, of random weights, and what their conversion gives. */
+/** Checkpoints with random weights as saved by mmsegmentation and mmdetection, and the results of converting them. */
 import { type ConvertOptions, convertCheckpoint, MemorySink } from '../converters/index.js';
 import {
   MadeOrderedDict,

@@ -1,4 +1,4 @@
-/** The package's metadata and types as publint and TypeScript see them. */
+/** The package's metadata and types, checked with publint and TypeScript. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 /** Modules; other exports are files. */
 const ENTRIES = Object.keys(manifest.exports).filter((name) => typeof manifest.exports[name] === 'object');
 
-/** All files of a folder of the checkout, as seen from its root. */
+/** All files in a folder of the checkout, relative to its root. */
 function filesOf(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -21,7 +21,7 @@ function filesOf(folder: string): string[] {
 
 t.test('publint', async (t) => {
   const { messages, pkg } = await publint({ pkgDir: ROOT, level: 'warning', pack: false });
-  // What require() gets throws in a Node that cannot require ES modules; where it can, the types are right.
+  // The module for require() throws in a Node version that cannot require ES modules; otherwise the types are right.
   const meant = messages.filter(({ code }) => code !== 'EXPORTS_TYPES_INVALID_FORMAT');
   t.same(
     meant.map((message) => formatMessage(message, pkg)),

@@ -1,9 +1,12 @@
-/** What predictions leave behind on tfjs's wasm backend, in Node and in pages: a shared test body. */
+/** A shared test: what predictions leave in memory on tfjs's wasm backend, in Node and in pages. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { GrootV } from '../plugin/index.js';
 import { tfjsModule, watchAllocations } from './wasm_backend.js';
 
-/** After so many, kernels have what they keep: weights that were packed, sums of columns, memory for intermediate values. */
+/**
+ * Number of predictions after which kernels have allocated what they keep: packed weights, column sums, memory for intermediate
+ * values.
+ */
 const SETTLED = 3;
 const SIDE = 16;
 
@@ -14,8 +17,8 @@ export class PredictionMemory {
   private readonly blocks = watchAllocations();
 
   /**
-   * What is more or less after `runs` predictions than after the third, by name; nothing is to be.
-   * @param onPrediction called after each; a control leaves something behind here
+   * The differences after `runs` predictions from the third one, by name; expected to be empty.
+   * @param onPrediction called after each; used by a control that leaks
    */
   async ofPredictions(model: GrootV, runs: number, onPrediction = () => {}): Promise<Counts> {
     const picture = {
@@ -36,7 +39,7 @@ export class PredictionMemory {
     return Object.fromEntries(changes.filter(([, change]) => change !== 0));
   }
 
-  /** Once the model is disposed of. */
+  /** To be called after the model is disposed of. */
   tensorsLeft(): number {
     return tf.memory().numTensors - this.before;
   }

@@ -1,9 +1,9 @@
-/** Receptive fields of a network with random weights: what they are on one backend, to be compared with another. */
+/** Receptive fields of a network with random weights on one backend, for comparison with another. */
 import * as tf from '@tensorflow/tfjs-core';
 import { GrootV } from '../plugin/index.js';
 import { randomClassifier } from './checkpoints.js';
 
-/** Of the first and the last level, two pictures each, on the current backend. */
+/** For the first and the last level, two images each, on the current backend. */
 export async function randomReceptiveFields(): Promise<Float32Array[]> {
   const sizes = { channels: 8, depths: [1, 1], layerScale: true, classes: 5 };
   const model = await GrootV.load(await randomClassifier(sizes));

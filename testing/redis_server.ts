@@ -1,21 +1,21 @@
-/** A Redis server for tests: Debian's, on a free port, with its files in a folder of the test. */
+/** A Redis server for tests: the installed one, on a free port, with its files in a folder of the test. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 
-/** Why tests that need a Redis server are skipped; undefined where it is installed. */
+/** Why tests that need a Redis server are skipped; undefined if it is installed. */
 export const noRedis: string | undefined =
   spawnSync('redis-server', ['--version']).status === 0 ? undefined : 'redis-server is not installed';
 
 export interface RedisServerOptions {
-  /** Further words of its command line. */
+  /** Additional command line arguments. */
   readonly settings?: readonly string[];
-  /** Of the URL, `user:password@`. */
+  /** The part `user:password@` of the URL. */
   readonly credentials?: string;
   readonly protocol?: 'redis' | 'rediss';
 }
 
-/** Keeps what it is told in an append-only file, so that it may be killed and started again. */
+/** Stores its data in an append-only file, so that it can be killed and restarted. */
 export class RedisServer {
   private process: ChildProcess | undefined;
 
@@ -52,7 +52,7 @@ export class RedisServer {
     if (server.exitCode !== null) throw new Error(`redis-server ended: ${log}`);
   }
 
-  /** Ends it; by SIGKILL without a warning. */
+  /** Stops it; SIGKILL gives no warning. */
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGKILL'): Promise<void> {
     const server = this.process;
     this.process = undefined;

@@ -12,7 +12,7 @@ export function toChannelsLast({ shape, values }: FixtureTensor): tf.Tensor4D {
   );
 }
 
-/** A tensor of the fixture as it is. */
+/** A tensor of the fixture, unchanged. */
 export function toTensor({
   shape,
   values,
@@ -25,7 +25,7 @@ export function toTensor({
     : tf.tensor(Float32Array.from(values), [...shape], 'float32');
 }
 
-/** `order` and `parent` positions, both [B, V] int32, of trees given by parent vertex ids, -1 at the root. */
+/** `order` and `parent` positions, both [B, V] int32, of trees given by parent vertex ids, -1 for the root. */
 export function orderOf({ shape, values }: FixtureTensor): { order: tf.Tensor2D; parent: tf.Tensor2D } {
   const [batch, numVertices] = shape;
   const order = new Int32Array(values.length);

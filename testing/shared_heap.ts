@@ -1,15 +1,15 @@
-/** A heap of wasm/ in a shared memory of our own, as tfjs has one in cross-origin isolated pages. */
+/** A heap for wasm/ in a shared memory, as tfjs has in cross-origin isolated pages. */
 import type { Heap } from '../wasm/heap.js';
 import { type Exports, instanceBytes, instantiateKernels, type KernelModules } from '../wasm/instantiate.js';
 
 export interface SharedHeap {
   readonly heap: Heap;
-  /** What is not freed. */
+  /** Blocks that have not been freed. */
   readonly blocks: ReadonlySet<number>;
   readonly exports: Exports;
 }
 
-/** It grows, and never gives an address twice. */
+/** It grows, and never returns the same address twice. */
 export function sharedHeap(modules: KernelModules): SharedHeap {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
   const blocks = new Set<number>();

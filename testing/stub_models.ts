@@ -1,4 +1,4 @@
-/** A segmenter and a detector of a few nodes, whose results follow from the picture: what is made of them is tested. */
+/** A segmenter and a detector of a few nodes, with results that follow from the image, to test how they are processed. */
 import { GraphBuilder, int, ints, text, type } from '../converters/graph/graph_builder.js';
 import { writeModel } from '../converters/graph/model_writer.js';
 import { MemorySink } from '../converters/index.js';
@@ -8,7 +8,7 @@ import { DETECTOR, SEGMENTER } from './dense_metadata.js';
 
 const FLOAT = { T: type('float32') };
 
-/** `image` and `normalized`, which may be fed as well. */
+/** `image` and `normalized`, either of which can be fed. */
 function pictureInputs(graph: GraphBuilder): string {
   const image = graph.placeholder('image', [-1, -1, -1, 3]);
   const scale = graph.literal('scale', 1 / 255);
@@ -21,7 +21,7 @@ async function written(graph: GraphBuilder, userDefinedMetadata: object): Promis
   return sink;
 }
 
-/** Three classes, red, green and blue: the logits are the means of 4 x 4 pixels of each channel. */
+/** Three classes, red, green and blue: the logits are the means over 4 x 4 pixels of each channel. */
 export function stubSegmenter(metadata: Partial<SegmenterMetadata> = {}): Promise<MemorySink> {
   const graph = new GraphBuilder();
   const normalized = pictureInputs(graph);
@@ -41,14 +41,14 @@ interface StubDetection {
   readonly index: number;
 }
 
-/** Boxes as parts of the picture, scores and classes, the same in every picture. */
+/** Boxes relative to the image, scores and classes, the same for every image. */
 export const STUB_DETECTIONS = [
   { part: [0.25, 0.25, 0.75, 0.75], score: 0.9, index: 1 },
   { part: [0, 0, 1, 0.5], score: 0.6, index: 0 },
   { part: [0.5, 0.5, 0.6, 0.9], score: 0.2, index: 1 },
 ] as const;
 
-/** Objects with masks of 2 x 2 that are 1 in their left half. */
+/** Objects with masks of 2 x 2 that are 1 in the left half. */
 export function stubDetector(
   metadata: Partial<DetectorMetadata> = {},
   found: readonly StubDetection[] = STUB_DETECTIONS,

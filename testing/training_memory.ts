@@ -1,6 +1,6 @@
 /**
- * What training leaves behind on the current backend: a shared test body. After three steps kernels and optimisers have
- * what they keep; from then on every count is to stay as it is.
+ * A shared test: what training leaves in memory on the current backend. After three steps kernels and optimisers have allocated
+ * what they keep; from then on all counts must stay the same.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { GrootL, GrootV, type ModelSource } from '../plugin/index.js';
@@ -19,34 +19,34 @@ import {
 } from '../plugin/training/index.js';
 import { randomClassifier } from './checkpoints.js';
 
-/** What a backend holds beside tfjs's tensors, by name. */
+/** What a backend holds in addition to tfjs's tensors, by name. */
 export type Counts = Readonly<Record<string, number>>;
 
 export interface MemoryRun {
-  /** Default MEMORY_STEPS. */
+  /** MEMORY_STEPS by default. */
   readonly steps?: number;
-  /** Of the backend itself. */
+  /** Counts of the backend itself. */
   readonly backendCounts?: () => Counts;
-  /** Called after each step; a control leaves something behind here. */
+  /** Called after each step; used by a control that leaks. */
   readonly onStep?: () => void;
 }
 
 export interface MemoryUse {
   /** After the third step. */
   readonly settled: Counts;
-  /** What is more or less after the last step. */
+  /** Differences after the last step. */
   readonly changed: Counts;
-  /** Tensors that are left when model and training have been disposed of. */
+  /** Tensors left after model and training have been disposed of. */
   readonly left: number;
 }
 
-/** GROOTVL_LONG=1: as many as a short training has. Counts are exact, so that fewer show what one step leaves. */
+/** GROOTVL_LONG=1: as many as in a short training run. Counts are exact, so fewer steps are enough to detect a leak per step. */
 export const MEMORY_STEPS = process.env.GROOTVL_LONG ? 200 : 4;
 const SETTLED = 3;
 const SIDE = 16;
 const CLASSES = ['a', 'b', 'c'];
 
-/** Everything that keeps tensors between steps or makes them in one. */
+/** Everything that keeps tensors between steps or creates them in a step. */
 const RECIPE: Omit<Recipe, 'steps'> = {
   learningRate: 1e-3,
   movingAverage: 0.9,
@@ -56,10 +56,10 @@ const RECIPE: Omit<Recipe, 'steps'> = {
   clip: 1,
 };
 
-/** Every kind of layer once or more, and trees of 16 vertices, of 4 and of 1. */
+/** Every kind of layer at least once, and trees of 16 vertices, of 4 and of 1. */
 const SIZES = { channels: 8, depths: [1, 1, 1], layerScale: true, classes: 10 };
 
-/** A classifier by `fit`, with changed pictures, evaluations and states. */
+/** Trains a classifier with `fit`, with augmented images, evaluations and states. */
 export async function classifierMemory(run: MemoryRun, recipe: Partial<Recipe> = {}): Promise<MemoryUse> {
   const source = await randomClassifier(SIZES);
   return watch(run, async (onStep) => {
@@ -85,12 +85,12 @@ export async function classifierMemory(run: MemoryRun, recipe: Partial<Recipe> =
   });
 }
 
-/** An adapter of a language model by `fineTune`, attached and detached. */
+/** Trains an adapter of a language model with `fineTune`, attached and detached. */
 export function adapterMemory(source: ModelSource, run: MemoryRun): Promise<MemoryUse> {
   return watch(run, async (onStep) => {
     const model = await GrootL.load(source);
     const lora = addLora(model, { rank: 2, dropout: 0.1 });
-    // As texts are: of different lengths, and their ends are learnt.
+    // As with real texts: of different lengths, with labels on their ends.
     const examples = [4, 6].map((length) => {
       const ids = Array.from({ length }, (_, i) => 5 + 7 * i);
       return { ids, labels: ids.map((id, i) => (i < 2 ? IGNORED_LABEL : id)) };
@@ -108,7 +108,7 @@ export function adapterMemory(source: ModelSource, run: MemoryRun): Promise<Memo
   });
 }
 
-/** What a test has in Node and in pages. */
+/** Test functions available in Node and in pages. */
 interface Test {
   equal<T>(given: T, expected: T, what: string): unknown;
 }

@@ -1,4 +1,4 @@
-/** The example of a learnable tree filter on the current backend, compared with the backend `cpu`: a shared test body. */
+/** A shared test: the example of a learnable tree filter on the current backend, compared with the backend `cpu`. */
 import * as tf from '@tensorflow/tfjs-core';
 import { initialWeights, sceneOf, train } from '../examples/tree-filter/learnable_filter.js';
 import {
@@ -11,14 +11,14 @@ import {
 import { learnableTreeFilter } from '../plugin/index.js';
 import { relativeDifference } from './measure.js';
 
-/** What a test has in Node and in pages. */
+/** Test functions available in Node and in pages. */
 interface Test {
   ok(value: boolean, what: string): unknown;
   equal<T>(given: T, expected: T, what: string): unknown;
 }
 
 const STEPS = 4;
-/** Of losses and gradients, relative to the largest: rounding through a scan, and through the steps before. */
+/** For losses and gradients, relative to the largest: rounding in a scan, and in the preceding steps. */
 const BOUND = 1e-3;
 
 /** Trains for some steps and runs the listings of docs/family.md. */
@@ -42,7 +42,7 @@ export async function checkTreeFilterTraining(t: Test): Promise<void> {
   t.equal(given.left[0], 0, 'no tensor is left behind');
 }
 
-/** Losses, gradients of every weight, and what the listings give, by name. */
+/** Losses, gradients of every weight, and the results of the listings, by name. */
 async function withScene(backend: string): Promise<Record<string, ArrayLike<number>>> {
   await tf.setBackend(backend);
   const before = tf.memory().numTensors;
@@ -54,7 +54,9 @@ async function withScene(backend: string): Promise<Record<string, ArrayLike<numb
   return { ...found, left: [tf.memory().numTensors - before] };
 }
 
-/** Of the sum of squares of what the filter gives, in its weights and inputs, along the minimum spanning tree. */
+/**
+ * Gradients of the sum of squares of the filter's output with respect to its weights and inputs, along the minimum spanning tree.
+ */
 function gradients({ feature, guide }: ReturnType<typeof sceneOf>): Record<string, tf.Tensor> {
   const { head, ...variables } = initialWeights(2);
   const names = Object.keys(variables) as (keyof typeof variables)[];

@@ -24,13 +24,13 @@ function treeOf(order: number[][], parent: number[][]): ScanTree {
   return { order: tf.tensor2d(order, undefined, 'int32'), parent: tf.tensor2d(parent, undefined, 'int32') };
 }
 
-/** Every vertex below the one before it. */
+/** Every vertex is a child of the previous one. */
 export function pathTree(numVertices: number): ScanTree {
   const positions = Array.from({ length: numVertices }, (_, i) => i);
   return treeOf([positions.map((i) => numVertices - 1 - i)], [positions.map((i) => Math.max(0, i - 1))]);
 }
 
-/** All vertices below the root. */
+/** All vertices are children of the root. */
 export function starTree(numVertices: number): ScanTree {
   const positions = Array.from({ length: numVertices }, (_, i) => i);
   return treeOf([positions], [positions.map(() => 0)]);
@@ -43,7 +43,7 @@ export function gridTree(batch: number, height: number, width: number): ScanTree
 }
 
 /**
- * By how much y, dx and ddecay of every item of a batch differ from the oracle's, of the largest value.
+ * The differences of y, dx and ddecay of every item of a batch from the oracle's, relative to the largest value.
  * @param groups of channels that share a decay
  */
 export async function differencesFromOracle(

@@ -1,9 +1,9 @@
-/** tfjs's wasm backend looked at from inside, for the tests of wasm/. */
+/** Internals of tfjs's wasm backend, for the tests of wasm/. */
 import '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 
-/** The Emscripten module of tfjs's backend, as far as tests look into it. */
+/** The Emscripten module of tfjs's backend, with the members that tests use. */
 export interface TfjsModule {
   _malloc(bytes: number): number;
   _free(address: number): void;
@@ -17,7 +17,7 @@ export function tfjsModule(): TfjsModule {
   return (tf.backend() as unknown as { readonly wasm: TfjsModule }).wasm;
 }
 
-/** A new instance of tfjs's wasm backend, in a memory of its own, in the place of the one there was. */
+/** A new instance of tfjs's wasm backend with its own memory, replacing the previous one. */
 export async function newWasmBackend(): Promise<void> {
   const factory = tf.findBackendFactory('wasm');
   tf.removeBackend('wasm');
@@ -26,10 +26,10 @@ export async function newWasmBackend(): Promise<void> {
   await tf.ready();
 }
 
-/** Blocks that have been allocated and not freed since this was called, by address. */
+/** Blocks allocated since this call and not yet freed, by address. */
 export function watchAllocations(): ReadonlyMap<number, number> {
   const module = tfjsModule();
-  module._free(module._malloc(8)); // Emscripten puts the functions themselves there when they are first called
+  module._free(module._malloc(8)); // Emscripten replaces its stubs with the functions themselves on their first call
   const { _malloc: malloc, _free: free } = module;
   const blocks = new Map<number, number>();
   module._malloc = (bytes) => {

@@ -1,4 +1,4 @@
-/** Signatures of what the C++ of wasm/ exports, as TypeScript has them. */
+/** TypeScript signatures of the functions that the C++ of wasm/ exports. */
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 

@@ -127,7 +127,7 @@ export class GraphBuilder {
     return this.node('Shape', name, [x], { T: type('float32'), out_type: type('int32') });
   }
 
-  /** A part of a tensor. @param size of which -1 is all that is left of an axis; known, or the node that gives it */
+  /** A slice of a tensor. @param size where -1 means the rest of the axis; constant, or the node that computes it */
   slice(
     name: string,
     x: Output,
@@ -139,13 +139,13 @@ export class GraphBuilder {
     return this.node('Slice', name, [x, ...range], { T: type(dtype), Index: type('int32') });
   }
 
-  /** A float32 tensor in another shape. @param shape known, or the node that gives it */
+  /** A float32 tensor with another shape. @param shape constant, or the node that computes it */
   reshape(name: string, x: Output, shape: readonly number[] | Output): Output {
     const inputs = [x, this.integers(`${name}/shape`, shape)];
     return this.node('Reshape', name, inputs, { T: type('float32'), Tshape: type('int32') });
   }
 
-  /** The axes of a float32 tensor in another order. */
+  /** A float32 tensor with its axes permuted. */
   transpose(name: string, x: Output, order: readonly number[]): Output {
     const inputs = [x, this.literal(`${name}/order`, order, 'int32')];
     return this.node('Transpose', name, inputs, { T: type('float32'), Tperm: type('int32') });

@@ -12,7 +12,7 @@ import { addExamples, BIN, commandsOf, copy, install, pack, ROOT, run, write } f
 const DIGITS = join(ROOT, 'examples', 'digits');
 const LARGEST_TARBALL = 5e6;
 
-/** What `grootvl classify --json` says of a picture. */
+/** An entry of `grootvl classify --json`. */
 interface Row {
   readonly file: string;
   readonly predictions: readonly { readonly label: string; readonly probability: number }[];
@@ -21,7 +21,7 @@ interface Row {
 /** The digits of examples/scenes/scene.png. */
 const SCENE = [0, 1, 2, 3];
 
-/** What examples/node/regions.js prints of its drawing. */
+/** The output of examples/node/regions.js. */
 const REGIONS = [
   [16, 16, 4, 4, 16, 16],
   [16, 16, 4, 4, 16, 16],
@@ -29,7 +29,7 @@ const REGIONS = [
   [16, 3, 3, 3, 16, 1],
 ].flat();
 
-/** Of percents: half of the last decimal that is printed, and what places may differ by. */
+/** For percentages: half of the last printed decimal, and the difference between environments. */
 const TOLERANCE = 0.005 + 0.001;
 
 t.test('the tarball and what runs from it', async (t) => {
@@ -42,7 +42,7 @@ t.test('the tarball and what runs from it', async (t) => {
     return;
   }
   addExamples(project);
-  // README's names; what is in the files counts.
+  // The name in README; only the content of the file matters.
   copy(fixturePath('grootv/grootv_nano_mnist.pth') as string, project, 'grootv_t.pth');
   copy(join(ROOT, 'examples/models/upernet_nano.safetensors'), project, 'upernet.pth');
   copy(join(ROOT, 'examples/models/mask_rcnn_nano.safetensors'), project, 'mask_rcnn.pth');
@@ -63,12 +63,12 @@ t.test('the tarball and what runs from it', async (t) => {
       const [, name, ...args] = command.split(' ');
       const isForCat = args.includes('cat.jpg');
       if (isForCat) args.push(...digits, '--top', '3', '--backend', 'wasm', '--json');
-      // npx takes as long as what it starts: once.
+      // npx takes as long as what it starts: used once.
       const program = i === 0 ? ['npx', '--no', name] : [join(project, BIN, name)];
       const { status, stdout, stderr } = await run(project, program[0], ...program.slice(1), ...args);
       t.equal(status, 0, `${command}: ${stderr}`);
       t.ok(stdout.length > 0, `${command}: says something`);
-      if (isForCat) rows = JSON.parse(stdout).slice(1); // behind the cat
+      if (isForCat) rows = JSON.parse(stdout).slice(1); // after the cat
     }
     const table = readFileSync(join(project, 'classes.csv'), 'utf8').trim().split('\n');
     t.equal(table.length, 1 + digits.length, 'a row for each picture');
@@ -88,7 +88,7 @@ t.test('the tarball and what runs from it', async (t) => {
     if (cuda.status === 0) sameAnswers(t, cuda.stdout, rows.slice(0, 1), 'cuda.js');
     else t.match(cuda.stderr, /CudaUnavailableError: cuda: .+; .+/, 'cuda.js says what is missing');
 
-    // The weights on disk are float16: the probabilities are not the same.
+    // The weights on disk are float16, so the probabilities differ.
     const converted = await node('convert.js', '../grootv_t.pth', digits[0]);
     const best = `${digits[0]}: ${rows[0].predictions[0].label} `;
     t.ok(converted.stdout.startsWith(best), `convert.js: ${converted.stdout}${converted.stderr}`);
@@ -134,8 +134,8 @@ t.test('the tarball and what runs from it', async (t) => {
 });
 
 /**
- * The same pictures, classes and probabilities, in the same order.
- * @param printed a line for each picture: `<file>: <label> <percent> %, <label> <percent> %...`
+ * Checks for the same images, classes and probabilities, in the same order.
+ * @param printed a line per image: `<file>: <label> <percent> %, <label> <percent> %...`
  */
 function sameAnswers(
   t: Pick<Test, 'same' | 'ok'>,
@@ -162,7 +162,7 @@ function sameAnswers(
   t.ok(maxDifference(percents, exact) <= TOLERANCE, `${name}: the probabilities`);
 }
 
-/** A model learns even and odd digits; its types are those that a user's TypeScript sees. */
+/** Trains a model to distinguish even and odd digits; its types are those that a user's TypeScript sees. */
 async function checkFineTuning(
   t: Pick<Test, 'ok' | 'equal' | 'same'>,
   project: string,
@@ -197,7 +197,7 @@ async function checkFineTuning(
 
 type Test = typeof t;
 
-/** What is in the tarball, and what must not be. */
+/** Checks what is in the tarball, and what must not be. */
 function checkContents(t: Pick<Test, 'ok' | 'same' | 'notOk'>, files: readonly string[], size: number): void {
   t.ok(size < LARGEST_TARBALL, `${size} bytes`);
   const strays = files.filter((file) =>
@@ -223,7 +223,10 @@ function checkContents(t: Pick<Test, 'ok' | 'same' | 'notOk'>, files: readonly s
   t.same(missing, [], 'what Markdown files link to is there');
 }
 
-/** `require()` works where Node can require ES modules, or says in one line what to do; bundles as CommonJS run. */
+/**
+ * `require()` works in Node versions that can require ES modules, and otherwise says in one line what to do; bundles as CommonJS
+ * run.
+ */
 async function checkRequire(t: Pick<Test, 'ok' | 'equal' | 'match'>, project: string): Promise<void> {
   write(project, 'require.cjs', "console.log(typeof require('tfjs-grootvl').treeScan);");
   const { stdout, stderr } = await run(project, process.execPath, 'require.cjs');
@@ -242,7 +245,7 @@ async function checkRequire(t: Pick<Test, 'ok' | 'equal' | 'match'>, project: st
   );
   await build({
     entryPoints: [join(project, 'bundle.mjs')],
-    outfile: join(project, 'node_modules/@tensorflow/tfjs-backend-wasm/dist/bundle.cjs'), // beside tfjs's own .wasm files
+    outfile: join(project, 'node_modules/@tensorflow/tfjs-backend-wasm/dist/bundle.cjs'), // in the folder of tfjs's .wasm files
     bundle: true,
     format: 'cjs',
     platform: 'node',

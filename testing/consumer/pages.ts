@@ -1,4 +1,4 @@
-/** The pages of examples/, built in several ways and served, each under a Content-Security-Policy where it can be. */
+/** The pages of examples/, built in several ways and served, with a Content-Security-Policy where possible. */
 import { cpSync, readFileSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,17 +9,17 @@ import type { Test } from 'tap';
 import * as vite from 'vite';
 import { copy, write } from './project.js';
 
-/** What a page shows, and what it says elsewhere. */
+/** Output of a page, and elsewhere. */
 export interface Findings {
-  /** Of pictures. */
+  /** Text shown for images. */
   readonly text: string;
-  /** Of a file that is no picture. */
+  /** Message for a file that is not an image. */
   readonly refusal?: string;
-  /** Of the console. */
+  /** Warnings on the console. */
   readonly warnings: readonly string[];
 }
 
-/** All responses have them, but where the address asks for other ones. */
+/** Headers of all responses, unless the URL asks for others. */
 const POLICY = { 'content-security-policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'" };
 const OTHER_HEADERS: Readonly<Record<string, Record<string, string>>> = {
   '?without-policy': {},
@@ -30,7 +30,7 @@ const OTHER_HEADERS: Readonly<Record<string, Record<string, string>>> = {
   },
 };
 
-/** Of tfjs, in a page's address: what README.md advises where a bundler has broken the threads. */
+/** A flag of tfjs, in a page's URL: the advice of README.md if a bundler breaks the threads. */
 const THREADS_OFF = 'tfjsflags=WASM_HAS_MULTITHREAD_SUPPORT:false';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -42,10 +42,10 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Builds all pages. GROOTVL_LONG=1: Vite's build of the worker too, which bundles what dev serves apart.
+ * Builds all pages. GROOTVL_LONG=1: also Vite's build of the worker, which bundles what dev serves separately.
  *
  * @param model the folder of a converted classifier
- * @returns by name, the address of each
+ * @returns the URL of each page, by name
  */
 export async function servePages(t: Test, project: string, model: string): Promise<Map<string, string>> {
   for (const folder of ['page', 'vite/public', 'worker/public']) copy(model, project, `${folder}/model`);
@@ -76,7 +76,7 @@ export async function servePages(t: Test, project: string, model: string): Promi
   return pages;
 }
 
-/** `page` as one classic script, beside its own page. */
+/** `page` as a single classic script, in its own page. */
 async function bundlePage(project: string): Promise<void> {
   const folder = join(project, 'page');
   await bundle({
@@ -92,7 +92,7 @@ async function bundlePage(project: string): Promise<void> {
   write(folder, 'classic.html', html.replace(/<script[\s\S]*<\/script>/, script));
 }
 
-/** `worker` with a classic worker: what follows `new Worker` in its page is for bundlers. */
+/** `worker` with a classic worker: the arguments of `new Worker` in its page are for bundlers. */
 async function bundleWorker(project: string): Promise<void> {
   const [source, target] = ['worker', 'worker/classic'].map((name) => join(project, name));
   await bundle({
@@ -128,7 +128,7 @@ async function serveFiles(t: Test, folder: string): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Opens a page and picks pictures in it, as a person does. */
+/** Opens a page and selects images in it, like a user. */
 export async function visit(browser: Browser, url: string, pictures: string[]): Promise<Findings> {
   const page = await browser.newPage();
   const warnings: string[] = [];
@@ -136,9 +136,9 @@ export async function visit(browser: Browser, url: string, pictures: string[]): 
     if (message.type() !== 'log') warnings.push(message.text());
   });
   page.on('pageerror', ({ message }) => warnings.push(message));
-  /** Waits for another text. */
+  /** Waits for the text to change. */
   const textAfter = async (text: string) => {
-    // A function: text would be evaluated, which the policy refuses.
+    // A function: the policy refuses to evaluate strings.
     const changed = (old: string) => document.querySelector('pre')?.textContent !== old;
     await page.waitForFunction(changed, text, { timeout: 60_000 }).catch((error) => {
       throw new Error(`${url} did not run: ${error.message}; ${warnings.join('; ')}`);

@@ -1,4 +1,4 @@
-/** What a user does: installs the tarball into an empty folder, and copies the projects of examples/ beside it. */
+/** The steps of a user: installs the tarball in an empty folder, and copies the projects of examples/ to it. */
 import { execFile } from 'node:child_process';
 import {
   cpSync,
@@ -18,10 +18,10 @@ import type { Test } from 'tap';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Where npm puts the programs of packages. */
+/** Where npm installs the programs of packages. */
 export const BIN = join('node_modules', '.bin');
 
-/** Folders of examples/ that are projects of their own. */
+/** Folders of examples/ that are separate projects. */
 export const EXAMPLES = readdirSync(join(ROOT, 'examples')).filter((name) =>
   existsSync(join(ROOT, 'examples', name, 'package.json')),
 );
@@ -41,7 +41,7 @@ export function run(folder: string, command: string, ...args: string[]): Promise
   });
 }
 
-/** The tarball that `npm publish` would send, of what is built. @returns its path and the files in it */
+/** Packs the build as `npm publish` would. @returns the path of the tarball and its files */
 export async function pack(t: Test): Promise<{ tarball: string; size: number; files: string[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'grootvl-pack-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -57,8 +57,8 @@ export async function pack(t: Test): Promise<{ tarball: string; size: number; fi
 }
 
 /**
- * A folder with nothing but a package.json, into which npm has installed the tarball and what it asks for. Undefined,
- * with the reason as a comment, where npm reaches no registry and has not cached the packages.
+ * A folder with only a package.json, in which npm has installed the tarball and its dependencies. Undefined, with the reason as a
+ * comment, if npm reaches no registry and has not cached the packages.
  */
 export async function install(t: Test, tarball: string): Promise<string | undefined> {
   const folder = mkdtempSync(join(tmpdir(), 'grootvl-consumer-'));
@@ -72,16 +72,16 @@ export async function install(t: Test, tarball: string): Promise<string | undefi
   return undefined;
 }
 
-/** Tools of examples, which find what they need beside themselves. */
+/** Tools that the examples use: linked, as they find their dependencies in this checkout. */
 const LINKED = ['tsx', 'typescript', '@types/node', 'string_decoder'];
-/** `@tensorflow/tfjs` and what it needs beside what is installed: copied, so that all have the same tfjs-core. */
+/** `@tensorflow/tfjs` and those of its dependencies that are not installed yet: copied, so that all use the same tfjs-core. */
 const COPIED = ['tfjs', 'tfjs-layers', 'tfjs-data', 'tfjs-backend-webgl'].map(
   (name) => `@tensorflow/${name}`,
 );
 
 /**
- * Copies the examples into the project. They share its node_modules, to which packages of this checkout are added: to
- * install them takes npm as long as all the rest.
+ * Copies the examples to the project. They share its node_modules, to which packages of this checkout are added: npm would take
+ * as long to install them as for everything else.
  */
 export function addExamples(project: string): void {
   const modules = join(project, 'node_modules');
@@ -109,7 +109,7 @@ export function copy(from: string, folder: string, name: string): void {
   cpSync(from, join(folder, name), { recursive: true });
 }
 
-/** The commands for `npx tfjs-grootvl` in a Markdown file, without their comments. */
+/** The commands for `npx tfjs-grootvl` in a Markdown file, without comments. */
 export function commandsOf(file: string): string[] {
   return [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^npx tfjs-grootvl [^#\n]*/gm)].map(([line]) =>
     line.trim(),

@@ -107,7 +107,10 @@ function headSizes(parameters: Parameters): Omit<MaskRCNNSizes, keyof GrootVTrun
   };
 }
 
-/** Names and shapes of all tensors of a network of these sizes, whatever its settings; where sizes are free, as in the state. */
+/**
+ * Names and shapes of all tensors of a network of these sizes; settings determine no shape. Sizes that the architecture leaves
+ * free are taken from the state.
+ */
 export function maskRCNNShapes(
   sizes: MaskRCNNSizes,
   state?: ReadonlyMap<string, Parameter>,

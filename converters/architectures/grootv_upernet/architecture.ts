@@ -41,7 +41,10 @@ export const GROOTV_UPERNET: FileArchitecture<UperNetSizes, UperNetSettings> = {
   metadata: uperNetMetadata,
 };
 
-/** Names and shapes of all tensors of a network of these sizes, whatever its settings; where sizes are free, as in the state. */
+/**
+ * Names and shapes of all tensors of a network of these sizes; settings determine no shape. Sizes that the architecture leaves
+ * free are taken from the state.
+ */
 export function uperNetShapes(
   sizes: UperNetSizes,
   state?: ReadonlyMap<string, Parameter>,

@@ -59,7 +59,9 @@ export function uisMambaSizes(state: StateShapes): UisMambaArchitecture | undefi
   };
 }
 
-/** Names and shapes of all tensors of a backbone of these sizes; where sizes are free, as in the state. */
+/**
+ * Names and shapes of all tensors of a backbone of these sizes; sizes that the architecture leaves free are taken from the state.
+ */
 export function uisMambaShapes(
   sizes: UisMambaArchitecture,
   state?: ReadonlyMap<string, Parameter>,
