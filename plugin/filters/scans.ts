@@ -108,7 +108,8 @@ export const ParentAffinity = defineOp({
  *
  * @param features [B, V, C] float32 by vertex id.
  * @param tree `order` and `parent` [B, V] int32, for example from {@link boruvkaMST}.
- * @param options.metric `euclidean` (default, squared), `manhattan` or `cosine`: see {@link parentDissimilarity}.
+ * @param options.metric `euclidean` (default, squared), `manhattan` or `cosine`: see {@link parentDissimilarity}. With
+ *     `cosine` decays reach exp(1 / sigma), above 1: see {@link treeScan}.
  * @param options.groups G, 1 by default; divides C. Group g has the channels g * C/G to (g + 1) * C/G - 1.
  * @param options.sigma above 0, 1 by default.
  * @returns [B, V, G] float32; 1 at the root.

@@ -61,7 +61,10 @@ export interface TreeFilterOptions {
   readonly tree?: ScanTree;
   /** G, 1 by default; divides C and D. The channels of a group share their affinities. */
   readonly groups?: number;
-  /** Metric of affinities: `euclidean` (default, squared), `manhattan` or `cosine`. The tree always uses `euclidean`. */
+  /**
+   * Metric of affinities: `euclidean` (default, squared), `manhattan` or `cosine`. The tree always uses `euclidean`. With
+   * `cosine` affinities exceed 1, which is accurate for maps of a few pixels only: see {@link treeScan}.
+   */
   readonly metric?: Metric;
   /** Affinities are exp(-distance / sigma); above 0, 1 by default (Tree Energy Loss and BoxInstSeg: 0.02). */
   readonly sigma?: number;

@@ -6,10 +6,10 @@ import {
   add,
   concat,
   mul,
+  pad,
   reverse,
   slice,
   stack,
-  sum,
   type Tensor,
   type Tensor3D,
   tidy,
@@ -18,6 +18,7 @@ import {
 import { SiluGradient, silu } from './activations.js';
 import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
+import { RowSum } from './linear.js';
 
 export const CausalConvolution = defineOp({
   name: 'CausalConvolution',
@@ -43,27 +44,47 @@ export const CausalConvolution = defineOp({
     const y = silu(add(weighted(extended, filter, length), bias));
     return [y, slice(extended, [0, length, 0], [batch, taps - 1, channels])];
   },
-  // Of y only, without `past`: `past` and `nextPast` serve decoding, which is not trained through.
   gradient: {
-    saves: ['x', 'filter', 'bias'],
-    compute: ({ x, filter, bias }, [dy]) => {
+    saves: ['x', 'filter', 'bias', 'past'],
+    compute: ({ x, filter, bias, past }, [dy, dNextPast]) => {
       const [taps, length] = [filter.shape[0] as number, x.shape[1] as number];
       const dSums = tidy(() => {
-        const sums = add(weighted(withPast(x, taps), filter, length), bias);
+        const sums = add(weighted(withPast(x, taps, past), filter, length), bias);
         return runOp(SiluGradient, { x: sums, dy })[0];
       });
+      /** Computes the gradients of the concatenated past and x from input `first` on: the transposed convolution. */
+      const dInputs = (first: number, count: number) =>
+        tidy(() => {
+          const around = slice(padded(dSums, taps - 1, taps - 1), [0, first, 0], [-1, count + taps - 1, -1]);
+          const ofSums = weighted(around, reverse(filter, 0), count);
+          if (taps === 1) return ofSums; // there is no past
+          return add(ofSums, slice(padded(dNextPast, length, 0), [0, first, 0], [-1, count, -1]));
+        });
       return {
-        // The transpose: the same convolution, reversed in time.
-        x: () => tidy(() => reverse(weighted(withPast(reverse(dSums, 1), taps), filter, length), 1)),
+        x: () => dInputs(taps - 1, length),
+        past: () => (taps === 1 ? zeros((past as Tensor).shape) : dInputs(0, taps - 1)),
         filter: () =>
           tidy(() =>
-            stack(shifted(withPast(x, taps), taps, length).map((part) => sum(mul(part, dSums), [0, 1]))),
+            stack(shifted(withPast(x, taps, past), taps, length).map((part) => rowSum(mul(part, dSums)))),
           ),
-        bias: () => sum(dSums, [0, 1]),
+        bias: () => rowSum(dSums),
       };
     },
   },
 });
+
+/** Pads x with tokens of zeros. */
+function padded(x: Tensor, before: number, behind: number): Tensor {
+  return pad(
+    x,
+    [0, before, 0].map((count, axis): [number, number] => [count, axis === 1 ? behind : 0]),
+  );
+}
+
+/** Sums [B, L, D] over batch and tokens. tfjs's own sum over zero tokens is wrong on its wasm backend. */
+function rowSum(x: Tensor): Tensor {
+  return runOp(RowSum, { x })[0];
+}
 
 function withPast(x: Tensor, taps: number, past?: Tensor): Tensor3D {
   const [batch, , channels] = x.shape as number[];
@@ -74,7 +95,7 @@ function withPast(x: Tensor, taps: number, past?: Tensor): Tensor3D {
  * Returns the sum over k of filter[k] * extended[t + k] for `length` tokens. depthwiseConv2d is not used because tfjs's wasm
  * backend lacks its gradient.
  */
-function weighted(extended: Tensor3D, filter: Tensor, length: number): Tensor {
+function weighted(extended: Tensor, filter: Tensor, length: number): Tensor {
   const terms = shifted(extended, filter.shape[0] as number, length).map((part, k) =>
     mul(part, slice(filter, [k, 0], [1, -1])),
   );
@@ -82,13 +103,12 @@ function weighted(extended: Tensor3D, filter: Tensor, length: number): Tensor {
 }
 
 /** Returns extended[t + k] for every tap k, each [B, L, D]. */
-function shifted(extended: Tensor3D, taps: number, length: number): Tensor[] {
+function shifted(extended: Tensor, taps: number, length: number): Tensor[] {
   return Array.from({ length: taps }, (_, k) => slice(extended, [0, k, 0], [-1, length, -1]));
 }
 
 /**
- * Convolves activations over time, channel by channel, and applies SiLU. Differentiable in x, filter and bias if `past` is
- * not given.
+ * Convolves activations over time, channel by channel, and applies SiLU. Differentiable in all inputs.
  * @param x [B, L, D] float32.
  * @param filter [K, D] float32; the last tap applies to the current token.
  * @param bias [D] float32.

@@ -138,7 +138,9 @@ function registerGradientOf(op: OpDeclaration): void {
     gradFunc: (dy, saved, attributes) => {
       const given = namedSaved(op, saved);
       const complete = completeAttributes(op, attributes as Attributes);
-      const gradients: Record<string, () => Tensor> = { ...gradient.compute(given, [dy].flat(), complete) };
+      const upstream = [dy].flat();
+      const compute = () => gradient.compute(given, upstream, complete);
+      const gradients: Record<string, () => Tensor> = { ...gradientsOf(op, given, upstream, compute) };
       // tfjs asks for the gradient of every input that depends on a differentiated variable.
       for (const name of constants) if (given[name]) gradients[name] = () => zeros(given[name].shape);
       return gradients;
@@ -150,6 +152,24 @@ function registerGradientOf(op: OpDeclaration): void {
 export function isDifferentiable(op: OpDeclaration, input: string): boolean {
   const { dtype, shapeOnly = false } = op.inputs[input];
   return dtype !== 'int32' && !shapeOnly;
+}
+
+/**
+ * Returns gradients by input name. If no output has elements, they are zeros: tfjs's own kernels throw or return
+ * uninitialised memory for sums over empty axes.
+ * @param inputs the known ones, for their shapes
+ */
+export function gradientsOf(
+  op: OpDeclaration,
+  inputs: Tensors,
+  dy: readonly Tensor[],
+  compute: () => Readonly<Record<string, () => Tensor>>,
+): Readonly<Record<string, () => Tensor>> {
+  if (dy.some(({ size }) => size > 0)) return compute();
+  const names = Object.keys(op.inputs).filter((name) => isDifferentiable(op, name));
+  return Object.fromEntries(
+    names.map((name) => [name, () => (inputs[name] ? zeros(inputs[name].shape) : compute()[name]())]),
+  );
 }
 
 /** Wraps gradients that were computed together as a declaration returns them. */

@@ -7,10 +7,24 @@ import { BACKENDS, onBackend } from '../../testing/backends.js';
 import { readFixture } from '../../testing/fixtures.js';
 import { maxDifference } from '../../testing/measure.js';
 import { loadConverted } from '../../testing/models.js';
-import { boruvkaMST, edgeDissimilarity, gelu, gridGraph, linear, type Tree, treeScan } from '../index.js';
-import { declaredOp } from './declare.js';
+import {
+  boruvkaMST,
+  causalConvolution,
+  edgeDissimilarity,
+  gelu,
+  gridGraph,
+  linear,
+  type Tree,
+  treeScan,
+} from '../index.js';
+import type { OpDeclaration } from './declaration.js';
+import { declaredOp, isDifferentiable } from './declare.js';
 import { OPS } from './index.js';
 import { hasOwnKernel, registerBackendKernel, runOp } from './kernels.js';
+import type { ShapeLetters } from './shape_letters.js';
+import { Random } from './spec/random.js';
+import type { Sample } from './spec/spec.js';
+import { SPECS } from './specs.js';
 import { treeScanSpec } from './tree_scan.spec.js';
 
 const { op: scan } = treeScanSpec;
@@ -145,12 +159,67 @@ t.test('gradients are differentiated again, and none is computed that nobody ask
       const second = 0.1562;
       t.ok(Math.abs(curvature[0] / 3 - second) < 1e-3, `${backend}: ${curvature}`);
       t.ok(Math.abs(curvature[1] / 6 - second) < 1e-3, `${backend}: ${curvature}`);
+      // Of an op with two outputs.
+      const token = tf.tensor3d([[[-1.5]]]);
+      const slopeOfToken = (x: tf.Tensor) =>
+        tf.grad((x) => tf.sum(causalConvolution(x, tf.ones([1, 1]), tf.zeros([1])).y))(x);
+      const [bend] = tf.tidy(() =>
+        tf
+          .grad((x) => tf.sum(slopeOfToken(x)))(token)
+          .dataSync(),
+      );
+      t.ok(Math.abs(bend - second) < 1e-3, `${backend}: ${bend}`);
       const { kernelNames, result } = await tf.profile(() =>
         tf.grad((weights) => linear(x, weights))(weights),
       );
       const products = kernelNames.filter((name) => ['BatchMatMul', 'LinearInputGradient'].includes(name));
       t.same(products, backend === 'cpu' ? ['BatchMatMul'] : [], `${backend}: no gradient in x`);
-      tf.dispose([x, weights, result]);
+      tf.dispose([x, weights, token, result]);
+    });
+    t.equal(leaked, 0, backend);
+  }
+});
+
+t.test('gradients of an empty batch are zeros', async (t) => {
+  const isBatch = ({ anyRank, extents }: ShapeLetters) => anyRank || /^[BN]$/.test(extents[0]?.letter ?? '');
+  const withoutItems = (op: OpDeclaration, { inputs }: Sample) =>
+    Object.fromEntries(
+      op.parsed.inputs.flatMap(({ name, shape }) => {
+        if (!inputs[name]) return [];
+        const { shape: given, dtype, values } = inputs[name];
+        if (!isBatch(shape)) return [[name, tf.tensor(Array.from(values), [...given], dtype as 'float32')]];
+        return [[name, tf.zeros([0, ...given.slice(1)], dtype as 'float32')]];
+      }),
+    );
+  const specs = SPECS.filter(
+    ({ op, differentiable }) =>
+      op.gradient && differentiable?.length !== 0 && op.parsed.outputs.every(({ shape }) => isBatch(shape)),
+  );
+  t.ok(specs.length > 20);
+  for (const backend of BACKENDS) {
+    const { leaked } = await onBackend(backend, () => {
+      for (const { op, samples } of specs) {
+        const sample = samples(new Random(1, op.name)).find(({ inputs }) =>
+          Object.values(inputs).every(({ shape, values }) => shape.length > 0 && values.length > 0),
+        );
+        if (!sample) continue;
+        tf.dispose(tf.fill([2 ** 16], 7)); // what sums over nothing would find in memory
+        tf.tidy(() => {
+          const given = withoutItems(op, sample);
+          const names = Object.keys(given).filter((name) => isDifferentiable(op, name));
+          const run = () => runOp(op, given, sample.attributes)[0];
+          const inputs = names.map((name) => given[name]);
+          const { value, grads } = tf.engine().gradients(run, inputs, tf.zeros(run().shape));
+          t.equal(value.size, 0, op.name);
+          for (const [i, name] of names.entries()) {
+            t.same(grads[i].shape, given[name].shape, `${backend}: ${op.name}, ${name}`);
+            t.ok(
+              grads[i].dataSync().every((value) => value === 0),
+              `${backend}: ${op.name}, ${name}`,
+            );
+          }
+        });
+      }
     });
     t.equal(leaked, 0, backend);
   }

@@ -38,7 +38,7 @@ import type {
   OutputSpec,
   Tensors,
 } from './declaration.js';
-import { isDifferentiable, namedSaved } from './declare.js';
+import { gradientsOf, isDifferentiable, namedSaved } from './declare.js';
 import { checkInputs, completeAttributes } from './input_checks.js';
 import { stopGradient } from './stop_gradient.js';
 
@@ -272,7 +272,11 @@ function runWithGradient(
         if (savesOutputs) results.forEach(save);
         return results;
       },
-      backwardsFunc: (dy, tensors) => compute(namedSaved(op, tensors, saved), [dy].flat(), attributes),
+      backwardsFunc: (dy, tensors) => {
+        const upstream = [dy].flat();
+        const given = namedSaved(op, tensors, saved);
+        return gradientsOf(op, inputs, upstream, () => compute(given, upstream, attributes));
+      },
       inputs: Object.fromEntries(Object.entries(inputs).filter(([name]) => isDifferentiable(op, name))),
     });
     recording.state.activeTape.at(-1)?.saved.push(...kept); // tfjs frees them with the tape
@@ -293,7 +297,8 @@ function runDifferentiable(
     Object.entries(call.given).map(([name, tensor]) => [name, choice(tensor)]),
   );
   const differentiated = { ...call, given };
-  if (op.outputNames.length > 1) return runKernelOf(op, differentiated);
+  if (op.outputNames.length > 1)
+    return op.compose ? compose(op.compose, differentiated) : runKernelOf(op, differentiated);
   const names = Object.keys(given).filter((name) => isDifferentiable(op, name));
   const run = customGrad((...args: (Tensor | GradSaveFunc)[]) => {
     const save = args.pop() as GradSaveFunc;
@@ -301,7 +306,8 @@ function runDifferentiable(
     const saved = saves.filter((name) => given[name]);
     save([...saved.map((name) => given[name]), ...(savesOutputs ? [value] : [])]);
     const gradFunc = (dy: Tensor, tensors: Tensor[]) => {
-      const gradients = compute(namedSaved(op, tensors, saved), [dy], call.attributes);
+      const kept = namedSaved(op, tensors, saved);
+      const gradients = gradientsOf(op, given, [dy], () => compute(kept, [dy], call.attributes));
       return names.map((name) => gradients[name]());
     };
     return { value, gradFunc };

@@ -90,8 +90,8 @@ export type SelectiveLayerInputs = Readonly<
 >;
 
 /**
- * Runs a layer of a Mamba language model, continued from the state after earlier tokens. Not differentiable: it is for
- * decoding.
+ * Runs a layer of a Mamba language model, continued from the state after earlier tokens. Differentiable in all inputs,
+ * through the ops that it is composed of.
  * @param options.epsilon of the normalisation, 1e-5 by default.
  * @param options.inputScale factor on each token's contribution to the scan, 1 by default.
  * @returns `y` [B, L, H], and `nextState` [B, D, N] and `nextPast` [B, K-1, D] for the tokens after x.

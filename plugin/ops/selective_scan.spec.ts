@@ -18,7 +18,7 @@ export const selectiveScanSpec = defineSpec(SelectiveScan, {
           ...(continued && { state: random.tensor([batch, channels, states]) }),
         },
         attributes: { inputScale },
-        withoutGradient: continued || isTooLarge(sizes),
+        withoutGradient: isTooLarge(sizes),
       };
     };
     return [

@@ -38,9 +38,8 @@ export const SelectiveScan = defineOp({
   },
   outputs: scanOutputs,
   least: { L: 1 },
-  // Excludes `state`, so that tfjs refuses to differentiate decoding.
   gradient: {
-    saves: scanInputNames,
+    saves: [...scanInputNames, 'state'],
     compute: (inputs, dy, { inputScale }) => scanGradients(inputs, dy, [{ scale: inputScale }]),
   },
 });
@@ -58,7 +57,7 @@ export interface SelectiveScanInputs {
 }
 
 /**
- * Runs the recurrence of a selective state-space model. Differentiable in all inputs if no state is given.
+ * Runs the recurrence of a selective state-space model. Differentiable in all inputs and in the state.
  * @param options.state [B, D, N] float32 before the first token; zeros by default.
  * @param options.inputScale factor on each token's contribution, 1 by default.
  * @returns `y` [B, L, D] and the state after the last token, [B, D, N].

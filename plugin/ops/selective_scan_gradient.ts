@@ -13,6 +13,7 @@ import {
   type Tensor,
   tensor2d,
   tidy,
+  zerosLike,
 } from '@tensorflow/tfjs-core';
 import type { Tensors } from './declaration.js';
 import { alreadyComputed } from './declare.js';
@@ -25,9 +26,12 @@ interface Branch {
   readonly tree?: { readonly order: Tensor; readonly parent: Tensor };
 }
 
-/** Computes the gradients in step, drive, logA, inputGate and outputGate. */
+/**
+ * Computes the gradients in step, drive, logA, inputGate and outputGate, and in the initial state if there is one. Its
+ * decayed value is added to the input of the first token of the chain.
+ */
 export function scanGradients(
-  { step, drive, logA, inputGate, outputGate }: Tensors,
+  { step, drive, logA, inputGate, outputGate, state }: Tensors,
   [dY, dNextState]: readonly Tensor[],
   branches: readonly Branch[],
 ): Record<string, () => Tensor> {
@@ -54,21 +58,35 @@ export function scanGradients(
     const rowEnd = [batch, length - 1, channels * states];
     const edge = byVertex(decay);
     const above = concat([slice(edge, [0, 0, 0], [-1, 1, -1]), slice(edge, [0, 0, 0], rowEnd)], 1);
-    const x = byVertex(input);
     const dy = byVertex(dStates);
+    const before = state && expandDims(state, 1);
+    const firstOf = (values: Tensor) => slice(values, [0, 0, 0, 0], [-1, 1, -1, -1]);
+    const continued = (added: Tensor) => {
+      const first = firstOf(added);
+      const rest = slice(added, [0, 1, 0, 0], [-1, length - 1, -1, -1]);
+      return concat([add(first, mul(firstOf(decay), before)), rest], 1);
+    };
 
-    const parts = branches.map(({ scale, tree = chain(batch, length) }) => {
+    const parts = branches.map(({ scale, tree }) => {
       const attributes = { aggregate: 'root' } as const;
-      const y = treeScan(x, above, tree, attributes);
-      const inputs = { x, decay: above, ...tree, y, dy: mul(dy, scale) };
-      const { dx, ddecay } = treeScanGradient(inputs, attributes);
-      return [mul(y, scale), dx, ddecay];
+      const added = mul(input, scale);
+      const x = byVertex(before && !tree ? continued(added) : added);
+      const { order, parent } = tree ?? chain(batch, length);
+      const y = treeScan(x, above, { order, parent }, attributes);
+      const { dx, ddecay } = treeScanGradient({ x, decay: above, order, parent, y, dy }, attributes);
+      return { y, ddecay, dInput: mul(dx, scale), dFirst: firstOf(byToken(dx)) };
     });
-    const [sums, dInputByVertex, dAbove] = parts.reduce((a, b) => a.map((part, i) => add(part, b[i])));
-    const dInput = byToken(dInputByVertex);
-    const root = slice(dAbove, [0, 0, 0], [-1, 1, -1]);
-    const dEdge = concat([slice(dAbove, [0, 1, 0], rowEnd), mul(root, 0)], 1);
-    const dExponent = mul(byToken(dEdge), decay);
+    const total = (of: 'y' | 'ddecay' | 'dInput') =>
+      parts.map((part): Tensor => part[of]).reduce((a, b) => add(a, b));
+    const [sums, dAbove, dInput] = [total('y'), total('ddecay'), byToken(total('dInput'))];
+    const [{ dFirst }] = parts;
+    // The decay of the first token belongs to no edge.
+    const dFirstDecay = before ? mul(dFirst, before) : zerosLike(dFirst);
+    const dEdge = slice(dAbove, [0, 1, 0], rowEnd);
+    const dExponent = mul(
+      concat([dFirstDecay, reshape(reverse(dEdge, 1), [batch, length - 1, channels, states])], 1),
+      decay,
+    );
 
     return {
       step: sum(mul(dExponent, rate), -1),
@@ -76,6 +94,7 @@ export function scanGradients(
       logA: sum(mul(mul(dExponent, rate), expandDims(step, -1)), [0, 1]),
       inputGate: sum(mul(dInput, expandDims(drive, -1)), 2),
       outputGate: sum(mul(byToken(sums), expandDims(dY, -1)), 2),
+      ...(before && { state: reshape(mul(dFirst, firstOf(decay)), state.shape) }),
     };
   });
   return alreadyComputed(gradients);

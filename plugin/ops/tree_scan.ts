@@ -99,7 +99,8 @@ export function treeScanGradient(
  * @param tree of {@link boruvkaMST}, or any `order` and `parent` with the same meaning.
  * @param options.aggregate `all` (default): y[v] is the sum over every vertex u of x[u] times the decays along the path
  *   u..v. `root`: y[v] = x[v] + the sum over its children c of decay[c] * y[c]. `leaves`: y[v] = x[v] + decay[v] * y[parent
- *   of v].
+ *   of v]. `all` takes the contribution of a subtree out again on its way down: where |decay| exceeds 1, rounding errors
+ *   grow by that factor per edge of a path.
  * @returns y [B, V, D] float32 by vertex id.
  * @throws {OpError} if a rank, dtype or size is wrong, G does not divide D, or `order` and `parent` do not form a tree.
  */
