@@ -24,7 +24,10 @@ const SILU = `
   }
 `;
 
-/** An activation of every element of a tensor [batch, rows, columns]. @param functions GLSL with `activation` */
+/**
+ * Applies an activation to every element of a tensor [batch, rows, columns].
+ * @param functions GLSL that defines `activation`
+ */
 const activationProgram = (shape: readonly number[], functions: string): PackedProgram =>
   new PackedProgram(shape, {
     inputs: ['x'],

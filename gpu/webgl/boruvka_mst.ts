@@ -1,26 +1,25 @@
 /**
- * BoruvkaMST, in one of two ways that give the same tree. `host`: the weights of a whole batch come down in one
- * read-back, the plain kernel makes the trees, and they stay on the host until a scan makes its tables of them
- * (tree_tables.ts). `device`: in shaders, without a read-back (device_tree.ts), also for the tables.
+ * BoruvkaMST, in one of two ways that give the same tree. `host`: the weights of a whole batch are read back at once, the
+ * plain kernel builds the trees, and they stay on the host until a scan makes its tables from them (tree_tables.ts).
+ * `device`: in shaders, without a read-back (device_tree.ts), including the tables.
  */
 import { BoruvkaMST } from '../../plugin/ops/boruvka_mst.js';
 import { deviceTree, fitsDevice } from './device_tree.js';
 import { registerWebglKernel } from './kernels.js';
 import { rememberDeviceTree } from './tree_passes.js';
 
-/** Where trees are made. */
+/** Where trees are built. */
 export type TreeBuilder = 'host' | 'device';
 
 let treeBuilder: TreeBuilder = 'host';
 
 /**
- * Says where spanning trees are made from now on. The trees are the same.
+ * Sets where spanning trees are built from now on. The trees are the same.
  *
- * @param builder `host` (default): 1 draw at most and one read-back, which waits for all that the GPU was given
- *     before. `device`: no read-back, some 40 draws, and scans take a few more draws, as the host does not know how
- *     deep a tree is: see gpu/webgl/README.md. Trees of one vertex, and those too large for a texture, are made on
- *     the host in either case.
- * @throws {Error} when it is neither.
+ * @param builder `host` (default): at most 1 draw and one read-back, which waits for all work previously submitted to the
+ *   GPU. `device`: no read-back, some 40 draws, and scans take a few more draws, because the host does not know the depth of
+ *   a tree: see gpu/webgl/README.md. Trees of one vertex, and those too large for a texture, are always built on the host.
+ * @throws {Error} if it is neither.
  */
 export function setTreeBuilder(builder: TreeBuilder): void {
   if (builder !== 'host' && builder !== 'device') {
@@ -29,7 +28,7 @@ export function setTreeBuilder(builder: TreeBuilder): void {
   treeBuilder = builder;
 }
 
-/** Where spanning trees are made. */
+/** Returns where spanning trees are built. */
 export function getTreeBuilder(): TreeBuilder {
   return treeBuilder;
 }

@@ -5,7 +5,7 @@ import { CausalConvolution } from '../../plugin/ops/causal_convolution.js';
 import { registerWebglKernel } from './kernels.js';
 import { PackedProgram } from './packed.js';
 
-/** GLSL: two channels of the input of token t, which may lie before x [B, length, channels]. */
+/** GLSL: two channels of the input of token t, which may precede x [B, length, channels]. */
 function inputOfToken(hasPast: boolean): string {
   return `
     vec2 inputOf(int batch, int token, int channel, int channels) {
@@ -58,7 +58,7 @@ const nextPastProgram = (shape: readonly number[], hasPast: boolean): PackedProg
 
 registerWebglKernel(CausalConvolution, ({ inputs, outputs: [y, nextPast], draw }) => {
   const { x, filter, bias } = inputs;
-  // With one tap the past is empty, and no texture is.
+  // With one tap `past` is empty, and there are no empty textures.
   const past: TensorInfo[] = inputs.past && filter.shape[0] > 1 ? [inputs.past] : [];
   const sizes = [x.shape[1], filter.shape[0]];
   return [

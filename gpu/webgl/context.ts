@@ -1,11 +1,11 @@
 /**
- * A lost context. The browser may take the GPU away at any time: WebGL then ignores every call, and tfjs would read
- * zeros or wait forever. Here a backend is watched, so that whatever runs on it afterwards, also a built-in kernel,
- * throws {@link WebglContextLostError} instead.
+ * Lost contexts. The browser may take the GPU away at any time: WebGL then ignores every call, and tfjs would read zeros or
+ * wait forever. Here a backend is watched, so that everything that runs on it afterwards, including built-in kernels, throws
+ * {@link WebglContextLostError} instead.
  */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 
-/** The GPU was taken away; what was on it is lost. A new backend works: see restart.ts. */
+/** The GPU was taken away and its contents are lost. A new backend works: see restart.ts. */
 export class WebglContextLostError extends Error {
   constructor() {
     super(
@@ -16,19 +16,19 @@ export class WebglContextLostError extends Error {
   }
 }
 
-/** For each backend that is watched, what throws once its context is lost. */
+/** For each watched backend, a function that throws if its context is lost. */
 const watched = new WeakMap<MathBackendWebGL, () => void>();
 
-/** @throws {WebglContextLostError} when the context of a watched backend is lost, or once was */
+/** @throws {WebglContextLostError} if the context of a watched backend is, or ever was, lost. */
 export function throwIfLost(backend: MathBackendWebGL): void {
   watched.get(backend)?.();
 }
 
-/** Watches a backend from now on. tfjs tells nobody when a context goes, so the backend's functions are wrapped. */
+/** Watches a backend from now on. tfjs does not report the loss of a context, so the backend's functions are wrapped. */
 export function watchContext(backend: MathBackendWebGL): void {
   if (watched.has(backend)) return;
   const { gl } = backend.getGPGPUContext();
-  // A context may come back, without its textures: once lost is lost.
+  // A context may be restored, but without its textures, so the loss is permanent.
   let lost = false;
   const waiting = new Set<(error: Error) => void>();
   gl.canvas.addEventListener('webglcontextlost', () => {
@@ -46,7 +46,7 @@ export function watchContext(backend: MathBackendWebGL): void {
     try {
       result = run();
     } catch (error) {
-      throwIfLost(); // tfjs trips over a lost context in many ways
+      throwIfLost(); // tfjs fails on a lost context in many ways
       throw error;
     }
     throwIfLost();

@@ -1,4 +1,4 @@
-/** Sorting on the device, two draws a sort: see programs/sort_programs.ts. */
+/** Sorts on the device, in two draws: see programs/sort_programs.ts. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { OutputSpec } from '../../plugin/ops/declaration.js';
 import type { WebglKernelArguments } from './kernels.js';
@@ -8,14 +8,14 @@ import { RANKS, SORT_BLOCKS, SORTED_BUT_FIRST } from './programs/sort_programs.j
 type Kernel = Pick<WebglKernelArguments<never>, 'drawPoints' | 'release'>;
 
 /**
- * The rank of every key among those of its batch, where the key is.
- * @param keys `batch` times `length` texels (x, y), in lexicographic order; equal ones keep theirs.
+ * Returns the rank of every key within its batch, at the position of the key.
+ * @param keys `batch` times `length` texels (x, y), compared lexicographically; equal keys keep their order.
  */
 export function ranksOf(keys: TensorInfo, batch: number, length: number, kernel: Kernel): TensorInfo {
   return sort(RANKS, keys, batch, length, batch * length, kernel);
 }
 
-/** x of the keys of each batch in ascending order, without the smallest. */
+/** Returns x of the keys of each batch in ascending order, without the smallest. */
 export function sortedButFirst(
   keys: TensorInfo,
   batch: number,
@@ -34,7 +34,7 @@ function sort(
   output: number | OutputSpec,
   { drawPoints, release }: Kernel,
 ): TensorInfo {
-  // An invocation reads its own block whole and every other by halving: twice the root balances the two.
+  // An invocation reads its own block completely and every other by binary search: twice the square root balances the two.
   const blockSize = 2 ** Math.ceil(Math.log2(2 * Math.sqrt(length)));
   const uniforms = { length, blockSize };
   const points = batch * length;

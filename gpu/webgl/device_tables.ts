@@ -1,6 +1,6 @@
 /**
- * The tables of tree_tables.ts of a tree that was made on the device, made there too. The host does not know its
- * depth, so there are as many layers as a path of V vertices needs.
+ * Builds the tables of tree_tables.ts on the device, for a tree that was built there. The host does not know its depth, so
+ * there are as many layers as a path of V vertices needs.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { DeviceTree } from './device_tree.js';
@@ -8,7 +8,7 @@ import type { WebglKernelArguments } from './kernels.js';
 import { FIRST_LAYERS, LAYERS_A_DRAW, MORE_LAYERS } from './programs/tree_table_programs.js';
 
 /**
- * Layers 0 to log2(V) rounded up, a texture each. 1 draw, and one for every four layers after the second.
+ * Layers 0 to log2(V) rounded up, one texture each. 1 draw, plus one for every four layers after the second.
  * @param tree [B, V] each.
  */
 export function deviceTables(

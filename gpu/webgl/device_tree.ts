@@ -1,18 +1,18 @@
 /**
- * Minimum spanning trees in shaders, without a read-back: the number of draws depends on the sizes alone.
+ * Minimum spanning trees in shaders, without a read-back: the number of draws depends only on the sizes.
  *
  * 1. Ranks of the edges by (weight, index): a sort of keys. 3 draws.
  * 2. Boruvka's algorithm, floor(log2 V) rounds of 2 draws: the first edge of every component, by the depth test; then
- *    components join. Rounds after the last needed find nothing to do.
+ *   components join. Rounds after the last one needed have no effect.
  * 3. `edgeIndex`: a sort of the chosen edges. 2 draws.
  * 4. An Euler tour of the tree from the root, ranked as a list (R. E. Tarjan, U. Vishkin, "An efficient parallel
- *    biconnectivity algorithm", 1985), shows which end of an edge is the parent; a second one visits children in
- *    ascending id. 1 draw, and 1 + l for each tour: a slot follows the list for up to 128 steps in a draw, so that l
- *    is 1 up to 65 vertices, 2 up to 8193, 3 beyond.
+ *   biconnectivity algorithm", 1985), shows which end of an edge is the parent; a second one visits children in
+ *   ascending id. 1 draw, and 1 + l for each tour: a slot follows the list for up to 128 steps in a draw, so that l
+ *   is 1 up to 65 vertices, 2 up to 8193, 3 beyond.
  * 5. Sorted by (depth, number in that tour), vertices are breadth-first. 4 draws.
  *
- * 12 + 2 floor(log2 V) + 2l draws. Lists and climbs are cut into square roots, so that no invocation reads more than some
- * sqrt(E) log2(E) texels, but at the hub of a star.
+ * 12 + 2 floor(log2 V) + 2l draws. Lists and climbs are processed in steps of about their square root, so that no invocation
+ * reads more than some sqrt(E) log2(E) texels, except at the centre of a star.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { OutputSpec } from '../../plugin/ops/declaration.js';
@@ -33,12 +33,12 @@ type Kernel = Pick<
   'drawPoints' | 'flat' | 'upload' | 'release' | 'read' | 'cached'
 >;
 
-/** Whole numbers are exact in float32 to here. */
+/** Integers are exact in float32 up to here. */
 const MAX_EXACT = 2 ** 24;
-/** An invocation follows a list for no longer than this in one draw. */
+/** Maximum steps of an invocation along a list in one draw. */
 const MAX_LIST_STEPS = 128;
 
-/** What a tree is, and what its tables are made of (device_tables.ts): by vertex, its position and its parent. */
+/** A tree, and the inputs of its tables (device_tables.ts): by vertex, its position and its parent. */
 export interface DeviceTree {
   readonly edgeIndex: TensorInfo;
   readonly order: TensorInfo;
@@ -47,7 +47,7 @@ export interface DeviceTree {
   readonly places: TensorInfo;
 }
 
-/** Whether shaders can make these trees: numbers stay exact, and a texture of `maxTextureSize` squared holds them. */
+/** Whether shaders can build these trees: numbers stay exact, and a texture of `maxTextureSize` squared holds them. */
 export function fitsDevice(
   batch: number,
   numEdges: number,
@@ -58,7 +58,7 @@ export function fitsDevice(
   return slots <= MAX_EXACT && batch * (slots + numVertices) <= (maxTextureSize * maxTextureSize) / 2;
 }
 
-/** What every program of a tree is told. */
+/** Arguments of every program of a tree. */
 interface Sizes {
   readonly batch: number;
   readonly edges: number;
@@ -67,7 +67,7 @@ interface Sizes {
 
 /**
  * @param weights [B, E]
- * @param edges [E, 2], known to be a connected graph on V > 1 vertices.
+ * @param edges [E, 2], a connected graph on V > 1 vertices.
  * @param outputs shapes and types of edgeIndex, order, parent.
  */
 export function deviceTree(
@@ -141,7 +141,10 @@ export function deviceTree(
   return { edgeIndex, order, parent, positions, places };
 }
 
-/** Boruvka's algorithm. By vertex, (the edge that it gave to the tree, where it hangs), -1 at one vertex. */
+/**
+ * Boruvka's algorithm. Returns by vertex (the edge that it added to the tree, the vertex it was attached to), -1 at one
+ * vertex.
+ */
 function spanningForest(weights: TensorInfo, graph: TensorInfo, sizes: Sizes, kernel: Kernel): TensorInfo {
   const { batch, edges, vertices } = sizes;
   const { drawPoints, release } = kernel;
@@ -159,7 +162,7 @@ function spanningForest(weights: TensorInfo, graph: TensorInfo, sizes: Sizes, ke
   release(keys);
 
   const uniforms = { edges, vertices, steps: Math.ceil(Math.sqrt(vertices)) };
-  // No points, so no draw: every vertex is a component.
+  // Without points there is no draw: every vertex is a component.
   let [forest] = drawPoints({
     program: JOIN_COMPONENTS,
     inputs: { forest: ranks, nearest: ranks },
@@ -168,7 +171,7 @@ function spanningForest(weights: TensorInfo, graph: TensorInfo, sizes: Sizes, ke
     outputs: [byVertex],
     background: -1,
   });
-  // Every round at least halves the components.
+  // Every round at least halves the number of components.
   for (let components = vertices; components > 1; components = Math.floor(components / 2)) {
     const [nearest] = drawPoints({
       program: NEAREST_EDGES,
@@ -193,7 +196,7 @@ function spanningForest(weights: TensorInfo, graph: TensorInfo, sizes: Sizes, ke
   return forest;
 }
 
-/** List ranking: the sums of a tour from every slot to the end. Frees the tour. */
+/** List ranking: sums along a tour from every slot to the end. Frees the tour. */
 function sumToEnd(
   tour: TensorInfo,
   { batch, edges, vertices }: Sizes,
@@ -201,7 +204,7 @@ function sumToEnd(
 ): TensorInfo {
   const length = 2 * (vertices - 1);
   const draws = Math.max(1, Math.ceil(Math.log(length) / Math.log(MAX_LIST_STEPS)));
-  // A slot that stands for `reach` of the list reads as many more as make it `factor` times that.
+  // A slot that covers `reach` elements of the list adds others until it covers `factor` times as many.
   const factor = Math.ceil(length ** (1 / draws));
   let current = tour;
   for (let reach = 1; reach < length; reach *= factor) {

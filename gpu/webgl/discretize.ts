@@ -4,7 +4,7 @@ import { registerWebglKernel } from './kernels.js';
 import { PackedProgram } from './packed.js';
 import { SOFTPLUS } from './programs/softplus.js';
 
-/** What is made of a step, with the d, n and row of an element: the two outputs. */
+/** Computes each output from dt, with the d, n and row of an element. */
 const OUTPUTS = {
   decay: {
     variables: ['logA'],

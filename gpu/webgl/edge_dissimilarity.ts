@@ -1,9 +1,9 @@
-/** EdgeDissimilarity in one draw. The edges go to the GPU once for each edge list. */
+/** EdgeDissimilarity in one draw. The edges are uploaded once per edge list. */
 import { EdgeDissimilarity, type Metric, SMALLEST_NORM } from '../../plugin/ops/edge_dissimilarity.js';
 import { registerWebglKernel } from './kernels.js';
 import { PackedProgram } from './packed.js';
 
-/** What two channels u, v of the ends add to the sums, and the result. */
+/** The terms of two channels u, v of the ends in the sums, and the result. */
 const METRICS: Readonly<Record<Metric, { add: string; result: string }>> = {
   cosine: {
     add: 'sums += u * v; squaresU += u * u; squaresV += v * v;',
@@ -14,8 +14,8 @@ const METRICS: Readonly<Record<Metric, { add: string; result: string }>> = {
 };
 
 /**
- * [B, E] dissimilarities, one invocation an edge, from features [B, V, D] and edges [E, 2]. Norms are summed again for
- * every edge: that is arithmetic on texels which are read anyway, and saves a draw.
+ * [B, E] dissimilarities, one invocation per edge, from features [B, V, D] and edges [E, 2]. Norms are computed for every
+ * edge: this is arithmetic on texels that are read anyway, and saves a draw.
  * @param shape [B, E]
  */
 function edgeDissimilarityProgram(shape: readonly number[], metric: Metric): PackedProgram {
@@ -68,8 +68,8 @@ registerWebglKernel(
     runOnHost,
   }) => {
     const [, numVertices, channels] = features.shape;
-    if (channels === 0) return runOnHost(); // no texture holds features without channels
-    // A copy, so that the host keeps the edges for the tree that is made of them. A texel is two edges.
+    if (channels === 0) return runOnHost(); // there are no textures without channels
+    // A copy, so that the host keeps the edges for the tree that is built from them. A texel is two edges.
     const { textures } = cached([edges], 'edges', () => {
       const [numEdges] = edges.shape;
       const values = new Float32Array(4 * Math.ceil(numEdges / 2));

@@ -1,4 +1,4 @@
-/** A graph as a texture, made once for each edge list: what the shaders of device_tree.ts look up. */
+/** A graph as a texture, made once per edge list, for the shaders of device_tree.ts. */
 import type { Table } from './textures.js';
 
 /**
@@ -13,7 +13,7 @@ export function graphTable(edges: Int32Array, numVertices: number): Table {
   const numEdges = edges.length / 2;
   const texels = 3 * numEdges + numVertices;
   const values = new Float32Array(4 * texels);
-  // A direction is an entry of `edges`, the one of its tail: entry i leads to the vertex in entry i ^ 1.
+  // A direction is an entry of `edges`, that of its tail: entry i leads to the vertex in entry i ^ 1.
   const byHead = sortBy(
     Int32Array.from(edges, (_, i) => i),
     (direction) => edges[direction ^ 1],
@@ -41,7 +41,7 @@ export function graphTable(edges: Int32Array, numVertices: number): Table {
   return { values, shape: [1, 2, 2 * texels] };
 }
 
-/** Items by ascending key below `bound`, those of one key as they were; those of key k start at `starts[k]`. */
+/** Stable counting sort of items by keys below `bound`; those of key k start at `starts[k]`. */
 function sortBy(
   items: Int32Array,
   keyOf: (item: number) => number,

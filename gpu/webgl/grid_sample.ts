@@ -3,7 +3,7 @@ import { GridSample, type Padding } from '../../plugin/ops/grid_sample.js';
 import { registerWebglKernel } from './kernels.js';
 import { as3D, PackedProgram, view3D } from './packed.js';
 
-/** Values [N * P, Q, C] of maps x [N * H, W, C] at the positions grid [N * P, Q, 2], between four pixels each. */
+/** Values [N * P, Q, C] of maps x [N * H, W, C] at the positions grid [N * P, Q, 2], interpolated between four pixels. */
 const gridSampleProgram = (
   shape: readonly number[],
   { padding, alignCorners }: { readonly padding: Padding; readonly alignCorners: boolean },
@@ -56,7 +56,7 @@ registerWebglKernel(
   GridSample,
   ({ inputs: { x, grid }, outputs: [{ shape }], attributes, draw, runOnHost }) => {
     const [, height, width] = x.shape;
-    if (shape.includes(0)) return runOnHost(); // no texture holds it
+    if (shape.includes(0)) return runOnHost(); // there are no empty textures
     const program = gridSampleProgram(as3D(shape), attributes);
     return [draw(program, [view3D(x), view3D(grid)], [height, width, shape[1]])];
   },

@@ -1,6 +1,6 @@
 /**
- * Kernels for tfjs's `webgl` backend. Importing this module registers them, whether the backend is ready or not, in
- * any order with other packages, as often as one likes.
+ * Kernels for tfjs's `webgl` backend. Importing this module registers them, whether or not the backend is ready, in any
+ * order with other packages, any number of times.
  */
 import './activations.js';
 import './causal_convolution.js';
@@ -27,8 +27,8 @@ if (engine().registry[BACKEND]) attachToBackend();
 
 /**
  * Resolves when the kernels of this entry point can run. It may be called before or after `tf.setBackend('webgl')`: it
- * starts the backend, and does not choose it.
- * @throws {Error} when the backend `webgl` is not registered, or does not start here, with the reason
+ * starts the backend, but does not choose it.
+ * @throws {Error} if the backend `webgl` is not registered, or does not start here, with the reason.
  */
 export async function ready(): Promise<void> {
   startBackend();

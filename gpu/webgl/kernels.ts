@@ -1,4 +1,4 @@
-/** Registers kernels that run as shaders: draws instead of loops. */
+/** Registers kernels that run as shaders, by draws. */
 import type { GPGPUProgram, MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import {
   engine,
@@ -8,7 +8,7 @@ import {
   type KernelBackend,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
-import '../../plugin/cpu/index.js'; // what runs where shaders cannot
+import '../../plugin/cpu/index.js'; // run where shaders cannot
 import { PerTensorCache } from '../../plugin/kernels/per_tensor_cache.js';
 import type { AttributesOf, OpDeclaration, OutputSpec } from '../../plugin/ops/declaration.js';
 import { type BackendKernel, hostKernelOf, registerBackendKernel } from '../../plugin/ops/kernels.js';
@@ -18,43 +18,45 @@ import { type CachedTextures, emptyOutput, emptyTexture, type Table, upload } fr
 
 export const BACKEND = 'webgl';
 
-/** Runs one shader over every texel of a new tensor. It is disposed after the kernel, unless it is returned. */
+/** Runs a shader for every texel of a new tensor, which is disposed after the kernel unless it is returned. */
 export type Draw = (program: GPGPUProgram, inputs: TensorInfo[], uniforms?: number[]) => TensorInfo;
 
 /**
- * One draw of points (point_drawer.ts) to new textures: a number makes one of so many texels, [1, 2, 2 * number]
- * packed; a tensor of one number a texel is asked for by its shape and type.
+ * Draws points (point_drawer.ts) to new textures: a number requests one of that many texels, [1, 2, 2 * number] packed; a
+ * shape and type request a tensor with one number per texel.
  */
 export type DrawPoints = (
   draw: Omit<PointDraw, 'outputs'> & { readonly outputs: readonly (number | OutputSpec)[] },
 ) => TensorInfo[];
 
-/** What a kernel is called with. */
+/** Arguments of a kernel. */
 export interface WebglKernelArguments<D extends OpDeclaration> {
   readonly inputs: Readonly<Record<keyof D['inputs'], TensorInfo>>;
   readonly outputs: readonly OutputSpec[];
   readonly attributes: AttributesOf<D['attributes']>;
   readonly draw: Draw;
   readonly drawPoints: DrawPoints;
-  /** A float32 tensor as a texture of one number a texel, in row-major order. At most one draw, mostly none. */
+  /** Returns a float32 tensor as a texture of one number per texel, in row-major order. At most one draw, usually none. */
   readonly flat: (tensor: TensorInfo) => TensorInfo;
-  /** A texture of numbers from the host. Not a draw. */
+  /** Uploads a texture of numbers from the host. Not a draw. */
   readonly upload: (table: Table) => TensorInfo;
-  /** Frees a texture that `draw` made, before the kernel ends. */
+  /** Frees a texture made by `draw` before the kernel ends. */
   readonly release: (tensor: TensorInfo) => void;
-  /** Values of a tensor on the host. Those that were made on the host cost nothing; others wait for the GPU. */
+  /**
+   * Reads the values of a tensor on the host. This is free if they were made on the host; otherwise it waits for the GPU.
+   */
   readonly read: (tensor: TensorInfo) => Int32Array;
-  /** Textures that are made from tensors once, and kept as long as these: see per_tensor_cache.ts. */
+  /** Returns textures that are made from tensors once, and cached as long as these exist: see per_tensor_cache.ts. */
   readonly cached: <Facts>(
     sources: readonly TensorInfo[],
     name: string,
     make: () => CachedTextures<Facts>,
   ) => CachedTextures<Facts>;
-  /** The same, if they were made. */
+  /** Returns such textures if they exist. */
   readonly findCached: (sources: readonly TensorInfo[], name: string) => CachedTextures<unknown> | undefined;
   /** Runs the op's host kernel instead: inputs are read back, outputs stay on the host until used. */
   readonly runOnHost: () => TensorInfo[];
-  /** Of both sides of a texture. */
+  /** Limit of both sides of a texture. */
   readonly maxTextureSize: number;
 }
 
@@ -68,7 +70,7 @@ interface Host {
 
 const hosts = new WeakMap<KernelBackend, Host>();
 
-/** What belongs to one tfjs backend: made at its first kernel of ours, since tfjs does not tell when it starts. */
+/** Returns our state of a tfjs backend: created when its first kernel of ours runs, since tfjs does not report its start. */
 function hostOf(backend: KernelBackend): Host {
   const known = hosts.get(backend);
   if (known) return known;
@@ -85,13 +87,16 @@ function hostOf(backend: KernelBackend): Host {
   return host;
 }
 
-/** Watches the backend `webgl` from now on, if there is one. */
+/** Watches the backend `webgl` from now on, if it is running. */
 export function attachToBackend(): void {
   const backend = findBackend(BACKEND);
   if (backend) hostOf(backend);
 }
 
-/** Starts the backend, unless it runs, and watches it. @throws {Error} that says why it does not run */
+/**
+ * Starts the backend unless it is running, and watches it.
+ * @throws {Error} that says why it does not run.
+ */
 export function startBackend(): void {
   const start = findBackendFactory(BACKEND);
   if (!start) {
@@ -102,7 +107,7 @@ export function startBackend(): void {
     );
   }
   if (!engine().registry[BACKEND]) {
-    // tfjs would only warn, and give no reason.
+    // tfjs would only log a warning without a reason.
     try {
       engine().registry[BACKEND] = start() as KernelBackend;
     } catch (cause) {
@@ -116,8 +121,8 @@ export function startBackend(): void {
 }
 
 /**
- * Registers the kernel of an op for tfjs's `webgl` backend, before or after that is ready. Where a device renders
- * only float16, the host kernel of an op runs instead when it is `exact`: it needs indices, weights of edges, or long
+ * Registers the kernel of an op for tfjs's `webgl` backend, before or after the backend is ready. If a device renders only
+ * float16, the host kernel of an op runs instead if the op is marked `exact`: it needs indices, edge weights, or long
  * products.
  */
 export function registerWebglKernel<D extends OpDeclaration>(
@@ -180,7 +185,7 @@ export function registerWebglKernel<D extends OpDeclaration>(
       });
       return results.map(({ dataId }, i) => ({ dataId, ...outputs[i] }));
     } catch (error) {
-      throwIfLost(webgl); // WebGL fails in many ways without its context
+      throwIfLost(webgl); // without its context, WebGL fails in many ways
       throw error;
     } finally {
       for (const tensor of made) if (!results.includes(tensor)) release(tensor);
@@ -200,7 +205,7 @@ function rendersFloat32(): boolean {
 
 let warned = false;
 
-/** The differences were measured in Chromium, with tfjs made to render float16: limits.test.ts. */
+/** The differences were measured in Chromium, with tfjs forced to render float16: limits.test.ts. */
 function warnOfFloat16(): void {
   if (warned) return;
   warned = true;

@@ -1,4 +1,4 @@
-/** LayerNormalization in two draws: moments of every row, then their use. */
+/** LayerNormalization in two draws: moments of every row, then the normalisation. */
 import { LayerNormalization } from '../../plugin/ops/layer_normalization.js';
 import { registerWebglKernel } from './kernels.js';
 import { as3D, view3D } from './packed.js';

@@ -1,14 +1,14 @@
 /**
- * tfjs's packed layout: a texel holds a 2 x 2 block of the last two axes, (row, column), (row, column + 1),
- * (row + 1, column), (row + 1, column + 1), and blocks follow each other row-major, batch after batch. Here texels
- * are addressed by that running number: it is the same however tfjs folds a tensor into a texture, so that a
- * compiled shader serves every size. (tfjs's own samplers are not: for a batch of one they are cut to the size at
- * which they were compiled first.)
+ * tfjs's packed layout: a texel holds a 2 x 2 block of the last two axes, (row, column), (row, column + 1), (row + 1,
+ * column), (row + 1, column + 1), and blocks follow each other row-major, batch after batch. Here texels are addressed by
+ * their index in this order: it does not depend on how tfjs folds a tensor into a texture, so that a compiled shader serves
+ * every size. (tfjs's own samplers do not: for a batch of one they are specialised to the first size for which they are
+ * compiled.)
  */
 
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 
-/** GLSL that programs of this folder start with. */
+/** GLSL prelude of the programs in this folder. */
 const PACKED = `
   // Running number of the texel of a packed [batch, rows, columns] tensor that holds (row, column).
   int texelIndex(int batch, int row, int column, int rows, int columns) {
@@ -42,35 +42,35 @@ const PACKED = `
   }
 `;
 
-/** The shape [batch, rows, columns] under which a tensor of any rank has the same texels. */
+/** Returns the shape [batch, rows, columns] under which a tensor of any rank has the same texels. */
 export function as3D(shape: readonly number[]): [number, number, number] {
   const [rows, columns] = [1, 1, ...shape].slice(-2);
   return [shape.slice(0, -2).reduce((product, extent) => product * extent, 1), rows, columns];
 }
 
-/** A tensor under that shape. */
+/** Views a tensor in that shape. */
 export function view3D(tensor: TensorInfo): TensorInfo {
   return { ...tensor, shape: as3D(tensor.shape) };
 }
 
-/** The data sheet of a program. */
+/** The definition of a program. */
 interface Sheet {
-  /** Samplers of the code, in the order in which tensors are given. */
+  /** Names of samplers in the code, in the order of the input tensors. */
   readonly inputs: string[];
-  /** Numbers of the code, in the order in which they are given. */
+  /** Names of numbers in the code, in the order in which they are passed. */
   readonly uniforms?: Readonly<Record<string, 'int' | 'float'>>;
   readonly packedOutput?: boolean;
-  /** GLSL functions, behind {@link PACKED}. */
+  /** GLSL functions, appended to {@link PACKED}. */
   readonly functions?: string;
-  /** GLSL of an invocation: `ivec3 at`, the first element of its texel, or, where the output is not packed, `int index`. */
+  /** GLSL of an invocation: `ivec3 at` is the first element of its texel or, if the output is not packed, `int index`. */
   readonly body: string;
 }
 
-/** A program of this folder, as tfjs takes it. */
+/** A program of this folder in the form that tfjs runs. */
 export class PackedProgram {
   readonly packedInputs = true;
   readonly packedOutput: boolean;
-  /** Sizes are uniforms: a new size compiles nothing. */
+  /** Sizes are uniforms, so that a new size needs no compilation. */
   readonly enableShapeUniforms = true;
   readonly outputShape: number[];
   readonly variableNames: string[];

@@ -8,7 +8,7 @@ import { PackedProgram } from './packed.js';
 import { TREE_STATE } from './programs/tree_state.js';
 import { TreePasses } from './tree_passes.js';
 
-/** What two channels u, p of both ends add to a sum. */
+/** The term of two channels u, p of the two ends in a sum. */
 const TERMS: Readonly<Record<Metric, string>> = {
   cosine: 'u * p',
   euclidean: '(u - p) * (u - p)',
@@ -44,7 +44,7 @@ const sumsOf = (metric: Metric) => `
 
 const COSINE = 'sums.x * inverseNorm(sums.y) * inverseNorm(sums.z)';
 
-/** [B, V, G] dissimilarities, one invocation a vertex and group, from features [B, V, C]; 0 at the root. */
+/** [B, V, G] dissimilarities, one invocation per vertex and group, from features [B, V, C]; 0 at the root. */
 const parentDissimilarityProgram = (shape: readonly number[], metric: Metric): PackedProgram =>
   new PackedProgram(shape, {
     inputs: ['features', 'tree'],
@@ -66,8 +66,8 @@ const parentDissimilarityProgram = (shape: readonly number[], metric: Metric): P
   });
 
 /**
- * [B, 2V, 2G] packed: a texel a vertex and group, with the cosine of its features and its parent's, and the inverse of
- * their norm, 0 where that has no gradient.
+ * [B, 2V, 2G] packed: a texel per vertex and group, with the cosine of its features and its parent's, and the inverse of its
+ * norm, 0 where the norm has no gradient.
  */
 const parentCosineProgram = (shape: readonly number[]): PackedProgram =>
   new PackedProgram(shape, {
@@ -84,7 +84,7 @@ const parentCosineProgram = (shape: readonly number[]): PackedProgram =>
     `,
   });
 
-/** What an edge adds to the gradient of a channel of one end, by the other; the cosine has no part along a clamped norm. */
+/** The contribution of an edge to the gradient of a channel of one end; for the cosine, a clamped norm has no gradient. */
 const SLOPES: Readonly<Record<Metric, string>> = {
   cosine: `
     vec2 own = cosineAt(here);
@@ -96,8 +96,8 @@ const SLOPES: Readonly<Record<Metric, string>> = {
 };
 
 /**
- * [B, V, C] gradients of the features, one invocation a vertex and channel: it sums over the edge to its parent and those
- * to its children.
+ * [B, V, C] gradients of the features, one invocation per vertex and channel, which sums over the edges to its parent and to
+ * its children.
  * @param shape [B, V, C]
  */
 function parentDissimilarityGradientProgram(shape: readonly number[], metric: Metric): PackedProgram {
@@ -159,7 +159,7 @@ registerWebglKernel(
   ParentDissimilarity,
   ({ inputs: { features, order, parent }, outputs, attributes: { metric }, runOnHost, ...kernel }) => {
     const [, , channels] = features.shape;
-    if (channels === 0) return runOnHost(); // no texture holds features without channels
+    if (channels === 0) return runOnHost(); // there are no textures without channels
     const { tree } = new TreePasses({ order, parent }, features.shape, { ...kernel, runOnHost });
     return [kernel.draw(parentDissimilarityProgram(outputs[0].shape, metric), [features, tree], [channels])];
   },

@@ -1,25 +1,24 @@
 /**
- * The scatter that WebGL 2 does have: a draw of points, one an invocation. A vertex shader reads any textures and says where
- * its values go; where several points meet, the depth test keeps the nearest, which is a minimum that needs no
- * blending of floats (EXT_float_blend). Up to four textures are written in one draw.
+ * Scatter in WebGL 2: draws points, one per invocation. A vertex shader reads any textures and computes where its values go.
+ * If several points fall on one texel, the depth test keeps the nearest, which gives a minimum without blending of floats
+ * (EXT_float_blend). Up to four textures are written in one draw.
  */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { throwIfLost, WebglContextLostError } from './context.js';
 
-/** A program of points, as a data sheet. */
+/** The definition of a program that draws points. */
 export interface PointProgram {
-  /** Textures that it reads, by `texelOf(texture, running number)`. */
+  /** Textures that it reads, by `texelOf(texture, index)`. */
   readonly variableNames: readonly string[];
-  /** Whole numbers. Sizes are among them, so that a new size compiles nothing. */
+  /** Integers. Sizes are among them, so that a new size needs no compilation. */
   readonly uniforms: readonly string[];
   /**
-   * GLSL that defines `int invocation(int point)`: sets `value0`, `value1`... and returns the running number of the texel
-   * that they go to, in every texture that is written, or NOWHERE. With `nearestWins` it also sets `nearness`, from 0
-   * (nearest) to less than 1.
+   * GLSL that defines `int invocation(int point)`: sets `value0`, `value1`... and returns the index of the texel that they
+   * go to, in every output texture, or NOWHERE. With `nearestWins` it also sets `nearness`, from 0 (nearest) to less than 1.
    */
   readonly code: string;
-  /** Of several points at one texel the nearest stays; otherwise no two may meet. */
+  /** Whether the nearest of several points at one texel is kept; otherwise no two points may fall on one texel. */
   readonly nearestWins?: boolean;
 }
 
@@ -29,9 +28,9 @@ export interface PointDraw {
   readonly inputs: Readonly<Record<string, TensorInfo>>;
   readonly uniforms: Readonly<Record<string, number>>;
   readonly points: number;
-  /** Of one size, written where points fall. */
+  /** Textures of equal size, written where points fall. */
   readonly outputs: readonly TensorInfo[];
-  /** What is in the outputs where no point falls; without it, anything. */
+  /** Value of the outputs where no point falls; undefined values by default. */
   readonly background?: number;
 }
 
@@ -86,7 +85,9 @@ function fragmentShader({ nearestWins }: PointProgram): string {
   `;
 }
 
-/** Draws of points on one tfjs backend. tfjs sets all state that it needs at each draw of its own, but the depth test. */
+/**
+ * Draws points on one tfjs backend. tfjs sets all state that it needs in each of its own draws, except for the depth test.
+ */
 export class PointDrawer {
   private readonly gl: WebGL2RenderingContext;
   private readonly compiled = new Map<PointProgram, Compiled>();
@@ -105,12 +106,12 @@ export class PointDrawer {
     const { gl } = this;
     throwIfLost(this.webgl);
     const { program: compiled, locations } = this.compile(program);
-    // First of all: a tensor that is on the host is uploaded by a draw of tfjs.
+    // First, because a tensor that is on the host is uploaded by a draw of tfjs.
     const read = program.variableNames.map((name) => this.textureOf(inputs[name]));
     const written = outputs.map((output) => this.textureOf(output));
     const [width, height] = this.sizeOf(outputs[0]);
 
-    gl.bindVertexArray(null); // no attributes: a point knows its number
+    gl.bindVertexArray(null); // no attributes: a point only has its index
     gl.useProgram(compiled);
     program.variableNames.forEach((name, unit) => {
       gl.activeTexture(gl.TEXTURE0 + unit);
@@ -141,7 +142,7 @@ export class PointDrawer {
     throwIfLost(this.webgl);
   }
 
-  /** Of this size, or none. float32, so that the order of 2^24 whole numbers is exact. */
+  /** Attaches a depth buffer of this size, or none. float32, so that the order of 2^24 integers is exact. */
   private attachDepth(size: readonly [number, number] | undefined): void {
     const { gl } = this;
     if (size && String(size) !== this.depthSize) {
@@ -149,7 +150,7 @@ export class PointDrawer {
       gl.renderbufferStorage(gl.RENDERBUFFER, gl.DEPTH_COMPONENT32F, ...size);
       this.depthSize = String(size);
     }
-    // Only now: a renderbuffer that was never bound cannot be attached.
+    // Only now, because a renderbuffer that was never bound cannot be attached.
     const attached = size ? this.depth : null;
     gl.framebufferRenderbuffer(gl.FRAMEBUFFER, gl.DEPTH_ATTACHMENT, gl.RENDERBUFFER, attached);
   }
@@ -168,7 +169,7 @@ export class PointDrawer {
       gl.shaderSource(shader, code);
       gl.compileShader(shader);
       gl.attachShader(program, shader);
-      gl.deleteShader(shader); // with the program
+      gl.deleteShader(shader); // freed with the program
     }
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS)) {
@@ -187,7 +188,7 @@ export class PointDrawer {
     return this.webgl.getTexture(dataId);
   }
 
-  /** In texels. */
+  /** Size in texels. */
   private sizeOf({ dataId }: TensorInfo): [number, number] {
     const { texShape, isPacked } = this.webgl.texData.get(dataId);
     const [rows, columns] = texShape as [number, number];

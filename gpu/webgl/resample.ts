@@ -1,13 +1,13 @@
-/** Resample in one draw. The tables are made on the host, and go to the GPU as they are. */
+/** Resample in one draw. The tables are made on the host, and uploaded unchanged. */
 import { Resample } from '../../plugin/ops/resample.js';
 import { registerWebglKernel } from './kernels.js';
 import { as3D, PackedProgram, view3D } from './packed.js';
 import type { Table } from './textures.js';
 
 /**
- * Images [M, P, Q * C] made of images x [N, H, W * C] by separable maps of rows and columns. A texel of `tables` for every
- * (term, position) holds the first tap, the number of taps, and where their weights start; `terms` has the first term of
- * an image of y and the one behind the last, then an image of x for every term. `weights` are four in a texel.
+ * Images [M, P, Q * C] computed from images x [N, H, W * C] by separable maps of rows and columns. A texel of `tables` for
+ * every (term, position) holds the first tap, the number of taps, and the offset of their weights; `terms` has the range of
+ * terms of each image of y, then an image of x for every term. `weights` are packed four per texel.
  */
 const resampleProgram = (shape: readonly number[]): PackedProgram =>
   new PackedProgram(shape, {
@@ -68,7 +68,7 @@ registerWebglKernel(
   { exact: true },
 );
 
-/** A texture of `count` texels, one at least. */
+/** Makes a texture of `count` texels, at least one. */
 function texels(count: number, numbersOf: (texel: number) => readonly number[]): Table {
   const values = new Float32Array(4 * Math.max(1, count));
   for (let i = 0; i < count; i++) values.set(numbersOf(i), 4 * i);

@@ -1,14 +1,14 @@
-/** After a lost context: a new backend. */
+/** Replaces the backend after a lost context. */
 import { findBackendFactory, registerBackend, removeBackend, setBackend } from '@tensorflow/tfjs-core';
 import { attachToBackend, BACKEND } from './kernels.js';
 
-/** tfjs's own for this backend. */
+/** tfjs's own priority of this backend. */
 const PRIORITY = 2;
 
 /**
- * Replaces tfjs's `webgl` backend by a new one with a context of its own, and makes it the current one. What was on
- * the old one is gone: load models again.
- * @throws {Error} when no `webgl` backend was registered or the new one does not start.
+ * Replaces tfjs's `webgl` backend by a new one with its own context, and makes it the current one. The contents of the old
+ * one are lost: load models again.
+ * @throws {Error} if no `webgl` backend was registered or the new one does not start.
  */
 export async function restartWebgl(): Promise<void> {
   const factory = findBackendFactory(BACKEND);

@@ -1,10 +1,10 @@
-/** RootMeanSquareNormalization in two draws: the scale of every row, then its use. */
+/** RootMeanSquareNormalization in two draws: the scale of every row, then the normalisation. */
 import { RootMeanSquareNormalization } from '../../plugin/ops/root_mean_square_normalization.js';
 import { registerWebglKernel } from './kernels.js';
 import { as3D, PackedProgram, view3D } from './packed.js';
 
 /**
- * 1 / sqrt(mean square + epsilon) of every row of x [batch, rows, C], as [batch, rows, 1]: one invocation for two rows.
+ * 1 / sqrt(mean square + epsilon) of every row of x [batch, rows, C], as [batch, rows, 1]: one invocation per two rows.
  * @param shape [batch, rows, C] of x
  */
 const inverseRootMeanSquareProgram = ([batch, rows]: readonly number[]): PackedProgram =>

@@ -1,6 +1,6 @@
 /**
- * SelectiveScan and SelectiveTreeScan by doubling, for groups of states at a time, so that textures stay small. With
- * r = log2(L) and s = log2(depth + 1), rounded up, a group costs r + 3 draws, and along a tree r + s + 4.
+ * SelectiveScan and SelectiveTreeScan by doubling, for groups of states at a time, so that textures stay small. With r =
+ * log2(L) and s = log2(depth + 1), rounded up, a group takes r + 3 draws, and with a tree r + s + 4.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { OpDeclaration } from '../../plugin/ops/declaration.js';
@@ -16,7 +16,7 @@ import {
 } from './programs/selective_start_program.js';
 import { TreePasses } from './tree_passes.js';
 
-/** Of the states of one group: 64 MiB a texture, and up to five live at a time. */
+/** Texels of the states of one group: 64 MiB per texture, of which up to five exist at a time. */
 const MAX_TEXELS = 2 ** 22;
 
 type ScanInputs = Readonly<
@@ -50,7 +50,7 @@ function scan(inputs: ScanInputs, { inputScale, treeWeight, tree }: Options, ker
   const { draw, release, outputs } = kernel;
   const [, length, channels] = step.shape;
   const [, states] = logA.shape;
-  if (states === 0) return kernel.runOnHost(); // no texture holds gates without states
+  if (states === 0) return kernel.runOnHost(); // there are no textures without states
   const passes = tree && new TreePasses(tree, step.shape, kernel);
   const driven = [step, drive, logA, inputGate];
 
@@ -91,7 +91,7 @@ function scan(inputs: ScanInputs, { inputScale, treeWeight, tree }: Options, ker
   return results;
 }
 
-/** As many states at a time as fit. */
+/** Groups of as many states as fit. */
 function groupsOf(shape: readonly number[], states: number): StateGroup[] {
   const [batch, rows, columns] = selectiveStateShape(shape, { first: 0, count: 1 });
   const texels = (batch * rows * columns) / 4;

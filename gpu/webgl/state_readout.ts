@@ -1,11 +1,14 @@
-/** StateReadout in four draws: two normalisations, the first used by what is mixed, the second by what is gated. */
+/**
+ * StateReadout in four draws: two normalisations, the first applied when states and skip are added, the second with the
+ * gate.
+ */
 import { StateReadout } from '../../plugin/ops/state_readout.js';
 import { registerWebglKernel } from './kernels.js';
 import { PackedProgram } from './packed.js';
 import { momentsProgram } from './programs/moments_program.js';
 import { NORMALIZE, normalizeProgram } from './programs/normalize_program.js';
 
-/** normalised state * outputGate + skip * x of a read-out, over [B, V, D], with outputGate [B, V, 1]. */
+/** normalised state * outputGate + skip * x, over [B, V, D], with outputGate [B, V, 1]. */
 const mixedStateProgram = (shape: readonly number[]): PackedProgram =>
   new PackedProgram(shape, {
     inputs: ['state', 'moments', 'gamma', 'beta', 'outputGate', 'skip', 'x'],

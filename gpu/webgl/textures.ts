@@ -1,16 +1,16 @@
-/** Textures that shaders of ours read and draw to, beside those of tfjs. */
+/** Textures that our shaders read and write, in addition to those of tfjs. */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 
 /** Numbers for a texture, in the order of its texels: see packed.ts. */
 export interface Table {
-  /** Four for each texel of a packed tensor of `shape`, whole and exact in float32. */
+  /** Four for each texel of a packed tensor of `shape`; integers that are exact in float32. */
   readonly values: Float32Array;
   /** [..., rows, columns] with even rows. */
   readonly shape: number[];
 }
 
-/** Textures that are kept with the tensors they were made from, and what is known of them. */
+/** Textures that are cached with the tensors they were made from, and related facts. */
 export interface CachedTextures<Facts> {
   readonly textures: readonly TensorInfo[];
   readonly facts: Facts;
@@ -21,8 +21,8 @@ const RENDER = 0;
 const UPLOAD = 1;
 
 /**
- * A tensor whose texture is filled as it is: tfjs's own upload would copy it by a shader, compiled anew for every size.
- * No draw.
+ * Creates a tensor whose texture is filled directly: tfjs's own upload would copy it by a shader, compiled anew for every
+ * size. No draw.
  */
 export function upload(backend: MathBackendWebGL, { values, shape }: Table): TensorInfo {
   const tensor = backend.makeTensorInfo(shape, 'float32');
@@ -37,7 +37,7 @@ export function upload(backend: MathBackendWebGL, { values, shape }: Table): Ten
   return tensor;
 }
 
-/** An empty texture of `count` texels, four numbers each, to draw to. */
+/** Creates an empty texture of `count` texels, four numbers each, as a draw target. */
 export function emptyTexture(backend: MathBackendWebGL, count: number): TensorInfo {
   const tensor = backend.makeTensorInfo([1, 2, 2 * count], 'float32');
   const [width, height] = foldedSize(count);
@@ -49,8 +49,8 @@ export function emptyTexture(backend: MathBackendWebGL, count: number): TensorIn
 }
 
 /**
- * A tensor to draw to, one number a texel. Its texture has the size that tfjs gives to textures of its shape: tfjs's own
- * programs, where they take shapes as uniforms (WEBGL_USE_SHAPES_UNIFORMS), rely on one size for a shape.
+ * Creates a tensor as a draw target, with one number per texel. Its texture has the size that tfjs gives to textures of its
+ * shape: tfjs's own programs that take shapes as uniforms (WEBGL_USE_SHAPES_UNIFORMS) rely on one size per shape.
  */
 export function emptyOutput(
   backend: MathBackendWebGL,
@@ -58,7 +58,7 @@ export function emptyOutput(
 ): TensorInfo {
   const tensor = backend.makeTensorInfo([...shape], dtype);
   backend.texData.get(tensor.dataId).usage = RENDER;
-  backend.uploadToGPU(tensor.dataId); // of no values: the texture alone
+  backend.uploadToGPU(tensor.dataId); // without values: creates only the texture
   return tensor;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The passes that tree scans and their gradients are made of, each in about log2(depth) draws; log2(V) where a tree
- * was made on the device, and its depth is not known on the CPU.
+ * The passes of tree scans and their gradients, each in about log2(depth) draws; log2(V) if the tree was built on the
+ * device, because the CPU does not know its depth.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { deviceTables } from './device_tables.js';
@@ -16,12 +16,12 @@ import { treeTables } from './tree_tables.js';
 
 type Kernel = Omit<WebglKernelArguments<never>, 'inputs' | 'attributes' | 'outputs'>;
 
-/** A layer of the tables of tree_tables.ts: the texture, and which of its layers. */
+/** A layer of the tables of tree_tables.ts: the texture, and the index of the layer in it. */
 type Layer = readonly [TensorInfo, number];
 
 const ORIGIN = 'made on the device';
 
-/** Keeps what the tables of a tree will be made of, so that nobody reads the tree back. */
+/** Keeps the inputs of a tree's tables, so that the tree is never read back. */
 export function rememberDeviceTree({ order, parent, positions, places }: DeviceTree, kernel: Kernel): void {
   kernel.cached([order, parent], ORIGIN, () => ({
     textures: [positions, places],
@@ -49,7 +49,7 @@ function layersOf(order: TensorInfo, parent: TensorInfo, kernel: Kernel): readon
 export class TreePasses {
   /** Layer 0 of the tables. */
   readonly tree: TensorInfo;
-  /** The layer of distance 1, unless all trees are a vertex. */
+  /** The layer of distance 1, unless all trees have a single vertex. */
   readonly children: Layer | undefined;
   /** The layers of distance 1, 2, 4... */
   private readonly reaches: readonly Layer[];
@@ -71,17 +71,17 @@ export class TreePasses {
     return this.kernel.draw(gatherStateProgram(this.shape), [values, decay, this.tree], [groups]);
   }
 
-  /** Leaves to root: sums over subtrees. One draw a layer. */
+  /** Leaves to root: sums over subtrees. One draw per layer. */
   subtreeSums(start: TensorInfo, after: 'keep' | 'release'): TensorInfo {
     return this.double(subtreeSumProgram(start.shape), start, after);
   }
 
-  /** Root to leaves: values[v] += decay[v] * values[p], the transpose of subtreeSums. One draw a layer. */
+  /** Root to leaves: values[v] += decay[v] * values[p], the transpose of subtreeSums. One draw per layer. */
   spread(start: TensorInfo): TensorInfo {
     return this.double(affineCompositionProgram(start.shape), start, 'release');
   }
 
-  /** Root to leaves, from the sums over subtrees to those over the whole tree. One draw a layer, and one. */
+  /** Root to leaves, from the sums over subtrees to those over the whole tree. One draw per layer, plus one. */
   wholeTreeSums(subtree: TensorInfo, start: TensorInfo): TensorInfo {
     const map = this.kernel.draw(affineMapProgram(start.shape), [subtree, start]);
     return this.spread(map);

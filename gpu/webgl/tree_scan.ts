@@ -1,5 +1,5 @@
 /**
- * TreeScan by doubling. With r = log2(depth + 1) rounded up: `root` and `leaves` r + 2 draws, `all` 2r + 3, and one for
+ * TreeScan by doubling. With r = log2(depth + 1) rounded up: `root` and `leaves` r + 2 draws, `all` 2r + 3, plus one for
  * each input that is not packed.
  */
 import { TreeScan } from '../../plugin/ops/tree_scan.js';

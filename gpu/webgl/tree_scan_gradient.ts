@@ -1,6 +1,6 @@
 /**
- * TreeScanGradient by doubling: see plugin/cpu/tree_scan_gradient.ts for the formulas. With r = log2(depth + 1)
- * rounded up: `root` and `leaves` r + 3 draws, `all` 3r + 5; one more where channels share a decay.
+ * TreeScanGradient by doubling: see plugin/cpu/tree_scan_gradient.ts for the formulas. With r = log2(depth + 1) rounded up:
+ * `root` and `leaves` r + 3 draws, `all` 3r + 5; one more if channels share a decay.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { TreeScanGradient } from '../../plugin/ops/tree_scan.js';
@@ -51,7 +51,7 @@ const wholeTreeDecayGradientProgram = (shape: readonly number[]): PackedProgram 
     body: OF_BOTH,
   });
 
-/** The product of what is below an edge and what is above it: ddecay[v] = below[v] * above[p] of scans in one pass. */
+/** The product of the values below and above an edge: ddecay[v] = below[v] * above[p] for scans in one pass. */
 const onePassDecayGradientProgram = (shape: readonly number[]): PackedProgram =>
   new PackedProgram(shape, {
     inputs: ['below', 'above', 'tree'],
@@ -64,7 +64,7 @@ const onePassDecayGradientProgram = (shape: readonly number[]): PackedProgram =>
     body: OF_BOTH,
   });
 
-/** From the gradient that each channel gives, [B, V, D], to the sums over those that share a decay, [B, V, groups]. */
+/** Sums the gradients of channels, [B, V, D], over those that share a decay, [B, V, groups]. */
 const groupSumProgram = (shape: readonly number[]): PackedProgram =>
   new PackedProgram(shape, {
     inputs: ['slope'],

@@ -1,5 +1,5 @@
 /**
- * The index tables by which a tree is scanned in log2(depth) draws. Trees are in breadth-first order, so that the
+ * The index tables with which a tree is scanned in log2(depth) draws. Trees are in breadth-first order, so that the
  * descendants of a vertex at any one distance are a contiguous range.
  */
 import type { Table } from './textures.js';
@@ -46,7 +46,7 @@ export function treeTables(order: Int32Array, parent: Int32Array, batch: number,
   return { values, shape: [rounds + 1, 2 * batch, 2 * numVertices] };
 }
 
-/** Of the deepest tree: that of its last vertex. */
+/** Depth of the deepest tree: that of its last vertex. */
 function depthOf(parent: Int32Array, batch: number, numVertices: number): number {
   let deepest = 0;
   for (let b = 0; b < batch; b++) {

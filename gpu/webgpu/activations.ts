@@ -1,4 +1,4 @@
-/** Gelu and Silu, and their gradients: a thread an element. */
+/** Gelu and Silu, and their gradients: one thread per element. */
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { Gelu, GeluGradient, Silu, SiluGradient } from '../../plugin/ops/activations.js';
 import { elements, floats } from './elements.js';

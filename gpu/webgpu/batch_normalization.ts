@@ -1,11 +1,11 @@
-/** BatchNormalization and its gradient, in two dispatches each: sums over all rows of a channel, then their use. */
+/** BatchNormalization and its gradient, in two dispatches each: sums over all rows of a channel, then the normalisation. */
 import { rowsOf, sizeOf } from '../../plugin/kernels/sizes.js';
 import { BatchNormalization, BatchNormalizationGradient } from '../../plugin/ops/batch_normalization.js';
 import { columns } from './columns.js';
 import { elements, floats } from './elements.js';
 import { registerWebgpuKernel } from './kernels.js';
 
-/** WGSL of the mean and the variance of a channel: that of what is left when the mean is taken out. */
+/** WGSL of the mean and the variance of a channel; the variance is computed after the mean is subtracted. */
 const STATISTICS = `
   var total = 0.0;
   FOR_ROWS(row) { total += x[row * numbers.channels + c]; }

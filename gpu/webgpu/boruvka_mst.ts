@@ -1,6 +1,6 @@
 /**
- * BoruvkaMST: spanning_trees.ts. In rounds, every edge is offered to the components at its ends, which keep the first by
- * (weight, index): there are no 64-bit atomics, so it is an exchange of indices that compares weights where they lie. Each
+ * BoruvkaMST: spanning_trees.ts. In each round, every edge is offered to the components at its ends, which keep the first by
+ * (weight, index): since there are no 64-bit atomics, indices are exchanged and their weights compared in memory. Each
  * component links to the one at the other end of its edge, links are doubled until they end, and vertices follow them.
  */
 import { BoruvkaMST } from '../../plugin/ops/boruvka_mst.js';

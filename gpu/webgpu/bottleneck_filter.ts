@@ -1,7 +1,7 @@
 /**
- * BottleneckFilter: a workgroup an image; see plugin/cpu/bottleneck_filter.ts for the method. All lanes sort the edges,
- * one joins components along them, and each channel has a lane that takes its sums up and down the binary tree of the
- * joins. Vertices are positions of the order; the sums of weights are one channel more.
+ * BottleneckFilter: one workgroup per image; see plugin/cpu/bottleneck_filter.ts for the method. All invocations sort the
+ * edges, one joins components along them, and each channel has an invocation that passes its sums up and down the binary
+ * tree of the joins. Vertices are positions in the order; the sums of weights are an additional channel.
  */
 import { BottleneckFilter } from '../../plugin/ops/bottleneck_filter.js';
 import { floats } from './elements.js';
@@ -9,9 +9,9 @@ import { registerWebgpuKernel } from './kernels.js';
 import { entryPoint, programs } from './program.js';
 import { ORDERED, SORT_RANGE } from './sorting.js';
 
-/** Of exp: beyond, nothing is left of a float32. */
+/** Exponent beyond which exp underflows float32. */
 const MOST = 104;
-/** Words of a vertex: its key, its place among the sorted, the one above it, its node, and both nodes of a join. */
+/** Words per vertex: its key, its position in the sorted order, the one above it, its node, and both nodes of a join. */
 const WORDS = 6;
 
 const filter = programs('bottleneck_filter', ({ lanes }: { lanes: number }) => ({

@@ -1,4 +1,4 @@
-/** CausalConvolution: a thread an element of y, [B, L, D], and behind them an element of nextPast, [B, K-1, D]. */
+/** CausalConvolution: one thread per element of y, [B, L, D], followed by one per element of nextPast, [B, K-1, D]. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { CausalConvolution } from '../../plugin/ops/causal_convolution.js';
@@ -54,7 +54,10 @@ interface CausalConvolutionTensors {
   readonly nextPast: TensorInfo;
 }
 
-/** Runs the convolution. @param shape [B, L, D] of x */
+/**
+ * Runs the convolution.
+ * @param shape [B, L, D] of x
+ */
 export function convolveWithPast(
   running: Running,
   shape: readonly number[],

@@ -1,18 +1,18 @@
-/** Kernels in which some threads of a workgroup share a channel and go along the rows. */
+/** Kernels in which several threads of a workgroup share a channel and iterate over the rows. */
 import type { ElementsDefinition, Running } from './elements.js';
 import { entryPoint, programs, type Variant } from './program.js';
 import type { DispatchCall } from './runner.js';
 
-/** Neighbouring channels of a workgroup: what a row has of them is read at once. */
+/** Adjacent channels per workgroup, which are read together in each row. */
 const CHANNELS = 8;
 
-/** What a kernel of channels is made of. */
+/** The definition of a kernel over channels. */
 export interface ColumnsDefinition extends Omit<ElementsDefinition, 'body'> {
-  /** How many sums over all rows `sum_of_column` takes at once. */
+  /** Number of sums over all rows that `sum_of_column` computes at once. */
   readonly sums?: 1 | 2 | 3 | 4;
   /**
-   * WGSL of a thread: `c`, `FOR_ROWS(row)`, the head of a loop over the rows of the thread, and `isFirst`, in one thread
-   * of a channel that is there. All threads must come to every `sum_of_column`.
+   * WGSL of a thread: `c`; `FOR_ROWS(row)`, the head of a loop over the rows of the thread; and `isFirst`, true in one
+   * thread of each existing channel. All threads must reach every `sum_of_column`.
    */
   readonly body: string;
 }
@@ -23,7 +23,7 @@ interface ColumnsCall<V> extends Pick<DispatchCall, 'bind' | 'numbers'> {
   readonly variant?: V;
 }
 
-/** Makes a function that runs the body for every channel, in one dispatch. */
+/** Returns a function that runs the body for every channel, in one dispatch. */
 export function columns<V extends Variant>(
   name: string,
   define: (variant: V) => ColumnsDefinition,

@@ -1,4 +1,4 @@
-/** DepthwiseConvolution: a thread four channels of a pixel, or one. */
+/** DepthwiseConvolution: one thread per four channels of a pixel, or per channel. */
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { DepthwiseConvolution } from '../../plugin/ops/depthwise_convolution.js';
 import { elements } from './elements.js';

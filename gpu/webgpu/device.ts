@@ -1,7 +1,7 @@
 /**
- * A device under watch. WebGPU reports an error after the call that made it has returned, and what a refused kernel
- * leaves behind is a buffer with numbers of an earlier one. Here a backend's functions are wrapped, so that an error is
- * thrown by the reading that waits for the results it spoilt, and by all that uses them afterwards.
+ * Watches a device for errors. WebGPU reports an error after the call that caused it has returned, and a rejected kernel
+ * leaves old numbers in its output buffer. Here a backend's functions are wrapped, so that an error is thrown by the read
+ * that waits for the affected results, and by everything that uses them afterwards.
  */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { WebgpuDeviceLostError, WebgpuError, WebgpuOutOfMemoryError } from './errors.js';
@@ -9,7 +9,7 @@ import { keepIds } from './host_values.js';
 
 const SCOPES: readonly GPUErrorFilter[] = ['internal', 'out-of-memory', 'validation'];
 
-/** Time is counted in windows, which end with a reading and with an error: what was written in some of them is stale. */
+/** Time is divided into windows, which end with a read and with an error: buffers written in some of them are stale. */
 interface Failure {
   readonly from: number;
   readonly to: number;
@@ -18,19 +18,19 @@ interface Failure {
 
 interface Watch {
   window: number;
-  /** In which the scopes were opened. */
+  /** The window in which the scopes were opened. */
   opened: number;
   readonly failures: Failure[];
   lost?: WebgpuDeviceLostError;
-  /** Readings that a loss ends. */
+  /** Pending reads, which a device loss rejects. */
   readonly waiting: Set<(error: Error) => void>;
-  /** When the windows that are closed have been checked. */
+  /** Resolves when the closed windows have been checked. */
   checked: Promise<unknown>;
-  /** In which window a buffer got what it holds. */
+  /** The window in which each buffer was last written. */
   readonly writtenIn: WeakMap<object, number>;
 }
 
-/** What is private in tfjs's types. */
+/** Private members in tfjs's types. */
 interface Pool {
   readonly freeBuffers: Map<string, GPUBuffer[]>;
   numFreeBuffers: number;
@@ -39,7 +39,10 @@ interface Pool {
 
 const watched = new WeakMap<WebGPUBackend, Watch>();
 
-/** An error of the device as one of ours. @param what failed, where that is known */
+/**
+ * Converts an error of the device to one of ours.
+ * @param what failed, if it is known
+ */
 function typedError(error: GPUError, what = ''): WebgpuError {
   const message = [what, error.message.trim().replace(/\s*\n\s*/g, ' ')].filter(Boolean).join(': ');
   switch (error.constructor.name) {
@@ -52,7 +55,7 @@ function typedError(error: GPUError, what = ''): WebgpuError {
   }
 }
 
-/** Watches a backend from now on: what belongs to it afterwards throws typed errors, and never reads stale values. */
+/** Watches a backend from now on: everything that belongs to it throws typed errors, and never returns stale values. */
 export function watchDevice(backend: WebGPUBackend): void {
   if (watched.has(backend)) return;
   const { device, bufferManager } = backend;
@@ -70,7 +73,7 @@ export function watchDevice(backend: WebGPUBackend): void {
   });
   watched.set(backend, watch);
   openScopes(device);
-  // Those of our scopes do not come here: whose these are nobody knows.
+  // Errors caught by our scopes do not arrive here; the origin of these is unknown.
   device.addEventListener('uncapturederror', (event) => {
     fail(backend, watch, Number.NEGATIVE_INFINITY, typedError((event as GPUUncapturedErrorEvent).error));
   });
@@ -111,19 +114,19 @@ export function watchDevice(backend: WebGPUBackend): void {
   backend.read = (dataId) => readChecked(backend, watch, dataId, read);
 }
 
-/** Says that a buffer is being written to which was acquired earlier: by a recording that is run again. */
+/** Marks a buffer that was acquired earlier as being written: by a recording that is replayed. */
 export function markWritten(backend: WebGPUBackend, buffer: GPUBuffer): void {
   const watch = watched.get(backend);
   watch?.writtenIn.set(buffer, watch.window);
 }
 
-/** Whether what a buffer holds was spoilt by an error. */
+/** Whether the contents of a buffer are invalid because of an error. */
 export function isStale(backend: WebGPUBackend, buffer: GPUBuffer): boolean {
   const watch = watched.get(backend);
   return watch !== undefined && failureOf(watch, buffer) !== undefined;
 }
 
-/** Runs calls in error scopes of their own, so that what fails is known by its name: for tests and debugging. */
+/** Runs calls in their own error scopes, so that the failing one is named: for tests and debugging. */
 export function inErrorScopes<Result>(backend: WebGPUBackend, what: string, run: () => Result): Result {
   const watch = watched.get(backend);
   if (!watch) return run();
@@ -136,7 +139,7 @@ export function inErrorScopes<Result>(backend: WebGPUBackend, what: string, run:
   }
 }
 
-/** @throws {WebgpuDeviceLostError} when the device of a watched backend is lost */
+/** @throws {WebgpuDeviceLostError} if the device of a watched backend is lost. */
 export function throwIfLost(backend: WebGPUBackend): void {
   const lost = watched.get(backend)?.lost;
   if (lost) throw lost;
@@ -146,12 +149,12 @@ function openScopes(device: GPUDevice): void {
   for (const filter of SCOPES) device.pushErrorScope(filter);
 }
 
-/** Closes the scopes that were opened last. What failed in them makes stale what was written since `from`. */
+/** Closes the scopes that were opened last. An error in them makes everything written since `from` stale. */
 function closeScopes(backend: WebGPUBackend, watch: Watch, from: number, what = ''): void {
   const popped = SCOPES.map(() => backend.device.popErrorScope());
   const found = Promise.allSettled(popped).then((results) => {
     for (const result of results) {
-      // On a lost device there are no scopes.
+      // A lost device has no scopes.
       const error = result.status === 'fulfilled' ? result.value : undefined;
       if (error) fail(backend, watch, from, typedError(error, what));
     }
@@ -159,7 +162,10 @@ function closeScopes(backend: WebGPUBackend, watch: Watch, from: number, what = 
   watch.checked = Promise.all([watch.checked, found]);
 }
 
-/** Ends the window. @returns when the errors of all that are closed are known */
+/**
+ * Ends the window.
+ * @returns a promise that resolves when the errors of all closed windows are known
+ */
 function closeWindow(backend: WebGPUBackend, watch: Watch): Promise<unknown> {
   closeScopes(backend, watch, watch.opened);
   watch.opened = ++watch.window;
@@ -167,10 +173,10 @@ function closeWindow(backend: WebGPUBackend, watch: Watch): Promise<unknown> {
   return watch.checked;
 }
 
-/** All that was written from a window on is stale: it may have been made of what failed. */
+/** Everything written from a window on is stale, because it may be computed from failed results. */
 function fail(backend: WebGPUBackend, watch: Watch, from: number, error: WebgpuError): void {
   watch.failures.push({ from, to: watch.window++, error });
-  // Free buffers may be such as could not be made.
+  // Free buffers may include some whose creation failed.
   const pool = backend.bufferManager as unknown as Pool;
   for (const buffers of pool.freeBuffers.values()) {
     for (const buffer of buffers.splice(0)) {
@@ -194,7 +200,7 @@ function throwIfStale(backend: WebGPUBackend, watch: Watch, dataId: object): voi
   if (error) throw error;
 }
 
-/** Long enough for the news of a loss to come after the failure of a reading. */
+/** Long enough for the report of a loss to arrive after a read has failed. */
 const LOSS_IS_KNOWN_MS = 100;
 
 async function readChecked(
@@ -204,7 +210,7 @@ async function readChecked(
   read: WebGPUBackend['read'],
 ): ReturnType<WebGPUBackend['read']> {
   const { values, resource } = backend.tensorMap.get(dataId) ?? {};
-  if (resource == null) return read(dataId); // on the host, or of two parts that are read here
+  if (resource == null) return read(dataId); // on the host, or composed of two parts that are read here
   throwIfStale(backend, watch, dataId);
   const throwIfFailed = () => {
     if (watch.lost) throw watch.lost;
@@ -217,7 +223,7 @@ async function readChecked(
     stopWaiting = () => watch.waiting.delete(reject);
   });
   try {
-    const reading = read(dataId); // submits all that was recorded, unless it was read before
+    const reading = read(dataId); // submits everything recorded so far, unless it was already read
     const checked = values == null ? closeWindow(backend, watch) : watch.checked;
     const [result] = await Promise.race([Promise.allSettled([reading, checked]), loss]);
     throwIfFailed();

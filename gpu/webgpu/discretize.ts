@@ -1,6 +1,6 @@
 /**
- * Discretize: a thread an element of a result, [rows, D, N]. Its gradient in four dispatches, since it binds twelve buffers:
- * what goes along the states, along the channels of a row, and along the rows.
+ * Discretize: one thread per element of a result, [rows, D, N]. Its gradient takes four dispatches, since it binds twelve
+ * buffers: sums over states, over the channels of a row, and over rows.
  */
 import { rowsOf, sizeOf } from '../../plugin/kernels/sizes.js';
 import { Discretize, DiscretizeGradient } from '../../plugin/ops/discretize.js';
@@ -56,7 +56,7 @@ const stepGradient = elements('DiscretizeGradient step', () => ({
   `,
 }));
 
-/** Of x, and of the gate: sums over the channels of a row, state by state. */
+/** Gradients of x and of the gate: sums over the channels of a row, state by state. */
 const rowGradients = rows('DiscretizeGradient rows', () => ({
   reads: floats('rawStep', 'stepBias', 'inputGate', 'x', 'dinput'),
   writes: floats('dx', 'dgate'),

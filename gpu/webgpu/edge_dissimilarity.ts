@@ -1,9 +1,9 @@
 /**
- * EdgeDissimilarity, bit for bit that of plugin/cpu/edge_dissimilarity.ts, as far as a device keeps denormals. Eight
- * invocations share an edge: each holds one of the eight interleaved partial sums, so that together they read whole
- * sectors. The norms of both ends are summed again for every edge: their rows are read anyway, and so it is one dispatch.
+ * EdgeDissimilarity, equal bit for bit to plugin/cpu/edge_dissimilarity.ts, as far as a device keeps denormals. Eight
+ * invocations share an edge: each holds one of the eight interleaved partial sums, so that together they read whole sectors.
+ * The norms of both ends are computed for every edge: their rows are read anyway, and it takes only one dispatch.
  *
- * WGSL lets a compiler fuse a product and a sum, and reorder sums. `pinned` (functions.ts) ends both.
+ * WGSL lets a compiler fuse a product and a sum, and reorder sums. `pinned` (functions.ts) prevents both.
  */
 import { EdgeDissimilarity } from '../../plugin/ops/edge_dissimilarity.js';
 import { FLOAT64 } from './float64.js';
@@ -72,7 +72,7 @@ ${entryPoint(lanes)} {
   },
 );
 
-/** From the bits of the dot product and of the squares; 1e-8 is the smallest norm. */
+/** Computes the cosine from the bits of the dot product and of the squares; 1e-8 is the smallest norm. */
 const COSINE = `
 const SMALLEST_NORM = Double(vec2(0xe2308c3a, 0x15798e), -79);
 

@@ -1,13 +1,13 @@
-/** Kernels in which a thread computes an element of a result, or a few of several results. */
+/** Kernels in which a thread computes an element of a result, or one of each of several results. */
 import { entryPoint, type ProgramDefinition, programs, type Variant } from './program.js';
 import type { Dispatch, DispatchCall, KernelLimits } from './runner.js';
 
-/** Types of buffers of float32, by name. */
+/** Buffers of float32, by name, as types for a program. */
 export function floats(...names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, 'f32']));
 }
 
-/** What a kernel of threads that know nothing of each other is made of. */
+/** The definition of a kernel of independent threads. */
 export interface ElementsDefinition extends Omit<ProgramDefinition, 'code'> {
   /** WGSL functions. */
   readonly functions?: string;
@@ -15,19 +15,19 @@ export interface ElementsDefinition extends Omit<ProgramDefinition, 'code'> {
   readonly body: string;
 }
 
-/** What a kernel of this package is called with, as far as it is needed to run programs. */
+/** The kernel arguments that are needed to run programs. */
 export interface Running {
   readonly dispatch: Dispatch;
   readonly limits: KernelLimits;
 }
 
 interface ElementsCall<V> extends Pick<DispatchCall, 'bind' | 'numbers'> {
-  /** Threads that there are. */
+  /** Number of threads. */
   readonly size: number;
   readonly variant?: V;
 }
 
-/** Makes a function that runs the body for every i below a size, in one dispatch. */
+/** Returns a function that runs the body for every i below a size, in one dispatch. */
 export function elements<V extends Variant>(
   name: string,
   define: (variant: V) => ElementsDefinition,

@@ -1,4 +1,4 @@
-/** The errors of the backend `webgpu`: by their class what a caller can do, by their code what happened. */
+/** The errors of the backend `webgpu`: the class tells what a caller can do, the code what happened. */
 
 /** Why there is no device to run on. */
 export type WebgpuUnavailableCode =
@@ -6,22 +6,22 @@ export type WebgpuUnavailableCode =
   | 'NO_WEBGPU'
   /** Node has no package `webgpu`. */
   | 'NOT_INSTALLED'
-  /** It is there and does not load on this system. */
+  /** The package exists but does not load on this system. */
   | 'NOT_LOADED'
-  /** There is no GPU, or no driver that WebGPU takes. */
+  /** There is no GPU, or no driver that WebGPU supports. */
   | 'NO_ADAPTER'
-  /** The adapter gives no device with what was asked for. */
+  /** The adapter provides no device with the requested features. */
   | 'NO_DEVICE';
 
 export type WebgpuErrorCode =
   | WebgpuUnavailableCode
   | 'DEVICE_LOST'
   | 'OUT_OF_MEMORY'
-  /** A shader, its layout or its limits were refused. */
+  /** A shader, its layout or its limits were rejected. */
   | 'INVALID_KERNEL'
   /** The browser or the driver failed. */
   | 'INTERNAL'
-  /** Values are on the device, and were asked for synchronously. */
+  /** Values on the device were requested synchronously. */
   | 'READ_SYNCHRONOUSLY';
 
 /** Any error of the backend `webgpu`. */
@@ -45,7 +45,7 @@ export class WebgpuUnavailableError extends WebgpuError {
   }
 }
 
-/** The device was taken away, and with it all tensors on it. `startWebgpu()` makes a new backend. */
+/** The device was lost, and with it all tensors on it. `startWebgpu()` creates a new backend. */
 export class WebgpuDeviceLostError extends WebgpuError {
   override readonly name = 'WebgpuDeviceLostError';
   constructor(reason: string) {
@@ -57,7 +57,7 @@ export class WebgpuDeviceLostError extends WebgpuError {
   }
 }
 
-/** The device has too little memory. Tensors that were there before the failed call stay, and the backend usable. */
+/** The device has too little memory. Tensors from before the failed call remain valid, and the backend usable. */
 export class WebgpuOutOfMemoryError extends WebgpuError {
   override readonly name = 'WebgpuOutOfMemoryError';
   constructor(what: string) {

@@ -1,6 +1,7 @@
 /**
- * What the cosine needs of float64, in integers: WGSL has no float64, and promises neither the last bits of a root and a
- * quotient nor denormals. A double is its 53 bits as vec2(low, high) and an exponent; all here are positive and normal.
+ * The float64 operations that the cosine needs, in integers: WGSL has no float64, and guarantees neither the last bits of
+ * roots and quotients nor denormals. A double is its 53 bits as vec2(low, high) and an exponent; all here are positive and
+ * normal.
  */
 export const FLOAT64 = `
 struct Double { bits: vec2<u32>, exponent: i32 } // bits * 2^exponent

@@ -1,7 +1,10 @@
-/** Scalar functions in WGSL. Shaders promise little of exp and division: what would cancel is computed apart. */
+/**
+ * Scalar functions in WGSL. Shaders guarantee little about exp and division, so values that would cancel are computed
+ * directly.
+ */
 
 /**
- * The rounded value of a product or sum, so that no compiler fuses it with what comes after: it passes its bits through an
+ * Prevents compilers from fusing the rounded value of a product or sum with later operations: its bits are combined by
  * exclusive or with a number that is 0. A program needs that number, `zero`.
  */
 export const PINNED = `
@@ -9,9 +12,9 @@ fn pinned(value: f32) -> f32 { return bitcast<f32>(bitcast<u32>(value) ^ numbers
 `;
 
 /**
- * The exact GELU, x * P(X <= x) for a standard normal X: the rational approximation of erf by M. Abramowitz and
- * I. Stegun, "Handbook of Mathematical Functions", 7.1.26, absolute error 1.5e-7. The tail is computed by itself, so that
- * it does not cancel.
+ * The exact GELU, x * P(X <= x) for a standard normal X: the rational approximation of erf by M. Abramowitz and I. Stegun,
+ * "Handbook of Mathematical Functions", 7.1.26, absolute error 1.5e-7. The tail is computed directly, so that it does not
+ * cancel.
  */
 const NORMAL_TAIL = `
 fn normal_tail(x: f32) -> f32 { // P(X > |x|)
@@ -48,7 +51,7 @@ fn sigmoid(x: f32) -> f32 {
 }
 `;
 
-/** log(1 + exp(x)), the logarithm by its series where 1 + e would lose what e is. */
+/** log(1 + exp(x)); the logarithm uses its series where 1 + e would round e away. */
 export const SOFTPLUS = `
 fn softplus(x: f32) -> f32 {
   let e = exp(-abs(x));
@@ -57,7 +60,7 @@ fn softplus(x: f32) -> f32 {
 }
 `;
 
-/** What a linear layer applies to its sums, as `fn activation`. */
+/** The activation of a linear layer, as `fn activation`. */
 export const ACTIVATIONS = {
   none: 'fn activation(x: f32) -> f32 { return x; }',
   gelu: `${GELU} fn activation(x: f32) -> f32 { return gelu(x); }`,

@@ -1,7 +1,7 @@
 /**
- * GridSample: a thread an element of y. Its gradient in the grid: some threads a position. That in x: a thread a channel
- * of a line of pixels, which goes through all positions of the image and adds what it is given by those beside its line.
- * So nothing is added to another's sum, and sums have one order.
+ * GridSample: one thread per element of y. The gradient in the grid: several threads per position. The gradient in x: one
+ * thread per channel of a line of pixels, which goes through all positions of the image and adds the contributions of those
+ * next to its line. So no thread adds to another's sum, and sums have a fixed order.
  */
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { GridSample, GridSampleGradient } from '../../plugin/ops/grid_sample.js';
@@ -16,11 +16,14 @@ type Options = { readonly padding: string; readonly alignCorners: boolean };
 const sizes: Record<string, NumberType> = {
   height: 'u32',
   width: 'u32',
-  positions: 'u32', // of an image
+  positions: 'u32', // per image
   zero: 'u32',
 };
 
-/** WGSL: the pixels beside a coordinate. Positions are rounded as on the CPU, which decides what those are. */
+/**
+ * WGSL: the pixels next to a coordinate. Positions are rounded as on the CPU, because rounding decides which pixels these
+ * are.
+ */
 const positionOf = ({ padding, alignCorners }: Options) => `
 struct Along {
   first: i32, // or the next is no pixel where that is beyond the image
@@ -55,7 +58,10 @@ fn exists(pixel: vec2<i32>) -> bool {
 }
 `;
 
-/** Visits the pixels around a position: `at` of their first channel, `s` and `r` which of two columns and rows. */
+/**
+ * Visits the pixels around a position: `at` is the index of their first channel, `s` and `r` select one of two columns and
+ * rows.
+ */
 const forPixels = (body: string) => `
   let column = along(grid[position].x, numbers.width);
   let line = along(grid[position].y, numbers.height);

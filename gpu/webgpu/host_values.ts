@@ -1,12 +1,12 @@
-/** Ids stay known on the host: those of edges and trees, which the checks of ops read before a kernel runs. */
+/** Keeps ids on the host: those of edges and trees, which the checks of ops read before a kernel runs. */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { type HostArray, readAsynchronously } from '../../plugin/kernels/values.js';
 
 const uploaded = new WeakMap<object, HostArray>();
-/** Edges have two, trees too. Pictures, which are integers as well, have more. */
+/** Edges and trees have rank 2. Images, which may also be integers, have more. */
 const MOST_AXES = 2;
 
-/** Keeps ids that came from the host, which tfjs drops when it has uploaded them. */
+/** Keeps ids that came from the host, which tfjs drops once it has uploaded them. */
 export function keepIds(backend: WebGPUBackend): void {
   const uploadToGPU = backend.uploadToGPU.bind(backend);
   backend.uploadToGPU = (dataId) => {

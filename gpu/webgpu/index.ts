@@ -1,6 +1,6 @@
 /**
- * Kernels for tfjs's `webgpu` backend, in pages and, by the package `webgpu`, in Node. Importing this module registers
- * them, and the backend: on a device with what they use, in place of tfjs's own if that has not started.
+ * Kernels for tfjs's `webgpu` backend, in pages and, through the package `webgpu`, in Node. Importing this module registers
+ * them, and the backend: on a device with the features that they use, replacing tfjs's own if that has not started.
  *
  * ```ts
  * import * as tf from '@tensorflow/tfjs';
@@ -10,7 +10,7 @@
  * await tf.setBackend('webgpu');
  * ```
  *
- * Tensors are read with `await tensor.data()`. A new kernel is a file beside this one and a line here.
+ * Tensors are read with `await tensor.data()`. To add a kernel, add a file here and a line to this list.
  */
 import '../../plugin/index.js';
 import './activations.js';

@@ -1,4 +1,4 @@
-/** Buffers that are made from tensors once and kept as long as these: plans of trees, vectors in one buffer. */
+/** Buffers that are made from tensors once and cached as long as these exist: plans of trees, vectors in one buffer. */
 import { PerTensorCache } from '../../plugin/kernels/per_tensor_cache.js';
 import type { Runner } from './runner.js';
 

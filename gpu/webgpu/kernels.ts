@@ -8,10 +8,10 @@ import { registerBackendKernel } from '../../plugin/ops/kernels.js';
 import { type Dispatch, type KernelLimits, type Runner, runnerOf } from './runner.js';
 import { BACKEND } from './start.js';
 
-/** What a kernel is called with. Optional inputs that were left out are undefined. */
+/** Arguments of a kernel. Omitted optional inputs are undefined. */
 export interface WebgpuKernelArguments<D extends OpDeclaration> extends KernelArguments<D, TensorInfo> {
   readonly dispatch: Dispatch;
-  /** A buffer until the kernel ends, with whatever values it had before. */
+  /** Allocates a buffer until the kernel ends, with undefined contents. */
   readonly scratch: (bytes: number) => GPUBuffer;
   readonly limits: KernelLimits;
   readonly runner: Runner;
@@ -30,7 +30,7 @@ export function registerWebgpuKernel<D extends OpDeclaration>(
     const output = ({ shape, dtype }: OutputSpec) => {
       const result = backend.makeTensorInfo([...shape], dtype);
       if (sizeOf(shape) === 0) {
-        // No buffer will hold it.
+        // A tensor without elements has no buffer.
         backend.tensorMap.get(result.dataId).values = new (dtype === 'int32' ? Int32Array : Float32Array)(0);
       }
       results.push(result);
@@ -68,7 +68,10 @@ export function registerWebgpuKernel<D extends OpDeclaration>(
   });
 }
 
-/** tfjs casts integers to float32 by the type of the tensor alone: the data stay integers, which its own shaders know. */
+/**
+ * tfjs casts integers to float32 by changing only the type of the tensor: the data remain integers, which its own shaders
+ * take into account.
+ */
 function asFloats(tensor: TensorInfo, backend: WebGPUBackend): TensorInfo {
   const one = backend.makeTensorInfo([], 'float32', Float32Array.of(1));
   const multiply = getKernel('Multiply', BACKEND) as KernelConfig;

@@ -1,6 +1,6 @@
 /**
- * LayerNormalization: some threads a row. Its gradient in two dispatches: what goes along rows, then by the moments of all rows
- * what goes along columns.
+ * LayerNormalization: several threads per row. Its gradient takes two dispatches: one along rows, then, with the moments of
+ * all rows, one along columns.
  */
 import { rowsOf } from '../../plugin/kernels/sizes.js';
 import { LayerNormalization, LayerNormalizationGradient } from '../../plugin/ops/layer_normalization.js';

@@ -1,4 +1,4 @@
-/** Linear layers, with bias, activation, residual or gate in the product's last step. */
+/** Linear layers, with bias, activation, residual or gate in the last step of the product. */
 import { engine, env, type TensorInfo } from '@tensorflow/tfjs-core';
 import { rowsOf, sizeOf } from '../../plugin/kernels/sizes.js';
 import { GatedLinear, ResidualLinear } from '../../plugin/ops/fused_linear.js';
@@ -20,9 +20,9 @@ interface LinearTensors {
   readonly bias?: TensorInfo;
   /** [rows, O], added to the sums. */
   readonly residual?: Binding;
-  /** [rows, columns that are used], or the first half of them where there is a gate. */
+  /** [rows, used columns], or the first half of them if there is a gate. */
   readonly y: Binding;
-  /** [rows, the second half], behind the activation. */
+  /** [rows, the second half], after the activation. */
   readonly gate?: Binding;
 }
 
@@ -33,7 +33,7 @@ interface Options extends Tile {
   readonly hasGate: boolean;
   /** Whether four columns are read and written at once. */
   readonly inFours: boolean;
-  /** Whether the weights are pairs of float16; then they are read in fours. */
+  /** Whether the weights are pairs of float16, which are read four at a time. */
   readonly inHalves: boolean;
 }
 
@@ -118,12 +118,12 @@ function written(
   return `y[${index}] = ${activated}(v)${hasResidual ? ` + residual[${index}]` : ''};`;
 }
 
-/** While gradients are recorded weights differ from call to call. */
+/** While gradients are recorded, weights change from call to call. */
 function storesHalves(): boolean {
   return env().getBool(FLOAT16_WEIGHTS_FLAG) && engine().state.gradientDepth === 0;
 }
 
-/** Two pairs of float16 for four float32. Larger numbers than float16 has become its largest. */
+/** Converts four float32 to two pairs of float16. Numbers beyond the range of float16 become its largest. */
 const halve = elements('float16 weights', () => ({
   reads: { weights: 'vec4<f32>' },
   writes: { halves: 'vec2<u32>' },
@@ -133,7 +133,7 @@ const halve = elements('float16 weights', () => ({
   `,
 }));
 
-/** Weights as pairs of float16: made once, and kept as long as these. */
+/** Returns weights as pairs of float16: made once, and cached with the weights. */
 function halvesOf(running: Running & { readonly runner: Runner }, weights: TensorInfo): GPUBuffer {
   const { runner } = running;
   const size = sizeOf(weights.shape);
@@ -145,7 +145,10 @@ function halvesOf(running: Running & { readonly runner: Runner }, weights: Tenso
   );
 }
 
-/** Runs a linear layer, in one dispatch. @param part of the columns of weights: from the first to the one behind the last */
+/**
+ * Runs a linear layer, in one dispatch.
+ * @param part range of the columns of weights, the end exclusive
+ */
 export function runLinear(
   running: Running & { readonly runner: Runner },
   rows: number,

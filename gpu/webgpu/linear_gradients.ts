@@ -7,7 +7,7 @@ import { registerWebgpuKernel } from './kernels.js';
 import { countTiles, PRODUCT_NUMBERS, type Tile, tiledProduct, tileFor } from './matrix_product.js';
 import { programs } from './program.js';
 
-/** dy @ the transpose of the columns of weights that are used. */
+/** dy @ the transpose of the used columns of weights. */
 const inputGradient = programs('LinearInputGradient', (tile: Tile) => ({
   reads: floats('dy', 'weights'),
   writes: floats('dx'),
@@ -49,7 +49,7 @@ registerWebgpuKernel(LinearInputGradient, ({ inputs, outputs, shapes, attributes
   });
 });
 
-/** The transpose of x @ dy, whose columns begin at `first` of the result; 0 in the others. */
+/** The transpose of x @ dy, written to the columns from `first` on; 0 in the others. */
 const weightGradient = programs('LinearWeightGradient', (tile: Tile) => ({
   reads: floats('x', 'dy'),
   writes: floats('dweights'),

@@ -1,19 +1,19 @@
 /**
- * Products of matrices in tiles, 4 x 4 sums a thread. Where rows are few, the threads of a workgroup share the terms of
- * every sum, so that enough of them run; their parts are added in memory of the workgroup, without a second dispatch.
+ * Tiled matrix products, 4 x 4 sums per thread. If there are few rows, the threads of a workgroup split the terms of every
+ * sum, so that enough of them run; their partial sums are added in workgroup memory, without a second dispatch.
  */
 import { entryPoint, type Variant } from './program.js';
 
-/** Bytes of memory of a workgroup that a product uses: what every device has. */
+/** Bytes of workgroup memory that a product uses: available on every device. */
 const WORKGROUP_BYTES = 16384;
-/** Most terms that are in that memory at a time, of each of the parts of a sum. */
+/** Maximum number of terms in that memory at a time, for each part of a sum. */
 const MOST_DEPTH = 16;
 /** Of four float32. */
 const BYTES_OF_FOUR = 16;
-/** Rows from which on tiles are 64 x 64, and no sum is split. */
+/** Number of rows from which on tiles are 64 x 64, and no sum is split. */
 const MANY_ROWS = 200;
 
-/** How the threads of a workgroup are laid out: rows and columns of 4 x 4 sums, and parts of every sum. */
+/** How the threads of a workgroup are arranged: rows and columns of 4 x 4 sums, and parts of every sum. */
 export interface Tile extends Variant {
   readonly down: number;
   readonly across: number;
@@ -22,7 +22,7 @@ export interface Tile extends Variant {
   readonly depth: number;
 }
 
-/** @param lanes a power of 2, 32 at least */
+/** @param lanes a power of 2, at least 32 */
 export function tileFor(rows: number, lanes: number): Tile {
   const side = rows >= MANY_ROWS && lanes >= 256 ? 16 : 8;
   const [down, across] = rows <= 4 ? [1, 8] : [Math.min(side, lanes / 8), side];
@@ -32,7 +32,7 @@ export function tileFor(rows: number, lanes: number): Tile {
   return { down, across, parts, depth };
 }
 
-/** Tiles of a row of tiles, and of all of them. */
+/** Number of tiles per row of tiles, and in all. */
 export function countTiles({ down, across }: Tile, rows: number, columns: number) {
   const acrossAll = Math.ceil(columns / (4 * across));
   return { acrossAll, workgroups: Math.ceil(rows / (4 * down)) * acrossAll };
@@ -43,13 +43,13 @@ export const PRODUCT_NUMBERS = { rows: 'u32', terms: 'u32', outputs: 'u32', acro
 
 /**
  * WGSL of a product with `numbers.rows` x `numbers.outputs` sums of `numbers.terms`.
- * @param access WGSL of `a_at(row, term) -> f32`, of `b_at(term, column) -> vec4<f32>`, which gives four columns, both 0
+ * @param access WGSL of `a_at(row, term) -> f32`, of `b_at(term, column) -> vec4<f32>`, which returns four columns, both 0
  *   outside; and of `finish(row, column, sums: vec4<f32>)`, which writes four, some of which may be outside
  */
 export function tiledProduct({ down, across, parts, depth }: Tile, access: string): string {
-  const threads = down * across; // of a part
+  const threads = down * across; // per part
   const lanes = threads * parts;
-  const fours = depth * (down + across); // in memory, of a part
+  const fours = depth * (down + across); // in memory, per part
   return `
     ${access}
 
@@ -100,7 +100,7 @@ export function tiledProduct({ down, across, parts, depth }: Tile, access: strin
   `;
 }
 
-/** The sums of all parts, in the threads of the first. */
+/** The sums of all parts, in the threads of the first part. */
 function sumOfParts(lanes: number, threads: number): string {
   return `
     for (var r = 0u; r < 4; r++) { tiles[r * ${lanes} + lane] = sums[r]; }

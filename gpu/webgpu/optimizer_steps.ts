@@ -1,4 +1,4 @@
-/** What optimisers do with every parameter: a thread an element, and sums of squares in two dispatches. */
+/** Optimiser steps on every parameter: one thread per element, and sums of squares in two dispatches. */
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from '../../plugin/ops/optimizer_steps.js';
 import { elements, floats } from './elements.js';
@@ -64,10 +64,10 @@ registerWebgpuKernel(ScaleBy, ({ inputs, outputs, shapes, ...running }) => {
   scale(running, { size: sizeOf(shapes.x), bind: { ...inputs, ...outputs } });
 });
 
-/** Most workgroups that sum apart. */
+/** Maximum number of workgroups with partial sums. */
 const MOST_PARTS = 256;
 
-/** A sum for every workgroup: of x or, behind the first dispatch, of its sums. */
+/** One partial sum per workgroup: of x or, in the second dispatch, of the partial sums. */
 const sum = programs('SquareSum', ({ lanes, squares }: { lanes: number; squares: boolean }) => ({
   reads: floats('x'),
   writes: floats('y'),

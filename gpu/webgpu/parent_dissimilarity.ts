@@ -1,7 +1,7 @@
 /**
- * ParentDissimilarity and its gradient; the formulas are in plugin/cpu/slopes.ts. Some threads share an edge
- * and a group of channels. In the gradient a thread has a channel of a vertex, and sums over its parent and children, as
- * nothing can be added to another's sum; the cosine first takes a dispatch for its products and norms.
+ * ParentDissimilarity and its gradient; the formulas are in plugin/cpu/slopes.ts. Several threads share an edge and a group
+ * of channels. In the gradient a thread has a channel of a vertex and sums over its parent and children, because threads
+ * cannot add to one another's sums; for the cosine, products and norms are computed by a first dispatch.
  */
 import { type Metric, SMALLEST_NORM } from '../../plugin/ops/edge_dissimilarity.js';
 import { ParentDissimilarity, ParentDissimilarityGradient } from '../../plugin/ops/parent_dissimilarity.js';
@@ -10,14 +10,14 @@ import { registerWebgpuKernel } from './kernels.js';
 import { rows } from './rows.js';
 import { planOf } from './tree_plan.js';
 
-/** What two channels a, b of the ends add to a sum. */
+/** The term of two channels a, b of the two ends in a sum. */
 const TERMS = { cosine: 'a * b', euclidean: '(a - b) * (a - b)', manhattan: 'abs(a - b)' };
 
 const INVERSE_NORM = `
 fn inverse_norm(squares: f32) -> f32 { return 1.0 / max(${SMALLEST_NORM}, sqrt(squares)); }
 `;
 
-/** A row is a group of channels at a position of the order, and a vertex of a batch the number of its row of features. */
+/** A row is a group of channels at a position of the order; a vertex of a batch is identified by its row of features. */
 const weigh = rows(
   'parent_dissimilarity',
   ({ metric, forGradient }: { metric: Metric; forGradient: boolean }) => ({
@@ -53,12 +53,12 @@ const COSINE = `
       let result = -total * inverse_norm(norms.x) * inverse_norm(norms.y);
 `;
 
-/** The cosine and the inverse norm of the vertex, 0 where that has no gradient. */
+/** The cosine and the inverse norm of the vertex, 0 where the norm has no gradient. */
 const KEEP_COSINE = 'cosines[entry] = vec2(-result, select(0.0, inverse_norm(norms.x), norms.x > 0.0));';
 
 /**
- * What an edge adds to the gradient of one end, by the other. `edge`, `here` and `there` are indices of the groups of the
- * edge's lower end and of both. The cosine has no part along a vector whose norm is clamped.
+ * The contribution of an edge to the gradient of one end. `edge`, `here` and `there` are indices of the groups of the edge's
+ * child end and of both ends. For the cosine, a clamped norm has no gradient.
  */
 const SLOPES = {
   cosine: `

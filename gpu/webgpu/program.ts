@@ -1,17 +1,19 @@
 /**
- * Compute programs as data. A kernel writes the WGSL of what it computes; what it binds is declared by name, and the
- * declarations in WGSL, the bind group layout and the order of bindings follow from that. Only what is declared is
- * bound, so a variant without a bias has no binding for one.
+ * Compute programs as data. A kernel provides the WGSL of its computation; its bindings are declared by name, and the
+ * declarations in WGSL, the bind group layout and the order of bindings follow from that. Only declared bindings are bound,
+ * so a variant without a bias has no binding for one.
  */
 
-/** Types of the numbers of a uniform. */
+/** Types of numbers in the uniform buffer. */
 export type NumberType = 'u32' | 'i32' | 'f32';
 
-/** What a program is made of. Names of bindings and numbers are identifiers of WGSL. */
+/** The definition of a program. Names of bindings and numbers are WGSL identifiers. */
 export interface ProgramDefinition {
-  /** Buffers that are read, by name, with the WGSL type of their elements: `x: 'f32'` is `var<storage, read> x: array<f32>`. */
+  /**
+   * Buffers that are read, by name, with the WGSL type of their elements: `x: 'f32'` is `var<storage, read> x: array<f32>`.
+   */
   readonly reads?: Readonly<Record<string, string>>;
-  /** Buffers that are written, and may be read: `var<storage, read_write>`. Every element has to be written. */
+  /** Buffers that are written, and may be read: `var<storage, read_write>`. Every element must be written. */
   readonly writes: Readonly<Record<string, string>>;
   /** Numbers that differ from call to call: `rows: 'u32'` is `numbers.rows`. */
   readonly numbers?: Readonly<Record<string, NumberType>>;
@@ -22,19 +24,19 @@ export interface ProgramDefinition {
 }
 
 export interface Program extends ProgramDefinition {
-  /** Of the kernel and its variant: in errors, and in times of `tf.profile`. */
+  /** Of the kernel and its variant: used in errors, and in timings of `tf.profile`. */
   readonly name: string;
   /** The complete source. */
   readonly source: string;
   readonly bindings: readonly { readonly name: string; readonly type: GPUBufferBindingType }[];
 }
 
-/** What tells the variants of a program apart. */
+/** Distinguishes the variants of a program. */
 export type Variant = Readonly<Record<string, string | number | boolean>>;
 
 /**
- * A program in variants: text that depends on an attribute, on whether an input is there, on a size of tiles. Each
- * variant is made once.
+ * A program with variants, whose text depends on an attribute, on the presence of an input, or on a tile size. Each variant
+ * is created once.
  */
 export function programs<V extends Variant>(
   name: string,
@@ -77,11 +79,11 @@ function makeProgram(name: string, definition: ProgramDefinition): Program {
   return { ...definition, name, source, bindings };
 }
 
-/** More workgroups than a dimension may have are spread over two: this is the number of one, from 0. */
+/** Index of a workgroup, from 0, if more workgroups than one dimension allows are spread over two. */
 const LINEAR_WORKGROUP =
   'fn linearWorkgroup(id: vec3<u32>, count: vec3<u32>) -> u32 { return id.y * count.x + id.x; }';
 
-/** The head of an entry point: its body knows the number of the workgroup, how many there are, and the invocation. */
+/** The head of an entry point: its body has the index of the workgroup, their number, and the index of the invocation. */
 export function entryPoint(lanes: number): string {
   return `
     @compute @workgroup_size(${lanes})
@@ -93,7 +95,10 @@ export function entryPoint(lanes: number): string {
   `;
 }
 
-/** The bytes of the uniform of a program. @throws {Error} when a number is missing or no number */
+/**
+ * Returns the contents of a program's uniform buffer.
+ * @throws {Error} if a value is missing or not a number.
+ */
 export function numbersOf(program: Program, values: Readonly<Record<string, number>>): Uint32Array {
   const types = Object.entries(program.numbers ?? {});
   const words = new Uint32Array(4 * Math.ceil(types.length / 4));

@@ -1,14 +1,14 @@
 /**
- * RandomSpanningTree: spanning_trees.ts. Every component has a lane that goes through all edges by index; then one lane
- * visits the components. A share of two similarities decides exactly as in float32 on the CPU: WGSL rounds quotients
- * loosely and may take denormals for 0, so it is computed in integers.
+ * RandomSpanningTree: spanning_trees.ts. Every component has an invocation that goes through all edges by index; then one
+ * invocation visits the components. A share of two similarities must decide exactly as in float32 on the CPU: WGSL rounds
+ * quotients loosely and may flush denormals, so it is computed in integers.
  */
 import { RandomSpanningTree } from '../../plugin/ops/random_spanning_tree.js';
 import { FLOAT64 } from './float64.js';
 import { registerWebgpuKernel } from './kernels.js';
 import { treeBuilder } from './spanning_trees.js';
 
-/** Bits of similarities: the share a / (a + b) in float32, larger than every draw where both are 0. */
+/** From the bits of similarities: the share a / (a + b) in float32, larger than every draw if both are 0. */
 const SHARE = `
 const INFINITY = 0x7f800000u;
 const NOT_A_NUMBER = 0x7fc00000u;
@@ -47,7 +47,7 @@ fn shareOf(a: u32, b: u32) -> u32 {
 }
 `;
 
-/** Draws are of plugin/cpu/random_spanning_tree.ts. */
+/** Draws as in plugin/cpu/random_spanning_tree.ts. */
 const DRAW = `
 fn mixed(bits: u32) -> u32 {
   var x = (bits ^ (bits >> 16)) * 0x21f0aaad;
@@ -61,7 +61,7 @@ fn drawOf(roundHash: u32, slot: u32) -> u32 {
 }
 `;
 
-/** Numbers of a vertex: the one above it in its component, which stands for that if it is itself; its rank; a choice. */
+/** Numbers per vertex: the one above it in its component, or itself if it is the representative; its rank; a choice. */
 const JOIN = `
 ${FLOAT64}
 ${SHARE}

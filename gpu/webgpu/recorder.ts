@@ -1,8 +1,8 @@
 /**
- * Records what a computation dispatches and runs that again: the pipelines, bind groups and sizes of its dispatches, in
- * one pass, without tfjs's executor, its checks and its allocations. It is computed the first time, so that what is made
- * once (pipelines, packed weights) is there; recorded the second time; and run from then on. Inputs are copied into
- * buffers of the recording, outputs out of them.
+ * Records the dispatches of a computation and replays them: their pipelines, bind groups and sizes, in one pass, without
+ * tfjs's executor, its checks and its allocations. The first time, the computation just runs, which creates everything that
+ * is made once (pipelines, packed weights); the second time it is recorded; from then on it is replayed. Inputs are copied
+ * into buffers of the recording, outputs out of them.
  */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import {
@@ -28,12 +28,12 @@ import { RecordingMemory, SharedPool } from './recording_memory.js';
 import { DEBUG_FLAG, runnerOf } from './runner.js';
 import { BACKEND } from './start.js';
 
-/** Recordings of one owner. Each holds as much memory as its computation needs. */
+/** Maximum recordings per owner. Each holds as much memory as its computation needs. */
 const MOST_RECORDINGS = 2;
-/** Computations of one owner that are known: shapes of inputs. */
+/** Maximum known computations (input shapes) per owner. */
 const MOST_ENTRIES = 64;
 
-/** In a buffer of the recording; or on the host, where it follows from shapes and not from values of inputs. */
+/** In a buffer of the recording; or on the host, if it depends on shapes and not on values of inputs. */
 interface Output {
   readonly buffer?: GPUBuffer;
   readonly values?: BackendValues;
@@ -47,17 +47,17 @@ interface Recording {
   readonly outputs: readonly Output[];
   /** Data of the weights. */
   readonly weights: readonly object[];
-  /** Of values of the inputs. */
+  /** Checks of input values. */
   readonly checks: readonly Check[];
 }
 
-/** @throws {OpError} when values are not as an op expects */
+/** @throws {OpError} if values are not as an op expects. */
 type Check = (inputs: readonly TensorInfo[]) => void;
 
-/** What is known of a computation. */
+/** The state of a computation. */
 interface Entry {
   recording?: Recording;
-  /** Set where it depends on more than kernels: it is always computed. */
+  /** Set if it depends on more than kernels, so that it cannot be recorded. */
   isHopeless?: boolean;
 }
 
@@ -90,7 +90,7 @@ class WebgpuRecorder {
     }
     recording?.memory.drop();
     entry.recording = undefined;
-    // Shapes that vary (of what a detector keeps) would be recorded and given up, one after the other.
+    // Varying shapes (of what a detector keeps) would be recorded and discarded, one after another.
     if (!isRecent) return compute(inputs);
     const { outputs, made } = this.inScopes(() => this.record(computation));
     if (!made) entry.isHopeless = true;
@@ -99,7 +99,7 @@ class WebgpuRecorder {
     return outputs ?? compute(inputs);
   }
 
-  /** Gradients, times and profiles are of computations; tensors elsewhere and without elements have no buffers here. */
+  /** Gradients, timings and profiles need the computation; tensors elsewhere, and empty ones, have no buffers here. */
   private canRun(inputs: readonly Tensor[]): boolean {
     const { state } = engine();
     const { activeTimers } = this.backend as unknown as { readonly activeTimers?: unknown };
@@ -110,7 +110,7 @@ class WebgpuRecorder {
     );
   }
 
-  /** Buffers that were acquired while something failed may not be there. */
+  /** Buffers that were acquired during an error may not exist. */
   private isCurrent({ memory, inputs, weights }: Recording, now: readonly Tensor[]): boolean {
     const areSame = now.length === weights.length && now.every(({ dataId }, i) => dataId === weights[i]);
     return memory.isValid && areSame && !inputs.some((buffer) => isStale(this.backend, buffer));
@@ -138,7 +138,7 @@ class WebgpuRecorder {
           );
           staged = copies.map((copy) => this.bufferOf(copy));
           for (const [i, buffer] of given.entries()) this.copy(buffer, staged[i], inputs[i]);
-          // An output may be a weight, which stays the owner's.
+          // An output may be a weight, which the owner still owns.
           const results = takingChecks(this.checkTaker(copies, inputs, checks), () =>
             compute(copies).map((result) => result.clone()),
           );
@@ -168,7 +168,7 @@ class WebgpuRecorder {
       };
       return { outputs, made };
     } catch {
-      // Computed as usual it says what is wrong, if anything is.
+      // If it is computed as usual, an actual error is reported.
       pool.recording = undefined;
       memory.drop();
       return {};
@@ -176,8 +176,8 @@ class WebgpuRecorder {
   }
 
   /**
-   * Copies have no values on the host: checks are made of what they are copies of. A tree is not only checked, it is
-   * brought into another order where it needs that.
+   * Copies have no values on the host, so the originals are checked. A tree is not only checked, but also brought into
+   * another order if necessary.
    */
   private checkTaker(copies: readonly Tensor[], inputs: readonly TensorInfo[], checks: Check[]): CheckTaker {
     const copied = new Map<object, number>(copies.map(({ dataId }, i) => [dataId, i]));
@@ -246,13 +246,13 @@ class WebgpuRecorder {
   }
 }
 
-/** Entries are in the order in which they were used. */
+/** Entries are in the order of use. */
 function renew(entries: Map<string, Entry>, key: string, entry: Entry): void {
   entries.delete(key);
   entries.set(key, entry);
 }
 
-/** Leaves those that were used last. */
+/** Keeps the most recently used ones. */
 function limit(entries: Map<string, Entry>): void {
   let recordings = 0;
   for (const [i, [key, entry]] of [...entries].reverse().entries()) {

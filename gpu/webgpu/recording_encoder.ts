@@ -1,4 +1,4 @@
-/** Notes what is encoded while a recording is made, by this package's kernels and by tfjs's, and encodes it. */
+/** Captures everything that this package's kernels and tfjs's encode while a recording is made, and encodes it again. */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 
 /** One dispatch. */
@@ -8,24 +8,24 @@ export interface Step {
   readonly groups: readonly [number, number, number];
 }
 
-/** What tfjs declares private. */
+/** Private members in tfjs's types. */
 export interface Encoding {
   commandEncoder: GPUCommandEncoder | null;
   computePassEncoder: GPUComputePassEncoder | null;
 }
 
-/** Something happened that cannot be done again. */
+/** Something happened that cannot be replayed. */
 export class NotRecordable extends Error {}
 
 export interface Noted {
   readonly steps: readonly Step[];
-  /** Every buffer of a bind group. */
+  /** All buffers in the bind groups. */
   readonly buffers: ReadonlySet<GPUBuffer>;
 }
 
 /**
- * Notes every dispatch while `run` does. What was encoded before is submitted first, what `run` encodes at last, so that
- * tensors which it disposed of have given their buffers back.
+ * Captures every dispatch during `run`. Earlier commands are submitted before; those of `run` at the end, so that tensors
+ * disposed of in it have returned their buffers.
  */
 export function noteDispatches(backend: WebGPUBackend, run: () => void): Noted {
   const { device } = backend;
@@ -33,7 +33,7 @@ export function noteDispatches(backend: WebGPUBackend, run: () => void): Noted {
   const steps: Step[] = [];
   const buffers = new Set<GPUBuffer>();
   submitAll(backend);
-  // Properties of the two objects hide those of their classes.
+  // Properties of the two objects shadow those of their classes.
   device.createBindGroup = (descriptor) => {
     for (const { resource } of descriptor.entries) {
       if (!('buffer' in resource)) throw new NotRecordable('a kernel reads a texture');
@@ -56,18 +56,18 @@ export function noteDispatches(backend: WebGPUBackend, run: () => void): Noted {
   return { steps, buffers };
 }
 
-/** Submits what is encoded; buffers of tensors that were disposed of meanwhile are given back. */
+/** Submits the encoded commands; buffers of tensors that were disposed of in the meantime are released. */
 export function submitAll(backend: WebGPUBackend): void {
   backend.ensureCommandEncoderReady();
   backend.endComputePassEncoder();
   backend.submitQueue();
 }
 
-/** As much of an encoder as kernels use. */
+/** The part of an encoder that kernels use. */
 function notingEncoder(encoder: GPUCommandEncoder, steps: Step[]): GPUCommandEncoder {
   const noting: Pick<GPUCommandEncoder, 'beginComputePass' | 'copyBufferToBuffer' | 'finish'> = {
     beginComputePass: (descriptor) => notingPass(encoder.beginComputePass(descriptor), steps),
-    // Values from the host, which stay where they are copied to.
+    // Copies values from the host; their destination stays unchanged in replays.
     copyBufferToBuffer: (...args) => encoder.copyBufferToBuffer(...args),
     finish: () => encoder.finish(),
   };

@@ -1,16 +1,16 @@
 /**
- * Buffers of recordings. A recording is run again with the bind groups that it had, so the buffers in these are its own:
- * it reuses those of tensors that were disposed of while it was made, as the backend would have, and gives them back
- * when it goes. Where a buffer that is not its own (of a weight) is given back, the recording is not valid any more.
+ * Buffers of recordings. A recording is replayed with its original bind groups, so it owns the buffers in them: it reuses
+ * those of tensors that were disposed of while it was made, as the backend would have, and releases them when it is dropped.
+ * If a buffer that it does not own (of a weight) is released, the recording becomes invalid.
  */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { markWritten } from './device.js';
 
 export class RecordingMemory {
-  /** Whether it may be run. */
+  /** Whether it may be replayed. */
   isValid = true;
   private readonly free = new Map<string, GPUBuffer[]>();
-  /** Filled by the host, once: not used for anything else. */
+  /** Filled by the host once, and never reused. */
   private readonly filled = new Set<GPUBuffer>();
   private readonly inUse = new Set<GPUBuffer>();
   private readonly owned = new Set<GPUBuffer>();
@@ -37,13 +37,13 @@ export class RecordingMemory {
     else this.free.set(key, [buffer]);
   }
 
-  /** The recording is made. What is in use still outlives it, such as what a kernel keeps with a weight. */
+  /** Completes the recording. Buffers still in use outlive it, for example those that a kernel caches with a weight. */
   finish(bound: ReadonlySet<GPUBuffer>): void {
     this.disown();
     for (const buffer of bound) if (!this.owned.has(buffer)) this.pool.watch(buffer, this);
   }
 
-  /** Gives all buffers back. */
+  /** Releases all buffers. */
   drop(): void {
     if (!this.isValid) return;
     this.isValid = false;
@@ -64,13 +64,13 @@ export class RecordingMemory {
   }
 }
 
-/** tfjs's pool of buffers, wrapped: while a recording is made, buffers are the recording's. */
+/** Wraps tfjs's pool of buffers: while a recording is made, it owns the buffers that are acquired. */
 export class SharedPool {
   recording: RecordingMemory | undefined;
   readonly acquire: (size: number, usage: number, mapped: boolean) => GPUBuffer;
   readonly release: (buffer: GPUBuffer) => void;
   readonly owners = new WeakMap<GPUBuffer, RecordingMemory>();
-  /** Recordings that use a buffer which is not theirs. */
+  /** Recordings that use a buffer which they do not own. */
   private readonly users = new WeakMap<GPUBuffer, Set<RecordingMemory>>();
 
   constructor(backend: WebGPUBackend) {
@@ -80,7 +80,7 @@ export class SharedPool {
     this.acquire = acquireBuffer;
     this.release = releaseBuffer;
     bufferManager.acquireBuffer = (size, usage, mapped = false, reuse = true) => {
-      // Without `reuse` it is one to copy from, which is destroyed after that.
+      // Without `reuse` it is a staging buffer, which is destroyed after the copy.
       if (!this.recording || !reuse) return acquireBuffer(size, usage, mapped, reuse);
       const buffer = this.recording.acquire(size, usage, mapped);
       markWritten(backend, buffer);
@@ -98,7 +98,7 @@ export class SharedPool {
     };
   }
 
-  /** Drops a recording when a buffer is given back. */
+  /** Drops a recording when a buffer is released. */
   watch(buffer: GPUBuffer, user: RecordingMemory): void {
     const users = this.users.get(buffer);
     if (users) users.add(user);

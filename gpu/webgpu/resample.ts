@@ -1,4 +1,4 @@
-/** Resample: a thread an element of y, which collects its own in the order of the terms. */
+/** Resample: one thread per element of y, which adds its terms in order. */
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { Resample } from '../../plugin/ops/resample.js';
 import { elements, floats } from './elements.js';

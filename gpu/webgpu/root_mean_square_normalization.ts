@@ -1,4 +1,4 @@
-/** RootMeanSquareNormalization: some threads a row. */
+/** RootMeanSquareNormalization: several threads per row. */
 import { rowsOf } from '../../plugin/kernels/sizes.js';
 import { RootMeanSquareNormalization } from '../../plugin/ops/root_mean_square_normalization.js';
 import { floats } from './elements.js';

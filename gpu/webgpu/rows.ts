@@ -1,19 +1,19 @@
-/** Kernels in which some threads of a workgroup share a row of channels. */
+/** Kernels in which several threads of a workgroup share a row of channels. */
 import type { ElementsDefinition, Running } from './elements.js';
 import { PINNED } from './functions.js';
 import { entryPoint, programs, type Variant } from './program.js';
 import type { DispatchCall } from './runner.js';
 
-/** Threads a row: a power of 2, few enough that none is idle for long. */
+/** Threads per row: a power of 2, few enough that none is idle for long. */
 const threadsOf = (channels: number, lanes: number) =>
   Math.min(channels > 256 ? 64 : channels > 8 ? 32 : 8, lanes);
 
-/** What a kernel of rows is made of. */
+/** The definition of a kernel over rows. */
 export interface RowsDefinition extends Omit<ElementsDefinition, 'body'> {
   /**
    * WGSL of a thread: `row`, `first` (the index of its first channel), `FOR_CHANNELS(c)`, the head of a loop over the
-   * channels of the thread, and `isFirst`, in one thread of a row that is there. All threads must come to every
-   * `sum_of_row`, and `sums_of_row` of two. `pinned` is that of {@link PINNED}.
+   * channels of the thread, and `isFirst`, true in one thread of each existing row. All threads must reach every
+   * `sum_of_row`, and `sums_of_row` for two. `pinned` is that of {@link PINNED}.
    */
   readonly body: string;
 }
@@ -24,7 +24,7 @@ export interface RowsCall<V> extends Pick<DispatchCall, 'bind' | 'numbers'> {
   readonly variant?: V;
 }
 
-/** Makes a function that runs the body for every row, in one dispatch. */
+/** Returns a function that runs the body for every row, in one dispatch. */
 export function rows<V extends Variant>(
   name: string,
   define: (variant: V) => RowsDefinition,
@@ -80,9 +80,9 @@ function sumOfRow(name: string, type: string, lanes: number, threads: number): s
 }
 
 /**
- * WGSL that declares the mean and the inverse deviation of the values of a row, as `<name>_mean` and `<name>_inverse`.
- * In two passes: x^2 - mean^2 would cancel. Nothing is divided by the number of channels: a GPU may be off by an ulp even
- * where that is 1, and the value would differ from its own mean (seen on an H200).
+ * WGSL that declares the mean and the inverse deviation of the values of a row, as `<name>_mean` and `<name>_inverse`. In
+ * two passes, because x^2 - mean^2 would cancel. Nothing is divided by the number of channels: a GPU may be off by an ulp
+ * even if that is 1, and the value would then differ from its own mean (seen on an H200).
  * @param value an expression of the channel c
  */
 export function moments(name: string, value: string): string {
@@ -102,9 +102,9 @@ export function moments(name: string, value: string): string {
 
 /**
  * WGSL that declares the means of a gradient and of its products with the normalised values of a row, as `<name>.x` and
- * `<name>.y`: what goes through the normalisation is inverse * (gradient - mean - normalised * slope). There the gradient must be
- * `pinned`: fused with the difference it is not what the mean was made of, and the difference of one channel is not 0 (seen on
- * an H200).
+ * `<name>.y`: the gradient through the normalisation is inverse * (gradient - mean - normalised * slope). There the gradient
+ * must be `pinned`: fused with the difference it is not the value that the mean was computed from, and with one channel the
+ * difference is not 0 (seen on an H200).
  * @param gradient of the normalised value of a channel c, `normalized`
  */
 export function gradientMeans(name: string, gradient: string, normalized: string): string {

@@ -1,8 +1,8 @@
 /**
- * Runs programs on tfjs's `webgpu` backend. tfjs's own way to run a program has one output and writes a uniform buffer
- * at every call; here a dispatch is recorded straight into tfjs's command encoder, so that it comes in its place among
- * those of tfjs's kernels, with as many outputs as it has. Pipelines are kept by program, uniform buffers by their
- * numbers. Every dispatch of this package goes through `Runner.dispatch`.
+ * Runs programs on tfjs's `webgpu` backend. tfjs's own way to run a program has one output and writes a uniform buffer in
+ * every call; here a dispatch is recorded directly into tfjs's command encoder, in order with those of tfjs's kernels, with
+ * any number of outputs. Pipelines are cached by program, uniform buffers by their numbers. Every dispatch of this package
+ * goes through `Runner.dispatch`.
  */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { env, type TensorInfo } from '@tensorflow/tfjs-core';
@@ -11,13 +11,13 @@ import { inErrorScopes, throwIfLost, watchDevice } from './device.js';
 import { WebgpuError } from './errors.js';
 import { numbersOf, type Program } from './program.js';
 
-/** Invocations of a workgroup, where a kernel can choose; at most what the device has. */
+/** Invocations per workgroup, where a kernel can choose; at most the device's limit. */
 export const LANES_FLAG = 'GROOTVL_WEBGPU_LANES';
-/** Workgroup memory that a kernel may use; at most what the device has. */
+/** Workgroup memory that a kernel may use; at most the device's limit. */
 export const WORKGROUP_BYTES_FLAG = 'GROOTVL_WEBGPU_WORKGROUP_BYTES';
 /** Runs every dispatch in error scopes, which name the program that failed. */
 export const DEBUG_FLAG = 'GROOTVL_WEBGPU_DEBUG';
-/** Layers read their weights as float16: half the bytes of every prediction, and 11 bits of significand. */
+/** Layers read their weights as float16: half the bytes per prediction, and an 11-bit significand. */
 export const FLOAT16_WEIGHTS_FLAG = 'GROOTVL_WEBGPU_FLOAT16_WEIGHTS';
 env().registerFlag(FLOAT16_WEIGHTS_FLAG, () => false);
 env().registerFlag(LANES_FLAG, () => 256);
@@ -34,16 +34,16 @@ export interface DispatchCall {
   /** By the names of a program's `numbers`; other names are ignored. */
   readonly numbers?: Readonly<Record<string, number>>;
   /**
-   * Along x, y, z. A single number may be larger than a dimension allows: then it is spread over x and y, and WGSL
-   * finds the number of a workgroup by `linearWorkgroup(workgroup_id, num_workgroups)`, which may be too large by less
-   * than a row. Where one is 0 there is nothing to do.
+   * Along x, y, z. A single number may exceed the limit of a dimension: it is then spread over x and y, and WGSL computes
+   * the index of a workgroup by `linearWorkgroup(workgroup_id, num_workgroups)`, which may exceed the number by less than a
+   * row. If one is 0, nothing is dispatched.
    */
   readonly workgroups: number | readonly [number, number, number];
 }
 
 export type Dispatch = (program: Program, call: DispatchCall) => void;
 
-/** What kernels choose their variants by. */
+/** Limits by which kernels choose their variants. */
 export interface KernelLimits {
   readonly lanes: number;
   readonly workgroupBytes: number;
@@ -56,7 +56,7 @@ interface Timer {
   readonly query: Promise<number>;
 }
 
-/** What tfjs declares private. Checked once: a later version may have others. */
+/** Private members in tfjs's types. Checked once, because a later version may differ. */
 interface Encoding {
   readonly commandEncoder: GPUCommandEncoder;
   computePassEncoder: GPUComputePassEncoder | null;
@@ -74,13 +74,13 @@ interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** Uniform buffers that are kept. Numbers such as a step of training differ at every call. */
+/** Maximum number of cached uniform buffers. Numbers such as a training step differ in every call. */
 const MOST_UNIFORMS = 4096;
 const PLACEHOLDER_BYTES = 16;
 
 const runners = new WeakMap<WebGPUBackend, Runner>();
 
-/** The runner of a backend: made at its first kernel of ours, since tfjs does not tell when it starts. */
+/** Returns the runner of a backend: created when its first kernel of ours runs, since tfjs does not report its start. */
 export function runnerOf(backend: WebGPUBackend): Runner {
   const runner = runners.get(backend) ?? new Runner(backend);
   runners.set(backend, runner);
@@ -117,7 +117,10 @@ export class Runner {
     };
   }
 
-  /** Records one dispatch. @throws {WebgpuError} when the device has failed, or a binding is missing */
+  /**
+   * Records one dispatch.
+   * @throws {WebgpuError} if the device has failed, or a binding is missing.
+   */
   readonly dispatch: Dispatch = (program, call) => {
     throwIfLost(this.backend);
     const groups = this.groupsOf(program, call.workgroups);
@@ -127,13 +130,13 @@ export class Runner {
     else run();
   };
 
-  /** A bare buffer for kernels, with whatever values it had before. It counts as memory of the backend. */
+  /** Allocates a bare buffer for kernels, with undefined contents. It counts as memory of the backend. */
   buffer(bytes: number): GPUBuffer {
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     return this.backend.bufferManager.acquireBuffer(Math.max(4, Math.ceil(bytes / 4) * 4), usage);
   }
 
-  /** Gives a buffer back. What was dispatched with it before comes before what others do with it. */
+  /** Releases a buffer. Earlier dispatches that use it are executed before later uses by others. */
   release(buffer: GPUBuffer): void {
     this.backend.bufferManager.releaseBuffer(buffer);
   }
@@ -156,7 +159,7 @@ export class Runner {
     this.encode(program.name, pipeline, bindGroup, groups);
   }
 
-  /** In its place among tfjs's own dispatches: as its `recordAndSubmit` does. */
+  /** Encodes in order with tfjs's own dispatches, like its `recordAndSubmit`. */
   private encode(
     name: string,
     pipeline: GPUComputePipeline,
@@ -270,7 +273,7 @@ export class Runner {
     const buffer = this.device.createBuffer({ size: words.byteLength, usage, mappedAtCreation: true });
     new Uint32Array(buffer.getMappedRange()).set(words);
     buffer.unmap();
-    if (this.uniforms.size >= MOST_UNIFORMS) this.uniforms.clear(); // collected when nothing uses them
+    if (this.uniforms.size >= MOST_UNIFORMS) this.uniforms.clear(); // garbage collected when unused
     this.uniforms.set(key, buffer);
     return buffer;
   }

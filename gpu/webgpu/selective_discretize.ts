@@ -1,6 +1,6 @@
 /**
- * SelectiveDiscretize: a workgroup a row. What the row chooses is in memory of the workgroup: first parts of the sums,
- * which some threads share, then the sums.
+ * SelectiveDiscretize: one workgroup per row. The x_proj output of the row is in workgroup memory: first partial sums,
+ * computed by several threads, then the sums.
  */
 import { rowsOf } from '../../plugin/kernels/sizes.js';
 import { SelectiveDiscretize } from '../../plugin/ops/selective_discretize.js';
@@ -9,7 +9,7 @@ import { SOFTPLUS } from './functions.js';
 import { registerWebgpuKernel } from './kernels.js';
 import { entryPoint, programs } from './program.js';
 
-/** Channels from which on a row takes all threads that a workgroup can have. */
+/** Number of channels from which on a row uses as many threads as a workgroup can have. */
 const MANY_CHANNELS = 512;
 const FEW_LANES = 64;
 

@@ -1,6 +1,6 @@
 /**
- * SelectiveLayer: eight dispatches one after another, with nothing of tfjs between them. Each has the whole device: a
- * token has too few sums for a workgroup that would do more at once.
+ * SelectiveLayer: eight dispatches one after another, without tfjs in between. Each uses the whole device: a token has too
+ * few sums for a workgroup that would do more at once.
  */
 import { SelectiveLayer } from '../../plugin/ops/selective_layer.js';
 import { convolveWithPast } from './causal_convolution.js';
@@ -11,7 +11,7 @@ import { runLinear } from './linear.js';
 import { normalizeRootMeanSquare } from './root_mean_square_normalization.js';
 import { scanTokens } from './selective_scan.js';
 
-/** From what a token chose to its step, what drives the states, and the gates. */
+/** From the x_proj output of a token to dt, dt * x, and the gates. */
 const takeSteps = elements('SelectiveLayer step', () => ({
   reads: floats('selected', 'stepProjection', 'stepBias', 'u'),
   writes: floats('step', 'drive', 'inputGate', 'outputGate'),
@@ -35,7 +35,7 @@ const takeSteps = elements('SelectiveLayer step', () => ({
   `,
 }));
 
-/** What is read out of the states and what goes past them, times the gate. */
+/** The readout of the states plus the skip connection, times the gate. */
 const applyGate = elements('SelectiveLayer gate', () => ({
   reads: floats('scanned', 'u', 'skip', 'gate'),
   writes: floats('gated'),

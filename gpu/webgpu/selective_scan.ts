@@ -1,7 +1,7 @@
 /**
- * SelectiveScan. Four threads share a channel and have four of its states each; 16 states are a pass, and more states take
- * more passes, which add to y. Tokens follow one another in a loop. What the threads of a channel read out of their
- * states is added once for several tokens, so that barriers are few.
+ * SelectiveScan. Four threads share a channel, with four of its states each; 16 states are a pass, and more states take more
+ * passes, which add to y. Tokens are processed in a loop. The readouts of a channel's threads are added once for several
+ * tokens, to reduce the number of barriers.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { SelectiveScan } from '../../plugin/ops/selective_scan.js';
@@ -10,16 +10,16 @@ import { registerWebgpuKernel } from './kernels.js';
 import { entryPoint, programs } from './program.js';
 import type { Binding } from './runner.js';
 
-/** Threads a channel. */
+/** Threads per channel. */
 const GROUP = 4;
-/** States a pass. */
+/** States per pass. */
 export const STATES_A_PASS = 4 * GROUP;
-/** Threads of a workgroup at most: they share nothing but gates of tokens. */
+/** Maximum threads per workgroup: they share nothing but the gates of tokens. */
 const MOST_LANES = 64;
 /** Tokens between barriers. */
 const CHUNK = 16;
 
-/** How the threads of a scan are laid out. */
+/** How the threads of a scan are arranged. */
 export function scanLayout(shape: readonly number[], lanes: number) {
   const [batch, length, channels] = shape;
   const threads = Math.min(lanes, MOST_LANES);
@@ -36,7 +36,7 @@ export const scanNumbers = {
   tiles: 'u32',
 } as const;
 
-/** What a pass of a scan needs to know of its thread, and four values of a row of states: zeros beyond the last. */
+/** What a pass of a scan needs of its thread, and four values of a row of states: zeros beyond the last. */
 export const SCAN_FUNCTIONS = `
   struct Thread { image: u32, channel: u32, inside: bool, state: u32 }
 
@@ -64,9 +64,9 @@ export const SCAN_FUNCTIONS = `
 
 interface ScanOptions {
   readonly threads: number;
-  /** Whether the scan begins with states. */
+  /** Whether the scan starts with given states. */
   readonly hasState?: boolean;
-  /** WGSL that gives the sums over the subtree of token t, of thread `at`. */
+  /** WGSL of the subtree sums of token t, in thread `at`. */
   readonly subtrees?: string;
 }
 
@@ -125,7 +125,7 @@ export function recurrence({ threads, hasState = false, subtrees }: ScanOptions)
   `;
 }
 
-/** WGSL of a thread that goes through the passes. Without states there is one, of zeros. */
+/** WGSL of a thread's loop over the passes. Without states there is one pass, of zeros. */
 export const passes = (body: string) => `
   for (var beyond = 0u; beyond == 0 || beyond < numbers.states; beyond += ${STATES_A_PASS}) {
     ${body}
@@ -166,7 +166,10 @@ interface ScanTensors {
   readonly nextState: TensorInfo;
 }
 
-/** Runs the scan. @param shape [B, L, D] of step */
+/**
+ * Runs the scan.
+ * @param shape [B, L, D] of step
+ */
 export function scanTokens(
   { dispatch, limits }: Running,
   shape: readonly number[],

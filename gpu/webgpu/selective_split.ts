@@ -1,10 +1,10 @@
-/** SelectiveSplit and SelectiveJoin: a thread an element of what is split or joined. */
+/** SelectiveSplit and SelectiveJoin: one thread per element that is split or joined. */
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { SelectiveJoin, SelectiveSplit } from '../../plugin/ops/selective_split.js';
 import { elements, floats } from './elements.js';
 import { registerWebgpuKernel } from './kernels.js';
 
-/** Copies an element between the whole and a part, either way. */
+/** Copies an element between the whole and a part, in either direction. */
 const copied = (copy: (part: string) => string) => `
   let row = i / numbers.all;
   let c = i % numbers.all;

@@ -1,4 +1,4 @@
-/** SelectiveStep: a thread an element. */
+/** SelectiveStep: one thread per element. */
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { SelectiveStep } from '../../plugin/ops/selective_step.js';
 import { elements, floats } from './elements.js';

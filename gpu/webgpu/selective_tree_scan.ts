@@ -1,7 +1,7 @@
 /**
- * SelectiveTreeScan: sums over subtrees, which a thread takes along the order of the tree for four states of a channel, and
- * the recurrence of the scan without a tree. Both bind ten buffers, more than every device allows: where there are fewer, each is
- * a dispatch.
+ * SelectiveTreeScan: subtree sums, which a thread computes in the order of the tree for four states of a channel, and the
+ * recurrence of the scan without a tree. Together they bind ten buffers, which not every device allows; otherwise each is a
+ * separate dispatch.
  */
 import { SelectiveTreeScan } from '../../plugin/ops/selective_tree_scan.js';
 import { floats } from './elements.js';
@@ -16,9 +16,9 @@ import {
   scanNumbers,
 } from './selective_scan.js';
 
-/** Most bytes of sums over subtrees: longer texts take a dispatch for a part of the workgroups each. */
+/** Maximum bytes of subtree sums: longer texts are split into several dispatches, each for a part of the workgroups. */
 const MOST_BYTES = 2 ** 27;
-/** Of the sums that a thread has of a token. */
+/** Bytes of a thread's sums for a token. */
 const SUM_BYTES = 16;
 
 const subtrees = (threads: number) => `
@@ -54,7 +54,7 @@ const sumOf = (threads: number) => `
 
 interface Stages {
   readonly threads: number;
-  /** Sums over subtrees, the recurrence, or both. */
+  /** Whether to compute subtree sums, the recurrence, or both. */
   readonly sums: boolean;
   readonly recurs: boolean;
 }

@@ -1,6 +1,6 @@
-/** WGSL of orders and of sorting, for workgroups of `LANES` invocations. */
+/** WGSL of orders and sorting, for workgroups of `LANES` invocations. */
 
-/** The order of floats, by their bits, as that of integers: -0 equals +0, NaN comes after +Infinity and equals itself. */
+/** Maps the bits of floats to integers of the same order: -0 equals +0, NaN comes after +Infinity and equals itself. */
 export const ORDERED = `
 fn ordered(bits: u32) -> u32 {
   let size = bits & 0x7fffffff;
@@ -11,7 +11,7 @@ fn ordered(bits: u32) -> u32 {
 `;
 
 /**
- * Sorts by `sortPair(first, second)`, which brings two in order, and `sync()`, a barrier: a bitonic network for any size,
+ * Sorts with `sortPair(first, second)`, which orders two elements, and `sync()`, a barrier: a bitonic network for any size,
  * whose first step of a merge compares mirrored positions.
  */
 export const SORT_RANGE = `

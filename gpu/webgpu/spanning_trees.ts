@@ -1,9 +1,9 @@
 /**
- * Spanning trees of a batch with their orders and plans (tree_plan.ts) in one dispatch, a workgroup an image. What chooses
- * the edges is given: it joins components, and marks the edges that it takes.
+ * Spanning trees of a batch with their orders and plans (tree_plan.ts) in one dispatch, one workgroup per image. The code
+ * that chooses the edges is a parameter: it joins components, and marks the edges that it takes.
  *
- * The order is found level by level over sorted lists of neighbours: the children of a position come after those of all
- * positions before it, so a level needs one sum over its vertices.
+ * The order is computed level by level over sorted lists of neighbours: the children of a position come after those of all
+ * earlier positions, so a level needs one prefix sum over its vertices.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { WebgpuKernelArguments } from './kernels.js';
@@ -12,7 +12,7 @@ import { SORT_RANGE } from './sorting.js';
 import { memoryCode, type TreeMemory, treeMemory } from './tree_memory.js';
 import { planOf } from './tree_plan.js';
 
-/** Lists of more neighbours are sorted by all lanes together. */
+/** Longer lists of neighbours are sorted by all invocations together. */
 const MOST_BY_ONE = 16;
 
 interface TreesCall {
@@ -25,9 +25,9 @@ interface TreesCall {
 }
 
 /**
- * Makes a function that builds trees of weights [B, E] of the edges [E, 2].
+ * Returns a function that builds trees from weights [B, E] of the edges [E, 2].
  * @param join WGSL with `fn joinComponents(image: u32, lane: u32)`. It calls `startComponents`, and sets the bit of each
- *     chosen edge.
+ *   chosen edge.
  * @param numbers that it needs
  */
 export function treeBuilder(name: string, join: string, numbers: Readonly<Record<string, NumberType>> = {}) {
@@ -80,7 +80,7 @@ ${entryPoint(variant.lanes)} {
   };
 }
 
-/** While components are joined. */
+/** Memory layout while components are joined. */
 const COMPONENTS = (packed: boolean) => `
 const NO_EDGE = 0xffffffffu;
 

@@ -1,4 +1,4 @@
-/** Starting the backend `webgpu`, in pages and in Node, on a device with what our kernels use. */
+/** Starts the backend `webgpu`, in pages and in Node, on a device with the features that our kernels use. */
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import {
   engine,
@@ -17,33 +17,33 @@ export const BACKEND = 'webgpu';
 
 /** Options of {@link startWebgpu}. */
 export interface WebgpuOptions {
-  /** Which GPU, where there are several: `high-performance` by default. */
+  /** Which GPU to use if there are several: `high-performance` by default. */
   readonly powerPreference?: GPUPowerPreference;
   /**
-   * Features of the device, such as `shader-f16`: an adapter without one of them is an error. By default those of
+   * Required features of the device, such as `shader-f16`: an error if the adapter lacks one. By default those of
    * `shader-f16`, `subgroups` and `timestamp-query` that the adapter has.
    */
   readonly features?: readonly string[];
   /**
-   * Layers keep their weights a second time as float16, which has 11 bits, and read those: half the bytes of a
-   * prediction. Not while gradients are recorded. Default false.
+   * Whether layers keep a second copy of their weights as float16, with an 11-bit significand, and read it: half the bytes
+   * per prediction. Not used while gradients are recorded. Default false.
    */
   readonly float16Weights?: boolean;
-  /** Node: options of Dawn, such as `backend=vulkan` or `adapter=NVIDIA`, which the package `webgpu` takes. */
+  /** Node: options of Dawn, such as `backend=vulkan` or `adapter=NVIDIA`, for the package `webgpu`. */
   readonly dawn?: readonly string[];
 }
 
-/** What the backend runs on. */
+/** The adapter that the backend runs on. */
 export interface AdapterDescription {
-  /** As the driver or the browser names it; browsers tell little. */
+  /** As reported by the driver or the browser; browsers report little. */
   readonly name: string;
   readonly vendor: string;
   readonly architecture: string;
-  /** A processor stands in for a GPU: its times say nothing about one. */
+  /** Whether it is emulated on a CPU: its timings say nothing about a GPU. */
   readonly isFallback: boolean;
 }
 
-/** tfjs's own for this backend. */
+/** tfjs's own priority of this backend. */
 const PRIORITY = 3;
 const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'];
 const LIMITS = [
@@ -60,10 +60,12 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|software|basic render|warp/i;
 const descriptions = new WeakMap<KernelBackend, AdapterDescription>();
 let options: WebgpuOptions = {};
 let running: Promise<WebGPUBackend> | undefined;
-/** What `running` became. */
+/** The backend that `running` resolved to. */
 let current: WebGPUBackend | undefined;
 
-/** Registers the backend with tfjs, in place of what tfjs's package registers in pages, unless one runs already. */
+/**
+ * Registers the backend with tfjs, replacing the one that tfjs's package registers in pages, unless one is already running.
+ */
 export function registerWebgpu(): void {
   const { registry, registryFactory } = engine();
   if (registry[BACKEND] || registryFactory[BACKEND]?.factory === start) return;
@@ -73,9 +75,9 @@ export function registerWebgpu(): void {
 }
 
 /**
- * Resolves when the backend `webgpu` can be used: a device is there. It may be called before or after
+ * Resolves when the backend `webgpu` can be used, that is, a device is available. It may be called before or after
  * `tf.setBackend('webgpu')`, which chooses it.
- * @throws {WebgpuUnavailableError} that names cause and remedy, where there is no GPU to run on
+ * @throws {WebgpuUnavailableError} that names cause and remedy, if there is no GPU to run on.
  */
 export async function ready(): Promise<void> {
   const started = engine().registry[BACKEND];
@@ -85,9 +87,9 @@ export async function ready(): Promise<void> {
 }
 
 /**
- * Starts the backend `webgpu` on a device of its own and makes it the current one. One that runs already, or was lost, is
- * replaced, and what was on it is gone: load models again.
- * @throws {WebgpuUnavailableError} that names cause and remedy; what ran before then runs still
+ * Starts the backend `webgpu` on a device of its own and makes it the current one. One that is already running, or was lost,
+ * is replaced and its contents are lost: load models again.
+ * @throws {WebgpuUnavailableError} that names cause and remedy; the previous backend then keeps running.
  */
 export async function startWebgpu(chosen: WebgpuOptions = {}): Promise<AdapterDescription> {
   const backend = await makeBackend(chosen);
@@ -102,7 +104,10 @@ export async function startWebgpu(chosen: WebgpuOptions = {}): Promise<AdapterDe
   return adapterDescription();
 }
 
-/** The adapter of the backend that runs. @throws {Error} where none does */
+/**
+ * Returns the adapter of the running backend.
+ * @throws {Error} if none is running.
+ */
 export function adapterDescription(): AdapterDescription {
   const backend = engine().registry[BACKEND] as WebGPUBackend | undefined;
   if (!backend)
@@ -143,7 +148,7 @@ async function makeBackend(chosen: WebgpuOptions): Promise<WebGPUBackend> {
   backend.dispose = () => {
     dispose();
     device.destroy();
-    if (current === backend) running = undefined; // at once: tfjs may ask for another
+    if (current === backend) running = undefined; // immediately, because tfjs may request another
   };
   return backend;
 }
@@ -170,7 +175,7 @@ async function requestDevice(
   }
 }
 
-/** Newer browsers tell of a fallback by the adapter's information, older ones by the adapter; tfjs's types are older. */
+/** Newer browsers report a fallback in the adapter's information, older ones in the adapter; tfjs's types are older. */
 type Fallback = { readonly isFallbackAdapter?: boolean };
 type Info = GPUAdapterInfo & Fallback;
 
@@ -181,7 +186,7 @@ function describe(info: Partial<Info> = {}, adapter: Fallback = {}): AdapterDesc
   return { name: known || 'unnamed', vendor, architecture, isFallback: isFallback || SOFTWARE.test(known) };
 }
 
-/** That of the page; in Node, one of the package `webgpu`. */
+/** Returns the page's GPU; in Node, one of the package `webgpu`. */
 async function findGpu({ dawn }: WebgpuOptions): Promise<GPU> {
   const own = typeof navigator === 'undefined' ? undefined : navigator.gpu;
   if (own && !dawn) return own;
@@ -202,12 +207,12 @@ interface Dawn {
   readonly globals: object;
 }
 
-/** By the options they were made with. Dawn ends the process when one is collected while it has devices. */
+/** By their options. Dawn terminates the process if one is garbage collected while it has devices. */
 const instances = new Map<string, GPU>();
 
 async function gpuOfNode(dawn: readonly string[]): Promise<GPU> {
   const { create, globals } = await importDawn('webgpu');
-  // GPUBufferUsage and the like, which tfjs takes from there.
+  // GPUBufferUsage and similar globals, which tfjs reads from there.
   for (const [name, value] of Object.entries(globals))
     (globalThis as Record<string, unknown>)[name] ??= value;
   const known = instances.get(dawn.join()) ?? create([...dawn]);
@@ -215,7 +220,7 @@ async function gpuOfNode(dawn: readonly string[]): Promise<GPU> {
   return known;
 }
 
-/** The name is an argument so that bundlers, which may not find the package, leave it alone. */
+/** The name is an argument so that bundlers, which may not find the package, do not resolve it. */
 async function importDawn(name: string): Promise<Dawn> {
   try {
     return await import(/* webpackIgnore: true */ /* @vite-ignore */ name);
@@ -237,7 +242,7 @@ async function importDawn(name: string): Promise<Dawn> {
   }
 }
 
-/** tfjs looks for `navigator.gpu` when a backend is made, which Node has none of; it is not left there. */
+/** tfjs reads `navigator.gpu` when a backend is created, which Node lacks; it is removed afterwards. */
 function withGpu<T>(gpu: GPU, make: () => T): T {
   const scope = globalThis as { navigator?: object };
   if (typeof navigator !== 'undefined' && navigator.gpu) return make();

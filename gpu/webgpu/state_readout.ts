@@ -1,7 +1,7 @@
 /**
- * StateReadout: some threads a row. Its five vectors are bound as one buffer, which is made once for them: a device need
- * not bind more than eight. Its gradient in six dispatches, since it binds nineteen buffers: forwards again, backwards through
- * both normalisations, and sums over the rows.
+ * StateReadout: several threads per row. Its five vectors are concatenated to one buffer, made once for them, because a
+ * device need not bind more than eight. Its gradient takes six dispatches, since it binds nineteen buffers: the forward pass
+ * again, the backward pass through both normalisations, and sums over the rows.
  */
 import { rowsOf } from '../../plugin/kernels/sizes.js';
 import { StateReadout, StateReadoutGradient } from '../../plugin/ops/state_readout.js';
@@ -22,7 +22,7 @@ const join = elements('StateReadout vectors', () => ({
 
 const vector = (name: (typeof VECTORS)[number]) => `vectors[${VECTORS.indexOf(name)} * numbers.channels + c]`;
 
-/** What is normalised a second time lies in y: a thread reads back only what it wrote itself. */
+/** The input of the second normalisation is stored in y: a thread reads back only what it has written itself. */
 const readOut = rows('StateReadout', () => ({
   reads: floats('state', 'outputGate', 'x', 'gate', 'vectors'),
   writes: floats('y'),
@@ -57,7 +57,7 @@ registerWebgpuKernel(StateReadout, ({ inputs, outputs, shapes, attributes, runne
   });
 });
 
-/** Of every row mean and inverse deviation of the states, then of what they are mixed to. */
+/** For every row the mean and inverse deviation of the states, then of the input of the second normalisation. */
 const MOMENTS = { stats: 'vec4<f32>' };
 const STATE = '(state[first + c] - stats[row].x) * stats[row].y';
 const MIXED = '(mixed[first + c] - stats[row].z) * stats[row].w';

@@ -1,4 +1,4 @@
-/** TokenEmbedding and its gradient: a thread an element of the result. */
+/** TokenEmbedding and its gradient: one thread per element of the result. */
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { TokenEmbedding, TokenEmbeddingGradient } from '../../plugin/ops/token_embedding.js';
 import { elements, floats } from './elements.js';

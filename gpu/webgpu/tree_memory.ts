@@ -1,22 +1,22 @@
 /**
- * Memory in which a workgroup builds the tree of an image: workgroup memory with two 16-bit numbers a word where it
- * suffices, else a buffer with one number a word. Programs are the same over both; they use `getShort` and `setShort`.
+ * Memory in which a workgroup builds the tree of an image: workgroup memory with two 16-bit numbers per word if it suffices,
+ * else a buffer with one number per word. Programs access both through `getShort` and `setShort`.
  */
 import type { KernelLimits } from './runner.js';
 
 export type TreeMemory = {
-  /** Two numbers a word. */
+  /** Whether there are two numbers per word. */
   readonly packed: boolean;
-  /** Of an image. */
+  /** Words per image. */
   readonly words: number;
   readonly lanes: number;
 };
 
-/** Workgroup memory beside what a tree needs: a sum for each lane, and a few numbers that lanes agree on. */
+/** Further workgroup memory: a sum for each invocation, and a few shared numbers. */
 const OTHER_WORDS = 16;
-/** So few variants are compiled. */
+/** Sizes are rounded up to one of these, so that few variants are compiled. */
 const TIERS = [4096, 8192, 16384, 32768, 49152, 65536];
-/** Ids and twice their number have 16 bits. */
+/** Ids and twice their number fit 16 bits. */
 const MOST_IN_WORKGROUP = 2 ** 15;
 
 /** While components are joined: see boruvka_mst.ts; then 5 V numbers for the order. */
@@ -37,14 +37,14 @@ export function treeMemory(numVertices: number, numEdges: number, limits: Kernel
   return { packed: false, words: wordsOf(numVertices, numEdges, false), lanes };
 }
 
-/** Small graphs have fewer lanes to wait for. */
+/** Small graphs use fewer invocations, which reduces waiting at barriers. */
 export function lanesFor(numVertices: number, { lanes }: KernelLimits): number {
   let few = 64;
   while (few < numVertices) few *= 2;
   return Math.min(few, lanes);
 }
 
-/** WGSL: `memory` and what is at it, for an image that begins at word `memoryStart`. */
+/** WGSL: `memory` and its accessors, for an image that begins at word `memoryStart`. */
 export function memoryCode({ packed, words, lanes }: TreeMemory): string {
   const common = `
 const LANES = ${lanes}u;

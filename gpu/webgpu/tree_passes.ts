@@ -1,19 +1,20 @@
 /**
- * Sums along trees, or their gradients, in one dispatch: a workgroup for each image and every 8 channels, level by level,
- * a barrier a level. An invocation has a channel and every so many-th position of a level, the same in both passes, so what
- * it writes of a position in the first it may read in the second. The vertices of the next level are read ahead.
+ * Sums along trees, or their gradients, in one dispatch: one workgroup for each image and every 8 channels, level by level,
+ * with a barrier per level. An invocation has a channel and a strided subset of the positions of a level, the same in both
+ * passes, so that values it writes for a position in the first pass may be read in the second. The vertices of the next
+ * level are prefetched.
  *
- * What a level hands to the next stays in workgroup memory, in a ring by position. It holds trees two levels of which
- * are within `ring` positions, as those of pictures are; others hand their values over in the outputs.
+ * Values passed from a level to the next are in workgroup memory, in a ring buffer by position. It fits trees in which two
+ * consecutive levels span at most `ring` positions, as those of images do; for others they are passed through the outputs.
  */
 import { entryPoint, type ProgramDefinition } from './program.js';
 import type { KernelLimits } from './runner.js';
 
 export type TreePasses = {
-  /** Channels of a workgroup, a power of two. */
+  /** Channels per workgroup, a power of two. */
   readonly tile: number;
   readonly lanes: number;
-  /** Positions that the ring has, a power of two. */
+  /** Positions in the ring buffer, a power of two. */
   readonly ring: number;
 };
 
@@ -21,11 +22,11 @@ export type TreePasses = {
 const MOST_CHANNELS = 8;
 /** Two levels of 128 vertices: in trees of 56 x 56 vertices the widest have 23 to 46. */
 const MOST_POSITIONS = 256;
-/** Lanes by the size of a tree: levels of small ones are narrow. */
+/** Numbers of vertices that select the number of invocations: levels of small trees are narrow. */
 const FEW_VERTICES = 256;
 const SOME_VERTICES = 1024;
 
-/** @param numHanded values that a position hands over for each channel */
+/** @param numHanded number of values that a position passes on for each channel */
 export function treePasses(
   [, numVertices, channels]: readonly number[],
   numHanded: number,
@@ -40,7 +41,7 @@ export function treePasses(
   return { tile, lanes, ring };
 }
 
-/** What every pass binds and needs to know. */
+/** Bindings that every pass needs. */
 export function treeBindings({ reads, writes }: Pick<ProgramDefinition, 'reads' | 'writes'>) {
   return {
     reads: { decay: 'f32', plan: 'u32', ...reads },
@@ -49,7 +50,7 @@ export function treeBindings({ reads, writes }: Pick<ProgramDefinition, 'reads' 
   } as const;
 }
 
-/** @param decays of a vertex: one for each group of so many neighbouring channels */
+/** @param decays per vertex: one for each group of adjacent channels */
 export function treeNumbers(
   { tile }: TreePasses,
   [batch, numVertices, channels]: readonly number[],
@@ -61,19 +62,19 @@ export function treeNumbers(
 
 /** WGSL of a pass. */
 export interface TreePass {
-  /** What is read ahead of a vertex: a vec4<f32> of `position` and of `at`, the index of its value. */
+  /** Prefetched values of a vertex: a vec4<f32> of `position` and of `at`, the index of its value. */
   readonly values: string;
-  /** What `visit` has handed over of a `vertex`, from the outputs; `at` is the index of its value. */
+  /** The values that `visit` has passed on from a `vertex`, read from the outputs; `at` is the index of its value. */
   readonly stored: string;
   /**
-   * What is done with an `item: Item`: it calls `withChildren(item, own)` for the sum of its own values and what its
-   * children handed over, or `parentAt(position)` for what its parent did, and `hand(item, values)`.
+   * What is done with an `item: Item`: it calls `withChildren(item, own)` for the sum of its own values and those passed on
+   * by its children, or `parentAt(position)` for those of its parent, and `hand(item, values)`.
    */
   readonly visit: string;
 }
 
 interface TreeCode {
-  /** Type of what a position hands over. */
+  /** Type of the values that a position passes on. */
   readonly handed: 'f32' | 'vec2<f32>';
   /** Leaves to root, before the other. */
   readonly up?: TreePass;
@@ -191,7 +192,7 @@ fn level${pass}(first: Item, end: u32) {
 }
 `;
 
-/** Where levels hand over in workgroup memory there is no need to wait for buffers. */
+/** If levels pass values on in workgroup memory, there is no need to wait for buffers. */
 const BARRIER = 'if (fits) { workgroupBarrier(); } else { storageBarrier(); }';
 
 const UP = `{

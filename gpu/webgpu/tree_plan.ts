@@ -1,9 +1,9 @@
 /**
- * What scans know of a tree in breadth-first order: made with the tree, or by one dispatch for a tree that a caller
- * gave, and freed with it. It is all that they bind of it. An image has 4 V + 4 numbers: how many levels there are; the
- * most positions of two levels that follow each other; [V + 1] the positions at which levels start, after the last one V;
- * [V + 1] of each position that of its first child, if it had one: the children of position i go from children[i] to
- * children[i + 1] - 1; [V] parents and [V] vertices by position.
+ * The part of a tree in breadth-first order that scans need: made with the tree, or by one dispatch for a caller's tree, and
+ * freed with it. It is the only tree buffer that they bind. An image has 4 V + 4 numbers: the number of levels; the maximum
+ * number of positions in two consecutive levels; [V + 1] the positions at which levels start, V after the last one; [V + 1]
+ * for each position the position of its first child, if it had one: the children of position i are children[i] to children[i
+ * + 1] - 1; [V] parents and [V] vertices by position.
  */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { keptBuffers } from './kept_buffers.js';
@@ -17,7 +17,7 @@ interface TreeTensors {
   readonly parent: TensorInfo;
 }
 
-/** The plan of a tree: kept until that is disposed of, made by one dispatch unless `make` does. */
+/** Returns the plan of a tree: cached with the tree, made by one dispatch unless `make` does. */
 export function planOf(
   runner: Runner,
   { order, parent }: TreeTensors,
@@ -33,7 +33,7 @@ export function planOf(
   return keptBuffers(runner).get([order, parent], 'plan', () => runner.buffer(bytes), make);
 }
 
-/** A workgroup an image. The first child of a position is found by halving: parents of positions ascend. */
+/** One workgroup per image. The first child of a position is found by binary search: parents of positions ascend. */
 const planTree = programs('tree_plan', ({ lanes }: { lanes: number }) => ({
   reads: { order: 'u32', parent: 'u32' },
   writes: { plan: 'u32' },

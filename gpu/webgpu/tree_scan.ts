@@ -1,4 +1,4 @@
-/** TreeScan: tree_passes.ts. After an up pass the output holds the sums of subtrees. */
+/** TreeScan: tree_passes.ts. After the up pass the output holds the subtree sums. */
 import { type Aggregate, TreeScan } from '../../plugin/ops/tree_scan.js';
 import { registerWebgpuKernel } from './kernels.js';
 import { programs } from './program.js';
@@ -12,7 +12,7 @@ import {
 } from './tree_passes.js';
 import { planOf } from './tree_plan.js';
 
-/** A child hands over its decay times the sum of its subtree. */
+/** A child passes on its decay times its subtree sum. */
 const sumSubtrees: TreePass = {
   values: 'vec4(x[at], 0, 0, 0)',
   stored: 'decayOf(vertex) * y[at]',
@@ -23,7 +23,7 @@ const sumSubtrees: TreePass = {
   `,
 };
 
-/** What reaches a vertex through its parent is all that the parent has, less what it has from here. */
+/** A vertex receives through its parent the total of the parent minus the part that came from the vertex itself. */
 const sumBeyond: TreePass = {
   values: 'vec4(y[at], 0, 0, 0)',
   stored: 'y[at]',

@@ -1,8 +1,8 @@
 /**
- * TreeScanGradient: tree_passes.ts; the formulas are in plugin/cpu/tree_scan_gradient.ts. In the mode `all` the sums of
- * subtrees of x and dy go up together; between the passes the outputs hold them. `slope` is the gradient of a decay that
- * one channel has; where a group of channels shares a decay its sums are a second dispatch, since workgroups know
- * nothing of each other.
+ * TreeScanGradient: tree_passes.ts; the formulas are in plugin/cpu/tree_scan_gradient.ts. In the mode `all` the subtree sums
+ * of x and dy are computed together on the way up; between the passes they are in the outputs. `slope` is the gradient of a
+ * decay per channel; if a group of channels shares a decay, the sums are a second dispatch, because workgroups do not
+ * communicate.
  */
 import { type Aggregate, TreeScanGradient } from '../../plugin/ops/tree_scan.js';
 import { registerWebgpuKernel } from './kernels.js';
@@ -29,7 +29,7 @@ const gradients: Record<Aggregate, (passes: TreePasses) => ReturnType<ReturnType
         `,
       },
       down: {
-        // Sums of the subtree, and y.
+        // Subtree sums, and y.
         values: 'vec4(slope[at], dx[at], y[at], 0)',
         stored: 'vec2(y[at], dx[at])',
         visit: `

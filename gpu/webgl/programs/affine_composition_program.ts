@@ -2,9 +2,9 @@ import { PackedProgram } from '../packed.js';
 import { TREE_STATE } from './tree_state.js';
 
 /**
- * One round of the down pass by pointer doubling. The state holds, of each vertex, the affine map from the value of
- * its ancestor at distance n = 2^round to its own; composed with that of the ancestor it reaches 2n. Beyond the root
- * the map is constant, and so is every map in the end.
+ * One round of the down pass by pointer doubling. The state holds, for each vertex, the affine map from the value of its
+ * ancestor at distance n = 2^round to its own; composed with that of the ancestor it covers distance 2n. Beyond the root the
+ * map is constant, and so is every map in the end.
  */
 export const affineCompositionProgram = (shape: readonly number[]): PackedProgram =>
   new PackedProgram(shape, {

@@ -1,8 +1,8 @@
 import { PackedProgram } from '../packed.js';
 
 /**
- * The down pass as an affine map of each vertex: y = (1 - w^2) * subtree + w * y of its parent (GrootVL, section
- * 3.2). From the subtree sums and the decays w to the state (1 - w^2) * subtree, w.
+ * The down pass as an affine map for each vertex: y = (1 - w^2) * subtree + w * y of its parent (GrootVL, section 3.2).
+ * Converts the subtree sums and the decays w to the state (1 - w^2) * subtree, w.
  */
 export const affineMapProgram = (shape: readonly number[]): PackedProgram =>
   new PackedProgram(shape, {

@@ -1,9 +1,9 @@
 import type { PointProgram } from '../point_drawer.js';
 
 /**
- * A weight as two whole numbers in the order of spanning trees: -0 equals +0, NaN comes after +Infinity. The order of
- * the bits is that of the numbers, once those of a negative one are turned over; nothing is computed in floats, which
- * a GPU may flush when they are denormal.
+ * Converts a weight to two integers in the order of spanning trees: -0 equals +0, NaN comes after +Infinity. The order of
+ * the bits is that of the numbers once those of negative numbers are inverted; nothing is computed in floats, because a GPU
+ * may flush denormals.
  */
 export const WEIGHT_KEYS: PointProgram = {
   variableNames: ['weights'],
@@ -21,13 +21,13 @@ export const WEIGHT_KEYS: PointProgram = {
 };
 
 /*
- * The forest of the components, by vertex: (edge by which the vertex hung itself on another, vertex on which it
- * hangs), -1 at the root of a component. A vertex that is no root any more has given the spanning tree its one edge.
+ * The forest of the components, by vertex: (edge by which the vertex was attached, vertex to which it is attached), -1 at
+ * the root of a component. Every vertex that is no longer a root has added one edge to the spanning tree.
  */
 
 /**
- * For each component the first edge that leaves it, (edge, component at its other end) at the component's root: one
- * point for each end of an edge, and the depth test keeps that of the smallest rank. A component without any keeps -1.
+ * For each component the first edge that leaves it, (edge, component at its other end), at the component's root: one point
+ * for each end of an edge, of which the depth test keeps that of the smallest rank. A component without any keeps -1.
  */
 export const NEAREST_EDGES: PointProgram = {
   variableNames: ['graph', 'ranks', 'forest'],
@@ -59,8 +59,8 @@ export const NEAREST_EDGES: PointProgram = {
 };
 
 /**
- * Every component is attached to the one beyond its edge; of two that took the same edge, the larger vertex does.
- * Every vertex then climbs up to `steps` further: with the square root of V, no climb of the next round is longer.
+ * Every component is attached to the one at the other end of its edge; if two chose the same edge, only the larger vertex
+ * is. Every vertex then climbs up to `steps` further: with the square root of V, no climb of the next round is longer.
  */
 export const JOIN_COMPONENTS: PointProgram = {
   variableNames: ['forest', 'nearest'],

@@ -2,8 +2,8 @@ import { PackedProgram } from '../packed.js';
 import { TREE_STATE } from './tree_state.js';
 
 /**
- * One round of a recurrence along a chain by doubling (W. D. Hillis and G. L. Steele, "Data parallel algorithms",
- * 1986): affine_composition_program.ts where the ancestor at distance n = 2^round is n places before.
+ * One round of a recurrence along a chain by doubling (W. D. Hillis and G. L. Steele, "Data parallel algorithms", 1986):
+ * affine_composition_program.ts where the ancestor at distance n = 2^round is n positions earlier.
  */
 export const chainCompositionProgram = (shape: readonly number[]): PackedProgram =>
   new PackedProgram(shape, {

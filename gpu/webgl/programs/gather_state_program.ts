@@ -2,8 +2,7 @@ import { PackedProgram } from '../packed.js';
 import { GROUPED_DECAY, stateShape, TREE_STATE } from './tree_state.js';
 
 /**
- * The state in which a tree pass starts: (x[v], decay[v]) of the vertex v at each position, with a decay of 0 at the
- * root.
+ * The initial state of a tree pass: (x[v], decay[v]) of the vertex v at each position, with a decay of 0 at the root.
  * @param shape [B, V, D]
  */
 export const gatherStateProgram = (shape: readonly number[]): PackedProgram =>

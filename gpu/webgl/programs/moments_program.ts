@@ -1,8 +1,8 @@
 import { PackedProgram } from '../packed.js';
 
 /**
- * Mean and 1 / sqrt(variance + epsilon) of every row of x [batch, rows, C], as [batch, rows, 2]: one invocation for two
- * rows. The variance is that of the differences from the mean, in a second pass.
+ * Mean and 1 / sqrt(variance + epsilon) of every row of x [batch, rows, C], as [batch, rows, 2]: one invocation per two
+ * rows. The variance is computed from the differences to the mean, in a second pass.
  * @param shape [batch, rows, C] of x
  */
 export const momentsProgram = ([batch, rows]: readonly number[]): PackedProgram =>

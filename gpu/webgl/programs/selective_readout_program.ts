@@ -31,9 +31,9 @@ const UNIFORMS = {
 } as const;
 
 interface Parts {
-  /** Sums over subtrees are part of the states. */
+  /** Whether subtree sums are part of the states. */
   readonly hasTree: boolean;
-  /** Groups of states came before. */
+  /** Whether there were earlier groups of states. */
   readonly hasPartial: boolean;
 }
 
@@ -42,7 +42,7 @@ function variables(first: string[], { hasTree, hasPartial }: Parts): string[] {
 }
 
 /**
- * y[t, d] = sum over the states n of a group of state[t, d, n] * outputGate[t, n], plus that of the groups before.
+ * y[t, d] = sum over the states n of a group of state[t, d, n] * outputGate[t, n], plus that of the earlier groups.
  * @param shape [B, L, D]
  */
 export const selectiveReadoutProgram = (shape: readonly number[], parts: Parts): PackedProgram =>
@@ -75,7 +75,7 @@ export const selectiveReadoutProgram = (shape: readonly number[], parts: Parts):
   });
 
 /**
- * The states [B, D, N] of the last token: those of a group, the others as in the groups before.
+ * The states [B, D, N] of the last token: those of this group, the others from the earlier groups.
  * @param shape [B, D, N]
  */
 export const lastStateProgram = (shape: readonly number[], parts: Parts): PackedProgram =>

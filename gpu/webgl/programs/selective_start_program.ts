@@ -2,8 +2,8 @@ import { PackedProgram } from '../packed.js';
 import { TREE_STATE } from './tree_state.js';
 
 /**
- * The layout of the states of selective scans: a tree state (tree_state.ts) whose columns are those of a group of the
- * N states of every channel, column g * D' + d for state first + g of channel d, with D' the D channels made even, so
+ * The layout of the states of selective scans: a tree state (tree_state.ts) whose columns are those of a group of the N
+ * states of every channel, column g * D' + d for state first + g of channel d, with D' = D rounded up to an even number, so
  * that two channels of one state share a texel.
  */
 export const SELECTIVE_STATE = `
@@ -26,13 +26,13 @@ export function selectiveStateShape(
   return [batch, 2 * length, count * 2 * Math.ceil(channels / 2)];
 }
 
-/** What differs between the recurrence along the text and the sums over subtrees of its reversed tree. */
+/** The differences between the recurrence along the text and the subtree sums of its reversed tree. */
 const ORDERS = {
   chain: {
     variables: [],
     token: 'int token = at.y / 2; int edge = token;',
   },
-  // Vertex v is token L - 1 - v; the edge above a vertex carries the decay of the token right after it.
+  // Vertex v is token L - 1 - v; the edge from a vertex to its parent carries the decay of the following token.
   tree: {
     variables: ['tree'],
     token: `
@@ -42,9 +42,9 @@ const ORDERS = {
 };
 
 /**
- * Where a selective scan starts: (inputScale * drive * inputGate, exp(-exp(logA) * step)) of every token or, for a
- * tree, of the token at every breadth-first position; decay 0 at the first. With `hasState`, what came before the
- * first token is in its value.
+ * The initial state of a selective scan: (inputScale * drive * inputGate, exp(-exp(logA) * step)) of every token or, for a
+ * tree, of the token at every breadth-first position; decay 0 at the first. With `hasState`, the value of the first token
+ * includes the state before it.
  */
 export function selectiveStartProgram(
   shape: readonly number[],

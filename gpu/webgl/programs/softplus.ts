@@ -1,4 +1,4 @@
-/** GLSL: log(1 + exp(x)); log(1 + e) by its series where 1 + e would lose what e is. */
+/** GLSL: log(1 + exp(x)); log(1 + e) uses its series where 1 + e would round e away. */
 export const SOFTPLUS = `
   float softplus(float x) {
     float e = exp(-abs(x));

@@ -1,9 +1,9 @@
 import type { PointProgram } from '../point_drawer.js';
 
 /**
- * A stable sort by (x, y) of each batch of `length` texels, in two draws: blocks of a power of two are sorted by
- * counting, then every element looks for its place in every other block by halving. With blocks of about the square
- * root, an element reads some sqrt(length) * log2(length) texels.
+ * A stable sort by (x, y) of each batch of `length` texels, in two draws: blocks of a power of two are sorted by counting,
+ * then every element finds its position in every other block by binary search. With blocks of about the square root, an
+ * element reads some sqrt(length) * log2(length) texels.
  */
 const IS_BEFORE = `
   // By (x, y), then by z, the place in the batch.
@@ -14,7 +14,7 @@ const IS_BEFORE = `
   }
 `;
 
-/** Each block sorted: texels (x, y, place of the key in its batch). */
+/** Sorts each block: texels (x, y, position of the key in its batch). */
 export const SORT_BLOCKS: PointProgram = {
   variableNames: ['keys'],
   uniforms: ['length', 'blockSize'],
@@ -54,7 +54,7 @@ const RANK = `
   }
 `;
 
-/** From sorted blocks: the rank of every key in its batch, where the key was. */
+/** From sorted blocks: the rank of every key in its batch, at the position of the key. */
 export const RANKS: PointProgram = {
   variableNames: ['blocks'],
   uniforms: ['length', 'blockSize'],
@@ -69,7 +69,7 @@ export const RANKS: PointProgram = {
   `,
 };
 
-/** From sorted blocks: x of every key but the smallest of its batch, ascending, one number a texel. */
+/** From sorted blocks: x of every key except the smallest of its batch, ascending, one number per texel. */
 export const SORTED_BUT_FIRST: PointProgram = {
   variableNames: ['blocks'],
   uniforms: ['length', 'blockSize'],

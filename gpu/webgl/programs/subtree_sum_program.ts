@@ -2,10 +2,10 @@ import { PackedProgram } from '../packed.js';
 import { TREE_STATE } from './tree_state.js';
 
 /**
- * One round of the up pass. The state holds, of each vertex, the sum over its descendants nearer than n = 2^round and
- * the product of the n decays above it; it moves on to 2n. Those at distance n are a contiguous range, so nothing is
- * scattered: sum' = sum + sum over the range of product * sum, product' = product * product of the n-th ancestor.
- * An invocation reads its range, 24 texels at most in trees of images of 56 x 56; the root of a star reads all.
+ * One round of the up pass. The state holds, for each vertex, the sum over its descendants at distances below n = 2^round
+ * and the product of the n decays above it; the round extends it to 2n. The descendants at distance n are a contiguous
+ * range, so no scatter is needed: sum' = sum + sum over the range of product * sum, product' = product * product of the n-th
+ * ancestor. An invocation reads its range, at most 24 texels in trees of 56 x 56 images; the root of a star reads all.
  */
 export const subtreeSumProgram = (shape: readonly number[]): PackedProgram =>
   new PackedProgram(shape, {

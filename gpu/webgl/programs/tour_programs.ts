@@ -1,9 +1,9 @@
 import type { PointProgram } from '../point_drawer.js';
 
 /*
- * Euler tours: every edge of the spanning tree is walked down and up. A walk of an edge is a slot of the graph table
- * (graph_table.ts); a tour is a linked list of slots, (next slot or -1, slots from here to the end, sum over them),
- * and (-1, 0, 0) for an edge that is not in the tree.
+ * Euler tours: every edge of the spanning tree is traversed down and up. A traversal of an edge is a slot of the graph table
+ * (graph_table.ts); a tour is a linked list of slots, (next slot or -1, slots from here to the end, sum over them), and (-1,
+ * 0, 0) for an edge that is not in the tree.
  */
 
 const SLOTS = `
@@ -18,7 +18,7 @@ const SLOTS = `
   }
 `;
 
-/** A tour from the root that goes round the neighbours of each vertex, wherever it came from. */
+/** A tour from the root that cycles through the neighbours of each vertex, starting after the one it came from. */
 export const ROUND_TOUR: PointProgram = {
   variableNames: ['graph', 'chosen'],
   uniforms: ['edges', 'root'],
@@ -42,7 +42,7 @@ export const ROUND_TOUR: PointProgram = {
   `,
 };
 
-/** List ranking: every slot adds up what the next `steps` of the list have, each of which may stand for many. */
+/** List ranking: every slot adds the sums of the next `steps` slots, each of which may cover many. */
 export const SUM_ALONG_TOUR: PointProgram = {
   variableNames: ['tour'],
   uniforms: ['slots', 'steps'],
@@ -61,8 +61,8 @@ export const SUM_ALONG_TOUR: PointProgram = {
 };
 
 /**
- * From a ranked tour, which tells the way down from the way up: the tour that visits the children of every vertex in
- * ascending id. Its sums are of 1 for a way down and -1 for a way up.
+ * From a ranked tour, which distinguishes down from up: the tour that visits the children of every vertex in ascending id.
+ * It sums 1 for a traversal down and -1 for one up.
  */
 export const ASCENDING_TOUR: PointProgram = {
   variableNames: ['graph', 'tour'],
@@ -102,8 +102,8 @@ export const ASCENDING_TOUR: PointProgram = {
 };
 
 /**
- * By vertex, from a ranked ascending tour: (depth, number in the tour, parent), and what the background is at the
- * root. In the order of (depth, number in a depth-first tour), vertices are breadth-first.
+ * By vertex, from a ranked ascending tour: (depth, number in the tour, parent), with the background value at the root. In
+ * the order of (depth, number in a depth-first tour), vertices are breadth-first.
  */
 export const TOUR_PLACES: PointProgram = {
   variableNames: ['graph', 'tour'],
@@ -122,7 +122,7 @@ export const TOUR_PLACES: PointProgram = {
   `,
 };
 
-/** From the breadth-first position of every vertex: `order` and `parent`, one number a texel. */
+/** From the breadth-first position of every vertex: `order` and `parent`, one number per texel. */
 export const BREADTH_FIRST: PointProgram = {
   variableNames: ['positions', 'places'],
   uniforms: ['vertices'],

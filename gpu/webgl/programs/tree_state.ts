@@ -1,6 +1,6 @@
 /**
- * The state of a tree pass: [B, 2V, D] packed, by breadth-first position i. The texel at row 2i holds two channels of
- * a value and, below them, of a product of decays, so that one draw moves both on.
+ * The state of a tree pass: [B, 2V, D] packed, by breadth-first position i. The texel at row 2i holds two channels of a
+ * value and, below them, of a product of decays, so that one draw updates both.
  */
 
 /** GLSL: reads a state, and the tables of tree_tables.ts. */
@@ -15,7 +15,7 @@ export const TREE_STATE = `
   }
 `;
 
-/** GLSL: the decays of a channel and the next of a vertex, from [B, V, groups]: neighbouring channels share one. */
+/** GLSL: the decays of two adjacent channels of a vertex, from [B, V, groups]: adjacent channels share a decay. */
 export const GROUPED_DECAY = `
   vec2 decayAt(
     sampler2D decay, ivec2 texShape, int batch, int vertex, int channel, int vertices, int channels, int groups

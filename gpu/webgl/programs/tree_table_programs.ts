@@ -1,12 +1,12 @@
 import type { PointProgram } from '../point_drawer.js';
 
 /*
- * The layers of tree_tables.ts, one texture each. Of the ranges of descendants at distance n both ends are the first
- * position whose ancestor at distance n is not before a given one: a monotone map, as that to the ancestor is, so
- * that both double by being applied to themselves.
+ * The layers of tree_tables.ts, one texture each. Both ends of the range of descendants at distance n are the first position
+ * whose ancestor at distance n is not before a given one. This is a monotone map, as is that to the ancestor, so that both
+ * double when applied to themselves.
  */
 
-/** Layer 0 and layer 1, whose ranges are found by halving: parents ascend with the position. */
+/** Layer 0 and layer 1, whose ranges are found by binary search: parents ascend with the position. */
 export const FIRST_LAYERS: PointProgram = {
   variableNames: ['order', 'parent', 'positions', 'places'],
   uniforms: ['vertices'],
@@ -37,10 +37,10 @@ export const FIRST_LAYERS: PointProgram = {
   `,
 };
 
-/** How many layers MORE_LAYERS makes at most. */
+/** Maximum number of layers that MORE_LAYERS makes. */
 export const LAYERS_A_DRAW = 4;
 
-/** From the layer of distance n those of 2n, 4n, 8n and 16n. */
+/** From the layer of distance n, those of 2n, 4n, 8n and 16n. */
 export const MORE_LAYERS: PointProgram = {
   variableNames: ['layer'],
   uniforms: ['vertices', 'count'],
