@@ -11,7 +11,7 @@ interface Call {
   readonly attributes: { readonly padding: string; readonly alignCorners: boolean };
 }
 
-/** Height, width, channels; positions of an image; whether padding is that of borders; whether corners are aligned. */
+/** Height, width, channels; positions per image; whether the padding is `border`; whether corners are aligned. */
 function sizesOf({ shapes, attributes: { padding, alignCorners } }: Call): number[] {
   const [, rows, columns] = shapes.grid;
   return [...shapes.x.slice(1), rows * columns, Number(padding === 'border'), Number(alignCorners)];

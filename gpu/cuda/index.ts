@@ -1,6 +1,6 @@
 /**
- * The tfjs backend `cuda` with this package's kernels, for Node with an NVIDIA driver. Importing this module registers
- * all of it; the device is opened when tfjs starts the backend.
+ * The tfjs backend `cuda` with this package's kernels, for Node with an NVIDIA driver. Importing this module registers all
+ * of it; the device is opened when tfjs starts the backend.
  *
  * ```ts
  * import * as tf from '@tensorflow/tfjs';
@@ -10,7 +10,7 @@
  * await tf.setBackend('cuda');
  * ```
  *
- * A new kernel is a file beside this one and a line here.
+ * To add a kernel, add a file here and a line to this list.
  */
 import '../../plugin/index.js';
 import { OPS } from '../../plugin/ops/index.js';
@@ -49,5 +49,5 @@ export {
   ready,
 } from './backend/index.js';
 
-// Our ops without a kernel here are composed of others, or run on the CPU by themselves: plugin/ops/kernels.ts.
+// Our ops without a kernel here are composed of others, or have their own CPU fallback: plugin/ops/kernels.ts.
 registerCuda(OPS.map(({ name }) => name));

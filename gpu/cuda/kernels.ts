@@ -6,7 +6,7 @@ import { registerBackendKernel } from '../../plugin/ops/kernels.js';
 import type { CudaBackend } from './backend/backend.js';
 import { BACKEND, type DeviceTensor, type KernelCall, within } from './backend/kernels.js';
 
-/** What a kernel is called with. Optional inputs that were left out are missing: a null pointer for a kernel. */
+/** Arguments of a kernel. Omitted optional inputs are missing, and become null pointers. */
 export interface CudaKernelArguments<D extends OpDeclaration> extends KernelArguments<D, DeviceTensor> {
   readonly call: KernelCall;
 }

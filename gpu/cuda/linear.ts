@@ -30,7 +30,7 @@ registerCudaKernel(Linear, ({ inputs: { x, weights, bias }, outputs: { y }, attr
   });
 });
 
-/** The rest of a float32 tensor, from an element on. */
+/** Returns the part of a float32 block from an element on. */
 function from({ address, bytes }: Block, element: number): Block {
   return { address: address + 4 * element, bytes: bytes - 4 * element };
 }

@@ -1,11 +1,11 @@
-/** What optimisers do with every parameter: optimizer_steps.cu. */
+/** Optimiser steps on every parameter: optimizer_steps.cu. */
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { AdamWStep, MomentumStep, ScaleBy, SquareSum } from '../../plugin/ops/optimizer_steps.js';
 import { THREADS } from './backend/kernels/constants.js';
 import { Float32, gridOf } from './backend/launch.js';
 import { registerCudaKernel } from './kernels.js';
 
-/** Values that a thread of SquareSum takes at least, and the most blocks: their sums are one block's work. */
+/** Minimum values per thread of SquareSum, and maximum number of blocks, whose sums one block adds. */
 const VALUES_OF_THREAD = 8;
 const MOST_SUMS = 1024;
 

@@ -6,7 +6,7 @@ import { EDGE_THREADS } from './constants.js';
 import { registerCudaKernel } from './kernels.js';
 import { scheduleOf } from './tree_schedule.js';
 
-/** Of the factors of an edge. */
+/** Bytes of the factors of an edge. */
 const FACTORS_BYTES = 16;
 
 /** The struct of sizes, and a grid of EDGE_THREADS threads for every group of every vertex. */

@@ -5,9 +5,9 @@ import { Float32 } from './backend/launch.js';
 import { SELECTIVE_CHANNELS, SELECTIVE_STATES } from './constants.js';
 import { registerCudaKernel } from './kernels.js';
 
-/** Bytes of the sums that a thread keeps of every token. */
+/** Bytes of a thread's sums per token. */
 const SUMS_BYTES = 4 * SELECTIVE_STATES;
-/** Most memory for sums: fewer blocks run at a time rather than more. */
+/** Maximum memory for sums; beyond it, fewer blocks run at a time. */
 const MOST_BYTES = 2 ** 28;
 
 registerCudaKernel(SelectiveTreeScan, ({ inputs, outputs: { y, nextState }, shapes, attributes, call }) => {

@@ -1,7 +1,6 @@
 /**
- * Launches of the steps in spanning_tree.h: minimum spanning trees in breadth-first order. One launch where the shared
- * memory of a block holds what an image needs, else one for each step, O(log(V)^2) of them; the host reads nothing
- * back on either path.
+ * Launches the steps of spanning_tree.h: minimum spanning trees in breadth-first order. One launch if the shared memory of a
+ * block holds an image's data, else one for each step, O(log(V)^2) of them; the host reads nothing back on either path.
  */
 import type { Block } from './backend/allocator.js';
 import { WARP } from './backend/kernels/constants.js';
@@ -9,19 +8,19 @@ import type { KernelCall } from './backend/kernels.js';
 import { type Argument, gridOf } from './backend/launch.js';
 import { IMAGE_THREADS, MOST_ROUNDS, SORT_TILE } from './constants.js';
 
-/** What all graphs of a batch have in common. */
+/** Sizes that all graphs of a batch share. */
 export interface GraphSize {
   readonly batch: number;
   readonly numVertices: number;
   readonly numEdges: number;
-  /** The vertex that the order starts from. */
+  /** The vertex at which the order starts. */
   readonly root: number;
 }
 
 /** Bytes of a word of two halves. */
 const SHARED_WORD = 4;
 const GLOBAL_WORD = 8;
-/** Vertices whose arcs a half of a word can count. */
+/** Number of vertices whose arcs half a word can count. */
 const MOST_IN_SHARED = 2 ** 15;
 /** Static shared memory of the kernels: a number for each warp. */
 const STATIC_BYTES = 4 * (IMAGE_THREADS / WARP);
@@ -39,15 +38,15 @@ function fits(size: GraphSize, sharedBytes: number): boolean {
   );
 }
 
-/** One block an image; small graphs have fewer threads to wait for. */
+/** One block per image; small graphs use fewer threads, which reduces waiting at barriers. */
 function blockGrid(size: GraphSize) {
   const threads = Math.min(IMAGE_THREADS, WARP * Math.ceil(size.numVertices / WARP));
   return { blocks: size.batch, threads, sharedBytes: workspaceBytes(size, SHARED_WORD) };
 }
 
 /**
- * The minimum spanning tree of every graph, and its breadth-first order: see plugin/ops/boruvka_mst.ts.
- * @param sharedBytes of a block; graphs that need more take the path of many launches
+ * Computes the minimum spanning tree of every graph, and its breadth-first order: see plugin/ops/boruvka_mst.ts.
+ * @param sharedBytes per block; graphs that need more take the path with many launches
  */
 export function spanningTrees(
   call: KernelCall,
@@ -89,18 +88,18 @@ class Steps {
     this.graph = [numVertices, numEdges, root, bytes];
   }
 
-  /** A thread for each of `count` things of every image. */
+  /** Launches a thread for each of `count` items of every image. */
   launch(kernel: string, count: number, ...given: readonly Argument[]): void {
     const { blocks, threads } = gridOf(Math.max(1, count));
     this.start(kernel, blocks as number, threads as number, given);
   }
 
-  /** One block an image. */
+  /** Launches one block per image. */
   launchBlock(kernel: string): void {
     this.start(kernel, 1, IMAGE_THREADS, []);
   }
 
-  /** From arcs to the order; `parent` is memory on the way. */
+  /** From arcs to the order; `parent` is used as temporary memory. */
   orderTree(order: Block, parent: Block): void {
     const { numVertices } = this.size;
     const arcs = 2 * (numVertices - 1);
@@ -119,14 +118,14 @@ class Steps {
   }
 
   private rankArcs(arcs: number): void {
-    // An even number of times, so that the links end where they began.
+    // An even number of times, so that the links end in the buffer where they began.
     for (let reach = 1; reach < arcs; reach *= 4) {
       this.launch('tour_double', arcs, 0);
       this.launch('tour_double', arcs, 1);
     }
   }
 
-  /** Sorts the depths, or the arcs: the network of bitonic_sort.h, its short distances in shared memory. */
+  /** Sorts the depths, or the arcs: the network of bitonic_sort.h, with short distances in shared memory. */
   private sort(depths: boolean, count: number): void {
     const which = Number(depths);
     const tiles = (merge: boolean) =>

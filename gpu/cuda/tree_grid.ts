@@ -1,28 +1,28 @@
-/** Blocks of tree scans, and the ring in which they keep their state: see tree_scan.h. */
+/** Blocks of tree scans, and the ring buffer for their state: see tree_scan.h. */
 import type { KernelCall } from './backend/kernels.js';
 import type { Grid } from './backend/launch.js';
 import { TREE_CHANNELS } from './constants.js';
 
 const FLOAT_BYTES = 4;
-/** Trees of at most this many vertices have levels that four warps are enough for. */
+/** In trees of at most this many vertices, levels are narrow enough for four warps. */
 const SMALL_TREE = 1024;
-/** Vertices of the smallest ring. */
+/** Vertices in the smallest ring buffer. */
 const SMALLEST_RING = 32;
 
-/** How to launch a kernel of tree_scan.h. */
+/** Launch parameters of a kernel of tree_scan.h. */
 export interface TreeLaunch {
-  /** The end of the kernel's name. */
+  /** Suffix of the kernel's name. */
   readonly suffix: '_4' | '_8' | '_16';
   readonly grid: Grid;
-  /** Vertices that the ring has room for: a power of two. */
+  /** Vertices in the ring buffer: a power of two. */
   readonly ringRows: number;
 }
 
 /**
- * Levels of a tree that spans a grid are hardly wider than its side, and the ring holds two. A tree with wider ones is
- * scanned by another way, so nothing here depends on what is in it.
+ * Levels of a tree over a grid are hardly wider than its side, and the ring buffer holds two. Trees with wider levels take
+ * another path in the kernel, so the launch does not depend on the tree.
  * @param shape [B, V, D]
- * @param states floats that a scan hands on for each vertex and channel
+ * @param states floats that a scan passes on for each vertex and channel
  */
 export function treeLaunch(
   call: KernelCall,

@@ -15,7 +15,7 @@ interface Scanned {
   readonly parent: DeviceTensor;
 }
 
-/** One launch: sums of x along trees, in y. */
+/** Computes sums of x along trees into y, in one launch. */
 export function scanTrees(
   call: KernelCall,
   { x, decay, order, parent }: Scanned,

@@ -1,6 +1,6 @@
 /**
- * TreeScanGradient: tree_scan_gradient.cu. One launch for a decay a channel; where channels share decays, and from the
- * root, a second one makes the gradient of the decays.
+ * TreeScanGradient: tree_scan_gradient.cu. One launch; for `leaves`, and if channels share decays, a second one computes the
+ * gradient of the decays.
  */
 import { sizeOf } from '../../plugin/kernels/sizes.js';
 import { TreeScanGradient } from '../../plugin/ops/tree_scan.js';

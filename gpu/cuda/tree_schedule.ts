@@ -1,4 +1,4 @@
-/** What tree scans know of a tree: where levels and children start in its breadth-first order. */
+/** The part of a tree that scans need: where levels and children start in its breadth-first order. */
 import { PerTensorCache } from '../../plugin/kernels/per_tensor_cache.js';
 import type { Block } from './backend/allocator.js';
 import type { CudaBackend } from './backend/backend.js';
@@ -10,7 +10,7 @@ const INT_BYTES = 4;
 
 const caches = new WeakMap<CudaBackend, PerTensorCache<Block>>();
 
-/** The schedule (tree_schedule.h) of a tree [B, V], made when it is needed for the first time, freed with the tree. */
+/** Returns the schedule (tree_schedule.h) of a tree [B, V], computed on first use and freed with the tree. */
 export function scheduleOf(call: KernelCall, parent: DeviceTensor): Block {
   const { backend } = call;
   const [batch, numVertices] = parent.shape;

@@ -25,8 +25,8 @@ export function fittedExtent({ width, height }: Extent, size: number): Extent {
 }
 
 /**
- * Resizes like torchvision's `Resize(size)`: the short side becomes `size` pixels, the long side `trunc(size * long /
- * short)`; nothing is cropped.
+ * Resizes like torchvision's `Resize(size)`: the short side becomes `size` pixels, the long side
+ * `trunc(size * long / short)`; nothing is cropped.
  */
 export function fitImage(image: RgbImage, size: number): RgbImage {
   checkRgbImage('fitImage', image);

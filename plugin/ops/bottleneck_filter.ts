@@ -37,8 +37,8 @@ export const BottleneckFilter = defineOp({
  * exp(-(largest distance on the path between them) / zeta^2), and 1 for a vertex and itself. Not differentiable: it is used
  * to make labels.
  *
- * Runs on the host where the backend has no kernel for it; on a backend that can only be read asynchronously, call `await
- * readForChecks(x, distance)` first.
+ * Runs on the host where the backend has no kernel for it; on a backend that can only be read asynchronously, call
+ * `await readForChecks(x, distance)` first.
  * @param x [B, V, D] float32 by vertex id.
  * @param distance [B, V] float32, at least 0: distance[b, v] is the distance between v and its parent, for example from
  *   parentDissimilarity with one group; the root's value is ignored.

@@ -1,7 +1,7 @@
 /**
- * A caching allocator: memory that tensors give back is kept and given to the next tensor of its size. All work on a
- * device is done in one order, so a block may be written anew as soon as it was given back, without waiting; and
- * asking the driver, which does wait, becomes rare.
+ * A caching allocator: memory that tensors release is kept and reused for the next tensor of its size. All work on a device
+ * is executed in order, so a block may be overwritten as soon as it was released, without waiting, and requests to the
+ * driver, which do wait, become rare.
  */
 import type { Device } from './driver.js';
 import { CudaOutOfMemoryError } from './errors.js';
@@ -9,20 +9,20 @@ import { CudaOutOfMemoryError } from './errors.js';
 /** A piece of device memory. */
 export interface Block {
   readonly address: number;
-  /** Bytes reserved: at least as many as were asked for. */
+  /** Bytes reserved: at least as many as requested. */
   readonly bytes: number;
 }
 
-/** What {@link Allocator.statistics} reports, in bytes. */
+/** The result of {@link Allocator.statistics}, in bytes. */
 export interface AllocatorStatistics {
   /** Held by tensors. */
   readonly used: number;
-  /** Asked of the driver: used, and kept for later. */
+  /** Allocated from the driver: used, and cached for reuse. */
   readonly reserved: number;
 }
 
 const SMALLEST_BLOCK = 512;
-/** Above, sizes are rounded up to eighths of a power of two: at most 1/8 is wasted, and similar sizes share. */
+/** Above this, sizes are rounded up to eighths of a power of two: at most 1/8 is wasted, and similar sizes share blocks. */
 const LARGE = 1 << 20;
 
 export class Allocator {
@@ -31,8 +31,8 @@ export class Allocator {
   private reserved = 0;
 
   /**
-   * @param limit bytes that may be reserved; what the device has by default
-   * @param sizeOf the size of the block that serves a request
+   * @param limit bytes that may be reserved; by default what the device has
+   * @param sizeOf returns the size of the block that serves a request
    */
   constructor(
     private readonly device: Pick<Device, 'allocate' | 'free'>,
@@ -40,7 +40,7 @@ export class Allocator {
     private readonly sizeOf = blockSize,
   ) {}
 
-  /** @throws {CudaOutOfMemoryError} when there is too little memory, even with all that was kept given back */
+  /** @throws {CudaOutOfMemoryError} if there is too little memory, even after the cached blocks were freed. */
   allocate(bytes: number): Block {
     const size = this.sizeOf(bytes);
     const address = this.free.get(size)?.pop() ?? this.reserve(size, bytes);
@@ -55,7 +55,7 @@ export class Allocator {
     else this.free.set(block.bytes, [block.address]);
   }
 
-  /** Gives what is kept for later back to the driver. */
+  /** Returns the cached memory to the driver. */
   trim(): void {
     for (const [size, addresses] of this.free) {
       for (const address of addresses) {
@@ -86,7 +86,7 @@ export class Allocator {
   }
 }
 
-/** The size of a block that many tensors can use one after another. */
+/** Returns the size of a block that many tensors can use one after another. */
 export function blockSize(bytes: number): number {
   if (bytes <= LARGE) return Math.max(1, Math.ceil(bytes / SMALLEST_BLOCK)) * SMALLEST_BLOCK;
   const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);

@@ -1,16 +1,16 @@
 /**
- * Checks of what built-in ops are called with. tfjs-core checks little of it and the GraphModel executor less, and
- * kernels compute addresses from it.
+ * Checks the arguments of built-in ops. tfjs-core checks few of them and the GraphModel executor even fewer, and kernels
+ * compute addresses from them.
  */
 import { OpError, showShape } from '../../../plugin/ops/input_checks.js';
 
-/** A kernel's integers are 32 bits. */
+/** Kernels use 32-bit integers. */
 const LARGEST_INTEGER = 2 ** 31 - 1;
 
 /**
- * The number of elements of a shape.
+ * Returns the number of elements of a shape.
  * @param what whose shape it is
- * @throws {OpError} unless all extents are integers that are not negative
+ * @throws {OpError} unless all extents are non-negative integers.
  */
 export function elementsOf(op: string, what: string, shape: readonly number[]): number {
   let size = 1;
@@ -23,7 +23,7 @@ export function elementsOf(op: string, what: string, shape: readonly number[]): 
   return size;
 }
 
-/** @throws {OpError} unless there are `count` integers from `least` to `most`, by default what a kernel can hold */
+/** @throws {OpError} unless there are `count` integers from `least` to `most`, by default the limit of kernels. */
 export function checkIntegers(
   op: string,
   name: string,
@@ -43,7 +43,7 @@ export function isInteger(value: number): boolean {
   return Number.isInteger(value) && Math.abs(value) <= LARGEST_INTEGER;
 }
 
-/** @throws {OpError} unless the axes are different ones of a tensor of this rank, counted from the first */
+/** @throws {OpError} unless the axes are distinct axes of a tensor of this rank, counted from the first. */
 export function checkAxes(op: string, name: string, axes: readonly number[], rank: number): void {
   const isRight = (axis: number, i: number) =>
     Number.isInteger(axis) && axis >= 0 && axis < rank && axes.indexOf(axis) === i;
@@ -51,7 +51,7 @@ export function checkAxes(op: string, name: string, axes: readonly number[], ran
   throw new OpError(op, `${name} is ${showShape(axes)}, expected different axes from 0 to ${rank - 1}`);
 }
 
-/** @throws {OpError} unless a tensor has the shape */
+/** @throws {OpError} unless a tensor has the shape. */
 export function checkShape(
   op: string,
   name: string,
@@ -66,7 +66,7 @@ export function checkShape(
   throw new OpError(op, `${name} has shape ${showShape(shape)}, expected [${shown}]`);
 }
 
-/** @throws {OpError} unless there are `count` pairs of integers that are not negative */
+/** @throws {OpError} unless there are `count` pairs of non-negative integers. */
 export function checkPairs(
   op: string,
   name: string,

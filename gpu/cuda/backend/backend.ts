@@ -1,4 +1,4 @@
-/** The tfjs backend `cuda`: tensors that live on the device until somebody reads them. */
+/** The tfjs backend `cuda`: tensors stay on the device until they are read. */
 import {
   type BackendTimingInfo,
   type BackendValues,
@@ -15,11 +15,11 @@ import { Allocator, type AllocatorStatistics, type Block, blockSize } from './al
 import type { Device } from './driver.js';
 import { Launcher } from './launch.js';
 
-/** What the backend keeps of a tensor's values: on the host until a kernel needs them, then on the device. */
+/** The values of a tensor: on the host until a kernel needs them, then on the device. */
 interface TensorData {
   readonly dtype: DataType;
   refCount: number;
-  /** Elements. */
+  /** Number of elements. */
   readonly size: number;
   values?: BackendValues;
   block?: Block;
@@ -29,9 +29,9 @@ interface TensorData {
 
 /** Options of {@link CudaBackend}. */
 export interface CudaBackendOptions {
-  /** The most device memory to reserve, in bytes. Without it, what the device has. */
+  /** Maximum device memory to reserve, in bytes. By default what the device has. */
   readonly memoryLimitBytes?: number;
-  /** Lets matrix products round their factors to TF32 (10 bits instead of 23): faster, and less exact. */
+  /** Whether matrix products may round their factors to TF32 (10 bits instead of 23): faster, and less exact. */
   readonly allowTf32?: boolean;
 }
 
@@ -39,7 +39,7 @@ export interface CudaBackendOptions {
 const MOST_ELEMENTS = 2 ** 31 - 1;
 
 const ELEMENT_ARRAYS = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
-/** Element types that a device holds; strings stay on the host, complex tensors are pairs. */
+/** Element types on the device; strings stay on the host, complex tensors are pairs. */
 type DeviceDtype = keyof typeof ELEMENT_ARRAYS;
 type ElementArray = Float32Array | Int32Array | Uint8Array;
 
@@ -59,7 +59,7 @@ export class CudaBackend extends KernelBackend {
   ) {
     super();
     this.data = new DataStorage(this, engine());
-    // To the byte where accesses are checked, so that those between the end of a tensor and of its block are found.
+    // Exact to the byte if accesses are checked, so that those between the end of a tensor and of its block are detected.
     const sizeOf = device.description.checksAccesses ? (bytes: number) => Math.max(1, bytes) : blockSize;
     this.allocator = new Allocator(device, memoryLimitBytes, sizeOf);
     this.launcher = new Launcher(device);
@@ -93,7 +93,7 @@ export class CudaBackend extends KernelBackend {
     this.data.set(dataId, { dtype, refCount, size, values });
   }
 
-  /** A new tensor on the device; what it holds is undefined. */
+  /** Allocates a tensor on the device, with undefined contents. */
   allocate(shape: readonly number[], dtype: DataType): { dataId: DataId; block: Block } {
     const size = util.sizeFromShape([...shape]);
     if (size > MOST_ELEMENTS) {
@@ -107,7 +107,7 @@ export class CudaBackend extends KernelBackend {
     return { dataId, block };
   }
 
-  /** A complex tensor of two float32 tensors, whose references it takes. */
+  /** Makes a complex tensor of two float32 tensors, taking over their references. */
   complex(real: TensorInfo, imag: TensorInfo): TensorInfo {
     const dataId = {};
     this.data.set(dataId, {
@@ -119,7 +119,7 @@ export class CudaBackend extends KernelBackend {
     return { dataId, shape: real.shape, dtype: 'complex64' };
   }
 
-  /** The parts of a complex tensor. */
+  /** Returns the parts of a complex tensor. */
   partsOf({ dataId }: TensorInfo): { real: TensorInfo; imag: TensorInfo } {
     const { complexTensorInfos, dtype } = this.data.get(dataId);
     if (!complexTensorInfos)
@@ -127,31 +127,31 @@ export class CudaBackend extends KernelBackend {
     return complexTensorInfos;
   }
 
-  /** Where a tensor is on the device. Its values are copied there when a kernel needs them for the first time. */
+  /** Returns the location of a tensor on the device. Its values are copied there when a kernel first needs them. */
   blockOf({ dataId }: TensorInfo): Block {
     const tensor = this.data.get(dataId);
     if (!tensor.block) {
       const values = elementsOf(tensor);
       const block = this.allocator.allocate(values.byteLength);
       this.device.upload(block.address, values);
-      tensor.block = block; // not before: if the copy fails, the values are still those of the host
+      tensor.block = block; // only now: if the copy fails, the values remain those of the host
       this.uploads++;
       tensor.values = undefined;
     }
     return tensor.block;
   }
 
-  /** The number of values of a tensor, whatever shape it is seen in. */
+  /** Returns the number of values of a tensor, whatever shape it is viewed in. */
   sizeOf({ dataId }: TensorInfo): number {
     return this.data.get(dataId).size;
   }
 
-  /** The values of a tensor that has not been copied to the device yet; undefined where reading would mean waiting. */
+  /** Returns the values of a tensor that has not been copied to the device yet; undefined if reading would have to wait. */
   hostValuesOf({ dataId }: TensorInfo): BackendValues | undefined {
     return this.data.get(dataId).values;
   }
 
-  /** Memory for the length of a kernel. */
+  /** Allocates memory for the duration of a kernel. */
   scratch(bytes: number): Block {
     return this.allocator.allocate(bytes);
   }
@@ -187,12 +187,12 @@ export class CudaBackend extends KernelBackend {
     return true;
   }
 
-  /** Calls back when the values of a tensor go: for what was made from them. */
+  /** Registers a callback for when the values of a tensor are disposed of, to free what was computed from them. */
   onDispose(listener: (dataId: DataId) => void): void {
     this.disposeListeners.push(listener);
   }
 
-  /** Reads when all work before is done; the event loop goes on meanwhile. */
+  /** Reads once all earlier work is done, without blocking the event loop. */
   override async read(dataId: DataId): Promise<BackendValues> {
     const tensor = this.data.get(dataId);
     if (tensor.complexTensorInfos) {
@@ -207,7 +207,7 @@ export class CudaBackend extends KernelBackend {
     return target;
   }
 
-  /** Reads, and waits for all work before. */
+  /** Reads, and blocks until all earlier work is done. */
   override readSync(dataId: DataId): BackendValues {
     const tensor = this.data.get(dataId);
     if (tensor.complexTensorInfos) {
@@ -225,7 +225,7 @@ export class CudaBackend extends KernelBackend {
     return true;
   }
 
-  /** Milliseconds that the device spends on what `run` asks for. Throws what it throws: tfjs's debug mode relies on that. */
+  /** Measures the milliseconds that the device spends on `run`. Rethrows its errors, on which tfjs's debug mode relies. */
   override time(run: () => void): Promise<BackendTimingInfo> {
     const start = this.device.recordEvent();
     run();
@@ -246,7 +246,7 @@ export class CudaBackend extends KernelBackend {
     return this.allocator.statistics();
   }
 
-  /** What has been done so far: kernels started, tensors copied to the device and back. */
+  /** Counts since the start: kernels launched, tensors copied to the device and back. */
   get counts(): { launches: number; uploads: number; downloads: number } {
     return { launches: this.launcher.count, uploads: this.uploads, downloads: this.downloads };
   }
@@ -261,7 +261,10 @@ export class CudaBackend extends KernelBackend {
   }
 }
 
-/** Bytes of an element on the device. @throws {Error} for types that no device holds */
+/**
+ * Returns the bytes of an element on the device.
+ * @throws {Error} for types that a device does not support.
+ */
 export function elementBytes(dtype: DataType): number {
   return elementArray(dtype).BYTES_PER_ELEMENT;
 }
@@ -276,7 +279,7 @@ function newArray({ dtype, size }: TensorData): ElementArray {
   return new (elementArray(dtype))(size);
 }
 
-/** The values of a tensor that is on the host, as the device holds them. */
+/** Returns the values of a tensor on the host in the device's format. */
 function elementsOf({ dtype, values, size }: TensorData): ElementArray {
   const Elements = elementArray(dtype);
   if (!values) return new Elements(size);
@@ -286,7 +289,7 @@ function elementsOf({ dtype, values, size }: TensorData): ElementArray {
   return values instanceof Elements ? values : Elements.from(values as ArrayLike<number>);
 }
 
-/** A copy: who changes it must not change the tensor, as with values that come from the device. */
+/** A copy, because changing it must not change the tensor, as with values from the device. */
 function hostValues({ values, dtype }: TensorData): BackendValues {
   const copy = ArrayBuffer.isView(values) ? (values as ElementArray).slice() : values;
   return util.convertBackendValuesAndArrayBuffer(copy as BackendValues, dtype) as BackendValues;

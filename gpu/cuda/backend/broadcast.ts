@@ -1,14 +1,14 @@
-/** Shapes as kernels index by them: see kernels/indexing.h. */
+/** Shapes and strides in the form that kernels use for indexing: see kernels/indexing.h. */
 import { MAX_AXES } from './kernels/constants.js';
 
-/** Extents of an output and, for each input, how far apart its elements are along them: the last axis first. */
+/** Extents of an output and, for each input, its strides along them, last axis first. */
 export interface Layout {
   readonly extents: readonly number[];
   readonly strides: readonly (readonly number[])[];
 }
 
 /**
- * Lays out inputs over an output. Axes along which every input is dense, or does not move at all, become one.
+ * Computes the layout of inputs over an output. Adjacent axes along which every input is dense, or has stride 0, are merged.
  * @param extents of the output, first axis first
  * @param strides of each input along them
  */
@@ -39,7 +39,7 @@ export function denseStrides(shape: readonly number[]): number[] {
   return strides;
 }
 
-/** Strides of a tensor along the axes of a shape that it is broadcast to: 0 where it has one element for all. */
+/** Strides of a tensor along the axes of the shape that it is broadcast to: 0 along broadcast axes. */
 export function broadcastStrides(shape: readonly number[], to: readonly number[]): number[] {
   const dense = denseStrides(shape);
   const added = to.length - shape.length;

@@ -12,13 +12,13 @@ export class CudaUnavailableError extends Error {
   }
 }
 
-/** The device has too little memory for one more tensor. What is there stays as it is, and the backend usable. */
+/** The device has too little memory for another tensor. Existing tensors remain valid, and the backend usable. */
 export class CudaOutOfMemoryError extends Error {
   override readonly name = 'CudaOutOfMemoryError';
   constructor(
-    /** Bytes that were asked for. */
+    /** Bytes requested. */
     readonly requestedBytes: number,
-    /** Bytes that tensors hold. */
+    /** Bytes held by tensors. */
     readonly usedBytes: number,
     limit: string,
   ) {

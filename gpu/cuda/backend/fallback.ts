@@ -1,6 +1,6 @@
 /**
- * Ops that have no kernel on the device fall back to tfjs's own CPU kernel: inputs are read back, outputs stay in CPU
- * memory until a kernel of the device needs them. Any tfjs program works so, slowly where it does, and a warning names it.
+ * Ops without a kernel on the device fall back to tfjs's own CPU kernels: inputs are read back, outputs stay in CPU memory
+ * until a kernel of the device needs them. So every tfjs program works, but such ops are slow, and a warning names them.
  */
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import {
@@ -17,7 +17,7 @@ import type { CudaBackend } from './backend.js';
 const warned = new Set<string>();
 let cpuBackend: MathBackendCPU | undefined;
 
-/** Registers the kernels of tfjs's `cpu` backend for ops that `backendName` has no kernel for and that are not exempt. */
+/** Registers the kernels of tfjs's `cpu` backend for ops for which `backendName` has no kernel, except exempt ones. */
 export function fallBackToCpu(backendName: string, exempt: ReadonlySet<string>): void {
   for (const { kernelName } of getKernelsForBackend('cpu')) {
     if (getKernel(kernelName, backendName) || exempt.has(kernelName)) continue;
@@ -69,7 +69,7 @@ export function runOnCpu(
   }
 }
 
-/** Inputs are by name, or a list; some ops have lists among the named ones, and some leave inputs out. */
+/** Inputs are by name, or a list; some ops have lists among the named ones, and some omit inputs. */
 function mapTensors(inputs: unknown, map: (info: TensorInfo) => TensorInfo): unknown {
   if (inputs == null) return inputs;
   if (Array.isArray(inputs)) return inputs.map((input) => mapTensors(input, map));
@@ -92,7 +92,7 @@ function copyToCpu(info: TensorInfo, backend: CudaBackend, cpu: MathBackendCPU):
   return { dataId, shape, dtype };
 }
 
-/** Some of tfjs's CPU kernels ask their inputs for the rank, which only tensors have. */
+/** Some of tfjs's CPU kernels read the rank of their inputs, which only tensors have. */
 function withRank(info: TensorInfo): TensorInfo {
   return Object.assign(info, { rank: info.shape.length });
 }
@@ -110,7 +110,7 @@ function copyBack(result: TensorInfo, backend: CudaBackend, cpu: MathBackendCPU)
   return { dataId: copied.dataId, shape, dtype };
 }
 
-/** A copy, since a kernel may return its input and a later one may write where it was. */
+/** A copy, because a kernel may return its input and a later one may overwrite it. */
 function copyPart(
   { dataId, shape, dtype }: TensorInfo,
   backend: CudaBackend,

@@ -1,7 +1,7 @@
 /**
- * The general tfjs backend `cuda`: tfjs's built-in ops on an NVIDIA GPU. It knows no op of this package; `../index.ts`
- * registers those on top of it. Importing this module registers kernels, {@link registerCuda} the backend; the device is
- * opened when tfjs starts it.
+ * The general tfjs backend `cuda`: tfjs's built-in ops on an NVIDIA GPU. It does not know the ops of this package, which
+ * `../index.ts` registers on top of it. Importing this module registers kernels, {@link registerCuda} the backend; the
+ * device is opened when tfjs starts the backend.
  */
 import '@tensorflow/tfjs-backend-cpu';
 import { findBackendFactory, registerBackend } from '@tensorflow/tfjs-core';
@@ -19,11 +19,11 @@ export { CudaOutOfMemoryError, CudaUnavailableError } from './errors.js';
 
 /** Options of {@link configureCuda}. */
 export interface CudaOptions extends CudaBackendOptions {
-  /** Which GPU, counted from 0 as CUDA does. */
+  /** Which GPU, numbered from 0 as in CUDA. */
   readonly device?: number;
 }
 
-/** tfjs's own GPU backends have 2 and 3; who imports this one means to use it. */
+/** tfjs's own GPU backends have 2 and 3; importing this one implies that it should be used. */
 const PRIORITY = 3;
 
 let options: CudaOptions = {};
@@ -32,9 +32,9 @@ let running: CudaBackend | undefined;
 const exempt = new Set<string>();
 
 /**
- * Registers the backend with tfjs, and the fallback to the CPU for ops that have no kernel yet. May be called again, such
- * as after `tf.removeBackend`, which forgets how a backend is made.
- * @param exemptOps ops that know themselves what to do on a backend without a kernel
+ * Registers the backend with tfjs, and the CPU fallback for ops that have no kernel yet. May be called again, for example
+ * after `tf.removeBackend`, which forgets how a backend is created.
+ * @param exemptOps ops with their own fallback on a backend without a kernel
  */
 export function registerCuda(exemptOps: Iterable<string> = []): void {
   for (const op of exemptOps) exempt.add(op);
@@ -43,8 +43,8 @@ export function registerCuda(exemptOps: Iterable<string> = []): void {
 }
 
 /**
- * Chooses the GPU and how it is used.
- * @throws {Error} when the backend runs already: `tf.removeBackend('cuda')` first; and for numbers that cannot be
+ * Chooses the GPU and its options.
+ * @throws {Error} if the backend is already running (call `tf.removeBackend('cuda')` first), or a number is invalid.
  */
 export function configureCuda(chosen: CudaOptions): void {
   const { device = 0, memoryLimitBytes = 1 } = chosen;
@@ -60,20 +60,23 @@ export function configureCuda(chosen: CudaOptions): void {
 }
 
 /**
- * Resolves when the backend can be used: at once.
- * @throws {CudaUnavailableError} that names cause and remedy, where there is no GPU to run on
+ * Resolves when the backend can be used: immediately.
+ * @throws {CudaUnavailableError} that names cause and remedy, if there is no GPU to run on.
  */
 export async function ready(): Promise<void> {
   registerCuda();
   start();
 }
 
-/** The device of the backend. Opens it. @throws {CudaUnavailableError} */
+/**
+ * Returns the description of the backend's device, and opens the device if necessary.
+ * @throws {CudaUnavailableError}
+ */
 export function deviceDescription(): DeviceDescription {
   return start().device.description;
 }
 
-/** Kernels started and tensors copied to the device and back, since the backend started. */
+/** Kernels launched and tensors copied to the device and back, since the backend started. */
 export function counts(): CudaBackend['counts'] {
   return start().counts;
 }

@@ -1,4 +1,4 @@
-/** Kernels of the backend `cuda`: what one is called with, and what is cleaned up after it. */
+/** Kernels of the backend `cuda`: their arguments, and the cleanup after a call. */
 import {
   type DataType,
   type NamedAttrMap,
@@ -17,18 +17,18 @@ import type { Argument, Grid } from './launch.js';
 
 export const BACKEND = 'cuda';
 
-/** A tensor on the device: what tfjs expects as a result, and an argument of kernels. */
+/** A tensor on the device: a result for tfjs, and an argument of kernels. */
 export interface DeviceTensor extends TensorInfo, Block {}
 
-/** One call of a kernel. Tensors and memory that it makes and does not return are given back when it ends. */
+/** One call of a kernel. Tensors and memory that it creates and does not return are released when it ends. */
 export class KernelCall {
-  /** A list, not a map: few calls make more than two. */
+  /** A list, not a map: few calls create more than two. */
   private made: DeviceTensor[] = [];
   private readonly blocks: Block[] = [];
 
   constructor(
     readonly backend: CudaBackend,
-    /** What errors name. */
+    /** Named in errors. */
     readonly op: string,
   ) {}
 
@@ -37,8 +37,8 @@ export class KernelCall {
   }
 
   /**
-   * A tensor as an argument of kernels.
-   * @throws {OpError} unless its shape is one of the values that it has
+   * Returns a tensor as an argument of kernels.
+   * @throws {OpError} unless its shape matches the number of its values.
    */
   input(tensor: TensorInfo): DeviceTensor {
     this.checkSize(tensor, tensor.shape);
@@ -47,8 +47,8 @@ export class KernelCall {
   }
 
   /**
-   * A new tensor, whose values are undefined until a kernel writes them.
-   * @throws {OpError} when there can be no tensor of this shape
+   * Creates a tensor whose values are undefined until a kernel writes them.
+   * @throws {OpError} if there can be no tensor of this shape.
    */
   output(shape: readonly number[], dtype: DataType): DeviceTensor {
     elementsOf(this.op, 'the result', shape);
@@ -59,12 +59,12 @@ export class KernelCall {
   }
 
   /**
-   * The same values as another tensor, in another shape or element type of the same size.
-   * @throws {OpError} when the shape is one of more or fewer values
+   * Returns the same values as another tensor, with another shape or an element type of the same size.
+   * @throws {OpError} if the shape has another number of values.
    */
   alias(tensor: TensorInfo, shape: readonly number[], dtype: DataType = tensor.dtype): TensorInfo {
     this.checkSize(tensor, shape);
-    // A tensor that this call made keeps its only reference.
+    // A tensor created by this call has only one reference, which is kept.
     if (!isAmong(this.made, tensor)) this.backend.incRef(tensor.dataId);
     return { dataId: tensor.dataId, shape: [...shape], dtype };
   }
@@ -75,7 +75,7 @@ export class KernelCall {
     return block;
   }
 
-  /** @throws {OpError} when an argument is not a number that kernels can take */
+  /** @throws {OpError} if an argument is not a number that kernels can take. */
   launch(kernel: string, grid: Grid, ...given: readonly Argument[]): void {
     for (const argument of given) {
       if (
@@ -90,7 +90,7 @@ export class KernelCall {
     this.backend.launcher.launch(kernel, grid, ...given);
   }
 
-  /** Copies elements from one address to another. */
+  /** Copies elements between two addresses. */
   copy(to: number, from: number, count: number, dtype: DataType): void {
     if (!(isInteger(count) && count >= 0)) {
       throw new OpError(this.op, `${count} elements are to be copied, expected an integer from 0`);
@@ -98,12 +98,12 @@ export class KernelCall {
     if (count > 0) this.device.copy(to, from, count * elementBytes(dtype));
   }
 
-  /** A product of matrices by cuBLAS. Only where `device.hasMatrixLibrary`. */
+  /** Computes a matrix product with cuBLAS. Only if `device.hasMatrixLibrary`. */
   multiply(product: Omit<MatrixProduct, 'allowTf32'>): void {
     this.device.multiply({ ...product, allowTf32: this.backend.allowTf32 });
   }
 
-  /** A tensor that this call made and somebody else now owns. */
+  /** Transfers ownership of a tensor that this call created. */
   keep<T extends TensorInfo>(tensor: T): T {
     this.made = this.made.filter(({ dataId }) => dataId !== tensor.dataId);
     return tensor;
@@ -118,7 +118,7 @@ export class KernelCall {
     );
   }
 
-  /** Gives back what was made and is not among the results. */
+  /** Releases everything that was created and is not among the results. */
   end(results: readonly TensorInfo[]): void {
     for (const tensor of this.made) {
       if (!isAmong(results, tensor)) this.backend.disposeData(tensor.dataId);
@@ -137,18 +137,18 @@ function isAmong(tensors: readonly TensorInfo[], { dataId }: TensorInfo): boolea
   return false;
 }
 
-/** What a kernel for one of built-in ops is called with. */
+/** Arguments of the kernel of a built-in op. */
 export interface BuiltInKernelArguments {
   readonly inputs: NamedTensorInfoMap;
   readonly attrs: NamedAttrMap;
   readonly call: KernelCall;
-  /** Runs tfjs's CPU kernel instead: for element types or ranks that the kernel does not know. */
+  /** Runs tfjs's CPU kernel instead: for element types or ranks that the kernel does not support. */
   readonly onCpu: () => TensorInfo | TensorInfo[];
 }
 
 export type BuiltInKernel = (args: BuiltInKernelArguments) => TensorInfo | TensorInfo[];
 
-/** Registers a kernel for one of built-in ops. */
+/** Registers the kernel of a built-in op. */
 export function registerBuiltInKernel(kernelName: string, kernel: BuiltInKernel): void {
   registerKernel({
     kernelName,
@@ -168,7 +168,7 @@ export function registerBuiltInKernel(kernelName: string, kernel: BuiltInKernel)
   });
 }
 
-/** Runs a kernel, and gives back what it made and does not return. Errors name the op. */
+/** Runs a kernel, and releases what it creates and does not return. Errors name the op. */
 export function within(
   backend: CudaBackend,
   op: string,
@@ -187,7 +187,7 @@ export function within(
   }
 }
 
-/** What tfjs, and the language itself, throw at arguments that do not fit, with the name of the op. */
+/** Adds the name of the op to errors that tfjs, or the language itself, throws for invalid arguments. */
 function typed(op: string, error: unknown): unknown {
   const isTyped = error instanceof OpError || error instanceof CudaOutOfMemoryError;
   if (isTyped || !(error instanceof Error) || (error as Error & { code?: string }).code === DEVICE_FAILED)

@@ -1,4 +1,4 @@
-/** Starting kernels: arguments packed as C++ lays out parameters. */
+/** Launches kernels, with arguments packed like C++ parameters. */
 import type { Block } from './allocator.js';
 import type { Device } from './driver.js';
 import { THREADS } from './kernels/constants.js';
@@ -11,7 +11,7 @@ export class Float32 {
 /** An argument of a kernel: a pointer, an int32, a float32, or a struct of int32 values. `null` is a null pointer. */
 export type Argument = Block | number | Float32 | readonly number[] | null;
 
-/** How many blocks and threads, in x, y, z; what is left out is 1. */
+/** Number of blocks and threads in x, y, z; 1 by default. */
 export interface Grid {
   readonly blocks: number | readonly [number, number] | readonly [number, number, number];
   readonly threads: number | readonly [number, number];
@@ -19,10 +19,10 @@ export interface Grid {
   readonly sharedBytes?: number;
 }
 
-/** Enough blocks to fill the largest devices many times; kernels stride on from there. */
+/** Enough blocks to fill the largest devices many times; kernels loop over the rest. */
 const MOST_BLOCKS = 65_535;
 
-/** A grid with a thread for each of `size` elements; kernels stride over the rest where there are too many. */
+/** Returns a grid with a thread for each of `size` elements; kernels loop over the rest if there are too many. */
 export function gridOf(size: number, threads = THREADS): Grid {
   return { blocks: Math.min(MOST_BLOCKS, Math.ceil(size / threads)), threads };
 }
@@ -33,7 +33,7 @@ export class Launcher {
   private readonly numbers = new Map<string, number>();
   private readonly ints: Int32Array;
   private readonly floats: Float32Array;
-  /** Kernels started so far. */
+  /** Kernels launched so far. */
   count = 0;
 
   constructor(private readonly device: Device) {
@@ -41,7 +41,7 @@ export class Launcher {
     this.floats = new Float32Array(device.argumentBytes);
   }
 
-  /** Starts a kernel. Without blocks there is nothing to do. */
+  /** Launches a kernel. Without blocks, nothing is done. */
   launch(kernel: string, { blocks, threads, sharedBytes = 0 }: Grid, ...given: readonly Argument[]): void {
     const [x, y, z = 1] = typeof blocks === 'number' ? [blocks, 1] : blocks;
     if (x * y * z === 0) return;
@@ -55,7 +55,7 @@ export class Launcher {
     this.device.launch(number, x, y, z, threadsX, threadsY, sharedBytes, this.pack(given));
   }
 
-  /** @returns how many bytes the arguments take */
+  /** @returns the bytes of the arguments */
   private pack(given: readonly Argument[]): number {
     let at = 0; // in words of 4 bytes
     for (const argument of given) {

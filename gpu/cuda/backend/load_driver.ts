@@ -8,18 +8,18 @@ import { CudaUnavailableError } from './errors.js';
 const require = createRequire(import.meta.url);
 
 /**
- * `GROOTVL_CUDA=emulation` runs the kernels on the host, thread by thread: for tests where there is no GPU.
- * `GROOTVL_CUDA=races` also throws an error where a kernel has threads race.
+ * `GROOTVL_CUDA=emulation` runs the kernels on the host, thread by thread: for tests without a GPU. `GROOTVL_CUDA=races`
+ * also throws an error if threads of a kernel race.
  */
 const EMULATION_VARIABLE = 'GROOTVL_CUDA';
 
-/** What runs the kernels on the host, and what makes it in a checkout. */
+/** The addons that run the kernels on the host, and the commands that build them in a checkout. */
 const EMULATIONS: ReadonlyMap<string | undefined, { file: string; builtBy: string }> = new Map([
   ['emulation', { file: 'grootvl_cuda_emulated.node', builtBy: 'npm run build' }],
   ['races', { file: 'grootvl_cuda_races.node', builtBy: 'node scripts/build_cuda.mjs --races' }],
 ]);
 
-/** Where the addon is, seen from this module: in the package; in a checkout for its sources, and for its dist/. */
+/** Locations of the addon relative to this module: in the package; in a checkout, for its sources and for its dist/. */
 const FOLDERS = ['../', '../build/', '../../../../gpu/cuda/build/'];
 
 const REMEDIES: Readonly<Record<DriverErrorCode, string>> = {
@@ -32,8 +32,8 @@ const REMEDIES: Readonly<Record<DriverErrorCode, string>> = {
 
 /**
  * Opens a device.
- * @param ordinal which GPU, counted from 0 as CUDA does
- * @throws {CudaUnavailableError} that says what is missing and how to fix it
+ * @param ordinal which GPU, numbered from 0 as in CUDA
+ * @throws {CudaUnavailableError} that says what is missing and how to fix it.
  */
 export function openDevice(ordinal: number): Device {
   try {

@@ -27,7 +27,7 @@ registerBuiltInKernel('FusedBatchNorm', ({ inputs, attrs, call, onCpu }) => {
   if (given.some((tensor) => tensor && tensor.dtype !== 'float32')) return onCpu();
   const y = call.output(x.shape, 'float32');
   const size = util.sizeFromShape(x.shape);
-  // Each repeats along the elements of x: a pointer and a length.
+  // Each is repeated along the elements of x: a pointer and a length.
   for (const [name, tensor] of Object.entries({ mean, variance, offset, scale })) {
     if (!tensor || size % util.sizeFromShape(tensor.shape) === 0) continue;
     throw new OpError(

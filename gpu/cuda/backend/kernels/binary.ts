@@ -1,4 +1,4 @@
-/** Functions of two tensors with broadcasting: binary.cu. */
+/** Elementwise functions of two tensors with broadcasting: binary.cu. */
 import { backend_util, type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { axesArgument, broadcastStrides, layoutOf, padded } from '../broadcast.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
@@ -10,7 +10,7 @@ interface BinaryOp {
   /** The kernel's name, without the suffix of the element type. */
   readonly kernel: string;
   readonly dtypes: readonly DataType[];
-  /** Of the result; that of the inputs if not given. */
+  /** Dtype of the result; that of the inputs by default. */
   readonly result?: DataType;
   /** tfjs's names of the inputs. */
   readonly inputs?: readonly [string, string];
@@ -53,7 +53,7 @@ for (const [op, { kernel, dtypes, result, inputs: names = ['a', 'b'] }] of Objec
   });
 }
 
-/** y = f(a, b), of the shape that both broadcast to; undefined where that has too many axes for a kernel. */
+/** y = f(a, b), in the shape that both broadcast to; undefined if that has too many axes for a kernel. */
 export function binary(
   call: KernelCall,
   kernel: string,

@@ -1,4 +1,4 @@
-/** Tensors joined to one: side by side, over and over, and summed. */
+/** Ops that combine tensors: concatenation, tiling and sums. */
 import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { checkAxes, checkIntegers, checkShape } from '../arguments.js';
 import { elementBytes } from '../backend.js';
@@ -8,7 +8,7 @@ import { gridOf } from '../launch.js';
 import { strided, stridedCopy } from './strided_copy.js';
 import { SUFFIXES } from './unary.js';
 
-/** Whether all tensors are of one type that lies on the device. */
+/** Whether all tensors have the same type, and it is one that the device supports. */
 function areAlike(tensors: readonly TensorInfo[]): boolean {
   return tensors.every(({ dtype }) => SUFFIXES[dtype] && dtype === tensors[0].dtype);
 }
@@ -39,7 +39,7 @@ registerBuiltInKernel('Pack', ({ inputs, attrs, call, onCpu }) => {
   return call.alias(y, y.shape);
 });
 
-/** Tensors joined along an axis. A copy for each; a single one that is not empty is itself the result. */
+/** Concatenates tensors along an axis, with a copy for each; if only one is not empty, it is returned itself. */
 export function concat(call: KernelCall, tensors: readonly TensorInfo[], axis: number): TensorInfo {
   const shapes = tensors.map(({ shape }) => shape);
   backend_util.assertParamsConsistent(shapes, axis);
@@ -68,7 +68,7 @@ registerBuiltInKernel('Tile', ({ inputs, attrs, call, onCpu }) => {
   const shape = x.shape.map((extent, axis) => extent * times[axis]);
   if (util.arraysEqual(shape, x.shape)) return call.alias(x, shape);
   const strides = denseStrides(x.shape);
-  // Every axis as two: along the first nothing moves.
+  // Splits every axis in two: along the first one the stride is 0.
   const extents = x.shape.flatMap((extent, axis) => [times[axis], extent]);
   const along = strides.flatMap((stride) => [0, stride]);
   const y = strided(call, x, extents, along);

@@ -1,4 +1,4 @@
-/** Convolutions and their gradients: convolution.cu; of 1 x 1 pixels, plain matrix products. */
+/** Convolutions and their gradients: convolution.cu; 1 x 1 convolutions are plain matrix products. */
 import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { Block } from '../allocator.js';
 import { checkShape } from '../arguments.js';
@@ -23,7 +23,7 @@ registerBuiltInKernel('Conv2DBackpropInput', ({ inputs, attrs, call, onCpu }) =>
   const { dy, filter } = inputs as Record<'dy' | 'filter', TensorInfo>;
   const info = infoOf(call, attrs.inputShape as number[], filter.shape, { ...attrs, dilations: 1 });
   const dx = call.output(info.inShape, 'float32');
-  // tfjs's conv2dTranspose does not check the height and width of dy, and its CPU kernel takes any.
+  // tfjs's conv2dTranspose does not check the height and width of dy, and its CPU kernel accepts any.
   const fits = util.arraysEqual(dy.shape, info.outShape);
   const [batch, , , channels] = info.outShape;
   if (!fits)
@@ -92,7 +92,10 @@ function convolution(
   return y;
 }
 
-/** As `shareOut`; but sums that are written with the channels first are not shared: what adds them up knows rows only. */
+/**
+ * Like `shareOut`; but sums written with channels first are not split, because the kernel that adds the parts only supports
+ * rows.
+ */
 function shareImage(
   call: KernelCall,
   output: Block,
@@ -132,7 +135,7 @@ function isChannelsFirst({ dataFormat }: WindowInfo): boolean {
   return dataFormat === 'channelsFirst';
 }
 
-/** Whether each output is of one pixel, in the same order. */
+/** Whether each output depends on one pixel, in the same order. */
 function isPointwise(info: WindowInfo): boolean {
   const { filterHeight, filterWidth, inHeight, inWidth, outHeight, outWidth, strideHeight, strideWidth } =
     info;

@@ -1,11 +1,11 @@
-/** Running sums and products: scan.cu. */
+/** Cumulative sums and products: scan.cu. */
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { registerBuiltInKernel } from '../kernels.js';
 import { gridOf } from '../launch.js';
 import { THREADS } from './constants.js';
 import { SUFFIXES } from './unary.js';
 
-/** With more columns, or shorter ones, a thread for each keeps the device busy. */
+/** With more columns, or shorter ones, one thread per column keeps the device busy. */
 const MANY_COLUMNS = 8192;
 const SHORT_COLUMN = 32;
 

@@ -1,4 +1,4 @@
-/** Convolutions of every channel by itself, and their gradients: depthwise_convolution.cu. */
+/** Depthwise convolutions and their gradients: depthwise_convolution.cu. */
 import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { checkShape } from '../arguments.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
@@ -23,7 +23,7 @@ registerBuiltInKernel('DepthwiseConv2dNativeBackpropInput', ({ inputs, attrs, ca
   return dx;
 });
 
-/** Positions of a block of `depthwise_filter_gradient`. */
+/** Minimum positions per block of `depthwise_filter_gradient`. */
 const SHORTEST_SHARE = 64;
 const MOST_BLOCKS = 65_535;
 
@@ -67,7 +67,7 @@ function depthwiseConvolution(
   return y;
 }
 
-/** tfjs has the channels last, whatever `dataFormat` says. */
+/** tfjs uses channels last, whatever `dataFormat` says. */
 function infoOf(
   call: KernelCall,
   inShape: readonly number[],
@@ -97,7 +97,7 @@ function infoOf(
   return info;
 }
 
-/** Outputs of each channel. */
+/** Outputs per channel. */
 function multiplierOf({ inChannels, outChannels }: WindowInfo): number {
   return outChannels / inChannels;
 }

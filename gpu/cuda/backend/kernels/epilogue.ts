@@ -17,7 +17,7 @@ const CODES = {
   silu: Activation.SILU,
 } as const;
 
-/** A value for each column of the sums, or one for all of them. */
+/** A value for each column of the sums, or one for all. */
 export interface Columns {
   readonly block: Block;
   readonly stride: 0 | 1;
@@ -26,9 +26,9 @@ export interface Columns {
 export interface Epilogue {
   readonly bias?: Columns;
   readonly activation: keyof typeof CODES;
-  /** Of `prelu` below 0. */
+  /** Negative slopes of `prelu`. */
   readonly slopes?: Columns;
-  /** Of `leakyrelu` below 0. */
+  /** Negative slope of `leakyrelu`. */
   readonly slope?: number;
 }
 

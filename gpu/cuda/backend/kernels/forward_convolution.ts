@@ -1,4 +1,4 @@
-/** What convolutions of either kind have in common: their attributes, and tfjs's two ops for each. */
+/** Shared by both kinds of convolutions: their attributes, and tfjs's two ops for each. */
 import type { backend_util, NamedAttrMap, TensorInfo } from '@tensorflow/tfjs-core';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
 import { type Epilogue, PLAIN } from './epilogue.js';
@@ -7,7 +7,7 @@ import { areFloats, isEmpty, type WindowInfo } from './window.js';
 
 export type Shape4D = [number, number, number, number];
 
-/** What tfjs gives of a convolution. */
+/** tfjs's attributes of a convolution. */
 export interface ConvolutionAttributes {
   readonly strides: [number, number] | number;
   readonly pad: 'valid' | 'same' | number | backend_util.ExplicitPadding;
@@ -16,7 +16,7 @@ export interface ConvolutionAttributes {
   readonly dimRoundingMode?: 'floor' | 'round' | 'ceil';
 }
 
-/** Sizes of a convolution by the shapes of its input and filter. */
+/** Computes the sizes of a convolution from the shapes of its input and filter. */
 export type InfoOf = (
   call: KernelCall,
   inShape: readonly number[],
@@ -24,7 +24,7 @@ export type InfoOf = (
   attrs: NamedAttrMap,
 ) => WindowInfo;
 
-/** Makes the sums of a convolution, with an epilogue. */
+/** Computes the sums of a convolution, with an epilogue. */
 export type Convolve = (
   call: KernelCall,
   x: TensorInfo,
@@ -33,7 +33,7 @@ export type Convolve = (
   epilogue: Epilogue,
 ) => DeviceTensor;
 
-/** Registers a convolution, and the op that has a bias and an activation as well. */
+/** Registers a convolution, and the fused op with bias and activation. */
 export function registerConvolution(op: string, fusedOp: string, infoOf: InfoOf, convolve: Convolve): void {
   registerBuiltInKernel(op, ({ inputs, attrs, call, onCpu }) => {
     const { x, filter } = inputs as Record<'x' | 'filter', TensorInfo>;

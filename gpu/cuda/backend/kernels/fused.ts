@@ -1,22 +1,22 @@
-/** What tfjs's fused ops do to the sums of a matrix product or convolution. */
+/** Bias and activation of tfjs's fused ops, applied to the sums of a matrix product or convolution. */
 import { type NamedAttrMap, type NamedTensorInfoMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { DeviceTensor, KernelCall } from '../kernels.js';
 import { binary } from './binary.js';
 import { type Columns, type Epilogue, PLAIN, TFJS_ACTIVATIONS } from './epilogue.js';
 import { unary, unaryWith } from './unary.js';
 
-/** Makes the sums with an epilogue. */
+/** Computes the sums with an epilogue. */
 export type Sums = (epilogue: Epilogue) => DeviceTensor | undefined;
 
-/** What tfjs's fused ops give beside the factors. */
+/** Inputs of tfjs's fused ops in addition to the factors. */
 interface FusedInputs {
   readonly bias?: TensorInfo;
   readonly preluActivationWeights?: TensorInfo;
 }
 
 /**
- * Their bias and activation: inside of the kernel that makes the sums where they are vectors or single numbers, as they
- * are in every model; else, by further kernels.
+ * Bias and activation: applied in the kernel that computes the sums if they are vectors or single numbers, as in every known
+ * model; otherwise by further kernels.
  */
 export class Fused {
   private readonly bias?: TensorInfo;
@@ -32,7 +32,7 @@ export class Fused {
     this.slope = (attrs.leakyreluAlpha as number | undefined) ?? 0;
   }
 
-  /** Whether the device can do it. tfjs's CPU kernel does the rest, or says what is wrong. */
+  /** Whether the device supports it. tfjs's CPU kernel does the rest, or reports what is wrong. */
   get isKnown(): boolean {
     const known: readonly string[] = TFJS_ACTIVATIONS;
     const given = [this.bias, this.weights].every((tensor) => !tensor || tensor.dtype === 'float32');
@@ -40,9 +40,9 @@ export class Fused {
   }
 
   /**
-   * Runs `sums` with it.
-   * @param columns of the sums; they lie along the last axis, or, of images with the channels first, along the first but one
-   * @returns undefined where a tensor is broadcast over too many axes for a kernel
+   * Runs `sums` with bias and activation.
+   * @param columns of the sums; they are on the last axis or, for channels-first images, on the third axis from the end
+   * @returns undefined if a tensor is broadcast over too many axes for a kernel
    */
   apply(
     call: KernelCall,
@@ -51,7 +51,7 @@ export class Fused {
     rank: number,
     channelsFirst = false,
   ): DeviceTensor | undefined {
-    // For channels first tfjs takes a vector as one of channels.
+    // For channels first, tfjs takes a vector as one per channel.
     const align = (tensor: TensorInfo | undefined) =>
       channelsFirst && tensor?.shape.length === 1 && tensor.shape[0] !== 1
         ? { ...tensor, shape: [tensor.shape[0], 1, 1] }
@@ -79,7 +79,7 @@ export class Fused {
   }
 }
 
-/** A tensor as values of columns: of one element, or of as many along its axis counted from the end. */
+/** Interprets a tensor as column values: a single element, or one per column on the given axis, counted from the end. */
 function columnsOf(
   call: KernelCall,
   tensor: TensorInfo,

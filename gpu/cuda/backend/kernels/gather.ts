@@ -1,4 +1,4 @@
-/** Rows of a tensor by their numbers: gather.cu. */
+/** Gathers rows of a tensor by index: gather.cu. */
 import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError } from '../../../../plugin/ops/input_checks.js';
 import { checkIntegers } from '../arguments.js';
@@ -63,8 +63,8 @@ registerBuiltInKernel('GatherNd', ({ inputs, call, onCpu }) => {
 });
 
 /**
- * Indices that are still on the host are checked. Those that the device has made are not read back: a row out of
- * range is zeros then.
+ * Checks indices that are still on the host. Those computed on the device are not read back: a row out of range then becomes
+ * zeros.
  */
 function checkIndices(op: string, indices: Int32Array | undefined, rows: number): void {
   const outside = indices?.find((index) => index < 0 || index >= rows);

@@ -1,4 +1,4 @@
-/** Registers a kernel for every built-in op that has one here. A new kernel is a file beside this one and a line here. */
+/** Registers a kernel for every built-in op that has one here. To add a kernel, add a file here and a line to this list. */
 import './batch_normalization.js';
 import './binary.js';
 import './concat.js';

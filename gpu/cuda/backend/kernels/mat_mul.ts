@@ -1,4 +1,4 @@
-/** tfjs's products of matrices, with and without bias and activation. */
+/** tfjs's matrix products, with and without bias and activation. */
 import {
   broadcast_util,
   type NamedAttrMap,
@@ -35,7 +35,7 @@ registerBuiltInKernel('_FusedMatMul', ({ inputs, attrs, call, onCpu }) => {
   return fused.apply(call, sums, columns, rank) ?? onCpu();
 });
 
-/** @returns undefined where the batch is broadcast over too many axes for a kernel */
+/** @returns undefined if the batch is broadcast over too many axes for a kernel */
 function product(
   call: KernelCall,
   inputs: NamedTensorInfoMap,

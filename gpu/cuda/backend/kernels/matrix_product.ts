@@ -1,4 +1,4 @@
-/** How a product of matrices is made: by cuBLAS where it is, else by the kernels of matrix_product.cu. */
+/** Computes matrix products with cuBLAS if available, else with the kernels of matrix_product.cu. */
 import type { Block } from '../allocator.js';
 import { axesArgument, type Layout, padded } from '../broadcast.js';
 import type { KernelCall } from '../kernels.js';
@@ -16,19 +16,21 @@ export interface Product {
   readonly k: number;
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
-  /** Elements from a row of b in memory to the next, where b is a part of a wider matrix. */
+  /** Elements between consecutive rows of b in memory, if b is a part of a wider matrix. */
   readonly bStride?: number;
-  /** How the batch lies: where matrices of a and b begin. One matrix if not given. */
+  /** Layout of the batch: where matrices of a and b begin. A single matrix by default. */
   readonly batch?: Layout;
   readonly epilogue?: Epilogue;
 }
 
-/** So few rows leave most of a tile empty. */
+/** At most this many rows leave most of a tile empty. */
 const FEW_ROWS = 4;
-/** With fewer tiles, long sums are shared out: about two blocks for each multiprocessor of the largest devices. */
+/** With fewer tiles, long sums are split: about two blocks for each multiprocessor of the largest devices. */
 const ENOUGH_TILES = 256;
 const SHORTEST_SHARE = 256;
-/** Blocks for matrices of a batch and shares: enough to fill the largest devices; kernels stride on from there. */
+/**
+ * Maximum blocks for matrices of a batch and parts of sums: enough to fill the largest devices; kernels loop over the rest.
+ */
 const MOST_PARTS = 4096;
 const SINGLE: Layout = { extents: [], strides: [[], []] };
 
@@ -36,7 +38,7 @@ export function multiply(call: KernelCall, product: Product): void {
   const { a, b, c, m, n, k, batch = SINGLE, epilogue = PLAIN } = product;
   const batches = batch.extents.reduce((size, extent) => size * extent, 1);
   if (m * n * batches === 0) return;
-  // A matrix of one row is the same transposed.
+  // A one-row matrix equals its transpose in memory.
   const transposeA = !!product.transposeA && m > 1 && k > 1;
   const transposeB = !!product.transposeB;
   const bStride = product.bStride ?? (transposeB ? k : n);
@@ -83,15 +85,15 @@ export function multiply(call: KernelCall, product: Product): void {
   });
 }
 
-/** Blocks for the tiles of a matrix. */
+/** Returns the grid of blocks for the tiles of a matrix. */
 export function tiles(rows: number, columns: number, parts: number): readonly [number, number] {
   return [Math.ceil(rows / TILE) * Math.ceil(columns / TILE), parts];
 }
 
-/** How the terms of sums are shared out over blocks. It does not depend on the device, nor do results. */
+/** How the terms of sums are split over blocks. This does not depend on the device, and neither do results. */
 export interface Shares {
   readonly shares: number;
-  /** Of each share but perhaps the last. */
+  /** Terms of each part; the last one may have fewer. */
   readonly terms: number;
 }
 
@@ -106,15 +108,15 @@ export function sharesOf(blocks: number, terms: number, shortest = SHORTEST_SHAR
 export interface SumsShape {
   readonly rows: number;
   readonly columns: number;
-  /** Of each sum. */
+  /** Number of terms of each sum. */
   readonly terms: number;
   readonly batches?: number;
   readonly epilogue?: Epilogue;
 }
 
 /**
- * Runs `launch` so that enough blocks have work: where tiles are few and sums long, for shares of the sums, which it
- * writes one after another to scratch memory. They are added up in order afterwards.
+ * Runs `launch` with enough blocks: if there are few tiles and long sums, for parts of the sums, which it writes one after
+ * another to scratch memory. They are added in order afterwards.
  */
 export function shareOut(
   call: KernelCall,
@@ -133,7 +135,7 @@ export function shareOut(
   sumShares(call, parts, output, size, columns, shares.shares, epilogue);
 }
 
-/** output = epilogue of the sums of the shares. */
+/** output = epilogue of the sums of the parts. */
 export function sumShares(
   call: KernelCall,
   parts: Block,
@@ -147,7 +149,7 @@ export function sumShares(
   call.launch('sum_shares', gridOf(size), ...given, ...epilogueArguments(epilogue));
 }
 
-/** The matrix without what lies between its rows, copied where there is anything. */
+/** Returns the matrix without gaps between its rows, copied if there are any. */
 function dense(call: KernelCall, matrix: Block, rows: number, columns: number, stride: number): Block {
   if (stride === columns) return matrix;
   const size = rows * columns;

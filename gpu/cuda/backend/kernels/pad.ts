@@ -1,4 +1,4 @@
-/** Tensors with a border: pad.cu. */
+/** Pads tensors: pad.cu. */
 import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkPairs } from '../arguments.js';
@@ -37,7 +37,7 @@ registerBuiltInKernel('MirrorPad', ({ inputs, attrs, call, onCpu }) => {
   return y;
 });
 
-/** A mirror shows no more than there is: all of x, or all but its edge. */
+/** Mirror padding cannot exceed x, or x without its edge. */
 function checkMirror(call: KernelCall, x: TensorInfo, paddings: Paddings, mode: string): void {
   checkPairs(call.op, 'paddings', paddings, x.shape.length);
   if (mode !== 'reflect' && mode !== 'symmetric') {
@@ -54,9 +54,9 @@ function checkMirror(call: KernelCall, x: TensorInfo, paddings: Paddings, mode: 
 }
 
 /**
- * A border of one number; x itself where it is empty.
- * @param paddings how many elements in front and behind, along each axis
- * @returns undefined where there are too many axes for a kernel
+ * Pads with one number; returns x itself if the padding is empty.
+ * @param paddings number of elements before and after, along each axis
+ * @returns undefined if there are too many axes for a kernel
  */
 export function pad(
   call: KernelCall,
@@ -82,7 +82,7 @@ export function pad(
   return y;
 }
 
-/** The bits of a number, four times over where an element is a byte. */
+/** Returns the bits of a number, repeated four times if an element is a byte. */
 function patternOf(value: number, dtype: DataType): number {
   return elementBytes(dtype) === 1 ? (value & 0xff) * 0x01010101 : bitsOf(value, dtype);
 }
@@ -96,7 +96,7 @@ interface Axis {
   stride: number;
 }
 
-/** The axes of the result, last first. One that has no border becomes one with the axis before it, where `mayMerge`. */
+/** Returns the axes of the result, last first. An axis without padding is merged with the axis before it if `mayMerge`. */
 function bordered(
   call: KernelCall,
   x: TensorInfo,
@@ -121,7 +121,7 @@ function bordered(
   return { axes, shape, size: util.sizeFromShape(shape) };
 }
 
-/** Axes, and what of x belongs to each, as structs. */
+/** Returns the axes, and the range of x within each, as structs. */
 function structs(axes: readonly Axis[]): number[][] {
   return [
     axesArgument(axes.map(({ extent }) => extent)),

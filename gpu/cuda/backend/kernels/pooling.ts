@@ -1,4 +1,4 @@
-/** Maxima and means over a moving window, and their gradients: pooling.cu. */
+/** Max and average pooling, and their gradients: pooling.cu. */
 import { backend_util, type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { checkIntegers, checkShape } from '../arguments.js';
 import { type KernelCall, registerBuiltInKernel } from '../kernels.js';
@@ -50,14 +50,14 @@ registerBuiltInKernel('MaxPoolGrad', ({ inputs, attrs, call, onCpu }) => {
 
 registerBuiltInKernel('AvgPoolGrad', ({ inputs, attrs, call, onCpu }) => {
   const { dy, input: x } = inputs as Record<'dy' | 'input', TensorInfo>;
-  // tfjs's CPU kernel, too, does not look at the rounding mode here.
+  // tfjs's CPU kernel also ignores the rounding mode here.
   const info = infoOf(call, x, { ...attrs, dimRoundingMode: undefined });
   checkShape(call.op, 'dy', dy.shape, info.outShape);
   if (!areFloats(x, dy) || isEmpty(info)) return onCpu();
   const dx = call.output(x.shape, 'float32');
   const size = util.sizeFromShape(x.shape);
   const given = [call.input(dy), null, dx, size, windowArgument(info)] as const;
-  // Nor does it look at how many of the pixels lie in the image.
+  // It also ignores how many of the pixels lie in the image.
   const share = new Float32(1 / (info.filterHeight * info.filterWidth));
   call.launch('pool_gradient', gridOf(size), ...given, share);
   return dx;

@@ -1,4 +1,4 @@
-/** Sums, products, extremes over any axes: reduce.cu. */
+/** Sums, products, minima and maxima over any axes: reduce.cu. */
 import { backend_util, type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { checkAxes } from '../arguments.js';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
@@ -10,13 +10,13 @@ import { SUFFIXES } from './unary.js';
 interface Reduction {
   /** The kernel's name, without the suffix of the element type. */
   readonly kernel: string;
-  /** Of the result, by that of the input. */
+  /** Dtype of the result, by that of the input. */
   readonly dtypes: Readonly<Partial<Record<DataType, DataType>>>;
-  /** The result where the axes are empty: a float32, and any other type. */
+  /** The result for empty axes: as float32, and for any other type. */
   readonly empty: readonly [number, number];
-  /** tfjs's name of the attribute that says which axes. */
+  /** tfjs's name of the attribute with the axes. */
   readonly axes?: string;
-  /** Results cannot be reduced further: they are places, not values. */
+  /** Set if results cannot be reduced further, because they are indices, not values. */
   readonly once?: true;
 }
 
@@ -51,7 +51,7 @@ for (const [op, reduction] of Object.entries(OPS)) {
   });
 }
 
-/** A tensor that is reduced along the axis `length` of [outer, length, inner]. */
+/** A tensor [outer, length, inner] that is reduced along the axis `length`. */
 interface Columns {
   readonly outer: number;
   readonly length: number;
@@ -71,7 +71,7 @@ function reduce(
   if (length === 0) return filled(call, shape, empty[dtype === 'float32' ? 0 : 1], dtype);
   const y = call.output(shape, dtype);
   if (util.sizeFromShape(shape) === 0) return y;
-  // Of several groups of axes the last is reduced first: what is left is a smaller tensor of the results' type.
+  // Of several groups of axes the last is reduced first, which leaves a smaller tensor of the result's type.
   const stages = columnsOf(x.shape, axes).flatMap((columns) => {
     const pieces = once ? 1 : piecesOf(columns);
     const { outer, inner } = columns;
@@ -86,7 +86,7 @@ function reduce(
   let suffix = SUFFIXES[x.dtype];
   for (const [i, { columns, pieces }] of stages.entries()) {
     const isLast = i === stages.length - 1;
-    // No element of a result is larger than 4 bytes.
+    // Elements of results have at most 4 bytes.
     const to = isLast ? y : call.scratch(4 * columns.outer * columns.inner * pieces);
     launchReduction(call, `${kernel}_${suffix}`, from, to, columns, pieces, isLast ? length : 1);
     from = to;
@@ -95,7 +95,7 @@ function reduce(
   return y;
 }
 
-/** Groups of neighbouring axes that are reduced, the last first, each with what the ones before it leave. */
+/** Returns the groups of adjacent axes to reduce, last first, each with the extents that the previous ones leave. */
 export function columnsOf(shape: readonly number[], axes: readonly number[]): Columns[] {
   const groups: { isReduced: boolean; extent: number }[] = [];
   for (const [axis, extent] of shape.entries()) {
@@ -119,36 +119,36 @@ export function columnsOf(shape: readonly number[], axes: readonly number[]): Co
   return columns.length > 0 ? columns : [{ outer: inner, length: 1, inner: 1 }];
 }
 
-/** Rows from here on have a block each; a few rows have it from the second on. */
+/** Rows from this length on use a block each; if there are few rows, from the second value on. */
 const LONG_ROW = 1024;
 const LONG_ROW_OF_FEW = 256;
 const FEW_ROWS = 2048;
-/** A thread should have this many elements before others share its row or column. */
+/** Minimum elements per thread before several threads share a row or column. */
 const ELEMENTS = 4;
 
-/** How many threads share a row: a power of two up to a warp, or a block. */
+/** Returns the number of threads that share a row: a power of two up to a warp, or a block. */
 export function threadsOf(rows: number, length: number): number {
   const isLong = length >= LONG_ROW || (rows < FEW_ROWS && length >= LONG_ROW_OF_FEW);
   return isLong ? THREADS : Math.min(WARP, powerOfTwo(length / ELEMENTS));
 }
 
-/** How many neighbouring columns a block has: the more, the fewer threads share one. */
+/** Returns the number of adjacent columns per block: the more, the fewer threads share one. */
 function widthOf({ length, inner }: Columns): number {
   const sharing = Math.min(THREADS / WARP, powerOfTwo(length / ELEMENTS));
   return Math.min(powerOfTwo(inner), THREADS / sharing);
 }
 
-/** The smallest power of two that is not less. */
+/** Returns the smallest power of two that is not less. */
 function powerOfTwo(value: number): number {
   return 2 ** Math.max(0, Math.ceil(Math.log2(value)));
 }
 
-/** Blocks that fill a large device; with fewer, long axes are cut into pieces. */
+/** Number of blocks that fills a large device; with fewer, long axes are split into pieces. */
 const MANY_BLOCKS = 512;
-/** Elements of a piece for each thread, at least. */
+/** Minimum elements of a piece per thread. */
 const PIECE = 16;
 
-/** Into how many pieces an axis is cut. By sizes alone, so that every device adds in the same order. */
+/** Returns the number of pieces of an axis. It depends only on sizes, so that every device adds in the same order. */
 function piecesOf(columns: Columns): number {
   const { outer, length, inner } = columns;
   const perBlock = inner === 1 ? THREADS / threadsOf(outer, length) : widthOf(columns);

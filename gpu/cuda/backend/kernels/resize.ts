@@ -1,4 +1,4 @@
-/** Images in another size: resize.cu. */
+/** Resizes images: resize.cu. */
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkIntegers, checkShape } from '../arguments.js';
@@ -14,7 +14,7 @@ interface ResizeAttributes {
   readonly size: readonly [number, number];
 }
 
-/** Pixels come from some pixel of the images, and with corners aligned from where corners are. */
+/** Checks that there are pixels to read from, and for aligned corners that corners exist. */
 function checkResize(
   call: KernelCall,
   images: TensorInfo,
@@ -37,7 +37,7 @@ function checkResize(
   }
 }
 
-/** The struct `ImageAxis`: an axis of `from` pixels that gets `to`. */
+/** The struct `ImageAxis`: an axis of `from` pixels that is resized to `to`. */
 function imageAxis(from: number, to: number, alignCorners: boolean): number[] {
   const corner = alignCorners && to > 1 ? 1 : 0;
   return [from, to, from - corner, to - corner];

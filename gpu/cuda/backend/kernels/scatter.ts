@@ -1,4 +1,4 @@
-/** Rows added to, or written over, rows of a tensor: scatter.cu. The same bits every time, also where updates meet. */
+/** Adds rows to, or writes them over, rows of a tensor: scatter.cu. Deterministic, even if updates hit the same row. */
 import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkIntegers, checkShape, elementsOf } from '../arguments.js';
@@ -52,11 +52,11 @@ registerBuiltInKernel('UnsortedSegmentSum', ({ inputs, attrs, call, onCpu }) => 
   const { x, segmentIds } = inputs as { x: TensorInfo; segmentIds: TensorInfo };
   const rows = attrs.numSegments as number;
   const known = SUFFIXES[x.dtype] && segmentIds.dtype === 'int32' && segmentIds.shape.length === 1;
-  // tfjs's kernel on the CPU makes tensors for each segment: a large number alone would keep it busy for hours.
+  // tfjs's CPU kernel creates tensors for each segment: a large number alone would keep it busy for hours.
   if (!known) checkIntegers(call.op, 'numSegments', [rows], 1, 0, MOST_SEGMENTS_ON_CPU);
   if (!known || rows === 0) return onCpu();
   checkShape(call.op, 'segmentIds', segmentIds.shape, x.shape.slice(0, 1));
-  // tfjs: a float32, whatever is summed.
+  // tfjs returns float32, whatever dtype is summed.
   const summed = x.dtype === 'float32' ? x : unary(call, `cast_${SUFFIXES[x.dtype]}_f32`, x);
   const y = filled(call, [rows, ...x.shape.slice(1)], 0, 'float32');
   const slice = util.sizeFromShape(x.shape.slice(1));
@@ -65,21 +65,21 @@ registerBuiltInKernel('UnsortedSegmentSum', ({ inputs, attrs, call, onCpu }) => 
   return y;
 });
 
-/** What is written where: see scatter.cu. */
+/** The updates and their targets: see scatter.cu. */
 interface Points {
   readonly count: number;
   readonly depth: number;
   readonly rows: number;
   readonly slice: number;
-  /** Rows from one index to the next, along each axis that has indices. */
+  /** Rows between consecutive index values, along each indexed axis. */
   readonly strides: readonly number[];
-  /** Elements from one update to the next; 0 where there is one number for all. */
+  /** Elements between consecutive updates; 0 if there is one number for all. */
   readonly updateStride: number;
 }
 
 /**
- * @returns undefined where the indices are of more axes than a kernel knows
- * @throws {OpError} unless there is an update for each point of a tensor of this shape, or one number for all
+ * @returns undefined if the indices have more axes than a kernel supports
+ * @throws {OpError} unless there is an update for each point of a tensor of this shape, or one number for all.
  */
 function pointsOf(
   call: KernelCall,
@@ -113,7 +113,7 @@ function pointsOf(
   };
 }
 
-/** Blocks look through all indices, so there are no more of them than fill a large device. */
+/** Each block scans all indices, so no more are used than fill a large device. */
 const MOST_RANGES = 512;
 
 function scatter(

@@ -1,4 +1,4 @@
-/** Elements chosen by a condition or an index: select.cu. And sequences, which need no device. */
+/** Elements chosen by a condition or an index: select.cu. Also sequences, which need no device. */
 import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { checkShape } from '../arguments.js';
 import { elementBytes } from '../backend.js';
@@ -15,7 +15,7 @@ registerBuiltInKernel('Select', ({ inputs, call, onCpu }) => {
   const size = util.sizeFromShape(t.shape);
   const y = call.output(t.shape, t.dtype);
   if (size === 0) return y;
-  // A condition of fewer axes stands for the rest of them.
+  // A condition of lower rank applies to all remaining axes.
   const inner = size / util.sizeFromShape(condition.shape);
   const given = [call.input(condition), call.input(t), call.input(e), y] as const;
   call.launch(`select_${elementBytes(t.dtype)}`, gridOf(size), ...given, size, inner);
@@ -40,6 +40,6 @@ registerBuiltInKernel('OneHot', ({ inputs, attrs, call, onCpu }) => {
   return y;
 });
 
-/** Numbers that are known on the CPU are made there, and copied once, when a kernel needs them. */
+/** Numbers that are known on the CPU are computed there, and copied once, when a kernel needs them. */
 registerBuiltInKernel('Range', ({ onCpu }) => onCpu());
 registerBuiltInKernel('LinSpace', ({ onCpu }) => onCpu());

@@ -1,4 +1,4 @@
-/** Ops that move nothing: the same values in another shape; and tensors filled with one number. */
+/** Ops that move no data: the same values in another shape; and tensors filled with one number. */
 import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { checkShape } from '../arguments.js';
 import { elementBytes } from '../backend.js';
@@ -58,7 +58,7 @@ registerBuiltInKernel('OnesLike', ({ inputs, call, onCpu }) => {
 registerBuiltInKernel('Complex', ({ inputs, call }) => {
   const { real, imag } = inputs as { real: TensorInfo; imag: TensorInfo };
   checkShape(call.op, 'imag', imag.shape, real.shape);
-  // Copies: tfjs counts buffers by the tensors that it has seen, and the parts are none.
+  // Copies: tfjs counts buffers by the tensors that it knows, and the parts are not among them.
   return call.backend.complex(call.keep(copyOf(call, real)), call.keep(copyOf(call, imag)));
 });
 
@@ -80,12 +80,12 @@ function copyOf(call: KernelCall, x: TensorInfo): TensorInfo {
   return y;
 }
 
-/** Whether a tensor's values lie on the device as they are. */
+/** Whether a tensor's values are stored on the device unchanged. */
 function isOnDevice({ dtype }: TensorInfo): boolean {
   return dtype === 'float32' || dtype === 'int32' || dtype === 'bool';
 }
 
-/** A tensor of one number. */
+/** Creates a tensor filled with one number. */
 export function filled(
   call: KernelCall,
   shape: readonly number[],
@@ -102,7 +102,7 @@ export function filled(
 
 const word = new DataView(new ArrayBuffer(4));
 
-/** The 32 bits of a number. */
+/** Returns the 32 bits of a number. */
 export function bitsOf(value: number, dtype: DataType): number {
   if (dtype === 'int32') return value >>> 0;
   word.setFloat32(0, value);

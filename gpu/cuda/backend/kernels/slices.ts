@@ -1,4 +1,4 @@
-/** Parts of a tensor, and a tensor read backwards. */
+/** Slices of a tensor, and reversal. */
 import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkAxes, checkIntegers } from '../arguments.js';
@@ -10,8 +10,8 @@ import { SUFFIXES } from './unary.js';
 const MOST_EMPTY_PARTS = 1024;
 
 /**
- * @returns x itself where it is all of it; undefined where there are too many axes for a kernel
- * @throws {OpError} unless the part lies in x
+ * @returns x itself if the slice covers all of it; undefined if there are too many axes for a kernel
+ * @throws {OpError} unless the slice lies in x.
  */
 export function slice(
   call: KernelCall,
@@ -59,7 +59,7 @@ registerBuiltInKernel('StridedSlice', ({ inputs, attrs, call, onCpu }) => {
   );
   if (isIdentity) return call.alias(x, finalShape);
   const along = denseStrides(x.shape).map((stride, axis) => stride * strides[axis]);
-  // All axes of x, also those that the result has no more. Where it ends before it begins there is nothing.
+  // All axes of x, including those that the result drops. If the end precedes the begin, the slice is empty.
   const extents = slice_util.computeOutShape(begin, end, strides).map((extent) => Math.max(0, extent));
   const y = strided(call, x, extents, along, offsetOf(begin, x.shape));
   return y ? call.alias(y, finalShape) : onCpu();

@@ -1,4 +1,4 @@
-/** Elements moved from one place to another, over any axes and strides: strided_copy.cu. */
+/** Copies elements over any axes and strides: strided_copy.cu. */
 import { type DataType, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError } from '../../../../plugin/ops/input_checks.js';
 import { elementBytes } from '../backend.js';
@@ -7,20 +7,20 @@ import type { DeviceTensor, KernelCall } from '../kernels.js';
 import { gridOf } from '../launch.js';
 import { COPY_TILE, COPY_TILE_ROWS, MAX_AXES } from './constants.js';
 
-/** Where elements are: the address of the first, and how far apart they are along each axis, in elements. */
+/** Location of elements: the address of the first, and the strides along each axis, in elements. */
 export interface Place {
   readonly address: number;
   readonly strides: readonly number[];
 }
 
-/** Elements that are moved at once where they lie side by side: the largest that a kernel knows. */
+/** Maximum bytes copied at once if elements are contiguous: the largest type of the kernels. */
 const LARGEST_BYTES = 16;
 /** Along shorter axes most of a tile would be empty. */
 const SHORTEST_TILED = 8;
 
 /**
- * Copies `extents` elements. The places must not overlap.
- * @returns false where there are too many axes for a kernel
+ * Copies `extents` elements. Source and destination must not overlap.
+ * @returns false if there are too many axes for a kernel
  */
 export function stridedCopy(
   call: KernelCall,
@@ -52,13 +52,13 @@ export function stridedCopy(
   return true;
 }
 
-/** An address as an argument of a kernel. */
+/** Converts a location to an argument of a kernel. */
 function at({ address }: Place): { address: number; bytes: number } {
   return { address, bytes: 0 };
 }
 
 /**
- * How many neighbouring elements can be moved as one: what all of `counts` are multiples of.
+ * Returns how many adjacent elements can be moved as one, which divides all of `counts`.
  * @param bytes of an element
  */
 export function elementsAtOnce(
@@ -75,7 +75,7 @@ export function elementsAtOnce(
   return 1;
 }
 
-/** The same layout with `parts` neighbouring elements as one. */
+/** Returns the layout with `parts` adjacent elements as one. */
 function layoutOfParts({ extents, strides }: Layout, parts: number): Layout {
   return {
     extents: extents.map((extent, axis) => (axis === 0 ? extent / parts : extent)),
@@ -83,7 +83,7 @@ function layoutOfParts({ extents, strides }: Layout, parts: number): Layout {
   };
 }
 
-/** @returns false where neighbours in x are neighbours in y, or have none */
+/** @returns false if adjacent elements in x are adjacent in y, or there are none */
 function transposed(
   call: KernelCall,
   bytes: number,
@@ -115,9 +115,9 @@ function transposed(
 }
 
 /**
- * A new tensor whose element [i, j, ...] is x[offset + i * strides[0] + j * strides[1] + ...].
- * @returns undefined where there are too many axes for a kernel
- * @throws {OpError} when some of them do not lie in x
+ * Returns a new tensor whose element [i, j, ...] is x[offset + i * strides[0] + j * strides[1] + ...].
+ * @returns undefined if there are too many axes for a kernel
+ * @throws {OpError} if some of these elements do not lie in x.
  */
 export function strided(
   call: KernelCall,
@@ -134,7 +134,7 @@ export function strided(
   return stridedCopy(call, x.dtype, shape, from, to) ? y : undefined;
 }
 
-/** All elements lie between the first and the last, the nearest and farthest corners: these must lie in x. */
+/** All elements lie between the lowest and the highest corner, which must lie in x. */
 function checkReach(
   op: string,
   x: TensorInfo,
@@ -156,7 +156,7 @@ function checkReach(
   );
 }
 
-/** The place of an element in a dense tensor. */
+/** Returns the offset of an element in a dense tensor. */
 export function offsetOf(indices: readonly number[], shape: readonly number[]): number {
   const strides = denseStrides(shape);
   return indices.reduce((sum, index, axis) => sum + index * strides[axis], 0);

@@ -1,4 +1,4 @@
-/** Transposes, and the ops that are one between two reshapes. */
+/** Transposes, and ops that are a transpose between two reshapes. */
 import { backend_util, slice_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { OpError, showShape } from '../../../../plugin/ops/input_checks.js';
 import { checkAxes, checkIntegers, checkPairs, checkShape } from '../arguments.js';
@@ -17,9 +17,9 @@ registerBuiltInKernel('Transpose', ({ inputs, attrs, call, onCpu }) => {
 });
 
 /**
- * The axes of a tensor in another order: axis i of the result is axis permutation[i] of x. It is x itself where nothing moves.
- * @returns undefined where there are too many axes for a kernel
- * @throws {OpError} unless each axis is there once
+ * Permutes the axes of a tensor: axis i of the result is axis permutation[i] of x. Returns x itself if nothing moves.
+ * @returns undefined if there are too many axes for a kernel
+ * @throws {OpError} unless each axis occurs once.
  */
 export function transpose(
   call: KernelCall,
@@ -95,7 +95,7 @@ registerBuiltInKernel('BatchToSpaceND', ({ inputs, attrs, call, onCpu }) => {
   if (!moved) return onCpu();
   const whole = backend_util.getReshapedPermuted(x.shape, blockShape, block);
   const uncropped = { ...moved, shape: whole };
-  // tfjs names the axes up to the last that is cropped; the others are whole.
+  // tfjs lists the axes up to the last cropped one; the others are whole.
   const [begin, size] = slice_util.parseSliceParams(
     uncropped,
     backend_util.getSliceBeginCoords(crops, blockShape.length),
@@ -105,7 +105,7 @@ registerBuiltInKernel('BatchToSpaceND', ({ inputs, attrs, call, onCpu }) => {
   return y ? call.alias(y, y.shape) : onCpu();
 });
 
-/** Blocks are of axes 1, 2... of x. */
+/** Blocks are on axes 1, 2... of x. */
 function checkBlocks(call: KernelCall, x: TensorInfo, blockShape: readonly number[]): void {
   checkIntegers(call.op, 'blockShape', blockShape, blockShape.length, 1);
   if (blockShape.length < x.shape.length) return;

@@ -1,4 +1,4 @@
-/** Functions of every element by itself: unary.cu. */
+/** Elementwise functions of one tensor: unary.cu. */
 import { type NamedAttrMap, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { type DeviceTensor, type KernelCall, registerBuiltInKernel } from '../kernels.js';
 import { Float32, type Grid, gridOf } from '../launch.js';
@@ -10,7 +10,7 @@ export const SUFFIXES: Readonly<Partial<Record<string, 'f32' | 'i32' | 'bool'>>>
   bool: 'bool',
 };
 
-/** From tfjs's name of an op to the name of its kernels. */
+/** Maps tfjs's op names to kernel names. */
 const FLOAT_FUNCTIONS = {
   Abs: 'abs',
   Acos: 'acos',
@@ -70,7 +70,7 @@ registerBuiltInKernel('LogicalNot', ({ inputs, call, onCpu }) => {
   return x.dtype === 'bool' ? unary(call, 'logical_not_bool', x, 'bool') : onCpu();
 });
 
-/** Functions with constants: the kernel's name, and which attributes the constants are. */
+/** Functions with constants: the kernel's name, and the attributes that hold the constants. */
 const WITH_CONSTANTS = {
   ClipByValue: ['clip_f32', 'clipValueMin', 'clipValueMax'],
   LeakyRelu: ['leaky_relu_f32', 'alpha'],
@@ -86,7 +86,7 @@ for (const [op, [name, ...attributes]] of Object.entries(WITH_CONSTANTS)) {
   });
 }
 
-/** The element type of a tensor changed; the real part of a complex one. */
+/** Changes the element type of a tensor; of a complex one, the real part is taken. */
 registerBuiltInKernel('Cast', ({ inputs, attrs, call, onCpu }) => {
   const { x } = inputs as { x: TensorInfo };
   const { dtype } = attrs as NamedAttrMap & { dtype: TensorInfo['dtype'] };
@@ -96,7 +96,7 @@ registerBuiltInKernel('Cast', ({ inputs, attrs, call, onCpu }) => {
   return from === to ? call.alias(x, x.shape) : unary(call, `cast_${from}_${to}`, x, dtype);
 });
 
-/** A grid with a thread for every four elements: see fours.h. */
+/** Returns a grid with a thread for every four elements: see fours.h. */
 export function gridOfFours(size: number): Grid {
   return gridOf(Math.ceil(size / 4));
 }

@@ -1,11 +1,11 @@
-/** How the window of a convolution or a pooling op moves over an image, as kernels take it: window.h. */
+/** The sliding window of a convolution or a pooling op over an image, as kernel arguments: window.h. */
 import type { backend_util, TensorInfo } from '@tensorflow/tfjs-core';
 import { checkIntegers } from '../arguments.js';
 import type { KernelCall } from '../kernels.js';
 
 export type WindowInfo = backend_util.Conv2DInfo;
 
-/** The sum of two such distances is an integer of a kernel. */
+/** The sum of two such distances still fits a kernel's integer. */
 const FURTHEST = 2 ** 30 - 1;
 
 /** The struct `Window`. */
@@ -33,8 +33,8 @@ function imageStrides(height: number, width: number, channels: number, channelsL
 
 /**
  * Computes the sizes of a convolution or a pooling op.
- * @param shapes of the tensors that it takes, [batch, height, width, channels] and the like
- * @throws {OpError} when there is no window that moves so
+ * @param shapes of its tensors, [batch, height, width, channels] and similar
+ * @throws {OpError} if there is no such window.
  */
 export function windowOf(
   call: KernelCall,
@@ -54,24 +54,24 @@ export function windowOf(
   return info;
 }
 
-/** Positions of the output, over the batch. */
+/** Number of output positions, including the batch. */
 export function outPositions({ batchSize, outHeight, outWidth }: WindowInfo): number {
   return batchSize * outHeight * outWidth;
 }
 
-/** Positions of the input, over the batch. */
+/** Number of input positions, including the batch. */
 export function inPositions({ batchSize, inHeight, inWidth }: WindowInfo): number {
   return batchSize * inHeight * inWidth;
 }
 
-/** Whether there is nothing to sum up, or nowhere to put it: kernels divide by these sizes. */
+/** Whether there are no terms or no outputs: kernels divide by these sizes. */
 export function isEmpty(info: WindowInfo): boolean {
   const { inChannels, outChannels, filterHeight, filterWidth } = info;
   const sizes = [inPositions(info), inChannels, info.outHeight, info.outWidth, outChannels];
   return [...sizes, filterHeight, filterWidth].some((size) => size <= 0);
 }
 
-/** Whether the kernels know the element type of all of these. */
+/** Whether the kernels support the element types of all tensors. */
 export function areFloats(...tensors: readonly TensorInfo[]): boolean {
   return tensors.every(({ dtype }) => dtype === 'float32');
 }
