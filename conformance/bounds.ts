@@ -24,9 +24,9 @@ export function quantizedLayerBound(tolerance: ToleranceClass, isExact: boolean)
 }
 
 /**
- * Two backends round a row to the same 7-bit integers, except values that lie between two steps, because of the last bits of the
- * preceding computation; from there on, they round different rows. Two unrelated errors are 1.41 times as far from each other as
- * each is from zero. Relative to the norm; measured between cpu and wasm: 0 in half of the models, at most 0.66.
+ * Two backends round a row to the same 7-bit integers, except where a value lies between two steps and the last bits of the
+ * preceding computation decide; from there on, they round different rows. Two unrelated errors are 1.41 times as far from each
+ * other as each is from zero. Relative to the norm; measured between cpu and wasm: 0 in half of the models, at most 0.66.
  */
 export const OTHER_ROUNDINGS = 1.5;
 

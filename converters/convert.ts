@@ -68,7 +68,10 @@ export interface InspectOptions extends GrootVScan {
 }
 
 export interface ConvertOptions extends InspectOptions {
-  /** Quantisation as in tfjs's own converter; `none` by default. */
+  /**
+   * Type of the stored weights: `float16`, `uint8` and `uint16` as in tfjs's own converter, `int8` for layers that multiply
+   * integers; `none` by default.
+   */
   readonly quantize?: Quantization;
   /**
    * Class names, as many as the head has classes. By default those in the checkpoint of a segmenter or detector, and ImageNet's

@@ -12,7 +12,7 @@ import type { Disagreements, StateShapes } from '../state_shapes.js';
 export interface Architecture<Sizes> {
   /** For example `GrootV`. */
   readonly family: string;
-  /** What messages call a file of it: `GrootV checkpoint`. */
+  /** Name of its files in messages: `GrootV checkpoint`. */
   readonly title: string;
   /** Family of a network that this one contains: a checkpoint of this network is not taken for one of that family. */
   readonly contains?: string;

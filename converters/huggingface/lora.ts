@@ -135,7 +135,7 @@ export interface WrappedState<Tensor> {
   readonly ignored: readonly IgnoredEntry[];
 }
 
-/** Separates the parameters of a model from those of an adapter around it; a state dict without PEFT's names is all model. */
+/** Separates the parameters of a model from those of an adapter around it; without PEFT's names, all belong to the model. */
 export function unwrapPeft<Tensor>(state: ReadonlyMap<string, Tensor>): WrappedState<Tensor> {
   const model = new Map<string, Tensor>();
   const lowRank = new Map<string, Tensor>();

@@ -57,7 +57,10 @@ export interface FolderInspectOptions {
 }
 
 export interface FolderConvertOptions extends FolderInspectOptions {
-  /** Quantisation as in tfjs's own converter; `none` by default. */
+  /**
+   * Type of the stored weights: `float16`, `uint8` and `uint16` as in tfjs's own converter, `int8` for layers that multiply
+   * integers; `none` by default.
+   */
   readonly quantize?: Quantization;
   /** Bytes per shard file, 4 MiB by default. */
   readonly shardBytes?: number;
