@@ -1,11 +1,11 @@
 /**
  * Sorting by Batcher's bitonic network (K. E. Batcher, "Sorting networks and their applications", 1968). The first step
- * of every merge compares mirrored places instead of reversing half of the keys: then every comparison puts the
- * smaller key first, and keys beyond the end, larger than all, need not be there.
+ * of every merge compares mirrored positions instead of reversing half of the keys: then every comparison puts the
+ * smaller key first, and keys beyond the end, which count as larger than all, need not exist.
  */
 #pragma once
 
-/** The lower place of the comparison numbered `pair` between places `distance` apart, a power of two. */
+/** The lower position of the comparison numbered `pair` between positions `distance` apart, a power of two. */
 __device__ inline unsigned lowerPlace(unsigned pair, unsigned distance) {
   return ((pair & ~(distance - 1)) << 1) | (pair & (distance - 1));
 }
@@ -35,7 +35,7 @@ __device__ inline void sortStep(Key* keys, unsigned size, unsigned distance, boo
   __syncthreads();
 }
 
-/** Steps of half the distance, a quarter and so on: what follows the first step of a merge. */
+/** Steps of half the distance, a quarter and so on, after the first step of a merge. */
 template <typename Key>
 __device__ inline void finishMerge(Key* keys, unsigned size, unsigned distance) {
   for (distance /= 2; distance > 0; distance /= 2) sortStep(keys, size, distance, false);

@@ -1,6 +1,6 @@
 /**
- * Minimum spanning trees in breadth-first order, one block an image, in shared memory: one launch for a batch, and
- * nothing that the host has to know meanwhile. The steps are in spanning_tree.h.
+ * Minimum spanning trees in breadth-first order, one block per image, in shared memory: one launch per batch, without
+ * intermediate results for the host. The steps are in spanning_tree.h.
  */
 #include "kernel.h"
 #include "bitonic_sort.h"
@@ -26,7 +26,7 @@ static __device__ inline void rankArcs(Workspace<Word>& at, int count) {
   }
 }
 
-/** From the arcs of a tree to its order. What `parent` holds on the way is in the names of steps' parameters. */
+/** From the arcs of a tree to its order. The names of the steps' parameters say what `parent` holds in between. */
 static __device__ inline void orderTree(Workspace<Word> at, int numVertices, int root, int* order, int* parent,
                                         unsigned* sums) {
   const int count = 2 * (numVertices - 1);

@@ -1,7 +1,7 @@
 /**
- * The same as boruvka_mst.cu for graphs that the shared memory of a block cannot hold: every step is a kernel of many
- * blocks, blockIdx.y the image. The host starts as many rounds as the largest graph could need, without looking; rounds
- * that are not needed return at once.
+ * The same as boruvka_mst.cu for graphs that exceed the shared memory of a block: every step is a kernel of many
+ * blocks, blockIdx.y the image. The host launches as many rounds as the largest graph could need, without reading back;
+ * rounds that are not needed return immediately.
  */
 #include "kernel.h"
 #include "bitonic_sort.h"
@@ -15,7 +15,7 @@ struct Graph {
   int numVertices;
   int numEdges;
   int root;
-  /** From the workspace of an image to the next. */
+  /** Bytes between the workspaces of consecutive images. */
   int workspaceBytes;
 };
 
@@ -39,7 +39,7 @@ KERNEL(mst_propose, THREADS, char* memory, Graph graph, int round, const float* 
   weights += (size_t)blockIdx.y * graph.numEdges;
   bool crossing = false;
   FOR_EACH(e, graph.numEdges) crossing |= propose(at, weights, edges, e);
-  // Volatile: many threads write the same.
+  // Volatile, because many threads write the same value.
   if (crossing) *(volatile int*)&at.active[round] = 1;
 }
 
@@ -77,8 +77,7 @@ static __device__ inline unsigned sizeOf(const Graph& graph, bool depths) {
   return depths ? graph.numVertices : 2 * (graph.numVertices - 1);
 }
 
-/** Runs of SORT_TILE keys: sorted, or (`merge`) the last steps of a merge done that went over longer distances before.
- */
+/** Runs of SORT_TILE keys: sorted, or (`merge`) the last steps of a merge whose longer distances are already done. */
 KERNEL(sort_tiles, IMAGE_THREADS, char* memory, Graph graph, int depths, int merge) {
   __shared__ Word tile[SORT_TILE];
   Word* const keys = keysOf(memory, graph, depths) + (size_t)blockIdx.x * SORT_TILE;
@@ -110,7 +109,7 @@ KERNEL(tour_link, THREADS, char* memory, Graph graph) {
   FOR_EACH(i, at.words) at.bits[i] = 0;
 }
 
-/** To the second array and, every other time, back. */
+/** Writes to the second array and, every other time, back. */
 KERNEL(tour_double, THREADS, char* memory, Graph graph, int back) {
   const Workspace<Word> at = workspaceOf(memory, graph);
   const Word* const from = back ? at.nextLinks : at.links;

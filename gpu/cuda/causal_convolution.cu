@@ -2,13 +2,13 @@
 #include "kernel.h"
 #include "indexing.h"
 
-/** By element of y, [B, L, D], then by element of nextPast, [B, K - 1, D]. */
+/** One thread per element of y, [B, L, D], then per element of nextPast, [B, K - 1, D]. */
 KERNEL(causal_convolution, THREADS, const float* __restrict__ x, const float* __restrict__ filter,
        const float* __restrict__ bias, const float* __restrict__ past, float* __restrict__ y,
        float* __restrict__ nextPast, int batch, int length, int channels, int taps) {
   const unsigned size = batch * length * channels;
   const unsigned before = taps - 1;
-  /** The input of token t, which may lie before x. */
+  /** The input of token t, which may precede x. */
   const auto inputAt = [&](unsigned b, int t, unsigned d) {
     if (t >= 0) return x[(b * length + t) * channels + d];
     return past ? past[(b * before + t + before) * channels + d] : 0.0f;

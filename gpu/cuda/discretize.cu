@@ -1,9 +1,9 @@
-/** Decays and inputs of a scan from steps. */
+/** Decays and inputs of a scan from dt. */
 #include "kernel.h"
 #include "indexing.h"
 #include "scalar_math.h"
 
-/** By element of the result, [rows, D, N]. */
+/** One thread per element of the result, [rows, D, N]. */
 KERNEL(discretize, THREADS, const float* __restrict__ rawStep, const float* __restrict__ stepBias,
        const float* __restrict__ logA, const float* __restrict__ inputGate, const float* __restrict__ x,
        float* __restrict__ decay, float* __restrict__ input, int size, int channels, int states) {

@@ -1,7 +1,8 @@
 /**
- * Distances of two rows, bit for bit those of plugin/cpu/edge_dissimilarity.ts. EDGE_THREADS threads share two rows: each
- * holds one of the eight interleaved partial sums, so that a group reads whole 32-byte sectors, and the fold
- * 8 -> 4 -> 2 -> 1 is three shuffles. Nothing is fused or reassociated; the cosine is finished in float64.
+ * Distances of two rows, equal bit for bit to those of plugin/cpu/edge_dissimilarity.ts. EDGE_THREADS threads share two
+ * rows: each holds one of the eight interleaved partial sums, so that a group reads whole 32-byte sectors, and the
+ * reduction 8 -> 4 -> 2 -> 1 is three shuffles. Nothing is fused or reassociated; the last step of the cosine is in
+ * float64.
  */
 #pragma once
 #include "constants.h"
@@ -22,7 +23,7 @@ static __device__ inline double clamped(double norm) {
   return norm < SMALLEST_NORM ? SMALLEST_NORM : norm;  // NaN stays
 }
 
-/** What two rows add up to: the distance, or the dot product and the squares of both. */
+/** The sums over two rows: the distance, or the dot product and the squares of both. */
 template <int metric>
 struct Sums {
   float sum = 0.0f;
@@ -45,7 +46,7 @@ struct Sums {
     }
   }
 
-  /** Leaves those of all threads in the first one. All threads of a warp call it together. */
+  /** Reduces the sums of all threads to the first one. All threads of a warp must call it together. */
   __device__ inline void foldAll() {
     sum = fold(sum);
     if (metric != COSINE) return;

@@ -1,6 +1,6 @@
 /**
- * Weights of edges: distances.h. The norms of both ends are summed again for every edge: their rows are in registers
- * anyway, and so it is one launch.
+ * Weights of edges: distances.h. The norms of both ends are computed for every edge: their rows are in registers
+ * anyway, and so one launch suffices.
  */
 #include "kernel.h"
 #include "distances.h"
@@ -10,7 +10,7 @@ static __device__ inline void weigh(const float* features, const int2* edges, fl
                                     int numVertices, int numEdges, int channels) {
   const long long groups = blockDim.x / EDGE_THREADS;
   const long long count = (long long)batch * numEdges;
-  // All threads of a warp take every iteration together, for the shuffles.
+  // All threads of a warp execute every iteration together, for the shuffles.
   for (long long first = blockIdx.x * groups; first < count; first += gridDim.x * groups) {
     const long long at = first + threadIdx.x / EDGE_THREADS;
     Sums<metric> sums;

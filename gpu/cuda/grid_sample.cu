@@ -1,17 +1,17 @@
-/** Maps read at positions between their pixels, and the gradients of that in both. */
+/** Samples maps between their pixels, and computes the gradients in both inputs. */
 #include "kernel.h"
 #include "indexing.h"
 #include "rows.h"
 
-/** Where a coordinate lies along an axis: the pixel at or before it, the weights of it and of the next. */
+/** Position of a coordinate along an axis: the pixel at or before it, the weights of it and of the next. */
 struct Position {
   int first;
   float low, high;
-  /** Pixels for a unit of the coordinate: 0 where it is held at a border. */
+  /** Derivative of the pixel position; 0 where it is clamped. */
   float slope;
 };
 
-/** Rounded step by step: which pixels are read is the same on every backend. All is 0 where none counts. */
+/** Rounded in each step, so that the same pixels are read on every backend. All values are 0 if no pixel counts. */
 __device__ inline Position positionOf(float coordinate, int size, bool border, bool aligned) {
   const float along = __fadd_rn(coordinate == coordinate ? coordinate : -1.0f, 1.0f);
   float at = aligned ? __fmul_rn(along / 2.0f, (float)(size - 1))
@@ -27,7 +27,9 @@ __device__ inline Position positionOf(float coordinate, int size, bool border, b
   return {(int)first, 1.0f - (at - first), at - first, slope};
 }
 
-/** Calls `visit` with each of the four pixels that exist: its number in its map, and the weights of its row and column. */
+/**
+ * Calls `visit` with each of the four pixels that exist: its index in its map, and the weights of its row and column.
+ */
 template <typename Visit>
 __device__ inline void forCorners(const Position& row, const Position& column, int height, int width, Visit visit) {
   for (int down = 0; down < 2; down++) {
@@ -40,7 +42,7 @@ __device__ inline void forCorners(const Position& row, const Position& column, i
   }
 }
 
-/** By element of y, [N, positions, C]. */
+/** One thread per element of y, [N, positions, C]. */
 KERNEL(grid_sample, THREADS, const float* __restrict__ x, const float* __restrict__ grid, float* __restrict__ y, int size,
        int height, int width, int channels, int positions, int border, int aligned) {
   FOR_EACH(i, size) {
@@ -56,7 +58,7 @@ KERNEL(grid_sample, THREADS, const float* __restrict__ x, const float* __restric
   }
 }
 
-/** By position, a warp each. */
+/** One warp per position. */
 KERNEL(grid_sample_gradient_grid, THREADS, const float* __restrict__ x, const float* __restrict__ grid,
        const float* __restrict__ dy, float* __restrict__ dgrid, int count, int height, int width, int channels,
        int positions, int border, int aligned) {
@@ -82,9 +84,9 @@ KERNEL(grid_sample_gradient_grid, THREADS, const float* __restrict__ x, const fl
 }
 
 /**
- * By line of pixels and WARP channels, a warp each, a channel a thread: it looks through all positions of the image,
- * WARP at a time, and adds what those beside its line give. So every sum has one order, which atomics do not have.
- * dx is zero before.
+ * One warp per line of pixels and WARP channels, one thread per channel: it scans all positions of the image, WARP at a
+ * time, and adds the contributions of those next to its line. So every sum has a fixed order, unlike with atomics. dx
+ * must be zero before.
  */
 KERNEL(grid_sample_gradient_x, THREADS, const float* __restrict__ grid, const float* __restrict__ dy,
        float* __restrict__ dx, int lines, int height, int width, int channels, int positions, int border, int aligned) {

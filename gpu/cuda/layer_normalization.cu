@@ -1,4 +1,4 @@
-/** Normalisation by mean and variance: a warp a row. */
+/** Normalisation by mean and variance: one warp per row. */
 #include "kernel.h"
 #include "rows.h"
 

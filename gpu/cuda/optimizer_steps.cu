@@ -1,4 +1,4 @@
-/** What optimisers do with every parameter, one launch each: the formulas are in plugin/ops/optimizer_steps.ts. */
+/** Optimiser steps on every parameter, one launch each: the formulas are in plugin/ops/optimizer_steps.ts. */
 #include "kernel.h"
 #include "indexing.h"
 
@@ -33,7 +33,7 @@ KERNEL(scale_by, THREADS, const float* __restrict__ x, const float* __restrict__
   FOR_EACH(i, size) { y[i] = by * x[i]; }
 }
 
-/** A sum of squares, or of values as they are, for each block. The order is that of the grid, the same in every run. */
+/** A sum of squares, or of plain values, per block. The order is that of the grid, the same in every run. */
 KERNEL(square_sum, THREADS, const float* __restrict__ x, float* __restrict__ sums, int size, int squares) {
   __shared__ float ofWarp[THREADS / WARP];
   float sum = 0.0f;

@@ -1,7 +1,7 @@
 /**
- * Distances of vertices to their parents, a group of channels at a time: distances.h, EDGE_THREADS threads a group. Its
- * gradient is collected: a thread an element goes through the edges at its vertex, so that sums are in a fixed order. For
- * the cosine another launch makes the factors of every edge before. The formulas are in plugin/cpu/slopes.ts.
+ * Distances of vertices to their parents, for each group of channels: distances.h, EDGE_THREADS threads per group. In
+ * the gradient, each thread sums one element over the edges at its vertex, in a fixed order. For the cosine, another
+ * launch computes the factors of every edge before. The formulas are in plugin/cpu/slopes.ts.
  */
 #include "kernel.h"
 #include "distances.h"
@@ -15,7 +15,10 @@ struct Sizes {
   int size;  // channels of a group
 };
 
-/** How both ends of an edge move with their own features and those of the other: d = -(cross * other - self * own). */
+/**
+ * Gradients of both ends of an edge in terms of their own features and those of the other: d = -(cross * other - self *
+ * own).
+ */
 struct Factors {
   float crossOfVertex;
   float selfOfVertex;
@@ -31,7 +34,7 @@ static __device__ inline void forEachGroup(const float* features, const int* ord
                                            Visit visit) {
   const long long items = (long long)sizes.batch * sizes.numVertices * sizes.groups;
   const long long itemsOfBlock = blockDim.x / EDGE_THREADS;
-  // All threads of a warp take every iteration together, for the shuffles.
+  // All threads of a warp execute every iteration together, for the shuffles.
   for (long long begin = blockIdx.x * itemsOfBlock; begin < items; begin += gridDim.x * itemsOfBlock) {
     const long long at = begin + threadIdx.x / EDGE_THREADS;
     Sums<metric> sums;
@@ -70,7 +73,7 @@ KERNEL(parent_dissimilarity_factors, THREADS, const float* __restrict__ features
     if (!hasParent) return;
     const double normU = sums.normU(), normV = sums.normV();
     const double scale = dy[at] / (clamped(normU) * clamped(normV));
-    // A clamped norm is a constant.
+    // A clamped norm is constant.
     const auto self = [&](double norm) {
       return norm > SMALLEST_NORM ? (float)(scale * sums.sum / (norm * norm)) : 0.0f;
     };
@@ -79,8 +82,8 @@ KERNEL(parent_dissimilarity_factors, THREADS, const float* __restrict__ features
 }
 
 /**
- * Sums over the edges at every vertex, an element a thread. `slopeAt` is called with the index of the edge, whether the
- * vertex is its parent, the vertex's own value and that at the other end.
+ * Sums over the edges at every vertex, one element per thread. `slopeAt` is called with the index of the edge, whether
+ * the vertex is its parent, the vertex's own value and that at the other end.
  */
 template <typename SlopeAt>
 static __device__ inline void collect(const float* features, const int* order, const int* parent, const int* schedules,

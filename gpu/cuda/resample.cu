@@ -1,8 +1,11 @@
-/** Images made of other images by separable maps of rows and columns: resizing, pooling, RoI alignment, their gradients. */
+/**
+ * Computes images from other images by separable maps of rows and columns: resizing, pooling, RoI alignment, their
+ * gradients.
+ */
 #include "kernel.h"
 #include "indexing.h"
 
-/** By element of y, [M, rows, columns, C]: every thread collects for its own, in the order of the terms. */
+/** One thread per element of y, [M, rows, columns, C], which adds its terms in order. */
 KERNEL(resample, THREADS, const float* __restrict__ x, const int* __restrict__ starts, const int* __restrict__ terms,
        const int* __restrict__ ranges, const float* __restrict__ weights, float* __restrict__ y, int size, int height,
        int width, int channels, int rows, int columns, int most) {

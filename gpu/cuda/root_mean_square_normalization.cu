@@ -1,4 +1,4 @@
-/** Normalisation by the root of the mean square: a warp a row. */
+/** Normalisation by the root of the mean square: one warp per row. */
 #include "kernel.h"
 #include "rows.h"
 

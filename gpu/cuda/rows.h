@@ -1,4 +1,4 @@
-/** Rows of channels, a warp each. */
+/** Rows of channels, one warp each. */
 #pragma once
 
 /** Calls `visit` with every channel of the thread. */
@@ -8,7 +8,7 @@ __device__ inline void forChannels(int channels, Visit visit) {
   for (int c = threadIdx.x % WARP; c < channels; c += WARP) visit(c);
 }
 
-/** The sum of what the threads of a warp have, in all of them. */
+/** The sum over the threads of a warp, in all of them. */
 __device__ inline float sumOfWarp(float value) {
   for (int distance = WARP / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffff, value, distance);
   return value;
@@ -19,7 +19,7 @@ struct Moments {
   float inverseDeviation;
 };
 
-/** Mean and deviation of a row. In two passes, the second from the first cache: x^2 - mean^2 would cancel. */
+/** Mean and deviation of a row. In two passes, the second from the L1 cache: x^2 - mean^2 would cancel. */
 __device__ inline Moments momentsOf(const float* row, int channels, float epsilon) {
   float sum = 0.0f;
   forChannels(channels, [&](int c) { sum += row[c]; });
@@ -29,7 +29,7 @@ __device__ inline Moments momentsOf(const float* row, int channels, float epsilo
   return {mean, 1.0f / sqrtf(sumOfWarp(squares) / channels + epsilon)};
 }
 
-/** The row of a thread's warp; whole warps go on from row to row. */
+/** The row of a thread's warp; whole warps iterate over the rows. */
 #define FOR_EACH_ROW(row, rows)                                                                  \
   for (size_t row = (size_t)blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP; row < (rows); \
        row += (size_t)gridDim.x * (blockDim.x / WARP))

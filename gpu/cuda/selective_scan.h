@@ -1,16 +1,16 @@
 /**
- * Selective scans along a text and along trees. Four threads share a channel and have four of its states each, so that a warp
- * reads 8 channels, a 32-byte sector, and 16 states are a pass; more states take more passes, which add to y. Tokens
- * follow one another in a loop, and there is but one warp to a block to wait with: what does not depend on the token
- * before is read some tokens ahead, into registers. Without states there is one pass, of zeros.
+ * Selective scans along a text and along trees. Four threads share a channel, with four of its states each, so that a
+ * warp reads 8 channels, a 32-byte sector, and 16 states are a pass; more states take more passes, which add to y.
+ * Tokens are processed in a loop, and a block has only one warp to hide latency: values that do not depend on the
+ * previous token are prefetched several tokens ahead, into registers. Without states there is one pass, of zeros.
  */
 #pragma once
 #include "constants.h"
 
-constexpr int GROUP = WARP / SELECTIVE_CHANNELS;  // threads a channel
-constexpr int OWN = SELECTIVE_STATES;             // states a thread
-constexpr int PASS = GROUP * OWN;                 // states a pass
-constexpr int AHEAD = 3;                          // iterations before their use that tokens, or edges, are read
+constexpr int GROUP = WARP / SELECTIVE_CHANNELS;  // threads per channel
+constexpr int OWN = SELECTIVE_STATES;             // states per thread
+constexpr int PASS = GROUP * OWN;                 // states per pass
+constexpr int AHEAD = 3;                          // number of iterations that tokens, or edges, are prefetched
 
 struct Sizes {
   int batch;
@@ -23,7 +23,9 @@ struct Gates {
   float state[OWN];
 };
 
-/** A thread's own states of a row of N; those beyond are 0. Blocks of memory and so rows of 4 n states are aligned. */
+/**
+ * A thread's own states of a row of N; those beyond are 0. Memory blocks are aligned, and so are rows of 4 n states.
+ */
 static __device__ inline Gates load(const float* row, int first, int states) {
   if (states % OWN == 0 && first < states) {
     const float4 four = *reinterpret_cast<const float4*>(row + first);
@@ -42,7 +44,7 @@ static __device__ inline void store(float* row, int first, int states, const Gat
   }
 }
 
-/** -exp(logA); of states beyond the last 0, whatever their drive. */
+/** -exp(logA); 0 for states beyond the last, whatever their drive. */
 static __device__ inline Gates rates(const float* row, int first, int states) {
   const Gates logA = load(row, first, states);
   Gates rate;
@@ -57,7 +59,9 @@ static __device__ inline float sumOfGroup(float value) {
   return value + __shfl_xor_sync(0xffffffff, value, 2, GROUP);
 }
 
-/** Calls `visit(n, item)` for n < count. Items are what `read(n)` gives, AHEAD iterations before; also beyond the end.
+/**
+ * Calls `visit(n, item)` for n < count. Items come from `read(n)`, called AHEAD iterations earlier, also beyond the
+ * end.
  */
 template <typename Item, typename Read, typename Visit>
 static __device__ inline void readAhead(int count, Read read, Visit visit) {
@@ -76,11 +80,11 @@ static __device__ inline void readAhead(int count, Read read, Visit visit) {
   }
 }
 
-/** What a thread reads of a token; zeros where there is none. */
+/** The values of a token that a thread reads; zeros beyond the end. */
 struct Token {
   float step;
   float drive;
-  float y;  // of the passes before
+  float y;  // of the previous passes
   Gates in;
   Gates out;
   float4 extra;
@@ -113,8 +117,8 @@ struct Scan {
   }
 
   /**
-   * The recurrence of a pass from h on. `extra` are further sums by token, [L, blockDim.x] of 4 states, or null.
-   * All threads of a warp take part; those outside have nothing to add.
+   * The recurrence of a pass from h on. `extra` are further sums by token, [L, blockDim.x] of 4 states, or null. All
+   * threads of a warp take part; those outside add nothing.
    */
   __device__ void recur(Gates& h, const Gates& rate, float inputScale, const float4* extra, float extraWeight,
                         bool isFirst) const {

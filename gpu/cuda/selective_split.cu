@@ -2,7 +2,7 @@
 #include "kernel.h"
 #include "indexing.h"
 
-/** By element of the projection, [rows, R + 2 N]. */
+/** One thread per element of the projection, [rows, R + 2 N]. */
 KERNEL(selective_split, THREADS, const float* __restrict__ selected, float* __restrict__ step,
        float* __restrict__ inputGate, float* __restrict__ outputGate, int size, int rank, int states) {
   const unsigned width = rank + 2 * states;

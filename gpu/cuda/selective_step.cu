@@ -1,4 +1,4 @@
-/** The steps of a selective state-space model. */
+/** The step dt of a selective state-space model, and dt * x. */
 #include "kernel.h"
 #include "indexing.h"
 #include "scalar_math.h"

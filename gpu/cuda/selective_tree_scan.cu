@@ -1,5 +1,4 @@
-/** The recurrence of selective_scan.h along a text, and sums over subtrees of a tree of its tokens.
- */
+/** The recurrence of selective_scan.h along a text, and subtree sums of a tree of its tokens. */
 #include "kernel.h"
 #include "selective_scan.h"
 
@@ -11,8 +10,8 @@ struct Edge {
 };
 
 /**
- * Sums over subtrees, of the tokens' drive times their gates: `own[t * blockDim.x]` for the thread's states. Vertices
- * are tokens in reversed time.
+ * Subtree sums of the tokens' drive times their gates: `own[t * blockDim.x]` for the thread's states. Vertices are
+ * tokens in reversed time.
  */
 static __device__ inline void sumSubtrees(float4* own, const Scan& scan, const Gates& rate, const int* vertices,
                                           const int* parents) {
@@ -41,8 +40,8 @@ static __device__ inline void sumSubtrees(float4* own, const Scan& scan, const G
 }
 
 /**
- * Sums over subtrees go by the order of the tree, a thread alone with its own four states: `sums`, [gridDim.x, L,
- * blockDim.x] of four, is memory for the blocks that there are; they go on from image to image, and tile to tile.
+ * Subtree sums are computed in the order of the tree, by each thread separately for its four states: `sums`,
+ * [gridDim.x, L, blockDim.x] of four, is memory for the blocks in the grid, which iterate over images and tiles.
  */
 KERNEL(selective_tree_scan, WARP, const float* __restrict__ step, const float* __restrict__ drive,
        const float* __restrict__ logA, const float* __restrict__ inputGate, const float* __restrict__ outputGate,

@@ -1,21 +1,21 @@
 /**
  * The steps from a weighted graph to its minimum spanning tree, and from a tree to its breadth-first order, each for
- * one edge, vertex or arc. Between steps all threads have to meet: at barriers where one block does an image in shared
- * memory, at the ends of kernels where many do.
+ * one edge, vertex or arc. All threads must synchronise between steps: at barriers if one block processes an image in
+ * shared memory, at the ends of kernels if many do.
  *
- * Nothing here walks along the tree, so no step takes longer for a deep one. Its order comes of its Euler tour
- * (R. E. Tarjan and U. Vishkin, "An efficient parallel biconnectivity algorithm", 1985): every edge is two arcs, sorted
- * by tail and head; after the arc to v the tour goes on with the next arc from v. Ranked by pointer doubling
- * (J. C. Wyllie, 1979), the tour shows which arcs lead to parents. Now a second tour can take them last, and all others
- * in ascending order: it gives each vertex its depth and its place in depth-first preorder. Sorted by depth, then by
- * preorder, the vertices are in breadth-first order, and where neighbours ascend in one they do in the other.
+ * No step follows the tree, so none takes longer for a deep one. The order is computed from the tree's Euler tour (R.
+ * E. Tarjan and U. Vishkin, "An efficient parallel biconnectivity algorithm", 1985): every edge is two arcs, sorted by
+ * tail and head; after the arc to v the tour continues with the next arc from v. Ranked by pointer doubling (J. C.
+ * Wyllie, 1979), the tour shows which arcs lead to parents. A second tour then takes these last, and all others in
+ * ascending order: it gives each vertex its depth and its position in depth-first preorder. Sorted by depth, then by
+ * preorder, the vertices are in breadth-first order, and neighbours are ascending in one if they are in the other.
  */
 #pragma once
 
 using Key = unsigned long long;
 constexpr Key NO_EDGE = ~0ull;
 
-/** Two numbers in one word: a read of it sees both of the same write. */
+/** Two numbers in one word: a read sees both of the same write. */
 template <typename Word>
 struct Halves;
 /** Up to 2^15 vertices. */
@@ -42,26 +42,26 @@ __device__ inline unsigned low(Word word) {
   return (typename Halves<Word>::Half)word;
 }
 
-/** Memory of one image: 7 V words, and twice a bit for each edge and arc. The size is also in spanning_tree.ts. */
+/** Memory for one image: 7 V words, plus twice a bit for each edge and arc. The size is also in spanning_tree.ts. */
 template <typename Word>
 struct Workspace {
   // For the tree: V each.
-  Key* best;       // the first edge that leaves a component, by the vertex that stands for it
-  int* component;  // the vertex that stands for the component of a vertex
-  int* link;       // from the vertex that stands for a component to that of the one it joins
-  int* nextLink;   // the same, in a step that writes what others read
-  // For the order, in the same place.
+  Key* best;       // the first edge that leaves a component, by its representative vertex
+  int* component;  // the representative vertex of a vertex's component
+  int* link;       // from the representative of a component to that of the one it joins
+  int* nextLink;   // the same, written in a step in which others read `link`
+  // For the order, in the same memory.
   Word* arcs;                          // [2 V] tail and head, sorted
-  Word* links;                         // [2 V] a later arc of the tour, and how much later it is
+  Word* links;                         // [2 V] a later arc of the tour, and its distance
   Word* nextLinks;                     // [2 V] the same
   Word* keys;                          // [V] depth and preorder
-  typename Halves<Word>::Half* twins;  // [2 V] the arc back, before there are keys
+  typename Halves<Word>::Half* twins;  // [2 V] the opposite arc, before there are keys
   unsigned* position;                  // [V] in the order, after the links
   // For both.
   unsigned* bits;    // chosen edges; then, in the order of the tour, arcs away from the root
-  unsigned* counts;  // bits in the words before
+  unsigned* counts;  // number of bits in the previous words
   unsigned words;
-  int* active;  // by round, whether an edge joined two components; only where it is several launches
+  int* active;  // by round, whether an edge joined two components; only with several launches
 
   __device__ Workspace(void* memory, int numVertices, int numEdges) {
     char* const at = reinterpret_cast<char*>(memory);
@@ -84,13 +84,13 @@ struct Workspace {
 
   __device__ bool hasBit(unsigned i) const { return bits[i / 32] >> (i % 32) & 1; }
   __device__ void setBit(unsigned i) const { atomicOr(&bits[i / 32], 1u << (i % 32)); }
-  /** Bits before bit i. */
+  /** Number of bits set before bit i. */
   __device__ unsigned bitsBefore(unsigned i) const {
     return counts[i / 32] + __popc(bits[i / 32] & ((1u << (i % 32)) - 1));
   }
 };
 
-/** The order of weights as that of integers: -0 equals +0, NaN comes after +Infinity and equals itself. */
+/** Maps weights to integers of the same order: -0 equals +0, NaN comes after +Infinity and equals itself. */
 __device__ inline unsigned ordered(float weight) {
   const unsigned bits = __float_as_uint(weight);
   const unsigned size = bits & 0x7fffffff;
@@ -104,7 +104,8 @@ __device__ inline void beginVertex(const Workspace<Word>& at, int v) {
   at.component[v] = v;
 }
 
-/** Lowers a key. Most offers come too late, and a look, also at an older and so larger key, costs less than an atomic.
+/**
+ * Lowers a key. Most offers come too late, and a read, even of an older and so larger key, costs less than an atomic.
  */
 __device__ inline void offer(Key* best, Key key) {
   if (key < *(const volatile Key*)best) atomicMin(best, key);
@@ -121,7 +122,10 @@ __device__ inline bool propose(const Workspace<Word>& at, const float* weights, 
   return true;
 }
 
-/** Takes the first edge that leaves a component. Keys differ: a circle is two components that take the same edge. */
+/**
+ * Takes the first edge that leaves a component. Keys differ: the only possible cycle is two components that take the
+ * same edge.
+ */
 template <typename Word>
 __device__ inline void hook(const Workspace<Word>& at, const int2* edges, int v) {
   if (at.component[v] != v) return;
@@ -137,7 +141,10 @@ __device__ inline void hook(const Workspace<Word>& at, const int2* edges, int v)
   at.setBit((unsigned)key);
 }
 
-/** Doubles the reach of a component's link. @returns whether it goes further now */
+/**
+ * Doubles the reach of a component's link.
+ * @returns whether it now reaches further
+ */
 template <typename Word>
 __device__ inline bool doubleComponentLink(const Workspace<Word>& at, int v) {
   if (at.component[v] != v) return false;
@@ -146,7 +153,7 @@ __device__ inline bool doubleComponentLink(const Workspace<Word>& at, int v) {
   return at.nextLink[v] != next;
 }
 
-/** Where links reach as far as they can: what a vertex's component has become part of. */
+/** Once links are fully extended: finds the component that a vertex's component has become part of. */
 template <typename Word>
 __device__ inline void followLink(const Workspace<Word>& at, int v) {
   at.component[v] = at.link[at.component[v]];
@@ -154,8 +161,8 @@ __device__ inline void followLink(const Workspace<Word>& at, int v) {
 }
 
 /**
- * The same while links are short: goes along them, and shortens the way for others, who may be doing so too. Links only
- * ever move on, so whichever of two a thread sees, it gets there.
+ * The same while links are short: follows them, and shortens the path for others, which may be doing the same. Links
+ * only ever advance, so whichever of two a thread sees, it gets there.
  */
 template <typename Word>
 __device__ inline void walkLinks(const Workspace<Word>& at, int v) {
@@ -170,7 +177,7 @@ __device__ inline void walkLinks(const Workspace<Word>& at, int v) {
   at.best[v] = NO_EDGE;
 }
 
-/** Writes a chosen edge to its place, and makes arcs of it. */
+/** Writes a chosen edge to its position, and makes arcs of it. */
 template <typename Word>
 __device__ inline void collect(const Workspace<Word>& at, const int2* edges, int e, int* edgeIndex) {
   if (!at.hasBit(e)) return;
@@ -180,7 +187,7 @@ __device__ inline void collect(const Workspace<Word>& at, const int2* edges, int
   at.arcs[2 * place + 1] = packed<Word>(edges[e].y, edges[e].x);
 }
 
-/** The first of sorted keys that is not less. */
+/** Returns the first of sorted keys that is not less. */
 template <typename Word>
 __device__ inline unsigned find(const Word* keys, unsigned size, Word key) {
   unsigned first = 0;
@@ -219,7 +226,7 @@ __device__ inline void doubleLink(const Word* links, Word* nextLinks, unsigned i
   nextLinks[i] = packed<Word>(high(next), low(link) + low(next));
 }
 
-/** Notes which arc leads from a vertex to its parent: back from the one that the tour takes first. */
+/** Notes which arc leads from a vertex to its parent: the opposite of the one that the tour takes first. */
 template <typename Word>
 __device__ inline void noteParent(const Workspace<Word>& at, unsigned root, unsigned i, int* parentArcs) {
   const unsigned twin = at.twins[i];
@@ -238,20 +245,20 @@ __device__ inline void relinkArc(const Workspace<Word>& at, unsigned count, unsi
   at.links[i] = next < count ? packed<Word>(next, 1) : packed<Word>(i, 0);
 }
 
-/** Marks an arc that the tour takes before the arc back: it leads away from the root. */
+/** Marks an arc that the tour takes before its opposite: it leads away from the root. */
 template <typename Word>
 __device__ inline void markArc(const Workspace<Word>& at, unsigned count, unsigned i) {
   const unsigned left = low(at.links[i]);
   if (left > low(at.links[at.twins[i]])) at.setBit(count - 1 - left);
 }
 
-/** The depth and the preorder of the vertex that an arc leads to; the vertex itself waits in `vertices`. */
+/** The depth and the preorder of the vertex that an arc leads to; the vertex itself is kept in `vertices`. */
 template <typename Word>
 __device__ inline void numberVertex(const Workspace<Word>& at, unsigned count, unsigned i, int* vertices) {
   const unsigned step = count - 1 - low(at.links[i]);
   if (!at.hasBit(step)) return;
   const unsigned preorder = at.bitsBefore(step) + 1;
-  at.keys[preorder] = packed<Word>(2 * preorder - (step + 1), preorder);  // arcs away, less arcs back
+  at.keys[preorder] = packed<Word>(2 * preorder - (step + 1), preorder);  // arcs away minus arcs back
   vertices[preorder] = low(at.arcs[i]);
 }
 
@@ -265,7 +272,7 @@ __device__ inline void placeVertex(const Workspace<Word>& at, unsigned root, uns
   at.position[v] = i;
 }
 
-/** The position of the parent, by the arc from it. */
+/** The position of the parent, from the arc that leads from it. */
 template <typename Word>
 __device__ inline void placeParent(const Workspace<Word>& at, unsigned i, int* parent) {
   const unsigned from = at.position[high(at.arcs[i])], to = at.position[low(at.arcs[i])];
@@ -273,7 +280,7 @@ __device__ inline void placeParent(const Workspace<Word>& at, unsigned i, int* p
 }
 
 /**
- * How many bits are set in the words before each, by a block.
+ * Number of bits set in the words before each, computed by a block.
  * @param sums 32 words of shared memory
  */
 template <typename Word>

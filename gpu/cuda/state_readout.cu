@@ -1,4 +1,4 @@
-/** The read-out of states and its two normalisations: a warp a row. */
+/** The readout of states and its two normalisations: one warp per row. */
 #include "kernel.h"
 #include "rows.h"
 
@@ -10,7 +10,7 @@ KERNEL(state_readout, THREADS, const float* __restrict__ state, const float* __r
     const size_t first = row * channels;
     const float out = outputGate[row];
     const Moments ofState = momentsOf(state + first, channels, epsilon);
-    // Every thread reads back what it wrote itself.
+    // Every thread reads back only what it wrote itself.
     float* const to = y + first;
     forChannels(channels, [&](int c) {
       const float read = (state[first + c] - ofState.mean) * ofState.inverseDeviation * stateGamma[c] + stateBeta[c];

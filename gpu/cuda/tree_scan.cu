@@ -40,7 +40,7 @@ __device__ inline void scanTree(const TreeBlock<SHARED>& block, const float* x, 
   vertices.down([&](int position, const Row<1>& row) {
     float sum = row.value[0];
     if (position > 0 && block.inside) {
-      // What reaches a vertex through its parent is all that the parent has, less what it has from here.
+      // A vertex receives through its parent the total of the parent minus the part that came from the vertex itself.
       const float above = WIDE ? y[block.placeOf(row.parent)] : block.state(row.parent);
       sum += row.decay * (above - row.decay * sum);
       y[row.place] = sum;
@@ -61,7 +61,7 @@ __device__ inline void scanTree(const TreeBlock<SHARED>& block, const float* x, 
 #define SCAN_TREE(WARPS, AHEAD) SCAN(WARPS, AHEAD, false, channels)
 #define SCAN_SHARED(WARPS, AHEAD) SCAN(WARPS, AHEAD, true, groups)
 
-/** A decay a channel, and not from the root: with the rest beside it, registers would spill. */
+/** One decay per channel, and not from the root: together with the other cases, registers would spill. */
 TREE_KERNELS(tree_scan, SCAN_TREE, const float* __restrict__ x, const float* __restrict__ decay,
              const int* __restrict__ order, const int* __restrict__ parent, const int* __restrict__ schedules, float* y,
              int ringRows, int numVertices, int channels, int aggregate)

@@ -1,22 +1,22 @@
 /**
  * Sums along trees, or their gradients, in one launch, a block for each image and every 32 channels. A warp takes a
- * vertex at a time, a channel a lane: what it reads of the tree is the same for all lanes, what it reads of a tensor is
- * a row of 128 bytes. The warps share out the positions in turn, level follows level, and a barrier.
+ * vertex at a time, one channel per lane: reads of the tree are the same for all lanes, a read of a tensor is a row of
+ * 128 bytes. The warps take the positions of a level in turn, level after level, with a barrier in between.
  *
- * Trees are in breadth-first order: positions of a level, and of siblings, are next to each other. So what levels hand
- * to each other stays in shared memory, in a ring that has room for two of them. A subtree's sum, which the way down
- * needs again, waits in the output. Where two levels are larger than the ring (`isWide`), values come from the
- * outputs, by the L2 cache.
+ * Trees are in breadth-first order: the positions of a level, and of siblings, are contiguous. So values passed between
+ * levels stay in shared memory, in a ring buffer with room for two of them. A subtree's sum, which the way down needs
+ * again, is kept in the output. If two levels exceed the ring buffer (`isWide`), values are read from the outputs,
+ * through the L2 cache.
  *
- * Level by level, a block would wait for the memory bus at each: rows are read some turns before they are needed, into
- * registers. Their number is bounded by OCCUPANCY: too few blocks on a multiprocessor cost more than reading less far
- * ahead.
+ * Level by level, a block would wait for memory in each: rows are therefore prefetched several iterations ahead, into
+ * registers. Their number is bounded by OCCUPANCY: too few blocks on a multiprocessor cost more than prefetching less
+ * far ahead.
  */
 #pragma once
 #include "constants.h"
 #include "tree_schedule.h"
 
-/** What a thread reads of a vertex from global memory. */
+/** The values of a vertex that a thread reads from global memory. */
 template <int TENSORS>
 struct Row {
   int parent;
@@ -27,12 +27,12 @@ struct Row {
   float value[TENSORS];
 };
 
-/** The channel of a thread, and the tree that its block goes along. SHARED: groups of channels have a decay each. */
+/** The channel of a thread, and the tree that its block scans. SHARED: groups of channels share a decay. */
 template <bool SHARED>
 struct TreeBlock {
   size_t image;
   bool inside;
-  /** The first value of the thread's channel, and the first decay of the group of channels that it is in. */
+  /** Offset of the thread's channel in the values, and of its group in the decays. */
   size_t first;
   size_t firstDecay;
   const int* order;
@@ -64,20 +64,19 @@ struct TreeBlock {
   static __device__ int tilesOf(int channels) { return (channels + TREE_CHANNELS - 1) / TREE_CHANNELS; }
 
   __device__ bool isWide() const { return schedule.widest > mask + 1; }
-  /** In the ring, what a position hands on; `states` of them, of which this is one. */
+  /** The value in the ring buffer that a position passes on; the `which`-th of `states`. */
   __device__ float& state(int position, int states = 1, int which = 0) const {
     return ring[((position & mask) * states + which) * TREE_CHANNELS];
   }
-  /** Where a vertex's value is, and its decay. */
+  /** Offsets of a vertex's value and decay. */
   __device__ unsigned valueOf(int vertex) const { return (unsigned)vertex * channels; }
   __device__ unsigned decayOf(int vertex) const { return (unsigned)vertex * (SHARED ? groups : channels); }
-  /** Where a position's value is in an output. */
+  /** Offset of a position's value in an output. */
   __device__ unsigned placeOf(int position) const { return valueOf(order[position]); }
 };
 
 /**
- * Goes along a tree with WARPS warps that read AHEAD rows ahead. `value` begins at the thread's channel, `decay` at its
- * group.
+ * Scans a tree with WARPS warps that prefetch AHEAD rows. `value` begins at the thread's channel, `decay` at its group.
  */
 template <int WARPS, int AHEAD, int TENSORS, bool SHARED>
 struct Rows {
@@ -102,7 +101,7 @@ struct Rows {
     return row;
   }
 
-  /** Calls `visit` with the positions of the warp and their rows; STEP -1 begins at the end. */
+  /** Calls `visit` with the positions of the warp and their rows; STEP -1 starts at the end. */
   template <int STEP, typename Visit>
   __device__ void forEach(Visit visit) const {
     const int warp = threadIdx.y;
@@ -167,8 +166,8 @@ struct Rows {
 };
 
 /**
- * Defines a kernel for each number of warps, `name_4` and so on, by a macro BODY(WARPS, AHEAD): four where levels are
- * small, eight for large trees, and sixteen, which read further ahead, where there are few blocks. tree_grid.ts
+ * Defines a kernel for each number of warps, `name_4` and so on, by a macro BODY(WARPS, AHEAD): four if levels are
+ * small, eight for large trees, and sixteen, which prefetch further ahead, if there are few blocks. tree_grid.ts
  * chooses.
  */
 #define TREE_KERNELS(name, BODY, ...)                                  \

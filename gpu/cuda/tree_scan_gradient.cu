@@ -3,8 +3,8 @@
 #include "tree_scan.h"
 
 /**
- * What tensors begin with at the channel of a thread, `decay` at its group. Subtree sums of x and dy wait in ddecay and
- * dx; ddecay is [B, V, D], and where channels share a decay it is summed up afterwards.
+ * Tensors, offset to the channel of a thread, `decay` to its group. Subtree sums of x and dy are kept in ddecay and dx;
+ * ddecay is [B, V, D], and if channels share a decay it is summed afterwards.
  */
 struct Gradient {
   const float* x;
@@ -114,14 +114,14 @@ TREE_KERNELS(tree_scan_gradient_root, BACKPROPAGATE_ROOT, const float* __restric
              int numVertices, int channels)
 
 /**
- * Sums of the channels of every group, `threads` threads each, a power of two: `itemOf` says for an index of [B, V, G]
- * what is summed and where the sum goes.
+ * Sums over the channels of every group, with `threads` threads each, a power of two: `itemOf` says for an index of [B,
+ * V, G] what is summed and where the sum is written.
  */
 template <typename ItemOf>
 __device__ inline void sumGroups(float* ddecay, long long items, int size, int threads, ItemOf itemOf) {
   const int thread = threadIdx.x % threads;
   const int itemsOfBlock = blockDim.x / threads;
-  // All threads of a warp take every iteration together, for the shuffles.
+  // All threads of a warp execute every iteration together, for the shuffles.
   for (long long first = (long long)blockIdx.x * itemsOfBlock; first < items;
        first += (long long)gridDim.x * itemsOfBlock) {
     const long long at = first + threadIdx.x / threads;
@@ -137,7 +137,7 @@ __device__ inline void sumGroups(float* ddecay, long long items, int size, int t
   }
 }
 
-/** What the channels of a decay add to its gradient, as tree_scan_gradient_shared leaves them. */
+/** The contribution of each channel to the gradient of a shared decay, as tree_scan_gradient_shared leaves them. */
 struct Slopes {
   const float* slopes;
   size_t to;
@@ -149,7 +149,7 @@ KERNEL(tree_decay_sums, THREADS, const float* __restrict__ slopes, float* __rest
   sumGroups(ddecay, items, size, threads, [&](long long at) { return Slopes{slopes + at * size, (size_t)at}; });
 }
 
-/** What is below an edge times what is above, which the root has not. */
+/** The values below an edge times those above, which the root lacks. */
 struct Products {
   const float* below;
   const float* above;

@@ -2,7 +2,7 @@
 #include "kernel.h"
 #include "constants.h"
 
-/** One block an image. */
+/** One block per image. */
 KERNEL(tree_schedule, IMAGE_THREADS, const int* __restrict__ parent, int* schedules, int numVertices) {
   parent += (size_t)blockIdx.x * numVertices;
   int* const levels = schedules + blockIdx.x * (2 * (size_t)numVertices + 4);
@@ -10,7 +10,7 @@ KERNEL(tree_schedule, IMAGE_THREADS, const int* __restrict__ parent, int* schedu
   int* const starts = levels + 2;
   int* const children = starts + numVertices + 1;
   for (int i = threadIdx.x; i <= numVertices; i += blockDim.x) {
-    // The first position, but for the root, whose parent is not before i.
+    // The first position, except for the root, whose parent is not before i.
     int first = 1, size = numVertices - 1;
     while (size > 0) {
       const int half = size / 2;

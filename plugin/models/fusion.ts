@@ -1,7 +1,7 @@
 /**
- * Fusion: nodes of a graph that a backend has one kernel for become one node, before the graph runs. Converted graphs
- * hold ops that every backend knows; which of them are one dispatch is a matter of the backend, so that the files say
- * nothing of it. Nothing is put together that somebody asks for or feeds.
+ * Fusion: before a graph runs, nodes for which a backend has a combined kernel are replaced by one node. Converted graphs
+ * contain ops that every backend supports; which of them can be one dispatch depends on the backend, so the files do not
+ * specify it. Nodes that are requested or fed are never fused.
  */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { ACTIVATION_NODES } from '../ops/activations.js';
@@ -23,7 +23,7 @@ import {
   outputIndex,
 } from './graph_editor.js';
 
-/** Most outputs of a linear layer that choose steps: kernels have the sums of a row in fast memory. */
+/** Maximum outputs of the x_proj layer: kernels keep the sums of a row in fast memory. */
 const MOST_CHOSEN = 512;
 
 const FUSIONS: readonly (readonly [OpDeclaration, (graph: Fusing) => void])[] = [
@@ -35,13 +35,13 @@ const FUSIONS: readonly (readonly [OpDeclaration, (graph: Fusing) => void])[] = 
   [SelectiveDiscretize, discretizeChoices],
 ];
 
-/** The graph of a model with fewer nodes, and the names of those that it has; undefined where there is nothing to fuse. */
+/** The graph of a model with fewer nodes, and the names of its nodes; undefined if nothing can be fused. */
 export interface FusedGraph {
   readonly graph: EditedGraph;
   readonly has: (node: string) => boolean;
 }
 
-/** @param backend by whose kernels it is decided */
+/** @param backend whose kernels decide what is fused */
 export function fuse(model: GraphModel, backend: string): FusedGraph | undefined {
   const fusions = FUSIONS.filter(([op]) => hasOwnKernel(op, backend));
   const { signature, modelTopology } = artifactsOf(model);
@@ -72,7 +72,7 @@ class Fusing extends GraphEditor {
   isChanged = false;
   private readonly reads = new Map<string, number>();
 
-  /** @param outputs that are read when nobody says which */
+  /** @param outputs that are read by default */
   constructor(model: GraphModel, outputs: readonly string[]) {
     super(model);
     for (const { input } of this.nodes.values()) for (const read of input ?? []) this.count(read);
@@ -83,33 +83,33 @@ class Fusing extends GraphEditor {
     this.reads.set(keyOf(output), this.readsOf(output) + 1);
   }
 
-  /** How often an output of a node is read. */
+  /** Number of readers of a node's output. */
   readsOf(output: string): number {
     return this.reads.get(keyOf(output)) ?? 0;
   }
 
-  /** The nodes of an op, as they were before any of them is replaced. */
+  /** The nodes of an op, as of before any replacement. */
   all(op: string): TopologyNode[] {
     return [...this.nodes.values()].filter((node) => node.op === op);
   }
 
-  /** The node of an output, if it is of an op. */
+  /** The node of an output, if it has this op. */
   source(output: string | undefined, op: string): TopologyNode | undefined {
     const node = output === undefined ? undefined : this.nodes.get(nodeName(output));
     return node?.op === op ? node : undefined;
   }
 
-  /** The shape of weights. */
+  /** Returns the shape of a weight. */
   shapeOf(output: string): readonly number[] {
     return this.model.weights[nodeName(output)]?.[0]?.shape ?? [];
   }
 
-  /** The values of a constant. */
+  /** Returns the values of a constant. */
   valuesOf(output: string): readonly number[] {
     return [...(this.model.weights[nodeName(output)]?.[0]?.dataSync() ?? [])];
   }
 
-  /** Puts one node in the place of several: of `into`, and of `gone`, which nothing else reads. */
+  /** Replaces several nodes by one: `into`, and those in `gone`, which nothing else reads. */
   join(
     into: string,
     op: OpDeclaration,
@@ -132,7 +132,7 @@ const integerOf = (node: TopologyNode, name: string, otherwise: number) =>
 const isOnes = (node: TopologyNode, name: string) =>
   (attributeOf(node, name)?.list?.i ?? []).every((value) => Number(value) === 1);
 
-/** Texts of model.json are base64. */
+/** Strings in model.json are base64. */
 const attributeOfText = (text: string) => ({ s: btoa(text) });
 
 function decoded(text: string): string {
@@ -149,7 +149,7 @@ interface Layer {
   readonly weights: string;
   readonly bias?: string;
   readonly activation: string;
-  /** Columns of the weights that are used, to the one behind the last or -1. */
+  /** Range of the used columns of the weights; `end` is exclusive, or -1 for all. */
   readonly first: number;
   readonly end: number;
 }
@@ -161,13 +161,13 @@ function layerOf(node: TopologyNode | undefined): Layer | undefined {
   return { node, x, weights, bias, activation: textOf(node, 'activation') || 'none', first, end };
 }
 
-/** A linear layer of all its columns without an activation. */
+/** A linear layer with all of its columns and no activation. */
 function plainLayer(node: TopologyNode | undefined): Layer | undefined {
   const layer = layerOf(node);
   return layer?.activation === 'none' && layer.first === 0 && layer.end === -1 ? layer : undefined;
 }
 
-/** What a block adds to what goes past it, if that is what a linear layer gives. */
+/** Adds the residual of a block in the linear layer that computes its branch. */
 function addResiduals(graph: Fusing): void {
   for (const { name, input = [] } of branchSums(graph)) {
     const [residual, branch] = input;
@@ -178,7 +178,7 @@ function addResiduals(graph: Fusing): void {
   }
 }
 
-/** Two linear layers with the halves of the same weights, the second of which is a gate. */
+/** Joins two linear layers over the two halves of the same weights, the second of which is a gate. */
 function joinGates(graph: Fusing): void {
   const layers = graph.all('Linear').flatMap((node) => layerOf(node) ?? []);
   for (const gate of layers.filter(({ activation, first }) => activation === 'silu' && first > 0)) {
@@ -198,7 +198,7 @@ function joinGates(graph: Fusing): void {
   }
 }
 
-/** Convolutions, with the activations behind them. */
+/** Joins convolutions with the activations that follow them. */
 function useConvolutions(graph: Fusing): void {
   for (const node of [...graph.nodes.values()]) {
     const convolution = asConvolution(node);
@@ -209,7 +209,7 @@ function useConvolutions(graph: Fusing): void {
   joinActivations(graph, Convolution);
 }
 
-/** Nodes of an op that has an attribute for what is applied to its sums, and the activations behind them. */
+/** Joins nodes of an op that has an `activation` attribute with the activations that follow them. */
 function joinActivations(graph: Fusing, op: OpDeclaration): void {
   for (const [activation, node] of Object.entries(ACTIVATION_NODES)) {
     for (const { name, input = [] } of graph.all(node)) {
@@ -221,7 +221,7 @@ function joinActivations(graph: Fusing, op: OpDeclaration): void {
   }
 }
 
-/** Depthwise convolutions at stride 1 and the SiLU behind them. */
+/** Joins depthwise convolutions at stride 1 with the SiLU that follows them. */
 function activateDepthwiseConvolutions(graph: Fusing): void {
   for (const { name, input = [] } of graph.all(ACTIVATION_NODES.silu)) {
     const node = graph.source(input[0], 'DepthwiseConv2dNative');
@@ -234,7 +234,10 @@ function activateDepthwiseConvolutions(graph: Fusing): void {
   }
 }
 
-/** Products of pixels that become tiles of pixels, as the converter writes a transposed convolution, and the activation behind. */
+/**
+ * Joins products of pixels that become tiles of pixels, as the converter writes a transposed convolution, with the
+ * activation that follows.
+ */
 function placeTiles(graph: Fusing): void {
   for (const { name, input = [] } of graph.all('Reshape')) {
     const placed = graph.source(input[0], 'Transpose');
@@ -251,7 +254,7 @@ function placeTiles(graph: Fusing): void {
   joinActivations(graph, TransposedConvolution);
 }
 
-/** A choice of step, B and C, its parts, the projection of the step and the discretisation. */
+/** Joins the x_proj layer, which computes dt, B and C, its split, the projection of dt and the discretisation. */
 function discretizeChoices(graph: Fusing): void {
   for (const { name, input = [] } of graph.all('Discretize')) {
     const [rawStep, stepBias, logA, inputGate, x] = input;

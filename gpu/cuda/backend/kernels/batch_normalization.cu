@@ -2,7 +2,7 @@
 #include "kernel.h"
 #include "indexing.h"
 
-/** Values that repeat along the elements of x; null for none. */
+/** Values that are repeated along the elements of x; null for none. */
 struct Repeated {
   const float* values;
   int length;

@@ -1,15 +1,15 @@
 /**
- * Convolutions and their gradients as matrix products (see tile.h) whose factors are picked from the image: no matrix
- * of patches is ever written. Channels last or first, by the strides in `Window`; filters are [height, width, in, out].
+ * Convolutions and their gradients as matrix products (see tile.h) whose factors are read from the image: no matrix of
+ * patches is ever stored. Channels last or first, by the strides in `Window`; filters are [height, width, in, out].
  *
- * Blocks: x tiles, y shares of the terms of the sums, which sum_shares adds up.
+ * Blocks: x tiles, y parts of the terms of the sums, which sum_shares adds.
  */
 #include "kernel.h"
 #include "epilogue.h"
 #include "tile.h"
 #include "window.h"
 
-/** Rows are positions of the output, terms are taps: the pixels under the window. */
+/** Rows are positions of the output, terms are taps: the pixels in the window. */
 struct PatchesByPosition {
   static constexpr bool ALONG_K = true;
   const Window& window;
@@ -72,7 +72,7 @@ struct PatchesByTap {
   }
 };
 
-/** Rows are positions of the input, terms are taps: the outputs whose window has the pixel there. */
+/** Rows are positions of the input, terms are taps: the outputs whose window contains the pixel there. */
 struct OutputsByPosition {
   static constexpr bool ALONG_K = true;
   const Window& window;
@@ -106,7 +106,7 @@ struct OutputsByPosition {
   }
 };
 
-/** Columns are channels of the input, terms are places in the window and channels of the output. */
+/** Columns are channels of the input, terms are positions in the window and channels of the output. */
 struct FilterByInput {
   static constexpr bool ALONG_K = true;
   const Window& window;

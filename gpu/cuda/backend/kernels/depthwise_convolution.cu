@@ -1,6 +1,6 @@
 /**
- * Convolutions of every channel by itself, channels last: a few terms a sum, so each thread makes one sum or four, and
- * neighbouring threads take neighbouring channels. Filters are [height, width, channels, multiplier].
+ * Depthwise convolutions, channels last: sums have few terms, so each thread computes one sum or four, and neighbouring
+ * threads take neighbouring channels. Filters are [height, width, channels, multiplier].
  */
 #include "kernel.h"
 #include "epilogue.h"
@@ -51,7 +51,9 @@ KERNEL(depthwise_convolution, THREADS, const float* __restrict__ x, const float*
        float* __restrict__ y, int size, Window window, int multiplier, EPILOGUE_PARAMETERS) {
   convolve<1>(x, filter, y, size, window, multiplier, EPILOGUE);
 }
-/** Where channels come in fours and have one output each: the same, with fewer instructions for every byte. */
+/**
+ * The same if the number of channels is a multiple of four and each has one output, with fewer instructions per byte.
+ */
 KERNEL(depthwise_convolution_fours, THREADS, const float* __restrict__ x, const float* __restrict__ filter,
        float* __restrict__ y, int size, Window window, EPILOGUE_PARAMETERS) {
   convolve<4>(x, filter, y, size, window, 1, EPILOGUE);
@@ -82,8 +84,8 @@ KERNEL(depthwise_input_gradient, THREADS, const float* __restrict__ dy, const fl
 }
 
 /**
- * The gradient in the filter: [shares, height, width, channels, multiplier], for sum_shares to add up. Blocks: x 32
- * channels of the output, y places in the window, z shares of the output's positions, over which 8 warps go.
+ * The gradient in the filter: [shares, height, width, channels, multiplier], for sum_shares to add. Blocks: x 32
+ * channels of the output, y positions in the window, z parts of the output's positions, which 8 warps iterate over.
  */
 KERNEL(depthwise_filter_gradient, DEPTHWISE_CHANNELS* DEPTHWISE_SLICES, const float* __restrict__ x,
        const float* __restrict__ dy, float* __restrict__ dFilter, Window window, int multiplier, int positionsOfShare) {

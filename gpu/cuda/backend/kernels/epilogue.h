@@ -1,13 +1,13 @@
-/** What happens to the sums of matrix products and convolutions before they are written: a bias and an activation. */
+/** Bias and activation, applied to the sums of matrix products and convolutions before they are written. */
 #pragma once
 
 #include "scalar_math.h"
 
 struct Epilogue {
-  /** Null, or a value for each column; for all columns the same one where the stride is 0. */
+  /** Null, or a value for each column; if the stride is 0, the same for all columns. */
   const float* bias;
   int biasStride;
-  /** Of PRELU below 0, like the bias. */
+  /** Negative slopes of PRELU, laid out like the bias. */
   const float* slopes;
   int slopeStride;
   int activation;

@@ -1,6 +1,6 @@
 /**
- * Functions of dense tensors, element by element: a thread takes four neighbours at a time, of 4 bytes in one access
- * of 16, so that enough bytes are under way to keep the memory busy. Tensors are aligned to more than that.
+ * Elementwise functions of dense tensors: a thread processes four neighbours at a time, of 4 bytes in one access of 16,
+ * so that enough bytes are in flight to saturate memory bandwidth. Tensors are aligned to more than that.
  */
 #pragma once
 #include "indexing.h"

@@ -1,5 +1,5 @@
 /**
- * Rows of a tensor by their numbers. Elements have 1, 4 or 16 bytes, as in strided_copy.cu. A number that is out of
+ * Gathers rows of a tensor by index. Elements have 1, 4 or 16 bytes, as in strided_copy.cu. An index that is out of
  * range gives zeros: the device cannot throw.
  */
 #include "kernel.h"

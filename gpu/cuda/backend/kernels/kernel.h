@@ -1,12 +1,12 @@
 /**
- * What every .cu file includes. A kernel is written once: nvcc makes device code of it, the host compiler a function
- * that the emulator runs thread by thread.
+ * Included by every .cu file. A kernel is written once: nvcc compiles it to device code, the host compiler to a
+ * function that the emulator runs thread by thread.
  *
  *   KERNEL(scale, 256, float* out, const float* in, float factor, int size) { ... }
  *
- * defines `scale`, launched by that name with at most 256 threads a block. Parameters are pointers, int, unsigned,
- * float, 64-bit numbers, or plain structs of them. OCCUPANCY(256, 5) in place of 256 has the compiler keep registers so
- * few that 5 blocks fit on a multiprocessor.
+ * defines `scale`, launched by that name with at most 256 threads per block. Parameters are pointers, int, unsigned,
+ * float, 64-bit numbers, or plain structs of them. OCCUPANCY(256, 5) instead of 256 makes the compiler limit registers
+ * so that 5 blocks fit on a multiprocessor.
  */
 #pragma once
 

@@ -1,16 +1,15 @@
 /**
  * Products of float32 matrices, row-major or transposed in memory, in batches; for devices without cuBLAS.
  *
- * Blocks: x tiles, y parts. A part is a matrix of the batch, or, where the sums are long
- * and the tiles few, a share of its terms: then `c` holds a matrix for each share, which sum_shares adds up in order.
- * So results are the same in every run.
+ * Blocks: x tiles, y parts. A part is a matrix of the batch or, if the sums are long and the tiles few, a part of its
+ * terms: then `c` holds a matrix for each part, which sum_shares adds in order. So results are the same in every run.
  */
 #include "kernel.h"
 #include "epilogue.h"
 #include "indexing.h"
 #include "tile.h"
 
-/** c[i] = a[i] b[i]: m x k by k x n. The strides are those from a row of a matrix in memory to the next. */
+/** c[i] = a[i] b[i]: m x k by k x n. The strides are those between rows of a matrix in memory. */
 template <typename ALoader, typename BLoader>
 __device__ inline void multiplyMatrices(Tiles& tiles, const float* a, int aStride, const float* b, int bStride,
                                         float* c, int m, int n, int k, int batches, int shares, int termsOfShare,
@@ -31,7 +30,7 @@ __device__ inline void multiplyMatrices(Tiles& tiles, const float* a, int aStrid
   }
 }
 
-/** n: as it is, t: transposed in memory; first of a, then of b. */
+/** n: not transposed, t: transposed in memory; first for a, then for b. */
 #define MATRIX_PRODUCT(name, ALoader, BLoader)                                                                         \
   KERNEL(name, TILE_THREADS, const float* a, int aStride, const float* b, int bStride, float* c, int m, int n, int k,  \
          int batches, int shares, int termsOfShare, Axes axes, Strides aBatches, Strides bBatches,                     \
@@ -46,7 +45,7 @@ MATRIX_PRODUCT(matrix_product_nt, LinesAlongK, LinesAlongK)
 MATRIX_PRODUCT(matrix_product_tn, LinesAcrossK, LinesAcrossK)
 MATRIX_PRODUCT(matrix_product_tt, LinesAcrossK, LinesAlongK)
 
-/** y[i] = epilogue of the sum of the shares of element i: [shares, rows, columns] to [rows, columns]. x may be y. */
+/** y[i] = epilogue of the sum of the parts of element i: [shares, rows, columns] to [rows, columns]. x may be y. */
 KERNEL(sum_shares, THREADS, const float* x, float* y, int size, int columns, int shares, EPILOGUE_PARAMETERS) {
   const Epilogue epilogue = EPILOGUE;
   FOR_EACH(i, size) {
@@ -56,7 +55,7 @@ KERNEL(sum_shares, THREADS, const float* x, float* y, int size, int columns, int
   }
 }
 
-/** y[row] = x[row][first .. first + columns - 1] of rows that are `stride` long: for cuBLAS, which takes dense ones. */
+/** y[row] = x[row][first .. first + columns - 1] of rows of length `stride`: for cuBLAS, which takes dense rows. */
 KERNEL(copy_columns, THREADS, const float* __restrict__ x, float* __restrict__ y, int size, int columns, int stride) {
   FOR_EACH(i, size) {
     const unsigned row = i / columns;
@@ -65,14 +64,14 @@ KERNEL(copy_columns, THREADS, const float* __restrict__ x, float* __restrict__ y
 }
 
 /**
- * c[row] = a[row] b for few rows, where tiles would be empty for the most part: each step of a text is one row. Reading
- * b is all the work, and there are few columns to share out, so a block has 32 of them, its 32 warps share the terms,
- * and each thread has 8 reads under way. Blocks: x columns, y rows, z batches.
+ * c[row] = a[row] b for few rows, for which tiles would be mostly empty: each token of a text is one row. Reading b
+ * dominates, and there are few columns to distribute, so a block has 32 of them, its 32 warps split the terms, and each
+ * thread has 8 reads in flight. Blocks: x columns, y rows, z batches.
  */
 KERNEL(row_product, ROW_COLUMNS* ROW_SLICES, const float* __restrict__ a, const float* __restrict__ b, int bStride,
        float* __restrict__ c, int m, int n, int k, int batches, const __grid_constant__ Axes axes,
        const __grid_constant__ Strides aBatches, const __grid_constant__ Strides bBatches,
-       EPILOGUE_PARAMETERS) {  // grid constants: else the structs are copied to the stack of every thread
+       EPILOGUE_PARAMETERS) {  // grid constants: otherwise the structs are copied to local memory
   __shared__ float partial[ROW_SLICES][ROW_COLUMNS];
   const Epilogue epilogue = EPILOGUE;
   const int thread = threadIdx.x % ROW_COLUMNS;

@@ -1,8 +1,8 @@
-/** Tensors with a border. Elements have 1, 4 or 16 bytes, as in strided_copy.cu. */
+/** Pads tensors. Elements have 1, 4 or 16 bytes, as in strided_copy.cu. */
 #include "kernel.h"
 #include "indexing.h"
 
-/** Loops over axes are unrolled, so that the structs are not copied to the memory of each thread. */
+/** Loops over axes are unrolled, so that the structs are not copied to local memory. */
 #define UNROLL _Pragma("unroll")
 
 __device__ inline void fillWith(unsigned char& element, unsigned pattern) { element = (unsigned char)pattern; }
@@ -12,8 +12,8 @@ __device__ inline void fillWith(uint4& element, unsigned pattern) {
 }
 
 /**
- * y = x with `before` elements in front of it along each axis, and some behind, all with the bits of `pattern`. Axes
- * are those of y; `within` are the extents of x.
+ * y = x with `before` elements before it along each axis, and some after it, all with the bits of `pattern`. Axes are
+ * those of y; `within` are the extents of x.
  */
 #define PAD(name, Element)                                                                                           \
   KERNEL(name, THREADS, const Element* __restrict__ x, Element* __restrict__ y, int size, Axes axes, Strides before, \
@@ -26,7 +26,7 @@ __device__ inline void fillWith(uint4& element, unsigned pattern) {
         if (axis == axes.count) break;                                                                               \
         const unsigned next = rest / axes.extent[axis];                                                              \
         const unsigned at = rest - next * axes.extent[axis] - before.along[axis];                                    \
-        inside = inside && at < (unsigned)within.along[axis]; /* in front, at wraps around */                        \
+        inside = inside && at < (unsigned)within.along[axis]; /* before x, at wraps around */                        \
         place += at * strides.along[axis];                                                                           \
         rest = next;                                                                                                 \
       }                                                                                                              \
@@ -41,7 +41,7 @@ PAD(pad_1, unsigned char)
 PAD(pad_4, unsigned)
 PAD(pad_16, uint4)
 
-/** The border mirrors x: with its outermost elements (`edge` 1) or without them (0). */
+/** The padding mirrors x: with its outermost elements (`edge` 1) or without them (0). */
 #define MIRROR_PAD(name, Element)                                                                                    \
   KERNEL(name, THREADS, const Element* __restrict__ x, Element* __restrict__ y, int size, Axes axes, Strides before, \
          Strides within, Strides strides, int edge) {                                                                \

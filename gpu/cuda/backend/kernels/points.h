@@ -2,10 +2,10 @@
 #pragma once
 #include "indexing.h"
 
-/** The row that indices[point, 0 .. depth - 1] name: the sum of index times stride. */
+/** The row that indices[point, 0 .. depth - 1] select: the sum of index times stride. */
 __device__ inline int rowOf(const int* __restrict__ indices, unsigned point, int depth, const Strides& strides) {
   long long row = 0;
-#pragma unroll  // so that the struct is not copied to the memory of each thread
+#pragma unroll  // so that the struct is not copied to local memory
   for (int d = 0; d < MAX_AXES; d++) {
     if (d < depth) row += (long long)indices[(size_t)point * depth + d] * strides.along[d];
   }

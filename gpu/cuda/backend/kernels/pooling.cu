@@ -1,10 +1,12 @@
-/** Maxima and means over a moving window, channels last, and their gradients. Neighbouring threads take neighbouring
- * channels. */
+/**
+ * Max and average pooling over a sliding window, channels last, and their gradients. Neighbouring threads take
+ * neighbouring channels.
+ */
 #include "kernel.h"
 #include "indexing.h"
 #include "window.h"
 
-/** The part of the window at one position of the output that lies in the image. */
+/** The part of the window at an output position that lies in the image. */
 struct Span {
   int top, bottom, left, right;
 };
@@ -15,7 +17,7 @@ __device__ inline Span spanOf(const Position& at, const Window& window) {
           min(window.inWidth, left + window.width)};
 }
 
-/** Calls `visit` with the pixels of the image under the window of output i: value, row, column. */
+/** Calls `visit` with the pixels of the image in the window of output i: value, row, column. */
 template <typename Visit>
 __device__ inline void forEachPixel(const float* x, unsigned i, const Window& window, Visit visit) {
   const unsigned position = i / window.inChannels;
@@ -29,7 +31,7 @@ __device__ inline void forEachPixel(const float* x, unsigned i, const Window& wi
   }
 }
 
-/** NaN is smaller than everything, as tfjs has it. */
+/** NaN is smaller than everything, as in tfjs. */
 KERNEL(max_pool, THREADS, const float* __restrict__ x, float* __restrict__ y, int size, Window window) {
   FOR_EACH(i, size) {
     float largest = -INFINITY;
@@ -38,7 +40,7 @@ KERNEL(max_pool, THREADS, const float* __restrict__ x, float* __restrict__ y, in
   }
 }
 
-/** The mean of the pixels; what lies outside of the image does not count. */
+/** The mean of the pixels, excluding those outside of the image. */
 KERNEL(average_pool, THREADS, const float* __restrict__ x, float* __restrict__ y, int size, Window window) {
   FOR_EACH(i, size) {
     float sum = 0.0f;
@@ -51,7 +53,7 @@ KERNEL(average_pool, THREADS, const float* __restrict__ x, float* __restrict__ y
   }
 }
 
-/** Where in the image the first of the largest pixels is, row * width + column; -1 if there is none. */
+/** Index in the image of the first of the largest pixels, row * width + column; -1 if there is none. */
 KERNEL(max_pool_positions, THREADS, const float* __restrict__ x, int* __restrict__ positions, int size, Window window) {
   FOR_EACH(i, size) {
     float largest = -INFINITY;
@@ -65,7 +67,7 @@ KERNEL(max_pool_positions, THREADS, const float* __restrict__ x, int* __restrict
   }
 }
 
-/** The rows, or columns, of a window that an input position can be at: others belong to no output. */
+/** The rows, or columns, of a window at which an input position can be; others belong to no output. */
 struct Taps {
   int first, last;
 };
@@ -74,8 +76,8 @@ __device__ inline Taps tapsOf(int at, int extent, int stride, int outExtent) {
 }
 
 /**
- * dx = scale times the sum of dy over the windows that have the pixel: of all of them, or, where there are positions,
- * of those whose largest pixel it is.
+ * dx = scale times the sum of dy over the windows that contain the pixel: all of them or, if positions are given, those
+ * whose largest pixel it is.
  */
 KERNEL(pool_gradient, THREADS, const float* __restrict__ dy, const int* __restrict__ positions, float* __restrict__ dx,
        int size, Window window, float scale) {

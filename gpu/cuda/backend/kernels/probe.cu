@@ -1,4 +1,4 @@
-/** Kernels that compute nothing of use: they show that a device, or the emulation of one, does what kernels rely on. */
+/** Test kernels: they check that a device, or its emulation, behaves as kernels require. */
 #include "kernel.h"
 
 struct Pair {
@@ -15,7 +15,7 @@ KERNEL(probe_parameters, 32, float* numbers, long long* wide, int small, float r
   wide[i] = (long long)(pair.first + pair.second + exact) + i;
 }
 
-/** Where each thread is: out[i] = block * 10000 + thread, for grids and blocks of several axes. */
+/** The position of each thread: out[i] = block * 10000 + thread, for grids and blocks of several axes. */
 KERNEL(probe_positions, 1024, int* out) {
   const unsigned block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
   const unsigned thread = threadIdx.y * blockDim.x + threadIdx.x;
@@ -40,7 +40,7 @@ KERNEL(probe_prefix_sums, 1024, const int* in, int* out) {
   out[first + threadIdx.x] = from[threadIdx.x];
 }
 
-/** One warp: what each kind of exchange gives each lane, ten rows of 32. */
+/** One warp: the result of each kind of exchange in each lane, ten rows of 32. */
 KERNEL(probe_warp, 32, double* out) {
   const unsigned all = 0xffffffff;
   const int lane = threadIdx.x;
@@ -62,7 +62,7 @@ KERNEL(probe_warp, 32, double* out) {
   out[288 + lane] = __popc(lane) + 10 * __clz(lane) + 1000 * __ffs(lane);
 }
 
-/** What atomics leave, over all threads: counts, extremes, and the votes of blocks. */
+/** Results of atomics over all threads: counts, extremes, and the votes of blocks. */
 KERNEL(probe_atomics, 256, int* integers, unsigned long long* wide, float* real, double* exact) {
   __shared__ int sum;
   if (threadIdx.x == 0) sum = 0;
@@ -86,7 +86,7 @@ KERNEL(probe_atomics, 256, int* integers, unsigned long long* wide, float* real,
   if (atomicCAS(&integers[5], 0, 1) == 0) atomicExch(&integers[6], 42);
 }
 
-/** How the shared memory of a block is when it starts: whether any word of it is 0. Not to be relied on either way. */
+/** Initial contents of the shared memory of a block: whether any word of it is 0. Neither is guaranteed. */
 KERNEL(probe_shared_memory, 64, int* zeros, int words) {
   DYNAMIC_SHARED(int, memory);
   __shared__ int fixed[64];
@@ -113,7 +113,7 @@ KERNEL(probe_mistakes, 64, int* out, int size, int mistake) {
   if (mistake == 5) memory[0] = 1;
 }
 
-/** Every kind of rounding that is asked for by name. */
+/** Every explicitly named rounding. */
 KERNEL(probe_rounding, 32, const float* x, float* out, double* exact, unsigned count) {
   const unsigned i = threadIdx.x;
   if (i >= count) return;
@@ -127,8 +127,8 @@ KERNEL(probe_rounding, 32, const float* x, float* out, double* exact, unsigned c
 #ifndef __CUDACC__
 
 /**
- * A race for every value of `race`, 0 is none: for the check of races, which is the emulation's. `out` has a word for
- * each thread of the grid, and one more. Run with at least two blocks of 64 threads.
+ * A race for every value of `race`, 0 for none: for the race checks of the emulation. `out` has a word for each thread
+ * of the grid, and one more. Run with at least two blocks of 64 threads.
  */
 KERNEL(probe_races, 64, int* out, int race) {
   __shared__ int row[64];
@@ -148,7 +148,9 @@ KERNEL(probe_races, 64, int* out, int race) {
   if (race == 8 && i == 0 && blockIdx.x > 0) *(volatile int*)&out[0] = 1;
 }
 
-/** What looks like a race and is none. `out` has a word for each thread of the grid, and two more, for all blocks. */
+/**
+ * Accesses that resemble races but are not. `out` has a word for each thread of the grid, and two more, for all blocks.
+ */
 KERNEL(probe_no_races, 64, int* out) {
   DYNAMIC_SHARED(int, memory);
   __shared__ unsigned char bytes[64];

@@ -1,11 +1,11 @@
 /**
- * Reductions over one axis of [outer, length, inner]. A long axis may be cut into pieces (gridDim.y of them), whose
+ * Reductions over one axis of [outer, length, inner]. A long axis may be split into pieces (gridDim.y of them), whose
  * results [outer, pieces, inner] are reduced again. Blocks of 256 threads.
  */
 #include "kernel.h"
 #include "reduce.h"
 
-/** What of the axis a block reduces. */
+/** The part of the axis that a block reduces. */
 struct Piece {
   int start;
   int end;
@@ -30,8 +30,8 @@ __device__ inline void reduceRows(const typename Op::Input* __restrict__ x, type
 }
 
 /**
- * inner > 1: `width` neighbouring threads (a power of two) have a column each, and the threads of the block that have
- * the same column share it. `tiles` blocks of `width` columns make one [length, inner].
+ * inner > 1: `width` neighbouring threads (a power of two) have a column each, and the threads of the block with the
+ * same column share it. `tiles` blocks of `width` columns cover one [length, inner].
  */
 template <typename Op>
 __device__ inline void reduceColumns(const typename Op::Input* __restrict__ x, typename Op::Result* __restrict__ y,
@@ -87,7 +87,7 @@ REDUCTION(min_f32, Minimum<float, float>)
 REDUCTION(min_i32, Minimum<int, int>)
 REDUCTION(min_bool, Minimum<Boolean, int, Boolean>)
 
-/** A value and where along the axis it is. */
+/** A value and its index along the axis. */
 template <typename Value>
 struct Place {
   Value value;
@@ -101,7 +101,7 @@ __device__ inline Place<Value> fromThread(Place<Value> place, int mask) {
 __device__ inline bool isNumber(float value) { return value == value; }
 __device__ inline bool isNumber(int) { return true; }
 
-/** Where the largest or smallest value is, the first of several. A NaN counts only at the first place. */
+/** Index of the largest or smallest value, the first of several. A NaN counts only in the first position. */
 template <typename InputType, typename Value, bool largest>
 struct ArgExtreme {
   using Input = InputType;

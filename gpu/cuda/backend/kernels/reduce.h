@@ -1,7 +1,7 @@
 /**
- * What reductions are made of. An operation is a struct of the type of an input element, of what is accumulated and
- * of the result, and how they combine: in any order, so that every order that depends on nothing but sizes gives the
- * same bits every time.
+ * Building blocks of reductions. An operation is a struct of the types of an input element, the accumulator and the
+ * result, and how they combine: in any order, so that every order that depends only on sizes gives the same bits every
+ * time.
  */
 #pragma once
 #include "scalar_math.h"
@@ -59,7 +59,7 @@ __device__ inline Value fromThreadBefore(Value value, int distance) {
   return __shfl_up_sync(0xffffffff, value, distance);
 }
 
-/** A float32 sum, and what rounding has left out of it. */
+/** A float32 sum and its accumulated rounding error. */
 struct Compensated {
   float sum;
   float rest;
@@ -72,8 +72,9 @@ __device__ inline Compensated fromThreadBefore(Compensated value, int distance) 
 }
 
 /**
- * Sums whose terms nearly cancel keep their digits: Knuth's two-sum gives the rounding error of every addition exactly
- * (The Art of Computer Programming 2, 4.2.2, theorem B). Memory is what limits a reduction, not these additions.
+ * Sums whose terms nearly cancel keep their precision: Knuth's two-sum gives the rounding error of every addition
+ * exactly (The Art of Computer Programming 2, 4.2.2, theorem B). Reductions are limited by memory bandwidth, not by
+ * these additions.
  */
 template <typename InputType>
 struct CompensatedSum {
@@ -89,7 +90,7 @@ struct CompensatedSum {
     const float lost = __fadd_rn(__fsub_rn(a.sum, ofA), __fsub_rn(b.sum, ofB));
     return {sum, __fadd_rn(lost, __fadd_rn(a.rest, b.rest))};
   }
-  /** Of an infinite sum the rest is no number. */
+  /** For an infinite sum the error is NaN. */
   static __device__ float finish(Accumulator value, float) {
     return fabsf(value.sum) < INFINITY ? value.sum + value.rest : value.sum;
   }
@@ -102,19 +103,19 @@ struct Mean : CompensatedSum<Input> {
   }
 };
 
-/** A product's relative error grows with every factor in whatever order: float64, for which there is no such trick. */
+/** A product's relative error grows with every factor in any order: float64, since there is no such method. */
 using FloatProduct = Product<float, double, float>;
 
 /**
- * Combines what `sharing` neighbouring threads hold (a power of two up to 32, or the whole block), and gives it to all
- * of them. Every thread of the block has to call it.
+ * Combines the values of `sharing` neighbouring threads (a power of two up to 32, or the whole block), and returns the
+ * result to all of them. Every thread of the block must call it.
  */
 template <typename Op>
 __device__ inline typename Op::Accumulator acrossThreads(typename Op::Accumulator mine, int sharing,
                                                          typename Op::Accumulator* perWarp) {
   for (int mask = min(sharing, 32) / 2; mask > 0; mask /= 2) mine = Op::combine(mine, fromThread(mine, mask));
   if (sharing <= 32) return mine;
-  __syncthreads();  // perWarp may still be read from the call before
+  __syncthreads();  // perWarp may still be read by the previous call
   if (threadIdx.x % 32 == 0) perWarp[threadIdx.x / 32] = mine;
   __syncthreads();
   mine = perWarp[0];
@@ -122,7 +123,7 @@ __device__ inline typename Op::Accumulator acrossThreads(typename Op::Accumulato
   return mine;
 }
 
-/** Combines elements start, start + step, ... below end, which lie `stride` apart, as four sums side by side. */
+/** Combines elements start, start + step, ... below end, which are `stride` apart, as four independent sums. */
 template <typename Op>
 __device__ inline typename Op::Accumulator gather(const typename Op::Input* __restrict__ x, int start, int end,
                                                   int step, int stride) {

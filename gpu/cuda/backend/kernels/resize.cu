@@ -1,21 +1,21 @@
 /**
- * Images [batch, height, width, channels] in another size, and the gradients. Places are computed in float64 and with
- * the roundings of JavaScript, so that every pixel comes from where tfjs's CPU kernels take it.
+ * Resizes images [batch, height, width, channels], and computes the gradients. Positions are computed in float64 with
+ * the roundings of JavaScript, so that every pixel is read from where tfjs's CPU kernels read it.
  */
 #include "kernel.h"
 #include "indexing.h"
 
-/** An axis: place(i) = ratio * (i + shift) - shift is where pixel i of `to` lies in `from`. */
+/** An axis: place(i) = ratio * (i + shift) - shift is the position in `from` of pixel i of `to`. */
 struct ImageAxis {
   int from;
   int to;
-  int numerator;  // of the ratio: from, or from - 1 where corners are aligned
+  int numerator;  // of the ratio: from, or from - 1 if corners are aligned
   int denominator;
 };
 
 __device__ inline double ratioOf(const ImageAxis& axis) { return (double)axis.numerator / (double)axis.denominator; }
 
-/** The two pixels that pixel i lies between, and how far it is from the first. */
+/** The two pixels that pixel i lies between, and its distance from the first. */
 struct Between {
   int low;
   int high;
@@ -33,7 +33,7 @@ __device__ inline int nearestOf(const ImageAxis& axis, int i, double shift, int 
   return max(0, min(axis.from - 1, (int)floor(roundToNearest ? __dadd_rn(place, 0.5) : place)));
 }
 
-/** Which pixel and channel of [batch, height, width, channels] element i is. */
+/** The pixel and channel of element i in [batch, height, width, channels]. */
 struct Pixel {
   int batch;
   int row;
@@ -80,24 +80,24 @@ KERNEL(resize_nearest_4, THREADS, const unsigned* __restrict__ x, unsigned* __re
   }
 }
 
-/** The pixels of `to` that may come from pixel `at` of `from`: a few more than do. */
+/** A range of pixels of `to` that contains all that use pixel `at` of `from`, and a few more. */
 struct Range {
   int first;
   int last;
 };
 __device__ inline Range reachOf(const ImageAxis& axis, int at) {
-  if (axis.numerator == 0) return {0, axis.to - 1};  // all lie at pixel 0
+  if (axis.numerator == 0) return {0, axis.to - 1};  // all are at pixel 0
   const double inverse = (double)axis.denominator / (double)axis.numerator;
   return {max(0, (int)floor((at - 1) * inverse) - 1), min(axis.to - 1, (int)ceil((at + 1) * inverse) + 1)};
 }
 
-/** How much of pixel i of `to` comes from pixel `at` of `from`. */
+/** The weight of pixel `at` of `from` in pixel i of `to`. */
 __device__ inline float bilinearShare(const ImageAxis& axis, int i, int at) {
   const Between place = betweenOf(axis, i, 0.0);
   return (float)((place.low == at ? 1.0 - place.fraction : 0.0) + (place.high == at ? place.fraction : 0.0));
 }
 
-/** dx = the sum of all dy, each times its share in x: every thread collects for its own pixel, in a fixed order. */
+/** dx = the sum of all dy, each times the weight of x in it: every thread sums for its own pixel, in a fixed order. */
 KERNEL(resize_bilinear_grad_f32, THREADS, const float* __restrict__ dy, float* __restrict__ dx, int size, int channels,
        ImageAxis rows, ImageAxis columns) {
   FOR_EACH(i, size) {

@@ -1,12 +1,12 @@
 /**
- * Running sums and products along the axis `length` of [outer, length, inner]. `reverse` runs from the end;
- * `exclusive` leaves the element itself out. What is combined and in which order depends on sizes only.
+ * Cumulative sums and products along the axis `length` of [outer, length, inner]. `reverse` starts at the end;
+ * `exclusive` excludes the element itself. The order of combination depends only on sizes.
  */
 #include "kernel.h"
 #include "indexing.h"
 #include "reduce.h"
 
-/** Many columns: a thread runs along each, and its neighbours along the neighbouring ones. */
+/** Many columns: one thread per column, with neighbouring threads on neighbouring columns. */
 template <typename Op>
 __device__ inline void scanColumns(const typename Op::Input* __restrict__ x, typename Op::Result* __restrict__ y,
                                    int columns, int length, int inner, int exclusive, int reverse) {
@@ -22,7 +22,9 @@ __device__ inline void scanColumns(const typename Op::Input* __restrict__ x, typ
   }
 }
 
-/** Few columns: a block for each. It takes 256 elements at a time: every warp scans its own, then adds those before. */
+/**
+ * Few columns: one block per column. It takes 256 elements at a time: every warp scans its own, then adds those before.
+ */
 template <typename Op>
 __device__ inline void scanByBlocks(const typename Op::Input* __restrict__ x, typename Op::Result* __restrict__ y,
                                     int length, int inner, int exclusive, int reverse,
@@ -47,7 +49,7 @@ __device__ inline void scanByBlocks(const typename Op::Input* __restrict__ x, ty
       if (earlier == warp) start = before;
       before = Op::combine(before, perWarp[earlier]);
     }
-    __syncthreads();  // perWarp is written again
+    __syncthreads();  // perWarp is overwritten next
     if (step < length) {
       const typename Op::Accumulator upTo = thread == 0 ? start : Op::combine(start, previous);
       y[at] = Op::finish(exclusive ? upTo : Op::combine(start, sum), 1.0f);

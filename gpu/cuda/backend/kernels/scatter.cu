@@ -1,14 +1,14 @@
 /**
- * Rows added to, or written over, rows of a tensor that their indices name. Where several updates meet, they are taken
- * in their order, so that the bits are the same every time: no two blocks write the same element. A block has a range
- * of rows and a tile of columns of its own; it looks through all indices, 256 at a time, and applies those of its rows.
+ * Adds rows to, or writes them over, rows of a tensor selected by indices. Several updates of a row are applied in
+ * their order, so that the bits are the same every time: no two blocks write the same element. A block has its own
+ * range of rows and tile of columns; it scans all indices, 256 at a time, and applies those of its rows.
  */
 #include "kernel.h"
 #include "points.h"
 
 constexpr int SCATTER_WARPS = THREADS / WARP;
 
-/** The updates, among 256, that a block has to apply. */
+/** The updates, among 256, that a block must apply. */
 struct Found {
   int row[THREADS];
   int update[THREADS];
@@ -20,7 +20,7 @@ __device__ inline int added(int a, int b) { return (int)((unsigned)a + (unsigned
 __device__ inline unsigned char added(unsigned char a, unsigned char b) { return a + b; }
 
 /**
- * updates[count, slice] into y[rows, slice], at rowOf(indices[count, depth]); what is out of range is left out.
+ * Applies updates[count, slice] to y[rows, slice], at rowOf(indices[count, depth]); rows out of range are ignored.
  * Blocks: x tiles of `width` columns (a power of two up to 256), y ranges of `span` rows. Of a block's 256 threads
  * those with the same column have every (256 / width)-th row. updateStride: `slice`, or 0 to write one number.
  */
@@ -61,7 +61,7 @@ __device__ inline void scatter(const Element* __restrict__ updates, const int* _
         *to = add ? added(*to, value) : value;
       }
     }
-    // No barrier: `perWarp` was read before the last one, and the lists are written again after the next one.
+    // No barrier: `perWarp` was read before the last one, and the lists are overwritten after the next one.
   }
 }
 

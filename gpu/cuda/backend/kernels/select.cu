@@ -2,7 +2,7 @@
 #include "kernel.h"
 #include "indexing.h"
 
-/** y = condition ? a : b, where a number of the condition stands for `inner` neighbouring elements. */
+/** y = condition ? a : b, where each element of the condition applies to `inner` neighbouring elements. */
 #define SELECT(name, Element)                                                                       \
   KERNEL(name, THREADS, const unsigned char* __restrict__ condition, const Element* __restrict__ a, \
          const Element* __restrict__ b, Element* __restrict__ y, int size, int inner) {             \
@@ -25,7 +25,7 @@ SELECT(select_4, unsigned)
 ONE_HOT(one_hot_1, unsigned char)
 ONE_HOT(one_hot_4, int)
 
-/** y = a + b + c + d, in this order; those that are null are left out. y may be a. */
+/** y = a + b + c + d, in this order; null ones are omitted. y may be a. */
 #define ADD_N(name, Element, Sum)                                                                           \
   KERNEL(name, THREADS, const Element* a, const Element* b, const Element* c, const Element* d, Element* y, \
          int size) {                                                                                        \

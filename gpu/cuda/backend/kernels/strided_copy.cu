@@ -1,7 +1,7 @@
 /**
- * Tensors moved: y[to] = x[from] over any axes, where both places are sums of index times stride. It is slices,
- * transposes, tiles, reversals and concatenations alike. Elements have 1, 4 or 16 bytes: what lies in one piece may be
- * moved in larger elements than the tensor's own.
+ * Copies tensors: y[to] = x[from] over any axes, where both offsets are sums of index times stride. This covers slices,
+ * transposes, tiling, reversal and concatenation. Elements have 1, 4 or 16 bytes: contiguous elements may be moved as
+ * larger ones.
  */
 #include "kernel.h"
 #include "indexing.h"
@@ -20,9 +20,9 @@ STRIDED_COPY(strided_copy_4, unsigned)
 STRIDED_COPY(strided_copy_16, uint4)
 
 /**
- * The same where neighbours in x are not neighbours in y: tiles of 32 x 32 elements go through shared memory, read
- * along one axis and written along the other. Rows of x have `width` neighbouring elements, rows of y `height`; the
- * other axes are batches. 32 x 8 threads a block, a block a tile.
+ * The same if neighbours in x are not neighbours in y: tiles of 32 x 32 elements pass through shared memory, read along
+ * one axis and written along the other. Rows of x have `width` contiguous elements, rows of y `height`; the other axes
+ * are batches. 32 x 8 threads per block, one block per tile.
  */
 template <typename Element>
 __device__ inline void transposeTile(const Element* __restrict__ x, Element* __restrict__ y, int height, int width,

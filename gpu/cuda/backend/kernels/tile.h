@@ -1,26 +1,27 @@
 /**
- * The loop of every kernel that is a matrix product at heart. A block of 256 threads makes a tile of 64 x 64 sums; a
- * thread makes 4 x 4 of them in registers. Each step takes 16 terms of the sums: while one step is multiplied from
- * shared memory, the factors of the next are on their way from global memory to registers.
+ * The loop of every kernel that is essentially a matrix product. A block of 256 threads computes a tile of 64 x 64
+ * sums; a thread computes 4 x 4 of them in registers. Each step takes 16 terms of the sums: while one step is
+ * multiplied from shared memory, the factors of the next are loaded from global memory to registers.
  *
- * Where factors come from is the business of loaders. A loader is made for the 64 rows (of A) or columns (of B) of the
- * tile; `fetch(k, values)` gets four factors for this thread, 0 beyond the ends. Where neighbours along k are
- * neighbours in memory (`ALONG_K`), neighbouring threads take neighbouring k of the same line, else of neighbouring
- * lines.
+ * Loaders provide the factors. A loader is created for the 64 rows (of A) or columns (of B) of the tile;
+ * `fetch(k, values)` loads four factors for this thread, 0 beyond the ends. If neighbours along k are contiguous in
+ * memory (`ALONG_K`), neighbouring threads take neighbouring k of the same line, otherwise neighbouring lines.
  */
 #pragma once
 
-/** Lines or terms between two factors that a loader gets. */
+/** Lines or terms between two factors that a loader loads. */
 constexpr int FETCHED = 4;
 
-/** Two steps of both factors: one is written while the other is read. Rows of 68 keep float4 aligned and banks apart.
+/**
+ * Two steps of both factors: one is written while the other is read. Rows of 68 keep float4 aligned and avoid bank
+ * conflicts.
  */
 struct __align__(16) Tiles {
   float a[2][TILE_DEPTH][TILE + 4];
   float b[2][TILE_DEPTH][TILE + 4];
 };
 
-/** Which line of the tile and which term this thread's factor `i` of a step is. */
+/** The line of the tile and the term of this thread's factor `i` of a step. */
 template <bool alongK>
 __device__ inline int lineOf(int i) {
   return alongK ? threadIdx.x / TILE_DEPTH + i * (TILE / FETCHED) : threadIdx.x % TILE;
@@ -36,7 +37,7 @@ __device__ inline void keep(float (&step)[TILE_DEPTH][TILE + 4], const float (&v
   for (int i = 0; i < FETCHED; i++) step[termOf<alongK>(i)][lineOf<alongK>(i)] = values[i];
 }
 
-/** The lines of a matrix whose neighbours along k are neighbours in memory; lines are `stride` apart. */
+/** The lines of a matrix that is contiguous along k; lines are `stride` apart. */
 struct LinesAlongK {
   static constexpr bool ALONG_K = true;
   const float* lines[FETCHED];
@@ -57,7 +58,7 @@ struct LinesAlongK {
   }
 };
 
-/** The lines of a matrix whose neighbours are lines; terms are `stride` apart. */
+/** The lines of a matrix that is contiguous across lines; terms are `stride` apart. */
 struct LinesAcrossK {
   static constexpr bool ALONG_K = false;
   const float* line;
@@ -79,12 +80,15 @@ struct LinesAcrossK {
   }
 };
 
-/** Where a tile begins in the matrix of sums. */
+/** Origin of a tile in the matrix of sums. */
 struct Corner {
   int row;
   int column;
 };
-/** Of this block. Tiles are numbered down the rows first, in blockIdx.x: of it alone there may be more than 65535. */
+/**
+ * The origin of this block's tile. Tiles are numbered down the rows first, in blockIdx.x, the only index that may
+ * exceed 65535.
+ */
 __device__ inline Corner cornerOf(int rows) {
   const int tilesDown = (rows + TILE - 1) / TILE;
   const int across = blockIdx.x / tilesDown;
@@ -98,7 +102,7 @@ struct Sums {
 __device__ inline int firstSumRow() { return threadIdx.x / (TILE / 4) * 4; }
 __device__ inline int firstSumColumn() { return threadIdx.x % (TILE / 4) * 4; }
 
-/** Sums of A times B over kBegin .. kEnd - 1. All threads of the block have to call it. */
+/** Sums of A times B over kBegin .. kEnd - 1. All threads of the block must call it. */
 template <typename A, typename B>
 __device__ inline Sums multiplyTile(Tiles& tiles, const A& a, const B& b, int kBegin, int kEnd) {
   Sums sums = {};
@@ -109,7 +113,7 @@ __device__ inline Sums multiplyTile(Tiles& tiles, const A& a, const B& b, int kB
   for (int k = kBegin; k < kEnd; k += TILE_DEPTH) {
     keep<A::ALONG_K>(tiles.a[half], nextA);
     keep<B::ALONG_K>(tiles.b[half], nextB);
-    // One barrier is enough: who writes this half again has passed the next one, and so has everybody who read it.
+    // One barrier is enough: a thread that writes this half again has passed the next one, as have all that read it.
     __syncthreads();
     if (k + TILE_DEPTH < kEnd) {
       a.fetch(k + TILE_DEPTH, nextA);
@@ -129,7 +133,7 @@ __device__ inline Sums multiplyTile(Tiles& tiles, const A& a, const B& b, int kB
     }
     half ^= 1;
   }
-  __syncthreads();  // the caller may begin another tile
+  __syncthreads();  // the caller may start another tile
   return sums;
 }
 

@@ -1,4 +1,4 @@
-/** Functions of every element by itself. */
+/** Elementwise functions of one tensor. */
 #include "kernel.h"
 #include "fours.h"
 #include "scalar_math.h"

@@ -1,7 +1,7 @@
-/** How the window of a convolution or a pooling op moves over an image. */
+/** The sliding window of a convolution or a pooling op over an image. */
 #pragma once
 
-/** Elements from one image, row, column or channel to the next. */
+/** Elements between consecutive images, rows, columns or channels. */
 struct ImageStrides {
   int image, row, column, channel;
 };
@@ -29,7 +29,7 @@ __device__ inline Position inPosition(unsigned i, const Window& window) {
   return positionOf(i, window.inHeight, window.inWidth);
 }
 
-/** A place in the window, and a channel. */
+/** A position in the window, and a channel. */
 struct Tap {
   int y, x, channel;
 };
@@ -44,8 +44,8 @@ __device__ inline size_t placeOf(const ImageStrides& strides, int image, int y, 
 }
 
 /**
- * The output row whose window has the input row `at - padding` at its row `tap * dilation`, or -1: `at` counts from
- * the first row of the padded image.
+ * The output row whose window contains the input row `at - padding` at its row `tap * dilation`, or -1: `at` counts
+ * from the first row of the padded image.
  */
 __device__ inline int windowOver(int at, int tap, int dilation, int stride, int outExtent) {
   const int start = at - tap * dilation;
