@@ -75,6 +75,24 @@ t.test('what cannot be set', async (t) => {
   }
 });
 
+t.test('memory that is not shared is the reason for one thread, whatever is asked for', async (t) => {
+  const { heap, exports } = sharedHeap(modules);
+  const own = new WebAssembly.Memory({ initial: 1 });
+  const threads = new Threads({ ...heap, memory: own } as typeof heap, exports, modules);
+  for (const count of ['auto', 2] as const) {
+    await setThreads(count);
+    t.same(
+      getThreads(),
+      { count: 1, reason: "in Node tfjs's memory is not shared with threads" },
+      `${count}`,
+    );
+  }
+  await setThreads(1);
+  t.same(getThreads(), { count: 1, reason: 'setThreads(1)' });
+  threads.end();
+  await threads.settled();
+});
+
 t.test('a script that cannot be loaded is an error, and one thread is left', async (t) => {
   const shared = sharedHeap(modules);
   const before = shared.blocks.size;

@@ -138,7 +138,7 @@ export class Threads {
     await pool?.end();
     if (this.isOver) return;
     const count = asked.count === 'auto' ? Math.min(processors(), AUTO_AT_MOST) : asked.count;
-    this.reason = count === 1 ? reasonForOne() : whyNotShared(this.heap);
+    this.reason = reasonForOne(count, this.heap);
     if (this.reason) return;
     try {
       const { heap, modules, exports } = this;
@@ -197,8 +197,11 @@ export class Threads {
   }
 }
 
-function reasonForOne(): string {
-  return asked.count === 1 ? 'setThreads(1)' : 'there is one processor';
+/** Why only one thread is possible; undefined if `count` are. */
+function reasonForOne(count: number, heap: Heap): string | undefined {
+  if (asked.count === 1) return 'setThreads(1)';
+  // Where memory is not shared, such as in Node, the number of processors may not be known.
+  return whyNotShared(heap) ?? (count === 1 ? 'there is one processor' : undefined);
 }
 
 function processors(): number {
