@@ -24,7 +24,13 @@ export function registerOps(tf: { registerOp: typeof registerOp }): void {
       `registerOps: the argument is ${show(tf)}, expected tfjs, which has the function registerOp`,
     );
   }
-  for (const op of OPS) tf.registerOp(op.name, (node) => execute(op, node));
+  for (const op of OPS) {
+    const names = Object.keys(op.inputs);
+    const attributes = Object.entries(op.attributes).map(
+      ([name, { graphName }]) => [name, graphName] as const,
+    );
+    tf.registerOp(op.name, (node) => execute(op, node, names, attributes));
+  }
 }
 
 registerOps({ registerOp });
@@ -33,13 +39,25 @@ if (typeof tf?.registerOp === 'function' && tf.registerOp !== registerOp) {
   registerOps({ registerOp: tf.registerOp });
 }
 
-function execute(op: OpDeclaration, node: GraphNode) {
-  const inputs = Object.fromEntries(Object.keys(op.inputs).map((name, i) => [name, node.inputs[i]]));
-  const attributes = Object.fromEntries(
-    Object.entries(op.attributes).map(([name, { graphName }]) => [name, node.attrs[graphName]]),
-  ) as Record<string, AttributeValue>;
-  const defaults = op.graphDefaults?.(inputs, (info) => readIds(op.name, info)) ?? {};
-  for (const [name, value] of Object.entries(defaults)) attributes[name] ??= value;
+/** Plain loops: this is done for every node. */
+function execute(
+  op: OpDeclaration,
+  node: GraphNode,
+  names: readonly string[],
+  attributesOfNode: readonly (readonly [name: string, graphName: string])[],
+) {
+  const given = node.inputs;
+  const inputs: Record<string, Tensor> = {};
+  for (let i = 0; i < names.length; i++) inputs[names[i]] = given[i];
+  const attributes: Record<string, AttributeValue> = {};
+  if (attributesOfNode.length > 0) {
+    const { attrs } = node;
+    for (const [name, graphName] of attributesOfNode) attributes[name] = attrs[graphName] as AttributeValue;
+  }
+  if (op.graphDefaults) {
+    const defaults = op.graphDefaults(inputs, (info) => readIds(op.name, info));
+    for (const [name, value] of Object.entries(defaults)) attributes[name] ??= value;
+  }
   const isUnknown = (tensor: Tensor | undefined) => tensor && !knownValues(backend(), tensor);
   const read = awaitedInputs(op).filter((name) => isUnknown(inputs[name]));
   if (read.length === 0) return runOp(op, inputs, attributes);

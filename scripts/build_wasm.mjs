@@ -41,8 +41,21 @@ const cxx = files.filter((file) => file.endsWith('.cc'));
 const headers = files.filter((file) => file.endsWith('.h'));
 /** Products of float32. Their gradients, and everything else, are the same with and without relaxed SIMD. */
 const RELAXED = {
-  sources: ['linear.cc', 'convolution.cc', 'transposed_convolution.cc', 'winograd.cc'],
-  functions: ['linear', 'linear_streaming', 'convolution', 'transposed_convolution', 'winograd'],
+  sources: [
+    'linear.cc',
+    'convolution.cc',
+    'selective_discretize.cc',
+    'transposed_convolution.cc',
+    'winograd.cc',
+  ],
+  functions: [
+    'linear',
+    'linear_streaming',
+    'convolution',
+    'selective_discretize',
+    'transposed_convolution',
+    'winograd',
+  ],
 };
 const QUANTIZED = 'quantized_product.as.ts';
 const quantizedParts = files.filter((file) => file.startsWith('quantized_') && file.endsWith('.as.ts'));

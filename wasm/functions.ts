@@ -214,6 +214,7 @@ export interface WasmFunctions {
     x: number,
     packed: number,
     bias: number,
+    residual: number,
     y: number,
     rows: number,
     inputs: number,
@@ -226,6 +227,7 @@ export interface WasmFunctions {
     x: number,
     weights: number,
     bias: number,
+    residual: number,
     y: number,
     rows: number,
     inputs: number,
@@ -347,6 +349,23 @@ export interface WasmFunctions {
   ): void;
   // row_sum.cc
   row_sum(x: number, y: number, scratch: number, rows: number, channels: number): void;
+  // selective_discretize.cc
+  selective_discretize_scratch(channels: number, states: number, rank: number): number;
+  selective_discretize(
+    x: number,
+    selection: number,
+    projection: number,
+    stepBias: number,
+    logA: number,
+    decay: number,
+    input: number,
+    outputGate: number,
+    scratch: number,
+    rows: number,
+    channels: number,
+    states: number,
+    rank: number,
+  ): void;
   // selective_layer.cc
   selective_layer_split(projected: number, u: number, gate: number, rows: number, channels: number): void;
   selective_layer_gate(

@@ -22,6 +22,7 @@ import './parent_dissimilarity.js';
 import './quantized_product.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
+import './selective_discretize.js';
 import './selective_layer.js';
 import './selective_scan.js';
 import './selective_split.js';

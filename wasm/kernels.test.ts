@@ -12,9 +12,11 @@ import { convolutionOf } from '../plugin/ops/convolution.spec.js';
 import type { Attributes, OpDeclaration } from '../plugin/ops/declaration.js';
 import { DepthwiseConvolution } from '../plugin/ops/depthwise_convolution.js';
 import { DiscretizeGradient } from '../plugin/ops/discretize.js';
+import { GatedLinear, ResidualLinear } from '../plugin/ops/fused_linear.js';
 import { runOp } from '../plugin/ops/kernels.js';
 import { LayerNormalizationGradient } from '../plugin/ops/layer_normalization.js';
 import { LinearInputGradient, LinearWeightGradient, RowSum } from '../plugin/ops/linear.js';
+import { SelectiveDiscretize } from '../plugin/ops/selective_discretize.js';
 import { Random } from '../plugin/ops/spec/random.js';
 import { StateReadoutGradient } from '../plugin/ops/state_readout.js';
 import { treeScan, treeScanGradient } from '../plugin/ops/tree_scan.js';
@@ -107,6 +109,57 @@ t.test('linear: few, some and many rows give the same bits', async (t) => {
         }
       });
     }
+  }
+});
+
+t.test('fused layers: the bits of the ops that they are made of, in parts and in one', async (t) => {
+  const bits = (tensors: tf.Tensor[]) =>
+    tensors.map((tensor) => {
+      const { buffer, byteOffset, byteLength } = tensor.dataSync();
+      return Buffer.from(buffer, byteOffset, byteLength);
+    });
+  const compare = (op: OpDeclaration, inputs: Record<string, tf.Tensor>, what: string) => {
+    const apart = tf.tidy(() => bits([op.compose?.(inputs, {}) ?? []].flat()));
+    for (const nanoseconds of [20_000, 1]) {
+      tf.env().set(PART_FLAG, nanoseconds);
+      const together = tf.tidy(() => bits(runOp(op, inputs)));
+      t.equal(together.length, apart.length);
+      together.forEach((values, i) => {
+        t.ok(values.equals(apart[i]), `${op.name}, ${what}, output ${i}, parts of ${nanoseconds} ns`);
+      });
+    }
+  };
+  // Read where they are, packed once, for each call; weights of one block of panels, and of several, which rows pass in turn.
+  for (const [rows, inputs, outputs] of [
+    [1, 70, 94],
+    [3, 70, 94],
+    [40, 70, 94],
+    [261, 70, 94],
+    [600, 1100, 94],
+  ]) {
+    tf.tidy(() => {
+      const [x, residual] = [random([rows, inputs], 1), random([rows, outputs], 2)];
+      const layer = { x, weights: random([inputs, outputs], 3), bias: random([outputs], 4) };
+      compare(ResidualLinear, { ...layer, residual }, `${rows} rows of ${inputs}`);
+      compare(GatedLinear, layer, `${rows} rows of ${inputs}`);
+    });
+  }
+  for (const [vertices, channels, rank, states] of [
+    [2, 33, 2, 1],
+    [300, 160, 5, 1],
+    [29, 70, 40, 3],
+    [600, 1100, 30, 1],
+  ]) {
+    tf.tidy(() => {
+      const inputs = {
+        x: random([1, vertices, channels], 1),
+        selection: random([channels, rank + 2 * states], 2),
+        stepProjection: random([rank, channels], 3),
+        stepBias: random([channels], 4),
+        logA: random([channels, states], 5),
+      };
+      compare(SelectiveDiscretize, inputs, `${vertices} rows of ${channels}`);
+    });
   }
 });
 

@@ -17,11 +17,20 @@ EXPORT void linear_pack(const float* weights,  // [I, columns]
   pack_panels(weights, packed, inputs, columns, first, end);
 }
 
+// Adds `residual` to a part of `rows` rows that has just been written, while it is in the first-level cache. Not inlined,
+// for the same reason as activate.
+__attribute__((noinline)) static void add_rows(float* y, const float* residual, int rows, int outputs, int columns) {
+  for (int r = 0; r < rows; r++, y += outputs, residual += outputs) {
+    for_channels(y, columns, [&](Channel d, int n) { return add(load_first(residual + d, n), load_first(y + d, n)); });
+  }
+}
+
 // The columns of the panels from `first` to `end`, with packed weights.
-EXPORT void linear(const float* x,       // [rows, I]
-                   const float* packed,  // of linear_pack
-                   const float* bias,    // [O], or null
-                   float* y,             // [rows, O], the result
+EXPORT void linear(const float* x,         // [rows, I]
+                   const float* packed,    // of linear_pack
+                   const float* bias,      // [O], or null
+                   const float* residual,  // [rows, O], added after the activation, or null
+                   float* y,               // [rows, O], the result
                    int rows,
                    int inputs,            // I
                    int outputs,           // O
@@ -30,10 +39,20 @@ EXPORT void linear(const float* x,       // [rows, I]
                    Activation activation  // of the sums
 ) {
   const int block = panels_of_block(inputs);
-  const auto then = [&](float* to, int rows, int columns) { activate(to, rows, outputs, columns, activation); };
-  for (int panel = first; panel < end; panel += block) {
-    const float* const from = packed + size_t(panel) * inputs * PANEL;
-    multiply_block(x, from, bias, y, rows, inputs, outputs, panel, panel + block < end ? panel + block : end, then);
+  const auto then = [&](float* to, int rows, int columns) {
+    activate(to, rows, outputs, columns, activation);
+    if (residual) add_rows(to, residual + (to - y), rows, outputs, columns);
+  };
+  // If the weights are several blocks, as many rows are multiplied at a time as fit the last-level cache.
+  const int most = end - first <= block ? rows : rows_in_cache(inputs);
+  for (int row = 0; row < rows; row += most) {
+    const int count = rows - row < most ? rows - row : most;
+    for (int panel = first; panel < end; panel += block) {
+      const float* const from = packed + size_t(panel) * inputs * PANEL;
+      const int behind = panel + block < end ? panel + block : end;
+      multiply_block(x + size_t(row) * inputs, from, bias, y + size_t(row) * outputs, count, inputs, outputs, panel,
+                     behind, then);
+    }
   }
 }
 
@@ -71,10 +90,11 @@ INLINE void accumulate(const float* x, const float* weights, float* y, int colum
 // The same for few rows, such as a token: reading the weights dominates, and they are read once, in order. If the sums
 // fit the first-level cache, one row of weights is added at a time, so that memory is read as a single stream;
 // otherwise four rows, so that the sums are read less often.
-EXPORT void linear_streaming(const float* x,        // [rows, I]
-                             const float* weights,  // [I, columns]
-                             const float* bias,     // [O], or null
-                             float* y,              // [rows, O], the result
+EXPORT void linear_streaming(const float* x,         // [rows, I]
+                             const float* weights,   // [I, columns]
+                             const float* bias,      // [O], or null
+                             const float* residual,  // [rows, O], as in linear
+                             float* y,               // [rows, O], the result
                              int rows,
                              int inputs,  // I
                              int columns,
@@ -106,4 +126,5 @@ EXPORT void linear_streaming(const float* x,        // [rows, I]
     }
   }
   activate(y, rows, outputs, outputs, activation);
+  if (residual) add_rows(y, residual, rows, outputs, outputs);
 }

@@ -37,6 +37,8 @@ export interface Product {
   readonly weights: Weights;
   /** [columns] */
   readonly bias?: number;
+  /** [rows, used columns], added after the activation; 0 for none. */
+  readonly residual?: number;
   /** [rows, used columns], the result. */
   readonly y: number;
   readonly rows: number;
@@ -81,20 +83,30 @@ export function packedFor(
   return packed;
 }
 
-/** y = activation(x @ weights + bias) */
+/** y = residual + activation(x @ weights + bias) */
 export function multiply(memory: Memory, product: Product): void {
   const { inParts } = memory;
-  const { x, weights, bias = 0, y, rows, activation = 'none' } = product;
+  const { x, weights, bias = 0, residual = 0, y, rows, activation = 'none' } = product;
   const { inputs, columns, used: [first, end] = [0, columns] } = weights;
   const outputs = end - first;
   const biasUsed = bias === 0 ? 0 : bias + 4 * first;
   const applied = ACTIVATIONS[activation];
+  const residualAt = (value: number) => residual && residual + 4 * value;
   if (rows < TILE) {
     // The weights are read in place: packing would cost more than the product. Products of several rows are not split.
     const parts = partsOf(outputs, rows === 1 ? NANOSECONDS.streaming * inputs : 0, 4 * LANES);
     inParts('linear_streaming', parts, (column, count) => [
-      ...([x, weights.address, biasUsed && biasUsed + 4 * column, y + 4 * column] as const),
-      ...([rows, inputs, columns, first + column, count, applied] as const),
+      ...([x, weights.address, biasUsed && biasUsed + 4 * column] as const),
+      ...([
+        residualAt(column),
+        y + 4 * column,
+        rows,
+        inputs,
+        columns,
+        first + column,
+        count,
+        applied,
+      ] as const),
     ]);
     return;
   }
@@ -102,12 +114,12 @@ export function multiply(memory: Memory, product: Product): void {
   const panels = Math.ceil(outputs / PANEL);
   if (rows >= MANY_ROWS) {
     inParts('linear', partsOf(rows, rowNanoseconds(inputs, outputs), TILE), (row, count) => [
-      ...([x + 4 * row * inputs, packed, biasUsed, y + 4 * row * outputs] as const),
-      ...([count, inputs, outputs, 0, panels, applied] as const),
+      ...([x + 4 * row * inputs, packed, biasUsed, residualAt(row * outputs)] as const),
+      ...([y + 4 * row * outputs, count, inputs, outputs, 0, panels, applied] as const),
     ]);
   } else {
     inParts('linear', partsOf(panels, rowNanoseconds(inputs, rows * PANEL), 1), (panel, count) => [
-      ...([x, packed, biasUsed, y, rows, inputs, outputs] as const),
+      ...([x, packed, biasUsed, residual, y, rows, inputs, outputs] as const),
       ...([panel, panel + count, applied] as const),
     ]);
   }

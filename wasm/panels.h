@@ -153,6 +153,13 @@ INLINE int panels_of_block(int inputs) {
   return fitting > 1 ? fitting : 1;
 }
 
+// Number of rows that stay in the last-level cache during all blocks of panels: whole tiles of four and of six.
+INLINE int rows_in_cache(int inputs) {
+  constexpr int WHOLE = 12, LAST_CACHE_BYTES = 2 * 1024 * 1024;
+  const int fitting = LAST_CACHE_BYTES / ((inputs + 1) * int(sizeof(float))) / WHOLE * WHOLE;
+  return fitting > WHOLE ? fitting : WHOLE;
+}
+
 // All rows of x times the panels from `first` to `end`, of which `packed` is the first. `after` is called for rows that
 // have just been written, while they are in the first-level cache.
 template <typename After>

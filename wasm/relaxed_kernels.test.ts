@@ -42,7 +42,9 @@ function bytesOf(tensor: tf.Tensor): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-for (const spec of SPECS.filter(({ op }) => ['Linear', 'Convolution'].includes(op.name))) {
+const PRODUCTS = ['Linear', 'ResidualLinear', 'GatedLinear', 'Convolution', 'SelectiveDiscretize'];
+
+for (const spec of SPECS.filter(({ op }) => PRODUCTS.includes(op.name))) {
   t.test(`${spec.op.name}: within the bounds of its samples`, async (t) => {
     await start(true);
     const { cases } = await runConformance({
@@ -137,7 +139,7 @@ t.test('the same bits on one thread, two and three, in tiles of four rows and of
     await threads.settled();
     t.equal(threads.size, count);
     threads.run('linear', partsOf(rows, 1e5, 4), (row, some) => [
-      ...([x + 4 * row * inputs, packed, 0, y + 4 * row * outputs, some, inputs, outputs] as const),
+      ...([x + 4 * row * inputs, packed, 0, 0, y + 4 * row * outputs, some, inputs, outputs] as const),
       ...([0, outputs / 8, 0] as const),
     ]);
     const result = Buffer.from(buffer.slice(y, y + 4 * rows * outputs));
@@ -167,7 +169,7 @@ t.test('it is left aside where it errs, where it is slower, and where the flag i
   t.equal(bestRelaxed(functions, [functions, functions], heap.heap) !== undefined, true, 'a tie');
   const errs: typeof functions.linear = (...args) => {
     functions.linear(...args);
-    const [, , , y] = args;
+    const [, , , , y] = args;
     new Float32Array(heap.heap.memory.buffer, y, 1)[0] += 0.01;
   };
   t.equal(bestRelaxed(functions, [functions, { linear: errs }], heap.heap), undefined);

@@ -105,7 +105,7 @@ function withSample<T>(
       values[i] = ((i * 104729) % 1019) / 500 - 1;
     });
     return use(
-      ({ linear }) => linear(x, packed, 0, y, ROWS, INPUTS, OUTPUTS, 0, panels, 0),
+      ({ linear }) => linear(x, packed, 0, 0, y, ROWS, INPUTS, OUTPUTS, 0, panels, 0),
       () => array(2).slice(),
     );
   } finally {

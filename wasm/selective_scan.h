@@ -9,9 +9,6 @@ struct Sizes {
   int states;    // N
 };
 
-// A decay is exp(-exp(log_a) * step), here 2^(rate * step).
-INLINE v128_t rate_of(v128_t log_a) { return mul(splat(-1.44269504f), exponential(log_a)); }
-
 // Memory of a block of four channels.
 struct Block {
   v128_t* step;   // [L]

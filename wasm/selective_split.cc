@@ -1,10 +1,6 @@
 // Copies of parts of rows.
 #include "simd.h"
 
-INLINE void copy(float* to, const float* from, int size) {
-  for_channels(to, size, [&](Channel d, int n) { return load_first(from + d, n); });
-}
-
 EXPORT void selective_split(const float* selected,  // [rows, R + 2 * N]
                             float* step,            // [rows, R], the first result
                             float* input_gate,      // [rows, N], the second
@@ -14,9 +10,9 @@ EXPORT void selective_split(const float* selected,  // [rows, R + 2 * N]
                             int states  // N
 ) {
   for (int row = 0; row < rows; row++) {
-    copy(step, selected, rank);
-    copy(input_gate, selected + rank, states);
-    copy(output_gate, selected + rank + states, states);
+    copy_row(step, selected, rank);
+    copy_row(input_gate, selected + rank, states);
+    copy_row(output_gate, selected + rank + states, states);
     selected += rank + 2 * states;
     step += rank;
     input_gate += states;
@@ -33,9 +29,9 @@ EXPORT void selective_join(const float* step,         // [rows, R]
                            int states  // N
 ) {
   for (int row = 0; row < rows; row++) {
-    copy(selected, step, rank);
-    copy(selected + rank, input_gate, states);
-    copy(selected + rank + states, output_gate, states);
+    copy_row(selected, step, rank);
+    copy_row(selected + rank, input_gate, states);
+    copy_row(selected + rank + states, output_gate, states);
     selected += rank + 2 * states;
     step += rank;
     input_gate += states;

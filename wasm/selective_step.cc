@@ -10,9 +10,7 @@ EXPORT void selective_step(const float* raw_step,   // [rows, D]
                            int channels  // D
 ) {
   for (int row = 0; row < rows; row++) {
-    for_channels(step, channels, [&](int d, int n) {
-      return softplus(add(load_first(raw_step + d, n), load_first(step_bias + d, n)));
-    });
+    softplus_row(raw_step, step_bias, step, channels);
     for_channels(drive, channels, [&](int d, int n) { return mul(load_first(step + d, n), load_first(x + d, n)); });
     raw_step += channels;
     x += channels;

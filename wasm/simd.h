@@ -101,3 +101,7 @@ INLINE void for_channels(float* to, int channels, const Compute& compute) {
   }
   if (d < channels) store_first(to + d, compute(Channel{d, 0}, channels - d), channels - d);
 }
+
+INLINE void copy_row(float* y, const float* x, int channels) {
+  for_channels(y, channels, [&](Channel d, int n) { return load_first(x + d, n); });
+}

@@ -1,10 +1,11 @@
 /** Tests threads on a shared memory of our own in Node; browser_threads.test.ts tests tfjs's memory in a page. */
+import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { type SharedHeap, sharedHeap } from '../testing/shared_heap.js';
 import { moduleNow } from './module_files.js';
 import { ThreadPool } from './thread_pool.js';
 import { type NativeFunction, ThreadQueue } from './thread_queue.js';
-import { getThreads, itemsOf, partsOf, setThreads, Threads } from './threads.js';
+import { getThreads, itemsOf, PART_FLAG, partsOf, setThreads, Threads } from './threads.js';
 
 const modules = {
   kernels: moduleNow('kernels.wasm', 'shared'),
@@ -36,7 +37,7 @@ t.test('parts depend on the work alone', async (t) => {
   t.ok(parts.count > 3);
   t.same(
     itemsOf(20, 1e6),
-    { total: 20, size: 1, count: 20, together: 8 },
+    { total: 20, size: 1, count: 20, together: 8, isApart: true },
     'images, of which scratch memory is large',
   );
   t.equal(itemsOf(20, 1).together, 1, 'little work is done in turn');
@@ -66,6 +67,34 @@ t.test('any number of threads gives the same bits, and leaves nothing behind', a
   t.equal(shared.blocks.size, before, 'also when their backend goes');
   t.match(getThreads(), { count: 1, reason: /has not started/ });
 });
+
+t.test(
+  'one thread does all parts in one call, unless each is a call of its own or parts are small',
+  async (t) => {
+    const shared = sharedHeap(modules);
+    await setThreads(1);
+    const calls: number[][] = [];
+    const exports = { ...shared.exports, noted: (...numbers: number[]) => void calls.push(numbers) };
+    const threads = new Threads(shared.heap, exports, modules);
+    await threads.settled();
+    const callsOf = (given: Parameters<Threads['run']>[1]) => {
+      calls.length = 0;
+      threads.run('noted', given, (first, count, slot) => [first, count, slot]);
+      return calls.slice();
+    };
+    t.same(callsOf(partsOf(1000, 1e6)), [[0, 1000, 0]]);
+    t.same(callsOf(partsOf(0, 1e6)), [], 'no work');
+    t.same(
+      callsOf(itemsOf(3, 1e6)).map(([first, count]) => [first, count]),
+      [0, 1, 2].map((first) => [first, 1]),
+    );
+    tf.env().set(PART_FLAG, 1);
+    t.equal(callsOf(partsOf(1000, 1e6)).length, 63);
+    tf.env().set(PART_FLAG, 20_000);
+    threads.end();
+    await threads.settled();
+  },
+);
 
 t.test('what cannot be set', async (t) => {
   for (const count of [0, 1.5, 65, Number.NaN, '2', undefined]) {

@@ -60,11 +60,16 @@ export interface Parts {
   readonly count: number;
   /** How many may run concurrently: those that run one after another can share scratch memory. */
   readonly together: number;
+  /** Whether each part needs a call of its own even on a single thread. */
+  readonly isApart?: boolean;
 }
 
-/** Flag of tfjs: minimum work of a part. An awake thread takes one in about a microsecond. Tests make it small. */
+/** Minimum work of a part. An awake thread takes one in about a microsecond. */
+const PART_NANOSECONDS = 20_000;
+
+/** Flag of tfjs for another minimum. Below the default a single thread runs the parts one after another too, for tests. */
 export const PART_FLAG = 'GROOTVL_WASM_PART_NANOSECONDS';
-env().registerFlag(PART_FLAG, () => 20_000);
+env().registerFlag(PART_FLAG, () => PART_NANOSECONDS);
 
 /**
  * @param nanoseconds approximate time of one of `total`; 0: they are not split.
@@ -87,7 +92,8 @@ export const FEW_TOGETHER = 8;
  */
 export function itemsOf(total: number, nanoseconds: number): Parts {
   const isLittle = total * nanoseconds < env().getNumber(PART_FLAG);
-  return { total, size: 1, count: total, together: isLittle ? 1 : Math.min(total, FEW_TOGETHER) };
+  const together = isLittle ? 1 : Math.min(total, FEW_TOGETHER);
+  return { total, size: 1, count: total, together, isApart: true };
 }
 
 /** The threads of a backend. */
@@ -163,7 +169,7 @@ export class Threads {
    */
   run(
     name: string,
-    { total, size, count, together }: Parts,
+    { total, size, count, together, isApart }: Parts,
     argumentsOf: (first: number, count: number, slot: number) => readonly number[],
   ): void {
     const argumentsOfPart = (part: number) => {
@@ -171,8 +177,11 @@ export class Threads {
       return argumentsOf(first, Math.min(size, total - first), part % together);
     };
     if (!this.pool || together === 1) {
-      for (let part = 0; part < count; part++)
-        (this.exports[name] as NativeFunction)(...argumentsOfPart(part));
+      const call = this.exports[name] as NativeFunction;
+      // Thousands of short calls took 4 % of a prediction.
+      const isWhole = count > 1 && !isApart && env().getNumber(PART_FLAG) >= PART_NANOSECONDS;
+      if (isWhole) call(...argumentsOf(0, total, 0));
+      else for (let part = 0; part < count; part++) call(...argumentsOfPart(part));
       return;
     }
     try {

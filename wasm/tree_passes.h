@@ -151,10 +151,6 @@ INLINE void add_scaled(float* y, const float* base, const Decay& decay, const fl
       y, channels, [&](Channel d, int n) { return add(load_first(base + d, n), mul(decay(d, n), load_first(other + d, n))); });
 }
 
-INLINE void copy_row(float* y, const float* x, int channels) {
-  for_channels(y, channels, [&](Channel d, int n) { return load_first(x + d, n); });
-}
-
 // `a` if the bit is 1, else `b`, without a branch: with a bool the compiler would generate one.
 INLINE const float* either(int bit, const float* a, const float* b) {
   const uintptr_t from = reinterpret_cast<uintptr_t>(a), to = reinterpret_cast<uintptr_t>(b);
