@@ -1,6 +1,7 @@
 /** Common parts of tasks over image files: the model, reading images while it works, errors as rows. */
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import type { ModelSource } from '../../plugin/index.js';
+import { nextTask } from '../../plugin/next_task.js';
 import { isOfOutput } from '../atomic_file.js';
 import { type StartedBackend, startBackend } from '../backend.js';
 import { oneLine } from '../error_line.js';
@@ -65,7 +66,7 @@ export async function openPictureTask<
   workOf: (model: Model, backend: StartedBackend) => PictureWork<Input, Row>,
 ): Promise<Task<Input, Row>> {
   const backend = await startBackend(asked, warn);
-  const model = await load(source ?? (await modelSource(path)));
+  const model = await load((await source) ?? (await modelSource(path)));
   const work = workOf(model, backend);
   const turns = new Turns();
   return {
@@ -85,9 +86,9 @@ class Turns {
   private computing: Promise<unknown> = Promise.resolve();
   private writing: Promise<unknown> = Promise.resolve();
 
-  /** Computes after everything before it has been computed. */
+  /** Computes after everything before it has been computed, and after messages of other threads have been handled. */
   compute<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.computing.then(work);
+    const result = this.computing.then(nextTask).then(work);
     this.computing = result.catch(() => {});
     return result;
   }

@@ -4,18 +4,27 @@ import { fileURLToPath } from 'node:url';
 import { type CliBackend, runsOnDevice } from '../backend.js';
 import type { ImageInput } from '../images/picture_files.js';
 import type { Opened, PoolMessage, ThreadFailure } from './pool_thread.js';
-import { readSharedModel } from './shared_model.js';
-import type { FailedRow, OpenOptions, PictureRow, Runner, TaskSpec } from './task.js';
-
-/** Batches per thread: the images of one are read while the model works on the other. */
-const BATCHES_OF_A_THREAD = 2;
+import { readSharedModel, type SharedModel } from './shared_model.js';
+import {
+  BATCHES_OF_A_MODEL,
+  type FailedRow,
+  type OpenOptions,
+  type PictureRow,
+  type Runner,
+  type TaskSpec,
+} from './task.js';
 
 export interface Pool<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow>
   extends Runner<Input, Row> {
   readonly threads: number;
 }
 
-/** Number of threads for `--workers auto`: one per core, or just one if the model runs on a device other than the CPU. */
+export interface PoolOptions extends Pick<OpenOptions, 'warn'> {
+  /** The model, if it is read already. */
+  readonly model?: Promise<SharedModel>;
+}
+
+/** Number of workers for `--workers auto`: one per core, or just one if the model runs on a device other than the CPU. */
 export async function threadsFor(backend: CliBackend): Promise<number> {
   return (await runsOnDevice(backend)) ? 1 : availableParallelism();
 }
@@ -28,14 +37,14 @@ export async function threadsFor(backend: CliBackend): Promise<number> {
 export async function openPool<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow>(
   spec: TaskSpec,
   threads: number,
-  { warn }: Pick<OpenOptions, 'warn'> = {},
+  { warn, model: given }: PoolOptions = {},
 ): Promise<Pool<Input, Row>> {
   const { Piscina } = await import('piscina');
   const pool = new Piscina<PoolMessage>({
     filename: fileURLToPath(import.meta.resolve('./pool_thread.js')),
     minThreads: threads,
     maxThreads: threads,
-    concurrentTasksPerWorker: BATCHES_OF_A_THREAD,
+    concurrentTasksPerWorker: BATCHES_OF_A_MODEL,
     atomics: 'disabled', // a thread that waits for an image must not block
     recordTiming: false,
     workerData: { spec },
@@ -49,7 +58,7 @@ export async function openPool<Input extends ImageInput = ImageInput, Row extend
     return answer;
   };
   try {
-    const model = await readSharedModel(spec.model);
+    const model = await (given ?? readSharedModel(spec.model));
     // The least busy thread is chosen, so that each gets one.
     const opening = Array.from({ length: threads }, () => ask<Opened>({ open: model }));
     const [{ backend, batch, warnings }] = await Promise.all(opening);
@@ -58,7 +67,7 @@ export async function openPool<Input extends ImageInput = ImageInput, Row extend
       backend,
       batch,
       threads,
-      inFlight: threads * BATCHES_OF_A_THREAD,
+      inFlight: threads * BATCHES_OF_A_MODEL,
       run: (inputs) => ask<(Row | FailedRow)[]>({ inputs }),
       dispose: () => pool.destroy(),
     };

@@ -17,12 +17,23 @@ export interface Opened extends Pick<Task, 'backend' | 'batch'> {
 // Awaited, so that the pool imports this module: it tries `require` first, which would load all other modules a second time.
 const { openTask } = await import('./kinds.js');
 const { spec } = workerData as { readonly spec: TaskSpec };
-let opening: Promise<Task> | undefined;
 
 // Standard output is reserved for rows.
 for (const method of ['log', 'info', 'debug', 'warn', 'error'] as const) {
   console[method] = (...values) => process.stderr.write(`${multiline(values.map(String).join(' '))}\n`);
 }
+
+const warnings: string[] = [];
+let give: (model?: SharedModel) => void = () => {};
+const given = new Promise<SharedModel | undefined>((resolve) => {
+  give = resolve;
+});
+// The backend starts while the model is read.
+const opening = openTask(spec, {
+  source: given.then((model) => model && sharedFolder(model)),
+  warn: (line) => warnings.push(line),
+});
+opening.catch(() => {}); // reported to whoever asks
 
 /** An error, as one line. Not an Error object: copies of those have no code, and a thread that ends gives one as well. */
 export interface ThreadFailure {
@@ -33,18 +44,11 @@ export default async function answer(
   message: PoolMessage,
 ): Promise<Opened | (PictureRow | FailedRow)[] | ThreadFailure> {
   try {
-    if ('open' in message) return await opened(message.open);
     // A thread that replaced another reads the model itself.
-    opening ??= openTask(spec);
-    return await (await opening).run(message.inputs);
+    give('open' in message ? message.open : undefined);
+    const { backend, batch, run } = await opening;
+    return 'open' in message ? { backend, batch, warnings } : await run(message.inputs);
   } catch (error) {
     return { failure: oneLine(error) };
   }
-}
-
-async function opened(model: SharedModel): Promise<Opened> {
-  const warnings: string[] = [];
-  opening = openTask(spec, { source: sharedFolder(model), warn: (line) => warnings.push(line) });
-  const { backend, batch } = await opening;
-  return { backend, batch, warnings };
 }

@@ -44,10 +44,13 @@ export interface Runner<Input extends ImageInput = ImageInput, Row extends Pictu
   dispose(): Promise<void>;
 }
 
+/** Batches in flight per model: the images of one are read while the model works on the other. */
+export const BATCHES_OF_A_MODEL = 2;
+
 /** How to open a task. */
 export interface OpenOptions {
-  /** Source of the model's files, instead of `spec.model`. */
-  readonly source?: ModelSource;
+  /** Source of the model's files, instead of `spec.model`; if it is undefined, `spec.model` is read. */
+  readonly source?: ModelSource | Promise<ModelSource | undefined>;
   /** Receives warnings for the user. */
   readonly warn?: Warn;
   /** Called as parts of an image are completed. */

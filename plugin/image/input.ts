@@ -1,6 +1,8 @@
 /** Converts images of all accepted kinds to the tensors that a model takes. */
 import {
   cast,
+  concat,
+  dispose,
   expandDims,
   slice,
   Tensor,
@@ -10,6 +12,7 @@ import {
   tidy,
   tile,
 } from '@tensorflow/tfjs-core';
+import { pixelTensor } from './pixel_tensor.js';
 import { type Extent, fitImage, fittedExtent, prepareImage } from './prepare.js';
 import { type DensePreparation, denseExtents, prepareDense } from './prepare_dense.js';
 import { type ImageSource, type ReadOptions, readPixels } from './read.js';
@@ -32,22 +35,25 @@ export interface InputOptions extends ReadOptions {
   readonly prepare?: boolean;
 }
 
+/** An image as a model takes it: 8-bit pixels, or a tensor [N, H, W, 3] of several, float32, 0 to 255. */
+export type ModelView = RgbImage | Tensor4D;
+
 /**
- * Prepares images for a model: [N, size, size, 3] float32, 0 to 255; with `prepare: false` unchanged, [N, H, W, 3]. A tensor
+ * Prepares an image for a model: `size` x `size` pixels; with `prepare: false` unchanged. A tensor
  * that already has the model's size is returned unchanged; other tensors are rounded to 8 bits, on which the resampling
- * works. The caller disposes the result.
+ * works. The caller disposes a tensor.
  * @throws {Error} one line, if an image cannot be read, or a tensor has another shape or dtype or values that are not
  *   pixels.
  */
-export async function toModelInput(
+export async function toModelView(
   input: ImageInput,
   size: number,
   options: InputOptions,
-): Promise<Tensor4D> {
+): Promise<ModelView> {
   const prepare = options.prepare ?? true;
   if (!(input instanceof Tensor)) {
     const image = await readPixels(input, options);
-    return toTensor([prepare ? prepareImage(image, size) : image]);
+    return prepare ? prepareImage(image, size) : image;
   }
   checkTensor(input);
   const pixels = asBatch(input);
@@ -57,10 +63,32 @@ export async function toModelInput(
     const values = await pixels.data();
     checkValues(values);
     if (height === size && width === size) return pixels.clone();
-    return toTensor(picturesOf(values, pixels.shape).map((image) => prepareImage(image, size)));
+    return pixelTensor(picturesOf(values, pixels.shape).map((image) => prepareImage(image, size)));
   } finally {
     pixels.dispose();
   }
+}
+
+/** Combines views of one size to a tensor [N, H, W, 3] in their order, and disposes their tensors. The caller disposes the result. */
+export function batchOf(views: readonly ModelView[]): Tensor4D {
+  const tensors: Tensor4D[] = [];
+  let images: RgbImage[] = [];
+  const take = () => {
+    if (images.length > 0) tensors.push(pixelTensor(images));
+    images = [];
+  };
+  for (const view of views) {
+    if (!(view instanceof Tensor)) images.push(view);
+    else {
+      take();
+      tensors.push(view);
+    }
+  }
+  take();
+  if (tensors.length === 1) return tensors[0];
+  const batch = tidy(() => concat(tensors, 0));
+  dispose(tensors);
+  return batch;
 }
 
 /** One image for a dense prediction network. */
@@ -80,7 +108,7 @@ export interface DenseInput {
 /**
  * Prepares one whole image, or converts it unchanged with `prepare: false`.
  * @param check throws if a network input of this size in pixels is too large, before tensors are created.
- * @throws {Error} as `toModelInput`, and for a batch of more than one.
+ * @throws {Error} as `toModelView`, and for a batch of more than one.
  */
 export async function toDenseInput(
   given: ImageInput,
@@ -95,7 +123,7 @@ export async function toDenseInput(
     const image = tensor ? await pictureOf(tensor, prepare) : await readPixels(given as ImageSource, options);
     check(prepare ? denseExtents(image, preparation).padded : image);
     if (!prepare) {
-      const input = tensor ? tensor.clone() : toTensor([image]);
+      const input = tensor ? tensor.clone() : pixelTensor([image]);
       return { input, node: 'image', image, content: image, scaleFactor: [1, 1, 1, 1] };
     }
     const { values, width, height, content, scaleFactor } = prepareDense(image, preparation);
@@ -134,7 +162,7 @@ export interface WholeInput {
 /**
  * Converts one whole image, unchanged or resized to a short side of `size` pixels.
  * @param check throws if an image of this size in pixels is too large, before tensors are created.
- * @throws {Error} as `toModelInput`, and for a batch of more than one.
+ * @throws {Error} as `toModelView`, and for a batch of more than one.
  */
 export async function toWholeInput(
   image: ImageInput,
@@ -150,7 +178,7 @@ export async function toWholeInput(
     check(seen(pixels));
     const { width, height } = pixels;
     const whole = fitted(pixels);
-    return { input: toTensor([whole]), image: whole, given: { width, height } };
+    return { input: pixelTensor([whole]), image: whole, given: { width, height } };
   }
   const pixels = oneInBatch(image);
   const [, height, width] = pixels.shape;
@@ -160,7 +188,7 @@ export async function toWholeInput(
     if (size !== undefined) checkValues(values);
     const whole = fitted(picturesOf(values, pixels.shape)[0]);
     // A tensor of the right size keeps its fractional values.
-    const input = size === undefined ? pixels.clone() : toTensor([whole]);
+    const input = size === undefined ? pixels.clone() : pixelTensor([whole]);
     return { input, image: whole, given: { width, height } };
   } finally {
     pixels.dispose();
@@ -193,14 +221,6 @@ export function asBatch(image: ImageTensor): Tensor4D {
     if (channels === 1) return tile(pixels, [1, 1, 1, 3]);
     return channels === 4 ? slice(pixels, [0, 0, 0, 0], [count, height, width, 3]) : pixels.clone();
   });
-}
-
-/** Converts images of one size to a tensor [N, H, W, 3], float32. */
-function toTensor(images: readonly RgbImage[]): Tensor4D {
-  const [{ width, height }] = images;
-  const values = new Float32Array(images.length * height * width * 3);
-  for (const [i, { data }] of images.entries()) values.set(data, i * data.length);
-  return tensor4d(values, [images.length, height, width, 3]);
 }
 
 /** @throws {Error} if values are not pixels: images in another range would silently give wrong classes. */

@@ -3,7 +3,7 @@ import {
   concat,
   dispose,
   softmax,
-  type Tensor,
+  Tensor,
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
@@ -12,11 +12,13 @@ import {
 } from '@tensorflow/tfjs-core';
 import {
   asBatch,
+  batchOf,
   checkTensor,
   type ImageInput,
   type ImageTensor,
+  type ModelView,
   NOT_FINITE,
-  toModelInput,
+  toModelView,
   toWholeInput,
   type WholeInput,
 } from '../image/input.js';
@@ -85,6 +87,12 @@ const PIXELS_TOGETHER = FEWEST_TOGETHER * 224 * 224;
 function fittingTogether({ width, height }: Extent): number {
   const fitting = Math.floor(PIXELS_TOGETHER / (width * height));
   return Math.max(FEWEST_TOGETHER, Math.min(fitting, MOST_TOGETHER));
+}
+
+function extentOf(view: ModelView): Extent {
+  if (!(view instanceof Tensor)) return view;
+  const [, height, width] = view.shape;
+  return { width, height };
 }
 
 /** A converted GrootV model. It accepts any image size; `metadata.preprocessing` says what it was trained for. */
@@ -241,29 +249,23 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     const several = Array.isArray(images);
     if (several && images.length === 0)
       throw failure(`GrootV.${method}`, 'expected at least one picture, got an empty list');
-    let group: Tensor4D[] = [];
-    const together = () => {
-      const batch = tidy(() => concat(group, 0));
-      dispose(group);
-      group = [];
-      return batch;
-    };
+    const group: ModelView[] = [];
+    const together = () => batchOf(group.splice(0));
     try {
       for (const [i, image] of (several ? list : [images as ImageInput]).entries()) {
-        const tensor = await toModelInput(image, size, options).catch((error) => {
+        const view = await toModelView(image, size, options).catch((error) => {
           const which = several ? `picture ${i + 1} of ${list.length}: ` : '';
           throw failure(`GrootV.${method}`, error, which, options.signal);
         });
-        const [, height, width] = tensor.shape;
-        const fits =
-          group.length < fittingTogether({ width, height }) &&
-          String(group[0]?.shape.slice(1)) === String(tensor.shape.slice(1));
-        if (group.length > 0 && !fits) yield together();
-        group.push(tensor);
+        const { width, height } = extentOf(view);
+        const first = extentOf(group[0] ?? view);
+        const fits = width === first.width && height === first.height;
+        if (!fits || group.length === fittingTogether(first)) yield together();
+        group.push(view);
       }
       yield together();
     } finally {
-      dispose(group);
+      dispose(group.filter((view) => view instanceof Tensor));
     }
   }
 

@@ -1,7 +1,7 @@
 /** What image models share: a graph with metadata, and errors that name the method. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, type io, type NamedTensorMap, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { type ImageInput, NOT_FINITE, toModelInput } from '../image/input.js';
+import { batchOf, type ImageInput, NOT_FINITE, toModelView } from '../image/input.js';
 import type { Extent } from '../image/prepare.js';
 import { declaredOp } from '../ops/declare.js';
 import { awaitedInputs } from '../ops/kernels.js';
@@ -63,7 +63,7 @@ export abstract class PictureModel<Metadata extends { readonly architecture: Gro
       for await (const image of isSeveral(images) ? images : [images]) {
         given++;
         try {
-          const input = await toModelInput(image, size, { signal });
+          const input = batchOf([await toModelView(image, size, { signal })]);
           const finite = await contributions.add(input).finally(() => input.dispose());
           if (!finite) throw new Error(NOT_FINITE);
         } catch (error) {

@@ -1,5 +1,6 @@
 /** Batches of examples: shuffled by a seed, with a position that can be saved, and prepared for the model. */
 import { concat, type Tensor4D, tensor4d, tidy } from '@tensorflow/tfjs-core';
+import { pixelTensor } from '../../image/pixel_tensor.js';
 import { prepareImage } from '../../image/prepare.js';
 import type { RgbImage } from '../../image/rgb_image.js';
 import { integer, record } from '../../models/checks.js';
@@ -198,9 +199,7 @@ function enlarged(pictures: readonly RgbImage[], size: number): Tensor4D {
       const { width, height } = pictures[from];
       // Consecutive images of equal size share a tensor.
       while (pictures[to]?.width === width && pictures[to].height === height) to++;
-      const values = new Float32Array((to - from) * height * width * 3);
-      for (let i = from; i < to; i++) values.set(pictures[i].data, (i - from) * height * width * 3);
-      const pixels = tensor4d(values, [to - from, height, width, 3]);
+      const pixels = pixelTensor(pictures.slice(from, to));
       parts.push(interpolateBilinear(pixels, { height: size, width: size }));
     }
     return concat(parts, 0);
