@@ -1,19 +1,19 @@
 /** Written by scripts/constants.mjs from constants.h: edit that. */
 
-/** Numbers of a vector. */
+/** Lanes of a vector. */
 export const LANES = 4;
 
-/** Columns of a panel of packed weights. */
+/** Columns per panel of packed weights. */
 export const PANEL = 8;
-/** Rows of a tile of sums. */
+/** Rows per tile of sums. */
 export const TILE = 4;
 
-/** Vectors of scratch memory of a selective scan for each token, beside the gates. */
+/** Vectors of scratch memory of a selective scan per token, in addition to the gates. */
 export const SCAN_VECTORS = 7;
 /** Bytes of an edge of a tree of tokens. */
 export const EDGE_BYTES = 8;
 
-/** What is applied to the sums of a matrix product or a convolution. */
+/** Activation applied to the sums of a matrix product or a convolution. */
 export const Activation = {
   NONE: 0,
   GELU: 1,
@@ -21,19 +21,19 @@ export const Activation = {
   RELU: 3,
 } as const;
 
-/** Of edge weights. */
+/** Metric of edge weights. */
 export const Metric = {
   COSINE: 0,
   EUCLIDEAN: 1,
   MANHATTAN: 2,
 } as const;
 
-/** Of tree scans. */
+/** Aggregates of tree scans. */
 export const Aggregate = {
   ROOT: 0,
   ALL: 1,
   LEAVES: 2,
 } as const;
 
-/** Sizes of a convolution. */
+/** Number of sizes of a convolution. */
 export const WINDOW_SIZES = 15;

@@ -1,4 +1,4 @@
-/** Spanning trees: exactly those of the backend `cpu`, on both paths. */
+/** Tests spanning trees: exactly those of the backend `cpu`, on both paths. */
 import * as tf from '@tensorflow/tfjs';
 import t, { type Test } from 'tap';
 import { boruvkaMST, gridGraph } from '../../plugin/index.js';
@@ -13,7 +13,7 @@ import { spanningTrees } from './spanning_tree.js';
 
 await startCuda();
 
-/** The trees of `cpu`, those of the op, and those of the path of many launches, whatever the size. */
+/** Compares the trees of `cpu`, those of the op, and those of the path with many launches, whatever the size. */
 async function checkGraph(t: Test, what: string, graph: Graph): Promise<void> {
   const { numVertices, root, batch } = graph;
   await compare(t, what, 0, () => {

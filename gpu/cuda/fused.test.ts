@@ -1,4 +1,4 @@
-/** What only these kernels can get wrong: a function's tail, tensors and memory left behind, values read back. */
+/** Tests what is specific to these kernels: remainders of loops, leaked tensors and memory, values read back. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import {

@@ -1,4 +1,4 @@
-/** Trees and graphs that are none: refused before a kernel runs. */
+/** Tests invalid trees and graphs: they are rejected before a kernel runs. */
 import t from 'tap';
 import { checkTrees } from '../../testing/invalid_trees.js';
 import './index.js';

@@ -1,4 +1,4 @@
-/** What a layer gives, beside the backend `cpu`: by our kernels, and by what stands in for cuBLAS. */
+/** Tests linear layers against the backend `cpu`: with our kernels, and with a substitute for cuBLAS. */
 import * as tf from '@tensorflow/tfjs';
 import t, { type Test } from 'tap';
 import type { Activation } from '../../plugin/ops/activations.js';

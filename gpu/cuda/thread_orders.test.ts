@@ -1,4 +1,4 @@
-/** The tests of this folder with the threads of a block in other orders: a missing barrier would show. */
+/** Repeats tests of this folder with the threads of a block in other orders, to detect missing barriers. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';

@@ -1,4 +1,4 @@
-/** Scans and gradients of sizes that take another path, and what they launch. Values: see the specs. */
+/** Tests scans and gradients of sizes that take another path, and their launches. For values see the specs. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { boruvkaMST, gridGraph, type ScanTree, treeScan } from '../../plugin/index.js';
@@ -16,11 +16,11 @@ import { startCuda } from './backend/testing/cuda_backend.js';
 
 await startCuda();
 
-/** The bounds of scans: docs/numerics.md; the deep path adds up more rounding. */
+/** Tolerances of scans: docs/numerics.md; the deep path accumulates more rounding errors. */
 const BOUND = 2e-6;
 const DEEP_PATH_BOUND = 2e-5;
 const AGGREGATES = ['root', 'all', 'leaves'] as const;
-/** Channels and groups of them. Of the first, a group's channels are in several blocks. */
+/** Channels and groups. In the first pair, a group's channels are in several blocks. */
 const GROUPED = [
   [36, 1],
   [36, 4],
@@ -31,7 +31,7 @@ const GROUPED = [
 const TREES: Readonly<Record<string, () => ScanTree>> = {
   'a path': () => pathTree(3136),
   'a star': () => starTree(500),
-  // Its state is more than shared memory holds, whatever the GPU.
+  // Its state exceeds the shared memory of every GPU.
   'a grid of 90 x 90': () => gridTree(1, 90, 90),
 };
 
@@ -40,7 +40,7 @@ for (const [name, makeTree] of Object.entries(TREES)) {
     await tf.setBackend('cuda');
     const bound = name === 'a path' ? DEEP_PATH_BOUND : BOUND;
     for (const [i, aggregate] of AGGREGATES.entries()) {
-      // One size each but of the star, whose levels no ring holds: threads of an emulated GPU take their time.
+      // One size each, except for the star, whose levels exceed every ring buffer: an emulated GPU is slow.
       const sizes = [[5, 5], ...(name === 'a star' ? [GROUPED[i]] : [])];
       for (const [channels, groups] of sizes) {
         const differences = await differencesFromOracle(makeTree, channels, aggregate, groups);

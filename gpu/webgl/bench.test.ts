@@ -1,4 +1,4 @@
-/** The bench of WebGL, in Chromium. */
+/** Runs the WebGL benchmark in Chromium. */
 import t from 'tap';
 import { runPageTests } from './testing/chromium.js';
 

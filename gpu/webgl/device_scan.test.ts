@@ -1,4 +1,4 @@
-/** Scans along trees made in shaders, in Chromium. */
+/** Tests scans along trees built in shaders, in Chromium. */
 import t from 'tap';
 import { runPageTests } from './testing/chromium.js';
 

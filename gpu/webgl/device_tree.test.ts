@@ -1,4 +1,4 @@
-/** Trees made in shaders, in Chromium. */
+/** Tests trees built in shaders, in Chromium. */
 import t from 'tap';
 import { fitsDevice } from './device_tree.js';
 import { runPageTests } from './testing/chromium.js';

@@ -1,4 +1,4 @@
-/** What computations cost on WebGL, in Chromium. */
+/** Tests the number of draws of computations on WebGL, in Chromium. */
 import t from 'tap';
 import { runPageTests } from './testing/chromium.js';
 

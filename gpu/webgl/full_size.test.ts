@@ -1,4 +1,4 @@
-/** GrootV-T at full size on WebGL, in Chromium. */
+/** Tests GrootV-T at full size on WebGL, in Chromium. */
 import t from 'tap';
 import { runPageTests } from './testing/chromium.js';
 

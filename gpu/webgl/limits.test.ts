@@ -1,4 +1,4 @@
-/** Limits and losses on WebGL, in Chromium. */
+/** Tests limits and context losses on WebGL, in Chromium. */
 import t from 'tap';
 import { runPageTests } from './testing/chromium.js';
 

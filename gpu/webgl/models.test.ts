@@ -1,4 +1,4 @@
-/** Whole models on WebGL, in Chromium. */
+/** Tests whole models on WebGL, in Chromium. */
 import t from 'tap';
 import { runPageTests } from './testing/chromium.js';
 

@@ -1,4 +1,4 @@
-/** What `ready()` says where there is no WebGL; in Node, where the backend would not register itself either. */
+/** Tests the errors of `ready()` without WebGL, in Node, where the backend would not register itself either. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { ready } from './index.js';

@@ -1,4 +1,4 @@
-/** When this entry point is imported does not matter. */
+/** Tests that this entry point may be imported at any time. */
 import t from 'tap';
 import { runPageTests } from './testing/chromium.js';
 

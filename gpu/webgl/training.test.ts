@@ -1,4 +1,4 @@
-/** What training needs on WebGL, in Chromium. */
+/** Tests what training needs on WebGL, in Chromium. */
 import t from 'tap';
 import { runPageTests } from './testing/chromium.js';
 

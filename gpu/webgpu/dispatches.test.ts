@@ -1,4 +1,4 @@
-/** How many dispatches a prediction is, and what many leave, on a device that computes nothing. */
+/** Tests how many dispatches a prediction takes, and what repeated ones leak, on a device that computes nothing. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { countGpuCalls, type GpuCalls } from '../../bench/gpu_calls.js';
@@ -8,10 +8,10 @@ import { LoadedModel } from '../../plugin/models/loaded_model.js';
 import './index.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
-/** Blocks of GrootV-T, and the most dispatches of its prediction. */
+/** Blocks of GrootV-T, and the maximum number of dispatches of its prediction. */
 const BLOCKS = 15;
 const MOST = 210;
-/** Of a block: a kernel each. */
+/** Kernels per block. */
 const KERNELS = 12;
 
 const backend = await startInNode('null');
@@ -31,7 +31,7 @@ else {
     const image = tf.zeros([1, 32, 32, 3]);
     const edges = gridGraph(8, 8);
     const weights = tf.zeros([1, edges.shape[0]]) as tf.Tensor2D;
-    // Only then the backend frees what was disposed of.
+    // Only then does the backend free disposed tensors.
     const submitted = async () => {
       const read = tf.add(image, 1);
       await read.data();
@@ -56,7 +56,7 @@ function smallModel(depths: number[]): Promise<tf.io.ModelArtifacts> {
   return randomGrootVArtifacts({ channels: 16, depths, mlpRatio: 4, layerScale: false, classes: 5 });
 }
 
-/** Of a prediction that is not the first. */
+/** For a prediction that is not the first. */
 async function callsOf(depths: number[]): Promise<GpuCalls> {
   const artifacts = await smallModel(depths);
   const model = await LoadedModel.from('random', artifacts);

@@ -1,4 +1,4 @@
-/** Weights are those of the backend `cpu`, bit for bit. */
+/** Tests that weights are those of the backend `cpu`, bit for bit. */
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
@@ -10,7 +10,7 @@ import { LANES_FLAG } from './runner.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
 const METRICS: readonly Metric[] = ['cosine', 'euclidean', 'manhattan'];
-/** No product of two is a denormal: a device may take those for 0. */
+/** No product of two is a denormal, which a device may flush to 0. */
 const VALUES: Readonly<Record<string, (random: Random) => number>> = {
   usual: (random) => random.normal(),
   'of any size': (random) => random.normal() * 10 ** random.integer(-17, 17),
@@ -36,7 +36,7 @@ for (const lanes of [64, 256]) {
           );
           const bits = new Uint32Array((await weights.data()).slice().buffer);
           weights.dispose();
-          // One NaN is as good as another.
+          // All NaNs are equal.
           return [...bits].map((word) => ((word & 0x7fffffff) > 0x7f800000 ? 'NaN' : word.toString(16)));
         };
         t.same(await weigh('webgpu'), await weigh('cpu'), metric);

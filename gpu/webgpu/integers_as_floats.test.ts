@@ -1,4 +1,4 @@
-/** tfjs casts integers to float32 on WebGPU without touching their data: kernels of ours get numbers all the same. */
+/** tfjs casts integers to float32 on WebGPU without converting their data; our kernels must receive floats nevertheless. */
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';
 import { silu, treeScan } from '../../plugin/index.js';

@@ -1,4 +1,4 @@
-/** Every kind of tile of a linear layer against float64: where rows are few, many, and around their number. */
+/** Tests every kind of tile of a linear layer against float64: for few rows, for many, and around the thresholds. */
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
 import type { Activation } from '../../plugin/ops/activations.js';
@@ -33,7 +33,7 @@ if (backend) {
       tf.randomNormal([5, 40], 0, 1, 'float32', 1),
       tf.randomNormal([40, 8], 0, 1, 'float32', 2),
     ];
-    const short = tf.mul(tf.round(tf.mul(weights, 256)), 1 / 256); // float16 has these
+    const short = tf.mul(tf.round(tf.mul(weights, 256)), 1 / 256); // exact in float16
     const results = () => Promise.all([weights, short].map((given) => linear(x, given).data()));
     const [exact, exactShort] = await results();
     tf.env().set(FLOAT16_WEIGHTS_FLAG, true);
@@ -43,7 +43,7 @@ if (backend) {
     t.ok(difference > 1e-5 && difference < 2e-2, `${difference}, others`);
     const used = async () => {
       const y = linear(x, weights);
-      await y.data(); // what is disposed of is free once it has run
+      await y.data(); // disposed tensors are freed once this has run
       y.dispose();
       return backend.bufferManager.numBytesUsed;
     };

@@ -1,4 +1,4 @@
-/** A device that is lost in the middle of predictions, computed, recorded and run again; and a new one. */
+/** Tests a device that is lost during predictions (computed, recorded and replayed), and a new one. */
 import * as tf from '@tensorflow/tfjs';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import t from 'tap';

@@ -1,6 +1,6 @@
 /**
- * Every kernel on Dawn's null device, which validates shaders, layouts and calls as any other and computes nothing: it
- * runs on machines without a driver, and has features that a software adapter lacks.
+ * Runs every kernel on Dawn's null device, which validates shaders, layouts and calls like any other but computes nothing:
+ * it works on machines without a driver, and has features that a software adapter lacks.
  */
 import '@tensorflow/tfjs'; // the gradients of the built-in ops
 import * as tf from '@tensorflow/tfjs-core';
@@ -15,7 +15,7 @@ import { FLOAT16_WEIGHTS_FLAG, LANES_FLAG, WORKGROUP_BYTES_FLAG } from './runner
 import { startInNode } from './testing/node_device.js';
 
 const webgpu = defineBackend({ name: 'webgpu', tfjs: 'webgpu' });
-/** @param most of every op that has this input, if one is named */
+/** @param most cases per op, limited to ops that have this input, if one is named */
 const casesOf = (most?: number, input?: string) =>
   SPECS.filter(({ op }) => hasOwnKernel(op, 'webgpu') && (input === undefined || input in op.inputs)).flatMap(
     (spec) => specCases(spec).slice(0, most),

@@ -1,4 +1,4 @@
-/** Predictions that are recorded and run again: the same bits, nothing left behind, nothing stale. */
+/** Tests predictions that are recorded and replayed: the same bits, nothing leaked, nothing stale. */
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
@@ -27,7 +27,7 @@ async function randomModel(choice: GrootVScan = {}): Promise<LoadedModel> {
   return LoadedModel.from('a model', await randomGrootVArtifacts({ ...SIZES, ...choice }));
 }
 
-/** Of a picture that the seed decides, and how many kernels tfjs was asked for. */
+/** Returns the logits of an image determined by the seed, and the number of kernels that tfjs ran. */
 async function logitsOf(
   model: LoadedModel,
   seed: number,
@@ -48,7 +48,7 @@ function numbersOf(hex: string): Float32Array {
   return new Float32Array(Uint8Array.from(Buffer.from(hex, 'hex')).buffer);
 }
 
-/** How many kernels tfjs is asked for. */
+/** Counts the kernels that tfjs runs. */
 async function countKernels<Result>(
   run: () => Result | Promise<Result>,
 ): Promise<{ result: Result; kernels: number }> {
@@ -91,7 +91,7 @@ t.test('computed, recorded, run again: the same bits', options, async (t) => {
   t.equal((await logitsOf(model, 1)).values, expected[0]);
   model.dispose();
 
-  // Nodes that are joined on this backend are not on that one.
+  // Nodes that are fused on this backend are not on that one.
   await tf.setBackend('cpu');
   const onCpu = await randomModel();
   for (const [i, values] of expected.slice(0, 2).entries()) {

@@ -1,4 +1,4 @@
-/** What every kernel stands on: a toy op, in Node on a software driver. */
+/** Tests the basis of every kernel with a toy op, in Node on a software driver. */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import t from 'tap';

@@ -1,4 +1,7 @@
-/** Spanning trees: exactly those of the backend `cpu`, in workgroup memory and in a buffer, by few and many lanes. */
+/**
+ * Tests spanning trees: exactly those of the backend `cpu`, in workgroup memory and in a buffer, with few and many
+ * invocations.
+ */
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import t, { type Test } from 'tap';
@@ -18,7 +21,7 @@ const drawn: Build = (weights, edges, options) => {
   return tree;
 };
 
-/** Lanes and bytes of workgroup memory; where no tree fits, it is built in a buffer. */
+/** Invocations and bytes of workgroup memory; if no tree fits, it is built in a buffer. */
 const LIMITS = [
   [256, 32768],
   [32, 16384],
@@ -105,7 +108,7 @@ async function checkGraph(t: Test, what: string, graph: Graph, build: Build = bo
   );
 }
 
-/** The plan that came with the tree says what the parents say. */
+/** Checks the plan that was made with the tree against the parents. */
 async function checkPlan(
   t: Test,
   what: string,

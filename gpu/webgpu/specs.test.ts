@@ -1,6 +1,6 @@
 /**
- * Some samples of all ops with kernels here, with as few threads and as little memory as a device may have. All samples,
- * and gradients, are the conformance suite's.
+ * Runs some samples of all ops with kernels here, with as few threads and as little memory as a device may have. The
+ * conformance suite runs all samples and gradients.
  */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
@@ -12,7 +12,7 @@ import './index.js';
 import { LANES_FLAG, WORKGROUP_BYTES_FLAG } from './runner.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
-/** Of every op. */
+/** Per op. */
 const SAMPLES = 2;
 
 const backend = await startInNode();

@@ -1,4 +1,4 @@
-/** Starting, failing and starting again, in Node: errors come by type, and nothing that is stale is read. */
+/** Tests starting, failing and restarting, in Node: errors are typed, and stale values are never read. */
 import { register } from 'node:module';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
@@ -15,7 +15,7 @@ import {
 import { registerWebgpu } from './start.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
-// The package is missing, and then it is not.
+// The package is missing at first, and is then found.
 const hook = `let missing = true; export async function resolve(name, context, next) {
   if (name !== 'webgpu' || !missing) return next(name, context);
   missing = false;
@@ -58,10 +58,10 @@ if (!backend) t.test('a device', { skip: NO_ADAPTER }, async () => {});
 else runTests();
 
 function runTests(): void {
-  tf.env().set('WEBGPU_CPU_FORWARD', false); // else tfjs computes what is small on the CPU
+  tf.env().set('WEBGPU_CPU_FORWARD', false); // otherwise tfjs computes small tensors on the CPU
   const current = () => tf.backend() as WebGPUBackend;
   const x = () => tf.ones([4]);
-  /** Refused by every device. */
+  /** Rejected by every device. */
   const refuse = () => current().device.createBuffer({ size: 4, usage: 0 });
 
   t.test('the device has what kernels use, and its adapter a name', async (t) => {
@@ -73,7 +73,7 @@ function runTests(): void {
     t.ok(limits.maxComputeWorkgroupStorageSize >= 16384);
     t.ok(features.has('timestamp-query'));
     t.notOk('gpu' in (globalThis.navigator ?? {}), 'no navigator.gpu is left behind');
-    await ready(); // once more, of a backend that runs
+    await ready(); // again, on a running backend
     await t.rejects(
       startWebgpu({ features: ['teleportation'] }),
       unavailable('NO_DEVICE', /^webgpu: the adapter .* has no teleportation$/),
@@ -159,7 +159,7 @@ function runTests(): void {
     const { device } = current();
     tf.removeBackend('webgpu');
     registerWebgpu();
-    await tf.setBackend('webgpu'); // at once
+    await tf.setBackend('webgpu'); // immediately
     t.match(await device.lost, { reason: 'destroyed' });
     t.same([...(await tf.add(x(), 1).data())], [2, 2, 2, 2]);
   });

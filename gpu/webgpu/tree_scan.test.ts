@@ -1,4 +1,4 @@
-/** Scans of sizes that take another path, and what they dispatch. Values: see the specs. */
+/** Tests scans of sizes that take another path, and their dispatches. For values see the specs. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { countGpuCalls } from '../../bench/gpu_calls.js';
@@ -20,10 +20,10 @@ import {
 import './index.js';
 import { NO_ADAPTER, startInNode } from './testing/node_device.js';
 
-/** The bound of scans in shaders: docs/numerics.md. */
+/** Tolerance of scans in shaders: docs/numerics.md. */
 const BOUND = 2e-5;
 const AGGREGATES = ['root', 'all', 'leaves'] as const;
-/** Channels, and groups of them that share a decay: of a workgroup, and of more. */
+/** Channels, and groups that share a decay: within a workgroup, and across several. */
 const WIDTHS = [
   [5, 5],
   [6, 2],
@@ -32,7 +32,7 @@ const WIDTHS = [
 
 const TREES = {
   'a path': () => pathTree(700),
-  // Two levels are more than the ring holds.
+  // Two levels exceed the ring buffer.
   'a star': () => starTree(500),
   'two grids of 12 x 20': () => gridTree(2, 12, 20),
 };

@@ -3,7 +3,7 @@ import t from 'tap';
 import { Allocator, type Block, blockSize } from './allocator.js';
 import { CudaOutOfMemoryError } from './errors.js';
 
-/** A device of `capacity` bytes that knows what it gave away. */
+/** A device of `capacity` bytes that records its allocations. */
 function deviceOf(capacity: number) {
   const given = new Map<number, number>();
   let next = 256;

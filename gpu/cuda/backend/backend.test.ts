@@ -1,4 +1,4 @@
-/** The backend itself, on a device that is there or emulated: see testing/cuda_backend.ts. */
+/** Tests the backend itself, on an actual or an emulated device: see testing/cuda_backend.ts. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { startCuda } from './testing/cuda_backend.js';
@@ -57,7 +57,7 @@ t.test('tensors of several backends', async (t) => {
 t.test('every read of many at once', async (t) => {
   const tensors = Array.from({ length: 50 }, (_, i) => tf.fill([1000], i));
   const pending = tensors.map((tensor) => tensor.data());
-  tf.dispose(tensors); // what was asked for is read all the same
+  tf.dispose(tensors); // requested values are read nevertheless
   const reads = await Promise.all(pending);
   t.ok(reads.every((values, i) => values.length === 1000 && values.every((value) => value === i)));
 });

@@ -2,7 +2,7 @@ import t from 'tap';
 import type { Device } from './driver.js';
 import { Float32, gridOf, Launcher } from './launch.js';
 
-/** A device that only remembers what it was asked to start. */
+/** A device that only records launches. */
 function recordingDevice() {
   const launches: { kernel: number; grid: number[]; bytes: Uint8Array }[] = [];
   const argumentBytes = new ArrayBuffer(4096);

@@ -1,4 +1,4 @@
-/** The backend `cuda` when a program does more than compute: debugging, resetting, ending early. */
+/** Tests the backend `cuda` outside of normal computation: debugging, resetting, early exit. */
 import { spawnSync } from 'node:child_process';
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
@@ -15,7 +15,7 @@ t.test("tfjs's debug mode", async (t) => {
     tf.tidy(() => [...tf.tensor1d([1, 4]).sqrt().neg().dataSync()]),
     [-1, -2],
   );
-  await new Promise((resolve) => setTimeout(resolve, 50)); // kernels are reported when their times are there
+  await new Promise((resolve) => setTimeout(resolve, 50)); // kernels are reported once their times are known
   t.ok(
     log().some(({ args }) => /Sqrt/.test(String(args[0]))),
     'kernels are listed',
@@ -52,7 +52,7 @@ t.test('profile', async (t) => {
 t.test('complex tensors of another backend', async (t) => {
   const before = tf.memory();
   const complex = tf.complex([1, 2], [3, 4]);
-  // As tfjs moves them: parts side by side.
+  // As tfjs moves them: as two parts.
   const moved = {};
   const backend = tf.backend();
   backend.move(moved, backend.readSync(complex.dataId), [2], 'complex64', 1);
@@ -112,7 +112,7 @@ t.test('a read that is under way when the backend is removed', async (t) => {
 
 t.test('tf.engine().reset()', async (t) => {
   await startCuda();
-  tf.fill([10], 2); // is forgotten
+  tf.fill([10], 2); // is dropped
   tf.engine().reset();
   await startCuda();
   t.equal(tf.memory().numTensors, 0);
@@ -122,7 +122,7 @@ t.test('tf.engine().reset()', async (t) => {
   );
 });
 
-/** A program that has asked for a read, and then does `end`. */
+/** A program that requests a read, and then does `end`. */
 const program = (end: string) => `(async () => {
   const tf = await import('@tensorflow/tfjs');
   const { ready } = await import(${JSON.stringify(import.meta.resolve('./index.js'))});
@@ -138,7 +138,7 @@ t.test('a program that ends before its reads', (t) => {
     const { status, signal, stderr } = spawnSync(
       process.execPath,
       [...process.execArgv, '--eval', program(end)],
-      // Node's options name modules from the folder of the package.
+      // Node's options name modules relative to the folder of the package.
       { cwd: new URL('../../..', import.meta.url), encoding: 'utf8' },
     );
     t.same({ status, signal }, { status: 3, signal: null }, `${end} ${stderr}`);

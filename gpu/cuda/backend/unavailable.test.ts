@@ -1,8 +1,8 @@
-/** Where there is no GPU: one clear, typed error, and everything else works. In processes of their own. */
+/** Tests machines without a GPU: one clear, typed error, and everything else works. In separate processes. */
 import { execFileSync } from 'node:child_process';
 import t from 'tap';
 
-/** What a program prints that runs with a GPU hidden. */
+/** Returns the output of a program that runs with the GPU hidden. */
 function run(program: string): string {
   const env = { ...process.env, GROOTVL_CUDA: 'device', CUDA_VISIBLE_DEVICES: '' };
   return execFileSync(process.execPath, [...process.execArgv, '--input-type=module', '--eval', program], {

@@ -1,4 +1,4 @@
-/** Tree kernels against the plain ones of the backend `cpu`, for tests. */
+/** Compares tree kernels with the plain ones of the backend `cpu`, for tests. */
 import * as tf from '@tensorflow/tfjs';
 import type { Test } from 'tap';
 import { onBoth, relativeDifference } from '../backend/testing/cuda_backend.js';
@@ -18,14 +18,14 @@ export async function compare(
   tf.dispose([expected, found]);
 }
 
-/** Fails when `compute` leaves tensors or memory of the device behind, or reads something back. */
+/** Fails if `compute` leaks tensors or device memory, or reads anything back. */
 export async function checkResources(t: Test, compute: () => void): Promise<void> {
   await tf.setBackend('cuda');
   const measure = () => {
     const { numTensors, numBytesOnDevice } = tf.memory() as tf.MemoryInfo & { numBytesOnDevice: number };
     return { numTensors, numBytesOnDevice };
   };
-  compute(); // brings what it is given to the device
+  compute(); // moves its inputs to the device
   const before = measure();
   const { downloads } = counts();
   compute();

@@ -1,4 +1,4 @@
-/** GrootV-T at full size, with random weights, from the picture to its logits on the backend `cuda`. */
+/** GrootV-T at full size, with random weights, from the image to its logits on the backend `cuda`. */
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import t from 'tap';
@@ -9,7 +9,7 @@ import '../../../wasm/index.js';
 import '../index.js';
 import { startCuda } from '../backend/testing/cuda_backend.js';
 
-/** The bound of logits with the same trees: docs/numerics.md. */
+/** Tolerance of logits with the same trees: docs/numerics.md. */
 const SAME_TREES = 1e-4;
 
 t.test('GrootV-T', async (t) => {
@@ -18,7 +18,7 @@ t.test('GrootV-T', async (t) => {
   const model = await randomGrootV();
   const image = picture();
   const trees = pinned(reference);
-  tf.dispose(model.execute({ image, ...trees })); // weights go to the device, orders are checked
+  tf.dispose(model.execute({ image, ...trees })); // weights are moved to the device, orders are checked
   const [tensors, counted] = [tf.memory().numTensors, cuda.counts()];
 
   const own = model.execute({ image }) as tf.Tensor;

@@ -1,4 +1,4 @@
-/** Training on the backend `cuda`: the losses of the backend `cpu`, step by step. */
+/** Tests training on the backend `cuda` against the losses of the backend `cpu`, step by step. */
 import * as tf from '@tensorflow/tfjs';
 import t, { type Test } from 'tap';
 import { readFixture } from '../../../testing/fixtures.js';
@@ -10,10 +10,10 @@ import { startCuda } from '../backend/testing/cuda_backend.js';
 
 await startCuda();
 
-/** Of a loss: Adam divides by the size of gradients, and so enlarges what rounding did to small ones. */
+/** Tolerance of a loss: Adam divides by the size of gradients, which amplifies the rounding errors of small ones. */
 const LOSSES_CLOSE = 1e-4;
 
-/** Trains on both backends and compares; the last loss has to be below the first, or nothing was learnt. */
+/** Trains on both backends and compares; the last loss must be below the first. */
 async function compareTraining(t: Test, train: () => Promise<number[]>): Promise<void> {
   const before = tf.memory().numTensors;
   await tf.setBackend('cpu');
@@ -67,7 +67,7 @@ t.test('GrootV, every parameter, with the trees pinned', (t) =>
       ...pinnedTrees(expected, 'trees.32x32', [1, 1, 1, 1]),
       normalized: toChannelsLast(expected.tensor('input.32x32')),
     };
-    // The graph reads its weights by name: variables replace them.
+    // The graph reads its weights by name, so variables replace them.
     const variables: tf.Variable[] = [];
     for (const [name, weights] of Object.entries(model.weights)) {
       if (weights[0].dtype !== 'float32') continue;

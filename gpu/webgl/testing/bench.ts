@@ -1,7 +1,7 @@
 /**
- * What our ops and whole predictions cost on the GPU of the page: draws, read-backs and uploads, which are the same
- * on every device, and times, which are those of the renderer that is named with them. A software rasteriser's times
- * say nothing about a GPU, and are marked.
+ * Measures our ops and whole predictions on the GPU of the page: draws, read-backs and uploads, which are the same on every
+ * device, and times, which depend on the renderer named with them. Times of a software rasteriser say nothing about a GPU,
+ * and are marked.
  */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import { dispose, engine, findBackend, type Tensor, type TensorContainer } from '@tensorflow/tfjs-core';
@@ -19,19 +19,19 @@ import { withBuilder } from './tree_builders.js';
 /** One measurement. */
 export interface GpuCost extends GpuCounts {
   readonly what: string;
-  /** Median of several runs, until the GPU has done it. */
+  /** Median of several runs, until the GPU has finished. */
   readonly milliseconds: number;
 }
 
 export interface WebglBench {
-  /** As the driver names itself. */
+  /** As reported by the driver. */
   readonly renderer: string;
-  /** No GPU: the times are good for nothing but finding mistakes. */
+  /** Not a GPU: the times are only good for finding mistakes. */
   readonly isSoftware: boolean;
   readonly costs: readonly GpuCost[];
 }
 
-/** A size to measure at, of a batch of 1 by default. */
+/** A size to measure, with a batch of 1 by default. */
 export interface WebglSize extends PerfSize {
   readonly batch?: number;
 }
@@ -45,7 +45,7 @@ function currentContext(): WebGL2RenderingContext {
   return backend.getGPGPUContext().gl as WebGL2RenderingContext;
 }
 
-/** The renderer's name, and whether it is software. */
+/** Returns the renderer's name, and whether it is software. */
 function describeRenderer(): { renderer: string; isSoftware: boolean } {
   const gl = currentContext();
   const names = gl.getExtension('WEBGL_debug_renderer_info');
@@ -54,15 +54,15 @@ function describeRenderer(): { renderer: string; isSoftware: boolean } {
 }
 
 /**
- * Measures one computation on the current backend, which must be `webgl`: once to compile and upload, once to count,
- * then to time. What it returns is disposed.
+ * Measures one computation on the current backend, which must be `webgl`: first to compile and upload, then to count, then
+ * to time. Its result is disposed.
  */
 export async function measureGpuCost(what: string, run: () => TensorContainer): Promise<GpuCost> {
   const gl = currentContext();
   const once = () => {
     const start = performance.now();
     dispose(run());
-    // Draws are queued; one pixel of the last one comes when all are done.
+    // Draws are queued; a pixel of the last one is available when all are done.
     gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.FLOAT, new Float32Array(4));
     return performance.now() - start;
   };
@@ -74,8 +74,7 @@ export async function measureGpuCost(what: string, run: () => TensorContainer): 
 }
 
 /**
- * Measures every op of ours that draws, and trees of either builder, at the given sizes. The current backend must be
- * `webgl`.
+ * Measures every op of ours that draws, and trees of both builders, at the given sizes. The current backend must be `webgl`.
  */
 export async function benchWebgl(sizes: readonly WebglSize[] = STAGES): Promise<WebglBench> {
   const costs: GpuCost[] = [];
@@ -95,7 +94,7 @@ function named(size: WebglSize, what: string): string {
   return `${size.batch ? `${size.batch}x` : ''}${sizeName(size)}: ${what}`;
 }
 
-/** An op, and its gradients where they are a kernel of their own. */
+/** Measures an op, and its gradients if they have their own kernel. */
 async function benchOp(spec: OpSpec, size: WebglSize): Promise<GpuCost[]> {
   const call = perfCall(spec, size, size.batch);
   const costs: GpuCost[] = [];
@@ -115,7 +114,7 @@ async function benchOp(spec: OpSpec, size: WebglSize): Promise<GpuCost[]> {
   return costs;
 }
 
-/** Trees of features on the GPU, and a scan along them, with trees made on the host and on the device. */
+/** Measures trees of features on the GPU, and a scan along them, with trees built on the host and on the device. */
 async function benchBuilders(size: WebglSize): Promise<GpuCost[]> {
   const calls = [edgeDissimilaritySpec, treeScanSpec].map((spec) => perfCall(spec, size, size.batch));
   const [{ features, edges }, { x, decay }] = calls.map(({ samples: [{ inputs }] }) => inputs);

@@ -1,4 +1,4 @@
-/** The bench, in a page: counts only, since times of a test machine are no claim. */
+/** The benchmark in a page: checks only counts, since times of a test machine mean nothing. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { boruvkaMSTSpec } from '../../../plugin/ops/boruvka_mst.spec.js';

@@ -1,6 +1,6 @@
 /**
- * Tests that run in a page of a real Chromium, through playwright-core. A page file, beside this one, holds the test
- * bodies; its test file relays what they find to tap.
+ * Tests that run in a page of a real Chromium, through playwright-core. A page file in this folder holds the test bodies;
+ * its test file passes their results to tap.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,11 +18,11 @@ import type { SharedFile } from './shared_page.js';
 const ORIGIN = 'http://grootvl.test';
 const TFJS_WASM = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm'));
 
-/** In a page of their own: how they load, or that they lose the context, is what they test. */
+/** In separate pages, because they test how they load, or that they lose the context. */
 const ALONE = ['early', 'late', 'limits'] as const;
 const PAGES = [...ALONE, 'shared'];
 
-/** Runs every test of `<name>_page.ts`, each as a subtest; a skip with its reason where there is no Chromium. */
+/** Runs every test of `<name>_page.ts`, each as a subtest; skips with a reason if there is no Chromium. */
 export async function runPageTests(t: Test, name: (typeof ALONE)[number] | SharedFile): Promise<void> {
   const missing = chromiumMissing();
   if (missing) {
@@ -46,7 +46,7 @@ export async function runPageTests(t: Test, name: (typeof ALONE)[number] | Share
   }
 }
 
-/** The page that holds the tests, which are loaded; it is closed after the test unless it is the shared one. */
+/** Returns the page that holds the tests, once they are loaded; it is closed after the test unless it is the shared one. */
 async function pageOf(t: Test, name: (typeof ALONE)[number] | SharedFile): Promise<Page> {
   const browser = await sharedChromium(t);
   const alone = ALONE.find((each) => each === name);
@@ -64,7 +64,7 @@ async function pageOf(t: Test, name: (typeof ALONE)[number] | SharedFile): Promi
 /** Closed with its browser. */
 const shared = new WeakMap<Browser, Promise<Page>>();
 
-/** Scripts of all pages, by file name: tfjs is read once for them. */
+/** Scripts of all pages, by file name; tfjs is read once for all of them. */
 let scripts: Promise<ReadonlyMap<string, string>> | undefined;
 
 async function bundle(): Promise<ReadonlyMap<string, string>> {
@@ -77,7 +77,7 @@ async function bundle(): Promise<ReadonlyMap<string, string>> {
     format: 'iife',
     platform: 'browser',
     target: 'es2022',
-    // Registrations are side effects, also of files that a package lists as free of them.
+    // Registrations are side effects, including those of files that a package declares free of them.
     ignoreAnnotations: true,
     define: { 'process.env.GROOTVL_LONG': JSON.stringify(process.env.GROOTVL_LONG ?? '') },
     logLevel: 'silent',

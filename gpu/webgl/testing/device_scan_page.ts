@@ -1,4 +1,4 @@
-/** Scans and models along trees that were made in shaders, in a page, and what they cost. */
+/** Tests scans and models along trees built in shaders, in a page, and their costs. */
 import * as tf from '@tensorflow/tfjs-core';
 import { boruvkaMST, edgeDissimilarity, gridGraph, treeScan, windowGraph } from '../../../plugin/index.js';
 import { selectiveTreeScan } from '../../../plugin/ops/selective_tree_scan.js';

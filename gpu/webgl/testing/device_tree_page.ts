@@ -1,4 +1,4 @@
-/** Trees made in shaders, in a page: the very trees of the host kernel. */
+/** Tests trees built in shaders, in a page: exactly those of the host kernel. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { ConformanceCase, OpCase } from '../../../conformance/case.js';
 import { loadCases } from '../../../conformance/cases/load.js';
@@ -15,7 +15,7 @@ import { countGpuWork } from './measure.js';
 import { fetchBytes, fixtureNames, type PageTest, pageTest } from './page_test.js';
 import { onGpu, sameTrees, valuesOf, withBuilder } from './tree_builders.js';
 
-/** Trees of cases of the conformance suite: exactly those of its oracles, and what files say. */
+/** Runs trees of conformance cases: they must equal those of the oracles and of the files. */
 async function runCases(t: PageTest, from: string, cases: readonly ConformanceCase[]): Promise<void> {
   const trees = cases.filter(
     (each): each is OpCase => each.kind === 'op' && each.op === boruvkaMSTSpec.op.name,
@@ -30,7 +30,7 @@ async function runCases(t: PageTest, from: string, cases: readonly ConformanceCa
   }
 }
 
-/** Of larger grids and of more sequences the host's kernel, which is exact too, is the reference below. */
+/** For larger grids and longer sequences the host's kernel, which is also exact, is the reference below. */
 const TREES = /\/mst_(graph200|grid1x|grid5x9|grid7x7|ties)|grootl\/op\/case(12|18)/;
 
 pageTest('spanning trees of the fixtures', async (t) => {
@@ -52,7 +52,7 @@ pageTest('shapes of trees and graphs, any root, ties, batches', async (t) => {
       const { order, parent } = shuffledTree(shape, numVertices, random);
       const pairs = Array.from(order.subarray(1)).flatMap((v, i) => [order[parent[i + 1]], v]);
       const edges = tf.tensor2d(pairs, [numVertices - 1, 2], 'int32');
-      // Ascending along a path, every component would join the same one: long climbs.
+      // If weights ascend along a path, every component joins the same one, which gives long climbs.
       for (const weights of [onGpu([2, numVertices - 1]), tf.range(0, numVertices - 1).expandDims()]) {
         const root = random.integer(0, numVertices - 1);
         await sameTrees(t, `${shape} ${numVertices} from ${root}`, weights, edges, { numVertices, root });
@@ -113,7 +113,7 @@ pageTest("where tfjs's shaders take shapes as uniforms", async (t) => {
   tf.env().set(shapes, true);
   const edges = gridGraph(3, 3);
   const plain = tf.tensor2d([...Array(16).keys()], [2, 8], 'int32');
-  // Compiles what reads a tensor [2, 8] of tfjs's own, with the size of its texture.
+  // Compiles a program that reads tfjs's own tensor [2, 8], specialised to the size of its texture.
   const same = tf.gather(plain, tf.tensor1d([0, 1], 'int32'));
   t.equal(String(same.dataSync()), String([...Array(16).keys()]), 'a tensor of tfjs');
   await sameTrees(t, 'a tree', onGpu([2, 12]), edges, { numVertices: 9 });

@@ -1,4 +1,4 @@
-/** What computations cost on the GPU: draws, read-backs and compiled programs, in a page. */
+/** Tests costs on the GPU: draws, read-backs and compiled programs, in a page. */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import * as tf from '@tensorflow/tfjs-core';
 import {
@@ -128,7 +128,7 @@ pageTest('a new size compiles nothing', async (t) => {
     const before = links;
     treeScan(x, decay, tree);
     edgeDissimilarity(decay, edges);
-    // The first size compiles what no test before has.
+    // The first size compiles programs that no earlier test has compiled.
     if (height > 3) t.equal(links, before, `${[batch, height, width, channels]}: compiled`);
   }
   gl.linkProgram = linkProgram;

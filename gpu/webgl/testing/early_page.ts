@@ -1,4 +1,4 @@
-/** This entry point imported before tfjs itself. */
+/** Imports this entry point before tfjs itself. */
 import '../index.js';
 import { gelu } from '../../../plugin/index.js';
 import { OPS } from '../../../plugin/ops/index.js';

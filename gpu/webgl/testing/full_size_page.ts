@@ -9,7 +9,7 @@ import { setTreeBuilder, type TreeBuilder } from '../index.js';
 import { countGpuWork } from './measure.js';
 import { quickPageTest } from './page_test.js';
 
-/** The bound of webgl's logits with the same trees: docs/numerics.md. Gradients of whole models: the conformance suite. */
+/** Tolerance of webgl's logits with the same trees: docs/numerics.md. Gradients of whole models: the conformance suite. */
 const SAME_TREES = 1e-3;
 
 quickPageTest('logits', async (t) => {
@@ -35,7 +35,7 @@ quickPageTest('logits', async (t) => {
     own.set(builder, result);
     t.atMost(maxDifference(result, reference.logits), OWN_TREES, `${builder}: own trees`);
     t.equal(argmax(result), argmax(reference.logits), `${builder}: the same class`);
-    // One for the logits, and one for each tree where the host makes them.
+    // One for the logits, and one for each tree if the host builds them.
     t.equal(counts.readBacks, readBacks, `${builder}: read-backs, ${JSON.stringify(counts)}`);
   }
   const [device, host = device] = own.values();

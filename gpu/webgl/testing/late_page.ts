@@ -1,4 +1,4 @@
-/** This entry point imported when the backend has long been running. */
+/** Imports this entry point after the backend has started. */
 import { gelu, treeScan } from '../../../plugin/index.js';
 import { OPS } from '../../../plugin/ops/index.js';
 import { hasOwnKernel } from '../../../plugin/ops/kernels.js';

@@ -1,4 +1,4 @@
-/** Limits and losses in a page: errors, odd sizes, large ones, float16, contexts that go away. */
+/** Tests limits and losses in a page: errors, odd sizes, large ones, float16, lost contexts. */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import * as tf from '@tensorflow/tfjs-core';
 import {
@@ -22,7 +22,7 @@ import { loadModel } from './page_models.js';
 import { fetchFixture, type PageTest, quickPageTest } from './page_test.js';
 import { onGpu, sameTrees, withBuilder } from './tree_builders.js';
 
-/** A scan of random features along a random tree of a grid, and its gradients, on both backends. */
+/** Compares a scan of random features along a random tree of a grid, and its gradients, on both backends. */
 async function compareScans(
   t: PageTest,
   [batch, height, width, channels]: number[],
@@ -80,7 +80,7 @@ quickPageTest('an order that is not breadth-first, and two parents for one order
   const order = tf.tensor2d([[0, 1, 2, 3, 4]], [1, 5], 'int32');
   const x = tf.tensor3d([1, 2, 3, 4, 5], [1, 5, 1]);
   const decay = tf.tensor3d([9, 0.5, 0.5, 0.5, 0.5], [1, 5, 1]);
-  // Depth first: 0 -> 1 -> 2, 0 -> 3 -> 4; then a path.
+  // Depth-first: 0 -> 1 -> 2, 0 -> 3 -> 4; then a path.
   for (const [positions, wanted] of [
     [
       [0, 0, 1, 0, 3],
@@ -125,7 +125,7 @@ quickPageTest('ready, again and again', async (t) => {
   t.ok(OPS.filter((op) => hasOwnKernel(op, 'webgl')).length > 10, 'own kernels');
 });
 
-/** Runs `predict` and takes the GPU away at its n-th draw. */
+/** Runs `predict` and loses the context at its n-th draw. */
 async function loseAtDraw(n: number, predict: () => Promise<unknown>): Promise<unknown> {
   const { gl } = (
     tf.backend() as unknown as { getGPGPUContext(): { gl: WebGL2RenderingContext } }
@@ -154,7 +154,7 @@ async function wholeModel(): Promise<Computation> {
   };
 }
 
-/** Of few shaders: each context compiles them again. */
+/** Uses few shaders, because each context compiles them again. */
 async function fewOps(): Promise<Computation & { readonly draws: number }> {
   const run = () =>
     tf.tidy(() => {

@@ -1,4 +1,4 @@
-/** What a computation costs on the GPU: draws, read-backs and uploads, counted at the WebGL context itself. */
+/** Measures the cost of a computation on the GPU: draws, read-backs and uploads, counted at the WebGL context itself. */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import { findBackend } from '@tensorflow/tfjs-core';
 
@@ -6,13 +6,13 @@ import { findBackend } from '@tensorflow/tfjs-core';
 export interface GpuCounts {
   /** drawElements and drawArrays. */
   readonly draws: number;
-  /** readPixels and getBufferSubData that bring values to the host. */
+  /** readPixels and getBufferSubData calls that copy values to the host. */
   readonly readBacks: number;
   readonly uploads: number;
   readonly uploadedBytes: number;
 }
 
-/** Counts what `run` does with the GPU of tfjs's `webgl` backend, whoever does it. */
+/** Counts all work on the GPU of tfjs's `webgl` backend during `run`, whoever requests it. */
 export async function countGpuWork<T>(run: () => T | Promise<T>): Promise<{ result: T; counts: GpuCounts }> {
   const { gl } = (findBackend('webgl') as MathBackendWebGL).getGPGPUContext();
   const context = gl as WebGL2RenderingContext;
@@ -21,7 +21,7 @@ export async function countGpuWork<T>(run: () => T | Promise<T>): Promise<{ resu
     observe(context, 'drawElements', () => counts.draws++),
     observe(context, 'drawArrays', () => counts.draws++),
     observe(context, 'readPixels', (args) => {
-      // Into a buffer of the GPU nothing is waited for; getBufferSubData follows.
+      // Reading into a GPU buffer does not wait; getBufferSubData follows.
       if (ArrayBuffer.isView(args[6])) counts.readBacks++;
     }),
     observe(context, 'getBufferSubData', () => counts.readBacks++),

@@ -1,4 +1,4 @@
-/** What whole models hold and leave behind, in a page. Their values: the conformance suite; gradients: training_page.ts. */
+/** Tests the memory of whole models, in a page. For their values see the conformance suite; gradients: training_page.ts. */
 import * as tf from '@tensorflow/tfjs-core';
 import { toTensor } from '../../../testing/reference_trees.js';
 import '../index.js';

@@ -1,4 +1,4 @@
-/** What test bodies in a page use: see chromium.ts. */
+/** The API of test bodies in a page: see chromium.ts. */
 import '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -19,14 +19,14 @@ export interface PageTest {
   ok(value: boolean, what: string): void;
   equal<T>(given: T, wanted: T, what: string): void;
   atMost(value: number, bound: number, what: string): void;
-  /** @returns what was thrown */
+  /** @returns the error that was thrown */
   throws(run: () => unknown, pattern: RegExp, what: string): Promise<unknown>;
 }
 
 declare global {
   interface Window {
     pageTests: {
-      /** Of what has come since the last call. */
+      /** Those of the tests defined since the last call. */
       names(): string[];
       run(name: string): Promise<Finding[]>;
     };
@@ -78,7 +78,7 @@ export function pageTest(name: string, body: Body): void {
   });
 }
 
-/** With tfjs's shaders for several shapes, where they are compiled for a software renderer. */
+/** With tfjs's shaders for several shapes, which must be compiled for a software renderer. */
 export function quickPageTest(name: string, body: Body): void {
   pageTest(name, (t) => {
     compileFewerShaders();
@@ -86,7 +86,7 @@ export function quickPageTest(name: string, body: Body): void {
   });
 }
 
-/** Fixture files of a pattern, such as `grootv/treescan_L1.safetensors`. */
+/** Returns the fixture files that match a pattern, such as `grootv/treescan_L1.safetensors`. */
 export async function fixtureNames(pattern: RegExp): Promise<string[]> {
   const names: string[] = await (await fetch('/fixtures.json')).json();
   return names.filter((name) => pattern.test(name));

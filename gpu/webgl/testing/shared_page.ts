@@ -1,4 +1,4 @@
-/** The page of the tests that leave the backend as it was: what one of them has compiled, the next need not. */
+/** The page of the tests that do not change the backend, so that they share compiled shaders. */
 const FILES = {
   bench: () => import('./bench_page.js'),
   device_scan: () => import('./device_scan_page.js'),

@@ -1,4 +1,4 @@
-/** What training needs, in a page. */
+/** Tests what training needs, in a page. */
 import type { MathBackendWebGL } from '@tensorflow/tfjs-backend-webgl';
 import { checkChangedVariables } from '../../../testing/changed_variables.js';
 import { checkConvolutionGradients } from '../../../testing/convolution_gradients.js';
@@ -7,7 +7,7 @@ import { checkTreeFilterTraining } from '../../../testing/tree_filter_training.j
 import '../index.js';
 import { pageTest, quickPageTest, tf } from './page_test.js';
 
-// tfjs's own kernels, each of whose shapes is a shader: ours, on wasm and cuda, run all cases.
+// tfjs's own kernels compile a shader per shape, so only some cases run here; our kernels, on wasm and cuda, run all cases.
 const every = process.env.GROOTVL_LONG ? 1 : 3;
 
 pageTest('gradients of convolutions', (t) =>
@@ -24,6 +24,6 @@ quickPageTest('no tensor or texture is left behind', async (t) => {
     const { numBytesInGPU, numBytesInGPUAllocated, numBytesInGPUFree } = memory;
     return { numBytesInGPU, used: numBytesInGPUAllocated - numBytesInGPUFree };
   };
-  // A pass of a step: what several add up in one is counted on the other backends.
+  // A pass of a step; accumulation of several is counted on the other backends.
   checkMemory(t, await classifierMemory({ backendCounts }, { accumulate: 1 }));
 });

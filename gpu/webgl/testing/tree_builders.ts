@@ -1,11 +1,11 @@
-/** Trees of either builder, for tests in a page. */
+/** Trees of both builders, for tests in a page. */
 import * as tf from '@tensorflow/tfjs-core';
 import { boruvkaMST, type Tree } from '../../../plugin/index.js';
 import { getTreeBuilder, setTreeBuilder, type TreeBuilder } from '../index.js';
 import { countGpuWork } from './measure.js';
 import type { PageTest } from './page_test.js';
 
-/** What `run` gives when trees are made there; afterwards they are made where they were. */
+/** Runs `run` with trees built there; the previous builder is restored afterwards. */
 export async function withBuilder<T>(builder: TreeBuilder, run: () => T | Promise<T>): Promise<T> {
   const before = getTreeBuilder();
   setTreeBuilder(builder);
@@ -16,16 +16,16 @@ export async function withBuilder<T>(builder: TreeBuilder, run: () => T | Promis
   }
 }
 
-/** Weights that the GPU holds: without a read-back the host does not know them. */
+/** Weights on the GPU, which the host does not know without a read-back. */
 export function onGpu(shape: [number, number], low = 0): tf.Tensor {
   return tf.tidy(() => tf.add(tf.randomUniform(shape, low), 0));
 }
 
-/** What the three tensors hold. */
+/** The values of the three tensors. */
 export const valuesOf = ({ edgeIndex, order, parent }: Tree) =>
   [edgeIndex, order, parent].map((tensor) => Array.from(tensor.dataSync()));
 
-/** The same three tensors from both builders, and no read-back on the device. */
+/** Checks that both builders give the same tensors, and that the device needs no read-back. */
 export async function sameTrees(
   t: PageTest,
   what: string,

@@ -1,16 +1,16 @@
-/** tfjs's backend `webgpu` in Node for tests: Dawn's bindings over a GPU, over a software driver, or over neither. */
+/** tfjs's backend `webgpu` in Node for tests: Dawn's bindings on a GPU, on a software driver, or on neither. */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { DAWN_OPTIONS, softwareVulkan } from '../../../conformance/runners/software_vulkan.js';
 import { DEBUG_FLAG } from '../runner.js';
 import { startWebgpu, type WebgpuOptions } from '../start.js';
 
-/** Why a test that needs an adapter is skipped; of the last `startInNode`. */
+/** Reason to skip a test that needs an adapter; set by the last `startInNode`. */
 export let NO_ADAPTER = 'no WebGPU adapter';
 
 /**
- * Starts the backend on what adapter there is, or with `null` on a device that validates all and computes nothing.
- * @returns undefined where there is no adapter
+ * Starts the backend on the available adapter or, with `null`, on a device that validates everything and computes nothing.
+ * @returns undefined if there is no adapter
  */
 export async function startInNode(
   dawnBackend?: 'null',

@@ -1,4 +1,4 @@
-/** What is bundled to run tfjs-core's own specs on `webgpu` in Node: see gpu/cuda/backend/testing/tfjs_core/run.mjs. */
+/** Bundled to run tfjs-core's own specs on `webgpu` in Node: see gpu/cuda/backend/testing/tfjs_core/run.mjs. */
 import '@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { setTestEnvs } from '@tensorflow/tfjs-core/dist/jasmine_util.js';

@@ -1,6 +1,6 @@
 /**
- * The driver interface for Node: the class Device of gpu/cuda/driver.ts around the one of driver.h. Both addons are
- * this file with another implementation behind it.
+ * The driver interface for Node: the class Device of gpu/cuda/driver.ts, wrapping the one of driver.h. Both addons are
+ * this file with different implementations.
  */
 #include <napi.h>
 
@@ -15,10 +15,10 @@
 namespace grootvl {
 namespace {
 
-/** As many as CUDA took for a kernel before 12.1. */
+/** CUDA's limit for a kernel before 12.1. */
 constexpr size_t kArgumentBytes = 4096;
 
-/** The memory of a typed array or DataView; null once its buffer has been given away. */
+/** The memory of a typed array or DataView; null once its buffer has been transferred. */
 struct Bytes {
   uint8_t* data = nullptr;
   size_t size = 0;
@@ -26,7 +26,7 @@ struct Bytes {
 
 Bytes bytesOf(const Napi::Value& value) {
   if (value.IsTypedArray()) {
-    // Not by way of its ArrayBuffer, which may be a SharedArrayBuffer.
+    // Not through its ArrayBuffer, which may be a SharedArrayBuffer.
     void* data = nullptr;
     napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr);
     return {static_cast<uint8_t*>(data), value.As<Napi::TypedArray>().ByteLength()};
@@ -38,7 +38,7 @@ Bytes bytesOf(const Napi::Value& value) {
   throw Napi::TypeError::New(value.Env(), "expected a typed array or a DataView");
 }
 
-/** Waits for the device on a thread of the pool, and then settles a promise. */
+/** Waits for the device on a thread of the pool, then settles a promise. */
 class Waiting : public Napi::AsyncWorker {
  public:
   explicit Waiting(Napi::Env env) : AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
@@ -51,7 +51,7 @@ class Waiting : public Napi::AsyncWorker {
 
 class WaitingDownload : public Waiting {
  public:
-  /** @param device lives as long as what was asked of it */
+  /** @param device kept alive until the download is done */
   WaitingDownload(Napi::Value target, std::shared_ptr<Device> device, Address from, size_t size)
       : Waiting(target.Env()),
         device_(std::move(device)),
@@ -61,7 +61,7 @@ class WaitingDownload : public Waiting {
 
   void Execute() override { download_->wait(); }
 
-  /** Copies here, where no JavaScript runs that could give the target's memory away. */
+  /** Copies here, where no JavaScript runs that could transfer the target's memory. */
   void OnOK() override {
     const Bytes target = bytesOf(target_.Value());
     if (target.size != size_) {
@@ -116,7 +116,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
                        });
   }
 
-  /** @param info an External of the device, which this takes over: made by `open` only */
+  /** @param info an External of the device, which this takes over: only created by `open` */
   explicit DeviceObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const Napi::Env env = info.Env();
     if (info.Length() != 1 || !info[0].IsExternal()) {
@@ -138,14 +138,14 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
     description.Freeze();
     auto self = info.This().As<Napi::Object>();
     self.DefineProperty(Napi::PropertyDescriptor::Value("description", description, napi_enumerable));
-    // Held by a property that cannot be changed, so that `arguments_` stays valid.
+    // Held by a read-only property, so that `arguments_` stays valid.
     self.DefineProperty(Napi::PropertyDescriptor::Value("argumentBytes", buffer, napi_enumerable));
   }
 
  private:
   using Info = Napi::CallbackInfo;
 
-  /** A method as JavaScript calls it: failures become JavaScript errors. */
+  /** A method callable from JavaScript: failures become JavaScript errors. */
   template <Napi::Value (DeviceObject::*method)(const Info&)>
   Napi::Value call(const Info& info) {
     try {
@@ -160,7 +160,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
     }
   }
 
-  /** Argument `index`: a whole number from 0 to `maximum`. */
+  /** Argument `index`: an integer from 0 to `maximum`. */
   static uint64_t whole(const Info& info, size_t index, double maximum) {
     double value = -1;
     napi_get_value_double(info.Env(), info[index], &value);
@@ -191,7 +191,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
   }
 
   Napi::Value allocate(const Info& info) {
-    // No tensor is so empty that it needs no address of its own.
+    // Empty tensors also need an address of their own.
     const Address address = device_->allocate(std::max<size_t>(large(info, 0), 1));
     return Napi::Number::New(info.Env(), static_cast<double>(address));
   }
@@ -217,7 +217,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
   Napi::Value downloadSync(const Info& info) {
     const Bytes target = bytesOf(info[1]);
     const auto download = device_->download(large(info, 0), target.size);
-    device_->synchronize();  // sooner back than `wait`, which spares the processor
+    device_->synchronize();  // returns sooner than `wait`, which saves processor time
     download->wait();
     if (target.size > 0) std::memcpy(target.data, download->bytes(), target.size);
     return info.Env().Undefined();
@@ -230,7 +230,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
   }
 
   Napi::Value fill(const Info& info) {
-    // JavaScript's bit operations give signed numbers: both ways of writing 32 bits will do.
+    // JavaScript's bit operations give signed numbers, so both representations of 32 bits are accepted.
     const uint32_t pattern = info[1].ToNumber().Uint32Value();
     const size_t count = large(info, 2);
     if (count > 0) device_->fill(large(info, 0), pattern, count);
@@ -278,7 +278,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
     return Napi::Number::New(info.Env(), static_cast<double>(device_->freeBytes()));
   }
 
-  /** What still waits for the device keeps it until then. */
+  /** Operations still waiting for the device keep it alive until they are done. */
   Napi::Value close(const Info& info) {
     device_.reset();
     return info.Env().Undefined();

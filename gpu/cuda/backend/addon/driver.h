@@ -1,6 +1,6 @@
 /**
- * The narrow driver interface in C++: what gpu/cuda/driver.ts declares, without JavaScript. Implemented by
- * cuda/cuda_driver.cc and by emulator/emulated_driver.cc; binding.cc hands either to Node.
+ * The narrow driver interface in C++: the declarations of gpu/cuda/driver.ts, without JavaScript. Implemented by
+ * cuda/cuda_driver.cc and by emulator/emulated_driver.cc; binding.cc exposes either to Node.
  */
 #pragma once
 
@@ -30,7 +30,7 @@ struct DeviceDescription {
   int multiprocessors = 1;
   size_t sharedBytesPerBlock = 0;
   size_t totalBytes = 0;
-  /** Whether every access of a kernel has to lie in memory that was allocated, to the byte. */
+  /** Whether every access of a kernel is checked to lie in allocated memory, to the byte. */
   bool checksAccesses = false;
 };
 
@@ -50,24 +50,24 @@ struct MatrixProduct {
   bool allowTf32;
 };
 
-/** A copy to the host that was asked for. Destroyed on the thread that asked. */
+/** A requested copy to the host. Destroyed on the thread that requested it. */
 class Download {
  public:
   virtual ~Download() = default;
-  /** Returns when the bytes are there; may be called on any thread. */
+  /** Returns when the bytes are available; may be called on any thread. */
   virtual void wait() = 0;
   /** After `wait`. */
   virtual const void* bytes() const = 0;
 };
 
-/** One open device. Except where it says so, called by one thread only. Failures are thrown. */
+/** An open device. Unless stated otherwise, called by one thread only. Failures are thrown. */
 class Device {
  public:
   virtual ~Device() = default;
   virtual const DeviceDescription& description() const = 0;
   virtual uint32_t findKernel(const std::string& name) = 0;
   virtual void launch(uint32_t kernel, const LaunchShape& shape, const void* arguments, size_t argumentSize) = 0;
-  /** @returns 0 when there is too little memory */
+  /** @returns 0 if there is too little memory */
   virtual Address allocate(size_t bytes) = 0;
   virtual void free(Address address) = 0;
   virtual void upload(Address address, const void* source, size_t bytes) = 0;
@@ -76,7 +76,7 @@ class Device {
   virtual void fill(Address address, uint32_t pattern, size_t count) = 0;
   virtual void synchronize() = 0;
   virtual uint32_t recordEvent() = 0;
-  /** @returns what gives the milliseconds; to be called once, on any thread */
+  /** @returns a function that returns the milliseconds; to be called once, on any thread */
   virtual std::function<double()> elapsed(uint32_t start, uint32_t end) = 0;
   virtual bool hasMatrixLibrary() = 0;
   virtual void multiply(const MatrixProduct& product) = 0;
@@ -86,12 +86,12 @@ class Device {
 /** @throws {OpenError} */
 std::unique_ptr<Device> openDevice(int ordinal);
 
-/** What a launch has to keep to on every device since compute capability 7.5; throws where it does not. */
+/** Limits of a launch on every device since compute capability 7.5; throws if they are exceeded. */
 struct KernelLimits {
   std::string name;
   uint32_t maxThreads;
   size_t sharedBytes;
-  /** The end of the last parameter, or 0 where it is not known. */
+  /** The end of the last parameter, or 0 if unknown. */
   size_t argumentSize;
 };
 void checkLaunch(const KernelLimits& kernel, const LaunchShape& shape, size_t argumentSize);

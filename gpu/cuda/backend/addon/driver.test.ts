@@ -1,5 +1,6 @@
 /**
- * The driver interface, by the kernels of kernels/probe.cu: on the emulation; on a GPU as well with GROOTVL_CUDA=device.
+ * Tests the driver interface with the kernels of kernels/probe.cu: on the emulation, and with GROOTVL_CUDA=device on a GPU
+ * too.
  */
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -12,13 +13,13 @@ import { testDriver } from './testing/probe_checks.js';
 
 const require = createRequire(import.meta.url);
 
-/** @returns null where the addon is not built */
+/** @returns null if the addon is not built */
 function load(name: string): Driver | null {
   const path = fileURLToPath(new URL(`../../build/${name}.node`, import.meta.url));
   return existsSync(path) ? (require(path) as Driver) : null;
 }
 
-/** Opens the emulation with variables of the environment that it reads then. */
+/** Opens the emulation with environment variables, which it reads on opening. */
 function openEmulation(variables: Record<string, string> = {}): Device {
   const driver = load('grootvl_cuda_emulated');
   if (!driver) throw new Error('grootvl_cuda_emulated.node is not built: run node scripts/build_cuda.mjs');
@@ -68,7 +69,7 @@ t.test('GPU', async (t) => {
 t.test('threads of Node, one after the other and at once', async (t) => {
   const addon = process.env.GROOTVL_CUDA === 'device' ? 'grootvl_cuda' : 'grootvl_cuda_emulated';
   const path = fileURLToPath(new URL(`../../build/${addon}.node`, import.meta.url));
-  /** Opens a device in a thread, which `end` ends, and has it read what it wrote. */
+  /** Opens a device in a thread, which reads back what it wrote and is ended by `end`. */
   const run = async (end: string): Promise<number> => {
     const worker = new Worker(
       `const { parentPort } = require('node:worker_threads');
@@ -103,7 +104,7 @@ t.test('the emulation finds threads that miss a barrier', async (t) => {
     /62 wait at __syncthreads, 2 wait at __syncthreads_or, 0 have ended/,
   );
   t.throws(() => makeMistake(device, 3), /54 wait at __syncthreads, 10 wait at __syncwarp, 0 have ended/);
-  // And kernels run as before.
+  // Kernels still run.
   makeMistake(device, 0);
   device.synchronize();
   device.close();
@@ -133,7 +134,7 @@ t.test('the emulation gives garbage, never zeros', async (t) => {
   const view = new DataView(device.argumentBytes);
   view.setBigUint64(0, BigInt(zeros), true);
   view.setInt32(8, 100, true);
-  // Dynamic shared memory before each block; fixed shared memory before each launch.
+  // Dynamic shared memory is filled before each block; fixed shared memory before each launch.
   const kernel = device.findKernel('probe_shared_memory');
   device.launch(kernel, 2, 1, 1, 32, 1, 400, 12);
   device.downloadSync(zeros, fresh);

@@ -1,4 +1,4 @@
-/** Launches that no device would take, refused with words instead of CUDA_ERROR_INVALID_VALUE. */
+/** Rejects launches that exceed the limits of every device, with a message instead of CUDA_ERROR_INVALID_VALUE. */
 #include "driver.h"
 
 namespace grootvl {
@@ -28,7 +28,7 @@ void checkLaunch(const KernelLimits& kernel, const LaunchShape& shape, size_t ar
     refuse(kernel, std::to_string(shape.sharedBytes) + " bytes of dynamic shared memory; " +
                        std::to_string(kernel.sharedBytes) + " are there");
   }
-  // A packer may round the size up to that of a pointer.
+  // A packer may round the size up to a multiple of a pointer's.
   const size_t rounded = (kernel.argumentSize + 7) / 8 * 8;
   if (kernel.argumentSize > 0 && argumentSize != kernel.argumentSize && argumentSize != rounded) {
     refuse(kernel, std::to_string(argumentSize) + " bytes of arguments; its parameters take " +

@@ -1,4 +1,4 @@
-/** The checks of races and of bounds, by kernels of kernels/probe.cu that race on purpose and others that do not. */
+/** Tests the checks of races and of bounds, with kernels of kernels/probe.cu that race on purpose and others that do not. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -34,7 +34,7 @@ function launch(device: Device, name: string, race?: number): void {
   }
 }
 
-/** By the number that probe_races takes: where, the later access, the earlier one. */
+/** By the number passed to probe_races: the memory, the later access, the earlier one. */
 const RACES: readonly (readonly [number, string, string, string])[] = [
   [1, 'shared', 'a write', 'a read'],
   [2, 'shared', 'a write', 'a read'],
@@ -55,7 +55,7 @@ t.test('races are found, each by kernel, memory and lines', options, async (t) =
         `(?:thread \\d+|another thread|a thread of another block) at (?:probe\\.cu:\\d+|offset 0x)`,
     );
     t.throws(() => launch(device, 'probe_races', race), { message }, `race ${race}`);
-    // A launch that raced leaves nothing for the next.
+    // A launch that raced does not affect the next.
     t.doesNotThrow(() => launch(device, 'probe_races', 0), `none after race ${race}`);
   }
   device.synchronize();

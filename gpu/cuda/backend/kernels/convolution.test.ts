@@ -1,4 +1,4 @@
-/** convolution.ts and depthwise_convolution.ts against tfjs's cpu backend. */
+/** Tests convolution.ts and depthwise_convolution.ts against tfjs's cpu backend. */
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import t from 'tap';

@@ -1,4 +1,4 @@
-/** Tensors joined, bordered and chosen from, against tfjs's cpu backend: the results are the same. */
+/** Tests ops that join, pad and select, against tfjs's cpu backend: the results are equal. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { compare, numbers } from '../testing/compare.js';

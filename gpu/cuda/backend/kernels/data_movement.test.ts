@@ -1,4 +1,4 @@
-/** Kernels that move elements and compute nothing, against tfjs's cpu backend: the results are the same. */
+/** Tests kernels that only move elements, against tfjs's cpu backend: the results are equal. */
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import t from 'tap';
@@ -84,7 +84,7 @@ t.test('transposes', async (t) => {
 
 t.test('what moves nothing is not copied', (t) => {
   const x = numbers([4, 1, 6]);
-  tf.square(x).dispose(); // puts x on the device
+  tf.square(x).dispose(); // moves x to the device
   const before = cuda.counts().launches;
   const bytes = () => (tf.memory() as tf.MemoryInfo & { numBytesOnDevice: number }).numBytesOnDevice;
   const held = bytes();

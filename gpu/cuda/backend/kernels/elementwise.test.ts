@@ -1,4 +1,4 @@
-/** unary.ts and binary.ts against tfjs's cpu backend. */
+/** Tests unary.ts and binary.ts against tfjs's cpu backend. */
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
@@ -80,7 +80,7 @@ t.test('unary functions of floats', async (t) => {
   const usual = Array.from({ length: 1001 }, (_, i) => (i - 500) / 97);
   for (const name of UNARY) {
     await compare(t, name, () => functions[name](tf.tensor1d(usual)));
-    // Special values one by one: a large one would hide the others.
+    // Special values one at a time, because a large one would hide the others.
     for (const value of SPECIAL) {
       if (name === 'erf' && value === 1e-40) continue; // tfjs's polynomial gives 0
       await compare(t, `${name}(${value})`, () => functions[name](tf.scalar(value)));
@@ -167,7 +167,7 @@ t.test('integers beyond the range of the result, and exact powers', async (t) =>
   );
   const exponents = () => tf.range(-3, 31, 1, 'int32');
   for (const base of [-7, -3, -2, -1, 0, 1, 2, 3, 5, 10]) {
-    // Beyond 2^53 the last digits are those of roundings.
+    // Beyond 2^53 the last digits depend on rounding.
     const exact = () => tf.minimum(exponents(), integers(Math.floor(53 / Math.log2(Math.abs(base) + 1.1))));
     await compare(t, `powers of ${base}`, () => tf.pow(integers(base), exact()));
   }

@@ -1,4 +1,4 @@
-/** gather.cu, scatter.cu and resize.cu against tfjs's cpu backend. */
+/** Tests gather.cu, scatter.cu and resize.cu against tfjs's cpu backend. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { compare, numbers } from '../testing/compare.js';
@@ -6,7 +6,7 @@ import { onBoth, relativeDifference, startCuda } from '../testing/cuda_backend.j
 
 await startCuda();
 
-/** Of the largest value: sums of a few float32 terms against sums in float64. */
+/** Relative to the largest value: sums of a few float32 terms against sums in float64. */
 const CLOSE = 1e-6;
 const DTYPES = ['float32', 'int32', 'bool'] as const;
 
@@ -42,7 +42,7 @@ t.test('rows by their numbers', async (t) => {
 t.test('an index out of range reads nothing that is not there', (t) => {
   const x = numbers([4, 3]);
   const outside = tf.tensor1d([1, 4, -1, 1_000_000], 'int32');
-  tf.square(outside).dispose(); // puts it on the device
+  tf.square(outside).dispose(); // moves it to the device
   const y = tf.gather(x, outside).arraySync() as number[][];
   t.same(y[0], (x.arraySync() as number[][])[1]);
   t.same(

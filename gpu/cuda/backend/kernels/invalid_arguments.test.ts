@@ -1,6 +1,6 @@
 /**
- * Built-in ops with attributes and shapes that do not fit: kernels called directly, as a hostile model may have them
- * called. Each either gives a tensor or throws a typed error, and none accesses memory outside of its tensors.
+ * Tests built-in ops with invalid attributes and shapes: kernels are called directly, as a malicious model may cause. Each
+ * call either returns a tensor or throws a typed error, and none accesses memory outside of its tensors.
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,19 +8,19 @@ import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import t from 'tap';
 
-// The addon that looks at every access of a kernel, where it is built; the emulation finds writes alone.
+// The addon that checks every access of a kernel, if it is built; the emulation only detects writes.
 const checking = fileURLToPath(new URL('../../build/grootvl_cuda_races.node', import.meta.url));
 process.env.GROOTVL_CUDA ??= existsSync(checking) ? 'races' : 'emulation';
-process.env.GROOTVL_EMULATION_BYTES ??= String(2 ** 26); // what is absurdly large is out of memory quickly
+process.env.GROOTVL_EMULATION_BYTES ??= String(2 ** 26); // so that absurdly large sizes quickly run out of memory
 
 const { startCuda } = await import('../testing/cuda_backend.js');
 await startCuda();
 fc.configureGlobal({ includeErrorInReport: true });
 
-/** Random calls of each example, of another seed in every run. */
+/** Random calls per example, with another seed in every run. */
 const RUNS = Number(process.env.GROOTVL_RUNS ?? 20);
 
-/** A call that is right. Shapes are of inputs by name, or of a list. */
+/** A valid call. Shapes are by input name, or of a list. */
 interface Example {
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   readonly attrs?: object;
@@ -236,7 +236,7 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
 
 const INTEGERS = new Set(['indices', 'sparseIndices', 'segmentIds']);
 
-/** Numbers that no attribute should be, and some that many may be. */
+/** Numbers that are invalid for most attributes, and some that are valid for many. */
 const numbers = fc.oneof(
   fc.integer({ min: -8, max: 12 }),
   fc.constantFrom(
@@ -245,7 +245,7 @@ const numbers = fc.oneof(
   ),
 );
 
-/** One number replaced, or an array made shorter or longer; `at` says which. */
+/** One number replaced, or an array made shorter or longer; `at` selects which. */
 const mutations = fc.record({
   at: fc.nat(),
   ofShapes: fc.boolean(),
@@ -255,7 +255,7 @@ const mutations = fc.record({
 });
 type Mutation = typeof mutations extends fc.Arbitrary<infer M> ? M : never;
 
-/** What holds numbers, and the keys of those. */
+/** Objects that hold numbers, with the keys of these. */
 function numbersIn(value: unknown): { holder: Record<string, unknown> | unknown[]; key: string }[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]) =>
@@ -285,7 +285,7 @@ function tensorOf(name: string, shape: readonly number[]): tf.Tensor {
     );
   const values = Array.from({ length: size }, (_, i) => ((i * 7) % 5) - 2);
   if (INTEGERS.has(name)) {
-    // Made on the device, so that nobody can look at them before the kernel runs.
+    // Computed on the device, so that they cannot be checked before the kernel runs.
     const indices = tf.tensor(
       values.map((value) => value + 1),
       [...shape],
@@ -296,10 +296,13 @@ function tensorOf(name: string, shape: readonly number[]): tf.Tensor {
   return tf.tensor(values, [...shape], 'float32');
 }
 
-/** What fresh memory of the emulation holds, read as a float32 and as an int32. */
+/** The contents of fresh memory of the emulation, read as a float32 and as an int32. */
 const GARBAGE = new Set([new Float32Array(new Uint32Array([0xcbcbcbcb]).buffer)[0], 0xcbcbcbcb | 0]);
 
-/** Runs a kernel. @throws {Error} what the kernel throws, or when a result is no tensor or of memory nobody wrote */
+/**
+ * Runs a kernel.
+ * @throws {Error} what the kernel throws, or if a result is not a tensor or contains unwritten memory.
+ */
 function run(op: string, { shapes, attrs }: Example): void {
   tf.tidy(() => {
     const named = Object.fromEntries(

@@ -1,4 +1,4 @@
-/** mat_mul.ts against tfjs's cpu backend: by our kernels, and by what stands in for cuBLAS. */
+/** Tests mat_mul.ts against tfjs's cpu backend: with our kernels, and with a substitute for cuBLAS. */
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';

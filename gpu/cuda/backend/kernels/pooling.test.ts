@@ -1,4 +1,4 @@
-/** pooling.ts and batch_normalization.ts against tfjs's cpu backend. */
+/** Tests pooling.ts and batch_normalization.ts against tfjs's cpu backend. */
 import * as tf from '@tensorflow/tfjs';
 import t from 'tap';
 import { compareSums, deviceBytes, random } from '../testing/compare.js';
@@ -39,7 +39,7 @@ t.test('pools and their gradients', async (t) => {
       await compareSums(t, what, () => run(random(shape)));
       const gradient = tf.grad((x: tf.Tensor) => tf.sum(tf.square(run(x))));
       await compareSums(t, `gradient of ${what}`, () => gradient(random(shape)));
-      // Few values, so that the largest comes more than once.
+      // Few distinct values, so that the largest occurs more than once.
       await compareSums(t, `gradient of ${what}, ties`, () => gradient(tf.round(tf.mul(random(shape), 1.5))));
     }
   }

@@ -1,4 +1,4 @@
-/** reduce.cu, softmax.cu and scan.cu against tfjs's cpu backend. */
+/** Tests reduce.cu, softmax.cu and scan.cu against tfjs's cpu backend. */
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import t from 'tap';
@@ -8,10 +8,10 @@ import { columnsOf } from './reductions.js';
 
 await startCuda();
 
-/** Of the largest value. */
+/** Relative to the largest value. */
 const CLOSE = 1e-6;
 const DTYPES = ['float32', 'int32', 'bool'] as const;
-/** Rows and columns, short and long, cut into pieces, and several groups of axes. */
+/** Rows and columns, short and long, split into pieces, and several groups of axes. */
 const CASES: [number[], number[] | undefined][] = [
   [[], undefined],
   [[1], undefined],
@@ -144,7 +144,7 @@ t.test('softmax', async (t) => {
   );
 });
 
-/** Running sums or products in float64. tfjs's cpu rounds after every step, and is no measure for floats. */
+/** Cumulative sums or products in float64. tfjs's cpu rounds after every step, and is no reference for floats. */
 function running(
   x: tf.Tensor,
   axis: number,

@@ -1,4 +1,4 @@
-/** Comparing kernels of the backend `cuda` with those of tfjs's backend `cpu`. */
+/** Compares kernels of the backend `cuda` with those of tfjs's backend `cpu`. */
 import * as tf from '@tensorflow/tfjs';
 import type { Test } from 'tap';
 import { counts } from '../index.js';
@@ -8,9 +8,9 @@ import { onBoth, relativeDifference } from './cuda_backend.js';
 const SUMS_CLOSE = 2e-6;
 
 /**
- * Checks that both backends compute the same, that nothing was read back meanwhile, that a second run gives
- * the same bits, and that nothing is left.
- * @param tolerance of the difference, relative to the largest value; 0 for the same numbers
+ * Checks that both backends compute the same, that nothing is read back in between, that a second run gives the same bits,
+ * and that nothing is leaked.
+ * @param tolerance of the difference, relative to the largest value; 0 for equal numbers
  */
 export async function compare(
   t: Test,
@@ -36,7 +36,7 @@ export async function compare(
   t.same(memory(), before, `${what} leaves nothing`);
 }
 
-/** {@link compare} for what sums. */
+/** {@link compare} with the tolerance for sums. */
 export function compareSums(
   t: Test,
   what: string,
@@ -56,12 +56,12 @@ function memory(): { numTensors: number; numBytesOnDevice: number } {
   return { numTensors, numBytesOnDevice };
 }
 
-/** Bytes of the device that tensors hold. */
+/** Bytes of device memory held by tensors. */
 export function deviceBytes(): number {
   return memory().numBytesOnDevice;
 }
 
-/** Numbers that look random and are the same every time: from -2 to 2, or integers from -9 to 9, or booleans. */
+/** Reproducible pseudo-random numbers: from -2 to 2, or integers from -9 to 9, or booleans. */
 export function numbers(shape: number[], dtype: 'float32' | 'int32' | 'bool' = 'float32'): tf.Tensor {
   const values = Float32Array.from({ length: tf.util.sizeFromShape(shape) }, (_, i) => {
     const uniform = Math.abs(Math.sin(12.9898 * (i + 1)) * 43758.5453) % 1;
@@ -71,7 +71,7 @@ export function numbers(shape: number[], dtype: 'float32' | 'int32' | 'bool' = '
   return tf.tensor(values, shape, dtype);
 }
 
-/** The same numbers from -1 to 1 for the same seed, on every backend. */
+/** Random numbers from -1 to 1, the same for a seed on every backend. */
 export function random(shape: number[], seed = 1): tf.Tensor {
   return tf.randomUniform(shape, -1, 1, 'float32', seed);
 }

@@ -1,4 +1,4 @@
-/** The backend `cuda` in tests: on a GPU when asked for, else emulated on the host. */
+/** The backend `cuda` in tests: on a GPU if requested, else emulated on the host. */
 import * as tf from '@tensorflow/tfjs';
 
 /** `GROOTVL_CUDA=device` runs tests on a GPU. */
@@ -13,7 +13,7 @@ export async function startCuda(): Promise<typeof import('../index.js')> {
   return cuda;
 }
 
-/** The same computation on the backends cpu and cuda; its tensors are read and disposed. */
+/** Runs a computation on the backends cpu and cuda; its tensors are read and disposed. */
 export async function onBoth(
   compute: () => tf.Tensor | tf.Tensor[],
 ): Promise<{ expected: tf.Tensor[]; found: tf.Tensor[] }> {
@@ -24,7 +24,7 @@ export async function onBoth(
   return { expected, found };
 }
 
-/** The largest difference of two tensors, relative to the largest value; NaN and infinities must be the same. */
+/** The largest difference between two tensors, relative to the largest value; NaN and infinities must be equal. */
 export function relativeDifference(expected: tf.Tensor, found: tf.Tensor): number {
   if (`${expected.shape}` !== `${found.shape}`)
     throw new Error(`shape [${found.shape}], expected [${expected.shape}]`);

@@ -1,7 +1,7 @@
-/** A stand-in for cuBLAS, which machines without a GPU do not have. */
+/** A substitute for cuBLAS, which machines without a GPU do not have. */
 import type { Device, MatrixProduct } from '../driver.js';
 
-/** Gives a device what cuBLAS does, as driver.ts declares it, computed here. Products are noted in `asked`. */
+/** Gives a device the functions of cuBLAS that driver.ts declares, computed here. Products are recorded in `asked`. */
 export function pretendMatrixLibrary(device: Device, asked: MatrixProduct[]): void {
   const multiply = (product: MatrixProduct): void => {
     asked.push(product);

@@ -5,7 +5,7 @@ namespace {
 
 constexpr int kOldestCapability = 75;
 
-/** Errors after which the driver refuses everything until the process ends. */
+/** Errors after which the driver rejects every call until the process ends. */
 bool endsContext(CUresult result) {
   switch (result) {
     case CUDA_ERROR_DEINITIALIZED:

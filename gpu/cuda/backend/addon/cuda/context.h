@@ -1,4 +1,4 @@
-/** What the parts of a CUDA device share: the driver, its context, the stream, and the error that ended it. */
+/** Shared by the parts of a CUDA device: the driver, its context, the stream, and the error that ended it. */
 #pragma once
 
 #include <atomic>
@@ -12,21 +12,21 @@ namespace grootvl {
 
 class Context {
  public:
-  /** Takes the primary context of a device, which libraries such as cuBLAS use as well. @throws {OpenError} */
+  /** Retains the primary context of a device, which libraries such as cuBLAS use as well. @throws {OpenError} */
   explicit Context(int ordinal);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
   /**
-   * Makes the context that of the calling thread; to be called before anything else is. Throws once something has gone
-   * wrong for good.
+   * Makes the context current on the calling thread; must be called before anything else. Throws after an unrecoverable
+   * error.
    */
   void enter() const;
 
   /**
-   * Throws unless `result` is success. Errors of a kernel end the context: all that comes later throws the same,
-   * whatever the driver says then.
+   * Throws unless `result` is success. Errors of a kernel end the context: all later calls throw the same error,
+   * whatever the driver returns then.
    * @param what the call, for the message
    */
   void check(CUresult result, const char* what) const;
@@ -34,7 +34,7 @@ class Context {
   const DriverApi& api;
   CUdevice device = 0;
   CUstream stream = nullptr;
-  /** For messages: errors of kernels show themselves later. */
+  /** For messages, because errors of kernels are reported later. */
   std::atomic<const std::string*> lastKernel = nullptr;
 
  private:

@@ -1,4 +1,4 @@
-/** The driver interface on a GPU, by the CUDA driver API. */
+/** The driver interface on a GPU, with the CUDA driver API. */
 #include <deque>
 #include <map>
 #include <unordered_map>
@@ -14,10 +14,10 @@
 namespace grootvl {
 namespace {
 
-/** More dynamic shared memory than this has to be asked for, kernel by kernel. */
+/** More dynamic shared memory than this must be requested for each kernel. */
 constexpr int kSharedBytesWithoutAsking = 48 << 10;
 
-/** What a driver says to code of a later toolkit: to machine code, to its compression, or to PTX. */
+/** A driver's errors for code of a later toolkit: for machine code, for its compression, or for PTX. */
 bool isUnknownCode(CUresult result) {
   return result == CUDA_ERROR_INVALID_IMAGE || result == CUDA_ERROR_NO_BINARY_FOR_GPU ||
          result == CUDA_ERROR_INVALID_PTX || result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
@@ -37,7 +37,7 @@ class CudaDownload : public Download {
     }
   }
   ~CudaDownload() override {
-    // A program may end before it has waited. After a failure this returns at once, with the failure.
+    // A program may end before it has waited. After a failure this returns immediately, with the error.
     if (!done_) context_.api.cuEventSynchronize(buffer_.event);
     staging_.give(buffer_);
   }
@@ -69,7 +69,7 @@ class CudaDevice : public Device {
   }
 
   ~CudaDevice() override {
-    // Nothing can be done about errors here; after a failed kernel everything gives one.
+    // Errors are ignored here; after a failed kernel every call returns one.
     try {
       context_.enter();
     } catch (const std::exception&) {
@@ -105,7 +105,7 @@ class CudaDevice : public Device {
     context_.enter();
     const auto sharedBytes = static_cast<int>(shape.sharedBytes);
     if (sharedBytes > kernel.sharedBytesAllowed) {
-      // All there is, once: kernels ask for different amounts from launch to launch.
+      // Requests the maximum once, because kernels need different amounts from launch to launch.
       const auto most = static_cast<int>(kernel.limits.sharedBytes);
       context_.check(api_.cuFuncSetAttribute(kernel.function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, most),
                      "cuFuncSetAttribute");
@@ -211,7 +211,7 @@ class CudaDevice : public Device {
   struct Kernel {
     CUfunction function;
     KernelLimits limits;
-    /** Dynamic shared memory that may be asked for so far. */
+    /** Dynamic shared memory allowed so far. */
     int sharedBytesAllowed;
   };
 
@@ -273,7 +273,7 @@ class CudaDevice : public Device {
         argumentSize = offset + size;
       }
     }
-    // Fixed and dynamic shared memory come from the same.
+    // Static and dynamic shared memory share one limit.
     return {function,
             {name, static_cast<uint32_t>(threads), description_.sharedBytesPerBlock - static_cast<size_t>(sharedBytes),
              argumentSize},
@@ -287,7 +287,7 @@ class CudaDevice : public Device {
   DeviceDescription description_;
   int driverVersion_ = 0;
   std::vector<CUmodule> modules_;
-  /** By number; a deque, since `lastKernel` points into it. */
+  /** By number; a deque, because `lastKernel` points into it. */
   std::deque<Kernel> kernels_;
   std::unordered_map<std::string, uint32_t> kernelsByName_;
   std::unordered_set<Address> allocations_;

@@ -45,7 +45,7 @@ DriverApi load() {
 }  // namespace
 
 const DriverApi& driverApi() {
-  // A failure is thrown, and the next call tries again: a driver may have been installed meanwhile.
+  // A failure is thrown, and the next call tries again, because a driver may have been installed in the meantime.
   static const DriverApi api = load();
   return api;
 }

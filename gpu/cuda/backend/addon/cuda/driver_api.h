@@ -1,7 +1,7 @@
 /**
- * The part of the CUDA driver API that is used, opened when the program runs: the addon needs neither a toolkit's
- * headers to be compiled nor a driver to be loaded. Types and numbers are those of cuda.h, whose ABI is fixed for each
- * versioned name; driver_api_check.cc compares them where there is a toolkit.
+ * The used part of the CUDA driver API, loaded at run time: the addon needs neither a toolkit's headers to be compiled
+ * nor a driver to be loaded. Types and numbers are those of cuda.h, whose ABI is fixed for each versioned name;
+ * driver_api_check.cc compares them if there is a toolkit.
  */
 #pragma once
 
@@ -62,7 +62,7 @@ inline void* const CU_LAUNCH_PARAM_END = nullptr;
 inline void* const CU_LAUNCH_PARAM_BUFFER_POINTER = reinterpret_cast<void*>(1);
 inline void* const CU_LAUNCH_PARAM_BUFFER_SIZE = reinterpret_cast<void*>(2);
 
-/** Each is a pointer to the function of libcuda with the version that its suffix names. */
+/** Each is a pointer to the function of libcuda in the version given by its suffix. */
 struct DriverApi {
   CUresult (*cuInit)(unsigned flags);
   CUresult (*cuDriverGetVersion)(int* version);

@@ -1,4 +1,4 @@
-/** Compared with the toolkit's cuda.h, when compiled: the types and numbers that driver_api.h declares. */
+/** Compares, at compile time, the types and numbers that driver_api.h declares with the toolkit's cuda.h. */
 #include "driver_api.h"
 
 #include <type_traits>
@@ -6,7 +6,7 @@
 namespace grootvl {
 namespace {
 
-// Ours by names that the macros of cuda.h, which stand for versions, do not change.
+// Aliases of our types that the versioning macros of cuda.h do not change.
 #define OURS(name) using our_##name = decltype(DriverApi::name);
 GROOTVL_DRIVER_FUNCTIONS(OURS)
 OURS(cuFuncGetParamInfo)
@@ -22,7 +22,7 @@ namespace {
 
 struct Handle;
 
-/** What the ABI sees of a type: enumerations are integers, and handles point to what nobody knows. */
+/** A type as seen by the ABI: enumerations are integers, and handles are opaque pointers. */
 template <typename T>
 struct Abi {
   using type = std::conditional_t<std::is_enum_v<T>, int, std::conditional_t<std::is_class_v<T>, Handle, T>>;

@@ -13,7 +13,7 @@ constexpr int CUBLAS_COMPUTE_32F_PEDANTIC = 69;
 constexpr int CUBLAS_COMPUTE_32F_FAST_TF32 = 77;
 constexpr int CUBLAS_GEMM_DEFAULT = -1;
 
-/** Newest first; where the loader looks, and where the toolkit puts it. */
+/** Newest first; in the loader's search path, and where the toolkit installs it. */
 constexpr const char* kLibraries[] = {
     "libcublas.so.13",
     "libcublas.so.12",
@@ -47,7 +47,7 @@ bool MatrixLibrary::isThere() {
   return handle_ != nullptr;
 }
 
-/** A library newer than the driver opens and then refuses: the next older one may do. */
+/** A library newer than the driver opens but then fails: the next older one may work. */
 bool MatrixLibrary::open(const char* name) {
   void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
   if (!library) return false;
@@ -68,8 +68,8 @@ bool MatrixLibrary::open(const char* name) {
 
 void MatrixLibrary::multiply(const MatrixProduct& product) {
   if (!isThere()) throw std::runtime_error("cuBLAS was not found: libcublas.so.13, .12 or .11");
-  // cuBLAS has columns where we have rows. A row-major matrix read by columns is its transpose, and C' = B' A': with
-  // the factors swapped, nothing has to be moved.
+  // cuBLAS is column-major. A row-major matrix read by columns is its transpose, and C' = B' A': with the factors
+  // swapped, nothing needs to be moved.
   const int rowA = product.transposeA ? product.m : product.k;
   const int rowB = product.transposeB ? product.k : product.n;
   const float one = 1;
@@ -81,7 +81,7 @@ void MatrixLibrary::multiply(const MatrixProduct& product) {
                 CUDA_R_32F, product.n, product.strideC, product.batches,
                 product.allowTf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC, CUBLAS_GEMM_DEFAULT);
   if (status == 0) return;
-  // An earlier kernel's error is the better message, if there was one.
+  // If an earlier kernel failed, its error is the better message.
   context_.check(context_.api.cuStreamSynchronize(context_.stream), "multiply");
   const std::string name = statusName_ ? statusName_(status) : "status " + std::to_string(status);
   throw std::runtime_error("cuBLAS refused a product of [" + std::to_string(product.m) + ", " +

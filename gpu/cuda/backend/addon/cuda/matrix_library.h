@@ -1,4 +1,4 @@
-/** cuBLAS, if the machine has it: opened when the first product is asked for. */
+/** cuBLAS, if installed: loaded when the first product is requested. */
 #pragma once
 
 #include "context.h"
@@ -12,7 +12,7 @@ class MatrixLibrary {
   MatrixLibrary(const MatrixLibrary&) = delete;
   MatrixLibrary& operator=(const MatrixLibrary&) = delete;
 
-  /** Looks for it when asked first, which takes a moment. */
+  /** Searches for it on the first call, which takes a moment. */
   bool isThere();
   void multiply(const MatrixProduct& product);
 

@@ -9,17 +9,19 @@ namespace grootvl {
 namespace {
 
 constexpr size_t kSmallestBuffer = size_t{4} << 10;
-/** Longer uploads go piece by piece, so that the device copies one while the next is filled. */
+/** Longer uploads are split into pieces, so that the device copies one while the next is filled. */
 constexpr size_t kPiece = size_t{4} << 20;
-/** Of uploads under way: enough to keep the bus busy. A program that uploads faster than that waits. */
+/** Limit of uploads in flight: enough to keep the bus busy. A program that uploads faster waits. */
 constexpr size_t kMostUploadBytes = size_t{64} << 20;
-/** No more than this is pinned at a time: reads of large tensors, many at once, would take the memory of all other
- * programs. */
+/**
+ * Limit of pinned memory: otherwise many simultaneous reads of large tensors would take the memory of all other
+ * programs.
+ */
 constexpr size_t kMostPinnedBytes = size_t{1} << 30;
-/** More than this is not kept for later, for the same reason. */
+/** Limit of memory kept for reuse, for the same reason. */
 constexpr size_t kMostUnusedBytes = size_t{64} << 20;
 
-/** Powers of two, so that buffers find new use; what is not kept anyway is no larger than needed. */
+/** Powers of two, so that buffers can be reused; sizes that are not kept are not rounded up. */
 size_t sizeClass(size_t bytes) {
   if (bytes > kMostUnusedBytes) return bytes;
   size_t size = kSmallestBuffer;
@@ -40,7 +42,7 @@ void Staging::upload(Address to, const uint8_t* source, size_t bytes) {
     retire(kMostUploadBytes);
     const Buffer buffer = take(size);
     std::memcpy(buffer.memory, source + done, size);
-    // From here on it belongs to the device, also if something fails.
+    // From here on it belongs to the device, even if something fails.
     uploads_.push_back(buffer);
     uploadBytes_ += buffer.size;
     context_.check(context_.api.cuMemcpyHtoDAsync_v2(to + done, buffer.memory, size, context_.stream), "upload");
@@ -93,7 +95,7 @@ void Staging::give(const Buffer& buffer) {
     destroy(buffer);
     return;
   }
-  // Others are freed, the largest first: what was in use last is the likeliest to be needed again.
+  // Frees others, largest first: the most recently used are the most likely to be needed again.
   while (unusedBytes_ + buffer.size > kMostUnusedBytes) {
     const auto largest = std::prev(unused_.end());
     unusedBytes_ -= largest->first;

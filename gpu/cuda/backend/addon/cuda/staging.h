@@ -1,7 +1,4 @@
-/**
- * Pinned host memory: only from there do copies run beside the program. Buffers are kept for the next copy of their
- * size class.
- */
+/** Pinned host memory, which asynchronous copies require. Buffers are kept for the next copy of their size class. */
 #pragma once
 
 #include <deque>
@@ -18,14 +15,14 @@ class Staging {
   struct Buffer {
     void* memory;
     size_t size;
-    /** Pinned, or of the C library where no more memory may or can be pinned: copies are slower then, and as right. */
+    /** Pinned, or from the C library if no more memory may or can be pinned: copies are then slower, but correct. */
     bool pinned;
-    /** Marks the end of the copy; made with the buffer. */
+    /** Marks the end of the copy; created with the buffer. */
     CUevent event;
   };
 
   explicit Staging(const Context& context) : context_(context) {}
-  /** The stream has to be idle. */
+  /** The stream must be idle. */
   ~Staging();
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
@@ -33,14 +30,14 @@ class Staging {
   /** Copies to the device; the source may be changed afterwards. */
   void upload(Address to, const uint8_t* source, size_t bytes);
 
-  /** @returns a buffer of at least `bytes` that nothing uses */
+  /** @returns an unused buffer of at least `bytes` */
   Buffer take(size_t bytes);
-  /** Gives back one whose copy is done. */
+  /** Returns a buffer whose copy is done. */
   void give(const Buffer& buffer);
 
  private:
   void destroy(const Buffer& buffer);
-  /** Takes back what the device has read; waits for the oldest while more than `limit` bytes are under way. */
+  /** Reclaims buffers that the device has read; waits for the oldest while more than `limit` bytes are in flight. */
   void retire(size_t limit);
 
   const Context& context_;
@@ -49,7 +46,7 @@ class Staging {
   size_t unusedBytes_ = 0;
   /** Of all buffers, in use or not. */
   size_t pinnedBytes_ = 0;
-  /** Uploads in their order. */
+  /** Uploads in order. */
   std::deque<Buffer> uploads_;
   size_t uploadBytes_ = 0;
 };

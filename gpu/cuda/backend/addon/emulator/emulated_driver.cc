@@ -1,6 +1,6 @@
 /**
- * The driver interface on the host: memory is the host's, kernels run at once. Not a way to compute anything: it is
- * there so that every kernel can be tested, strictly, on a machine without a GPU.
+ * The driver interface on the host: memory is the host's, kernels run immediately. Not meant for computation: it allows
+ * every kernel to be tested, strictly, on a machine without a GPU.
  */
 #include <algorithm>
 #include <chrono>
@@ -15,14 +15,14 @@
 namespace grootvl {
 namespace {
 
-/** That of compute capability 9.0. */
+/** As for compute capability 9.0. */
 constexpr size_t kSharedBytesPerBlock = 232448;
 constexpr size_t kDefaultTotalBytes = size_t{8} << 30;
 constexpr size_t kAlignment = 256;
-/** Before and behind each allocation lie this many bytes that nobody may change. */
+/** Bytes before and after each allocation that must not change. */
 constexpr size_t kGuardBytes = 64;
 constexpr unsigned char kGuard = 0xa5;
-/** Fresh memory: -2.7e7 as a float, so that nothing relies on zeros. */
+/** Contents of fresh memory: -2.7e7 as a float, so that no kernel relies on zeros. */
 constexpr unsigned char kGarbage = 0xcb;
 
 using Clock = std::chrono::steady_clock;
@@ -84,7 +84,7 @@ class EmulatedDevice : public Device {
 
   Address allocate(size_t bytes) override {
     if (bytes > freeBytes()) return 0;
-    // The front guard is the end of what the alignment costs.
+    // The front guard is the end of the alignment padding.
     const size_t size = (kAlignment + bytes + kGuardBytes + kAlignment - 1) / kAlignment * kAlignment;
     auto* memory = static_cast<uint8_t*>(std::aligned_alloc(kAlignment, size));
     if (!memory) return 0;
@@ -128,7 +128,7 @@ class EmulatedDevice : public Device {
     std::fill(words, words + count, pattern);
   }
 
-  /** Nothing is left to wait for: it finds out whether a kernel wrote where it may not. */
+  /** There is nothing to wait for: checks whether a kernel wrote out of bounds. */
   void synchronize() override {
     for (const auto& [address, bytes] : allocations_) {
       if (!isIntact(address, bytes)) throwDamaged(bytes);
@@ -166,7 +166,7 @@ class EmulatedDevice : public Device {
                              " bytes");
   }
 
-  /** The memory at `address`, which has to lie in one allocation. */
+  /** The memory at `address`, which must lie in one allocation. */
   uint8_t* range(const char* what, Address address, size_t bytes) const {
     auto after = allocations_.upper_bound(address);
     if (after != allocations_.begin()) {

@@ -1,7 +1,7 @@
 /**
- * Runs the threads of a block as fibers. A thread starts on whatever fiber is free and most end without meeting a
- * barrier, so that the next one starts on the same stack: without barriers a thread costs a call. Only threads that
- * wait keep a stack.
+ * Runs the threads of a block as fibers. A thread starts on any free fiber, and most end without reaching a barrier, so
+ * that the next one starts on the same stack: without barriers a thread costs a call. Only threads that wait keep a
+ * stack.
  */
 #include "emulator.h"
 
@@ -22,7 +22,7 @@ HIDDEN uint3 blockIdx;
 HIDDEN dim3 blockDim;
 HIDDEN dim3 gridDim;
 
-// The linker's names for the ends of the section of __shared__ variables; there is none without such variables.
+// The linker's symbols for the ends of the section of __shared__ variables, which is absent without such variables.
 extern "C" HIDDEN __attribute__((weak)) unsigned char __start_grootvl_shared[];
 extern "C" HIDDEN __attribute__((weak)) unsigned char __stop_grootvl_shared[];
 
@@ -35,9 +35,9 @@ namespace {
 constexpr unsigned kMaxThreads = 1024;
 constexpr unsigned kLanes = 32;
 constexpr size_t kPage = 4096;
-/** Plenty for a kernel: on a device a thread has a few hundred bytes before its registers spill. */
+/** More than enough for a kernel: on a device a thread has a few hundred bytes before its registers spill. */
 constexpr size_t kStackPages = 32;
-/** With one page that may not be touched. An odd number, or all stacks would share a few sets of the caches. */
+/** With one guard page. An odd number, otherwise all stacks would share a few cache sets. */
 constexpr size_t kStridePages = kStackPages + 1;
 constexpr unsigned char kGarbage = 0xcb;
 constexpr unsigned char kGuard = 0xa5;
@@ -45,32 +45,32 @@ constexpr size_t kGuardBytes = 64;
 
 struct Thread {
   enum State : uint8_t { kUnstarted, kStarted, kEnded } state;
-  /** Where it waits, if it does. */
+  /** The barrier at which it waits, if any. */
   Barrier barrier;
-  /** Its turn in the order of the block. */
+  /** Its position in the order of the block. */
   uint16_t turn;
   uint16_t index;
   uint3 position;
   Fiber* fiber;
-  // What it brought to a barrier of its warp, and what it takes away.
+  // The values that it passes to a barrier of its warp, and receives from it.
   unsigned mask;
   int source;
   uint64_t value;
   uint64_t result;
 };
 
-/** The block that runs. There is only one at a time: see `run`. */
+/** The running block. There is only one at a time: see `run`. */
 struct Block {
   const Kernel* kernel;
   const uint8_t* arguments;
   unsigned size;
   unsigned ended;
   Thread threads[kMaxThreads];
-  /** The threads by turn, and those of them that can run. */
+  /** The threads by turn, and those that can run. */
   Thread* order[kMaxThreads];
   uint64_t ready[kMaxThreads / 64];
   Thread* current;
-  // For each kind of barrier of the block: how many wait at it, and how many of them gave a predicate.
+  // For each kind of barrier of the block: how many threads wait at it, and how many of them have a true predicate.
   unsigned waiting[4];
   int predicates[4];
   int result;
@@ -82,8 +82,8 @@ struct Block {
 Block block;
 std::mutex running;
 
-// Fibers: made when they are first needed, since a touched stack is memory. There is one more than threads: a thread
-// that has ended still holds its own while the next one is chosen.
+// Fibers: created on demand, because a touched stack uses memory. There is one more than threads: a thread that has
+// ended still holds its own while the next one is chosen.
 
 Fiber scheduler;
 Fiber fibers[kMaxThreads + 1];
@@ -109,13 +109,13 @@ Fiber* takeFiber() {
     return static_cast<char*>(region);
   }();
   const unsigned i = fibersMade++;
-  // Tops at different lines of a page, or all would share a few sets of the first cache.
+  // Stack tops at different cache lines of a page, otherwise all would share a few sets of the first-level cache.
   char* top = stacks + (i + 1) * kStridePages * kPage - i % 16 * 192;
   fibers[i].prepare(top, kStackPages * kPage / 2, runThreads);
   return &fibers[i];
 }
 
-/** After a failure threads stand in the middle of kernels: their stacks are begun anew. */
+/** After a failure, threads are suspended in the middle of kernels: their stacks are reset. */
 void forgetFibers() {
   freeFibers.clear();
   fibersMade = 0;
@@ -130,12 +130,12 @@ void makeAllReady() {
   if (block.size % 64 != 0) block.ready[block.size / 64] = (1ull << (block.size % 64)) - 1;
 }
 
-/** Makes the next thread that can run, after turn `from`, the current one. @returns whether there is any */
+/** Makes the next runnable thread after turn `from` the current one. @returns whether there is any */
 bool pick(unsigned from) {
   const unsigned words = (block.size + 63) / 64;
   unsigned word = from / 64;
   uint64_t bits = block.ready[word] & (~0ull << (from % 64));
-  // Then the words that follow, and at last the first one again from its start.
+  // Then the following words, and finally the first one again from its start.
   for (unsigned step = 0; bits == 0; ++step) {
     if (step == words) return false;
     word = word + 1 == words ? 0 : word + 1;
@@ -148,13 +148,13 @@ bool pick(unsigned from) {
   return true;
 }
 
-/** Leaves a fiber for the current thread, which may be a new one, or for the scheduler. */
+/** Switches from a fiber to the current thread, which may be a new one, or to the scheduler. */
 void leave(Fiber& fiber, bool more) {
   if (more && block.current->state == Thread::kUnstarted) block.current->fiber = takeFiber();
   Fiber::swap(fiber, more ? *block.current->fiber : scheduler);
 }
 
-/** What every fiber does: it runs threads, one after another. It starts, and starts again, with a new thread. */
+/** The main loop of every fiber: it runs threads, one after another, and restarts with a new thread. */
 void runThreads() {
   for (;;) {
     Fiber& self = *block.current->fiber;
@@ -243,7 +243,7 @@ std::vector<Kernel>& registered() {
 void fail(const std::string& what) {
   block.failure = what;
   Fiber::swap(*block.current->fiber, scheduler);
-  std::abort();  // nobody goes on with a failed block
+  std::abort();  // a failed block is never resumed
 }
 
 int waitForBlock(Barrier barrier, bool predicate) {
@@ -253,7 +253,7 @@ int waitForBlock(Barrier barrier, bool predicate) {
   block.predicates[kind] += predicate;
   if (++block.waiting[kind] < block.size) {
     wait(self);
-    // It holds until all threads have come to the next barrier.
+    // It stays valid until all threads have reached the next barrier.
     return block.result;
   }
   races::passBarrier();
@@ -342,7 +342,7 @@ void run(const Kernel& kernel, const grootvl::LaunchShape& shape, const uint8_t*
   }
   arrangeThreads(order);
 
-  // Nothing may rely on zeros in shared memory.
+  // No kernel may rely on zeros in shared memory.
   const auto fixedBytes = static_cast<size_t>(__stop_grootvl_shared - __start_grootvl_shared);
   std::memset(__start_grootvl_shared, kGarbage, fixedBytes);
   std::vector<unsigned char> shared(16 + shape.sharedBytes + kGuardBytes, kGuard);

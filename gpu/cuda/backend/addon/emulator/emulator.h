@@ -1,13 +1,13 @@
 /**
- * What a kernel sees on the host instead of CUDA's built-in names: those that the kernels of this folder may use, with
- * the meaning of the CUDA C++ Programming Guide (sections "C++ Language Extensions" and "Mathematical Functions").
+ * Replaces CUDA's built-in names on the host: those that the kernels of this folder may use, as defined in the CUDA C++
+ * Programming Guide (sections "C++ Language Extensions" and "Mathematical Functions").
  *
- * Threads of a block take turns on one thread of the host, from barrier to barrier, and blocks run one after another:
- * atomics are plain, and a thread that spins until another has done something never ends.
+ * Threads of a block take turns on one host thread, from barrier to barrier, and blocks run one after another: atomics
+ * are plain operations, and a thread that spins until another has done something never ends.
  */
 #pragma once
 
-// Kernels are compiled inside a namespace: whatever they may include of the standard library has to be known before.
+// Kernels are compiled inside a namespace, so standard headers that they may include must be included before.
 #include <math.h>
 
 #include <cfloat>
@@ -30,7 +30,9 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
-/** One section, so that the runtime can fill it with garbage. Blocks run one after another: static storage will do. */
+/**
+ * One section, so that the runtime can fill it with garbage. Blocks run one after another, so static storage suffices.
+ */
 #define __shared__ static __attribute__((section("grootvl_shared")))
 
 #define HIDDEN __attribute__((visibility("hidden")))
@@ -45,13 +47,13 @@ namespace emulator {
 
 extern HIDDEN unsigned char* dynamicShared;
 
-/** The calls at which threads wait for each other. All that meet have to make the same. */
+/** The calls at which threads wait for each other. All threads that meet must make the same call. */
 enum class Barrier : uint8_t { kThreads, kThreadsOr, kThreadsAnd, kThreadsCount, kWarp, kShuffle, kBallot };
 
-/** Waits for the block. @returns how many threads gave a predicate that is not 0 */
+/** Waits for the block. @returns how many threads passed a true predicate */
 HIDDEN int waitForBlock(Barrier barrier, bool predicate);
 
-/** Waits for the lanes of `mask`. @returns the value that lane `source` gave: garbage if it is not one of them */
+/** Waits for the lanes of `mask`. @returns the value that lane `source` passed: garbage if it is not one of them */
 HIDDEN uint64_t waitForWarp(Barrier barrier, unsigned mask, uint64_t value, int source);
 
 HIDDEN int laneIndex();
@@ -64,7 +66,7 @@ template <typename... Parameters, void (*kernel)(Parameters...)>
 struct Call<kernel> {
   static_assert((std::is_trivially_copyable_v<Parameters> && ...), "kernels take plain data");
 
-  /** Where parameter `index` begins; for the number of parameters, where the last one ends. */
+  /** Offset of parameter `index`; for the number of parameters, the end of the last one. */
   static constexpr size_t offset(size_t index) {
     constexpr size_t sizes[] = {sizeof(Parameters)..., 0};
     constexpr size_t alignments[] = {alignof(Parameters)..., 1};

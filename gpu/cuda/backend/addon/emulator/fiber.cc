@@ -6,8 +6,8 @@ namespace emulator {
 
 #ifdef __x86_64__
 
-// What a called function has to keep, by the System V ABI, and the stack pointer: a few nanoseconds, where swapcontext
-// makes a system call. Kernels do not change the floating point modes.
+// Saves the registers that a called function must preserve, by the System V ABI, and the stack pointer: this takes
+// nanoseconds, whereas swapcontext makes a system call. Kernels do not change the floating point modes.
 extern "C" void grootvl_swap(void** from, void* to) __attribute__((visibility("hidden")));
 asm(R"(
   .text
@@ -38,7 +38,7 @@ constexpr int kSavedRegisters = 6;
 void Fiber::prepare(char* stackTop, size_t, void (*entry)()) {
   auto top = reinterpret_cast<uintptr_t>(stackTop) & ~uintptr_t{15};
   auto* words = reinterpret_cast<uintptr_t*>(top);
-  *--words = 0;  // the return address of `entry`: none, and the alignment that a called function expects
+  *--words = 0;  // the return address of `entry`: none, plus the alignment that a called function expects
   *--words = reinterpret_cast<uintptr_t>(entry);
   for (int i = 0; i < kSavedRegisters; ++i) *--words = 0;
   stackPointer = words;

@@ -1,4 +1,4 @@
-/** Stacks of their own for the threads of a block, and the switch between them. */
+/** Separate stacks for the threads of a block, and switching between them. */
 #pragma once
 
 #include <cstddef>
@@ -13,9 +13,9 @@ class Fiber {
  public:
   /** The caller's own stack. */
   Fiber() = default;
-  /** A stopped fiber that runs `entry`, which never returns, on the `size` bytes that end at `stackTop`. */
+  /** Prepares a suspended fiber that runs `entry`, which never returns, on the `size` bytes that end at `stackTop`. */
   void prepare(char* stackTop, size_t size, void (*entry)());
-  /** Stops `from`, the fiber that runs, and goes on with `to`. Returns when somebody switches to `from`. */
+  /** Suspends `from`, the running fiber, and resumes `to`. Returns when `from` is resumed. */
   static void swap(Fiber& from, Fiber& to);
 
  private:

@@ -1,5 +1,7 @@
-/** CUDA's device functions for the CPU: barriers, warps, atomics, bits, rounding. Those that kernels use; add what is
- * missing. Included by emulator.h. */
+/**
+ * CUDA's device functions for the CPU: barriers, warps, atomics, bits, rounding. Only those that kernels use; add
+ * missing ones. Included by emulator.h.
+ */
 #pragma once
 
 // Barriers.
@@ -63,7 +65,7 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) {
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate == 0) == 0; }
 
-// Atomics: one thread runs at a time. Each returns what was there before. Volatile is how races.h knows them.
+// Atomics: one thread runs at a time. Each returns the previous value. Volatile lets races.h recognise them.
 
 #define DEFINE_ATOMIC(name, type, expression)   \
   inline type name(type* address, type value) { \
@@ -133,7 +135,7 @@ inline double __ddiv_rn(double a, double b) { return a / b; }
 inline double __dsqrt_rn(double a) { return sqrt(a); }
 inline float __double2float_rn(double a) { return static_cast<float>(a); }
 
-// Functions that CUDA has beside those of <math.h>.
+// CUDA functions that <math.h> lacks.
 
 #define DEFINE_MINIMUM(type)                                   \
   constexpr type min(type a, type b) { return b < a ? b : a; } \

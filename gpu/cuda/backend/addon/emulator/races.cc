@@ -1,11 +1,11 @@
 /**
- * Looks at every access of a kernel. Kernels are compiled with -fsanitize=thread, which has them call the functions at
- * the end of this file (the interface of GCC's and LLVM's ThreadSanitizer); the library of that name, which knows
- * threads of the system only, is not linked.
+ * Checks every access of a kernel. Kernels are compiled with -fsanitize=thread, which inserts calls of the functions at
+ * the end of this file (the interface of GCC's and LLVM's ThreadSanitizer); the library of that name, which only knows
+ * operating system threads, is not linked.
  *
- * A launch is cut into stages: one for each block, and one more for each barrier it passes. Since blocks run one after
- * another, the number of a stage says also whether an access was one of an earlier block. Shadow memory keeps the
- * stage, the thread and the place in the code of the last access of each kind in a launch.
+ * A launch is divided into stages: one for each block, and one more for each barrier that it passes. Since blocks run
+ * one after another, the number of a stage also tells whether an access was made by an earlier block. Shadow memory
+ * records the stage, the thread and the code location of the last access of each kind in a launch.
  */
 #include "races.h"
 
@@ -31,9 +31,9 @@ constexpr unsigned kKinds = 4;
 bool canRace(unsigned a, unsigned b) { return ((a | b) & kWrite) != 0 && (a & b & kVolatileRead) == 0; }
 
 struct Access {
-  /** 0 where there was none. */
+  /** 0 if there was none. */
   uint32_t stage;
-  /** The place in the code: an offset in this addon. */
+  /** The code location: an offset in this addon. */
   uint32_t place;
   uint16_t thread;
   /** Whether other threads did the same in this stage. */
@@ -44,7 +44,7 @@ struct Shadow {
   Access last[kKinds];
 };
 
-/** Shadows by number, in pages that exist when they are touched. */
+/** Shadows by number, in pages that are allocated when touched. */
 class ShadowMemory {
  public:
   Shadow& at(uintptr_t number) {
@@ -81,7 +81,7 @@ Range recentAllocation;
 /** 0 before the first launch. */
 uint32_t stage = 0;
 uint32_t firstStageOfBlock = 0;
-/** Words of 4 bytes, and single bytes for accesses of 1 or 2. */
+/** Words of 4 bytes, and single bytes for accesses of 1 or 2 bytes. */
 ShadowMemory words, bytes;
 
 bool contains(const Range& range, const unsigned char* address, size_t size = 1) {
@@ -98,13 +98,13 @@ const Dl_info& addon() {
   return info;
 }
 
-/** The place in the code of the access that a hook was called for. */
+/** The code location of the access for which a hook was called. */
 uint32_t placeIn(const void* returnAddress) {
   const auto* place = static_cast<const char*>(returnAddress) - 1;
   return static_cast<uint32_t>(place - static_cast<const char*>(addon().dli_fbase));
 }
 
-/** The lines of the source at a place, the innermost first, if addr2line of the binutils is there to find them. */
+/** The source lines of a location, innermost first, if binutils' addr2line is installed. */
 std::string describePlace(uint32_t place) {
   char offset[16];
   std::snprintf(offset, sizeof offset, "0x%x", place);
@@ -136,7 +136,7 @@ std::string describePlace(uint32_t place) {
 
 bool meets(const Access& access, const Access& other, bool isShared) {
   if (other.stage == access.stage) return other.isOneOfMany || other.thread != access.thread;
-  // The same shared memory means another one in each block.
+  // The same shared memory address is different memory in each block.
   return other.stage != 0 && other.stage < firstStageOfBlock && !isShared;
 }
 
@@ -147,13 +147,13 @@ void check(Shadow& shadow, Access access, Kind kind, bool isShared) {
     failByRace(access, kind, other, otherKind, isShared);
   }
   Access& last = shadow.last[kind];
-  // What races with one of this block races with that of an earlier one, too.
+  // What races with an access of this block also races with that of an earlier one.
   if (last.stage != 0 && last.stage < firstStageOfBlock && !isShared) return;
   access.isOneOfMany = last.stage == stage && (last.isOneOfMany || last.thread != access.thread);
   last = access;
 }
 
-// The linker's names for the ends of this addon, where tables and what the emulator keeps of a block are.
+// The linker's symbols for the ends of this addon, which contains tables and the emulator's state of a block.
 extern "C" HIDDEN const unsigned char __ehdr_start[];
 extern "C" HIDDEN const unsigned char _end[];
 
@@ -211,7 +211,7 @@ void passBarrier() { ++stage; }
 
 }  // namespace emulator::races
 
-// What the compiler calls before each access.
+// Called by compiler-generated code before each access.
 
 using namespace emulator::races;
 

@@ -1,10 +1,10 @@
 /**
- * Races: accesses of one word of memory by two threads, one of them a write, that no barrier orders; and accesses of
- * global memory that do not lie in one allocation. Checked only where GROOTVL_RACES is defined, in the addon
- * grootvl_cuda_races; elsewhere these calls are nothing.
+ * Races: accesses of one word of memory by two threads, one of them a write, that are not ordered by a barrier; and
+ * accesses of global memory that do not lie in one allocation. Checked only if GROOTVL_RACES is defined, in the addon
+ * grootvl_cuda_races; otherwise these calls do nothing.
  *
- * Accesses are ordered when a barrier of the block lies between them; those of different blocks of a launch never are.
- * Atomics and volatile accesses (intrinsics.h makes the first of the second) are no race with one another.
+ * Accesses are ordered if a barrier of the block lies between them; those of different blocks of a launch never are.
+ * Atomics and volatile accesses (intrinsics.h implements atomics with volatile) do not race with one another.
  */
 #pragma once
 
@@ -23,13 +23,13 @@ struct Range {
 
 constexpr bool kChecked = true;
 
-/** The stacks of threads, which nobody shares. */
+/** The stacks of threads, which are not shared. */
 void setStacks(Range stacks);
-/** Sizes of the allocations by address that the next launch may access. */
+/** Sizes, by address, of the allocations that the next launch may access. */
 void setAllocations(const std::map<uint64_t, size_t>* allocations);
 /**
- * A launch, with its arguments and the shared memory that all of its blocks use in turn. The first race or access
- * outside of the allocations makes it fail.
+ * Begins a launch, with its arguments and the shared memory that all of its blocks use in turn. The first race, or
+ * access outside of the allocations, makes it fail.
  */
 void begin(Range arguments, Range fixedShared, Range dynamicShared);
 void beginBlock();

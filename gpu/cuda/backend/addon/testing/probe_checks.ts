@@ -1,8 +1,8 @@
-/** What every implementation of the driver interface has to do, shown by the kernels of kernels/probe.cu. */
+/** What every implementation of the driver interface must do, checked with the kernels of kernels/probe.cu. */
 import type { Test } from 'tap';
 import type { Device } from '../../driver.js';
 
-/** Writes parameters as C++ lays them out. */
+/** Packs parameters like C++. */
 class Packer {
   private readonly view: DataView;
   private end = 0;
@@ -60,7 +60,7 @@ function launch(device: Device, name: string, shape: Shape, fill: (packer: Packe
 
 const range = (size: number): number[] => Array.from({ length: size }, (_, i) => i);
 
-/** Checks a whole device; closes nothing, and leaves no memory behind. */
+/** Checks a whole device; does not close it, and leaks no memory. */
 export async function testDriver(t: Test, device: Device): Promise<void> {
   const addresses: number[] = [];
   const allocate = (bytes: number): number => {
@@ -97,7 +97,7 @@ async function testMemory(t: Test, device: Device, allocate: Allocate): Promise<
   device.fill(a, 0x3f800000, 999);
   const later = new Float32Array(1000);
   const download = device.download(b, later);
-  // What comes after the download in the order of work does not change it.
+  // Later work does not change the download.
   device.fill(b, -1, 1000);
   const ones = new Float32Array(1000);
   device.downloadSync(a, ones);
@@ -122,7 +122,7 @@ async function testMemory(t: Test, device: Device, allocate: Allocate): Promise<
   const start = device.recordEvent();
   device.fill(c, 0, long.length);
   t.ok((await device.elapsed(start, device.recordEvent())) >= 0);
-  // Memory that was given away meanwhile is not written to.
+  // Memory that was transferred in the meantime is not written to.
   const given = new Uint8Array(8);
   const lost = device.download(a, given);
   structuredClone(given.buffer, { transfer: [given.buffer] });

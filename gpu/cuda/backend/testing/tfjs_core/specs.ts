@@ -1,4 +1,4 @@
-/** What is bundled to run tfjs-core's own specs, which tfjs ships in its package, on the backend `cuda`. */
+/** Bundled to run tfjs-core's own specs, which are part of its package, on the backend `cuda`. */
 import '@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { setTestEnvs } from '@tensorflow/tfjs-core/dist/jasmine_util.js';

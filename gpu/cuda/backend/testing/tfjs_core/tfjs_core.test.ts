@@ -1,4 +1,4 @@
-/** All of tfjs-core's own specs, in a process of their own: see run.mjs, which says what it expects. */
+/** Runs all of tfjs-core's own specs, in a separate process: see run.mjs, which lists the expected results. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
