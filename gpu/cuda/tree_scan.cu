@@ -61,7 +61,10 @@ __device__ inline void scanTree(const TreeBlock<SHARED>& block, const float* x, 
 #define SCAN_TREE(WARPS, AHEAD) SCAN(WARPS, AHEAD, false, channels)
 #define SCAN_SHARED(WARPS, AHEAD) SCAN(WARPS, AHEAD, true, groups)
 
-/** One decay per channel, and not from the root: together with the other cases, registers would spill. */
+/**
+ * For one decay per channel, without the aggregate `leaves`, and for shared decays: in a single kernel, registers would
+ * spill.
+ */
 TREE_KERNELS(tree_scan, SCAN_TREE, const float* __restrict__ x, const float* __restrict__ decay,
              const int* __restrict__ order, const int* __restrict__ parent, const int* __restrict__ schedules, float* y,
              int ringRows, int numVertices, int channels, int aggregate)

@@ -108,7 +108,10 @@ function largestOfRow(
   }
 }
 
-/** Yields rows of the network's input, [network.width, classes], averaged over the windows; the last two are cached. */
+/**
+ * Returns a function that computes a row of the network's input, [network.width, classes], averaged over the windows. The
+ * last two rows are cached.
+ */
 function meanRows(
   windows: readonly LogitWindow[],
   classes: number,
