@@ -13,6 +13,7 @@ const GROUPS = [
   /^gpu\/cuda\/backend\/(kernels\/(?!invalid_arguments)|allocator|fallback|launch)/,
   /^gpu\/cuda\/(boruvka_mst|fused|invalid_trees|linear|tree_scan|testing\/training)/,
   /^node\/(?!cli\/|queue\/(?!run_model))/,
+  /^node\/cli\/(dense|evaluate|finetune|gg_ssm|row_output)/,
   /^plugin\/(?!graph_model|image|kernels\/values|models|training)/,
   /^plugin\/image\/(?!browser)/,
   /^plugin\/models\//,
