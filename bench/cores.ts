@@ -7,16 +7,16 @@
 /** The worker starts after the page and ends before it. */
 const PAGE_MS = 40;
 const WORKER_MS = 30;
-const TURNS = 20_000;
+const ITERATIONS = 20_000;
 
 /** Independent additions and multiplications, as many as a core can execute. @returns calls per millisecond */
-function rateOf(limit: number, turns: number): number {
+function rateOf(limit: number, iterations: number): number {
   const start = performance.now();
   let calls = 0;
   let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0];
   let elapsed = 0;
   for (; elapsed < limit; calls++) {
-    for (let i = 0, x = 0.5; i < turns; i++, x += 1e-3) {
+    for (let i = 0, x = 0.5; i < iterations; i++, x += 1e-3) {
       a += x * 0.1;
       b += x * 0.2;
       c += x * 0.3;
@@ -33,7 +33,7 @@ function rateOf(limit: number, turns: number): number {
 
 /** The code of the worker. @param measure may have any name: bundlers rename functions */
 export function workerScript(measure: typeof rateOf): string {
-  return `const rate = ${measure}; onmessage = () => postMessage(rate(${WORKER_MS}, ${TURNS}));`;
+  return `const rate = ${measure}; onmessage = () => postMessage(rate(${WORKER_MS}, ${ITERATIONS}));`;
 }
 
 /** A worker to measure in parallel with. */
@@ -47,13 +47,13 @@ export class Cores {
 
   /** @returns at most 2 */
   async measure(): Promise<number> {
-    const alone = rateOf(WORKER_MS, TURNS);
+    const alone = rateOf(WORKER_MS, ITERATIONS);
     const other = new Promise<number>((resolve, reject) => {
       this.worker.onmessage = ({ data }) => resolve(data);
       this.worker.onerror = ({ message }) => reject(new Error(`the worker that measures failed: ${message}`));
     });
     this.worker.postMessage(0);
-    const together = rateOf(PAGE_MS, TURNS);
+    const together = rateOf(PAGE_MS, ITERATIONS);
     return (together + (await other)) / alone;
   }
 

@@ -13,7 +13,7 @@ import { ready } from '../wasm/index.js';
 import { answer } from './child_process.js';
 import type { DenseJob, DenseTimes } from './dense.js';
 import { sharesOf } from './prediction.js';
-import { median } from './timing.js';
+import { median, timeOf } from './timing.js';
 
 const CONVOLUTIONS: readonly string[] = [
   convolutionSpec.op.name,
@@ -41,9 +41,7 @@ async function measure({ model: path, height, width, rounds }: DenseJob): Promis
   for (let round = 0; round < rounds; round++) {
     // The rate of a shared processor changes within seconds: products are measured before and after, and ratios within a round.
     const before = productRates();
-    const start = performance.now();
-    predict();
-    const ms = performance.now() - start;
+    const ms = timeOf(predict);
     const kernels = await profile(model, image);
     const rates = [...before, ...productRates()];
     found.push({ ms, kernels, convolutionRate: convolutionRate(kernels), productRate: median(rates) });
@@ -92,9 +90,7 @@ function productRates(): number[] {
   const [rows, inputs, outputs] = PRODUCT;
   const [x, weights] = [tf.randomUniform([rows, inputs]), tf.randomUniform([inputs, outputs])];
   const rates = Array.from({ length: REPETITIONS }, () => {
-    const start = performance.now();
-    linear(x, weights).dispose();
-    return (2 * rows * inputs * outputs) / (performance.now() - start) / 1e6;
+    return (2 * rows * inputs * outputs) / timeOf(() => linear(x, weights).dispose()) / 1e6;
   });
   tf.dispose([x, weights]);
   return rates;

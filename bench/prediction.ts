@@ -3,7 +3,7 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { withBuiltInOps } from '../conformance/built_in_ops.js';
 import { OPS } from '../plugin/ops/index.js';
-import { median } from './timing.js';
+import { median, timeOf } from './timing.js';
 
 const SIDE = 224;
 /** Predictions of each kind, alternating, so that other load on the machine affects all equally. */
@@ -43,11 +43,7 @@ export async function benchPrediction(model: GraphModel, int8Model: GraphModel):
     logits.dispose();
     return values;
   };
-  const timed = (of = model) => {
-    const start = performance.now();
-    predict(of);
-    return performance.now() - start;
-  };
+  const timed = (of = model) => timeOf(() => predict(of));
   const fusedLogits = predict();
   const builtInLogits = await withBuiltInOps(OPS, () => predict());
   predict(int8Model);

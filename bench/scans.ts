@@ -11,7 +11,7 @@ import { treeScanSpec } from '../plugin/ops/tree_scan.spec.js';
 import { profilePrediction } from './prediction.js';
 import { GROOTV_T, randomGrootV } from './random_model.js';
 import type { GrootVSizes } from './random_weights.js';
-import { median } from './timing.js';
+import { median, timeOf } from './timing.js';
 
 /** A network to measure, and how often. */
 export interface ScannedNetwork {
@@ -61,14 +61,12 @@ async function benchNetwork({ name, sizes, side, rounds }: ScannedNetwork): Prom
   const models = [];
   for (const [, choice] of SCANS) models.push(await randomGrootV({ ...sizes, ...choice }));
   const predictions = models.map((model) => () => {
-    const start = performance.now();
     const logits = model.execute({ image }) as tf.Tensor;
     logits.dataSync();
     logits.dispose();
-    return performance.now() - start;
   });
   for (const predict of predictions) predict(); // packs weights
-  const timed = Array.from({ length: rounds }, () => predictions.map((predict) => predict()));
+  const timed = Array.from({ length: rounds }, () => predictions.map(timeOf));
   const times: ScanTime[] = [];
   for (const [i, [scan]] of SCANS.entries()) {
     const { kernels } = await profilePrediction(models[i], image);

@@ -4,9 +4,10 @@
  * users of the kernels do not need it.
  */
 import type { Heap } from '../wasm/heap.js';
+import { timeOf } from './timing.js';
 
 /** Bytes per iteration: four vectors are added to four sums, so that no addition waits for the previous one. */
-const TURN = 64;
+const ITERATION = 64;
 
 // Opcodes of WebAssembly, those of vectors after the prefix 0xfd.
 const [LOOP, END, BRANCH_IF, LOCAL_GET, LOCAL_SET, LOCAL_TEE] = [0x03, 0x0b, 0x0d, 0x20, 0x21, 0x22];
@@ -30,7 +31,7 @@ function moduleBytes(): Uint8Array<ArrayBuffer> {
   const body = [
     ...[1, sums, V128],
     ...[LOOP, NOTHING, ...addUp],
-    ...[LOCAL_GET, from, I32_CONST, TURN | 0x80, 0, I32_ADD, LOCAL_TEE, from],
+    ...[LOCAL_GET, from, I32_CONST, ITERATION | 0x80, 0, I32_ADD, LOCAL_TEE, from],
     ...[LOCAL_GET, end, I32_LESS, BRANCH_IF, 0, END],
     ...[LOCAL_GET, firstSum, LOCAL_GET, firstSum + 1, ...F32X4_ADD],
     ...[LOCAL_GET, firstSum + 2, ...F32X4_ADD, LOCAL_GET, firstSum + 3, ...F32X4_ADD],
@@ -54,13 +55,9 @@ export function streamingRead({ memory }: Heap, bytes: number): () => number {
   const module = new WebAssembly.Module(moduleBytes());
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const read = exports.read as (from: number, end: number) => number;
-  const end = Math.ceil(bytes / TURN) * TURN;
+  const end = Math.ceil(bytes / ITERATION) * ITERATION;
   if (end > memory.buffer.byteLength) {
     throw new RangeError(`${end} bytes are to be read, the memory has ${memory.buffer.byteLength}`);
   }
-  return () => {
-    const start = performance.now();
-    read(0, end);
-    return performance.now() - start;
-  };
+  return () => timeOf(() => read(0, end));
 }

@@ -29,6 +29,13 @@ export async function medianTimes<Name extends string>(
   >;
 }
 
+/** Milliseconds of one call. */
+export function timeOf(run: () => unknown): number {
+  const start = performance.now();
+  run();
+  return performance.now() - start;
+}
+
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1];
 }

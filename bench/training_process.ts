@@ -14,7 +14,7 @@ import {
 import { ready } from '../wasm/index.js';
 import { answer } from './child_process.js';
 import { randomGrootV } from './random_model.js';
-import { median } from './timing.js';
+import { median, timeOf } from './timing.js';
 import type { TrainingFigures, TrainingJob } from './training.js';
 
 /** Ops over the edges of a graph or along a tree. */
@@ -58,12 +58,6 @@ async function measure(job: TrainingJob): Promise<TrainingFigures> {
     treeShare: medianOf(({ treeShare }) => treeShare),
     peakBytes,
   };
-}
-
-function timeOf(run: () => void): number {
-  const start = performance.now();
-  run();
-  return performance.now() - start;
 }
 
 /** Fraction of a step's time for tree ops, whose kernels are timed while it runs. */

@@ -12,7 +12,7 @@ import { countGpuCalls, type GpuCalls } from './gpu_calls.js';
 import { perfCall, STAGES, sizeName, specsTimedOn } from './perf_calls.js';
 import { randomGrootVArtifacts } from './random_model.js';
 import type { GrootVSizes } from './random_weights.js';
-import { median } from './timing.js';
+import { median, timeOf } from './timing.js';
 
 export interface WebgpuTimes {
   /** Host microseconds to record it, without waiting: a median. */
@@ -93,9 +93,7 @@ async function measure(
   const { calls } = countGpuCalls(() => tf.dispose(run()));
   const times: number[] = [];
   for (let i = 0; i < repetitions; i++) {
-    const start = performance.now();
-    tf.dispose(run());
-    times.push((performance.now() - start) * 1000);
+    times.push(1000 * timeOf(() => tf.dispose(run())));
     await settled();
   }
   return { calls, hostUs: median(times), ...(await deviceTime(run, repetitions)) };
