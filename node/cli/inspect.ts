@@ -78,16 +78,16 @@ export function addInspect(command: Command): void {
     .option('--json', 'print one JSON document')
     .action(
       async (path: string, { weights, key, prefix, stemStride: stride, lora, json, ...flags }: Options) => {
-        const stemStride = stemStrideFrom(stride);
-        const uisMamba = uisMambaFrom(flags);
         const { inspectCheckpoint } = await import('../../converters/index.js');
         const progress = await ByteProgress.start();
-        const onProgress = progress.update;
+        const stemStride = stemStrideFrom(stride);
+        const uisMamba = uisMambaFrom(flags);
+        const chosen = { weights, key, prefix, stemStride, uisMamba, onProgress: progress.update };
         try {
           const inspection = await withInput(path, {
             file: async (source) => {
               refuseForFiles({ lora });
-              return inspectCheckpoint(source, { weights, key, prefix, stemStride, uisMamba, onProgress });
+              return inspectCheckpoint(source, chosen);
             },
             folder: async (directory) => {
               const { findUnpacked } = await import('../../converters/pytorch/unpacked.js');
@@ -95,15 +95,7 @@ export function addInspect(command: Command): void {
                 refuseForFolders({ weights, 'stem-stride': stride, ...uisMambaGiven(flags) });
               }
               return withAdapter(lora, (adapter) =>
-                inspectCheckpoint(directory, {
-                  weights,
-                  key,
-                  prefix,
-                  stemStride,
-                  uisMamba,
-                  lora: adapter,
-                  onProgress,
-                }),
+                inspectCheckpoint(directory, { ...chosen, lora: adapter }),
               );
             },
           });
