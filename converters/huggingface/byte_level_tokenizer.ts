@@ -2,9 +2,10 @@
  * Builds tokenizer.json from vocab.json and merges.txt, as transformers does for GPT2Tokenizer and GPTNeoXTokenizer
  * (convert_slow_tokenizer.py, GPT2Converter): byte-level BPE, and the added tokens that the other files define.
  */
+import { isRecord } from '../../plugin/models/checks.js';
 import { checkTokenizer } from '../../plugin/models/tokenizer_checks.js';
 import { ArchitectureError } from '../errors.js';
-import { isObject, type JsonObject, parseJsonObject } from './json_file.js';
+import { type JsonObject, parseJsonObject } from './json_file.js';
 
 export const VOCABULARY = 'vocab.json';
 export const MERGES = 'merges.txt';
@@ -115,7 +116,7 @@ function addedTokens(
   const tokens = new Map<string, AddedToken>();
   let next = Math.max(largest(vocabulary.values()), largest(Object.values(added)));
   const add = (token: unknown, special: boolean, id?: number) => {
-    const fields: JsonObject = isObject(token) ? token : { content: token };
+    const fields: JsonObject = isRecord(token) ? token : { content: token };
     const { content } = fields;
     if (typeof content !== 'string' || content === '') return;
     const known = tokens.get(content);
@@ -133,7 +134,7 @@ function addedTokens(
       special: isSpecial,
     });
   };
-  const decoder = isObject(config.added_tokens_decoder) ? config.added_tokens_decoder : {};
+  const decoder = isRecord(config.added_tokens_decoder) ? config.added_tokens_decoder : {};
   for (const [id, token] of Object.entries(decoder)) {
     if (/^\d{1,9}$/.test(id)) add(token, false, Number(id));
   }
@@ -141,7 +142,7 @@ function addedTokens(
   const special = [named, config].flatMap((object) =>
     Object.entries(object).flatMap(([key, token]) => (SPECIAL_KEY.test(key) ? token : [])),
   );
-  const contents = new Set(special.map((token) => (isObject(token) ? token.content : token)));
+  const contents = new Set(special.map((token) => (isRecord(token) ? token.content : token)));
   for (const [content, id] of Object.entries(added)) add(content, contents.has(content), id as number);
   for (const token of special) add(token, true);
   if (tokens.size === 0 && vocabulary.has(END_OF_TEXT)) add(END_OF_TEXT, true);
@@ -158,7 +159,7 @@ function largest(ids: Iterable<unknown>): number {
 /** A post-processor that prepends the beginning-of-text token, if the configuration asks for it. */
 function beginning(config: JsonObject, added: readonly AddedToken[]): object | undefined {
   if (config.add_bos_token !== true) return undefined;
-  const content = isObject(config.bos_token) ? config.bos_token.content : config.bos_token;
+  const content = isRecord(config.bos_token) ? config.bos_token.content : config.bos_token;
   const token =
     added.find((each) => each.content === content) ?? added.find((each) => each.content === END_OF_TEXT);
   if (!token) return undefined;

@@ -1,7 +1,8 @@
 /** Files of a HuggingFace folder that a converted model needs in addition to its graph. */
 
+import { isRecord } from '../../plugin/models/checks.js';
 import { ArchitectureError } from '../errors.js';
-import { isObject, type JsonObject, parseJsonObject } from './json_file.js';
+import { type JsonObject, parseJsonObject } from './json_file.js';
 import type { SourceDirectory } from './source_directory.js';
 
 /** The largest tokenizer.json of a published model is 33 MB. */
@@ -16,7 +17,7 @@ type Check = (bytes: Uint8Array, file: string) => void;
 const COPIED: Readonly<Record<string, Check>> = {
   'tokenizer.json': json(
     'a tokenizer (a "model" with a type and a "vocab")',
-    ({ model }) => isObject(model) && (isObject(model.vocab) || Array.isArray(model.vocab)),
+    ({ model }) => isRecord(model) && (isRecord(model.vocab) || Array.isArray(model.vocab)),
   ),
   'tokenizer_config.json': json(
     'the configuration of a tokenizer',
@@ -56,7 +57,7 @@ function isVocabulary(tokens: JsonObject): boolean {
 function isToken(token: unknown): boolean {
   if (Array.isArray(token)) return token.every(isToken);
   return (
-    token === null || typeof token === 'string' || (isObject(token) && typeof token.content === 'string')
+    token === null || typeof token === 'string' || (isRecord(token) && typeof token.content === 'string')
   );
 }
 

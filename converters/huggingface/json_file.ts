@@ -1,13 +1,12 @@
 /** Small JSON files of an untrusted folder: size and nesting are bounded. */
+import { isNestedTooDeeply, MAX_JSON_DEPTH } from '../../plugin/models/bounded_json.js';
+import { isRecord } from '../../plugin/models/checks.js';
 import { ArchitectureError } from '../errors.js';
 import { quote } from '../pytorch/errors.js';
 import type { SourceDirectory } from './source_directory.js';
 
 /** Configurations take a few KB, an index of weights a few MB. */
 const MAX_JSON_BYTES = 2 ** 24;
-
-/** Levels of nesting: a configuration has 3 or 4, a tokenizer 6. */
-const MAX_NESTING = 64;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -35,7 +34,7 @@ export function parseJsonObject(bytes: Uint8Array, file: string): JsonObject {
     );
   }
   if (isNestedTooDeeply(text)) {
-    throw new ArchitectureError(`${file} has more than ${MAX_NESTING} levels of nesting`);
+    throw new ArchitectureError(`${file} has more than ${MAX_JSON_DEPTH} levels of nesting`);
   }
   let json: unknown;
   try {
@@ -44,29 +43,8 @@ export function parseJsonObject(bytes: Uint8Array, file: string): JsonObject {
     if (!(error instanceof SyntaxError)) throw error;
     throw new ArchitectureError(`${file} is not JSON`);
   }
-  if (!isObject(json)) throw new ArchitectureError(`${file} holds no JSON object`);
+  if (!isRecord(json)) throw new ArchitectureError(`${file} holds no JSON object`);
   return json;
-}
-
-/** Whether brackets outside strings are nested beyond the bound; malformed JSON may give either answer. */
-function isNestedTooDeeply(text: string): boolean {
-  let depth = 0;
-  let quoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const character = text[i];
-    if (quoted) {
-      if (character === '\\') i++;
-      else if (character === '"') quoted = false;
-    } else if (character === '"') quoted = true;
-    else if (character === '{' || character === '[') {
-      if (++depth > MAX_NESTING) return true;
-    } else if (character === '}' || character === ']') depth--;
-  }
-  return false;
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A JSON value on one line of a message: strings in quotes, lists and objects only by their type. */

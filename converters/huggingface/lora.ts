@@ -2,15 +2,18 @@
  * LoRA adapters in the layout of PEFT, merged into the weights (E. Hu et al., "LoRA", 2021, section 4.1): W + scaling * B A. A
  * tied output head changes together with the embeddings.
  */
+
 import type { Adapter, LowRank } from '../../plugin/models/adapter.js';
+import { isRecord } from '../../plugin/models/checks.js';
 import type { SourceFile } from '../../plugin/models/grootl_metadata.js';
+import { transpose } from '../../plugin/torch_layout.js';
 import { ArchitectureError } from '../errors.js';
 import { withoutHolders, withoutWrappers } from '../names.js';
 import type { Parameter } from '../parameters.js';
 import { quote } from '../pytorch/errors.js';
 import type { PassOptions } from '../pytorch/file_pass.js';
 import type { IgnoredEntry } from '../pytorch/state_dict.js';
-import { isObject, type JsonObject, readJsonObject, showJson } from './json_file.js';
+import { type JsonObject, readJsonObject, showJson } from './json_file.js';
 import type { SourceDirectory } from './source_directory.js';
 import { openSingle } from './state.js';
 
@@ -270,7 +273,7 @@ function scaling(config: JsonObject, module: string, a: Parameter): number {
 
 /** PEFT's patterns match modules by the end of their names. */
 function patterned(pattern: unknown, module: string): unknown {
-  if (!isObject(pattern)) return undefined;
+  if (!isRecord(pattern)) return undefined;
   const key = Object.keys(pattern).find((end) => module === end || module.endsWith(`.${end}`));
   return key === undefined ? undefined : pattern[key];
 }
@@ -299,8 +302,8 @@ function mergedParameter(
       addProduct(
         values,
         scaling,
-        embedding ? transpose(aValues, rank, right) : bValues,
-        embedding ? transpose(bValues, left, rank) : aValues,
+        embedding ? transpose(aValues, [rank, right], [1, 0]) : bValues,
+        embedding ? transpose(bValues, [left, rank], [1, 0]) : aValues,
         columns,
       );
       return values;
@@ -326,12 +329,4 @@ function addProduct(
     }
     for (let j = 0; j < columns; j++) values[i * columns + j] += scale * row[j];
   }
-}
-
-function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
-  const moved = new Float32Array(values.length);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) moved[j * rows + i] = values[i * columns + j];
-  }
-  return moved;
 }

@@ -1,6 +1,7 @@
 /** config.json of a Mamba model, as written by transformers (MambaConfig) or by the original code (state-spaces/mamba). */
+import { isRecord } from '../../plugin/models/checks.js';
 import { ArchitectureError } from '../errors.js';
-import { isObject, type JsonObject, readJsonObject, showJson } from './json_file.js';
+import { type JsonObject, readJsonObject, showJson } from './json_file.js';
 import type { SourceDirectory } from './source_directory.js';
 
 /** The values in config.json; undefined if missing. */
@@ -98,7 +99,7 @@ function transformersConfig(json: JsonObject): MambaConfig {
 /** The original code's configuration: MambaConfig of mamba_ssm, whose `ssm_cfg` holds the arguments of a layer. */
 function originalConfig(json: JsonObject): MambaConfig {
   const layer = json.ssm_cfg ?? {};
-  if (!isObject(layer)) {
+  if (!isRecord(layer)) {
     throw new ArchitectureError(`config.json has ssm_cfg ${showJson(layer)}, expected an object`);
   }
   const kind = layer.layer ?? 'Mamba1';

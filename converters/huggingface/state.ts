@@ -1,4 +1,5 @@
 /** The weights of a HuggingFace folder: one file, or several files with an index. */
+import { isRecord } from '../../plugin/models/checks.js';
 import type { SourceFile } from '../../plugin/models/grootl_metadata.js';
 import type { Architecture } from '../architectures/architecture.js';
 import { readings } from '../architectures/recognize.js';
@@ -9,7 +10,7 @@ import { CheckpointError, quote } from '../pytorch/errors.js';
 import { FilePass, type PassOptions } from '../pytorch/file_pass.js';
 import { type IgnoredEntry, leftOutBeside, type StateDict, stateDicts } from '../pytorch/state_dict.js';
 import type { StoredTensor } from '../pytorch/tensor.js';
-import { isObject, readJsonObject } from './json_file.js';
+import { readJsonObject } from './json_file.js';
 import type { SourceDirectory } from './source_directory.js';
 
 /** Names of weight files, the safer format first, which is also the order in which transformers looks. */
@@ -99,7 +100,7 @@ async function openShards(
   weightMap: unknown,
   options: StateOptions,
 ): Promise<FolderState> {
-  const locations = isObject(weightMap) ? Object.entries(weightMap) : [];
+  const locations = isRecord(weightMap) ? Object.entries(weightMap) : [];
   const files = [...new Set(locations.map(([, file]) => file))];
   if (files.length === 0 || files.length > MAX_SHARDS) {
     throw new ArchitectureError(

@@ -1,4 +1,5 @@
 /** Parts of heat maps: resizing values to a canvas, and the colour bar. */
+import { transpose } from '../torch_layout.js';
 import type { Grid } from './backdrop.js';
 import { colourIndex, HEAT_COLOURS, sampleColours } from './colour_map.js';
 import { bicubicTaps, type ResampleTaps } from './resample.js';
@@ -24,9 +25,9 @@ export interface BarScale {
 /** Resamples a float plane bicubically to the size of `canvas`, with antialiasing when it shrinks. */
 export function resizePlane(plane: Float32Array, grid: Grid, canvas: RgbImage): Float32Array {
   const wide = resampleRows(plane, grid.height, grid.width, bicubicTaps(grid.width, canvas.width));
-  const turned = transpose(wide, grid.height, canvas.width);
+  const turned = transpose(wide, [grid.height, canvas.width], [1, 0]);
   const tall = resampleRows(turned, canvas.width, grid.height, bicubicTaps(grid.height, canvas.height));
-  return transpose(tall, canvas.width, canvas.height);
+  return transpose(tall, [canvas.width, canvas.height], [1, 0]);
 }
 
 function resampleRows(plane: Float32Array, rows: number, columns: number, taps: ResampleTaps): Float32Array {
@@ -38,15 +39,6 @@ function resampleRows(plane: Float32Array, rows: number, columns: number, taps: 
       for (let k = 0; k < count[i]; k++) sum += plane[row * columns + first[i] + k] * weights[i * stride + k];
       result[row * first.length + i] = sum;
     }
-  }
-  return result;
-}
-
-function transpose(plane: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(plane.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++)
-      result[column * rows + row] = plane[row * columns + column];
   }
   return result;
 }

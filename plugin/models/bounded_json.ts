@@ -2,14 +2,15 @@
 
 /** The largest tokenizer.json of a published model is 33 MB. */
 export const MAX_JSON_CHARACTERS = 2 ** 27;
-const MAX_DEPTH = 64;
+/** A configuration has 3 or 4 levels of nesting, a tokenizer 6. */
+export const MAX_JSON_DEPTH = 64;
 
 /** @throws {Error} one line that names the file, if the text is too long, too deep or not JSON. */
 export function parseBoundedJson(text: string, file: string): unknown {
   if (text.length > MAX_JSON_CHARACTERS) {
     throw new Error(`${file}: ${text.length} characters, expected at most ${MAX_JSON_CHARACTERS}`);
   }
-  checkDepth(text, file);
+  if (isNestedTooDeeply(text)) throw new Error(`${file}: nested deeper than ${MAX_JSON_DEPTH} levels`);
   try {
     return JSON.parse(text);
   } catch {
@@ -18,7 +19,7 @@ export function parseBoundedJson(text: string, file: string): unknown {
 }
 
 /** Counts brackets outside of strings; whether they match is left to JSON.parse. */
-function checkDepth(text: string, file: string): void {
+export function isNestedTooDeeply(text: string): boolean {
   const [quote, backslash, openList, closeList, openObject, closeObject] = Array.from('"\\[]{}', (each) =>
     each.charCodeAt(0),
   );
@@ -30,7 +31,8 @@ function checkDepth(text: string, file: string): void {
     else if (inString) {
       if (code === backslash) i++;
     } else if (code === openList || code === openObject) {
-      if (++depth > MAX_DEPTH) throw new Error(`${file}: nested deeper than ${MAX_DEPTH} levels`);
+      if (++depth > MAX_JSON_DEPTH) return true;
     } else if (code === closeList || code === closeObject) depth--;
   }
+  return false;
 }
