@@ -47,7 +47,7 @@ export class MovingAverage {
     return Object.fromEntries(this.averages);
   }
 
-  /** Continues from the result of {@link tensors}. The tensors remain owned by the caller. */
+  /** Continues from the result of {@link MovingAverage.tensors}. The tensors remain owned by the caller. */
   restore(tensors: Readonly<Record<string, Tensor>>): void {
     for (const name of this.averages.keys()) {
       if (!tensors[name]) throw new Error(`MovingAverage.restore: there is no ${name}`);
