@@ -1,7 +1,9 @@
 /** Mamba language models of any size with random weights, as a HuggingFace folder. */
+
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type GrootLSizes, grootLShapes } from '../converters/architectures/grootl/architecture.js';
+import { elementsOf } from '../converters/parameters.js';
 import { uniform } from './random_weights.js';
 
 /** mamba-130m-hf. */
@@ -32,7 +34,7 @@ export function mambaConfig(sizes: GrootLSizes): Record<string, unknown> {
 
 /** Values of a tensor, with magnitudes as in a trained model. */
 export function mambaValues(name: string, shape: readonly number[], random: () => number): Float32Array {
-  const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  const values = new Float32Array(elementsOf(shape));
   const fanIn = shape.length > 1 ? shape[shape.length - 1] : 1;
   if (name.endsWith('A_log')) return values.map((_, i) => Math.log(1 + (i % shape[1])));
   const fill = (centre: number, spread: number) => {
@@ -52,7 +54,7 @@ export async function writeRandomMamba(directory: string, sizes: GrootLSizes, se
     Object.fromEntries(
       shapes.map(([name, shape]) => {
         const begin = end;
-        end += 4 * shape.reduce((product, size) => product * size, 1);
+        end += 4 * elementsOf(shape);
         return [name, { dtype: 'F32', shape, data_offsets: [begin, end] }];
       }),
     ),

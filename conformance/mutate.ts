@@ -98,7 +98,7 @@ function run(
 ): Map<string, CaseTensor> {
   const { shapes, attributes, inputs: values } = formulaArguments(op, inputs, given);
   const outputs = inferOutputs(op, shapes, attributes).map(({ shape, dtype }): CaseTensor => {
-    const size = shape.reduce((product, extent) => product * extent, 1);
+    const size = sizeOf(shape);
     return dtype === 'int32'
       ? { dtype, shape, values: new Int32Array(size) }
       : { dtype, shape, values: new Float32Array(size) };

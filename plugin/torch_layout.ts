@@ -2,6 +2,7 @@
  * How a constant of a GraphModel stores a PyTorch parameter: reads the layout from the graph's nodes, and converts values in
  * both directions. constant = reshape(transpose(parameter, axes), shape of the constant)
  */
+import { sizeOf } from './kernels/sizes.js';
 import { integer, isRecord, listOf, quote } from './models/checks.js';
 
 /** Where the values of a constant lie in PyTorch's tensor. */
@@ -58,11 +59,10 @@ const TRANSPOSED_COLUMNS = 16;
 
 /** Transposes [A, B, C] to [A, C, B], where B is an axis of the shape. */
 function moveToEnd(values: Float32Array, shape: readonly number[], axis: number): Float32Array {
-  const product = (sizes: readonly number[]) => sizes.reduce((all, size) => all * size, 1);
   const [outer, rows, columns] = [
-    product(shape.slice(0, axis)),
+    sizeOf(shape.slice(0, axis)),
     shape[axis] ?? 1,
-    product(shape.slice(axis + 1)),
+    sizeOf(shape.slice(axis + 1)),
   ];
   if (rows === 1 || columns === 1) return values;
   const moved = new Float32Array(values.length);
@@ -137,7 +137,7 @@ export function readLayout({ name, attr = {} }: TopologyNode, size: number): Tor
     );
   }
   for (const each of view ? [shape, view] : [shape]) {
-    const elements = each.reduce((product, extent) => product * extent, 1);
+    const elements = sizeOf(each);
     if (elements !== size) {
       throw new Error(`${what} has ${size} values, its shape in PyTorch [${each}] holds ${elements}`);
     }

@@ -1,8 +1,10 @@
 /** The tensors of a case file. */
+
 import type { ByteSource } from '../../converters/byte_source.js';
 import { type DType, type ReadableDType, VALUES_OF } from '../../converters/pytorch/dtype.js';
 import { readSafetensorsHeader } from '../../converters/pytorch/safetensors.js';
 import { toFloat32 } from '../../converters/pytorch/widen.js';
+import { sizeOf } from '../../plugin/ops/spec/tensor.js';
 import type { CaseTensor } from '../case.js';
 import { stem } from '../source.js';
 
@@ -144,7 +146,7 @@ export function channelsLast(tensor: CaseTensor): CaseTensor {
   if (tensor.shape.length < 3)
     throw new LayoutError(`a tensor of shape [${tensor.shape}], expected [batch, channels, ...]`);
   const [batch, channels, ...rest] = tensor.shape;
-  const vertices = rest.reduce((product, extent) => product * extent, 1);
+  const vertices = sizeOf(rest);
   const values = tensor.values.slice();
   for (let b = 0; b < batch; b++) {
     for (let d = 0; d < channels; d++) {

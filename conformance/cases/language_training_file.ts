@@ -3,6 +3,7 @@ import { dispose, type NamedTensorMap, scalar, type Tensor, tidy } from '@tensor
 import type { Adapter } from '../../plugin/models/adapter.js';
 import type { GrootL } from '../../plugin/models/grootl.js';
 import { batchOfTrees, treeOfParentIds } from '../../plugin/ops/spec/rooted_tree.js';
+import { sizeOf } from '../../plugin/ops/spec/tensor.js';
 import { toTorch } from '../../plugin/torch_layout.js';
 import {
   AdamW,
@@ -337,6 +338,6 @@ function distances(given: Values, start: Values, reference: Values): { travel: n
 /** One item of the first axis. */
 function part<T extends CaseTensor>(tensor: T, index: number): T {
   const [, ...shape] = tensor.shape;
-  const size = shape.reduce((product, extent) => product * extent, 1);
+  const size = sizeOf(shape);
   return { ...tensor, shape, values: tensor.values.slice(index * size, (index + 1) * size) };
 }

@@ -1,4 +1,5 @@
 /** `treessm_*` files: one tree state-space module with all its intermediates. */
+
 import {
   add,
   depthwiseConv2d,
@@ -18,6 +19,7 @@ import { layerNormalizationSpec } from '../../plugin/ops/layer_normalization.spe
 import { linear } from '../../plugin/ops/linear.js';
 import { linearSpec } from '../../plugin/ops/linear.spec.js';
 import { gridEdges } from '../../plugin/ops/spec/graphs.js';
+import { sizeOf } from '../../plugin/ops/spec/tensor.js';
 import { treeScan } from '../../plugin/ops/tree_scan.js';
 import { layerBound } from '../bounds.js';
 import {
@@ -184,7 +186,7 @@ function moduleCase(file: CaseFile): ProgramCase {
         given: given.values,
         expected: values,
         shape: [given.values.length],
-        expectedShape: [shape.reduce((product, extent) => product * extent, 1)],
+        expectedShape: [sizeOf(shape)],
         bound,
       });
     }

@@ -1,4 +1,5 @@
 /** Writes a graph and its weights as tfjs's GraphModel files: `model.json` and binary shards. */
+import { elementsOf } from '../parameters.js';
 import { CheckpointError } from '../pytorch/errors.js';
 import { CONVERTER_VERSION } from '../version.js';
 import { type GraphBuilder, type GraphEnd, signatureOf, type Weight } from './graph_builder.js';
@@ -145,7 +146,7 @@ function checkSize(totalBytes: number, { sourceBytes, maxBytes }: WriteOptions):
 }
 
 function storedBytes({ shape, dtype, quantizable }: Weight, quantization: Quantization): number {
-  const size = shape.reduce((product, extent) => product * extent, 1);
+  const size = elementsOf(shape);
   return size * (dtype === 'float32' && quantizable ? QUANTIZED_BYTES[quantization] : 4);
 }
 
@@ -155,7 +156,7 @@ function encode(
   values: Float32Array | Int32Array,
   quantization: Quantization,
 ): { bytes: Uint8Array; entry: WeightEntry } {
-  const size = shape.reduce((product, extent) => product * extent, 1);
+  const size = elementsOf(shape);
   if (values.length !== size) throw new Error(`${name} has ${values.length} values, its shape holds ${size}`);
   if (
     quantization === 'none' ||

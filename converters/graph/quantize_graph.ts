@@ -2,7 +2,9 @@
  * `--quantize int8`: layers that multiply by matrices or filters store them as 8-bit integers with a scale for each column.
  * Everything else stays float32. It transforms the finished graph, so architectures are independent of it.
  */
+
 import { packedCodes, wordsOf } from '../../plugin/ops/quantized_weights.js';
+import { elementsOf } from '../parameters.js';
 import { CheckpointError, quote } from '../pytorch/errors.js';
 import {
   type AttributeValue,
@@ -91,7 +93,7 @@ const scalesOf = (weights: Output): Output => `${weights}/scales`;
 
 function addWeights(graph: GraphBuilder, name: string, weight: Weight): void {
   const columns = weight.shape[weight.shape.length - 1];
-  const terms = weight.shape.slice(0, -1).reduce((product, extent) => product * extent, 1);
+  const terms = elementsOf(weight.shape.slice(0, -1));
   const read = async () => {
     const values = await weight.read();
     return { values, scales: columnScales(name, values, columns) };

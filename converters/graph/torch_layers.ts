@@ -9,7 +9,7 @@ import {
   LAYOUT_ATTRIBUTES,
   type TorchLayout,
 } from '../../plugin/torch_layout.js';
-import type { NamedParameter, Parameters } from '../parameters.js';
+import { elementsOf, type NamedParameter, type Parameters } from '../parameters.js';
 import {
   type AttributeValue,
   bool,
@@ -43,7 +43,7 @@ export class TorchLayers {
 
   /** A parameter without axes of size 1, such as [1, D] as [D]. */
   vector(parameter: NamedParameter): Output {
-    return this.constant(parameter, [parameter.shape.reduce((product, size) => product * size, 1)]);
+    return this.constant(parameter, [elementsOf(parameter.shape)]);
   }
 
   asStored(parameter: NamedParameter): Output {

@@ -2,6 +2,7 @@
 // `dtype.__reduce__` in numpy/_core/src/multiarray.
 
 import { type ByteSource, bytesSource } from '../byte_source.js';
+import { elementsOf } from '../parameters.js';
 import { type DType, ITEM_BYTES } from './dtype.js';
 import { MAX_RANK } from './limits.js';
 import { InertObject, PickleTuple, type PickleValue } from './pickle_values.js';
@@ -83,7 +84,7 @@ export function arrayTensor(object: InertObject): StoredTensor | undefined {
   const { bytes } = parts;
   if (shape.length !== items.length || !(bytes instanceof Uint8Array)) return undefined;
   const itemBytes = ITEM_BYTES[type.dtype];
-  const elements = shape.reduce((product, size) => product * size, 1);
+  const elements = elementsOf(shape);
   if (elements * itemBytes !== bytes.byteLength) return undefined;
   const plain = bytesSource(bytes, 'an array in the pickle');
   const source = type.bigEndian ? swapped(plain, itemBytes) : plain;

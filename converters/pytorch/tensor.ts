@@ -1,6 +1,7 @@
 // A tensor as stored in a checkpoint: a view with shape and strides into a storage. Nothing is read until requested.
 
 import type { ByteSource } from '../byte_source.js';
+import { elementsOf } from '../parameters.js';
 import { type DType, ITEM_BYTES, isReadable, type TensorValues, VALUES_OF } from './dtype.js';
 import { CheckpointError } from './errors.js';
 import { type Dimension, gather } from './gather.js';
@@ -130,7 +131,7 @@ export class StoredTensor {
       );
     }
     const available = Math.floor(storage.byteLength / ITEM_BYTES[dtype]);
-    const elements = shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1);
+    const elements = shape.includes(0) ? 0 : elementsOf(shape);
     // Both may be rounded beyond 2^53, where they are far larger than any storage.
     const extent = elements === 0 ? 0 : shape.reduce((sum, size, i) => sum + (size - 1) * strides[i], 1);
     if (unreadable !== undefined && !Number.isSafeInteger(elements)) {

@@ -7,6 +7,7 @@
  */
 
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { sizeOf } from '../../plugin/kernels/sizes.js';
 
 /** GLSL prelude of the programs in this folder. */
 const PACKED = `
@@ -45,7 +46,7 @@ const PACKED = `
 /** Returns the shape [batch, rows, columns] under which a tensor of any rank has the same texels. */
 export function as3D(shape: readonly number[]): [number, number, number] {
   const [rows, columns] = [1, 1, ...shape].slice(-2);
-  return [shape.slice(0, -2).reduce((product, extent) => product * extent, 1), rows, columns];
+  return [sizeOf(shape.slice(0, -2)), rows, columns];
 }
 
 /** Views a tensor in that shape. */

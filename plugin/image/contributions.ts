@@ -30,8 +30,6 @@ const SCALES: Readonly<Record<ContributionScale, (value: number) => number>> = {
   root: (value) => value ** 0.2,
 };
 
-export const CONTRIBUTION_SCALES = Object.keys(SCALES) as readonly ContributionScale[];
-
 /** The shares listed in RepLKNet's table. */
 const SHARES = [0.2, 0.3, 0.5, 0.99] as const;
 

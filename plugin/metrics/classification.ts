@@ -2,7 +2,7 @@
 import { integer, refuse } from '../models/checks.js';
 import type { Prediction } from '../models/grootv.js';
 import { CALIBRATION_BINS, Calibration, type CalibrationQuality } from './calibration.js';
-import { ConfusionMatrix } from './mean_iou.js';
+import { ConfusionMatrix, sumOf } from './mean_iou.js';
 
 /** Number of best predictions considered. */
 export const TOP = 5;
@@ -90,10 +90,4 @@ export class ClassifierEvaluator {
       calibration: this.calibration.quality(),
     };
   }
-}
-
-function sumOf(values: Iterable<number>): number {
-  let sum = 0;
-  for (const value of values) sum += value;
-  return sum;
 }

@@ -84,7 +84,7 @@ export class ConfusionMatrix {
   }
 
   /**
-   * Adds the {@link entries} of another matrix.
+   * Adds the {@link ConfusionMatrix.entries} of another matrix.
    * @throws {Error} if they are invalid; nothing has then been added.
    */
   addEntries(entries: readonly number[]): void {
@@ -154,7 +154,7 @@ function meanOf(values: readonly (number | null)[]): number {
   return sumOf(there) / there.length;
 }
 
-function sumOf(values: Iterable<number>): number {
+export function sumOf(values: Iterable<number>): number {
   let sum = 0;
   for (const value of values) sum += value;
   return sum;

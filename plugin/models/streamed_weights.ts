@@ -1,5 +1,6 @@
 /** Streamed weights: each becomes a tensor as soon as its bytes arrive, so that they are never all in JavaScript memory. */
 import { dispose, io, type NamedTensorMap } from '@tensorflow/tfjs-core';
+import { sizeOf } from '../kernels/sizes.js';
 import { storedBytes } from './model_json.js';
 
 /** Bytes before every string: its length. */
@@ -39,7 +40,7 @@ export async function streamedWeights(
 
 async function textsOf(bytes: StreamedBytes, { shape }: io.WeightsManifestEntry): Promise<ArrayBuffer> {
   const parts: ArrayBuffer[] = [];
-  for (let left = shape.reduce((product, extent) => product * extent, 1); left > 0; left--) {
+  for (let left = sizeOf(shape); left > 0; left--) {
     const length = await bytes.take(TEXT_LENGTH);
     parts.push(length, await bytes.take(new DataView(length).getUint32(0, true)));
   }

@@ -1,4 +1,5 @@
 /** Linear: a matrix product over the last axis, plus bias and activation. */
+
 import {
   fused,
   matMul,
@@ -10,6 +11,7 @@ import {
   type Tensor1D,
   type Tensor2D,
 } from '@tensorflow/tfjs-core';
+import { sizeOf } from '../kernels/sizes.js';
 import { type Activation, activated, activationAttribute } from './activations.js';
 import { defineOp } from './declare.js';
 import { OpError } from './input_checks.js';
@@ -147,7 +149,7 @@ export const RowSum = defineOp({
 /** Reshapes [..., C] to [rows, C]. */
 export function rowsOf(x: Tensor): Tensor2D {
   const leading = x.shape.slice(0, -1);
-  return reshape(x, [leading.reduce((product, extent) => product * extent, 1), x.shape[x.rank - 1]]);
+  return reshape(x, [sizeOf(leading), x.shape[x.rank - 1]]);
 }
 
 /** Returns the range of weight columns that a call uses; the end is exclusive. */

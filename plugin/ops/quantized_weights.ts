@@ -5,8 +5,10 @@
  * Kernels for them multiply integers: they quantise rows of the activations to 7 bits (../cpu/quantized_product.ts says
  * how). Other backends convert the weights to float32 once and run the float32 op.
  */
+
 import { backend, type KernelBackend, keep, type Tensor, tensor } from '@tensorflow/tfjs-core';
 import { PerTensorCache } from '../kernels/per_tensor_cache.js';
+import { sizeOf } from '../kernels/sizes.js';
 import { OpError } from './input_checks.js';
 import { readFloats, readIds } from './kernels.js';
 
@@ -43,11 +45,7 @@ export function dequantized(op: string, codes: Tensor, scales: Tensor, shape: nu
   return cache.get([codes, scales], `float32 ${shape}`, () => {
     const columns = shape[shape.length - 1];
     const factors = readFloats(op, scales);
-    const values = codesOf(
-      readIds(op, codes),
-      columns,
-      shape.reduce((product, extent) => product * extent, 1),
-    );
+    const values = codesOf(readIds(op, codes), columns, sizeOf(shape));
     return keep(
       tensor(
         Float32Array.from(values, (code, i) => code * factors[i % columns]),

@@ -15,6 +15,7 @@ import {
   type Variable,
   variableGrads,
 } from '@tensorflow/tfjs-core';
+import { sizeOf } from '../kernels/sizes.js';
 import { gradientsInParts, planParts } from '../models/checkpointing.js';
 import { options as checkOptions, integer, number, quote, show } from '../models/checks.js';
 import type { Detector } from '../models/detector.js';
@@ -289,7 +290,7 @@ export class Trainable<M extends TrainableModel = TrainableModel> {
     const [samples] = Object.values(inputs)[0].shape;
     const factors = this.factors.map(({ input, probability, shape }) => {
       const sizes = shape(samples);
-      const values = Float32Array.from({ length: sizes.reduce((all, size) => all * size, 1) }, () =>
+      const values = Float32Array.from({ length: sizeOf(sizes) }, () =>
         this.random.next() < probability ? 0 : 1 / (1 - probability),
       );
       return [input, tensor(values, sizes)];

@@ -1,3 +1,4 @@
+import { sizeOf } from '../../kernels/sizes.js';
 /**
  * Reads idx files, the format of MNIST and Fashion-MNIST, plain or gzip-compressed. They are untrusted: sizes are checked
  * before anything is allocated, and compressed data is decompressed only up to the size in the header.
@@ -29,7 +30,7 @@ const HEADER_BYTES = 4 + 4 * MAX_RANK;
 export async function readIdx(name: string, bytes: Uint8Array): Promise<IdxArray> {
   const start = await firstBytes(name, bytes, HEADER_BYTES);
   const shape = readShape(name, start);
-  const values = shape.reduce((product, size) => product * size, 1);
+  const values = sizeOf(shape);
   if (values > MAX_IDX_BYTES) {
     throw new Error(`${name}: sizes ${shape.join(' x ')}, at most ${MAX_IDX_BYTES} values are read`);
   }
