@@ -1,4 +1,6 @@
 import t from 'tap';
+import { linearSpec } from '../../plugin/ops/linear.spec.js';
+import { treeScanSpec } from '../../plugin/ops/tree_scan.spec.js';
 import { parseTarget, type Target } from '../node.js';
 import type { CaseResult } from '../report/report.js';
 import { withSameBits } from './run_on_targets.js';
@@ -23,7 +25,7 @@ t.test(
         result('wasm-2threads@chromium', '2'),
         result('wasm-2threads@chromium', '2', { case: 'c' }),
         result('webgl', '4'),
-        ...['Linear', 'TreeScan'].flatMap((op) => [
+        ...[linearSpec, treeScanSpec].flatMap(({ op: { name: op } }) => [
           result('wasm@chromium', '1', { op }),
           result('wasm-baseline@chromium', '2', { op }),
         ]),

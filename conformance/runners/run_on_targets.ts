@@ -70,17 +70,9 @@ export async function runOnTargets(options: TargetsOptions): Promise<Report> {
   };
 }
 
-/** Ops that sum float32 products. Everything that is not an op, such as a model, includes some. */
-const PRODUCTS = [
-  'Linear',
-  'Convolution',
-  'TransposedConvolution',
-  'ResidualLinear',
-  'GatedLinear',
-  'SelectiveDiscretize',
-  'SelectiveLayer',
-];
-const withoutProducts = new Set(OPS.map(({ name }) => name).filter((name) => !PRODUCTS.includes(name)));
+const products = new Set(SPECS.filter(({ sumsProducts }) => sumsProducts).map(({ op }) => op.name));
+/** Ops that sum no float32 products. Everything that is not an op, such as a model, sums some. */
+const withoutProducts = new Set(OPS.map(({ name }) => name).filter((name) => !products.has(name)));
 
 /** Fails results whose bits differ from those of the first of the targets that must agree. */
 export function withSameBits(results: readonly CaseResult[], targets: readonly Target[]): CaseResult[] {

@@ -4,6 +4,7 @@ import { always, before, without } from './spec/faults.js';
 import { defineSpec, type Values } from './spec/spec.js';
 
 export const convolutionSpec = defineSpec(Convolution, {
+  sumsProducts: true,
   formula: ({ inputs: { x, filter, bias }, shapes, attributes }) => ({
     y: convolutionOf(x, filter, bias, shapes.x, shapes.filter, attributes).map((sum) =>
       activated(attributes.activation, sum),

@@ -17,6 +17,7 @@ const SIZES = [
 const tolerance = { float32: 2e-6, shader: 1e-5, reason: 'a sum of I products, and one term more' } as const;
 
 export const residualLinearSpec = defineSpec(ResidualLinear, {
+  sumsProducts: true,
   formula: ({ inputs: { x, weights, residual, bias }, shapes }) => {
     const sums = linearOf(x, weights, bias, shapes.weights[1]);
     return { y: sums.map((sum, i) => sum + residual[i]) };
@@ -37,6 +38,7 @@ export const residualLinearSpec = defineSpec(ResidualLinear, {
 });
 
 export const gatedLinearSpec = defineSpec(GatedLinear, {
+  sumsProducts: true,
   formula: ({ inputs: { x, weights, bias }, shapes }) => {
     const all = shapes.weights[1];
     return {

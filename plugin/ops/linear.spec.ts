@@ -19,6 +19,7 @@ export const LINEAR_SAMPLES = [
 ] as const;
 
 export const linearSpec = defineSpec(Linear, {
+  sumsProducts: true,
   formula: ({ inputs: { x, weights, bias }, shapes, attributes: { activation, firstOutput, endOutput } }) => {
     const outputs = shapes.weights[1];
     const columns = [firstOutput, endOutput === -1 ? outputs : endOutput] as const;

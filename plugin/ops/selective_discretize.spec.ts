@@ -6,6 +6,7 @@ import { mapped } from './spec/faults.js';
 import { defineSpec } from './spec/spec.js';
 
 export const selectiveDiscretizeSpec = defineSpec(SelectiveDiscretize, {
+  sumsProducts: true,
   formula: ({ inputs: { x, selection, stepProjection, stepBias, logA }, shapes }) => {
     const [[channels, states], [rank]] = [shapes.logA, shapes.stepProjection];
     const width = rank + 2 * states;

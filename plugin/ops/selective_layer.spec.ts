@@ -10,6 +10,7 @@ import type { Random } from './spec/random.js';
 import { defineSpec } from './spec/spec.js';
 
 export const selectiveLayerSpec = defineSpec(SelectiveLayer, {
+  sumsProducts: true,
   formula: ({ inputs, shapes, attributes: { epsilon, inputScale } }) => {
     const { x, state, past, gamma, filter, filterBias, stepBias, logA, skip, ...rest } = inputs;
     const { inputProjection, inputBias, selection, stepProjection, outputProjection, outputBias } = rest;

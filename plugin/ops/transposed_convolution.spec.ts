@@ -4,6 +4,7 @@ import { defineSpec } from './spec/spec.js';
 import { TransposedConvolution } from './transposed_convolution.js';
 
 export const transposedConvolutionSpec = defineSpec(TransposedConvolution, {
+  sumsProducts: true,
   formula: ({ inputs: { x, weights, bias }, shapes, attributes: { rows, columns, activation } }) => {
     const [batch, height, width, inputs] = shapes.x;
     const [, all] = shapes.weights;

@@ -100,6 +100,8 @@ export interface OpSpec {
     call: { readonly inputs: CaseTensors; readonly attributes: Attributes },
     isGradient: boolean,
   ) => Bound;
+  /** Whether it sums float32 products, whose last bits relaxed SIMD changes. */
+  readonly sumsProducts?: boolean;
   /** Whether the result for an item of a batch is the same, bit for bit, with other items in the batch. */
   readonly batchInvariant?: boolean;
   readonly samples: (random: Random) => readonly Sample[];
