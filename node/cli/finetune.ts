@@ -18,6 +18,7 @@ import { type CliBackend, registerGradients, startBackend, withBackend } from '.
 import { checkSame, recordedOptions } from './continued_run.js';
 import { Failure, integerFrom, oneLine, PARTLY_FAILED, pathOf } from './failure.js';
 import { withModel } from './inputs.js';
+import { Interruption } from './interruption.js';
 import { loadLanguageModel } from './language_model.js';
 import { duration, progressBar } from './progress.js';
 import { inline, note, print } from './terminal.js';
@@ -216,7 +217,7 @@ async function learnerOf(model: GrootL, options: Options): Promise<LanguageLearn
   return full ? trainable(model, { seed }) : addLora(model, { rank, alpha, targets, dropout, seed });
 }
 
-/** Trains until all steps are done or SIGINT arrives. @returns a one-line summary, and whether training is complete */
+/** Trains until all steps are done or a signal arrives. @returns a one-line summary, and whether training is complete */
 async function learn(
   learner: LanguageLearner,
   examples: readonly TextExample[],
@@ -227,10 +228,7 @@ async function learn(
   const batch = Math.min(most, examples.length);
   const steps = given ?? Math.max(1, Math.ceil((epochs * examples.length) / batch));
   const bar = await progressBar('{bar} step {value} of {total}, loss {loss}, rate {rate}, {left} left');
-  const interrupted = new AbortController();
-  const { signal } = interrupted;
-  const interrupt = () => interrupted.abort();
-  process.once('SIGINT', interrupt);
+  const interruption = new Interruption();
   const losses: number[] = [];
   const resume = await states.newest();
   let done = resume?.progress.step ?? 0;
@@ -253,17 +251,15 @@ async function learn(
         onStep,
         resume,
         saveEvery,
-        // A signal removes all unfinished outputs, including a state that is being saved: save it again.
-        save: (state) =>
-          states.save(state).catch((error) => (signal.aborted ? states.save(state) : Promise.reject(error))),
-        signal,
+        save: (state) => interruption.finish(() => states.save(state)),
+        signal: interruption.signal,
       },
     );
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!interruption.signal.aborted) throw error;
   } finally {
     bar?.stop();
-    process.off('SIGINT', interrupt);
+    interruption.dispose();
   }
   const isDone = done >= steps;
   const ended = isDone ? `${steps} steps` : `interrupted after ${done} of ${steps} steps`;

@@ -20,7 +20,7 @@ import { checkSame, recordedOptions } from './continued_run.js';
 import { BAD_USAGE, Failure, integerFrom, pathOf } from './failure.js';
 import { isUrl, modelSource } from './inputs.js';
 import { WEIGHT_SETS } from './inspect.js';
-import { INTERRUPTED } from './interruption.js';
+import { INTERRUPTED, Interruption } from './interruption.js';
 import { duration, progressBar } from './progress.js';
 import { inline, note, print, printJson } from './terminal.js';
 
@@ -289,12 +289,7 @@ async function follow(
 ): Promise<FitResult> {
   const { fit, inOrder } = await import('../../plugin/training/index.js');
   const resume = isResumed ? await run.newestState() : undefined;
-  const controller = new AbortController();
-  const { signal } = controller;
-  const interrupt = () =>
-    controller.abort(new Failure(INTERRUPTED, `interrupted; --resume continues ${out}`));
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const name of signals) process.once(name, interrupt);
+  const interruption = new Interruption(new Failure(INTERRUPTED, `interrupted; --resume continues ${out}`));
   const bar = await TrainingBar.start(recipe.steps, resume?.progress.step ?? 0);
   let isDrawn = true;
   const save = async (state: Parameters<TrainingRun['saveState']>[0]) => {
@@ -310,12 +305,11 @@ async function follow(
   try {
     return await fit(trainable, batches, recipe, {
       resume,
-      signal,
+      signal: interruption.signal,
       evaluateEvery,
       patience,
       saveEvery,
-      // A signal removes all unfinished outputs, including a state that is being saved: save it again.
-      save: (state) => save(state).catch((error) => (signal.aborted ? save(state) : Promise.reject(error))),
+      save: (state) => interruption.finish(() => save(state)),
       onStep: (report) => {
         const { step, loss, accuracy, learningRate, gradientNorm } = report;
         run.rows.push({ step, loss, accuracy, learningRate, gradientNorm });
@@ -332,7 +326,7 @@ async function follow(
     throw error;
   } finally {
     bar.stop();
-    for (const name of signals) process.off(name, interrupt);
+    interruption.dispose();
   }
 }
 
