@@ -12,7 +12,7 @@ export const activationAttribute = {
   graphName: 'activation',
   default: 'none',
   oneOf: ['none', 'gelu', 'silu'],
-  doc: 'applied to the sums; gelu is the exact one',
+  doc: 'activation applied to the sums; gelu is the exact form',
 } as const;
 
 /** Activation applied to the output of a convolution. */
@@ -38,9 +38,9 @@ export function activated(sums: Tensor, activation: ConvolutionActivation): Tens
 }
 
 const elementwise = {
-  inputs: { x: { dtype: 'float32', shape: ['...'], doc: 'any shape' } },
+  inputs: { x: { dtype: 'float32', shape: ['...'], doc: 'tensor of any shape' } },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: ['...'], doc: 'of the shape of x' } },
+  outputs: { y: { dtype: 'float32', shape: ['...'], doc: 'activated values, same shape as x' } },
 } as const;
 
 export const Gelu = defineOp({
@@ -60,9 +60,12 @@ export const Silu = defineOp({
 });
 
 const ofGradient = {
-  inputs: { ...elementwise.inputs, dy: { dtype: 'float32', shape: ['...'], doc: 'gradient of the output' } },
+  inputs: {
+    ...elementwise.inputs,
+    dy: { dtype: 'float32', shape: ['...'], doc: 'gradient with respect to the output' },
+  },
   attributes: {},
-  outputs: { dx: { dtype: 'float32', shape: ['...'], doc: 'of the shape of x' } },
+  outputs: { dx: { dtype: 'float32', shape: ['...'], doc: 'gradient with respect to x' } },
 } as const;
 
 export const GeluGradient = defineOp({

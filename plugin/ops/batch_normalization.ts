@@ -21,12 +21,16 @@ export const BatchNormalization = defineOp({
   doc:
     '(x - mean) / sqrt(variance + epsilon) * gamma + beta, with mean and variance of each channel over all pixels; they ' +
     'are given as well, for running statistics, and no gradient flows through these two outputs.',
-  inputs: { x: image('activations, channels last'), gamma: channels('scale'), beta: channels('shift') },
+  inputs: {
+    x: image('activations, channels last'),
+    gamma: channels('scale of each channel'),
+    beta: channels('shift of each channel'),
+  },
   attributes,
   outputs: {
-    y: image('of the shape of x'),
-    mean: channels('of the batch'),
-    variance: channels('of the batch as a population: the squares are divided by their number'),
+    y: image('normalised activations, same shape as x'),
+    mean: channels('mean of each channel over the batch'),
+    variance: channels('population variance of each channel over the batch'),
   },
   compose: ({ x, gamma, beta }, { epsilon }) => {
     const { average, centred, variance, inverseDeviation } = statistics(x, epsilon);
@@ -43,17 +47,17 @@ export const BatchNormalization = defineOp({
 
 export const BatchNormalizationGradient = defineOp({
   name: 'BatchNormalizationGradient',
-  doc: 'Gradients of BatchNormalization, given that of y.',
+  doc: 'Gradients of BatchNormalization with respect to x, gamma and beta, given the gradient with respect to y.',
   inputs: {
-    x: image('as in BatchNormalization'),
-    gamma: channels('as in BatchNormalization'),
-    dy: image('gradient of y'),
+    x: image('input x of BatchNormalization'),
+    gamma: channels('scale of BatchNormalization'),
+    dy: image('gradient with respect to y'),
   },
   attributes,
   outputs: {
-    dx: image('gradient of x'),
-    dgamma: channels('gradient of gamma'),
-    dbeta: channels('gradient of beta'),
+    dx: image('gradient with respect to x'),
+    dgamma: channels('gradient with respect to gamma'),
+    dbeta: channels('gradient with respect to beta'),
   },
   compose: ({ x, gamma, dy }, { epsilon }) => {
     const { centred, inverseDeviation } = statistics(x, epsilon);

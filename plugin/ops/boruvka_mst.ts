@@ -21,8 +21,12 @@ export interface Tree {
 
 /** The inputs through which ops take a tree. */
 export const treeInputs = {
-  order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids, parents before their children' },
-  parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
+  order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids, each parent before its children' },
+  parent: {
+    dtype: 'int32',
+    shape: ['B', 'V'],
+    doc: 'position in `order` of the parent of order[b, i]; 0 for the root',
+  },
 } as const;
 
 /** The part of a {@link Tree} that ops along a tree need. */
@@ -32,7 +36,7 @@ export type ScanTree = Readonly<Record<keyof typeof treeInputs, Tensor>>;
 export const edgesInput = {
   dtype: 'int32',
   shape: ['E', '2'],
-  doc: 'vertex ids of the two ends of every edge',
+  doc: 'edges as pairs of vertex ids',
 } as const;
 
 /** Attributes of ops that choose a tree. */
@@ -42,7 +46,7 @@ export const treeAttributes = {
     graphName: 'num_vertices',
     least: 1,
     letter: 'V',
-    doc: 'V; a GraphModel node without it takes V from the edges',
+    doc: 'number of vertices V; a GraphModel node without it takes V from the edges',
   },
   root: {
     type: 'integer',
@@ -50,15 +54,19 @@ export const treeAttributes = {
     default: 0,
     least: 0,
     most: 'V-1',
-    doc: 'vertex from which the breadth-first order starts',
+    doc: 'root of the tree: vertex at which the breadth-first order starts',
   },
 } as const;
 
 /** Outputs of ops that choose a tree. */
 export const treeOutputs = {
-  edgeIndex: { dtype: 'int32', shape: ['B', 'V-1'], doc: 'the chosen rows of edges, ascending' },
+  edgeIndex: { dtype: 'int32', shape: ['B', 'V-1'], doc: 'indices of the chosen edges, ascending' },
   order: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids in breadth-first order from the root' },
-  parent: { dtype: 'int32', shape: ['B', 'V'], doc: 'position in `order` of the parent; 0 for the root' },
+  parent: {
+    dtype: 'int32',
+    shape: ['B', 'V'],
+    doc: 'position in `order` of the parent of order[b, i]; 0 for the root',
+  },
 } as const;
 
 export const BoruvkaMST = defineOp({
@@ -67,7 +75,7 @@ export const BoruvkaMST = defineOp({
     'Minimum spanning tree by the total order (weight, edge index): unique, and exactly the same on every backend. ' +
     '-0 equals +0, NaN comes after +Infinity.',
   inputs: {
-    weights: { dtype: 'float32', shape: ['B', 'E'], doc: 'weight of every edge' },
+    weights: { dtype: 'float32', shape: ['B', 'E'], doc: 'weight of each edge' },
     edges: edgesInput,
   },
   attributes: treeAttributes,

@@ -14,19 +14,24 @@ export const BottleneckFilter = defineOp({
     'y[v] = sum over every u of a(u, v) * x[u] / sum over every u of a(u, v), with a(u, v) = exp(-(largest distance on ' +
     'the path u..v) / zeta^2) and a(v, v) = 1. No gradient. The inputs are read on the host of backends without a kernel.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'values by vertex id' },
+    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'input values by vertex id' },
     distance: {
       dtype: 'float32',
       shape: ['B', 'V'],
-      doc: 'distance[b, v] is that of v and its parent; that of the root is ignored',
+      doc: 'distance between each vertex and its parent, by vertex id; ignored at the root',
     },
     ...treeInputs,
   },
   attributes: {
     // With a smaller zeta the result is just x, and its square underflows float32.
-    zeta: { type: 'number', graphName: 'zeta', least: 1e-15, doc: 'distances are in units of its square' },
+    zeta: {
+      type: 'number',
+      graphName: 'zeta',
+      least: 1e-15,
+      doc: 'scale of the distances, which are divided by zeta^2',
+    },
   },
-  outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'means by vertex id' } },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'weighted means by vertex id' } },
   least: { V: 1 },
   reads: ['x', 'distance', 'order', 'parent'],
   validate: ({ order, parent }, _attributes, read) => checkTree('BottleneckFilter', order, parent, read),

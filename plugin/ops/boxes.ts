@@ -14,15 +14,31 @@ export const AnchorGrid = defineOp({
     'Boxes of several ratios around every position (x * stride, y * stride) of a map, by row, column and ratio: ' +
     'w = scale * stride / sqrt(ratio), h = scale * stride * sqrt(ratio), no shift, no rounding.',
   inputs: {
-    features: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'only its height and width are used' },
+    features: {
+      dtype: 'float32',
+      shape: ['N', 'H', 'W', 'C'],
+      doc: 'feature map; only its height and width are used',
+    },
   },
   attributes: {
-    stride: { type: 'integer', graphName: 'stride', least: 1, doc: 'input pixels between neighbours' },
-    scale: { type: 'number', graphName: 'scale', default: 8, doc: 'size of an anchor in strides' },
-    ratios: { type: 'numbers', graphName: 'ratios', default: [0.5, 1, 2], doc: 'heights over widths' },
+    stride: {
+      type: 'integer',
+      graphName: 'stride',
+      least: 1,
+      doc: 'distance between adjacent anchor positions, in input pixels',
+    },
+    scale: { type: 'number', graphName: 'scale', default: 8, doc: 'size of an anchor, in strides' },
+    ratios: {
+      type: 'numbers',
+      graphName: 'ratios',
+      default: [0.5, 1, 2],
+      doc: 'aspect ratios (height / width) of the anchors',
+    },
   },
   derived: { A: ({ H, W }, { ratios }) => H * W * ratios.length },
-  outputs: { anchors: { dtype: 'float32', shape: ['A', '4'], doc: 'x1, y1, x2, y2 in input pixels' } },
+  outputs: {
+    anchors: { dtype: 'float32', shape: ['A', '4'], doc: 'anchors as x1, y1, x2, y2 in input pixels' },
+  },
   compose: ({ features }, attributes) => {
     const anchors = anchorsOf(features.shape[1] as number, features.shape[2] as number, attributes);
     return tensor(anchors, [anchors.length / 4, 4]);
@@ -34,7 +50,7 @@ export const stds = {
   type: 'numbers',
   graphName: 'stds',
   default: [1, 1, 1, 1],
-  doc: 'four factors of the deltas: of x, y, width and height',
+  doc: 'scale factors of the x, y, width and height deltas',
 } as const;
 
 /** Limit on the change of a box's size. */
@@ -44,14 +60,14 @@ export const maxRatio = {
   default: 16 / 1000,
   least: 1e-30,
   most: 1,
-  doc: 'sizes change by no more than this factor and its inverse',
+  doc: 'smallest ratio of new to old size; the largest is its inverse',
 } as const;
 
 /** Size of a detector's input before padding. */
 export const imageShape = {
   dtype: 'int32',
   shape: ['2'],
-  doc: 'height and width to which boxes are clamped',
+  doc: 'image height and width, to which boxes are clamped',
 } as const;
 
 /** @throws {OpError} unless there are four. */
@@ -66,11 +82,11 @@ export const DecodeBoxes = defineOp({
     'Boxes moved by deltas, which are multiplied by stds: centre + d * size, size * exp(d) with d between -m and m, m = ' +
     '|log(maxRatio)|; corners clamped to the image.',
   inputs: {
-    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'x1, y1, x2, y2' },
+    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'boxes as x1, y1, x2, y2' },
     deltas: {
       dtype: 'float32',
       shape: ['K', 'D'],
-      doc: 'of x, y, width and height, for each of M = D/4 classes',
+      doc: 'x, y, width and height deltas for each of M = D/4 classes',
     },
     imageShape: { ...imageShape, optional: true },
   },
@@ -81,20 +97,22 @@ export const DecodeBoxes = defineOp({
       throw new OpError('DecodeBoxes', `deltas has ${D} columns, expected a multiple of 4`);
     },
   },
-  outputs: { decoded: { dtype: 'float32', shape: ['K', '4M'], doc: 'x1, y1, x2, y2 for each class' } },
+  outputs: {
+    decoded: { dtype: 'float32', shape: ['K', '4M'], doc: 'decoded boxes as x1, y1, x2, y2, for each class' },
+  },
   reads: ['boxes', 'deltas', 'imageShape'],
   validate: (_, attributes) => checkStds('DecodeBoxes', attributes),
 });
 
 export const EncodeBoxes = defineOp({
   name: 'EncodeBoxes',
-  doc: 'The deltas by which DecodeBoxes makes targets of boxes, for training.',
+  doc: 'The deltas with which DecodeBoxes turns boxes into targets, for training.',
   inputs: {
-    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'x1, y1, x2, y2' },
-    targets: { dtype: 'float32', shape: ['K', '4'], doc: 'x1, y1, x2, y2' },
+    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'boxes as x1, y1, x2, y2' },
+    targets: { dtype: 'float32', shape: ['K', '4'], doc: 'target boxes as x1, y1, x2, y2' },
   },
   attributes: { stds },
-  outputs: { deltas: { dtype: 'float32', shape: ['K', '4'], doc: 'of x, y, width and height' } },
+  outputs: { deltas: { dtype: 'float32', shape: ['K', '4'], doc: 'x, y, width and height deltas' } },
   reads: ['boxes', 'targets'],
   validate: (_, attributes) => checkStds('EncodeBoxes', attributes),
 });
@@ -103,12 +121,17 @@ export const BoxRois = defineOp({
   name: 'BoxRois',
   doc: 'Boxes of one image as rois: image index 0, and the first four columns times scale.',
   inputs: {
-    boxes: { dtype: 'float32', shape: ['K', 'D'], doc: 'x1, y1, x2, y2 in the first four columns' },
-    scale: { dtype: 'float32', shape: ['4'], optional: true, doc: 'factors of x, y, x, y' },
+    boxes: { dtype: 'float32', shape: ['K', 'D'], doc: 'boxes as x1, y1, x2, y2 in the first four columns' },
+    scale: {
+      dtype: 'float32',
+      shape: ['4'],
+      optional: true,
+      doc: 'scale factors of x1, y1, x2, y2; 1 if omitted',
+    },
   },
   attributes: {},
   least: { D: 4 },
-  outputs: { rois: { dtype: 'float32', shape: ['K', '5'], doc: '0, x1, y1, x2, y2' } },
+  outputs: { rois: { dtype: 'float32', shape: ['K', '5'], doc: 'regions of interest as 0, x1, y1, x2, y2' } },
   reads: ['boxes', 'scale'],
 });
 
@@ -119,20 +142,38 @@ export const RoiLevels = defineOp({
     'image index is -1, for which RoiAlign gives zeros. Without rois there is one such row, so that no op behind it ' +
     'is given an empty batch.',
   inputs: {
-    rois: { dtype: 'float32', shape: ['K', '5'], doc: 'image index, x1, y1, x2, y2 in input pixels' },
+    rois: {
+      dtype: 'float32',
+      shape: ['K', '5'],
+      doc: 'regions of interest as image index, x1, y1, x2, y2 in input pixels',
+    },
   },
   attributes: {
-    levels: { type: 'integer', graphName: 'levels', default: 4, least: 1, most: 16, letter: 'L', doc: 'L' },
+    levels: {
+      type: 'integer',
+      graphName: 'levels',
+      default: 4,
+      least: 1,
+      most: 16,
+      letter: 'L',
+      doc: 'number of pyramid levels',
+    },
     finestScale: {
       type: 'number',
       graphName: 'finest_scale',
       default: 56,
       least: 1e-3,
-      doc: 'the side of a square box at which the second level begins is twice this',
+      doc: 'half the side of the smallest square box of the second level, in input pixels',
     },
   },
   derived: { R: ({ K }) => Math.max(K, 1) },
-  outputs: { byLevel: { dtype: 'float32', shape: ['L', 'R', '5'], doc: 'the rois of each level' } },
+  outputs: {
+    byLevel: {
+      dtype: 'float32',
+      shape: ['L', 'R', '5'],
+      doc: 'regions of interest of each level; image index -1 marks those of other levels',
+    },
+  },
   reads: ['rois'],
 });
 

@@ -7,10 +7,10 @@ const values = (doc: string) => ({ dtype: 'float32', shape: ['...'], doc }) as c
 
 export const BranchSum = defineOp({
   name: 'BranchSum',
-  doc: 'x + branch. Unlike those of tfjs, which may broadcast, its gradients need no copies of what is added.',
-  inputs: { x: values('any shape'), branch: values('of the shape of x') },
+  doc: 'x + branch without broadcasting, so that its gradients, unlike those of tfjs add, need no copies.',
+  inputs: { x: values('tensor of any shape'), branch: values('values added to x, same shape as x') },
   attributes: {},
-  outputs: { y: values('of the shape of x') },
+  outputs: { y: values('sum, same shape as x') },
   compose: ({ x, branch }) => add(x, branch),
   gradient: {
     saves: [],

@@ -26,15 +26,28 @@ export const CausalConvolution = defineOp({
     'y[t] = silu(bias + sum over k of filter[k] * x[t - K + 1 + k]) for every channel; what lies before x is in ' +
     '`past`, zeros without it. The second output is the past of what comes after x.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'activations by token' },
-    filter: { dtype: 'float32', shape: ['K', 'D'], doc: 'taps, the last for the present token' },
-    bias: { dtype: 'float32', shape: ['D'], doc: 'added to the sums' },
-    past: { dtype: 'float32', shape: ['B', 'K-1', 'D'], optional: true, doc: 'the K-1 inputs before x' },
+    x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'activations of each token' },
+    filter: {
+      dtype: 'float32',
+      shape: ['K', 'D'],
+      doc: 'convolution kernel; the last tap applies to the current token',
+    },
+    bias: { dtype: 'float32', shape: ['D'], doc: 'bias of each channel' },
+    past: {
+      dtype: 'float32',
+      shape: ['B', 'K-1', 'D'],
+      optional: true,
+      doc: 'the K-1 inputs before x; zeros if omitted',
+    },
   },
   attributes: {},
   outputs: {
-    y: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'of the shape of x' },
-    nextPast: { dtype: 'float32', shape: ['B', 'K-1', 'D'], doc: 'the K-1 inputs before what comes after x' },
+    y: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'convolved activations, same shape as x' },
+    nextPast: {
+      dtype: 'float32',
+      shape: ['B', 'K-1', 'D'],
+      doc: 'the last K-1 inputs, to be passed as `past` with the next tokens',
+    },
   },
   least: { K: 1 },
   compose: ({ x, filter, bias, past }) => {

@@ -33,7 +33,7 @@ import { OpError } from './input_checks.js';
 import { resample, resampleGradient, sameForAll } from './resample.js';
 import type { Letters } from './shape_letters.js';
 
-const side = { type: 'integer', graphName: 'side', least: 1, doc: 'of a cell, pixels' } as const;
+const side = { type: 'integer', graphName: 'side', least: 1, doc: 'side of a cell, in pixels' } as const;
 
 /** Number of whole cells along an axis; the remainder is ignored. */
 function cellsAlong(op: string, axis: string, extent: number, side: number): number {
@@ -60,10 +60,10 @@ function meansOf({ shape }: Tensor, side: number) {
 export const CellMeans = defineOp({
   name: 'CellMeans',
   doc: 'The mean of each cell of side x side pixels. Rows and columns beyond the last whole cell are left out.',
-  inputs: { x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'maps' } },
+  inputs: { x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'feature maps' } },
   attributes: { side },
   derived: cellsOf('CellMeans'),
-  outputs: { y: { dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc: 'means' } },
+  outputs: { y: { dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc: 'mean of each cell' } },
   compose: ({ x }, { side }) => resample(x, meansOf(x, side)),
   gradient: {
     saves: ['x'],
@@ -83,7 +83,7 @@ export const CellCoordinates = defineOp({
       dtype: 'float32',
       shape: ['N', 'H', 'W', 'C'],
       shapeOnly: true,
-      doc: 'only its height and width are used',
+      doc: 'feature map; only its height and width are used',
     },
   },
   attributes: {
@@ -92,13 +92,17 @@ export const CellCoordinates = defineOp({
       type: 'boolean',
       graphName: 'align_corners',
       default: false,
-      doc: 'the outermost cells are at -1 and 1; false: their outer edges are',
+      doc: 'whether -1 and 1 are the centres of the outermost cells; false: their outer edges',
     },
   },
   derived: cellsOf('CellCoordinates'),
   outputs: {
-    coordinates: { dtype: 'float32', shape: ['1', 'P', 'Q', '2'], doc: 'of the centres' },
-    size: { dtype: 'float32', shape: ['2'], doc: 'of a cell' },
+    coordinates: {
+      dtype: 'float32',
+      shape: ['1', 'P', 'Q', '2'],
+      doc: 'coordinates (x, y) of the cell centres',
+    },
+    size: { dtype: 'float32', shape: ['2'], doc: 'width and height of a cell, (2/Q, 2/P)' },
   },
   compose: ({ x }, { side, alignCorners }) => {
     const [rows, columns] = x.shape.slice(1, 3).map((extent) => Math.floor((extent as number) / side));
@@ -126,9 +130,13 @@ const SMALLEST_DEGREE = 1e-8;
 const FAR = 1.414;
 
 const inputs = {
-  features: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'of cells' },
-  coordinates: { dtype: 'float32', shape: ['N', 'H', 'W', '2'], doc: 'of cells' },
-  share: { dtype: 'float32', shape: ['1'], doc: 'a, of the likeness of features' },
+  features: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'features of each cell' },
+  coordinates: { dtype: 'float32', shape: ['N', 'H', 'W', '2'], doc: 'coordinates (x, y) of each cell' },
+  share: {
+    dtype: 'float32',
+    shape: ['1'],
+    doc: 'weight a of the feature similarity; the proximity has weight 1 - a',
+  },
 } as const;
 
 export const ForegroundMask = defineOp({
@@ -139,7 +147,7 @@ export const ForegroundMask = defineOp({
     'largest of the map + 1e-8.',
   inputs,
   attributes: {},
-  outputs: { mask: { dtype: 'float32', shape: ['N', 'H', 'W', '1'], doc: '1 or 0' } },
+  outputs: { mask: { dtype: 'float32', shape: ['N', 'H', 'W', '1'], doc: '1 for foreground cells, else 0' } },
   least: { H: 1, W: 1 },
   compose: ({ features, coordinates, share }) => {
     const [images, height, width] = features.shape as number[];

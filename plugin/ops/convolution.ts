@@ -27,13 +27,13 @@ export const convolutionAttributes = {
     type: 'numbers',
     graphName: 'strides',
     default: [1, 1],
-    doc: 'down and across, integers from 1',
+    doc: 'vertical and horizontal stride, integers of at least 1',
   },
   padding: {
     type: 'numbers',
     graphName: 'padding',
     default: [0, 0, 0, 0],
-    doc: 'rows of zeros above and below, columns to the left and to the right',
+    doc: 'zero padding: rows at the top and bottom, columns at the left and right',
   },
 } as const;
 
@@ -103,14 +103,14 @@ export const Convolution = defineOp({
     'y[i, j] = activation(bias + sum over p, q of x[i * stride + p, j * stride + q] @ filter[p, q]), zeros around the ' +
     'image.',
   inputs: {
-    x: image('channels last'),
-    filter: filter('rows, columns, channels in and out'),
-    bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'may be left out' },
+    x: image('input image, channels last'),
+    filter: filter('kernel: rows, columns, input channels, output channels'),
+    bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'bias of each output channel; optional' },
   },
   attributes: { ...convolutionAttributes, activation: convolutionActivation },
   derived,
   least,
-  outputs: { y: output('channels last') },
+  outputs: { y: output('output image, channels last') },
   compose: ({ x, filter, bias }, attributes) => {
     const { strides, pad } = asTfjs(attributes);
     const given = { x: x as Tensor4D, filter: filter as Tensor4D, bias: bias as Tensor1D | undefined };
@@ -144,16 +144,16 @@ export const Convolution = defineOp({
 
 export const ConvolutionInputGradient = defineOp({
   name: 'ConvolutionInputGradient',
-  doc: 'The gradient of Convolution in x.',
-  inputs: { dy: output('gradient of y'), filter: filter('as in Convolution') },
+  doc: 'The gradient of Convolution with respect to x.',
+  inputs: { dy: output('gradient with respect to y'), filter: filter('kernel of Convolution') },
   attributes: {
-    height: { type: 'integer', graphName: 'height', letter: 'H', least: 0, doc: 'of x' },
-    width: { type: 'integer', graphName: 'width', letter: 'W', least: 0, doc: 'of x' },
+    height: { type: 'integer', graphName: 'height', letter: 'H', least: 0, doc: 'height of x' },
+    width: { type: 'integer', graphName: 'width', letter: 'W', least: 0, doc: 'width of x' },
     ...convolutionAttributes,
   },
   derived,
   least,
-  outputs: { dx: image('gradient of x') },
+  outputs: { dx: image('gradient with respect to x') },
   compose: ({ dy, filter }, { height, width, ...attributes }) =>
     runBuiltIn(
       Conv2DBackpropInput,
@@ -167,15 +167,21 @@ export const ConvolutionInputGradient = defineOp({
 
 export const ConvolutionFilterGradient = defineOp({
   name: 'ConvolutionFilterGradient',
-  doc: 'The gradient of Convolution in the filter.',
-  inputs: { x: image('as in Convolution'), dy: output('gradient of y') },
+  doc: 'The gradient of Convolution with respect to the filter.',
+  inputs: { x: image('input x of Convolution'), dy: output('gradient with respect to y') },
   attributes: {
-    rows: { type: 'integer', graphName: 'rows', letter: 'P', least: 1, doc: 'of the filter' },
-    columns: { type: 'integer', graphName: 'columns', letter: 'Q', least: 1, doc: 'of the filter' },
+    rows: { type: 'integer', graphName: 'rows', letter: 'P', least: 1, doc: 'number of filter rows' },
+    columns: {
+      type: 'integer',
+      graphName: 'columns',
+      letter: 'Q',
+      least: 1,
+      doc: 'number of filter columns',
+    },
     ...convolutionAttributes,
   },
   derived,
-  outputs: { dfilter: filter('gradient of the filter') },
+  outputs: { dfilter: filter('gradient with respect to the filter') },
   compose: ({ x, dy }, { rows, columns, ...attributes }) =>
     runBuiltIn(
       Conv2DBackpropFilter,

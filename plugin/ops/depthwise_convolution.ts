@@ -9,12 +9,12 @@ export const DepthwiseConvolution = defineOp({
     'y[i, j, c] = activation(sum over p, q of x[i + p - floor((P-1)/2), j + q - floor((Q-1)/2), c] * filter[p, q, c]), ' +
     'zeros around the image.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'channels last' },
-    filter: { dtype: 'float32', shape: ['P', 'Q', 'C', '1'], doc: 'one a channel' },
+    x: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'input image, channels last' },
+    filter: { dtype: 'float32', shape: ['P', 'Q', 'C', '1'], doc: 'one kernel per channel' },
   },
   attributes: { activation: activationAttribute },
   least: { P: 1, Q: 1 },
-  outputs: { y: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'of the shape of x' } },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'output image, same shape as x' } },
   compose: ({ x, filter }, { activation }) =>
     activated(depthwiseConv2d(x as Tensor4D, filter as Tensor4D, 1, 'same'), activation),
 });

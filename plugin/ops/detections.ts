@@ -26,11 +26,17 @@ const iouThreshold = (value: number) =>
     graphName: 'iou_threshold',
     default: value,
     least: 0,
-    doc: 'a box is dropped when its intersection over union with a kept one is larger',
+    doc: 'intersection over union with a kept box above which a box is dropped',
   }) as const;
 
 const maxOutput = (count: number) =>
-  ({ type: 'integer', graphName: 'max_output', default: count, least: 0, doc: 'the best so many' }) as const;
+  ({
+    type: 'integer',
+    graphName: 'max_output',
+    default: count,
+    least: 0,
+    doc: 'maximum number of results; the best are kept',
+  }) as const;
 
 export const NonMaxSuppression = defineOp({
   name: 'NonMaxSuppression',
@@ -38,20 +44,20 @@ export const NonMaxSuppression = defineOp({
     'Visits boxes by descending score, the lower index first among equals, and drops those that overlap a kept one. ' +
     'Boxes of different labels are moved apart before, by label * (largest coordinate + 1). In float32.',
   inputs: {
-    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'x1, y1, x2, y2' },
-    scores: { dtype: 'float32', shape: ['K'], doc: 'NaN comes last' },
+    boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'boxes as x1, y1, x2, y2' },
+    scores: { dtype: 'float32', shape: ['K'], doc: 'score of each box; NaN is ranked last' },
     labels: {
       dtype: 'int32',
       shape: ['K'],
       optional: true,
-      doc: 'class or level; all boxes are one without it',
+      doc: 'class or level of each box; if omitted, all boxes share one',
     },
   },
   attributes: { iouThreshold: iouThreshold(0.5), maxOutput: maxOutput(2 ** 31 - 1) },
   derived: { M: ({ K }, { maxOutput }) => Math.min(K, maxOutput) },
   counted: 'M',
   outputs: {
-    keep: { dtype: 'int32', shape: ['M'], doc: 'indices of the kept boxes, in the order of visits' },
+    keep: { dtype: 'int32', shape: ['M'], doc: 'indices of the kept boxes, in visiting order' },
   },
   reads: ['boxes', 'scores', 'labels'],
 });
@@ -62,10 +68,14 @@ export const RegionProposals = defineOp({
     'The perLevel best anchors of each level by sigmoid(objectness), decoded and clamped; boxes not larger than minSize ' +
     'are dropped, then those that overlap a better one of their level.',
   inputs: {
-    anchors: { dtype: 'float32', shape: ['A', '4'], doc: 'of all levels, one after the other' },
-    objectness: { dtype: 'float32', shape: ['A'], doc: 'logits' },
-    deltas: { dtype: 'float32', shape: ['A', '4'], doc: 'of x, y, width and height' },
-    levelSizes: { dtype: 'int32', shape: ['L'], doc: 'anchors of every level; they sum to A' },
+    anchors: {
+      dtype: 'float32',
+      shape: ['A', '4'],
+      doc: 'anchors of all levels, concatenated, as x1, y1, x2, y2',
+    },
+    objectness: { dtype: 'float32', shape: ['A'], doc: 'objectness logit of each anchor' },
+    deltas: { dtype: 'float32', shape: ['A', '4'], doc: 'x, y, width and height deltas' },
+    levelSizes: { dtype: 'int32', shape: ['L'], doc: 'number of anchors of each level; the sum is A' },
     imageShape,
   },
   attributes: {
@@ -74,18 +84,27 @@ export const RegionProposals = defineOp({
       graphName: 'nms_pre',
       default: 1000,
       least: 1,
-      doc: 'anchors of a level that are looked at',
+      doc: 'maximum number of anchors considered per level, best first',
     },
     maxOutput: maxOutput(1000),
     iouThreshold: iouThreshold(0.7),
-    minSize: { type: 'number', graphName: 'min_size', default: 0, doc: 'in pixels' },
+    minSize: {
+      type: 'number',
+      graphName: 'min_size',
+      default: 0,
+      doc: 'width and height that a box must exceed, in pixels',
+    },
     stds,
     maxRatio,
   },
   derived: { M: ({ A }, { maxOutput }) => Math.min(A, maxOutput) },
   counted: 'M',
   outputs: {
-    proposals: { dtype: 'float32', shape: ['M', '5'], doc: 'x1, y1, x2, y2, score, by descending score' },
+    proposals: {
+      dtype: 'float32',
+      shape: ['M', '5'],
+      doc: 'proposals as x1, y1, x2, y2, score, in descending order of score',
+    },
   },
   reads: ['anchors', 'objectness', 'deltas', 'levelSizes', 'imageShape'],
   validate: ({ anchors, levelSizes }, attributes, read) => {
@@ -106,18 +125,22 @@ export const ClassDetections = defineOp({
     'Every (proposal, class) whose score exceeds scoreThreshold, decoded, clamped and divided by scaleFactor; those that ' +
     'overlap a better one of their class are dropped.',
   inputs: {
-    proposals: { dtype: 'float32', shape: ['K', '5'], doc: 'x1, y1, x2, y2, score' },
+    proposals: { dtype: 'float32', shape: ['K', '5'], doc: 'proposals as x1, y1, x2, y2, score' },
     scores: {
       dtype: 'float32',
       shape: ['R', 'S'],
-      doc: 'probabilities of S-1 classes, background last; R >= K rows',
+      doc: 'probabilities of S-1 classes, then of the background; the first K of R rows are used',
     },
-    deltas: { dtype: 'float32', shape: ['R', 'D'], doc: 'D = 4(S-1), by class, or 4 for all of them' },
+    deltas: {
+      dtype: 'float32',
+      shape: ['R', 'D'],
+      doc: 'box deltas: per class with D = 4(S-1), or shared by all classes with D = 4',
+    },
     imageShape,
     scaleFactor: {
       dtype: 'float32',
       shape: ['4'],
-      doc: 'of x, y, x, y: input pixels in one of the original picture',
+      doc: 'input pixels per pixel of the original picture, for x1, y1, x2, y2',
     },
   },
   attributes: {
@@ -125,7 +148,7 @@ export const ClassDetections = defineOp({
       type: 'number',
       graphName: 'score_threshold',
       default: 0.05,
-      doc: 'scores must exceed it',
+      doc: 'score that a detection must exceed',
     },
     iouThreshold: iouThreshold(0.5),
     maxOutput: maxOutput(100),
@@ -145,9 +168,13 @@ export const ClassDetections = defineOp({
   least: { S: 1 },
   counted: 'M',
   outputs: {
-    boxes: { dtype: 'float32', shape: ['M', '4'], doc: 'x1, y1, x2, y2 in pixels of the original picture' },
-    scores: { dtype: 'float32', shape: ['M'], doc: 'descending' },
-    classes: { dtype: 'int32', shape: ['M'], doc: '0-based' },
+    boxes: {
+      dtype: 'float32',
+      shape: ['M', '4'],
+      doc: 'detected boxes as x1, y1, x2, y2 in pixels of the original picture',
+    },
+    scores: { dtype: 'float32', shape: ['M'], doc: 'score of each detection, descending' },
+    classes: { dtype: 'int32', shape: ['M'], doc: 'class of each detection, zero-based' },
   },
   reads: ['proposals', 'scores', 'deltas', 'imageShape', 'scaleFactor'],
   validate: (_, attributes) => checkStds('ClassDetections', attributes),
@@ -159,16 +186,16 @@ export const SelectChannels = defineOp({
     'y[k] = x[k, :, :, channels[k]], or the only channel: the masks of the classes that were detected. Rows of x ' +
     'behind K are left out.',
   inputs: {
-    x: { dtype: 'float32', shape: ['R', 'H', 'W', 'C'], doc: 'maps' },
+    x: { dtype: 'float32', shape: ['R', 'H', 'W', 'C'], doc: 'maps of each row, channels last' },
     channels: {
       dtype: 'int32',
       shape: ['K'],
-      doc: '0 to C-1; zeros where one of several channels is out of range',
+      doc: 'channel to select from each row, 0 to C-1; if C > 1, a channel out of range gives zeros',
     },
   },
   attributes: {},
   derived: { X: 'R-K' },
-  outputs: { y: { dtype: 'float32', shape: ['K', 'H', 'W'], doc: 'one map a row' } },
+  outputs: { y: { dtype: 'float32', shape: ['K', 'H', 'W'], doc: 'the selected map of each row' } },
   compose: ({ x, channels }) => {
     const [, height, width, count] = x.shape as number[];
     const rows = channels.shape[0] as number;

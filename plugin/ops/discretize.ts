@@ -19,11 +19,11 @@ import { alreadyComputed, defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
 const inputs = {
-  rawStep: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'step before bias and softplus (dt)' },
-  stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step' },
-  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'log of -A, N states a channel' },
-  inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'B of the state-space model' },
-  x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'activations' },
+  rawStep: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'step (delta) before bias and softplus' },
+  stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step (delta)' },
+  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
+  inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'input matrix B of the state-space model' },
+  x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'input of the state-space model' },
 } as const;
 
 const inputNames = Object.keys(inputs) as (keyof typeof inputs)[];
@@ -37,7 +37,7 @@ export const Discretize = defineOp({
     'input[.., d*N+n] = step[.., d] * inputGate[.., n] * x[.., d].',
   inputs,
   attributes: {},
-  outputs: { decay: scanned('of a tree scan'), input: scanned('of a tree scan') },
+  outputs: { decay: scanned('decay of a tree scan'), input: scanned('input of a tree scan') },
   compose: (inputs) => {
     const { decay, drive } = parts(inputs);
     const [batch, vertices, channels, states] = decay.shape;
@@ -56,8 +56,12 @@ export const Discretize = defineOp({
 
 export const DiscretizeGradient = defineOp({
   name: 'DiscretizeGradient',
-  doc: 'Gradients of Discretize in its inputs, given those of its outputs.',
-  inputs: { ...inputs, ddecay: scanned('gradient of decay'), dinput: scanned('gradient of input') },
+  doc: 'Gradients of Discretize with respect to its inputs, given the gradients with respect to its outputs.',
+  inputs: {
+    ...inputs,
+    ddecay: scanned('gradient with respect to decay'),
+    dinput: scanned('gradient with respect to input'),
+  },
   attributes: {},
   outputs: inputs,
   compose: ({ ddecay, dinput, ...inputs }) => {

@@ -43,7 +43,7 @@ export const SMALLEST_NORM = 1e-8;
 export type Metric = 'cosine' | 'euclidean' | 'manhattan';
 
 const inputs = {
-  features: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'features of every vertex' },
+  features: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'features of each vertex' },
   edges: edgesInput,
 } as const;
 
@@ -53,7 +53,7 @@ export const metricAttribute = {
   graphName: 'metric',
   default: 'cosine',
   oneOf: ['cosine', 'euclidean', 'manhattan'],
-  doc: 'cosine: -cos, each norm at least 1e-8; euclidean: squared L2; manhattan: L1',
+  doc: 'cosine: -cos, with norms clamped to at least 1e-8; euclidean: squared L2 distance; manhattan: L1 distance',
 } as const;
 
 const attributes = { metric: metricAttribute } as const;
@@ -65,7 +65,13 @@ export const EdgeDissimilarity = defineOp({
     'bit for bit (webgl within 1e-5): sums run in the order stated in plugin/cpu/edge_dissimilarity.ts.',
   inputs,
   attributes,
-  outputs: { weights: { dtype: 'float32', shape: ['B', 'E'], doc: 'smaller means more alike' } },
+  outputs: {
+    weights: {
+      dtype: 'float32',
+      shape: ['B', 'E'],
+      doc: 'dissimilarity of each edge; smaller means more alike',
+    },
+  },
   validate: ({ features, edges }, _attributes, read) =>
     checkVertexIds('EdgeDissimilarity', edges, features.shape[1], read),
   gradient: {
@@ -83,10 +89,16 @@ export const EdgeDissimilarityGradient = defineOp({
     'Manhattan gradient, and features of norm 0 no cosine gradient.',
   inputs: {
     ...inputs,
-    dy: { dtype: 'float32', shape: ['B', 'E'], doc: 'gradient of the output of EdgeDissimilarity' },
+    dy: {
+      dtype: 'float32',
+      shape: ['B', 'E'],
+      doc: 'gradient with respect to the output of EdgeDissimilarity',
+    },
   },
   attributes,
-  outputs: { dfeatures: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient of the features' } },
+  outputs: {
+    dfeatures: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient with respect to the features' },
+  },
   validate: ({ features, edges }, _attributes, read) =>
     checkVertexIds('EdgeDissimilarityGradient', edges, features.shape[1], read),
   compose: ({ features, edges, dy }, { metric }) => {

@@ -37,11 +37,11 @@ import { runOp } from './kernels.js';
 /** `zeros`: values outside the map are 0. `border`: positions are clamped to the map. */
 export type Padding = 'zeros' | 'border';
 
-const x = { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'maps' } as const;
+const x = { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'feature maps, channels last' } as const;
 const grid = {
   dtype: 'float32',
   shape: ['N', 'P', 'Q', '2'],
-  doc: 'positions (x, y): -1 is the left or upper end of a map, 1 the right or lower one; NaN is read as -1',
+  doc: 'sampling positions (x, y), from -1 (left or top of the map) to 1 (right or bottom); NaN is read as -1',
 } as const;
 const sampled = (doc: string) => ({ dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc }) as const;
 
@@ -51,13 +51,13 @@ const attributes = {
     graphName: 'padding',
     default: 'zeros',
     oneOf: ['zeros', 'border'],
-    doc: 'what is beyond the pixels: zeros, or the nearest position on the pixels',
+    doc: 'zeros: values outside the map are 0; border: positions are clamped to the map',
   },
   alignCorners: {
     type: 'boolean',
     graphName: 'align_corners',
     default: false,
-    doc: '-1 and 1 are the centres of the outermost pixels; false: their outer edges',
+    doc: 'whether -1 and 1 are the centres of the outermost pixels; false: their outer edges',
   },
 } as const;
 
@@ -92,7 +92,7 @@ export const GridSampleGradient = defineOp({
   doc:
     'Gradients of GridSample in x and grid, given the gradient dy of its output. On a line of pixels that of grid is the ' +
     'one to the right and below; with border padding it is 0 on the outermost lines and beyond.',
-  inputs: { x, grid, dy: sampled('gradient of the output') },
+  inputs: { x, grid, dy: sampled('gradient with respect to the output') },
   attributes,
   outputs: { dx: x, dgrid: grid },
   least: { H: 1, W: 1 },

@@ -12,11 +12,11 @@ export const LayerNormalization = defineOp({
   doc: '(x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis; the variance is that of the sample.',
   inputs: {
     x: { dtype: 'float32', shape: ['...', 'C'], doc: 'activations, channels last' },
-    gamma: { dtype: 'float32', shape: ['C'], doc: 'scale' },
-    beta: { dtype: 'float32', shape: ['C'], doc: 'shift' },
+    gamma: { dtype: 'float32', shape: ['C'], doc: 'scale of each channel' },
+    beta: { dtype: 'float32', shape: ['C'], doc: 'shift of each channel' },
   },
   attributes,
-  outputs: { y: { dtype: 'float32', shape: ['...', 'C'], doc: 'of the shape of x' } },
+  outputs: { y: { dtype: 'float32', shape: ['...', 'C'], doc: 'normalised activations, same shape as x' } },
   compose: ({ x, gamma, beta }, { epsilon }) => {
     const { normalized } = standardize(x, epsilon);
     return add(mul(normalized, gamma), beta);
@@ -32,17 +32,17 @@ export const LayerNormalization = defineOp({
 
 export const LayerNormalizationGradient = defineOp({
   name: 'LayerNormalizationGradient',
-  doc: 'Gradients of LayerNormalization, given that of its output.',
+  doc: 'Gradients of LayerNormalization with respect to x, gamma and beta, given the gradient with respect to its output.',
   inputs: {
-    x: { dtype: 'float32', shape: ['...', 'C'], doc: 'as in LayerNormalization' },
-    gamma: { dtype: 'float32', shape: ['C'], doc: 'as in LayerNormalization' },
-    dy: { dtype: 'float32', shape: ['...', 'C'], doc: 'gradient of y' },
+    x: { dtype: 'float32', shape: ['...', 'C'], doc: 'input x of LayerNormalization' },
+    gamma: { dtype: 'float32', shape: ['C'], doc: 'scale of LayerNormalization' },
+    dy: { dtype: 'float32', shape: ['...', 'C'], doc: 'gradient with respect to y' },
   },
   attributes,
   outputs: {
-    dx: { dtype: 'float32', shape: ['...', 'C'], doc: 'gradient of x' },
-    dgamma: { dtype: 'float32', shape: ['C'], doc: 'gradient of gamma' },
-    dbeta: { dtype: 'float32', shape: ['C'], doc: 'gradient of beta' },
+    dx: { dtype: 'float32', shape: ['...', 'C'], doc: 'gradient with respect to x' },
+    dgamma: { dtype: 'float32', shape: ['C'], doc: 'gradient with respect to gamma' },
+    dbeta: { dtype: 'float32', shape: ['C'], doc: 'gradient with respect to beta' },
   },
   compose: ({ x, gamma, dy }, { epsilon }) => {
     const leadingAxes = x.shape.slice(0, -1).map((_, axis) => axis);

@@ -28,7 +28,7 @@ export const columnAttributes = {
     default: 0,
     least: 0,
     most: 'O',
-    doc: 'first of the columns of weights that are used',
+    doc: 'start of the used column range of weights',
   },
   endOutput: {
     type: 'integer',
@@ -36,7 +36,7 @@ export const columnAttributes = {
     default: ALL,
     least: ALL,
     most: 'O',
-    doc: 'column behind the last that is used; -1: all',
+    doc: 'end of the used column range (exclusive); -1: through the last column',
   },
 } as const;
 
@@ -47,8 +47,8 @@ export const Linear = defineOp({
     'whose parts go different ways needs no split.',
   inputs: {
     x: { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' },
-    weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'the transpose of what PyTorch stores' },
-    bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'may be left out' },
+    weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'weights, transposed relative to PyTorch' },
+    bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'bias of each output channel; optional' },
   },
   attributes: {
     activation: activationAttribute,
@@ -57,7 +57,7 @@ export const Linear = defineOp({
   derived: {
     U: ({ O }, attributes) => usedCount(O, attributes),
   },
-  outputs: { y: { dtype: 'float32', shape: ['...', 'U'], doc: 'the columns that are used' } },
+  outputs: { y: { dtype: 'float32', shape: ['...', 'U'], doc: 'outputs of the used columns' } },
   compose: ({ x, weights, bias }, attributes) => {
     const rows = rowsOf(x);
     const [inputChannels, columns] = weights.shape as [number, number];
@@ -106,15 +106,22 @@ export const Linear = defineOp({
 const used = {
   U: ({ O, U }: Readonly<Record<string, number>>, attributes: Columns) => usedCount(O, attributes, U),
 };
-const gradientOfOutput = { dtype: 'float32', shape: ['...', 'U'], doc: 'gradient of y' } as const;
+const gradientOfOutput = {
+  dtype: 'float32',
+  shape: ['...', 'U'],
+  doc: 'gradient with respect to y',
+} as const;
 
 export const LinearInputGradient = defineOp({
   name: 'LinearInputGradient',
-  doc: 'dx = dy @ the transpose of the columns of weights that are used, for a linear layer without activation.',
-  inputs: { dy: gradientOfOutput, weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'as in Linear' } },
+  doc: 'dx = dy @ transpose of the used columns of weights, for a linear layer without activation.',
+  inputs: {
+    dy: gradientOfOutput,
+    weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'weights of Linear' },
+  },
   attributes: columnAttributes,
   derived: used,
-  outputs: { dx: { dtype: 'float32', shape: ['...', 'I'], doc: 'gradient of x' } },
+  outputs: { dx: { dtype: 'float32', shape: ['...', 'I'], doc: 'gradient with respect to x' } },
   compose: ({ dy, weights }, attributes) => {
     const [inputs, outputs] = weights.shape as [number, number];
     const [first, end] = usedColumns(outputs, attributes);
@@ -125,14 +132,20 @@ export const LinearInputGradient = defineOp({
 
 export const LinearWeightGradient = defineOp({
   name: 'LinearWeightGradient',
-  doc: 'dweights = the transpose of x @ dy, for a linear layer without activation; 0 in the columns that are not used.',
-  inputs: { x: { dtype: 'float32', shape: ['...', 'I'], doc: 'as in Linear' }, dy: gradientOfOutput },
+  doc: 'dweights = transpose of x @ dy, for a linear layer without activation; 0 in unused columns.',
+  inputs: { x: { dtype: 'float32', shape: ['...', 'I'], doc: 'input x of Linear' }, dy: gradientOfOutput },
   attributes: {
-    columns: { type: 'integer', graphName: 'columns', letter: 'O', least: 0, doc: 'of the weights' },
+    columns: {
+      type: 'integer',
+      graphName: 'columns',
+      letter: 'O',
+      least: 0,
+      doc: 'number of columns of the weights',
+    },
     ...columnAttributes,
   },
   derived: used,
-  outputs: { dweights: { dtype: 'float32', shape: ['I', 'O'], doc: 'gradient of weights' } },
+  outputs: { dweights: { dtype: 'float32', shape: ['I', 'O'], doc: 'gradient with respect to the weights' } },
   compose: ({ x, dy }, { columns, ...attributes }) =>
     pad(matMul(rowsOf(x), rowsOf(dy), true, false), [[0, 0], besideUsed(columns, attributes)]),
 });
@@ -140,9 +153,9 @@ export const LinearWeightGradient = defineOp({
 export const RowSum = defineOp({
   name: 'RowSum',
   doc: 'The sum of all rows: the gradient of a bias.',
-  inputs: { x: { dtype: 'float32', shape: ['...', 'C'], doc: 'rows' } },
+  inputs: { x: { dtype: 'float32', shape: ['...', 'C'], doc: 'rows to sum: all axes but the last' } },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: ['C'], doc: 'their sum' } },
+  outputs: { y: { dtype: 'float32', shape: ['C'], doc: 'sum of the rows' } },
   compose: ({ x }) => sum(rowsOf(x), 0),
 });
 

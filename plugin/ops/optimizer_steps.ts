@@ -12,20 +12,20 @@ export const AdamWStep = defineOp({
     'mean = beta1 m + (1 - beta1) g; variance = beta2 v + (1 - beta2) g^2; updated = keep * value - rate * mean / ' +
     '(correction * sqrt(variance) + epsilon).',
   inputs: {
-    value: values('of a parameter'),
-    gradient: values('of the shape of the parameter'),
-    m: values('the mean of the gradients so far'),
-    v: values('the mean of their squares so far'),
+    value: values('parameter'),
+    gradient: values('gradient with respect to the parameter'),
+    m: values('running mean of the gradients'),
+    v: values('running mean of the squared gradients'),
   },
   attributes: {
-    beta1: number('beta1', 'how much of m is kept'),
-    beta2: number('beta2', 'how much of v is kept'),
-    epsilon: number('epsilon', 'added to the deviation'),
-    keep: number('keep', 'what weight decay leaves of the value'),
-    rate: number('rate', 'learning rate, corrected for the first steps of m'),
-    correction: number('correction', 'of the deviation, for the first steps of v'),
+    beta1: number('beta1', 'decay rate of m'),
+    beta2: number('beta2', 'decay rate of v'),
+    epsilon: number('epsilon', 'added to the denominator'),
+    keep: number('keep', 'factor by which weight decay shrinks the value; 1: no weight decay'),
+    rate: number('rate', 'learning rate, including the bias correction of m'),
+    correction: number('correction', 'factor on sqrt(v): the bias correction of v'),
   },
-  outputs: { updated: values('the parameter'), mean: values('m'), variance: values('v') },
+  outputs: { updated: values('updated parameter'), mean: values('updated m'), variance: values('updated v') },
   compose: ({ value, gradient, m, v }, { beta1, beta2, epsilon, keep, rate, correction }) => {
     const mean = add(mul(m, beta1), mul(gradient, 1 - beta1));
     const variance = add(mul(v, beta2), mul(square(gradient), 1 - beta2));
@@ -41,17 +41,22 @@ export const MomentumStep = defineOp({
     'g = gradient + decay * value; next = momentum * velocity + g; updated = value - rate * next, with nesterov ' +
     'value - rate * (g + momentum * next).',
   inputs: {
-    value: values('of a parameter'),
-    gradient: values('of the shape of the parameter'),
-    velocity: { ...values('the sum of the gradients so far; left out at the first step'), optional: true },
+    value: values('parameter'),
+    gradient: values('gradient with respect to the parameter'),
+    velocity: { ...values('decaying sum of the gradients; omitted at the first step'), optional: true },
   },
   attributes: {
-    momentum: number('momentum', 'how much of the velocity is kept'),
-    decay: number('decay', 'weight decay'),
+    momentum: number('momentum', 'decay rate of the velocity'),
+    decay: number('decay', 'weight decay coefficient'),
     rate: number('rate', 'learning rate'),
-    nesterov: { type: 'boolean', graphName: 'nesterov', default: false, doc: 'a step ahead' },
+    nesterov: {
+      type: 'boolean',
+      graphName: 'nesterov',
+      default: false,
+      doc: 'whether to use Nesterov momentum',
+    },
   },
-  outputs: { updated: values('the parameter'), next: values('velocity') },
+  outputs: { updated: values('updated parameter'), next: values('updated velocity') },
   compose: ({ value, gradient, velocity }, { momentum, decay, rate, nesterov }) => {
     const decayed = decay === 0 ? gradient : add(gradient, mul(value, decay));
     const next = velocity ? add(mul(velocity, momentum), decayed) : decayed.clone();
@@ -63,18 +68,18 @@ export const MomentumStep = defineOp({
 export const ScaleBy = defineOp({
   name: 'ScaleBy',
   doc: 'factor * x, value by value.',
-  inputs: { x: values('any shape'), factor: { dtype: 'float32', shape: [], doc: 'one number' } },
+  inputs: { x: values('tensor of any shape'), factor: { dtype: 'float32', shape: [], doc: 'scalar factor' } },
   attributes: {},
-  outputs: { y: values('of the shape of x') },
+  outputs: { y: values('scaled values, same shape as x') },
   compose: ({ x, factor }) => mul(x, factor),
 });
 
 export const SquareSum = defineOp({
   name: 'SquareSum',
   doc: 'The sum of the squares of all values.',
-  inputs: { x: values('any shape') },
+  inputs: { x: values('tensor of any shape') },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: [], doc: 'their sum' } },
+  outputs: { y: { dtype: 'float32', shape: [], doc: 'sum of squares' } },
   compose: ({ x }) => sum(square(x)),
 });
 

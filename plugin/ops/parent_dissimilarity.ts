@@ -10,7 +10,7 @@ import { checkTree } from './graph_checks.js';
 import { runOp } from './kernels.js';
 
 const inputs = {
-  features: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'features of every vertex' },
+  features: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'features of each vertex' },
   ...treeInputs,
 } as const;
 
@@ -22,7 +22,7 @@ const attributes = {
     default: 1,
     least: 1,
     letter: 'G',
-    doc: 'groups of C/G channels, side by side, each with a distance of its own',
+    doc: 'number of groups of C/G consecutive channels; each has its own distance',
   },
 } as const;
 
@@ -31,12 +31,16 @@ const derived = { P: 'C/G' } as const;
 
 export const ParentDissimilarity = defineOp({
   name: 'ParentDissimilarity',
-  doc: 'Dissimilarity of the features of every vertex and of its parent, of every group of channels; 0 at the root.',
+  doc: 'Dissimilarity between the features of each vertex and of its parent, per group of channels; 0 at the root.',
   inputs,
   attributes,
   derived,
   outputs: {
-    distance: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'by vertex id; smaller means more alike' },
+    distance: {
+      dtype: 'float32',
+      shape: ['B', 'V', 'G'],
+      doc: 'dissimilarity to the parent by vertex id; smaller means more alike',
+    },
   },
   least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) => checkTree('ParentDissimilarity', order, parent, read),
@@ -55,11 +59,17 @@ export const ParentDissimilarityGradient = defineOp({
     'Manhattan gradient, and features of norm 0 no cosine gradient.',
   inputs: {
     ...inputs,
-    dy: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'that of roots is ignored' },
+    dy: {
+      dtype: 'float32',
+      shape: ['B', 'V', 'G'],
+      doc: 'gradient with respect to the output of ParentDissimilarity; ignored at roots',
+    },
   },
   attributes,
   derived,
-  outputs: { dfeatures: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'gradient of the features' } },
+  outputs: {
+    dfeatures: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'gradient with respect to the features' },
+  },
   least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) =>
     checkTree('ParentDissimilarityGradient', order, parent, read),

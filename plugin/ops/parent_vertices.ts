@@ -35,7 +35,9 @@ export const ParentVertices = defineOp({
   doc: 'The parent of every vertex, by vertex id; -1 for the root.',
   inputs: treeInputs,
   attributes: {},
-  outputs: { parents: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex ids; -1 for the root' } },
+  outputs: {
+    parents: { dtype: 'int32', shape: ['B', 'V'], doc: 'vertex id of each parent; -1 for the root' },
+  },
   least: { V: 1 },
   compose: ({ order, parent }) => {
     checked('ParentVertices', order, parent);
@@ -53,11 +55,11 @@ export const AtParent = defineOp({
   name: 'AtParent',
   doc: 'y[v] = x[parent of v]; the root has its own value.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'values by vertex id' },
+    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'input values by vertex id' },
     ...treeInputs,
   },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'values at the parents, by vertex id' } },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'value of each parent, by vertex id' } },
   least: { V: 1 },
   compose: ({ x, order, parent }) => {
     checked('AtParent', order, parent);
@@ -76,13 +78,13 @@ export const AtParent = defineOp({
 
 export const AtParentGradient = defineOp({
   name: 'AtParentGradient',
-  doc: 'Gradient of AtParent in x: dx[v] = sum over children c of dy[c]; the root counts as a child of itself.',
+  doc: 'Gradient of AtParent with respect to x: dx[v] = sum over children c of dy[c]; the root counts as a child of itself.',
   inputs: {
-    dy: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient of the output of AtParent' },
+    dy: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient with respect to the output of AtParent' },
     ...treeInputs,
   },
   attributes: {},
-  outputs: { dx: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient of x' } },
+  outputs: { dx: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'gradient with respect to x' } },
   least: { V: 1 },
   compose: ({ dy, order, parent }) => {
     checked('AtParentGradient', order, parent);

@@ -11,22 +11,22 @@ export const PasteMasks = defineOp({
     'Bilinear, zeros outside: pixel centre x + 0.5 maps to u = (x + 0.5 - x1) / (x2 - x1) * 2 - 1, mask position ' +
     '((u + 1) * w - 1) / 2. Only pixels from floor(x1) - 1 to ceil(x2) + 1 are written, others are 0.',
   inputs: {
-    masks: { dtype: 'float32', shape: ['K', 'H', 'W'], doc: 'probabilities' },
+    masks: { dtype: 'float32', shape: ['K', 'H', 'W'], doc: 'mask probabilities of each box' },
     boxes: {
       dtype: 'float32',
       shape: ['K', '4'],
-      doc: 'x1, y1, x2, y2 in pixels of the picture; read on the host',
+      doc: 'boxes as x1, y1, x2, y2 in pixels of the picture; read on the host',
     },
   },
   attributes: {
-    height: { type: 'integer', graphName: 'height', least: 0, letter: 'P', doc: 'P, of the picture' },
-    width: { type: 'integer', graphName: 'width', least: 0, letter: 'Q', doc: 'Q, of the picture' },
+    height: { type: 'integer', graphName: 'height', least: 0, letter: 'P', doc: 'height P of the picture' },
+    width: { type: 'integer', graphName: 'width', least: 0, letter: 'Q', doc: 'width Q of the picture' },
   },
   outputs: {
     y: {
       dtype: 'float32',
       shape: ['K', 'P', 'Q'],
-      doc: 'probabilities; a mask is where they are at least 0.5',
+      doc: 'pasted probabilities; the mask is where they are at least 0.5',
     },
   },
   reads: ['boxes'],

@@ -17,9 +17,14 @@ const pathAttributes = {
     graphName: 'direction',
     default: 'row',
     oneOf: ['row', 'snake', 'column'],
-    doc: 'row: row by row; snake: the same with odd rows backwards; column: column by column',
+    doc: 'row: row by row; snake: row by row, odd rows backwards; column: column by column',
   },
-  reverse: { type: 'boolean', graphName: 'reverse', default: false, doc: 'from the last pixel to the first' },
+  reverse: {
+    type: 'boolean',
+    graphName: 'reverse',
+    default: false,
+    doc: 'whether to run from the last pixel to the first',
+  },
 } as const;
 
 export const PathTree = defineOp({
@@ -30,15 +35,23 @@ export const PathTree = defineOp({
       dtype: 'float32',
       shape: ['N', 'H', 'W', 'C'],
       shapeOnly: true,
-      doc: 'only its batch, height and width are used',
+      doc: 'image; only its batch, height and width are used',
     },
   },
   attributes: pathAttributes,
   derived: { V: 'H*W' },
   outputs: {
-    edgeIndex: { dtype: 'int32', shape: ['N', 'V-1'], doc: '0 to V-2: edge i joins order[i] and order[i+1]' },
+    edgeIndex: {
+      dtype: 'int32',
+      shape: ['N', 'V-1'],
+      doc: 'edge indices 0 to V-2; edge i joins order[i] and order[i+1]',
+    },
     order: { dtype: 'int32', shape: ['N', 'V'], doc: 'vertex ids along the path' },
-    parent: { dtype: 'int32', shape: ['N', 'V'], doc: 'position in `order` of the parent: the one before' },
+    parent: {
+      dtype: 'int32',
+      shape: ['N', 'V'],
+      doc: 'position in `order` of the parent: the preceding one; 0 for the root',
+    },
   },
   least: { H: 1, W: 1 },
   compose: ({ x }, { direction, reverse }) => {

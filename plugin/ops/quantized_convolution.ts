@@ -10,25 +10,31 @@ export const QuantizedConvolution = defineOp({
     'activation(bias + sum over p, q of x[i * stride + p * dilation, ..] @ filter[p, q]), zeros around the image; filter [P, Q, ' +
     'I, O] is codes * scales. cpu and wasm multiply whole numbers, for which what lies under the filter is rounded to 7 bits.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'H', 'W', 'I'], doc: 'channels last' },
+    x: { dtype: 'float32', shape: ['B', 'H', 'W', 'I'], doc: 'input image, channels last' },
     ...quantizedInputs,
   },
   attributes: {
-    rows: { type: 'integer', graphName: 'rows', letter: 'P', least: 1, doc: 'of the filter' },
-    columns: { type: 'integer', graphName: 'columns', letter: 'Q', least: 1, doc: 'of the filter' },
+    rows: { type: 'integer', graphName: 'rows', letter: 'P', least: 1, doc: 'number of filter rows' },
+    columns: {
+      type: 'integer',
+      graphName: 'columns',
+      letter: 'Q',
+      least: 1,
+      doc: 'number of filter columns',
+    },
     ...convolutionAttributes,
     dilations: {
       type: 'numbers',
       graphName: 'dilations',
       default: [1, 1],
-      doc: 'down and across, integers from 1',
+      doc: 'vertical and horizontal dilation, integers of at least 1',
     },
     activation: {
       type: 'string',
       graphName: 'activation',
       default: 'none',
       oneOf: ['none', 'relu'],
-      doc: 'applied to the sums',
+      doc: 'activation applied to the sums',
     },
   },
   derived: {
@@ -36,7 +42,7 @@ export const QuantizedConvolution = defineOp({
     Y: ({ H, P }, attributes) => extentOf('QuantizedConvolution', 'rows', H, P, attributes, 0),
     X: ({ W, Q }, attributes) => extentOf('QuantizedConvolution', 'columns', W, Q, attributes, 1),
   },
-  outputs: { y: { dtype: 'float32', shape: ['B', 'Y', 'X', 'O'], doc: 'channels last' } },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'Y', 'X', 'O'], doc: 'output image, channels last' } },
   compose: ({ x, codes, scales, bias }, { rows, columns, strides, padding, dilations, activation }) => {
     const shape = [rows, columns, x.shape[3] as number, codes.shape[1] as number];
     return fused.conv2d({

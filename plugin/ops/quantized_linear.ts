@@ -20,7 +20,7 @@ export const QuantizedLinear = defineOp({
     K: ({ I }) => wordsOf(I),
     U: ({ O }, attributes) => usedCount(O, attributes),
   },
-  outputs: { y: { dtype: 'float32', shape: ['...', 'U'], doc: 'the columns that are used' } },
+  outputs: { y: { dtype: 'float32', shape: ['...', 'U'], doc: 'outputs of the used columns' } },
   compose: ({ x, codes, scales, bias }, attributes) => {
     const shape = [x.shape[x.rank - 1] as number, codes.shape[1] as number];
     const weights = dequantized('QuantizedLinear', codes, scales, shape);

@@ -23,10 +23,10 @@ export const quantizedInputs = {
   codes: {
     dtype: 'int32',
     shape: ['K', 'O'],
-    doc: 'four weights of 8 bits a number, the last of a column filled with 0',
+    doc: '8-bit weights: four consecutive ones of a column per int32, the first in the lowest byte; zero-padded',
   },
-  scales: { dtype: 'float32', shape: ['O'], doc: 'of the columns' },
-  bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'may be left out' },
+  scales: { dtype: 'float32', shape: ['O'], doc: 'scale of each column of codes' },
+  bias: { dtype: 'float32', shape: ['O'], optional: true, doc: 'bias of each output channel; optional' },
 } as const;
 
 const made = new WeakMap<KernelBackend, PerTensorCache<Tensor>>();

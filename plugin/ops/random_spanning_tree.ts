@@ -18,13 +18,18 @@ export const RandomSpanningTree = defineOp({
     similarity: {
       dtype: 'float32',
       shape: ['B', 'E'],
-      doc: 'of every edge, at least 0; larger means more alike',
+      doc: 'similarity of each edge, at least 0; larger means more alike',
     },
     edges: edgesInput,
   },
   attributes: {
     ...treeAttributes,
-    seed: { type: 'integer', graphName: 'seed', default: 0, doc: 'of the draws; the lower 32 bits count' },
+    seed: {
+      type: 'integer',
+      graphName: 'seed',
+      default: 0,
+      doc: 'seed of the draws; only the lower 32 bits are used',
+    },
   },
   outputs: treeOutputs,
   reads: ['similarity', 'edges'],

@@ -15,29 +15,33 @@ export const Resample = defineOp({
     'y[m, p, q] = the sum over the terms (n, t) of image m, over r and s, of rowWeight[t, p, r] * columnWeight[t, q, s] * ' +
     'x[n, r, s]. The taps of a row or column are consecutive.',
   inputs: {
-    x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'the images that are read' },
+    x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'source images, channels last' },
     starts: {
       dtype: 'int32',
       shape: ['S'],
-      doc: 'S = M+1: the first term of every image of y, and the end of the last',
+      doc: 'index of the first term of each image of y, then the end of the last; S = M+1',
     },
     terms: {
       dtype: 'int32',
       shape: ['R', '2'],
-      doc: 'an image of x, and the index of the tables by which it is read',
+      doc: 'index of an image of x and index of the tables used to read it',
     },
     ranges: {
       dtype: 'int32',
       shape: ['T', 'L', '2'],
-      doc: 'first tap and number of taps: of P rows, then of Q columns',
+      doc: 'first tap and number of taps, for P rows and then Q columns',
     },
-    weights: { dtype: 'float32', shape: ['T', 'L', 'A'], doc: 'of the taps, the first ones of A' },
+    weights: {
+      dtype: 'float32',
+      shape: ['T', 'L', 'A'],
+      doc: 'weights of the taps; unused ones of the A follow them',
+    },
   },
   attributes: {
-    rows: { type: 'integer', graphName: 'rows', least: 0, most: 'L', letter: 'P', doc: 'P, height of y' },
+    rows: { type: 'integer', graphName: 'rows', least: 0, most: 'L', letter: 'P', doc: 'height P of y' },
   },
   derived: { M: 'S-1', Q: 'L-P' },
-  outputs: { y: { dtype: 'float32', shape: ['M', 'P', 'Q', 'C'], doc: 'the images that are made' } },
+  outputs: { y: { dtype: 'float32', shape: ['M', 'P', 'Q', 'C'], doc: 'resampled images' } },
   validate: ({ x, starts, terms, ranges, weights }, { rows }, read) => {
     const [images, height, width] = x.shape;
     const facts = [images, height, width, rows, ...ranges.shape, weights.shape[2], starts.shape[0]].join();

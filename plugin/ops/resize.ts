@@ -12,11 +12,17 @@ import { runOp } from './kernels.js';
 import { resample, resampleGradient, sameForAll } from './resample.js';
 import type { Letters } from './shape_letters.js';
 
-const images = { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'images' } as const;
+const images = { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'images, channels last' } as const;
 
 /** 0 if the size is that of `like`. */
 const side = (name: string) =>
-  ({ type: 'integer', graphName: name, default: 0, least: 0, doc: 'of y; 0: that of `like`' }) as const;
+  ({
+    type: 'integer',
+    graphName: name,
+    default: 0,
+    least: 0,
+    doc: 'extent of y in pixels; 0: that of `like`',
+  }) as const;
 
 const resized = {
   inputs: {
@@ -25,10 +31,10 @@ const resized = {
       dtype: 'float32',
       shape: ['B', 'I', 'J', 'D'],
       optional: true,
-      doc: 'only its height and width are used',
+      doc: 'reference for the size of y; only its height and width are used',
     },
   },
-  outputs: { y: { dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc: 'the images in their new size' } },
+  outputs: { y: { dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc: 'resized images' } },
   least: { H: 1, W: 1, P: 1, Q: 1 },
 } as const;
 
@@ -95,7 +101,7 @@ export const InterpolateBilinear = defineOp({
       type: 'boolean',
       graphName: 'align_corners',
       default: false,
-      doc: 'corners fall on corners instead',
+      doc: 'whether corner pixels map to corner pixels; false: half-pixel centres',
     },
   },
   derived: derivedSize('InterpolateBilinear'),
@@ -124,10 +130,22 @@ export const AdaptiveAveragePool = defineOp({
   doc: 'Means over cells: cell i of m covers the pixels floor(i * n / m) to ceil((i + 1) * n / m); n may be below m.',
   inputs: { x: images },
   attributes: {
-    outHeight: { type: 'integer', graphName: 'out_height', least: 1, letter: 'P', doc: 'P, rows of cells' },
-    outWidth: { type: 'integer', graphName: 'out_width', least: 1, letter: 'Q', doc: 'Q, columns of cells' },
+    outHeight: {
+      type: 'integer',
+      graphName: 'out_height',
+      least: 1,
+      letter: 'P',
+      doc: 'number of rows P of cells',
+    },
+    outWidth: {
+      type: 'integer',
+      graphName: 'out_width',
+      least: 1,
+      letter: 'Q',
+      doc: 'number of columns Q of cells',
+    },
   },
-  outputs: { y: { dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc: 'means' } },
+  outputs: { y: { dtype: 'float32', shape: ['N', 'P', 'Q', 'C'], doc: 'mean of each cell' } },
   least: { H: 1, W: 1 },
   compose: ({ x }, { outHeight, outWidth }) => pooling.forward(x, [outHeight, outWidth], {}),
   gradient: { saves: ['x'], compute: ({ x }, [dy]) => pooling.gradient(x, undefined, dy, {}) },

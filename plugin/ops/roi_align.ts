@@ -8,13 +8,25 @@ import { readFloats, runOp } from './kernels.js';
 import { type ResampleMap, resample, resampleGradient } from './resample.js';
 
 const attributes = {
-  outHeight: { type: 'integer', graphName: 'out_height', least: 1, letter: 'P', doc: 'P, rows of bins' },
-  outWidth: { type: 'integer', graphName: 'out_width', least: 1, letter: 'Q', doc: 'Q, columns of bins' },
+  outHeight: {
+    type: 'integer',
+    graphName: 'out_height',
+    least: 1,
+    letter: 'P',
+    doc: 'number of rows P of bins',
+  },
+  outWidth: {
+    type: 'integer',
+    graphName: 'out_width',
+    least: 1,
+    letter: 'Q',
+    doc: 'number of columns Q of bins',
+  },
   spatialScale: {
     type: 'number',
     graphName: 'spatial_scale',
     default: 1,
-    doc: 'pixels of the features in one of the input',
+    doc: 'feature-map pixels per input pixel',
   },
   samplingRatio: {
     type: 'integer',
@@ -22,13 +34,13 @@ const attributes = {
     default: 0,
     least: 0,
     most: MOST_SAMPLES,
-    doc: 'samples of a bin along each axis; 0: ceil(bin)',
+    doc: 'samples per bin along each axis; 0: ceil of the bin size',
   },
   aligned: {
     type: 'boolean',
     graphName: 'aligned',
     default: true,
-    doc: 'false: without the shift by half a pixel, and regions of one pixel at least',
+    doc: 'whether to shift regions by half a pixel; false: no shift, and regions of at least one pixel',
   },
 } as const;
 
@@ -39,15 +51,15 @@ export const RoiAlign = defineOp({
     'x1 * scale - 0.5, bin = (end - start) / out, samples at start + p * bin + (i + 0.5) * bin / n. Outside ' +
     '[-1, H] x [-1, W] a sample is 0.',
   inputs: {
-    features: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'features of images' },
+    features: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'feature maps, channels last' },
     rois: {
       dtype: 'float32',
       shape: ['K', '5'],
-      doc: 'image index, x1, y1, x2, y2 in input pixels; read on the host. A negative index: zeros',
+      doc: 'regions as image index, x1, y1, x2, y2 in input pixels, read on the host; a negative index gives zeros',
     },
   },
   attributes,
-  outputs: { y: { dtype: 'float32', shape: ['K', 'P', 'Q', 'C'], doc: 'bins of the regions' } },
+  outputs: { y: { dtype: 'float32', shape: ['K', 'P', 'Q', 'C'], doc: 'bins of each region' } },
   least: { H: 1, W: 1 },
   reads: ['rois'],
   compose: ({ features, rois }, attributes) => resample(features, regions(features, rois, attributes)),

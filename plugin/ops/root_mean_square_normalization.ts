@@ -9,7 +9,7 @@ export const RootMeanSquareNormalization = defineOp({
   doc: 'x / sqrt(mean of x^2 + epsilon) * gamma over the last axis.',
   inputs: {
     x: { dtype: 'float32', shape: ['...', 'C'], doc: 'activations, channels last' },
-    gamma: { dtype: 'float32', shape: ['C'], doc: 'scale' },
+    gamma: { dtype: 'float32', shape: ['C'], doc: 'scale of each channel' },
   },
   attributes: {
     epsilon: {
@@ -20,7 +20,7 @@ export const RootMeanSquareNormalization = defineOp({
       doc: 'added to the mean square',
     },
   },
-  outputs: { y: { dtype: 'float32', shape: ['...', 'C'], doc: 'of the shape of x' } },
+  outputs: { y: { dtype: 'float32', shape: ['...', 'C'], doc: 'normalised activations, same shape as x' } },
   compose: ({ x, gamma }, { epsilon }) => mul(mul(x, inverseRoot(x, epsilon)), gamma),
   gradient: {
     saves: ['x', 'gamma'],

@@ -11,20 +11,24 @@ const scanned = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D*N'], 
 
 export const SelectiveDiscretize = defineOp({
   name: 'SelectiveDiscretize',
-  doc: 'A linear layer that chooses step, B and C, a linear layer of the step, and the discretisation of both.',
+  doc: 'Projects x to the step, B and C, projects the step to its channels, and discretizes the model.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'activations' },
-    selection: { dtype: 'float32', shape: ['D', 'R+2N'], doc: 'to the step of rank R, B and C' },
-    stepProjection: { dtype: 'float32', shape: ['R', 'D'], doc: 'of the step' },
-    stepBias: { dtype: 'float32', shape: ['D'], doc: 'of the step' },
-    logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'log of -A, N states a channel' },
+    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'input of the state-space model' },
+    selection: { dtype: 'float32', shape: ['D', 'R+2N'], doc: 'projection to the step (rank R), B and C' },
+    stepProjection: {
+      dtype: 'float32',
+      shape: ['R', 'D'],
+      doc: 'projection of the step from rank R to D channels',
+    },
+    stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step (delta)' },
+    logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
   },
   attributes: {},
   least: { R: 1, N: 1 },
   outputs: {
-    decay: scanned('of a tree scan'),
-    input: scanned('of a tree scan'),
-    outputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'C of the state-space model' },
+    decay: scanned('decay of a tree scan'),
+    input: scanned('input of a tree scan'),
+    outputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'output matrix C of the state-space model' },
   },
   compose: ({ x, selection, stepProjection, stepBias, logA }) => {
     const { step, inputGate, outputGate } = selectiveSplit(linear(x, selection), { states: logA.shape[1] });

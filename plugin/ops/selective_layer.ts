@@ -15,21 +15,47 @@ import { selectiveStep } from './selective_step.js';
 
 /** The tensors of {@link selectiveLayer}, in the order of a GraphModel node's inputs. */
 const inputs = {
-  x: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'activations between layers' },
-  state: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'of the scan, before x' },
-  past: { dtype: 'float32', shape: ['B', 'K-1', 'D'], doc: 'of the convolution, before x' },
-  gamma: { dtype: 'float32', shape: ['H'], doc: 'of the normalisation' },
-  inputProjection: { dtype: 'float32', shape: ['H', '2D'], doc: 'to the scanned channels, then to the gate' },
-  filter: { dtype: 'float32', shape: ['K', 'D'], doc: 'of the convolution' },
-  filterBias: { dtype: 'float32', shape: ['D'], doc: 'of the convolution' },
-  selection: { dtype: 'float32', shape: ['D', 'R+2N'], doc: 'to the step of rank R, B and C' },
-  stepProjection: { dtype: 'float32', shape: ['R', 'D'], doc: 'of the step' },
-  stepBias: { dtype: 'float32', shape: ['D'], doc: 'of the step' },
-  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'log of -A, N states a channel' },
-  skip: { dtype: 'float32', shape: ['D'], doc: 'D of the state-space model' },
-  outputProjection: { dtype: 'float32', shape: ['D', 'H'], doc: 'back to the channels between layers' },
-  inputBias: { dtype: 'float32', shape: ['2D'], optional: true, doc: 'of the input projection' },
-  outputBias: { dtype: 'float32', shape: ['H'], optional: true, doc: 'of the output projection' },
+  x: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'input activations of the layer' },
+  state: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'state of the scan before the first token of x' },
+  past: { dtype: 'float32', shape: ['B', 'K-1', 'D'], doc: 'the K-1 inputs of the convolution before x' },
+  gamma: { dtype: 'float32', shape: ['H'], doc: 'scale of the normalisation' },
+  inputProjection: {
+    dtype: 'float32',
+    shape: ['H', '2D'],
+    doc: 'projection to the scanned channels, then to the gate',
+  },
+  filter: {
+    dtype: 'float32',
+    shape: ['K', 'D'],
+    doc: 'convolution kernel; the last tap applies to the current token',
+  },
+  filterBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the convolution' },
+  selection: { dtype: 'float32', shape: ['D', 'R+2N'], doc: 'projection to the step (rank R), B and C' },
+  stepProjection: {
+    dtype: 'float32',
+    shape: ['R', 'D'],
+    doc: 'projection of the step from rank R to D channels',
+  },
+  stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step (delta)' },
+  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
+  skip: { dtype: 'float32', shape: ['D'], doc: 'skip coefficient D of the state-space model' },
+  outputProjection: {
+    dtype: 'float32',
+    shape: ['D', 'H'],
+    doc: 'projection back to the channels of the layer input',
+  },
+  inputBias: {
+    dtype: 'float32',
+    shape: ['2D'],
+    optional: true,
+    doc: 'bias of the input projection; optional',
+  },
+  outputBias: {
+    dtype: 'float32',
+    shape: ['H'],
+    optional: true,
+    doc: 'bias of the output projection; optional',
+  },
 } as const;
 
 export const SelectiveLayer = defineOp({
@@ -44,19 +70,19 @@ export const SelectiveLayer = defineOp({
       graphName: 'epsilon',
       default: 1e-5,
       least: 0,
-      doc: 'of the normalisation, added to the mean square',
+      doc: 'added to the mean square in the normalisation',
     },
     inputScale: {
       type: 'number',
       graphName: 'input_scale',
       default: 1,
-      doc: 'of the scan: of what every token adds',
+      doc: 'factor on the contribution of each token to the state',
     },
   },
   outputs: {
-    y: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'activations between layers' },
-    nextState: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'of the scan, after x' },
-    nextPast: { dtype: 'float32', shape: ['B', 'K-1', 'D'], doc: 'of the convolution, after x' },
+    y: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'output activations of the layer' },
+    nextState: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'state of the scan after the last token' },
+    nextPast: { dtype: 'float32', shape: ['B', 'K-1', 'D'], doc: 'the last K-1 inputs of the convolution' },
   },
   least: { L: 1, K: 1, R: 1, N: 1 },
   compose: (tensors, { epsilon, inputScale }) => {

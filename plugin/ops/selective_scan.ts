@@ -9,19 +9,23 @@ import { scanGradients } from './selective_scan_gradient.js';
 
 /** Inputs that both selective scans share. */
 export const scanInputs = {
-  step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step of every token and channel' },
-  drive: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'what a token adds, before the input gate' },
-  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'log of -A, N states a channel' },
-  inputGate: { dtype: 'float32', shape: ['B', 'L', 'N'], doc: 'B of the state-space model' },
-  outputGate: { dtype: 'float32', shape: ['B', 'L', 'N'], doc: 'C of the state-space model' },
+  step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step (delta) of each token and channel' },
+  drive: {
+    dtype: 'float32',
+    shape: ['B', 'L', 'D'],
+    doc: 'contribution of each token to the state, before the input matrix B',
+  },
+  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
+  inputGate: { dtype: 'float32', shape: ['B', 'L', 'N'], doc: 'input matrix B of the state-space model' },
+  outputGate: { dtype: 'float32', shape: ['B', 'L', 'N'], doc: 'output matrix C of the state-space model' },
 } as const;
 
 export const scanInputNames = Object.keys(scanInputs) as (keyof typeof scanInputs)[];
 
 /** Outputs that both selective scans share. */
 export const scanOutputs = {
-  y: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'what is read out of the states' },
-  nextState: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'the state after the last token' },
+  y: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'output of each token and channel' },
+  nextState: { dtype: 'float32', shape: ['B', 'D', 'N'], doc: 'state after the last token' },
 } as const;
 
 export const SelectiveScan = defineOp({
@@ -31,10 +35,20 @@ export const SelectiveScan = defineOp({
     '* step[t, d]), and y[t, d] = sum over n of h[t, d, n] * outputGate[t, n].',
   inputs: {
     ...scanInputs,
-    state: { dtype: 'float32', shape: ['B', 'D', 'N'], optional: true, doc: 'h before the first token' },
+    state: {
+      dtype: 'float32',
+      shape: ['B', 'D', 'N'],
+      optional: true,
+      doc: 'state h before the first token; zeros if omitted',
+    },
   },
   attributes: {
-    inputScale: { type: 'number', graphName: 'input_scale', default: 1, doc: 'of what every token adds' },
+    inputScale: {
+      type: 'number',
+      graphName: 'input_scale',
+      default: 1,
+      doc: 'factor on the contribution of each token to the state',
+    },
   },
   outputs: scanOutputs,
   least: { L: 1 },

@@ -7,16 +7,20 @@ import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 
 const parts = {
-  step: { dtype: 'float32', shape: ['B', 'V', 'R'], doc: 'dt, before its projection' },
-  inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'B of the state-space model' },
-  outputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'C of the state-space model' },
+  step: { dtype: 'float32', shape: ['B', 'V', 'R'], doc: 'step (delta) of rank R, before its projection' },
+  inputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'input matrix B of the state-space model' },
+  outputGate: { dtype: 'float32', shape: ['B', 'V', 'N'], doc: 'output matrix C of the state-space model' },
 } as const;
 
 export const SelectiveSplit = defineOp({
   name: 'SelectiveSplit',
-  doc: 'Along the channels: the step in R = P - 2N channels, before its projection, then B and C of N states each.',
+  doc: 'Splits the channels into the step (R = P - 2N, before its projection), B and C (N states each).',
   inputs: {
-    selected: { dtype: 'float32', shape: ['B', 'V', 'P'], doc: 'projection of the activations' },
+    selected: {
+      dtype: 'float32',
+      shape: ['B', 'V', 'P'],
+      doc: 'concatenated step, B and C along the channels',
+    },
   },
   attributes: {
     states: {
@@ -25,7 +29,7 @@ export const SelectiveSplit = defineOp({
       default: 1,
       least: 1,
       letter: 'N',
-      doc: 'N, states a channel',
+      doc: 'number of states N per channel',
     },
   },
   derived: { R: 'P-2N' },
@@ -43,11 +47,15 @@ export const SelectiveSplit = defineOp({
 
 export const SelectiveJoin = defineOp({
   name: 'SelectiveJoin',
-  doc: 'The parts of SelectiveSplit side by side again: its gradient, given those of its outputs.',
+  doc: 'Concatenates the parts of SelectiveSplit: its gradient, given the gradients with respect to its outputs.',
   inputs: parts,
   attributes: {},
   outputs: {
-    selected: { dtype: 'float32', shape: ['B', 'V', 'R+2N'], doc: 'of the shape of what was split' },
+    selected: {
+      dtype: 'float32',
+      shape: ['B', 'V', 'R+2N'],
+      doc: 'concatenated step, B and C along the channels',
+    },
   },
   compose: ({ step, inputGate, outputGate }) => concat([step, inputGate, outputGate], 2),
 });

@@ -22,14 +22,14 @@ export const SelectiveStep = defineOp({
   name: 'SelectiveStep',
   doc: 'step = softplus(rawStep + stepBias); drive = step * x (A. Gu and T. Dao, "Mamba", 2023, algorithm 2).',
   inputs: {
-    rawStep: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step before bias and softplus (dt)' },
-    stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step' },
-    x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'activations' },
+    rawStep: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step (delta) before bias and softplus' },
+    stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step (delta)' },
+    x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'input of the state-space model' },
   },
   attributes: {},
   outputs: {
-    step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'dt' },
-    drive: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step * x' },
+    step: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'step (delta)' },
+    drive: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'drive of the scan: step * x' },
   },
   compose: ({ rawStep, stepBias, x }) => {
     const raw = add(rawStep, stepBias);

@@ -21,15 +21,19 @@ export const SelectiveTreeScan = defineOp({
     'right after c.',
   inputs: {
     ...scanInputs,
-    order: { dtype: 'int32', shape: ['B', 'L'], doc: 'vertex ids, parents before their children' },
-    parent: { dtype: 'int32', shape: ['B', 'L'], doc: 'position in `order` of the parent; 0 for the root' },
+    order: { dtype: 'int32', shape: ['B', 'L'], doc: 'vertex ids, each parent before its children' },
+    parent: {
+      dtype: 'int32',
+      shape: ['B', 'L'],
+      doc: 'position in `order` of the parent of order[b, i]; 0 for the root',
+    },
   },
   attributes: {
     treeWeight: {
       type: 'number',
       graphName: 'tree_weight',
       default: TREE_WEIGHT,
-      doc: 'what the sums of the tree count for',
+      doc: 'factor on the subtree sums of the tree',
     },
   },
   outputs: scanOutputs,

@@ -11,15 +11,15 @@ const channels = (doc: string) => ({ dtype: 'float32', shape: ['D'], doc }) as c
 const activations = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D'], doc }) as const;
 
 const inputs = {
-  state: activations('what the scan gives'),
-  outputGate: { dtype: 'float32', shape: ['B', 'V', '1'], doc: 'C of the state-space model' },
-  x: activations('what goes past the scan'),
-  skip: channels('D of the state-space model'),
-  gate: activations('what the output is multiplied by'),
-  stateGamma: channels('scale of the normalisation of the states'),
-  stateBeta: channels('shift of it'),
-  outputGamma: channels('scale of the normalisation of the output'),
-  outputBeta: channels('shift of it'),
+  state: activations('states, the output of a tree scan'),
+  outputGate: { dtype: 'float32', shape: ['B', 'V', '1'], doc: 'output matrix C of the state-space model' },
+  x: activations('input of the state-space model, used by the skip connection'),
+  skip: channels('skip coefficient D of the state-space model'),
+  gate: activations('multiplier of the output'),
+  stateGamma: channels('scale of the state normalisation'),
+  stateBeta: channels('shift of the state normalisation'),
+  outputGamma: channels('scale of the output normalisation'),
+  outputBeta: channels('shift of the output normalisation'),
 } as const;
 
 const inputNames = Object.keys(inputs) as (keyof typeof inputs)[];
@@ -30,7 +30,7 @@ const attributes = {
     graphName: 'epsilon',
     default: 1e-5,
     least: 0,
-    doc: 'added to both variances',
+    doc: 'added to the variance in both normalisations',
   },
 } as const;
 
@@ -41,7 +41,7 @@ export const StateReadout = defineOp({
     'what goes past them, and the gate.',
   inputs,
   attributes,
-  outputs: { y: activations('of the shape of x') },
+  outputs: { y: activations('output of the model, same shape as x') },
   compose: (inputs, { epsilon }) => {
     const { outputNormalized } = parts(inputs, epsilon);
     return mul(add(mul(outputNormalized, inputs.outputGamma), inputs.outputBeta), inputs.gate);
@@ -58,8 +58,8 @@ export const StateReadout = defineOp({
 
 export const StateReadoutGradient = defineOp({
   name: 'StateReadoutGradient',
-  doc: 'Gradients of StateReadout in its inputs, given that of its output.',
-  inputs: { ...inputs, dy: activations('gradient of y') },
+  doc: 'Gradients of StateReadout with respect to its inputs, given the gradient with respect to its output.',
+  inputs: { ...inputs, dy: activations('gradient with respect to y') },
   attributes,
   outputs: inputs,
   compose: ({ dy, ...inputs }, { epsilon }) => {

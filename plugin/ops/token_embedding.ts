@@ -20,11 +20,15 @@ export const TokenEmbedding = defineOp({
     'y[b, l, h] = table[h, tokens[b, l]]. The table lies as the weights of a linear layer, so that a language model whose ' +
     'output head is tied to it holds it once.',
   inputs: {
-    tokens: { dtype: 'int32', shape: ['B', 'L'], doc: 'token ids, 0 to V-1; read on the host for a check' },
-    table: { dtype: 'float32', shape: ['H', 'V'], doc: 'one column a token' },
+    tokens: {
+      dtype: 'int32',
+      shape: ['B', 'L'],
+      doc: 'token ids, 0 to V-1; read on the host to check the range',
+    },
+    table: { dtype: 'float32', shape: ['H', 'V'], doc: 'embedding table, one column per token id' },
   },
   attributes: {},
-  outputs: { y: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'one row a token' } },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'embedding of each token' } },
   compose: ({ tokens, table }) => {
     const [hidden, vocabulary] = table.shape as [number, number];
     checkIds(readIds('TokenEmbedding', tokens), vocabulary);
@@ -42,10 +46,10 @@ export const TokenEmbedding = defineOp({
 
 export const TokenEmbeddingGradient = defineOp({
   name: 'TokenEmbeddingGradient',
-  doc: 'The gradient of TokenEmbedding in the table: every row of dy is added to the column of its token.',
+  doc: 'The gradient of TokenEmbedding with respect to the table: each row of dy is added to the column of its token.',
   inputs: {
-    tokens: { dtype: 'int32', shape: ['B', 'L'], doc: 'as in TokenEmbedding' },
-    dy: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'gradient of y' },
+    tokens: { dtype: 'int32', shape: ['B', 'L'], doc: 'token ids of TokenEmbedding' },
+    dy: { dtype: 'float32', shape: ['B', 'L', 'H'], doc: 'gradient with respect to y' },
   },
   attributes: {
     vocabulary: {
@@ -53,10 +57,10 @@ export const TokenEmbeddingGradient = defineOp({
       graphName: 'vocabulary',
       letter: 'V',
       least: 0,
-      doc: 'columns of the table',
+      doc: 'number of columns of the table',
     },
   },
-  outputs: { dtable: { dtype: 'float32', shape: ['H', 'V'], doc: 'gradient of the table' } },
+  outputs: { dtable: { dtype: 'float32', shape: ['H', 'V'], doc: 'gradient with respect to the table' } },
   validate: ({ tokens }, { vocabulary }, read) => checkIds(read(tokens), vocabulary),
   compose: ({ tokens, dy }, { vocabulary }) => {
     const rows = oneHotRows(reshape(tokens, [-1]), vocabulary) as Tensor2D;

@@ -13,22 +13,22 @@ export const TransposedConvolution = defineOp({
   name: 'TransposedConvolution',
   doc: 'y[i * Y + p, j * X + q] = activation(x[i, j] @ weights[:, p, q] + bias[p, q]): every pixel becomes a tile.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'H', 'W', 'I'], doc: 'channels last' },
+    x: { dtype: 'float32', shape: ['B', 'H', 'W', 'I'], doc: 'input image, channels last' },
     weights: {
       dtype: 'float32',
       shape: ['I', 'T'],
-      doc: 'columns: rows of a tile, its columns, channels out',
+      doc: 'weights; columns run over tile rows, tile columns and output channels',
     },
-    bias: { dtype: 'float32', shape: ['T'], optional: true, doc: 'may be left out' },
+    bias: { dtype: 'float32', shape: ['T'], optional: true, doc: 'bias of each column of weights; optional' },
   },
   attributes: {
-    rows: { ...extent, graphName: 'rows', letter: 'Y', doc: 'of a tile' },
-    columns: { ...extent, graphName: 'columns', letter: 'X', doc: 'of a tile' },
+    rows: { ...extent, graphName: 'rows', letter: 'Y', doc: 'number of rows Y of a tile' },
+    columns: { ...extent, graphName: 'columns', letter: 'X', doc: 'number of columns X of a tile' },
     activation: convolutionActivation,
   },
   derived: { O: 'T/(Y*X)' },
   least: { O: 1 },
-  outputs: { y: { dtype: 'float32', shape: ['B', 'Y*H', 'X*W', 'O'], doc: 'channels last' } },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'Y*H', 'X*W', 'O'], doc: 'output image, channels last' } },
   compose: ({ x, weights, bias }, { rows, columns, activation }) => {
     const [batch, height, width] = x.shape as number[];
     const outputs = (weights.shape[1] as number) / (rows * columns);

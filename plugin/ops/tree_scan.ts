@@ -23,7 +23,9 @@ const attributes = {
     graphName: 'aggregate',
     default: 'all',
     oneOf: ['root', 'all', 'leaves'],
-    doc: 'root: sums over subtrees; all: sums over the whole tree, in two passes; leaves: sums over ancestors',
+    doc:
+      'root: sums over each subtree; all: sums over the whole tree, in two passes; leaves: sums over each vertex and ' +
+      'its ancestors',
   },
 } as const;
 
@@ -33,16 +35,16 @@ export const TreeScan = defineOp({
     'root: y[v] = x[v] + sum over children c of decay[c] * y[c]. all: y[v] = sum over every u of x[u] times the ' +
     'decays along the path u..v. leaves: y[v] = x[v] + decay[v] * y[parent of v].',
   inputs: {
-    x: features('what each vertex contributes, by vertex id'),
+    x: features('contribution of each vertex, by vertex id'),
     decay: decays(
-      'decay[b, v] sits on the edge from v to its parent; that of the root is ignored. Channel d has the decay of ' +
+      'decay[b, v] is the decay along the edge from v to its parent; ignored at the root. Channel d uses the decay of ' +
         'group floor(d / (D/G))',
     ),
     ...treeInputs,
   },
   attributes,
   derived,
-  outputs: { y: features('sums by vertex id') },
+  outputs: { y: features('sum at each vertex, by vertex id') },
   least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) => checkTree('TreeScan', order, parent, read),
   gradient: {
@@ -57,19 +59,21 @@ export const TreeScan = defineOp({
 
 export const TreeScanGradient = defineOp({
   name: 'TreeScanGradient',
-  doc: 'Gradients of TreeScan in x and decay, given the gradient dy of its output y; that of the root decay is 0.',
+  doc:
+    'Gradients of TreeScan with respect to x and decay, given the gradient dy with respect to its output y; 0 for the ' +
+    'decay of the root.',
   inputs: {
-    x: features('as in TreeScan'),
-    decay: decays('as in TreeScan'),
+    x: features('input x of TreeScan'),
+    decay: decays('decay of TreeScan'),
     ...treeInputs,
     y: features('output of TreeScan'),
-    dy: features('gradient of y'),
+    dy: features('gradient with respect to y'),
   },
   attributes,
   derived,
   outputs: {
-    dx: features('gradient of x'),
-    ddecay: decays('gradient of decay, summed over the channels of a group'),
+    dx: features('gradient with respect to x'),
+    ddecay: decays('gradient with respect to decay, summed over the channels of a group'),
   },
   least: { V: 1 },
   validate: ({ order, parent }, _attributes, read) => checkTree('TreeScanGradient', order, parent, read),

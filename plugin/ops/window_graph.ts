@@ -10,8 +10,8 @@ export const WindowGraph = defineOp({
     'The graph over the tokens of a text from which their tree is chosen: see windowGraph. Its vertices are tokens ' +
     'in reversed time; `tokenEdges` are the same edges by token, L-1-vertex.',
   inputs: {
-    tokens: { dtype: 'int32', shape: ['B', 'L'], doc: 'only its length is used' },
-    prompt: { dtype: 'int32', shape: [], doc: 'tokens of the prompt, 0 to L; read on the host' },
+    tokens: { dtype: 'int32', shape: ['B', 'L'], doc: 'tokens of the text; only their number is used' },
+    prompt: { dtype: 'int32', shape: [], doc: 'number of prompt tokens, 0 to L; read on the host' },
   },
   attributes: {
     reach: {
@@ -19,20 +19,20 @@ export const WindowGraph = defineOp({
       graphName: 'reach',
       default: 3,
       least: 1,
-      doc: 'how far a token of the prompt is joined',
+      doc: 'distance up to which prompt tokens are joined',
     },
     promptLength: {
       type: 'integer',
       graphName: 'prompt_length',
       least: 0,
       most: 'L',
-      doc: 'the value of `prompt`, which a GraphModel node reads',
+      doc: 'number of prompt tokens; a GraphModel node reads it from `prompt`',
     },
   },
   derived: { E: ({ L }, { reach, promptLength }) => countEdges(L, promptLength, reach) },
   outputs: {
-    edges: { dtype: 'int32', shape: ['E', '2'], doc: 'the two ends of every edge, by vertex' },
-    tokenEdges: { dtype: 'int32', shape: ['E', '2'], doc: 'the two ends of every edge, by token' },
+    edges: { dtype: 'int32', shape: ['E', '2'], doc: 'edges as pairs of vertex ids' },
+    tokenEdges: { dtype: 'int32', shape: ['E', '2'], doc: 'edges as pairs of token positions' },
   },
   least: { L: 1 },
   compose: ({ tokens }, { reach, promptLength }) => {
