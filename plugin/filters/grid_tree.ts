@@ -31,8 +31,8 @@ export interface GridTreeOptions {
 
 export const GridTree = defineOp({
   name: 'gridTree',
-  doc: 'The minimum spanning tree of a grid by how unlike its pixels are, mapped.',
-  inputs: { features: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'features of every pixel' } },
+  doc: 'The minimum spanning tree of a grid, weighted by the mapped dissimilarity of adjacent pixels.',
+  inputs: { features: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'features of each pixel' } },
   attributes: {
     metric: metricAttribute,
     mapping: {
@@ -40,15 +40,15 @@ export const GridTree = defineOp({
       graphName: 'mapping',
       default: 'exp',
       oneOf: ['none', 'plus_one', 'exp'],
-      doc: 'of the weights before the tree',
+      doc: 'function applied to the edge weights before the tree is built: none, plus_one (w + 1) or exp',
     },
     maximum: {
       type: 'boolean',
       graphName: 'maximum',
       default: false,
-      doc: 'the tree of the negative weights, mapped',
+      doc: 'whether to negate the weights before the mapping, for a maximum spanning tree',
     },
-    root: { type: 'integer', graphName: 'root', default: 0, least: 0, doc: 'of the tree' },
+    root: { type: 'integer', graphName: 'root', default: 0, least: 0, doc: 'root vertex of the tree' },
   },
   derived: { V: 'H*W', E: '(H-1)*W+H*(W-1)' },
   least: { H: 1, W: 1 },

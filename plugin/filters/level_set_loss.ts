@@ -37,22 +37,28 @@ const FEATURES_WEIGHT = 5;
 /** All steps are outputs, so that each can be compared with the authors' code. */
 export const LevelSetLoss = defineOp({
   name: 'levelSetLoss',
-  doc: 'How much an image, and the masks filtered along trees, vary inside and outside of masks.',
+  doc: 'Variation of an image, and of the tree-filtered masks, inside and outside the masks of instances.',
   inputs: {
-    maskLogits: mask('of every instance'),
-    box: mask('1 inside of the box of an instance, else 0'),
-    image: map('B', 'C', 'the picture'),
-    features: map('P', 'F', 'deep features'),
+    maskLogits: mask('mask logits of each instance'),
+    box: mask('1 inside the box of each instance, else 0'),
+    image: map('B', 'C', 'image: one for all instances or one each'),
+    features: map('P', 'F', 'deep features: one map for all instances or one each'),
   },
   attributes: {
-    sigma: { type: 'number', graphName: 'sigma', default: 0.02, least: 2 ** -126, doc: 'of the image' },
+    sigma: {
+      type: 'number',
+      graphName: 'sigma',
+      default: 0.02,
+      least: 2 ** -126,
+      doc: 'divisor of the distances in the affinities of the image',
+    },
   },
   least: { H: 1, W: 1, C: 1 },
   outputs: {
-    ofImage: { dtype: 'float32', shape: ['I'], doc: 'loss of the image' },
-    ofFeatures: { dtype: 'float32', shape: ['I'], doc: 'loss of the filtered masks' },
-    filteredImage: map('I', '1', 'masks, filtered along the tree of the image'),
-    filteredFeatures: map('I', '1', 'and along that of the features'),
+    ofImage: { dtype: 'float32', shape: ['I'], doc: 'image loss of each instance' },
+    ofFeatures: { dtype: 'float32', shape: ['I'], doc: 'loss of the filtered masks of each instance' },
+    filteredImage: map('I', '1', 'masks filtered along the tree of the image'),
+    filteredFeatures: map('I', '1', 'masks filtered along the trees of the image and then of the features'),
   },
   compose: ({ maskLogits, box, image, features }, { sigma }) => {
     const [instances, height, width] = maskLogits.shape as [number, number, number];

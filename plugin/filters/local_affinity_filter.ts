@@ -20,11 +20,16 @@ const map = (channels: string, doc: string) =>
 
 export const LocalAffinityFilter = defineOp({
   name: 'localAffinityFilter',
-  doc: 'Rounds of the mean over the pixels around each, weighted by exp(-|difference of the guide|^2 / zeta^2).',
+  doc: 'Repeated mean over a window around each pixel, weighted by exp(-|difference of the guide|^2 / zeta^2).',
   inputs: {
-    x: map('D', 'what is filtered'),
-    guide: map('C', 'of which affinities are made'),
-    box: { dtype: 'float32', shape: ['B', 'H', 'W'], optional: true, doc: '1 where x is kept, else 0' },
+    x: map('D', 'map to filter'),
+    guide: map('C', 'guide from which the affinities are computed'),
+    box: {
+      dtype: 'float32',
+      shape: ['B', 'H', 'W'],
+      optional: true,
+      doc: '1 where x is kept, 0 elsewhere; if omitted, x is kept everywhere',
+    },
   },
   attributes: {
     zeta: {
@@ -32,13 +37,13 @@ export const LocalAffinityFilter = defineOp({
       graphName: 'zeta',
       default: 0.15,
       least: 1e-15,
-      doc: 'differences are in units of it',
+      doc: 'scale of the guide differences',
     },
-    reach: { type: 'integer', graphName: 'reach', default: 2, least: 0, doc: 'pixels to each side' },
-    rounds: { type: 'integer', graphName: 'rounds', default: 20, least: 0, doc: 'how often' },
+    reach: { type: 'integer', graphName: 'reach', default: 2, least: 0, doc: 'window radius in pixels' },
+    rounds: { type: 'integer', graphName: 'rounds', default: 20, least: 0, doc: 'number of rounds' },
   },
   least: { H: 1, W: 1 },
-  outputs: { y: map('D', 'means') },
+  outputs: { y: map('D', 'filtered map') },
   compose: ({ x, guide, box }, { zeta, reach, rounds }) => {
     const [batch, height, width] = x.shape as [number, number, number, number];
     const size = height * width;

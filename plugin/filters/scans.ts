@@ -37,16 +37,16 @@ export function optionalTree(op: string, tree: ScanTree | undefined): Partial<Sc
 
 export const NormalizedTreeScan = defineOp({
   name: 'normalizedTreeScan',
-  doc: 'The scan of x over that of ones, both over the whole tree.',
+  doc: 'The tree scan of x divided by the tree scan of ones, both over the whole tree.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'what each vertex contributes' },
-    decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'of groups of channels, as in a tree scan' },
+    x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'contribution of each vertex, by vertex id' },
+    decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'decay of each channel group, as in TreeScan' },
     ...treeInputs,
   },
   attributes: {},
   derived: { K: 'D/G' },
   least: { V: 1, G: 1 },
-  outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'weighted means' } },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'weighted means by vertex id' } },
   compose: ({ x, decay, order, parent }) => {
     const tree = { order, parent };
     return byGroup(div, treeScan(x, decay, tree), treeScan(ones(decay.shape), decay, tree));
@@ -84,17 +84,32 @@ export const ParentAffinity = defineOp({
   name: 'parentAffinity',
   doc: 'exp(-ParentDissimilarity / sigma).',
   inputs: {
-    features: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'features by vertex' },
+    features: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'features by vertex id' },
     ...treeInputs,
   },
   attributes: {
     metric: { ...metricAttribute, default: 'euclidean' },
-    groups: { type: 'integer', graphName: 'groups', default: 1, least: 1, letter: 'G', doc: 'of channels' },
-    sigma: { type: 'number', graphName: 'sigma', default: 1, least: 2 ** -126, doc: 'divides distances' },
+    groups: {
+      type: 'integer',
+      graphName: 'groups',
+      default: 1,
+      least: 1,
+      letter: 'G',
+      doc: 'number of channel groups',
+    },
+    sigma: {
+      type: 'number',
+      graphName: 'sigma',
+      default: 1,
+      least: 2 ** -126,
+      doc: 'divisor of the distances',
+    },
   },
   derived: { K: 'C/G' },
   least: { V: 1 },
-  outputs: { decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'decays from 0 to 1; 1 at the root' } },
+  outputs: {
+    decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'decay of each vertex and group; 1 at the root' },
+  },
   compose: ({ features, order, parent }, { metric, groups, sigma }) => {
     const distance = parentDissimilarity(features, { order, parent }, { metric, groups });
     return exp(sigma === 1 ? neg(distance) : div(distance, -sigma));
@@ -126,25 +141,34 @@ export function parentAffinity(
 
 export const GrootVScan = defineOp({
   name: 'grootVScan',
-  doc: 'A scan along the tree of features, with a coefficient for every edge.',
+  doc: 'A scan along the tree of the features, with an optional coefficient per edge.',
   inputs: {
-    x: { dtype: 'float32', shape: ['B', 'H*W', 'D'], doc: 'what each pixel contributes' },
-    decay: { dtype: 'float32', shape: ['B', 'H*W', 'G'], doc: 'as in a tree scan' },
-    features: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'from which the tree is made' },
+    x: { dtype: 'float32', shape: ['B', 'H*W', 'D'], doc: 'contribution of each pixel' },
+    decay: {
+      dtype: 'float32',
+      shape: ['B', 'H*W', 'G'],
+      doc: 'decay of each pixel and channel group, as in TreeScan',
+    },
+    features: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'features from which the tree is built' },
     coefficient: {
       dtype: 'float32',
       shape: ['B', 'H*W'],
       optional: true,
-      doc: 'multiplies the decays of an edge; that of the root is ignored',
+      doc: 'factor on all decays of the edge from each vertex to its parent; ignored at the root',
     },
   },
   attributes: {
     metric: metricAttribute,
-    maximum: { type: 'boolean', graphName: 'maximum', default: false, doc: 'of the tree' },
+    maximum: {
+      type: 'boolean',
+      graphName: 'maximum',
+      default: false,
+      doc: 'whether to use the maximum spanning tree',
+    },
   },
   derived: { K: 'D/G' },
   least: { H: 1, W: 1, G: 1 },
-  outputs: { y: { dtype: 'float32', shape: ['B', 'H*W', 'D'], doc: 'sums by pixel' } },
+  outputs: { y: { dtype: 'float32', shape: ['B', 'H*W', 'D'], doc: 'sum at each pixel' } },
   compose: ({ x, decay, features, coefficient }, { metric, maximum }) => {
     const tree = gridTree(features, { metric, maximum });
     return treeScan(x, coefficient ? mul(decay, expandDims(coefficient, -1)) : decay, tree);

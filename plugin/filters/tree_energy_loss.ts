@@ -29,25 +29,43 @@ const map = (height: string, width: string, channels: string, doc: string) =>
 /** All steps are outputs, so that each can be compared with the authors' code. */
 export const TreeEnergyLoss = defineOp({
   name: 'treeEnergyLoss',
-  doc: 'How far predictions are from themselves, filtered along trees of the image and of features.',
+  doc: 'Distance between predictions and their copies filtered along the trees of the image and the features.',
   inputs: {
-    logits: map('H', 'W', 'K', 'predictions'),
-    image: map('I', 'J', 'C', 'low-level features'),
+    logits: map('H', 'W', 'K', 'logits of the predictions'),
+    image: map('I', 'J', 'C', 'image: low-level features, resized to the logits'),
     unlabeled: { dtype: 'int32', shape: ['B', 'M', 'N'], doc: '1 where a pixel has no label, else 0' },
-    features: { ...map('H', 'W', 'F', 'high-level features'), optional: true },
+    features: {
+      ...map('H', 'W', 'F', 'high-level features; if omitted, only the image is used'),
+      optional: true,
+    },
   },
   attributes: {
-    sigma: { type: 'number', graphName: 'sigma', default: 0.02, least: 2 ** -126, doc: 'of the image' },
-    weight: { type: 'number', graphName: 'weight', default: 0.4, doc: 'of the loss' },
+    sigma: {
+      type: 'number',
+      graphName: 'sigma',
+      default: 0.02,
+      least: 2 ** -126,
+      doc: 'divisor of the distances in the affinities of the image',
+    },
+    weight: { type: 'number', graphName: 'weight', default: 0.4, doc: 'factor on the loss' },
   },
   least: { H: 1, W: 1, I: 1, J: 1, M: 1, N: 1, K: 1 },
   outputs: {
-    loss: { dtype: 'float32', shape: [], doc: 'weighted mean over the unlabelled pixels' },
+    loss: {
+      dtype: 'float32',
+      shape: [],
+      doc: 'mean absolute difference over the unlabelled pixels, summed over classes, times the weight',
+    },
     probabilities: map('H', 'W', 'K', 'softmax of the logits'),
-    resizedImage: map('H', 'W', 'C', 'the image in the size of the predictions'),
-    resizedMask: map('H', 'W', '1', 'the mask in that size'),
-    filteredLow: map('H', 'W', 'K', 'probabilities, filtered along the tree of the image'),
-    filtered: map('H', 'W', 'K', 'and along that of the features'),
+    resizedImage: map('H', 'W', 'C', 'image, resized to the predictions'),
+    resizedMask: map('H', 'W', '1', 'mask of unlabelled pixels, resized to the predictions'),
+    filteredLow: map('H', 'W', 'K', 'probabilities filtered along the tree of the image'),
+    filtered: map(
+      'H',
+      'W',
+      'K',
+      'probabilities filtered along the trees of the image and then of the features',
+    ),
   },
   compose: ({ logits, image, unlabeled, features }, { sigma, weight }) => {
     const [batch, height, width] = unlabeled.shape as [number, number, number];

@@ -17,27 +17,40 @@ export const treeOfPixels = {
   dtype: 'int32',
   shape: ['B', 'H*W'],
   optional: true,
-  doc: 'a tree of the pixels',
+  doc: 'tree over the pixels as in TreeScan; optional, replaces the tree of the guide',
 } as const;
 
 export const TreeFilter = defineOp({
   name: 'treeFilter',
-  doc: 'normalizedTreeScan of a map along the tree of a guide, with the affinities of an embedding.',
+  doc: 'normalizedTreeScan of a feature map along the tree of a guide, with affinities from an embedding.',
   inputs: {
-    feature: map('D', 'what is filtered'),
-    embed: map('C', 'of which affinities are made'),
-    guide: { ...map('K', 'of which the tree is made; embed by default'), optional: true },
+    feature: map('D', 'feature map to filter'),
+    embed: map('C', 'embedding from which the affinities are computed'),
+    guide: { ...map('K', 'guide from which the tree is built; embed by default'), optional: true },
     order: treeOfPixels,
     parent: treeOfPixels,
   },
   attributes: {
-    groups: { type: 'integer', graphName: 'groups', default: 1, least: 1, letter: 'G', doc: 'of channels' },
+    groups: {
+      type: 'integer',
+      graphName: 'groups',
+      default: 1,
+      least: 1,
+      letter: 'G',
+      doc: 'number of channel groups',
+    },
     metric: { ...metricAttribute, default: 'euclidean' },
-    sigma: { type: 'number', graphName: 'sigma', default: 1, least: 2 ** -126, doc: 'divides distances' },
+    sigma: {
+      type: 'number',
+      graphName: 'sigma',
+      default: 1,
+      least: 2 ** -126,
+      doc: 'divisor of the distances',
+    },
   },
   derived: { Y: 'D/G', Z: 'C/G' },
   least: { H: 1, W: 1 },
-  outputs: { y: map('D', 'weighted means') },
+  outputs: { y: map('D', 'filtered map: weighted means') },
   compose: ({ feature, embed, guide = embed, order, parent }, attributes) => {
     const given = order && parent ? ({ order, parent } as ScanTree) : undefined;
     const tree = given ?? gridTree(guide, { metric: 'euclidean', mapping: 'plus_one' });

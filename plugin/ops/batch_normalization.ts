@@ -19,8 +19,8 @@ const PIXELS = [0, 1, 2];
 export const BatchNormalization = defineOp({
   name: 'BatchNormalization',
   doc:
-    '(x - mean) / sqrt(variance + epsilon) * gamma + beta, with mean and variance of each channel over all pixels; they ' +
-    'are given as well, for running statistics, and no gradient flows through these two outputs.',
+    '(x - mean) / sqrt(variance + epsilon) * gamma + beta, with mean and variance of each channel over all pixels; both ' +
+    'are also outputs, for running statistics, through which no gradient flows.',
   inputs: {
     x: image('activations, channels last'),
     gamma: channels('scale of each channel'),

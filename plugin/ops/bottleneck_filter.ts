@@ -12,7 +12,8 @@ export const BottleneckFilter = defineOp({
   name: 'BottleneckFilter',
   doc:
     'y[v] = sum over every u of a(u, v) * x[u] / sum over every u of a(u, v), with a(u, v) = exp(-(largest distance on ' +
-    'the path u..v) / zeta^2) and a(v, v) = 1. No gradient. The inputs are read on the host of backends without a kernel.',
+    'the path u..v) / zeta^2) and a(v, v) = 1. No gradient. The inputs are read on the host on backends without a ' +
+    'kernel.',
   inputs: {
     x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'input values by vertex id' },
     distance: {

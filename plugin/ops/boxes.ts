@@ -11,7 +11,7 @@ import { runOp } from './kernels.js';
 export const AnchorGrid = defineOp({
   name: 'AnchorGrid',
   doc:
-    'Boxes of several ratios around every position (x * stride, y * stride) of a map, by row, column and ratio: ' +
+    'Boxes of several aspect ratios around each position (x * stride, y * stride) of a map, by row, column and ratio: ' +
     'w = scale * stride / sqrt(ratio), h = scale * stride * sqrt(ratio), no shift, no rounding.',
   inputs: {
     features: {
@@ -79,8 +79,8 @@ export function checkStds(op: string, { stds }: { readonly stds: readonly number
 export const DecodeBoxes = defineOp({
   name: 'DecodeBoxes',
   doc:
-    'Boxes moved by deltas, which are multiplied by stds: centre + d * size, size * exp(d) with d between -m and m, m = ' +
-    '|log(maxRatio)|; corners clamped to the image.',
+    'Boxes transformed by deltas, which are first multiplied by stds: centre + d * size, size * exp(d) with d between ' +
+    '-m and m, m = |log(maxRatio)|; corners clamped to the image.',
   inputs: {
     boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'boxes as x1, y1, x2, y2' },
     deltas: {
@@ -119,7 +119,7 @@ export const EncodeBoxes = defineOp({
 
 export const BoxRois = defineOp({
   name: 'BoxRois',
-  doc: 'Boxes of one image as rois: image index 0, and the first four columns times scale.',
+  doc: 'Converts the boxes of one image to rois: image index 0 and the first four columns, multiplied by scale.',
   inputs: {
     boxes: { dtype: 'float32', shape: ['K', 'D'], doc: 'boxes as x1, y1, x2, y2 in the first four columns' },
     scale: {
@@ -138,9 +138,9 @@ export const BoxRois = defineOp({
 export const RoiLevels = defineOp({
   name: 'RoiLevels',
   doc:
-    'The rois of every level of a feature pyramid: level floor(log2(sqrt(w * h) / finestScale + 1e-6)); elsewhere the ' +
-    'image index is -1, for which RoiAlign gives zeros. Without rois there is one such row, so that no op behind it ' +
-    'is given an empty batch.',
+    'Assigns each roi to level floor(log2(sqrt(w * h) / finestScale + 1e-6)) of a feature pyramid; on all other levels ' +
+    'its image index is -1, for which RoiAlign gives zeros. Without rois, each level has one such row, so that no later ' +
+    'op gets an empty batch.',
   inputs: {
     rois: {
       dtype: 'float32',

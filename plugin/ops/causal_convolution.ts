@@ -23,8 +23,8 @@ import { RowSum } from './linear.js';
 export const CausalConvolution = defineOp({
   name: 'CausalConvolution',
   doc:
-    'y[t] = silu(bias + sum over k of filter[k] * x[t - K + 1 + k]) for every channel; what lies before x is in ' +
-    '`past`, zeros without it. The second output is the past of what comes after x.',
+    'y[t] = silu(bias + sum over k of filter[k] * x[t - K + 1 + k]) for each channel; inputs before x come from `past`, ' +
+    'zeros if omitted. nextPast is the `past` of the following tokens.',
   inputs: {
     x: { dtype: 'float32', shape: ['B', 'L', 'D'], doc: 'activations of each token' },
     filter: {

@@ -59,7 +59,7 @@ function meansOf({ shape }: Tensor, side: number) {
 
 export const CellMeans = defineOp({
   name: 'CellMeans',
-  doc: 'The mean of each cell of side x side pixels. Rows and columns beyond the last whole cell are left out.',
+  doc: 'The mean of each cell of side x side pixels. Rows and columns beyond the last whole cell are ignored.',
   inputs: { x: { dtype: 'float32', shape: ['N', 'H', 'W', 'C'], doc: 'feature maps' } },
   attributes: { side },
   derived: cellsOf('CellMeans'),
@@ -76,7 +76,7 @@ export const CellMeans = defineOp({
 export const CellCoordinates = defineOp({
   name: 'CellCoordinates',
   doc:
-    'Where the cells of a map are, (x, y) as GridSample takes them: 2j / max(Q-1, 1) - 1 with align_corners, ' +
+    'Positions (x, y) of the cells of a map in the coordinates of GridSample: 2j / max(Q-1, 1) - 1 with align_corners, ' +
     '(2j + 1) / Q - 1 without; and the size of a cell, (2/Q, 2/P).',
   inputs: {
     x: {
@@ -142,9 +142,9 @@ const inputs = {
 export const ForegroundMask = defineOp({
   name: 'ForegroundMask',
   doc:
-    '1 for cells whose degree is at least the (lower) median of their map, else 0. The degree is twice the sum, over the ' +
-    'neighbours in the 4-connected grid, of a cos(f_u, f_v) + (1 - a) (1 - sqrt(|c_u - c_v|^2 + 1e-8) / 1.414), over the ' +
-    'largest of the map + 1e-8.',
+    '1 for cells whose degree is at least the (lower) median of their map, else 0. The degree is twice the sum, over ' +
+    'neighbours in the 4-connected grid, of a cos(f_u, f_v) + (1 - a) (1 - sqrt(|c_u - c_v|^2 + 1e-8) / 1.414), divided ' +
+    'by the largest degree of the map + 1e-8.',
   inputs,
   attributes: {},
   outputs: { mask: { dtype: 'float32', shape: ['N', 'H', 'W', '1'], doc: '1 for foreground cells, else 0' } },

@@ -41,8 +41,9 @@ const maxOutput = (count: number) =>
 export const NonMaxSuppression = defineOp({
   name: 'NonMaxSuppression',
   doc:
-    'Visits boxes by descending score, the lower index first among equals, and drops those that overlap a kept one. ' +
-    'Boxes of different labels are moved apart before, by label * (largest coordinate + 1). In float32.',
+    'Visits boxes in descending order of score, ties by ascending index, and drops those that overlap a kept one. Boxes ' +
+    'are first offset by label * (largest coordinate + 1), so that different labels do not overlap. Computed in ' +
+    'float32.',
   inputs: {
     boxes: { dtype: 'float32', shape: ['K', '4'], doc: 'boxes as x1, y1, x2, y2' },
     scores: { dtype: 'float32', shape: ['K'], doc: 'score of each box; NaN is ranked last' },
@@ -66,7 +67,7 @@ export const RegionProposals = defineOp({
   name: 'RegionProposals',
   doc:
     'The perLevel best anchors of each level by sigmoid(objectness), decoded and clamped; boxes not larger than minSize ' +
-    'are dropped, then those that overlap a better one of their level.',
+    'are dropped, then those that overlap a better box of the same level.',
   inputs: {
     anchors: {
       dtype: 'float32',
@@ -122,8 +123,8 @@ export const RegionProposals = defineOp({
 export const ClassDetections = defineOp({
   name: 'ClassDetections',
   doc:
-    'Every (proposal, class) whose score exceeds scoreThreshold, decoded, clamped and divided by scaleFactor; those that ' +
-    'overlap a better one of their class are dropped.',
+    'Every (proposal, class) whose score exceeds scoreThreshold, decoded, clamped and divided by scaleFactor; those ' +
+    'that overlap a better one of the same class are dropped.',
   inputs: {
     proposals: { dtype: 'float32', shape: ['K', '5'], doc: 'proposals as x1, y1, x2, y2, score' },
     scores: {
@@ -183,8 +184,8 @@ export const ClassDetections = defineOp({
 export const SelectChannels = defineOp({
   name: 'SelectChannels',
   doc:
-    'y[k] = x[k, :, :, channels[k]], or the only channel: the masks of the classes that were detected. Rows of x ' +
-    'behind K are left out.',
+    'y[k] = x[k, :, :, channels[k]], or the only channel: selects the masks of the detected classes. Rows of x from K ' +
+    'on are ignored.',
   inputs: {
     x: { dtype: 'float32', shape: ['R', 'H', 'W', 'C'], doc: 'maps of each row, channels last' },
     channels: {

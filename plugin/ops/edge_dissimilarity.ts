@@ -61,8 +61,8 @@ const attributes = { metric: metricAttribute } as const;
 export const EdgeDissimilarity = defineOp({
   name: 'EdgeDissimilarity',
   doc:
-    'Dissimilarity of the features at the ends of every edge; smaller means more alike. The same on every backend ' +
-    'bit for bit (webgl within 1e-5): sums run in the order stated in plugin/cpu/edge_dissimilarity.ts.',
+    'Dissimilarity of the features at the ends of each edge; smaller means more alike. Bit-identical on every backend ' +
+    '(webgl: within 1e-5): sums run in the order stated in plugin/cpu/edge_dissimilarity.ts.',
   inputs,
   attributes,
   outputs: {
@@ -85,8 +85,8 @@ export const EdgeDissimilarity = defineOp({
 export const EdgeDissimilarityGradient = defineOp({
   name: 'EdgeDissimilarityGradient',
   doc:
-    'Gradient of EdgeDissimilarity in the features, given the gradient dy of its output. Equal features have no ' +
-    'Manhattan gradient, and features of norm 0 no cosine gradient.',
+    'Gradient of EdgeDissimilarity with respect to the features, given the gradient dy with respect to its output. The ' +
+    'Manhattan gradient is 0 for equal features, the cosine gradient for features of norm 0.',
   inputs: {
     ...inputs,
     dy: {

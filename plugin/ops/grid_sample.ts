@@ -66,8 +66,8 @@ type Options = AttributesOf<typeof attributes>;
 export const GridSample = defineOp({
   name: 'GridSample',
   doc:
-    'y[n, p, q] = x[n] between its four pixels around the position grid[n, p, q]: at column (gx + 1) / 2 * (W - 1) with ' +
-    'align_corners, ((gx + 1) * W - 1) / 2 without, in float32; rows alike.',
+    'y[n, p, q] = x[n] interpolated between the four pixels around position grid[n, p, q]: column (gx + 1) / 2 * ' +
+    '(W - 1) with align_corners, ((gx + 1) * W - 1) / 2 without, in float32, and likewise for rows.',
   inputs: { x, grid },
   attributes,
   outputs: { y: sampled('the values there') },
@@ -90,8 +90,9 @@ export const GridSample = defineOp({
 export const GridSampleGradient = defineOp({
   name: 'GridSampleGradient',
   doc:
-    'Gradients of GridSample in x and grid, given the gradient dy of its output. On a line of pixels that of grid is the ' +
-    'one to the right and below; with border padding it is 0 on the outermost lines and beyond.',
+    'Gradients of GridSample with respect to x and grid, given the gradient dy with respect to its output. On the ' +
+    'centre line of a row or column of pixels, that of grid is the derivative to the right or below; with border ' +
+    'padding it is 0 on the outermost lines and beyond.',
   inputs: { x, grid, dy: sampled('gradient with respect to the output') },
   attributes,
   outputs: { dx: x, dgrid: grid },

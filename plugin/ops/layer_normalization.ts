@@ -9,7 +9,7 @@ const attributes = {
 
 export const LayerNormalization = defineOp({
   name: 'LayerNormalization',
-  doc: '(x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis; the variance is that of the sample.',
+  doc: '(x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis; the variance is the population variance.',
   inputs: {
     x: { dtype: 'float32', shape: ['...', 'C'], doc: 'activations, channels last' },
     gamma: { dtype: 'float32', shape: ['C'], doc: 'scale of each channel' },

@@ -43,8 +43,8 @@ export const columnAttributes = {
 export const Linear = defineOp({
   name: 'Linear',
   doc:
-    'activation(x @ weights + bias) over the last axis. A part of the outputs may be asked for, so that a projection ' +
-    'whose parts go different ways needs no split.',
+    'activation(x @ weights + bias) over the last axis. A range of the outputs can be selected, so that a projection ' +
+    'whose parts are used separately needs no split.',
   inputs: {
     x: { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' },
     weights: { dtype: 'float32', shape: ['I', 'O'], doc: 'weights, transposed relative to PyTorch' },

@@ -67,7 +67,7 @@ export const MomentumStep = defineOp({
 
 export const ScaleBy = defineOp({
   name: 'ScaleBy',
-  doc: 'factor * x, value by value.',
+  doc: 'factor * x, elementwise.',
   inputs: { x: values('tensor of any shape'), factor: { dtype: 'float32', shape: [], doc: 'scalar factor' } },
   attributes: {},
   outputs: { y: values('scaled values, same shape as x') },

@@ -55,8 +55,8 @@ export const ParentDissimilarity = defineOp({
 export const ParentDissimilarityGradient = defineOp({
   name: 'ParentDissimilarityGradient',
   doc:
-    'Gradient of ParentDissimilarity in the features, given the gradient dy of its output. Equal features have no ' +
-    'Manhattan gradient, and features of norm 0 no cosine gradient.',
+    'Gradient of ParentDissimilarity with respect to the features, given the gradient dy with respect to its output. ' +
+    'The Manhattan gradient is 0 for equal features, the cosine gradient for features of norm 0.',
   inputs: {
     ...inputs,
     dy: {

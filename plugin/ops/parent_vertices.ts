@@ -32,7 +32,7 @@ import { type Aggregate, treeScan, treeScanGradient } from './tree_scan.js';
 
 export const ParentVertices = defineOp({
   name: 'ParentVertices',
-  doc: 'The parent of every vertex, by vertex id; -1 for the root.',
+  doc: 'The parent of each vertex, by vertex id; -1 for the root.',
   inputs: treeInputs,
   attributes: {},
   outputs: {
@@ -53,7 +53,7 @@ export const ParentVertices = defineOp({
 
 export const AtParent = defineOp({
   name: 'AtParent',
-  doc: 'y[v] = x[parent of v]; the root has its own value.',
+  doc: 'y[v] = x[parent of v]; the root keeps its own value.',
   inputs: {
     x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'input values by vertex id' },
     ...treeInputs,

@@ -7,8 +7,9 @@ import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quanti
 export const QuantizedConvolution = defineOp({
   name: 'QuantizedConvolution',
   doc:
-    'activation(bias + sum over p, q of x[i * stride + p * dilation, ..] @ filter[p, q]), zeros around the image; filter [P, Q, ' +
-    'I, O] is codes * scales. cpu and wasm multiply whole numbers, for which what lies under the filter is rounded to 7 bits.',
+    'activation(bias + sum over p, q of x[i * stride + p * dilation, ..] @ filter[p, q]), zeros around the image; ' +
+    'filter [P, Q, I, O] is codes * scales. cpu and wasm multiply integers and quantise the values under the filter ' +
+    'to 7 bits.',
   inputs: {
     x: { dtype: 'float32', shape: ['B', 'H', 'W', 'I'], doc: 'input image, channels last' },
     ...quantizedInputs,

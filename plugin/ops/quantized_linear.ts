@@ -9,8 +9,8 @@ import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quanti
 export const QuantizedLinear = defineOp({
   name: 'QuantizedLinear',
   doc:
-    'activation(x @ (codes * scales) + bias) over the last axis. cpu and wasm multiply whole numbers, for which ' +
-    'every row of x is rounded to 7 bits; other backends make float32 weights once.',
+    'activation(x @ (codes * scales) + bias) over the last axis. cpu and wasm multiply integers and quantise each row ' +
+    'of x to 7 bits; other backends convert the weights to float32 once.',
   inputs: {
     x: { dtype: 'float32', shape: ['...', 'I'], doc: 'activations, channels last' },
     ...quantizedInputs,

@@ -11,9 +11,9 @@ import { runOp } from './kernels.js';
 export const RandomSpanningTree = defineOp({
   name: 'RandomSpanningTree',
   doc:
-    'A random spanning tree by the published procedure: Boruvka with draws. It neither draws uniformly nor in proportion ' +
-    'to the product of similarities: later edges are preferred. Draws follow from the seed, so that a seed gives one ' +
-    'tree, the same everywhere. The similarities are read on the host of backends without a kernel.',
+    'A random spanning tree by the published procedure: Boruvka with random choices. The distribution is neither ' +
+    'uniform nor proportional to the product of similarities: later edges are preferred. A seed gives the same tree on ' +
+    'every backend. The similarities are read on the host on backends without a kernel.',
   inputs: {
     similarity: {
       dtype: 'float32',

@@ -94,7 +94,7 @@ export const InterpolateBilinear = defineOp({
   name: 'InterpolateBilinear',
   doc:
     'Bilinear interpolation with half-pixel centres: source max((d + 0.5) * n / m - 0.5, 0), neighbours i and ' +
-    'min(i + 1, n - 1); nothing special when shrinking.',
+    'min(i + 1, n - 1); no antialiasing when shrinking.',
   attributes: {
     ...size,
     alignCorners: {
@@ -115,7 +115,7 @@ export const InterpolateBilinear = defineOp({
 export const InterpolateNearest = defineOp({
   ...resized,
   name: 'InterpolateNearest',
-  doc: 'The nearest pixel: source min(floor(d * float32(n / m)), n - 1).',
+  doc: 'Nearest-neighbour interpolation: source min(floor(d * float32(n / m)), n - 1).',
   attributes: size,
   derived: derivedSize('InterpolateNearest'),
   compose: ({ x, like }, attributes) => nearest.forward(x, newSize(like, attributes), attributes),
@@ -127,7 +127,7 @@ export const InterpolateNearest = defineOp({
 
 export const AdaptiveAveragePool = defineOp({
   name: 'AdaptiveAveragePool',
-  doc: 'Means over cells: cell i of m covers the pixels floor(i * n / m) to ceil((i + 1) * n / m); n may be below m.',
+  doc: 'Means over cells: cell i of m covers the pixels floor(i * n / m) to ceil((i + 1) * n / m); n may be less than m.',
   inputs: { x: images },
   attributes: {
     outHeight: {

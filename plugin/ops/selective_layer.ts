@@ -61,8 +61,8 @@ const inputs = {
 export const SelectiveLayer = defineOp({
   name: 'SelectiveLayer',
   doc:
-    'x + mixer(normalised x). The mixer projects to u and a gate, convolves u with its past, chooses step, B and C from ' +
-    'it, scans it from `state` on, adds skip * u, multiplies by silu(gate) and projects back.',
+    'x + mixer(normalised x). The mixer projects to u and a gate, convolves u, continuing from `past`, computes the ' +
+    'step, B and C from it, scans it starting at `state`, adds skip * u, multiplies by silu(gate) and projects back.',
   inputs,
   attributes: {
     epsilon: {

@@ -16,9 +16,9 @@ export const TREE_WEIGHT = 0.3;
 export const SelectiveTreeScan = defineOp({
   name: 'SelectiveTreeScan',
   doc:
-    'SelectiveScan with states h + treeWeight * s. The tree has vertices in reversed time (vertex v is token L-1-v), ' +
-    'rooted at vertex 0, and s[v] = input[v] + sum over children c of w[c] * s[c] with w[c] the decay of the token ' +
-    'right after c.',
+    'SelectiveScan with states h + treeWeight * s. The vertices of the tree are in reversed time (vertex v is token ' +
+    'L-1-v), rooted at vertex 0, and s[v] = input[v] + sum over children c of w[c] * s[c] with w[c] the decay of the ' +
+    'token following c.',
   inputs: {
     ...scanInputs,
     order: { dtype: 'int32', shape: ['B', 'L'], doc: 'vertex ids, each parent before its children' },

@@ -37,8 +37,8 @@ const attributes = {
 export const StateReadout = defineOp({
   name: 'StateReadout',
   doc:
-    'LayerNorm(LayerNorm(state) * outputGate + skip * x) * gate over the channels: what is read out of the states, ' +
-    'what goes past them, and the gate.',
+    'LayerNorm(LayerNorm(state) * outputGate + skip * x) * gate over the channels: the states read through C, the skip ' +
+    'connection and the gate.',
   inputs,
   attributes,
   outputs: { y: activations('output of the model, same shape as x') },

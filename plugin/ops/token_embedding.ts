@@ -17,8 +17,8 @@ import { readIds, runOp } from './kernels.js';
 export const TokenEmbedding = defineOp({
   name: 'TokenEmbedding',
   doc:
-    'y[b, l, h] = table[h, tokens[b, l]]. The table lies as the weights of a linear layer, so that a language model whose ' +
-    'output head is tied to it holds it once.',
+    'y[b, l, h] = table[h, tokens[b, l]]. The table has the layout of the weights of a linear layer, so that a language ' +
+    'model with a tied output head stores it once.',
   inputs: {
     tokens: {
       dtype: 'int32',

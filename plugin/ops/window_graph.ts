@@ -7,8 +7,8 @@ import { trustGraph } from './graph_checks.js';
 export const WindowGraph = defineOp({
   name: 'WindowGraph',
   doc:
-    'The graph over the tokens of a text from which their tree is chosen: see windowGraph. Its vertices are tokens ' +
-    'in reversed time; `tokenEdges` are the same edges by token, L-1-vertex.',
+    'The graph over the tokens of a text from which their tree is built: see windowGraph. Its vertices are tokens in ' +
+    'reversed time; `tokenEdges` are the same edges by token, L-1-vertex.',
   inputs: {
     tokens: { dtype: 'int32', shape: ['B', 'L'], doc: 'tokens of the text; only their number is used' },
     prompt: { dtype: 'int32', shape: [], doc: 'number of prompt tokens, 0 to L; read on the host' },
