@@ -138,5 +138,10 @@ t.test('damage is left to the decoder, which says what it is', (t) => {
     const other = Buffer.concat([file.subarray(0, 8), chunk('IHDR', header), file.subarray(8 + 25)]);
     t.equal(smallPng(other), undefined, `${height} rows of 11`);
   }
+  t.equal(
+    smallPng(png({ ...PLAIN, chunks: [['pHYs', Buffer.alloc(5000)]] })),
+    undefined,
+    'many bytes for few pixels',
+  );
   t.end();
 });
