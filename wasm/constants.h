@@ -9,6 +9,9 @@ constexpr int PANEL = 8;
 /** Rows per tile of sums. */
 constexpr int TILE = 4;
 
+/** Rows per iteration of SelectiveDiscretize: whole tiles of four and of six. */
+constexpr int DISCRETIZED_ROWS = 12;
+
 /** Vectors of scratch memory of a selective scan per token, in addition to the gates. */
 constexpr int SCAN_VECTORS = 7;
 /** Bytes of an edge of a tree of tokens. */

@@ -8,6 +8,9 @@ export const PANEL = 8;
 /** Rows per tile of sums. */
 export const TILE = 4;
 
+/** Rows per iteration of SelectiveDiscretize: whole tiles of four and of six. */
+export const DISCRETIZED_ROWS = 12;
+
 /** Vectors of scratch memory of a selective scan per token, in addition to the gates. */
 export const SCAN_VECTORS = 7;
 /** Bytes of an edge of a tree of tokens. */

@@ -3,14 +3,11 @@
 #include "discretize.h"
 #include "panels.h"
 
-// Rows per iteration: whole tiles of four and of six.
-constexpr int TOGETHER = 12;
-
 INLINE int width_of(int states, int rank) { return rank + 2 * states; }
 
 // Bytes of scratch memory that selective_discretize needs.
 EXPORT int selective_discretize_scratch(int channels, int states, int rank) {
-  return int(sizeof(float)) * (channels * (states + 1) + TOGETHER * (width_of(states, rank) + rank + channels));
+  return int(sizeof(float)) * (channels * (states + 1) + DISCRETIZED_ROWS * (width_of(states, rank) + rank + channels));
 }
 
 EXPORT void selective_discretize(const float* x,           // [rows, D]
@@ -32,12 +29,12 @@ EXPORT void selective_discretize(const float* x,           // [rows, D]
   float* const rate = scratch;
   float* const step = rate + scanned;
   float* const selected = step + channels;
-  float* const low_rank = selected + TOGETHER * width;
-  float* const raw_step = low_rank + TOGETHER * rank;
+  float* const low_rank = selected + DISCRETIZED_ROWS * width;
+  float* const raw_step = low_rank + DISCRETIZED_ROWS * rank;
   const auto nothing = [](float*, int, int) {};
   rates_of(log_a, rate, channels * states);
-  for (int first = 0; first < rows; first += TOGETHER) {
-    const int count = rows - first < TOGETHER ? rows - first : TOGETHER;
+  for (int first = 0; first < rows; first += DISCRETIZED_ROWS) {
+    const int count = rows - first < DISCRETIZED_ROWS ? rows - first : DISCRETIZED_ROWS;
     multiply_block(x, selection, nullptr, selected, count, channels, width, 0, panels_of(width), nothing);
     for (int r = 0; r < count; r++) copy_row(low_rank + r * rank, selected + r * width, rank);
     multiply_block(low_rank, projection, nullptr, raw_step, count, rank, channels, 0, panels_of(channels), nothing);

@@ -1,11 +1,9 @@
 /** SelectiveDiscretize on WebAssembly. */
 import { SelectiveDiscretize } from '../plugin/ops/selective_discretize.js';
+import { DISCRETIZED_ROWS } from './constants.js';
 import { registerWasmKernel } from './kernels.js';
 import { packedFor, rowNanoseconds, weightsOf } from './matrix_product.js';
 import { partsOf } from './threads.js';
-
-/** The rows of a part are a multiple of those of an iteration. */
-const TOGETHER = 12;
 
 registerWasmKernel(SelectiveDiscretize, (args) => {
   const { inputs, outputs, shapes, tensors, functions, scratch, inParts } = args;
@@ -17,7 +15,7 @@ registerWasmKernel(SelectiveDiscretize, (args) => {
   const selection = packedFor(rows, args, weightsOf(inputs.selection, tensors.selection));
   const projection = packedFor(rows, args, weightsOf(inputs.stepProjection, tensors.stepProjection));
   const products = rowNanoseconds(channels, 2 * (rank + states));
-  const parts = partsOf(rows, products + channels * (2 + states), TOGETHER);
+  const parts = partsOf(rows, products + channels * (2 + states), DISCRETIZED_ROWS);
   const bytes = functions.selective_discretize_scratch(channels, states, rank);
   const space = scratch(parts.together * bytes);
   const scanned = channels * states;
