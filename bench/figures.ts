@@ -28,7 +28,7 @@ function summary(report: BenchReport): string {
     const { us, nativeUs, alternativeUs, alternative } = time;
     const ratios = [
       nativeUs && `${(us / nativeUs).toFixed(2)} times native code`,
-      alternativeUs && `${(alternativeUs / us).toFixed(1)} times faster than ${alternative}`,
+      alternativeUs && `${(alternativeUs / us).toFixed(1)} times as fast as a ${alternative}`,
     ];
     return [[`${op.name}, ${stage}`, [`${us.toFixed(0)} us`, ...ratios.filter(Boolean)].join(', ')]];
   });
@@ -38,7 +38,7 @@ function summary(report: BenchReport): string {
     `${Math.min(...values).toFixed(digits)}-${Math.max(...values).toFixed(digits)}`;
   const rows = [
     prediction && [
-      'GrootV-T, 224 x 224, a whole prediction',
+      'GrootV-T, 224 x 224, a prediction',
       `${prediction.fused.ms.toFixed(0)} ms in ${prediction.fused.kernelCalls} kernel calls; the same graph with ` +
         `built-in ops ${prediction.builtIn.ms.toFixed(0)} ms in ${prediction.builtIn.kernelCalls}`,
     ],
@@ -51,7 +51,7 @@ function summary(report: BenchReport): string {
       `GrootL, ${(language.parameters / 1e6).toFixed(0)}M parameters (random weights)`,
       `${language.promptTokens} tokens of a prompt in ${(language.prefillMs / 1000).toFixed(1)} s, ` +
         `${(language.prefillMs / language.productMs).toFixed(2)} times their matrix products; then ` +
-        `${language.tokenMs.toFixed(0)} ms a token, ${(language.tokenMs / language.readMs).toFixed(1)} times reading ` +
+        `${language.tokenMs.toFixed(0)} ms per token, ${(language.tokenMs / language.readMs).toFixed(1)} times reading ` +
         `the weights once; ${(language.peakBytes / 1e6).toFixed(0)} MB of memory, ` +
         `${(language.peakBytes / language.weightBytes).toFixed(1)} times the weights`,
     ],

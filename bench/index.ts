@@ -79,7 +79,7 @@ export async function runBench(
       cpu: cpus()[0]?.model ?? 'unknown processor',
       runtime: `Node ${process.version}`,
       tfjs: tf.version_core,
-      date: new Date().toISOString(),
+      date: new Date().toISOString().slice(0, 10),
       ...('missing' in native && { nativeMissing: native.missing }),
     },
   };

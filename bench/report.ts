@@ -139,21 +139,21 @@ function opTables(ops: readonly OpTime[]): Table[] {
       ? (time.alternativeUs / time.us).toFixed(1)
       : undefined;
   const tables = [
-    byStage('Microseconds of a call through the public API', ({ us }) => us.toFixed(1)),
+    byStage('Microseconds per call of the public API', ({ us }) => us.toFixed(1)),
     byStage(
-      'Over an addition that moves as many bytes',
+      'Time relative to an addition of the same number of bytes',
       ({ us, triadUs }) => (us / triadUs).toFixed(2),
       large,
     ),
-    byStage('Built-in ops over ours', over('built-in ops'), large),
-    byStage('A JavaScript loop over dataSync() over ours', over('JavaScript loop'), large),
+    byStage('Time of the composed built-in ops relative to ours', over('built-in ops'), large),
+    byStage('Time of a JavaScript loop over dataSync() relative to ours', over('JavaScript loop'), large),
     byStage(
-      'Over native code',
+      'Time relative to native code',
       ({ us, nativeUs }) => (nativeUs ? (us / nativeUs).toFixed(2) : undefined),
       large,
     ),
     byStage(
-      `The same less a call at ${SMALLEST_STAGE}`,
+      `Time relative to native code, minus a call at ${SMALLEST_STAGE}`,
       ({ op, us, nativeUs }) => (nativeUs ? ((us - callUs(op)) / nativeUs).toFixed(2) : undefined),
       large,
     ),
@@ -164,7 +164,7 @@ function opTables(ops: readonly OpTime[]): Table[] {
 function productTable(products: readonly ProductTime[], peak: number | undefined): Table {
   return {
     title: `Matrix products, GFLOP/s${peak ? ` (this core can do ${peak.toFixed(0)} in 128-bit vectors)` : ''}`,
-    header: ['rows x inputs x outputs', 'linear', 'tfjs matMul', 'ratio', 'weights of 8 bits'],
+    header: ['rows x inputs x outputs', 'linear', 'tfjs matMul', 'ratio', '8-bit weights'],
     rows: products.map(({ shape, linear, matMul, int8 }) => [
       shape,
       linear.toFixed(1),
@@ -190,10 +190,10 @@ function convolutionTable(convolutions: readonly ConvolutionTime[]): Table {
 
 function scalingTable(scaling: readonly ScalingTime[]): Table {
   return {
-    title: 'Nanoseconds against the number of vertices, 32 channels',
+    title: 'Nanoseconds by number of vertices, 32 channels',
     header: [
-      ...['vertices', 'scan, a vertex and channel', 'triad, the same', 'tree, a vertex'],
-      ...['scan over native code', 'tree over native code'],
+      ...['vertices', 'scan, per vertex and channel', 'triad of the same bytes', 'tree, per vertex'],
+      ...['scan / native code', 'tree / native code'],
     ],
     rows: scaling.map(({ vertices, scanNs, triadNs, treeNs, nativeScanNs, nativeTreeNs }) => [
       `${vertices}`,
@@ -209,7 +209,13 @@ function scalingTable(scaling: readonly ScalingTime[]): Table {
 function groupsTable(groups: readonly GroupTime[]): Table {
   return {
     title: 'Scans with one decay for all channels of a vertex',
-    header: ['what', 'us', 'over x and y once', 'a decay a channel, over it', 'with its expansion'],
+    header: [
+      'what',
+      'us',
+      '/ reading x and writing y',
+      'decay per channel / this',
+      'the same with expansion',
+    ],
     rows: groups.map(({ size, aggregate, us, streamUs, expandedUs, expandingUs }) => [
       `${size}, ${aggregate}`,
       us.toFixed(0),
@@ -222,8 +228,8 @@ function groupsTable(groups: readonly GroupTime[]): Table {
 
 function scansTable(times: readonly ScanTime[]): Table {
   return {
-    title: 'Predictions by the way of scanning, random weights, batch 1',
-    header: ['network', 'ms', 'over a tree a block', 'trees, ms', 'scans, ms'],
+    title: 'Predictions by type of scan, random weights, batch 1',
+    header: ['network', 'ms', 'relative to the first', 'trees, ms', 'scans, ms'],
     rows: times.map(({ network, side, scan, ms, ratio, treeMs, scanMs }) => [
       `${network}, ${side} x ${side}, ${scan}`,
       ms.toFixed(0),
@@ -239,7 +245,7 @@ function trainingTable(times: TrainingTimes): Table {
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   return {
     title: 'Training, random weights; a step is forward, backward, clipping and AdamW',
-    header: ['what', 'is', 'beside', 'ratio'],
+    header: ['what', 'is', 'compared with', 'ratio'],
     rows: [
       [
         'a step, 16 channels, 16 pictures of 64 x 64',
@@ -247,7 +253,7 @@ function trainingTable(times: TrainingTimes): Table {
         `forward in training mode, ${forwardMs.toFixed(1)} ms`,
         ratio.toFixed(2),
       ],
-      ['tree ops in it', '', 'a step', `${(100 * treeShare).toFixed(1)} %`],
+      ['tree ops', '', 'a step', `${(100 * treeShare).toFixed(1)} %`],
       [
         'memory of a step with gradient checkpointing, GrootV-T, 4 pictures of 224 x 224',
         megabytes(checkpointedBytes),
@@ -263,16 +269,8 @@ function denseTables(networks: readonly DenseTimes[]): Table[] {
   return [
     {
       title:
-        'Dense prediction, random weights: convolutions of more than 1 x 1 beside a matrix product, GFLOP/s',
-      header: [
-        'network',
-        'ms',
-        '1e9 multiply-adds',
-        'convolutions',
-        'product',
-        'ratio',
-        'neither, nor scans, %',
-      ],
+        'Dense prediction, random weights: convolutions larger than 1 x 1 compared with a matrix product, GFLOP/s',
+      header: ['network', 'ms', '1e9 multiply-adds', 'convolutions', 'product', 'ratio', 'other work, %'],
       rows: networks.map((times) => [
         `${times.name}, ${times.width} x ${times.height}`,
         times.ms.toFixed(0),
@@ -284,15 +282,15 @@ function denseTables(networks: readonly DenseTimes[]): Table[] {
       ]),
     },
     {
-      title: 'Their memory, MB, from loading on',
-      header: ['network', 'weights', 'largest two activations', 'peak', 'over 3 x weights + activations'],
+      title: 'Memory of these networks, MB, from loading on',
+      header: ['network', 'weights', 'largest two activations', 'peak', 'peak / (3 x weights + activations)'],
       rows: networks.map(({ name, weightBytes, activationBytes, peakBytes }) => [
         name,
         ...[weightBytes, activationBytes, peakBytes].map(megabytes),
         (peakBytes / (3 * weightBytes + activationBytes)).toFixed(2),
       ]),
     },
-    ...networks.map(({ name, kernels }) => kernelTable(`The slowest kernels of ${name}`, kernels)),
+    ...networks.map(({ name, kernels }) => kernelTable(`Slowest kernels of ${name}`, kernels)),
   ];
 }
 
@@ -312,22 +310,22 @@ function predictionTables(
   return [
     {
       title: `${what}, 224 x 224, batch 1; ratio ${(fused.ms / builtIn.ms).toFixed(2)}; the logits differ by at most ${largestDifference.toExponential(1)}`,
-      header: ['a prediction', 'ms', 'kernel calls'],
+      header: ['prediction', 'ms', 'kernel calls'],
       rows: [
         row('our kernels', fused),
         row('built-in ops', builtIn),
         ...(int8 ? [row(`int8, ${(int8.ms / fused.ms).toFixed(2)} of our kernels`, int8)] : []),
       ],
     },
-    kernelTable('The slowest with our kernels', fused.kernels),
-    kernelTable('The slowest with built-in ops', builtIn.kernels),
+    kernelTable('Slowest kernels', fused.kernels),
+    kernelTable('Slowest kernels with built-in ops', builtIn.kernels),
   ];
 }
 
 function coldTable(times: ColdTimes): Table {
   const { side, processes, startMs, loadMs, firstMs, warmMs, ratio } = times;
   return {
-    title: `From loading GrootV-T to its first prediction, ${side} x ${side}, random weights: ${ratio.toFixed(2)} warm predictions; of ${processes} processes the median`,
+    title: `Loading GrootV-T and its first prediction, ${side} x ${side}, random weights: ${ratio.toFixed(2)} times a warm prediction, median of ${processes} processes`,
     header: ['what', 'ms'],
     rows: [
       ['loading', loadMs.toFixed(0)],
@@ -342,19 +340,21 @@ function threadsTables(times: ThreadsTime): Table[] {
   const { threads, one, several, speedup, undisturbed, cores, rounds, isSame } = times;
   const bits = isSame ? 'the same bits' : 'DIFFERENT logits';
   const ofOwn =
-    undisturbed.speedup === undefined ? '' : `, ${undisturbed.speedup.toFixed(2)} times as fast in those`;
-  const own = `The machine gave ${cores.toFixed(2)} cores (median), ${threads} of their own in ${undisturbed.rounds} of ${rounds} rounds${ofOwn}`;
+    undisturbed.speedup === undefined
+      ? ''
+      : `, with a speed-up of ${undisturbed.speedup.toFixed(2)} in those`;
+  const own = `The machine provided ${cores.toFixed(2)} cores (median), and ${threads} separate ones in ${undisturbed.rounds} of ${rounds} rounds${ofOwn}`;
   return [
     {
-      title: `GrootV-T in an isolated page of Chromium, 224 x 224, batch 1: ${speedup.toFixed(2)} times as fast on ${threads} threads, ${bits}. ${own}`,
-      header: ['a prediction', 'ms'],
+      title: `GrootV-T in an isolated page of Chromium, 224 x 224, batch 1: speed-up of ${speedup.toFixed(2)} on ${threads} threads, ${bits}. ${own}`,
+      header: ['prediction', 'ms'],
       rows: [
         ['one thread', one.ms.toFixed(0)],
         [`${threads} threads`, several.ms.toFixed(0)],
       ],
     },
-    kernelTable('The slowest on one thread', one.kernels),
-    kernelTable(`The slowest on ${threads} threads`, several.kernels),
+    kernelTable('Slowest kernels on one thread', one.kernels),
+    kernelTable(`Slowest kernels on ${threads} threads`, several.kernels),
   ];
 }
 
@@ -371,7 +371,7 @@ function languageTable(times: LanguageModelTimes): Table {
   const products = `their matrix products at ${productRate.toFixed(0)} GFLOP/s`;
   return {
     title: `GrootL, ${(parameters / 1e6).toFixed(0)}M parameters, random weights, medians of ${rounds} rounds`,
-    header: ['what', 'is', 'beside', 'is', 'ratio'],
+    header: ['what', 'is', 'compared with', 'is', 'ratio'],
     rows: [
       row(`${promptTokens} tokens of a prompt, ms`, prefillMs, products, productMs, 0),
       row('a token, ms', tokenMs, 'reading the weights once, WebAssembly', readMs, 1),
@@ -387,8 +387,8 @@ function picturesTable(times: PictureTimes): Table {
   const [ms, seconds] = ['ms', 's'].map((unit) => (value: number) => `${value.toFixed(1)} ${unit}`);
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   return {
-    title: 'Runs over many pictures, random weights; times of commands with their start',
-    header: ['what', 'is', 'beside', 'is', 'ratio'],
+    title: 'Runs over many images, random weights; times of commands include their start',
+    header: ['what', 'is', 'compared with', 'is', 'ratio'],
     rows: [
       [
         `a photograph from its file to its row, batches of ${pipeline.batch}`,
