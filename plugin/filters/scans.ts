@@ -80,6 +80,26 @@ export function normalizedTreeScan(x: Tensor, decay: Tensor, tree: ScanTree): Te
   return runOp(NormalizedTreeScan, { x, decay, order, parent })[0] as Tensor3D;
 }
 
+/** Attributes of affinities along a tree. */
+export const affinityAttributes = {
+  metric: { ...metricAttribute, default: 'euclidean' },
+  groups: {
+    type: 'integer',
+    graphName: 'groups',
+    default: 1,
+    least: 1,
+    letter: 'G',
+    doc: 'number of channel groups',
+  },
+  sigma: {
+    type: 'number',
+    graphName: 'sigma',
+    default: 1,
+    least: 2 ** -126,
+    doc: 'divisor of the distances',
+  },
+} as const;
+
 export const ParentAffinity = defineOp({
   name: 'parentAffinity',
   doc: 'exp(-ParentDissimilarity / sigma).',
@@ -87,24 +107,7 @@ export const ParentAffinity = defineOp({
     features: { dtype: 'float32', shape: ['B', 'V', 'C'], doc: 'features by vertex id' },
     ...treeInputs,
   },
-  attributes: {
-    metric: { ...metricAttribute, default: 'euclidean' },
-    groups: {
-      type: 'integer',
-      graphName: 'groups',
-      default: 1,
-      least: 1,
-      letter: 'G',
-      doc: 'number of channel groups',
-    },
-    sigma: {
-      type: 'number',
-      graphName: 'sigma',
-      default: 1,
-      least: 2 ** -126,
-      doc: 'divisor of the distances',
-    },
-  },
+  attributes: affinityAttributes,
   derived: { K: 'C/G' },
   least: { V: 1 },
   outputs: {

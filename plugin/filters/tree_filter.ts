@@ -4,11 +4,11 @@
 import { reshape, type Tensor, type Tensor4D } from '@tensorflow/tfjs-core';
 import type { ScanTree } from '../ops/boruvka_mst.js';
 import { defineOp } from '../ops/declare.js';
-import { type Metric, metricAttribute } from '../ops/edge_dissimilarity.js';
+import type { Metric } from '../ops/edge_dissimilarity.js';
 import { OpError } from '../ops/input_checks.js';
 import { runOp } from '../ops/kernels.js';
 import { gridTree } from './grid_tree.js';
-import { normalizedTreeScan, optionalTree, parentAffinity } from './scans.js';
+import { affinityAttributes, normalizedTreeScan, optionalTree, parentAffinity } from './scans.js';
 
 const map = (channels: string, doc: string) =>
   ({ dtype: 'float32', shape: ['B', 'H', 'W', channels], doc }) as const;
@@ -30,24 +30,7 @@ export const TreeFilter = defineOp({
     order: treeOfPixels,
     parent: treeOfPixels,
   },
-  attributes: {
-    groups: {
-      type: 'integer',
-      graphName: 'groups',
-      default: 1,
-      least: 1,
-      letter: 'G',
-      doc: 'number of channel groups',
-    },
-    metric: { ...metricAttribute, default: 'euclidean' },
-    sigma: {
-      type: 'number',
-      graphName: 'sigma',
-      default: 1,
-      least: 2 ** -126,
-      doc: 'divisor of the distances',
-    },
-  },
+  attributes: affinityAttributes,
   derived: { Y: 'D/G', Z: 'C/G' },
   least: { H: 1, W: 1 },
   outputs: { y: map('D', 'filtered map: weighted means') },

@@ -165,19 +165,24 @@ export const ConvolutionInputGradient = defineOp({
     ),
 });
 
+/** The size of a filter, where it is not that of an input. */
+export const filterExtents = {
+  rows: { type: 'integer', graphName: 'rows', letter: 'P', least: 1, doc: 'number of filter rows' },
+  columns: {
+    type: 'integer',
+    graphName: 'columns',
+    letter: 'Q',
+    least: 1,
+    doc: 'number of filter columns',
+  },
+} as const;
+
 export const ConvolutionFilterGradient = defineOp({
   name: 'ConvolutionFilterGradient',
   doc: 'The gradient of Convolution with respect to the filter.',
   inputs: { x: image('input x of Convolution'), dy: output('gradient with respect to y') },
   attributes: {
-    rows: { type: 'integer', graphName: 'rows', letter: 'P', least: 1, doc: 'number of filter rows' },
-    columns: {
-      type: 'integer',
-      graphName: 'columns',
-      letter: 'Q',
-      least: 1,
-      doc: 'number of filter columns',
-    },
+    ...filterExtents,
     ...convolutionAttributes,
   },
   derived,

@@ -1,6 +1,6 @@
 /** QuantizedConvolution: an image convolution with 8-bit weights. */
 import { fused, type Tensor1D, type Tensor4D } from '@tensorflow/tfjs-core';
-import { convolutionAttributes, extentOf, padOf } from './convolution.js';
+import { convolutionAttributes, extentOf, filterExtents, padOf } from './convolution.js';
 import { defineOp } from './declare.js';
 import { dequantized, quantizedInputs, refusedGradient, wordsOf } from './quantized_weights.js';
 
@@ -15,14 +15,7 @@ export const QuantizedConvolution = defineOp({
     ...quantizedInputs,
   },
   attributes: {
-    rows: { type: 'integer', graphName: 'rows', letter: 'P', least: 1, doc: 'number of filter rows' },
-    columns: {
-      type: 'integer',
-      graphName: 'columns',
-      letter: 'Q',
-      least: 1,
-      doc: 'number of filter columns',
-    },
+    ...filterExtents,
     ...convolutionAttributes,
     dilations: {
       type: 'numbers',

@@ -9,19 +9,24 @@ import { selectiveSplit } from './selective_split.js';
 
 const scanned = (doc: string) => ({ dtype: 'float32', shape: ['B', 'V', 'D*N'], doc }) as const;
 
+/** Parameters from which activations give the step, B and C of a state-space model. */
+export const selectionInputs = {
+  selection: { dtype: 'float32', shape: ['D', 'R+2N'], doc: 'projection to the step (rank R), B and C' },
+  stepProjection: {
+    dtype: 'float32',
+    shape: ['R', 'D'],
+    doc: 'projection of the step from rank R to D channels',
+  },
+  stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step (delta)' },
+  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
+} as const;
+
 export const SelectiveDiscretize = defineOp({
   name: 'SelectiveDiscretize',
   doc: 'Projects x to the step, B and C, projects the step to its channels, and discretizes the model.',
   inputs: {
     x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'input of the state-space model' },
-    selection: { dtype: 'float32', shape: ['D', 'R+2N'], doc: 'projection to the step (rank R), B and C' },
-    stepProjection: {
-      dtype: 'float32',
-      shape: ['R', 'D'],
-      doc: 'projection of the step from rank R to D channels',
-    },
-    stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step (delta)' },
-    logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
+    ...selectionInputs,
   },
   attributes: {},
   least: { R: 1, N: 1 },

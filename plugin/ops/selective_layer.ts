@@ -9,6 +9,7 @@ import { defineOp } from './declare.js';
 import { runOp } from './kernels.js';
 import { linear } from './linear.js';
 import { rootMeanSquareNormalization } from './root_mean_square_normalization.js';
+import { selectionInputs } from './selective_discretize.js';
 import { selectiveScan } from './selective_scan.js';
 import { selectiveSplit } from './selective_split.js';
 import { selectiveStep } from './selective_step.js';
@@ -30,14 +31,7 @@ const inputs = {
     doc: 'convolution kernel; the last tap applies to the current token',
   },
   filterBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the convolution' },
-  selection: { dtype: 'float32', shape: ['D', 'R+2N'], doc: 'projection to the step (rank R), B and C' },
-  stepProjection: {
-    dtype: 'float32',
-    shape: ['R', 'D'],
-    doc: 'projection of the step from rank R to D channels',
-  },
-  stepBias: { dtype: 'float32', shape: ['D'], doc: 'bias of the step (delta)' },
-  logA: { dtype: 'float32', shape: ['D', 'N'], doc: 'state matrix A as log(-A), N states per channel' },
+  ...selectionInputs,
   skip: { dtype: 'float32', shape: ['D'], doc: 'skip coefficient D of the state-space model' },
   outputProjection: {
     dtype: 'float32',
