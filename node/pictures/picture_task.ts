@@ -1,7 +1,6 @@
 /** Common parts of tasks over image files: the model, reading images while it works, errors as rows. */
 import type { RgbImage } from '../../plugin/image/rgb_image.js';
 import type { ModelSource } from '../../plugin/index.js';
-import { nextTask } from '../../plugin/next_task.js';
 import { isOfOutput } from '../atomic_file.js';
 import { type StartedBackend, startBackend } from '../backend.js';
 import { oneLine } from '../error_line.js';
@@ -86,9 +85,9 @@ class Turns {
   private computing: Promise<unknown> = Promise.resolve();
   private writing: Promise<unknown> = Promise.resolve();
 
-  /** Computes after everything before it has been computed, and after messages of other threads have been handled. */
+  /** Computes after everything before it has been computed. */
   compute<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.computing.then(nextTask).then(work);
+    const result = this.computing.then(work);
     this.computing = result.catch(() => {});
     return result;
   }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type CliBackend, runsOnDevice } from '../backend.js';
 import type { ImageInput } from '../images/picture_files.js';
 import type { Opened, PoolMessage, ThreadFailure } from './pool_thread.js';
-import { readSharedModel, type SharedModel } from './shared_model.js';
+import { readSharedModel } from './shared_model.js';
 import {
   BATCHES_OF_A_MODEL,
   type FailedRow,
@@ -17,11 +17,6 @@ import {
 export interface Pool<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow>
   extends Runner<Input, Row> {
   readonly threads: number;
-}
-
-export interface PoolOptions extends Pick<OpenOptions, 'warn'> {
-  /** The model, if it is read already. */
-  readonly model?: Promise<SharedModel>;
 }
 
 /** Number of workers for `--workers auto`: one per core, or just one if the model runs on a device other than the CPU. */
@@ -37,7 +32,7 @@ export async function threadsFor(backend: CliBackend): Promise<number> {
 export async function openPool<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow>(
   spec: TaskSpec,
   threads: number,
-  { warn, model: given }: PoolOptions = {},
+  { warn }: Pick<OpenOptions, 'warn'> = {},
 ): Promise<Pool<Input, Row>> {
   const { Piscina } = await import('piscina');
   const pool = new Piscina<PoolMessage>({
@@ -58,7 +53,7 @@ export async function openPool<Input extends ImageInput = ImageInput, Row extend
     return answer;
   };
   try {
-    const model = await (given ?? readSharedModel(spec.model));
+    const model = await readSharedModel(spec.model);
     // The least busy thread is chosen, so that each gets one.
     const opening = Array.from({ length: threads }, () => ask<Opened>({ open: model }));
     const [{ backend, batch, warnings }] = await Promise.all(opening);
