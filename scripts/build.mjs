@@ -3,7 +3,7 @@
  * also the addon with race detection, and the checks of the sources.
  */
 import { parseArgs } from 'node:util';
-import { hasProgram, run, runTogether } from './setup.mjs';
+import { hasProgram, run, runTogether, TSC } from './setup.mjs';
 
 const { test } = parseArgs({ options: { test: { type: 'boolean' } } }).values;
 const script = (name, ...args) => ['node', [`scripts/${name}.mjs`, ...args]];
@@ -15,7 +15,7 @@ const others = [
   ...(test
     ? [
         ['npx', ['biome', 'check']],
-        ['npx', ['tsc', '-p', 'demo']], // against dist/, like a user of the package
+        ['node', [TSC, '-p', 'demo']], // against dist/, like a user of the package
       ]
     : []),
 ];

@@ -1,51 +1,39 @@
 /**
  * Compiles TypeScript to dist/, then removes files left by earlier builds, so that neither tests nor the package contain a file
  * without a source. Nothing else is removed: a program running from dist/ still finds its files. `--check-all` also checks the
- * types of tests, scripts and examples, in the same program: most of the time is spent on what they share.
+ * types of tests, scripts and examples. With errors, dist/ stays as it is.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import ts from 'typescript';
-import { ROOT } from './setup.mjs';
+import { ROOT, TSC } from './setup.mjs';
 
 const DIST = join(ROOT, 'dist');
 const ADDON = join('gpu', 'cuda', 'grootvl_cuda.node'); // built by build_cuda.mjs if there is a toolkit
 
 const { 'check-all': checkAll } = parseArgs({ options: { 'check-all': { type: 'boolean' } } }).values;
-const built = configuration('tsconfig.build.json');
-const program = ts.createProgram({
-  rootNames: checkAll ? [...built.fileNames, ...configuration('tsconfig.json').fileNames] : built.fileNames,
-  options: built.options,
-});
-// With declarations, to find types that dist/ could not declare.
-report([...built.errors, ...ts.getPreEmitDiagnostics(program)]);
-
+// With declarations, to find types that dist/ could not declare. What is compiled below is part of it.
+if (checkAll) tsc('-p', '.', '--noEmit', '--declaration');
+const toCompile = ['-p', 'tsconfig.build.json', checkAll ? '--noCheck' : '--noEmitOnError'];
 /** Relative to dist/. */
-const emitted = new Set();
-for (const file of built.fileNames) {
-  const { diagnostics } = program.emit(program.getSourceFile(file), (path, text) => {
-    emitted.add(relative(DIST, path));
-    ts.sys.writeFile(path, text);
-  });
-  report(diagnostics);
-}
+const emitted = new Set(
+  Array.from(tsc(...toCompile, '--listEmittedFiles').matchAll(/^TSFILE: (.*)$/gm), ([, file]) =>
+    relative(DIST, file),
+  ),
+);
 removeOthers('.');
 
-function configuration(file) {
-  const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: (diagnostic) => report([diagnostic]) };
-  return ts.getParsedCommandLineOfConfigFile(join(ROOT, file), {}, host);
-}
-
-/** Prints any errors, and exits. */
-function report(diagnostics) {
-  if (diagnostics.length === 0) return;
-  const host = {
-    getCurrentDirectory: () => ROOT,
-    getCanonicalFileName: (name) => name,
-    getNewLine: () => '\n',
-  };
-  console.error(ts.formatDiagnostics(ts.sortAndDeduplicateDiagnostics(diagnostics), host));
+/** @returns what the compiler printed; if it found errors, they are printed here, and this process ends */
+function tsc(...args) {
+  const { status, error, stdout } = spawnSync(process.execPath, [TSC, ...args], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: Number.POSITIVE_INFINITY,
+  });
+  if (!error && status === 0) return stdout;
+  console.error(error ? `the TypeScript compiler could not be run: ${error.message}` : stdout.trimEnd());
   process.exit(1);
 }
 

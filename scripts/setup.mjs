@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+/** TypeScript 7, relative to the root. The package `typescript` is version 5, whose API typedoc, tap and a test need. */
+export const TSC = join('node_modules', '@typescript', 'native', 'bin', 'tsc');
+
 /** Runs a command and shows its output; a failure ends this process with its exit status. */
 export function run(command, args, options = {}) {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit', ...options });

@@ -68,7 +68,7 @@ function notingEncoder(encoder: GPUCommandEncoder, steps: Step[]): GPUCommandEnc
   const noting: Pick<GPUCommandEncoder, 'beginComputePass' | 'copyBufferToBuffer' | 'finish'> = {
     beginComputePass: (descriptor) => notingPass(encoder.beginComputePass(descriptor), steps),
     // Copies values from the host; their destination stays unchanged in replays.
-    copyBufferToBuffer: (...args) => encoder.copyBufferToBuffer(...args),
+    copyBufferToBuffer: encoder.copyBufferToBuffer.bind(encoder),
     finish: () => encoder.finish(),
   };
   return noting as GPUCommandEncoder;
