@@ -20,12 +20,12 @@ import { workerScript } from './cores.js';
 import { benchDense, maskRCNN, uperNet } from './dense.js';
 import { withFigures } from './figures.js';
 import { benchGroups } from './groups.js';
+import { benchImages } from './images.js';
 import { benchLanguageModel } from './language_model.js';
 import { buildNative } from './native.js';
 import { benchOps } from './ops.js';
 import { OTHER_CODE } from './other_code.js';
 import { perfCall, TIMED_SPECS, triadCall } from './perf_calls.js';
-import { benchPictures } from './pictures.js';
 import { MAMBA_130M } from './random_mamba.js';
 import { type BenchReport, formatReport } from './report.js';
 import { benchScans } from './scans.js';
@@ -292,10 +292,10 @@ t.test('training in processes of its own', async (t) => {
   t.match(text, /1000 MB +without, 2000 MB +0\.50/);
 });
 
-t.test('runs over many pictures in processes of their own', async (t) => {
+t.test('runs over many images in processes of their own', async (t) => {
   const sizes = { channels: 4, depths: [1], classes: 3 };
   const said: string[] = [];
-  const times = await benchPictures((what) => said.push(what), {
+  const times = await benchImages((what) => said.push(what), {
     ...{ photographs: 3, rounds: 1, large: sizes, digits: 12, few: 2, many: 9 },
     program: fileURLToPath(new URL('../dist/node/cli/main.js', import.meta.url)),
   });
@@ -309,7 +309,7 @@ t.test('runs over many pictures in processes of their own', async (t) => {
   t.ok(said.includes('12 digits, workers: 2'), said.join());
   const text = formatReport({
     environment: ENVIRONMENT,
-    pictures: {
+    images: {
       ...{ pipeline: { batch: 8, runMs: 208, modelMs: 200, ratio: 1.04 }, digits: 10_000 },
       ...{ oneWorkerSeconds: 38, twoWorkersSeconds: 20, queueSeconds: 20.5, few: 1000, many: 100_000 },
       ...{ fewPeakBytes: 200e6, manyPeakBytes: 210e6 },
@@ -318,7 +318,7 @@ t.test('runs over many pictures in processes of their own', async (t) => {
   t.match(text, /batches of 8 +208\.0 ms +the model alone +200\.0 ms +1\.040\n/);
   t.match(text, /10000 digits, 1 worker +38\.0 s +2 workers +20\.0 s +1\.90\n/);
   t.match(text, /the same, 2 workers +20\.0 s +2 workers of a queue +20\.5 s +0\.98\n/);
-  t.match(text, /memory of 100000 pictures +210 MB +of 1000 +200 MB +1\.05/);
+  t.match(text, /memory of 100000 images +210 MB +of 1000 +200 MB +1\.05/);
 });
 
 t.test('a streaming read reads what it says, and not beyond the memory', async (t) => {

@@ -1,7 +1,7 @@
 /** From a model's files on disk to its first prediction: GrootV-T with random weights, compared with a warm prediction. */
 import { join } from 'node:path';
 import { inProcess, inTemporaryFolder } from './child_process.js';
-import { writeClassifier } from './picture_folders.js';
+import { writeClassifier } from './image_folders.js';
 import { GROOTV_T } from './random_model.js';
 import type { GrootVSizes } from './random_weights.js';
 

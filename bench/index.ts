@@ -5,13 +5,13 @@ import { benchCold } from './cold.js';
 import { benchConvolutions } from './convolutions.js';
 import { benchDense } from './dense.js';
 import { benchGroups } from './groups.js';
+import { benchImages } from './images.js';
 import { benchPage, benchThreads } from './in_page.js';
 import { benchLanguageModel } from './language_model.js';
 import { benchProducts } from './matrix_products.js';
 import { buildNative, type Native } from './native.js';
 import { benchOps } from './ops.js';
 import { PART_NAMES, PARTS, type Part, USUAL_PARTS } from './parts.js';
-import { benchPictures } from './pictures.js';
 import { benchPrediction } from './prediction.js';
 import { GROOTV_T, randomGrootV } from './random_model.js';
 import type { BenchReport } from './report.js';
@@ -58,7 +58,7 @@ const MEASURE: Readonly<
   language: async (native) => ({
     language: await benchLanguageModel('program' in native ? native.program : undefined),
   }),
-  pictures: async (_, progress) => ({ pictures: await benchPictures(progress) }),
+  images: async (_, progress) => ({ images: await benchImages(progress) }),
 };
 
 /**

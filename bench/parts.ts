@@ -13,9 +13,9 @@ export const PARTS = {
   dense: 'UperNet and Mask R-CNN',
   training: 'training',
   language: 'GrootL, 130M parameters',
-  pictures: 'runs over many pictures',
+  images: 'runs over many images',
 } as const;
 export type Part = keyof typeof PARTS;
 export const PART_NAMES = Object.keys(PARTS) as readonly Part[];
 /** The default parts: runs over many images take minutes on two cores. */
-export const USUAL_PARTS = PART_NAMES.filter((name) => name !== 'pictures');
+export const USUAL_PARTS = PART_NAMES.filter((name) => name !== 'images');

@@ -3,10 +3,10 @@ import type { ColdTimes } from './cold.js';
 import type { ConvolutionTime } from './convolutions.js';
 import type { DenseTimes } from './dense.js';
 import type { GroupTime } from './groups.js';
+import type { ImageTimes } from './images.js';
 import type { LanguageModelTimes } from './language_model.js';
 import type { ProductTime } from './matrix_products.js';
 import { type OpTime, SMALLEST_STAGE } from './ops.js';
-import type { PictureTimes } from './pictures.js';
 import type { KernelShare, PredictionTime, PredictionTimes } from './prediction.js';
 import type { ScalingTime } from './scaling.js';
 import type { ScanTime } from './scans.js';
@@ -43,7 +43,7 @@ export interface BenchReport {
   readonly dense?: readonly DenseTimes[];
   readonly training?: TrainingTimes;
   readonly language?: LanguageModelTimes;
-  readonly pictures?: PictureTimes;
+  readonly images?: ImageTimes;
 }
 
 /** The first column is text, the others are numbers. */
@@ -97,7 +97,7 @@ function tablesOf({
   dense,
   training,
   language,
-  pictures,
+  images,
 }: BenchReport): Table[] {
   return [
     ...(ops ? opTables(ops) : []),
@@ -113,7 +113,7 @@ function tablesOf({
     ...(dense ? denseTables(dense) : []),
     ...(training ? [trainingTable(training)] : []),
     ...(language ? [languageTable(language)] : []),
-    ...(pictures ? [picturesTable(pictures)] : []),
+    ...(images ? [imagesTable(images)] : []),
   ];
 }
 
@@ -248,14 +248,14 @@ function trainingTable(times: TrainingTimes): Table {
     header: ['what', 'is', 'compared with', 'ratio'],
     rows: [
       [
-        'a step, 16 channels, 16 pictures of 64 x 64',
+        'a step, 16 channels, 16 images of 64 x 64',
         `${stepMs.toFixed(1)} ms`,
         `forward in training mode, ${forwardMs.toFixed(1)} ms`,
         ratio.toFixed(2),
       ],
       ['tree ops', '', 'a step', `${(100 * treeShare).toFixed(1)} %`],
       [
-        'memory of a step with gradient checkpointing, GrootV-T, 4 pictures of 224 x 224',
+        'memory of a step with gradient checkpointing, GrootV-T, 4 images of 224 x 224',
         megabytes(checkpointedBytes),
         `without, ${megabytes(peakBytes)}`,
         (checkpointedBytes / peakBytes).toFixed(2),
@@ -381,7 +381,7 @@ function languageTable(times: LanguageModelTimes): Table {
   };
 }
 
-function picturesTable(times: PictureTimes): Table {
+function imagesTable(times: ImageTimes): Table {
   const { pipeline, digits, oneWorkerSeconds, twoWorkersSeconds, queueSeconds } = times;
   const { few, many, fewPeakBytes, manyPeakBytes } = times;
   const [ms, seconds] = ['ms', 's'].map((unit) => (value: number) => `${value.toFixed(1)} ${unit}`);
@@ -407,7 +407,7 @@ function picturesTable(times: PictureTimes): Table {
           : ['2 workers of a queue', queueSeconds.missing, '']),
       ],
       [
-        `memory of ${many} pictures`,
+        `memory of ${many} images`,
         ...[megabytes(manyPeakBytes), `of ${few}`, megabytes(fewPeakBytes)],
         (manyPeakBytes / fewPeakBytes).toFixed(2),
       ],

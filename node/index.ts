@@ -8,7 +8,7 @@ import { readImage } from './images/read_image.js';
 setImageDecoder(readImage);
 
 export { type AtomicDirectory, openAtomicDirectory } from './atomic_directory.js';
-export { openPictureSets, type PictureSets } from './data/picture_sets.js';
+export { type ImageSets, openImageSets } from './data/image_sets.js';
 export { type FileSource, fileSource } from './file_source.js';
 export { type FileSystemOptions, fileSystem } from './file_system.js';
 export { type OpenDirectory, sourceDirectory } from './source_directory.js';

@@ -37,17 +37,17 @@ export {
   type ContributionSquare,
   contributionSquares,
 } from './image/contributions.js';
-export { type AffinityPicture, affinityHeat, drawAffinity } from './image/draw_affinity.js';
-export { type ConfusionPicture, drawConfusion } from './image/draw_confusion.js';
+export { type AffinityDrawing, affinityHeat, drawAffinity } from './image/draw_affinity.js';
+export { type ConfusionDrawing, drawConfusion } from './image/draw_confusion.js';
 export { type Curve, type CurveOptions, type CurvePanel, drawCurves } from './image/draw_curves.js';
-export { type DetectionPicture, type DrawnDetection, drawDetections } from './image/draw_detections.js';
+export { type DetectionDrawing, type DrawnDetection, drawDetections } from './image/draw_detections.js';
 export {
   drawReceptiveField,
-  type ReceptiveFieldPicture,
+  type ReceptiveFieldDrawing,
   receptiveFieldHeat,
 } from './image/draw_receptive_field.js';
-export { type ClassShare, drawSegmentation, type SegmentationPicture } from './image/draw_segmentation.js';
-export { drawTree, type TreePicture } from './image/draw_tree.js';
+export { type ClassShare, drawSegmentation, type SegmentationDrawing } from './image/draw_segmentation.js';
+export { drawTree, type TreeDrawing } from './image/draw_tree.js';
 export { encodePolygons } from './image/fill_polygons.js';
 export type { ImageInput, ImageTensor } from './image/input.js';
 export { decodeRle, encodeRle, type MaskBitmap, maskPolygons, type RunLengths } from './image/mask.js';
@@ -74,7 +74,7 @@ export {
 export {
   type CocoCategory,
   type CocoDataset,
-  type CocoPicture,
+  type CocoImage,
   readCocoAnnotations,
 } from './metrics/coco_annotations.js';
 export type { CocoAnnotation, CocoComparison, CocoResult } from './metrics/coco_matching.js';
@@ -84,7 +84,7 @@ export {
   evaluateSegmenter,
   IGNORED_PIXEL,
   type SegmentationQuality,
-  type SegmentedPicture,
+  type SegmentedImage,
 } from './metrics/mean_iou.js';
 export type { Adapter, LowRank } from './models/adapter.js';
 export { type AffinityMap, type AffinityPoint, type BlockTree, BlockView } from './models/block_view.js';

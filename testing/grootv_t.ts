@@ -26,7 +26,7 @@ export interface Prediction {
 }
 
 /** An image [1, side, side, 3] on the current backend. */
-export function picture(side = SIDE): tf.Tensor4D {
+export function testImage(side = SIDE): tf.Tensor4D {
   const pixels = Float32Array.from({ length: side * side * 3 }, (_, i) => (i * 7919) % 256);
   return tf.tensor4d(pixels, [1, side, side, 3]);
 }
@@ -35,7 +35,7 @@ export function picture(side = SIDE): tf.Tensor4D {
 export async function predictOn(backend: string): Promise<Prediction> {
   await tf.setBackend(backend);
   const model = await randomGrootV();
-  const image = picture();
+  const image = testImage();
   const [logits, ...trees] = model.execute({ image }, ['logits', ...TREE_NODES]) as tf.Tensor[];
   const found = {
     logits: logits.dataSync() as Float32Array,

@@ -21,14 +21,14 @@ export class PredictionMemory {
    * @param onPrediction called after each; used by a control that leaks
    */
   async ofPredictions(model: GrootV, runs: number, onPrediction = () => {}): Promise<Counts> {
-    const picture = {
+    const image = {
       width: SIDE,
       height: SIDE,
       data: Uint8Array.from({ length: 3 * SIDE * SIDE }, (_, i) => (i * 7919) % 256),
     };
     const predict = async (times: number) => {
       for (let i = 0; i < times; i++) {
-        await model.classify([picture], { top: 1 });
+        await model.classify([image], { top: 1 });
         onPrediction();
       }
       return this.counts();

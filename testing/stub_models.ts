@@ -9,7 +9,7 @@ import { DETECTOR, SEGMENTER } from './dense_metadata.js';
 const FLOAT = { T: type('float32') };
 
 /** `image` and `normalized`, either of which can be fed. */
-function pictureInputs(graph: GraphBuilder): string {
+function imageInputs(graph: GraphBuilder): string {
   const image = graph.placeholder('image', [-1, -1, -1, 3]);
   const scale = graph.literal('scale', 1 / 255);
   return graph.node('Mul', 'normalized', [image, scale], FLOAT);
@@ -24,7 +24,7 @@ async function written(graph: GraphBuilder, userDefinedMetadata: object): Promis
 /** Three classes, red, green and blue: the logits are the means over 4 x 4 pixels of each channel. */
 export function stubSegmenter(metadata: Partial<SegmenterMetadata> = {}): Promise<MemorySink> {
   const graph = new GraphBuilder();
-  const normalized = pictureInputs(graph);
+  const normalized = imageInputs(graph);
   graph.node('AvgPool', 'logits', [normalized], {
     ksize: ints([1, 4, 4, 1]),
     strides: ints([1, 4, 4, 1]),
@@ -54,7 +54,7 @@ export function stubDetector(
   found: readonly StubDetection[] = STUB_DETECTIONS,
 ): Promise<MemorySink> {
   const graph = new GraphBuilder();
-  pictureInputs(graph);
+  imageInputs(graph);
   const shape = graph.placeholder('image_shape', [2], 'int32');
   const scaleFactor = graph.placeholder('scale_factor', [4]);
   const count = found.length;

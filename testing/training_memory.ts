@@ -11,8 +11,8 @@ import {
   firstExamples,
   fit,
   IGNORED_LABEL,
+  imageExamples,
   inOrder,
-  pictureExamples,
   RandomNumbers,
   type Recipe,
   trainable,
@@ -66,7 +66,7 @@ export async function classifierMemory(run: MemoryRun, recipe: Partial<Recipe> =
     const model = await GrootV.load(source);
     const trained = trainable(model, { newHead: CLASSES, dropPath: 0.2, dropout: 0.1 });
     const preparation = { ...model.metadata.preprocessing, size: SIDE };
-    const examples = randomPictures(6);
+    const examples = randomImages(6);
     const batches = new Batches(examples, { batch: 2, preparation, augment: true });
     await fit(
       trained,
@@ -142,12 +142,12 @@ async function watch(
   };
 }
 
-function randomPictures(count: number) {
+function randomImages(count: number) {
   const random = new RandomNumbers(1);
-  return pictureExamples(
+  return imageExamples(
     Array.from({ length: count }, (_, i) => ({
       label: CLASSES[i % CLASSES.length],
-      picture: {
+      image: {
         width: SIDE,
         height: SIDE,
         data: Uint8Array.from({ length: SIDE * SIDE * 3 }, () => random.integer(0, 255)),

@@ -294,7 +294,7 @@ t.test('and in training runs', async (t) => {
  */
 const OF_MANY = ['model', 'first4', ...(process.env.GROOTVL_LONG === '1' ? ['model_ema'] : [])];
 
-t.test('and in a model of many pictures, whose cases fail each for its own tensor', async (t) => {
+t.test('and in a model of many images, whose cases fail each for its own tensor', async (t) => {
   const path = 'grootv/grootv_nano_mnist_expected.safetensors';
   const checkpoint = 'grootv/grootv_nano_mnist.pth';
   let bytes = bytesOf(path);

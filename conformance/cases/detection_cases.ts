@@ -52,15 +52,15 @@ export function detectionCases(file: CaseFile, tag: string, open: Open): (Progra
   const checkpoint = open(options);
   const { normalized, trees, treeMargin, metadata } = input;
   const [height, width] = metadata.img_shape ?? normalized.shape.slice(1);
-  const picture = {
+  const image = {
     normalized,
     image_shape: int32([2], [height, width]),
     scale_factor: float32([4], metadata.scale_factor ?? [1, 1, 1, 1]),
   };
-  const pinned = { ...picture, ...treeFeeds(trees.trees) };
+  const pinned = { ...image, ...treeFeeds(trees.trees) };
   const common = { file, tag, input, checkpoint, maskThreshold: config.rcnn?.mask_thr_binary ?? 0.5 };
   const cases = [stagesCase(common, pinned, 'Mask R-CNN, trees pinned')];
-  if (treeMargin > DISTINCT_TREES) cases.push(stagesCase(common, picture, 'Mask R-CNN, own trees'));
+  if (treeMargin > DISTINCT_TREES) cases.push(stagesCase(common, image, 'Mask R-CNN, own trees'));
   if (file.has(`roi_feats_first16.${tag}`)) {
     const int8 = open({ ...options, quantize: 'int8' });
     cases.push(headsCase(common, pinned), quantizedDetectorCase({ ...common, checkpoint: int8 }, pinned));
@@ -312,12 +312,12 @@ function judgeMasks(
   tag: string,
   result: (node: string) => CaseTensor,
   order: readonly number[],
-  picture: { readonly height: number; readonly width: number },
+  image: { readonly height: number; readonly width: number },
   threshold: number,
 ): Judgement {
   const name = `masks_packed.${tag}`;
   const { shape, values: packed } = file.ints(name, 2);
-  const { height, width } = picture;
+  const { height, width } = image;
   const masks = result('masks');
   const [count, rows, columns] = masks.shape;
   if (shape[0] !== count || shape[1] !== Math.ceil((height * width) / 8)) {
@@ -329,7 +329,7 @@ function judgeMasks(
     const own = new Uint8Array(shape[1] * 8);
     const mask = (masks.values as Float32Array).subarray(n * rows * columns, (n + 1) * rows * columns);
     const box = result('boxes').values.subarray(4 * n, 4 * n + 4);
-    const pasted = pasteMask(mask, [rows, columns], box, picture);
+    const pasted = pasteMask(mask, [rows, columns], box, image);
     for (let y = 0; y < pasted.height; y++) {
       for (let x = 0; x < pasted.width; x++) {
         if (pasted.values[y * pasted.width + x] >= threshold)

@@ -1,7 +1,7 @@
 /** A converted graph on the backend under test: values of its nodes, and gradients. */
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import { dispose, engine, getGradient, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { runGraph } from '../../plugin/models/picture_model.js';
+import { runGraph } from '../../plugin/models/image_model.js';
 import { NotSupported } from '../backend.js';
 import { type CaseTensor, float32 } from '../case.js';
 import { readTensor, toTensor } from '../tfjs_backend.js';

@@ -107,7 +107,7 @@ t.test('a map of the last level in a file that names no level is told as such', 
 
 // --- inputs of models
 
-t.test('any form of a picture is an input', async (t) => {
+t.test('any form of an image is an input', async (t) => {
   const pixels = (file: File, to: string) => renamed(file, (name) => name.replace(/^rgb\./, `${to}.`));
   const half = (name: string) => stored(expectedFile, name, 'BF16');
   const onlyCrop = pixels(without(/^(input|grad)/), 'crop_rgb');

@@ -100,11 +100,11 @@ export class SettingsReader {
     const toRgb = config.transform(/^Normalize$/, 'to_rgb') ?? config.preprocessor('bgr_to_rgb');
     if (toRgb === false) {
       throw new ArchitectureError(
-        `${config.where}: the model takes pictures in the order BGR (to_rgb is False), expected RGB`,
+        `${config.where}: the model takes images in the order BGR (to_rgb is False), expected RGB`,
       );
     }
     if (config.transform(/^Resize$/, 'keep_ratio') === false) {
-      this.note('keepRatio', true, 'keep_ratio is False, and pictures are resized with their ratio kept');
+      this.note('keepRatio', true, 'keep_ratio is False, and images are resized with their ratio kept');
     }
     const resizes = config.hasTransform(ALIGNING);
     const scale = pairOf(config.transform(/^(Resize|MultiScaleFlipAug|AlignResize)$/, 'img_scale', 'scale'));

@@ -62,17 +62,17 @@ async function closeBlock(): Promise<void> {
 
 /** Opens a block, replacing the open one. @param size short side of the model's input, in pixels */
 async function openBlock(
-  picture: Blob,
+  image: Blob,
   block: number,
   size: number,
   signal?: AbortSignal,
 ): Promise<BlockSummary> {
   const model = openedModel();
-  if (!(model instanceof GrootV)) throw new Error('the open model has no trees of pictures to show');
+  if (!(model instanceof GrootV)) throw new Error('the open model has no trees of images to show');
   await closeBlock();
-  const { bitmap, given } = await decode(picture);
+  const { bitmap, given } = await decode(image);
   try {
-    const view = await model.view(picture, { block, size, signal });
+    const view = await model.view(image, { block, size, signal });
     await closeBlock(); // that of a concurrent call
     const id = ++views;
     opened = { id, view, image: rgbOf(bitmap), given };

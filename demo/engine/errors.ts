@@ -13,15 +13,13 @@ function explain(error: unknown): unknown {
     }
     if (isHeapLost(at)) {
       const lost = new Error(
-        `the memory of this tab is used up: choose a smaller model or picture (${at.message})`,
+        `the memory of this tab is used up: choose a smaller model or image (${at.message})`,
       );
       lost.name = WORKER_LOST;
       return lost;
     }
     if (at instanceof RangeError && /alloc|memory|array length|array buffer/i.test(at.message)) {
-      return new Error(
-        `the memory of this tab is used up: choose a smaller model or picture (${at.message})`,
-      );
+      return new Error(`the memory of this tab is used up: choose a smaller model or image (${at.message})`);
     }
   }
   return error;

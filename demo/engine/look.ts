@@ -2,7 +2,7 @@
 import { transfer } from 'comlink';
 import {
   type ClassShare,
-  type DetectionPicture,
+  type DetectionDrawing,
   Detector,
   drawDetections,
   drawSegmentation,
@@ -15,7 +15,7 @@ import { openedModel } from './library.js';
 import { bitmapOf, decode, rgbOf } from './pixels.js';
 
 /** The properties of the open model that the page needs. */
-export type PictureModel =
+export type ImageModel =
   | {
       readonly kind: 'classifier';
       /** 0 for a backbone, which only has features. */
@@ -28,15 +28,15 @@ export type PictureModel =
   | { readonly kind: 'detector' };
 
 /** Pixel classes of an image. The receiver must close the bitmaps. */
-export interface SegmentedPicture {
-  readonly picture: ImageBitmap;
+export interface SegmentedImage {
+  readonly image: ImageBitmap;
   readonly overlay: ImageBitmap;
   readonly classes: readonly (ClassShare & { readonly colour: Rgb })[];
   readonly milliseconds: number;
 }
 
 /** The objects in an image, in descending order of the score; `drawObjects` draws them. */
-export interface DetectedPicture {
+export interface DetectedImage {
   readonly objects: readonly {
     readonly label: string;
     readonly score: number;
@@ -48,7 +48,7 @@ export interface DetectedPicture {
 }
 
 /** The open model, or undefined if it is not an image model. @throws {Error} if none is open */
-async function describePictureModel(): Promise<PictureModel | undefined> {
+async function describeImageModel(): Promise<ImageModel | undefined> {
   const model = openedModel();
   if (model instanceof Segmenter) return { kind: 'segmenter' };
   if (model instanceof Detector) return { kind: 'detector' };
@@ -59,22 +59,22 @@ async function describePictureModel(): Promise<PictureModel | undefined> {
 
 /** The most probable classes, in descending order, and the time in milliseconds. */
 async function classify(
-  picture: Blob,
+  file: Blob,
   top: number,
   signal?: AbortSignal,
 ): Promise<{ predictions: Prediction[]; milliseconds: number }> {
   const model = openedModel();
-  if (!(model instanceof GrootV)) throw new Error('the open model does not classify pictures');
+  if (!(model instanceof GrootV)) throw new Error('the open model does not classify images');
   const started = performance.now();
-  const [predictions] = await model.classify(picture, { top, signal });
+  const [predictions] = await model.classify(file, { top, signal });
   return { predictions, milliseconds: performance.now() - started };
 }
 
 /** The class of every pixel. */
-async function segment(picture: Blob, signal?: AbortSignal): Promise<SegmentedPicture> {
+async function segment(file: Blob, signal?: AbortSignal): Promise<SegmentedImage> {
   const model = openedModel();
-  if (!(model instanceof Segmenter)) throw new Error('the open model does not segment pictures');
-  const { bitmap } = await decode(picture);
+  if (!(model instanceof Segmenter)) throw new Error('the open model does not segment images');
+  const { bitmap } = await decode(file);
   try {
     const image = rgbOf(bitmap);
     const started = performance.now();
@@ -83,7 +83,7 @@ async function segment(picture: Blob, signal?: AbortSignal): Promise<SegmentedPi
     const { colours } = model;
     const overlay = await bitmapOf(drawSegmentation({ image, classMap, classes, colours, legend: false }));
     const shares = classes.map((each) => ({ ...each, colour: colours[each.index] }));
-    return transfer({ picture: bitmap, overlay, classes: shares, milliseconds }, [bitmap, overlay]);
+    return transfer({ image: bitmap, overlay, classes: shares, milliseconds }, [bitmap, overlay]);
   } catch (error) {
     bitmap.close();
     throw error;
@@ -94,13 +94,13 @@ async function segment(picture: Blob, signal?: AbortSignal): Promise<SegmentedPi
 const LEAST_SCORE = 0.05;
 
 /** The most recent detections. */
-let detected: DetectionPicture | undefined;
+let detected: DetectionDrawing | undefined;
 
 /** The objects in an image, which the engine keeps for `drawObjects`. */
-async function detect(picture: Blob, signal?: AbortSignal): Promise<DetectedPicture> {
+async function detect(file: Blob, signal?: AbortSignal): Promise<DetectedImage> {
   const model = openedModel();
   if (!(model instanceof Detector)) throw new Error('the open model does not detect objects');
-  const { bitmap } = await decode(picture);
+  const { bitmap } = await decode(file);
   const image = rgbOf(bitmap);
   bitmap.close();
   const started = performance.now();
@@ -124,4 +124,4 @@ async function drawObjects(threshold: number): Promise<ImageBitmap | undefined> 
   return transfer(bitmap, [bitmap]);
 }
 
-export const calls = { describePictureModel, classify, segment, detect, drawObjects };
+export const calls = { describeImageModel, classify, segment, detect, drawObjects };

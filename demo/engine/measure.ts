@@ -20,12 +20,12 @@ const REPORT_EVERY = 100;
 
 /** Repeats the same prediction until it is stopped. */
 async function measure(
-  picture: Blob,
+  image: Blob,
   times: number,
   onProgress: (done: number) => void,
   signal: AbortSignal,
 ): Promise<Measurement> {
-  const predict = predictionOf(picture);
+  const predict = predictionOf(image);
   await predict(); // the first one takes longer
   const before = memory();
   const each: number[] = [];
@@ -53,13 +53,12 @@ async function measure(
 }
 
 /** A prediction of the open model. @throws {Error} if it predicts nothing for an image */
-export function predictionOf(picture: Blob): () => Promise<unknown> {
+export function predictionOf(image: Blob): () => Promise<unknown> {
   const model = openedModel();
-  if (model instanceof GrootV && model.metadata.architecture.classes > 0)
-    return () => model.classify(picture);
-  if (model instanceof Segmenter) return () => model.segment(picture);
-  if (model instanceof Detector) return () => model.detect(picture, { masks: 'bitmap' });
-  throw new Error('the open model predicts nothing of a picture');
+  if (model instanceof GrootV && model.metadata.architecture.classes > 0) return () => model.classify(image);
+  if (model instanceof Segmenter) return () => model.segment(image);
+  if (model instanceof Detector) return () => model.detect(image, { masks: 'bitmap' });
+  throw new Error('the open model predicts nothing of an image');
 }
 
 export const calls = { measure };

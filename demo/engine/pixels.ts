@@ -7,9 +7,9 @@ const SHOWN_SIDE = 1120;
 /**
  * An image as shown by the page: upright, with a long side of at most SHOWN_SIDE. @throws {Error} one line, if it cannot be read
  */
-export async function decode(picture: Blob): Promise<{ bitmap: ImageBitmap; given: Extent }> {
-  const whole = await createImageBitmap(picture).catch(() => {
-    const name = 'name' in picture ? String(picture.name) : 'the picture';
+export async function decode(image: Blob): Promise<{ bitmap: ImageBitmap; given: Extent }> {
+  const whole = await createImageBitmap(image).catch(() => {
+    const name = 'name' in image ? String(image.name) : 'the image';
     throw new Error(`${name} is not an image that this browser can decode`);
   });
   const given = { width: whole.width, height: whole.height };

@@ -21,10 +21,10 @@ export interface Profile {
 }
 
 /** Profiles a prediction for an image or, with a language model, of the next token of a text. */
-async function profileModel(picture: Blob, text: string): Promise<Profile> {
+async function profileModel(image: Blob, text: string): Promise<Profile> {
   const model = openedModel();
   const predict =
-    model instanceof GrootL ? () => model.generate(text, { maxTokens: 1 }) : predictionOf(picture);
+    model instanceof GrootL ? () => model.generate(text, { maxTokens: 1 }) : predictionOf(image);
   const { kernels: recorded, peakBytes } = await profile(async () => {
     await predict();
     return [];

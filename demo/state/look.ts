@@ -2,25 +2,25 @@
 import { effect, signal, untracked } from '@preact/signals';
 import type { Prediction } from 'tfjs-grootvl';
 import type { ModelSummary } from '../engine/library.js';
-import type { DetectedPicture, PictureModel, SegmentedPicture } from '../engine/look.js';
+import type { DetectedImage, ImageModel, SegmentedImage } from '../engine/look.js';
 import { block, hideBlock, showBlock } from './block.js';
 import { attempt, call, error } from './engine.js';
+import { type DemoImage, fetchImage, image, isImage, suitImage, useOwnImage } from './images.js';
 import { close, latest, replace, whenSettled } from './latest.js';
 import { opened } from './library.js';
 import { forgetMeasurement } from './measure.js';
-import { fetchPicture, isPicture, type Picture, picture, suitPicture, useOwnPicture } from './pictures.js';
 
 export { affinityMilliseconds } from './block.js';
 
 /** Properties of the open model; undefined if it is not an image model, or none is open. */
-export const model = signal<PictureModel | undefined>();
+export const model = signal<ImageModel | undefined>();
 /** True while what is shown belongs to an older image or model, or is incomplete. */
 export const isLooking = signal(false);
 export const predictions = signal<
-  { readonly of: Picture; readonly classes: readonly Prediction[] } | undefined
+  { readonly of: DemoImage; readonly classes: readonly Prediction[] } | undefined
 >();
-export const segmented = signal<SegmentedPicture | undefined>();
-export const detected = signal<DetectedPicture | undefined>();
+export const segmented = signal<SegmentedImage | undefined>();
+export const detected = signal<DetectedImage | undefined>();
 /** The objects above the threshold, drawn over their image. */
 export const objectDrawing = signal<ImageBitmap | undefined>();
 /** Minimum score of displayed objects. */
@@ -35,28 +35,28 @@ const nextLook = latest();
 const nextDrawing = latest();
 
 effect(() => {
-  if (opened.value) suitPicture(opened.value);
+  if (opened.value) suitImage(opened.value);
 });
 
 effect(() => {
-  const [summary, chosen] = [opened.value, picture.value];
+  const [summary, chosen] = [opened.value, image.value];
   untracked(() => void look(summary, chosen));
 });
 
 /** Repeats what is shown on the current backend. */
 export function lookAgain(): Promise<void> {
-  return look(opened.peek(), picture.peek());
+  return look(opened.peek(), image.peek());
 }
 
-async function look(summary: ModelSummary | undefined, chosen: Picture): Promise<void> {
+async function look(summary: ModelSummary | undefined, chosen: DemoImage): Promise<void> {
   const signal = nextLook();
   forgetMeasurement();
   if (!summary) return;
   isLooking.value = true;
   const done = await attempt(`Looking at ${chosen.title.toLowerCase()}`, async () => {
     const [described, blob] = await Promise.all([
-      call((engine) => engine.describePictureModel()),
-      fetchPicture(chosen, signal),
+      call((engine) => engine.describeImageModel()),
+      fetchImage(chosen, signal),
     ]);
     signal.throwIfAborted();
     if (described?.kind !== model.peek()?.kind) forget();
@@ -82,9 +82,9 @@ function forget(): void {
 }
 
 async function classify(
-  { classes, depths }: PictureModel & { kind: 'classifier' },
+  { classes, depths }: ImageModel & { kind: 'classifier' },
   blob: Blob,
-  of: Picture,
+  of: DemoImage,
   signal: AbortSignal,
 ): Promise<void> {
   if (classes > 0) {
@@ -129,6 +129,6 @@ whenSettled(
 
 /** Selects a file that was chosen, dropped or pasted. */
 export function lookAtFile(file: File): void {
-  if (isPicture(file)) useOwnPicture(file, file.name || 'Your picture');
-  else error.value = `${file.name} is not a picture: expected a PNG, JPEG, WebP, GIF, AVIF or BMP file`;
+  if (isImage(file)) useOwnImage(file, file.name || 'Your image');
+  else error.value = `${file.name} is not an image: expected a PNG, JPEG, WebP, GIF, AVIF or BMP file`;
 }

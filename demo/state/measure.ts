@@ -3,8 +3,8 @@ import { signal } from '@preact/signals';
 import { proxy } from 'comlink';
 import type { Measurement } from '../engine/measure.js';
 import { attempt, call } from './engine.js';
+import { fetchImage, image } from './images.js';
 import { latest } from './latest.js';
-import { fetchPicture, picture } from './pictures.js';
 
 export const measurement = signal<Measurement | undefined>();
 /** Number of predictions so far; undefined if not measuring. */
@@ -17,7 +17,7 @@ export async function measure(times: number): Promise<void> {
   measurement.value = undefined;
   progress.value = 0;
   const result = await attempt(`Predicting ${times} times`, async () => {
-    const blob = await fetchPicture(picture.peek(), signal);
+    const blob = await fetchImage(image.peek(), signal);
     const onProgress = proxy((done: number) => {
       if (!signal.aborted) progress.value = done;
     });

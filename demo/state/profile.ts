@@ -3,8 +3,8 @@ import { effect, signal } from '@preact/signals';
 import type { Profile } from '../engine/profile.js';
 import { running } from './backends.js';
 import { attempt, call } from './engine.js';
+import { image } from './images.js';
 import { opened } from './library.js';
-import { picture } from './pictures.js';
 import { prompt } from './write.js';
 
 export const profile = signal<Profile | undefined>();
@@ -18,7 +18,7 @@ effect(() => {
 
 export async function profilePrediction(): Promise<void> {
   profile.value = await attempt('Profiling a prediction', async () => {
-    const blob = await (await fetch(picture.value.url)).blob();
+    const blob = await (await fetch(image.value.url)).blob();
     return call((engine) => engine.profileModel(blob, prompt.value));
   });
 }

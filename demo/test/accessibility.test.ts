@@ -44,7 +44,7 @@ async function checkByAxe(t: Test, page: Page): Promise<void> {
   await page.locator('.matrix td button').nth(3).waitFor();
   await page.getByRole('button', { name: 'Stop' }).click();
   await checkTabs(t, page, 'results of the suite', ['Verify']);
-  for (const label of ['Choose files', 'Open a picture']) {
+  for (const label of ['Choose files', 'Open an image']) {
     await openModel(page, CLASSIFIER);
     await page.getByRole('tab', { name: 'Look' }).click();
     await page.getByLabel(label).setInputFiles({ name: 'a.pth', mimeType: '', buffer: Buffer.from('no') });

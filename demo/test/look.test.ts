@@ -73,7 +73,7 @@ function coloursOf(canvas: Locator): Promise<number> {
   });
 }
 
-t.test('looking at pictures', { skip }, async (t) => {
+t.test('looking at images', { skip }, async (t) => {
   const { page, context, messages } = await openDemo(t);
 
   await t.test('a digit has the class and the probability of the command line', async (t) => {
@@ -244,7 +244,7 @@ t.test('looking at pictures', { skip }, async (t) => {
   });
 
   await t.test(
-    'a picture of one is opened or pasted; what is none is refused and the page goes on',
+    'an image of one is opened or pasted; what is none is refused and the page goes on',
     async (t) => {
       const file = page.locator('input[type=file][accept="image/*"]');
       await file.setInputFiles(`${EXAMPLES}digits/digit-61-label-8.png`);
@@ -253,13 +253,13 @@ t.test('looking at pictures', { skip }, async (t) => {
       await file.setInputFiles({
         name: 'torn.png',
         mimeType: 'image/png',
-        buffer: Buffer.from('no picture'),
+        buffer: Buffer.from('no image'),
       });
       const alert = page.getByRole('alert');
       await alert.waitFor();
       t.match(await alert.textContent(), /cannot read image.*: not an image that this browser can decode/);
       await file.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('text') });
-      await page.getByRole('alert').filter({ hasText: 'notes.txt is not a picture' }).waitFor();
+      await page.getByRole('alert').filter({ hasText: 'notes.txt is not an image' }).waitFor();
       await page.evaluate(async () => {
         const canvas = Object.assign(document.createElement('canvas'), { width: 40, height: 20 });
         canvas.getContext('2d')?.fillRect(0, 0, 40, 20);
@@ -292,7 +292,7 @@ t.test('looking at pictures', { skip }, async (t) => {
       navigator.mediaDevices.getUserMedia = () => Promise.resolve(stream);
     });
     await button.click();
-    await page.getByRole('button', { name: 'Take the picture' }).click();
+    await page.getByRole('button', { name: 'Take the image' }).click();
     await page.getByRole('list', { name: 'From the camera' }).waitFor();
     const states = () =>
       page.evaluate(() =>
@@ -318,7 +318,7 @@ t.test('looking at pictures', { skip }, async (t) => {
     await legend.waitFor();
     t.ok(
       await page.getByRole('radio', { name: 'Digits on a photograph' }).isChecked(),
-      'a picture that suits',
+      'an image that suits',
     );
     const shown = await legend.getByRole('listitem').allTextContents();
     await onBackend('wasm', async () => {
@@ -333,7 +333,7 @@ t.test('looking at pictures', { skip }, async (t) => {
     });
     const canvas = page.getByRole('application', { name: /classes of the pixels/ }).locator('canvas');
     const covered = await coloursOf(canvas);
-    await page.getByRole('slider', { name: 'Cover of the picture' }).focus();
+    await page.getByRole('slider', { name: 'Cover of the image' }).focus();
     await page.keyboard.press('Home');
     for (let i = 0; i < 100 && (await coloursOf(canvas)) === covered; i++) await page.waitForTimeout(20);
     t.not(await coloursOf(canvas), covered, 'the photograph alone');

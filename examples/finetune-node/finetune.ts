@@ -1,9 +1,9 @@
-/** Teaches a model the classes of your pictures: npx tsx finetune.ts pictures run 200 */
+/** Teaches a model the classes of your images: npx tsx finetune.ts images run 200 */
 import { mkdir, writeFile } from 'node:fs/promises';
 import * as tf from '@tensorflow/tfjs'; // with the gradients of its ops
 import '@tensorflow/tfjs-backend-wasm';
 import { GrootV } from 'tfjs-grootvl';
-import { fileSystem, openPictureSets } from 'tfjs-grootvl/node';
+import { fileSystem, openImageSets } from 'tfjs-grootvl/node';
 import {
   Batches,
   classesOf,
@@ -23,7 +23,7 @@ const steps = Number(count);
 await mkdir(out); // a new folder: nothing is overwritten
 
 const model = await GrootV.load(fileSystem('model'));
-const { train, heldOut } = await openPictureSets(folder); // a folder of pictures for each class
+const { train, heldOut } = await openImageSets(folder); // a folder of images for each class
 const learner = trainable(model, {
   newHead: train.classNames ?? classesOf(train),
   freeze: ['patch_embed', 'levels.0'], // keep the layers that detect edges and colours
@@ -33,7 +33,7 @@ const batches = new Batches(train, { ...options, augment: { area: [0.5, 1], eras
 const learningRate = cosineSchedule({ peak: 2e-3, end: 1e-5, warmup: Math.floor(steps / 10), steps });
 const report = {
   onStep: ({ step, loss }: StepReport) => console.log(`step ${step}: loss ${loss.toFixed(3)}`),
-  heldOut: heldOut && (() => inOrder(heldOut, options)), // the part `val` of the pictures, if there is one
+  heldOut: heldOut && (() => inOrder(heldOut, options)), // the part `val` of the images, if there is one
 };
 const { evaluation } = await fit(learner, batches, { steps, learningRate }, report);
 if (evaluation) console.log(`held out: ${(100 * evaluation.accuracy).toFixed(1)} % right`);

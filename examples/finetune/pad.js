@@ -68,7 +68,7 @@ export function drawingPad(canvas, onStroke) {
       return bounds === undefined;
     },
     /** The drawing in the middle of 28 x 28 pixels, as large as digits are there: ImageData. */
-    picture() {
+    image() {
       const small = new OffscreenCanvas(SIDE, SIDE).getContext('2d', { willReadFrequently: true });
       small.fillRect(0, 0, SIDE, SIDE);
       const [left, top] = [bounds.left - LINE / 2, bounds.top - LINE / 2];

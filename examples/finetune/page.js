@@ -77,7 +77,7 @@ async function classify() {
   if (!isTrained || isTraining || pad.isEmpty) return;
   const list = element('predictions');
   list.ariaBusy = 'true';
-  const predictions = await ask('classify', { picture: pad.picture() }).finally(() => {
+  const predictions = await ask('classify', { image: pad.image() }).finally(() => {
     list.ariaBusy = null;
   });
   const items = predictions.map(({ label, probability }) => {
@@ -103,13 +103,13 @@ function addClass(name = '') {
   add.addEventListener('click', () =>
     attempt(() => {
       if (pad.isEmpty) throw new Error('Draw something first.');
-      const picture = pad.picture();
-      own.drawings.push(picture);
+      const image = pad.image();
+      own.drawings.push(image);
       const thumbnail = Object.assign(document.createElement('canvas'), {
-        width: picture.width,
-        height: picture.height,
+        width: image.width,
+        height: image.height,
       });
-      thumbnail.getContext('2d').putImageData(picture, 0, 0);
+      thumbnail.getContext('2d').putImageData(image, 0, 0);
       thumbnails.append(thumbnail);
       pad.clear();
       show();
@@ -136,7 +136,7 @@ function drawn() {
   const few = used.findIndex(({ drawings }) => drawings.length < LEAST_DRAWINGS);
   if (few >= 0) throw new Error(`Draw at least ${LEAST_DRAWINGS} of ${classNames[few]}; 8 are better.`);
   const drawings = used.flatMap(({ drawings }, i) =>
-    drawings.map((picture) => ({ label: classNames[i], picture })),
+    drawings.map((image) => ({ label: classNames[i], image })),
   );
   return { classNames, drawings };
 }
@@ -147,11 +147,11 @@ function stepsToTrain() {
   throw new Error('Steps: a whole number from 2 to 1000.');
 }
 
-function showStep({ step, steps, loss, accuracy, remainingSeconds, curve: picture }) {
+function showStep({ step, steps, loss, accuracy, remainingSeconds, curve: image }) {
   Object.assign(progress, { value: step, max: steps });
   const numbers = `loss ${loss.toFixed(2)}, accuracy ${(100 * accuracy).toFixed(0)} %`;
   status.textContent = `Step ${step} of ${steps}: ${numbers}, ${remainingSeconds.toFixed(0)} s left.`;
-  curve.getContext('2d').putImageData(picture, 0, 0);
+  curve.getContext('2d').putImageData(image, 0, 0);
 }
 
 train.addEventListener('click', () =>

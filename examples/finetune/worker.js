@@ -11,7 +11,7 @@ import {
   cosineSchedule,
   exportCheckpoint,
   fit,
-  pictureExamples,
+  imageExamples,
   trainable,
 } from 'tfjs-grootvl/training';
 import { ready } from 'tfjs-grootvl/wasm';
@@ -47,7 +47,7 @@ const requests = {
 
   /**
    * Trains anew, from the digits.
-   * @param drawings {label, picture: ImageData}
+   * @param drawings {label, image: ImageData}
    */
   async train({ classNames, drawings, steps }) {
     trained?.dispose();
@@ -57,7 +57,7 @@ const requests = {
     // What finds lines in digits finds them in drawings: the first layers stay as they are.
     trained = trainable(model, { newHead: classNames, freeze: ['patch_embed', 'levels.0'] });
     const turn = await turner(drawings);
-    const examples = { ...pictureExamples(drawings, { name: 'the drawings', classNames }), picture: turn };
+    const examples = { ...imageExamples(drawings, { name: 'the drawings', classNames }), image: turn };
     const { preprocessing } = model.metadata;
     const batches = new Batches(examples, {
       batch: BATCH,
@@ -92,9 +92,9 @@ const requests = {
     controller?.abort();
   },
 
-  /** @param picture ImageData */
-  async classify({ picture }) {
-    const [predictions] = await trained.model.classify(picture);
+  /** @param image ImageData */
+  async classify({ image }) {
+    const [predictions] = await trained.model.classify(image);
     return predictions;
   },
 
@@ -114,7 +114,7 @@ self.onmessage = async ({ data: { id, request, ...input } }) => {
 
 /** A function that gives a drawing, by its index, turned at random: pixels of RGB. */
 async function turner(drawings) {
-  const bitmaps = await Promise.all(drawings.map(({ picture }) => createImageBitmap(picture)));
+  const bitmaps = await Promise.all(drawings.map(({ image }) => createImageBitmap(image)));
   const [{ width, height }] = bitmaps;
   const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
   return (index) => {

@@ -1,4 +1,4 @@
-/** Converts a checkpoint in memory, and says what is in pictures: node convert.js grootv_t.pth cat.jpg */
+/** Converts a checkpoint in memory, and says what is in images: node convert.js grootv_t.pth cat.jpg */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import { GrootV } from 'tfjs-grootvl';
@@ -8,7 +8,7 @@ import { ready } from 'tfjs-grootvl/wasm';
 
 await tf.setBackend('wasm');
 await ready();
-const [checkpoint, ...pictures] = process.argv.slice(2);
+const [checkpoint, ...images] = process.argv.slice(2);
 const file = await fileSource(checkpoint); // in a page: a File, as a person picks it
 
 const sink = new MemorySink();
@@ -16,8 +16,8 @@ await convertCheckpoint(file, sink);
 const model = await GrootV.load(sink);
 
 await file.close();
-const predictions = await model.classify(pictures, { top: 3 });
+const predictions = await model.classify(images, { top: 3 });
 for (const [i, row] of predictions.entries()) {
   const text = row.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(2)} %`);
-  console.log(`${pictures[i]}: ${text.join(', ')}`);
+  console.log(`${images[i]}: ${text.join(', ')}`);
 }

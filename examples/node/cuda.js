@@ -7,10 +7,10 @@ import { fileSystem } from 'tfjs-grootvl/node';
 await ready(); // an error that says what is missing and how to fix it, where there is no GPU
 await tf.setBackend('cuda');
 const model = await GrootV.load(fileSystem('model'));
-const pictures = process.argv.slice(2);
-const predictions = await model.classify(pictures, { top: 3 });
+const images = process.argv.slice(2);
+const predictions = await model.classify(images, { top: 3 });
 
 for (const [i, row] of predictions.entries()) {
   const text = row.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(2)} %`);
-  console.log(`${pictures[i]}: ${text.join(', ')}`);
+  console.log(`${images[i]}: ${text.join(', ')}`);
 }

@@ -7,12 +7,12 @@ import { ready } from 'tfjs-grootvl/wasm';
 
 await tf.setBackend('wasm');
 await ready();
-const [picture] = process.argv.slice(2);
+const [image] = process.argv.slice(2);
 
 const segmenter = await Segmenter.load(fileSystem('upernet'));
-const { classMap, classes } = await segmenter.segment(picture); // the class of each pixel, and the share of each class
+const { classMap, classes } = await segmenter.segment(image); // the class of each pixel, and the share of each class
 const detector = await Detector.load(fileSystem('mask_rcnn'));
-const { detections } = await detector.detect(picture, { scoreThreshold: 0.5, masks: 'polygon' });
+const { detections } = await detector.detect(image, { scoreThreshold: 0.5, masks: 'polygon' });
 
 console.log(`${classMap.length} pixels`);
 for (const { label, share } of classes) console.log(`${label}: ${(100 * share).toFixed(2)} %`);

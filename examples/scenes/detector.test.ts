@@ -35,8 +35,8 @@ t.test('the trained detector', async (t) => {
     t.ok(file.length < 2e6, `${file.length} bytes`);
     await convertCheckpoint(file, sink);
     const detector = await Detector.load(sink);
-    const picture = await readImage(path('scene.png'));
-    const { detections } = await detector.detect(picture, { scoreThreshold: 0.5, masks: 'bitmap' });
+    const image = await readImage(path('scene.png'));
+    const { detections } = await detector.detect(image, { scoreThreshold: 0.5, masks: 'bitmap' });
     detector.dispose();
     const shown = detections.map(
       ({ label, score, box }) => `${label} ${score.toFixed(2)} [${box.map(Math.round)}]`,

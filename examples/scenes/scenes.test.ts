@@ -18,7 +18,7 @@ function isSame(a: Uint8Array | Int32Array, b: Uint8Array | Int32Array): boolean
 
 const bundled = await openBundledScenes();
 
-t.test('class map, masks and boxes agree; digits lie within the picture', async (t) => {
+t.test('class map, masks and boxes agree; digits lie within the image', async (t) => {
   const seen = new Set<number>();
   for (const [seed, size] of [
     [1, 128],

@@ -10,7 +10,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readImage } from '../../node/index.js';
 import type { RgbImage } from '../../plugin/index.js';
-import { type Examples, idxExamples, pictureExamples, RandomNumbers } from '../../plugin/training/index.js';
+import { type Examples, idxExamples, imageExamples, RandomNumbers } from '../../plugin/training/index.js';
 
 export type Part = 'training' | 'evaluation';
 
@@ -83,11 +83,11 @@ export async function openScenes(folder: string, part: Part): Promise<SceneSourc
 export async function openBundledScenes(): Promise<SceneSource> {
   const folder = join(EXAMPLES, 'digits');
   const files = (await readdir(folder)).filter((name) => name.endsWith('.png')).sort();
-  const pictures = files.map(async (name) => ({
-    picture: await readImage(join(folder, name)),
+  const images = files.map(async (name) => ({
+    image: await readImage(join(folder, name)),
     label: basename(name, '.png').slice(-1),
   }));
-  const digits = pictureExamples(await Promise.all(pictures), { classNames: DIGIT_NAMES });
+  const digits = imageExamples(await Promise.all(images), { classNames: DIGIT_NAMES });
   return { digits, backgrounds: await backgroundsOf('evaluation') };
 }
 
@@ -129,7 +129,7 @@ export async function composeScene(
   for (let attempt = 0; placed.length < count && attempt < PLACEMENTS; attempt++) {
     const index = random.integer(0, digits.labels.length - 1);
     const scale = (between(random, SMALLEST, LARGEST) / LONG_SIDE) * (size / SCENE_SIZE);
-    const ink = inkOf(await digits.picture(index));
+    const ink = inkOf(await digits.image(index));
     const [width, height] = [Math.round(ink.width * scale), Math.round(ink.height * scale)];
     if (width < 1 || height < 1 || width > size || height > size) continue;
     const [left, top] = [random.integer(0, size - width), random.integer(0, size - height)];

@@ -39,7 +39,7 @@ import { openScenes, sceneOf } from './scenes.js';
 
 const MODEL = fileURLToPath(new URL('../models/mask_rcnn_nano.safetensors', import.meta.url));
 const SEED = 1;
-const PICTURES_A_STEP = 4;
+const IMAGES_A_STEP = 4;
 const RATE = { peak: 1e-3, end: 1e-5, warmup: 50 };
 const WEIGHT_DECAY = 0.01;
 const MOST_NORM = 5;
@@ -83,11 +83,11 @@ async function train(steps: number, out: string): Promise<void> {
   const start = performance.now();
   const sums: Record<string, number> = {};
   for (let step = 0; step < steps; step++) {
-    for (let i = 0; i < PICTURES_A_STEP; i++) {
-      const { image, instances } = await sceneOf(source, SEED, step * PICTURES_A_STEP + i);
+    for (let i = 0; i < IMAGES_A_STEP; i++) {
+      const { image, instances } = await sceneOf(source, SEED, step * IMAGES_A_STEP + i);
       const input = inputOf(image);
       const { losses, gradients } = detectionGradients(trained, input, instances, { random, recipe: RECIPE });
-      accumulator.add(gradients, 1 / PICTURES_A_STEP);
+      accumulator.add(gradients, 1 / IMAGES_A_STEP);
       tf.dispose([input, gradients]);
       add(sums, losses);
     }
@@ -97,7 +97,7 @@ async function train(steps: number, out: string): Promise<void> {
     optimizer.applyGradients(gradients);
     tf.dispose([sum, gradients, norm]);
     if ((step + 1) % 50 === 0 || step + 1 === steps) {
-      report(step + 1, sums, ((step % 50) + 1) * PICTURES_A_STEP, (performance.now() - start) / 1000);
+      report(step + 1, sums, ((step % 50) + 1) * IMAGES_A_STEP, (performance.now() - start) / 1000);
     }
     if ((step + 1) % 400 === 0 || step + 1 === steps) {
       await mkdir(dirname(out), { recursive: true });

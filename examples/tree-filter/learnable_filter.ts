@@ -1,6 +1,6 @@
 /**
- * A learnable tree filter that learns to clean a noisy map: every pixel of a picture is classified as disc or ground, by
- * features that are its class in heavy noise. The tree of the picture joins the pixels of the disc, so the filter takes
+ * A learnable tree filter that learns to clean a noisy map: every pixel of an image is classified as disc or ground, by
+ * features that are its class in heavy noise. The tree of the image joins the pixels of the disc, so the filter takes
  * their mean. It learns its embeddings, its confidences, beta and gamma, and a linear head.
  */
 import * as tf from '@tensorflow/tfjs';
@@ -8,15 +8,15 @@ import { learnableTreeFilter, linear, randomTreeOfGuide, type Tree } from '../..
 import { crossEntropy, RandomNumbers } from '../../plugin/training/index.js';
 
 const SIDE = 12;
-/** Of the features, of the picture and of the embeddings; groups of channels that have affinities of their own. */
+/** Of the features, of the image and of the embeddings; groups of channels that have affinities of their own. */
 const [CHANNELS, COLOURS, EMBEDDED, GROUPS] = [8, 3, 4, 2];
 const CLASSES = 2;
 
-/** What is learnt from: tensors of one picture. */
+/** What is learnt from: tensors of one image. */
 export interface Scene {
   /** [1, H, W, 8] float32: the class in noise. */
   readonly feature: tf.Tensor4D;
-  /** [1, H, W, 3] float32: the picture. */
+  /** [1, H, W, 3] float32: the image. */
   readonly guide: tf.Tensor4D;
   /** [1, H, W] int32: the class of every pixel. */
   readonly labels: tf.Tensor3D;

@@ -18,18 +18,18 @@ import {
 type Map4D = tf.Tensor4D;
 
 /** Maps [B, H, W, D] and [B, H, W, C], filtered. */
-export function filterMap(feature: Map4D, picture: Map4D) {
-  const smooth = treeFilter(feature, { embed: picture, sigma: 0.02 });
-  const grouped = treeFilter(feature, { guide: picture, groups: 4 }); // affinities of the feature itself
+export function filterMap(feature: Map4D, image: Map4D) {
+  const smooth = treeFilter(feature, { embed: image, sigma: 0.02 });
+  const grouped = treeFilter(feature, { guide: image, groups: 4 }); // affinities of the feature itself
   return { smooth, grouped };
 }
 
 /** The same as the first, step by step: for models of one's own. */
-export function filterByHand(feature: Map4D, picture: Map4D) {
+export function filterByHand(feature: Map4D, image: Map4D) {
   const [batch, height, width, channels] = feature.shape;
   const numVertices = height * width;
-  const tree = gridTree(picture, { metric: 'euclidean', mapping: 'plus_one' });
-  const colours = tf.reshape(picture, [batch, numVertices, picture.shape[3]]);
+  const tree = gridTree(image, { metric: 'euclidean', mapping: 'plus_one' });
+  const colours = tf.reshape(image, [batch, numVertices, image.shape[3]]);
   const decay = parentAffinity(colours, tree, { sigma: 0.02 }); // [B, V, 1]: one for all channels
   const x = tf.reshape(feature, [batch, numVertices, channels]);
   const y = normalizedTreeScan(x, decay, tree); // treeScan(x, decay, tree) / treeScan(ones, decay, tree)
@@ -47,12 +47,12 @@ export function scanOwnTree(x: tf.Tensor3D, height: number, width: number) {
 }
 
 /** The loss of a segmenter of which few pixels have labels. */
-export function lossOfFewLabels(logits: Map4D, picture: Map4D, unlabeled: tf.Tensor3D, features: Map4D) {
-  return treeEnergyLoss(logits, picture, unlabeled, { features, sigma: 0.02, weight: 0.4 });
+export function lossOfFewLabels(logits: Map4D, image: Map4D, unlabeled: tf.Tensor3D, features: Map4D) {
+  return treeEnergyLoss(logits, image, unlabeled, { features, sigma: 0.02, weight: 0.4 });
 }
 
 /** The loss of masks of which the boxes are known. */
-export function lossOfBoxes(maskLogits: tf.Tensor3D, box: tf.Tensor3D, picture: Map4D, features: Map4D) {
-  const { ofImage, ofFeatures } = levelSetLoss(maskLogits, box, picture, features);
+export function lossOfBoxes(maskLogits: tf.Tensor3D, box: tf.Tensor3D, image: Map4D, features: Map4D) {
+  const { ofImage, ofFeatures } = levelSetLoss(maskLogits, box, image, features);
   return tf.mean(tf.add(ofImage, ofFeatures));
 }

@@ -1,4 +1,4 @@
-/** Says what is in the pictures that a person picks. */
+/** Says what is in the images that a person picks. */
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import plain from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import simd from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
@@ -20,13 +20,13 @@ async function start() {
   const model = await GrootV.load('model/model.json');
 
   async function classify() {
-    const pictures = [...input.files]; // also <img>, <canvas>, <video>, URLs, tensors...
-    const predictions = await model.classify(pictures, { top: 3 });
-    output.textContent = predictions.map((row, i) => `${pictures[i].name}: ${text(row)}`).join('\n');
+    const images = [...input.files]; // also <img>, <canvas>, <video>, URLs, tensors...
+    const predictions = await model.classify(images, { top: 3 });
+    output.textContent = predictions.map((row, i) => `${images[i].name}: ${text(row)}`).join('\n');
   }
   input.addEventListener('change', () => attempt(classify));
   input.disabled = false;
-  output.textContent = 'Choose pictures.';
+  output.textContent = 'Choose images.';
 }
 
 function text(row) {

@@ -20,12 +20,12 @@ const requests = {
     await tf.setBackend('wasm');
     await ready();
     model = await GrootV.load(url);
-    return 'Choose pictures.';
+    return 'Choose images.';
   },
 
-  async classify(pictures) {
-    const predictions = await model.classify(pictures, { top: 3 });
-    return predictions.map((row, i) => `${pictures[i].name}: ${text(row)}`).join('\n');
+  async classify(images) {
+    const predictions = await model.classify(images, { top: 3 });
+    return predictions.map((row, i) => `${images[i].name}: ${text(row)}`).join('\n');
   },
 };
 

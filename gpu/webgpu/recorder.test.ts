@@ -31,11 +31,9 @@ async function randomModel(choice: GrootVScan = {}): Promise<LoadedModel> {
 async function logitsOf(
   model: LoadedModel,
   seed: number,
-  pictures = 1,
+  images = 1,
 ): Promise<{ values: string; kernels: number }> {
-  const image = tf.tidy(() =>
-    tf.randomUniform([pictures, 32, 32, 3], 0, 255, 'float32', seed),
-  ) as tf.Tensor4D;
+  const image = tf.tidy(() => tf.randomUniform([images, 32, 32, 3], 0, 255, 'float32', seed)) as tf.Tensor4D;
   const { result: logits, kernels } = await countKernels(() =>
     tf.tidy(() => model.predict(image) as tf.Tensor),
   );
@@ -78,7 +76,7 @@ t.test('computed, recorded, run again: the same bits', options, async (t) => {
     expected.push((await logitsOf(fresh, seed)).values);
     fresh.dispose();
   }
-  t.equal(new Set(expected).size, 4, 'pictures differ');
+  t.equal(new Set(expected).size, 4, 'images differ');
   const found = [];
   for (const seed of [1, 2, 3, 4]) found.push(await logitsOf(model, seed));
   t.same(
@@ -155,7 +153,7 @@ t.test('the steps of a text', options, async (t) => {
   model.dispose();
 });
 
-t.test('windows of a picture', options, async (t) => {
+t.test('windows of an image', options, async (t) => {
   const model = await Segmenter.load(await stubSegmenter());
   const data = Uint8Array.from({ length: 100 * 96 * 3 }, (_, i) => (i * 7919) % 256);
   const windows = { mode: 'slide', cropSize: [32, 40], stride: [16, 24] } as const;
@@ -172,11 +170,11 @@ t.test('a detector: parts between what the host decides', options, async (t) => 
   const { model: graph, sink } = await loadConverted('dense/mask_rcnn_tiny.pth', { dense });
   graph.dispose();
   const model = await Detector.load(sink);
-  const picture = (seed: number, width = 32) => {
+  const testImage = (seed: number, width = 32) => {
     const data = Uint8Array.from({ length: width * 32 * 3 }, (_, i) => ((i + seed) * 7919) % 256);
     return { width, height: 32, data };
   };
-  const detect = async (image: ReturnType<typeof picture>, detector = model) => {
+  const detect = async (image: ReturnType<typeof testImage>, detector = model) => {
     const { result, kernels } = await countKernels(() =>
       detector.detect(image, { prepare: false, masks: 'rle' }),
     );
@@ -185,22 +183,22 @@ t.test('a detector: parts between what the host decides', options, async (t) => 
   const expected = [];
   for (const seed of [1, 2]) {
     const fresh = await Detector.load(sink);
-    expected.push((await detect(picture(seed), fresh)).found);
+    expected.push((await detect(testImage(seed), fresh)).found);
     fresh.dispose();
   }
   t.ok(expected[0].length > 0 && expected[1].length > 0, `${expected.map(({ length }) => length)} objects`);
   const runs = [];
-  for (const seed of [1, 1, 1, 2]) runs.push(await detect(picture(seed)));
+  for (const seed of [1, 1, 1, 2]) runs.push(await detect(testImage(seed)));
   for (const [i, { found }] of runs.entries())
     t.same(found, expected[i < 3 ? 0 : 1], `run ${i}: the same bits`);
   const [first, , again, other] = runs;
   t.ok(again.kernels < first.kernels / 8, `${again.kernels} kernels run again, before ${first.kernels}`);
   t.ok(other.kernels < first.kernels, `${other.kernels} kernels where the host decides otherwise`);
-  t.ok((await detect(picture(1, 48))).kernels > first.kernels / 2, 'another shape is computed');
-  t.same((await detect(picture(1))).found, expected[0], 'and the first is run again');
+  t.ok((await detect(testImage(1, 48))).kernels > first.kernels / 2, 'another shape is computed');
+  t.same((await detect(testImage(1))).found, expected[0], 'and the first is run again');
 
   const { numTensors } = tf.memory();
-  await detect(picture(1));
+  await detect(testImage(1));
   t.equal(tf.memory().numTensors, numTensors, 'nothing is left');
 
   const { weights } = model.model;
@@ -208,11 +206,11 @@ t.test('a detector: parts between what the host decides', options, async (t) => 
   const [old] = weights[name];
   weights[name][0] = tf.keep(tf.tidy(() => tf.mul(old, 0.5)));
   old.dispose();
-  const changed = await detect(picture(1));
+  const changed = await detect(testImage(1));
   t.notSame(changed.found, expected[0], 'other weights, other objects');
-  for (let i = 0; i < 2; i++) t.same((await detect(picture(1))).found, changed.found);
+  for (let i = 0; i < 2; i++) t.same((await detect(testImage(1))).found, changed.found);
   model.dispose();
-  await t.rejects(detect(picture(1)), /disposed/);
+  await t.rejects(detect(testImage(1)), /disposed/);
 });
 
 t.test('shapes that come again late are computed', options, async (t) => {

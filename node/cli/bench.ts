@@ -27,7 +27,7 @@ export function addBench(command: Command): void {
     .addOption(
       new Option(
         '--only <parts...>',
-        'with wasm: run only these parts, such as language (default: all except pictures)',
+        'with wasm: run only these parts, such as language (default: all except images)',
       ).choices(PART_NAMES),
     )
     .option('--out <file>', 'write the JSON document to a file as well', pathOf)

@@ -46,7 +46,7 @@ t.test('the program in a process: exit status, output, standard input', async (t
   });
   const input = `${join(DIGITS, 'digit-00-label-7.png')}\n${at('missing.png')}\n`;
   const classified = await grootvlProcess({ input }, 'classify', model, '-', '--json');
-  t.match(classified, { status: 3, stderr: /^grootvl: 1 of 2 pictures failed; [^\n]*\n$/ });
+  t.match(classified, { status: 3, stderr: /^grootvl: 1 of 2 images failed; [^\n]*\n$/ });
   t.match(JSON.parse(classified.stdout), [{ predictions: [{ label: '7' }] }, { error: /no such file/ }]);
 });
 

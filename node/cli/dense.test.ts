@@ -36,7 +36,7 @@ writeFileSync(
     .toBuffer(),
 );
 
-t.test('segment: shares, a picture, class indices', async (t) => {
+t.test('segment: shares, an image, class indices', async (t) => {
   const args = ['segment', segmenter, halves, '--out', at('seg.png'), '--mask', at('mask.png')];
   const { status, stdout, stderr } = await grootvl(...args);
   t.equal(status, 0, stderr);
@@ -60,7 +60,7 @@ t.test('segment: shares, a picture, class indices', async (t) => {
   }
 });
 
-t.test('detect: objects, a picture, the format of COCO', async (t) => {
+t.test('detect: objects, an image, the format of COCO', async (t) => {
   const { status, stdout, stderr } = await grootvl('detect', detector, halves, '--out', at('boxes.jpg'));
   t.equal(status, 0, stderr);
   t.match(
@@ -75,7 +75,7 @@ t.test('detect: objects, a picture, the format of COCO', async (t) => {
   t.notOk('mask' in row.detections[0]);
   const coco = await grootvl('detect', detector, halves, PHOTO, '--coco');
   const results = JSON.parse(coco.stdout);
-  t.equal(results.length, 6, 'three of each picture, also those of low scores');
+  t.equal(results.length, 6, 'three of each image, also those of low scores');
   t.match(results[0], { image_id: 42, category_id: 2 });
   t.equal(results[3].image_id, 'chelsea');
   t.same(results[0].bbox.map(Math.round), [24, 16, 48, 32]);
@@ -84,13 +84,13 @@ t.test('detect: objects, a picture, the format of COCO', async (t) => {
   t.equal(mask[32 * width + 30] - mask[32 * width + 66], 1, 'the left half');
 });
 
-t.test('several pictures: a folder of results, a bad one is a row and status 3', async (t) => {
+t.test('several images: a folder of results, a bad one is a row and status 3', async (t) => {
   const bad = at('bad.png');
-  writeFileSync(bad, 'no picture');
+  writeFileSync(bad, 'no image');
   const args = ['segment', segmenter, halves, bad, halves, '--out', at('results/all'), '--json'];
   const { status, stdout, stderr } = await grootvl(...args);
   t.equal(status, 3);
-  t.match(stderr, /^grootvl: 1 of 3 pictures failed; the first: cannot read image .*bad\.png/);
+  t.match(stderr, /^grootvl: 1 of 3 images failed; the first: cannot read image .*bad\.png/);
   const rows = JSON.parse(stdout);
   t.match(rows[1], { file: bad, error: /not an image/ });
   t.same(readdirSync(at('results/all')).sort(), ['halves_000000000042-2.png', 'halves_000000000042.png']);
@@ -120,9 +120,9 @@ t.test('bad usage is exit 2, another kind of model exit 1', async (t) => {
     [/missing required argument/, 'segment', segmenter],
     [/Allowed choices are whole, slide/, 'segment', segmenter, halves, '--mode', 'half'],
     [/class indices are written as \.png/, 'segment', segmenter, halves, '--mask', at('x.jpg')],
-    [/pictures are written as \.png/, 'segment', segmenter, halves, '--out', at('x.gif')],
+    [/images are written as \.png/, 'segment', segmenter, halves, '--out', at('x.gif')],
     [
-      /x\.png names one file, several pictures were given: expected a folder/,
+      /x\.png names one file, several images were given: expected a folder/,
       'segment',
       segmenter,
       halves,
@@ -154,7 +154,7 @@ t.test('bad usage is exit 2, another kind of model exit 1', async (t) => {
   }
 });
 
-t.test('a signal ends segment with whole pictures, and --resume does the others', async (t) => {
+t.test('a signal ends segment with whole images, and --resume does the others', async (t) => {
   const names = [0, 1, 2, 3].map((i) => at(`signal${i}.png`));
   for (const name of names) writeFileSync(name, readFileSync(halves));
   const out = at('signalled');
@@ -176,7 +176,7 @@ t.test('a signal ends segment with whole pictures, and --resume does the others'
   t.same(
     rows.map((row) => JSON.parse(row).file),
     names,
-    'every picture once',
+    'every image once',
   );
   t.equal(readdirSync(out).length, 4);
 });

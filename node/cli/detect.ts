@@ -2,11 +2,11 @@
 import { type Command, Option } from 'commander';
 import { withBackend } from './backend.js';
 import { fraction } from './failure.js';
-import { runPictureCommand } from './picture_command.js';
-import { type PictureFlags, withPictureOptions } from './picture_options.js';
-import { pictureOutput } from './picture_output.js';
+import { runImageCommand } from './image_command.js';
+import { type ImageFlags, withImageOptions } from './image_options.js';
+import { imageOutput } from './image_output.js';
 
-interface Flags extends PictureFlags {
+interface Flags extends ImageFlags {
   readonly out?: string;
   readonly threshold?: number;
   readonly coco?: boolean;
@@ -20,20 +20,20 @@ export function addDetect(command: Command): void {
     .option(
       '--out <file.png>',
       'write the image with boxes, masks and labels: .png, .jpg or .webp; a folder for several images',
-      pictureOutput,
+      imageOutput,
     )
     .option(
       '--threshold <score>',
       `least score of an object, 0 to 1 (default: ${SHOWN_SCORE}; with --coco all that the model finds)`,
       fraction,
     );
-  withPictureOptions(command).addOption(
+  withImageOptions(command).addOption(
     new Option('--coco', "print one JSON document in COCO's results format, with masks").conflicts('format'),
   );
   withBackend(command).action((model: string, files: string[], flags: Flags) => {
     const { coco, out, backend } = flags;
     const threshold = flags.threshold ?? (coco ? undefined : SHOWN_SCORE);
     const spec = { kind: 'detect', model, backend, options: { threshold, coco } };
-    return runPictureCommand(spec, files, coco ? { ...flags, json: true } : flags, { out });
+    return runImageCommand(spec, files, coco ? { ...flags, json: true } : flags, { out });
   });
 }

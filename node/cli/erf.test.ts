@@ -23,7 +23,7 @@ t.before(async () => {
 t.test('figures as text and as JSON, and a heat map', async (t) => {
   const text = await erf(seven, two, '--size', '32', '--out', at('erf.png'), '--backend', 'wasm');
   t.match(text, { status: 0, stderr: '' });
-  t.match(text.stdout, /^contributions of 2 pictures of 32 x 32 pixels to the middle of features_3 \(/);
+  t.match(text.stdout, /^contributions of 2 images of 32 x 32 pixels to the middle of features_3 \(/);
   t.match(text.stdout, / 20\.0 % within +\d+ x \d+ pixels, +\d+\.\d % of the area\n/);
   t.match(text.stdout, / {2}written to .*erf\.png\n$/);
   t.match(await sharp(at('erf.png')).metadata(), { width: 1120, height: 1120 });
@@ -31,7 +31,7 @@ t.test('figures as text and as JSON, and a heat map', async (t) => {
   const json = await erf(seven, '--level', '0', '--scale', 'root', '--json');
   t.equal(json.stderr, '');
   const measured = JSON.parse(json.stdout);
-  t.match(measured, { size: 64, level: 0, pictures: 1, scale: 'root', failed: [] });
+  t.match(measured, { size: 64, level: 0, images: 1, scale: 'root', failed: [] });
   t.same(
     measured.squares.map(({ share }: { share: number }) => share),
     [0.2, 0.3, 0.5, 0.99],
@@ -40,15 +40,15 @@ t.test('figures as text and as JSON, and a heat map', async (t) => {
   t.equal(measured.values, undefined, 'figures alone');
 });
 
-t.test('pictures that cannot be read are rows, the others are done', async (t) => {
+t.test('images that cannot be read are rows, the others are done', async (t) => {
   const text = await erf(at('bad.jpg'), seven, at('gone.png'), '--size', '32');
   t.equal(text.status, 3);
-  t.match(text.stdout, /bad\.jpg: cannot read image .*\n.*gone\.png: .*\ncontributions of 1 picture of 32/);
-  t.match(text.stderr, /^grootvl: 2 of 3 pictures failed; the first: cannot read image [^\n]*\n$/);
+  t.match(text.stdout, /bad\.jpg: cannot read image .*\n.*gone\.png: .*\ncontributions of 1 image of 32/);
+  t.match(text.stderr, /^grootvl: 2 of 3 images failed; the first: cannot read image [^\n]*\n$/);
 
   const json = await erf(at('bad.jpg'), seven, two, '--size', '32', '--json');
   t.equal(json.status, 3);
-  t.match(JSON.parse(json.stdout), { pictures: 2, failed: [{ file: at('bad.jpg'), error: /cannot read/ }] });
+  t.match(JSON.parse(json.stdout), { images: 2, failed: [{ file: at('bad.jpg'), error: /cannot read/ }] });
 
   t.match(await erf(at('bad.jpg')), {
     status: 1,
@@ -58,7 +58,7 @@ t.test('pictures that cannot be read are rows, the others are done', async (t) =
   t.match(await erf(at('bad.jpg'), at('gone.png'), '--out', at('none.png')), {
     status: 1,
     stdout: '',
-    stderr: /^grootvl: none of 2 pictures could be read; the first: cannot read image .*bad\.jpg/,
+    stderr: /^grootvl: none of 2 images could be read; the first: cannot read image .*bad\.jpg/,
   });
 });
 
@@ -75,7 +75,7 @@ t.test('folders, patterns, names on standard input, and a limit', async (t) => {
   );
   const pattern = await erf(join(DIGITS, 'digit-0[01]-*.png'), '--size', '32', '--json');
   const [first, second, third] = [limited, pair, pattern].map(({ stdout }) => JSON.parse(stdout));
-  t.equal(first.pictures, 2);
+  t.equal(first.images, 2);
   t.same(first.squares, second.squares, 'the first two of the folder');
   t.same(third.squares, second.squares);
 });
@@ -85,7 +85,7 @@ t.test('the heat map on standard output, what is said of it beside', async (t) =
   const { stdout, stderr } = await shell(`${command} | cat > ${at('piped.png')}`);
   t.equal(stdout, '');
   t.match(await sharp(at('piped.png')).metadata(), { format: 'png', width: 1120 });
-  t.match(stderr, /^contributions of 1 picture/);
+  t.match(stderr, /^contributions of 1 image/);
 });
 
 t.test('bad usage', async (t) => {
@@ -104,7 +104,7 @@ t.test('bad usage', async (t) => {
   await grootvl('convert', fixturePath('grootl/grootl_tiny') as string, at('language'));
   t.match(await grootvl('erf', at('language'), seven), {
     status: 1,
-    stderr: /is a language model, expected a model of pictures\n$/,
+    stderr: /is a language model, expected a model of images\n$/,
   });
   t.ok(readFileSync(at('bad.jpg')).length > 0, 'inputs are left alone');
 });

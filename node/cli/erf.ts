@@ -5,10 +5,10 @@ import type { ContributionScale, ContributionSquare, ReceptiveField } from '../.
 import { isDescriptor, writeFileAtomically } from '../atomic_file.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
 import { readImage } from '../images/read_image.js';
+import { tenths } from '../many_images/image_task.js';
+import { type ImageInput, imageInputs } from '../many_images/inputs.js';
+import type { FailedRow } from '../many_images/rows/row.js';
 import { modelSource } from '../model_source.js';
-import { type ImageInput, imageInputs } from '../pictures/inputs.js';
-import { tenths } from '../pictures/picture_task.js';
-import type { FailedRow } from '../pictures/rows/row.js';
 import {
   type CliBackend,
   registerGradients,
@@ -17,8 +17,8 @@ import {
   withBackend,
 } from './backend.js';
 import { BAD_USAGE, Failure, integerFrom, oneLine, partlyFailed } from './failure.js';
+import { imageOutput } from './image_output.js';
 import { withModel } from './inputs.js';
-import { pictureOutput } from './picture_output.js';
 import { progressBar } from './progress.js';
 import { inline, note, print, printJson, standardInput } from './terminal.js';
 
@@ -33,7 +33,7 @@ interface Options {
 }
 
 /** The document of `--json`. */
-interface Measured extends Pick<ReceptiveField, 'size' | 'level' | 'pictures'> {
+interface Measured extends Pick<ReceptiveField, 'size' | 'level' | 'images'> {
   scale: ContributionScale;
   squares: readonly ContributionSquare[];
   /** Images that could not be read. */
@@ -46,7 +46,7 @@ interface Measured extends Pick<ReceptiveField, 'size' | 'level' | 'pictures'> {
 
 export function addErf(command: Command): void {
   command
-    .option('--out <file.png>', 'write a heat map: .png, .jpg or .webp', pictureOutput)
+    .option('--out <file.png>', 'write a heat map: .png, .jpg or .webp', imageOutput)
     .option(
       '--size <pixels>',
       "side of the square that images are resized to; papers use 1024 (default: the model's)",
@@ -75,10 +75,9 @@ export function addErf(command: Command): void {
     const start = performance.now();
     const failed: FailedRow[] = [];
     const field = await withModel(loadModel(await modelSource(dir)), async (model) => {
-      if (model instanceof GrootL)
-        throw new Error(`${dir} is a language model, expected a model of pictures`);
+      if (model instanceof GrootL) throw new Error(`${dir} is a language model, expected a model of images`);
       const inputs = imageInputs(files, { standardInput: standardInput() });
-      const bar = await progressBar(limit ? '{bar} {value} of {total} pictures' : '{value} pictures');
+      const bar = await progressBar(limit ? '{bar} {value} of {total} images' : '{value} images');
       bar?.start(limit ?? 0, 0);
       try {
         return await model.receptiveField(readable(inputs, failed, limit), {
@@ -108,7 +107,7 @@ export function addErf(command: Command): void {
     if (json) printJson(measured);
     else (isTaken ? note : print)(describe(measured));
     if (failed.length === 0) return;
-    const total = failed.length + field.pictures;
+    const total = failed.length + field.images;
     throw partlyFailed(failed.length, total, failed[0].error);
   });
 }
@@ -139,17 +138,17 @@ async function* readable(
   }
   if (read > 0 || first === undefined) return;
   if (failed.length === 1) throw first;
-  throw new Error(`none of ${failed.length} pictures could be read; the first: ${failed[0].error}`);
+  throw new Error(`none of ${failed.length} images could be read; the first: ${failed[0].error}`);
 }
 
-function describe({ size, level, pictures, squares, failed, out, backend, ms }: Measured): string {
+function describe({ size, level, images, squares, failed, out, backend, ms }: Measured): string {
   const rows = squares.map(({ share, side, areaRatio }) => {
     const [held, area] = [100 * share, 100 * areaRatio].map((percent) => percent.toFixed(1).padStart(5));
     return `  ${held} % within ${String(side).padStart(4)} x ${side} pixels, ${area} % of the area`;
   });
   if (rows.length === 0) rows.push('  no pixel contributes to the features');
   if (out) rows.push(`  written to ${inline(out, 4096)}`);
-  const what = pictures === 1 ? '1 picture' : `${pictures} pictures`;
+  const what = images === 1 ? '1 image' : `${images} images`;
   return [
     ...failed.map(({ file, error }) => `${inline(file)}: ${error}`),
     `contributions of ${what} of ${size} x ${size} pixels to the middle of features_${level} (${ms} ms, ${backend})`,

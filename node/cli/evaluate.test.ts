@@ -79,7 +79,7 @@ t.test("digits: the reference's accuracy exactly, and its calibration", async (t
       evaluated: count,
       failed: [],
       backend: 'wasm',
-      dataset: { kind: 'mnist', pictures: count },
+      dataset: { kind: 'mnist', images: count },
     });
     t.equal(run.top1, mean(rows.map(({ place }) => Number(place === 0))));
     t.equal(run.top5, mean(rows.map(({ place }) => Number(place < 5))));
@@ -104,7 +104,7 @@ t.test("digits: the reference's accuracy exactly, and its calibration", async (t
   );
   t.match(
     stdout,
-    /^64 pictures \(labels are the numbers of the classes; wasm\)\n {2}top-1 accuracy +96\.88 %\n/,
+    /^64 images \(labels are the numbers of the classes; wasm\)\n {2}top-1 accuracy +96\.88 %\n/,
   );
   t.match(await sharp(at('confusion.png')).metadata(), { format: 'png', channels: 3 });
 });
@@ -124,7 +124,7 @@ t.test('threads give the same; a signal ends it with the scores until then', asy
   process.emit('SIGINT');
   const { status, stderr } = await running;
   t.equal(status, 130);
-  t.match(stderr, /^grootvl: interrupted(; the scores are of \d+ of 64 pictures)?\n$/);
+  t.match(stderr, /^grootvl: interrupted(; the scores are of \d+ of 64 images)?\n$/);
   t.equal(process.listenerCount('SIGINT'), before);
   t.match(await grootvl('evaluate', nano, '--mnist', at('idx'), '--workers', '0'), {
     status: 2,
@@ -157,24 +157,24 @@ t.test('folders and lists of digits: as classify classifies them', async (t) => 
   t.match(flat, { status: 0, evaluated: names.length, top1: right / names.length });
   t.match(flat.dataset.classOrder, /order of .*map\.txt, the model names none/);
 
-  write('folders/val/3/bad.png', 'no picture');
+  write('folders/val/3/bad.png', 'no image');
   const some = await evaluated(nano, '--folders', at('folders'));
   t.match(some, { status: 3, evaluated: names.length, top1: right / names.length });
   t.match(some.failed, [{ file: at('folders/val/3/bad.png'), error: /not an image/ }]);
   t.match(
     some.stderr,
-    /bad\.png: cannot read image .*\ngrootvl: 1 of \d+ pictures failed and are not in the scores/,
+    /bad\.png: cannot read image .*\ngrootvl: 1 of \d+ images failed and are not in the scores/,
   );
   t.match(await grootvl('evaluate', nano, '--folders', at('folders'), '--strict'), {
     status: 1,
     stdout: '',
     stderr: /^grootvl: cannot read image .*bad\.png/,
   });
-  for (const [i] of ids.entries()) write(`none/${i}/bad.png`, 'no picture');
+  for (const [i] of ids.entries()) write(`none/${i}/bad.png`, 'no image');
   t.match(await grootvl('evaluate', nano, '--folders', at('none'), '--json'), {
     status: 1,
     stdout: '',
-    stderr: /grootvl: none of 10 pictures could be evaluated; the first: cannot read image/,
+    stderr: /grootvl: none of 10 images could be evaluated; the first: cannot read image/,
   });
 });
 
@@ -201,7 +201,7 @@ async function annotation(path: string, classOf: (x: number) => number, rows = h
   return write(path, await grey.png().toBuffer());
 }
 
-t.test('ADE20K: classes from 1, 0 does not count, sums over all pictures', async (t) => {
+t.test('ADE20K: classes from 1, 0 does not count, sums over all images', async (t) => {
   for (const name of ['a', 'b']) await halves(`ade/images/validation/${name}.png`);
   await annotation('ade/annotations/validation/a.png', (x) => (x === 0 ? 0 : x < 48 || x >= 86 ? 1 : 3));
   await annotation('ade/annotations/validation/b.png', (x) => (x < 48 ? 1 : 3));
@@ -233,7 +233,7 @@ t.test('ADE20K: classes from 1, 0 does not count, sums over all pictures', async
     some.failed.map(({ error }: { error: string }) => error),
     [
       /cannot open .*annotations\/validation\/c\.png: no such file/,
-      /d\.png has 96 x 63 pixels, its picture 96 x 64/,
+      /d\.png has 96 x 63 pixels, its image 96 x 64/,
       /e\.png: pixel 0 is of class 4, the model has 3 classes/,
     ],
   );
@@ -293,22 +293,22 @@ t.test('COCO: boxes by hand, masks as evaluateCoco compares what detect finds', 
     { id: 9, name: 'thing 9' },
   ]);
   const { stdout } = await grootvl('evaluate', detector, '--coco', annotations(), at('coco', 'images'));
-  t.match(stdout, /^1 picture \(.*\)\n +boxes +masks\n {2}AP +0\.850 +\d\.\d{3}\n/);
+  t.match(stdout, /^1 image \(.*\)\n +boxes +masks\n {2}AP +0\.850 +\d\.\d{3}\n/);
 
   const boxes = { annotations: truth.annotations.map(({ segmentation, ...object }) => object) };
   const alone = await evaluated(detector, '--coco', annotations(boxes), at('coco', 'images'));
   t.match(alone.dataset.classOrder, /masks are not compared, as 2 of 2 objects have none/);
   t.same([alone.boxes.AP, alone.masks], [run.boxes.AP, undefined]);
 
-  const pictures = { images: [...truth.images, { ...truth.images[0], id: 1, file_name: 'none.png' }] };
-  const missing = await evaluated(detector, '--coco', annotations(pictures), at('coco', 'images'));
+  const images = { images: [...truth.images, { ...truth.images[0], id: 1, file_name: 'none.png' }] };
+  const missing = await evaluated(detector, '--coco', annotations(images), at('coco', 'images'));
   t.match(missing, { status: 3, evaluated: 1, boxes: { AP: run.boxes.AP } });
   t.match(missing.failed, [{ file: /none\.png/, error: /cannot read image .*none\.png: no such file/ }]);
   const size = { images: [{ ...truth.images[0], width: 95 }], annotations: boxes.annotations };
   t.match(await grootvl('evaluate', detector, '--coco', annotations(size), at('coco', 'images')), {
     status: 1,
     stderr:
-      /none of 1 pictures could be evaluated; the first: .*42\.png has 96 x 64 pixels, its annotations are of 95 x 64/,
+      /none of 1 images could be evaluated; the first: .*42\.png has 96 x 64 pixels, its annotations are of 95 x 64/,
   });
   for (const [more, message] of [
     [{ annotations: [] }, /instances\.json: no annotations/],
@@ -335,12 +335,7 @@ t.test('bad usage is status 2, another kind of model and missing data status 1',
     [/missing required argument 'model-dir'/],
     [/no data set is named: expected one of --imagenet, --folders, --mnist, --ade20k, --coco/, nano],
     [/--imagenet and --folders are given: expected one of/, nano, '--imagenet', 'a', '--folders', 'b'],
-    [
-      /--coco takes a file of annotations and a folder of pictures, 1 paths are given/,
-      detector,
-      '--coco',
-      'a',
-    ],
+    [/--coco takes a file of annotations and a folder of images, 1 paths are given/, detector, '--coco', 'a'],
     [/--mnist takes a folder, or files of images and labels, 3 paths/, nano, '--mnist', 'a', 'b', 'c'],
     [/--confusion is an option of .*, not of --coco/, detector, '--coco', 'a', 'b', '--confusion', 'c.png'],
     [/--bins is an option of .*, not of --ade20k/, segmenter, '--ade20k', 'a', '--bins', '3'],
@@ -352,7 +347,7 @@ t.test('bad usage is status 2, another kind of model and missing data status 1',
       '--ground-truth',
       'b',
     ],
-    [/pictures are written as \.png/, nano, '--folders', 'a', '--confusion', 'x.gif'],
+    [/images are written as \.png/, nano, '--folders', 'a', '--confusion', 'x.gif'],
     [/expected an integer of at least 1/, nano, '--folders', 'a', '--limit', '0'],
   ] as const) {
     const { status, stdout, stderr } = await grootvl('evaluate', ...args);

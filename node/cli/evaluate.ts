@@ -6,17 +6,17 @@ import type { CliBackend, StartedBackend } from '../backend.js';
 import { oneLine } from '../error_line.js';
 import type { Evaluation } from '../evaluation/evaluation.js';
 import { encodeImage, imageFormat } from '../images/encode.js';
-import type { ImageInput } from '../images/picture_files.js';
-import { runPictures } from '../pictures/run_pictures.js';
-import { openRunner } from '../pictures/runner.js';
-import { type FailedRow, isFailed, type TaskSpec } from '../pictures/task.js';
+import type { ImageInput } from '../images/image_files.js';
+import { runImages } from '../many_images/run_images.js';
+import { openRunner } from '../many_images/runner.js';
+import { type FailedRow, isFailed, type TaskSpec } from '../many_images/task.js';
 import { inline } from '../printable.js';
 import { warn, withBackend } from './backend.js';
 import { BAD_USAGE, Failure, integerFrom, PARTLY_FAILED, pathOf } from './failure.js';
+import { threadsOf } from './image_command.js';
+import { batchSize, withWorkers } from './image_options.js';
 import { INTERRUPTED, Interruption } from './interruption.js';
-import { threadsOf } from './picture_command.js';
-import { batchSize, withWorkers } from './picture_options.js';
-import { PictureBar } from './progress.js';
+import { ImageBar } from './progress.js';
 import { keepHeapSmall } from './small_heap.js';
 import { note, print, printJson } from './terminal.js';
 
@@ -112,10 +112,10 @@ async function evaluate(model: string, flags: Flags): Promise<void> {
   const spec = { ...evaluation.task, model, backend: flags.backend };
   const { backend, evaluated, failed, isInterrupted } = await run(spec, { ...evaluation, inputs }, flags);
   for (const row of failed.slice(0, LISTED)) note(`${inline(row.file)}: ${row.error}`);
-  if (failed.length > LISTED) note(`and ${failed.length - LISTED} more bad pictures, which --json lists`);
+  if (failed.length > LISTED) note(`and ${failed.length - LISTED} more bad images, which --json lists`);
   if (evaluated === 0) {
     if (isInterrupted) throw new Failure(INTERRUPTED, 'interrupted');
-    throw new Error(`none of ${inputs.length} pictures could be evaluated; the first: ${failed[0].error}`);
+    throw new Error(`none of ${inputs.length} images could be evaluated; the first: ${failed[0].error}`);
   }
   const { scores, lines } = evaluation.result();
   if (flags.json) {
@@ -123,7 +123,7 @@ async function evaluate(model: string, flags: Flags): Promise<void> {
       dataset: {
         kind: set,
         paths: [flags[set]].flat(),
-        pictures: inputs.length,
+        images: inputs.length,
         classOrder: evaluation.order,
       },
       evaluated,
@@ -156,8 +156,8 @@ async function evaluate(model: string, flags: Flags): Promise<void> {
   }
 }
 
-function count(pictures: number): string {
-  return `${pictures} ${pictures === 1 ? 'picture' : 'pictures'}`;
+function count(images: number): string {
+  return `${images} ${images === 1 ? 'image' : 'images'}`;
 }
 
 /** @throws {Failure} bad usage, unless exactly one dataset is given, with options that apply to it */
@@ -183,7 +183,7 @@ function setOf(flags: Flags): DataSet {
   if (set === 'coco' && flags.coco?.length !== 2) {
     throw new Failure(
       BAD_USAGE,
-      `--coco takes a file of annotations and a folder of pictures, ${flags.coco?.length} paths are given`,
+      `--coco takes a file of annotations and a folder of images, ${flags.coco?.length} paths are given`,
     );
   }
   if (set === 'mnist' && (flags.mnist?.length ?? 0) > 2) {
@@ -207,7 +207,7 @@ interface Outcome {
 async function run(spec: TaskSpec, { inputs, add }: Evaluation, flags: Flags): Promise<Outcome> {
   const interruption = new Interruption();
   const { signal } = interruption;
-  const bar = await PictureBar.start(0, inputs.length > 1);
+  const bar = await ImageBar.start(0, inputs.length > 1);
   const failed: FailedRow[] = [];
   let [done, evaluated] = [0, 0];
   try {
@@ -215,7 +215,7 @@ async function run(spec: TaskSpec, { inputs, add }: Evaluation, flags: Flags): P
     try {
       bar?.count(listed(inputs));
       const { batch = runner.batch } = flags;
-      for await (const row of runPictures(runner, listed(inputs), { batch, signal })) {
+      for await (const row of runImages(runner, listed(inputs), { batch, signal })) {
         const input = inputs[done++];
         const problem = isFailed(row) ? row : problemOf(() => add(row, input), input);
         bar?.add();

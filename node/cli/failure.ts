@@ -39,7 +39,7 @@ export function report(error: unknown, stack = false): number {
 
 /** A failure with its own exit status: some of several images failed. */
 export function partlyFailed(failed: number, total: number, first: string): Failure {
-  return new Failure(PARTLY_FAILED, `${failed} of ${total} pictures failed; the first: ${first}`);
+  return new Failure(PARTLY_FAILED, `${failed} of ${total} images failed; the first: ${first}`);
 }
 
 /** Parses an integer argument between `least` and `most`. */

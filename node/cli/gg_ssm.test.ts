@@ -61,7 +61,7 @@ for (const [name, input, output, expected] of OVER_TIME) {
     const result = parseFixture(name, new Uint8Array(readFileSync(at(`${name}_out.safetensors`))));
     const difference = maxDifference(result.tensor(output).values, fixture.tensor(expected).values);
     t.ok(difference < 1e-4, `${difference}`);
-    const picture = await grootvl('classify', at(name), at(`${name}.safetensors`));
-    t.match(picture, { status: 1, stderr: /^grootvl: GrootV\.load: .*this is no GrootV model[^\n]*\n$/ });
+    const image = await grootvl('classify', at(name), at(`${name}.safetensors`));
+    t.match(image, { status: 1, stderr: /^grootvl: GrootV\.load: .*this is no GrootV model[^\n]*\n$/ });
   });
 }

@@ -64,37 +64,37 @@ t.test('an existing folder stays the same one', async (t) => {
   t.match(empty, { status: 2, stderr: /out-dir.*expected a path/ });
 });
 
-t.test('a list of pictures on standard input, and folders', async (t) => {
-  mkdirSync(at('pictures/below'), { recursive: true });
+t.test('a list of images on standard input, and folders', async (t) => {
+  mkdirSync(at('images/below'), { recursive: true });
   for (const [i, name] of ['b.png', 'a.PNG', 'below/c.png'].entries()) {
     copyFileSync(
       join(DIGITS, readdirSync(DIGITS).filter((file) => file.endsWith('.png'))[i]),
-      at(`pictures/${name}`),
+      at(`images/${name}`),
     );
   }
-  writeFileSync(at('pictures/notes.txt'), '');
+  writeFileSync(at('images/notes.txt'), '');
   const files = async (input: string, ...args: string[]) => {
     const { status, stdout, stderr } = await grootvlWith({ input }, 'classify', model, ...args, '--json');
     t.equal(status, 0, stderr);
     return JSON.parse(stdout).map(({ file }: { file: string }) => file.slice(folder.length + 1));
   };
-  const all = ['pictures/a.PNG', 'pictures/b.png', 'pictures/below/c.png'];
-  t.same(await files('', at('pictures')), all);
-  t.same(await files(`${at('pictures/b.png')}\r\n\n${at('pictures/a.PNG')}\n`, '-'), [
-    'pictures/b.png',
-    'pictures/a.PNG',
+  const all = ['images/a.PNG', 'images/b.png', 'images/below/c.png'];
+  t.same(await files('', at('images')), all);
+  t.same(await files(`${at('images/b.png')}\r\n\n${at('images/a.PNG')}\n`, '-'), [
+    'images/b.png',
+    'images/a.PNG',
   ]);
-  t.same(await files(`${at('pictures/b.png')}\0${at('pictures/below')}\0`, '-'), [
-    'pictures/b.png',
-    'pictures/below/c.png',
+  t.same(await files(`${at('images/b.png')}\0${at('images/below')}\0`, '-'), [
+    'images/b.png',
+    'images/below/c.png',
   ]);
   mkdirSync(at('empty'));
   const none = await grootvl('classify', model, at('empty'));
   t.not(none.status, 0);
-  t.match(none.stdout + none.stderr, /empty holds no pictures; expected \.png/);
+  t.match(none.stdout + none.stderr, /empty holds no images; expected \.png/);
 });
 
-t.test('pictures and models by URL', async (t) => {
+t.test('images and models by URL', async (t) => {
   const [digit] = readdirSync(DIGITS).filter((file) => file.endsWith('.png'));
   const server = createServer(({ url = '' }, response) => {
     const file = url === '/digit.png' ? join(DIGITS, digit) : at(url.slice(1));
@@ -107,7 +107,7 @@ t.test('pictures and models by URL', async (t) => {
   const byFile = await grootvl('classify', model, join(DIGITS, digit), '--json');
   const urls = [`${origin}/model`, `${origin}/digit.png`, `${origin}/none.png`];
   const byUrl = await grootvl('classify', ...urls, '--json');
-  t.equal(byUrl.status, 3, 'one of two pictures is missing');
+  t.equal(byUrl.status, 3, 'one of two images is missing');
   const [row, missing] = JSON.parse(byUrl.stdout);
   t.same(row.predictions, JSON.parse(byFile.stdout)[0].predictions);
   t.equal(row.file, `${origin}/digit.png`);

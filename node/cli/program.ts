@@ -73,13 +73,13 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'tree',
     description: 'draw the spanning tree of a block over an image, coloured by depth',
     arguments: [MODEL, IMAGE],
-    load: async () => (await import('./pictures.js')).addTree,
+    load: async () => (await import('./drawings.js')).addTree,
   },
   {
     name: 'affinity',
     description: 'draw the affinities of all positions with one of them in a block',
     arguments: [MODEL, IMAGE],
-    load: async () => (await import('./pictures.js')).addAffinity,
+    load: async () => (await import('./drawings.js')).addAffinity,
   },
   {
     name: 'erf',

@@ -33,7 +33,7 @@ export async function countBar(
 }
 
 /** Shows the number of images done, the rate, and, if the total is known, the remaining time. */
-export class PictureBar {
+export class ImageBar {
   private readonly start = performance.now();
   private done: number;
   private total: number | undefined;
@@ -49,15 +49,15 @@ export class PictureBar {
   }
 
   /** @param before images that are already done */
-  static async start(before: number, isShown: boolean): Promise<PictureBar | undefined> {
+  static async start(before: number, isShown: boolean): Promise<ImageBar | undefined> {
     const bar = isShown ? await progressBar('{bar} {text}') : undefined;
-    return bar && new PictureBar(bar, before);
+    return bar && new ImageBar(bar, before);
   }
 
   add(): void {
     this.done++;
     const rate = (1000 * (this.done - this.before)) / (performance.now() - this.start);
-    const some = `${this.done}${this.total === undefined ? '' : ` of ${this.total}`} pictures, ${rate.toFixed(1)}/s`;
+    const some = `${this.done}${this.total === undefined ? '' : ` of ${this.total}`} images, ${rate.toFixed(1)}/s`;
     const left = this.total === undefined ? '' : `, ${duration((this.total - this.done) / rate)} left`;
     this.bar.update(this.done, { text: some + left });
   }

@@ -38,7 +38,7 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
   const folder = t.testdir({
     redis: {},
     'empty.txt': '',
-    'bad.png': 'no picture',
+    'bad.png': 'no image',
     segment: filesOf(stubs.segment),
     detect: filesOf(stubs.detect),
   });
@@ -80,7 +80,7 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
     });
     t.match(await work('--workers', '2'), {
       status: 0,
-      stdout: /^17 pictures done here, 1 of them failed \(wasm\)/,
+      stdout: /^17 images done here, 1 of them failed \(wasm\)/,
     });
     t.match(await queue('status'), {
       status: 0,
@@ -88,7 +88,7 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
     });
     const single = await grootvl('classify', model, ...inputs, '--top', '2', '--backend', 'wasm', '--json');
     const collected = await queue('collect', '--format', 'json');
-    t.equal(collected.status, 3, 'as classify says it where a picture failed');
+    t.equal(collected.status, 3, 'as classify says it where an image failed');
     const [expected, rows] = [single, collected].map(({ stdout }) =>
       JSON.parse(stdout).map(({ ms, ...row }: { ms: number }) => row),
     );
@@ -108,7 +108,7 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
       t.match(await queue('add', own, ...inputs, '--task', task, ...options, '--force'), { status: 0 });
       t.match(await work('--workers', '2'), {
         status: 0,
-        stdout: /^17 pictures done here, 1 of them failed/,
+        stdout: /^17 images done here, 1 of them failed/,
       });
       const single = await grootvl(task, own, ...inputs, ...options, '--backend', 'wasm', '--json');
       const collected = await queue('collect', '--format', 'json');
@@ -125,7 +125,7 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
         head,
         task === 'segment' ? /^file,width,height,index,label,share,/ : /,x1,y1,x2,y2,index,label,score,/,
       );
-      t.equal(lines.length, 17, 'one class, one object a picture');
+      t.equal(lines.length, 17, 'one class, one object an image');
     }
     await queue('add', model, ...inputs, '--top', '2', '--force');
   });
@@ -158,7 +158,7 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
     const list = join(folder, 'empty.txt');
     t.match(await queue('add', model, '--list', list), {
       status: 1,
-      stderr: /empty\.txt names no pictures\n$/,
+      stderr: /empty\.txt names no images\n$/,
     });
     const torn = join(folder, 'torn');
     await cp(model, torn, { recursive: true });
@@ -179,7 +179,7 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
     });
     t.match(await work('--root', join(folder, 'none')), {
       status: 1,
-      stderr: /^grootvl: --root .*none: no such directory; expected that of the pictures\n$/,
+      stderr: /^grootvl: --root .*none: no such directory; expected that of the images\n$/,
     });
     const closed = await queue('status', '--redis', 'redis://me:s3cret@127.0.0.1:1');
     t.match(closed, {
@@ -196,7 +196,7 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
     const names = ['digits/digit-00-label-7.png', 'digits/digit-01-label-2.png'];
     await writeFile(join(folder, 'names.txt'), names.join('\n'));
     await queue('add', model, '--list', join(folder, 'names.txt'));
-    t.match(await worker.ended, { status: 0, stdout: /^2 pictures done here, 0 of them failed/ });
+    t.match(await worker.ended, { status: 0, stdout: /^2 images done here, 0 of them failed/ });
     const rows = (await queue('collect', '--format', 'ndjson')).stdout.trim().split('\n');
     t.match(
       rows.map((row) => JSON.parse(row)),
@@ -214,7 +214,7 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
     const doneOf = async () => JSON.parse((await queue('status', '--json')).stdout);
     while ((await doneOf()).done === 0) {}
     worker.kill('SIGTERM');
-    t.match(await worker.ended, { status: 130, stderr: /interrupted; \d+ pictures are done/ });
+    t.match(await worker.ended, { status: 130, stderr: /interrupted; \d+ images are done/ });
     t.match(await doneOf(), { active: 0, workers: [] });
   });
 });

@@ -1,9 +1,9 @@
 /** `grootvl queue`: a run over images, shared through a queue in Redis by workers on any number of machines. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ROW_FORMATS } from '../pictures/rows/row_writer.js';
+import { ROW_FORMATS } from '../many_images/rows/row_writer.js';
 import { withBackend } from './backend.js';
 import { integerFrom, outputOf, pathOf } from './failure.js';
-import { batchSize, withWorkers } from './picture_options.js';
+import { batchSize, withWorkers } from './image_options.js';
 import { URL_VARIABLE } from './queue_server.js';
 import { TASKS, withTaskOptions } from './queue_task.js';
 

@@ -1,8 +1,8 @@
 /** `grootvl queue add`. */
 import { describeModel } from '../evaluation/model_description.js';
+import { type ImageInput, imageInputs, lookAhead } from '../many_images/inputs.js';
+import { kindOf } from '../many_images/kinds.js';
 import { identifyModel } from '../model_digest.js';
-import { type ImageInput, imageInputs, lookAhead } from '../pictures/inputs.js';
-import { kindOf } from '../pictures/kinds.js';
 import { addInputs, beginRun, removeRun } from '../queue/add.js';
 import { Jobs } from '../queue/jobs.js';
 import { BAD_USAGE, Failure } from './failure.js';
@@ -23,7 +23,7 @@ export async function queueAdd(model: string, images: readonly string[], flags: 
   if (images.length === 0 && list === undefined) {
     throw new Failure(
       BAD_USAGE,
-      "missing required argument 'image': expected pictures, folders, - or --list <file>",
+      "missing required argument 'image': expected images, folders, - or --list <file>",
     );
   }
   const task = taskOf(flags);

@@ -1,12 +1,12 @@
 /** `grootvl queue collect`. */
 import { writeOutput } from '../atomic_file.js';
-import { kindOf } from '../pictures/kinds.js';
-import { RowTally, type Sink } from '../pictures/rows/row.js';
-import { type RowFormat, rowWriter } from '../pictures/rows/row_writer.js';
+import { kindOf } from '../many_images/kinds.js';
+import { RowTally, type Sink } from '../many_images/rows/row.js';
+import { type RowFormat, rowWriter } from '../many_images/rows/row_writer.js';
 import { Run } from '../queue/run.js';
 import { Failure, PARTLY_FAILED, partlyFailed } from './failure.js';
 import { Interruption } from './interruption.js';
-import { PictureBar } from './progress.js';
+import { ImageBar } from './progress.js';
 import { type QueueFlags, withServer } from './queue_server.js';
 import { formatOf, rowPathOf } from './row_output.js';
 import { inline, print, printed, stream } from './terminal.js';
@@ -29,7 +29,7 @@ export async function queueCollect(flags: Flags): Promise<void> {
       const tally = new RowTally();
       const write = async (sink: Sink) => {
         const writer = await rowWriter(format, kind, run.spec.task, sink);
-        const bar = await PictureBar.start(0, path !== undefined);
+        const bar = await ImageBar.start(0, path !== undefined);
         try {
           for await (const row of run.rows({ wait: flags.wait ?? false, signal: interruption.signal })) {
             await writer.write(row);

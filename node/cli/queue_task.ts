@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { ModelRole } from '../evaluation/model_description.js';
 import type { RunSpec } from '../queue/run.js';
 import { BAD_USAGE, Failure, fraction } from './failure.js';
-import { classCount } from './picture_options.js';
+import { classCount } from './image_options.js';
 
 export const TASKS = ['classify', 'segment', 'detect'] as const;
 type TaskName = (typeof TASKS)[number];

@@ -3,18 +3,18 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { CliBackend } from '../backend.js';
+import type { ImageInput } from '../many_images/inputs.js';
+import { openPool } from '../many_images/pool.js';
+import { RowTally } from '../many_images/rows/row.js';
 import { isUrl } from '../model_source.js';
-import type { ImageInput } from '../pictures/inputs.js';
-import { openPool } from '../pictures/pool.js';
-import { RowTally } from '../pictures/rows/row.js';
 import { Jobs } from '../queue/jobs.js';
 import { Run } from '../queue/run.js';
 import { RunModel } from '../queue/run_model.js';
 import { work } from '../queue/work.js';
 import { warn } from './backend.js';
+import { threadsOf } from './image_command.js';
 import { Interruption } from './interruption.js';
-import { threadsOf } from './picture_command.js';
-import { PictureBar } from './progress.js';
+import { ImageBar } from './progress.js';
 import { type QueueFlags, withServer } from './queue_server.js';
 import { print } from './terminal.js';
 
@@ -48,7 +48,7 @@ export async function queueWork(flags: Flags): Promise<void> {
         threads,
         { warn },
       );
-      const bar = await PictureBar.start(0, true);
+      const bar = await ImageBar.start(0, true);
       const tally = new RowTally();
       try {
         await model.check(); // it has just been verified again
@@ -77,9 +77,9 @@ export async function queueWork(flags: Flags): Promise<void> {
         bar?.stop();
         await pool.dispose();
       }
-      interruption.check(`; ${tally.rows} pictures are done, and what is left is other workers'`);
+      interruption.check(`; ${tally.rows} images are done, and what is left is other workers'`);
       print(
-        `${tally.rows} pictures done here, ${tally.failed} of them failed (${pool.backend}); the run ${run.name} is complete`,
+        `${tally.rows} images done here, ${tally.failed} of them failed (${pool.backend}); the run ${run.name} is complete`,
       );
     });
     interruption.check();
@@ -109,7 +109,7 @@ async function addedRun(
 async function checkRoot(root = '.'): Promise<void> {
   const status = await stat(root).catch(() => undefined);
   if (!status?.isDirectory())
-    throw new Error(`--root ${root}: no such directory; expected that of the pictures`);
+    throw new Error(`--root ${root}: no such directory; expected that of the images`);
 }
 
 /** The path of a file that `add` was given by a relative name. */

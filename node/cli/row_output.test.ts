@@ -3,7 +3,7 @@ import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { stubSegmenter } from '../../testing/stub_models.js';
-import { kindOf } from '../pictures/kinds.js';
+import { kindOf } from '../many_images/kinds.js';
 import { openRowOutput } from './row_output.js';
 
 t.test('a model that is changed between its digest and its weights is refused', async (t) => {

@@ -1,16 +1,16 @@
 /** Where a command writes its rows: to standard output or to a file. */
 import { isDescriptor } from '../atomic_file.js';
+import { RowTally, type RowWriter } from '../many_images/rows/row.js';
+import { openRowFile, type RowOutput } from '../many_images/rows/row_file.js';
+import { type RowFormat, rowFormatOf, rowWriter } from '../many_images/rows/row_writer.js';
+import type { ImageKind, TaskSpec } from '../many_images/task.js';
 import { identifyModel } from '../model_digest.js';
-import { RowTally, type RowWriter } from '../pictures/rows/row.js';
-import { openRowFile, type RowOutput } from '../pictures/rows/row_file.js';
-import { type RowFormat, rowFormatOf, rowWriter } from '../pictures/rows/row_writer.js';
-import type { PictureKind, TaskSpec } from '../pictures/task.js';
 import { BAD_USAGE, Failure } from './failure.js';
-import type { PictureFlags } from './picture_options.js';
+import type { ImageFlags } from './image_options.js';
 import { note, printed, stream } from './terminal.js';
 
 /** The file for rows; undefined for standard output. */
-export function rowPathOf({ rows }: Pick<PictureFlags, 'rows'>): string | undefined {
+export function rowPathOf({ rows }: Pick<ImageFlags, 'rows'>): string | undefined {
   return rows === undefined || isDescriptor(rows) ? undefined : rows;
 }
 
@@ -18,7 +18,7 @@ export function rowPathOf({ rows }: Pick<PictureFlags, 'rows'>): string | undefi
  * The requested format.
  * @throws {Failure} bad usage, if it cannot be written to that output
  */
-export function formatOf(flags: Pick<PictureFlags, 'rows' | 'json' | 'format' | 'resume'>): RowFormat {
+export function formatOf(flags: Pick<ImageFlags, 'rows' | 'json' | 'format' | 'resume'>): RowFormat {
   const path = rowPathOf(flags);
   const format = flags.json ? 'json' : (flags.format ?? rowFormatOf(path ?? '') ?? 'text');
   if (path !== undefined) return format;
@@ -43,9 +43,9 @@ export interface ModelOutput extends RowOutput {
  * @throws {Error} one line, if the file cannot be written, or belongs to another run
  */
 export async function openRowOutput(
-  kind: PictureKind,
+  kind: ImageKind,
   spec: TaskSpec,
-  flags: PictureFlags,
+  flags: ImageFlags,
   isShared: boolean,
 ): Promise<ModelOutput | undefined> {
   const format = formatOf(flags);
@@ -63,7 +63,7 @@ export async function openRowOutput(
 }
 
 /** A document starts with its first row: a command that fails prints nothing. */
-function printedRows(format: RowFormat, kind: PictureKind, spec: TaskSpec, isShared: boolean): RowOutput {
+function printedRows(format: RowFormat, kind: ImageKind, spec: TaskSpec, isShared: boolean): RowOutput {
   let writer: Promise<RowWriter> | undefined;
   let isComplete = false;
   const tally = new RowTally();

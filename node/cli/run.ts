@@ -25,7 +25,7 @@ export function addRun(command: Command): void {
   withBackend(command).action(async (dir: string, options: Options) => {
     const backend = await startBackend(options.backend);
     const { dispose } = await import('@tensorflow/tfjs-core');
-    const { runGraph } = await import('../../plugin/models/picture_model.js');
+    const { runGraph } = await import('../../plugin/models/image_model.js');
     const { LoadedModel } = await import('../../plugin/models/loaded_model.js');
     const { openSource } = await import('../../plugin/models/model_files.js');
     const source = openSource('grootvl run', await modelSource(dir), {});

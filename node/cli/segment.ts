@@ -2,11 +2,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { imageFormat } from '../images/encode.js';
 import { withBackend } from './backend.js';
-import { runPictureCommand } from './picture_command.js';
-import { type PictureFlags, withPictureOptions } from './picture_options.js';
-import { pictureOutput } from './picture_output.js';
+import { runImageCommand } from './image_command.js';
+import { type ImageFlags, withImageOptions } from './image_options.js';
+import { imageOutput } from './image_output.js';
 
-interface Flags extends PictureFlags {
+interface Flags extends ImageFlags {
   readonly out?: string;
   readonly mask?: string;
   readonly mode?: 'whole' | 'slide';
@@ -17,7 +17,7 @@ export function addSegment(command: Command): void {
     .option(
       '--out <file.png>',
       'write the image with its classes and a legend: .png, .jpg or .webp; a folder for several images',
-      pictureOutput,
+      imageOutput,
     )
     .option(
       '--mask <file.png>',
@@ -30,9 +30,9 @@ export function addSegment(command: Command): void {
         "predict the whole image, or sliding windows (default: from the model's checkpoint)",
       ).choices(['whole', 'slide']),
     );
-  withBackend(withPictureOptions(command)).action((model: string, files: string[], flags: Flags) => {
+  withBackend(withImageOptions(command)).action((model: string, files: string[], flags: Flags) => {
     const { mode, out, mask, backend } = flags;
-    return runPictureCommand({ kind: 'segment', model, backend, options: { mode } }, files, flags, {
+    return runImageCommand({ kind: 'segment', model, backend, options: { mode } }, files, flags, {
       out,
       mask,
     });
@@ -40,7 +40,7 @@ export function addSegment(command: Command): void {
 }
 
 function maskOutput(text: string): string {
-  const path = pictureOutput(text);
+  const path = imageOutput(text);
   if (!/[/\\]$/.test(path) && imageFormat(path) !== 'png') {
     throw new InvalidArgumentError('class indices are written as .png.');
   }

@@ -157,7 +157,7 @@ t.test('mistakes are told in one line', async (t) => {
       /order.safetensors: expected a tensor named index, int32/,
     ],
     [small('x', '--freeze', 'levels.9'), 1, /levels\.9/],
-    [small('x', '--patience', '2'), 2, /--patience needs held-out pictures/],
+    [small('x', '--patience', '2'), 2, /--patience needs held-out images/],
     [
       small('x', '--learning-rate', '1e38', '--clip', '0'),
       1,

@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { GrootV } from '../../plugin/index.js';
 import type { Examples, FitResult, Recipe, StepReport, Trainable } from '../../plugin/training/index.js';
 import { writeFileAtomically } from '../atomic_file.js';
-import type { PictureSets } from '../data/picture_sets.js';
+import type { ImageSets } from '../data/image_sets.js';
 import { fileSource } from '../file_source.js';
 import type { RunRecord, TrainingRun } from '../training_run.js';
 import {
@@ -159,13 +159,13 @@ async function train(
   const { TrainingRun } = await import('../training_run.js');
   const run = given.resume ? await TrainingRun.open(given.out) : undefined;
   const options = run ? recordedOptions(run.record, given, isGiven, FREE) : given;
-  const { openPictureSets } = await import('../data/picture_sets.js');
-  const sets = await openPictureSets(dataPath);
+  const { openImageSets } = await import('../data/image_sets.js');
+  const sets = await openImageSets(dataPath);
   if (options.validation !== undefined) {
-    sets.heldOut = (await openPictureSets(options.validation)).train;
+    sets.heldOut = (await openImageSets(options.validation)).train;
   }
   if (options.patience !== undefined && !sets.heldOut) {
-    throw new Failure(BAD_USAGE, '--patience needs held-out pictures (--validation)');
+    throw new Failure(BAD_USAGE, '--patience needs held-out images (--validation)');
   }
   const backend = await startBackend(options.backend);
   await registerGradients();
@@ -199,7 +199,7 @@ async function loadClassifier(path: string, { weights }: Options): Promise<Groot
 
 async function trainModel(
   model: GrootV,
-  sets: PictureSets,
+  sets: ImageSets,
   options: Options,
   resumed: TrainingRun | undefined,
   backend: StartedBackend,

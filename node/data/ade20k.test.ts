@@ -11,13 +11,13 @@ const at = (...names: string[]) => join(folder, ...names);
 async function place(path: string, values: Uint8Array | Uint16Array): Promise<string> {
   mkdirSync(dirname(at(path)), { recursive: true });
   const sharp = await loadSharp();
-  const picture = sharp(values, { raw: { width: values.length, height: 1, channels: 1 } });
-  const grey = picture.toColourspace(values instanceof Uint8Array ? 'b-w' : 'grey16');
+  const image = sharp(values, { raw: { width: values.length, height: 1, channels: 1 } });
+  const grey = image.toColourspace(values instanceof Uint8Array ? 'b-w' : 'grey16');
   writeFileSync(at(path), await grey.png().toBuffer());
   return at(path);
 }
 
-t.test('pictures and their annotations', async (t) => {
+t.test('images and their annotations', async (t) => {
   for (const name of ['ADE_val_2', 'ADE_val_1']) {
     await place(`set/ADEChallengeData2016/images/validation/${name}.png`, Uint8Array.of(1));
     await place(`set/ADEChallengeData2016/annotations/validation/${name}.png`, Uint8Array.of(1));
@@ -37,7 +37,7 @@ t.test('pictures and their annotations', async (t) => {
   mkdirSync(at('empty', 'images', 'validation'), { recursive: true });
   for (const [path, message] of [
     ['missing', /cannot read the folder .*missing: no such file/],
-    ['empty', /images\/validation holds no pictures; expected .png/],
+    ['empty', /images\/validation holds no images; expected .png/],
     ['set/ADEChallengeData2016/images', /cannot read the folder .*annotations\/validation: no such file/],
   ] as const) {
     await t.rejects(openAde20k(at(path)), { message });
@@ -53,6 +53,6 @@ t.test('classes count from 1; 0 and 255 are none', async (t) => {
     message: /map.png: pixel 2 is of class 150, the model has 19 classes/,
   });
   await t.rejects(readAde20kClasses(file, 150, { width: 1, height: 4 }), {
-    message: /map.png has 4 x 1 pixels, its picture 1 x 4/,
+    message: /map.png has 4 x 1 pixels, its image 1 x 4/,
   });
 });

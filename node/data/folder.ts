@@ -1,7 +1,7 @@
 /** Lists folders of images. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { IMAGE_ENDINGS, pictureFiles } from '../images/picture_files.js';
+import { IMAGE_ENDINGS, imageFiles } from '../images/image_files.js';
 import { reasonOf } from '../system_error.js';
 
 /** Names of folders with held-out images, which are not trained on. */
@@ -28,8 +28,8 @@ export async function entriesOf(folder: string): Promise<FolderEntries> {
 }
 
 /** All images below a folder, sorted by name. @throws {Error} one line, if it cannot be read or there are none */
-export async function picturesIn(folder: string): Promise<string[]> {
-  const files = await pictureFiles(folder);
+export async function imagesIn(folder: string): Promise<string[]> {
+  const files = await imageFiles(folder);
   if (files.length > 0) return files;
-  throw new Error(`${folder} holds no pictures; expected ${[...IMAGE_ENDINGS].join(', ')}`);
+  throw new Error(`${folder} holds no images; expected ${[...IMAGE_ENDINGS].join(', ')}`);
 }

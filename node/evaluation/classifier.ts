@@ -3,9 +3,9 @@ import { ClassifierEvaluator, TOP } from '../../plugin/metrics/classification.js
 import type { Prediction } from '../../plugin/models/grootv.js';
 import { readClassList } from '../data/class_order.js';
 import { evaluatedIdxSet, readIdxSet } from '../data/idx_files.js';
-import { imageNetPictures, labelledFolders } from '../data/labelled_pictures.js';
-import type { ImageInput } from '../images/picture_files.js';
-import type { PictureRow, TaskSpec } from '../pictures/task.js';
+import { imageNetImages, labelledFolders } from '../data/labelled_images.js';
+import type { ImageInput } from '../images/image_files.js';
+import type { ImageRow, TaskSpec } from '../many_images/task.js';
 import { columns, type Evaluation, type EvaluationResult, labelsOf, orNull, percent } from './evaluation.js';
 import type { ModelDescription } from './model_description.js';
 
@@ -22,7 +22,7 @@ interface Labelled extends ImageInput {
   readonly label: number;
 }
 
-type ClassifiedRow = PictureRow & { readonly predictions: readonly Prediction[] };
+type ClassifiedRow = ImageRow & { readonly predictions: readonly Prediction[] };
 
 /**
  * Images in folders of classes, or in ImageNet's layouts.
@@ -36,11 +36,11 @@ export async function evaluateFiles(
 ): Promise<Evaluation<Labelled, ClassifiedRow>> {
   const classes = { count: model.classes, names: model.names };
   const list = classOrder === undefined ? undefined : await readClassList(classOrder);
-  const { pictures, order } =
+  const { images, order } =
     layout === 'folders'
       ? await labelledFolders(path, classes, list)
-      : await imageNetPictures(path, classes, { truth: groundTruth, list });
-  return evaluation({ kind: 'classify', options: { top: TOP } }, pictures, order, model, bins);
+      : await imageNetImages(path, classes, { truth: groundTruth, list });
+  return evaluation({ kind: 'classify', options: { top: TOP } }, images, order, model, bins);
 }
 
 /**

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { type CocoEvaluation, CocoEvaluator, type CocoScores } from '../../plugin/metrics/coco.js';
 import {
   type CocoCategory,
-  type CocoPicture,
+  type CocoImage,
   readCocoAnnotations,
 } from '../../plugin/metrics/coco_annotations.js';
 import { categoryOrder } from '../../plugin/metrics/coco_categories.js';
 import { MAX_JSON_CHARACTERS } from '../../plugin/models/bounded_json.js';
 import { entriesOf } from '../data/folder.js';
 import { readSmallFile } from '../file_source.js';
-import type { CocoPictureInput, FoundObjects } from '../pictures/tasks/evaluate_objects.js';
+import type { CocoImageInput, FoundObjects } from '../many_images/tasks/evaluate_objects.js';
 import { columns, type Evaluation, type EvaluationResult, labelsOf } from './evaluation.js';
 import type { ModelDescription } from './model_description.js';
 
@@ -23,7 +23,7 @@ export async function evaluateCocoFiles(
   annotations: string,
   folder: string,
   model: ModelDescription,
-): Promise<Evaluation<CocoPictureInput, FoundObjects>> {
+): Promise<Evaluation<CocoImageInput, FoundObjects>> {
   const data = readCocoAnnotations(annotations, await readSmallFile(annotations, MAX_JSON_CHARACTERS));
   await entriesOf(folder);
   const names = labelsOf(model);
@@ -32,11 +32,11 @@ export async function evaluateCocoFiles(
   const hasMasks = data.masks === data.annotations;
   const boxes = new CocoEvaluator({ compare: 'boxes' });
   const masks = hasMasks ? new CocoEvaluator({ compare: 'masks' }) : undefined;
-  const pictures = new Map(data.pictures.map((picture) => [picture.id, picture]));
+  const images = new Map(data.images.map((image) => [image.id, image]));
   const without = `; masks are not compared, as ${data.annotations - data.masks} of ${data.annotations} objects have none`;
   return {
     task: { kind: 'evaluate-objects', options: { masks: hasMasks, categories: ids } },
-    inputs: data.pictures.map(({ id, fileName, width, height }) => ({
+    inputs: data.images.map(({ id, fileName, width, height }) => ({
       file: join(folder, fileName),
       id,
       width,
@@ -44,7 +44,7 @@ export async function evaluateCocoFiles(
     })),
     order: `${statement}${hasMasks ? '' : without}`,
     add: ({ results }, { id }) => {
-      const truths = (pictures.get(id) as CocoPicture)
+      const truths = (images.get(id) as CocoImage)
         .annotations()
         .filter(({ category_id }) => known.has(category_id));
       // Masks first, as they can fail: an image counts in both measures or in neither.

@@ -1,9 +1,9 @@
 /** The interface of an evaluation: images for a task, and labels that the task's rows are compared with. */
 import type { ConfusionMatrix } from '../../plugin/metrics/mean_iou.js';
-import type { ImageInput } from '../images/picture_files.js';
-import type { PictureRow, TaskSpec } from '../pictures/task.js';
+import type { ImageInput } from '../images/image_files.js';
+import type { ImageRow, TaskSpec } from '../many_images/task.js';
 
-export interface Evaluation<Input extends ImageInput = ImageInput, Row extends PictureRow = PictureRow> {
+export interface Evaluation<Input extends ImageInput = ImageInput, Row extends ImageRow = ImageRow> {
   readonly task: Pick<TaskSpec, 'kind' | 'options'>;
   /** At least one. */
   readonly inputs: readonly Input[];

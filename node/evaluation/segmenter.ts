@@ -1,7 +1,7 @@
 /** Evaluates a segmenter on images of ADE20K. */
 import { ConfusionMatrix } from '../../plugin/metrics/mean_iou.js';
 import { annotationOf, NO_CLASS, openAde20k } from '../data/ade20k.js';
-import type { AnnotatedPicture, ComparedPixels } from '../pictures/tasks/evaluate_pixels.js';
+import type { AnnotatedImage, ComparedPixels } from '../many_images/tasks/evaluate_pixels.js';
 import { columns, type Evaluation, type EvaluationResult, labelsOf, orNull, percent } from './evaluation.js';
 import type { ModelDescription } from './model_description.js';
 
@@ -9,7 +9,7 @@ import type { ModelDescription } from './model_description.js';
 export async function evaluateAde20k(
   path: string,
   model: ModelDescription,
-): Promise<Evaluation<AnnotatedPicture, ComparedPixels>> {
+): Promise<Evaluation<AnnotatedImage, ComparedPixels>> {
   const { files, annotations } = await openAde20k(path);
   const matrix = new ConfusionMatrix(model.classes, { ignoreIndex: NO_CLASS });
   const names = labelsOf(model);

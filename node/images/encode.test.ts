@@ -10,7 +10,7 @@ t.test('the format is that of the name', async (t) => {
     ['tree.JPG', 'jpeg'],
     ['tree.jpeg', 'jpeg'],
     ['x.webp', 'webp'],
-    ['picture', 'png'],
+    ['image', 'png'],
   ] as const) {
     t.equal(imageFormat(name), format, name);
     const bytes = await encodeImage(image, imageFormat(name));
@@ -25,7 +25,7 @@ t.test('another ending is refused in one line', async (t) => {
   for (const name of ['tree.gif', 'tree.svg', 'tree.txt', 'tree.constructor']) {
     t.throws(() => imageFormat(name), {
       message: new RegExp(
-        `cannot write ${name}: pictures are written as \\.png, \\.jpg, \\.jpeg, \\.webp, not as`,
+        `cannot write ${name}: images are written as \\.png, \\.jpg, \\.jpeg, \\.webp, not as`,
       ),
     });
   }

@@ -22,7 +22,7 @@ t.test('what was written as classes is read as classes', async (t) => {
   }
 });
 
-t.test('pictures of something else', async (t) => {
+t.test('images of something else', async (t) => {
   const sharp = await loadSharp();
   const grey = () => sharp(new Uint8Array(320).fill(7), { raw: { ...extent, channels: 1 } });
   const colours = () => sharp(new Uint8Array(960).fill(7), { raw: { ...extent, channels: 3 } });

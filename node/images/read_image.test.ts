@@ -69,7 +69,7 @@ t.test('all eight EXIF orientations stand upright, in every format that has them
   }
 });
 
-t.test('a path, a URL, a Blob and bytes are the same picture', async (t) => {
+t.test('a path, a URL, a Blob and bytes are the same image', async (t) => {
   const file = join(fixtures, 'cat.png');
   const bytes = readFileSync(file);
   const server = createServer((request, response) => {

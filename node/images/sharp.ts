@@ -6,7 +6,7 @@ export async function loadSharp(): Promise<typeof import('sharp')['default']> {
     return (await import('sharp')).default;
   } catch (cause) {
     const message = (cause as Error).message.split('\n')[0];
-    throw new Error(`pictures need the package sharp (npm install sharp), which did not load: ${message}`, {
+    throw new Error(`images need the package sharp (npm install sharp), which did not load: ${message}`, {
       cause,
     });
   }

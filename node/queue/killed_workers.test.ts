@@ -8,7 +8,7 @@ import t from 'tap';
 import { grootvl, grootvlChild, grootvlProcess } from '../../testing/command_line.js';
 import { noRedis, RedisServer } from '../../testing/redis_server.js';
 import { encodeImage } from '../images/encode.js';
-import { pictureFiles } from '../images/picture_files.js';
+import { imageFiles } from '../images/image_files.js';
 import { readImage } from '../images/read_image.js';
 import { redisServer, withRedis } from './redis.js';
 import { Run } from './run.js';
@@ -28,7 +28,7 @@ interface Row {
 /** Digits, each shifted to another position. */
 async function drawDigits(folder: string): Promise<void> {
   await mkdir(folder);
-  const digits = await Promise.all((await pictureFiles(DIGITS)).map((file) => readImage(file)));
+  const digits = await Promise.all((await imageFiles(DIGITS)).map((file) => readImage(file)));
   const moves = Math.ceil(Math.sqrt(COUNT / digits.length));
   for (let i = 0; i < COUNT; i++) {
     const move = Math.floor(i / digits.length);

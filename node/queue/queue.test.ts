@@ -111,16 +111,16 @@ t.test('a queue', { skip: noRedis ?? false }, async (t) => {
   await t.test('what kills a worker each time is set aside, and its neighbours are done', async (t) => {
     await add(url, files(10));
     const compute = async (inputs: readonly Input[]) => {
-      if (inputs.some(({ file }) => file === '5.png')) throw new Error('no picture');
+      if (inputs.some(({ file }) => file === '5.png')) throw new Error('no image');
       return rowsOf(inputs);
     };
     const notes = await workOn(url, { compute });
     t.match(notes, [
-      /^a batch of 4 inputs failed 3 times \(no picture\)/,
+      /^a batch of 4 inputs failed 3 times \(no image\)/,
       /^5\.png is set aside after 3 tries/,
     ]);
     const expected = rowsOf(files(10));
-    expected[5] = { file: '5.png', error: 'set aside after 3 tries: no picture' };
+    expected[5] = { file: '5.png', error: 'set aside after 3 tries: no image' };
     t.same(await collect(url), expected);
     t.match(await progress(url), { done: 9, failed: 0, aside: 1 });
   });

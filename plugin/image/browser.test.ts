@@ -178,7 +178,7 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
   const names = readdirSync(DIGITS)
     .filter((name) => name.endsWith('.png'))
     .slice(0, 5);
-  const pictures = await pngs();
+  const images = await pngs();
   const { outputFiles } = await build({
     stdin: { contents: PAGE, resolveDir: HERE, loader: 'js' },
     bundle: true,
@@ -198,7 +198,7 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
     const [folder, file] = path.split('/');
     if (folder in dense) return dense[folder as keyof typeof dense].files.get(file);
     if (names.includes(path)) return readFileSync(join(DIGITS, path));
-    return pictures[name.replace(/\.png$/, '')];
+    return images[name.replace(/\.png$/, '')];
   });
   const other = await listen(t, () => readFileSync(join(DIGITS, names[0])));
   const page: Page = await (await sharedChromium(t)).newPage();
@@ -229,7 +229,7 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
   });
 
   await t.test('PNG files of every kind are the same pixels, and give the same logits', async (t) => {
-    for (const [name, bytes] of Object.entries(pictures)) {
+    for (const [name, bytes] of Object.entries(images)) {
       const prepared = await model.prepare(await readImage(bytes));
       for (const kind of ['img', 'Blob']) {
         const actual = await inPage<number[]>('prepared', `${name}.png`, kind);
@@ -245,7 +245,7 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
 
   await t.test('the same classes of pixels, and the same objects', async (t) => {
     const segmenter = await Segmenter.load(dense.segmenter);
-    const { overlay, classMap, ...others } = await segmenter.segment(pictures.photo, { overlay: true });
+    const { overlay, classMap, ...others } = await segmenter.segment(images.photo, { overlay: true });
     const inChromium = await inPage<{ classMap: number[]; overlay: number }>('segmented', 'photo.png');
     t.equal(maxDifference(inChromium.classMap, classMap), 0, 'class map');
     t.equal(
@@ -255,7 +255,7 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
     );
     t.match(inChromium, others, 'shares and sizes');
     const detector = await Detector.load(dense.detector);
-    const expected = (await detector.detect(pictures.photo, { masks: 'rle' })).detections;
+    const expected = (await detector.detect(images.photo, { masks: 'rle' })).detections;
     const actual = await inPage<typeof expected>('detected', 'photo.png');
     t.ok(expected.length > 0);
     t.same(
@@ -268,7 +268,7 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
     detector.dispose();
   });
 
-  await t.test('every kind of element is the same picture', async (t) => {
+  await t.test('every kind of element is the same image', async (t) => {
     const expected = (await model.prepare(join(FIXTURES, 'cat.png'))).dataSync();
     const kinds = [
       'text of a URL',
@@ -292,8 +292,8 @@ t.test('in Chromium', { timeout: 300_000, skip: chromiumMissing() ?? false }, as
     const messages = await inPage<Record<string, string>>('failures', other);
     for (const [name, message] of Object.entries({
       'not loaded': /the <img> has not been loaded yet: await image.decode\(\) first$/,
-      'no source': /the <img> shows no picture/,
-      broken: /the <img> shows no picture/,
+      'no source': /the <img> shows no image/,
+      broken: /the <img> shows no image/,
       'another origin':
         /the pixels of the <img> may not be read, since they come from another origin: set crossOrigin/,
       'a tainted canvas': /the pixels of the <canvas> may not be read, since they come from another origin/,

@@ -17,11 +17,11 @@ t.test('logits of the fixtures become their classes', { skip }, async (t) => {
     for (const name of fixture.names().filter((tensor) => tensor.startsWith('decode_logits.'))) {
       const input = name.slice('decode_logits.'.length);
       const { shape, values } = fixture.tensor(name);
-      const [pictures, classes, rows, columns] = shape;
+      const [images, classes, rows, columns] = shape;
       const [, height, width] = fixture.tensor(`argmax.${input}`).shape;
-      const all = channelsLast({ shape: [pictures, classes, rows * columns], values }).values as Float32Array;
-      for (let i = 0; i < pictures; i++) {
-        const logits = all.subarray((i * all.length) / pictures, ((i + 1) * all.length) / pictures);
+      const all = channelsLast({ shape: [images, classes, rows * columns], values }).values as Float32Array;
+      for (let i = 0; i < images; i++) {
+        const logits = all.subarray((i * all.length) / images, ((i + 1) * all.length) / images);
         const window = { left: 0, top: 0, width, height, rows, columns, logits };
         const actual = await classMapOf([window], classes, { width, height }, { width, height });
         const part = [i * height * width, (i + 1) * height * width] as const;
@@ -41,7 +41,7 @@ t.test('windows step, and the last one ends at the edge', async (t) => {
   t.same(windowStarts(64, 48, 32), [0, 16]);
   t.same(windowStarts(101, 64, 42), [0, 37]);
   t.same(windowStarts(128, 64, 32), [0, 32, 64]);
-  t.same(windowStarts(40, 64, 32), [0], 'a smaller picture is one window');
+  t.same(windowStarts(40, 64, 32), [0], 'a smaller image is one window');
 });
 
 /** A window with constant logits. */

@@ -48,32 +48,32 @@ function bilinearTaps(input: number, output: number): Taps {
  * Returns the class of each pixel of an image, the first of equals.
  * @param windows cover the network's input; a pixel in several windows gets their mean.
  * @param network size of the network's input in pixels.
- * @returns uint16 [picture.height, picture.width]
+ * @returns uint16 [image.height, image.width]
  * @throws {Error} if the logits of a pixel are all NaN; the signal's reason if it is aborted.
  */
 export async function classMapOf(
   windows: readonly LogitWindow[],
   classes: number,
   network: Extent,
-  picture: Extent,
+  image: Extent,
   { signal }: ClassMapOptions = {},
 ): Promise<Uint16Array> {
   const rowOf = meanRows(windows, classes, network);
   const [rows, columns] = [
-    bilinearTaps(network.height, picture.height),
-    bilinearTaps(network.width, picture.width),
+    bilinearTaps(network.height, image.height),
+    bilinearTaps(network.width, image.width),
   ];
-  const classMap = new Uint16Array(picture.height * picture.width);
+  const classMap = new Uint16Array(image.height * image.width);
   const blended = new Float32Array(network.width * classes);
-  const workOfRow = (network.width + picture.width) * classes;
-  for (let y = 0, work = 0; y < picture.height; y++, work += workOfRow) {
+  const workOfRow = (network.width + image.width) * classes;
+  for (let y = 0, work = 0; y < image.height; y++, work += workOfRow) {
     if (work > WORK_AT_A_TIME) {
       await nextTask();
       signal?.throwIfAborted();
       work = 0;
     }
     blend(rowOf(rows.lower[y]), rowOf(rows.upper[y]), rows.part[y], blended);
-    largestOfRow(blended, classes, columns, classMap.subarray(y * picture.width, (y + 1) * picture.width));
+    largestOfRow(blended, classes, columns, classMap.subarray(y * image.width, (y + 1) * image.width));
   }
   return classMap;
 }

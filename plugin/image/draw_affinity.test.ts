@@ -6,7 +6,7 @@ import type { RgbImage } from './rgb_image.js';
 const image = { width: 40, height: 20, data: new Uint8Array(2400).map((_, i) => (i % 120 < 60 ? 0 : 255)) };
 const grid = { height: 4, width: 8 };
 const values = new Float32Array(32).map((_, v) => 10 ** (-4 * (v % 8)));
-const picture = { image, grid, values, anchor: { x: 2, y: 10 } };
+const drawing = { image, grid, values, anchor: { x: 2, y: 10 } };
 
 function pixels(image: RgbImage) {
   const { width, data } = image;
@@ -17,7 +17,7 @@ function pixels(image: RgbImage) {
 const sum = (colour: number[]) => colour.reduce((a, b) => a + b, 0);
 
 t.test('hot is bright, cold lets the grey photograph through', async (t) => {
-  const { width, height, at } = pixels(drawAffinity(picture));
+  const { width, height, at } = pixels(drawAffinity(drawing));
   t.same([width, height], [1120, 560]);
   const row = [70, 210, 350, 490].map((x) => sum(at(x, 100)));
   t.same(
@@ -31,8 +31,8 @@ t.test('hot is bright, cold lets the grey photograph through', async (t) => {
 });
 
 t.test('a monotone change of the values changes nothing but the numbers at the bar', async (t) => {
-  const a = pixels(drawAffinity(picture));
-  const b = pixels(drawAffinity({ ...picture, values: values.map((v) => v ** 0.25 * 7) }));
+  const a = pixels(drawAffinity(drawing));
+  const b = pixels(drawAffinity({ ...drawing, values: values.map((v) => v ** 0.25 * 7) }));
   for (const [x, y] of [
     [70, 100],
     [400, 300],
@@ -45,7 +45,7 @@ t.test('a monotone change of the values changes nothing but the numbers at the b
 t.test('the heat map alone has the colours of the drawing', async (t) => {
   const heat = affinityHeat(values);
   t.equal(heat.length, 4 * 32);
-  const { at } = pixels(drawAffinity(picture));
+  const { at } = pixels(drawAffinity(drawing));
   for (const [column, x] of [
     [0, 10],
     [1, 210],
@@ -64,7 +64,7 @@ t.test('the heat map alone has the colours of the drawing', async (t) => {
 });
 
 t.test('the anchor is marked where it is, and the bar runs from hot to cold', async (t) => {
-  const { at } = pixels(drawAffinity(picture));
+  const { at } = pixels(drawAffinity(drawing));
   const [x, y] = [2.5 * 28, 10.5 * 28];
   for (const [dx, dy] of [
     [16, 0],
@@ -91,13 +91,13 @@ t.test('the anchor is marked where it is, and the bar runs from hot to cold', as
 });
 
 t.test('zeros are the coldest, however many there are', async (t) => {
-  const { at } = pixels(drawAffinity({ ...picture, values: new Float32Array(32).fill(1, 0, 1) }));
+  const { at } = pixels(drawAffinity({ ...drawing, values: new Float32Array(32).fill(1, 0, 1) }));
   const half = Math.round(0.25 * 9);
   t.same(at(420, 40), [half, Math.round(0.25 * 6), Math.round(0.25 * 28)], 'cold colour over black');
 });
 
-t.test('the same input gives the same bytes; tiny and one-cell pictures are drawn', async (t) => {
-  t.ok(Buffer.from(drawAffinity(picture).data).equals(drawAffinity(picture).data));
+t.test('the same input gives the same bytes; tiny and one-cell images are drawn', async (t) => {
+  t.ok(Buffer.from(drawAffinity(drawing).data).equals(drawAffinity(drawing).data));
   const strip = { width: 100, height: 1, data: new Uint8Array(300) };
   const values = Float32Array.of(3);
   const png = drawAffinity({
@@ -121,6 +121,6 @@ t.test('what does not fit is refused', async (t) => {
     [{ anchor: { x: 0, y: -1 } }, /anchor 0,-1/],
     [{ grid: { height: 4, width: 8.5 } }, /grid.width must be/],
   ] as const) {
-    t.throws(() => drawAffinity({ ...picture, ...change }), { message }, String(message));
+    t.throws(() => drawAffinity({ ...drawing, ...change }), { message }, String(message));
   }
 });

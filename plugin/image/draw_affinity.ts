@@ -14,7 +14,7 @@ import { checkRgbImage, type RgbImage } from './rgb_image.js';
 import { StrokeLayer } from './stroke_layer.js';
 import { shortNumber } from './stroke_text.js';
 
-export interface AffinityPicture {
+export interface AffinityDrawing {
   /** The photograph, with the model's field of view; any size. */
   image: RgbImage;
   /** Grid of `values`, which covers the image evenly. */
@@ -40,9 +40,9 @@ const RING_POINTS = 64;
  * Draws the heat map, 1120 pixels on the long side; the same input gives the same pixels.
  * @throws {Error} if sizes do not match, a value is negative or not finite, or the anchor is outside.
  */
-export function drawAffinity(picture: AffinityPicture): RgbImage {
-  checkAffinity(picture);
-  const { image, grid, values, anchor } = picture;
+export function drawAffinity(drawing: AffinityDrawing): RgbImage {
+  checkAffinity(drawing);
+  const { image, grid, values, anchor } = drawing;
   const canvas = dim(enlarge(image), BACKDROP.brightness, BACKDROP.colour);
   blendHeat(canvas, resizePlane(rankScale(values), grid, canvas));
   const marks = new StrokeLayer(canvas.width, canvas.height);
@@ -57,7 +57,7 @@ export function drawAffinity(picture: AffinityPicture): RgbImage {
   return canvas;
 }
 
-function checkAffinity({ image, grid, values, anchor }: AffinityPicture): void {
+function checkAffinity({ image, grid, values, anchor }: AffinityDrawing): void {
   checkRgbImage('drawAffinity', image);
   checkGrid('drawAffinity', grid);
   if (values.length !== grid.height * grid.width) {

@@ -18,7 +18,7 @@ t.test('rows are true classes, columns predicted ones; colours are shares of a r
     pixel(image, start + 280 * column + 3, start + 280 * row + 3);
   t.same([corner(0, 0), corner(0, 1), corner(0, 2)], [CREAM, NIGHT, NIGHT]);
   t.same([corner(1, 0), corner(1, 1), corner(1, 2)], [NIGHT, NIGHT, CREAM]);
-  t.same([corner(2, 0), corner(2, 2)], [WHITE, WHITE], 'a class without pictures');
+  t.same([corner(2, 0), corner(2, 2)], [WHITE, WHITE], 'a class without images');
   const half = drawConfusion({ counts: [1, 1, 0, 9], names: ['a', 'b'] });
   const at = half.width - 30 - 840 + 3;
   t.same(pixel(half, at, at), pixel(half, at + 420, at));

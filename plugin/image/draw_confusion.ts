@@ -5,7 +5,7 @@ import { StrokeLayer } from './stroke_layer.js';
 import { fittedText, TEXT_HEIGHT, textStrokes, textWidth } from './stroke_text.js';
 
 /** What is drawn. */
-export interface ConfusionPicture {
+export interface ConfusionDrawing {
   /** [classes, classes], row-major: how often a true class (row) was predicted as another (column). */
   readonly counts: ArrayLike<number>;
   /** One per class. */
@@ -37,7 +37,7 @@ const BAR_HEIGHT = 12;
  * @throws {Error} if there are not `names` x `names` counts, a count is negative or not a number, or there are more than
  *   4096 classes.
  */
-export function drawConfusion({ counts, names }: ConfusionPicture): RgbImage {
+export function drawConfusion({ counts, names }: ConfusionDrawing): RgbImage {
   const classes = names.length;
   if (classes < 1 || classes > MOST_DRAWN_CLASSES) {
     throw new Error(`drawConfusion: ${classes} classes, expected 1 to ${MOST_DRAWN_CLASSES}`);
@@ -172,6 +172,6 @@ function drawBar(image: RgbImage, layer: StrokeLayer, colours: Uint8Array, { sta
     const at = Math.sqrt(share);
     write(layer, text, [start + at * (side - textWidth(text, TEXT_SCALE)), top + BAR_HEIGHT + 10]);
   }
-  const what = 'of the pictures or pixels of a true class';
+  const what = 'of the images or pixels of a true class';
   write(layer, what, [start + side - textWidth(what, TEXT_SCALE), top + BAR_HEIGHT + 34]);
 }

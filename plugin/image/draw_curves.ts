@@ -121,8 +121,8 @@ function drawPanel(layer: StrokeLayer, panel: CurvePanel, area: Rectangle, x: Ra
     const { name, points, colour = COLOURS[i % COLOURS.length], width = LINE } = curve;
     const ink = palette.push(colour) - 1;
     for (const line of linesOf(points, column)) {
-      const onPicture = line.map((value, k) => (k % 2 === 0 ? value : row(value)));
-      layer.stroke(onPicture, width, ink);
+      const onImage = line.map((value, k) => (k % 2 === 0 ? value : row(value)));
+      layer.stroke(onImage, width, ink);
     }
     return { name, width, ink };
   });

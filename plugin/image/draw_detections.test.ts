@@ -61,7 +61,7 @@ function areApart(places: ReturnType<typeof placeLabels>, width: number, height:
   });
 }
 
-t.test('labels keep clear of one another and stay inside the picture', async (t) => {
+t.test('labels keep clear of one another and stay inside the image', async (t) => {
   const corners = [
     [-30, -30, 40, 40],
     [780, 580, 900, 700],
@@ -83,10 +83,10 @@ t.test('labels keep clear of one another and stay inside the picture', async (t)
   t.same(placeLabels([[0, 0, 5, 5]], [90], { width: 60, height: 600 }), [undefined], 'no room at all');
 });
 
-t.test('the same input gives the same pixels; a picture without objects is the photograph', async (t) => {
-  const picture = { image: BLACK, detections: [DETECTION, { ...DETECTION, index: 0 }], colours: COLOURS };
-  t.ok(Buffer.from(drawDetections(picture).data).equals(drawDetections(picture).data));
-  t.ok(drawDetections({ ...picture, detections: [] }).data.every((value) => value === 0));
+t.test('the same input gives the same pixels; an image without objects is the photograph', async (t) => {
+  const drawing = { image: BLACK, detections: [DETECTION, { ...DETECTION, index: 0 }], colours: COLOURS };
+  t.ok(Buffer.from(drawDetections(drawing).data).equals(drawDetections(drawing).data));
+  t.ok(drawDetections({ ...drawing, detections: [] }).data.every((value) => value === 0));
 });
 
 t.test('what does not fit is refused', async (t) => {
@@ -94,7 +94,7 @@ t.test('what does not fit is refused', async (t) => {
   for (const [change, message] of [
     [{ index: 2 }, /class 2 has no colour, 2 were given/],
     [{ box: [0, 0, Number.NaN, 1] as const }, /box 0 is \[0,0,NaN,1\], expected four numbers/],
-    [{ mask }, /mask 0 has 20 pixels of 20x1 at 100,0, expected a part of the picture of 112x56/],
+    [{ mask }, /mask 0 has 20 pixels of 20x1 at 100,0, expected a part of the image of 112x56/],
     [{ mask: { ...mask, left: 0, height: 2 } }, /mask 0 has 20 pixels of 20x2/],
   ] as const) {
     const detections = [{ ...DETECTION, ...change }];

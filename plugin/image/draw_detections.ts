@@ -19,7 +19,7 @@ export interface DrawnDetection {
   readonly mask?: MaskBitmap;
 }
 
-export interface DetectionPicture {
+export interface DetectionDrawing {
   /** The photograph. */
   image: RgbImage;
   /** By descending score: labels are placed in this order, and earlier objects are drawn over later ones. */
@@ -62,9 +62,9 @@ const LIGHT_PLATE = 0.66;
  * free place near its box.
  * @throws {Error} if a class has no colour, or a mask does not lie in the image.
  */
-export function drawDetections(picture: DetectionPicture): RgbImage {
-  checkDetections(picture);
-  const { image, detections, colours } = picture;
+export function drawDetections(drawing: DetectionDrawing): RgbImage {
+  checkDetections(drawing);
+  const { image, detections, colours } = drawing;
   const canvas = dim(enlarge(image), BACKDROP.brightness, BACKDROP.colour);
   const scale = { x: canvas.width / image.width, y: canvas.height / image.height };
   const worstFirst = [...detections].reverse();
@@ -112,7 +112,7 @@ export function drawDetections(picture: DetectionPicture): RgbImage {
   return canvas;
 }
 
-function checkDetections({ image, detections, colours }: DetectionPicture): void {
+function checkDetections({ image, detections, colours }: DetectionDrawing): void {
   checkRgbImage('drawDetections', image);
   for (const [i, { index, box, mask }] of detections.entries()) {
     if (colours[index] === undefined) {
@@ -127,7 +127,7 @@ function checkDetections({ image, detections, colours }: DetectionPicture): void
     if (!isInside || data.length !== width * height) {
       throw new Error(
         `drawDetections: mask ${i} has ${data.length} pixels of ${width}x${height} at ${left},${top}, ` +
-          `expected a part of the picture of ${image.width}x${image.height}`,
+          `expected a part of the image of ${image.width}x${image.height}`,
       );
     }
   }
@@ -173,13 +173,13 @@ function fillMask(canvas: RgbImage, mask: MaskBitmap, scale: { x: number; y: num
 export function placeLabels(
   boxes: readonly (readonly [number, number, number, number])[],
   widths: readonly number[],
-  picture: Extent,
+  image: Extent,
 ): (LabelPlace | undefined)[] {
   const taken: LabelPlace[] = [];
   const height = LABEL_HEIGHT;
   return boxes.map(([x1, y1, x2, y2], i) => {
     const width = widths[i];
-    if (width > picture.width || height > picture.height) return undefined;
+    if (width > image.width || height > image.height) return undefined;
     const candidates = [
       [x1, y1 - height],
       [x1, y1],
@@ -198,8 +198,8 @@ export function placeLabels(
       }
     }
     for (const [x, y] of candidates) {
-      const left = Math.min(Math.max(0, x), picture.width - width);
-      const top = Math.min(Math.max(0, y), picture.height - height);
+      const left = Math.min(Math.max(0, x), image.width - width);
+      const top = Math.min(Math.max(0, y), image.height - height);
       const place = { left, top, width, height };
       if (taken.some((other) => overlap(other, place))) continue;
       taken.push(place);

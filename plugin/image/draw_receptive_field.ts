@@ -16,7 +16,7 @@ import type { RgbImage } from './rgb_image.js';
 import { StrokeLayer } from './stroke_layer.js';
 import { shortNumber, TEXT_HEIGHT, textStrokes, textWidth } from './stroke_text.js';
 
-export interface ReceptiveFieldPicture extends ContributionMap {
+export interface ReceptiveFieldDrawing extends ContributionMap {
   /** Default `log`. */
   readonly scale?: ContributionScale;
   /** Whether to draw squares and colour bar. Default true. */
@@ -31,9 +31,9 @@ const PADDING = 6;
  * same pixels. The label of a square is omitted if it does not fit outside of the next smaller one.
  * @throws {Error} if a size does not match, or a value is negative or not finite.
  */
-export function drawReceptiveField(picture: ReceptiveFieldPicture): RgbImage {
-  checkContributions('drawReceptiveField', picture);
-  const { size, values, scale, marks = true } = picture;
+export function drawReceptiveField(drawing: ReceptiveFieldDrawing): RgbImage {
+  checkContributions('drawReceptiveField', drawing);
+  const { size, values, scale, marks = true } = drawing;
   const canvas = { width: LONG_SIDE, height: LONG_SIDE, data: new Uint8Array(LONG_SIDE * LONG_SIDE * 3) };
   const scaled = scaledContributions(values, scale);
   const colours = sampleColours(HEAT_COLOURS);
@@ -44,7 +44,7 @@ export function drawReceptiveField(picture: ReceptiveFieldPicture): RgbImage {
   }
   if (!marks) return canvas;
   const layer = new StrokeLayer(canvas.width, canvas.height);
-  drawSquares(layer, picture);
+  drawSquares(layer, drawing);
   drawBar(canvas, layer, { colourAt: (part) => part, textAt: shortNumber });
   layer.blend(canvas, MARKS);
   return canvas;
@@ -70,7 +70,7 @@ export function receptiveFieldHeat(
   return heat;
 }
 
-function drawSquares(layer: StrokeLayer, { size, values, scale }: ReceptiveFieldPicture): void {
+function drawSquares(layer: StrokeLayer, { size, values, scale }: ReceptiveFieldDrawing): void {
   const pixel = LONG_SIDE / size;
   const middle = Math.floor(size / 2) + 0.5;
   let inner = 0;

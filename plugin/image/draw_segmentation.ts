@@ -13,7 +13,7 @@ export interface ClassShare {
   readonly share: number;
 }
 
-export interface SegmentationPicture {
+export interface SegmentationDrawing {
   /** The photograph. */
   image: RgbImage;
   /** uint16 [image.height, image.width]: the class of each pixel. */
@@ -51,12 +51,12 @@ const FAINT = [150, 150, 160] as const;
  * pixels.
  * @throws {Error} if sizes do not match, or a class has no colour.
  */
-export function drawSegmentation(picture: SegmentationPicture): RgbImage {
-  checkSegmentation(picture);
-  const { image, classMap, classes, colours } = picture;
+export function drawSegmentation(drawing: SegmentationDrawing): RgbImage {
+  checkSegmentation(drawing);
+  const { image, classMap, classes, colours } = drawing;
   const photo = dim(enlarge(image), BACKDROP.brightness, BACKDROP.colour);
   colourPixels(photo, image, classMap, colours);
-  if (picture.legend === false) return photo;
+  if (drawing.legend === false) return photo;
   const legend = legendOf(classes);
   const width = Math.max(photo.width, COLUMN + 2 * MARGIN);
   const columns = Math.max(1, Math.floor((width - 2 * MARGIN) / COLUMN));
@@ -89,11 +89,11 @@ export function drawSegmentation(picture: SegmentationPicture): RgbImage {
 
 const FAINT_INK = 1;
 
-function checkSegmentation({ image, classMap, classes, colours }: SegmentationPicture): void {
+function checkSegmentation({ image, classMap, classes, colours }: SegmentationDrawing): void {
   checkRgbImage('drawSegmentation', image);
   if (classMap.length !== image.width * image.height) {
     throw new Error(
-      `drawSegmentation: a picture of ${image.width}x${image.height} has ${image.width * image.height} pixels, ` +
+      `drawSegmentation: an image of ${image.width}x${image.height} has ${image.width * image.height} pixels, ` +
         `got ${classMap.length} in classMap`,
     );
   }

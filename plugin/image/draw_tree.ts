@@ -7,7 +7,7 @@ import { COLOUR_STEPS, colourIndex, DEPTH_COLOURS, ranksOf, sampleColours } from
 import { checkRgbImage, type RgbImage } from './rgb_image.js';
 import { curveTo, StrokeLayer } from './stroke_layer.js';
 
-export interface TreePicture {
+export interface TreeDrawing {
   /** The photograph, with the model's field of view; any size. */
   image: RgbImage;
   /** The V = height * width vertices; vertex v is cell (v % width, floor(v / width)). */
@@ -52,16 +52,16 @@ const BACKDROP = { brightness: 0.48, colour: 0.55 };
  * @throws {Error} if the sizes do not match, `order` and `parent` are not a tree in breadth-first order, it has more than
  *   MAX_DRAWN_VERTICES vertices, or a value is NaN.
  */
-export function drawTree(picture: TreePicture): RgbImage {
-  checkTree(picture);
-  const canvas = dim(enlarge(picture.image), BACKDROP.brightness, BACKDROP.colour);
+export function drawTree(drawing: TreeDrawing): RgbImage {
+  checkTree(drawing);
+  const canvas = dim(enlarge(drawing.image), BACKDROP.brightness, BACKDROP.colour);
   const layer = new StrokeLayer(canvas.width, canvas.height);
-  drawStreams(layer, picture, canvas);
+  drawStreams(layer, drawing, canvas);
   layer.blend(canvas, Uint8Array.of(...sampleColours(DEPTH_COLOURS), ...BANK_COLOUR, ...WHITE));
   return canvas;
 }
 
-function checkTree({ image, grid, order, parent, edgeValues }: TreePicture): void {
+function checkTree({ image, grid, order, parent, edgeValues }: TreeDrawing): void {
   checkRgbImage('drawTree', image);
   checkGrid('drawTree', grid);
   const vertices = grid.height * grid.width;
@@ -73,7 +73,7 @@ function checkTree({ image, grid, order, parent, edgeValues }: TreePicture): voi
   }
   if (vertices > MAX_DRAWN_VERTICES) {
     throw new Error(
-      `drawTree: the tree has ${vertices} vertices, at most ${MAX_DRAWN_VERTICES} are drawn: take the tree of a smaller picture`,
+      `drawTree: the tree has ${vertices} vertices, at most ${MAX_DRAWN_VERTICES} are drawn: take the tree of a smaller image`,
     );
   }
   if (edgeValues && edgeValues.length !== vertices) {
@@ -92,8 +92,8 @@ function checkTree({ image, grid, order, parent, edgeValues }: TreePicture): voi
   }
 }
 
-function drawStreams(layer: StrokeLayer, picture: TreePicture, canvas: RgbImage): void {
-  const { grid, order, parent, edgeValues } = picture;
+function drawStreams(layer: StrokeLayer, drawing: TreeDrawing, canvas: RgbImage): void {
+  const { grid, order, parent, edgeValues } = drawing;
   const vertices = order.length;
   const step = { x: canvas.width / grid.width, y: canvas.height / grid.height };
   const cell = Math.min(step.x, step.y);

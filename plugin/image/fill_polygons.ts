@@ -38,7 +38,7 @@ export function checkPolygon(polygon: readonly number[], { width, height }: Exte
   const margin = width + height;
   const wrong = polygon.find((value) => !(value >= -margin && value <= 2 * margin));
   if (wrong !== undefined) {
-    throw new Error(`a polygon with a corner at ${wrong}, far from a picture of ${width} x ${height} pixels`);
+    throw new Error(`a polygon with a corner at ${wrong}, far from an image of ${width} x ${height} pixels`);
   }
 }
 

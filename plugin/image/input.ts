@@ -25,7 +25,7 @@ import { checkExtent, checkPixels, type RgbImage, rgbBytes } from './rgb_image.j
 export type ImageTensor = Tensor3D | Tensor4D;
 
 /** Error message for a NaN output. */
-export const NOT_FINITE = 'the model answers NaN: the picture or the weights hold values that are not finite';
+export const NOT_FINITE = 'the model answers NaN: the image or the weights hold values that are not finite';
 
 /** An image of any accepted kind. A tensor of rank 4 is a batch of images. */
 export type ImageInput = ImageTensor | ImageSource;
@@ -63,7 +63,7 @@ export async function toModelView(
     const values = await pixels.data();
     checkValues(values);
     if (height === size && width === size) return pixels.clone();
-    return pixelTensor(picturesOf(values, pixels.shape).map((image) => prepareImage(image, size)));
+    return pixelTensor(imagesOf(values, pixels.shape).map((image) => prepareImage(image, size)));
   } finally {
     pixels.dispose();
   }
@@ -116,11 +116,11 @@ export async function toDenseInput(
   options: InputOptions,
   check: (extent: Extent) => void,
 ): Promise<DenseInput> {
-  if (Array.isArray(given)) throw new Error(`expected one picture, got a list of ${given.length}`);
+  if (Array.isArray(given)) throw new Error(`expected one image, got a list of ${given.length}`);
   const prepare = options.prepare ?? true;
   const tensor = given instanceof Tensor ? oneInBatch(given) : undefined;
   try {
-    const image = tensor ? await pictureOf(tensor, prepare) : await readPixels(given as ImageSource, options);
+    const image = tensor ? await imageOf(tensor, prepare) : await readPixels(given as ImageSource, options);
     check(prepare ? denseExtents(image, preparation).padded : image);
     if (!prepare) {
       const input = tensor ? tensor.clone() : pixelTensor([image]);
@@ -134,10 +134,10 @@ export async function toDenseInput(
   }
 }
 
-async function pictureOf(pixels: Tensor4D, isChecked: boolean): Promise<RgbImage> {
+async function imageOf(pixels: Tensor4D, isChecked: boolean): Promise<RgbImage> {
   const values = await pixels.data();
   if (isChecked) checkValues(values);
-  return picturesOf(values, pixels.shape)[0];
+  return imagesOf(values, pixels.shape)[0];
 }
 
 /** Returns a tensor of one image, checked, as [1, H, W, 3]. */
@@ -186,7 +186,7 @@ export async function toWholeInput(
     check(seen({ width, height }));
     const values = await pixels.data();
     if (size !== undefined) checkValues(values);
-    const whole = fitted(picturesOf(values, pixels.shape)[0]);
+    const whole = fitted(imagesOf(values, pixels.shape)[0]);
     // A tensor of the right size keeps its fractional values.
     const input = size === undefined ? pixels.clone() : pixelTensor([whole]);
     return { input, image: whole, given: { width, height } };
@@ -246,7 +246,7 @@ function checkValues(values: Float32Array | Int32Array | Uint8Array): void {
 }
 
 /** Converts the values of a tensor [N, H, W, 3] to 8-bit images. */
-function picturesOf(values: Float32Array | Int32Array | Uint8Array, shape: readonly number[]): RgbImage[] {
+function imagesOf(values: Float32Array | Int32Array | Uint8Array, shape: readonly number[]): RgbImage[] {
   const [count, height, width] = shape;
   checkPixels(width, height);
   const bytes = new Uint8ClampedArray(values.length);

@@ -39,7 +39,7 @@ t.test("run lengths are COCO's", async (t) => {
       const [height, width] = rle.size;
       const mask = unpacked(values.subarray(i * shape[1]), width, height);
       t.same(encodeRle(mask, mask), rle, `${lengths} ${i}`);
-      t.same(encodeRle(cropped(mask), mask), rle, `${lengths} ${i}, of a part of the picture`);
+      t.same(encodeRle(cropped(mask), mask), rle, `${lengths} ${i}, of a part of the image`);
       t.same(decodeRle(rle), mask.data, `${lengths} ${i}, back`);
       t.same(decodeRle({ size: rle.size, counts: expandCounts(rle.counts) }), mask.data, 'as numbers');
       compared++;
@@ -73,10 +73,10 @@ t.test('masks come back from run lengths and from polygons', async (t) => {
       return { left, top, width, height, data };
     });
   const comesBack = fc.property(masks, (mask) => {
-    const picture = { width: mask.left + mask.width + 1, height: mask.top + mask.height + 2 };
-    const whole = decodeRle(encodeRle(mask, picture));
+    const image = { width: mask.left + mask.width + 1, height: mask.top + mask.height + 2 };
+    const whole = decodeRle(encodeRle(mask, image));
     const part = mask.data.map((_, i) => {
-      return whole[(mask.top + Math.floor(i / mask.width)) * picture.width + mask.left + (i % mask.width)];
+      return whole[(mask.top + Math.floor(i / mask.width)) * image.width + mask.left + (i % mask.width)];
     });
     const count = (data: Uint8Array) => data.reduce((sum, value) => sum + value, 0);
     const polygons = maskPolygons(mask);

@@ -42,7 +42,7 @@ t.test('fitImage rounds the long side down', async (t) => {
   t.same(sizeOf(1, 40, 3), [3, 120]);
 });
 
-t.test('prepareImage of a thin picture reads and makes no more than the middle', async (t) => {
+t.test('prepareImage of a thin image reads and makes no more than the middle', async (t) => {
   for (const [width, height] of [
     [1, 60_000],
     [60_000, 1],
@@ -59,7 +59,7 @@ t.test('prepareImage of a thin picture reads and makes no more than the middle',
   }
 });
 
-t.test('prepareImage is the resized picture, then its middle, bit for bit', async (t) => {
+t.test('prepareImage is the resized image, then its middle, bit for bit', async (t) => {
   for (const [width, height, size] of [
     [1, 300, 5],
     [300, 2, 7],
@@ -87,9 +87,9 @@ t.test('prepareImage takes the side from the metadata of a model', async (t) => 
   t.same(prepareImage(image, { size: 4 }), prepareImage(image, 4));
 });
 
-t.test('prepareImage refuses a size that is none, and what is no picture', async (t) => {
+t.test('prepareImage refuses a size that is none, and what is not an image', async (t) => {
   const image = { width: 1, height: 1, data: new Uint8Array(3) };
   t.throws(() => prepareImage(image, 0), { message: /size must be a whole number of at least 1, got 0/ });
   t.throws(() => prepareImage(image, {} as { size: number }), { message: /got undefined/ });
-  t.throws(() => prepareImage(undefined as never, 4), { message: /expected a picture .*, got undefined/ });
+  t.throws(() => prepareImage(undefined as never, 4), { message: /expected an image .*, got undefined/ });
 });

@@ -11,7 +11,7 @@ import { type DensePreparation, denseExtents, prepareDense } from './prepare_den
 import { resizeBilinear } from './resize_bilinear.js';
 import type { RgbImage } from './rgb_image.js';
 
-function picture(fixture: Fixture, name: string): RgbImage {
+function testImage(fixture: Fixture, name: string): RgbImage {
   const { shape, values } = fixture.tensor(name);
   const [height, width] = shape.slice(-3);
   return { width, height, data: Uint8Array.from(values.subarray(0, width * height * 3)) };
@@ -38,14 +38,14 @@ t.test('resizeBilinear is bit-identical with OpenCV', async (t) => {
   );
   t.equal(cases.length, 5);
   for (const { name, img_scale, divisor } of cases) {
-    const [input, expected] = ['input', 'output'].map((part) => picture(fixture, `${name}.${part}`));
+    const [input, expected] = ['input', 'output'].map((part) => testImage(fixture, `${name}.${part}`));
     const resized = resizedTwice(input, preparation(img_scale, 1, divisor));
     t.same([resized.width, resized.height], [expected.width, expected.height], name);
     t.ok(Buffer.from(resized.data).equals(expected.data), name);
   }
 });
 
-t.test('pictures of the test pipelines: sizes, scale factor, pixels, padding', async (t) => {
+t.test('images of the test pipelines: sizes, scale factor, pixels, padding', async (t) => {
   let compared = 0;
   for (const file of ['upernet_tiny', 'upernet_tiny_outnorm', 'mask_rcnn_tiny']) {
     if (!fixturePath(`dense/${file}.pth`)) continue; // not in the repository
@@ -55,14 +55,14 @@ t.test('pictures of the test pipelines: sizes, scale factor, pixels, padding', a
       const input = name.slice(6);
       const described = JSON.parse(fixture.metadata[name]);
       const asked = preparation(described.img_scale, isDetection ? 32 : 1, described.resize_to_multiple);
-      const image = picture(fixture, `rgb.${input}`);
+      const image = testImage(fixture, `rgb.${input}`);
       const prepared = prepareDense(image, asked);
       const { width, height, content, scaleFactor, values } = prepared;
       t.same([height, width, 3], described.pad_shape, `${file} ${input}: padded`);
-      t.same([content.height, content.width, 3], described.img_shape, `${input}: picture`);
+      t.same([content.height, content.width, 3], described.img_shape, `${input}: image`);
       t.same(scaleFactor, described.scale_factor, `${input}: scale factor`);
       if (fixture.has(`resized_rgb.${input}`)) {
-        const expected = picture(fixture, `resized_rgb.${input}`);
+        const expected = testImage(fixture, `resized_rgb.${input}`);
         t.ok(Buffer.from(resizedTwice(image, asked).data).equals(expected.data), `${input}: resized`);
       }
       if (!fixture.has(`input.${input}`)) continue;
@@ -75,7 +75,7 @@ t.test('pictures of the test pipelines: sizes, scale factor, pixels, padding', a
   t.ok(compared >= 2, `${compared} inputs`);
 });
 
-t.test('the long side bounds wide pictures, thin ones keep a pixel', async (t) => {
+t.test('the long side bounds wide images, thin ones keep a pixel', async (t) => {
   const { kept, content, padded } = denseExtents({ width: 4000, height: 500 }, preparation([1333, 800], 32));
   t.same(
     [kept, padded],

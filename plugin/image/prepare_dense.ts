@@ -20,7 +20,7 @@ export interface DensePreparation {
 }
 
 /** An image prepared for a network. */
-export interface DensePicture extends Extent {
+export interface DenseImage extends Extent {
   /** float32 [height, width, 3]: normalised, 0 in the padding. */
   readonly values: Float32Array;
   /** Size of the image within it, from the upper left corner. */
@@ -51,7 +51,7 @@ export function denseExtents(given: Extent, preparation: DensePreparation): Dens
 }
 
 /** Prepares an image for a network. */
-export function prepareDense(image: RgbImage, preparation: DensePreparation): DensePicture {
+export function prepareDense(image: RgbImage, preparation: DensePreparation): DenseImage {
   checkRgbImage('prepareDense', image);
   const { kept, content, padded } = denseExtents(image, preparation);
   const resized = resize(resize(image, kept), content);

@@ -47,7 +47,7 @@ export async function readBitmap(blob: Blob, refusal: string): Promise<RgbImage>
   });
   return closing(bitmap, () => {
     checkPixels(bitmap.width, bitmap.height);
-    return pixelsOf(bitmap, bitmap.width, bitmap.height, 'picture', storedValues);
+    return pixelsOf(bitmap, bitmap.width, bitmap.height, 'image', storedValues);
   });
 }
 
@@ -63,7 +63,7 @@ function sizeOf(source: DrawableImage, name: string): { width: number; height: n
   if ('naturalWidth' in source) {
     if (!source.complete) throw new Error(`the ${name} has not been loaded yet: await image.decode() first`);
     if (source.naturalWidth === 0)
-      throw new Error(`the ${name} shows no picture: it has no source, or loading failed`);
+      throw new Error(`the ${name} shows no image: it has no source, or loading failed`);
     return { width: source.naturalWidth, height: source.naturalHeight };
   }
   if ('videoWidth' in source) {

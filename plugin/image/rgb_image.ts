@@ -16,7 +16,7 @@ export const MAX_INPUT_PIXELS = 100_000_000;
 /** @throws {Error} for more than MAX_INPUT_PIXELS. */
 export function checkPixels(width: number, height: number): void {
   if (width * height <= MAX_INPUT_PIXELS) return;
-  throw new Error(`the picture has ${width} x ${height} pixels, at most ${MAX_INPUT_PIXELS} are read`);
+  throw new Error(`the image has ${width} x ${height} pixels, at most ${MAX_INPUT_PIXELS} are read`);
 }
 
 /** Converts pixels with 1, 3 or 4 channels to RGB: grey is repeated, alpha is dropped. */
@@ -35,7 +35,7 @@ export function rgbBytes(data: Uint8Array | Uint8ClampedArray, channels: number)
 /** @throws {Error} that starts with `caller` if `image` is not a valid `RgbImage`. */
 export function checkRgbImage(caller: string, image: RgbImage): void {
   if (typeof image !== 'object' || image === null || !ArrayBuffer.isView(image.data)) {
-    throw new Error(`${caller}: expected a picture of width, height and data, got ${String(image)}`);
+    throw new Error(`${caller}: expected an image of width, height and data, got ${String(image)}`);
   }
   const { width, height, data } = image;
   checkExtent(caller, 'image width', width);

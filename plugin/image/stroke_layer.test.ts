@@ -42,7 +42,7 @@ t.test('the thinnest stroke has no gaps, and what is outside is cut off', async 
   );
 });
 
-t.test('opacity lets the picture through', async (t) => {
+t.test('opacity lets the image through', async (t) => {
   t.same(
     drawn(1, 1, (layer) => layer.stroke([0.5, 0.5], 4, 0), 0.4),
     [102],

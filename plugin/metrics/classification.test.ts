@@ -7,7 +7,7 @@ import { ClassifierEvaluator } from './classification.js';
 const CLASSES = 8;
 
 /** Images with a label and the probabilities of all classes. */
-const pictures = fc.array(
+const images = fc.array(
   fc.record({
     label: fc.nat(CLASSES - 1),
     probabilities: fc
@@ -26,26 +26,26 @@ const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + 
 
 t.test('top-1, top-5, mean of classes', async () => {
   fc.assert(
-    fc.property(pictures, (pictures) => {
+    fc.property(images, (images) => {
       const evaluator = new ClassifierEvaluator(CLASSES);
-      for (const { label, probabilities } of pictures) {
+      for (const { label, probabilities } of images) {
         evaluator.add(label, ranked(probabilities).slice(0, 5));
       }
       const quality = evaluator.quality();
       /** Number of classes that are more probable than the label. */
-      const places = pictures.map(
+      const places = images.map(
         ({ label, probabilities }) =>
           probabilities.filter((value, i) => {
             const own = probabilities[label];
             return value > own || (value === own && i < label);
           }).length,
       );
-      const classes = [...new Set(pictures.map(({ label }) => label))];
+      const classes = [...new Set(images.map(({ label }) => label))];
       const ofClasses = classes.map((index) =>
-        mean(places.filter((_, i) => pictures[i].label === index).map((place) => Number(place === 0))),
+        mean(places.filter((_, i) => images[i].label === index).map((place) => Number(place === 0))),
       );
       return (
-        quality.pictures === pictures.length &&
+        quality.images === images.length &&
         near(quality.top1, mean(places.map((place) => Number(place < 1)))) &&
         near(quality.top5, mean(places.map((place) => Number(place < 5)))) &&
         near(quality.meanClassAccuracy, mean(ofClasses)) &&
@@ -122,7 +122,7 @@ t.test('what makes no sense changes nothing', async (t) => {
   const evaluator = new ClassifierEvaluator(3);
   const all = ranked([0.2, 0.5, 0.3]);
   for (const [label, predictions, message] of [
-    [3, all, /the class of the picture is 3, expected an integer from 0 to 2/],
+    [3, all, /the class of the image is 3, expected an integer from 0 to 2/],
     [-1, all, /is -1/],
     [0, all.slice(0, 2), /predictions is an array of 2, expected at least 3/],
     [0, [{ index: 3, probability: 0.5 }, ...all], /the class of a prediction is 3/],
@@ -130,7 +130,7 @@ t.test('what makes no sense changes nothing', async (t) => {
   ] as const) {
     t.throws(() => evaluator.add(label, predictions), { message });
   }
-  t.equal(evaluator.quality().pictures, 0);
+  t.equal(evaluator.quality().images, 0);
   evaluator.add(2, all);
   t.same([evaluator.quality().top1, evaluator.quality().top5], [0, 1]);
   t.same(evaluator.confusion().entries(), [2, 1, 1]);

@@ -8,7 +8,7 @@ import { ConfusionMatrix, sumOf } from './mean_iou.js';
 export const TOP = 5;
 
 export interface ClassificationQuality {
-  readonly pictures: number;
+  readonly images: number;
   /** Fraction of images whose label is the most probable class. */
   readonly top1: number;
   /** Fraction of images whose label is among the five most probable classes. */
@@ -23,7 +23,7 @@ export interface ClassificationQuality {
 /** Accumulates predictions one by one; memory grows with the number of classes and of confused class pairs. */
 export class ClassifierEvaluator {
   private readonly calibration: Calibration;
-  private readonly pictures: Float64Array;
+  private readonly images: Float64Array;
   private readonly right: Float64Array;
   /** Keyed by label times `classes` plus the most probable class. */
   private readonly taken = new Map<number, number>();
@@ -36,7 +36,7 @@ export class ClassifierEvaluator {
   ) {
     integer(1, 2 ** 24)(classes, 'ClassifierEvaluator: classes');
     this.calibration = new Calibration(bins);
-    [this.pictures, this.right] = [0, 1].map(() => new Float64Array(classes));
+    [this.images, this.right] = [0, 1].map(() => new Float64Array(classes));
   }
 
   /**
@@ -51,11 +51,11 @@ export class ClassifierEvaluator {
     if (predictions.length < least) {
       refuse(predictions, 'ClassifierEvaluator: predictions', `at least ${least}, the best first`);
     }
-    integer(0, classes - 1)(label, 'ClassifierEvaluator: the class of the picture');
+    integer(0, classes - 1)(label, 'ClassifierEvaluator: the class of the image');
     const [{ index, probability }] = predictions;
     integer(0, classes - 1)(index, 'ClassifierEvaluator: the class of a prediction');
     this.calibration.add(probability, index === label);
-    this.pictures[label]++;
+    this.images[label]++;
     if (index === label) this.right[label]++;
     const pair = label * classes + index;
     this.taken.set(pair, (this.taken.get(pair) ?? 0) + 1);
@@ -76,15 +76,15 @@ export class ClassifierEvaluator {
   }
 
   quality(): ClassificationQuality {
-    const pictures = sumOf(this.pictures);
+    const images = sumOf(this.images);
     const classAccuracy = Array.from(this.right, (right, i) =>
-      this.pictures[i] === 0 ? null : right / this.pictures[i],
+      this.images[i] === 0 ? null : right / this.images[i],
     );
     const there = classAccuracy.filter((accuracy) => accuracy !== null);
     return {
-      pictures,
-      top1: sumOf(this.right) / pictures,
-      top5: this.amongFive / pictures,
+      images,
+      top1: sumOf(this.right) / images,
+      top5: this.amongFive / images,
       meanClassAccuracy: sumOf(there) / there.length,
       classAccuracy,
       calibration: this.calibration.quality(),

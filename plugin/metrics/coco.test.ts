@@ -66,7 +66,7 @@ t.test('each object is found once, by the best result', (t) => {
   t.end();
 });
 
-t.test('pictures, categories', (t) => {
+t.test('images, categories', (t) => {
   const truths = [object(A), object(A, { image_id: 2 }), object(A, { category_id: 7 })];
   const found = [result(0.9, A), result(0.8, A, { image_id: 3 }), result(0.7, A, { image_id: 2 })];
   const scores = evaluateCoco(truths, found);
@@ -110,7 +110,7 @@ t.test('sizes', (t) => {
   t.end();
 });
 
-t.test('the best 100 results of a picture and a category', (t) => {
+t.test('the best 100 results of an image and a category', (t) => {
   const wrong = Array.from({ length: 100 }, () => result(0.9, NOWHERE));
   t.equal(evaluateCoco([object(A)], [...wrong, result(0.1, A)]).AR100, 0);
   t.ok(near(evaluateCoco([object(A)], [...wrong.slice(1), result(0.1, A)]).AR100, 1));
@@ -135,10 +135,10 @@ t.test('masks', (t) => {
   const column = object([30, 0, 1, 40], { segmentation: mask([30, 0, 1, 40]) });
   t.ok(near(evaluateCoco([column], [narrow], { compare: 'masks' }).AP, 1), 'counts as numbers');
   for (const [given, message] of [
-    [result(0.9, A), /result of picture 1 has no segmentation/],
+    [result(0.9, A), /result of image 1 has no segmentation/],
     [
       result(0.9, A, { segmentation: { size: [1, 1], counts: [1] } }),
-      /mask is of \[1,1\] pixels, its picture's of \[160,200\]/,
+      /mask is of \[1,1\] pixels, its image's of \[160,200\]/,
     ],
     [
       result(0.9, A, { segmentation: { size: [160, 200], counts: [1] } }),
@@ -150,7 +150,7 @@ t.test('masks', (t) => {
   }
   t.throws(() => evaluateCoco([truth], [{ ...found, bbox: undefined }]), /has no bbox/);
   t.throws(() => evaluateCoco([truth], [result(0.9, [0, 0, Number.NaN, 1])]), /the bbox \[0,0,NaN,1\]/);
-  t.throws(() => evaluateCoco([truth], [result(Number.NaN, A)]), /score of a result of picture 1 is NaN/);
+  t.throws(() => evaluateCoco([truth], [result(Number.NaN, A)]), /score of a result of image 1 is NaN/);
   t.throws(() => evaluateCoco([], [], { compare: 'pixels' as never }), /compare is "pixels"/);
   t.end();
 });

@@ -6,8 +6,8 @@ import {
   type CocoComparison,
   type CocoResult,
   IOU_THRESHOLDS,
+  imageCategory,
   matchResults,
-  pictureCategory,
 } from './coco_matching.js';
 
 export interface CocoOptions {
@@ -66,13 +66,13 @@ export class CocoEvaluator {
     for (const { image_id, score } of results) {
       if (Number.isFinite(score)) continue;
       throw new Error(
-        `evaluateCoco: the score of a result of picture ${image_id} is ${score}, expected a number`,
+        `evaluateCoco: the score of a result of image ${image_id} is ${score}, expected a number`,
       );
     }
     const categories = new Set([...annotations, ...results].map(({ category_id }) => category_id));
     const parts = Array.from(categories, (category) => {
       const own = ({ category_id }: CocoAnnotation | CocoResult) => category_id === category;
-      const part = pictureCategory(annotations.filter(own), results.filter(own), this.compare);
+      const part = imageCategory(annotations.filter(own), results.filter(own), this.compare);
       return { category, part };
     });
     for (const { category, part } of parts) {
@@ -109,17 +109,17 @@ export function evaluateCoco(
   options: CocoOptions = {},
 ): CocoEvaluation {
   const evaluator = new CocoEvaluator(options);
-  const [truths, found] = [byPicture(annotations), byPicture(results)];
+  const [truths, found] = [byImage(annotations), byImage(results)];
   // Like numpy's unique: numbers are sorted by value.
-  const pictures = [...new Set([...truths.keys(), ...found.keys()])].sort((a, b) =>
+  const images = [...new Set([...truths.keys(), ...found.keys()])].sort((a, b) =>
     a < b ? -1 : a > b ? 1 : 0,
   );
-  for (const picture of pictures) evaluator.add(truths.get(picture) ?? [], found.get(picture) ?? []);
+  for (const image of images) evaluator.add(truths.get(image) ?? [], found.get(image) ?? []);
   return evaluator.evaluation();
 }
 
 /** Keeps the order of the list. */
-function byPicture<Item extends CocoAnnotation | CocoResult>(
+function byImage<Item extends CocoAnnotation | CocoResult>(
   items: readonly Item[],
 ): Map<number | string, Item[]> {
   const groups = new Map<number | string, Item[]>();

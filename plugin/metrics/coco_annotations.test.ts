@@ -26,7 +26,7 @@ const object = (more: object = {}) => ({
 const read = (annotations: unknown, more: object = {}) =>
   readCocoAnnotations('a.json', JSON.stringify({ images, categories, annotations, ...more }));
 
-t.test('pictures and categories by their ids, masks when they are asked for', async (t) => {
+t.test('images and categories by their ids, masks when they are asked for', async (t) => {
   const rle = { size: [4, 6], counts: [24] };
   const data = read([object(), object({ segmentation: rle, iscrowd: 1 }), object({ segmentation: [] })]);
   t.same(
@@ -34,14 +34,14 @@ t.test('pictures and categories by their ids, masks when they are asked for', as
     [1, 90],
   );
   t.same(
-    data.pictures.map(({ id, fileName, width, height }) => [id, fileName, width, height]),
+    data.images.map(({ id, fileName, width, height }) => [id, fileName, width, height]),
     [
       [2, '2.jpg', 5, 5],
       [7, 'val/7.jpg', 6, 4],
     ],
   );
   t.same([data.annotations, data.masks], [3, 2], 'an empty list is no mask');
-  const [none, [first, second, third]] = data.pictures.map((picture) => picture.annotations());
+  const [none, [first, second, third]] = data.images.map((image) => image.annotations());
   t.same(none, []);
   t.same([first.bbox, first.area, first.iscrowd, second.iscrowd], [[1, 1, 2, 2], 4, 0, 1]);
   const mask = first.segmentation as NonNullable<typeof first.segmentation>;
@@ -54,7 +54,7 @@ t.test('files that are refused, in one line that names the place', async (t) => 
   for (const [annotations, more, message] of [
     [[], {}, /^a.json: no annotations, expected at least one object$/],
     [undefined, {}, /^a.json.annotations is undefined, expected an array$/],
-    [[object({ image_id: 3 })], {}, /annotations\[0\] is of the picture 3, which is not among the images/],
+    [[object({ image_id: 3 })], {}, /annotations\[0\] is of the image 3, which is not among the images/],
     [[object({ category_id: 2 })], {}, /annotations\[0\] is of the category 2, which is not among/],
     [[object({ bbox: [1, 1, 2] })], {}, /annotations\[0\].bbox is an array of 3, expected an array of 4/],
     [[object({ bbox: [1, 1, -2, 2] })], {}, /bbox\[2\] is -2, expected a number from 0/],
@@ -72,7 +72,7 @@ t.test('files that are refused, in one line that names the place', async (t) => 
     [
       [object({ segmentation: { size: [6, 4], counts: [24] } })],
       {},
-      /of \[6,4\] pixels, the picture has \[4,6\]/,
+      /of \[6,4\] pixels, the image has \[4,6\]/,
     ],
     [[object({ segmentation: { size, counts: [23] } })], {}, /run lengths of 23 pixels, expected 24/],
     [[object({ segmentation: { size, counts: [1, 30] } })], {}, /count 1 is 30 after 1 of 24 pixels/],
@@ -114,7 +114,7 @@ t.test('whatever stands in a file: it is read, or refused in one line that names
       // Replaces one value of the file by another; the text remains valid JSON.
       const text = JSON.stringify(base, (_, own) => (left-- === 0 ? value : own)) ?? '';
       try {
-        for (const picture of readCocoAnnotations('a.json', text).pictures) picture.annotations();
+        for (const image of readCocoAnnotations('a.json', text).images) image.annotations();
         return true;
       } catch (error) {
         const { message } = error as Error;

@@ -18,7 +18,7 @@ import type { CocoAnnotation } from './coco_matching.js';
 
 /** More than any dataset has. */
 const MOST = {
-  pictures: 2 ** 22,
+  images: 2 ** 22,
   categories: 2 ** 16,
   annotations: 2 ** 24,
   polygons: 2 ** 16,
@@ -31,7 +31,7 @@ export interface CocoCategory {
 }
 
 /** An image and its annotated objects. */
-export interface CocoPicture {
+export interface CocoImage {
   readonly id: number;
   /** Relative to the folder of the images. */
   readonly fileName: string;
@@ -44,7 +44,7 @@ export interface CocoPicture {
 export interface CocoDataset {
   /** By ascending id, as are images: pycocotools' order. */
   readonly categories: readonly CocoCategory[];
-  readonly pictures: readonly CocoPicture[];
+  readonly images: readonly CocoImage[];
   /** Objects in all images, including crowds. */
   readonly annotations: number;
   /** Number of objects with a segmentation. */
@@ -63,7 +63,7 @@ interface StoredAnnotation {
   readonly segmentation?: Segmentation;
 }
 
-interface StoredPicture {
+interface StoredImage {
   readonly id: number;
   readonly file_name: string;
   readonly width: number;
@@ -85,7 +85,7 @@ const insideFolder: Check = (value, name) => {
   const parts = (value as string).split(/[/\\]/);
   const leadsOut = parts.includes('..') || parts[0] === '' || /^[a-z]:/i.test(parts[0]);
   if (leadsOut || (value as string).includes('\0')) {
-    refuse(value, name, 'a file below the folder of the pictures');
+    refuse(value, name, 'a file below the folder of the images');
   }
 };
 
@@ -93,7 +93,7 @@ const FILE = record({
   images: listOf(
     record({ id: integer(0), file_name: insideFolder, width: SIDE, height: SIDE }),
     0,
-    MOST.pictures,
+    MOST.images,
   ),
   categories: listOf(record({ id: integer(0), name: text(1000) }), 0, MOST.categories),
   annotations: listOf(
@@ -120,24 +120,24 @@ export function readCocoAnnotations(name: string, content: string): CocoDataset 
   const file = parseBoundedJson(content, name);
   FILE(file, name);
   const { images, categories, annotations } = file as {
-    images: StoredPicture[];
+    images: StoredImage[];
     categories: CocoCategory[];
     annotations: StoredAnnotation[];
   };
-  const picturesById = byId(`${name}: images`, images);
+  const imagesById = byId(`${name}: images`, images);
   const categoriesById = byId(`${name}: categories`, categories);
   const objects = new Map<number, StoredAnnotation[]>(images.map(({ id }) => [id, []]));
   let masks = 0;
   for (const [i, annotation] of annotations.entries()) {
     const { image_id, category_id, segmentation } = annotation;
     const place = `${name}: annotations[${i}]`;
-    const picture = picturesById.get(image_id);
-    if (!picture) throw new Error(`${place} is of the picture ${image_id}, which is not among the images`);
+    const image = imagesById.get(image_id);
+    if (!image) throw new Error(`${place} is of the image ${image_id}, which is not among the images`);
     if (!categoriesById.has(category_id)) {
       throw new Error(`${place} is of the category ${category_id}, which is not among the categories`);
     }
     if (hasMask(segmentation)) {
-      checkSegmentation(`${place}.segmentation`, segmentation, picture);
+      checkSegmentation(`${place}.segmentation`, segmentation, image);
       masks++;
     }
     objects.get(image_id)?.push(annotation);
@@ -145,7 +145,7 @@ export function readCocoAnnotations(name: string, content: string): CocoDataset 
   if (annotations.length === 0) throw new Error(`${name}: no annotations, expected at least one object`);
   return {
     categories: [...categories].sort((a, b) => a.id - b.id),
-    pictures: [...images]
+    images: [...images]
       .sort((a, b) => a.id - b.id)
       .map((image) => ({
         id: image.id,
@@ -174,7 +174,7 @@ function hasMask(segmentation: unknown): boolean {
   return segmentation !== undefined && segmentation !== null && !isEmpty;
 }
 
-function checkSegmentation(place: string, value: unknown, { width, height }: StoredPicture): void {
+function checkSegmentation(place: string, value: unknown, { width, height }: StoredImage): void {
   try {
     if (Array.isArray(value)) {
       listOf(listOf(COORDINATE, 0, MOST.numbers), 1, MOST.polygons)(value, 'it');
@@ -184,7 +184,7 @@ function checkSegmentation(place: string, value: unknown, { width, height }: Sto
     record({ size: listOf(SIDE, 2, 2), counts: countsOf(width * height) })(value, 'it');
     const { size } = value as RunLengths;
     if (size[0] !== height || size[1] !== width) {
-      throw new Error(`run lengths of [${size}] pixels, the picture has [${height},${width}]`);
+      throw new Error(`run lengths of [${size}] pixels, the image has [${height},${width}]`);
     }
     runsOfOnes(value as RunLengths);
   } catch (error) {
@@ -201,13 +201,13 @@ function countsOf(pixels: number): Check {
   };
 }
 
-function withRunLengths(annotation: StoredAnnotation, picture: StoredPicture): CocoAnnotation {
+function withRunLengths(annotation: StoredAnnotation, image: StoredImage): CocoAnnotation {
   const { image_id, category_id, bbox, area, iscrowd, segmentation } = annotation;
   const given = { image_id, category_id, bbox, area, iscrowd };
   if (!segmentation || !hasMask(segmentation)) return given;
   return {
     ...given,
-    segmentation: isPolygons(segmentation) ? encodePolygons(segmentation, picture) : segmentation,
+    segmentation: isPolygons(segmentation) ? encodePolygons(segmentation, image) : segmentation,
   };
 }
 

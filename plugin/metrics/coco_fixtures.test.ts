@@ -43,17 +43,17 @@ t.test('scores of data sets', (t) => {
   t.equal(files.length, 4);
   for (const file of files) {
     const { truth, results, bbox, segm } = read(file);
-    const { pictures, categories } = readCocoAnnotations(file, JSON.stringify(truth));
+    const { images, categories } = readCocoAnnotations(file, JSON.stringify(truth));
     t.equal(categories.length, truth.categories.length);
     for (const [compare, expected] of [
       ['boxes', bbox],
       ['masks', segm],
     ] as const) {
       const evaluator = new CocoEvaluator({ compare });
-      for (const picture of pictures) {
+      for (const image of images) {
         evaluator.add(
-          picture.annotations(),
-          (results as CocoResult[]).filter(({ image_id }) => image_id === picture.id),
+          image.annotations(),
+          (results as CocoResult[]).filter(({ image_id }) => image_id === image.id),
         );
       }
       compareScores(t, `${file}, ${compare}`, evaluator.evaluation(), expected);

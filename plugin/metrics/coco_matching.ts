@@ -65,7 +65,7 @@ interface Found extends Region {
 }
 
 /** Objects and results of one category in one image, with the overlaps of all pairs. */
-export interface PictureCategory {
+export interface ImageCategory {
   readonly truths: readonly Truth[];
   /** By descending score. */
   readonly found: readonly Found[];
@@ -91,11 +91,11 @@ export function wrongAt(threshold: number): number {
   return 1 << (IOU_THRESHOLDS.length + threshold);
 }
 
-export function pictureCategory(
+export function imageCategory(
   annotations: readonly CocoAnnotation[],
   results: readonly CocoResult[],
   comparison: CocoComparison,
-): PictureCategory {
+): ImageCategory {
   const truths = annotations.map((annotation): Truth => {
     const region = regionOf(annotation, comparison, 'annotation');
     return { ...region, statedArea: annotation.area ?? region.area, isCrowd: annotation.iscrowd === 1 };
@@ -114,7 +114,7 @@ function regionOf(
   what: string,
 ): Region {
   const fail = (expected: string): never => {
-    throw new Error(`evaluateCoco: ${what} of picture ${image_id} has ${expected}`);
+    throw new Error(`evaluateCoco: ${what} of image ${image_id} has ${expected}`);
   };
   if (comparison === 'boxes') {
     const box = bbox ?? fail('no bbox');
@@ -150,7 +150,7 @@ function sharedByBoxes(a: readonly number[], b: readonly number[]): number {
 function sharedByMasks(found: Region, truth: Region): number {
   if (`${found.size}` !== `${truth.size}`) {
     throw new Error(
-      `evaluateCoco: a result's mask is of [${found.size}] pixels, its picture's of [${truth.size}]`,
+      `evaluateCoco: a result's mask is of [${found.size}] pixels, its image's of [${truth.size}]`,
     );
   }
   const [a, b] = [found.runs as readonly number[], truth.runs as readonly number[]];
@@ -164,7 +164,7 @@ function sharedByMasks(found: Region, truth: Region): number {
 }
 
 /** Matches the results of an image with its objects within a size range. */
-export function matchResults({ truths, found, overlaps }: PictureCategory, range: AreaRange): Matches {
+export function matchResults({ truths, found, overlaps }: ImageCategory, range: AreaRange): Matches {
   const isOutside = (area: number) => area < range.least || area > range.most;
   // Objects that count precede those that do not, each in the order of the file.
   const doesCount = truths.map(({ isCrowd, statedArea }) => !isCrowd && !isOutside(statedArea));

@@ -21,7 +21,7 @@ t.test('IoU of each class, their mean, and the share of right pixels', (t) => {
   t.end();
 });
 
-t.test('a class that is only predicted counts with 0; sums go over all pictures', (t) => {
+t.test('a class that is only predicted counts with 0; sums go over all images', (t) => {
   const matrix = new ConfusionMatrix(2, { ignoreIndex: -1 });
   matrix.add(Int32Array.of(0, 0, -1), Uint16Array.of(0, 1, 1));
   t.same(matrix.quality().classIoU, [1 / 2, 0]);
@@ -52,9 +52,9 @@ t.test('what makes no sense changes no count', (t) => {
 t.test('counts of several matrices are added, such as those of other threads', async (t) => {
   const pixel = fc.tuple(fc.integer({ min: -1, max: 3 }), fc.nat(3));
   fc.assert(
-    fc.property(fc.array(fc.array(pixel, { maxLength: 30 }), { maxLength: 5 }), (pictures) => {
+    fc.property(fc.array(fc.array(pixel, { maxLength: 30 }), { maxLength: 5 }), (images) => {
       const [whole, sum] = [0, 1].map(() => new ConfusionMatrix(4, { ignoreIndex: -1 }));
-      for (const pixels of pictures) {
+      for (const pixels of images) {
         const [truth, prediction] = [0, 1].map((i) => pixels.map((pixel) => pixel[i]));
         whole.add(truth, prediction);
         const part = new ConfusionMatrix(4, { ignoreIndex: -1 });
@@ -75,19 +75,19 @@ t.test('counts of several matrices are added, such as those of other threads', a
   t.equal(matrix.quality().pixels, 0);
 });
 
-t.test('a segmenter over pictures', async (t) => {
+t.test('a segmenter over images', async (t) => {
   const maps = [Uint16Array.of(0, 1), Uint16Array.of(1, 1)];
   const segmenter = {
     metadata: { architecture: { classes: 2 } },
     segment: async (image: { width: number }) => ({ classMap: maps[image.width] }),
   } as unknown as Parameters<typeof evaluateSegmenter>[0];
-  const picture = (index: number) => ({ width: index, height: 1, data: new Uint8Array(0) });
-  const pictures = [
-    { image: picture(0), classMap: [0, 1] },
-    { image: picture(1), classMap: [0, 255] },
+  const image = (index: number) => ({ width: index, height: 1, data: new Uint8Array(0) });
+  const images = [
+    { image: image(0), classMap: [0, 1] },
+    { image: image(1), classMap: [0, 255] },
   ];
-  t.same((await evaluateSegmenter(segmenter, pictures)).classIoU, [1 / 2, 1 / 2]);
-  await t.rejects(evaluateSegmenter(segmenter, [{ image: picture(0), classMap: [0] }]), {
+  t.same((await evaluateSegmenter(segmenter, images)).classIoU, [1 / 2, 1 / 2]);
+  await t.rejects(evaluateSegmenter(segmenter, [{ image: image(0), classMap: [0] }]), {
     message: /2 predicted pixels, expected 1/,
   });
 });

@@ -125,7 +125,7 @@ export class ConfusionMatrix {
 }
 
 /** An image and the label of each of its pixels, row-major; 255 where it is ignored. */
-export interface SegmentedPicture {
+export interface SegmentedImage {
   readonly image: ImageInput;
   readonly classMap: ArrayLike<number>;
 }
@@ -136,13 +136,13 @@ export interface SegmentedPicture {
  */
 export async function evaluateSegmenter(
   segmenter: Pick<Segmenter, 'segment' | 'metadata'>,
-  pictures: AsyncIterable<SegmentedPicture> | Iterable<SegmentedPicture>,
+  images: AsyncIterable<SegmentedImage> | Iterable<SegmentedImage>,
   options: ConfusionOptions & { readonly signal?: AbortSignal } = {},
 ): Promise<SegmentationQuality> {
   checkOptions(options, 'evaluateSegmenter', { signal: abortSignal });
   const { signal, ...confusion } = options;
   const matrix = new ConfusionMatrix(segmenter.metadata.architecture.classes, confusion);
-  for await (const { image, classMap } of pictures) {
+  for await (const { image, classMap } of images) {
     matrix.add(classMap, (await segmenter.segment(image, { signal })).classMap);
     await nextTask();
   }

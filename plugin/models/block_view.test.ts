@@ -13,7 +13,7 @@ async function load(options: ConvertOptions = {}): Promise<GrootV> {
 }
 
 /** 90 x 64 pixels that differ from one another. */
-const PICTURE = {
+const IMAGE = {
   width: 90,
   height: 64,
   data: Uint8Array.from({ length: 90 * 64 * 3 }, (_, i) => (i * i * 7 + (i % 3) * 50) % 251),
@@ -27,13 +27,13 @@ for (const backend of BACKENDS) {
         [0, undefined],
         [2, 48],
       ]) {
-        const view = await model.view(PICTURE, { block, size });
-        t.same(view.tree, await model.tree(PICTURE, { block, size }), `block ${block}`);
+        const view = await model.view(IMAGE, { block, size });
+        t.same(view.tree, await model.tree(IMAGE, { block, size }), `block ${block}`);
         t.same([view.height, view.width], [view.tree?.height, view.tree?.width]);
         const point = { x: 71.5, y: 20 };
         for (const scan of [undefined, 'raster'] as const) {
           const map = await view.affinity({ ...point, scan });
-          t.same(map, await model.affinity(PICTURE, { ...point, scan, block, size }), `scan ${scan}`);
+          t.same(map, await model.affinity(IMAGE, { ...point, scan, block, size }), `scan ${scan}`);
           t.equal(map.values[map.anchor.y * map.width + map.anchor.x], 1, 'the pixel that was asked about');
         }
         view.dispose();
@@ -51,9 +51,9 @@ for (const backend of BACKENDS) {
         [{ trees: 'stage' }, 3, 2],
       ] as const) {
         const model = await load(options);
-        const view = await model.view(PICTURE, { block });
+        const view = await model.view(IMAGE, { block });
         const { order, parent } = view.tree ?? { order: [], parent: [] };
-        const image = tf.tensor4d(Float32Array.from(PICTURE.data), [1, 64, 90, 3]);
+        const image = tf.tensor4d(Float32Array.from(IMAGE.data), [1, 64, 90, 3]);
         const expected = tf.tidy(() => {
           const features = model.model.execute({ image }, `blocks_${maker}/x`) as tf.Tensor;
           const ids = (values: ArrayLike<number>) => tf.tensor2d([Array.from(values)], undefined, 'int32');
@@ -80,13 +80,13 @@ for (const backend of BACKENDS) {
   });
 }
 
-t.test('a view shows the picture that the model saw', async (t) => {
+t.test('a view shows the image that the model saw', async (t) => {
   const { leaked } = await onBackend('cpu', async () => {
     const model = await load();
-    const square = { width: 40, height: 40, data: PICTURE.data.slice(0, 40 * 40 * 3) };
+    const square = { width: 40, height: 40, data: IMAGE.data.slice(0, 40 * 40 * 3) };
     const float = tf.tensor3d(Float32Array.from(square.data), [40, 40, 3]);
-    for (const picture of [square, float]) {
-      const [whole, resized] = [await model.view(picture), await model.view(picture, { size: 64 })];
+    for (const image of [square, float]) {
+      const [whole, resized] = [await model.view(image), await model.view(image, { size: 64 })];
       t.same(whole.image, square);
       t.same(resized.image, prepareImage(square, 64));
       for (const view of [whole, resized]) view.dispose();
@@ -108,11 +108,11 @@ t.test('fixed paths have no dissimilarities, and four paths are no tree', async 
       ['cross', false],
     ] as const) {
       const model = await load({ scan });
-      const view = await model.view(PICTURE);
+      const view = await model.view(IMAGE);
       t.equal(view.dissimilarity, undefined, scan);
       t.equal(view.tree !== undefined, hasTree, scan);
       const map = await view.affinity({ x: 3, y: 50 });
-      t.same(map, await model.affinity(PICTURE, { x: 3, y: 50 }), scan);
+      t.same(map, await model.affinity(IMAGE, { x: 3, y: 50 }), scan);
       view.dispose();
       model.dispose();
     }
@@ -128,10 +128,10 @@ t.test('the edges of a tree are rows of the grid, whatever its extents', async (
       [64, 8],
       [8, 8],
     ]) {
-      const picture = { width, height, data: PICTURE.data.slice(0, width * height * 3) };
-      const view = await model.view(picture);
+      const pixels = { width, height, data: IMAGE.data.slice(0, width * height * 3) };
+      const view = await model.view(pixels);
       const { order = [], parent = [] } = view.tree ?? {};
-      const image = tf.tensor4d(Float32Array.from(picture.data), [1, height, width, 3]);
+      const image = tf.tensor4d(Float32Array.from(pixels.data), [1, height, width, 3]);
       const edges = gridGraph(view.height, view.width);
       const [pairs, weights] = [
         edges.dataSync(),
@@ -154,20 +154,20 @@ t.test('the edges of a tree are rows of the grid, whatever its extents', async (
 t.test('a view that is refused, ended or disposed leaves nothing behind', async (t) => {
   await tf.setBackend('wasm');
   const model = await load();
-  const view = await model.view(PICTURE);
+  const view = await model.view(IMAGE);
   const { numTensors, numBytes, numDataBuffers } = tf.memory();
   const same = (name: string) => t.match(tf.memory(), { numTensors, numBytes, numDataBuffers }, name);
 
-  await t.rejects(model.view(PICTURE, { block: 9 }), {
+  await t.rejects(model.view(IMAGE, { block: 9 }), {
     message: 'GrootV.view: block is 9, expected an integer from 0 to 4',
   });
   await t.rejects(model.view('nowhere.png'), { message: /^GrootV\.view: / });
   same('refused');
   const reason = new Error('enough');
-  await t.rejects(model.view(PICTURE, { signal: AbortSignal.abort(reason) }), reason);
+  await t.rejects(model.view(IMAGE, { signal: AbortSignal.abort(reason) }), reason);
   same('ended before it began');
   const controller = new AbortController();
-  const running = model.view(PICTURE, { signal: controller.signal });
+  const running = model.view(IMAGE, { signal: controller.signal });
   queueMicrotask(() => queueMicrotask(() => controller.abort(reason)));
   await t.rejects(running, reason);
   same('ended on the way');

@@ -17,7 +17,7 @@ async function converted(file: string, options: ConvertOptions = {}) {
 }
 
 /** Image i of an input. */
-function picture(fixture: Fixture, input: string, i = 0) {
+function testImage(fixture: Fixture, input: string, i = 0) {
   const { shape, values } = fixture.tensor(`rgb.${input}`);
   const [, height, width] = shape;
   const size = height * width * 3;
@@ -44,13 +44,13 @@ for (const file of ['upernet_tiny', 'upernet_tiny_outnorm']) {
         const [expected, margin] = ['argmax', 'margin'].map((of) => fixture.tensor(`${of}.${suffix}`));
         const pixels = expected.values.length / expected.shape[0];
         for (let i = 0; i < expected.shape[0]; i++) {
-          const { classMap } = await model.segment(picture(fixture, input, i), options);
+          const { classMap } = await model.segment(testImage(fixture, input, i), options);
           t.equal(classMap.length, pixels);
           const wrong = classMap.filter((index, at) => {
             const p = i * pixels + at;
             return index !== expected.values[p] && margin.values[p] > 1e-2;
           });
-          t.equal(wrong.length, 0, `${suffix}, picture ${i}`);
+          t.equal(wrong.length, 0, `${suffix}, image ${i}`);
         }
         model.dispose();
       }
@@ -82,7 +82,7 @@ t.test('detect: mask_rcnn_tiny', async (t) => {
       const model = await Detector.load(await converted('mask_rcnn_tiny', { dense: { scale, ...settings } }));
       const trees = input === 'pipe' ? pinnedTrees(fixture, 'trees.pipe', [1, 1, 2, 1]) : {};
       pinTrees(model, trees);
-      const image = picture(fixture, input);
+      const image = testImage(fixture, input);
       const { detections } = await model.detect(image, { masks: 'bitmap' });
       const dets = fixture.tensor(`dets.${name}`);
       t.equal(detections.length, dets.shape[0], `${name}: as many`);

@@ -4,7 +4,7 @@ import { type DenseInput, type ImageInput, toDenseInput } from '../image/input.j
 import type { Extent } from '../image/prepare.js';
 import { abortSignal, boolean } from './checks.js';
 import type { DenseMetadata, DenseTrunk } from './dense_metadata.js';
-import { checkWorkingBytes, failure, PictureModel } from './picture_model.js';
+import { checkWorkingBytes, failure, ImageModel } from './image_model.js';
 
 /** Options for one image. */
 export interface DenseOptions {
@@ -22,7 +22,7 @@ export const DENSE_OPTIONS = { overlay: boolean, prepare: boolean, signal: abort
 /** A model whose results refer to pixels of the given image. */
 export abstract class DenseModel<
   Metadata extends DenseMetadata & { readonly architecture: DenseTrunk },
-> extends PictureModel<Metadata> {
+> extends ImageModel<Metadata> {
   protected get usualSide(): number {
     return this.metadata.preprocessing.scale[1];
   }
@@ -42,7 +42,7 @@ export abstract class DenseModel<
    * Calls `body` with a prepared image and returns its result. Errors name the method.
    * @param seen the size that the network processes at once for a given input size, in pixels
    */
-  protected async withPicture<T>(
+  protected async withImage<T>(
     method: string,
     image: ImageInput,
     options: DenseOptions,
@@ -53,7 +53,7 @@ export abstract class DenseModel<
     let given: DenseInput | undefined;
     try {
       given = await toDenseInput(image, preprocessing, options, (extent) =>
-        checkWorkingBytes(seen(extent), architecture, 'take a smaller picture or window'),
+        checkWorkingBytes(seen(extent), architecture, 'take a smaller image or window'),
       );
       options.signal?.throwIfAborted();
       return await body(given);

@@ -11,7 +11,7 @@ import { Detector } from './detector.js';
 const IMAGE = { width: 120, height: 90, data: new Uint8Array(120 * 90 * 3).fill(90) };
 
 for (const backend of BACKENDS) {
-  t.test(`objects in pixels of the picture, on ${backend}`, async (t) => {
+  t.test(`objects in pixels of the image, on ${backend}`, async (t) => {
     const { leaked } = await onBackend(backend, async () => {
       const classNames = ['cat', 'dog'];
       const model = await Detector.load(await stubDetector({ classNames }));
@@ -76,7 +76,7 @@ t.test('thresholds, numbers, names', async (t) => {
     );
     const nothing = await Detector.load(await stubDetector({}, []));
     const none = await nothing.detect(IMAGE, { masks: 'rle', overlay: true });
-    t.same(none.detections, [], 'a picture without objects');
+    t.same(none.detections, [], 'an image without objects');
     t.equal(none.overlay?.width, 1120);
     nothing.dispose();
     model.dispose();
@@ -91,7 +91,7 @@ t.test('errors are one clear line', async (t) => {
       [IMAGE, { masks: 'png' }, /masks is "png", expected "none" or "bitmap" or "rle" or "polygon"$/],
       [IMAGE, { scoreThreshold: 2 }, /scoreThreshold is 2, expected a number from 0 to 1$/],
       [IMAGE, { maxDetections: 0 }, /maxDetections is 0, expected an integer of at least 1$/],
-      [[IMAGE], {}, /expected one picture, got a list of 1$/],
+      [[IMAGE], {}, /expected one image, got a list of 1$/],
       ['nowhere.png', {}, /cannot read image nowhere.png: no such file$/],
     ] as const) {
       const failed = model.detect(input as typeof IMAGE, options as object);

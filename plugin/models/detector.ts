@@ -10,10 +10,10 @@ import { options as checkOptions, integer, oneOf } from './checks.js';
 import { FRACTION } from './dense_metadata.js';
 import { DENSE_OPTIONS, DenseModel, type DenseOptions } from './dense_model.js';
 import { DETECTOR_METADATA, type DetectorMetadata } from './detector_metadata.js';
+import { checkShape, loadImageModel, runGraph, valuesOf } from './image_model.js';
 import type { LoadedModel } from './loaded_model.js';
 import { readMetadata } from './metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
-import { checkShape, loadPictureModel, runGraph, valuesOf } from './picture_model.js';
 
 /** Formats of masks. */
 export interface MaskFormats {
@@ -67,7 +67,7 @@ const OPTIONS = {
 };
 
 const FORMATS: {
-  [Format in keyof MaskFormats]: (mask: MaskBitmap, picture: Extent) => MaskFormats[Format];
+  [Format in keyof MaskFormats]: (mask: MaskBitmap, image: Extent) => MaskFormats[Format];
 } = {
   none: () => undefined,
   bitmap: (mask) => mask,
@@ -84,7 +84,7 @@ export class Detector extends DenseModel<DetectorMetadata> {
    * @throws {Error} one line, if it cannot be loaded or is not a detector; the signal's reason if it is aborted.
    */
   static load(source: ModelSource, options: LoadOptions = {}): Promise<Detector> {
-    return loadPictureModel('Detector.load', source, options, Detector.of);
+    return loadImageModel('Detector.load', source, options, Detector.of);
   }
 
   protected readonly className = 'Detector';
@@ -111,7 +111,7 @@ export class Detector extends DenseModel<DetectorMetadata> {
     const method = 'Detector.detect';
     checkOptions(options, method, OPTIONS);
     const format = options.masks ?? ('none' as Format);
-    return this.withPicture(
+    return this.withImage(
       method,
       image,
       options,
@@ -127,8 +127,8 @@ export class Detector extends DenseModel<DetectorMetadata> {
           if (options.overlay) drawn.push({ ...found, mask: bitmap });
         }
         if (!options.overlay) return { width, height, detections };
-        const picture = { image: given.image, detections: drawn, colours: this.colours };
-        return { width, height, detections, overlay: drawDetections(picture) };
+        const image = { image: given.image, detections: drawn, colours: this.colours };
+        return { width, height, detections, overlay: drawDetections(image) };
       },
     );
   }

@@ -33,10 +33,10 @@ import {
   checkPoint,
 } from './block_view.js';
 import { GROOTV_METADATA, type GrootVMetadata, gridSize, SCAN_PATHS } from './grootv_metadata.js';
+import { checkWorkingBytes, failure, ImageModel, loadImageModel, workingBytes } from './image_model.js';
 import type { LoadedModel } from './loaded_model.js';
 import { readMetadata } from './metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
-import { checkWorkingBytes, failure, loadPictureModel, PictureModel, workingBytes } from './picture_model.js';
 
 /** A class and its predicted probability. */
 export interface Prediction {
@@ -96,7 +96,7 @@ function extentOf(view: ModelView): Extent {
 }
 
 /** A converted GrootV model. It accepts any image size; `metadata.preprocessing` says what it was trained for. */
-export class GrootV extends PictureModel<GrootVMetadata> {
+export class GrootV extends ImageModel<GrootVMetadata> {
   /**
    * Loads a model that was written by `convertCheckpoint` or {@link save}.
    * @param source URL of its model.json (also `indexeddb://name`), any IOHandler such as `tf.io.http(url, options)` or
@@ -104,7 +104,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
    * @throws {Error} one line, if it cannot be loaded or is not a GrootV model; the signal's reason if it is aborted.
    */
   static load(source: ModelSource, options: LoadOptions = {}): Promise<GrootV> {
-    return loadPictureModel('GrootV.load', source, options, GrootV.of);
+    return loadImageModel('GrootV.load', source, options, GrootV.of);
   }
 
   /** @internal */
@@ -119,7 +119,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
   }
 
   /** Images of the model's size that `classify` predicts at a time, however many it is given: 8, or up to 64 small ones. */
-  get picturesTogether(): number {
+  get imagesPerPrediction(): number {
     const { size } = this.metadata.preprocessing;
     return fittingTogether({ width: size, height: size });
   }
@@ -135,7 +135,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
    * @throws {Error} one line, if the tensor is invalid or the model has no classes.
    */
   logits(image: ImageTensor): Tensor2D {
-    this.checkPictures('logits');
+    this.checkImages('logits');
     try {
       if (this.metadata.architecture.classes === 0) throw new Error(NO_HEAD);
       checkTensor(image, [3]);
@@ -157,7 +157,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
       for await (const batch of this.batches('prepare', images, options)) batches.push(batch);
       const shapes = new Set(batches.map(({ shape }) => shape.slice(1).join(' x ')));
       if (shapes.size > 1) {
-        throw new Error(`GrootV.prepare: the pictures have different sizes: ${[...shapes].join(', ')}`);
+        throw new Error(`GrootV.prepare: the images have different sizes: ${[...shapes].join(', ')}`);
       }
       return tidy(() => concat(batches, 0));
     } finally {
@@ -244,17 +244,17 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     options: PrepareOptions,
   ): AsyncGenerator<Tensor4D> {
     const { size } = this.metadata.preprocessing;
-    this.checkPictures(method);
+    this.checkImages(method);
     const list = images as ImageInput[];
     const several = Array.isArray(images);
     if (several && images.length === 0)
-      throw failure(`GrootV.${method}`, 'expected at least one picture, got an empty list');
+      throw failure(`GrootV.${method}`, 'expected at least one image, got an empty list');
     const group: ModelView[] = [];
     const together = () => batchOf(group.splice(0));
     try {
       for (const [i, image] of (several ? list : [images as ImageInput]).entries()) {
         const view = await toModelView(image, size, options).catch((error) => {
-          const which = several ? `picture ${i + 1} of ${list.length}: ` : '';
+          const which = several ? `image ${i + 1} of ${list.length}: ` : '';
           throw failure(`GrootV.${method}`, error, which, options.signal);
         });
         const { width, height } = extentOf(view);
@@ -284,9 +284,9 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     return Array.from({ length: batch.shape[0] }, (_, n) => predictions.slice(n * top, (n + 1) * top));
   }
 
-  private async viewOf(method: string, picture: ImageInput, options: BlockOptions): Promise<BlockView> {
+  private async viewOf(method: string, original: ImageInput, options: BlockOptions): Promise<BlockView> {
     const block = this.checkBlock(method, options.block);
-    const { input, image, given } = await this.wholeInput(method, picture, options);
+    const { input, image, given } = await this.wholeInput(method, original, options);
     const { aggregate, paths, weights } = this.scanOf(block);
     const names = [`blocks_${block}/decay`, ...paths.flatMap((path) => [`${path}/order`, `${path}/parent`])];
     if (weights !== undefined) names.push(weights);
@@ -318,7 +318,7 @@ export class GrootV extends PictureModel<GrootVMetadata> {
     image: ImageInput,
     { size, signal }: BlockOptions,
   ): Promise<WholeInput> {
-    this.checkPictures(method);
+    this.checkImages(method);
     try {
       return await toWholeInput(image, size, { signal }, (extent) =>
         checkWorkingBytes(

@@ -51,7 +51,7 @@ t.test('the digits of examples/ come out right, whatever they are given as', asy
   });
 });
 
-t.test('every kind of input of one picture is the same picture', async (t) => {
+t.test('every kind of input of one image is the same image', async (t) => {
   const { leaked } = await onBackend('wasm', async () => {
     const model = await load('grootv/grootv_tiny_module.pth');
     const { size } = model.metadata.preprocessing;
@@ -115,7 +115,7 @@ t.test('every kind of input of one picture is the same picture', async (t) => {
   t.equal(leaked, 0, 'no tensor is left behind');
 });
 
-t.test('many pictures are done a few at a time, and a signal ends them', async (t) => {
+t.test('many images are done a few at a time, and a signal ends them', async (t) => {
   const { leaked } = await onBackend('wasm', async () => {
     const model = await load('grootv/grootv_tiny_module.pth');
     const { size } = model.metadata.preprocessing;
@@ -130,14 +130,14 @@ t.test('many pictures are done a few at a time, and a signal ends them', async (
       predicted.push(images.shape[0]);
       return logits.call(model, images);
     };
-    const pictures = Array.from({ length: 19 }, (_, i) => pixels(i));
-    const rows = await model.classify(pictures, { top: 2 });
+    const images = Array.from({ length: 19 }, (_, i) => pixels(i));
+    const rows = await model.classify(images, { top: 2 });
     t.equal(rows.length, 19);
-    t.same([size, model.picturesTogether, predicted.splice(0)], [224, 8, [8, 8, 3]]);
+    t.same([size, model.imagesPerPrediction, predicted.splice(0)], [224, 8, [8, 8, 3]]);
     const small = Array.from({ length: 67 }, (_, i) => pixels(i, 32));
     await model.classify(small, { prepare: false });
     t.same(predicted, [64, 3], 'more small ones');
-    t.same(rows[17], (await model.classify(pictures[17], { top: 2 }))[0]);
+    t.same(rows[17], (await model.classify(images[17], { top: 2 }))[0]);
     const mixed = await model.classify(
       [{ ...pixels(1) }, { width: 8, height: 24, data: new Uint8Array(576) }],
       {
@@ -146,14 +146,14 @@ t.test('many pictures are done a few at a time, and a signal ends them', async (
     );
     t.equal(mixed.length, 2, 'two sizes, not prepared');
     const signal = AbortSignal.abort(new Error('enough'));
-    await t.rejects(model.classify(pictures, { signal }), { message: 'enough' });
-    await t.rejects(model.tree(pictures[0], { signal }), { message: 'enough' });
+    await t.rejects(model.classify(images, { signal }), { message: 'enough' });
+    await t.rejects(model.tree(images[0], { signal }), { message: 'enough' });
     model.dispose();
   });
   t.equal(leaked, 0);
 });
 
-t.test('what is no picture is told in one clear line', async (t) => {
+t.test('what is not an image is told in one clear line', async (t) => {
   const { leaked } = await onBackend('cpu', async () => {
     const model = await load('grootv/grootv_tiny_module.pth');
     const made: tf.Tensor[] = [];
@@ -170,12 +170,12 @@ t.test('what is no picture is told in one clear line', async (t) => {
       ['a number', 7, /got a number$/],
       ['a function', () => {}, /got a function$/],
       ['an object', {}, /got an object \(Object\)$/],
-      ['arrays in arrays', [[[1, 2, 3]]], /picture 1 of 1: expected .*got an array of arrays$/],
-      ['an empty list', [], /expected at least one picture, got an empty list$/],
+      ['arrays in arrays', [[[1, 2, 3]]], /image 1 of 1: expected .*got an array of arrays$/],
+      ['an empty list', [], /expected at least one image, got an empty list$/],
       [
-        'a bad picture of a list',
+        'a bad image of a list',
         [image, 'nowhere.png'],
-        /picture 2 of 2: cannot read image nowhere.png: no such file$/,
+        /image 2 of 2: cannot read image nowhere.png: no such file$/,
       ],
       [
         'rank 2',
@@ -185,7 +185,7 @@ t.test('what is no picture is told in one clear line', async (t) => {
       ['rank 5', keep(tf.zeros([1, 1, 32, 32, 3])), /shape \[1, 1, 32, 32, 3\], expected/],
       ['two channels', keep(tf.zeros([32, 32, 2])), /shape \[32, 32, 2\], expected/],
       ['no pixel', keep(tf.zeros([0, 0, 3])), /shape \[0, 0, 3\]: it is empty/],
-      ['no picture', keep(tf.zeros([0, 32, 32, 3])), /shape \[0, 32, 32, 3\]: it is empty/],
+      ['no image', keep(tf.zeros([0, 32, 32, 3])), /shape \[0, 32, 32, 3\]: it is empty/],
       ['bool', keep(tf.zeros([32, 32, 3], 'bool')), /dtype bool, expected float32 or int32/],
       ['text', keep(tf.fill([32, 32, 3], 'a', 'string')), /dtype string, expected float32 or int32/],
       ['disposed', gone, /the tensor of the image has been disposed$/],

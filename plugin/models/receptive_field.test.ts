@@ -17,7 +17,7 @@ async function nano(options: ConvertOptions = {}): Promise<GrootV> {
 }
 
 /** Pixels that differ from one another. */
-function picture(width: number, height: number, seed = 7) {
+function testImage(width: number, height: number, seed = 7) {
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * i * seed + (i % 3) * 50) % 251);
   return { width, height, data };
 }
@@ -37,9 +37,9 @@ t.test('the values are the positive slopes of the positive features, trees kept'
   const size = 40;
   const { leaked } = await onBackend('wasm', async () => {
     const model = await nano();
-    const field = await model.receptiveField(picture(size, size), { size });
-    t.match(field, { size, level: 3, pictures: 1 });
-    const image = tf.tensor4d(Float32Array.from(picture(size, size).data), [1, size, size, 3]);
+    const field = await model.receptiveField(testImage(size, size), { size });
+    t.match(field, { size, level: 3, images: 1 });
+    const image = tf.tensor4d(Float32Array.from(testImage(size, size).data), [1, size, size, 3]);
     const trees = Array.from({ length: model.numBlocks }, (_, i) => [
       `blocks_${i}/order`,
       `blocks_${i}/parent`,
@@ -108,7 +108,7 @@ t.test('without scans only what convolutions cover contributes', async (t) => {
   const { leaked } = await onBackend('wasm', async () => {
     const sink = await randomClassifier({ channels: 8, depths: [1, 1], layerScale: false, classes: 3 });
     const model = await GrootV.load(sink);
-    const scanned = await model.receptiveField(picture(32, 32), { level: 0, size: 32 });
+    const scanned = await model.receptiveField(testImage(32, 32), { level: 0, size: 32 });
     t.same(extentOf(scanned), [0, 31, 0, 31], 'a tree reaches everything');
     for (const [name, weights] of Object.entries(model.model.weights)) {
       if (!name.endsWith('out_proj.weight')) continue;
@@ -120,7 +120,7 @@ t.test('without scans only what convolutions cover contributes', async (t) => {
       [0, 13, 19],
       [1, 9, 23],
     ]) {
-      const field = await model.receptiveField(picture(32, 32), { level, size: 32 });
+      const field = await model.receptiveField(testImage(32, 32), { level, size: 32 });
       t.same(extentOf(field), [from, to, from, to], `level ${level}`);
     }
     model.dispose();
@@ -131,7 +131,7 @@ t.test('without scans only what convolutions cover contributes', async (t) => {
 t.test('a raster scan carries nothing back', async (t) => {
   const { leaked } = await onBackend('wasm', async () => {
     const model = await nano({ scan: 'raster' });
-    const [first, last] = extentOf(await model.receptiveField(picture(64, 64), { level: 0, size: 64 }));
+    const [first, last] = extentOf(await model.receptiveField(testImage(64, 64), { level: 0, size: 64 }));
     // The centre row is 8 of 16; its convolution reads row 9, which covers pixels to 4 * 9 + 3.
     t.same([first, last], [0, 39]);
     model.dispose();
@@ -139,41 +139,41 @@ t.test('a raster scan carries nothing back', async (t) => {
   t.equal(leaked, 0);
 });
 
-t.test('several pictures: the mean, in any form, in the memory of one', async (t) => {
+t.test('several images: the mean, in any form, in the memory of one', async (t) => {
   const { leaked } = await onBackend('wasm', async () => {
     const model = await nano();
     const size = 40;
-    const pictures = [picture(50, 44), picture(40, 60, 11)];
+    const images = [testImage(50, 44), testImage(40, 60, 11)];
     const singles: ReceptiveField[] = [];
-    for (const each of pictures) singles.push(await model.receptiveField(each, { size }));
+    for (const each of images) singles.push(await model.receptiveField(each, { size }));
     const mean = singles[0].values.map((value, i) => (value + singles[1].values[i]) / 2);
     const progress: number[] = [];
-    const listed = await model.receptiveField(pictures, { size, onProgress: (done) => progress.push(done) });
-    t.match(listed, { pictures: 2, size, level: 3 });
+    const listed = await model.receptiveField(images, { size, onProgress: (done) => progress.push(done) });
+    t.match(listed, { images: 2, size, level: 3 });
     t.same(progress, [1, 2]);
     t.ok(relativeDifference(listed.values, mean) < 1e-6);
 
-    const prepared = pictures.map((each) => prepareImage(each, size));
+    const prepared = images.map((each) => prepareImage(each, size));
     const batch = tf.tensor4d(
       prepared.flatMap(({ data }) => [...data]),
       [2, size, size, 3],
     );
     const together = await model.receptiveField(batch, { size });
-    t.equal(together.pictures, 2);
+    t.equal(together.images, 2);
     t.ok(relativeDifference(together.values, mean) < 1e-4, 'a batch');
     batch.dispose();
 
     const tensors: number[] = [];
     async function* stream() {
-      for (let i = 0; i < 6; i++) yield pictures[i % 2];
+      for (let i = 0; i < 6; i++) yield images[i % 2];
     }
     const streamed = await model.receptiveField(stream(), {
       size,
       onProgress: () => tensors.push(tf.memory().numBytes),
     });
-    t.equal(streamed.pictures, 6);
+    t.equal(streamed.images, 6);
     t.ok(maxDifference(streamed.values, listed.values) < 1e-7);
-    t.equal(new Set(tensors).size, 1, 'bytes after each picture');
+    t.equal(new Set(tensors).size, 1, 'bytes after each image');
     model.dispose();
   });
   t.equal(leaked, 0);
@@ -188,8 +188,8 @@ t.test('of a segmenter and a detector', async (t) => {
       const sink = new MemorySink();
       await convertCheckpoint(await torchZipBytes(new MadeOrderedDict(randomState(shapes))), sink);
       const model = await load(sink);
-      const field = await model.receptiveField(picture(48, 40), { size: 32 });
-      t.match(field, { size: 32, level: 1, pictures: 1 });
+      const field = await model.receptiveField(testImage(48, 40), { size: 32 });
+      t.match(field, { size: 32, level: 1, images: 1 });
       t.ok(field.values.some((value) => value > 0));
       await t.rejects(model.receptiveField([]), {
         message: /^(Segmenter|Detector)\.receptiveField: expected/,
@@ -203,7 +203,7 @@ t.test('of a segmenter and a detector', async (t) => {
 t.test('what is refused leaves nothing behind', async (t) => {
   const { leaked } = await onBackend('wasm', async () => {
     const model = await nano();
-    const good = picture(32, 32);
+    const good = testImage(32, 32);
     const { numTensors, numDataBuffers } = tf.memory();
     const name = 'GrootV.receptiveField: ';
     for (const [images, options, message] of [
@@ -217,8 +217,8 @@ t.test('what is refused leaves nothing behind', async (t) => {
       ],
       [good, { onProgress: 1 }, `${name}onProgress is 1, expected a function`],
       [good, 3, `${name}options is 3, expected an object`],
-      [[], {}, `${name}expected at least one picture, got none`],
-      [[good, 'nowhere.png'], { size: 32 }, /^GrootV\.receptiveField: picture 2 of 2: /],
+      [[], {}, `${name}expected at least one image, got none`],
+      [[good, 'nowhere.png'], { size: 32 }, /^GrootV\.receptiveField: image 2 of 2: /],
       [5, {}, /^GrootV\.receptiveField: expected a tensor/],
     ] as const) {
       await t.rejects(model.receptiveField(images as never, options as never), { message });

@@ -48,7 +48,7 @@ export interface ReceptiveField extends ContributionMap {
   /** The level of the features. */
   readonly level: number;
   /** Number of images over which `values` are averaged. */
-  readonly pictures: number;
+  readonly images: number;
   /**
    * float32 [size, size], row-major: the contribution of each pixel, at least 0. It is the gradient, with respect to the
    * normalised image, of the sum of the positive features at the centre of the level; negative values are set to 0 and the
@@ -60,7 +60,7 @@ export interface ReceptiveField extends ContributionMap {
 /** Accumulates the contributions of pixels over images of one size. */
 export class Contributions {
   /** Number of images added. */
-  pictures = 0;
+  images = 0;
   private readonly graph: EditedGraph;
   private readonly parts: ReturnType<typeof planParts>;
   private readonly sums: Float64Array;
@@ -91,7 +91,7 @@ export class Contributions {
       const values = await contributions.data();
       if (!values.every(Number.isFinite)) return false;
       for (let i = 0; i < values.length; i++) this.sums[i] += values[i];
-      this.pictures += images.shape[0];
+      this.images += images.shape[0];
       return true;
     } finally {
       contributions.dispose();
@@ -100,8 +100,8 @@ export class Contributions {
 
   /** Returns the mean over the images that were added. */
   mean(): ReceptiveField {
-    const { size, level, pictures, sums } = this;
-    return { size, level, pictures, values: new Float32Array(sums.map((total) => total / pictures)) };
+    const { size, level, images, sums } = this;
+    return { size, level, images, values: new Float32Array(sums.map((total) => total / images)) };
   }
 
   /** Frees the weights that do not belong to the model. */

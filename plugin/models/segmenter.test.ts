@@ -22,7 +22,7 @@ function isSame(a: Uint16Array, b: Uint16Array): boolean {
 const LABELS = ['wall', 'floor', 'cat'];
 
 for (const backend of BACKENDS) {
-  t.test(`a picture is segmented at its own size, on ${backend}`, async (t) => {
+  t.test(`an image is segmented at its own size, on ${backend}`, async (t) => {
     const { leaked } = await onBackend(backend, async () => {
       const model = await Segmenter.load(await stubSegmenter());
       const image = thirds(192, 100);
@@ -107,7 +107,7 @@ t.test('errors are one clear line', async (t) => {
       [image, { signal: 1 }, /signal is 1, expected an AbortSignal$/],
       [image, { onProgress: 1 }, /onProgress is 1, expected a function$/],
       [two, {}, /a batch of 2 images was given, expected one image$/],
-      [[image, image], {}, /expected one picture, got a list of 2$/],
+      [[image, image], {}, /expected one image, got a list of 2$/],
       [nan, {}, /the image holds NaN, expected values from 0 to 255$/],
       [nan, { prepare: false }, /the model answers NaN/],
       ['nowhere.png', {}, /cannot read image nowhere.png: no such file$/],

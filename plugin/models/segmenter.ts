@@ -8,10 +8,10 @@ import type { RgbImage } from '../image/rgb_image.js';
 import { aFunction, options as checkOptions, listOf, oneOf } from './checks.js';
 import { SIDE } from './dense_metadata.js';
 import { DENSE_OPTIONS, DenseModel, type DenseOptions } from './dense_model.js';
+import { checkShape, loadImageModel, runGraph, valuesOf } from './image_model.js';
 import type { LoadedModel } from './loaded_model.js';
 import { readMetadata } from './metadata.js';
 import type { LoadOptions, ModelSource } from './model_files.js';
-import { checkShape, loadPictureModel, runGraph, valuesOf } from './picture_model.js';
 import { checkInference, SEGMENTER_METADATA, type SegmenterMetadata } from './segmenter_metadata.js';
 
 export interface SegmentOptions extends DenseOptions {
@@ -62,7 +62,7 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
    * @throws {Error} one line, if it cannot be loaded or is not a segmenter; the signal's reason if it is aborted.
    */
   static load(source: ModelSource, options: LoadOptions = {}): Promise<Segmenter> {
-    return loadPictureModel('Segmenter.load', source, options, Segmenter.of);
+    return loadImageModel('Segmenter.load', source, options, Segmenter.of);
   }
 
   protected readonly className = 'Segmenter';
@@ -86,7 +86,7 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
     const method = 'Segmenter.segment';
     checkOptions(options, method, OPTIONS);
     const windowsOf = this.windows(options);
-    return this.withPicture(
+    return this.withImage(
       method,
       image,
       options,
@@ -99,8 +99,8 @@ export class Segmenter extends DenseModel<SegmenterMetadata> {
         const shares = classShares(classMap, this.classNames);
         const result = { width: given.image.width, height: given.image.height, classMap, classes: shares };
         if (options.overlay !== true) return result;
-        const picture = { image: given.image, classMap, classes: shares, colours: this.colours };
-        return { ...result, overlay: drawSegmentation(picture) };
+        const image = { image: given.image, classMap, classes: shares, colours: this.colours };
+        return { ...result, overlay: drawSegmentation(image) };
       },
     );
   }

@@ -73,7 +73,7 @@ export function someBoxes(random: Random, count: number, columns = 4): CaseTenso
   return float32([count, columns], rows.flat());
 }
 
-const picture = int32([2], [70, 80]);
+const image = int32([2], [70, 80]);
 
 interface DecodeOptions {
   readonly stds: readonly number[];
@@ -115,11 +115,11 @@ export const decodeBoxesSpec = defineSpec(DecodeBoxes, {
   samples: (random): Sample[] => [
     { what: 'one class', inputs: { boxes: someBoxes(random, 7), deltas: random.tensor([7, 4]) } },
     {
-      what: 'three classes in a picture, far deltas',
+      what: 'three classes in an image, far deltas',
       inputs: {
         boxes: someBoxes(random, 9),
         deltas: random.tensor([9, 12], () => 20 * random.normal()),
-        imageShape: picture,
+        imageShape: image,
       },
       attributes: { stds: [0.1, 0.2, 0.3, 0.5] },
     },
@@ -131,8 +131,8 @@ export const decodeBoxesSpec = defineSpec(DecodeBoxes, {
   faults: {
     'deltas are not scaled': always({ stds: [1, 1, 1, 1] }),
     'sizes may change without limit': always({ maxRatio: 1e-20 }),
-    'boxes leave the picture': without('imageShape'),
-    'height and width of the picture are swapped': mapped(
+    'boxes leave the image': without('imageShape'),
+    'height and width of the image are swapped': mapped(
       'imageShape',
       (_, i, { inputs }) => inputs.imageShape[1 - i],
     ),

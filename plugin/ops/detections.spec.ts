@@ -159,7 +159,7 @@ export const nonMaxSuppressionSpec = defineSpec(NonMaxSuppression, {
   },
 });
 
-const picture = int32([2], [70, 80]);
+const image = int32([2], [70, 80]);
 
 interface ProposalOptions extends Rules {
   readonly perLevel: number;
@@ -210,7 +210,7 @@ export const regionProposalsSpec = defineSpec(RegionProposals, {
     'there is no end of them': always({ maxOutput: 2 ** 20 }),
     'small boxes are kept': always({ minSize: -1 }),
     'boxes that were dropped drop others': proposalsBy({ transitive: true }),
-    'boxes leave the picture': before(({ inputs }) => ({
+    'boxes leave the image': before(({ inputs }) => ({
       inputs: { ...inputs, imageShape: Int32Array.of(10000, 10000) },
     })),
   },
@@ -230,7 +230,7 @@ function proposalSample(
       objectness: random.tensor([count]),
       deltas: random.tensor([count, 4], () => 0.3 * random.normal()),
       levelSizes: int32([sizes.length], sizes),
-      imageShape: picture,
+      imageShape: image,
     },
     attributes: { stds: [1, 1, 0.5, 0.5], ...attributes },
   };
@@ -300,7 +300,7 @@ export const classDetectionsSpec = defineSpec(ClassDetections, {
         attributes as unknown as DetectionOptions,
       );
     }),
-    'boxes are not those of the original picture': mapped('scaleFactor', () => 1),
+    'boxes are not those of the original image': mapped('scaleFactor', () => 1),
     'every score is a candidate': always({ scoreThreshold: 0 }),
     'classes suppress each other': (correct) => (args) => {
       correct(args);
@@ -334,7 +334,7 @@ function detectionSample(
         shuffled.map(({ score }) => score),
       ),
       deltas: random.tensor([rows, perRow]),
-      imageShape: picture,
+      imageShape: image,
       scaleFactor: float32([4], [1.5, 1.25, 1.5, 1.25]),
     },
     attributes,

@@ -26,7 +26,7 @@ for (const backend of BACKENDS) {
   });
 }
 
-t.test('regions and boxes that are not finite, or beyond all pictures', async (t) => {
+t.test('regions and boxes that are not finite, or beyond all images', async (t) => {
   const far = [1e30, -1e30, 3e38, -3e38, Infinity, -Infinity, Number.NaN];
   const boxes = far.flatMap((a) => far.map((b) => [a, a, b, b]));
   for (const backend of BACKENDS) {

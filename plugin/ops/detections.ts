@@ -141,7 +141,7 @@ export const ClassDetections = defineOp({
     scaleFactor: {
       dtype: 'float32',
       shape: ['4'],
-      doc: 'input pixels per pixel of the original picture, for x1, y1, x2, y2',
+      doc: 'input pixels per pixel of the original image, for x1, y1, x2, y2',
     },
   },
   attributes: {
@@ -172,7 +172,7 @@ export const ClassDetections = defineOp({
     boxes: {
       dtype: 'float32',
       shape: ['M', '4'],
-      doc: 'detected boxes as x1, y1, x2, y2 in pixels of the original picture',
+      doc: 'detected boxes as x1, y1, x2, y2 in pixels of the original image',
     },
     scores: { dtype: 'float32', shape: ['M'], doc: 'score of each detection, descending' },
     classes: { dtype: 'int32', shape: ['M'], doc: 'class of each detection, zero-based' },

@@ -15,12 +15,12 @@ export const PasteMasks = defineOp({
     boxes: {
       dtype: 'float32',
       shape: ['K', '4'],
-      doc: 'boxes as x1, y1, x2, y2 in pixels of the picture; read on the host',
+      doc: 'boxes as x1, y1, x2, y2 in pixels of the image; read on the host',
     },
   },
   attributes: {
-    height: { type: 'integer', graphName: 'height', least: 0, letter: 'P', doc: 'height P of the picture' },
-    width: { type: 'integer', graphName: 'width', least: 0, letter: 'Q', doc: 'width Q of the picture' },
+    height: { type: 'integer', graphName: 'height', least: 0, letter: 'P', doc: 'height P of the image' },
+    width: { type: 'integer', graphName: 'width', least: 0, letter: 'Q', doc: 'width Q of the image' },
   },
   outputs: {
     y: {
@@ -48,8 +48,8 @@ export const PasteMasks = defineOp({
 
 type Pair = readonly [height: number, width: number];
 
-function axesOf([x1, y1, x2, y2]: Float32Array, mask: Pair, picture: Pair): [AxisMap, AxisMap] {
-  return [pastingMap(y1, y2, mask[0], picture[0]), pastingMap(x1, x2, mask[1], picture[1])];
+function axesOf([x1, y1, x2, y2]: Float32Array, mask: Pair, image: Pair): [AxisMap, AxisMap] {
+  return [pastingMap(y1, y2, mask[0], image[0]), pastingMap(x1, x2, mask[1], image[1])];
 }
 
 /** Part of an image. */
@@ -71,11 +71,11 @@ export function pasteMask(
   mask: Float32Array,
   size: Pair,
   box: ArrayLike<number>,
-  picture: { readonly height: number; readonly width: number },
+  image: { readonly height: number; readonly width: number },
 ): PastedMask {
   const values = Float32Array.from(box);
-  const [left, right] = pastedSpan(values[0], values[2], picture.width);
-  const [top, bottom] = pastedSpan(values[1], values[3], picture.height);
+  const [left, right] = pastedSpan(values[0], values[2], image.width);
+  const [top, bottom] = pastedSpan(values[1], values[3], image.height);
   const [width, height] = [Math.max(0, right - left), Math.max(0, bottom - top)];
   const [rows, columns] = axesOf(values, size, [top + height, left + width]);
   const result = new Float32Array(width * height);
@@ -100,14 +100,10 @@ export function pasteMask(
  * Pastes masks at the size of an image. Not differentiable.
  * @param masks [K, h, w] float32 probabilities.
  * @param boxes [K, 4] float32: x1, y1, x2, y2 in pixels of the image. Read on the host.
- * @param picture its height and width in pixels.
+ * @param image its height and width in pixels.
  * @returns [K, height, width] float32; a detector's mask is where it is at least 0.5.
  * @throws {OpError} if a rank, dtype or size is wrong.
  */
-export function pasteMasks(
-  masks: Tensor,
-  boxes: Tensor,
-  picture: { height: number; width: number },
-): Tensor3D {
-  return runOp(PasteMasks, { masks, boxes }, { ...picture })[0] as Tensor3D;
+export function pasteMasks(masks: Tensor, boxes: Tensor, image: { height: number; width: number }): Tensor3D {
+  return runOp(PasteMasks, { masks, boxes }, { ...image })[0] as Tensor3D;
 }

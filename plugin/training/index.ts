@@ -19,8 +19,8 @@ export {
   firstExamples,
   type IdxFiles,
   idxExamples,
-  type LabelledPicture,
-  pictureExamples,
+  imageExamples,
+  type LabelledImage,
   type Resizing,
 } from './data/examples.js';
 export { examplesFor, setImageSize } from './data/for_model.js';

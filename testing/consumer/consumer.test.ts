@@ -50,7 +50,7 @@ t.test('the tarball and what runs from it', async (t) => {
     .filter((name) => name.endsWith('.png'))
     .map((name) => join(DIGITS, name));
   copy(digits[0], project, 'cat.jpg');
-  for (const digit of digits) copy(digit, join(project, 'pictures'), basename(digit));
+  for (const digit of digits) copy(digit, join(project, 'images'), basename(digit));
   copy(join(ROOT, 'examples/scenes/scene.png'), project, 'street.jpg');
 
   let rows: Row[] = [];
@@ -71,7 +71,7 @@ t.test('the tarball and what runs from it', async (t) => {
       if (isForCat) rows = JSON.parse(stdout).slice(1); // after the cat
     }
     const table = readFileSync(join(project, 'classes.csv'), 'utf8').trim().split('\n');
-    t.equal(table.length, 1 + digits.length, 'a row for each picture');
+    t.equal(table.length, 1 + digits.length, 'a row for each image');
     t.equal(rows.filter(({ file, predictions: [best] }) => file.includes(`label-${best.label}`)).length, 14);
   });
 
@@ -113,7 +113,7 @@ t.test('the tarball and what runs from it', async (t) => {
     for (const [name, url] of pages) {
       const { text, refusal, warnings } = await visit(browser, url, digits);
       sameAnswers(t, text, rows, name);
-      t.match(refusal, /cannot read image notes\.txt/, `${name}: no picture`);
+      t.match(refusal, /cannot read image notes\.txt/, `${name}: no image`);
       t.notOk(
         warnings.find((text) => text.includes('tfjs-grootvl')),
         `${name}: no warning`,
@@ -172,12 +172,12 @@ async function checkFineTuning(
   copy(join(project, 'model'), folder, 'model');
   for (const file of digits) {
     const name = Number(/label-(\d)/.exec(file)?.[1]) % 2 === 0 ? 'even' : 'odd';
-    for (const part of ['train', 'val']) copy(file, folder, `pictures/${part}/${name}/${basename(file)}`);
+    for (const part of ['train', 'val']) copy(file, folder, `images/${part}/${name}/${basename(file)}`);
   }
   const steps = 12;
   const [types, trained] = await Promise.all([
     run(folder, process.execPath, join('node_modules', 'typescript', 'bin', 'tsc')),
-    run(folder, process.execPath, '--import=tsx', 'finetune.ts', 'pictures', 'run', String(steps)),
+    run(folder, process.execPath, '--import=tsx', 'finetune.ts', 'images', 'run', String(steps)),
   ]);
   t.equal(types.status, 0, `types: ${types.stdout}${types.stderr}`);
   const losses = [...trained.stdout.matchAll(/^step \d+: loss ([\d.]+)$/gm)].map(([, loss]) => Number(loss));
@@ -188,7 +188,7 @@ async function checkFineTuning(
   const classified = await run(folder, join(folder, BIN, 'grootvl'), ...options);
   const rows = JSON.parse(classified.stdout) as Row[];
   const right = rows.filter(({ file, predictions: [{ label }] }) =>
-    existsSync(join(folder, 'pictures', 'val', label, basename(file))),
+    existsSync(join(folder, 'images', 'val', label, basename(file))),
   ).length;
   t.ok(right >= 12, `${right} of 16 are right`);
   t.ok(trained.stdout.includes(`held out: ${((100 * right) / 16).toFixed(1)} % right`), trained.stdout);

@@ -129,7 +129,7 @@ async function serveFiles(t: Test, folder: string): Promise<string> {
 }
 
 /** Opens a page and selects images in it, like a user. */
-export async function visit(browser: Browser, url: string, pictures: string[]): Promise<Findings> {
+export async function visit(browser: Browser, url: string, images: string[]): Promise<Findings> {
   const page = await browser.newPage();
   const warnings: string[] = [];
   page.on('console', (message) => {
@@ -150,7 +150,7 @@ export async function visit(browser: Browser, url: string, pictures: string[]): 
     const greeting = await textAfter('The model is loading…');
     const input = page.locator('input');
     if (await input.isDisabled()) return { text: greeting, warnings }; // why there is no model
-    await input.setInputFiles(pictures);
+    await input.setInputFiles(images);
     const text = await textAfter(greeting);
     await input.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('notes') });
     return { text, refusal: await textAfter(text), warnings };

@@ -60,7 +60,7 @@ t.test('the tiny checkpoints', async (t) => {
   }
 });
 
-t.test('the trained model: 64 pictures, both sets of weights', async (t) => {
+t.test('the trained model: 64 images, both sets of weights', async (t) => {
   const expected = readFixture('grootv/grootv_nano_mnist_expected.safetensors');
   const { leaked } = await onBackend(BACKEND, async () => {
     for (const weights of ['model', 'model_ema'] as const) {
@@ -81,7 +81,7 @@ t.test('the trained model: 64 pictures, both sets of weights', async (t) => {
   t.equal(leaked, 0, 'no tensor is left behind');
 });
 
-t.test(`the trained model: four pictures with the reference's trees`, async (t) => {
+t.test(`the trained model: four images with the reference's trees`, async (t) => {
   const expected = readFixture('grootv/grootv_nano_mnist_expected.safetensors');
   const { leaked } = await onBackend(BACKEND, async () => {
     const { model, inspection } = await loadConverted('grootv/grootv_nano_mnist.pth');

@@ -141,7 +141,7 @@ t.test('an option that is neither', async (t) => {
   });
 });
 
-t.test('one channel: the graph takes it, and methods for pictures say so', async (t) => {
+t.test('one channel: the graph takes it, and methods for images say so', async (t) => {
   const state = randomState(grootVShapes({ channels: 8, depths: [1], classes: 3, inputChannels: 1 }));
   const { inspection, metadata, sink } = await converted(dict(state), 'gg_ssm.pth');
   t.equal(inspection.inputChannels, 1);
@@ -153,9 +153,11 @@ t.test('one channel: the graph takes it, and methods for pictures say so', async
     t.same(logits.shape, [1, 3]);
     t.ok(Math.abs(normalized.dataSync()[7] - image.dataSync()[7] / 255) < 1e-6);
     await t.rejects(model.classify({ width: 2, height: 2, data: new Uint8ClampedArray(16) }), {
-      message: /^GrootV\.classify: the model takes images of 1 channels and no pictures/,
+      message: /^GrootV\.classify: the model takes \[N, H, W, 1\], expected RGB images/,
     });
-    t.throws(() => model.logits(image), { message: /^GrootV\.logits: the model takes images of 1 channels/ });
+    t.throws(() => model.logits(image), {
+      message: /^GrootV\.logits: the model takes \[N, H, W, 1\], expected/,
+    });
     tf.dispose([image, logits, normalized]);
     model.dispose();
   });

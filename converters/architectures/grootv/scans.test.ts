@@ -184,7 +184,7 @@ async function convertSmall(choice: GrootVScan) {
   return { inspection: await convertCheckpoint(bytes, sink, choice), sink, model: await loadSink(sink) };
 }
 
-function picture(): tf.Tensor4D {
+function testImage(): tf.Tensor4D {
   return tf.tensor4d(
     Float32Array.from({ length: 2 * 37 * 46 * 3 }, (_, i) => (i * 7919) % 256),
     [2, 37, 46, 3],
@@ -231,7 +231,7 @@ for (const backend of BACKENDS) {
     const { leaked } = await onBackend(backend, async () => {
       const [{ model: usual }, { model }] = [await convertSmall({}), await convertSmall({ trees: 'stage' })];
       tf.tidy(() => {
-        const image = picture();
+        const image = testImage();
         const ownTrees = (of: GraphModel, block: number) =>
           of.execute({ image }, [`blocks_${block}/order`, `blocks_${block}/parent`]) as tf.Tensor[];
         const pins = (blocks: readonly number[], tree: (block: number) => tf.Tensor[]) =>
@@ -283,7 +283,7 @@ for (const backend of BACKENDS) {
         const { model } = await convertSmall({ metric });
         tf.tidy(() => {
           const nodes = ['edge_weights', 'order', 'parent', 'x'].map((node) => `blocks_2/${node}`);
-          const [weights, order, parent, x] = model.execute({ image: picture() }, nodes) as tf.Tensor[];
+          const [weights, order, parent, x] = model.execute({ image: testImage() }, nodes) as tf.Tensor[];
           const edges = gridGraph(5, 6);
           t.same(weights.dataSync(), edgeDissimilarity(x, edges, { metric }).dataSync(), metric);
           const tree = boruvkaMST(weights, edges, { numVertices: 30 });

@@ -16,7 +16,7 @@ import {
 
 const OUTPUTS = ['boxes', 'scores', 'classes', 'masks'];
 
-t.test('mask_rcnn_tiny: every stage, small settings, padded pictures', async (t) => {
+t.test('mask_rcnn_tiny: every stage, small settings, padded images', async (t) => {
   const report = await runExpected('dense/mask_rcnn_tiny.pth', 'wasm');
   if (!report) return t.comment('the whole fixtures are not here');
   for (const { case: name, op, verdict, reason } of report.cases) {
@@ -87,7 +87,7 @@ for (const backend of BACKENDS) {
       t.same(
         twice.boxes.values,
         found.boxes.values.map((value) => value / 2),
-        'boxes of a picture half as large',
+        'boxes of an image half as large',
       );
       model.dispose();
 

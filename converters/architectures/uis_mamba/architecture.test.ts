@@ -207,7 +207,7 @@ t.test('gradients in what moves the features agree with differences', async (t) 
   t.equal(leaked, 0);
 });
 
-t.test('a picture whose last map has no cell says so in one line', async (t) => {
+t.test('an image whose last map has no cell says so in one line', async (t) => {
   await onBackend('wasm', async () => {
     const { model } = await loadConverted('family/uis_mamba_dts_hsw.pth', { uisMamba: { useHsw: true } });
     const run = (side: number) =>

@@ -1,8 +1,8 @@
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { error } from '../../state/engine.js';
+import { isImage } from '../../state/images.js';
 import { add } from '../../state/library.js';
 import { lookAtFile } from '../../state/look.js';
-import { isPicture } from '../../state/pictures.js';
 import { filesOfDrop } from './dropped.js';
 
 /**
@@ -34,14 +34,14 @@ export function DropArea() {
   if (!isOver.value) return null;
   return (
     <div class="drop-area">
-      <p>Drop a checkpoint, the folder of a model, or a picture</p>
+      <p>Drop a checkpoint, the folder of a model, or an image</p>
     </div>
   );
 }
 
 async function take(data: DataTransfer): Promise<void> {
   const [first, ...more] = data.files;
-  if (first && more.length === 0 && isPicture(first)) return lookAtFile(first);
+  if (first && more.length === 0 && isImage(first)) return lookAtFile(first);
   try {
     await add(await filesOfDrop(data));
   } catch (reason) {

@@ -37,7 +37,7 @@ function AffinityFigure({ which, title }: AffinityFigureProps) {
     if (!grid) return;
     context.drawImage(grid.backdrop, 0, 0, width, height);
     if (!pair || pair.own.values.length !== grid.width * grid.height) return;
-    context.drawImage(picture(pair[which].heat, grid.width), 0, 0, width, height);
+    context.drawImage(image(pair[which].heat, grid.width), 0, 0, width, height);
     const middle = ({ x, y }: { x: number; y: number }) =>
       [((x + 0.5) * width) / grid.width, ((y + 0.5) * height) / grid.height] as const;
     mark(context, ...middle(pair.anchor), 8 * devicePixelRatio);
@@ -108,7 +108,7 @@ function onKeyDown(event: KeyboardEvent): void {
 }
 
 /** RGBA as a drawable canvas. */
-function picture(rgba: Uint8ClampedArray<ArrayBuffer>, width: number): OffscreenCanvas {
+function image(rgba: Uint8ClampedArray<ArrayBuffer>, width: number): OffscreenCanvas {
   const canvas = new OffscreenCanvas(width, rgba.length / 4 / width);
   canvas.getContext('2d')?.putImageData(new ImageData(rgba, width), 0, 0);
   return canvas;
@@ -132,7 +132,7 @@ function mark(context: CanvasRenderingContext2D, x: number, y: number, radius: n
 function Scale({ which }: { readonly which: 'own' | 'raster' }) {
   const canvas = useCanvas((context, width, height) => {
     const colours = view.value?.colours;
-    if (colours) context.drawImage(picture(colours, colours.length / 4), 0, 0, width, height);
+    if (colours) context.drawImage(image(colours, colours.length / 4), 0, 0, width, height);
   });
   const values = affinity.value?.[which].quantiles ?? [];
   return (

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { error } from '../../state/engine.js';
-import { useOwnPicture } from '../../state/pictures.js';
+import { useOwnImage } from '../../state/images.js';
 
 /** What a refusal of the camera means, by the name of the exception. */
 const REFUSALS: Readonly<Record<string, string>> = {
@@ -10,7 +10,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   NotReadableError: 'the camera is in use by another program',
 };
 
-/** Takes a picture with the camera, which is on while the dialog is open. */
+/** Takes an image with the camera, which is on while the dialog is open. */
 export function CameraButton() {
   const stream = useSignal<MediaStream | undefined>(undefined);
   const start = async () => {
@@ -43,7 +43,7 @@ function CameraDialog({ stream, onClose }: { readonly stream: MediaStream; reado
     };
   }, [stream]);
   const take = async () => {
-    if (video.current) useOwnPicture(await frameOf(video.current), 'From the camera');
+    if (video.current) useOwnImage(await frameOf(video.current), 'From the camera');
     onClose();
   };
   return (
@@ -51,7 +51,7 @@ function CameraDialog({ stream, onClose }: { readonly stream: MediaStream; reado
       <video ref={video} autoplay playsinline muted />
       <p>
         <button type="button" class="primary" onClick={take}>
-          Take the picture
+          Take the image
         </button>
         <button type="button" onClick={() => dialog.current?.close()}>
           Cancel
@@ -69,7 +69,7 @@ async function frameOf(video: HTMLVideoElement): Promise<Blob> {
   canvas.getContext('2d')?.drawImage(video, 0, 0);
   return new Promise((resolve, reject) => {
     const settle = (blob: Blob | null) =>
-      blob ? resolve(blob) : reject(new Error('the camera shows no picture yet: wait a moment'));
+      blob ? resolve(blob) : reject(new Error('the camera shows no image yet: wait a moment'));
     canvas.toBlob(settle, 'image/png');
   });
 }

@@ -1,18 +1,18 @@
 import './look.css';
+import { image, isImage } from '../../state/images.js';
 import { opened } from '../../state/library.js';
 import { isLooking, lookAtFile, model } from '../../state/look.js';
-import { isPicture, picture } from '../../state/pictures.js';
 import { AffinityFigures } from './affinity_figures.js';
 import { BlockControls } from './block_controls.js';
 import { DetectionFigure } from './detection_figure.js';
-import { PicturePicker } from './picture_picker.js';
+import { ImagePicker } from './image_picker.js';
 import { Predictions } from './predictions.js';
 import { SegmentationFigure } from './segmentation_figure.js';
 import { TreeFigure } from './tree_figure.js';
 
 /** Accepts an image from the clipboard, wherever on the page it is pasted. */
 document.addEventListener('paste', (event) => {
-  const file = [...(event.clipboardData?.files ?? [])].find(isPicture);
+  const file = [...(event.clipboardData?.files ?? [])].find(isImage);
   if (!file) return;
   event.preventDefault();
   lookAtFile(file);
@@ -21,26 +21,26 @@ document.addEventListener('paste', (event) => {
 /** The panel for image models. */
 export function LookPanel() {
   if (opened.value && !isLooking.value && !model.value) {
-    return <p>{opened.value.title} takes no pictures. Open a model of pictures to look at one.</p>;
+    return <p>{opened.value.title} takes no images. Open a model of images to look at one.</p>;
   }
   const kind = model.value?.kind;
   return (
     <>
       <div class="chosen">
-        <PicturePicker />
+        <ImagePicker />
         {kind === 'classifier' && <Predictions />}
       </div>
       {kind === 'classifier' && (
         <>
           <BlockControls />
           <div class="figures">
-            <TreeFigure key={picture.value.id} />
+            <TreeFigure key={image.value.id} />
             <AffinityFigures />
           </div>
         </>
       )}
-      {kind === 'segmenter' && <SegmentationFigure key={picture.value.id} />}
-      {kind === 'detector' && <DetectionFigure key={picture.value.id} />}
+      {kind === 'segmenter' && <SegmentationFigure key={image.value.id} />}
+      {kind === 'detector' && <DetectionFigure key={image.value.id} />}
     </>
   );
 }

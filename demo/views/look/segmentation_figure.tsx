@@ -11,9 +11,9 @@ export function SegmentationFigure() {
   const opacity = useSignal(0.8);
   const layers = useComputed(() => {
     if (!segmented.value) return [];
-    const { picture, overlay } = segmented.value;
+    const { image, overlay } = segmented.value;
     return [
-      { bitmap: picture, opacity: 1 },
+      { bitmap: image, opacity: 1 },
       { bitmap: overlay, opacity: opacity.value },
     ];
   });
@@ -25,7 +25,7 @@ export function SegmentationFigure() {
         <h2 id="classes-title">Classes</h2>
         <Legend entries={segmented.value.classes.map((each) => ({ ...each, text: percent(each.share) }))} />
         <Slider
-          label="Cover of the picture"
+          label="Cover of the image"
           min={0}
           max={1}
           step={0.05}

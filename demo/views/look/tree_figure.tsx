@@ -10,7 +10,7 @@ export function TreeFigure() {
     return bitmap ? [{ bitmap, opacity: 1 }] : [];
   });
   if (view.value && !view.value.hasTree) {
-    return <p>A cross scan goes along four paths, the same for every picture: there is no tree to show.</p>;
+    return <p>A cross scan goes along four paths, the same for every image: there is no tree to show.</p>;
   }
   const isPath = model.value?.kind === 'classifier' && model.value.scan === 'raster';
   const title = isPath ? 'Path of the raster scan' : `Tree of block ${block.value + 1}`;

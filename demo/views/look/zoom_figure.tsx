@@ -104,7 +104,7 @@ export function ZoomFigure({ layers, title, hint }: ZoomFigureProps) {
       <div
         class={seen.value.zoom > 1 ? 'surface zoomed' : 'surface'}
         role="application"
-        aria-roledescription="picture"
+        aria-roledescription="image"
         aria-label={`${title}. Plus and minus enlarge, arrow keys move, 0 shows all.`}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: keys move what it shows
         tabIndex={0}

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import t from 'tap';
 import { randomGrootV } from '../../../bench/random_model.js';
-import { argmax, OWN_TREES, picture, pinned, predictOn } from '../../../testing/grootv_t.js';
+import { argmax, OWN_TREES, pinned, predictOn, testImage } from '../../../testing/grootv_t.js';
 import { maxDifference } from '../../../testing/measure.js';
 import '../../../wasm/index.js';
 import '../index.js';
@@ -16,7 +16,7 @@ t.test('GrootV-T', async (t) => {
   const reference = await predictOn('wasm');
   const cuda = await startCuda();
   const model = await randomGrootV();
-  const image = picture();
+  const image = testImage();
   const trees = pinned(reference);
   tf.dispose(model.execute({ image, ...trees })); // weights are moved to the device, orders are checked
   const [tensors, counted] = [tf.memory().numTensors, cuda.counts()];

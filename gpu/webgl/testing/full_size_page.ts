@@ -2,7 +2,7 @@
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { randomGrootV } from '../../../bench/random_model.js';
-import { argmax, OWN_TREES, picture, pinned, predictOn } from '../../../testing/grootv_t.js';
+import { argmax, OWN_TREES, pinned, predictOn, testImage } from '../../../testing/grootv_t.js';
 import { maxDifference } from '../../../testing/measure.js';
 import '../../../wasm/index.js';
 import { setTreeBuilder, type TreeBuilder } from '../index.js';
@@ -17,7 +17,7 @@ quickPageTest('logits', async (t) => {
   const reference = await predictOn('wasm');
   await tf.setBackend('webgl');
   const model = await randomGrootV();
-  const image = picture();
+  const image = testImage();
   const own = new Map<TreeBuilder, Float32Array>();
   const builders: readonly (readonly [TreeBuilder, number])[] = [
     ['device', 1],

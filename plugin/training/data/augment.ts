@@ -33,7 +33,7 @@ const ERASED_RATIO = [0.3, 1 / 0.3] as const;
 const ERASE_ATTEMPTS = 10;
 
 /** Returns an augmented square of `size` x `size` pixels from a random part of an image. */
-export function augmentPicture(
+export function augmentImage(
   image: RgbImage,
   size: number,
   { area, mirror, colour }: Required<Augmentation>,

@@ -7,17 +7,17 @@ import { RandomNumbers } from '../../random.js';
 import '../../index.js';
 import { onBackend } from '../../../testing/backends.js';
 import { fixturePath, readFixture } from '../../../testing/fixtures.js';
-import { AUGMENTATION, augmentPicture, eraseRectangle, randomCrop } from './augment.js';
+import { AUGMENTATION, augmentImage, eraseRectangle, randomCrop } from './augment.js';
 import { Batches, type BatchOptions, inOrder } from './batches.js';
-import { type Examples, firstExamples, pictureExamples } from './examples.js';
+import { type Examples, firstExamples, imageExamples } from './examples.js';
 
 await tf.setBackend('cpu');
 const preparation = { size: 4, mean: [0.5, 0.5, 0.5], deviation: [0.2, 0.2, 0.2] };
 
 /** Image i has the colour i and the class i % 3. */
-const examples = pictureExamples(
+const examples = imageExamples(
   Array.from({ length: 10 }, (_, i) => ({
-    picture: { width: 5, height: 4, data: new Uint8Array(60).fill(i) },
+    image: { width: 5, height: 4, data: new Uint8Array(60).fill(i) },
     label: `class ${i % 3}`,
   })),
 );
@@ -55,7 +55,7 @@ t.test('an epoch holds no example twice, epochs and seeds differ, the same seed 
 });
 
 t.test(
-  'from a position on, the batches are those of an uninterrupted run, changes of pictures included',
+  'from a position on, the batches are those of an uninterrupted run, changes of images included',
   async (t) => {
     for (const augment of [false, true]) {
       const whole = batchesOf({ augment });
@@ -96,7 +96,7 @@ t.test('options and positions that make no sense', async (t) => {
   t.throws(() => batchesOf({ order: [[]] }), { message: /order\[0\] holds nothing/ });
   t.throws(() => batchesOf({ augment: { erase: 2 } }), { message: 'erase is 2, expected a probability' });
   const none = { ...examples, labels: new Int32Array(0) };
-  t.throws(() => new Batches(none, { preparation }), { message: 'the pictures: no examples' });
+  t.throws(() => new Batches(none, { preparation }), { message: 'the images: no examples' });
   for (const position of [
     null,
     {},
@@ -106,17 +106,17 @@ t.test('options and positions that make no sense', async (t) => {
   ]) {
     t.throws(() => batchesOf().restore(position), { message: /the position of the data/ });
   }
-  t.throws(() => pictureExamples([]), { message: 'the pictures: expected at least one picture' });
-  const picture = { width: 1, height: 1, data: new Uint8Array(3) };
-  t.throws(() => pictureExamples([{ picture, label: 'x' }], { classNames: ['y'] }), {
+  t.throws(() => imageExamples([]), { message: 'the images: expected at least one image' });
+  const image = { width: 1, height: 1, data: new Uint8Array(3) };
+  t.throws(() => imageExamples([{ image, label: 'x' }], { classNames: ['y'] }), {
     message: /"x" is not among 1/,
   });
 });
 
-t.test('a picture that cannot be read leaves nothing behind, and the position where it was', async (t) => {
+t.test('an image that cannot be read leaves nothing behind, and the position where it was', async (t) => {
   const broken: Examples = {
     ...examples,
-    picture: (i) => (i === 2 ? Promise.reject(new Error('2 is broken')) : examples.picture(i)),
+    image: (i) => (i === 2 ? Promise.reject(new Error('2 is broken')) : examples.image(i)),
   };
   const { leaked } = await onBackend('cpu', async () => {
     const batches = new Batches(broken, { batch: 10, preparation });
@@ -126,22 +126,22 @@ t.test('a picture that cannot be read leaves nothing behind, and the position wh
   t.equal(leaked, 0);
 });
 
-t.test('pictures are prepared as the model says, or enlarged as the fixtures say', async (t) => {
+t.test('images are prepared as the model says, or enlarged as the fixtures say', async (t) => {
   const random = new RandomNumbers(3);
-  const picture: RgbImage = {
+  const image: RgbImage = {
     width: 9,
     height: 7,
     data: Uint8Array.from({ length: 189 }, () => random.integer(0, 255)),
   };
-  for await (const { images } of inOrder(pictureExamples([{ picture, label: 'a' }]), { preparation })) {
-    t.same([...(await images.data())], [...prepareImage(picture, 4).data]);
+  for await (const { images } of inOrder(imageExamples([{ image, label: 'a' }]), { preparation })) {
+    t.same([...(await images.data())], [...prepareImage(image, 4).data]);
     images.dispose();
   }
 
-  const sizes = [picture, { ...picture, width: 7, height: 9 }, picture, picture];
-  const enlarged = async (pictures: readonly RgbImage[]) => {
-    const set = pictureExamples(
-      pictures.map((picture) => ({ picture, label: 'a' })),
+  const sizes = [image, { ...image, width: 7, height: 9 }, image, image];
+  const enlarged = async (images: readonly RgbImage[]) => {
+    const set = imageExamples(
+      images.map((image) => ({ image, label: 'a' })),
       { resizing: 'bilinear' },
     );
     const values: number[] = [];
@@ -164,8 +164,8 @@ t.test('pictures are prepared as the model says, or enlarged as the fixtures say
     for (let at = 0; at < data.length; at++) data[at] = pixels[i * height * width + Math.floor(at / 3)];
     return { width, height, data };
   };
-  const digits = pictureExamples(
-    Array.from({ length: count }, (_, i) => ({ picture: grey(i), label: '0' })),
+  const digits = imageExamples(
+    Array.from({ length: count }, (_, i) => ({ image: grey(i), label: '0' })),
     { resizing: 'bilinear' },
   );
   const expected = fixture.tensor('resized_step0').values;
@@ -185,7 +185,7 @@ t.test('pictures are prepared as the model says, or enlarged as the fixtures say
 });
 
 t.test(
-  'augmentation: crops within the picture, of the area asked for; a mirrored row; erased noise',
+  'augmentation: crops within the image, of the area asked for; a mirrored row; erased noise',
   async (t) => {
     const random = new RandomNumbers(5);
     const crops = Array.from({ length: 200 }, () => randomCrop({ width: 60, height: 40 }, [0.08, 1], random));
@@ -204,7 +204,7 @@ t.test(
     };
     const plain = { ...AUGMENTATION, area: [1, 1] as const, colour: 0, mirror: true };
     const rising = Array.from({ length: 40 }, () => {
-      const { data } = augmentPicture(ramp, 8, plain, random);
+      const { data } = augmentImage(ramp, 8, plain, random);
       return data[0] < data[21];
     });
     const mirrored = rising.filter((each) => !each).length;

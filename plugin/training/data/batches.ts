@@ -10,7 +10,7 @@ import { RandomNumbers } from '../../random.js';
 import {
   AUGMENTATION,
   type Augmentation,
-  augmentPicture,
+  augmentImage,
   checkAugmentation,
   eraseRectangle,
 } from './augment.js';
@@ -162,44 +162,42 @@ async function toBatch(
   changesOf: (index: number) => Changes | undefined,
 ): Promise<Batch> {
   const list = Array.from(indices);
-  const pictures = await Promise.all(list.map((index) => examples.picture(index)));
+  const given = await Promise.all(list.map((index) => examples.image(index)));
   const changes = list.map(changesOf);
   const images =
     examples.resizing === 'bilinear' && !changes.some((each) => each)
-      ? enlarged(pictures, preparation.size)
-      : squares(pictures, preparation, changes);
+      ? enlarged(given, preparation.size)
+      : squares(given, preparation, changes);
   return { images, labels: Int32Array.from(list, (index) => examples.labels[index]) };
 }
 
 /** Prepares 8-bit squares, [N, size, size, 3]. */
 function squares(
-  pictures: readonly RgbImage[],
+  images: readonly RgbImage[],
   preparation: Preparation,
   changes: readonly (Changes | undefined)[],
 ): Tensor4D {
   const { size } = preparation;
-  const values = new Float32Array(pictures.length * size * size * 3);
-  for (const [i, picture] of pictures.entries()) {
+  const values = new Float32Array(images.length * size * size * 3);
+  for (const [i, image] of images.entries()) {
     const change = changes[i];
-    const square = change
-      ? augmentPicture(picture, size, change, change.random)
-      : prepareImage(picture, size);
+    const square = change ? augmentImage(image, size, change, change.random) : prepareImage(image, size);
     const part = values.subarray(i * square.data.length, (i + 1) * square.data.length);
     part.set(square.data);
     if (change && change.random.next() < change.erase) eraseRectangle(part, size, preparation, change.random);
   }
-  return tensor4d(values, [pictures.length, size, size, 3]);
+  return tensor4d(values, [images.length, size, size, 3]);
 }
 
 /** Resizes whole images bilinearly, [N, size, size, 3]. */
-function enlarged(pictures: readonly RgbImage[], size: number): Tensor4D {
+function enlarged(images: readonly RgbImage[], size: number): Tensor4D {
   return tidy(() => {
     const parts: Tensor4D[] = [];
-    for (let from = 0, to = 0; from < pictures.length; from = to) {
-      const { width, height } = pictures[from];
+    for (let from = 0, to = 0; from < images.length; from = to) {
+      const { width, height } = images[from];
       // Consecutive images of equal size share a tensor.
-      while (pictures[to]?.width === width && pictures[to].height === height) to++;
-      const pixels = pixelTensor(pictures.slice(from, to));
+      while (images[to]?.width === width && images[to].height === height) to++;
+      const pixels = pixelTensor(images.slice(from, to));
       parts.push(interpolateBilinear(pixels, { height: size, width: size }));
     }
     return concat(parts, 0);

@@ -19,7 +19,7 @@ export interface Examples {
   readonly classNames: readonly string[] | null;
   readonly resizing: Resizing;
   /** @throws {Error} one line that names the image, if it cannot be read. */
-  picture(index: number): RgbImage | Promise<RgbImage>;
+  image(index: number): RgbImage | Promise<RgbImage>;
 }
 
 /** Returns the number of classes of a set: one more than the largest label if they have no names. */
@@ -28,8 +28,8 @@ export function classesOf({ labels, classNames }: Examples): number {
 }
 
 /** An image in memory and its class. */
-export interface LabelledPicture {
-  readonly picture: RgbImage;
+export interface LabelledImage {
+  readonly image: RgbImage;
   /** The name of its class. */
   readonly label: string;
 }
@@ -39,22 +39,22 @@ export interface LabelledPicture {
  * @param classNames in the order of the classes; by default those of the images, sorted
  * @throws {Error} if an image's class is not among them, or there are no images.
  */
-export function pictureExamples(
-  pictures: readonly LabelledPicture[],
+export function imageExamples(
+  images: readonly LabelledImage[],
   {
-    name = 'the pictures',
-    classNames = namesOf(pictures.map(({ label }) => label)),
+    name = 'the images',
+    classNames = namesOf(images.map(({ label }) => label)),
     resizing = 'crop',
   }: { name?: string; classNames?: readonly string[]; resizing?: Resizing } = {},
 ): Examples {
-  if (pictures.length === 0) throw new Error(`${name}: expected at least one picture`);
-  const labels = pictures.map(({ label }) => label);
+  if (images.length === 0) throw new Error(`${name}: expected at least one image`);
+  const labels = images.map(({ label }) => label);
   return {
     name,
     labels: classIndices(name, labels, classNames),
     classNames,
     resizing,
-    picture: (index) => pictures[index].picture,
+    image: (index) => images[index].image,
   };
 }
 
@@ -117,7 +117,7 @@ export async function idxExamples(
     labels: Int32Array.from(classes.data),
     classNames,
     resizing: 'bilinear',
-    picture: (index) => ({
+    image: (index) => ({
       width,
       height,
       data: rgbBytes(pixels.data.subarray(index * size, (index + 1) * size), 1),

@@ -20,7 +20,7 @@ for (const [how, packed] of [
   ['plain', (bytes: Uint8Array) => bytes],
   ['gzip', (bytes: Uint8Array) => new Uint8Array(gzipSync(bytes))],
 ] as const) {
-  t.test(`pictures and labels, ${how}`, async (t) => {
+  t.test(`images and labels, ${how}`, async (t) => {
     t.same((await readIdx('x', packed(IMAGES))).shape, [2, 2, 3]);
     const examples = await idxExamples({
       images: { name: 'images', bytes: packed(IMAGES) },
@@ -28,7 +28,7 @@ for (const [how, packed] of [
     });
     t.same([...examples.labels], [7, 1]);
     t.equal(classesOf(examples), 8);
-    const { width, height, data } = await examples.picture(1);
+    const { width, height, data } = await examples.image(1);
     t.same([width, height, ...data.subarray(0, 6)], [3, 2, 250, 250, 250, 251, 251, 251]);
   });
 }
@@ -64,7 +64,7 @@ for (const [what, bytes, message] of [
   });
 }
 
-t.test('pictures and labels that do not match are refused', async (t) => {
+t.test('images and labels that do not match are refused', async (t) => {
   const file = (name: string, bytes: Uint8Array) => ({ name, bytes });
   for (const [images, labels, names, message] of [
     [IMAGES, idx([3], [0, 1, 2]), null, 'images has 2 images, labels 3 labels'],

@@ -269,7 +269,7 @@ t.test('cpu and wasm have the same losses and gradients', async (t) => {
   }
 });
 
-t.test('a picture without objects, and what is refused', async (t) => {
+t.test('an image without objects, and what is refused', async (t) => {
   const { leaked } = await onBackend('wasm', async () => {
     const model = await smallDetector();
     const trained = trainable(model);
@@ -299,9 +299,9 @@ t.test('a picture without objects, and what is refused', async (t) => {
 
     const { model: segmenter } = await loadConverted('dense/upernet_tiny.pth', { batchNorm: 'keep' });
     const other2 = trainable(segmenter);
-    const picture = tf.zeros([1, 64, 64, 3]) as tf.Tensor4D;
-    t.throws(() => detectionLosses(other2, picture, [other], options), /no node .*expected a Mask R-CNN/);
-    picture.dispose();
+    const zeros = tf.zeros([1, 64, 64, 3]) as tf.Tensor4D;
+    t.throws(() => detectionLosses(other2, zeros, [other], options), /no node .*expected a Mask R-CNN/);
+    zeros.dispose();
     other2.dispose();
     segmenter.dispose();
   });
