@@ -19,7 +19,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { writeFileAtomically } from './atomic_file.js';
+import { isRegularOutput, writeFileAtomically } from './atomic_file.js';
 
 const BYTES = new TextEncoder().encode('new content');
 /** The built files: processes that transpile first are slow to start. */
@@ -173,4 +173,18 @@ t.test('a process that is killed leaves what the next output removes, and only t
     'a hang-up leaves nothing',
   );
   t.notOk(existsSync(join(files, '.out')));
+});
+
+t.test('a folder that may not be written to is found before the work', async (t) => {
+  const locked = join(t.testdir({ locked: {} }), 'locked');
+  chmodSync(locked, 0o555);
+  const file = JSON.stringify(join(locked, 'out'));
+  const script = `import { isRegularOutput } from ${built('atomic_file.js')};
+await isRegularOutput(${file}).catch(({ message }) => console.log(message));`;
+  const nobody = process.geteuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}; // root may write everywhere
+  const program = ['-u', 'NODE_OPTIONS', process.execPath, '--input-type=module', '-e', script];
+  const said = execFileSync('env', program, nobody);
+  t.equal(String(said), `cannot write ${join(locked, 'out')}: permission denied\n`);
+  chmodSync(locked, 0o755);
+  t.equal(await isRegularOutput(join(locked, 'out')), true);
 });

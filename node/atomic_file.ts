@@ -3,7 +3,7 @@
  * pipe, a device such as /dev/null, standard output) is written to directly.
  */
 import { constants, fstatSync, type Stats, write } from 'node:fs';
-import { type FileHandle, lstat, open, readlink, realpath, rename, rm } from 'node:fs/promises';
+import { access, type FileHandle, lstat, open, readlink, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { reasonOf } from './system_error.js';
@@ -72,10 +72,15 @@ export function writeFileAtomically(path: string, bytes: Uint8Array): Promise<vo
 
 /**
  * Whether a path is, or would be, a regular file.
- * @throws {Error} one line, if it cannot be written to: a directory, or in a folder that does not exist
+ * @throws {Error} one line, if it cannot be written to: a directory, or in a folder that does not exist or cannot be written to
  */
 export function isRegularOutput(path: string): Promise<boolean> {
-  return inWords(path, async () => (await targetOf(path)).kind === 'file');
+  return inWords(path, async () => {
+    const target = await targetOf(path);
+    if (target.kind !== 'file') return false;
+    await access(dirname(target.path), constants.W_OK); // the file is replaced
+    return true;
+  });
 }
 
 /** Wraps errors of the system in a message that names the path. */

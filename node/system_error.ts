@@ -14,8 +14,13 @@ const REASONS: ReadonlyMap<string | undefined, string> = new Map([
   ['EROFS', 'the file system is read-only'],
 ]);
 
+/** The reason why a name that was listed is not found: its bytes that are not UTF-8 have been replaced. */
+export const NOT_UTF8 = 'its name is not UTF-8';
+const REPLACEMENT = '\ufffd';
+
 /** Why a system call failed, without the names of calls and temporary files. */
 export function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { code, message, path } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' && path?.includes(REPLACEMENT)) return NOT_UTF8;
   return REASONS.get(code) ?? message;
 }

@@ -232,7 +232,7 @@ t.test('ADE20K: classes from 1, 0 does not count, sums over all images', async (
   t.match(
     some.failed.map(({ error }: { error: string }) => error),
     [
-      /cannot open .*annotations\/validation\/c\.png: no such file/,
+      /cannot read the classes of .*annotations\/validation\/c\.png: no such file/,
       /d\.png has 96 x 63 pixels, its image 96 x 64/,
       /e\.png: pixel 0 is of class 4, the model has 3 classes/,
     ],

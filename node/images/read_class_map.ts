@@ -1,8 +1,7 @@
 /** Images whose pixels are class indices: greyscale PNG files of 8 or 16 bits, as segmentation annotations are published. */
-import { MAX_FILE_BYTES } from '../../plugin/image/read.js';
 import { MAX_INPUT_PIXELS } from '../../plugin/image/rgb_image.js';
-import { fileSource } from '../file_source.js';
-import { loadSharp } from './sharp.js';
+import { fileBytes, UnreadableImage } from './file_bytes.js';
+import { decoderReason, loadSharp } from './sharp.js';
 
 /** The class of each pixel, as stored in the file. */
 export interface ClassMap {
@@ -17,14 +16,15 @@ export interface ClassMap {
  * @throws {Error} one line that names the file, if it cannot be read, is damaged, or has colours, a palette or fewer bits
  */
 export async function readClassMap(file: string): Promise<ClassMap> {
-  const bytes = await readSmall(file);
   const sharp = await loadSharp();
   try {
+    const bytes = await fileBytes(file);
+    if (bytes.length === 0) throw new UnreadableImage('the file is empty');
     const source = sharp(bytes, { limitInputPixels: MAX_INPUT_PIXELS, failOn: 'error', ignoreIcc: true });
     const { format, channels, depth, isPalette, bitsPerSample = 8 } = await source.metadata();
     if (format !== 'png' || channels !== 1 || isPalette || bitsPerSample < 8) {
       const what = isPalette ? 'a palette' : `${channels} channels of ${bitsPerSample} bits, ${format}`;
-      throw new Error(`${what}, expected a grey PNG of 8 or 16 bits`);
+      throw new UnreadableImage(`${what}, expected a grey PNG of 8 or 16 bits`);
     }
     const isWide = depth === 'ushort';
     const { data, info } = await source
@@ -34,20 +34,7 @@ export async function readClassMap(file: string): Promise<ClassMap> {
     const values = isWide ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
     return { width: info.width, height: info.height, data: values };
   } catch (error) {
-    throw new Error(
-      `cannot read the classes of ${file}: ${(error as Error).message.replace(/\s+/g, ' ').trim()}`,
-    );
-  }
-}
-
-async function readSmall(file: string): Promise<Uint8Array> {
-  const source = await fileSource(file);
-  try {
-    if (source.size > MAX_FILE_BYTES) {
-      throw new Error(`${file} has ${source.size} bytes; at most ${MAX_FILE_BYTES} are read`);
-    }
-    return await source.read(0, source.size);
-  } finally {
-    await source.close();
+    const reason = error instanceof UnreadableImage ? error.message : decoderReason(error);
+    throw new Error(`cannot read the classes of ${file}: ${reason}`);
   }
 }

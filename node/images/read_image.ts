@@ -9,7 +9,7 @@ import { blobName, type EncodedImage, type ReadOptions, shortName } from '../../
 import { MAX_INPUT_PIXELS, type RgbImage, rgbBytes } from '../../plugin/image/rgb_image.js';
 import { download } from './download.js';
 import { checkSize, fileBytes, UnreadableImage } from './file_bytes.js';
-import { loadSharp } from './sharp.js';
+import { decoderReason, loadSharp } from './sharp.js';
 import { smallPng } from './small_png.js';
 
 /** Raster formats only: SVG and PDF are drawing programs. */
@@ -44,7 +44,7 @@ export async function readImage(source: EncodedImage, options: ImageReadOptions 
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw new Error(
-      `cannot read image ${name}: ${error instanceof UnreadableImage ? error.message : reason(error)}`,
+      `cannot read image ${name}: ${error instanceof UnreadableImage ? error.message : decoderReason(error)}`,
     );
   }
 }
@@ -113,13 +113,4 @@ function toRgb(data: Buffer, channels: number): Uint8Array {
   if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length);
   if (channels !== 1) throw new UnreadableImage(`${channels} channels are not RGB`);
   return rgbBytes(data, channels);
-}
-
-/** The decoder's message as one plain line. */
-function reason(error: unknown): string {
-  const message = error instanceof Error ? error.message.replace(/\s+/g, ' ').trim() : String(error);
-  if (message.includes('unsupported image format')) return 'not an image in a known format';
-  if (message.includes('exceeds pixel limit'))
-    return `more than ${MAX_INPUT_PIXELS} pixels, which is the most that are read`;
-  return `damaged or truncated (${message})`;
 }

@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { fileBytes } from '../images/file_bytes.js';
 import { type ImageInput, type InputOptions, imageInputs } from './inputs.js';
 import { listedNames } from './name_list.js';
 
@@ -89,7 +90,7 @@ t.test('what is no list', async (t) => {
   for (const [expected, text] of [
     [/^standard input is not UTF-8; expected a list of file names$/, Uint8Array.of(0x89, 0x50, 0x4e, 0x47)],
     [/^standard input is not UTF-8/, Uint8Array.of(0x61, 0xc3)],
-    [/^standard input has a name of more than 65536 characters; expected a list/, 'x'.repeat(70_000)],
+    [/^standard input has a name of more than 65536 bytes; expected a list/, 'x'.repeat(70_000)],
   ] as const) {
     await t.rejects(inputsOf(['-'], { standardInput: pieces(text, 1000) }), { message: expected });
   }
@@ -104,12 +105,34 @@ t.test('what is no list', async (t) => {
   t.match(await filesOf([], { list: at('nothing') }), [/nothing names no images/]);
 });
 
+t.test(
+  'names that are not UTF-8 are inputs with a problem',
+  { skip: process.platform !== 'linux' },
+  async (t) => {
+    const latin = Buffer.concat([Buffer.from(`${at('latin')}/`), Buffer.from('\xfc.png', 'latin1')]);
+    mkdirSync(at('latin'));
+    writeFileSync(latin, '');
+    const shown = `${at('latin')}/\ufffd.png`;
+    const [found] = await filesOf([at('latin')]);
+    await t.rejects(fileBytes(join(folder, found)), { message: 'its name is not UTF-8' });
+    for (const separator of ['\n', '\0']) {
+      const names = [Buffer.from(at('b1.png')), latin, Buffer.from(at('a-b.png'))];
+      const list = names.flatMap((name) => [name, Buffer.from(separator)]);
+      for (const length of [1, 1000]) {
+        const standardInput = pieces(Buffer.concat(list), length);
+        const expected = ['b1.png', `cannot read ${shown}: its name is not UTF-8`, 'a-b.png'];
+        t.same(await filesOf(['-'], { standardInput }), expected);
+      }
+    }
+  },
+);
+
 t.test('names come before the list has ended', async (t) => {
   const endless = async function* () {
     while (true) yield Buffer.from('a.png\n');
   };
   let count = 0;
-  for await (const name of listedNames(endless(), 'endless')) {
+  for await (const { name } of listedNames(endless(), 'endless')) {
     t.equal(name, 'a.png');
     if (++count === 3) break;
   }

@@ -5,7 +5,7 @@ import { isAbsolute } from 'node:path';
 import { IMAGE_ENDINGS, type ImageInput, imagesBelow, isImageName } from '../images/image_files.js';
 import { isUrl } from '../model_source.js';
 import { reasonOf } from '../system_error.js';
-import { listedNames } from './name_list.js';
+import { type ListedName, listedNames } from './name_list.js';
 
 export type { ImageInput };
 
@@ -64,10 +64,13 @@ async function* matching(pattern: string): AsyncGenerator<ImageInput> {
   for (const file of files.filter(isImageName).sort()) yield { file };
 }
 
-async function* listed(names: AsyncIterable<string>, origin: string): AsyncGenerator<ImageInput> {
+async function* listed(names: AsyncIterable<ListedName>, origin: string): AsyncGenerator<ImageInput> {
   // A list within a list would wait for a second standard input.
   const inputs = async function* () {
-    for await (const name of names) if (name !== '-') yield* named(name, false);
+    for await (const { name, problem } of names) {
+      if (problem !== undefined) yield { file: name, problem };
+      else if (name !== '-') yield* named(name, false);
+    }
   };
   yield* orNone(origin, inputs(), 'names no images');
 }

@@ -15,6 +15,7 @@ t.test('what a URL says', async (t) => {
   t.equal(name, 'rediss://redis.example:7000/3');
   t.match(options, { host: 'redis.example', port: 7000, db: 3, username: 'me', password: SECRET });
   t.match(options.tls, { servername: 'redis.example' });
+  t.same(redisServer('rediss://127.0.0.1', 'test').options.tls, {}, 'an address is no name in TLS');
   t.match(redisServer('redis://localhost', 'test'), { name: 'redis://localhost:6379', options: { db: 0 } });
   t.match(redisServer('redis://[::1]:7000', 'test').options, { host: '::1', port: 7000 });
 });
@@ -56,11 +57,14 @@ t.test('a server', { skip: noRedis ?? false }, async (t) => {
     t.match(error.message, /^cannot use redis:\/\/127\.0\.0\.1:\d+: WRONGPASS/);
     t.notMatch(inspect(error, { depth: 9, showHidden: true }), /wr0ng/);
     await t.rejects(ask(server.url.replace(`:${ENCODED}@`, '')), { message: /NOAUTH/ });
+    await t.rejects(ask(`${server.url}/99`), {
+      message: /^redis:\/\/127\.0\.0\.1:\d+\/99: ERR DB index is out of range$/,
+    });
 
     // What a user sees, including stacks and all properties of errors.
     for (const url of [wrong, server.url]) {
       for (const where of [['--redis', url], []]) {
-        const env = { GROOTVL_REDIS_URL: url };
+        const env = { GROOTVL_REDIS_URL: url, DEBUG: '*' };
         const args = ['--debug', 'queue', 'status', '--name', 'none', ...where];
         const { status, stdout, stderr } = await grootvlProcess({ env }, ...args);
         t.equal(status, 1);

@@ -1,4 +1,5 @@
 /** Connections to Redis: the address, how long the server may be unreachable, and errors without credentials. */
+import { isIP } from 'node:net';
 import type { Redis, RedisOptions } from 'ioredis';
 
 /** Address of a Redis server, and credentials. */
@@ -41,16 +42,17 @@ export function redisServer(url: string, source: string): RedisServer {
   const database = /^\/?(\d{0,5})$/.exec(pathname)?.[1];
   if (search !== '' || hash !== '' || database === undefined) throw refuse('there is more behind the host');
   const isEncrypted = protocol === 'rediss:';
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return {
     name: `${protocol}//${hostname}:${port || 6379}${database ? `/${database}` : ''}`,
     secrets: [password, parsed.password].filter((secret) => secret !== ''),
     options: {
-      host: hostname.replace(/^\[(.*)\]$/, '$1'),
+      host,
       port: Number(port || 6379),
       db: Number(database),
       ...(user !== '' && { username: user }),
       ...(password !== '' && { password }),
-      ...(isEncrypted && { tls: { servername: hostname } }),
+      ...(isEncrypted && { tls: isIP(host) ? {} : { servername: host } }),
     },
   };
 }
@@ -114,8 +116,10 @@ export async function withRedis<T>(
   });
   try {
     await redis.connect().catch(() => {
-      throw new Error(`cannot use ${server.name}: ${reason}; expected a Redis server`);
+      const expected = `a Redis server${server.options.tls ? ' with TLS' : ''}`;
+      throw new Error(`cannot use ${server.name}: ${reason}; expected ${expected}`);
     });
+    await redis.select(server.options.db ?? 0); // ioredis ignores that there is no such database
     isKnown = true;
     return await use({ redis, lost: lost.signal });
   } catch (error) {
@@ -144,15 +148,20 @@ function reasonOf(error: Error, { secrets }: RedisServer): string {
 }
 
 /**
- * Imports one of the two packages that only queues need.
+ * Imports one of the two packages that only queues need. With DEBUG, which is read when they are loaded, ioredis would print all
+ * commands, including the password.
  * @throws {Error} one line that says how to install them
  */
 export async function importPeer<M>(load: () => Promise<M>): Promise<M> {
+  const { DEBUG } = process.env;
+  delete process.env.DEBUG;
   try {
     return await load();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw error;
     throw new Error('grootvl queue needs the packages bullmq and ioredis: npm install bullmq ioredis');
+  } finally {
+    if (DEBUG !== undefined) process.env.DEBUG = DEBUG;
   }
 }

@@ -25,6 +25,11 @@ t.test('by name; by ids where names differ and there are as many', async (t) => 
       message: `a.json has 3 categories, the model ${names.length} classes, of which "cat" is not among them`,
     });
   }
+  const twice = [...categories, { id: 7, name: 'car' }];
+  t.throws(() => categoryOrder('a.json', twice, ['car']), {
+    message: 'a.json: the categories 3 and 7 are both named "car"',
+  });
+  t.same(categoryOrder('a.json', twice, ['person']).ids, [1]);
 });
 
 t.test("COCO's 80 classes have ids up to 90", async (t) => {

@@ -30,7 +30,13 @@ export function categoryOrder(
   categories: readonly CocoCategory[],
   classNames: readonly string[],
 ): CategoryOrder {
-  const known = new Map(categories.map(({ id, name }) => [name, id]));
+  const known = new Map<string, number>();
+  for (const { id, name } of categories) {
+    if (known.has(name) && classNames.includes(name)) {
+      throw new Error(`${file}: the categories ${known.get(name)} and ${id} are both named ${quote(name)}`);
+    }
+    known.set(name, id);
+  }
   const ids = classNames.map((name) => known.get(name));
   const unknown = ids.indexOf(undefined);
   if (unknown < 0 && new Set(ids).size === ids.length) {

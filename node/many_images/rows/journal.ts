@@ -41,6 +41,8 @@ export class Journal {
     private readonly handle: FileHandle,
     /** Bytes of the first line. */
     private readonly start: number,
+    /** Bytes of the file. */
+    private size: number,
     /** How often each file has been done. */
     private readonly files: Map<string, number>,
   ) {}
@@ -58,9 +60,14 @@ export class Journal {
       throw new Error(`cannot write ${path}${remedy || `: ${reasonOf(error)}`}`);
     });
     const line = lineOf({ journal: VERSION, ...identity } satisfies Header);
-    const journal = new Journal(path, handle, line.length, new Map());
-    await journal.append(line);
-    return journal;
+    const journal = new Journal(path, handle, line.length, 0, new Map());
+    try {
+      await journal.append(line);
+      return journal;
+    } catch (error) {
+      await journal.close();
+      throw error;
+    }
   }
 
   /**
@@ -84,10 +91,11 @@ export class Journal {
         if (journal) journal.count(rowOf(path, line.text));
         else {
           checkHeader(path, line.text, identity);
-          journal = new Journal(path, handle, end, new Map());
+          journal = new Journal(path, handle, end, end, new Map());
         }
+        if (journal) journal.size = end;
       }
-      await handle.truncate(end);
+      if ((await handle.stat()).size > end) await handle.truncate(end);
       if (journal) return journal;
       // It ended before its first line was complete.
       await handle.close();
@@ -122,15 +130,17 @@ export class Journal {
   /** All rows, including earlier ones. @throws {Error} one line, if they could not be written */
   async *all(): AsyncGenerator<ImageRow | FailedRow> {
     await this.written();
+    await this.checkOwned();
     for await (const { text } of linesOf(this.path, this.start)) yield rowOf(this.path, text);
   }
 
-  /** Keeps the journal, unless it is empty. */
+  /** Keeps the journal, unless it has no rows. */
   async close(): Promise<void> {
     await this.writing;
     await syncFile(this.handle).catch(() => {}); // the data is already written
+    const { size } = await this.handle.stat();
     await this.handle.close();
-    if (this.tally.rows === 0) await this.remove();
+    if (size <= this.start) await this.remove();
   }
 
   async remove(): Promise<void> {
@@ -146,7 +156,7 @@ export class Journal {
     try {
       while (this.lines.length > 0) await this.append(Buffer.concat(this.lines.splice(0)));
     } catch (error) {
-      this.failure = error as Error;
+      this.failure ??= error as Error;
     }
     this.writing = undefined;
   }
@@ -156,9 +166,18 @@ export class Journal {
     if (this.failure) throw this.failure;
   }
 
+  /** @throws {Error} one line, if another process has written or removed it: two runs would each add the rows of all inputs */
+  private async checkOwned(): Promise<void> {
+    const { size, nlink } = await this.handle.stat();
+    if (size === this.size && nlink > 0) return;
+    throw new Error(`${this.path} is written or was removed by another process`);
+  }
+
   private async append(line: Buffer): Promise<void> {
+    await this.checkOwned();
     try {
       await this.handle.appendFile(line);
+      this.size += line.length;
       if (performance.now() - this.synced < SYNC_MS) return;
       await syncFile(this.handle);
       this.synced = performance.now();
