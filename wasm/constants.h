@@ -25,6 +25,3 @@ enum Metric { COSINE, EUCLIDEAN, MANHATTAN };
 
 /** Aggregates of tree scans. */
 enum Aggregate { ROOT, ALL, LEAVES };
-
-/** Number of sizes of a convolution. */
-constexpr int WINDOW_SIZES = 15;

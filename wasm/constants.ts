@@ -37,6 +37,3 @@ export const Aggregate = {
   ALL: 1,
   LEAVES: 2,
 } as const;
-
-/** Number of sizes of a convolution. */
-export const WINDOW_SIZES = 15;

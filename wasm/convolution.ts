@@ -85,7 +85,7 @@ function infoOf(
 }
 
 function windowOf(
-  args: Pick<WasmKernelArguments<OpDeclaration, unknown>, 'memory' | 'scratch'> & {
+  args: Pick<WasmKernelArguments<OpDeclaration, unknown>, 'integers'> & {
     readonly attributes: ConvolutionAttributes;
   },
   image: readonly number[],

@@ -1,11 +1,9 @@
 /** Writes the sizes of a convolution to a backend's memory, in the format of window.h. */
 import type { backend_util } from '@tensorflow/tfjs-core';
-import { WINDOW_SIZES } from './constants.js';
 
 /** The kernel arguments that it needs: see kernels.ts. */
 interface Memory {
-  readonly memory: WebAssembly.Memory;
-  readonly scratch: (bytes: number) => number;
+  readonly integers: (values: readonly number[]) => number;
 }
 
 /** Whether every output pixel depends only on the input pixel at the same position, so that both images are rows. */
@@ -20,15 +18,13 @@ export function isOfPixels(info: backend_util.Conv2DInfo): boolean {
  * Writes the sizes.
  * @returns their address, valid for this call
  */
-export function writeWindow({ memory, scratch }: Memory, info: backend_util.Conv2DInfo): number {
+export function writeWindow({ integers }: Memory, info: backend_util.Conv2DInfo): number {
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = info;
   const { filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padInfo } =
     info;
-  const address = scratch(4 * WINDOW_SIZES);
-  new Int32Array(memory.buffer, address, WINDOW_SIZES).set([
+  return integers([
     ...[batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels],
     ...[filterHeight, filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth],
     ...[padInfo.top, padInfo.left],
   ]);
-  return address;
 }

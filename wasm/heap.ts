@@ -2,7 +2,7 @@
  * Memory that kernels work on: tfjs's own, which already holds the tensors, or our own, to which they are copied. Addresses
  * are unsigned (memory may exceed 2 GB). Views of a memory are never kept, because growth detaches them.
  */
-import type { KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
+import type { DataType, KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
 import { sizeOf } from '../plugin/kernels/sizes.js';
 import type { OutputSpec } from '../plugin/ops/declaration.js';
 import type { HostArray } from '../plugin/ops/kernels.js';
@@ -13,19 +13,40 @@ const PAGE = 65536;
 /** Limit of a WebAssembly memory. Larger sizes would overflow 32-bit integers. */
 export const ADDRESSABLE_BYTES = 2 ** 32;
 
-/** The memory of tensors and scratch blocks. */
-export interface Heap {
-  readonly memory: WebAssembly.Memory;
-  /** Whether tensors are used in place, so that a block may be kept from call to call. */
-  readonly inPlace: boolean;
+export interface Allocator {
   /** @throws {Error} if memory is exhausted. */
   allocate(bytes: number): number;
   free(address: number): void;
+}
+
+/** The memory of tensors and scratch blocks. */
+export interface Heap extends Allocator {
+  readonly memory: WebAssembly.Memory;
+  /** Whether tensors are used in place, so that a block may be kept from call to call. */
+  readonly inPlace: boolean;
   /** Returns the address of a tensor's values, for the current call. */
   input(info: TensorInfo): number;
   output(spec: OutputSpec): NewTensor;
   /** Ends a call: frees what was copied for it. */
   endCall(): void;
+}
+
+/** The memory of tfjs's backend. */
+export interface TfjsHeap extends Heap {
+  readonly inPlace: true;
+  /** Whether the backend has the values of a tensor. */
+  has(dataId: object): boolean;
+  /** Directs what tfjs and kernels allocate and free to another allocator while `run` runs. */
+  redirected<Result>(allocator: Allocator, run: () => Result): Result;
+  /** Its own allocator, even while calls are redirected. */
+  readonly direct: Allocator;
+  /** Returns a tensor over memory that is freed by the caller. */
+  view(address: number, shape: readonly number[], dtype: DataType): TensorView;
+}
+
+export interface TensorView {
+  readonly tensor: TensorInfo;
+  dispose(): void;
 }
 
 /** An output of a kernel. */
@@ -40,7 +61,10 @@ export interface NewTensor {
 /** The parts of tfjs's `BackendWasm` that are used; those that are not public API are optional and checked for. */
 interface WasmBackend extends KernelBackend {
   readonly wasm?: Partial<EmscriptenModule>;
-  readonly dataIdMap?: { get(dataId: object): { readonly memoryOffset: number } };
+  readonly dataIdMap?: {
+    get(dataId: object): { readonly memoryOffset: number };
+    has(dataId: object): boolean;
+  };
 }
 
 interface EmscriptenModule {
@@ -53,16 +77,38 @@ interface EmscriptenModule {
 }
 
 /** Returns the heap of a tfjs backend, or undefined if it cannot be found (it is not public API). */
-export function heapOfBackend(backend: KernelBackend): Heap | undefined {
+export function heapOfBackend(backend: KernelBackend): TfjsHeap | undefined {
   const { wasm, dataIdMap } = backend as WasmBackend;
   const memory = wasm?.wasmMemory ?? wasm?.asm?.memory;
   const canAllocate = wasm?._malloc !== undefined && wasm._free !== undefined;
   if (!(memory instanceof WebAssembly.Memory) || !canAllocate || !dataIdMap) return undefined;
   const module = wasm as EmscriptenModule; // its functions replace themselves on their first call, so none is kept
   const addressOf = (dataId: object) => dataIdMap.get(dataId).memoryOffset >>> 0;
+  let own: Pick<EmscriptenModule, '_malloc' | '_free'> = module;
   return {
     memory,
     inPlace: true,
+    has: (dataId) => dataIdMap.has(dataId),
+    redirected: ({ allocate, free }, run) => {
+      const { _malloc, _free } = module;
+      own = { _malloc, _free };
+      try {
+        return replacing(module, { _malloc: allocate, _free: free }, run);
+      } finally {
+        own = module;
+      }
+    },
+    direct: { allocate: (bytes) => own._malloc(bytes) >>> 0, free: (address) => own._free(address) },
+    view: (address, shape, dtype) => {
+      const write = () => backend.write(null as unknown as HostArray, [...shape], dtype);
+      const dataId = replacing(module, { _malloc: () => address }, write);
+      const dispose = () => {
+        const { _free } = module;
+        const free = (other: number) => other >>> 0 === address || _free(other);
+        replacing(module, { _free: free as typeof _free }, () => backend.disposeData(dataId, true));
+      };
+      return { tensor: { dataId, shape: [...shape], dtype }, dispose };
+    },
     allocate: (bytes) => module._malloc(bytes) >>> 0,
     free: (address) => module._free(address),
     input: ({ dataId }) => addressOf(dataId),
@@ -74,6 +120,26 @@ export function heapOfBackend(backend: KernelBackend): Heap | undefined {
     },
     endCall: () => {},
   };
+}
+
+/** Replaces methods of an object while `run` runs. */
+export function replacing<Target extends object, Result>(
+  target: Target,
+  methods: Partial<Target>,
+  run: () => Result,
+): Result {
+  const before = Object.keys(methods).map(
+    (name) => [name, Object.getOwnPropertyDescriptor(target, name)] as const,
+  );
+  Object.assign(target, methods);
+  try {
+    return run();
+  } finally {
+    for (const [name, descriptor] of before) {
+      if (descriptor) Object.defineProperty(target, name, descriptor);
+      else Reflect.deleteProperty(target, name); // a method of its class
+    }
+  }
 }
 
 /**

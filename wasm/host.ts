@@ -1,8 +1,10 @@
 /** Our modules inside a tfjs backend: one host per backend, created when the first kernel runs. */
 import type { KernelBackend } from '@tensorflow/tfjs-core';
 import { PerTensorCache } from '../plugin/kernels/per_tensor_cache.js';
+import type { CallRecorder } from './call_recorder.js';
 import type { WasmFunctions } from './functions.js';
 import { beforeDisposal, copyingHeap, type Heap, heapOfBackend, refuseWithoutMemory } from './heap.js';
+import { shareClones } from './identity.js';
 import { type Exports, instanceBytes, instantiateKernels, type KernelModules } from './instantiate.js';
 import { loadModule, type MemoryKind, moduleNow } from './module_files.js';
 import { productFiles, productModule, type QuantizedFunctions } from './quantized_module.js';
@@ -20,9 +22,16 @@ export interface Host {
   readonly isRelaxed: boolean;
   /** Addresses of blocks that belong to tensors. Missing if tensors are copied. */
   readonly cache?: PerTensorCache<number>;
+  /** Notes the calls of kernels while a computation is recorded. */
+  recording?: CallRecorder;
 }
 
 const hosts = new WeakMap<KernelBackend, Host>();
+
+/** Returns the host of a backend whose kernels have already run. */
+export function knownHost(backend: KernelBackend): Host | undefined {
+  return hosts.get(backend);
+}
 
 /**
  * Returns the host of a backend. Synchronous: modules are compiled in advance (`ready()`), or immediately where that is
@@ -73,6 +82,7 @@ function hostInPlace(backend: KernelBackend): Host | undefined {
   try {
     const host = hostOn(heap);
     refuseWithoutMemory(backend);
+    shareClones();
     beforeDisposal(backend, () => host.threads.end());
     return { ...host, cache: new PerTensorCache(backend, heap.free) };
   } catch (error) {

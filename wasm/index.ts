@@ -20,6 +20,7 @@ import './linear_gradients.js';
 import './optimizer_steps.js';
 import './parent_dissimilarity.js';
 import './quantized_product.js';
+import './recorder.js';
 import './resample.js';
 import './root_mean_square_normalization.js';
 import './selective_discretize.js';

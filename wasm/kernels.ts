@@ -19,11 +19,13 @@ import type { Parts } from './threads.js';
 
 /** Arguments of a kernel. Inputs and outputs are addresses, 0 for an omitted optional input. */
 export interface WasmKernelArguments<D extends OpDeclaration, Functions> extends KernelArguments<D, number> {
-  /** The exported functions that it uses. */
+  /** The exported functions that it uses. The values that they return may depend on sizes only. */
   readonly functions: Functions;
   readonly memory: WebAssembly.Memory;
   /** Allocates memory for this call. */
   readonly scratch: (bytes: number) => number;
+  /** Writes integers to memory of this call, and returns their address. They may depend on sizes and attributes only. */
+  readonly integers: (values: readonly number[]) => number;
   readonly inParts: InParts<Functions>;
   /** Number of threads that share the work. Results must be the same, bit for bit, for every number. */
   readonly threads: number;
@@ -81,7 +83,7 @@ export function backendKernel<D extends OpDeclaration, Functions>(
   return (call) =>
     inMemoryOf<Functions>(call.backend, (space) => {
       const { inputs, outputs, shapes, attributes } = kernelArguments(op, call, space, 0);
-      const { functions, memory, scratch, inParts, threads, cached } = space;
+      const { functions, memory, scratch, integers, inParts, threads, cached } = space;
       const tensors = call.inputs as Record<keyof D['inputs'], TensorInfo>;
       // Not spread: this runs for every op, and a spread costs more than many kernels.
       kernel({
@@ -92,6 +94,7 @@ export function backendKernel<D extends OpDeclaration, Functions>(
         functions,
         memory,
         scratch,
+        integers,
         inParts,
         threads,
         cached,
@@ -104,7 +107,7 @@ export function backendKernel<D extends OpDeclaration, Functions>(
 interface CallMemory<Functions>
   extends Pick<
     WasmKernelArguments<OpDeclaration, Functions>,
-    'functions' | 'memory' | 'scratch' | 'inParts' | 'threads' | 'cached'
+    'functions' | 'memory' | 'scratch' | 'integers' | 'inParts' | 'threads' | 'cached'
   > {
   /** Returns the address of a tensor. */
   readonly input: (tensor: TensorInfo) => number;
@@ -117,30 +120,45 @@ function inMemoryOf<Functions>(
   backend: KernelBackend,
   run: (memory: CallMemory<Functions>) => void,
 ): TensorInfo[] {
-  const { heap, exports, threads, cache } = hostOf(backend);
+  const { heap, exports, threads, cache, recording } = hostOf(backend);
   const blocks: number[] = [];
   const scratch = (bytes: number) => {
     const address = heap.allocate(bytes);
     blocks.push(address);
     return address;
   };
-  const cached: Cached = (tensors, name, bytes, fill) => {
-    if (cache) return cache.get(tensors, name, () => heap.allocate(bytes), fill);
-    const address = scratch(bytes);
-    fill(address);
+  const integers = (values: readonly number[]) => {
+    const address = recording?.constant(4 * values.length) ?? scratch(4 * values.length);
+    new Int32Array(memory.buffer, address, values.length).set(values);
     return address;
   };
+  const cached: Cached = (tensors, name, bytes, fill) => {
+    if (!cache) {
+      const address = scratch(bytes);
+      fill(address);
+      return address;
+    }
+    const get = () => cache.get(tensors, name, () => heap.allocate(bytes), fill);
+    return recording && !recording.hasMade(tensors) ? recording.paused(get) : get();
+  };
+  if (recording) recording.kernels++;
   const made: NewTensor[] = [];
   const output = (spec: OutputSpec) => {
     const tensor = heap.output(spec);
     made.push(tensor);
     return tensor.address;
   };
-  const { memory, input } = heap;
-  const inParts: InParts<Functions> = (name, parts, argumentsOf) => threads.run(name, parts, argumentsOf);
+  const { memory } = heap;
+  const input = (tensor: TensorInfo) => {
+    recording?.reads(tensor);
+    return heap.input(tensor);
+  };
+  const functions = (recording?.functions ?? exports) as Functions;
+  const inParts: InParts<Functions> = (name, parts, argumentsOf) =>
+    (recording ?? threads).run(name, parts, argumentsOf);
   try {
     const { size } = threads;
-    run({ memory, functions: exports as Functions, input, output, scratch, inParts, threads: size, cached });
+    run({ memory, functions, input, output, scratch, integers, inParts, threads: size, cached });
     return made.map((tensor) => tensor.finish());
   } catch (error) {
     if (error instanceof ThreadLost) {

@@ -96,6 +96,11 @@ export function itemsOf(total: number, nanoseconds: number): Parts {
   return { total, size: 1, count: total, together, isApart: true };
 }
 
+export type ArgumentsOf = (first: number, count: number, slot: number) => readonly number[];
+
+/** The arguments of several calls of a function. */
+export type Calls = readonly (readonly number[])[];
+
 /** The threads of a backend. */
 export class Threads {
   private pool: ThreadPool | undefined;
@@ -167,26 +172,33 @@ export class Threads {
    * Calls a function for each part, with arguments for `count` items from `first` on; parts that run concurrently have
    * different values of `slot`, below `together`.
    */
-  run(
-    name: string,
-    { total, size, count, together, isApart }: Parts,
-    argumentsOf: (first: number, count: number, slot: number) => readonly number[],
-  ): void {
-    const argumentsOfPart = (part: number) => {
+  run(name: string, parts: Parts, argumentsOf: ArgumentsOf): void {
+    this.runCalls(name, parts.together, this.callsOf(parts, argumentsOf));
+  }
+
+  /** Returns the arguments of the calls that `run` makes: one per part, or one for all where that gives the same. */
+  callsOf({ total, size, count, together, isApart }: Parts, argumentsOf: ArgumentsOf): Calls {
+    // Thousands of short calls took 4 % of a prediction.
+    const isWhole =
+      !this.isShared(together) && count > 1 && !isApart && env().getNumber(PART_FLAG) >= PART_NANOSECONDS;
+    if (isWhole) return [argumentsOf(0, total, 0)];
+    return Array.from({ length: count }, (_, part) => {
       const first = part * size;
       return argumentsOf(first, Math.min(size, total - first), part % together);
-    };
-    if (!this.pool || together === 1) {
+    });
+  }
+
+  /** Calls a function with each of the given arguments, `together` of them concurrently. */
+  runCalls(name: string, together: number, calls: Calls): void {
+    const { pool } = this;
+    if (!pool || !this.isShared(together)) {
       const call = this.exports[name] as NativeFunction;
-      // Thousands of short calls took 4 % of a prediction.
-      const isWhole = count > 1 && !isApart && env().getNumber(PART_FLAG) >= PART_NANOSECONDS;
-      if (isWhole) call(...argumentsOf(0, total, 0));
-      else for (let part = 0; part < count; part++) call(...argumentsOfPart(part));
+      for (const args of calls) call(...args);
       return;
     }
     try {
-      for (let from = 0; from < count; from += together) {
-        this.pool.run(name, Math.min(together, count - from), (part) => argumentsOfPart(from + part));
+      for (let from = 0; from < calls.length; from += together) {
+        pool.run(name, Math.min(together, calls.length - from), (part) => calls[from + part]);
       }
     } catch (error) {
       if (error instanceof ThreadLost) {
@@ -196,6 +208,10 @@ export class Threads {
       }
       throw error;
     }
+  }
+
+  private isShared(together: number): boolean {
+    return this.pool !== undefined && together > 1;
   }
 
   /** Ends with the backend, whose memory is freed. */

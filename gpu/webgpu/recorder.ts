@@ -1,8 +1,6 @@
 /**
  * Records the dispatches of a computation and replays them: their pipelines, bind groups and sizes, in one pass, without
- * tfjs's executor, its checks and its allocations. The first time, the computation just runs, which creates everything that
- * is made once (pipelines, packed weights); the second time it is recorded; from then on it is replayed. Inputs are copied
- * into buffers of the recording, outputs out of them.
+ * tfjs's executor, its checks and its allocations. Inputs are copied into buffers of the recording, outputs out of them.
  */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import {
@@ -15,23 +13,24 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import {
-  type CheckTaker,
   type Computation,
+  type Recorder,
   registerRecorder,
   takingChecks,
 } from '../../plugin/kernels/recorders.js';
+import {
+  type InputCheck,
+  NotRecordable,
+  type RecordingBackend,
+  Recordings,
+  takesInputChecks,
+} from '../../plugin/kernels/recordings.js';
 import { sizeOf } from '../../plugin/kernels/sizes.js';
-import { readValues } from '../../plugin/kernels/values.js';
 import { inErrorScopes, isStale, throwIfLost } from './device.js';
-import { type Encoding, NotRecordable, noteDispatches, type Step, submitAll } from './recording_encoder.js';
+import { type Encoding, noteDispatches, type Step, submitAll } from './recording_encoder.js';
 import { RecordingMemory, SharedPool } from './recording_memory.js';
 import { DEBUG_FLAG, runnerOf } from './runner.js';
 import { BACKEND } from './start.js';
-
-/** Maximum recordings per owner. Each holds as much memory as its computation needs. */
-const MOST_RECORDINGS = 2;
-/** Maximum known computations (input shapes) per owner. */
-const MOST_ENTRIES = 64;
 
 /** In a buffer of the recording; or on the host, if it depends on shapes and not on values of inputs. */
 interface Output {
@@ -47,63 +46,21 @@ interface Recording {
   readonly outputs: readonly Output[];
   /** Data of the weights. */
   readonly weights: readonly object[];
-  /** Checks of input values. */
-  readonly checks: readonly Check[];
+  readonly checks: readonly InputCheck[];
 }
 
-/** @throws {OpError} if values are not as an op expects. */
-type Check = (inputs: readonly TensorInfo[]) => void;
-
-/** The state of a computation. */
-interface Entry {
-  recording?: Recording;
-  /** Set if it depends on more than kernels, so that it cannot be recorded. */
-  isHopeless?: boolean;
-}
-
-class WebgpuRecorder {
+class WebgpuRecordings implements RecordingBackend<Recording> {
   private readonly pool: SharedPool;
-  private readonly owners = new WeakMap<object, Map<string, Entry>>();
 
   constructor(private readonly backend: WebGPUBackend) {
     runnerOf(backend); // watches the device, below the pool of recordings
     this.pool = new SharedPool(backend);
   }
 
-  run(computation: Computation): Tensor[] {
-    const { owner, key, inputs, weights, compute } = computation;
-    if (!this.canRun(inputs)) return compute(inputs);
-    const entries = this.owners.get(owner) ?? new Map<string, Entry>();
-    this.owners.set(owner, entries);
-    const entry = entries.get(key);
-    if (!entry) {
-      entries.set(key, {});
-      limit(entries);
-      return compute(inputs);
-    }
-    if (entry.isHopeless) return compute(inputs);
-    const isRecent = [...entries.keys()].slice(-MOST_RECORDINGS).includes(key);
-    renew(entries, key, entry);
-    const { recording } = entry;
-    if (recording && this.isCurrent(recording, weights)) {
-      return this.inScopes(() => this.replay(recording, inputs));
-    }
-    recording?.memory.drop();
-    entry.recording = undefined;
-    // Varying shapes (of what a detector keeps) would be recorded and discarded, one after another.
-    if (!isRecent) return compute(inputs);
-    const { outputs, made } = this.inScopes(() => this.record(computation));
-    if (!made) entry.isHopeless = true;
-    entry.recording = made;
-    limit(entries);
-    return outputs ?? compute(inputs);
-  }
-
-  /** Gradients, timings and profiles need the computation; tensors elsewhere, and empty ones, have no buffers here. */
-  private canRun(inputs: readonly Tensor[]): boolean {
-    const { state } = engine();
+  /** Timings need the computation; tensors elsewhere, and empty ones, have no buffers here. */
+  canRun(inputs: readonly Tensor[]): boolean {
     const { activeTimers } = this.backend as unknown as { readonly activeTimers?: unknown };
-    if (state.gradientDepth > 0 || state.profiling || activeTimers || this.pool.recording) return false;
+    if (activeTimers || this.pool.recording) return false;
     return inputs.every(
       ({ dataId, dtype, size }) =>
         size > 0 && (dtype === 'float32' || dtype === 'int32') && this.backend.tensorMap.has(dataId),
@@ -111,7 +68,7 @@ class WebgpuRecorder {
   }
 
   /** Buffers that were acquired during an error may not exist. */
-  private isCurrent({ memory, inputs, weights }: Recording, now: readonly Tensor[]): boolean {
+  isCurrent({ memory, inputs, weights }: Recording, now: readonly Tensor[]): boolean {
     const areSame = now.length === weights.length && now.every(({ dataId }, i) => dataId === weights[i]);
     return memory.isValid && areSame && !inputs.some((buffer) => isStale(this.backend, buffer));
   }
@@ -121,14 +78,25 @@ class WebgpuRecorder {
     return env().getBool(DEBUG_FLAG) ? inErrorScopes(this.backend, 'a recording', run) : run();
   }
 
-  private record({ inputs, weights, compute }: Computation): { outputs?: Tensor[]; made?: Recording } {
+  record(computation: Computation): { outputs?: Tensor[]; made?: Recording } {
+    return this.inScopes(() => this.recordNow(computation));
+  }
+
+  drop({ memory }: Recording): void {
+    memory.drop();
+  }
+
+  private recordNow({ inputs, weights, compute }: Computation): { outputs?: Tensor[]; made?: Recording } {
     const { backend, pool } = this;
     const memory = new RecordingMemory(pool);
     const given = inputs.map((input) => this.bufferOf(input));
     let outputs: Tensor[] = [];
     let taken: readonly Output[] = [];
     let staged: GPUBuffer[] = [];
-    const checks: Check[] = [];
+    const checks: InputCheck[] = [];
+    const refuse = (reason: string) => {
+      throw new NotRecordable(reason);
+    };
     try {
       const noted = noteDispatches(backend, () => {
         pool.recording = memory;
@@ -139,7 +107,7 @@ class WebgpuRecorder {
           staged = copies.map((copy) => this.bufferOf(copy));
           for (const [i, buffer] of given.entries()) this.copy(buffer, staged[i], inputs[i]);
           // An output may be a weight, which the owner still owns.
-          const results = takingChecks(this.checkTaker(copies, inputs, checks), () =>
+          const results = takingChecks(takesInputChecks(copies, inputs, checks, refuse), () =>
             compute(copies).map((result) => result.clone()),
           );
           taken = results.map((result) => {
@@ -175,36 +143,11 @@ class WebgpuRecorder {
     }
   }
 
-  /**
-   * Copies have no values on the host, so the originals are checked. A tree is not only checked, but also brought into
-   * another order if necessary.
-   */
-  private checkTaker(copies: readonly Tensor[], inputs: readonly TensorInfo[], checks: Check[]): CheckTaker {
-    const copied = new Map<object, number>(copies.map(({ dataId }, i) => [dataId, i]));
-    return (op, given, attributes) => {
-      const names = Object.keys(given).filter(
-        (name) => given[name].dtype === 'int32' && copied.has(given[name].dataId),
-      );
-      if (names.length === 0) return false;
-      if (names.includes('order') || names.includes('parent')) throw new NotRecordable('a tree is fed');
-      const check: Check = (inputs) => {
-        const replaced = names.map((name) => {
-          const { shape, dtype, dataId } = given[name];
-          return [name, { shape, dtype, dataId: inputs[copied.get(dataId) as number].dataId }];
-        });
-        op.validate?.(
-          { ...given, ...Object.fromEntries(replaced) },
-          attributes,
-          (info) => readValues(op.name, this.backend, info) as Int32Array,
-        );
-      };
-      check(inputs);
-      checks.push(check);
-      return true;
-    };
+  replay(recording: Recording, given: readonly Tensor[]): Tensor[] {
+    return this.inScopes(() => this.replayNow(recording, given));
   }
 
-  private replay({ steps, inputs, outputs, checks }: Recording, given: readonly Tensor[]): Tensor[] {
+  private replayNow({ steps, inputs, outputs, checks }: Recording, given: readonly Tensor[]): Tensor[] {
     const { backend } = this;
     for (const check of checks) check(given);
     for (const [i, input] of given.entries()) this.copy(this.bufferOf(input), inputs[i], input);
@@ -246,30 +189,12 @@ class WebgpuRecorder {
   }
 }
 
-/** Entries are in the order of use. */
-function renew(entries: Map<string, Entry>, key: string, entry: Entry): void {
-  entries.delete(key);
-  entries.set(key, entry);
-}
-
-/** Keeps the most recently used ones. */
-function limit(entries: Map<string, Entry>): void {
-  let recordings = 0;
-  for (const [i, [key, entry]] of [...entries].reverse().entries()) {
-    if (entry.recording && (++recordings > MOST_RECORDINGS || i >= MOST_ENTRIES)) {
-      entry.recording.memory.drop();
-      entry.recording = undefined;
-    }
-    if (i >= MOST_ENTRIES) entries.delete(key);
-  }
-}
-
-const recorders = new WeakMap<WebGPUBackend, WebgpuRecorder>();
+const recorders = new WeakMap<WebGPUBackend, Recorder>();
 
 registerRecorder(BACKEND, {
   run: (computation) => {
     const backend = currentBackend() as WebGPUBackend;
-    const recorder = recorders.get(backend) ?? new WebgpuRecorder(backend);
+    const recorder = recorders.get(backend) ?? new Recordings(new WebgpuRecordings(backend));
     recorders.set(backend, recorder);
     return recorder.run(computation);
   },

@@ -1,5 +1,6 @@
 /** Captures everything that this package's kernels and tfjs's encode while a recording is made, and encodes it again. */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import { NotRecordable } from '../../plugin/kernels/recordings.js';
 
 /** One dispatch. */
 export interface Step {
@@ -13,9 +14,6 @@ export interface Encoding {
   commandEncoder: GPUCommandEncoder | null;
   computePassEncoder: GPUComputePassEncoder | null;
 }
-
-/** Something happened that cannot be replayed. */
-export class NotRecordable extends Error {}
 
 export interface Noted {
   readonly steps: readonly Step[];

@@ -98,7 +98,7 @@ interface TellsDisposal {
 }
 
 /** Registers a callback for when a backend disposes of the values of a tensor. */
-function onDisposal(backend: KernelBackend & Partial<TellsDisposal>, listener: Listener): void {
+export function onDisposal(backend: KernelBackend & Partial<TellsDisposal>, listener: Listener): void {
   if (backend.onDispose) {
     backend.onDispose(listener);
     return;

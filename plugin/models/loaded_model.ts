@@ -8,6 +8,7 @@ import { OpError } from '../ops/input_checks.js';
 import { awaitedInputs } from '../ops/kernels.js';
 import { quote } from './checks.js';
 import { type FusedGraph, fuse } from './fusion.js';
+import { nodesOf } from './graph_editor.js';
 import { type GraphPart, outputKey, partsOf } from './graph_parts.js';
 import type { LoadOptions, OpenedSource } from './model_files.js';
 import { checkArtifacts, type ModelJson } from './model_json.js';
@@ -21,12 +22,17 @@ const MOST_DIVISIONS = 8;
 /** For the graph of a model whose weights are loaded later. */
 const NO_WEIGHTS = { weightSpecs: [], weightData: new ArrayBuffer(0), getWeightStream: undefined };
 
+/** tfjs ops whose results differ from run to run. */
+const RANDOM = /^(Stateless)?(RandomUniform(Int)?|RandomStandardNormal|TruncatedNormal|Multinomial)(V2)?$/;
+
 type Inputs = Tensor | Tensor[] | NamedTensorMap;
 
 export class LoadedModel extends GraphModel<io.IOHandler> {
   /** Added to `userDefinedMetadata` when the model is saved. */
   savedMetadata: Readonly<Record<string, object>> = {};
   private isDisposed = false;
+  /** Whether it contains nodes whose results differ from run to run; determined on the first run. */
+  private isRandom?: boolean;
   /** By backend, created on demand. */
   private readonly fused = new Map<string, FusedGraph | undefined>();
   /** By backend and by the fed and requested nodes. */
@@ -101,6 +107,7 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     Object.assign(this.description, changes);
     this.fused.clear();
     this.parts.clear();
+    this.isRandom = undefined;
   }
 
   override execute(inputs: Inputs, outputs?: string | string[]): Tensor | Tensor[] {
@@ -146,7 +153,8 @@ export class LoadedModel extends GraphModel<io.IOHandler> {
     const fused = this.fusedFor(given, outputs);
     const asked = Array.isArray(outputs) && outputs.length === 0 ? undefined : outputs;
     const run = (inputs: Inputs) => (fused ? fused.execute(inputs, asked) : super.execute(inputs, asked));
-    const recorder = recorderOf(getBackend());
+    this.isRandom ??= nodesOf(this).some(({ op }) => RANDOM.test(op));
+    const recorder = this.isRandom ? undefined : recorderOf(getBackend());
     if (!recorder) return run(given);
     const results = recordedRun(recorder, fused ?? this, given, outputs, run);
     return results.length > 1 ? results : results[0];
