@@ -135,7 +135,7 @@ function explainTrees(
           : `an edge could be replaced by one that is ${show(margin)} lighter`;
       return { reason: `${reason}; ${how}`, trees };
     } catch {
-      return { reason: `${reason}; the edges are no spanning tree`, trees };
+      return { reason: `${reason}; the edges are not a spanning tree`, trees };
     }
   }
   return undefined;

@@ -145,7 +145,7 @@ function refuseOtherValues({ others }: StateDict, architectures: readonly Archit
   const listed = owned.slice(0, LISTED).map(([name, kind]) => `${showName(name)} is ${kind}`);
   const more = owned.length > LISTED ? ` and ${owned.length - LISTED} more` : '';
   throw new ArchitectureError(
-    `${owned.length} of the weights ${owned.length === 1 ? 'is' : 'are'} no dense tensor, expected tensors as ` +
+    `${owned.length} of the weights ${owned.length === 1 ? 'is not a dense tensor' : 'are not dense tensors'}, expected tensors as ` +
       `model.state_dict() has them: ${listed.join('; ')}${more}`,
   );
 }

@@ -173,7 +173,7 @@ t.test('what does not fit is named', async (t) => {
   const gap = await changed((shapes) => {
     for (const name of [...shapes.keys()]) if (name.startsWith('levels.0.')) shapes.delete(name);
   });
-  t.match(gap.message, /this is no GrootV checkpoint/);
+  t.match(gap.message, /this is not a GrootV checkpoint/);
   const empty = await changed((shapes) => shapes.set('levels.0.blocks.0.TreeSSM.A_logs', [0, 1]));
   t.match(empty.message, /of the wrong shape/);
   for (const error of [missing, extra, wrong, many, gap, empty]) t.notMatch(error.message, /\n/);
@@ -313,7 +313,7 @@ t.test('the fixtures of this repository are there', async (t) => {
   t.ok(fixturePath('grootv/grootv_nano_mnist.pth'));
 });
 
-t.test('what is no checkpoint, and one that changes', async (t) => {
+t.test('what is not a checkpoint, and one that changes', async (t) => {
   for (const [input, message] of [
     [
       'x.pth',

@@ -179,10 +179,10 @@ t.test('of several sets the trained one is taken, and equals are asked about', a
   t.match(await refusal(both), { message: /holds 2 networks.*prefix "".*prefix "module\."/ });
   t.ok((await weightsOf(both, { prefix: '' })).bytes.equals(expected.bytes));
   const shared = dict(STATE);
-  t.ok(await weightsOf(madeDict({ model: shared, net: shared })), 'one dict under two keys is no choice');
+  t.ok(await weightsOf(madeDict({ model: shared, net: shared })), 'one dict under two keys is not a choice');
 });
 
-t.test('the state of an optimiser is no weights', async (t) => {
+t.test('the state of an optimiser is not weights', async (t) => {
   const moments = madeDict({ exp_avg: dict(OTHER) });
   const { inspection } = await weightsOf(madeDict({ optimizer: moments, model: dict(STATE) }));
   t.equal(inspection.weightsUsed, 'model');
@@ -230,7 +230,7 @@ t.test('what lies beside a network is listed, and what belongs to training', asy
   t.match(none.inspection.ignored, [{ name: 'levels.0._extra_state', reason: 'None' }]);
 });
 
-t.test('a foreign head beside the trunk is no head of it', async (t) => {
+t.test('a foreign head beside the trunk is not a head of it', async (t) => {
   const head = madeTensor('float32', [4, 2], new Float32Array(8));
   const state = new Map<string, Picklable>([...prefixed('backbone.', BACKBONE), ['head.weight', head]]);
   const { inspection } = await weightsOf(dict(state));
@@ -256,19 +256,19 @@ t.test('names that are missing, with those that may be meant', async (t) => {
   const foreign = new Map([['fc.weight', madeTensor('float32', [2, 2], new Float32Array(4))]]);
   t.match(await refusal(madeDict({ model: dict(foreign) })), {
     message:
-      /this is no GrootV checkpoint or .*: no patch_embed\.conv2\.weight and levels\.0\.blocks\.0\.\*, no .*, under any prefix, among its 1 tensors of "model" \(fc\.weight\)/,
+      /this is not a GrootV checkpoint or .*: no patch_embed\.conv2\.weight and levels\.0\.blocks\.0\.\*, no .*, under any prefix, among its 1 tensors of "model" \(fc\.weight\)/,
   });
   t.equal(nearestName('a.b', ['x.y']), undefined);
 });
 
-t.test('weights that are no tensors are named, and what they are', async (t) => {
+t.test('weights that are not tensors are named, and what they are', async (t) => {
   const array = new MadeObject(new MadeGlobal('numpy', 'float64'), { args: [], call: false });
   const state = new Map<string, Picklable>([...STATE, ['module.levels.0.blocks.0.TreeSSM.A_logs', array]]);
   state.delete('levels.0.blocks.0.TreeSSM.A_logs');
   const { message } = await refusal(madeDict({ model: dict(state) }));
   t.match(
     message,
-    /1 of the weights is no dense tensor.*: levels\.0\.blocks\.0\.TreeSSM\.A_logs is an object of class/,
+    /1 of the weights is not a dense tensor.*: levels\.0\.blocks\.0\.TreeSSM\.A_logs is an object of class/,
   );
 });
 
@@ -309,6 +309,6 @@ t.test('many names and prefixes are read in little time', async (t) => {
   const state = new Map<string, Picklable>();
   for (let i = 0; i < 20_000; i++) state.set(`p${i}.levels.0.blocks.0.x`, vector);
   const start = process.cpuUsage().user;
-  t.match((await refusal(dict(state))).message, /this is no GrootV checkpoint/);
+  t.match((await refusal(dict(state))).message, /this is not a GrootV checkpoint/);
   t.ok(process.cpuUsage(undefined).user - start < 20e6, 'under 20 s of one core');
 });

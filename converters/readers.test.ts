@@ -32,7 +32,7 @@ function checkpointWith(
   return torchZipBytes(madeDict({ model: new MadeOrderedDict(entries), ...beside }));
 }
 
-t.test('weights that are no plain tensors: the error names them and the reason', async (t) => {
+t.test('weights that are not plain tensors: the error names them and the reason', async (t) => {
   const plain = madeTensor('float32', [32, 8], new Float32Array(256));
   const meta = utils(
     '_rebuild_meta_tensor_no_storage',

@@ -63,10 +63,10 @@ t.test('abort leaves nothing, an empty target is fine', async (t) => {
 t.test('existing content is never overwritten', async (t) => {
   const root = t.testdir({ full: { kept: 'kept' }, file: 'kept' });
   await t.rejects(openAtomicDirectory(join(root, 'full')), {
-    message: `cannot write to ${join(root, 'full')}: the directory exists and is not empty`,
+    message: `cannot write to "${join(root, 'full')}": the directory exists and is not empty`,
   });
   await t.rejects(openAtomicDirectory(join(root, 'file')), {
-    message: `cannot write to ${join(root, 'file')}: it is not a directory`,
+    message: `cannot write to "${join(root, 'file')}": it is not a directory`,
   });
   await t.rejects(openAtomicDirectory(join(root, 'file', 'out')), { message: /^cannot write to / });
   const late = await openAtomicDirectory(join(root, 'late'));
@@ -97,7 +97,7 @@ t.test('file names stay inside the folder and are written once', async (t) => {
     await t.rejects(output.write(name, ''), { message: /unsafe file name/ }, JSON.stringify(name));
   }
   await output.write('model.json', '1');
-  await t.rejects(output.write('model.json', '2'), { message: /model\.json: it is already written/ });
+  await t.rejects(output.write('model.json', '2'), { message: /model\.json": it is already written/ });
   await output.abort();
 });
 

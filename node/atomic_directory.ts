@@ -49,7 +49,7 @@ export async function openAtomicDirectory(
   path: string,
   { replace }: AtomicDirectoryOptions = {},
 ): Promise<AtomicDirectory> {
-  const cannotWrite = (reason: string) => new Error(`cannot write to ${path}: ${reason}`);
+  const cannotWrite = (reason: string) => new Error(`cannot write to "${path}": ${reason}`);
   const checkFree = async (folder: string) => {
     if (!replace && (await entriesOf(folder)).length > 0) {
       throw cannotWrite('the directory exists and is not empty');
@@ -66,7 +66,7 @@ export async function openAtomicDirectory(
     return status !== undefined;
   };
 
-  if (path === '') throw new Error('cannot write to a folder without a name: the path is empty');
+  if (path === '') throw cannotWrite('the path is empty');
   const target = await throughLinks(resolve(path)).catch((error) => {
     throw cannotWrite(reasonOf(error));
   });
@@ -176,7 +176,7 @@ async function moveInto(
 async function writeFile(file: string, name: string, chunks: Uint8Array | string | Chunks): Promise<void> {
   const fail = (error: NodeJS.ErrnoException) => {
     throw new Error(
-      `cannot write ${name}: ${error.code === 'EEXIST' ? 'it is already written' : reasonOf(error)}`,
+      `cannot write "${name}": ${error.code === 'EEXIST' ? 'it is already written' : reasonOf(error)}`,
     );
   };
   const handle = await open(file, 'wx').catch(fail);

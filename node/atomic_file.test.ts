@@ -59,7 +59,7 @@ t.test('links stay, and what they lead to is replaced', async (t) => {
   symlinkSync('b', join(dir, 'a'));
   symlinkSync('a', join(dir, 'b'));
   await t.rejects(writeFileAtomically(join(dir, 'a'), BYTES), {
-    message: /cannot write .*a: too many links/,
+    message: /cannot write .*a": too many links/,
   });
 });
 
@@ -80,7 +80,7 @@ t.test('pipes and devices are written into', async (t) => {
   symlinkSync('/dev/full', join(dir, 'full'));
   await writeFileAtomically(join(dir, 'null'), BYTES);
   await t.rejects(writeFileAtomically(join(dir, 'full'), BYTES), {
-    message: `cannot write ${join(dir, 'full')}: no space left on the device`,
+    message: `cannot write "${join(dir, 'full')}": no space left on the device`,
   });
   for (const name of ['null', 'full']) t.ok(statSync(join(dir, name)).isCharacterDevice(), name);
 });
@@ -115,14 +115,14 @@ t.test('what is refused, with what there was still there', async (t) => {
   const socket = createServer().listen(join(dir, 'socket'));
   await once(socket, 'listening');
   for (const [path, message] of [
-    ['', 'cannot write : the path is empty'],
-    [join(dir, 'folder'), /folder: it is a directory$/],
-    [`${join(dir, 'new')}/`, /new\/: it is a directory$/],
+    ['', 'cannot write "": the path is empty'],
+    [join(dir, 'folder'), /folder": it is a directory$/],
+    [`${join(dir, 'new')}/`, /new\/": it is a directory$/],
     [join(dir, '..'), /it is a directory$/],
-    [join(dir, 'none', 'x'), /x: its folder does not exist$/],
-    [join(dir, 'file', 'x'), /x: a part of its path is not a directory$/],
-    [join(dir, 'socket'), /socket: it is a socket$/],
-    [join(dir, 'n'.repeat(300)), /n: the name is too long$/],
+    [join(dir, 'none', 'x'), /x": its folder does not exist$/],
+    [join(dir, 'file', 'x'), /x": a part of its path is not a directory$/],
+    [join(dir, 'socket'), /socket": it is a socket$/],
+    [join(dir, 'n'.repeat(300)), /n": the name is too long$/],
   ] as const) {
     await t.rejects(writeFileAtomically(path, BYTES), { message }, path);
   }
@@ -184,7 +184,7 @@ await isRegularOutput(${file}).catch(({ message }) => console.log(message));`;
   const nobody = process.geteuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}; // root may write everywhere
   const program = ['-u', 'NODE_OPTIONS', process.execPath, '--input-type=module', '-e', script];
   const said = execFileSync('env', program, nobody);
-  t.equal(String(said), `cannot write ${join(locked, 'out')}: permission denied\n`);
+  t.equal(String(said), `cannot write "${join(locked, 'out')}": permission denied\n`);
   chmodSync(locked, 0o755);
   t.equal(await isRegularOutput(join(locked, 'out')), true);
 });

@@ -91,7 +91,7 @@ async function inWords<T>(path: string, body: () => Promise<T>): Promise<T> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EPIPE') throw error;
     throw new UnwritableOutput(
-      `cannot write ${path}: ${code === 'ENOENT' ? 'its folder does not exist' : reasonOf(error)}`,
+      `cannot write "${path}": ${code === 'ENOENT' ? 'its folder does not exist' : reasonOf(error)}`,
     );
   }
 }

@@ -49,9 +49,9 @@ t.test('ranges outside the file and files that shrink are errors', async (t) => 
 
 t.test('only regular files that are there', async (t) => {
   const dir = t.testdir({});
-  await t.rejects(fileSource(dir), { message: `cannot open ${dir}: it is a directory` });
+  await t.rejects(fileSource(dir), { message: `cannot open "${dir}": it is a directory` });
   const missing = join(dir, 'missing');
-  await t.rejects(fileSource(missing), { message: `cannot open ${missing}: no such file` });
+  await t.rejects(fileSource(missing), { message: `cannot open "${missing}": no such file` });
 });
 
 t.test('pipes, devices and sockets are refused without opening them', async (t) => {
@@ -64,7 +64,7 @@ t.test('pipes, devices and sockets are refused without opening them', async (t) 
   await new Promise<void>((resolve) => server.listen(join(dir, 'socket'), resolve));
   for (const name of ['pipe', 'link', 'zero', 'socket']) {
     const file = join(dir, name);
-    await t.rejects(fileSource(file), { message: `cannot open ${file}: it is not a regular file` }, name);
+    await t.rejects(fileSource(file), { message: `cannot open "${file}": it is not a regular file` }, name);
   }
   await new Promise((resolve) => server.close(resolve));
 });

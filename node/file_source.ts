@@ -4,7 +4,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { ByteSource } from '../converters/byte_source.js';
 import { CheckpointError } from '../converters/pytorch/errors.js';
-import { reasonOf } from './system_error.js';
+import { cannotOpen } from './system_error.js';
 
 export interface FileSource extends ByteSource {
   /**
@@ -22,12 +22,12 @@ export interface FileSource extends ByteSource {
  * since it was opened.
  */
 export async function fileSource(path: string): Promise<FileSource> {
-  const cannotOpen = (error: unknown) => {
-    throw new Error(`cannot open ${path}: ${reasonOf(error)}`);
+  const refuse = (error: unknown) => {
+    throw cannotOpen(path, error);
   };
   // Opening a pipe would wait for its writer, and opening a device may have side effects.
-  checkRegular(path, await stat(path, { bigint: true }).catch(cannotOpen));
-  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(cannotOpen);
+  checkRegular(path, await stat(path, { bigint: true }).catch(refuse));
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(refuse);
   const opened = await handle.stat({ bigint: true });
   try {
     checkRegular(path, opened);
@@ -64,7 +64,7 @@ export async function fileSource(path: string): Promise<FileSource> {
 function checkRegular(path: string, status: BigIntStats): void {
   if (status.isFile()) return;
   throw new Error(
-    `cannot open ${path}: it is ${status.isDirectory() ? 'a directory' : 'not a regular file'}`,
+    `cannot open "${path}": it is ${status.isDirectory() ? 'a directory' : 'not a regular file'}`,
   );
 }
 
@@ -94,7 +94,7 @@ export async function readExactly(
 export async function readSmallFile(path: string, most: number): Promise<string> {
   const source = await fileSource(path);
   try {
-    if (source.size > most) throw new Error(`${path} has ${source.size} bytes; at most ${most} are read`);
+    if (source.size > most) throw new Error(`"${path}" has ${source.size} bytes; at most ${most} are read`);
     return new TextDecoder().decode(await source.read(0, source.size));
   } finally {
     await source.close();

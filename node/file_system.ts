@@ -15,6 +15,7 @@ import {
 } from '../plugin/models/model_json.js';
 import { writeFolderAtomically } from './atomic_directory.js';
 import { readExactly } from './file_source.js';
+import { cannotOpen } from './system_error.js';
 
 /** tfjs's own shard size, which browsers fetch and cache well. */
 const SHARD_BYTES = 4 * 1024 * 1024;
@@ -88,7 +89,7 @@ async function readText(path: string): Promise<string> {
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const status = await handle.stat();
-    if (!status.isFile()) throw new Error('not a regular file');
+    if (!status.isFile()) throw new Error('it is not a regular file');
     if (status.size > MAX_JSON_CHARACTERS) {
       throw new Error(`${status.size} bytes, expected at most ${MAX_JSON_CHARACTERS}`);
     }
@@ -105,16 +106,16 @@ async function readBeside(directory: string, name: string): Promise<string | und
   return readText(path).catch((error: NodeJS.ErrnoException) => {
     // A missing folder is reported when model.json is read.
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-    throw new Error(`${path}: ${error.message}`);
+    throw cannotOpen(path, error);
   });
 }
 
 async function readModelJson(directory: string, file: string): Promise<string> {
-  return readText(file).catch(async (error: NodeJS.ErrnoException) => {
+  return readText(file).catch(async (error) => {
     const folder = await stat(directory).catch(() => null);
-    if (!folder) throw new Error(`${directory}: no such directory`);
-    if (!folder.isDirectory()) throw new Error(`${directory}: not a model directory`);
-    throw new Error(error.code === 'ENOENT' ? `${file}: no such file` : `${file}: ${error.message}`);
+    if (!folder) throw new Error(`cannot open "${directory}": no such directory`);
+    if (!folder.isDirectory()) throw new Error(`cannot open "${directory}": it is not a directory`);
+    throw cannotOpen(file, error);
   });
 }
 
@@ -131,10 +132,10 @@ async function findShards(directory: string, file: string, { weightsManifest }: 
 
 async function findShard(directory: string, path: string): Promise<Shard> {
   const shard = join(directory, path);
-  const status = await stat(shard).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(error.code === 'ENOENT' ? `${shard}: no such file` : `${shard}: ${error.message}`);
+  const status = await stat(shard).catch((error) => {
+    throw cannotOpen(shard, error);
   });
-  if (!status.isFile()) throw new Error(`${shard}: not a regular file`);
+  if (!status.isFile()) throw new Error(`cannot open "${shard}": it is not a regular file`);
   return { file: shard, size: status.size };
 }
 
@@ -209,11 +210,11 @@ async function save(directory: string, file: string, artifacts: io.ModelArtifact
     ...rest
   } = artifacts;
   if (!isRecord(modelTopology) || !Array.isArray(modelTopology.node)) {
-    throw new Error(`cannot write to ${directory}: not a tfjs graph model`);
+    throw new Error(`cannot write to "${directory}": not a tfjs graph model`);
   }
   const shards = [...shardsOf(Array.isArray(weightData) ? weightData : [weightData])];
   const weightDataBytes = shards.reduce((sum, shard) => sum + shard.length, 0);
-  checkStoredBytes(`cannot write to ${directory}`, weightSpecs, weightDataBytes);
+  checkStoredBytes(`cannot write to "${directory}"`, weightSpecs, weightDataBytes);
   const paths = shards.map((_, i) => `group1-shard${i + 1}of${shards.length}.bin`);
   const weightsManifest = [{ paths, weights: weightSpecs }];
   await writeFolderAtomically(directory, async (output) => {

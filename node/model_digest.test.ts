@@ -59,5 +59,5 @@ t.test('a model of which a file is written or removed is touched', async (t) => 
   const again = await identifyModel(folder);
   await rm(join(folder, 'c.bin'));
   t.equal(await again.isUntouched(), false);
-  await t.rejects(identifyModel(folder), { message: /c\.bin: no such file/ });
+  await t.rejects(identifyModel(folder), { message: /c\.bin": no such file/ });
 });

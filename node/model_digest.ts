@@ -6,7 +6,7 @@ import { parseModelJson } from '../plugin/models/model_json.js';
 import { requestReason } from '../plugin/request_reason.js';
 import { modelFiles } from './file_system.js';
 import { isUrl, modelSource } from './model_source.js';
-import { reasonOf } from './system_error.js';
+import { cannotOpen } from './system_error.js';
 
 /** A model at the time when its digest was computed. */
 export interface ModelIdentity {
@@ -50,7 +50,7 @@ async function digestFile(hash: Hash, file: string): Promise<void> {
   try {
     for await (const bytes of createReadStream(file)) hash.update(bytes);
   } catch (error) {
-    throw new Error(`${file}: ${reasonOf(error)}`);
+    throw cannotOpen(file, error);
   }
 }
 

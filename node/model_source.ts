@@ -13,6 +13,6 @@ export function isUrl(text: string): boolean {
 export async function modelSource(path: string, options?: FileSystemOptions): Promise<string | ModelFolder> {
   if (!isUrl(path)) return (await import('./file_system.js')).fileSystem(path, options);
   if (!URL.canParse(path))
-    throw new Error(`${path} is no URL; expected that of a model, such as https://host/model`);
+    throw new Error(`"${path}" is not a URL; expected that of a model, such as https://host/model`);
   return /\.json([?#]|$)/.test(path) ? path : `${path.replace(/\/$/, '')}/model.json`;
 }

@@ -13,16 +13,16 @@ t.test('files of a folder by name', async (t) => {
   for (const name of ['../a.txt', '/etc/passwd', '..', '.', 'folder/x', '']) {
     await t.rejects(directory.open(name), { message: /refused the file name/ }, name);
   }
-  await t.rejects(directory.open('folder'), { message: /folder: it is a directory/ });
+  await t.rejects(directory.open('folder'), { message: /folder": it is a directory/ });
   await directory.close();
   await t.rejects(async () => file?.read(0, 1));
 });
 
-t.test('what is no folder', async (t) => {
+t.test('what is not a folder', async (t) => {
   const dir = t.testdir({});
   writeFileSync(join(dir, 'file'), '');
-  await t.rejects(sourceDirectory(join(dir, 'none')), { message: /none: no such directory/ });
-  await t.rejects(sourceDirectory(join(dir, 'file')), { message: /file: it is not a directory/ });
+  await t.rejects(sourceDirectory(join(dir, 'none')), { message: /none": no such directory/ });
+  await t.rejects(sourceDirectory(join(dir, 'file')), { message: /file": it is not a directory/ });
 });
 
 t.test('links stay within the folder, or in the cache that it belongs to', async (t) => {
@@ -47,14 +47,14 @@ t.test('links stay within the folder, or in the cache that it belongs to', async
   for (const [folder, file, expected] of [
     ['snapshots/main', 'config.json', 'cached'],
     ['snapshots/main', 'vocab.json', 'inside'],
-    ['snapshots/main', 'merges.txt', /main\/merges.txt: the link leads out of the folder/],
+    ['snapshots/main', 'merges.txt', /main\/merges.txt": the link leads out of the folder/],
     ['plain', 'config.json', /leads out of the folder/],
     ['plain', 'vocab.json', /leads out of the folder/],
     ['plain', 'merges.txt', /leads out of the folder/],
     ['plain', 'tokenizer.json', /leads out of the folder/],
     ['folder-link', 'vocab.json', /leads out of the folder/],
     ['plain', 'model.safetensors', 'x'],
-    ['plain', 'added_tokens.json', /added_tokens.json: the link leads to nothing/],
+    ['plain', 'added_tokens.json', /added_tokens.json": the link leads to nothing/],
   ] as const) {
     const directory = await sourceDirectory(join(dir, folder));
     const name = `${folder}/${file}`;

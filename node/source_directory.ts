@@ -27,10 +27,10 @@ const WEIGHTS = /\.(safetensors|bin|pth?|ckpt)$/i;
 export async function sourceDirectory(path: string): Promise<OpenDirectory> {
   const status = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw new Error(
-      `cannot open ${path}: ${error.code === 'ENOENT' ? 'no such directory' : reasonOf(error)}`,
+      `cannot open "${path}": ${error.code === 'ENOENT' ? 'no such directory' : reasonOf(error)}`,
     );
   });
-  if (!status.isDirectory()) throw new Error(`cannot open ${path}: it is not a directory`);
+  if (!status.isDirectory()) throw new Error(`cannot open "${path}": it is not a directory`);
   const opened = new Map<string, FileSource>();
   const folders = new Map<string, OpenDirectory>();
   const checkName = (file: string) => {
@@ -82,14 +82,14 @@ export async function sourceDirectory(path: string): Promise<OpenDirectory> {
 async function checkLink(folder: string, file: string): Promise<void> {
   const path = join(folder, file);
   const target = await realpath(path).catch((error) => {
-    throw new Error(`cannot open ${path}: the link leads to nothing (${reasonOf(error)})`);
+    throw new Error(`cannot open "${path}": the link leads to nothing (${reasonOf(error)})`);
   });
   const real = await realpath(folder);
   // HuggingFace's cache: snapshots/REVISION/FILE -> ../../blobs/HASH.
   const isSnapshot = basename(dirname(real)) === 'snapshots';
   const allowed = isSnapshot ? [real, join(dirname(dirname(real)), 'blobs')] : [real];
   if (WEIGHTS.test(file) || allowed.some((root) => isWithin(root, target))) return;
-  throw new Error(`cannot open ${path}: the link leads out of the folder; expected the file itself`);
+  throw new Error(`cannot open "${path}": the link leads out of the folder; expected the file itself`);
 }
 
 function isWithin(root: string, path: string): boolean {

@@ -24,3 +24,8 @@ export function reasonOf(error: unknown): string {
   if (code === 'ENOENT' && path?.includes(REPLACEMENT)) return NOT_UTF8;
   return REASONS.get(code) ?? message;
 }
+
+/** The error of a file that cannot be opened or read. */
+export function cannotOpen(path: string, error: unknown): Error {
+  return new Error(`cannot open "${path}": ${reasonOf(error)}`);
+}

@@ -41,7 +41,7 @@ export interface RunRecord {
 const RUN_RECORD = record({
   version: integer(1, 1),
   options: (value, name) => {
-    if (!isRecord(value)) throw new Error(`${name} is no object`);
+    if (!isRecord(value)) throw new Error(`${name} is not an object`);
   },
   model: text(100),
   data: text(100),
@@ -134,7 +134,7 @@ export class TrainingRun {
   private async checkpoints(): Promise<string[]> {
     const names = await readdir(join(this.path, CHECKPOINTS)).catch((error) => {
       if (error.code === 'ENOENT') return [];
-      throw new Error(`cannot read ${join(this.path, CHECKPOINTS)}: ${reasonOf(error)}`);
+      throw new Error(`cannot read "${join(this.path, CHECKPOINTS)}": ${reasonOf(error)}`);
     });
     return names.filter((name) => /^\d{8,15}$/.test(name)).sort((a, b) => Number(a) - Number(b));
   }
@@ -160,7 +160,8 @@ export async function readTensors(path: string): Promise<Record<string, StoredTe
   const source = await fileSource(path);
   try {
     const { format, root } = await openCheckpoint(source);
-    if (format !== 'safetensors' || !(root instanceof Map)) throw new Error(`${path} is no safetensors file`);
+    if (format !== 'safetensors' || !(root instanceof Map))
+      throw new Error(`"${path}" is not a safetensors file`);
     const tensors: Record<string, StoredTensor> = {};
     for (const [name, stored] of root) {
       if (!(stored instanceof CheckpointTensor)) continue;

@@ -131,7 +131,7 @@ function bytesNow(name: WasmFileName): Bytes | undefined {
   try {
     bytes = process.getBuiltinModule('node:fs').readFileSync(path);
   } catch (cause) {
-    throw new Error(`${PACKAGE}: cannot read ${location}: ${reasonOf(cause)}; ${REMEDY}`, { cause });
+    throw new Error(`${PACKAGE}: cannot read "${location}": ${reasonOf(cause)}; ${REMEDY}`, { cause });
   }
   return checkedBytes(bytes, name, String(location));
 }
@@ -143,7 +143,7 @@ async function fetchBytes(name: WasmFileName, location: string | URL): Promise<B
     response = await fetch(location);
     bytes = new Uint8Array(await response.arrayBuffer());
   } catch (cause) {
-    throw new Error(`${PACKAGE}: cannot fetch ${location}: ${reasonOf(cause)}; ${REMEDY}`, { cause });
+    throw new Error(`${PACKAGE}: cannot fetch "${location}": ${reasonOf(cause)}; ${REMEDY}`, { cause });
   }
   const type = response.headers.get('content-type') ?? 'no content type';
   return checkedBytes(bytes, name, `${location} (${response.status} ${type})`, response.ok);

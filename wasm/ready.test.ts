@@ -107,8 +107,8 @@ t.test('kernels from files', async (t) => {
   for (const [what, location, message] of [
     ['an index page', `${url}html/`, /expected kernels.wasm, got .* \(200 text\/html\) .*"<!doctype html>/],
     ['nothing', `${url}missing/`, /html|missing\/(kernels|boruvka)\.wasm \(404 text\/plain\)/],
-    ['no server', 'http://127.0.0.1:1/', /cannot fetch http:\/\/127\.0\.0\.1:1\/(kernels|boruvka)\.wasm: /],
-    ['no folder', '/nowhere/', /cannot read \/nowhere\/(kernels|boruvka)\.wasm: ENOENT/],
+    ['no server', 'http://127.0.0.1:1/', /cannot fetch "http:\/\/127\.0\.0\.1:1\/(kernels|boruvka)\.wasm": /],
+    ['no folder', '/nowhere/', /cannot read "\/nowhere\/(kernels|boruvka)\.wasm": ENOENT/],
     ['half a module', `${url}half/`, /cannot compile (kernels|boruvka)\.wasm: /],
   ] as const) {
     setWasmPaths(location);

@@ -45,7 +45,7 @@ export function metadataOf<T>(file: CaseFile, name: string): Partial<T> {
   } catch {
     // Reported below.
   }
-  throw new LayoutError(`${file.path}: ${name} of the metadata is no JSON object`);
+  throw new LayoutError(`${file.path}: ${name} of the metadata is not a JSON object`);
 }
 
 /** All bytes of a file. */

@@ -252,14 +252,14 @@ t.test('metadata that are not about the tensors of the file are a skip that says
       /x has 35 vertices, its grid is 100000 x 100000/,
     ],
     ['op_path_scan_5x7', { height: '-5', width: '-7' }, /x has 35 vertices, its grid is -5 x -7/],
-    ['op_path_scan_5x7', { cross: 'row' }, /cross of the metadata is no JSON object/],
+    ['op_path_scan_5x7', { cross: 'row' }, /cross of the metadata is not a JSON object/],
     ['apro_two_passes', { kernel: '1001' }, /kernel is 1001, expected an integer from 0 to \d\d/],
     [
       'apro_two_passes',
       { iterations: '1e12' },
       /iterations is 1000000000000, expected an integer from 0 to 1000/,
     ],
-    ['gg_ssm_series_mixer', { unused: '[' }, /unused of the metadata is no JSON object/],
+    ['gg_ssm_series_mixer', { unused: '[' }, /unused of the metadata is not a JSON object/],
   ];
   for (const [name, metadata, reason] of edits) {
     const file = fixture(`../family/${name}`);

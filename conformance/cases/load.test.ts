@@ -45,7 +45,7 @@ t.test('every form of the weights, and adapters, where the whole fixtures are', 
   t.match(skipped, { kind: 'skipped', reason: /the model grootl_tiny of the adapter in .* is not there/ });
 });
 
-t.test('files that are no case, and broken ones', async (t) => {
+t.test('files that are not cases, and broken ones', async (t) => {
   const text = (value: string) => new TextEncoder().encode(value);
   const files = new Map([
     ['broken.safetensors', text('nonsense')],

@@ -50,7 +50,7 @@ function pathOf(file: CaseFile, name: string): Path {
     return { direction: direction as PathDirection, reverse: reverse !== undefined };
   }
   throw new LayoutError(
-    `${file.path}: ${name} is no path, expected row, snake or column, or one of them _reverse`,
+    `${file.path}: ${name} is not a path, expected row, snake or column, or one of them _reverse`,
   );
 }
 

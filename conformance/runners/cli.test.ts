@@ -64,7 +64,7 @@ t.test('bad usage', async (t) => {
     t.match(await run(...args), { status: 2, stdout: '', stderr: message }, args.join(' '));
   }
   const missing = await run('--cases', '/nowhere/at/all');
-  t.match(missing, { status: 1, stderr: /cannot read the folder \/nowhere\/at\/all: it does not exist/ });
+  t.match(missing, { status: 1, stderr: /cannot read the folder "\/nowhere\/at\/all": it does not exist/ });
   for (const empty of [t.testdir({}), t.testdir({ deep: { 'README.md': 'no cases' } })]) {
     const stderr = /holds no case files; expected \.safetensors files/;
     t.match(await run('--cases', empty), { status: 1, stderr });

@@ -14,18 +14,18 @@ export function directorySource(path: string): CaseSource {
   return {
     list: async () => {
       const entries = await readdir(path, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-        throw new Error(`cannot read the folder ${path}: ${WHY[error.code ?? ''] ?? error.message}`);
+        throw new Error(`cannot read the folder "${path}": ${WHY[error.code ?? ''] ?? error.message}`);
       });
       return filesOf(path, '', entries, new Set([await realpath(path)]));
     },
     // Case files are small, and read completely anyway: no file stays open.
     open: async (file) => {
       const found = await stat(join(path, file)).catch((error: NodeJS.ErrnoException) => {
-        throw new Error(`cannot read ${file}: ${WHY[error.code ?? ''] ?? error.message}`);
+        throw new Error(`cannot read "${file}": ${WHY[error.code ?? ''] ?? error.message}`);
       });
       if (found.isDirectory()) await readdir(join(path, file));
       // Reading a pipe or a device might never end.
-      if (!found.isFile()) throw new Error(`cannot read ${file}: it is no regular file`);
+      if (!found.isFile()) throw new Error(`cannot read "${file}": it is not a regular file`);
       return bytesSource(await readFile(join(path, file)), file);
     },
   };

@@ -159,7 +159,7 @@ export function noReading(
   const listed = near === undefined ? names.slice(0, 3) : [near, ...names.filter((name) => name !== near)];
   const some = listed.slice(0, 3).map(showName).join(', ');
   return new ArchitectureError(
-    `this is no ${titles}: no ${missing.join(', no ')}` +
+    `this is not a ${titles}: no ${missing.join(', no ')}` +
       `${prefix === undefined ? ', under any prefix,' : ` under the prefix ${quote(prefix)}`} ` +
       `among its ${entries.size} tensors${where} (${some}${entries.size > 3 ? ', ...' : ''})`,
   );

@@ -56,7 +56,7 @@ t.test('one file, torch.save with a tied head, shards: the same model', async (t
   ]);
   t.same(Buffer.from((await converted(sharded)).artifacts().weightData), plain);
   for (const [file, message] of [
-    ['../a.bin', /names "..\/a.bin", which is no file of its folder/],
+    ['../a.bin', /names "..\/a.bin", which is not a file of its folder/],
     ['c.bin', /has no file c.bin/],
     ['b.bin', /lists "backbone.embeddings.weight" in b.bin, which has no such tensor/],
   ] as const) {
@@ -107,7 +107,7 @@ t.test('float16, bfloat16, an untied head, another vocabulary, biases', async (t
   t.ok(await converted(folder(state(Object.fromEntries(plain)), { use_conv_bias: false })));
 });
 
-t.test('what is no Mamba model, or contradicts itself, is refused in one line', async (t) => {
+t.test('what is not a Mamba model, or contradicts itself, is refused in one line', async (t) => {
   const cases: [name: string, files: Files, message: RegExp][] = [
     ['no config.json', new Map([['model.safetensors', encodeSafetensors(state())]]), /has no config.json/],
     ['no weights', new Map([['config.json', json(config)]]), /has no weights: expected model.safetensors/],
@@ -140,7 +140,7 @@ t.test('what is no Mamba model, or contradicts itself, is refused in one line', 
     [
       'other tensors',
       folder([float32('weight', [2, 2])]),
-      /this is no Mamba model: .* among its 1 tensors \(weight\)/,
+      /this is not a Mamba model: .* among its 1 tensors \(weight\)/,
     ],
     [
       'broken',
@@ -215,7 +215,7 @@ t.test('names of other layouts and wrappers give the same model', async (t) => {
     await t.rejects(converted(files), { message });
   }
   const untied = folder(state({ [EMBEDDINGS]: null }));
-  await t.rejects(converted(untied), { message: /this is no Mamba model/ });
+  await t.rejects(converted(untied), { message: /this is not a Mamba model/ });
   const two = [...state(), ...state().map((each) => ({ ...each, name: `student.${each.name}` }))];
   await t.rejects(converted(folder(two)), {
     message: /hold 2 networks, choose one by its prefix: "backbone\.", "student/,

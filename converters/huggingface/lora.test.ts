@@ -49,7 +49,7 @@ t.test('adapters', async (t) => {
   t.same(constant(replaced, EMBEDDINGS), whole.data, 'a tensor that is stored whole');
 
   const cases: [files: Files, message: RegExp][] = [
-    [new Map(), /adapter has no adapter_config.json: it is no adapter/],
+    [new Map(), /adapter has no adapter_config.json: it is not an adapter/],
     [withConfig({ peft_type: { toString: 1, valueOf: 1 } }), /type an object, expected "LORA"/],
     [withConfig({ use_dora: { toString: 1 } }), /use_dora an object, which cannot be merged/],
     [withConfig({ peft_type: 'IA3' }), /type "IA3", expected "LORA"/],
@@ -57,7 +57,7 @@ t.test('adapters', async (t) => {
     [withConfig({ bias: 'all' }), /bias "all", which cannot be merged/],
     [withConfig({ lora_alpha: 'x' }), /lora_alpha "x", expected a number/],
     [new Map([['adapter_config.json', json(adapterConfig)]]), /no weights of an adapter/],
-    [made([float32('x', [2])]), /the adapter has "x", which is no LoRA weight of this model/],
+    [made([float32('x', [2])]), /the adapter has "x", which is not a LoRA weight of this model/],
     [made([whole]), /the adapter has no LoRA weights/],
     [made([lowRank[0]]), /A and B for "backbone.layers.0.mixer.dt_proj" are \[2, 4\] and none/],
     [

@@ -74,7 +74,8 @@ export async function openAdapter(
   options: PassOptions = {},
 ): Promise<OpenedAdapter> {
   const config = await readAdapterConfig(directory);
-  if (!config) throw new ArchitectureError(`${directory.name} has no ${ADAPTER_CONFIG}: it is no adapter`);
+  if (!config)
+    throw new ArchitectureError(`${directory.name} has no ${ADAPTER_CONFIG}: it is not an adapter`);
   for (const file of ADAPTER_FILES) {
     if (!(await directory.open(file))) continue;
     const { entries, ignored, source } = await openSingle(directory, file, options);
@@ -253,7 +254,7 @@ function replaced(
     if (!state.has(plain)) {
       throw new ArchitectureError(
         file === undefined
-          ? `the adapter has ${quote(name)}, which is no LoRA weight of this model`
+          ? `the adapter has ${quote(name)}, which is not a LoRA weight of this model`
           : `${file} has ${quote(name)}, which the model does not have`,
       );
     }

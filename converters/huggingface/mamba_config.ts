@@ -67,7 +67,7 @@ async function describeNoConfig(directory: SourceDirectory): Promise<string> {
   const folders = ((await directory.list?.()) ?? []).filter((name) => name.endsWith('/'));
   const below =
     folders.length > 0 ? `; it has sub-folders: ${folders.slice(0, 5).map(showJson).join(', ')}` : '';
-  return `${directory.name} has no config.json: it is no HuggingFace model${below}`;
+  return `${directory.name} has no config.json: it is not a HuggingFace model${below}`;
 }
 
 function transformersConfig(json: JsonObject): MambaConfig {
@@ -115,7 +115,7 @@ function originalConfig(json: JsonObject): MambaConfig {
       !(Array.isArray(value) && value.length === 0)
     ) {
       throw new ArchitectureError(
-        `config.json has ${key} ${showJson(value)}: layers of attention or MLPs are no part of a Mamba model`,
+        `config.json has ${key} ${showJson(value)}: layers of attention or MLPs are not part of a Mamba model`,
       );
     }
   }

@@ -110,8 +110,8 @@ async function openShards(
   const states = new Map<unknown, FolderState>();
   for (const file of files) {
     if (typeof file !== 'string' || !FILE_NAME.test(file)) {
-      const named = typeof file === 'string' ? quote(file) : 'what is no text';
-      throw new ArchitectureError(`${indexFile} names ${named}, which is no file of its folder`);
+      const named = typeof file === 'string' ? quote(file) : 'a value that is not text';
+      throw new ArchitectureError(`${indexFile} names ${named}, which is not a file of its folder`);
     }
     states.set(file, await openSingle(directory, file, options));
   }

@@ -35,7 +35,7 @@ t.test('literals', async (t) => {
   }
 });
 
-t.test('what is no literal is unknown, and what stands beside it is read', async (t) => {
+t.test('what is not a literal is unknown, and what stands beside it is read', async (t) => {
   for (const expression of [
     'name',
     'a.b',
@@ -60,11 +60,11 @@ t.test('what is no literal is unknown, and what stands beside it is read', async
   t.same(read('x = f(1)\ny = 2'), { x: undefined, y: 2 });
 });
 
-t.test('statements that are no assignments are left out and counted', async (t) => {
+t.test('statements that are not assignments are left out and counted', async (t) => {
   const text = 'import os\nx = 1\nx == 2\nfor i in y:\n    z = 3\nos.system("id")\nw = 4\nv = (1\nu = 5\n';
   const { values, problem } = readConfigText(text);
   t.same(plain(values), { x: 1, w: 4, u: 5 });
-  t.match(problem, /^\d+ of its statements are no assignments of literals$/);
+  t.match(problem, /^\d+ of its statements are not assignments of literals$/);
   t.equal(readConfigText('x = 1\n').problem, undefined);
   t.same(read('x = 1\nx = 2'), { x: 2 }, 'the last assignment counts');
 });

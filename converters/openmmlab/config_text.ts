@@ -95,7 +95,7 @@ class ConfigReader {
       return { values, problem: `it has more than ${MAX_STEPS} values, the rest was not read` };
     }
     if (unread === 0) return { values };
-    return { values, problem: `${unread} of its statements are no assignments of literals` };
+    return { values, problem: `${unread} of its statements are not assignments of literals` };
   }
 
   private value(depth: number): ConfigValue {

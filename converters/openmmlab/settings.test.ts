@@ -241,13 +241,13 @@ t.test('what does not fit is left for the default, and reported', async (t) => {
       'a configuration that is a dict',
       madeDict({ config: madeDict({ model: 1 }) }),
       'mode',
-      /meta\.config: it is no text/,
+      /meta\.config: it is not text/,
     ],
     [
       'code',
       madeDict({ config: "import os\nos.system('id')\nmode = 'slide'" }),
       'mode',
-      /1 of its statements are no assignments/,
+      /1 of its statements are not assignments/,
     ],
     [
       'deep nesting',

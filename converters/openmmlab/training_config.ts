@@ -58,7 +58,7 @@ export class TrainingConfig {
     this.where = isExported ? `${EXPORTED_AT}.${EXPORTED.config}` : `meta.${key ?? CONFIGS[0]}`;
     const read = typeof text === 'string' ? readConfigText(text) : undefined;
     this.values = read?.values ?? new Map();
-    const absent = text === undefined ? 'the checkpoint has no configuration' : 'it is no text';
+    const absent = text === undefined ? 'the checkpoint has no configuration' : 'it is not text';
     this.problem = read ? read.problem : absent;
     const pipeline = TEST_PIPELINES.map((keys) => valueAt(this.values, ...keys)).find(Array.isArray);
     this.transforms = pipeline ? flattened(pipeline) : [];

@@ -170,7 +170,7 @@ t.test('safetensors files that lie', async (t) => {
     ['sizes that overflow', `{"a":${entry([2 ** 40, 2 ** 40], 0, 8)}}`, 8, code, /expected/],
     ['a negative size', `{"a":${entry([-2], 0, 8)}}`, 8, code, /0 or more/],
     ['offsets in reverse', `{"a":${entry([1], 4, 0)}}`, 4, code, /ordered/],
-    ['metadata of numbers', '{"__metadata__":{"a":1}}', 0, code, /no text/],
+    ['metadata of numbers', '{"__metadata__":{"a":1}}', 0, code, /not text/],
     ['an unknown field', '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}}', 4, code, /alone/],
     ['not JSON', '{"a":}', 0, code, /malformed/],
     ['an unclosed text', '{"a', 0, code, /malformed/],

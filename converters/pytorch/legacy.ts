@@ -90,7 +90,7 @@ function parseHead(source: ByteSource, bytes: Uint8Array): Head {
   if (next().value !== PROTOCOL_VERSION) fail(`the protocol version is not ${PROTOCOL_VERSION}`, protocolAt);
   const machineAt = at;
   const machine = next().value;
-  if (!(machine instanceof Map)) fail('the description of the saving machine is no dict', machineAt);
+  if (!(machine instanceof Map)) fail('the description of the saving machine is not a dict', machineAt);
   if (machine.get('little_endian') !== true) {
     const message =
       'the checkpoint was not saved on a little-endian machine; only little-endian files are read';
@@ -101,7 +101,7 @@ function parseHead(source: ByteSource, bytes: Uint8Array): Head {
   const keys = next().value;
   const valid =
     Array.isArray(keys) && keys.every((key) => typeof key === 'string' || typeof key === 'number');
-  if (!valid) fail('the list of storage keys is no list of texts', keysAt);
+  if (!valid) fail('the list of storage keys is not a list of texts', keysAt);
   const names = keys.map(String);
   const used = storages.byKey;
   if (

@@ -265,7 +265,7 @@ class Machine {
   private stackGlobal(): InertGlobal {
     const [module, name] = this.stack.popMany(2);
     if (typeof module !== 'string' || typeof name !== 'string') {
-      this.stack.fail('the pickle takes a name that is no text');
+      this.stack.fail('the pickle takes a name that is not text');
     }
     return this.global(module, name);
   }

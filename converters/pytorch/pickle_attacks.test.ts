@@ -155,12 +155,12 @@ t.test('pickles that run code', async (t) => {
   const items = new Assembler().global('some.module', 'Table').unicode('k').unicode('v').op('SETITEM').stop();
   await refused(t, 'SETITEM on a name', await zipOf(items), 'pickle-format', /entries/);
   const dict = new Assembler().op('EMPTY_DICT', 'EMPTY_TUPLE', 'REDUCE').stop();
-  await refused(t, 'a call of a dict', await zipOf(dict), 'pickle-format', /no global/);
+  await refused(t, 'a call of a dict', await zipOf(dict), 'pickle-format', /not a global/);
   const rebuilt = new Assembler()
     .global('torch._utils', '_rebuild_tensor_v2')
     .op('EMPTY_TUPLE', 'NEWOBJ')
     .stop();
-  await refused(t, 'NEWOBJ of a function', await zipOf(rebuilt), 'pickle-format', /no class/);
+  await refused(t, 'NEWOBJ of a function', await zipOf(rebuilt), 'pickle-format', /not a class/);
   const indirect = new Assembler()
     .global('torch._tensor', '_rebuild_from_type_v2')
     .op('MARK')
@@ -238,8 +238,8 @@ t.test('malformed pickles', async (t) => {
     ],
     ['a protocol midway', new Assembler().op('PROTO').uint8(2), 'pickle-format'],
     ['a persistent id of text', new Assembler().unicode('storage').op('BINPERSID'), 'tensor-format'],
-    ['text that is no UTF-8', new Assembler().op('BINUNICODE').uint32(1).uint8(0xff), 'pickle-format'],
-    ['a global that is no name', new Assembler().global('o s', 'sys\u202etem'), 'pickle-format'],
+    ['text that is not UTF-8', new Assembler().op('BINUNICODE').uint32(1).uint8(0xff), 'pickle-format'],
+    ['a global that is not a name', new Assembler().global('o s', 'sys\u202etem'), 'pickle-format'],
     ['a text longer than the file', new Assembler().op('BINUNICODE').uint32(1000), 'truncated'],
     ['a text of 4 GB', new Assembler().op('BINUNICODE').uint32(0xffffffff), 'limit'],
     ['bytes of 4 GB', new Assembler().op('BINBYTES').uint32(0xffffffff), 'limit'],

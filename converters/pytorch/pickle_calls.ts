@@ -70,14 +70,14 @@ export class PickleCalls {
     const callee = this.callee(value, args);
     if (callee instanceof InertObject) return this.counted(new InertObject(callee.class, [callee, ...args]));
     if (findRebuild(callee) !== undefined)
-      this.stack.fail(`the pickle makes an object of ${quote(callee.path)}, which is no class`);
+      this.stack.fail(`the pickle makes an object of ${quote(callee.path)}, which is not a class`);
     return this.counted(makeObject(callee, args, this.stack.at));
   }
 
   /** The callee: a name, or an object returned by a call (`functools.partial(f)`). */
   private callee(value: PickleValue | undefined, args: readonly PickleValue[]): InertGlobal | InertObject {
     if (!(value instanceof InertGlobal) && !(value instanceof InertObject)) {
-      return this.stack.fail('the pickle calls something that is no global');
+      return this.stack.fail('the pickle calls something that is not a global');
     }
     if (value instanceof InertGlobal) {
       checkCall(value);

@@ -22,7 +22,7 @@ function fail(message: string, offset: number): never {
 /** Appends to a list, or to an object of a class derived from list. @throws CheckpointError 'pickle-format', 'limit' */
 export function append(target: PickleValue, values: readonly PickleValue[], offset: number): void {
   const list = target instanceof InertObject ? target.list : target;
-  if (!Array.isArray(list)) fail('the pickle appends to something that is no list', offset);
+  if (!Array.isArray(list)) fail('the pickle appends to something that is not a list', offset);
   appendValues(list, values, offset);
 }
 
@@ -35,7 +35,7 @@ export function appendValues(list: PickleValue[], values: readonly PickleValue[]
 /** Adds alternating keys and values to a dict or an object of a class derived from dict. @throws as setEntry */
 export function setEntries(target: PickleValue, items: readonly PickleValue[], offset: number): void {
   const map = target instanceof InertObject ? target.items : target;
-  if (!(map instanceof Map)) fail('the pickle sets entries of something that is no dict', offset);
+  if (!(map instanceof Map)) fail('the pickle sets entries of something that is not a dict', offset);
   if (items.length % 2 !== 0) fail('a dict of the pickle has a key without a value', offset);
   for (let i = 0; i < items.length; i += 2) setEntry(map, items[i], items[i + 1], offset);
 }
@@ -51,7 +51,7 @@ export function setEntry(map: PickleMap, key: PickleValue, value: PickleValue, o
 export function addToSet(target: PickleValue, values: readonly PickleValue[], offset: number): void {
   if (target instanceof InertObject) appendValues(target.list, values, offset);
   else if (target instanceof Set && !(target instanceof FrozenSet)) addItems(target, values, offset);
-  else fail('the pickle adds to something that is no set', offset);
+  else fail('the pickle adds to something that is not a set', offset);
 }
 
 /** @throws as addItems */

@@ -171,7 +171,7 @@ export class PickleCursor {
     const at = this.offset;
     const text = latin1(this.lineBytes(MAX_GLOBAL_NAME, 'a number'));
     if (/^[0-9]{1,15}$/.test(text)) return Number(text);
-    throw new CheckpointError('pickle-format', 'the pickle has a memo index that is no number', at);
+    throw new CheckpointError('pickle-format', 'the pickle has a memo index that is not a number', at);
   }
 }
 

@@ -59,7 +59,7 @@ function parseHeader(text: string): ReadonlyMap<string, Json> {
   const members = MAX_SAFETENSORS_TENSORS * (6 + 4) + MAX_SAFETENSORS_METADATA;
   try {
     const header = parseStrictJson(text, members);
-    return header instanceof Map ? header : fail('the safetensors header is no JSON object');
+    return header instanceof Map ? header : fail('the safetensors header is not a JSON object');
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error;
     const offset = LENGTH_BYTES + new TextEncoder().encode(text.slice(0, error.position)).byteLength;
@@ -70,7 +70,7 @@ function parseHeader(text: string): ReadonlyMap<string, Json> {
 function parseMetadata(json: Json | undefined): ReadonlyMap<string, string> {
   const metadata = new Map<string, string>();
   if (json === undefined) return metadata;
-  if (!(json instanceof Map)) fail('the safetensors metadata is no JSON object');
+  if (!(json instanceof Map)) fail('the safetensors metadata is not a JSON object');
   if (json.size > MAX_SAFETENSORS_METADATA) {
     throw new CheckpointError(
       'limit',
@@ -78,7 +78,7 @@ function parseMetadata(json: Json | undefined): ReadonlyMap<string, string> {
     );
   }
   for (const [key, value] of json) {
-    if (typeof value !== 'string') fail(`the safetensors metadata ${quote(key)} is no text`);
+    if (typeof value !== 'string') fail(`the safetensors metadata ${quote(key)} is not text`);
     metadata.set(key, value);
   }
   return metadata;

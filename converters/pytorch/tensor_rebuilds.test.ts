@@ -100,7 +100,7 @@ t.test('metadata that is not known', async (t) => {
     await unreadable(t, key, new MadeTensor(whole, [4], [1], 0, metadata), [4], message);
   }
   const text = await torchZipBytes([new MadeTensor(whole, [4], [1], 0, 'neg')]);
-  await refused(t, 'metadata that is no dict', text, 'tensor-format', /metadata/);
+  await refused(t, 'metadata that is not a dict', text, 'tensor-format', /metadata/);
 });
 
 t.test('tensors of other devices', async (t) => {
@@ -260,7 +260,7 @@ t.test("NumPy's arrays as weights", async (t) => {
   t.notMatch(used.inertGlobals.join(), /_reconstruct/, 'what is used is not listed as left out');
 });
 
-t.test('arrays that are no tensors stay data', async (t) => {
+t.test('arrays that are not tensors stay data', async (t) => {
   const bytes = bytesOf(values);
   const cases: readonly (readonly [string, Picklable])[] = [
     ['of objects', numpyArray('O8', tuple(1), [1])],

@@ -68,7 +68,7 @@ export async function openUnpackedCheckpoint(
   const files = new Map<string, { readonly file: StorageFile; readonly storage: TensorStorage }>();
   const find = ({ key, dtype, elements, location }: StorageId, at: number): TensorStorage => {
     if (!STORAGE_KEY.test(key)) {
-      throw new CheckpointError('storage-size', `the storage ${quote(key)} is no file of the folder`, at);
+      throw new CheckpointError('storage-size', `the storage ${quote(key)} is not a file of the folder`, at);
     }
     const known = files.get(key)?.storage;
     if (known?.dtype === dtype && known.elements === elements) return known;
@@ -95,7 +95,7 @@ export async function openUnpackedCheckpoint(
   for (const [key, { file }] of files) {
     file.opened = await storages?.open(key);
     if (file.opened?.size !== file.size) {
-      const held = file.opened === undefined ? 'is none' : `has ${file.opened.size}`;
+      const held = file.opened === undefined ? 'is missing' : `has ${file.opened.size}`;
       const message = `the pickle names ${file.size} bytes of the storage ${quote(key)}, its file ${held}`;
       throw new CheckpointError('storage-size', message);
     }

@@ -155,7 +155,7 @@ async function shardsOf(file: Blob): Promise<string[]> {
   try {
     json = JSON.parse(await file.text());
   } catch {
-    throw new Error('model.json is no JSON: expected a model that this package has converted');
+    throw new Error('model.json is not JSON: expected a model that this package has converted');
   }
   describeModel(json);
   const groups = Array.isArray(json?.weightsManifest) ? json.weightsManifest : [];
@@ -220,7 +220,7 @@ function parseUrl(text: string): URL {
   }
   if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
   throw new Error(
-    `${JSON.stringify(text.slice(0, 200))} is no URL: expected https://... of a checkpoint or a model.json`,
+    `${JSON.stringify(text.slice(0, 200))} is not a URL: expected https://... of a checkpoint or a model.json`,
   );
 }
 

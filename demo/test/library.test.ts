@@ -138,7 +138,7 @@ async function checkStopping(t: Test, page: Page, url: string): Promise<void> {
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('button', { name: 'Add', exact: true }).waitFor();
   t.same(await stored(page), []);
-  t.equal(await page.getByRole('alert').count(), 0, 'that is no error');
+  t.equal(await page.getByRole('alert').count(), 0, 'that is not an error');
 
   await begin();
   await page.reload();
@@ -146,7 +146,7 @@ async function checkStopping(t: Test, page: Page, url: string): Promise<void> {
   t.same(await stored(page), [], 'a page that is closed leaves what the next one removes');
 }
 
-t.test('what is no model is refused in one line, and the page goes on', { skip }, async (t) => {
+t.test('what is not a model is refused in one line, and the page goes on', { skip }, async (t) => {
   const { page } = await openDemo(t);
   const folder = t.testdir({
     'empty.pth': '',

@@ -166,5 +166,5 @@ async function otherModels(t: Test, writer: Writer): Promise<void> {
   await page.getByLabel('Choose a folder').setInputFiles(fixturePath(FOLDER) as string);
   await panel.getByText('This model has no tree').waitFor();
   t.match(await panel.locator('.pace').textContent(), /broken off$/);
-  t.equal(await page.getByRole('alert').count(), 0, 'which is no error');
+  t.equal(await page.getByRole('alert').count(), 0, 'which is not an error');
 }

@@ -26,7 +26,7 @@ const sizes: Record<string, NumberType> = {
  */
 const positionOf = ({ padding, alignCorners }: Options) => `
 struct Along {
-  first: i32, // or the next is no pixel where that is beyond the image
+  first: i32, // or the next is not a pixel where that is beyond the image
   weights: vec2<f32>, // of the first and the next
   slope: f32, // pixels for a unit of the grid, 0 where the position is held at a border
 }

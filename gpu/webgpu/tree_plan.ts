@@ -52,7 +52,7 @@ ${entryPoint(lanes)} {
     plan[parents + numVertices + i] = order[first + i];
   }
   for (var i = lane; i <= numVertices; i += ${lanes}) {
-    // The root is no child, though its parent is 0.
+    // The root is not a child, though its parent is 0.
     var child = 1u;
     var size = numVertices - 1;
     while (size > 0) {

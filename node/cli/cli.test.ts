@@ -65,13 +65,13 @@ t.test('--version and --help load no more than they print', async (t) => {
 t.test('what fails is exit 1 and one line', async (t) => {
   writeFileSync(at('full'), '');
   const cases: [RegExp, ...string[]][] = [
-    [/cannot open .*missing\.pth: no such file/, 'inspect', at('missing.pth')],
-    [/has no config\.json: it is no HuggingFace model/, 'convert', folder, at('no')],
+    [/cannot open .*missing\.pth": no such file/, 'inspect', at('missing.pth')],
+    [/has no config\.json: it is not a HuggingFace model/, 'convert', folder, at('no')],
     [/directory exists and is not empty/, 'convert', NANO, folder],
     [/it is not a directory/, 'convert', NANO, at('full')],
     [/no such file/, 'convert', NANO, at('no'), '--classes', at('missing.json')],
     [/1 class names were given, the model has 10 classes/, 'convert', NANO, at('no'), '--classes', one()],
-    [/nowhere: no such directory/, 'classify', at('nowhere'), 'x.png'],
+    [/nowhere": no such directory/, 'classify', at('nowhere'), 'x.png'],
     [/no such file|missing/i, 'classify', model, at('missing.png')],
     [/not an image|cannot/i, 'classify', model, at('names1.json')],
     [

@@ -102,7 +102,7 @@ async function casesOf(folder: string | undefined, generated: boolean): Promise<
   if (folder !== undefined) {
     const source = directorySource(folder);
     if ((await source.list()).some(isCasePath)) return source;
-    throw new Error(`${folder} holds no case files; expected .safetensors files laid out as in fixtures/`);
+    throw new Error(`"${folder}" holds no case files; expected .safetensors files laid out as in fixtures/`);
   }
   const folders = ['../../fixtures', '../../../fixtures'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),

@@ -254,10 +254,10 @@ async function readClassNames(path: string): Promise<string[]> {
   try {
     names = JSON.parse(text);
   } catch {
-    throw new Error(`${path} is not JSON; ${expected}`);
+    throw new Error(`"${path}" is not JSON; ${expected}`);
   }
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) {
-    throw new Error(`${path} holds something else; ${expected}`);
+    throw new Error(`"${path}" holds something else; ${expected}`);
   }
   return names;
 }

@@ -112,7 +112,7 @@ t.test('what is there stays until a result is complete', async (t) => {
   t.equal((await grootvl('segment', segmenter, at('none.png'), '--out', at('kept.png'))).status, 1);
   t.equal(readFileSync(at('kept.png'), 'utf8'), 'before');
   const nowhere = await grootvl('segment', segmenter, halves, '--mask', at('nowhere/mask.png'));
-  t.match(nowhere, { status: 1, stderr: /cannot write .*nowhere\/mask\.png: its folder does not exist/ });
+  t.match(nowhere, { status: 1, stderr: /cannot write .*nowhere\/mask\.png": its folder does not exist/ });
 });
 
 t.test('bad usage is exit 2, another kind of model exit 1', async (t) => {
@@ -149,7 +149,7 @@ t.test('bad usage is exit 2, another kind of model exit 1', async (t) => {
     t.match(await grootvl(command, model, halves), {
       status: 1,
       stdout: '',
-      stderr: new RegExp(`this is no ${family} model: its metadata names no such architecture\\n$`),
+      stderr: new RegExp(`this is not a ${family} model: its metadata names no such architecture\\n$`),
     });
   }
 });

@@ -45,7 +45,7 @@ t.test('one bad image of several is a row, the others are done', async (t) => {
   t.match(text.stdout, /bad\.jpg: cannot read image .*\n.*digit-00-label-7\.png .*\n.*100\.0 % {2}7\n/);
 
   const alone = await grootvl('classify', model, at('bad.jpg'), '--json');
-  t.match(alone, { status: 1, stdout: '', stderr: /^grootvl: cannot read image .*bad\.jpg: not an image/ });
+  t.match(alone, { status: 1, stdout: '', stderr: /^grootvl: cannot read image .*bad\.jpg": not an image/ });
 });
 
 t.test('thin images: classified in little memory, not enlarged to millions of pixels', async (t) => {

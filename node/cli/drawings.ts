@@ -72,7 +72,7 @@ export function addAffinity(command: Command): void {
       await withImage(dir, file, options, async (model, image, block) => {
         if (x >= image.width || y >= image.height) {
           throw new Error(
-            `--at ${x},${y} is outside ${file}, which has ${image.width} x ${image.height} pixels`,
+            `--at ${x},${y} is outside "${file}", which has ${image.width} x ${image.height} pixels`,
           );
         }
         const { scan: own = 'tree' } = model.metadata.architecture;
@@ -139,7 +139,7 @@ function checkThin(file: string, image: RgbImage, size: number, isAsked: boolean
   const most = Math.floor(Math.sqrt((MAX_PIXELS_UNASKED * short) / long));
   const remedy = most >= LEAST_SIZE ? `choose a --size of at most ${most}, or crop it` : 'crop it';
   throw new Error(
-    `${file} has ${image.width} x ${image.height} pixels and would be enlarged to ${width} x ${height}, ` +
+    `"${file}" has ${image.width} x ${image.height} pixels and would be enlarged to ${width} x ${height}, ` +
       `${Math.round((width * height) / 1e6)} million pixels: ${remedy}`,
   );
 }

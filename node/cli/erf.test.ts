@@ -43,7 +43,7 @@ t.test('figures as text and as JSON, and a heat map', async (t) => {
 t.test('images that cannot be read are rows, the others are done', async (t) => {
   const text = await erf(at('bad.jpg'), seven, at('gone.png'), '--size', '32');
   t.equal(text.status, 3);
-  t.match(text.stdout, /bad\.jpg: cannot read image .*\n.*gone\.png: .*\ncontributions of 1 image of 32/);
+  t.match(text.stdout, /bad\.jpg: cannot read image .*\n.*gone\.png": .*\ncontributions of 1 image of 32/);
   t.match(text.stderr, /^grootvl: 2 of 3 images failed; the first: cannot read image [^\n]*\n$/);
 
   const json = await erf(at('bad.jpg'), seven, two, '--size', '32', '--json');

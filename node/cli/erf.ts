@@ -75,7 +75,8 @@ export function addErf(command: Command): void {
     const start = performance.now();
     const failed: FailedRow[] = [];
     const field = await withModel(loadModel(await modelSource(dir)), async (model) => {
-      if (model instanceof GrootL) throw new Error(`${dir} is a language model, expected a model of images`);
+      if (model instanceof GrootL)
+        throw new Error(`"${dir}" is a language model, expected a model of images`);
       const inputs = imageInputs(files, { standardInput: standardInput() });
       const bar = await progressBar(limit ? '{bar} {value} of {total} images' : '{value} images');
       bar?.start(limit ?? 0, 0);

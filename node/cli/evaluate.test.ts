@@ -232,7 +232,7 @@ t.test('ADE20K: classes from 1, 0 does not count, sums over all images', async (
   t.match(
     some.failed.map(({ error }: { error: string }) => error),
     [
-      /cannot read the classes of .*annotations\/validation\/c\.png: no such file/,
+      /cannot read the classes of .*annotations\/validation\/c\.png": no such file/,
       /d\.png has 96 x 63 pixels, its image 96 x 64/,
       /e\.png: pixel 0 is of class 4, the model has 3 classes/,
     ],
@@ -303,7 +303,7 @@ t.test('COCO: boxes by hand, masks as evaluateCoco compares what detect finds', 
   const images = { images: [...truth.images, { ...truth.images[0], id: 1, file_name: 'none.png' }] };
   const missing = await evaluated(detector, '--coco', annotations(images), at('coco', 'images'));
   t.match(missing, { status: 3, evaluated: 1, boxes: { AP: run.boxes.AP } });
-  t.match(missing.failed, [{ file: /none\.png/, error: /cannot read image .*none\.png: no such file/ }]);
+  t.match(missing.failed, [{ file: /none\.png/, error: /cannot read image .*none\.png": no such file/ }]);
   const size = { images: [{ ...truth.images[0], width: 95 }], annotations: boxes.annotations };
   t.match(await grootvl('evaluate', detector, '--coco', annotations(size), at('coco', 'images')), {
     status: 1,
@@ -326,7 +326,7 @@ t.test('COCO: boxes by hand, masks as evaluateCoco compares what detect finds', 
   }
   t.match(await grootvl('evaluate', detector, '--coco', annotations(), at('coco', 'no')), {
     status: 1,
-    stderr: /cannot read the folder .*coco\/no: no such file/,
+    stderr: /cannot read the folder .*coco\/no": no such file/,
   });
 });
 
@@ -356,12 +356,12 @@ t.test('bad usage is status 2, another kind of model and missing data status 1',
     t.equal(stdout, '');
   }
   for (const [message, ...args] of [
-    [/model\.json: this is no GrootV-UperNet model/, nano, '--ade20k', at('ade')],
-    [/model\.json: this is no GrootV model/, segmenter, '--mnist', at('idx')],
+    [/model\.json: this is not a GrootV-UperNet model/, nano, '--ade20k', at('ade')],
+    [/model\.json: this is not a GrootV model/, segmenter, '--mnist', at('idx')],
     [/model\.json: there is no such file/, at('nowhere'), '--mnist', at('idx')],
-    [/cannot open .*nowhere: no such file/, nano, '--mnist', at('nowhere')],
+    [/cannot open .*nowhere": no such file/, nano, '--mnist', at('nowhere')],
     [/holds no idx file of images/, nano, '--mnist', at('flat')],
-    [/cannot read the folder .*nowhere: no such file/, nano, '--folders', at('nowhere')],
+    [/cannot read the folder .*nowhere": no such file/, nano, '--folders', at('nowhere')],
     [
       /the development kit's ids/,
       nano,

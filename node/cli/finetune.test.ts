@@ -156,8 +156,8 @@ t.test('what goes wrong', async (t) => {
     [[TINY, data, '--out', out, '--full', '--lora', '4'], 1, /--lora is for adapters, --full trains all/],
     [[TINY, data, '--out', out, '--targets', 'q_proj'], 1, /targets names "q_proj", expected .*in_proj/],
     [[TINY, empty, '--out', out], 1, /has no row that can be learnt/],
-    [[TINY, join(folder, 'nowhere'), '--out', out], 1, /nowhere: no such file/],
-    [[join(folder, 'nowhere'), data, '--out', out], 1, /nowhere: no such directory/],
+    [[TINY, join(folder, 'nowhere'), '--out', out], 1, /nowhere": no such file/],
+    [[join(folder, 'nowhere'), data, '--out', out], 1, /nowhere": no such directory/],
     [[TINY, data, '--out', out, ...QUICK, '--learning-rate', '1e38'], 1, /^grootvl: step \d: .* not finite/],
   ] as const) {
     const outcome = await grootvl('finetune', ...args);

@@ -62,6 +62,6 @@ for (const [name, input, output, expected] of OVER_TIME) {
     const difference = maxDifference(result.tensor(output).values, fixture.tensor(expected).values);
     t.ok(difference < 1e-4, `${difference}`);
     const image = await grootvl('classify', at(name), at(`${name}.safetensors`));
-    t.match(image, { status: 1, stderr: /^grootvl: GrootV\.load: .*this is no GrootV model[^\n]*\n$/ });
+    t.match(image, { status: 1, stderr: /^grootvl: GrootV\.load: .*this is not a GrootV model[^\n]*\n$/ });
   });
 }

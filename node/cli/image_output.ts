@@ -41,7 +41,7 @@ export class ImageOutput {
     if (extname(path) === '' && !isDescriptor(path)) return new ImageOutput(path, true);
     throw new Failure(
       BAD_USAGE,
-      `${option} ${path} names one file, several images were given: expected a folder`,
+      `${option} "${path}" names one file, several images were given: expected a folder`,
     );
   }
 
@@ -68,7 +68,7 @@ export class ImageOutput {
 
 async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    const reason = error.code === 'EEXIST' ? 'it is no folder' : reasonOf(error);
-    throw new UnwritableOutput(`cannot write to the folder ${path}: ${reason}`);
+    const reason = error.code === 'EEXIST' ? 'it is not a folder' : reasonOf(error);
+    throw new UnwritableOutput(`cannot write to the folder "${path}": ${reason}`);
   });
 }

@@ -91,7 +91,7 @@ t.test('a list of images on standard input, and folders', async (t) => {
   mkdirSync(at('empty'));
   const none = await grootvl('classify', model, at('empty'));
   t.not(none.status, 0);
-  t.match(none.stdout + none.stderr, /empty holds no images; expected \.png/);
+  t.match(none.stdout + none.stderr, /empty" holds no images; expected \.png/);
 });
 
 t.test('images and models by URL', async (t) => {
@@ -114,21 +114,21 @@ t.test('images and models by URL', async (t) => {
   t.match(missing, { file: `${origin}/none.png`, error: /the server answered 404/ });
 });
 
-t.test('what is no file is refused quickly, in one line', async (t) => {
+t.test('what is not a file is refused quickly, in one line', async (t) => {
   execFileSync('mkfifo', [at('pipe')]);
   symlinkSync('/dev/zero', at('zero'));
   const url = 'https://example.org/model.pth';
   for (const [message, ...args] of [
-    [/pipe: it is not a regular file/, 'inspect', at('pipe')],
-    [/zero: it is not a regular file/, 'convert', at('zero'), at('no')],
-    [/pipe: it is not a regular file/, 'convert', NANO, at('no'), '--classes', at('pipe')],
-    [/pipe: it is not a regular file/, 'run', model, '--input', at('pipe'), '--output', at('no')],
+    [/pipe": it is not a regular file/, 'inspect', at('pipe')],
+    [/zero": it is not a regular file/, 'convert', at('zero'), at('no')],
+    [/pipe": it is not a regular file/, 'convert', NANO, at('no'), '--classes', at('pipe')],
+    [/pipe": it is not a regular file/, 'run', model, '--input', at('pipe'), '--output', at('no')],
     [/not a regular file/, 'classify', model, at('pipe')],
     [/not a regular file/, 'classify', model, at('zero')],
     [/cannot be read from standard input/, 'inspect', '-'],
     [/is not fetched; download it/, 'inspect', url],
     [/is not fetched; download it/, 'convert', url, at('no')],
-    [/empty holds no case files/, 'conformance', '--cases', at('empty')],
+    [/empty" holds no case files/, 'conformance', '--cases', at('empty')],
   ] as const) {
     const { status, stdout, stderr } = await grootvl(...args);
     t.not(status, 0, args.join(' '));

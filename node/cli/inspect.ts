@@ -128,7 +128,7 @@ export async function withInput<F, D>(
 ): Promise<F | D> {
   if (path === '-')
     throw new Error('a checkpoint cannot be read from standard input; expected a file or folder');
-  if (isUrl(path)) throw new Error(`${path} is not fetched; download it, then give the file`);
+  if (isUrl(path)) throw new Error(`"${path}" is not fetched; download it, then give the file`);
   const status = await stat(path).catch(() => undefined);
   const opened = status?.isDirectory() ? await sourceDirectory(path) : await fileSource(path);
   try {

@@ -42,9 +42,9 @@ t.test('convert', async (t) => {
       [join(TINY, 'model.safetensors'), join(folder, 'x'), '--lora', ADAPTER],
       /--lora is for the folder of a language model/,
     ],
-    [[ADAPTER, join(folder, 'x')], /has no config.json: it is no HuggingFace model/],
+    [[ADAPTER, join(folder, 'x')], /has no config.json: it is not a HuggingFace model/],
     [[TINY, join(folder, 'x'), '--lora', TINY], /has no adapter_config.json/],
-    [[TINY, join(folder, 'x'), '--lora', 'nowhere'], /nowhere: no such directory/],
+    [[TINY, join(folder, 'x'), '--lora', 'nowhere'], /nowhere": no such directory/],
   ] as const) {
     const { status, stdout, stderr } = await grootvl('convert', ...args);
     t.same([status, stdout], [1, '']);
@@ -159,12 +159,12 @@ t.test('what goes wrong', async (t) => {
     [['generate', model, '--prompt', 'x', '--max-tokens', '0'], 2, /expected an integer of at least 1/],
     [['generate', model, '--prompt', 'x', '--temperature', 'hot'], 2, /expected a number of at least 0/],
     [['generate', model, '--prompt', 'x', '--top-p', '2'], 1, /topP is 2/],
-    [['generate', join(folder, 'none'), '--prompt', 'x'], 1, /none: no such directory/],
+    [['generate', join(folder, 'none'), '--prompt', 'x'], 1, /none": no such directory/],
     [['generate', model, '--prompt', 'x', '--lora', TINY], 1, /has no adapter_config.json/],
-    [['generate', model, '--prompt', 'x', '--lora', 'nowhere'], 1, /nowhere: no such directory/],
+    [['generate', model, '--prompt', 'x', '--lora', 'nowhere'], 1, /nowhere": no such directory/],
     [['score', model, '--context', 'x'], 2, /required option '--continuation/],
     [['score', model, '--context', 'x', '--continuation', ''], 1, /the continuation has no tokens/],
-    [['classify', model, 'x.png'], 1, /this is no GrootV model/],
+    [['classify', model, 'x.png'], 1, /this is not a GrootV model/],
   ] as const) {
     const outcome = await grootvl(...args);
     t.equal(outcome.status, status, args.join(' '));

@@ -119,7 +119,7 @@ t.test('an image that cannot be written ends the run, which is continued when it
     writeFileSync(drawn, '');
     t.match(await grootvl(...args), {
       status: 1,
-      stderr: /^grootvl: cannot write to the folder .*drawn: it is no folder\n$/,
+      stderr: /^grootvl: cannot write to the folder .*drawn": it is not a folder\n$/,
     });
     rmSync(drawn);
     mkdirSync(join(drawn, names[2]), { recursive: true });
@@ -130,7 +130,7 @@ t.test('an image that cannot be written ends the run, which is continued when it
       t.match(full, {
         status: 1,
         stdout: '',
-        stderr: /^grootvl: cannot write .*\.png: it is a directory\n$/,
+        stderr: /^grootvl: cannot write .*\.png": it is a directory\n$/,
       });
       t.notOk(existsSync(rows));
     }
@@ -166,7 +166,11 @@ t.test('threads: the same rows in the same order', async (t) => {
     }
   }
   const wrong = await grootvlProcess({}, 'segment', model, ...inputs.slice(0, 2), '--workers', '2');
-  t.match(wrong, { status: 1, stdout: '', stderr: /^grootvl: .*this is no GrootV-UperNet model[^\n]*\n$/ });
+  t.match(wrong, {
+    status: 1,
+    stdout: '',
+    stderr: /^grootvl: .*this is not a GrootV-UperNet model[^\n]*\n$/,
+  });
 });
 
 t.test('a run that ends early is continued: every input once, also those that come twice', async (t) => {
@@ -180,7 +184,7 @@ t.test('a run that ends early is continued: every input once, also those that co
   t.equal(readFileSync(journal, 'utf8').trim().split('\n').length, 5);
   t.match(await run(), {
     status: 1,
-    stderr: /partial: it is of a run that has not ended; --resume continues it/,
+    stderr: /partial": it is of a run that has not ended; --resume continues it/,
   });
   appendFileSync(journal, '{"file":"torn');
   for (const [expected, ...args] of [
@@ -210,7 +214,7 @@ t.test('a run that ends early is continued: every input once, also those that co
   t.notOk(existsSync(journal));
   t.match(await run('--resume'), { status: 0, stdout: /resumed\.ndjson is complete already/ });
   writeFileSync(journal, 'something else\n');
-  t.match(await run('--resume'), { status: 1, stderr: /is no journal of a run; remove it to begin anew/ });
+  t.match(await run('--resume'), { status: 1, stderr: /is not a journal of a run; remove it to begin anew/ });
 });
 
 t.test('a signal: what is done is kept, status 130', async (t) => {
@@ -244,15 +248,15 @@ t.test('bad input of every kind is one line', async (t) => {
   writeFileSync(at('nothing'), '\n');
   writeFileSync(at('binary'), Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0));
   for (const [status, expected, ...args] of [
-    [1, /gone: no such file/, at('gone')],
-    [1, /empty holds no images; expected \.png/, at('empty')],
-    [1, /nothing names no images/, '--list', at('nothing')],
-    [1, /cannot read the list .*gone: no such file/, '--list', at('gone')],
-    [1, /binary is not UTF-8; expected a list of file names/, '--list', at('binary')],
-    [1, /\*\.webp matches no images/, at('*.webp')],
+    [1, /gone": no such file/, at('gone')],
+    [1, /empty" holds no images; expected \.png/, at('empty')],
+    [1, /nothing" names no images/, '--list', at('nothing')],
+    [1, /cannot read the list .*gone": no such file/, '--list', at('gone')],
+    [1, /binary" is not UTF-8; expected a list of file names/, '--list', at('binary')],
+    [1, /\*\.webp" matches no images/, at('*.webp')],
     [1, /standard input names no images/, '-'],
     [1, /cannot write .*none\/rows\.csv.*its folder does not exist/, digits[0], '--out', at('none/rows.csv')],
-    [1, /cannot write .*: it is a directory/, digits[0], '--out', folder],
+    [1, /cannot write .*": it is a directory/, digits[0], '--out', folder],
     [
       2,
       /'0' is invalid\. expected an integer from 1 to \d+ \(8 a core\), or auto/,

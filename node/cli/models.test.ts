@@ -103,7 +103,7 @@ t.test('convert, then everything that a model can do', async (t) => {
     t.equal(backend, 'webgpu');
     t.equal(predictions[0].label, onWasm[0].predictions[0].label);
     t.ok(Math.abs(predictions[0].probability - onWasm[0].predictions[0].probability) < 1e-3);
-    t.equal(onWasm[0].backend, 'wasm', 'auto leaves out what is no GPU');
+    t.equal(onWasm[0].backend, 'wasm', 'auto leaves out what is not a GPU');
   });
 
   await t.test('classify with names', async (t) => {

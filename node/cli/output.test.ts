@@ -129,8 +129,8 @@ t.test('--output into pipes, links and standard output', async (t) => {
   for (const output of ['-', '/proc/self/fd/1']) {
     const { stderr } = await shell(`grootvl ${args.join(' ')} ${output} > copy`, { cwd: folder });
     t.same(readFileSync(at('copy')), expected, output);
-    t.match(stderr, /^written to/, 'what is no result is not among it');
+    t.match(stderr, /^written to/, 'what is not a result is not among it');
   }
-  t.match(await grootvl(...args, folder), { status: 1, stderr: /cannot write .*: it is a directory\n$/ });
+  t.match(await grootvl(...args, folder), { status: 1, stderr: /cannot write .*": it is a directory\n$/ });
   t.match(await grootvl(...args, ''), { status: 2, stderr: /expected a path/ });
 });

@@ -158,16 +158,16 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
     const list = join(folder, 'empty.txt');
     t.match(await queue('add', model, '--list', list), {
       status: 1,
-      stderr: /empty\.txt names no images\n$/,
+      stderr: /empty\.txt" names no images\n$/,
     });
     const torn = join(folder, 'torn');
     await cp(model, torn, { recursive: true });
     await truncate(join(torn, 'group1-shard1of1.bin'), 1000);
     for (const [why, path, ...args] of [
-      [/none: no such directory\n$/, join(folder, 'none')],
+      [/none": no such directory\n$/, join(folder, 'none')],
       [/the manifest declares 2034184 bytes of weights, there are 1000\n$/, torn],
-      [/^grootvl: queue add: .*this is no GrootV-UperNet model[^\n]*\n$/, model, '--task', 'segment'],
-      [/^grootvl: queue add: .*this is no GrootV model[^\n]*\n$/, detector],
+      [/^grootvl: queue add: .*this is not a GrootV-UperNet model[^\n]*\n$/, model, '--task', 'segment'],
+      [/^grootvl: queue add: .*this is not a GrootV model[^\n]*\n$/, detector],
     ] as const) {
       t.match(await queue('add', path, DIGITS, ...args), { status: 1, stdout: '', stderr: why });
     }
@@ -179,7 +179,7 @@ t.test('with a server', { skip: noRedis ?? false }, async (t) => {
     });
     t.match(await work('--root', join(folder, 'none')), {
       status: 1,
-      stderr: /^grootvl: --root .*none: no such directory; expected that of the images\n$/,
+      stderr: /^grootvl: --root .*none": no such directory; expected that of the images\n$/,
     });
     const closed = await queue('status', '--redis', 'redis://me:s3cret@127.0.0.1:1');
     t.match(closed, {

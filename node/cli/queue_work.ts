@@ -109,7 +109,7 @@ async function addedRun(
 async function checkRoot(root = '.'): Promise<void> {
   const status = await stat(root).catch(() => undefined);
   if (!status?.isDirectory())
-    throw new Error(`--root ${root}: no such directory; expected that of the images`);
+    throw new Error(`--root "${root}": no such directory; expected that of the images`);
 }
 
 /** The path of a file that `add` was given by a relative name. */

@@ -63,7 +63,7 @@ async function readInputs(
   try {
     const checkpoint = await openCheckpoint(source);
     if (checkpoint.format !== 'safetensors' || !(checkpoint.root instanceof Map)) {
-      throw new Error(`${path} is a ${checkpoint.format} checkpoint, expected a safetensors file`);
+      throw new Error(`"${path}" is a ${checkpoint.format} checkpoint, expected a safetensors file`);
     }
     for (const [name, stored] of checkpoint.root) {
       if (typeof name !== 'string' || !(stored instanceof StoredTensor)) continue;

@@ -143,11 +143,11 @@ t.test('mistakes are told in one line', async (t) => {
       1,
       /digits has 3 classes, the model 10; train a new classifier for them \(newHead; --new-head/,
     ],
-    [small('short'), 1, /cannot write to .*short: the directory exists and is not empty/],
+    [small('short'), 1, /cannot write to .*short": the directory exists and is not empty/],
     [
       ['train', NANO, FASHION, '--out', at('none'), '--resume'],
       1,
-      /cannot open .*none\/run.json: no such file/,
+      /cannot open .*none\/run.json": no such file/,
     ],
     [[...resumed, '--seed', '3'], 2, /--seed: the run began with 0; a continued run has the same options/],
     [[...resumed.slice(0, 2), digits, ...resumed.slice(3)], 1, /digits has 3 classes/],

@@ -36,9 +36,9 @@ t.test('images and their annotations', async (t) => {
   mkdirSync(at('empty', 'annotations', 'validation'), { recursive: true });
   mkdirSync(at('empty', 'images', 'validation'), { recursive: true });
   for (const [path, message] of [
-    ['missing', /cannot read the folder .*missing: no such file/],
-    ['empty', /images\/validation holds no images; expected .png/],
-    ['set/ADEChallengeData2016/images', /cannot read the folder .*annotations\/validation: no such file/],
+    ['missing', /cannot read the folder .*missing": no such file/],
+    ['empty', /images\/validation" holds no images; expected .png/],
+    ['set/ADEChallengeData2016/images', /cannot read the folder .*annotations\/validation": no such file/],
   ] as const) {
     await t.rejects(openAde20k(at(path)), { message });
   }
@@ -53,6 +53,6 @@ t.test('classes count from 1; 0 and 255 are none', async (t) => {
     message: /map.png: pixel 2 is of class 150, the model has 19 classes/,
   });
   await t.rejects(readAde20kClasses(file, 150, { width: 1, height: 4 }), {
-    message: /map.png has 4 x 1 pixels, its image 1 x 4/,
+    message: /map.png" has 4 x 1 pixels, its image 1 x 4/,
   });
 });

@@ -43,7 +43,7 @@ export function annotationOf(image: string, annotations: string): string {
 export async function readAde20kClasses(file: string, classes: number, image: Extent): Promise<Int32Array> {
   const { width, height, data } = await readClassMap(file);
   if (width !== image.width || height !== image.height) {
-    throw new Error(`${file} has ${width} x ${height} pixels, its image ${image.width} x ${image.height}`);
+    throw new Error(`"${file}" has ${width} x ${height} pixels, its image ${image.width} x ${image.height}`);
   }
   const ignored = data instanceof Uint8Array ? IGNORED : OTHER;
   const reduced = new Int32Array(data.length);

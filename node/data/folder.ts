@@ -15,7 +15,7 @@ export interface FolderEntries {
 /** Names, sorted, without hidden ones; links are followed. @throws {Error} one line, if it cannot be read */
 export async function entriesOf(folder: string): Promise<FolderEntries> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
-    throw new Error(`cannot read the folder ${folder}: ${reasonOf(error)}`);
+    throw new Error(`cannot read the folder "${folder}": ${reasonOf(error)}`);
   });
   const [files, folders]: [string[], string[]] = [[], []];
   for (const entry of entries.filter(({ name }) => !name.startsWith('.'))) {
@@ -31,5 +31,5 @@ export async function entriesOf(folder: string): Promise<FolderEntries> {
 export async function imagesIn(folder: string): Promise<string[]> {
   const files = await imageFiles(folder);
   if (files.length > 0) return files;
-  throw new Error(`${folder} holds no images; expected ${[...IMAGE_ENDINGS].join(', ')}`);
+  throw new Error(`"${folder}" holds no images; expected ${[...IMAGE_ENDINGS].join(', ')}`);
 }

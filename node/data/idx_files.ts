@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { type Examples, idxExamples } from '../../plugin/training/data/examples.js';
 import { MAX_IDX_BYTES } from '../../plugin/training/data/idx.js';
 import { fileSource } from '../file_source.js';
-import { reasonOf } from '../system_error.js';
+import { cannotOpen } from '../system_error.js';
 import { entriesOf } from './folder.js';
 
 /** Names of idx files, as in MNIST. */
@@ -50,11 +50,11 @@ export async function idxSets(
 export async function evaluatedIdxSet([path, labels]: readonly string[]): Promise<IdxPaths> {
   if (labels !== undefined) return { images: path, labels };
   const status = await stat(path).catch((error) => {
-    throw new Error(`cannot open ${path}: ${reasonOf(error)}`);
+    throw cannotOpen(path, error);
   });
   if (!status.isDirectory()) return withLabels(path);
   const sets = await idxSets(path, (await entriesOf(path)).files);
-  if (!sets) throw new Error(`${path} holds no idx file of images, such as t10k-images-idx3-ubyte.gz`);
+  if (!sets) throw new Error(`"${path}" holds no idx file of images, such as t10k-images-idx3-ubyte.gz`);
   return sets.heldOut ?? sets.train;
 }
 
@@ -82,7 +82,7 @@ async function readWhole(path: string): Promise<Uint8Array> {
   const source = await fileSource(path);
   try {
     if (source.size > MAX_IDX_BYTES + HEADER_BYTES) {
-      throw new Error(`${path} has ${source.size} bytes; at most ${MAX_IDX_BYTES} values are read`);
+      throw new Error(`"${path}" has ${source.size} bytes; at most ${MAX_IDX_BYTES} values are read`);
     }
     return await source.read(0, source.size);
   } finally {

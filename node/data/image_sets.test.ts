@@ -74,7 +74,7 @@ t.test('idx files, some compressed', async (t) => {
   const alone = await openImageSets(at('idx/t10k-images-idx3-ubyte'));
   t.same([[...alone.train.labels], alone.heldOut], [[1], undefined]);
   await t.rejects(openImageSets(file), {
-    message: /t10k-labels-idx1-ubyte.gz is no set of images: expected/,
+    message: /t10k-labels-idx1-ubyte.gz" is not a set of images: expected/,
   });
   write('lone/x-images-idx3-ubyte', images(1));
   await t.rejects(openImageSets(at('lone')), {
@@ -129,15 +129,15 @@ t.test('CSV texts that are refused', async (t) => {
   }
 });
 
-t.test('what is no set of images', async (t) => {
+t.test('what is not a set of images', async (t) => {
   mkdirSync(at('empty'));
   place('hollow/a/1.png');
   mkdirSync(at('hollow/b'));
   for (const [path, message] of [
-    ['missing', /cannot open .*missing: no such file/],
-    ['empty', /empty is no set of images: expected a folder/],
-    ['hollow', /hollow\/b holds no images; expected .png/],
-    [write('readme.txt', 'x'), /readme.txt is no set of images: expected/],
+    ['missing', /cannot open .*missing": no such file/],
+    ['empty', /empty" is not a set of images: expected a folder/],
+    ['hollow', /hollow\/b" holds no images; expected .png/],
+    [write('readme.txt', 'x'), /readme.txt" is not a set of images: expected/],
   ] as const) {
     await t.rejects(openImageSets(path.startsWith('/') ? path : at(path)), { message });
   }

@@ -4,7 +4,7 @@ import { dirname, extname, join, resolve } from 'node:path';
 import { classIndices, type Examples, namesOf } from '../../plugin/training/data/examples.js';
 import { readSmallFile } from '../file_source.js';
 import { readImage } from '../images/read_image.js';
-import { reasonOf } from '../system_error.js';
+import { cannotOpen } from '../system_error.js';
 import { parseCsv } from './csv.js';
 import { entriesOf, HELD_OUT_FOLDERS, imagesIn } from './folder.js';
 import { idxSets, isIdxImages, readIdxSet, withLabels } from './idx_files.js';
@@ -33,12 +33,12 @@ export interface ImageSets {
  */
 export async function openImageSets(path: string): Promise<ImageSets> {
   const status = await stat(path).catch((error) => {
-    throw new Error(`cannot open ${path}: ${reasonOf(error)}`);
+    throw cannotOpen(path, error);
   });
   if (status.isDirectory()) return openFolder(path);
   if (extname(path).toLowerCase() === '.csv') return { train: await csvExamples(path) };
   if (isIdxImages(path)) return { train: await readIdxSet(await withLabels(path)) };
-  throw new Error(`${path} is no set of images: ${EXPECTED}`);
+  throw new Error(`"${path}" is not a set of images: ${EXPECTED}`);
 }
 
 async function openFolder(path: string): Promise<ImageSets> {
@@ -54,7 +54,7 @@ async function openFolder(path: string): Promise<ImageSets> {
     names.find((name) => folders.includes(name)),
   );
   if (train === undefined || heldOut === undefined) {
-    if (folders.length === 0) throw new Error(`${path} is no set of images: ${EXPECTED}`);
+    if (folders.length === 0) throw new Error(`"${path}" is not a set of images: ${EXPECTED}`);
     return { train: await folderExamples(path, folders) };
   }
   const { folders: classes } = await entriesOf(join(path, train));
@@ -76,7 +76,7 @@ async function folderExamples(path: string, classes: readonly string[]): Promise
       labels.push(name);
     }
   }
-  if (files.length === 0) throw new Error(`${path} holds no folders of images, one for each class`);
+  if (files.length === 0) throw new Error(`"${path}" holds no folders of images, one for each class`);
   return fileExamples(path, files, classIndices(path, labels, classes), classes);
 }
 

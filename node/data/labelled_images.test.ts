@@ -52,9 +52,9 @@ t.test('folders that are refused', async (t) => {
   for (const [name, classes, message] of [
     ['some', model('a', 'c'), /some has 2 classes, the model has no class "b": --class-order FILE/],
     ['some', nameless(3), /some has 2 classes, the model has 3 classes: --class-order FILE lists/],
-    ['flat', nameless(3), /flat holds no folders of images, one for each class/],
-    ['hollow', nameless(2), /hollow\/b holds no images; expected .png/],
-    ['missing', nameless(2), /cannot read the folder .*missing: no such file/],
+    ['flat', nameless(3), /flat" holds no folders of images, one for each class/],
+    ['hollow', nameless(2), /hollow\/b" holds no images; expected .png/],
+    ['missing', nameless(2), /cannot read the folder .*missing": no such file/],
   ] as const) {
     await t.rejects(labelledFolders(at(name), classes), { message });
   }
@@ -151,19 +151,19 @@ t.test('ImageNet: all images in one folder, and the lists that are published', a
 t.test('lists that are refused, with the line', async (t) => {
   place('lone/1.JPEG', 'lone/2.JPEG');
   await t.rejects(imageNetImages(at('lone'), nameless(2)), {
-    message: /lone holds images without their classes: --ground-truth FILE, or LOC_val_solution.csv/,
+    message: /lone" holds images without their classes: --ground-truth FILE, or LOC_val_solution.csv/,
   });
   mkdirSync(at('nothing'));
   await t.rejects(imageNetImages(at('nothing'), nameless(2)), {
-    message: /nothing holds neither folders named after WordNet ids, such as n01440764, nor images/,
+    message: /nothing" holds neither folders named after WordNet ids, such as n01440764, nor images/,
   });
   for (const [content, message] of [
-    ['', /x.txt has 0 lines, there are 2 images/],
+    ['', /x.txt" has 0 lines, there are 2 images/],
     [
       '490\n361',
       /line 1: "490", expected a WordNet id such as n01440764 \(numbers alone are the development kit's ids/,
     ],
-    ['n01440764', /x.txt has 1 lines, there are 2 images/],
+    ['n01440764', /x.txt" has 1 lines, there are 2 images/],
     ['1.JPEG 0\n1.JPEG 1', /line 2: "1.JPEG" is listed twice/],
     ['1.JPEG 0\n2.JPEG n01440764', /line 2: WordNet ids and numbers, expected one of them/],
     ['1.JPEG cat', /line 1: the class is "cat", expected a WordNet id such as n01440764 or a number/],
@@ -176,6 +176,6 @@ t.test('lists that are refused, with the line', async (t) => {
   const truth = write('x.csv', 'ImageId,PredictionString\n');
   await t.rejects(imageNetImages(at('lone'), nameless(2), { truth }), { message: /x.csv: no lines/ });
   await t.rejects(imageNetImages(at('lone'), nameless(2), { truth: at('no.txt') }), {
-    message: /cannot open .*no.txt: no such file/,
+    message: /cannot open .*no.txt": no such file/,
   });
 });

@@ -42,7 +42,7 @@ export async function labelledFolders(
 ): Promise<LabelledImages> {
   const { folder, folders } = await heldOutFolder(path);
   if (folders.length === 0) {
-    throw new Error(`${folder} holds no folders of images, one for each class`);
+    throw new Error(`"${folder}" holds no folders of images, one for each class`);
   }
   const { indices, statement } = classOrder(folder, folders, model, list);
   const classes = await Promise.all(
@@ -75,7 +75,9 @@ export async function imageNetImages(
   if (folders.some(isSynset) && truth === undefined) return labelledFolders(path, model, list);
   const names = files.filter((name) => IMAGE_ENDINGS.has(extname(name).toLowerCase()));
   if (names.length === 0) {
-    throw new Error(`${folder} holds neither folders named after WordNet ids, such as n01440764, nor images`);
+    throw new Error(
+      `"${folder}" holds neither folders named after WordNet ids, such as n01440764, nor images`,
+    );
   }
   const source = truth ?? (await publishedTruth(folder));
   const rows = await readTruth(source, names);
@@ -109,7 +111,7 @@ async function publishedTruth(folder: string): Promise<string> {
     }
   }
   throw new Error(
-    `${folder} holds images without their classes: --ground-truth FILE, or ${TRUTH_FILES.slice(0, 3).join(', ')} beside or above them`,
+    `"${folder}" holds images without their classes: --ground-truth FILE, or ${TRUTH_FILES.slice(0, 3).join(', ')} beside or above them`,
   );
 }
 
@@ -169,7 +171,7 @@ function fromLines(source: string, text: string, files: readonly string[]): Row[
     );
   }
   if (filled.length !== files.length) {
-    throw new Error(`${source} has ${filled.length} lines, there are ${files.length} images`);
+    throw new Error(`"${source}" has ${filled.length} lines, there are ${files.length} images`);
   }
   return filled.map(({ line, words: [name] }, i) => ({ line, file: files[i], name }));
 }

@@ -40,10 +40,10 @@ t.test('servers that send less than they should', async (t) => {
 
 t.test('what cannot be asked for', async (t) => {
   for (const [source, message] of [
-    ['http://', 'cannot read image http://: it is no URL'],
+    ['http://', 'cannot read image "http://": it is not a URL'],
     [
       's3://bucket/x.png',
-      'cannot read image s3://bucket/x.png: s3: is not fetched; expected a path, http: or https:',
+      'cannot read image "s3://bucket/x.png": s3: is not fetched; expected a path, http: or https:',
     ],
     [
       'http://nowhere.invalid/x.png',

@@ -25,7 +25,7 @@ t.test('another ending is refused in one line', async (t) => {
   for (const name of ['tree.gif', 'tree.svg', 'tree.txt', 'tree.constructor']) {
     t.throws(() => imageFormat(name), {
       message: new RegExp(
-        `cannot write ${name}: images are written as \\.png, \\.jpg, \\.jpeg, \\.webp, not as`,
+        `cannot write "${name}": images are written as \\.png, \\.jpg, \\.jpeg, \\.webp, not as`,
       ),
     });
   }

@@ -29,7 +29,7 @@ export function imageFormat(file: string): ImageFormat {
   const ending = extname(file).toLowerCase();
   if (ending in FORMATS) return FORMATS[ending as keyof typeof FORMATS];
   const known = Object.keys(FORMATS).filter((name) => name !== '');
-  throw new Error(`cannot write ${file}: images are written as ${known.join(', ')}, not as ${ending}`);
+  throw new Error(`cannot write "${file}": images are written as ${known.join(', ')}, not as ${ending}`);
 }
 
 /** Classes that 8 bits can represent. */

@@ -29,7 +29,7 @@ export async function* imagesBelow(folder: string): AsyncGenerator<ImageInput> {
   try {
     names = await namesIn(folder);
   } catch (error) {
-    yield { file: folder, problem: `cannot read the folder ${folder}: ${reasonOf(error)}` };
+    yield { file: folder, problem: `cannot read the folder "${folder}": ${reasonOf(error)}` };
     return;
   }
   for (const name of names) {

@@ -41,16 +41,16 @@ t.test('images of something else', async (t) => {
   for (const [name, message] of [
     [
       'colours.png',
-      /cannot read the classes of .*colours.png: 3 channels of 8 bits, png, expected a grey PNG/,
+      /cannot read the classes of .*colours.png": 3 channels of 8 bits, png, expected a grey PNG/,
     ],
-    ['palette.png', /palette.png: a palette, expected a grey PNG of 8 or 16 bits/],
-    ['two.png', /two.png: (a palette|1 channels of [124] bits, png), expected/],
-    ['grey.jpg', /grey.jpg: 1 channels of 8 bits, jpeg/],
-    ['cut.png', /cannot read the classes of .*cut.png: damaged or truncated \(.+\w\)$/],
-    ['head.png', /head.png: damaged or truncated \(.+\w\)$/],
-    ['empty.png', /empty.png: the file is empty$/],
-    ['text.png', /text.png: not an image in a known format$/],
-    ['missing.png', /missing.png: no such file$/],
+    ['palette.png', /palette.png": a palette, expected a grey PNG of 8 or 16 bits/],
+    ['two.png', /two.png": (a palette|1 channels of [124] bits, png), expected/],
+    ['grey.jpg', /grey.jpg": 1 channels of 8 bits, jpeg/],
+    ['cut.png', /cannot read the classes of .*cut.png": damaged or truncated \(.+\w\)$/],
+    ['head.png', /head.png": damaged or truncated \(.+\w\)$/],
+    ['empty.png', /empty.png": the file is empty$/],
+    ['text.png', /text.png": not an image in a known format$/],
+    ['missing.png', /missing.png": no such file$/],
     ['.', /it is a directory$/],
   ] as const) {
     await t.rejects(readClassMap(at(name)), { message }, name);

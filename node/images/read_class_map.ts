@@ -35,6 +35,6 @@ export async function readClassMap(file: string): Promise<ClassMap> {
     return { width: info.width, height: info.height, data: values };
   } catch (error) {
     const reason = error instanceof UnreadableImage ? error.message : decoderReason(error);
-    throw new Error(`cannot read the classes of ${file}: ${reason}`);
+    throw new Error(`cannot read the classes of "${file}": ${reason}`);
   }
 }

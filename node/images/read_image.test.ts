@@ -92,9 +92,9 @@ t.test('a path, a URL, a Blob and bytes are the same image', async (t) => {
   ] as const) {
     t.ok(Buffer.compare((await readImage(source)).data, expected.data) === 0, name);
   }
-  await t.rejects(readImage(`${url}x`), { message: `cannot read image ${url}x: the server answered 404` });
+  await t.rejects(readImage(`${url}x`), { message: `cannot read image "${url}x": the server answered 404` });
   await t.rejects(readImage('http://127.0.0.1:1/x.png'), {
-    message: /cannot read image .*: it cannot be fetched/,
+    message: /cannot read image .*": it cannot be fetched/,
   });
   await t.rejects(readImage(new Blob([])), { message: 'cannot read image the Blob: the file is empty' });
   await t.rejects(readImage(Buffer.from('hello')), {
@@ -190,7 +190,7 @@ t.test('what cannot be read is told in one line that names the file', async (t) 
     const file = join(dir, name);
     await t.rejects(readImage(file), { message }, name);
     const error = await readImage(file).catch((error: Error) => error);
-    t.ok(error instanceof Error && error.message.startsWith(`cannot read image ${file}: `), name);
+    t.ok(error instanceof Error && error.message.startsWith(`cannot read image "${file}": `), name);
     t.notMatch((error as Error).message, /\n/);
   }
 });

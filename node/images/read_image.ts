@@ -5,7 +5,7 @@
  * subtracts).
  */
 import { fileURLToPath } from 'node:url';
-import { blobName, type EncodedImage, type ReadOptions, shortName } from '../../plugin/image/read.js';
+import { type EncodedImage, type ReadOptions, sourceName } from '../../plugin/image/read.js';
 import { MAX_INPUT_PIXELS, type RgbImage, rgbBytes } from '../../plugin/image/rgb_image.js';
 import { download } from './download.js';
 import { checkSize, fileBytes, UnreadableImage } from './file_bytes.js';
@@ -34,7 +34,6 @@ export interface ImageReadOptions extends ReadOptions {
  * of more than MAX_INPUT_PIXELS, or damaged; the signal's reason if it is aborted
  */
 export async function readImage(source: EncodedImage, options: ImageReadOptions = {}): Promise<RgbImage> {
-  const name = nameOf(source);
   const { signal } = options;
   try {
     const bytes = await readBytes(source, options);
@@ -44,16 +43,13 @@ export async function readImage(source: EncodedImage, options: ImageReadOptions 
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw new Error(
-      `cannot read image ${name}: ${error instanceof UnreadableImage ? error.message : decoderReason(error)}`,
+      `cannot read image ${nameOf(source)}: ${error instanceof UnreadableImage ? error.message : decoderReason(error)}`,
     );
   }
 }
 
 function nameOf(source: EncodedImage): string {
-  if (typeof source === 'string') return shortName(source);
-  if (source instanceof URL)
-    return shortName(source.protocol === 'file:' ? fileURLToPath(source) : source.href);
-  return source instanceof Blob ? blobName(source) : 'from memory';
+  return sourceName(source instanceof URL && source.protocol === 'file:' ? fileURLToPath(source) : source);
 }
 
 async function readBytes(
@@ -61,7 +57,7 @@ async function readBytes(
   { signal, bytesOf = fileBytes }: ImageReadOptions,
 ): Promise<Uint8Array> {
   if (source instanceof URL || (typeof source === 'string' && /^(https?|file|data|blob):/i.test(source))) {
-    const url = URL.canParse(source) ? new URL(source) : refuse('it is no URL');
+    const url = URL.canParse(source) ? new URL(source) : refuse('it is not a URL');
     return url.protocol === 'file:' ? bytesOf(fileURLToPath(url)) : download(url, { signal });
   }
   if (typeof source === 'string') {

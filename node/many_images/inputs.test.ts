@@ -42,7 +42,7 @@ t.test('folders: all images below, by path', async (t) => {
     'b1.png',
     'https://example.org/x',
   ]);
-  t.match(await filesOf([at('empty')]), [/empty holds no images; expected \.png, \.jpg/]);
+  t.match(await filesOf([at('empty')]), [/empty" holds no images; expected \.png, \.jpg/]);
   t.same(await filesOf([at('none.png')]), ['none.png'], 'that it is not there is found when it is read');
 });
 
@@ -52,7 +52,7 @@ t.test('a folder that cannot be read is one input with its problem', async (t) =
   chmodSync(at('a/locked'), 0);
   t.match(await filesOf([at('a')]), [
     'a/deep/x.webp',
-    /cannot read the folder .*locked: permission/,
+    /cannot read the folder .*locked": permission/,
     'a/z.jpg',
   ]);
 });
@@ -61,7 +61,7 @@ t.test('patterns, where there is no such file', async (t) => {
   t.same(await filesOf([at('*.png')]), ['a-b.png', 'b1.png', 'b[1].png']);
   t.same(await filesOf([at('**/*')]), ['a-b.png', 'a.PNG', 'a/deep/x.webp', 'a/z.jpg', 'b1.png', 'b[1].png']);
   t.same(await filesOf([at('b[1].png')]), ['b[1].png'], 'a file of this name');
-  t.match(await filesOf([at('*.gif')]), [/\*\.gif matches no images; expected \.png/]);
+  t.match(await filesOf([at('*.gif')]), [/\*\.gif" matches no images; expected \.png/]);
 });
 
 t.test('lists: lines or NUL characters, in pieces of any length', async (t) => {
@@ -86,7 +86,7 @@ t.test('lists: lines or NUL characters, in pieces of any length', async (t) => {
   t.same(await filesOf(['-'], { standardInput: pieces(at('*.png'), 99) }), ['*.png'], 'no pattern in a list');
 });
 
-t.test('what is no list', async (t) => {
+t.test('what is not a list', async (t) => {
   for (const [expected, text] of [
     [/^standard input is not UTF-8; expected a list of file names$/, Uint8Array.of(0x89, 0x50, 0x4e, 0x47)],
     [/^standard input is not UTF-8/, Uint8Array.of(0x61, 0xc3)],
@@ -95,14 +95,14 @@ t.test('what is no list', async (t) => {
     await t.rejects(inputsOf(['-'], { standardInput: pieces(text, 1000) }), { message: expected });
   }
   await t.rejects(inputsOf([], { list: at('gone') }), {
-    message: /^cannot read the list .*gone: no such file$/,
+    message: /^cannot read the list .*gone": no such file$/,
   });
   await t.rejects(inputsOf([], { list: folder }), {
-    message: /^cannot read the list .*: it is a directory$/,
+    message: /^cannot read the list .*": it is a directory$/,
   });
   t.same(await filesOf(['-'], { standardInput: pieces('\n\n', 9) }), ['standard input names no images']);
   writeFileSync(at('nothing'), '');
-  t.match(await filesOf([], { list: at('nothing') }), [/nothing names no images/]);
+  t.match(await filesOf([], { list: at('nothing') }), [/nothing" names no images/]);
 });
 
 t.test(
@@ -120,7 +120,7 @@ t.test(
       const list = names.flatMap((name) => [name, Buffer.from(separator)]);
       for (const length of [1, 1000]) {
         const standardInput = pieces(Buffer.concat(list), length);
-        const expected = ['b1.png', `cannot read ${shown}: its name is not UTF-8`, 'a-b.png'];
+        const expected = ['b1.png', `cannot read "${shown}": its name is not UTF-8`, 'a-b.png'];
         t.same(await filesOf(['-'], { standardInput }), expected);
       }
     }

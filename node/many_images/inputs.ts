@@ -5,7 +5,7 @@ import { isAbsolute } from 'node:path';
 import { IMAGE_ENDINGS, type ImageInput, imagesBelow, isImageName } from '../images/image_files.js';
 import { isUrl } from '../model_source.js';
 import { reasonOf } from '../system_error.js';
-import { type ListedName, listedNames } from './name_list.js';
+import { listedNames } from './name_list.js';
 
 export type { ImageInput };
 
@@ -32,10 +32,10 @@ export async function* imageInputs(
 ): AsyncGenerator<ImageInput> {
   const { list, standardInput = process.stdin } = options;
   for (const path of paths) {
-    if (path === '-') yield* listed(listedNames(standardInput, 'standard input'), 'standard input');
+    if (path === '-') yield* listed(standardInput, 'standard input');
     else yield* named(path, true);
   }
-  if (list !== undefined) yield* listed(listedNames(listFile(list), list), list);
+  if (list !== undefined) yield* listed(listFile(list), `"${list}"`);
 }
 
 async function* named(path: string, isArgument: boolean): AsyncGenerator<ImageInput> {
@@ -44,9 +44,10 @@ async function* named(path: string, isArgument: boolean): AsyncGenerator<ImageIn
     return;
   }
   const status = await stat(path).catch(() => undefined);
-  if (status?.isDirectory()) yield* orNone(path, imagesBelow(path), `holds no images; expected ${ENDINGS}`);
+  if (status?.isDirectory())
+    yield* orNone(path, imagesBelow(path), `"${path}" holds no images; expected ${ENDINGS}`);
   else if (isArgument && !status && MAGIC.test(path)) {
-    yield* orNone(path, matching(path), `matches no images; expected ${ENDINGS}`);
+    yield* orNone(path, matching(path), `"${path}" matches no images; expected ${ENDINGS}`);
   } else yield { file: path };
 }
 
@@ -64,22 +65,22 @@ async function* matching(pattern: string): AsyncGenerator<ImageInput> {
   for (const file of files.filter(isImageName).sort()) yield { file };
 }
 
-async function* listed(names: AsyncIterable<ListedName>, origin: string): AsyncGenerator<ImageInput> {
+async function* listed(list: AsyncIterable<Uint8Array>, origin: string): AsyncGenerator<ImageInput> {
   // A list within a list would wait for a second standard input.
   const inputs = async function* () {
-    for await (const { name, problem } of names) {
+    for await (const { name, problem } of listedNames(list, origin)) {
       if (problem !== undefined) yield { file: name, problem };
       else if (name !== '-') yield* named(name, false);
     }
   };
-  yield* orNone(origin, inputs(), 'names no images');
+  yield* orNone(origin, inputs(), `${origin} names no images`);
 }
 
 async function* listFile(path: string): AsyncGenerator<Uint8Array> {
   try {
     yield* createReadStream(path);
   } catch (error) {
-    throw new Error(`cannot read the list ${path}: ${reasonOf(error)}`);
+    throw new Error(`cannot read the list "${path}": ${reasonOf(error)}`);
   }
 }
 
@@ -94,7 +95,7 @@ async function* orNone(
     isEmpty = false;
     yield input;
   }
-  if (isEmpty) yield { file, problem: `${file} ${problem}` };
+  if (isEmpty) yield { file, problem };
 }
 
 /**

@@ -36,7 +36,7 @@ export async function* listedNames(
     } catch {
       if (isFirst) throw refuse('is not UTF-8');
       const name = text.toString('utf8');
-      return { name, problem: `cannot read ${name}: ${NOT_UTF8}` };
+      return { name, problem: `cannot read "${name}": ${NOT_UTF8}` };
     }
   };
   let separator: number | undefined;

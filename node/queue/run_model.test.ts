@@ -38,7 +38,7 @@ t.test('a model that is written again stays the one that it was, or ends the wor
   await writeFile(join(model, 'a.bin'), '4567');
   await t.rejects(verified.check(), { message: /was changed while the run 'run' was worked on .*expected/ });
   await rm(join(model, 'a.bin'));
-  await t.rejects(verified.check(), { message: /was changed .*a\.bin: no such file/ });
+  await t.rejects(verified.check(), { message: /was changed .*a\.bin": no such file/ });
 });
 
 t.test('without its packages the error says how they are installed', async (t) => {

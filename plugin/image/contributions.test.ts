@@ -52,7 +52,7 @@ t.test(
   },
 );
 
-t.test('what is no map is refused', async (t) => {
+t.test('what is not a map is refused', async (t) => {
   const values = new Float32Array(9);
   for (const [map, message] of [
     [{ size: 4, values }, 'contributionSquares: a square of 4 pixels has 16 values, got 9'],

@@ -38,7 +38,7 @@ t.test('the same input gives the same pixels; a pixel a class where there are ma
   }
 });
 
-t.test('what is no confusion matrix', async (t) => {
+t.test('what is not a confusion matrix', async (t) => {
   for (const [counts, names, message] of [
     [[1], [], /0 classes, expected 1 to 4096/],
     [[1], Array(5000).fill('x'), /5000 classes/],

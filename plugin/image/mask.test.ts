@@ -102,7 +102,7 @@ t.test('contours: corners alone, holes the other way round, diagonals apart', as
   t.same(maskPolygons(mask(1, 0)), []);
 });
 
-t.test('what is no run lengths is refused', async (t) => {
+t.test('what is not run lengths is refused', async (t) => {
   for (const [counts, message] of [
     ['~~', /character 1 of 2 belongs to no number/],
     ['oooooooo', /belongs to no number/],

@@ -112,7 +112,6 @@ async function decodeInPage(source: EncodedImage, { signal }: ReadOptions): Prom
     throw new Error("image files need a decoder; in Node, import 'tfjs-grootvl/node'");
   }
   const isAddress = typeof source === 'string' || tagOf(source) === 'URL';
-  const name = isAddress ? String(source) : source instanceof Blob ? blobName(source) : 'the bytes';
   try {
     const blob = isAddress
       ? await download(String(source), signal)
@@ -122,7 +121,7 @@ async function decodeInPage(source: EncodedImage, { signal }: ReadOptions): Prom
     return await readBitmap(blob, 'not an image that this browser can decode');
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    throw new Error(`cannot read image ${shortName(name)}: ${(error as Error).message}`);
+    throw new Error(`cannot read image ${sourceName(source)}: ${(error as Error).message}`);
   }
 }
 
@@ -130,14 +129,11 @@ function toBlob(source: Exclude<EncodedImage, string>): Blob {
   return source instanceof Blob ? source : new Blob([source as Uint8Array<ArrayBuffer>]);
 }
 
-/** Returns the name of a Blob in errors: that of a File. */
-export function blobName(blob: Blob): string {
-  return 'name' in blob ? String(blob.name) : 'the Blob';
-}
-
-/** A data: URL is as long as its image. */
-export function shortName(name: string): string {
-  return name.length > 200 ? `${name.slice(0, 60)}...` : name;
+/** Returns the name of a source in errors. It is shortened, because a data: URL is as long as its image. */
+export function sourceName(source: EncodedImage): string {
+  const quoted = (name: string) => `"${name.length > 200 ? `${name.slice(0, 60)}...` : name}"`;
+  if (source instanceof Blob) return 'name' in source ? quoted(String(source.name)) : 'the Blob';
+  return typeof source === 'string' || tagOf(source) === 'URL' ? quoted(String(source)) : 'from memory';
 }
 
 async function download(url: string, signal?: AbortSignal): Promise<Blob> {

@@ -40,7 +40,7 @@ t.test('images and categories by their ids, masks when they are asked for', asyn
       [7, 'val/7.jpg', 6, 4],
     ],
   );
-  t.same([data.annotations, data.masks], [3, 2], 'an empty list is no mask');
+  t.same([data.annotations, data.masks], [3, 2], 'an empty list is not a mask');
   const [none, [first, second, third]] = data.images.map((image) => image.annotations());
   t.same(none, []);
   t.same([first.bbox, first.area, first.iscrowd, second.iscrowd], [[1, 1, 2, 2], 4, 0, 1]);

@@ -14,7 +14,7 @@ t.test('by name; by ids where names differ and there are as many', async (t) => 
   });
   const part = categoryOrder('a.json', categories, ['car']);
   t.same(part.ids, [3]);
-  t.match(part.statement, /2 of the file are no classes of the model and left out/);
+  t.match(part.statement, /2 of the file are not classes of the model and left out/);
   t.same(categoryOrder('a.json', categories, ['0', '1', '2']).ids, [1, 3, 90]);
   t.same(categoryOrder('a.json', categories, ['human', 'car', 'brush']).ids, [1, 3, 90]);
   for (const names of [

@@ -41,7 +41,7 @@ export function categoryOrder(
   const unknown = ids.indexOf(undefined);
   if (unknown < 0 && new Set(ids).size === ids.length) {
     const left = categories.length - ids.length;
-    const rest = left === 0 ? '' : `; ${left} of the file are no classes of the model and left out`;
+    const rest = left === 0 ? '' : `; ${left} of the file are not classes of the model and left out`;
     return { ids: ids as number[], statement: `categories by the names of the model${rest}` };
   }
   const inOrder = categories.map(({ id }) => id).sort((a, b) => a - b);

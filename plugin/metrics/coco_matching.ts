@@ -124,7 +124,7 @@ function regionOf(
     return { area: box[2] * box[3], box };
   }
   const mask = segmentation ?? fail('no segmentation');
-  if (!Array.isArray(mask.size)) fail('a segmentation that is no run lengths, expected size and counts');
+  if (!Array.isArray(mask.size)) fail('a segmentation that is not run lengths, expected size and counts');
   const runs = runsOfOnes(mask);
   let area = 0;
   for (let i = 0; i < runs.length; i += 2) area += runs[i + 1] - runs[i];

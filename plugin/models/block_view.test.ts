@@ -101,7 +101,7 @@ t.test('a view shows the image that the model saw', async (t) => {
   t.equal(leaked, 0);
 });
 
-t.test('fixed paths have no dissimilarities, and four paths are no tree', async (t) => {
+t.test('fixed paths have no dissimilarities, and four paths are not a tree', async (t) => {
   const { leaked } = await onBackend('wasm', async () => {
     for (const [scan, hasTree] of [
       ['raster', true],

@@ -92,7 +92,7 @@ t.test('errors are one clear line', async (t) => {
       [IMAGE, { scoreThreshold: 2 }, /scoreThreshold is 2, expected a number from 0 to 1$/],
       [IMAGE, { maxDetections: 0 }, /maxDetections is 0, expected an integer of at least 1$/],
       [[IMAGE], {}, /expected one image, got a list of 1$/],
-      ['nowhere.png', {}, /cannot read image nowhere.png: no such file$/],
+      ['nowhere.png', {}, /cannot read image "nowhere.png": no such file$/],
     ] as const) {
       const failed = model.detect(input as typeof IMAGE, options as object);
       await t.rejects(failed, { message });

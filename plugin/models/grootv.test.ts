@@ -190,7 +190,7 @@ t.test('errors are one clear line', async (t) => {
         weightData: new ArrayBuffer(0),
       }),
     ),
-    { message: /this is no GrootV model/ },
+    { message: /this is not a GrootV model/ },
   );
   t.throws(() => new MemorySink().artifacts(), { message: /no model has been written/ });
 });

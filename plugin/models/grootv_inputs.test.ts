@@ -175,7 +175,7 @@ t.test('what is not an image is told in one clear line', async (t) => {
       [
         'a bad image of a list',
         [image, 'nowhere.png'],
-        /image 2 of 2: cannot read image nowhere.png: no such file$/,
+        /image 2 of 2: cannot read image "nowhere.png": no such file$/,
       ],
       [
         'rank 2',
@@ -199,7 +199,7 @@ t.test('what is not an image is told in one clear line', async (t) => {
       ['floats', { width: 1, height: 1, data: new Float32Array(3) }, /Uint8Array or Uint8ClampedArray, got/],
       ['a bomb', { width: 1e5, height: 1e5, data: new Uint8Array(1) }, /at most 100000000 are read$/],
       ['an empty Blob', new Blob([]), /the file is empty$/],
-      ['a path', 'nowhere.png', /cannot read image nowhere.png: no such file$/],
+      ['a path', 'nowhere.png', /cannot read image "nowhere.png": no such file$/],
       ['top 0', image, /top is 0, expected an integer of at least 1$/, { top: 0 }],
       ['top -1', image, /top is -1/, { top: -1 }],
       ['top 1.5', image, /top is 1.5/, { top: 1.5 }],

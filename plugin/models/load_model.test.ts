@@ -34,7 +34,7 @@ for (const [name, source, kind] of [
   });
 }
 
-t.test('what has no class, and what is no model, is told in one clear line', async (t) => {
+t.test('what has no class, and what is not a model, is told in one clear line', async (t) => {
   const { leaked } = await onBackend('cpu', async () => {
     await t.rejects(loadModel(await converted('family/gg_ssm_series_tiny.pth')), {
       message:

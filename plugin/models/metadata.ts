@@ -23,7 +23,7 @@ export function readMetadata<T>(method: string, model: Described, family: string
   const { metadata, origin } = model;
   if (familyOf(model) !== family) {
     throw new Error(
-      `${method}: ${origin}: this is no ${family} model: its metadata names no such architecture`,
+      `${method}: ${origin}: this is not a ${family} model: its metadata names no such architecture`,
     );
   }
   check(metadata, `${method}: ${origin}: userDefinedMetadata`);

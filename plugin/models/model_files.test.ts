@@ -254,15 +254,18 @@ t.test('servers that answer something else', async (t) => {
   }
 });
 
-t.test('what is no source says what is', async (t) => {
+t.test('what is not a source says what is', async (t) => {
   for (const [source, message] of [
     [undefined, /the model is undefined, expected the URL of a model.json, an IOHandler/],
     [null, /the model is null/],
     [5, /the model is 5/],
     [{}, /the model is an object, expected/],
-    ['./model', /"\.\/model" is no URL; .*\(fileSystem\("\.\/model"\)\), fileSystem from tfjs-grootvl\/node/],
+    [
+      './model',
+      /"\.\/model" is not a URL; .*\(fileSystem\("\.\/model"\)\), fileSystem from tfjs-grootvl\/node/,
+    ],
     ['model/model.json', /fileSystem\("model"\)/],
-    ['C:\\model', /is no URL|nothing here loads/],
+    ['C:\\model', /is not a URL|nothing here loads/],
     [new URL('file:///tmp/model/model.json'), /nothing here loads "file:.*fileSystem\("\/tmp\/model"\)/],
     ['indexeddb://model', /nothing here loads "indexeddb:/],
   ] as const) {

@@ -102,7 +102,7 @@ function opened(folder: ModelFolder): OpenedSource {
 function openUrl(method: string, url: string, options: LoadOptions): OpenedSource {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):/i.exec(url) ?? [];
   if (scheme === undefined && typeof location === 'undefined' && !options.fetch && !options.fetchFunc) {
-    throw new Error(`${method}: ${quote(url)} is no URL; ${onDisk(method, url)}`);
+    throw new Error(`${method}: ${quote(url)} is not a URL; ${onDisk(method, url)}`);
   }
   if (scheme === undefined || /^(https?|blob|data)$/i.test(scheme)) return opened(httpFolder(url, options));
   const [handler, ...others] = io.getLoadHandlers(url, options as io.LoadOptions);

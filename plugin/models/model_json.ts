@@ -192,7 +192,7 @@ function checkWeightBytes(
 ): void {
   const buffers = data === undefined ? [] : Array.isArray(data) ? data : [data];
   if (!buffers.every((buffer) => buffer?.byteLength !== undefined)) {
-    throw new Error(`${file}: the weights are no ArrayBuffer`);
+    throw new Error(`${file}: the weights are not an ArrayBuffer`);
   }
   checkStoredBytes(
     file,

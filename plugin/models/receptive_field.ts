@@ -130,7 +130,7 @@ export class Contributions {
 }
 
 /**
- * The value to differentiate: the positive features [N, H, W, C] at the centre. The sum of all features is no measure,
+ * The value to differentiate: the positive features [N, H, W, C] at the centre. The sum of all features is not a measure,
  * because LayerNorm keeps it constant: its gradient would be 0 but for the channels' scales.
  */
 function middle(features: Tensor): Scalar {

@@ -110,7 +110,7 @@ t.test('errors are one clear line', async (t) => {
       [[image, image], {}, /expected one image, got a list of 2$/],
       [nan, {}, /the image holds NaN, expected values from 0 to 255$/],
       [nan, { prepare: false }, /the model answers NaN/],
-      ['nowhere.png', {}, /cannot read image nowhere.png: no such file$/],
+      ['nowhere.png', {}, /cannot read image "nowhere.png": no such file$/],
       [undefined, {}, /expected a tensor, an <img>.*, got undefined$/],
     ];
     for (const [input, options, message] of cases) {

@@ -142,7 +142,7 @@ t.test('pieces are the tokens alone, whatever they hold', async (t) => {
   t.match(
     plain.pieces(ours.encode('a cat'))[1],
     /^\u0120/,
-    'what is no byte-level tokenizer writes bytes as they are',
+    'what is not a byte-level tokenizer writes bytes as they are',
   );
 });
 

@@ -31,7 +31,7 @@ t.test('extents are expressions of letters', async (t) => {
   t.equal(parseExtent('D').letter, 'D');
   t.equal(parseExtent('D+0').letter, undefined);
   for (const wrong of ['', 'd', 'D+', '(D', 'D)', 'D E', 'D%2', '*D', '2 3']) {
-    t.throws(() => parseExtent(wrong), { message: /^'.*' is no extent/ }, `'${wrong}'`);
+    t.throws(() => parseExtent(wrong), { message: /^'.*' is not an extent/ }, `'${wrong}'`);
   }
 });
 
@@ -166,7 +166,7 @@ t.test('mistakes in a declaration are found when it is made', async (t) => {
       outputs: { y: { dtype: 'float32', shape: ['B', output], doc: '' } },
     });
   t.throws(() => declare('D'), { message: 'ToyMistake: no input or attribute says what D is' });
-  t.throws(() => declare('C C'), { message: /is no extent/ });
+  t.throws(() => declare('C C'), { message: /is not an extent/ });
   const counting = (counted: string, reads: string[]) =>
     defineOp({
       name: 'ToyMistake',

@@ -89,7 +89,7 @@ t.test('a kernel that is registered late takes the place of the fallback, withou
   const x = tf.ones([1, 2, 1]);
   t.notOk(hasOwnKernel(scan, 'late'));
   t.same([...treeScan(x, x, tree).dataSync()], [2, 2], 'the fallback');
-  t.notOk(hasOwnKernel(scan, 'late'), 'a fallback is no kernel of its own');
+  t.notOk(hasOwnKernel(scan, 'late'), 'a fallback is not a kernel of its own');
   const said = await warnings(() => {
     for (let times = 0; times < 2; times++) {
       registerBackendKernel(scan, 'late', ({ outputs: [{ shape, dtype }], backend }) => [

@@ -70,7 +70,7 @@ export const atParentSpec = defineSpec(AtParent, {
       return { dx };
     },
     faults: {
-      'the root is no child of itself': computing((args) => {
+      'the root is not a child of itself': computing((args) => {
         const dx = new Float64Array(args.inputs.dy.length);
         const ids = parents(args);
         sumInto(dx, args, ids, (row) => ids[row] >= 0);

@@ -24,7 +24,7 @@ export function parseExtent(text: string): Extent {
   const tokens = tokensOf(text);
   let at = 0;
   const fail = (): never => {
-    throw new Error(`'${text}' is no extent: expected letters, integers and + - * / ( )`);
+    throw new Error(`'${text}' is not an extent: expected letters, integers and + - * / ( )`);
   };
   const take = (...symbols: string[]) => (symbols.includes(tokens[at]) ? tokens[at++] : undefined);
 
@@ -79,7 +79,7 @@ function tokensOf(text: string): string[] {
   TOKEN.lastIndex = 0;
   for (let match = TOKEN.exec(text); match; match = TOKEN.exec(text))
     tokens.push(match[1] ?? match[2] ?? match[3]);
-  if (tokens.join('') !== text.replace(/\s/g, '')) throw new Error(`'${text}' is no extent`);
+  if (tokens.join('') !== text.replace(/\s/g, '')) throw new Error(`'${text}' is not an extent`);
   return tokens;
 }
 

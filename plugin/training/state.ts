@@ -92,7 +92,7 @@ export async function restoreState(
   for (const [name, { dtype, shape }] of parts.optimizer) {
     if (name === 'iter') {
       if (dtype !== 'int32' || shape.length !== 0)
-        throw new Error('the state: optimizer/iter is no int32 scalar');
+        throw new Error('the state: optimizer/iter is not an int32 scalar');
       continue;
     }
     const expected = shapes.get(name.replace(/\/[^/]*$/, ''));

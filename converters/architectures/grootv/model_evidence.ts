@@ -88,7 +88,7 @@ export function refuseModelsBeside(...models: readonly Model[]): (checkpoint: Ch
     const [found] = evidenceOf(checkpoint);
     if (found === undefined || models.includes(found.model)) return;
     throw new ArchitectureError(
-      `this is no GrootV checkpoint but one of ${found.model}: ${found.says}. Its tensors have names and shapes of ` +
+      `this is not a GrootV checkpoint but one of ${found.model}: ${found.says}. Its tensors have names and shapes of ` +
         "GrootV's, and it computes something else, which cannot be converted",
     );
   };

@@ -373,7 +373,7 @@ t.test('what is not as described is one clear line, and nothing is written', asy
     t.equal(sink.files.size, 0);
   }
   for (const [stored, message] of [
-    ['{"scan"', "grootvl_scan of the file's metadata is no JSON"],
+    ['{"scan"', "grootvl_scan of the file's metadata is not JSON"],
     ['[]', "grootvl_scan of the file's metadata is an array of 0, expected an object"],
     [
       '{"scan":"zigzag"}',

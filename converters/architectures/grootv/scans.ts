@@ -155,7 +155,7 @@ function parsed(json: string): GrootVScan {
   try {
     value = JSON.parse(json);
   } catch {
-    throw new ArchitectureError(`${where} is no JSON`);
+    throw new ArchitectureError(`${where} is not JSON`);
   }
   if (!isRecord(value)) throw new ArchitectureError(`${where} is ${show(value)}, expected an object`);
   return picked(value, `${where}: `);

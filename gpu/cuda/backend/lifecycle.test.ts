@@ -33,7 +33,7 @@ t.test('a kernel that fails while it is profiled', async (t) => {
   const fail = () => {
     throw new Error('out of order');
   };
-  t.throws(() => backend.time(fail), /out of order/, 'is no unhandled rejection');
+  t.throws(() => backend.time(fail), /out of order/, 'is not an unhandled rejection');
 });
 
 t.test('profile', async (t) => {

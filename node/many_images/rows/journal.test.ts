@@ -46,7 +46,7 @@ t.test('a full disk: what was written can be resumed, an empty journal does not 
   t.teardown(() => {
     methods.appendFile = appendFile;
   });
-  const message = `cannot write ${path}: no space left on the device`;
+  const message = `cannot write "${path}": no space left on the device`;
   methods.appendFile = full;
   await t.rejects(Journal.begin(path, IDENTITY), { message });
   t.notOk(existsSync(path));

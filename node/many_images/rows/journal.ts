@@ -57,7 +57,7 @@ export class Journal {
         error.code === 'EEXIST'
           ? ': it is of a run that has not ended; --resume continues it, else remove it'
           : '';
-      throw new Error(`cannot write ${path}${remedy || `: ${reasonOf(error)}`}`);
+      throw new Error(`cannot write "${path}"${remedy || `: ${reasonOf(error)}`}`);
     });
     const line = lineOf({ journal: VERSION, ...identity } satisfies Header);
     const journal = new Journal(path, handle, line.length, 0, new Map());
@@ -79,7 +79,7 @@ export class Journal {
     const handle = await open(path, constants.O_RDWR | constants.O_APPEND).catch(
       (error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT') return undefined;
-        throw new Error(`cannot continue ${path}: ${reasonOf(error)}`);
+        throw new Error(`cannot continue "${path}": ${reasonOf(error)}`);
       },
     );
     if (!handle) return undefined;
@@ -182,7 +182,7 @@ export class Journal {
       await syncFile(this.handle);
       this.synced = performance.now();
     } catch (error) {
-      throw new Error(`cannot write ${this.path}: ${reasonOf(error)}`);
+      throw new Error(`cannot write "${this.path}": ${reasonOf(error)}`);
     }
   }
 }
@@ -210,13 +210,14 @@ async function* linesOf(path: string, start: number): AsyncGenerator<{ text: str
 function rowOf(path: string, text: string): ImageRow | FailedRow {
   const row = parsed(text);
   if (typeof row?.file === 'string') return row as unknown as ImageRow;
-  throw new Error(`${path} is damaged: a line of it is no row; remove it to begin anew`);
+  throw new Error(`"${path}" is damaged: a line of it is not a row; remove it to begin anew`);
 }
 
 /** @throws {Error} one line, if it is not a journal or belongs to another run */
 function checkHeader(path: string, text: string, identity: RunIdentity): void {
   const header = parsed(text);
-  if (header?.journal !== VERSION) throw new Error(`${path} is no journal of a run; remove it to begin anew`);
+  if (header?.journal !== VERSION)
+    throw new Error(`"${path}" is not a journal of a run; remove it to begin anew`);
   const differing = (['kind', 'model', 'backend', 'options'] as const).find(
     (key) => JSON.stringify(header[key]) !== JSON.stringify(identity[key]),
   );
@@ -228,7 +229,7 @@ function checkHeader(path: string, text: string, identity: RunIdentity): void {
     backend: `its backend was ${before}, now it is ${now}`,
     options: `its options were ${before}, now they are ${now}`,
   };
-  throw new Error(`${path} is of another run: ${what[differing]}; remove it to begin anew`);
+  throw new Error(`"${path}" is of another run: ${what[differing]}; remove it to begin anew`);
 }
 
 function parsed(text: string): Record<string, unknown> | undefined {

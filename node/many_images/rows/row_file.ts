@@ -44,7 +44,7 @@ export async function openRowFile(options: RowFileOptions): Promise<RowOutput | 
   const { path, format, kind, resume, identity } = options;
   if (!(await isRegularOutput(path))) {
     throw new Error(
-      `cannot write ${path}: it is a pipe or a device, expected a file; without it rows go to standard output`,
+      `cannot write "${path}": it is a pipe or a device, expected a file; without it rows go to standard output`,
     );
   }
   const resumed = resume ? await Journal.resume(journalOf(path), identity) : undefined;

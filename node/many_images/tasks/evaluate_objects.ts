@@ -36,7 +36,7 @@ async function open(
       const { file, id, width, height } = input;
       if (image.width !== width || image.height !== height) {
         throw new Error(
-          `${file} has ${image.width} x ${image.height} pixels, its annotations are of ${width} x ${height}`,
+          `"${file}" has ${image.width} x ${image.height} pixels, its annotations are of ${width} x ${height}`,
         );
       }
       const { detections } = await model.detect(image, { masks: masks ? 'rle' : 'none' });

@@ -47,7 +47,7 @@ export function treeOfParentIds(parentIds: ArrayLike<number>): RootedTree {
   const pairs: number[] = [];
   for (let v = 0; v < parentIds.length; v++) if (v !== root) pairs.push(v, parentIds[v]);
   if (root < 0 || pairs.some((id) => !(id >= 0 && id < parentIds.length))) {
-    throw new Error('the parents of the case are no tree');
+    throw new Error('the parents of the case are not a tree');
   }
   return rootTree(pairs, parentIds.length, root);
 }

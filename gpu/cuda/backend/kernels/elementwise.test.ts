@@ -173,7 +173,7 @@ t.test('integers beyond the range of the result, and exact powers', async (t) =>
   }
 });
 
-t.test('sizes that are no multiples of four', async (t) => {
+t.test('sizes that are not multiples of four', async (t) => {
   for (let size = 1; size < 10; size++) {
     const x = () => tf.sub(tf.range(0, size), 3);
     await compare(t, `${size} floats`, () => [tf.relu(x()), tf.mul(x(), x()), tf.clipByValue(x(), -1, 2)]);

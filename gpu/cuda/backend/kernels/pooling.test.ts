@@ -52,7 +52,7 @@ t.test('pools and their gradients', async (t) => {
   t.equal(deviceBytes(), empty, 'no memory is kept');
 });
 
-t.test('pools of values that are no numbers', async (t) => {
+t.test('pools of values that are not numbers', async (t) => {
   const values = [Number.NaN, 1, Number.NEGATIVE_INFINITY, 2, Number.NaN, Number.NaN, Number.NaN, Number.NaN];
   await compareSums(t, 'NaN and infinities', () => {
     const x = tf.tensor4d(values, [1, 2, 4, 1]);

@@ -144,7 +144,7 @@ t.test('softmax', async (t) => {
   );
 });
 
-/** Cumulative sums or products in float64. tfjs's cpu rounds after every step, and is no reference for floats. */
+/** Cumulative sums or products in float64. tfjs's cpu rounds after every step, and is not a reference for floats. */
 function running(
   x: tf.Tensor,
   axis: number,
