@@ -7,20 +7,12 @@ import fc from 'fast-check';
 import t from 'tap';
 import { gridGraph, quantizedLinear } from '../plugin/index.js';
 import { sizeOf } from '../plugin/kernels/sizes.js';
-import * as activations from '../plugin/ops/activations.js';
-import * as convolution from '../plugin/ops/convolution.js';
+import { Convolution, ConvolutionInputGradient } from '../plugin/ops/convolution.js';
 import type { OpDeclaration } from '../plugin/ops/declaration.js';
-import * as discretize from '../plugin/ops/discretize.js';
 import { edgeDissimilaritySpec } from '../plugin/ops/edge_dissimilarity.spec.js';
-import { OPS } from '../plugin/ops/index.js';
+import { ALL_OPS } from '../plugin/ops/index.js';
 import { completeAttributes } from '../plugin/ops/input_checks.js';
 import { runOp } from '../plugin/ops/kernels.js';
-import * as layerNormalization from '../plugin/ops/layer_normalization.js';
-import * as linear from '../plugin/ops/linear.js';
-import * as optimizerSteps from '../plugin/ops/optimizer_steps.js';
-import * as selectiveSplit from '../plugin/ops/selective_split.js';
-import * as stateReadout from '../plugin/ops/state_readout.js';
-import * as tokenEmbedding from '../plugin/ops/token_embedding.js';
 import { tfjsModule } from '../testing/wasm_backend.js';
 import './index.js';
 import { PART_FLAG } from './threads.js';
@@ -184,16 +176,7 @@ const changes = fc.record({
   ),
 });
 
-/** Ops that no graph contains: gradients, and optimiser steps. */
-const INNER_OPS = [
-  ...[activations, convolution, discretize, layerNormalization, linear],
-  ...[optimizerSteps, selectiveSplit, stateReadout, tokenEmbedding],
-]
-  .flatMap((module): unknown[] => Object.values(module))
-  .filter((value): value is OpDeclaration => typeof value === 'object' && value !== null && 'parsed' in value)
-  .filter((op) => !OPS.includes(op));
-
-for (const op of [...OPS, ...INNER_OPS].filter(({ name }) => tf.getKernel(name, 'wasm'))) {
+for (const op of ALL_OPS.filter(({ name }) => tf.getKernel(name, 'wasm'))) {
   t.test(op.name, (t) => {
     const run = (shapes: Record<string, number[]>, wrong: string, shift: number, attributes: object) =>
       tf.tidy(() => {
@@ -256,13 +239,13 @@ t.test('convolutions of no channels, of few positions and of many', (t) => {
     const filter = tf.zeros([3, 3, 0, 5]);
     const attributes = { padding: [1, 1, 1, 1] };
     const inputs = { x: tf.zeros([1, side, side, 0]), filter, bias: tf.ones([5]) };
-    const [y] = runOp(convolution.Convolution, inputs, attributes);
+    const [y] = runOp(Convolution, inputs, attributes);
     t.ok(
       y.dataSync().every((value) => value === 1),
       'the bias',
     );
     const of = { ...attributes, height: side, width: side };
-    const [dx] = runOp(convolution.ConvolutionInputGradient, { dy: y, filter }, of);
+    const [dx] = runOp(ConvolutionInputGradient, { dy: y, filter }, of);
     t.same(dx.shape, inputs.x.shape);
     tf.dispose([...Object.values(inputs), y, dx]);
   }

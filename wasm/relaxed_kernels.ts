@@ -6,7 +6,7 @@ import { PANEL } from './constants.js';
 import type { WasmFunctions } from './functions.js';
 import type { Space } from './relaxed_simd.js';
 
-type Linear = Pick<WasmFunctions, 'linear'>;
+type Products = Pick<WasmFunctions, 'linear'>;
 
 /** Sizes of the comparison: full and partial panels and tiles, and enough work to measure. */
 const ROWS = 37;
@@ -37,7 +37,7 @@ let measured: { readonly best: number | undefined } | undefined;
  * Returns which of several relaxed SIMD variants, which give the same bits, is fastest; measured on the first call.
  * Undefined if there is none, one is wrong, or all are slower.
  */
-export function bestRelaxed(plain: Linear, ways: readonly Linear[], space: Space): number | undefined {
+export function bestRelaxed(plain: Products, ways: readonly Products[], space: Space): number | undefined {
   if (ways.length === 0) return undefined;
   return withSample(space, (run, values) => {
     const areRight = () => {
@@ -89,7 +89,7 @@ function rateOf(run: () => void): number {
 /** Computes a product of fixed numbers. `use` may run it any number of times, and reads its result. */
 function withSample<T>(
   { memory, allocate, free }: Space,
-  use: (run: (functions: Linear) => void, values: () => Float32Array) => T,
+  use: (run: (functions: Products) => void, values: () => Float32Array) => T,
 ): T {
   const panels = Math.ceil(OUTPUTS / PANEL);
   const counts = [ROWS * INPUTS, panels * PANEL * INPUTS, ROWS * OUTPUTS];

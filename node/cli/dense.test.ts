@@ -122,7 +122,7 @@ t.test('bad usage is exit 2, another kind of model exit 1', async (t) => {
     [/class indices are written as \.png/, 'segment', segmenter, halves, '--mask', at('x.jpg')],
     [/images are written as \.png/, 'segment', segmenter, halves, '--out', at('x.gif')],
     [
-      /x\.png names one file, several images were given: expected a folder/,
+      /x\.png" names one file, several images were given: expected a folder/,
       'segment',
       segmenter,
       halves,

@@ -40,7 +40,11 @@ export const NormalizedTreeScan = defineOp({
   doc: 'The tree scan of x divided by the tree scan of ones, both over the whole tree.',
   inputs: {
     x: { dtype: 'float32', shape: ['B', 'V', 'D'], doc: 'contribution of each vertex, by vertex id' },
-    decay: { dtype: 'float32', shape: ['B', 'V', 'G'], doc: 'decay of each channel group, as in TreeScan' },
+    decay: {
+      dtype: 'float32',
+      shape: ['B', 'V', 'G'],
+      doc: 'decay of the edge to the parent, for each channel group',
+    },
     ...treeInputs,
   },
   attributes: {},
@@ -150,7 +154,7 @@ export const GrootVScan = defineOp({
     decay: {
       dtype: 'float32',
       shape: ['B', 'H*W', 'G'],
-      doc: 'decay of each pixel and channel group, as in TreeScan',
+      doc: 'decay of the edge from each pixel to its parent, for each channel group',
     },
     features: { dtype: 'float32', shape: ['B', 'H', 'W', 'C'], doc: 'features from which the tree is built' },
     coefficient: {

@@ -17,7 +17,7 @@ export const treeOfPixels = {
   dtype: 'int32',
   shape: ['B', 'H*W'],
   optional: true,
-  doc: 'tree over the pixels as in TreeScan; optional, replaces the tree of the guide',
+  doc: 'tree over the pixels, as boruvkaMST returns it; optional, replaces the tree of the guide',
 } as const;
 
 export const TreeFilter = defineOp({

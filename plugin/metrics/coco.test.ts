@@ -144,7 +144,7 @@ t.test('masks', (t) => {
       result(0.9, A, { segmentation: { size: [160, 200], counts: [1] } }),
       /run lengths of 1 pixels, expected 32000/,
     ],
-    [result(0.9, A, { segmentation: [[0, 0, 1, 1]] as never }), /no run lengths/],
+    [result(0.9, A, { segmentation: [[0, 0, 1, 1]] as never }), /not run lengths/],
   ] as const) {
     t.throws(() => evaluateCoco([truth], [given], { compare: 'masks' }), message);
   }

@@ -70,6 +70,7 @@ const ofGradient = {
 
 export const GeluGradient = defineOp({
   name: 'GeluGradient',
+  inner: true,
   doc: 'dy * (P(X <= x) + x * density(x)) for a standard normal X.',
   ...ofGradient,
   compose: ({ x, dy }) => {
@@ -80,6 +81,7 @@ export const GeluGradient = defineOp({
 
 export const SiluGradient = defineOp({
   name: 'SiluGradient',
+  inner: true,
   doc: 'dy * sigmoid(x) * (1 + x * (1 - sigmoid(x))).',
   ...ofGradient,
   compose: ({ x, dy }) => {

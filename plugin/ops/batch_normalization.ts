@@ -47,6 +47,7 @@ export const BatchNormalization = defineOp({
 
 export const BatchNormalizationGradient = defineOp({
   name: 'BatchNormalizationGradient',
+  inner: true,
   doc: 'Gradients of BatchNormalization with respect to x, gamma and beta, given the gradient with respect to y.',
   inputs: {
     x: image('input x of BatchNormalization'),

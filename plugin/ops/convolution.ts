@@ -144,6 +144,7 @@ export const Convolution = defineOp({
 
 export const ConvolutionInputGradient = defineOp({
   name: 'ConvolutionInputGradient',
+  inner: true,
   doc: 'The gradient of Convolution with respect to x.',
   inputs: { dy: output('gradient with respect to y'), filter: filter('kernel of Convolution') },
   attributes: {
@@ -179,6 +180,7 @@ export const filterExtents = {
 
 export const ConvolutionFilterGradient = defineOp({
   name: 'ConvolutionFilterGradient',
+  inner: true,
   doc: 'The gradient of Convolution with respect to the filter.',
   inputs: { x: image('input x of Convolution'), dy: output('gradient with respect to y') },
   attributes: {

@@ -127,6 +127,8 @@ export interface OpDefinition {
   /** Name of the tfjs kernel and of the GraphModel node. */
   readonly name: string;
   readonly doc: string;
+  /** Whether only other ops of this package call it, so that it is not registered as a GraphModel node. */
+  readonly inner?: boolean;
   /** In the order of a GraphModel node's inputs. */
   readonly inputs: Readonly<Record<string, InputDeclaration>>;
   readonly attributes: Readonly<Record<string, AttributeDeclaration>>;

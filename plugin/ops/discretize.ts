@@ -56,6 +56,7 @@ export const Discretize = defineOp({
 
 export const DiscretizeGradient = defineOp({
   name: 'DiscretizeGradient',
+  inner: true,
   doc: 'Gradients of Discretize with respect to its inputs, given the gradients with respect to its outputs.',
   inputs: {
     ...inputs,

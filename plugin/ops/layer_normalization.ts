@@ -32,6 +32,7 @@ export const LayerNormalization = defineOp({
 
 export const LayerNormalizationGradient = defineOp({
   name: 'LayerNormalizationGradient',
+  inner: true,
   doc: 'Gradients of LayerNormalization with respect to x, gamma and beta, given the gradient with respect to its output.',
   inputs: {
     x: { dtype: 'float32', shape: ['...', 'C'], doc: 'input x of LayerNormalization' },

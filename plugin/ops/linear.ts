@@ -114,6 +114,7 @@ const gradientOfOutput = {
 
 export const LinearInputGradient = defineOp({
   name: 'LinearInputGradient',
+  inner: true,
   doc: 'dx = dy @ transpose of the used columns of weights, for a linear layer without activation.',
   inputs: {
     dy: gradientOfOutput,
@@ -132,6 +133,7 @@ export const LinearInputGradient = defineOp({
 
 export const LinearWeightGradient = defineOp({
   name: 'LinearWeightGradient',
+  inner: true,
   doc: 'dweights = transpose of x @ dy, for a linear layer without activation; 0 in unused columns.',
   inputs: { x: { dtype: 'float32', shape: ['...', 'I'], doc: 'input x of Linear' }, dy: gradientOfOutput },
   attributes: {
@@ -152,6 +154,7 @@ export const LinearWeightGradient = defineOp({
 
 export const RowSum = defineOp({
   name: 'RowSum',
+  inner: true,
   doc: 'The sum of all rows: the gradient of a bias.',
   inputs: { x: { dtype: 'float32', shape: ['...', 'C'], doc: 'rows to sum: all axes but the last' } },
   attributes: {},

@@ -47,6 +47,7 @@ export const SelectiveSplit = defineOp({
 
 export const SelectiveJoin = defineOp({
   name: 'SelectiveJoin',
+  inner: true,
   doc: 'Concatenates the parts of SelectiveSplit: its gradient, given the gradients with respect to its outputs.',
   inputs: parts,
   attributes: {},

@@ -58,6 +58,7 @@ export const StateReadout = defineOp({
 
 export const StateReadoutGradient = defineOp({
   name: 'StateReadoutGradient',
+  inner: true,
   doc: 'Gradients of StateReadout with respect to its inputs, given the gradient with respect to its output.',
   inputs: { ...inputs, dy: activations('gradient with respect to y') },
   attributes,

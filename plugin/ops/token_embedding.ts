@@ -46,6 +46,7 @@ export const TokenEmbedding = defineOp({
 
 export const TokenEmbeddingGradient = defineOp({
   name: 'TokenEmbeddingGradient',
+  inner: true,
   doc: 'The gradient of TokenEmbedding with respect to the table: each row of dy is added to the column of its token.',
   inputs: {
     tokens: { dtype: 'int32', shape: ['B', 'L'], doc: 'token ids of TokenEmbedding' },

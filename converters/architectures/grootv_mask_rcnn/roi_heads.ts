@@ -61,7 +61,7 @@ function roiFeatures(
   return graph.node('AddN', name, parts, { ...FLOAT, N: int(parts.length) });
 }
 
-/** Linear layers, then scores of all classes and a box for each. */
+/** Fully connected layers, then scores of all classes and a box for each. */
 export function boxHead(
   head: RoiHead,
   proposals: Output,
